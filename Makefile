@@ -1,0 +1,37 @@
+# What a person types. Each command installs what it needs and says so (scripts/bootstrap.sh).
+SHELL := bash
+.DEFAULT_GOAL := help
+.PHONY: help run watch build test test-unit test-e2e fmt lint deny clean
+
+help: ## What there is to type
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+run: ## Build and start Latchkey at http://127.0.0.1:3000
+	@exec scripts/run.sh
+
+watch: ## The same, rebuilt and reloaded on every change (cargo-leptos)
+	@exec scripts/watch.sh
+
+build: ## One optimised binary with the site inside: target/release/latchkey
+	@exec scripts/build.sh
+
+test: ## Everything: format, lints, units, storage on SQLite and PostgreSQL, Chromium
+	@exec scripts/test.sh all
+
+test-unit: ## Unit and storage tests only
+	@exec scripts/test.sh unit
+
+test-e2e: ## The product in Chromium only
+	@exec scripts/test.sh e2e
+
+fmt: ## Format the Rust code
+	@. scripts/env.sh && cargo fmt --all
+
+lint: ## Clippy for the server and for the page
+	@exec scripts/test.sh lint
+
+deny: ## Licences, advisories and duplicates of the dependencies (cargo-deny)
+	@scripts/bootstrap.sh base deny && . scripts/env.sh && cargo deny check
+
+clean: ## Remove everything that was built (tools in ~/.cache/latchkey stay)
+	rm -rf target style/node_modules end2end/node_modules end2end/test-results end2end/playwright-report end2end/screenshots

@@ -1,0 +1,170 @@
+//! The client of the server functions: it sends the token, and renews it once when the server refuses it.
+
+use futures::channel::oneshot;
+use futures::{Sink, Stream, sink, stream};
+use http::Method;
+use leptos::task;
+use server_fn::client::Client;
+use server_fn::error::{FromServerFnError, ServerFnErrorErr};
+use server_fn::request::ClientReq;
+use server_fn::response::ClientRes;
+use server_fn::{Bytes, Decodes};
+
+use super::{ApiError, ProblemEncoding};
+use crate::fetch::{Answer, Outgoing};
+use crate::session;
+
+/// Sends server functions with `Authorization: Bearer`.
+pub struct Bearer;
+
+/// A request of [`Bearer`]. Server functions here have JSON bodies, so that is all it can carry.
+pub struct BearerRequest(Outgoing);
+
+/// An answer to [`Bearer`].
+pub struct BearerResponse(Answer);
+
+impl Client<ApiError> for Bearer {
+    type Request = BearerRequest;
+    type Response = BearerResponse;
+
+    async fn send(request: BearerRequest) -> Result<BearerResponse, ApiError> {
+        // What the browser does can't move between threads, but its result can.
+        let (done, answer) = oneshot::channel();
+        task::spawn_local(async move {
+            _ = done.send(deliver(&request.0).await);
+        });
+        answer
+            .await
+            .unwrap_or(Err(ApiError::Unreachable))
+            .map(BearerResponse)
+    }
+
+    async fn open_websocket(
+        _path: &str,
+    ) -> Result<
+        (
+            impl Stream<Item = Result<Bytes, Bytes>> + Send + 'static,
+            impl Sink<Bytes> + Send + 'static,
+        ),
+        ApiError,
+    > {
+        unsupported::<(stream::Empty<_>, sink::Drain<_>)>()
+    }
+
+    fn spawn(future: impl Future<Output = ()> + Send + 'static) {
+        task::spawn(future);
+    }
+}
+
+/// Sends the request; after a 401 once more with a renewed token. If the session is over, the page is on
+/// its way to the login page and this never returns.
+async fn deliver(request: &Outgoing) -> Result<Answer, ApiError> {
+    let Some(token) = session::token() else {
+        return session::leave(None).await;
+    };
+    let mut answer = request.send(Some(&token)).await?;
+    if answer.status == 401
+        && let Some(newer) = session::token().filter(|newer| *newer != token)
+    {
+        // Another tab has renewed it meanwhile.
+        answer = request.send(Some(&newer)).await?;
+    }
+    if answer.status == 401 {
+        answer = request.send(Some(&session::renew().await?)).await?;
+    }
+    match answer.status {
+        401 => session::leave(Some(session::Reason::Expired)).await,
+        400..=599 => Err(ProblemEncoding::decode(answer.body).unwrap_or(ApiError::Unreadable)),
+        _ => Ok(answer),
+    }
+}
+
+fn unsupported<T>() -> Result<T, ApiError> {
+    let error = ServerFnErrorErr::UnsupportedRequestMethod("only JSON in a POST".to_owned());
+    Err(ApiError::from_server_fn_error(error))
+}
+
+impl ClientReq<ApiError> for BearerRequest {
+    type FormData = ();
+
+    fn try_new_req_bytes(
+        path: &str,
+        _content_type: &str,
+        _accepts: &str,
+        body: Bytes,
+        _method: Method,
+    ) -> Result<Self, ApiError> {
+        let body = String::from_utf8(body.into()).map_err(|_| ApiError::Unreadable)?;
+        Ok(Self(Outgoing::json(path, body)))
+    }
+
+    fn try_new_req_text(
+        path: &str,
+        _content_type: &str,
+        _accepts: &str,
+        body: String,
+        _method: Method,
+    ) -> Result<Self, ApiError> {
+        Ok(Self(Outgoing::json(path, body)))
+    }
+
+    fn try_new_req_query(_: &str, _: &str, _: &str, _: &str, _: Method) -> Result<Self, ApiError> {
+        unsupported()
+    }
+
+    fn try_new_req_form_data(
+        _: &str,
+        _: &str,
+        _: &str,
+        (): (),
+        _: Method,
+    ) -> Result<Self, ApiError> {
+        unsupported()
+    }
+
+    fn try_new_req_multipart(_: &str, _: &str, (): (), _: Method) -> Result<Self, ApiError> {
+        unsupported()
+    }
+
+    fn try_new_req_streaming(
+        _: &str,
+        _: &str,
+        _: &str,
+        _: impl Stream<Item = Bytes> + Send + 'static,
+        _: Method,
+    ) -> Result<Self, ApiError> {
+        unsupported()
+    }
+}
+
+impl ClientRes<ApiError> for BearerResponse {
+    async fn try_into_string(self) -> Result<String, ApiError> {
+        String::from_utf8(self.0.body.into()).map_err(|_| ApiError::Unreadable)
+    }
+
+    async fn try_into_bytes(self) -> Result<Bytes, ApiError> {
+        Ok(self.0.body)
+    }
+
+    fn try_into_stream(
+        self,
+    ) -> Result<impl Stream<Item = Result<Bytes, Bytes>> + Send + Sync + 'static, ApiError> {
+        unsupported::<stream::Empty<_>>()
+    }
+
+    fn status(&self) -> u16 {
+        self.0.status
+    }
+
+    fn status_text(&self) -> String {
+        String::new()
+    }
+
+    fn location(&self) -> String {
+        String::new()
+    }
+
+    fn has_redirect(&self) -> bool {
+        false
+    }
+}

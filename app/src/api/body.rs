@@ -1,0 +1,82 @@
+//! JSON bodies, with refusals that say whether the text is not JSON (400) or does not fit (422).
+
+use std::fmt;
+
+use latchkey_domain::problem::{ErrorCode, Problem};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::error::Category;
+use server_fn::codec::Post;
+use server_fn::{Bytes, ContentType, Decodes, Encodes, Format, FormatType};
+
+/// Arguments and answers as JSON in the body of a `POST`.
+pub type Body = Post<BodyEncoding>;
+
+/// How they are written and read.
+pub struct BodyEncoding;
+
+impl ContentType for BodyEncoding {
+    const CONTENT_TYPE: &'static str = "application/json";
+}
+
+impl FormatType for BodyEncoding {
+    const FORMAT_TYPE: Format = Format::Text;
+}
+
+impl<T: Serialize> Encodes<T> for BodyEncoding {
+    type Error = serde_json::Error;
+
+    fn encode(value: &T) -> Result<Bytes, Self::Error> {
+        serde_json::to_vec(value).map(Bytes::from)
+    }
+}
+
+impl<T: DeserializeOwned> Decodes<T> for BodyEncoding {
+    type Error = BadBody;
+
+    fn decode(bytes: Bytes) -> Result<T, BadBody> {
+        serde_json::from_slice(&bytes).map_err(|error| BadBody::from(&error))
+    }
+}
+
+/// Why a body can't be read. `server_fn` hands it on as text, so the text is the problem as JSON.
+#[derive(Debug)]
+pub struct BadBody(Problem);
+
+impl From<&serde_json::Error> for BadBody {
+    fn from(error: &serde_json::Error) -> Self {
+        let (code, what) = match error.classify() {
+            Category::Data => (ErrorCode::Invalid, "The body doesn’t fit"),
+            Category::Syntax | Category::Eof | Category::Io => {
+                (ErrorCode::Malformed, "The body is not valid JSON")
+            }
+        };
+        Self(Problem::new(code, format!("{what}: {error}.")))
+    }
+}
+
+impl fmt::Display for BadBody {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&serde_json::to_string(&self.0).map_err(|_| fmt::Error)?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn code(body: &'static str) -> ErrorCode {
+        let decoded: Result<Vec<u8>, BadBody> = BodyEncoding::decode(Bytes::from(body));
+        decoded.unwrap_err().0.code
+    }
+
+    #[test]
+    fn broken_json_is_malformed_and_the_wrong_shape_is_invalid() {
+        for body in ["", "[1", "{]", "\u{7f}"] {
+            assert_eq!(code(body), ErrorCode::Malformed, "{body:?}");
+        }
+        for body in ["{}", "[300]", "[\"a\"]"] {
+            assert_eq!(code(body), ErrorCode::Invalid, "{body:?}");
+        }
+    }
+}

@@ -1,0 +1,36 @@
+//! Who is asking, on the server.
+
+use axum::http::HeaderMap;
+use axum::http::header::AUTHORIZATION;
+use axum::http::request::Parts;
+use latchkey_domain::api::PageLimit;
+use latchkey_services::{Actor, PageRequest, Services, accounts};
+use leptos::prelude::*;
+
+use super::ApiError;
+
+/// The services, and the person whose token the request carries.
+///
+/// # Errors
+/// `unauthenticated` without a valid token.
+pub(super) async fn caller() -> Result<(Services, Actor), ApiError> {
+    let services = expect_context::<Services>();
+    let parts = use_context::<Parts>();
+    let token = parts.as_ref().and_then(|parts| bearer(&parts.headers));
+    let actor = accounts::authenticate(&services, token).await?;
+    Ok((services, actor))
+}
+
+/// A page of the usual size.
+pub(super) fn page(cursor: Option<String>) -> PageRequest {
+    PageRequest {
+        limit: PageLimit::default(),
+        cursor,
+    }
+}
+
+/// The token of an `Authorization: Bearer` header. The scheme's case does not matter (RFC 9110).
+fn bearer(headers: &HeaderMap) -> Option<&str> {
+    let (scheme, token) = headers.get(AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
+}

@@ -1,0 +1,45 @@
+//! What applications sent in.
+
+use latchkey_domain::api::{IngestedLog, IngestedTrace, Page};
+use latchkey_domain::id::ApplicationId;
+use leptos::prelude::*;
+
+#[cfg(feature = "ssr")]
+use super::caller::{caller, page};
+use super::{ApiError, Bearer, Body};
+
+/// The traces of an application, newest first.
+///
+/// # Errors
+/// See [`ApiError`]; `not_found` for an application that the person can't see.
+#[server(prefix = "/api", endpoint = "traces/list", input = Body, output = Body, client = Bearer)]
+pub async fn list_traces(
+    /// Which application.
+    application_id: ApplicationId,
+    /// The `next_cursor` of the page before.
+    cursor: Option<String>,
+) -> Result<Page<IngestedTrace>, ApiError> {
+    let (services, actor) = caller().await?;
+    Ok(
+        latchkey_services::telemetry::list_traces(&services, &actor, application_id, page(cursor))
+            .await?,
+    )
+}
+
+/// The logs of an application, newest first.
+///
+/// # Errors
+/// See [`ApiError`]; `not_found` for an application that the person can't see.
+#[server(prefix = "/api", endpoint = "logs/list", input = Body, output = Body, client = Bearer)]
+pub async fn list_logs(
+    /// Which application.
+    application_id: ApplicationId,
+    /// The `next_cursor` of the page before.
+    cursor: Option<String>,
+) -> Result<Page<IngestedLog>, ApiError> {
+    let (services, actor) = caller().await?;
+    Ok(
+        latchkey_services::telemetry::list_logs(&services, &actor, application_id, page(cursor))
+            .await?,
+    )
+}

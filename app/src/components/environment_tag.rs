@@ -1,0 +1,21 @@
+//! Where a key belongs: live or test. The word always stands in it; test is also dashed.
+
+use latchkey_domain::key::Environment;
+use leptos::prelude::*;
+
+/// The tag of an environment.
+#[component]
+pub fn EnvironmentTag(
+    /// Live or test.
+    environment: Environment,
+) -> impl IntoView {
+    let look = match environment {
+        Environment::Live => "border-live-line bg-live-soft text-live-ink",
+        Environment::Test => "border-dashed border-test-line bg-test-soft text-test-ink",
+    };
+    view! {
+        <span class=format!(
+            "inline-flex h-5 shrink-0 items-center rounded-xs border px-1.5 text-caption font-medium {look}",
+        )>{environment.label()}</span>
+    }
+}

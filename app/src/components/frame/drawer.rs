@@ -1,0 +1,54 @@
+//! The navigation of small screens: a panel from the left, over the page.
+
+use leptos::html;
+use leptos::prelude::*;
+use leptos_router::hooks::use_location;
+
+use super::sidebar::{Navigation, Room};
+use crate::components::button::IconButton;
+use crate::components::icon::Glyph;
+use crate::components::mark::Wordmark;
+
+/// The drawer. It closes when the page changes.
+#[component]
+pub(super) fn Drawer(
+    /// Whether it is open.
+    open: RwSignal<bool>,
+) -> impl IntoView {
+    let element = NodeRef::<html::Dialog>::new();
+    let path = use_location().pathname;
+    Effect::new(move |_| {
+        path.track();
+        open.set(false);
+    });
+    Effect::new(move |_| {
+        let Some(dialog) = element.get() else { return };
+        if open.get() && !dialog.open() {
+            _ = dialog.show_modal();
+        } else if !open.get() && dialog.open() {
+            dialog.close();
+        }
+    });
+    view! {
+        <dialog
+            class="fixed inset-y-0 left-0 m-0 h-dvh max-h-none w-76 max-w-[85vw] flex-col bg-sidebar px-3 pb-4 text-ink backdrop:bg-scrim open:flex"
+            aria-label="Navigation"
+            node_ref=element
+            on:close=move |_| open.set(false)
+            on:click=move |event| {
+                let width = element.get_untracked().map_or(0, |dialog| dialog.offset_width());
+                if event.client_x() > width {
+                    open.set(false);
+                }
+            }
+        >
+            <div class="flex h-13 shrink-0 items-center justify-between px-1">
+                <Wordmark/>
+                <IconButton glyph=Glyph::X label="Close navigation" on_press=move |()| open.set(false)/>
+            </div>
+            <Show when=move || open.get()>
+                <Navigation room=Room::Drawer/>
+            </Show>
+        </dialog>
+    }
+}

@@ -1,0 +1,71 @@
+//! What stands around every page of a signed-in person: navigation, top bar, and the `main` landmark.
+
+mod account_menu;
+mod drawer;
+mod offline_bar;
+mod page_head;
+mod sidebar;
+mod switcher;
+mod top_bar;
+mod workspace;
+
+use leptos::prelude::*;
+use leptos_router::components::Outlet;
+use leptos_router::hooks::use_location;
+
+pub use page_head::{PageHead, Section};
+pub use workspace::{Workspace, WorkspaceData, application_path, applications_path};
+
+use crate::session;
+use drawer::Drawer;
+use offline_bar::OfflineBar;
+use page_head::Crumbs;
+use sidebar::Sidebar;
+use top_bar::TopBar;
+
+/// The frame, with the page in it.
+#[component]
+pub fn Frame() -> impl IntoView {
+    Workspace::provide();
+    Crumbs::provide();
+    let drawer = RwSignal::new(false);
+    Effect::new(move |_| {
+        session::require();
+        session::follow_other_tabs();
+    });
+    focus_heading_on_navigation();
+    view! {
+        <a
+            href="#main"
+            rel="external"
+            class="sr-only z-50 rounded-sm bg-primary px-3 py-2 text-table text-on-primary focus:not-sr-only focus:fixed focus:top-2 focus:left-2"
+        >
+            "Skip to content"
+        </a>
+        <div class="flex min-h-dvh">
+            <Sidebar/>
+            <div class="flex min-w-0 grow flex-col">
+                <OfflineBar/>
+                <TopBar drawer/>
+                <main id="main" tabindex="-1" class="mx-auto w-full max-w-[75rem] grow px-4 pt-5 pb-12 outline-none md:px-8 md:pt-6">
+                    <Outlet/>
+                </main>
+            </div>
+        </div>
+        <Drawer open=drawer/>
+    }
+}
+
+/// After a change of page, focus and with it a screen reader stand at the new heading.
+fn focus_heading_on_navigation() {
+    let path = use_location().pathname;
+    Effect::new(move |before: Option<String>| {
+        let path = path.get();
+        if before.is_some_and(|before| before != path) {
+            request_animation_frame(|| {
+                super::focus(document().query_selector("h1").ok().flatten());
+            });
+        }
+        path
+    });
+}

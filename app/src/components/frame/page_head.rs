@@ -1,0 +1,103 @@
+//! The head of a page: its title here, in the top bar's breadcrumb, and on the browser's tab.
+
+use leptos::prelude::*;
+use leptos_meta::Title;
+
+use super::Workspace;
+use crate::components::skeleton::SkeletonBar;
+
+/// The list that a page's item belongs to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Section {
+    /// Its title, e.g. “Applications”.
+    pub title: &'static str,
+    /// Its path.
+    pub href: String,
+}
+
+/// What the breadcrumb says after organization and project.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(super) struct Trail {
+    pub(super) section: Option<Section>,
+    pub(super) title: String,
+}
+
+/// The breadcrumb's end, set by the page that is shown.
+#[derive(Clone, Copy)]
+pub(super) struct Crumbs(RwSignal<Trail>);
+
+impl Crumbs {
+    pub(super) fn provide() {
+        provide_context(Self(RwSignal::new(Trail::default())));
+    }
+
+    pub(super) fn get(self) -> Trail {
+        self.0.get()
+    }
+}
+
+/// The title with its one-line description, and actions at the right.
+#[component]
+pub fn PageHead(
+    /// The page's title; empty while it is not known.
+    #[prop(into)]
+    title: Signal<String>,
+    /// The list that the page's item belongs to.
+    #[prop(optional, into)]
+    section: Option<Signal<Section>>,
+    /// What the page is for.
+    #[prop(optional, into)]
+    description: Signal<String>,
+    /// The actions: a meter, then the primary button.
+    #[prop(optional)]
+    children: Option<Children>,
+) -> impl IntoView {
+    let crumbs = expect_context::<Crumbs>();
+    Effect::new(move |_| {
+        crumbs.0.set(Trail {
+            section: section.map(|section| section.get()),
+            title: title.get(),
+        });
+    });
+    view! {
+        <Title text=move || tab_title(&title.get())/>
+        <div class="mb-5 flex flex-wrap items-start justify-between gap-x-6 gap-y-3">
+            <div class="min-w-0 max-md:grow">
+                <h1 class="text-title font-semibold break-words outline-none" tabindex="-1">
+                    {move || {
+                        let title = title.get();
+                        if title.is_empty() {
+                            view! {
+                                <span class="sr-only">"Loading"</span>
+                                <span class="flex h-7 items-center"><SkeletonBar class="h-4 w-44"/></span>
+                            }
+                                .into_any()
+                        } else {
+                            title.into_any()
+                        }
+                    }}
+                </h1>
+                <p class="mt-0.5 min-h-[1.125rem] text-table text-ink-2">{description}</p>
+            </div>
+            {children
+                .map(|children| {
+                    view! { <div class="flex flex-wrap items-center gap-4 max-md:gap-3">{children()}</div> }
+                })}
+        </div>
+    }
+}
+
+/// “API keys · Storefront API · Latchkey”.
+fn tab_title(title: &str) -> String {
+    let project = use_context::<Workspace>()
+        .and_then(Workspace::project)
+        .map(|project| project.name);
+    let known = [Some(title.to_owned()), project]
+        .into_iter()
+        .flatten()
+        .filter(|part| !part.is_empty());
+    known
+        .chain(["Latchkey".to_owned()])
+        .collect::<Vec<_>>()
+        .join(" · ")
+}

@@ -1,0 +1,109 @@
+//! The navigation at the left: as drawn from 1280 px, icons alone from 1024 px. Below, the drawer has it.
+
+use latchkey_domain::id::ProjectId;
+use leptos::prelude::*;
+use leptos_router::hooks::use_location;
+
+use super::switcher::{Switcher, SwitcherLook};
+use super::{Workspace, applications_path};
+use crate::components::icon::{Glyph, Icon};
+use crate::components::mark::Logo;
+
+/// How much room the navigation has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Room {
+    /// A column that shrinks to icons below 1280 px.
+    Column,
+    /// The drawer, with room for words and for fingers.
+    Drawer,
+}
+
+/// The column.
+#[component]
+pub(super) fn Sidebar() -> impl IntoView {
+    view! {
+        <div class="sticky top-0 hidden h-dvh w-14 shrink-0 flex-col border-r border-line bg-sidebar px-2 pb-4 lg:flex xl:w-60 xl:px-3">
+            <a href="/" class="flex h-13 shrink-0 items-center gap-2 rounded-sm px-2 xl:px-1" aria-label="Latchkey">
+                <Logo/>
+                <span class="text-heading font-semibold max-xl:hidden">"Latchkey"</span>
+            </a>
+            <Navigation room=Room::Column/>
+        </div>
+    }
+}
+
+/// The project switcher and the pages. Whoever shows it gives it a column.
+#[component]
+pub(super) fn Navigation(
+    /// How much room there is.
+    room: Room,
+) -> impl IntoView {
+    let workspace = expect_context::<Workspace>();
+    let look = if room == Room::Column {
+        SwitcherLook::Sidebar
+    } else {
+        SwitcherLook::Drawer
+    };
+    let version = if room == Room::Column {
+        "max-xl:hidden"
+    } else {
+        ""
+    };
+    view! {
+        <Switcher look/>
+        <nav aria-label="Project" class="mt-3 flex grow flex-col gap-0.5">
+            <NavLink room glyph=Glyph::Boxes label="Applications" to=applications_path workspace/>
+        </nav>
+        <p class=format!("px-2 text-right text-caption text-ink-3 {version}")>
+            {concat!("v", env!("CARGO_PKG_VERSION"))}
+        </p>
+    }
+}
+
+/// A page of the project.
+#[component]
+fn NavLink(
+    room: Room,
+    glyph: Glyph,
+    label: &'static str,
+    to: fn(ProjectId) -> String,
+    workspace: Workspace,
+) -> impl IntoView {
+    let path = use_location().pathname;
+    let first = move || {
+        workspace
+            .with(|data| data.projects.first().map(|project| project.id))
+            .flatten()
+    };
+    let href = Memo::new(move |_| {
+        workspace
+            .project_id()
+            .or_else(first)
+            .map_or_else(|| "/".to_owned(), to)
+    });
+    let chosen = Memo::new(move |_| {
+        href.with(|href| href != "/" && path.with(|path| path.starts_with(href)))
+    });
+    let (size, words) = match room {
+        Room::Column => (
+            "h-8 text-table max-xl:justify-center max-xl:px-0",
+            "max-xl:sr-only",
+        ),
+        Room::Drawer => ("h-11 text-body", ""),
+    };
+    view! {
+        <a
+            href=href
+            class=format!("nav-link tooltip flex items-center gap-2.5 rounded-sm px-2 transition-colors duration-[120ms] {size}")
+            class=(["bg-pressed", "font-medium", "text-ink"], chosen)
+            class=(["text-ink-2", "hover:bg-hover", "hover:text-ink"], move || !chosen.get())
+            aria-current=move || chosen.get().then_some("page")
+            data-tip=(room == Room::Column).then_some(label)
+        >
+            <span class="inline-flex" class:text-accent=chosen>
+                <Icon glyph/>
+            </span>
+            <span class=words>{label}</span>
+        </a>
+    }
+}

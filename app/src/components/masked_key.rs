@@ -1,0 +1,58 @@
+//! A key as it may be shown after its creation: `lk_live_7Qm2••••••••x9Kd`.
+
+use latchkey_domain::secret::KeyHint;
+use leptos::prelude::*;
+
+/// The visible characters of a key. There is nothing to copy: it is not selectable.
+#[component]
+pub fn MaskedKey(
+    /// What may be shown.
+    hint: KeyHint,
+    /// Whether the key no longer works for good.
+    #[prop(optional)]
+    revoked: bool,
+) -> impl IntoView {
+    let spoken = spoken(&hint);
+    let (whole, shown) = if revoked {
+        ("text-ink-3 line-through", "")
+    } else {
+        ("text-ink-3", "text-ink")
+    };
+    let start = format!("{}_{}_", hint.prefix, hint.environment.as_str());
+    view! {
+        <code class=format!("whitespace-nowrap font-mono text-code select-none {whole}")>
+            <span aria-hidden="true">
+                {start} <span class=shown>{hint.first}</span>
+                <span class="tracking-[0.06em]">"••••••••"</span>
+                <span class=shown>{hint.last}</span>
+            </span>
+            <span class="sr-only">{spoken}</span>
+        </code>
+    }
+}
+
+/// What screen readers hear: “key starting lk live 7 Q m 2, ending x 9 K d”.
+fn spoken(hint: &KeyHint) -> String {
+    let spell = |text: &str| text.chars().map(String::from).collect::<Vec<_>>().join(" ");
+    format!(
+        "key starting {} {} {}, ending {}",
+        hint.prefix,
+        hint.environment.as_str(),
+        spell(&hint.first),
+        spell(&hint.last)
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_visible_characters_are_spelled() {
+        let hint = "lk_live_7Qm2...x9Kd".parse().unwrap();
+        assert_eq!(
+            spoken(&hint),
+            "key starting lk live 7 Q m 2, ending x 9 K d"
+        );
+    }
+}

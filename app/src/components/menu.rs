@@ -1,0 +1,246 @@
+//! A button that opens a short list of actions.
+
+use leptos::children::ViewFnOnce;
+use leptos::ev::{FocusEvent, KeyboardEvent};
+use leptos::html;
+use leptos::prelude::*;
+use leptos::wasm_bindgen::JsCast;
+use leptos::web_sys::{Element, Node};
+
+use super::icon::{Glyph, Icon};
+
+/// Lets the items of a menu close it.
+#[derive(Clone, Copy)]
+pub struct MenuState {
+    open: RwSignal<bool>,
+    button: NodeRef<html::Button>,
+}
+
+impl MenuState {
+    /// Closes the menu and gives focus back to its button.
+    pub fn close(self) {
+        self.open.set(false);
+        super::focus(self.button.get_untracked().map(Into::into));
+    }
+}
+
+/// Where a menu opens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum MenuPlace {
+    /// Below the button, as wide as it.
+    Below,
+    /// Below the button, its right edge under the button's.
+    #[default]
+    BelowEnd,
+}
+
+impl MenuPlace {
+    const fn class(self) -> &'static str {
+        match self {
+            Self::Below => "top-full left-0 mt-1 w-full min-w-56",
+            Self::BelowEnd => "top-full right-0 mt-1 min-w-40",
+        }
+    }
+}
+
+/// A menu: a button, and what it opens. Arrows, Home and End move, Esc closes.
+#[component]
+pub fn Menu(
+    /// What the button is called, for screen readers.
+    #[prop(into)]
+    label: Signal<String>,
+    /// What the button shows.
+    #[prop(into)]
+    trigger: ViewFnOnce,
+    /// The button's classes.
+    #[prop(into)]
+    trigger_class: String,
+    /// Where the menu opens.
+    #[prop(optional)]
+    place: MenuPlace,
+    /// The items: `MenuItem`, `MenuDivider`, and what else belongs there.
+    children: ChildrenFn,
+) -> impl IntoView {
+    let state = MenuState {
+        open: RwSignal::new(false),
+        button: NodeRef::new(),
+    };
+    let MenuState { open, button } = state;
+    let root = NodeRef::<html::Div>::new();
+    provide_context(state);
+    close_on_press_outside(state, root);
+    focus_first_item(state, root);
+    let leave = move |event: FocusEvent| {
+        let inside = event.related_target().is_none_or(|to| contains(root, &to));
+        if !inside {
+            open.set(false);
+        }
+    };
+    view! {
+        <div class="relative" node_ref=root on:keydown=move |event| on_key(&event, state, root) on:focusout=leave>
+            <button
+                type="button"
+                class=trigger_class
+                aria-label=label
+                aria-haspopup="menu"
+                aria-expanded=move || open.get().to_string()
+                node_ref=button
+                on:click=move |_| open.update(|open| *open = !*open)
+            >
+                {trigger.run()}
+            </button>
+            <Show when=move || open.get()>
+                <div
+                    role="menu"
+                    aria-label=label
+                    class=format!(
+                        "absolute z-40 animate-fade-in rounded-md bg-raised p-1 text-table shadow-menu {}",
+                        place.class(),
+                    )
+                >
+                    {children()}
+                </div>
+            </Show>
+        </div>
+    }
+}
+
+const ITEM: &str = "flex h-8 w-full cursor-pointer items-center gap-2.5 rounded-xs px-2.5 text-left \
+    outline-offset-[-2px] transition-colors duration-[120ms] max-md:h-11 max-md:text-body";
+
+/// An action of a menu. A verb that a dialog follows ends in “…”.
+#[component]
+pub fn MenuItem(
+    /// Its icon.
+    #[prop(optional, into)]
+    glyph: Option<Glyph>,
+    /// Whether it destroys; such an item stands last, after a divider.
+    #[prop(optional)]
+    danger: bool,
+    /// What it does, after the menu has closed.
+    #[prop(into)]
+    on_press: Callback<()>,
+    /// Its label.
+    children: Children,
+) -> impl IntoView {
+    let menu = expect_context::<MenuState>();
+    let look = if danger {
+        "text-danger-ink hover:bg-danger-soft focus-visible:bg-danger-soft"
+    } else {
+        "text-ink-2 hover:bg-hover hover:text-ink focus-visible:bg-hover focus-visible:text-ink"
+    };
+    view! {
+        <button
+            type="button"
+            role="menuitem"
+            tabindex="-1"
+            class=format!("{ITEM} {look}")
+            on:click=move |_| {
+                menu.close();
+                on_press.run(());
+            }
+        >
+            {glyph.map(|glyph| view! { <Icon glyph/> })}
+            {children()}
+        </button>
+    }
+}
+
+/// A place that a menu leads to.
+#[component]
+pub fn MenuLink(
+    /// The path.
+    #[prop(into)]
+    href: String,
+    /// Whether that is where the person is.
+    #[prop(optional, into)]
+    current: Signal<bool>,
+    /// Its label.
+    children: Children,
+) -> impl IntoView {
+    let menu = expect_context::<MenuState>();
+    view! {
+        <a
+            href=href
+            role="menuitem"
+            tabindex="-1"
+            class=format!("{ITEM} text-ink-2 hover:bg-hover hover:text-ink focus-visible:bg-hover")
+            class=(["bg-hover", "text-ink"], current)
+            aria-current=move || current.get().then_some("true")
+            on:click=move |_| menu.close()
+        >
+            {children()}
+        </a>
+    }
+}
+
+/// A line between items.
+#[component]
+pub fn MenuDivider() -> impl IntoView {
+    view! { <div role="separator" class="mx-1.5 my-1 h-px bg-line"></div> }
+}
+
+fn contains(root: NodeRef<html::Div>, target: &leptos::web_sys::EventTarget) -> bool {
+    let root = root.get_untracked();
+    root.is_some_and(|root| root.contains(target.dyn_ref::<Node>()))
+}
+
+fn close_on_press_outside(state: MenuState, root: NodeRef<html::Div>) {
+    Effect::new(move |_| {
+        let handle = window_event_listener(leptos::ev::mousedown, move |event| {
+            if state.open.get_untracked()
+                && !event.target().is_some_and(|target| contains(root, &target))
+            {
+                state.open.set(false);
+            }
+        });
+        on_cleanup(move || handle.remove());
+    });
+}
+
+/// The items that focus can go to, in order.
+fn items(root: NodeRef<html::Div>) -> Vec<Element> {
+    let Some(root) = root.get_untracked() else {
+        return Vec::new();
+    };
+    let Ok(found) = root.query_selector_all("[role=menuitem], [role=radio][tabindex='0']") else {
+        return Vec::new();
+    };
+    (0..found.length())
+        .filter_map(|index| found.item(index)?.dyn_into().ok())
+        .collect()
+}
+
+fn focus_first_item(state: MenuState, root: NodeRef<html::Div>) {
+    Effect::new(move |_| {
+        if state.open.get() {
+            request_animation_frame(move || super::focus(items(root).into_iter().next()));
+        }
+    });
+}
+
+fn on_key(event: &KeyboardEvent, state: MenuState, root: NodeRef<html::Div>) {
+    if !state.open.get_untracked() {
+        return;
+    }
+    let items = items(root);
+    let now = items
+        .iter()
+        .position(|item| document().active_element().as_ref() == Some(item));
+    let to = match event.key().as_str() {
+        "Escape" => {
+            event.prevent_default();
+            state.close();
+            return;
+        }
+        "ArrowDown" => now.map_or(0, |now| (now + 1) % items.len()),
+        "ArrowUp" => now
+            .and_then(|now| now.checked_sub(1))
+            .unwrap_or(items.len().saturating_sub(1)),
+        "Home" => 0,
+        "End" => items.len().saturating_sub(1),
+        _ => return,
+    };
+    event.prevent_default();
+    super::focus(items.into_iter().nth(to));
+}

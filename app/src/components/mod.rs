@@ -1,0 +1,38 @@
+//! What the pages are built of. Each component is one thing of `shared/design/ui/UI.md`.
+
+pub mod button;
+pub mod callout;
+pub mod checkbox;
+pub mod clipboard;
+pub mod code_tabs;
+pub mod copy_field;
+pub mod dialog;
+pub mod empty_state;
+pub mod environment_tag;
+pub mod error_state;
+pub mod field;
+pub mod frame;
+pub mod icon;
+pub mod mark;
+pub mod masked_key;
+pub mod menu;
+pub mod pager;
+pub mod relative_time;
+pub mod segmented;
+pub mod skeleton;
+pub mod slot_meter;
+pub mod snippets;
+pub mod status_badge;
+pub mod table;
+pub mod tabs;
+pub mod toast;
+
+use leptos::wasm_bindgen::JsCast;
+use leptos::web_sys::{Element, HtmlElement};
+
+/// Gives keyboard focus to an element, if it is there and takes it.
+pub fn focus(element: Option<Element>) {
+    if let Some(element) = element.and_then(|element| element.dyn_into::<HtmlElement>().ok()) {
+        _ = element.focus();
+    }
+}

@@ -1,0 +1,155 @@
+//! Times as people read them: “4 min ago”, “Yesterday”, “May 3, 2026”; the exact one in the tooltip.
+//!
+//! The server has no clock that a page could agree with, so [`Clock`] starts empty there and in the
+//! browser, and every time is first written as its date. The browser then sets the clock once a minute.
+
+use std::time::Duration;
+
+use latchkey_domain::time::Timestamp;
+use leptos::prelude::*;
+
+const MINUTE: u64 = 60;
+const HOUR: u64 = 60 * MINUTE;
+const DAY: u64 = 24 * HOUR;
+
+/// The browser's time, to the minute; empty on the server and until the page is hydrated.
+#[derive(Clone, Copy)]
+pub struct Clock(RwSignal<Option<Timestamp>>);
+
+impl Clock {
+    /// Starts a clock for everything below the calling component.
+    pub fn provide() -> Self {
+        let clock = Self(RwSignal::new(None));
+        provide_context(clock);
+        Effect::new(move || {
+            clock.0.set(browser_time());
+            let handle = set_interval_with_handle(
+                move || clock.0.set(browser_time()),
+                Duration::from_secs(MINUTE),
+            );
+            on_cleanup(move || {
+                if let Ok(handle) = handle {
+                    handle.clear();
+                }
+            });
+        });
+        clock
+    }
+
+    /// What the clock shows, tracked.
+    pub fn get(self) -> Option<Timestamp> {
+        self.0.get()
+    }
+}
+
+/// The time of this browser; `None` on the server.
+pub fn browser_time() -> Option<Timestamp> {
+    if is_server() {
+        return None;
+    }
+    Timestamp::parse(&String::from(js_sys::Date::new_0().to_iso_string())).ok()
+}
+
+/// A time in words, kept up to date by the [`Clock`] above it.
+#[component]
+pub fn RelativeTime(
+    /// The point in time.
+    time: Timestamp,
+) -> impl IntoView {
+    let clock = use_context::<Clock>();
+    let words = move || match clock.and_then(Clock::get) {
+        Some(now) => relative(time, now),
+        None => date(time),
+    };
+    view! { <time datetime=time.to_string() title=exact(time)>{words}</time> }
+}
+
+/// Whether `time` lies less than 24 hours before `now`.
+pub fn is_recent(time: Timestamp, now: Timestamp) -> bool {
+    now.since(time).as_secs() < DAY
+}
+
+/// `time` as a person who reads it at `now` would say it.
+pub fn relative(time: Timestamp, now: Timestamp) -> String {
+    let age = now.since(time).as_secs();
+    match age {
+        0..MINUTE => "just now".to_owned(),
+        MINUTE..HOUR => format!("{} min ago", age / MINUTE),
+        HOUR..DAY => format!("{} hr ago", age / HOUR),
+        _ if date(time) == date(now - Duration::from_secs(DAY)) => "Yesterday".to_owned(),
+        _ => date(time),
+    }
+}
+
+/// The date in UTC, e.g. `May 3, 2026`.
+pub fn date(time: Timestamp) -> String {
+    const MONTHS: [&str; 12] = [
+        "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
+    ];
+    // RFC 3339 with a four-digit year, which is all that a Timestamp can be: `2026-05-03T…`.
+    let text = time.to_string();
+    let part = |range: std::ops::Range<usize>| text.get(range).unwrap_or_default();
+    let month = part(5..7)
+        .parse::<usize>()
+        .ok()
+        .and_then(|month| MONTHS.get(month.checked_sub(1)?));
+    format!(
+        "{} {}, {}",
+        month.unwrap_or(&"–"),
+        part(8..10).trim_start_matches('0'),
+        part(0..4)
+    )
+}
+
+/// Date and time in UTC to the second, e.g. `May 3, 2026, 14:32:09 UTC`.
+pub fn exact(time: Timestamp) -> String {
+    let text = time.to_string();
+    format!(
+        "{}, {} UTC",
+        date(time),
+        text.get(11..19).unwrap_or_default()
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(text: &str) -> Timestamp {
+        Timestamp::parse(text).unwrap()
+    }
+
+    #[test]
+    fn times_read_as_people_say_them() {
+        let now = at("2026-11-21T12:00:00Z");
+        for (time, words) in [
+            ("2026-11-21T12:00:30Z", "just now"),
+            ("2026-11-21T11:59:01Z", "just now"),
+            ("2026-11-21T11:59:00Z", "1 min ago"),
+            ("2026-11-21T11:00:01Z", "59 min ago"),
+            ("2026-11-21T11:00:00Z", "1 hr ago"),
+            ("2026-11-20T12:00:01Z", "23 hr ago"),
+            ("2026-11-20T12:00:00Z", "Yesterday"),
+            ("2026-11-20T00:00:00Z", "Yesterday"),
+            ("2026-11-19T23:59:59Z", "Nov 19, 2026"),
+            ("2026-05-03T14:32:09Z", "May 3, 2026"),
+        ] {
+            assert_eq!(relative(at(time), now), words, "{time}");
+        }
+    }
+
+    #[test]
+    fn the_exact_time_is_in_utc() {
+        assert_eq!(
+            exact(at("2026-05-03T16:32:09.5+02:00")),
+            "May 3, 2026, 14:32:09 UTC"
+        );
+    }
+
+    #[test]
+    fn recent_is_under_24_hours() {
+        let now = at("2026-11-21T12:00:00Z");
+        assert!(is_recent(at("2026-11-20T12:00:01Z"), now));
+        assert!(!is_recent(at("2026-11-20T12:00:00Z"), now));
+    }
+}

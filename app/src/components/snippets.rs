@@ -1,0 +1,383 @@
+//! Programs that send telemetry with a key, ready to run as copied.
+//!
+//! They read the key from `LATCHKEY_KEY` and never contain it. The times in the shell commands are
+//! literals, because quoting a `$(date)` right is more than a first try should ask for.
+
+use latchkey_domain::time::Timestamp;
+
+/// What a program is written in; also what a tab is called.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Language {
+    /// A shell command.
+    Curl,
+    /// A middleware for Node's Express.
+    Express,
+    /// A Go program, standard library only.
+    Go,
+    /// A Python program, standard library only.
+    Python,
+}
+
+impl Language {
+    /// All of them, in the order of the tabs.
+    pub const ALL: [Self; 4] = [Self::Curl, Self::Express, Self::Go, Self::Python];
+
+    /// As the tab names it.
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::Curl => "curl",
+            Self::Express => "Express",
+            Self::Go => "Go",
+            Self::Python => "Python",
+        }
+    }
+
+    /// The language of that label.
+    pub fn from_label(label: &str) -> Option<Self> {
+        Self::ALL
+            .into_iter()
+            .find(|language| language.label() == label)
+    }
+
+    const fn keywords(self) -> &'static [&'static str] {
+        match self {
+            Self::Curl => &["curl", "export"],
+            Self::Express => &["const", "new"],
+            Self::Go => &[
+                "package", "import", "func", "if", "map", "string", "any", "nil", "defer",
+            ],
+            Self::Python => &["import", "from", "with", "as", "None"],
+        }
+    }
+
+    const fn comment(self) -> &'static str {
+        match self {
+            Self::Curl | Self::Python => "#",
+            Self::Express | Self::Go => "//",
+        }
+    }
+}
+
+/// One text in one language.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Snippet {
+    /// The language.
+    pub language: Language,
+    /// The text, without a line break at its end.
+    pub code: String,
+}
+
+/// The programs that report a request to the server at `origin`, one for each tab. `now` stands in the
+/// shell command.
+pub fn report_a_trace(origin: &str, now: Timestamp) -> Vec<Snippet> {
+    let program = |language, code: &str| Snippet {
+        language,
+        code: code.trim().replace("ORIGIN", origin),
+    };
+    vec![
+        curl_traces(origin, now),
+        program(Language::Express, EXPRESS),
+        program(Language::Go, GO),
+        program(Language::Python, PYTHON),
+    ]
+}
+
+/// The shell command that sends one trace.
+pub fn curl_traces(origin: &str, now: Timestamp) -> Snippet {
+    curl(origin, "traces", TRACES, now)
+}
+
+/// The shell command that sends one log line.
+pub fn curl_logs(origin: &str, now: Timestamp) -> Snippet {
+    curl(origin, "logs", LOGS, now)
+}
+
+fn curl(origin: &str, what: &str, body: &str, now: Timestamp) -> Snippet {
+    let body = body.trim().replace("NOW", &now.to_string());
+    let code = format!(
+        "curl {origin}/ingest/{what} \\\n  \
+           -H \"x-api-key: $LATCHKEY_KEY\" \\\n  \
+           -H \"content-type: application/json\" \\\n  \
+           -d '{body}'"
+    );
+    Snippet {
+        language: Language::Curl,
+        code,
+    }
+}
+
+const TRACES: &str = r#"
+{
+    "timestamp": "NOW",
+    "traces": [{
+      "timestamp": "NOW",
+      "requestMethod": "GET",
+      "requestURL": "/hello",
+      "responseStatus": 200,
+      "traceId": "4bf92f3577b34da6a3ce929d0e0e4736",
+      "spanId": "00f067aa0ba902b7",
+      "parentSpanId": null,
+      "durationMs": 12.5
+    }]
+  }
+"#;
+
+const LOGS: &str = r#"
+{
+    "timestamp": "NOW",
+    "logs": [{
+      "timestamp": "NOW",
+      "clientTimestamp": "NOW",
+      "traceId": "4bf92f3577b34da6a3ce929d0e0e4736",
+      "level": "info",
+      "type": "app",
+      "message": "Hello from curl"
+    }]
+  }
+"#;
+
+const EXPRESS: &str = r#"
+// report every request to Latchkey
+app.use((req, res, next) => {
+  const started = new Date();
+  res.on("finish", () => {
+    const trace = {
+      timestamp: started,
+      requestMethod: req.method,
+      requestURL: req.originalUrl,
+      responseStatus: res.statusCode,
+      traceId: crypto.randomUUID(),
+      spanId: crypto.randomUUID(),
+      parentSpanId: null,
+      durationMs: Date.now() - started.getTime(),
+    };
+    fetch("ORIGIN/ingest/traces", {
+      method: "POST",
+      headers: {
+        "content-type": "application/json",
+        "x-api-key": process.env.LATCHKEY_KEY,
+      },
+      body: JSON.stringify({ timestamp: new Date(), traces: [trace] }),
+    }).catch(console.error);
+  });
+  next();
+});
+"#;
+
+const GO: &str = r#"
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"log"
+	"net/http"
+	"os"
+	"time"
+)
+
+func main() {
+	now := time.Now().UTC()
+	body, err := json.Marshal(map[string]any{
+		"timestamp": now,
+		"traces": []map[string]any{{
+			"timestamp":      now,
+			"requestMethod":  "GET",
+			"requestURL":     "/hello",
+			"responseStatus": 200,
+			"traceId":        fmt.Sprintf("%032x", now.UnixNano()),
+			"spanId":         fmt.Sprintf("%016x", now.UnixNano()),
+			"parentSpanId":   nil,
+			"durationMs":     12.5,
+		}},
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	url := "ORIGIN/ingest/traces"
+	request, err := http.NewRequest("POST", url, bytes.NewReader(body))
+	if err != nil {
+		log.Fatal(err)
+	}
+	request.Header.Set("content-type", "application/json")
+	request.Header.Set("x-api-key", os.Getenv("LATCHKEY_KEY"))
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer response.Body.Close()
+	fmt.Println(response.Status)
+}
+"#;
+
+const PYTHON: &str = r#"
+import json
+import os
+import uuid
+from datetime import datetime, timezone
+from urllib.request import Request, urlopen
+
+now = datetime.now(timezone.utc).isoformat()
+body = {
+    "timestamp": now,
+    "traces": [
+        {
+            "timestamp": now,
+            "requestMethod": "GET",
+            "requestURL": "/hello",
+            "responseStatus": 200,
+            "traceId": uuid.uuid4().hex,
+            "spanId": uuid.uuid4().hex[:16],
+            "parentSpanId": None,
+            "durationMs": 12.5,
+        }
+    ],
+}
+request = Request(
+    "ORIGIN/ingest/traces",
+    data=json.dumps(body).encode(),
+    headers={
+        "content-type": "application/json",
+        "x-api-key": os.environ["LATCHKEY_KEY"],
+    },
+)
+with urlopen(request) as response:
+    print(response.read().decode())
+"#;
+
+/// How a piece of a program is coloured.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Tone {
+    /// A word of the language.
+    Keyword,
+    /// A text in quotes.
+    Text,
+    /// A comment.
+    Comment,
+    /// The rest.
+    Plain,
+}
+
+/// Cuts a program into coloured pieces; together they are the program again.
+pub fn highlight(snippet: &Snippet) -> Vec<(Tone, &str)> {
+    let mut pieces: Vec<(Tone, &str)> = Vec::new();
+    let (mut start, mut rest) = (0, snippet.code.as_str());
+    while !rest.is_empty() {
+        let (tone, length) = next_piece(snippet.language, rest);
+        let end = start + length;
+        match pieces.last_mut() {
+            Some((Tone::Plain, plain)) if tone == Tone::Plain => {
+                *plain = &snippet.code[start - plain.len()..end];
+            }
+            _ => pieces.push((tone, &snippet.code[start..end])),
+        }
+        (start, rest) = (end, &snippet.code[end..]);
+    }
+    pieces
+}
+
+/// The tone and the length in bytes of what `rest`, which is not empty, begins with.
+fn next_piece(language: Language, rest: &str) -> (Tone, usize) {
+    let is_word = |c: char| c.is_alphanumeric() || c == '_';
+    let first = rest.chars().next().unwrap_or_default();
+    if rest.starts_with(language.comment()) {
+        (Tone::Comment, rest.find('\n').unwrap_or(rest.len()))
+    } else if matches!(first, '"' | '\'') {
+        let end = rest[1..].find(first).map_or(rest.len(), |at| at + 2);
+        (Tone::Text, end)
+    } else if is_word(first) {
+        let end = rest.find(|c| !is_word(c)).unwrap_or(rest.len());
+        let tone = if language.keywords().contains(&&rest[..end]) {
+            Tone::Keyword
+        } else {
+            Tone::Plain
+        };
+        (tone, end)
+    } else {
+        (Tone::Plain, first.len_utf8())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use latchkey_domain::api::{LogBatch, TraceBatch};
+
+    const ORIGIN: &str = "http://127.0.0.1:3000";
+
+    fn now() -> Timestamp {
+        Timestamp::parse("2026-11-21T07:45:53.120Z").unwrap()
+    }
+
+    fn body_of(curl: &Snippet) -> &str {
+        curl.code.split('\'').nth(1).unwrap()
+    }
+
+    #[test]
+    fn the_curl_commands_send_what_the_server_takes() {
+        let traces: TraceBatch =
+            serde_json::from_str(body_of(&curl_traces(ORIGIN, now()))).unwrap();
+        assert_eq!(traces.timestamp, Some(now()));
+        assert_eq!(traces.traces[0].timestamp, now());
+        assert_eq!(traces.traces[0].response_status, 200);
+        let logs: LogBatch = serde_json::from_str(body_of(&curl_logs(ORIGIN, now()))).unwrap();
+        assert_eq!(logs.logs[0].message, "Hello from curl");
+    }
+
+    #[test]
+    fn every_program_calls_the_readers_own_server() {
+        for snippet in report_a_trace(ORIGIN, now()) {
+            assert!(
+                snippet.code.contains("http://127.0.0.1:3000/ingest/traces"),
+                "{}",
+                snippet.code
+            );
+            assert!(snippet.code.contains("LATCHKEY_KEY") && !snippet.code.contains("ORIGIN"));
+        }
+    }
+
+    #[test]
+    fn coloured_pieces_are_the_program_again() {
+        for snippet in report_a_trace(ORIGIN, now()) {
+            let pieces = highlight(&snippet);
+            let text: String = pieces.iter().map(|(_, text)| *text).collect();
+            assert_eq!(text, snippet.code);
+            for tone in [Tone::Keyword, Tone::Text, Tone::Plain] {
+                assert!(
+                    pieces.iter().any(|(each, _)| *each == tone),
+                    "{:?}",
+                    snippet.language
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn quotes_and_comments_end_where_they_should() {
+        let snippet = Snippet {
+            language: Language::Express,
+            code: "const a = \"//b\" // it’s \"c\"\nnew".into(),
+        };
+        assert_eq!(
+            highlight(&snippet),
+            [
+                (Tone::Keyword, "const"),
+                (Tone::Plain, " a = "),
+                (Tone::Text, "\"//b\""),
+                (Tone::Plain, " "),
+                (Tone::Comment, "// it’s \"c\""),
+                (Tone::Plain, "\n"),
+                (Tone::Keyword, "new"),
+            ]
+        );
+    }
+
+    #[test]
+    fn a_language_is_found_by_its_label() {
+        for language in Language::ALL {
+            assert_eq!(Language::from_label(language.label()), Some(language));
+        }
+        assert_eq!(Language::from_label("COBOL"), None);
+    }
+}

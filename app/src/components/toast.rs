@@ -1,0 +1,164 @@
+//! Short messages about what was just done.
+//!
+//! A success goes by itself after five seconds, but not while a person points at it or has focus in it.
+//! A failure stays until it is closed.
+
+use std::time::Duration;
+
+use leptos::prelude::*;
+
+use super::button::IconButton;
+use super::icon::{Glyph, Icon};
+
+const SHOWN_FOR: Duration = Duration::from_secs(5);
+const MOST: usize = 3;
+
+/// What a person can do about a message, e.g. “Retry”.
+#[derive(Clone, Copy)]
+pub struct ToastAction {
+    label: &'static str,
+    run: Callback<()>,
+}
+
+impl ToastAction {
+    /// An action of that label.
+    pub fn new(label: &'static str, run: impl Fn() + Send + Sync + 'static) -> Self {
+        Self {
+            label,
+            run: Callback::new(move |()| run()),
+        }
+    }
+}
+
+#[derive(Clone)]
+struct Toast {
+    id: u32,
+    text: String,
+    failed: bool,
+    action: Option<ToastAction>,
+}
+
+/// The messages of the page, from `expect_context::<Toasts>()`.
+#[derive(Clone, Copy)]
+pub struct Toasts {
+    shown: RwSignal<Vec<Toast>>,
+    last: StoredValue<u32>,
+}
+
+impl Toasts {
+    /// Makes the messages available to everything below the calling component.
+    pub fn provide() -> Self {
+        let toasts = Self {
+            shown: RwSignal::new(Vec::new()),
+            last: StoredValue::new(0),
+        };
+        provide_context(toasts);
+        toasts
+    }
+
+    /// Says that something worked.
+    pub fn success(self, text: impl Into<String>) {
+        self.show(text.into(), false, None);
+    }
+
+    /// Says that something failed, and what can be done about it.
+    pub fn failure(self, text: impl Into<String>, action: Option<ToastAction>) {
+        self.show(text.into(), true, action);
+    }
+
+    fn show(self, text: String, failed: bool, action: Option<ToastAction>) {
+        let id = self.last.get_value().wrapping_add(1);
+        self.last.set_value(id);
+        self.shown.update(|shown| {
+            if shown.len() == MOST {
+                shown.remove(0);
+            }
+            shown.push(Toast {
+                id,
+                text,
+                failed,
+                action,
+            });
+        });
+    }
+
+    fn close(self, id: u32) {
+        self.shown
+            .update(|shown| shown.retain(|toast| toast.id != id));
+    }
+}
+
+/// Where the messages stand: bottom right, on phones at the top.
+#[component]
+pub fn ToastRegion(
+    /// The messages.
+    toasts: Toasts,
+) -> impl IntoView {
+    view! {
+        <div class="pointer-events-none fixed right-4 bottom-4 z-50 flex w-[340px] max-w-[calc(100vw-2rem)] flex-col gap-2 max-md:top-4 max-md:bottom-auto max-md:left-4 max-md:mx-auto">
+            <For each=move || toasts.shown.get() key=|toast| toast.id let(toast)>
+                <ToastCard toasts toast/>
+            </For>
+        </div>
+    }
+}
+
+#[component]
+fn ToastCard(toasts: Toasts, toast: Toast) -> impl IntoView {
+    let Toast {
+        id,
+        text,
+        failed,
+        action,
+    } = toast;
+    let held = RwSignal::new(false);
+    if !failed {
+        close_when_over(toasts, id, held);
+    }
+    let (glyph, colour) = if failed {
+        (Glyph::CircleX, "text-danger-ink")
+    } else {
+        (Glyph::CircleCheck, "text-ok-ink")
+    };
+    view! {
+        <div
+            role=if failed { "alert" } else { "status" }
+            class="pointer-events-auto flex min-h-11 animate-fade-in items-center gap-2.5 rounded-md bg-raised py-1.5 pr-1.5 pl-3.5 text-table text-ink shadow-menu"
+            on:mouseenter=move |_| held.set(true)
+            on:mouseleave=move |_| held.set(false)
+            on:focusin=move |_| held.set(true)
+            on:focusout=move |_| held.set(false)
+        >
+            <Icon glyph class=colour/>
+            <span class="min-w-0 grow break-words">{text}</span>
+            {action
+                .map(|action| {
+                    view! {
+                        <button
+                            type="button"
+                            class="cursor-pointer rounded-sm px-2 py-1 font-medium text-accent-ink hover:bg-hover max-md:min-h-11"
+                            on:click=move |_| {
+                                toasts.close(id);
+                                action.run.run(());
+                            }
+                        >
+                            {action.label}
+                        </button>
+                    }
+                })}
+            <IconButton glyph=Glyph::X label="Close message" on_press=move |()| toasts.close(id)/>
+        </div>
+    }
+}
+
+/// Closes the message after its time, which starts again when it is no longer held.
+fn close_when_over(toasts: Toasts, id: u32, held: RwSignal<bool>) {
+    Effect::new(move |_| {
+        if held.get() {
+            return;
+        }
+        if let Ok(timer) = set_timeout_with_handle(move || toasts.close(id), SHOWN_FOR) {
+            on_cleanup(move || timer.clear());
+        }
+    });
+}

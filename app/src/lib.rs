@@ -1,0 +1,23 @@
+//! Latchkey's pages.
+//!
+//! The server renders the frame of a page: navigation, headings, skeletons. The token is in the browser
+//! alone, so data comes after hydration, through the server functions of [`api`] and their bearer client.
+
+#![expect(
+    unreachable_pub,
+    reason = "Leptos’ component macro makes every component public"
+)]
+
+pub mod api;
+pub mod components;
+pub mod context;
+mod fetch;
+pub mod pages;
+mod routes;
+pub mod session;
+pub mod shell;
+pub mod theme;
+
+pub use context::{PublicUrl, RequestId, SignIn, SiteAssets, ThemeChoice};
+pub use routes::App;
+pub use shell::shell;

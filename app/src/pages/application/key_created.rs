@@ -1,0 +1,171 @@
+//! The dialog that shows a new key, once.
+//!
+//! The secret stands in one signal, which the page owns and this dialog reads. Closing empties it; what was
+//! rendered of it leaves the page with the dialog.
+
+use latchkey_domain::api::CreatedKey;
+use leptos::prelude::*;
+
+use crate::components::button::{Button, IconButton, Variant};
+use crate::components::callout::{Callout, Tone};
+use crate::components::checkbox::Checkbox;
+use crate::components::clipboard::Copier;
+use crate::components::code_tabs::{CodeTabs, EnvLine};
+use crate::components::copy_field::CopyField;
+use crate::components::dialog::{Dialog, DialogWidth};
+use crate::components::environment_tag::EnvironmentTag;
+use crate::components::icon::Glyph;
+use crate::components::relative_time::browser_time;
+use crate::components::snippets::report_a_trace;
+
+/// The dialog. It closes only once the person says that the key is stored, or insists.
+#[component]
+pub fn KeyCreated(
+    /// The new key. Emptied when the dialog closes.
+    created: RwSignal<Option<CreatedKey>>,
+    /// The name of the application that it is for.
+    application: String,
+    /// Called after the secret is gone.
+    on_closed: Callback<()>,
+) -> impl IntoView {
+    let stored = RwSignal::new(false);
+    let checking = RwSignal::new(false);
+    let copier = Copier::that_stays();
+    let secret = Signal::derive(move || {
+        created.with(|created| {
+            created
+                .as_ref()
+                .map(|created| created.key.expose().to_owned())
+                .unwrap_or_default()
+        })
+    });
+    let name = created
+        .with_untracked(|created| created.as_ref().map(|created| created.api_key.name.clone()));
+    let name = name.unwrap_or_default();
+    let finish = move || {
+        created.set(None);
+        on_closed.run(());
+    };
+    let want_to_close = move |()| {
+        if stored.get_untracked() {
+            finish();
+        } else {
+            checking.set(true);
+        }
+    };
+    let go_back = move || {
+        checking.set(false);
+        copier.copy(secret.get_untracked());
+    };
+    let done = move || {
+        view! {
+            <div class="flex w-full items-center justify-between gap-3 max-md:grid max-md:gap-2">
+                <Checkbox name="stored" checked=stored>"I’ve stored this key somewhere safe"</Checkbox>
+                <Button
+                    variant=Variant::Primary
+                    disabled=Signal::derive(move || !stored.get())
+                    on_press=move |()| finish()
+                >
+                    "Done"
+                </Button>
+            </div>
+        }
+    };
+    view! {
+        <Dialog title="Copy your key now" width=DialogWidth::Large on_close=want_to_close footer=done>
+            <div class="flex flex-col gap-4">
+                <Callout tone=Tone::Warn>
+                    <span class="font-medium">"This is the only time the full key is shown."</span>
+                    " Latchkey keeps a hash, so nobody can show it to you again. If you lose it, rotate it."
+                </Callout>
+                <div class="flex flex-col gap-2">
+                    <Heading created application/>
+                    <CopyField label="New key" text=secret action="Copy key" copier/>
+                </div>
+                <Usage secret/>
+            </div>
+        </Dialog>
+        <Show when=move || checking.get()>
+            <CloseCheck name=name.clone() on_back=move |()| go_back() on_close=move |()| finish()/>
+        </Show>
+    }
+}
+
+/// Which key it is.
+#[component]
+fn Heading(created: RwSignal<Option<CreatedKey>>, application: String) -> impl IntoView {
+    let key =
+        created.with_untracked(|created| created.as_ref().map(|created| created.api_key.clone()));
+    key.map(|key| {
+        view! {
+            <p class="flex min-w-0 flex-wrap items-center gap-2">
+                <span class="font-medium break-words">{key.name}</span>
+                <EnvironmentTag environment=key.environment/>
+                <span class="text-caption text-ink-3 max-md:hidden">
+                    {format!("for {application}, never expires")}
+                </span>
+            </p>
+        }
+    })
+}
+
+/// The line for a `.env` file, which alone holds the secret, and programs that read it from there.
+#[component]
+fn Usage(secret: Signal<String>) -> impl IntoView {
+    let line = Signal::derive(move || format!("LATCHKEY_KEY={}", secret.get()));
+    let copier = Copier::new();
+    let snippets = browser_time().map(|now| report_a_trace(&super::origin(), now));
+    view! {
+        <div class="flex flex-col gap-2">
+            <h3 class="text-table font-medium">"Add it to your app"</h3>
+            <div class="flex min-h-9 items-center gap-3 rounded-md border border-line bg-code-bg py-0.5 pr-1 pl-3.5 font-mono text-code max-md:hidden">
+                <span class="text-ink-3">".env"</span>
+                <code class="min-w-0 grow break-all" node_ref=copier.shown>
+                    <EnvLine line/>
+                </code>
+                <span class="font-sans text-caption whitespace-nowrap text-ink-2" role="status">
+                    {move || copier.words()}
+                </span>
+                <IconButton
+                    glyph=Glyph::Copy
+                    label="Copy the .env line"
+                    tooltip="Copy"
+                    on_press=move |()| copier.copy(line.get_untracked())
+                />
+            </div>
+            {snippets.map(|snippets| view! { <CodeTabs id="usage" snippets env_line=line/> })}
+        </div>
+    }
+}
+
+/// Asks once more before the key is gone for good.
+#[component]
+fn CloseCheck(
+    name: String,
+    #[prop(into)] on_back: Callback<()>,
+    #[prop(into)] on_close: Callback<()>,
+) -> impl IntoView {
+    let buttons = move || {
+        view! {
+            <Button variant=Variant::DangerOutline on_press=on_close>"Close anyway"</Button>
+            <Button variant=Variant::Primary glyph=Glyph::Copy autofocus=true on_press=on_back>
+                "Go back and copy"
+            </Button>
+        }
+    };
+    view! {
+        <Dialog
+            title="Close without storing the key?"
+            width=DialogWidth::Confirm
+            confirm=true
+            nested=true
+            on_close=on_back
+            footer=buttons
+        >
+            <p class="text-body text-ink-2">
+                "The full key for " <span class="font-medium break-words text-ink">{name}</span>
+                " won’t be shown again. You’d have to rotate it to get a new secret."
+            </p>
+        </Dialog>
+    }
+}

@@ -1,0 +1,308 @@
+//! One application: its keys, and what it sends with them.
+
+pub mod create_key;
+pub mod key_created;
+pub mod keys;
+pub mod log_row;
+pub mod polling;
+pub mod revoke;
+pub mod telemetry;
+pub mod trace_row;
+
+use latchkey_domain::api::{ApiKey, ApplicationContext, CreatedKey};
+use latchkey_domain::id::{ApplicationId, ProjectId};
+use latchkey_domain::problem::{ErrorCode, Problem};
+use latchkey_domain::role::Permission;
+use leptos::prelude::*;
+use leptos_router::hooks::use_params_map;
+
+use self::create_key::CreateKey;
+use self::key_created::KeyCreated;
+use self::keys::Keys;
+use self::revoke::{Revocation, RevokeDialog};
+use self::telemetry::Telemetry;
+use crate::api::{ApiError, get_application, list_application_keys};
+use crate::components::button::{Button, Variant};
+use crate::components::callout::{Callout, Tone};
+use crate::components::error_state::ErrorState;
+use crate::components::frame::{PageHead, Section, Workspace, applications_path};
+use crate::components::icon::Glyph;
+use crate::components::relative_time::Clock;
+use crate::components::skeleton::{SkeletonRows, skeleton_shown};
+use crate::components::slot_meter::SlotMeter;
+use crate::components::table::Card;
+use crate::context::PublicUrl;
+use crate::pages::feed::Feed;
+use crate::pages::not_found::NotFound;
+
+/// The page. A path that names no application is answered like one that names a stranger's.
+#[component]
+pub fn ApplicationPage() -> impl IntoView {
+    Clock::provide();
+    let params = use_params_map();
+    let ids = Memo::new(move |_| {
+        params.with(|params| {
+            let project = params.get_str("project")?.parse::<ProjectId>().ok()?;
+            let application = params
+                .get_str("application")?
+                .parse::<ApplicationId>()
+                .ok()?;
+            Some((project, application))
+        })
+    });
+    move || match ids.get() {
+        Some((project, application)) => view! { <Application project application/> }.into_any(),
+        None => view! { <NotFound/> }.into_any(),
+    }
+}
+
+/// The application's own data: what the head shows, and what the keys are counted against.
+#[derive(Clone, Copy)]
+struct Subject {
+    found: RwSignal<Option<ApplicationContext>>,
+    failure: RwSignal<Option<ApiError>>,
+    load: Callback<()>,
+}
+
+impl Subject {
+    /// Gets it in the browser, and again whenever `load` is called, say after a key came or went.
+    fn new(project: ProjectId, application: ApplicationId) -> Self {
+        let found = RwSignal::new(None::<ApplicationContext>);
+        let failure = RwSignal::new(None);
+        let load = Callback::new(move |()| {
+            leptos::task::spawn_local(async move {
+                let answer = get_application(application).await;
+                if found.is_disposed() {
+                    return;
+                }
+                match answer {
+                    Ok(it) if it.project.id == project => found.set(Some(it)),
+                    Ok(_) => failure.set(Some(ApiError::Refused(Problem::new(
+                        ErrorCode::NotFound,
+                        "",
+                    )))),
+                    // What is shown stays right enough until the next time.
+                    Err(_) if found.with_untracked(Option::is_some) => {}
+                    Err(error) => failure.set(Some(error)),
+                }
+            });
+        });
+        Effect::new(move || load.run(()));
+        Self {
+            found,
+            failure,
+            load,
+        }
+    }
+
+    fn is_missing(self) -> bool {
+        self.failure.with(|error| {
+            error
+                .as_ref()
+                .is_some_and(|error| error.is(ErrorCode::NotFound))
+        })
+    }
+
+    fn retry(self) {
+        self.failure.set(None);
+        self.load.run(());
+    }
+}
+
+#[component]
+fn Application(project: ProjectId, application: ApplicationId) -> impl IntoView {
+    let subject = Subject::new(project, application);
+    let keys = Feed::new(move |cursor| list_application_keys(application, cursor));
+    let creating = RwSignal::new(false);
+    let missing = Memo::new(move |_| subject.is_missing());
+    move || {
+        if missing.get() {
+            return view! { <NotFound/> }.into_any();
+        }
+        view! {
+            <Head project subject keys on_create=move |()| creating.set(true)/>
+            <Body application subject keys creating/>
+        }
+        .into_any()
+    }
+}
+
+/// What the application is, how many keys its project has, and the way to one more.
+#[component]
+fn Head(
+    project: ProjectId,
+    subject: Subject,
+    keys: Feed<ApiKey>,
+    #[prop(into)] on_create: Callback<()>,
+) -> impl IntoView {
+    let Subject { found, .. } = subject;
+    let section = Signal::stored(Section {
+        title: "Applications",
+        href: applications_path(project),
+    });
+    let title = Signal::derive(move || {
+        found.with(|found| {
+            found
+                .as_ref()
+                .map(|found| found.application.name.clone())
+                .unwrap_or_default()
+        })
+    });
+    let description = Signal::derive(move || {
+        found.with(|found| found.as_ref().map(describe).unwrap_or_default())
+    });
+    let can_create =
+        move || found.with(|found| found.as_ref().is_some_and(may_write)) && keys.count() > 0;
+    view! {
+        <PageHead title section description>
+            {move || {
+                let project = found.get()?.project;
+                Some(view! { <SlotMeter used=project.keys_used limit=project.keys_limit/> })
+            }}
+            <Show when=can_create>
+                <Button variant=Variant::Primary glyph=Glyph::Plus on_press=on_create>
+                    "Generate API key"
+                </Button>
+            </Show>
+        </PageHead>
+    }
+}
+
+/// One line: where the application runs and what it is for.
+fn describe(found: &ApplicationContext) -> String {
+    let ApplicationContext {
+        application,
+        project,
+        ..
+    } = found;
+    let environment = application.environment.label();
+    if application.description.is_empty() {
+        let project = &project.name;
+        format!(
+            "{environment} · Keys for calling the {project}. Full values are shown once, at creation."
+        )
+    } else {
+        format!("{environment} · {}", application.description)
+    }
+}
+
+fn may_write(found: &ApplicationContext) -> bool {
+    found.organization.role.allows(Permission::KeysWrite)
+}
+
+/// Keys and telemetry, once it is known whose.
+#[component]
+fn Body(
+    application: ApplicationId,
+    subject: Subject,
+    keys: Feed<ApiKey>,
+    creating: RwSignal<bool>,
+) -> impl IntoView {
+    let Subject { found, failure, .. } = subject;
+    let is_there = Memo::new(move |_| found.with(Option::is_some));
+    let loading = Signal::derive(move || !is_there.get() && failure.with(Option::is_none));
+    let skeleton = skeleton_shown(loading);
+    move || {
+        if skeleton.get() {
+            return view! { <Loading/> }.into_any();
+        }
+        match (is_there.get().then(|| found.get_untracked()).flatten(), failure.get()) {
+            (Some(first), _) => {
+                let context = Signal::derive(move || found.get().unwrap_or_else(|| first.clone()));
+                view! { <Sections application context keys creating on_changed=subject.load/> }.into_any()
+            }
+            (None, Some(error)) => view! {
+                <Card>
+                    <ErrorState title="Couldn’t load the application" error on_retry=move |()| subject.retry()/>
+                </Card>
+            }
+            .into_any(),
+            (None, None) => ().into_any(),
+        }
+    }
+}
+
+#[component]
+fn Loading() -> impl IntoView {
+    view! {
+        <Card>
+            <div aria-busy="true"><SkeletonRows/></div>
+        </Card>
+    }
+}
+
+#[component]
+fn Sections(
+    application: ApplicationId,
+    context: Signal<ApplicationContext>,
+    keys: Feed<ApiKey>,
+    creating: RwSignal<bool>,
+    on_changed: Callback<()>,
+) -> impl IntoView {
+    let workspace = expect_context::<Workspace>();
+    let created = RwSignal::new(None::<CreatedKey>);
+    let counted = Callback::new(move |()| {
+        on_changed.run(());
+        workspace.reload();
+    });
+    let revocation = Revocation::new(keys, counted);
+    let name = Signal::derive(move || context.get().application.name);
+    let may_write = Signal::derive(move || may_write(&context.get()));
+    let refresh = Callback::new(move |()| {
+        keys.refresh();
+        counted.run(());
+    });
+    let take = Callback::new(move |key| {
+        creating.set(false);
+        created.set(Some(key));
+    });
+    // A request that seemed to fail may have made a key, so what is shown is fetched again in any case.
+    let leave = Callback::new(move |()| {
+        creating.set(false);
+        refresh.run(());
+    });
+    view! {
+        <Show when=move || !may_write.get()>
+            <ViewerNote context/>
+        </Show>
+        <div class="flex flex-col gap-7">
+            <Keys keys context may_write revocation on_create=Callback::new(move |()| creating.set(true))/>
+            <Telemetry application/>
+        </div>
+        <Show when=move || creating.get()>
+            <CreateKey context on_close=leave on_created=take/>
+        </Show>
+        <Show when=move || created.with(Option::is_some)>
+            <KeyCreated created application=name.get_untracked() on_closed=refresh/>
+        </Show>
+        <RevokeDialog revocation application=name/>
+    }
+}
+
+/// Why there are no buttons.
+#[component]
+fn ViewerNote(context: Signal<ApplicationContext>) -> impl IntoView {
+    let why = move || {
+        let organization = context.get().organization;
+        let role = organization.role.label();
+        format!(
+            " Your role in {} is {role}. An owner or admin can change it.",
+            organization.name
+        )
+    };
+    view! {
+        <div class="mb-5">
+            <Callout tone=Tone::Info glyph=Glyph::Lock>
+                <span class="font-medium">"You can view keys, not change them."</span>
+                {why}
+            </Callout>
+        </div>
+    }
+}
+
+/// Where this server is reached, for commands that are copied from the page.
+fn origin() -> String {
+    use_context::<PublicUrl>()
+        .map(|url| url.0)
+        .unwrap_or_default()
+}

@@ -1,0 +1,33 @@
+//! Asking again every few seconds, for as long as somebody looks.
+
+use std::time::Duration;
+
+use leptos::prelude::*;
+
+/// How often a live list asks for its newest page.
+const EVERY: Duration = Duration::from_millis(2_500);
+
+/// Calls `ask` every 2.5 s while the page is visible, and at once when it becomes visible again. It ends
+/// with the component that calls this.
+pub fn poll_while_visible(ask: impl Fn() + Clone + 'static) {
+    Effect::new(move || {
+        let when_visible = {
+            let ask = ask.clone();
+            move || {
+                if !document().hidden() {
+                    ask();
+                }
+            }
+        };
+        let on_return = when_visible.clone();
+        // The event bubbles from the document to the window.
+        let listener = window_event_listener_untyped("visibilitychange", move |_| on_return());
+        let ticks = set_interval_with_handle(when_visible, EVERY);
+        on_cleanup(move || {
+            listener.remove();
+            if let Ok(ticks) = ticks {
+                ticks.clear();
+            }
+        });
+    });
+}

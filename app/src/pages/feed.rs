@@ -1,0 +1,177 @@
+//! A list in the browser: [`Rows`] and how they are asked for.
+//!
+//! It loads after hydration, because the token lives in the browser. One request is under way at a time
+//! in each direction; an answer that comes after the list is gone is dropped.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use latchkey_domain::api::Page;
+use latchkey_domain::problem::ErrorCode;
+use leptos::prelude::*;
+
+use super::rows::{Identified, Rows};
+use crate::api::ApiError;
+use crate::components::pager::More;
+
+type Answer<T> = Pin<Box<dyn Future<Output = Result<Page<T>, ApiError>>>>;
+type Fetch<T> = Arc<dyn Fn(Option<String>) -> Answer<T> + Send + Sync>;
+
+/// Whether the first page is there.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Stage {
+    /// Not yet.
+    Loading,
+    /// It could not be had.
+    Failed(ApiError),
+    /// It is.
+    Ready,
+}
+
+/// A list, its newest page kept fresh by whoever calls [`Feed::refresh`].
+pub struct Feed<T: 'static> {
+    rows: RwSignal<Rows<T>>,
+    stage: RwSignal<Stage>,
+    older: RwSignal<More>,
+    stale: RwSignal<bool>,
+    refreshing: StoredValue<bool>,
+    fetch: StoredValue<Fetch<T>>,
+}
+
+impl<T> Clone for Feed<T> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<T> Copy for Feed<T> {}
+
+impl<T: Identified + Clone + Send + Sync + 'static> Feed<T> {
+    /// A list that `fetch` reads: the first page, or the one at a cursor. It loads in the browser.
+    pub fn new<F, A>(fetch: F) -> Self
+    where
+        F: Fn(Option<String>) -> A + Send + Sync + 'static,
+        A: Future<Output = Result<Page<T>, ApiError>> + 'static,
+    {
+        let fetch: Fetch<T> = Arc::new(move |cursor| Box::pin(fetch(cursor)));
+        let feed = Self {
+            rows: RwSignal::new(Rows::default()),
+            stage: RwSignal::new(Stage::Loading),
+            older: RwSignal::new(More::Idle),
+            stale: RwSignal::new(false),
+            refreshing: StoredValue::new(false),
+            fetch: StoredValue::new(fetch),
+        };
+        Effect::new(move || feed.refresh());
+        feed
+    }
+
+    /// Whether the first page is there, tracked.
+    pub fn stage(self) -> Stage {
+        self.stage.get()
+    }
+
+    /// Whether there is nothing to list: what it would belong to does not exist for this person. Tracked.
+    pub fn is_missing(self) -> bool {
+        self.stage
+            .with(|stage| matches!(stage, Stage::Failed(error) if error.is(ErrorCode::NotFound)))
+    }
+
+    /// The rows, newest first, tracked.
+    pub fn rows(self) -> Vec<T> {
+        self.rows.with(|rows| rows.shown().to_vec())
+    }
+
+    /// How many rows are shown, tracked.
+    pub fn count(self) -> usize {
+        self.rows.with(|rows| rows.shown().len())
+    }
+
+    /// The row of that id, tracked.
+    pub fn row(self, id: T::Id) -> Option<T> {
+        self.rows
+            .with(|rows| rows.shown().iter().find(|row| row.id() == id).cloned())
+    }
+
+    /// Whether there are older rows than those shown, tracked.
+    pub fn has_older(self) -> bool {
+        self.rows.with(|rows| rows.cursor().is_some())
+    }
+
+    /// How the last request for older rows went, tracked.
+    pub fn older(self) -> More {
+        self.older.get()
+    }
+
+    /// Whether the last refresh failed while rows are shown.
+    pub fn stale(self) -> Signal<bool> {
+        self.stale.into()
+    }
+
+    /// Whether the first page was had, untracked.
+    pub fn is_ready_untracked(self) -> bool {
+        self.stage.with_untracked(|stage| *stage == Stage::Ready)
+    }
+
+    /// Changes the row of that id, if the list is still there.
+    pub fn change(self, id: T::Id, change: impl FnOnce(&mut T)) {
+        _ = self.rows.try_update(|rows| rows.change(id, change));
+    }
+
+    /// Starts over after a failure.
+    pub fn retry(self) {
+        self.stage.set(Stage::Loading);
+        self.refresh();
+    }
+
+    /// Asks for the newest page, unless that is under way.
+    pub fn refresh(self) {
+        if self.refreshing.get_value() {
+            return;
+        }
+        self.refreshing.set_value(true);
+        let answer = self.fetch.with_value(|fetch| fetch(None));
+        leptos::task::spawn_local(async move {
+            let answer = answer.await;
+            if self.refreshing.try_set_value(false).is_none() {
+                self.take_newest(answer);
+            }
+        });
+    }
+
+    fn take_newest(self, answer: Result<Page<T>, ApiError>) {
+        match answer {
+            Ok(page) => {
+                self.rows.update(|rows| rows.take_newest(page));
+                self.stage.set(Stage::Ready);
+                self.stale.set(false);
+            }
+            Err(_) if self.is_ready_untracked() => self.stale.set(true),
+            Err(error) => self.stage.set(Stage::Failed(error)),
+        }
+    }
+
+    /// Asks for the rows below those shown, unless that is under way.
+    pub fn load_older(self) {
+        let cursor = self
+            .rows
+            .with_untracked(|rows| rows.cursor().map(str::to_owned));
+        let Some(cursor) = cursor.filter(|_| self.older.get_untracked() != More::Loading) else {
+            return;
+        };
+        self.older.set(More::Loading);
+        let answer = self.fetch.with_value(|fetch| fetch(Some(cursor.clone())));
+        leptos::task::spawn_local(async move {
+            let (result, page) = match answer.await {
+                Ok(page) => (More::Idle, Some(page)),
+                Err(_) => (More::Failed, None),
+            };
+            if self.older.try_set(result).is_none()
+                && let Some(page) = page
+            {
+                self.rows.update(|rows| rows.take_older(&cursor, page));
+            }
+        });
+    }
+}

@@ -1,0 +1,37 @@
+//! What stands where nothing is, or nothing that the person may see.
+
+use leptos::prelude::*;
+use leptos_meta::Title;
+
+use crate::components::button::{Size, Variant, button_class};
+use crate::components::mark::Wordmark;
+
+/// The words and the way out, inside a page's frame.
+#[component]
+pub fn NotFound() -> impl IntoView {
+    view! {
+        <Title text="Not found · Latchkey"/>
+        <div class="flex flex-col items-center px-6 py-16 text-center">
+            <h1 class="text-title font-semibold" tabindex="-1">"Not found"</h1>
+            <p class="mt-1 mb-4 text-body text-ink-2">
+                "This page doesn’t exist, or you don’t have access to it."
+            </p>
+            <a href="/" class=button_class(Variant::Secondary, Size::Default)>"Go to applications"</a>
+        </div>
+    }
+}
+
+/// The whole page, for paths that no route has.
+#[component]
+pub fn NotFoundPage() -> impl IntoView {
+    #[cfg(feature = "ssr")]
+    if let Some(response) = use_context::<leptos_axum::ResponseOptions>() {
+        response.set_status(axum::http::StatusCode::NOT_FOUND);
+    }
+    view! {
+        <header class="px-10 py-6 max-md:px-4">
+            <a href="/" class="inline-block rounded-sm"><Wordmark/></a>
+        </header>
+        <main><NotFound/></main>
+    }
+}

@@ -1,0 +1,240 @@
+//! The rows of a list that grows at its top while a person reads it and asks for older ones.
+//!
+//! The server's pages are newest first. [`Rows::take_newest`] puts a fresh first page on top of what is
+//! shown and [`Rows::take_older`] adds below it; whatever arrives in between, no row is lost or doubled.
+
+use latchkey_domain::api::{ApiKey, Application, IngestedLog, IngestedTrace, Page};
+use latchkey_domain::id::{ApplicationId, KeyId, LogItemId, TraceItemId};
+
+/// After this many arrivals the list starts again at the newest page, so that a page left open for days
+/// does not fill the browser's memory. What was dropped is below, one “Load older” away.
+const MOST_ARRIVALS: usize = 1_000;
+
+/// A row that is told apart by an id.
+pub trait Identified {
+    /// The id's type.
+    type Id: Copy + Eq + std::hash::Hash + Send + Sync + 'static;
+
+    /// The row's id.
+    fn id(&self) -> Self::Id;
+}
+
+/// What is shown of a list, newest first, and where its older rows begin.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rows<T> {
+    shown: Vec<T>,
+    cursor: Option<String>,
+    arrivals: usize,
+}
+
+impl<T> Default for Rows<T> {
+    fn default() -> Self {
+        Self {
+            shown: Vec::new(),
+            cursor: None,
+            arrivals: 0,
+        }
+    }
+}
+
+impl<T: Identified> Rows<T> {
+    /// The rows, newest first.
+    pub fn shown(&self) -> &[T] {
+        &self.shown
+    }
+
+    /// Where the older rows begin; `None`: there are none.
+    pub fn cursor(&self) -> Option<&str> {
+        self.cursor.as_deref()
+    }
+
+    /// Changes the row of that id, if it is shown.
+    pub fn change(&mut self, id: T::Id, change: impl FnOnce(&mut T)) {
+        if let Some(row) = self.shown.iter_mut().find(|row| row.id() == id) {
+            change(row);
+        }
+    }
+
+    /// Puts a fresh first page on top. Rows that it should have and does not were deleted, and go. When
+    /// more arrived than one page holds, the list starts again at that page: a gap would be a lie.
+    pub fn take_newest(&mut self, page: Page<T>) {
+        let last_known = self
+            .shown
+            .iter()
+            .rposition(|row| contains(&page.data, row.id()));
+        let fresh = page
+            .data
+            .iter()
+            .filter(|row| !contains(&self.shown, row.id()))
+            .count();
+        match last_known {
+            Some(last) if page.next_cursor.is_some() && self.arrivals + fresh <= MOST_ARRIVALS => {
+                let older = self.shown.split_off(last + 1);
+                self.shown = page.data;
+                self.shown.extend(older);
+                self.arrivals += fresh;
+            }
+            _ => {
+                *self = Self {
+                    shown: page.data,
+                    cursor: page.next_cursor,
+                    arrivals: 0,
+                }
+            }
+        }
+    }
+
+    /// Adds the page that `asked` was the cursor of. It is dropped if the list has started again since.
+    pub fn take_older(&mut self, asked: &str, page: Page<T>) {
+        if self.cursor.as_deref() != Some(asked) {
+            return;
+        }
+        let unknown: Vec<T> = page
+            .data
+            .into_iter()
+            .filter(|row| !contains(&self.shown, row.id()))
+            .collect();
+        self.shown.extend(unknown);
+        self.cursor = page.next_cursor;
+    }
+}
+
+fn contains<T: Identified>(rows: &[T], id: T::Id) -> bool {
+    rows.iter().any(|row| row.id() == id)
+}
+
+impl Identified for ApiKey {
+    type Id = KeyId;
+
+    fn id(&self) -> KeyId {
+        self.id
+    }
+}
+
+impl Identified for Application {
+    type Id = ApplicationId;
+
+    fn id(&self) -> ApplicationId {
+        self.id
+    }
+}
+
+impl Identified for IngestedTrace {
+    type Id = TraceItemId;
+
+    fn id(&self) -> TraceItemId {
+        self.id
+    }
+}
+
+impl Identified for IngestedLog {
+    type Id = LogItemId;
+
+    fn id(&self) -> LogItemId {
+        self.id
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    impl Identified for u32 {
+        type Id = Self;
+
+        fn id(&self) -> Self {
+            *self
+        }
+    }
+
+    /// A server's list of the numbers 1 to `newest`, read in pages of 10.
+    fn page(newest: u32, cursor: Option<&str>) -> Page<u32> {
+        let below = cursor.map_or(newest + 1, |text| text.parse().unwrap());
+        let data: Vec<u32> = (1..below).rev().take(10).collect();
+        let next_cursor = data
+            .last()
+            .filter(|last| **last > 1)
+            .map(ToString::to_string);
+        Page { data, next_cursor }
+    }
+
+    fn older(rows: &mut Rows<u32>, newest: u32) {
+        let asked = rows.cursor().unwrap().to_owned();
+        rows.take_older(&asked, page(newest, Some(&asked)));
+    }
+
+    fn down_from(newest: u32, count: usize) -> Vec<u32> {
+        (1..=newest).rev().take(count).collect()
+    }
+
+    #[test]
+    fn rows_that_arrive_while_paging_are_neither_lost_nor_doubled() {
+        let mut rows = Rows::default();
+        rows.take_newest(page(30, None));
+        older(&mut rows, 33);
+        rows.take_newest(page(37, None));
+        assert_eq!(rows.shown(), down_from(37, 27));
+        older(&mut rows, 40);
+        assert_eq!(rows.shown(), down_from(37, 37));
+        assert_eq!(rows.cursor(), None);
+        rows.take_newest(page(41, None));
+        assert_eq!(rows.shown(), down_from(41, 41));
+        assert_eq!(rows.cursor(), None);
+    }
+
+    #[test]
+    fn more_arrivals_than_a_page_start_the_list_again() {
+        let mut rows = Rows::default();
+        rows.take_newest(page(30, None));
+        let asked = rows.cursor().unwrap().to_owned();
+        rows.take_newest(page(60, None));
+        assert_eq!(rows.shown(), down_from(60, 10));
+        // An answer that was on its way when the list started again does not tear a hole into it.
+        rows.take_older(&asked, page(60, Some(&asked)));
+        assert_eq!(rows.shown(), down_from(60, 10));
+        older(&mut rows, 60);
+        assert_eq!(rows.shown(), down_from(60, 20));
+    }
+
+    #[test]
+    fn a_list_left_open_does_not_grow_for_ever() {
+        let mut rows = Rows::default();
+        for newest in 20..3_000 {
+            rows.take_newest(page(newest, None));
+            assert!(rows.shown().len() <= MOST_ARRIVALS + 10);
+        }
+        assert_eq!(rows.shown(), down_from(2_999, rows.shown().len()));
+    }
+
+    #[test]
+    fn deleted_rows_go() {
+        let mut rows = Rows::default();
+        rows.take_newest(page(30, None));
+        let mut fresh = page(30, None);
+        fresh.data.retain(|row| *row != 28);
+        rows.take_newest(fresh);
+        assert!(!rows.shown().contains(&28) && rows.shown().len() == 9);
+        rows.take_newest(Page {
+            data: Vec::new(),
+            next_cursor: None,
+        });
+        assert_eq!(rows, Rows::default());
+    }
+
+    #[test]
+    fn the_first_rows_of_an_empty_list_appear() {
+        let mut rows = Rows::default();
+        rows.take_newest(page(0, None));
+        rows.take_newest(page(3, None));
+        assert_eq!(rows.shown(), down_from(3, 3));
+    }
+
+    #[test]
+    fn a_shown_row_can_be_changed() {
+        let mut rows = Rows::default();
+        rows.take_newest(page(3, None));
+        rows.change(2, |row| *row = 20);
+        rows.change(9, |row| *row = 90);
+        assert_eq!(rows.shown(), [3, 20, 1]);
+    }
+}

@@ -1,0 +1,56 @@
+//! Which page stands at which path.
+
+use leptos::prelude::*;
+use leptos_meta::{Title, provide_meta_context};
+use leptos_router::components::{ParentRoute, Route, Router, Routes};
+use leptos_router::path;
+
+use crate::components::frame::Frame;
+use crate::components::toast::{ToastRegion, Toasts};
+use crate::context::{PublicUrl, SignIn};
+use crate::pages::application::ApplicationPage;
+use crate::pages::applications::ApplicationsPage;
+use crate::pages::auth_complete::AuthComplete;
+use crate::pages::home::Home;
+use crate::pages::login::Login;
+use crate::pages::not_found::NotFoundPage;
+use crate::theme::Theme;
+
+/// The whole app: every page, and what all pages share.
+#[component]
+pub fn App() -> impl IntoView {
+    provide_meta_context();
+    provide_site();
+    Theme::provide();
+    let toasts = Toasts::provide();
+    view! {
+        <Title text="Latchkey"/>
+        <Router>
+            <Routes fallback=NotFoundPage>
+                <Route path=path!("/login") view=Login/>
+                <Route path=path!("/auth/complete") view=AuthComplete/>
+                <ParentRoute path=path!("") view=Frame>
+                    <Route path=path!("/") view=Home/>
+                    <Route path=path!("/projects/:project/applications") view=ApplicationsPage/>
+                    <Route path=path!("/projects/:project/applications/:application") view=ApplicationPage/>
+                </ParentRoute>
+            </Routes>
+        </Router>
+        <ToastRegion toasts/>
+    }
+}
+
+/// Hands what the server says about itself on to the browser, where it is a context too.
+fn provide_site() {
+    let site = SharedValue::new(|| {
+        let sign_in = use_context::<SignIn>().unwrap_or(SignIn {
+            github: true,
+            local: false,
+        });
+        let public_url = use_context::<PublicUrl>().unwrap_or_else(|| PublicUrl(String::new()));
+        (sign_in, public_url)
+    });
+    let (sign_in, public_url) = site.into_inner();
+    provide_context(sign_in);
+    provide_context(public_url);
+}

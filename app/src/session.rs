@@ -1,0 +1,193 @@
+//! The person's session in this browser: the token in `localStorage`, its renewal, and its end.
+//!
+//! The token is stored raw, without quotes, because other clients of this origin read it too. The refresh
+//! token is an HTTP-only cookie that this code never sees.
+
+use std::cell::RefCell;
+
+use futures::FutureExt;
+use futures::future::{LocalBoxFuture, Shared};
+use gloo_storage::{LocalStorage, Storage};
+use latchkey_domain::api::Tokens;
+use latchkey_domain::path::LocalPath;
+use leptos::prelude::*;
+
+use crate::api::ApiError;
+use crate::fetch::Outgoing;
+
+const TOKEN: &str = "token";
+
+/// Why a person has to sign in again; it stands in the login page's address.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reason {
+    /// The session ended without their doing.
+    Expired,
+    /// They signed out.
+    SignedOut,
+}
+
+impl Reason {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Expired => "session_expired",
+            Self::SignedOut => "signed_out",
+        }
+    }
+}
+
+/// The access token, if there is one.
+pub fn token() -> Option<String> {
+    LocalStorage::raw()
+        .get_item(TOKEN)
+        .ok()
+        .flatten()
+        .filter(|token| !token.is_empty())
+}
+
+/// Why a token could not be renewed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RenewError {
+    /// The session is over.
+    Over,
+    /// The server could not be asked; the session may well be alive.
+    Failed(ApiError),
+}
+
+type Renewal = Shared<LocalBoxFuture<'static, Result<String, RenewError>>>;
+
+thread_local! {
+    /// The renewal that is under way. Calls that are refused together wait for the same one.
+    static RENEWAL: RefCell<Option<Renewal>> = const { RefCell::new(None) };
+}
+
+/// Renews the session through the refresh cookie and stores the new token.
+///
+/// # Errors
+/// The session is over, or the server can't be asked.
+pub async fn refresh() -> Result<String, RenewError> {
+    let renewal = RENEWAL.with_borrow_mut(|running| {
+        running
+            .get_or_insert_with(|| {
+                let renewal = async {
+                    let renewed = ask_for_token().await;
+                    RENEWAL.take();
+                    renewed
+                };
+                renewal.boxed_local().shared()
+            })
+            .clone()
+    });
+    renewal.await
+}
+
+async fn ask_for_token() -> Result<String, RenewError> {
+    let answer = Outgoing::empty("/refresh")
+        .send(None)
+        .await
+        .map_err(RenewError::Failed)?;
+    match answer.status {
+        200 => {
+            let Ok(Tokens { token, .. }) = serde_json::from_slice(&answer.body) else {
+                return Err(RenewError::Failed(ApiError::Unreadable));
+            };
+            _ = LocalStorage::raw().set_item(TOKEN, &token);
+            Ok(token)
+        }
+        401 | 403 => Err(RenewError::Over),
+        _ => Err(RenewError::Failed(
+            serde_json::from_slice(&answer.body).map_or(ApiError::Unreachable, ApiError::Refused),
+        )),
+    }
+}
+
+/// A new token. If the session is over, the page goes to the login page and this never returns.
+///
+/// # Errors
+/// The server can't be asked. The person stays signed in and can try again.
+pub(crate) async fn renew() -> Result<String, ApiError> {
+    match refresh().await {
+        Ok(token) => Ok(token),
+        Err(RenewError::Failed(error)) => Err(error),
+        Err(RenewError::Over) => leave(Some(Reason::Expired)).await,
+    }
+}
+
+/// Forgets the token and goes to the login page, which will lead back here. Never returns: what waits for
+/// it must not show an error for the moment that the browser needs.
+pub(crate) async fn leave<T>(reason: Option<Reason>) -> T {
+    go_to_login(reason, Some(&here()));
+    std::future::pending().await
+}
+
+/// Goes to the login page if nobody is signed in. The server can't tell: it never sees the token.
+pub fn require() {
+    if token().is_none() {
+        go_to_login(None, Some(&here()));
+    }
+}
+
+/// Ends the session here and on the server.
+pub async fn sign_out() {
+    if let Some(token) = token() {
+        // Signing out must work without a connection too; the cookie is then left to expire.
+        _ = Outgoing::empty("/logout").send(Some(&token)).await;
+    }
+    go_to_login(Some(Reason::SignedOut), None);
+}
+
+/// Follows a sign-out in another tab.
+pub fn follow_other_tabs() {
+    let handle = window_event_listener(leptos::ev::storage, |event| {
+        // A cleared store names no key.
+        let token_gone = event.key().is_none_or(|key| key == TOKEN) && token().is_none();
+        if token_gone {
+            go_to_login(Some(Reason::SignedOut), None);
+        }
+    });
+    on_cleanup(move || handle.remove());
+}
+
+/// Where the person is.
+fn here() -> LocalPath {
+    let location = window().location();
+    let path = location.pathname().unwrap_or_default() + &location.search().unwrap_or_default();
+    LocalPath::or_root(Some(&path))
+}
+
+/// Loads the login page anew, so that nothing of the session stays in memory.
+fn go_to_login(reason: Option<Reason>, next: Option<&LocalPath>) {
+    _ = LocalStorage::raw().remove_item(TOKEN);
+    _ = window().location().replace(&login_path(reason, next));
+}
+
+fn login_path(reason: Option<Reason>, next: Option<&LocalPath>) -> String {
+    let reason = reason.map(|reason| format!("reason={}", reason.as_str()));
+    let next = next.filter(|next| next.as_str() != "/");
+    let next = next.map(|next| format!("next={}", next.to_query_value()));
+    let query: Vec<String> = [reason, next].into_iter().flatten().collect();
+    if query.is_empty() {
+        "/login".to_owned()
+    } else {
+        format!("/login?{}", query.join("&"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_login_page_knows_why_and_where_to() {
+        let next = LocalPath::or_root(Some("/projects/prj_1?tab=logs"));
+        assert_eq!(login_path(None, None), "/login");
+        assert_eq!(login_path(None, Some(&LocalPath::or_root(None))), "/login");
+        assert_eq!(
+            login_path(Some(Reason::SignedOut), None),
+            "/login?reason=signed_out"
+        );
+        assert_eq!(
+            login_path(Some(Reason::Expired), Some(&next)),
+            "/login?reason=session_expired&next=/projects/prj_1%3Ftab%3Dlogs"
+        );
+    }
+}

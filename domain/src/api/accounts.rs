@@ -1,0 +1,48 @@
+//! People and their sessions.
+
+use serde::{Deserialize, Serialize};
+
+use super::Organization;
+use crate::id::UserId;
+
+/// The person who is asking.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Me {
+    /// Their id.
+    pub id: UserId,
+    /// Their GitHub login.
+    pub login: String,
+    /// Their name, if GitHub knows one.
+    pub name: Option<String>,
+    /// Where their picture is.
+    pub avatar_url: Option<String>,
+    /// Whether they administer this instance.
+    pub administrator: bool,
+    /// The organizations that they are a member of.
+    pub organizations: Vec<Organization>,
+}
+
+/// The body of `POST /refresh` and `POST /logout` of a client that keeps its refresh token itself.
+#[derive(Clone, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(deny_unknown_fields)]
+pub struct RefreshRequest {
+    /// The refresh token. Each is good once.
+    #[serde(rename = "refreshToken")]
+    pub refresh_token: String,
+}
+
+/// A new pair of tokens.
+#[derive(Clone, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Tokens {
+    /// The JWT to send as `Authorization: Bearer`.
+    pub token: String,
+    /// The next refresh token; absent when it went back as a cookie.
+    #[serde(rename = "refreshToken", default, skip_serializing_if = "Option::is_none")]
+    pub refresh_token: Option<String>,
+    /// Seconds until the JWT expires.
+    #[serde(rename = "expiresIn")]
+    pub expires_in: u64,
+}

@@ -1,0 +1,204 @@
+//! Ids as clients see them: a prefix that names the entity, an underscore, and a `UUIDv7` in 26
+//! characters of Crockford base32, e.g. `key_01kc3f1m6ze1tvyqnz0rg5bqfa`.
+//!
+//! The format is [TypeID 0.3](https://github.com/jetify-com/typeid/tree/main/spec): lower case, and the
+//! first character is at most `7` so that the value fits 128 bits. Being time-ordered, ids double as the
+//! tie-breaker of every cursor.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+use uuid::Uuid;
+
+use crate::time::Timestamp;
+
+const ALPHABET: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
+const SUFFIX_LENGTH: usize = 26;
+
+/// Why a text is not an id of the wanted kind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("not an id of the form {prefix}_ and 26 characters")]
+pub struct InvalidId {
+    /// The prefix that the id should have had.
+    pub prefix: &'static str,
+}
+
+fn encode(uuid: Uuid) -> [u8; SUFFIX_LENGTH] {
+    let value = uuid.as_u128();
+    let mut text = [0; SUFFIX_LENGTH];
+    for (place, slot) in text.iter_mut().rev().enumerate() {
+        let digit = (value >> (5 * place)) & 0x1f;
+        *slot = ALPHABET[usize::try_from(digit).unwrap_or_default()];
+    }
+    text
+}
+
+fn decode(text: &str) -> Option<Uuid> {
+    let bytes = text.as_bytes();
+    if bytes.len() != SUFFIX_LENGTH || bytes[0] > b'7' {
+        return None;
+    }
+    bytes
+        .iter()
+        .try_fold(0_u128, |value, byte| {
+            let digit = ALPHABET.iter().position(|letter| letter == byte)?;
+            Some((value << 5) | u128::try_from(digit).ok()?)
+        })
+        .map(Uuid::from_u128)
+}
+
+macro_rules! ids {
+    ($($(#[$doc:meta])* $name:ident = $prefix:literal;)*) => {$(
+        $(#[$doc])*
+        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub struct $name(Uuid);
+
+        impl $name {
+            /// What stands before the underscore.
+            pub const PREFIX: &'static str = $prefix;
+
+            /// The id of a thing made at `now`; `random` must come from a CSPRNG.
+            pub fn new(now: Timestamp, random: [u8; 10]) -> Self {
+                let millis = u64::try_from(now.as_millis()).unwrap_or_default();
+                Self(uuid::Builder::from_unix_timestamp_millis(millis, &random).into_uuid())
+            }
+
+            /// The value as the database stores it.
+            pub const fn as_uuid(self) -> Uuid {
+                self.0
+            }
+        }
+
+        impl From<Uuid> for $name {
+            fn from(uuid: Uuid) -> Self {
+                Self(uuid)
+            }
+        }
+
+        impl From<$name> for Uuid {
+            fn from(id: $name) -> Self {
+                id.0
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(concat!($prefix, "_"))?;
+                encode(self.0).iter().try_for_each(|byte| write!(f, "{}", char::from(*byte)))
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                fmt::Display::fmt(self, f)
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = InvalidId;
+
+            fn from_str(text: &str) -> Result<Self, InvalidId> {
+                text.strip_prefix(concat!($prefix, "_"))
+                    .and_then(decode)
+                    .map(Self)
+                    .ok_or(InvalidId { prefix: $prefix })
+            }
+        }
+
+        impl Serialize for $name {
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.collect_str(self)
+            }
+        }
+
+        impl<'de> Deserialize<'de> for $name {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                String::deserialize(deserializer)?.parse().map_err(de::Error::custom)
+            }
+        }
+
+        #[cfg(feature = "openapi")]
+        impl utoipa::PartialSchema for $name {
+            fn schema() -> utoipa::openapi::RefOr<utoipa::openapi::schema::Schema> {
+                utoipa::openapi::ObjectBuilder::new()
+                    .schema_type(utoipa::openapi::schema::Type::String)
+                    .pattern(Some(concat!("^", $prefix, "_[0-7][0-9a-hjkmnp-tv-z]{25}$")))
+                    .into()
+            }
+        }
+
+        #[cfg(feature = "openapi")]
+        impl utoipa::ToSchema for $name {
+            fn name() -> std::borrow::Cow<'static, str> {
+                stringify!($name).into()
+            }
+        }
+    )*};
+}
+
+ids! {
+    /// A person who signed in.
+    UserId = "usr";
+    /// A company or a person's own space.
+    OrganizationId = "org";
+    /// What keys belong to.
+    ProjectId = "prj";
+    /// One customer-facing application of a project.
+    ApplicationId = "app";
+    /// A key, whatever its kind; it stays the same through rotations.
+    KeyId = "key";
+    /// One sign-in of one person on one device.
+    SessionId = "ses";
+    /// A stored trace item.
+    TraceItemId = "trc";
+    /// A stored log item.
+    LogItemId = "log";
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn an_id_reads_as_the_typeid_specification_says() {
+        // The specification's own example of a valid encoding.
+        let uuid: Uuid = "01890a5d-ac96-774b-bcce-b302099a8057".parse().unwrap();
+        let id = KeyId::from(uuid);
+        assert_eq!(id.to_string(), "key_01h455vb4pex5vsknk084sn02q");
+        assert_eq!("key_01h455vb4pex5vsknk084sn02q".parse(), Ok(id));
+    }
+
+    #[test]
+    fn what_is_no_id_is_refused() {
+        for text in [
+            "",
+            "key_",
+            "app_01h455vb4pex5vsknk084sn02q",
+            "key_81h455vb4pex5vsknk084sn02q",
+            "key_01H455VB4PEX5VSKNK084SN02Q",
+            "key_01h455vb4pex5vsknk084sn02",
+            "key_01h455vb4pex5vsknk084sn02qq",
+            "key_01h455vb4pex5vsknk084sn0iq",
+            "key_é1h455vb4pex5vsknk084sn02",
+        ] {
+            assert_eq!(text.parse::<KeyId>(), Err(InvalidId { prefix: "key" }), "{text}");
+        }
+    }
+
+    #[test]
+    fn later_ids_sort_after_earlier_ones() {
+        let early = KeyId::new(Timestamp::from_millis(1_000), [0xff; 10]);
+        let late = KeyId::new(Timestamp::from_millis(1_001), [0; 10]);
+        assert!(early < late && early.to_string() < late.to_string());
+    }
+
+    proptest! {
+        #[test]
+        fn every_id_survives_its_text(value: u128) {
+            let id = UserId::from(Uuid::from_u128(value));
+            prop_assert_eq!(id.to_string().parse(), Ok(id));
+        }
+    }
+}

@@ -1,0 +1,117 @@
+//! What a key is: its kind, its environment and where it stands in its life.
+
+use serde::{Deserialize, Serialize};
+
+use crate::time::Timestamp;
+
+/// What a key authenticates.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "lowercase")]
+pub enum KeyKind {
+    /// A customer's SDK or client.
+    Api,
+    /// Calls to the LLM gateway.
+    Inference,
+    /// A backend that calls the management API.
+    Service,
+}
+
+impl KeyKind {
+    /// As it stands in JSON and in the database.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Api => "api",
+            Self::Inference => "inference",
+            Self::Service => "service",
+        }
+    }
+
+    /// The kind of that name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        [Self::Api, Self::Inference, Self::Service].into_iter().find(|kind| kind.as_str() == name)
+    }
+}
+
+/// Whether a key is for production or a sandbox.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "lowercase")]
+pub enum Environment {
+    /// Production: requests count.
+    #[default]
+    Live,
+    /// The sandbox: requests never count, data is deleted after 24 hours.
+    Test,
+}
+
+impl Environment {
+    /// As it stands in the key, in JSON and in the database.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Live => "live",
+            Self::Test => "test",
+        }
+    }
+
+    /// The environment of that name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        match name {
+            "live" => Some(Self::Live),
+            "test" => Some(Self::Test),
+            _ => None,
+        }
+    }
+
+    /// As the pages name it.
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::Live => "Live",
+            Self::Test => "Test",
+        }
+    }
+}
+
+/// Where a key stands in its life.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "lowercase")]
+pub enum KeyStatus {
+    /// It works.
+    Active,
+    /// Its `expires_at` has come.
+    Expired,
+    /// Somebody revoked it. Final.
+    Revoked,
+}
+
+impl KeyStatus {
+    /// The status at `now`. Revocation outranks expiry; a key is dead from the instant `expires_at` on.
+    pub fn at(
+        now: Timestamp,
+        revoked_at: Option<Timestamp>,
+        expires_at: Option<Timestamp>,
+    ) -> Self {
+        if revoked_at.is_some() {
+            Self::Revoked
+        } else if expires_at.is_some_and(|end| end <= now) {
+            Self::Expired
+        } else {
+            Self::Active
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_is_dead_from_the_instant_it_expires() {
+        let end = Timestamp::from_millis(1_000);
+        let at = |now| KeyStatus::at(Timestamp::from_millis(now), None, Some(end));
+        assert_eq!(at(999), KeyStatus::Active);
+        assert_eq!(at(1_000), KeyStatus::Expired);
+        assert_eq!(KeyStatus::at(end, Some(end), Some(end)), KeyStatus::Revoked);
+    }
+}

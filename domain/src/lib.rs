@@ -1,0 +1,17 @@
+//! The language of Latchkey: what an id, a secret, a tier, a role and an outcome are, and the shapes
+//! that the pages and the API share.
+//!
+//! Everything here is pure. Time and randomness come in as arguments, nothing does I/O, and the crate
+//! compiles unchanged for the browser, so that the page and the server can't disagree on a rule.
+
+pub mod api;
+pub mod id;
+pub mod key;
+pub mod name;
+pub mod outcome;
+pub mod path;
+pub mod problem;
+pub mod role;
+pub mod secret;
+pub mod tier;
+pub mod time;

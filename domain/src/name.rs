@@ -1,0 +1,118 @@
+//! Names that people give to things.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+
+/// The name of a key: 1–64 characters, none of them a control character.
+///
+/// White space around it is dropped. Characters that turn the direction of writing are refused too: they
+/// let one name look like another.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct KeyName(String);
+
+/// Why a text can't be a name; the words stand at the field.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum InvalidName {
+    /// Nothing but white space.
+    #[error("Enter a name.")]
+    Empty,
+    /// More than [`KeyName::MAX_CHARACTERS`].
+    #[error("Use at most 64 characters.")]
+    TooLong,
+    /// A line break, tab or another character that does not show.
+    #[error("Use no line breaks, tabs or other control characters.")]
+    ControlCharacter,
+}
+
+impl KeyName {
+    /// The most characters (Unicode scalar values) that a name may have.
+    pub const MAX_CHARACTERS: usize = 64;
+
+    /// The name as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+fn is_control(character: char) -> bool {
+    let turns_direction = matches!(
+        character,
+        '\u{061C}' | '\u{200E}' | '\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}'
+    );
+    character.is_control() || turns_direction || matches!(character, '\u{2028}' | '\u{2029}' | '\u{FEFF}')
+}
+
+impl FromStr for KeyName {
+    type Err = InvalidName;
+
+    fn from_str(text: &str) -> Result<Self, InvalidName> {
+        if text.chars().any(is_control) {
+            return Err(InvalidName::ControlCharacter);
+        }
+        let name = text.trim();
+        if name.is_empty() {
+            return Err(InvalidName::Empty);
+        }
+        if name.chars().count() > Self::MAX_CHARACTERS {
+            return Err(InvalidName::TooLong);
+        }
+        Ok(Self(name.to_owned()))
+    }
+}
+
+impl fmt::Display for KeyName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl Serialize for KeyName {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.0)
+    }
+}
+
+impl<'de> Deserialize<'de> for KeyName {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(de::Error::custom)
+    }
+}
+
+#[cfg(feature = "openapi")]
+impl utoipa::PartialSchema for KeyName {
+    fn schema() -> utoipa::openapi::RefOr<utoipa::openapi::schema::Schema> {
+        utoipa::openapi::ObjectBuilder::new()
+            .schema_type(utoipa::openapi::schema::Type::String)
+            .min_length(Some(1))
+            .max_length(Some(Self::MAX_CHARACTERS))
+            .description(Some("1–64 characters, no control characters"))
+            .into()
+    }
+}
+
+#[cfg(feature = "openapi")]
+impl utoipa::ToSchema for KeyName {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_1_to_64_characters_are_taken() {
+        assert_eq!("a".parse::<KeyName>().unwrap().as_str(), "a");
+        assert_eq!(" Web checkout ".parse::<KeyName>().unwrap().as_str(), "Web checkout");
+        assert!("é".repeat(64).parse::<KeyName>().is_ok());
+    }
+
+    #[test]
+    fn other_names_are_refused_in_words() {
+        assert_eq!("".parse::<KeyName>(), Err(InvalidName::Empty));
+        assert_eq!("   ".parse::<KeyName>(), Err(InvalidName::Empty));
+        assert_eq!("a".repeat(65).parse::<KeyName>(), Err(InvalidName::TooLong));
+        for text in ["a\nb", "a\0", "\u{1b}[31m", "a\u{7f}", "\u{202E}abc", "a\u{85}"] {
+            assert_eq!(text.parse::<KeyName>(), Err(InvalidName::ControlCharacter), "{text:?}");
+        }
+    }
+}

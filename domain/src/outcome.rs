@@ -1,0 +1,96 @@
+//! What a check of a key can come to: one enum for every caller, for usage, pages and docs.
+
+use serde::{Deserialize, Serialize};
+
+/// The outcome of a check.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// The call may go on.
+    Valid,
+    /// No key was sent.
+    MissingKey,
+    /// What was sent is no key: its form or its checksum is wrong.
+    MalformedKey,
+    /// No key has this secret.
+    UnknownKey,
+    /// The key was revoked.
+    RevokedKey,
+    /// The key's `expires_at` has passed.
+    ExpiredKey,
+    /// The key is for another application, or of a kind that this call does not take.
+    WrongScope,
+    /// The key can't be checked now; nothing is admitted on a guess.
+    Unavailable,
+}
+
+impl Outcome {
+    /// All outcomes.
+    pub const ALL: [Self; 8] = [
+        Self::Valid,
+        Self::MissingKey,
+        Self::MalformedKey,
+        Self::UnknownKey,
+        Self::RevokedKey,
+        Self::ExpiredKey,
+        Self::WrongScope,
+        Self::Unavailable,
+    ];
+
+    /// As it stands in JSON, in usage and in the database.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Valid => "valid",
+            Self::MissingKey => "missing_key",
+            Self::MalformedKey => "malformed_key",
+            Self::UnknownKey => "unknown_key",
+            Self::RevokedKey => "revoked_key",
+            Self::ExpiredKey => "expired_key",
+            Self::WrongScope => "wrong_scope",
+            Self::Unavailable => "unavailable",
+        }
+    }
+
+    /// The HTTP status that a refused caller sees.
+    pub const fn status(self) -> u16 {
+        match self {
+            Self::Valid => 200,
+            Self::MissingKey
+            | Self::MalformedKey
+            | Self::UnknownKey
+            | Self::RevokedKey
+            | Self::ExpiredKey => 401,
+            Self::WrongScope => 403,
+            Self::Unavailable => 503,
+        }
+    }
+
+    /// One sentence for the caller: what happened and what to do.
+    pub const fn detail(self) -> &'static str {
+        match self {
+            Self::Valid => "The key is valid.",
+            Self::MissingKey => "No API key was sent. Send it in the x-api-key header.",
+            Self::MalformedKey => {
+                "This is not a key: its form or its checksum is wrong. Check that it was copied whole."
+            }
+            Self::UnknownKey => "No key has this secret. Check that it is of this server.",
+            Self::RevokedKey => "This key was revoked. Use another key.",
+            Self::ExpiredKey => "This key has expired. Use another key.",
+            Self::WrongScope => "This key is not for this application or this kind of call.",
+            Self::Unavailable => "The key can't be checked right now. Try again shortly.",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_outcome_has_one_name_everywhere() {
+        for outcome in Outcome::ALL {
+            assert_eq!(serde_json::to_value(outcome).unwrap(), outcome.as_str());
+        }
+    }
+}

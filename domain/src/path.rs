@@ -1,0 +1,85 @@
+//! Where a person goes on after signing in.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// A path on this server, such as `/projects/prj_…?tab=logs`, that is safe to redirect to: it can't name
+/// another host, whatever the browser makes of slashes and backslashes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct LocalPath(String);
+
+impl LocalPath {
+    /// Reads a `next` parameter; anything that is not a local path becomes `/`, because a sign-in should
+    /// not fail over where it leads.
+    pub fn or_root(text: Option<&str>) -> Self {
+        text.and_then(Self::parse).unwrap_or_else(|| Self("/".to_owned()))
+    }
+
+    /// The path, if it is one of this server.
+    pub fn parse(text: &str) -> Option<Self> {
+        let local = text.starts_with('/')
+            && !text.starts_with("//")
+            && text.len() <= 2048
+            && text.chars().all(|c| c.is_ascii_graphic() && c != '\\');
+        local.then(|| Self(text.to_owned()))
+    }
+
+    /// The path as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The path as the value of a query parameter, percent-encoded.
+    pub fn to_query_value(&self) -> String {
+        let mut encoded = String::with_capacity(self.0.len());
+        for byte in self.0.bytes() {
+            match byte {
+                b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' | b'/' => {
+                    encoded.push(char::from(byte));
+                }
+                _ => encoded.push_str(&format!("%{byte:02X}")),
+            }
+        }
+        encoded
+    }
+}
+
+impl fmt::Display for LocalPath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn next_must_be_a_local_path() {
+        for bad in [
+            "//evil.example",
+            "https://evil.example",
+            "/\\evil.example",
+            "\\\\evil.example",
+            "evil",
+            "",
+            "/a\r\nSet-Cookie: x=1",
+            "/a b",
+            "/é",
+        ] {
+            assert_eq!(LocalPath::or_root(Some(bad)).as_str(), "/", "{bad:?}");
+        }
+        for good in ["/", "/projects/prj_1?tab=logs&x=%20#top"] {
+            assert_eq!(LocalPath::or_root(Some(good)).as_str(), good);
+        }
+        assert_eq!(LocalPath::or_root(None).as_str(), "/");
+    }
+
+    #[test]
+    fn a_path_fits_a_query_parameter() {
+        let path = LocalPath::or_root(Some("/a?b=c&d=e#f"));
+        assert_eq!(path.to_query_value(), "/a%3Fb%3Dc%26d%3De%23f");
+    }
+}

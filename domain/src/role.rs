@@ -1,0 +1,78 @@
+//! Who may do what: one table that the services ask and that the pages read.
+
+use serde::{Deserialize, Serialize};
+
+/// A member's role in an organization, weakest first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "lowercase")]
+pub enum Role {
+    /// Reads everything but the audit log.
+    Viewer,
+    /// Also makes, changes, rotates and revokes keys, verifies, and writes applications.
+    Member,
+    /// Also projects, members (not owners), service keys and the audit log.
+    Admin,
+    /// Also owners and deleting the organization.
+    Owner,
+}
+
+/// One thing that a role may or may not allow.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Permission {
+    /// See the organization, its projects, applications, masked keys, telemetry and usage.
+    Read,
+    /// Make, change, rotate, revoke and archive keys.
+    KeysWrite,
+}
+
+impl Role {
+    /// All roles, weakest first.
+    pub const ALL: [Self; 4] = [Self::Viewer, Self::Member, Self::Admin, Self::Owner];
+
+    /// Whether this role allows `permission`.
+    pub fn allows(self, permission: Permission) -> bool {
+        let weakest = match permission {
+            Permission::Read => Self::Viewer,
+            Permission::KeysWrite => Self::Member,
+        };
+        self >= weakest
+    }
+
+    /// As it stands in JSON and in the database.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Viewer => "viewer",
+            Self::Member => "member",
+            Self::Admin => "admin",
+            Self::Owner => "owner",
+        }
+    }
+
+    /// The role of that name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|role| role.as_str() == name)
+    }
+
+    /// As the pages name it.
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::Viewer => "Viewer",
+            Self::Member => "Member",
+            Self::Admin => "Admin",
+            Self::Owner => "Owner",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_viewer_reads_and_does_not_write() {
+        assert!(Role::Viewer.allows(Permission::Read));
+        assert!(!Role::Viewer.allows(Permission::KeysWrite));
+        assert!(Role::Member.allows(Permission::KeysWrite));
+    }
+}

@@ -1,0 +1,94 @@
+// What every test gets: a real server with GitHub's stand-in beside it (one of each for a worker), a person
+// of its own, so that no test meets another's keys, and a watch over everything that the pages do.
+import { mkdir } from "node:fs/promises";
+import { join } from "node:path";
+import { test as base } from "@playwright/test";
+import { Dashboard } from "./dashboard.ts";
+import { Latchkey, type ServerSettings } from "./server.ts";
+import { GitHub, type Person } from "./stand-in.ts";
+import { Watch } from "./watch.ts";
+
+interface PerTest {
+  /** Somebody whom the stand-in knows and Latchkey does not yet. */
+  person: Person;
+  /** What the pages may and may not do. Every test fails on what this saw and was not told to allow. */
+  watch: Watch;
+  /** The dashboard, nobody signed in. */
+  dashboard: Dashboard;
+  /** The dashboard after `person` has signed in, on the page of their first application. */
+  application: Dashboard;
+}
+
+interface PerWorker {
+  /** How the server is set up; `test.use({ settings })` gives a file another server. */
+  settings: ServerSettings;
+  github: GitHub;
+  latchkey: Latchkey;
+}
+
+let people = 0;
+
+export const test = base.extend<PerTest, PerWorker>({
+  settings: [{ github: true, accessTokenTtl: 900 }, { option: true, scope: "worker" }],
+
+  github: [
+    async ({}, use, worker) => {
+      const github = await GitHub.start(await logFile(worker.project.outputDir, worker.workerIndex, "github"));
+      await use(github);
+      assertEnded("github-stand-in", await github.stop());
+    },
+    { scope: "worker" },
+  ],
+
+  latchkey: [
+    async ({ settings, github }, use, worker) => {
+      const log = await logFile(worker.project.outputDir, worker.workerIndex, "latchkey");
+      const latchkey = await Latchkey.start(settings, github, log);
+      await use(latchkey);
+      assertEnded("latchkey", await latchkey.stop());
+    },
+    { scope: "worker" },
+  ],
+
+  baseURL: async ({ latchkey }, use) => use(latchkey.url),
+
+  person: async ({ github }, use, info) => {
+    const number = ++people;
+    const person = { id: 100_000 * (info.workerIndex + 1) + number, login: `person-${number}`, name: `Person ${number}` };
+    await github.add(person);
+    await use(person);
+  },
+
+  watch: [
+    async ({ context, latchkey }, use, info) => {
+      const watch = new Watch(latchkey.url);
+      await watch.over(context);
+      await use(watch);
+      if (info.status !== info.expectedStatus || watch.problems.length > 0) {
+        await info.attach("latchkey.log", { path: latchkey.log, contentType: "text/plain" });
+      }
+      base.expect(watch.problems, "what the pages did wrong on the way").toEqual([]);
+    },
+    { auto: true },
+  ],
+
+  dashboard: async ({ page, latchkey }, use) => use(new Dashboard(page, latchkey.url)),
+
+  application: async ({ dashboard, person }, use) => {
+    await dashboard.signIn(person.login);
+    await dashboard.openApplication();
+    await use(dashboard);
+  },
+});
+
+export const expect = test.expect;
+
+async function logFile(outputDir: string, worker: number, name: string): Promise<string> {
+  const folder = join(outputDir, "logs");
+  await mkdir(folder, { recursive: true });
+  return join(folder, `${worker}-${name}.log`);
+}
+
+function assertEnded(name: string, how: string): void {
+  if (how !== "status 0") throw new Error(`${name} did not end as it should after SIGTERM: ${how}`);
+}

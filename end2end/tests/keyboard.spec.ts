@@ -1,0 +1,83 @@
+// Everything can be done without a pointer, and the focus is always where a person expects it.
+import type { Locator, Page } from "@playwright/test";
+import { expect, test } from "../support/fixtures.ts";
+
+/** Presses Tab until the control has the focus, as a person would who looks for it. */
+async function tabTo(page: Page, control: Locator): Promise<void> {
+  for (let presses = 0; presses < 60; presses++) {
+    if (await control.evaluate((element) => element === document.activeElement)) return;
+    await page.keyboard.press("Tab");
+  }
+  throw new Error(`60 times Tab did not reach ${control}`);
+}
+
+test("a key is created and revoked by keyboard alone", async ({ application, page }) => {
+  const { createKey, createDialog, createdDialog } = application;
+  await tabTo(page, createKey);
+  await page.keyboard.press("Enter");
+  await expect(createDialog.name).toBeFocused();
+  await page.keyboard.type("By keyboard");
+  await tabTo(page, createDialog.environment("Live"));
+  await page.keyboard.press("ArrowRight");
+  await expect(createDialog.environment("Test")).toBeChecked();
+  await expect(createDialog.environment("Test")).toBeFocused();
+  await tabTo(page, createDialog.name);
+  await page.keyboard.press("Enter");
+  expect(await createdDialog.secret()).toMatch(/^lk_test_/);
+  await tabTo(page, createdDialog.stored);
+  await page.keyboard.press("Space");
+  await tabTo(page, createdDialog.done);
+  await page.keyboard.press("Enter");
+  await expect(createdDialog.root).toBeHidden();
+
+  const row = application.keyRow("By keyboard");
+  await expect(row).toContainText("Active");
+  await tabTo(page, application.revokeButton("By keyboard"));
+  await page.keyboard.press("Enter");
+  const dialog = application.revokeDialog("By keyboard");
+  await expect(dialog.getByRole("button", { name: "Cancel" })).toBeFocused();
+  await tabTo(page, dialog.getByRole("button", { name: "Revoke key" }));
+  await page.keyboard.press("Enter");
+  await expect(row).toContainText("Revoked");
+  // The opener is gone: the focus is on the page's heading, not lost.
+  await expect(page.locator(":focus")).not.toHaveCount(0);
+});
+
+test("the focus stays inside a dialog and goes back to its opener", async ({ application, page }) => {
+  await application.createKey.click();
+  const { root } = application.createDialog;
+  for (const key of ["Tab", "Shift+Tab"]) {
+    for (let presses = 0; presses < 12; presses++) {
+      await page.keyboard.press(key);
+      expect(await root.evaluate((dialog) => dialog.contains(document.activeElement))).toBe(true);
+    }
+  }
+  await page.keyboard.press("Escape");
+  await expect(root).toBeHidden();
+  await expect(application.createKey).toBeFocused();
+});
+
+test("the first stop is a link past the navigation", async ({ application, page }) => {
+  await page.reload();
+  await expect(application.createKey).toBeEnabled();
+  await page.locator("body").press("Tab");
+  const skip = page.locator(":focus");
+  await expect(skip).toHaveText(/skip to/i);
+  await expect(skip).toBeInViewport();
+  await page.keyboard.press("Enter");
+  expect(await page.evaluate(() => document.activeElement?.closest("main") !== null)).toBe(true);
+});
+
+test("tabs of telemetry and of programs are moved through with arrows", async ({ application, page }) => {
+  await application.tab("Traces").focus();
+  await page.keyboard.press("ArrowRight");
+  await expect(application.tab("Logs")).toBeFocused();
+  await expect(application.tab("Logs")).toHaveAttribute("aria-selected", "true");
+  await page.keyboard.press("ArrowRight");
+  await expect(application.tab("Traces")).toBeFocused();
+});
+
+test("a new page puts the focus on its heading", async ({ application, page }) => {
+  await page.getByRole("link", { name: "Applications" }).first().click();
+  await expect(application.heading("Applications")).toBeFocused();
+});

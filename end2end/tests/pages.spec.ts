@@ -1,0 +1,73 @@
+// Every page and dialog, wide and narrow, light and dark: it fits, assistive technology can use it, and a
+// screenshot of it is kept in end2end/screenshots.
+import { join } from "node:path";
+import { AxeBuilder } from "@axe-core/playwright";
+import type { Page } from "@playwright/test";
+import { expect, test } from "../support/fixtures.ts";
+import { tour } from "../support/tour.ts";
+
+const SCREENSHOTS = join(import.meta.dirname, "../screenshots");
+
+interface Look {
+  width: number;
+  height: number;
+  colorScheme: "light" | "dark";
+}
+
+const LOOKS: Look[] = [
+  { width: 1440, height: 900, colorScheme: "light" },
+  { width: 1440, height: 900, colorScheme: "dark" },
+  { width: 900, height: 900, colorScheme: "light" },
+  { width: 390, height: 844, colorScheme: "light" },
+  { width: 390, height: 844, colorScheme: "dark" },
+  { width: 320, height: 640, colorScheme: "light" },
+];
+
+for (const { width, height, colorScheme } of LOOKS) {
+  const look = `${width}-${colorScheme}`;
+  const phone = width < 768;
+
+  test.describe(look, () => {
+    test.use({ viewport: { width, height }, hasTouch: phone, colorScheme, contextOptions: { reducedMotion: "reduce" } });
+
+    test(`every page fits and is accessible at ${look}`, async ({ dashboard, person, page, watch }) => {
+      test.setTimeout(180_000);
+      watch.allowStatus(401, /^\/(refresh$|api\/)/);
+      await tour(dashboard, person.login, async (stop, secret) => {
+        await page.screenshot({
+          path: join(SCREENSHOTS, `${stop}-${look}.png`),
+          animations: "disabled",
+          ...(secret ? { mask: [page.getByText(secret)], maskColor: "#888888" } : {}),
+        });
+        expect.soft(await sidewaysScroll(page), `${stop} scrolls sideways by`).toBe(0);
+        expect.soft(await seriousViolations(page), `what axe finds on ${stop}`).toEqual([]);
+        if (phone) expect.soft(await notSheets(page), `dialogs of ${stop} that are no sheets`).toEqual([]);
+      });
+    });
+  });
+}
+
+/** By how many pixels the page is wider than the window. */
+async function sidewaysScroll(page: Page): Promise<number> {
+  return page.evaluate(() => {
+    const { scrollWidth, clientWidth } = document.documentElement;
+    return Math.max(scrollWidth, document.body.scrollWidth) - clientWidth;
+  });
+}
+
+async function seriousViolations(page: Page): Promise<string[]> {
+  const { violations } = await new AxeBuilder({ page }).analyze();
+  return violations
+    .filter(({ impact }) => impact === "serious" || impact === "critical")
+    .flatMap(({ id, nodes }) => nodes.map((node) => `${id}: ${node.html} (${node.failureSummary})`));
+}
+
+/** Dialogs fill a phone's screen. */
+async function notSheets(page: Page): Promise<string[]> {
+  return page.evaluate(() =>
+    [...document.querySelectorAll("dialog[open]")]
+      .map((dialog) => dialog.getBoundingClientRect())
+      .filter((box) => box.width !== innerWidth || box.height < innerHeight - 1)
+      .map((box) => `${box.width} × ${box.height}`),
+  );
+}

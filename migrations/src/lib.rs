@@ -1,0 +1,31 @@
+//! The schema of Latchkey's database, for SQLite and PostgreSQL alike.
+//!
+//! Append-only: a migration that has landed is never edited, because somebody's database has run it.
+//! Times are whole milliseconds since the Unix epoch (`bigint`), ids are UUIDs, and what must be unique or
+//! must exist is said here as well as in the services.
+
+mod columns;
+mod m20261121_000001_create_workspace;
+mod m20261121_000002_create_sessions;
+mod m20261121_000003_create_keys;
+mod m20261121_000004_create_telemetry;
+mod m20261121_000005_create_instance;
+
+pub use sea_orm_migration::MigratorTrait;
+use sea_orm_migration::prelude::*;
+
+/// Brings a database to the newest schema.
+pub struct Migrator;
+
+#[async_trait::async_trait]
+impl MigratorTrait for Migrator {
+    fn migrations() -> Vec<Box<dyn MigrationTrait>> {
+        vec![
+            Box::new(m20261121_000001_create_workspace::Migration),
+            Box::new(m20261121_000002_create_sessions::Migration),
+            Box::new(m20261121_000003_create_keys::Migration),
+            Box::new(m20261121_000004_create_telemetry::Migration),
+            Box::new(m20261121_000005_create_instance::Migration),
+        ]
+    }
+}

@@ -1,0 +1,423 @@
+#!/usr/bin/env bash
+# Makes sure of the tools that this checkout needs, and is done in less than a second when nothing is
+# missing. It says what it installs, why, and how long that took.
+#
+#   scripts/bootstrap.sh [WHAT…]      (without a word: build)
+#
+#   build     base and site
+#   test      build, e2e and postgres
+#   base      a C compiler, git, Node.js, Rust with the WebAssembly target
+#   site      wasm-bindgen, wasm-opt, Tailwind and the fonts
+#   e2e       Playwright and a Chromium
+#   postgres  PostgreSQL's programs; no server of yours is touched
+#   watch     build and cargo-leptos (compiled once: a quarter of an hour on two cores)
+#   deny      cargo-deny
+#
+# Debian (12 or later, as root or with sudo) and macOS (with Homebrew) are done as a whole. Elsewhere it
+# names what to install. Tools that have to be compiled are kept in ~/.cache/latchkey (LATCHKEY_TOOLS).
+set -euo pipefail
+# shellcheck source=scripts/env.sh
+. "$(dirname "${BASH_SOURCE[0]}")/env.sh"
+cd "$LATCHKEY_ROOT"
+
+NODE_AT_LEAST=20
+NODE_OURS=24
+CARGO_LEPTOS=0.3.11
+CARGO_DENY=0.20.2
+
+# --- What is there ---------------------------------------------------------------------------------
+
+want() { case " $WANTED " in *" $1 "*) return 0 ;; *) return 1 ;; esac }
+
+system() {
+    if [ "$(uname -s)" = Darwin ]; then
+        echo macos
+    elif have apt-get && [ -r /etc/os-release ]; then
+        (
+            # shellcheck source=/dev/null
+            . /etc/os-release
+            case " ${ID:-} ${ID_LIKE:-} " in
+                *" ubuntu "*) echo ubuntu ;;
+                *" debian "*) echo debian ;;
+                *) echo other ;;
+            esac
+        )
+    else
+        echo other
+    fi
+}
+
+# at_least 1.96.0 1.96: the first version is the second or a later one.
+at_least() {
+    [ "$(printf '%s\n%s\n' "$2" "$1" | sort -t. -k1,1n -k2,2n -k3,3n | head -n 1)" = "$2" ]
+}
+
+rust_at_least() { sed -n 's/^rust-version *= *"\(.*\)"/\1/p' Cargo.toml | head -n 1; }
+
+rust_version() { rustc --version 2>/dev/null | sed 's/^rustc \([0-9.]*\).*/\1/'; }
+
+rust_is_new_enough() {
+    local version
+    version=$(rust_version) && [ -n "$version" ] && at_least "$version" "$RUST_AT_LEAST"
+}
+
+# The standard library for WebAssembly, compiled by this very compiler where we compiled it.
+wasm_std_is_there() {
+    local folder
+    folder=$(rustc --print target-libdir --target wasm32-unknown-unknown 2>/dev/null) || return 1
+    ls "$folder"/libstd-*.rlib >/dev/null 2>&1 || return 1
+    [ ! -f "$folder/latchkey-rustc" ] || [ "$(cat "$folder/latchkey-rustc")" = "$(rustc --version)" ]
+}
+
+rust_is_complete() {
+    have cargo && rust_is_new_enough && wasm_std_is_there &&
+        cargo fmt --version >/dev/null 2>&1 && cargo clippy --version >/dev/null 2>&1
+}
+
+node_is_new_enough() {
+    local version
+    have npm && version=$(node --version 2>/dev/null) && version=${version#v} &&
+        [ "${version%%.*}" -ge "$NODE_AT_LEAST" ]
+}
+
+locked_version() {
+    awk -v name="$1" '$1 == "name" { found = $3 == "\"" name "\"" }
+        found && $1 == "version" { gsub("\"", "", $3); print $3; exit }' Cargo.lock 2>/dev/null || true
+}
+
+npm_is_fresh() { cmp -s "$1/package-lock.json" "$1/node_modules/.latchkey-lock"; }
+
+# remember NAME VALUE: for env.sh, in this run and in the next ones.
+remember() {
+    mkdir -p "$LATCHKEY_TOOLS"
+    {
+        grep -v "^export $1=" "$LATCHKEY_TOOLS/env" 2>/dev/null || true
+        printf 'export %s=%q\n' "$1" "$2"
+    } >"$LATCHKEY_TOOLS/env.new"
+    mv "$LATCHKEY_TOOLS/env.new" "$LATCHKEY_TOOLS/env"
+    export "$1=$2"
+}
+
+# --- How it is installed ---------------------------------------------------------------------------
+
+as_root() {
+    if [ "$(id -u)" -eq 0 ]; then
+        "$@"
+    elif have sudo && { [ -t 0 ] || sudo -n true 2>/dev/null; }; then
+        sudo "$@"
+    else
+        die "this needs root, and there is no sudo to ask. Please run this as root, then the same command again:
+
+    ${AS_ROOT:-$*}"
+    fi
+}
+
+apt_update() {
+    [ -z "${APT_IS_FRESH:-}" ] || return 0
+    as_root apt-get -o DPkg::Lock::Timeout=600 update -qq
+    APT_IS_FRESH=yes
+}
+
+apt_install() {
+    AS_ROOT="apt-get update && apt-get install -y --no-install-recommends $*"
+    apt_update
+    as_root env DEBIAN_FRONTEND=noninteractive apt-get -o DPkg::Lock::Timeout=600 \
+        -o Dpkg::Options::=--force-confold install -y -qq --no-install-recommends "$@" >"$LOG" 2>&1 || {
+        tail -n 30 "$LOG" >&2
+        die "apt-get could not install: $*"
+    }
+    AS_ROOT=
+}
+
+# The version apt would install, without Debian's own additions; empty if it has none.
+apt_candidate() {
+    apt-cache policy "$1" 2>/dev/null | sed -n 's/^ *Candidate: *\([0-9]*:\)\{0,1\}\([0-9.]*\).*/\2/p'
+}
+
+# What is missing of the system's own packages, each with its reason; one apt transaction for all.
+system_packages() {
+    APT_PACKAGES='' APT_REASONS=''
+    need() {
+        APT_PACKAGES="$APT_PACKAGES $1"
+        APT_REASONS="$APT_REASONS
+    $1: $2"
+    }
+    if want base; then
+        have cc || need 'gcc libc6-dev' 'SQLite and the cryptography are partly C'
+        have make || need make 'the commands of the README'
+        have pkg-config || need pkg-config 'finds the C libraries'
+        have git || need git 'cargo asks it for the checkout'
+        have curl || need curl 'the tests and the examples talk HTTP with it'
+        [ -e /etc/ssl/certs/ca-certificates.crt ] || need ca-certificates 'downloads over HTTPS'
+        { have node && have npm; } || need 'nodejs npm' 'Tailwind, wasm-opt and Playwright run on Node.js'
+    fi
+    if want e2e && [ "$SYSTEM" = debian ] && ! find_chromium >/dev/null; then
+        need 'chromium fonts-liberation' 'the browser of the end-to-end tests'
+    fi
+    if want postgres && ! find_postgres >/dev/null; then
+        need postgresql 'the storage tests run on PostgreSQL too'
+    fi
+}
+
+install_system_packages() {
+    case $SYSTEM in
+        debian | ubuntu)
+            say "    Debian packages, because these are missing:$APT_REASONS"
+            case $APT_PACKAGES in
+                *postgresql*)
+                    # Only its programs are wanted: no server is to be left running.
+                    if [ ! -e /etc/postgresql-common/createcluster.conf ]; then
+                        as_root mkdir -p /etc/postgresql-common
+                        echo 'create_main_cluster = false' |
+                            as_root tee /etc/postgresql-common/createcluster.conf >/dev/null
+                    fi
+                    ;;
+            esac
+            # shellcheck disable=SC2086 # A list of words.
+            apt_install $APT_PACKAGES
+            ;;
+        macos)
+            say "    With Homebrew, because these are missing:$APT_REASONS"
+            have cc || die 'Apple'\''s command line tools are missing: run xcode-select --install, then this again.'
+            have brew || die "Homebrew is missing (https://brew.sh). With it, this script installs: $APT_PACKAGES"
+            case $APT_PACKAGES in *nodejs*) brew install node ;; esac
+            case $APT_PACKAGES in *postgresql*) brew install postgresql@17 ;; esac
+            case $APT_PACKAGES in *pkg-config*) brew install pkgconf ;; esac
+            ;;
+        *)
+            die "this script knows Debian and macOS, not this system. Please install these and run it again:$APT_REASONS"
+            ;;
+    esac
+}
+
+# Node.js from the npm registry, where the system's is too old (Debian 12's is 18).
+install_node() {
+    local platform
+    case "$(uname -s)-$(uname -m)" in
+        Linux-x86_64) platform=linux-x64 ;;
+        Linux-aarch64) platform=linux-arm64 ;;
+        Darwin-arm64) platform=darwin-arm64 ;;
+        *) die "Node.js is older than $NODE_AT_LEAST. Please install a newer one and run this again." ;;
+    esac
+    say "    Node.js $NODE_OURS from the npm registry: $(node --version) is too old for Tailwind and Playwright"
+    npm install --global --loglevel=error --no-audit --no-fund --prefix "$LATCHKEY_TOOLS/node" \
+        "node-$platform@$NODE_OURS" npm@10
+    mkdir -p "$LATCHKEY_TOOLS/bin"
+    ln -sf "$LATCHKEY_TOOLS/node/lib/node_modules/node-$platform/bin/node" "$LATCHKEY_TOOLS/bin/node"
+    for name in npm npx; do
+        ln -sf "$LATCHKEY_TOOLS/node/lib/node_modules/npm/bin/$name-cli.js" "$LATCHKEY_TOOLS/bin/$name"
+    done
+    hash -r
+    node_is_new_enough || die "the Node.js that was installed in $LATCHKEY_TOOLS/node does not run"
+}
+
+rustup_may_download() { have rustup && [ "${RUSTUP_AUTO_INSTALL:-}" != 0 ]; }
+
+# The packages of a Debian Rust that is new enough, if Debian has one.
+debian_rust() {
+    if at_least "$(apt_candidate rustc-web)" "$RUST_AT_LEAST"; then
+        echo rustc-web cargo-web rust-web-src rust-web-clippy rustfmt-web
+    elif at_least "$(apt_candidate rustc)" "$RUST_AT_LEAST"; then
+        echo rustc cargo rust-src rust-clippy rustfmt
+    else
+        return 1
+    fi
+}
+
+install_rust() {
+    local packages
+    if rustup_may_download && rust_from_rustup; then return; fi
+    if [ "$SYSTEM" = debian ] || [ "$SYSTEM" = ubuntu ]; then
+        # As a whole it writes to /usr: a person without root has it done once by somebody who is.
+        AS_ROOT="$LATCHKEY_ROOT/scripts/bootstrap.sh base"
+        packages=$(debian_rust) || { apt_update && packages=$(debian_rust); } || packages=
+        if [ -n "$packages" ]; then
+            # shellcheck disable=SC2086 # A list of words.
+            rust_from_debian $packages
+            return
+        fi
+    fi
+    if have rustup; then
+        die "Rust $RUST_AT_LEAST with the target wasm32-unknown-unknown is missing, and rustup may not download
+(RUSTUP_AUTO_INSTALL=0) or could not. Please run:
+
+    rustup toolchain install stable --component clippy,rustfmt --target wasm32-unknown-unknown"
+    fi
+    say "    rustup (https://rustup.rs), which brings Rust"
+    curl --proto '=https' --tlsv1.2 -sSf https://sh.rustup.rs |
+        sh -s -- -y --quiet --no-modify-path --profile minimal --default-toolchain none ||
+        die "rustup could not be installed. Please install Rust $RUST_AT_LEAST or later (https://rustup.rs) and run this again."
+    hash -r
+    rust_from_rustup || die "rustup could not install Rust. What it said stands above."
+}
+
+rust_from_rustup() {
+    if rust_is_new_enough; then
+        say "    with rustup: the WebAssembly target, clippy and rustfmt for Rust $(rust_version)"
+        rustup target add wasm32-unknown-unknown && rustup component add clippy rustfmt
+    else
+        say "    with rustup: the stable toolchain (Rust $RUST_AT_LEAST or later is needed)"
+        rustup toolchain install stable --profile minimal --component clippy,rustfmt \
+            --target wasm32-unknown-unknown && remember RUSTUP_TOOLCHAIN stable
+    fi
+    rust_is_complete
+}
+
+# Debian's own Rust is new enough, but has no standard library for WebAssembly: that is compiled once,
+# from Debian's source package.
+rust_from_debian() {
+    local llvm lld
+    say "    Debian's own Rust ($1), as there is no rustup that may download"
+    # What somebody with root has installed already needs no root again.
+    rust_is_installed "$@" || apt_install "$@" binutils
+    # Where another Rust is first on PATH, rustup makes this one choosable; without rustup it is the only one.
+    if have rustup; then
+        rustup toolchain link debian /usr
+        remember RUSTUP_TOOLCHAIN debian
+    fi
+    rust_is_new_enough ||
+        die "$(command -v rustc) is Rust $(rust_version) and stands on PATH before Debian's $RUST_AT_LEAST; please take it off PATH."
+    llvm=$(rustc -vV | sed -n 's/^LLVM version: \([0-9]*\).*/\1/p')
+    if ! have rust-lld && ! [ -e "$(rust_tools)/rust-lld" ]; then
+        say "    the linker for WebAssembly: lld-$llvm"
+        apt_install "lld-$llvm"
+        lld=$(command -v "lld-$llvm") || die "lld-$llvm is installed, but is not on PATH"
+        as_root mkdir -p "$(rust_tools)"
+        as_root ln -sf "$lld" "$(rust_tools)/rust-lld"
+    fi
+    wasm_std_is_there || compile_wasm_std
+    rust_is_complete || die "Debian's Rust is installed, but is not complete"
+}
+
+rust_is_installed() {
+    local name
+    for name in "$@"; do
+        [ "$(dpkg-query -W -f '${Version}' "$name" 2>/dev/null | sed 's/^[0-9]*://; s/[^0-9.].*//')" = "$(apt_candidate "$name")" ] || return 1
+    done
+}
+
+rust_tools() { echo "$(rustc --print sysroot)/lib/rustlib/$(rustc -vV | sed -n 's/^host: //p')/bin"; }
+
+compile_wasm_std() {
+    local work folder
+    as_root true # Before the half minute, not after it.
+    say "    the standard library for WebAssembly, from its source (half a minute)"
+    work=$(mktemp -d)
+    folder=$(rustc --print target-libdir --target wasm32-unknown-unknown)
+    mkdir "$work/src"
+    printf '%s\n' '[package]' 'name = "wasm-std"' 'edition = "2024"' '[lib]' 'crate-type = ["rlib"]' >"$work/Cargo.toml"
+    : >"$work/src/lib.rs"
+    # The only place where a stable compiler is asked for what it promises nightly only.
+    (
+        cd "$work"
+        unset RUSTFLAGS
+        RUSTC_BOOTSTRAP=1 CARGO_TARGET_DIR=target cargo build --quiet --release \
+            -Zbuild-std=std,panic_abort --target wasm32-unknown-unknown
+    ) || die "the standard library for WebAssembly did not compile"
+    rm -f "$work"/target/wasm32-unknown-unknown/release/deps/libwasm_std-*
+    rustc --version >"$work/latchkey-rustc"
+    as_root rm -rf "$folder"
+    as_root mkdir -p "$folder"
+    as_root cp "$work"/target/wasm32-unknown-unknown/release/deps/*.rlib "$work/latchkey-rustc" "$folder/"
+    rm -rf "$work"
+}
+
+# cargo_tool CRATE VERSION [FLAG…]: compiled without the optimisation its authors publish with, which takes four
+# times as long. The build folder is kept until it is done: an interrupted build goes on where it stopped.
+cargo_tool() {
+    local crate=$1 version=$2 locked
+    shift 2
+    if have cargo-binstall && cargo binstall --no-confirm --root "$LATCHKEY_TOOLS" "$crate@$version"; then
+        return
+    fi
+    # A registry mirror may lag behind what the published lock file names.
+    for locked in --locked ''; do
+        # shellcheck disable=SC2086 # No word at all the second time.
+        if env -u RUSTFLAGS CARGO_TARGET_DIR="$LATCHKEY_TOOLS/build-$crate" \
+            CARGO_PROFILE_RELEASE_LTO=off CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16 \
+            CARGO_PROFILE_RELEASE_OPT_LEVEL=1 CARGO_PROFILE_RELEASE_DEBUG=false \
+            cargo install --quiet $locked --force --root "$LATCHKEY_TOOLS" "$crate" --version "=$version" "$@" \
+            2>"$LOG"; then
+            rm -rf "$LATCHKEY_TOOLS/build-$crate"
+            return
+        fi
+        [ -z "$locked" ] || say "    not with the versions it was published with ($(head -n 1 "$LOG")): with the registry's"
+    done
+    cat "$LOG" >&2
+    die "$crate $version could not be compiled. What cargo said stands above."
+}
+
+# npm_packages FOLDER: exactly what its lock file names.
+npm_packages() {
+    (cd "$1" && PLAYWRIGHT_SKIP_BROWSER_DOWNLOAD=1 npm ci --loglevel=error) ||
+        die "npm could not install the packages of $1/package-lock.json. \`cd $1 && npm ci\` says why."
+    cp "$1/package-lock.json" "$1/node_modules/.latchkey-lock"
+}
+
+install_chromium() {
+    say "    Playwright's own Chromium, as this system has no other that fits"
+    if [ "$SYSTEM" = ubuntu ]; then
+        (cd end2end && npx playwright install-deps chromium)
+    fi
+    (cd end2end && npx playwright install chromium) ||
+        die "no Chromium: please install one, or name it in LATCHKEY_CHROMIUM."
+}
+
+# --- What is wanted --------------------------------------------------------------------------------
+
+WANTED=' '
+for word in "${@:-build}"; do
+    case $word in
+        base | site | e2e | postgres | deny) WANTED="$WANTED$word " ;;
+        build) WANTED="${WANTED}base site " ;;
+        test) WANTED="${WANTED}base site e2e postgres " ;;
+        watch) WANTED="${WANTED}base site watch " ;;
+        -h | --help) sed -n '2,/^set /{/^set /!s/^# \{0,1\}//p;}' "$0" && exit ;;
+        *) die "bootstrap.sh knows build, test, base, site, e2e, postgres, watch and deny, not '$word'." ;;
+    esac
+done
+
+SYSTEM=$(system)
+LOG=${TMPDIR:-/tmp}/latchkey-bootstrap.$$.log
+cleanup() { rm -f "$LOG"; }
+RUST_AT_LEAST=$(rust_at_least)
+RUST_AT_LEAST=${RUST_AT_LEAST:-1.96}
+
+system_packages
+if [ -n "$APT_PACKAGES" ]; then
+    step "Packages of the system:$APT_PACKAGES" install_system_packages
+fi
+
+if want base; then
+    node_is_new_enough || step "Node.js" install_node
+    rust_is_complete || step "Rust $RUST_AT_LEAST with WebAssembly" install_rust
+    # What the steps, in shells of their own, have changed.
+    hash -r
+    # shellcheck source=/dev/null
+    [ ! -f "$LATCHKEY_TOOLS/env" ] || . "$LATCHKEY_TOOLS/env"
+fi
+
+if want site; then
+    npm_is_fresh style || step "Tailwind, wasm-opt and the fonts (npm)" npm_packages style
+    version=$(locked_version wasm-bindgen)
+    [ -n "$version" ] || die "Cargo.lock names no wasm-bindgen: is the checkout complete?"
+    # A wasm-bindgen of another version than the crate's refuses to work.
+    if [ "$(wasm-bindgen --version 2>/dev/null)" != "wasm-bindgen $version" ]; then
+        step "wasm-bindgen $version, the version in Cargo.lock (compiled once: two minutes)" \
+            cargo_tool wasm-bindgen-cli "$version" --bin wasm-bindgen --no-default-features
+    fi
+fi
+
+if want e2e; then
+    npm_is_fresh end2end || step "Playwright (npm)" npm_packages end2end
+    find_chromium >/dev/null || step "Chromium" install_chromium
+fi
+
+if want watch && ! have cargo-leptos; then
+    step "cargo-leptos $CARGO_LEPTOS (compiled once: a quarter of an hour on two cores)" \
+        cargo_tool cargo-leptos "$CARGO_LEPTOS"
+fi
+
+if want deny && ! have cargo-deny; then
+    step "cargo-deny $CARGO_DENY (compiled once: some minutes)" cargo_tool cargo-deny "$CARGO_DENY"
+fi

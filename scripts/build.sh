@@ -1,0 +1,19 @@
+#!/usr/bin/env bash
+# `make build`: one self-contained binary for production, with the compressed site inside it.
+set -euo pipefail
+# shellcheck source=scripts/env.sh
+. "$(dirname "${BASH_SOURCE[0]}")/env.sh"
+cd "$LATCHKEY_ROOT"
+
+build_server() {
+    release_flags
+    cargo build --locked --release -p latchkey-server --bin latchkey
+}
+
+step "Tools" scripts/bootstrap.sh build
+step "The page (WebAssembly, CSS, fonts)" scripts/build-site.sh release
+step "The server" build_server
+steps_table
+# Once more, where it is read: what it is, where it is, how large it is.
+node scripts/site.mjs release
+say "    Binary: target/release/latchkey, $(du -h target/release/latchkey | cut -f1)"

@@ -1,0 +1,41 @@
+#!/usr/bin/env bash
+# `make run`: from a clean clone to a running Latchkey. Both halves are built at the same time.
+set -euo pipefail
+# shellcheck source=scripts/env.sh
+. "$(dirname "${BASH_SOURCE[0]}")/env.sh"
+cd "$LATCHKEY_ROOT"
+
+build_server() { cargo build -p latchkey-server --bin latchkey; }
+
+# Opens the page when the server answers, where a person sits in front of it.
+open_browser() {
+    local opener=
+    if [ -z "${CI:-}" ] && [ -t 1 ]; then
+        if [ "$(uname -s)" = Darwin ]; then
+            opener=open
+        elif [ -n "${DISPLAY:-}${WAYLAND_DISPLAY:-}" ] && have xdg-open; then
+            opener=xdg-open
+        fi
+    fi
+    [ -n "$opener" ] || return 0
+    for _ in 1 2 3 4 5 6 7 8 9 10; do
+        sleep 0.5
+        if curl --silent --fail --output /dev/null "$1/healthz"; then
+            "$opener" "$1" >/dev/null 2>&1
+            return
+        fi
+    done
+}
+
+mkdir -p target/site # The server is compiled against the folder; its content is read when it runs.
+step "Tools" scripts/bootstrap.sh base
+beside "The page (WebAssembly, CSS, fonts)" scripts/build-site.sh dev
+step "The server" build_server
+beside_join
+steps_table
+
+URL=${LATCHKEY_PUBLIC_URL:-http://${LATCHKEY_LISTEN:-127.0.0.1:3000}}
+say "Latchkey: $URL (Ctrl-C ends it)"
+open_browser "$URL" &
+rm -f "$LATCHKEY_STEPS"
+exec target/debug/latchkey serve

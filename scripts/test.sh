@@ -1,0 +1,99 @@
+#!/usr/bin/env bash
+# Everything that has to hold: formatting, lints for the server and for the browser, the unit and storage
+# tests on SQLite and on a PostgreSQL of its own, and the product in a real Chromium.
+#
+#   scripts/test.sh [all|unit|e2e|lint|fmt]
+#
+# The browser's half is linted and built at the same time as the server's; no test runs meanwhile.
+set -euo pipefail
+# shellcheck source=scripts/env.sh
+. "$(dirname "${BASH_SOURCE[0]}")/env.sh"
+cd "$LATCHKEY_ROOT"
+
+WHAT=${1:-all}
+LOCKED=
+[ -z "${CI:-}" ] || LOCKED=--locked
+# Without the browser's entry: it would turn on `hydrate` beside `ssr` in the shared crates.
+NATIVE="--workspace --exclude latchkey-frontend"
+FRONT="--target wasm32-unknown-unknown --target-dir $LATCHKEY_FRONT_TARGET_DIR"
+
+# shellcheck disable=SC2086 # Lists of words, in all of these.
+{
+    format() { cargo fmt --all -- --check; }
+
+    lint_server() {
+        cargo clippy $LOCKED $NATIVE --all-targets -- -D warnings
+        # The scripts too, where there is something to read them.
+        if have shellcheck; then shellcheck -x scripts/*.sh .ci/run; fi
+    }
+
+    lint_page() {
+        cargo clippy $LOCKED $FRONT --profile wasm-dev -p latchkey-frontend -p latchkey-app \
+            --features latchkey-app/hydrate --no-deps -- -D warnings
+    }
+
+    build_tests() { cargo test $LOCKED $NATIVE --no-run; }
+
+    build_server() { cargo build $LOCKED -p latchkey-server --bin latchkey -p github-stand-in; }
+
+    unit_tests() { scripts/with-postgres.sh cargo test $LOCKED $NATIVE; }
+}
+
+# shellcheck disable=SC2317 # Called through `beside`.
+page() {
+    step "Tools of the page" scripts/bootstrap.sh site
+    [ "$WHAT" = e2e ] || step "Lint: the page (clippy, hydrate)" lint_page
+    [ "$WHAT" = unit ] || step "Page (WebAssembly, CSS, fonts)" scripts/build-site.sh dev
+}
+
+browser_tests() {
+    LATCHKEY_CHROMIUM=$(find_chromium)
+    export LATCHKEY_CHROMIUM
+    cd end2end
+    npx tsc --noEmit
+    npx playwright test
+}
+
+cleanup() {
+    steps_table
+    if [ "$EXIT_STATUS" -eq 0 ]; then
+        say "All stages passed ($WHAT)."
+    else
+        say "*** NOT PASSED ($WHAT): see the stage marked FAILED."
+    fi
+}
+
+mkdir -p target/site
+case $WHAT in
+    fmt) step "Format (rustfmt)" format ;;
+    lint)
+        step "Tools" scripts/bootstrap.sh base
+        beside "Lint: the page (clippy, hydrate)" lint_page
+        step "Lint: the server (clippy, ssr)" lint_server
+        beside_join
+        ;;
+    unit)
+        step "Tools" scripts/bootstrap.sh base postgres
+        step "Tests: build" build_tests
+        step "Tests: units and storage, on SQLite and PostgreSQL" unit_tests
+        ;;
+    e2e)
+        step "Tools" scripts/bootstrap.sh base e2e
+        beside "The page" page
+        step "Server and GitHub's stand-in" build_server
+        beside_join
+        step "Tests: the product in Chromium (Playwright)" browser_tests
+        ;;
+    all)
+        step "Tools" scripts/bootstrap.sh base e2e postgres
+        step "Format (rustfmt)" format
+        beside "The page" page
+        step "Lint: the server (clippy, ssr)" lint_server
+        step "Tests: build" build_tests
+        step "Server and GitHub's stand-in" build_server
+        beside_join
+        step "Tests: units and storage, on SQLite and PostgreSQL" unit_tests
+        step "Tests: the product in Chromium (Playwright)" browser_tests
+        ;;
+    *) die "test.sh knows all, unit, e2e, lint and fmt, not '$WHAT'" ;;
+esac

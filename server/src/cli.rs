@@ -1,0 +1,124 @@
+//! The command line. Every setting is a flag and an environment variable of the same name.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use ipnet::IpNet;
+
+/// Issues API keys, shows each once, limits, meters, rotates and revokes them, and checks them at memory
+/// speed.
+#[derive(Debug, Parser)]
+#[command(name = "latchkey", version, about)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Serve the dashboard, the API and the ingest endpoints.
+    Serve(Box<Settings>),
+}
+
+/// The settings of `latchkey serve`.
+#[derive(Debug, Clone, Args)]
+pub struct Settings {
+    /// The address and port to listen on.
+    #[arg(long = "latchkey-listen", env = "LATCHKEY_LISTEN", default_value = "127.0.0.1:3000")]
+    pub listen: SocketAddr,
+
+    /// The URL that people and GitHub reach this server at [default: http:// and the listen address].
+    #[arg(long = "latchkey-public-url", env = "LATCHKEY_PUBLIC_URL")]
+    pub public_url: Option<String>,
+
+    /// Where the database and the secrets made on first start are kept.
+    #[arg(long = "latchkey-data-dir", env = "LATCHKEY_DATA_DIR", default_value = "./data")]
+    pub data_dir: PathBuf,
+
+    /// sqlite://path or postgres://… [default: latchkey.db in the data folder].
+    #[arg(long = "database-url", env = "DATABASE_URL", hide_env_values = true)]
+    pub database_url: Option<String>,
+
+    /// The client id of the GitHub OAuth app. Without one, on loopback, sign-in is local.
+    #[arg(long = "latchkey-github-client-id", env = "LATCHKEY_GITHUB_CLIENT_ID")]
+    pub github_client_id: Option<String>,
+
+    /// The client secret of the GitHub OAuth app.
+    #[arg(
+        long = "latchkey-github-client-secret",
+        env = "LATCHKEY_GITHUB_CLIENT_SECRET",
+        hide_env_values = true
+    )]
+    pub github_client_secret: Option<String>,
+
+    /// Where GitHub is; change it for GitHub Enterprise.
+    #[arg(
+        long = "latchkey-github-url",
+        env = "LATCHKEY_GITHUB_URL",
+        default_value = "https://github.com"
+    )]
+    pub github_url: String,
+
+    /// Where GitHub's API is; change it for GitHub Enterprise.
+    #[arg(
+        long = "latchkey-github-api-url",
+        env = "LATCHKEY_GITHUB_API_URL",
+        default_value = "https://api.github.com"
+    )]
+    pub github_api_url: String,
+
+    /// GitHub logins of the instance's administrators, separated by commas.
+    #[arg(long = "latchkey-admins", env = "LATCHKEY_ADMINS", value_delimiter = ',')]
+    pub admins: Vec<String>,
+
+    /// Who may sign in.
+    #[arg(long = "latchkey-signup", env = "LATCHKEY_SIGNUP", value_enum, default_value_t)]
+    pub signup: SignupSetting,
+
+    /// What access tokens are signed with, at least 32 bytes [default: a file in the data folder].
+    #[arg(long = "latchkey-jwt-secret", env = "LATCHKEY_JWT_SECRET", hide_env_values = true)]
+    pub jwt_secret: Option<String>,
+
+    /// The key of the keys' digests, at least 32 bytes [default: a file in the data folder].
+    #[arg(long = "latchkey-pepper", env = "LATCHKEY_PEPPER", hide_env_values = true)]
+    pub pepper: Option<String>,
+
+    /// Seconds that an access token is good.
+    #[arg(
+        long = "latchkey-access-token-ttl",
+        env = "LATCHKEY_ACCESS_TOKEN_TTL",
+        default_value_t = 900,
+        value_parser = clap::value_parser!(u64).range(1..=86_400)
+    )]
+    pub access_token_ttl: u64,
+
+    /// Seconds that a refresh token is good.
+    #[arg(
+        long = "latchkey-refresh-token-ttl",
+        env = "LATCHKEY_REFRESH_TOKEN_TTL",
+        default_value_t = 2_592_000,
+        value_parser = clap::value_parser!(u64).range(1..=31_536_000)
+    )]
+    pub refresh_token_ttl: u64,
+
+    /// Networks of proxies whose X-Forwarded-For is believed, separated by commas.
+    #[arg(
+        long = "latchkey-trusted-proxies",
+        env = "LATCHKEY_TRUSTED_PROXIES",
+        value_delimiter = ','
+    )]
+    pub trusted_proxies: Vec<IpNet>,
+}
+
+/// Who may sign in for the first time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub enum SignupSetting {
+    /// Anybody.
+    #[default]
+    Open,
+    /// Administrators, and people who were invited.
+    Invited,
+}

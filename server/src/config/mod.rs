@@ -1,0 +1,184 @@
+//! From settings to a configuration that can be served, or a sentence that says what to set.
+
+mod public_url;
+mod secrets;
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use ipnet::IpNet;
+use latchkey_services::accounts::tokens::JwtSecret;
+use latchkey_services::{Pepper, Settings as ServiceSettings, Signup};
+
+use crate::cli::{Settings, SignupSetting};
+
+pub use public_url::PublicUrl;
+
+/// What the server runs on, complete and consistent.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// Where to listen.
+    pub listen: SocketAddr,
+    /// Where people reach the server.
+    pub public_url: PublicUrl,
+    /// The database.
+    pub database_url: String,
+    /// How people sign in.
+    pub sign_in: SignIn,
+    /// Proxies that are believed.
+    pub trusted_proxies: Vec<IpNet>,
+    /// What the services need to know.
+    pub services: ServiceSettings,
+}
+
+/// How people sign in.
+#[derive(Debug, Clone)]
+pub enum SignIn {
+    /// With GitHub.
+    Github(GithubApp),
+    /// As the local developer: no credentials, bound to loopback.
+    Local,
+}
+
+/// A GitHub OAuth app.
+#[derive(Clone)]
+pub struct GithubApp {
+    /// Its client id.
+    pub client_id: String,
+    /// Its client secret.
+    pub client_secret: String,
+    /// Where GitHub is, without a slash at the end.
+    pub url: String,
+    /// Where its API is, without a slash at the end.
+    pub api_url: String,
+}
+
+impl std::fmt::Debug for GithubApp {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("GithubApp").field("url", &self.url).finish_non_exhaustive()
+    }
+}
+
+impl Config {
+    /// Completes the settings; on first start makes the data folder and the secrets in it.
+    ///
+    /// # Errors
+    /// A setting is missing or contradicts another; the message says which and what to set.
+    pub fn from_settings(settings: Settings) -> anyhow::Result<Self> {
+        let sign_in = sign_in(&settings)?;
+        let public_url = match &settings.public_url {
+            Some(url) => url.parse().context("LATCHKEY_PUBLIC_URL")?,
+            None => PublicUrl::of_listener(settings.listen),
+        };
+        secrets::make_folder(&settings.data_dir)?;
+        let jwt_secret = secrets::setting_or_file(
+            "LATCHKEY_JWT_SECRET",
+            settings.jwt_secret.as_deref(),
+            &settings.data_dir.join("jwt-secret"),
+        )?;
+        let pepper = secrets::setting_or_file(
+            "LATCHKEY_PEPPER",
+            settings.pepper.as_deref(),
+            &settings.data_dir.join("pepper"),
+        )?;
+        let database_url = settings.database_url.unwrap_or_else(|| {
+            format!("sqlite://{}", settings.data_dir.join("latchkey.db").display())
+        });
+        Ok(Self {
+            listen: settings.listen,
+            database_url,
+            sign_in,
+            trusted_proxies: settings.trusted_proxies,
+            services: ServiceSettings {
+                pepper: Pepper::new(&pepper),
+                jwt_secret: JwtSecret::new(jwt_secret).context("LATCHKEY_JWT_SECRET")?,
+                issuer: public_url.to_string(),
+                access_token_ttl: Duration::from_secs(settings.access_token_ttl),
+                refresh_token_ttl: Duration::from_secs(settings.refresh_token_ttl),
+                administrators: trimmed(&settings.admins),
+                signup: match settings.signup {
+                    SignupSetting::Open => Signup::Open,
+                    SignupSetting::Invited => Signup::Invited,
+                },
+            },
+            public_url,
+        })
+    }
+}
+
+fn sign_in(settings: &Settings) -> anyhow::Result<SignIn> {
+    let set = |value: &Option<String>| value.clone().filter(|text| !text.is_empty());
+    match (set(&settings.github_client_id), set(&settings.github_client_secret)) {
+        (Some(client_id), Some(client_secret)) => Ok(SignIn::Github(GithubApp {
+            client_id,
+            client_secret,
+            url: settings.github_url.trim_end_matches('/').to_owned(),
+            api_url: settings.github_api_url.trim_end_matches('/').to_owned(),
+        })),
+        (Some(_), None) => bail!("LATCHKEY_GITHUB_CLIENT_ID is set: set LATCHKEY_GITHUB_CLIENT_SECRET too"),
+        (None, Some(_)) => bail!("LATCHKEY_GITHUB_CLIENT_SECRET is set: set LATCHKEY_GITHUB_CLIENT_ID too"),
+        (None, None) if settings.listen.ip().is_loopback() => Ok(SignIn::Local),
+        (None, None) => bail!(
+            "{} is not a loopback address, and without GitHub credentials anybody who reaches it could \
+             sign in. Set LATCHKEY_GITHUB_CLIENT_ID and LATCHKEY_GITHUB_CLIENT_SECRET, or set \
+             LATCHKEY_LISTEN to 127.0.0.1:3000",
+            settings.listen
+        ),
+    }
+}
+
+fn trimmed(names: &[String]) -> Vec<String> {
+    names.iter().map(|name| name.trim().to_owned()).filter(|name| !name.is_empty()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::{Cli, Command};
+    use clap::Parser;
+
+    fn config(arguments: &[&str]) -> anyhow::Result<Config> {
+        let folder = tempfile::tempdir().unwrap();
+        let data = format!("--latchkey-data-dir={}", folder.path().display());
+        let line = ["latchkey", "serve", &data].iter().chain(arguments).copied();
+        let Command::Serve(settings) = Cli::try_parse_from(line)?.command;
+        Config::from_settings(*settings)
+    }
+
+    #[test]
+    fn without_credentials_only_loopback_is_served() {
+        assert!(matches!(config(&[]).unwrap().sign_in, SignIn::Local));
+        assert!(matches!(config(&["--latchkey-listen=[::1]:3000"]).unwrap().sign_in, SignIn::Local));
+        for address in ["0.0.0.0:3000", "192.168.1.5:80", "[::]:3000"] {
+            let error = config(&[&format!("--latchkey-listen={address}")]).unwrap_err().to_string();
+            assert!(error.contains("LATCHKEY_GITHUB_CLIENT_ID"), "{error}");
+        }
+    }
+
+    #[test]
+    fn half_a_credential_is_refused_by_name() {
+        let error = config(&["--latchkey-github-client-id=x"]).unwrap_err().to_string();
+        assert!(error.contains("LATCHKEY_GITHUB_CLIENT_SECRET"), "{error}");
+    }
+
+    #[test]
+    fn short_secrets_are_refused_by_name() {
+        let error = config(&["--latchkey-jwt-secret=short"]).unwrap_err();
+        assert!(format!("{error:#}").contains("LATCHKEY_JWT_SECRET"));
+        let error = config(&["--latchkey-pepper=short"]).unwrap_err();
+        assert!(format!("{error:#}").contains("LATCHKEY_PEPPER"));
+    }
+
+    #[test]
+    fn no_secret_shows_in_debug_output() {
+        let secret = "s".repeat(40);
+        let config = config(&[
+            &format!("--latchkey-pepper={secret}"),
+            &format!("--latchkey-jwt-secret={secret}"),
+            "--latchkey-github-client-id=x",
+            &format!("--latchkey-github-client-secret={secret}"),
+        ]);
+        assert!(!format!("{:?}", config.unwrap()).contains(&secret));
+    }
+}

@@ -1,0 +1,46 @@
+//! The edge of the process: the only place that reads the clock and draws randomness. Everything behind it
+//! takes both as arguments.
+#![expect(
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    reason = "this is the edge that the bans lead to"
+)]
+
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use latchkey_domain::time::Timestamp;
+use latchkey_services::clock::Clock;
+use latchkey_services::random::Random;
+
+/// The machine's clocks.
+pub struct SystemClock {
+    start: Instant,
+}
+
+impl SystemClock {
+    /// Starts counting monotonic time.
+    pub fn start() -> Self {
+        Self { start: Instant::now() }
+    }
+}
+
+impl Clock for SystemClock {
+    fn now(&self) -> Timestamp {
+        let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        Timestamp::from_millis(i64::try_from(since_epoch.as_millis()).unwrap_or(i64::MAX))
+    }
+
+    fn monotonic(&self) -> Duration {
+        self.start.elapsed()
+    }
+}
+
+/// The operating system's random generator, through a per-thread ChaCha12 that is reseeded from it.
+pub struct SystemRandom;
+
+impl Random for SystemRandom {
+    fn fill(&self, buffer: &mut [u8]) {
+        use rand::Rng;
+        rand::rng().fill_bytes(buffer);
+    }
+}

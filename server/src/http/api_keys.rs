@@ -1,0 +1,119 @@
+//! `/apikey`: the keys of an application, in the form that Upblit's clients know.
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use latchkey_domain::api::{ApiKey, ApplicationKeyRequest, Page, RevealedSecret};
+use latchkey_domain::id::{ApplicationId, KeyId};
+use latchkey_domain::problem::Problem;
+use latchkey_services::{Services, keys};
+use serde::Deserialize;
+use utoipa::IntoParams;
+
+use super::auth::Caller;
+use super::extract::{ListPage, Params, PathId, no_such_id};
+use super::json::Json;
+use super::problem::Refusal;
+
+/// Which application is meant.
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct OfApplication {
+    /// The application's id.
+    #[serde(rename = "ApplicationId")]
+    #[param(value_type = ApplicationId, required = true)]
+    application: Option<String>,
+}
+
+impl OfApplication {
+    fn id(self) -> Result<ApplicationId, Refusal> {
+        let text = self
+            .application
+            .filter(|text| !text.is_empty())
+            .ok_or_else(|| Problem::invalid("ApplicationId", "Name the application: ?ApplicationId=app_…"))?;
+        text.parse().map_err(|_| no_such_id())
+    }
+}
+
+/// Generate a key for an application
+///
+/// The key is returned once, as a plain JSON string, and can't be shown again. Without a body it is a live
+/// key with a name made from the application's.
+#[utoipa::path(
+    post,
+    path = "/apikey",
+    tag = "API keys",
+    params(OfApplication),
+    request_body(content = Option<ApplicationKeyRequest>),
+    responses(
+        (status = 200, description = "The secret, this once", body = String, example = json!("lk_live_…")),
+        (status = 400, description = "`malformed`", body = Problem),
+        (status = 401, description = "`unauthenticated`", body = Problem),
+        (status = 403, description = "`forbidden`: a viewer", body = Problem),
+        (status = 404, description = "`not_found`: no such application, or another tenant’s", body = Problem),
+        (status = 409, description = "`name_taken`, `tier_limit_reached`", body = Problem),
+        (status = 422, description = "`invalid`", body = Problem),
+    ),
+    security(("user" = [])),
+)]
+pub(crate) async fn generate(
+    State(services): State<Services>,
+    Caller(actor): Caller,
+    Params(of): Params<OfApplication>,
+    body: Option<Json<ApplicationKeyRequest>>,
+) -> Result<axum::Json<RevealedSecret>, Refusal> {
+    let request = body.map(|Json(request)| request).unwrap_or_default();
+    let created = keys::create_for_application(&services, &actor, of.id()?, request).await?;
+    Ok(axum::Json(created.key))
+}
+
+/// List the keys of an application, masked
+#[utoipa::path(
+    get,
+    path = "/apikey",
+    tag = "API keys",
+    params(
+        OfApplication,
+        ("limit" = Option<u64>, Query, description = "Rows of a page, 1 to 100", example = 50),
+        ("cursor" = Option<String>, Query, description = "The `next_cursor` of the page before"),
+    ),
+    responses(
+        (status = 200, description = "Newest first, revoked keys included", body = Page<ApiKey>),
+        (status = 401, description = "`unauthenticated`", body = Problem),
+        (status = 404, description = "`not_found`: no such application, or another tenant’s", body = Problem),
+        (status = 422, description = "`invalid`", body = Problem),
+    ),
+    security(("user" = [])),
+)]
+pub(crate) async fn list(
+    State(services): State<Services>,
+    Caller(actor): Caller,
+    Params(of): Params<OfApplication>,
+    ListPage(page): ListPage,
+) -> Result<axum::Json<Page<ApiKey>>, Refusal> {
+    Ok(axum::Json(keys::list_of_application(&services, &actor, of.id()?, page).await?))
+}
+
+/// Revoke a key
+///
+/// Final. Once this has answered, no check admits the key. Revoking it again changes nothing.
+#[utoipa::path(
+    delete,
+    path = "/apikey/{keyId}",
+    tag = "API keys",
+    params(("keyId" = KeyId, Path)),
+    responses(
+        (status = 204, description = "Revoked, now or before"),
+        (status = 401, description = "`unauthenticated`", body = Problem),
+        (status = 403, description = "`forbidden`: a viewer", body = Problem),
+        (status = 404, description = "`not_found`: no such key, or another tenant’s", body = Problem),
+    ),
+    security(("user" = [])),
+)]
+pub(crate) async fn revoke(
+    State(services): State<Services>,
+    Caller(actor): Caller,
+    PathId(id): PathId<KeyId>,
+) -> Result<StatusCode, Refusal> {
+    keys::revoke(&services, &actor, id).await?;
+    Ok(StatusCode::NO_CONTENT)
+}

@@ -1,0 +1,28 @@
+//! Who is asking, from `Authorization: Bearer`.
+
+use axum::extract::FromRequestParts;
+use axum::http::HeaderMap;
+use axum::http::header::AUTHORIZATION;
+use axum::http::request::Parts;
+use latchkey_services::{Actor, accounts};
+
+use super::problem::Refusal;
+use crate::state::AppState;
+
+/// The person whose access token came with the request. Put it before every other extractor: strangers
+/// learn nothing else.
+pub(crate) struct Caller(pub(crate) Actor);
+
+impl FromRequestParts<AppState> for Caller {
+    type Rejection = Refusal;
+
+    async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, Refusal> {
+        Ok(Self(accounts::authenticate(&state.services, bearer(&parts.headers)).await?))
+    }
+}
+
+/// The credentials of the `Bearer` scheme (RFC 6750), whose name ignores case.
+pub(crate) fn bearer(headers: &HeaderMap) -> Option<&str> {
+    let (scheme, token) = headers.get(AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
+}

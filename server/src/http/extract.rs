@@ -1,0 +1,70 @@
+//! Paths, queries and pages: what is wrong with them, in words.
+
+use std::str::FromStr;
+
+use axum::extract::{FromRequestParts, Path, Query};
+use axum::http::request::Parts;
+use latchkey_domain::api::PageLimit;
+use latchkey_domain::problem::{ErrorCode, Problem};
+use latchkey_services::PageRequest;
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+
+use super::problem::Refusal;
+
+/// The one id in a path. What is no id of that kind names nothing: 404, as a foreign one does.
+pub(crate) struct PathId<T>(pub(crate) T);
+
+impl<S: Send + Sync, T: FromStr> FromRequestParts<S> for PathId<T> {
+    type Rejection = Refusal;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Refusal> {
+        let text = Path::<String>::from_request_parts(parts, state).await.ok();
+        text.and_then(|Path(text)| text.parse().ok()).map(Self).ok_or_else(no_such_id)
+    }
+}
+
+/// The refusal of an id that names nothing the caller may see.
+pub(crate) fn no_such_id() -> Refusal {
+    latchkey_services::Error::NotFound.into()
+}
+
+/// Query parameters. Unknown ones are ignored.
+pub(crate) struct Params<T>(pub(crate) T);
+
+impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Params<T> {
+    type Rejection = Refusal;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Refusal> {
+        match Query::<T>::from_request_parts(parts, state).await {
+            Ok(Query(value)) => Ok(Self(value)),
+            Err(_) => Err(Refusal::new(ErrorCode::Malformed, "The query string can’t be read.")),
+        }
+    }
+}
+
+/// `?limit` and `?cursor` of a list.
+pub(crate) struct ListPage(pub(crate) PageRequest);
+
+#[derive(Deserialize)]
+struct PageParams {
+    limit: Option<String>,
+    cursor: Option<String>,
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for ListPage {
+    type Rejection = Refusal;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Refusal> {
+        let Params(params) = Params::<PageParams>::from_request_parts(parts, state).await?;
+        let limit = match params.limit {
+            Some(text) => text
+                .parse()
+                .ok()
+                .and_then(|rows| PageLimit::new(rows).ok())
+                .ok_or_else(|| Problem::invalid("limit", "Use a whole number from 1 to 100."))?,
+            None => PageLimit::default(),
+        };
+        Ok(Self(PageRequest { limit, cursor: params.cursor }))
+    }
+}

@@ -1,0 +1,177 @@
+//! JSON bodies: read whole, within the route's size, with an error that says which field is wrong.
+
+use axum::body::Bytes;
+use axum::extract::rejection::BytesRejection;
+use axum::extract::{FromRequest, OptionalFromRequest, Request};
+use axum::http::HeaderMap;
+use axum::http::header::CONTENT_TYPE;
+use latchkey_domain::problem::{ErrorCode, Problem};
+use serde::de::DeserializeOwned;
+use serde_json::error::Category;
+
+use super::problem::Refusal;
+
+/// The JSON body of a request.
+///
+/// Refuses another media type (415), too much (413), what is no JSON (400), and a missing, unknown or
+/// mistyped field (422). Messages never repeat what was sent: it may be a secret in the wrong place.
+pub(crate) struct Json<T>(pub(crate) T);
+
+impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Json<T> {
+    type Rejection = Refusal;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Refusal> {
+        require_json(request.headers())?;
+        let body = read(request, state).await?;
+        parse(&body).map(Self)
+    }
+}
+
+/// An empty body is none, whatever media type it claims.
+impl<S: Send + Sync, T: DeserializeOwned> OptionalFromRequest<S> for Json<T> {
+    type Rejection = Refusal;
+
+    async fn from_request(request: Request, state: &S) -> Result<Option<Self>, Refusal> {
+        let json = require_json(request.headers());
+        let body = read(request, state).await?;
+        if body.is_empty() {
+            return Ok(None);
+        }
+        json?;
+        parse(&body).map(|value| Some(Self(value)))
+    }
+}
+
+fn require_json(headers: &HeaderMap) -> Result<(), Refusal> {
+    let kind = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let essence = kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    if essence == "application/json" || (essence.starts_with("application/") && essence.ends_with("+json"))
+    {
+        return Ok(());
+    }
+    Err(Refusal::new(
+        ErrorCode::UnsupportedMediaType,
+        "Send the body as JSON, with Content-Type: application/json.",
+    ))
+}
+
+async fn read<S: Send + Sync>(request: Request, state: &S) -> Result<Bytes, Refusal> {
+    Bytes::from_request(request, state).await.map_err(|rejection| match rejection {
+        BytesRejection::FailedToBufferBody(cause)
+            if cause.status() == axum::http::StatusCode::PAYLOAD_TOO_LARGE =>
+        {
+            Refusal::new(ErrorCode::TooLarge, "The body is larger than this endpoint takes.")
+        }
+        _ => Refusal::new(ErrorCode::Malformed, "The body ended early or could not be read."),
+    })
+}
+
+fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Refusal> {
+    let mut deserializer = serde_json::Deserializer::from_slice(body);
+    let value = serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
+        let path = error.path().to_string();
+        explain(&path, error.inner())
+    })?;
+    deserializer.end().map_err(|error| explain(".", &error))?;
+    Ok(value)
+}
+
+fn explain(path: &str, error: &serde_json::Error) -> Refusal {
+    let place = format!("line {}, column {}", error.line(), error.column());
+    if error.classify() != Category::Data {
+        let what = if error.is_eof() { "ends too early" } else { "is not valid JSON" };
+        return Refusal::new(ErrorCode::Malformed, format!("The body {what}, at {place}."));
+    }
+    let text = error.to_string();
+    let text = text.rsplit_once(" at line ").map_or(text.as_str(), |(message, _)| message);
+    let quoted = |text: &str| text.split('`').nth(1).unwrap_or_default().to_owned();
+    let within = |name: &str| match path {
+        "." => name.to_owned(),
+        path if path.ends_with(name) => path.to_owned(),
+        path => format!("{path}.{name}"),
+    };
+    if text.starts_with("unknown field") {
+        let field = within(&quoted(text));
+        return Problem::invalid(field, "There is no such field.").into();
+    }
+    if text.starts_with("missing field") {
+        return Problem::invalid(within(&quoted(text)), "This field is required.").into();
+    }
+    let field = if path == "." { "body" } else { path };
+    Problem::invalid(field, expectation(text)).into()
+}
+
+/// serde's messages name what was found and then what was expected; only the latter is passed on.
+fn expectation(text: &str) -> String {
+    let names_the_value = ["invalid type", "invalid value", "invalid length", "unknown variant"];
+    if !names_the_value.iter().any(|start| text.starts_with(start)) {
+        return text.to_owned();
+    }
+    let expected = text.rsplit_once(", expected ").map_or("something else", |(_, expected)| expected);
+    let expected = match expected {
+        "u16" | "u32" | "u64" => "a whole number from 0",
+        "i16" | "i32" | "i64" => "a whole number",
+        "f64" => "a number",
+        "a boolean" => "true or false",
+        "a map" => "an object",
+        "a sequence" => "a list",
+        other if other.starts_with("struct ") => "an object",
+        other => other,
+    };
+    format!("Expected {}.", expected.replace('`', "\""))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use latchkey_domain::api::{ApplicationKeyRequest, LogBatch, TraceBatch};
+
+    fn refusal<T: DeserializeOwned>(body: &str) -> (ErrorCode, String) {
+        let Err(Refusal(problem)) = parse::<T>(body.as_bytes()) else { panic!("{body} was taken") };
+        (problem.code, problem.detail)
+    }
+
+    #[test]
+    fn what_is_no_json_is_malformed() {
+        let nested = "[".repeat(100_000);
+        for body in ["", "{", "{\"name\":\"a", "{\"name\":\"a\"}}", "nul", "\u{feff}{}", &nested] {
+            assert_eq!(refusal::<ApplicationKeyRequest>(body).0, ErrorCode::Malformed, "{body:.20}");
+        }
+        let Err(Refusal(problem)) = parse::<ApplicationKeyRequest>(b"{\"name\":\"\xff\"}") else {
+            panic!("invalid UTF-8 was taken")
+        };
+        assert_eq!(problem.code, ErrorCode::Malformed);
+    }
+
+    #[test]
+    fn wrong_fields_are_named() {
+        let told = |body| refusal::<ApplicationKeyRequest>(body);
+        let invalid = |detail: &str| (ErrorCode::Invalid, detail.to_owned());
+        assert_eq!(told(r#"{"color":1}"#), invalid("color: There is no such field."));
+        assert_eq!(told(r#"{"name":5}"#), invalid("name: Expected a string."));
+        assert_eq!(told(r#"{"name":""}"#), invalid("name: Enter a name."));
+        assert_eq!(told("[]"), told("[]"));
+        assert_eq!(
+            told(r#"{"environment":"prod"}"#),
+            invalid("environment: Expected \"live\" or \"test\".")
+        );
+        assert_eq!(refusal::<TraceBatch>("{}"), invalid("traces: This field is required."));
+        assert_eq!(refusal::<TraceBatch>(r#"{"traces":[1]}"#), invalid("traces[0]: Expected an object."));
+        let item = r#"{"traces":[{"timestamp":"now"}]}"#;
+        assert_eq!(refusal::<TraceBatch>(item).1.split(':').next(), Some("traces[0].timestamp"));
+        let log = r#"{"logs":[{"level":"info","type":"a","message":"b"}]}"#;
+        assert_eq!(refusal::<LogBatch>(log), invalid("logs[0].timestamp: This field is required."));
+    }
+
+    #[test]
+    fn what_was_sent_is_not_repeated() {
+        let secret = "lk_live_0000000000000000000000000000000000000x";
+        for body in [
+            format!(r#"{{"environment":"{secret}"}}"#),
+            format!(r#"{{"name":{{"a":"{secret}"}}}}"#),
+            format!("\"{secret}\""),
+        ] {
+            assert!(!refusal::<ApplicationKeyRequest>(&body).1.contains(secret), "{body}");
+        }
+    }
+}

@@ -1,0 +1,27 @@
+//! `GET /v1/me`.
+
+use axum::extract::State;
+use latchkey_domain::api::Me;
+use latchkey_domain::problem::Problem;
+use latchkey_services::{Services, accounts};
+
+use super::auth::Caller;
+use super::problem::Refusal;
+
+/// Who I am
+#[utoipa::path(
+    get,
+    path = "/v1/me",
+    tag = "Sessions",
+    responses(
+        (status = 200, description = "The person whose token this is", body = Me),
+        (status = 401, description = "`unauthenticated`", body = Problem),
+    ),
+    security(("user" = [])),
+)]
+pub(crate) async fn get(
+    State(services): State<Services>,
+    Caller(actor): Caller,
+) -> Result<axum::Json<Me>, Refusal> {
+    Ok(axum::Json(accounts::me(&services, &actor).await?))
+}

@@ -1,0 +1,56 @@
+//! `/v1/organizations`: what the caller is a member of.
+
+use axum::extract::State;
+use latchkey_domain::api::{Organization, Page};
+use latchkey_domain::id::OrganizationId;
+use latchkey_domain::problem::Problem;
+use latchkey_services::{Services, organizations};
+
+use super::auth::Caller;
+use super::extract::{ListPage, PathId};
+use super::problem::Refusal;
+
+/// List my organizations
+#[utoipa::path(
+    get,
+    path = "/v1/organizations",
+    tag = "Workspace",
+    params(
+        ("limit" = Option<u64>, Query, description = "Rows of a page, 1 to 100", example = 50),
+        ("cursor" = Option<String>, Query, description = "The `next_cursor` of the page before"),
+    ),
+    responses(
+        (status = 200, description = "Newest first", body = Page<Organization>),
+        (status = 401, description = "`unauthenticated`", body = Problem),
+        (status = 422, description = "`invalid`", body = Problem),
+    ),
+    security(("user" = [])),
+)]
+pub(crate) async fn list(
+    State(services): State<Services>,
+    Caller(actor): Caller,
+    ListPage(page): ListPage,
+) -> Result<axum::Json<Page<Organization>>, Refusal> {
+    Ok(axum::Json(organizations::list(&services, &actor, page).await?))
+}
+
+/// Read an organization
+#[utoipa::path(
+    get,
+    path = "/v1/organizations/{id}",
+    tag = "Workspace",
+    params(("id" = OrganizationId, Path)),
+    responses(
+        (status = 200, description = "The organization, with the caller’s role", body = Organization),
+        (status = 401, description = "`unauthenticated`", body = Problem),
+        (status = 404, description = "`not_found`: no such organization, or another tenant’s", body = Problem),
+    ),
+    security(("user" = [])),
+)]
+pub(crate) async fn get(
+    State(services): State<Services>,
+    Caller(actor): Caller,
+    PathId(id): PathId<OrganizationId>,
+) -> Result<axum::Json<Organization>, Refusal> {
+    Ok(axum::Json(organizations::get(&services, &actor, id).await?))
+}

@@ -1,0 +1,117 @@
+//! Every refusal as `application/problem+json` (RFC 9457), with the request's id.
+//!
+//! Handlers answer with a [`Refusal`]; it rides in the response's extensions until [`render`], the outermost
+//! layer but one, writes it with the request id. Bare statuses from axum's own layers become problems there
+//! too, so that no client ever meets an empty or a plain-text error.
+
+use axum::body::Body;
+use axum::extract::Request;
+use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
+use axum::http::{HeaderValue, StatusCode};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use latchkey_domain::outcome::Outcome;
+use latchkey_domain::problem::{ErrorCode, Problem};
+use latchkey_services::Error;
+
+use super::request_id::RequestId;
+
+/// A refused request.
+#[derive(Debug, Clone)]
+pub(crate) struct Refusal(pub(crate) Problem);
+
+impl Refusal {
+    pub(crate) fn new(code: ErrorCode, detail: impl Into<String>) -> Self {
+        Self(Problem::new(code, detail))
+    }
+}
+
+impl From<Problem> for Refusal {
+    fn from(problem: Problem) -> Self {
+        Self(problem)
+    }
+}
+
+impl From<Outcome> for Refusal {
+    fn from(outcome: Outcome) -> Self {
+        Self(Problem::outcome(outcome))
+    }
+}
+
+impl From<Error> for Refusal {
+    fn from(error: Error) -> Self {
+        if error.is_fault() {
+            tracing::error!(%error, "a request failed");
+        }
+        Self(Problem::from(&error))
+    }
+}
+
+impl IntoResponse for Refusal {
+    fn into_response(self) -> Response {
+        let mut response = status(self.0.status).into_response();
+        response.extensions_mut().insert(self);
+        response
+    }
+}
+
+/// Writes the refusal that a response carries, or that its bare status stands for.
+pub(crate) async fn render(id: axum::Extension<RequestId>, request: Request, next: Next) -> Response {
+    let mut response = next.run(request).await;
+    let refusal = response.extensions_mut().remove::<Refusal>().or_else(|| bare_status(&response));
+    let Some(Refusal(mut problem)) = refusal else { return response };
+    problem.request_id = Some(id.0.to_string());
+    let status = status(problem.status);
+    // Serializing strings and numbers can't fail.
+    let body = serde_json::to_vec(&problem).unwrap_or_default();
+    *response.status_mut() = status;
+    *response.body_mut() = Body::from(body);
+    let headers = response.headers_mut();
+    headers.remove(CONTENT_LENGTH);
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+    if status == StatusCode::UNAUTHORIZED {
+        headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static(challenge(problem.code)));
+    }
+    if status == StatusCode::SERVICE_UNAVAILABLE {
+        headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
+    }
+    response
+}
+
+/// What a caller without good credentials should send.
+const fn challenge(code: ErrorCode) -> &'static str {
+    match code {
+        ErrorCode::Outcome(_) => "ApiKey realm=\"latchkey\", Bearer realm=\"latchkey\"",
+        _ => "Bearer realm=\"latchkey\"",
+    }
+}
+
+/// The problem behind a status that a layer or the router answered by itself.
+fn bare_status(response: &Response) -> Option<Refusal> {
+    let typed = response.headers().get(CONTENT_TYPE);
+    if typed.is_some_and(|kind| !kind.as_bytes().starts_with(b"text/plain")) {
+        return None;
+    }
+    let (code, detail) = match response.status() {
+        StatusCode::METHOD_NOT_ALLOWED => {
+            (ErrorCode::MethodNotAllowed, "This path exists, but not with this method.")
+        }
+        StatusCode::REQUEST_TIMEOUT => (ErrorCode::Timeout, "The request took too long."),
+        StatusCode::PAYLOAD_TOO_LARGE => (ErrorCode::TooLarge, "The body is too large."),
+        StatusCode::UNSUPPORTED_MEDIA_TYPE => {
+            (ErrorCode::UnsupportedMediaType, "This media type is not taken here.")
+        }
+        StatusCode::NOT_FOUND => (ErrorCode::NotFound, "There is nothing at this path."),
+        StatusCode::BAD_REQUEST => (ErrorCode::Malformed, "The request can’t be read."),
+        StatusCode::UNPROCESSABLE_ENTITY => (ErrorCode::Invalid, "The request has a wrong value."),
+        status if status.is_server_error() => {
+            (ErrorCode::Internal, "Something failed on the server. The request id finds it in the log.")
+        }
+        _ => return None,
+    };
+    Some(Refusal::new(code, detail))
+}
+
+fn status(code: u16) -> StatusCode {
+    StatusCode::from_u16(code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+}

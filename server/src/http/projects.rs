@@ -1,0 +1,59 @@
+//! `/v1/projects`: what keys belong to.
+
+use axum::extract::State;
+use latchkey_domain::api::{Project, Page};
+use latchkey_domain::id::{OrganizationId, ProjectId};
+use latchkey_domain::problem::Problem;
+use latchkey_services::{Services, projects};
+
+use super::auth::Caller;
+use super::extract::{ListPage, PathId};
+use super::problem::Refusal;
+
+/// List the projects of an organization
+#[utoipa::path(
+    get,
+    path = "/v1/organizations/{id}/projects",
+    tag = "Workspace",
+    params(
+        ("id" = OrganizationId, Path),
+        ("limit" = Option<u64>, Query, description = "Rows of a page, 1 to 100", example = 50),
+        ("cursor" = Option<String>, Query, description = "The `next_cursor` of the page before"),
+    ),
+    responses(
+        (status = 200, description = "Newest first", body = Page<Project>),
+        (status = 401, description = "`unauthenticated`", body = Problem),
+        (status = 404, description = "`not_found`: no such organization, or another tenant’s", body = Problem),
+        (status = 422, description = "`invalid`", body = Problem),
+    ),
+    security(("user" = [])),
+)]
+pub(crate) async fn list(
+    State(services): State<Services>,
+    Caller(actor): Caller,
+    PathId(organization): PathId<OrganizationId>,
+    ListPage(page): ListPage,
+) -> Result<axum::Json<Page<Project>>, Refusal> {
+    Ok(axum::Json(projects::list(&services, &actor, organization, page).await?))
+}
+
+/// Read a project
+#[utoipa::path(
+    get,
+    path = "/v1/projects/{id}",
+    tag = "Workspace",
+    params(("id" = ProjectId, Path)),
+    responses(
+        (status = 200, description = "The project, with its use of the tier", body = Project),
+        (status = 401, description = "`unauthenticated`", body = Problem),
+        (status = 404, description = "`not_found`: no such project, or another tenant’s", body = Problem),
+    ),
+    security(("user" = [])),
+)]
+pub(crate) async fn get(
+    State(services): State<Services>,
+    Caller(actor): Caller,
+    PathId(id): PathId<ProjectId>,
+) -> Result<axum::Json<Project>, Refusal> {
+    Ok(axum::Json(projects::get(&services, &actor, id).await?))
+}

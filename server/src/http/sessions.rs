@@ -1,0 +1,94 @@
+//! `POST /refresh` and `POST /logout`.
+
+use axum::body::Bytes;
+use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode};
+use axum_extra::extract::CookieJar;
+use latchkey_domain::api::{RefreshRequest, Tokens};
+use latchkey_domain::problem::{ErrorCode, Problem};
+use latchkey_services::accounts::{self, SessionEnd};
+
+use super::auth::bearer;
+use super::json::Json;
+use super::origin;
+use super::problem::Refusal;
+use crate::oauth::cookies;
+use crate::state::AppState;
+
+/// Renew a session
+///
+/// Takes a refresh token and gives an access token and the next refresh token; each refresh token is good
+/// once. With a body, both tokens come in the answer. Without one the cookie is used, from our own pages
+/// only, and the next refresh token goes back as a cookie alone.
+#[utoipa::path(
+    post,
+    path = "/refresh",
+    tag = "Sessions",
+    request_body(content = Option<RefreshRequest>),
+    responses(
+        (status = 200, description = "The next tokens", body = Tokens),
+        (status = 400, description = "`malformed`", body = Problem),
+        (status = 401, description = "`unauthenticated`: no token, or one that is unknown, expired, of an ended \
+                                      session, or was used before", body = Problem),
+        (status = 403, description = "`forbidden`: the cookie came from another site", body = Problem),
+        (status = 422, description = "`invalid`", body = Problem),
+    ),
+)]
+pub(crate) async fn refresh(
+    State(state): State<AppState>,
+    headers: HeaderMap,
+    jar: CookieJar,
+    body: Option<Json<RefreshRequest>>,
+) -> Result<(CookieJar, axum::Json<Tokens>), Refusal> {
+    if let Some(Json(request)) = body {
+        let renewed = accounts::refresh(&state.services, &request.refresh_token).await?;
+        let refresh_token = Some(renewed.refresh_token);
+        let expires_in = renewed.expires_in.as_secs();
+        return Ok((jar, axum::Json(Tokens { token: renewed.token, refresh_token, expires_in })));
+    }
+    if origin::is_foreign(&headers, &state.config.public_url) {
+        return Err(Refusal::new(
+            ErrorCode::Forbidden,
+            "The refresh cookie is for our own pages only. Send the refresh token in the body.",
+        ));
+    }
+    let token = cookies::refresh_token(&jar).ok_or(latchkey_services::Error::Unauthenticated)?;
+    let renewed = accounts::refresh(&state.services, &token).await?;
+    let cookie = cookies::refresh(&state.config, renewed.refresh_token);
+    let expires_in = renewed.expires_in.as_secs();
+    Ok((jar.add(cookie), axum::Json(Tokens { token: renewed.token, refresh_token: None, expires_in })))
+}
+
+/// Sign out
+///
+/// Ends the session that the access token names, expired or not, or that the refresh token in the body
+/// names. Whoever asks is signed out afterwards, so the answer is the same in any case.
+#[utoipa::path(
+    post,
+    path = "/logout",
+    tag = "Sessions",
+    request_body(content = Option<RefreshRequest>),
+    responses((status = 204, description = "Signed out")),
+    security((), ("user" = [])),
+)]
+pub(crate) async fn logout(
+    State(state): State<AppState>,
+    headers: HeaderMap,
+    jar: CookieJar,
+    body: Bytes,
+) -> Result<(CookieJar, StatusCode), Refusal> {
+    if let Some(token) = bearer(&headers) {
+        accounts::end_session(&state.services, SessionEnd::AccessToken(token)).await?;
+    }
+    if let Ok(request) = serde_json::from_slice::<RefreshRequest>(&body) {
+        let named = SessionEnd::RefreshToken(&request.refresh_token);
+        accounts::end_session(&state.services, named).await?;
+    }
+    // Another site can make a browser call this, but it shall not sign anybody out.
+    let jar = if origin::is_foreign(&headers, &state.config.public_url) {
+        jar
+    } else {
+        jar.add(cookies::no_refresh(&state.config))
+    };
+    Ok((jar, StatusCode::NO_CONTENT))
+}

@@ -1,0 +1,37 @@
+//! `POST /ingest/logs`.
+
+use axum::extract::State;
+use latchkey_domain::api::{Accepted, LogBatch};
+use latchkey_domain::problem::Problem;
+use latchkey_services::{Services, telemetry};
+
+use super::KeySource;
+use crate::http::json::Json;
+use crate::http::problem::Refusal;
+
+/// Send logs
+///
+/// All items are stored or none. The key tells the application.
+#[utoipa::path(
+    post,
+    path = "/ingest/logs",
+    tag = "Ingest",
+    request_body(content = LogBatch),
+    responses(
+        (status = 200, description = "All items are stored", body = Accepted),
+        (status = 400, description = "`malformed`", body = Problem),
+        (status = 401, description = "`missing_key`, `malformed_key`, `unknown_key`, `revoked_key`,                                       `expired_key`", body = Problem),
+        (status = 403, description = "`wrong_scope`", body = Problem),
+        (status = 413, description = "`too_large`: over 4 MiB", body = Problem),
+        (status = 422, description = "`invalid`", body = Problem),
+        (status = 503, description = "`unavailable`", body = Problem),
+    ),
+    security(("key" = [])),
+)]
+pub(crate) async fn logs(
+    State(services): State<Services>,
+    KeySource(source): KeySource,
+    Json(batch): Json<LogBatch>,
+) -> Result<axum::Json<Accepted>, Refusal> {
+    Ok(axum::Json(telemetry::ingest_logs(&services, &source, batch.logs).await?))
+}

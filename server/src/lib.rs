@@ -1,0 +1,20 @@
+//! Latchkey's server: the dashboard, the API and the ingest endpoints in one binary.
+//!
+//! Handlers parse a request, call one function of `latchkey-services` and write its answer; what the product
+//! does stands there, not here.
+
+pub mod assets;
+pub mod cli;
+pub mod config;
+pub mod edge;
+pub mod http;
+mod ingest;
+pub mod logging;
+mod oauth;
+mod pages;
+mod router;
+pub mod serve;
+mod state;
+
+pub use router::{openapi, router};
+pub use state::AppState;

@@ -1,0 +1,117 @@
+//! `GET /login/oauth2/code/github`: GitHub sends the browser back.
+
+use axum::extract::State;
+use axum::http::header::{ACCEPT, CONTENT_TYPE};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Response};
+use axum_extra::extract::CookieJar;
+use latchkey_domain::path::LocalPath;
+use latchkey_domain::problem::{ErrorCode, Problem};
+use latchkey_services::{Error, accounts};
+use serde::Deserialize;
+use subtle::ConstantTimeEq;
+use utoipa::IntoParams;
+
+use super::{completion, cookies, found, login};
+use crate::http::client::ClientDevice;
+use crate::http::extract::Params;
+use crate::http::problem::Refusal;
+use crate::state::AppState;
+
+/// What GitHub sends along.
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct FromGithub {
+    /// The code to exchange.
+    code: Option<String>,
+    /// The state that went to GitHub.
+    state: Option<String>,
+    /// Why there is no code, e.g. `access_denied`.
+    error: Option<String>,
+}
+
+/// Finish to sign in with GitHub
+#[utoipa::path(
+    get,
+    path = "/login/oauth2/code/github",
+    tag = "Sessions",
+    params(FromGithub),
+    responses(
+        (status = 302, description = "To `/auth/complete`, with the refresh token as a cookie; or to `/login` with \
+                                      the reason why GitHub did not sign the person in"),
+        (status = 403, description = "`forbidden`: the state is not of this browser, was used, or is too old",
+            body = Problem),
+        (status = 404, description = "`not_found`: this server has no GitHub credentials", body = Problem),
+    ),
+)]
+pub(crate) async fn callback(
+    State(state): State<AppState>,
+    Params(params): Params<FromGithub>,
+    ClientDevice(device): ClientDevice,
+    headers: HeaderMap,
+    jar: CookieJar,
+) -> Result<Response, Refusal> {
+    let github = state.github.as_ref().ok_or(Error::NotFound)?;
+    let Some((verifier, next)) = claim_state(&state, &jar, params.state.as_deref()).await? else {
+        return Ok(foreign_state(&headers));
+    };
+    let jar = jar.add(cookies::no_sign_in(&state.config));
+    let code = match (params.code, params.error.as_deref()) {
+        (Some(code), None) => code,
+        (_, Some("access_denied")) => return Ok(refused(jar, "access_denied", &next)),
+        _ => return Ok(refused(jar, "sign_in_failed", &next)),
+    };
+    let identity = match github.identity(code, verifier).await {
+        Ok(identity) => identity,
+        Err(error) => {
+            tracing::warn!(%error, "a sign-in with GitHub did not finish");
+            return Ok(refused(jar, "sign_in_failed", &next));
+        }
+    };
+    match accounts::sign_in_with_github(&state.services, identity, &device).await {
+        Ok(token) => {
+            let cookie = cookies::refresh(&state.config, token);
+            Ok((jar.add(cookie), found(&completion(&next))).into_response())
+        }
+        Err(Error::NotInvited) => Ok(refused(jar, "not_invited", &next)),
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn refused(jar: CookieJar, reason: &str, next: &LocalPath) -> Response {
+    (jar, found(&login(reason, next))).into_response()
+}
+
+/// The PKCE verifier and the destination of the sign-in that this browser began, if `returned` is its state
+/// and nobody has used it yet.
+async fn claim_state(
+    state: &AppState,
+    jar: &CookieJar,
+    returned: Option<&str>,
+) -> Result<Option<(String, LocalPath)>, Refusal> {
+    let (Some((own, verifier)), Some(returned)) = (cookies::begun_sign_in(jar), returned) else {
+        return Ok(None);
+    };
+    if !bool::from(own.as_bytes().ct_eq(returned.as_bytes())) {
+        return Ok(None);
+    }
+    let next = accounts::take_state(&state.services, returned).await?;
+    Ok(next.map(|next| (verifier, next)))
+}
+
+/// A person sees a page that leads back to the login; a program sees the problem.
+fn foreign_state(headers: &HeaderMap) -> Response {
+    let wants_page = headers
+        .get(ACCEPT)
+        .and_then(|value| value.to_str().ok())
+        .is_some_and(|accept| accept.contains("text/html"));
+    if !wants_page {
+        return Refusal::new(
+            ErrorCode::Forbidden,
+            "This sign-in was not begun in this browser, was finished before, or took too long. Sign in again.",
+        )
+        .into_response();
+    }
+    let page = include_str!("foreign_state.html");
+    (StatusCode::FORBIDDEN, [(CONTENT_TYPE, "text/html; charset=utf-8")], page).into_response()
+}

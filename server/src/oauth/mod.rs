@@ -1,0 +1,36 @@
+//! Signing in: with GitHub, or on loopback as the local developer.
+
+mod authorize;
+mod callback;
+pub(crate) mod cookies;
+mod github;
+mod local;
+
+pub(crate) use authorize::{__path_authorize, authorize};
+pub(crate) use callback::{__path_callback, callback};
+pub(crate) use github::GithubClient;
+pub(crate) use local::{__path_local, local};
+
+use axum::http::HeaderValue;
+use axum::http::header::LOCATION;
+use axum::response::{IntoResponse, Response};
+use axum::http::StatusCode;
+use latchkey_domain::path::LocalPath;
+
+/// 302, as the contract has it.
+fn found(location: &str) -> Response {
+    match HeaderValue::from_str(location) {
+        Ok(location) => (StatusCode::FOUND, [(LOCATION, location)]).into_response(),
+        Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
+    }
+}
+
+/// Where a sign-in ends: the page that fetches the first access token. No token stands in the URL.
+fn completion(next: &LocalPath) -> String {
+    format!("/auth/complete?next={}", next.to_query_value())
+}
+
+/// The login page, with a reason that it puts into words.
+fn login(reason: &str, next: &LocalPath) -> String {
+    format!("/login?reason={reason}&next={}", next.to_query_value())
+}

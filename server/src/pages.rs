@@ -1,0 +1,71 @@
+//! The pages: rendered by Leptos, with what they need to know of the server as contexts.
+
+use axum::extract::{Request, State};
+use axum::http::header::{ACCEPT, COOKIE};
+use axum::http::{HeaderMap, Method, StatusCode};
+use axum::response::{IntoResponse, Response};
+use latchkey_app::{PublicUrl, SignIn, SiteAssets, ThemeChoice};
+use leptos::prelude::provide_context;
+
+use crate::assets;
+use crate::config;
+use crate::http::request_id::RequestId;
+use crate::state::AppState;
+
+/// Renders a page.
+pub(crate) async fn page(State(state): State<AppState>, request: Request) -> Response {
+    let contexts = contexts(&state, &request);
+    leptos_axum::render_app_to_stream_with_context(contexts, latchkey_app::shell)(request)
+        .await
+        .into_response()
+}
+
+/// Runs a server function.
+pub(crate) async fn server_function(State(state): State<AppState>, request: Request) -> Response {
+    let contexts = contexts(&state, &request);
+    leptos_axum::handle_server_fns_with_context(contexts, request).await.into_response()
+}
+
+/// What no route took: a file of the site; for a person the page that says that there is none, for a program
+/// the problem.
+pub(crate) async fn fallback(state: State<AppState>, request: Request) -> Response {
+    let reads = matches!(*request.method(), Method::GET | Method::HEAD);
+    if reads && let Some(file) = assets::serve(request.uri(), request.headers()) {
+        return file;
+    }
+    if reads && wants_page(request.headers()) {
+        return page(state, request).await;
+    }
+    StatusCode::NOT_FOUND.into_response()
+}
+
+fn wants_page(headers: &HeaderMap) -> bool {
+    let accept = headers.get(ACCEPT).and_then(|value| value.to_str().ok());
+    accept.is_some_and(|accept| accept.contains("text/html"))
+}
+
+fn contexts(state: &AppState, request: &Request) -> impl Fn() + Clone + Send + Sync + 'static {
+    let services = state.services.clone();
+    let site = SiteAssets {
+        js: state.site.js.clone(),
+        wasm: state.site.wasm.clone(),
+        css: state.site.css.clone(),
+        preload: state.site.preload.clone(),
+    };
+    let sign_in = match state.config.sign_in {
+        config::SignIn::Github(_) => SignIn { github: true, local: false },
+        config::SignIn::Local => SignIn { github: false, local: true },
+    };
+    let public_url = PublicUrl(state.config.public_url.to_string());
+    let cookies = request.headers().get(COOKIE).and_then(|value| value.to_str().ok());
+    let theme = cookies.map(ThemeChoice::from_cookies).unwrap_or_default();
+    let request_id = request.extensions().get::<RequestId>().map(ToString::to_string);
+    move || {
+        provide_context(services.clone());
+        provide_context(site.clone());
+        provide_context(sign_in);
+        provide_context(public_url.clone());
+        provide_context(theme);
+        provide_context(latchkey_app::RequestId(request_id.clone().unwrap_or_default()));
+    }
+}

@@ -1,0 +1,105 @@
+//! Which handler answers what, and what stands around all of them.
+
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::http::StatusCode;
+use axum::middleware::{from_fn, from_fn_with_state};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use latchkey_domain::problem::ErrorCode;
+use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::timeout::TimeoutLayer;
+use utoipa::OpenApi;
+use utoipa::openapi::OpenApi as Document;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use crate::http::problem::Refusal;
+use crate::http::{
+    api_keys, applications, docs, health, me, organizations, problem, projects, request_id,
+    security_headers, sessions, telemetry, trace,
+};
+use crate::state::AppState;
+use crate::{ingest, oauth, pages};
+
+/// Management bodies are small.
+const MANAGEMENT_BODY: usize = 1024 * 1024;
+/// A batch of telemetry.
+const INGEST_BODY: usize = 4 * 1024 * 1024;
+/// No handler takes longer; whoever sends slower is cut off.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// The API with its description.
+fn api() -> OpenApiRouter<AppState> {
+    let management = OpenApiRouter::with_openapi(docs::ApiDoc::openapi())
+        .routes(routes!(api_keys::generate, api_keys::list))
+        .routes(routes!(api_keys::revoke))
+        .routes(routes!(organizations::list))
+        .routes(routes!(organizations::get))
+        .routes(routes!(projects::list))
+        .routes(routes!(projects::get))
+        .routes(routes!(applications::list))
+        .routes(routes!(applications::get))
+        .routes(routes!(telemetry::list_traces))
+        .routes(routes!(telemetry::list_logs))
+        .routes(routes!(me::get))
+        .routes(routes!(sessions::refresh))
+        .routes(routes!(sessions::logout))
+        .routes(routes!(oauth::authorize))
+        .routes(routes!(oauth::callback))
+        .routes(routes!(oauth::local))
+        .routes(routes!(health::alive))
+        .routes(routes!(health::ready))
+        .layer(DefaultBodyLimit::max(MANAGEMENT_BODY));
+    let ingest = OpenApiRouter::new()
+        .routes(routes!(ingest::traces))
+        .routes(routes!(ingest::logs))
+        .layer(DefaultBodyLimit::max(INGEST_BODY));
+    management.merge(ingest)
+}
+
+/// The API's description, as `/openapi.json` serves it.
+pub fn openapi() -> Document {
+    api().into_openapi()
+}
+
+/// Everything that this server answers.
+pub fn router(state: AppState) -> Router {
+    let (api, document) = api().split_for_parts();
+    let mut router = api
+        .route("/openapi.json", get(async move || axum::Json(document)))
+        .route(
+            "/api/{*function}",
+            post(pages::server_function).layer(DefaultBodyLimit::max(MANAGEMENT_BODY)),
+        );
+    for listing in leptos_axum::generate_route_list(latchkey_app::App) {
+        router = router.route(listing.path(), get(pages::page));
+    }
+    router
+        .fallback(pages::fallback)
+        .layer(CatchPanicLayer::custom(panicked))
+        .layer(TimeoutLayer::with_status_code(StatusCode::REQUEST_TIMEOUT, PATIENCE))
+        .layer(from_fn(problem::render))
+        .layer(from_fn_with_state(state.clone(), security_headers::set))
+        .layer(from_fn(trace::log))
+        .layer(from_fn(request_id::assign))
+        .with_state(state)
+}
+
+/// A panic is a fault of ours: it is logged, and the caller is told no more than that.
+#[expect(clippy::needless_pass_by_value, reason = "the layer hands the panic over")]
+fn panicked(panic: Box<dyn std::any::Any + Send + 'static>) -> Response {
+    let text = panic
+        .downcast_ref::<String>()
+        .map(String::as_str)
+        .or_else(|| panic.downcast_ref::<&str>().copied())
+        .unwrap_or("no message");
+    tracing::error!(panic = text, "a handler panicked");
+    Refusal::new(
+        ErrorCode::Internal,
+        "Something failed on the server. The request id finds it in the log.",
+    )
+    .into_response()
+}

@@ -1,0 +1,125 @@
+//! `latchkey serve`: start, serve, drain.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use axum::serve::ListenerExt;
+use latchkey_services::{Database, Services, accounts, usage};
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+
+use crate::cli::Settings;
+use crate::config::{Config, SignIn};
+use crate::edge::{SystemClock, SystemRandom};
+use crate::router::router;
+use crate::state::AppState;
+
+/// How often counters are written.
+const FLUSH_EVERY: Duration = Duration::from_secs(1);
+/// How often what has expired is deleted.
+const PURGE_EVERY: Duration = Duration::from_hours(1);
+/// How long requests under way may take once the server was told to stop.
+const DRAIN_PATIENCE: Duration = Duration::from_secs(25);
+
+/// Serves until the process is told to stop; then finishes the requests under way, writes the counters and
+/// closes the database.
+///
+/// # Errors
+/// A setting is wrong, the database can't be opened, or the address is taken.
+pub async fn serve(settings: Settings) -> anyhow::Result<()> {
+    let config = Config::from_settings(settings)?;
+    let listener = TcpListener::bind(config.listen)
+        .await
+        .with_context(|| format!("can't listen on {} (LATCHKEY_LISTEN)", config.listen))?;
+    let services = start(&config).await?;
+    announce(&config);
+    let state = AppState::new(services.clone(), config)?;
+    let (stop, stopped) = watch::channel(false);
+    let jobs = tokio::spawn(run_jobs(services.clone(), stopped.clone()));
+    let serving = tokio::spawn(run_server(listener, state.clone(), stopped));
+    wait_for_signal().await?;
+    tracing::info!("stopping: finishing requests under way");
+    state.begin_drain();
+    // The receivers live as long as their tasks; a task that has ended needs no word.
+    let _ = stop.send(true);
+    if tokio::time::timeout(DRAIN_PATIENCE, serving).await.is_err() {
+        tracing::warn!("some requests did not finish in time and are cut off");
+    }
+    jobs.await.context("the background jobs")?;
+    usage::flush(&services).await.context("writing the last counters")?;
+    services.database.close().await.context("closing the database")?;
+    tracing::info!("stopped");
+    Ok(())
+}
+
+async fn start(config: &Config) -> anyhow::Result<Services> {
+    let database = Database::open(&config.database_url).await.context("the database (DATABASE_URL)")?;
+    let (clock, random) = (Arc::new(SystemClock::start()), Arc::new(SystemRandom));
+    Ok(Services::start(database, config.services.clone(), clock, random).await?)
+}
+
+fn announce(config: &Config) {
+    let sign_in = match config.sign_in {
+        SignIn::Github(_) => "GitHub",
+        SignIn::Local => "local developer",
+    };
+    if config.services.administrators.is_empty() && matches!(config.sign_in, SignIn::Github(_)) {
+        tracing::info!("nobody administers this instance: name GitHub logins in LATCHKEY_ADMINS");
+    }
+    tracing::info!(listen = %config.listen, sign_in, "Latchkey is at {}", config.public_url);
+}
+
+async fn run_server(
+    listener: TcpListener,
+    state: AppState,
+    mut stopped: watch::Receiver<bool>,
+) -> std::io::Result<()> {
+    // Without it a small answer waits for the client's delayed acknowledgement of the one before.
+    let listener = listener.tap_io(|connection| {
+        if let Err(error) = connection.set_nodelay(true) {
+            tracing::debug!(%error, "TCP_NODELAY could not be set");
+        }
+    });
+    let service = router(state).into_make_service_with_connect_info::<SocketAddr>();
+    axum::serve(listener, service)
+        .with_graceful_shutdown(async move { told_to_stop(&mut stopped).await })
+        .await
+}
+
+/// Writes counters and deletes what has expired, until the server stops.
+async fn run_jobs(services: Services, mut stopped: watch::Receiver<bool>) {
+    let mut flush = tokio::time::interval(FLUSH_EVERY);
+    let mut purge = tokio::time::interval(PURGE_EVERY);
+    loop {
+        let result = tokio::select! {
+            () = told_to_stop(&mut stopped) => return,
+            _ = flush.tick() => usage::flush(&services).await,
+            _ = purge.tick() => accounts::purge_expired(&services).await,
+        };
+        if let Err(error) = result {
+            tracing::warn!(%error, "a background job failed and will try again");
+        }
+    }
+}
+
+async fn told_to_stop(stopped: &mut watch::Receiver<bool>) {
+    // An error means that the sender is gone: stop as well.
+    let _ = stopped.wait_for(|stop| *stop).await;
+}
+
+/// SIGTERM or Ctrl+C.
+async fn wait_for_signal() -> anyhow::Result<()> {
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        let mut terminate = signal(SignalKind::terminate()).context("waiting for SIGTERM")?;
+        tokio::select! {
+            _ = terminate.recv() => Ok(()),
+            result = tokio::signal::ctrl_c() => result.context("waiting for Ctrl+C"),
+        }
+    }
+    #[cfg(not(unix))]
+    tokio::signal::ctrl_c().await.context("waiting for Ctrl+C")
+}

@@ -1,0 +1,63 @@
+//! What every handler can reach.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use axum::extract::FromRef;
+use latchkey_services::Services;
+
+use crate::assets::SiteManifest;
+use crate::config::{Config, SignIn};
+use crate::oauth::GithubClient;
+
+/// The server's common ground. Cheap to clone.
+#[derive(Clone)]
+pub struct AppState {
+    /// The capabilities.
+    pub services: Services,
+    /// What the operator decided.
+    pub config: Arc<Config>,
+    /// GitHub, if people sign in with it.
+    pub(crate) github: Option<Arc<GithubClient>>,
+    /// The names of the site's files.
+    pub(crate) site: Arc<SiteManifest>,
+    draining: Arc<AtomicBool>,
+}
+
+impl AppState {
+    /// Prepares the handlers.
+    ///
+    /// # Errors
+    /// GitHub's URLs are not URLs.
+    pub fn new(services: Services, config: Config) -> anyhow::Result<Self> {
+        let github = match &config.sign_in {
+            SignIn::Github(app) => {
+                Some(Arc::new(GithubClient::new(app, &config.public_url.to_string())?))
+            }
+            SignIn::Local => None,
+        };
+        Ok(Self {
+            services,
+            config: Arc::new(config),
+            github,
+            site: Arc::new(SiteManifest::load()),
+            draining: Arc::default(),
+        })
+    }
+
+    /// From now on `/readyz` says that no new work should be sent here.
+    pub fn begin_drain(&self) {
+        self.draining.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether the server is about to stop.
+    pub fn is_draining(&self) -> bool {
+        self.draining.load(Ordering::Relaxed)
+    }
+}
+
+impl FromRef<AppState> for Services {
+    fn from_ref(state: &AppState) -> Self {
+        state.services.clone()
+    }
+}

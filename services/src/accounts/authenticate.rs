@@ -1,0 +1,65 @@
+//! From an access token to the person who is asking.
+
+use latchkey_domain::api::Me;
+use sea_orm::{ColumnTrait, EntityTrait, JoinType, QueryFilter, QuerySelect, RelationDef};
+
+use super::sign_in::is_administrator;
+use crate::actor::Actor;
+use crate::entity::{session, user};
+use crate::error::Error;
+use crate::organizations;
+use crate::services::Services;
+
+/// Finds out who is asking. The session is looked up each time, so that its end, by whatever way, ends its
+/// unexpired access tokens too.
+///
+/// # Errors
+/// `Unauthenticated` without a token, or with one that is not ours, has expired or whose session has ended.
+pub async fn authenticate(services: &Services, bearer: Option<&str>) -> Result<Actor, Error> {
+    let now = services.clock.now();
+    let bearer = bearer
+        .and_then(|token| services.signer.verify(token, now))
+        .ok_or(Error::Unauthenticated)?;
+    let user = user::Entity::find()
+        .join(JoinType::InnerJoin, sessions_of_user())
+        .filter(session::Column::Id.eq(bearer.session.as_uuid()))
+        .filter(session::Column::EndedAt.is_null())
+        .filter(session::Column::ExpiresAt.gt(now.as_millis()))
+        .filter(user::Column::Id.eq(bearer.user.as_uuid()))
+        .one(services.database.reader())
+        .await?
+        .ok_or(Error::Unauthenticated)?;
+    Ok(Actor {
+        user: bearer.user,
+        session: bearer.session,
+        administrator: administers(services, &user),
+    })
+}
+
+/// Who the actor is, and what they are a member of.
+///
+/// # Errors
+/// The database fails.
+pub async fn me(services: &Services, actor: &Actor) -> Result<Me, Error> {
+    let user = user::Entity::find_by_id(actor.user().as_uuid())
+        .one(services.database.reader())
+        .await?
+        .ok_or(Error::Unauthenticated)?;
+    Ok(Me {
+        id: actor.user(),
+        administrator: actor.is_administrator(),
+        organizations: organizations::of_actor(services, actor).await?,
+        login: user.login,
+        name: user.name,
+        avatar_url: user.avatar_url,
+    })
+}
+
+/// The operator's list, and the local developer, who is the operator.
+fn administers(services: &Services, user: &user::Model) -> bool {
+    user.github_id.is_none() || is_administrator(services, &user.login)
+}
+
+fn sessions_of_user() -> RelationDef {
+    user::Entity::belongs_to(session::Entity).from(user::Column::Id).to(session::Column::UserId).into()
+}

@@ -1,0 +1,23 @@
+//! People: how they sign in, stay signed in, and who they are.
+
+mod authenticate;
+mod first_sign_in;
+mod sessions;
+mod sign_in;
+mod states;
+pub mod tokens;
+
+pub use authenticate::{authenticate, me};
+pub use sessions::{SessionEnd, end_session, purge_expired, refresh};
+pub use sign_in::{Device, GithubIdentity, sign_in_local, sign_in_with_github};
+pub use states::{NewState, STATE_LIFETIME, begin_sign_in, take_state};
+
+/// A session as it was just begun or renewed.
+pub struct Renewed {
+    /// The access token, a JWT.
+    pub token: String,
+    /// The refresh token, good once.
+    pub refresh_token: String,
+    /// How long the access token is good.
+    pub expires_in: std::time::Duration,
+}

@@ -1,0 +1,56 @@
+//! The `state` of an OAuth sign-in: random, bound to one browser, good once, and only for a short while.
+
+use std::time::Duration;
+
+use latchkey_domain::path::LocalPath;
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, Set};
+
+use crate::digest::sha256;
+use crate::entity::sign_in_state;
+use crate::error::Error;
+use crate::services::Services;
+
+/// How long a person may take at GitHub.
+pub const STATE_LIFETIME: Duration = Duration::from_mins(10);
+
+/// A sign-in that has begun.
+pub struct NewState {
+    /// What goes to GitHub, and into a cookie of the browser that must bring it back.
+    pub state: String,
+}
+
+/// Begins a sign-in that shall end at `next`.
+///
+/// # Errors
+/// The database fails.
+pub async fn begin_sign_in(services: &Services, next: &LocalPath) -> Result<NewState, Error> {
+    let now = services.clock.now();
+    let state = services.random.token();
+    let row = sign_in_state::ActiveModel {
+        digest: Set(sha256(&state)),
+        next: Set(next.to_string()),
+        expires_at: Set((now + STATE_LIFETIME).as_millis()),
+    };
+    sign_in_state::Entity::insert(row).exec_without_returning(services.database.writer()).await?;
+    Ok(NewState { state })
+}
+
+/// Takes a state that came back. Whoever takes it first has it: deleting the row is the test.
+///
+/// Returns where the sign-in shall end, or nothing if the state is unknown, used or too old.
+///
+/// # Errors
+/// The database fails.
+pub async fn take_state(services: &Services, state: &str) -> Result<Option<LocalPath>, Error> {
+    let digest = sha256(state);
+    let database = services.database.writer();
+    let Some(row) = sign_in_state::Entity::find_by_id(digest.clone()).one(database).await? else {
+        return Ok(None);
+    };
+    let deleted = sign_in_state::Entity::delete_many()
+        .filter(sign_in_state::Column::Digest.eq(digest))
+        .exec(database)
+        .await?;
+    let good = deleted.rows_affected == 1 && services.clock.now().as_millis() < row.expires_at;
+    Ok(good.then(|| LocalPath::or_root(Some(&row.next))))
+}

@@ -1,0 +1,181 @@
+//! Access tokens: JWTs, HS256, signed and verified here and nowhere else.
+
+use std::fmt;
+use std::time::Duration;
+
+use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
+use latchkey_domain::id::{SessionId, UserId};
+use latchkey_domain::time::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::error::Error;
+
+const AUDIENCE: &str = "latchkey";
+
+/// What access tokens are signed with: at least 32 bytes, the setting's raw UTF-8.
+#[derive(Clone)]
+pub struct JwtSecret(Vec<u8>);
+
+/// The secret is too short to sign with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the JWT secret must have at least {} bytes", JwtSecret::MIN_BYTES)]
+pub struct ShortSecret;
+
+impl JwtSecret {
+    /// The least that HS256 asks for (RFC 7518 §3.2).
+    pub const MIN_BYTES: usize = 32;
+
+    /// Takes a secret of at least 32 bytes.
+    ///
+    /// # Errors
+    /// The secret is shorter.
+    pub fn new(bytes: Vec<u8>) -> Result<Self, ShortSecret> {
+        if bytes.len() < Self::MIN_BYTES { Err(ShortSecret) } else { Ok(Self(bytes)) }
+    }
+}
+
+impl fmt::Debug for JwtSecret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("JwtSecret([redacted])")
+    }
+}
+
+#[derive(Serialize, Deserialize)]
+struct Claims {
+    iss: String,
+    aud: String,
+    sub: String,
+    sid: String,
+    iat: i64,
+    exp: i64,
+    jti: String,
+}
+
+/// Whom an access token names. That its session still stands is for the database to say.
+pub(crate) struct Bearer {
+    pub(crate) user: UserId,
+    pub(crate) session: SessionId,
+}
+
+/// Signs and verifies access tokens.
+pub(crate) struct Signer {
+    encoding: EncodingKey,
+    decoding: DecodingKey,
+    validation: Validation,
+    issuer: String,
+    ttl: Duration,
+}
+
+impl Signer {
+    pub(crate) fn new(secret: &JwtSecret, issuer: &str, ttl: Duration) -> Self {
+        let mut validation = Validation::new(Algorithm::HS256);
+        validation.set_issuer(&[issuer]);
+        validation.set_audience(&[AUDIENCE]);
+        validation.set_required_spec_claims(&["exp", "iss", "aud", "sub"]);
+        // Expiry is checked against our own clock below.
+        validation.validate_exp = false;
+        Self {
+            encoding: EncodingKey::from_secret(&secret.0),
+            decoding: DecodingKey::from_secret(&secret.0),
+            validation,
+            issuer: issuer.to_owned(),
+            ttl,
+        }
+    }
+
+    pub(crate) const fn ttl(&self) -> Duration {
+        self.ttl
+    }
+
+    pub(crate) fn sign(
+        &self,
+        user: UserId,
+        session: SessionId,
+        now: Timestamp,
+        unique: String,
+    ) -> Result<String, Error> {
+        let issued = now.as_millis().div_euclid(1000);
+        let claims = Claims {
+            iss: self.issuer.clone(),
+            aud: AUDIENCE.to_owned(),
+            sub: user.to_string(),
+            sid: session.to_string(),
+            iat: issued,
+            exp: issued.saturating_add(i64::try_from(self.ttl.as_secs()).unwrap_or(i64::MAX)),
+            jti: unique,
+        };
+        Ok(jsonwebtoken::encode(&Header::new(Algorithm::HS256), &claims, &self.encoding)?)
+    }
+
+    /// The bearer of a token that is ours and good at `now`.
+    pub(crate) fn verify(&self, token: &str, now: Timestamp) -> Option<Bearer> {
+        let (bearer, expires) = self.read(token)?;
+        (now < expires).then_some(bearer)
+    }
+
+    /// The bearer of a token that is ours, expired or not: enough to end the session that it names.
+    pub(crate) fn verify_signature(&self, token: &str) -> Option<Bearer> {
+        self.read(token).map(|(bearer, _)| bearer)
+    }
+
+    fn read(&self, token: &str) -> Option<(Bearer, Timestamp)> {
+        let claims =
+            jsonwebtoken::decode::<Claims>(token, &self.decoding, &self.validation).ok()?.claims;
+        let bearer = Bearer { user: claims.sub.parse().ok()?, session: claims.sid.parse().ok()? };
+        Some((bearer, Timestamp::from_millis(claims.exp.saturating_mul(1000))))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: i64 = 1_795_247_153_000;
+
+    fn signer(secret: &str, issuer: &str) -> Signer {
+        let secret = JwtSecret::new(secret.repeat(32).into_bytes()).unwrap();
+        Signer::new(&secret, issuer, Duration::from_secs(900))
+    }
+
+    fn sign(signer: &Signer) -> String {
+        let now = Timestamp::from_millis(NOW);
+        let (user, session) = (UserId::new(now, [1; 10]), SessionId::new(now, [2; 10]));
+        signer.sign(user, session, now, "j".to_owned()).unwrap()
+    }
+
+    #[test]
+    fn a_token_is_good_until_the_instant_it_expires() {
+        let signer = signer("a", "http://localhost");
+        let token = sign(&signer);
+        assert!(signer.verify(&token, Timestamp::from_millis(NOW + 899_999)).is_some());
+        assert!(signer.verify(&token, Timestamp::from_millis(NOW + 900_000)).is_none());
+        assert!(signer.verify_signature(&token).is_some());
+    }
+
+    #[test]
+    fn foreign_and_tampered_tokens_are_refused() {
+        let ours = signer("a", "http://localhost");
+        let now = Timestamp::from_millis(NOW);
+        let token = sign(&ours);
+        assert!(ours.verify(&sign(&signer("b", "http://localhost")), now).is_none());
+        assert!(ours.verify(&sign(&signer("a", "http://evil.example")), now).is_none());
+        for place in 0..token.len() {
+            let mut bytes = token.clone().into_bytes();
+            bytes[place] = if bytes[place] == b'A' { b'Q' } else { b'A' };
+            let tampered = String::from_utf8(bytes).unwrap();
+            if tampered != token {
+                assert!(ours.verify(&tampered, now).is_none(), "place {place}");
+            }
+        }
+        // {"alg":"none","typ":"JWT"}
+        let body = token.split('.').nth(1).unwrap();
+        assert!(ours.verify(&format!("eyJhbGciOiJub25lIiwidHlwIjoiSldUIn0.{body}."), now).is_none());
+        assert!(ours.verify("", now).is_none());
+    }
+
+    #[test]
+    fn short_secrets_are_refused() {
+        assert_eq!(JwtSecret::new(vec![7; 31]).unwrap_err(), ShortSecret);
+        assert!(JwtSecret::new(vec![7; 32]).is_ok());
+    }
+}

@@ -1,0 +1,91 @@
+//! Applications of a project.
+
+use latchkey_domain::api::{Application, ApplicationContext, ApplicationEnvironment, Page};
+use latchkey_domain::id::{ApplicationId, ProjectId};
+use latchkey_domain::role::Permission;
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
+
+use crate::actor::Actor;
+use crate::entity::application;
+use crate::error::Error;
+use crate::page::{PageRequest, id_cursor};
+use crate::scope::{self, ApplicationScope};
+use crate::services::Services;
+use crate::{organizations, projects};
+
+impl TryFrom<application::Model> for Application {
+    type Error = Error;
+
+    fn try_from(row: application::Model) -> Result<Self, Error> {
+        let environment = ApplicationEnvironment::from_name(&row.environment);
+        Ok(Self {
+            id: row.id.into(),
+            project_id: row.project_id.into(),
+            name: row.name,
+            description: row.description,
+            environment: environment.ok_or(Error::Corrupt("application environment"))?,
+        })
+    }
+}
+
+/// The applications of a project, newest first.
+///
+/// # Errors
+/// `NotFound` for a stranger, `Invalid` for a foreign cursor.
+pub async fn list(
+    services: &Services,
+    actor: &Actor,
+    project: ProjectId,
+    page: PageRequest,
+) -> Result<Page<Application>, Error> {
+    let scope = scope::project(services, actor, project, Permission::Read).await?;
+    let mut query = application::Entity::find()
+        .filter(application::Column::ProjectId.eq(scope.id().as_uuid()))
+        .order_by_desc(application::Column::Id)
+        .limit(page.rows());
+    if let Some(after) = page.after_id()? {
+        query = query.filter(application::Column::Id.lt(after));
+    }
+    let rows = page.page(query.all(services.database.reader()).await?, |last| id_cursor(last.id));
+    let applications = rows.data.into_iter().map(Application::try_from).collect::<Result<_, _>>()?;
+    Ok(Page { data: applications, next_cursor: rows.next_cursor })
+}
+
+/// One application.
+///
+/// # Errors
+/// `NotFound` for a stranger.
+pub async fn get(
+    services: &Services,
+    actor: &Actor,
+    id: ApplicationId,
+) -> Result<Application, Error> {
+    let scope = scope::application(services, actor, id, Permission::Read).await?;
+    in_scope(services, &scope).await?.try_into()
+}
+
+/// One application with its project and organization, for its page.
+///
+/// # Errors
+/// `NotFound` for a stranger.
+pub async fn context(
+    services: &Services,
+    actor: &Actor,
+    id: ApplicationId,
+) -> Result<ApplicationContext, Error> {
+    let scope = scope::application(services, actor, id, Permission::Read).await?;
+    let application = in_scope(services, &scope).await?.try_into()?;
+    let project = projects::in_scope(services, scope.project()).await?;
+    let organization = organizations::get(services, actor, project.organization_id).await?;
+    Ok(ApplicationContext { application, project, organization })
+}
+
+async fn in_scope(
+    services: &Services,
+    scope: &ApplicationScope,
+) -> Result<application::Model, Error> {
+    application::Entity::find_by_id(scope.id().as_uuid())
+        .one(services.database.reader())
+        .await?
+        .ok_or(Error::NotFound)
+}

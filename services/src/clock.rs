@@ -1,0 +1,46 @@
+//! Time comes in from outside, so that tests move it and never sleep.
+
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
+
+use latchkey_domain::time::Timestamp;
+
+/// Tells the time.
+pub trait Clock: Send + Sync + 'static {
+    /// The wall clock: for what is stored and shown. It may jump.
+    fn now(&self) -> Timestamp;
+
+    /// Time since some fixed point of this process: for what must not notice a jump of the wall clock.
+    fn monotonic(&self) -> Duration;
+}
+
+/// A clock that stands still until it is moved.
+pub struct ManualClock {
+    wall: AtomicI64,
+    elapsed: AtomicI64,
+}
+
+impl ManualClock {
+    /// A clock that shows `start`.
+    pub fn starting_at(start: Timestamp) -> Self {
+        Self { wall: AtomicI64::new(start.as_millis()), elapsed: AtomicI64::new(0) }
+    }
+
+    /// Lets time pass, to the millisecond.
+    pub fn advance(&self, by: Duration) {
+        let millis = i64::try_from(by.as_millis()).unwrap_or(i64::MAX);
+        self.wall.fetch_add(millis, Ordering::SeqCst);
+        self.elapsed.fetch_add(millis, Ordering::SeqCst);
+    }
+}
+
+impl Clock for ManualClock {
+    fn now(&self) -> Timestamp {
+        Timestamp::from_millis(self.wall.load(Ordering::SeqCst))
+    }
+
+    fn monotonic(&self) -> Duration {
+        let millis = self.elapsed.load(Ordering::SeqCst);
+        Duration::from_millis(u64::try_from(millis).unwrap_or_default())
+    }
+}

@@ -1,0 +1,132 @@
+//! The database: SQLite with one writer, or PostgreSQL.
+//!
+//! SQLite lets one connection write at a time. Writes therefore go through a pool of one connection, so that
+//! they queue here, fairly, instead of failing as busy; reads have a pool of their own and, in WAL mode,
+//! never wait for the writer.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use latchkey_migrations::{Migrator, MigratorTrait};
+use sea_orm::{
+    ConnectOptions, ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr,
+    SqliteTransactionMode, TransactionOptions, TransactionTrait,
+};
+
+/// How long a statement may wait for a connection or for another process's write.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// Enough for the checks that miss the cache; PostgreSQL's default allows 100 in all.
+const CONNECTIONS: u32 = 16;
+/// The advisory lock that lets one node at a time migrate a shared PostgreSQL ("latchkey" in ASCII).
+const MIGRATION_LOCK: i64 = 0x6c61_7463_686b_6579;
+
+/// The connections to the one database.
+#[derive(Clone)]
+pub struct Database {
+    reader: DatabaseConnection,
+    writer: DatabaseConnection,
+    statements: Arc<AtomicU64>,
+}
+
+impl Database {
+    /// Connects to `url`, `sqlite://path` or `postgres://…`, and brings the schema up to date.
+    ///
+    /// # Errors
+    /// The database can't be reached or made, or a migration fails.
+    pub async fn open(url: &str) -> Result<Self, DbErr> {
+        let statements = Arc::new(AtomicU64::new(0));
+        let connect = async |connections| {
+            let mut connection = sea_orm::Database::connect(options(url, connections)).await?;
+            let counter = Arc::clone(&statements);
+            connection.set_metric_callback(move |_| {
+                counter.fetch_add(1, Ordering::Relaxed);
+            });
+            Ok::<_, DbErr>(connection)
+        };
+        let database = if url.starts_with("sqlite:") {
+            // The writer first: it makes the file and switches it to WAL.
+            let writer = connect(1).await?;
+            let reader = connect(CONNECTIONS).await?;
+            Self { reader, writer, statements: Arc::clone(&statements) }
+        } else {
+            let pool = connect(CONNECTIONS).await?;
+            Self { reader: pool.clone(), writer: pool, statements: Arc::clone(&statements) }
+        };
+        database.migrate().await?;
+        Ok(database)
+    }
+
+    /// Several nodes may start at once: the first migrates, the others wait and find nothing to do.
+    async fn migrate(&self) -> Result<(), DbErr> {
+        let transaction = self.begin().await?;
+        if transaction.get_database_backend() == DbBackend::Postgres {
+            let lock = format!("SELECT pg_advisory_xact_lock({MIGRATION_LOCK})");
+            transaction.execute_unprepared(&lock).await?;
+        }
+        Migrator::up(&transaction, None).await?;
+        transaction.commit().await
+    }
+
+    /// For statements that only read.
+    pub(crate) const fn reader(&self) -> &DatabaseConnection {
+        &self.reader
+    }
+
+    /// For a single statement that writes.
+    pub(crate) const fn writer(&self) -> &DatabaseConnection {
+        &self.writer
+    }
+
+    /// Begins a transaction that writes. In SQLite it holds the write lock from the start, so that what it
+    /// reads can't change before it writes.
+    pub(crate) async fn begin(&self) -> Result<DatabaseTransaction, DbErr> {
+        let sqlite = self.writer.get_database_backend() == DbBackend::Sqlite;
+        let options = TransactionOptions {
+            sqlite_transaction_mode: sqlite.then_some(SqliteTransactionMode::Immediate),
+            ..TransactionOptions::default()
+        };
+        self.writer.begin_with_options(options).await
+    }
+
+    /// Whether the database answers.
+    ///
+    /// # Errors
+    /// It does not.
+    pub async fn ping(&self) -> Result<(), DbErr> {
+        self.reader.execute_unprepared("SELECT 1").await.map(|_| ())
+    }
+
+    /// How many statements this process has sent since it started.
+    pub fn statements(&self) -> u64 {
+        self.statements.load(Ordering::Relaxed)
+    }
+
+    /// Waits for statements under way and closes every connection.
+    ///
+    /// # Errors
+    /// A connection can't be closed.
+    pub async fn close(&self) -> Result<(), DbErr> {
+        self.writer.close_by_ref().await?;
+        self.reader.close_by_ref().await
+    }
+}
+
+fn options(url: &str, connections: u32) -> ConnectOptions {
+    let mut options = ConnectOptions::new(url);
+    options
+        .max_connections(connections)
+        .connect_timeout(PATIENCE)
+        .acquire_timeout(PATIENCE)
+        .sqlx_logging(false)
+        .map_sqlx_sqlite_opts(|sqlite| {
+            use sea_orm::sqlx::sqlite::{SqliteJournalMode, SqliteSynchronous};
+            sqlite
+                .create_if_missing(true)
+                .journal_mode(SqliteJournalMode::Wal)
+                .synchronous(SqliteSynchronous::Full)
+                .foreign_keys(true)
+                .busy_timeout(PATIENCE)
+        });
+    options
+}

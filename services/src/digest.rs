@@ -1,0 +1,63 @@
+//! Digests of secrets: what the database keeps instead of them.
+
+use std::fmt;
+
+use hmac::{Hmac, KeyInit, Mac};
+use sha2::{Digest as _, Sha256};
+
+use crate::random::hex;
+
+/// The key of every key's digest. It lives outside the database, so that the database alone confirms no
+/// guess. Losing it makes every key unknown.
+#[derive(Clone)]
+pub struct Pepper(Hmac<Sha256>);
+
+/// The HMAC-SHA-256 of a whole key under the pepper.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct KeyDigest([u8; 32]);
+
+impl Pepper {
+    /// From the setting's raw bytes.
+    ///
+    /// # Panics
+    /// Never: HMAC takes a key of any length.
+    pub fn new(bytes: &[u8]) -> Self {
+        Self(Hmac::new_from_slice(bytes).expect("HMAC takes a key of any length"))
+    }
+
+    /// The digest of a key's plaintext.
+    pub(crate) fn digest(&self, plaintext: &str) -> KeyDigest {
+        let mut mac = self.0.clone();
+        mac.update(plaintext.as_bytes());
+        KeyDigest(mac.finalize().into_bytes().into())
+    }
+
+    /// Tells this pepper from another without giving it away: the first 16 bytes of a digest that no key
+    /// can have, as text.
+    pub(crate) fn fingerprint(&self) -> String {
+        hex(&self.digest("latchkey pepper fingerprint").0[..16])
+    }
+}
+
+impl fmt::Debug for Pepper {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Pepper([redacted])")
+    }
+}
+
+impl KeyDigest {
+    /// The digest's bytes, as the database stores them.
+    pub(crate) const fn as_bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+
+    /// The digest that the database stored.
+    pub(crate) fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        bytes.try_into().ok().map(Self)
+    }
+}
+
+/// The SHA-256 of a token that is random enough to need no pepper: 256 bits.
+pub(crate) fn sha256(token: &str) -> Vec<u8> {
+    Sha256::digest(token.as_bytes()).to_vec()
+}

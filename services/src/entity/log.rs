@@ -1,0 +1,25 @@
+//! Log items.
+
+use sea_orm::entity::prelude::*;
+
+#[derive(Debug, Clone, PartialEq, Eq, DeriveEntityModel)]
+#[sea_orm(table_name = "logs")]
+pub struct Model {
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub id: Uuid,
+    pub application_id: Uuid,
+    pub key_id: Uuid,
+    pub environment: String,
+    pub timestamp: i64,
+    pub received_at: i64,
+    pub trace_id: Option<String>,
+    pub level: String,
+    pub kind: String,
+    pub message: String,
+    pub client_timestamp: Option<i64>,
+}
+
+#[derive(Debug, Clone, Copy, EnumIter, DeriveRelation)]
+pub enum Relation {}
+
+impl ActiveModelBehavior for ActiveModel {}

@@ -1,0 +1,15 @@
+//! The tables as SeaORM sees them. Joins are written where they are used, with their tenant scope.
+#![expect(unreachable_pub, reason = "SeaORM's derive wants public items")]
+
+pub(crate) mod application;
+pub(crate) mod instance;
+pub(crate) mod key;
+pub(crate) mod log;
+pub(crate) mod membership;
+pub(crate) mod organization;
+pub(crate) mod project;
+pub(crate) mod refresh_token;
+pub(crate) mod session;
+pub(crate) mod sign_in_state;
+pub(crate) mod trace;
+pub(crate) mod user;

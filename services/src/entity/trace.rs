@@ -1,0 +1,28 @@
+//! Trace items.
+
+use sea_orm::entity::prelude::*;
+
+#[derive(Debug, Clone, PartialEq, DeriveEntityModel)]
+#[sea_orm(table_name = "traces")]
+pub struct Model {
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub id: Uuid,
+    pub application_id: Uuid,
+    pub key_id: Uuid,
+    pub environment: String,
+    pub timestamp: i64,
+    pub received_at: i64,
+    pub request_method: String,
+    pub request_url: String,
+    pub response_status: i32,
+    pub trace_id: String,
+    pub span_id: String,
+    pub parent_span_id: Option<String>,
+    pub duration_ms: f64,
+    pub meta: Option<String>,
+}
+
+#[derive(Debug, Clone, Copy, EnumIter, DeriveRelation)]
+pub enum Relation {}
+
+impl ActiveModelBehavior for ActiveModel {}

@@ -1,0 +1,142 @@
+//! Why a service refused, and how that reads to a client: the one mapping from errors to problems.
+
+use latchkey_domain::outcome::Outcome;
+use latchkey_domain::problem::{ErrorCode, FieldError, Problem};
+use latchkey_domain::tier::Tier;
+use sea_orm::{DbErr, RuntimeErr};
+
+/// Why a service refused. Each variant says which HTTP answer it becomes.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// 401: no session, or one that has ended.
+    #[error("not signed in")]
+    Unauthenticated,
+    /// 403: the caller's role does not allow it; the sentence says who can.
+    #[error("{0}")]
+    Forbidden(&'static str),
+    /// 403 on sign-in: this instance takes only people who were invited.
+    #[error("this person was not invited")]
+    NotInvited,
+    /// 404: there is no such thing, or the caller may not know that there is.
+    #[error("not found")]
+    NotFound,
+    /// 409: another key of the project has this name.
+    #[error("the name is taken")]
+    NameTaken(String),
+    /// 409: the project has as many active keys as its tier allows.
+    #[error("the tier's limit is reached")]
+    TierLimitReached {
+        /// The organization's tier.
+        tier: Tier,
+        /// The keys that it allows.
+        limit: u32,
+        /// The active keys that there are.
+        used: u64,
+    },
+    /// 422: fields that are wrong, and why.
+    #[error("invalid input")]
+    Invalid(Vec<FieldError>),
+    /// 503: the database does not answer. The caller may try again.
+    #[error("the database is unavailable: {0}")]
+    Unavailable(#[source] DbErr),
+    /// 500: the database refused a statement.
+    #[error("database error: {0}")]
+    Database(#[source] DbErr),
+    /// 500: a row says what the services never write.
+    #[error("the database holds an impossible {0}")]
+    Corrupt(&'static str),
+    /// 500: a token could not be signed.
+    #[error("signing failed: {0}")]
+    Signing(#[from] jsonwebtoken::errors::Error),
+}
+
+impl Error {
+    /// 422 for one field.
+    pub fn invalid(field: &str, message: impl Into<String>) -> Self {
+        Self::Invalid(vec![FieldError { field: field.to_owned(), message: message.into() }])
+    }
+
+    /// Whether the fault is the server's, so that the log must tell.
+    pub const fn is_fault(&self) -> bool {
+        matches!(
+            self,
+            Self::Unavailable(_) | Self::Database(_) | Self::Corrupt(_) | Self::Signing(_)
+        )
+    }
+}
+
+impl From<DbErr> for Error {
+    fn from(error: DbErr) -> Self {
+        let unreachable = match &error {
+            DbErr::Conn(_) | DbErr::ConnectionAcquire(_) => true,
+            DbErr::Exec(RuntimeErr::SqlxError(cause)) | DbErr::Query(RuntimeErr::SqlxError(cause)) => {
+                is_outage(cause)
+            }
+            _ => false,
+        };
+        if unreachable { Self::Unavailable(error) } else { Self::Database(error) }
+    }
+}
+
+/// Whether the database was away or too busy, rather than asked for something wrong.
+fn is_outage(error: &sea_orm::sqlx::Error) -> bool {
+    use sea_orm::sqlx::Error as Sqlx;
+    match error {
+        Sqlx::Io(_) | Sqlx::Tls(_) | Sqlx::Protocol(_) | Sqlx::PoolTimedOut | Sqlx::PoolClosed
+        | Sqlx::WorkerCrashed => true,
+        Sqlx::Database(cause) => matches!(
+            cause.code().as_deref(),
+            // SQLITE_BUSY and SQLITE_BUSY_SNAPSHOT; PostgreSQL shutting down, starting up, or out of
+            // connections.
+            Some("5" | "517" | "57P01" | "57P02" | "57P03" | "53300")
+        ),
+        _ => false,
+    }
+}
+
+impl From<&Error> for Problem {
+    fn from(error: &Error) -> Self {
+        match error {
+            Error::Unauthenticated => Self::new(
+                ErrorCode::Unauthenticated,
+                "Sign in, or send a valid access token as Authorization: Bearer.",
+            ),
+            Error::Forbidden(detail) => Self::new(ErrorCode::Forbidden, *detail),
+            Error::NotInvited => Self::new(
+                ErrorCode::Forbidden,
+                "This GitHub account has no access here. Ask an admin for an invite.",
+            ),
+            Error::NotFound => Self::new(
+                ErrorCode::NotFound,
+                "There is nothing here with that id, or you don’t have access to it.",
+            ),
+            Error::NameTaken(name) => Self::new(
+                ErrorCode::NameTaken,
+                format!("This project already has a key named “{name}”."),
+            ),
+            Error::TierLimitReached { tier, limit, used } => Self::new(
+                ErrorCode::TierLimitReached,
+                format!(
+                    "You’ve used {used} of {limit} keys on {}. Revoke an unused key or upgrade.",
+                    tier.label()
+                ),
+            ),
+            Error::Invalid(errors) => invalid(errors),
+            Error::Unavailable(_) => Self::new(
+                ErrorCode::Outcome(Outcome::Unavailable),
+                "The database doesn’t answer right now. Try again shortly.",
+            ),
+            Error::Database(_) | Error::Corrupt(_) | Error::Signing(_) => Self::new(
+                ErrorCode::Internal,
+                "Something failed on the server. The request id finds it in the log.",
+            ),
+        }
+    }
+}
+
+fn invalid(errors: &[FieldError]) -> Problem {
+    let detail = errors.iter().map(|error| format!("{}: {}", error.field, error.message));
+    let mut problem = Problem::new(ErrorCode::Invalid, detail.collect::<Vec<_>>().join(" "));
+    problem.errors = errors.to_vec();
+    problem
+}

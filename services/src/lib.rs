@@ -1,0 +1,31 @@
+//! What Latchkey does: one module per capability, each a few plain async functions over [`Services`] and
+//! an [`Actor`]. The REST handlers and the pages' server functions call the same ones.
+//!
+//! No HTTP and no HTML here. Every function that touches a tenant's row takes the scope that it may touch,
+//! and a scope can only be had by asking for it with a permission.
+
+pub mod accounts;
+mod actor;
+pub mod applications;
+pub mod check;
+pub mod clock;
+mod database;
+mod digest;
+mod entity;
+mod error;
+pub mod keys;
+pub mod organizations;
+mod page;
+pub mod projects;
+pub mod random;
+mod scope;
+mod services;
+pub mod telemetry;
+pub mod usage;
+
+pub use actor::Actor;
+pub use database::Database;
+pub use digest::Pepper;
+pub use error::Error;
+pub use page::PageRequest;
+pub use services::{Services, Settings, Signup, StartError};

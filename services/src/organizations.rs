@@ -1,0 +1,99 @@
+//! Organizations, as their members see them.
+
+use latchkey_domain::api::{Organization, Page};
+use latchkey_domain::id::OrganizationId;
+use latchkey_domain::role::Role;
+use latchkey_domain::tier::Tier;
+use latchkey_domain::time::Timestamp;
+use sea_orm::{
+    ColumnTrait, EntityTrait, FromQueryResult, JoinType, QueryFilter, QueryOrder, QuerySelect, Select,
+};
+use uuid::Uuid;
+
+use crate::actor::Actor;
+use crate::entity::{membership, organization};
+use crate::error::Error;
+use crate::page::{PageRequest, id_cursor};
+use crate::scope::members_of_organization;
+use crate::services::Services;
+
+#[derive(FromQueryResult)]
+struct Row {
+    id: Uuid,
+    name: String,
+    tier: String,
+    role: String,
+    created_at: i64,
+}
+
+impl TryFrom<Row> for Organization {
+    type Error = Error;
+
+    fn try_from(row: Row) -> Result<Self, Error> {
+        Ok(Self {
+            id: row.id.into(),
+            name: row.name,
+            tier: Tier::from_name(&row.tier).ok_or(Error::Corrupt("tier"))?,
+            role: Role::from_name(&row.role).ok_or(Error::Corrupt("role"))?,
+            created_at: Timestamp::from_millis(row.created_at),
+        })
+    }
+}
+
+/// The organizations that the actor is a member of, newest first.
+///
+/// # Errors
+/// `Invalid` for a foreign cursor.
+pub async fn list(
+    services: &Services,
+    actor: &Actor,
+    page: PageRequest,
+) -> Result<Page<Organization>, Error> {
+    let mut query =
+        joined(actor).order_by_desc(organization::Column::Id).limit(page.rows());
+    if let Some(after) = page.after_id()? {
+        query = query.filter(organization::Column::Id.lt(after));
+    }
+    let rows = query.into_model::<Row>().all(services.database.reader()).await?;
+    let organizations = rows.into_iter().map(Organization::try_from).collect::<Result<_, _>>()?;
+    Ok(page.page(organizations, |last: &Organization| id_cursor(last.id.as_uuid())))
+}
+
+/// All of them: a person is in few.
+pub(crate) async fn of_actor(
+    services: &Services,
+    actor: &Actor,
+) -> Result<Vec<Organization>, Error> {
+    let rows = joined(actor)
+        .order_by_asc(organization::Column::Id)
+        .into_model::<Row>()
+        .all(services.database.reader())
+        .await?;
+    rows.into_iter().map(Organization::try_from).collect()
+}
+
+/// One organization.
+///
+/// # Errors
+/// `NotFound` for a stranger.
+pub async fn get(
+    services: &Services,
+    actor: &Actor,
+    id: OrganizationId,
+) -> Result<Organization, Error> {
+    joined(actor)
+        .filter(organization::Column::Id.eq(id.as_uuid()))
+        .into_model::<Row>()
+        .one(services.database.reader())
+        .await?
+        .ok_or(Error::NotFound)?
+        .try_into()
+}
+
+/// Organizations with the actor's own membership: the tenant scope of every query here.
+fn joined(actor: &Actor) -> Select<organization::Entity> {
+    organization::Entity::find()
+        .column(membership::Column::Role)
+        .join(JoinType::InnerJoin, members_of_organization())
+        .filter(membership::Column::UserId.eq(actor.user().as_uuid()))
+}

@@ -1,0 +1,99 @@
+//! Cursors: where a page of a list begins. Rows come newest first, by id or by time and id, so a page is one
+//! look-up in an index however long the list is.
+
+use latchkey_domain::api::{Page, PageLimit};
+use latchkey_domain::time::Timestamp;
+use uuid::Uuid;
+
+use crate::error::Error;
+
+/// Which page of a list is wanted.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct PageRequest {
+    /// How many rows.
+    pub limit: PageLimit,
+    /// The `next_cursor` of the page before; none: the first page.
+    pub cursor: Option<String>,
+}
+
+impl PageRequest {
+    /// How many rows to read: one more than the page has, to see whether there is a next one.
+    pub(crate) const fn rows(&self) -> u64 {
+        self.limit.get() + 1
+    }
+
+    /// The cursor of a list that is ordered by id.
+    ///
+    /// # Errors
+    /// The cursor is not one of ours.
+    pub(crate) fn after_id(&self) -> Result<Option<Uuid>, Error> {
+        self.cursor.as_deref().map(|text| text.parse().map_err(|_| bad_cursor())).transpose()
+    }
+
+    /// The cursor of a list that is ordered by time, then id.
+    ///
+    /// # Errors
+    /// The cursor is not one of ours.
+    pub(crate) fn after_time(&self) -> Result<Option<(i64, Uuid)>, Error> {
+        let parse = |text: &str| {
+            let (millis, id) = text.split_once('.')?;
+            Some((Timestamp::from_millis(millis.parse().ok()?).as_millis(), id.parse().ok()?))
+        };
+        self.cursor.as_deref().map(|text| parse(text).ok_or_else(bad_cursor)).transpose()
+    }
+
+    /// Makes a page of the rows that were read.
+    pub(crate) fn page<T>(&self, mut rows: Vec<T>, cursor: impl FnOnce(&T) -> String) -> Page<T> {
+        let size = usize::try_from(self.limit.get()).unwrap_or(usize::MAX);
+        let more = rows.len() > size;
+        rows.truncate(size);
+        let next_cursor = if more { rows.last().map(cursor) } else { None };
+        Page { data: rows, next_cursor }
+    }
+}
+
+/// The cursor after a row of a list that is ordered by id.
+pub(crate) fn id_cursor(id: Uuid) -> String {
+    id.simple().to_string()
+}
+
+/// The cursor after a row of a list that is ordered by time, then id.
+pub(crate) fn time_cursor(millis: i64, id: Uuid) -> String {
+    format!("{millis}.{}", id.simple())
+}
+
+fn bad_cursor() -> Error {
+    Error::invalid("cursor", "Use the next_cursor of the page before.")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn request(cursor: &str) -> PageRequest {
+        PageRequest { limit: PageLimit::new(2).unwrap(), cursor: Some(cursor.to_owned()) }
+    }
+
+    #[test]
+    fn cursors_survive_their_text() {
+        let id = Uuid::from_u128(7);
+        assert_eq!(request(&id_cursor(id)).after_id().unwrap(), Some(id));
+        assert_eq!(request(&time_cursor(-5, id)).after_time().unwrap(), Some((-5, id)));
+    }
+
+    #[test]
+    fn foreign_cursors_are_refused() {
+        for text in ["", "x", "1.", ".1", "1.2.3", "'; DROP TABLE keys; --"] {
+            assert!(matches!(request(text).after_id(), Err(Error::Invalid(_))), "{text}");
+            assert!(matches!(request(text).after_time(), Err(Error::Invalid(_))), "{text}");
+        }
+    }
+
+    #[test]
+    fn the_last_page_has_no_next() {
+        let request = PageRequest { limit: PageLimit::new(2).unwrap(), cursor: None };
+        assert_eq!(request.page(vec![3, 2, 1], ToString::to_string).next_cursor.as_deref(), Some("2"));
+        assert_eq!(request.page(vec![3, 2], ToString::to_string).next_cursor, None);
+        assert_eq!(request.page(Vec::<u8>::new(), ToString::to_string).data, Vec::<u8>::new());
+    }
+}

@@ -1,0 +1,103 @@
+//! Projects: what keys belong to.
+
+use latchkey_domain::api::{Page, Project};
+use latchkey_domain::id::{OrganizationId, ProjectId};
+use latchkey_domain::role::Permission;
+use latchkey_domain::tier::Tier;
+use latchkey_domain::time::Timestamp;
+use sea_orm::{
+    ColumnTrait, EntityTrait, FromQueryResult, JoinType, QueryFilter, QueryOrder, QuerySelect, Select,
+};
+use uuid::Uuid;
+
+use crate::actor::Actor;
+use crate::entity::{organization, project};
+use crate::error::Error;
+use crate::keys::count_active;
+use crate::page::{PageRequest, id_cursor};
+use crate::scope;
+use crate::services::Services;
+
+#[derive(FromQueryResult)]
+struct Row {
+    id: Uuid,
+    organization_id: Uuid,
+    name: String,
+    key_prefix: String,
+    created_at: i64,
+    tier: String,
+}
+
+/// The projects of an organization, newest first.
+///
+/// # Errors
+/// `NotFound` for a stranger, `Invalid` for a foreign cursor.
+pub async fn list(
+    services: &Services,
+    actor: &Actor,
+    organization: OrganizationId,
+    page: PageRequest,
+) -> Result<Page<Project>, Error> {
+    let scope = scope::organization(services, actor, organization, Permission::Read).await?;
+    let mut query = with_tier()
+        .filter(project::Column::OrganizationId.eq(scope.id().as_uuid()))
+        .order_by_desc(project::Column::Id)
+        .limit(page.rows());
+    if let Some(after) = page.after_id()? {
+        query = query.filter(project::Column::Id.lt(after));
+    }
+    let rows = query.into_model::<Row>().all(services.database.reader()).await?;
+    let rows = page.page(rows, |last| id_cursor(last.id));
+    let ids: Vec<_> = rows.data.iter().map(|row| row.id).collect();
+    let used = count_active(services, services.database.reader(), &ids).await?;
+    let projects = rows.data.into_iter().map(|row| {
+        let used = used.get(&row.id).copied().unwrap_or_default();
+        to_project(row, used)
+    });
+    Ok(Page { data: projects.collect::<Result<_, _>>()?, next_cursor: rows.next_cursor })
+}
+
+/// One project.
+///
+/// # Errors
+/// `NotFound` for a stranger.
+pub async fn get(services: &Services, actor: &Actor, id: ProjectId) -> Result<Project, Error> {
+    let scope = scope::project(services, actor, id, Permission::Read).await?;
+    in_scope(services, &scope).await
+}
+
+/// The project that a scope is for.
+pub(crate) async fn in_scope(
+    services: &Services,
+    scope: &scope::ProjectScope,
+) -> Result<Project, Error> {
+    let id = scope.id().as_uuid();
+    let row = with_tier()
+        .filter(project::Column::Id.eq(id))
+        .into_model::<Row>()
+        .one(services.database.reader())
+        .await?
+        .ok_or(Error::NotFound)?;
+    let used = count_active(services, services.database.reader(), &[id]).await?;
+    to_project(row, used.get(&id).copied().unwrap_or_default())
+}
+
+fn with_tier() -> Select<project::Entity> {
+    project::Entity::find()
+        .column(organization::Column::Tier)
+        .join(JoinType::InnerJoin, scope::organization_of_project())
+}
+
+fn to_project(row: Row, keys_used: u64) -> Result<Project, Error> {
+    let tier = Tier::from_name(&row.tier).ok_or(Error::Corrupt("tier"))?;
+    Ok(Project {
+        id: row.id.into(),
+        organization_id: row.organization_id.into(),
+        name: row.name,
+        key_prefix: row.key_prefix,
+        tier,
+        keys_used,
+        keys_limit: tier.keys_per_project(),
+        created_at: Timestamp::from_millis(row.created_at),
+    })
+}

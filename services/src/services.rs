@@ -1,0 +1,126 @@
+//! Everything that the capabilities share: the database, the clock, the secrets, the caches.
+
+use std::ops::Deref;
+use std::sync::Arc;
+use std::time::Duration;
+
+use sea_orm::DbErr;
+
+use crate::accounts::tokens::{JwtSecret, Signer};
+use crate::check::KeyCache;
+use crate::clock::Clock;
+use crate::database::Database;
+use crate::digest::Pepper;
+use crate::entity::instance;
+use crate::random::Random;
+use crate::usage::LastUses;
+
+/// What an operator decides and the services need to know.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// The key of every key's digest.
+    pub pepper: Pepper,
+    /// What access tokens are signed with.
+    pub jwt_secret: JwtSecret,
+    /// The `iss` of access tokens: the public URL.
+    pub issuer: String,
+    /// How long an access token is good.
+    pub access_token_ttl: Duration,
+    /// How long a refresh token is good.
+    pub refresh_token_ttl: Duration,
+    /// GitHub logins of the instance's administrators.
+    pub administrators: Vec<String>,
+    /// Who may sign in.
+    pub signup: Signup,
+}
+
+/// Who may sign in for the first time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Signup {
+    /// Anybody.
+    #[default]
+    Open,
+    /// Administrators, and people who are in an organization already.
+    Invited,
+}
+
+/// Why the services can't start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The database failed.
+    #[error("the database: {0}")]
+    Database(#[from] DbErr),
+    /// The database's keys were made with another pepper.
+    #[error(
+        "this node’s pepper is not the one that the database’s keys were made with. \
+         Give every node that shares the database the same LATCHKEY_PEPPER, or the pepper file of the \
+         data folder that the database came from"
+    )]
+    OtherPepper,
+}
+
+/// The capabilities' common ground. Cheap to clone.
+#[derive(Clone)]
+pub struct Services(Arc<Inner>);
+
+/// What [`Services`] holds; reached through it.
+pub struct Inner {
+    /// The database.
+    pub database: Database,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) random: Arc<dyn Random>,
+    pub(crate) settings: Settings,
+    pub(crate) signer: Signer,
+    pub(crate) key_cache: KeyCache,
+    pub(crate) last_uses: LastUses,
+}
+
+impl Deref for Services {
+    type Target = Inner;
+
+    fn deref(&self) -> &Inner {
+        &self.0
+    }
+}
+
+impl Services {
+    /// Starts the services over an open database.
+    ///
+    /// # Errors
+    /// The database fails, or it holds keys that were made with another pepper: this node would call every
+    /// one of them unknown.
+    pub async fn start(
+        database: Database,
+        settings: Settings,
+        clock: Arc<dyn Clock>,
+        random: Arc<dyn Random>,
+    ) -> Result<Self, StartError> {
+        check_pepper(&database, &settings.pepper).await?;
+        let signer = Signer::new(&settings.jwt_secret, &settings.issuer, settings.access_token_ttl);
+        Ok(Self(Arc::new(Inner {
+            database,
+            clock,
+            random,
+            settings,
+            signer,
+            key_cache: KeyCache::new(),
+            last_uses: LastUses::default(),
+        })))
+    }
+}
+
+/// The first node to start writes its pepper's fingerprint; every other must have the same.
+async fn check_pepper(database: &Database, pepper: &Pepper) -> Result<(), StartError> {
+    use sea_orm::sea_query::OnConflict;
+    use sea_orm::{EntityTrait, Set};
+
+    const NAME: &str = "pepper_fingerprint";
+    let ours = pepper.fingerprint();
+    let row = instance::ActiveModel { name: Set(NAME.to_owned()), value: Set(ours.clone()) };
+    instance::Entity::insert(row)
+        .on_conflict(OnConflict::column(instance::Column::Name).do_nothing().to_owned())
+        .exec_without_returning(database.writer())
+        .await?;
+    let theirs = instance::Entity::find_by_id(NAME.to_owned()).one(database.writer()).await?;
+    if theirs.is_some_and(|row| row.value == ours) { Ok(()) } else { Err(StartError::OtherPepper) }
+}

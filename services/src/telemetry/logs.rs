@@ -1,0 +1,101 @@
+//! Logs: lines that applications wrote.
+
+use latchkey_domain::api::{Accepted, IngestedLog, LogEntry, Page};
+use latchkey_domain::id::{ApplicationId, LogItemId};
+use latchkey_domain::role::Permission;
+use latchkey_domain::time::Timestamp;
+use sea_orm::sea_query::{Expr, ExprTrait};
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, Set};
+
+use super::limits::{Limits, storable};
+use super::{Source, insert_all};
+use crate::actor::Actor;
+use crate::entity::log;
+use crate::error::Error;
+use crate::page::{PageRequest, time_cursor};
+use crate::scope;
+use crate::services::Services;
+
+/// Stores a batch of logs: all of them or none.
+///
+/// # Errors
+/// `Invalid` names the items that are over a limit.
+pub async fn ingest_logs(
+    services: &Services,
+    source: &Source,
+    entries: Vec<LogEntry>,
+) -> Result<Accepted, Error> {
+    check(&entries)?;
+    let rows: Vec<_> = entries.into_iter().map(|entry| to_row(services, source, entry)).collect();
+    insert_all(services, rows).await
+}
+
+fn check(entries: &[LogEntry]) -> Result<(), Error> {
+    let mut limits = Limits::of("logs", entries.len())?;
+    for (index, entry) in entries.iter().enumerate() {
+        limits.text(index, "traceId", entry.trace_id.as_deref().unwrap_or_default(), 128);
+        limits.text(index, "level", &entry.level, 32);
+        limits.text(index, "type", &entry.kind, 128);
+    }
+    limits.finish()
+}
+
+fn to_row(services: &Services, source: &Source, entry: LogEntry) -> log::ActiveModel {
+    let now = services.clock.now();
+    log::ActiveModel {
+        id: Set(LogItemId::new(now, services.random.bytes()).as_uuid()),
+        application_id: Set(source.application.as_uuid()),
+        key_id: Set(source.key.id.as_uuid()),
+        environment: Set(source.key.environment.as_str().to_owned()),
+        timestamp: Set(entry.timestamp.as_millis()),
+        received_at: Set(now.as_millis()),
+        trace_id: Set(entry.trace_id.map(storable)),
+        level: Set(storable(entry.level)),
+        kind: Set(storable(entry.kind)),
+        message: Set(storable(entry.message)),
+        client_timestamp: Set(entry.client_timestamp.map(Timestamp::as_millis)),
+    }
+}
+
+/// The logs of one application, newest first by their own time.
+///
+/// # Errors
+/// `NotFound` for a stranger, `Invalid` for a foreign cursor.
+pub async fn list_logs(
+    services: &Services,
+    actor: &Actor,
+    application: ApplicationId,
+    page: PageRequest,
+) -> Result<Page<IngestedLog>, Error> {
+    let scope = scope::application(services, actor, application, Permission::Read).await?;
+    let mut query = log::Entity::find()
+        .filter(log::Column::ApplicationId.eq(scope.id().as_uuid()))
+        .order_by_desc(log::Column::Timestamp)
+        .order_by_desc(log::Column::Id)
+        .limit(page.rows());
+    if let Some((time, id)) = page.after_time()? {
+        let row = Expr::tuple([Expr::col(log::Column::Timestamp), Expr::col(log::Column::Id)]);
+        query = query.filter(row.lt(Expr::tuple([Expr::val(time), Expr::val(id)])));
+    }
+    let rows = query.all(services.database.reader()).await?;
+    let rows = page.page(rows, |last| time_cursor(last.timestamp, last.id));
+    let data = rows.data.into_iter().map(from_row).collect::<Result<_, _>>()?;
+    Ok(Page { data, next_cursor: rows.next_cursor })
+}
+
+fn from_row(row: log::Model) -> Result<IngestedLog, Error> {
+    Ok(IngestedLog {
+        id: row.id.into(),
+        key_id: row.key_id.into(),
+        environment: crate::keys::environment(&row.environment)?,
+        received_at: Timestamp::from_millis(row.received_at),
+        entry: LogEntry {
+            trace_id: row.trace_id,
+            level: row.level,
+            kind: row.kind,
+            message: row.message,
+            timestamp: Timestamp::from_millis(row.timestamp),
+            client_timestamp: row.client_timestamp.map(Timestamp::from_millis),
+        },
+    })
+}

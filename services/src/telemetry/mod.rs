@@ -1,0 +1,58 @@
+//! What applications send in with their keys: traces and logs, stored and read back newest first.
+
+mod limits;
+mod logs;
+mod traces;
+
+pub use logs::{ingest_logs, list_logs};
+pub use traces::{ingest_traces, list_traces};
+
+use std::sync::Arc;
+
+use latchkey_domain::api::Accepted;
+use latchkey_domain::id::ApplicationId;
+use sea_orm::{ActiveModelTrait, EntityTrait};
+
+use crate::check::KeyRecord;
+use crate::error::Error;
+use crate::services::Services;
+
+/// Rows of one insert: SQLite takes at most 32,766 parameters in a statement.
+const ROWS_PER_INSERT: usize = 1_000;
+
+/// Where a call's telemetry goes: an application that the key may write to. It can only be had from an
+/// admitted key.
+#[derive(Debug, Clone)]
+pub struct Source {
+    key: Arc<KeyRecord>,
+    application: ApplicationId,
+}
+
+impl Source {
+    /// The application that an admitted key writes to.
+    ///
+    /// # Errors
+    /// `Invalid` if the key is for the whole project: which application is meant?
+    pub fn of(key: Arc<KeyRecord>) -> Result<Self, Error> {
+        let application = key.application.ok_or_else(|| {
+            Error::invalid("x-application-id", "This key is for the whole project: name an application.")
+        })?;
+        Ok(Self { key, application })
+    }
+}
+
+/// Inserts a batch: all of it or nothing.
+async fn insert_all<A: ActiveModelTrait>(
+    services: &Services,
+    mut rows: Vec<A>,
+) -> Result<Accepted, Error> {
+    let accepted = rows.len();
+    let transaction = services.database.begin().await?;
+    while !rows.is_empty() {
+        let rest = rows.split_off(rows.len().min(ROWS_PER_INSERT));
+        A::Entity::insert_many(rows).exec_without_returning(&transaction).await?;
+        rows = rest;
+    }
+    transaction.commit().await?;
+    Ok(Accepted { accepted })
+}
