@@ -14,7 +14,7 @@ cd "$LATCHKEY_ROOT"
 MODE=${1:-dev}
 case $MODE in
     dev) PROFILE=wasm-dev ;;
-    release) PROFILE=wasm-release && release_flags ;;
+    release) PROFILE=wasm-release ;;
     *) die "build-site.sh knows dev and release, not '$MODE'" ;;
 esac
 

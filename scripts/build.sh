@@ -5,10 +5,7 @@ set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/env.sh"
 cd "$LATCHKEY_ROOT"
 
-build_server() {
-    release_flags
-    cargo build --locked --release -p latchkey-server --bin latchkey
-}
+build_server() { cargo build --locked --release -p latchkey-server --bin latchkey; }
 
 step "Tools" scripts/bootstrap.sh build
 step "The page (WebAssembly, CSS, fonts)" scripts/build-site.sh release

@@ -25,18 +25,12 @@ pub(crate) struct Answer {
 impl Outgoing {
     /// One with a JSON body.
     pub(crate) fn json(path: &str, body: String) -> Self {
-        Self {
-            path: path.to_owned(),
-            body: Some(body),
-        }
+        Self { path: path.to_owned(), body: Some(body) }
     }
 
     /// One without a body.
     pub(crate) fn empty(path: &str) -> Self {
-        Self {
-            path: path.to_owned(),
-            body: None,
-        }
+        Self { path: path.to_owned(), body: None }
     }
 
     /// Sends it, with `token` as Bearer.
@@ -45,18 +39,13 @@ impl Outgoing {
     /// There was no answer, or none within ten seconds. A refusal is an answer.
     pub(crate) async fn send(&self, token: Option<&str>) -> Result<Answer, ApiError> {
         let response: Response = match self.request(token) {
-            Ok(request) => run(window().fetch_with_request(&request))
-                .await?
-                .unchecked_into(),
+            Ok(request) => run(window().fetch_with_request(&request)).await?.unchecked_into(),
             Err(_) => return Err(ApiError::Unreadable),
         };
         let status = response.status();
         let text = response.text().map_err(|error| failure(&error))?;
         let body = run(text).await?.as_string().unwrap_or_default();
-        Ok(Answer {
-            status,
-            body: Bytes::from(body),
-        })
+        Ok(Answer { status, body: Bytes::from(body) })
     }
 
     fn request(&self, token: Option<&str>) -> Result<Request, JsValue> {
@@ -78,16 +67,11 @@ impl Outgoing {
 }
 
 async fn run(promise: js_sys::Promise) -> Result<JsValue, ApiError> {
-    JsFuture::from(promise)
-        .await
-        .map_err(|error| failure(&error))
+    JsFuture::from(promise).await.map_err(|error| failure(&error))
 }
 
 fn failure(error: &JsValue) -> ApiError {
-    if error
-        .dyn_ref::<DomException>()
-        .is_some_and(|error| error.name() == "TimeoutError")
-    {
+    if error.dyn_ref::<DomException>().is_some_and(|error| error.name() == "TimeoutError") {
         ApiError::TimedOut
     } else if window().navigator().on_line() {
         ApiError::Unreachable

@@ -43,10 +43,7 @@ pub fn App() -> impl IntoView {
 /// Hands what the server says about itself on to the browser, where it is a context too.
 fn provide_site() {
     let site = SharedValue::new(|| {
-        let sign_in = use_context::<SignIn>().unwrap_or(SignIn {
-            github: true,
-            local: false,
-        });
+        let sign_in = use_context::<SignIn>().unwrap_or(SignIn { github: true, local: false });
         let public_url = use_context::<PublicUrl>().unwrap_or_else(|| PublicUrl(String::new()));
         (sign_in, public_url)
     });

@@ -37,11 +37,7 @@ impl Reason {
 
 /// The access token, if there is one.
 pub fn token() -> Option<String> {
-    LocalStorage::raw()
-        .get_item(TOKEN)
-        .ok()
-        .flatten()
-        .filter(|token| !token.is_empty())
+    LocalStorage::raw().get_item(TOKEN).ok().flatten().filter(|token| !token.is_empty())
 }
 
 /// Why a token could not be renewed.
@@ -81,10 +77,7 @@ pub async fn refresh() -> Result<String, RenewError> {
 }
 
 async fn ask_for_token() -> Result<String, RenewError> {
-    let answer = Outgoing::empty("/refresh")
-        .send(None)
-        .await
-        .map_err(RenewError::Failed)?;
+    let answer = Outgoing::empty("/refresh").send(None).await.map_err(RenewError::Failed)?;
     match answer.status {
         200 => {
             let Ok(Tokens { token, .. }) = serde_json::from_slice(&answer.body) else {
@@ -165,11 +158,7 @@ fn login_path(reason: Option<Reason>, next: Option<&LocalPath>) -> String {
     let next = next.filter(|next| next.as_str() != "/");
     let next = next.map(|next| format!("next={}", next.to_query_value()));
     let query: Vec<String> = [reason, next].into_iter().flatten().collect();
-    if query.is_empty() {
-        "/login".to_owned()
-    } else {
-        format!("/login?{}", query.join("&"))
-    }
+    if query.is_empty() { "/login".to_owned() } else { format!("/login?{}", query.join("&")) }
 }
 
 #[cfg(test)]
@@ -181,10 +170,7 @@ mod tests {
         let next = LocalPath::or_root(Some("/projects/prj_1?tab=logs"));
         assert_eq!(login_path(None, None), "/login");
         assert_eq!(login_path(None, Some(&LocalPath::or_root(None))), "/login");
-        assert_eq!(
-            login_path(Some(Reason::SignedOut), None),
-            "/login?reason=signed_out"
-        );
+        assert_eq!(login_path(Some(Reason::SignedOut), None), "/login?reason=signed_out");
         assert_eq!(
             login_path(Some(Reason::Expired), Some(&next)),
             "/login?reason=session_expired&next=/projects/prj_1%3Ftab%3Dlogs"

@@ -25,6 +25,8 @@ pub fn shell() -> impl IntoView {
                 <meta name="viewport" content="width=device-width, initial-scale=1"/>
                 <meta name="color-scheme" content="light dark"/>
                 <meta name="description" content=DESCRIPTION/>
+                // Stricter, as in the header, browsers would send `Origin: null` with our own forms.
+                <meta name="referrer" content="same-origin"/>
                 <link rel="icon" href="/favicon.svg" type="image/svg+xml"/>
                 {use_context::<SiteAssets>().map(|assets| view! { <Assets assets/> })}
                 <MetaTags/>
@@ -39,12 +41,7 @@ pub fn shell() -> impl IntoView {
 /// The style sheet, the fonts of the first paint, and the script that brings the page to life.
 #[component]
 fn Assets(assets: SiteAssets) -> impl IntoView {
-    let SiteAssets {
-        js,
-        wasm,
-        css,
-        preload,
-    } = assets;
+    let SiteAssets { js, wasm, css, preload } = assets;
     let start = format!(
         "import init,{{hydrate}} from {js:?};init({{module_or_path:{wasm:?}}}).then(hydrate)"
     );

@@ -20,10 +20,7 @@ impl Theme {
         Effect::new(move |_| {
             let root = document().document_element();
             let name = root.and_then(|root| root.get_attribute("data-theme"));
-            theme.0.set(
-                name.map(|name| ThemeChoice::from_name(&name))
-                    .unwrap_or_default(),
-            );
+            theme.0.set(name.map(|name| ThemeChoice::from_name(&name)).unwrap_or_default());
         });
     }
 
@@ -41,11 +38,7 @@ impl Theme {
                 None => root.remove_attribute("data-theme"),
             };
         }
-        let secure = if window()
-            .location()
-            .protocol()
-            .is_ok_and(|it| it == "https:")
-        {
+        let secure = if window().location().protocol().is_ok_and(|it| it == "https:") {
             "; Secure"
         } else {
             ""
@@ -67,18 +60,11 @@ impl Theme {
             ThemeChoice::Dark => true,
             ThemeChoice::Auto => system_is_dark(),
         };
-        self.set(if dark {
-            ThemeChoice::Light
-        } else {
-            ThemeChoice::Dark
-        });
+        self.set(if dark { ThemeChoice::Light } else { ThemeChoice::Dark });
     }
 }
 
 fn system_is_dark() -> bool {
-    let query = window()
-        .match_media("(prefers-color-scheme: dark)")
-        .ok()
-        .flatten();
+    let query = window().match_media("(prefers-color-scheme: dark)").ok().flatten();
     query.is_some_and(|query| query.matches())
 }

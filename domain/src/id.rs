@@ -24,6 +24,17 @@ pub struct InvalidId {
     pub prefix: &'static str,
 }
 
+/// Puts `index`, below 2^14, into the highest of the bits that a `UUIDv7` leaves to randomness (RFC 9562
+/// §6.2, method 1): the version nibble hides the upper half of the first byte, the variant two bits of the
+/// third.
+fn with_sequence(index: u16, mut random: [u8; 10]) -> [u8; 10] {
+    let [high, low] = (index & 0x3fff).to_be_bytes();
+    random[0] = high >> 2;
+    random[1] = (high << 6) | (low >> 2);
+    random[2] = (low << 4) & 0x30 | (random[2] & 0x0f);
+    random
+}
+
 fn encode(uuid: Uuid) -> [u8; SUFFIX_LENGTH] {
     let value = uuid.as_u128();
     let mut text = [0; SUFFIX_LENGTH];
@@ -62,6 +73,12 @@ macro_rules! ids {
             pub fn new(now: Timestamp, random: [u8; 10]) -> Self {
                 let millis = u64::try_from(now.as_millis()).unwrap_or_default();
                 Self(uuid::Builder::from_unix_timestamp_millis(millis, &random).into_uuid())
+            }
+
+            /// The id of the `index`th thing of a batch made at `now`: ids of one batch sort by their index.
+            /// `random` must come from a CSPRNG.
+            pub fn in_batch(now: Timestamp, index: u16, random: [u8; 10]) -> Self {
+                Self::new(now, with_sequence(index, random))
             }
 
             /// The value as the database stores it.
@@ -192,6 +209,13 @@ mod tests {
         let early = KeyId::new(Timestamp::from_millis(1_000), [0xff; 10]);
         let late = KeyId::new(Timestamp::from_millis(1_001), [0; 10]);
         assert!(early < late && early.to_string() < late.to_string());
+    }
+
+    #[test]
+    fn ids_of_a_batch_sort_by_their_index() {
+        let now = Timestamp::from_millis(1_000);
+        let ids = (0..10_000).map(|index| KeyId::in_batch(now, index, [0xa5; 10]));
+        assert!(ids.collect::<Vec<_>>().is_sorted_by(|a, b| a < b));
     }
 
     proptest! {

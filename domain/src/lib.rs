@@ -5,7 +5,9 @@
 //! compiles unchanged for the browser, so that the page and the server can't disagree on a rule.
 
 pub mod api;
+pub mod credentials;
 pub mod id;
+pub mod json;
 pub mod key;
 pub mod name;
 pub mod outcome;

@@ -41,7 +41,9 @@ fn is_control(character: char) -> bool {
         character,
         '\u{061C}' | '\u{200E}' | '\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}'
     );
-    character.is_control() || turns_direction || matches!(character, '\u{2028}' | '\u{2029}' | '\u{FEFF}')
+    character.is_control()
+        || turns_direction
+        || matches!(character, '\u{2028}' | '\u{2029}' | '\u{FEFF}')
 }
 
 impl FromStr for KeyName {

@@ -1,6 +1,6 @@
 //! Where a person goes on after signing in.
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 
 use serde::{Deserialize, Serialize};
 
@@ -39,7 +39,10 @@ impl LocalPath {
                 b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' | b'/' => {
                     encoded.push(char::from(byte));
                 }
-                _ => encoded.push_str(&format!("%{byte:02X}")),
+                _ => {
+                    // Writing to a String can't fail.
+                    let _ = write!(encoded, "%{byte:02X}");
+                }
             }
         }
         encoded

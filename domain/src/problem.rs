@@ -1,6 +1,6 @@
 //! How every refusal reads: RFC 9457 problem details with Latchkey's codes.
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::outcome::Outcome;
 
@@ -95,7 +95,8 @@ pub struct FieldError {
 pub struct Problem {
     /// Always `about:blank`: `code` tells problems apart.
     #[serde(rename = "type")]
-    pub kind: String,
+    #[cfg_attr(feature = "openapi", schema(value_type = String, example = "about:blank"))]
+    pub kind: AboutBlank,
     /// The status in words.
     pub title: String,
     /// The HTTP status.
@@ -112,11 +113,27 @@ pub struct Problem {
     pub errors: Vec<FieldError>,
 }
 
+/// The one `type` that our problems have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AboutBlank;
+
+impl Serialize for AboutBlank {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str("about:blank")
+    }
+}
+
+impl<'de> Deserialize<'de> for AboutBlank {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer).map(|_| Self)
+    }
+}
+
 impl Problem {
     /// A refusal for this reason.
     pub fn new(code: ErrorCode, detail: impl Into<String>) -> Self {
         Self {
-            kind: "about:blank".to_owned(),
+            kind: AboutBlank,
             title: code.title().to_owned(),
             status: code.status(),
             code,
@@ -155,7 +172,10 @@ mod tests {
         let code = |text: &str| serde_json::from_value::<ErrorCode>(text.into()).unwrap();
         assert_eq!(code("name_taken"), ErrorCode::NameTaken);
         assert_eq!(code("revoked_key"), ErrorCode::Outcome(Outcome::RevokedKey));
-        assert_eq!(serde_json::to_value(ErrorCode::Outcome(Outcome::RevokedKey)).unwrap(), "revoked_key");
+        assert_eq!(
+            serde_json::to_value(ErrorCode::Outcome(Outcome::RevokedKey)).unwrap(),
+            "revoked_key"
+        );
     }
 
     #[test]

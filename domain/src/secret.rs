@@ -77,7 +77,9 @@ pub struct PresentedKey<'a> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum MalformedSecret {
     /// Not of the form `{prefix}_{live|test}_{38 letters and digits}`.
-    #[error("This doesn’t have the form of a key: prefix_live_ or prefix_test_ and 38 letters and digits.")]
+    #[error(
+        "This doesn’t have the form of a key: prefix_live_ or prefix_test_ and 38 letters and digits."
+    )]
     Form,
     /// The form is right but the checksum is not: a character is missing, added or changed.
     #[error("The checksum doesn’t match: a character was changed, for example in copying.")]
@@ -153,7 +155,9 @@ impl SecretKey {
             // Bytes from 248 on would make the first eight letters likelier than the rest.
             let letters = bytes.iter().filter(|byte| **byte < 248);
             text.extend(
-                letters.take(end - text.len()).map(|byte| char::from(BASE62[usize::from(byte % 62)])),
+                letters
+                    .take(end - text.len())
+                    .map(|byte| char::from(BASE62[usize::from(byte % 62)])),
             );
         }
         let sum = checksum(&text);
@@ -171,7 +175,8 @@ impl SecretKey {
         let body = self.0.len() - CHECKSUM_LENGTH - BODY_LENGTH;
         let mut parts = self.0.split('_');
         let prefix = parts.next().unwrap_or_default().to_owned();
-        let environment = parts.next().and_then(Environment::from_name).unwrap_or(Environment::Live);
+        let environment =
+            parts.next().and_then(Environment::from_name).unwrap_or(Environment::Live);
         KeyHint {
             prefix: KeyPrefix(prefix),
             environment,
@@ -322,8 +327,13 @@ mod tests {
         for length in 0..text.len() {
             assert!(PresentedKey::parse(&text[..length]).is_err());
         }
-        for foreign in ["", "_", "__", "sk-abc", "lk_live_", "lk_prod_x", "LK_live_x", "ü_live_x"] {
-            assert_eq!(PresentedKey::parse(foreign).unwrap_err(), MalformedSecret::Form, "{foreign}");
+        for foreign in ["", "_", "__", "sk-abc", "lk_live_", "lk_prod_x", "LK_live_x", "ü_live_x"]
+        {
+            assert_eq!(
+                PresentedKey::parse(foreign).unwrap_err(),
+                MalformedSecret::Form,
+                "{foreign}"
+            );
         }
         assert!(PresentedKey::parse(&format!("{text}0")).is_err());
         assert!(PresentedKey::parse(&format!(" {text}")).is_err());

@@ -34,7 +34,9 @@ impl MigrationTrait for Migration {
             .to_owned();
         manager.create_table(keys).await?;
         manager.create_index(index("keys_by_project", "keys", &["project_id", "id"])).await?;
-        manager.create_index(index("keys_by_application", "keys", &["application_id", "id"])).await?;
+        manager
+            .create_index(index("keys_by_application", "keys", &["application_id", "id"]))
+            .await?;
         // Revoked keys give their name back.
         manager
             .get_connection()

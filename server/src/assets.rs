@@ -40,7 +40,8 @@ impl SiteManifest {
 /// Serves a file of the site, compressed if there is a compressed one that the client takes.
 pub(crate) fn serve(uri: &Uri, headers: &HeaderMap) -> Option<Response> {
     let path = uri.path().trim_start_matches('/');
-    if path == "manifest.json" || path.ends_with(".br") || path.ends_with(".gz") {
+    let ending = path.rsplit('.').next().unwrap_or_default();
+    if path == "manifest.json" || matches!(ending, "br" | "gz") {
         return None;
     }
     let plain = Site::get(path)?;
@@ -65,10 +66,7 @@ pub(crate) fn serve(uri: &Uri, headers: &HeaderMap) -> Option<Response> {
     Some(response)
 }
 
-fn compressed(
-    path: &str,
-    headers: &HeaderMap,
-) -> Option<(EmbeddedFile, Option<&'static str>)> {
+fn compressed(path: &str, headers: &HeaderMap) -> Option<(EmbeddedFile, Option<&'static str>)> {
     let accepted = headers.get(ACCEPT_ENCODING)?.to_str().ok()?;
     let takes = |name: &str| {
         accepted.split(',').map(str::trim).any(|item| {
@@ -94,8 +92,8 @@ fn caching(path: &str) -> &'static str {
 
 fn etag(file: &EmbeddedFile) -> HeaderValue {
     let hash = file.metadata.sha256_hash();
-    let text = hash[..8].iter().map(|byte| format!("{byte:02x}")).collect::<String>();
-    HeaderValue::from_str(&format!("\"{text}\"")).unwrap_or(HeaderValue::from_static("\"\""))
+    let start = u64::from_be_bytes(hash[..8].try_into().unwrap_or_default());
+    HeaderValue::from_str(&format!("\"{start:016x}\"")).unwrap_or(HeaderValue::from_static("\"\""))
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use ipnet::IpNet;
 /// Issues API keys, shows each once, limits, meters, rotates and revokes them, and checks them at memory
 /// speed.
 #[derive(Debug, Parser)]
-#[command(name = "latchkey", version, about)]
+#[command(name = "latchkey", version, about, args_override_self = true)]
 pub struct Cli {
     /// What to do.
     #[command(subcommand)]
@@ -38,7 +38,7 @@ pub struct Settings {
     #[arg(long = "latchkey-data-dir", env = "LATCHKEY_DATA_DIR", default_value = "./data")]
     pub data_dir: PathBuf,
 
-    /// sqlite://path or postgres://… [default: latchkey.db in the data folder].
+    /// `sqlite://path` or `postgres://…` [default: latchkey.db in the data folder].
     #[arg(long = "database-url", env = "DATABASE_URL", hide_env_values = true)]
     pub database_url: Option<String>,
 

@@ -1,10 +1,6 @@
 //! The edge of the process: the only place that reads the clock and draws randomness. Everything behind it
 //! takes both as arguments.
-#![expect(
-    clippy::disallowed_methods,
-    clippy::disallowed_types,
-    reason = "this is the edge that the bans lead to"
-)]
+#![expect(clippy::disallowed_methods, reason = "this is the edge that the bans lead to")]
 
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -35,7 +31,7 @@ impl Clock for SystemClock {
     }
 }
 
-/// The operating system's random generator, through a per-thread ChaCha12 that is reseeded from it.
+/// The operating system's random generator, through a per-thread `ChaCha12` that is reseeded from it.
 pub struct SystemRandom;
 
 impl Random for SystemRandom {

@@ -60,20 +60,25 @@ fn api() -> OpenApiRouter<AppState> {
     management.merge(ingest)
 }
 
+fn describe() -> (Router<AppState>, Document) {
+    let (router, mut document) = api().split_for_parts();
+    docs::complete(&mut document);
+    (router, document)
+}
+
 /// The API's description, as `/openapi.json` serves it.
 pub fn openapi() -> Document {
-    api().into_openapi()
+    describe().1
 }
 
 /// Everything that this server answers.
 pub fn router(state: AppState) -> Router {
-    let (api, document) = api().split_for_parts();
-    let mut router = api
-        .route("/openapi.json", get(async move || axum::Json(document)))
-        .route(
-            "/api/{*function}",
-            post(pages::server_function).layer(DefaultBodyLimit::max(MANAGEMENT_BODY)),
-        );
+    let (api, document) = describe();
+    let mut router = api.route("/openapi.json", get(async move || axum::Json(document)));
+    for (path, _) in leptos::server_fn::axum::server_fn_paths() {
+        let function = post(pages::server_function).layer(DefaultBodyLimit::max(MANAGEMENT_BODY));
+        router = router.route(path, function);
+    }
     for listing in leptos_axum::generate_route_list(latchkey_app::App) {
         router = router.route(listing.path(), get(pages::page));
     }

@@ -55,7 +55,8 @@ pub async fn serve(settings: Settings) -> anyhow::Result<()> {
 }
 
 async fn start(config: &Config) -> anyhow::Result<Services> {
-    let database = Database::open(&config.database_url).await.context("the database (DATABASE_URL)")?;
+    let database =
+        Database::open(&config.database_url).await.context("the database (DATABASE_URL)")?;
     let (clock, random) = (Arc::new(SystemClock::start()), Arc::new(SystemRandom));
     Ok(Services::start(database, config.services.clone(), clock, random).await?)
 }

@@ -47,7 +47,8 @@ pub async fn list(
         query = query.filter(application::Column::Id.lt(after));
     }
     let rows = page.page(query.all(services.database.reader()).await?, |last| id_cursor(last.id));
-    let applications = rows.data.into_iter().map(Application::try_from).collect::<Result<_, _>>()?;
+    let applications =
+        rows.data.into_iter().map(Application::try_from).collect::<Result<_, _>>()?;
     Ok(Page { data: applications, next_cursor: rows.next_cursor })
 }
 

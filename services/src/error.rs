@@ -69,9 +69,8 @@ impl From<DbErr> for Error {
     fn from(error: DbErr) -> Self {
         let unreachable = match &error {
             DbErr::Conn(_) | DbErr::ConnectionAcquire(_) => true,
-            DbErr::Exec(RuntimeErr::SqlxError(cause)) | DbErr::Query(RuntimeErr::SqlxError(cause)) => {
-                is_outage(cause)
-            }
+            DbErr::Exec(RuntimeErr::SqlxError(cause))
+            | DbErr::Query(RuntimeErr::SqlxError(cause)) => is_outage(cause),
             _ => false,
         };
         if unreachable { Self::Unavailable(error) } else { Self::Database(error) }
@@ -82,7 +81,11 @@ impl From<DbErr> for Error {
 fn is_outage(error: &sea_orm::sqlx::Error) -> bool {
     use sea_orm::sqlx::Error as Sqlx;
     match error {
-        Sqlx::Io(_) | Sqlx::Tls(_) | Sqlx::Protocol(_) | Sqlx::PoolTimedOut | Sqlx::PoolClosed
+        Sqlx::Io(_)
+        | Sqlx::Tls(_)
+        | Sqlx::Protocol(_)
+        | Sqlx::PoolTimedOut
+        | Sqlx::PoolClosed
         | Sqlx::WorkerCrashed => true,
         Sqlx::Database(cause) => matches!(
             cause.code().as_deref(),

@@ -6,7 +6,8 @@ use latchkey_domain::role::Role;
 use latchkey_domain::tier::Tier;
 use latchkey_domain::time::Timestamp;
 use sea_orm::{
-    ColumnTrait, EntityTrait, FromQueryResult, JoinType, QueryFilter, QueryOrder, QuerySelect, Select,
+    ColumnTrait, EntityTrait, FromQueryResult, JoinType, QueryFilter, QueryOrder, QuerySelect,
+    Select,
 };
 use uuid::Uuid;
 
@@ -49,8 +50,7 @@ pub async fn list(
     actor: &Actor,
     page: PageRequest,
 ) -> Result<Page<Organization>, Error> {
-    let mut query =
-        joined(actor).order_by_desc(organization::Column::Id).limit(page.rows());
+    let mut query = joined(actor).order_by_desc(organization::Column::Id).limit(page.rows());
     if let Some(after) = page.after_id()? {
         query = query.filter(organization::Column::Id.lt(after));
     }

@@ -92,7 +92,10 @@ mod tests {
     #[test]
     fn the_last_page_has_no_next() {
         let request = PageRequest { limit: PageLimit::new(2).unwrap(), cursor: None };
-        assert_eq!(request.page(vec![3, 2, 1], ToString::to_string).next_cursor.as_deref(), Some("2"));
+        assert_eq!(
+            request.page(vec![3, 2, 1], ToString::to_string).next_cursor.as_deref(),
+            Some("2")
+        );
         assert_eq!(request.page(vec![3, 2], ToString::to_string).next_cursor, None);
         assert_eq!(request.page(Vec::<u8>::new(), ToString::to_string).data, Vec::<u8>::new());
     }

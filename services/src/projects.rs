@@ -6,7 +6,8 @@ use latchkey_domain::role::Permission;
 use latchkey_domain::tier::Tier;
 use latchkey_domain::time::Timestamp;
 use sea_orm::{
-    ColumnTrait, EntityTrait, FromQueryResult, JoinType, QueryFilter, QueryOrder, QuerySelect, Select,
+    ColumnTrait, EntityTrait, FromQueryResult, JoinType, QueryFilter, QueryOrder, QuerySelect,
+    Select,
 };
 use uuid::Uuid;
 

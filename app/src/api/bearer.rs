@@ -33,10 +33,7 @@ impl Client<ApiError> for Bearer {
         task::spawn_local(async move {
             _ = done.send(deliver(&request.0).await);
         });
-        answer
-            .await
-            .unwrap_or(Err(ApiError::Unreachable))
-            .map(BearerResponse)
+        answer.await.unwrap_or(Err(ApiError::Unreachable)).map(BearerResponse)
     }
 
     async fn open_websocket(

@@ -2,10 +2,10 @@
 
 use std::fmt;
 
-use latchkey_domain::problem::{ErrorCode, Problem};
+use latchkey_domain::json;
+use latchkey_domain::problem::Problem;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use serde_json::error::Category;
 use server_fn::codec::Post;
 use server_fn::{Bytes, ContentType, Decodes, Encodes, Format, FormatType};
 
@@ -45,13 +45,7 @@ pub struct BadBody(Problem);
 
 impl From<&serde_json::Error> for BadBody {
     fn from(error: &serde_json::Error) -> Self {
-        let (code, what) = match error.classify() {
-            Category::Data => (ErrorCode::Invalid, "The body doesn’t fit"),
-            Category::Syntax | Category::Eof | Category::Io => {
-                (ErrorCode::Malformed, "The body is not valid JSON")
-            }
-        };
-        Self(Problem::new(code, format!("{what}: {error}.")))
+        Self(json::refusal(".", error))
     }
 }
 
@@ -64,6 +58,7 @@ impl fmt::Display for BadBody {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use latchkey_domain::problem::ErrorCode;
 
     fn code(body: &'static str) -> ErrorCode {
         let decoded: Result<Vec<u8>, BadBody> = BodyEncoding::decode(Bytes::from(body));
@@ -72,7 +67,7 @@ mod tests {
 
     #[test]
     fn broken_json_is_malformed_and_the_wrong_shape_is_invalid() {
-        for body in ["", "[1", "{]", "\u{7f}"] {
+        for body in ["", "[1", "[}", "\u{7f}"] {
             assert_eq!(code(body), ErrorCode::Malformed, "{body:?}");
         }
         for body in ["{}", "[300]", "[\"a\"]"] {

@@ -4,6 +4,7 @@ use axum::http::HeaderMap;
 use axum::http::header::AUTHORIZATION;
 use axum::http::request::Parts;
 use latchkey_domain::api::PageLimit;
+use latchkey_domain::credentials;
 use latchkey_services::{Actor, PageRequest, Services, accounts};
 use leptos::prelude::*;
 
@@ -23,14 +24,10 @@ pub(super) async fn caller() -> Result<(Services, Actor), ApiError> {
 
 /// A page of the usual size.
 pub(super) fn page(cursor: Option<String>) -> PageRequest {
-    PageRequest {
-        limit: PageLimit::default(),
-        cursor,
-    }
+    PageRequest { limit: PageLimit::default(), cursor }
 }
 
-/// The token of an `Authorization: Bearer` header. The scheme's case does not matter (RFC 9110).
+/// The token of the `Authorization` header.
 fn bearer(headers: &HeaderMap) -> Option<&str> {
-    let (scheme, token) = headers.get(AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
-    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
+    credentials::bearer(headers.get(AUTHORIZATION)?.to_str().ok()?)
 }

@@ -121,9 +121,7 @@ mod server {
     impl From<latchkey_services::Error> for ApiError {
         fn from(error: latchkey_services::Error) -> Self {
             if error.is_fault() {
-                let id = use_context::<RequestId>()
-                    .map(|id| id.0)
-                    .unwrap_or_default();
+                let id = use_context::<RequestId>().map(|id| id.0).unwrap_or_default();
                 tracing::error!(request_id = id, %error, "a server function failed");
             }
             refuse(Problem::from(&error))

@@ -1,6 +1,6 @@
 //! Keys of an application.
 
-use latchkey_domain::api::{ApiKey, CreatedKey, Page};
+use latchkey_domain::api::{CreatedKey, ListedKey, Page};
 use latchkey_domain::id::{ApplicationId, KeyId};
 use latchkey_domain::key::Environment;
 use latchkey_domain::name::KeyName;
@@ -20,7 +20,7 @@ pub async fn list_application_keys(
     application_id: ApplicationId,
     /// The `next_cursor` of the page before.
     cursor: Option<String>,
-) -> Result<Page<ApiKey>, ApiError> {
+) -> Result<Page<ListedKey>, ApiError> {
     let (services, actor) = caller().await?;
     Ok(latchkey_services::keys::list_of_application(
         &services,
@@ -46,10 +46,8 @@ pub async fn create_application_key(
 ) -> Result<CreatedKey, ApiError> {
     let (services, actor) = caller().await?;
     let request = latchkey_domain::api::ApplicationKeyRequest { name, environment };
-    Ok(
-        latchkey_services::keys::create_for_application(&services, &actor, application_id, request)
-            .await?,
-    )
+    Ok(latchkey_services::keys::create_for_application(&services, &actor, application_id, request)
+        .await?)
 }
 
 /// Revokes a key. Once this has answered, no check admits it.

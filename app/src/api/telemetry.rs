@@ -20,10 +20,8 @@ pub async fn list_traces(
     cursor: Option<String>,
 ) -> Result<Page<IngestedTrace>, ApiError> {
     let (services, actor) = caller().await?;
-    Ok(
-        latchkey_services::telemetry::list_traces(&services, &actor, application_id, page(cursor))
-            .await?,
-    )
+    Ok(latchkey_services::telemetry::list_traces(&services, &actor, application_id, page(cursor))
+        .await?)
 }
 
 /// The logs of an application, newest first.
@@ -38,8 +36,6 @@ pub async fn list_logs(
     cursor: Option<String>,
 ) -> Result<Page<IngestedLog>, ApiError> {
     let (services, actor) = caller().await?;
-    Ok(
-        latchkey_services::telemetry::list_logs(&services, &actor, application_id, page(cursor))
-            .await?,
-    )
+    Ok(latchkey_services::telemetry::list_logs(&services, &actor, application_id, page(cursor))
+        .await?)
 }

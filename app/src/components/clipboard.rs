@@ -36,19 +36,12 @@ pub struct Copier {
 impl Copier {
     /// A button that says “Copied” for two seconds.
     pub fn new() -> Self {
-        Self {
-            shown: NodeRef::new(),
-            state: RwSignal::new(Copied::NotYet),
-            stays: false,
-        }
+        Self { shown: NodeRef::new(), state: RwSignal::new(Copied::NotYet), stays: false }
     }
 
     /// A button that says “Copied” for as long as it is there.
     pub fn that_stays() -> Self {
-        Self {
-            stays: true,
-            ..Self::new()
-        }
+        Self { stays: true, ..Self::new() }
     }
 
     /// What became of the last attempt, tracked.
@@ -63,9 +56,7 @@ impl Copier {
             let copied = write(&text).await;
             drop(text);
             // The button may be gone by now, and its signal with it.
-            _ = self
-                .state
-                .try_set(if copied { Copied::Yes } else { Copied::Refused });
+            _ = self.state.try_set(if copied { Copied::Yes } else { Copied::Refused });
             if !copied && let Some(shown) = shown {
                 select(&shown);
             }
@@ -102,10 +93,7 @@ async fn write(text: &str) -> bool {
     // Absent outside secure contexts, whatever the bindings promise.
     let there = js_sys::Reflect::get(&navigator, &"clipboard".into())
         .is_ok_and(|clipboard| !clipboard.is_undefined());
-    there
-        && JsFuture::from(navigator.clipboard().write_text(text))
-            .await
-            .is_ok()
+    there && JsFuture::from(navigator.clipboard().write_text(text)).await.is_ok()
 }
 
 fn select(element: &Element) {
@@ -116,8 +104,5 @@ fn select(element: &Element) {
 }
 
 fn on_a_mac() -> bool {
-    window()
-        .navigator()
-        .platform()
-        .is_ok_and(|platform| platform.starts_with("Mac"))
+    window().navigator().platform().is_ok_and(|platform| platform.starts_with("Mac"))
 }

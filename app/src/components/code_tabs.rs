@@ -27,16 +27,9 @@ pub fn CodeTabs(
     let chosen = RwSignal::new(remembered(&snippets));
     let copier = Copier::new();
     let tabs = env_line
-        .map(|_| Tab {
-            label: ENV,
-            class: "md:hidden",
-        })
+        .map(|_| Tab { label: ENV, class: "md:hidden" })
         .into_iter()
-        .chain(
-            snippets
-                .iter()
-                .map(|snippet| Tab::new(snippet.language.label())),
-        )
+        .chain(snippets.iter().map(|snippet| Tab::new(snippet.language.label())))
         .collect();
     let snippets = StoredValue::new(snippets);
     let choose = move |label| {
@@ -86,11 +79,7 @@ pub fn EnvLine(
     let part = move |value: bool| {
         let text = line.get();
         let at = text.find('=').map_or(text.len(), |at| at + 1);
-        if value {
-            text[at..].to_owned()
-        } else {
-            text[..at].to_owned()
-        }
+        if value { text[at..].to_owned() } else { text[..at].to_owned() }
     };
     view! {
         {move || part(false)}
@@ -100,9 +89,7 @@ pub fn EnvLine(
 
 /// The snippet of that tab; there is always one, as the tabs are made from the snippets.
 fn find<'a>(snippets: &'a [Snippet], label: &str) -> &'a Snippet {
-    let found = snippets
-        .iter()
-        .find(|snippet| snippet.language.label() == label);
+    let found = snippets.iter().find(|snippet| snippet.language.label() == label);
     found.unwrap_or(&snippets[0])
 }
 
@@ -126,9 +113,7 @@ fn remembered(snippets: &[Snippet]) -> &'static str {
     let stored = || LocalStorage::raw().get_item(REMEMBERED_AS).ok().flatten();
     let before = if is_server() { None } else { stored() };
     let there = |language: &Language| snippets.iter().any(|snippet| snippet.language == *language);
-    let before = before
-        .and_then(|label| Language::from_label(&label))
-        .filter(there);
+    let before = before.and_then(|label| Language::from_label(&label)).filter(there);
     before.unwrap_or(snippets[0].language).label()
 }
 

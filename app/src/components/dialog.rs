@@ -5,13 +5,14 @@
 //! and where it goes back to when the opener is gone.
 
 use std::cell::RefCell;
+use std::time::Duration;
 
 use leptos::children::ViewFnOnce;
 use leptos::ev::{Event, KeyboardEvent, MouseEvent, SubmitEvent};
 use leptos::html;
 use leptos::prelude::*;
 use leptos::wasm_bindgen::JsCast;
-use leptos::web_sys::Element;
+use leptos::web_sys::{Element, HtmlElement};
 
 use super::button::IconButton;
 use super::icon::Glyph;
@@ -105,7 +106,10 @@ pub fn Dialog(
                 close();
             }
             on:close=move |_| reopen(element)
-            on:keydown=move |event| close_on_escape(&event, close)
+            on:keydown=move |event| {
+                close_on_escape(&event, close);
+                keep_focus_inside(&event, element);
+            }
             on:mousedown=move |event| {
                 if is_beside(&event) && !dirty.get_untracked() {
                     event.prevent_default();
@@ -114,12 +118,12 @@ pub fn Dialog(
             }
         >
             <Panel on_submit busy>
-                <header class="flex min-h-[46px] shrink-0 items-center gap-3 px-5 pt-3 max-md:min-h-14 max-md:border-b max-md:border-line max-md:px-4 max-md:py-1">
+                <header class="flex min-h-[46px] shrink-0 items-center gap-3 px-5 pt-3.5 max-md:min-h-14 max-md:border-b max-md:border-line max-md:px-4 max-md:py-1">
                     <h2 id=format!("{about}-title") class="min-w-0 grow text-heading font-semibold">{title}</h2>
                     {aside.map(ViewFnOnce::run)}
                     {(!confirm)
                         .then(|| {
-                            view! { <IconButton glyph=Glyph::X label="Close" class="-mr-1.5" on_press=move |()| close()/> }
+                            view! { <IconButton glyph=Glyph::X label="Close" class="-mr-1 max-md:-mr-2.5 max-md:[&_svg]:size-5" on_press=move |()| close()/> }
                         })}
                 </header>
                 <div id=format!("{about}-body") class="min-h-0 grow overflow-y-auto px-5 pt-3 pb-5 text-table max-md:px-4 max-md:pt-5">
@@ -158,11 +162,43 @@ fn close_on_escape(event: &KeyboardEvent, close: impl Fn()) {
     }
 }
 
+/// The browser lets focus go on from the last element to its own bars; here it starts again at the first.
+fn keep_focus_inside(event: &KeyboardEvent, element: NodeRef<html::Dialog>) {
+    let Some(dialog) = element.get_untracked() else { return };
+    if event.key() != "Tab" {
+        return;
+    }
+    let stops = tab_stops(&dialog);
+    let (leaves_at, goes_to) = if event.shift_key() {
+        (stops.first(), stops.last())
+    } else {
+        (stops.last(), stops.first())
+    };
+    if document().active_element().as_ref() == leaves_at.map(AsRef::as_ref) {
+        event.prevent_default();
+        event.stop_propagation();
+        super::focus(goes_to.cloned().map(Into::into));
+    }
+}
+
+/// What Tab stops at, in order.
+fn tab_stops(dialog: &Element) -> Vec<HtmlElement> {
+    let Ok(found) =
+        dialog.query_selector_all("a[href], button, input, select, textarea, [tabindex]")
+    else {
+        return Vec::new();
+    };
+    let found =
+        (0..found.length()).filter_map(|index| found.item(index)?.dyn_into::<HtmlElement>().ok());
+    // What is disabled or hidden can't take focus.
+    found
+        .filter(|it| it.tab_index() >= 0 && !it.has_attribute("disabled") && it.offset_width() > 0)
+        .collect()
+}
+
 /// Whether the press hit the scrim, which belongs to the dialog's element and to nothing in it.
 fn is_beside(event: &MouseEvent) -> bool {
-    let dialog = event
-        .current_target()
-        .and_then(|target| target.dyn_into::<Element>().ok());
+    let dialog = event.current_target().and_then(|target| target.dyn_into::<Element>().ok());
     if event.target().as_ref() != event.current_target().as_ref() {
         return false;
     }
@@ -194,18 +230,8 @@ fn open_while_mounted(element: NodeRef<html::Dialog>) {
         let Some(dialog) = element.get() else { return };
         let opener = OPENER.take().or_else(|| document().active_element());
         _ = dialog.show_modal();
-        if dialog
-            .query_selector("[autofocus]")
-            .ok()
-            .flatten()
-            .is_none()
-        {
-            super::focus(
-                dialog
-                    .query_selector("input, select, textarea")
-                    .ok()
-                    .flatten(),
-            );
+        if dialog.query_selector("[autofocus]").ok().flatten().is_none() {
+            super::focus(dialog.query_selector("input, select, textarea").ok().flatten());
         }
         let opener = StoredValue::new_local(opener);
         on_cleanup(move || {
@@ -218,8 +244,29 @@ fn open_while_mounted(element: NodeRef<html::Dialog>) {
 fn return_focus() {
     let Some(opener) = OPENER.take() else { return };
     if opener.is_connected() && opener.tag_name() != "BODY" {
-        super::focus(Some(opener));
+        super::focus(Some(opener.clone()));
+        follow_opener(opener, 20);
     } else {
-        super::focus(document().query_selector("h1").ok().flatten());
+        focus_heading();
     }
+}
+
+/// What the dialog did may take the opener away a moment later, as when the first key turns the empty state
+/// into a list. Looks for that a few times, until focus has moved on.
+fn follow_opener(opener: Element, looks: u8) {
+    let look = move || {
+        let active = document().active_element();
+        if !opener.is_connected() {
+            if active.is_none_or(|active| active.tag_name() == "BODY") {
+                focus_heading();
+            }
+        } else if active.as_ref() == Some(&opener) && looks > 0 {
+            follow_opener(opener, looks - 1);
+        }
+    };
+    set_timeout(look, Duration::from_millis(250));
+}
+
+fn focus_heading() {
+    super::focus(document().query_selector("h1").ok().flatten());
 }

@@ -100,10 +100,7 @@ fn focus_when_bad(error: Signal<Option<String>>) {
         let bad = error.with(Option::is_some);
         if bad && before == Some(false) {
             request_animation_frame(|| {
-                let first = document()
-                    .query_selector("[aria-invalid=true]")
-                    .ok()
-                    .flatten();
+                let first = document().query_selector("[aria-invalid=true]").ok().flatten();
                 super::focus(first);
             });
         }

@@ -13,11 +13,8 @@ pub fn MaskedKey(
     revoked: bool,
 ) -> impl IntoView {
     let spoken = spoken(&hint);
-    let (whole, shown) = if revoked {
-        ("text-ink-3 line-through", "")
-    } else {
-        ("text-ink-3", "text-ink")
-    };
+    let (whole, shown) =
+        if revoked { ("text-ink-3 line-through", "") } else { ("text-ink-3", "text-ink") };
     let start = format!("{}_{}_", hint.prefix, hint.environment.as_str());
     view! {
         <code class=format!("whitespace-nowrap font-mono text-code select-none {whole}")>
@@ -50,9 +47,6 @@ mod tests {
     #[test]
     fn the_visible_characters_are_spelled() {
         let hint = "lk_live_7Qm2...x9Kd".parse().unwrap();
-        assert_eq!(
-            spoken(&hint),
-            "key starting lk live 7 Q m 2, ending x 9 K d"
-        );
+        assert_eq!(spoken(&hint), "key starting lk live 7 Q m 2, ending x 9 K d");
     }
 }

@@ -61,10 +61,7 @@ pub fn Menu(
     /// The items: `MenuItem`, `MenuDivider`, and what else belongs there.
     children: ChildrenFn,
 ) -> impl IntoView {
-    let state = MenuState {
-        open: RwSignal::new(false),
-        button: NodeRef::new(),
-    };
+    let state = MenuState { open: RwSignal::new(false), button: NodeRef::new() };
     let MenuState { open, button } = state;
     let root = NodeRef::<html::Div>::new();
     provide_context(state);
@@ -203,12 +200,11 @@ fn items(root: NodeRef<html::Div>) -> Vec<Element> {
     let Some(root) = root.get_untracked() else {
         return Vec::new();
     };
-    let Ok(found) = root.query_selector_all("[role=menuitem], [role=radio][tabindex='0']") else {
+    let Ok(found) = root.query_selector_all("[role=menuitem], [role=menuitemradio][tabindex='0']")
+    else {
         return Vec::new();
     };
-    (0..found.length())
-        .filter_map(|index| found.item(index)?.dyn_into().ok())
-        .collect()
+    (0..found.length()).filter_map(|index| found.item(index)?.dyn_into().ok()).collect()
 }
 
 fn focus_first_item(state: MenuState, root: NodeRef<html::Div>) {
@@ -224,9 +220,7 @@ fn on_key(event: &KeyboardEvent, state: MenuState, root: NodeRef<html::Div>) {
         return;
     }
     let items = items(root);
-    let now = items
-        .iter()
-        .position(|item| document().active_element().as_ref() == Some(item));
+    let now = items.iter().position(|item| document().active_element().as_ref() == Some(item));
     let to = match event.key().as_str() {
         "Escape" => {
             event.prevent_default();
@@ -234,9 +228,9 @@ fn on_key(event: &KeyboardEvent, state: MenuState, root: NodeRef<html::Div>) {
             return;
         }
         "ArrowDown" => now.map_or(0, |now| (now + 1) % items.len()),
-        "ArrowUp" => now
-            .and_then(|now| now.checked_sub(1))
-            .unwrap_or(items.len().saturating_sub(1)),
+        "ArrowUp" => {
+            now.and_then(|now| now.checked_sub(1)).unwrap_or(items.len().saturating_sub(1))
+        }
         "Home" => 0,
         "End" => items.len().saturating_sub(1),
         _ => return,

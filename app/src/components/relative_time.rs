@@ -83,32 +83,20 @@ pub fn relative(time: Timestamp, now: Timestamp) -> String {
 
 /// The date in UTC, e.g. `May 3, 2026`.
 pub fn date(time: Timestamp) -> String {
-    const MONTHS: [&str; 12] = [
-        "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
-    ];
+    const MONTHS: [&str; 12] =
+        ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
     // RFC 3339 with a four-digit year, which is all that a Timestamp can be: `2026-05-03T…`.
     let text = time.to_string();
     let part = |range: std::ops::Range<usize>| text.get(range).unwrap_or_default();
-    let month = part(5..7)
-        .parse::<usize>()
-        .ok()
-        .and_then(|month| MONTHS.get(month.checked_sub(1)?));
-    format!(
-        "{} {}, {}",
-        month.unwrap_or(&"–"),
-        part(8..10).trim_start_matches('0'),
-        part(0..4)
-    )
+    let month =
+        part(5..7).parse::<usize>().ok().and_then(|month| MONTHS.get(month.checked_sub(1)?));
+    format!("{} {}, {}", month.unwrap_or(&"–"), part(8..10).trim_start_matches('0'), part(0..4))
 }
 
 /// Date and time in UTC to the second, e.g. `May 3, 2026, 14:32:09 UTC`.
 pub fn exact(time: Timestamp) -> String {
     let text = time.to_string();
-    format!(
-        "{}, {} UTC",
-        date(time),
-        text.get(11..19).unwrap_or_default()
-    )
+    format!("{}, {} UTC", date(time), text.get(11..19).unwrap_or_default())
 }
 
 #[cfg(test)]
@@ -140,10 +128,7 @@ mod tests {
 
     #[test]
     fn the_exact_time_is_in_utc() {
-        assert_eq!(
-            exact(at("2026-05-03T16:32:09.5+02:00")),
-            "May 3, 2026, 14:32:09 UTC"
-        );
+        assert_eq!(exact(at("2026-05-03T16:32:09.5+02:00")), "May 3, 2026, 14:32:09 UTC");
     }
 
     #[test]

@@ -18,11 +18,7 @@ pub struct Segment {
 impl Segment {
     /// An option with a label alone.
     pub const fn new(value: &'static str, label: &'static str) -> Self {
-        Self {
-            value,
-            label,
-            mark: Mark::None,
-        }
+        Self { value, label, mark: Mark::None }
     }
 
     /// The same option with `mark` before its label.
@@ -48,8 +44,8 @@ pub enum Mark {
 /// How high the control is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Track {
-    /// 28, in menus.
-    Compact,
+    /// 28, in a menu, whose up and down arrows lead past it.
+    Menu,
     /// 32, in toolbars.
     Toolbar,
     /// 36, in forms, as wide as the form.
@@ -60,7 +56,7 @@ pub enum Track {
 impl Track {
     const fn class(self) -> &'static str {
         match self {
-            Self::Compact => "flex h-7 text-caption max-md:h-11",
+            Self::Menu => "flex h-7 text-caption max-md:h-11",
             Self::Toolbar => "inline-flex h-8 text-table max-md:h-11",
             Self::Form => "flex h-9 text-table max-md:h-11",
         }
@@ -85,29 +81,28 @@ pub fn Segmented(
     #[prop(optional)]
     track: Track,
 ) -> impl IntoView {
+    let in_menu = track == Track::Menu;
+    let (group_role, option_role) =
+        if in_menu { ("group", "menuitemradio") } else { ("radiogroup", "radio") };
     let group = NodeRef::new();
     let choose = move |index: usize| {
         on_change.run(options[index].value);
         let group: Option<leptos::web_sys::HtmlDivElement> = group.get_untracked();
-        let button = group.and_then(|group| {
-            group
-                .children()
-                .item(u32::try_from(index).unwrap_or_default())
-        });
+        let button =
+            group.and_then(|group| group.children().item(u32::try_from(index).unwrap_or_default()));
         super::focus(button);
     };
     let on_key = move |event: leptos::ev::KeyboardEvent| {
         let chosen = value.get_untracked();
-        let now = options
-            .iter()
-            .position(|option| option.value == chosen)
-            .unwrap_or_default();
+        let now = options.iter().position(|option| option.value == chosen).unwrap_or_default();
         let last = options.len() - 1;
         let to = match event.key().as_str() {
-            "ArrowRight" | "ArrowDown" => (now + 1) % options.len(),
-            "ArrowLeft" | "ArrowUp" => now.checked_sub(1).unwrap_or(last),
-            "Home" => 0,
-            "End" => last,
+            "ArrowRight" => (now + 1) % options.len(),
+            "ArrowLeft" => now.checked_sub(1).unwrap_or(last),
+            "ArrowDown" if !in_menu => (now + 1) % options.len(),
+            "ArrowUp" if !in_menu => now.checked_sub(1).unwrap_or(last),
+            "Home" if !in_menu => 0,
+            "End" if !in_menu => last,
             _ => return,
         };
         event.prevent_default();
@@ -115,7 +110,7 @@ pub fn Segmented(
     };
     view! {
         <div
-            role="radiogroup"
+            role=group_role
             aria-label=label
             class=format!(
                 "max-w-full rounded-sm border border-line-strong bg-subtle p-px {}",
@@ -132,7 +127,7 @@ pub fn Segmented(
                     view! {
                         <button
                             type="button"
-                            role="radio"
+                            role=option_role
                             class="inline-flex min-w-0 grow basis-0 cursor-pointer items-center justify-center gap-1.5 rounded-[5px] border px-3 transition-colors duration-[120ms]"
                             class=(["border-line-strong", "bg-thumb", "font-medium", "text-ink", "shadow-xs"], chosen)
                             class=(["border-transparent", "text-ink-2", "hover:text-ink"], move || !chosen.get())
@@ -154,9 +149,11 @@ fn mark(mark: Mark) -> Option<AnyView> {
     match mark {
         Mark::None => None,
         Mark::Icon(glyph) => Some(view! { <Icon glyph size=14/> }.into_any()),
-        Mark::Live => Some(view! { <span class="size-1.5 rounded-full bg-accent"></span> }.into_any()),
+        Mark::Live => {
+            Some(view! { <span class="size-1.5 rounded-full bg-accent"></span> }.into_any())
+        }
         Mark::Test => Some(
-            view! { <span class="size-1.5 rounded-full border border-dashed border-test-ink"></span> }
+            view! { <span class="size-[7px] rounded-full border border-test-ink"></span> }
                 .into_any(),
         ),
     }

@@ -84,11 +84,7 @@ fn marks(used: u64, limit: u64, place: MeterPlace) -> impl IntoView {
         MeterPlace::Dialog => ("h-2.5 w-1", tone(used, limit)),
     };
     let mark = move |slot: u64| {
-        let look = if slot < used {
-            filled.mark()
-        } else {
-            "border-line-strong"
-        };
+        let look = if slot < used { filled.mark() } else { "border-line-strong" };
         view! { <span class=format!("rounded-[2px] border {size} {look}")></span> }
     };
     view! {

@@ -34,18 +34,16 @@ impl Language {
 
     /// The language of that label.
     pub fn from_label(label: &str) -> Option<Self> {
-        Self::ALL
-            .into_iter()
-            .find(|language| language.label() == label)
+        Self::ALL.into_iter().find(|language| language.label() == label)
     }
 
     const fn keywords(self) -> &'static [&'static str] {
         match self {
             Self::Curl => &["curl", "export"],
             Self::Express => &["const", "new"],
-            Self::Go => &[
-                "package", "import", "func", "if", "map", "string", "any", "nil", "defer",
-            ],
+            Self::Go => {
+                &["package", "import", "func", "if", "map", "string", "any", "nil", "defer"]
+            }
             Self::Python => &["import", "from", "with", "as", "None"],
         }
     }
@@ -70,10 +68,8 @@ pub struct Snippet {
 /// The programs that report a request to the server at `origin`, one for each tab. `now` stands in the
 /// shell command.
 pub fn report_a_trace(origin: &str, now: Timestamp) -> Vec<Snippet> {
-    let program = |language, code: &str| Snippet {
-        language,
-        code: code.trim().replace("ORIGIN", origin),
-    };
+    let program =
+        |language, code: &str| Snippet { language, code: code.trim().replace("ORIGIN", origin) };
     vec![
         curl_traces(origin, now),
         program(Language::Express, EXPRESS),
@@ -100,40 +96,27 @@ fn curl(origin: &str, what: &str, body: &str, now: Timestamp) -> Snippet {
            -H \"content-type: application/json\" \\\n  \
            -d '{body}'"
     );
-    Snippet {
-        language: Language::Curl,
-        code,
-    }
+    Snippet { language: Language::Curl, code }
 }
 
 const TRACES: &str = r#"
-{
+{"timestamp": "NOW", "traces": [{
     "timestamp": "NOW",
-    "traces": [{
-      "timestamp": "NOW",
-      "requestMethod": "GET",
-      "requestURL": "/hello",
-      "responseStatus": 200,
-      "traceId": "4bf92f3577b34da6a3ce929d0e0e4736",
-      "spanId": "00f067aa0ba902b7",
-      "parentSpanId": null,
-      "durationMs": 12.5
-    }]
-  }
+    "requestMethod": "GET", "requestURL": "/hello",
+    "responseStatus": 200, "durationMs": 12.5,
+    "traceId": "4bf92f3577b34da6a3ce929d0e0e4736",
+    "spanId": "00f067aa0ba902b7", "parentSpanId": null
+  }]}
 "#;
 
 const LOGS: &str = r#"
-{
+{"timestamp": "NOW", "logs": [{
     "timestamp": "NOW",
-    "logs": [{
-      "timestamp": "NOW",
-      "clientTimestamp": "NOW",
-      "traceId": "4bf92f3577b34da6a3ce929d0e0e4736",
-      "level": "info",
-      "type": "app",
-      "message": "Hello from curl"
-    }]
-  }
+    "clientTimestamp": "NOW",
+    "traceId": "4bf92f3577b34da6a3ce929d0e0e4736",
+    "level": "info", "type": "app",
+    "message": "Hello from curl"
+  }]}
 "#;
 
 const EXPRESS: &str = r#"
@@ -288,11 +271,8 @@ fn next_piece(language: Language, rest: &str) -> (Tone, usize) {
         (Tone::Text, end)
     } else if is_word(first) {
         let end = rest.find(|c| !is_word(c)).unwrap_or(rest.len());
-        let tone = if language.keywords().contains(&&rest[..end]) {
-            Tone::Keyword
-        } else {
-            Tone::Plain
-        };
+        let tone =
+            if language.keywords().contains(&&rest[..end]) { Tone::Keyword } else { Tone::Plain };
         (tone, end)
     } else {
         (Tone::Plain, first.len_utf8())
@@ -344,11 +324,7 @@ mod tests {
             let text: String = pieces.iter().map(|(_, text)| *text).collect();
             assert_eq!(text, snippet.code);
             for tone in [Tone::Keyword, Tone::Text, Tone::Plain] {
-                assert!(
-                    pieces.iter().any(|(each, _)| *each == tone),
-                    "{:?}",
-                    snippet.language
-                );
+                assert!(pieces.iter().any(|(each, _)| *each == tone), "{:?}", snippet.language);
             }
         }
     }

@@ -68,11 +68,7 @@ pub fn ResponseBadge(
     /// The status.
     status: u16,
 ) -> impl IntoView {
-    let word = if status == 0 {
-        "No answer".to_owned()
-    } else {
-        status.to_string()
-    };
+    let word = if status == 0 { "No answer".to_owned() } else { status.to_string() };
     view! { <Badge tone=response_tone(status)><span class="num">{word}</span></Badge> }
 }
 

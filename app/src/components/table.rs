@@ -29,20 +29,12 @@ pub struct Column {
 impl Column {
     /// A column with this head.
     pub const fn new(label: &'static str) -> Self {
-        Self {
-            label,
-            spoken: false,
-            class: "",
-        }
+        Self { label, spoken: false, class: "" }
     }
 
     /// A column whose head only screen readers hear.
     pub const fn spoken(label: &'static str) -> Self {
-        Self {
-            label,
-            spoken: true,
-            class: "",
-        }
+        Self { label, spoken: true, class: "" }
     }
 
     /// The same column with more classes on its head.
@@ -68,7 +60,7 @@ pub fn Table(
             <th
                 role="columnheader"
                 scope="col"
-                class=format!("h-9 px-3 text-left text-caption font-medium text-ink-3 first:pl-4 {}", column.class)
+                class=format!("h-9 px-3 text-left text-caption font-medium text-ink-3 first:pl-4 last:pr-4 {}", column.class)
             >
                 <span class:sr-only=column.spoken>{column.label}</span>
             </th>

@@ -84,10 +84,7 @@ pub fn tab_id(id: &str, label: &str) -> String {
 
 /// The tab that a key of the keyboard leads to, if it leads to one.
 fn neighbour(labels: &[&'static str], chosen: &str, key: &str) -> Option<&'static str> {
-    let at = labels
-        .iter()
-        .position(|label| *label == chosen)
-        .unwrap_or_default();
+    let at = labels.iter().position(|label| *label == chosen).unwrap_or_default();
     let last = labels.len().checked_sub(1)?;
     let next = match key {
         "ArrowRight" if at == last => 0,

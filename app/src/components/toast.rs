@@ -23,10 +23,7 @@ pub struct ToastAction {
 impl ToastAction {
     /// An action of that label.
     pub fn new(label: &'static str, run: impl Fn() + Send + Sync + 'static) -> Self {
-        Self {
-            label,
-            run: Callback::new(move |()| run()),
-        }
+        Self { label, run: Callback::new(move |()| run()) }
     }
 }
 
@@ -48,10 +45,7 @@ pub struct Toasts {
 impl Toasts {
     /// Makes the messages available to everything below the calling component.
     pub fn provide() -> Self {
-        let toasts = Self {
-            shown: RwSignal::new(Vec::new()),
-            last: StoredValue::new(0),
-        };
+        let toasts = Self { shown: RwSignal::new(Vec::new()), last: StoredValue::new(0) };
         provide_context(toasts);
         toasts
     }
@@ -73,18 +67,12 @@ impl Toasts {
             if shown.len() == MOST {
                 shown.remove(0);
             }
-            shown.push(Toast {
-                id,
-                text,
-                failed,
-                action,
-            });
+            shown.push(Toast { id, text, failed, action });
         });
     }
 
     fn close(self, id: u32) {
-        self.shown
-            .update(|shown| shown.retain(|toast| toast.id != id));
+        self.shown.update(|shown| shown.retain(|toast| toast.id != id));
     }
 }
 
@@ -105,12 +93,7 @@ pub fn ToastRegion(
 
 #[component]
 fn ToastCard(toasts: Toasts, toast: Toast) -> impl IntoView {
-    let Toast {
-        id,
-        text,
-        failed,
-        action,
-    } = toast;
+    let Toast { id, text, failed, action } = toast;
     let held = RwSignal::new(false);
     if !failed {
         close_when_over(toasts, id, held);

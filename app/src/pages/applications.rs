@@ -11,27 +11,19 @@ use crate::components::error_state::ErrorState;
 use crate::components::frame::{PageHead, application_path};
 use crate::components::icon::Glyph;
 use crate::components::pager::LoadMore;
-use crate::components::skeleton::skeleton_shown;
 use crate::components::table::{CELL, Card, Column, LoadingTable, Nothing, ROW, Table};
-use crate::pages::feed::{Feed, Stage};
+use crate::pages::feed::{Feed, Shown};
 use crate::pages::not_found::NotFound;
 
-const COLUMNS: &[Column] = &[
-    Column::new("Name"),
-    Column::new("Description").class("w-full"),
-    Column::new("Environment"),
-];
+const COLUMNS: &[Column] =
+    &[Column::new("Name"), Column::new("Description").class("w-full"), Column::new("Environment")];
 
 /// The page. A path that names no project is answered like one that names a stranger's.
 #[component]
 pub fn ApplicationsPage() -> impl IntoView {
     let params = use_params_map();
     let project = Memo::new(move |_| {
-        params.with(|params| {
-            params
-                .get_str("project")
-                .and_then(|id| id.parse::<ProjectId>().ok())
-        })
+        params.with(|params| params.get_str("project").and_then(|id| id.parse::<ProjectId>().ok()))
     });
     move || match project.get() {
         Some(project) => view! { <Applications project/> }.into_any(),
@@ -54,19 +46,17 @@ fn Applications(project: ProjectId) -> impl IntoView {
 
 #[component]
 fn List(feed: Feed<Application>) -> impl IntoView {
-    let skeleton = skeleton_shown(Signal::derive(move || feed.stage() == Stage::Loading));
-    let is_empty = Memo::new(move |_| feed.count() == 0);
+    let shown = feed.shown();
     let content = move || {
-        match feed.stage() {
-        _ if skeleton.get() => view! { <LoadingTable label="Applications" columns=COLUMNS/> }.into_any(),
-        Stage::Loading => ().into_any(),
-        Stage::Failed(error) => view! {
+        match shown.get() {
+        Shown::Skeleton => view! { <LoadingTable label="Applications" columns=COLUMNS/> }.into_any(),
+        Shown::Failed(error) => view! {
             <Card>
                 <ErrorState title="Couldn’t load applications" error on_retry=move |()| feed.retry()/>
             </Card>
         }
         .into_any(),
-        Stage::Ready if is_empty.get() => view! {
+        Shown::Empty => view! {
             <Card>
                 <EmptyState
                     glyph=Glyph::Boxes
@@ -76,7 +66,7 @@ fn List(feed: Feed<Application>) -> impl IntoView {
             </Card>
         }
         .into_any(),
-        Stage::Ready => view! {
+        Shown::Rows => view! {
             <Table label="Applications" columns=COLUMNS>
                 <For each=move || feed.rows() key=|application| application.id let(application)>
                     <Row application/>

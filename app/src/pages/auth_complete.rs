@@ -25,10 +25,7 @@ pub fn AuthComplete() -> impl IntoView {
         failure.set(None);
         let (navigate, next) = (navigate.clone(), next());
         spawn_local(async move {
-            let options = NavigateOptions {
-                replace: true,
-                ..NavigateOptions::default()
-            };
+            let options = NavigateOptions { replace: true, ..NavigateOptions::default() };
             match session::refresh().await {
                 Ok(_) => navigate(next.as_str(), options),
                 Err(RenewError::Over) => {

@@ -14,13 +14,27 @@ use leptos::prelude::*;
 use super::rows::{Identified, Rows};
 use crate::api::ApiError;
 use crate::components::pager::More;
+use crate::components::skeleton::skeleton_shown;
 
 type Answer<T> = Pin<Box<dyn Future<Output = Result<Page<T>, ApiError>>>>;
 type Fetch<T> = Arc<dyn Fn(Option<String>) -> Answer<T> + Send + Sync>;
 
+/// What a list has to show.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Shown {
+    /// Nothing yet.
+    Skeleton,
+    /// Why it could not be had.
+    Failed(ApiError),
+    /// That there is nothing.
+    Empty,
+    /// Its rows.
+    Rows,
+}
+
 /// Whether the first page is there.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Stage {
+enum Stage {
     /// Not yet.
     Loading,
     /// It could not be had.
@@ -67,9 +81,19 @@ impl<T: Identified + Clone + Send + Sync + 'static> Feed<T> {
         feed
     }
 
-    /// Whether the first page is there, tracked.
-    pub fn stage(self) -> Stage {
-        self.stage.get()
+    /// What there is to show. It changes only when something else is to be shown, so that an arriving row
+    /// doesn't build the table again.
+    pub fn shown(self) -> Memo<Shown> {
+        let skeleton = skeleton_shown(Signal::derive(move || {
+            self.stage.with(|stage| *stage == Stage::Loading)
+        }));
+        Memo::new(move |_| match self.stage.get() {
+            Stage::Failed(error) if !skeleton.get() => Shown::Failed(error),
+            Stage::Ready if skeleton.get() => Shown::Skeleton,
+            Stage::Ready if self.count() == 0 => Shown::Empty,
+            Stage::Ready => Shown::Rows,
+            Stage::Loading | Stage::Failed(_) => Shown::Skeleton,
+        })
     }
 
     /// Whether there is nothing to list: what it would belong to does not exist for this person. Tracked.
@@ -86,12 +110,6 @@ impl<T: Identified + Clone + Send + Sync + 'static> Feed<T> {
     /// How many rows are shown, tracked.
     pub fn count(self) -> usize {
         self.rows.with(|rows| rows.shown().len())
-    }
-
-    /// The row of that id, tracked.
-    pub fn row(self, id: T::Id) -> Option<T> {
-        self.rows
-            .with(|rows| rows.shown().iter().find(|row| row.id() == id).cloned())
     }
 
     /// Whether there are older rows than those shown, tracked.
@@ -144,8 +162,12 @@ impl<T: Identified + Clone + Send + Sync + 'static> Feed<T> {
         match answer {
             Ok(page) => {
                 self.rows.update(|rows| rows.take_newest(page));
-                self.stage.set(Stage::Ready);
-                self.stale.set(false);
+                if !self.is_ready_untracked() {
+                    self.stage.set(Stage::Ready);
+                }
+                if self.stale.get_untracked() {
+                    self.stale.set(false);
+                }
             }
             Err(_) if self.is_ready_untracked() => self.stale.set(true),
             Err(error) => self.stage.set(Stage::Failed(error)),
@@ -154,9 +176,7 @@ impl<T: Identified + Clone + Send + Sync + 'static> Feed<T> {
 
     /// Asks for the rows below those shown, unless that is under way.
     pub fn load_older(self) {
-        let cursor = self
-            .rows
-            .with_untracked(|rows| rows.cursor().map(str::to_owned));
+        let cursor = self.rows.with_untracked(|rows| rows.cursor().map(str::to_owned));
         let Some(cursor) = cursor.filter(|_| self.older.get_untracked() != More::Loading) else {
             return;
         };

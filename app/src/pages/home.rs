@@ -20,10 +20,7 @@ pub fn Home() -> impl IntoView {
     });
     Effect::new(move |_| {
         if let Some(Some(project)) = first.get() {
-            let options = NavigateOptions {
-                replace: true,
-                ..NavigateOptions::default()
-            };
+            let options = NavigateOptions { replace: true, ..NavigateOptions::default() };
             navigate(&applications_path(project), options);
         }
     });

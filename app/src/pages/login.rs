@@ -27,15 +27,15 @@ pub fn Login() -> impl IntoView {
     skip_if_signed_in(next);
     view! {
         <Title text="Sign in · Latchkey"/>
-        <div class="flex min-h-dvh lg:p-3">
-            <main class="flex min-w-0 grow flex-col px-6 pt-8 pb-6 md:px-10 lg:basis-0 lg:px-7 lg:pt-7 lg:pb-5">
+        <div class="flex min-h-dvh lg:grid lg:grid-cols-2">
+            <main class="flex min-w-0 grow flex-col px-6 pt-8 pb-6 md:px-10 lg:pt-10 lg:pb-10">
                 <p class="flex items-center gap-2.5 text-[1.125rem] leading-7 font-semibold tracking-[-0.014em]">
                     <Logo size=28/>
                     "Latchkey"
                 </p>
-                <div class="mx-auto flex w-full max-w-[23rem] grow flex-col justify-center py-10">
+                <div class="mx-auto flex w-full max-w-[23rem] grow flex-col justify-center pt-6 pb-12">
                     <h1 class="text-title font-semibold" tabindex="-1">"Sign in"</h1>
-                    <p class="mt-0.5 text-body text-ink-2">"Create, scope and revoke API keys for your projects."</p>
+                    <p class="mt-1 text-body text-ink-2">"Create, scope and revoke API keys for your projects."</p>
                     <div class="mt-6 flex flex-col gap-4">
                         {move || reason.get().map(|reason| view! { <Notice reason/> })} <Ways next/>
                     </div>
@@ -52,10 +52,7 @@ fn skip_if_signed_in(next: Memo<LocalPath>) {
     let navigate = use_navigate();
     Effect::new(move |_| {
         if session::token().is_some() {
-            let options = NavigateOptions {
-                replace: true,
-                ..NavigateOptions::default()
-            };
+            let options = NavigateOptions { replace: true, ..NavigateOptions::default() };
             navigate(next.get_untracked().as_str(), options);
         }
     });
@@ -65,27 +62,19 @@ fn skip_if_signed_in(next: Memo<LocalPath>) {
 #[component]
 fn Notice(reason: String) -> impl IntoView {
     let (tone, glyph, words) = match reason.as_str() {
-        "session_expired" => (
-            Tone::Warn,
-            Glyph::Clock,
-            "Your session expired. Sign in to continue.",
-        ),
+        "session_expired" => {
+            (Tone::Warn, Glyph::Clock, "Your session expired. Sign in to continue.")
+        }
         "signed_out" => (Tone::Info, Glyph::Info, "You’re signed out."),
-        "access_denied" => (
-            Tone::Info,
-            Glyph::Info,
-            "GitHub sign-in was cancelled. Try again when you’re ready.",
-        ),
+        "access_denied" => {
+            (Tone::Info, Glyph::Info, "GitHub sign-in was cancelled. Try again when you’re ready.")
+        }
         "not_invited" => (
             Tone::Danger,
             Glyph::Lock,
             "This GitHub account has no access here. Ask an admin for an invite.",
         ),
-        _ => (
-            Tone::Danger,
-            Glyph::CircleX,
-            "Sign-in didn’t finish. Try again.",
-        ),
+        _ => (Tone::Danger, Glyph::CircleX, "Sign-in didn’t finish. Try again."),
     };
     view! { <Callout tone glyph alert=true>{words}</Callout> }
 }
@@ -134,9 +123,7 @@ fn Ways(next: Memo<LocalPath>) -> impl IntoView {
 #[component]
 fn Foot() -> impl IntoView {
     let PublicUrl(url) = expect_context::<PublicUrl>();
-    let host = url
-        .split_once("://")
-        .map_or(url.clone(), |(_, host)| host.to_owned());
+    let host = url.split_once("://").map_or(url.clone(), |(_, host)| host.to_owned());
     view! {
         <footer class="flex flex-wrap items-center gap-x-3 text-caption text-ink-3">
             <span class="inline-flex items-center gap-1.5">

@@ -3,7 +3,7 @@
 //! The server's pages are newest first. [`Rows::take_newest`] puts a fresh first page on top of what is
 //! shown and [`Rows::take_older`] adds below it; whatever arrives in between, no row is lost or doubled.
 
-use latchkey_domain::api::{ApiKey, Application, IngestedLog, IngestedTrace, Page};
+use latchkey_domain::api::{Application, IngestedLog, IngestedTrace, ListedKey, Page};
 use latchkey_domain::id::{ApplicationId, KeyId, LogItemId, TraceItemId};
 
 /// After this many arrivals the list starts again at the newest page, so that a page left open for days
@@ -29,11 +29,7 @@ pub struct Rows<T> {
 
 impl<T> Default for Rows<T> {
     fn default() -> Self {
-        Self {
-            shown: Vec::new(),
-            cursor: None,
-            arrivals: 0,
-        }
+        Self { shown: Vec::new(), cursor: None, arrivals: 0 }
     }
 }
 
@@ -58,15 +54,8 @@ impl<T: Identified> Rows<T> {
     /// Puts a fresh first page on top. Rows that it should have and does not were deleted, and go. When
     /// more arrived than one page holds, the list starts again at that page: a gap would be a lie.
     pub fn take_newest(&mut self, page: Page<T>) {
-        let last_known = self
-            .shown
-            .iter()
-            .rposition(|row| contains(&page.data, row.id()));
-        let fresh = page
-            .data
-            .iter()
-            .filter(|row| !contains(&self.shown, row.id()))
-            .count();
+        let last_known = self.shown.iter().rposition(|row| contains(&page.data, row.id()));
+        let fresh = page.data.iter().filter(|row| !contains(&self.shown, row.id())).count();
         match last_known {
             Some(last) if page.next_cursor.is_some() && self.arrivals + fresh <= MOST_ARRIVALS => {
                 let older = self.shown.split_off(last + 1);
@@ -74,13 +63,7 @@ impl<T: Identified> Rows<T> {
                 self.shown.extend(older);
                 self.arrivals += fresh;
             }
-            _ => {
-                *self = Self {
-                    shown: page.data,
-                    cursor: page.next_cursor,
-                    arrivals: 0,
-                }
-            }
+            _ => *self = Self { shown: page.data, cursor: page.next_cursor, arrivals: 0 },
         }
     }
 
@@ -89,11 +72,8 @@ impl<T: Identified> Rows<T> {
         if self.cursor.as_deref() != Some(asked) {
             return;
         }
-        let unknown: Vec<T> = page
-            .data
-            .into_iter()
-            .filter(|row| !contains(&self.shown, row.id()))
-            .collect();
+        let unknown: Vec<T> =
+            page.data.into_iter().filter(|row| !contains(&self.shown, row.id())).collect();
         self.shown.extend(unknown);
         self.cursor = page.next_cursor;
     }
@@ -103,11 +83,11 @@ fn contains<T: Identified>(rows: &[T], id: T::Id) -> bool {
     rows.iter().any(|row| row.id() == id)
 }
 
-impl Identified for ApiKey {
+impl Identified for ListedKey {
     type Id = KeyId;
 
     fn id(&self) -> KeyId {
-        self.id
+        self.key.id
     }
 }
 
@@ -151,10 +131,7 @@ mod tests {
     fn page(newest: u32, cursor: Option<&str>) -> Page<u32> {
         let below = cursor.map_or(newest + 1, |text| text.parse().unwrap());
         let data: Vec<u32> = (1..below).rev().take(10).collect();
-        let next_cursor = data
-            .last()
-            .filter(|last| **last > 1)
-            .map(ToString::to_string);
+        let next_cursor = data.last().filter(|last| **last > 1).map(ToString::to_string);
         Page { data, next_cursor }
     }
 
@@ -214,10 +191,7 @@ mod tests {
         fresh.data.retain(|row| *row != 28);
         rows.take_newest(fresh);
         assert!(!rows.shown().contains(&28) && rows.shown().len() == 9);
-        rows.take_newest(Page {
-            data: Vec::new(),
-            next_cursor: None,
-        });
+        rows.take_newest(Page { data: Vec::new(), next_cursor: None });
         assert_eq!(rows, Rows::default());
     }
 

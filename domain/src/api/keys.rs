@@ -54,10 +54,18 @@ pub struct ApiKey {
     pub archived_at: Option<Timestamp>,
     /// When it was last used, whatever the outcome.
     pub last_used_at: Option<Timestamp>,
-    /// The address of the last use.
-    pub last_used_ip: Option<String>,
     /// What a service key may do.
     pub permissions: Option<Vec<String>>,
+}
+
+/// A key in a list of the pages, with what the API tells elsewhere.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ListedKey {
+    /// The key.
+    #[serde(flatten)]
+    pub key: ApiKey,
+    /// The address of the last use.
+    pub last_used_ip: Option<String>,
 }
 
 /// The optional body of `POST /apikey`.

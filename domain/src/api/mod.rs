@@ -7,9 +7,11 @@ mod telemetry;
 mod workspace;
 
 pub use accounts::{Me, RefreshRequest, Tokens};
-pub use keys::{ApiKey, ApplicationKeyRequest, CreatedKey, RevealedSecret};
+pub use keys::{ApiKey, ApplicationKeyRequest, CreatedKey, ListedKey, RevealedSecret};
 pub use page::{InvalidLimit, Page, PageLimit};
 pub use telemetry::{
     Accepted, IngestedLog, IngestedTrace, LogBatch, LogEntry, TraceBatch, TraceEntry,
 };
-pub use workspace::{Application, ApplicationContext, ApplicationEnvironment, Organization, Project};
+pub use workspace::{
+    Application, ApplicationContext, ApplicationEnvironment, Organization, Project,
+};

@@ -190,6 +190,9 @@ mod tests {
         for body in [json!({"traces": []}), json!({"timestamp": null, "traces": []})] {
             assert!(serde_json::from_value::<TraceBatch>(body).is_ok());
         }
-        assert!(serde_json::from_value::<TraceBatch>(json!({"timestamp": "soon", "traces": []})).is_err());
+        assert!(
+            serde_json::from_value::<TraceBatch>(json!({"timestamp": "soon", "traces": []}))
+                .is_err()
+        );
     }
 }

@@ -32,11 +32,7 @@ pub(crate) async fn authorize(
     RawQuery(query): RawQuery,
 ) -> Response {
     if request.client_id != CLIENT_ID {
-        return (
-            StatusCode::NOT_FOUND,
-            Html("<h1>404: no such OAuth app</h1>"),
-        )
-            .into_response();
+        return (StatusCode::NOT_FOUND, Html("<h1>404: no such OAuth app</h1>")).into_response();
     }
     let Some(callback) = loopback(&request.redirect_uri) else {
         let page = Html("<h1>The redirect_uri is not associated with this application</h1>");
@@ -83,11 +79,7 @@ fn loopback(redirect_uri: &str) -> Option<Url> {
 
 fn cancelled(callback: Url, request: &Authorization) -> Response {
     let why = "The user has denied your application access.";
-    send_back(
-        callback,
-        &[("error", "access_denied"), ("error_description", why)],
-        request,
-    )
+    send_back(callback, &[("error", "access_denied"), ("error_description", why)], request)
 }
 
 fn send_back(mut callback: Url, parameters: &[(&str, &str)], request: &Authorization) -> Response {
@@ -95,11 +87,7 @@ fn send_back(mut callback: Url, parameters: &[(&str, &str)], request: &Authoriza
         .query_pairs_mut()
         .extend_pairs(parameters)
         .extend_pairs(request.state.as_deref().map(|state| ("state", state)));
-    (
-        StatusCode::FOUND,
-        [(header::LOCATION, String::from(callback))],
-    )
-        .into_response()
+    (StatusCode::FOUND, [(header::LOCATION, String::from(callback))]).into_response()
 }
 
 /// The page on which a person says who they are: plain links that repeat the request.
@@ -120,8 +108,5 @@ fn choice(people: &[Person], query: &str) -> Html<String> {
 }
 
 fn escape(text: &str) -> String {
-    text.replace('&', "&amp;")
-        .replace('<', "&lt;")
-        .replace('>', "&gt;")
-        .replace('"', "&quot;")
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }

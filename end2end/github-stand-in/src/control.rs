@@ -72,11 +72,7 @@ async fn next(State(shared): State<Shared>, Json(next): Json<Next>) -> StatusCod
             Ok(())
         }
     };
-    if known.is_ok() {
-        StatusCode::NO_CONTENT
-    } else {
-        StatusCode::NOT_FOUND
-    }
+    if known.is_ok() { StatusCode::NO_CONTENT } else { StatusCode::NOT_FOUND }
 }
 
 async fn fail(State(shared): State<Shared>, Json(order): Json<FaultAt>) -> StatusCode {

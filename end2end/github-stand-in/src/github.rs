@@ -111,12 +111,7 @@ impl Default for GitHub {
         };
         Self {
             people: vec![
-                person(
-                    4101,
-                    "mira-holt",
-                    Some("Mira Holt"),
-                    Some("mira@fernside.example"),
-                ),
+                person(4101, "mira-holt", Some("Mira Holt"), Some("mira@fernside.example")),
                 person(4102, "jonas-beck", Some("Jonas Beck"), None),
                 person(4103, "nameless", None, None),
             ],
@@ -181,10 +176,7 @@ impl GitHub {
         if with.now >= grant.issued + CODE_LIFETIME {
             return Err(Refusal::BadCode);
         }
-        if with
-            .redirect_uri
-            .is_some_and(|uri| uri != grant.redirect_uri)
-        {
+        if with.redirect_uri.is_some_and(|uri| uri != grant.redirect_uri) {
             return Err(Refusal::RedirectMismatch);
         }
         if grant.challenge.is_some() && grant.challenge != with.verifier.map(challenge_of) {
@@ -234,12 +226,7 @@ mod tests {
     }
 
     fn redemption(code: &str, now: SystemTime) -> Redemption<'_> {
-        Redemption {
-            code,
-            redirect_uri: Some(CALLBACK),
-            verifier: Some(VERIFIER),
-            now,
-        }
+        Redemption { code, redirect_uri: Some(CALLBACK), verifier: Some(VERIFIER), now }
     }
 
     #[test]
@@ -256,11 +243,7 @@ mod tests {
     fn a_code_is_good_for_ten_minutes() {
         let now = SystemTime::UNIX_EPOCH;
         let (mut github, code) = with_code(now);
-        assert!(
-            github
-                .redeem(redemption(&code, now + Duration::from_secs(599)))
-                .is_ok()
-        );
+        assert!(github.redeem(redemption(&code, now + Duration::from_secs(599))).is_ok());
         let (mut github, code) = with_code(now);
         let late = redemption(&code, now + CODE_LIFETIME);
         assert_eq!(github.redeem(late), Err(Refusal::BadCode));
@@ -271,17 +254,12 @@ mod tests {
         let now = SystemTime::UNIX_EPOCH;
         for verifier in [None, Some("another-verifier")] {
             let (mut github, code) = with_code(now);
-            let attempt = Redemption {
-                verifier,
-                ..redemption(&code, now)
-            };
+            let attempt = Redemption { verifier, ..redemption(&code, now) };
             assert_eq!(github.redeem(attempt), Err(Refusal::BadCode));
         }
         let (mut github, code) = with_code(now);
-        let attempt = Redemption {
-            redirect_uri: Some("http://evil.example"),
-            ..redemption(&code, now)
-        };
+        let attempt =
+            Redemption { redirect_uri: Some("http://evil.example"), ..redemption(&code, now) };
         assert_eq!(github.redeem(attempt), Err(Refusal::RedirectMismatch));
     }
 
@@ -289,16 +267,10 @@ mod tests {
     fn a_person_keeps_their_id_when_the_login_changes() {
         let mut github = GitHub::default();
         let people = github.people().len();
-        let renamed = Person {
-            login: "mira".to_owned(),
-            ..github.people()[0].clone()
-        };
+        let renamed = Person { login: "mira".to_owned(), ..github.people()[0].clone() };
         github.set_person(renamed);
         assert_eq!(github.people().len(), people);
         assert!(github.person_by_login("mira-holt").is_none());
-        assert_eq!(
-            github.visit_next(Visit::SignIn("mira-holt".to_owned())),
-            Err(UnknownPerson)
-        );
+        assert_eq!(github.visit_next(Visit::SignIn("mira-holt".to_owned())), Err(UnknownPerson));
     }
 }

@@ -65,11 +65,7 @@ pub async fn start_on(port: u16) -> io::Result<StandIn> {
         let _ = ended.await;
     });
     tokio::spawn(server.into_future());
-    Ok(StandIn {
-        base_url,
-        shared,
-        _running: running,
-    })
+    Ok(StandIn { base_url, shared, _running: running })
 }
 
 impl StandIn {
@@ -88,9 +84,7 @@ impl StandIn {
     /// # Errors
     /// Nobody has this login.
     pub fn sign_in_next(&self, login: &str) -> Result<(), UnknownPerson> {
-        self.shared
-            .lock()
-            .visit_next(Visit::SignIn(login.to_owned()))
+        self.shared.lock().visit_next(Visit::SignIn(login.to_owned()))
     }
 
     /// Cancels the next authorization, as a person does who changes their mind.
@@ -114,10 +108,7 @@ struct Shared {
 
 impl Shared {
     fn new(base_url: String) -> Self {
-        Self {
-            base_url: base_url.into(),
-            github: Arc::default(),
-        }
+        Self { base_url: base_url.into(), github: Arc::default() }
     }
 
     fn lock(&self) -> MutexGuard<'_, GitHub> {
@@ -137,10 +128,7 @@ impl Shared {
             return Ok(());
         };
         tokio::time::sleep(Duration::from_millis(fault.delay_ms)).await;
-        match fault
-            .status
-            .and_then(|status| StatusCode::from_u16(status).ok())
-        {
+        match fault.status.and_then(|status| StatusCode::from_u16(status).ok()) {
             Some(status) => {
                 Err((status, Html("<h1>GitHub is having a moment</h1>")).into_response())
             }

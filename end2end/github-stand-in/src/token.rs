@@ -27,36 +27,23 @@ pub(crate) struct Exchange {
 #[derive(Debug, Serialize)]
 #[serde(untagged)]
 enum Answer {
-    Granted {
-        access_token: String,
-        token_type: &'static str,
-        scope: String,
-    },
-    Refused {
-        error: &'static str,
-        error_description: &'static str,
-        error_uri: &'static str,
-    },
+    Granted { access_token: String, token_type: &'static str, scope: String },
+    Refused { error: &'static str, error_description: &'static str, error_uri: &'static str },
 }
 
 impl Answer {
     const fn refused(error: &'static str, error_description: &'static str) -> Self {
         let error_uri = "https://docs.github.com/apps/oauth-apps/troubleshooting";
-        Self::Refused {
-            error,
-            error_description,
-            error_uri,
-        }
+        Self::Refused { error, error_description, error_uri }
     }
 }
 
 impl From<Refusal> for Answer {
     fn from(refusal: Refusal) -> Self {
         match refusal {
-            Refusal::BadCode => Self::refused(
-                "bad_verification_code",
-                "The code passed is incorrect or expired.",
-            ),
+            Refusal::BadCode => {
+                Self::refused("bad_verification_code", "The code passed is incorrect or expired.")
+            }
             Refusal::RedirectMismatch => Self::refused(
                 "redirect_uri_mismatch",
                 "The redirect_uri is not the one that the code was made for.",
@@ -82,9 +69,7 @@ pub(crate) async fn exchange(
             "The client_id and/or client_secret passed are incorrect.",
         )
     };
-    let accept = headers
-        .get(header::ACCEPT)
-        .and_then(|accept| accept.to_str().ok());
+    let accept = headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok());
     if accept.is_some_and(|accept| accept.contains("application/json")) {
         Json(answer).into_response()
     } else {
@@ -109,11 +94,9 @@ fn redeem(shared: &Shared, form: &Exchange) -> Answer {
     };
     match shared.lock().redeem(redemption) {
         // GitHub lists granted scopes with commas, whatever they were asked for with.
-        Ok((access_token, scope)) => Answer::Granted {
-            access_token,
-            token_type: "bearer",
-            scope: scope.replace(' ', ","),
-        },
+        Ok((access_token, scope)) => {
+            Answer::Granted { access_token, token_type: "bearer", scope: scope.replace(' ', ",") }
+        }
         Err(refusal) => refusal.into(),
     }
 }

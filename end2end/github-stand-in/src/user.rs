@@ -35,11 +35,7 @@ pub(crate) async fn current(State(shared): State<Shared>, headers: HeaderMap) ->
 
 /// The token, in either of the two forms that GitHub takes.
 fn bearer(headers: &HeaderMap) -> Option<&str> {
-    let (scheme, token) = headers
-        .get(header::AUTHORIZATION)?
-        .to_str()
-        .ok()?
-        .split_once(' ')?;
+    let (scheme, token) = headers.get(header::AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
     ["bearer", "token"]
         .iter()
         .any(|known| scheme.eq_ignore_ascii_case(known))

@@ -116,8 +116,12 @@ fn sign_in(settings: &Settings) -> anyhow::Result<SignIn> {
             url: settings.github_url.trim_end_matches('/').to_owned(),
             api_url: settings.github_api_url.trim_end_matches('/').to_owned(),
         })),
-        (Some(_), None) => bail!("LATCHKEY_GITHUB_CLIENT_ID is set: set LATCHKEY_GITHUB_CLIENT_SECRET too"),
-        (None, Some(_)) => bail!("LATCHKEY_GITHUB_CLIENT_SECRET is set: set LATCHKEY_GITHUB_CLIENT_ID too"),
+        (Some(_), None) => {
+            bail!("LATCHKEY_GITHUB_CLIENT_ID is set: set LATCHKEY_GITHUB_CLIENT_SECRET too")
+        }
+        (None, Some(_)) => {
+            bail!("LATCHKEY_GITHUB_CLIENT_SECRET is set: set LATCHKEY_GITHUB_CLIENT_ID too")
+        }
         (None, None) if settings.listen.ip().is_loopback() => Ok(SignIn::Local),
         (None, None) => bail!(
             "{} is not a loopback address, and without GitHub credentials anybody who reaches it could \
@@ -141,7 +145,7 @@ mod tests {
     fn config(arguments: &[&str]) -> anyhow::Result<Config> {
         let folder = tempfile::tempdir().unwrap();
         let data = format!("--latchkey-data-dir={}", folder.path().display());
-        let line = ["latchkey", "serve", &data].iter().chain(arguments).copied();
+        let line = ["latchkey", "serve", &data].into_iter().chain(arguments.iter().copied());
         let Command::Serve(settings) = Cli::try_parse_from(line)?.command;
         Config::from_settings(*settings)
     }
@@ -149,7 +153,10 @@ mod tests {
     #[test]
     fn without_credentials_only_loopback_is_served() {
         assert!(matches!(config(&[]).unwrap().sign_in, SignIn::Local));
-        assert!(matches!(config(&["--latchkey-listen=[::1]:3000"]).unwrap().sign_in, SignIn::Local));
+        assert!(matches!(
+            config(&["--latchkey-listen=[::1]:3000"]).unwrap().sign_in,
+            SignIn::Local
+        ));
         for address in ["0.0.0.0:3000", "192.168.1.5:80", "[::]:3000"] {
             let error = config(&[&format!("--latchkey-listen={address}")]).unwrap_err().to_string();
             assert!(error.contains("LATCHKEY_GITHUB_CLIENT_ID"), "{error}");

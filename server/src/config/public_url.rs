@@ -76,7 +76,8 @@ mod tests {
         ] {
             assert_eq!(text.parse::<PublicUrl>().unwrap().to_string(), url);
         }
-        for text in ["", "keys.example", "ftp://x", "https://a/b", "https://a?b=c", "https://u:p@a"] {
+        for text in ["", "keys.example", "ftp://x", "https://a/b", "https://a?b=c", "https://u:p@a"]
+        {
             assert_eq!(text.parse::<PublicUrl>(), Err(InvalidPublicUrl), "{text}");
         }
     }

@@ -20,7 +20,9 @@ pub(super) fn make_folder(folder: &Path) -> anyhow::Result<()> {
     builder.recursive(true);
     #[cfg(unix)]
     std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.create(folder).with_context(|| format!("can't make the data folder {}", folder.display()))
+    builder
+        .create(folder)
+        .with_context(|| format!("can't make the data folder {}", folder.display()))
 }
 
 /// The setting's raw bytes, or those of the file, which is made with a random secret on first start.

@@ -26,10 +26,9 @@ pub(crate) struct OfApplication {
 
 impl OfApplication {
     fn id(self) -> Result<ApplicationId, Refusal> {
-        let text = self
-            .application
-            .filter(|text| !text.is_empty())
-            .ok_or_else(|| Problem::invalid("ApplicationId", "Name the application: ?ApplicationId=app_…"))?;
+        let text = self.application.filter(|text| !text.is_empty()).ok_or_else(|| {
+            Problem::invalid("ApplicationId", "Name the application: ?ApplicationId=app_…")
+        })?;
         text.parse().map_err(|_| no_such_id())
     }
 }
@@ -41,11 +40,13 @@ impl OfApplication {
 #[utoipa::path(
     post,
     path = "/apikey",
+    operation_id = "generate_api_key",
     tag = "API keys",
     params(OfApplication),
     request_body(content = Option<ApplicationKeyRequest>),
     responses(
-        (status = 200, description = "The secret, this once", body = String, example = json!("lk_live_…")),
+        (status = 200, description = "The secret, this once", body = String,
+            content_type = "application/json", example = json!("lk_live_…")),
         (status = 400, description = "`malformed`", body = Problem),
         (status = 401, description = "`unauthenticated`", body = Problem),
         (status = 403, description = "`forbidden`: a viewer", body = Problem),
@@ -70,6 +71,7 @@ pub(crate) async fn generate(
 #[utoipa::path(
     get,
     path = "/apikey",
+    operation_id = "list_api_keys",
     tag = "API keys",
     params(
         OfApplication,
@@ -90,7 +92,8 @@ pub(crate) async fn list(
     Params(of): Params<OfApplication>,
     ListPage(page): ListPage,
 ) -> Result<axum::Json<Page<ApiKey>>, Refusal> {
-    Ok(axum::Json(keys::list_of_application(&services, &actor, of.id()?, page).await?))
+    let keys = keys::list_of_application(&services, &actor, of.id()?, page).await?;
+    Ok(axum::Json(keys.map(|listed| listed.key)))
 }
 
 /// Revoke a key
@@ -99,6 +102,7 @@ pub(crate) async fn list(
 #[utoipa::path(
     delete,
     path = "/apikey/{keyId}",
+    operation_id = "revoke_api_key",
     tag = "API keys",
     params(("keyId" = KeyId, Path)),
     responses(

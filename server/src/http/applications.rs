@@ -14,6 +14,7 @@ use super::problem::Refusal;
 #[utoipa::path(
     get,
     path = "/v1/projects/{id}/applications",
+    operation_id = "list_applications",
     tag = "Workspace",
     params(
         ("id" = ProjectId, Path),
@@ -41,6 +42,7 @@ pub(crate) async fn list(
 #[utoipa::path(
     get,
     path = "/v1/applications/{id}",
+    operation_id = "get_application",
     tag = "Workspace",
     params(("id" = ApplicationId, Path)),
     responses(

@@ -4,6 +4,7 @@ use axum::extract::FromRequestParts;
 use axum::http::HeaderMap;
 use axum::http::header::AUTHORIZATION;
 use axum::http::request::Parts;
+use latchkey_domain::credentials;
 use latchkey_services::{Actor, accounts};
 
 use super::problem::Refusal;
@@ -21,8 +22,7 @@ impl FromRequestParts<AppState> for Caller {
     }
 }
 
-/// The credentials of the `Bearer` scheme (RFC 6750), whose name ignores case.
+/// The token of the `Authorization` header.
 pub(crate) fn bearer(headers: &HeaderMap) -> Option<&str> {
-    let (scheme, token) = headers.get(AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
-    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
+    credentials::bearer(headers.get(AUTHORIZATION)?.to_str().ok()?)
 }

@@ -1,6 +1,8 @@
 //! `/openapi.json`: the API as a machine reads it, made from the handlers' own descriptions.
 
+use utoipa::openapi::path::Operation;
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, Http, HttpAuthScheme, SecurityScheme};
+use utoipa::openapi::{Content, PathItem, Ref, RefOr, Response};
 use utoipa::{Modify, OpenApi};
 
 /// The document that the handlers' descriptions are added to.
@@ -35,4 +37,38 @@ impl Modify for Security {
         let key = ApiKey::Header(ApiKeyValue::new("x-api-key"));
         components.add_security_scheme("key", SecurityScheme::ApiKey(key));
     }
+}
+
+/// Completes a description that was put together from the handlers': refusals have their own media type,
+/// and every operation may meet one that it does not name, such as 413, 415 or 503.
+pub(crate) fn complete(document: &mut utoipa::openapi::OpenApi) {
+    for item in document.paths.paths.values_mut() {
+        operations(item).for_each(complete_operation);
+    }
+}
+
+fn operations(item: &mut PathItem) -> impl Iterator<Item = &mut Operation> {
+    let PathItem { get, put, post, delete, patch, .. } = item;
+    [get, put, post, delete, patch].into_iter().filter_map(Option::as_mut)
+}
+
+fn complete_operation(operation: &mut Operation) {
+    const PROBLEM: &str = "application/problem+json";
+    for response in operation.responses.responses.values_mut() {
+        let RefOr::T(Response { content, .. }) = response else { continue };
+        if content.get("application/json").is_some_and(is_problem)
+            && let Some(problem) = content.shift_remove("application/json")
+        {
+            content.insert(PROBLEM.to_owned(), problem);
+        }
+    }
+    let mut other = Response::new("Any other refusal, e.g. `too_large` or `unavailable`");
+    let problem = Content::new(Some(RefOr::Ref(Ref::from_schema_name("Problem"))));
+    other.content.insert(PROBLEM.to_owned(), RefOr::T(problem));
+    operation.responses.responses.insert("default".to_owned(), RefOr::T(other));
+}
+
+fn is_problem(content: &RefOr<Content>) -> bool {
+    let RefOr::T(Content { schema: Some(RefOr::Ref(schema)), .. }) = content else { return false };
+    schema.ref_location.ends_with("/Problem")
 }

@@ -18,6 +18,7 @@ pub(crate) struct Health {
 #[utoipa::path(
     get,
     path = "/healthz",
+    operation_id = "health",
     tag = "Operation",
     responses((status = 200, description = "It answers", body = Health)),
 )]
@@ -31,6 +32,7 @@ pub(crate) async fn alive() -> axum::Json<Health> {
 #[utoipa::path(
     get,
     path = "/readyz",
+    operation_id = "readiness",
     tag = "Operation",
     responses(
         (status = 200, description = "Yes", body = Health),

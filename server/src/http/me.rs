@@ -12,6 +12,7 @@ use super::problem::Refusal;
 #[utoipa::path(
     get,
     path = "/v1/me",
+    operation_id = "get_me",
     tag = "Sessions",
     responses(
         (status = 200, description = "The person whose token this is", body = Me),

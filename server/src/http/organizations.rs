@@ -14,6 +14,7 @@ use super::problem::Refusal;
 #[utoipa::path(
     get,
     path = "/v1/organizations",
+    operation_id = "list_organizations",
     tag = "Workspace",
     params(
         ("limit" = Option<u64>, Query, description = "Rows of a page, 1 to 100", example = 50),
@@ -38,6 +39,7 @@ pub(crate) async fn list(
 #[utoipa::path(
     get,
     path = "/v1/organizations/{id}",
+    operation_id = "get_organization",
     tag = "Workspace",
     params(("id" = OrganizationId, Path)),
     responses(

@@ -56,7 +56,11 @@ impl IntoResponse for Refusal {
 }
 
 /// Writes the refusal that a response carries, or that its bare status stands for.
-pub(crate) async fn render(id: axum::Extension<RequestId>, request: Request, next: Next) -> Response {
+pub(crate) async fn render(
+    id: axum::Extension<RequestId>,
+    request: Request,
+    next: Next,
+) -> Response {
     let mut response = next.run(request).await;
     let refusal = response.extensions_mut().remove::<Refusal>().or_else(|| bare_status(&response));
     let Some(Refusal(mut problem)) = refusal else { return response };
@@ -104,9 +108,10 @@ fn bare_status(response: &Response) -> Option<Refusal> {
         StatusCode::NOT_FOUND => (ErrorCode::NotFound, "There is nothing at this path."),
         StatusCode::BAD_REQUEST => (ErrorCode::Malformed, "The request can’t be read."),
         StatusCode::UNPROCESSABLE_ENTITY => (ErrorCode::Invalid, "The request has a wrong value."),
-        status if status.is_server_error() => {
-            (ErrorCode::Internal, "Something failed on the server. The request id finds it in the log.")
-        }
+        status if status.is_server_error() => (
+            ErrorCode::Internal,
+            "Something failed on the server. The request id finds it in the log.",
+        ),
         _ => return None,
     };
     Some(Refusal::new(code, detail))

@@ -1,7 +1,7 @@
 //! `/v1/projects`: what keys belong to.
 
 use axum::extract::State;
-use latchkey_domain::api::{Project, Page};
+use latchkey_domain::api::{Page, Project};
 use latchkey_domain::id::{OrganizationId, ProjectId};
 use latchkey_domain::problem::Problem;
 use latchkey_services::{Services, projects};
@@ -14,6 +14,7 @@ use super::problem::Refusal;
 #[utoipa::path(
     get,
     path = "/v1/organizations/{id}/projects",
+    operation_id = "list_projects",
     tag = "Workspace",
     params(
         ("id" = OrganizationId, Path),
@@ -41,6 +42,7 @@ pub(crate) async fn list(
 #[utoipa::path(
     get,
     path = "/v1/projects/{id}",
+    operation_id = "get_project",
     tag = "Workspace",
     params(("id" = ProjectId, Path)),
     responses(

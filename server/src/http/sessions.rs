@@ -56,7 +56,10 @@ pub(crate) async fn refresh(
     let renewed = accounts::refresh(&state.services, &token).await?;
     let cookie = cookies::refresh(&state.config, renewed.refresh_token);
     let expires_in = renewed.expires_in.as_secs();
-    Ok((jar.add(cookie), axum::Json(Tokens { token: renewed.token, refresh_token: None, expires_in })))
+    Ok((
+        jar.add(cookie),
+        axum::Json(Tokens { token: renewed.token, refresh_token: None, expires_in }),
+    ))
 }
 
 /// Sign out

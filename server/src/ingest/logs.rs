@@ -15,6 +15,7 @@ use crate::http::problem::Refusal;
 #[utoipa::path(
     post,
     path = "/ingest/logs",
+    operation_id = "ingest_logs",
     tag = "Ingest",
     request_body(content = LogBatch),
     responses(

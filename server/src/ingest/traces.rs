@@ -15,6 +15,7 @@ use crate::http::problem::Refusal;
 #[utoipa::path(
     post,
     path = "/ingest/traces",
+    operation_id = "ingest_traces",
     tag = "Ingest",
     request_body(content = TraceBatch),
     responses(

@@ -26,6 +26,7 @@ pub(crate) struct Next {
 #[utoipa::path(
     get,
     path = "/oauth2/authorization/github",
+    operation_id = "begin_github_sign_in",
     tag = "Sessions",
     params(Next),
     responses(

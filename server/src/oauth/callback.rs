@@ -34,6 +34,7 @@ pub(crate) struct FromGithub {
 #[utoipa::path(
     get,
     path = "/login/oauth2/code/github",
+    operation_id = "finish_github_sign_in",
     tag = "Sessions",
     params(FromGithub),
     responses(

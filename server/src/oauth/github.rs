@@ -7,9 +7,9 @@ use futures::future::BoxFuture;
 use latchkey_services::accounts::GithubIdentity;
 use oauth2::basic::BasicClient;
 use oauth2::{
-    AsyncHttpClient, AuthUrl, AuthorizationCode, ClientId, ClientSecret, CsrfToken, EndpointNotSet, EndpointSet,
-    HttpRequest, HttpResponse, PkceCodeChallenge, PkceCodeVerifier, RedirectUrl, TokenResponse,
-    TokenUrl,
+    AsyncHttpClient, AuthUrl, AuthorizationCode, ClientId, ClientSecret, CsrfToken, EndpointNotSet,
+    EndpointSet, HttpRequest, HttpResponse, PkceCodeChallenge, PkceCodeVerifier, RedirectUrl,
+    TokenResponse, TokenUrl,
 };
 use serde::Deserialize;
 
@@ -65,7 +65,9 @@ impl GithubClient {
         let oauth = BasicClient::new(ClientId::new(app.client_id.clone()))
             .set_client_secret(ClientSecret::new(app.client_secret.clone()))
             .set_auth_type(oauth2::AuthType::RequestBody)
-            .set_auth_uri(AuthUrl::new(url("/login/oauth/authorize")).context("LATCHKEY_GITHUB_URL")?)
+            .set_auth_uri(
+                AuthUrl::new(url("/login/oauth/authorize")).context("LATCHKEY_GITHUB_URL")?,
+            )
             .set_token_uri(
                 TokenUrl::new(url("/login/oauth/access_token")).context("LATCHKEY_GITHUB_URL")?,
             )

@@ -23,6 +23,7 @@ use crate::state::AppState;
 #[utoipa::path(
     post,
     path = "/auth/local",
+    operation_id = "sign_in_locally",
     tag = "Sessions",
     params(Next),
     responses(

@@ -12,9 +12,9 @@ pub(crate) use github::GithubClient;
 pub(crate) use local::{__path_local, local};
 
 use axum::http::HeaderValue;
+use axum::http::StatusCode;
 use axum::http::header::LOCATION;
 use axum::response::{IntoResponse, Response};
-use axum::http::StatusCode;
 use latchkey_domain::path::LocalPath;
 
 /// 302, as the contract has it.

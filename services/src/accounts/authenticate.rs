@@ -61,5 +61,8 @@ fn administers(services: &Services, user: &user::Model) -> bool {
 }
 
 fn sessions_of_user() -> RelationDef {
-    user::Entity::belongs_to(session::Entity).from(user::Column::Id).to(session::Column::UserId).into()
+    user::Entity::belongs_to(session::Entity)
+        .from(user::Column::Id)
+        .to(session::Column::UserId)
+        .into()
 }

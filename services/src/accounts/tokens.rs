@@ -134,7 +134,7 @@ mod tests {
 
     fn signer(secret: &str, issuer: &str) -> Signer {
         let secret = JwtSecret::new(secret.repeat(32).into_bytes()).unwrap();
-        Signer::new(&secret, issuer, Duration::from_secs(900))
+        Signer::new(&secret, issuer, Duration::from_mins(15))
     }
 
     fn sign(signer: &Signer) -> String {
@@ -169,7 +169,9 @@ mod tests {
         }
         // {"alg":"none","typ":"JWT"}
         let body = token.split('.').nth(1).unwrap();
-        assert!(ours.verify(&format!("eyJhbGciOiJub25lIiwidHlwIjoiSldUIn0.{body}."), now).is_none());
+        assert!(
+            ours.verify(&format!("eyJhbGciOiJub25lIiwidHlwIjoiSldUIn0.{body}."), now).is_none()
+        );
         assert!(ours.verify("", now).is_none());
     }
 

@@ -123,7 +123,7 @@ async fn load(services: &Services, digest: KeyDigest) -> Result<Option<Arc<KeyRe
             .await;
         let record = row
             .map_err(Error::from)
-            .and_then(|row| row.map(record).transpose())
+            .and_then(|row| row.as_ref().map(record).transpose())
             .map_err(|error| {
                 tracing::error!(%error, "a key could not be looked up");
                 Denial::of(Outcome::Unavailable)
@@ -135,7 +135,7 @@ async fn load(services: &Services, digest: KeyDigest) -> Result<Option<Arc<KeyRe
     }
 }
 
-fn record(row: key::Model) -> Result<KeyRecord, Error> {
+fn record(row: &key::Model) -> Result<KeyRecord, Error> {
     Ok(KeyRecord {
         id: row.id.into(),
         project: row.project_id.into(),

@@ -33,8 +33,9 @@ pub async fn create_for_application(
     let scope = scope::application(services, actor, application, Permission::KeysWrite).await?;
     let project = scope.project();
     let environment = request.environment;
-    let secret =
-        SecretKey::generate(project.key_prefix(), environment, |buffer| services.random.fill(buffer));
+    let secret = SecretKey::generate(project.key_prefix(), environment, |buffer| {
+        services.random.fill(buffer);
+    });
     let hint = secret.hint();
     let transaction = services.database.begin().await?;
     check_tier(services, &transaction, project).await?;
@@ -85,7 +86,11 @@ async fn check_tier(
     let tier = Tier::from_name(&organization.tier).ok_or(Error::Corrupt("tier"))?;
     let Some(limit) = tier.keys_per_project() else { return Ok(()) };
     let used = count_active(services, database, &[id]).await?.get(&id).copied().unwrap_or_default();
-    if used < u64::from(limit) { Ok(()) } else { Err(Error::TierLimitReached { tier, limit, used }) }
+    if used < u64::from(limit) {
+        Ok(())
+    } else {
+        Err(Error::TierLimitReached { tier, limit, used })
+    }
 }
 
 /// Names are unique among a project's keys of one kind that are not revoked. The project is locked by now.

@@ -1,6 +1,6 @@
 //! Listing keys, masked.
 
-use latchkey_domain::api::{ApiKey, Page};
+use latchkey_domain::api::{ListedKey, Page};
 use latchkey_domain::id::ApplicationId;
 use latchkey_domain::role::Permission;
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
@@ -22,7 +22,7 @@ pub async fn list_of_application(
     actor: &Actor,
     application: ApplicationId,
     page: PageRequest,
-) -> Result<Page<ApiKey>, Error> {
+) -> Result<Page<ListedKey>, Error> {
     let scope = scope::application(services, actor, application, Permission::Read).await?;
     let mut query = key::Entity::find()
         .filter(key::Column::ApplicationId.eq(scope.id().as_uuid()))
@@ -33,6 +33,9 @@ pub async fn list_of_application(
     }
     let rows = page.page(query.all(services.database.reader()).await?, |last| id_cursor(last.id));
     let now = services.clock.now();
-    let keys = rows.data.into_iter().map(|row| to_api_key(row, now)).collect::<Result<_, _>>()?;
-    Ok(Page { data: keys, next_cursor: rows.next_cursor })
+    let keys = rows.data.into_iter().map(|row| {
+        let last_used_ip = row.last_used_ip.clone();
+        Ok(ListedKey { key: to_api_key(row, now)?, last_used_ip })
+    });
+    Ok(Page { data: keys.collect::<Result<_, Error>>()?, next_cursor: rows.next_cursor })
 }

@@ -46,7 +46,6 @@ fn to_api_key(row: key::Model, now: Timestamp) -> Result<ApiKey, Error> {
         revoked_at,
         archived_at: None,
         last_used_at: time(row.last_used_at),
-        last_used_ip: row.last_used_ip,
         permissions: None,
     })
 }

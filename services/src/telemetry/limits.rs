@@ -21,7 +21,10 @@ impl Limits {
     /// There are more than 10,000.
     pub(super) fn of(list: &'static str, items: usize) -> Result<Self, Error> {
         if items > ITEMS {
-            return Err(Error::invalid(list, format!("Send at most 10,000 items; these are {items}.")));
+            return Err(Error::invalid(
+                list,
+                format!("Send at most 10,000 items; these are {items}."),
+            ));
         }
         Ok(Self { list, errors: Vec::new() })
     }
@@ -38,7 +41,8 @@ impl Limits {
         /// Enough to see a pattern; a batch may have ten thousand wrong items.
         const SHOWN: usize = 20;
         if self.errors.len() < SHOWN {
-            self.errors.push(FieldError { field: format!("{}[{index}].{field}", self.list), message });
+            self.errors
+                .push(FieldError { field: format!("{}[{index}].{field}", self.list), message });
         }
     }
 

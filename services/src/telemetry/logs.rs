@@ -26,7 +26,8 @@ pub async fn ingest_logs(
     entries: Vec<LogEntry>,
 ) -> Result<Accepted, Error> {
     check(&entries)?;
-    let rows: Vec<_> = entries.into_iter().map(|entry| to_row(services, source, entry)).collect();
+    let rows =
+        (0..).zip(entries).map(|(index, entry)| to_row(services, source, index, entry)).collect();
     insert_all(services, rows).await
 }
 
@@ -40,10 +41,10 @@ fn check(entries: &[LogEntry]) -> Result<(), Error> {
     limits.finish()
 }
 
-fn to_row(services: &Services, source: &Source, entry: LogEntry) -> log::ActiveModel {
+fn to_row(services: &Services, source: &Source, index: u16, entry: LogEntry) -> log::ActiveModel {
     let now = services.clock.now();
     log::ActiveModel {
-        id: Set(LogItemId::new(now, services.random.bytes()).as_uuid()),
+        id: Set(LogItemId::in_batch(now, index, services.random.bytes()).as_uuid()),
         application_id: Set(source.application.as_uuid()),
         key_id: Set(source.key.id.as_uuid()),
         environment: Set(source.key.environment.as_str().to_owned()),

@@ -35,7 +35,10 @@ impl Source {
     /// `Invalid` if the key is for the whole project: which application is meant?
     pub fn of(key: Arc<KeyRecord>) -> Result<Self, Error> {
         let application = key.application.ok_or_else(|| {
-            Error::invalid("x-application-id", "This key is for the whole project: name an application.")
+            Error::invalid(
+                "x-application-id",
+                "This key is for the whole project: name an application.",
+            )
         })?;
         Ok(Self { key, application })
     }

@@ -27,8 +27,8 @@ pub async fn ingest_traces(
 ) -> Result<Accepted, Error> {
     check(&entries)?;
     let mut rows = Vec::with_capacity(entries.len());
-    for entry in entries {
-        rows.push(to_row(services, source, entry)?);
+    for (index, entry) in (0..).zip(entries) {
+        rows.push(to_row(services, source, index, entry)?);
     }
     insert_all(services, rows).await
 }
@@ -40,7 +40,12 @@ fn check(entries: &[TraceEntry]) -> Result<(), Error> {
         limits.text(index, "requestURL", &entry.request_url, 8_192);
         limits.text(index, "traceId", &entry.trace_id, 128);
         limits.text(index, "spanId", &entry.span_id, 128);
-        limits.text(index, "parentSpanId", entry.parent_span_id.as_deref().unwrap_or_default(), 128);
+        limits.text(
+            index,
+            "parentSpanId",
+            entry.parent_span_id.as_deref().unwrap_or_default(),
+            128,
+        );
         if entry.response_status > 999 {
             limits.refuse(index, "responseStatus", "Use an HTTP status.".to_owned());
         }
@@ -54,12 +59,13 @@ fn check(entries: &[TraceEntry]) -> Result<(), Error> {
 fn to_row(
     services: &Services,
     source: &Source,
+    index: u16,
     entry: TraceEntry,
 ) -> Result<trace::ActiveModel, Error> {
     let now = services.clock.now();
     let meta = entry.meta.map(|meta| serde_json::to_string(&meta)).transpose();
     Ok(trace::ActiveModel {
-        id: Set(TraceItemId::new(now, services.random.bytes()).as_uuid()),
+        id: Set(TraceItemId::in_batch(now, index, services.random.bytes()).as_uuid()),
         application_id: Set(source.application.as_uuid()),
         key_id: Set(source.key.id.as_uuid()),
         environment: Set(source.key.environment.as_str().to_owned()),

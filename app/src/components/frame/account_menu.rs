@@ -30,13 +30,17 @@ const AVATARS: [&str; 5] = [
 #[component]
 pub(super) fn AccountMenu() -> impl IntoView {
     let workspace = expect_context::<Workspace>();
+    let label = move || match workspace.with(|data| data.me.login.clone()) {
+        Some(login) => format!("Account of {login}"),
+        None => "Account".to_owned(),
+    };
     view! {
         <Menu
-            label="Account"
+            label=Signal::derive(label)
             trigger=move || view! { <Avatar workspace/> }
             trigger_class="flex h-11 cursor-pointer items-center gap-1.5 rounded-sm px-1 text-ink-2 hover:text-ink md:h-8"
         >
-            <div class="w-56">
+            <div class="w-54">
                 {move || workspace.with(|data| view! { <Person me=data.me.clone()/> })}
                 <MenuDivider/>
                 <ThemeControl/>
@@ -69,7 +73,7 @@ fn Avatar(workspace: Workspace) -> impl IntoView {
 fn Person(me: Me) -> impl IntoView {
     let login = format!("@{}", me.login);
     view! {
-        <div class="px-2.5 pt-1.5 pb-1">
+        <div class="px-2.5 pt-1.5 pb-1" aria-hidden="true">
             <p class="truncate font-medium">{me.name.unwrap_or(me.login)}</p>
             <p class="truncate text-caption text-ink-3">{login}</p>
         </div>
@@ -86,7 +90,7 @@ fn ThemeControl() -> impl IntoView {
                 options=&THEMES
                 value=Signal::derive(move || theme.get().as_str())
                 on_change=move |name| theme.set(ThemeChoice::from_name(name))
-                track=Track::Compact
+                track=Track::Menu
             />
         </div>
     }
@@ -101,17 +105,9 @@ fn SignOut() -> impl IntoView {
 
 /// The first letters of the first and last part of the name, or of the login.
 fn initials(me: &Me) -> String {
-    let name = me
-        .name
-        .as_deref()
-        .filter(|name| !name.trim().is_empty())
-        .unwrap_or(&me.login);
+    let name = me.name.as_deref().filter(|name| !name.trim().is_empty()).unwrap_or(&me.login);
     let mut parts = name.split_whitespace();
     let first = parts.next().and_then(|part| part.chars().next());
     let last = parts.next_back().and_then(|part| part.chars().next());
-    [first, last]
-        .into_iter()
-        .flatten()
-        .flat_map(char::to_uppercase)
-        .collect()
+    [first, last].into_iter().flatten().flat_map(char::to_uppercase).collect()
 }

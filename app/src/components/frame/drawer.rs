@@ -44,10 +44,12 @@ pub(super) fn Drawer(
         >
             <div class="flex h-13 shrink-0 items-center justify-between px-1">
                 <Wordmark/>
-                <IconButton glyph=Glyph::X label="Close navigation" on_press=move |()| open.set(false)/>
+                <IconButton glyph=Glyph::X label="Close navigation" class="-mr-2 max-md:[&_svg]:size-5" on_press=move |()| open.set(false)/>
             </div>
             <Show when=move || open.get()>
-                <Navigation room=Room::Drawer/>
+                <nav aria-label="Project" class="flex min-h-0 grow flex-col">
+                    <Navigation room=Room::Drawer/>
+                </nav>
             </Show>
         </dialog>
     }

@@ -39,8 +39,6 @@ pub(super) fn OfflineBar() -> impl IntoView {
 
 /// Hours and minutes in UTC.
 fn time() -> String {
-    let now = browser_time()
-        .map(|now| now.to_string())
-        .unwrap_or_default();
+    let now = browser_time().map(|now| now.to_string()).unwrap_or_default();
     format!("{} UTC", now.get(11..16).unwrap_or_default())
 }

@@ -53,14 +53,12 @@ pub fn PageHead(
     children: Option<Children>,
 ) -> impl IntoView {
     let crumbs = expect_context::<Crumbs>();
+    let workspace = expect_context::<Workspace>();
     Effect::new(move |_| {
-        crumbs.0.set(Trail {
-            section: section.map(|section| section.get()),
-            title: title.get(),
-        });
+        crumbs.0.set(Trail { section: section.map(|section| section.get()), title: title.get() });
     });
     view! {
-        <Title text=move || tab_title(&title.get())/>
+        <Title text=move || tab_title(title.get(), workspace)/>
         <div class="mb-5 flex flex-wrap items-start justify-between gap-x-6 gap-y-3">
             <div class="min-w-0 max-md:grow">
                 <h1 class="text-title font-semibold break-words outline-none" tabindex="-1">
@@ -88,16 +86,8 @@ pub fn PageHead(
 }
 
 /// “API keys · Storefront API · Latchkey”.
-fn tab_title(title: &str) -> String {
-    let project = use_context::<Workspace>()
-        .and_then(Workspace::project)
-        .map(|project| project.name);
-    let known = [Some(title.to_owned()), project]
-        .into_iter()
-        .flatten()
-        .filter(|part| !part.is_empty());
-    known
-        .chain(["Latchkey".to_owned()])
-        .collect::<Vec<_>>()
-        .join(" · ")
+fn tab_title(title: String, workspace: Workspace) -> String {
+    let project = workspace.project().map(|project| project.name).unwrap_or_default();
+    let parts = [title, project, "Latchkey".to_owned()];
+    parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" · ")
 }

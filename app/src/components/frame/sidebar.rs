@@ -22,38 +22,30 @@ pub(super) enum Room {
 #[component]
 pub(super) fn Sidebar() -> impl IntoView {
     view! {
-        <div class="sticky top-0 hidden h-dvh w-14 shrink-0 flex-col border-r border-line bg-sidebar px-2 pb-4 lg:flex xl:w-60 xl:px-3">
+        <nav aria-label="Project" class="sticky top-0 hidden h-dvh w-14 shrink-0 flex-col border-r border-line bg-sidebar px-2 pb-4 lg:flex xl:w-60 xl:px-3">
             <a href="/" class="flex h-13 shrink-0 items-center gap-2 rounded-sm px-2 xl:px-1" aria-label="Latchkey">
                 <Logo/>
                 <span class="text-heading font-semibold max-xl:hidden">"Latchkey"</span>
             </a>
             <Navigation room=Room::Column/>
-        </div>
+        </nav>
     }
 }
 
-/// The project switcher and the pages. Whoever shows it gives it a column.
+/// The project switcher and the pages. Whoever shows it gives it a column, and the landmark.
 #[component]
 pub(super) fn Navigation(
     /// How much room there is.
     room: Room,
 ) -> impl IntoView {
     let workspace = expect_context::<Workspace>();
-    let look = if room == Room::Column {
-        SwitcherLook::Sidebar
-    } else {
-        SwitcherLook::Drawer
-    };
-    let version = if room == Room::Column {
-        "max-xl:hidden"
-    } else {
-        ""
-    };
+    let look = if room == Room::Column { SwitcherLook::Sidebar } else { SwitcherLook::Drawer };
+    let version = if room == Room::Column { "max-xl:hidden" } else { "" };
     view! {
         <Switcher look/>
-        <nav aria-label="Project" class="mt-3 flex grow flex-col gap-0.5">
+        <div class="mt-3 flex grow flex-col gap-0.5">
             <NavLink room glyph=Glyph::Boxes label="Applications" to=applications_path workspace/>
-        </nav>
+        </div>
         <p class=format!("px-2 text-right text-caption text-ink-3 {version}")>
             {concat!("v", env!("CARGO_PKG_VERSION"))}
         </p>
@@ -70,25 +62,16 @@ fn NavLink(
     workspace: Workspace,
 ) -> impl IntoView {
     let path = use_location().pathname;
-    let first = move || {
-        workspace
-            .with(|data| data.projects.first().map(|project| project.id))
-            .flatten()
-    };
+    let first =
+        move || workspace.with(|data| data.projects.first().map(|project| project.id)).flatten();
     let href = Memo::new(move |_| {
-        workspace
-            .project_id()
-            .or_else(first)
-            .map_or_else(|| "/".to_owned(), to)
+        workspace.project_id().or_else(first).map_or_else(|| "/".to_owned(), to)
     });
     let chosen = Memo::new(move |_| {
         href.with(|href| href != "/" && path.with(|path| path.starts_with(href)))
     });
     let (size, words) = match room {
-        Room::Column => (
-            "h-8 text-table max-xl:justify-center max-xl:px-0",
-            "max-xl:sr-only",
-        ),
+        Room::Column => ("h-8 text-table max-xl:justify-center max-xl:px-0", "max-xl:sr-only"),
         Room::Drawer => ("h-11 text-body", ""),
     };
     view! {

@@ -56,11 +56,7 @@ pub(super) fn Switcher(
 /// The project that the page is about.
 #[component]
 fn Current(look: SwitcherLook, workspace: Workspace) -> impl IntoView {
-    let hidden = if look == SwitcherLook::Sidebar {
-        "max-xl:hidden"
-    } else {
-        ""
-    };
+    let hidden = if look == SwitcherLook::Sidebar { "max-xl:hidden" } else { "" };
     let name = move || workspace.project().map(|project| project.name);
     if look == SwitcherLook::TopBar {
         return view! {
@@ -113,12 +109,17 @@ fn Projects(workspace: Workspace) -> impl IntoView {
                 .iter()
                 .map(|organization| {
                     let heading = format!("{} · {}", organization.name, organization.tier.label());
+                    let spoken = heading.clone();
                     let projects = data.projects.iter().filter(|project| project.organization_id == organization.id);
                     view! {
-                        <p class="px-2.5 pt-1.5 pb-1 text-micro text-ink-3">{heading}</p>
-                        {projects
-                            .map(|project| view! { <ProjectItem project=project.clone() workspace/> })
-                            .collect_view()}
+                        <div role="group" aria-label=spoken>
+                            <p class="px-2.5 pt-1.5 pb-1 text-micro text-ink-3" aria-hidden="true">
+                                {heading}
+                            </p>
+                            {projects
+                                .map(|project| view! { <ProjectItem project=project.clone() workspace/> })
+                                .collect_view()}
+                        </div>
                     }
                 })
                 .collect_view()

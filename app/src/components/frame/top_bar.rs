@@ -19,11 +19,11 @@ pub(super) fn TopBar(
 ) -> impl IntoView {
     let theme = expect_context::<Theme>();
     view! {
-        <header class="sticky top-0 z-30 flex h-14 shrink-0 items-center gap-2 border-b border-line bg-canvas px-2 md:h-13 md:px-6 lg:px-8">
+        <header class="sticky top-0 z-30 flex h-14 shrink-0 items-center gap-2 border-b border-line bg-canvas px-3 md:h-13 md:px-6 lg:px-8">
             <IconButton
                 glyph=Glyph::Menu
                 label="Open navigation"
-                class="size-9 lg:hidden"
+                class="-ml-1 lg:hidden max-md:[&_svg]:size-5"
                 on_press=move |()| drawer.set(true)
             />
             <div class="flex min-w-0 items-center gap-1 md:hidden">
@@ -31,11 +31,11 @@ pub(super) fn TopBar(
                 <Switcher look=SwitcherLook::TopBar/>
             </div>
             <Breadcrumb/>
-            <div class="ml-auto flex shrink-0 items-center gap-2">
+            <div class="ml-auto flex shrink-0 items-center gap-1 md:gap-2">
                 <button
                     type="button"
-                    class="inline-flex size-8 cursor-pointer items-center justify-center rounded-sm text-ink-2 hover:bg-hover hover:text-ink max-md:size-11"
-                    aria-label="Switch between light and dark"
+                    class="inline-flex size-8 cursor-pointer items-center justify-center rounded-sm text-ink-2 hover:bg-hover hover:text-ink max-md:size-11 max-md:[&_svg]:size-5"
+                    aria-label="Switch between light and dark theme"
                     on:click=move |_| theme.toggle()
                 >
                     <span class="inline-flex dark:hidden"><Icon glyph=Glyph::Sun/></span>

@@ -37,22 +37,17 @@ impl Workspace {
     pub(super) fn provide() {
         let path = use_location().pathname;
         let project = Memo::new(move |_| path.with(|path| project_of(path)));
-        provide_context(Self {
-            data: LocalResource::new(load),
-            project,
-        });
+        provide_context(Self { data: LocalResource::new(load), project });
     }
 
     /// Reads what was loaded, tracked; `None` until it is there.
     pub fn with<T>(self, read: impl FnOnce(&WorkspaceData) -> T) -> Option<T> {
-        self.data
-            .with(|data| data.as_ref()?.as_ref().ok().map(read))
+        self.data.with(|data| data.as_ref()?.as_ref().ok().map(read))
     }
 
     /// Why it could not be loaded, tracked.
     pub fn error(self) -> Option<ApiError> {
-        self.data
-            .with(|data| data.as_ref()?.as_ref().err().cloned())
+        self.data.with(|data| data.as_ref()?.as_ref().err().cloned())
     }
 
     /// Whether the first answer is still on its way, tracked.
@@ -73,20 +68,13 @@ impl Workspace {
     /// The project that the page is about, tracked.
     pub fn project(self) -> Option<Project> {
         let id = self.project.get()?;
-        self.with(|data| {
-            data.projects
-                .iter()
-                .find(|project| project.id == id)
-                .cloned()
-        })
-        .flatten()
+        self.with(|data| data.projects.iter().find(|project| project.id == id).cloned()).flatten()
     }
 
     /// The organization of that project, tracked.
     pub fn organization(self) -> Option<Organization> {
         let id = self.project()?.organization_id;
-        self.with(|data| data.me.organizations.iter().find(|it| it.id == id).cloned())
-            .flatten()
+        self.with(|data| data.me.organizations.iter().find(|it| it.id == id).cloned()).flatten()
     }
 }
 
@@ -109,11 +97,7 @@ async fn load() -> Result<WorkspaceData, ApiError> {
 
 /// The project that a path is about.
 fn project_of(path: &str) -> Option<ProjectId> {
-    path.strip_prefix("/projects/")?
-        .split('/')
-        .next()?
-        .parse()
-        .ok()
+    path.strip_prefix("/projects/")?.split('/').next()?.parse().ok()
 }
 
 #[cfg(test)]
@@ -124,10 +108,7 @@ mod tests {
     fn a_path_names_its_project() {
         let id = "prj_01kc3f1m6ze1tvyqnz0rg5bqfa";
         let project = project_of(&format!("/projects/{id}/applications")).unwrap();
-        assert_eq!(
-            applications_path(project),
-            format!("/projects/{id}/applications")
-        );
+        assert_eq!(applications_path(project), format!("/projects/{id}/applications"));
         assert_eq!(project_of("/projects/nonsense/applications"), None);
         assert_eq!(project_of("/"), None);
     }

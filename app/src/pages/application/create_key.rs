@@ -71,19 +71,16 @@ impl Form {
         match problem.map(|problem| (problem.code, problem.field("name"))) {
             Some((ErrorCode::NameTaken, _)) => {
                 let name = self.name.with_untracked(|name| name.trim().to_owned());
-                self.name_error.set(Some(format!(
-                    "This project already has a key named “{name}”."
-                )));
+                self.name_error
+                    .set(Some(format!("This project already has a key named “{name}”.")));
             }
             Some((_, Some(message))) => self.name_error.set(Some(message.to_owned())),
             Some((ErrorCode::TierLimitReached | ErrorCode::Forbidden, None)) => {
-                self.refusal
-                    .set(problem.map(|problem| problem.detail.clone()));
+                self.refusal.set(problem.map(|problem| problem.detail.clone()));
             }
             _ => {
-                self.refusal.set(Some(
-                    "Couldn’t create the key. Nothing was saved. Try again.".to_owned(),
-                ));
+                self.refusal
+                    .set(Some("Couldn’t create the key. Nothing was saved. Try again.".to_owned()));
             }
         }
     }

@@ -33,10 +33,7 @@ pub fn KeyCreated(
     let copier = Copier::that_stays();
     let secret = Signal::derive(move || {
         created.with(|created| {
-            created
-                .as_ref()
-                .map(|created| created.key.expose().to_owned())
-                .unwrap_or_default()
+            created.as_ref().map(|created| created.key.expose().to_owned()).unwrap_or_default()
         })
     });
     let name = created
@@ -53,13 +50,18 @@ pub fn KeyCreated(
             checking.set(true);
         }
     };
+    // The check goes first, so that focus returns to what opened the dialog under it.
+    let close_anyway = move || {
+        checking.set(false);
+        finish();
+    };
     let go_back = move || {
         checking.set(false);
         copier.copy(secret.get_untracked());
     };
     let done = move || {
         view! {
-            <div class="flex w-full items-center justify-between gap-3 max-md:grid max-md:gap-2">
+            <div class="flex w-full items-center justify-between gap-3 max-md:grid max-md:grid-cols-1 max-md:gap-2">
                 <Checkbox name="stored" checked=stored>"I’ve stored this key somewhere safe"</Checkbox>
                 <Button
                     variant=Variant::Primary
@@ -86,7 +88,7 @@ pub fn KeyCreated(
             </div>
         </Dialog>
         <Show when=move || checking.get()>
-            <CloseCheck name=name.clone() on_back=move |()| go_back() on_close=move |()| finish()/>
+            <CloseCheck name=name.clone() on_back=move |()| go_back() on_close=move |()| close_anyway()/>
         </Show>
     }
 }

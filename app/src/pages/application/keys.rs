@@ -1,6 +1,6 @@
 //! The keys of one application: the table, and the card that stands there before the first one.
 
-use latchkey_domain::api::{ApiKey, ApplicationContext};
+use latchkey_domain::api::{ApplicationContext, ListedKey};
 use latchkey_domain::key::KeyStatus;
 use leptos::prelude::*;
 
@@ -13,11 +13,10 @@ use crate::components::icon::Glyph;
 use crate::components::masked_key::MaskedKey;
 use crate::components::pager::LoadMore;
 use crate::components::relative_time::{RelativeTime, browser_time};
-use crate::components::skeleton::skeleton_shown;
 use crate::components::snippets::report_a_trace;
 use crate::components::status_badge::StatusBadge;
 use crate::components::table::{CELL, Card, Column, LoadingTable, Nothing, ROW, Table};
-use crate::pages::feed::{Feed, Stage};
+use crate::pages::feed::{Feed, Shown};
 
 const COLUMNS: &[Column] = &[
     Column::new("Name"),
@@ -33,7 +32,7 @@ const COLUMNS: &[Column] = &[
 #[component]
 pub fn Keys(
     /// The keys.
-    keys: Feed<ApiKey>,
+    keys: Feed<ListedKey>,
     /// Whose keys they are.
     context: Signal<ApplicationContext>,
     /// Whether the person may make and revoke keys.
@@ -43,14 +42,10 @@ pub fn Keys(
     /// Opens the dialog that makes a key.
     on_create: Callback<()>,
 ) -> impl IntoView {
-    let skeleton = skeleton_shown(Signal::derive(move || keys.stage() == Stage::Loading));
-    let is_empty = Memo::new(move |_| keys.count() == 0);
-    let list = move || match keys.stage() {
-        _ if skeleton.get() => {
-            view! { <LoadingTable label="API keys" columns=COLUMNS/> }.into_any()
-        }
-        Stage::Loading => ().into_any(),
-        Stage::Failed(error) => view! {
+    let shown = keys.shown();
+    let list = move || match shown.get() {
+        Shown::Skeleton => view! { <LoadingTable label="API keys" columns=COLUMNS/> }.into_any(),
+        Shown::Failed(error) => view! {
             <Card>
                 <ErrorState
                     title="Couldn’t load keys"
@@ -61,10 +56,8 @@ pub fn Keys(
             </Card>
         }
         .into_any(),
-        Stage::Ready if is_empty.get() => {
-            view! { <FirstKey context may_write on_create/> }.into_any()
-        }
-        Stage::Ready => view! { <KeyTable keys may_write revocation/> }.into_any(),
+        Shown::Empty => view! { <FirstKey context may_write on_create/> }.into_any(),
+        Shown::Rows => view! { <KeyTable keys may_write revocation/> }.into_any(),
     };
     view! {
         <section aria-labelledby="keys-title">
@@ -75,18 +68,22 @@ pub fn Keys(
 }
 
 #[component]
-fn KeyTable(keys: Feed<ApiKey>, may_write: Signal<bool>, revocation: Revocation) -> impl IntoView {
+fn KeyTable(
+    keys: Feed<ListedKey>,
+    may_write: Signal<bool>,
+    revocation: Revocation,
+) -> impl IntoView {
     let rows = move || {
         let mut rows = keys.rows();
         // Stable: within each part the newest stays first.
-        rows.sort_by_key(|key| key.status == KeyStatus::Revoked);
+        rows.sort_by_key(|row| row.key.status == KeyStatus::Revoked);
         rows
     };
     view! {
         <Table label="API keys" columns=COLUMNS>
             // A key that changed is another row: what is shown of it is set when the row is made.
-            <For each=rows key=|key| (key.id, key.status, key.last_used_at, key.name.clone()) let(key)>
-                <KeyRow key may_write revocation/>
+            <For each=rows key=|row| (row.key.id, row.key.status, row.key.last_used_at) let(listed)>
+                <KeyRow listed may_write revocation/>
             </For>
         </Table>
         <LoadMore
@@ -102,7 +99,8 @@ fn KeyTable(keys: Feed<ApiKey>, may_write: Signal<bool>, revocation: Revocation)
 }
 
 #[component]
-fn KeyRow(key: ApiKey, may_write: Signal<bool>, revocation: Revocation) -> impl IntoView {
+fn KeyRow(listed: ListedKey, may_write: Signal<bool>, revocation: Revocation) -> impl IntoView {
+    let key = listed.key.clone();
     let id = key.id.to_string();
     let short_id = id.get(..12).unwrap_or_default().to_owned();
     let revoked = key.status == KeyStatus::Revoked;
@@ -137,7 +135,7 @@ fn KeyRow(key: ApiKey, may_write: Signal<bool>, revocation: Revocation) -> impl 
                 <StatusBadge status=key.status/>
             </td>
             <td role="cell" class=format!("{CELL} text-right max-md:order-2 max-md:-my-2 max-md:-mr-2")>
-                <Actions key may_write revocation/>
+                <Actions listed may_write revocation/>
             </td>
         </tr>
     }
@@ -145,10 +143,10 @@ fn KeyRow(key: ApiKey, may_write: Signal<bool>, revocation: Revocation) -> impl 
 
 /// What can be done with a key: nothing once it is revoked.
 #[component]
-fn Actions(key: ApiKey, may_write: Signal<bool>, revocation: Revocation) -> impl IntoView {
-    let can_revoke = key.status != KeyStatus::Revoked;
-    let label = format!("Revoke {}", key.name);
-    let key = StoredValue::new(key);
+fn Actions(listed: ListedKey, may_write: Signal<bool>, revocation: Revocation) -> impl IntoView {
+    let can_revoke = listed.key.status != KeyStatus::Revoked;
+    let label = format!("Revoke {}", listed.key.name);
+    let listed = StoredValue::new(listed);
     view! {
         <Show when=move || can_revoke && may_write.get()>
             <IconButton
@@ -156,7 +154,7 @@ fn Actions(key: ApiKey, may_write: Signal<bool>, revocation: Revocation) -> impl
                 label=label.clone()
                 tooltip="Revoke"
                 danger=true
-                on_press=move |()| revocation.asked.set(Some(key.get_value()))
+                on_press=move |()| revocation.asked.set(Some(listed.get_value()))
             />
         </Show>
     }

@@ -9,7 +9,7 @@ pub mod revoke;
 pub mod telemetry;
 pub mod trace_row;
 
-use latchkey_domain::api::{ApiKey, ApplicationContext, CreatedKey};
+use latchkey_domain::api::{ApplicationContext, CreatedKey, ListedKey};
 use latchkey_domain::id::{ApplicationId, ProjectId};
 use latchkey_domain::problem::{ErrorCode, Problem};
 use latchkey_domain::role::Permission;
@@ -43,10 +43,7 @@ pub fn ApplicationPage() -> impl IntoView {
     let ids = Memo::new(move |_| {
         params.with(|params| {
             let project = params.get_str("project")?.parse::<ProjectId>().ok()?;
-            let application = params
-                .get_str("application")?
-                .parse::<ApplicationId>()
-                .ok()?;
+            let application = params.get_str("application")?.parse::<ApplicationId>().ok()?;
             Some((project, application))
         })
     });
@@ -77,10 +74,9 @@ impl Subject {
                 }
                 match answer {
                     Ok(it) if it.project.id == project => found.set(Some(it)),
-                    Ok(_) => failure.set(Some(ApiError::Refused(Problem::new(
-                        ErrorCode::NotFound,
-                        "",
-                    )))),
+                    Ok(_) => {
+                        failure.set(Some(ApiError::Refused(Problem::new(ErrorCode::NotFound, ""))));
+                    }
                     // What is shown stays right enough until the next time.
                     Err(_) if found.with_untracked(Option::is_some) => {}
                     Err(error) => failure.set(Some(error)),
@@ -88,19 +84,11 @@ impl Subject {
             });
         });
         Effect::new(move || load.run(()));
-        Self {
-            found,
-            failure,
-            load,
-        }
+        Self { found, failure, load }
     }
 
     fn is_missing(self) -> bool {
-        self.failure.with(|error| {
-            error
-                .as_ref()
-                .is_some_and(|error| error.is(ErrorCode::NotFound))
-        })
+        self.failure.with(|error| error.as_ref().is_some_and(|error| error.is(ErrorCode::NotFound)))
     }
 
     fn retry(self) {
@@ -132,21 +120,16 @@ fn Application(project: ProjectId, application: ApplicationId) -> impl IntoView 
 fn Head(
     project: ProjectId,
     subject: Subject,
-    keys: Feed<ApiKey>,
+    keys: Feed<ListedKey>,
     #[prop(into)] on_create: Callback<()>,
 ) -> impl IntoView {
-    let Subject { found, .. } = subject;
-    let section = Signal::stored(Section {
-        title: "Applications",
-        href: applications_path(project),
-    });
-    let title = Signal::derive(move || {
-        found.with(|found| {
-            found
-                .as_ref()
-                .map(|found| found.application.name.clone())
-                .unwrap_or_default()
-        })
+    let Subject { found, failure, .. } = subject;
+    let section =
+        Signal::stored(Section { title: "Applications", href: applications_path(project) });
+    let title = Signal::derive(move || match found.get() {
+        Some(found) => found.application.name,
+        None if failure.with(Option::is_some) => "Application".to_owned(),
+        None => String::new(),
     });
     let description = Signal::derive(move || {
         found.with(|found| found.as_ref().map(describe).unwrap_or_default())
@@ -157,7 +140,8 @@ fn Head(
         <PageHead title section description>
             {move || {
                 let project = found.get()?.project;
-                Some(view! { <SlotMeter used=project.keys_used limit=project.keys_limit/> })
+                let meter = view! { <SlotMeter used=project.keys_used limit=project.keys_limit/> };
+                Some(view! { <div class="flex min-h-8 items-center">{meter}</div> })
             }}
             <Show when=can_create>
                 <Button variant=Variant::Primary glyph=Glyph::Plus on_press=on_create>
@@ -170,11 +154,7 @@ fn Head(
 
 /// One line: where the application runs and what it is for.
 fn describe(found: &ApplicationContext) -> String {
-    let ApplicationContext {
-        application,
-        project,
-        ..
-    } = found;
+    let ApplicationContext { application, project, .. } = found;
     let environment = application.environment.label();
     if application.description.is_empty() {
         let project = &project.name;
@@ -195,30 +175,43 @@ fn may_write(found: &ApplicationContext) -> bool {
 fn Body(
     application: ApplicationId,
     subject: Subject,
-    keys: Feed<ApiKey>,
+    keys: Feed<ListedKey>,
     creating: RwSignal<bool>,
 ) -> impl IntoView {
     let Subject { found, failure, .. } = subject;
     let is_there = Memo::new(move |_| found.with(Option::is_some));
-    let loading = Signal::derive(move || !is_there.get() && failure.with(Option::is_none));
-    let skeleton = skeleton_shown(loading);
-    move || {
+    let skeleton =
+        skeleton_shown(Signal::derive(move || !is_there.get() && failure.with(Option::is_none)));
+    // A memo, so that the sections, and a dialog in them, stay when the data is fetched again.
+    let state = Memo::new(move |_| {
         if skeleton.get() {
-            return view! { <Loading/> }.into_any();
+            None
+        } else if is_there.get() {
+            Some(Ok(()))
+        } else {
+            failure.get().map(Err)
         }
-        match (is_there.get().then(|| found.get_untracked()).flatten(), failure.get()) {
-            (Some(first), _) => {
-                let context = Signal::derive(move || found.get().unwrap_or_else(|| first.clone()));
-                view! { <Sections application context keys creating on_changed=subject.load/> }.into_any()
-            }
-            (None, Some(error)) => view! {
-                <Card>
-                    <ErrorState title="Couldn’t load the application" error on_retry=move |()| subject.retry()/>
-                </Card>
-            }
-            .into_any(),
-            (None, None) => ().into_any(),
+    });
+    let workspace = expect_context::<Workspace>();
+    // What kept this from loading has kept the rest from it too.
+    let retry = move |()| {
+        subject.retry();
+        keys.retry();
+        workspace.reload();
+    };
+    move || match (state.get(), found.get_untracked()) {
+        (Some(Ok(())), Some(first)) => {
+            let context = Signal::derive(move || found.get().unwrap_or_else(|| first.clone()));
+            let on_changed = subject.load;
+            view! { <Sections application context keys creating on_changed/> }.into_any()
         }
+        (Some(Err(error)), _) => view! {
+            <Card>
+                <ErrorState title="Couldn’t load the application" error on_retry=retry/>
+            </Card>
+        }
+        .into_any(),
+        _ => view! { <Loading/> }.into_any(),
     }
 }
 
@@ -235,7 +228,7 @@ fn Loading() -> impl IntoView {
 fn Sections(
     application: ApplicationId,
     context: Signal<ApplicationContext>,
-    keys: Feed<ApiKey>,
+    keys: Feed<ListedKey>,
     creating: RwSignal<bool>,
     on_changed: Callback<()>,
 ) -> impl IntoView {
@@ -285,10 +278,7 @@ fn ViewerNote(context: Signal<ApplicationContext>) -> impl IntoView {
     let why = move || {
         let organization = context.get().organization;
         let role = organization.role.label();
-        format!(
-            " Your role in {} is {role}. An owner or admin can change it.",
-            organization.name
-        )
+        format!(" Your role in {} is {role}. An owner or admin can change it.", organization.name)
     };
     view! {
         <div class="mb-5">
@@ -302,7 +292,5 @@ fn ViewerNote(context: Signal<ApplicationContext>) -> impl IntoView {
 
 /// Where this server is reached, for commands that are copied from the page.
 fn origin() -> String {
-    use_context::<PublicUrl>()
-        .map(|url| url.0)
-        .unwrap_or_default()
+    use_context::<PublicUrl>().map(|url| url.0).unwrap_or_default()
 }

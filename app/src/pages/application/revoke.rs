@@ -1,6 +1,7 @@
 //! Revoking a key: what it means, then the deed.
 
-use latchkey_domain::api::ApiKey;
+use latchkey_domain::api::ListedKey;
+use latchkey_domain::id::KeyId;
 use latchkey_domain::key::KeyStatus;
 use leptos::prelude::*;
 
@@ -18,16 +19,16 @@ use crate::pages::feed::Feed;
 #[derive(Clone, Copy)]
 pub struct Revocation {
     /// The key in question.
-    pub asked: RwSignal<Option<ApiKey>>,
+    pub asked: RwSignal<Option<ListedKey>>,
     busy: RwSignal<bool>,
-    keys: Feed<ApiKey>,
+    keys: Feed<ListedKey>,
     on_revoked: Callback<()>,
     toasts: Toasts,
 }
 
 impl Revocation {
     /// For the keys of one list. `on_revoked` is called after each.
-    pub fn new(keys: Feed<ApiKey>, on_revoked: Callback<()>) -> Self {
+    pub fn new(keys: Feed<ListedKey>, on_revoked: Callback<()>) -> Self {
         Self {
             asked: RwSignal::new(None),
             busy: RwSignal::new(false),
@@ -37,22 +38,22 @@ impl Revocation {
         }
     }
 
-    /// Revokes `key`, closes the dialog and says how it went, even to who has left the page by then.
-    fn revoke(self, key: ApiKey) {
+    /// Revokes a key, closes the dialog and says how it went, even to who has left the page by then.
+    fn revoke(self, id: KeyId) {
         _ = self.busy.try_set(true);
         leptos::task::spawn_local(async move {
-            let answer = revoke_key(key.id).await;
+            let answer = revoke_key(id).await;
             _ = self.busy.try_set(false);
             _ = self.asked.try_set(None);
             if answer.is_ok() {
-                self.keys.change(key.id, |row| {
-                    row.status = KeyStatus::Revoked;
-                    row.revoked_at = browser_time();
+                self.keys.change(id, |row| {
+                    row.key.status = KeyStatus::Revoked;
+                    row.key.revoked_at = browser_time();
                 });
                 self.toasts.success("Key revoked");
                 _ = self.on_revoked.try_run(());
             } else {
-                let again = ToastAction::new("Retry", move || self.revoke(key.clone()));
+                let again = ToastAction::new("Retry", move || self.revoke(id));
                 self.toasts.failure("Couldn’t revoke the key.", Some(again));
             }
         });
@@ -69,10 +70,10 @@ pub fn RevokeDialog(
 ) -> impl IntoView {
     let Revocation { asked, busy, .. } = revocation;
     move || {
-        asked.get().map(|key| {
-            let title = format!("Revoke “{}”?", key.name);
-            let frees_a_slot = key.status == KeyStatus::Active;
-            let revoked = StoredValue::new(key.clone());
+        asked.get().map(|listed| {
+            let title = format!("Revoke “{}”?", listed.key.name);
+            let frees_a_slot = listed.key.status == KeyStatus::Active;
+            let id = listed.key.id;
             let buttons = move || {
                 view! {
                     <Button autofocus=true disabled=busy on_press=move |()| asked.set(None)>
@@ -83,7 +84,7 @@ pub fn RevokeDialog(
                         glyph=Glyph::Trash2
                         busy
                         busy_label="Revoking…"
-                        on_press=move |()| revocation.revoke(revoked.get_value())
+                        on_press=move |()| revocation.revoke(id)
                     >
                         "Revoke key"
                     </Button>
@@ -98,7 +99,7 @@ pub fn RevokeDialog(
                     on_close=move |()| asked.set(None)
                     footer=buttons
                 >
-                    <Summary key=key.clone() application/>
+                    <Summary listed=listed.clone() application/>
                     <Consequences frees_a_slot/>
                 </Dialog>
             }
@@ -108,7 +109,8 @@ pub fn RevokeDialog(
 
 /// Which key it is, and when it was last used.
 #[component]
-fn Summary(key: ApiKey, application: Signal<String>) -> impl IntoView {
+fn Summary(listed: ListedKey, application: Signal<String>) -> impl IntoView {
+    let key = listed.key.clone();
     view! {
         <div class="rounded-md border border-line bg-subtle p-3.5">
             <div class="flex items-center justify-between gap-3">
@@ -120,15 +122,15 @@ fn Summary(key: ApiKey, application: Signal<String>) -> impl IntoView {
                 <span class="min-w-0 truncate text-caption text-ink-3">{application}</span>
             </div>
             <div class="mt-3 border-t border-line pt-3">
-                <LastUse key/>
+                <LastUse listed/>
             </div>
         </div>
     }
 }
 
 #[component]
-fn LastUse(key: ApiKey) -> impl IntoView {
-    let Some(time) = key.last_used_at else {
+fn LastUse(listed: ListedKey) -> impl IntoView {
+    let Some(time) = listed.key.last_used_at else {
         return view! { <p class="text-ink-2">"Never used"</p> }.into_any();
     };
     let clock = use_context::<Clock>();
@@ -138,7 +140,7 @@ fn LastUse(key: ApiKey) -> impl IntoView {
         Some(now) => format!("Used {}", relative(time, now)),
         None => format!("Last used {}", date(time)),
     };
-    let from = key.last_used_ip;
+    let from = listed.last_used_ip;
     view! {
         <p
             class="flex items-center gap-2"

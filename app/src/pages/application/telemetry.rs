@@ -16,11 +16,10 @@ use crate::components::error_state::ErrorState;
 use crate::components::icon::{Glyph, Icon};
 use crate::components::pager::LoadMore;
 use crate::components::relative_time::browser_time;
-use crate::components::skeleton::skeleton_shown;
 use crate::components::snippets::{Snippet, curl_logs, curl_traces};
 use crate::components::table::{Card, Column, LoadingTable, Table};
 use crate::components::tabs::{Tab, TabList, tab_id};
-use crate::pages::feed::{Feed, Stage};
+use crate::pages::feed::{Feed, Shown};
 use crate::pages::rows::Identified;
 
 const TRACES: &str = "Traces";
@@ -40,18 +39,10 @@ pub fn Telemetry(
     });
     let navigate = use_navigate();
     let choose = Callback::new(move |label: &'static str| {
-        let to = if label == LOGS {
-            "?tab=logs"
-        } else {
-            "?tab=traces"
-        };
+        let to = if label == LOGS { "?tab=logs" } else { "?tab=traces" };
         navigate(
             to,
-            NavigateOptions {
-                replace: true,
-                scroll: false,
-                ..NavigateOptions::default()
-            },
+            NavigateOptions { replace: true, scroll: false, ..NavigateOptions::default() },
         );
     });
     let tabs = vec![Tab::new(TRACES), Tab::new(LOGS)];
@@ -84,9 +75,7 @@ fn Traces(application: ApplicationId) -> impl IntoView {
         command: curl_traces,
         columns: trace_row::COLUMNS,
     };
-    live_list(feed, words, |trace: IngestedTrace| {
-        trace_row::trace_row(trace).into_any()
-    })
+    live_list(feed, words, |trace: IngestedTrace| trace_row::trace_row(trace).into_any())
 }
 
 #[component]
@@ -99,9 +88,7 @@ fn Logs(application: ApplicationId) -> impl IntoView {
         command: curl_logs,
         columns: log_row::COLUMNS,
     };
-    live_list(feed, words, |log: IngestedLog| {
-        log_row::log_row(log).into_any()
-    })
+    live_list(feed, words, |log: IngestedLog| log_row::log_row(log).into_any())
 }
 
 /// What one of the lists says and shows.
@@ -124,21 +111,19 @@ where
             feed.refresh();
         }
     });
-    let skeleton = skeleton_shown(Signal::derive(move || feed.stage() == Stage::Loading));
-    let is_empty = Memo::new(move |_| feed.count() == 0);
-    let content = move || match feed.stage() {
-        _ if skeleton.get() => {
+    let shown = feed.shown();
+    let content = move || match shown.get() {
+        Shown::Skeleton => {
             view! { <LoadingTable label=words.label columns=words.columns/> }.into_any()
         }
-        Stage::Loading => ().into_any(),
-        Stage::Failed(error) => view! {
+        Shown::Failed(error) => view! {
             <Card>
                 <ErrorState title=words.failed error on_retry=move |()| feed.retry()/>
             </Card>
         }
         .into_any(),
-        Stage::Ready if is_empty.get() => view! { <Empty words/> }.into_any(),
-        Stage::Ready => view! {
+        Shown::Empty => view! { <Empty words/> }.into_any(),
+        Shown::Rows => view! {
             <Table label=words.label columns=words.columns>
                 <For each=move || feed.rows() key=Identified::id children=row/>
             </Table>
@@ -152,24 +137,24 @@ where
         .into_any(),
     };
     view! {
-        <Note is_empty=is_empty.into() ready=Signal::derive(move || feed.stage() == Stage::Ready) stale=feed.stale()/>
+        <Note shown stale=feed.stale()/>
         {content}
     }
 }
 
 /// What happens to the list by itself, told once it happens.
 #[component]
-fn Note(is_empty: Signal<bool>, ready: Signal<bool>, stale: Signal<bool>) -> impl IntoView {
+fn Note(shown: Memo<Shown>, stale: Signal<bool>) -> impl IntoView {
     let was_empty = RwSignal::new(false);
     Effect::new(move || {
-        if ready.get() && is_empty.get() {
+        if shown.get() == Shown::Empty {
             was_empty.set(true);
         }
     });
     let words = move || {
         if stale.get() {
             "Latchkey doesn’t answer. Trying again every few seconds."
-        } else if was_empty.get() && !is_empty.get() {
+        } else if was_empty.get() && shown.get() == Shown::Rows {
             "First request received"
         } else {
             ""

@@ -17,14 +17,14 @@ const CHECKS: [(&str, &str); 4] = [
 #[component]
 pub(super) fn Specimen() -> impl IntoView {
     view! {
-        <aside class="hidden grow basis-0 flex-col items-center justify-center rounded-xl border border-line bg-sidebar px-6 lg:flex">
+        <aside class="my-3 mr-3 hidden flex-col items-center justify-center rounded-xl border border-line bg-sidebar px-6 lg:flex">
             <div class="w-full max-w-[27.5rem] overflow-hidden rounded-lg border border-line bg-surface" aria-hidden="true">
-                <div class="border-b border-line px-5 pt-4 pb-4">
+                <div class="border-b border-line px-5 py-4">
                     <p class="flex items-center gap-2 text-table font-medium">
                         "Web checkout" <EnvironmentTag environment=Environment::Live/>
-                        <span class="ml-auto font-mono text-caption font-normal text-ink-3">"GET /orders"</span>
+                        <span class="ml-auto font-mono text-[0.71875rem] font-normal text-ink-3">"GET /orders"</span>
                     </p>
-                    <p class="mt-1.5 font-mono text-[1.3125rem] leading-7 whitespace-nowrap">
+                    <p class="mt-2 pb-0.5 font-mono text-[1.275rem] leading-7 whitespace-nowrap">
                         <span class="text-ink-3">"lk_live_"</span>
                         "7Qm2"
                         <span class="text-ink-3">"••••••••"</span>

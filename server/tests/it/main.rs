@@ -1,0 +1,16 @@
+//! The product over HTTP and over its services, on SQLite and on PostgreSQL.
+//!
+//! Laid out as the URLs are. Every test that touches storage runs on both databases: see [`world`].
+#![expect(clippy::unwrap_used, reason = "a test that can't go on stops")]
+
+mod api_keys;
+mod bad_input;
+mod check;
+mod ingest;
+mod openapi;
+mod pages;
+mod process;
+mod sessions;
+mod sign_in;
+mod tenancy;
+mod world;

@@ -1,0 +1,207 @@
+//! The binary itself: starting, draining, dying.
+
+use std::io::{BufRead, BufReader};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use reqwest::Client;
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::world::{refresh_cookie, text, traces};
+
+struct Process {
+    child: Child,
+    base: String,
+}
+
+impl Process {
+    /// Starts the binary on a free port and waits until it is ready.
+    async fn start(folder: &TempDir, client: &Client) -> Self {
+        let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let child =
+            command(folder).arg(format!("--latchkey-listen=127.0.0.1:{port}")).spawn().unwrap();
+        let process = Self { child, base: format!("http://127.0.0.1:{port}") };
+        for _ in 0..200 {
+            let ready = client.get(format!("{}/readyz", process.base)).send().await;
+            if ready.is_ok_and(|answer| answer.status() == 200) {
+                return process;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        panic!("the server was not ready within 10 s");
+    }
+
+    fn signal(&self, name: &str) {
+        let kill =
+            Command::new("kill").args([name, &self.child.id().to_string()]).status().unwrap();
+        assert!(kill.success());
+    }
+
+    /// Waits for the end and returns the exit code.
+    fn wait(mut self) -> Option<i32> {
+        self.child.wait().unwrap().code()
+    }
+}
+
+fn command(folder: &TempDir) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_latchkey"));
+    command
+        .args(["serve", &format!("--latchkey-data-dir={}", folder.path().join("data").display())])
+        .env_clear()
+        .stdout(Stdio::null())
+        .stderr(Stdio::null());
+    command
+}
+
+async fn sign_in(client: &Client, base: &str) -> (String, String) {
+    let signed_in =
+        client.post(format!("{base}/auth/local")).header("origin", base).send().await.unwrap();
+    let body = serde_json::json!({ "refreshToken": refresh_cookie(&signed_in).unwrap() });
+    let tokens = client.post(format!("{base}/refresh")).json(&body).send().await.unwrap();
+    let tokens: Value = tokens.json().await.unwrap();
+    let jwt = text(&tokens["token"]);
+    let get = async |path: String| -> Value {
+        client
+            .get(format!("{base}{path}"))
+            .bearer_auth(&jwt)
+            .send()
+            .await
+            .unwrap()
+            .json()
+            .await
+            .unwrap()
+    };
+    let me = get("/v1/me".to_owned()).await;
+    let projects = format!("/v1/organizations/{}/projects", text(&me["organizations"][0]["id"]));
+    let project = text(&get(projects).await["data"][0]["id"]);
+    let application = get(format!("/v1/projects/{project}/applications")).await;
+    (jwt, text(&application["data"][0]["id"]))
+}
+
+fn client() -> Client {
+    Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap()
+}
+
+async fn ingest(client: &Client, base: &str, key: &str) -> reqwest::Response {
+    client
+        .post(format!("{base}/ingest/traces"))
+        .header("x-api-key", key)
+        .json(&traces(1))
+        .send()
+        .await
+        .unwrap()
+}
+
+#[tokio::test]
+async fn kill_9_loses_no_acknowledged_key_or_revocation() {
+    let (folder, client) = (tempfile::tempdir().unwrap(), client());
+    let process = Process::start(&folder, &client).await;
+    let (jwt, application) = sign_in(&client, &process.base).await;
+    let path = format!("{}/apikey?ApplicationId={application}", process.base);
+    let secret: String =
+        client.post(&path).bearer_auth(&jwt).send().await.unwrap().json().await.unwrap();
+    process.signal("-KILL");
+    assert_eq!(process.wait(), None);
+
+    let process = Process::start(&folder, &client).await;
+    assert_eq!(ingest(&client, &process.base, &secret).await.status(), 200);
+    let (jwt, _) = sign_in(&client, &process.base).await;
+    let path = format!("{}/apikey?ApplicationId={application}", process.base);
+    let list: Value =
+        client.get(&path).bearer_auth(&jwt).send().await.unwrap().json().await.unwrap();
+    let path = format!("{}/apikey/{}", process.base, text(&list["data"][0]["id"]));
+    assert_eq!(client.delete(path).bearer_auth(&jwt).send().await.unwrap().status(), 204);
+    process.signal("-KILL");
+    assert_eq!(process.wait(), None);
+
+    let process = Process::start(&folder, &client).await;
+    assert_eq!(ingest(&client, &process.base, &secret).await.status(), 401);
+    process.signal("-TERM");
+    assert_eq!(process.wait(), Some(0));
+}
+
+#[tokio::test]
+async fn sigterm_drains_and_writes_the_last_counters() {
+    let (folder, client) = (tempfile::tempdir().unwrap(), client());
+    let process = Process::start(&folder, &client).await;
+    let base = process.base.clone();
+    let (jwt, application) = sign_in(&client, &base).await;
+    let path = format!("{base}/apikey?ApplicationId={application}");
+    let secret: String =
+        client.post(&path).bearer_auth(&jwt).send().await.unwrap().json().await.unwrap();
+
+    // A request whose body is still on its way when the signal comes.
+    let (sender, receiver) = futures::channel::mpsc::channel::<Result<String, std::io::Error>>(4);
+    let body = traces(1).to_string();
+    let (first, second) = body.split_at(body.len() / 2);
+    let mut sender = sender;
+    sender.try_send(Ok(first.to_owned())).unwrap();
+    let slow = client
+        .post(format!("{base}/ingest/traces"))
+        .header("x-api-key", &secret)
+        .header("content-type", "application/json")
+        .body(reqwest::Body::wrap_stream(receiver))
+        .send();
+    let slow = tokio::spawn(slow);
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    process.signal("-TERM");
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    sender.try_send(Ok(second.to_owned())).unwrap();
+    drop(sender);
+    assert_eq!(slow.await.unwrap().unwrap().status(), 200, "an accepted request is finished");
+    assert_eq!(process.wait(), Some(0));
+
+    let process = Process::start(&folder, &client).await;
+    let (jwt, _) = sign_in(&client, &process.base).await;
+    let path = format!("{}/apikey?ApplicationId={application}", process.base);
+    let list: Value =
+        client.get(path).bearer_auth(&jwt).send().await.unwrap().json().await.unwrap();
+    assert!(list["data"][0]["last_used_at"].is_string(), "the use was written at the end");
+    process.signal("-TERM");
+    assert_eq!(process.wait(), Some(0));
+}
+
+#[test]
+fn without_credentials_on_a_public_address_it_refuses_to_start_and_says_what_to_set() {
+    let folder = tempfile::tempdir().unwrap();
+    let output = command(&folder)
+        .arg("--latchkey-listen=0.0.0.0:0")
+        .stderr(Stdio::piped())
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    let told = String::from_utf8(output.stderr).unwrap();
+    assert!(
+        told.contains("LATCHKEY_GITHUB_CLIENT_ID") && told.contains("LATCHKEY_LISTEN"),
+        "{told}"
+    );
+}
+
+#[test]
+fn help_lists_every_setting() {
+    let output =
+        Command::new(env!("CARGO_BIN_EXE_latchkey")).args(["serve", "--help"]).output().unwrap();
+    let lines: Vec<String> =
+        BufReader::new(&output.stdout[..]).lines().map(Result::unwrap).collect();
+    let help = lines.join("\n");
+    for setting in [
+        "LATCHKEY_LISTEN",
+        "LATCHKEY_PUBLIC_URL",
+        "LATCHKEY_DATA_DIR",
+        "DATABASE_URL",
+        "LATCHKEY_GITHUB_CLIENT_ID",
+        "LATCHKEY_GITHUB_CLIENT_SECRET",
+        "LATCHKEY_GITHUB_URL",
+        "LATCHKEY_GITHUB_API_URL",
+        "LATCHKEY_ADMINS",
+        "LATCHKEY_SIGNUP",
+        "LATCHKEY_JWT_SECRET",
+        "LATCHKEY_PEPPER",
+        "LATCHKEY_ACCESS_TOKEN_TTL",
+        "LATCHKEY_REFRESH_TOKEN_TTL",
+        "LATCHKEY_TRUSTED_PROXIES",
+    ] {
+        assert!(help.contains(setting), "{setting}");
+    }
+}

@@ -1,0 +1,317 @@
+//! What a test stands on: a server on a real port, over a database of its own, with a clock that only the
+//! test moves and a GitHub that only the test asks.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use clap::Parser;
+use github_stand_in::{Person, StandIn};
+use latchkey_domain::time::Timestamp;
+use latchkey_server::cli::{Cli, Command};
+use latchkey_server::config::Config;
+use latchkey_server::edge::SystemRandom;
+use latchkey_server::{AppState, router};
+use latchkey_services::clock::ManualClock;
+use latchkey_services::{Database, Services};
+use reqwest::header::{COOKIE, LOCATION, SET_COOKIE};
+use reqwest::{Client, RequestBuilder, Response, StatusCode};
+use sea_orm::ConnectionTrait;
+use serde_json::Value;
+use tempfile::TempDir;
+
+/// Runs each test on both databases.
+macro_rules! on_both_databases {
+    ($(async fn $name:ident($world:ident: World) $body:block)*) => {$(
+        async fn $name($world: $crate::world::World) $body
+
+        mod $name {
+            use $crate::world::{Backend, World};
+
+            #[tokio::test(flavor = "multi_thread")]
+            async fn on_sqlite() {
+                super::$name(World::on(Backend::Sqlite).await).await;
+            }
+
+            #[tokio::test(flavor = "multi_thread")]
+            async fn on_postgres() {
+                super::$name(World::on(Backend::Postgres).await).await;
+            }
+        }
+    )*};
+}
+pub(crate) use on_both_databases;
+
+/// Which database a test runs on.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Backend {
+    Sqlite,
+    Postgres,
+}
+
+/// A running server and what is around it.
+pub(crate) struct World {
+    pub(crate) services: Services,
+    pub(crate) clock: Arc<ManualClock>,
+    pub(crate) config: Config,
+    pub(crate) github: StandIn,
+    pub(crate) base: String,
+    pub(crate) http: Client,
+    // Deleted when the test ends.
+    pub(crate) folder: TempDir,
+}
+
+/// A person who is signed in.
+#[derive(Clone)]
+pub(crate) struct Session {
+    pub(crate) jwt: String,
+    pub(crate) refresh_token: String,
+    pub(crate) organization: String,
+    pub(crate) project: String,
+    pub(crate) application: String,
+}
+
+pub(crate) const START: i64 = 1_795_000_000_000;
+
+impl World {
+    pub(crate) async fn on(backend: Backend) -> Self {
+        Self::with(backend, &[]).await
+    }
+
+    /// A world whose server has other settings too.
+    pub(crate) async fn with(backend: Backend, arguments: &[&str]) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let github = github_stand_in::start().await;
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let url = match backend {
+            Backend::Sqlite => format!("sqlite://{}/latchkey.db", folder.path().display()),
+            Backend::Postgres => new_postgres_database().await,
+        };
+        let config = config(address, &folder, &github, &url, arguments);
+        let clock = Arc::new(ManualClock::starting_at(Timestamp::from_millis(START)));
+        let database = Database::open(&url).await.unwrap();
+        let services = Services::start(
+            database,
+            config.services.clone(),
+            Arc::clone(&clock) as Arc<_>,
+            Arc::new(SystemRandom),
+        );
+        let services = services.await.unwrap();
+        let state = AppState::new(services.clone(), config.clone()).unwrap();
+        let service = router(state).into_make_service_with_connect_info::<SocketAddr>();
+        tokio::spawn(async move { axum::serve(listener, service).await.unwrap() });
+        let http = Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap();
+        Self { services, clock, config, github, base: format!("http://{address}"), http, folder }
+    }
+
+    /// A second node on the same database, with a clock of its own at the same time.
+    pub(crate) async fn second_node(&self) -> Services {
+        let database = Database::open(&self.config.database_url).await.unwrap();
+        let settings = self.config.services.clone();
+        Services::start(
+            database,
+            settings,
+            Arc::clone(&self.clock) as Arc<_>,
+            Arc::new(SystemRandom),
+        )
+        .await
+        .unwrap()
+    }
+
+    pub(crate) fn advance(&self, by: Duration) {
+        self.clock.advance(by);
+    }
+
+    pub(crate) fn get(&self, path: &str) -> RequestBuilder {
+        self.http.get(format!("{}{path}", self.base))
+    }
+
+    pub(crate) fn post(&self, path: &str) -> RequestBuilder {
+        self.http.post(format!("{}{path}", self.base))
+    }
+
+    pub(crate) fn delete(&self, path: &str) -> RequestBuilder {
+        self.http.delete(format!("{}{path}", self.base))
+    }
+
+    /// Goes to GitHub and comes back; returns the callback's URL and the browser's cookie.
+    pub(crate) async fn visit_github(&self, login: &str, next: &str) -> (String, String) {
+        self.github.set_person(person(login));
+        self.github.sign_in_next(login).unwrap();
+        let begun =
+            self.get(&format!("/oauth2/authorization/github?next={next}")).send().await.unwrap();
+        assert_eq!(begun.status(), StatusCode::FOUND);
+        let cookie = cookie_of(&begun, "latchkey_sign_in").expect("a cookie binds the state");
+        let at_github = self.http.get(location(&begun)).send().await.unwrap();
+        assert_eq!(at_github.status(), StatusCode::FOUND, "the stand-in signs in at once");
+        (location(&at_github), cookie)
+    }
+
+    /// Signs a person in through GitHub, as a browser would.
+    pub(crate) async fn sign_in(&self, login: &str) -> Session {
+        let (callback, cookie) = self.visit_github(login, "/").await;
+        let finished = self.http.get(callback).header(COOKIE, cookie).send().await.unwrap();
+        assert_eq!(finished.status(), StatusCode::FOUND);
+        let refresh_token = refresh_cookie(&finished).expect("the refresh token comes as a cookie");
+        let tokens = self.refresh(&refresh_token).await;
+        let tokens: Value = tokens.json().await.unwrap();
+        let jwt = text(&tokens["token"]);
+        let refresh_token = text(&tokens["refreshToken"]);
+        let me = self.json("/v1/me", &jwt).await;
+        let organization = text(&me["organizations"][0]["id"]);
+        let projects = self.json(&format!("/v1/organizations/{organization}/projects"), &jwt).await;
+        let project = text(&projects["data"][0]["id"]);
+        let applications = self.json(&format!("/v1/projects/{project}/applications"), &jwt).await;
+        let application = text(&applications["data"][0]["id"]);
+        Session { jwt, refresh_token, organization, project, application }
+    }
+
+    pub(crate) async fn refresh(&self, token: &str) -> Response {
+        let body = serde_json::json!({ "refreshToken": token });
+        self.post("/refresh").json(&body).send().await.unwrap()
+    }
+
+    /// A 200's body.
+    pub(crate) async fn json(&self, path: &str, jwt: &str) -> Value {
+        let response = self.get(path).bearer_auth(jwt).send().await.unwrap();
+        assert_eq!(response.status(), StatusCode::OK, "{path}");
+        response.json().await.unwrap()
+    }
+
+    /// Generates a key of the person's application.
+    pub(crate) async fn generate(&self, who: &Session) -> String {
+        // Ids order by the millisecond.
+        self.advance(Duration::from_millis(1));
+        let path = format!("/apikey?ApplicationId={}", who.application);
+        let response = self.post(&path).bearer_auth(&who.jwt).send().await.unwrap();
+        assert_eq!(response.status(), StatusCode::OK);
+        response.json().await.unwrap()
+    }
+
+    /// The keys of the person's application, as they are listed.
+    pub(crate) async fn keys(&self, who: &Session) -> Vec<Value> {
+        let list = self.json(&format!("/apikey?ApplicationId={}", who.application), &who.jwt).await;
+        list["data"].as_array().unwrap().clone()
+    }
+
+    pub(crate) async fn revoke(&self, who: &Session, key: &str) -> Response {
+        self.delete(&format!("/apikey/{key}")).bearer_auth(&who.jwt).send().await.unwrap()
+    }
+
+    /// Sends one good trace with a key.
+    pub(crate) async fn ingest(&self, key: &str) -> Response {
+        self.post("/ingest/traces").header("x-api-key", key).json(&traces(1)).send().await.unwrap()
+    }
+}
+
+/// A batch of good traces.
+pub(crate) fn traces(count: usize) -> Value {
+    let item = |index: usize| {
+        serde_json::json!({
+            "timestamp": Timestamp::from_millis(START + i64::try_from(index).unwrap()),
+            "requestMethod": "GET",
+            "requestURL": format!("/orders/{index}"),
+            "responseStatus": 200,
+            "traceId": "4bf92f3577b34da6a3ce929d0e0e4736",
+            "spanId": "00f067aa0ba902b7",
+            "parentSpanId": null,
+            "durationMs": 12.5,
+        })
+    };
+    let items: Vec<Value> = (0..count).map(item).collect();
+    serde_json::json!({ "timestamp": Timestamp::from_millis(START), "traces": items })
+}
+
+/// Checks status, code and media type of a refusal, and returns it.
+pub(crate) async fn problem(response: Response, status: u16, code: &str) -> Value {
+    let headers = response.headers().clone();
+    let got = response.status().as_u16();
+    let body = response.text().await.unwrap();
+    assert_eq!(got, status, "{body}");
+    assert_eq!(headers["content-type"], "application/problem+json");
+    let body: Value = serde_json::from_str(&body).unwrap();
+    assert_eq!(body["code"], code, "{body}");
+    assert_eq!(body["status"], status);
+    assert_eq!(body["request_id"], headers["x-request-id"].to_str().unwrap());
+    assert!(!text(&body["detail"]).is_empty());
+    if status == 401 {
+        assert!(headers.contains_key("www-authenticate"));
+    }
+    body
+}
+
+/// The value of a cookie that a response sets, as a `Cookie` header has it.
+pub(crate) fn cookie_of(response: &Response, name: &str) -> Option<String> {
+    set_cookie(response, name).and_then(|cookie| cookie.split(';').next().map(str::to_owned))
+}
+
+/// The whole `Set-Cookie` of that name.
+pub(crate) fn set_cookie(response: &Response, name: &str) -> Option<String> {
+    let cookies = response.headers().get_all(SET_COOKIE).iter();
+    let mut cookies = cookies.map(|value| value.to_str().unwrap().to_owned());
+    cookies.find(|cookie| cookie.starts_with(&format!("{name}=")))
+}
+
+pub(crate) fn refresh_cookie(response: &Response) -> Option<String> {
+    let cookie = cookie_of(response, "latchkey_refresh")?;
+    cookie.split_once('=').map(|(_, token)| token.to_owned())
+}
+
+pub(crate) fn location(response: &Response) -> String {
+    response.headers()[LOCATION].to_str().unwrap().to_owned()
+}
+
+pub(crate) fn text(value: &Value) -> String {
+    value.as_str().unwrap_or_else(|| panic!("{value} is no text")).to_owned()
+}
+
+fn person(login: &str) -> Person {
+    let id = login.bytes().fold(7_u32, |id, byte| id.wrapping_mul(31).wrapping_add(byte.into()));
+    Person {
+        id: id.into(),
+        login: login.to_owned(),
+        name: Some(format!("{login} the person")),
+        email: None,
+    }
+}
+
+fn config(
+    address: SocketAddr,
+    folder: &TempDir,
+    github: &StandIn,
+    database_url: &str,
+    arguments: &[&str],
+) -> Config {
+    let settings = [
+        ("latchkey-listen", address.to_string()),
+        ("latchkey-data-dir", folder.path().display().to_string()),
+        ("database-url", database_url.to_owned()),
+        ("latchkey-github-client-id", github_stand_in::CLIENT_ID.to_owned()),
+        ("latchkey-github-client-secret", github_stand_in::CLIENT_SECRET.to_owned()),
+        ("latchkey-github-url", github.base_url.clone()),
+        ("latchkey-github-api-url", github.api_url()),
+    ];
+    let mut line = vec!["latchkey".to_owned(), "serve".to_owned()];
+    line.extend(settings.into_iter().map(|(name, value)| format!("--{name}={value}")));
+    line.extend(arguments.iter().map(|&argument| argument.to_owned()));
+    let Command::Serve(settings) = Cli::try_parse_from(line).unwrap().command;
+    Config::from_settings(*settings).unwrap()
+}
+
+/// An empty database on the test `PostgreSQL`. The whole server goes away after the tests.
+#[expect(clippy::disallowed_methods, reason = "the test script names the server it started")]
+pub(crate) async fn new_postgres_database() -> String {
+    static NUMBER: AtomicU64 = AtomicU64::new(0);
+    let server = std::env::var("LATCHKEY_TEST_POSTGRES_URL").expect(
+        "LATCHKEY_TEST_POSTGRES_URL is not set: run `make test-unit`, or `scripts/with-postgres.sh cargo test`",
+    );
+    let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+    let name = format!("latchkey_test_{}_{number}", std::process::id());
+    let admin = sea_orm::Database::connect(&server).await.unwrap();
+    admin.execute_unprepared(&format!("CREATE DATABASE {name}")).await.unwrap();
+    admin.close().await.unwrap();
+    let (before, _) = server.rsplit_once('/').expect("a URL with a database");
+    format!("{before}/{name}")
+}
