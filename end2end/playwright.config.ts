@@ -1,4 +1,5 @@
-// One worker: the tests share a server (see support/fixtures.ts), and each brings a person of its own.
+// Two workers, each with a server of its own that its tests share (see support/fixtures.ts); every test brings
+// its own person, so any of them may run beside any other.
 import { existsSync } from "node:fs";
 import { defineConfig } from "@playwright/test";
 import type { ServerSettings } from "./support/server.ts";
@@ -9,7 +10,8 @@ const CHROMIUM = process.env.LATCHKEY_CHROMIUM || "/usr/bin/chromium";
 export default defineConfig<object, { settings: ServerSettings }>({
   testDir: "tests",
   outputDir: "test-results",
-  workers: 1,
+  workers: 2,
+  fullyParallel: true,
   forbidOnly: !!process.env.CI,
   // A test that passes at the second try is a bug that nobody looks at.
   retries: 0,

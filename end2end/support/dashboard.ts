@@ -78,7 +78,7 @@ export class Dashboard {
   // --- Keys -----------------------------------------------------------------------------------------
 
   get createKey(): Locator {
-    return this.page.getByRole("main").getByRole("button", { name: "Create key" });
+    return this.page.getByRole("main").getByRole("button", { name: "Generate API key" });
   }
 
   get createDialog(): CreateDialog {

@@ -62,6 +62,6 @@ test("two tabs that renew at once both stay signed in", async ({ application, pa
   await application.setToken("expired");
   await Promise.all([page.reload(), other.reload()]);
   for (const tab of [page, other]) {
-    await expect(tab.getByRole("main").getByRole("button", { name: "Create key" })).toBeEnabled();
+    await expect(tab.getByRole("main").getByRole("button", { name: "Generate API key" })).toBeEnabled();
   }
 });

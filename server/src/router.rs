@@ -74,7 +74,7 @@ pub fn openapi() -> Document {
 /// Everything that this server answers.
 pub fn router(state: AppState) -> Router {
     let (api, document) = describe();
-    let mut router = api.route("/openapi.json", get(async move || axum::Json(document)));
+    let mut router = api.merge(docs::pages(document));
     for (path, _) in leptos::server_fn::axum::server_fn_paths() {
         let function = post(pages::server_function).layer(DefaultBodyLimit::max(MANAGEMENT_BODY));
         router = router.route(path, function);

@@ -28,13 +28,14 @@ pub fn CopyField(
     let copy = move |_| copier.copy(text.get_untracked());
     view! {
         <div
+            role="group"
+            aria-label=label
             class="flex min-h-11 items-center gap-3 rounded-sm border py-1 pr-1 pl-3.5 max-md:flex-col max-md:items-stretch max-md:p-3.5"
             class=(["border-ok-line", "bg-ok-soft"], is_copied)
             class=(["border-control", "bg-subtle"], move || !is_copied())
         >
             <code
                 class="min-w-0 grow font-mono text-[13.5px] leading-5 break-all text-ink select-all"
-                aria-label=label
                 node_ref=copier.shown
             >
                 {text}

@@ -1,9 +1,17 @@
-//! `/openapi.json`: the API as a machine reads it, made from the handlers' own descriptions.
+//! `/openapi.json` and `/docs`: the API as machines and as people read it, made from the handlers' own
+//! descriptions.
 
+use axum::Router;
+use axum::http::HeaderValue;
+use axum::http::header::CONTENT_SECURITY_POLICY;
+use axum::middleware::map_response;
 use utoipa::openapi::path::Operation;
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, Http, HttpAuthScheme, SecurityScheme};
 use utoipa::openapi::{Content, PathItem, Ref, RefOr, Response};
 use utoipa::{Modify, OpenApi};
+use utoipa_swagger_ui::SwaggerUi;
+
+use crate::state::AppState;
 
 /// The document that the handlers' descriptions are added to.
 #[derive(OpenApi)]
@@ -25,6 +33,21 @@ use utoipa::{Modify, OpenApi};
     modifiers(&Security),
 )]
 pub(crate) struct ApiDoc;
+
+/// Swagger UI at `/docs`, over the description at `/openapi.json`.
+pub(crate) fn pages(document: utoipa::openapi::OpenApi) -> Router<AppState> {
+    let pages: Router<AppState> = SwaggerUi::new("/docs").url("/openapi.json", document).into();
+    pages.layer(map_response(async |mut response: axum::response::Response| {
+        response.headers_mut().insert(CONTENT_SECURITY_POLICY, POLICY);
+        response
+    }))
+}
+
+/// Swagger UI writes style attributes; its scripts are files of this server.
+const POLICY: HeaderValue = HeaderValue::from_static(
+    "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; \
+     connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+);
 
 struct Security;
 
