@@ -90,7 +90,7 @@ fi
 LATCHKEY_STEP_COUNT=0
 
 # Called when a script ends, however it ends; a script adds its own by defining `cleanup`,
-# which finds the status in EXIT_STATUS.
+# which finds the status in EXIT_STATUS (0 too when a signal ended the script).
 at_exit() {
     # shellcheck disable=SC2034 # For `cleanup`.
     EXIT_STATUS=$?

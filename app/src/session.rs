@@ -3,7 +3,7 @@
 //! The token is stored raw, without quotes, because other clients of this origin read it too. The refresh
 //! token is an HTTP-only cookie that this code never sees.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 
 use futures::FutureExt;
 use futures::future::{LocalBoxFuture, Shared};
@@ -54,6 +54,10 @@ type Renewal = Shared<LocalBoxFuture<'static, Result<String, RenewError>>>;
 thread_local! {
     /// The renewal that is under way. Calls that are refused together wait for the same one.
     static RENEWAL: RefCell<Option<Renewal>> = const { RefCell::new(None) };
+
+    /// Whether this page is on its way to the login page. The first reason to go there counts: what is
+    /// refused on the way out knows less, and would start the navigation again.
+    static LEAVING: Cell<bool> = const { Cell::new(false) };
 }
 
 /// Renews the session through the refresh cookie and stores the new token.
@@ -108,19 +112,20 @@ pub(crate) async fn renew() -> Result<String, ApiError> {
 /// Forgets the token and goes to the login page, which will lead back here. Never returns: what waits for
 /// it must not show an error for the moment that the browser needs.
 pub(crate) async fn leave<T>(reason: Option<Reason>) -> T {
-    go_to_login(reason, Some(&here()));
+    leave_once(reason, Some(&here()));
     std::future::pending().await
 }
 
 /// Goes to the login page if nobody is signed in. The server can't tell: it never sees the token.
 pub fn require() {
     if token().is_none() {
-        go_to_login(None, Some(&here()));
+        leave_once(None, Some(&here()));
     }
 }
 
 /// Ends the session here and on the server.
 pub async fn sign_out() {
+    LEAVING.set(true);
     if let Some(token) = token() {
         // Signing out must work without a connection too; the cookie is then left to expire.
         _ = Outgoing::empty("/logout").send(Some(&token)).await;
@@ -134,7 +139,7 @@ pub fn follow_other_tabs() {
         // A cleared store names no key.
         let token_gone = event.key().is_none_or(|key| key == TOKEN) && token().is_none();
         if token_gone {
-            go_to_login(Some(Reason::SignedOut), None);
+            leave_once(Some(Reason::SignedOut), None);
         }
     });
     on_cleanup(move || handle.remove());
@@ -145,6 +150,13 @@ fn here() -> LocalPath {
     let location = window().location();
     let path = location.pathname().unwrap_or_default() + &location.search().unwrap_or_default();
     LocalPath::or_root(Some(&path))
+}
+
+/// Goes to the login page, unless that is under way.
+fn leave_once(reason: Option<Reason>, next: Option<&LocalPath>) {
+    if !LEAVING.replace(true) {
+        go_to_login(reason, next);
+    }
 }
 
 /// Loads the login page anew, so that nothing of the session stays in memory.

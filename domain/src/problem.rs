@@ -6,7 +6,6 @@ use crate::outcome::Outcome;
 
 /// The machine-readable reason of a refusal. Each has one HTTP status.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum ErrorCode {
     /// 400: the body is not the JSON, or not the UTF-8, that it says it is.
@@ -41,6 +40,23 @@ pub enum ErrorCode {
 }
 
 impl ErrorCode {
+    /// All codes but the outcomes'.
+    pub const OWN: [Self; 13] = [
+        Self::Malformed,
+        Self::Unauthenticated,
+        Self::Forbidden,
+        Self::NotFound,
+        Self::MethodNotAllowed,
+        Self::Timeout,
+        Self::NameTaken,
+        Self::Conflict,
+        Self::TierLimitReached,
+        Self::TooLarge,
+        Self::UnsupportedMediaType,
+        Self::Invalid,
+        Self::Internal,
+    ];
+
     /// The HTTP status of this code.
     pub const fn status(self) -> u16 {
         match self {
@@ -78,6 +94,30 @@ impl ErrorCode {
         }
     }
 }
+
+/// By hand, because the derive does not see that an outcome stands for its own code.
+#[cfg(feature = "openapi")]
+impl utoipa::PartialSchema for ErrorCode {
+    fn schema() -> utoipa::openapi::RefOr<utoipa::openapi::schema::Schema> {
+        let refusals = Outcome::ALL.into_iter().filter(|outcome| *outcome != Outcome::Valid);
+        let codes = Self::OWN.into_iter().chain(refusals.map(Self::Outcome));
+        let described = codes.clone().map(|code| {
+            let name = serde_json::to_value(code).unwrap_or_default();
+            format!("{} ({})", name.as_str().unwrap_or_default(), code.status())
+        });
+        utoipa::openapi::ObjectBuilder::new()
+            .schema_type(utoipa::openapi::schema::Type::String)
+            .description(Some(format!(
+                "The machine-readable reason, each with one status: {}",
+                described.collect::<Vec<_>>().join(", ")
+            )))
+            .enum_values(Some(codes.filter_map(|code| serde_json::to_value(code).ok())))
+            .into()
+    }
+}
+
+#[cfg(feature = "openapi")]
+impl utoipa::ToSchema for ErrorCode {}
 
 /// One field of a request that is wrong, and why.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

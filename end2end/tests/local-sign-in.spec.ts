@@ -17,7 +17,7 @@ test("the local developer comes back to the same project", async ({ dashboard, p
   for (let i = 0; i < 2; i++) {
     await page.goto("/login");
     await page.getByRole("button", { name: "Continue as local developer" }).click();
-    await expect(dashboard.heading("Applications")).toBeVisible();
+    await expect(page).toHaveURL(/\/projects\/prj_\w+\/applications$/);
     projects.add(new URL(page.url()).pathname);
     await dashboard.signOut();
   }

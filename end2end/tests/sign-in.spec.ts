@@ -28,6 +28,13 @@ test("the refresh token is out of reach of scripts and other sites", async ({ da
   expect(await page.evaluate(() => document.cookie)).not.toContain(refresh?.name ?? "");
 });
 
+test("the API's reference is one click away", async ({ page }) => {
+  await page.goto("/login");
+  await page.getByRole("link", { name: "Docs" }).click();
+  await expect(page).toHaveURL(/\/docs\//);
+  await expect(page.getByRole("heading", { level: 1, name: /Latchkey/ })).toBeVisible();
+});
+
 test("a cancelled sign-in says so and can be tried again", async ({ dashboard, person, page }) => {
   await page.goto("/login");
   await dashboard.continueWithGitHub.click();

@@ -79,6 +79,16 @@ test("older rows are read in pages", async ({ application, page, latchkey }) => 
   await expect(older).toBeHidden();
 });
 
+test("a key says when it was last used, without a reload", async ({ application, latchkey }) => {
+  const key = await application.create("Web checkout");
+  const lastUsed = application.keyRow("Web checkout").getByRole("cell").nth(3);
+  await expect(lastUsed).toHaveText(/None/);
+  await sendTrace(latchkey.url, key, "/cart");
+  await expect(lastUsed).toHaveText(/just now/);
+  await application.revokeButton("Web checkout").click();
+  await expect(application.revokeDialog("Web checkout")).toContainText("Used just now from 127.0.0.1");
+});
+
 test("a revoked key is refused by the next request", async ({ application, page, latchkey }) => {
   const key = await application.create("Web checkout");
   const kept = await application.create("Kept");

@@ -12,6 +12,8 @@ pub enum Glyph {
     Archive,
     /// Revoked.
     Ban,
+    /// What to read.
+    BookOpen,
     /// Applications.
     Boxes,
     /// Done, or chosen.
@@ -79,6 +81,10 @@ impl Glyph {
                 r#"M4 8v11a2 2 0 0 0 2 2h12a2 2 0 0 0 2-2V8M10 12h4"/>"#,
             ),
             Self::Ban => r#"<circle cx="12" cy="12" r="10"/><path d="M4.929 4.929 19.07 19.071"/>"#,
+            Self::BookOpen => concat!(
+                r#"<path d="M12 7v14M3 18a1 1 0 0 1-1-1V4a1 1 0 0 1 1-1h5a4 4 0 0 1 4 4 4 4 0 0 1 4-4h5"#,
+                r#"a1 1 0 0 1 1 1v13a1 1 0 0 1-1 1h-6a3 3 0 0 0-3 3 3 3 0 0 0-3-3z"/>"#,
+            ),
             Self::Boxes => concat!(
                 r#"<path d="M2.97 12.92A2 2 0 0 0 2 14.63v3.24a2 2 0 0 0 .97 1.71l3 1.8a2 2"#,
                 r#" 0 0 0 2.06 0L12 19v-5.5l-5-3-4.03 2.42ZM7 16.5l-4.74-2.85M7 16.5l5-3"#,

@@ -50,6 +50,8 @@ pub struct Feed<T: 'static> {
     older: RwSignal<More>,
     stale: RwSignal<bool>,
     refreshing: StoredValue<bool>,
+    /// How often a row was changed here. An answer from before the last change is older than what is shown.
+    changes: StoredValue<u32>,
     fetch: StoredValue<Fetch<T>>,
 }
 
@@ -75,6 +77,7 @@ impl<T: Identified + Clone + Send + Sync + 'static> Feed<T> {
             older: RwSignal::new(More::Idle),
             stale: RwSignal::new(false),
             refreshing: StoredValue::new(false),
+            changes: StoredValue::new(0),
             fetch: StoredValue::new(fetch),
         };
         Effect::new(move || feed.refresh());
@@ -107,6 +110,11 @@ impl<T: Identified + Clone + Send + Sync + 'static> Feed<T> {
         self.rows.with(|rows| rows.shown().to_vec())
     }
 
+    /// The row of that id as it is now, tracked.
+    pub fn row(self, id: T::Id) -> Option<T> {
+        self.rows.with(|rows| rows.shown().iter().find(|row| row.id() == id).cloned())
+    }
+
     /// How many rows are shown, tracked.
     pub fn count(self) -> usize {
         self.rows.with(|rows| rows.shown().len())
@@ -134,6 +142,7 @@ impl<T: Identified + Clone + Send + Sync + 'static> Feed<T> {
 
     /// Changes the row of that id, if the list is still there.
     pub fn change(self, id: T::Id, change: impl FnOnce(&mut T)) {
+        _ = self.changes.try_update_value(|changes| *changes += 1);
         _ = self.rows.try_update(|rows| rows.change(id, change));
     }
 
@@ -149,11 +158,17 @@ impl<T: Identified + Clone + Send + Sync + 'static> Feed<T> {
             return;
         }
         self.refreshing.set_value(true);
+        let changes = self.changes.get_value();
         let answer = self.fetch.with_value(|fetch| fetch(None));
         leptos::task::spawn_local(async move {
             let answer = answer.await;
-            if self.refreshing.try_set_value(false).is_none() {
+            if self.refreshing.try_set_value(false).is_some() {
+                return;
+            }
+            if self.changes.get_value() == changes {
                 self.take_newest(answer);
+            } else {
+                self.refresh();
             }
         });
     }

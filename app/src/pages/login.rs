@@ -131,6 +131,9 @@ fn Foot() -> impl IntoView {
                 {host}
             </span>
             <span>{concat!("v", env!("CARGO_PKG_VERSION"))}</span>
+            <a href="/docs" rel="external" class="inline-flex min-h-6 items-center rounded-xs underline decoration-line-strong underline-offset-2 hover:text-ink">
+                "Docs"
+            </a>
         </footer>
     }
 }

@@ -10,7 +10,7 @@ use serde::Deserialize;
 use utoipa::IntoParams;
 
 use super::auth::Caller;
-use super::extract::{ListPage, Params, PathId, no_such_id};
+use super::extract::{ListPage, PageParams, Params, PathId, no_such_id};
 use super::json::Json;
 use super::problem::Refusal;
 
@@ -75,8 +75,7 @@ pub(crate) async fn generate(
     tag = "API keys",
     params(
         OfApplication,
-        ("limit" = Option<u64>, Query, description = "Rows of a page, 1 to 100", example = 50),
-        ("cursor" = Option<String>, Query, description = "The `next_cursor` of the page before"),
+        PageParams,
     ),
     responses(
         (status = 200, description = "Newest first, revoked keys included", body = Page<ApiKey>),

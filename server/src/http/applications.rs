@@ -7,7 +7,7 @@ use latchkey_domain::problem::Problem;
 use latchkey_services::{Services, applications};
 
 use super::auth::Caller;
-use super::extract::{ListPage, PathId};
+use super::extract::{ListPage, PageParams, PathId};
 use super::problem::Refusal;
 
 /// List the applications of a project
@@ -18,8 +18,7 @@ use super::problem::Refusal;
     tag = "Workspace",
     params(
         ("id" = ProjectId, Path),
-        ("limit" = Option<u64>, Query, description = "Rows of a page, 1 to 100", example = 50),
-        ("cursor" = Option<String>, Query, description = "The `next_cursor` of the page before"),
+        PageParams,
     ),
     responses(
         (status = 200, description = "Newest first", body = Page<Application>),

@@ -9,6 +9,7 @@ use latchkey_domain::problem::{ErrorCode, Problem};
 use latchkey_services::PageRequest;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use utoipa::IntoParams;
 
 use super::problem::Refusal;
 
@@ -46,9 +47,14 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Params<T> {
 /// `?limit` and `?cursor` of a list.
 pub(crate) struct ListPage(pub(crate) PageRequest);
 
-#[derive(Deserialize)]
-struct PageParams {
+/// Which page of a list is wanted.
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct PageParams {
+    /// Rows of a page, 1 to 100.
+    #[param(value_type = Option<u64>, minimum = 1, maximum = 100, example = 50)]
     limit: Option<String>,
+    /// The `next_cursor` of the page before.
     cursor: Option<String>,
 }
 

@@ -7,7 +7,7 @@ use latchkey_domain::problem::Problem;
 use latchkey_services::{Services, telemetry};
 
 use super::auth::Caller;
-use super::extract::{ListPage, PathId};
+use super::extract::{ListPage, PageParams, PathId};
 use super::problem::Refusal;
 
 /// List the traces of an application
@@ -17,8 +17,7 @@ use super::problem::Refusal;
     tag = "Telemetry",
     params(
         ("id" = ApplicationId, Path),
-        ("limit" = Option<u64>, Query, description = "Rows of a page, 1 to 100", example = 50),
-        ("cursor" = Option<String>, Query, description = "The `next_cursor` of the page before"),
+        PageParams,
     ),
     responses(
         (status = 200, description = "Newest first by their own time", body = Page<IngestedTrace>),
@@ -44,8 +43,7 @@ pub(crate) async fn list_traces(
     tag = "Telemetry",
     params(
         ("id" = ApplicationId, Path),
-        ("limit" = Option<u64>, Query, description = "Rows of a page, 1 to 100", example = 50),
-        ("cursor" = Option<String>, Query, description = "The `next_cursor` of the page before"),
+        PageParams,
     ),
     responses(
         (status = 200, description = "Newest first by their own time", body = Page<IngestedLog>),

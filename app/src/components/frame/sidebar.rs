@@ -18,6 +18,18 @@ pub(super) enum Room {
     Drawer,
 }
 
+impl Room {
+    /// The classes of a link, and of the words in it.
+    const fn link(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Column => ("h-8 text-table max-xl:justify-center max-xl:px-0", "max-xl:sr-only"),
+            Self::Drawer => ("h-11 text-body", ""),
+        }
+    }
+}
+
+const LINK: &str = "nav-link tooltip flex items-center gap-2.5 rounded-sm px-2 transition-colors duration-[120ms]";
+
 /// The column.
 #[component]
 pub(super) fn Sidebar() -> impl IntoView {
@@ -41,14 +53,26 @@ pub(super) fn Navigation(
     let workspace = expect_context::<Workspace>();
     let look = if room == Room::Column { SwitcherLook::Sidebar } else { SwitcherLook::Drawer };
     let version = if room == Room::Column { "max-xl:hidden" } else { "" };
+    let (size, words) = room.link();
     view! {
         <Switcher look/>
         <div class="mt-3 flex grow flex-col gap-0.5">
             <NavLink room glyph=Glyph::Boxes label="Applications" to=applications_path workspace/>
         </div>
-        <p class=format!("px-2 text-right text-caption text-ink-3 {version}")>
-            {concat!("v", env!("CARGO_PKG_VERSION"))}
-        </p>
+        <div class="flex items-center justify-between gap-2">
+            <a
+                href="/docs"
+                rel="external"
+                class=format!("{LINK} {size} grow text-ink-2 hover:bg-hover hover:text-ink")
+                data-tip=(room == Room::Column).then_some("Docs")
+            >
+                <Icon glyph=Glyph::BookOpen/>
+                <span class=words>"Docs"</span>
+            </a>
+            <p class=format!("px-2 text-caption text-ink-3 {version}")>
+                {concat!("v", env!("CARGO_PKG_VERSION"))}
+            </p>
+        </div>
     }
 }
 
@@ -70,14 +94,11 @@ fn NavLink(
     let chosen = Memo::new(move |_| {
         href.with(|href| href != "/" && path.with(|path| path.starts_with(href)))
     });
-    let (size, words) = match room {
-        Room::Column => ("h-8 text-table max-xl:justify-center max-xl:px-0", "max-xl:sr-only"),
-        Room::Drawer => ("h-11 text-body", ""),
-    };
+    let (size, words) = room.link();
     view! {
         <a
             href=href
-            class=format!("nav-link tooltip flex items-center gap-2.5 rounded-sm px-2 transition-colors duration-[120ms] {size}")
+            class=format!("{LINK} {size}")
             class=(["bg-pressed", "font-medium", "text-ink"], chosen)
             class=(["text-ink-2", "hover:bg-hover", "hover:text-ink"], move || !chosen.get())
             aria-current=move || chosen.get().then_some("page")

@@ -4,6 +4,7 @@ use latchkey_domain::api::{ApplicationContext, ListedKey};
 use latchkey_domain::key::KeyStatus;
 use leptos::prelude::*;
 
+use super::polling::poll_while_visible;
 use super::revoke::Revocation;
 use crate::components::button::{Button, IconButton, Variant};
 use crate::components::code_tabs::CodeTabs;
@@ -43,6 +44,12 @@ pub fn Keys(
     on_create: Callback<()>,
 ) -> impl IntoView {
     let shown = keys.shown();
+    // When a key was last used is worth knowing before it is revoked.
+    poll_while_visible(move || {
+        if keys.is_ready_untracked() {
+            keys.refresh();
+        }
+    });
     let list = move || match shown.get() {
         Shown::Skeleton => view! { <LoadingTable label="API keys" columns=COLUMNS/> }.into_any(),
         Shown::Failed(error) => view! {
@@ -81,9 +88,9 @@ fn KeyTable(
     };
     view! {
         <Table label="API keys" columns=COLUMNS>
-            // A key that changed is another row: what is shown of it is set when the row is made.
-            <For each=rows key=|row| (row.key.id, row.key.status, row.key.last_used_at) let(listed)>
-                <KeyRow listed may_write revocation/>
+            // A key whose status changed is another row. Being used doesn't make it one: focus may be in it.
+            <For each=rows key=|row| (row.key.id, row.key.status) let(listed)>
+                <KeyRow keys listed may_write revocation/>
             </For>
         </Table>
         <LoadMore
@@ -99,12 +106,18 @@ fn KeyTable(
 }
 
 #[component]
-fn KeyRow(listed: ListedKey, may_write: Signal<bool>, revocation: Revocation) -> impl IntoView {
+fn KeyRow(
+    keys: Feed<ListedKey>,
+    listed: ListedKey,
+    may_write: Signal<bool>,
+    revocation: Revocation,
+) -> impl IntoView {
     let key = listed.key.clone();
+    let now = Memo::new(move |_| keys.row(key.id).unwrap_or_else(|| listed.clone()));
     let id = key.id.to_string();
     let short_id = id.get(..12).unwrap_or_default().to_owned();
     let revoked = key.status == KeyStatus::Revoked;
-    let last_use = key.last_used_at.map_or_else(
+    let last_use = move || now.with(|now| now.key.last_used_at).map_or_else(
         || view! { <span class="max-md:hidden"><Nothing/></span> <span class="md:hidden">"Never used"</span> }.into_any(),
         |time| view! { <span class="md:hidden">"Used "</span> <RelativeTime time/> }.into_any(),
     );
@@ -135,7 +148,7 @@ fn KeyRow(listed: ListedKey, may_write: Signal<bool>, revocation: Revocation) ->
                 <StatusBadge status=key.status/>
             </td>
             <td role="cell" class=format!("{CELL} text-right max-md:order-2 max-md:-my-2 max-md:-mr-2")>
-                <Actions listed may_write revocation/>
+                <Actions listed=now may_write revocation/>
             </td>
         </tr>
     }
@@ -143,10 +156,14 @@ fn KeyRow(listed: ListedKey, may_write: Signal<bool>, revocation: Revocation) ->
 
 /// What can be done with a key: nothing once it is revoked.
 #[component]
-fn Actions(listed: ListedKey, may_write: Signal<bool>, revocation: Revocation) -> impl IntoView {
-    let can_revoke = listed.key.status != KeyStatus::Revoked;
-    let label = format!("Revoke {}", listed.key.name);
-    let listed = StoredValue::new(listed);
+fn Actions(
+    listed: Memo<ListedKey>,
+    may_write: Signal<bool>,
+    revocation: Revocation,
+) -> impl IntoView {
+    let ListedKey { key, .. } = listed.get_untracked();
+    let can_revoke = key.status != KeyStatus::Revoked;
+    let label = format!("Revoke {}", key.name);
     view! {
         <Show when=move || can_revoke && may_write.get()>
             <IconButton
@@ -154,7 +171,7 @@ fn Actions(listed: ListedKey, may_write: Signal<bool>, revocation: Revocation) -
                 label=label.clone()
                 tooltip="Revoke"
                 danger=true
-                on_press=move |()| revocation.asked.set(Some(listed.get_value()))
+                on_press=move |()| revocation.asked.set(Some(listed.get_untracked()))
             />
         </Show>
     }
