@@ -40,6 +40,7 @@ for (const { width, height, colorScheme } of LOOKS) {
           ...(secret ? { mask: [page.getByText(secret)], maskColor: "#888888" } : {}),
         });
         expect.soft(await sidewaysScroll(page), `${stop} scrolls sideways by`).toBe(0);
+        expect.soft(await cutOff(page), `controls of ${stop} that are cut off`).toEqual([]);
         expect.soft(await violationsOn(page), `what axe finds on ${stop}`).toEqual([]);
         if (phone) expect.soft(await notSheets(page), `dialogs of ${stop} that are no sheets`).toEqual([]);
       });
@@ -58,6 +59,25 @@ async function sidewaysScroll(page: Page): Promise<number> {
 async function violationsOn(page: Page): Promise<string[]> {
   const { violations } = await new AxeBuilder({ page }).analyze();
   return violations.flatMap(({ id, nodes }) => nodes.map((node) => `${id}: ${node.html} (${node.failureSummary})`));
+}
+
+/** The controls that reach out of a box which neither shows the rest of them nor can be scrolled to it. */
+async function cutOff(page: Page): Promise<string[]> {
+  return page.evaluate(() => {
+    const isCutBy = (control: Element, box: Element) => {
+      const [inner, outer] = [control.getBoundingClientRect(), box.getBoundingClientRect()];
+      return inner.width > 0 && (inner.left < outer.left - 1 || inner.right > outer.right + 1);
+    };
+    const isCut = (control: Element) => {
+      for (let box = control.parentElement; box; box = box.parentElement) {
+        const { overflowX } = getComputedStyle(box);
+        if (overflowX === "auto" || overflowX === "scroll") return false;
+        if (overflowX !== "visible" && isCutBy(control, box)) return true;
+      }
+      return false;
+    };
+    return [...document.querySelectorAll("button, a[href], input")].filter(isCut).map((control) => control.outerHTML);
+  });
 }
 
 /** Dialogs fill a phone's screen. */

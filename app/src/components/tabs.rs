@@ -67,14 +67,14 @@ pub fn TabList(
         }
     };
     view! {
-        <div role="tablist" aria-label=label class="flex" on:keydown=on_key>
+        <div role="tablist" aria-label=label class="flex min-w-0 overflow-x-auto overflow-y-hidden" on:keydown=on_key>
             {tabs.into_iter().map(tab).collect_view()}
         </div>
     }
 }
 
-const TAB: &str = "h-9 cursor-pointer border-b-2 border-transparent px-2.5 text-table text-ink-2 \
-    transition-colors duration-[120ms] hover:text-ink aria-selected:border-accent \
+const TAB: &str = "h-9 shrink-0 cursor-pointer border-b-2 border-transparent px-2.5 text-table text-ink-2 \
+    outline-offset-[-2px] transition-colors duration-[120ms] hover:text-ink aria-selected:border-accent \
     aria-selected:font-medium aria-selected:text-ink max-md:h-11";
 
 /// The id of a tab.
