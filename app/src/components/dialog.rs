@@ -129,7 +129,7 @@ pub fn Dialog(
                 <div id=format!("{about}-body") class="min-h-0 grow overflow-y-auto px-5 pt-3 pb-5 text-table max-md:px-4 max-md:pt-5">
                     {children()}
                 </div>
-                <footer class="flex min-h-15 shrink-0 items-center justify-end gap-2 border-t border-line bg-footer px-5 py-3 max-md:p-4 max-md:[&_button]:grow max-md:[&_button]:basis-0">
+                <footer class="flex min-h-15 shrink-0 items-center justify-end gap-2 border-t border-line bg-footer px-5 py-3 max-md:flex-wrap max-md:p-4 max-md:[&_button]:grow max-md:[&_button]:basis-0">
                     {footer.run()}
                 </footer>
             </Panel>

@@ -28,7 +28,8 @@ impl Room {
     }
 }
 
-const LINK: &str = "nav-link tooltip flex items-center gap-2.5 rounded-sm px-2 transition-colors duration-[120ms]";
+const LINK: &str =
+    "nav-link tooltip flex items-center gap-2.5 rounded-sm px-2 transition-colors duration-[120ms]";
 
 /// The column.
 #[component]

@@ -117,10 +117,12 @@ fn KeyRow(
     let id = key.id.to_string();
     let short_id = id.get(..12).unwrap_or_default().to_owned();
     let revoked = key.status == KeyStatus::Revoked;
-    let last_use = move || now.with(|now| now.key.last_used_at).map_or_else(
+    let last_use = move || {
+        now.with(|now| now.key.last_used_at).map_or_else(
         || view! { <span class="max-md:hidden"><Nothing/></span> <span class="md:hidden">"Never used"</span> }.into_any(),
         |time| view! { <span class="md:hidden">"Used "</span> <RelativeTime time/> }.into_any(),
-    );
+    )
+    };
     view! {
         <tr role="row" class=ROW>
             <td role="cell" class=format!("{CELL} max-w-72 max-md:col-span-2 max-md:max-w-none max-md:min-w-0")>
