@@ -4,8 +4,8 @@
 #
 #   scripts/build-site.sh [dev|release]
 #
-# `release` optimises for size, compresses beside each file (.br, .gz) and fails when the first load has
-# outgrown its budget. When nothing has changed, it is done in less than a second.
+# `release` optimises for size, compresses beside each file (.br, .gz), weighs the first load and fails when it
+# has outgrown its ceiling. When nothing has changed, it is done in less than a second.
 set -euo pipefail
 # shellcheck source=scripts/env.sh
 . "$(dirname "${BASH_SOURCE[0]}")/env.sh"

@@ -14,7 +14,10 @@ import { basename, dirname, extname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { brotliCompressSync, constants, gzipSync } from 'node:zlib';
 
-const FIRST_LOAD_BUDGET = 250_000; // bytes of css, js and wasm in brotli
+// Bytes of css, js and wasm in brotli: what the first load shall weigh, and what it may weigh until it does
+// (docs/decisions/006-first-load.md). Lower the ceiling with every step towards the goal.
+const FIRST_LOAD_GOAL = 250_000;
+const FIRST_LOAD_CEILING = 430_000;
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const target = join(root, 'target');
@@ -151,12 +154,15 @@ function weigh(files, manifest) {
   const total = size(manifest.css) + js + size(manifest.wasm);
   console.log(
     `    First load in brotli, without the HTML: css ${kilobytes(size(manifest.css))}, js ${kilobytes(js)}, ` +
-      `wasm ${kilobytes(size(manifest.wasm))}: ${kilobytes(total)} of at most ${kilobytes(FIRST_LOAD_BUDGET)}`,
+      `wasm ${kilobytes(size(manifest.wasm))}: ${kilobytes(total)}; the goal is ${kilobytes(FIRST_LOAD_GOAL)}`,
   );
   const fonts = [...files.keys()].filter((path) => path.endsWith('.woff2'));
   console.log(`    Fonts: ${fonts.map((path) => `${basename(path)} ${kilobytes(files.get(path).length)}`).join(', ')}`);
-  if (total > FIRST_LOAD_BUDGET) {
-    fail(`the first load is ${kilobytes(total - FIRST_LOAD_BUDGET)} over its budget of ${kilobytes(FIRST_LOAD_BUDGET)}`);
+  if (total > FIRST_LOAD_GOAL) {
+    console.log(`    *** The first load misses its goal by ${kilobytes(total - FIRST_LOAD_GOAL)}.`);
+  }
+  if (total > FIRST_LOAD_CEILING) {
+    fail(`the first load is ${kilobytes(total - FIRST_LOAD_CEILING)} over its ceiling of ${kilobytes(FIRST_LOAD_CEILING)}`);
   }
 }
 

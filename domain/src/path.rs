@@ -19,8 +19,10 @@ impl LocalPath {
 
     /// The path, if it is one of this server.
     pub fn parse(text: &str) -> Option<Self> {
-        let local = text.starts_with('/')
-            && !text.starts_with("//")
+        // Browsers drop `.` and `..`, so `/..//host` would become `//host`.
+        let path = text.split(['?', '#']).next().unwrap_or_default();
+        let local = path.starts_with('/')
+            && !path.contains("//")
             && text.len() <= 2048
             && text.chars().all(|c| c.is_ascii_graphic() && c != '\\');
         local.then(|| Self(text.to_owned()))
@@ -65,6 +67,8 @@ mod tests {
             "//evil.example",
             "https://evil.example",
             "/\\evil.example",
+            "/..//evil.example",
+            "/.//evil.example",
             "\\\\evil.example",
             "evil",
             "",
@@ -74,7 +78,7 @@ mod tests {
         ] {
             assert_eq!(LocalPath::or_root(Some(bad)).as_str(), "/", "{bad:?}");
         }
-        for good in ["/", "/projects/prj_1?tab=logs&x=%20#top"] {
+        for good in ["/", "/projects/prj_1?tab=logs&x=%20#top", "/a?url=https://b.example"] {
             assert_eq!(LocalPath::or_root(Some(good)).as_str(), good);
         }
         assert_eq!(LocalPath::or_root(None).as_str(), "/");
