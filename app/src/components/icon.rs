@@ -74,6 +74,7 @@ pub enum Glyph {
 
 impl Glyph {
     /// The inside of the 24-unit box.
+    #[expect(clippy::too_many_lines, reason = "a table, one line or two per icon")]
     const fn shapes(self) -> &'static str {
         match self {
             Self::Archive => concat!(
