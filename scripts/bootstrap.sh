@@ -7,7 +7,7 @@
 #   build     base and site
 #   test      build, e2e and postgres
 #   base      a C compiler, git, Node.js, Rust with the WebAssembly target
-#   site      wasm-bindgen, wasm-opt, Tailwind and the fonts
+#   site      wasm-bindgen, wasm-split, wasm-opt, Tailwind and the fonts
 #   e2e       Playwright and a Chromium
 #   postgres  PostgreSQL's programs; no server of yours is touched
 #   watch     build and cargo-leptos (compiled once: a quarter of an hour on two cores)
@@ -23,6 +23,8 @@ cd "$LATCHKEY_ROOT"
 NODE_AT_LEAST=20
 NODE_OURS=24
 CARGO_LEPTOS=0.3.11
+# Reads what the crate wasm_split_helpers, which Leptos brings along, has written into the WebAssembly.
+WASM_SPLIT=0.2.3
 CARGO_DENY=0.20.2
 
 # --- What is there ---------------------------------------------------------------------------------
@@ -399,12 +401,18 @@ fi
 
 if want site; then
     npm_is_fresh style || step "Tailwind, wasm-opt and the fonts (npm)" npm_packages style
+    node style/fonts.mjs
     version=$(locked_version wasm-bindgen)
     [ -n "$version" ] || die "Cargo.lock names no wasm-bindgen: is the checkout complete?"
     # A wasm-bindgen of another version than the crate's refuses to work.
     if [ "$(wasm-bindgen --version 2>/dev/null)" != "wasm-bindgen $version" ]; then
         step "wasm-bindgen $version, the version in Cargo.lock (compiled once: two minutes)" \
             cargo_tool wasm-bindgen-cli "$version" --bin wasm-bindgen --no-default-features
+    fi
+    # It says no version of itself; cargo keeps a list.
+    if ! have wasm-split-cli || ! grep -qs "^\"wasm_split_cli_support $WASM_SPLIT " "$LATCHKEY_TOOLS/.crates.toml"; then
+        step "wasm-split $WASM_SPLIT (compiled once: one minute)" \
+            cargo_tool wasm_split_cli_support "$WASM_SPLIT" --features build-binary
     fi
 fi
 

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Builds everything a browser loads into target/site: the WebAssembly and its JavaScript, the style sheet
-# and the fonts, under names that change with their content, and manifest.json, which names them.
+# Builds everything a browser loads into target/site (release: target/site-release): the WebAssembly in pieces
+# and its JavaScript, the style sheet and the fonts, under names that change with their content, and
+# manifest.json, which names them.
 #
 #   scripts/build-site.sh [dev|release]
 #
@@ -13,14 +14,14 @@ cd "$LATCHKEY_ROOT"
 
 MODE=${1:-dev}
 case $MODE in
-    dev) PROFILE=wasm-dev ;;
-    release) PROFILE=wasm-release ;;
+    dev) PROFILE=wasm-dev SITE=target/site ;;
+    release) PROFILE=wasm-release SITE=target/site-release ;;
     *) die "build-site.sh knows dev and release, not '$MODE'" ;;
 esac
 
 STAGE=target/site-build/$MODE
 WASM=$LATCHKEY_FRONT_TARGET_DIR/wasm32-unknown-unknown/$PROFILE/frontend.wasm
-mkdir -p "$STAGE" target/site
+mkdir -p "$STAGE" "$SITE"
 
 # One at a time, where the system can say so (macOS cannot).
 if have flock; then
@@ -32,23 +33,36 @@ web_assembly() {
     local locked=
     [ -z "${CI:-}" ] || locked=--locked
     # shellcheck disable=SC2086 # No word at all outside CI.
-    cargo build $locked --package latchkey-frontend --lib --target wasm32-unknown-unknown \
+    cargo build $locked --package latchkey-frontend --features split --lib --target wasm32-unknown-unknown \
         --target-dir "$LATCHKEY_FRONT_TARGET_DIR" --profile "$PROFILE"
 }
 
+# The WebAssembly is split first, and what wasm-split says of it kept for when it fails; then wasm-bindgen
+# writes the JavaScript of the first piece. The others must not be touched but by wasm-opt.
 java_script() {
-    local new=$STAGE/pkg.new
-    rm -rf "$new"
-    wasm-bindgen --target web --no-typescript --out-name latchkey --out-dir "$new" "$WASM"
+    local new=$STAGE/pkg.new piece
+    rm -rf "$new" "$STAGE/split"
+    wasm-split-cli --out-name latchkey "$WASM" "$STAGE/split"
+    wasm-bindgen --target web --no-typescript --keep-lld-exports --no-demangle --out-name latchkey \
+        --out-dir "$new" "$STAGE/split/latchkey.wasm"
+    rm "$STAGE/split/latchkey.wasm"
+    mv "$STAGE"/split/* "$new"
     if [ "$MODE" = release ]; then
-        wasm-opt -Oz --enable-bulk-memory --enable-multivalue --enable-mutable-globals \
-            --enable-nontrapping-float-to-int --enable-reference-types --enable-sign-ext \
-            "$new/latchkey_bg.wasm" -o "$new/latchkey_opt.wasm"
-        mv "$new/latchkey_opt.wasm" "$new/latchkey_bg.wasm"
+        for piece in "$new"/*.wasm; do
+            wasm-opt -Oz --enable-bulk-memory --enable-multivalue --enable-mutable-globals \
+                --enable-nontrapping-float-to-int --enable-reference-types --enable-sign-ext \
+                --strip-debug --strip-producers "$piece" -o "$piece.opt"
+            mv "$piece.opt" "$piece"
+        done
     fi
-    wasm-bindgen --version >"$new/made-by"
+    made_by >"$new/made-by"
     rm -rf "$STAGE/pkg"
     mv "$new" "$STAGE/pkg"
+}
+
+made_by() {
+    wasm-bindgen --version
+    sha256sum <scripts/build-site.sh 2>/dev/null || shasum -a 256 <scripts/build-site.sh
 }
 
 # Anything newer than the style sheet that could change it?
@@ -68,12 +82,12 @@ style_sheet() {
 scripts/bootstrap.sh site
 step "WebAssembly" web_assembly
 if ! [ "$STAGE/pkg/made-by" -nt "$WASM" ] ||
-    [ "$(cat "$STAGE/pkg/made-by")" != "$(wasm-bindgen --version)" ]; then
-    words="JavaScript around it (wasm-bindgen)"
-    [ "$MODE" = dev ] || words="JavaScript around it (wasm-bindgen), and its size (wasm-opt)"
+    [ "$(cat "$STAGE/pkg/made-by")" != "$(made_by)" ]; then
+    words="Its pieces (wasm-split) and the JavaScript around them (wasm-bindgen)"
+    [ "$MODE" = dev ] || words="Its pieces (wasm-split), the JavaScript around them (wasm-bindgen), and their size (wasm-opt)"
     step "$words" java_script
 fi
 if style_is_stale; then
     step "Style sheet (Tailwind)" style_sheet
 fi
-step "Site in target/site" node scripts/site.mjs "$MODE"
+step "Site in $SITE" node scripts/site.mjs "$MODE"

@@ -6,10 +6,7 @@ set -euo pipefail
 cd "$LATCHKEY_ROOT"
 
 scripts/bootstrap.sh watch
-# cargo-leptos copies this folder beside what it builds: fonts and a manifest of its own file names.
-node scripts/site.mjs assets target/watch-assets
-export LEPTOS_ASSETS_DIR=target/watch-assets
 # It adds the flag itself, and twice would be another flag.
 unset RUSTFLAGS
 rm -f "$LATCHKEY_STEPS"
-exec cargo leptos watch "$@" -- serve
+exec cargo leptos watch "$@"

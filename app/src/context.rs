@@ -1,5 +1,7 @@
 //! What the server tells the pages about the request and about itself, as Leptos contexts.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 /// Where the built files are, with the hash in their names. Paths begin with a slash.
@@ -7,8 +9,12 @@ use serde::{Deserialize, Serialize};
 pub struct SiteAssets {
     /// The script that loads the wasm.
     pub js: String,
-    /// The wasm.
+    /// Scripts that it imports.
+    pub modules: Vec<String>,
+    /// The wasm's first piece, which every page needs.
     pub wasm: String,
+    /// The other pieces, by the name that `lazy` gives them: the files of each.
+    pub pieces: BTreeMap<String, Vec<String>>,
     /// The style sheet.
     pub css: String,
     /// Fonts that the first paint needs.

@@ -9,6 +9,7 @@ pub mod api;
 pub mod components;
 pub mod context;
 mod fetch;
+mod lazy;
 pub mod pages;
 mod routes;
 pub mod session;

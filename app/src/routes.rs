@@ -3,16 +3,14 @@
 use leptos::prelude::*;
 use leptos_meta::{Title, provide_meta_context};
 use leptos_router::components::{ParentRoute, Route, Router, Routes};
-use leptos_router::path;
+use leptos_router::{Lazy, path};
 
-use crate::components::frame::Frame;
+use crate::lazy::{
+    ApplicationRoute, ApplicationsRoute, AuthCompleteRoute, FrameRoute, HomeRoute, LoginRoute,
+};
+
 use crate::components::toast::{ToastRegion, Toasts};
 use crate::context::{PublicUrl, SignIn};
-use crate::pages::application::ApplicationPage;
-use crate::pages::applications::ApplicationsPage;
-use crate::pages::auth_complete::AuthComplete;
-use crate::pages::home::Home;
-use crate::pages::login::Login;
 use crate::pages::not_found::NotFoundPage;
 use crate::theme::Theme;
 
@@ -27,12 +25,12 @@ pub fn App() -> impl IntoView {
         <Title text="Latchkey"/>
         <Router>
             <Routes fallback=NotFoundPage>
-                <Route path=path!("/login") view=Login/>
-                <Route path=path!("/auth/complete") view=AuthComplete/>
-                <ParentRoute path=path!("") view=Frame>
-                    <Route path=path!("/") view=Home/>
-                    <Route path=path!("/projects/:project/applications") view=ApplicationsPage/>
-                    <Route path=path!("/projects/:project/applications/:application") view=ApplicationPage/>
+                <Route path=path!("/login") view={Lazy::<LoginRoute>::new()}/>
+                <Route path=path!("/auth/complete") view={Lazy::<AuthCompleteRoute>::new()}/>
+                <ParentRoute path=path!("") view={Lazy::<FrameRoute>::new()}>
+                    <Route path=path!("/") view={Lazy::<HomeRoute>::new()}/>
+                    <Route path=path!("/projects/:project/applications") view={Lazy::<ApplicationsRoute>::new()}/>
+                    <Route path=path!("/projects/:project/applications/:application") view={Lazy::<ApplicationRoute>::new()}/>
                 </ParentRoute>
             </Routes>
         </Router>

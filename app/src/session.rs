@@ -15,7 +15,8 @@ use leptos::prelude::*;
 use crate::api::ApiError;
 use crate::fetch::Outgoing;
 
-const TOKEN: &str = "token";
+/// Where `localStorage` keeps the access token.
+pub(crate) const TOKEN: &str = "token";
 
 /// Why a person has to sign in again; it stands in the login page's address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -116,10 +117,11 @@ pub(crate) async fn leave<T>(reason: Option<Reason>) -> T {
     std::future::pending().await
 }
 
-/// Goes to the login page if nobody is signed in. The server can't tell: it never sees the token.
-pub fn require() {
+/// Goes to the login page if nobody is signed in, and then never returns. The server can't tell: it never
+/// sees the token.
+pub(crate) async fn require() {
     if token().is_none() {
-        leave_once(None, Some(&here()));
+        leave(None).await
     }
 }
 

@@ -6,9 +6,12 @@
 use leptos::nonce::use_nonce;
 use leptos::prelude::*;
 use leptos_meta::MetaTags;
+use leptos_router::location::RequestUrl;
 
 use crate::context::{SiteAssets, ThemeChoice};
+use crate::lazy::{DASHBOARD, SIGN_IN};
 use crate::routes::App;
+use crate::session::TOKEN;
 
 const DESCRIPTION: &str = "Create, scope and revoke API keys for your projects.";
 
@@ -38,23 +41,50 @@ pub fn shell() -> impl IntoView {
     }
 }
 
-/// The style sheet, the fonts of the first paint, and the script that brings the page to life.
+/// The style sheet, the fonts of the first paint, and the scripts that bring the page to life.
 #[component]
 fn Assets(assets: SiteAssets) -> impl IntoView {
-    let SiteAssets { js, wasm, css, preload } = assets;
+    let SiteAssets { js, modules, wasm, mut pieces, css, preload } = assets;
     let start = format!(
         "import init,{{hydrate}} from {js:?};init({{module_or_path:{wasm:?}}}).then(hydrate)"
     );
     let fonts = preload.into_iter().map(|font| {
         view! { <link rel="preload" href=font r#as="font" r#type="font/woff2" crossorigin="anonymous"/> }
     });
+    let modules = modules.into_iter().map(|href| view! { <link rel="modulepreload" href=href/> });
+    let piece = pieces.remove(piece_of_page()).unwrap_or_default();
     view! {
         <link rel="stylesheet" href=css/>
         {fonts.collect_view()}
         <link rel="modulepreload" href=js/>
+        {modules.collect_view()}
         <link rel="preload" href=wasm r#as="fetch" r#type="application/wasm" crossorigin="anonymous"/>
+        <script nonce=use_nonce() inner_html=preload_piece(&piece)></script>
         <script type="module" nonce=use_nonce() inner_html=start></script>
     }
+}
+
+/// The piece of the wasm that has the requested page's code.
+fn piece_of_page() -> &'static str {
+    let url = use_context::<RequestUrl>().and_then(|url| url.parse().ok());
+    let signing_in =
+        url.is_some_and(|url| url.path() == "/login" || url.path().starts_with("/auth/"));
+    if signing_in { SIGN_IN } else { DASHBOARD }
+}
+
+/// A script that fetches a page's piece of the wasm beside the first, if the page will be shown: who isn't
+/// signed in is sent to the login page without it.
+fn preload_piece(files: &[String]) -> String {
+    let files = files.iter().map(|file| format!("{file:?}")).collect::<Vec<_>>().join(",");
+    let condition = if piece_of_page() == SIGN_IN {
+        String::new()
+    } else {
+        format!("if(localStorage.getItem({TOKEN:?}))")
+    };
+    format!(
+        "{condition}for(const href of [{files}])document.head.append(Object.assign(document.\
+         createElement('link'),{{rel:'preload',href,as:'fetch',type:'application/wasm',crossOrigin:''}}))"
+    )
 }
 
 #[cfg(feature = "ssr")]

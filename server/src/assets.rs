@@ -1,4 +1,8 @@
 //! The built site: embedded in a release binary, read from `target/site` by a debug one.
+//!
+//! Each has a folder of its own, so that neither `make watch` nor a test can change what a release embeds.
+
+use std::collections::BTreeMap;
 
 use axum::body::Body;
 use axum::http::header::{
@@ -10,7 +14,8 @@ use rust_embed::{EmbeddedFile, RustEmbed};
 use serde::Deserialize;
 
 #[derive(RustEmbed)]
-#[folder = "../target/site"]
+#[cfg_attr(debug_assertions, folder = "../target/site")]
+#[cfg_attr(not(debug_assertions), folder = "../target/site-release")]
 #[allow_missing = true]
 struct Site;
 
@@ -19,9 +24,10 @@ struct Site;
 #[derive(Debug, Clone, Default, Deserialize)]
 pub struct SiteManifest {
     pub(crate) js: String,
+    pub(crate) modules: Vec<String>,
     pub(crate) wasm: String,
+    pub(crate) pieces: BTreeMap<String, Vec<String>>,
     pub(crate) css: String,
-    #[serde(default)]
     pub(crate) preload: Vec<String>,
 }
 
@@ -29,11 +35,24 @@ impl SiteManifest {
     /// Reads the manifest. Without a built site the pages still come, unstyled and without life, and the
     /// log says what to run.
     pub fn load() -> Self {
+        if let Ok(name) = std::env::var("LEPTOS_OUTPUT_NAME") {
+            return Self::of_cargo_leptos(&name);
+        }
         let manifest = Site::get("manifest.json");
         manifest.and_then(|file| serde_json::from_slice(&file.data).ok()).unwrap_or_else(|| {
             tracing::warn!("the site is not built: run `make run`, or scripts/build-site.sh");
             Self::default()
         })
+    }
+
+    /// What `cargo leptos watch`, which sets that variable, builds: whole, under names without a hash.
+    fn of_cargo_leptos(name: &str) -> Self {
+        Self {
+            js: format!("/pkg/{name}.js"),
+            wasm: format!("/pkg/{name}.wasm"),
+            css: format!("/pkg/{name}.css"),
+            ..Self::default()
+        }
     }
 }
 

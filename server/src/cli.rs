@@ -7,13 +7,27 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use ipnet::IpNet;
 
 /// Issues API keys, shows each once, limits, meters, rotates and revokes them, and checks them at memory
-/// speed.
+/// speed. Without a command it serves, with the settings of the environment.
 #[derive(Debug, Parser)]
 #[command(name = "latchkey", version, about, args_override_self = true)]
 pub struct Cli {
     /// What to do.
     #[command(subcommand)]
-    pub command: Command,
+    command: Option<Command>,
+}
+
+impl Cli {
+    /// What to do. `latchkey` alone is `latchkey serve`, which is also how `cargo leptos watch` starts it.
+    pub fn command(self) -> Command {
+        self.command
+            .unwrap_or_else(|| Command::Serve(Box::new(Serve::parse_from(["latchkey"]).settings)))
+    }
+}
+
+#[derive(Debug, Parser)]
+struct Serve {
+    #[command(flatten)]
+    settings: Settings,
 }
 
 /// What to do.

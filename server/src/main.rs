@@ -7,7 +7,7 @@ use latchkey_server::{logging, serve};
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
     logging::start();
-    match Cli::parse().command {
+    match Cli::parse().command() {
         Command::Serve(settings) => serve::serve(*settings).await,
     }
 }

@@ -48,7 +48,9 @@ fn contexts(state: &AppState, request: &Request) -> impl Fn() + Clone + Send + S
     let services = state.services.clone();
     let site = SiteAssets {
         js: state.site.js.clone(),
+        modules: state.site.modules.clone(),
         wasm: state.site.wasm.clone(),
+        pieces: state.site.pieces.clone(),
         css: state.site.css.clone(),
         preload: state.site.preload.clone(),
     };

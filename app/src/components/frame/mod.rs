@@ -29,10 +29,7 @@ pub fn Frame() -> impl IntoView {
     Workspace::provide();
     Crumbs::provide();
     let drawer = RwSignal::new(false);
-    Effect::new(move |_| {
-        session::require();
-        session::follow_other_tabs();
-    });
+    Effect::new(move |_| session::follow_other_tabs());
     focus_heading_on_navigation();
     view! {
         <a

@@ -1,0 +1,8 @@
+//! Keeps the relocations in the WebAssembly, by which it is split into pieces (`scripts/build-site.sh`).
+
+fn main() {
+    println!("cargo::rerun-if-changed=build.rs");
+    if std::env::var("CARGO_CFG_TARGET_FAMILY").is_ok_and(|family| family == "wasm") {
+        println!("cargo::rustc-link-arg-cdylib=--emit-relocs");
+    }
+}
