@@ -21,13 +21,25 @@ pub enum Outcome {
     ExpiredKey,
     /// The key is for another application, or of a kind that this call does not take.
     WrongScope,
+    /// The call comes from outside the key's networks.
+    IpNotAllowed,
+    /// The key may not use this model.
+    ModelNotAllowed,
+    /// The key's requests per minute are used up.
+    RateLimited,
+    /// The key's tokens per minute are used up.
+    TokenRateLimited,
+    /// The key's token budget of the period is used up.
+    TokenBudgetExhausted,
+    /// The month's live requests of the project are used up.
+    QuotaExceeded,
     /// The key can't be checked now; nothing is admitted on a guess.
     Unavailable,
 }
 
 impl Outcome {
     /// All outcomes.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 14] = [
         Self::Valid,
         Self::MissingKey,
         Self::MalformedKey,
@@ -35,6 +47,12 @@ impl Outcome {
         Self::RevokedKey,
         Self::ExpiredKey,
         Self::WrongScope,
+        Self::IpNotAllowed,
+        Self::ModelNotAllowed,
+        Self::RateLimited,
+        Self::TokenRateLimited,
+        Self::TokenBudgetExhausted,
+        Self::QuotaExceeded,
         Self::Unavailable,
     ];
 
@@ -48,6 +66,12 @@ impl Outcome {
             Self::RevokedKey => "revoked_key",
             Self::ExpiredKey => "expired_key",
             Self::WrongScope => "wrong_scope",
+            Self::IpNotAllowed => "ip_not_allowed",
+            Self::ModelNotAllowed => "model_not_allowed",
+            Self::RateLimited => "rate_limited",
+            Self::TokenRateLimited => "token_rate_limited",
+            Self::TokenBudgetExhausted => "token_budget_exhausted",
+            Self::QuotaExceeded => "quota_exceeded",
             Self::Unavailable => "unavailable",
         }
     }
@@ -61,9 +85,18 @@ impl Outcome {
             | Self::UnknownKey
             | Self::RevokedKey
             | Self::ExpiredKey => 401,
-            Self::WrongScope => 403,
+            Self::WrongScope | Self::IpNotAllowed | Self::ModelNotAllowed => 403,
+            Self::RateLimited
+            | Self::TokenRateLimited
+            | Self::TokenBudgetExhausted
+            | Self::QuotaExceeded => 429,
             Self::Unavailable => 503,
         }
+    }
+
+    /// The outcome of that name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|outcome| outcome.as_str() == name)
     }
 
     /// One sentence for the caller: what happened and what to do.
@@ -78,6 +111,12 @@ impl Outcome {
             Self::RevokedKey => "This key was revoked. Use another key.",
             Self::ExpiredKey => "This key has expired. Use another key.",
             Self::WrongScope => "This key is not for this application or this kind of call.",
+            Self::IpNotAllowed => "This key may not be used from this address.",
+            Self::ModelNotAllowed => "This key may not use this model.",
+            Self::RateLimited => "This key’s requests per minute are used up. Wait and retry.",
+            Self::TokenRateLimited => "This key’s tokens per minute are used up. Wait and retry.",
+            Self::TokenBudgetExhausted => "This key’s token budget is used up.",
+            Self::QuotaExceeded => "This project’s requests of the month are used up.",
             Self::Unavailable => "The key can't be checked right now. Try again shortly.",
         }
     }
@@ -91,6 +130,7 @@ mod tests {
     fn an_outcome_has_one_name_everywhere() {
         for outcome in Outcome::ALL {
             assert_eq!(serde_json::to_value(outcome).unwrap(), outcome.as_str());
+            assert_eq!(Outcome::from_name(outcome.as_str()), Some(outcome));
         }
     }
 }
