@@ -17,3 +17,4 @@ pub mod role;
 pub mod secret;
 pub mod tier;
 pub mod time;
+pub mod usage;

@@ -4,6 +4,7 @@ mod accounts;
 mod keys;
 mod page;
 mod telemetry;
+mod usage;
 mod workspace;
 
 pub use accounts::{Me, RefreshRequest, Tokens};
@@ -12,6 +13,7 @@ pub use page::{InvalidLimit, Page, PageLimit};
 pub use telemetry::{
     Accepted, IngestedLog, IngestedTrace, LogBatch, LogEntry, TraceBatch, TraceEntry,
 };
+pub use usage::{Budget, LastUsed, RecentDenial, Usage, UsageBucket, UsageTotals};
 pub use workspace::{
     Application, ApplicationContext, ApplicationEnvironment, Organization, Project,
 };
