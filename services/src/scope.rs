@@ -45,6 +45,12 @@ impl OrganizationScope {
 }
 
 impl ProjectScope {
+    /// A scope that nobody was asked for.
+    #[cfg(test)]
+    pub(crate) fn for_test(id: ProjectId) -> Self {
+        Self { id, key_prefix: "lk".parse().expect("a prefix") }
+    }
+
     pub(crate) const fn id(&self) -> ProjectId {
         self.id
     }

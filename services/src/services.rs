@@ -13,7 +13,7 @@ use crate::database::Database;
 use crate::digest::Pepper;
 use crate::entity::instance;
 use crate::random::Random;
-use crate::usage::LastUses;
+use crate::usage::Meter;
 
 /// What an operator decides and the services need to know.
 #[derive(Debug, Clone)]
@@ -72,7 +72,7 @@ pub struct Inner {
     pub(crate) settings: Settings,
     pub(crate) signer: Signer,
     pub(crate) key_cache: KeyCache,
-    pub(crate) last_uses: LastUses,
+    pub(crate) usage: Meter,
 }
 
 impl Deref for Services {
@@ -104,7 +104,7 @@ impl Services {
             settings,
             signer,
             key_cache: KeyCache::new(),
-            last_uses: LastUses::default(),
+            usage: Meter::new(),
         })))
     }
 }

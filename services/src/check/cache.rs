@@ -93,6 +93,7 @@ mod tests {
     use super::*;
     use latchkey_domain::id::{KeyId, ProjectId};
     use latchkey_domain::key::{Environment, KeyKind};
+    use latchkey_domain::tier::Tier;
     use latchkey_domain::time::Timestamp;
 
     fn digest() -> KeyDigest {
@@ -109,6 +110,7 @@ mod tests {
             environment: Environment::Live,
             revoked_at: None,
             expires_at: None,
+            tier: Tier::Free,
         })
     }
 

@@ -1,7 +1,7 @@
 //! The check: may this key make this call?
 //!
 //! ```text
-//! text ─► form and checksum (no I/O) ─► HMAC digest ─► cache ─► status and scope ─► outcome
+//! text ─► form and checksum (no I/O) ─► HMAC digest ─► cache ─► status and scope ─► quota ─► outcome
 //!                                                     └─miss─► one indexed query ─► cache
 //! ```
 //! There is one way to check a key, for every caller. If the store can't be asked and no fresh record is at
@@ -9,23 +9,29 @@
 
 mod cache;
 
+use std::borrow::Cow;
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use latchkey_domain::id::{ApplicationId, KeyId, ProjectId};
 use latchkey_domain::key::{Environment, KeyKind, KeyStatus};
 use latchkey_domain::outcome::Outcome;
 use latchkey_domain::secret::PresentedKey;
+use latchkey_domain::tier::Tier;
 use latchkey_domain::time::Timestamp;
-use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QuerySelect};
+use sea_orm::{
+    ColumnTrait, EntityTrait, FromQueryResult, JoinType, QueryFilter, QuerySelect, RelationDef,
+};
 
 pub(crate) use cache::KeyCache;
 
 use crate::digest::KeyDigest;
-use crate::entity::key;
+use crate::entity::{key, organization, project};
 use crate::error::Error;
-use crate::scope::ProjectScope;
+use crate::scope::{self, ProjectScope};
 use crate::services::Services;
+use crate::usage::{QuotaHit, TokenCounts, Use, quota};
 
 /// What a check needs to know of a key.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,6 +50,8 @@ pub struct KeyRecord {
     pub revoked_at: Option<Timestamp>,
     /// When it stops working.
     pub expires_at: Option<Timestamp>,
+    /// What its organization may use.
+    pub tier: Tier,
 }
 
 /// The call that a key shall admit.
@@ -64,17 +72,29 @@ pub struct Denial {
     pub outcome: Outcome,
     /// The key, if there is one with this secret.
     pub key: Option<KeyId>,
+    /// Why, in words.
+    pub detail: Cow<'static, str>,
+    /// How long until it can be otherwise, if that is known.
+    pub retry_after: Option<Duration>,
 }
 
 impl Denial {
     const fn of(outcome: Outcome) -> Self {
-        Self { outcome, key: None }
+        Self { outcome, key: None, detail: Cow::Borrowed(outcome.detail()), retry_after: None }
+    }
+
+    fn of_quota(hit: QuotaHit, now: Timestamp) -> Self {
+        Self {
+            detail: Cow::Owned(hit.detail()),
+            retry_after: Some(hit.resets_at.since(now)),
+            ..Self::of(Outcome::QuotaExceeded)
+        }
     }
 }
 
 /// Checks the key that came with a call, if one came.
 ///
-/// With a cached record this neither waits nor asks the database.
+/// With a cached record, of a project that is in use, this neither waits nor asks the database.
 ///
 /// # Errors
 /// The [`Denial`] with the outcome.
@@ -91,11 +111,43 @@ pub async fn check(
         None => load(services, digest).await?.ok_or(Denial::of(Outcome::UnknownKey))?,
     };
     let now = services.clock.now();
-    services.last_uses.record(record.id, now, call.ip);
-    match judge(&record, call, now) {
-        Outcome::Valid => Ok(record),
-        outcome => Err(Denial { outcome, key: Some(record.id) }),
+    let admitted = match judge(&record, call, now) {
+        Outcome::Valid => admit(services, &record, now).await,
+        outcome => Err(Denial::of(outcome)),
+    };
+    let used = |outcome| Use {
+        key: record.id,
+        project: record.project,
+        environment: record.environment,
+        outcome,
+        at: now,
+        ip: call.ip,
+        tokens: TokenCounts::default(),
+    };
+    match admitted {
+        Ok(()) => services.usage.record(&used(Outcome::Valid)),
+        Err(denial) => {
+            services.usage.denied(&used(denial.outcome), &denial.detail);
+            return Err(Denial { key: Some(record.id), ..denial });
+        }
     }
+    Ok(record)
+}
+
+/// Holds a call that is good otherwise against the limits, and counts it.
+async fn admit(services: &Services, record: &KeyRecord, now: Timestamp) -> Result<(), Denial> {
+    if !quota::counts(record.kind, record.environment) {
+        return Ok(());
+    }
+    let limit = record.tier.requests_per_month();
+    if limit.is_some() {
+        quota::know(services, record.project, now).await.map_err(|error| {
+            tracing::error!(%error, "a quota could not be looked up");
+            Denial::of(Outcome::Unavailable)
+        })?;
+    }
+    let quota = &services.usage.quota;
+    quota.admit(record.project, limit, now).map_err(|hit| Denial::of_quota(hit, now))
 }
 
 /// What a record says of a call at `now`.
@@ -118,7 +170,11 @@ async fn load(services: &Services, digest: KeyDigest) -> Result<Option<Arc<KeyRe
     loop {
         let ticket = services.key_cache.begin_load(&digest, services.clock.monotonic());
         let row = key::Entity::find()
+            .column(organization::Column::Tier)
+            .join(JoinType::InnerJoin, project_of_key())
+            .join(JoinType::InnerJoin, scope::organization_of_project())
             .filter(key::Column::Digest.eq(digest.as_bytes().as_slice()))
+            .into_model::<Row>()
             .one(services.database.reader())
             .await;
         let record = row
@@ -135,7 +191,21 @@ async fn load(services: &Services, digest: KeyDigest) -> Result<Option<Arc<KeyRe
     }
 }
 
-fn record(row: &key::Model) -> Result<KeyRecord, Error> {
+#[derive(FromQueryResult)]
+struct Row {
+    #[sea_orm(nested)]
+    key: key::Model,
+    tier: String,
+}
+
+fn project_of_key() -> RelationDef {
+    key::Entity::belongs_to(project::Entity)
+        .from(key::Column::ProjectId)
+        .to(project::Column::Id)
+        .into()
+}
+
+fn record(Row { key: row, tier }: &Row) -> Result<KeyRecord, Error> {
     Ok(KeyRecord {
         id: row.id.into(),
         project: row.project_id.into(),
@@ -144,6 +214,7 @@ fn record(row: &key::Model) -> Result<KeyRecord, Error> {
         environment: crate::keys::environment(&row.environment)?,
         revoked_at: row.revoked_at.map(Timestamp::from_millis),
         expires_at: row.expires_at.map(Timestamp::from_millis),
+        tier: Tier::from_name(tier).ok_or(Error::Corrupt("tier"))?,
     })
 }
 
@@ -183,6 +254,7 @@ mod tests {
             environment: Environment::Live,
             revoked_at: None,
             expires_at: Some(at(1_000)),
+            tier: Tier::Free,
         }
     }
 

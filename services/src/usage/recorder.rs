@@ -1,0 +1,452 @@
+//! Use that is not written yet, in memory.
+//!
+//! Keys are spread over shards, each behind a lock that is held for a look-up and an addition. Counting what
+//! was counted before in the same minute allocates nothing. Memory is bounded, however long the database is
+//! away: see [`COUNTERS_PER_SHARD`].
+
+use std::collections::hash_map::Entry;
+use std::collections::{HashMap, VecDeque};
+use std::net::IpAddr;
+use std::ops::AddAssign;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use latchkey_domain::id::{KeyId, ProjectId};
+use latchkey_domain::key::Environment;
+use latchkey_domain::outcome::Outcome;
+use latchkey_domain::time::Timestamp;
+
+use super::resolution::Resolution;
+
+/// The most denials that are kept of a key, here and in the database.
+pub(super) const DENIALS_PER_KEY: usize = 50;
+/// A power of two.
+const SHARDS: usize = 16;
+/// When a shard has as many, calls of a new minute are added to the key's last minute instead: sums stay
+/// right, minutes blur. Only a call of a key that has no counter yet is lost then, and the log says so.
+const COUNTERS_PER_SHARD: usize = 16_384;
+/// When a shard has as many, further denials are counted but not told one by one.
+const DENIALS_PER_SHARD: usize = 2_048;
+/// No call has more tokens. An upstream that says otherwise can't make the sums overflow.
+const TOKENS_PER_CALL: u64 = 1 << 40;
+/// The longest reason of a denial, in characters.
+const DETAIL_CHARACTERS: usize = 300;
+
+/// One call with a known key.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Use {
+    /// The key.
+    pub(crate) key: KeyId,
+    /// Its project.
+    pub(crate) project: ProjectId,
+    /// Its environment.
+    pub(crate) environment: Environment,
+    /// What its check came to.
+    pub(crate) outcome: Outcome,
+    /// When.
+    pub(crate) at: Timestamp,
+    /// The address that it came from.
+    pub(crate) ip: Option<IpAddr>,
+    /// What it took.
+    pub(crate) tokens: TokenCounts,
+}
+
+/// The tokens of a call.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct TokenCounts {
+    /// That went in.
+    pub(crate) prompt: u64,
+    /// That came out.
+    pub(crate) completion: u64,
+    /// How many of both are an estimate.
+    pub(crate) estimated: u64,
+}
+
+/// Requests and their tokens.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Counts {
+    pub(super) requests: u64,
+    pub(super) tokens: TokenCounts,
+}
+
+impl Counts {
+    fn of(tokens: TokenCounts) -> Self {
+        let bounded = TokenCounts {
+            prompt: tokens.prompt.min(TOKENS_PER_CALL),
+            completion: tokens.completion.min(TOKENS_PER_CALL),
+            estimated: tokens.estimated.min(TOKENS_PER_CALL),
+        };
+        Self { requests: 1, tokens: bounded }
+    }
+}
+
+impl AddAssign for Counts {
+    fn add_assign(&mut self, other: Self) {
+        self.requests += other.requests;
+        self.tokens.prompt += other.tokens.prompt;
+        self.tokens.completion += other.tokens.completion;
+        self.tokens.estimated += other.tokens.estimated;
+    }
+}
+
+/// When and from where a key was last used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct LastUse {
+    pub(super) at: Timestamp,
+    pub(super) ip: Option<IpAddr>,
+}
+
+/// The calls of one minute that came to the same outcome.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Counter {
+    pub(super) minute: Timestamp,
+    pub(super) outcome: Outcome,
+    pub(super) counts: Counts,
+}
+
+impl Counter {
+    fn of(call: &Use) -> Self {
+        Self {
+            minute: Resolution::Minute.floor(call.at),
+            outcome: call.outcome,
+            counts: Counts::of(call.tokens),
+        }
+    }
+}
+
+/// One call that was not admitted.
+#[derive(Debug, Clone)]
+pub(super) struct Denial {
+    pub(super) at: Timestamp,
+    pub(super) outcome: Outcome,
+    pub(super) detail: String,
+    pub(super) ip: Option<IpAddr>,
+}
+
+/// What is not written yet of one key.
+#[derive(Debug)]
+pub(super) struct Unwritten {
+    pub(super) project: ProjectId,
+    pub(super) environment: Environment,
+    pub(super) last_use: LastUse,
+    pub(super) counters: Vec<Counter>,
+    /// Oldest first.
+    pub(super) denials: VecDeque<Denial>,
+}
+
+/// What is not written yet of all keys, taken out to be written.
+pub(super) type Batch = Vec<(KeyId, Unwritten)>;
+
+#[derive(Default)]
+struct Shard {
+    keys: HashMap<KeyId, Unwritten>,
+    counters: usize,
+    denials: usize,
+    lost: u64,
+}
+
+/// All use that is not written yet.
+pub(super) struct Recorder(Box<[Mutex<Shard>]>);
+
+impl Recorder {
+    pub(super) fn new() -> Self {
+        Self(std::iter::repeat_with(Mutex::default).take(SHARDS).collect())
+    }
+
+    /// Counts a call.
+    pub(super) fn record(&self, call: &Use) {
+        self.shard(call.key).record(call);
+    }
+
+    /// Counts a call that was not admitted, and keeps why.
+    pub(super) fn denied(&self, call: &Use, detail: &str) {
+        let detail = detail.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c });
+        let denial = Denial {
+            at: call.at,
+            outcome: call.outcome,
+            detail: detail.take(DETAIL_CHARACTERS).collect(),
+            ip: call.ip,
+        };
+        let mut shard = self.shard(call.key);
+        shard.record(call);
+        shard.deny(call.key, denial);
+    }
+
+    /// Takes everything out, to be written.
+    pub(super) fn take(&self) -> Batch {
+        let mut batch = Batch::new();
+        let mut lost = 0;
+        for shard in &self.0 {
+            let taken = std::mem::take(&mut *lock(shard));
+            lost += taken.lost;
+            batch.extend(taken.keys);
+        }
+        if lost > 0 {
+            tracing::error!(lost, "calls were not counted: too much was waiting to be written");
+        }
+        batch
+    }
+
+    /// Puts back what could not be written, beside what has come since.
+    pub(super) fn put_back(&self, batch: Batch) {
+        for (key, unwritten) in batch {
+            self.shard(key).put_back(key, unwritten);
+        }
+    }
+
+    /// Shows what is not written yet of one key.
+    pub(super) fn see_key(&self, key: KeyId, see: impl FnOnce(&Unwritten)) {
+        self.shard(key).keys.get(&key).map(see);
+    }
+
+    /// Shows what is not written yet of a project's keys, one after the other.
+    pub(super) fn see_project(&self, project: ProjectId, mut see: impl FnMut(&Unwritten)) {
+        for shard in &self.0 {
+            lock(shard).keys.values().filter(|one| one.project == project).for_each(&mut see);
+        }
+    }
+
+    fn shard(&self, key: KeyId) -> MutexGuard<'_, Shard> {
+        // The last bits of an id are random.
+        let bits = key.as_uuid().as_bytes()[15];
+        lock(&self.0[usize::from(bits) % SHARDS])
+    }
+}
+
+fn lock(shard: &Mutex<Shard>) -> MutexGuard<'_, Shard> {
+    // No code panics while it holds the lock, and the counters would be whole even so.
+    shard.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Shard {
+    fn record(&mut self, call: &Use) {
+        let full = self.counters >= COUNTERS_PER_SHARD;
+        let last_use = LastUse { at: call.at, ip: call.ip };
+        let unwritten = match self.keys.entry(call.key) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(_) if full => {
+                self.lost += 1;
+                return;
+            }
+            Entry::Vacant(new) => new.insert(Unwritten {
+                project: call.project,
+                environment: call.environment,
+                last_use,
+                counters: Vec::new(),
+                denials: VecDeque::new(),
+            }),
+        };
+        unwritten.move_last_use(last_use);
+        match unwritten.count(Counter::of(call), full) {
+            Counted::Known => {}
+            Counted::New => self.counters += 1,
+            Counted::Lost => self.lost += 1,
+        }
+    }
+
+    fn deny(&mut self, key: KeyId, denial: Denial) {
+        let Some(unwritten) = self.keys.get_mut(&key) else { return };
+        let denials = &mut unwritten.denials;
+        let replaces_own = denials.len() >= DENIALS_PER_KEY
+            || (self.denials >= DENIALS_PER_SHARD && !denials.is_empty());
+        if replaces_own {
+            denials.pop_front();
+        } else if self.denials >= DENIALS_PER_SHARD {
+            return;
+        } else {
+            self.denials += 1;
+        }
+        denials.push_back(denial);
+    }
+
+    fn put_back(&mut self, key: KeyId, old: Unwritten) {
+        match self.keys.entry(key) {
+            Entry::Vacant(_) if self.counters >= COUNTERS_PER_SHARD => {
+                self.lost +=
+                    old.counters.iter().map(|counter| counter.counts.requests).sum::<u64>();
+            }
+            Entry::Vacant(place) => {
+                self.counters += old.counters.len();
+                self.denials += old.denials.len();
+                place.insert(old);
+            }
+            Entry::Occupied(known) => {
+                let new = known.into_mut();
+                new.move_last_use(old.last_use);
+                for counter in old.counters {
+                    match new.count(counter, self.counters >= COUNTERS_PER_SHARD) {
+                        Counted::Known => {}
+                        Counted::New => self.counters += 1,
+                        Counted::Lost => self.lost += counter.counts.requests,
+                    }
+                }
+                let room = DENIALS_PER_KEY - new.denials.len();
+                for denial in old.denials.into_iter().rev().take(room) {
+                    new.denials.push_front(denial);
+                    self.denials += 1;
+                }
+            }
+        }
+    }
+}
+
+/// Where a call was counted.
+enum Counted {
+    Known,
+    New,
+    Lost,
+}
+
+impl Unwritten {
+    /// A key's last use moves forward only.
+    fn move_last_use(&mut self, last_use: LastUse) {
+        if self.last_use.at <= last_use.at {
+            self.last_use = last_use;
+        }
+    }
+
+    fn count(&mut self, counter: Counter, full: bool) -> Counted {
+        let same = |known: &&mut Counter| known.outcome == counter.outcome;
+        // The newest last: it is the one that is looked for.
+        let mut known = self.counters.iter_mut().rev().filter(same);
+        if let Some(known) = known.find(|known| known.minute == counter.minute) {
+            known.counts += counter.counts;
+            return Counted::Known;
+        }
+        if !full {
+            self.counters.push(counter);
+            return Counted::New;
+        }
+        let Some(other) = self.counters.iter_mut().rev().find(same) else { return Counted::Lost };
+        other.counts += counter.counts;
+        Counted::Known
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(millis: i64) -> Timestamp {
+        Timestamp::from_millis(millis)
+    }
+
+    fn call(key: u8, millis: i64, outcome: Outcome) -> Use {
+        Use {
+            key: KeyId::new(at(0), [key; 10]),
+            project: ProjectId::new(at(0), [0; 10]),
+            environment: Environment::Live,
+            outcome,
+            at: at(millis),
+            ip: None,
+            tokens: TokenCounts { prompt: 3, completion: 2, estimated: 1 },
+        }
+    }
+
+    fn counters(recorder: &Recorder, key: u8) -> Vec<(i64, Outcome, u64)> {
+        let mut seen = Vec::new();
+        recorder.see_key(call(key, 0, Outcome::Valid).key, |unwritten| {
+            let each = unwritten.counters.iter();
+            seen.extend(each.map(|one| (one.minute.as_millis(), one.outcome, one.counts.requests)));
+        });
+        seen
+    }
+
+    #[test]
+    fn calls_are_summed_by_minute_and_outcome() {
+        let recorder = Recorder::new();
+        for (millis, outcome) in [
+            (0, Outcome::Valid),
+            (59_999, Outcome::Valid),
+            (60_000, Outcome::Valid),
+            (59_000, Outcome::RateLimited),
+        ] {
+            recorder.record(&call(1, millis, outcome));
+        }
+        let expected =
+            [(0, Outcome::Valid, 2), (60_000, Outcome::Valid, 1), (0, Outcome::RateLimited, 1)];
+        assert_eq!(counters(&recorder, 1), expected);
+    }
+
+    #[test]
+    fn a_last_use_moves_forward_only() {
+        let recorder = Recorder::new();
+        recorder.record(&call(1, 5_000, Outcome::Valid));
+        recorder.record(&call(1, 4_000, Outcome::RevokedKey));
+        let mut last = None;
+        recorder.see_key(call(1, 0, Outcome::Valid).key, |one| last = Some(one.last_use.at));
+        assert_eq!(last, Some(at(5_000)));
+    }
+
+    #[test]
+    fn what_could_not_be_written_is_added_to_what_came_since() {
+        let recorder = Recorder::new();
+        recorder.record(&call(1, 0, Outcome::Valid));
+        recorder.denied(&call(1, 0, Outcome::RateLimited), "first");
+        let batch = recorder.take();
+        assert!(counters(&recorder, 1).is_empty());
+        recorder.denied(&call(1, 1_000, Outcome::RateLimited), "second");
+        recorder.record(&call(1, 60_000, Outcome::Valid));
+        recorder.put_back(batch);
+        let mut together = counters(&recorder, 1);
+        together.sort_unstable();
+        let expected =
+            [(0, Outcome::Valid, 1), (0, Outcome::RateLimited, 2), (60_000, Outcome::Valid, 1)];
+        assert_eq!(together, expected);
+        recorder.see_key(call(1, 0, Outcome::Valid).key, |unwritten| {
+            let told: Vec<_> = unwritten.denials.iter().map(|one| one.detail.as_str()).collect();
+            assert_eq!(told, ["first", "second"]);
+            assert_eq!(unwritten.last_use.at, at(60_000));
+        });
+    }
+
+    #[test]
+    fn the_newest_denials_of_a_key_are_kept() {
+        let recorder = Recorder::new();
+        for number in 0..60 {
+            recorder.denied(&call(1, number, Outcome::RateLimited), &number.to_string());
+        }
+        let batch = recorder.take();
+        let denials = &batch[0].1.denials;
+        assert_eq!(denials.len(), DENIALS_PER_KEY);
+        assert_eq!((&*denials[0].detail, &*denials[49].detail), ("10", "59"));
+    }
+
+    #[test]
+    fn a_reason_is_short_and_has_no_control_characters() {
+        let recorder = Recorder::new();
+        let reason = format!("model \0{}", "x".repeat(1_000));
+        recorder.denied(&call(1, 0, Outcome::ModelNotAllowed), &reason);
+        let detail = &recorder.take()[0].1.denials[0].detail;
+        assert!(detail.starts_with("model \u{fffd}x"));
+        assert_eq!(detail.chars().count(), DETAIL_CHARACTERS);
+    }
+
+    #[test]
+    fn memory_is_bounded_and_sums_stay_right() {
+        let recorder = Recorder::new();
+        let minutes = i64::try_from(COUNTERS_PER_SHARD).unwrap() + 1_000;
+        for minute in 0..minutes {
+            recorder.record(&call(1, minute * 60_000, Outcome::Valid));
+        }
+        let counted = counters(&recorder, 1);
+        assert_eq!(counted.len(), COUNTERS_PER_SHARD);
+        let sum: u64 = counted.iter().map(|(_, _, requests)| requests).sum();
+        assert_eq!(i64::try_from(sum).unwrap(), minutes);
+        // A batch that comes back finds the same bound.
+        let batch = recorder.take();
+        recorder.record(&call(1, 0, Outcome::Valid));
+        recorder.put_back(batch);
+        assert!(counters(&recorder, 1).len() <= COUNTERS_PER_SHARD);
+    }
+
+    #[test]
+    fn an_upstream_can_not_make_the_sums_overflow() {
+        let recorder = Recorder::new();
+        let tokens = TokenCounts { prompt: u64::MAX, completion: u64::MAX, estimated: 0 };
+        for _ in 0..3 {
+            recorder.record(&Use { tokens, ..call(1, 0, Outcome::Valid) });
+        }
+        let counts = recorder.take()[0].1.counters[0].counts;
+        assert_eq!(counts.tokens.prompt, 3 * TOKENS_PER_CALL);
+    }
+}
