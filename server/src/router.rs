@@ -19,7 +19,7 @@ use utoipa_axum::routes;
 use crate::http::problem::Refusal;
 use crate::http::{
     api_keys, applications, docs, health, me, organizations, problem, projects, request_id,
-    security_headers, sessions, telemetry, trace,
+    security_headers, sessions, telemetry, trace, usage,
 };
 use crate::state::AppState;
 use crate::{ingest, oauth, pages};
@@ -44,6 +44,9 @@ fn api() -> OpenApiRouter<AppState> {
         .routes(routes!(applications::get))
         .routes(routes!(telemetry::list_traces))
         .routes(routes!(telemetry::list_logs))
+        .routes(routes!(usage::of_key))
+        .routes(routes!(usage::of_inference_key))
+        .routes(routes!(usage::of_project))
         .routes(routes!(me::get))
         .routes(routes!(sessions::refresh))
         .routes(routes!(sessions::logout))

@@ -20,6 +20,8 @@ use crate::state::AppState;
 const FLUSH_EVERY: Duration = Duration::from_secs(1);
 /// How often what has expired is deleted.
 const PURGE_EVERY: Duration = Duration::from_hours(1);
+/// How often old usage is deleted: a little each time, so that counters never wait for it.
+const SWEEP_EVERY: Duration = Duration::from_mins(1);
 /// How long requests under way may take once the server was told to stop.
 const DRAIN_PATIENCE: Duration = Duration::from_secs(25);
 
@@ -93,11 +95,13 @@ async fn run_server(
 async fn run_jobs(services: Services, mut stopped: watch::Receiver<bool>) {
     let mut flush = tokio::time::interval(FLUSH_EVERY);
     let mut purge = tokio::time::interval(PURGE_EVERY);
+    let mut sweep = tokio::time::interval(SWEEP_EVERY);
     loop {
         let result = tokio::select! {
             () = told_to_stop(&mut stopped) => return,
             _ = flush.tick() => usage::flush(&services).await,
             _ = purge.tick() => accounts::purge_expired(&services).await,
+            _ = sweep.tick() => usage::purge(&services).await,
         };
         if let Err(error) = result {
             tracing::warn!(%error, "a background job failed and will try again");

@@ -12,6 +12,7 @@ mod caller;
 mod error;
 mod keys;
 mod telemetry;
+mod usage;
 
 pub use accounts::{GetMe, ListProjects, get_me, list_projects};
 pub use applications::{GetApplication, ListApplications, get_application, list_applications};
@@ -23,3 +24,4 @@ pub use keys::{
     list_application_keys, revoke_key,
 };
 pub use telemetry::{ListLogs, ListTraces, list_logs, list_traces};
+pub use usage::{GetKeyUsage, GetProjectUsage, get_key_usage, get_project_usage};

@@ -18,3 +18,4 @@ pub(crate) mod security_headers;
 pub(crate) mod sessions;
 pub(crate) mod telemetry;
 pub(crate) mod trace;
+pub(crate) mod usage;

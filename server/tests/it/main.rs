@@ -13,4 +13,5 @@ mod process;
 mod sessions;
 mod sign_in;
 mod tenancy;
+mod usage;
 mod world;

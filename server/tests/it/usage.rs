@@ -1,0 +1,441 @@
+//! `…/usage` and the month's quota.
+
+use std::time::Duration;
+
+use latchkey_domain::id::{KeyId, ProjectId};
+use latchkey_domain::time::Timestamp;
+use latchkey_services::usage::{flush, purge};
+use reqwest::Response;
+use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend};
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use crate::world::{Backend, START, Session, World, on_both_databases, problem, text, traces};
+
+const MINUTE: i64 = 60_000;
+const DAY: i64 = 24 * 60 * MINUTE;
+/// The instant at which the month of [`START`] ends: 2026-12-01T00:00:00Z.
+const MONTH_END: i64 = 1_796_083_200_000;
+
+/// A key of the person's application, live or test: its secret and its id.
+async fn new_key(world: &World, who: &Session, environment: &str) -> (String, String) {
+    world.advance(Duration::from_millis(1));
+    let path = format!("/apikey?ApplicationId={}", who.application);
+    let body = json!({ "environment": environment });
+    let made = world.post(&path).bearer_auth(&who.jwt).json(&body).send().await.unwrap();
+    assert_eq!(made.status(), 200);
+    (made.json().await.unwrap(), text(&world.keys(who).await[0]["id"]))
+}
+
+async fn usage(world: &World, who: &Session, key: &str) -> Value {
+    world.json(&format!("/v1/keys/{key}/usage"), &who.jwt).await
+}
+
+async fn project_usage(world: &World, who: &Session, query: &str) -> Value {
+    world.json(&format!("/v1/projects/{}/usage{query}", who.project), &who.jwt).await
+}
+
+/// A call with a key that names another application than the key's.
+async fn out_of_scope(world: &World, key: &str, application: &str) -> Response {
+    let request = world.post("/ingest/traces").header("x-api-key", key);
+    request.header("x-application-id", application).json(&traces(1)).send().await.unwrap()
+}
+
+async fn admin(world: &World) -> DatabaseConnection {
+    sea_orm::Database::connect(&world.config.database_url).await.unwrap()
+}
+
+/// An id as a literal of the database's SQL.
+fn literal(admin: &DatabaseConnection, id: Uuid) -> String {
+    match admin.get_database_backend() {
+        DbBackend::Sqlite => format!("x'{}'", id.simple()),
+        _ => format!("'{id}'"),
+    }
+}
+
+async fn count(admin: &DatabaseConnection, sql: &str) -> i64 {
+    let statement = sea_orm::Statement::from_string(admin.get_database_backend(), sql.to_owned());
+    let row = admin.query_one_raw(statement).await.unwrap().unwrap();
+    row.try_get_by_index(0).unwrap()
+}
+
+/// Sets what the person's project has used of the month of [`START`].
+async fn set_month(world: &World, who: &Session, requests: i64) {
+    let admin = admin(world).await;
+    let project = literal(&admin, who.project.parse::<ProjectId>().unwrap().as_uuid());
+    let month = Timestamp::parse("2026-11-01T00:00:00Z").unwrap().as_millis();
+    let sql = format!("INSERT INTO project_months VALUES ({project}, {month}, {requests})");
+    admin.execute_unprepared(&sql).await.unwrap();
+}
+
+async fn month(world: &World) -> i64 {
+    let sql = "SELECT CAST(COALESCE(SUM(requests), 0) AS BIGINT) FROM project_months";
+    count(&admin(world).await, sql).await
+}
+
+on_both_databases! {
+    async fn calls_are_counted_by_outcome_as_soon_as_they_are_made(world: World) {
+        let (ada, eve) = (world.sign_in("ada").await, world.sign_in("eve").await);
+        let (secret, key) = new_key(&world, &ada, "live").await;
+        assert!(usage(&world, &ada, &key).await["last_used"].is_null());
+        for _ in 0..3 {
+            assert_eq!(world.ingest(&secret).await.status(), 200);
+        }
+        problem(out_of_scope(&world, &secret, &eve.application).await, 403, "wrong_scope").await;
+        world.revoke(&ada, &key).await;
+        problem(world.ingest(&secret).await, 401, "revoked_key").await;
+        let before = usage(&world, &ada, &key).await;
+        assert_eq!(before["totals"], json!({
+            "requests": 5, "valid": 3, "denied": 2, "prompt_tokens": 0, "completion_tokens": 0,
+        }));
+        let buckets = before["buckets"].as_array().unwrap();
+        assert_eq!((&*before["range"].to_string(), buckets.len()), ("\"24h\"", 48));
+        assert_eq!(buckets[47], json!({
+            "start": "2026-11-18T11:00:00.000Z",
+            "outcomes": {"valid": 3, "wrong_scope": 1, "revoked_key": 1},
+            "prompt_tokens": 0, "completion_tokens": 0,
+        }));
+        assert_eq!(buckets[0]["outcomes"], json!({}));
+        assert_eq!(before["last_used"], json!({"at": "2026-11-18T11:06:40.001Z", "ip": "127.0.0.1"}));
+        assert_eq!(before["budget"], Value::Null);
+        flush(&world.services).await.unwrap();
+        assert_eq!(usage(&world, &ada, &key).await, before, "writing changes nothing");
+        assert_eq!(project_usage(&world, &ada, "").await, before, "its only key");
+        for range in ["1h", "7d", "30d"] {
+            let wider = world.json(&format!("/v1/keys/{key}/usage?range={range}"), &ada.jwt).await;
+            assert_eq!(wider["totals"], before["totals"], "{range}");
+            assert_eq!(wider["range"], range);
+        }
+    }
+
+    async fn recent_denials_tell_why_newest_first(world: World) {
+        let (ada, eve) = (world.sign_in("ada").await, world.sign_in("eve").await);
+        let (secret, key) = new_key(&world, &ada, "live").await;
+        for number in 0..70 {
+            world.advance(Duration::from_millis(1));
+            out_of_scope(&world, &secret, &eve.application).await;
+            if number % 10 == 0 {
+                flush(&world.services).await.unwrap();
+            }
+        }
+        world.revoke(&ada, &key).await;
+        world.ingest(&secret).await;
+        let seen = usage(&world, &ada, &key).await;
+        let denials = seen["denials"].as_array().unwrap();
+        assert_eq!((denials.len(), &seen["totals"]["denied"]), (50, &json!(71)));
+        assert_eq!(denials[0], json!({
+            "at": "2026-11-18T11:06:40.071Z", "code": "revoked_key",
+            "detail": "This key was revoked. Use another key.", "ip": "127.0.0.1",
+        }));
+        assert_eq!(denials[1]["code"], "wrong_scope");
+        assert_eq!(denials[49]["at"], "2026-11-18T11:06:40.023Z");
+        flush(&world.services).await.unwrap();
+        assert_eq!(usage(&world, &ada, &key).await, seen);
+        assert_eq!(project_usage(&world, &ada, "").await["denials"], seen["denials"]);
+        assert_eq!(count(&admin(&world).await, "SELECT COUNT(*) FROM denials").await, 50);
+    }
+
+    async fn what_several_nodes_count_comes_to_its_sum(world: World) {
+        let ada = world.sign_in("ada").await;
+        let (secret, key) = new_key(&world, &ada, "live").await;
+        let other = world.second_node().await;
+        let call = latchkey_services::check::Call {
+            kind: latchkey_domain::key::KeyKind::Api,
+            application: None,
+            ip: None,
+        };
+        for _ in 0..5 {
+            world.ingest(&secret).await;
+            latchkey_services::check::check(&other, Some(&secret), call).await.unwrap();
+            let (ours, theirs) = tokio::join!(flush(&world.services), flush(&other));
+            ours.and(theirs).unwrap();
+        }
+        assert_eq!(usage(&world, &ada, &key).await["totals"]["valid"], 10);
+        assert_eq!(project_usage(&world, &ada, "").await["totals"]["valid"], 10);
+        assert_eq!(month(&world).await, 10);
+    }
+
+    async fn what_could_not_be_written_is_written_the_next_time_and_once(world: World) {
+        let ada = world.sign_in("ada").await;
+        let (secret, key) = new_key(&world, &ada, "live").await;
+        let admin = admin(&world).await;
+        // The last table that a batch writes to: what was written before it must not stay.
+        for table in ["key_usage", "project_months", "denials"] {
+            world.ingest(&secret).await;
+            world.revoke(&ada, &key).await;
+            world.ingest(&secret).await;
+            admin.execute_unprepared("UPDATE keys SET revoked_at = NULL").await.unwrap();
+            world.advance(Duration::from_millis(500));
+            admin.execute_unprepared(&format!("ALTER TABLE {table} RENAME TO away")).await.unwrap();
+            assert!(flush(&world.services).await.is_err(), "{table}");
+            admin.execute_unprepared(&format!("ALTER TABLE away RENAME TO {table}")).await.unwrap();
+        }
+        for _ in 0..2 {
+            flush(&world.services).await.unwrap();
+            let seen = usage(&world, &ada, &key).await;
+            assert_eq!((&seen["totals"]["valid"], &seen["totals"]["denied"]), (&json!(3), &json!(3)));
+            assert_eq!(seen["denials"].as_array().unwrap().len(), 3);
+            assert_eq!(month(&world).await, 3);
+        }
+    }
+
+    async fn a_last_use_waits_for_no_one_who_changes_the_key(world: World) {
+        let ada = world.sign_in("ada").await;
+        let (secret, key) = new_key(&world, &ada, "live").await;
+        let admin = admin(&world).await;
+        if admin.get_database_backend() == DbBackend::Sqlite {
+            return; // One writer at a time: there is nobody to wait for.
+        }
+        world.ingest(&secret).await;
+        let change = sea_orm::TransactionTrait::begin(&admin).await.unwrap();
+        change.execute_unprepared("UPDATE keys SET name = 'changing'").await.unwrap();
+        flush(&world.services).await.unwrap();
+        assert_eq!(usage(&world, &ada, &key).await["totals"]["valid"], 1);
+        assert!(world.keys(&ada).await[0]["last_used_at"].is_null());
+        change.commit().await.unwrap();
+        flush(&world.services).await.unwrap();
+        assert_eq!(world.keys(&ada).await[0]["last_used_at"], "2026-11-18T11:06:40.001Z");
+        assert_eq!(usage(&world, &ada, &key).await["totals"]["valid"], 1);
+    }
+
+    async fn a_month_of_ten_million_requests_is_read_in_a_few_statements(world: World) {
+        let ada = world.sign_in("ada").await;
+        let (secret, key) = new_key(&world, &ada, "live").await;
+        let admin = admin(&world).await;
+        let (key_id, project) = (
+            literal(&admin, key.parse::<KeyId>().unwrap().as_uuid()),
+            literal(&admin, ada.project.parse::<ProjectId>().unwrap().as_uuid()),
+        );
+        let today = START - START.rem_euclid(DAY);
+        let rows: Vec<String> = (0..60)
+            .map(|back| format!("({key_id}, {project}, 'day', {}, 'valid', 333333, 7, 5, 0)", today - back * DAY))
+            .collect();
+        let columns = "key_id, project_id, resolution, start, outcome, requests, prompt_tokens, \
+                       completion_tokens, estimated_tokens";
+        let sql = format!("INSERT INTO key_usage ({columns}) VALUES {}", rows.join(","));
+        admin.execute_unprepared(&sql).await.unwrap();
+        for _ in 0..10 {
+            world.ingest(&secret).await;
+        }
+        let before = world.services.database.statements();
+        let seen = world.json(&format!("/v1/keys/{key}/usage?range=30d"), &ada.jwt).await;
+        assert_eq!(seen["totals"], json!({
+            "requests": 10_000_000, "valid": 10_000_000, "denied": 0,
+            "prompt_tokens": 210, "completion_tokens": 150,
+        }));
+        assert_eq!(seen["buckets"].as_array().unwrap().len(), 30);
+        assert!(world.services.database.statements() - before <= 6);
+    }
+
+    async fn usage_is_kept_as_long_as_it_is_charted(world: World) {
+        let admin = admin(&world).await;
+        let key = literal(&admin, Uuid::from_u128(7));
+        let mut rows = Vec::new();
+        for (resolution, days) in [("minute", 2), ("hour", 35), ("day", 400)] {
+            let oldest = START - days * DAY;
+            rows.extend((-2_500..=2).map(|minute| {
+                format!("({key}, {key}, '{resolution}', {}, 'valid', 1, 0, 0, 0)", oldest + minute * MINUTE)
+            }));
+        }
+        let columns = "key_id, project_id, resolution, start, outcome, requests, prompt_tokens, \
+                       completion_tokens, estimated_tokens";
+        for some in rows.chunks(1_000) {
+            let sql = format!("INSERT INTO key_usage ({columns}) VALUES {}", some.join(","));
+            admin.execute_unprepared(&sql).await.unwrap();
+        }
+        purge(&world.services).await.unwrap();
+        for resolution in ["minute", "hour", "day"] {
+            let sql = format!("SELECT COUNT(*) FROM key_usage WHERE resolution = '{resolution}'");
+            assert_eq!(count(&admin, &sql).await, 3, "{resolution}: from the oldest one kept on");
+        }
+    }
+
+    async fn old_denials_are_deleted(world: World) {
+        let (ada, eve) = (world.sign_in("ada").await, world.sign_in("eve").await);
+        let (secret, _) = new_key(&world, &ada, "live").await;
+        out_of_scope(&world, &secret, &eve.application).await;
+        flush(&world.services).await.unwrap();
+        let left = async || {
+            purge(&world.services).await.unwrap();
+            count(&admin(&world).await, "SELECT COUNT(*) FROM denials").await
+        };
+        world.advance(Duration::from_hours(29 * 24));
+        assert_eq!(left().await, 1);
+        world.advance(Duration::from_hours(24));
+        assert_eq!(left().await, 0);
+    }
+
+    async fn the_quota_is_exact_under_parallel_calls(world: World) {
+        let ada = world.sign_in("ada").await;
+        let (secret, key) = new_key(&world, &ada, "live").await;
+        set_month(&world, &ada, 99_990).await;
+        let calls: Vec<_> = (0..64)
+            .map(|_| {
+                let request = world.post("/ingest/traces").header("x-api-key", &secret);
+                tokio::spawn(request.json(&traces(3)).send())
+            })
+            .collect();
+        let mut admitted = 0;
+        for call in calls {
+            let answer = call.await.unwrap().unwrap();
+            if answer.status() == 200 {
+                admitted += 1;
+                continue;
+            }
+            let wait = answer.headers()["retry-after"].to_str().unwrap().parse::<i64>().unwrap();
+            // Whole seconds, never too early.
+            assert!((0..1_000).contains(&(START + wait * 1_000 - MONTH_END)), "{wait}");
+            let refused = problem(answer, 429, "quota_exceeded").await;
+            assert_eq!(
+                refused["detail"],
+                "The month’s quota of 100,000 live requests is reached: 100,000 used, resets at \
+                 2026-12-01T00:00:00.000Z."
+            );
+        }
+        assert_eq!(admitted, 10);
+        flush(&world.services).await.unwrap();
+        assert_eq!(month(&world).await, 100_000, "what was denied did not count");
+        problem(world.ingest(&secret).await, 429, "quota_exceeded").await;
+        let seen = usage(&world, &ada, &key).await;
+        assert_eq!(seen["buckets"][47]["outcomes"], json!({"valid": 10, "quota_exceeded": 55}));
+        assert!(text(&seen["denials"][0]["detail"]).contains("100,000 used"));
+        let other = world.second_node().await;
+        let call = latchkey_services::check::Call {
+            kind: latchkey_domain::key::KeyKind::Api,
+            application: None,
+            ip: None,
+        };
+        let denial = latchkey_services::check::check(&other, Some(&secret), call).await.unwrap_err();
+        assert_eq!(denial.outcome.as_str(), "quota_exceeded", "another node knows it too");
+    }
+
+    async fn another_node_knows_of_the_quota_within_seconds(world: World) {
+        let ada = world.sign_in("ada").await;
+        let (secret, _) = new_key(&world, &ada, "live").await;
+        set_month(&world, &ada, 99_998).await;
+        let other = world.second_node().await;
+        let call = latchkey_services::check::Call {
+            kind: latchkey_domain::key::KeyKind::Api,
+            application: None,
+            ip: None,
+        };
+        latchkey_services::check::check(&other, Some(&secret), call).await.unwrap();
+        assert_eq!(world.ingest(&secret).await.status(), 200);
+        flush(&world.services).await.unwrap();
+        flush(&other).await.unwrap();
+        assert_eq!(month(&world).await, 100_000);
+        let denial = latchkey_services::check::check(&other, Some(&secret), call).await.unwrap_err();
+        assert_eq!(denial.outcome.as_str(), "quota_exceeded", "its own batch brought the total");
+        world.advance(Duration::from_millis(1_500));
+        problem(world.ingest(&secret).await, 429, "quota_exceeded").await;
+    }
+
+    async fn a_test_key_never_counts(world: World) {
+        let ada = world.sign_in("ada").await;
+        let (live, _) = new_key(&world, &ada, "live").await;
+        let (test, key) = new_key(&world, &ada, "test").await;
+        set_month(&world, &ada, 99_999).await;
+        for _ in 0..3 {
+            assert_eq!(world.ingest(&test).await.status(), 200);
+        }
+        assert_eq!(world.ingest(&live).await.status(), 200, "test calls took nothing");
+        problem(world.ingest(&live).await, 429, "quota_exceeded").await;
+        assert_eq!(world.ingest(&test).await.status(), 200, "and go on");
+        flush(&world.services).await.unwrap();
+        assert_eq!(month(&world).await, 100_000);
+        assert_eq!(usage(&world, &ada, &key).await["totals"]["valid"], 4, "they are charted");
+        assert_eq!(project_usage(&world, &ada, "").await["totals"]["requests"], 6);
+        let test = project_usage(&world, &ada, "?environment=test").await;
+        assert_eq!((&test["totals"]["valid"], &test["totals"]["denied"]), (&json!(4), &json!(0)));
+        let live = project_usage(&world, &ada, "?environment=live&range=1h").await;
+        assert_eq!((&live["totals"]["valid"], &live["totals"]["denied"]), (&json!(1), &json!(1)));
+        assert_eq!((test["denials"].as_array().unwrap().len(), live["denials"].as_array().unwrap().len()), (0, 1));
+    }
+
+    async fn the_quota_begins_anew_at_midnight_utc_of_the_first(world: World) {
+        let ada = world.sign_in("ada").await;
+        let (secret, _) = new_key(&world, &ada, "live").await;
+        set_month(&world, &ada, 100_000).await;
+        let now = latchkey_services::clock::Clock::now(&*world.clock);
+        world.advance(Duration::from_millis(u64::try_from(MONTH_END - now.as_millis() - 1).unwrap()));
+        let refused = world.ingest(&secret).await;
+        assert_eq!(refused.headers()["retry-after"], "1");
+        problem(refused, 429, "quota_exceeded").await;
+        world.advance(Duration::from_millis(1));
+        assert_eq!(world.ingest(&secret).await.status(), 200);
+        flush(&world.services).await.unwrap();
+        assert_eq!(month(&world).await, 100_001);
+        let december = format!("SELECT requests FROM project_months WHERE month = {MONTH_END}");
+        assert_eq!(count(&admin(&world).await, &december).await, 1);
+    }
+
+    async fn without_a_limit_calls_are_counted_all_the_same(world: World) {
+        let ada = world.sign_in("ada").await;
+        let (secret, _) = new_key(&world, &ada, "live").await;
+        let admin = admin(&world).await;
+        admin.execute_unprepared("UPDATE organizations SET tier = 'enterprise'").await.unwrap();
+        set_month(&world, &ada, 99_999_999).await;
+        assert_eq!(world.ingest(&secret).await.status(), 200);
+        flush(&world.services).await.unwrap();
+        assert_eq!(month(&world).await, 100_000_000);
+        admin.execute_unprepared("UPDATE organizations SET tier = 'team'").await.unwrap();
+        world.advance(Duration::from_millis(500));
+        problem(world.ingest(&secret).await, 429, "quota_exceeded").await;
+    }
+}
+
+#[tokio::test]
+async fn an_odd_range_is_refused_by_name() {
+    let world = World::on(Backend::Sqlite).await;
+    let ada = world.sign_in("ada").await;
+    let (_, key) = new_key(&world, &ada, "live").await;
+    for path in [format!("/v1/keys/{key}/usage"), format!("/v1/projects/{}/usage", ada.project)] {
+        for range in ["", "2h", "24H", "30", "1h%00", "forever"] {
+            let request = world.get(&format!("{path}?range={range}")).bearer_auth(&ada.jwt);
+            let refused = problem(request.send().await.unwrap(), 422, "invalid").await;
+            assert_eq!(refused["errors"][0]["field"], "range");
+        }
+    }
+    let path = format!("/v1/projects/{}/usage?environment=prod", ada.project);
+    let refused = world.get(&path).bearer_auth(&ada.jwt).send().await.unwrap();
+    assert_eq!(problem(refused, 422, "invalid").await["errors"][0]["field"], "environment");
+    let body = json!({"key_id": key, "range": "2h"});
+    let refused = world.post("/api/usage/key").bearer_auth(&ada.jwt).json(&body).send().await;
+    problem(refused.unwrap(), 422, "invalid").await;
+}
+
+#[tokio::test]
+async fn usage_wants_someone_and_a_key_of_the_paths_kind() {
+    let world = World::on(Backend::Sqlite).await;
+    let ada = world.sign_in("ada").await;
+    let (_, key) = new_key(&world, &ada, "live").await;
+    let stranger = world.get(&format!("/v1/keys/{key}/usage")).send().await.unwrap();
+    problem(stranger, 401, "unauthenticated").await;
+    for path in [
+        format!("/v1/inference/keys/{key}/usage"),
+        format!("/v1/keys/{}/usage", ada.project),
+        "/v1/projects/nonsense/usage".to_owned(),
+    ] {
+        let missing = world.get(&path).bearer_auth(&ada.jwt).send().await.unwrap();
+        problem(missing, 404, "not_found").await;
+    }
+    admin(&world).await.execute_unprepared("UPDATE keys SET kind = 'inference'").await.unwrap();
+    let path = format!("/v1/inference/keys/{key}/usage");
+    assert_eq!(world.json(&path, &ada.jwt).await["totals"]["requests"], 0);
+}
+
+#[tokio::test]
+async fn the_pages_read_the_same_usage() {
+    let world = World::on(Backend::Sqlite).await;
+    let ada = world.sign_in("ada").await;
+    let (secret, key) = new_key(&world, &ada, "live").await;
+    world.ingest(&secret).await;
+    let call = async |function: &str, body: Value| -> Value {
+        let request = world.post(&format!("/api/usage/{function}")).bearer_auth(&ada.jwt);
+        request.json(&body).send().await.unwrap().json().await.unwrap()
+    };
+    let of_key = call("key", json!({"key_id": key, "range": "24h"})).await;
+    assert_eq!(of_key, usage(&world, &ada, &key).await);
+    let body = json!({"project_id": ada.project, "environment": "live", "range": "24h"});
+    assert_eq!(call("project", body).await, of_key);
+}
