@@ -87,16 +87,7 @@ async fn create_denials(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
         .to_owned();
     manager.create_table(denials).await?;
     manager.create_index(index("denials_by_key", "denials", &["key_id", "id"])).await?;
-    manager.create_index(index("denials_by_project", "denials", &["project_id", "id"])).await?;
-    // A project's last use is its keys' last one.
-    manager
-        .get_connection()
-        .execute_unprepared(
-            "CREATE INDEX keys_by_last_use ON keys (project_id, last_used_at) \
-             WHERE last_used_at IS NOT NULL",
-        )
-        .await?;
-    Ok(())
+    manager.create_index(index("denials_by_project", "denials", &["project_id", "id"])).await
 }
 
 fn count(name: &'static str) -> ColumnDef {

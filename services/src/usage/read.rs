@@ -7,10 +7,10 @@ use latchkey_domain::outcome::Outcome;
 use latchkey_domain::role::Permission;
 use latchkey_domain::time::Timestamp;
 use latchkey_domain::usage::UsageRange;
-use sea_orm::sea_query::{Expr, ExprTrait};
+use sea_orm::sea_query::{Expr, ExprTrait, Func};
 use sea_orm::{
-    ColumnTrait, EntityTrait, FromQueryResult, QueryFilter, QueryOrder, QuerySelect, QueryTrait,
-    Select,
+    ColumnTrait, EntityTrait, FromQueryResult, Order, QueryFilter, QueryOrder, QuerySelect,
+    QueryTrait, Select,
 };
 
 use super::recorder::{DENIALS_PER_KEY, Unwritten};
@@ -72,11 +72,14 @@ pub async fn of_project(
     let mut chart = Chart::new(services, range);
     let name = environment.map(Environment::as_str);
     let _whole = services.usage.writing.read().await;
+    // As the index of keys by last use has it.
+    let last_use =
+        Expr::expr(Func::coalesce([Expr::col(key::Column::LastUsedAt), Expr::cust("0")]));
     let last_use: Option<(Option<i64>, Option<String>)> = key::Entity::find()
         .filter(key::Column::ProjectId.eq(scope.id().as_uuid()))
-        .filter(key::Column::LastUsedAt.is_not_null())
+        .filter(last_use.clone().gt(0))
         .apply_if(name, |query, name| query.filter(key::Column::Environment.eq(name)))
-        .order_by_desc(key::Column::LastUsedAt)
+        .order_by(last_use, Order::Desc)
         .select_only()
         .columns([key::Column::LastUsedAt, key::Column::LastUsedIp])
         .into_tuple()
