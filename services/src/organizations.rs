@@ -35,7 +35,7 @@ impl TryFrom<Row> for Organization {
             id: row.id.into(),
             name: row.name,
             tier: Tier::from_name(&row.tier).ok_or(Error::Corrupt("tier"))?,
-            role: Role::from_name(&row.role).ok_or(Error::Corrupt("role"))?,
+            role: Some(Role::from_name(&row.role).ok_or(Error::Corrupt("role"))?),
             created_at: Timestamp::from_millis(row.created_at),
         })
     }

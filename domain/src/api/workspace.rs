@@ -17,8 +17,8 @@ pub struct Organization {
     pub name: String,
     /// What it may use.
     pub tier: Tier,
-    /// The asking member's role.
-    pub role: Role,
+    /// The asking member's role; null for an administrator of the instance who is no member.
+    pub role: Option<Role>,
     /// When it was made.
     pub created_at: Timestamp,
 }
