@@ -11,7 +11,8 @@ use latchkey_services::check::{Call, check};
 
 use crate::world::{Backend, World, on_both_databases, problem, text};
 
-const CALL: Call = Call { kind: KeyKind::Api, application: None, ip: None };
+const CALL: Call<'static> =
+    Call { kind: Some(KeyKind::Api), application: None, ip: None, model: None, cost: 0 };
 
 async fn outcome(services: &Services, secret: &str) -> Outcome {
     match check(services, Some(secret), CALL).await {
