@@ -6,7 +6,7 @@ use latchkey_domain::time::Timestamp;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::world::{START, Session, World, on_both_databases, problem, text};
+use crate::world::{START, Session, on_both_databases, problem, text};
 
 /// Time that is `seconds` after the world began.
 fn at(seconds: i64) -> String {

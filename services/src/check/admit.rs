@@ -4,6 +4,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use latchkey_domain::key::KeyStatus;
+use latchkey_domain::limit::Limit;
 use latchkey_domain::outcome::Outcome;
 use latchkey_domain::time::Timestamp;
 use latchkey_domain::window::Taken;
@@ -27,13 +28,11 @@ pub(super) async fn decide(
     let mut taken = TakenLimits { services, key, requests: None, tokens: None };
     let mut limits = LimitStates::default();
     let denied = match taken.take_windows(call.cost, &mut limits) {
-        Ok(()) => match take_budget(services, key, call.cost, now, &mut limits).await {
-            Ok(()) => {
-                return Ok(Admission { key: Arc::clone(key), limits });
-            }
+        Some(denial) => denial,
+        None => match take_budget(services, key, call.cost, now, &mut limits).await {
+            Ok(()) => return Ok(Admission { key: Arc::clone(key), limits }),
             Err(denial) => denial,
         },
-        Err(denial) => denial,
     };
     taken.give_back();
     Err(Denial { key: Some(Arc::clone(key)), limits, ..denied })
@@ -98,9 +97,10 @@ struct TakenLimits<'a> {
 }
 
 impl TakenLimits<'_> {
-    fn take_windows(&mut self, cost: u64, limits: &mut LimitStates) -> Result<(), Denial> {
+    /// Takes what the call needs of the limits per minute, or says why it can't.
+    fn take_windows(&mut self, cost: u64, limits: &mut LimitStates) -> Option<Denial> {
         let now = self.services.clock.monotonic();
-        if let Some(limit) = self.key.rpm.map(|limit| limit.get()) {
+        if let Some(limit) = self.key.rpm.map(Limit::get) {
             match self.services.requests.take(self.key.id, now, 1, limit) {
                 Ok((taken, state)) => {
                     self.requests = Some(taken);
@@ -109,7 +109,7 @@ impl TakenLimits<'_> {
                 Err(full) => {
                     limits.requests = Some(full_state(full, limit));
                     let wait = full.retry_after.unwrap_or_default();
-                    return Err(Denial {
+                    return Some(Denial {
                         detail: format!(
                             "rpm {limit} reached: {} used in the last 60 s, frees in {} s.",
                             full.used,
@@ -121,7 +121,7 @@ impl TakenLimits<'_> {
                 }
             }
         }
-        if let Some(limit) = self.key.tpm.map(|limit| limit.get()) {
+        if let Some(limit) = self.key.tpm.map(Limit::get) {
             match self.services.tokens.take(self.key.id, now, cost, limit) {
                 Ok((taken, state)) => {
                     self.tokens = Some(taken);
@@ -133,7 +133,7 @@ impl TakenLimits<'_> {
                         Some(wait) => format!("enough frees in {} s", seconds(wait)),
                         None => "a call of that size never fits".to_owned(),
                     };
-                    return Err(Denial {
+                    return Some(Denial {
                         detail: format!(
                             "tpm {limit} reached: {} used in the last 60 s, {cost} asked for; {when}.",
                             full.used
@@ -144,7 +144,7 @@ impl TakenLimits<'_> {
                 }
             }
         }
-        Ok(())
+        None
     }
 
     fn give_back(self) {

@@ -39,10 +39,10 @@ pub(super) async fn take(
         resets_at,
     };
     let spent = Spent { key, period, starts_at, tokens: cost };
-    if (1..=limit.get()).contains(&cost) {
-        if let Some(used) = add(services, spent, limit).await? {
-            return Ok(Ok(state(used)));
-        }
+    if (1..=limit.get()).contains(&cost)
+        && let Some(used) = add(services, spent, limit).await?
+    {
+        return Ok(Ok(state(used)));
     }
     let used = used(services, spent).await?;
     let open = cost == 0 && used < limit.get();

@@ -2,7 +2,7 @@
 
 use latchkey_domain::api::{KeyFilter, KeySort, ListedKey, Page};
 use latchkey_domain::id::{ApplicationId, ProjectId};
-use latchkey_domain::key::KeyStatus;
+use latchkey_domain::key::{Environment, KeyKind, KeyStatus};
 use latchkey_domain::role::Permission;
 use latchkey_domain::time::Timestamp;
 use sea_orm::sea_query::{Expr, ExprTrait, Func, LikeExpr, SimpleExpr};
@@ -83,8 +83,8 @@ fn filtered(scope: &ProjectScope, filter: &KeyFilter, now: Timestamp) -> Select<
     let equals = |column: key::Column, value: Option<&str>| value.map(|value| column.eq(value));
     let mut wanted = Condition::all()
         .add(key::Column::ProjectId.eq(scope.id().as_uuid()))
-        .add_option(equals(key::Column::Kind, filter.kind.map(|kind| kind.as_str())))
-        .add_option(equals(key::Column::Environment, filter.environment.map(|one| one.as_str())))
+        .add_option(equals(key::Column::Kind, filter.kind.map(KeyKind::as_str)))
+        .add_option(equals(key::Column::Environment, filter.environment.map(Environment::as_str)))
         .add_option(filter.application_id.map(|id| key::Column::ApplicationId.eq(id.as_uuid())))
         .add_option(filter.status.map(|status| has_status(status, now)))
         .add_option(filter.q.as_deref().and_then(contains));
