@@ -79,6 +79,7 @@ async fn create_denials(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
         .col(id())
         .col(reference("key_id"))
         .col(reference("project_id"))
+        .col(one_of("kind", &["api", "inference", "service"]))
         .col(one_of("environment", &["live", "test"]))
         .col(time("at"))
         .col(text("outcome"))

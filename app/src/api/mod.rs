@@ -11,6 +11,8 @@ mod body;
 mod caller;
 mod error;
 mod keys;
+mod organizations;
+mod project_keys;
 mod telemetry;
 mod usage;
 
@@ -22,6 +24,12 @@ pub use error::{ApiError, ProblemEncoding};
 pub use keys::{
     CreateApplicationKey, ListApplicationKeys, RevokeKey, create_application_key,
     list_application_keys, revoke_key,
+};
+pub use organizations::{ChangeTier, change_tier};
+pub use project_keys::{
+    ArchiveKey, ChangeKey, CreateProjectKey, EndGrace, GetKey, ListProjectKeys, RotateKey,
+    UnarchiveKey, archive_key, change_key, create_project_key, end_grace, get_key,
+    list_project_keys, rotate_key, unarchive_key,
 };
 pub use telemetry::{ListLogs, ListTraces, list_logs, list_traces};
 pub use usage::{GetKeyUsage, GetProjectUsage, get_key_usage, get_project_usage};

@@ -22,7 +22,7 @@ pub async fn get_key_usage(
     range: UsageRange,
 ) -> Result<Usage, ApiError> {
     let (services, actor) = caller().await?;
-    Ok(latchkey_services::usage::of_key(&services, &actor, key_id, None, range).await?)
+    Ok(latchkey_services::usage::of_key(&services, &actor, key_id, range).await?)
 }
 
 /// The use of a project's keys together.

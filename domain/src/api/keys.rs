@@ -4,7 +4,9 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::id::{ApplicationId, KeyId, ProjectId, UserId};
 use crate::key::{Environment, KeyKind, KeyStatus};
+use crate::limit::{AllowList, Cidr, ModelName, Period, Rpm, Tokens};
 use crate::name::KeyName;
+use crate::permission::ServicePermission;
 use crate::secret::{KeyHint, SecretKey};
 use crate::time::Timestamp;
 
@@ -31,17 +33,17 @@ pub struct ApiKey {
     /// Whether it is hidden from lists.
     pub archived: bool,
     /// Requests per minute.
-    pub rpm: Option<u32>,
+    pub rpm: Option<Rpm>,
     /// Tokens per minute.
-    pub tpm: Option<u64>,
+    pub tpm: Option<Tokens>,
     /// The token budget of one period.
-    pub token_limit: Option<u64>,
+    pub token_limit: Option<Tokens>,
     /// The period of the token budget.
-    pub token_limit_period: Option<String>,
+    pub token_limit_period: Option<Period>,
     /// The models that it may use; null: all that the project can reach.
-    pub allowed_models: Option<Vec<String>>,
+    pub allowed_models: Option<AllowList<ModelName>>,
     /// The networks that it may be used from; null: any.
-    pub allowed_cidrs: Option<Vec<String>>,
+    pub allowed_cidrs: Option<AllowList<Cidr>>,
     /// When it was made.
     pub created_at: Timestamp,
     /// Who made it.
@@ -55,7 +57,7 @@ pub struct ApiKey {
     /// When it was last used, whatever the outcome.
     pub last_used_at: Option<Timestamp>,
     /// What a service key may do.
-    pub permissions: Option<Vec<String>>,
+    pub permissions: Option<Vec<ServicePermission>>,
 }
 
 /// A key in a list of the pages, with what the API tells elsewhere.
@@ -66,6 +68,19 @@ pub struct ListedKey {
     pub key: ApiKey,
     /// The address of the last use.
     pub last_used_ip: Option<String>,
+    /// The secret before the last rotation, while it still works.
+    pub old_secret: Option<OldSecret>,
+}
+
+/// A secret that was rotated away and still works for its grace period.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OldSecret {
+    /// What may be shown of it.
+    pub masked: KeyHint,
+    /// When it stops working.
+    pub ends_at: Timestamp,
+    /// When it was last used.
+    pub last_used_at: Option<Timestamp>,
 }
 
 /// The optional body of `POST /apikey`.

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::BudgetState;
 use crate::outcome::Outcome;
 use crate::time::Timestamp;
 use crate::usage::UsageRange;
@@ -23,7 +24,7 @@ pub struct Usage {
     /// The newest denials of the range, newest first, at most 50.
     pub denials: Vec<RecentDenial>,
     /// The token budget, if the key has one.
-    pub budget: Option<Budget>,
+    pub budget: Option<BudgetState>,
 }
 
 /// Sums over a range.
@@ -79,22 +80,6 @@ pub struct RecentDenial {
     pub detail: String,
     /// The address that it came from.
     pub ip: Option<String>,
-}
-
-/// Where a token budget stands.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
-pub struct Budget {
-    /// Tokens of one period.
-    pub limit: u64,
-    /// What was used of the running one.
-    pub used: u64,
-    /// What is left of it.
-    pub remaining: u64,
-    /// How long one lasts.
-    pub period: String,
-    /// When the next one begins.
-    pub resets_at: Timestamp,
 }
 
 impl Usage {

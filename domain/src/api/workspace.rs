@@ -17,10 +17,19 @@ pub struct Organization {
     pub name: String,
     /// What it may use.
     pub tier: Tier,
-    /// The asking member's role.
-    pub role: Role,
+    /// The asking member's role; null for an administrator of the instance who is no member.
+    pub role: Option<Role>,
     /// When it was made.
     pub created_at: Timestamp,
+}
+
+/// The body of `PATCH /v1/organizations/{id}`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(deny_unknown_fields)]
+pub struct OrganizationPatch {
+    /// What it may use from now on.
+    pub tier: Tier,
 }
 
 /// A project: what keys belong to.

@@ -10,6 +10,7 @@ use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTI
 use axum::http::{HeaderValue, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
+use latchkey_domain::outcome::Outcome;
 use latchkey_domain::problem::{ErrorCode, Problem};
 use latchkey_services::Error;
 use latchkey_services::check::Denial;
@@ -32,6 +33,18 @@ impl From<Problem> for Refusal {
     }
 }
 
+impl From<Outcome> for Refusal {
+    fn from(outcome: Outcome) -> Self {
+        Self(Problem::outcome(outcome))
+    }
+}
+
+impl From<Denial> for Refusal {
+    fn from(denial: Denial) -> Self {
+        Self::new(ErrorCode::Outcome(denial.outcome), denial.detail)
+    }
+}
+
 impl From<Error> for Refusal {
     fn from(error: Error) -> Self {
         if error.is_fault() {
@@ -47,21 +60,6 @@ impl IntoResponse for Refusal {
         response.extensions_mut().insert(self);
         response
     }
-}
-
-/// The answer to a call whose key was not admitted. A limited one says when to come back.
-pub(crate) fn denied(denial: Denial) -> Response {
-    let mut problem = Problem::outcome(denial.outcome);
-    problem.detail = denial.detail.into_owned();
-    let mut response = Refusal(problem).into_response();
-    if let Some(wait) = denial.retry_after {
-        // Whole seconds: rather a little late than refused again.
-        let seconds = wait.as_millis().div_ceil(1_000).to_string();
-        if let Ok(seconds) = HeaderValue::try_from(seconds) {
-            response.headers_mut().insert(RETRY_AFTER, seconds);
-        }
-    }
-    response
 }
 
 /// Writes the refusal that a response carries, or that its bare status stands for.

@@ -3,10 +3,10 @@
 use axum::extract::State;
 use latchkey_domain::api::Usage;
 use latchkey_domain::id::{KeyId, ProjectId};
-use latchkey_domain::key::{Environment, KeyKind};
+use latchkey_domain::key::Environment;
 use latchkey_domain::problem::Problem;
 use latchkey_domain::usage::UsageRange;
-use latchkey_services::{Services, usage};
+use latchkey_services::{KeyRef, Services, usage};
 use serde::Deserialize;
 use utoipa::IntoParams;
 
@@ -51,17 +51,18 @@ impl EnvironmentParams {
 /// Read the usage of a key
 #[utoipa::path(
     get,
-    path = "/v1/keys/{id}/usage",
+    path = "/v1/keys/{keyId}/usage",
     operation_id = "get_key_usage",
     tag = "Usage",
-    params(("id" = KeyId, Path), RangeParams),
+    params(("keyId" = KeyId, Path), RangeParams),
     responses(
         (status = 200, description = "Up to this moment", body = Usage),
-        (status = 401, description = "`unauthenticated`", body = Problem),
+        (status = 401, description = "`unauthenticated`, or why the service key was refused", body = Problem),
+        (status = 403, description = "`forbidden`: a service key without `usage:read`", body = Problem),
         (status = 404, description = "`not_found`: no such key, or another tenant’s", body = Problem),
         (status = 422, description = "`invalid`", body = Problem),
     ),
-    security(("user" = [])),
+    security(("user" = []), ("service_key" = [])),
 )]
 pub(crate) async fn of_key(
     State(services): State<Services>,
@@ -69,24 +70,25 @@ pub(crate) async fn of_key(
     PathId(id): PathId<KeyId>,
     Params(params): Params<RangeParams>,
 ) -> Result<axum::Json<Usage>, Refusal> {
-    Ok(axum::Json(usage::of_key(&services, &actor, id, None, params.range()?).await?))
+    Ok(axum::Json(usage::of_key(&services, &actor, id, params.range()?).await?))
 }
 
 /// Read the usage of an inference key
 #[utoipa::path(
     get,
-    path = "/v1/inference/keys/{id}/usage",
+    path = "/v1/inference/keys/{keyId}/usage",
     operation_id = "get_inference_key_usage",
     tag = "Usage",
-    params(("id" = KeyId, Path), RangeParams),
+    params(("keyId" = KeyId, Path), RangeParams),
     responses(
         (status = 200, description = "Up to this moment", body = Usage),
-        (status = 401, description = "`unauthenticated`", body = Problem),
+        (status = 401, description = "`unauthenticated`, or why the service key was refused", body = Problem),
+        (status = 403, description = "`forbidden`: a service key without `usage:read`", body = Problem),
         (status = 404, description = "`not_found`: no such key, another tenant’s, or one of another kind",
             body = Problem),
         (status = 422, description = "`invalid`", body = Problem),
     ),
-    security(("user" = [])),
+    security(("user" = []), ("service_key" = [])),
 )]
 pub(crate) async fn of_inference_key(
     State(services): State<Services>,
@@ -94,8 +96,8 @@ pub(crate) async fn of_inference_key(
     PathId(id): PathId<KeyId>,
     Params(params): Params<RangeParams>,
 ) -> Result<axum::Json<Usage>, Refusal> {
-    let kind = Some(KeyKind::Inference);
-    Ok(axum::Json(usage::of_key(&services, &actor, id, kind, params.range()?).await?))
+    let key = KeyRef::inference(id);
+    Ok(axum::Json(usage::of_key(&services, &actor, key, params.range()?).await?))
 }
 
 /// Read the usage of a project
@@ -109,11 +111,12 @@ pub(crate) async fn of_inference_key(
     params(("id" = ProjectId, Path), RangeParams, EnvironmentParams),
     responses(
         (status = 200, description = "Up to this moment", body = Usage),
-        (status = 401, description = "`unauthenticated`", body = Problem),
+        (status = 401, description = "`unauthenticated`, or why the service key was refused", body = Problem),
+        (status = 403, description = "`forbidden`: a service key without `usage:read`", body = Problem),
         (status = 404, description = "`not_found`: no such project, or another tenant’s", body = Problem),
         (status = 422, description = "`invalid`", body = Problem),
     ),
-    security(("user" = [])),
+    security(("user" = []), ("service_key" = [])),
 )]
 pub(crate) async fn of_project(
     State(services): State<Services>,

@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use latchkey_domain::id::{KeyId, ProjectId};
+use latchkey_services::check::{Call, check};
 use latchkey_services::usage::{flush, purge};
-use reqwest::Response;
+use reqwest::{Method, Response};
 use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend};
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -125,14 +126,9 @@ on_both_databases! {
         let ada = world.sign_in("ada").await;
         let (secret, key) = new_key(&world, &ada, "live").await;
         let other = world.second_node().await;
-        let call = latchkey_services::check::Call {
-            kind: latchkey_domain::key::KeyKind::Api,
-            application: None,
-            ip: None,
-        };
         for _ in 0..5 {
             world.ingest(&secret).await;
-            latchkey_services::check::check(&other, Some(&secret), call).await.unwrap();
+            check(&other, Some(&secret), Call::default()).await.unwrap();
             let (ours, theirs) = tokio::join!(flush(&world.services), flush(&other));
             ours.and(theirs).unwrap();
         }
@@ -182,6 +178,78 @@ on_both_databases! {
         flush(&world.services).await.unwrap();
         assert_eq!(world.keys(&ada).await[0]["last_used_at"], "2026-11-18T11:06:40.001Z");
         assert_eq!(usage(&world, &ada, &key).await["totals"]["valid"], 1);
+    }
+
+    async fn denials_name_the_limit_what_was_used_and_when_it_frees(world: World) {
+        let ada = world.sign_in("ada").await;
+        let body = json!({"name": "Narrow", "application_id": ada.application, "rpm": 1,
+            "token_limit": 100, "token_limit_period": "day"});
+        let made = world.create(&ada, &body).await;
+        let (secret, key) = (text(&made["key"]), text(&made["api_key"]["id"]));
+        assert_eq!(world.ingest(&secret).await.status(), 200);
+        problem(world.ingest(&secret).await, 429, "rate_limited").await;
+        let seen = usage(&world, &ada, &key).await;
+        let detail = "rpm 1 reached: 1 used in the last 60 s, frees in 61 s.";
+        assert_eq!(seen["denials"][0]["detail"], detail);
+        assert_eq!(seen["budget"], json!({"limit": 100, "used": 0, "remaining": 100, "period": "day",
+            "resets_at": "2026-11-19T00:00:00.000Z"}));
+        let verify = json!({"key": secret, "cost": 70});
+        world.advance(Duration::from_secs(61));
+        let answer = world.send(Method::POST, "/v1/keys/verify", &ada, &verify).await;
+        let answer: Value = answer.json().await.unwrap();
+        assert_eq!(usage(&world, &ada, &key).await["budget"], answer["budget"]);
+        world.advance(Duration::from_secs(61));
+        world.send(Method::POST, "/v1/keys/verify", &ada, &verify).await;
+        let seen = usage(&world, &ada, &key).await;
+        assert_eq!(seen["denials"][0]["code"], "token_budget_exhausted");
+        assert!(text(&seen["denials"][0]["detail"]).contains("70 used"));
+        flush(&world.services).await.unwrap();
+        let months = count(&admin(&world).await, MONTHS).await;
+        assert_eq!(months, 2, "what the budget refused does not count against the quota");
+    }
+
+    async fn a_service_key_reads_usage_and_is_none_of_its_projects(world: World) {
+        let ada = world.sign_in("ada").await;
+        let (secret, key) = new_key(&world, &ada, "live").await;
+        let service = async |permissions: &[&str]| {
+            let body = json!({"name": permissions[0], "kind": "service", "permissions": permissions});
+            let made = world.create(&ada, &body).await;
+            (text(&made["key"]), text(&made["api_key"]["id"]))
+        };
+        let ((reader, reader_id), (other, _)) = (service(&["usage:read"]).await, service(&["keys:read"]).await);
+        world.ingest(&secret).await;
+        let (of_key, of_project) = (format!("/v1/keys/{key}/usage"), format!("/v1/projects/{}/usage", ada.project));
+        for path in [&of_key, &of_project] {
+            assert_eq!(world.json(path, &reader).await["totals"]["requests"], 1, "{path}");
+            let refused = world.get(path).bearer_auth(&other).send().await.unwrap();
+            problem(refused, 403, "forbidden").await;
+        }
+        problem(world.ingest(&reader).await, 403, "wrong_scope").await;
+        assert_eq!(usage(&world, &ada, &reader_id).await["totals"]["requests"], 3);
+        let seen = project_usage(&world, &ada, "").await;
+        flush(&world.services).await.unwrap();
+        assert_eq!(project_usage(&world, &ada, "").await, seen);
+        assert_eq!((&seen["totals"]["requests"], &seen["denials"]), (&json!(1), &json!([])));
+        assert_eq!(count(&admin(&world).await, MONTHS).await, 1);
+    }
+
+    async fn the_old_secrets_last_use_is_told_until_its_grace_ends(world: World) {
+        let ada = world.sign_in("ada").await;
+        let (old, key) = new_key(&world, &ada, "live").await;
+        let rotate = format!("/v1/keys/{key}/rotate");
+        let rotated = world.send(Method::POST, &rotate, &ada, &json!({"grace_seconds": 600})).await;
+        let rotated: Value = rotated.json().await.unwrap();
+        let new = text(&rotated["key"]);
+        for secret in [&old, &new] {
+            world.advance(Duration::from_mins(1));
+            assert_eq!(world.ingest(secret).await.status(), 200);
+        }
+        flush(&world.services).await.unwrap();
+        let body = json!({"key_id": key});
+        let listed = world.send(Method::POST, "/api/keys/get", &ada, &body).await;
+        let listed: Value = listed.json().await.unwrap();
+        assert_eq!(listed["last_used_at"], "2026-11-18T11:08:40.001Z");
+        assert_eq!(listed["old_secret"]["last_used_at"], "2026-11-18T11:07:40.001Z");
     }
 
     async fn a_month_of_ten_million_requests_is_read_in_a_few_statements(world: World) {

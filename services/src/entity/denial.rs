@@ -9,6 +9,7 @@ pub struct Model {
     pub id: Uuid,
     pub key_id: Uuid,
     pub project_id: Uuid,
+    pub kind: String,
     pub environment: String,
     pub at: i64,
     pub outcome: String,

@@ -18,7 +18,6 @@ mod write;
 
 pub(crate) use meter::Meter;
 pub use purge::purge;
-pub(crate) use quota::QuotaHit;
 pub use read::{of_key, of_project};
 pub(crate) use recorder::{TokenCounts, Use};
 pub use write::flush;

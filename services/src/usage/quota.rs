@@ -73,8 +73,16 @@ struct Counter {
     total: u64,
     /// When that look began, on the monotonic clock; none: never looked.
     looked_at: Option<Duration>,
-    /// What this node admitted and has not written.
-    unwritten: u64,
+    /// What this node admitted and has not written; below zero if what was written was given back.
+    unwritten: i64,
+}
+
+/// A call that was counted, to be given back if it is refused for another reason.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[must_use]
+pub(crate) struct Counted {
+    project: ProjectId,
+    month: Month,
 }
 
 /// What a node admitted of a month and has not written.
@@ -82,7 +90,7 @@ struct Counter {
 pub(super) struct MonthCount {
     pub(super) project: ProjectId,
     pub(super) month: Month,
-    pub(super) requests: u64,
+    pub(super) requests: i64,
 }
 
 type Counters = HashMap<(ProjectId, Month), Counter>;
@@ -106,18 +114,23 @@ impl Quota {
         project: ProjectId,
         limit: Option<u64>,
         now: Timestamp,
-    ) -> Result<(), QuotaHit> {
+    ) -> Result<Counted, QuotaHit> {
         let month = Month::of(now);
         let mut counters = self.shard(project);
         let counter = counters.entry((project, month)).or_default();
-        let used = counter.total + counter.unwritten;
+        let used = counter.total.saturating_add_signed(counter.unwritten);
         match limit {
             Some(limit) if used >= limit => Err(QuotaHit { limit, used, resets_at: month.end() }),
             _ => {
                 counter.unwritten += 1;
-                Ok(())
+                Ok(Counted { project, month })
             }
         }
+    }
+
+    /// Uncounts a call, written by now or not.
+    pub(crate) fn give_back(&self, Counted { project, month }: Counted) {
+        self.shard(project).entry((project, month)).or_default().unwritten -= 1;
     }
 
     /// What is to be written.
@@ -125,7 +138,7 @@ impl Quota {
         let mut months = Vec::new();
         for shard in &self.0 {
             let counters = lock(shard);
-            let unwritten = counters.iter().filter(|(_, counter)| counter.unwritten > 0);
+            let unwritten = counters.iter().filter(|(_, counter)| counter.unwritten != 0);
             months.extend(unwritten.map(|((project, month), counter)| MonthCount {
                 project: *project,
                 month: *month,
@@ -140,8 +153,8 @@ impl Quota {
     pub(super) fn written(&self, written: MonthCount, total: u64, looked_at: Duration) {
         let mut counters = self.shard(written.project);
         let counter = counters.entry((written.project, written.month)).or_default();
-        counter.unwritten -= written.requests.min(counter.unwritten);
-        counter.total = counter.total.max(total);
+        counter.unwritten -= written.requests;
+        counter.total = total;
         counter.looked_at = Some(looked_at);
     }
 
@@ -149,7 +162,7 @@ impl Quota {
     pub(super) fn forget_idle(&self, now: Duration) {
         for shard in &self.0 {
             lock(shard).retain(|_, counter| {
-                counter.unwritten > 0 || counter.is_looked_at_within(IDLE, now)
+                counter.unwritten != 0 || counter.is_looked_at_within(IDLE, now)
             });
         }
     }
@@ -255,9 +268,9 @@ mod tests {
     fn writing_frees_nothing() {
         let quota = Quota::new();
         let now = at("2026-11-18T11:06:40Z");
-        quota.admit(project(), Some(2), now).unwrap();
+        let _ = quota.admit(project(), Some(2), now).unwrap();
         let batch = count(&quota);
-        quota.admit(project(), Some(2), now).unwrap();
+        let _ = quota.admit(project(), Some(2), now).unwrap();
         assert!(quota.admit(project(), Some(2), now).is_err(), "while it is being written");
         quota.written(batch, 1, Duration::ZERO);
         assert!(quota.admit(project(), Some(2), now).is_err(), "once it is written");
@@ -269,28 +282,42 @@ mod tests {
         let quota = Quota::new();
         let now = at("2026-11-18T11:06:40Z");
         for _ in 0..3 {
-            quota.admit(project(), None, now).unwrap();
+            let _ = quota.admit(project(), None, now).unwrap();
         }
         let hit = quota.admit(project(), Some(2), now).unwrap_err();
         assert_eq!((hit.limit, hit.used), (2, 3));
-        quota.admit(project(), Some(4), now).unwrap();
+        let _ = quota.admit(project(), Some(4), now).unwrap();
     }
 
     #[test]
     fn a_month_ends_at_midnight_utc() {
         let quota = Quota::new();
-        quota.admit(project(), Some(1), at("2026-11-30T23:59:59.999Z")).unwrap();
+        let _ = quota.admit(project(), Some(1), at("2026-11-30T23:59:59.999Z")).unwrap();
         let hit = quota.admit(project(), Some(1), at("2026-11-30T23:59:59.999Z")).unwrap_err();
         assert_eq!(hit.resets_at, at("2026-12-01T00:00:00Z"));
-        quota.admit(project(), Some(1), hit.resets_at).unwrap();
+        let _ = quota.admit(project(), Some(1), hit.resets_at).unwrap();
         assert_eq!(quota.unwritten().len(), 2, "both months are written");
+    }
+
+    #[test]
+    fn what_is_given_back_was_never_counted_written_or_not() {
+        let quota = Quota::new();
+        let now = at("2026-11-18T11:06:40Z");
+        quota.give_back(quota.admit(project(), Some(1), now).unwrap());
+        assert!(quota.unwritten().is_empty());
+        let counted = quota.admit(project(), Some(1), now).unwrap();
+        quota.written(count(&quota), 1, Duration::ZERO);
+        quota.give_back(counted);
+        assert_eq!(count(&quota).requests, -1);
+        let _ = quota.admit(project(), Some(1), now).unwrap();
+        assert!(quota.admit(project(), Some(1), now).is_err());
     }
 
     #[test]
     fn idle_projects_are_forgotten_and_nothing_unwritten_is() {
         let quota = Quota::new();
         let now = at("2026-11-18T11:06:40Z");
-        quota.admit(project(), None, now).unwrap();
+        let _ = quota.admit(project(), None, now).unwrap();
         quota.forget_idle(IDLE * 2);
         let batch = count(&quota);
         quota.written(batch, 1, Duration::ZERO);

@@ -16,48 +16,44 @@ use sea_orm::{
 use super::recorder::{DENIALS_PER_KEY, Unwritten};
 use super::resolution::Resolution;
 use crate::actor::Actor;
+use crate::check::budget;
 use crate::entity::{denial, key, key_usage, project_usage};
 use crate::error::Error;
-use crate::scope::{self, ProjectScope};
+use crate::keys;
+use crate::scope::{self, KeyRef, ProjectScope};
 use crate::services::Services;
 
-/// The use of one key. `kind`, if given, is what the key must be.
+/// The use of one key.
 ///
 /// # Errors
-/// `NotFound` for a stranger, and for a key of another kind.
+/// `NotFound` for a stranger.
 pub async fn of_key(
     services: &Services,
     actor: &Actor,
-    id: KeyId,
-    kind: Option<KeyKind>,
+    key: impl Into<KeyRef>,
     range: UsageRange,
 ) -> Result<Usage, Error> {
-    let scope = scope::project_of_key(services, actor, id, Permission::Read).await?;
+    let named = key.into();
+    let scope = scope::project_of_key(services, actor, named, Permission::UsageRead).await?;
     let mut chart = Chart::new(services, range);
     let _whole = services.usage.writing.read().await;
-    let (of_kind, at, ip): (String, Option<i64>, Option<String>) =
-        key::Entity::find_by_id(id.as_uuid())
-            .filter(key::Column::ProjectId.eq(scope.id().as_uuid()))
-            .select_only()
-            .columns([key::Column::Kind, key::Column::LastUsedAt, key::Column::LastUsedIp])
-            .into_tuple()
-            .one(services.database.reader())
-            .await?
-            .ok_or(Error::NotFound)?;
-    if kind.is_some_and(|kind| kind.as_str() != of_kind) {
-        return Err(Error::NotFound);
+    let row = keys::find(services.database.reader(), &scope, named.id).await?;
+    let limits = keys::row::limits(&row)?;
+    if let Some(budget) = limits.token_limit.zip(limits.token_limit_period) {
+        chart.usage.budget = Some(budget::standing(services, named.id, budget, chart.now).await?);
     }
-    chart.add_last_use(at, ip);
-    services.usage.recorder.see_key(id, |unwritten| chart.add_unwritten(unwritten));
-    chart.add_sums(services, sums_of_key(&scope, id)).await?;
+    chart.add_last_use(row.last_used_at, row.last_used_ip);
+    services.usage.recorder.see_key(named.id, |unwritten| chart.add_unwritten(unwritten));
+    chart.add_sums(services, sums_of_key(&scope, named.id)).await?;
     let denials = denial::Entity::find()
-        .filter(denial::Column::KeyId.eq(id.as_uuid()))
+        .filter(denial::Column::KeyId.eq(named.id.as_uuid()))
         .filter(denial::Column::ProjectId.eq(scope.id().as_uuid()));
     chart.add_denials(services, denials).await?;
     Ok(chart.finish())
 }
 
-/// The use of a project's keys together, of one environment or of both.
+/// The use of a project's keys together, of one environment or of both. Service keys are left out: what they
+/// ask for is not what the project's customers do.
 ///
 /// # Errors
 /// `NotFound` for a stranger.
@@ -68,7 +64,7 @@ pub async fn of_project(
     environment: Option<Environment>,
     range: UsageRange,
 ) -> Result<Usage, Error> {
-    let scope = scope::project(services, actor, id, Permission::Read).await?;
+    let scope = scope::project(services, actor, id, Permission::UsageRead).await?;
     let mut chart = Chart::new(services, range);
     let name = environment.map(Environment::as_str);
     let _whole = services.usage.writing.read().await;
@@ -78,6 +74,7 @@ pub async fn of_project(
     let last_use: Option<(Option<i64>, Option<String>)> = key::Entity::find()
         .filter(key::Column::ProjectId.eq(scope.id().as_uuid()))
         .filter(last_use.clone().gt(0))
+        .filter(key::Column::Kind.ne(KeyKind::Service.as_str()))
         .apply_if(name, |query, name| query.filter(key::Column::Environment.eq(name)))
         .order_by(last_use, Order::Desc)
         .select_only()
@@ -96,6 +93,7 @@ pub async fn of_project(
     chart.add_sums(services, sums_of_project(&scope, environment)).await?;
     let denials = denial::Entity::find()
         .filter(denial::Column::ProjectId.eq(scope.id().as_uuid()))
+        .filter(denial::Column::Kind.ne(KeyKind::Service.as_str()))
         .apply_if(name, |query, name| query.filter(denial::Column::Environment.eq(name)));
     chart.add_denials(services, denials).await?;
     Ok(chart.finish())
@@ -146,13 +144,14 @@ fn summed<E: EntityTrait>(rows: Select<E>, range: UsageRange, start: Timestamp) 
 /// An answer that is being put together.
 struct Chart {
     usage: Usage,
+    now: Timestamp,
     start: Timestamp,
 }
 
 impl Chart {
     fn new(services: &Services, range: UsageRange) -> Self {
         let now = services.clock.now();
-        Self { usage: Usage::none(range, now), start: range.start(now) }
+        Self { usage: Usage::none(range, now), now, start: range.start(now) }
     }
 
     async fn add_sums<E: EntityTrait>(

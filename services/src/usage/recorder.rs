@@ -11,7 +11,7 @@ use std::ops::AddAssign;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use latchkey_domain::id::{KeyId, ProjectId};
-use latchkey_domain::key::Environment;
+use latchkey_domain::key::{Environment, KeyKind};
 use latchkey_domain::outcome::Outcome;
 use latchkey_domain::time::Timestamp;
 
@@ -38,8 +38,12 @@ pub(crate) struct Use {
     pub(crate) key: KeyId,
     /// Its project.
     pub(crate) project: ProjectId,
+    /// What it authenticates.
+    pub(crate) kind: KeyKind,
     /// Its environment.
     pub(crate) environment: Environment,
+    /// By the secret before the last rotation.
+    pub(crate) old_secret: bool,
     /// What its check came to.
     pub(crate) outcome: Outcome,
     /// When.
@@ -88,11 +92,12 @@ impl AddAssign for Counts {
     }
 }
 
-/// When and from where a key was last used.
+/// When and from where a key was last used, and when by the secret before the last rotation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct LastUse {
     pub(super) at: Timestamp,
     pub(super) ip: Option<IpAddr>,
+    pub(super) old_secret_at: Option<Timestamp>,
 }
 
 /// The calls of one minute that came to the same outcome.
@@ -126,6 +131,7 @@ pub(super) struct Denial {
 #[derive(Debug)]
 pub(super) struct Unwritten {
     pub(super) project: ProjectId,
+    pub(super) kind: KeyKind,
     pub(super) environment: Environment,
     pub(super) last_use: LastUse,
     pub(super) counters: Vec<Counter>,
@@ -201,7 +207,9 @@ impl Recorder {
     /// Shows what is not written yet of a project's keys, one after the other.
     pub(super) fn see_project(&self, project: ProjectId, mut see: impl FnMut(&Unwritten)) {
         for shard in &self.0 {
-            lock(shard).keys.values().filter(|one| one.project == project).for_each(&mut see);
+            let shard = lock(shard);
+            let all = shard.keys.values().filter(|one| one.project == project);
+            all.filter(|one| one.is_of_project()).for_each(&mut see);
         }
     }
 
@@ -220,7 +228,8 @@ fn lock(shard: &Mutex<Shard>) -> MutexGuard<'_, Shard> {
 impl Shard {
     fn record(&mut self, call: &Use) {
         let full = self.counters >= COUNTERS_PER_SHARD;
-        let last_use = LastUse { at: call.at, ip: call.ip };
+        let old_secret_at = call.old_secret.then_some(call.at);
+        let last_use = LastUse { at: call.at, ip: call.ip, old_secret_at };
         let unwritten = match self.keys.entry(call.key) {
             Entry::Occupied(known) => known.into_mut(),
             Entry::Vacant(_) if full => {
@@ -229,6 +238,7 @@ impl Shard {
             }
             Entry::Vacant(new) => new.insert(Unwritten {
                 project: call.project,
+                kind: call.kind,
                 environment: call.environment,
                 last_use,
                 counters: Vec::new(),
@@ -297,11 +307,19 @@ enum Counted {
 }
 
 impl Unwritten {
+    /// Whether it belongs to the use of the project: a service key is its backend's own.
+    pub(super) const fn is_of_project(&self) -> bool {
+        !matches!(self.kind, KeyKind::Service)
+    }
+
     /// A key's last use moves forward only.
     fn move_last_use(&mut self, last_use: LastUse) {
+        // None is before all times.
+        let old_secret_at = self.last_use.old_secret_at.max(last_use.old_secret_at);
         if self.last_use.at <= last_use.at {
             self.last_use = last_use;
         }
+        self.last_use.old_secret_at = old_secret_at;
     }
 
     fn count(&mut self, counter: Counter, full: bool) -> Counted {

@@ -94,8 +94,10 @@ async fn add_counters(transaction: &DatabaseTransaction, batch: &Batch) -> Resul
                 let start = resolution.floor(counter.minute);
                 let place = (*key, resolution, start, outcome);
                 of_keys.entry(place).or_insert((project, Counts::default())).1 += counts;
-                let place = (project, resolution, start, environment, outcome);
-                *of_projects.entry(place).or_default() += counts;
+                if unwritten.is_of_project() {
+                    let place = (project, resolution, start, environment, outcome);
+                    *of_projects.entry(place).or_default() += counts;
+                }
             }
         }
     }
@@ -137,7 +139,7 @@ async fn add_months(
     let rows = months.iter().map(|count| project_month::ActiveModel {
         project_id: Set(count.project.as_uuid()),
         month: Set(count.month.start().as_millis()),
-        requests: Set(stored(count.requests)),
+        requests: Set(count.requests),
     });
     add(transaction, rows.collect(), &["requests"]).await?;
     let mut totals = BTreeMap::new();

@@ -12,7 +12,7 @@ pub mod trace_row;
 use latchkey_domain::api::{ApplicationContext, CreatedKey, ListedKey};
 use latchkey_domain::id::{ApplicationId, ProjectId};
 use latchkey_domain::problem::{ErrorCode, Problem};
-use latchkey_domain::role::Permission;
+use latchkey_domain::role::{Permission, Role};
 use leptos::prelude::*;
 use leptos_router::hooks::use_params_map;
 
@@ -167,7 +167,7 @@ fn describe(found: &ApplicationContext) -> String {
 }
 
 fn may_write(found: &ApplicationContext) -> bool {
-    found.organization.role.allows(Permission::KeysWrite)
+    found.organization.role.is_some_and(|role| role.allows(Permission::KeysWrite))
 }
 
 /// Keys and telemetry, once it is known whose.
@@ -277,7 +277,7 @@ fn Sections(
 fn ViewerNote(context: Signal<ApplicationContext>) -> impl IntoView {
     let why = move || {
         let organization = context.get().organization;
-        let role = organization.role.label();
+        let role = organization.role.map_or("Administrator", Role::label);
         format!(" Your role in {} is {role}. An owner or admin can change it.", organization.name)
     };
     view! {

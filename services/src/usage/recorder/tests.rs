@@ -10,7 +10,9 @@ fn call(key: u8, millis: i64, outcome: Outcome) -> Use {
     Use {
         key: KeyId::new(at(0), [key; 10]),
         project: ProjectId::new(at(0), [0; 10]),
+        kind: KeyKind::Api,
         environment: Environment::Live,
+        old_secret: false,
         outcome,
         at: at(millis),
         ip: None,
@@ -47,10 +49,12 @@ fn calls_are_summed_by_minute_and_outcome() {
 fn a_last_use_moves_forward_only() {
     let recorder = Recorder::new();
     recorder.record(&call(1, 5_000, Outcome::Valid));
-    recorder.record(&call(1, 4_000, Outcome::RevokedKey));
+    recorder.record(&Use { old_secret: true, ..call(1, 4_000, Outcome::RevokedKey) });
+    recorder.record(&Use { old_secret: true, ..call(1, 3_000, Outcome::RevokedKey) });
     let mut last = None;
-    recorder.see_key(call(1, 0, Outcome::Valid).key, |one| last = Some(one.last_use.at));
-    assert_eq!(last, Some(at(5_000)));
+    recorder.see_key(call(1, 0, Outcome::Valid).key, |one| last = Some(one.last_use));
+    let expected = LastUse { at: at(5_000), ip: None, old_secret_at: Some(at(4_000)) };
+    assert_eq!(last, Some(expected));
 }
 
 #[test]

@@ -26,6 +26,7 @@ pub(super) async fn insert(
                 id: Set(id.as_uuid()),
                 key_id: Set(key.as_uuid()),
                 project_id: Set(unwritten.project.as_uuid()),
+                kind: Set(unwritten.kind.as_str().to_owned()),
                 environment: Set(unwritten.environment.as_str().to_owned()),
                 at: Set(one.at.as_millis()),
                 outcome: Set(one.outcome.as_str().to_owned()),

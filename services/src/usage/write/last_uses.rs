@@ -43,12 +43,21 @@ pub(super) async fn write(
             .all(transaction)
             .await?;
         let free: HashSet<Uuid> = free.into_iter().collect();
-        let is_free = |(key, _): &&(KeyId, Unwritten)| free.contains(&key.as_uuid());
         busy.extend(some.iter().map(|(key, _)| key.as_uuid()).filter(|id| !free.contains(id)));
-        move_forward(transaction, some.iter().filter(is_free).map(row).collect()).await?;
+        let is_free = |(key, _): &&(KeyId, Unwritten)| free.contains(&key.as_uuid());
+        let free = some.iter().filter(is_free);
+        let old = free.clone().filter_map(old_row).collect();
+        move_forward(transaction, free.map(row).collect(), LAST_USE).await?;
+        move_forward(transaction, old, OLD_LAST_USE).await?;
     }
     Ok(busy)
 }
+
+/// The columns of a last use: when, and from where.
+type Columns = (key::Column, Option<key::Column>);
+const LAST_USE: Columns = (key::Column::LastUsedAt, Some(key::Column::LastUsedIp));
+/// The last use of the secret before the last rotation.
+const OLD_LAST_USE: Columns = (key::Column::OldLastUsedAt, None);
 
 /// A key, when it was last used and from where.
 fn row((key, unwritten): &(KeyId, Unwritten)) -> ValueTuple {
@@ -56,9 +65,16 @@ fn row((key, unwritten): &(KeyId, Unwritten)) -> ValueTuple {
     (key.as_uuid(), last.at.as_millis(), last.ip.map(|ip| ip.to_string())).into_value_tuple()
 }
 
+/// A key, and when it was last used by its old secret.
+fn old_row((key, unwritten): &(KeyId, Unwritten)) -> Option<ValueTuple> {
+    let at = unwritten.last_use.old_secret_at?;
+    Some((key.as_uuid(), at.as_millis()).into_value_tuple())
+}
+
 async fn move_forward(
     transaction: &DatabaseTransaction,
     rows: Vec<ValueTuple>,
+    (at, ip): Columns,
 ) -> Result<(), Error> {
     if rows.is_empty() {
         return Ok(());
@@ -66,17 +82,17 @@ async fn move_forward(
     // Both databases name the columns of VALUES so.
     let given = |column: &'static str| Expr::col(("uses", column));
     let known = |column| Expr::col((key::Entity, column));
-    let is_later = known(key::Column::LastUsedAt)
-        .is_null()
-        .or(known(key::Column::LastUsedAt).lt(given("column2")));
-    let update = Query::update()
+    let is_later = known(at).is_null().or(known(at).lt(given("column2")));
+    let mut update = Query::update();
+    update
         .table(key::Entity)
-        .value(key::Column::LastUsedAt, given("column2"))
-        .value(key::Column::LastUsedIp, given("column3"))
+        .value(at, given("column2"))
         .from(TableRef::ValuesList(rows, "uses".into_iden()))
         .and_where(known(key::Column::Id).eq(given("column1")))
-        .and_where(is_later)
-        .to_owned();
+        .and_where(is_later);
+    if let Some(ip) = ip {
+        update.value(ip, given("column3"));
+    }
     transaction.execute(&update).await?;
     Ok(())
 }

@@ -1,0 +1,397 @@
+//! What may limit a key: numbers from 1, periods, networks and models.
+
+use std::fmt;
+use std::net::IpAddr;
+use std::str::FromStr;
+
+use chrono::{Datelike, Months, NaiveDate, NaiveTime};
+use ipnet::IpNet;
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+
+use crate::time::Timestamp;
+
+/// A whole number from 1 to `MAX`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Limit<const MAX: u64>(u64);
+
+/// Requests per minute.
+pub type Rpm = Limit<1_000_000_000>;
+/// Tokens, per minute or per period: up to 2^53 − 1, the largest whole number that every JSON reader keeps.
+pub type Tokens = Limit<9_007_199_254_740_991>;
+
+/// Why a number is no limit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("Use a whole number from 1 to {0}.")]
+pub struct InvalidLimit(u64);
+
+impl<const MAX: u64> Limit<MAX> {
+    /// The number.
+    pub const fn get(self) -> u64 {
+        self.0
+    }
+
+    /// A limit of `number`.
+    ///
+    /// # Errors
+    /// It is not from 1 to `MAX`.
+    pub fn new(number: u64) -> Result<Self, InvalidLimit> {
+        if (1..=MAX).contains(&number) { Ok(Self(number)) } else { Err(InvalidLimit(MAX)) }
+    }
+}
+
+impl<const MAX: u64> fmt::Display for Limit<MAX> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// As a person types it: digits, with spaces, `_` or `,` between them if they like.
+impl<const MAX: u64> FromStr for Limit<MAX> {
+    type Err = InvalidLimit;
+
+    fn from_str(text: &str) -> Result<Self, InvalidLimit> {
+        let digits: String = text.chars().filter(|c| !matches!(c, ' ' | '_' | ',')).collect();
+        let plain = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
+        let number = if plain { digits.parse().ok() } else { None };
+        Self::new(number.unwrap_or_default())
+    }
+}
+
+impl<const MAX: u64> Serialize for Limit<MAX> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_u64(self.0)
+    }
+}
+
+impl<'de, const MAX: u64> Deserialize<'de> for Limit<MAX> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Number<const MAX: u64>;
+        impl<const MAX: u64> de::Visitor<'_> for Number<MAX> {
+            type Value = Limit<MAX>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, "a whole number from 1 to {MAX}")
+            }
+
+            fn visit_u64<E: de::Error>(self, number: u64) -> Result<Self::Value, E> {
+                Limit::new(number).map_err(E::custom)
+            }
+
+            fn visit_i64<E: de::Error>(self, number: i64) -> Result<Self::Value, E> {
+                self.visit_u64(u64::try_from(number).unwrap_or_default())
+            }
+        }
+        deserializer.deserialize_u64(Number::<MAX>)
+    }
+}
+
+/// How long a token budget lasts. Periods are those of the calendar, in UTC; weeks begin on Monday.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "lowercase")]
+pub enum Period {
+    /// A minute.
+    Minute,
+    /// An hour.
+    Hour,
+    /// A day.
+    Day,
+    /// A week, from Monday.
+    Week,
+    /// A month.
+    Month,
+}
+
+impl Period {
+    /// All periods, shortest first.
+    pub const ALL: [Self; 5] = [Self::Minute, Self::Hour, Self::Day, Self::Week, Self::Month];
+
+    /// As it stands in JSON and in the database.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Minute => "minute",
+            Self::Hour => "hour",
+            Self::Day => "day",
+            Self::Week => "week",
+            Self::Month => "month",
+        }
+    }
+
+    /// The period of that name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|period| period.as_str() == name)
+    }
+
+    /// When the period that runs at `now` began, and when the next one begins.
+    pub fn around(self, now: Timestamp) -> (Timestamp, Timestamp) {
+        const MINUTE: i64 = 60_000;
+        const DAY: i64 = 24 * 60 * MINUTE;
+        // The Unix epoch was a Thursday: the Monday before it was three days earlier.
+        let (length, shift) = match self {
+            Self::Minute => (MINUTE, 0),
+            Self::Hour => (60 * MINUTE, 0),
+            Self::Day => (DAY, 0),
+            Self::Week => (7 * DAY, 3 * DAY),
+            Self::Month => return month_around(now),
+        };
+        let begin = now.as_millis() - (now.as_millis() + shift).rem_euclid(length);
+        (Timestamp::from_millis(begin), Timestamp::from_millis(begin + length))
+    }
+}
+
+fn month_around(now: Timestamp) -> (Timestamp, Timestamp) {
+    let first = now.to_utc().date_naive().with_day(1).unwrap_or_default();
+    let next = first.checked_add_months(Months::new(1)).unwrap_or(first);
+    let midnight = |date: NaiveDate| {
+        Timestamp::from_millis(date.and_time(NaiveTime::MIN).and_utc().timestamp_millis())
+    };
+    (midnight(first), midnight(next))
+}
+
+/// A network that a key may be used from, e.g. `203.0.113.0/24` or `2001:db8::/32`. A bare address is the
+/// network of that address alone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Cidr(IpNet);
+
+/// Why a text is no network.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("Use a network such as 203.0.113.0/24 or 2001:db8::/32.")]
+pub struct InvalidCidr;
+
+impl Cidr {
+    /// Whether an address is in this network. An IPv4 address in IPv6 form is that IPv4 address.
+    pub fn contains(&self, address: IpAddr) -> bool {
+        self.0.contains(&address.to_canonical())
+    }
+}
+
+impl FromStr for Cidr {
+    type Err = InvalidCidr;
+
+    fn from_str(text: &str) -> Result<Self, InvalidCidr> {
+        let text = text.trim();
+        let network = text.parse::<IpNet>().or_else(|_| text.parse::<IpAddr>().map(IpNet::from));
+        network.map(|network| Self(network.trunc())).map_err(|_| InvalidCidr)
+    }
+}
+
+impl fmt::Display for Cidr {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl Serialize for Cidr {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&self.0)
+    }
+}
+
+impl<'de> Deserialize<'de> for Cidr {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(de::Error::custom)
+    }
+}
+
+/// The name of a model, 1–256 characters, no control characters.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize)]
+#[serde(transparent)]
+pub struct ModelName(String);
+
+/// Why a text is no model's name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("Use 1 to 256 characters, no control characters.")]
+pub struct InvalidModelName;
+
+impl ModelName {
+    const MAX_CHARACTERS: usize = 256;
+
+    /// The name as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for ModelName {
+    type Err = InvalidModelName;
+
+    fn from_str(text: &str) -> Result<Self, InvalidModelName> {
+        let name = text.trim();
+        let fits = (1..=Self::MAX_CHARACTERS).contains(&name.chars().count());
+        if fits && !name.chars().any(char::is_control) {
+            Ok(Self(name.to_owned()))
+        } else {
+            Err(InvalidModelName)
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for ModelName {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(de::Error::custom)
+    }
+}
+
+/// A list of 1 to 100 things, none of them twice. Absent means no restriction, so an empty list, which would
+/// allow nothing, is refused rather than guessed at.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(transparent)]
+pub struct AllowList<T>(Vec<T>);
+
+/// Why a list is no allow-list.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum InvalidAllowList {
+    /// It would allow nothing.
+    #[error("Name at least one, or leave the field out to allow all.")]
+    Empty,
+    /// More than [`AllowList::MAX`].
+    #[error("Name at most 100.")]
+    TooMany,
+}
+
+impl<T: PartialEq> AllowList<T> {
+    /// The most things in a list.
+    pub const MAX: usize = 100;
+
+    /// A list of these; what stands in it twice is kept once.
+    ///
+    /// # Errors
+    /// There are none, or too many.
+    pub fn new(all: Vec<T>) -> Result<Self, InvalidAllowList> {
+        let mut list: Vec<T> = Vec::new();
+        for one in all {
+            if list.len() > Self::MAX {
+                break;
+            }
+            if !list.contains(&one) {
+                list.push(one);
+            }
+        }
+        match list.len() {
+            0 => Err(InvalidAllowList::Empty),
+            count if count > Self::MAX => Err(InvalidAllowList::TooMany),
+            _ => Ok(Self(list)),
+        }
+    }
+}
+
+impl<T> AllowList<T> {
+    /// The things in it.
+    pub fn as_slice(&self) -> &[T] {
+        &self.0
+    }
+}
+
+impl<'de, T: Deserialize<'de> + PartialEq> Deserialize<'de> for AllowList<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Self::new(Vec::deserialize(deserializer)?).map_err(de::Error::custom)
+    }
+}
+
+#[cfg(feature = "openapi")]
+mod schemas {
+    use utoipa::openapi::RefOr;
+    use utoipa::openapi::schema::{ObjectBuilder, Schema, Type};
+    use utoipa::{PartialSchema, ToSchema};
+
+    use super::{Cidr, Limit, ModelName};
+
+    impl<const MAX: u64> PartialSchema for Limit<MAX> {
+        fn schema() -> RefOr<Schema> {
+            ObjectBuilder::new()
+                .schema_type(Type::Integer)
+                .minimum(Some(1))
+                .maximum(Some(MAX))
+                .into()
+        }
+    }
+
+    impl<const MAX: u64> ToSchema for Limit<MAX> {
+        fn name() -> std::borrow::Cow<'static, str> {
+            if MAX == 1_000_000_000 { "Rpm".into() } else { "Tokens".into() }
+        }
+    }
+
+    impl PartialSchema for Cidr {
+        fn schema() -> RefOr<Schema> {
+            ObjectBuilder::new()
+                .schema_type(Type::String)
+                .description(Some("A network; a bare address is the network of that address"))
+                .examples(["203.0.113.0/24"])
+                .into()
+        }
+    }
+
+    impl ToSchema for Cidr {}
+
+    impl PartialSchema for ModelName {
+        fn schema() -> RefOr<Schema> {
+            ObjectBuilder::new()
+                .schema_type(Type::String)
+                .min_length(Some(1))
+                .max_length(Some(Self::MAX_CHARACTERS))
+                .into()
+        }
+    }
+
+    impl ToSchema for ModelName {}
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn limits_are_whole_numbers_from_1() {
+        assert_eq!(serde_json::from_str::<Rpm>("600").unwrap().get(), 600);
+        for text in
+            ["0", "-1", "1.5", "1e3", "\"600\"", "null", "1000000001", "99999999999999999999"]
+        {
+            assert!(serde_json::from_str::<Rpm>(text).is_err(), "{text}");
+        }
+        assert_eq!("5 000,000".parse::<Tokens>().unwrap().get(), 5_000_000);
+        for text in ["", "0", "-5", "five", "1.0"] {
+            assert!(text.parse::<Tokens>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn periods_are_those_of_the_calendar() {
+        let time = |text: &str| Timestamp::parse(text).unwrap();
+        let now = time("2026-12-31T23:59:59.999Z");
+        for (period, begin, end) in [
+            (Period::Minute, "2026-12-31T23:59:00Z", "2027-01-01T00:00:00Z"),
+            (Period::Hour, "2026-12-31T23:00:00Z", "2027-01-01T00:00:00Z"),
+            (Period::Day, "2026-12-31T00:00:00Z", "2027-01-01T00:00:00Z"),
+            (Period::Week, "2026-12-28T00:00:00Z", "2027-01-04T00:00:00Z"),
+            (Period::Month, "2026-12-01T00:00:00Z", "2027-01-01T00:00:00Z"),
+        ] {
+            assert_eq!(period.around(now), (time(begin), time(end)), "{period:?}");
+            assert_eq!(period.around(time(end)).0, time(end), "{period:?}");
+        }
+    }
+
+    #[test]
+    fn a_network_holds_its_addresses_in_either_form() {
+        let network: Cidr = "203.0.113.9/24".parse().unwrap();
+        assert_eq!(network.to_string(), "203.0.113.0/24");
+        assert!(network.contains("203.0.113.200".parse().unwrap()));
+        assert!(network.contains("::ffff:203.0.113.200".parse().unwrap()));
+        assert!(!network.contains("203.0.114.1".parse().unwrap()));
+        assert_eq!("2001:db8::1".parse::<Cidr>().unwrap().to_string(), "2001:db8::1/128");
+        for text in ["", "203.0.113.0/33", "example.com", "10.0.0", "10.0.0.0/-1"] {
+            assert_eq!(text.parse::<Cidr>(), Err(InvalidCidr), "{text}");
+        }
+    }
+
+    #[test]
+    fn an_allow_list_has_1_to_100_different_things() {
+        let list = |text: &str| serde_json::from_str::<AllowList<ModelName>>(text);
+        assert_eq!(list(r#"["a","b","a"]"#).unwrap().as_slice().len(), 2);
+        assert!(list("[]").unwrap_err().to_string().starts_with("Name at least one"));
+        assert!(list(r#"[""]"#).is_err());
+        let many: Vec<u32> = (0..101).collect();
+        assert_eq!(AllowList::new(many), Err(InvalidAllowList::TooMany));
+    }
+}
