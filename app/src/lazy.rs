@@ -112,13 +112,15 @@ where
     F: Future<Output = Result<(), SplitLoaderError>>,
 {
     let mut toasts = use_context::<Toasts>();
+    let mut trouble = None;
     let mut pause = Duration::from_secs(1);
     while fetch().await.is_err() {
         if let Some(toasts) = toasts.take() {
             let reload = ToastAction::new("Reload", || _ = window().location().reload());
-            toasts.failure("Couldn’t load this page. Trying again…", Some(reload));
+            trouble = Some(toasts.trouble("Couldn’t load this page. Trying again…", Some(reload)));
         }
         sleep(pause).await;
         pause = (pause * 2).min(Duration::from_secs(30));
     }
+    drop(trouble);
 }
