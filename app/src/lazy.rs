@@ -4,6 +4,7 @@
 //! every page needs, and one for each name below. `cargo leptos watch` does not split: without the feature
 //! `split` the same functions are plain ones, as they are on the server.
 
+use std::future::{Ready, ready};
 use std::time::Duration;
 
 use gloo_timers::future::sleep;
@@ -99,7 +100,9 @@ lazy_page!(
     ApplicationRoute = ApplicationPage in dashboard, signed_in
 );
 
-async fn anybody() {}
+fn anybody() -> Ready<()> {
+    ready(())
+}
 
 /// Nobody fetches the dashboard only to be sent to the login page.
 async fn signed_in() {
