@@ -60,6 +60,7 @@ pub struct ApiKey {
 
 /// A key in a list of the pages, with what the API tells elsewhere.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct ListedKey {
     /// The key.
     #[serde(flatten)]
