@@ -32,11 +32,11 @@ pub struct SiteManifest {
 }
 
 impl SiteManifest {
-    /// Reads the manifest. Without a built site the pages still come, unstyled and without life, and the
-    /// log says what to run.
-    pub fn load() -> Self {
-        if let Ok(name) = std::env::var("LEPTOS_OUTPUT_NAME") {
-            return Self::of_cargo_leptos(&name);
+    /// Reads the manifest, unless the files are called `name`. Without a built site the pages still come,
+    /// unstyled and without life, and the log says what to run.
+    pub fn load(name: Option<&str>) -> Self {
+        if let Some(name) = name {
+            return Self::of_cargo_leptos(name);
         }
         let manifest = Site::get("manifest.json");
         manifest.and_then(|file| serde_json::from_slice(&file.data).ok()).unwrap_or_else(|| {
@@ -45,7 +45,7 @@ impl SiteManifest {
         })
     }
 
-    /// What `cargo leptos watch`, which sets that variable, builds: whole, under names without a hash.
+    /// What `cargo leptos watch` builds: whole, under names without a hash.
     fn of_cargo_leptos(name: &str) -> Self {
         Self {
             js: format!("/pkg/{name}.js"),

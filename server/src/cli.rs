@@ -125,6 +125,10 @@ pub struct Settings {
         value_delimiter = ','
     )]
     pub trusted_proxies: Vec<IpNet>,
+
+    /// What the site's files are called, without a hash; `cargo leptos watch` says so.
+    #[arg(long = "leptos-output-name", env = "LEPTOS_OUTPUT_NAME", hide = true)]
+    pub site_name: Option<String>,
 }
 
 /// Who may sign in for the first time.

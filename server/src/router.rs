@@ -19,7 +19,7 @@ use utoipa_axum::routes;
 use crate::http::problem::Refusal;
 use crate::http::{
     api_keys, applications, docs, health, inference_keys, keys, limits, me, organizations, problem,
-    projects, request_id, security_headers, sessions, telemetry, trace, verify,
+    projects, request_id, security_headers, server_functions, sessions, telemetry, trace, verify,
 };
 use crate::state::AppState;
 use crate::{ingest, oauth, pages};
@@ -73,6 +73,7 @@ fn api() -> OpenApiRouter<AppState> {
 
 fn describe() -> (Router<AppState>, Document) {
     let (router, mut document) = api().split_for_parts();
+    server_functions::describe(&mut document);
     docs::complete(&mut document);
     (router, document)
 }

@@ -28,6 +28,8 @@ pub struct Config {
     pub sign_in: SignIn,
     /// Proxies that are believed.
     pub trusted_proxies: Vec<IpNet>,
+    /// What the site's files are called, where `cargo leptos watch` built them.
+    pub site_name: Option<String>,
     /// What the services need to know.
     pub services: ServiceSettings,
 }
@@ -90,6 +92,7 @@ impl Config {
             database_url,
             sign_in,
             trusted_proxies: settings.trusted_proxies,
+            site_name: settings.site_name,
             services: ServiceSettings {
                 pepper: Pepper::new(&pepper),
                 jwt_secret: JwtSecret::new(jwt_secret).context("LATCHKEY_JWT_SECRET")?,

@@ -29,6 +29,8 @@ use crate::state::AppState;
         (name = "Telemetry", description = "What they sent, read back"),
         (name = "Workspace", description = "Organizations, projects and applications"),
         (name = "Sessions", description = "Signing in, staying signed in, signing out"),
+        (name = "Dashboard", description = "What the pages call: the arguments as JSON. A list takes the \
+                                            `next_cursor` of the page before as `cursor`"),
         (name = "Operation", description = "For whoever runs the server"),
     ),
     modifiers(&Security),
