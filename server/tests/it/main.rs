@@ -10,6 +10,7 @@ mod ingest;
 mod openapi;
 mod pages;
 mod process;
+mod sandbox;
 mod sessions;
 mod sign_in;
 mod tenancy;
