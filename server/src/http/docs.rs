@@ -57,6 +57,9 @@ impl Modify for Security {
         let mut user = Http::new(HttpAuthScheme::Bearer);
         user.bearer_format = Some("JWT".to_owned());
         components.add_security_scheme("user", SecurityScheme::Http(user));
+        let mut bearer = Http::new(HttpAuthScheme::Bearer);
+        bearer.bearer_format = Some("API key".to_owned());
+        components.add_security_scheme("bearer_key", SecurityScheme::Http(bearer));
         let key = ApiKey::Header(ApiKeyValue::new("x-api-key"));
         components.add_security_scheme("key", SecurityScheme::ApiKey(key));
     }

@@ -8,6 +8,7 @@ mod bad_input;
 mod check;
 mod ingest;
 mod openapi;
+mod otlp;
 mod pages;
 mod process;
 mod sandbox;
