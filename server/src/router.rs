@@ -26,8 +26,6 @@ use crate::{ingest, oauth, pages};
 
 /// Management bodies are small.
 const MANAGEMENT_BODY: usize = 1024 * 1024;
-/// A batch of telemetry.
-const INGEST_BODY: usize = 4 * 1024 * 1024;
 /// No handler takes longer; whoever sends slower is cut off.
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -67,7 +65,9 @@ fn api() -> OpenApiRouter<AppState> {
     let ingest = OpenApiRouter::new()
         .routes(routes!(ingest::traces))
         .routes(routes!(ingest::logs))
-        .layer(DefaultBodyLimit::max(INGEST_BODY));
+        .routes(routes!(ingest::otlp::otlp_traces))
+        .routes(routes!(ingest::otlp::otlp_logs))
+        .layer(DefaultBodyLimit::max(ingest::LARGEST_BODY));
     management.merge(ingest).layer(from_fn(limits::announce))
 }
 

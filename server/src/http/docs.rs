@@ -62,6 +62,9 @@ impl Modify for Security {
         components.add_security_scheme("user", SecurityScheme::Http(user));
         let service = Http::new(HttpAuthScheme::Bearer);
         components.add_security_scheme("service_key", SecurityScheme::Http(service));
+        let mut bearer = Http::new(HttpAuthScheme::Bearer);
+        bearer.bearer_format = Some("API key".to_owned());
+        components.add_security_scheme("bearer_key", SecurityScheme::Http(bearer));
         let key = ApiKey::Header(ApiKeyValue::new("x-api-key"));
         components.add_security_scheme("key", SecurityScheme::ApiKey(key));
     }
