@@ -38,7 +38,7 @@ impl AppState {
         };
         Ok(Self {
             services,
-            site: Arc::new(SiteManifest::load(config.site_name.as_deref())),
+            site: Arc::new(SiteManifest::load(&config.cargo_leptos)),
             config: Arc::new(config),
             github,
             draining: Arc::default(),
