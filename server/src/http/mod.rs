@@ -19,6 +19,7 @@ pub(crate) mod problem;
 pub(crate) mod projects;
 pub(crate) mod request_id;
 pub(crate) mod security_headers;
+pub(crate) mod server_functions;
 pub(crate) mod sessions;
 pub(crate) mod telemetry;
 pub(crate) mod trace;
