@@ -19,7 +19,8 @@ use utoipa_axum::routes;
 use crate::http::problem::Refusal;
 use crate::http::{
     api_keys, applications, docs, health, inference_keys, keys, limits, me, organizations, problem,
-    projects, request_id, security_headers, server_functions, sessions, telemetry, trace, verify,
+    projects, request_id, security_headers, server_functions, sessions, telemetry, trace, usage,
+    verify,
 };
 use crate::state::AppState;
 use crate::{ingest, oauth, pages};
@@ -53,6 +54,9 @@ fn api() -> OpenApiRouter<AppState> {
         .routes(routes!(applications::get))
         .routes(routes!(telemetry::list_traces))
         .routes(routes!(telemetry::list_logs))
+        .routes(routes!(usage::of_key))
+        .routes(routes!(usage::of_inference_key))
+        .routes(routes!(usage::of_project))
         .routes(routes!(me::get))
         .routes(routes!(sessions::refresh))
         .routes(routes!(sessions::logout))

@@ -20,8 +20,9 @@ use crate::state::AppState;
 const FLUSH_EVERY: Duration = Duration::from_secs(1);
 /// How often what has expired is deleted.
 const PURGE_EVERY: Duration = Duration::from_hours(1);
-/// How often the memory of keys that nobody uses is freed.
-const FORGET_EVERY: Duration = Duration::from_mins(1);
+/// How often old usage is deleted, a little each time, so that counters never wait for it; and how often the
+/// memory of keys that nobody uses is freed.
+const SWEEP_EVERY: Duration = Duration::from_mins(1);
 /// How often what test keys brought a day ago is deleted.
 const PURGE_SANDBOX_EVERY: Duration = Duration::from_mins(1);
 /// How long requests under way may take once the server was told to stop.
@@ -99,15 +100,15 @@ async fn run_server(
 async fn run_jobs(services: Services, mut stopped: watch::Receiver<bool>) {
     let mut flush = tokio::time::interval(FLUSH_EVERY);
     let mut purge = tokio::time::interval(PURGE_EVERY);
-    let mut forget = tokio::time::interval(FORGET_EVERY);
+    let mut sweep = tokio::time::interval(SWEEP_EVERY);
     loop {
         let result = tokio::select! {
             () = told_to_stop(&mut stopped) => return,
             _ = flush.tick() => usage::flush(&services).await,
             _ = purge.tick() => purge_expired(&services).await,
-            _ = forget.tick() => {
+            _ = sweep.tick() => {
                 check::forget_idle(&services);
-                Ok(())
+                usage::purge(&services).await
             }
         };
         if let Err(error) = result {

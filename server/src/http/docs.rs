@@ -27,6 +27,7 @@ use crate::state::AppState;
         (name = "API keys", description = "Keys of an application, as Upblit’s clients know them"),
         (name = "Ingest", description = "What applications send in with their keys"),
         (name = "Telemetry", description = "What they sent, read back"),
+        (name = "Usage", description = "What keys are used for, and why calls were refused"),
         (name = "Workspace", description = "Organizations, projects and applications"),
         (name = "Sessions", description = "Signing in, staying signed in, signing out"),
         (name = "Dashboard", description = "What the pages call: the arguments as JSON. A list takes the \

@@ -177,6 +177,10 @@ async fn sigterm_drains_and_writes_the_last_counters() {
     let list: Value =
         client.get(path).bearer_auth(&jwt).send().await.unwrap().json().await.unwrap();
     assert!(list["data"][0]["last_used_at"].is_string(), "the use was written at the end");
+    let path = format!("{}/v1/keys/{}/usage", process.base, text(&list["data"][0]["id"]));
+    let usage: Value =
+        client.get(path).bearer_auth(&jwt).send().await.unwrap().json().await.unwrap();
+    assert_eq!(usage["totals"]["valid"], 1, "the counters were written at the end");
     process.signal("-TERM");
     assert_eq!(process.wait(), Some(0));
 }
