@@ -80,6 +80,9 @@ pub fn Segmented(
     /// How high it is.
     #[prop(optional)]
     track: Track,
+    /// Whether a dialog's focus starts here.
+    #[prop(optional)]
+    autofocus: bool,
 ) -> impl IntoView {
     let in_menu = track == Track::Menu;
     let (group_role, option_role) =
@@ -128,11 +131,12 @@ pub fn Segmented(
                         <button
                             type="button"
                             role=option_role
-                            class="inline-flex min-w-0 grow basis-0 cursor-pointer items-center justify-center gap-1.5 rounded-[5px] border px-3 transition-colors duration-[120ms]"
+                            class="inline-flex min-w-0 grow basis-0 cursor-pointer items-center justify-center gap-1.5 rounded-[5px] border px-3 whitespace-nowrap max-md:px-1.5 transition-colors duration-[120ms]"
                             class=(["border-line-strong", "bg-thumb", "font-medium", "text-ink", "shadow-xs"], chosen)
                             class=(["border-transparent", "text-ink-2", "hover:text-ink"], move || !chosen.get())
                             aria-checked=move || chosen.get().to_string()
                             tabindex=move || if chosen.get() { "0" } else { "-1" }
+                            autofocus=autofocus && chosen.get_untracked()
                             on:click=move |_| choose(index)
                         >
                             {mark(option.mark)}
