@@ -4,8 +4,11 @@ use std::fmt;
 use std::net::IpAddr;
 use std::str::FromStr;
 
+use chrono::{Datelike, Months, NaiveDate, NaiveTime};
 use ipnet::IpNet;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+
+use crate::time::Timestamp;
 
 /// A whole number from 1 to `MAX`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -121,6 +124,31 @@ impl Period {
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|period| period.as_str() == name)
     }
+
+    /// When the period that runs at `now` began, and when the next one begins.
+    pub fn around(self, now: Timestamp) -> (Timestamp, Timestamp) {
+        const MINUTE: i64 = 60_000;
+        const DAY: i64 = 24 * 60 * MINUTE;
+        // The Unix epoch was a Thursday: the Monday before it was three days earlier.
+        let (length, shift) = match self {
+            Self::Minute => (MINUTE, 0),
+            Self::Hour => (60 * MINUTE, 0),
+            Self::Day => (DAY, 0),
+            Self::Week => (7 * DAY, 3 * DAY),
+            Self::Month => return month_around(now),
+        };
+        let begin = now.as_millis() - (now.as_millis() + shift).rem_euclid(length);
+        (Timestamp::from_millis(begin), Timestamp::from_millis(begin + length))
+    }
+}
+
+fn month_around(now: Timestamp) -> (Timestamp, Timestamp) {
+    let first = now.to_utc().date_naive().with_day(1).unwrap_or_default();
+    let next = first.checked_add_months(Months::new(1)).unwrap_or(first);
+    let midnight = |date: NaiveDate| {
+        Timestamp::from_millis(date.and_time(NaiveTime::MIN).and_utc().timestamp_millis())
+    };
+    (midnight(first), midnight(next))
 }
 
 /// A network that a key may be used from, e.g. `203.0.113.0/24` or `2001:db8::/32`. A bare address is the
@@ -328,6 +356,22 @@ mod tests {
         assert_eq!("5 000,000".parse::<Tokens>().unwrap().get(), 5_000_000);
         for text in ["", "0", "-5", "five", "1.0"] {
             assert!(text.parse::<Tokens>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn periods_are_those_of_the_calendar() {
+        let time = |text: &str| Timestamp::parse(text).unwrap();
+        let now = time("2026-12-31T23:59:59.999Z");
+        for (period, begin, end) in [
+            (Period::Minute, "2026-12-31T23:59:00Z", "2027-01-01T00:00:00Z"),
+            (Period::Hour, "2026-12-31T23:00:00Z", "2027-01-01T00:00:00Z"),
+            (Period::Day, "2026-12-31T00:00:00Z", "2027-01-01T00:00:00Z"),
+            (Period::Week, "2026-12-28T00:00:00Z", "2027-01-04T00:00:00Z"),
+            (Period::Month, "2026-12-01T00:00:00Z", "2027-01-01T00:00:00Z"),
+        ] {
+            assert_eq!(period.around(now), (time(begin), time(end)), "{period:?}");
+            assert_eq!(period.around(time(end)).0, time(end), "{period:?}");
         }
     }
 

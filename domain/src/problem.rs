@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use crate::id::KeyId;
 use crate::outcome::Outcome;
 
 /// The machine-readable reason of a refusal. Each has one HTTP status.
@@ -24,6 +25,10 @@ pub enum ErrorCode {
     Conflict,
     /// 409: the project has as many active keys as its tier allows.
     TierLimitReached,
+    /// 409: this `Idempotency-Key` has made `key_id` already.
+    IdempotencyReplay,
+    /// 422: this `Idempotency-Key` came with another body before.
+    IdempotencyMismatch,
     /// 413: the body is over the route's limit.
     TooLarge,
     /// 415: not a media type that the route takes.
@@ -41,7 +46,7 @@ pub enum ErrorCode {
 
 impl ErrorCode {
     /// All codes but the outcomes'.
-    pub const OWN: [Self; 13] = [
+    pub const OWN: [Self; 15] = [
         Self::Malformed,
         Self::Unauthenticated,
         Self::Forbidden,
@@ -51,6 +56,8 @@ impl ErrorCode {
         Self::NameTaken,
         Self::Conflict,
         Self::TierLimitReached,
+        Self::IdempotencyReplay,
+        Self::IdempotencyMismatch,
         Self::TooLarge,
         Self::UnsupportedMediaType,
         Self::Invalid,
@@ -66,10 +73,12 @@ impl ErrorCode {
             Self::NotFound => 404,
             Self::MethodNotAllowed => 405,
             Self::Timeout => 408,
-            Self::NameTaken | Self::Conflict | Self::TierLimitReached => 409,
+            Self::NameTaken | Self::Conflict | Self::TierLimitReached | Self::IdempotencyReplay => {
+                409
+            }
             Self::TooLarge => 413,
             Self::UnsupportedMediaType => 415,
-            Self::Invalid => 422,
+            Self::Invalid | Self::IdempotencyMismatch => 422,
             Self::Internal => 500,
             Self::Outcome(outcome) => outcome.status(),
         }
@@ -151,6 +160,9 @@ pub struct Problem {
     /// The wrong fields, when `code` is `invalid`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub errors: Vec<FieldError>,
+    /// The key that was made, when `code` is `idempotency_replay`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key_id: Option<KeyId>,
 }
 
 /// The one `type` that our problems have.
@@ -180,6 +192,7 @@ impl Problem {
             detail: detail.into(),
             request_id: None,
             errors: Vec::new(),
+            key_id: None,
         }
     }
 

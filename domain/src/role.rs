@@ -22,8 +22,16 @@ pub enum Role {
 pub enum Permission {
     /// See the organization, its projects, applications, masked keys, telemetry and usage.
     Read,
-    /// Make, change, rotate, revoke and archive keys.
+    /// See keys, masked.
+    KeysRead,
+    /// Make, change, rotate, revoke and archive API and inference keys.
     KeysWrite,
+    /// The same for service keys.
+    ServiceKeysWrite,
+    /// Check keys.
+    KeysVerify,
+    /// See what keys were used for.
+    UsageRead,
 }
 
 impl Role {
@@ -33,8 +41,9 @@ impl Role {
     /// Whether this role allows `permission`.
     pub fn allows(self, permission: Permission) -> bool {
         let weakest = match permission {
-            Permission::Read => Self::Viewer,
-            Permission::KeysWrite => Self::Member,
+            Permission::Read | Permission::KeysRead | Permission::UsageRead => Self::Viewer,
+            Permission::KeysWrite | Permission::KeysVerify => Self::Member,
+            Permission::ServiceKeysWrite => Self::Admin,
         };
         self >= weakest
     }
@@ -72,6 +81,9 @@ mod tests {
     #[test]
     fn a_viewer_reads_and_does_not_write() {
         assert!(Role::Viewer.allows(Permission::Read));
+        assert!(!Role::Viewer.allows(Permission::KeysVerify));
+        assert!(!Role::Member.allows(Permission::ServiceKeysWrite));
+        assert!(Role::Admin.allows(Permission::ServiceKeysWrite));
         assert!(!Role::Viewer.allows(Permission::KeysWrite));
         assert!(Role::Member.allows(Permission::KeysWrite));
     }

@@ -9,9 +9,6 @@
 
 use std::time::Duration;
 
-/// The length of the window.
-pub const WINDOW: Duration = Duration::from_secs(60);
-
 /// Whole seconds that can matter at once: the one that is running and the 60 before it.
 const SLOTS: usize = 61;
 
@@ -156,8 +153,9 @@ impl Window {
         &mut self.slots[Self::index(second)]
     }
 
-    const fn index(second: u64) -> usize {
-        (second % SLOTS as u64) as usize
+    fn index(second: u64) -> usize {
+        // Below 61: it fits.
+        usize::try_from(second % SLOTS as u64).unwrap_or_default()
     }
 }
 

@@ -10,6 +10,7 @@ mod m20261121_000002_create_sessions;
 mod m20261121_000003_create_keys;
 mod m20261121_000004_create_telemetry;
 mod m20261121_000005_create_instance;
+mod m20261121_000006_extend_keys;
 
 pub use sea_orm_migration::MigratorTrait;
 use sea_orm_migration::prelude::*;
@@ -26,6 +27,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261121_000003_create_keys::Migration),
             Box::new(m20261121_000004_create_telemetry::Migration),
             Box::new(m20261121_000005_create_instance::Migration),
+            Box::new(m20261121_000006_extend_keys::Migration),
         ]
     }
 }

@@ -18,8 +18,8 @@ use utoipa_axum::routes;
 
 use crate::http::problem::Refusal;
 use crate::http::{
-    api_keys, applications, docs, health, me, organizations, problem, projects, request_id,
-    security_headers, sessions, telemetry, trace,
+    api_keys, applications, docs, health, inference_keys, keys, limits, me, organizations, problem,
+    projects, request_id, security_headers, sessions, telemetry, trace, verify,
 };
 use crate::state::AppState;
 use crate::{ingest, oauth, pages};
@@ -36,8 +36,19 @@ fn api() -> OpenApiRouter<AppState> {
     let management = OpenApiRouter::with_openapi(docs::ApiDoc::openapi())
         .routes(routes!(api_keys::generate, api_keys::list))
         .routes(routes!(api_keys::revoke))
+        .routes(routes!(keys::list, keys::create))
+        .routes(routes!(keys::get, keys::change, keys::revoke))
+        .routes(routes!(keys::rotate))
+        .routes(routes!(keys::archive))
+        .routes(routes!(keys::unarchive))
+        .routes(routes!(verify::verify_key))
+        .routes(routes!(inference_keys::list, inference_keys::create))
+        .routes(routes!(inference_keys::get, inference_keys::change, inference_keys::revoke))
+        .routes(routes!(inference_keys::rotate))
+        .routes(routes!(inference_keys::archive))
+        .routes(routes!(inference_keys::unarchive))
         .routes(routes!(organizations::list))
-        .routes(routes!(organizations::get))
+        .routes(routes!(organizations::get, organizations::change))
         .routes(routes!(projects::list))
         .routes(routes!(projects::get))
         .routes(routes!(applications::list))
@@ -57,7 +68,7 @@ fn api() -> OpenApiRouter<AppState> {
         .routes(routes!(ingest::traces))
         .routes(routes!(ingest::logs))
         .layer(DefaultBodyLimit::max(INGEST_BODY));
-    management.merge(ingest)
+    management.merge(ingest).layer(from_fn(limits::announce))
 }
 
 fn describe() -> (Router<AppState>, Document) {

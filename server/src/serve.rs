@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use axum::serve::ListenerExt;
-use latchkey_services::{Database, Services, accounts, usage};
+use latchkey_services::{Database, Error, Services, accounts, check, keys, usage};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
@@ -20,6 +20,8 @@ use crate::state::AppState;
 const FLUSH_EVERY: Duration = Duration::from_secs(1);
 /// How often what has expired is deleted.
 const PURGE_EVERY: Duration = Duration::from_hours(1);
+/// How often the memory of keys that nobody uses is freed.
+const FORGET_EVERY: Duration = Duration::from_mins(1);
 /// How long requests under way may take once the server was told to stop.
 const DRAIN_PATIENCE: Duration = Duration::from_secs(25);
 
@@ -93,16 +95,26 @@ async fn run_server(
 async fn run_jobs(services: Services, mut stopped: watch::Receiver<bool>) {
     let mut flush = tokio::time::interval(FLUSH_EVERY);
     let mut purge = tokio::time::interval(PURGE_EVERY);
+    let mut forget = tokio::time::interval(FORGET_EVERY);
     loop {
         let result = tokio::select! {
             () = told_to_stop(&mut stopped) => return,
             _ = flush.tick() => usage::flush(&services).await,
-            _ = purge.tick() => accounts::purge_expired(&services).await,
+            _ = purge.tick() => purge_expired(&services).await,
+            _ = forget.tick() => {
+                check::forget_idle(&services);
+                Ok(())
+            }
         };
         if let Err(error) = result {
             tracing::warn!(%error, "a background job failed and will try again");
         }
     }
+}
+
+async fn purge_expired(services: &Services) -> Result<(), Error> {
+    accounts::purge_expired(services).await?;
+    keys::purge_idempotency_keys(services).await
 }
 
 async fn told_to_stop(stopped: &mut watch::Receiver<bool>) {

@@ -1,17 +1,66 @@
 //! Who is asking.
 
+use std::sync::Arc;
+
 use latchkey_domain::id::{SessionId, UserId};
+
+use crate::check::KeyRecord;
+use crate::error::Error;
 
 /// Who is asking: known, and checked a moment ago. Only [`crate::accounts::authenticate`] makes one.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Actor {
+pub struct Actor(pub(crate) Who);
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Who {
+    /// A person with an access token.
+    Person(Person),
+    /// A backend with a service key, on its own project alone.
+    ServiceKey(Arc<KeyRecord>),
+}
+
+/// A person who is signed in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Person {
     pub(crate) user: UserId,
     pub(crate) session: SessionId,
     pub(crate) administrator: bool,
 }
 
 impl Actor {
-    /// The person.
+    /// The person who asks.
+    ///
+    /// # Errors
+    /// `Forbidden` for a service key: this is for people.
+    pub const fn person(&self) -> Result<&Person, Error> {
+        match &self.0 {
+            Who::Person(person) => Ok(person),
+            Who::ServiceKey(_) => Err(Error::Forbidden(NOT_FOR_SERVICE_KEYS)),
+        }
+    }
+
+    /// The person who asks, or who made the service key that asks.
+    pub(crate) fn author(&self) -> UserId {
+        match &self.0 {
+            Who::Person(person) => person.user,
+            Who::ServiceKey(key) => key.created_by,
+        }
+    }
+
+    /// Tells this caller from every other.
+    pub(crate) fn caller(&self) -> String {
+        match &self.0 {
+            Who::Person(person) => person.user.to_string(),
+            Who::ServiceKey(key) => key.id.to_string(),
+        }
+    }
+}
+
+/// What a service key is told where only people may ask, or its permissions don't reach.
+pub(crate) const NOT_FOR_SERVICE_KEYS: &str = "This service key’s permissions don’t allow this.";
+
+impl Person {
+    /// Their id.
     pub const fn user(&self) -> UserId {
         self.user
     }

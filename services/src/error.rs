@@ -1,9 +1,12 @@
 //! Why a service refused, and how that reads to a client: the one mapping from errors to problems.
 
+use latchkey_domain::id::KeyId;
 use latchkey_domain::outcome::Outcome;
 use latchkey_domain::problem::{ErrorCode, FieldError, Problem};
 use latchkey_domain::tier::Tier;
 use sea_orm::{DbErr, RuntimeErr};
+
+use crate::check::Denial;
 
 /// Why a service refused. Each variant says which HTTP answer it becomes.
 #[derive(Debug, thiserror::Error)]
@@ -23,6 +26,18 @@ pub enum Error {
     /// 409: another key of the project has this name.
     #[error("the name is taken")]
     NameTaken(String),
+    /// 409: the state that the thing is in does not allow this; the sentence says why.
+    #[error("{0}")]
+    Conflict(&'static str),
+    /// 409: this idempotency key has made a key already.
+    #[error("this was done before")]
+    IdempotencyReplay(KeyId),
+    /// 422: this idempotency key came with another body before.
+    #[error("the idempotency key was used for something else")]
+    IdempotencyMismatch,
+    /// What a key is refused with that came as a service key.
+    #[error("the service key was refused")]
+    Denied(Box<Denial>),
     /// 409: the project has as many active keys as its tier allows.
     #[error("the tier's limit is reached")]
     TierLimitReached {
@@ -62,6 +77,12 @@ impl Error {
             self,
             Self::Unavailable(_) | Self::Database(_) | Self::Corrupt(_) | Self::Signing(_)
         )
+    }
+}
+
+impl From<Box<Denial>> for Error {
+    fn from(denial: Box<Denial>) -> Self {
+        Self::Denied(denial)
     }
 }
 
@@ -117,6 +138,19 @@ impl From<&Error> for Problem {
                 ErrorCode::NameTaken,
                 format!("This project already has a key named “{name}”."),
             ),
+            Error::Conflict(detail) => Self::new(ErrorCode::Conflict, *detail),
+            Error::IdempotencyReplay(key) => {
+                let detail = "This Idempotency-Key has made a key already. Its secret was shown then and \
+                              can’t be shown again: rotate the key if it was lost.";
+                Self { key_id: Some(*key), ..Self::new(ErrorCode::IdempotencyReplay, detail) }
+            }
+            Error::IdempotencyMismatch => Self::new(
+                ErrorCode::IdempotencyMismatch,
+                "This Idempotency-Key came with another body before. Use a new one.",
+            ),
+            Error::Denied(denial) => {
+                Self::new(ErrorCode::Outcome(denial.outcome), denial.detail.clone())
+            }
             Error::TierLimitReached { tier, limit, used } => Self::new(
                 ErrorCode::TierLimitReached,
                 format!(

@@ -22,10 +22,12 @@ mod scope;
 mod services;
 pub mod telemetry;
 pub mod usage;
+pub mod verify;
 
 pub use actor::Actor;
 pub use database::Database;
 pub use digest::Pepper;
 pub use error::Error;
 pub use page::PageRequest;
+pub use scope::KeyRef;
 pub use services::{Services, Settings, Signup, StartError};

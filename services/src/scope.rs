@@ -4,7 +4,11 @@
 //! make one, each with one query that joins the thing with the actor's membership. So a query that takes a
 //! scope can't be asked about another tenant's rows, whatever its caller forgot.
 
+use std::sync::Arc;
+
 use latchkey_domain::id::{ApplicationId, KeyId, OrganizationId, ProjectId};
+use latchkey_domain::key::KeyKind;
+use latchkey_domain::permission::ServicePermission;
 use latchkey_domain::role::{Permission, Role};
 use latchkey_domain::secret::KeyPrefix;
 use sea_orm::{
@@ -13,7 +17,8 @@ use sea_orm::{
 };
 use uuid::Uuid;
 
-use crate::actor::Actor;
+use crate::actor::{Actor, NOT_FOR_SERVICE_KEYS, Who};
+use crate::check::KeyRecord;
 use crate::entity::{application, key, membership, organization, project};
 use crate::error::Error;
 use crate::services::Services;
@@ -29,6 +34,43 @@ pub(crate) struct OrganizationScope {
 pub(crate) struct ProjectScope {
     id: ProjectId,
     key_prefix: KeyPrefix,
+    grant: Grant,
+}
+
+/// By what an actor may act in a project.
+#[derive(Debug, Clone)]
+enum Grant {
+    /// Their role in its organization.
+    Member(Role),
+    /// A service key of the project.
+    ServiceKey(Arc<KeyRecord>),
+}
+
+impl Grant {
+    fn require(&self, permission: Permission) -> Result<(), Error> {
+        match self {
+            Self::Member(role) => allow(*role, permission),
+            Self::ServiceKey(key) => {
+                let permitted = service_permission(permission);
+                if permitted.is_some_and(|permission| key.permits(permission)) {
+                    Ok(())
+                } else {
+                    Err(Error::Forbidden(NOT_FOR_SERVICE_KEYS))
+                }
+            }
+        }
+    }
+}
+
+/// What a service key needs for this; none: it is for people alone.
+const fn service_permission(permission: Permission) -> Option<ServicePermission> {
+    match permission {
+        Permission::KeysRead => Some(ServicePermission::KeysRead),
+        Permission::KeysWrite => Some(ServicePermission::KeysWrite),
+        Permission::KeysVerify => Some(ServicePermission::KeysVerify),
+        Permission::UsageRead => Some(ServicePermission::UsageRead),
+        Permission::Read | Permission::ServiceKeysWrite => None,
+    }
 }
 
 /// An application of such a project.
@@ -52,6 +94,14 @@ impl ProjectScope {
     pub(crate) const fn key_prefix(&self) -> &KeyPrefix {
         &self.key_prefix
     }
+
+    /// Asks for another permission in the same project.
+    ///
+    /// # Errors
+    /// `Forbidden`.
+    pub(crate) fn require(&self, permission: Permission) -> Result<(), Error> {
+        self.grant.require(permission)
+    }
 }
 
 impl ApplicationScope {
@@ -67,18 +117,9 @@ impl ApplicationScope {
 #[derive(FromQueryResult)]
 struct ProjectRow {
     project_id: Uuid,
-    role: String,
+    organization_id: Uuid,
+    role: Option<String>,
     key_prefix: String,
-}
-
-impl ProjectRow {
-    fn into_scope(self, permission: Permission) -> Result<ProjectScope, Error> {
-        allow(&self.role, permission)?;
-        Ok(ProjectScope {
-            id: self.project_id.into(),
-            key_prefix: self.key_prefix.parse().map_err(|_| Error::Corrupt("key prefix"))?,
-        })
-    }
 }
 
 /// The organization, if the actor is a member of it and may do `permission` there.
@@ -91,11 +132,15 @@ pub(crate) async fn organization(
     id: OrganizationId,
     permission: Permission,
 ) -> Result<OrganizationScope, Error> {
-    let row = membership::Entity::find_by_id((id.as_uuid(), actor.user().as_uuid()))
+    let person = match &actor.0 {
+        Who::Person(person) => person,
+        Who::ServiceKey(key) => return Err(not_for(services, key, id.as_uuid()).await?),
+    };
+    let row = membership::Entity::find_by_id((id.as_uuid(), person.user().as_uuid()))
         .one(services.database.reader())
         .await?
         .ok_or(Error::NotFound)?;
-    allow(&row.role, permission)?;
+    allow(role(&row.role)?, permission)?;
     Ok(OrganizationScope { id })
 }
 
@@ -110,7 +155,7 @@ pub(crate) async fn project(
     permission: Permission,
 ) -> Result<ProjectScope, Error> {
     let query = project::Entity::find().filter(project::Column::Id.eq(id.as_uuid()));
-    project_row(services, actor, query).await?.into_scope(permission)
+    find_project(services, actor, query, permission).await
 }
 
 /// The application, under the same conditions.
@@ -126,8 +171,28 @@ pub(crate) async fn application(
     let query = project::Entity::find()
         .join(JoinType::InnerJoin, applications_of_project())
         .filter(application::Column::Id.eq(id.as_uuid()));
-    let project = project_row(services, actor, query).await?.into_scope(permission)?;
+    let project = find_project(services, actor, query, permission).await?;
     Ok(ApplicationScope { id, project })
+}
+
+/// A key as a path names it. A path for inference keys names no key of another kind.
+#[derive(Debug, Clone, Copy)]
+pub struct KeyRef {
+    pub(crate) id: KeyId,
+    kind: Option<KeyKind>,
+}
+
+impl KeyRef {
+    /// The inference key of that id.
+    pub const fn inference(id: KeyId) -> Self {
+        Self { id, kind: Some(KeyKind::Inference) }
+    }
+}
+
+impl From<KeyId> for KeyRef {
+    fn from(id: KeyId) -> Self {
+        Self { id, kind: None }
+    }
 }
 
 /// The project that a key is in, under the same conditions.
@@ -137,44 +202,81 @@ pub(crate) async fn application(
 pub(crate) async fn project_of_key(
     services: &Services,
     actor: &Actor,
-    id: KeyId,
+    named: KeyRef,
     permission: Permission,
 ) -> Result<ProjectScope, Error> {
-    let query = project::Entity::find()
+    let mut query = project::Entity::find()
         .join(JoinType::InnerJoin, keys_of_project())
-        .filter(key::Column::Id.eq(id.as_uuid()));
-    project_row(services, actor, query).await?.into_scope(permission)
+        .filter(key::Column::Id.eq(named.id.as_uuid()));
+    if let Some(kind) = named.kind {
+        query = query.filter(key::Column::Kind.eq(kind.as_str()));
+    }
+    find_project(services, actor, query, permission).await
 }
 
-async fn project_row(
+/// The project that `query` finds, if the actor may do `permission` there.
+async fn find_project(
     services: &Services,
     actor: &Actor,
     query: Select<project::Entity>,
-) -> Result<ProjectRow, Error> {
-    query
+    permission: Permission,
+) -> Result<ProjectScope, Error> {
+    let query = query
         .select_only()
         .column_as(project::Column::Id, "project_id")
-        .column(project::Column::KeyPrefix)
-        .column(membership::Column::Role)
-        .join(JoinType::InnerJoin, organization_of_project())
-        .join(JoinType::InnerJoin, members_of_organization())
-        .filter(membership::Column::UserId.eq(actor.user().as_uuid()))
+        .column(project::Column::OrganizationId)
+        .column(project::Column::KeyPrefix);
+    let query = match &actor.0 {
+        Who::Person(person) => query
+            .column(membership::Column::Role)
+            .join(JoinType::InnerJoin, organization_of_project())
+            .join(JoinType::InnerJoin, members_of_organization())
+            .filter(membership::Column::UserId.eq(person.user().as_uuid())),
+        Who::ServiceKey(_) => query,
+    };
+    let row = query
         .into_model::<ProjectRow>()
         .one(services.database.reader())
         .await?
-        .ok_or(Error::NotFound)
+        .ok_or(Error::NotFound)?;
+    let grant = match &actor.0 {
+        Who::Person(_) => Grant::Member(role(&row.role.unwrap_or_default())?),
+        Who::ServiceKey(key) if key.project.as_uuid() == row.project_id => {
+            Grant::ServiceKey(Arc::clone(key))
+        }
+        Who::ServiceKey(key) => return Err(not_for(services, key, row.organization_id).await?),
+    };
+    grant.require(permission)?;
+    let key_prefix = row.key_prefix.parse().map_err(|_| Error::Corrupt("key prefix"))?;
+    Ok(ProjectScope { id: row.project_id.into(), key_prefix, grant })
 }
 
-fn allow(role: &str, permission: Permission) -> Result<(), Error> {
-    let role = Role::from_name(role).ok_or(Error::Corrupt("role"))?;
+/// What a service key is told outside its project: it may know of its own tenant alone.
+async fn not_for(services: &Services, key: &KeyRecord, organization: Uuid) -> Result<Error, Error> {
+    let own = project::Entity::find_by_id(key.project.as_uuid())
+        .filter(project::Column::OrganizationId.eq(organization))
+        .one(services.database.reader())
+        .await?;
+    Ok(if own.is_some() { Error::Forbidden(NOT_FOR_SERVICE_KEYS) } else { Error::NotFound })
+}
+
+fn role(name: &str) -> Result<Role, Error> {
+    Role::from_name(name).ok_or(Error::Corrupt("role"))
+}
+
+fn allow(role: Role, permission: Permission) -> Result<(), Error> {
     if role.allows(permission) {
         return Ok(());
     }
     Err(Error::Forbidden(match permission {
-        Permission::Read => "Your role can’t see this.",
+        Permission::Read | Permission::KeysRead | Permission::UsageRead => {
+            "Your role can’t see this."
+        }
         Permission::KeysWrite => {
             "Your role can view keys, not change them. An owner or admin can change it."
         }
+        Permission::ServiceKeysWrite => "Only owners and admins can change service keys.",
+        Permission::KeysVerify => "Your role can view keys, not check them.",
     }))
 }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 use sea_orm::DbErr;
 
 use crate::accounts::tokens::{JwtSecret, Signer};
-use crate::check::KeyCache;
+use crate::check::{KeyCache, Windows};
 use crate::clock::Clock;
 use crate::database::Database;
 use crate::digest::Pepper;
@@ -72,6 +72,8 @@ pub struct Inner {
     pub(crate) settings: Settings,
     pub(crate) signer: Signer,
     pub(crate) key_cache: KeyCache,
+    pub(crate) requests: Windows,
+    pub(crate) tokens: Windows,
     pub(crate) last_uses: LastUses,
 }
 
@@ -104,6 +106,8 @@ impl Services {
             settings,
             signer,
             key_cache: KeyCache::new(),
+            requests: Windows::new(),
+            tokens: Windows::new(),
             last_uses: LastUses::default(),
         })))
     }

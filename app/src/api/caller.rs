@@ -18,7 +18,7 @@ pub(super) async fn caller() -> Result<(Services, Actor), ApiError> {
     let services = expect_context::<Services>();
     let parts = use_context::<Parts>();
     let token = parts.as_ref().and_then(|parts| bearer(&parts.headers));
-    let actor = accounts::authenticate(&services, token).await?;
+    let actor = accounts::authenticate(&services, token, None).await?;
     Ok((services, actor))
 }
 

@@ -46,8 +46,14 @@ pub async fn create_application_key(
 ) -> Result<CreatedKey, ApiError> {
     let (services, actor) = caller().await?;
     let request = latchkey_domain::api::ApplicationKeyRequest { name, environment };
-    Ok(latchkey_services::keys::create_for_application(&services, &actor, application_id, request)
-        .await?)
+    Ok(latchkey_services::keys::create_for_application(
+        &services,
+        &actor,
+        application_id,
+        request,
+        None,
+    )
+    .await?)
 }
 
 /// Revokes a key. Once this has answered, no check admits it.

@@ -26,8 +26,8 @@ pub use keys::{
 };
 pub use organizations::{ChangeTier, change_tier};
 pub use project_keys::{
-    ArchiveKey, ChangeKey, CreateProjectKey, GetKey, ListProjectKeys, RotateKey, UnarchiveKey,
-    archive_key, change_key, create_project_key, get_key, list_project_keys, rotate_key,
-    unarchive_key,
+    ArchiveKey, ChangeKey, CreateProjectKey, EndGrace, GetKey, ListProjectKeys, RotateKey,
+    UnarchiveKey, archive_key, change_key, create_project_key, end_grace, get_key,
+    list_project_keys, rotate_key, unarchive_key,
 };
 pub use telemetry::{ListLogs, ListTraces, list_logs, list_traces};

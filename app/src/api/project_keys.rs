@@ -109,3 +109,16 @@ pub async fn unarchive_key(
     let (services, actor) = caller().await?;
     Ok(latchkey_services::keys::unarchive(&services, &actor, key_id).await?)
 }
+
+/// Ends a rotation's grace: the secret before it stops working now.
+///
+/// # Errors
+/// See [`ApiError`].
+#[server(prefix = "/api", endpoint = "keys/end-grace", input = Body, output = Body, client = Bearer)]
+pub async fn end_grace(
+    /// Which key.
+    key_id: KeyId,
+) -> Result<ListedKey, ApiError> {
+    let (services, actor) = caller().await?;
+    Ok(latchkey_services::keys::end_grace(&services, &actor, key_id).await?)
+}

@@ -21,5 +21,6 @@ pub use verify::{
     BudgetState, PresentedSecret, RateLimitState, VerifiedKey, VerifyAnswer, VerifyRequest,
 };
 pub use workspace::{
-    Application, ApplicationContext, ApplicationEnvironment, Organization, Project,
+    Application, ApplicationContext, ApplicationEnvironment, Organization, OrganizationPatch,
+    Project,
 };

@@ -23,6 +23,15 @@ pub struct Organization {
     pub created_at: Timestamp,
 }
 
+/// The body of `PATCH /v1/organizations/{id}`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(deny_unknown_fields)]
+pub struct OrganizationPatch {
+    /// What it may use from now on.
+    pub tier: Tier,
+}
+
 /// A project: what keys belong to.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]

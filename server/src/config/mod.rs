@@ -146,7 +146,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let data = format!("--latchkey-data-dir={}", folder.path().display());
         let line = ["latchkey", "serve", &data].into_iter().chain(arguments.iter().copied());
-        let Command::Serve(settings) = Cli::try_parse_from(line)?.command;
+        let Command::Serve(settings) = Cli::try_parse_from(line)?.command();
         Config::from_settings(*settings)
     }
 

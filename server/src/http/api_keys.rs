@@ -11,6 +11,7 @@ use utoipa::IntoParams;
 
 use super::auth::Caller;
 use super::extract::{ListPage, PageParams, Params, PathId, no_such_id};
+use super::idempotency::IdempotencyKey;
 use super::json::Json;
 use super::problem::Refusal;
 
@@ -42,7 +43,7 @@ impl OfApplication {
     path = "/apikey",
     operation_id = "generate_api_key",
     tag = "API keys",
-    params(OfApplication),
+    params(OfApplication, ("Idempotency-Key" = Option<String>, Header)),
     request_body(content = Option<ApplicationKeyRequest>),
     responses(
         (status = 200, description = "The secret, this once", body = String,
@@ -51,7 +52,7 @@ impl OfApplication {
         (status = 401, description = "`unauthenticated`", body = Problem),
         (status = 403, description = "`forbidden`: a viewer", body = Problem),
         (status = 404, description = "`not_found`: no such application, or another tenant’s", body = Problem),
-        (status = 409, description = "`name_taken`, `tier_limit_reached`", body = Problem),
+        (status = 409, description = "`name_taken`, `tier_limit_reached`, `idempotency_replay`", body = Problem),
         (status = 422, description = "`invalid`", body = Problem),
     ),
     security(("user" = [])),
@@ -60,10 +61,14 @@ pub(crate) async fn generate(
     State(services): State<Services>,
     Caller(actor): Caller,
     Params(of): Params<OfApplication>,
+    idempotency: IdempotencyKey,
     body: Option<Json<ApplicationKeyRequest>>,
 ) -> Result<axum::Json<RevealedSecret>, Refusal> {
     let request = body.map(|Json(request)| request).unwrap_or_default();
-    let created = keys::create_for_application(&services, &actor, of.id()?, request).await?;
+    let idempotency = idempotency.of(&request);
+    let created =
+        keys::create_for_application(&services, &actor, of.id()?, request, idempotency.as_ref())
+            .await?;
     Ok(axum::Json(created.key))
 }
 

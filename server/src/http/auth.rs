@@ -5,12 +5,14 @@ use axum::http::HeaderMap;
 use axum::http::header::AUTHORIZATION;
 use axum::http::request::Parts;
 use latchkey_domain::credentials;
-use latchkey_services::{Actor, accounts};
+use latchkey_services::{Actor, Error, accounts};
 
+use super::client::ClientIp;
+use super::limits;
 use super::problem::Refusal;
 use crate::state::AppState;
 
-/// The person whose access token came with the request. Put it before every other extractor: strangers
+/// The person whose access token, or the backend whose service key, came with the request. Put it before every other extractor: strangers
 /// learn nothing else.
 pub(crate) struct Caller(pub(crate) Actor);
 
@@ -18,7 +20,15 @@ impl FromRequestParts<AppState> for Caller {
     type Rejection = Refusal;
 
     async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, Refusal> {
-        Ok(Self(accounts::authenticate(&state.services, bearer(&parts.headers)).await?))
+        let ClientIp(ip) = match ClientIp::from_request_parts(parts, state).await {
+            Ok(ip) => ip,
+            Err(never) => match never {},
+        };
+        let asked = accounts::authenticate(&state.services, bearer(&parts.headers), ip).await;
+        if let Err(Error::Denied(denial)) = &asked {
+            limits::denied(parts, denial);
+        }
+        Ok(Self(asked?))
     }
 }
 

@@ -23,6 +23,7 @@ use crate::state::AppState;
         license(name = "Apache-2.0 OR MIT"),
     ),
     tags(
+        (name = "Keys", description = "The whole life of a key, and checking one"),
         (name = "API keys", description = "Keys of an application, as Upblit’s clients know them"),
         (name = "Ingest", description = "What applications send in with their keys"),
         (name = "Telemetry", description = "What they sent, read back"),
@@ -57,6 +58,8 @@ impl Modify for Security {
         let mut user = Http::new(HttpAuthScheme::Bearer);
         user.bearer_format = Some("JWT".to_owned());
         components.add_security_scheme("user", SecurityScheme::Http(user));
+        let service = Http::new(HttpAuthScheme::Bearer);
+        components.add_security_scheme("service_key", SecurityScheme::Http(service));
         let key = ApiKey::Header(ApiKeyValue::new("x-api-key"));
         components.add_security_scheme("key", SecurityScheme::ApiKey(key));
     }

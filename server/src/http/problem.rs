@@ -13,6 +13,7 @@ use axum::response::{IntoResponse, Response};
 use latchkey_domain::outcome::Outcome;
 use latchkey_domain::problem::{ErrorCode, Problem};
 use latchkey_services::Error;
+use latchkey_services::check::Denial;
 
 use super::request_id::RequestId;
 
@@ -35,6 +36,12 @@ impl From<Problem> for Refusal {
 impl From<Outcome> for Refusal {
     fn from(outcome: Outcome) -> Self {
         Self(Problem::outcome(outcome))
+    }
+}
+
+impl From<Denial> for Refusal {
+    fn from(denial: Denial) -> Self {
+        Self::new(ErrorCode::Outcome(denial.outcome), denial.detail)
     }
 }
 

@@ -15,6 +15,7 @@ use latchkey_services::telemetry::Source;
 
 use crate::http::client::ClientIp;
 use crate::http::extract::no_such_id;
+use crate::http::limits;
 use crate::http::problem::Refusal;
 use crate::state::AppState;
 
@@ -37,10 +38,16 @@ impl FromRequestParts<AppState> for KeySource {
             Some(text) => Some(text.parse().map_err(|_| no_such_id())?),
             None => None,
         };
-        let call = Call { kind: KeyKind::Api, application, ip };
-        let key = check::check(&state.services, header(API_KEY), call)
-            .await
-            .map_err(|denial| Refusal::from(denial.outcome))?;
-        Ok(Self(Source::of(key)?))
+        let call = Call { kind: Some(KeyKind::Api), application, ip, ..Call::default() };
+        let checked = check::check(&state.services, header(API_KEY), call).await;
+        let admission = match checked {
+            Ok(admission) => admission,
+            Err(denial) => {
+                limits::denied(parts, &denial);
+                return Err(denial.into());
+            }
+        };
+        limits::admitted(parts, admission.limits);
+        Ok(Self(Source::of(&state.services, admission.key, application).await?))
     }
 }

@@ -16,7 +16,7 @@ use latchkey_server::{AppState, router};
 use latchkey_services::clock::ManualClock;
 use latchkey_services::{Database, Services};
 use reqwest::header::{COOKIE, LOCATION, SET_COOKIE};
-use reqwest::{Client, RequestBuilder, Response, StatusCode};
+use reqwest::{Client, Method, RequestBuilder, Response, StatusCode};
 use sea_orm::ConnectionTrait;
 use serde_json::Value;
 use tempfile::TempDir;
@@ -190,6 +190,44 @@ impl World {
         response.json().await.unwrap()
     }
 
+    /// Sends a request with a body, if there is one.
+    pub(crate) async fn send(
+        &self,
+        method: Method,
+        path: &str,
+        who: &Session,
+        body: &Value,
+    ) -> Response {
+        let request = self.http.request(method, format!("{}{path}", self.base));
+        let request = request.bearer_auth(&who.jwt);
+        let request = if body.is_null() { request } else { request.json(body) };
+        request.send().await.unwrap()
+    }
+
+    /// Tries to make a key in the person's project.
+    pub(crate) async fn try_create(&self, who: &Session, body: &Value) -> Response {
+        let path = format!("/v1/projects/{}/keys", who.project);
+        self.send(Method::POST, &path, who, body).await
+    }
+
+    /// Makes a key in the person's project; `key` and `api_key`.
+    pub(crate) async fn create(&self, who: &Session, body: &Value) -> Value {
+        let response = self.try_create(who, body).await;
+        let (status, answer) = (response.status(), response.text().await.unwrap());
+        assert_eq!(status, StatusCode::CREATED, "{answer}");
+        serde_json::from_str(&answer).unwrap()
+    }
+
+    /// Signs a person in whose organization is on the Pro tier.
+    pub(crate) async fn pro(&self, login: &str) -> Session {
+        let (who, root) = (self.sign_in(login).await, self.sign_in("root").await);
+        let path = format!("/v1/organizations/{}", who.organization);
+        let body = serde_json::json!({"tier": "pro"});
+        let changed = self.send(Method::PATCH, &path, &root, &body).await;
+        assert_eq!(changed.status(), StatusCode::OK);
+        who
+    }
+
     /// The keys of the person's application, as they are listed.
     pub(crate) async fn keys(&self, who: &Session) -> Vec<Value> {
         let list = self.json(&format!("/apikey?ApplicationId={}", who.application), &who.jwt).await;
@@ -292,11 +330,12 @@ fn config(
         ("latchkey-github-client-secret", github_stand_in::CLIENT_SECRET.to_owned()),
         ("latchkey-github-url", github.base_url.clone()),
         ("latchkey-github-api-url", github.api_url()),
+        ("latchkey-admins", "root".to_owned()),
     ];
     let mut line = vec!["latchkey".to_owned(), "serve".to_owned()];
     line.extend(settings.into_iter().map(|(name, value)| format!("--{name}={value}")));
     line.extend(arguments.iter().map(|&argument| argument.to_owned()));
-    let Command::Serve(settings) = Cli::try_parse_from(line).unwrap().command;
+    let Command::Serve(settings) = Cli::try_parse_from(line).unwrap().command();
     Config::from_settings(*settings).unwrap()
 }
 

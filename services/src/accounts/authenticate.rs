@@ -1,21 +1,36 @@
 //! From an access token to the person who is asking.
 
+use std::net::IpAddr;
+
 use latchkey_domain::api::Me;
+use latchkey_domain::key::KeyKind;
+use latchkey_domain::secret::PresentedKey;
 use sea_orm::{ColumnTrait, EntityTrait, JoinType, QueryFilter, QuerySelect, RelationDef};
 
 use super::sign_in::is_administrator;
-use crate::actor::Actor;
+use crate::actor::{Actor, Person, Who};
+use crate::check::{self, Call};
 use crate::entity::{session, user};
 use crate::error::Error;
 use crate::organizations;
 use crate::services::Services;
 
-/// Finds out who is asking. The session is looked up each time, so that its end, by whatever way, ends its
+/// Finds out who is asking: a person by their access token, or a backend by its service key. The session is looked up each time, so that its end, by whatever way, ends its
 /// unexpired access tokens too.
 ///
 /// # Errors
-/// `Unauthenticated` without a token, or with one that is not ours, has expired or whose session has ended.
-pub async fn authenticate(services: &Services, bearer: Option<&str>) -> Result<Actor, Error> {
+/// `Unauthenticated` without a token, or with one that is not ours, has expired or whose session has ended;
+/// `Denied` for a key that the check refuses.
+pub async fn authenticate(
+    services: &Services,
+    bearer: Option<&str>,
+    ip: Option<IpAddr>,
+) -> Result<Actor, Error> {
+    if let Some(text) = bearer.filter(|text| PresentedKey::parse(text).is_ok()) {
+        let call = Call { kind: Some(KeyKind::Service), ip, ..Call::default() };
+        let admission = check::check(services, Some(text), call).await.map_err(Box::new)?;
+        return Ok(Actor(Who::ServiceKey(admission.key)));
+    }
     let now = services.clock.now();
     let bearer = bearer
         .and_then(|token| services.signer.verify(token, now))
@@ -29,25 +44,26 @@ pub async fn authenticate(services: &Services, bearer: Option<&str>) -> Result<A
         .one(services.database.reader())
         .await?
         .ok_or(Error::Unauthenticated)?;
-    Ok(Actor {
+    Ok(Actor(Who::Person(Person {
         user: bearer.user,
         session: bearer.session,
         administrator: administers(services, &user),
-    })
+    })))
 }
 
 /// Who the actor is, and what they are a member of.
 ///
 /// # Errors
-/// The database fails.
+/// `Forbidden` for a service key.
 pub async fn me(services: &Services, actor: &Actor) -> Result<Me, Error> {
-    let user = user::Entity::find_by_id(actor.user().as_uuid())
+    let person = actor.person()?;
+    let user = user::Entity::find_by_id(person.user().as_uuid())
         .one(services.database.reader())
         .await?
         .ok_or(Error::Unauthenticated)?;
     Ok(Me {
-        id: actor.user(),
-        administrator: actor.is_administrator(),
+        id: person.user(),
+        administrator: person.is_administrator(),
         organizations: organizations::of_actor(services, actor).await?,
         login: user.login,
         name: user.name,

@@ -82,6 +82,13 @@ impl KeyCache {
         self.records.remove(digest);
     }
 
+    /// The same for every record.
+    pub(crate) fn evict_all(&self) {
+        for stamp in &self.stamps {
+            stamp.fetch_add(1, Ordering::AcqRel);
+        }
+    }
+
     fn stamp(&self, digest: &KeyDigest) -> &AtomicU64 {
         let [first, second, ..] = *digest.as_bytes();
         &self.stamps[usize::from(u16::from_be_bytes([first, second])) % SLOTS]
@@ -91,25 +98,13 @@ impl KeyCache {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use latchkey_domain::id::{KeyId, ProjectId};
-    use latchkey_domain::key::{Environment, KeyKind};
-    use latchkey_domain::time::Timestamp;
 
     fn digest() -> KeyDigest {
         KeyDigest::from_bytes(&[7; 32]).unwrap()
     }
 
     fn record() -> Arc<KeyRecord> {
-        let epoch = Timestamp::from_millis(0);
-        Arc::new(KeyRecord {
-            id: KeyId::new(epoch, [0; 10]),
-            project: ProjectId::new(epoch, [0; 10]),
-            application: None,
-            kind: KeyKind::Api,
-            environment: Environment::Live,
-            revoked_at: None,
-            expires_at: None,
-        })
+        Arc::new(crate::check::tests::record())
     }
 
     #[test]

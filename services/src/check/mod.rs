@@ -1,115 +1,109 @@
 //! The check: may this key make this call?
 //!
 //! ```text
-//! text ─► form and checksum (no I/O) ─► HMAC digest ─► cache ─► status and scope ─► outcome
+//! text ─► form and checksum (no I/O) ─► HMAC digest ─► cache ─► status, scope, limits ─► outcome
 //!                                                     └─miss─► one indexed query ─► cache
 //! ```
 //! There is one way to check a key, for every caller. If the store can't be asked and no fresh record is at
 //! hand, the answer is `unavailable`: nothing is admitted on a guess.
 
+mod admit;
+pub(crate) mod budget;
 mod cache;
+mod outcome;
+mod record;
+mod windows;
 
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use latchkey_domain::id::{ApplicationId, KeyId, ProjectId};
-use latchkey_domain::key::{Environment, KeyKind, KeyStatus};
+use latchkey_domain::id::ApplicationId;
+use latchkey_domain::key::KeyKind;
 use latchkey_domain::outcome::Outcome;
 use latchkey_domain::secret::PresentedKey;
-use latchkey_domain::time::Timestamp;
-use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QuerySelect};
 
 pub(crate) use cache::KeyCache;
+pub use outcome::{Admission, Denial, LimitStates};
+pub use record::KeyRecord;
+pub(crate) use windows::Windows;
 
 use crate::digest::KeyDigest;
-use crate::entity::key;
-use crate::error::Error;
-use crate::scope::ProjectScope;
 use crate::services::Services;
 
-/// What a check needs to know of a key.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct KeyRecord {
-    /// The key.
-    pub id: KeyId,
-    /// Its project.
-    pub project: ProjectId,
-    /// The one application that it is for; none: any of the project.
-    pub application: Option<ApplicationId>,
-    /// What it authenticates.
-    pub kind: KeyKind,
-    /// Live or test.
-    pub environment: Environment,
-    /// When it was revoked.
-    pub revoked_at: Option<Timestamp>,
-    /// When it stops working.
-    pub expires_at: Option<Timestamp>,
-}
-
 /// The call that a key shall admit.
-#[derive(Debug, Clone, Copy)]
-pub struct Call {
-    /// What kind of key it takes.
-    pub kind: KeyKind,
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Call<'a> {
+    /// What kind of key it takes; none: any.
+    pub kind: Option<KeyKind>,
     /// The application that it names, if it names one.
     pub application: Option<ApplicationId>,
     /// Where it comes from.
     pub ip: Option<IpAddr>,
+    /// The model that it uses, if it uses one.
+    pub model: Option<&'a str>,
+    /// The tokens that it takes.
+    pub cost: u64,
 }
 
-/// Why a call is not admitted.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Denial {
-    /// The outcome, never `valid`.
-    pub outcome: Outcome,
-    /// The key, if there is one with this secret.
-    pub key: Option<KeyId>,
+/// A key that a secret led to. It says nothing yet of whether a call may go on.
+#[derive(Debug, Clone)]
+pub struct Found {
+    key: Arc<KeyRecord>,
+    /// The secret is the one before the last rotation.
+    old: bool,
 }
 
-impl Denial {
-    const fn of(outcome: Outcome) -> Self {
-        Self { outcome, key: None }
+impl Found {
+    /// The key.
+    pub const fn key(&self) -> &Arc<KeyRecord> {
+        &self.key
     }
 }
 
 /// Checks the key that came with a call, if one came.
 ///
-/// With a cached record this neither waits nor asks the database.
+/// With a cached record and no token budget this neither waits nor asks the database.
 ///
 /// # Errors
 /// The [`Denial`] with the outcome.
 pub async fn check(
     services: &Services,
     presented: Option<&str>,
-    call: Call,
-) -> Result<Arc<KeyRecord>, Denial> {
-    let text = presented.ok_or(Denial::of(Outcome::MissingKey))?;
-    let secret = PresentedKey::parse(text).map_err(|_| Denial::of(Outcome::MalformedKey))?;
-    let digest = services.settings.pepper.digest(secret.expose());
-    let record = match services.key_cache.get(&digest, services.clock.monotonic()) {
-        Some(record) => record,
-        None => load(services, digest).await?.ok_or(Denial::of(Outcome::UnknownKey))?,
-    };
-    let now = services.clock.now();
-    services.last_uses.record(record.id, now, call.ip);
-    match judge(&record, call, now) {
-        Outcome::Valid => Ok(record),
-        outcome => Err(Denial { outcome, key: Some(record.id) }),
-    }
+    call: Call<'_>,
+) -> Result<Admission, Denial> {
+    let found = find(services, presented).await?;
+    admit(services, &found, call).await
 }
 
-/// What a record says of a call at `now`.
-fn judge(record: &KeyRecord, call: Call, now: Timestamp) -> Outcome {
-    match KeyStatus::at(now, record.revoked_at, record.expires_at) {
-        KeyStatus::Revoked => return Outcome::RevokedKey,
-        KeyStatus::Expired => return Outcome::ExpiredKey,
-        KeyStatus::Active => {}
-    }
-    let other_application = match (record.application, call.application) {
-        (Some(own), Some(named)) => own != named,
-        _ => false,
+/// Finds the key that has a secret.
+///
+/// # Errors
+/// A [`Denial`]: there is no secret, it is malformed or unknown, or the store can't be asked.
+pub async fn find(services: &Services, presented: Option<&str>) -> Result<Found, Denial> {
+    let text = presented.ok_or_else(|| Denial::of(Outcome::MissingKey))?;
+    let secret = PresentedKey::parse(text).map_err(|_| Denial::of(Outcome::MalformedKey))?;
+    let digest = services.settings.pepper.digest(secret.expose());
+    let key = match services.key_cache.get(&digest, services.clock.monotonic()) {
+        Some(record) => record,
+        None => load(services, digest).await?.ok_or_else(|| Denial::of(Outcome::UnknownKey))?,
     };
-    if record.kind != call.kind || other_application { Outcome::WrongScope } else { Outcome::Valid }
+    let old = key.old.is_some_and(|(old, _)| old == digest);
+    Ok(Found { key, old })
+}
+
+/// Decides whether a key that was found admits a call, and counts the call.
+///
+/// # Errors
+/// The [`Denial`] with the outcome.
+pub async fn admit(
+    services: &Services,
+    found: &Found,
+    call: Call<'_>,
+) -> Result<Admission, Denial> {
+    let now = services.clock.now();
+    let decided = admit::decide(services, found, call, now).await;
+    services.last_uses.record(found.key.id, now, call.ip);
+    decided
 }
 
 /// Asks the database for a record and caches it. If the key is changed meanwhile, asks again: what was read
@@ -117,17 +111,10 @@ fn judge(record: &KeyRecord, call: Call, now: Timestamp) -> Outcome {
 async fn load(services: &Services, digest: KeyDigest) -> Result<Option<Arc<KeyRecord>>, Denial> {
     loop {
         let ticket = services.key_cache.begin_load(&digest, services.clock.monotonic());
-        let row = key::Entity::find()
-            .filter(key::Column::Digest.eq(digest.as_bytes().as_slice()))
-            .one(services.database.reader())
-            .await;
-        let record = row
-            .map_err(Error::from)
-            .and_then(|row| row.as_ref().map(record).transpose())
-            .map_err(|error| {
-                tracing::error!(%error, "a key could not be looked up");
-                Denial::of(Outcome::Unavailable)
-            })?;
+        let record = record::load(services, &digest).await.map_err(|error| {
+            tracing::error!(%error, "a key could not be looked up");
+            Denial::of(Outcome::Unavailable)
+        })?;
         let Some(record) = record.map(Arc::new) else { return Ok(None) };
         if services.key_cache.finish_load(digest, ticket, Arc::clone(&record)) {
             return Ok(Some(record));
@@ -135,81 +122,53 @@ async fn load(services: &Services, digest: KeyDigest) -> Result<Option<Arc<KeyRe
     }
 }
 
-fn record(row: &key::Model) -> Result<KeyRecord, Error> {
-    Ok(KeyRecord {
-        id: row.id.into(),
-        project: row.project_id.into(),
-        application: row.application_id.map(Into::into),
-        kind: KeyKind::from_name(&row.kind).ok_or(Error::Corrupt("key kind"))?,
-        environment: crate::keys::environment(&row.environment)?,
-        revoked_at: row.revoked_at.map(Timestamp::from_millis),
-        expires_at: row.expires_at.map(Timestamp::from_millis),
-    })
+/// Forgets what no check needs any more.
+pub fn forget_idle(services: &Services) {
+    let now = services.clock.monotonic();
+    services.requests.forget_idle(now);
+    services.tokens.forget_idle(now);
 }
 
-/// Makes sure that no check uses what was known of a key before its change. Call it after the change has
+/// Makes sure that no check uses what was known of keys before their change. Call it after the change has
 /// been committed and before it is answered.
-pub(crate) async fn evict(
-    services: &Services,
-    scope: &ProjectScope,
-    id: KeyId,
-) -> Result<(), Error> {
-    let digest: Option<Vec<u8>> = key::Entity::find_by_id(id.as_uuid())
-        .select_only()
-        .column(key::Column::Digest)
-        .filter(key::Column::ProjectId.eq(scope.id().as_uuid()))
-        .into_tuple()
-        .one(services.database.writer())
-        .await?;
-    let digest = digest.and_then(|bytes| KeyDigest::from_bytes(&bytes)).ok_or(Error::NotFound)?;
-    services.key_cache.evict(&digest);
-    Ok(())
+pub(crate) fn evict(services: &Services, digests: impl IntoIterator<Item = KeyDigest>) {
+    for digest in digests {
+        services.key_cache.evict(&digest);
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use latchkey_domain::id::{ApplicationId, KeyId, ProjectId, UserId};
+    use latchkey_domain::key::{Environment, KeyKind};
+    use latchkey_domain::tier::Tier;
+    use latchkey_domain::time::Timestamp;
+
     use super::*;
 
     fn at(millis: i64) -> Timestamp {
         Timestamp::from_millis(millis)
     }
 
-    fn record() -> KeyRecord {
+    pub(crate) fn record() -> KeyRecord {
         KeyRecord {
             id: KeyId::new(at(0), [0; 10]),
             project: ProjectId::new(at(0), [0; 10]),
+            tier: Tier::Free,
             application: Some(ApplicationId::new(at(0), [1; 10])),
             kind: KeyKind::Api,
+            name: "Web checkout".to_owned(),
             environment: Environment::Live,
+            created_by: UserId::new(at(0), [0; 10]),
             revoked_at: None,
             expires_at: Some(at(1_000)),
+            rpm: None,
+            tpm: None,
+            budget: None,
+            models: None,
+            networks: None,
+            permissions: None,
+            old: None,
         }
-    }
-
-    fn call(application: Option<ApplicationId>) -> Call {
-        Call { kind: KeyKind::Api, application, ip: None }
-    }
-
-    #[test]
-    fn a_key_of_one_application_never_speaks_for_another() {
-        let key = record();
-        let other = ApplicationId::new(at(0), [2; 10]);
-        assert_eq!(judge(&key, call(key.application), at(0)), Outcome::Valid);
-        assert_eq!(judge(&key, call(None), at(0)), Outcome::Valid);
-        assert_eq!(judge(&key, call(Some(other)), at(0)), Outcome::WrongScope);
-    }
-
-    #[test]
-    fn keys_of_another_kind_are_out_of_scope() {
-        let inference = Call { kind: KeyKind::Inference, ..call(None) };
-        assert_eq!(judge(&record(), inference, at(0)), Outcome::WrongScope);
-    }
-
-    #[test]
-    fn revocation_and_expiry_outrank_scope() {
-        let other = call(Some(ApplicationId::new(at(0), [2; 10])));
-        assert_eq!(judge(&record(), other, at(1_000)), Outcome::ExpiredKey);
-        let revoked = KeyRecord { revoked_at: Some(at(1)), ..record() };
-        assert_eq!(judge(&revoked, other, at(1_000)), Outcome::RevokedKey);
     }
 }

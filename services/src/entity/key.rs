@@ -21,6 +21,20 @@ pub struct Model {
     pub revoked_at: Option<i64>,
     pub last_used_at: Option<i64>,
     pub last_used_ip: Option<String>,
+    pub rpm: Option<i64>,
+    pub tpm: Option<i64>,
+    pub token_limit: Option<i64>,
+    pub token_limit_period: Option<String>,
+    pub allowed_models: Option<String>,
+    pub allowed_cidrs: Option<String>,
+    pub permissions: Option<String>,
+    pub archived_at: Option<i64>,
+    #[sea_orm(column_type = "VarBinary(StringLen::N(32))")]
+    pub old_digest: Option<Vec<u8>>,
+    pub old_hint: Option<String>,
+    pub old_ends_at: Option<i64>,
+    pub old_last_used_at: Option<i64>,
+    pub search: String,
 }
 
 #[derive(Debug, Clone, Copy, EnumIter, DeriveRelation)]

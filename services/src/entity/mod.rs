@@ -2,6 +2,8 @@
 #![expect(unreachable_pub, reason = "SeaORM's derive wants public items")]
 
 pub(crate) mod application;
+pub(crate) mod budget;
+pub(crate) mod idempotency_key;
 pub(crate) mod instance;
 pub(crate) mod key;
 pub(crate) mod log;

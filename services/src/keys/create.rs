@@ -1,113 +1,154 @@
 //! Making a key.
 
-use latchkey_domain::api::{ApplicationKeyRequest, CreatedKey};
-use latchkey_domain::id::{ApplicationId, KeyId};
-use latchkey_domain::key::KeyKind;
+use latchkey_domain::api::{ApplicationKeyRequest, CreatedKey, KeyRequest};
+use latchkey_domain::id::{ApplicationId, KeyId, ProjectId};
+use latchkey_domain::key::{Environment, KeyKind};
 use latchkey_domain::name::KeyName;
 use latchkey_domain::role::Permission;
 use latchkey_domain::secret::{KeyHint, SecretKey};
-use latchkey_domain::tier::Tier;
-use sea_orm::{
-    ActiveModelTrait, ColumnTrait, ConnectionTrait, EntityTrait, PaginatorTrait, QueryFilter,
-    QuerySelect, Set,
-};
+use sea_orm::{ActiveModelTrait, ConnectionTrait, EntityTrait, Set};
 
-use super::{count_active, to_api_key};
+use super::idempotency::{self, Idempotency};
+use super::limits::{check_name, check_request, check_tier, lock_project};
+use super::row::{search_text, to_api_key, to_column, to_json};
+use super::to_write;
 use crate::actor::Actor;
-use crate::entity::{application, key, organization, project};
+use crate::entity::{application, key};
 use crate::error::Error;
 use crate::scope::{self, ProjectScope};
 use crate::services::Services;
 
+/// Makes a key in a project. The answer holds the only copy of its secret.
+///
+/// # Errors
+/// `NotFound` for a stranger or an application that isn't the project's, `Forbidden` for a viewer, `Invalid`,
+/// `NameTaken`, `IdempotencyReplay` and `IdempotencyMismatch`, and `TierLimitReached` when the project has as
+/// many active keys as its tier allows, whatever else is being made at the same time.
+pub async fn create(
+    services: &Services,
+    actor: &Actor,
+    project: ProjectId,
+    request: KeyRequest,
+    idempotency: Option<&Idempotency>,
+) -> Result<CreatedKey, Error> {
+    let permission = to_write(request.kind);
+    let scope = match request.application_id {
+        Some(application) => {
+            let scope = scope::application(services, actor, application, permission).await?;
+            if scope.project().id() != project {
+                return Err(Error::NotFound);
+            }
+            scope.project().clone()
+        }
+        None => scope::project(services, actor, project, permission).await?,
+    };
+    check_request(&request, services.clock.now())?;
+    insert(services, actor, &scope, Wanted::Named(request), idempotency).await
+}
+
 /// Makes an API key for one application. The answer holds the only copy of its secret.
 ///
 /// # Errors
-/// `NotFound` for a stranger, `Forbidden` for a viewer, `NameTaken`, and `TierLimitReached` when the project
-/// has as many active keys as its tier allows, whatever else is being made at the same time.
+/// As [`create`].
 pub async fn create_for_application(
     services: &Services,
     actor: &Actor,
     application: ApplicationId,
     request: ApplicationKeyRequest,
+    idempotency: Option<&Idempotency>,
 ) -> Result<CreatedKey, Error> {
     let scope = scope::application(services, actor, application, Permission::KeysWrite).await?;
-    let project = scope.project();
-    let environment = request.environment;
-    let secret = SecretKey::generate(project.key_prefix(), environment, |buffer| {
-        services.random.fill(buffer);
-    });
-    let hint = secret.hint();
-    let transaction = services.database.begin().await?;
-    check_tier(services, &transaction, project).await?;
-    let name = match request.name {
-        Some(name) => name,
-        None => default_name(&transaction, application, &hint).await?,
+    let ApplicationKeyRequest { name, environment } = request;
+    let wanted = match name {
+        Some(name) => Wanted::Named(KeyRequest {
+            environment,
+            application_id: Some(application),
+            ..KeyRequest::new(name, KeyKind::Api)
+        }),
+        None => Wanted::Nameless(application, environment),
     };
-    check_name(&transaction, project, KeyKind::Api, &name).await?;
+    insert(services, actor, scope.project(), wanted, idempotency).await
+}
+
+/// What a new key shall be.
+enum Wanted {
+    Named(KeyRequest),
+    /// Upblit's clients send no name.
+    Nameless(ApplicationId, Environment),
+}
+
+async fn insert(
+    services: &Services,
+    actor: &Actor,
+    scope: &ProjectScope,
+    wanted: Wanted,
+    idempotency: Option<&Idempotency>,
+) -> Result<CreatedKey, Error> {
+    let transaction = services.database.begin().await?;
+    let project = lock_project(&transaction, scope).await?;
     let now = services.clock.now();
+    idempotency::check(&transaction, actor, idempotency, now).await?;
+    let environment = match &wanted {
+        Wanted::Named(request) => request.environment,
+        Wanted::Nameless(_, environment) => *environment,
+    };
+    let secret = new_secret(services, scope, environment);
+    let hint = secret.hint();
+    let request = match wanted {
+        Wanted::Named(request) => request,
+        Wanted::Nameless(application, environment) => KeyRequest {
+            environment,
+            application_id: Some(application),
+            ..KeyRequest::new(default_name(&transaction, application, &hint).await?, KeyKind::Api)
+        },
+    };
+    check_name(&transaction, project.id, request.kind, request.name.as_str(), None).await?;
+    if request.kind != KeyKind::Service {
+        check_tier(services, &transaction, &project).await?;
+    }
+    let id = KeyId::new(now, services.random.bytes());
     let row = key::ActiveModel {
-        id: Set(KeyId::new(now, services.random.bytes()).as_uuid()),
-        project_id: Set(project.id().as_uuid()),
-        application_id: Set(Some(application.as_uuid())),
-        kind: Set(KeyKind::Api.as_str().to_owned()),
+        id: Set(id.as_uuid()),
+        project_id: Set(project.id),
+        application_id: Set(request.application_id.map(ApplicationId::as_uuid)),
+        kind: Set(request.kind.as_str().to_owned()),
         environment: Set(environment.as_str().to_owned()),
-        name: Set(name.to_string()),
+        search: Set(search_text(id, request.name.as_str(), &hint)),
+        name: Set(request.name.to_string()),
         digest: Set(services.settings.pepper.digest(secret.expose()).as_bytes().to_vec()),
         hint: Set(hint.to_string()),
-        created_by: Set(actor.user().as_uuid()),
+        created_by: Set(actor.author().as_uuid()),
         created_at: Set(now.as_millis()),
-        expires_at: Set(None),
+        expires_at: Set(request.expires_at.map(latchkey_domain::time::Timestamp::as_millis)),
+        rpm: Set(to_column(request.rpm)),
+        tpm: Set(to_column(request.tpm)),
+        token_limit: Set(to_column(request.token_limit)),
+        token_limit_period: Set(request.token_limit_period.map(|one| one.as_str().to_owned())),
+        allowed_models: Set(to_json(request.allowed_models.as_ref())),
+        allowed_cidrs: Set(to_json(request.allowed_cidrs.as_ref())),
+        permissions: Set(to_json(request.permissions.as_ref())),
         revoked_at: Set(None),
         last_used_at: Set(None),
         last_used_ip: Set(None),
+        archived_at: Set(None),
+        old_digest: Set(None),
+        old_hint: Set(None),
+        old_ends_at: Set(None),
+        old_last_used_at: Set(None),
     };
     let row = row.insert(&transaction).await?;
+    idempotency::keep(&transaction, actor, idempotency, id, now).await?;
     transaction.commit().await?;
     Ok(CreatedKey { key: secret.into(), api_key: to_api_key(row, now)? })
 }
 
-/// Refuses a key beyond the tier. Locks the project first, so that of several creates at once each counts
-/// what the one before it made (SQLite has a single writer anyway).
-async fn check_tier(
+/// A secret that nobody has had yet.
+pub(super) fn new_secret(
     services: &Services,
-    database: &impl ConnectionTrait,
     scope: &ProjectScope,
-) -> Result<(), Error> {
-    let id = scope.id().as_uuid();
-    let project = project::Entity::find_by_id(id)
-        .lock_exclusive()
-        .one(database)
-        .await?
-        .ok_or(Error::NotFound)?;
-    let organization = organization::Entity::find_by_id(project.organization_id)
-        .one(database)
-        .await?
-        .ok_or(Error::NotFound)?;
-    let tier = Tier::from_name(&organization.tier).ok_or(Error::Corrupt("tier"))?;
-    let Some(limit) = tier.keys_per_project() else { return Ok(()) };
-    let used = count_active(services, database, &[id]).await?.get(&id).copied().unwrap_or_default();
-    if used < u64::from(limit) {
-        Ok(())
-    } else {
-        Err(Error::TierLimitReached { tier, limit, used })
-    }
-}
-
-/// Names are unique among a project's keys of one kind that are not revoked. The project is locked by now.
-async fn check_name(
-    database: &impl ConnectionTrait,
-    scope: &ProjectScope,
-    kind: KeyKind,
-    name: &KeyName,
-) -> Result<(), Error> {
-    let namesakes = key::Entity::find()
-        .filter(key::Column::ProjectId.eq(scope.id().as_uuid()))
-        .filter(key::Column::Kind.eq(kind.as_str()))
-        .filter(key::Column::Name.eq(name.as_str()))
-        .filter(key::Column::RevokedAt.is_null())
-        .count(database)
-        .await?;
-    if namesakes == 0 { Ok(()) } else { Err(Error::NameTaken(name.to_string())) }
+    environment: Environment,
+) -> SecretKey {
+    SecretKey::generate(scope.key_prefix(), environment, |buffer| services.random.fill(buffer))
 }
 
 /// Upblit's clients send no name: theirs is the application's with what stays visible of the key, so that

@@ -1,17 +1,36 @@
-//! Listing keys, masked.
+//! Finding keys. What is shown of a secret is its hint.
 
-use latchkey_domain::api::{ListedKey, Page};
-use latchkey_domain::id::ApplicationId;
+use latchkey_domain::api::{KeyFilter, KeySort, ListedKey, Page};
+use latchkey_domain::id::{ApplicationId, ProjectId};
+use latchkey_domain::key::{Environment, KeyKind, KeyStatus};
 use latchkey_domain::role::Permission;
-use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
+use latchkey_domain::time::Timestamp;
+use sea_orm::sea_query::{Expr, ExprTrait, Func, LikeExpr, SimpleExpr};
+use sea_orm::{ColumnTrait, Condition, EntityTrait, QueryFilter, QueryOrder, QuerySelect, Select};
 
-use super::to_api_key;
+use super::find;
+use super::row::to_listed;
 use crate::actor::Actor;
 use crate::entity::key;
 use crate::error::Error;
-use crate::page::{PageRequest, id_cursor};
-use crate::scope;
+use crate::page::{PageRequest, id_cursor, time_cursor};
+use crate::scope::{self, KeyRef, ProjectScope};
 use crate::services::Services;
+
+/// One key.
+///
+/// # Errors
+/// `NotFound` for a stranger.
+pub async fn get(
+    services: &Services,
+    actor: &Actor,
+    key: impl Into<KeyRef>,
+) -> Result<ListedKey, Error> {
+    let key = key.into();
+    let scope = scope::project_of_key(services, actor, key, Permission::KeysRead).await?;
+    let row = find(services.database.reader(), &scope, key.id).await?;
+    to_listed(row, services.clock.now())
+}
 
 /// The keys of one application, newest first, revoked ones included.
 ///
@@ -23,19 +42,121 @@ pub async fn list_of_application(
     application: ApplicationId,
     page: PageRequest,
 ) -> Result<Page<ListedKey>, Error> {
-    let scope = scope::application(services, actor, application, Permission::Read).await?;
-    let mut query = key::Entity::find()
-        .filter(key::Column::ApplicationId.eq(scope.id().as_uuid()))
-        .order_by_desc(key::Column::Id)
-        .limit(page.rows());
-    if let Some(after) = page.after_id()? {
-        query = query.filter(key::Column::Id.lt(after));
-    }
-    let rows = page.page(query.all(services.database.reader()).await?, |last| id_cursor(last.id));
+    let scope = scope::application(services, actor, application, Permission::KeysRead).await?;
+    let filter = KeyFilter { application_id: Some(scope.id()), ..KeyFilter::default() };
+    in_scope(services, scope.project(), &filter, page).await
+}
+
+/// The keys of a project that a filter lets through.
+///
+/// # Errors
+/// `NotFound` for a stranger, `Invalid` for a foreign cursor.
+pub async fn list(
+    services: &Services,
+    actor: &Actor,
+    project: ProjectId,
+    filter: &KeyFilter,
+    page: PageRequest,
+) -> Result<Page<ListedKey>, Error> {
+    let scope = scope::project(services, actor, project, Permission::KeysRead).await?;
+    in_scope(services, &scope, filter, page).await
+}
+
+async fn in_scope(
+    services: &Services,
+    scope: &ProjectScope,
+    filter: &KeyFilter,
+    page: PageRequest,
+) -> Result<Page<ListedKey>, Error> {
     let now = services.clock.now();
-    let keys = rows.data.into_iter().map(|row| {
-        let last_used_ip = row.last_used_ip.clone();
-        Ok(ListedKey { key: to_api_key(row, now)?, last_used_ip })
+    let query = ordered(filtered(scope, filter, now), filter.sort, &page)?;
+    let rows = query.limit(page.rows()).all(services.database.reader()).await?;
+    let rows = page.page(rows, |last| match filter.sort {
+        KeySort::Created => id_cursor(last.id),
+        KeySort::LastUsed => time_cursor(last.last_used_at.unwrap_or_default(), last.id),
     });
+    let keys = rows.data.into_iter().map(|row| to_listed(row, now));
     Ok(Page { data: keys.collect::<Result<_, Error>>()?, next_cursor: rows.next_cursor })
+}
+
+fn filtered(scope: &ProjectScope, filter: &KeyFilter, now: Timestamp) -> Select<key::Entity> {
+    let equals = |column: key::Column, value: Option<&str>| value.map(|value| column.eq(value));
+    let mut wanted = Condition::all()
+        .add(key::Column::ProjectId.eq(scope.id().as_uuid()))
+        .add_option(equals(key::Column::Kind, filter.kind.map(KeyKind::as_str)))
+        .add_option(equals(key::Column::Environment, filter.environment.map(Environment::as_str)))
+        .add_option(filter.application_id.map(|id| key::Column::ApplicationId.eq(id.as_uuid())))
+        .add_option(filter.status.map(|status| has_status(status, now)))
+        .add_option(filter.q.as_deref().and_then(contains));
+    if !filter.archived {
+        wanted = wanted.add(key::Column::ArchivedAt.is_null());
+    }
+    key::Entity::find().filter(wanted)
+}
+
+fn has_status(status: KeyStatus, now: Timestamp) -> Condition {
+    let living = Condition::all().add(key::Column::RevokedAt.is_null());
+    let ended = key::Column::ExpiresAt.lte(now.as_millis());
+    match status {
+        KeyStatus::Revoked => Condition::all().add(key::Column::RevokedAt.is_not_null()),
+        KeyStatus::Expired => living.add(ended),
+        KeyStatus::Active => {
+            let open = key::Column::ExpiresAt.is_null();
+            living.add(Condition::any().add(open).add(key::Column::ExpiresAt.gt(now.as_millis())))
+        }
+    }
+}
+
+/// What is sought stands for itself: `%` and `_` are no wildcards. Bullets are those of a masked key.
+fn contains(q: &str) -> Option<SimpleExpr> {
+    let mut sought = String::new();
+    let mut bullets = false;
+    for character in q.trim().to_lowercase().chars() {
+        if character == '•' {
+            if !bullets {
+                sought.push_str("...");
+            }
+            bullets = true;
+            continue;
+        }
+        bullets = false;
+        if matches!(character, '%' | '_' | '\\') {
+            sought.push('\\');
+        }
+        sought.push(character);
+    }
+    let pattern = LikeExpr::new(format!("%{sought}%")).escape('\\');
+    (!sought.is_empty()).then(|| Expr::col(key::Column::Search).like(pattern))
+}
+
+fn ordered(
+    query: Select<key::Entity>,
+    sort: KeySort,
+    page: &PageRequest,
+) -> Result<Select<key::Entity>, Error> {
+    match sort {
+        KeySort::Created => {
+            let query = query.order_by_desc(key::Column::Id);
+            Ok(match page.after_id()? {
+                Some(after) => query.filter(key::Column::Id.lt(after)),
+                None => query,
+            })
+        }
+        KeySort::LastUsed => {
+            // As the index has it.
+            let last_use = || {
+                Expr::expr(Func::coalesce([Expr::col(key::Column::LastUsedAt), Expr::cust("0")]))
+            };
+            let query =
+                query.order_by(last_use(), sea_orm::Order::Desc).order_by_desc(key::Column::Id);
+            Ok(match page.after_time()? {
+                Some((time, id)) => query.filter(
+                    Condition::any()
+                        .add(last_use().lt(time))
+                        .add(Condition::all().add(last_use().eq(time)).add(key::Column::Id.lt(id))),
+                ),
+                None => query,
+            })
+        }
+    }
 }

@@ -1,57 +1,70 @@
-//! The life of a key: made, listed, revoked.
+//! The life of a key: made, listed, changed, rotated, revoked, archived.
 
+mod archive;
+mod change;
 mod create;
+mod idempotency;
+mod limits;
 mod list;
 mod revoke;
+mod rotate;
+pub(crate) mod row;
 
 use std::collections::HashMap;
 
-use latchkey_domain::api::ApiKey;
-use latchkey_domain::key::{Environment, KeyKind, KeyStatus};
+use latchkey_domain::id::KeyId;
+use latchkey_domain::key::KeyKind;
+use latchkey_domain::role::Permission;
 use latchkey_domain::time::Timestamp;
 use sea_orm::{ColumnTrait, Condition, ConnectionTrait, EntityTrait, QueryFilter, QuerySelect};
 use uuid::Uuid;
 
-pub use create::create_for_application;
-pub use list::list_of_application;
+pub use archive::{archive, unarchive};
+pub use change::change;
+pub use create::{create, create_for_application};
+pub use idempotency::{Idempotency, purge as purge_idempotency_keys};
+pub use list::{get, list, list_of_application};
 pub use revoke::revoke;
+pub use rotate::{end_grace, rotate};
 
 use crate::entity::key;
 use crate::error::Error;
+use crate::scope::ProjectScope;
 use crate::services::Services;
 
-/// A row as the API shows it, with its status at `now`.
-fn to_api_key(row: key::Model, now: Timestamp) -> Result<ApiKey, Error> {
-    let time = |millis: Option<i64>| millis.map(Timestamp::from_millis);
-    let (revoked_at, expires_at) = (time(row.revoked_at), time(row.expires_at));
-    Ok(ApiKey {
-        id: row.id.into(),
-        kind: KeyKind::from_name(&row.kind).ok_or(Error::Corrupt("key kind"))?,
-        project_id: row.project_id.into(),
-        application_id: row.application_id.map(Into::into),
-        name: row.name,
-        environment: environment(&row.environment)?,
-        masked: row.hint.parse().map_err(|_| Error::Corrupt("key hint"))?,
-        status: KeyStatus::at(now, revoked_at, expires_at),
-        archived: false,
-        rpm: None,
-        tpm: None,
-        token_limit: None,
-        token_limit_period: None,
-        allowed_models: None,
-        allowed_cidrs: None,
-        created_at: Timestamp::from_millis(row.created_at),
-        created_by: row.created_by.into(),
-        expires_at,
-        revoked_at,
-        archived_at: None,
-        last_used_at: time(row.last_used_at),
-        permissions: None,
-    })
+/// What one has to be allowed to change a key of this kind.
+const fn to_write(kind: KeyKind) -> Permission {
+    match kind {
+        KeyKind::Api | KeyKind::Inference => Permission::KeysWrite,
+        KeyKind::Service => Permission::ServiceKeysWrite,
+    }
 }
 
-pub(crate) fn environment(name: &str) -> Result<Environment, Error> {
-    Environment::from_name(name).ok_or(Error::Corrupt("key environment"))
+/// The row of a key in a scope.
+async fn find(
+    database: &impl ConnectionTrait,
+    scope: &ProjectScope,
+    id: KeyId,
+) -> Result<key::Model, Error> {
+    key::Entity::find_by_id(id.as_uuid())
+        .filter(key::Column::ProjectId.eq(scope.id().as_uuid()))
+        .one(database)
+        .await?
+        .ok_or(Error::NotFound)
+}
+
+/// The same, locked until the transaction ends (SQLite has a single writer anyway).
+async fn find_locked(
+    transaction: &impl ConnectionTrait,
+    scope: &ProjectScope,
+    id: KeyId,
+) -> Result<key::Model, Error> {
+    key::Entity::find_by_id(id.as_uuid())
+        .filter(key::Column::ProjectId.eq(scope.id().as_uuid()))
+        .lock_exclusive()
+        .one(transaction)
+        .await?
+        .ok_or(Error::NotFound)
 }
 
 /// What the tier counts: API and inference keys, live or test, neither revoked nor expired.

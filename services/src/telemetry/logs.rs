@@ -88,7 +88,7 @@ fn from_row(row: log::Model) -> Result<IngestedLog, Error> {
     Ok(IngestedLog {
         id: row.id.into(),
         key_id: row.key_id.into(),
-        environment: crate::keys::environment(&row.environment)?,
+        environment: crate::keys::row::environment_of(&row.environment)?,
         received_at: Timestamp::from_millis(row.received_at),
         entry: LogEntry {
             trace_id: row.trace_id,

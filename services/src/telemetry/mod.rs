@@ -11,9 +11,10 @@ use std::sync::Arc;
 
 use latchkey_domain::api::Accepted;
 use latchkey_domain::id::ApplicationId;
-use sea_orm::{ActiveModelTrait, EntityTrait};
+use sea_orm::{ActiveModelTrait, ColumnTrait, EntityTrait, QueryFilter};
 
 use crate::check::KeyRecord;
+use crate::entity::application;
 use crate::error::Error;
 use crate::services::Services;
 
@@ -32,14 +33,30 @@ impl Source {
     /// The application that an admitted key writes to.
     ///
     /// # Errors
-    /// `Invalid` if the key is for the whole project: which application is meant?
-    pub fn of(key: Arc<KeyRecord>) -> Result<Self, Error> {
-        let application = key.application.ok_or_else(|| {
-            Error::invalid(
-                "x-application-id",
-                "This key is for the whole project: name an application.",
-            )
-        })?;
+    /// `Invalid` if the key is for the whole project and the call names no application, `NotFound` if it names
+    /// one of another project.
+    pub async fn of(
+        services: &Services,
+        key: Arc<KeyRecord>,
+        named: Option<ApplicationId>,
+    ) -> Result<Self, Error> {
+        let application = match (key.application, named) {
+            (Some(own), _) => own,
+            (None, Some(named)) => {
+                application::Entity::find_by_id(named.as_uuid())
+                    .filter(application::Column::ProjectId.eq(key.project.as_uuid()))
+                    .one(services.database.reader())
+                    .await?
+                    .ok_or(Error::NotFound)?;
+                named
+            }
+            (None, None) => {
+                return Err(Error::invalid(
+                    "x-application-id",
+                    "This key is for the whole project: name an application.",
+                ));
+            }
+        };
         Ok(Self { key, application })
     }
 }

@@ -114,7 +114,7 @@ fn from_row(row: trace::Model) -> Result<IngestedTrace, Error> {
     Ok(IngestedTrace {
         id: row.id.into(),
         key_id: row.key_id.into(),
-        environment: crate::keys::environment(&row.environment)?,
+        environment: crate::keys::row::environment_of(&row.environment)?,
         received_at: Timestamp::from_millis(row.received_at),
         entry: TraceEntry {
             timestamp: Timestamp::from_millis(row.timestamp),

@@ -1,0 +1,94 @@
+//! Token budgets, kept in the database: what is taken is written before the call is admitted, so neither
+//! parallel calls, nor several nodes, nor a crash can overspend one.
+
+use latchkey_domain::api::BudgetState;
+use latchkey_domain::id::KeyId;
+use latchkey_domain::limit::{Period, Tokens};
+use latchkey_domain::time::Timestamp;
+use sea_orm::sea_query::{Expr, ExprTrait, OnConflict};
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QuerySelect, Set};
+
+use crate::entity::budget;
+use crate::error::Error;
+use crate::services::Services;
+
+/// What is taken of which budget.
+#[derive(Debug, Clone, Copy)]
+struct Spent {
+    key: KeyId,
+    period: Period,
+    starts_at: Timestamp,
+    tokens: u64,
+}
+
+/// Takes `cost` tokens of a budget, all of them or none, and says where it stands. `Err` in the answer: too
+/// little is left. Call it last: nothing that comes after may refuse the call.
+pub(super) async fn take(
+    services: &Services,
+    key: KeyId,
+    (limit, period): (Tokens, Period),
+    cost: u64,
+    now: Timestamp,
+) -> Result<Result<BudgetState, BudgetState>, Error> {
+    let (starts_at, resets_at) = period.around(now);
+    let state = |used: u64| BudgetState {
+        limit: limit.get(),
+        used,
+        remaining: limit.get().saturating_sub(used),
+        period,
+        resets_at,
+    };
+    let spent = Spent { key, period, starts_at, tokens: cost };
+    if (1..=limit.get()).contains(&cost)
+        && let Some(used) = add(services, spent, limit).await?
+    {
+        return Ok(Ok(state(used)));
+    }
+    let used = used(services, spent).await?;
+    let open = cost == 0 && used < limit.get();
+    Ok(if open { Ok(state(used)) } else { Err(state(used)) })
+}
+
+/// One statement, so that no other call can come between the look and the taking. The answer is what is used
+/// then; none: it would be over the limit.
+async fn add(services: &Services, spent: Spent, limit: Tokens) -> Result<Option<u64>, Error> {
+    let used = (budget::Entity, budget::Column::Used);
+    let row = budget::ActiveModel {
+        key_id: Set(spent.key.as_uuid()),
+        period: Set(spent.period.as_str().to_owned()),
+        starts_at: Set(spent.starts_at.as_millis()),
+        used: Set(tokens(spent.tokens)),
+    };
+    let key = [budget::Column::KeyId, budget::Column::Period, budget::Column::StartsAt];
+    let upsert = OnConflict::columns(key)
+        .value(budget::Column::Used, Expr::col(used).add(tokens(spent.tokens)))
+        .action_and_where(Expr::col(used).lte(tokens(limit.get() - spent.tokens)))
+        .to_owned();
+    let written = budget::Entity::insert(row)
+        .on_conflict(upsert)
+        .exec_with_returning(services.database.writer())
+        .await;
+    match written {
+        Ok(row) => Ok(Some(u64::try_from(row.used).unwrap_or_default())),
+        Err(sea_orm::DbErr::RecordNotInserted | sea_orm::DbErr::RecordNotFound(_)) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
+
+async fn used(services: &Services, spent: Spent) -> Result<u64, Error> {
+    let used: Option<i64> = budget::Entity::find()
+        .select_only()
+        .column(budget::Column::Used)
+        .filter(budget::Column::KeyId.eq(spent.key.as_uuid()))
+        .filter(budget::Column::Period.eq(spent.period.as_str()))
+        .filter(budget::Column::StartsAt.eq(spent.starts_at.as_millis()))
+        .into_tuple()
+        .one(services.database.reader())
+        .await?;
+    Ok(used.and_then(|used| u64::try_from(used).ok()).unwrap_or_default())
+}
+
+/// Limits end far below the largest `i64`.
+fn tokens(tokens: u64) -> i64 {
+    i64::try_from(tokens).unwrap_or(i64::MAX)
+}

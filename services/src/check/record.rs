@@ -1,0 +1,122 @@
+//! What a check needs to know of a key.
+
+use latchkey_domain::id::{ApplicationId, KeyId, ProjectId, UserId};
+use latchkey_domain::key::{Environment, KeyKind};
+use latchkey_domain::limit::{AllowList, Cidr, ModelName, Period, Rpm, Tokens};
+use latchkey_domain::permission::ServicePermission;
+use latchkey_domain::tier::Tier;
+use latchkey_domain::time::Timestamp;
+use sea_orm::{ColumnTrait, Condition, EntityTrait, JoinType, QueryFilter, QuerySelect};
+
+use crate::digest::KeyDigest;
+use crate::entity::{key, organization, project};
+use crate::error::Error;
+use crate::keys::row;
+use crate::scope::organization_of_project;
+use crate::services::Services;
+
+/// What a check needs to know of a key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeyRecord {
+    /// The key.
+    pub id: KeyId,
+    /// Its project.
+    pub project: ProjectId,
+    /// The tier of the project's organization.
+    pub tier: Tier,
+    /// The one application that it is for; none: any of the project.
+    pub application: Option<ApplicationId>,
+    /// What it authenticates.
+    pub kind: KeyKind,
+    /// Its name.
+    pub name: String,
+    /// Live or test.
+    pub environment: Environment,
+    /// Who made it.
+    pub created_by: UserId,
+    /// When it was revoked.
+    pub revoked_at: Option<Timestamp>,
+    /// When it stops working.
+    pub expires_at: Option<Timestamp>,
+    /// Requests per minute.
+    pub rpm: Option<Rpm>,
+    /// Tokens per minute.
+    pub tpm: Option<Tokens>,
+    /// The token budget and how long it lasts.
+    pub budget: Option<(Tokens, Period)>,
+    /// The models that it may use; none: all.
+    pub models: Option<AllowList<ModelName>>,
+    /// The networks that it may be used from; none: any.
+    pub networks: Option<AllowList<Cidr>>,
+    /// What a service key may do.
+    pub permissions: Option<AllowList<ServicePermission>>,
+    /// The secret before the last rotation, and when it stops working.
+    pub(super) old: Option<(KeyDigest, Timestamp)>,
+}
+
+impl KeyRecord {
+    /// Whether a service key may do this.
+    pub fn permits(&self, permission: ServicePermission) -> bool {
+        let permissions = self.permissions.as_ref();
+        permissions.is_some_and(|permissions| permissions.as_slice().contains(&permission))
+    }
+}
+
+/// The record of the key that has this digest in either slot.
+pub(super) async fn load(
+    services: &Services,
+    digest: &KeyDigest,
+) -> Result<Option<KeyRecord>, Error> {
+    let bytes = digest.as_bytes().as_slice();
+    let found = key::Entity::find()
+        .select_also(organization::Entity)
+        .join(JoinType::InnerJoin, project_of_key())
+        .join(JoinType::InnerJoin, organization_of_project())
+        .filter(
+            Condition::any()
+                .add(key::Column::Digest.eq(bytes))
+                .add(key::Column::OldDigest.eq(bytes)),
+        )
+        .one(services.database.reader())
+        .await?;
+    let Some((row, organization)) = found else { return Ok(None) };
+    let organization = organization.ok_or(Error::Corrupt("organization"))?;
+    record(&row, &organization.tier).map(Some)
+}
+
+fn project_of_key() -> sea_orm::RelationDef {
+    key::Entity::belongs_to(project::Entity)
+        .from(key::Column::ProjectId)
+        .to(project::Column::Id)
+        .into()
+}
+
+fn record(row: &key::Model, tier: &str) -> Result<KeyRecord, Error> {
+    let limits = row::limits(row)?;
+    let old = match (&row.old_digest, row.old_ends_at) {
+        (Some(digest), Some(ends_at)) => {
+            let digest = KeyDigest::from_bytes(digest).ok_or(Error::Corrupt("old digest"))?;
+            Some((digest, Timestamp::from_millis(ends_at)))
+        }
+        _ => None,
+    };
+    Ok(KeyRecord {
+        id: row.id.into(),
+        project: row.project_id.into(),
+        tier: Tier::from_name(tier).ok_or(Error::Corrupt("tier"))?,
+        application: row.application_id.map(Into::into),
+        kind: row::kind(row)?,
+        name: row.name.clone(),
+        environment: row::environment(row)?,
+        created_by: row.created_by.into(),
+        revoked_at: row.revoked_at.map(Timestamp::from_millis),
+        expires_at: row.expires_at.map(Timestamp::from_millis),
+        rpm: limits.rpm,
+        tpm: limits.tpm,
+        budget: limits.token_limit.zip(limits.token_limit_period),
+        models: limits.allowed_models,
+        networks: limits.allowed_cidrs,
+        permissions: limits.permissions,
+        old,
+    })
+}

@@ -1,0 +1,66 @@
+//! The sliding windows of the keys that have a limit per minute, in this process.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use latchkey_domain::id::KeyId;
+use latchkey_domain::window::{Taken, Window, WindowFull, WindowState};
+
+/// Keys are spread over this many locks, each held for the time of a few additions.
+const SHARDS: usize = 64;
+
+/// One window for each key that was used in the last minute and has the limit.
+pub(crate) struct Windows([Mutex<HashMap<KeyId, Box<Window>>>; SHARDS]);
+
+impl Windows {
+    pub(crate) fn new() -> Self {
+        Self(std::array::from_fn(|_| Mutex::default()))
+    }
+
+    /// Takes `amount` of a key's `limit`, all of it or none, and says where the window stands then.
+    pub(crate) fn take(
+        &self,
+        key: KeyId,
+        now: Duration,
+        amount: u64,
+        limit: u64,
+    ) -> Result<(Taken, WindowState), WindowFull> {
+        let mut shard = self.shard(key);
+        let window = shard.entry(key).or_default();
+        let taken = window.take(now, amount, limit)?;
+        Ok((taken, window.state(now, limit)))
+    }
+
+    /// Gives back what a call had taken that was refused for another reason.
+    pub(crate) fn give_back(&self, key: KeyId, taken: Taken) {
+        if let Some(window) = self.shard(key).get_mut(&key) {
+            window.give_back(taken);
+        }
+    }
+
+    /// Where a key's window stands.
+    pub(crate) fn state(&self, key: KeyId, now: Duration, limit: u64) -> WindowState {
+        match self.shard(key).get_mut(&key) {
+            Some(window) => window.state(now, limit),
+            None => WindowState { used: 0, remaining: limit, reset: Duration::ZERO },
+        }
+    }
+
+    /// Forgets the keys that were not used in the last minute.
+    pub(crate) fn forget_idle(&self, now: Duration) {
+        for shard in &self.0 {
+            lock(shard).retain(|_, window| !window.is_idle(now));
+        }
+    }
+
+    fn shard(&self, key: KeyId) -> MutexGuard<'_, HashMap<KeyId, Box<Window>>> {
+        let last = key.as_uuid().as_bytes()[15];
+        lock(&self.0[usize::from(last) % SHARDS])
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // A window is whole after each of its steps, whatever happened to the thread that held it.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,59 @@
+//! Hiding keys that work no more from lists, and showing them again.
+
+use latchkey_domain::api::ApiKey;
+use latchkey_domain::key::KeyStatus;
+use latchkey_domain::role::Permission;
+use sea_orm::{ActiveModelTrait, IntoActiveModel};
+
+use super::row::{self, to_api_key};
+use super::{find_locked, to_write};
+use crate::actor::Actor;
+use crate::error::Error;
+use crate::scope::{self, KeyRef};
+use crate::services::Services;
+
+/// Hides a key that is revoked or expired. Again, it changes nothing.
+///
+/// # Errors
+/// `NotFound` for a stranger, `Forbidden` for a viewer, `Conflict` for an active key.
+pub async fn archive(
+    services: &Services,
+    actor: &Actor,
+    key: impl Into<KeyRef>,
+) -> Result<ApiKey, Error> {
+    set(services, actor, key.into(), true).await
+}
+
+/// Shows an archived key in lists again. Again, it changes nothing.
+///
+/// # Errors
+/// `NotFound` for a stranger, `Forbidden` for a viewer, `Conflict` for an active key.
+pub async fn unarchive(
+    services: &Services,
+    actor: &Actor,
+    key: impl Into<KeyRef>,
+) -> Result<ApiKey, Error> {
+    set(services, actor, key.into(), false).await
+}
+
+async fn set(
+    services: &Services,
+    actor: &Actor,
+    key: KeyRef,
+    archived: bool,
+) -> Result<ApiKey, Error> {
+    let scope = scope::project_of_key(services, actor, key, Permission::KeysWrite).await?;
+    let transaction = services.database.begin().await?;
+    let mut key = find_locked(&transaction, &scope, key.id).await?;
+    scope.require(to_write(row::kind(&key)?))?;
+    let now = services.clock.now();
+    if row::status(&key, now) == KeyStatus::Active {
+        return Err(Error::Conflict("Only a revoked or expired key can be archived."));
+    }
+    if archived != key.archived_at.is_some() {
+        key.archived_at = archived.then_some(now.as_millis());
+        key = key.into_active_model().reset_all().update(&transaction).await?;
+        transaction.commit().await?;
+    }
+    to_api_key(key, now)
+}

@@ -1,0 +1,107 @@
+//! Changing a key's name, limits and expiry.
+
+use latchkey_domain::api::{ApiKey, KeyPatch};
+use latchkey_domain::key::{KeyKind, KeyStatus};
+use latchkey_domain::problem::FieldError;
+use latchkey_domain::role::Permission;
+use latchkey_domain::time::Timestamp;
+use sea_orm::{ActiveModelTrait, IntoActiveModel};
+
+use super::limits::{EXPIRY_PAST, HALF_BUDGET, check_name, check_tier, half_budget, lock_project};
+use super::row::{self, search_text, to_api_key, to_column, to_json};
+use super::{find_locked, to_write};
+use crate::actor::Actor;
+use crate::check;
+use crate::entity::key;
+use crate::error::Error;
+use crate::scope::{self, KeyRef};
+use crate::services::Services;
+
+/// Changes a key; what the patch does not name stays. When this returns, every check goes by the change.
+///
+/// # Errors
+/// `NotFound` for a stranger, `Forbidden` for a viewer, `Conflict` for a revoked key, `Invalid`, `NameTaken`,
+/// and `TierLimitReached` when an expired key would come back beyond the tier.
+pub async fn change(
+    services: &Services,
+    actor: &Actor,
+    key: impl Into<KeyRef>,
+    patch: KeyPatch,
+) -> Result<ApiKey, Error> {
+    let key = key.into();
+    let scope = scope::project_of_key(services, actor, key, Permission::KeysWrite).await?;
+    let transaction = services.database.begin().await?;
+    let project = lock_project(&transaction, &scope).await?;
+    let row = find_locked(&transaction, &scope, key.id).await?;
+    let kind = row::kind(&row)?;
+    scope.require(to_write(kind))?;
+    let now = services.clock.now();
+    let before = row::status(&row, now);
+    if before == KeyStatus::Revoked {
+        return Err(Error::Conflict("A revoked key can’t be changed. Create a new one."));
+    }
+    if let Some(name) = &patch.name {
+        check_name(&transaction, project.id, kind, name.as_str(), Some(row.id)).await?;
+    }
+    let digests = row::digests(&row);
+    let mut changed = apply(row, patch, now)?;
+    let comes_back =
+        before == KeyStatus::Expired && row::status(&changed, now) == KeyStatus::Active;
+    if comes_back {
+        // What works must not be hidden.
+        changed.archived_at = None;
+        if kind != KeyKind::Service {
+            check_tier(services, &transaction, &project).await?;
+        }
+    }
+    let row = changed.into_active_model().reset_all().update(&transaction).await?;
+    transaction.commit().await?;
+    check::evict(services, digests);
+    to_api_key(row, now)
+}
+
+/// The row as the patch wants it.
+fn apply(mut row: key::Model, patch: KeyPatch, now: Timestamp) -> Result<key::Model, Error> {
+    let mut errors = Vec::new();
+    let mut refuse = |field: &str, message: &str| {
+        errors.push(FieldError { field: field.to_owned(), message: message.to_owned() });
+    };
+    if let Some(name) = patch.name {
+        let hint = row.hint.parse().map_err(|_| Error::Corrupt("key hint"))?;
+        row.search = search_text(row.id.into(), name.as_str(), &hint);
+        row.name = name.to_string();
+    }
+    if let Some(rpm) = patch.rpm {
+        row.rpm = to_column(rpm);
+    }
+    if let Some(tpm) = patch.tpm {
+        row.tpm = to_column(tpm);
+    }
+    if let Some(limit) = patch.token_limit {
+        row.token_limit = to_column(limit);
+    }
+    if let Some(period) = patch.token_limit_period {
+        row.token_limit_period = period.map(|period| period.as_str().to_owned());
+    }
+    if let Some(field) = half_budget(row.token_limit.is_some(), row.token_limit_period.is_some()) {
+        refuse(field, HALF_BUDGET);
+    }
+    if let Some(models) = patch.allowed_models {
+        row.allowed_models = to_json(models.as_ref());
+    }
+    if let Some(networks) = patch.allowed_cidrs {
+        row.allowed_cidrs = to_json(networks.as_ref());
+    }
+    if let Some(expires_at) = patch.expires_at {
+        if expires_at.is_some_and(|end| end <= now) {
+            refuse("expires_at", EXPIRY_PAST);
+        }
+        row.expires_at = expires_at.map(Timestamp::as_millis);
+        // The secret before the last rotation never outlives its key.
+        row.old_ends_at = match (row.old_ends_at, row.expires_at) {
+            (Some(old), Some(end)) => Some(old.min(end)),
+            (old, _) => old,
+        };
+    }
+    if errors.is_empty() { Ok(row) } else { Err(Error::Invalid(errors)) }
+}

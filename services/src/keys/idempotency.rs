@@ -1,0 +1,102 @@
+//! `Idempotency-Key`: a create or a rotation that is sent again makes no second secret.
+//!
+//! The secret is not stored, so the replay can't repeat it: it names the key, which can be rotated. What was
+//! refused leaves no trace and may be sent again.
+
+use std::time::Duration;
+
+use latchkey_domain::id::KeyId;
+use latchkey_domain::time::Timestamp;
+use sea_orm::{ActiveModelTrait, ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, Set};
+use serde::Serialize;
+use sha2::{Digest, Sha256};
+
+use crate::actor::Actor;
+use crate::entity::idempotency_key;
+use crate::error::Error;
+use crate::services::Services;
+
+/// How long a key is kept.
+const KEPT: Duration = Duration::from_hours(24);
+
+/// A client's key for one create or rotation.
+#[derive(Debug, Clone)]
+pub struct Idempotency {
+    key: String,
+    path: String,
+    request: [u8; 32],
+}
+
+impl Idempotency {
+    /// The key that came with a request to `path`, whose body means `request`.
+    pub fn new(key: String, path: String, request: &impl Serialize) -> Self {
+        // Requests are structs of plain values: they always have a JSON form.
+        let body = serde_json::to_vec(request).unwrap_or_default();
+        Self { key, path, request: Sha256::digest(body).into() }
+    }
+
+    fn id(&self, actor: &Actor) -> Vec<u8> {
+        let mut hash = Sha256::new();
+        for part in [actor.caller().as_str(), &self.path, &self.key] {
+            hash.update(u64::try_from(part.len()).unwrap_or(u64::MAX).to_be_bytes());
+            hash.update(part.as_bytes());
+        }
+        hash.finalize().to_vec()
+    }
+}
+
+/// Refuses what was done before. The project or the key is locked by now, so two at once are one after the
+/// other.
+pub(super) async fn check(
+    transaction: &impl ConnectionTrait,
+    actor: &Actor,
+    idempotency: Option<&Idempotency>,
+    now: Timestamp,
+) -> Result<(), Error> {
+    let Some(idempotency) = idempotency else { return Ok(()) };
+    let id = idempotency.id(actor);
+    let Some(row) = idempotency_key::Entity::find_by_id(id.clone()).one(transaction).await? else {
+        return Ok(());
+    };
+    if now.since(Timestamp::from_millis(row.created_at)) >= KEPT {
+        idempotency_key::Entity::delete_by_id(id).exec(transaction).await?;
+        return Ok(());
+    }
+    if row.request == idempotency.request {
+        Err(Error::IdempotencyReplay(row.key_id.into()))
+    } else {
+        Err(Error::IdempotencyMismatch)
+    }
+}
+
+/// Remembers what was done, in the transaction that does it.
+pub(super) async fn keep(
+    transaction: &impl ConnectionTrait,
+    actor: &Actor,
+    idempotency: Option<&Idempotency>,
+    key: KeyId,
+    now: Timestamp,
+) -> Result<(), Error> {
+    let Some(idempotency) = idempotency else { return Ok(()) };
+    let row = idempotency_key::ActiveModel {
+        id: Set(idempotency.id(actor)),
+        request: Set(idempotency.request.to_vec()),
+        key_id: Set(key.as_uuid()),
+        created_at: Set(now.as_millis()),
+    };
+    row.insert(transaction).await?;
+    Ok(())
+}
+
+/// Forgets keys that are older than a day.
+///
+/// # Errors
+/// The database fails.
+pub async fn purge(services: &Services) -> Result<(), Error> {
+    let kept = i64::try_from(KEPT.as_millis()).unwrap_or(i64::MAX);
+    idempotency_key::Entity::delete_many()
+        .filter(idempotency_key::Column::CreatedAt.lte(services.clock.now().as_millis() - kept))
+        .exec(services.database.writer())
+        .await?;
+    Ok(())
+}

@@ -1,0 +1,111 @@
+//! What a project's keys must keep to: the tier, their names, and rules that span fields.
+
+use latchkey_domain::api::KeyRequest;
+use latchkey_domain::key::KeyKind;
+use latchkey_domain::problem::FieldError;
+use latchkey_domain::tier::Tier;
+use latchkey_domain::time::Timestamp;
+use sea_orm::{
+    ColumnTrait, ConnectionTrait, EntityTrait, PaginatorTrait, QueryFilter, QuerySelect,
+};
+use uuid::Uuid;
+
+use super::count_active;
+use crate::entity::{key, organization, project};
+use crate::error::Error;
+use crate::scope::ProjectScope;
+use crate::services::Services;
+
+/// Locks the project until the transaction ends, so that of several changes at once each counts what the one
+/// before it did (SQLite has a single writer anyway).
+pub(super) async fn lock_project(
+    transaction: &impl ConnectionTrait,
+    scope: &ProjectScope,
+) -> Result<project::Model, Error> {
+    project::Entity::find_by_id(scope.id().as_uuid())
+        .lock_exclusive()
+        .one(transaction)
+        .await?
+        .ok_or(Error::NotFound)
+}
+
+/// Refuses one more active key beyond the tier. The project is locked by now.
+pub(super) async fn check_tier(
+    services: &Services,
+    transaction: &impl ConnectionTrait,
+    project: &project::Model,
+) -> Result<(), Error> {
+    let organization = organization::Entity::find_by_id(project.organization_id)
+        .one(transaction)
+        .await?
+        .ok_or(Error::NotFound)?;
+    let tier = Tier::from_name(&organization.tier).ok_or(Error::Corrupt("tier"))?;
+    let Some(limit) = tier.keys_per_project() else { return Ok(()) };
+    let used = count_active(services, transaction, &[project.id]).await?;
+    let used = used.get(&project.id).copied().unwrap_or_default();
+    if used < u64::from(limit) {
+        Ok(())
+    } else {
+        Err(Error::TierLimitReached { tier, limit, used })
+    }
+}
+
+/// Names are unique among a project's keys of one kind that are not revoked. The project is locked by now.
+pub(super) async fn check_name(
+    transaction: &impl ConnectionTrait,
+    project: Uuid,
+    kind: KeyKind,
+    name: &str,
+    except: Option<Uuid>,
+) -> Result<(), Error> {
+    let mut namesakes = key::Entity::find()
+        .filter(key::Column::ProjectId.eq(project))
+        .filter(key::Column::Kind.eq(kind.as_str()))
+        .filter(key::Column::Name.eq(name))
+        .filter(key::Column::RevokedAt.is_null());
+    if let Some(id) = except {
+        namesakes = namesakes.filter(key::Column::Id.ne(id));
+    }
+    let namesakes = namesakes.count(transaction).await?;
+    if namesakes == 0 { Ok(()) } else { Err(Error::NameTaken(name.to_owned())) }
+}
+
+/// Rules of a new key that span fields, all of them told at once.
+pub(super) fn check_request(request: &KeyRequest, now: Timestamp) -> Result<(), Error> {
+    let mut errors = Vec::new();
+    let mut refuse = |field: &str, message: &str| {
+        errors.push(FieldError { field: field.to_owned(), message: message.to_owned() });
+    };
+    let service = request.kind == KeyKind::Service;
+    if request.application_id.is_some() && request.kind != KeyKind::Api {
+        refuse("application_id", "Only API keys can be for one application.");
+    }
+    if service && request.permissions.is_none() {
+        refuse("permissions", "Name what this service key may do.");
+    }
+    if !service && request.permissions.is_some() {
+        refuse("permissions", "Only service keys have permissions.");
+    }
+    if let Some(field) =
+        half_budget(request.token_limit.is_some(), request.token_limit_period.is_some())
+    {
+        refuse(field, HALF_BUDGET);
+    }
+    if request.expires_at.is_some_and(|end| end <= now) {
+        refuse("expires_at", EXPIRY_PAST);
+    }
+    if errors.is_empty() { Ok(()) } else { Err(Error::Invalid(errors)) }
+}
+
+/// A token budget has an amount and a period. The missing one of the two, if only one is there.
+pub(super) const fn half_budget(limit: bool, period: bool) -> Option<&'static str> {
+    match (limit, period) {
+        (true, false) => Some("token_limit_period"),
+        (false, true) => Some("token_limit"),
+        _ => None,
+    }
+}
+
+pub(super) const HALF_BUDGET: &str =
+    "A token budget needs both token_limit and token_limit_period, or neither.";
+pub(super) const EXPIRY_PAST: &str = "Choose a time in the future.";

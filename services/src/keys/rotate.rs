@@ -1,0 +1,91 @@
+//! Rotation: a new secret for the same key, the old one working on for a while.
+
+use latchkey_domain::api::{CreatedKey, ListedKey, MAX_GRACE_SECONDS, RotateRequest};
+use latchkey_domain::key::KeyStatus;
+use latchkey_domain::role::Permission;
+use sea_orm::{ActiveModelTrait, IntoActiveModel};
+
+use super::create::new_secret;
+use super::idempotency::{self, Idempotency};
+use super::row::{self, search_text, to_api_key, to_listed};
+use super::{find_locked, to_write};
+use crate::actor::Actor;
+use crate::check;
+use crate::error::Error;
+use crate::scope::{self, KeyRef};
+use crate::services::Services;
+
+/// Gives a key a new secret; the answer holds the only copy. The one before it works for the grace, never past
+/// the key's expiry; one that was still in its grace stops now.
+///
+/// # Errors
+/// `NotFound` for a stranger, `Forbidden` for a viewer, `Conflict` for a key that is revoked or expired,
+/// `Invalid` for a grace over 7 days, `IdempotencyReplay` and `IdempotencyMismatch`.
+pub async fn rotate(
+    services: &Services,
+    actor: &Actor,
+    key: impl Into<KeyRef>,
+    request: RotateRequest,
+    idempotency: Option<&Idempotency>,
+) -> Result<CreatedKey, Error> {
+    let named = key.into();
+    let scope = scope::project_of_key(services, actor, named, Permission::KeysWrite).await?;
+    if request.grace_seconds > MAX_GRACE_SECONDS {
+        return Err(Error::invalid("grace_seconds", "Use 0 to 604800 seconds (7 days)."));
+    }
+    let transaction = services.database.begin().await?;
+    let mut key = find_locked(&transaction, &scope, named.id).await?;
+    scope.require(to_write(row::kind(&key)?))?;
+    let now = services.clock.now();
+    idempotency::check(&transaction, actor, idempotency, now).await?;
+    match row::status(&key, now) {
+        KeyStatus::Active => {}
+        KeyStatus::Revoked => {
+            return Err(Error::Conflict("A revoked key can’t be rotated. Create a new one."));
+        }
+        KeyStatus::Expired => {
+            return Err(Error::Conflict(
+                "An expired key can’t be rotated. Give it a later expiry first, or create a new one.",
+            ));
+        }
+    }
+    let digests = row::digests(&key);
+    let secret = new_secret(services, &scope, row::environment(&key)?);
+    let hint = secret.hint();
+    let grace = i64::try_from(request.grace_seconds * 1_000).unwrap_or_default();
+    let ends_at = now.as_millis() + grace;
+    let new_digest = services.settings.pepper.digest(secret.expose()).as_bytes().to_vec();
+    key.old_digest = Some(std::mem::replace(&mut key.digest, new_digest));
+    key.old_hint = Some(std::mem::replace(&mut key.hint, hint.to_string()));
+    key.old_ends_at = Some(key.expires_at.map_or(ends_at, |end| end.min(ends_at)));
+    key.old_last_used_at = key.last_used_at;
+    key.search = search_text(named.id, &key.name, &hint);
+    let key = key.into_active_model().reset_all().update(&transaction).await?;
+    idempotency::keep(&transaction, actor, idempotency, named.id, now).await?;
+    transaction.commit().await?;
+    check::evict(services, digests);
+    Ok(CreatedKey { key: secret.into(), api_key: to_api_key(key, now)? })
+}
+
+/// Ends the grace of a rotation: the secret before it stops working now.
+///
+/// # Errors
+/// `NotFound` for a stranger, `Forbidden` for a viewer.
+pub async fn end_grace(
+    services: &Services,
+    actor: &Actor,
+    key: impl Into<KeyRef>,
+) -> Result<ListedKey, Error> {
+    let named = key.into();
+    let scope = scope::project_of_key(services, actor, named, Permission::KeysWrite).await?;
+    let transaction = services.database.begin().await?;
+    let mut key = find_locked(&transaction, &scope, named.id).await?;
+    scope.require(to_write(row::kind(&key)?))?;
+    let now = services.clock.now();
+    let digests = row::digests(&key);
+    key.old_ends_at = key.old_ends_at.map(|end| end.min(now.as_millis()));
+    let key = key.into_active_model().reset_all().update(&transaction).await?;
+    transaction.commit().await?;
+    check::evict(services, digests);
+    to_listed(key, now)
+}

@@ -1,0 +1,85 @@
+//! Verification: a backend asks whether a key that somebody presented to it may go on.
+
+use latchkey_domain::api::{VerifiedKey, VerifyAnswer, VerifyRequest};
+use latchkey_domain::outcome::Outcome;
+use latchkey_domain::permission::ServicePermission;
+use latchkey_domain::role::Permission;
+
+use crate::actor::{Actor, NOT_FOR_SERVICE_KEYS, Who};
+use crate::check::{self, Call, Denial, Found, KeyRecord, LimitStates};
+use crate::error::Error;
+use crate::scope;
+use crate::services::Services;
+
+/// Checks a key for a caller, as one request of that key. A key of another project than the service key's, or
+/// of one that the person can't see, is unknown to them.
+///
+/// # Errors
+/// `Forbidden` for a viewer and a service key without `keys:verify`. What the key is refused for is an answer,
+/// not an error.
+pub async fn verify(
+    services: &Services,
+    actor: &Actor,
+    request: &VerifyRequest,
+) -> Result<VerifyAnswer, Error> {
+    if let Who::ServiceKey(key) = &actor.0
+        && !key.permits(ServicePermission::KeysVerify)
+    {
+        return Err(Error::Forbidden(NOT_FOR_SERVICE_KEYS));
+    }
+    let found = match check::find(services, Some(request.key.expose())).await {
+        Ok(found) => found,
+        Err(denial) => return Ok(not_found(denial.outcome)),
+    };
+    if !may_know(services, actor, &found).await? {
+        return Ok(not_found(Outcome::UnknownKey));
+    }
+    let call = Call {
+        kind: None,
+        application: request.application_id,
+        ip: request.ip,
+        model: request.model.as_deref(),
+        cost: request.cost,
+    };
+    Ok(match check::admit(services, &found, call).await {
+        Ok(admission) => {
+            let detail = Outcome::Valid.detail().to_owned();
+            answer(&admission.key, Outcome::Valid, detail, admission.limits)
+        }
+        Err(Denial { outcome, detail, limits, .. }) => answer(found.key(), outcome, detail, limits),
+    })
+}
+
+async fn may_know(services: &Services, actor: &Actor, found: &Found) -> Result<bool, Error> {
+    let project = found.key().project;
+    if let Who::ServiceKey(key) = &actor.0 {
+        return Ok(key.project == project);
+    }
+    match scope::project(services, actor, project, Permission::KeysVerify).await {
+        Ok(_) => Ok(true),
+        Err(Error::NotFound) => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+const fn not_found(code: Outcome) -> VerifyAnswer {
+    VerifyAnswer { valid: false, code, key: None }
+}
+
+fn answer(key: &KeyRecord, code: Outcome, detail: String, limits: LimitStates) -> VerifyAnswer {
+    VerifyAnswer {
+        valid: code == Outcome::Valid,
+        code,
+        key: Some(VerifiedKey {
+            detail,
+            key_id: key.id,
+            project_id: key.project,
+            application_id: key.application,
+            name: key.name.clone(),
+            environment: key.environment,
+            expires_at: key.expires_at,
+            ratelimit: limits.requests,
+            budget: limits.budget,
+        }),
+    }
+}
