@@ -109,7 +109,9 @@ lazy_page!(
     PlanRoute = PlanPage in dashboard, signed_in
 );
 
-async fn anybody() {}
+fn anybody() -> std::future::Ready<()> {
+    std::future::ready(())
+}
 
 /// Nobody fetches the dashboard only to be sent to the login page.
 async fn signed_in() {

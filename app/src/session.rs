@@ -121,7 +121,7 @@ pub(crate) async fn leave<T>(reason: Option<Reason>) -> T {
 /// sees the token.
 pub(crate) async fn require() {
     if token().is_none() {
-        leave(None).await
+        leave::<()>(None).await;
     }
 }
 

@@ -5,6 +5,7 @@
 
 use std::time::Duration;
 
+use latchkey_domain::time::Timestamp;
 use leptos::ev::KeyboardEvent;
 use leptos::html;
 use leptos::prelude::*;
@@ -125,7 +126,7 @@ struct Listbox {
     /// The option that Enter would choose.
     active: RwSignal<usize>,
     /// What was typed to find an option, and when last.
-    typed: StoredValue<(String, Option<i64>)>,
+    typed: StoredValue<(String, Option<Timestamp>)>,
 }
 
 impl Listbox {
@@ -186,10 +187,9 @@ impl Listbox {
     }
 
     fn is_typing(self) -> bool {
-        let now = browser_time().map(|time| time.as_millis());
-        let pause = i64::try_from(TYPING.as_millis()).unwrap_or(i64::MAX);
+        let now = browser_time();
         self.typed.with_value(|(_, last)| {
-            last.zip(now).is_some_and(|(last, now)| now.saturating_sub(last) < pause)
+            last.zip(now).is_some_and(|(last, now)| now.since(last) < TYPING)
         })
     }
 
@@ -204,7 +204,7 @@ impl Listbox {
         let found = self.options.with_untracked(|all| {
             starting_with(all, &word, self.active.get_untracked(), before.is_empty())
         });
-        self.typed.set_value((word, browser_time().map(|time| time.as_millis())));
+        self.typed.set_value((word, browser_time()));
         if let Some(found) = found {
             self.active.set(found);
         }

@@ -149,7 +149,7 @@ impl FilterState {
 mod tests {
     use super::*;
 
-    fn query(pairs: &[(&str, &str)]) -> ParamsMap {
+    fn query(pairs: &[(&'static str, &str)]) -> ParamsMap {
         pairs.iter().map(|(name, value)| (*name, (*value).to_owned())).collect()
     }
 

@@ -29,7 +29,7 @@ impl Draft {
         let given =
             scope.with_untracked(|scope| scope.only.as_ref().map(|only| only.id.to_string()));
         Self {
-            form: KeyForm::new(),
+            form: KeyForm::empty(),
             environment: RwSignal::new(Environment::default().as_str()),
             application: RwSignal::new(given.unwrap_or_default()),
         }

@@ -82,40 +82,49 @@ pub fn ApplicationField(
         }
     };
     let field = match given {
-        Some(name) => view! {
-            <span class="text-table font-medium">"Application"</span>
-            <div class="flex h-9 items-center gap-2 rounded-sm border border-line bg-subtle px-2.5 text-table text-ink-2 max-md:h-11 max-md:text-[1rem]">
-                <span class="min-w-0 grow truncate">{name}</span>
-                <Icon glyph=Glyph::Lock size=14 class="text-ink-3"/>
-            </div>
-        }
-        .into_any(),
-        None => {
-            let options = Signal::derive(move || {
-                let one = |application: &latchkey_domain::api::Application| {
-                    Choice::new(application.id.to_string(), application.name.clone())
-                };
-                let all = [Choice::new("", "All applications")];
-                scope.with(|scope| all.into_iter().chain(scope.applications.iter().map(one)).collect())
-            });
-            view! {
-                <Select
-                    name="application"
-                    label="Application"
-                    options
-                    value
-                    on_change=move |id| value.set(id)
-                    described_by="application-about"
-                />
-            }
-            .into_any()
-        }
+        Some(name) => view! { <GivenApplication name/> }.into_any(),
+        None => view! { <ApplicationSelect scope value/> }.into_any(),
     };
     view! {
         <div class="flex flex-col gap-1.5">
             {field}
             <p id="application-about" class="text-caption text-ink-3">{hint}</p>
         </div>
+    }
+}
+
+/// The page's application: there is nothing to choose.
+#[component]
+fn GivenApplication(name: String) -> impl IntoView {
+    view! {
+        <span class="text-table font-medium">"Application"</span>
+        <div class="flex h-9 items-center gap-2 rounded-sm border border-line bg-subtle px-2.5 text-table text-ink-2 max-md:h-11 max-md:text-[1rem]">
+            <span class="min-w-0 grow truncate">{name}</span>
+            <Icon glyph=Glyph::Lock size=14 class="text-ink-3"/>
+        </div>
+    }
+}
+
+#[component]
+fn ApplicationSelect(scope: Signal<KeyScope>, value: RwSignal<String>) -> impl IntoView {
+    let options = Signal::derive(move || {
+        let all = std::iter::once(Choice::new("", "All applications"));
+        scope.with(|scope| {
+            all.chain(scope.applications.iter().map(|application| {
+                Choice::new(application.id.to_string(), application.name.clone())
+            }))
+            .collect()
+        })
+    });
+    view! {
+        <Select
+            name="application"
+            label="Application"
+            options
+            value
+            on_change=move |id| value.set(id)
+            described_by="application-about"
+        />
     }
 }
 

@@ -120,7 +120,7 @@ impl Filled {
 
 impl KeyForm {
     /// An empty form: a key without limits that never expires.
-    pub fn new() -> Self {
+    pub fn empty() -> Self {
         Self {
             name: Entry::new(String::new()),
             expiry: RwSignal::new(NEVER),
@@ -147,7 +147,7 @@ impl KeyForm {
             networks: Entry::new(key.allowed_cidrs.as_ref().map(lines).unwrap_or_default()),
             advanced: RwSignal::new(key.rpm.is_some() || key.allowed_cidrs.is_some()),
             before: StoredValue::new(key.expires_at),
-            ..Self::new()
+            ..Self::empty()
         }
     }
 

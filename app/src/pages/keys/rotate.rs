@@ -2,15 +2,16 @@
 
 use std::time::Duration;
 
-use latchkey_domain::api::{CreatedKey, ListedKey, OldSecret};
+use latchkey_domain::api::{CreatedKey, ListedKey};
+use latchkey_domain::id::KeyId;
 use latchkey_domain::problem::ErrorCode;
 use latchkey_domain::time::Timestamp;
 use leptos::prelude::*;
 
 use super::Desk;
 use super::summary::KeySummary;
-use crate::api::{ApiError, rotate_key};
-use crate::components::button::{Button, Variant};
+use crate::api::{ApiError, end_grace, rotate_key};
+use crate::components::button::{Button, Size, Variant};
 use crate::components::callout::{Callout, Tone};
 use crate::components::dialog::Dialog;
 use crate::components::icon::Glyph;
@@ -89,7 +90,7 @@ pub fn RotateKey(
                 {move || {
                     refusal.get().map(|why| view! { <Callout tone=Tone::Danger alert=true>{why}</Callout> })
                 }}
-                {listed.old_secret.clone().map(|old| view! { <StillRotating old/> })}
+                <StillRotating desk id/>
                 <KeySummary listed=listed.clone() scope=desk.scope/>
                 <div class="flex flex-col gap-1.5">
                     <span class="text-table font-medium" aria-hidden="true">
@@ -143,14 +144,37 @@ fn StopsNow() -> impl IntoView {
     }
 }
 
-/// Two secrets work already: a third takes the oldest one's place.
+/// Two secrets work already: a third takes the oldest one's place, unless that is ended here.
 #[component]
-fn StillRotating(old: OldSecret) -> impl IntoView {
-    let left = browser_time().map(|now| old.ends_at.since(now)).unwrap_or_default();
-    view! {
-        <Callout tone=Tone::Info>
-            {format!("Rotating. The old secret works for {}. Rotating again ends it now.", more(left))}
-        </Callout>
+fn StillRotating(desk: Desk, id: KeyId) -> impl IntoView {
+    let ending = RwSignal::new(false);
+    let old = Memo::new(move |_| desk.keys.row(id).and_then(|row| row.old_secret));
+    let end_now = move |()| {
+        ending.set(true);
+        leptos::task::spawn_local(async move {
+            match end_grace(id).await {
+                Ok(ended) => {
+                    desk.keys.change(id, |row| *row = ended);
+                    desk.toasts.success("Old secret ended");
+                }
+                Err(_) => desk.toasts.failure("Couldn’t end the old secret.", None),
+            }
+            _ = ending.try_set(false);
+        });
+    };
+    move || {
+        let left = old.get()?.ends_at.since(browser_time()?);
+        let words = format!("Rotating. The old secret works for {}.", more(left));
+        Some(view! {
+            <Callout tone=Tone::Info>
+                <div class="flex flex-wrap items-center justify-between gap-2">
+                    <span>{words} " Rotating again ends it."</span>
+                    <Button size=Size::Compact busy=ending busy_label="Ending…" on_press=end_now>
+                        "End now"
+                    </Button>
+                </div>
+            </Callout>
+        })
     }
 }
 

@@ -263,7 +263,8 @@ struct Handlers {
 }
 
 impl Handlers {
-    fn new(desk: Desk, now: Memo<ListedKey>) -> Self {
+    fn new(desk: &Desk, now: Memo<ListedKey>) -> Self {
+        let desk = *desk;
         let set = move |archived| {
             let key = now.get_untracked().key;
             set_archived(desk, key.id, key.name, archived);
@@ -280,7 +281,7 @@ impl Handlers {
 
 #[component]
 fn Buttons(desk: Desk, now: Memo<ListedKey>, can: Memo<Deeds>) -> impl IntoView {
-    let Handlers { edit, rotate, archive, restore, revoke } = Handlers::new(desk, now);
+    let Handlers { edit, rotate, archive, restore, revoke } = Handlers::new(&desk, now);
     let named = move |verb: &'static str| {
         Signal::derive(move || now.with(|now| format!("{verb} {}", now.key.name)))
     };
@@ -305,7 +306,7 @@ fn Buttons(desk: Desk, now: Memo<ListedKey>, can: Memo<Deeds>) -> impl IntoView 
 
 #[component]
 fn Items(desk: Desk, now: Memo<ListedKey>, can: Memo<Deeds>) -> impl IntoView {
-    let Handlers { edit, rotate, archive, restore, revoke } = Handlers::new(desk, now);
+    let Handlers { edit, rotate, archive, restore, revoke } = Handlers::new(&desk, now);
     view! {
         <Show when=move || can.get().edit>
             <MenuItem glyph=Glyph::Pencil on_press=edit>"Edit…"</MenuItem>
