@@ -43,7 +43,7 @@ impl SelectPlace {
     const fn class(self) -> &'static str {
         match self {
             Self::Form => "h-9 w-full border-control max-md:h-11 max-md:text-[1rem]",
-            Self::Toolbar => "h-8 border-line-strong max-md:h-11 max-md:w-full",
+            Self::Toolbar => "h-8 w-full border-line-strong max-md:h-11",
         }
     }
 }

@@ -151,10 +151,10 @@ fn AKey(
 
 #[component]
 fn NoMatch(count: usize, all: bool) -> impl IntoView {
-    let count = thousands(u64::try_from(count).unwrap_or(u64::MAX));
     let compared = if all {
-        format!("It was compared with all {count}, revoked and archived ones too.")
+        "It was compared with all of them, revoked and archived ones too.".to_owned()
     } else {
+        let count = thousands(u64::try_from(count).unwrap_or(u64::MAX));
         format!("It was compared with the newest {count}; there are more.")
     };
     view! {

@@ -71,12 +71,12 @@ fn ApiKeys(project: ProjectId) -> impl IntoView {
         }
         view! {
             <Head found stock creating/>
-            {move || match found.get_untracked().filter(|_| is_found.get()) {
-                Some(first) => {
+            {move || match (is_found.get(), found.get_untracked()) {
+                (true, Some(first)) => {
                     let scope = Signal::derive(move || found.get().unwrap_or_else(|| first.clone()));
                     view! { <List project filter keys scope stock creating/> }.into_any()
                 }
-                None => view! { <Waiting workspace/> }.into_any(),
+                _ => view! { <Waiting workspace/> }.into_any(),
             }}
         }
         .into_any()
@@ -127,7 +127,7 @@ fn Head(
         found.with(|found| found.as_ref().map(|it| (it.project.keys_used, it.project.keys_limit)))
     };
     view! {
-        <PageHead title="API keys" description>
+        <PageHead title="API keys" description compact=true>
             <div class="flex min-h-8 items-center max-md:order-3 max-md:w-full">
                 {move || match slots() {
                     Some((used, limit)) => view! { <SlotMeter used limit/> }.into_any(),

@@ -53,12 +53,16 @@ pub fn Toolbar(
                 on_change=move |chosen| filter.change(|it| it.environment = Environment::from_name(chosen))
                 track=Track::Toolbar
             />
-            <StatusSelect filter/>
-            <SortSelect filter/>
-            <Switch on=archived on_change=move |on| filter.change(|it| it.archived = on)>
-                "Show archived"
-            </Switch>
-            <div class="ml-auto flex items-center gap-3 max-md:w-full max-md:justify-between">
+            <div class="flex gap-3 max-md:order-1 max-md:w-full max-md:gap-2">
+                <StatusSelect filter/>
+                <SortSelect filter/>
+            </div>
+            <div class="max-md:ml-auto">
+                <Switch on=archived on_change=move |on| filter.change(|it| it.archived = on)>
+                    "Show archived"
+                </Switch>
+            </div>
+            <div class="ml-auto flex items-center gap-3 max-md:order-2 max-md:w-full max-md:justify-between">
                 <Count desk/>
                 <Button variant=Variant::Ghost on_press=on_check>"Is this my key?"</Button>
             </div>
@@ -100,7 +104,7 @@ fn Search(filter: FilterState) -> impl IntoView {
     });
     on_shortcut("/", move || crate::components::focus(field.get_untracked().map(Into::into)));
     view! {
-        <div class="field-focus flex h-8 w-72 items-center gap-2 rounded-sm border border-control bg-surface px-2.5 max-md:h-11 max-md:w-full">
+        <div class="field-focus flex h-8 max-w-72 min-w-44 grow basis-44 items-center gap-2 rounded-sm border border-control bg-surface px-2.5 max-md:h-11 max-md:max-w-none max-md:basis-full">
             <Icon glyph=Glyph::Search class="text-ink-3"/>
             <input
                 type="search"
@@ -142,7 +146,7 @@ fn StatusSelect(filter: FilterState) -> impl IntoView {
         filter.change(|filter| filter.status = status);
     };
     view! {
-        <div class="w-32 max-md:w-auto max-md:grow">
+        <div class="w-28 max-md:w-auto max-md:grow max-md:basis-0">
             <Select
                 name="status"
                 label="Status"
@@ -169,7 +173,7 @@ fn SortSelect(filter: FilterState) -> impl IntoView {
         filter.change(|filter| filter.sort = sort);
     };
     view! {
-        <div class="w-38 max-md:w-auto max-md:grow">
+        <div class="w-36 max-md:w-auto max-md:grow max-md:basis-0">
             <Select
                 name="sort"
                 label="Order"

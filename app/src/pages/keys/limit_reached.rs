@@ -133,7 +133,7 @@ fn UnusedKey(listed: ListedKey, revocation: Revocation) -> impl IntoView {
     };
     view! {
         <li class="flex min-h-13 flex-wrap items-center gap-x-3 gap-y-1 border-t border-line py-2 pr-2 pl-3.5 first:border-t-0">
-            <div class="min-w-0 grow">
+            <div class="min-w-32 grow basis-0">
                 <p class="truncate font-medium">{key.name.clone()}</p>
                 <p
                     class="flex items-center gap-1 text-caption"
@@ -144,7 +144,7 @@ fn UnusedKey(listed: ListedKey, revocation: Revocation) -> impl IntoView {
                     {words}
                 </p>
             </div>
-            <MaskedKey hint=key.masked/>
+            <div class="max-md:order-1 max-md:w-full"><MaskedKey hint=key.masked/></div>
             <Button
                 variant=Variant::DangerOutline
                 size=Size::Compact

@@ -167,8 +167,8 @@ fn StillRotating(desk: Desk, id: KeyId) -> impl IntoView {
         let words = format!("Rotating. The old secret works for {}.", more(left));
         Some(view! {
             <Callout tone=Tone::Info>
-                <div class="flex flex-wrap items-center justify-between gap-2">
-                    <span>{words} " Rotating again ends it."</span>
+                <div class="flex items-center justify-between gap-2 max-md:flex-wrap">
+                    <span class="min-w-0">{words} " Rotating again ends it."</span>
                     <Button size=Size::Compact busy=ending busy_label="Ending…" on_press=end_now>
                         "End now"
                     </Button>
@@ -212,7 +212,7 @@ fn Timeline(grace: RwSignal<&'static str>, end: Memo<Option<Timestamp>>) -> impl
             <span class="text-ink-2">"Current secret"</span>
             <span class="relative flex h-2.5 items-center">
                 <span class="absolute inset-x-0 border-t border-dashed border-line-strong"></span>
-                <span class=move || format!("h-2.5 rounded-l-full bg-series-5 {}", width())></span>
+                <span class=move || format!("relative h-2.5 rounded-l-full bg-series-5 {}", width())></span>
                 <span class="relative h-4 w-0.5 shrink-0 bg-ink"></span>
             </span>
             <span class="font-medium">"New secret"</span>

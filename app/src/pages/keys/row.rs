@@ -91,7 +91,7 @@ pub fn KeyRow(
             <td role="cell" class=format!("{CELL} num whitespace-nowrap text-ink-2 max-md:hidden")>
                 <Expiry now state time=Signal::derive(time)/>
             </td>
-            <td role="cell" class=format!("{CELL} max-md:order-1")>
+            <td role="cell" class=format!("{CELL} max-md:order-1 max-md:text-right")>
                 {move || view! { <StatusBadge state=state.get()/> }}
                 <OldSecretEnds now state/>
             </td>

@@ -11,7 +11,7 @@ use super::keys::form::thousands;
 use super::not_found::NotFound;
 use super::project_of_address;
 use crate::components::error_state::ErrorState;
-use crate::components::frame::{PageHead, Workspace};
+use crate::components::frame::{PageHead, Section, Workspace, plan_path};
 use crate::components::icon::{Glyph, Icon};
 use crate::components::skeleton::SkeletonRows;
 use crate::components::slot_meter::{MeterPlace, Slots};
@@ -32,13 +32,13 @@ pub fn PlanPage() -> impl IntoView {
         if missing.get() {
             return view! { <NotFound/> }.into_any();
         }
-        match found.get_untracked().filter(|_| is_found.get()) {
-            Some(first) => {
+        match (is_found.get(), found.get_untracked()) {
+            (true, Some(first)) => {
                 let organization =
                     Signal::derive(move || found.get().unwrap_or_else(|| first.clone()));
                 view! { <Plan organization workspace/> }.into_any()
             }
-            None => view! { <Waiting workspace/> }.into_any(),
+            _ => view! { <Waiting workspace/> }.into_any(),
         }
     }
 }
@@ -76,7 +76,7 @@ fn Plan(organization: Signal<Organization>, workspace: Workspace) -> impl IntoVi
         format!("The plan sets how many active keys each project in {name} can have.")
     });
     view! {
-        <PageHead title="Plan" description/>
+        <PageHead title="Plan" section=settings() description/>
         <section aria-label="Plans" class="overflow-hidden rounded-lg border border-line bg-surface">
             <ul class="grid lg:grid-cols-4">
                 {Tier::ALL.into_iter().map(|tier| view! { <TierCard change tier projects/> }).collect_view()}
@@ -94,6 +94,15 @@ fn Plan(organization: Signal<Organization>, workspace: Workspace) -> impl IntoVi
             <KeysInUse projects/>
         </section>
     }
+}
+
+/// What the page is part of: the settings, which open with it.
+fn settings() -> Signal<Section> {
+    let project = project_of_address();
+    Signal::derive(move || {
+        let href = project.get().map(plan_path).unwrap_or_default();
+        Section { title: "Settings", href }
+    })
 }
 
 /// What one plan allows, and the way to it.
@@ -137,8 +146,8 @@ fn TierCard(change: TierChange, tier: Tier, projects: Memo<Vec<Project>>) -> imp
             <p class="text-table text-ink-2">"keys per project"</p>
             <p class="num mt-0.5 text-table text-ink-2">{requests}</p>
             {move || view! { <SlotGrid used=busiest() limit=tier.keys_per_project()/> }}
-            <div class="mt-auto pt-5"><TierButton change tier/></div>
-            <p class="mt-2 text-caption text-ink-2 lg:min-h-12">{note}</p>
+            <div class="mt-auto pt-5 max-lg:empty:hidden"><TierButton change tier/></div>
+            <p class="mt-2 text-caption text-ink-2 max-lg:empty:hidden lg:min-h-12">{note}</p>
         </li>
     }
 }
@@ -150,9 +159,12 @@ fn over_limit(projects: &[Project], limit: u64) -> Option<String> {
         [] => None,
         [project] => {
             let (name, used) = (&project.name, project.keys_used);
-            let many = used - limit;
+            let many = match used - limit {
+                1 => "1 is".to_owned(),
+                more => format!("{more} are"),
+            };
             Some(format!(
-                "{name} has {used} active keys. They keep working; new keys are refused until {many} are revoked."
+                "{name} has {used} active keys. They keep working; new keys are refused until {many} revoked."
             ))
         }
         more => Some(format!(
@@ -182,7 +194,7 @@ fn SlotGrid(used: u64, limit: Option<u32>) -> impl IntoView {
 
 const COLUMNS: &[Column] = &[
     Column::new("Project"),
-    Column::new("Active keys"),
+    Column::new("Active keys").class("whitespace-nowrap"),
     Column::spoken("Slots").class("w-full max-lg:hidden"),
     Column::spoken("Left"),
 ];
