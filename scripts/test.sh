@@ -34,7 +34,7 @@ FRONT="--target wasm32-unknown-unknown --target-dir $LATCHKEY_FRONT_TARGET_DIR"
 
     build_tests() { cargo test $LOCKED $NATIVE --no-run; }
 
-    build_server() { cargo build $LOCKED -p latchkey-server --bin latchkey -p github-stand-in; }
+    build_server() { cargo build $LOCKED -p latchkey-server -p github-stand-in --bin latchkey --bin github-stand-in; }
 
     unit_tests() { scripts/with-postgres.sh cargo test $LOCKED $NATIVE; }
 }

@@ -19,6 +19,8 @@ pub struct SiteAssets {
     pub css: String,
     /// Fonts that the first paint needs.
     pub preload: Vec<String>,
+    /// While `cargo leptos watch` runs: the port on which it tells of a new build.
+    pub reload_port: Option<u16>,
 }
 
 /// The id under which the log has this request.

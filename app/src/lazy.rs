@@ -4,6 +4,7 @@
 //! every page needs, and one for each name below. `cargo leptos watch` does not split: without the feature
 //! `split` the same functions are plain ones, as they are on the server.
 
+use std::future::{Ready, ready};
 use std::time::Duration;
 
 use gloo_timers::future::sleep;
@@ -109,8 +110,8 @@ lazy_page!(
     PlanRoute = PlanPage in dashboard, signed_in
 );
 
-fn anybody() -> std::future::Ready<()> {
-    std::future::ready(())
+fn anybody() -> Ready<()> {
+    ready(())
 }
 
 /// Nobody fetches the dashboard only to be sent to the login page.
@@ -124,13 +125,15 @@ where
     F: Future<Output = Result<(), SplitLoaderError>>,
 {
     let mut toasts = use_context::<Toasts>();
+    let mut trouble = None;
     let mut pause = Duration::from_secs(1);
     while fetch().await.is_err() {
         if let Some(toasts) = toasts.take() {
             let reload = ToastAction::new("Reload", || _ = window().location().reload());
-            toasts.failure("Couldn’t load this page. Trying again…", Some(reload));
+            trouble = Some(toasts.trouble("Couldn’t load this page. Trying again…", Some(reload)));
         }
         sleep(pause).await;
         pause = (pause * 2).min(Duration::from_secs(30));
     }
+    drop(trouble);
 }

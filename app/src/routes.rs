@@ -1,5 +1,6 @@
 //! Which page stands at which path.
 
+use leptos::portal::Portal;
 use leptos::prelude::*;
 use leptos_meta::{Title, provide_meta_context};
 use leptos_router::components::{ParentRoute, Route, Router, Routes};
@@ -37,7 +38,10 @@ pub fn App() -> impl IntoView {
                 </ParentRoute>
             </Routes>
         </Router>
-        <ToastRegion toasts/>
+        // Beside the page, not in it: a page that waits for its code must be able to say so.
+        <Portal>
+            <ToastRegion toasts/>
+        </Portal>
     }
 }
 

@@ -44,7 +44,7 @@ pub fn shell() -> impl IntoView {
 /// The style sheet, the fonts of the first paint, and the scripts that bring the page to life.
 #[component]
 fn Assets(assets: SiteAssets) -> impl IntoView {
-    let SiteAssets { js, modules, wasm, mut pieces, css, preload } = assets;
+    let SiteAssets { js, modules, wasm, mut pieces, css, preload, reload_port } = assets;
     let start = format!(
         "import init,{{hydrate}} from {js:?};init({{module_or_path:{wasm:?}}}).then(hydrate)"
     );
@@ -61,6 +61,7 @@ fn Assets(assets: SiteAssets) -> impl IntoView {
         <link rel="preload" href=wasm r#as="fetch" r#type="application/wasm" crossorigin="anonymous"/>
         <script nonce=use_nonce() inner_html=preload_piece(&piece)></script>
         <script type="module" nonce=use_nonce() inner_html=start></script>
+        {reload_port.map(|port| view! { <script nonce=use_nonce() inner_html=reload_on_build(port)></script> })}
     }
 }
 
@@ -87,6 +88,14 @@ fn preload_piece(files: &[String]) -> String {
     )
 }
 
+/// A script that loads the page anew when `cargo leptos watch` has built it anew.
+fn reload_on_build(port: u16) -> String {
+    format!(
+        "(function connect(){{const builds=new WebSocket(`ws://${{location.hostname}}:{port}/live_reload`);\
+         builds.onmessage=()=>location.reload();builds.onclose=()=>setTimeout(connect,1000)}})()"
+    )
+}
+
 #[cfg(feature = "ssr")]
 mod policy {
     //! What the browser may load and run for a page. The nonce is made for each answer, so the header is
@@ -98,14 +107,18 @@ mod policy {
     use leptos::prelude::use_context;
     use leptos_axum::ResponseOptions;
 
+    use crate::context::SiteAssets;
+
     /// Sets the header of the answer that is being rendered.
     pub(super) fn announce() {
         let (Some(nonce), Some(response)) = (use_nonce(), use_context::<ResponseOptions>()) else {
             return;
         };
+        let watch = use_context::<SiteAssets>().and_then(|assets| assets.reload_port);
+        let watch = watch.map(|port| format!(" ws://*:{port}")).unwrap_or_default();
         let policy = format!(
             "default-src 'none'; script-src 'self' 'nonce-{nonce}' 'wasm-unsafe-eval'; style-src 'self'; \
-             font-src 'self'; img-src 'self' data:; connect-src 'self'; form-action 'self'; base-uri 'none'; \
+             font-src 'self'; img-src 'self' data:; connect-src 'self'{watch}; form-action 'self'; base-uri 'none'; \
              frame-ancestors 'none'"
         );
         if let Ok(policy) = HeaderValue::from_str(&policy) {

@@ -171,6 +171,8 @@ ids! {
     TraceItemId = "trc";
     /// A stored log item.
     LogItemId = "log";
+    /// A recorded denial.
+    DenialId = "dny";
 }
 
 #[cfg(test)]

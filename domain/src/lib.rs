@@ -19,4 +19,5 @@ pub mod role;
 pub mod secret;
 pub mod tier;
 pub mod time;
+pub mod usage;
 pub mod window;

@@ -14,6 +14,7 @@ interface Allowed {
 export class Watch {
   readonly problems: string[] = [];
   private readonly allowed: Allowed[] = [];
+  private readonly allowedLines: RegExp[] = [];
 
   constructor(private readonly origin: string) {}
 
@@ -25,6 +26,11 @@ export class Watch {
   /** Says that requests that get no answer are part of the test. */
   allowFailure(path: RegExp): void {
     this.allowed.push({ status: "failed", path });
+  }
+
+  /** Says that such lines in the console are part of the test. */
+  allowConsole(text: RegExp): void {
+    this.allowedLines.push(text);
   }
 
   async over(context: BrowserContext): Promise<void> {
@@ -43,6 +49,7 @@ export class Watch {
   private onConsole(message: ConsoleMessage): void {
     const serious = message.type() === "error" || message.type() === "warning";
     if (!serious || FAILED_RESOURCE.test(message.text())) return;
+    if (this.allowedLines.some((line) => line.test(message.text()))) return;
     this.problems.push(`console ${message.type()}: ${message.text()} (${message.location().url})`);
   }
 

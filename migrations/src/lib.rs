@@ -11,6 +11,8 @@ mod m20261121_000003_create_keys;
 mod m20261121_000004_create_telemetry;
 mod m20261121_000005_create_instance;
 mod m20261121_000006_extend_keys;
+mod m20261121_000007_create_usage;
+mod m20261121_000008_index_sandbox;
 
 pub use sea_orm_migration::MigratorTrait;
 use sea_orm_migration::prelude::*;
@@ -28,6 +30,8 @@ impl MigratorTrait for Migrator {
             Box::new(m20261121_000004_create_telemetry::Migration),
             Box::new(m20261121_000005_create_instance::Migration),
             Box::new(m20261121_000006_extend_keys::Migration),
+            Box::new(m20261121_000007_create_usage::Migration),
+            Box::new(m20261121_000008_index_sandbox::Migration),
         ]
     }
 }

@@ -13,6 +13,8 @@ use axum::response::{IntoResponse, Response};
 use rust_embed::{EmbeddedFile, RustEmbed};
 use serde::Deserialize;
 
+use crate::cli::CargoLeptos;
+
 #[derive(RustEmbed)]
 #[cfg_attr(debug_assertions, folder = "../target/site")]
 #[cfg_attr(not(debug_assertions), folder = "../target/site-release")]
@@ -29,14 +31,17 @@ pub struct SiteManifest {
     pub(crate) pieces: BTreeMap<String, Vec<String>>,
     pub(crate) css: String,
     pub(crate) preload: Vec<String>,
+    #[serde(default)]
+    pub(crate) reload_port: Option<u16>,
 }
 
 impl SiteManifest {
-    /// Reads the manifest. Without a built site the pages still come, unstyled and without life, and the
-    /// log says what to run.
-    pub fn load() -> Self {
-        if let Ok(name) = std::env::var("LEPTOS_OUTPUT_NAME") {
-            return Self::of_cargo_leptos(&name);
+    /// Reads the manifest, unless cargo-leptos has built the site. Without a built site the pages still
+    /// come, unstyled and without life, and the log says what to run.
+    pub fn load(cargo_leptos: &CargoLeptos) -> Self {
+        if let Some(name) = &cargo_leptos.output_name {
+            let reload_port = cargo_leptos.watch.then_some(cargo_leptos.reload_port);
+            return Self { reload_port, ..Self::of_cargo_leptos(name) };
         }
         let manifest = Site::get("manifest.json");
         manifest.and_then(|file| serde_json::from_slice(&file.data).ok()).unwrap_or_else(|| {
@@ -45,7 +50,7 @@ impl SiteManifest {
         })
     }
 
-    /// What `cargo leptos watch`, which sets that variable, builds: whole, under names without a hash.
+    /// What cargo-leptos builds: whole, under names without a hash.
     fn of_cargo_leptos(name: &str) -> Self {
         Self {
             js: format!("/pkg/{name}.js"),
@@ -99,7 +104,7 @@ fn compressed(path: &str, headers: &HeaderMap) -> Option<(EmbeddedFile, Option<&
         .find_map(|(coding, ending)| Some((Site::get(&format!("{path}.{ending}"))?, Some(coding))))
 }
 
-/// Files under `pkg/` have their content's hash in their name, unless `cargo leptos watch` built them.
+/// Files under `pkg/` have their content's hash in their name, unless cargo-leptos built them.
 fn caching(path: &str) -> &'static str {
     let name = path.rsplit('/').next().unwrap_or_default();
     if path.starts_with("pkg/") && name.split('.').count() > 2 {
@@ -124,5 +129,18 @@ mod tests {
         assert!(caching("pkg/latchkey.0123abcd.js").contains("immutable"));
         assert!(caching("pkg/latchkey.js").contains("no-cache"));
         assert!(caching("favicon.svg").contains("no-cache"));
+    }
+
+    #[test]
+    fn what_cargo_leptos_built_is_found_without_a_hash_and_tells_of_new_builds() {
+        let mut said = CargoLeptos {
+            output_name: Some("latchkey".to_owned()),
+            watch: true,
+            reload_port: 3001,
+        };
+        let site = SiteManifest::load(&said);
+        assert_eq!((site.js.as_str(), site.reload_port), ("/pkg/latchkey.js", Some(3001)));
+        said.watch = false;
+        assert_eq!(SiteManifest::load(&said).reload_port, None);
     }
 }

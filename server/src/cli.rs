@@ -125,6 +125,31 @@ pub struct Settings {
         value_delimiter = ','
     )]
     pub trusted_proxies: Vec<IpNet>,
+
+    /// What cargo-leptos says, if it started the server.
+    #[command(flatten)]
+    pub cargo_leptos: CargoLeptos,
+}
+
+/// What cargo-leptos says of the site that it has built.
+#[derive(Debug, Clone, Default, Args)]
+pub struct CargoLeptos {
+    /// What the site's files are called; there is no hash in their names.
+    #[arg(long = "leptos-output-name", env = "LEPTOS_OUTPUT_NAME", hide = true)]
+    pub output_name: Option<String>,
+
+    /// Whether it watches, and says so on that port when it has built anew.
+    #[arg(long = "leptos-watch", env = "LEPTOS_WATCH", hide = true)]
+    pub watch: bool,
+
+    /// The port.
+    #[arg(
+        long = "leptos-reload-port",
+        env = "LEPTOS_RELOAD_PORT",
+        hide = true,
+        default_value_t = 3001
+    )]
+    pub reload_port: u16,
 }
 
 /// Who may sign in for the first time.

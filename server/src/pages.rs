@@ -53,6 +53,7 @@ fn contexts(state: &AppState, request: &Request) -> impl Fn() + Clone + Send + S
         pieces: state.site.pieces.clone(),
         css: state.site.css.clone(),
         preload: state.site.preload.clone(),
+        reload_port: state.site.reload_port,
     };
     let sign_in = match state.config.sign_in {
         config::SignIn::Github(_) => SignIn { github: true, local: false },

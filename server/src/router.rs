@@ -19,15 +19,14 @@ use utoipa_axum::routes;
 use crate::http::problem::Refusal;
 use crate::http::{
     api_keys, applications, docs, health, inference_keys, keys, limits, me, organizations, problem,
-    projects, request_id, security_headers, sessions, telemetry, trace, verify,
+    projects, request_id, security_headers, server_functions, sessions, telemetry, trace, usage,
+    verify,
 };
 use crate::state::AppState;
 use crate::{ingest, oauth, pages};
 
 /// Management bodies are small.
 const MANAGEMENT_BODY: usize = 1024 * 1024;
-/// A batch of telemetry.
-const INGEST_BODY: usize = 4 * 1024 * 1024;
 /// No handler takes longer; whoever sends slower is cut off.
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -55,6 +54,9 @@ fn api() -> OpenApiRouter<AppState> {
         .routes(routes!(applications::get))
         .routes(routes!(telemetry::list_traces))
         .routes(routes!(telemetry::list_logs))
+        .routes(routes!(usage::of_key))
+        .routes(routes!(usage::of_inference_key))
+        .routes(routes!(usage::of_project))
         .routes(routes!(me::get))
         .routes(routes!(sessions::refresh))
         .routes(routes!(sessions::logout))
@@ -67,12 +69,15 @@ fn api() -> OpenApiRouter<AppState> {
     let ingest = OpenApiRouter::new()
         .routes(routes!(ingest::traces))
         .routes(routes!(ingest::logs))
-        .layer(DefaultBodyLimit::max(INGEST_BODY));
+        .routes(routes!(ingest::otlp::otlp_traces))
+        .routes(routes!(ingest::otlp::otlp_logs))
+        .layer(DefaultBodyLimit::max(ingest::LARGEST_BODY));
     management.merge(ingest).layer(from_fn(limits::announce))
 }
 
 fn describe() -> (Router<AppState>, Document) {
     let (router, mut document) = api().split_for_parts();
+    server_functions::describe(&mut document);
     docs::complete(&mut document);
     (router, document)
 }

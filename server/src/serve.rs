@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use axum::serve::ListenerExt;
-use latchkey_services::{Database, Error, Services, accounts, check, keys, usage};
+use latchkey_services::{Database, Error, Services, accounts, check, keys, telemetry, usage};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
@@ -20,8 +20,11 @@ use crate::state::AppState;
 const FLUSH_EVERY: Duration = Duration::from_secs(1);
 /// How often what has expired is deleted.
 const PURGE_EVERY: Duration = Duration::from_hours(1);
-/// How often the memory of keys that nobody uses is freed.
-const FORGET_EVERY: Duration = Duration::from_mins(1);
+/// How often old usage is deleted, a little each time, so that counters never wait for it; and how often the
+/// memory of keys that nobody uses is freed.
+const SWEEP_EVERY: Duration = Duration::from_mins(1);
+/// How often what test keys brought a day ago is deleted.
+const PURGE_SANDBOX_EVERY: Duration = Duration::from_mins(1);
 /// How long requests under way may take once the server was told to stop.
 const DRAIN_PATIENCE: Duration = Duration::from_secs(25);
 
@@ -40,6 +43,7 @@ pub async fn serve(settings: Settings) -> anyhow::Result<()> {
     let state = AppState::new(services.clone(), config)?;
     let (stop, stopped) = watch::channel(false);
     let jobs = tokio::spawn(run_jobs(services.clone(), stopped.clone()));
+    let purge = tokio::spawn(purge_sandbox(services.clone(), stopped.clone()));
     let serving = tokio::spawn(run_server(listener, state.clone(), stopped));
     wait_for_signal().await?;
     tracing::info!("stopping: finishing requests under way");
@@ -50,6 +54,7 @@ pub async fn serve(settings: Settings) -> anyhow::Result<()> {
         tracing::warn!("some requests did not finish in time and are cut off");
     }
     jobs.await.context("the background jobs")?;
+    purge.await.context("the purge of the sandbox")?;
     usage::flush(&services).await.context("writing the last counters")?;
     services.database.close().await.context("closing the database")?;
     tracing::info!("stopped");
@@ -95,15 +100,15 @@ async fn run_server(
 async fn run_jobs(services: Services, mut stopped: watch::Receiver<bool>) {
     let mut flush = tokio::time::interval(FLUSH_EVERY);
     let mut purge = tokio::time::interval(PURGE_EVERY);
-    let mut forget = tokio::time::interval(FORGET_EVERY);
+    let mut sweep = tokio::time::interval(SWEEP_EVERY);
     loop {
         let result = tokio::select! {
             () = told_to_stop(&mut stopped) => return,
             _ = flush.tick() => usage::flush(&services).await,
             _ = purge.tick() => purge_expired(&services).await,
-            _ = forget.tick() => {
+            _ = sweep.tick() => {
                 check::forget_idle(&services);
-                Ok(())
+                usage::purge(&services).await
             }
         };
         if let Err(error) = result {
@@ -115,6 +120,24 @@ async fn run_jobs(services: Services, mut stopped: watch::Receiver<bool>) {
 async fn purge_expired(services: &Services) -> Result<(), Error> {
     accounts::purge_expired(services).await?;
     keys::purge_idempotency_keys(services).await
+}
+
+/// Deletes what test keys brought a day ago: at the start, then every minute, until the server stops. It has a
+/// task of its own, so that a large purge keeps no counter waiting.
+async fn purge_sandbox(services: Services, mut stopped: watch::Receiver<bool>) {
+    let mut purge = tokio::time::interval(PURGE_SANDBOX_EVERY);
+    let purge_forever = async {
+        loop {
+            purge.tick().await;
+            if let Err(error) = telemetry::purge_sandbox(&services).await {
+                tracing::warn!(%error, "the sandbox could not be purged; it is tried again in a minute");
+            }
+        }
+    };
+    tokio::select! {
+        () = told_to_stop(&mut stopped) => {}
+        () = purge_forever => {}
+    }
 }
 
 async fn told_to_stop(stopped: &mut watch::Receiver<bool>) {

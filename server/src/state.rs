@@ -38,9 +38,9 @@ impl AppState {
         };
         Ok(Self {
             services,
+            site: Arc::new(SiteManifest::load(&config.cargo_leptos)),
             config: Arc::new(config),
             github,
-            site: Arc::new(SiteManifest::load()),
             draining: Arc::default(),
         })
     }

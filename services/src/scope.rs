@@ -87,6 +87,12 @@ impl OrganizationScope {
 }
 
 impl ProjectScope {
+    /// A scope that nobody was asked for.
+    #[cfg(test)]
+    pub(crate) fn for_test(id: ProjectId) -> Self {
+        Self { id, key_prefix: "lk".parse().expect("a prefix"), grant: Grant::Member(Role::Viewer) }
+    }
+
     pub(crate) const fn id(&self) -> ProjectId {
         self.id
     }

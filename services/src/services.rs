@@ -13,7 +13,7 @@ use crate::database::Database;
 use crate::digest::Pepper;
 use crate::entity::instance;
 use crate::random::Random;
-use crate::usage::LastUses;
+use crate::usage::Meter;
 
 /// What an operator decides and the services need to know.
 #[derive(Debug, Clone)]
@@ -74,7 +74,7 @@ pub struct Inner {
     pub(crate) key_cache: KeyCache,
     pub(crate) requests: Windows,
     pub(crate) tokens: Windows,
-    pub(crate) last_uses: LastUses,
+    pub(crate) usage: Meter,
 }
 
 impl Deref for Services {
@@ -108,7 +108,7 @@ impl Services {
             key_cache: KeyCache::new(),
             requests: Windows::new(),
             tokens: Windows::new(),
-            last_uses: LastUses::default(),
+            usage: Meter::new(),
         })))
     }
 }

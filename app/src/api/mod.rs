@@ -14,6 +14,7 @@ mod keys;
 mod organizations;
 mod project_keys;
 mod telemetry;
+mod usage;
 
 pub use accounts::{GetMe, ListProjects, get_me, list_projects};
 pub use applications::{GetApplication, ListApplications, get_application, list_applications};
@@ -31,3 +32,4 @@ pub use project_keys::{
     list_project_keys, rotate_key, unarchive_key,
 };
 pub use telemetry::{ListLogs, ListTraces, list_logs, list_traces};
+pub use usage::{GetKeyUsage, GetProjectUsage, get_key_usage, get_project_usage};

@@ -66,19 +66,40 @@ impl Toasts {
         self.show(text.into(), None, action);
     }
 
-    fn show(self, text: String, glyph: Option<Glyph>, action: Option<ToastAction>) {
+    /// Says that something fails at present. The message goes with the answer.
+    #[must_use = "the message is closed when this is dropped"]
+    pub fn trouble(self, text: impl Into<String>, action: Option<ToastAction>) -> Trouble {
+        Trouble { toasts: self, id: self.show(text.into(), None, action) }
+    }
+
+    /// A failure that is said again takes the place of the one before.
+    fn show(self, text: String, glyph: Option<Glyph>, action: Option<ToastAction>) -> u32 {
         let id = self.last.get_value().wrapping_add(1);
         self.last.set_value(id);
         self.shown.update(|shown| {
+            shown.retain(|toast| !(glyph.is_none() && toast.glyph.is_none() && toast.text == text));
             if shown.len() == MOST {
                 shown.remove(0);
             }
             shown.push(Toast { id, text, glyph, action });
         });
+        id
     }
 
     fn close(self, id: u32) {
         self.shown.update(|shown| shown.retain(|toast| toast.id != id));
+    }
+}
+
+/// Something that fails at present, for as long as this is kept.
+pub struct Trouble {
+    toasts: Toasts,
+    id: u32,
+}
+
+impl Drop for Trouble {
+    fn drop(&mut self) {
+        self.toasts.close(self.id);
     }
 }
 

@@ -186,6 +186,7 @@ pub struct RotateRequest {
 
 /// Which keys of a project are wanted.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct KeyFilter {
     /// Of this kind.
     pub kind: Option<KeyKind>,

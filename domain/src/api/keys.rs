@@ -62,6 +62,7 @@ pub struct ApiKey {
 
 /// A key in a list of the pages, with what the API tells elsewhere.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct ListedKey {
     /// The key.
     #[serde(flatten)]
@@ -74,6 +75,7 @@ pub struct ListedKey {
 
 /// A secret that was rotated away and still works for its grace period.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct OldSecret {
     /// What may be shown of it.
     pub masked: KeyHint,

@@ -5,6 +5,7 @@ mod key_requests;
 mod keys;
 mod page;
 mod telemetry;
+mod usage;
 mod verify;
 mod workspace;
 
@@ -17,6 +18,7 @@ pub use page::{InvalidLimit, Page, PageLimit};
 pub use telemetry::{
     Accepted, IngestedLog, IngestedTrace, LogBatch, LogEntry, TraceBatch, TraceEntry,
 };
+pub use usage::{LastUsed, RecentDenial, Usage, UsageBucket, UsageTotals};
 pub use verify::{
     BudgetState, PresentedSecret, RateLimitState, VerifiedKey, VerifyAnswer, VerifyRequest,
 };

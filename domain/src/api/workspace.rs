@@ -113,6 +113,7 @@ pub struct Application {
 
 /// An application with what stands above it, for its page.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct ApplicationContext {
     /// The application.
     pub application: Application,

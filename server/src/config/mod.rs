@@ -11,7 +11,7 @@ use ipnet::IpNet;
 use latchkey_services::accounts::tokens::JwtSecret;
 use latchkey_services::{Pepper, Settings as ServiceSettings, Signup};
 
-use crate::cli::{Settings, SignupSetting};
+use crate::cli::{CargoLeptos, Settings, SignupSetting};
 
 pub use public_url::PublicUrl;
 
@@ -28,6 +28,8 @@ pub struct Config {
     pub sign_in: SignIn,
     /// Proxies that are believed.
     pub trusted_proxies: Vec<IpNet>,
+    /// What cargo-leptos says, if it started the server.
+    pub cargo_leptos: CargoLeptos,
     /// What the services need to know.
     pub services: ServiceSettings,
 }
@@ -90,6 +92,7 @@ impl Config {
             database_url,
             sign_in,
             trusted_proxies: settings.trusted_proxies,
+            cargo_leptos: settings.cargo_leptos,
             services: ServiceSettings {
                 pepper: Pepper::new(&pepper),
                 jwt_secret: JwtSecret::new(jwt_secret).context("LATCHKEY_JWT_SECRET")?,

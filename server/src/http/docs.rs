@@ -27,8 +27,11 @@ use crate::state::AppState;
         (name = "API keys", description = "Keys of an application, as Upblit’s clients know them"),
         (name = "Ingest", description = "What applications send in with their keys"),
         (name = "Telemetry", description = "What they sent, read back"),
+        (name = "Usage", description = "What keys are used for, and why calls were refused"),
         (name = "Workspace", description = "Organizations, projects and applications"),
         (name = "Sessions", description = "Signing in, staying signed in, signing out"),
+        (name = "Dashboard", description = "What the pages call: the arguments as JSON. A list takes the \
+                                            `next_cursor` of the page before as `cursor`"),
         (name = "Operation", description = "For whoever runs the server"),
     ),
     modifiers(&Security),
@@ -60,6 +63,9 @@ impl Modify for Security {
         components.add_security_scheme("user", SecurityScheme::Http(user));
         let service = Http::new(HttpAuthScheme::Bearer);
         components.add_security_scheme("service_key", SecurityScheme::Http(service));
+        let mut bearer = Http::new(HttpAuthScheme::Bearer);
+        bearer.bearer_format = Some("API key".to_owned());
+        components.add_security_scheme("bearer_key", SecurityScheme::Http(bearer));
         let key = ApiKey::Header(ApiKeyValue::new("x-api-key"));
         components.add_security_scheme("key", SecurityScheme::ApiKey(key));
     }

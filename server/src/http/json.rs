@@ -56,7 +56,8 @@ fn require_json(headers: &HeaderMap) -> Result<(), Refusal> {
     ))
 }
 
-async fn read<S: Send + Sync>(request: Request, state: &S) -> Result<Bytes, Refusal> {
+/// The whole body, within the route's size.
+pub(crate) async fn read<S: Send + Sync>(request: Request, state: &S) -> Result<Bytes, Refusal> {
     Bytes::from_request(request, state).await.map_err(|rejection| match rejection {
         BytesRejection::FailedToBufferBody(cause)
             if cause.status() == axum::http::StatusCode::PAYLOAD_TOO_LARGE =>

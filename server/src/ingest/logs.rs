@@ -25,6 +25,7 @@ use crate::http::problem::Refusal;
         (status = 403, description = "`wrong_scope`", body = Problem),
         (status = 413, description = "`too_large`: over 4 MiB", body = Problem),
         (status = 422, description = "`invalid`", body = Problem),
+        (status = 429, description = "`rate_limited`, `token_rate_limited`, `token_budget_exhausted`, `quota_exceeded`, with `Retry-After`", body = Problem),
         (status = 503, description = "`unavailable`", body = Problem),
     ),
     security(("key" = [])),

@@ -1,6 +1,7 @@
-//! `/ingest/…`: what applications send in with `x-api-key`, in the form of Upblit's SDKs.
+//! What applications send in with their keys: `/ingest/…` in the form of Upblit's SDKs, and OTLP.
 
 mod logs;
+pub(crate) mod otlp;
 mod traces;
 
 pub(crate) use logs::{__path_logs, logs};
@@ -13,11 +14,15 @@ use latchkey_domain::key::KeyKind;
 use latchkey_services::check::{self, Call};
 use latchkey_services::telemetry::Source;
 
+use crate::http::auth::bearer;
 use crate::http::client::ClientIp;
 use crate::http::extract::no_such_id;
 use crate::http::limits;
 use crate::http::problem::Refusal;
 use crate::state::AppState;
+
+/// The largest body, as it is sent and unpacked.
+pub(crate) const LARGEST_BODY: usize = 4 * 1024 * 1024;
 
 const API_KEY: HeaderName = HeaderName::from_static("x-api-key");
 const APPLICATION: HeaderName = HeaderName::from_static("x-application-id");
@@ -29,25 +34,52 @@ impl FromRequestParts<AppState> for KeySource {
     type Rejection = Refusal;
 
     async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, Refusal> {
-        let ClientIp(ip) = match ClientIp::from_request_parts(parts, state).await {
-            Ok(ip) => ip,
-            Err(never) => match never {},
-        };
-        let header = |name| parts.headers.get(name).map(|value| value.to_str().unwrap_or_default());
-        let application = match header(APPLICATION) {
-            Some(text) => Some(text.parse().map_err(|_| no_such_id())?),
-            None => None,
-        };
-        let call = Call { kind: Some(KeyKind::Api), application, ip, ..Call::default() };
-        let checked = check::check(&state.services, header(API_KEY), call).await;
-        let admission = match checked {
-            Ok(admission) => admission,
-            Err(denial) => {
-                limits::denied(parts, &denial);
-                return Err(denial.into());
-            }
-        };
-        limits::admitted(parts, admission.limits);
-        Ok(Self(Source::of(&state.services, admission.key, application).await?))
+        source(parts, state, |parts| header(parts, API_KEY)).await.map(Self)
     }
+}
+
+/// The same for OpenTelemetry's exporters, which may also send the key as a bearer token.
+pub(crate) struct ExporterSource(pub(crate) Source);
+
+impl FromRequestParts<AppState> for ExporterSource {
+    type Rejection = Refusal;
+
+    async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, Refusal> {
+        source(parts, state, exporter_key).await.map(Self)
+    }
+}
+
+fn exporter_key(parts: &Parts) -> Option<&str> {
+    header(parts, API_KEY).or_else(|| bearer(&parts.headers))
+}
+
+async fn source(
+    parts: &mut Parts,
+    state: &AppState,
+    key: fn(&Parts) -> Option<&str>,
+) -> Result<Source, Refusal> {
+    let ClientIp(ip) = match ClientIp::from_request_parts(parts, state).await {
+        Ok(ip) => ip,
+        Err(never) => match never {},
+    };
+    let application = match header(parts, APPLICATION) {
+        Some(text) => Some(text.parse().map_err(|_| no_such_id())?),
+        None => None,
+    };
+    let call = Call { kind: Some(KeyKind::Api), application, ip, ..Call::default() };
+    let checked = check::check(&state.services, key(parts), call).await;
+    let admission = match checked {
+        Ok(admission) => admission,
+        Err(denial) => {
+            limits::denied(parts, &denial);
+            return Err(denial.into());
+        }
+    };
+    limits::admitted(parts, admission.limits);
+    Ok(Source::of(&state.services, admission.key, application).await?)
+}
+
+/// A header's text; one that is no text is there, but empty.
+fn header(parts: &Parts, name: HeaderName) -> Option<&str> {
+    parts.headers.get(name).map(|value| value.to_str().unwrap_or_default())
 }

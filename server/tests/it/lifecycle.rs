@@ -121,24 +121,24 @@ on_both_databases! {
             "application_id": ada.application});
         let created = world.create(&ada, &body).await;
         let path = format!("/v1/keys/{}", text(&created["api_key"]["id"]));
-        let patch = async |body: Value| world.send(Method::PATCH, &path, &ada, &body).await;
-        let changed: Value = patch(json!({"name": "B", "rpm": null})).await.json().await.unwrap();
+        let change = async |body: Value| world.send(Method::PATCH, &path, &ada, &body).await;
+        let changed: Value = change(json!({"name": "B", "rpm": null})).await.json().await.unwrap();
         assert_eq!((&changed["name"], &changed["rpm"]), (&json!("B"), &Value::Null));
         assert_eq!((&changed["token_limit"], &changed["token_limit_period"]), (&json!(9), &json!("day")));
-        let half = problem(patch(json!({"token_limit": null})).await, 422, "invalid").await;
+        let half = problem(change(json!({"token_limit": null})).await, 422, "invalid").await;
         assert_eq!(half["errors"][0]["field"], "token_limit");
         let both: Value =
-            patch(json!({"token_limit": null, "token_limit_period": null})).await.json().await.unwrap();
+            change(json!({"token_limit": null, "token_limit_period": null})).await.json().await.unwrap();
         assert_eq!(both["token_limit_period"], Value::Null);
-        problem(patch(json!({"expires_at": at(-1)})).await, 422, "invalid").await;
-        problem(patch(json!({"name": null})).await, 422, "invalid").await;
-        problem(patch(json!({"environment": "test"})).await, 422, "invalid").await;
+        problem(change(json!({"expires_at": at(-1)})).await, 422, "invalid").await;
+        problem(change(json!({"name": null})).await, 422, "invalid").await;
+        problem(change(json!({"environment": "test"})).await, 422, "invalid").await;
         world.create(&ada, &json!({"name": "C"})).await;
-        problem(patch(json!({"name": "C"})).await, 409, "name_taken").await;
-        assert_eq!(patch(json!({"name": "B"})).await.status(), 200, "its own name is its own");
-        assert_eq!(patch(json!({})).await.status(), 200);
+        problem(change(json!({"name": "C"})).await, 409, "name_taken").await;
+        assert_eq!(change(json!({"name": "B"})).await.status(), 200, "its own name is its own");
+        assert_eq!(change(json!({})).await.status(), 200);
         assert_eq!(world.send(Method::DELETE, &path, &ada, &Value::Null).await.status(), 204);
-        problem(patch(json!({"rpm": 1})).await, 409, "conflict").await;
+        problem(change(json!({"rpm": 1})).await, 409, "conflict").await;
     }
 
     async fn a_changed_limit_holds_from_the_answer_on(world: World) {

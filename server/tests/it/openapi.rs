@@ -38,3 +38,54 @@ fn openapi_names_every_endpoint() {
     endpoints.sort();
     insta::assert_snapshot!("endpoints", endpoints.join("\n"));
 }
+
+/// Pages and API are one contract: what the pages call stands in the document, and nothing else does there.
+#[test]
+fn openapi_describes_every_server_function_and_no_other() {
+    let document = latchkey_server::openapi();
+    let described = document.paths.paths.iter().filter(|(path, _)| path.starts_with("/api/"));
+    let mut described: Vec<&str> = described
+        .map(|(path, item)| {
+            let operation = item.post.as_ref().unwrap();
+            assert_eq!(operation.tags.as_deref(), Some(&["Dashboard".to_owned()][..]), "{path}");
+            assert!(operation.security.is_some(), "{path} says nothing of who may call it");
+            path.as_str()
+        })
+        .collect();
+    let mut registered: Vec<&str> = leptos::server_fn::axum::server_fn_paths()
+        .map(|(path, method)| {
+            assert_eq!(method, "POST", "{path}");
+            path
+        })
+        .collect();
+    described.sort_unstable();
+    registered.sort_unstable();
+    assert!(!registered.is_empty());
+    assert_eq!(described, registered);
+}
+
+#[test]
+fn openapi_refers_only_to_schemas_that_it_has() {
+    let document = serde_json::to_value(latchkey_server::openapi()).unwrap();
+    let mut references = Vec::new();
+    collect_references(&document, &mut references);
+    assert!(references.contains(&"#/components/schemas/Page_ListedKey".to_owned()));
+    for reference in references {
+        let pointer = reference.strip_prefix('#').unwrap();
+        assert!(document.pointer(pointer).is_some(), "{reference} is not in the document");
+    }
+}
+
+fn collect_references(value: &serde_json::Value, references: &mut Vec<String>) {
+    if let Some(reference) = value.get("$ref").and_then(serde_json::Value::as_str) {
+        references.push(reference.to_owned());
+    }
+    let parts: Vec<&serde_json::Value> = match value {
+        serde_json::Value::Object(object) => object.values().collect(),
+        serde_json::Value::Array(items) => items.iter().collect(),
+        _ => Vec::new(),
+    };
+    for part in parts {
+        collect_references(part, references);
+    }
+}

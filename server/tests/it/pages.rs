@@ -15,6 +15,7 @@ async fn pages_come_with_a_strict_content_policy() {
             policy.contains("frame-ancestors 'none'") && !policy.contains("unsafe-inline"),
             "{policy}"
         );
+        assert!(policy.contains("connect-src 'self';"), "{policy}");
         let nonce = policy.split("'nonce-").nth(1).unwrap().split('\'').next().unwrap().to_owned();
         let html = page.text().await.unwrap();
         for script in html.split("<script").skip(1) {

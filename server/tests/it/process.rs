@@ -1,26 +1,32 @@
 //! The binary itself: starting, draining, dying.
 
+use std::fs::File;
 use std::io::{BufRead, BufReader};
+use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use reqwest::Client;
+use sea_orm::ConnectionTrait;
 use serde_json::Value;
 use tempfile::TempDir;
 
+use crate::sandbox::count;
 use crate::world::{refresh_cookie, text, traces};
 
-struct Process {
+pub(crate) struct Process {
     child: Child,
-    base: String,
+    pub(crate) base: String,
 }
 
 impl Process {
     /// Starts the binary on a free port and waits until it is ready.
-    async fn start(folder: &TempDir, client: &Client) -> Self {
+    pub(crate) async fn start(folder: &TempDir, client: &Client) -> Self {
         let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let child =
-            command(folder).arg(format!("--latchkey-listen=127.0.0.1:{port}")).spawn().unwrap();
+        let log = File::options().create(true).append(true).open(log_file(folder)).unwrap();
+        let mut command = command(folder);
+        command.arg(format!("--latchkey-listen=127.0.0.1:{port}")).stderr(log);
+        let child = command.spawn().unwrap();
         let process = Self { child, base: format!("http://127.0.0.1:{port}") };
         for _ in 0..200 {
             let ready = client.get(format!("{}/readyz", process.base)).send().await;
@@ -32,16 +38,29 @@ impl Process {
         panic!("the server was not ready within 10 s");
     }
 
-    fn signal(&self, name: &str) {
+    /// The most memory that it had at once, in kilobytes.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn peak_memory(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
+        let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+        peak.trim().trim_end_matches(" kB").parse().unwrap()
+    }
+
+    pub(crate) fn signal(&self, name: &str) {
         let kill =
             Command::new("kill").args([name, &self.child.id().to_string()]).status().unwrap();
         assert!(kill.success());
     }
 
     /// Waits for the end and returns the exit code.
-    fn wait(mut self) -> Option<i32> {
+    pub(crate) fn wait(mut self) -> Option<i32> {
         self.child.wait().unwrap().code()
     }
+}
+
+/// What the processes on this folder have said.
+fn log_file(folder: &TempDir) -> PathBuf {
+    folder.path().join("log.jsonl")
 }
 
 fn command(folder: &TempDir) -> Command {
@@ -54,7 +73,7 @@ fn command(folder: &TempDir) -> Command {
     command
 }
 
-async fn sign_in(client: &Client, base: &str) -> (String, String) {
+pub(crate) async fn sign_in(client: &Client, base: &str) -> (String, String) {
     let signed_in =
         client.post(format!("{base}/auth/local")).header("origin", base).send().await.unwrap();
     let body = serde_json::json!({ "refreshToken": refresh_cookie(&signed_in).unwrap() });
@@ -79,7 +98,7 @@ async fn sign_in(client: &Client, base: &str) -> (String, String) {
     (jwt, text(&application["data"][0]["id"]))
 }
 
-fn client() -> Client {
+pub(crate) fn client() -> Client {
     Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap()
 }
 
@@ -158,8 +177,49 @@ async fn sigterm_drains_and_writes_the_last_counters() {
     let list: Value =
         client.get(path).bearer_auth(&jwt).send().await.unwrap().json().await.unwrap();
     assert!(list["data"][0]["last_used_at"].is_string(), "the use was written at the end");
+    let path = format!("{}/v1/keys/{}/usage", process.base, text(&list["data"][0]["id"]));
+    let usage: Value =
+        client.get(path).bearer_auth(&jwt).send().await.unwrap().json().await.unwrap();
+    assert_eq!(usage["totals"]["valid"], 1, "the counters were written at the end");
     process.signal("-TERM");
     assert_eq!(process.wait(), Some(0));
+}
+
+#[tokio::test]
+async fn what_is_over_is_purged_at_the_start_whatever_stopped_the_server() {
+    let (folder, client) = (tempfile::tempdir().unwrap(), client());
+    let process = Process::start(&folder, &client).await;
+    let (jwt, application) = sign_in(&client, &process.base).await;
+    let path = format!("{}/apikey?ApplicationId={application}", process.base);
+    for environment in ["test", "live"] {
+        let body = serde_json::json!({ "environment": environment });
+        let key = client.post(&path).bearer_auth(&jwt).json(&body).send().await.unwrap();
+        let key: String = key.json().await.unwrap();
+        assert_eq!(ingest(&client, &process.base, &key).await.status(), 200);
+    }
+    process.signal("-KILL");
+    assert_eq!(process.wait(), None);
+
+    let url = format!("sqlite://{}/data/latchkey.db", folder.path().display());
+    let database = sea_orm::Database::connect(&url).await.unwrap();
+    // A day and a second pass.
+    database
+        .execute_unprepared("UPDATE traces SET received_at = received_at - 86401000")
+        .await
+        .unwrap();
+    let process = Process::start(&folder, &client).await;
+    for _ in 0..200 {
+        if count(&database, "traces").await == 1 {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    assert_eq!(count(&database, "traces").await, 1, "the live one");
+    process.signal("-TERM");
+    assert_eq!(process.wait(), Some(0));
+    let log = std::fs::read_to_string(log_file(&folder)).unwrap();
+    let purge = log.lines().find(|line| line.contains("purged")).unwrap();
+    assert!(purge.contains("\"traces\":1,\"logs\":0"), "{purge}");
 }
 
 #[test]

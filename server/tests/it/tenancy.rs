@@ -22,6 +22,9 @@ on_both_databases! {
             world.get(&format!("/v1/applications/{}", ada.application)),
             world.get(&format!("/v1/applications/{}/traces", ada.application)),
             world.get(&format!("/v1/applications/{}/logs", ada.application)),
+            world.get(&format!("/v1/keys/{key}/usage")),
+            world.get(&format!("/v1/inference/keys/{key}/usage")),
+            world.get(&format!("/v1/projects/{}/usage", ada.project)),
         ] {
             problem(request.bearer_auth(&eve.jwt).send().await.unwrap(), 404, "not_found").await;
         }
@@ -33,8 +36,13 @@ on_both_databases! {
             ("keys/revoke", "key_id", &key),
             ("traces/list", "application_id", &ada.application),
             ("logs/list", "application_id", &ada.application),
+            ("usage/key", "key_id", &key),
+            ("usage/project", "project_id", &ada.project),
         ] {
-            let body = serde_json::json!({ field: id });
+            let mut body = serde_json::json!({ field: id });
+            if function.starts_with("usage/") {
+                body["range"] = "24h".into();
+            }
             let request = world.post(&format!("/api/{function}")).json(&body);
             let own = request.try_clone().unwrap().send().await.unwrap();
             assert_eq!(own.status(), 401, "{function}: {}", own.text().await.unwrap());

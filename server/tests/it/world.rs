@@ -220,12 +220,18 @@ impl World {
 
     /// Signs a person in whose organization is on the Pro tier.
     pub(crate) async fn pro(&self, login: &str) -> Session {
-        let (who, root) = (self.sign_in(login).await, self.sign_in("root").await);
+        let who = self.sign_in(login).await;
+        self.set_tier(&who, "pro").await;
+        who
+    }
+
+    /// Puts a person's organization on a tier.
+    pub(crate) async fn set_tier(&self, who: &Session, tier: &str) {
+        let root = self.sign_in("root").await;
         let path = format!("/v1/organizations/{}", who.organization);
-        let body = serde_json::json!({"tier": "pro"});
+        let body = serde_json::json!({ "tier": tier });
         let changed = self.send(Method::PATCH, &path, &root, &body).await;
         assert_eq!(changed.status(), StatusCode::OK);
-        who
     }
 
     /// The keys of the person's application, as they are listed.

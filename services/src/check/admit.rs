@@ -12,6 +12,7 @@ use latchkey_domain::window::Taken;
 use super::outcome::{full_state, rate_state, seconds};
 use super::{Admission, Call, Denial, Found, KeyRecord, LimitStates, budget};
 use crate::services::Services;
+use crate::usage::quota::{self, Counted};
 
 /// The decision on a call at `now`.
 pub(super) async fn decide(
@@ -25,17 +26,15 @@ pub(super) async fn decide(
         let limits = LimitStates { requests: standing(services, key), ..LimitStates::default() };
         return Err(Denial { detail, key: Some(Arc::clone(key)), limits, ..Denial::of(outcome) });
     }
-    let mut taken = TakenLimits { services, key, requests: None, tokens: None };
+    let mut taken = TakenLimits { services, key, requests: None, tokens: None, quota: None };
     let mut limits = LimitStates::default();
-    let denied = match taken.take_windows(call.cost, &mut limits) {
-        Some(denial) => denial,
-        None => match take_budget(services, key, call.cost, now, &mut limits).await {
-            Ok(()) => return Ok(Admission { key: Arc::clone(key), limits }),
-            Err(denial) => denial,
-        },
-    };
-    taken.give_back();
-    Err(Denial { key: Some(Arc::clone(key)), limits, ..denied })
+    match taken.take_all(call.cost, now, &mut limits).await {
+        Ok(()) => Ok(Admission { key: Arc::clone(key), limits }),
+        Err(denied) => {
+            taken.give_back();
+            Err(Denial { key: Some(Arc::clone(key)), limits, ..denied })
+        }
+    }
 }
 
 /// What the key itself says of a call, its limits aside; none: it may go on.
@@ -88,15 +87,56 @@ fn standing(services: &Services, key: &KeyRecord) -> Option<latchkey_domain::api
     Some(rate_state(services.requests.state(key.id, now, limit), limit))
 }
 
-/// What a call holds of the limits per minute until it is decided.
+/// What a call holds of the limits until it is decided.
 struct TakenLimits<'a> {
     services: &'a Services,
     key: &'a KeyRecord,
     requests: Option<Taken>,
     tokens: Option<Taken>,
+    quota: Option<Counted>,
 }
 
 impl TakenLimits<'_> {
+    /// Takes what the call needs, the budget last: that can't be given back.
+    async fn take_all(
+        &mut self,
+        cost: u64,
+        now: Timestamp,
+        limits: &mut LimitStates,
+    ) -> Result<(), Denial> {
+        let (services, key) = (self.services, self.key);
+        let counts = quota::counts(key.kind, key.environment);
+        if counts && key.tier.requests_per_month().is_some() {
+            quota::know(services, key.project, now).await.map_err(|error| {
+                tracing::error!(%error, "a quota could not be asked");
+                Denial::of(Outcome::Unavailable)
+            })?;
+        }
+        if let Some(denial) = self.take_windows(cost, limits) {
+            return Err(denial);
+        }
+        if counts && let Some(denial) = self.take_quota(now) {
+            return Err(denial);
+        }
+        take_budget(services, key, cost, now, limits).await
+    }
+
+    /// Counts the call against the project's month, or says why it can't.
+    fn take_quota(&mut self, now: Timestamp) -> Option<Denial> {
+        let (quota, limit) = (&self.services.usage.quota, self.key.tier.requests_per_month());
+        match quota.admit(self.key.project, limit, now) {
+            Ok(counted) => {
+                self.quota = Some(counted);
+                None
+            }
+            Err(hit) => Some(Denial {
+                detail: hit.detail(),
+                retry_after: Some(hit.resets_at.since(now)),
+                ..Denial::of(Outcome::QuotaExceeded)
+            }),
+        }
+    }
+
     /// Takes what the call needs of the limits per minute, or says why it can't.
     fn take_windows(&mut self, cost: u64, limits: &mut LimitStates) -> Option<Denial> {
         let now = self.services.clock.monotonic();
@@ -153,6 +193,9 @@ impl TakenLimits<'_> {
         }
         if let Some(taken) = self.tokens {
             self.services.tokens.give_back(self.key.id, taken);
+        }
+        if let Some(counted) = self.quota {
+            self.services.usage.quota.give_back(counted);
         }
     }
 }

@@ -31,13 +31,7 @@ pub(super) async fn take(
     now: Timestamp,
 ) -> Result<Result<BudgetState, BudgetState>, Error> {
     let (starts_at, resets_at) = period.around(now);
-    let state = |used: u64| BudgetState {
-        limit: limit.get(),
-        used,
-        remaining: limit.get().saturating_sub(used),
-        period,
-        resets_at,
-    };
+    let state = |used| state(limit, period, used, resets_at);
     let spent = Spent { key, period, starts_at, tokens: cost };
     if (1..=limit.get()).contains(&cost)
         && let Some(used) = add(services, spent, limit).await?
@@ -47,6 +41,23 @@ pub(super) async fn take(
     let used = used(services, spent).await?;
     let open = cost == 0 && used < limit.get();
     Ok(if open { Ok(state(used)) } else { Err(state(used)) })
+}
+
+/// Where a budget stands at `now`.
+pub(crate) async fn standing(
+    services: &Services,
+    key: KeyId,
+    (limit, period): (Tokens, Period),
+    now: Timestamp,
+) -> Result<BudgetState, Error> {
+    let (starts_at, resets_at) = period.around(now);
+    let used = used(services, Spent { key, period, starts_at, tokens: 0 }).await?;
+    Ok(state(limit, period, used, resets_at))
+}
+
+fn state(limit: Tokens, period: Period, used: u64, resets_at: Timestamp) -> BudgetState {
+    let limit = limit.get();
+    BudgetState { limit, used, remaining: limit.saturating_sub(used), period, resets_at }
 }
 
 /// One statement, so that no other call can come between the look and the taking. The answer is what is used

@@ -29,6 +29,7 @@ pub(crate) use windows::Windows;
 
 use crate::digest::KeyDigest;
 use crate::services::Services;
+use crate::usage::{TokenCounts, Use};
 
 /// The call that a key shall admit.
 #[derive(Debug, Clone, Copy, Default)]
@@ -62,7 +63,7 @@ impl Found {
 
 /// Checks the key that came with a call, if one came.
 ///
-/// With a cached record and no token budget this neither waits nor asks the database.
+/// With a cached record, of a project in use, and no token budget this neither waits nor asks the database.
 ///
 /// # Errors
 /// The [`Denial`] with the outcome.
@@ -102,7 +103,21 @@ pub async fn admit(
 ) -> Result<Admission, Denial> {
     let now = services.clock.now();
     let decided = admit::decide(services, found, call, now).await;
-    services.last_uses.record(found.key.id, now, call.ip);
+    let used = |outcome| Use {
+        key: found.key.id,
+        project: found.key.project,
+        kind: found.key.kind,
+        environment: found.key.environment,
+        old_secret: found.old,
+        outcome,
+        at: now,
+        ip: call.ip,
+        tokens: TokenCounts::default(),
+    };
+    match &decided {
+        Ok(_) => services.usage.record(&used(Outcome::Valid)),
+        Err(denial) => services.usage.denied(&used(denial.outcome), &denial.detail),
+    }
     decided
 }
 

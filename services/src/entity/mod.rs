@@ -3,13 +3,17 @@
 
 pub(crate) mod application;
 pub(crate) mod budget;
+pub(crate) mod denial;
 pub(crate) mod idempotency_key;
 pub(crate) mod instance;
 pub(crate) mod key;
+pub(crate) mod key_usage;
 pub(crate) mod log;
 pub(crate) mod membership;
 pub(crate) mod organization;
 pub(crate) mod project;
+pub(crate) mod project_month;
+pub(crate) mod project_usage;
 pub(crate) mod refresh_token;
 pub(crate) mod session;
 pub(crate) mod sign_in_state;

@@ -41,7 +41,7 @@ const fn to_write(kind: KeyKind) -> Permission {
 }
 
 /// The row of a key in a scope.
-async fn find(
+pub(crate) async fn find(
     database: &impl ConnectionTrait,
     scope: &ProjectScope,
     id: KeyId,

@@ -6,51 +6,52 @@ use latchkey_domain::problem::FieldError;
 use crate::error::Error;
 
 /// The most items of one batch.
-const ITEMS: usize = 10_000;
+pub const MOST_ITEMS: usize = 10_000;
 
-/// Collects what is wrong with a batch.
-pub(super) struct Limits {
-    list: &'static str,
-    errors: Vec<FieldError>,
+/// Collects what is wrong with an item.
+#[derive(Default)]
+pub(super) struct Faults(Vec<FieldError>);
+
+impl Faults {
+    /// Checks the length of a text.
+    pub(super) fn text(&mut self, field: &str, text: &str, most: usize) {
+        if text.len() > most && text.chars().count() > most {
+            self.add(field, format!("Use at most {most} characters."));
+        }
+    }
+
+    /// Notes that a field is wrong.
+    pub(super) fn add(&mut self, field: &str, message: impl Into<String>) {
+        self.0.push(FieldError { field: field.to_owned(), message: message.into() });
+    }
+
+    pub(super) fn into_errors(self) -> Vec<FieldError> {
+        self.0
+    }
 }
 
-impl Limits {
-    /// For a batch of `items` in the field `list`.
-    ///
-    /// # Errors
-    /// There are more than 10,000.
-    pub(super) fn of(list: &'static str, items: usize) -> Result<Self, Error> {
-        if items > ITEMS {
-            return Err(Error::invalid(
-                list,
-                format!("Send at most 10,000 items; these are {items}."),
-            ));
-        }
-        Ok(Self { list, errors: Vec::new() })
+/// Checks a batch that stands in the field `list`: all of its items are to be stored, or none.
+///
+/// # Errors
+/// `Invalid`: there are more than 10,000, or `check` finds something wrong with one.
+pub(super) fn check_batch<T>(
+    list: &str,
+    items: &[T],
+    check: impl Fn(&T) -> Vec<FieldError>,
+) -> Result<(), Error> {
+    /// Enough to see a pattern; a batch may have ten thousand wrong items.
+    const SHOWN: usize = 20;
+    let count = items.len();
+    if count > MOST_ITEMS {
+        let message = format!("Send at most 10,000 items; these are {count}.");
+        return Err(Error::invalid(list, message));
     }
-
-    /// Checks the length of a text.
-    pub(super) fn text(&mut self, index: usize, field: &str, text: &str, most: usize) {
-        if text.len() > most && text.chars().count() > most {
-            self.refuse(index, field, format!("Use at most {most} characters."));
-        }
-    }
-
-    /// Notes that a field of an item is wrong.
-    pub(super) fn refuse(&mut self, index: usize, field: &str, message: String) {
-        /// Enough to see a pattern; a batch may have ten thousand wrong items.
-        const SHOWN: usize = 20;
-        if self.errors.len() < SHOWN {
-            self.errors
-                .push(FieldError { field: format!("{}[{index}].{field}", self.list), message });
-        }
-    }
-
-    /// # Errors
-    /// Something was wrong.
-    pub(super) fn finish(self) -> Result<(), Error> {
-        if self.errors.is_empty() { Ok(()) } else { Err(Error::Invalid(self.errors)) }
-    }
+    let errors = items.iter().enumerate().flat_map(|(index, item)| {
+        let place = move |field| format!("{list}[{index}].{field}");
+        check(item).into_iter().map(move |error| FieldError { field: place(error.field), ..error })
+    });
+    let errors: Vec<FieldError> = errors.take(SHOWN).collect();
+    if errors.is_empty() { Ok(()) } else { Err(Error::Invalid(errors)) }
 }
 
 /// PostgreSQL's text can't hold U+0000; it becomes the replacement character, as JSON parsers do it.

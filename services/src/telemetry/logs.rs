@@ -2,12 +2,14 @@
 
 use latchkey_domain::api::{Accepted, IngestedLog, LogEntry, Page};
 use latchkey_domain::id::{ApplicationId, LogItemId};
+use latchkey_domain::problem::FieldError;
 use latchkey_domain::role::Permission;
 use latchkey_domain::time::Timestamp;
 use sea_orm::sea_query::{Expr, ExprTrait};
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, Set};
 
-use super::limits::{Limits, storable};
+use super::limits::{Faults, check_batch, storable};
+use super::purge::kept;
 use super::{Source, insert_all};
 use crate::actor::Actor;
 use crate::entity::log;
@@ -25,20 +27,19 @@ pub async fn ingest_logs(
     source: &Source,
     entries: Vec<LogEntry>,
 ) -> Result<Accepted, Error> {
-    check(&entries)?;
+    check_batch("logs", &entries, check_log)?;
     let rows =
         (0..).zip(entries).map(|(index, entry)| to_row(services, source, index, entry)).collect();
     insert_all(services, rows).await
 }
 
-fn check(entries: &[LogEntry]) -> Result<(), Error> {
-    let mut limits = Limits::of("logs", entries.len())?;
-    for (index, entry) in entries.iter().enumerate() {
-        limits.text(index, "traceId", entry.trace_id.as_deref().unwrap_or_default(), 128);
-        limits.text(index, "level", &entry.level, 32);
-        limits.text(index, "type", &entry.kind, 128);
-    }
-    limits.finish()
+/// What of a log is over a limit, by the names of the SDK's form; nothing if it can be stored.
+pub fn check_log(entry: &LogEntry) -> Vec<FieldError> {
+    let mut faults = Faults::default();
+    faults.text("traceId", entry.trace_id.as_deref().unwrap_or_default(), 128);
+    faults.text("level", &entry.level, 32);
+    faults.text("type", &entry.kind, 128);
+    faults.into_errors()
 }
 
 fn to_row(services: &Services, source: &Source, index: u16, entry: LogEntry) -> log::ActiveModel {
@@ -71,6 +72,7 @@ pub async fn list_logs(
     let scope = scope::application(services, actor, application, Permission::Read).await?;
     let mut query = log::Entity::find()
         .filter(log::Column::ApplicationId.eq(scope.id().as_uuid()))
+        .filter(kept::<log::Entity>(services.clock.now()))
         .order_by_desc(log::Column::Timestamp)
         .order_by_desc(log::Column::Id)
         .limit(page.rows());

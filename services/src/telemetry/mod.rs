@@ -1,11 +1,15 @@
 //! What applications send in with their keys: traces and logs, stored and read back newest first.
+//! What came in with a test key is deleted after a day.
 
 mod limits;
 mod logs;
+mod purge;
 mod traces;
 
-pub use logs::{ingest_logs, list_logs};
-pub use traces::{ingest_traces, list_traces};
+pub use limits::MOST_ITEMS;
+pub use logs::{check_log, ingest_logs, list_logs};
+pub use purge::{Purged, purge_sandbox};
+pub use traces::{check_trace, ingest_traces, list_traces};
 
 use std::sync::Arc;
 

@@ -2,12 +2,14 @@
 
 use latchkey_domain::api::{Accepted, IngestedTrace, Page, TraceEntry};
 use latchkey_domain::id::{ApplicationId, TraceItemId};
+use latchkey_domain::problem::FieldError;
 use latchkey_domain::role::Permission;
 use latchkey_domain::time::Timestamp;
 use sea_orm::sea_query::{Expr, ExprTrait};
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, Set};
 
-use super::limits::{Limits, storable};
+use super::limits::{Faults, check_batch, storable};
+use super::purge::kept;
 use super::{Source, insert_all};
 use crate::actor::Actor;
 use crate::entity::trace;
@@ -25,7 +27,7 @@ pub async fn ingest_traces(
     source: &Source,
     entries: Vec<TraceEntry>,
 ) -> Result<Accepted, Error> {
-    check(&entries)?;
+    check_batch("traces", &entries, check_trace)?;
     let mut rows = Vec::with_capacity(entries.len());
     for (index, entry) in (0..).zip(entries) {
         rows.push(to_row(services, source, index, entry)?);
@@ -33,27 +35,21 @@ pub async fn ingest_traces(
     insert_all(services, rows).await
 }
 
-fn check(entries: &[TraceEntry]) -> Result<(), Error> {
-    let mut limits = Limits::of("traces", entries.len())?;
-    for (index, entry) in entries.iter().enumerate() {
-        limits.text(index, "requestMethod", &entry.request_method, 32);
-        limits.text(index, "requestURL", &entry.request_url, 8_192);
-        limits.text(index, "traceId", &entry.trace_id, 128);
-        limits.text(index, "spanId", &entry.span_id, 128);
-        limits.text(
-            index,
-            "parentSpanId",
-            entry.parent_span_id.as_deref().unwrap_or_default(),
-            128,
-        );
-        if entry.response_status > 999 {
-            limits.refuse(index, "responseStatus", "Use an HTTP status.".to_owned());
-        }
-        if entry.duration_ms < 0.0 {
-            limits.refuse(index, "durationMs", "Use a number from 0.".to_owned());
-        }
+/// What of a trace is over a limit, by the names of the SDK's form; nothing if it can be stored.
+pub fn check_trace(entry: &TraceEntry) -> Vec<FieldError> {
+    let mut faults = Faults::default();
+    faults.text("requestMethod", &entry.request_method, 32);
+    faults.text("requestURL", &entry.request_url, 8_192);
+    faults.text("traceId", &entry.trace_id, 128);
+    faults.text("spanId", &entry.span_id, 128);
+    faults.text("parentSpanId", entry.parent_span_id.as_deref().unwrap_or_default(), 128);
+    if entry.response_status > 999 {
+        faults.add("responseStatus", "Use an HTTP status.");
     }
-    limits.finish()
+    if entry.duration_ms < 0.0 {
+        faults.add("durationMs", "Use a number from 0.");
+    }
+    faults.into_errors()
 }
 
 fn to_row(
@@ -95,6 +91,7 @@ pub async fn list_traces(
     let scope = scope::application(services, actor, application, Permission::Read).await?;
     let mut query = trace::Entity::find()
         .filter(trace::Column::ApplicationId.eq(scope.id().as_uuid()))
+        .filter(kept::<trace::Entity>(services.clock.now()))
         .order_by_desc(trace::Column::Timestamp)
         .order_by_desc(trace::Column::Id)
         .limit(page.rows());

@@ -1,0 +1,44 @@
+//! What keys are used for.
+
+use latchkey_domain::api::Usage;
+use latchkey_domain::id::{KeyId, ProjectId};
+use latchkey_domain::key::Environment;
+use latchkey_domain::usage::UsageRange;
+use leptos::prelude::*;
+
+#[cfg(feature = "ssr")]
+use super::caller::caller;
+use super::{ApiError, Bearer, Body};
+
+/// The use of one key, of whatever kind.
+///
+/// # Errors
+/// See [`ApiError`]; `not_found` for a key that the person can't see.
+#[server(prefix = "/api", endpoint = "usage/key", input = Body, output = Body, client = Bearer)]
+pub async fn get_key_usage(
+    /// Which key.
+    key_id: KeyId,
+    /// How far back.
+    range: UsageRange,
+) -> Result<Usage, ApiError> {
+    let (services, actor) = caller().await?;
+    Ok(latchkey_services::usage::of_key(&services, &actor, key_id, range).await?)
+}
+
+/// The use of a project's keys together.
+///
+/// # Errors
+/// See [`ApiError`]; `not_found` for a project that the person can't see.
+#[server(prefix = "/api", endpoint = "usage/project", input = Body, output = Body, client = Bearer)]
+pub async fn get_project_usage(
+    /// Which project.
+    project_id: ProjectId,
+    /// Keys of this environment only; none: of both.
+    environment: Option<Environment>,
+    /// How far back.
+    range: UsageRange,
+) -> Result<Usage, ApiError> {
+    let (services, actor) = caller().await?;
+    Ok(latchkey_services::usage::of_project(&services, &actor, project_id, environment, range)
+        .await?)
+}

@@ -1,0 +1,215 @@
+//! Time as usage is counted in it: ranges that are charted, the buckets they are made of, and the calendar
+//! months of the quota. All of it in UTC.
+
+use std::fmt;
+use std::str::FromStr;
+use std::time::Duration;
+
+use chrono::Datelike;
+use serde::{Deserialize, Serialize};
+
+use crate::time::Timestamp;
+
+const DAY: Duration = Duration::from_hours(24);
+
+/// How far back a chart goes.
+///
+/// A range is cut into buckets that begin at whole multiples of their width in UTC; the last one is the one
+/// that `now` is in. Together they are as long as the range:
+///
+/// | range | bucket | buckets |
+/// |---|---|---|
+/// | `1h` | 2 min | 30 |
+/// | `24h` | 30 min | 48 |
+/// | `7d` | 4 h | 42 |
+/// | `30d` | 1 d | 30 |
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub enum UsageRange {
+    /// An hour.
+    #[serde(rename = "1h")]
+    Hour,
+    /// A day.
+    #[default]
+    #[serde(rename = "24h")]
+    Day,
+    /// A week.
+    #[serde(rename = "7d")]
+    Week,
+    /// Thirty days.
+    #[serde(rename = "30d")]
+    Month,
+}
+
+/// Why a text is no range.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("Use 1h, 24h, 7d or 30d.")]
+pub struct InvalidRange;
+
+impl UsageRange {
+    /// All ranges, shortest first.
+    pub const ALL: [Self; 4] = [Self::Hour, Self::Day, Self::Week, Self::Month];
+
+    /// As it stands in a query and in JSON.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Hour => "1h",
+            Self::Day => "24h",
+            Self::Week => "7d",
+            Self::Month => "30d",
+        }
+    }
+
+    /// The width of a bucket.
+    pub const fn bucket(self) -> Duration {
+        match self {
+            Self::Hour => Duration::from_mins(2),
+            Self::Day => Duration::from_mins(30),
+            Self::Week => Duration::from_hours(4),
+            Self::Month => DAY,
+        }
+    }
+
+    /// How many buckets there are.
+    pub const fn buckets(self) -> u32 {
+        match self {
+            Self::Hour | Self::Month => 30,
+            Self::Day => 48,
+            Self::Week => 42,
+        }
+    }
+
+    /// Where the range begins at `now`: with its first bucket.
+    pub fn start(self, now: Timestamp) -> Timestamp {
+        floor(now, self.bucket()) - self.bucket() * (self.buckets() - 1)
+    }
+
+    /// Where each bucket begins at `now`, earliest first.
+    pub fn starts(self, now: Timestamp) -> impl Iterator<Item = Timestamp> {
+        let start = self.start(now);
+        (0..self.buckets()).map(move |index| start + self.bucket() * index)
+    }
+}
+
+impl FromStr for UsageRange {
+    type Err = InvalidRange;
+
+    fn from_str(text: &str) -> Result<Self, InvalidRange> {
+        Self::ALL.into_iter().find(|range| range.as_str() == text).ok_or(InvalidRange)
+    }
+}
+
+impl fmt::Display for UsageRange {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// The last whole multiple of `width` since the Unix epoch that is not after `at`.
+///
+/// `width` is at least a millisecond.
+pub fn floor(at: Timestamp, width: Duration) -> Timestamp {
+    let width = i64::try_from(width.as_millis()).unwrap_or(i64::MAX).max(1);
+    Timestamp::from_millis(at.as_millis() - at.as_millis().rem_euclid(width))
+}
+
+/// A calendar month in UTC, the period of the quota.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Month(Timestamp);
+
+impl Month {
+    /// The month that `at` is in.
+    pub fn of(at: Timestamp) -> Self {
+        Self(floor(at, DAY) - DAY * at.to_utc().day0())
+    }
+
+    /// Its first instant.
+    pub const fn start(self) -> Timestamp {
+        self.0
+    }
+
+    /// The first instant of the next month.
+    pub fn end(self) -> Timestamp {
+        // No month has 32 days.
+        Self::of(self.0 + DAY * 32).0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn at(text: &str) -> Timestamp {
+        Timestamp::parse(text).unwrap()
+    }
+
+    #[test]
+    fn a_range_has_one_name_everywhere() {
+        for range in UsageRange::ALL {
+            assert_eq!(serde_json::to_value(range).unwrap(), range.as_str());
+            assert_eq!(range.as_str().parse(), Ok(range));
+        }
+        for text in ["", "1H", "60m", "24", "31d"] {
+            assert_eq!(text.parse::<UsageRange>(), Err(InvalidRange), "{text}");
+        }
+    }
+
+    #[test]
+    fn buckets_stand_on_utc_and_end_with_the_one_under_way() {
+        let now = at("2026-11-18T11:06:40Z");
+        let ends = |range: UsageRange| {
+            let starts: Vec<_> = range.starts(now).collect();
+            (starts[0], starts[starts.len() - 1])
+        };
+        assert_eq!(
+            ends(UsageRange::Hour),
+            (at("2026-11-18T10:08:00Z"), at("2026-11-18T11:06:00Z"))
+        );
+        assert_eq!(ends(UsageRange::Day), (at("2026-11-17T11:30:00Z"), at("2026-11-18T11:00:00Z")));
+        assert_eq!(
+            ends(UsageRange::Week),
+            (at("2026-11-11T12:00:00Z"), at("2026-11-18T08:00:00Z"))
+        );
+        assert_eq!(
+            ends(UsageRange::Month),
+            (at("2026-10-20T00:00:00Z"), at("2026-11-18T00:00:00Z"))
+        );
+    }
+
+    #[test]
+    fn the_buckets_of_a_range_are_as_long_as_the_range() {
+        let hours = [1, 24, 7 * 24, 30 * 24];
+        for (range, hours) in UsageRange::ALL.into_iter().zip(hours) {
+            assert_eq!(range.bucket() * range.buckets(), Duration::from_hours(hours));
+        }
+    }
+
+    #[test]
+    fn a_month_ends_at_midnight_utc() {
+        let month = Month::of(at("2028-02-29T23:59:59.999Z"));
+        assert_eq!(month.start(), at("2028-02-01T00:00:00Z"));
+        assert_eq!(month.end(), at("2028-03-01T00:00:00Z"));
+        assert_eq!(Month::of(at("2028-03-01T00:00:00Z")).start(), month.end());
+        assert_eq!(Month::of(at("2026-12-31T12:00:00Z")).end(), at("2027-01-01T00:00:00Z"));
+    }
+
+    proptest! {
+        #[test]
+        fn every_time_is_in_its_month(millis in -62_000_000_000_000_i64..250_000_000_000_000) {
+            let time = Timestamp::from_millis(millis);
+            let month = Month::of(time);
+            prop_assert!(month.start() <= time && time < month.end());
+            prop_assert_eq!(Month::of(month.start()), month);
+        }
+
+        #[test]
+        fn now_is_in_the_last_bucket(millis in 0_i64..4_000_000_000_000) {
+            let now = Timestamp::from_millis(millis);
+            for range in UsageRange::ALL {
+                let last = range.starts(now).last().unwrap();
+                prop_assert!(last <= now && now < last + range.bucket());
+            }
+        }
+    }
+}

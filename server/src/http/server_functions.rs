@@ -1,0 +1,158 @@
+//! The pages' server functions under `/api/…`, described as API.
+//!
+//! Leptos serves them; here is one row for each, in the form of its signature, which the compiler holds
+//! against the function's own.
+
+use latchkey_app::api::{
+    ArchiveKey, ChangeKey, ChangeTier, CreateApplicationKey, CreateProjectKey, EndGrace,
+    GetApplication, GetKey, GetMe, ListApplicationKeys, ListApplications, ListLogs,
+    ListProjectKeys, ListProjects, ListTraces, RevokeKey, RotateKey, UnarchiveKey,
+};
+use latchkey_domain::api::{
+    ApiKey, Application, ApplicationContext, CreatedKey, IngestedLog, IngestedTrace, KeyFilter,
+    KeyPatch, KeyRequest, ListedKey, Me, Organization, Page, Project,
+};
+use latchkey_domain::id::{ApplicationId, KeyId, OrganizationId, ProjectId};
+use latchkey_domain::key::Environment;
+use latchkey_domain::name::KeyName;
+use latchkey_domain::problem::ErrorCode;
+use latchkey_domain::tier::Tier;
+use leptos::server_fn::ServerFn;
+use utoipa::ToSchema;
+use utoipa::openapi::path::{HttpMethod, Operation};
+use utoipa::openapi::request_body::RequestBody;
+use utoipa::openapi::schema::Schema;
+use utoipa::openapi::security::SecurityRequirement;
+use utoipa::openapi::{Components, Content, OpenApi, Ref, RefOr, Required, Response};
+
+/// Takes rows of: what the function does, its signature, and what it refuses beside what all of them do.
+macro_rules! server_functions {
+    ($($summary:literal
+        $function:ident($($argument:ident: $kind:ty),*) -> $answer:ty, [$($code:ident),*];
+    )*) => {
+        /// Adds every server function to the document.
+        pub(crate) fn describe(document: &mut OpenApi) {
+            $({
+                #[derive(ToSchema)]
+                struct Arguments {
+                    $($argument: $kind),*
+                }
+                #[derive(ToSchema)]
+                struct Answer {
+                    answer: $answer,
+                }
+                const _: fn(Arguments) -> $function =
+                    |Arguments { $($argument),* }| $function { $($argument),* };
+                const _: fn(Answer) -> <$function as ServerFn>::Output = |answer| answer.answer;
+                let refuses = [$(ErrorCode::$code),*];
+                add::<Arguments, Answer>(document, $function::PATH, $summary, &refuses);
+            })*
+        }
+    };
+}
+
+server_functions! {
+    "Who I am"
+        GetMe() -> Me, [];
+    "List the projects of an organization"
+        ListProjects(organization_id: OrganizationId, cursor: Option<String>) -> Page<Project>, [NotFound];
+    "List the applications of a project"
+        ListApplications(project_id: ProjectId, cursor: Option<String>) -> Page<Application>, [NotFound];
+    "Read an application, its project and its organization"
+        GetApplication(application_id: ApplicationId) -> ApplicationContext, [NotFound];
+    "List the keys of an application, masked"
+        ListApplicationKeys(application_id: ApplicationId, cursor: Option<String>) -> Page<ListedKey>, [NotFound];
+    "Generate a key for an application; no other answer has its secret"
+        CreateApplicationKey(application_id: ApplicationId, name: Option<KeyName>, environment: Environment) -> CreatedKey,
+        [Forbidden, NotFound, NameTaken, TierLimitReached];
+    "Revoke a key"
+        RevokeKey(key_id: KeyId) -> (), [Forbidden, NotFound];
+    "List the keys of a project, masked"
+        ListProjectKeys(project_id: ProjectId, filter: KeyFilter, cursor: Option<String>) -> Page<ListedKey>, [NotFound];
+    "Make a key; no other answer has its secret"
+        CreateProjectKey(project_id: ProjectId, request: KeyRequest) -> CreatedKey,
+        [Forbidden, NotFound, NameTaken, TierLimitReached];
+    "Read a key, masked"
+        GetKey(key_id: KeyId) -> ListedKey, [NotFound];
+    "Change a key’s name, limits or expiry"
+        ChangeKey(key_id: KeyId, patch: KeyPatch) -> ApiKey,
+        [Forbidden, NotFound, Conflict, NameTaken, TierLimitReached];
+    "Give a key a new secret; no other answer has it"
+        RotateKey(key_id: KeyId, grace_seconds: u64) -> CreatedKey, [Forbidden, NotFound, Conflict];
+    "End a rotation’s grace"
+        EndGrace(key_id: KeyId) -> ListedKey, [Forbidden, NotFound];
+    "Hide a revoked or expired key from lists"
+        ArchiveKey(key_id: KeyId) -> ApiKey, [Forbidden, NotFound, Conflict];
+    "Show an archived key in lists again"
+        UnarchiveKey(key_id: KeyId) -> ApiKey, [Forbidden, NotFound, Conflict];
+    "Change an organization’s tier"
+        ChangeTier(organization_id: OrganizationId, tier: Tier) -> Organization, [Forbidden, NotFound];
+    "List the traces of an application"
+        ListTraces(application_id: ApplicationId, cursor: Option<String>) -> Page<IngestedTrace>, [NotFound];
+    "List the logs of an application"
+        ListLogs(application_id: ApplicationId, cursor: Option<String>) -> Page<IngestedLog>, [NotFound];
+}
+
+const JSON: &str = "application/json";
+
+/// Adds the function at `path`. `Arguments` has its arguments as fields, `Answer` its answer as the only one.
+fn add<Arguments: ToSchema, Answer: ToSchema>(
+    document: &mut OpenApi,
+    path: &str,
+    summary: &str,
+    refuses: &[ErrorCode],
+) {
+    let components = document.components.get_or_insert_with(Components::new);
+    let arguments = RequestBody::builder()
+        .content(JSON, Content::new(Some(schema::<Arguments>(components))))
+        .required(Some(Required::True))
+        .build();
+    let answer = Response::builder()
+        .description("Done")
+        .content(JSON, Content::new(only_field(schema::<Answer>(components))))
+        .build();
+    let id = path.trim_start_matches("/api/").replace('/', "_");
+    let mut operation = Operation::builder()
+        .tag("Dashboard")
+        .summary(Some(summary))
+        .operation_id(Some(format!("dashboard_{id}")))
+        .request_body(Some(arguments))
+        .response("200", answer)
+        .security(SecurityRequirement::new::<_, [&str; 0], &str>("user", []))
+        .build();
+    add_refusals(&mut operation, refuses);
+    document.paths.add_path_operation(path, vec![HttpMethod::Post], operation);
+}
+
+/// One response for each status, which lists its codes. The first three may come from every function.
+fn add_refusals(operation: &mut Operation, more: &[ErrorCode]) {
+    let common = [ErrorCode::Malformed, ErrorCode::Unauthenticated, ErrorCode::Invalid];
+    for code in common.iter().chain(more) {
+        let name = serde_json::to_value(code).unwrap_or_default();
+        let name = format!("`{}`", name.as_str().unwrap_or_default());
+        let response = operation.responses.responses.entry(code.status().to_string());
+        let RefOr::T(response) = response.or_insert_with(|| RefOr::T(refusal())) else { continue };
+        if !response.description.is_empty() {
+            response.description.push_str(", ");
+        }
+        response.description.push_str(&name);
+    }
+}
+
+fn refusal() -> Response {
+    let problem = Content::new(Some(Ref::from_schema_name("Problem")));
+    Response::builder().content(JSON, problem).build()
+}
+
+/// The schema of a type; those that it refers to become components.
+fn schema<T: ToSchema>(components: &mut Components) -> RefOr<Schema> {
+    let mut parts = Vec::new();
+    T::schemas(&mut parts);
+    components.schemas.extend(parts);
+    T::schema()
+}
+
+fn only_field(schema: RefOr<Schema>) -> Option<RefOr<Schema>> {
+    let RefOr::T(Schema::Object(mut object)) = schema else { return None };
+    object.properties.pop_first().map(|(_, field)| field)
+}

@@ -1,0 +1,130 @@
+//! What keys are used for.
+
+use axum::extract::State;
+use latchkey_domain::api::Usage;
+use latchkey_domain::id::{KeyId, ProjectId};
+use latchkey_domain::key::Environment;
+use latchkey_domain::problem::Problem;
+use latchkey_domain::usage::UsageRange;
+use latchkey_services::{KeyRef, Services, usage};
+use serde::Deserialize;
+use utoipa::IntoParams;
+
+use super::auth::Caller;
+use super::extract::{Params, PathId};
+use super::problem::Refusal;
+
+/// How far back is wanted.
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct RangeParams {
+    /// How far back, in buckets of 2 minutes, 30 minutes, 4 hours or a day; `24h` if absent.
+    #[param(value_type = Option<UsageRange>)]
+    range: Option<String>,
+}
+
+impl RangeParams {
+    fn range(&self) -> Result<UsageRange, Refusal> {
+        let Some(text) = &self.range else { return Ok(UsageRange::default()) };
+        Ok(text.parse().map_err(|_| Problem::invalid("range", "Use 1h, 24h, 7d or 30d."))?)
+    }
+}
+
+/// Which keys are meant.
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct EnvironmentParams {
+    /// Keys of this environment only; both if absent.
+    #[param(value_type = Option<Environment>)]
+    environment: Option<String>,
+}
+
+impl EnvironmentParams {
+    fn environment(&self) -> Result<Option<Environment>, Refusal> {
+        let Some(text) = &self.environment else { return Ok(None) };
+        let environment = Environment::from_name(text)
+            .ok_or_else(|| Problem::invalid("environment", "Use live or test."))?;
+        Ok(Some(environment))
+    }
+}
+
+/// Read the usage of a key
+#[utoipa::path(
+    get,
+    path = "/v1/keys/{keyId}/usage",
+    operation_id = "get_key_usage",
+    tag = "Usage",
+    params(("keyId" = KeyId, Path), RangeParams),
+    responses(
+        (status = 200, description = "Up to this moment", body = Usage),
+        (status = 401, description = "`unauthenticated`, or why the service key was refused", body = Problem),
+        (status = 403, description = "`forbidden`: a service key without `usage:read`", body = Problem),
+        (status = 404, description = "`not_found`: no such key, or another tenant’s", body = Problem),
+        (status = 422, description = "`invalid`", body = Problem),
+    ),
+    security(("user" = []), ("service_key" = [])),
+)]
+pub(crate) async fn of_key(
+    State(services): State<Services>,
+    Caller(actor): Caller,
+    PathId(id): PathId<KeyId>,
+    Params(params): Params<RangeParams>,
+) -> Result<axum::Json<Usage>, Refusal> {
+    Ok(axum::Json(usage::of_key(&services, &actor, id, params.range()?).await?))
+}
+
+/// Read the usage of an inference key
+#[utoipa::path(
+    get,
+    path = "/v1/inference/keys/{keyId}/usage",
+    operation_id = "get_inference_key_usage",
+    tag = "Usage",
+    params(("keyId" = KeyId, Path), RangeParams),
+    responses(
+        (status = 200, description = "Up to this moment", body = Usage),
+        (status = 401, description = "`unauthenticated`, or why the service key was refused", body = Problem),
+        (status = 403, description = "`forbidden`: a service key without `usage:read`", body = Problem),
+        (status = 404, description = "`not_found`: no such key, another tenant’s, or one of another kind",
+            body = Problem),
+        (status = 422, description = "`invalid`", body = Problem),
+    ),
+    security(("user" = []), ("service_key" = [])),
+)]
+pub(crate) async fn of_inference_key(
+    State(services): State<Services>,
+    Caller(actor): Caller,
+    PathId(id): PathId<KeyId>,
+    Params(params): Params<RangeParams>,
+) -> Result<axum::Json<Usage>, Refusal> {
+    let key = KeyRef::inference(id);
+    Ok(axum::Json(usage::of_key(&services, &actor, key, params.range()?).await?))
+}
+
+/// Read the usage of a project
+///
+/// All of its keys together. A budget is a key's: here it is null.
+#[utoipa::path(
+    get,
+    path = "/v1/projects/{id}/usage",
+    operation_id = "get_project_usage",
+    tag = "Usage",
+    params(("id" = ProjectId, Path), RangeParams, EnvironmentParams),
+    responses(
+        (status = 200, description = "Up to this moment", body = Usage),
+        (status = 401, description = "`unauthenticated`, or why the service key was refused", body = Problem),
+        (status = 403, description = "`forbidden`: a service key without `usage:read`", body = Problem),
+        (status = 404, description = "`not_found`: no such project, or another tenant’s", body = Problem),
+        (status = 422, description = "`invalid`", body = Problem),
+    ),
+    security(("user" = []), ("service_key" = [])),
+)]
+pub(crate) async fn of_project(
+    State(services): State<Services>,
+    Caller(actor): Caller,
+    PathId(id): PathId<ProjectId>,
+    Params(params): Params<RangeParams>,
+    Params(of): Params<EnvironmentParams>,
+) -> Result<axum::Json<Usage>, Refusal> {
+    let (range, environment) = (params.range()?, of.environment()?);
+    Ok(axum::Json(usage::of_project(&services, &actor, id, environment, range).await?))
+}

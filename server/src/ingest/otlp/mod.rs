@@ -1,0 +1,68 @@
+//! OTLP/HTTP: `POST /v1/traces` and `POST /v1/logs`, so that OpenTelemetry's exporters deliver unchanged with
+//! only the endpoint and a header set. What comes in is stored as the SDKs' own form is.
+//!
+//! ```text
+//! body ─► gunzip, at most 4 MiB ─► resource ─► scope ─► item ─► entry ─► limits ─► one insert
+//!                                                        └─ does not fit ─► partial_success
+//! ```
+
+mod attributes;
+mod batch;
+mod body;
+mod json;
+mod log;
+mod logs;
+mod messages;
+mod span;
+mod traces;
+
+pub(crate) use logs::{__path_otlp_logs, otlp_logs};
+pub(crate) use traces::{__path_otlp_traces, otlp_traces};
+
+use axum::body::Bytes;
+use data_encoding::HEXLOWER;
+use latchkey_domain::time::Timestamp;
+use utoipa::ToSchema;
+
+/// A message of OTLP in protobuf.
+#[derive(ToSchema)]
+#[schema(value_type = String, format = Binary)]
+#[expect(dead_code, reason = "describes what is read and written as bytes")]
+pub(crate) struct OtlpMessage(Vec<u8>);
+
+/// What an OTLP call answers: an empty message when everything was stored.
+#[derive(ToSchema)]
+#[schema(rename_all = "camelCase")]
+#[expect(dead_code, reason = "describes the JSON that is written by hand for both encodings")]
+pub(crate) struct OtlpResponse {
+    /// What was not stored; absent when everything was.
+    partial_success: Option<OtlpPartialSuccess>,
+}
+
+/// The items of a call that were not stored because they are over a limit.
+#[derive(ToSchema)]
+#[schema(rename_all = "camelCase")]
+#[expect(dead_code, reason = "describes the JSON that is written by hand for both encodings")]
+pub(crate) struct OtlpPartialSuccess {
+    /// How many spans, as a text; only in the answer of `/v1/traces`.
+    rejected_spans: Option<String>,
+    /// How many log records, as a text; only in the answer of `/v1/logs`.
+    rejected_log_records: Option<String>,
+    /// The first of them, each with its reason.
+    error_message: String,
+}
+
+/// A point in time; 0 is none.
+fn time(nanos: u64) -> Option<Timestamp> {
+    let millis = i64::try_from(nanos / 1_000_000).unwrap_or(i64::MAX);
+    (nanos > 0).then(|| Timestamp::from_millis(millis))
+}
+
+/// An id of `length` bytes in hex. Another length is no id, and neither are zeros alone.
+fn id(bytes: &Bytes, length: usize) -> Option<String> {
+    let valid = bytes.len() == length && bytes.iter().any(|byte| *byte != 0);
+    valid.then(|| HEXLOWER.encode(bytes))
+}
+
+const TRACE_ID: usize = 16;
+const SPAN_ID: usize = 8;

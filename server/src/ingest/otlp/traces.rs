@@ -1,0 +1,61 @@
+//! `POST /v1/traces`.
+
+use axum::extract::State;
+use axum::response::Response;
+use latchkey_domain::id::ApplicationId;
+use latchkey_domain::problem::Problem;
+use latchkey_services::{Services, telemetry};
+
+use super::batch::{Batch, Item, Signal};
+use super::body::OtlpBody;
+use super::span;
+use super::{OtlpMessage, OtlpResponse};
+use crate::http::problem::Refusal;
+use crate::ingest::ExporterSource;
+
+const SPANS: Signal = Signal {
+    resources: "resourceSpans",
+    scopes: "scopeSpans",
+    items: "spans",
+    rejected: "rejectedSpans",
+};
+
+/// Send traces with OpenTelemetry
+///
+/// OTLP/HTTP: an `ExportTraceServiceRequest` in protobuf or JSON, as it is or with `Content-Encoding: gzip`.
+/// Spans that can’t be stored are counted in `partial_success`; the others are stored. The answer has the
+/// request’s encoding. The key tells the application.
+#[utoipa::path(
+    post,
+    path = "/v1/traces",
+    operation_id = "otlp_traces",
+    tag = "Ingest",
+    params(
+        ("content-encoding" = Option<String>, Header, description = "`gzip`, if the body is packed"),
+        ("x-application-id" = Option<ApplicationId>, Header, description = "The application, if the key is for the whole project"),
+    ),
+    request_body(content((OtlpMessage = "application/x-protobuf"), (Object = "application/json"))),
+    responses(
+        (status = 200, description = "Stored, but for what `partial_success` tells", content((OtlpResponse = "application/json"), (OtlpMessage = "application/x-protobuf"))),
+        (status = 400, description = "`malformed`", body = Problem),
+        (status = 401, description = "`missing_key`, `malformed_key`, `unknown_key`, `revoked_key`, `expired_key`", body = Problem),
+        (status = 403, description = "`wrong_scope`", body = Problem),
+        (status = 413, description = "`too_large`: over 4 MiB, sent or unpacked", body = Problem),
+        (status = 415, description = "`unsupported_media_type`: neither protobuf nor JSON, or another encoding than gzip", body = Problem),
+        (status = 422, description = "`invalid`: over 10,000 spans, or a field of the wrong type", body = Problem),
+        (status = 503, description = "`unavailable`", body = Problem),
+    ),
+    security(("key" = []), ("bearer_key" = [])),
+)]
+pub(crate) async fn otlp_traces(
+    State(services): State<Services>,
+    ExporterSource(source): ExporterSource,
+    body: OtlpBody,
+) -> Result<Response, Refusal> {
+    let encoding = body.encoding;
+    let mut room = span::Room::default();
+    let entry = move |item: Item<'_>| span::entry(item, &mut room);
+    let batch = Batch::read(&SPANS, body, entry).await?;
+    telemetry::ingest_traces(&services, &source, batch.entries).await?;
+    Ok(batch.rejected.answer(encoding))
+}

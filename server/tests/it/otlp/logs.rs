@@ -1,0 +1,95 @@
+//! `POST /v1/logs`.
+
+use serde_json::{Value, json};
+
+use super::protobuf::{field, fixed64, hex, number, record, request};
+use super::{JSON, PROTOBUF, SPAN, START_NANOS, TRACE, send, stored, taken};
+use crate::world::on_both_databases;
+
+fn body(scope: &str, records: &Value) -> String {
+    json!({"resourceLogs": [{
+        "resource": {"attributes": [{"key": "service.name", "value": {"stringValue": "shop"}}]},
+        "scopeLogs": [{"scope": {"name": scope}, "logRecords": records}],
+    }]})
+    .to_string()
+}
+
+on_both_databases! {
+    async fn a_record_in_protobuf_is_stored_as_a_log(world: World) {
+        let ada = world.sign_in("ada").await;
+        let key = world.generate(&ada).await;
+        let full = [
+            record("Payment \0 declined"),
+            field(3, "WARNING"),
+            field(9, hex(TRACE)),
+            field(10, hex(SPAN)),
+            fixed64(11, START_NANOS + 3_000_000),
+            field(12, "payment.declined"),
+        ];
+        taken(send(&world, &key, "/v1/logs", PROTOBUF, request(&[full.concat(), record("second")])).await, PROTOBUF).await;
+        let stored = stored(&world, &ada, "logs").await;
+        let mut first = stored[1].clone();
+        for (field, expected) in [
+            ("traceId", json!(TRACE)),
+            ("level", json!("WARNING")),
+            ("type", json!("payment.declined")),
+            ("message", json!("Payment \u{fffd} declined")),
+            ("timestamp", json!("2026-11-18T11:06:40.000Z")),
+            ("clientTimestamp", json!("2026-11-18T11:06:40.000Z")),
+            ("environment", json!("live")),
+        ] {
+            assert_eq!(first[field].take(), expected, "{field}");
+        }
+        let second = &stored[0];
+        assert_eq!((&second["level"], &second["type"]), (&json!("info"), &json!("shop.checkout")));
+        assert_eq!(second["traceId"], Value::Null);
+    }
+
+    async fn a_record_in_json_is_stored_as_a_log(world: World) {
+        let ada = world.sign_in("ada").await;
+        let key = world.generate(&ada).await;
+        let body_map = json!({"kvlistValue": {"values": [{"key": "order", "value": {"intValue": "7"}}]}});
+        for (record, expected) in [
+            (json!({"timeUnixNano": START_NANOS.to_string(), "severityNumber": 17, "body": {"stringValue": "a"}, "traceId": TRACE}),
+             ("error", "shop", "a", json!(TRACE), json!("2026-11-18T11:06:40.000Z"))),
+            // Only observed: then, and no time of the client's own.
+            (json!({"observedTimeUnixNano": START_NANOS, "severityText": "notice", "body": body_map}),
+             ("notice", "shop", r#"{"order":7}"#, Value::Null, Value::Null)),
+            // A bad trace id means that the record belongs to none.
+            (json!({"observedTimeUnixNano": START_NANOS, "eventName": "e", "traceId": "5b8e", "body": null}),
+             ("unspecified", "e", "", Value::Null, Value::Null)),
+        ] {
+            world.advance(std::time::Duration::from_millis(1));
+            taken(send(&world, &key, "/v1/logs", JSON, body("shop", &json!([record]))).await, JSON).await;
+            let row = &stored(&world, &ada, "logs").await[0];
+            let (level, kind, message, trace, client) = expected;
+            assert_eq!((&row["level"], &row["type"], &row["message"]), (&json!(level), &json!(kind), &json!(message)));
+            assert_eq!((&row["traceId"], &row["clientTimestamp"]), (&trace, &client));
+            assert_eq!(row["timestamp"], "2026-11-18T11:06:40.000Z");
+        }
+    }
+
+    async fn records_that_do_not_fit_are_told_and_the_others_stored(world: World) {
+        let ada = world.sign_in("ada").await;
+        let key = world.generate(&ada).await;
+        let good = json!({"timeUnixNano": START_NANOS, "body": {"stringValue": "good"}});
+        for (bad, reason) in [
+            (json!({}), "It has neither a time nor an observed time."),
+            (json!({"timeUnixNano": 1_000_000, "severityText": "x".repeat(33)}), "level: Use at most 32 characters."),
+            (json!({"timeUnixNano": 1_000_000, "eventName": "x".repeat(129)}), "type: Use at most 128 characters."),
+        ] {
+            let before = stored(&world, &ada, "logs").await.len();
+            let answer = send(&world, &key, "/v1/logs", JSON, body("shop", &json!([bad, good]))).await;
+            assert_eq!(answer.status(), 200);
+            assert_eq!(answer.json::<Value>().await.unwrap(), json!({"partialSuccess": {
+                "rejectedLogRecords": "1",
+                "errorMessage": format!("resourceLogs[0].scopeLogs[0].logRecords[0]: {reason}"),
+            }}));
+            assert_eq!(stored(&world, &ada, "logs").await.len(), before + 1);
+        }
+        world.advance(std::time::Duration::from_millis(1));
+        let no_scope = field(1, field(2, field(2, [fixed64(1, START_NANOS), number(2, 9)].concat())));
+        taken(send(&world, &key, "/v1/logs", PROTOBUF, no_scope).await, PROTOBUF).await;
+        assert_eq!(stored(&world, &ada, "logs").await[0]["type"], "log");
+    }
+}

@@ -1,0 +1,72 @@
+//! No body unfolds to much more than it may hold, whatever it is made of.
+
+use serde_json::json;
+
+use super::hostile::gzip_bomb;
+use super::protobuf::{field, request, span};
+use super::{JSON, PROTOBUF, SPAN, TRACE, gzip};
+use crate::process::{Process, client, sign_in};
+
+/// What one call may take beside what the server has anyway: the body as it came, unpacked and taken apart.
+const ROOM_KB: u64 = 256 * 1024;
+
+/// Millions of the smallest elements there are, wherever a list can stand.
+fn bodies() -> Vec<(&'static str, &'static str, Vec<u8>)> {
+    const ALMOST: usize = 4 * 1024 * 1024 - 4_096;
+    let empty = |number: u64| field(number, []).repeat(ALMOST / 2);
+    let in_span = |part: Vec<u8>| request(&[[span("a"), part].concat()]);
+    let any = |value: Vec<u8>| in_span(field(9, [field(1, "a"), field(2, value)].concat()));
+    let list = |name: &str, element: &str| {
+        let elements = vec![element; ALMOST / (element.len() + 1)].join(",");
+        json!({"resourceSpans": [{"scopeSpans": [{"spans": [{
+            "traceId": TRACE, "spanId": SPAN, name: "elements",
+        }]}]}]})
+        .to_string()
+        .replace("\"elements\"", &format!("[{elements}]"))
+        .into_bytes()
+    };
+    let top = |body: &str| {
+        let elements = vec!["{}"; ALMOST / 3].join(",");
+        body.replace('?', &elements).into_bytes()
+    };
+    vec![
+        ("a bomb", PROTOBUF, gzip_bomb()),
+        ("resources", PROTOBUF, gzip(&empty(1))),
+        ("scopes", PROTOBUF, gzip(&field(1, empty(2)))),
+        ("spans", PROTOBUF, gzip(&field(1, field(2, empty(2))))),
+        ("attributes", PROTOBUF, gzip(&in_span(empty(9)))),
+        ("events", PROTOBUF, gzip(&in_span(empty(11)))),
+        ("links", PROTOBUF, gzip(&in_span(empty(13)))),
+        ("an array", PROTOBUF, gzip(&any(field(5, empty(1))))),
+        ("a map", PROTOBUF, gzip(&any(field(6, empty(1))))),
+        ("resources", JSON, gzip(&top(r#"{"resourceSpans":[?]}"#))),
+        ("spans", JSON, gzip(&top(r#"{"resourceSpans":[{"scopeSpans":[{"spans":[?]}]}]}"#))),
+        ("attributes", JSON, gzip(&list("attributes", "{}"))),
+        ("numbers", JSON, gzip(&list("startTimeUnixNano", "0"))),
+        ("unknown", JSON, gzip(&list("unknown", "[]"))),
+    ]
+}
+
+#[tokio::test]
+async fn hostile_bodies_take_bounded_memory() {
+    let (folder, client) = (tempfile::tempdir().unwrap(), client());
+    let process = Process::start(&folder, &client).await;
+    let (jwt, application) = sign_in(&client, &process.base).await;
+    let path = format!("{}/apikey?ApplicationId={application}", process.base);
+    let key: String =
+        client.post(&path).bearer_auth(&jwt).send().await.unwrap().json().await.unwrap();
+    let before = process.peak_memory();
+    for (what, kind, body) in bodies() {
+        let request = client.post(format!("{}/v1/traces", process.base)).header("x-api-key", &key);
+        let request = request.header("content-type", kind).header("content-encoding", "gzip");
+        let answer = request.body(body).send().await.unwrap();
+        let status = answer.status().as_u16();
+        let text = answer.text().await.unwrap();
+        assert!([200, 413, 422].contains(&status), "{what} in {kind}: {status} {text}");
+        let more = process.peak_memory() - before;
+        println!("{what} in {kind}: {status}, {} MiB more", more / 1024);
+        assert!(more < ROOM_KB, "{what} in {kind}: {} MiB more", more / 1024);
+    }
+    process.signal("-TERM");
+    assert_eq!(process.wait(), Some(0));
+}

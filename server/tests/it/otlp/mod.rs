@@ -1,0 +1,58 @@
+//! `/v1/traces` and `/v1/logs`: what comes in by OTLP is stored as the SDKs' own form is.
+
+mod hostile;
+mod logs;
+#[cfg(target_os = "linux")]
+mod memory;
+mod protobuf;
+mod traces;
+
+use std::io::Write;
+
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use reqwest::Response;
+use serde_json::Value;
+
+use crate::world::{START, Session, World};
+
+const PROTOBUF: &str = "application/x-protobuf";
+const JSON: &str = "application/json";
+
+/// Nanoseconds since 1970, as OTLP has them.
+const START_NANOS: u64 = START.unsigned_abs() * 1_000_000;
+
+const TRACE: &str = "5b8efff798038103d269b633813fc60c";
+const SPAN: &str = "eee19b7ec3c1b174";
+const PARENT: &str = "eee19b7ec3c1b173";
+
+async fn send(
+    world: &World,
+    key: &str,
+    path: &str,
+    kind: &str,
+    body: impl Into<Vec<u8>>,
+) -> Response {
+    let request = world.post(path).header("x-api-key", key).header("content-type", kind);
+    request.body(body.into()).send().await.unwrap()
+}
+
+fn gzip(body: &[u8]) -> Vec<u8> {
+    let mut gzip = GzEncoder::new(Vec::new(), Compression::fast());
+    gzip.write_all(body).unwrap();
+    gzip.finish().unwrap()
+}
+
+/// What was stored, newest first.
+async fn stored(world: &World, who: &Session, what: &str) -> Vec<Value> {
+    let path = format!("/v1/applications/{}/{what}?limit=100", who.application);
+    world.json(&path, &who.jwt).await["data"].as_array().unwrap().clone()
+}
+
+/// Checks that everything was taken, and how that is said.
+async fn taken(response: Response, kind: &str) {
+    assert_eq!(response.status(), 200);
+    assert_eq!(response.headers()["content-type"], kind);
+    let body = response.bytes().await.unwrap();
+    assert_eq!(body, if kind == JSON { "{}" } else { "" });
+}

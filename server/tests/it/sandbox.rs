@@ -1,0 +1,102 @@
+//! What a test key brought is gone 24 hours after its arrival.
+
+use std::time::Duration;
+
+use latchkey_services::telemetry::{Purged, purge_sandbox};
+use sea_orm::{ConnectionTrait, DatabaseConnection, Statement};
+use serde_json::{Value, json};
+
+use crate::world::{START, Session, World, on_both_databases, traces};
+
+const DAY: Duration = Duration::from_hours(24);
+const MILLISECOND: Duration = Duration::from_millis(1);
+const ALMOST_A_DAY: Duration = Duration::from_millis(24 * 60 * 60 * 1_000 - 1);
+
+async fn test_key(world: &World, who: &Session) -> String {
+    let path = format!("/apikey?ApplicationId={}", who.application);
+    let request = world.post(&path).bearer_auth(&who.jwt).json(&json!({"environment": "test"}));
+    request.send().await.unwrap().json().await.unwrap()
+}
+
+async fn send(world: &World, key: &str, path: &str, body: &Value) {
+    let sent = world.post(path).header("x-api-key", key).json(body).send().await.unwrap();
+    assert_eq!(sent.status(), 200);
+}
+
+fn logs(count: usize) -> Value {
+    // What the application says of the time does not count: only the arrival does.
+    let log =
+        json!({"level": "info", "type": "app", "message": "m", "timestamp": START + 1_000_000_000});
+    json!({"logs": vec![log; count]})
+}
+
+/// The environments of what is listed.
+async fn listed(world: &World, what: &str) -> Vec<String> {
+    // Access tokens don't live for a day.
+    let who = world.sign_in("ada").await;
+    let page = world.json(&format!("/v1/applications/{}/{what}", who.application), &who.jwt).await;
+    let rows = page["data"].as_array().unwrap();
+    rows.iter().map(|row| crate::world::text(&row["environment"])).collect()
+}
+
+pub(crate) async fn count(database: &DatabaseConnection, table: &str) -> i64 {
+    let query = format!("SELECT count(*) FROM {table}");
+    let row = database
+        .query_one_raw(Statement::from_string(database.get_database_backend(), query))
+        .await
+        .unwrap();
+    row.unwrap().try_get_by_index(0).unwrap()
+}
+
+on_both_databases! {
+    async fn the_sandbox_ends_to_the_millisecond_and_live_data_stays(world: World) {
+        let ada = world.sign_in("ada").await;
+        let (live, test) = (world.generate(&ada).await, test_key(&world, &ada).await);
+        for key in [&live, &test] {
+            send(&world, key, "/ingest/traces", &traces(1)).await;
+            send(&world, key, "/ingest/logs", &logs(1)).await;
+        }
+        world.advance(ALMOST_A_DAY);
+        assert_eq!(purge_sandbox(&world.services).await.unwrap(), Purged::default());
+        for what in ["traces", "logs"] {
+            assert_eq!(listed(&world, what).await.len(), 2, "{what}");
+        }
+        world.advance(MILLISECOND);
+        for what in ["traces", "logs"] {
+            assert_eq!(listed(&world, what).await, ["live"], "hidden before the job has run");
+        }
+        let database = sea_orm::Database::connect(&world.config.database_url).await.unwrap();
+        assert_eq!((count(&database, "traces").await, count(&database, "logs").await), (2, 2));
+        assert_eq!(purge_sandbox(&world.services).await.unwrap(), Purged { traces: 1, logs: 1 });
+        assert_eq!((count(&database, "traces").await, count(&database, "logs").await), (1, 1));
+        world.advance(DAY * 365);
+        assert_eq!(purge_sandbox(&world.services).await.unwrap(), Purged::default());
+        assert_eq!(listed(&world, "traces").await, ["live"]);
+    }
+
+    async fn a_large_sandbox_is_purged_in_bounded_batches(world: World) {
+        let ada = world.sign_in("ada").await;
+        let test = test_key(&world, &ada).await;
+        send(&world, &test, "/ingest/traces", &traces(2_500)).await;
+        world.advance(MILLISECOND);
+        send(&world, &test, "/ingest/traces", &traces(7)).await;
+        world.advance(ALMOST_A_DAY);
+        let before = world.services.database.statements();
+        let purged = purge_sandbox(&world.services).await.unwrap();
+        assert_eq!(purged, Purged { traces: 2_500, logs: 0 });
+        assert_eq!(world.services.database.statements() - before, 4, "three for traces, one for logs");
+        assert_eq!(listed(&world, "traces").await.len(), 7);
+    }
+
+    async fn nodes_that_purge_at_once_purge_everything_once(world: World) {
+        let ada = world.sign_in("ada").await;
+        let test = test_key(&world, &ada).await;
+        send(&world, &test, "/ingest/logs", &logs(5_000)).await;
+        world.advance(DAY);
+        let other = world.second_node().await;
+        let (a, b) = tokio::join!(purge_sandbox(&world.services), purge_sandbox(&other));
+        assert_eq!(a.unwrap().logs + b.unwrap().logs, 5_000);
+        let database = sea_orm::Database::connect(&world.config.database_url).await.unwrap();
+        assert_eq!(count(&database, "logs").await, 0);
+    }
+}

@@ -1,0 +1,147 @@
+//! The sandbox: what a test key brought is there for 24 hours after its arrival and no longer. Readers see the
+//! end to the millisecond, because every list filters by [`kept`]; the job that deletes may come later.
+
+use std::time::Duration;
+
+use latchkey_domain::key::Environment;
+use latchkey_domain::time::Timestamp;
+use sea_orm::sea_query::{Expr, ExprTrait, LockBehavior, LockType, Order, Query, SelectStatement};
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, Value};
+
+use crate::entity::{log, trace};
+use crate::error::Error;
+use crate::services::Services;
+
+/// How long the sandbox keeps what came in.
+const KEPT: Duration = Duration::from_hours(24);
+/// Rows of one statement: nobody who waits to write waits for more than these.
+const ROWS_PER_DELETE: u64 = 1_000;
+
+/// A table of what came in.
+pub(super) trait Received: EntityTrait {
+    const ID: Self::Column;
+    const ENVIRONMENT: Self::Column;
+    const RECEIVED_AT: Self::Column;
+}
+
+impl Received for trace::Entity {
+    const ID: trace::Column = trace::Column::Id;
+    const ENVIRONMENT: trace::Column = trace::Column::Environment;
+    const RECEIVED_AT: trace::Column = trace::Column::ReceivedAt;
+}
+
+impl Received for log::Entity {
+    const ID: log::Column = log::Column::Id;
+    const ENVIRONMENT: log::Column = log::Column::Environment;
+    const RECEIVED_AT: log::Column = log::Column::ReceivedAt;
+}
+
+/// What a reader may see at `now`: everything that live keys brought, and the sandbox of the last 24 hours.
+pub(super) fn kept<E: Received>(now: Timestamp) -> Expr {
+    is_sandbox::<E>().not().or(E::RECEIVED_AT.gt((now - KEPT).as_millis()))
+}
+
+/// Written into the statement, not bound to it: SQLite uses the partial index for nothing else.
+fn is_sandbox<E: Received>() -> Expr {
+    let test = Value::from(Environment::Test.as_str());
+    Expr::col((E::default(), E::ENVIRONMENT)).eq(Expr::Constant(test))
+}
+
+/// How many items were deleted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Purged {
+    /// Trace items.
+    pub traces: u64,
+    /// Log items.
+    pub logs: u64,
+}
+
+/// Deletes what test keys brought 24 hours ago or earlier, and says in the log how much that was. Several nodes
+/// may do it at once, and it may be broken off anywhere: what is left is found again.
+///
+/// # Errors
+/// The database fails.
+pub async fn purge_sandbox(services: &Services) -> Result<Purged, Error> {
+    let traces = purge::<trace::Entity>(services).await?;
+    let logs = purge::<log::Entity>(services).await?;
+    let purged = Purged { traces, logs };
+    if purged != Purged::default() {
+        tracing::info!(traces, logs, "purged what test keys brought 24 hours ago and earlier");
+    }
+    Ok(purged)
+}
+
+async fn purge<E: Received>(services: &Services) -> Result<u64, Error> {
+    let oldest = oldest::<E>(services.clock.now());
+    let mut purged = 0;
+    loop {
+        let batch = E::delete_many()
+            .filter(E::ID.in_subquery(oldest.clone()))
+            .exec(services.database.writer())
+            .await?
+            .rows_affected;
+        purged += batch;
+        if batch < ROWS_PER_DELETE {
+            return Ok(purged);
+        }
+    }
+}
+
+/// The ids of what is over, a batch of it.
+fn oldest<E: Received>(now: Timestamp) -> SelectStatement {
+    Query::select()
+        .column(E::ID)
+        .from(E::default())
+        .and_where(is_sandbox::<E>())
+        .and_where(E::RECEIVED_AT.lte((now - KEPT).as_millis()))
+        .order_by(E::RECEIVED_AT, Order::Asc)
+        .limit(ROWS_PER_DELETE)
+        // Two nodes that purge at once take different rows instead of waiting for each other.
+        .lock_with_behavior(LockType::Update, LockBehavior::SkipLocked)
+        .take()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::database::Database;
+    use sea_orm::{ConnectionTrait, DbBackend, QueryResult, Statement};
+
+    async fn plan<E: Received>(database: &Database) -> String {
+        let transaction = database.begin().await.unwrap();
+        let backend = transaction.get_database_backend();
+        let (explain, column) = if backend == DbBackend::Sqlite {
+            ("EXPLAIN QUERY PLAN", "detail")
+        } else {
+            // Of an empty table it would rather read everything.
+            transaction.execute_unprepared("SET LOCAL enable_seqscan = off").await.unwrap();
+            ("EXPLAIN", "QUERY PLAN")
+        };
+        let query = backend.build(&oldest::<E>(Timestamp::from_millis(0)));
+        let query = Statement { sql: format!("{explain} {}", query.sql), ..query };
+        let line = |row: &QueryResult| row.try_get::<String>("", column).unwrap();
+        let rows = transaction.query_all_raw(query).await.unwrap();
+        rows.iter().map(line).collect::<Vec<_>>().join("\n")
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "the test script names the server it started")]
+    fn postgres() -> String {
+        std::env::var("LATCHKEY_TEST_POSTGRES_URL").expect("run scripts/with-postgres.sh")
+    }
+
+    #[tokio::test]
+    async fn an_index_finds_what_is_over() {
+        let folder = tempfile::tempdir().unwrap();
+        let sqlite = format!("sqlite://{}/latchkey.db", folder.path().display());
+        for url in [sqlite, postgres()] {
+            let database = Database::open(&url).await.unwrap();
+            let plan_of_logs = plan::<log::Entity>(&database).await;
+            assert!(plan_of_logs.contains("logs_sandbox"), "{plan_of_logs}");
+            let plan_of_traces = plan::<trace::Entity>(&database).await;
+            assert!(plan_of_traces.contains("traces_sandbox"), "{plan_of_traces}");
+            for plan in [plan_of_logs, plan_of_traces] {
+                assert!(!plan.contains("TEMP B-TREE") && !plan.contains("Sort"), "{plan}");
+            }
+        }
+    }
+}

@@ -1,0 +1,237 @@
+//! Reading what was used: the sums that fit the range, and what this process has not written yet.
+
+use latchkey_domain::api::{LastUsed, RecentDenial, Usage};
+use latchkey_domain::id::{DenialId, KeyId, ProjectId};
+use latchkey_domain::key::{Environment, KeyKind};
+use latchkey_domain::outcome::Outcome;
+use latchkey_domain::role::Permission;
+use latchkey_domain::time::Timestamp;
+use latchkey_domain::usage::UsageRange;
+use sea_orm::sea_query::{Expr, ExprTrait, Func};
+use sea_orm::{
+    ColumnTrait, EntityTrait, FromQueryResult, Order, QueryFilter, QueryOrder, QuerySelect,
+    QueryTrait, Select,
+};
+
+use super::recorder::{DENIALS_PER_KEY, Unwritten};
+use super::resolution::Resolution;
+use crate::actor::Actor;
+use crate::check::budget;
+use crate::entity::{denial, key, key_usage, project_usage};
+use crate::error::Error;
+use crate::keys;
+use crate::scope::{self, KeyRef, ProjectScope};
+use crate::services::Services;
+
+/// The use of one key.
+///
+/// # Errors
+/// `NotFound` for a stranger.
+pub async fn of_key(
+    services: &Services,
+    actor: &Actor,
+    key: impl Into<KeyRef>,
+    range: UsageRange,
+) -> Result<Usage, Error> {
+    let named = key.into();
+    let scope = scope::project_of_key(services, actor, named, Permission::UsageRead).await?;
+    let mut chart = Chart::new(services, range);
+    let _whole = services.usage.writing.read().await;
+    let row = keys::find(services.database.reader(), &scope, named.id).await?;
+    let limits = keys::row::limits(&row)?;
+    if let Some(budget) = limits.token_limit.zip(limits.token_limit_period) {
+        chart.usage.budget = Some(budget::standing(services, named.id, budget, chart.now).await?);
+    }
+    chart.add_last_use(row.last_used_at, row.last_used_ip);
+    services.usage.recorder.see_key(named.id, |unwritten| chart.add_unwritten(unwritten));
+    chart.add_sums(services, sums_of_key(&scope, named.id)).await?;
+    let denials = denial::Entity::find()
+        .filter(denial::Column::KeyId.eq(named.id.as_uuid()))
+        .filter(denial::Column::ProjectId.eq(scope.id().as_uuid()));
+    chart.add_denials(services, denials).await?;
+    Ok(chart.finish())
+}
+
+/// The use of a project's keys together, of one environment or of both. Service keys are left out: what they
+/// ask for is not what the project's customers do.
+///
+/// # Errors
+/// `NotFound` for a stranger.
+pub async fn of_project(
+    services: &Services,
+    actor: &Actor,
+    id: ProjectId,
+    environment: Option<Environment>,
+    range: UsageRange,
+) -> Result<Usage, Error> {
+    let scope = scope::project(services, actor, id, Permission::UsageRead).await?;
+    let mut chart = Chart::new(services, range);
+    let name = environment.map(Environment::as_str);
+    let _whole = services.usage.writing.read().await;
+    // As the index of keys by last use has it.
+    let last_use =
+        Expr::expr(Func::coalesce([Expr::col(key::Column::LastUsedAt), Expr::cust("0")]));
+    let last_use: Option<(Option<i64>, Option<String>)> = key::Entity::find()
+        .filter(key::Column::ProjectId.eq(scope.id().as_uuid()))
+        .filter(last_use.clone().gt(0))
+        .filter(key::Column::Kind.ne(KeyKind::Service.as_str()))
+        .apply_if(name, |query, name| query.filter(key::Column::Environment.eq(name)))
+        .order_by(last_use, Order::Desc)
+        .select_only()
+        .columns([key::Column::LastUsedAt, key::Column::LastUsedIp])
+        .into_tuple()
+        .one(services.database.reader())
+        .await?;
+    if let Some((at, ip)) = last_use {
+        chart.add_last_use(at, ip);
+    }
+    services.usage.recorder.see_project(id, |unwritten| {
+        if environment.is_none_or(|environment| environment == unwritten.environment) {
+            chart.add_unwritten(unwritten);
+        }
+    });
+    chart.add_sums(services, sums_of_project(&scope, environment)).await?;
+    let denials = denial::Entity::find()
+        .filter(denial::Column::ProjectId.eq(scope.id().as_uuid()))
+        .filter(denial::Column::Kind.ne(KeyKind::Service.as_str()))
+        .apply_if(name, |query, name| query.filter(denial::Column::Environment.eq(name)));
+    chart.add_denials(services, denials).await?;
+    Ok(chart.finish())
+}
+
+fn sums_of_key(scope: &ProjectScope, id: KeyId) -> Select<key_usage::Entity> {
+    key_usage::Entity::find()
+        .filter(key_usage::Column::KeyId.eq(id.as_uuid()))
+        .filter(key_usage::Column::ProjectId.eq(scope.id().as_uuid()))
+}
+
+fn sums_of_project(
+    scope: &ProjectScope,
+    environment: Option<Environment>,
+) -> Select<project_usage::Entity> {
+    project_usage::Entity::find()
+        .filter(project_usage::Column::ProjectId.eq(scope.id().as_uuid()))
+        .apply_if(environment, |query, environment| {
+            query.filter(project_usage::Column::Environment.eq(environment.as_str()))
+        })
+}
+
+#[derive(FromQueryResult)]
+struct Sum {
+    bucket: i64,
+    outcome: String,
+    requests: i64,
+    prompt_tokens: i64,
+    completion_tokens: i64,
+}
+
+/// The sums of a range by bucket and outcome. The database adds them up: what it sends is what is shown.
+fn summed<E: EntityTrait>(rows: Select<E>, range: UsageRange, start: Timestamp) -> Select<E> {
+    let width = i64::try_from(range.bucket().as_millis()).unwrap_or(i64::MAX);
+    let sum = |column: &'static str| Expr::col(column).sum().cast_as("bigint");
+    rows.select_only()
+        .expr_as(Expr::col("start").div(width).mul(width), "bucket")
+        .column_as(Expr::col("outcome"), "outcome")
+        .expr_as(sum("requests"), "requests")
+        .expr_as(sum("prompt_tokens"), "prompt_tokens")
+        .expr_as(sum("completion_tokens"), "completion_tokens")
+        .filter(Expr::col("resolution").eq(Resolution::of(range).as_str()))
+        .filter(Expr::col("start").gte(start.as_millis()))
+        .group_by(Expr::col("bucket"))
+        .group_by(Expr::col("outcome"))
+}
+
+/// An answer that is being put together.
+struct Chart {
+    usage: Usage,
+    now: Timestamp,
+    start: Timestamp,
+}
+
+impl Chart {
+    fn new(services: &Services, range: UsageRange) -> Self {
+        let now = services.clock.now();
+        Self { usage: Usage::none(range, now), now, start: range.start(now) }
+    }
+
+    async fn add_sums<E: EntityTrait>(
+        &mut self,
+        services: &Services,
+        rows: Select<E>,
+    ) -> Result<(), Error> {
+        let rows = summed(rows, self.usage.range, self.start)
+            .into_model::<Sum>()
+            .all(services.database.reader())
+            .await?;
+        let number = |stored: i64| u64::try_from(stored).unwrap_or_default();
+        for row in rows {
+            let start = Timestamp::from_millis(row.bucket);
+            let tokens = (number(row.prompt_tokens), number(row.completion_tokens));
+            self.usage.add(start, outcome(&row.outcome)?, number(row.requests), tokens);
+        }
+        Ok(())
+    }
+
+    async fn add_denials(
+        &mut self,
+        services: &Services,
+        denials: Select<denial::Entity>,
+    ) -> Result<(), Error> {
+        // Their ids begin with their time.
+        let earliest = DenialId::new(self.start, [0; 10]);
+        let rows = denials
+            .filter(denial::Column::Id.gte(earliest.as_uuid()))
+            .order_by_desc(denial::Column::Id)
+            .limit(DENIALS_PER_KEY as u64)
+            .all(services.database.reader())
+            .await?;
+        for row in rows {
+            self.usage.denials.push(RecentDenial {
+                at: Timestamp::from_millis(row.at),
+                code: outcome(&row.outcome)?,
+                detail: row.detail,
+                ip: row.ip,
+            });
+        }
+        Ok(())
+    }
+
+    fn add_last_use(&mut self, at: Option<i64>, ip: Option<String>) {
+        if let Some(at) = at.map(Timestamp::from_millis)
+            && self.usage.last_used.as_ref().is_none_or(|known| known.at <= at)
+        {
+            self.usage.last_used = Some(LastUsed { at, ip });
+        }
+    }
+
+    fn add_unwritten(&mut self, unwritten: &Unwritten) {
+        let last = unwritten.last_use;
+        self.add_last_use(Some(last.at.as_millis()), last.ip.map(|ip| ip.to_string()));
+        for counter in &unwritten.counters {
+            let (requests, tokens) = (counter.counts.requests, counter.counts.tokens);
+            let tokens = (tokens.prompt, tokens.completion);
+            self.usage.add(counter.minute, counter.outcome, requests, tokens);
+        }
+        let denials = unwritten.denials.iter().rev().filter(|denial| denial.at >= self.start);
+        self.usage.denials.extend(denials.map(|denial| RecentDenial {
+            at: denial.at,
+            code: denial.outcome,
+            detail: denial.detail.clone(),
+            ip: denial.ip.map(|ip| ip.to_string()),
+        }));
+    }
+
+    fn finish(mut self) -> Usage {
+        // Stable: of one instant, what is newer was added first.
+        self.usage.denials.sort_by_key(|denial| std::cmp::Reverse(denial.at));
+        self.usage.denials.truncate(DENIALS_PER_KEY);
+        self.usage
+    }
+}
+
+fn outcome(name: &str) -> Result<Outcome, Error> {
+    Outcome::from_name(name).ok_or(Error::Corrupt("outcome"))
+}
+
+#[cfg(test)]
+mod tests;

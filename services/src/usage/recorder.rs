@@ -1,0 +1,344 @@
+//! Use that is not written yet, in memory.
+//!
+//! Keys are spread over shards, each behind a lock that is held for a look-up and an addition. Counting what
+//! was counted before in the same minute allocates nothing. Memory is bounded, however long the database is
+//! away: see [`COUNTERS_PER_SHARD`].
+
+use std::collections::hash_map::Entry;
+use std::collections::{HashMap, VecDeque};
+use std::net::IpAddr;
+use std::ops::AddAssign;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use latchkey_domain::id::{KeyId, ProjectId};
+use latchkey_domain::key::{Environment, KeyKind};
+use latchkey_domain::outcome::Outcome;
+use latchkey_domain::time::Timestamp;
+
+use super::resolution::Resolution;
+
+/// The most denials that are kept of a key, here and in the database.
+pub(super) const DENIALS_PER_KEY: usize = 50;
+/// A power of two.
+const SHARDS: usize = 16;
+/// When a shard has as many, calls of a new minute are added to the key's last minute instead: sums stay
+/// right, minutes blur. Only a call of a key that has no counter yet is lost then, and the log says so.
+const COUNTERS_PER_SHARD: usize = 16_384;
+/// When a shard has as many, further denials are counted but not told one by one.
+const DENIALS_PER_SHARD: usize = 2_048;
+/// No call has more tokens. An upstream that says otherwise can't make the sums overflow.
+const TOKENS_PER_CALL: u64 = 1 << 40;
+/// The longest reason of a denial, in characters.
+const DETAIL_CHARACTERS: usize = 300;
+
+/// One call with a known key.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Use {
+    /// The key.
+    pub(crate) key: KeyId,
+    /// Its project.
+    pub(crate) project: ProjectId,
+    /// What it authenticates.
+    pub(crate) kind: KeyKind,
+    /// Its environment.
+    pub(crate) environment: Environment,
+    /// By the secret before the last rotation.
+    pub(crate) old_secret: bool,
+    /// What its check came to.
+    pub(crate) outcome: Outcome,
+    /// When.
+    pub(crate) at: Timestamp,
+    /// The address that it came from.
+    pub(crate) ip: Option<IpAddr>,
+    /// What it took.
+    pub(crate) tokens: TokenCounts,
+}
+
+/// The tokens of a call.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct TokenCounts {
+    /// That went in.
+    pub(crate) prompt: u64,
+    /// That came out.
+    pub(crate) completion: u64,
+    /// How many of both are an estimate.
+    pub(crate) estimated: u64,
+}
+
+/// Requests and their tokens.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Counts {
+    pub(super) requests: u64,
+    pub(super) tokens: TokenCounts,
+}
+
+impl Counts {
+    fn of(tokens: TokenCounts) -> Self {
+        let bounded = TokenCounts {
+            prompt: tokens.prompt.min(TOKENS_PER_CALL),
+            completion: tokens.completion.min(TOKENS_PER_CALL),
+            estimated: tokens.estimated.min(TOKENS_PER_CALL),
+        };
+        Self { requests: 1, tokens: bounded }
+    }
+}
+
+impl AddAssign for Counts {
+    fn add_assign(&mut self, other: Self) {
+        self.requests += other.requests;
+        self.tokens.prompt += other.tokens.prompt;
+        self.tokens.completion += other.tokens.completion;
+        self.tokens.estimated += other.tokens.estimated;
+    }
+}
+
+/// When and from where a key was last used, and when by the secret before the last rotation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct LastUse {
+    pub(super) at: Timestamp,
+    pub(super) ip: Option<IpAddr>,
+    pub(super) old_secret_at: Option<Timestamp>,
+}
+
+/// The calls of one minute that came to the same outcome.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Counter {
+    pub(super) minute: Timestamp,
+    pub(super) outcome: Outcome,
+    pub(super) counts: Counts,
+}
+
+impl Counter {
+    fn of(call: &Use) -> Self {
+        Self {
+            minute: Resolution::Minute.floor(call.at),
+            outcome: call.outcome,
+            counts: Counts::of(call.tokens),
+        }
+    }
+}
+
+/// One call that was not admitted.
+#[derive(Debug, Clone)]
+pub(super) struct Denial {
+    pub(super) at: Timestamp,
+    pub(super) outcome: Outcome,
+    pub(super) detail: String,
+    pub(super) ip: Option<IpAddr>,
+}
+
+/// What is not written yet of one key.
+#[derive(Debug)]
+pub(super) struct Unwritten {
+    pub(super) project: ProjectId,
+    pub(super) kind: KeyKind,
+    pub(super) environment: Environment,
+    pub(super) last_use: LastUse,
+    pub(super) counters: Vec<Counter>,
+    /// Oldest first.
+    pub(super) denials: VecDeque<Denial>,
+}
+
+/// What is not written yet of all keys, taken out to be written.
+pub(super) type Batch = Vec<(KeyId, Unwritten)>;
+
+#[derive(Default)]
+struct Shard {
+    keys: HashMap<KeyId, Unwritten>,
+    counters: usize,
+    denials: usize,
+    lost: u64,
+}
+
+/// All use that is not written yet.
+pub(super) struct Recorder(Box<[Mutex<Shard>]>);
+
+impl Recorder {
+    pub(super) fn new() -> Self {
+        Self(std::iter::repeat_with(Mutex::default).take(SHARDS).collect())
+    }
+
+    /// Counts a call.
+    pub(super) fn record(&self, call: &Use) {
+        self.shard(call.key).record(call);
+    }
+
+    /// Counts a call that was not admitted, and keeps why.
+    pub(super) fn denied(&self, call: &Use, detail: &str) {
+        let detail = detail.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c });
+        let denial = Denial {
+            at: call.at,
+            outcome: call.outcome,
+            detail: detail.take(DETAIL_CHARACTERS).collect(),
+            ip: call.ip,
+        };
+        let mut shard = self.shard(call.key);
+        shard.record(call);
+        shard.deny(call.key, denial);
+    }
+
+    /// Takes everything out, to be written.
+    pub(super) fn take(&self) -> Batch {
+        let mut batch = Batch::new();
+        let mut lost = 0;
+        for shard in &self.0 {
+            let taken = std::mem::take(&mut *lock(shard));
+            lost += taken.lost;
+            batch.extend(taken.keys);
+        }
+        if lost > 0 {
+            tracing::error!(lost, "calls were not counted: too much was waiting to be written");
+        }
+        batch
+    }
+
+    /// Puts back what could not be written, beside what has come since.
+    pub(super) fn put_back(&self, batch: Batch) {
+        for (key, unwritten) in batch {
+            self.shard(key).put_back(key, unwritten);
+        }
+    }
+
+    /// Shows what is not written yet of one key.
+    pub(super) fn see_key(&self, key: KeyId, see: impl FnOnce(&Unwritten)) {
+        self.shard(key).keys.get(&key).map(see);
+    }
+
+    /// Shows what is not written yet of a project's keys, one after the other.
+    pub(super) fn see_project(&self, project: ProjectId, mut see: impl FnMut(&Unwritten)) {
+        for shard in &self.0 {
+            let shard = lock(shard);
+            let all = shard.keys.values().filter(|one| one.project == project);
+            all.filter(|one| one.is_of_project()).for_each(&mut see);
+        }
+    }
+
+    fn shard(&self, key: KeyId) -> MutexGuard<'_, Shard> {
+        // The last bits of an id are random.
+        let bits = key.as_uuid().as_bytes()[15];
+        lock(&self.0[usize::from(bits) % SHARDS])
+    }
+}
+
+fn lock(shard: &Mutex<Shard>) -> MutexGuard<'_, Shard> {
+    // No code panics while it holds the lock, and the counters would be whole even so.
+    shard.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Shard {
+    fn record(&mut self, call: &Use) {
+        let full = self.counters >= COUNTERS_PER_SHARD;
+        let old_secret_at = call.old_secret.then_some(call.at);
+        let last_use = LastUse { at: call.at, ip: call.ip, old_secret_at };
+        let unwritten = match self.keys.entry(call.key) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(_) if full => {
+                self.lost += 1;
+                return;
+            }
+            Entry::Vacant(new) => new.insert(Unwritten {
+                project: call.project,
+                kind: call.kind,
+                environment: call.environment,
+                last_use,
+                counters: Vec::new(),
+                denials: VecDeque::new(),
+            }),
+        };
+        unwritten.move_last_use(last_use);
+        match unwritten.count(Counter::of(call), full) {
+            Counted::Known => {}
+            Counted::New => self.counters += 1,
+            Counted::Lost => self.lost += 1,
+        }
+    }
+
+    fn deny(&mut self, key: KeyId, denial: Denial) {
+        let Some(unwritten) = self.keys.get_mut(&key) else { return };
+        let denials = &mut unwritten.denials;
+        let replaces_own = denials.len() >= DENIALS_PER_KEY
+            || (self.denials >= DENIALS_PER_SHARD && !denials.is_empty());
+        if replaces_own {
+            denials.pop_front();
+        } else if self.denials >= DENIALS_PER_SHARD {
+            return;
+        } else {
+            self.denials += 1;
+        }
+        denials.push_back(denial);
+    }
+
+    fn put_back(&mut self, key: KeyId, old: Unwritten) {
+        match self.keys.entry(key) {
+            Entry::Vacant(_) if self.counters >= COUNTERS_PER_SHARD => {
+                self.lost +=
+                    old.counters.iter().map(|counter| counter.counts.requests).sum::<u64>();
+            }
+            Entry::Vacant(place) => {
+                self.counters += old.counters.len();
+                self.denials += old.denials.len();
+                place.insert(old);
+            }
+            Entry::Occupied(known) => {
+                let new = known.into_mut();
+                new.move_last_use(old.last_use);
+                for counter in old.counters {
+                    match new.count(counter, self.counters >= COUNTERS_PER_SHARD) {
+                        Counted::Known => {}
+                        Counted::New => self.counters += 1,
+                        Counted::Lost => self.lost += counter.counts.requests,
+                    }
+                }
+                let room = DENIALS_PER_KEY - new.denials.len();
+                for denial in old.denials.into_iter().rev().take(room) {
+                    new.denials.push_front(denial);
+                    self.denials += 1;
+                }
+            }
+        }
+    }
+}
+
+/// Where a call was counted.
+enum Counted {
+    Known,
+    New,
+    Lost,
+}
+
+impl Unwritten {
+    /// Whether it belongs to the use of the project: a service key is its backend's own.
+    pub(super) const fn is_of_project(&self) -> bool {
+        !matches!(self.kind, KeyKind::Service)
+    }
+
+    /// A key's last use moves forward only.
+    fn move_last_use(&mut self, last_use: LastUse) {
+        // None is before all times.
+        let old_secret_at = self.last_use.old_secret_at.max(last_use.old_secret_at);
+        if self.last_use.at <= last_use.at {
+            self.last_use = last_use;
+        }
+        self.last_use.old_secret_at = old_secret_at;
+    }
+
+    fn count(&mut self, counter: Counter, full: bool) -> Counted {
+        let same = |known: &&mut Counter| known.outcome == counter.outcome;
+        // The newest last: it is the one that is looked for.
+        let mut known = self.counters.iter_mut().rev().filter(same);
+        if let Some(known) = known.find(|known| known.minute == counter.minute) {
+            known.counts += counter.counts;
+            return Counted::Known;
+        }
+        if !full {
+            self.counters.push(counter);
+            return Counted::New;
+        }
+        let Some(other) = self.counters.iter_mut().rev().find(same) else { return Counted::Lost };
+        other.counts += counter.counts;
+        Counted::Known
+    }
+}
+
+#[cfg(test)]
+mod tests;

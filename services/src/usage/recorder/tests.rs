@@ -1,0 +1,131 @@
+//! Counting in memory.
+
+use super::*;
+
+fn at(millis: i64) -> Timestamp {
+    Timestamp::from_millis(millis)
+}
+
+fn call(key: u8, millis: i64, outcome: Outcome) -> Use {
+    Use {
+        key: KeyId::new(at(0), [key; 10]),
+        project: ProjectId::new(at(0), [0; 10]),
+        kind: KeyKind::Api,
+        environment: Environment::Live,
+        old_secret: false,
+        outcome,
+        at: at(millis),
+        ip: None,
+        tokens: TokenCounts { prompt: 3, completion: 2, estimated: 1 },
+    }
+}
+
+fn counters(recorder: &Recorder, key: u8) -> Vec<(i64, Outcome, u64)> {
+    let mut seen = Vec::new();
+    recorder.see_key(call(key, 0, Outcome::Valid).key, |unwritten| {
+        let each = unwritten.counters.iter();
+        seen.extend(each.map(|one| (one.minute.as_millis(), one.outcome, one.counts.requests)));
+    });
+    seen
+}
+
+#[test]
+fn calls_are_summed_by_minute_and_outcome() {
+    let recorder = Recorder::new();
+    for (millis, outcome) in [
+        (0, Outcome::Valid),
+        (59_999, Outcome::Valid),
+        (60_000, Outcome::Valid),
+        (59_000, Outcome::RateLimited),
+    ] {
+        recorder.record(&call(1, millis, outcome));
+    }
+    let expected =
+        [(0, Outcome::Valid, 2), (60_000, Outcome::Valid, 1), (0, Outcome::RateLimited, 1)];
+    assert_eq!(counters(&recorder, 1), expected);
+}
+
+#[test]
+fn a_last_use_moves_forward_only() {
+    let recorder = Recorder::new();
+    recorder.record(&call(1, 5_000, Outcome::Valid));
+    recorder.record(&Use { old_secret: true, ..call(1, 4_000, Outcome::RevokedKey) });
+    recorder.record(&Use { old_secret: true, ..call(1, 3_000, Outcome::RevokedKey) });
+    let mut last = None;
+    recorder.see_key(call(1, 0, Outcome::Valid).key, |one| last = Some(one.last_use));
+    let expected = LastUse { at: at(5_000), ip: None, old_secret_at: Some(at(4_000)) };
+    assert_eq!(last, Some(expected));
+}
+
+#[test]
+fn what_could_not_be_written_is_added_to_what_came_since() {
+    let recorder = Recorder::new();
+    recorder.record(&call(1, 0, Outcome::Valid));
+    recorder.denied(&call(1, 0, Outcome::RateLimited), "first");
+    let batch = recorder.take();
+    assert!(counters(&recorder, 1).is_empty());
+    recorder.denied(&call(1, 1_000, Outcome::RateLimited), "second");
+    recorder.record(&call(1, 60_000, Outcome::Valid));
+    recorder.put_back(batch);
+    let mut together = counters(&recorder, 1);
+    together.sort_unstable();
+    let expected =
+        [(0, Outcome::Valid, 1), (0, Outcome::RateLimited, 2), (60_000, Outcome::Valid, 1)];
+    assert_eq!(together, expected);
+    recorder.see_key(call(1, 0, Outcome::Valid).key, |unwritten| {
+        let told: Vec<_> = unwritten.denials.iter().map(|one| one.detail.as_str()).collect();
+        assert_eq!(told, ["first", "second"]);
+        assert_eq!(unwritten.last_use.at, at(60_000));
+    });
+}
+
+#[test]
+fn the_newest_denials_of_a_key_are_kept() {
+    let recorder = Recorder::new();
+    for number in 0..60 {
+        recorder.denied(&call(1, number, Outcome::RateLimited), &number.to_string());
+    }
+    let batch = recorder.take();
+    let denials = &batch[0].1.denials;
+    assert_eq!(denials.len(), DENIALS_PER_KEY);
+    assert_eq!((&*denials[0].detail, &*denials[49].detail), ("10", "59"));
+}
+
+#[test]
+fn a_reason_is_short_and_has_no_control_characters() {
+    let recorder = Recorder::new();
+    let reason = format!("model \0{}", "x".repeat(1_000));
+    recorder.denied(&call(1, 0, Outcome::ModelNotAllowed), &reason);
+    let detail = &recorder.take()[0].1.denials[0].detail;
+    assert!(detail.starts_with("model \u{fffd}x"));
+    assert_eq!(detail.chars().count(), DETAIL_CHARACTERS);
+}
+
+#[test]
+fn memory_is_bounded_and_sums_stay_right() {
+    let recorder = Recorder::new();
+    let minutes = i64::try_from(COUNTERS_PER_SHARD).unwrap() + 1_000;
+    for minute in 0..minutes {
+        recorder.record(&call(1, minute * 60_000, Outcome::Valid));
+    }
+    let counted = counters(&recorder, 1);
+    assert_eq!(counted.len(), COUNTERS_PER_SHARD);
+    let sum: u64 = counted.iter().map(|(_, _, requests)| requests).sum();
+    assert_eq!(i64::try_from(sum).unwrap(), minutes);
+    // A batch that comes back finds the same bound.
+    let batch = recorder.take();
+    recorder.record(&call(1, 0, Outcome::Valid));
+    recorder.put_back(batch);
+    assert!(counters(&recorder, 1).len() <= COUNTERS_PER_SHARD);
+}
+
+#[test]
+fn an_upstream_can_not_make_the_sums_overflow() {
+    let recorder = Recorder::new();
+    let tokens = TokenCounts { prompt: u64::MAX, completion: u64::MAX, estimated: 0 };
+    for _ in 0..3 {
+        recorder.record(&Use { tokens, ..call(1, 0, Outcome::Valid) });
+    }
+    let counts = recorder.take()[0].1.counters[0].counts;
+    assert_eq!(counts.tokens.prompt, 3 * TOKENS_PER_CALL);
+}
