@@ -7,7 +7,8 @@ use leptos_router::components::{ParentRoute, Route, Router, Routes};
 use leptos_router::{Lazy, path};
 
 use crate::lazy::{
-    ApplicationRoute, ApplicationsRoute, AuthCompleteRoute, FrameRoute, HomeRoute, LoginRoute,
+    ApiKeysRoute, ApplicationRoute, ApplicationsRoute, AuthCompleteRoute, FrameRoute, HomeRoute,
+    LoginRoute, PlanRoute,
 };
 
 use crate::components::toast::{ToastRegion, Toasts};
@@ -32,6 +33,8 @@ pub fn App() -> impl IntoView {
                     <Route path=path!("/") view={Lazy::<HomeRoute>::new()}/>
                     <Route path=path!("/projects/:project/applications") view={Lazy::<ApplicationsRoute>::new()}/>
                     <Route path=path!("/projects/:project/applications/:application") view={Lazy::<ApplicationRoute>::new()}/>
+                    <Route path=path!("/projects/:project/keys") view={Lazy::<ApiKeysRoute>::new()}/>
+                    <Route path=path!("/projects/:project/settings/plan") view={Lazy::<PlanRoute>::new()}/>
                 </ParentRoute>
             </Routes>
         </Router>

@@ -31,7 +31,8 @@ impl ToastAction {
 struct Toast {
     id: u32,
     text: String,
-    failed: bool,
+    /// The icon of a success; a failure has its own.
+    glyph: Option<Glyph>,
     action: Option<ToastAction>,
 }
 
@@ -52,30 +53,35 @@ impl Toasts {
 
     /// Says that something worked.
     pub fn success(self, text: impl Into<String>) {
-        self.show(text.into(), false, None);
+        self.show(text.into(), Some(Glyph::CircleCheck), None);
+    }
+
+    /// Says what was done, with the icon of the deed, and how it is undone.
+    pub fn done(self, text: impl Into<String>, glyph: Glyph, undo: ToastAction) {
+        self.show(text.into(), Some(glyph), Some(undo));
     }
 
     /// Says that something failed, and what can be done about it.
     pub fn failure(self, text: impl Into<String>, action: Option<ToastAction>) {
-        self.show(text.into(), true, action);
+        self.show(text.into(), None, action);
     }
 
     /// Says that something fails at present. The message goes with the answer.
     #[must_use = "the message is closed when this is dropped"]
     pub fn trouble(self, text: impl Into<String>, action: Option<ToastAction>) -> Trouble {
-        Trouble { toasts: self, id: self.show(text.into(), true, action) }
+        Trouble { toasts: self, id: self.show(text.into(), None, action) }
     }
 
     /// A failure that is said again takes the place of the one before.
-    fn show(self, text: String, failed: bool, action: Option<ToastAction>) -> u32 {
+    fn show(self, text: String, glyph: Option<Glyph>, action: Option<ToastAction>) -> u32 {
         let id = self.last.get_value().wrapping_add(1);
         self.last.set_value(id);
         self.shown.update(|shown| {
-            shown.retain(|toast| !(failed && toast.failed && toast.text == text));
+            shown.retain(|toast| !(glyph.is_none() && toast.glyph.is_none() && toast.text == text));
             if shown.len() == MOST {
                 shown.remove(0);
             }
-            shown.push(Toast { id, text, failed, action });
+            shown.push(Toast { id, text, glyph, action });
         });
         id
     }
@@ -114,15 +120,16 @@ pub fn ToastRegion(
 
 #[component]
 fn ToastCard(toasts: Toasts, toast: Toast) -> impl IntoView {
-    let Toast { id, text, failed, action } = toast;
+    let Toast { id, text, glyph, action } = toast;
     let held = RwSignal::new(false);
+    let failed = glyph.is_none();
     if !failed {
         close_when_over(toasts, id, held);
     }
-    let (glyph, colour) = if failed {
-        (Glyph::CircleX, "text-danger-ink")
-    } else {
-        (Glyph::CircleCheck, "text-ok-ink")
+    let (glyph, colour) = match glyph {
+        None => (Glyph::CircleX, "text-danger-ink"),
+        Some(Glyph::CircleCheck) => (Glyph::CircleCheck, "text-ok-ink"),
+        Some(glyph) => (glyph, "text-ink-3"),
     };
     view! {
         <div
