@@ -22,7 +22,7 @@ pub fn App() -> impl IntoView {
     provide_meta_context();
     provide_site();
     Theme::provide();
-    let toasts = Toasts::provide();
+    Toasts::provide();
     view! {
         <Title text="Latchkey"/>
         <Router>
@@ -40,7 +40,7 @@ pub fn App() -> impl IntoView {
         </Router>
         // Beside the page, not in it: a page that waits for its code must be able to say so.
         <Portal>
-            <ToastRegion toasts/>
+            <ToastRegion/>
         </Portal>
     }
 }

@@ -1,15 +1,6 @@
 // Everything can be done without a pointer, and the focus is always where a person expects it.
-import type { Locator, Page } from "@playwright/test";
 import { expect, test } from "../support/fixtures.ts";
-
-/** Presses Tab until the control has the focus, as a person would who looks for it. */
-async function tabTo(page: Page, control: Locator): Promise<void> {
-  for (let presses = 0; presses < 60; presses++) {
-    if (await control.evaluate((element) => element === document.activeElement)) return;
-    await page.keyboard.press("Tab");
-  }
-  throw new Error(`60 times Tab did not reach ${control}`);
-}
+import { tabTo } from "../support/keyboard.ts";
 
 test("a key is created and revoked by keyboard alone", async ({ application, page }) => {
   const { createKey, createDialog, createdDialog } = application;

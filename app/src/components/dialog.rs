@@ -16,6 +16,7 @@ use leptos::web_sys::{Element, HtmlElement};
 
 use super::button::IconButton;
 use super::icon::Glyph;
+use super::toast::ToastRegion;
 
 /// How wide a dialog is, where there is room.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -133,6 +134,7 @@ pub fn Dialog(
                     {footer.run()}
                 </footer>
             </Panel>
+            <ToastRegion/>
         </dialog>
     }
 }
