@@ -16,11 +16,13 @@ use leptos_router::LazyRoute;
 
 use crate::components::frame::Frame;
 use crate::components::toast::{ToastAction, Toasts};
+use crate::pages::api_keys::ApiKeysPage;
 use crate::pages::application::ApplicationPage;
 use crate::pages::applications::ApplicationsPage;
 use crate::pages::auth_complete::AuthComplete;
 use crate::pages::home::Home;
 use crate::pages::login::Login;
+use crate::pages::plan::PlanPage;
 use crate::session;
 
 /// The piece with the pages for signing in.
@@ -98,6 +100,14 @@ lazy_page!(
 lazy_page!(
     /// An application.
     ApplicationRoute = ApplicationPage in dashboard, signed_in
+);
+lazy_page!(
+    /// A project's API keys.
+    ApiKeysRoute = ApiKeysPage in dashboard, signed_in
+);
+lazy_page!(
+    /// The plan of a project's organization.
+    PlanRoute = PlanPage in dashboard, signed_in
 );
 
 fn anybody() -> Ready<()> {

@@ -7,7 +7,8 @@ use leptos_router::components::{ParentRoute, Route, Router, Routes};
 use leptos_router::{Lazy, path};
 
 use crate::lazy::{
-    ApplicationRoute, ApplicationsRoute, AuthCompleteRoute, FrameRoute, HomeRoute, LoginRoute,
+    ApiKeysRoute, ApplicationRoute, ApplicationsRoute, AuthCompleteRoute, FrameRoute, HomeRoute,
+    LoginRoute, PlanRoute,
 };
 
 use crate::components::toast::{ToastRegion, Toasts};
@@ -21,7 +22,7 @@ pub fn App() -> impl IntoView {
     provide_meta_context();
     provide_site();
     Theme::provide();
-    let toasts = Toasts::provide();
+    Toasts::provide();
     view! {
         <Title text="Latchkey"/>
         <Router>
@@ -32,12 +33,14 @@ pub fn App() -> impl IntoView {
                     <Route path=path!("/") view={Lazy::<HomeRoute>::new()}/>
                     <Route path=path!("/projects/:project/applications") view={Lazy::<ApplicationsRoute>::new()}/>
                     <Route path=path!("/projects/:project/applications/:application") view={Lazy::<ApplicationRoute>::new()}/>
+                    <Route path=path!("/projects/:project/keys") view={Lazy::<ApiKeysRoute>::new()}/>
+                    <Route path=path!("/projects/:project/settings/plan") view={Lazy::<PlanRoute>::new()}/>
                 </ParentRoute>
             </Routes>
         </Router>
         // Beside the page, not in it: a page that waits for its code must be able to say so.
         <Portal>
-            <ToastRegion toasts/>
+            <ToastRegion/>
         </Portal>
     }
 }

@@ -25,6 +25,9 @@ pub type Tokens = Limit<9_007_199_254_740_991>;
 pub struct InvalidLimit(u64);
 
 impl<const MAX: u64> Limit<MAX> {
+    /// The largest limit.
+    pub const MAX: u64 = MAX;
+
     /// The number.
     pub const fn get(self) -> u64 {
         self.0

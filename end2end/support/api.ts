@@ -17,8 +17,14 @@ export async function call(url: string, method: string, headers: Record<string, 
   return { status: response.status, body: json ? JSON.parse(text) : text };
 }
 
-/** Reports one served request, as an SDK does. */
-export async function sendTrace(url: string, key: string, requestURL: string, responseStatus = 200): Promise<Answer> {
+/** Reports one served request, as an SDK does. A key that is for all applications names one. */
+export async function sendTrace(
+  url: string,
+  key: string,
+  requestURL: string,
+  responseStatus = 200,
+  application?: string,
+): Promise<Answer> {
   const now = new Date().toISOString();
   const trace = {
     timestamp: now,
@@ -31,7 +37,8 @@ export async function sendTrace(url: string, key: string, requestURL: string, re
     durationMs: 12.5,
     meta: { region: "eu-1" },
   };
-  return call(`${url}/ingest/traces`, "POST", { "x-api-key": key }, { timestamp: now, traces: [trace] });
+  const headers = { "x-api-key": key, ...(application ? { "x-application-id": application } : {}) };
+  return call(`${url}/ingest/traces`, "POST", headers, { timestamp: now, traces: [trace] });
 }
 
 /** Sends one line of a log. */

@@ -36,6 +36,13 @@ export class Dashboard {
     await this.page.waitForURL((url) => url.origin === this.url && !/^\/(auth|login)/.test(url.pathname));
   }
 
+  /** Signs in as the local developer, who administers the instance, and opens their first application. */
+  async signInLocally(): Promise<void> {
+    await this.page.goto("/login");
+    await this.page.getByRole("button", { name: "Continue as local developer" }).click();
+    await this.openApplication();
+  }
+
   async signOut(): Promise<void> {
     await this.openAccountMenu();
     await this.page.getByRole("menuitem", { name: "Sign out" }).click();
@@ -75,6 +82,12 @@ export class Dashboard {
     return id;
   }
 
+  get projectId(): string {
+    const id = /prj_\w+/.exec(this.page.url())?.[0];
+    if (!id) throw new Error(`no project in ${this.page.url()}`);
+    return id;
+  }
+
   // --- Keys -----------------------------------------------------------------------------------------
 
   get createKey(): Locator {
@@ -91,6 +104,20 @@ export class Dashboard {
 
   get closeCheck(): Locator {
     return this.page.getByRole("alertdialog", { name: "Close without storing the key?" });
+  }
+
+  /** Opens what is done with a key: a button in its row, on phones an item of its menu. */
+  async openAction(name: string, verb: "Edit" | "Rotate" | "Archive" | "Restore" | "Revoke"): Promise<void> {
+    if (this.isPhone) {
+      await this.page.getByRole("button", { name: `Actions for ${name}`, exact: true }).click();
+      await this.page.getByRole("menuitem", { name: verb }).click();
+    } else {
+      await this.page.getByRole("button", { name: `${verb} ${name}`, exact: true }).click();
+    }
+  }
+
+  get isPhone(): boolean {
+    return (this.page.viewportSize()?.width ?? 0) < 768;
   }
 
   revokeDialog(name: string): Locator {
@@ -123,7 +150,7 @@ export class Dashboard {
   }
 
   async revoke(name: string): Promise<void> {
-    await this.revokeButton(name).click();
+    await this.openAction(name, "Revoke");
     await this.revokeDialog(name).getByRole("button", { name: "Revoke key" }).click();
     await expect(this.revokeDialog(name)).toBeHidden();
   }
@@ -174,6 +201,26 @@ export class CreateDialog {
   async fill(name: string, environment: Environment): Promise<void> {
     await this.name.fill(name);
     if (environment === "Test") await this.environment("Test").click();
+  }
+
+  expiry(which: "Never" | "30 days" | "90 days" | "Custom"): Locator {
+    return this.root.getByRole("radio", { name: which });
+  }
+
+  get lastDay(): Locator {
+    return this.root.getByLabel("Last day");
+  }
+
+  get advanced(): Locator {
+    return this.root.getByRole("button", { name: /^Advanced/ });
+  }
+
+  get rateLimit(): Locator {
+    return this.root.getByRole("textbox", { name: "Rate limit" });
+  }
+
+  get networks(): Locator {
+    return this.root.getByRole("textbox", { name: "Allowed addresses" });
   }
 }
 

@@ -3,6 +3,7 @@
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { test as base } from "@playwright/test";
+import { ApiKeys } from "./api-keys.ts";
 import { Dashboard } from "./dashboard.ts";
 import { Latchkey, type ServerSettings } from "./server.ts";
 import { GitHub, type Person } from "./stand-in.ts";
@@ -17,6 +18,8 @@ interface PerTest {
   dashboard: Dashboard;
   /** The dashboard after `person` has signed in, on the page of their first application. */
   application: Dashboard;
+  /** The API keys page of that person's project, which has none yet. */
+  apiKeys: ApiKeys;
 }
 
 interface PerWorker {
@@ -78,6 +81,12 @@ export const test = base.extend<PerTest, PerWorker>({
     await dashboard.signIn(person.login);
     await dashboard.openApplication();
     await use(dashboard);
+  },
+
+  apiKeys: async ({ application }, use) => {
+    const keys = new ApiKeys(application);
+    await keys.open();
+    await use(keys);
   },
 });
 

@@ -1,6 +1,7 @@
 // A walk past every page and dialog, in every state that a person meets: for the screenshots, and for what
 // must hold everywhere.
 import { expect } from "@playwright/test";
+import { ApiKeys } from "./api-keys.ts";
 import { call, sendLog, sendTrace } from "./api.ts";
 import type { Dashboard } from "./dashboard.ts";
 
@@ -15,8 +16,18 @@ export async function tour(dashboard: Dashboard, login: string, stop: Stop): Pro
   await stop("applications");
   await dashboard.openApplication();
   await stop("application-empty");
+  const keys = new ApiKeys(dashboard);
+  const applicationPage = dashboard.page.url();
+  await keys.open();
+  await expect(keys.firstKey).toBeVisible();
+  await stop("api-keys-empty");
+  await dashboard.page.goto(applicationPage);
   const secret = await creation(dashboard, stop);
   await telemetry(dashboard, secret, stop);
+  await keys.open();
+  await limit(keys, stop);
+  await keysOfProject(keys, stop);
+  await dashboard.page.goto(applicationPage);
   await revocation(dashboard, stop);
   await endOfSession(dashboard, stop);
 }
@@ -69,13 +80,74 @@ async function telemetry(dashboard: Dashboard, key: string, stop: Stop): Promise
 }
 
 async function revocation(dashboard: Dashboard, stop: Stop): Promise<void> {
-  await dashboard.revokeButton("Web checkout, EU").click();
+  await dashboard.openAction("Web checkout, EU", "Revoke");
   const dialog = dashboard.revokeDialog("Web checkout, EU");
   await expect(dialog).toBeVisible();
   await stop("revoke");
   await dialog.getByRole("button", { name: "Revoke key" }).click();
   await expect(dashboard.keyRow("Web checkout, EU")).toContainText("Revoked");
   await stop("revoked");
+}
+
+async function limit(keys: ApiKeys, stop: Stop): Promise<void> {
+  const { createDialog, createKey, dashboard } = keys;
+  await createKey.click();
+  await expect(createDialog.root.getByRole("listitem")).toHaveCount(2);
+  await stop("tier-limit");
+  await createDialog.root.getByRole("button", { name: "Revoke… Load test, spring" }).click();
+  await expect(dashboard.revokeDialog("Load test, spring")).toBeVisible();
+  await stop("tier-limit-revoke");
+  await dashboard.revokeDialog("Load test, spring").getByRole("button", { name: "Revoke key" }).click();
+  await expect(createDialog.name).toBeVisible();
+  await createDialog.expiry("Custom").click();
+  await createDialog.advanced.click();
+  await createDialog.rateLimit.fill("many");
+  await createDialog.networks.fill("10.0.0.0/99");
+  await createDialog.submit.click();
+  await expect(createDialog.root.getByText("Choose a date in the future.")).toBeVisible();
+  await stop("create-every-field-refused");
+  await createDialog.cancel.click();
+  await expect(createDialog.root).toBeHidden();
+}
+
+async function keysOfProject(keys: ApiKeys, stop: Stop): Promise<void> {
+  const { dashboard, page } = keys;
+  const soon = new Date(Date.now() + 5 * 86_400_000).toISOString();
+  await keys.createElsewhere({ name: "Partner sync", rpm: 600, allowed_cidrs: ["203.0.113.0/24"], expires_at: soon });
+  await expect(dashboard.keyRow("Partner sync")).toContainText("Expires soon");
+  await dashboard.openAction("Web checkout, EU", "Rotate");
+  await expect(keys.rotateDialog("Web checkout, EU")).toBeVisible();
+  await stop("rotate");
+  await page.keyboard.press("Escape");
+  const secret = await keys.rotate("Web checkout, EU", "24 hours");
+  await expect(dashboard.keyRow("Web checkout, EU")).toContainText("Rotating");
+  await stop("api-keys");
+  await dashboard.openAction("Web checkout, EU", "Rotate");
+  await expect(page.getByText(/^Rotating\. The old secret works/)).toBeVisible();
+  await stop("rotate-again");
+  await page.keyboard.press("Escape");
+  await dashboard.openAction("Partner sync", "Edit");
+  await expect(keys.editDialog("Partner sync").root).toBeVisible();
+  await stop("edit");
+  await page.keyboard.press("Escape");
+  await keys.openCheck();
+  await keys.check.getByRole("textbox").fill(secret);
+  await expect(keys.check.getByRole("listitem")).toBeVisible();
+  await stop("is-my-key", secret);
+  await keys.check.getByRole("textbox").fill("sk-no-key");
+  await stop("is-my-key-malformed");
+  await page.keyboard.press("Escape");
+  await dashboard.openAction("Load test, spring", "Archive");
+  await expect(dashboard.keyRow("Load test, spring")).toBeHidden();
+  await keys.showArchived.click();
+  await expect(dashboard.keyRow("Load test, spring")).toContainText("Archived");
+  await stop("api-keys-archived");
+  await keys.search.fill("chekout");
+  await expect(page.getByText("No keys match “chekout”")).toBeVisible();
+  await stop("api-keys-no-match");
+  await page.goto(`/projects/${dashboard.projectId}/settings/plan`);
+  await expect(page.getByRole("table", { name: "Keys in use" })).toBeVisible();
+  await stop("plan");
 }
 
 async function endOfSession(dashboard: Dashboard, stop: Stop): Promise<void> {

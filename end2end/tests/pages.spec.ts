@@ -73,6 +73,8 @@ async function cutOff(page: Page): Promise<string[]> {
         const { overflowX } = getComputedStyle(box);
         if (overflowX === "auto" || overflowX === "scroll") return false;
         if (overflowX !== "visible" && isCutBy(control, box)) return true;
+        // What is in the top layer is cut by nothing around it.
+        if (box.matches(":popover-open")) return false;
       }
       return false;
     };

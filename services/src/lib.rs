@@ -21,6 +21,8 @@ pub mod random;
 mod scope;
 mod services;
 pub mod telemetry;
+#[cfg(test)]
+mod test_database;
 pub mod usage;
 pub mod verify;
 

@@ -16,6 +16,7 @@ use leptos::web_sys::{Element, HtmlElement};
 
 use super::button::IconButton;
 use super::icon::Glyph;
+use super::toast::ToastRegion;
 
 /// How wide a dialog is, where there is room.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -133,6 +134,7 @@ pub fn Dialog(
                     {footer.run()}
                 </footer>
             </Panel>
+            <ToastRegion/>
         </dialog>
     }
 }
@@ -260,7 +262,15 @@ fn follow_opener(opener: Element, looks: u8) {
             if active.is_none_or(|active| active.tag_name() == "BODY") {
                 focus_heading();
             }
-        } else if active.as_ref() == Some(&opener) && looks > 0 {
+        } else if active
+            .as_ref()
+            .is_none_or(|active| *active == opener || active.tag_name() == "BODY")
+            && looks > 0
+        {
+            // A row that has moved in its list was taken out of the page for a moment.
+            if active.as_ref() != Some(&opener) {
+                super::focus(Some(opener.clone()));
+            }
             follow_opener(opener, looks - 1);
         }
     };

@@ -5,6 +5,12 @@ use leptos::prelude::*;
 
 use super::icon::{Glyph, Icon};
 
+const BOX: &str =
+    "field-focus flex rounded-sm border bg-surface transition-colors duration-[120ms]";
+
+const INPUT: &str = "min-w-0 grow rounded-sm bg-transparent px-2.5 text-table outline-none \
+    disabled:bg-subtle disabled:text-ink-off max-md:text-[1rem]";
+
 /// A labelled text field. When an error appears, focus goes to the first bad field of the page.
 #[component]
 pub fn TextField(
@@ -14,15 +20,21 @@ pub fn TextField(
     label: &'static str,
     /// What is written in it.
     value: RwSignal<String>,
+    /// What kind of text it takes, as HTML names it.
+    #[prop(default = "text")]
+    kind: &'static str,
     /// What is worth knowing, below it; an error takes its place.
     #[prop(optional, into)]
-    hint: Option<String>,
+    hint: MaybeProp<String>,
     /// What is wrong with the value.
     #[prop(optional, into)]
     error: Signal<Option<String>>,
     /// The unit, at its end.
     #[prop(optional)]
     suffix: Option<&'static str>,
+    /// Which keys a touch keyboard shows, as HTML names it.
+    #[prop(optional)]
+    keyboard: Option<&'static str>,
     /// An example of a value.
     #[prop(optional, into)]
     placeholder: Option<String>,
@@ -40,43 +52,121 @@ pub fn TextField(
     node_ref: NodeRef<Input>,
 ) -> impl IntoView {
     let bad = move || error.with(Option::is_some);
-    let about = format!("{name}-about");
-    let described = hint.is_some();
+    let input = view! {
+        <div
+            class=format!("{BOX} h-9 items-center max-md:h-11")
+            class:border-danger=bad
+            class:border-control=move || !bad()
+        >
+            <input
+                id=name
+                name=name
+                type=kind
+                class=format!("{INPUT} h-full")
+                autocomplete="off"
+                spellcheck="false"
+                autofocus=autofocus
+                inputmode=keyboard
+                placeholder=placeholder
+                maxlength=maxlength.map(|most| most.to_string())
+                disabled=disabled
+                aria-invalid=move || bad().then_some("true")
+                aria-describedby=described_by(name, hint, error)
+                prop:value=value
+                on:input:target=move |event| value.set(event.target().value())
+                node_ref=node_ref
+            />
+            {suffix.map(|unit| view! { <span class="pr-2.5 text-table text-ink-3">{unit}</span> })}
+        </div>
+    };
+    view! { <Labelled name label hint error>{input}</Labelled> }
+}
+
+/// A labelled field of several lines.
+#[component]
+pub fn TextArea(
+    /// Its id and its name in the form.
+    name: &'static str,
+    /// The label above it.
+    label: &'static str,
+    /// What is written in it.
+    value: RwSignal<String>,
+    /// What is worth knowing, below it; an error takes its place.
+    #[prop(optional, into)]
+    hint: MaybeProp<String>,
+    /// What is wrong with the value.
+    #[prop(optional, into)]
+    error: Signal<Option<String>>,
+    /// An example of a value.
+    #[prop(optional, into)]
+    placeholder: Option<String>,
+) -> impl IntoView {
+    let bad = move || error.with(Option::is_some);
+    let area = view! {
+        <div class=BOX class:border-danger=bad class:border-control=move || !bad()>
+            <textarea
+                id=name
+                name=name
+                rows="3"
+                class=format!("{INPUT} resize-y py-2 font-mono")
+                autocomplete="off"
+                spellcheck="false"
+                placeholder=placeholder
+                aria-invalid=move || bad().then_some("true")
+                aria-describedby=described_by(name, hint, error)
+                prop:value=value
+                on:input:target=move |event| value.set(event.target().value())
+            ></textarea>
+        </div>
+    };
+    view! { <Labelled name label hint error>{area}</Labelled> }
+}
+
+/// The id of what stands below a field, while something does.
+fn described_by(
+    name: &'static str,
+    hint: MaybeProp<String>,
+    error: Signal<Option<String>>,
+) -> impl Fn() -> Option<String> + Clone {
+    move || {
+        let says_something = error.with(Option::is_some) || hint.with(Option::is_some);
+        says_something.then(|| format!("{name}-about"))
+    }
+}
+
+/// The label above a field, and the hint or the error below it.
+#[component]
+fn Labelled(
+    name: &'static str,
+    label: &'static str,
+    hint: MaybeProp<String>,
+    error: Signal<Option<String>>,
+    children: Children,
+) -> impl IntoView {
     focus_when_bad(error);
+    let described = described_by(name, hint, error);
     view! {
         <div class="flex flex-col gap-1.5">
             <label for=name class="text-table font-medium">{label}</label>
-            <div
-                class="field-focus flex h-9 items-center rounded-sm border bg-surface transition-colors duration-[120ms] max-md:h-11"
-                class:border-danger=bad
-                class:border-control=move || !bad()
-            >
-                <input
-                    id=name
-                    name=name
-                    type="text"
-                    class="h-full min-w-0 grow rounded-sm bg-transparent px-2.5 text-table outline-none disabled:bg-subtle disabled:text-ink-off max-md:text-[1rem]"
-                    autocomplete="off"
-                    spellcheck="false"
-                    autofocus=autofocus
-                    placeholder=placeholder
-                    maxlength=maxlength.map(|most| most.to_string())
-                    disabled=disabled
-                    aria-invalid=move || bad().then_some("true")
-                    aria-describedby=move || (described || bad()).then(|| format!("{name}-about"))
-                    prop:value=value
-                    on:input:target=move |event| value.set(event.target().value())
-                    node_ref=node_ref
-                />
-                {suffix.map(|unit| view! { <span class="pr-2.5 text-table text-ink-3">{unit}</span> })}
-            </div>
-            <div id=about class="text-caption" class:hidden=move || !described && !bad()>
-                {move || match error.get() {
-                    Some(error) => view! { <FieldError>{error}</FieldError> }.into_any(),
-                    None => view! { <p class="text-ink-3">{hint.clone()}</p> }.into_any(),
-                }}
+            {children()}
+            <div id=format!("{name}-about") class="text-caption" class:hidden=move || described().is_none()>
+                <HintOrError hint error/>
             </div>
         </div>
+    }
+}
+
+/// What is worth knowing about a field, or what is wrong with it.
+#[component]
+pub fn HintOrError(
+    /// What is worth knowing.
+    hint: MaybeProp<String>,
+    /// What is wrong; it takes the hint's place.
+    error: Signal<Option<String>>,
+) -> impl IntoView {
+    move || match error.get() {
+        Some(error) => view! { <FieldError>{error}</FieldError> }.into_any(),
+        None => view! { <p class="text-ink-3">{hint.get()}</p> }.into_any(),
     }
 }
 

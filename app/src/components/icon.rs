@@ -10,6 +10,10 @@ use leptos::prelude::*;
 pub enum Glyph {
     /// Hidden from lists.
     Archive,
+    /// Shown in lists again.
+    ArchiveRestore,
+    /// Leads out of the page.
+    ArrowUpRight,
     /// Revoked.
     Ban,
     /// What to read.
@@ -36,6 +40,10 @@ pub enum Glyph {
     Copy,
     /// More actions.
     Ellipsis,
+    /// A limit is reached.
+    Gauge,
+    /// Without a limit.
+    Infinity,
     /// Good to know.
     Info,
     /// Keys.
@@ -50,14 +58,22 @@ pub enum Glyph {
     Monitor,
     /// Dark.
     Moon,
+    /// Changes.
+    Pencil,
     /// Makes something new.
     Plus,
     /// Again.
     RefreshCw,
+    /// Gives a new secret.
+    RotateCw,
     /// Records.
     ScrollText,
+    /// Finds.
+    Search,
     /// A host.
     Server,
+    /// Settings.
+    Settings,
     /// Light.
     Sun,
     /// Expired.
@@ -81,6 +97,11 @@ impl Glyph {
                 r#"<rect width="20" height="5" x="2" y="3" rx="1"/><path d=""#,
                 r#"M4 8v11a2 2 0 0 0 2 2h12a2 2 0 0 0 2-2V8M10 12h4"/>"#,
             ),
+            Self::ArchiveRestore => concat!(
+                r#"<rect width="20" height="5" x="2" y="3" rx="1"/><path d=""#,
+                r#"M4 8v11a2 2 0 0 0 2 2h2M20 8v11a2 2 0 0 1-2 2h-2M9 15l3-3 3 3M12 12v9"/>"#,
+            ),
+            Self::ArrowUpRight => r#"<path d="M7 7h10v10M7 17 17 7"/>"#,
             Self::Ban => r#"<circle cx="12" cy="12" r="10"/><path d="M4.929 4.929 19.07 19.071"/>"#,
             Self::BookOpen => concat!(
                 r#"<path d="M12 7v14M3 18a1 1 0 0 1-1-1V4a1 1 0 0 1 1-1h5a4 4 0 0 1 4 4 4 4 0 0 1 4-4h5"#,
@@ -118,6 +139,11 @@ impl Glyph {
                 r#"<circle cx="12" cy="12" r="1"/><circle cx="19" cy="12" r="1"/>"#,
                 r#"<circle cx="5" cy="12" r="1"/>"#,
             ),
+            Self::Gauge => r#"<path d="m12 14 4-4M3.34 19a10 10 0 1 1 17.32 0"/>"#,
+            Self::Infinity => concat!(
+                r#"<path d="M12 12c-2-2.67-4-4-6-4a4 4 0 1 0 0 8c2 0 4-1.33 6-4Zm0 0c2 2.67 4 4 6"#,
+                r#" 4a4 4 0 0 0 0-8c-2 0-4 1.33-6 4Z"/>"#,
+            ),
             Self::Info => r#"<circle cx="12" cy="12" r="10"/><path d="M12 16v-4M12 8h.01"/>"#,
             Self::KeyRound => concat!(
                 r#"<circle cx="16.5" cy="7.5" r=".5" fill="currentColor"/><path d=""#,
@@ -142,21 +168,39 @@ impl Glyph {
                 r#"<path d="M20.985 12.486a9 9 0 1 1-9.473-9.472c.405-.022.617.46.402.803a6"#,
                 r#" 6 0 0 0 8.268 8.268c.344-.215.825-.004.803.401"/>"#,
             ),
+            Self::Pencil => concat!(
+                r#"<path d="M21.174 6.812a1 1 0 0 0-3.986-3.987L3.842 16.174a2 2 0 0 0-.5.83l-1.321"#,
+                r#" 4.352a.5.5 0 0 0 .623.622l4.353-1.32a2 2 0 0 0 .83-.497zM15 5l4 4"/>"#,
+            ),
             Self::Plus => r#"<path d="M5 12h14M12 5v14"/>"#,
             Self::RefreshCw => concat!(
                 r#"<path d="M3 12a9 9 0 0 1 9-9 9.75 9.75 0 0 1 6.74 2.74L21 8M21 3v5h-5"#,
                 r#"M21 12a9 9 0 0 1-9 9 9.75 9.75 0 0 1-6.74-2.74L3 16M8 16H3v5"/>"#,
             ),
+            Self::RotateCw => {
+                r#"<path d="M21 12a9 9 0 1 1-9-9c2.52 0 4.93 1 6.74 2.74L21 8M21 3v5h-5"/>"#
+            }
             Self::ScrollText => concat!(
                 r#"<path d="M15 12h-5M15 8h-5M19 17V5a2 2 0 0 0-2-2H4"#,
                 r#"M8 21h12a2 2 0 0 0 2-2v-1a1 1 0 0 0-1-1H11a1 1 0 0 0-1 1v1a2 2 0 1 1-4"#,
                 r#" 0V5a2 2 0 1 0-4 0v2a1 1 0 0 0 1 1h3"/>"#,
             ),
+            Self::Search => r#"<circle cx="11" cy="11" r="8"/><path d="m21 21-4.3-4.3"/>"#,
             Self::Server => concat!(
                 r#"<rect width="20" height="8" x="2" y="2" rx="2" ry="2"/>"#,
                 r#"<rect width="20" height="8" x="2" y="14" rx="2" ry="2"/>"#,
                 r#"<line x1="6" x2="6.01" y1="6" y2="6"/>"#,
                 r#"<line x1="6" x2="6.01" y1="18" y2="18"/>"#,
+            ),
+            Self::Settings => concat!(
+                r#"<path d="M12.22 2h-.44a2 2 0 0 0-2 2v.18a2 2 0 0 1-1 1.73l-.43.25a2 2 0 0 1-2 0"#,
+                r#"l-.15-.08a2 2 0 0 0-2.73.73l-.22.38a2 2 0 0 0 .73 2.73l.15.1a2 2 0 0 1 1 1.72"#,
+                r#"v.51a2 2 0 0 1-1 1.74l-.15.09a2 2 0 0 0-.73 2.73l.22.38a2 2 0 0 0 2.73.73"#,
+                r#"l.15-.08a2 2 0 0 1 2 0l.43.25a2 2 0 0 1 1 1.73V20a2 2 0 0 0 2 2h.44a2 2 0 0 0"#,
+                r#" 2-2v-.18a2 2 0 0 1 1-1.73l.43-.25a2 2 0 0 1 2 0l.15.08a2 2 0 0 0 2.73-.73"#,
+                r#"l.22-.39a2 2 0 0 0-.73-2.73l-.15-.08a2 2 0 0 1-1-1.74v-.5a2 2 0 0 1 1-1.74"#,
+                r#"l.15-.09a2 2 0 0 0 .73-2.73l-.22-.38a2 2 0 0 0-2.73-.73l-.15.08a2 2 0 0 1-2 0"#,
+                r#"l-.43-.25a2 2 0 0 1-1-1.73V4a2 2 0 0 0-2-2z"/><circle cx="12" cy="12" r="3"/>"#,
             ),
             Self::Sun => concat!(
                 r#"<circle cx="12" cy="12" r="4"/><path d="M12 2v2M12 20v2"#,

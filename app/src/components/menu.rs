@@ -171,6 +171,40 @@ pub fn MenuLink(
     }
 }
 
+/// Something that is on or off. Choosing it leaves the menu open.
+#[component]
+pub fn MenuCheck(
+    /// Whether it is on.
+    #[prop(into)]
+    checked: Signal<bool>,
+    /// Called with what a person wants it to be.
+    #[prop(into)]
+    on_change: Callback<bool>,
+    /// More classes, for its place.
+    #[prop(optional)]
+    class: &'static str,
+    /// Its label.
+    children: Children,
+) -> impl IntoView {
+    view! {
+        <button
+            type="button"
+            role="menuitemcheckbox"
+            tabindex="-1"
+            class=format!(
+                "{ITEM} text-ink-2 hover:bg-hover hover:text-ink focus-visible:bg-hover focus-visible:text-ink {class}",
+            )
+            aria-checked=move || checked.get().to_string()
+            on:click=move |_| on_change.run(!checked.get_untracked())
+        >
+            <span class="inline-flex w-4 shrink-0 text-accent">
+                {move || checked.get().then(|| view! { <Icon glyph=Glyph::Check/> })}
+            </span>
+            {children()}
+        </button>
+    }
+}
+
 /// A line between items.
 #[component]
 pub fn MenuDivider() -> impl IntoView {
@@ -200,8 +234,8 @@ fn items(root: NodeRef<html::Div>) -> Vec<Element> {
     let Some(root) = root.get_untracked() else {
         return Vec::new();
     };
-    let Ok(found) = root.query_selector_all("[role=menuitem], [role=menuitemradio][tabindex='0']")
-    else {
+    let focusable = "[role=menuitem], [role=menuitemcheckbox], [role=menuitemradio][tabindex='0']";
+    let Ok(found) = root.query_selector_all(focusable) else {
         return Vec::new();
     };
     (0..found.length()).filter_map(|index| found.item(index)?.dyn_into().ok()).collect()

@@ -81,22 +81,81 @@ pub fn relative(time: Timestamp, now: Timestamp) -> String {
     }
 }
 
+/// How far `time` lies from `now`: “in 5 days”, “in 3 hr”, “11 days ago”.
+pub fn distance(time: Timestamp, now: Timestamp) -> String {
+    let ahead = time.since(now).as_secs();
+    let behind = now.since(time).as_secs();
+    match (ahead, behind) {
+        (0, DAY..) => format!("{} ago", days(behind / DAY)),
+        (0, _) => relative(time, now),
+        (1..HOUR, _) => format!("in {} min", ahead.div_ceil(MINUTE)),
+        (HOUR..DAY, _) => format!("in {} hr", ahead / HOUR),
+        // To the nearest day: a key that was made for 90 days says so.
+        _ => format!("in {}", days((ahead + DAY / 2) / DAY)),
+    }
+}
+
+/// “1 day”, “5 days”.
+pub fn days(count: u64) -> String {
+    if count == 1 { "1 day".to_owned() } else { format!("{count} days") }
+}
+
+/// Whether `time` lies ahead of `now` by 7 days or less.
+pub fn is_soon(time: Timestamp, now: Timestamp) -> bool {
+    time > now && time.since(now).as_secs() <= 7 * DAY
+}
+
+const MONTHS: [&str; 12] = [
+    "January",
+    "February",
+    "March",
+    "April",
+    "May",
+    "June",
+    "July",
+    "August",
+    "September",
+    "October",
+    "November",
+    "December",
+];
+
+/// A part of RFC 3339 with a four-digit year, which is all that a Timestamp can be: `2026-05-03T14:32:09…`.
+fn part(text: &str, range: std::ops::Range<usize>) -> &str {
+    text.get(range).unwrap_or_default()
+}
+
+/// The month's name and the day of the month.
+fn month_and_day(text: &str) -> (&'static str, &str) {
+    let month = part(text, 5..7).parse::<usize>().ok();
+    let month = month.and_then(|month| MONTHS.get(month.checked_sub(1)?).copied());
+    (month.unwrap_or("–––"), part(text, 8..10).trim_start_matches('0'))
+}
+
 /// The date in UTC, e.g. `May 3, 2026`.
 pub fn date(time: Timestamp) -> String {
-    const MONTHS: [&str; 12] =
-        ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
-    // RFC 3339 with a four-digit year, which is all that a Timestamp can be: `2026-05-03T…`.
     let text = time.to_string();
-    let part = |range: std::ops::Range<usize>| text.get(range).unwrap_or_default();
-    let month =
-        part(5..7).parse::<usize>().ok().and_then(|month| MONTHS.get(month.checked_sub(1)?));
-    format!("{} {}, {}", month.unwrap_or(&"–"), part(8..10).trim_start_matches('0'), part(0..4))
+    let (month, day) = month_and_day(&text);
+    format!("{} {day}, {}", part(month, 0..3), part(&text, 0..4))
+}
+
+/// Date and time of day in UTC, for a sentence: `August 12, 2026 at 14:32 UTC`.
+pub fn date_and_time(time: Timestamp) -> String {
+    let text = time.to_string();
+    let (month, day) = month_and_day(&text);
+    format!("{month} {day}, {} at {} UTC", part(&text, 0..4), part(&text, 11..16))
+}
+
+/// Day and time of day in UTC, where the year goes without saying: `Aug 12, 14:32 UTC`.
+pub fn day_and_time(time: Timestamp) -> String {
+    let text = time.to_string();
+    let (month, day) = month_and_day(&text);
+    format!("{} {day}, {} UTC", part(month, 0..3), part(&text, 11..16))
 }
 
 /// Date and time in UTC to the second, e.g. `May 3, 2026, 14:32:09 UTC`.
 pub fn exact(time: Timestamp) -> String {
-    let text = time.to_string();
-    format!("{}, {} UTC", date(time), text.get(11..19).unwrap_or_default())
+    format!("{}, {} UTC", date(time), part(&time.to_string(), 11..19))
 }
 
 #[cfg(test)]
@@ -128,7 +187,38 @@ mod tests {
 
     #[test]
     fn the_exact_time_is_in_utc() {
-        assert_eq!(exact(at("2026-05-03T16:32:09.5+02:00")), "May 3, 2026, 14:32:09 UTC");
+        let time = at("2026-05-03T16:32:09.5+02:00");
+        assert_eq!(exact(time), "May 3, 2026, 14:32:09 UTC");
+        assert_eq!(day_and_time(time), "May 3, 14:32 UTC");
+        assert_eq!(date_and_time(at("2026-08-12T14:32:09Z")), "August 12, 2026 at 14:32 UTC");
+    }
+
+    #[test]
+    fn what_lies_ahead_is_counted_too() {
+        let now = at("2026-11-21T12:00:00Z");
+        for (time, words) in [
+            ("2026-11-21T12:00:01Z", "in 1 min"),
+            ("2026-11-21T12:59:59Z", "in 60 min"),
+            ("2026-11-21T13:00:00Z", "in 1 hr"),
+            ("2026-11-22T11:59:59Z", "in 23 hr"),
+            ("2026-11-22T12:00:00Z", "in 1 day"),
+            ("2026-11-26T11:59:30Z", "in 5 days"),
+            ("2027-02-19T11:59:30Z", "in 90 days"),
+            ("2026-11-21T12:00:00Z", "just now"),
+            ("2026-11-21T09:00:00Z", "3 hr ago"),
+            ("2026-11-20T12:00:00Z", "1 day ago"),
+            ("2026-11-10T11:00:00Z", "11 days ago"),
+        ] {
+            assert_eq!(distance(at(time), now), words, "{time}");
+        }
+    }
+
+    #[test]
+    fn soon_is_within_7_days() {
+        let now = at("2026-11-21T12:00:00Z");
+        assert!(is_soon(at("2026-11-28T12:00:00Z"), now));
+        assert!(!is_soon(at("2026-11-28T12:00:01Z"), now));
+        assert!(!is_soon(now, now));
     }
 
     #[test]

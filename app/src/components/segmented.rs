@@ -61,6 +61,15 @@ impl Track {
             Self::Form => "flex h-9 text-table max-md:h-11",
         }
     }
+
+    /// What an option keeps free beside its label. Four of them have to fit into 320 pixels.
+    const fn room(self) -> &'static str {
+        match self {
+            Self::Menu => "px-3",
+            Self::Toolbar => "px-3 max-md:px-4",
+            Self::Form => "px-3 max-md:px-1.5",
+        }
+    }
 }
 
 /// The control: a radio group with one tab stop, whose arrows move and select.
@@ -80,6 +89,9 @@ pub fn Segmented(
     /// How high it is.
     #[prop(optional)]
     track: Track,
+    /// Whether a dialog's focus starts here.
+    #[prop(optional)]
+    autofocus: bool,
 ) -> impl IntoView {
     let in_menu = track == Track::Menu;
     let (group_role, option_role) =
@@ -128,11 +140,12 @@ pub fn Segmented(
                         <button
                             type="button"
                             role=option_role
-                            class="inline-flex min-w-0 grow basis-0 cursor-pointer items-center justify-center gap-1.5 rounded-[5px] border px-3 transition-colors duration-[120ms]"
+                            class=format!("{} inline-flex min-w-0 grow basis-0 cursor-pointer items-center justify-center gap-1.5 rounded-[5px] border whitespace-nowrap transition-colors duration-[120ms]", track.room())
                             class=(["border-line-strong", "bg-thumb", "font-medium", "text-ink", "shadow-xs"], chosen)
                             class=(["border-transparent", "text-ink-2", "hover:text-ink"], move || !chosen.get())
                             aria-checked=move || chosen.get().to_string()
                             tabindex=move || if chosen.get() { "0" } else { "-1" }
+                            autofocus=autofocus && chosen.get_untracked()
                             on:click=move |_| choose(index)
                         >
                             {mark(option.mark)}

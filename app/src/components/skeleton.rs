@@ -34,6 +34,21 @@ pub fn skeleton_shown(loading: Signal<bool>) -> Signal<bool> {
     Signal::derive(move || loading.get() || held.get())
 }
 
+/// Whether something has been `loading` for longer than a person should look at what was there before.
+pub fn is_late(loading: Signal<bool>) -> Signal<bool> {
+    let late = RwSignal::new(false);
+    Effect::new(move |_| {
+        if !loading.get() {
+            late.set(false);
+            return;
+        }
+        if let Ok(timer) = set_timeout_with_handle(move || late.set(true), APPEARS_AFTER) {
+            on_cleanup(move || timer.clear());
+        }
+    });
+    late.into()
+}
+
 /// One grey bar; `class` says how wide and high it is.
 #[component]
 pub fn SkeletonBar(

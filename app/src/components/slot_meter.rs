@@ -2,6 +2,8 @@
 
 use leptos::prelude::*;
 
+use super::icon::{Glyph, Icon};
+
 /// Up to this many slots are drawn one by one.
 const MOST_MARKS: u64 = 10;
 
@@ -13,6 +15,8 @@ pub enum MeterPlace {
     List,
     /// In a dialog's head: “2 of 10 keys left”, then smaller marks.
     Dialog,
+    /// In a table: marks that share the room.
+    Wide,
 }
 
 /// A project's slot meter with its text. Without a limit there is only the count to tell.
@@ -31,10 +35,12 @@ pub fn SlotMeter(
     };
     let spoken = format!("{used} of {limit} keys");
     let words = match place {
-        MeterPlace::List => view! { <Words number=used rest=format!("of {limit} keys") place/> },
         MeterPlace::Dialog => {
             let left = limit.saturating_sub(used);
             view! { <Words number=left rest=format!("of {limit} keys left") place/> }
+        }
+        MeterPlace::List | MeterPlace::Wide => {
+            view! { <Words number=used rest=format!("of {limit} keys") place/> }
         }
     };
     view! {
@@ -49,21 +55,42 @@ pub fn SlotMeter(
                 aria-valuenow=used.min(limit).to_string()
                 aria-valuetext=spoken
             >
-                {if limit <= MOST_MARKS {
-                    marks(used, limit, place).into_any()
-                } else {
-                    bar(used, limit).into_any()
-                }}
+                {slots(used, limit, place)}
             </div>
         </div>
     }
     .into_any()
 }
 
+/// The slots alone, for a place that tells the numbers in its own words.
+#[component]
+pub fn Slots(
+    /// The project's active keys.
+    used: u64,
+    /// How many it may have.
+    limit: Option<u32>,
+    /// Where they stand.
+    place: MeterPlace,
+) -> impl IntoView {
+    match limit {
+        Some(limit) => slots(used, limit.into(), place),
+        None => view! { <span class="inline-flex text-ink-3"><Icon glyph=Glyph::Infinity/></span> }
+            .into_any(),
+    }
+}
+
+fn slots(used: u64, limit: u64, place: MeterPlace) -> AnyView {
+    if limit <= MOST_MARKS {
+        marks(used, limit, place).into_any()
+    } else {
+        bar(used, limit, place).into_any()
+    }
+}
+
 #[component]
 fn Words(number: u64, #[prop(into)] rest: String, place: MeterPlace) -> impl IntoView {
     match place {
-        MeterPlace::List => view! {
+        MeterPlace::List | MeterPlace::Wide => view! {
             <p class="num text-table whitespace-nowrap text-ink-2">
                 <span class="font-medium text-ink">{number}</span>
                 " "
@@ -79,25 +106,28 @@ fn Words(number: u64, #[prop(into)] rest: String, place: MeterPlace) -> impl Int
 }
 
 fn marks(used: u64, limit: u64, place: MeterPlace) -> impl IntoView {
-    let (size, filled) = match place {
-        MeterPlace::List => ("h-3 w-1.5", tone(used, limit)),
-        MeterPlace::Dialog => ("h-2.5 w-1", tone(used, limit)),
+    let filled = tone(used, limit);
+    let (row, size) = match place {
+        MeterPlace::List => ("flex gap-0.5", "h-3 w-1.5"),
+        MeterPlace::Dialog => ("flex gap-0.5", "h-2.5 w-1"),
+        MeterPlace::Wide => ("flex w-64 max-w-full gap-0.5", "h-3 max-w-6 grow"),
     };
     let mark = move |slot: u64| {
         let look = if slot < used { filled.mark() } else { "border-line-strong" };
         view! { <span class=format!("rounded-[2px] border {size} {look}")></span> }
     };
     view! {
-        <span class="flex gap-0.5" aria-hidden="true">
+        <span class=row aria-hidden="true">
             {(0..limit).map(mark).collect_view()}
         </span>
     }
 }
 
-fn bar(used: u64, limit: u64) -> impl IntoView {
+fn bar(used: u64, limit: u64, place: MeterPlace) -> impl IntoView {
+    let width = if place == MeterPlace::Wide { "w-64 max-w-full" } else { "w-24" };
     let percent = (used.min(limit) * 100).checked_div(limit).unwrap_or(100);
     view! {
-        <svg class="h-1.5 w-24 rounded-full bg-subtle inset-ring inset-ring-line" aria-hidden="true">
+        <svg class=format!("h-1.5 rounded-full bg-subtle inset-ring inset-ring-line {width}") aria-hidden="true">
             <rect class=tone(used, limit).bar() width=format!("{percent}%") height="6" rx="3"></rect>
         </svg>
     }

@@ -3,6 +3,7 @@
 //! They read the key from `LATCHKEY_KEY` and never contain it. The times in the shell commands are
 //! literals, because quoting a `$(date)` right is more than a first try should ask for.
 
+use latchkey_domain::id::ApplicationId;
 use latchkey_domain::time::Timestamp;
 
 /// What a program is written in; also what a tab is called.
@@ -66,12 +67,18 @@ pub struct Snippet {
 }
 
 /// The programs that report a request to the server at `origin`, one for each tab. `now` stands in the
-/// shell command.
-pub fn report_a_trace(origin: &str, now: Timestamp) -> Vec<Snippet> {
-    let program =
-        |language, code: &str| Snippet { language, code: code.trim().replace("ORIGIN", origin) };
+/// shell command. A key that is for every application of its project has to name one: `application`.
+pub fn report_a_trace(
+    origin: &str,
+    application: Option<ApplicationId>,
+    now: Timestamp,
+) -> Vec<Snippet> {
+    let program = |language, code: &str| {
+        let code = naming(application, code.trim()).replace("ORIGIN", origin);
+        Snippet { language, code }
+    };
     vec![
-        curl_traces(origin, now),
+        curl(origin, "traces", application, TRACES, now),
         program(Language::Express, EXPRESS),
         program(Language::Go, GO),
         program(Language::Python, PYTHON),
@@ -80,23 +87,37 @@ pub fn report_a_trace(origin: &str, now: Timestamp) -> Vec<Snippet> {
 
 /// The shell command that sends one trace.
 pub fn curl_traces(origin: &str, now: Timestamp) -> Snippet {
-    curl(origin, "traces", TRACES, now)
+    curl(origin, "traces", None, TRACES, now)
 }
 
 /// The shell command that sends one log line.
 pub fn curl_logs(origin: &str, now: Timestamp) -> Snippet {
-    curl(origin, "logs", LOGS, now)
+    curl(origin, "logs", None, LOGS, now)
 }
 
-fn curl(origin: &str, what: &str, body: &str, now: Timestamp) -> Snippet {
+fn curl(
+    origin: &str,
+    what: &str,
+    application: Option<ApplicationId>,
+    body: &str,
+    now: Timestamp,
+) -> Snippet {
     let body = body.trim().replace("NOW", &now.to_string());
     let code = format!(
         "curl {origin}/ingest/{what} \\\n  \
            -H \"x-api-key: $LATCHKEY_KEY\" \\\n  \
+           -H \"x-application-id: APPLICATION\" \\\n  \
            -H \"content-type: application/json\" \\\n  \
            -d '{body}'"
     );
-    Snippet { language: Language::Curl, code }
+    Snippet { language: Language::Curl, code: naming(application, &code) }
+}
+
+/// A program with the lines that name an application, or without them.
+fn naming(application: Option<ApplicationId>, code: &str) -> String {
+    let lines = code.lines().filter(|line| application.is_some() || !line.contains("APPLICATION"));
+    let code = lines.collect::<Vec<_>>().join("\n");
+    application.map_or_else(|| code.clone(), |id| code.replace("APPLICATION", &id.to_string()))
 }
 
 const TRACES: &str = r#"
@@ -139,6 +160,7 @@ app.use((req, res, next) => {
       headers: {
         "content-type": "application/json",
         "x-api-key": process.env.LATCHKEY_KEY,
+        "x-application-id": "APPLICATION",
       },
       body: JSON.stringify({ timestamp: new Date(), traces: [trace] }),
     }).catch(console.error);
@@ -185,6 +207,7 @@ func main() {
 	}
 	request.Header.Set("content-type", "application/json")
 	request.Header.Set("x-api-key", os.Getenv("LATCHKEY_KEY"))
+	request.Header.Set("x-application-id", "APPLICATION")
 	response, err := http.DefaultClient.Do(request)
 	if err != nil {
 		log.Fatal(err)
@@ -223,6 +246,7 @@ request = Request(
     headers={
         "content-type": "application/json",
         "x-api-key": os.environ["LATCHKEY_KEY"],
+        "x-application-id": "APPLICATION",
     },
 )
 with urlopen(request) as response:
@@ -307,19 +331,33 @@ mod tests {
 
     #[test]
     fn every_program_calls_the_readers_own_server() {
-        for snippet in report_a_trace(ORIGIN, now()) {
+        for snippet in report_a_trace(ORIGIN, None, now()) {
             assert!(
                 snippet.code.contains("http://127.0.0.1:3000/ingest/traces"),
                 "{}",
                 snippet.code
             );
             assert!(snippet.code.contains("LATCHKEY_KEY") && !snippet.code.contains("ORIGIN"));
+            assert!(!snippet.code.to_lowercase().contains("application-id"), "{}", snippet.code);
+        }
+    }
+
+    #[test]
+    fn a_key_of_no_application_names_one() {
+        let id: ApplicationId = "app_01h455vb4pex5vsknk084sn02q".parse().unwrap();
+        for snippet in report_a_trace(ORIGIN, Some(id), now()) {
+            let named = snippet
+                .code
+                .lines()
+                .filter(|line| line.contains("x-application-id") && line.contains(&id.to_string()));
+            assert_eq!(named.count(), 1, "{}", snippet.code);
+            assert!(!snippet.code.contains("APPLICATION"), "{}", snippet.code);
         }
     }
 
     #[test]
     fn coloured_pieces_are_the_program_again() {
-        for snippet in report_a_trace(ORIGIN, now()) {
+        for snippet in report_a_trace(ORIGIN, None, now()) {
             let pieces = highlight(&snippet);
             let text: String = pieces.iter().map(|(_, text)| *text).collect();
             assert_eq!(text, snippet.code);

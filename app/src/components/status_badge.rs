@@ -1,16 +1,21 @@
 //! Where something stands, as a word in a pill: a key, an HTTP status, the level of a log line. Colour
 //! only repeats what the word says.
 
+use latchkey_domain::api::ListedKey;
 use latchkey_domain::key::KeyStatus;
+use latchkey_domain::time::Timestamp;
 use leptos::prelude::*;
 
 use super::icon::{Glyph, Icon};
+use super::relative_time::is_soon;
 
 /// The colour of a badge.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum BadgeTone {
     /// It works.
     Ok,
+    /// It is on its way from one state to another.
+    Accent,
     /// It needs a look.
     Warn,
     /// It failed, or was stopped.
@@ -23,6 +28,7 @@ impl BadgeTone {
     const fn look(self) -> &'static str {
         match self {
             Self::Ok => "bg-ok-soft text-ok-ink",
+            Self::Accent => "bg-accent-soft text-accent-ink",
             Self::Warn => "bg-warn-soft text-warn-ink",
             Self::Danger => "bg-danger-soft text-danger-ink",
             Self::Neutral => "bg-subtle text-ink-2",
@@ -40,24 +46,67 @@ fn Badge(tone: BadgeTone, children: Children) -> impl IntoView {
     }
 }
 
-/// Where a key stands in its life.
+/// What a key's badge says. Of several that apply, the first of this list.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum KeyState {
+    /// Hidden from lists.
+    Archived,
+    /// Revoked, for good.
+    Revoked,
+    /// Its time is over.
+    Expired,
+    /// It has two secrets that work.
+    Rotating,
+    /// Its time is over within 7 days.
+    ExpiresSoon,
+    /// It works.
+    Active,
+}
+
+impl KeyState {
+    /// The state of a key at `now`, if the time is known.
+    pub fn of(listed: &ListedKey, now: Option<Timestamp>) -> Self {
+        let ListedKey { key, old_secret, .. } = listed;
+        let in_future = |time: Timestamp| now.is_none_or(|now| now < time);
+        match key.status {
+            _ if key.archived => Self::Archived,
+            KeyStatus::Revoked => Self::Revoked,
+            KeyStatus::Expired => Self::Expired,
+            KeyStatus::Active if old_secret.as_ref().is_some_and(|old| in_future(old.ends_at)) => {
+                Self::Rotating
+            }
+            KeyStatus::Active => {
+                let soon = key.expires_at.zip(now).is_some_and(|(end, now)| is_soon(end, now));
+                if soon { Self::ExpiresSoon } else { Self::Active }
+            }
+        }
+    }
+
+    const fn look(self) -> (BadgeTone, Option<Glyph>, &'static str) {
+        match self {
+            Self::Archived => (BadgeTone::Neutral, Some(Glyph::Archive), "Archived"),
+            Self::Revoked => (BadgeTone::Danger, Some(Glyph::Ban), "Revoked"),
+            Self::Expired => (BadgeTone::Neutral, Some(Glyph::TimerOff), "Expired"),
+            Self::Rotating => (BadgeTone::Accent, Some(Glyph::RefreshCw), "Rotating"),
+            Self::ExpiresSoon => (BadgeTone::Warn, Some(Glyph::Clock), "Expires soon"),
+            Self::Active => (BadgeTone::Ok, None, "Active"),
+        }
+    }
+}
+
+/// Where a key stands.
 #[component]
 pub fn StatusBadge(
-    /// The status.
-    status: KeyStatus,
+    /// The state.
+    state: KeyState,
 ) -> impl IntoView {
-    let (tone, word) = match status {
-        KeyStatus::Active => (BadgeTone::Ok, "Active"),
-        KeyStatus::Expired => (BadgeTone::Neutral, "Expired"),
-        KeyStatus::Revoked => (BadgeTone::Danger, "Revoked"),
-    };
-    let sign = match status {
-        KeyStatus::Active => {
+    let (tone, glyph, word) = state.look();
+    let sign = match glyph {
+        Some(glyph) => view! { <Icon glyph size=12/> }.into_any(),
+        None => {
             view! { <span class="mx-0.5 size-1.5 rounded-full bg-ok" aria-hidden="true"></span> }
                 .into_any()
         }
-        KeyStatus::Expired => view! { <Icon glyph=Glyph::TimerOff size=12/> }.into_any(),
-        KeyStatus::Revoked => view! { <Icon glyph=Glyph::Ban size=12/> }.into_any(),
     };
     view! { <Badge tone>{sign} {word}</Badge> }
 }

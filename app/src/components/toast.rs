@@ -1,10 +1,12 @@
 //! Short messages about what was just done.
 //!
 //! A success goes by itself after five seconds, but not while a person points at it or has focus in it.
-//! A failure stays until it is closed.
+//! A failure stays until it is closed. A modal dialog makes the rest of the page inert, so each has a region of
+//! its own, which shows the messages for as long as it is open.
 
 use std::time::Duration;
 
+use leptos::html;
 use leptos::prelude::*;
 
 use super::button::IconButton;
@@ -31,7 +33,8 @@ impl ToastAction {
 struct Toast {
     id: u32,
     text: String,
-    failed: bool,
+    /// The icon of a success; a failure has its own.
+    glyph: Option<Glyph>,
     action: Option<ToastAction>,
 }
 
@@ -39,49 +42,74 @@ struct Toast {
 #[derive(Clone, Copy)]
 pub struct Toasts {
     shown: RwSignal<Vec<Toast>>,
-    last: StoredValue<u32>,
+    /// The regions on the page. The newest shows the messages.
+    regions: RwSignal<Vec<u32>>,
+    last_id: StoredValue<u32>,
 }
 
 impl Toasts {
     /// Makes the messages available to everything below the calling component.
-    pub fn provide() -> Self {
-        let toasts = Self { shown: RwSignal::new(Vec::new()), last: StoredValue::new(0) };
-        provide_context(toasts);
-        toasts
+    pub fn provide() {
+        provide_context(Self {
+            shown: RwSignal::new(Vec::new()),
+            regions: RwSignal::new(Vec::new()),
+            last_id: StoredValue::new(0),
+        });
     }
 
     /// Says that something worked.
     pub fn success(self, text: impl Into<String>) {
-        self.show(text.into(), false, None);
+        self.show(text.into(), Some(Glyph::CircleCheck), None);
+    }
+
+    /// Says what was done, with the icon of the deed, and how it is undone.
+    pub fn done(self, text: impl Into<String>, glyph: Glyph, undo: ToastAction) {
+        self.show(text.into(), Some(glyph), Some(undo));
     }
 
     /// Says that something failed, and what can be done about it.
     pub fn failure(self, text: impl Into<String>, action: Option<ToastAction>) {
-        self.show(text.into(), true, action);
+        self.show(text.into(), None, action);
     }
 
     /// Says that something fails at present. The message goes with the answer.
     #[must_use = "the message is closed when this is dropped"]
     pub fn trouble(self, text: impl Into<String>, action: Option<ToastAction>) -> Trouble {
-        Trouble { toasts: self, id: self.show(text.into(), true, action) }
+        Trouble { toasts: self, id: self.show(text.into(), None, action) }
     }
 
     /// A failure that is said again takes the place of the one before.
-    fn show(self, text: String, failed: bool, action: Option<ToastAction>) -> u32 {
-        let id = self.last.get_value().wrapping_add(1);
-        self.last.set_value(id);
+    fn show(self, text: String, glyph: Option<Glyph>, action: Option<ToastAction>) -> u32 {
+        let id = self.next_id();
         self.shown.update(|shown| {
-            shown.retain(|toast| !(failed && toast.failed && toast.text == text));
+            shown.retain(|toast| !(glyph.is_none() && toast.glyph.is_none() && toast.text == text));
             if shown.len() == MOST {
                 shown.remove(0);
             }
-            shown.push(Toast { id, text, failed, action });
+            shown.push(Toast { id, text, glyph, action });
         });
         id
     }
 
     fn close(self, id: u32) {
         self.shown.update(|shown| shown.retain(|toast| toast.id != id));
+    }
+
+    fn next_id(self) -> u32 {
+        let id = self.last_id.get_value().wrapping_add(1);
+        self.last_id.set_value(id);
+        id
+    }
+
+    /// A region for as long as the calling component is there; the answer is what it shows.
+    fn in_new_region(self) -> Signal<Vec<Toast>> {
+        let region = self.next_id();
+        self.regions.update(|regions| regions.push(region));
+        on_cleanup(move || self.regions.update(|regions| regions.retain(|other| *other != region)));
+        Signal::derive(move || {
+            let is_newest = self.regions.with(|regions| regions.last() == Some(&region));
+            if is_newest { self.shown.get() } else { Vec::new() }
+        })
     }
 }
 
@@ -97,15 +125,24 @@ impl Drop for Trouble {
     }
 }
 
-/// Where the messages stand: bottom right, on phones at the top.
+/// Where the messages stand, above everything: bottom right, on phones under the bar at the top.
 #[component]
-pub fn ToastRegion(
-    /// The messages.
-    toasts: Toasts,
-) -> impl IntoView {
+pub fn ToastRegion() -> impl IntoView {
+    let toasts = expect_context::<Toasts>();
+    let shown = toasts.in_new_region();
+    let element = NodeRef::<html::Div>::new();
+    Effect::new(move |_| {
+        let Some(element) = element.get() else { return };
+        // Browsers that don't know popovers show it all the same, if below what moves.
+        _ = if shown.with(Vec::is_empty) { element.hide_popover() } else { element.show_popover() };
+    });
     view! {
-        <div class="pointer-events-none fixed right-4 bottom-4 z-50 flex w-[340px] max-w-[calc(100vw-2rem)] flex-col gap-2 max-md:top-4 max-md:bottom-auto max-md:left-4 max-md:mx-auto">
-            <For each=move || toasts.shown.get() key=|toast| toast.id let(toast)>
+        <div
+            popover="manual"
+            class="pointer-events-none fixed inset-auto right-4 bottom-4 z-50 flex w-[340px] max-w-[calc(100vw-2rem)] flex-col gap-2 overflow-visible bg-transparent max-md:top-16 max-md:bottom-auto max-md:left-4 max-md:mx-auto"
+            node_ref=element
+        >
+            <For each=move || shown.get() key=|toast| toast.id let(toast)>
                 <ToastCard toasts toast/>
             </For>
         </div>
@@ -114,15 +151,16 @@ pub fn ToastRegion(
 
 #[component]
 fn ToastCard(toasts: Toasts, toast: Toast) -> impl IntoView {
-    let Toast { id, text, failed, action } = toast;
+    let Toast { id, text, glyph, action } = toast;
     let held = RwSignal::new(false);
+    let failed = glyph.is_none();
     if !failed {
         close_when_over(toasts, id, held);
     }
-    let (glyph, colour) = if failed {
-        (Glyph::CircleX, "text-danger-ink")
-    } else {
-        (Glyph::CircleCheck, "text-ok-ink")
+    let (glyph, colour) = match glyph {
+        None => (Glyph::CircleX, "text-danger-ink"),
+        Some(Glyph::CircleCheck) => (Glyph::CircleCheck, "text-ok-ink"),
+        Some(glyph) => (glyph, "text-ink-3"),
     };
     view! {
         <div

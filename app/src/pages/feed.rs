@@ -11,10 +11,10 @@ use latchkey_domain::api::Page;
 use latchkey_domain::problem::ErrorCode;
 use leptos::prelude::*;
 
-use super::rows::{Identified, Rows};
+use super::rows::{Identified, Order, Rows};
 use crate::api::ApiError;
 use crate::components::pager::More;
-use crate::components::skeleton::skeleton_shown;
+use crate::components::skeleton::{is_late, skeleton_shown};
 
 type Answer<T> = Pin<Box<dyn Future<Output = Result<Page<T>, ApiError>>>>;
 type Fetch<T> = Arc<dyn Fn(Option<String>) -> Answer<T> + Send + Sync>;
@@ -87,10 +87,12 @@ impl<T: Identified + Clone + Send + Sync + 'static> Feed<T> {
     /// What there is to show. It changes only when something else is to be shown, so that an arriving row
     /// doesn't build the table again.
     pub fn shown(self) -> Memo<Shown> {
-        let skeleton = skeleton_shown(Signal::derive(move || {
-            self.stage.with(|stage| *stage == Stage::Loading)
-        }));
+        let loading = Signal::derive(move || self.stage.with(|stage| *stage == Stage::Loading));
+        let skeleton = skeleton_shown(loading);
+        let late = is_late(loading);
         Memo::new(move |_| match self.stage.get() {
+            // Rows of the list before are better than a blank moment.
+            Stage::Loading if self.count() > 0 && !late.get() => Shown::Rows,
             Stage::Failed(error) if !skeleton.get() => Shown::Failed(error),
             Stage::Ready if skeleton.get() => Shown::Skeleton,
             Stage::Ready if self.count() == 0 => Shown::Empty,
@@ -105,7 +107,7 @@ impl<T: Identified + Clone + Send + Sync + 'static> Feed<T> {
             .with(|stage| matches!(stage, Stage::Failed(error) if error.is(ErrorCode::NotFound)))
     }
 
-    /// The rows, newest first, tracked.
+    /// The rows in their order, tracked.
     pub fn rows(self) -> Vec<T> {
         self.rows.with(|rows| rows.shown().to_vec())
     }
@@ -150,6 +152,14 @@ impl<T: Identified + Clone + Send + Sync + 'static> Feed<T> {
     pub fn retry(self) {
         self.stage.set(Stage::Loading);
         self.refresh();
+    }
+
+    /// Starts over with another list: what `fetch` reads has changed.
+    pub fn restart(self, order: Order) {
+        self.rows.update(|rows| rows.restart(order));
+        self.changes.update_value(|changes| *changes += 1);
+        self.older.set(More::Idle);
+        self.retry();
     }
 
     /// Asks for the newest page, unless that is under way.

@@ -1,10 +1,33 @@
 //! The pages, one module each.
 
+pub mod api_keys;
 pub mod application;
 pub mod applications;
 pub mod auth_complete;
 pub mod feed;
 pub mod home;
+pub mod keys;
 pub mod login;
 pub mod not_found;
+pub mod plan;
+pub mod polling;
 pub mod rows;
+
+use latchkey_domain::id::ProjectId;
+use leptos::prelude::*;
+use leptos_router::hooks::use_params_map;
+
+use crate::context::PublicUrl;
+
+/// Where this server is reached, for commands that are copied from the page.
+fn origin() -> String {
+    use_context::<PublicUrl>().map(|url| url.0).unwrap_or_default()
+}
+
+/// The project that the address names, if it names one.
+fn project_of_address() -> Memo<Option<ProjectId>> {
+    let params = use_params_map();
+    Memo::new(move |_| {
+        params.with(|params| params.get_str("project").and_then(|id| id.parse().ok()))
+    })
+}

@@ -19,17 +19,39 @@ pub trait Identified {
     fn id(&self) -> Self::Id;
 }
 
-/// What is shown of a list, newest first, and where its older rows begin.
+/// In which order the server lists the rows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Order {
+    /// Newest first: rows arrive at the top, and those that are there stay where they are.
+    #[default]
+    Newest,
+    /// By something that changes while a person reads, such as the last use.
+    Changing,
+}
+
+/// What is shown of a list, and where its older rows begin.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rows<T> {
     shown: Vec<T>,
     cursor: Option<String>,
     arrivals: usize,
+    order: Order,
+    /// Whether rows below the first page are shown.
+    paged: bool,
+    /// Whether another list was asked for: what is shown goes when its first page comes.
+    outdated: bool,
 }
 
 impl<T> Default for Rows<T> {
     fn default() -> Self {
-        Self { shown: Vec::new(), cursor: None, arrivals: 0 }
+        Self {
+            shown: Vec::new(),
+            cursor: None,
+            arrivals: 0,
+            order: Order::Newest,
+            paged: false,
+            outdated: false,
+        }
     }
 }
 
@@ -51,9 +73,30 @@ impl<T: Identified> Rows<T> {
         }
     }
 
+    /// From the next first page on this is another list, in this order.
+    pub fn restart(&mut self, order: Order) {
+        self.order = order;
+        self.outdated = true;
+    }
+
     /// Puts a fresh first page on top. Rows that it should have and does not were deleted, and go. When
     /// more arrived than one page holds, the list starts again at that page: a gap would be a lie.
+    ///
+    /// In a changing order nothing says where rows went, so once older ones are shown, all stay where they
+    /// are and only what they say is renewed.
     pub fn take_newest(&mut self, page: Page<T>) {
+        if self.outdated {
+            self.start_with(page);
+            return;
+        }
+        if self.order == Order::Changing {
+            if self.paged {
+                self.renew(page);
+            } else {
+                self.start_with(page);
+            }
+            return;
+        }
         let last_known = self.shown.iter().rposition(|row| contains(&page.data, row.id()));
         let fresh = page.data.iter().filter(|row| !contains(&self.shown, row.id())).count();
         match last_known {
@@ -63,15 +106,27 @@ impl<T: Identified> Rows<T> {
                 self.shown.extend(older);
                 self.arrivals += fresh;
             }
-            _ => *self = Self { shown: page.data, cursor: page.next_cursor, arrivals: 0 },
+            _ => self.start_with(page),
+        }
+    }
+
+    fn start_with(&mut self, page: Page<T>) {
+        let order = self.order;
+        *self = Self { shown: page.data, cursor: page.next_cursor, order, ..Self::default() };
+    }
+
+    fn renew(&mut self, page: Page<T>) {
+        for fresh in page.data {
+            self.change(fresh.id(), |row| *row = fresh);
         }
     }
 
     /// Adds the page that `asked` was the cursor of. It is dropped if the list has started again since.
     pub fn take_older(&mut self, asked: &str, page: Page<T>) {
-        if self.cursor.as_deref() != Some(asked) {
+        if self.outdated || self.cursor.as_deref() != Some(asked) {
             return;
         }
+        self.paged = true;
         let unknown: Vec<T> =
             page.data.into_iter().filter(|row| !contains(&self.shown, row.id())).collect();
         self.shown.extend(unknown);
@@ -201,6 +256,39 @@ mod tests {
         rows.take_newest(page(0, None));
         rows.take_newest(page(3, None));
         assert_eq!(rows.shown(), down_from(3, 3));
+    }
+
+    #[test]
+    fn another_list_takes_the_place_of_the_one_before() {
+        let mut rows = Rows::default();
+        rows.take_newest(page(30, None));
+        let asked = rows.cursor().unwrap().to_owned();
+        rows.restart(Order::Newest);
+        assert_eq!(
+            rows.shown(),
+            down_from(30, 10),
+            "what is shown stays until the other list is there"
+        );
+        rows.take_older(&asked, page(30, Some(&asked)));
+        assert_eq!(rows.shown(), down_from(30, 10), "a page of the list before is not part of it");
+        rows.take_newest(page(7, None));
+        assert_eq!(rows.shown(), down_from(7, 7));
+        rows.take_newest(page(8, None));
+        assert_eq!(rows.shown(), down_from(8, 8));
+    }
+
+    #[test]
+    fn no_row_is_lost_when_the_order_changes() {
+        let in_order =
+            |data: &[u32]| Page { data: data.to_vec(), next_cursor: Some("2".to_owned()) };
+        let mut rows = Rows::default();
+        rows.restart(Order::Changing);
+        rows.take_newest(in_order(&[5, 4]));
+        rows.take_newest(in_order(&[3, 5]));
+        assert_eq!(rows.shown(), [3, 5]);
+        rows.take_older("2", Page { data: vec![4, 2], next_cursor: None });
+        rows.take_newest(in_order(&[2, 3]));
+        assert_eq!(rows.shown(), [3, 5, 4, 2]);
     }
 
     #[test]

@@ -5,18 +5,20 @@
 
 use latchkey_app::api::{
     ArchiveKey, ChangeKey, ChangeTier, CreateApplicationKey, CreateProjectKey, EndGrace,
-    GetApplication, GetKey, GetMe, ListApplicationKeys, ListApplications, ListLogs,
-    ListProjectKeys, ListProjects, ListTraces, RevokeKey, RotateKey, UnarchiveKey,
+    GetApplication, GetKey, GetKeyUsage, GetMe, GetProjectUsage, ListApplicationKeys,
+    ListApplications, ListLogs, ListProjectKeys, ListProjects, ListTraces, RevokeKey, RotateKey,
+    UnarchiveKey,
 };
 use latchkey_domain::api::{
     ApiKey, Application, ApplicationContext, CreatedKey, IngestedLog, IngestedTrace, KeyFilter,
-    KeyPatch, KeyRequest, ListedKey, Me, Organization, Page, Project,
+    KeyPatch, KeyRequest, ListedKey, Me, Organization, Page, Project, Usage,
 };
 use latchkey_domain::id::{ApplicationId, KeyId, OrganizationId, ProjectId};
 use latchkey_domain::key::Environment;
 use latchkey_domain::name::KeyName;
 use latchkey_domain::problem::ErrorCode;
 use latchkey_domain::tier::Tier;
+use latchkey_domain::usage::UsageRange;
 use leptos::server_fn::ServerFn;
 use utoipa::ToSchema;
 use utoipa::openapi::path::{HttpMethod, Operation};
@@ -91,6 +93,10 @@ server_functions! {
         ListTraces(application_id: ApplicationId, cursor: Option<String>) -> Page<IngestedTrace>, [NotFound];
     "List the logs of an application"
         ListLogs(application_id: ApplicationId, cursor: Option<String>) -> Page<IngestedLog>, [NotFound];
+    "Read the usage of a key"
+        GetKeyUsage(key_id: KeyId, range: UsageRange) -> Usage, [NotFound];
+    "Read the usage of a project"
+        GetProjectUsage(project_id: ProjectId, environment: Option<Environment>, range: UsageRange) -> Usage, [NotFound];
 }
 
 const JSON: &str = "application/json";

@@ -160,3 +160,6 @@ fn ordered(
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

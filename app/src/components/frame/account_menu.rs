@@ -6,8 +6,9 @@ use leptos::task::spawn_local;
 
 use super::Workspace;
 use crate::components::icon::{Glyph, Icon};
-use crate::components::menu::{Menu, MenuDivider, MenuItem};
+use crate::components::menu::{Menu, MenuCheck, MenuDivider, MenuItem};
 use crate::components::segmented::{Mark, Segment, Segmented, Track};
+use crate::components::shortcut;
 use crate::context::ThemeChoice;
 use crate::session;
 use crate::theme::Theme;
@@ -44,6 +45,7 @@ pub(super) fn AccountMenu() -> impl IntoView {
                 {move || workspace.with(|data| view! { <Person me=data.me.clone()/> })}
                 <MenuDivider/>
                 <ThemeControl/>
+                <Shortcuts/>
                 <SignOut/>
             </div>
         </Menu>
@@ -94,6 +96,17 @@ fn ThemeControl() -> impl IntoView {
             />
         </div>
     }
+}
+
+/// Single keys that act on a page can be in the way, say of speech input.
+#[component]
+fn Shortcuts() -> impl IntoView {
+    let on = RwSignal::new(!is_server() && shortcut::are_on());
+    let turn = move |wanted| {
+        shortcut::turn(wanted);
+        on.set(wanted);
+    };
+    view! { <MenuCheck checked=on on_change=turn class="max-md:hidden">"Keyboard shortcuts"</MenuCheck> }
 }
 
 #[component]

@@ -8,6 +8,7 @@ use super::sidebar::{Navigation, Room};
 use crate::components::button::IconButton;
 use crate::components::icon::Glyph;
 use crate::components::mark::Wordmark;
+use crate::components::toast::ToastRegion;
 
 /// The drawer. It closes when the page changes.
 #[component]
@@ -37,7 +38,7 @@ pub(super) fn Drawer(
             on:close=move |_| open.set(false)
             on:click=move |event| {
                 let width = element.get_untracked().map_or(0, |dialog| dialog.offset_width());
-                if event.client_x() > width {
+                if event.target() == event.current_target() && event.client_x() > width {
                     open.set(false);
                 }
             }
@@ -50,6 +51,7 @@ pub(super) fn Drawer(
                 <nav aria-label="Project" class="flex min-h-0 grow flex-col">
                     <Navigation room=Room::Drawer/>
                 </nav>
+                <ToastRegion/>
             </Show>
         </dialog>
     }

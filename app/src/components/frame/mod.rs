@@ -14,7 +14,9 @@ use leptos_router::components::Outlet;
 use leptos_router::hooks::use_location;
 
 pub use page_head::{PageHead, Section};
-pub use workspace::{Workspace, WorkspaceData, application_path, applications_path};
+pub use workspace::{
+    Workspace, WorkspaceData, api_keys_path, application_path, applications_path, plan_path,
+};
 
 use crate::session;
 use drawer::Drawer;

@@ -48,6 +48,9 @@ pub fn PageHead(
     /// What the page is for.
     #[prop(optional, into)]
     description: Signal<String>,
+    /// Whether phones show the title and the primary button in one line, without the description.
+    #[prop(optional)]
+    compact: bool,
     /// The actions: a meter, then the primary button.
     #[prop(optional)]
     children: Option<Children>,
@@ -75,11 +78,17 @@ pub fn PageHead(
                         }
                     }}
                 </h1>
-                <p class="mt-0.5 min-h-[1.125rem] text-table text-ink-2">{description}</p>
+                <p class="mt-0.5 min-h-[1.125rem] text-table text-ink-2" class=("max-md:hidden", compact)>
+                    {description}
+                </p>
             </div>
             {children
                 .map(|children| {
-                    view! { <div class="flex flex-wrap items-center gap-4 max-md:gap-3">{children()}</div> }
+                    view! {
+                        <div class="flex flex-wrap items-center gap-4 max-md:gap-3" class=("max-md:contents", compact)>
+                            {children()}
+                        </div>
+                    }
                 })}
         </div>
     }

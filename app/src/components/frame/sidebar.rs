@@ -5,7 +5,7 @@ use leptos::prelude::*;
 use leptos_router::hooks::use_location;
 
 use super::switcher::{Switcher, SwitcherLook};
-use super::{Workspace, applications_path};
+use super::{Workspace, api_keys_path, applications_path, plan_path};
 use crate::components::icon::{Glyph, Icon};
 use crate::components::mark::Logo;
 
@@ -59,6 +59,10 @@ pub(super) fn Navigation(
         <Switcher look/>
         <div class="mt-3 flex grow flex-col gap-0.5">
             <NavLink room glyph=Glyph::Boxes label="Applications" to=applications_path workspace/>
+            <NavLink room glyph=Glyph::KeyRound label="API keys" to=api_keys_path workspace/>
+            <div class="mx-2 my-2.5 h-px bg-line"></div>
+            <NavLink room glyph=Glyph::Settings label="Settings" to=plan_path workspace has_pages=true/>
+            <SettingsPages room workspace/>
         </div>
         <div class="flex items-center justify-between gap-2">
             <a
@@ -77,6 +81,33 @@ pub(super) fn Navigation(
     }
 }
 
+/// The pages of the settings, beneath them while one is open.
+#[component]
+fn SettingsPages(room: Room, workspace: Workspace) -> impl IntoView {
+    let path = use_location().pathname;
+    let plan = Memo::new(move |_| {
+        let plan = workspace.project_id().map(plan_path)?;
+        path.with(|path| *path == plan).then_some(plan)
+    });
+    let (size, narrow) = match room {
+        Room::Column => ("h-7 text-table", "max-xl:hidden"),
+        Room::Drawer => ("h-11 text-body", ""),
+    };
+    move || {
+        plan.get().map(|plan| {
+            view! {
+                <a
+                    href=plan
+                    class=format!("flex items-center rounded-sm bg-pressed pr-2 pl-8.5 font-medium text-ink {size} {narrow}")
+                    aria-current="page"
+                >
+                    "Plan"
+                </a>
+            }
+        })
+    }
+}
+
 /// A page of the project.
 #[component]
 fn NavLink(
@@ -85,6 +116,9 @@ fn NavLink(
     label: &'static str,
     to: fn(ProjectId) -> String,
     workspace: Workspace,
+    /// Whether a page beneath it says where the person is, where there is room for that.
+    #[prop(optional)]
+    has_pages: bool,
 ) -> impl IntoView {
     let path = use_location().pathname;
     let first =
@@ -96,13 +130,19 @@ fn NavLink(
         href.with(|href| href != "/" && path.with(|path| path.starts_with(href)))
     });
     let (size, words) = room.link();
+    // Where the page beneath is in sight, it alone is marked.
+    let marked = match (has_pages, room) {
+        (false, _) => "bg-pressed font-medium text-ink",
+        (true, Room::Column) => "text-ink max-xl:bg-pressed",
+        (true, Room::Drawer) => "text-ink",
+    };
+    let look =
+        move || if chosen.get() { marked } else { "text-ink-2 hover:bg-hover hover:text-ink" };
     view! {
         <a
             href=href
-            class=format!("{LINK} {size}")
-            class=(["bg-pressed", "font-medium", "text-ink"], chosen)
-            class=(["text-ink-2", "hover:bg-hover", "hover:text-ink"], move || !chosen.get())
-            aria-current=move || chosen.get().then_some("page")
+            class=move || format!("{LINK} {size} {}", look())
+            aria-current=move || chosen.get().then_some(if has_pages { "true" } else { "page" })
             data-tip=(room == Room::Column).then_some(label)
         >
             <span class="inline-flex" class:text-accent=chosen>

@@ -17,6 +17,16 @@ pub fn application_path(project: ProjectId, application: ApplicationId) -> Strin
     format!("/projects/{project}/applications/{application}")
 }
 
+/// Where a project's API keys are.
+pub fn api_keys_path(project: ProjectId) -> String {
+    format!("/projects/{project}/keys")
+}
+
+/// Where the plan of a project's organization is.
+pub fn plan_path(project: ProjectId) -> String {
+    format!("/projects/{project}/settings/plan")
+}
+
 /// What was loaded.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WorkspaceData {
@@ -53,6 +63,11 @@ impl Workspace {
     /// Whether the first answer is still on its way, tracked.
     pub fn is_loading(self) -> bool {
         self.data.with(Option::is_none)
+    }
+
+    /// Whether it is there, tracked.
+    pub fn is_loaded(self) -> bool {
+        self.data.with(|data| matches!(data, Some(Ok(_))))
     }
 
     /// Loads it again, say after a key was made.

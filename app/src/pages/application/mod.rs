@@ -1,29 +1,19 @@
 //! One application: its keys, and what it sends with them.
 
-pub mod create_key;
-pub mod key_created;
-pub mod keys;
 pub mod log_row;
-pub mod polling;
-pub mod revoke;
 pub mod telemetry;
 pub mod trace_row;
 
-use latchkey_domain::api::{ApplicationContext, CreatedKey, ListedKey};
+use latchkey_domain::api::{ApplicationContext, ListedKey};
 use latchkey_domain::id::{ApplicationId, ProjectId};
 use latchkey_domain::problem::{ErrorCode, Problem};
-use latchkey_domain::role::{Permission, Role};
+use latchkey_domain::role::Permission;
 use leptos::prelude::*;
 use leptos_router::hooks::use_params_map;
 
-use self::create_key::CreateKey;
-use self::key_created::KeyCreated;
-use self::keys::Keys;
-use self::revoke::{Revocation, RevokeDialog};
 use self::telemetry::Telemetry;
 use crate::api::{ApiError, get_application, list_application_keys};
 use crate::components::button::{Button, Variant};
-use crate::components::callout::{Callout, Tone};
 use crate::components::error_state::ErrorState;
 use crate::components::frame::{PageHead, Section, Workspace, applications_path};
 use crate::components::icon::Glyph;
@@ -31,8 +21,11 @@ use crate::components::relative_time::Clock;
 use crate::components::skeleton::{SkeletonRows, skeleton_shown};
 use crate::components::slot_meter::SlotMeter;
 use crate::components::table::Card;
-use crate::context::PublicUrl;
 use crate::pages::feed::Feed;
+use crate::pages::keys::first_key::FirstKey;
+use crate::pages::keys::scope::ViewerNote;
+use crate::pages::keys::table::KeyList;
+use crate::pages::keys::{Desk, KeyDialogs, KeyScope};
 use crate::pages::not_found::NotFound;
 
 /// The page. A path that names no application is answered like one that names a stranger's.
@@ -233,64 +226,29 @@ fn Sections(
     on_changed: Callback<()>,
 ) -> impl IntoView {
     let workspace = expect_context::<Workspace>();
-    let created = RwSignal::new(None::<CreatedKey>);
     let counted = Callback::new(move |()| {
         on_changed.run(());
         workspace.reload();
     });
-    let revocation = Revocation::new(keys, counted);
-    let name = Signal::derive(move || context.get().application.name);
-    let may_write = Signal::derive(move || may_write(&context.get()));
-    let refresh = Callback::new(move |()| {
-        keys.refresh();
-        counted.run(());
+    let scope = Signal::derive(move || {
+        let ApplicationContext { application, project, organization } = context.get();
+        let applications = vec![application.clone()];
+        KeyScope { project, organization, only: Some(application), applications }
     });
-    let take = Callback::new(move |key| {
-        creating.set(false);
-        created.set(Some(key));
-    });
-    // A request that seemed to fail may have made a key, so what is shown is fetched again in any case.
-    let leave = Callback::new(move |()| {
-        creating.set(false);
-        refresh.run(());
-    });
+    let desk = Desk::new(keys, scope, creating, counted);
     view! {
-        <Show when=move || !may_write.get()>
-            <ViewerNote context/>
-        </Show>
+        <ViewerNote scope/>
         <div class="flex flex-col gap-7">
-            <Keys keys context may_write revocation on_create=Callback::new(move |()| creating.set(true))/>
+            <section aria-labelledby="keys-title">
+                <h2 id="keys-title" class="mb-3 text-heading font-semibold">"API keys"</h2>
+                <KeyList
+                    desk
+                    shown=keys.shown()
+                    empty=move || view! { <FirstKey desk action="Generate API key"/> }
+                />
+            </section>
             <Telemetry application/>
         </div>
-        <Show when=move || creating.get()>
-            <CreateKey context on_close=leave on_created=take/>
-        </Show>
-        <Show when=move || created.with(Option::is_some)>
-            <KeyCreated created application=name.get_untracked() on_closed=refresh/>
-        </Show>
-        <RevokeDialog revocation application=name/>
+        <KeyDialogs desk/>
     }
-}
-
-/// Why there are no buttons.
-#[component]
-fn ViewerNote(context: Signal<ApplicationContext>) -> impl IntoView {
-    let why = move || {
-        let organization = context.get().organization;
-        let role = organization.role.map_or("Administrator", Role::label);
-        format!(" Your role in {} is {role}. An owner or admin can change it.", organization.name)
-    };
-    view! {
-        <div class="mb-5">
-            <Callout tone=Tone::Info glyph=Glyph::Lock>
-                <span class="font-medium">"You can view keys, not change them."</span>
-                {why}
-            </Callout>
-        </div>
-    }
-}
-
-/// Where this server is reached, for commands that are copied from the page.
-fn origin() -> String {
-    use_context::<PublicUrl>().map(|url| url.0).unwrap_or_default()
 }

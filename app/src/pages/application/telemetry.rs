@@ -7,7 +7,6 @@ use leptos::prelude::*;
 use leptos_router::NavigateOptions;
 use leptos_router::hooks::{use_navigate, use_query_map};
 
-use super::polling::poll_while_visible;
 use super::{log_row, trace_row};
 use crate::api::{list_logs, list_traces};
 use crate::components::code_tabs::CodeTabs;
@@ -20,6 +19,8 @@ use crate::components::snippets::{Snippet, curl_logs, curl_traces};
 use crate::components::table::{Card, Column, LoadingTable, Table};
 use crate::components::tabs::{Tab, TabList, tab_id};
 use crate::pages::feed::{Feed, Shown};
+use crate::pages::origin;
+use crate::pages::polling::poll_while_visible;
 use crate::pages::rows::Identified;
 
 const TRACES: &str = "Traces";
@@ -171,7 +172,7 @@ fn Note(shown: Memo<Shown>, stale: Signal<bool>) -> impl IntoView {
 #[component]
 fn Empty(words: Words) -> impl IntoView {
     let now = browser_time();
-    let command = now.map(|now| (words.command)(&super::origin(), now));
+    let command = now.map(|now| (words.command)(&origin(), now));
     view! {
         <Card>
             <EmptyState

@@ -7,7 +7,7 @@ use data_encoding::BASE64;
 use latchkey_domain::problem::Problem;
 use serde_json::{Map, Number, Value};
 
-use super::body::Encoding;
+use super::body::{Encoding, elements};
 use super::messages::{AnyValue, KeyValue, Values};
 
 /// How deep values may nest: each level is one of the reader's stack.
@@ -39,7 +39,7 @@ fn map(
     depth: u32,
 ) -> Result<Map<String, Value>, Problem> {
     let mut map = Map::new();
-    for (index, part) in list.into_iter().enumerate() {
+    for (index, part) in elements(path, list)? {
         let path = &format_args!("{path}[{index}]");
         let KeyValue { key, value } = encoding.read(path, part)?;
         map.insert(key, nested(encoding, &format_args!("{path}.value"), value, depth)?);
@@ -66,7 +66,7 @@ fn nested(
         AnyValue { double_value: Some(number), .. } => double(number),
         AnyValue { bytes_value: Some(bytes), .. } => BASE64.encode(&bytes).into(),
         AnyValue { array_value: Some(list), .. } => {
-            let list = values(list)?.into_iter().enumerate();
+            let list = elements(path, values(list)?)?;
             let list = list.map(|(index, part)| {
                 nested(
                     encoding,

@@ -11,7 +11,7 @@ use prost::Message;
 use serde_json::{Map, Value, json};
 
 use super::attributes::attributes;
-use super::body::{Encoding, OtlpBody};
+use super::body::{Encoding, OtlpBody, elements};
 use super::messages::{
     Export, ExportResponse, OfResource, OfScope, PartialSuccess, Resource, Scope,
 };
@@ -114,7 +114,7 @@ fn each_item(
     let encoding = body.encoding;
     let mut count = 0;
     let export: Export = encoding.read(&"body", body.unpack()?)?;
-    for (index, part) in export.resources.into_iter().enumerate() {
+    for (index, part) in elements(&signal.resources, export.resources)? {
         let path = format!("{}[{index}]", signal.resources);
         let group: OfResource = encoding.read(&path, part)?;
         let mut origin = Origin::default();
@@ -122,7 +122,7 @@ fn each_item(
             origin.add_resource(encoding, &format_args!("{path}.resource"), part)?;
         }
         let resource_weight = origin.weight;
-        for (index, part) in group.scopes.into_iter().enumerate() {
+        for (index, part) in elements(&format_args!("{path}.{}", signal.scopes), group.scopes)? {
             let path = format!("{path}.{}[{index}]", signal.scopes);
             let group: OfScope = encoding.read(&path, part)?;
             origin.weight = resource_weight;

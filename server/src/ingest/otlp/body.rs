@@ -2,6 +2,8 @@
 
 use std::fmt::Display;
 use std::io::Read;
+use std::iter::Enumerate;
+use std::vec::IntoIter;
 
 use axum::body::Bytes;
 use axum::extract::{FromRequest, Request};
@@ -9,6 +11,7 @@ use axum::http::HeaderMap;
 use axum::http::header::{CONTENT_ENCODING, CONTENT_TYPE};
 use flate2::read::MultiGzDecoder;
 use latchkey_domain::problem::{ErrorCode, Problem};
+use latchkey_services::telemetry::MOST_ITEMS;
 use serde::de::DeserializeOwned;
 
 use super::json;
@@ -59,6 +62,17 @@ impl Encoding {
             }),
         }
     }
+}
+
+/// The elements of a list, numbered: in JSON they were counted when they were read.
+pub(super) fn elements(
+    path: &dyn Display,
+    list: Vec<Bytes>,
+) -> Result<Enumerate<IntoIter<Bytes>>, Problem> {
+    if list.len() > MOST_ITEMS {
+        return Err(Problem::invalid(path.to_string(), "Send at most 10,000 items."));
+    }
+    Ok(list.into_iter().enumerate())
 }
 
 /// The body as it was sent.

@@ -12,7 +12,7 @@ use serde_json::{Map, Value};
 
 use super::attributes::attributes;
 use super::batch::{Fault, Item, Origin};
-use super::body::Encoding;
+use super::body::{Encoding, elements};
 use super::messages::{Event, Link, Span, Status};
 use super::{SPAN_ID, TRACE_ID, id, time};
 
@@ -204,7 +204,7 @@ fn events(encoding: Encoding, path: &dyn Display, list: Vec<Bytes>) -> Result<Ve
         put(&mut meta, "droppedAttributesCount", event.dropped_attributes_count.into());
         Ok(meta.into())
     };
-    list.into_iter().enumerate().map(event).collect()
+    elements(&format_args!("{path}.events"), list)?.map(event).collect()
 }
 
 fn links(encoding: Encoding, path: &dyn Display, list: Vec<Bytes>) -> Result<Vec<Value>, Problem> {
@@ -220,7 +220,7 @@ fn links(encoding: Encoding, path: &dyn Display, list: Vec<Bytes>) -> Result<Vec
         put(&mut meta, "flags", link.flags.into());
         Ok(meta.into())
     };
-    list.into_iter().enumerate().map(link).collect()
+    elements(&format_args!("{path}.links"), list)?.map(link).collect()
 }
 
 /// Puts a value where it says something.

@@ -38,7 +38,7 @@ async fn send(
 }
 
 fn gzip(body: &[u8]) -> Vec<u8> {
-    let mut gzip = GzEncoder::new(Vec::new(), Compression::fast());
+    let mut gzip = GzEncoder::new(Vec::new(), Compression::best());
     gzip.write_all(body).unwrap();
     gzip.finish().unwrap()
 }

@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
-use sea_orm::{ConnectionTrait, DbBackend, Set, Statement};
+use sea_orm::{ConnectionTrait, DbBackend, Set};
 
 use super::*;
 use crate::database::Database;
+use crate::test_database;
 
 /// A month of a key that is used day and night with several outcomes, beside the keys of others.
 const OUTCOMES: [Outcome; 4] =
@@ -59,28 +60,6 @@ async fn fill(database: &Database) {
     database.writer().execute_unprepared("ANALYZE").await.unwrap();
 }
 
-async fn explain(database: &Database, how: &str, query: Select<key_usage::Entity>) -> String {
-    let mut statement: Statement = query.build(database.reader().get_database_backend());
-    statement.sql = format!("{how} {}", statement.sql);
-    let rows = database.reader().query_all_raw(statement).await.unwrap();
-    let column = if how == "EXPLAIN QUERY PLAN" { "detail" } else { "QUERY PLAN" };
-    let lines: Vec<String> =
-        rows.iter().map(|row| row.try_get::<String>("", column).unwrap()).collect();
-    lines.join("\n")
-}
-
-/// The rows that the scans of a plan read, of index and table, as PostgreSQL counted them while it ran.
-fn rows_of_scans(plan: &str) -> u64 {
-    let scans =
-        plan.lines().filter(|line| line.contains(" on key_usage") || line.contains("Removed"));
-    let rows = scans.map(|line| {
-        let actual = line.rsplit_once("rows=").or_else(|| line.rsplit_once(": ")).unwrap().1;
-        let digits: String = actual.chars().take_while(char::is_ascii_digit).collect();
-        digits.parse::<u64>().unwrap()
-    });
-    rows.sum()
-}
-
 async fn a_month_of_ten_million_requests_is_fewer_than_a_thousand_rows(database: Database) {
     fill(&database).await;
     let scope = ProjectScope::for_test(project());
@@ -91,12 +70,12 @@ async fn a_month_of_ten_million_requests_is_fewer_than_a_thousand_rows(database:
     let requests: i64 = sums.iter().map(|sum| sum.requests).sum();
     assert!((REQUESTS - requests).abs() < 1_000, "{requests}");
     if database.reader().get_database_backend() == DbBackend::Postgres {
-        let plan = explain(&database, "EXPLAIN (ANALYZE)", query).await;
+        let plan = test_database::plan(&database, query).await;
         assert!(plan.contains("key_usage_pkey"), "{plan}");
-        assert!(rows_of_scans(&plan) < 1_000, "{plan}");
+        assert!(test_database::rows_read(&plan, "key_usage") < 1_000, "{plan}");
     } else {
         // The range of one primary key, so what it finds is all that it reads.
-        let plan = explain(&database, "EXPLAIN QUERY PLAN", query).await;
+        let plan = test_database::plan(&database, query).await;
         let search = "USING PRIMARY KEY (key_id=? AND resolution=? AND start>?)";
         assert!(plan.contains(search), "{plan}");
     }
@@ -104,21 +83,12 @@ async fn a_month_of_ten_million_requests_is_fewer_than_a_thousand_rows(database:
 
 #[tokio::test]
 async fn a_month_of_ten_million_requests_is_fewer_than_a_thousand_rows_on_sqlite() {
-    let folder = tempfile::tempdir().unwrap();
-    let url = format!("sqlite://{}/latchkey.db", folder.path().display());
-    let database = Database::open(&url).await.unwrap();
+    let (database, _folder) = test_database::on_sqlite().await;
     a_month_of_ten_million_requests_is_fewer_than_a_thousand_rows(database).await;
 }
 
 #[tokio::test]
-#[expect(clippy::disallowed_methods, reason = "the test script names the server it started")]
 async fn a_month_of_ten_million_requests_is_fewer_than_a_thousand_rows_on_postgres() {
-    let server = std::env::var("LATCHKEY_TEST_POSTGRES_URL")
-        .expect("run `make test-unit`, or `scripts/with-postgres.sh cargo test`");
-    let name = format!("latchkey_usage_test_{}", std::process::id());
-    let admin = sea_orm::Database::connect(&server).await.unwrap();
-    admin.execute_unprepared(&format!("CREATE DATABASE {name}")).await.unwrap();
-    let (before, _) = server.rsplit_once('/').expect("a URL with a database");
-    let database = Database::open(&format!("{before}/{name}")).await.unwrap();
+    let database = test_database::on_postgres("usage").await;
     a_month_of_ten_million_requests_is_fewer_than_a_thousand_rows(database).await;
 }

@@ -2,15 +2,15 @@
 
 use latchkey_domain::api::ListedKey;
 use latchkey_domain::id::KeyId;
-use latchkey_domain::key::KeyStatus;
+use latchkey_domain::key::{KeyKind, KeyStatus};
 use leptos::prelude::*;
 
+use super::KeyScope;
+use super::summary::KeySummary;
 use crate::api::revoke_key;
 use crate::components::button::{Button, Variant};
 use crate::components::dialog::{Dialog, DialogWidth};
-use crate::components::environment_tag::EnvironmentTag;
 use crate::components::icon::{Glyph, Icon};
-use crate::components::masked_key::MaskedKey;
 use crate::components::relative_time::{Clock, browser_time, date, exact, is_recent, relative};
 use crate::components::toast::{ToastAction, Toasts};
 use crate::pages::feed::Feed;
@@ -49,6 +49,7 @@ impl Revocation {
                 self.keys.change(id, |row| {
                     row.key.status = KeyStatus::Revoked;
                     row.key.revoked_at = browser_time();
+                    row.old_secret = None;
                 });
                 self.toasts.success("Key revoked");
                 _ = self.on_revoked.try_run(());
@@ -65,14 +66,19 @@ impl Revocation {
 pub fn RevokeDialog(
     /// What is asked.
     revocation: Revocation,
-    /// The name of the keys' application.
-    application: Signal<String>,
+    /// Whose keys they are.
+    scope: Signal<KeyScope>,
+    /// Whether it stands on another dialog.
+    #[prop(optional)]
+    nested: bool,
+    /// Opens the dialog that rotates the key instead, where that helps.
+    #[prop(optional, into)]
+    on_rotate: Option<Callback<ListedKey>>,
 ) -> impl IntoView {
     let Revocation { asked, busy, .. } = revocation;
     move || {
         asked.get().map(|listed| {
             let title = format!("Revoke “{}”?", listed.key.name);
-            let frees_a_slot = listed.key.status == KeyStatus::Active;
             let id = listed.key.id;
             let buttons = move || {
                 view! {
@@ -90,41 +96,32 @@ pub fn RevokeDialog(
                     </Button>
                 }
             };
+            let is_active = listed.key.status == KeyStatus::Active;
+            let rotate = on_rotate.filter(|_| is_active).map(|on_rotate| {
+                let listed = listed.clone();
+                Callback::new(move |()| {
+                    asked.set(None);
+                    on_rotate.run(listed.clone());
+                })
+            });
+            let frees_a_slot = is_active && listed.key.kind != KeyKind::Service;
+            let last_use = view! { <LastUse listed=listed.clone()/> };
             view! {
                 <Dialog
                     title
                     width=DialogWidth::Confirm
                     confirm=true
+                    nested
                     busy
                     on_close=move |()| asked.set(None)
                     footer=buttons
                 >
-                    <Summary listed=listed.clone() application/>
+                    <KeySummary listed scope>{last_use}</KeySummary>
                     <Consequences frees_a_slot/>
+                    {rotate.map(|rotate| view! { <RotateInstead busy on_press=rotate/> })}
                 </Dialog>
             }
         })
-    }
-}
-
-/// Which key it is, and when it was last used.
-#[component]
-fn Summary(listed: ListedKey, application: Signal<String>) -> impl IntoView {
-    let key = listed.key.clone();
-    view! {
-        <div class="rounded-md border border-line bg-subtle p-3.5">
-            <div class="flex items-center justify-between gap-3">
-                <span class="min-w-0 font-medium break-words">{key.name.clone()}</span>
-                <EnvironmentTag environment=key.environment/>
-            </div>
-            <div class="mt-1 flex flex-wrap items-center justify-between gap-x-3">
-                <MaskedKey hint=key.masked.clone()/>
-                <span class="min-w-0 truncate text-caption text-ink-3">{application}</span>
-            </div>
-            <div class="mt-3 border-t border-line pt-3">
-                <LastUse listed/>
-            </div>
-        </div>
     }
 }
 
@@ -183,5 +180,24 @@ fn Consequences(frees_a_slot: bool) -> impl IntoView {
                 {history}
             </li>
         </ul>
+    }
+}
+
+/// For who revokes a key only to replace it.
+#[component]
+fn RotateInstead(busy: RwSignal<bool>, on_press: Callback<()>) -> impl IntoView {
+    view! {
+        <p class="mt-4 text-ink-2">
+            "Replacing it? "
+            <button
+                type="button"
+                class="cursor-pointer rounded-xs font-medium text-accent-ink underline decoration-accent-line underline-offset-2 hover:decoration-current"
+                disabled=busy
+                on:click=move |_| on_press.run(())
+            >
+                "Rotate it instead"
+            </button>
+            " to switch without downtime."
+        </p>
     }
 }

@@ -3,9 +3,12 @@
 //! The secret stands in one signal, which the page owns and this dialog reads. Closing empties it; what was
 //! rendered of it leaves the page with the dialog.
 
-use latchkey_domain::api::CreatedKey;
+use latchkey_domain::api::ApiKey;
+use latchkey_domain::id::ApplicationId;
 use leptos::prelude::*;
 
+use super::KeyScope;
+use super::desk::NewSecret;
 use crate::components::button::{Button, IconButton, Variant};
 use crate::components::callout::{Callout, Tone};
 use crate::components::checkbox::Checkbox;
@@ -15,16 +18,17 @@ use crate::components::copy_field::CopyField;
 use crate::components::dialog::{Dialog, DialogWidth};
 use crate::components::environment_tag::EnvironmentTag;
 use crate::components::icon::Glyph;
-use crate::components::relative_time::browser_time;
+use crate::components::relative_time::{browser_time, date};
 use crate::components::snippets::report_a_trace;
+use crate::pages::origin;
 
 /// The dialog. It closes only once the person says that the key is stored, or insists.
 #[component]
 pub fn KeyCreated(
-    /// The new key. Emptied when the dialog closes.
-    created: RwSignal<Option<CreatedKey>>,
-    /// The name of the application that it is for.
-    application: String,
+    /// The new secret. Emptied when the dialog closes.
+    revealed: RwSignal<Option<NewSecret>>,
+    /// Whose key it is.
+    scope: Signal<KeyScope>,
     /// Called after the secret is gone.
     on_closed: Callback<()>,
 ) -> impl IntoView {
@@ -32,15 +36,21 @@ pub fn KeyCreated(
     let checking = RwSignal::new(false);
     let copier = Copier::that_stays();
     let secret = Signal::derive(move || {
-        created.with(|created| {
-            created.as_ref().map(|created| created.key.expose().to_owned()).unwrap_or_default()
+        revealed.with(|new| {
+            new.as_ref().map(|new| new.created.key.expose().to_owned()).unwrap_or_default()
         })
     });
-    let name = created
-        .with_untracked(|created| created.as_ref().map(|created| created.api_key.name.clone()));
-    let name = name.unwrap_or_default();
+    // Without the secret, so that it stays in one place.
+    let key = revealed
+        .with_untracked(|new| new.as_ref().map(|new| (new.created.api_key.clone(), new.rotated)));
+    let Some((key, rotated)) = key else {
+        return ().into_any();
+    };
+    let title = if rotated { "Copy your new secret now" } else { "Copy your key now" };
+    let name = key.name.clone();
+    let to_name = scope.with_untracked(|scope| scope.application_to_name(key.application_id));
     let finish = move || {
-        created.set(None);
+        revealed.set(None);
         on_closed.run(());
     };
     let want_to_close = move |()| {
@@ -74,49 +84,54 @@ pub fn KeyCreated(
         }
     };
     view! {
-        <Dialog title="Copy your key now" width=DialogWidth::Large on_close=want_to_close footer=done>
+        <Dialog title width=DialogWidth::Large on_close=want_to_close footer=done>
             <div class="flex flex-col gap-4">
                 <Callout tone=Tone::Warn>
                     <span class="font-medium">"This is the only time the full key is shown."</span>
                     " Latchkey keeps a hash, so nobody can show it to you again. If you lose it, rotate it."
                 </Callout>
                 <div class="flex flex-col gap-2">
-                    <Heading created application/>
+                    <Heading key scope/>
                     <CopyField label="New key" text=secret action="Copy key" copier/>
                 </div>
-                <Usage secret/>
+                <Usage secret application=to_name/>
             </div>
         </Dialog>
         <Show when=move || checking.get()>
             <CloseCheck name=name.clone() on_back=move |()| go_back() on_close=move |()| close_anyway()/>
         </Show>
     }
+    .into_any()
 }
 
 /// Which key it is.
 #[component]
-fn Heading(created: RwSignal<Option<CreatedKey>>, application: String) -> impl IntoView {
-    let key =
-        created.with_untracked(|created| created.as_ref().map(|created| created.api_key.clone()));
-    key.map(|key| {
-        view! {
-            <p class="flex min-w-0 flex-wrap items-center gap-2">
-                <span class="font-medium break-words">{key.name}</span>
-                <EnvironmentTag environment=key.environment/>
-                <span class="text-caption text-ink-3 max-md:hidden">
-                    {format!("for {application}, never expires")}
-                </span>
-            </p>
-        }
-    })
+fn Heading(key: ApiKey, scope: Signal<KeyScope>) -> impl IntoView {
+    let application = match key.application_id {
+        Some(id) => scope.with_untracked(|scope| scope.application_name(Some(id))),
+        None => "all applications".to_owned(),
+    };
+    let expiry = match key.expires_at {
+        Some(end) => format!("expires {}", date(end)),
+        None => "never expires".to_owned(),
+    };
+    view! {
+        <p class="flex min-w-0 flex-wrap items-center gap-2">
+            <span class="min-w-0 font-medium break-words">{key.name}</span>
+            <EnvironmentTag environment=key.environment/>
+            <span class="min-w-0 text-caption break-words text-ink-3 max-md:hidden">
+                {format!("for {application}, {expiry}")}
+            </span>
+        </p>
+    }
 }
 
 /// The line for a `.env` file, which alone holds the secret, and programs that read it from there.
 #[component]
-fn Usage(secret: Signal<String>) -> impl IntoView {
+fn Usage(secret: Signal<String>, application: Option<ApplicationId>) -> impl IntoView {
     let line = Signal::derive(move || format!("LATCHKEY_KEY={}", secret.get()));
     let copier = Copier::new();
-    let snippets = browser_time().map(|now| report_a_trace(&super::origin(), now));
+    let snippets = browser_time().map(|now| report_a_trace(&origin(), application, now));
     view! {
         <div class="flex flex-col gap-2">
             <h3 class="text-table font-medium">"Add it to your app"</h3>

@@ -1,0 +1,122 @@
+//! What stands in the list's place when it has no key: the way to the first one, to those that are hidden,
+//! or out of a filter.
+
+use latchkey_domain::id::ProjectId;
+use leptos::prelude::*;
+
+use super::filter::{Filter, FilterState};
+use crate::api::{ApiError, list_project_keys};
+use crate::components::button::{Button, Variant};
+use crate::components::empty_state::EmptyState;
+use crate::components::icon::Glyph;
+use crate::components::skeleton::SkeletonRows;
+use crate::components::table::Card;
+use crate::pages::keys::Desk;
+use crate::pages::keys::first_key::FirstKey;
+
+/// Whether the project has keys at all.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stock {
+    /// Nobody has looked yet.
+    Unknown,
+    /// None was ever made.
+    None,
+    /// There are some, listed or hidden.
+    Some,
+}
+
+/// The state that fits.
+#[component]
+pub fn NoKeys(
+    /// Whose keys.
+    project: ProjectId,
+    /// What the list is narrowed to.
+    filter: FilterState,
+    /// The dialogs.
+    desk: Desk,
+    /// Learns whether there are keys at all.
+    stock: RwSignal<Stock>,
+) -> impl IntoView {
+    move || {
+        let now = filter.now.get();
+        if now.is_narrow() {
+            stock.set(Stock::Some);
+            view! { <NoMatch filter/> }.into_any()
+        } else if now.archived {
+            view! { <First desk stock/> }.into_any()
+        } else {
+            view! { <Hidden project filter desk stock/> }.into_any()
+        }
+    }
+}
+
+#[component]
+fn First(desk: Desk, stock: RwSignal<Stock>) -> impl IntoView {
+    stock.set(Stock::None);
+    view! { <FirstKey desk action="Create key"/> }
+}
+
+#[component]
+fn NoMatch(filter: FilterState) -> impl IntoView {
+    let q = filter.now.with_untracked(|filter| filter.q.clone());
+    let (title, text) = if q.is_empty() {
+        ("No keys match these filters".to_owned(), "Other keys of this project may.")
+    } else {
+        (format!("No keys match “{q}”"), "Search looks at names, ids and the last four characters.")
+    };
+    view! {
+        <Card>
+            <EmptyState glyph=Glyph::Search title text>
+                <Button on_press=move |()| filter.clear()>"Clear filters"</Button>
+            </EmptyState>
+        </Card>
+    }
+}
+
+/// How many keys are archived: as many as a page has, and whether there are more.
+async fn count_archived(project: ProjectId) -> Result<(usize, bool), ApiError> {
+    let all = Filter { archived: true, ..Filter::default() };
+    let page = list_project_keys(project, all.for_server(), None).await?;
+    Ok((page.data.len(), page.next_cursor.is_some()))
+}
+
+/// Looks whether there are archived keys, before it says that there is none.
+#[component]
+fn Hidden(
+    project: ProjectId,
+    filter: FilterState,
+    desk: Desk,
+    stock: RwSignal<Stock>,
+) -> impl IntoView {
+    let archived = LocalResource::new(move || count_archived(project));
+    move || match archived.get() {
+        None => view! { <Card><div aria-busy="true"><SkeletonRows/></div></Card> }.into_any(),
+        // Without an answer, the first key is the likelier case and no harm.
+        Some(Ok((0, _)) | Err(_)) => view! { <First desk stock/> }.into_any(),
+        Some(Ok((count, more))) => {
+            stock.set(Stock::Some);
+            view! { <NoneActive filter desk count more/> }.into_any()
+        }
+    }
+}
+
+#[component]
+fn NoneActive(filter: FilterState, desk: Desk, count: usize, more: bool) -> impl IntoView {
+    let text = match (count, more) {
+        (1, false) => "This project has 1 revoked or archived key.".to_owned(),
+        (count, false) => format!("This project has {count} revoked or archived keys."),
+        (count, true) => format!("This project has more than {count} revoked or archived keys."),
+    };
+    view! {
+        <Card>
+            <EmptyState glyph=Glyph::Archive title="No active keys" text>
+                <Button on_press=move |()| filter.change(|filter| filter.archived = true)>"Show archived"</Button>
+                <Show when=move || desk.may_write()>
+                    <Button variant=Variant::Primary glyph=Glyph::Plus on_press=move |()| desk.creating.set(true)>
+                        "Create key"
+                    </Button>
+                </Show>
+            </EmptyState>
+        </Card>
+    }
+}

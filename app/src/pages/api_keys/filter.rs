@@ -1,0 +1,200 @@
+//! What the list of keys is narrowed to. It stands in the address, so that a link leads to the same list.
+
+use latchkey_domain::api::{KeyFilter, KeySort};
+use latchkey_domain::key::{Environment, KeyKind, KeyStatus};
+use leptos::prelude::*;
+use leptos_router::NavigateOptions;
+use leptos_router::hooks::{use_location, use_navigate, use_query_map};
+use leptos_router::params::ParamsMap;
+
+use crate::pages::rows::Order;
+
+/// Which keys are listed, and in which order.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Filter {
+    /// What their name, id or masked form contains.
+    pub q: String,
+    /// Live or test alone.
+    pub environment: Option<Environment>,
+    /// Those in one state alone.
+    pub status: Option<KeyStatus>,
+    /// Archived ones too.
+    pub archived: bool,
+    /// In which order.
+    pub sort: KeySort,
+}
+
+/// The states that a list can be narrowed to: as the address names them, and as the page does.
+pub const STATUSES: [(&str, &str, KeyStatus); 3] = [
+    ("active", "Active", KeyStatus::Active),
+    ("expired", "Expired", KeyStatus::Expired),
+    ("revoked", "Revoked", KeyStatus::Revoked),
+];
+
+/// As the address names the order by last use; the other one is left out.
+pub const LAST_USED: &str = "last_used";
+
+impl Filter {
+    /// The filter that an address holds. What it doesn't know, it leaves out.
+    pub fn from_query(query: &ParamsMap) -> Self {
+        let named = |status: &str| STATUSES.iter().find(|(name, ..)| *name == status);
+        Self {
+            q: query.get("q").map(|q| q.trim().to_owned()).unwrap_or_default(),
+            environment: query.get_str("environment").and_then(Environment::from_name),
+            status: query.get_str("status").and_then(named).map(|(.., status)| *status),
+            archived: query.get_str("archived") == Some("true"),
+            sort: match query.get_str("sort") {
+                Some(LAST_USED) => KeySort::LastUsed,
+                _ => KeySort::Created,
+            },
+        }
+    }
+
+    /// The address's part after the path: `?q=web&status=active`, or nothing.
+    pub fn to_query(&self) -> String {
+        let mut query = ParamsMap::new();
+        if !self.q.is_empty() {
+            query.insert("q", self.q.clone());
+        }
+        if let Some(environment) = self.environment {
+            query.insert("environment", environment.as_str().to_owned());
+        }
+        if let Some(status) = self.status_name() {
+            query.insert("status", status.to_owned());
+        }
+        if self.archived {
+            query.insert("archived", "true".to_owned());
+        }
+        if self.sort == KeySort::LastUsed {
+            query.insert("sort", LAST_USED.to_owned());
+        }
+        query.to_query_string()
+    }
+
+    /// As the address names the state.
+    pub fn status_name(&self) -> Option<&'static str> {
+        STATUSES.iter().find(|(.., status)| self.status == Some(*status)).map(|(name, ..)| *name)
+    }
+
+    /// As the server takes it.
+    pub fn for_server(&self) -> KeyFilter {
+        KeyFilter {
+            kind: Some(KeyKind::Api),
+            environment: self.environment,
+            status: self.status,
+            application_id: None,
+            archived: self.archived,
+            q: Some(self.q.clone()).filter(|q| !q.is_empty()),
+            sort: self.sort,
+        }
+    }
+
+    /// Whether it leaves keys out that could be listed.
+    pub fn is_narrow(&self) -> bool {
+        !self.q.is_empty() || self.environment.is_some() || self.status.is_some()
+    }
+
+    /// The order that the rows come in.
+    pub fn order(&self) -> Order {
+        match self.sort {
+            KeySort::Created => Order::Newest,
+            KeySort::LastUsed => Order::Changing,
+        }
+    }
+}
+
+/// The filter of the page.
+#[derive(Clone, Copy)]
+pub struct FilterState {
+    /// As the address has it.
+    pub now: Memo<Filter>,
+    set: Callback<Filter>,
+}
+
+impl FilterState {
+    /// The filter of the page that calls this.
+    pub fn of_address() -> Self {
+        let query = use_query_map();
+        let now = Memo::new(move |_| query.with(Filter::from_query));
+        let path = use_location().pathname;
+        let navigate = use_navigate();
+        let set = Callback::new(move |filter: Filter| {
+            let to = format!("{}{}", path.get_untracked(), filter.to_query());
+            // Each letter of a search is no step to go back to.
+            let options =
+                NavigateOptions { replace: true, scroll: false, ..NavigateOptions::default() };
+            navigate(&to, options);
+        });
+        Self { now, set }
+    }
+
+    /// Narrows the list in another way.
+    pub fn change(self, change: impl FnOnce(&mut Filter)) {
+        let mut filter = self.now.get_untracked();
+        change(&mut filter);
+        if filter != self.now.get_untracked() {
+            self.set.run(filter);
+        }
+    }
+
+    /// Lists all keys again, in the same order.
+    pub fn clear(self) {
+        self.change(|filter| {
+            *filter = Filter { archived: filter.archived, sort: filter.sort, ..Filter::default() };
+        });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn query(pairs: &[(&'static str, &str)]) -> ParamsMap {
+        pairs.iter().map(|(name, value)| (*name, (*value).to_owned())).collect()
+    }
+
+    #[test]
+    fn a_filter_survives_its_address() {
+        let filter = Filter {
+            q: "Web & co".to_owned(),
+            environment: Some(Environment::Test),
+            status: Some(KeyStatus::Expired),
+            archived: true,
+            sort: KeySort::LastUsed,
+        };
+        assert_eq!(
+            filter.to_query(),
+            "?q=Web%20%26%20co&environment=test&status=expired&archived=true&sort=last_used"
+        );
+        let read = query(&[
+            ("q", "Web & co"),
+            ("environment", "test"),
+            ("status", "expired"),
+            ("archived", "true"),
+            ("sort", "last_used"),
+        ]);
+        assert_eq!(Filter::from_query(&read), filter);
+        assert_eq!(Filter::default().to_query(), "");
+    }
+
+    #[test]
+    fn what_an_address_says_wrong_is_left_out() {
+        let read = query(&[
+            ("environment", "prod"),
+            ("status", "gone"),
+            ("archived", "1"),
+            ("sort", "name"),
+            ("other", "x"),
+        ]);
+        assert_eq!(Filter::from_query(&read), Filter::default());
+    }
+
+    #[test]
+    fn only_what_leaves_keys_out_is_narrow() {
+        assert!(
+            !Filter { archived: true, sort: KeySort::LastUsed, ..Filter::default() }.is_narrow()
+        );
+        assert!(Filter { q: "a".into(), ..Filter::default() }.is_narrow());
+        assert!(Filter { status: Some(KeyStatus::Active), ..Filter::default() }.is_narrow());
+    }
+}

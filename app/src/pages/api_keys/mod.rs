@@ -1,0 +1,204 @@
+//! The API keys of a project.
+
+pub mod empty;
+pub mod filter;
+pub mod is_mine;
+pub mod toolbar;
+
+use latchkey_domain::api::{Application, ListedKey};
+use latchkey_domain::id::ProjectId;
+use leptos::prelude::*;
+
+use self::empty::{NoKeys, Stock};
+use self::filter::FilterState;
+use self::is_mine::IsMine;
+use self::toolbar::Toolbar;
+use super::feed::{Feed, Shown};
+use super::keys::scope::ViewerNote;
+use super::keys::table::KeyList;
+use super::keys::{Desk, KeyDialogs, KeyScope};
+use super::not_found::NotFound;
+use super::project_of_address;
+use crate::api::{list_applications, list_project_keys};
+use crate::components::button::{Button, Variant};
+use crate::components::error_state::ErrorState;
+use crate::components::frame::{PageHead, Workspace};
+use crate::components::icon::Glyph;
+use crate::components::relative_time::Clock;
+use crate::components::shortcut::on_shortcut;
+use crate::components::skeleton::{SkeletonBar, SkeletonRows};
+use crate::components::slot_meter::SlotMeter;
+use crate::components::table::Card;
+
+/// The page. A path that names no project is answered like one that names a stranger's.
+#[component]
+pub fn ApiKeysPage() -> impl IntoView {
+    Clock::provide();
+    let project = project_of_address();
+    move || match project.get() {
+        Some(project) => view! { <ApiKeys project/> }.into_any(),
+        None => view! { <NotFound/> }.into_any(),
+    }
+}
+
+#[component]
+fn ApiKeys(project: ProjectId) -> impl IntoView {
+    let workspace = expect_context::<Workspace>();
+    let filter = FilterState::of_address();
+    let keys = Feed::new(move |cursor| {
+        list_project_keys(project, filter.now.get_untracked().for_server(), cursor)
+    });
+    Effect::new(move |before: Option<filter::Filter>| {
+        let now = filter.now.get();
+        if before.is_some_and(|before| before != now) {
+            keys.restart(now.order());
+        }
+        now
+    });
+    let applications = applications_of(project);
+    // What the frame knows of the project; it keeps the last while that is fetched again.
+    let found = Memo::new(move |_| {
+        let (project, organization) = workspace.project().zip(workspace.organization())?;
+        Some(KeyScope { project, organization, only: None, applications: applications.get() })
+    });
+    let creating = RwSignal::new(false);
+    let stock = RwSignal::new(Stock::Unknown);
+    let missing = Memo::new(move |_| keys.is_missing());
+    let is_found = Memo::new(move |_| found.with(Option::is_some));
+    move || {
+        if missing.get() {
+            return view! { <NotFound/> }.into_any();
+        }
+        view! {
+            <Head found stock creating/>
+            {move || match (is_found.get(), found.get_untracked()) {
+                (true, Some(first)) => {
+                    let scope = Signal::derive(move || found.get().unwrap_or_else(|| first.clone()));
+                    view! { <List project filter keys scope stock creating/> }.into_any()
+                }
+                _ => view! { <Waiting workspace/> }.into_any(),
+            }}
+        }
+        .into_any()
+    }
+}
+
+/// The project's applications, for their names. Without them the page shows their ids.
+fn applications_of(project: ProjectId) -> RwSignal<Vec<Application>> {
+    let applications = RwSignal::new(Vec::new());
+    Effect::new(move || {
+        leptos::task::spawn_local(async move {
+            let mut cursor = None;
+            loop {
+                let Ok(page) = list_applications(project, cursor).await else { return };
+                _ = applications.try_update(|all| all.extend(page.data));
+                cursor = page.next_cursor;
+                if cursor.is_none() {
+                    return;
+                }
+            }
+        });
+    });
+    applications
+}
+
+/// What the keys are for, how many there are, and the way to one more.
+#[component]
+fn Head(
+    found: Memo<Option<KeyScope>>,
+    stock: RwSignal<Stock>,
+    creating: RwSignal<bool>,
+) -> impl IntoView {
+    let description = Signal::derive(move || {
+        let name = found.with(|found| found.as_ref().map(|scope| scope.project.name.clone()));
+        name.map(|name| {
+            format!("Keys for calling the {name}. Full values are shown once, at creation.")
+        })
+        .unwrap_or_default()
+    });
+    let may_write = move || found.with(|found| found.as_ref().is_some_and(KeyScope::may_write));
+    let can_create = Memo::new(move |_| may_write() && stock.get() == Stock::Some);
+    on_shortcut("c", move || {
+        if can_create.get_untracked() {
+            creating.set(true);
+        }
+    });
+    let slots = move || {
+        found.with(|found| found.as_ref().map(|it| (it.project.keys_used, it.project.keys_limit)))
+    };
+    view! {
+        <PageHead title="API keys" description compact=true>
+            <div class="flex min-h-8 items-center max-md:order-3 max-md:w-full">
+                {move || match slots() {
+                    Some((used, limit)) => view! { <SlotMeter used limit/> }.into_any(),
+                    None => view! { <SkeletonBar class="h-2.5 w-36"/> }.into_any(),
+                }}
+            </div>
+            <Show when=move || can_create.get()>
+                <Button variant=Variant::Primary glyph=Glyph::Plus on_press=move |()| creating.set(true)>
+                    "Create key"
+                </Button>
+            </Show>
+        </PageHead>
+    }
+}
+
+/// Until the frame knows the project, or why it doesn't.
+#[component]
+fn Waiting(workspace: Workspace) -> impl IntoView {
+    view! {
+        <Card>
+            {move || match workspace.error() {
+                Some(error) => view! {
+                    <ErrorState title="Couldn’t load keys" error reassurance="Your keys keep working."
+                        on_retry=move |()| workspace.reload()/>
+                }
+                .into_any(),
+                None => view! { <div aria-busy="true"><SkeletonRows/></div> }.into_any(),
+            }}
+        </Card>
+    }
+}
+
+#[component]
+fn List(
+    project: ProjectId,
+    filter: FilterState,
+    keys: Feed<ListedKey>,
+    scope: Signal<KeyScope>,
+    stock: RwSignal<Stock>,
+    creating: RwSignal<bool>,
+) -> impl IntoView {
+    let workspace = expect_context::<Workspace>();
+    let checking = RwSignal::new(false);
+    let desk = Desk::new(keys, scope, creating, Callback::new(move |()| workspace.reload()));
+    let shown = keys.shown();
+    Effect::new(move || {
+        if shown.get() == Shown::Rows {
+            stock.set(Stock::Some);
+        }
+    });
+    let has_toolbar = Memo::new(move |_| match stock.get() {
+        Stock::Some => true,
+        Stock::None => false,
+        Stock::Unknown => filter.now.with(filter::Filter::is_narrow),
+    });
+    view! {
+        <ViewerNote scope/>
+        <Show when=move || has_toolbar.get()>
+            <Toolbar filter desk on_check=move |()| checking.set(true)/>
+        </Show>
+        <KeyList
+            desk
+            shown
+            names_application=true
+            // Nothing leaves the browser while a secret stands in a field.
+            paused=checking
+            empty=move || view! { <NoKeys project filter desk stock/> }
+        />
+        <KeyDialogs desk/>
+        <Show when=move || checking.get()>
+            <IsMine project on_close=move |()| checking.set(false)/>
+        </Show>
+    }
+}

@@ -1,0 +1,45 @@
+//! Hiding a dead key from the list and bringing it back: no dialog, but a way to undo it.
+
+use latchkey_domain::id::KeyId;
+use latchkey_domain::key::KeyStatus;
+
+use super::Desk;
+use crate::api::{archive_key, unarchive_key};
+use crate::components::icon::Glyph;
+use crate::components::relative_time::browser_time;
+use crate::components::toast::ToastAction;
+
+/// Whether a key in this state has an archive action: an active one is revoked first.
+pub const fn can_archive(status: KeyStatus) -> bool {
+    !matches!(status, KeyStatus::Active)
+}
+
+/// Archives a key, or restores it, and says so. That works even after the page was left.
+pub fn set_archived(desk: Desk, id: KeyId, name: String, archived: bool) {
+    leptos::task::spawn_local(async move {
+        let answer = if archived { archive_key(id).await } else { unarchive_key(id).await };
+        let (deed, glyph) = if archived {
+            ("Archived", Glyph::Archive)
+        } else {
+            ("Restored", Glyph::ArchiveRestore)
+        };
+        if let Ok(key) = answer {
+            desk.keys.change(id, |row| {
+                row.key.archived = archived;
+                row.key.archived_at = key.archived_at.or_else(browser_time).filter(|_| archived);
+            });
+            desk.refresh();
+            let text = format!("{deed} “{name}”");
+            let undo = ToastAction::new("Undo", move || {
+                set_archived(desk, id, name.clone(), !archived);
+            });
+            desk.toasts.done(text, glyph, undo);
+        } else {
+            let verb = if archived { "archive" } else { "restore" };
+            let retry = ToastAction::new("Retry", move || {
+                set_archived(desk, id, name.clone(), archived);
+            });
+            desk.toasts.failure(format!("Couldn’t {verb} the key."), Some(retry));
+        }
+    });
+}

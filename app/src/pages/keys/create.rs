@@ -1,0 +1,147 @@
+//! The dialog that makes a key.
+
+use latchkey_domain::api::{CreatedKey, KeyRequest};
+use latchkey_domain::key::{Environment, KeyKind};
+use latchkey_domain::problem::ErrorCode;
+use leptos::prelude::*;
+
+use super::fields::{AdvancedFields, ApplicationField, EnvironmentField, ExpiryField, NameField};
+use super::form::KeyForm;
+use super::limit_reached::LimitReached;
+use super::{Desk, KeyScope};
+use crate::api::create_project_key;
+use crate::components::button::{Button, Variant};
+use crate::components::callout::{Callout, Tone};
+use crate::components::dialog::Dialog;
+use crate::components::relative_time::browser_time;
+use crate::components::slot_meter::{MeterPlace, SlotMeter};
+
+/// What is filled in. It is kept while the dialog says that the limit is reached.
+#[derive(Clone, Copy)]
+struct Draft {
+    form: KeyForm,
+    environment: RwSignal<&'static str>,
+    application: RwSignal<String>,
+}
+
+impl Draft {
+    fn new(scope: Signal<KeyScope>) -> Self {
+        let given =
+            scope.with_untracked(|scope| scope.only.as_ref().map(|only| only.id.to_string()));
+        Self {
+            form: KeyForm::empty(),
+            environment: RwSignal::new(Environment::default().as_str()),
+            application: RwSignal::new(given.unwrap_or_default()),
+        }
+    }
+
+    fn request(self) -> Option<KeyRequest> {
+        let filled = self.form.read(browser_time()?)?;
+        let environment = Environment::from_name(self.environment.get_untracked());
+        Some(KeyRequest {
+            environment: environment.unwrap_or_default(),
+            application_id: self.application.with_untracked(|id| id.parse().ok()),
+            rpm: filled.rpm,
+            allowed_cidrs: filled.allowed_cidrs,
+            expires_at: filled.expires_at,
+            ..KeyRequest::new(filled.name, KeyKind::Api)
+        })
+    }
+}
+
+/// The dialog. At the plan's limit it says what helps instead.
+#[component]
+pub fn CreateKey(
+    /// Whose key it will be.
+    desk: Desk,
+    /// Closes the dialog.
+    #[prop(into)]
+    on_close: Callback<()>,
+    /// Takes the new key, the only copy of its secret with it.
+    on_created: Callback<CreatedKey>,
+) -> impl IntoView {
+    let scope = desk.scope;
+    let draft = Draft::new(scope);
+    // The server may know of keys that this page doesn't, until the count changes here too.
+    let refused = RwSignal::new(false);
+    let count =
+        Memo::new(move |_| scope.with(|scope| (scope.project.keys_used, scope.project.keys_limit)));
+    Effect::new(move || {
+        count.track();
+        refused.set(false);
+    });
+    let at_limit = Memo::new(move |_| refused.get() || scope.with(KeyScope::is_at_limit));
+    let submit = Callback::new(move |()| {
+        let Some(request) = draft.request() else {
+            return;
+        };
+        let form = draft.form;
+        form.refusal.set(None);
+        form.busy.set(true);
+        let project = scope.with_untracked(|scope| scope.project.id);
+        leptos::task::spawn_local(async move {
+            match create_project_key(project, request).await {
+                Ok(created) => _ = on_created.try_run(created),
+                Err(error) if error.is(ErrorCode::TierLimitReached) => {
+                    _ = form.busy.try_set(false);
+                    desk.refresh();
+                    _ = refused.try_set(true);
+                }
+                Err(error) => {
+                    form.refuse(&error, "Couldn’t create the key. Nothing was saved. Try again.");
+                }
+            }
+        });
+    });
+    move || {
+        if at_limit.get() {
+            view! { <LimitReached desk on_close/> }.into_any()
+        } else {
+            view! { <CreateForm scope draft on_close on_submit=submit/> }.into_any()
+        }
+    }
+}
+
+#[component]
+fn CreateForm(
+    scope: Signal<KeyScope>,
+    draft: Draft,
+    on_close: Callback<()>,
+    on_submit: Callback<()>,
+) -> impl IntoView {
+    let Draft { form, environment, application } = draft;
+    let slots = move || {
+        let project = scope.get().project;
+        view! { <SlotMeter used=project.keys_used limit=project.keys_limit place=MeterPlace::Dialog/> }
+    };
+    view! {
+        <Dialog
+            title="Create API key"
+            on_close
+            busy=form.busy
+            dirty=form.is_dirty()
+            on_submit
+            aside=move || view! { <div class="max-md:hidden">{slots}</div> }
+            footer=move || {
+                view! {
+                    <Button on_press=on_close disabled=form.busy>"Cancel"</Button>
+                    <Button variant=Variant::Primary submit=true busy=form.busy busy_label="Creating…">
+                        "Create key"
+                    </Button>
+                }
+            }
+        >
+            <div class="flex flex-col gap-5">
+                <div class="md:hidden">{slots}</div>
+                {move || {
+                    form.refusal.get().map(|why| view! { <Callout tone=Tone::Danger alert=true>{why}</Callout> })
+                }}
+                <NameField form/>
+                <EnvironmentField value=environment/>
+                <ApplicationField scope value=application/>
+                <ExpiryField form/>
+                <AdvancedFields form/>
+            </div>
+        </Dialog>
+    }
+}

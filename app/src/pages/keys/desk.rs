@@ -1,0 +1,123 @@
+//! Which of a page's dialogs about keys is open, and what happens to the list after it.
+
+use latchkey_domain::api::{CreatedKey, ListedKey};
+use leptos::prelude::*;
+
+use super::KeyScope;
+use super::create::CreateKey;
+use super::created::KeyCreated;
+use super::edit::EditKey;
+use super::revoke::{Revocation, RevokeDialog};
+use super::rotate::RotateKey;
+use crate::components::toast::Toasts;
+use crate::pages::feed::Feed;
+
+/// A secret that was just made. It is shown once.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewSecret {
+    /// The key, with the only copy of its secret.
+    pub created: CreatedKey,
+    /// Whether the key had another secret before.
+    pub rotated: bool,
+}
+
+/// The dialogs of a page with keys. Set a signal to open one.
+#[derive(Clone, Copy)]
+pub struct Desk {
+    /// The keys that are listed.
+    pub keys: Feed<ListedKey>,
+    /// Whose keys they are.
+    pub scope: Signal<KeyScope>,
+    /// Whether a key is being made.
+    pub creating: RwSignal<bool>,
+    /// The new secret, for as long as it is shown.
+    pub revealed: RwSignal<Option<NewSecret>>,
+    /// The key that is being rotated.
+    pub rotating: RwSignal<Option<ListedKey>>,
+    /// The key that is being changed.
+    pub editing: RwSignal<Option<ListedKey>>,
+    /// The key that is being revoked.
+    pub revocation: Revocation,
+    /// Where it is said how something went.
+    pub toasts: Toasts,
+    counted: Callback<()>,
+}
+
+impl Desk {
+    /// For the keys of one list. `counted` fetches what the number of active keys is part of.
+    pub fn new(
+        keys: Feed<ListedKey>,
+        scope: Signal<KeyScope>,
+        creating: RwSignal<bool>,
+        counted: Callback<()>,
+    ) -> Self {
+        Self {
+            keys,
+            scope,
+            creating,
+            revealed: RwSignal::new(None),
+            rotating: RwSignal::new(None),
+            editing: RwSignal::new(None),
+            revocation: Revocation::new(keys, counted),
+            toasts: expect_context::<Toasts>(),
+            counted,
+        }
+    }
+
+    /// Whether the person may make and change keys, tracked.
+    pub fn may_write(self) -> bool {
+        self.scope.with(KeyScope::may_write)
+    }
+
+    /// Fetches the list and the count again, if the page is still there.
+    pub fn refresh(self) {
+        self.keys.refresh();
+        _ = self.counted.try_run(());
+    }
+}
+
+/// All dialogs of a [`Desk`].
+#[component]
+pub fn KeyDialogs(
+    /// Which is open.
+    desk: Desk,
+) -> impl IntoView {
+    let Desk { creating, revealed, rotating, editing, .. } = desk;
+    let reveal = move |secret| {
+        creating.set(false);
+        rotating.set(None);
+        revealed.set(Some(secret));
+    };
+    // A request that seemed to fail may have done its work, so what is shown is fetched again in any case.
+    let refresh = Callback::new(move |()| desk.refresh());
+    let on_created = Callback::new(move |created| reveal(NewSecret { created, rotated: false }));
+    let on_rotated = Callback::new(move |created| reveal(NewSecret { created, rotated: true }));
+    view! {
+        <Show when=move || creating.get()>
+            <CreateKey
+                desk
+                on_close=move |()| {
+                    creating.set(false);
+                    desk.refresh();
+                }
+                on_created
+            />
+        </Show>
+        {move || {
+            let close = move |()| {
+                rotating.set(None);
+                desk.refresh();
+            };
+            rotating.get().map(|listed| view! { <RotateKey desk listed on_close=close on_rotated/> })
+        }}
+        {move || editing.get().map(|listed| view! { <EditKey desk listed/> })}
+        <Show when=move || revealed.with(Option::is_some)>
+            <KeyCreated revealed scope=desk.scope on_closed=refresh/>
+        </Show>
+        <RevokeDialog
+            revocation=desk.revocation
+            scope=desk.scope
+            on_rotate=move |listed| rotating.set(Some(listed))
+        />
+    }
+}

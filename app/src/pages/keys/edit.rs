@@ -1,0 +1,86 @@
+//! The dialog that changes a key's name, expiry and limits. Only what changed is sent.
+
+use latchkey_domain::api::ListedKey;
+use latchkey_domain::problem::ErrorCode;
+use leptos::prelude::*;
+
+use super::Desk;
+use super::fields::{AdvancedFields, ExpiryField, NameField};
+use super::form::KeyForm;
+use super::summary::KeySummary;
+use crate::api::change_key;
+use crate::components::button::{Button, Variant};
+use crate::components::callout::{Callout, Tone};
+use crate::components::dialog::Dialog;
+use crate::components::relative_time::browser_time;
+
+/// The dialog.
+#[component]
+pub fn EditKey(
+    /// Where the key is listed.
+    desk: Desk,
+    /// The key.
+    listed: ListedKey,
+) -> impl IntoView {
+    let Desk { editing, toasts, .. } = desk;
+    let form = KeyForm::of(&listed.key);
+    let key = StoredValue::new(listed.key.clone());
+    let close = Callback::new(move |()| {
+        editing.set(None);
+        desk.refresh();
+    });
+    let submit = move |()| {
+        let Some(filled) = browser_time().and_then(|now| form.read(now)) else {
+            return;
+        };
+        let Some(patch) = key.with_value(|key| filled.changes(key)) else {
+            close.run(());
+            return;
+        };
+        form.refusal.set(None);
+        form.busy.set(true);
+        let id = key.with_value(|key| key.id);
+        leptos::task::spawn_local(async move {
+            match change_key(id, patch).await {
+                Ok(changed) => {
+                    desk.keys.change(id, |row| row.key = changed);
+                    toasts.success("Key saved");
+                    _ = close.try_run(());
+                }
+                Err(error) => {
+                    if error.is(ErrorCode::Conflict) {
+                        desk.refresh();
+                    }
+                    form.refuse(&error, "Couldn’t save the key. Nothing was changed. Try again.");
+                }
+            }
+        });
+    };
+    view! {
+        <Dialog
+            title=format!("Edit “{}”", listed.key.name)
+            on_close=close
+            busy=form.busy
+            dirty=form.is_dirty()
+            on_submit=submit
+            footer=move || {
+                view! {
+                    <Button on_press=close disabled=form.busy>"Cancel"</Button>
+                    <Button variant=Variant::Primary submit=true busy=form.busy busy_label="Saving…">
+                        "Save key"
+                    </Button>
+                }
+            }
+        >
+            <div class="flex flex-col gap-5">
+                {move || {
+                    form.refusal.get().map(|why| view! { <Callout tone=Tone::Danger alert=true>{why}</Callout> })
+                }}
+                <KeySummary listed=listed.clone() scope=desk.scope/>
+                <NameField form/>
+                <ExpiryField form/>
+                <AdvancedFields form/>
+            </div>
+        </Dialog>
+    }
+}

@@ -1,0 +1,389 @@
+//! What the forms about keys have in common: a name, an expiry and limits, read with the same types as on
+//! the server, and each refusal at its field.
+
+use std::time::Duration;
+
+use latchkey_domain::api::{ApiKey, KeyPatch};
+use latchkey_domain::limit::{AllowList, Cidr, Rpm};
+use latchkey_domain::name::KeyName;
+use latchkey_domain::problem::{ErrorCode, FieldError};
+use latchkey_domain::time::Timestamp;
+use leptos::prelude::*;
+
+use crate::api::ApiError;
+use crate::components::segmented::Segment;
+
+/// What the expiry can be chosen to be.
+pub const EXPIRIES: &[Segment] = &[
+    Segment::new(NEVER, "Never"),
+    Segment::new("30", "30 days"),
+    Segment::new("90", "90 days"),
+    Segment::new(CUSTOM, "Custom"),
+];
+/// The key works until it is revoked.
+pub const NEVER: &str = "never";
+/// The key works until the end of a day.
+pub const CUSTOM: &str = "custom";
+
+const DAY: Duration = Duration::from_hours(24);
+
+/// One field: what is written in it, and what is wrong with that.
+#[derive(Clone, Copy)]
+pub struct Entry {
+    /// What is written.
+    pub value: RwSignal<String>,
+    /// What is wrong, until something else is written.
+    pub error: RwSignal<Option<String>>,
+    before: StoredValue<String>,
+}
+
+impl Entry {
+    fn new(value: String) -> Self {
+        let before = StoredValue::new(value.clone());
+        let entry = Self { value: RwSignal::new(value), error: RwSignal::new(None), before };
+        Effect::new(move || {
+            entry.value.track();
+            entry.error.set(None);
+        });
+        entry
+    }
+
+    fn refuse(self, message: impl Into<String>) {
+        self.error.set(Some(message.into()));
+    }
+
+    fn is_changed(self) -> bool {
+        self.value.with(|text| self.before.with_value(|before| text.trim() != before))
+    }
+
+    /// What is written, or nothing for white space.
+    fn text(self) -> Option<String> {
+        self.value
+            .with_untracked(|text| Some(text.trim().to_owned()).filter(|text| !text.is_empty()))
+    }
+
+    /// What `read` makes of what is written; else the field says why not.
+    fn read<T>(self, read: impl FnOnce(Option<String>) -> Result<T, String>) -> Option<T> {
+        read(self.text()).map_err(|message| self.refuse(message)).ok()
+    }
+}
+
+/// What is filled in, and what came of it.
+#[derive(Clone, Copy)]
+pub struct KeyForm {
+    /// The key's name.
+    pub name: Entry,
+    /// One of [`EXPIRIES`].
+    pub expiry: RwSignal<&'static str>,
+    /// The last day, if the expiry is [`CUSTOM`], as `2026-08-12`.
+    pub last_day: Entry,
+    /// Requests per minute.
+    pub rpm: Entry,
+    /// Networks, one a line.
+    pub networks: Entry,
+    /// Whether the limits are in sight.
+    pub advanced: RwSignal<bool>,
+    /// Why the whole was refused.
+    pub refusal: RwSignal<Option<String>>,
+    /// Whether it is being sent.
+    pub busy: RwSignal<bool>,
+    /// The expiry that the key has.
+    before: StoredValue<Option<Timestamp>>,
+}
+
+/// What a form says, every part of it in order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Filled {
+    /// The key's name.
+    pub name: KeyName,
+    /// When it stops working.
+    pub expires_at: Option<Timestamp>,
+    /// Requests per minute.
+    pub rpm: Option<Rpm>,
+    /// The networks that it may be used from.
+    pub allowed_cidrs: Option<AllowList<Cidr>>,
+}
+
+impl Filled {
+    /// What differs from `key`; `None` if nothing does.
+    pub fn changes(self, key: &ApiKey) -> Option<KeyPatch> {
+        let patch = KeyPatch {
+            name: (self.name.as_str() != key.name).then_some(self.name),
+            expires_at: (self.expires_at != key.expires_at).then_some(self.expires_at),
+            rpm: (self.rpm != key.rpm).then_some(self.rpm),
+            allowed_cidrs: (self.allowed_cidrs != key.allowed_cidrs).then_some(self.allowed_cidrs),
+            ..KeyPatch::default()
+        };
+        (patch != KeyPatch::default()).then_some(patch)
+    }
+}
+
+impl KeyForm {
+    /// An empty form: a key without limits that never expires.
+    pub fn empty() -> Self {
+        Self {
+            name: Entry::new(String::new()),
+            expiry: RwSignal::new(NEVER),
+            last_day: Entry::new(String::new()),
+            rpm: Entry::new(String::new()),
+            networks: Entry::new(String::new()),
+            advanced: RwSignal::new(false),
+            refusal: RwSignal::new(None),
+            busy: RwSignal::new(false),
+            before: StoredValue::new(None),
+        }
+    }
+
+    /// A form with what a key is.
+    pub fn of(key: &ApiKey) -> Self {
+        let lines = |list: &AllowList<Cidr>| {
+            list.as_slice().iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
+        };
+        Self {
+            name: Entry::new(key.name.clone()),
+            expiry: RwSignal::new(if key.expires_at.is_some() { CUSTOM } else { NEVER }),
+            last_day: Entry::new(key.expires_at.map(day_of).unwrap_or_default()),
+            rpm: Entry::new(key.rpm.map(|rpm| rpm.to_string()).unwrap_or_default()),
+            networks: Entry::new(key.allowed_cidrs.as_ref().map(lines).unwrap_or_default()),
+            advanced: RwSignal::new(key.rpm.is_some() || key.allowed_cidrs.is_some()),
+            before: StoredValue::new(key.expires_at),
+            ..Self::empty()
+        }
+    }
+
+    /// What is filled in at `now`; `None` if a field now says why not.
+    pub fn read(self, now: Timestamp) -> Option<Filled> {
+        let name = self.name.read(|text| {
+            text.unwrap_or_default().parse::<KeyName>().map_err(|error| error.to_string())
+        });
+        let rpm = self.rpm.read(read_rpm);
+        let networks = self.networks.read(read_networks);
+        let expires_at = self.last_day.value.with_untracked(|day| {
+            end_of(self.expiry.get_untracked(), day, self.before.get_value(), now)
+        });
+        if let Err(message) = &expires_at {
+            self.last_day.refuse(message.as_str());
+        }
+        if rpm.is_none() || networks.is_none() {
+            self.advanced.set(true);
+        }
+        Some(Filled {
+            name: name?,
+            expires_at: expires_at.ok()?,
+            rpm: rpm?,
+            allowed_cidrs: networks?,
+        })
+    }
+
+    /// When the key would stop working if the form were sent at `now`, tracked.
+    ///
+    /// # Errors
+    /// There is no day, or it is over.
+    pub fn ends_at(self, now: Timestamp) -> Result<Option<Timestamp>, String> {
+        self.last_day.value.with(|day| end_of(self.expiry.get(), day, self.before.get_value(), now))
+    }
+
+    /// Whether closing the form would lose something that was written.
+    pub fn is_dirty(self) -> Signal<bool> {
+        let entries = [self.name, self.last_day, self.rpm, self.networks];
+        Signal::derive(move || entries.iter().any(|entry| entry.is_changed()))
+    }
+
+    /// The limits in a line, tracked.
+    pub fn limits_in_words(self) -> String {
+        let rpm = self.rpm.value.with(|text| text.trim().to_owned());
+        let rate = if rpm.is_empty() { "none".to_owned() } else { format!("{rpm} rpm") };
+        let networks = self.networks.value.with(|text| words(text).count());
+        let addresses = match networks {
+            0 => "any".to_owned(),
+            1 => "1 network".to_owned(),
+            count => format!("{count} networks"),
+        };
+        format!("Rate limit: {rate}. Allowed addresses: {addresses}.")
+    }
+
+    /// Says why the server refused: at the fields that it names, else above them. `failed` is what to say
+    /// where it gives no reason that a person could act on.
+    pub fn refuse(self, error: &ApiError, failed: &str) {
+        if self.busy.try_set(false).is_some() {
+            return;
+        }
+        let Some(problem) = error.problem() else {
+            self.refusal.set(Some(failed.to_owned()));
+            return;
+        };
+        let at_fields = problem.errors.iter().filter(|error| self.refuse_field(error)).count();
+        match problem.code {
+            ErrorCode::NameTaken => {
+                let name = self.name.text().unwrap_or_default();
+                self.name.refuse(format!("This project already has a key named “{name}”."));
+            }
+            _ if at_fields > 0 && at_fields == problem.errors.len() => {}
+            ErrorCode::Invalid
+            | ErrorCode::TierLimitReached
+            | ErrorCode::Conflict
+            | ErrorCode::Forbidden => self.refusal.set(Some(problem.detail.clone())),
+            _ => self.refusal.set(Some(failed.to_owned())),
+        }
+    }
+
+    /// Whether the form has the field, which then says what is wrong.
+    fn refuse_field(self, error: &FieldError) -> bool {
+        let root = error.field.split(['.', '[']).next().unwrap_or_default();
+        let entry = match root {
+            "name" => self.name,
+            "rpm" => self.rpm,
+            "allowed_cidrs" => self.networks,
+            "expires_at" => self.last_day,
+            _ => return false,
+        };
+        if root == "expires_at" && self.expiry.get_untracked() != CUSTOM {
+            return false;
+        }
+        if matches!(root, "rpm" | "allowed_cidrs") {
+            self.advanced.set(true);
+        }
+        entry.refuse(error.message.clone());
+        true
+    }
+}
+
+/// When a key stops working by that choice, for a key that so far stops at `before`.
+fn end_of(
+    choice: &str,
+    last_day: &str,
+    before: Option<Timestamp>,
+    now: Timestamp,
+) -> Result<Option<Timestamp>, String> {
+    match choice {
+        NEVER => Ok(None),
+        // The same day is the same instant as before, not the end of that day.
+        CUSTOM if before.is_some_and(|before| day_of(before) == last_day) => Ok(before),
+        CUSTOM => {
+            let end = end_of_day(last_day).filter(|end| *end > now);
+            end.map(Some).ok_or_else(|| "Choose a date in the future.".to_owned())
+        }
+        days => Ok(days.parse().ok().map(|days: u32| now + DAY * days)),
+    }
+}
+
+fn read_rpm(text: Option<String>) -> Result<Option<Rpm>, String> {
+    let Some(text) = text else { return Ok(None) };
+    let most = thousands(Rpm::MAX);
+    text.parse().map(Some).map_err(|_| format!("Enter a number from 1 to {most}."))
+}
+
+/// 1000000 as `1,000,000`.
+pub fn thousands(number: u64) -> String {
+    let digits = number.to_string();
+    let groups: Vec<&str> =
+        digits.as_bytes().rchunks(3).rev().filter_map(|group| str::from_utf8(group).ok()).collect();
+    groups.join(",")
+}
+
+fn words(text: &str) -> impl Iterator<Item = &str> {
+    text.split([',', ';', '\n', '\r', '\t', ' ']).filter(|word| !word.is_empty())
+}
+
+fn read_networks(text: Option<String>) -> Result<Option<AllowList<Cidr>>, String> {
+    let Some(text) = text else { return Ok(None) };
+    let network = |word: &str| {
+        word.parse::<Cidr>().map_err(|error| format!("“{word}” isn’t a network. {error}"))
+    };
+    let networks = words(&text).map(network).collect::<Result<Vec<_>, _>>()?;
+    AllowList::new(networks).map(Some).map_err(|error| error.to_string())
+}
+
+/// The day of a point in time, in UTC, as a date field writes it.
+fn day_of(time: Timestamp) -> String {
+    time.to_string().split('T').next().unwrap_or_default().to_owned()
+}
+
+/// The last second of a day, in UTC.
+fn end_of_day(day: &str) -> Option<Timestamp> {
+    Timestamp::parse(&format!("{day}T23:59:59Z")).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_grouped_by_thousands() {
+        for (number, text) in
+            [(1, "1"), (999, "999"), (1_000, "1,000"), (1_000_000_000, "1,000,000,000")]
+        {
+            assert_eq!(thousands(number), text);
+        }
+    }
+
+    #[test]
+    fn an_rpm_is_a_number_or_nothing() {
+        assert_eq!(read_rpm(None), Ok(None));
+        assert_eq!(read_rpm(Some("600".into())), Ok(Some(Rpm::new(600).unwrap())));
+        for text in ["0", "-1", "many", "1.5", "1000000001"] {
+            let refused = read_rpm(Some(text.into()));
+            assert_eq!(refused, Err("Enter a number from 1 to 1,000,000,000.".into()), "{text}");
+        }
+    }
+
+    #[test]
+    fn networks_stand_on_lines_or_between_commas() {
+        let read = |text: &str| read_networks(Some(text.into()));
+        let both = read("203.0.113.0/24\n2001:db8::1").unwrap().unwrap();
+        assert_eq!(both.as_slice().len(), 2);
+        assert_eq!(read("203.0.113.0/24, 2001:db8::1"), Ok(Some(both)));
+        assert_eq!(read_networks(None), Ok(None));
+        let refused = read("10.0.0.0/8 10.0.0.0/33").unwrap_err();
+        assert!(refused.starts_with("“10.0.0.0/33” isn’t a network."), "{refused}");
+    }
+
+    #[test]
+    fn a_key_works_to_the_end_of_its_last_day() {
+        let end = end_of_day("2026-08-12").unwrap();
+        assert_eq!(end.to_string(), "2026-08-12T23:59:59.000Z");
+        assert_eq!(day_of(end), "2026-08-12");
+        assert_eq!(end_of_day(""), None);
+        assert_eq!(end_of_day("12026-08-12"), None);
+    }
+
+    #[test]
+    fn an_expiry_lies_ahead_unless_it_stays_as_it_was() {
+        let at = |text: &str| Timestamp::parse(text).unwrap();
+        let now = at("2026-05-14T14:32:00Z");
+        let custom = |day: &str, before| end_of(CUSTOM, day, before, now);
+        assert_eq!(end_of(NEVER, "", None, now), Ok(None));
+        assert_eq!(end_of("90", "", None, now), Ok(Some(at("2026-08-12T14:32:00Z"))));
+        assert_eq!(custom("2026-05-14", None), Ok(Some(at("2026-05-14T23:59:59Z"))));
+        for day in ["", "2026-05-13", "2026-02-30"] {
+            assert_eq!(custom(day, None), Err("Choose a date in the future.".into()), "{day}");
+        }
+        let over = at("2026-05-03T08:00:00Z");
+        assert_eq!(custom("2026-05-03", Some(over)), Ok(Some(over)));
+        assert!(custom("2026-05-04", Some(over)).is_err());
+    }
+
+    #[test]
+    fn only_what_differs_is_sent() {
+        let key: ApiKey = serde_json::from_value(serde_json::json!({
+            "id": "key_01h455vb4pex5vsknk084sn02q", "kind": "api",
+            "project_id": "prj_01h455vb4pex5vsknk084sn02q", "application_id": null,
+            "name": "Web checkout", "environment": "live", "masked": "lk_live_7Qm2...x9Kd",
+            "status": "active", "archived": false, "rpm": 600, "tpm": null, "token_limit": null,
+            "token_limit_period": null, "allowed_models": null, "allowed_cidrs": null,
+            "created_at": "2026-01-01T00:00:00Z", "created_by": "usr_01h455vb4pex5vsknk084sn02q",
+            "expires_at": null, "revoked_at": null, "archived_at": null, "last_used_at": null,
+            "permissions": null,
+        }))
+        .unwrap();
+        let same = Filled {
+            name: "Web checkout".parse().unwrap(),
+            expires_at: None,
+            rpm: key.rpm,
+            allowed_cidrs: None,
+        };
+        assert_eq!(same.clone().changes(&key), None);
+        let patch = Filled { rpm: None, ..same }.changes(&key).unwrap();
+        assert_eq!(serde_json::to_string(&patch).unwrap(), r#"{"rpm":null}"#);
+    }
+}

@@ -1,0 +1,21 @@
+//! Keys on a page, whoever's page it is: the table of them, and the dialogs that make, change, rotate,
+//! revoke and archive them.
+
+pub mod archive;
+pub mod create;
+pub mod created;
+pub mod desk;
+pub mod edit;
+pub mod fields;
+pub mod first_key;
+pub mod form;
+pub mod limit_reached;
+pub mod revoke;
+pub mod rotate;
+pub mod row;
+pub mod scope;
+pub mod summary;
+pub mod table;
+
+pub use desk::{Desk, KeyDialogs};
+pub use scope::KeyScope;

@@ -1,0 +1,36 @@
+//! Which key a dialog is about.
+
+use latchkey_domain::api::ListedKey;
+use leptos::prelude::*;
+
+use super::KeyScope;
+use crate::components::environment_tag::EnvironmentTag;
+use crate::components::masked_key::MaskedKey;
+
+/// The key's name, environment, masked form and application, in a box.
+#[component]
+pub fn KeySummary(
+    /// The key.
+    listed: ListedKey,
+    /// Whose key it is.
+    scope: Signal<KeyScope>,
+    /// What else there is to know about it.
+    #[prop(optional)]
+    children: Option<Children>,
+) -> impl IntoView {
+    let key = listed.key;
+    let application = move || scope.with(|scope| scope.application_name(key.application_id));
+    view! {
+        <div class="rounded-md border border-line bg-subtle p-3.5">
+            <div class="flex items-center justify-between gap-3">
+                <span class="min-w-0 font-medium break-words">{key.name}</span>
+                <EnvironmentTag environment=key.environment/>
+            </div>
+            <div class="mt-1 flex flex-wrap items-center justify-between gap-x-3">
+                <MaskedKey hint=key.masked/>
+                <span class="min-w-0 truncate text-caption text-ink-3">{application}</span>
+            </div>
+            {children.map(|children| view! { <div class="mt-3 border-t border-line pt-3">{children()}</div> })}
+        </div>
+    }
+}

@@ -1,0 +1,108 @@
+//! The list of keys: loading, failed, empty, or the table.
+
+use leptos::children::ViewFn;
+use leptos::prelude::*;
+
+use super::Desk;
+use super::row::KeyRow;
+use crate::components::error_state::ErrorState;
+use crate::components::pager::LoadMore;
+use crate::components::status_badge::KeyState;
+use crate::components::table::{Card, Column, LoadingTable, Table};
+use crate::pages::feed::Shown;
+use crate::pages::polling::poll_while_visible;
+
+/// The columns of a project's keys. Where there is less room, the application stands below the name.
+const OF_PROJECT: &[Column] = &[
+    Column::new("Name"),
+    Column::new("Key"),
+    Column::new("Env"),
+    Column::new("Application").class("max-xl:hidden"),
+    Column::new("Last used"),
+    Column::new("Expires"),
+    Column::new("Status"),
+    Column::spoken("Actions"),
+];
+
+/// The columns of one application's keys.
+const OF_APPLICATION: &[Column] = &[
+    Column::new("Name"),
+    Column::new("Key"),
+    Column::new("Env"),
+    Column::new("Last used"),
+    Column::new("Expires"),
+    Column::new("Status"),
+    Column::spoken("Actions"),
+];
+
+/// The list. A viewer sees it without its actions.
+#[component]
+pub fn KeyList(
+    /// The keys, and the dialogs about them.
+    desk: Desk,
+    /// What there is to show of them.
+    shown: Memo<Shown>,
+    /// Whether to say which application each key is for.
+    #[prop(optional)]
+    names_application: bool,
+    /// Whether the list stays as it is for a while.
+    #[prop(optional, into)]
+    paused: Signal<bool>,
+    /// What stands there when there is no key to list.
+    #[prop(into)]
+    empty: ViewFn,
+) -> impl IntoView {
+    let keys = desk.keys;
+    // When a key was last used is worth knowing before it is revoked.
+    poll_while_visible(move || {
+        if keys.is_ready_untracked() && !paused.get_untracked() {
+            keys.refresh();
+        }
+    });
+    let columns = if names_application { OF_PROJECT } else { OF_APPLICATION };
+    move || match shown.get() {
+        Shown::Skeleton => view! { <LoadingTable label="API keys" columns/> }.into_any(),
+        Shown::Failed(error) => view! {
+            <Card>
+                <ErrorState
+                    title="Couldn’t load keys"
+                    error
+                    reassurance="Your keys keep working."
+                    on_retry=move |()| keys.retry()
+                />
+            </Card>
+        }
+        .into_any(),
+        Shown::Empty => empty.run(),
+        Shown::Rows => view! { <KeyTable desk columns names_application/> }.into_any(),
+    }
+}
+
+#[component]
+fn KeyTable(desk: Desk, columns: &'static [Column], names_application: bool) -> impl IntoView {
+    let keys = desk.keys;
+    let rows = move || {
+        let mut rows = keys.rows();
+        // Stable: within each part the server's order stays.
+        rows.sort_by_key(|row| {
+            matches!(KeyState::of(row, None), KeyState::Revoked | KeyState::Archived)
+        });
+        rows
+    };
+    view! {
+        <Table label="API keys" columns>
+            <For each=rows key=|row| row.key.id let(listed)>
+                <KeyRow desk listed names_application/>
+            </For>
+        </Table>
+        <LoadMore
+            label="Load more"
+            there=Signal::derive(move || keys.has_older())
+            state=Signal::derive(move || keys.older())
+            on_press=move |()| keys.load_older()
+        />
+        <p class="mt-3 text-caption text-ink-2">
+            "Only active keys count toward the limit. Revoked, expired and archived keys don’t."
+        </p>
+    }
+}

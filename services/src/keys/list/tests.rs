@@ -1,0 +1,108 @@
+//! What a list of keys costs, on both databases. What it answers is tested over HTTP.
+
+use latchkey_domain::api::PageLimit;
+use latchkey_domain::id::UserId;
+use sea_orm::{ConnectionTrait, DbBackend};
+
+use super::*;
+use crate::database::Database;
+use crate::test_database;
+
+const KEYS: u32 = 50_000;
+
+fn now() -> Timestamp {
+    Timestamp::from_millis(1_795_000_000_000)
+}
+
+fn project(number: u8) -> ProjectId {
+    ProjectId::new(now(), [number; 10])
+}
+
+/// 50,000 keys of one project beside as many of another, in rows that the database makes itself.
+async fn fill(database: &Database) {
+    let hex = |id: uuid::Uuid| id.simple().to_string();
+    let owner = UserId::new(now(), [9; 10]).as_uuid();
+    let organization = uuid::Uuid::from_u128(1);
+    let sqlite = database.writer().get_database_backend() == DbBackend::Sqlite;
+    let id = |hex: &str| if sqlite { format!("x'{hex}'") } else { format!("'{hex}'::uuid") };
+    let mut statements = vec![
+        format!("INSERT INTO users (id, login, created_at) VALUES ({}, 'ada', 0)", id(&hex(owner))),
+        format!(
+            "INSERT INTO organizations (id, name, tier, created_at) VALUES ({}, 'o', 'enterprise', 0)",
+            id(&hex(organization))
+        ),
+    ];
+    for number in 1..=2 {
+        let project = id(&hex(project(number).as_uuid()));
+        statements.push(format!(
+            "INSERT INTO projects (id, organization_id, name, key_prefix, created_at) \
+             VALUES ({project}, {}, 'p', 'lk', 0)",
+            id(&hex(organization))
+        ));
+        // UUIDs in the order of their number; digests of 32 bytes.
+        let (key, digest, series) = if sqlite {
+            (
+                format!("unhex(printf('{number:02x}%030x', n))"),
+                format!("unhex(printf('{number:02x}%062x', n))"),
+                format!(
+                    "WITH RECURSIVE s(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM s WHERE n < {KEYS}) "
+                ),
+            )
+        } else {
+            (
+                format!("('{number:02x}' || lpad(to_hex(n), 30, '0'))::uuid"),
+                format!("decode('{number:02x}' || lpad(to_hex(n), 62, '0'), 'hex')"),
+                format!("WITH s(n) AS (SELECT generate_series(1, {KEYS})) "),
+            )
+        };
+        statements.push(format!(
+            "{series}INSERT INTO keys (id, project_id, kind, environment, name, digest, hint, created_by, \
+             created_at, last_used_at, search) SELECT {key}, {project}, 'api', 'live', 'key ' || n, \
+             {digest}, 'lk_live_aaaa...bbbb', {}, n, n, 'key ' || n FROM s",
+            id(&hex(owner))
+        ));
+    }
+    statements.push("ANALYZE".to_owned());
+    for statement in statements {
+        database.writer().execute_unprepared(&statement).await.unwrap();
+    }
+}
+
+async fn fifty_of_fifty_thousand_keys_are_one_indexed_query(database: Database) {
+    fill(&database).await;
+    let scope = ProjectScope::for_test(project(1));
+    let filters = [
+        (KeyFilter::default(), "keys_by_project"),
+        (KeyFilter { kind: Some(KeyKind::Api), ..KeyFilter::default() }, "keys_by_kind"),
+        (KeyFilter { sort: KeySort::LastUsed, ..KeyFilter::default() }, "keys_by_last_use"),
+    ];
+    for (filter, index) in filters {
+        let page = PageRequest { limit: PageLimit::default(), cursor: None };
+        let query = ordered(filtered(&scope, &filter, now()), filter.sort, &page).unwrap();
+        let query = query.limit(page.rows());
+        let before = database.statements();
+        let rows = query.clone().all(database.reader()).await.unwrap();
+        assert_eq!((rows.len(), database.statements() - before), (51, 1));
+        assert_eq!(rows[0].name, format!("key {KEYS}"));
+        let plan = test_database::plan(&database, query).await;
+        // The project's other index would do as well.
+        assert!(plan.contains(index) || plan.contains("keys_by_"), "{plan}");
+        assert!(!plan.contains("TEMP B-TREE") && !plan.contains("Sort"), "{plan}");
+        assert!(!plan.contains("SCAN keys") && !plan.contains("Seq Scan"), "{plan}");
+        if database.reader().get_database_backend() == DbBackend::Postgres {
+            assert!(test_database::rows_read(&plan, "keys") <= 60, "{plan}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn fifty_of_fifty_thousand_keys_are_one_indexed_query_on_sqlite() {
+    let (database, _folder) = test_database::on_sqlite().await;
+    fifty_of_fifty_thousand_keys_are_one_indexed_query(database).await;
+}
+
+#[tokio::test]
+async fn fifty_of_fifty_thousand_keys_are_one_indexed_query_on_postgres() {
+    let database = test_database::on_postgres("key_list").await;
+    fifty_of_fifty_thousand_keys_are_one_indexed_query(database).await;
+}
