@@ -113,6 +113,9 @@ function assemble(stage) {
     loader = loader.replaceAll(`"./${file}"`, `"./${basename(url)}"`);
     return url;
   });
+  // A file that can't be fetched is told of when its piece is put together. Until then, while the others are
+  // still on their way, nobody listens, which a browser would call an uncaught error.
+  loader = loader.replace(/^( *)(const src = fetch\(.*\);)$/gm, '$1$2\n$1src.catch(() => {});');
   const hash = sha256(js + loader).slice(0, 12);
   js = js.replace(/^(import .* from )"\.\/__wasm_split\.js"/gm, `$1"./latchkey-pieces.${hash}.js"`);
   loader = loader.replace(/(import .* from )"\.\/latchkey\.js"/, `$1"./latchkey.${hash}.js"`);

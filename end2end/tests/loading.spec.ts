@@ -1,10 +1,12 @@
 // The page's WebAssembly comes in pieces (docs/decisions/006-first-load.md): who fetches which, and what a
 // person sees when one doesn't arrive.
+import { setTimeout as sleep } from "node:timers/promises";
 import type { Page } from "@playwright/test";
 import { expect, test } from "../support/fixtures.ts";
 import type { Watch } from "../support/watch.ts";
 
 const DASHBOARD = /\/pkg\/split_dashboard[^/]*\.wasm$/;
+const SHARED = /\/pkg\/chunk_[^/]*\.wasm$/;
 const SIGN_IN = /\/pkg\/split_sign_in[^/]*\.wasm$/;
 
 /** From now on the dashboard's piece can't be fetched. The answer lets it through again. */
@@ -53,6 +55,11 @@ test("a page that can’t be fetched after signing in is told of, and comes with
 
 test("a first page that can’t be fetched is told of, and comes to life with the network", async ({ application, page, watch }) => {
   const reconnect = await cutOff(page, watch);
+  // What the pieces share arrives after the failure, which must not go uncaught meanwhile.
+  await page.route(SHARED, async (route) => {
+    await sleep(500);
+    await route.continue();
+  });
   await page.reload();
   const told = page.getByRole("alert").filter({ hasText: "Couldn’t load this page. Trying again…" });
   await expect(told).toHaveCount(1);
