@@ -49,7 +49,13 @@ async fn extend_keys(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
             "CREATE UNIQUE INDEX keys_by_old_digest ON keys (old_digest) WHERE old_digest IS NOT NULL",
         )
         .await?;
-    manager.create_index(index("keys_by_kind", "keys", &["project_id", "kind", "id"])).await?;
+    // By time and id, not by id alone: or PostgreSQL may walk the primary key through another tenant's keys.
+    manager
+        .create_index(index("keys_by_creation", "keys", &["project_id", "created_at", "id"]))
+        .await?;
+    manager
+        .create_index(index("keys_by_kind", "keys", &["project_id", "kind", "created_at", "id"]))
+        .await?;
     connection
         .execute_unprepared(
             "CREATE INDEX keys_by_last_use ON keys (project_id, coalesce(last_used_at, 0), id)",

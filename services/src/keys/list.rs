@@ -6,14 +6,16 @@ use latchkey_domain::key::{Environment, KeyKind, KeyStatus};
 use latchkey_domain::role::Permission;
 use latchkey_domain::time::Timestamp;
 use sea_orm::sea_query::{Expr, ExprTrait, Func, LikeExpr, SimpleExpr};
-use sea_orm::{ColumnTrait, Condition, EntityTrait, QueryFilter, QueryOrder, QuerySelect, Select};
+use sea_orm::{
+    ColumnTrait, Condition, EntityTrait, Order, QueryFilter, QueryOrder, QuerySelect, Select,
+};
 
 use super::find;
 use super::row::to_listed;
 use crate::actor::Actor;
 use crate::entity::key;
 use crate::error::Error;
-use crate::page::{PageRequest, id_cursor, time_cursor};
+use crate::page::{PageRequest, time_cursor};
 use crate::scope::{self, KeyRef, ProjectScope};
 use crate::services::Services;
 
@@ -72,7 +74,7 @@ async fn in_scope(
     let query = ordered(filtered(scope, filter, now), filter.sort, &page)?;
     let rows = query.limit(page.rows()).all(services.database.reader()).await?;
     let rows = page.page(rows, |last| match filter.sort {
-        KeySort::Created => id_cursor(last.id),
+        KeySort::Created => time_cursor(last.created_at, last.id),
         KeySort::LastUsed => time_cursor(last.last_used_at.unwrap_or_default(), last.id),
     });
     let keys = rows.data.into_iter().map(|row| to_listed(row, now));
@@ -134,31 +136,21 @@ fn ordered(
     sort: KeySort,
     page: &PageRequest,
 ) -> Result<Select<key::Entity>, Error> {
-    match sort {
-        KeySort::Created => {
-            let query = query.order_by_desc(key::Column::Id);
-            Ok(match page.after_id()? {
-                Some(after) => query.filter(key::Column::Id.lt(after)),
-                None => query,
-            })
-        }
+    // As the indexes have it.
+    let time = || match sort {
+        KeySort::Created => Expr::col(key::Column::CreatedAt),
         KeySort::LastUsed => {
-            // As the index has it.
-            let last_use = || {
-                Expr::expr(Func::coalesce([Expr::col(key::Column::LastUsedAt), Expr::cust("0")]))
-            };
-            let query =
-                query.order_by(last_use(), sea_orm::Order::Desc).order_by_desc(key::Column::Id);
-            Ok(match page.after_time()? {
-                Some((time, id)) => query.filter(
-                    Condition::any()
-                        .add(last_use().lt(time))
-                        .add(Condition::all().add(last_use().eq(time)).add(key::Column::Id.lt(id))),
-                ),
-                None => query,
-            })
+            Expr::expr(Func::coalesce([Expr::col(key::Column::LastUsedAt), Expr::cust("0")]))
         }
-    }
+    };
+    let query = query.order_by(time(), Order::Desc).order_by_desc(key::Column::Id);
+    Ok(match page.after_time()? {
+        // The first condition is the range of the index, the second its first rows.
+        Some((after, id)) => query
+            .filter(time().lte(after))
+            .filter(Condition::any().add(time().lt(after)).add(key::Column::Id.lt(id))),
+        None => query,
+    })
 }
 
 #[cfg(test)]
