@@ -72,11 +72,18 @@ async fn fifty_of_fifty_thousand_keys_are_one_indexed_query(database: Database) 
     fill(&database).await;
     let scope = ProjectScope::for_test(project(1));
     let filters = [
-        (KeyFilter::default(), "keys_by_creation"),
-        (KeyFilter { kind: Some(KeyKind::Api), ..KeyFilter::default() }, "keys_by_kind"),
-        (KeyFilter { sort: KeySort::LastUsed, ..KeyFilter::default() }, "keys_by_last_use"),
+        (KeyFilter::default(), ["keys_by_creation", "keys_by_creation"]),
+        // All of them are API keys here: either serves.
+        (
+            KeyFilter { kind: Some(KeyKind::Api), ..KeyFilter::default() },
+            ["keys_by_kind", "keys_by_creation"],
+        ),
+        (
+            KeyFilter { sort: KeySort::LastUsed, ..KeyFilter::default() },
+            ["keys_by_last_use", "keys_by_last_use"],
+        ),
     ];
-    for (filter, index) in filters {
+    for (filter, indexes) in filters {
         let page = PageRequest { limit: PageLimit::default(), cursor: None };
         let query = ordered(filtered(&scope, &filter, now()), filter.sort, &page).unwrap();
         let query = query.limit(page.rows());
@@ -85,7 +92,7 @@ async fn fifty_of_fifty_thousand_keys_are_one_indexed_query(database: Database) 
         assert_eq!((rows.len(), database.statements() - before), (51, 1));
         assert_eq!(rows[0].name, format!("key {KEYS}"));
         let plan = test_database::plan(&database, query).await;
-        assert!(plan.contains(index), "{plan}");
+        assert!(indexes.iter().any(|index| plan.contains(index)), "{plan}");
         assert!(!plan.contains("TEMP B-TREE") && !plan.contains("Sort"), "{plan}");
         assert!(!plan.contains("SCAN keys") && !plan.contains("Seq Scan"), "{plan}");
         if database.reader().get_database_backend() == DbBackend::Postgres {
