@@ -5,18 +5,20 @@
 
 use latchkey_app::api::{
     ArchiveKey, ChangeKey, ChangeTier, CreateApplicationKey, CreateProjectKey, EndGrace,
-    GetApplication, GetKey, GetMe, ListApplicationKeys, ListApplications, ListLogs,
-    ListProjectKeys, ListProjects, ListTraces, RevokeKey, RotateKey, UnarchiveKey,
+    GetApplication, GetKey, GetKeyActivity, GetKeyUsage, GetMe, GetProjectUsage,
+    ListApplicationKeys, ListApplications, ListLogs, ListProjectKeys, ListProjects, ListTraces,
+    RevokeKey, RotateKey, UnarchiveKey,
 };
 use latchkey_domain::api::{
-    ApiKey, Application, ApplicationContext, CreatedKey, IngestedLog, IngestedTrace, KeyFilter,
-    KeyPatch, KeyRequest, ListedKey, Me, Organization, Page, Project,
+    ApiKey, Application, ApplicationContext, CreatedKey, IngestedLog, IngestedTrace, KeyActivity,
+    KeyFilter, KeyPatch, KeyRequest, ListedKey, Me, Organization, Page, Project, Usage,
 };
 use latchkey_domain::id::{ApplicationId, KeyId, OrganizationId, ProjectId};
 use latchkey_domain::key::Environment;
 use latchkey_domain::name::KeyName;
 use latchkey_domain::problem::ErrorCode;
 use latchkey_domain::tier::Tier;
+use latchkey_domain::usage::UsageRange;
 use leptos::server_fn::ServerFn;
 use utoipa::ToSchema;
 use utoipa::openapi::path::{HttpMethod, Operation};
@@ -87,6 +89,12 @@ server_functions! {
         UnarchiveKey(key_id: KeyId) -> ApiKey, [Forbidden, NotFound, Conflict];
     "Change an organization’s tier"
         ChangeTier(organization_id: OrganizationId, tier: Tier) -> Organization, [Forbidden, NotFound];
+    "Read a key’s use"
+        GetKeyUsage(key_id: KeyId, range: UsageRange) -> Usage, [NotFound];
+    "Read a project’s use"
+        GetProjectUsage(project_id: ProjectId, environment: Option<Environment>, range: UsageRange) -> Usage, [NotFound];
+    "Read the last 24 hours of up to 100 keys"
+        GetKeyActivity(project_id: ProjectId, key_ids: Vec<KeyId>) -> Vec<KeyActivity>, [NotFound];
     "List the traces of an application"
         ListTraces(application_id: ApplicationId, cursor: Option<String>) -> Page<IngestedTrace>, [NotFound];
     "List the logs of an application"
