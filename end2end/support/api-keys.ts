@@ -17,7 +17,7 @@ export class ApiKeys {
   async open(query = ""): Promise<void> {
     await this.page.goto(`/projects/${this.dashboard.projectId}/keys${query}`);
     await expect(this.dashboard.heading("API keys")).toBeVisible();
-    await expect(this.page.getByText(/of \d+ keys/).first()).toBeVisible();
+    await expect(this.page.getByText(/^\d+ (of \d+ )?keys$/).first()).toBeVisible();
   }
 
   get createKey(): Locator {
@@ -55,8 +55,8 @@ export class ApiKeys {
     return this.page.getByRole("dialog", { name: `Rotate “${name}”` });
   }
 
-  editDialog(name: string): CreateDialog {
-    return new CreateDialog(this.page.getByRole("dialog", { name: `Edit “${name}”` }));
+  editDialog(name: string): EditDialog {
+    return new EditDialog(this.page.getByRole("dialog", { name: `Edit “${name}”` }));
   }
 
   get newSecretDialog(): CreatedDialog {
@@ -110,6 +110,13 @@ export class ApiKeys {
     const secret = await this.newSecretDialog.secret();
     await this.newSecretDialog.finish();
     return secret;
+  }
+}
+
+/** “Edit …”: the fields of the form that makes a key, but for what a key stays for good. */
+class EditDialog extends CreateDialog {
+  override get submit(): Locator {
+    return this.root.getByRole("button", { name: "Save key" });
   }
 }
 

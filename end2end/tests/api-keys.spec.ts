@@ -42,6 +42,8 @@ test("a key is created with every limit and works within them alone", async ({ a
   expect(statuses).toEqual([200, 200, 429]);
   await expect(row).toContainText("just now");
   await expect(page.getByText("1 of 2 keys")).toBeVisible();
+  await page.reload();
+  await expect(row.getByRole("img", { name: "3 requests in 24 hours, 1 denied" })).toBeVisible();
 });
 
 test("search, filters and order stand in the address", async ({ apiKeys, page }) => {

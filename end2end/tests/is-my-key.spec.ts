@@ -55,11 +55,11 @@ test("a mistyped, a foreign and an unknown key are told apart", async ({ apiKeys
 
 test("revoked keys and old secrets are recognised too", async ({ apiKeys }) => {
   const { dashboard, check } = apiKeys;
+  const before = await apiKeys.create("Web checkout");
   const revoked = await apiKeys.create("Old");
   await dashboard.revoke("Old");
   await dashboard.openAction("Old", "Archive");
   await expect(dashboard.keyRow("Old")).toBeHidden();
-  const before = await apiKeys.create("Web checkout");
   await apiKeys.rotate("Web checkout", "1 hour");
   await apiKeys.openCheck();
   const field = check.getByRole("textbox", { name: "Paste a key" });

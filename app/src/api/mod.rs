@@ -32,4 +32,7 @@ pub use project_keys::{
     list_project_keys, rotate_key, unarchive_key,
 };
 pub use telemetry::{ListLogs, ListTraces, list_logs, list_traces};
-pub use usage::{GetKeyUsage, GetProjectUsage, get_key_usage, get_project_usage};
+pub use usage::{
+    GetKeyActivity, GetKeyUsage, GetProjectUsage, get_key_activity, get_key_usage,
+    get_project_usage,
+};

@@ -1,6 +1,6 @@
 //! What keys are used for.
 
-use latchkey_domain::api::Usage;
+use latchkey_domain::api::{KeyActivity, Usage};
 use latchkey_domain::id::{KeyId, ProjectId};
 use latchkey_domain::key::Environment;
 use latchkey_domain::usage::UsageRange;
@@ -41,4 +41,20 @@ pub async fn get_project_usage(
     let (services, actor) = caller().await?;
     Ok(latchkey_services::usage::of_project(&services, &actor, project_id, environment, range)
         .await?)
+}
+
+/// The last 24 hours of up to 100 keys of a project, for the lines of a list. Keys that were not used are left
+/// out.
+///
+/// # Errors
+/// See [`ApiError`]; `not_found` for a project that the person can't see.
+#[server(prefix = "/api", endpoint = "usage/keys", input = Body, output = Body, client = Bearer)]
+pub async fn get_key_activity(
+    /// Which project.
+    project_id: ProjectId,
+    /// Which keys.
+    key_ids: Vec<KeyId>,
+) -> Result<Vec<KeyActivity>, ApiError> {
+    let (services, actor) = caller().await?;
+    Ok(latchkey_services::usage::of_keys(&services, &actor, project_id, &key_ids).await?)
 }

@@ -189,11 +189,15 @@ fn focus_when_bad(error: Signal<Option<String>>) {
     Effect::new(move |before: Option<bool>| {
         let bad = error.with(Option::is_some);
         if bad && before == Some(false) {
-            request_animation_frame(|| {
-                let first = document().query_selector("[aria-invalid=true]").ok().flatten();
-                super::focus(first);
-            });
+            focus_first_bad();
         }
         bad
+    });
+}
+
+/// Moves focus to the first field of the page that says what is wrong with it.
+pub fn focus_first_bad() {
+    request_animation_frame(|| {
+        super::focus(document().query_selector("[aria-invalid=true]").ok().flatten());
     });
 }

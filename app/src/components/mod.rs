@@ -24,6 +24,7 @@ pub mod shortcut;
 pub mod skeleton;
 pub mod slot_meter;
 pub mod snippets;
+pub mod sparkline;
 pub mod status_badge;
 pub mod switch;
 pub mod table;
@@ -33,9 +34,31 @@ pub mod toast;
 use leptos::wasm_bindgen::JsCast;
 use leptos::web_sys::{Element, HtmlElement};
 
+/// A number with its thousands set apart: `1,204`.
+pub fn thousands(number: u64) -> String {
+    let digits = number.to_string();
+    let groups: Vec<&str> =
+        digits.as_bytes().rchunks(3).rev().filter_map(|group| str::from_utf8(group).ok()).collect();
+    groups.join(",")
+}
+
 /// Gives keyboard focus to an element, if it is there and takes it.
 pub fn focus(element: Option<Element>) {
     if let Some(element) = element.and_then(|element| element.dyn_into::<HtmlElement>().ok()) {
         _ = element.focus();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_grouped_by_thousands() {
+        for (number, text) in
+            [(1, "1"), (999, "999"), (1_000, "1,000"), (1_000_000_000, "1,000,000,000")]
+        {
+            assert_eq!(thousands(number), text);
+        }
     }
 }

@@ -18,7 +18,7 @@ pub use page::{InvalidLimit, Page, PageLimit};
 pub use telemetry::{
     Accepted, IngestedLog, IngestedTrace, LogBatch, LogEntry, TraceBatch, TraceEntry,
 };
-pub use usage::{LastUsed, RecentDenial, Usage, UsageBucket, UsageTotals};
+pub use usage::{HourOfUse, KeyActivity, LastUsed, RecentDenial, Usage, UsageBucket, UsageTotals};
 pub use verify::{
     BudgetState, PresentedSecret, RateLimitState, VerifiedKey, VerifyAnswer, VerifyRequest,
 };

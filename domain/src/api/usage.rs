@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::BudgetState;
+use crate::id::KeyId;
 use crate::outcome::Outcome;
 use crate::time::Timestamp;
 use crate::usage::UsageRange;
@@ -80,6 +81,38 @@ pub struct RecentDenial {
     pub detail: String,
     /// The address that it came from.
     pub ip: Option<String>,
+}
+
+/// What a key was used for in the last 24 hours, for its line in a list of the pages.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct KeyActivity {
+    /// The key.
+    pub key_id: KeyId,
+    /// The hours, earliest first; the last one is not over.
+    #[cfg_attr(feature = "openapi", schema(value_type = Vec<HourOfUse>, min_items = 24, max_items = 24))]
+    pub hours: [HourOfUse; 24],
+}
+
+/// The requests of one hour.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct HourOfUse {
+    /// Those that were admitted.
+    pub allowed: u64,
+    /// Those that were not.
+    pub denied: u64,
+}
+
+impl HourOfUse {
+    /// Adds requests that came to that outcome.
+    pub fn add(&mut self, outcome: Outcome, requests: u64) {
+        if outcome == Outcome::Valid {
+            self.allowed += requests;
+        } else {
+            self.denied += requests;
+        }
+    }
 }
 
 impl Usage {

@@ -5,13 +5,13 @@
 
 use latchkey_app::api::{
     ArchiveKey, ChangeKey, ChangeTier, CreateApplicationKey, CreateProjectKey, EndGrace,
-    GetApplication, GetKey, GetKeyUsage, GetMe, GetProjectUsage, ListApplicationKeys,
-    ListApplications, ListLogs, ListProjectKeys, ListProjects, ListTraces, RevokeKey, RotateKey,
-    UnarchiveKey,
+    GetApplication, GetKey, GetKeyActivity, GetKeyUsage, GetMe, GetProjectUsage,
+    ListApplicationKeys, ListApplications, ListLogs, ListProjectKeys, ListProjects, ListTraces,
+    RevokeKey, RotateKey, UnarchiveKey,
 };
 use latchkey_domain::api::{
-    ApiKey, Application, ApplicationContext, CreatedKey, IngestedLog, IngestedTrace, KeyFilter,
-    KeyPatch, KeyRequest, ListedKey, Me, Organization, Page, Project, Usage,
+    ApiKey, Application, ApplicationContext, CreatedKey, IngestedLog, IngestedTrace, KeyActivity,
+    KeyFilter, KeyPatch, KeyRequest, ListedKey, Me, Organization, Page, Project, Usage,
 };
 use latchkey_domain::id::{ApplicationId, KeyId, OrganizationId, ProjectId};
 use latchkey_domain::key::Environment;
@@ -89,6 +89,8 @@ server_functions! {
         UnarchiveKey(key_id: KeyId) -> ApiKey, [Forbidden, NotFound, Conflict];
     "Change an organization’s tier"
         ChangeTier(organization_id: OrganizationId, tier: Tier) -> Organization, [Forbidden, NotFound];
+    "Read the last 24 hours of up to 100 keys"
+        GetKeyActivity(project_id: ProjectId, key_ids: Vec<KeyId>) -> Vec<KeyActivity>, [NotFound];
     "List the traces of an application"
         ListTraces(application_id: ApplicationId, cursor: Option<String>) -> Page<IngestedTrace>, [NotFound];
     "List the logs of an application"

@@ -7,6 +7,7 @@ mod api_keys;
 mod bad_input;
 mod check;
 mod ingest;
+mod key_activity;
 mod lifecycle;
 mod limits;
 mod openapi;

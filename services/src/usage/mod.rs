@@ -8,6 +8,7 @@
 //! A check never waits for any of it. A batch is one transaction that adds to minutes, hours and days alike:
 //! there is no roll-up that could run twice or be forgotten, and what several nodes add comes to its sum.
 
+mod activity;
 mod meter;
 mod purge;
 pub(crate) mod quota;
@@ -16,6 +17,7 @@ mod recorder;
 mod resolution;
 mod write;
 
+pub use activity::of_keys;
 pub(crate) use meter::Meter;
 pub use purge::purge;
 pub use read::{of_key, of_project};

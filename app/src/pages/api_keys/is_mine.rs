@@ -18,7 +18,7 @@ use crate::components::icon::{Glyph, Icon};
 use crate::components::masked_key::MaskedKey;
 use crate::components::relative_time::{browser_time, day_and_time};
 use crate::components::status_badge::{KeyState, StatusBadge};
-use crate::pages::keys::form::thousands;
+use crate::components::thousands;
 
 /// The most keys that are looked through: this many fit into a browser, and a person who has more knows
 /// where to look.

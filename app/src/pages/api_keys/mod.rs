@@ -188,14 +188,17 @@ fn List(
         <Show when=move || has_toolbar.get()>
             <Toolbar filter desk on_check=move |()| checking.set(true)/>
         </Show>
-        <KeyList
-            desk
-            shown
-            names_application=true
-            // Nothing leaves the browser while a secret stands in a field.
-            paused=checking
-            empty=move || view! { <NoKeys project filter desk stock/> }
-        />
+        <section aria-labelledby="keys-title">
+            <h2 id="keys-title" class="sr-only">"Keys"</h2>
+            <KeyList
+                desk
+                shown
+                names_application=true
+                // Nothing leaves the browser while a secret stands in a field.
+                paused=checking
+                empty=move || view! { <NoKeys project filter desk stock/> }
+            />
+        </section>
         <KeyDialogs desk/>
         <Show when=move || checking.get()>
             <IsMine project on_close=move |()| checking.set(false)/>

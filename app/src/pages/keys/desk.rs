@@ -72,6 +72,11 @@ impl Desk {
     /// Fetches the list and the count again, if the page is still there.
     pub fn refresh(self) {
         self.keys.refresh();
+        self.count();
+    }
+
+    /// Fetches the count of active keys again, if the page is still there.
+    pub fn count(self) {
         _ = self.counted.try_run(());
     }
 }

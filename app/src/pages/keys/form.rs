@@ -11,7 +11,9 @@ use latchkey_domain::time::Timestamp;
 use leptos::prelude::*;
 
 use crate::api::ApiError;
+use crate::components::field::focus_first_bad;
 use crate::components::segmented::Segment;
+use crate::components::thousands;
 
 /// What the expiry can be chosen to be.
 pub const EXPIRIES: &[Segment] = &[
@@ -167,6 +169,8 @@ impl KeyForm {
         if rpm.is_none() || networks.is_none() {
             self.advanced.set(true);
         }
+        // A field that was wrong before shows nothing new: a person must be led to it all the same.
+        focus_first_bad();
         Some(Filled {
             name: name?,
             expires_at: expires_at.ok()?,
@@ -244,6 +248,7 @@ impl KeyForm {
             self.advanced.set(true);
         }
         entry.refuse(error.message.clone());
+        focus_first_bad();
         true
     }
 }
@@ -273,14 +278,6 @@ fn read_rpm(text: Option<String>) -> Result<Option<Rpm>, String> {
     text.parse().map(Some).map_err(|_| format!("Enter a number from 1 to {most}."))
 }
 
-/// 1000000 as `1,000,000`.
-pub fn thousands(number: u64) -> String {
-    let digits = number.to_string();
-    let groups: Vec<&str> =
-        digits.as_bytes().rchunks(3).rev().filter_map(|group| str::from_utf8(group).ok()).collect();
-    groups.join(",")
-}
-
 fn words(text: &str) -> impl Iterator<Item = &str> {
     text.split([',', ';', '\n', '\r', '\t', ' ']).filter(|word| !word.is_empty())
 }
@@ -307,15 +304,6 @@ fn end_of_day(day: &str) -> Option<Timestamp> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn numbers_are_grouped_by_thousands() {
-        for (number, text) in
-            [(1, "1"), (999, "999"), (1_000, "1,000"), (1_000_000_000, "1,000,000,000")]
-        {
-            assert_eq!(thousands(number), text);
-        }
-    }
 
     #[test]
     fn an_rpm_is_a_number_or_nothing() {

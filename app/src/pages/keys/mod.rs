@@ -1,6 +1,7 @@
 //! Keys on a page, whoever's page it is: the table of them, and the dialogs that make, change, rotate,
 //! revoke and archive them.
 
+pub mod activity;
 pub mod archive;
 pub mod create;
 pub mod created;

@@ -6,8 +6,8 @@ use latchkey_domain::time::Timestamp;
 use leptos::prelude::*;
 
 use super::Desk;
+use super::activity::Activity;
 use super::archive::{can_archive, set_archived};
-use super::form::thousands;
 use crate::components::button::IconButton;
 use crate::components::environment_tag::EnvironmentTag;
 use crate::components::icon::{Glyph, Icon};
@@ -16,14 +16,18 @@ use crate::components::menu::{Menu, MenuDivider, MenuItem};
 use crate::components::relative_time::{
     Clock, RelativeTime, browser_time, date, day_and_time, distance, exact, is_soon,
 };
+use crate::components::sparkline::Sparkline;
 use crate::components::status_badge::{KeyState, StatusBadge};
 use crate::components::table::{CELL, Nothing, ROW};
+use crate::components::thousands;
 
 /// The row. What it says follows the list; the row itself stays, as focus may be in it.
 #[component]
 pub fn KeyRow(
     /// Where the key is listed.
     desk: Desk,
+    /// What the listed keys were used for.
+    activity: Activity,
     /// The key.
     listed: ListedKey,
     /// Whether to say which application the key is for.
@@ -40,6 +44,7 @@ pub fn KeyRow(
     let secret = Memo::new(move |_| {
         now.with(|now| (now.key.masked.clone(), now.key.status == KeyStatus::Revoked))
     });
+    let hours = Memo::new(move |_| activity.hours(id));
     let limits = Memo::new(move |_| now.with(|now| limits_of(&now.key)));
     let application = move || {
         match application_id {
@@ -84,9 +89,12 @@ pub fn KeyRow(
                         </td>
                     }
                 })}
-            <td role="cell" class=format!("{CELL} num text-ink-2 md:whitespace-nowrap max-md:order-6 max-md:col-span-4 max-md:text-caption")>
+            <td role="cell" class=format!("{CELL} num text-ink-2 md:whitespace-nowrap max-md:order-6 max-md:col-span-2 max-md:text-caption")>
                 <LastUse now/>
                 <span class="md:hidden"><ExpiresAhead now time=Signal::derive(time)/></span>
+            </td>
+            <td role="cell" class=format!("{CELL} max-md:order-7 max-md:col-span-2 max-md:justify-self-end md:max-[88rem]:hidden")>
+                {move || view! { <Sparkline hours=hours.get()/> }}
             </td>
             <td role="cell" class=format!("{CELL} num whitespace-nowrap text-ink-2 max-md:hidden")>
                 <Expiry now state time=Signal::derive(time)/>

@@ -1,9 +1,12 @@
 //! The list of keys: loading, failed, empty, or the table.
 
+use latchkey_domain::id::KeyId;
+use latchkey_domain::key::KeyStatus;
 use leptos::children::ViewFn;
 use leptos::prelude::*;
 
 use super::Desk;
+use super::activity::Activity;
 use super::row::KeyRow;
 use crate::components::error_state::ErrorState;
 use crate::components::pager::LoadMore;
@@ -12,6 +15,10 @@ use crate::components::table::{Card, Column, LoadingTable, Table};
 use crate::pages::feed::Shown;
 use crate::pages::polling::poll_while_visible;
 
+/// The first to go where there is no room: it takes the most.
+const REQUESTS: Column =
+    Column::new("Requests, 24 h").class("whitespace-nowrap max-[88rem]:hidden");
+
 /// The columns of a project's keys. Where there is less room, the application stands below the name.
 const OF_PROJECT: &[Column] = &[
     Column::new("Name"),
@@ -19,6 +26,7 @@ const OF_PROJECT: &[Column] = &[
     Column::new("Env"),
     Column::new("Application").class("max-xl:hidden"),
     Column::new("Last used"),
+    REQUESTS,
     Column::new("Expires"),
     Column::new("Status"),
     Column::spoken("Actions"),
@@ -30,6 +38,7 @@ const OF_APPLICATION: &[Column] = &[
     Column::new("Key"),
     Column::new("Env"),
     Column::new("Last used"),
+    REQUESTS,
     Column::new("Expires"),
     Column::new("Status"),
     Column::spoken("Actions"),
@@ -59,6 +68,9 @@ pub fn KeyList(
             keys.refresh();
         }
     });
+    follow_expiry(&desk);
+    let project = desk.scope.with_untracked(|scope| scope.project.id);
+    let activity = Activity::of(keys, project, paused);
     let columns = if names_application { OF_PROJECT } else { OF_APPLICATION };
     move || match shown.get() {
         Shown::Skeleton => view! { <LoadingTable label="API keys" columns/> }.into_any(),
@@ -74,12 +86,34 @@ pub fn KeyList(
         }
         .into_any(),
         Shown::Empty => empty.run(),
-        Shown::Rows => view! { <KeyTable desk columns names_application/> }.into_any(),
+        Shown::Rows => view! { <KeyTable desk activity columns names_application/> }.into_any(),
     }
 }
 
+/// A key that expires while somebody looks, or that another tab revokes, leaves a slot free.
+fn follow_expiry(desk: &Desk) {
+    let desk = *desk;
+    Effect::new(move |before: Option<Vec<(KeyId, KeyStatus)>>| {
+        let keys = desk.keys.rows().into_iter();
+        let now: Vec<_> = keys.map(|listed| (listed.key.id, listed.key.status)).collect();
+        let was = |id: KeyId| {
+            let before = before.as_ref()?.iter().find(|(other, _)| *other == id)?;
+            Some(before.1)
+        };
+        if now.iter().any(|(id, status)| was(*id).is_some_and(|was| was != *status)) {
+            desk.count();
+        }
+        now
+    });
+}
+
 #[component]
-fn KeyTable(desk: Desk, columns: &'static [Column], names_application: bool) -> impl IntoView {
+fn KeyTable(
+    desk: Desk,
+    activity: Activity,
+    columns: &'static [Column],
+    names_application: bool,
+) -> impl IntoView {
     let keys = desk.keys;
     let rows = move || {
         let mut rows = keys.rows();
@@ -92,7 +126,7 @@ fn KeyTable(desk: Desk, columns: &'static [Column], names_application: bool) -> 
     view! {
         <Table label="API keys" columns>
             <For each=rows key=|row| row.key.id let(listed)>
-                <KeyRow desk listed names_application/>
+                <KeyRow desk activity listed names_application/>
             </For>
         </Table>
         <LoadMore

@@ -7,7 +7,6 @@ use latchkey_domain::tier::Tier;
 use leptos::prelude::*;
 
 use self::tier_change::{TierButton, TierChange, is_larger};
-use super::keys::form::thousands;
 use super::not_found::NotFound;
 use super::project_of_address;
 use crate::components::error_state::ErrorState;
@@ -16,6 +15,7 @@ use crate::components::icon::{Glyph, Icon};
 use crate::components::skeleton::SkeletonRows;
 use crate::components::slot_meter::{MeterPlace, Slots};
 use crate::components::table::{Card, Column, LOW_CELL, ROW, Table};
+use crate::components::thousands;
 
 /// The page. A path that names no project is answered like one that names a stranger's.
 #[component]

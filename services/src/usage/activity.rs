@@ -1,0 +1,88 @@
+//! The last 24 hours of many keys at once, for the lines of a list.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use latchkey_domain::api::{HourOfUse, KeyActivity};
+use latchkey_domain::id::{KeyId, ProjectId};
+use latchkey_domain::outcome::Outcome;
+use latchkey_domain::role::Permission;
+use latchkey_domain::time::Timestamp;
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QuerySelect};
+use uuid::Uuid;
+
+use super::resolution::Resolution;
+use crate::actor::Actor;
+use crate::entity::key_usage;
+use crate::error::Error;
+use crate::scope;
+use crate::services::Services;
+
+/// The most keys of one answer: two pages of a list.
+const MOST_KEYS: usize = 100;
+const HOUR: Duration = Duration::from_hours(1);
+
+/// What keys of a project were used for, hour by hour. Keys that were not used, and keys of others, are left
+/// out.
+///
+/// # Errors
+/// `NotFound` for a stranger, `Invalid` for more than 100 keys.
+pub async fn of_keys(
+    services: &Services,
+    actor: &Actor,
+    project: ProjectId,
+    keys: &[KeyId],
+) -> Result<Vec<KeyActivity>, Error> {
+    if keys.len() > MOST_KEYS {
+        return Err(Error::invalid("key_ids", "Ask for at most 100 keys at once."));
+    }
+    let scope = scope::project(services, actor, project, Permission::UsageRead).await?;
+    let start = Resolution::Hour.floor(services.clock.now()) - HOUR * 23;
+    let mut day = Day { start, keys: BTreeMap::new() };
+    let _whole = services.usage.writing.read().await;
+    for key in keys {
+        services.usage.recorder.see_key(*key, |unwritten| {
+            for counter in unwritten.counters.iter().filter(|_| unwritten.project == scope.id()) {
+                day.add(*key, counter.minute, counter.outcome, counter.counts.requests);
+            }
+        });
+    }
+    let rows: Vec<(Uuid, i64, String, i64)> = key_usage::Entity::find()
+        .select_only()
+        .columns([
+            key_usage::Column::KeyId,
+            key_usage::Column::Start,
+            key_usage::Column::Outcome,
+            key_usage::Column::Requests,
+        ])
+        .filter(key_usage::Column::KeyId.is_in(keys.iter().map(|key| key.as_uuid())))
+        .filter(key_usage::Column::ProjectId.eq(scope.id().as_uuid()))
+        .filter(key_usage::Column::Resolution.eq(Resolution::Hour.as_str()))
+        .filter(key_usage::Column::Start.gte(start.as_millis()))
+        .into_tuple()
+        .all(services.database.reader())
+        .await?;
+    for (key, start, outcome, requests) in rows {
+        let outcome = Outcome::from_name(&outcome).ok_or(Error::Corrupt("outcome"))?;
+        let requests = u64::try_from(requests).unwrap_or_default();
+        day.add(key.into(), Timestamp::from_millis(start), outcome, requests);
+    }
+    let activity = day.keys.into_iter().map(|(key_id, hours)| KeyActivity { key_id, hours });
+    Ok(activity.collect())
+}
+
+/// An answer that is being put together.
+struct Day {
+    start: Timestamp,
+    keys: BTreeMap<KeyId, [HourOfUse; 24]>,
+}
+
+impl Day {
+    fn add(&mut self, key: KeyId, at: Timestamp, outcome: Outcome, requests: u64) {
+        let hours = at.since(self.start).as_secs() / HOUR.as_secs();
+        let place = usize::try_from(hours).ok().filter(|_| at >= self.start);
+        if let Some(place) = place.filter(|place| *place < 24) {
+            self.keys.entry(key).or_default()[place].add(outcome, requests);
+        }
+    }
+}
