@@ -15,7 +15,7 @@ use latchkey_domain::api::{
 };
 use latchkey_domain::id::{ApplicationId, KeyId, OrganizationId, ProjectId};
 use latchkey_domain::key::Environment;
-use latchkey_domain::name::KeyName;
+use latchkey_domain::name::Name;
 use latchkey_domain::problem::ErrorCode;
 use latchkey_domain::tier::Tier;
 use latchkey_domain::usage::UsageRange;
@@ -65,7 +65,7 @@ server_functions! {
     "List the keys of an application, masked"
         ListApplicationKeys(application_id: ApplicationId, cursor: Option<String>) -> Page<ListedKey>, [NotFound];
     "Generate a key for an application; no other answer has its secret"
-        CreateApplicationKey(application_id: ApplicationId, name: Option<KeyName>, environment: Environment) -> CreatedKey,
+        CreateApplicationKey(application_id: ApplicationId, name: Option<Name>, environment: Environment) -> CreatedKey,
         [Forbidden, NotFound, NameTaken, TierLimitReached];
     "Revoke a key"
         RevokeKey(key_id: KeyId) -> (), [Forbidden, NotFound];

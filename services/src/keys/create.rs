@@ -3,7 +3,7 @@
 use latchkey_domain::api::{ApplicationKeyRequest, CreatedKey, KeyRequest};
 use latchkey_domain::id::{ApplicationId, KeyId, ProjectId};
 use latchkey_domain::key::{Environment, KeyKind};
-use latchkey_domain::name::KeyName;
+use latchkey_domain::name::Name;
 use latchkey_domain::role::Permission;
 use latchkey_domain::secret::{KeyHint, SecretKey};
 use sea_orm::{ActiveModelTrait, ConnectionTrait, EntityTrait, Set};
@@ -157,12 +157,12 @@ async fn default_name(
     database: &impl ConnectionTrait,
     id: ApplicationId,
     hint: &KeyHint,
-) -> Result<KeyName, Error> {
+) -> Result<Name, Error> {
     let application = application::Entity::find_by_id(id.as_uuid())
         .one(database)
         .await?
         .ok_or(Error::NotFound)?;
-    let stem: String = application.name.chars().take(KeyName::MAX_CHARACTERS - 10).collect();
+    let stem: String = application.name.chars().take(Name::MAX_CHARACTERS - 10).collect();
     format!("{stem} {}{}", hint.first, hint.last)
         .parse()
         .map_err(|_| Error::Corrupt("application name"))
