@@ -55,6 +55,18 @@ pub struct Taken {
     amount: u64,
 }
 
+impl Taken {
+    /// How much.
+    pub const fn amount(self) -> u64 {
+        self.amount
+    }
+
+    /// The same taking after it was settled to `amount`.
+    pub const fn reduced_to(self, amount: u64) -> Self {
+        Self { amount, ..self }
+    }
+}
+
 impl Default for Window {
     fn default() -> Self {
         Self { slots: [0; SLOTS], second: 0, used: 0 }
@@ -88,6 +100,19 @@ impl Window {
         if taken.second + SLOTS as u64 > self.second {
             *self.slot(taken.second) -= taken.amount;
             self.used -= taken.amount;
+        }
+    }
+
+    /// Puts what was really used in the place of what was taken ahead of it. What was used beyond that counts
+    /// at `now`, even over the limit: it can't be unused.
+    pub fn settle(&mut self, now: Duration, taken: Taken, used: u64) {
+        if let Some(unused) = taken.amount.checked_sub(used) {
+            self.give_back(Taken { second: taken.second, amount: unused });
+        } else {
+            self.advance(now);
+            let (second, more) = (self.second, used - taken.amount);
+            *self.slot(second) += more;
+            self.used += more;
         }
     }
 
@@ -167,6 +192,27 @@ mod tests {
 
     fn millis(millis: u64) -> Duration {
         Duration::from_millis(millis)
+    }
+
+    #[test]
+    fn what_was_used_takes_the_place_of_what_was_taken() {
+        let mut window = Window::default();
+        let taken = window.take(millis(0), 80, 100).unwrap();
+        window.settle(millis(5_000), taken, 30);
+        assert_eq!(window.state(millis(5_000), 100).used, 30);
+        let taken = window.take(millis(5_000), 70, 100).unwrap();
+        window.settle(millis(6_000), taken, 90);
+        assert_eq!(window.state(millis(6_000), 100).used, 120, "more than was taken counts too");
+        assert_eq!(window.state(millis(6_000), 100).remaining, 0);
+        let late = window.state(millis(61_500), 100).used;
+        assert_eq!(late, 90, "each leaves with the second that it counted in");
+        assert_eq!(window.state(millis(67_000), 100).used, 0);
+        window.settle(millis(200_000), taken, 10);
+        assert_eq!(
+            window.state(millis(200_000), 100).used,
+            0,
+            "what has left is not given back twice"
+        );
     }
 
     proptest! {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use sea_orm::DbErr;
+use tokio_util::task::TaskTracker;
 
 use crate::accounts::tokens::{JwtSecret, Signer};
 use crate::check::{KeyCache, Windows};
@@ -75,6 +76,8 @@ pub struct Inner {
     pub(crate) requests: Windows,
     pub(crate) tokens: Windows,
     pub(crate) usage: Meter,
+    /// Reservations that are being settled by nobody who could wait.
+    pub(crate) unsettled: TaskTracker,
 }
 
 impl Deref for Services {
@@ -109,7 +112,16 @@ impl Services {
             requests: Windows::new(),
             tokens: Windows::new(),
             usage: Meter::new(),
+            unsettled: TaskTracker::new(),
         })))
+    }
+}
+
+impl Services {
+    /// Waits for reservations that are being settled. Call it when no more calls come.
+    pub async fn settle_all(&self) {
+        self.unsettled.close();
+        self.unsettled.wait().await;
     }
 }
 

@@ -9,18 +9,27 @@ use latchkey_domain::outcome::Outcome;
 use latchkey_domain::time::Timestamp;
 use latchkey_domain::window::Taken;
 
+use super::budget::Spent;
 use super::outcome::{full_state, rate_state, seconds};
-use super::{Admission, Call, Denial, Found, KeyRecord, LimitStates, budget};
+use super::{Call, Denial, Found, KeyRecord, LimitStates, budget};
 use crate::services::Services;
 use crate::usage::quota::{self, Counted};
 
-/// The decision on a call at `now`.
+/// How many tokens a call takes: as many as are left, within these.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Need {
+    pub(super) least: u64,
+    pub(super) most: u64,
+}
+
+/// The decision on a call at `now`: where the limits stand, and what the call holds of them.
 pub(super) async fn decide(
     services: &Services,
     found: &Found,
     call: Call<'_>,
+    need: Need,
     now: Timestamp,
-) -> Result<Admission, Denial> {
+) -> Result<(LimitStates, TakenTokens), Denial> {
     let key = &found.key;
     if let Some((outcome, detail)) = judge(found, call, now) {
         let limits = LimitStates { requests: standing(services, key), ..LimitStates::default() };
@@ -28,12 +37,31 @@ pub(super) async fn decide(
     }
     let mut taken = TakenLimits { services, key, requests: None, tokens: None, quota: None };
     let mut limits = LimitStates::default();
-    match taken.take_all(call.cost, now, &mut limits).await {
-        Ok(()) => Ok(Admission { key: Arc::clone(key), limits }),
+    match taken.take_all(need, now, &mut limits).await {
+        Ok(budget) => {
+            let tokens = TakenTokens { window: taken.tokens, budget, most: need.most };
+            Ok((limits, tokens))
+        }
         Err(denied) => {
             taken.give_back();
             Err(Denial { key: Some(Arc::clone(key)), limits, ..denied })
         }
+    }
+}
+
+/// What a call holds of its key's tokens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct TakenTokens {
+    pub(super) window: Option<Taken>,
+    pub(super) budget: Option<Spent>,
+    most: u64,
+}
+
+impl TakenTokens {
+    /// How many it may use.
+    pub(super) fn granted(self) -> u64 {
+        let window = self.window.map_or(self.most, Taken::amount);
+        window.min(self.budget.map_or(self.most, Spent::tokens))
     }
 }
 
@@ -100,10 +128,10 @@ impl TakenLimits<'_> {
     /// Takes what the call needs, the budget last: that can't be given back.
     async fn take_all(
         &mut self,
-        cost: u64,
+        need: Need,
         now: Timestamp,
         limits: &mut LimitStates,
-    ) -> Result<(), Denial> {
+    ) -> Result<Option<Spent>, Denial> {
         let (services, key) = (self.services, self.key);
         let counts = quota::counts(key.kind, key.environment);
         if counts && key.tier.requests_per_month().is_some() {
@@ -112,13 +140,15 @@ impl TakenLimits<'_> {
                 Denial::of(Outcome::Unavailable)
             })?;
         }
-        if let Some(denial) = self.take_windows(cost, limits) {
+        if let Some(denial) = self.take_windows(need, limits) {
             return Err(denial);
         }
         if counts && let Some(denial) = self.take_quota(now) {
             return Err(denial);
         }
-        take_budget(services, key, cost, now, limits).await
+        // No more than the minute has left.
+        let most = self.tokens.map_or(need.most, Taken::amount);
+        take_budget(services, key, Need { most, ..need }, now, limits).await
     }
 
     /// Counts the call against the project's month, or says why it can't.
@@ -138,7 +168,7 @@ impl TakenLimits<'_> {
     }
 
     /// Takes what the call needs of the limits per minute, or says why it can't.
-    fn take_windows(&mut self, cost: u64, limits: &mut LimitStates) -> Option<Denial> {
+    fn take_windows(&mut self, need: Need, limits: &mut LimitStates) -> Option<Denial> {
         let now = self.services.clock.monotonic();
         if let Some(limit) = self.key.rpm.map(Limit::get) {
             match self.services.requests.take(self.key.id, now, 1, limit) {
@@ -162,7 +192,8 @@ impl TakenLimits<'_> {
             }
         }
         if let Some(limit) = self.key.tpm.map(Limit::get) {
-            match self.services.tokens.take(self.key.id, now, cost, limit) {
+            let Need { least, most } = need;
+            match self.services.tokens.take_between(self.key.id, now, (least, most), limit) {
                 Ok((taken, state)) => {
                     self.tokens = Some(taken);
                     limits.tokens = Some(rate_state(state, limit));
@@ -175,7 +206,7 @@ impl TakenLimits<'_> {
                     };
                     return Some(Denial {
                         detail: format!(
-                            "tpm {limit} reached: {} used in the last 60 s, {cost} asked for; {when}.",
+                            "tpm {limit} reached: {} used in the last 60 s, {least} asked for; {when}.",
                             full.used
                         ),
                         retry_after: full.retry_after,
@@ -203,25 +234,26 @@ impl TakenLimits<'_> {
 async fn take_budget(
     services: &Services,
     key: &KeyRecord,
-    cost: u64,
+    Need { least, most }: Need,
     now: Timestamp,
     limits: &mut LimitStates,
-) -> Result<(), Denial> {
-    let Some(budget) = key.budget else { return Ok(()) };
-    let answer = budget::take(services, key.id, budget, cost, now).await.map_err(|error| {
-        tracing::error!(%error, "a budget could not be asked");
-        Denial::of(Outcome::Unavailable)
-    })?;
+) -> Result<Option<Spent>, Denial> {
+    let Some(budget) = key.budget else { return Ok(None) };
+    let answer =
+        budget::take(services, key.id, budget, (least, most), now).await.map_err(|error| {
+            tracing::error!(%error, "a budget could not be asked");
+            Denial::of(Outcome::Unavailable)
+        })?;
     match answer {
-        Ok(state) => {
+        Ok((spent, state)) => {
             limits.budget = Some(state);
-            Ok(())
+            Ok(Some(spent))
         }
         Err(state) => {
             limits.budget = Some(state);
             Err(Denial {
                 detail: format!(
-                    "The budget of {} tokens a {} can’t take this call: {} used, {cost} asked for; it \
+                    "The budget of {} tokens a {} can’t take this call: {} used, {least} asked for; it \
                      resets at {}.",
                     state.limit,
                     state.period.as_str(),

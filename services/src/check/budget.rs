@@ -13,34 +13,73 @@ use crate::error::Error;
 use crate::services::Services;
 
 /// What is taken of which budget.
-#[derive(Debug, Clone, Copy)]
-struct Spent {
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Spent {
     key: KeyId,
     period: Period,
     starts_at: Timestamp,
     tokens: u64,
 }
 
-/// Takes `cost` tokens of a budget, all of them or none, and says where it stands. `Err` in the answer: too
-/// little is left. Call it last: nothing that comes after may refuse the call.
+impl Spent {
+    /// How many tokens.
+    pub(super) const fn tokens(self) -> u64 {
+        self.tokens
+    }
+}
+
+/// Takes as much of a budget as is left, at least `least` tokens and at most `most`, and says where it stands
+/// then. `Err` in the answer: too little is left. Call it last: nothing that comes after may refuse the call.
 pub(super) async fn take(
     services: &Services,
     key: KeyId,
     (limit, period): (Tokens, Period),
-    cost: u64,
+    (least, most): (u64, u64),
     now: Timestamp,
-) -> Result<Result<BudgetState, BudgetState>, Error> {
+) -> Result<Result<(Spent, BudgetState), BudgetState>, Error> {
+    /// Others may take what was left between the look and the taking, but not for ever.
+    const ATTEMPTS: usize = 8;
     let (starts_at, resets_at) = period.around(now);
     let state = |used| state(limit, period, used, resets_at);
-    let spent = Spent { key, period, starts_at, tokens: cost };
-    if (1..=limit.get()).contains(&cost)
-        && let Some(used) = add(services, spent, limit).await?
-    {
-        return Ok(Ok(state(used)));
+    let mut spent =
+        Spent { key, period, starts_at, tokens: Ord::max(Ord::min(most, limit.get()), least) };
+    if least == 0 && most == 0 {
+        let used = used(services, spent).await?;
+        let open = used < limit.get();
+        return Ok(if open { Ok((spent, state(used))) } else { Err(state(used)) });
     }
-    let used = used(services, spent).await?;
-    let open = cost == 0 && used < limit.get();
-    Ok(if open { Ok(state(used)) } else { Err(state(used)) })
+    for _ in 0..ATTEMPTS {
+        if (1..=limit.get()).contains(&spent.tokens)
+            && let Some(used) = add(services, spent, limit).await?
+        {
+            return Ok(Ok((spent, state(used))));
+        }
+        let used = used(services, spent).await?;
+        let left = limit.get().saturating_sub(used);
+        if left < Ord::max(least, 1) {
+            return Ok(Err(state(used)));
+        }
+        spent.tokens = Ord::min(most, left);
+    }
+    Ok(Err(state(used(services, spent).await?)))
+}
+
+/// Puts what was really used in the place of what was taken ahead, in the period that it was taken of. What was
+/// used beyond that counts, even over the limit: it can't be unused.
+pub(super) async fn settle(services: &Services, spent: Spent, used: u64) -> Result<(), Error> {
+    if used == spent.tokens {
+        return Ok(());
+    }
+    let difference = tokens(used) - tokens(spent.tokens);
+    let column = Expr::col(budget::Column::Used);
+    budget::Entity::update_many()
+        .col_expr(budget::Column::Used, column.add(difference))
+        .filter(budget::Column::KeyId.eq(spent.key.as_uuid()))
+        .filter(budget::Column::Period.eq(spent.period.as_str()))
+        .filter(budget::Column::StartsAt.eq(spent.starts_at.as_millis()))
+        .exec(services.database.writer())
+        .await?;
+    Ok(())
 }
 
 /// Where a budget stands at `now`.

@@ -12,6 +12,7 @@ pub(crate) mod budget;
 mod cache;
 mod outcome;
 mod record;
+mod reserve;
 mod windows;
 
 use std::net::IpAddr;
@@ -21,11 +22,15 @@ use latchkey_domain::id::ApplicationId;
 use latchkey_domain::key::KeyKind;
 use latchkey_domain::outcome::Outcome;
 use latchkey_domain::secret::PresentedKey;
+use latchkey_domain::time::Timestamp;
 
 pub(crate) use cache::KeyCache;
 pub use outcome::{Admission, Denial, LimitStates};
 pub use record::KeyRecord;
+pub use reserve::{Reservation, TokenNeed, UsedTokens, reserve};
 pub(crate) use windows::Windows;
+
+use admit::{Need, TakenTokens};
 
 use crate::digest::KeyDigest;
 use crate::services::Services;
@@ -60,6 +65,21 @@ impl Found {
     /// The key.
     pub const fn key(&self) -> &Arc<KeyRecord> {
         &self.key
+    }
+
+    /// One use of the key.
+    fn used(&self, call: Call<'_>, at: Timestamp, outcome: Outcome) -> Use {
+        Use {
+            key: self.key.id,
+            project: self.key.project,
+            kind: self.key.kind,
+            environment: self.key.environment,
+            old_secret: self.old,
+            outcome,
+            at,
+            ip: call.ip,
+            tokens: TokenCounts::default(),
+        }
     }
 }
 
@@ -104,21 +124,23 @@ pub async fn admit(
     call: Call<'_>,
 ) -> Result<Admission, Denial> {
     let now = services.clock.now();
-    let decided = admit::decide(services, found, call, now).await;
-    let used = |outcome| Use {
-        key: found.key.id,
-        project: found.key.project,
-        kind: found.key.kind,
-        environment: found.key.environment,
-        old_secret: found.old,
-        outcome,
-        at: now,
-        ip: call.ip,
-        tokens: TokenCounts::default(),
-    };
-    match &decided {
-        Ok(_) => services.usage.record(&used(Outcome::Valid)),
-        Err(denial) => services.usage.denied(&used(denial.outcome), &denial.detail),
+    let need = Need { least: call.cost, most: call.cost };
+    let (limits, _) = decide(services, found, call, need, now).await?;
+    services.usage.record(&found.used(call, now, Outcome::Valid));
+    Ok(Admission { key: Arc::clone(&found.key), limits })
+}
+
+/// The decision on a call. A denial is counted here.
+async fn decide(
+    services: &Services,
+    found: &Found,
+    call: Call<'_>,
+    need: Need,
+    now: Timestamp,
+) -> Result<(LimitStates, TakenTokens), Denial> {
+    let decided = admit::decide(services, found, call, need, now).await;
+    if let Err(denial) = &decided {
+        services.usage.denied(&found.used(call, now, denial.outcome), &denial.detail);
     }
     decided
 }

@@ -32,6 +32,26 @@ impl Windows {
         Ok((taken, window.state(now, limit)))
     }
 
+    /// Takes as much as is left of a key's `limit`, at least `least` and at most `most`.
+    pub(crate) fn take_between(
+        &self,
+        key: KeyId,
+        now: Duration,
+        (least, most): (u64, u64),
+        limit: u64,
+    ) -> Result<(Taken, WindowState), WindowFull> {
+        let mut shard = self.shard(key);
+        let window = shard.entry(key).or_default();
+        let left = window.state(now, limit).remaining;
+        let taken = window.take(now, most.min(left).max(least), limit)?;
+        Ok((taken, window.state(now, limit)))
+    }
+
+    /// Puts what a call really used in the place of what it had taken ahead.
+    pub(crate) fn settle(&self, key: KeyId, now: Duration, taken: Taken, used: u64) {
+        self.shard(key).entry(key).or_default().settle(now, taken, used);
+    }
+
     /// Gives back what a call had taken that was refused for another reason.
     pub(crate) fn give_back(&self, key: KeyId, taken: Taken) {
         if let Some(window) = self.shard(key).get_mut(&key) {

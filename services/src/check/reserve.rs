@@ -1,0 +1,140 @@
+//! Reservations: what a call may cost is taken before it is made, and what it did cost takes its place after.
+//!
+//! A call whose cost is known only when it is done would otherwise let parallel calls overspend. A reservation
+//! that is dropped gives back all of it; a crash gives back nothing, so a budget is never overspent.
+
+use std::sync::Arc;
+
+use latchkey_domain::outcome::Outcome;
+
+use super::admit::{Need, TakenTokens};
+use super::{Call, Denial, Found, KeyRecord, LimitStates, budget, decide};
+use crate::services::Services;
+use crate::usage::{TokenCounts, Use};
+
+/// What a call may cost, in tokens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TokenNeed {
+    /// What it costs in any case.
+    pub prompt: u64,
+    /// What it may cost beyond that. Where less is left, less is reserved.
+    pub completion: u64,
+}
+
+/// What a call did cost, in tokens.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct UsedTokens {
+    /// That went in.
+    pub prompt: u64,
+    /// That came out.
+    pub completion: u64,
+    /// How many of both are an estimate.
+    pub estimated: u64,
+}
+
+/// An admitted call that holds what it may cost.
+#[must_use]
+pub struct Reservation {
+    services: Services,
+    held: Option<Held>,
+    key: Arc<KeyRecord>,
+    /// Where the key's limits stand, this call's reservation included.
+    pub limits: LimitStates,
+    granted: u64,
+}
+
+/// What has to be settled.
+struct Held {
+    taken: TakenTokens,
+    call: Use,
+}
+
+/// Decides whether a key that was found admits a call, and reserves what it may cost: all limits or none.
+///
+/// # Errors
+/// The [`Denial`] with the outcome; it is counted.
+pub async fn reserve(
+    services: &Services,
+    found: &Found,
+    call: Call<'_>,
+    need: TokenNeed,
+) -> Result<Reservation, Denial> {
+    let now = services.clock.now();
+    let most = need.prompt.saturating_add(need.completion);
+    let need = Need { least: need.prompt, most };
+    let (limits, mut taken) = decide(services, found, call, need, now).await?;
+    let granted = taken.granted();
+    // The minute may have had more to give than the budget.
+    if let Some(window) = taken.window.filter(|window| window.amount() > granted) {
+        services.tokens.settle(found.key.id, services.clock.monotonic(), window, granted);
+        taken.window = Some(window.reduced_to(granted));
+    }
+    Ok(Reservation {
+        services: services.clone(),
+        held: Some(Held { taken, call: found.used(call, now, Outcome::Valid) }),
+        key: Arc::clone(&found.key),
+        limits,
+        granted,
+    })
+}
+
+impl Reservation {
+    /// The key.
+    pub const fn key(&self) -> &Arc<KeyRecord> {
+        &self.key
+    }
+
+    /// How many tokens the call may use in all.
+    pub const fn granted(&self) -> u64 {
+        self.granted
+    }
+
+    /// Puts what the call did cost in the place of what it might have, and counts the call.
+    pub async fn settle(mut self, used: UsedTokens) {
+        if let Some(held) = self.held.take() {
+            settle(&self.services, held, used).await;
+        }
+    }
+
+    /// The same without waiting, for where nothing can.
+    pub fn settle_later(mut self, used: UsedTokens) {
+        if let Some(held) = self.held.take() {
+            spawn_settle(&self.services, held, used);
+        }
+    }
+}
+
+/// A call that came to nothing cost nothing, but it was a call.
+impl Drop for Reservation {
+    fn drop(&mut self) {
+        if let Some(held) = self.held.take() {
+            spawn_settle(&self.services, held, UsedTokens::default());
+        }
+    }
+}
+
+fn spawn_settle(services: &Services, held: Held, used: UsedTokens) {
+    let services = services.clone();
+    // Without a runtime there is nobody left to call; what was reserved stays taken, which is the safe side.
+    if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+        let unsettled = services.unsettled.clone();
+        unsettled.spawn_on(async move { settle(&services, held, used).await }, &runtime);
+    }
+}
+
+async fn settle(services: &Services, held: Held, used: UsedTokens) {
+    let Held { taken, mut call } = held;
+    let cost = used.prompt.saturating_add(used.completion);
+    if let Some(window) = taken.window {
+        services.tokens.settle(call.key, services.clock.monotonic(), window, cost);
+    }
+    if let Some(spent) = taken.budget
+        && let Err(error) = budget::settle(services, spent, cost).await
+    {
+        // What was reserved stays taken: the budget is not overspent.
+        tracing::error!(%error, key = %call.key, "a budget could not be settled");
+    }
+    call.tokens =
+        TokenCounts { prompt: used.prompt, completion: used.completion, estimated: used.estimated };
+    services.usage.record(&call);
+}
