@@ -151,6 +151,19 @@ pub struct Settings {
     )]
     pub refresh_token_ttl: u64,
 
+    /// A TOML file that names the upstreams of the gateway [default: the built-in sandbox alone].
+    #[arg(long = "latchkey-upstreams", env = "LATCHKEY_UPSTREAMS")]
+    pub upstreams: Option<PathBuf>,
+
+    /// Seconds that an upstream may take to its first byte, and between bytes.
+    #[arg(
+        long = "latchkey-upstream-timeout",
+        env = "LATCHKEY_UPSTREAM_TIMEOUT",
+        default_value_t = 60,
+        value_parser = clap::value_parser!(u64).range(1..=3_600)
+    )]
+    pub upstream_timeout: u64,
+
     /// Networks of proxies whose X-Forwarded-For is believed, separated by commas.
     #[arg(
         long = "latchkey-trusted-proxies",

@@ -8,6 +8,7 @@ pub mod audit;
 pub mod cli;
 pub mod config;
 pub mod edge;
+mod gateway;
 pub mod http;
 mod ingest;
 pub mod logging;

@@ -23,11 +23,11 @@ use crate::http::{
     telemetry, trace, usage, verify,
 };
 use crate::state::AppState;
-use crate::{ingest, oauth, pages};
+use crate::{gateway, ingest, oauth, pages};
 
 /// Management bodies are small.
 const MANAGEMENT_BODY: usize = 1024 * 1024;
-/// No handler takes longer; whoever sends slower is cut off.
+/// No handler of ours takes longer; whoever sends slower is cut off.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// The API with its description.
@@ -76,7 +76,18 @@ fn api() -> OpenApiRouter<AppState> {
         .routes(routes!(ingest::otlp::otlp_traces))
         .routes(routes!(ingest::otlp::otlp_logs))
         .layer(DefaultBodyLimit::max(ingest::LARGEST_BODY));
-    management.merge(ingest).layer(from_fn(limits::announce))
+    let gateway = OpenApiRouter::new()
+        .routes(routes!(gateway::chat_completions))
+        .routes(routes!(gateway::completions))
+        .routes(routes!(gateway::embeddings))
+        .routes(routes!(gateway::list_models))
+        .routes(routes!(gateway::get_model));
+    management.merge(ingest).layer(brief()).merge(gateway).layer(from_fn(limits::announce))
+}
+
+/// Cuts off what takes too long. The gateway has time-outs of its own.
+fn brief() -> TimeoutLayer {
+    TimeoutLayer::with_status_code(StatusCode::REQUEST_TIMEOUT, PATIENCE)
 }
 
 fn describe() -> (Router<AppState>, Document) {
@@ -94,18 +105,18 @@ pub fn openapi() -> Document {
 /// Everything that this server answers.
 pub fn router(state: AppState) -> Router {
     let (api, document) = describe();
-    let mut router = api.merge(docs::pages(document));
+    let mut pages = Router::new();
     for (path, _) in leptos::server_fn::axum::server_fn_paths() {
-        let function = post(pages::server_function).layer(DefaultBodyLimit::max(MANAGEMENT_BODY));
-        router = router.route(path, function);
+        pages = pages.route(path, post(pages::server_function));
     }
     for listing in leptos_axum::generate_route_list(latchkey_app::App) {
-        router = router.route(listing.path(), get(pages::page));
+        pages = pages.route(listing.path(), get(pages::page));
     }
-    router
+    let pages = pages.layer(DefaultBodyLimit::max(MANAGEMENT_BODY)).layer(brief());
+    api.merge(docs::pages(document))
+        .merge(pages)
         .fallback(pages::fallback)
         .layer(CatchPanicLayer::custom(panicked))
-        .layer(TimeoutLayer::with_status_code(StatusCode::REQUEST_TIMEOUT, PATIENCE))
         .layer(from_fn(problem::render))
         .layer(from_fn_with_state(state.clone(), security_headers::set))
         .layer(from_fn(trace::log))

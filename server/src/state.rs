@@ -8,6 +8,7 @@ use latchkey_services::Services;
 
 use crate::assets::SiteManifest;
 use crate::config::{Config, SignIn};
+use crate::gateway::Upstreams;
 use crate::oauth::GithubClient;
 
 /// The server's common ground. Cheap to clone.
@@ -17,6 +18,8 @@ pub struct AppState {
     pub services: Services,
     /// What the operator decided.
     pub config: Arc<Config>,
+    /// Who answers the gateway's calls.
+    pub(crate) upstreams: Arc<Upstreams>,
     /// GitHub, if people sign in with it.
     pub(crate) github: Option<Arc<GithubClient>>,
     /// The names of the site's files.
@@ -38,6 +41,7 @@ impl AppState {
         };
         Ok(Self {
             services,
+            upstreams: Arc::new(Upstreams::new(&config)?),
             site: Arc::new(SiteManifest::load(&config.cargo_leptos)),
             config: Arc::new(config),
             github,

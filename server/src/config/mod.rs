@@ -2,6 +2,7 @@
 
 mod public_url;
 mod secrets;
+mod upstreams;
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -14,6 +15,7 @@ use latchkey_services::{Pepper, Settings as ServiceSettings, Signup};
 use crate::cli::{CargoLeptos, Settings, SignupSetting, Storage};
 
 pub use public_url::PublicUrl;
+pub use upstreams::{Model, Upstream};
 
 /// What the server runs on, complete and consistent.
 #[derive(Debug, Clone)]
@@ -30,6 +32,10 @@ pub struct Config {
     pub trusted_proxies: Vec<IpNet>,
     /// What cargo-leptos says, if it started the server.
     pub cargo_leptos: CargoLeptos,
+    /// Who answers the gateway's calls; none: the sandbox alone.
+    pub upstreams: Vec<Upstream>,
+    /// How long an upstream may take to its first byte, and between bytes.
+    pub upstream_timeout: Duration,
     /// What the services need to know.
     pub services: ServiceSettings,
 }
@@ -91,6 +97,13 @@ impl Config {
             sign_in,
             trusted_proxies: settings.trusted_proxies,
             cargo_leptos: settings.cargo_leptos,
+            upstreams: settings
+                .upstreams
+                .as_deref()
+                .map(upstreams::read)
+                .transpose()?
+                .unwrap_or_default(),
+            upstream_timeout: Duration::from_secs(settings.upstream_timeout),
             services: ServiceSettings {
                 pepper: Pepper::new(&pepper),
                 jwt_secret: JwtSecret::new(jwt_secret).context("LATCHKEY_JWT_SECRET")?,

@@ -26,6 +26,7 @@ use crate::state::AppState;
         (name = "Keys", description = "The whole life of a key, and checking one"),
         (name = "API keys", description = "Keys of an application, as Upblit’s clients know them"),
         (name = "Ingest", description = "What applications send in with their keys"),
+        (name = "Gateway", description = "OpenAI’s protocol, with inference keys and their limits"),
         (name = "Telemetry", description = "What they sent, read back"),
         (name = "Usage", description = "What keys are used for, and why calls were refused"),
         (name = "Workspace", description = "Organizations, projects and applications"),

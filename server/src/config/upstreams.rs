@@ -1,0 +1,177 @@
+//! The upstreams of the gateway, from a TOML file.
+
+use std::collections::HashSet;
+use std::fmt;
+use std::path::Path;
+
+use anyhow::{Context, bail};
+use serde::Deserialize;
+
+/// A server that speaks OpenAI's protocol.
+#[derive(Clone)]
+pub struct Upstream {
+    /// What operators call it.
+    pub name: String,
+    /// Where its API is, without a slash at the end, e.g. `http://127.0.0.1:8000/v1`.
+    pub base_url: String,
+    /// What it is called with.
+    pub api_key: Option<String>,
+    /// What it serves.
+    pub models: Vec<Model>,
+}
+
+impl fmt::Debug for Upstream {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Upstream")
+            .field("name", &self.name)
+            .field("base_url", &self.base_url)
+            .field("models", &self.models)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A model under the name that clients use.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(from = "ModelEntry")]
+pub struct Model {
+    /// The name that clients use.
+    pub id: String,
+    /// The name that the upstream uses.
+    pub upstream: String,
+}
+
+#[derive(Deserialize)]
+#[serde(untagged, expecting = "expected a model's name, or { id = …, upstream = … }")]
+enum ModelEntry {
+    Plain(String),
+    Alias { id: String, upstream: String },
+}
+
+impl From<ModelEntry> for Model {
+    fn from(entry: ModelEntry) -> Self {
+        match entry {
+            ModelEntry::Plain(id) => Self { upstream: id.clone(), id },
+            ModelEntry::Alias { id, upstream } => Self { id, upstream },
+        }
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    #[serde(default)]
+    upstream: Vec<Entry>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Entry {
+    name: String,
+    base_url: String,
+    api_key_env: Option<String>,
+    models: Vec<Model>,
+}
+
+/// Reads the file.
+///
+/// # Errors
+/// It can't be read, or says something that can't be; the message names the file, the line and the key.
+pub(super) fn read(path: &Path) -> anyhow::Result<Vec<Upstream>> {
+    let file = || format!("LATCHKEY_UPSTREAMS ({})", path.display());
+    let text = std::fs::read_to_string(path).with_context(file)?;
+    parse(&text, environment).with_context(file)
+}
+
+#[expect(clippy::disallowed_methods, reason = "the file names the variables that hold credentials")]
+fn environment(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.is_empty())
+}
+
+fn parse(
+    text: &str,
+    environment: impl Fn(&str) -> Option<String>,
+) -> anyhow::Result<Vec<Upstream>> {
+    let file: File = toml::from_str(text)?;
+    let (mut names, mut models) = (HashSet::new(), HashSet::new());
+    let mut upstreams = Vec::new();
+    for entry in file.upstream {
+        let of = |key: &str| format!("upstream \"{}\", {key}", entry.name);
+        if entry.name.is_empty() || !names.insert(entry.name.clone()) {
+            bail!("upstream names must be there and differ: \"{}\"", entry.name);
+        }
+        let url: reqwest::Url = entry.base_url.parse().with_context(|| of("base_url"))?;
+        if !matches!(url.scheme(), "http" | "https") || url.host().is_none() {
+            bail!("{}: use an http:// or https:// URL", of("base_url"));
+        }
+        if entry.models.is_empty() {
+            bail!("{}: name at least one model", of("models"));
+        }
+        for model in &entry.models {
+            if model.id.is_empty() || model.upstream.is_empty() || model.id == "sandbox" {
+                bail!("{}: \"{}\" can't be a model's name", of("models"), model.id);
+            }
+            if !models.insert(model.id.clone()) {
+                bail!("{}: \"{}\" is served already", of("models"), model.id);
+            }
+        }
+        let api_key = match &entry.api_key_env {
+            None => None,
+            Some(name) => Some(
+                environment(name)
+                    .with_context(|| format!("{}: {name} is not set", of("api_key_env")))?,
+            ),
+        };
+        upstreams.push(Upstream {
+            base_url: entry.base_url.trim_end_matches('/').to_owned(),
+            name: entry.name,
+            api_key,
+            models: entry.models,
+        });
+    }
+    Ok(upstreams)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn error(text: &str) -> String {
+        format!("{:#}", parse(text, |_| None).unwrap_err())
+    }
+
+    #[test]
+    fn the_contracts_example_is_read() {
+        let text = r#"
+            [[upstream]]
+            name = "vllm"
+            base_url = "http://127.0.0.1:8000/v1/"
+            api_key_env = "VLLM_API_KEY"
+            models = ["bge-m3", { id = "qwen3.6-27b", upstream = "Qwen/Qwen3.6-27B" }]
+        "#;
+        let read = parse(text, |name| Some(format!("the value of {name}"))).unwrap();
+        assert_eq!(read[0].base_url, "http://127.0.0.1:8000/v1");
+        assert_eq!(read[0].api_key.as_deref(), Some("the value of VLLM_API_KEY"));
+        assert_eq!(read[0].models[0].upstream, "bge-m3");
+        assert_eq!(read[0].models[1].upstream, "Qwen/Qwen3.6-27B");
+        assert!(!format!("{read:?}").contains("the value of"), "credentials are not shown");
+    }
+
+    #[test]
+    fn what_is_wrong_is_named_with_its_place() {
+        assert!(error("[[upstream]]\nname = 7").contains("line 2"));
+        assert!(error("[[upstream]]\nname = \"a\"\nurl = \"b\"").contains("unknown field `url`"));
+        let upstream = |rest: &str| format!("[[upstream]]\nname = \"a\"\n{rest}");
+        for (rest, named) in [
+            ("base_url = \"ftp://x\"\nmodels = [\"m\"]", "base_url"),
+            ("base_url = \"x\"\nmodels = [\"m\"]", "base_url"),
+            ("base_url = \"http://x\"\nmodels = []", "models"),
+            ("base_url = \"http://x\"\nmodels = [\"m\", \"m\"]", "\"m\" is served already"),
+            ("base_url = \"http://x\"\nmodels = [\"sandbox\"]", "\"sandbox\""),
+            ("base_url = \"http://x\"\nmodels = [7]", "a model's name"),
+            ("base_url = \"http://x\"\nmodels = [\"m\"]\napi_key_env = \"NO\"", "NO is not set"),
+        ] {
+            let said = error(&upstream(rest));
+            assert!(said.contains(named), "{said}");
+        }
+    }
+}

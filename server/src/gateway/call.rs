@@ -1,0 +1,209 @@
+//! A call: from the key to the answer.
+
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::extract::{FromRequestParts, Request, State};
+use axum::http::StatusCode;
+use axum::http::request::Parts;
+use axum::response::{IntoResponse, Response};
+use latchkey_domain::key::KeyKind;
+use latchkey_services::check::{self, Call, Found, TokenNeed};
+
+use super::body::{CallBody, Endpoint};
+use super::error::{ErrorBody, Refused};
+use super::upstream::Answerer;
+use super::{LARGEST_BODY, forward, sandbox};
+use crate::http::auth::bearer;
+use crate::http::client::ClientIp;
+use crate::http::limits;
+use crate::state::AppState;
+
+/// How long a body may take to arrive.
+const BODY_PATIENCE: Duration = Duration::from_secs(30);
+
+/// Make a chat completion
+///
+/// As OpenAI's API has it, streaming included. The key’s limits hold: what the call may cost is reserved before it
+/// is made.
+#[utoipa::path(
+    post,
+    path = "/v1/chat/completions",
+    operation_id = "chat_completions",
+    tag = "Gateway",
+    request_body(content = serde_json::Value),
+    responses(
+        (status = 200, description = "As the upstream answers", body = serde_json::Value),
+        (status = 400, description = "`malformed`, `invalid`", body = ErrorBody),
+        (status = 401, description = "`missing_key`, `malformed_key`, `unknown_key`, `revoked_key`, `expired_key`", body = ErrorBody),
+        (status = 403, description = "`wrong_scope`, `ip_not_allowed`, `model_not_allowed`", body = ErrorBody),
+        (status = 404, description = "`model_not_found`", body = ErrorBody),
+        (status = 413, description = "`too_large`: over 10 MiB", body = ErrorBody),
+        (status = 429, description = "`rate_limited`, `token_rate_limited`, `token_budget_exhausted`, `quota_exceeded`, `upstream_rate_limited`", body = ErrorBody),
+        (status = 502, description = "`upstream_unreachable`, `upstream_error`", body = ErrorBody),
+        (status = 503, description = "`unavailable`", body = ErrorBody),
+        (status = 504, description = "`upstream_timeout`", body = ErrorBody),
+    ),
+    security(("bearer_key" = [])),
+)]
+pub(crate) async fn chat_completions(state: State<AppState>, request: Request) -> Response {
+    answer(state, Endpoint::Chat, request).await
+}
+
+/// Make a completion
+///
+/// As OpenAI's API has it, streaming included.
+#[utoipa::path(
+    post,
+    path = "/v1/completions",
+    operation_id = "completions",
+    tag = "Gateway",
+    request_body(content = serde_json::Value),
+    responses(
+        (status = 200, description = "As the upstream answers", body = serde_json::Value),
+        (status = 400, description = "`malformed`, `invalid`", body = ErrorBody),
+        (status = 401, description = "Why the key was refused", body = ErrorBody),
+        (status = 403, description = "`wrong_scope`, `ip_not_allowed`, `model_not_allowed`", body = ErrorBody),
+        (status = 404, description = "`model_not_found`", body = ErrorBody),
+        (status = 429, description = "Which limit was reached", body = ErrorBody),
+        (status = 502, description = "`upstream_unreachable`, `upstream_error`", body = ErrorBody),
+        (status = 504, description = "`upstream_timeout`", body = ErrorBody),
+    ),
+    security(("bearer_key" = [])),
+)]
+pub(crate) async fn completions(state: State<AppState>, request: Request) -> Response {
+    answer(state, Endpoint::Completions, request).await
+}
+
+/// Make embeddings
+///
+/// As OpenAI's API has it.
+#[utoipa::path(
+    post,
+    path = "/v1/embeddings",
+    operation_id = "embeddings",
+    tag = "Gateway",
+    request_body(content = serde_json::Value),
+    responses(
+        (status = 200, description = "As the upstream answers", body = serde_json::Value),
+        (status = 400, description = "`malformed`, `invalid`", body = ErrorBody),
+        (status = 401, description = "Why the key was refused", body = ErrorBody),
+        (status = 403, description = "`wrong_scope`, `ip_not_allowed`, `model_not_allowed`", body = ErrorBody),
+        (status = 404, description = "`model_not_found`", body = ErrorBody),
+        (status = 429, description = "Which limit was reached", body = ErrorBody),
+        (status = 502, description = "`upstream_unreachable`, `upstream_error`", body = ErrorBody),
+        (status = 504, description = "`upstream_timeout`", body = ErrorBody),
+    ),
+    security(("bearer_key" = [])),
+)]
+pub(crate) async fn embeddings(state: State<AppState>, request: Request) -> Response {
+    answer(state, Endpoint::Embeddings, request).await
+}
+
+async fn answer(State(state): State<AppState>, endpoint: Endpoint, request: Request) -> Response {
+    let (mut parts, body) = request.into_parts();
+    match call(&state, endpoint, &mut parts, body).await {
+        Ok(response) => response,
+        Err(refused) => refused.into_response(),
+    }
+}
+
+/// A key that came with a call to the gateway.
+pub(super) struct Caller {
+    found: Found,
+    ip: Option<std::net::IpAddr>,
+}
+
+impl Caller {
+    /// Finds the key. Nothing else is read before: without a good key nobody gets further.
+    pub(super) async fn of(state: &AppState, parts: &mut Parts) -> Result<Self, Refused> {
+        let ClientIp(ip) = match ClientIp::from_request_parts(parts, state).await {
+            Ok(ip) => ip,
+            Err(never) => match never {},
+        };
+        let found = check::find(&state.services, bearer(&parts.headers)).await;
+        match found {
+            Ok(found) => Ok(Self { found, ip }),
+            Err(denial) => {
+                limits::denied(parts, &denial);
+                Err(denial.into())
+            }
+        }
+    }
+
+    /// The key.
+    pub(super) const fn found(&self) -> &Found {
+        &self.found
+    }
+
+    /// What the key has to admit.
+    pub(super) fn call<'a>(&self, model: Option<&'a str>) -> Call<'a> {
+        Call { kind: Some(KeyKind::Inference), ip: self.ip, model, ..Call::default() }
+    }
+
+    /// Lets a call through that costs no tokens, as one request.
+    pub(super) async fn admit(
+        &self,
+        state: &AppState,
+        parts: &Parts,
+        model: Option<&str>,
+    ) -> Result<(), Refused> {
+        match check::admit(&state.services, &self.found, self.call(model)).await {
+            Ok(admission) => {
+                limits::admitted(parts, admission.limits);
+                Ok(())
+            }
+            Err(denial) => {
+                limits::denied(parts, &denial);
+                Err(denial.into())
+            }
+        }
+    }
+}
+
+async fn call(
+    state: &AppState,
+    endpoint: Endpoint,
+    parts: &mut Parts,
+    body: Body,
+) -> Result<Response, Refused> {
+    let caller = Caller::of(state, parts).await?;
+    let body = CallBody::parse(endpoint, &read(body).await?)?;
+    let environment = caller.found().key().environment;
+    let Some(answerer) = state.upstreams.find(&body.model, environment) else {
+        // What refuses the key itself goes before.
+        caller.admit(state, parts, Some(&body.model)).await?;
+        return Err(Refused::no_such_model(&body.model));
+    };
+    let need = TokenNeed { prompt: body.prompt_tokens, completion: body.completion_tokens() };
+    let asked = caller.call(Some(&body.model));
+    let reserved = check::reserve(&state.services, caller.found(), asked, need).await;
+    let reservation = match reserved {
+        Ok(reservation) => reservation,
+        Err(denial) => {
+            limits::denied(parts, &denial);
+            return Err(denial.into());
+        }
+    };
+    limits::admitted(parts, reservation.limits);
+    match answerer {
+        Answerer::Sandbox => Ok(sandbox::answer(body, reservation).await),
+        Answerer::Upstream(served) => forward::forward(state, &served, body, reservation).await,
+    }
+}
+
+/// The whole body, within the gateway's size.
+async fn read(body: Body) -> Result<axum::body::Bytes, Refused> {
+    let too_large = || {
+        let message = "The body is too large: at most 10 MiB.";
+        Refused::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", message)
+    };
+    match tokio::time::timeout(BODY_PATIENCE, axum::body::to_bytes(body, LARGEST_BODY)).await {
+        Ok(Ok(bytes)) => Ok(bytes),
+        Ok(Err(_)) => Err(too_large()),
+        Err(_) => {
+            let message = "The body did not arrive in time.";
+            Err(Refused::new(StatusCode::REQUEST_TIMEOUT, "timeout", message))
+        }
+    }
+}

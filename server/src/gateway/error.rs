@@ -1,0 +1,121 @@
+//! Refusals in OpenAI's shape: `{"error": {"message", "type", "param", "code"}}`.
+
+use axum::Json;
+use axum::http::StatusCode;
+use axum::http::header::RETRY_AFTER;
+use axum::http::{HeaderName, HeaderValue};
+use axum::response::{IntoResponse, Response};
+use latchkey_domain::outcome::Outcome;
+use latchkey_services::check::Denial;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+/// A refused call.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Refused {
+    status: StatusCode,
+    body: ErrorBody,
+    headers: Vec<(HeaderName, HeaderValue)>,
+}
+
+/// As OpenAI's clients read it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub(crate) struct ErrorBody {
+    error: ErrorDetail,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+struct ErrorDetail {
+    /// What happened and what to do, for people.
+    message: String,
+    /// `invalid_request_error`, `authentication_error`, `permission_error`, `rate_limit_error` or `server_error`.
+    #[serde(rename = "type")]
+    kind: &'static str,
+    /// The field that is wrong.
+    param: Option<String>,
+    /// The machine-readable reason.
+    code: &'static str,
+}
+
+impl Refused {
+    pub(super) fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {
+        let kind = match status.as_u16() {
+            401 => "authentication_error",
+            403 => "permission_error",
+            429 => "rate_limit_error",
+            400..500 => "invalid_request_error",
+            _ => "server_error",
+        };
+        let error = ErrorDetail { message: message.into(), kind, param: None, code };
+        Self { status, body: ErrorBody { error }, headers: Vec::new() }
+    }
+
+    /// 400: a field of the body is wrong.
+    pub(super) fn invalid(param: &str, message: impl Into<String>) -> Self {
+        let mut refused = Self::new(StatusCode::BAD_REQUEST, "invalid", message);
+        refused.body.error.param = Some(param.to_owned());
+        refused
+    }
+
+    /// 404: nobody serves the model.
+    pub(super) fn no_such_model(model: &str) -> Self {
+        let shown: String = model.chars().filter(|c| !c.is_control()).take(100).collect();
+        let message = format!("The model “{shown}” does not exist, or this key may not use it.");
+        let mut refused = Self::new(StatusCode::NOT_FOUND, "model_not_found", message);
+        refused.body.error.param = Some("model".to_owned());
+        refused
+    }
+
+    /// 504: the upstream took too long.
+    pub(super) fn upstream_timeout() -> Self {
+        let message = "The upstream took too long to answer. Try again.";
+        Self::new(StatusCode::GATEWAY_TIMEOUT, "upstream_timeout", message)
+    }
+
+    /// 502: the upstream can't be reached.
+    pub(super) fn upstream_unreachable() -> Self {
+        let message = "The upstream that serves this model can’t be reached. Try again shortly.";
+        Self::new(StatusCode::BAD_GATEWAY, "upstream_unreachable", message)
+    }
+
+    /// 502: the upstream failed.
+    pub(super) fn upstream_error() -> Self {
+        let message = "The upstream that serves this model failed. Try again shortly.";
+        Self::new(StatusCode::BAD_GATEWAY, "upstream_error", message)
+    }
+
+    /// 429: the upstream has too much to do.
+    pub(super) fn upstream_busy(retry_after: Option<HeaderValue>) -> Self {
+        let message = "The upstream that serves this model is limiting requests. Try again later.";
+        let mut refused =
+            Self::new(StatusCode::TOO_MANY_REQUESTS, "upstream_rate_limited", message);
+        refused.headers.extend(retry_after.map(|wait| (RETRY_AFTER, wait)));
+        refused
+    }
+
+    /// The refusal as an event of a stream that has begun.
+    pub(super) fn event(&self) -> String {
+        let body = serde_json::to_string(&self.body).unwrap_or_default();
+        format!("data: {body}\n\n")
+    }
+}
+
+impl From<Denial> for Refused {
+    fn from(denial: Denial) -> Self {
+        let status = StatusCode::from_u16(denial.outcome.status());
+        let status = status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let mut refused = Self::new(status, denial.outcome.as_str(), denial.detail);
+        if denial.outcome == Outcome::ModelNotAllowed {
+            refused.body.error.param = Some("model".to_owned());
+        }
+        refused
+    }
+}
+
+impl IntoResponse for Refused {
+    fn into_response(self) -> Response {
+        let mut response = (self.status, Json(self.body)).into_response();
+        response.headers_mut().extend(self.headers);
+        response
+    }
+}

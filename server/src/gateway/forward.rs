@@ -1,0 +1,183 @@
+//! Forwarding a call to its upstream, with the upstream's own credentials.
+
+use axum::body::{Body, Bytes};
+use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER};
+use axum::http::{HeaderValue, StatusCode};
+use axum::response::{IntoResponse, Response};
+use latchkey_services::check::{Reservation, UsedTokens};
+use serde::Deserialize;
+
+use super::body::CallBody;
+use super::error::Refused;
+use super::stream::Relay;
+use super::upstream::Served;
+use crate::state::AppState;
+
+/// The largest answer that is not a stream.
+const LARGEST_ANSWER: usize = 64 * 1024 * 1024;
+
+/// What an upstream says that a call has used.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+pub(super) struct Usage {
+    #[serde(default)]
+    prompt_tokens: u64,
+    #[serde(default)]
+    completion_tokens: u64,
+}
+
+impl From<Usage> for UsedTokens {
+    fn from(usage: Usage) -> Self {
+        Self { prompt: usage.prompt_tokens, completion: usage.completion_tokens, estimated: 0 }
+    }
+}
+
+/// Makes the call and passes the answer on.
+pub(super) async fn forward(
+    state: &AppState,
+    served: &Served,
+    body: CallBody,
+    reservation: Reservation,
+) -> Result<Response, Refused> {
+    let Sent { stream, wants_usage, prompt_tokens, endpoint } = Sent::of(&body);
+    // Where the tokens are limited, the upstream must stop where the reservation ends.
+    let key = reservation.key();
+    let limited =
+        key.budget.is_some() || reservation.granted() < prompt_tokens + body.completion_tokens();
+    let cap = limited.then(|| body.granted_cap(reservation.granted()));
+    let url = format!("{}{}", served.upstream.base_url, endpoint.path());
+    let mut request = state.upstreams.client.post(url).header(CONTENT_TYPE, "application/json");
+    if let Some(api_key) = &served.upstream.api_key {
+        request = request.bearer_auth(api_key);
+    }
+    let request = request.body(body.for_upstream(&served.name, cap)).send();
+    let answer = match tokio::time::timeout(state.upstreams.patience, request).await {
+        Ok(Ok(answer)) => answer,
+        Ok(Err(error)) => {
+            // Its own words may hold the upstream's address, but never a credential.
+            tracing::warn!(upstream = served.upstream.name, %error, "an upstream could not be called");
+            return Err(if error.is_timeout() {
+                Refused::upstream_timeout()
+            } else if error.is_connect() {
+                Refused::upstream_unreachable()
+            } else {
+                Refused::upstream_error()
+            });
+        }
+        Err(_) => return Err(Refused::upstream_timeout()),
+    };
+    let status = answer.status();
+    let kind = answer.headers().get(CONTENT_TYPE).cloned();
+    if status.is_success() && stream {
+        let relay =
+            Relay::new(answer, state.upstreams.patience, reservation, prompt_tokens, wants_usage);
+        let mut response = Body::from_stream(relay.into_stream()).into_response();
+        let kind = kind.unwrap_or(HeaderValue::from_static("text/event-stream"));
+        response.headers_mut().insert(CONTENT_TYPE, kind);
+        response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+        return Ok(response);
+    }
+    let retry_after = answer.headers().get(RETRY_AFTER).cloned();
+    let bytes = read(answer, state.upstreams.patience).await?;
+    if status.is_success() {
+        reservation.settle(used(&bytes, prompt_tokens)).await;
+        return Ok(pass_on(status, kind, bytes));
+    }
+    tracing::warn!(
+        upstream = served.upstream.name,
+        status = status.as_u16(),
+        "an upstream refused a call"
+    );
+    match status.as_u16() {
+        429 => Err(Refused::upstream_busy(retry_after)),
+        // What the client sent was wrong in the upstream's eyes: its own words help.
+        400 | 404 | 409 | 413 | 415 | 422 if is_openai_error(&bytes) => {
+            Ok(pass_on(status, kind, bytes))
+        }
+        _ => Err(Refused::upstream_error()),
+    }
+}
+
+/// What is needed of the body after it was sent.
+struct Sent {
+    stream: bool,
+    wants_usage: bool,
+    prompt_tokens: u64,
+    endpoint: super::body::Endpoint,
+}
+
+impl Sent {
+    const fn of(body: &CallBody) -> Self {
+        Self {
+            stream: body.stream,
+            wants_usage: body.wants_usage,
+            prompt_tokens: body.prompt_tokens,
+            endpoint: body.endpoint,
+        }
+    }
+}
+
+fn pass_on(status: StatusCode, kind: Option<HeaderValue>, bytes: Bytes) -> Response {
+    let kind = kind.unwrap_or(HeaderValue::from_static("application/json"));
+    (status, [(CONTENT_TYPE, kind)], bytes).into_response()
+}
+
+/// The whole answer. An upstream that falls silent, or says too much, is given up.
+async fn read(
+    mut answer: reqwest::Response,
+    patience: std::time::Duration,
+) -> Result<Bytes, Refused> {
+    let mut whole = Vec::new();
+    loop {
+        match tokio::time::timeout(patience, answer.chunk()).await {
+            Ok(Ok(Some(chunk))) if whole.len() + chunk.len() <= LARGEST_ANSWER => {
+                whole.extend_from_slice(&chunk);
+            }
+            Ok(Ok(None)) => return Ok(whole.into()),
+            Ok(Ok(Some(_)) | Err(_)) => return Err(Refused::upstream_error()),
+            Err(_) => return Err(Refused::upstream_timeout()),
+        }
+    }
+}
+
+/// What an answer says that it has used, or an estimate.
+fn used(bytes: &[u8], prompt_tokens: u64) -> UsedTokens {
+    #[derive(Deserialize)]
+    struct Answer {
+        usage: Option<Usage>,
+    }
+    match serde_json::from_slice::<Answer>(bytes) {
+        Ok(Answer { usage: Some(usage) }) => usage.into(),
+        _ => {
+            let completion = u64::try_from(bytes.len() / 4).unwrap_or_default();
+            UsedTokens {
+                prompt: prompt_tokens,
+                completion,
+                estimated: prompt_tokens.saturating_add(completion),
+            }
+        }
+    }
+}
+
+fn is_openai_error(bytes: &[u8]) -> bool {
+    #[derive(Deserialize)]
+    struct Answer {
+        #[expect(dead_code, reason = "that it is there is what matters")]
+        error: serde_json::Map<String, serde_json::Value>,
+    }
+    serde_json::from_slice::<Answer>(bytes).is_ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn usage_is_the_upstreams_or_an_estimate() {
+        let told = used(br#"{"usage": {"prompt_tokens": 3, "completion_tokens": 5}}"#, 9);
+        assert_eq!(told, UsedTokens { prompt: 3, completion: 5, estimated: 0 });
+        let embeddings = used(br#"{"usage": {"prompt_tokens": 3, "total_tokens": 3}}"#, 9);
+        assert_eq!(embeddings, UsedTokens { prompt: 3, completion: 0, estimated: 0 });
+        let silent = used(&[b'x'; 40], 9);
+        assert_eq!(silent, UsedTokens { prompt: 9, completion: 10, estimated: 19 });
+    }
+}

@@ -1,0 +1,27 @@
+//! The gateway: OpenAI's protocol in front of any upstream that speaks it, with the limits of the key enforced.
+//!
+//! ```text
+//! key ─► body ─► model ─► reserve (rpm, tpm, budget) ─► upstream ─► stream through ─► settle
+//! ```
+//! A call holds what it may cost from before it is forwarded until it is known what it did cost; whoever goes
+//! away midway pays for what had come until then.
+
+mod body;
+mod call;
+mod error;
+mod estimate;
+mod forward;
+mod models;
+mod sandbox;
+mod stream;
+mod upstream;
+
+pub(crate) use call::{
+    __path_chat_completions, __path_completions, __path_embeddings, chat_completions, completions,
+    embeddings,
+};
+pub(crate) use models::{__path_get_model, __path_list_models, get_model, list_models};
+pub(crate) use upstream::Upstreams;
+
+/// The largest body of a call.
+pub(crate) const LARGEST_BODY: usize = 10 * 1024 * 1024;

@@ -1,0 +1,105 @@
+//! `GET /v1/models`: what a key may use.
+
+use axum::Json;
+use axum::extract::{Path, Request, State};
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::call::Caller;
+use super::error::{ErrorBody, Refused};
+use crate::state::AppState;
+
+/// A model, as OpenAI's clients read it.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct ModelObject {
+    id: String,
+    /// Always `model`.
+    object: &'static str,
+    /// When it was made, in seconds since the Unix epoch; nobody says, so 0.
+    created: u64,
+    /// The upstream that serves it.
+    owned_by: String,
+}
+
+/// The models that a key may use.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct ModelList {
+    /// Always `list`.
+    object: &'static str,
+    data: Vec<ModelObject>,
+}
+
+/// List the models that the key may use
+///
+/// It counts as a request.
+#[utoipa::path(
+    get,
+    path = "/v1/models",
+    operation_id = "list_models",
+    tag = "Gateway",
+    responses(
+        (status = 200, description = "The models", body = ModelList),
+        (status = 401, description = "Why the key was refused", body = ErrorBody),
+        (status = 403, description = "`wrong_scope`, `ip_not_allowed`", body = ErrorBody),
+        (status = 429, description = "Which limit was reached", body = ErrorBody),
+    ),
+    security(("bearer_key" = [])),
+)]
+pub(crate) async fn list_models(State(state): State<AppState>, request: Request) -> Response {
+    match usable(&state, request).await {
+        Ok(data) => Json(ModelList { object: "list", data }).into_response(),
+        Err(refused) => refused.into_response(),
+    }
+}
+
+/// Read a model that the key may use
+///
+/// It counts as a request.
+#[utoipa::path(
+    get,
+    path = "/v1/models/{id}",
+    operation_id = "get_model",
+    tag = "Gateway",
+    params(("id" = String, Path)),
+    responses(
+        (status = 200, description = "The model", body = ModelObject),
+        (status = 401, description = "Why the key was refused", body = ErrorBody),
+        (status = 403, description = "`wrong_scope`, `ip_not_allowed`", body = ErrorBody),
+        (status = 404, description = "`model_not_found`", body = ErrorBody),
+        (status = 429, description = "Which limit was reached", body = ErrorBody),
+    ),
+    security(("bearer_key" = [])),
+)]
+pub(crate) async fn get_model(
+    State(state): State<AppState>,
+    Path(id): Path<String>,
+    request: Request,
+) -> Response {
+    match usable(&state, request).await {
+        Ok(models) => match models.into_iter().find(|model| model.id == id) {
+            Some(model) => Json(model).into_response(),
+            None => Refused::no_such_model(&id).into_response(),
+        },
+        Err(refused) => refused.into_response(),
+    }
+}
+
+async fn usable(state: &AppState, request: Request) -> Result<Vec<ModelObject>, Refused> {
+    let (mut parts, _) = request.into_parts();
+    let caller = Caller::of(state, &mut parts).await?;
+    caller.admit(state, &parts, None).await?;
+    let key = caller.found().key();
+    let allowed = |id: &str| match &key.models {
+        Some(models) => models.as_slice().iter().any(|model| model.as_str() == id),
+        None => true,
+    };
+    let models = state.upstreams.models(key.environment).into_iter().filter(|(id, _)| allowed(id));
+    let object = |(id, owner): (&str, &str)| ModelObject {
+        id: id.to_owned(),
+        object: "model",
+        created: 0,
+        owned_by: owner.to_owned(),
+    };
+    Ok(models.map(object).collect())
+}

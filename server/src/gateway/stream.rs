@@ -1,0 +1,192 @@
+//! Streams: server-sent events, passed through as they come.
+//!
+//! Every event's bytes go on as they are. The gateway asks for the usage at the end; if the client did not, that
+//! one event is left out again. Whoever goes away midway pays for what had come until then.
+
+use std::time::Duration;
+
+use axum::body::Bytes;
+use futures::Stream;
+use latchkey_services::check::{Reservation, UsedTokens};
+use reqwest::Response;
+use serde::Deserialize;
+
+use super::error::Refused;
+use super::forward::Usage;
+
+/// An event that is longer is passed on unread.
+const LONGEST_EVENT: usize = 1024 * 1024;
+
+/// A stream on its way to the client.
+pub(super) struct Relay {
+    answer: Response,
+    patience: Duration,
+    meter: Meter,
+    hides_usage: bool,
+    /// What has come of an event that is not whole yet.
+    pending: Vec<u8>,
+    ended: bool,
+}
+
+/// What a stream has cost so far; it settles the reservation, however the stream ends.
+struct Meter {
+    reservation: Option<Reservation>,
+    prompt_tokens: u64,
+    told: Option<Usage>,
+    /// Events with content: a token each, about.
+    events: u64,
+}
+
+impl Meter {
+    fn used(&self) -> UsedTokens {
+        match self.told {
+            Some(usage) => usage.into(),
+            None => UsedTokens {
+                prompt: self.prompt_tokens,
+                completion: self.events,
+                estimated: self.prompt_tokens.saturating_add(self.events),
+            },
+        }
+    }
+}
+
+impl Drop for Meter {
+    fn drop(&mut self) {
+        if let Some(reservation) = self.reservation.take() {
+            reservation.settle_later(self.used());
+        }
+    }
+}
+
+impl Relay {
+    pub(super) const fn new(
+        answer: Response,
+        patience: Duration,
+        reservation: Reservation,
+        prompt_tokens: u64,
+        wants_usage: bool,
+    ) -> Self {
+        Self {
+            answer,
+            patience,
+            meter: Meter { reservation: Some(reservation), prompt_tokens, told: None, events: 0 },
+            hides_usage: !wants_usage,
+            pending: Vec::new(),
+            ended: false,
+        }
+    }
+
+    /// The events for the client.
+    pub(super) fn into_stream(self) -> impl Stream<Item = Result<Bytes, std::convert::Infallible>> {
+        futures::stream::unfold(self, async |mut relay| {
+            let part = relay.next().await?;
+            Some((Ok(part), relay))
+        })
+    }
+
+    async fn next(&mut self) -> Option<Bytes> {
+        while !self.ended {
+            let out = match tokio::time::timeout(self.patience, self.answer.chunk()).await {
+                Ok(Ok(Some(chunk))) => self.take(&chunk),
+                Ok(Ok(None)) => {
+                    self.ended = true;
+                    std::mem::take(&mut self.pending)
+                }
+                Ok(Err(_)) => self.fail(&Refused::upstream_error()),
+                Err(_) => self.fail(&Refused::upstream_timeout()),
+            };
+            if self.ended {
+                // Now, not when the client has taken the rest: the next call may depend on it.
+                if let Some(reservation) = self.meter.reservation.take() {
+                    let used = self.meter.used();
+                    reservation.settle(used).await;
+                }
+            }
+            if !out.is_empty() {
+                return Some(out.into());
+            }
+        }
+        None
+    }
+
+    /// Ends the stream with an event that says why. Half an event is left out.
+    fn fail(&mut self, refused: &Refused) -> Vec<u8> {
+        self.ended = true;
+        self.pending.clear();
+        refused.event().into_bytes()
+    }
+
+    /// Takes what has come and returns the events that are whole now.
+    fn take(&mut self, chunk: &[u8]) -> Vec<u8> {
+        // An end may lie across two chunks.
+        let from = self.pending.len().saturating_sub(3);
+        self.pending.extend_from_slice(chunk);
+        let Some(end) = last_end(&self.pending, from) else {
+            if self.pending.len() > LONGEST_EVENT {
+                return std::mem::take(&mut self.pending);
+            }
+            return Vec::new();
+        };
+        let rest = self.pending.split_off(end);
+        let whole = std::mem::replace(&mut self.pending, rest);
+        let mut out = Vec::with_capacity(whole.len());
+        let mut events = whole.as_slice();
+        while let Some(end) = first_end(events) {
+            let (event, rest) = events.split_at(end);
+            if self.passes(event) {
+                out.extend_from_slice(event);
+            }
+            events = rest;
+        }
+        out.extend_from_slice(events);
+        out
+    }
+
+    /// Reads an event's usage; whether the client is to see the event.
+    fn passes(&mut self, event: &[u8]) -> bool {
+        #[derive(Deserialize)]
+        struct Chunk {
+            #[serde(default)]
+            choices: Vec<serde::de::IgnoredAny>,
+            usage: Option<Usage>,
+        }
+        let Some(chunk) = data(event).and_then(|data| serde_json::from_slice::<Chunk>(data).ok())
+        else {
+            return true;
+        };
+        let is_usage = chunk.choices.is_empty() && chunk.usage.is_some();
+        if let Some(usage) = chunk.usage {
+            self.meter.told = Some(usage);
+        }
+        if !chunk.choices.is_empty() {
+            self.meter.events += 1;
+        }
+        !(is_usage && self.hides_usage)
+    }
+}
+
+/// The data of an event of one line, which is how this protocol has them.
+fn data(event: &[u8]) -> Option<&[u8]> {
+    event.split(|byte| *byte == b'\n').find_map(|line| line.strip_prefix(b"data:"))
+}
+
+/// Where the first whole event ends: after an empty line.
+fn first_end(bytes: &[u8]) -> Option<usize> {
+    let newlines = bytes.iter().enumerate().filter(|(_, byte)| **byte == b'\n');
+    newlines.map(|(at, _)| at).find_map(|at| match &bytes[at + 1..] {
+        [b'\n', ..] => Some(at + 2),
+        [b'\r', b'\n', ..] => Some(at + 3),
+        _ => None,
+    })
+}
+
+/// Where the last whole event ends, if one ends at `from` or later.
+fn last_end(bytes: &[u8], from: usize) -> Option<usize> {
+    let mut end = None;
+    let mut start = from;
+    while let Some(next) = first_end(&bytes[start..]) {
+        start += next;
+        end = Some(start);
+    }
+    end
+}
