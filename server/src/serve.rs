@@ -55,7 +55,7 @@ pub async fn serve(settings: Settings) -> anyhow::Result<()> {
     }
     jobs.await.context("the background jobs")?;
     purge.await.context("the purge of the sandbox")?;
-    services.settle_all().await;
+    services.settled().await;
     usage::flush(&services).await.context("writing the last counters")?;
     services.database.close().await.context("closing the database")?;
     tracing::info!("stopped");

@@ -118,10 +118,11 @@ impl Services {
 }
 
 impl Services {
-    /// Waits for reservations that are being settled. Call it when no more calls come.
-    pub async fn settle_all(&self) {
+    /// Waits until no reservation is being settled by itself. Others may come meanwhile.
+    pub async fn settled(&self) {
         self.unsettled.close();
         self.unsettled.wait().await;
+        self.unsettled.reopen();
     }
 }
 

@@ -202,6 +202,15 @@ async fn the_authorization_matrix_holds() {
     let mut tenant = Tenant::new(&world, &people).await;
     let mut requests = 0_u32;
     for row in TABLE.iter().filter(|row| row.2 != Access::Anybody) {
+        if row.2 == Access::InferenceKey {
+            let answer = tenant.send(&world, row, None).await;
+            assert_eq!(answer.status(), 401, "{}", row.0);
+            assert_eq!(answer.json::<Value>().await.unwrap()["error"]["code"], "missing_key");
+            let person = tenant.send(&world, row, Some(&people.owner.jwt)).await;
+            assert_eq!(person.status(), 401, "{}", row.0);
+            requests += 2;
+            continue;
+        }
         let code = if row.2 == Access::ApplicationKey { "missing_key" } else { "unauthenticated" };
         problem(tenant.send(&world, row, None).await, 401, code).await;
         if row.2 == Access::ApplicationKey {

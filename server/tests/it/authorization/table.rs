@@ -9,13 +9,15 @@ pub(super) enum Access {
     Anybody,
     /// Whoever has a key of the application.
     ApplicationKey,
+    /// Whoever has an inference key of the project.
+    InferenceKey,
     /// Every person who is signed in, about themselves.
     Person,
     /// Members of the organization from this role on, and service keys with this permission.
     From(Role, Option<&'static str>),
 }
 
-use Access::{Anybody, ApplicationKey, From, Person};
+use Access::{Anybody, ApplicationKey, From, InferenceKey, Person};
 
 const READ: Access = From(Viewer, None);
 const KEYS_READ: Access = From(Viewer, Some("keys:read"));
@@ -40,6 +42,11 @@ pub(super) const TABLE: &[Row] = &[
     ("POST /ingest/logs", &[], ApplicationKey, ""),
     ("POST /v1/traces", &[], ApplicationKey, ""),
     ("POST /v1/logs", &[], ApplicationKey, ""),
+    ("POST /v1/chat/completions", &[], InferenceKey, ""),
+    ("POST /v1/completions", &[], InferenceKey, ""),
+    ("POST /v1/embeddings", &[], InferenceKey, ""),
+    ("GET /v1/models", &[], InferenceKey, ""),
+    ("GET /v1/models/{id}", &["$app"], InferenceKey, ""),
     ("GET /v1/me", &[], Person, ""),
     ("GET /v1/organizations", &[], Person, ""),
     ("POST /v1/organizations", &[], Person, r#"{"name": "Another"}"#),

@@ -1,0 +1,179 @@
+//! The gateway.
+
+mod budgets;
+mod refusals;
+mod streams;
+mod upstream;
+
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use crate::world::{Backend, Session, World, text};
+use upstream::Upstream;
+
+/// A world with an upstream, and somebody on a tier without limits.
+struct Gateway {
+    world: World,
+    upstream: Upstream,
+    ada: Session,
+    _config: TempDir,
+}
+
+impl Gateway {
+    async fn on(backend: Backend) -> Self {
+        let (upstream, base_url) = Upstream::start().await;
+        let config = tempfile::tempdir().unwrap();
+        let path = config.path().join("upstreams.toml");
+        let file = format!(
+            "[[upstream]]\nname = \"local\"\nbase_url = \"{base_url}\"\n\
+             models = [\"bge-m3\", {{ id = \"qwen3.6-27b\", upstream = \"Qwen/Qwen3.6-27B\" }}]\n\
+             [[upstream]]\nname = \"gone\"\nbase_url = \"http://127.0.0.1:9/v1\"\nmodels = [\"gone\"]\n"
+        );
+        std::fs::write(&path, file).unwrap();
+        let upstreams = format!("--latchkey-upstreams={}", path.display());
+        let world = World::with(backend, &[&upstreams, "--latchkey-upstream-timeout=1"]).await;
+        let ada = world.sign_in("ada").await;
+        world.set_tier(&ada, "enterprise").await;
+        Self { world, upstream, ada, _config: config }
+    }
+
+    /// Makes an inference key; its secret and its id.
+    async fn key(&self, body: Value) -> (String, String) {
+        inference_key(&self.world, &self.ada, body).await
+    }
+
+    async fn chat(&self, key: &str, body: &Value) -> reqwest::Response {
+        chat(&self.world, key, body).await
+    }
+}
+
+async fn inference_key(world: &World, who: &Session, body: Value) -> (String, String) {
+    let path = format!("/v1/projects/{}/inference/keys", who.project);
+    let created = world.send(reqwest::Method::POST, &path, who, &body).await;
+    let status = created.status().as_u16();
+    let created: Value = created.json().await.unwrap();
+    assert_eq!(status, 201, "{created}");
+    (text(&created["key"]), text(&created["api_key"]["id"]))
+}
+
+async fn chat(world: &World, key: &str, body: &Value) -> reqwest::Response {
+    world.post("/v1/chat/completions").bearer_auth(key).json(body).send().await.unwrap()
+}
+
+/// A call of one user, so that the upstream does as it is told.
+fn asks(model: &str, user: &str) -> Value {
+    json!({ "model": model, "user": user, "messages": [{ "role": "user", "content": "Hi" }] })
+}
+
+/// A refusal in OpenAI's shape.
+async fn refused(answer: reqwest::Response, status: u16, code: &str) -> Value {
+    let (got, headers) = (answer.status().as_u16(), answer.headers().clone());
+    let body: Value = answer.json().await.unwrap();
+    assert_eq!(got, status, "{body}");
+    assert_eq!(headers["content-type"], "application/json");
+    assert_eq!(body["error"]["code"], code, "{body}");
+    assert!(!text(&body["error"]["message"]).is_empty());
+    assert!(body["error"]["type"].is_string() && body["error"].get("param").is_some());
+    body
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_fresh_install_is_answered_by_the_sandbox() {
+    let world = World::on(Backend::Sqlite).await;
+    let ada = world.sign_in("ada").await;
+    let (key, id) = inference_key(&world, &ada, json!({ "name": "first" })).await;
+    let models: Value =
+        world.get("/v1/models").bearer_auth(&key).send().await.unwrap().json().await.unwrap();
+    assert_eq!(models["data"][0]["id"], "sandbox");
+    assert_eq!(models["object"], "list");
+    let answer = chat(&world, &key, &asks("sandbox", "a")).await;
+    assert_eq!(answer.status(), 200);
+    let answer: Value = answer.json().await.unwrap();
+    let said = text(&answer["choices"][0]["message"]["content"]);
+    assert!(said.ends_with("You said: Hi"), "{said}");
+    let again: Value = chat(&world, &key, &asks("sandbox", "a")).await.json().await.unwrap();
+    assert_eq!(answer, again, "it answers the same every time");
+    let usage = &answer["usage"];
+    let tokens = usage["completion_tokens"].as_u64().unwrap();
+    assert_eq!(tokens, said.len().div_ceil(4) as u64);
+    let used = world.json(&format!("/v1/inference/keys/{id}/usage?range=1h"), &ada.jwt).await;
+    assert_eq!(used["totals"]["completion_tokens"], 2 * tokens);
+    assert_eq!(used["totals"]["prompt_tokens"], 2 * usage["prompt_tokens"].as_u64().unwrap());
+    assert_eq!(used["totals"]["requests"], 3, "the list of models is a request too");
+    let body = json!({ "model": "sandbox", "prompt": "Once", "max_tokens": 2 });
+    let cut = world.post("/v1/completions").bearer_auth(&key).json(&body).send().await.unwrap();
+    let cut: Value = cut.json().await.unwrap();
+    assert_eq!(cut["choices"][0]["finish_reason"], "length");
+    assert_eq!(cut["usage"]["completion_tokens"], 2);
+    let body = json!({ "model": "sandbox", "input": ["a", "b"], "dimensions": 8 });
+    let vectors = world.post("/v1/embeddings").bearer_auth(&key).json(&body).send().await.unwrap();
+    let vectors: Value = vectors.json().await.unwrap();
+    assert_eq!(vectors["data"].as_array().unwrap().len(), 2);
+    assert_eq!(vectors["data"][0]["embedding"].as_array().unwrap().len(), 8);
+    assert_ne!(vectors["data"][0]["embedding"], vectors["data"][1]["embedding"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_seeds_commands_work_with_only_host_and_key_changed() {
+    let gateway = Gateway::on(Backend::Sqlite).await;
+    let seed = json!({
+        "name": "production-backend", "rpm": 600, "tpm": 200_000, "token_limit": 5_000_000,
+        "token_limit_period": "month", "allowed_models": ["qwen3.6-27b", "bge-m3"],
+    });
+    let (key, id) = gateway.key(seed).await;
+    let body = json!({ "model": "qwen3.6-27b", "messages": [{ "role": "user", "content": "Hi" }] });
+    let answer = gateway.chat(&key, &body).await;
+    assert_eq!(answer.status(), 200);
+    assert_eq!(answer.headers()["x-ratelimit-limit-requests"], "600");
+    assert_eq!(answer.headers()["x-ratelimit-limit-tokens"], "200000");
+    let answer: Value = answer.json().await.unwrap();
+    assert_eq!(answer["choices"][0]["message"]["content"], "Hi");
+    let seen = gateway.upstream.seen().remove(0);
+    assert_eq!(seen.path, "chat/completions");
+    assert_eq!(seen.body["model"], "Qwen/Qwen3.6-27B", "the upstream's own name");
+    assert!(seen.headers.get("authorization").is_none(), "no key of a client reaches an upstream");
+    let path = format!("/v1/inference/keys/{id}/usage?range=1h");
+    let used = gateway.world.json(&path, &gateway.ada.jwt).await;
+    assert_eq!(used["totals"]["prompt_tokens"], 7, "as the upstream counts");
+    assert_eq!(used["totals"]["completion_tokens"], 3);
+    assert_eq!(used["budget"]["used"], 10, "what was reserved and not used is free again");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_test_key_never_reaches_an_upstream() {
+    let gateway = Gateway::on(Backend::Sqlite).await;
+    let (key, _) = gateway.key(json!({ "name": "test", "environment": "test" })).await;
+    for model in ["qwen3.6-27b", "bge-m3", "gone", "sandbox"] {
+        let answer = gateway.chat(&key, &asks(model, "a")).await;
+        assert_eq!(answer.status(), 200, "{model}");
+        let answer: Value = answer.json().await.unwrap();
+        assert_eq!(answer["model"], model);
+        assert!(text(&answer["choices"][0]["message"]["content"]).contains("sandbox"));
+    }
+    assert!(gateway.upstream.seen().is_empty());
+    let (live, _) = gateway.key(json!({ "name": "live" })).await;
+    refused(gateway.chat(&live, &asks("sandbox", "a")).await, 404, "model_not_found").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn models_are_those_that_the_key_may_use() {
+    let gateway = Gateway::on(Backend::Sqlite).await;
+    let list = async |body: Value| {
+        let (key, _) = gateway.key(body).await;
+        let answer = gateway.world.get("/v1/models").bearer_auth(&key).send().await.unwrap();
+        let answer: Value = answer.json().await.unwrap();
+        let ids: Vec<String> =
+            answer["data"].as_array().unwrap().iter().map(|model| text(&model["id"])).collect();
+        (key, ids)
+    };
+    assert_eq!(list(json!({ "name": "all" })).await.1, ["bge-m3", "qwen3.6-27b", "gone"]);
+    let (key, ids) = list(json!({ "name": "one", "allowed_models": ["bge-m3", "other"] })).await;
+    assert_eq!(ids, ["bge-m3"]);
+    let one = async |id: &str| {
+        gateway.world.get(&format!("/v1/models/{id}")).bearer_auth(&key).send().await.unwrap()
+    };
+    assert_eq!(one("bge-m3").await.json::<Value>().await.unwrap()["owned_by"], "local");
+    refused(one("qwen3.6-27b").await, 404, "model_not_found").await;
+    refused(gateway.chat(&key, &asks("qwen3.6-27b", "a")).await, 403, "model_not_allowed").await;
+    refused(gateway.chat(&key, &asks("other", "a")).await, 404, "model_not_found").await;
+}

@@ -1,0 +1,155 @@
+//! An upstream over HTTP that does as the test says.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::{Body, Bytes};
+use axum::extract::{Path, State};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Response};
+use axum::routing::post;
+use serde_json::{Value, json};
+
+/// What the upstream does with a call, by its `user` field.
+#[derive(Clone)]
+pub(super) enum Script {
+    /// Answers with these bytes as JSON.
+    Json(StatusCode, Bytes),
+    /// Streams these parts, one write each.
+    Stream(Vec<Bytes>),
+    /// Streams these parts and breaks off.
+    Break(Vec<Bytes>),
+    /// Streams a part after the other, for ever.
+    Endless(Bytes),
+    /// Streams these parts and falls silent.
+    Hang(Vec<Bytes>),
+    /// Says nothing at all.
+    Silent,
+}
+
+/// A call as it came.
+#[derive(Clone)]
+pub(super) struct Seen {
+    pub(super) path: String,
+    pub(super) headers: HeaderMap,
+    pub(super) body: Value,
+}
+
+/// The upstream; it goes away with the test.
+#[derive(Clone, Default)]
+pub(super) struct Upstream {
+    scripts: Arc<Mutex<HashMap<String, Script>>>,
+    seen: Arc<Mutex<Vec<Seen>>>,
+    /// Streams that the gateway has broken off.
+    cancelled: Arc<Mutex<u32>>,
+}
+
+impl Upstream {
+    /// Starts it; returns it with its base URL.
+    pub(super) async fn start() -> (Self, String) {
+        let upstream = Self::default();
+        let app = Router::new().route("/v1/{*path}", post(answer)).with_state(upstream.clone());
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        tokio::spawn(async move { axum::serve(listener, app).await.unwrap() });
+        (upstream, format!("http://{address}/v1"))
+    }
+
+    pub(super) fn script(&self, user: &str, script: Script) {
+        self.scripts.lock().unwrap().insert(user.to_owned(), script);
+    }
+
+    pub(super) fn seen(&self) -> Vec<Seen> {
+        self.seen.lock().unwrap().clone()
+    }
+
+    pub(super) fn cancelled(&self) -> u32 {
+        *self.cancelled.lock().unwrap()
+    }
+}
+
+/// Tells when it is dropped before its time.
+struct Guard {
+    upstream: Upstream,
+    done: bool,
+}
+
+impl Drop for Guard {
+    fn drop(&mut self) {
+        if !self.done {
+            *self.upstream.cancelled.lock().unwrap() += 1;
+        }
+    }
+}
+
+async fn answer(
+    State(upstream): State<Upstream>,
+    Path(path): Path<String>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response {
+    let body: Value = serde_json::from_slice(&body).unwrap();
+    let user = body["user"].as_str().unwrap_or_default().to_owned();
+    upstream.seen.lock().unwrap().push(Seen { path, headers, body });
+    let script = upstream.scripts.lock().unwrap().get(&user).cloned();
+    let script = script.unwrap_or_else(|| {
+        let answer = json!({
+            "id": "x", "object": "chat.completion", "created": 1, "model": "m",
+            "choices": [{"index": 0, "message": {"role": "assistant", "content": "Hi"}, "finish_reason": "stop"}],
+            "usage": {"prompt_tokens": 7, "completion_tokens": 3, "total_tokens": 10},
+        });
+        Script::Json(StatusCode::OK, answer.to_string().into())
+    });
+    match script {
+        Script::Json(status, bytes) => {
+            (status, [("content-type", "application/json"), ("retry-after", "7")], bytes)
+                .into_response()
+        }
+        Script::Stream(parts) => events(&upstream, parts, After::End),
+        Script::Break(parts) => events(&upstream, parts, After::Break),
+        Script::Hang(parts) => events(&upstream, parts, After::Hang),
+        Script::Endless(part) => events(&upstream, vec![part], After::Again),
+        Script::Silent => std::future::pending().await,
+    }
+}
+
+#[derive(Clone, Copy)]
+enum After {
+    End,
+    Break,
+    Hang,
+    Again,
+}
+
+fn events(upstream: &Upstream, parts: Vec<Bytes>, after: After) -> Response {
+    let guard = Guard { upstream: upstream.clone(), done: false };
+    let stream = futures::stream::unfold((0_usize, guard), move |(at, mut guard)| {
+        let part = parts.get(at).cloned();
+        let first = parts.first().cloned();
+        async move {
+            if let Some(part) = part {
+                return Some((Ok(part), (at + 1, guard)));
+            }
+            match after {
+                After::End => {
+                    guard.done = true;
+                    None
+                }
+                After::Break => {
+                    guard.done = true;
+                    // So that what came before is on its way.
+                    tokio::time::sleep(Duration::from_millis(50)).await;
+                    Some((Err(std::io::Error::other("broken off")), (at, guard)))
+                }
+                After::Hang => std::future::pending().await,
+                After::Again => {
+                    tokio::time::sleep(Duration::from_millis(5)).await;
+                    Some((Ok(first?), (at, guard)))
+                }
+            }
+        }
+    });
+    ([("content-type", "text/event-stream")], Body::from_stream(stream)).into_response()
+}
