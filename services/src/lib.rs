@@ -13,6 +13,7 @@ mod database;
 mod digest;
 mod entity;
 mod error;
+pub mod failures;
 pub mod keys;
 pub mod organizations;
 mod page;

@@ -124,6 +124,11 @@ mod server {
                 let id = use_context::<RequestId>().map(|id| id.0).unwrap_or_default();
                 tracing::error!(request_id = id, %error, "a server function failed");
             }
+            if let Some(seconds) = error.retry_after()
+                && let Some(response) = use_context::<ResponseOptions>()
+            {
+                response.insert_header(RETRY_AFTER, seconds.into());
+            }
             refuse(Problem::from(&error))
         }
     }

@@ -9,6 +9,7 @@ use latchkey_domain::problem::{ErrorCode, Problem};
 use latchkey_services::accounts::{self, SessionEnd};
 
 use super::auth::bearer;
+use super::client::ClientDevice;
 use super::json::Json;
 use super::origin;
 use super::problem::Refusal;
@@ -32,16 +33,20 @@ use crate::state::AppState;
                                       session, or was used before", body = Problem),
         (status = 403, description = "`forbidden`: the cookie came from another site", body = Problem),
         (status = 422, description = "`invalid`", body = Problem),
+        (status = 429, description = "`too_many_failures` instead of `unauthenticated`: more than 60 refreshes and \
+                                      sign-ins of this address failed in the last minute; with `Retry-After`. A good \
+                                      token is never held up", body = Problem),
     ),
 )]
 pub(crate) async fn refresh(
     State(state): State<AppState>,
+    ClientDevice(device): ClientDevice,
     headers: HeaderMap,
     jar: CookieJar,
     body: Option<Json<RefreshRequest>>,
 ) -> Result<(CookieJar, axum::Json<Tokens>), Refusal> {
     if let Some(Json(request)) = body {
-        let renewed = accounts::refresh(&state.services, &request.refresh_token).await?;
+        let renewed = accounts::refresh(&state.services, &request.refresh_token, &device).await?;
         let refresh_token = Some(renewed.refresh_token);
         let expires_in = renewed.expires_in.as_secs();
         return Ok((jar, axum::Json(Tokens { token: renewed.token, refresh_token, expires_in })));
@@ -53,7 +58,7 @@ pub(crate) async fn refresh(
         ));
     }
     let token = cookies::refresh_token(&jar).ok_or(latchkey_services::Error::Unauthenticated)?;
-    let renewed = accounts::refresh(&state.services, &token).await?;
+    let renewed = accounts::refresh(&state.services, &token, &device).await?;
     let cookie = cookies::refresh(&state.config, renewed.refresh_token);
     let expires_in = renewed.expires_in.as_secs();
     Ok((

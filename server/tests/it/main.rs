@@ -6,6 +6,7 @@
 mod api_keys;
 mod bad_input;
 mod check;
+mod failed_attempts;
 mod ingest;
 mod key_activity;
 mod lifecycle;

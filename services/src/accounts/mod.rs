@@ -1,5 +1,6 @@
 //! People: how they sign in, stay signed in, and who they are.
 
+mod attempts;
 mod authenticate;
 mod first_sign_in;
 mod sessions;
@@ -7,6 +8,8 @@ mod sign_in;
 mod states;
 pub mod tokens;
 
+pub(crate) use attempts::SignIns;
+pub use attempts::{SignInAttempt, resume_sign_in};
 pub use authenticate::{authenticate, me};
 pub use sessions::{SessionEnd, end_session, purge_expired, refresh};
 pub use sign_in::{Device, GithubIdentity, sign_in_local, sign_in_with_github};
