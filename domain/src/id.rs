@@ -173,6 +173,8 @@ ids! {
     LogItemId = "log";
     /// A recorded denial.
     DenialId = "dny";
+    /// A row of an audit log.
+    AuditEventId = "evt";
 }
 
 #[cfg(test)]

@@ -5,11 +5,13 @@
 //! compiles unchanged for the browser, so that the page and the server can't disagree on a rule.
 
 pub mod api;
+pub mod audit;
 pub mod credentials;
 pub mod id;
 pub mod json;
 pub mod key;
 pub mod limit;
+pub mod login;
 pub mod name;
 pub mod outcome;
 pub mod path;

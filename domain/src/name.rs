@@ -5,12 +5,13 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
-/// The name of a key: 1–64 characters, none of them a control character.
+/// The name of a key, an organization, a project or an application: 1–64 characters, none of them a control
+/// character.
 ///
 /// White space around it is dropped. Characters that turn the direction of writing are refused too: they
 /// let one name look like another.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct KeyName(String);
+pub struct Name(String);
 
 /// Why a text can't be a name; the words stand at the field.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -18,7 +19,7 @@ pub enum InvalidName {
     /// Nothing but white space.
     #[error("Enter a name.")]
     Empty,
-    /// More than [`KeyName::MAX_CHARACTERS`].
+    /// More than [`Name::MAX_CHARACTERS`].
     #[error("Use at most 64 characters.")]
     TooLong,
     /// A line break, tab or another character that does not show.
@@ -26,7 +27,7 @@ pub enum InvalidName {
     ControlCharacter,
 }
 
-impl KeyName {
+impl Name {
     /// The most characters (Unicode scalar values) that a name may have.
     pub const MAX_CHARACTERS: usize = 64;
 
@@ -46,7 +47,7 @@ fn is_control(character: char) -> bool {
         || matches!(character, '\u{2028}' | '\u{2029}' | '\u{FEFF}')
 }
 
-impl FromStr for KeyName {
+impl FromStr for Name {
     type Err = InvalidName;
 
     fn from_str(text: &str) -> Result<Self, InvalidName> {
@@ -64,26 +65,26 @@ impl FromStr for KeyName {
     }
 }
 
-impl fmt::Display for KeyName {
+impl fmt::Display for Name {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
     }
 }
 
-impl Serialize for KeyName {
+impl Serialize for Name {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_str(&self.0)
     }
 }
 
-impl<'de> Deserialize<'de> for KeyName {
+impl<'de> Deserialize<'de> for Name {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         String::deserialize(deserializer)?.parse().map_err(de::Error::custom)
     }
 }
 
 #[cfg(feature = "openapi")]
-impl utoipa::PartialSchema for KeyName {
+impl utoipa::PartialSchema for Name {
     fn schema() -> utoipa::openapi::RefOr<utoipa::openapi::schema::Schema> {
         utoipa::openapi::ObjectBuilder::new()
             .schema_type(utoipa::openapi::schema::Type::String)
@@ -95,7 +96,68 @@ impl utoipa::PartialSchema for KeyName {
 }
 
 #[cfg(feature = "openapi")]
-impl utoipa::ToSchema for KeyName {}
+impl utoipa::ToSchema for Name {}
+
+/// What a thing is for, in a few sentences: at most 500 characters. Line breaks are kept, other control
+/// characters are refused.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Serialize)]
+pub struct Description(String);
+
+/// Why a text can't be a description; the words stand at the field.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum InvalidDescription {
+    /// More than [`Description::MAX_CHARACTERS`].
+    #[error("Use at most 500 characters.")]
+    TooLong,
+    /// A character that does not show.
+    #[error("Use no tabs or other control characters.")]
+    ControlCharacter,
+}
+
+impl Description {
+    /// The most characters (Unicode scalar values) that a description may have.
+    pub const MAX_CHARACTERS: usize = 500;
+
+    /// The description as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for Description {
+    type Err = InvalidDescription;
+
+    fn from_str(text: &str) -> Result<Self, InvalidDescription> {
+        if text.chars().any(|character| character != '\n' && is_control(character)) {
+            return Err(InvalidDescription::ControlCharacter);
+        }
+        let text = text.trim();
+        if text.chars().count() > Self::MAX_CHARACTERS {
+            return Err(InvalidDescription::TooLong);
+        }
+        Ok(Self(text.to_owned()))
+    }
+}
+
+impl<'de> Deserialize<'de> for Description {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(de::Error::custom)
+    }
+}
+
+#[cfg(feature = "openapi")]
+impl utoipa::PartialSchema for Description {
+    fn schema() -> utoipa::openapi::RefOr<utoipa::openapi::schema::Schema> {
+        utoipa::openapi::ObjectBuilder::new()
+            .schema_type(utoipa::openapi::schema::Type::String)
+            .max_length(Some(Self::MAX_CHARACTERS))
+            .description(Some("At most 500 characters, line breaks allowed"))
+            .into()
+    }
+}
+
+#[cfg(feature = "openapi")]
+impl utoipa::ToSchema for Description {}
 
 #[cfg(test)]
 mod tests {
@@ -103,18 +165,28 @@ mod tests {
 
     #[test]
     fn names_of_1_to_64_characters_are_taken() {
-        assert_eq!("a".parse::<KeyName>().unwrap().as_str(), "a");
-        assert_eq!(" Web checkout ".parse::<KeyName>().unwrap().as_str(), "Web checkout");
-        assert!("é".repeat(64).parse::<KeyName>().is_ok());
+        assert_eq!("a".parse::<Name>().unwrap().as_str(), "a");
+        assert_eq!(" Web checkout ".parse::<Name>().unwrap().as_str(), "Web checkout");
+        assert!("é".repeat(64).parse::<Name>().is_ok());
     }
 
     #[test]
     fn other_names_are_refused_in_words() {
-        assert_eq!("".parse::<KeyName>(), Err(InvalidName::Empty));
-        assert_eq!("   ".parse::<KeyName>(), Err(InvalidName::Empty));
-        assert_eq!("a".repeat(65).parse::<KeyName>(), Err(InvalidName::TooLong));
+        assert_eq!("".parse::<Name>(), Err(InvalidName::Empty));
+        assert_eq!("   ".parse::<Name>(), Err(InvalidName::Empty));
+        assert_eq!("a".repeat(65).parse::<Name>(), Err(InvalidName::TooLong));
         for text in ["a\nb", "a\0", "\u{1b}[31m", "a\u{7f}", "\u{202E}abc", "a\u{85}"] {
-            assert_eq!(text.parse::<KeyName>(), Err(InvalidName::ControlCharacter), "{text:?}");
+            assert_eq!(text.parse::<Name>(), Err(InvalidName::ControlCharacter), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn descriptions_may_be_empty_and_have_lines() {
+        assert_eq!("".parse::<Description>(), Ok(Description::default()));
+        assert_eq!(" Pays.\nBills. ".parse::<Description>().unwrap().as_str(), "Pays.\nBills.");
+        assert_eq!("a".repeat(501).parse::<Description>(), Err(InvalidDescription::TooLong));
+        for text in ["a\0", "\u{202E}abc", "a\tb"] {
+            assert_eq!(text.parse::<Description>(), Err(InvalidDescription::ControlCharacter));
         }
     }
 }

@@ -32,6 +32,20 @@ pub enum Permission {
     KeysVerify,
     /// See what keys were used for.
     UsageRead,
+    /// Make, change and delete applications.
+    ApplicationsWrite,
+    /// Make, change and delete projects.
+    ProjectsWrite,
+    /// Invite, change and remove members who are not owners.
+    MembersWrite,
+    /// The same for owners, and making somebody one.
+    OwnersWrite,
+    /// Rename the organization.
+    OrganizationWrite,
+    /// Delete the organization.
+    OrganizationDelete,
+    /// See who did what.
+    AuditRead,
 }
 
 impl Role {
@@ -42,8 +56,15 @@ impl Role {
     pub fn allows(self, permission: Permission) -> bool {
         let weakest = match permission {
             Permission::Read | Permission::KeysRead | Permission::UsageRead => Self::Viewer,
-            Permission::KeysWrite | Permission::KeysVerify => Self::Member,
-            Permission::ServiceKeysWrite => Self::Admin,
+            Permission::KeysWrite | Permission::KeysVerify | Permission::ApplicationsWrite => {
+                Self::Member
+            }
+            Permission::ServiceKeysWrite
+            | Permission::ProjectsWrite
+            | Permission::MembersWrite
+            | Permission::OrganizationWrite
+            | Permission::AuditRead => Self::Admin,
+            Permission::OwnersWrite | Permission::OrganizationDelete => Self::Owner,
         };
         self >= weakest
     }

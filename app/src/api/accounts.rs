@@ -1,11 +1,11 @@
-//! The person who is asking, and what they may open.
+//! The person who is asking, and where they are signed in.
 
-use latchkey_domain::api::{Me, Page, Project};
-use latchkey_domain::id::OrganizationId;
+use latchkey_domain::api::{Me, Session};
+use latchkey_domain::id::SessionId;
 use leptos::prelude::*;
 
 #[cfg(feature = "ssr")]
-use super::caller::{caller, page};
+use super::caller::caller;
 use super::{ApiError, Bearer, Body};
 
 /// The signed-in person and their organizations.
@@ -18,17 +18,35 @@ pub async fn get_me() -> Result<Me, ApiError> {
     Ok(latchkey_services::accounts::me(&services, &actor).await?)
 }
 
-/// The projects of an organization.
+/// Where the person is signed in, the latest seen first.
 ///
 /// # Errors
-/// See [`ApiError`]; `not_found` for an organization that the person is not in.
-#[server(prefix = "/api", endpoint = "projects/list", input = Body, output = Body, client = Bearer)]
-pub async fn list_projects(
-    /// Whose projects.
-    organization_id: OrganizationId,
-    /// The `next_cursor` of the page before.
-    cursor: Option<String>,
-) -> Result<Page<Project>, ApiError> {
+/// See [`ApiError`].
+#[server(prefix = "/api", endpoint = "sessions/list", input = Body, output = Body, client = Bearer)]
+pub async fn list_sessions() -> Result<Vec<Session>, ApiError> {
     let (services, actor) = caller().await?;
-    Ok(latchkey_services::projects::list(&services, &actor, organization_id, page(cursor)).await?)
+    Ok(latchkey_services::accounts::list_sessions(&services, &actor).await?)
+}
+
+/// Ends a session of the person, and its access token at once.
+///
+/// # Errors
+/// See [`ApiError`]; `not_found` for somebody else’s.
+#[server(prefix = "/api", endpoint = "sessions/end", input = Body, output = Body, client = Bearer)]
+pub async fn end_session(
+    /// Which session.
+    session_id: SessionId,
+) -> Result<(), ApiError> {
+    let (services, actor) = caller().await?;
+    Ok(latchkey_services::accounts::end_own_session(&services, &actor, session_id).await?)
+}
+
+/// Ends every session of the person but this one.
+///
+/// # Errors
+/// See [`ApiError`].
+#[server(prefix = "/api", endpoint = "sessions/end-others", input = Body, output = Body, client = Bearer)]
+pub async fn end_other_sessions() -> Result<(), ApiError> {
+    let (services, actor) = caller().await?;
+    Ok(latchkey_services::accounts::end_other_sessions(&services, &actor).await?)
 }

@@ -1,6 +1,8 @@
 //! Applications.
 
-use latchkey_domain::api::{Application, ApplicationContext, Page};
+use latchkey_domain::api::{
+    Application, ApplicationContext, ApplicationPatch, ApplicationRequest, Page,
+};
 use latchkey_domain::id::{ApplicationId, ProjectId};
 use leptos::prelude::*;
 
@@ -34,4 +36,47 @@ pub async fn get_application(
 ) -> Result<ApplicationContext, ApiError> {
     let (services, actor) = caller().await?;
     Ok(latchkey_services::applications::context(&services, &actor, application_id).await?)
+}
+
+/// Makes an application.
+///
+/// # Errors
+/// See [`ApiError`]; `forbidden` for viewers.
+#[server(prefix = "/api", endpoint = "applications/create", input = Body, output = Body, client = Bearer)]
+pub async fn create_application(
+    /// Which project.
+    project_id: ProjectId,
+    /// What it shall be.
+    request: ApplicationRequest,
+) -> Result<Application, ApiError> {
+    let (services, actor) = caller().await?;
+    Ok(latchkey_services::applications::create(&services, &actor, project_id, request).await?)
+}
+
+/// Changes an application’s name, description or environment.
+///
+/// # Errors
+/// See [`ApiError`]; `forbidden` for viewers.
+#[server(prefix = "/api", endpoint = "applications/change", input = Body, output = Body, client = Bearer)]
+pub async fn change_application(
+    /// Which application.
+    application_id: ApplicationId,
+    /// What shall change.
+    patch: ApplicationPatch,
+) -> Result<Application, ApiError> {
+    let (services, actor) = caller().await?;
+    Ok(latchkey_services::applications::change(&services, &actor, application_id, patch).await?)
+}
+
+/// Deletes an application, and revokes the keys that are for it alone.
+///
+/// # Errors
+/// See [`ApiError`]; `forbidden` for viewers.
+#[server(prefix = "/api", endpoint = "applications/delete", input = Body, output = Body, client = Bearer)]
+pub async fn delete_application(
+    /// Which application.
+    application_id: ApplicationId,
+) -> Result<(), ApiError> {
+    let (services, actor) = caller().await?;
+    Ok(latchkey_services::applications::delete(&services, &actor, application_id).await?)
 }

@@ -169,7 +169,7 @@ mod server {
             response.set_status(
                 StatusCode::from_u16(problem.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR),
             );
-            if problem.code == ErrorCode::Unauthenticated {
+            if problem.status == 401 {
                 response.insert_header(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
             }
             if problem.status == 503 {

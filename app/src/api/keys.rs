@@ -3,7 +3,7 @@
 use latchkey_domain::api::{CreatedKey, ListedKey, Page};
 use latchkey_domain::id::{ApplicationId, KeyId};
 use latchkey_domain::key::Environment;
-use latchkey_domain::name::KeyName;
+use latchkey_domain::name::Name;
 use leptos::prelude::*;
 
 #[cfg(feature = "ssr")]
@@ -40,7 +40,7 @@ pub async fn create_application_key(
     /// Which application.
     application_id: ApplicationId,
     /// Its name; without one, it is made from the application's.
-    name: Option<KeyName>,
+    name: Option<Name>,
     /// Live or test.
     environment: Environment,
 ) -> Result<CreatedKey, ApiError> {

@@ -5,19 +5,29 @@
 
 mod accounts;
 mod applications;
+mod audit;
 mod bearer;
 mod body;
 #[cfg(feature = "ssr")]
 mod caller;
 mod error;
 mod keys;
+mod members;
 mod organizations;
 mod project_keys;
+mod projects;
 mod telemetry;
 mod usage;
 
-pub use accounts::{GetMe, ListProjects, get_me, list_projects};
-pub use applications::{GetApplication, ListApplications, get_application, list_applications};
+pub use accounts::{
+    EndOtherSessions, EndSession, GetMe, ListSessions, end_other_sessions, end_session, get_me,
+    list_sessions,
+};
+pub use applications::{
+    ChangeApplication, CreateApplication, DeleteApplication, GetApplication, ListApplications,
+    change_application, create_application, delete_application, get_application, list_applications,
+};
+pub use audit::{ListAuditEvents, list_audit_events};
 pub use bearer::Bearer;
 pub use body::{Body, BodyEncoding};
 pub use error::{ApiError, ProblemEncoding};
@@ -25,11 +35,22 @@ pub use keys::{
     CreateApplicationKey, ListApplicationKeys, RevokeKey, create_application_key,
     list_application_keys, revoke_key,
 };
-pub use organizations::{ChangeTier, change_tier};
+pub use members::{
+    AddMember, ChangeMember, ListMembers, RemoveMember, add_member, change_member, list_members,
+    remove_member,
+};
+pub use organizations::{
+    ChangeOrganization, CreateOrganization, DeleteOrganization, change_organization,
+    create_organization, delete_organization,
+};
 pub use project_keys::{
     ArchiveKey, ChangeKey, CreateProjectKey, EndGrace, GetKey, ListProjectKeys, RotateKey,
     UnarchiveKey, archive_key, change_key, create_project_key, end_grace, get_key,
     list_project_keys, rotate_key, unarchive_key,
+};
+pub use projects::{
+    ChangeProject, CreateProject, DeleteProject, ListProjects, change_project, create_project,
+    delete_project, list_projects,
 };
 pub use telemetry::{ListLogs, ListTraces, list_logs, list_traces};
 pub use usage::{

@@ -1,26 +1,50 @@
 //! Organizations.
 
-use latchkey_domain::api::Organization;
+use latchkey_domain::api::{Organization, OrganizationPatch, OrganizationRequest};
 use latchkey_domain::id::OrganizationId;
-use latchkey_domain::tier::Tier;
 use leptos::prelude::*;
 
 #[cfg(feature = "ssr")]
 use super::caller::caller;
 use super::{ApiError, Bearer, Body};
 
-/// Puts an organization on another tier, effective at once. For the instance's administrators.
+/// Makes an organization that the person owns.
 ///
 /// # Errors
-/// See [`ApiError`]; `forbidden` for everybody else.
-#[server(prefix = "/api", endpoint = "organizations/change-tier", input = Body, output = Body, client = Bearer)]
-pub async fn change_tier(
-    /// Which organization.
-    organization_id: OrganizationId,
-    /// Its tier from now on.
-    tier: Tier,
+/// See [`ApiError`]; `invalid`.
+#[server(prefix = "/api", endpoint = "organizations/create", input = Body, output = Body, client = Bearer)]
+pub async fn create_organization(
+    /// What it shall be.
+    request: OrganizationRequest,
 ) -> Result<Organization, ApiError> {
     let (services, actor) = caller().await?;
-    Ok(latchkey_services::organizations::change_tier(&services, &actor, organization_id, tier)
-        .await?)
+    Ok(latchkey_services::organizations::create(&services, &actor, request).await?)
+}
+
+/// Renames an organization, or puts it on another tier, effective at once.
+///
+/// # Errors
+/// See [`ApiError`]; `forbidden`: names are for owners and admins, tiers for the instance’s administrators.
+#[server(prefix = "/api", endpoint = "organizations/change", input = Body, output = Body, client = Bearer)]
+pub async fn change_organization(
+    /// Which organization.
+    organization_id: OrganizationId,
+    /// What shall change.
+    patch: OrganizationPatch,
+) -> Result<Organization, ApiError> {
+    let (services, actor) = caller().await?;
+    Ok(latchkey_services::organizations::change(&services, &actor, organization_id, patch).await?)
+}
+
+/// Deletes an organization with all that is in it, and revokes its keys.
+///
+/// # Errors
+/// See [`ApiError`]; `forbidden` for everybody but owners.
+#[server(prefix = "/api", endpoint = "organizations/delete", input = Body, output = Body, client = Bearer)]
+pub async fn delete_organization(
+    /// Which organization.
+    organization_id: OrganizationId,
+) -> Result<(), ApiError> {
+    let (services, actor) = caller().await?;
+    Ok(latchkey_services::organizations::delete(&services, &actor, organization_id).await?)
 }

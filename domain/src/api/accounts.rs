@@ -3,7 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::Organization;
-use crate::id::UserId;
+use crate::id::{SessionId, UserId};
+use crate::time::Timestamp;
 
 /// The person who is asking.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -21,6 +22,26 @@ pub struct Me {
     pub administrator: bool,
     /// The organizations that they are a member of.
     pub organizations: Vec<Organization>,
+}
+
+/// One sign-in of a person: where and when they were seen.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Session {
+    /// Its id.
+    pub id: SessionId,
+    /// Whether this is the one that asks.
+    pub current: bool,
+    /// When the person signed in.
+    pub created_at: Timestamp,
+    /// When it was last renewed.
+    pub last_seen_at: Timestamp,
+    /// When it ends unless it is renewed.
+    pub expires_at: Timestamp,
+    /// The address that it was last renewed from.
+    pub ip: Option<String>,
+    /// What the browser calls itself.
+    pub user_agent: Option<String>,
 }
 
 /// The body of `POST /refresh` and `POST /logout` of a client that keeps its refresh token itself.

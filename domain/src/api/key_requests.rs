@@ -1,11 +1,12 @@
 //! What a client sends to make, change, rotate and find keys.
 
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Serialize};
 
+use super::present;
 use crate::id::ApplicationId;
 use crate::key::{Environment, KeyKind, KeyStatus};
 use crate::limit::{AllowList, Cidr, ModelName, Period, Rpm, Tokens};
-use crate::name::KeyName;
+use crate::name::Name;
 use crate::permission::ServicePermission;
 use crate::time::Timestamp;
 
@@ -18,7 +19,7 @@ pub const MAX_GRACE_SECONDS: u64 = 604_800;
 #[serde(deny_unknown_fields)]
 pub struct KeyRequest {
     /// The key's name, unique among the project's keys of its kind that are not revoked.
-    pub name: KeyName,
+    pub name: Name,
     /// Live (the default) or test.
     #[serde(default)]
     pub environment: Environment,
@@ -60,7 +61,7 @@ const fn api() -> KeyKind {
 
 impl KeyRequest {
     /// A key of that name and kind without any limit.
-    pub fn new(name: KeyName, kind: KeyKind) -> Self {
+    pub fn new(name: Name, kind: KeyKind) -> Self {
         Self {
             name,
             environment: Environment::Live,
@@ -84,7 +85,7 @@ impl KeyRequest {
 #[serde(deny_unknown_fields)]
 pub struct InferenceKeyRequest {
     /// The key's name, unique among the project's inference keys that are not revoked.
-    pub name: KeyName,
+    pub name: Name,
     /// Live (the default) or test.
     #[serde(default)]
     pub environment: Environment,
@@ -134,7 +135,7 @@ impl From<InferenceKeyRequest> for KeyRequest {
 pub struct KeyPatch {
     /// Another name.
     #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
-    pub name: Option<KeyName>,
+    pub name: Option<Name>,
     /// Requests per minute.
     #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(value_type = Option<Rpm>))]
@@ -163,13 +164,6 @@ pub struct KeyPatch {
     #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(value_type = Option<Timestamp>))]
     pub expires_at: Option<Option<Timestamp>>,
-}
-
-/// A field that is there, be it null; `default` stands for one that is not.
-fn present<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
-    deserializer: D,
-) -> Result<Option<T>, D::Error> {
-    T::deserialize(deserializer).map(Some)
 }
 
 /// The body of `POST …/{id}/rotate`.

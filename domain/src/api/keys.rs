@@ -5,7 +5,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use crate::id::{ApplicationId, KeyId, ProjectId, UserId};
 use crate::key::{Environment, KeyKind, KeyStatus};
 use crate::limit::{AllowList, Cidr, ModelName, Period, Rpm, Tokens};
-use crate::name::KeyName;
+use crate::name::Name;
 use crate::permission::ServicePermission;
 use crate::secret::{KeyHint, SecretKey};
 use crate::time::Timestamp;
@@ -92,7 +92,7 @@ pub struct OldSecret {
 pub struct ApplicationKeyRequest {
     /// The key's name; absent: one is made from the application's name.
     #[serde(default)]
-    pub name: Option<KeyName>,
+    pub name: Option<Name>,
     /// Live (the default) or test.
     #[serde(default)]
     pub environment: Environment,

@@ -1,19 +1,23 @@
 //! The shapes of requests and answers that the API, the server functions and the pages share.
 
 mod accounts;
+mod audit;
 mod key_requests;
 mod keys;
+mod members;
 mod page;
 mod telemetry;
 mod usage;
 mod verify;
 mod workspace;
 
-pub use accounts::{Me, RefreshRequest, Tokens};
+pub use accounts::{Me, RefreshRequest, Session, Tokens};
+pub use audit::{AuditActor, AuditChange, AuditEvent, AuditFilter, AuditTarget};
 pub use key_requests::{
     InferenceKeyRequest, KeyFilter, KeyPatch, KeyRequest, KeySort, MAX_GRACE_SECONDS, RotateRequest,
 };
 pub use keys::{ApiKey, ApplicationKeyRequest, CreatedKey, ListedKey, OldSecret, RevealedSecret};
+pub use members::{ListedMember, Member, MemberPatch, MemberRequest};
 pub use page::{InvalidLimit, Page, PageLimit};
 pub use telemetry::{
     Accepted, IngestedLog, IngestedTrace, LogBatch, LogEntry, TraceBatch, TraceEntry,
@@ -23,6 +27,15 @@ pub use verify::{
     BudgetState, PresentedSecret, RateLimitState, VerifiedKey, VerifyAnswer, VerifyRequest,
 };
 pub use workspace::{
-    Application, ApplicationContext, ApplicationEnvironment, Organization, OrganizationPatch,
-    Project,
+    Application, ApplicationContext, ApplicationEnvironment, ApplicationPatch, ApplicationRequest,
+    Organization, OrganizationPatch, OrganizationRequest, Project, ProjectPatch, ProjectRequest,
 };
+
+use serde::{Deserialize, Deserializer};
+
+/// A field that is there, be it null; `default` stands for one that is not.
+fn present<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
+    deserializer: D,
+) -> Result<Option<T>, D::Error> {
+    T::deserialize(deserializer).map(Some)
+}

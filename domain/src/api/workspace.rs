@@ -2,8 +2,11 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::present;
 use crate::id::{ApplicationId, OrganizationId, ProjectId};
+use crate::name::{Description, Name};
 use crate::role::Role;
+use crate::secret::KeyPrefix;
 use crate::tier::Tier;
 use crate::time::Timestamp;
 
@@ -23,13 +26,26 @@ pub struct Organization {
     pub created_at: Timestamp,
 }
 
-/// The body of `PATCH /v1/organizations/{id}`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+/// The body of `POST /v1/organizations`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(deny_unknown_fields)]
+pub struct OrganizationRequest {
+    /// Its name.
+    pub name: Name,
+}
+
+/// The body of `PATCH /v1/organizations/{id}`. What is absent stays.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct OrganizationPatch {
-    /// What it may use from now on.
-    pub tier: Tier,
+    /// Another name.
+    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    pub name: Option<Name>,
+    /// What it may use from now on. For administrators of the instance.
+    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    pub tier: Option<Tier>,
 }
 
 /// A project: what keys belong to.
@@ -54,12 +70,38 @@ pub struct Project {
     pub created_at: Timestamp,
 }
 
+/// The body of `POST /v1/organizations/{id}/projects`. Everything but the name may be left out.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(deny_unknown_fields)]
+pub struct ProjectRequest {
+    /// Its name.
+    pub name: Name,
+    /// What its keys start with; absent: `lk`.
+    #[serde(default)]
+    pub key_prefix: KeyPrefix,
+}
+
+/// The body of `PATCH /v1/projects/{id}`. What is absent stays.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(deny_unknown_fields)]
+pub struct ProjectPatch {
+    /// Another name.
+    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    pub name: Option<Name>,
+    /// What its new keys start with; those that there are stay as they are.
+    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    pub key_prefix: Option<KeyPrefix>,
+}
+
 /// Where an application runs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum ApplicationEnvironment {
     /// For customers.
+    #[default]
     Production,
     /// For trying releases.
     Staging,
@@ -109,6 +151,37 @@ pub struct Application {
     pub description: String,
     /// Where it runs.
     pub environment: ApplicationEnvironment,
+}
+
+/// The body of `POST /v1/projects/{id}/applications`. Everything but the name may be left out.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(deny_unknown_fields)]
+pub struct ApplicationRequest {
+    /// Its name.
+    pub name: Name,
+    /// What it is for.
+    #[serde(default)]
+    pub description: Description,
+    /// Where it runs; absent: production.
+    #[serde(default)]
+    pub environment: ApplicationEnvironment,
+}
+
+/// The body of `PATCH /v1/applications/{id}`. What is absent stays.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(deny_unknown_fields)]
+pub struct ApplicationPatch {
+    /// Another name.
+    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    pub name: Option<Name>,
+    /// What it is for.
+    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    pub description: Option<Description>,
+    /// Where it runs.
+    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    pub environment: Option<ApplicationEnvironment>,
 }
 
 /// An application with what stands above it, for its page.

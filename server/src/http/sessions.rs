@@ -9,7 +9,7 @@ use latchkey_domain::problem::{ErrorCode, Problem};
 use latchkey_services::accounts::{self, SessionEnd};
 
 use super::auth::bearer;
-use super::client::ClientDevice;
+use super::client::{ClientDevice, ClientIp};
 use super::json::Json;
 use super::origin;
 use super::problem::Refusal;
@@ -81,16 +81,17 @@ pub(crate) async fn refresh(
 )]
 pub(crate) async fn logout(
     State(state): State<AppState>,
+    ClientIp(ip): ClientIp,
     headers: HeaderMap,
     jar: CookieJar,
     body: Bytes,
 ) -> Result<(CookieJar, StatusCode), Refusal> {
     if let Some(token) = bearer(&headers) {
-        accounts::end_session(&state.services, SessionEnd::AccessToken(token)).await?;
+        accounts::end_session(&state.services, SessionEnd::AccessToken(token), ip).await?;
     }
     if let Ok(request) = serde_json::from_slice::<RefreshRequest>(&body) {
         let named = SessionEnd::RefreshToken(&request.refresh_token);
-        accounts::end_session(&state.services, named).await?;
+        accounts::end_session(&state.services, named, ip).await?;
     }
     // Another site can make a browser call this, but it shall not sign anybody out.
     let jar = if origin::is_foreign(&headers, &state.config.public_url) {

@@ -227,6 +227,7 @@ async fn a_key_is_held_up_wherever_it_stands_for_its_owner() {
             otlp("/v1/logs").bearer_auth(key).body("{}"),
             world.get(&keys).bearer_auth(key),
             world.get("/v1/me").bearer_auth(key),
+            world.post("/api/me").bearer_auth(key).json(&json!({})),
             world.post("/v1/keys/verify").bearer_auth(key).json(&json!({"key": "x"})),
         ]
     };

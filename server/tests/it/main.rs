@@ -4,6 +4,8 @@
 #![expect(clippy::unwrap_used, reason = "a test that can't go on stops")]
 
 mod api_keys;
+mod audit;
+mod authorization;
 mod bad_input;
 mod check;
 mod failed_attempts;
@@ -11,6 +13,7 @@ mod ingest;
 mod key_activity;
 mod lifecycle;
 mod limits;
+mod members;
 mod openapi;
 mod otlp;
 mod pages;
@@ -19,8 +22,10 @@ mod quota;
 mod sandbox;
 mod service_keys;
 mod sessions;
+mod sessions_list;
 mod sign_in;
 mod tenancy;
 mod usage;
 mod verify;
+mod workspace;
 mod world;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use latchkey_domain::api::{ApiKey, KeyPatch};
 use latchkey_domain::limit::{AllowList, Cidr, Rpm};
-use latchkey_domain::name::KeyName;
+use latchkey_domain::name::Name;
 use latchkey_domain::problem::{ErrorCode, FieldError};
 use latchkey_domain::time::Timestamp;
 use leptos::prelude::*;
@@ -97,7 +97,7 @@ pub struct KeyForm {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Filled {
     /// The key's name.
-    pub name: KeyName,
+    pub name: Name,
     /// When it stops working.
     pub expires_at: Option<Timestamp>,
     /// Requests per minute.
@@ -156,7 +156,7 @@ impl KeyForm {
     /// What is filled in at `now`; `None` if a field now says why not.
     pub fn read(self, now: Timestamp) -> Option<Filled> {
         let name = self.name.read(|text| {
-            text.unwrap_or_default().parse::<KeyName>().map_err(|error| error.to_string())
+            text.unwrap_or_default().parse::<Name>().map_err(|error| error.to_string())
         });
         let rpm = self.rpm.read(read_rpm);
         let networks = self.networks.read(read_networks);

@@ -5,10 +5,11 @@ use latchkey_domain::api::Organization;
 use latchkey_domain::tier::Tier;
 use leptos::prelude::*;
 
-use crate::api::change_tier;
+use crate::api::change_organization;
 use crate::components::button::{Button, Size, Variant};
 use crate::components::frame::Workspace;
 use crate::components::toast::{ToastAction, Toasts};
+use latchkey_domain::api::OrganizationPatch;
 
 /// The change of one organization's tier, and how far it got.
 #[derive(Clone, Copy)]
@@ -48,7 +49,8 @@ impl TierChange {
         let upgrades = is_larger(tier, self.organization.with_untracked(|it| it.tier));
         _ = self.under_way.try_set(Some(tier));
         leptos::task::spawn_local(async move {
-            let answer = change_tier(organization, tier).await;
+            let patch = OrganizationPatch { tier: Some(tier), ..OrganizationPatch::default() };
+            let answer = change_organization(organization, patch).await;
             _ = self.under_way.try_set(None);
             if answer.is_ok() {
                 let deed = if upgrades { "Upgraded" } else { "Downgraded" };

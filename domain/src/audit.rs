@@ -1,0 +1,166 @@
+//! What an audit log records: who did what to which thing.
+
+use serde::{Deserialize, Serialize};
+
+macro_rules! actions {
+    ($($(#[$doc:meta])* $name:ident = $code:literal, $label:literal;)*) => {
+        /// What was done. The code is `thing.done`.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+        #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+        pub enum AuditAction {
+            $($(#[$doc])* #[serde(rename = $code)] $name,)*
+        }
+
+        impl AuditAction {
+            /// All actions.
+            pub const ALL: &[Self] = &[$(Self::$name),*];
+
+            /// As it stands in JSON and in the database.
+            pub const fn as_str(self) -> &'static str {
+                match self {
+                    $(Self::$name => $code,)*
+                }
+            }
+
+            /// As the pages name it.
+            pub const fn label(self) -> &'static str {
+                match self {
+                    $(Self::$name => $label,)*
+                }
+            }
+        }
+    };
+}
+
+actions! {
+    /// A key was made.
+    KeyCreated = "key.created", "Created key";
+    /// A key's name, limits or expiry changed.
+    KeyChanged = "key.changed", "Changed key";
+    /// A key got a new secret.
+    KeyRotated = "key.rotated", "Rotated key";
+    /// The secret before a rotation was stopped before its time.
+    KeyGraceEnded = "key.grace_ended", "Ended grace period";
+    /// A key was revoked.
+    KeyRevoked = "key.revoked", "Revoked key";
+    /// A key was hidden from lists.
+    KeyArchived = "key.archived", "Archived key";
+    /// A key was shown in lists again.
+    KeyUnarchived = "key.unarchived", "Restored key";
+    /// An application was made.
+    ApplicationCreated = "application.created", "Created application";
+    /// An application's name, description or environment changed.
+    ApplicationChanged = "application.changed", "Changed application";
+    /// An application was deleted, and its keys revoked.
+    ApplicationDeleted = "application.deleted", "Deleted application";
+    /// A project was made.
+    ProjectCreated = "project.created", "Created project";
+    /// A project's name or key prefix changed.
+    ProjectChanged = "project.changed", "Changed project";
+    /// A project was deleted, and its keys revoked.
+    ProjectDeleted = "project.deleted", "Deleted project";
+    /// The organization was made.
+    OrganizationCreated = "organization.created", "Created organization";
+    /// The organization's name changed.
+    OrganizationChanged = "organization.changed", "Changed organization";
+    /// The organization was put on another tier.
+    TierChanged = "organization.tier_changed", "Changed plan";
+    /// The organization was deleted, and its keys revoked.
+    OrganizationDeleted = "organization.deleted", "Deleted organization";
+    /// Somebody who never signed in was invited.
+    MemberInvited = "member.invited", "Invited member";
+    /// Somebody who had signed in before was added.
+    MemberAdded = "member.added", "Added member";
+    /// Somebody who was invited signed in.
+    MemberJoined = "member.joined", "Joined";
+    /// A member's role changed.
+    MemberRoleChanged = "member.role_changed", "Changed role";
+    /// A member was removed, or left.
+    MemberRemoved = "member.removed", "Removed member";
+    /// An invitation was withdrawn.
+    InvitationWithdrawn = "member.invitation_withdrawn", "Withdrew invitation";
+    /// A member signed in.
+    SessionCreated = "session.created", "Signed in";
+    /// A member signed out, or ended a session of theirs.
+    SessionEnded = "session.ended", "Signed out";
+    /// A used refresh token of a member came back, and its session was ended.
+    SessionReuseDetected = "session.reuse_detected", "Refresh token reused";
+}
+
+impl AuditAction {
+    /// The action of that code.
+    pub fn from_code(code: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|action| action.as_str() == code)
+    }
+}
+
+macro_rules! kinds {
+    ($(#[$docs:meta])* $type:ident { $($(#[$doc:meta])* $name:ident = $code:literal,)* }) => {
+        $(#[$docs])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+        #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+        #[serde(rename_all = "snake_case")]
+        pub enum $type {
+            $($(#[$doc])* $name,)*
+        }
+
+        impl $type {
+            /// As it stands in JSON and in the database.
+            pub const fn as_str(self) -> &'static str {
+                match self {
+                    $(Self::$name => $code,)*
+                }
+            }
+
+            /// The kind of that name.
+            pub fn from_name(name: &str) -> Option<Self> {
+                [$(Self::$name),*].into_iter().find(|kind| kind.as_str() == name)
+            }
+        }
+    };
+}
+
+kinds! {
+    /// Who acted.
+    ActorKind {
+        /// A person who was signed in.
+        Person = "person",
+        /// A backend with a service key.
+        ServiceKey = "service_key",
+        /// Latchkey itself.
+        System = "system",
+    }
+}
+
+kinds! {
+    /// What was acted upon.
+    TargetKind {
+        /// The organization itself.
+        Organization = "organization",
+        /// A project.
+        Project = "project",
+        /// An application.
+        Application = "application",
+        /// A key.
+        Key = "key",
+        /// A member, or somebody who was invited.
+        Member = "member",
+        /// A sign-in.
+        Session = "session",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_action_has_a_code_of_its_own() {
+        for action in AuditAction::ALL {
+            assert_eq!(AuditAction::from_code(action.as_str()), Some(*action));
+            let json = serde_json::to_value(action).unwrap();
+            assert_eq!(json, action.as_str());
+        }
+        assert_eq!(AuditAction::from_code("key.stolen"), None);
+    }
+}
