@@ -170,7 +170,7 @@ on_both_databases! {
         let ada = world.pro("ada").await;
         let bob = world.join(&ada, "bob", "admin").await;
         for number in 0..4 {
-            world.advance(Duration::from_secs(60));
+            world.advance(Duration::from_mins(1));
             let who = if number % 2 == 0 { &ada } else { &bob };
             world.create(who, &json!({ "name": format!("key {number}") })).await;
         }

@@ -77,7 +77,7 @@ on_both_databases! {
         let ada = world.sign_in("ada").await;
         let eve = world.sign_in("eve").await;
         let invite = |number: usize| {
-            let who = if number % 2 == 0 { &ada } else { &eve };
+            let who = if number.is_multiple_of(2) { &ada } else { &eve };
             world.invite(who, "bob", "member")
         };
         let answers = futures::future::join_all((0..12).map(invite)).await;

@@ -219,8 +219,8 @@ on_both_databases! {
                 tokio::time::sleep(Duration::from_millis(5 * round)).await;
                 ask(&world, Method::DELETE, &path, &gone, Value::Null, 204).await;
             };
-            let (made, ()) = tokio::join!(futures::future::join_all((0..16).map(make)), delete);
-            for secret in made.into_iter().flatten() {
+            let (secrets, ()) = tokio::join!(futures::future::join_all((0..16).map(make)), delete);
+            for secret in secrets.into_iter().flatten() {
                 problem(world.ingest(&secret).await, 401, "revoked_key").await;
             }
         }

@@ -156,7 +156,7 @@ impl Tenant {
             .collect::<Vec<_>>()
             .join("/");
         if let Some(application) = ids.next() {
-            path.push_str(&format!("?ApplicationId={application}"));
+            path = format!("{path}?ApplicationId={application}");
         }
         let mut body = row.3.to_owned();
         // The longer names first: `$revoked` is no `$r`.
