@@ -86,8 +86,8 @@ impl CallBody {
                 return Err(Refused::invalid(endpoint.prompt(), "Send a text or a list."));
             }
         }
-        let prompt_tokens = prompt.map(estimate::of_prompt).unwrap_or(1)
-            + fields.get("tools").map(|tools| estimate::of_text(&tools.to_string())).unwrap_or(0);
+        let prompt_tokens = prompt.map_or(1, estimate::of_prompt)
+            + fields.get("tools").map_or(0, |tools| estimate::of_text(&tools.to_string()));
         let stream = endpoint != Endpoint::Embeddings && flag(&fields, "stream")?;
         let wants_usage = match fields.get("stream_options") {
             None | Some(Value::Null) => false,
@@ -160,7 +160,7 @@ fn flag(fields: &Map<String, Value>, name: &str) -> Result<bool, Refused> {
 fn count(fields: &Map<String, Value>, name: &str) -> Result<Option<u64>, Refused> {
     match fields.get(name) {
         None | Some(Value::Null) => Ok(None),
-        Some(value) => match value.as_u64().filter(|count| *count <= u64::from(u32::MAX)) {
+        Some(value) => match value.as_u64().filter(|count| u32::try_from(*count).is_ok()) {
             Some(count) => Ok(Some(count)),
             None => Err(Refused::invalid(name, "Use a whole number.")),
         },

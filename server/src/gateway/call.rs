@@ -8,7 +8,8 @@ use axum::http::StatusCode;
 use axum::http::request::Parts;
 use axum::response::{IntoResponse, Response};
 use latchkey_domain::key::KeyKind;
-use latchkey_services::check::{self, Call, Found, TokenNeed};
+use latchkey_services::Error;
+use latchkey_services::check::{self, Call, Denial, Found, TokenNeed};
 
 use super::body::{CallBody, Endpoint};
 use super::error::{ErrorBody, Refused};
@@ -121,14 +122,8 @@ impl Caller {
             Ok(ip) => ip,
             Err(never) => match never {},
         };
-        let found = check::find(&state.services, bearer(&parts.headers)).await;
-        match found {
-            Ok(found) => Ok(Self { found, ip }),
-            Err(denial) => {
-                limits::denied(parts, &denial);
-                Err(denial.into())
-            }
-        }
+        let found = check::identify(&state.services, bearer(&parts.headers), ip).await?;
+        Ok(Self { found, ip })
     }
 
     /// The key.
@@ -153,10 +148,7 @@ impl Caller {
                 limits::admitted(parts, admission.limits);
                 Ok(())
             }
-            Err(denial) => {
-                limits::denied(parts, &denial);
-                Err(denial.into())
-            }
+            Err(denial) => Err(denied(parts, denial)),
         }
     }
 }
@@ -180,16 +172,19 @@ async fn call(
     let reserved = check::reserve(&state.services, caller.found(), asked, need).await;
     let reservation = match reserved {
         Ok(reservation) => reservation,
-        Err(denial) => {
-            limits::denied(parts, &denial);
-            return Err(denial.into());
-        }
+        Err(denial) => return Err(denied(parts, denial)),
     };
     limits::admitted(parts, reservation.limits);
     match answerer {
         Answerer::Sandbox => Ok(sandbox::answer(body, reservation).await),
         Answerer::Upstream(served) => forward::forward(state, &served, body, reservation).await,
     }
+}
+
+fn denied(parts: &Parts, denial: Denial) -> Refused {
+    let error = Error::from(Box::new(denial));
+    limits::refused(parts, &error);
+    error.into()
 }
 
 /// The whole body, within the gateway's size.

@@ -1,12 +1,15 @@
 //! Refusals in OpenAI's shape: `{"error": {"message", "type", "param", "code"}}`.
 
+use std::borrow::Cow;
+
 use axum::Json;
 use axum::http::StatusCode;
-use axum::http::header::RETRY_AFTER;
+use axum::http::header::{RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderName, HeaderValue};
 use axum::response::{IntoResponse, Response};
 use latchkey_domain::outcome::Outcome;
-use latchkey_services::check::Denial;
+use latchkey_domain::problem::{ErrorCode, Problem};
+use latchkey_services::Error;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -34,11 +37,15 @@ struct ErrorDetail {
     /// The field that is wrong.
     param: Option<String>,
     /// The machine-readable reason.
-    code: &'static str,
+    code: Cow<'static, str>,
 }
 
 impl Refused {
-    pub(super) fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {
+    pub(super) fn new(
+        status: StatusCode,
+        code: impl Into<Cow<'static, str>>,
+        message: impl Into<String>,
+    ) -> Self {
         let kind = match status.as_u16() {
             401 => "authentication_error",
             403 => "permission_error",
@@ -46,7 +53,7 @@ impl Refused {
             400..500 => "invalid_request_error",
             _ => "server_error",
         };
-        let error = ErrorDetail { message: message.into(), kind, param: None, code };
+        let error = ErrorDetail { message: message.into(), kind, param: None, code: code.into() };
         Self { status, body: ErrorBody { error }, headers: Vec::new() }
     }
 
@@ -100,13 +107,26 @@ impl Refused {
     }
 }
 
-impl From<Denial> for Refused {
-    fn from(denial: Denial) -> Self {
-        let status = StatusCode::from_u16(denial.outcome.status());
+impl From<Error> for Refused {
+    fn from(error: Error) -> Self {
+        if error.is_fault() {
+            tracing::error!(%error, "a call failed");
+        }
+        let problem = Problem::from(&error);
+        let status = StatusCode::from_u16(problem.status);
         let status = status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        let mut refused = Self::new(status, denial.outcome.as_str(), denial.detail);
-        if denial.outcome == Outcome::ModelNotAllowed {
+        // A code is a word in JSON too.
+        let code = serde_json::to_value(problem.code).unwrap_or_default();
+        let code = code.as_str().unwrap_or_default().to_owned();
+        let mut refused = Self::new(status, code, problem.detail);
+        if problem.code == ErrorCode::Outcome(Outcome::ModelNotAllowed) {
             refused.body.error.param = Some("model".to_owned());
+        }
+        let wait = error.retry_after().or((status == StatusCode::SERVICE_UNAVAILABLE).then_some(1));
+        refused.headers.extend(wait.map(|seconds| (RETRY_AFTER, seconds.into())));
+        if status == StatusCode::UNAUTHORIZED {
+            let challenge = HeaderValue::from_static("Bearer realm=\"latchkey\"");
+            refused.headers.push((WWW_AUTHENTICATE, challenge));
         }
         refused
     }

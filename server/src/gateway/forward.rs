@@ -145,16 +145,14 @@ fn used(bytes: &[u8], prompt_tokens: u64) -> UsedTokens {
     struct Answer {
         usage: Option<Usage>,
     }
-    match serde_json::from_slice::<Answer>(bytes) {
-        Ok(Answer { usage: Some(usage) }) => usage.into(),
-        _ => {
-            let completion = u64::try_from(bytes.len() / 4).unwrap_or_default();
-            UsedTokens {
-                prompt: prompt_tokens,
-                completion,
-                estimated: prompt_tokens.saturating_add(completion),
-            }
-        }
+    if let Ok(Answer { usage: Some(usage) }) = serde_json::from_slice(bytes) {
+        return usage.into();
+    }
+    let completion = u64::try_from(bytes.len() / 4).unwrap_or_default();
+    UsedTokens {
+        prompt: prompt_tokens,
+        completion,
+        estimated: prompt_tokens.saturating_add(completion),
     }
 }
 

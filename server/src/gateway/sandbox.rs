@@ -42,7 +42,7 @@ impl Generated {
         for character in text.chars() {
             match tokens.last_mut() {
                 Some(last) if last.len() + character.len_utf8() <= BYTES_PER_TOKEN => {
-                    last.push(character)
+                    last.push(character);
                 }
                 _ => tokens.push(character.into()),
             }
@@ -202,16 +202,18 @@ impl<'a> Frame<'a> {
     }
 }
 
+/// How many numbers a vector shall have; none: what the client says is no such number.
+fn dimensions(body: &CallBody) -> Option<u64> {
+    match body.field("dimensions") {
+        None | Some(Value::Null) => Some(DIMENSIONS),
+        Some(value) => value.as_u64().filter(|count| (1..=MOST_DIMENSIONS).contains(count)),
+    }
+}
+
 async fn embed(body: &CallBody, reservation: Reservation) -> Response {
-    let dimensions = match body.field("dimensions") {
-        None | Some(Value::Null) => DIMENSIONS,
-        Some(value) => match value.as_u64().filter(|count| (1..=MOST_DIMENSIONS).contains(count)) {
-            Some(count) => count,
-            None => {
-                let message = format!("Use a whole number from 1 to {MOST_DIMENSIONS}.");
-                return Refused::invalid("dimensions", message).into_response();
-            }
-        },
+    let Some(dimensions) = dimensions(body) else {
+        let message = format!("Use a whole number from 1 to {MOST_DIMENSIONS}.");
+        return Refused::invalid("dimensions", message).into_response();
     };
     let encoded = body.field("encoding_format").is_some_and(|format| format == "base64");
     let nothing = Value::Null;

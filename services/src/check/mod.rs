@@ -33,6 +33,7 @@ pub(crate) use windows::Windows;
 use admit::{Need, TakenTokens};
 
 use crate::digest::KeyDigest;
+use crate::error::Error;
 use crate::services::Services;
 use crate::usage::{TokenCounts, Use};
 
@@ -88,14 +89,38 @@ impl Found {
 /// With a cached record, of a project in use, and no token budget this neither waits nor asks the database.
 ///
 /// # Errors
-/// The [`Denial`] with the outcome.
+/// `Denied` with the outcome; `TooManyFailures` instead, if it is that the key is malformed or unknown, and the
+/// call's address has had too many of these.
 pub async fn check(
     services: &Services,
     presented: Option<&str>,
     call: Call<'_>,
-) -> Result<Admission, Denial> {
-    let found = find(services, presented).await?;
-    admit(services, &found, call).await
+) -> Result<Admission, Error> {
+    let found = identify(services, presented, call.ip).await?;
+    Ok(admit(services, &found, call).await.map_err(Box::new)?)
+}
+
+/// Finds the key that authenticates a call from `ip`.
+///
+/// # Errors
+/// `Denied` if there is no secret, it is malformed or unknown, or the store can't be asked;
+/// `TooManyFailures` instead, if it is malformed or unknown and the address has had too many of these.
+pub async fn identify(
+    services: &Services,
+    presented: Option<&str>,
+    ip: Option<IpAddr>,
+) -> Result<Found, Error> {
+    find(services, presented).await.map_err(|denial| failed(services, ip, denial))
+}
+
+/// What a call is refused with whose key was not found. Guesses count against their address.
+fn failed(services: &Services, ip: Option<IpAddr>, denial: Denial) -> Error {
+    let guessed = matches!(denial.outcome, Outcome::MalformedKey | Outcome::UnknownKey);
+    let counted = guessed.then(|| services.failed_keys.count(ip, services.clock.monotonic()));
+    match counted {
+        Some(Err(full)) => full.into(),
+        _ => Box::new(denial).into(),
+    }
 }
 
 /// Finds the key that has a secret.

@@ -128,10 +128,10 @@ async fn the_seeds_commands_work_with_only_host_and_key_changed() {
     assert_eq!(answer.headers()["x-ratelimit-limit-tokens"], "200000");
     let answer: Value = answer.json().await.unwrap();
     assert_eq!(answer["choices"][0]["message"]["content"], "Hi");
-    let seen = gateway.upstream.seen().remove(0);
-    assert_eq!(seen.path, "chat/completions");
-    assert_eq!(seen.body["model"], "Qwen/Qwen3.6-27B", "the upstream's own name");
-    assert!(seen.headers.get("authorization").is_none(), "no key of a client reaches an upstream");
+    let call = gateway.upstream.seen().remove(0);
+    assert_eq!(call.path, "chat/completions");
+    assert_eq!(call.body["model"], "Qwen/Qwen3.6-27B", "the upstream's own name");
+    assert!(call.headers.get("authorization").is_none(), "no key of a client reaches an upstream");
     let path = format!("/v1/inference/keys/{id}/usage?range=1h");
     let used = gateway.world.json(&path, &gateway.ada.jwt).await;
     assert_eq!(used["totals"]["prompt_tokens"], 7, "as the upstream counts");

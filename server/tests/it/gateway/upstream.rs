@@ -76,6 +76,13 @@ struct Guard {
     done: bool,
 }
 
+impl Guard {
+    /// The stream has come to its end.
+    fn finish(mut self) {
+        self.done = true;
+    }
+}
+
 impl Drop for Guard {
     fn drop(&mut self) {
         if !self.done {
@@ -125,7 +132,7 @@ enum After {
 
 fn events(upstream: &Upstream, parts: Vec<Bytes>, after: After) -> Response {
     let guard = Guard { upstream: upstream.clone(), done: false };
-    let stream = futures::stream::unfold((0_usize, guard), move |(at, mut guard)| {
+    let stream = futures::stream::unfold((0_usize, guard), move |(at, guard)| {
         let part = parts.get(at).cloned();
         let first = parts.first().cloned();
         async move {
@@ -134,11 +141,10 @@ fn events(upstream: &Upstream, parts: Vec<Bytes>, after: After) -> Response {
             }
             match after {
                 After::End => {
-                    guard.done = true;
+                    guard.finish();
                     None
                 }
                 After::Break => {
-                    guard.done = true;
                     // So that what came before is on its way.
                     tokio::time::sleep(Duration::from_millis(50)).await;
                     Some((Err(std::io::Error::other("broken off")), (at, guard)))
