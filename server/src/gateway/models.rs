@@ -42,7 +42,7 @@ pub(crate) struct ModelList {
         (status = 200, description = "The models", body = ModelList),
         (status = 401, description = "Why the key was refused", body = ErrorBody),
         (status = 403, description = "`wrong_scope`, `ip_not_allowed`", body = ErrorBody),
-        (status = 429, description = "Which limit was reached", body = ErrorBody),
+        (status = 429, description = "Which limit was reached, or `too_many_failures`", body = ErrorBody),
     ),
     security(("bearer_key" = [])),
 )]
@@ -67,7 +67,7 @@ pub(crate) async fn list_models(State(state): State<AppState>, request: Request)
         (status = 401, description = "Why the key was refused", body = ErrorBody),
         (status = 403, description = "`wrong_scope`, `ip_not_allowed`", body = ErrorBody),
         (status = 404, description = "`model_not_found`", body = ErrorBody),
-        (status = 429, description = "Which limit was reached", body = ErrorBody),
+        (status = 429, description = "Which limit was reached, or `too_many_failures`", body = ErrorBody),
     ),
     security(("bearer_key" = [])),
 )]
