@@ -11,6 +11,7 @@ pub mod empty_state;
 pub mod environment_tag;
 pub mod error_state;
 pub mod field;
+pub mod form;
 pub mod frame;
 pub mod icon;
 pub mod mark;

@@ -1,9 +1,12 @@
 //! What stands around every page of a signed-in person: navigation, top bar, and the `main` landmark.
 
 mod account_menu;
+mod address;
 mod drawer;
+mod new;
 mod offline_bar;
 mod page_head;
+mod paths;
 mod sidebar;
 mod switcher;
 mod top_bar;
@@ -11,15 +14,19 @@ mod workspace;
 
 use leptos::prelude::*;
 use leptos_router::components::Outlet;
-use leptos_router::hooks::use_location;
 
+pub use address::{keep_address, use_place};
+pub use new::{Making, PrefixField};
 pub use page_head::{PageHead, Section};
-pub use workspace::{
-    Workspace, WorkspaceData, api_keys_path, application_path, applications_path, plan_path,
+pub use paths::{
+    api_keys_path, application_path, applications_path, audit_path, bare_path, plan_path,
+    project_settings_path,
 };
+pub use workspace::{Workspace, WorkspaceData};
 
 use crate::session;
 use drawer::Drawer;
+use new::NewDialogs;
 use offline_bar::OfflineBar;
 use page_head::Crumbs;
 use sidebar::Sidebar;
@@ -30,6 +37,7 @@ use top_bar::TopBar;
 pub fn Frame() -> impl IntoView {
     Workspace::provide();
     Crumbs::provide();
+    Making::provide();
     let drawer = RwSignal::new(false);
     Effect::new(move |_| session::follow_other_tabs());
     focus_heading_on_navigation();
@@ -52,19 +60,20 @@ pub fn Frame() -> impl IntoView {
             </div>
         </div>
         <Drawer open=drawer/>
+        <NewDialogs/>
     }
 }
 
 /// After a change of page, focus and with it a screen reader stand at the new heading.
 fn focus_heading_on_navigation() {
-    let path = use_location().pathname;
+    let place = use_place();
     Effect::new(move |before: Option<String>| {
-        let path = path.get();
-        if before.is_some_and(|before| before != path) {
+        let place = place.get();
+        if before.is_some_and(|before| before != place) {
             request_animation_frame(|| {
                 super::focus(document().query_selector("h1").ok().flatten());
             });
         }
-        path
+        place
     });
 }

@@ -2,10 +2,9 @@
 
 use latchkey_domain::id::ProjectId;
 use leptos::prelude::*;
-use leptos_router::hooks::use_location;
 
 use super::switcher::{Switcher, SwitcherLook};
-use super::{Workspace, api_keys_path, applications_path, plan_path};
+use super::{Workspace, api_keys_path, applications_path, plan_path, use_place};
 use crate::components::icon::{Glyph, Icon};
 use crate::components::mark::Logo;
 
@@ -84,10 +83,10 @@ pub(super) fn Navigation(
 /// The pages of the settings, beneath them while one is open.
 #[component]
 fn SettingsPages(room: Room, workspace: Workspace) -> impl IntoView {
-    let path = use_location().pathname;
+    let place = use_place();
     let plan = Memo::new(move |_| {
         let plan = workspace.project_id().map(plan_path)?;
-        path.with(|path| *path == plan).then_some(plan)
+        place.with(|place| *place == plan).then(|| workspace.address(&plan))
     });
     let (size, narrow) = match room {
         Room::Column => ("h-7 text-table", "max-xl:hidden"),
@@ -120,14 +119,13 @@ fn NavLink(
     #[prop(optional)]
     has_pages: bool,
 ) -> impl IntoView {
-    let path = use_location().pathname;
+    let place = use_place();
     let first =
         move || workspace.with(|data| data.projects.first().map(|project| project.id)).flatten();
-    let href = Memo::new(move |_| {
-        workspace.project_id().or_else(first).map_or_else(|| "/".to_owned(), to)
-    });
+    let path = Memo::new(move |_| workspace.project_id().or_else(first).map(to));
+    let href = move || path.get().map_or_else(|| "/".to_owned(), |path| workspace.address(&path));
     let chosen = Memo::new(move |_| {
-        href.with(|href| href != "/" && path.with(|path| path.starts_with(href)))
+        path.get().is_some_and(|path| place.with(|place| place.starts_with(&path)))
     });
     let (size, words) = room.link();
     // Where the page beneath is in sight, it alone is marked.

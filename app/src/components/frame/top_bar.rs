@@ -61,7 +61,7 @@ fn Breadcrumb() -> impl IntoView {
                 {move || {
                     workspace
                         .project()
-                        .map(|it| view! { <Crumb><CrumbLink href=applications_path(it.id)>{it.name}</CrumbLink></Crumb> })
+                        .map(|it| view! { <Crumb><CrumbLink href=workspace.address(&applications_path(it.id))>{it.name}</CrumbLink></Crumb> })
                 }}
                 {move || {
                     crumbs

@@ -9,7 +9,6 @@ use latchkey_domain::id::{ApplicationId, ProjectId};
 use latchkey_domain::problem::{ErrorCode, Problem};
 use latchkey_domain::role::Permission;
 use leptos::prelude::*;
-use leptos_router::hooks::use_params_map;
 
 use self::telemetry::Telemetry;
 use crate::api::{ApiError, get_application, list_application_keys};
@@ -27,22 +26,18 @@ use crate::pages::keys::scope::ViewerNote;
 use crate::pages::keys::table::KeyList;
 use crate::pages::keys::{Desk, KeyDialogs, KeyScope};
 use crate::pages::not_found::NotFound;
+use crate::pages::{application_of_address, project_of_address};
 
 /// The page. A path that names no application is answered like one that names a stranger's.
 #[component]
 pub fn ApplicationPage() -> impl IntoView {
     Clock::provide();
-    let params = use_params_map();
-    let ids = Memo::new(move |_| {
-        params.with(|params| {
-            let project = params.get_str("project")?.parse::<ProjectId>().ok()?;
-            let application = params.get_str("application")?.parse::<ApplicationId>().ok()?;
-            Some((project, application))
-        })
-    });
-    move || match ids.get() {
-        Some((project, application)) => view! { <Application project application/> }.into_any(),
-        None => view! { <NotFound/> }.into_any(),
+    let (project, application) = (project_of_address(), application_of_address());
+    move || match (project.get(), application.get()) {
+        (Some(project), Some(application)) => {
+            view! { <Application project application/> }.into_any()
+        }
+        _ => view! { <NotFound/> }.into_any(),
     }
 }
 

@@ -98,10 +98,10 @@ fn Plan(organization: Signal<Organization>, workspace: Workspace) -> impl IntoVi
 
 /// What the page is part of: the settings, which open with it.
 fn settings() -> Signal<Section> {
-    let project = project_of_address();
+    let workspace = expect_context::<Workspace>();
     Signal::derive(move || {
-        let href = project.get().map(plan_path).unwrap_or_default();
-        Section { title: "Settings", href }
+        let href = workspace.project_id().map(plan_path).unwrap_or_default();
+        Section { title: "Settings", href: workspace.address(&href) }
     })
 }
 
