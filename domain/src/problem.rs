@@ -25,6 +25,8 @@ pub enum ErrorCode {
     Conflict,
     /// 409: the project has as many active keys as its tier allows.
     TierLimitReached,
+    /// 409: an organization keeps at least one owner.
+    LastOwner,
     /// 409: this `Idempotency-Key` has made `key_id` already.
     IdempotencyReplay,
     /// 422: this `Idempotency-Key` came with another body before.
@@ -46,7 +48,7 @@ pub enum ErrorCode {
 
 impl ErrorCode {
     /// All codes but the outcomes'.
-    pub const OWN: [Self; 15] = [
+    pub const OWN: [Self; 16] = [
         Self::Malformed,
         Self::Unauthenticated,
         Self::Forbidden,
@@ -56,6 +58,7 @@ impl ErrorCode {
         Self::NameTaken,
         Self::Conflict,
         Self::TierLimitReached,
+        Self::LastOwner,
         Self::IdempotencyReplay,
         Self::IdempotencyMismatch,
         Self::TooLarge,
@@ -73,9 +76,11 @@ impl ErrorCode {
             Self::NotFound => 404,
             Self::MethodNotAllowed => 405,
             Self::Timeout => 408,
-            Self::NameTaken | Self::Conflict | Self::TierLimitReached | Self::IdempotencyReplay => {
-                409
-            }
+            Self::NameTaken
+            | Self::Conflict
+            | Self::TierLimitReached
+            | Self::LastOwner
+            | Self::IdempotencyReplay => 409,
             Self::TooLarge => 413,
             Self::UnsupportedMediaType => 415,
             Self::Invalid | Self::IdempotencyMismatch => 422,

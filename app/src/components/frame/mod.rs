@@ -4,6 +4,7 @@ mod account_menu;
 mod drawer;
 mod offline_bar;
 mod page_head;
+mod settings;
 mod sidebar;
 mod switcher;
 mod top_bar;
@@ -13,7 +14,11 @@ use leptos::prelude::*;
 use leptos_router::components::Outlet;
 use leptos_router::hooks::use_location;
 
-pub use page_head::{PageHead, Section};
+pub use page_head::{About, PageHead, Section};
+pub use settings::{
+    SESSIONS_PATH, members_path, organization_path, project_settings_path, service_keys_path,
+    settings_section,
+};
 pub use workspace::{
     Workspace, WorkspaceData, api_keys_path, application_path, applications_path, plan_path,
 };
@@ -22,13 +27,14 @@ use crate::session;
 use drawer::Drawer;
 use offline_bar::OfflineBar;
 use page_head::Crumbs;
+use settings::SettingsBar;
 use sidebar::Sidebar;
 use top_bar::TopBar;
 
 /// The frame, with the page in it.
 #[component]
 pub fn Frame() -> impl IntoView {
-    Workspace::provide();
+    let workspace = Workspace::provide();
     Crumbs::provide();
     let drawer = RwSignal::new(false);
     Effect::new(move |_| session::follow_other_tabs());
@@ -47,6 +53,7 @@ pub fn Frame() -> impl IntoView {
                 <OfflineBar/>
                 <TopBar drawer/>
                 <main id="main" tabindex="-1" class="mx-auto w-full max-w-[75rem] grow px-4 pt-5 pb-12 outline-none md:px-8 md:pt-6">
+                    <SettingsBar workspace/>
                     <Outlet/>
                 </main>
             </div>

@@ -6,6 +6,7 @@ pub mod trace_row;
 
 use latchkey_domain::api::{ApplicationContext, ListedKey};
 use latchkey_domain::id::{ApplicationId, ProjectId};
+use latchkey_domain::key::KeyKind;
 use latchkey_domain::problem::{ErrorCode, Problem};
 use latchkey_domain::role::Permission;
 use leptos::prelude::*;
@@ -233,7 +234,8 @@ fn Sections(
     let scope = Signal::derive(move || {
         let ApplicationContext { application, project, organization } = context.get();
         let applications = vec![application.clone()];
-        KeyScope { project, organization, only: Some(application), applications }
+        let only = Some(application);
+        KeyScope { kind: KeyKind::Api, project, organization, only, applications }
     });
     let desk = Desk::new(keys, scope, creating, counted);
     view! {

@@ -40,7 +40,8 @@ pub struct Entry {
 }
 
 impl Entry {
-    fn new(value: String) -> Self {
+    /// A field in which `value` is written at first.
+    pub fn new(value: String) -> Self {
         let before = StoredValue::new(value.clone());
         let entry = Self { value: RwSignal::new(value), error: RwSignal::new(None), before };
         Effect::new(move || {
@@ -50,11 +51,13 @@ impl Entry {
         entry
     }
 
-    fn refuse(self, message: impl Into<String>) {
+    /// Says what is wrong.
+    pub fn refuse(self, message: impl Into<String>) {
         self.error.set(Some(message.into()));
     }
 
-    fn is_changed(self) -> bool {
+    /// Whether something else is written than at first, tracked.
+    pub fn is_changed(self) -> bool {
         self.value.with(|text| self.before.with_value(|before| text.trim() != before))
     }
 
@@ -65,7 +68,7 @@ impl Entry {
     }
 
     /// What `read` makes of what is written; else the field says why not.
-    fn read<T>(self, read: impl FnOnce(Option<String>) -> Result<T, String>) -> Option<T> {
+    pub fn read<T>(self, read: impl FnOnce(Option<String>) -> Result<T, String>) -> Option<T> {
         read(self.text()).map_err(|message| self.refuse(message)).ok()
     }
 }
