@@ -1,6 +1,7 @@
 //! What the server tells the pages about the request and about itself, as Leptos contexts.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
@@ -26,6 +27,10 @@ pub struct SiteAssets {
 /// The id under which the log has this request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RequestId(pub String);
+
+/// The address that the request came from, if it is known; on the server alone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ClientAddress(pub Option<IpAddr>);
 
 /// The ways to sign in that this server offers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

@@ -16,6 +16,6 @@ pub mod session;
 pub mod shell;
 pub mod theme;
 
-pub use context::{PublicUrl, RequestId, SignIn, SiteAssets, ThemeChoice};
+pub use context::{ClientAddress, PublicUrl, RequestId, SignIn, SiteAssets, ThemeChoice};
 pub use routes::App;
 pub use shell::shell;

@@ -101,8 +101,7 @@ impl utoipa::ToSchema for Name {}
 /// What a thing is for, in a few sentences: at most 500 characters. Line breaks are kept, other control
 /// characters are refused.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Serialize)]
-#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
-pub struct Description(#[cfg_attr(feature = "openapi", schema(max_length = 500))] String);
+pub struct Description(String);
 
 /// Why a text can't be a description; the words stand at the field.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -145,6 +144,20 @@ impl<'de> Deserialize<'de> for Description {
         String::deserialize(deserializer)?.parse().map_err(de::Error::custom)
     }
 }
+
+#[cfg(feature = "openapi")]
+impl utoipa::PartialSchema for Description {
+    fn schema() -> utoipa::openapi::RefOr<utoipa::openapi::schema::Schema> {
+        utoipa::openapi::ObjectBuilder::new()
+            .schema_type(utoipa::openapi::schema::Type::String)
+            .max_length(Some(Self::MAX_CHARACTERS))
+            .description(Some("At most 500 characters, line breaks allowed"))
+            .into()
+    }
+}
+
+#[cfg(feature = "openapi")]
+impl utoipa::ToSchema for Description {}
 
 #[cfg(test)]
 mod tests {

@@ -13,6 +13,7 @@ mod m20261121_000005_create_instance;
 mod m20261121_000006_extend_keys;
 mod m20261121_000007_create_usage;
 mod m20261121_000008_index_sandbox;
+mod m20261121_000009_people;
 
 pub use sea_orm_migration::MigratorTrait;
 use sea_orm_migration::prelude::*;
@@ -32,6 +33,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261121_000006_extend_keys::Migration),
             Box::new(m20261121_000007_create_usage::Migration),
             Box::new(m20261121_000008_index_sandbox::Migration),
+            Box::new(m20261121_000009_people::Migration),
         ]
     }
 }

@@ -35,6 +35,47 @@ struct Serve {
 pub enum Command {
     /// Serve the dashboard, the API and the ingest endpoints.
     Serve(Box<Settings>),
+    /// Look after the audit logs.
+    #[command(subcommand)]
+    Audit(Audit),
+}
+
+/// What to do with the audit logs.
+#[derive(Debug, Subcommand)]
+pub enum Audit {
+    /// Read every organization's audit log and name the rows that were altered or removed. Fails if there
+    /// are any. Servers may run meanwhile.
+    Verify(Storage),
+}
+
+/// Where what is stored is.
+#[derive(Debug, Clone, Args)]
+pub struct Storage {
+    /// Where the database and the secrets made on first start are kept.
+    #[arg(long = "latchkey-data-dir", env = "LATCHKEY_DATA_DIR", default_value = "./data")]
+    pub data_dir: PathBuf,
+
+    /// `sqlite://path` or `postgres://…` [default: latchkey.db in the data folder].
+    #[arg(long = "database-url", env = "DATABASE_URL", hide_env_values = true)]
+    pub database_url: Option<String>,
+
+    /// The key of the keys' digests, at least 32 bytes [default: a file in the data folder].
+    #[arg(long = "latchkey-pepper", env = "LATCHKEY_PEPPER", hide_env_values = true)]
+    pub pepper: Option<String>,
+}
+
+impl Storage {
+    /// The database's URL.
+    pub fn database_url(&self) -> String {
+        self.database_url
+            .clone()
+            .unwrap_or_else(|| format!("sqlite://{}", self.data_dir.join("latchkey.db").display()))
+    }
+
+    /// The file that the pepper is in unless it is set.
+    pub fn pepper_file(&self) -> PathBuf {
+        self.data_dir.join("pepper")
+    }
 }
 
 /// The settings of `latchkey serve`.
@@ -48,13 +89,9 @@ pub struct Settings {
     #[arg(long = "latchkey-public-url", env = "LATCHKEY_PUBLIC_URL")]
     pub public_url: Option<String>,
 
-    /// Where the database and the secrets made on first start are kept.
-    #[arg(long = "latchkey-data-dir", env = "LATCHKEY_DATA_DIR", default_value = "./data")]
-    pub data_dir: PathBuf,
-
-    /// `sqlite://path` or `postgres://…` [default: latchkey.db in the data folder].
-    #[arg(long = "database-url", env = "DATABASE_URL", hide_env_values = true)]
-    pub database_url: Option<String>,
+    /// Where what is stored is.
+    #[command(flatten)]
+    pub storage: Storage,
 
     /// The client id of the GitHub OAuth app. Without one, on loopback, sign-in is local.
     #[arg(long = "latchkey-github-client-id", env = "LATCHKEY_GITHUB_CLIENT_ID")]
@@ -95,10 +132,6 @@ pub struct Settings {
     /// What access tokens are signed with, at least 32 bytes [default: a file in the data folder].
     #[arg(long = "latchkey-jwt-secret", env = "LATCHKEY_JWT_SECRET", hide_env_values = true)]
     pub jwt_secret: Option<String>,
-
-    /// The key of the keys' digests, at least 32 bytes [default: a file in the data folder].
-    #[arg(long = "latchkey-pepper", env = "LATCHKEY_PEPPER", hide_env_values = true)]
-    pub pepper: Option<String>,
 
     /// Seconds that an access token is good.
     #[arg(

@@ -4,6 +4,7 @@
 //! does stands there, not here.
 
 pub mod assets;
+pub mod audit;
 pub mod cli;
 pub mod config;
 pub mod edge;

@@ -2,12 +2,13 @@
 
 use clap::Parser;
 use latchkey_server::cli::{Cli, Command};
-use latchkey_server::{logging, serve};
+use latchkey_server::{audit, logging, serve};
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
     logging::start();
     match Cli::parse().command() {
         Command::Serve(settings) => serve::serve(*settings).await,
+        Command::Audit(command) => audit::run(command).await,
     }
 }

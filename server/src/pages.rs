@@ -4,11 +4,12 @@ use axum::extract::{Request, State};
 use axum::http::header::{ACCEPT, COOKIE};
 use axum::http::{HeaderMap, Method, StatusCode};
 use axum::response::{IntoResponse, Response};
-use latchkey_app::{PublicUrl, SignIn, SiteAssets, ThemeChoice};
+use latchkey_app::{ClientAddress, PublicUrl, SignIn, SiteAssets, ThemeChoice};
 use leptos::prelude::provide_context;
 
 use crate::assets;
 use crate::config;
+use crate::http::client::ClientIp;
 use crate::http::request_id::RequestId;
 use crate::state::AppState;
 
@@ -21,8 +22,16 @@ pub(crate) async fn page(State(state): State<AppState>, request: Request) -> Res
 }
 
 /// Runs a server function.
-pub(crate) async fn server_function(State(state): State<AppState>, request: Request) -> Response {
-    let contexts = contexts(&state, &request);
+pub(crate) async fn server_function(
+    State(state): State<AppState>,
+    ClientIp(ip): ClientIp,
+    request: Request,
+) -> Response {
+    let site = contexts(&state, &request);
+    let contexts = move || {
+        site();
+        provide_context(ClientAddress(ip));
+    };
     leptos_axum::handle_server_fns_with_context(contexts, request).await.into_response()
 }
 

@@ -18,9 +18,9 @@ use utoipa_axum::routes;
 
 use crate::http::problem::Refusal;
 use crate::http::{
-    api_keys, applications, docs, health, inference_keys, keys, limits, me, organizations, problem,
-    projects, request_id, security_headers, server_functions, sessions, telemetry, trace, usage,
-    verify,
+    api_keys, applications, audit, docs, health, inference_keys, keys, limits, me, members,
+    organizations, problem, projects, request_id, security_headers, server_functions, sessions,
+    telemetry, trace, usage, verify,
 };
 use crate::state::AppState;
 use crate::{ingest, oauth, pages};
@@ -46,12 +46,16 @@ fn api() -> OpenApiRouter<AppState> {
         .routes(routes!(inference_keys::rotate))
         .routes(routes!(inference_keys::archive))
         .routes(routes!(inference_keys::unarchive))
-        .routes(routes!(organizations::list))
-        .routes(routes!(organizations::get, organizations::change))
-        .routes(routes!(projects::list))
-        .routes(routes!(projects::get))
-        .routes(routes!(applications::list))
-        .routes(routes!(applications::get))
+        .routes(routes!(organizations::list, organizations::create))
+        .routes(routes!(organizations::get, organizations::change, organizations::delete))
+        .routes(routes!(members::list, members::add))
+        .routes(routes!(members::change, members::remove))
+        .routes(routes!(audit::list))
+        .routes(routes!(audit::export))
+        .routes(routes!(projects::list, projects::create))
+        .routes(routes!(projects::get, projects::change, projects::delete))
+        .routes(routes!(applications::list, applications::create))
+        .routes(routes!(applications::get, applications::change, applications::delete))
         .routes(routes!(telemetry::list_traces))
         .routes(routes!(telemetry::list_logs))
         .routes(routes!(usage::of_key))

@@ -122,7 +122,7 @@ async fn purge_expired(services: &Services) -> Result<(), Error> {
     keys::purge_idempotency_keys(services).await
 }
 
-/// Deletes what test keys brought a day ago: at the start, then every minute, until the server stops. It has a
+/// Deletes what test keys brought a day ago, and what deleted applications sent: at the start, then every minute, until the server stops. It has a
 /// task of its own, so that a large purge keeps no counter waiting.
 async fn purge_sandbox(services: Services, mut stopped: watch::Receiver<bool>) {
     let mut purge = tokio::time::interval(PURGE_SANDBOX_EVERY);
@@ -131,6 +131,9 @@ async fn purge_sandbox(services: Services, mut stopped: watch::Receiver<bool>) {
             purge.tick().await;
             if let Err(error) = telemetry::purge_sandbox(&services).await {
                 tracing::warn!(%error, "the sandbox could not be purged; it is tried again in a minute");
+            }
+            if let Err(error) = telemetry::purge_deleted(&services).await {
+                tracing::warn!(%error, "deleted applications could not be purged; it is tried again in a minute");
             }
         }
     };

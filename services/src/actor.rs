@@ -1,5 +1,6 @@
 //! Who is asking.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use latchkey_domain::id::{SessionId, UserId};
@@ -9,7 +10,11 @@ use crate::error::Error;
 
 /// Who is asking: known, and checked a moment ago. Only [`crate::accounts::authenticate`] makes one.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Actor(pub(crate) Who);
+pub struct Actor {
+    pub(crate) who: Who,
+    /// Where the call comes from.
+    pub(crate) ip: Option<IpAddr>,
+}
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Who {
@@ -33,7 +38,7 @@ impl Actor {
     /// # Errors
     /// `Forbidden` for a service key: this is for people.
     pub const fn person(&self) -> Result<&Person, Error> {
-        match &self.0 {
+        match &self.who {
             Who::Person(person) => Ok(person),
             Who::ServiceKey(_) => Err(Error::Forbidden(NOT_FOR_SERVICE_KEYS)),
         }
@@ -41,7 +46,7 @@ impl Actor {
 
     /// The person who asks, or who made the service key that asks.
     pub(crate) fn author(&self) -> UserId {
-        match &self.0 {
+        match &self.who {
             Who::Person(person) => person.user,
             Who::ServiceKey(key) => key.created_by,
         }
@@ -49,7 +54,7 @@ impl Actor {
 
     /// Tells this caller from every other.
     pub(crate) fn caller(&self) -> String {
-        match &self.0 {
+        match &self.who {
             Who::Person(person) => person.user.to_string(),
             Who::ServiceKey(key) => key.id.to_string(),
         }

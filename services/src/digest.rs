@@ -32,6 +32,15 @@ impl Pepper {
         KeyDigest(mac.finalize().into_bytes().into())
     }
 
+    /// A link of a chain: HMAC-SHA-256 over the link before and `content`, under a key of its own that is made
+    /// from the pepper.
+    pub(crate) fn chain(&self, before: &[u8], content: &[u8]) -> [u8; 32] {
+        let mut mac = Self::new(&self.digest("latchkey audit chain").0).0;
+        mac.update(before);
+        mac.update(content);
+        mac.finalize().into_bytes().into()
+    }
+
     /// Tells this pepper from another without giving it away: the first 16 bytes of a digest that no key
     /// can have, as text.
     pub(crate) fn fingerprint(&self) -> String {

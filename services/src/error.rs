@@ -29,6 +29,9 @@ pub enum Error {
     /// 409: the state that the thing is in does not allow this; the sentence says why.
     #[error("{0}")]
     Conflict(&'static str),
+    /// 409: an organization keeps at least one owner.
+    #[error("the last owner can’t go")]
+    LastOwner,
     /// 409: this idempotency key has made a key already.
     #[error("this was done before")]
     IdempotencyReplay(KeyId),
@@ -98,6 +101,11 @@ impl From<DbErr> for Error {
     }
 }
 
+/// Whether a row stood where another with the same key was to be inserted.
+pub(crate) fn is_unique_violation(error: &DbErr) -> bool {
+    matches!(error.sql_err(), Some(sea_orm::SqlErr::UniqueConstraintViolation(_)))
+}
+
 /// Whether the database was away or too busy, rather than asked for something wrong.
 fn is_outage(error: &sea_orm::sqlx::Error) -> bool {
     use sea_orm::sqlx::Error as Sqlx;
@@ -139,6 +147,10 @@ impl From<&Error> for Problem {
                 format!("This project already has a key named “{name}”."),
             ),
             Error::Conflict(detail) => Self::new(ErrorCode::Conflict, *detail),
+            Error::LastOwner => Self::new(
+                ErrorCode::LastOwner,
+                "The last owner can’t leave or become something else. Make somebody else an owner first.",
+            ),
             Error::IdempotencyReplay(key) => {
                 let detail = "This Idempotency-Key has made a key already. Its secret was shown then and \
                               can’t be shown again: rotate the key if it was lost.";

@@ -7,6 +7,7 @@
 pub mod accounts;
 mod actor;
 pub mod applications;
+pub mod audit;
 pub mod check;
 pub mod clock;
 mod database;
@@ -14,6 +15,7 @@ mod digest;
 mod entity;
 mod error;
 pub mod keys;
+pub mod members;
 pub mod organizations;
 mod page;
 pub mod projects;

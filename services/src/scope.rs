@@ -27,12 +27,14 @@ use crate::services::Services;
 #[derive(Debug, Clone)]
 pub(crate) struct OrganizationScope {
     id: OrganizationId,
+    role: Role,
 }
 
 /// A project of an organization that the actor is a member of.
 #[derive(Debug, Clone)]
 pub(crate) struct ProjectScope {
     id: ProjectId,
+    organization: OrganizationId,
     key_prefix: KeyPrefix,
     grant: Grant,
 }
@@ -69,7 +71,15 @@ const fn service_permission(permission: Permission) -> Option<ServicePermission>
         Permission::KeysWrite => Some(ServicePermission::KeysWrite),
         Permission::KeysVerify => Some(ServicePermission::KeysVerify),
         Permission::UsageRead => Some(ServicePermission::UsageRead),
-        Permission::Read | Permission::ServiceKeysWrite => None,
+        Permission::Read
+        | Permission::ServiceKeysWrite
+        | Permission::ApplicationsWrite
+        | Permission::ProjectsWrite
+        | Permission::MembersWrite
+        | Permission::OwnersWrite
+        | Permission::OrganizationWrite
+        | Permission::OrganizationDelete
+        | Permission::AuditRead => None,
     }
 }
 
@@ -84,17 +94,32 @@ impl OrganizationScope {
     pub(crate) const fn id(&self) -> OrganizationId {
         self.id
     }
+
+    /// The actor's role there.
+    pub(crate) const fn role(&self) -> Role {
+        self.role
+    }
 }
 
 impl ProjectScope {
     /// A scope that nobody was asked for.
     #[cfg(test)]
     pub(crate) fn for_test(id: ProjectId) -> Self {
-        Self { id, key_prefix: "lk".parse().expect("a prefix"), grant: Grant::Member(Role::Viewer) }
+        Self {
+            id,
+            organization: uuid::Uuid::nil().into(),
+            key_prefix: KeyPrefix::default(),
+            grant: Grant::Member(Role::Viewer),
+        }
     }
 
     pub(crate) const fn id(&self) -> ProjectId {
         self.id
+    }
+
+    /// The organization that it is in.
+    pub(crate) const fn organization(&self) -> OrganizationId {
+        self.organization
     }
 
     pub(crate) const fn key_prefix(&self) -> &KeyPrefix {
@@ -138,7 +163,7 @@ pub(crate) async fn organization(
     id: OrganizationId,
     permission: Permission,
 ) -> Result<OrganizationScope, Error> {
-    let person = match &actor.0 {
+    let person = match &actor.who {
         Who::Person(person) => person,
         Who::ServiceKey(key) => return Err(not_for(services, key, id.as_uuid()).await?),
     };
@@ -146,8 +171,9 @@ pub(crate) async fn organization(
         .one(services.database.reader())
         .await?
         .ok_or(Error::NotFound)?;
-    allow(role(&row.role)?, permission)?;
-    Ok(OrganizationScope { id })
+    let role = role(&row.role)?;
+    allow(role, permission)?;
+    Ok(OrganizationScope { id, role })
 }
 
 /// The project, under the same conditions.
@@ -176,7 +202,8 @@ pub(crate) async fn application(
 ) -> Result<ApplicationScope, Error> {
     let query = project::Entity::find()
         .join(JoinType::InnerJoin, applications_of_project())
-        .filter(application::Column::Id.eq(id.as_uuid()));
+        .filter(application::Column::Id.eq(id.as_uuid()))
+        .filter(application::Column::DeletedAt.is_null());
     let project = find_project(services, actor, query, permission).await?;
     Ok(ApplicationScope { id, project })
 }
@@ -228,11 +255,12 @@ async fn find_project(
     permission: Permission,
 ) -> Result<ProjectScope, Error> {
     let query = query
+        .filter(project::Column::DeletedAt.is_null())
         .select_only()
         .column_as(project::Column::Id, "project_id")
         .column(project::Column::OrganizationId)
         .column(project::Column::KeyPrefix);
-    let query = match &actor.0 {
+    let query = match &actor.who {
         Who::Person(person) => query
             .column(membership::Column::Role)
             .join(JoinType::InnerJoin, organization_of_project())
@@ -245,7 +273,7 @@ async fn find_project(
         .one(services.database.reader())
         .await?
         .ok_or(Error::NotFound)?;
-    let grant = match &actor.0 {
+    let grant = match &actor.who {
         Who::Person(_) => Grant::Member(role(&row.role.unwrap_or_default())?),
         Who::ServiceKey(key) if key.project.as_uuid() == row.project_id => {
             Grant::ServiceKey(Arc::clone(key))
@@ -254,7 +282,8 @@ async fn find_project(
     };
     grant.require(permission)?;
     let key_prefix = row.key_prefix.parse().map_err(|_| Error::Corrupt("key prefix"))?;
-    Ok(ProjectScope { id: row.project_id.into(), key_prefix, grant })
+    let organization = row.organization_id.into();
+    Ok(ProjectScope { id: row.project_id.into(), organization, key_prefix, grant })
 }
 
 /// What a service key is told outside its project: it may know of its own tenant alone.
@@ -270,7 +299,7 @@ fn role(name: &str) -> Result<Role, Error> {
     Role::from_name(name).ok_or(Error::Corrupt("role"))
 }
 
-fn allow(role: Role, permission: Permission) -> Result<(), Error> {
+pub(crate) fn allow(role: Role, permission: Permission) -> Result<(), Error> {
     if role.allows(permission) {
         return Ok(());
     }
@@ -283,6 +312,15 @@ fn allow(role: Role, permission: Permission) -> Result<(), Error> {
         }
         Permission::ServiceKeysWrite => "Only owners and admins can change service keys.",
         Permission::KeysVerify => "Your role can view keys, not check them.",
+        Permission::ApplicationsWrite => {
+            "Your role can view applications, not change them. An owner or admin can change it."
+        }
+        Permission::ProjectsWrite => "Only owners and admins can change projects.",
+        Permission::MembersWrite => "Only owners and admins can change members.",
+        Permission::OwnersWrite => "Only owners can make, change or remove owners.",
+        Permission::OrganizationWrite => "Only owners and admins can change the organization.",
+        Permission::OrganizationDelete => "Only owners can delete the organization.",
+        Permission::AuditRead => "Only owners and admins can see the audit log.",
     }))
 }
 

@@ -114,7 +114,7 @@ impl Services {
 }
 
 /// The first node to start writes its pepper's fingerprint; every other must have the same.
-async fn check_pepper(database: &Database, pepper: &Pepper) -> Result<(), StartError> {
+pub(crate) async fn check_pepper(database: &Database, pepper: &Pepper) -> Result<(), StartError> {
     use sea_orm::sea_query::OnConflict;
     use sea_orm::{EntityTrait, Set};
 

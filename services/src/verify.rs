@@ -4,9 +4,11 @@ use latchkey_domain::api::{VerifiedKey, VerifyAnswer, VerifyRequest};
 use latchkey_domain::outcome::Outcome;
 use latchkey_domain::permission::ServicePermission;
 use latchkey_domain::role::Permission;
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
 
 use crate::actor::{Actor, NOT_FOR_SERVICE_KEYS, Who};
 use crate::check::{self, Call, Denial, Found, KeyRecord, LimitStates};
+use crate::entity::application;
 use crate::error::Error;
 use crate::scope;
 use crate::services::Services;
@@ -22,7 +24,7 @@ pub async fn verify(
     actor: &Actor,
     request: &VerifyRequest,
 ) -> Result<VerifyAnswer, Error> {
-    if let Who::ServiceKey(key) = &actor.0
+    if let Who::ServiceKey(key) = &actor.who
         && !key.permits(ServicePermission::KeysVerify)
     {
         return Err(Error::Forbidden(NOT_FOR_SERVICE_KEYS));
@@ -37,6 +39,7 @@ pub async fn verify(
     let call = Call {
         kind: None,
         application: request.application_id,
+        elsewhere: names_foreign(services, found.key(), request).await?,
         ip: request.ip,
         model: request.model.as_deref(),
         cost: request.cost,
@@ -52,7 +55,7 @@ pub async fn verify(
 
 async fn may_know(services: &Services, actor: &Actor, found: &Found) -> Result<bool, Error> {
     let project = found.key().project;
-    if let Who::ServiceKey(key) = &actor.0 {
+    if let Who::ServiceKey(key) = &actor.who {
         return Ok(key.project == project);
     }
     match scope::project(services, actor, project, Permission::KeysVerify).await {
@@ -60,6 +63,22 @@ async fn may_know(services: &Services, actor: &Actor, found: &Found) -> Result<b
         Err(Error::NotFound) => Ok(false),
         Err(error) => Err(error),
     }
+}
+
+/// Whether the call names an application of another project. Only a key for the whole project may name any at
+/// all, so no other key takes this query.
+async fn names_foreign(
+    services: &Services,
+    key: &KeyRecord,
+    request: &VerifyRequest,
+) -> Result<bool, Error> {
+    let (None, Some(named)) = (key.application, request.application_id) else { return Ok(false) };
+    let own = application::Entity::find_by_id(named.as_uuid())
+        .filter(application::Column::ProjectId.eq(key.project.as_uuid()))
+        .filter(application::Column::DeletedAt.is_null())
+        .one(services.database.reader())
+        .await?;
+    Ok(own.is_none())
 }
 
 const fn not_found(code: Outcome) -> VerifyAnswer {

@@ -9,6 +9,7 @@ use latchkey_services::{Actor, PageRequest, Services, accounts};
 use leptos::prelude::*;
 
 use super::ApiError;
+use crate::context::ClientAddress;
 
 /// The services, and the person whose token the request carries.
 ///
@@ -17,8 +18,9 @@ use super::ApiError;
 pub(super) async fn caller() -> Result<(Services, Actor), ApiError> {
     let services = expect_context::<Services>();
     let parts = use_context::<Parts>();
+    let ip = use_context::<ClientAddress>().and_then(|address| address.0);
     let token = parts.as_ref().and_then(|parts| bearer(&parts.headers));
-    let actor = accounts::authenticate(&services, token, None).await?;
+    let actor = accounts::authenticate(&services, token, ip).await?;
     Ok((services, actor))
 }
 

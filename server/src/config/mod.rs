@@ -11,7 +11,7 @@ use ipnet::IpNet;
 use latchkey_services::accounts::tokens::JwtSecret;
 use latchkey_services::{Pepper, Settings as ServiceSettings, Signup};
 
-use crate::cli::{CargoLeptos, Settings, SignupSetting};
+use crate::cli::{CargoLeptos, Settings, SignupSetting, Storage};
 
 pub use public_url::PublicUrl;
 
@@ -73,20 +73,18 @@ impl Config {
             Some(url) => url.parse().context("LATCHKEY_PUBLIC_URL")?,
             None => PublicUrl::of_listener(settings.listen),
         };
-        secrets::make_folder(&settings.data_dir)?;
+        secrets::make_folder(&settings.storage.data_dir)?;
         let jwt_secret = secrets::setting_or_file(
             "LATCHKEY_JWT_SECRET",
             settings.jwt_secret.as_deref(),
-            &settings.data_dir.join("jwt-secret"),
+            &settings.storage.data_dir.join("jwt-secret"),
         )?;
         let pepper = secrets::setting_or_file(
             "LATCHKEY_PEPPER",
-            settings.pepper.as_deref(),
-            &settings.data_dir.join("pepper"),
+            settings.storage.pepper.as_deref(),
+            &settings.storage.pepper_file(),
         )?;
-        let database_url = settings.database_url.unwrap_or_else(|| {
-            format!("sqlite://{}", settings.data_dir.join("latchkey.db").display())
-        });
+        let database_url = settings.storage.database_url();
         Ok(Self {
             listen: settings.listen,
             database_url,
@@ -108,6 +106,22 @@ impl Config {
             public_url,
         })
     }
+}
+
+/// The pepper that the database's keys were made with. Unlike a server that starts, this makes none.
+///
+/// # Errors
+/// There is none, or it can't be read.
+pub(crate) fn existing_pepper(storage: &Storage) -> anyhow::Result<Pepper> {
+    let file = storage.pepper_file();
+    if storage.pepper.is_none() && !file.exists() {
+        bail!(
+            "there is no {}: set LATCHKEY_DATA_DIR to the server's data folder, or LATCHKEY_PEPPER",
+            file.display()
+        );
+    }
+    let pepper = secrets::setting_or_file("LATCHKEY_PEPPER", storage.pepper.as_deref(), &file)?;
+    Ok(Pepper::new(&pepper))
 }
 
 fn sign_in(settings: &Settings) -> anyhow::Result<SignIn> {
@@ -149,7 +163,9 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let data = format!("--latchkey-data-dir={}", folder.path().display());
         let line = ["latchkey", "serve", &data].into_iter().chain(arguments.iter().copied());
-        let Command::Serve(settings) = Cli::try_parse_from(line)?.command();
+        let Command::Serve(settings) = Cli::try_parse_from(line)?.command() else {
+            bail!("the line says serve");
+        };
         Config::from_settings(*settings)
     }
 

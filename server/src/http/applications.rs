@@ -1,13 +1,15 @@
 //! `/v1/applications`: the applications of a project.
 
 use axum::extract::State;
-use latchkey_domain::api::{Application, Page};
+use axum::http::StatusCode;
+use latchkey_domain::api::{Application, ApplicationPatch, ApplicationRequest, Page};
 use latchkey_domain::id::{ApplicationId, ProjectId};
 use latchkey_domain::problem::Problem;
 use latchkey_services::{Services, applications};
 
 use super::auth::Caller;
 use super::extract::{ListPage, PageParams, PathId};
+use super::json::Json;
 use super::problem::Refusal;
 
 /// List the applications of a project
@@ -57,4 +59,83 @@ pub(crate) async fn get(
     PathId(id): PathId<ApplicationId>,
 ) -> Result<axum::Json<Application>, Refusal> {
     Ok(axum::Json(applications::get(&services, &actor, id).await?))
+}
+
+/// Make an application
+#[utoipa::path(
+    post,
+    path = "/v1/projects/{id}/applications",
+    operation_id = "create_application",
+    tag = "Workspace",
+    params(("id" = ProjectId, Path)),
+    request_body(content = ApplicationRequest),
+    responses(
+        (status = 201, description = "The application", body = Application),
+        (status = 401, description = "`unauthenticated`", body = Problem),
+        (status = 403, description = "`forbidden`: not for viewers", body = Problem),
+        (status = 404, description = "`not_found`: no such project, or another tenant’s", body = Problem),
+        (status = 422, description = "`invalid`", body = Problem),
+    ),
+    security(("user" = [])),
+)]
+pub(crate) async fn create(
+    State(services): State<Services>,
+    Caller(actor): Caller,
+    PathId(project): PathId<ProjectId>,
+    Json(request): Json<ApplicationRequest>,
+) -> Result<(StatusCode, axum::Json<Application>), Refusal> {
+    Ok((
+        StatusCode::CREATED,
+        axum::Json(applications::create(&services, &actor, project, request).await?),
+    ))
+}
+
+/// Change an application
+#[utoipa::path(
+    patch,
+    path = "/v1/applications/{id}",
+    operation_id = "change_application",
+    tag = "Workspace",
+    params(("id" = ApplicationId, Path)),
+    request_body(content = ApplicationPatch),
+    responses(
+        (status = 200, description = "The application as it is now", body = Application),
+        (status = 401, description = "`unauthenticated`", body = Problem),
+        (status = 403, description = "`forbidden`: not for viewers", body = Problem),
+        (status = 404, description = "`not_found`: no such application, or another tenant’s", body = Problem),
+        (status = 422, description = "`invalid`", body = Problem),
+    ),
+    security(("user" = [])),
+)]
+pub(crate) async fn change(
+    State(services): State<Services>,
+    Caller(actor): Caller,
+    PathId(id): PathId<ApplicationId>,
+    Json(patch): Json<ApplicationPatch>,
+) -> Result<axum::Json<Application>, Refusal> {
+    Ok(axum::Json(applications::change(&services, &actor, id, patch).await?))
+}
+
+/// Delete an application
+#[utoipa::path(
+    delete,
+    path = "/v1/applications/{id}",
+    operation_id = "delete_application",
+    tag = "Workspace",
+    params(("id" = ApplicationId, Path)),
+    responses(
+        (status = 204, description = "Deleted; the keys that are for it alone are revoked, and what it sent is deleted soon after"),
+        (status = 401, description = "`unauthenticated`", body = Problem),
+        (status = 403, description = "`forbidden`: not for viewers", body = Problem),
+        (status = 404, description = "`not_found`: no such application, or another tenant’s", body = Problem),
+    ),
+    security(("user" = [])),
+)]
+pub(crate) async fn delete(
+    State(services): State<Services>,
+    Caller(actor): Caller,
+    PathId(id): PathId<ApplicationId>,
+) -> Result<StatusCode, Refusal> {
+    applications::delete(&services, &actor, id).await?;
+    Ok(StatusCode::NO_CONTENT)
 }

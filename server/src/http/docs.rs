@@ -29,6 +29,8 @@ use crate::state::AppState;
         (name = "Telemetry", description = "What they sent, read back"),
         (name = "Usage", description = "What keys are used for, and why calls were refused"),
         (name = "Workspace", description = "Organizations, projects and applications"),
+        (name = "Members", description = "Who is in an organization, in which role"),
+        (name = "Audit", description = "Who did what, when and from where"),
         (name = "Sessions", description = "Signing in, staying signed in, signing out"),
         (name = "Dashboard", description = "What the pages call: the arguments as JSON. A list takes the \
                                             `next_cursor` of the page before as `cursor`"),

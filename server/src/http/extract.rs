@@ -25,6 +25,20 @@ impl<S: Send + Sync, T: FromStr> FromRequestParts<S> for PathId<T> {
     }
 }
 
+/// The two ids in a path, such as an organization's and its member's.
+pub(crate) struct PathIds<A, B>(pub(crate) A, pub(crate) B);
+
+impl<S: Send + Sync, A: FromStr, B: FromStr> FromRequestParts<S> for PathIds<A, B> {
+    type Rejection = Refusal;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Refusal> {
+        let texts = Path::<(String, String)>::from_request_parts(parts, state).await.ok();
+        texts
+            .and_then(|Path((one, other))| Some(Self(one.parse().ok()?, other.parse().ok()?)))
+            .ok_or_else(no_such_id)
+    }
+}
+
 /// The refusal of an id that names nothing the caller may see.
 pub(crate) fn no_such_id() -> Refusal {
     latchkey_services::Error::NotFound.into()

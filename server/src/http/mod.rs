@@ -2,6 +2,7 @@
 
 pub(crate) mod api_keys;
 pub(crate) mod applications;
+pub(crate) mod audit;
 pub(crate) mod auth;
 pub(crate) mod client;
 pub(crate) mod docs;
@@ -13,6 +14,7 @@ pub(crate) mod json;
 pub(crate) mod keys;
 pub(crate) mod limits;
 pub(crate) mod me;
+pub(crate) mod members;
 pub(crate) mod organizations;
 pub(crate) mod origin;
 pub(crate) mod problem;

@@ -1,7 +1,8 @@
-//! `/v1/organizations`: what the caller is a member of.
+//! `/v1/organizations`: what the caller is a member of, made, changed and deleted.
 
 use axum::extract::State;
-use latchkey_domain::api::{Organization, OrganizationPatch, Page};
+use axum::http::StatusCode;
+use latchkey_domain::api::{Organization, OrganizationPatch, OrganizationRequest, Page};
 use latchkey_domain::id::OrganizationId;
 use latchkey_domain::problem::Problem;
 use latchkey_services::{Services, organizations};
@@ -57,10 +58,33 @@ pub(crate) async fn get(
     Ok(axum::Json(organizations::get(&services, &actor, id).await?))
 }
 
-/// Change an organization’s tier
+/// Make an organization
+#[utoipa::path(
+    post,
+    path = "/v1/organizations",
+    operation_id = "create_organization",
+    tag = "Workspace",
+    request_body(content = OrganizationRequest),
+    responses(
+        (status = 201, description = "The organization, on the free tier, with the caller as its owner", body = Organization),
+        (status = 401, description = "`unauthenticated`", body = Problem),
+        (status = 403, description = "`forbidden`: a service key", body = Problem),
+        (status = 422, description = "`invalid`", body = Problem),
+    ),
+    security(("user" = [])),
+)]
+pub(crate) async fn create(
+    State(services): State<Services>,
+    Caller(actor): Caller,
+    Json(request): Json<OrganizationRequest>,
+) -> Result<(StatusCode, axum::Json<Organization>), Refusal> {
+    Ok((StatusCode::CREATED, axum::Json(organizations::create(&services, &actor, request).await?)))
+}
+
+/// Change an organization
 ///
-/// For the instance’s administrators, whichever organization it is. Effective at once. Lowering a tier revokes
-/// nothing; it only refuses new keys.
+/// Owners and admins rename it. The instance’s administrators put it on another tier, whichever organization it is;
+/// effective at once. Lowering a tier revokes nothing; it only refuses new keys.
 #[utoipa::path(
     patch,
     path = "/v1/organizations/{id}",
@@ -71,7 +95,7 @@ pub(crate) async fn get(
     responses(
         (status = 200, description = "The organization as it is now", body = Organization),
         (status = 401, description = "`unauthenticated`", body = Problem),
-        (status = 403, description = "`forbidden`: no administrator", body = Problem),
+        (status = 403, description = "`forbidden`: the name is for owners and admins, the tier for the instance’s administrators", body = Problem),
         (status = 404, description = "`not_found`: no such organization, or another tenant’s", body = Problem),
         (status = 422, description = "`invalid`", body = Problem),
     ),
@@ -83,5 +107,29 @@ pub(crate) async fn change(
     PathId(id): PathId<OrganizationId>,
     Json(patch): Json<OrganizationPatch>,
 ) -> Result<axum::Json<Organization>, Refusal> {
-    Ok(axum::Json(organizations::change_tier(&services, &actor, id, patch.tier).await?))
+    Ok(axum::Json(organizations::change(&services, &actor, id, patch).await?))
+}
+
+/// Delete an organization
+#[utoipa::path(
+    delete,
+    path = "/v1/organizations/{id}",
+    operation_id = "delete_organization",
+    tag = "Workspace",
+    params(("id" = OrganizationId, Path)),
+    responses(
+        (status = 204, description = "Deleted, with its projects and applications; its keys are revoked"),
+        (status = 401, description = "`unauthenticated`", body = Problem),
+        (status = 403, description = "`forbidden`: only owners", body = Problem),
+        (status = 404, description = "`not_found`: no such organization, or another tenant’s", body = Problem),
+    ),
+    security(("user" = [])),
+)]
+pub(crate) async fn delete(
+    State(services): State<Services>,
+    Caller(actor): Caller,
+    PathId(id): PathId<OrganizationId>,
+) -> Result<StatusCode, Refusal> {
+    organizations::delete(&services, &actor, id).await?;
+    Ok(StatusCode::NO_CONTENT)
 }

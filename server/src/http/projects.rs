@@ -1,13 +1,15 @@
 //! `/v1/projects`: what keys belong to.
 
 use axum::extract::State;
-use latchkey_domain::api::{Page, Project};
+use axum::http::StatusCode;
+use latchkey_domain::api::{Page, Project, ProjectPatch, ProjectRequest};
 use latchkey_domain::id::{OrganizationId, ProjectId};
 use latchkey_domain::problem::Problem;
 use latchkey_services::{Services, projects};
 
 use super::auth::Caller;
 use super::extract::{ListPage, PageParams, PathId};
+use super::json::Json;
 use super::problem::Refusal;
 
 /// List the projects of an organization
@@ -57,4 +59,85 @@ pub(crate) async fn get(
     PathId(id): PathId<ProjectId>,
 ) -> Result<axum::Json<Project>, Refusal> {
     Ok(axum::Json(projects::get(&services, &actor, id).await?))
+}
+
+/// Make a project
+#[utoipa::path(
+    post,
+    path = "/v1/organizations/{id}/projects",
+    operation_id = "create_project",
+    tag = "Workspace",
+    params(("id" = OrganizationId, Path)),
+    request_body(content = ProjectRequest),
+    responses(
+        (status = 201, description = "The project", body = Project),
+        (status = 401, description = "`unauthenticated`", body = Problem),
+        (status = 403, description = "`forbidden`: only owners and admins", body = Problem),
+        (status = 404, description = "`not_found`: no such organization, or another tenant’s", body = Problem),
+        (status = 422, description = "`invalid`", body = Problem),
+    ),
+    security(("user" = [])),
+)]
+pub(crate) async fn create(
+    State(services): State<Services>,
+    Caller(actor): Caller,
+    PathId(organization): PathId<OrganizationId>,
+    Json(request): Json<ProjectRequest>,
+) -> Result<(StatusCode, axum::Json<Project>), Refusal> {
+    Ok((
+        StatusCode::CREATED,
+        axum::Json(projects::create(&services, &actor, organization, request).await?),
+    ))
+}
+
+/// Change a project
+///
+/// Another key prefix is that of new keys; those that there are stay as they are.
+#[utoipa::path(
+    patch,
+    path = "/v1/projects/{id}",
+    operation_id = "change_project",
+    tag = "Workspace",
+    params(("id" = ProjectId, Path)),
+    request_body(content = ProjectPatch),
+    responses(
+        (status = 200, description = "The project as it is now", body = Project),
+        (status = 401, description = "`unauthenticated`", body = Problem),
+        (status = 403, description = "`forbidden`: only owners and admins", body = Problem),
+        (status = 404, description = "`not_found`: no such project, or another tenant’s", body = Problem),
+        (status = 422, description = "`invalid`", body = Problem),
+    ),
+    security(("user" = [])),
+)]
+pub(crate) async fn change(
+    State(services): State<Services>,
+    Caller(actor): Caller,
+    PathId(id): PathId<ProjectId>,
+    Json(patch): Json<ProjectPatch>,
+) -> Result<axum::Json<Project>, Refusal> {
+    Ok(axum::Json(projects::change(&services, &actor, id, patch).await?))
+}
+
+/// Delete a project
+#[utoipa::path(
+    delete,
+    path = "/v1/projects/{id}",
+    operation_id = "delete_project",
+    tag = "Workspace",
+    params(("id" = ProjectId, Path)),
+    responses(
+        (status = 204, description = "Deleted, with its applications; its keys are revoked"),
+        (status = 401, description = "`unauthenticated`", body = Problem),
+        (status = 403, description = "`forbidden`: only owners and admins", body = Problem),
+        (status = 404, description = "`not_found`: no such project, or another tenant’s", body = Problem),
+    ),
+    security(("user" = [])),
+)]
+pub(crate) async fn delete(
+    State(services): State<Services>,
+    Caller(actor): Caller,
+    PathId(id): PathId<ProjectId>,
+) -> Result<StatusCode, Refusal> {
+    projects::delete(&services, &actor, id).await?;
+    Ok(StatusCode::NO_CONTENT)
 }

@@ -4,20 +4,25 @@
 //! against the function's own.
 
 use latchkey_app::api::{
-    ArchiveKey, ChangeKey, ChangeTier, CreateApplicationKey, CreateProjectKey, EndGrace,
-    GetApplication, GetKey, GetKeyActivity, GetKeyUsage, GetMe, GetProjectUsage,
-    ListApplicationKeys, ListApplications, ListLogs, ListProjectKeys, ListProjects, ListTraces,
-    RevokeKey, RotateKey, UnarchiveKey,
+    AddMember, ArchiveKey, ChangeApplication, ChangeKey, ChangeMember, ChangeOrganization,
+    ChangeProject, CreateApplication, CreateApplicationKey, CreateOrganization, CreateProject,
+    CreateProjectKey, DeleteApplication, DeleteOrganization, DeleteProject, EndGrace,
+    EndOtherSessions, EndSession, GetApplication, GetKey, GetKeyActivity, GetKeyUsage, GetMe,
+    GetProjectUsage, ListApplicationKeys, ListApplications, ListAuditEvents, ListLogs, ListMembers,
+    ListProjectKeys, ListProjects, ListSessions, ListTraces, RemoveMember, RevokeKey, RotateKey,
+    UnarchiveKey,
 };
 use latchkey_domain::api::{
-    ApiKey, Application, ApplicationContext, CreatedKey, IngestedLog, IngestedTrace, KeyActivity,
-    KeyFilter, KeyPatch, KeyRequest, ListedKey, Me, Organization, Page, Project, Usage,
+    ApiKey, Application, ApplicationContext, ApplicationPatch, ApplicationRequest, AuditEvent,
+    AuditFilter, CreatedKey, IngestedLog, IngestedTrace, KeyActivity, KeyFilter, KeyPatch,
+    KeyRequest, ListedKey, ListedMember, Me, Member, MemberPatch, MemberRequest, Organization,
+    OrganizationPatch, OrganizationRequest, Page, Project, ProjectPatch, ProjectRequest, Session,
+    Usage,
 };
-use latchkey_domain::id::{ApplicationId, KeyId, OrganizationId, ProjectId};
+use latchkey_domain::id::{ApplicationId, KeyId, OrganizationId, ProjectId, SessionId, UserId};
 use latchkey_domain::key::Environment;
 use latchkey_domain::name::Name;
 use latchkey_domain::problem::ErrorCode;
-use latchkey_domain::tier::Tier;
 use latchkey_domain::usage::UsageRange;
 use leptos::server_fn::ServerFn;
 use utoipa::ToSchema;
@@ -87,8 +92,42 @@ server_functions! {
         ArchiveKey(key_id: KeyId) -> ApiKey, [Forbidden, NotFound, Conflict];
     "Show an archived key in lists again"
         UnarchiveKey(key_id: KeyId) -> ApiKey, [Forbidden, NotFound, Conflict];
-    "Change an organization’s tier"
-        ChangeTier(organization_id: OrganizationId, tier: Tier) -> Organization, [Forbidden, NotFound];
+    "Make an organization"
+        CreateOrganization(request: OrganizationRequest) -> Organization, [];
+    "Change an organization’s name or tier"
+        ChangeOrganization(organization_id: OrganizationId, patch: OrganizationPatch) -> Organization, [Forbidden, NotFound];
+    "Delete an organization with all that is in it; its keys are revoked"
+        DeleteOrganization(organization_id: OrganizationId) -> (), [Forbidden, NotFound];
+    "Make a project"
+        CreateProject(organization_id: OrganizationId, request: ProjectRequest) -> Project, [Forbidden, NotFound];
+    "Change a project’s name or key prefix"
+        ChangeProject(project_id: ProjectId, patch: ProjectPatch) -> Project, [Forbidden, NotFound];
+    "Delete a project with all that is in it; its keys are revoked"
+        DeleteProject(project_id: ProjectId) -> (), [Forbidden, NotFound];
+    "Make an application"
+        CreateApplication(project_id: ProjectId, request: ApplicationRequest) -> Application, [Forbidden, NotFound];
+    "Change an application’s name, description or environment"
+        ChangeApplication(application_id: ApplicationId, patch: ApplicationPatch) -> Application, [Forbidden, NotFound];
+    "Delete an application; the keys that are for it alone are revoked"
+        DeleteApplication(application_id: ApplicationId) -> (), [Forbidden, NotFound];
+    "List the members of an organization and who is invited"
+        ListMembers(organization_id: OrganizationId, cursor: Option<String>) -> Page<ListedMember>, [NotFound];
+    "Add a member; somebody who never signed in is invited"
+        AddMember(organization_id: OrganizationId, request: MemberRequest) -> Member, [Forbidden, NotFound, Conflict];
+    "Give a member another role"
+        ChangeMember(organization_id: OrganizationId, user_id: UserId, patch: MemberPatch) -> Member,
+        [Forbidden, NotFound, LastOwner];
+    "Remove a member, withdraw an invitation, or leave"
+        RemoveMember(organization_id: OrganizationId, user_id: UserId) -> (), [Forbidden, NotFound, LastOwner];
+    "Read the audit log of an organization"
+        ListAuditEvents(organization_id: OrganizationId, filter: AuditFilter, cursor: Option<String>) -> Page<AuditEvent>,
+        [Forbidden, NotFound];
+    "List where I am signed in"
+        ListSessions() -> Vec<Session>, [];
+    "End a session of mine"
+        EndSession(session_id: SessionId) -> (), [NotFound];
+    "End every session of mine but this one"
+        EndOtherSessions() -> (), [];
     "Read the last 24 hours of up to 100 keys"
         GetKeyActivity(project_id: ProjectId, key_ids: Vec<KeyId>) -> Vec<KeyActivity>, [NotFound];
     "List the traces of an application"

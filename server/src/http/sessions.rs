@@ -9,6 +9,7 @@ use latchkey_domain::problem::{ErrorCode, Problem};
 use latchkey_services::accounts::{self, SessionEnd};
 
 use super::auth::bearer;
+use super::client::{ClientDevice, ClientIp};
 use super::json::Json;
 use super::origin;
 use super::problem::Refusal;
@@ -36,12 +37,13 @@ use crate::state::AppState;
 )]
 pub(crate) async fn refresh(
     State(state): State<AppState>,
+    ClientDevice(device): ClientDevice,
     headers: HeaderMap,
     jar: CookieJar,
     body: Option<Json<RefreshRequest>>,
 ) -> Result<(CookieJar, axum::Json<Tokens>), Refusal> {
     if let Some(Json(request)) = body {
-        let renewed = accounts::refresh(&state.services, &request.refresh_token).await?;
+        let renewed = accounts::refresh(&state.services, &request.refresh_token, &device).await?;
         let refresh_token = Some(renewed.refresh_token);
         let expires_in = renewed.expires_in.as_secs();
         return Ok((jar, axum::Json(Tokens { token: renewed.token, refresh_token, expires_in })));
@@ -53,7 +55,7 @@ pub(crate) async fn refresh(
         ));
     }
     let token = cookies::refresh_token(&jar).ok_or(latchkey_services::Error::Unauthenticated)?;
-    let renewed = accounts::refresh(&state.services, &token).await?;
+    let renewed = accounts::refresh(&state.services, &token, &device).await?;
     let cookie = cookies::refresh(&state.config, renewed.refresh_token);
     let expires_in = renewed.expires_in.as_secs();
     Ok((
@@ -76,16 +78,17 @@ pub(crate) async fn refresh(
 )]
 pub(crate) async fn logout(
     State(state): State<AppState>,
+    ClientIp(ip): ClientIp,
     headers: HeaderMap,
     jar: CookieJar,
     body: Bytes,
 ) -> Result<(CookieJar, StatusCode), Refusal> {
     if let Some(token) = bearer(&headers) {
-        accounts::end_session(&state.services, SessionEnd::AccessToken(token)).await?;
+        accounts::end_session(&state.services, SessionEnd::AccessToken(token), ip).await?;
     }
     if let Ok(request) = serde_json::from_slice::<RefreshRequest>(&body) {
         let named = SessionEnd::RefreshToken(&request.refresh_token);
-        accounts::end_session(&state.services, named).await?;
+        accounts::end_session(&state.services, named, ip).await?;
     }
     // Another site can make a browser call this, but it shall not sign anybody out.
     let jar = if origin::is_foreign(&headers, &state.config.public_url) {

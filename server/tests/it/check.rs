@@ -11,8 +11,14 @@ use latchkey_services::check::{Call, check};
 
 use crate::world::{Backend, World, on_both_databases, problem, text};
 
-const CALL: Call<'static> =
-    Call { kind: Some(KeyKind::Api), application: None, ip: None, model: None, cost: 0 };
+const CALL: Call<'static> = Call {
+    kind: Some(KeyKind::Api),
+    application: None,
+    elsewhere: false,
+    ip: None,
+    model: None,
+    cost: 0,
+};
 
 async fn outcome(services: &Services, secret: &str) -> Outcome {
     match check(services, Some(secret), CALL).await {

@@ -341,7 +341,9 @@ fn config(
     let mut line = vec!["latchkey".to_owned(), "serve".to_owned()];
     line.extend(settings.into_iter().map(|(name, value)| format!("--{name}={value}")));
     line.extend(arguments.iter().map(|&argument| argument.to_owned()));
-    let Command::Serve(settings) = Cli::try_parse_from(line).unwrap().command();
+    let Command::Serve(settings) = Cli::try_parse_from(line).unwrap().command() else {
+        panic!("the line says serve");
+    };
     Config::from_settings(*settings).unwrap()
 }
 

@@ -29,7 +29,7 @@ pub async fn authenticate(
     if let Some(text) = bearer.filter(|text| PresentedKey::parse(text).is_ok()) {
         let call = Call { kind: Some(KeyKind::Service), ip, ..Call::default() };
         let admission = check::check(services, Some(text), call).await.map_err(Box::new)?;
-        return Ok(Actor(Who::ServiceKey(admission.key)));
+        return Ok(Actor { who: Who::ServiceKey(admission.key), ip });
     }
     let now = services.clock.now();
     let bearer = bearer
@@ -44,11 +44,9 @@ pub async fn authenticate(
         .one(services.database.reader())
         .await?
         .ok_or(Error::Unauthenticated)?;
-    Ok(Actor(Who::Person(Person {
-        user: bearer.user,
-        session: bearer.session,
-        administrator: administers(services, &user),
-    })))
+    let administrator = administers(services, &user);
+    let who = Who::Person(Person { user: bearer.user, session: bearer.session, administrator });
+    Ok(Actor { who, ip })
 }
 
 /// Who the actor is, and what they are a member of.

@@ -1,58 +1,69 @@
 //! What a new person finds: an organization of their own with a project and an application, so that nobody
 //! meets an empty product.
 
-use latchkey_domain::api::ApplicationEnvironment;
-use latchkey_domain::id::{ApplicationId, OrganizationId, ProjectId, UserId};
-use latchkey_domain::role::Role;
+use latchkey_domain::api::{ApplicationRequest, ProjectRequest};
+use latchkey_domain::audit::{AuditAction, TargetKind};
+use latchkey_domain::id::UserId;
+use latchkey_domain::name::{Description, Name};
 use latchkey_domain::secret::KeyPrefix;
-use latchkey_domain::tier::Tier;
-use sea_orm::{ConnectionTrait, EntityTrait, Set};
+use sea_orm::DatabaseTransaction;
 
-use crate::entity::{application, membership, organization, project};
+use crate::audit::{self, By, Changes, Event};
 use crate::error::Error;
 use crate::services::Services;
+use crate::{applications, organizations, projects};
 
-/// Makes the organization `name` with `owner`, its first project and that project's first application.
+/// Makes an organization that `owner` owns and is named like them, its first project and that project's first
+/// application.
 pub(super) async fn create_workspace(
     services: &Services,
-    database: &impl ConnectionTrait,
+    transaction: &DatabaseTransaction,
     owner: UserId,
+    by: &By,
     name: &str,
 ) -> Result<(), Error> {
-    let now = services.clock.now();
-    let organization_id = OrganizationId::new(now, services.random.bytes()).as_uuid();
-    let project_id = ProjectId::new(now, services.random.bytes()).as_uuid();
-    let created_at = Set(now.as_millis());
-    let organization = organization::ActiveModel {
-        id: Set(organization_id),
-        name: Set(name.to_owned()),
-        tier: Set(Tier::Free.as_str().to_owned()),
-        created_at: created_at.clone(),
+    let corrupt = |_| Error::Corrupt("first names");
+    // GitHub's names may be longer than ours, or hold what ours don't.
+    let short: String = name.chars().take(Name::MAX_CHARACTERS).collect();
+    let name: Name = match short.parse() {
+        Ok(name) => name,
+        Err(_) => "My organization".parse().map_err(corrupt)?,
     };
-    let membership = membership::ActiveModel {
-        organization_id: Set(organization_id),
-        user_id: Set(owner.as_uuid()),
-        role: Set(Role::Owner.as_str().to_owned()),
-        created_at: created_at.clone(),
+    let organization = organizations::insert(services, transaction, owner, &name).await?;
+    let project = ProjectRequest {
+        name: "My project".parse().map_err(corrupt)?,
+        key_prefix: KeyPrefix::default(),
     };
-    let project = project::ActiveModel {
-        id: Set(project_id),
-        organization_id: Set(organization_id),
-        name: Set("My project".to_owned()),
-        key_prefix: Set(KeyPrefix::default().to_string()),
-        created_at: created_at.clone(),
+    let project_id = projects::insert(services, transaction, organization.id, &project).await?;
+    let application = ApplicationRequest {
+        name: "My application".parse().map_err(corrupt)?,
+        description: Description::default(),
+        environment: latchkey_domain::api::ApplicationEnvironment::default(),
     };
-    let application = application::ActiveModel {
-        id: Set(ApplicationId::new(now, services.random.bytes()).as_uuid()),
-        project_id: Set(project_id),
-        name: Set("My application".to_owned()),
-        description: Set(String::new()),
-        environment: Set(ApplicationEnvironment::Production.as_str().to_owned()),
-        created_at,
-    };
-    organization::Entity::insert(organization).exec_without_returning(database).await?;
-    membership::Entity::insert(membership).exec_without_returning(database).await?;
-    project::Entity::insert(project).exec_without_returning(database).await?;
-    application::Entity::insert(application).exec_without_returning(database).await?;
+    let application = applications::insert(services, transaction, project_id, &application).await?;
+    let made = [
+        (
+            AuditAction::OrganizationCreated,
+            TargetKind::Organization,
+            organization.id.to_string(),
+            organization.name.as_str(),
+        ),
+        (
+            AuditAction::ProjectCreated,
+            TargetKind::Project,
+            project_id.to_string(),
+            project.name.as_str(),
+        ),
+        (
+            AuditAction::ApplicationCreated,
+            TargetKind::Application,
+            application.id.to_string(),
+            application.name.as_str(),
+        ),
+    ];
+    for (action, kind, id, name) in made {
+        let event = Event { action, kind, id, name, changes: Changes::default() };
+        audit::record_by(services, transaction, organization.id, by, event).await?;
+    }
     Ok(())
 }

@@ -8,7 +8,10 @@ mod states;
 pub mod tokens;
 
 pub use authenticate::{authenticate, me};
-pub use sessions::{SessionEnd, end_session, purge_expired, refresh};
+pub use sessions::{
+    SessionEnd, end_other_sessions, end_own_session, end_session, list_sessions, purge_expired,
+    refresh,
+};
 pub use sign_in::{Device, GithubIdentity, sign_in_local, sign_in_with_github};
 pub use states::{NewState, STATE_LIFETIME, begin_sign_in, take_state};
 

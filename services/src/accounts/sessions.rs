@@ -5,22 +5,34 @@
 //! session ends (RFC 9700 §4.14.2). Two tabs that refresh at once look the same for a moment; within
 //! [`REUSE_GRACE`] the second gets a pair of its own.
 
+use std::net::IpAddr;
 use std::time::Duration;
 
-use latchkey_domain::id::SessionId;
+use latchkey_domain::api::Session;
+use latchkey_domain::audit::{AuditAction, TargetKind};
+use latchkey_domain::id::{SessionId, UserId};
 use latchkey_domain::time::Timestamp;
 use sea_orm::sea_query::Expr;
-use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, Set};
+use sea_orm::{
+    ColumnTrait, ConnectionTrait, DatabaseTransaction, EntityTrait, QueryFilter, QueryOrder,
+    QuerySelect, Set,
+};
 use uuid::Uuid;
 
-use super::Renewed;
+use super::{Device, Renewed};
+use crate::actor::Actor;
+use crate::audit::{self, By, Changes, Event};
 use crate::digest::sha256;
-use crate::entity::{refresh_token, session, sign_in_state};
+use crate::entity::{refresh_token, session, sign_in_state, user};
 use crate::error::Error;
+use crate::members;
 use crate::services::Services;
 
 /// How long after its use a refresh token may come back without suspicion.
 const REUSE_GRACE: Duration = Duration::from_secs(10);
+
+/// What a list of sessions shows at most; nobody uses more.
+const MOST_SESSIONS: u64 = 100;
 
 /// What names the session that shall end.
 pub enum SessionEnd<'a> {
@@ -35,7 +47,7 @@ pub enum SessionEnd<'a> {
 /// # Errors
 /// `Unauthenticated` if the token is unknown, expired, of an ended session, or comes back after its use; the
 /// last ends the session.
-pub async fn refresh(services: &Services, token: &str) -> Result<Renewed, Error> {
+pub async fn refresh(services: &Services, token: &str, device: &Device) -> Result<Renewed, Error> {
     let now = services.clock.now();
     let digest = sha256(token);
     let transaction = services.database.begin().await?;
@@ -56,7 +68,9 @@ pub async fn refresh(services: &Services, token: &str) -> Result<Renewed, Error>
         return Err(Error::Unauthenticated);
     }
     if !claimed && is_reuse(&row, now) {
-        end(&transaction, row.session_id, now).await?;
+        let by = By::system(device.ip);
+        let action = AuditAction::SessionReuseDetected;
+        end(services, &transaction, row.session_id, action, &by).await?;
         transaction.commit().await?;
         tracing::warn!(
             session = %SessionId::from(row.session_id),
@@ -64,7 +78,7 @@ pub async fn refresh(services: &Services, token: &str) -> Result<Renewed, Error>
         );
         return Err(Error::Unauthenticated);
     }
-    let session = touch(services, &transaction, row.session_id, now).await?;
+    let session = touch(services, &transaction, row.session_id, device).await?;
     let id = SessionId::from(session.id);
     let refresh_token = issue_refresh_token(services, &transaction, id).await?;
     transaction.commit().await?;
@@ -80,17 +94,20 @@ fn is_reuse(row: &refresh_token::Model, now: Timestamp) -> bool {
     row.used_at.is_none_or(|used| now.since(Timestamp::from_millis(used)) > REUSE_GRACE)
 }
 
-/// Marks a session as seen now and keeps it for another term, if it still stands.
+/// Marks a session as seen now and there, and keeps it for another term, if it still stands.
 async fn touch(
     services: &Services,
     database: &impl ConnectionTrait,
     id: Uuid,
-    now: Timestamp,
+    device: &Device,
 ) -> Result<session::Model, Error> {
+    let now = services.clock.now();
     let expires = now + services.settings.refresh_token_ttl;
     let standing = session::Entity::update_many()
         .col_expr(session::Column::LastSeenAt, Expr::value(now.as_millis()))
         .col_expr(session::Column::ExpiresAt, Expr::value(expires.as_millis()))
+        .col_expr(session::Column::Ip, Expr::value(device.ip.map(|ip| ip.to_string())))
+        .col_expr(session::Column::UserAgent, Expr::value(device.user_agent()))
         .filter(session::Column::Id.eq(id))
         .filter(session::Column::EndedAt.is_null())
         .exec(database)
@@ -125,30 +142,144 @@ pub(super) async fn issue_refresh_token(
 ///
 /// # Errors
 /// The database fails.
-pub async fn end_session(services: &Services, named_by: SessionEnd<'_>) -> Result<(), Error> {
-    let database = services.database.writer();
+pub async fn end_session(
+    services: &Services,
+    named_by: SessionEnd<'_>,
+    ip: Option<IpAddr>,
+) -> Result<(), Error> {
     let session = match named_by {
         SessionEnd::AccessToken(token) => {
             services.signer.verify_signature(token).map(|bearer| bearer.session.as_uuid())
         }
         SessionEnd::RefreshToken(token) => refresh_token::Entity::find_by_id(sha256(token))
-            .one(database)
+            .one(services.database.reader())
             .await?
             .map(|row| row.session_id),
     };
-    match session {
-        Some(id) => end(database, id, services.clock.now()).await,
-        None => Ok(()),
+    let Some(session) = session else { return Ok(()) };
+    let transaction = services.database.begin().await?;
+    if let Some(row) = session::Entity::find_by_id(session).one(&transaction).await? {
+        let login = login(&transaction, row.user_id).await?;
+        let by = By::person(row.user_id.into(), &login, ip);
+        end(services, &transaction, session, AuditAction::SessionEnded, &by).await?;
     }
+    Ok(transaction.commit().await?)
 }
 
-async fn end(database: &impl ConnectionTrait, id: Uuid, now: Timestamp) -> Result<(), Error> {
-    session::Entity::update_many()
-        .col_expr(session::Column::EndedAt, Expr::value(now.as_millis()))
+/// Where the actor is signed in, the latest seen first.
+///
+/// # Errors
+/// `Forbidden` for a service key.
+pub async fn list_sessions(services: &Services, actor: &Actor) -> Result<Vec<Session>, Error> {
+    let person = actor.person()?;
+    let rows = session::Entity::find()
+        .filter(session::Column::UserId.eq(person.user().as_uuid()))
+        .filter(session::Column::EndedAt.is_null())
+        .filter(session::Column::ExpiresAt.gt(services.clock.now().as_millis()))
+        .order_by_desc(session::Column::LastSeenAt)
+        .order_by_desc(session::Column::Id)
+        .limit(MOST_SESSIONS)
+        .all(services.database.reader())
+        .await?;
+    let sessions = rows.into_iter().map(|row| Session {
+        id: row.id.into(),
+        current: row.id == person.session().as_uuid(),
+        created_at: Timestamp::from_millis(row.created_at),
+        last_seen_at: Timestamp::from_millis(row.last_seen_at),
+        expires_at: Timestamp::from_millis(row.expires_at),
+        ip: row.ip,
+        user_agent: row.user_agent,
+    });
+    Ok(sessions.collect())
+}
+
+/// Ends a session of the actor, and its access token at once. One that has ended stays so.
+///
+/// # Errors
+/// `NotFound` for somebody else's, `Forbidden` for a service key.
+pub async fn end_own_session(
+    services: &Services,
+    actor: &Actor,
+    id: SessionId,
+) -> Result<(), Error> {
+    let person = actor.person()?;
+    let transaction = services.database.begin().await?;
+    session::Entity::find_by_id(id.as_uuid())
+        .filter(session::Column::UserId.eq(person.user().as_uuid()))
+        .one(&transaction)
+        .await?
+        .ok_or(Error::NotFound)?;
+    let by = By::asking(&transaction, actor).await?;
+    end(services, &transaction, id.as_uuid(), AuditAction::SessionEnded, &by).await?;
+    Ok(transaction.commit().await?)
+}
+
+/// Ends every session of the actor but the one that asks.
+///
+/// # Errors
+/// `Forbidden` for a service key.
+pub async fn end_other_sessions(services: &Services, actor: &Actor) -> Result<(), Error> {
+    let person = actor.person()?;
+    let transaction = services.database.begin().await?;
+    let others: Vec<Uuid> = session::Entity::find()
+        .select_only()
+        .column(session::Column::Id)
+        .filter(session::Column::UserId.eq(person.user().as_uuid()))
+        .filter(session::Column::Id.ne(person.session().as_uuid()))
+        .filter(session::Column::EndedAt.is_null())
+        .into_tuple()
+        .all(&transaction)
+        .await?;
+    let by = By::asking(&transaction, actor).await?;
+    for id in others {
+        end(services, &transaction, id, AuditAction::SessionEnded, &by).await?;
+    }
+    Ok(transaction.commit().await?)
+}
+
+/// Ends a session and records it, if it still stands.
+async fn end(
+    services: &Services,
+    transaction: &DatabaseTransaction,
+    id: Uuid,
+    action: AuditAction,
+    by: &By,
+) -> Result<(), Error> {
+    let ended = session::Entity::update_many()
+        .col_expr(session::Column::EndedAt, Expr::value(services.clock.now().as_millis()))
         .filter(session::Column::Id.eq(id))
         .filter(session::Column::EndedAt.is_null())
-        .exec(database)
+        .exec(transaction)
         .await?;
+    if ended.rows_affected == 0 {
+        return Ok(());
+    }
+    let row = session::Entity::find_by_id(id).one(transaction).await?;
+    let row = row.ok_or(Error::Corrupt("session"))?;
+    let login = login(transaction, row.user_id).await?;
+    record(services, transaction, action, row.user_id.into(), &login, id.into(), by).await
+}
+
+async fn login(transaction: &DatabaseTransaction, user: Uuid) -> Result<String, Error> {
+    let user = user::Entity::find_by_id(user).one(transaction).await?;
+    Ok(user.ok_or(Error::Corrupt("user"))?.login)
+}
+
+/// Records what happened to a session in the log of every organization that its person is in.
+pub(super) async fn record(
+    services: &Services,
+    transaction: &DatabaseTransaction,
+    action: AuditAction,
+    user: UserId,
+    login: &str,
+    session: SessionId,
+    by: &By,
+) -> Result<(), Error> {
+    for organization in members::organizations_of(transaction, user).await? {
+        let (kind, changes) = (TargetKind::Session, Changes::default());
+        let event = Event { action, kind, id: session.to_string(), name: login, changes };
+        audit::record_by(services, transaction, organization, by, event).await?;
+    }
     Ok(())
 }
 

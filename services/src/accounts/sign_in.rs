@@ -2,13 +2,18 @@
 
 use std::net::IpAddr;
 
+use latchkey_domain::audit::AuditAction;
 use latchkey_domain::id::{SessionId, UserId};
-use sea_orm::{ActiveModelTrait, ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, Set};
+use sea_orm::{
+    ActiveModelTrait, ColumnTrait, Condition, ConnectionTrait, EntityTrait, QueryFilter, Set,
+};
 
 use super::first_sign_in::create_workspace;
-use super::sessions::issue_refresh_token;
+use super::sessions::{self, issue_refresh_token};
+use crate::audit::By;
 use crate::entity::{session, user};
-use crate::error::Error;
+use crate::error::{Error, is_unique_violation};
+use crate::members;
 use crate::services::{Services, Signup};
 
 /// What GitHub says of a person.
@@ -31,6 +36,14 @@ pub struct Device {
     pub ip: Option<IpAddr>,
     /// What the browser calls itself.
     pub user_agent: Option<String>,
+}
+
+impl Device {
+    /// The name as it is kept: a browser's own name is short; what is longer is not one.
+    pub(super) fn user_agent(&self) -> Option<String> {
+        const CHARACTERS: usize = 256;
+        self.user_agent.as_deref().map(|name| name.chars().take(CHARACTERS).collect())
+    }
 }
 
 struct Person {
@@ -91,15 +104,39 @@ async fn try_sign_in(
 ) -> Result<String, Error> {
     let transaction = services.database.begin().await?;
     let same = match person.github_id {
-        Some(id) => user::Column::GithubId.eq(id),
-        None => user::Column::GithubId.is_null(),
+        Some(id) => Condition::all().add(user::Column::GithubId.eq(id)),
+        None => Condition::all()
+            .add(user::Column::GithubId.is_null())
+            .add(user::Column::Invited.eq(false)),
     };
     let known = user::Entity::find().filter(same).one(&transaction).await?;
-    let user = match known {
-        Some(known) => update_profile(&transaction, known, person).await?,
-        None => create_user(services, &transaction, person).await?,
+    let invited = match person.github_id {
+        Some(_) => members::find_invited(&transaction, &person.login).await?,
+        None => None,
     };
-    let token = begin_session(services, &transaction, user, device).await?;
+    let is_new = known.is_none();
+    let (user, joined) = match (known, invited) {
+        (Some(known), None) => (update_profile(&transaction, known, person).await?, Vec::new()),
+        (Some(known), Some(invited)) => {
+            let (from, to) = (invited.id, known.id);
+            let user = update_profile(&transaction, known, person).await?;
+            (user, members::move_memberships(&transaction, from, to).await?)
+        }
+        (None, Some(invited)) => {
+            let user = update_profile(&transaction, invited, person).await?;
+            (user, members::organizations_of(&transaction, user).await?)
+        }
+        (None, None) => (create_user(services, &transaction, person).await?, Vec::new()),
+    };
+    let by = By::person(user, &person.login, device.ip);
+    if is_new {
+        let name = person.name.as_deref().unwrap_or(&person.login);
+        create_workspace(services, &transaction, user, &by, name).await?;
+    }
+    members::join(services, &transaction, user, &person.login, device.ip, &joined).await?;
+    let (session, token) = begin_session(services, &transaction, user, device).await?;
+    let action = AuditAction::SessionCreated;
+    sessions::record(services, &transaction, action, user, &person.login, session, &by).await?;
     transaction.commit().await?;
     Ok(token)
 }
@@ -113,9 +150,13 @@ async fn update_profile(
     let id = known.id.into();
     let same = known.login == person.login
         && known.name == person.name
-        && known.avatar_url == person.avatar_url;
+        && known.avatar_url == person.avatar_url
+        && !known.invited;
     if !same {
         let mut row: user::ActiveModel = known.into();
+        // Who was invited has an identity from now on.
+        row.github_id = Set(person.github_id);
+        row.invited = Set(false);
         row.login = Set(person.login.clone());
         row.name = Set(person.name.clone());
         row.avatar_url = Set(person.avatar_url.clone());
@@ -145,10 +186,9 @@ async fn create_user(
         name: Set(person.name.clone()),
         avatar_url: Set(person.avatar_url.clone()),
         created_at: Set(now.as_millis()),
+        invited: Set(false),
     };
     user::Entity::insert(row).exec_without_returning(database).await?;
-    let organization = person.name.as_deref().unwrap_or(&person.login);
-    create_workspace(services, database, id, organization).await?;
     Ok(id)
 }
 
@@ -157,12 +197,9 @@ async fn begin_session(
     database: &impl ConnectionTrait,
     user: UserId,
     device: &Device,
-) -> Result<String, Error> {
-    /// A browser's own name is short; what is longer is not one.
-    const USER_AGENT_CHARACTERS: usize = 256;
+) -> Result<(SessionId, String), Error> {
     let now = services.clock.now();
     let id = SessionId::new(now, services.random.bytes());
-    let user_agent = device.user_agent.as_deref();
     let row = session::ActiveModel {
         id: Set(id.as_uuid()),
         user_id: Set(user.as_uuid()),
@@ -171,17 +208,13 @@ async fn begin_session(
         expires_at: Set((now + services.settings.refresh_token_ttl).as_millis()),
         ended_at: Set(None),
         ip: Set(device.ip.map(|ip| ip.to_string())),
-        user_agent: Set(user_agent.map(|name| name.chars().take(USER_AGENT_CHARACTERS).collect())),
+        user_agent: Set(device.user_agent()),
     };
     session::Entity::insert(row).exec_without_returning(database).await?;
-    issue_refresh_token(services, database, id).await
+    Ok((id, issue_refresh_token(services, database, id).await?))
 }
 
 /// Whether `login` is one of the administrators that the operator named. GitHub logins ignore case.
 pub(super) fn is_administrator(services: &Services, login: &str) -> bool {
     services.settings.administrators.iter().any(|name| name.eq_ignore_ascii_case(login))
-}
-
-fn is_unique_violation(error: &sea_orm::DbErr) -> bool {
-    matches!(error.sql_err(), Some(sea_orm::SqlErr::UniqueConstraintViolation(_)))
 }

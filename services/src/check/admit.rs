@@ -55,7 +55,7 @@ fn judge(found: &Found, call: Call<'_>, now: Timestamp) -> Option<(Outcome, Stri
         (Some(own), Some(named)) => own != named,
         _ => false,
     };
-    if other_kind || other_application {
+    if other_kind || other_application || call.elsewhere {
         return plain(Outcome::WrongScope);
     }
     if !in_networks(key, call.ip) {

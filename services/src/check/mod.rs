@@ -38,6 +38,8 @@ pub struct Call<'a> {
     pub kind: Option<KeyKind>,
     /// The application that it names, if it names one.
     pub application: Option<ApplicationId>,
+    /// Whether that application is not the key's project's.
+    pub elsewhere: bool,
     /// Where it comes from.
     pub ip: Option<IpAddr>,
     /// The model that it uses, if it uses one.

@@ -12,6 +12,8 @@ pub struct Model {
     pub description: String,
     pub environment: String,
     pub created_at: i64,
+    pub deleted_at: Option<i64>,
+    pub purged_at: Option<i64>,
 }
 
 #[derive(Debug, Clone, Copy, EnumIter, DeriveRelation)]

@@ -11,6 +11,7 @@ pub struct Model {
     pub user_id: Uuid,
     pub role: String,
     pub created_at: i64,
+    pub invited_by: Option<Uuid>,
 }
 
 #[derive(Debug, Clone, Copy, EnumIter, DeriveRelation)]

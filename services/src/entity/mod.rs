@@ -2,6 +2,8 @@
 #![expect(unreachable_pub, reason = "SeaORM's derive wants public items")]
 
 pub(crate) mod application;
+pub(crate) mod audit_event;
+pub(crate) mod audit_head;
 pub(crate) mod budget;
 pub(crate) mod denial;
 pub(crate) mod idempotency_key;

@@ -10,6 +10,7 @@ pub struct Model {
     pub name: String,
     pub tier: String,
     pub created_at: i64,
+    pub deleted_at: Option<i64>,
 }
 
 #[derive(Debug, Clone, Copy, EnumIter, DeriveRelation)]

@@ -11,6 +11,7 @@ pub struct Model {
     pub name: String,
     pub key_prefix: String,
     pub created_at: i64,
+    pub deleted_at: Option<i64>,
 }
 
 #[derive(Debug, Clone, Copy, EnumIter, DeriveRelation)]

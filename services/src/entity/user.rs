@@ -12,6 +12,7 @@ pub struct Model {
     pub name: Option<String>,
     pub avatar_url: Option<String>,
     pub created_at: i64,
+    pub invited: bool,
 }
 
 #[derive(Debug, Clone, Copy, EnumIter, DeriveRelation)]

@@ -1,13 +1,16 @@
 //! Hiding keys that work no more from lists, and showing them again.
 
 use latchkey_domain::api::ApiKey;
+use latchkey_domain::audit::AuditAction;
 use latchkey_domain::key::KeyStatus;
 use latchkey_domain::role::Permission;
 use sea_orm::{ActiveModelTrait, IntoActiveModel};
 
+use super::events;
 use super::row::{self, to_api_key};
 use super::{find_locked, to_write};
 use crate::actor::Actor;
+use crate::audit::Changes;
 use crate::error::Error;
 use crate::scope::{self, KeyRef};
 use crate::services::Services;
@@ -53,6 +56,9 @@ async fn set(
     if archived != key.archived_at.is_some() {
         key.archived_at = archived.then_some(now.as_millis());
         key = key.into_active_model().reset_all().update(&transaction).await?;
+        let action = if archived { AuditAction::KeyArchived } else { AuditAction::KeyUnarchived };
+        let changes = Changes::default();
+        events::record(services, &transaction, &scope, actor, action, &key, changes).await?;
         transaction.commit().await?;
     }
     to_api_key(key, now)

@@ -1,19 +1,22 @@
 //! Changing a key's name, limits and expiry.
 
 use latchkey_domain::api::{ApiKey, KeyPatch};
+use latchkey_domain::audit::AuditAction;
 use latchkey_domain::key::{KeyKind, KeyStatus};
 use latchkey_domain::problem::FieldError;
 use latchkey_domain::role::Permission;
 use latchkey_domain::time::Timestamp;
 use sea_orm::{ActiveModelTrait, IntoActiveModel};
 
-use super::limits::{EXPIRY_PAST, HALF_BUDGET, check_name, check_tier, half_budget, lock_project};
+use super::events;
+use super::limits::{EXPIRY_PAST, HALF_BUDGET, check_name, check_tier, half_budget};
 use super::row::{self, search_text, to_api_key, to_column, to_json};
 use super::{find_locked, to_write};
 use crate::actor::Actor;
 use crate::check;
 use crate::entity::key;
 use crate::error::Error;
+use crate::projects;
 use crate::scope::{self, KeyRef};
 use crate::services::Services;
 
@@ -31,7 +34,7 @@ pub async fn change(
     let key = key.into();
     let scope = scope::project_of_key(services, actor, key, Permission::KeysWrite).await?;
     let transaction = services.database.begin().await?;
-    let project = lock_project(&transaction, &scope).await?;
+    let project = projects::lock(&transaction, &scope).await?;
     let row = find_locked(&transaction, &scope, key.id).await?;
     let kind = row::kind(&row)?;
     scope.require(to_write(kind))?;
@@ -44,7 +47,7 @@ pub async fn change(
         check_name(&transaction, project.id, kind, name.as_str(), Some(row.id)).await?;
     }
     let digests = row::digests(&row);
-    let mut changed = apply(row, patch, now)?;
+    let mut changed = apply(row.clone(), patch, now)?;
     let comes_back =
         before == KeyStatus::Expired && row::status(&changed, now) == KeyStatus::Active;
     if comes_back {
@@ -54,7 +57,12 @@ pub async fn change(
             check_tier(services, &transaction, &project).await?;
         }
     }
+    let changes = events::between(&row, &changed);
     let row = changed.into_active_model().reset_all().update(&transaction).await?;
+    if !changes.is_empty() {
+        let action = AuditAction::KeyChanged;
+        events::record(services, &transaction, &scope, actor, action, &row, changes).await?;
+    }
     transaction.commit().await?;
     check::evict(services, digests);
     to_api_key(row, now)

@@ -1,20 +1,23 @@
 //! Making a key.
 
 use latchkey_domain::api::{ApplicationKeyRequest, CreatedKey, KeyRequest};
+use latchkey_domain::audit::AuditAction;
 use latchkey_domain::id::{ApplicationId, KeyId, ProjectId};
 use latchkey_domain::key::{Environment, KeyKind};
 use latchkey_domain::name::Name;
 use latchkey_domain::role::Permission;
 use latchkey_domain::secret::{KeyHint, SecretKey};
-use sea_orm::{ActiveModelTrait, ConnectionTrait, EntityTrait, Set};
+use sea_orm::{ActiveModelTrait, ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, Set};
 
+use super::events;
 use super::idempotency::{self, Idempotency};
-use super::limits::{check_name, check_request, check_tier, lock_project};
+use super::limits::{check_name, check_request, check_tier};
 use super::row::{search_text, to_api_key, to_column, to_json};
 use super::to_write;
 use crate::actor::Actor;
 use crate::entity::{application, key};
 use crate::error::Error;
+use crate::projects;
 use crate::scope::{self, ProjectScope};
 use crate::services::Services;
 
@@ -85,7 +88,7 @@ async fn insert(
     idempotency: Option<&Idempotency>,
 ) -> Result<CreatedKey, Error> {
     let transaction = services.database.begin().await?;
-    let project = lock_project(&transaction, scope).await?;
+    let project = projects::lock(&transaction, scope).await?;
     let now = services.clock.now();
     idempotency::check(&transaction, actor, idempotency, now).await?;
     let environment = match &wanted {
@@ -102,6 +105,9 @@ async fn insert(
             ..KeyRequest::new(default_name(&transaction, application, &hint).await?, KeyKind::Api)
         },
     };
+    if let Some(application) = request.application_id {
+        still_there(&transaction, application).await?;
+    }
     check_name(&transaction, project.id, request.kind, request.name.as_str(), None).await?;
     if request.kind != KeyKind::Service {
         check_tier(services, &transaction, &project).await?;
@@ -138,8 +144,20 @@ async fn insert(
     };
     let row = row.insert(&transaction).await?;
     idempotency::keep(&transaction, actor, idempotency, id, now).await?;
+    let (action, changes) = (AuditAction::KeyCreated, events::of_new(&row));
+    events::record(services, &transaction, scope, actor, action, &row, changes).await?;
     transaction.commit().await?;
     Ok(CreatedKey { key: secret.into(), api_key: to_api_key(row, now)? })
+}
+
+/// Whoever deletes an application locks its project before, so it stays until this transaction ends.
+async fn still_there(database: &impl ConnectionTrait, id: ApplicationId) -> Result<(), Error> {
+    application::Entity::find_by_id(id.as_uuid())
+        .filter(application::Column::DeletedAt.is_null())
+        .one(database)
+        .await?
+        .map(|_| ())
+        .ok_or(Error::NotFound)
 }
 
 /// A secret that nobody has had yet.

@@ -5,29 +5,13 @@ use latchkey_domain::key::KeyKind;
 use latchkey_domain::problem::FieldError;
 use latchkey_domain::tier::Tier;
 use latchkey_domain::time::Timestamp;
-use sea_orm::{
-    ColumnTrait, ConnectionTrait, EntityTrait, PaginatorTrait, QueryFilter, QuerySelect,
-};
+use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, PaginatorTrait, QueryFilter};
 use uuid::Uuid;
 
 use super::count_active;
 use crate::entity::{key, organization, project};
 use crate::error::Error;
-use crate::scope::ProjectScope;
 use crate::services::Services;
-
-/// Locks the project until the transaction ends, so that of several changes at once each counts what the one
-/// before it did (SQLite has a single writer anyway).
-pub(super) async fn lock_project(
-    transaction: &impl ConnectionTrait,
-    scope: &ProjectScope,
-) -> Result<project::Model, Error> {
-    project::Entity::find_by_id(scope.id().as_uuid())
-        .lock_exclusive()
-        .one(transaction)
-        .await?
-        .ok_or(Error::NotFound)
-}
 
 /// Refuses one more active key beyond the tier. The project is locked by now.
 pub(super) async fn check_tier(

@@ -3,6 +3,7 @@
 mod archive;
 mod change;
 mod create;
+mod events;
 mod idempotency;
 mod limits;
 mod list;
@@ -25,6 +26,7 @@ pub use create::{create, create_for_application};
 pub use idempotency::{Idempotency, purge as purge_idempotency_keys};
 pub use list::{get, list, list_of_application};
 pub use revoke::revoke;
+pub(crate) use revoke::revoke_where;
 pub use rotate::{end_grace, rotate};
 
 use crate::entity::key;

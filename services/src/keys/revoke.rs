@@ -1,12 +1,18 @@
 //! Revoking a key.
 
+use latchkey_domain::audit::AuditAction;
 use latchkey_domain::role::Permission;
 use sea_orm::sea_query::Expr;
-use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
+use sea_orm::{
+    ActiveModelTrait, ColumnTrait, DatabaseTransaction, EntityTrait, IntoActiveModel, QueryFilter,
+    QuerySelect,
+};
 
-use super::{find, row, to_write};
+use super::{events, find_locked, row, to_write};
 use crate::actor::Actor;
+use crate::audit::Changes;
 use crate::check;
+use crate::digest::KeyDigest;
 use crate::entity::key;
 use crate::error::Error;
 use crate::scope::{self, KeyRef};
@@ -24,17 +30,53 @@ pub async fn revoke(
 ) -> Result<(), Error> {
     let key = key.into();
     let scope = scope::project_of_key(services, actor, key, Permission::KeysWrite).await?;
-    let database = services.database.writer();
-    scope.require(to_write(row::kind(&find(database, &scope, key.id).await?)?))?;
-    key::Entity::update_many()
-        .col_expr(key::Column::RevokedAt, Expr::value(services.clock.now().as_millis()))
-        .filter(key::Column::Id.eq(key.id.as_uuid()))
-        .filter(key::Column::ProjectId.eq(scope.id().as_uuid()))
-        .filter(key::Column::RevokedAt.is_null())
-        .exec(database)
-        .await?;
-    // Read again: a rotation may have come between. And also when somebody else revoked it first: their
-    // eviction may still be on its way.
-    check::evict(services, row::digests(&find(database, &scope, key.id).await?));
+    let transaction = services.database.begin().await?;
+    let mut row = find_locked(&transaction, &scope, key.id).await?;
+    scope.require(to_write(row::kind(&row)?))?;
+    if row.revoked_at.is_none() {
+        row.revoked_at = Some(services.clock.now().as_millis());
+        row = row.into_active_model().reset_all().update(&transaction).await?;
+        let (action, changes) = (AuditAction::KeyRevoked, Changes::default());
+        events::record(services, &transaction, &scope, actor, action, &row, changes).await?;
+        transaction.commit().await?;
+    }
+    // Also when somebody else revoked it first: their eviction may still be on its way.
+    check::evict(services, row::digests(&row));
     Ok(())
+}
+
+/// Keys that were revoked together.
+pub(crate) struct Revoked {
+    /// How many.
+    pub(crate) keys: usize,
+    /// What to evict once the transaction is committed.
+    pub(crate) digests: Vec<KeyDigest>,
+}
+
+/// Revokes the keys that match, as part of deleting what they belong to. The caller holds the lock of their
+/// project and evicts them after the commit.
+pub(crate) async fn revoke_where(
+    transaction: &DatabaseTransaction,
+    matching: Expr,
+    now: i64,
+) -> Result<Revoked, Error> {
+    key::Entity::update_many()
+        .col_expr(key::Column::RevokedAt, Expr::value(now))
+        .filter(matching.clone())
+        .filter(key::Column::RevokedAt.is_null())
+        .exec(transaction)
+        .await?;
+    // After they are locked: a rotation that came between has given some of them new secrets.
+    let rows: Vec<(Vec<u8>, Option<Vec<u8>>)> = key::Entity::find()
+        .select_only()
+        .columns([key::Column::Digest, key::Column::OldDigest])
+        .filter(matching)
+        .filter(key::Column::RevokedAt.eq(now))
+        .into_tuple()
+        .all(transaction)
+        .await?;
+    let keys = rows.len();
+    let slots = rows.into_iter().flat_map(|(digest, old)| [Some(digest), old]);
+    let digests = slots.flatten().filter_map(|bytes| KeyDigest::from_bytes(&bytes)).collect();
+    Ok(Revoked { keys, digests })
 }

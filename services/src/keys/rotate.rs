@@ -1,15 +1,18 @@
 //! Rotation: a new secret for the same key, the old one working on for a while.
 
 use latchkey_domain::api::{CreatedKey, ListedKey, MAX_GRACE_SECONDS, RotateRequest};
+use latchkey_domain::audit::AuditAction;
 use latchkey_domain::key::KeyStatus;
 use latchkey_domain::role::Permission;
 use sea_orm::{ActiveModelTrait, IntoActiveModel};
 
 use super::create::new_secret;
+use super::events;
 use super::idempotency::{self, Idempotency};
 use super::row::{self, search_text, to_api_key, to_listed};
 use super::{find_locked, to_write};
 use crate::actor::Actor;
+use crate::audit::Changes;
 use crate::check;
 use crate::error::Error;
 use crate::scope::{self, KeyRef};
@@ -50,6 +53,7 @@ pub async fn rotate(
         }
     }
     let digests = row::digests(&key);
+    let before = key.clone();
     let secret = new_secret(services, &scope, row::environment(&key)?);
     let hint = secret.hint();
     let grace = i64::try_from(request.grace_seconds * 1_000).unwrap_or_default();
@@ -60,8 +64,11 @@ pub async fn rotate(
     key.old_ends_at = Some(key.expires_at.map_or(ends_at, |end| end.min(ends_at)));
     key.old_last_used_at = key.last_used_at;
     key.search = search_text(named.id, &key.name, &hint);
+    let changes = events::between(&before, &key).set("grace_seconds", request.grace_seconds);
     let key = key.into_active_model().reset_all().update(&transaction).await?;
     idempotency::keep(&transaction, actor, idempotency, named.id, now).await?;
+    let action = AuditAction::KeyRotated;
+    events::record(services, &transaction, &scope, actor, action, &key, changes).await?;
     transaction.commit().await?;
     check::evict(services, digests);
     Ok(CreatedKey { key: secret.into(), api_key: to_api_key(key, now)? })
@@ -83,9 +90,13 @@ pub async fn end_grace(
     scope.require(to_write(row::kind(&key)?))?;
     let now = services.clock.now();
     let digests = row::digests(&key);
-    key.old_ends_at = key.old_ends_at.map(|end| end.min(now.as_millis()));
-    let key = key.into_active_model().reset_all().update(&transaction).await?;
-    transaction.commit().await?;
+    if key.old_ends_at.is_some_and(|end| end > now.as_millis()) {
+        key.old_ends_at = Some(now.as_millis());
+        key = key.into_active_model().reset_all().update(&transaction).await?;
+        let (action, changes) = (AuditAction::KeyGraceEnded, Changes::default());
+        events::record(services, &transaction, &scope, actor, action, &key, changes).await?;
+        transaction.commit().await?;
+    }
     check::evict(services, digests);
     to_listed(key, now)
 }

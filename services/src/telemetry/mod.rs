@@ -8,7 +8,7 @@ mod traces;
 
 pub use limits::MOST_ITEMS;
 pub use logs::{check_log, ingest_logs, list_logs};
-pub use purge::{Purged, purge_sandbox};
+pub use purge::{Purged, purge_deleted, purge_sandbox};
 pub use traces::{check_trace, ingest_traces, list_traces};
 
 use std::sync::Arc;
@@ -49,6 +49,7 @@ impl Source {
             (None, Some(named)) => {
                 application::Entity::find_by_id(named.as_uuid())
                     .filter(application::Column::ProjectId.eq(key.project.as_uuid()))
+                    .filter(application::Column::DeletedAt.is_null())
                     .one(services.database.reader())
                     .await?
                     .ok_or(Error::NotFound)?;

@@ -1,3 +1,5 @@
+//! What is deleted of what came in.
+//!
 //! The sandbox: what a test key brought is there for 24 hours after its arrival and no longer. Readers see the
 //! end to the millisecond, because every list filters by [`kept`]; the job that deletes may come later.
 
@@ -6,14 +8,19 @@ use std::time::Duration;
 use latchkey_domain::key::Environment;
 use latchkey_domain::time::Timestamp;
 use sea_orm::sea_query::{Expr, ExprTrait, LockBehavior, LockType, Order, Query, SelectStatement};
-use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, Value};
+use sea_orm::{
+    ActiveModelTrait, ColumnTrait, EntityTrait, IntoActiveModel, QueryFilter, Set, Value,
+};
+use uuid::Uuid;
 
-use crate::entity::{log, trace};
+use crate::entity::{application, log, trace};
 use crate::error::Error;
 use crate::services::Services;
 
 /// How long the sandbox keeps what came in.
 const KEPT: Duration = Duration::from_hours(24);
+/// How long a request that was under way when its application was deleted may still write.
+const STILL_COMING: Duration = Duration::from_mins(1);
 /// Rows of one statement: nobody who waits to write waits for more than these.
 const ROWS_PER_DELETE: u64 = 1_000;
 
@@ -22,18 +29,21 @@ pub(super) trait Received: EntityTrait {
     const ID: Self::Column;
     const ENVIRONMENT: Self::Column;
     const RECEIVED_AT: Self::Column;
+    const APPLICATION_ID: Self::Column;
 }
 
 impl Received for trace::Entity {
     const ID: trace::Column = trace::Column::Id;
     const ENVIRONMENT: trace::Column = trace::Column::Environment;
     const RECEIVED_AT: trace::Column = trace::Column::ReceivedAt;
+    const APPLICATION_ID: trace::Column = trace::Column::ApplicationId;
 }
 
 impl Received for log::Entity {
     const ID: log::Column = log::Column::Id;
     const ENVIRONMENT: log::Column = log::Column::Environment;
     const RECEIVED_AT: log::Column = log::Column::ReceivedAt;
+    const APPLICATION_ID: log::Column = log::Column::ApplicationId;
 }
 
 /// What a reader may see at `now`: everything that live keys brought, and the sandbox of the last 24 hours.
@@ -72,19 +82,65 @@ pub async fn purge_sandbox(services: &Services) -> Result<Purged, Error> {
 }
 
 async fn purge<E: Received>(services: &Services) -> Result<u64, Error> {
-    let oldest = oldest::<E>(services.clock.now());
+    delete_in_batches::<E>(services, &oldest::<E>(services.clock.now())).await
+}
+
+/// Deletes what `batch` finds, until it finds less than a whole batch.
+async fn delete_in_batches<E: Received>(
+    services: &Services,
+    batch: &SelectStatement,
+) -> Result<u64, Error> {
     let mut purged = 0;
     loop {
-        let batch = E::delete_many()
-            .filter(E::ID.in_subquery(oldest.clone()))
+        let deleted = E::delete_many()
+            .filter(E::ID.in_subquery(batch.clone()))
             .exec(services.database.writer())
             .await?
             .rows_affected;
-        purged += batch;
-        if batch < ROWS_PER_DELETE {
+        purged += deleted;
+        if deleted < ROWS_PER_DELETE {
             return Ok(purged);
         }
     }
+}
+
+/// Deletes what deleted applications sent, and says in the log how much that was. It may be broken off
+/// anywhere: what is left is found again.
+///
+/// # Errors
+/// The database fails.
+pub async fn purge_deleted(services: &Services) -> Result<Purged, Error> {
+    let now = services.clock.now();
+    let deleted = application::Entity::find()
+        .filter(application::Column::DeletedAt.lte((now - STILL_COMING).as_millis()))
+        .filter(application::Column::PurgedAt.is_null())
+        .all(services.database.reader())
+        .await?;
+    let mut purged = Purged::default();
+    for application in deleted {
+        let id = application.id;
+        purged.traces +=
+            delete_in_batches::<trace::Entity>(services, &of::<trace::Entity>(id)).await?;
+        purged.logs += delete_in_batches::<log::Entity>(services, &of::<log::Entity>(id)).await?;
+        let mut done = application.into_active_model();
+        done.purged_at = Set(Some(now.as_millis()));
+        done.update(services.database.writer()).await?;
+    }
+    if purged != Purged::default() {
+        let Purged { traces, logs } = purged;
+        tracing::info!(traces, logs, "purged what deleted applications sent");
+    }
+    Ok(purged)
+}
+
+/// The ids of what an application sent, a batch of it.
+fn of<E: Received>(application: Uuid) -> SelectStatement {
+    Query::select()
+        .column(E::ID)
+        .from(E::default())
+        .and_where(E::APPLICATION_ID.eq(application))
+        .limit(ROWS_PER_DELETE)
+        .take()
 }
 
 /// The ids of what is over, a batch of it.

@@ -1,5 +1,10 @@
 //! Applications of a project.
 
+mod write;
+
+pub(crate) use write::insert;
+pub use write::{change, create, delete};
+
 use latchkey_domain::api::{Application, ApplicationContext, ApplicationEnvironment, Page};
 use latchkey_domain::id::{ApplicationId, ProjectId};
 use latchkey_domain::role::Permission;
@@ -41,6 +46,7 @@ pub async fn list(
     let scope = scope::project(services, actor, project, Permission::Read).await?;
     let mut query = application::Entity::find()
         .filter(application::Column::ProjectId.eq(scope.id().as_uuid()))
+        .filter(application::Column::DeletedAt.is_null())
         .order_by_desc(application::Column::Id)
         .limit(page.rows());
     if let Some(after) = page.after_id()? {

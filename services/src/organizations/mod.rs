@@ -1,11 +1,15 @@
-//! Organizations, as their members see them.
+//! Organizations, as their members see them: found, made, changed, deleted.
+
+mod write;
+
+pub use write::{change, create, delete};
+pub(crate) use write::{insert, lock};
 
 use latchkey_domain::api::{Organization, Page};
 use latchkey_domain::id::OrganizationId;
 use latchkey_domain::role::Role;
 use latchkey_domain::tier::Tier;
 use latchkey_domain::time::Timestamp;
-use sea_orm::sea_query::Expr;
 use sea_orm::{
     ColumnTrait, EntityTrait, FromQueryResult, JoinType, QueryFilter, QueryOrder, QuerySelect,
     Select,
@@ -98,49 +102,4 @@ fn joined(actor: &Actor) -> Result<Select<organization::Entity>, Error> {
         .column(membership::Column::Role)
         .join(JoinType::InnerJoin, members_of_organization())
         .filter(membership::Column::UserId.eq(user.as_uuid())))
-}
-
-/// Puts an organization, whichever it is, on another tier. When this returns, every check and every create
-/// goes by it. Lowering a tier revokes nothing; it only refuses new keys.
-///
-/// # Errors
-/// `Forbidden` for everybody but the instance's administrators, `NotFound`.
-pub async fn change_tier(
-    services: &Services,
-    actor: &Actor,
-    id: OrganizationId,
-    tier: Tier,
-) -> Result<Organization, Error> {
-    let person = actor.person()?;
-    if !person.is_administrator() {
-        // Whose organization it is not learns no more than that it is not theirs.
-        get(services, actor, id).await?;
-        return Err(Error::Forbidden(
-            "Only an administrator of this instance can change the plan.",
-        ));
-    }
-    let database = services.database.writer();
-    let changed = organization::Entity::update_many()
-        .col_expr(organization::Column::Tier, Expr::value(tier.as_str()))
-        .filter(organization::Column::Id.eq(id.as_uuid()))
-        .exec(database)
-        .await?;
-    if changed.rows_affected == 0 {
-        return Err(Error::NotFound);
-    }
-    services.key_cache.evict_all();
-    let row = organization::Entity::find_by_id(id.as_uuid())
-        .one(database)
-        .await?
-        .ok_or(Error::NotFound)?;
-    let own = membership::Entity::find_by_id((id.as_uuid(), person.user().as_uuid()))
-        .one(database)
-        .await?;
-    Ok(Organization {
-        id,
-        name: row.name,
-        tier,
-        role: own.and_then(|own| Role::from_name(&own.role)),
-        created_at: Timestamp::from_millis(row.created_at),
-    })
 }

@@ -1,5 +1,10 @@
 //! Projects: what keys belong to.
 
+mod write;
+
+pub use write::{change, create, delete};
+pub(crate) use write::{insert, lock};
+
 use latchkey_domain::api::{Page, Project};
 use latchkey_domain::id::{OrganizationId, ProjectId};
 use latchkey_domain::role::Permission;
@@ -42,6 +47,7 @@ pub async fn list(
     let scope = scope::organization(services, actor, organization, Permission::Read).await?;
     let mut query = with_tier()
         .filter(project::Column::OrganizationId.eq(scope.id().as_uuid()))
+        .filter(project::Column::DeletedAt.is_null())
         .order_by_desc(project::Column::Id)
         .limit(page.rows());
     if let Some(after) = page.after_id()? {

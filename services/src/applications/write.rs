@@ -1,0 +1,142 @@
+//! Making, changing and deleting applications.
+
+use latchkey_domain::api::{Application, ApplicationPatch, ApplicationRequest};
+use latchkey_domain::audit::{AuditAction, TargetKind};
+use latchkey_domain::id::{ApplicationId, ProjectId};
+use latchkey_domain::role::Permission;
+use sea_orm::{
+    ActiveModelTrait, ColumnTrait, ConnectionTrait, EntityTrait, IntoActiveModel, QueryFilter,
+    QuerySelect, Set,
+};
+
+use crate::actor::Actor;
+use crate::audit::{self, Changes, Event};
+use crate::check;
+use crate::entity::{application, key};
+use crate::error::Error;
+use crate::keys::revoke_where;
+use crate::projects;
+use crate::scope::{self, ApplicationScope};
+use crate::services::Services;
+
+/// Makes an application in a project.
+///
+/// # Errors
+/// `NotFound` for a stranger, `Forbidden` for viewers.
+pub async fn create(
+    services: &Services,
+    actor: &Actor,
+    project: ProjectId,
+    request: ApplicationRequest,
+) -> Result<Application, Error> {
+    let scope = scope::project(services, actor, project, Permission::ApplicationsWrite).await?;
+    let transaction = services.database.begin().await?;
+    // Or it might be deleted while this is made in it.
+    projects::lock(&transaction, &scope).await?;
+    let made = insert(services, &transaction, scope.id(), &request).await?;
+    let changes = Changes::default().set("environment", made.environment);
+    let event = event(made.id, AuditAction::ApplicationCreated, &made.name, changes);
+    audit::record(services, &transaction, scope.organization(), actor, event).await?;
+    transaction.commit().await?;
+    Ok(made)
+}
+
+/// Inserts an application.
+pub(crate) async fn insert(
+    services: &Services,
+    database: &impl ConnectionTrait,
+    project: ProjectId,
+    request: &ApplicationRequest,
+) -> Result<Application, Error> {
+    let now = services.clock.now();
+    let row = application::ActiveModel {
+        id: Set(ApplicationId::new(now, services.random.bytes()).as_uuid()),
+        project_id: Set(project.as_uuid()),
+        name: Set(request.name.to_string()),
+        description: Set(request.description.as_str().to_owned()),
+        environment: Set(request.environment.as_str().to_owned()),
+        created_at: Set(now.as_millis()),
+        deleted_at: Set(None),
+        purged_at: Set(None),
+    };
+    row.insert(database).await?.try_into()
+}
+
+fn event(id: ApplicationId, action: AuditAction, name: &str, changes: Changes) -> Event<'_> {
+    Event { action, kind: TargetKind::Application, id: id.to_string(), name, changes }
+}
+
+/// Changes an application's name, description or environment.
+///
+/// # Errors
+/// `NotFound` for a stranger, `Forbidden` for viewers.
+pub async fn change(
+    services: &Services,
+    actor: &Actor,
+    id: ApplicationId,
+    patch: ApplicationPatch,
+) -> Result<Application, Error> {
+    let scope = scope::application(services, actor, id, Permission::ApplicationsWrite).await?;
+    let transaction = services.database.begin().await?;
+    let mut row = lock(&transaction, &scope).await?;
+    let mut changes = Changes::default();
+    if let Some(name) = patch.name {
+        changes = changes.field("name", &row.name, &name);
+        row.name = name.to_string();
+    }
+    if let Some(description) = patch.description {
+        changes = changes.field("description", &row.description, &description);
+        description.as_str().clone_into(&mut row.description);
+    }
+    if let Some(environment) = patch.environment {
+        changes = changes.field("environment", &row.environment, environment);
+        environment.as_str().clone_into(&mut row.environment);
+    }
+    if changes.is_empty() {
+        return row.try_into();
+    }
+    let row = row.into_active_model().reset_all().update(&transaction).await?;
+    let event = event(id, AuditAction::ApplicationChanged, &row.name, changes);
+    let organization = scope.project().organization();
+    audit::record(services, &transaction, organization, actor, event).await?;
+    transaction.commit().await?;
+    row.try_into()
+}
+
+/// Deletes an application, and revokes the keys that are for it alone, in one transaction. When this returns,
+/// no check admits them. What it sent is deleted soon after.
+///
+/// # Errors
+/// `NotFound` for a stranger, `Forbidden` for viewers.
+pub async fn delete(services: &Services, actor: &Actor, id: ApplicationId) -> Result<(), Error> {
+    let scope = scope::application(services, actor, id, Permission::ApplicationsWrite).await?;
+    let transaction = services.database.begin().await?;
+    // The project too: keys are made under its lock.
+    projects::lock(&transaction, scope.project()).await?;
+    let row = lock(&transaction, &scope).await?;
+    let now = services.clock.now().as_millis();
+    let revoked = revoke_where(&transaction, key::Column::ApplicationId.eq(row.id), now).await?;
+    let mut deleted = row.clone().into_active_model();
+    deleted.deleted_at = Set(Some(now));
+    deleted.update(&transaction).await?;
+    let changes = Changes::default().set("keys_revoked", revoked.keys);
+    let event = event(id, AuditAction::ApplicationDeleted, &row.name, changes);
+    let organization = scope.project().organization();
+    audit::record(services, &transaction, organization, actor, event).await?;
+    transaction.commit().await?;
+    check::evict(services, revoked.digests);
+    Ok(())
+}
+
+async fn lock(
+    transaction: &impl ConnectionTrait,
+    scope: &ApplicationScope,
+) -> Result<application::Model, Error> {
+    application::Entity::find_by_id(scope.id().as_uuid())
+        .filter(application::Column::ProjectId.eq(scope.project().id().as_uuid()))
+        .filter(application::Column::DeletedAt.is_null())
+        .lock_exclusive()
+        .one(transaction)
+        .await?
+        .ok_or(Error::NotFound)
+}

@@ -1,0 +1,130 @@
+//! Reading the log.
+
+use latchkey_domain::api::{AuditActor, AuditEvent, AuditFilter, AuditTarget, Page};
+use latchkey_domain::audit::{ActorKind, AuditAction, TargetKind};
+use latchkey_domain::id::{KeyId, OrganizationId, UserId};
+use latchkey_domain::role::Permission;
+use latchkey_domain::time::Timestamp;
+use sea_orm::sea_query::{Expr, ExprTrait, Func};
+use sea_orm::{ColumnTrait, Condition, EntityTrait, QueryFilter, QueryOrder, QuerySelect, Select};
+use uuid::Uuid;
+
+use crate::actor::Actor;
+use crate::entity::{audit_event, user};
+use crate::error::Error;
+use crate::page::{PageRequest, time_cursor};
+use crate::scope::{self, OrganizationScope};
+use crate::services::Services;
+
+/// The log of an organization, newest first.
+///
+/// # Errors
+/// `NotFound` for a stranger, `Forbidden` for viewers and members, `Invalid` for a foreign cursor.
+pub async fn list(
+    services: &Services,
+    actor: &Actor,
+    organization: OrganizationId,
+    filter: &AuditFilter,
+    page: PageRequest,
+) -> Result<Page<AuditEvent>, Error> {
+    let scope = scope::organization(services, actor, organization, Permission::AuditRead).await?;
+    let after = page.after_time()?;
+    let filter = Filter::resolve(services, filter).await?;
+    let rows =
+        filter.select(&scope, after).limit(page.rows()).all(services.database.reader()).await?;
+    let rows = page.page(rows, |last| time_cursor(last.at, last.id));
+    let data = rows.data.into_iter().map(to_event).collect::<Result<_, _>>()?;
+    Ok(Page { data, next_cursor: rows.next_cursor })
+}
+
+/// A filter that the database understands.
+pub(super) struct Filter {
+    actor: Option<Wanted>,
+    action: Option<AuditAction>,
+    from: Option<Timestamp>,
+    to: Option<Timestamp>,
+}
+
+/// Whose rows are wanted.
+enum Wanted {
+    Id(String),
+    System,
+    /// A login that nobody has.
+    Nobody,
+}
+
+impl Filter {
+    pub(super) async fn resolve(services: &Services, filter: &AuditFilter) -> Result<Self, Error> {
+        let actor = match filter.actor.as_deref() {
+            None => None,
+            Some("system") => Some(Wanted::System),
+            Some(id) if id.parse::<UserId>().is_ok() || id.parse::<KeyId>().is_ok() => {
+                Some(Wanted::Id(id.to_owned()))
+            }
+            Some(login) => Some(of_login(services, login).await?),
+        };
+        Ok(Self { actor, action: filter.action, from: filter.from, to: filter.to })
+    }
+
+    /// Newest first, those after a cursor.
+    pub(super) fn select(
+        &self,
+        scope: &OrganizationScope,
+        after: Option<(i64, Uuid)>,
+    ) -> Select<audit_event::Entity> {
+        use audit_event::Column;
+        let mut query = audit_event::Entity::find()
+            .filter(Column::OrganizationId.eq(scope.id().as_uuid()))
+            .order_by_desc(Column::At)
+            .order_by_desc(Column::Id);
+        match &self.actor {
+            Some(Wanted::Id(id)) => query = query.filter(Column::ActorId.eq(id)),
+            Some(Wanted::System) => query = query.filter(Column::ActorId.is_null()),
+            Some(Wanted::Nobody) => query = query.filter(Expr::value(1).eq(0)),
+            None => {}
+        }
+        if let Some(action) = self.action {
+            query = query.filter(Column::Action.eq(action.as_str()));
+        }
+        if let Some(from) = self.from {
+            query = query.filter(Column::At.gte(from.as_millis()));
+        }
+        if let Some(to) = self.to {
+            query = query.filter(Column::At.lt(to.as_millis()));
+        }
+        if let Some((at, id)) = after {
+            // The first condition alone already lets the index be entered at the right place.
+            query = query.filter(Column::At.lte(at)).filter(
+                Condition::any()
+                    .add(Column::At.lt(at))
+                    .add(Condition::all().add(Column::At.eq(at)).add(Column::Id.lt(id))),
+            );
+        }
+        query
+    }
+}
+
+async fn of_login(services: &Services, login: &str) -> Result<Wanted, Error> {
+    let login = login.trim_start_matches('@').to_ascii_lowercase();
+    let same = Expr::expr(Func::lower(Expr::col(user::Column::Login))).eq(login);
+    let found = user::Entity::find().filter(same).one(services.database.reader()).await?;
+    Ok(found.map_or(Wanted::Nobody, |user| Wanted::Id(UserId::from(user.id).to_string())))
+}
+
+/// A row as the API shows it.
+///
+/// # Errors
+/// `Corrupt`.
+pub(super) fn to_event(row: audit_event::Model) -> Result<AuditEvent, Error> {
+    let kind = ActorKind::from_name(&row.actor_kind).ok_or(Error::Corrupt("actor kind"))?;
+    let target = TargetKind::from_name(&row.target_kind).ok_or(Error::Corrupt("target kind"))?;
+    Ok(AuditEvent {
+        id: row.id.into(),
+        at: Timestamp::from_millis(row.at),
+        actor: AuditActor { kind, id: row.actor_id, name: row.actor_name },
+        action: AuditAction::from_code(&row.action).ok_or(Error::Corrupt("action"))?,
+        target: AuditTarget { kind: target, id: row.target_id, name: row.target_name },
+        ip: row.ip,
+        changes: serde_json::from_str(&row.changes).map_err(|_| Error::Corrupt("changes"))?,
+    })
+}

@@ -1,0 +1,144 @@
+//! Writing a row.
+
+use std::net::IpAddr;
+
+use latchkey_domain::audit::{ActorKind, AuditAction, TargetKind};
+use latchkey_domain::id::{AuditEventId, OrganizationId, UserId};
+use sea_orm::sea_query::{Expr, OnConflict};
+use sea_orm::{
+    ActiveModelTrait, ColumnTrait, ConnectionTrait, DatabaseTransaction, EntityTrait,
+    IntoActiveModel, QueryFilter, QuerySelect, Set,
+};
+
+use super::Changes;
+use super::chain::{self, GENESIS};
+use crate::actor::{Actor, Who};
+use crate::entity::{audit_event, audit_head, user};
+use crate::error::Error;
+use crate::services::Services;
+
+/// Something that was done.
+pub(crate) struct Event<'a> {
+    pub(crate) action: AuditAction,
+    pub(crate) kind: TargetKind,
+    /// The id of what it was done to.
+    pub(crate) id: String,
+    /// Its name now.
+    pub(crate) name: &'a str,
+    pub(crate) changes: Changes,
+}
+
+/// Who did it.
+pub(crate) struct By {
+    pub(crate) kind: ActorKind,
+    pub(crate) id: Option<String>,
+    pub(crate) name: String,
+    pub(crate) ip: Option<IpAddr>,
+}
+
+impl By {
+    /// A person, by their login.
+    pub(crate) fn person(id: UserId, login: &str, ip: Option<IpAddr>) -> Self {
+        Self { kind: ActorKind::Person, id: Some(id.to_string()), name: login.to_owned(), ip }
+    }
+
+    /// Latchkey itself.
+    pub(crate) fn system(ip: Option<IpAddr>) -> Self {
+        Self { kind: ActorKind::System, id: None, name: "System".to_owned(), ip }
+    }
+
+    /// Who is asking.
+    pub(crate) async fn asking(
+        transaction: &DatabaseTransaction,
+        actor: &Actor,
+    ) -> Result<Self, Error> {
+        match &actor.who {
+            Who::Person(person) => {
+                let row = user::Entity::find_by_id(person.user.as_uuid()).one(transaction).await?;
+                let row = row.ok_or(Error::Unauthenticated)?;
+                Ok(Self::person(person.user, &row.login, actor.ip))
+            }
+            Who::ServiceKey(key) => Ok(Self {
+                kind: ActorKind::ServiceKey,
+                id: Some(key.id.to_string()),
+                name: key.name.clone(),
+                ip: actor.ip,
+            }),
+        }
+    }
+}
+
+/// Adds a row to the organization's log, in the transaction of what it tells of: neither is there without the
+/// other. Call it last: from here on the organization's other changes wait for the commit.
+pub(crate) async fn record(
+    services: &Services,
+    transaction: &DatabaseTransaction,
+    organization: OrganizationId,
+    actor: &Actor,
+    event: Event<'_>,
+) -> Result<(), Error> {
+    let by = By::asking(transaction, actor).await?;
+    record_by(services, transaction, organization, &by, event).await
+}
+
+/// The same for what nobody asked for with a token.
+pub(crate) async fn record_by(
+    services: &Services,
+    transaction: &DatabaseTransaction,
+    organization: OrganizationId,
+    by: &By,
+    event: Event<'_>,
+) -> Result<(), Error> {
+    let now = services.clock.now();
+    let head = lock_head(transaction, organization).await?;
+    let place = u16::try_from((head.sequence + 1) % (1 << 14)).unwrap_or_default();
+    let mut row = audit_event::Model {
+        // Rows of one millisecond sort as they were written, until 2^14 of them wrap around.
+        id: AuditEventId::in_batch(now, place, services.random.bytes()).as_uuid(),
+        organization_id: organization.as_uuid(),
+        sequence: head.sequence + 1,
+        at: now.as_millis(),
+        actor_kind: by.kind.as_str().to_owned(),
+        actor_id: by.id.clone(),
+        actor_name: by.name.clone(),
+        action: event.action.as_str().to_owned(),
+        target_kind: event.kind.as_str().to_owned(),
+        target_id: event.id,
+        target_name: event.name.to_owned(),
+        ip: by.ip.map(|ip| ip.to_canonical().to_string()),
+        changes: event.changes.to_json(),
+        hash: Vec::new(),
+    };
+    row.hash = chain::hash(&services.settings.pepper, &head.hash, &row);
+    audit_head::Entity::update_many()
+        .col_expr(audit_head::Column::Sequence, Expr::value(row.sequence))
+        .col_expr(audit_head::Column::Hash, Expr::value(row.hash.clone()))
+        .filter(audit_head::Column::OrganizationId.eq(row.organization_id))
+        .exec(transaction)
+        .await?;
+    let row = row.into_active_model().reset_all();
+    audit_event::Entity::insert(row).exec_without_returning(transaction).await?;
+    Ok(())
+}
+
+/// The end of the chain, locked until the transaction ends: rows are added one after the other.
+async fn lock_head(
+    transaction: &impl ConnectionTrait,
+    organization: OrganizationId,
+) -> Result<audit_head::Model, Error> {
+    let find =
+        || audit_head::Entity::find_by_id(organization.as_uuid()).lock_exclusive().one(transaction);
+    if let Some(head) = find().await? {
+        return Ok(head);
+    }
+    let first = audit_head::ActiveModel {
+        organization_id: Set(organization.as_uuid()),
+        sequence: Set(0),
+        hash: Set(GENESIS.to_vec()),
+    };
+    audit_head::Entity::insert(first)
+        .on_conflict(OnConflict::column(audit_head::Column::OrganizationId).do_nothing().to_owned())
+        .exec_without_returning(transaction)
+        .await?;
+    find().await?.ok_or(Error::Corrupt("audit head"))
+}

@@ -1,0 +1,184 @@
+//! Looking for rows that were altered or removed.
+
+use latchkey_domain::id::{AuditEventId, OrganizationId};
+use sea_orm::{ColumnTrait, DbErr, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
+use uuid::Uuid;
+
+use super::chain::{self, GENESIS};
+use crate::database::Database;
+use crate::digest::Pepper;
+use crate::entity::{audit_event, audit_head};
+use crate::services::{StartError, check_pepper};
+
+/// How many rows, and how many chains, are in memory at once.
+const ROWS: u64 = 1_000;
+/// What is told of one chain at most: whoever removed a million rows need not be told a million times.
+const FINDINGS: usize = 100;
+
+/// What was found of one organization's log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ChainReport {
+    /// Whose log.
+    pub organization: OrganizationId,
+    /// How many rows were read.
+    pub events: u64,
+    /// What is wrong with it, the first hundred; empty: nothing.
+    pub findings: Vec<Finding>,
+}
+
+/// One thing that is wrong with a log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Finding {
+    /// The row is not as it was written.
+    Altered {
+        /// The row.
+        event: AuditEventId,
+        /// Its place, from 1.
+        sequence: i64,
+    },
+    /// Rows are gone, from the first place to the last.
+    Removed {
+        /// The first missing place.
+        first: i64,
+        /// The last missing place.
+        last: i64,
+    },
+    /// There are rows, but where the log ends is not written down, or not as it was.
+    HeadAltered,
+}
+
+impl std::fmt::Display for Finding {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Altered { event, sequence } => {
+                write!(f, "event {event} (number {sequence}) was altered")
+            }
+            Self::Removed { first, last } if first == last => {
+                write!(f, "event number {first} was removed")
+            }
+            Self::Removed { first, last } => {
+                write!(f, "events number {first} to {last} were removed")
+            }
+            Self::HeadAltered => write!(f, "the record of where the log ends was altered"),
+        }
+    }
+}
+
+/// Reads every log there is, calling `report` for each. Rows that are added meanwhile are left out.
+///
+/// # Errors
+/// The database fails, or its keys were made with another pepper, which would make every row look altered.
+pub async fn verify(
+    database: &Database,
+    pepper: &Pepper,
+    mut report: impl FnMut(ChainReport),
+) -> Result<(), StartError> {
+    check_pepper(database, pepper).await?;
+    let mut after = None;
+    loop {
+        let mut query = audit_event::Entity::find()
+            .select_only()
+            .column(audit_event::Column::OrganizationId)
+            .distinct()
+            .order_by_asc(audit_event::Column::OrganizationId)
+            .limit(ROWS);
+        let mut heads = audit_head::Entity::find()
+            .select_only()
+            .column(audit_head::Column::OrganizationId)
+            .order_by_asc(audit_head::Column::OrganizationId)
+            .limit(ROWS);
+        if let Some(after) = after {
+            query = query.filter(audit_event::Column::OrganizationId.gt(after));
+            heads = heads.filter(audit_head::Column::OrganizationId.gt(after));
+        }
+        // Either of the two may have been removed.
+        let reader = database.reader();
+        let mut organizations: Vec<Uuid> = query.into_tuple().all(reader).await?;
+        organizations.extend(heads.into_tuple::<Uuid>().all(reader).await?);
+        organizations.sort_unstable();
+        organizations.dedup();
+        organizations.truncate(usize::try_from(ROWS).unwrap_or(usize::MAX));
+        let Some(last) = organizations.last() else { return Ok(()) };
+        after = Some(*last);
+        for organization in organizations {
+            report(verify_chain(database, pepper, organization).await?);
+        }
+    }
+}
+
+async fn verify_chain(
+    database: &Database,
+    pepper: &Pepper,
+    organization: Uuid,
+) -> Result<ChainReport, DbErr> {
+    let reader = database.reader();
+    let head = audit_head::Entity::find_by_id(organization).one(reader).await?;
+    let end = head.as_ref().map(|head| head.sequence);
+    let mut walk = Walk::new(pepper);
+    loop {
+        let mut query = audit_event::Entity::find()
+            .filter(audit_event::Column::OrganizationId.eq(organization))
+            .filter(audit_event::Column::Sequence.gt(walk.sequence))
+            .order_by_asc(audit_event::Column::Sequence)
+            .limit(ROWS);
+        if let Some(end) = end {
+            query = query.filter(audit_event::Column::Sequence.lte(end));
+        }
+        let rows = query.all(reader).await?;
+        if rows.is_empty() {
+            break;
+        }
+        rows.iter().for_each(|row| walk.step(row));
+    }
+    let mut findings = walk.finish(head.as_ref());
+    findings.truncate(FINDINGS);
+    Ok(ChainReport { organization: organization.into(), events: walk.events, findings })
+}
+
+/// A walk along a chain.
+struct Walk<'a> {
+    pepper: &'a Pepper,
+    sequence: i64,
+    hash: Vec<u8>,
+    events: u64,
+    findings: Vec<Finding>,
+}
+
+impl<'a> Walk<'a> {
+    fn new(pepper: &'a Pepper) -> Self {
+        Self { pepper, sequence: 0, hash: GENESIS.to_vec(), events: 0, findings: Vec::new() }
+    }
+
+    fn step(&mut self, row: &audit_event::Model) {
+        let expected = self.sequence + 1;
+        if row.sequence > expected {
+            // What stood before this row is gone, so nothing tells whether it is as it was written; the gap
+            // is told instead.
+            self.find(Finding::Removed { first: expected, last: row.sequence - 1 });
+        } else if row.hash != chain::hash(self.pepper, &self.hash, row) {
+            self.find(Finding::Altered { event: row.id.into(), sequence: row.sequence });
+        }
+        self.sequence = row.sequence;
+        // The hash as it stands: so that one altered row does not make the next ones look altered too.
+        self.hash.clone_from(&row.hash);
+        self.events += 1;
+    }
+
+    fn finish(&mut self, head: Option<&audit_head::Model>) -> Vec<Finding> {
+        match head {
+            Some(head) if head.sequence > self.sequence => {
+                self.find(Finding::Removed { first: self.sequence + 1, last: head.sequence });
+            }
+            Some(head) if head.hash != self.hash => self.find(Finding::HeadAltered),
+            Some(_) => {}
+            None => self.find(Finding::HeadAltered),
+        }
+        std::mem::take(&mut self.findings)
+    }
+
+    fn find(&mut self, finding: Finding) {
+        if self.findings.len() < FINDINGS {
+            self.findings.push(finding);
+        }
+    }
+}

@@ -1,0 +1,239 @@
+//! Making, changing and deleting organizations.
+
+use latchkey_domain::api::{Organization, OrganizationPatch, OrganizationRequest};
+use latchkey_domain::audit::{AuditAction, TargetKind};
+use latchkey_domain::id::{OrganizationId, UserId};
+use latchkey_domain::name::Name;
+use latchkey_domain::role::{Permission, Role};
+use latchkey_domain::tier::Tier;
+use latchkey_domain::time::Timestamp;
+use sea_orm::sea_query::Expr;
+use sea_orm::{
+    ActiveModelTrait, ColumnTrait, ConnectionTrait, DatabaseTransaction, EntityTrait,
+    IntoActiveModel, QueryFilter, QueryOrder, QuerySelect, Set,
+};
+use uuid::Uuid;
+
+use crate::actor::Actor;
+use crate::audit::{self, Changes, Event};
+use crate::check;
+use crate::entity::{application, key, membership, organization, project};
+use crate::error::Error;
+use crate::keys::revoke_where;
+use crate::members::forget_invited;
+use crate::scope;
+use crate::services::Services;
+
+/// Makes an organization on the free tier that the actor owns. There is nothing in it yet.
+///
+/// # Errors
+/// `Forbidden` for a service key.
+pub async fn create(
+    services: &Services,
+    actor: &Actor,
+    request: OrganizationRequest,
+) -> Result<Organization, Error> {
+    let owner = actor.person()?.user();
+    let transaction = services.database.begin().await?;
+    let made = insert(services, &transaction, owner, &request.name).await?;
+    audit::record(
+        services,
+        &transaction,
+        made.id,
+        actor,
+        event(&made, AuditAction::OrganizationCreated),
+    )
+    .await?;
+    transaction.commit().await?;
+    Ok(made)
+}
+
+/// The event of an organization's beginning or end.
+fn event(organization: &Organization, action: AuditAction) -> Event<'_> {
+    Event {
+        action,
+        kind: TargetKind::Organization,
+        id: organization.id.to_string(),
+        name: &organization.name,
+        changes: Changes::default(),
+    }
+}
+
+/// Inserts an organization with its owner.
+pub(crate) async fn insert(
+    services: &Services,
+    database: &impl ConnectionTrait,
+    owner: UserId,
+    name: &Name,
+) -> Result<Organization, Error> {
+    let now = services.clock.now();
+    let id = OrganizationId::new(now, services.random.bytes());
+    let row = organization::ActiveModel {
+        id: Set(id.as_uuid()),
+        name: Set(name.to_string()),
+        tier: Set(Tier::Free.as_str().to_owned()),
+        created_at: Set(now.as_millis()),
+        deleted_at: Set(None),
+    };
+    organization::Entity::insert(row).exec_without_returning(database).await?;
+    let owner = membership::ActiveModel {
+        organization_id: Set(id.as_uuid()),
+        user_id: Set(owner.as_uuid()),
+        role: Set(Role::Owner.as_str().to_owned()),
+        created_at: Set(now.as_millis()),
+        invited_by: Set(None),
+    };
+    membership::Entity::insert(owner).exec_without_returning(database).await?;
+    Ok(Organization {
+        id,
+        name: name.to_string(),
+        tier: Tier::Free,
+        role: Some(Role::Owner),
+        created_at: now,
+    })
+}
+
+/// An organization, locked until the transaction ends (SQLite has a single writer anyway).
+///
+/// # Errors
+/// `NotFound` if it was deleted.
+pub(crate) async fn lock(
+    transaction: &impl ConnectionTrait,
+    id: OrganizationId,
+) -> Result<organization::Model, Error> {
+    organization::Entity::find_by_id(id.as_uuid())
+        .filter(organization::Column::DeletedAt.is_null())
+        .lock_exclusive()
+        .one(transaction)
+        .await?
+        .ok_or(Error::NotFound)
+}
+
+/// Renames an organization, or puts it on another tier. When this returns, every check and every create goes
+/// by it. Lowering a tier revokes nothing; it only refuses new keys.
+///
+/// # Errors
+/// `NotFound` for a stranger; `Forbidden`: names are for owners and admins, tiers for the instance's
+/// administrators, whichever organization it is.
+pub async fn change(
+    services: &Services,
+    actor: &Actor,
+    id: OrganizationId,
+    patch: OrganizationPatch,
+) -> Result<Organization, Error> {
+    let administrator = actor.person()?.is_administrator();
+    if patch.tier.is_none() || patch.name.is_some() || !administrator {
+        // Whose organization it is not learns no more than that it is not theirs.
+        let needed = if patch.tier.is_some() && patch.name.is_none() {
+            Permission::Read
+        } else {
+            Permission::OrganizationWrite
+        };
+        scope::organization(services, actor, id, needed).await?;
+    }
+    if patch.tier.is_some() && !administrator {
+        return Err(Error::Forbidden(
+            "Only an administrator of this instance can change the plan.",
+        ));
+    }
+    let transaction = services.database.begin().await?;
+    let mut row = lock(&transaction, id).await?;
+    let before = Tier::from_name(&row.tier).ok_or(Error::Corrupt("tier"))?;
+    let tier = patch.tier.unwrap_or(before);
+    let mut events = Vec::new();
+    if let Some(name) = patch.name {
+        let changes = Changes::default().field("name", &row.name, &name);
+        events.push((AuditAction::OrganizationChanged, changes));
+        row.name = name.to_string();
+    }
+    tier.as_str().clone_into(&mut row.tier);
+    events.push((AuditAction::TierChanged, Changes::default().field("tier", before, tier)));
+    let row = row.into_active_model().reset_all().update(&transaction).await?;
+    for (action, changes) in events.into_iter().filter(|(_, changes)| !changes.is_empty()) {
+        let kind = TargetKind::Organization;
+        let event = Event { action, kind, id: id.to_string(), name: &row.name, changes };
+        audit::record(services, &transaction, id, actor, event).await?;
+    }
+    let own = membership::Entity::find_by_id((id.as_uuid(), actor.author().as_uuid()))
+        .one(&transaction)
+        .await?;
+    transaction.commit().await?;
+    if tier != before {
+        services.key_cache.evict_all();
+    }
+    Ok(Organization {
+        id,
+        name: row.name,
+        tier,
+        role: own.and_then(|own| Role::from_name(&own.role)),
+        created_at: Timestamp::from_millis(row.created_at),
+    })
+}
+
+/// Deletes an organization with its projects and applications, and revokes their keys, all in one
+/// transaction. When this returns, no check admits any of them.
+///
+/// # Errors
+/// `NotFound` for a stranger, `Forbidden` for everybody but owners.
+pub async fn delete(services: &Services, actor: &Actor, id: OrganizationId) -> Result<(), Error> {
+    scope::organization(services, actor, id, Permission::OrganizationDelete).await?;
+    let transaction = services.database.begin().await?;
+    let row = lock(&transaction, id).await?;
+    let now = services.clock.now().as_millis();
+    let projects = lock_projects(&transaction, id).await?;
+    // Keys that are being made meanwhile are either done by now and revoked, or find no project.
+    let of_these = key::Column::ProjectId.is_in(projects.iter().copied());
+    let digests = revoke_where(&transaction, of_these, now).await?;
+    application::Entity::update_many()
+        .col_expr(application::Column::DeletedAt, Expr::value(now))
+        .filter(application::Column::ProjectId.is_in(projects.iter().copied()))
+        .filter(application::Column::DeletedAt.is_null())
+        .exec(&transaction)
+        .await?;
+    project::Entity::update_many()
+        .col_expr(project::Column::DeletedAt, Expr::value(now))
+        .filter(project::Column::Id.is_in(projects.iter().copied()))
+        .exec(&transaction)
+        .await?;
+    let mut deleted = row.clone().into_active_model();
+    deleted.deleted_at = Set(Some(now));
+    deleted.update(&transaction).await?;
+    let members: Vec<Uuid> = membership::Entity::find()
+        .select_only()
+        .column(membership::Column::UserId)
+        .filter(membership::Column::OrganizationId.eq(id.as_uuid()))
+        .into_tuple()
+        .all(&transaction)
+        .await?;
+    membership::Entity::delete_many()
+        .filter(membership::Column::OrganizationId.eq(id.as_uuid()))
+        .exec(&transaction)
+        .await?;
+    forget_invited(&transaction, &members).await?;
+    let changes = Changes::default()
+        .set("projects_deleted", projects.len())
+        .set("keys_revoked", digests.keys);
+    let (action, kind) = (AuditAction::OrganizationDeleted, TargetKind::Organization);
+    let event = Event { action, kind, id: id.to_string(), name: &row.name, changes };
+    audit::record(services, &transaction, id, actor, event).await?;
+    transaction.commit().await?;
+    check::evict(services, digests.digests);
+    Ok(())
+}
+
+async fn lock_projects(
+    transaction: &DatabaseTransaction,
+    id: OrganizationId,
+) -> Result<Vec<Uuid>, Error> {
+    Ok(project::Entity::find()
+        .select_only()
+        .column(project::Column::Id)
+        .filter(project::Column::OrganizationId.eq(id.as_uuid()))
+        .filter(project::Column::DeletedAt.is_null())
+        // Always in the same order, or two who lock several wait for each other.
+        .order_by_asc(project::Column::Id)
+        .lock_exclusive()
+        .into_tuple()
+        .all(transaction)
+        .await?)
+}

@@ -1,0 +1,146 @@
+//! Making, changing and deleting projects.
+
+use latchkey_domain::api::{Project, ProjectPatch, ProjectRequest};
+use latchkey_domain::audit::{AuditAction, TargetKind};
+use latchkey_domain::id::{OrganizationId, ProjectId};
+use latchkey_domain::role::Permission;
+use sea_orm::sea_query::Expr;
+use sea_orm::{
+    ActiveModelTrait, ColumnTrait, ConnectionTrait, EntityTrait, IntoActiveModel, QueryFilter,
+    QuerySelect, Set,
+};
+
+use crate::actor::Actor;
+use crate::audit::{self, Changes, Event};
+use crate::check;
+use crate::entity::{application, key, project};
+use crate::error::Error;
+use crate::keys::revoke_where;
+use crate::organizations;
+use crate::scope::{self, ProjectScope};
+use crate::services::Services;
+
+/// Makes a project in an organization.
+///
+/// # Errors
+/// `NotFound` for a stranger, `Forbidden` for viewers and members.
+pub async fn create(
+    services: &Services,
+    actor: &Actor,
+    organization: OrganizationId,
+    request: ProjectRequest,
+) -> Result<Project, Error> {
+    let permission = Permission::ProjectsWrite;
+    let scope = scope::organization(services, actor, organization, permission).await?;
+    let transaction = services.database.begin().await?;
+    // Or it might be deleted while this is made in it.
+    organizations::lock(&transaction, scope.id()).await?;
+    let id = insert(services, &transaction, scope.id(), &request).await?;
+    let changes = Changes::default().set("key_prefix", &request.key_prefix);
+    let event = event(id, AuditAction::ProjectCreated, request.name.as_str(), changes);
+    audit::record(services, &transaction, scope.id(), actor, event).await?;
+    transaction.commit().await?;
+    super::get(services, actor, id).await
+}
+
+/// Inserts a project.
+pub(crate) async fn insert(
+    services: &Services,
+    database: &impl ConnectionTrait,
+    organization: OrganizationId,
+    request: &ProjectRequest,
+) -> Result<ProjectId, Error> {
+    let now = services.clock.now();
+    let id = ProjectId::new(now, services.random.bytes());
+    let row = project::ActiveModel {
+        id: Set(id.as_uuid()),
+        organization_id: Set(organization.as_uuid()),
+        name: Set(request.name.to_string()),
+        key_prefix: Set(request.key_prefix.to_string()),
+        created_at: Set(now.as_millis()),
+        deleted_at: Set(None),
+    };
+    project::Entity::insert(row).exec_without_returning(database).await?;
+    Ok(id)
+}
+
+/// Locks a project until the transaction ends, so that of several changes at once each counts what the one
+/// before it did (SQLite has a single writer anyway).
+///
+/// # Errors
+/// `NotFound` if it was deleted.
+pub(crate) async fn lock(
+    transaction: &impl ConnectionTrait,
+    scope: &ProjectScope,
+) -> Result<project::Model, Error> {
+    project::Entity::find_by_id(scope.id().as_uuid())
+        .filter(project::Column::DeletedAt.is_null())
+        .lock_exclusive()
+        .one(transaction)
+        .await?
+        .ok_or(Error::NotFound)
+}
+
+fn event(id: ProjectId, action: AuditAction, name: &str, changes: Changes) -> Event<'_> {
+    Event { action, kind: TargetKind::Project, id: id.to_string(), name, changes }
+}
+
+/// Changes a project's name or key prefix. The keys that there are stay as they are.
+///
+/// # Errors
+/// `NotFound` for a stranger, `Forbidden` for viewers and members.
+pub async fn change(
+    services: &Services,
+    actor: &Actor,
+    id: ProjectId,
+    patch: ProjectPatch,
+) -> Result<Project, Error> {
+    let scope = scope::project(services, actor, id, Permission::ProjectsWrite).await?;
+    let transaction = services.database.begin().await?;
+    let mut row = lock(&transaction, &scope).await?;
+    let mut changes = Changes::default();
+    if let Some(name) = patch.name {
+        changes = changes.field("name", &row.name, &name);
+        row.name = name.to_string();
+    }
+    if let Some(prefix) = patch.key_prefix {
+        changes = changes.field("key_prefix", &row.key_prefix, &prefix);
+        row.key_prefix = prefix.to_string();
+    }
+    if !changes.is_empty() {
+        let row = row.into_active_model().reset_all().update(&transaction).await?;
+        let event = event(id, AuditAction::ProjectChanged, &row.name, changes);
+        audit::record(services, &transaction, scope.organization(), actor, event).await?;
+        transaction.commit().await?;
+    }
+    super::in_scope(services, &scope).await
+}
+
+/// Deletes a project with its applications, and revokes its keys, all in one transaction. When this returns,
+/// no check admits any of them.
+///
+/// # Errors
+/// `NotFound` for a stranger, `Forbidden` for viewers and members.
+pub async fn delete(services: &Services, actor: &Actor, id: ProjectId) -> Result<(), Error> {
+    let scope = scope::project(services, actor, id, Permission::ProjectsWrite).await?;
+    let transaction = services.database.begin().await?;
+    let row = lock(&transaction, &scope).await?;
+    let now = services.clock.now().as_millis();
+    // Keys that are being made meanwhile are either done by now and revoked, or find no project.
+    let revoked = revoke_where(&transaction, key::Column::ProjectId.eq(row.id), now).await?;
+    application::Entity::update_many()
+        .col_expr(application::Column::DeletedAt, Expr::value(now))
+        .filter(application::Column::ProjectId.eq(row.id))
+        .filter(application::Column::DeletedAt.is_null())
+        .exec(&transaction)
+        .await?;
+    let mut deleted = row.clone().into_active_model();
+    deleted.deleted_at = Set(Some(now));
+    deleted.update(&transaction).await?;
+    let changes = Changes::default().set("keys_revoked", revoked.keys);
+    let event = event(id, AuditAction::ProjectDeleted, &row.name, changes);
+    audit::record(services, &transaction, scope.organization(), actor, event).await?;
+    transaction.commit().await?;
+    check::evict(services, revoked.digests);
+    Ok(())
+}
