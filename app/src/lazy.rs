@@ -23,6 +23,10 @@ use crate::pages::auth_complete::AuthComplete;
 use crate::pages::home::Home;
 use crate::pages::login::Login;
 use crate::pages::plan::PlanPage;
+use crate::pages::sessions::SessionsPage;
+use crate::pages::settings::members::MembersPage;
+use crate::pages::settings::organization::OrganizationPage;
+use crate::pages::settings::service_keys::ServiceKeysPage;
 use crate::session;
 
 /// The piece with the pages for signing in.
@@ -108,6 +112,22 @@ lazy_page!(
 lazy_page!(
     /// The plan of a project's organization.
     PlanRoute = PlanPage in dashboard, signed_in
+);
+lazy_page!(
+    /// The members of a project's organization.
+    MembersRoute = MembersPage in dashboard, signed_in
+);
+lazy_page!(
+    /// A project's organization itself.
+    OrganizationRoute = OrganizationPage in dashboard, signed_in
+);
+lazy_page!(
+    /// A project's service keys.
+    ServiceKeysRoute = ServiceKeysPage in dashboard, signed_in
+);
+lazy_page!(
+    /// Where the person is signed in.
+    SessionsRoute = SessionsPage in dashboard, signed_in
 );
 
 fn anybody() -> Ready<()> {

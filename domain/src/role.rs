@@ -48,6 +48,25 @@ pub enum Permission {
     AuditRead,
 }
 
+impl Permission {
+    /// All permissions.
+    pub const ALL: [Self; 13] = [
+        Self::Read,
+        Self::KeysRead,
+        Self::KeysWrite,
+        Self::ServiceKeysWrite,
+        Self::KeysVerify,
+        Self::UsageRead,
+        Self::ApplicationsWrite,
+        Self::ProjectsWrite,
+        Self::MembersWrite,
+        Self::OwnersWrite,
+        Self::OrganizationWrite,
+        Self::OrganizationDelete,
+        Self::AuditRead,
+    ];
+}
+
 impl Role {
     /// All roles, weakest first.
     pub const ALL: [Self; 4] = [Self::Viewer, Self::Member, Self::Admin, Self::Owner];

@@ -84,6 +84,8 @@ pub enum Glyph {
     TriangleAlert,
     /// Takes back.
     Undo2,
+    /// Invites somebody.
+    UserPlus,
     /// Closes.
     X,
 }
@@ -220,6 +222,10 @@ impl Glyph {
                 r#" 0 1.73-3M12 9v4M12 17h.01"/>"#,
             ),
             Self::Undo2 => r#"<path d="M9 14 4 9l5-5M4 9h10.5a5.5 5.5 0 0 1 0 11H11"/>"#,
+            Self::UserPlus => concat!(
+                r#"<circle cx="9" cy="7" r="4"/><path d=""#,
+                r#"M16 21v-2a4 4 0 0 0-4-4H6a4 4 0 0 0-4 4v2M19 8v6M22 11h-6"/>"#,
+            ),
             Self::X => r#"<path d="M18 6 6 18M6 6l12 12"/>"#,
         }
     }

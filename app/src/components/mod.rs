@@ -1,5 +1,6 @@
 //! What the pages are built of. Each component is one thing of `shared/design/ui/UI.md`.
 
+pub mod avatar;
 pub mod button;
 pub mod callout;
 pub mod checkbox;
@@ -11,6 +12,7 @@ pub mod empty_state;
 pub mod environment_tag;
 pub mod error_state;
 pub mod field;
+pub mod float;
 pub mod form;
 pub mod frame;
 pub mod icon;

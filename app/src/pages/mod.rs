@@ -12,6 +12,8 @@ pub mod not_found;
 pub mod plan;
 pub mod polling;
 pub mod rows;
+pub mod sessions;
+pub mod settings;
 
 use latchkey_domain::id::{ApplicationId, ProjectId};
 use latchkey_domain::slug;

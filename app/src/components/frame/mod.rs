@@ -7,6 +7,7 @@ mod new;
 mod offline_bar;
 mod page_head;
 mod paths;
+mod settings;
 mod sidebar;
 mod switcher;
 mod top_bar;
@@ -17,10 +18,13 @@ use leptos_router::components::Outlet;
 
 pub use address::{keep_address, use_place};
 pub use new::{Making, PrefixField};
-pub use page_head::{PageHead, Section};
+pub use page_head::{About, PageHead, Section};
 pub use paths::{
     api_keys_path, application_path, applications_path, audit_path, bare_path, plan_path,
-    project_settings_path,
+};
+pub use settings::{
+    SESSIONS_PATH, members_path, organization_path, project_settings_path, service_keys_path,
+    settings_section,
 };
 pub use workspace::{Workspace, WorkspaceData};
 
@@ -29,13 +33,14 @@ use drawer::Drawer;
 use new::NewDialogs;
 use offline_bar::OfflineBar;
 use page_head::Crumbs;
+use settings::SettingsBar;
 use sidebar::Sidebar;
 use top_bar::TopBar;
 
 /// The frame, with the page in it.
 #[component]
 pub fn Frame() -> impl IntoView {
-    Workspace::provide();
+    let workspace = Workspace::provide();
     Crumbs::provide();
     Making::provide();
     let drawer = RwSignal::new(false);
@@ -55,6 +60,7 @@ pub fn Frame() -> impl IntoView {
                 <OfflineBar/>
                 <TopBar drawer/>
                 <main id="main" tabindex="-1" class="mx-auto w-full max-w-[75rem] grow px-4 pt-5 pb-12 outline-none md:px-8 md:pt-6">
+                    <SettingsBar workspace/>
                     <Outlet/>
                 </main>
             </div>

@@ -31,11 +31,6 @@ pub fn plan_path(project: ProjectId) -> String {
     format!("/projects/{project}/settings/plan")
 }
 
-/// Where a project is renamed and deleted.
-pub fn project_settings_path(project: ProjectId) -> String {
-    format!("/projects/{project}/settings/project")
-}
-
 /// The path without the names in it: the same for the same place, whatever its things were called.
 pub fn bare_path(path: &str) -> String {
     each_id(path, |id| Some(id.to_string()))

@@ -3,8 +3,9 @@
 use latchkey_domain::id::ProjectId;
 use leptos::prelude::*;
 
+use super::settings::{SettingsPages, members_path, settings_path};
 use super::switcher::{Switcher, SwitcherLook};
-use super::{Workspace, api_keys_path, applications_path, plan_path, use_place};
+use super::{Workspace, api_keys_path, applications_path, use_place};
 use crate::components::icon::{Glyph, Icon};
 use crate::components::mark::Logo;
 
@@ -60,7 +61,7 @@ pub(super) fn Navigation(
             <NavLink room glyph=Glyph::Boxes label="Applications" to=applications_path workspace/>
             <NavLink room glyph=Glyph::KeyRound label="API keys" to=api_keys_path workspace/>
             <div class="mx-2 my-2.5 h-px bg-line"></div>
-            <NavLink room glyph=Glyph::Settings label="Settings" to=plan_path workspace has_pages=true/>
+            <NavLink room glyph=Glyph::Settings label="Settings" to=members_path workspace above=settings_path/>
             <SettingsPages room workspace/>
         </div>
         <div class="flex items-center justify-between gap-2">
@@ -80,33 +81,6 @@ pub(super) fn Navigation(
     }
 }
 
-/// The pages of the settings, beneath them while one is open.
-#[component]
-fn SettingsPages(room: Room, workspace: Workspace) -> impl IntoView {
-    let place = use_place();
-    let plan = Memo::new(move |_| {
-        let plan = workspace.project_id().map(plan_path)?;
-        place.with(|place| *place == plan).then(|| workspace.address(&plan))
-    });
-    let (size, narrow) = match room {
-        Room::Column => ("h-7 text-table", "max-xl:hidden"),
-        Room::Drawer => ("h-11 text-body", ""),
-    };
-    move || {
-        plan.get().map(|plan| {
-            view! {
-                <a
-                    href=plan
-                    class=format!("flex items-center rounded-sm bg-pressed pr-2 pl-8.5 font-medium text-ink {size} {narrow}")
-                    aria-current="page"
-                >
-                    "Plan"
-                </a>
-            }
-        })
-    }
-}
-
 /// A page of the project.
 #[component]
 fn NavLink(
@@ -115,9 +89,9 @@ fn NavLink(
     label: &'static str,
     to: fn(ProjectId) -> String,
     workspace: Workspace,
-    /// Whether a page beneath it says where the person is, where there is room for that.
+    /// What the paths of the pages beneath it begin with. Where there is room, they are listed.
     #[prop(optional)]
-    has_pages: bool,
+    above: Option<fn(ProjectId) -> String>,
 ) -> impl IntoView {
     let place = use_place();
     let first =
@@ -125,11 +99,12 @@ fn NavLink(
     let path = Memo::new(move |_| workspace.project_id().or_else(first).map(to));
     let href = move || path.get().map_or_else(|| "/".to_owned(), |path| workspace.address(&path));
     let chosen = Memo::new(move |_| {
-        path.get().is_some_and(|path| place.with(|place| place.starts_with(&path)))
+        let beginning = workspace.project_id().map(above.unwrap_or(to));
+        beginning.is_some_and(|beginning| place.with(|place| place.starts_with(&beginning)))
     });
     let (size, words) = room.link();
     // Where the page beneath is in sight, it alone is marked.
-    let marked = match (has_pages, room) {
+    let marked = match (above.is_some(), room) {
         (false, _) => "bg-pressed font-medium text-ink",
         (true, Room::Column) => "text-ink max-xl:bg-pressed",
         (true, Room::Drawer) => "text-ink",
@@ -140,7 +115,7 @@ fn NavLink(
         <a
             href=href
             class=move || format!("{LINK} {size} {}", look())
-            aria-current=move || chosen.get().then_some(if has_pages { "true" } else { "page" })
+            aria-current=move || chosen.get().then_some(if above.is_some() { "true" } else { "page" })
             data-tip=(room == Room::Column).then_some(label)
         >
             <span class="inline-flex" class:text-accent=chosen>

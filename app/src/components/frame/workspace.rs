@@ -31,11 +31,13 @@ pub struct Workspace {
 }
 
 impl Workspace {
-    pub(super) fn provide() {
+    pub(super) fn provide() -> Self {
         let path = use_location().pathname;
         let project = Memo::new(move |_| path.with(|path| project_of(path)));
         let applications = RwSignal::new(HashMap::new());
-        provide_context(Self { data: LocalResource::new(load), project, applications });
+        let workspace = Self { data: LocalResource::new(load), project, applications };
+        provide_context(workspace);
+        workspace
     }
 
     /// Reads what was loaded, tracked; `None` until it is there.
@@ -58,9 +60,23 @@ impl Workspace {
         self.data.with(|data| matches!(data, Some(Ok(_))))
     }
 
+    /// Whether it is there, untracked.
+    pub fn is_loaded_untracked(self) -> bool {
+        self.data.with_untracked(|data| matches!(data, Some(Ok(_))))
+    }
+
     /// Loads it again, say after a key was made.
     pub fn reload(self) {
         self.data.refetch();
+    }
+
+    /// Leaves an organization out that the person has just left or deleted, before it is loaded again.
+    pub fn forget(self, organization: OrganizationId) {
+        self.change(|data| {
+            data.me.organizations.retain(|it| it.id != organization);
+            data.projects.retain(|project| project.organization_id != organization);
+        });
+        self.reload();
     }
 
     /// The id of the project that the page is about, tracked.

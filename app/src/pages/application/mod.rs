@@ -6,6 +6,7 @@ pub mod trace_row;
 
 use latchkey_domain::api::{ApplicationContext, ListedKey};
 use latchkey_domain::id::{ApplicationId, ProjectId};
+use latchkey_domain::key::KeyKind;
 use latchkey_domain::problem::{ErrorCode, Problem};
 use latchkey_domain::role::Permission;
 use leptos::prelude::*;
@@ -72,6 +73,10 @@ impl Subject {
             });
         });
         Effect::new(move || load.run(()));
+        let workspace = expect_context::<Workspace>();
+        Effect::new(move || {
+            found.with(|found| found.iter().for_each(|found| workspace.meet(&found.application)));
+        });
         Self { found, failure, load }
     }
 
@@ -112,8 +117,11 @@ fn Head(
     #[prop(into)] on_create: Callback<()>,
 ) -> impl IntoView {
     let Subject { found, failure, .. } = subject;
-    let section =
-        Signal::stored(Section { title: "Applications", href: applications_path(project) });
+    let workspace = expect_context::<Workspace>();
+    let section = Signal::derive(move || Section {
+        title: "Applications",
+        href: workspace.address(&applications_path(project)),
+    });
     let title = Signal::derive(move || match found.get() {
         Some(found) => found.application.name,
         None if failure.with(Option::is_some) => "Application".to_owned(),
@@ -228,7 +236,8 @@ fn Sections(
     let scope = Signal::derive(move || {
         let ApplicationContext { application, project, organization } = context.get();
         let applications = vec![application.clone()];
-        KeyScope { project, organization, only: Some(application), applications }
+        let only = Some(application);
+        KeyScope { kind: KeyKind::Api, project, organization, only, applications }
     });
     let desk = Desk::new(keys, scope, creating, counted);
     view! {
