@@ -44,7 +44,7 @@ pub fn ApplicationPage() -> impl IntoView {
 
 /// The application's own data: what the head shows, and what the keys are counted against.
 #[derive(Clone, Copy)]
-struct Subject {
+pub struct Subject {
     found: RwSignal<Option<ApplicationContext>>,
     failure: RwSignal<Option<ApiError>>,
     load: Callback<()>,
