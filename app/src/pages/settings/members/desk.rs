@@ -86,7 +86,7 @@ impl Desk {
 
     /// Whether the person may invite, change and remove members, tracked.
     pub fn may_write(self) -> bool {
-        self.role().is_some_and(|role| role.allows(Permission::MembersWrite))
+        self.subject.with(|subject| subject.organization.allows(Permission::MembersWrite))
     }
 
     /// Whether the person may change and remove members in that role, tracked.
@@ -222,9 +222,8 @@ impl Desk {
 /// What a person can learn from a refusal; `None` if trying again may help.
 fn refusal(error: &ApiError) -> Option<String> {
     match error.code()? {
-        ErrorCode::LastOwner => Some(LAST_OWNER.to_owned()),
         ErrorCode::NotFound => Some("They are no longer a member.".to_owned()),
-        ErrorCode::Forbidden | ErrorCode::Conflict => {
+        ErrorCode::LastOwner | ErrorCode::Forbidden | ErrorCode::Conflict => {
             error.problem().map(|problem| problem.detail.clone())
         }
         _ => None,

@@ -1,17 +1,16 @@
 //! Deleting an organization: what goes with it, its name once more, then the deed.
 
 use latchkey_domain::api::Project;
-use latchkey_domain::problem::ErrorCode;
 use leptos::prelude::*;
 use leptos_router::NavigateOptions;
 use leptos_router::hooks::use_navigate;
 
 use super::super::Subject;
-use crate::api::{ApiError, delete_organization};
+use crate::api::delete_organization;
 use crate::components::button::{Button, Variant};
-use crate::components::callout::{Callout, Tone};
 use crate::components::dialog::{Dialog, DialogWidth};
 use crate::components::field::TextField;
+use crate::components::form::{Refusal, Sending};
 use crate::components::frame::Workspace;
 use crate::components::icon::{Glyph, Icon};
 use crate::components::thousands;
@@ -34,14 +33,13 @@ pub fn DeleteOrganization(
     let (id, name) = subject
         .with_untracked(|subject| (subject.organization.id, subject.organization.name.clone()));
     let typed = RwSignal::new(String::new());
-    let refusal = RwSignal::new(None::<String>);
-    let busy = RwSignal::new(false);
+    let sending = Sending::new();
+    let busy = sending.busy;
     let wanted = StoredValue::new(name.clone());
     let differs =
         Signal::derive(move || typed.with(|text| wanted.with_value(|name| text.trim() != name)));
     let delete = move |()| {
-        refusal.set(None);
-        busy.set(true);
+        sending.begin();
         leptos::task::spawn_local(async move {
             match delete_organization(id).await {
                 Ok(()) => {
@@ -49,11 +47,12 @@ pub fn DeleteOrganization(
                     workspace.forget(id);
                     _ = go_home.try_run(());
                 }
-                Err(error) if busy.try_set(false).is_none() => {
-                    refusal.set(Some(why(&error)));
+                Err(error) => {
+                    let failed =
+                        "Couldn’t delete the organization. Nothing was changed. Try again.";
+                    sending.fail(&error, failed, &[]);
                     workspace.reload();
                 }
-                Err(_) => {}
             }
         });
     };
@@ -90,7 +89,7 @@ pub fn DeleteOrganization(
             }
         >
             <div class="flex flex-col gap-4">
-                {move || refusal.get().map(|why| view! { <Callout tone=Tone::Danger alert=true>{why}</Callout> })}
+                <Refusal sending/>
                 <ul class="flex flex-col gap-2 text-ink-2">
                     {move || goes().into_iter().map(|(glyph, words)| view! { <Line glyph>{words}</Line> }).collect_view()}
                     <Line glyph=Glyph::Undo2>"Nobody can restore it."</Line>
@@ -134,11 +133,4 @@ fn what_goes<'a>(projects: impl Iterator<Item = &'a Project>) -> Vec<(Glyph, Str
         }
     };
     vec![(Glyph::Boxes, projects), (Glyph::Ban, keys)]
-}
-
-fn why(error: &ApiError) -> String {
-    match (error.code(), error.problem()) {
-        (Some(ErrorCode::Forbidden | ErrorCode::Conflict), Some(problem)) => problem.detail.clone(),
-        _ => "Couldn’t delete the organization. Nothing was changed. Try again.".to_owned(),
-    }
 }

@@ -4,17 +4,15 @@ pub mod delete;
 
 use latchkey_domain::api::OrganizationPatch;
 use latchkey_domain::name::Name;
-use latchkey_domain::problem::ErrorCode;
 use latchkey_domain::role::Permission;
 use leptos::prelude::*;
 
 use self::delete::DeleteOrganization;
 use super::{SettingsHead, SettingsPage, Subject};
-use crate::api::{ApiError, change_organization};
+use crate::api::change_organization;
 use crate::components::button::{Button, Variant};
-use crate::components::callout::{Callout, Tone};
-use crate::components::field::{TextField, focus_first_bad};
-use crate::components::form::Entry;
+use crate::components::field::TextField;
+use crate::components::form::{Entry, Refusal, Sending};
 use crate::components::frame::{About, Workspace};
 use crate::components::table::Card;
 use crate::components::toast::Toasts;
@@ -55,10 +53,7 @@ fn Page(subject: Signal<Subject>) -> impl IntoView {
 }
 
 fn may(subject: Signal<Subject>, permission: Permission) -> Memo<bool> {
-    Memo::new(move |_| {
-        subject
-            .with(|subject| subject.organization.role.is_some_and(|role| role.allows(permission)))
-    })
+    Memo::new(move |_| subject.with(|subject| subject.organization.allows(permission)))
 }
 
 #[component]
@@ -81,52 +76,32 @@ fn Rename(subject: Signal<Subject>) -> impl IntoView {
 
 #[component]
 fn RenameForm(subject: Signal<Subject>) -> impl IntoView {
-    let workspace = expect_context::<Workspace>();
-    let toasts = expect_context::<Toasts>();
+    let (workspace, toasts) = (expect_context::<Workspace>(), expect_context::<Toasts>());
+    let sending = Sending::new();
+    let id = subject.with_untracked(|subject| subject.organization.id);
     let name = Entry::new(subject.with_untracked(|subject| subject.organization.name.clone()));
-    let refusal = RwSignal::new(None::<String>);
-    let busy = RwSignal::new(false);
-    let refuse = move |error: &ApiError| {
-        if busy.try_set(false).is_some() {
-            return;
-        }
-        let problem = error.problem();
-        if let Some(message) = problem.and_then(|problem| problem.field("name")) {
-            name.refuse(message);
-            focus_first_bad();
-            return;
-        }
-        let why = problem.filter(|problem| problem.code == ErrorCode::Forbidden);
-        let failed =
-            || "Couldn’t rename the organization. Nothing was changed. Try again.".to_owned();
-        refusal.set(Some(why.map_or_else(failed, |problem| problem.detail.clone())));
-        // It may be gone, or no longer this person's.
-        workspace.reload();
-    };
     let submit = move |event: leptos::ev::SubmitEvent| {
         event.prevent_default();
-        if busy.get_untracked() {
+        if sending.busy.get_untracked() {
             return;
         }
-        let read = name.read(|text| {
-            text.unwrap_or_default().parse::<Name>().map_err(|error| error.to_string())
-        });
-        focus_first_bad();
-        let Some(new) = read else { return };
-        refusal.set(None);
-        busy.set(true);
-        let id = subject.with_untracked(|subject| subject.organization.id);
+        let Some(called) = name.parse::<Name>() else { return sending.miss() };
+        sending.begin();
         leptos::task::spawn_local(async move {
-            let patch = OrganizationPatch { name: Some(new), ..OrganizationPatch::default() };
+            let patch = OrganizationPatch { name: Some(called), ..OrganizationPatch::default() };
             match change_organization(id, patch).await {
                 Ok(organization) => {
-                    if busy.try_set(false).is_none() {
-                        name.value.set(organization.name);
-                    }
+                    sending.succeed();
                     toasts.success("Organization renamed");
+                    workspace.put_organization(organization);
+                }
+                Err(error) => {
+                    let failed =
+                        "Couldn’t rename the organization. Nothing was changed. Try again.";
+                    sending.fail(&error, failed, &[("name", name)]);
+                    // It may be gone, or no longer this person's.
                     workspace.reload();
                 }
-                Err(error) => refuse(&error),
             }
         });
     };
@@ -136,7 +111,7 @@ fn RenameForm(subject: Signal<Subject>) -> impl IntoView {
     });
     view! {
         <form method="post" novalidate class="flex flex-col gap-4" on:submit=submit>
-            {move || refusal.get().map(|why| view! { <Callout tone=Tone::Danger alert=true>{why}</Callout> })}
+            <Refusal sending/>
             <TextField
                 name="organization-name"
                 label="Organization name"
@@ -145,7 +120,7 @@ fn RenameForm(subject: Signal<Subject>) -> impl IntoView {
                 error=name.error
             />
             <div>
-                <Button submit=true busy busy_label="Renaming…" disabled=same>"Rename"</Button>
+                <Button submit=true busy=sending.busy busy_label="Renaming…" disabled=same>"Rename"</Button>
             </div>
         </form>
     }
