@@ -19,6 +19,7 @@ use crate::components::toast::{ToastAction, Toasts};
 use crate::pages::api_keys::ApiKeysPage;
 use crate::pages::application::ApplicationPage;
 use crate::pages::applications::ApplicationsPage;
+use crate::pages::audit::AuditPage;
 use crate::pages::auth_complete::AuthComplete;
 use crate::pages::home::Home;
 use crate::pages::login::Login;
@@ -26,6 +27,7 @@ use crate::pages::plan::PlanPage;
 use crate::pages::sessions::SessionsPage;
 use crate::pages::settings::members::MembersPage;
 use crate::pages::settings::organization::OrganizationPage;
+use crate::pages::settings::project::ProjectPage;
 use crate::pages::settings::service_keys::ServiceKeysPage;
 use crate::session;
 
@@ -108,6 +110,14 @@ lazy_page!(
 lazy_page!(
     /// A project's API keys.
     ApiKeysRoute = ApiKeysPage in dashboard, signed_in
+);
+lazy_page!(
+    /// The audit log of a project's organization.
+    AuditRoute = AuditPage in dashboard, signed_in
+);
+lazy_page!(
+    /// A project's own settings.
+    ProjectRoute = ProjectPage in dashboard, signed_in
 );
 lazy_page!(
     /// The plan of a project's organization.

@@ -6,6 +6,7 @@ pub mod callout;
 pub mod checkbox;
 pub mod clipboard;
 pub mod code_tabs;
+pub mod consequence;
 pub mod copy_field;
 pub mod dialog;
 pub mod empty_state;

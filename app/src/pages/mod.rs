@@ -3,6 +3,7 @@
 pub mod api_keys;
 pub mod application;
 pub mod applications;
+pub mod audit;
 pub mod auth_complete;
 pub mod feed;
 pub mod home;

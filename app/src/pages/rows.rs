@@ -4,9 +4,11 @@
 //! shown and [`Rows::take_older`] adds below it; whatever arrives in between, no row is lost or doubled.
 
 use latchkey_domain::api::{
-    Application, IngestedLog, IngestedTrace, ListedKey, ListedMember, Page, Session,
+    Application, AuditEvent, IngestedLog, IngestedTrace, ListedKey, ListedMember, Page, Session,
 };
-use latchkey_domain::id::{ApplicationId, KeyId, LogItemId, SessionId, TraceItemId, UserId};
+use latchkey_domain::id::{
+    ApplicationId, AuditEventId, KeyId, LogItemId, SessionId, TraceItemId, UserId,
+};
 
 /// After this many arrivals the list starts again at the newest page, so that a page left open for days
 /// does not fill the browser's memory. What was dropped is below, one “Load older” away.
@@ -145,6 +147,14 @@ impl Identified for ListedKey {
 
     fn id(&self) -> KeyId {
         self.key.id
+    }
+}
+
+impl Identified for AuditEvent {
+    type Id = AuditEventId;
+
+    fn id(&self) -> AuditEventId {
+        self.id
     }
 }
 

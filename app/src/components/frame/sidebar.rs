@@ -1,11 +1,12 @@
 //! The navigation at the left: as drawn from 1280 px, icons alone from 1024 px. Below, the drawer has it.
 
 use latchkey_domain::id::ProjectId;
+use latchkey_domain::role::Permission;
 use leptos::prelude::*;
 
 use super::settings::{SettingsPages, members_path, settings_path};
 use super::switcher::{Switcher, SwitcherLook};
-use super::{Workspace, api_keys_path, applications_path, use_place};
+use super::{Workspace, api_keys_path, applications_path, audit_path, use_place};
 use crate::components::icon::{Glyph, Icon};
 use crate::components::mark::Logo;
 
@@ -55,11 +56,19 @@ pub(super) fn Navigation(
     let look = if room == Room::Column { SwitcherLook::Sidebar } else { SwitcherLook::Drawer };
     let version = if room == Room::Column { "max-xl:hidden" } else { "" };
     let (size, words) = room.link();
+    let may_audit = Memo::new(move |_| {
+        let project = workspace.project_to_navigate();
+        let organization = project.and_then(|it| workspace.organization_of(it.organization_id));
+        organization.is_some_and(|organization| organization.allows(Permission::AuditRead))
+    });
     view! {
         <Switcher look/>
         <div class="mt-3 flex grow flex-col gap-0.5">
             <NavLink room glyph=Glyph::Boxes label="Applications" to=applications_path workspace/>
             <NavLink room glyph=Glyph::KeyRound label="API keys" to=api_keys_path workspace/>
+            <Show when=move || may_audit.get()>
+                <NavLink room glyph=Glyph::ScrollText label="Audit log" to=audit_path workspace/>
+            </Show>
             <div class="mx-2 my-2.5 h-px bg-line"></div>
             <NavLink room glyph=Glyph::Settings label="Settings" to=members_path workspace above=settings_path/>
             <SettingsPages room workspace/>
@@ -94,8 +103,7 @@ fn NavLink(
     above: Option<fn(ProjectId) -> String>,
 ) -> impl IntoView {
     let place = use_place();
-    let first =
-        move || workspace.with(|data| data.projects.first().map(|project| project.id)).flatten();
+    let first = move || workspace.project_to_navigate().map(|project| project.id);
     let path = Memo::new(move |_| workspace.project_id().or_else(first).map(to));
     let href = move || path.get().map_or_else(|| "/".to_owned(), |path| workspace.address(&path));
     let chosen = Memo::new(move |_| {

@@ -84,6 +84,11 @@ impl Workspace {
         self.project.get()
     }
 
+    /// The project that the navigation leads through: the page's, or the first; tracked.
+    pub fn project_to_navigate(self) -> Option<Project> {
+        self.project().or_else(|| self.with(|data| data.projects.first().cloned()).flatten())
+    }
+
     /// The project that the page is about, tracked.
     pub fn project(self) -> Option<Project> {
         let id = self.project.get()?;

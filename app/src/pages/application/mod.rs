@@ -1,5 +1,6 @@
 //! One application: its keys, and what it sends with them.
 
+pub mod actions;
 pub mod log_row;
 pub mod telemetry;
 pub mod trace_row;
@@ -11,6 +12,7 @@ use latchkey_domain::problem::{ErrorCode, Problem};
 use latchkey_domain::role::Permission;
 use leptos::prelude::*;
 
+use self::actions::Actions;
 use self::telemetry::Telemetry;
 use crate::api::{ApiError, get_application, list_application_keys};
 use crate::components::button::{Button, Variant};
@@ -35,16 +37,14 @@ pub fn ApplicationPage() -> impl IntoView {
     Clock::provide();
     let (project, application) = (project_of_address(), application_of_address());
     move || match (project.get(), application.get()) {
-        (Some(project), Some(application)) => {
-            view! { <Application project application/> }.into_any()
-        }
+        (Some(project), Some(application)) => view! { <Page project application/> }.into_any(),
         _ => view! { <NotFound/> }.into_any(),
     }
 }
 
 /// The application's own data: what the head shows, and what the keys are counted against.
 #[derive(Clone, Copy)]
-struct Subject {
+pub struct Subject {
     found: RwSignal<Option<ApplicationContext>>,
     failure: RwSignal<Option<ApiError>>,
     load: Callback<()>,
@@ -91,7 +91,7 @@ impl Subject {
 }
 
 #[component]
-fn Application(project: ProjectId, application: ApplicationId) -> impl IntoView {
+fn Page(project: ProjectId, application: ApplicationId) -> impl IntoView {
     let subject = Subject::new(project, application);
     let keys = Feed::new(move |cursor| list_application_keys(application, cursor));
     let creating = RwSignal::new(false);
@@ -144,6 +144,7 @@ fn Head(
                     "Generate API key"
                 </Button>
             </Show>
+            <Actions project subject/>
         </PageHead>
     }
 }

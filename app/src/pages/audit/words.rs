@@ -130,9 +130,7 @@ fn value(field: &str, value: &Value) -> String {
         }
         .to_owned(),
         Value::String(text) => text_value(field, text),
-        Value::Number(number) => {
-            number.as_u64().map_or_else(|| number.to_string(), thousands)
-        }
+        Value::Number(number) => number.as_u64().map_or_else(|| number.to_string(), thousands),
         Value::Array(items) => {
             let items: Vec<String> = items.iter().map(|item| self::value("", item)).collect();
             items.join(", ")
@@ -200,7 +198,12 @@ mod tests {
             ("environment", json!("staging"), json!("production"), "Staging to Production"),
             ("key_prefix", json!("lk"), json!("uk"), "lk to uk"),
             ("expires_at", json!(null), json!("2026-08-12T23:59:59.000Z"), "never to Aug 12, 2026"),
-            ("allowed_cidrs", json!(["10.0.0.0/8", "::1/128"]), json!(null), "10.0.0.0/8, ::1/128 to any"),
+            (
+                "allowed_cidrs",
+                json!(["10.0.0.0/8", "::1/128"]),
+                json!(null),
+                "10.0.0.0/8, ::1/128 to any",
+            ),
             ("description", json!(""), json!("Long"), "description"),
             ("keys_revoked", json!(null), json!(1), "1 key revoked"),
         ] {
@@ -214,7 +217,9 @@ mod tests {
     fn several_changed_fields_are_named() {
         let changed = json!({ "before": 1, "after": 2 });
         assert_eq!(
-            words(json!({ "name": changed, "rpm": changed, "token_limit": changed, "token_limit_period": changed })),
+            words(
+                json!({ "name": changed, "rpm": changed, "token_limit": changed, "token_limit_period": changed })
+            ),
             "name, rate limit and token budget"
         );
         let set = |count: u64| json!({ "before": null, "after": count });

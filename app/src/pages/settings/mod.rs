@@ -2,6 +2,7 @@
 
 pub mod members;
 pub mod organization;
+pub mod project;
 pub mod service_keys;
 
 use latchkey_domain::api::{Organization, Project};
