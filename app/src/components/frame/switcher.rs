@@ -158,13 +158,15 @@ fn Group(
 #[component]
 fn ProjectItem(project: Project, workspace: Workspace) -> impl IntoView {
     let id = project.id;
+    // The item is made anew when its project is called something else.
+    let href = untrack(|| workspace.address(&applications_path(id)));
     let current = Signal::derive(move || workspace.project_id() == Some(id));
     let used = match project.keys_limit {
         Some(limit) => format!("{}/{limit}", project.keys_used),
         None => project.keys_used.to_string(),
     };
     view! {
-        <MenuLink href=workspace.address(&applications_path(id)) current>
+        <MenuLink href current>
             <span class="inline-flex w-4 shrink-0 text-accent">
                 {move || current.get().then(|| view! { <Icon glyph=Glyph::Check/> })}
             </span>

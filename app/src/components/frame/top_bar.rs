@@ -61,7 +61,10 @@ fn Breadcrumb() -> impl IntoView {
                 {move || organization().map(|it| view! { <Crumb>{it.name}</Crumb> })}
                 {move || {
                     project()
-                        .map(|it| view! { <Crumb><CrumbLink href=workspace.address(&applications_path(it.id))>{it.name}</CrumbLink></Crumb> })
+                        .map(|it| {
+                            let href = workspace.address(&applications_path(it.id));
+                            view! { <Crumb><CrumbLink href>{it.name}</CrumbLink></Crumb> }
+                        })
                 }}
                 {move || {
                     crumbs
