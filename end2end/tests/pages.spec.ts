@@ -30,10 +30,10 @@ for (const { width, height, colorScheme } of LOOKS) {
   test.describe(look, () => {
     test.use({ viewport: { width, height }, hasTouch: phone, colorScheme, contextOptions: { reducedMotion: "reduce" } });
 
-    test(`every page fits and is accessible at ${look}`, async ({ dashboard, person, page, watch }) => {
+    test(`every page fits and is accessible at ${look}`, async ({ dashboard, person, colleague, elsewhere, page, watch }) => {
       test.setTimeout(180_000);
       watch.allowStatus(401, /^\/(refresh$|api\/)/);
-      await tour(dashboard, person.login, async (stop, secret) => {
+      await tour(dashboard, { person, colleague, elsewhere }, async (stop, secret) => {
         await page.screenshot({
           path: join(SCREENSHOTS, `${stop}-${look}.png`),
           animations: "disabled",
