@@ -141,7 +141,8 @@ fn Group(
     let add = organization.allows(Permission::ProjectsWrite).then(|| {
         view! {
             <MenuItem glyph=Glyph::Plus on_press=move |()| making.project_in(id)>
-                <span>"New project" <span class="sr-only">{format!(" in {name}")}</span> "…"</span>
+                <span aria-hidden="true">"New project…"</span>
+                <span class="sr-only">{format!("New project in {name}…")}</span>
             </MenuItem>
         }
     });
@@ -158,9 +159,8 @@ fn Group(
 #[component]
 fn ProjectItem(project: Project, workspace: Workspace) -> impl IntoView {
     let id = project.id;
-    // The item is made anew when its project is called something else.
-    let href = untrack(|| workspace.address(&applications_path(id)));
     let current = Signal::derive(move || workspace.project_id() == Some(id));
+    let href = Signal::derive(move || workspace.address(&applications_path(id)));
     let used = match project.keys_limit {
         Some(limit) => format!("{}/{limit}", project.keys_used),
         None => project.keys_used.to_string(),
