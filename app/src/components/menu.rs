@@ -170,7 +170,7 @@ pub fn MenuItem(
 pub fn MenuLink(
     /// The path.
     #[prop(into)]
-    href: String,
+    href: Signal<String>,
     /// Whether that is where the person is.
     #[prop(optional, into)]
     current: Signal<bool>,

@@ -4,7 +4,7 @@ use latchkey_domain::id::OrganizationId;
 use latchkey_domain::role::Permission;
 use leptos::prelude::*;
 use leptos_router::NavigateOptions;
-use leptos_router::hooks::use_navigate;
+use leptos_router::hooks::{use_location, use_navigate};
 
 use crate::components::button::{Button, Variant};
 use crate::components::empty_state::EmptyState;
@@ -21,8 +21,11 @@ pub fn Home() -> impl IntoView {
     let first = Memo::new(move |_| {
         workspace.with(|workspace| workspace.projects.first().map(|project| project.id))
     });
+    let path = use_location().pathname;
     Effect::new(move |_| {
-        if let Some(Some(project)) = first.get() {
+        // Who has just made their first project here is on the way to its keys.
+        let is_here = path.with_untracked(|path| path == "/");
+        if let Some(Some(project)) = first.get().filter(|_| is_here) {
             let options = NavigateOptions { replace: true, ..NavigateOptions::default() };
             let address = untrack(|| workspace.address(&applications_path(project)));
             navigate(&address, options);
@@ -62,7 +65,8 @@ fn NoProject(workspace: Workspace) -> impl IntoView {
         workspace.with(may).flatten()
     });
     move || {
-        let (text, variant) = match host.get() {
+        let host = host.get();
+        let (text, variant) = match host {
             Some(_) => ("Keys belong to a project. Create one to begin.", Variant::Secondary),
             None => (
                 "You can’t create projects in any organization. Ask an admin for an invite, or create an \
@@ -73,7 +77,7 @@ fn NoProject(workspace: Workspace) -> impl IntoView {
         view! {
             <EmptyState glyph=Glyph::Boxes title="No projects" text>
                 <Button variant on_press=move |()| making.organization()>"New organization"</Button>
-                {host.get().map(|host| view! { <NewProject making host/> })}
+                {host.map(|host| view! { <NewProject making host/> })}
             </EmptyState>
         }
     }

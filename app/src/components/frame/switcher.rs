@@ -141,7 +141,8 @@ fn Group(
     let add = organization.allows(Permission::ProjectsWrite).then(|| {
         view! {
             <MenuItem glyph=Glyph::Plus on_press=move |()| making.project_in(id)>
-                <span>"New project" <span class="sr-only">{format!(" in {name}")}</span> "…"</span>
+                <span aria-hidden="true">"New project…"</span>
+                <span class="sr-only">{format!("New project in {name}…")}</span>
             </MenuItem>
         }
     });
@@ -159,12 +160,13 @@ fn Group(
 fn ProjectItem(project: Project, workspace: Workspace) -> impl IntoView {
     let id = project.id;
     let current = Signal::derive(move || workspace.project_id() == Some(id));
+    let href = Signal::derive(move || workspace.address(&applications_path(id)));
     let used = match project.keys_limit {
         Some(limit) => format!("{}/{limit}", project.keys_used),
         None => project.keys_used.to_string(),
     };
     view! {
-        <MenuLink href=workspace.address(&applications_path(id)) current>
+        <MenuLink href current>
             <span class="inline-flex w-4 shrink-0 text-accent">
                 {move || current.get().then(|| view! { <Icon glyph=Glyph::Check/> })}
             </span>

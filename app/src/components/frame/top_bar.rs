@@ -1,5 +1,6 @@
 //! The bar above the page: where the person is, the theme, and their account.
 
+use latchkey_domain::api::Project;
 use leptos::prelude::*;
 
 use super::account_menu::AccountMenu;
@@ -60,8 +61,9 @@ fn Breadcrumb() -> impl IntoView {
             <ol class="flex min-w-0 items-center">
                 {move || organization().map(|it| view! { <Crumb>{it.name}</Crumb> })}
                 {move || {
-                    project()
-                        .map(|it| view! { <Crumb><CrumbLink href=workspace.address(&applications_path(it.id))>{it.name}</CrumbLink></Crumb> })
+                    let Project { id, name, .. } = project()?;
+                    let href = workspace.address(&applications_path(id));
+                    Some(view! { <Crumb><CrumbLink href>{name}</CrumbLink></Crumb> })
                 }}
                 {move || {
                     crumbs

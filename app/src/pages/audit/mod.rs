@@ -106,12 +106,13 @@ fn Forbidden(workspace: Workspace) -> impl IntoView {
         workspace.address(&path)
     };
     move || {
+        let text = text().unwrap_or_default();
         view! {
             <Card>
                 <EmptyState
                     glyph=Glyph::Lock
                     title="Only owners and admins can view the audit log"
-                    text=text().unwrap_or_default()
+                    text
                 >
                     <a href=members class=button_class(Variant::Secondary, Size::Default)>"See who can help"</a>
                 </EmptyState>
