@@ -10,16 +10,8 @@ import type { Person } from "./stand-in.ts";
 /** Called at each stop; `secret` is set where a secret is on the page. */
 export type Stop = (name: string, secret?: string) => Promise<void>;
 
-/** Who the tour meets: the person who takes it, and a colleague who joins them in a browser of their own. */
-export interface Company {
-  person: Person;
-  colleague: Person;
-  elsewhere: Dashboard;
-}
-
 /** Goes from the login page to the end of the session. Leaves the dashboard on the login page. */
-export async function tour(dashboard: Dashboard, company: Company, stop: Stop): Promise<void> {
-  const { login } = company.person;
+export async function tour(dashboard: Dashboard, login: string, stop: Stop): Promise<void> {
   await loginPage(dashboard, stop);
   await dashboard.signIn(login);
   await expect(dashboard.page.getByRole("main").getByRole("link", { name: "My application" })).toBeVisible();
@@ -37,7 +29,6 @@ export async function tour(dashboard: Dashboard, company: Company, stop: Stop): 
   await keys.open();
   await limit(keys, stop);
   await keysOfProject(keys, stop);
-  await settings(dashboard, company, stop);
   await dashboard.page.goto(applicationPage);
   await revocation(dashboard, stop);
   await endOfSession(dashboard, stop);
@@ -161,7 +152,15 @@ async function keysOfProject(keys: ApiKeys, stop: Stop): Promise<void> {
   await stop("plan");
 }
 
-async function settings(dashboard: Dashboard, { person, colleague, elsewhere }: Company, stop: Stop): Promise<void> {
+/** Who a tour of the settings meets: who takes it, and a colleague who joins them in a browser of their own. */
+export interface Company {
+  person: Person;
+  colleague: Person;
+  elsewhere: Dashboard;
+}
+
+/** Goes past the settings of somebody's first project, which the dashboard shows. */
+export async function settingsTour(dashboard: Dashboard, { person, colleague, elsewhere }: Company, stop: Stop): Promise<void> {
   const { page, projectId } = dashboard;
   const members = new Members(dashboard, projectId);
   await members.open();
@@ -182,6 +181,7 @@ async function settings(dashboard: Dashboard, { person, colleague, elsewhere }: 
   await stop("members-remove");
   await page.keyboard.press("Escape");
   await members.openAction(person, "Leave organization…");
+  await expect(page.getByRole("alertdialog")).toBeVisible();
   await stop("members-last-owner");
   await page.keyboard.press("Escape");
   await members.give("Viewer", colleague);
@@ -190,6 +190,7 @@ async function settings(dashboard: Dashboard, { person, colleague, elsewhere }: 
   await expect(theirs.page.getByText("You can view members, not change them.")).toBeVisible();
 
   await openSettings(dashboard, projectId, "organization");
+  await expect(page.getByRole("textbox", { name: "Organization name" })).toBeVisible();
   await stop("organization");
   await page.getByRole("button", { name: "Delete organization…" }).click();
   await expect(page.getByRole("alertdialog")).toBeVisible();
@@ -207,13 +208,19 @@ async function settings(dashboard: Dashboard, { person, colleague, elsewhere }: 
   await page.keyboard.press("Escape");
   await keys.create("Billing backend", ["keys:read", "keys:write", "keys:verify", "usage:read"]);
   await keys.create("Nightly report", ["usage:read"]);
+  await dashboard.revoke("Nightly report");
   await stop("service-keys");
 
   await page.goto("/settings/sessions");
   await expect(page.getByText("This device")).toBeVisible();
+  await elsewhere.signOut();
+  await elsewhere.signIn(person.login);
+  const other = page.getByRole("button", { name: /^End session/ });
+  await expect(other).toBeVisible();
   await stop("sessions");
-  await page.goto(`/projects/${projectId}/keys`);
-  await expect(dashboard.heading("API keys")).toBeVisible();
+  await page.getByRole("button", { name: "Sign out everywhere else…" }).click();
+  await expect(page.getByRole("alertdialog")).toBeVisible();
+  await stop("sessions-end-others");
 }
 
 async function endOfSession(dashboard: Dashboard, stop: Stop): Promise<void> {

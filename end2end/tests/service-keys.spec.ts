@@ -1,6 +1,7 @@
 // Keys with which programs manage a project: made and changed by admins, read by all.
-import { ApiKeys, ServiceKeys } from "../support/api-keys.ts";
+import { ServiceKeys } from "../support/api-keys.ts";
 import { call } from "../support/api.ts";
+import { CreatedDialog } from "../support/dashboard.ts";
 import { expect, test } from "../support/fixtures.ts";
 import { tabTo } from "../support/keyboard.ts";
 
@@ -56,7 +57,7 @@ test("a service key is rotated, revoked and archived with the dialogs that all k
   await expect(rotate).toContainText("Service key");
   await rotate.getByRole("radio", { name: "Stop now" }).click();
   await rotate.getByRole("button", { name: "Rotate key" }).click();
-  const { newSecretDialog } = new ApiKeys(application);
+  const newSecretDialog = new CreatedDialog(page.getByRole("dialog", { name: "Copy your new secret now" }));
   const second = await newSecretDialog.secret();
   await newSecretDialog.finish();
   const path = `${latchkey.url}/v1/projects/${application.projectId}/keys`;

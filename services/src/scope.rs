@@ -91,6 +91,12 @@ pub(crate) struct ApplicationScope {
 }
 
 impl OrganizationScope {
+    /// A scope that nobody was asked for.
+    #[cfg(test)]
+    pub(crate) const fn for_test(id: OrganizationId) -> Self {
+        Self { id, role: Role::Viewer }
+    }
+
     pub(crate) const fn id(&self) -> OrganizationId {
         self.id
     }

@@ -21,7 +21,7 @@ pub fn NotFound() -> impl IntoView {
     view! {
         <Title text="Not found · Latchkey"/>
         <div class="flex flex-col items-center px-6 py-16 text-center">
-            <h1 class="text-title font-semibold" tabindex="-1">"Not found"</h1>
+            <h1 class="text-title font-semibold outline-none" tabindex="-1">"Not found"</h1>
             <p class="mt-1 mb-4 text-body text-ink-2">
                 "This page doesn’t exist, or you don’t have access to it."
             </p>

@@ -4,12 +4,15 @@
 #![expect(clippy::unwrap_used, reason = "a test that can't go on stops")]
 
 mod api_keys;
+mod audit;
+mod authorization;
 mod bad_input;
 mod check;
 mod ingest;
 mod key_activity;
 mod lifecycle;
 mod limits;
+mod members;
 mod openapi;
 mod otlp;
 mod pages;
@@ -18,8 +21,10 @@ mod quota;
 mod sandbox;
 mod service_keys;
 mod sessions;
+mod sessions_list;
 mod sign_in;
 mod tenancy;
 mod usage;
 mod verify;
+mod workspace;
 mod world;

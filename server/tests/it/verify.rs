@@ -63,6 +63,14 @@ on_both_databases! {
         let scoped = make(json!({"name": "scoped", "application_id": ada.application})).await;
         let other = "app_01kahp5k6jfk9rj3x7gkcw0k7v";
         assert_eq!(code(json!({"key": scoped["key"], "application_id": other})).await, "wrong_scope");
+        let whole = make(json!({"name": "whole"})).await;
+        let eve = world.sign_in("eve").await;
+        for foreign in [other, &*eve.application] {
+            let asked = json!({"key": whole["key"], "application_id": foreign});
+            assert_eq!(code(asked).await, "wrong_scope", "no application of the key’s project");
+        }
+        let own = json!({"key": whole["key"], "application_id": ada.application});
+        assert_eq!(verify(&world, &ada, own).await["valid"], true);
         let fenced = make(json!({"name": "fenced", "allowed_cidrs": ["203.0.113.0/24"]})).await;
         assert_eq!(code(json!({"key": fenced["key"]})).await, "ip_not_allowed");
         assert_eq!(code(json!({"key": fenced["key"], "ip": "198.51.100.1"})).await, "ip_not_allowed");

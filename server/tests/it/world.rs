@@ -139,6 +139,11 @@ impl World {
     /// Goes to GitHub and comes back; returns the callback's URL and the browser's cookie.
     pub(crate) async fn visit_github(&self, login: &str, next: &str) -> (String, String) {
         self.github.set_person(person(login));
+        self.visit_github_as(login, next).await
+    }
+
+    /// The same as somebody whom GitHub knows already.
+    pub(crate) async fn visit_github_as(&self, login: &str, next: &str) -> (String, String) {
         self.github.sign_in_next(login).unwrap();
         let begun =
             self.get(&format!("/oauth2/authorization/github?next={next}")).send().await.unwrap();
@@ -160,7 +165,8 @@ impl World {
         let jwt = text(&tokens["token"]);
         let refresh_token = text(&tokens["refreshToken"]);
         let me = self.json("/v1/me", &jwt).await;
-        let organization = text(&me["organizations"][0]["id"]);
+        let own = me["organizations"].as_array().unwrap().iter().find(|one| one["role"] == "owner");
+        let organization = text(&own.unwrap()["id"]);
         let projects = self.json(&format!("/v1/organizations/{organization}/projects"), &jwt).await;
         let project = text(&projects["data"][0]["id"]);
         let applications = self.json(&format!("/v1/projects/{project}/applications"), &jwt).await;
@@ -223,6 +229,21 @@ impl World {
         let who = self.sign_in(login).await;
         self.set_tier(&who, "pro").await;
         who
+    }
+
+    /// Invites somebody to a person's organization.
+    pub(crate) async fn invite(&self, who: &Session, login: &str, role: &str) -> Response {
+        let path = format!("/v1/organizations/{}/members", who.organization);
+        let body = serde_json::json!({ "login": login, "role": role });
+        self.send(Method::POST, &path, who, &body).await
+    }
+
+    /// Lets somebody into a person's organization; their session is about its project.
+    pub(crate) async fn join(&self, owner: &Session, login: &str, role: &str) -> Session {
+        let invited = self.invite(owner, login, role).await;
+        assert_eq!(invited.status(), StatusCode::CREATED);
+        let Session { jwt, refresh_token, .. } = self.sign_in(login).await;
+        Session { jwt, refresh_token, ..owner.clone() }
     }
 
     /// Puts a person's organization on a tier.
@@ -311,7 +332,7 @@ pub(crate) fn text(value: &Value) -> String {
     value.as_str().unwrap_or_else(|| panic!("{value} is no text")).to_owned()
 }
 
-fn person(login: &str) -> Person {
+pub(crate) fn person(login: &str) -> Person {
     let id = login.bytes().fold(7_u32, |id, byte| id.wrapping_mul(31).wrapping_add(byte.into()));
     Person {
         id: id.into(),

@@ -128,3 +128,6 @@ pub(super) fn to_event(row: audit_event::Model) -> Result<AuditEvent, Error> {
         changes: serde_json::from_str(&row.changes).map_err(|_| Error::Corrupt("changes"))?,
     })
 }
+
+#[cfg(test)]
+mod tests;

@@ -128,7 +128,9 @@ async fn verify_chain(
         if rows.is_empty() {
             break;
         }
-        rows.iter().for_each(|row| walk.step(row));
+        for row in &rows {
+            walk.step(row);
+        }
     }
     let mut findings = walk.finish(head.as_ref());
     findings.truncate(FINDINGS);

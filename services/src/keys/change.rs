@@ -47,18 +47,17 @@ pub async fn change(
         check_name(&transaction, project.id, kind, name.as_str(), Some(row.id)).await?;
     }
     let digests = row::digests(&row);
-    let mut changed = apply(row.clone(), patch, now)?;
-    let comes_back =
-        before == KeyStatus::Expired && row::status(&changed, now) == KeyStatus::Active;
+    let mut after = apply(row.clone(), patch, now)?;
+    let comes_back = before == KeyStatus::Expired && row::status(&after, now) == KeyStatus::Active;
     if comes_back {
         // What works must not be hidden.
-        changed.archived_at = None;
+        after.archived_at = None;
         if kind != KeyKind::Service {
             check_tier(services, &transaction, &project).await?;
         }
     }
-    let changes = events::between(&row, &changed);
-    let row = changed.into_active_model().reset_all().update(&transaction).await?;
+    let changes = events::between(&row, &after);
+    let row = after.into_active_model().reset_all().update(&transaction).await?;
     if !changes.is_empty() {
         let action = AuditAction::KeyChanged;
         events::record(services, &transaction, &scope, actor, action, &row, changes).await?;

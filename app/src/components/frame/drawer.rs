@@ -19,7 +19,8 @@ pub(super) fn Drawer(
     let element = NodeRef::<html::Dialog>::new();
     let place = use_place();
     Effect::new(move |_| {
-        place.track();
+        // Read, not only tracked: until it is read, it follows nothing.
+        place.with(|_| ());
         open.set(false);
     });
     Effect::new(move |_| {

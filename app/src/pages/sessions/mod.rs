@@ -181,7 +181,7 @@ fn Row(desk: Desk, session: Session) -> impl IntoView {
                 <span class="md:hidden">"Last seen "</span>
                 {move || {
                     if current {
-                        return "Now".into_any();
+                        return view! { <span class="max-md:lowercase">"Now"</span> }.into_any();
                     }
                     view! { <RelativeTime time=now.with(|now| now.last_seen_at)/> }.into_any()
                 }}

@@ -1,5 +1,6 @@
 //! The settings of a project and of its organization.
 
+pub mod delete;
 pub mod members;
 pub mod organization;
 pub mod project;
@@ -96,6 +97,7 @@ pub fn SettingsHead(
     children: Option<Children>,
 ) -> impl IntoView {
     let section = settings_section();
+    let compact = children.is_some();
     let actions = children.map(|children| children());
-    view! { <PageHead title about section description>{actions}</PageHead> }
+    view! { <PageHead title about section description compact>{actions}</PageHead> }
 }

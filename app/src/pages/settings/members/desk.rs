@@ -196,8 +196,8 @@ impl Desk {
             match remove_member(organization, id).await {
                 Ok(()) => {
                     self.toasts.success(format!("You left {name}"));
-                    self.workspace.forget(organization);
                     _ = self.go_home.try_run(());
+                    self.workspace.forget(organization);
                 }
                 Err(error) => {
                     _ = self.busy.try_set(false);

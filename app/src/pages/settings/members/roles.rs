@@ -56,7 +56,7 @@ pub fn RolesTable() -> impl IntoView {
     };
     view! {
         <div class="overflow-x-auto rounded-lg border border-line bg-surface">
-            <table aria-labelledby="roles-title" class="w-full border-collapse text-table">
+            <table aria-labelledby="roles-title" class="w-full border-collapse text-table md:table-fixed">
                 <thead class="bg-sidebar">
                     <tr>
                         <th scope="col" class="h-9 pl-4 md:w-[31%]"><span class="sr-only">"Can"</span></th>
@@ -73,7 +73,7 @@ pub fn RolesTable() -> impl IntoView {
 fn Mark(allowed: bool) -> impl IntoView {
     let mark = if allowed {
         view! {
-            <span class="inline-flex text-accent"><Icon glyph=Glyph::Check/></span>
+            <span class="inline-flex align-middle text-accent"><Icon glyph=Glyph::Check/></span>
             <span class="sr-only">"Yes"</span>
         }
         .into_any()

@@ -152,7 +152,7 @@ fn RoleSelect(desk: Desk, id: UserId, member: Memo<Member>, role: Memo<Role>) ->
         }
     };
     view! {
-        <div class="w-36 max-md:w-full">
+        <div class="w-36 max-md:w-44">
             <Select
                 name=format!("role-{id}")
                 label=Signal::derive(move || member.with(|member| format!("Role of {}", name_of(member))))
