@@ -5,6 +5,7 @@ use latchkey_domain::id::{OrganizationId, UserId};
 use latchkey_domain::problem::ErrorCode;
 use latchkey_domain::role::{Permission, Role};
 use leptos::prelude::*;
+use leptos_router::NavigateOptions;
 use leptos_router::hooks::use_navigate;
 
 use super::super::Subject;
@@ -59,7 +60,7 @@ impl Desk {
             subject,
             workspace: expect_context::<Workspace>(),
             go_home: Callback::new(move |()| {
-                navigate("/", leptos_router::NavigateOptions::default())
+                navigate("/", NavigateOptions::default());
             }),
         }
     }
