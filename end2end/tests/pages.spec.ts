@@ -5,6 +5,7 @@ import { AxeBuilder } from "@axe-core/playwright";
 import type { Page } from "@playwright/test";
 import { expect, test } from "../support/fixtures.ts";
 import { settingsTour, type Stop, tour } from "../support/tour.ts";
+import { workspaceTour } from "../support/workspace-tour.ts";
 
 const SCREENSHOTS = join(import.meta.dirname, "../screenshots");
 
@@ -52,6 +53,17 @@ for (const { width, height, colorScheme } of LOOKS) {
       test.setTimeout(180_000);
       watch.allowStatus(401, /^\/(refresh$|api\/)/);
       await settingsTour(application, { person, colleague, elsewhere }, inspect(page));
+    });
+
+    test(`projects, applications and the audit log fit and are accessible at ${look}`, async ({
+      application,
+      person,
+      colleague,
+      elsewhere,
+      page,
+    }) => {
+      test.setTimeout(180_000);
+      await workspaceTour(application, { person, colleague, elsewhere }, inspect(page));
     });
   });
 }
