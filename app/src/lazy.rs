@@ -19,10 +19,16 @@ use crate::components::toast::{ToastAction, Toasts};
 use crate::pages::api_keys::ApiKeysPage;
 use crate::pages::application::ApplicationPage;
 use crate::pages::applications::ApplicationsPage;
+use crate::pages::audit::AuditPage;
 use crate::pages::auth_complete::AuthComplete;
 use crate::pages::home::Home;
 use crate::pages::login::Login;
 use crate::pages::plan::PlanPage;
+use crate::pages::sessions::SessionsPage;
+use crate::pages::settings::members::MembersPage;
+use crate::pages::settings::organization::OrganizationPage;
+use crate::pages::settings::project::ProjectPage;
+use crate::pages::settings::service_keys::ServiceKeysPage;
 use crate::session;
 
 /// The piece with the pages for signing in.
@@ -106,8 +112,32 @@ lazy_page!(
     ApiKeysRoute = ApiKeysPage in dashboard, signed_in
 );
 lazy_page!(
+    /// The audit log of a project's organization.
+    AuditRoute = AuditPage in dashboard, signed_in
+);
+lazy_page!(
+    /// A project's own settings.
+    ProjectRoute = ProjectPage in dashboard, signed_in
+);
+lazy_page!(
     /// The plan of a project's organization.
     PlanRoute = PlanPage in dashboard, signed_in
+);
+lazy_page!(
+    /// The members of a project's organization.
+    MembersRoute = MembersPage in dashboard, signed_in
+);
+lazy_page!(
+    /// A project's organization itself.
+    OrganizationRoute = OrganizationPage in dashboard, signed_in
+);
+lazy_page!(
+    /// A project's service keys.
+    ServiceKeysRoute = ServiceKeysPage in dashboard, signed_in
+);
+lazy_page!(
+    /// Where the person is signed in.
+    SessionsRoute = SessionsPage in dashboard, signed_in
 );
 
 fn anybody() -> Ready<()> {

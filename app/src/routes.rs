@@ -7,8 +7,9 @@ use leptos_router::components::{ParentRoute, Route, Router, Routes};
 use leptos_router::{Lazy, path};
 
 use crate::lazy::{
-    ApiKeysRoute, ApplicationRoute, ApplicationsRoute, AuthCompleteRoute, FrameRoute, HomeRoute,
-    LoginRoute, PlanRoute,
+    ApiKeysRoute, ApplicationRoute, ApplicationsRoute, AuditRoute, AuthCompleteRoute, FrameRoute,
+    HomeRoute, LoginRoute, MembersRoute, OrganizationRoute, PlanRoute, ProjectRoute,
+    ServiceKeysRoute, SessionsRoute,
 };
 
 use crate::components::toast::{ToastRegion, Toasts};
@@ -34,7 +35,13 @@ pub fn App() -> impl IntoView {
                     <Route path=path!("/projects/:project/applications") view={Lazy::<ApplicationsRoute>::new()}/>
                     <Route path=path!("/projects/:project/applications/:application") view={Lazy::<ApplicationRoute>::new()}/>
                     <Route path=path!("/projects/:project/keys") view={Lazy::<ApiKeysRoute>::new()}/>
+                    <Route path=path!("/projects/:project/audit") view={Lazy::<AuditRoute>::new()}/>
                     <Route path=path!("/projects/:project/settings/plan") view={Lazy::<PlanRoute>::new()}/>
+                    <Route path=path!("/projects/:project/settings/project") view={Lazy::<ProjectRoute>::new()}/>
+                    <Route path=path!("/projects/:project/settings/members") view={Lazy::<MembersRoute>::new()}/>
+                    <Route path=path!("/projects/:project/settings/organization") view={Lazy::<OrganizationRoute>::new()}/>
+                    <Route path=path!("/projects/:project/settings/service-keys") view={Lazy::<ServiceKeysRoute>::new()}/>
+                    <Route path=path!("/settings/sessions") view={Lazy::<SessionsRoute>::new()}/>
                 </ParentRoute>
             </Routes>
         </Router>

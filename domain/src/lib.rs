@@ -19,6 +19,7 @@ pub mod permission;
 pub mod problem;
 pub mod role;
 pub mod secret;
+pub mod slug;
 pub mod tier;
 pub mod time;
 pub mod usage;

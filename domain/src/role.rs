@@ -48,6 +48,25 @@ pub enum Permission {
     AuditRead,
 }
 
+impl Permission {
+    /// All permissions.
+    pub const ALL: [Self; 13] = [
+        Self::Read,
+        Self::KeysRead,
+        Self::KeysWrite,
+        Self::ServiceKeysWrite,
+        Self::KeysVerify,
+        Self::UsageRead,
+        Self::ApplicationsWrite,
+        Self::ProjectsWrite,
+        Self::MembersWrite,
+        Self::OwnersWrite,
+        Self::OrganizationWrite,
+        Self::OrganizationDelete,
+        Self::AuditRead,
+    ];
+}
+
 impl Role {
     /// All roles, weakest first.
     pub const ALL: [Self; 4] = [Self::Viewer, Self::Member, Self::Admin, Self::Owner];
@@ -67,6 +86,14 @@ impl Role {
             Permission::OwnersWrite | Permission::OrganizationDelete => Self::Owner,
         };
         self >= weakest
+    }
+
+    /// What one has to be allowed to give this role, or to take it away.
+    pub const fn to_manage(self) -> Permission {
+        match self {
+            Self::Owner => Permission::OwnersWrite,
+            Self::Viewer | Self::Member | Self::Admin => Permission::MembersWrite,
+        }
     }
 
     /// As it stands in JSON and in the database.
@@ -107,5 +134,13 @@ mod tests {
         assert!(Role::Admin.allows(Permission::ServiceKeysWrite));
         assert!(!Role::Viewer.allows(Permission::KeysWrite));
         assert!(Role::Member.allows(Permission::KeysWrite));
+    }
+
+    #[test]
+    fn only_owners_manage_owners() {
+        let managed =
+            |own: Role| Role::ALL.into_iter().filter(move |it| own.allows(it.to_manage()));
+        assert_eq!(Role::ALL.map(|own| managed(own).count()), [0, 0, 3, 4]);
+        assert!(!Role::Admin.allows(Role::Owner.to_manage()));
     }
 }

@@ -130,3 +130,50 @@ export async function choose(root: Locator, list: string, option: string): Promi
     await root.getByRole("option", { name: option }).click();
   }
 }
+
+/** The service keys of a project. */
+export class ServiceKeys {
+  readonly page: Page;
+
+  constructor(readonly dashboard: Dashboard) {
+    this.page = dashboard.page;
+  }
+
+  /** Opens the page of the project that the dashboard shows. */
+  async open(): Promise<void> {
+    await this.page.goto(`/projects/${this.dashboard.projectId}/settings/service-keys`);
+    await expect(this.dashboard.heading("Service keys")).toBeVisible();
+  }
+
+  get createKey(): Locator {
+    return this.page.getByRole("main").getByRole("button", { name: "Create service key" });
+  }
+
+  get dialog(): Locator {
+    return this.page.getByRole("dialog", { name: "Create service key" });
+  }
+
+  get submit(): Locator {
+    return this.dialog.getByRole("button", { name: "Create key" });
+  }
+
+  permission(name: string): Locator {
+    return this.dialog.getByRole("checkbox", { name });
+  }
+
+  row(name: string): Locator {
+    return this.page.getByRole("table", { name: "Service keys" }).getByRole("row").filter({ hasText: name });
+  }
+
+  /** Creates a key with these permissions and answers with its secret. */
+  async create(name: string, permissions: string[]): Promise<string> {
+    await this.createKey.click();
+    await this.dialog.getByRole("textbox", { name: "Name" }).fill(name);
+    for (const permission of permissions) await this.permission(permission).check();
+    await this.submit.click();
+    const secret = await this.dashboard.createdDialog.secret();
+    await this.dashboard.createdDialog.finish();
+    await expect(this.row(name)).toContainText("Active");
+    return secret;
+  }
+}

@@ -67,7 +67,7 @@ export class Dashboard {
   async openApplication(name = FIRST_APPLICATION): Promise<void> {
     await expect(this.heading("Applications")).toBeVisible();
     await this.page.getByRole("main").getByRole("link", { name }).click();
-    await this.page.waitForURL(/\/projects\/prj_\w+\/applications\/app_\w+/);
+    await this.page.waitForURL(/\/projects\/(?:[a-z0-9-]+-)?prj_\w+\/applications\/(?:[a-z0-9-]+-)?app_\w+/);
     await expect(this.heading(name)).toBeVisible();
     await expect(this.createKey).toBeEnabled();
   }

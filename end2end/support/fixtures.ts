@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { test as base } from "@playwright/test";
 import { ApiKeys } from "./api-keys.ts";
 import { Dashboard } from "./dashboard.ts";
+import { Members } from "./members.ts";
 import { Latchkey, type ServerSettings } from "./server.ts";
 import { GitHub, type Person } from "./stand-in.ts";
 import { Watch } from "./watch.ts";
@@ -20,6 +21,12 @@ interface PerTest {
   application: Dashboard;
   /** The API keys page of that person's project, which has none yet. */
   apiKeys: ApiKeys;
+  /** Somebody else whom the stand-in knows and Latchkey does not yet. */
+  colleague: Person;
+  /** Another browser, with nobody signed in. */
+  elsewhere: Dashboard;
+  /** The members page of that person's organization, where they are alone so far. */
+  members: Members;
 }
 
 interface PerWorker {
@@ -55,12 +62,9 @@ export const test = base.extend<PerTest, PerWorker>({
 
   baseURL: async ({ latchkey }, use) => use(latchkey.url),
 
-  person: async ({ github }, use, info) => {
-    const number = ++people;
-    const person = { id: 100_000 * (info.workerIndex + 1) + number, login: `person-${number}`, name: `Person ${number}` };
-    await github.add(person);
-    await use(person);
-  },
+  person: async ({ github }, use, info) => use(await somebody(github, info.workerIndex)),
+
+  colleague: async ({ github }, use, info) => use(await somebody(github, info.workerIndex)),
 
   watch: [
     async ({ context, latchkey }, use, info) => {
@@ -88,9 +92,31 @@ export const test = base.extend<PerTest, PerWorker>({
     await keys.open();
     await use(keys);
   },
+
+  elsewhere: async ({ browser, watch, latchkey }, use) => {
+    const context = await browser.newContext();
+    await watch.over(context);
+    await use(new Dashboard(await context.newPage(), latchkey.url));
+    await context.close();
+  },
+
+  members: async ({ application, person }, use) => {
+    const members = new Members(application, application.projectId);
+    await members.open();
+    await expect(members.row(person)).toContainText("You");
+    await use(members);
+  },
 });
 
 export const expect = test.expect;
+
+/** A new person with a GitHub account. */
+async function somebody(github: GitHub, worker: number): Promise<Person> {
+  const number = ++people;
+  const person = { id: 100_000 * (worker + 1) + number, login: `person-${number}`, name: `Person ${number}` };
+  await github.add(person);
+  return person;
+}
 
 async function logFile(outputDir: string, worker: number, name: string): Promise<string> {
   const folder = join(outputDir, "logs");

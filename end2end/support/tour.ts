@@ -1,9 +1,11 @@
 // A walk past every page and dialog, in every state that a person meets: for the screenshots, and for what
 // must hold everywhere.
 import { expect } from "@playwright/test";
-import { ApiKeys } from "./api-keys.ts";
+import { ApiKeys, ServiceKeys } from "./api-keys.ts";
 import { call, sendLog, sendTrace } from "./api.ts";
 import type { Dashboard } from "./dashboard.ts";
+import { Members, openSettings } from "./members.ts";
+import type { Person } from "./stand-in.ts";
 
 /** Called at each stop; `secret` is set where a secret is on the page. */
 export type Stop = (name: string, secret?: string) => Promise<void>;
@@ -148,6 +150,77 @@ async function keysOfProject(keys: ApiKeys, stop: Stop): Promise<void> {
   await page.goto(`/projects/${dashboard.projectId}/settings/plan`);
   await expect(page.getByRole("table", { name: "Keys in use" })).toBeVisible();
   await stop("plan");
+}
+
+/** Who a tour of the settings meets: who takes it, and a colleague who joins them in a browser of their own. */
+export interface Company {
+  person: Person;
+  colleague: Person;
+  elsewhere: Dashboard;
+}
+
+/** Goes past the settings of somebody's first project, which the dashboard shows. */
+export async function settingsTour(dashboard: Dashboard, { person, colleague, elsewhere }: Company, stop: Stop): Promise<void> {
+  const { page, projectId } = dashboard;
+  const members = new Members(dashboard, projectId);
+  await members.open();
+  await members.join(colleague, elsewhere, "Admin");
+  await members.inviteAs("Viewer", "a-colleague-with-a-very-long-login-name");
+  await expect(members.row(colleague)).toContainText("just now");
+  await page.reload();
+  await expect(members.row(colleague)).toContainText("just now");
+  await stop("members");
+  await members.invite.click();
+  await members.login.fill("not a login");
+  await members.submit.click();
+  await expect(members.inviteDialog.getByText(/^Enter a GitHub username/)).toBeVisible();
+  await stop("members-invite");
+  await page.keyboard.press("Escape");
+  await members.openAction(colleague, "Remove…");
+  await expect(members.confirm(`Remove ${colleague.name}?`)).toBeVisible();
+  await stop("members-remove");
+  await page.keyboard.press("Escape");
+  await members.openAction(person, "Leave organization…");
+  await expect(page.getByRole("alertdialog")).toBeVisible();
+  await stop("members-last-owner");
+  await page.keyboard.press("Escape");
+  await members.give("Viewer", colleague);
+  const theirs = members.seenIn(elsewhere);
+  await theirs.open();
+  await expect(theirs.page.getByText("You can view members, not change them.")).toBeVisible();
+
+  await openSettings(dashboard, projectId, "organization");
+  await expect(page.getByRole("textbox", { name: "Organization name" })).toBeVisible();
+  await stop("organization");
+  await page.getByRole("button", { name: "Delete organization…" }).click();
+  await expect(page.getByRole("alertdialog")).toBeVisible();
+  await stop("organization-delete");
+  await page.keyboard.press("Escape");
+
+  const keys = new ServiceKeys(dashboard);
+  await keys.open();
+  await expect(page.getByRole("heading", { name: "No service keys" })).toBeVisible();
+  await stop("service-keys-empty");
+  await keys.createKey.click();
+  await keys.submit.click();
+  await expect(keys.dialog.getByText("Choose at least one permission.")).toBeVisible();
+  await stop("service-keys-create");
+  await page.keyboard.press("Escape");
+  await keys.create("Billing backend", ["keys:read", "keys:write", "keys:verify", "usage:read"]);
+  await keys.create("Nightly report", ["usage:read"]);
+  await dashboard.revoke("Nightly report");
+  await stop("service-keys");
+
+  await page.goto("/settings/sessions");
+  await expect(page.getByText("This device")).toBeVisible();
+  await elsewhere.signOut();
+  await elsewhere.signIn(person.login);
+  const other = page.getByRole("button", { name: /^End session/ });
+  await expect(other).toBeVisible();
+  await stop("sessions");
+  await page.getByRole("button", { name: "Sign out everywhere else…" }).click();
+  await expect(page.getByRole("alertdialog")).toBeVisible();
+  await stop("sessions-end-others");
 }
 
 async function endOfSession(dashboard: Dashboard, stop: Stop): Promise<void> {

@@ -7,7 +7,7 @@ test("the local developer signs in and has a working key", async ({ dashboard, p
   await page.goto("/login");
   await expect(dashboard.continueWithGitHub).toBeHidden();
   await page.getByRole("button", { name: "Continue as local developer" }).click();
-  await expect(page).toHaveURL(/\/projects\/prj_\w+\/applications$/);
+  await expect(page).toHaveURL(/\/projects\/my-project-prj_\w+\/applications$/);
   await dashboard.openApplication();
   expect(await dashboard.create("First key")).toMatch(/^lk_live_[0-9A-Za-z]{38}$/);
 });
@@ -17,7 +17,7 @@ test("the local developer comes back to the same project", async ({ dashboard, p
   for (let i = 0; i < 2; i++) {
     await page.goto("/login");
     await page.getByRole("button", { name: "Continue as local developer" }).click();
-    await expect(page).toHaveURL(/\/projects\/prj_\w+\/applications$/);
+    await expect(page).toHaveURL(/\/projects\/my-project-prj_\w+\/applications$/);
     projects.add(new URL(page.url()).pathname);
     await dashboard.signOut();
   }

@@ -4,7 +4,8 @@ import { join } from "node:path";
 import { AxeBuilder } from "@axe-core/playwright";
 import type { Page } from "@playwright/test";
 import { expect, test } from "../support/fixtures.ts";
-import { tour } from "../support/tour.ts";
+import { settingsTour, type Stop, tour } from "../support/tour.ts";
+import { workspaceTour } from "../support/workspace-tour.ts";
 
 const SCREENSHOTS = join(import.meta.dirname, "../screenshots");
 
@@ -30,20 +31,39 @@ for (const { width, height, colorScheme } of LOOKS) {
   test.describe(look, () => {
     test.use({ viewport: { width, height }, hasTouch: phone, colorScheme, contextOptions: { reducedMotion: "reduce" } });
 
+    const inspect = (page: Page): Stop => async (stop, secret) => {
+      await page.screenshot({
+        path: join(SCREENSHOTS, `${stop}-${look}.png`),
+        animations: "disabled",
+        ...(secret ? { mask: [page.getByText(secret)], maskColor: "#888888" } : {}),
+      });
+      expect.soft(await sidewaysScroll(page), `${stop} scrolls sideways by`).toBe(0);
+      expect.soft(await cutOff(page), `controls of ${stop} that are cut off`).toEqual([]);
+      expect.soft(await violationsOn(page), `what axe finds on ${stop}`).toEqual([]);
+      if (phone) expect.soft(await notSheets(page), `dialogs of ${stop} that are no sheets`).toEqual([]);
+    };
+
     test(`every page fits and is accessible at ${look}`, async ({ dashboard, person, page, watch }) => {
       test.setTimeout(180_000);
       watch.allowStatus(401, /^\/(refresh$|api\/)/);
-      await tour(dashboard, person.login, async (stop, secret) => {
-        await page.screenshot({
-          path: join(SCREENSHOTS, `${stop}-${look}.png`),
-          animations: "disabled",
-          ...(secret ? { mask: [page.getByText(secret)], maskColor: "#888888" } : {}),
-        });
-        expect.soft(await sidewaysScroll(page), `${stop} scrolls sideways by`).toBe(0);
-        expect.soft(await cutOff(page), `controls of ${stop} that are cut off`).toEqual([]);
-        expect.soft(await violationsOn(page), `what axe finds on ${stop}`).toEqual([]);
-        if (phone) expect.soft(await notSheets(page), `dialogs of ${stop} that are no sheets`).toEqual([]);
-      });
+      await tour(dashboard, person.login, inspect(page));
+    });
+
+    test(`the settings fit and are accessible at ${look}`, async ({ application, person, colleague, elsewhere, page, watch }) => {
+      test.setTimeout(180_000);
+      watch.allowStatus(401, /^\/(refresh$|api\/)/);
+      await settingsTour(application, { person, colleague, elsewhere }, inspect(page));
+    });
+
+    test(`projects, applications and the audit log fit and are accessible at ${look}`, async ({
+      application,
+      person,
+      colleague,
+      elsewhere,
+      page,
+    }) => {
+      test.setTimeout(180_000);
+      await workspaceTour(application, { person, colleague, elsewhere }, inspect(page));
     });
   });
 }

@@ -4,7 +4,7 @@ import { expect, test } from "../support/fixtures.ts";
 
 test("somebody signs in with GitHub and finds a project with an application", async ({ dashboard, person, page }) => {
   await dashboard.signIn(person.login);
-  await expect(page).toHaveURL(/\/projects\/prj_\w+\/applications$/);
+  await expect(page).toHaveURL(/\/projects\/my-project-prj_\w+\/applications$/);
   await expect(dashboard.heading("Applications")).toBeVisible();
   await dashboard.openApplication();
 });
@@ -59,6 +59,7 @@ test("a sign-in that GitHub fails says so", async ({ dashboard, person, page, gi
 
 test("a link to a page leads there after signing in", async ({ application, person, page, browser, watch }) => {
   const link = new URL(page.url());
+  expect(link.pathname).toMatch(/^\/projects\/my-project-prj_\w+\/applications\/my-application-app_\w+$/);
   link.searchParams.set("tab", "logs");
   const context = await browser.newContext();
   await watch.over(context);
@@ -81,7 +82,7 @@ test("a link with a foreign next stays on this server", async ({ dashboard, pers
     await page.goto(`/login?next=${encodeURIComponent(next)}`);
     await dashboard.continueWithGitHub.click();
     await dashboard.gitHubAccount(person.login).click();
-    await expect(page).toHaveURL(/\/projects\/prj_\w+\/applications$/);
+    await expect(page).toHaveURL(/\/projects\/my-project-prj_\w+\/applications$/);
     await dashboard.signOut();
   }
 });

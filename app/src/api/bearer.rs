@@ -53,27 +53,45 @@ impl Client<ApiError> for Bearer {
     }
 }
 
-/// Sends the request; after a 401 once more with a renewed token. If the session is over, the page is on
-/// its way to the login page and this never returns.
 async fn deliver(request: &Outgoing) -> Result<Answer, ApiError> {
+    let answer = with_token(async |token| request.send(Some(&token)).await, |it| it.status).await?;
+    match answer.status {
+        400..=599 => Err(refused(answer.body)),
+        _ => Ok(answer),
+    }
+}
+
+/// Sends with the token; after a 401 once more with a renewed one. If the session is over, the page is on its
+/// way to the login page and this never returns.
+///
+/// # Errors
+/// There was no answer. A refusal is one, unless it is about the token.
+pub(crate) async fn with_token<A>(
+    send: impl AsyncFn(String) -> Result<A, ApiError>,
+    status: impl Fn(&A) -> u16,
+) -> Result<A, ApiError> {
     let Some(token) = session::token() else {
         return session::leave(None).await;
     };
-    let mut answer = request.send(Some(&token)).await?;
-    if answer.status == 401
+    let mut answer = send(token.clone()).await?;
+    if status(&answer) == 401
         && let Some(newer) = session::token().filter(|newer| *newer != token)
     {
         // Another tab has renewed it meanwhile.
-        answer = request.send(Some(&newer)).await?;
+        answer = send(newer).await?;
     }
-    if answer.status == 401 {
-        answer = request.send(Some(&session::renew().await?)).await?;
+    if status(&answer) == 401 {
+        answer = send(session::renew().await?).await?;
     }
-    match answer.status {
-        401 => session::leave(Some(session::Reason::Expired)).await,
-        400..=599 => Err(ProblemEncoding::decode(answer.body).unwrap_or(ApiError::Unreadable)),
-        _ => Ok(answer),
+    if status(&answer) == 401 {
+        return session::leave(Some(session::Reason::Expired)).await;
     }
+    Ok(answer)
+}
+
+/// What a refusal says.
+pub(crate) fn refused(body: Bytes) -> ApiError {
+    ProblemEncoding::decode(body).unwrap_or(ApiError::Unreadable)
 }
 
 fn unsupported<T>() -> Result<T, ApiError> {

@@ -29,6 +29,7 @@ pub use applications::{
 };
 pub use audit::{ListAuditEvents, list_audit_events};
 pub use bearer::Bearer;
+pub(crate) use bearer::{refused, with_token};
 pub use body::{Body, BodyEncoding};
 pub use error::{ApiError, ProblemEncoding};
 pub use keys::{

@@ -14,6 +14,12 @@ pub fn Checkbox(
     /// Whether a dialog's focus starts here.
     #[prop(optional)]
     autofocus: bool,
+    /// Whether something is wrong with it.
+    #[prop(optional, into)]
+    invalid: Signal<bool>,
+    /// The id of what stands below it.
+    #[prop(optional)]
+    described_by: Option<&'static str>,
     /// The words beside it.
     children: Children,
 ) -> impl IntoView {
@@ -24,6 +30,8 @@ pub fn Checkbox(
                     type="checkbox"
                     name=name
                     autofocus=autofocus
+                    aria-invalid=move || invalid.get().then_some("true")
+                    aria-describedby=described_by
                     class="peer size-4 cursor-pointer appearance-none rounded-xs border border-control bg-surface checked:border-accent checked:bg-accent"
                     prop:checked=checked
                     on:change:target=move |event| checked.set(event.target().checked())

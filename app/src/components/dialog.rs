@@ -253,6 +253,13 @@ fn return_focus() {
     }
 }
 
+/// Looks after the focus when something without a dialog may take away the very button that started it.
+pub fn keep_focus() {
+    if let Some(button) = document().active_element() {
+        follow_opener(button, 20);
+    }
+}
+
 /// What the dialog did may take the opener away a moment later, as when the first key turns the empty state
 /// into a list. Looks for that a few times, until focus has moved on.
 fn follow_opener(opener: Element, looks: u8) {

@@ -100,17 +100,21 @@ pub fn TextArea(
     /// An example of a value.
     #[prop(optional, into)]
     placeholder: Option<String>,
+    /// Whether it takes sentences. Otherwise it takes what programs read.
+    #[prop(optional)]
+    prose: bool,
 ) -> impl IntoView {
     let bad = move || error.with(Option::is_some);
+    let look = if prose { "" } else { "font-mono" };
     let area = view! {
         <div class=BOX class:border-danger=bad class:border-control=move || !bad()>
             <textarea
                 id=name
                 name=name
                 rows="3"
-                class=format!("{INPUT} resize-y py-2 font-mono")
+                class=format!("{INPUT} resize-y py-2 {look}")
                 autocomplete="off"
-                spellcheck="false"
+                spellcheck=prose.to_string()
                 placeholder=placeholder
                 aria-invalid=move || bad().then_some("true")
                 aria-describedby=described_by(name, hint, error)

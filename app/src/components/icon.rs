@@ -38,6 +38,8 @@ pub enum Glyph {
     Clock,
     /// Copies.
     Copy,
+    /// Leads out as a file.
+    Download,
     /// More actions.
     Ellipsis,
     /// A limit is reached.
@@ -84,6 +86,10 @@ pub enum Glyph {
     TriangleAlert,
     /// Takes back.
     Undo2,
+    /// Invites somebody.
+    UserPlus,
+    /// People.
+    Users,
     /// Closes.
     X,
 }
@@ -135,6 +141,9 @@ impl Glyph {
                 r#"<rect width="14" height="14" x="8" y="8" rx="2" ry="2"/><path d=""#,
                 r#"M4 16c-1.1 0-2-.9-2-2V4c0-1.1.9-2 2-2h10c1.1 0 2 .9 2 2"/>"#,
             ),
+            Self::Download => {
+                r#"<path d="M12 15V3M21 15v4a2 2 0 0 1-2 2H5a2 2 0 0 1-2-2v-4M7 10l5 5 5-5"/>"#
+            }
             Self::Ellipsis => concat!(
                 r#"<circle cx="12" cy="12" r="1"/><circle cx="19" cy="12" r="1"/>"#,
                 r#"<circle cx="5" cy="12" r="1"/>"#,
@@ -220,6 +229,14 @@ impl Glyph {
                 r#" 0 1.73-3M12 9v4M12 17h.01"/>"#,
             ),
             Self::Undo2 => r#"<path d="M9 14 4 9l5-5M4 9h10.5a5.5 5.5 0 0 1 0 11H11"/>"#,
+            Self::UserPlus => concat!(
+                r#"<circle cx="9" cy="7" r="4"/><path d=""#,
+                r#"M16 21v-2a4 4 0 0 0-4-4H6a4 4 0 0 0-4 4v2M19 8v6M22 11h-6"/>"#,
+            ),
+            Self::Users => concat!(
+                r#"<circle cx="9" cy="7" r="4"/><path d="M16 21v-2a4 4 0 0 0-4-4H6a4 4 0 0 0-4 4v2"#,
+                r#"M16 3.128a4 4 0 0 1 0 7.744M22 21v-2a4 4 0 0 0-3-3.87"/>"#,
+            ),
             Self::X => r#"<path d="M18 6 6 18M6 6l12 12"/>"#,
         }
     }

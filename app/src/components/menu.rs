@@ -7,6 +7,7 @@ use leptos::prelude::*;
 use leptos::wasm_bindgen::JsCast;
 use leptos::web_sys::{Element, Node};
 
+use super::float::{Edge, FLOATING, float_beside};
 use super::icon::{Glyph, Icon};
 
 /// Lets the items of a menu close it.
@@ -37,8 +38,15 @@ pub enum MenuPlace {
 impl MenuPlace {
     const fn class(self) -> &'static str {
         match self {
-            Self::Below => "top-full left-0 mt-1 w-full min-w-56",
-            Self::BelowEnd => "top-full right-0 mt-1 min-w-40",
+            Self::Below => "",
+            Self::BelowEnd => "min-w-40",
+        }
+    }
+
+    const fn edge(self) -> Edge {
+        match self {
+            Self::Below => Edge::Start,
+            Self::BelowEnd => Edge::End,
         }
     }
 }
@@ -87,17 +95,31 @@ pub fn Menu(
                 {trigger.run()}
             </button>
             <Show when=move || open.get()>
-                <div
-                    role="menu"
-                    aria-label=label
-                    class=format!(
-                        "absolute z-40 animate-fade-in rounded-md bg-raised p-1 text-table shadow-menu {}",
-                        place.class(),
-                    )
-                >
-                    {children()}
-                </div>
+                <Panel root label place items=children.clone()/>
             </Show>
+        </div>
+    }
+}
+
+/// What a menu opens.
+#[component]
+fn Panel(
+    root: NodeRef<html::Div>,
+    label: Signal<String>,
+    place: MenuPlace,
+    items: ChildrenFn,
+) -> impl IntoView {
+    let element = NodeRef::<html::Div>::new();
+    float_beside(root, element, place.edge());
+    view! {
+        <div
+            role="menu"
+            popover="manual"
+            aria-label=label
+            class=format!("{FLOATING} {}", place.class())
+            node_ref=element
+        >
+            {items()}
         </div>
     }
 }
@@ -148,7 +170,7 @@ pub fn MenuItem(
 pub fn MenuLink(
     /// The path.
     #[prop(into)]
-    href: String,
+    href: Signal<String>,
     /// Whether that is where the person is.
     #[prop(optional, into)]
     current: Signal<bool>,

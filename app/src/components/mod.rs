@@ -1,16 +1,20 @@
 //! What the pages are built of. Each component is one thing of `shared/design/ui/UI.md`.
 
+pub mod avatar;
 pub mod button;
 pub mod callout;
 pub mod checkbox;
 pub mod clipboard;
 pub mod code_tabs;
+pub mod consequence;
 pub mod copy_field;
 pub mod dialog;
 pub mod empty_state;
 pub mod environment_tag;
 pub mod error_state;
 pub mod field;
+pub mod float;
+pub mod form;
 pub mod frame;
 pub mod icon;
 pub mod mark;

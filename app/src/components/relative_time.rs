@@ -139,6 +139,21 @@ pub fn date(time: Timestamp) -> String {
     format!("{} {day}, {}", part(month, 0..3), part(&text, 0..4))
 }
 
+/// The day in UTC as a person at `now` would say it: “Today”, “Yesterday”, `May 3, 2026`.
+pub fn day(time: Timestamp, now: Option<Timestamp>) -> String {
+    let day = date(time);
+    match now {
+        Some(now) if day == date(now) => "Today".to_owned(),
+        Some(now) if day == date(now - Duration::from_secs(DAY)) => "Yesterday".to_owned(),
+        _ => day,
+    }
+}
+
+/// The time of day in UTC to the second: `14:28:03`.
+pub fn time_of_day(time: Timestamp) -> String {
+    part(&time.to_string(), 11..19).to_owned()
+}
+
 /// Date and time of day in UTC, for a sentence: `August 12, 2026 at 14:32 UTC`.
 pub fn date_and_time(time: Timestamp) -> String {
     let text = time.to_string();
@@ -189,6 +204,7 @@ mod tests {
     fn the_exact_time_is_in_utc() {
         let time = at("2026-05-03T16:32:09.5+02:00");
         assert_eq!(exact(time), "May 3, 2026, 14:32:09 UTC");
+        assert_eq!(time_of_day(time), "14:32:09");
         assert_eq!(day_and_time(time), "May 3, 14:32 UTC");
         assert_eq!(date_and_time(at("2026-08-12T14:32:09Z")), "August 12, 2026 at 14:32 UTC");
     }

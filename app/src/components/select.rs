@@ -10,6 +10,7 @@ use leptos::ev::KeyboardEvent;
 use leptos::html;
 use leptos::prelude::*;
 
+use super::float::{Edge, FLOATING, float_beside};
 use super::icon::{Glyph, Icon};
 use super::relative_time::browser_time;
 
@@ -35,7 +36,7 @@ pub enum SelectPlace {
     /// In a form: 36 high and as wide as the form, its label above it.
     #[default]
     Form,
-    /// In a toolbar: 32 high, its label heard alone.
+    /// In a toolbar or in a table's cell: 32 high, its label heard alone.
     Toolbar,
 }
 
@@ -57,9 +58,11 @@ const TYPING: Duration = Duration::from_millis(500);
 #[component]
 pub fn Select(
     /// What its ids begin with, and its name in the form.
-    name: &'static str,
+    #[prop(into)]
+    name: String,
     /// What is chosen here.
-    label: &'static str,
+    #[prop(into)]
+    label: Signal<String>,
     /// The options.
     #[prop(into)]
     options: Signal<Vec<Choice>>,
@@ -76,7 +79,10 @@ pub fn Select(
     #[prop(optional)]
     described_by: Option<&'static str>,
 ) -> impl IntoView {
+    let label_id = format!("{name}-label");
+    let root = NodeRef::<html::Div>::new();
     let list = Listbox {
+        name: StoredValue::new(name.clone()),
         options,
         value,
         on_change,
@@ -88,11 +94,11 @@ pub fn Select(
     let look = place.class();
     view! {
         <div class="flex min-w-0 flex-col gap-1.5">
-            <span id=format!("{name}-label") class=label_class>{label}</span>
+            <span id=label_id.clone() class=label_class>{label}</span>
             <select
                 name=name
                 class=format!("{FIELD} {look} pointer-fine:hidden")
-                aria-labelledby=format!("{name}-label")
+                aria-labelledby=label_id
                 aria-describedby=described_by
                 prop:value=value
                 on:change:target=move |event| on_change.run(event.target().value())
@@ -106,10 +112,10 @@ pub fn Select(
                     options.get().into_iter().map(option).collect_view()
                 }}
             </select>
-            <div class="relative hidden pointer-fine:block">
-                <Opener name list look described_by/>
+            <div class="hidden pointer-fine:block" node_ref=root>
+                <Opener list look described_by/>
                 <Show when=move || list.open.get()>
-                    <Options name list/>
+                    <Options root list/>
                 </Show>
             </div>
         </div>
@@ -119,6 +125,8 @@ pub fn Select(
 /// The options and which of them is where.
 #[derive(Clone, Copy)]
 struct Listbox {
+    /// What the ids of its parts begin with.
+    name: StoredValue<String>,
     options: Signal<Vec<Choice>>,
     value: Signal<String>,
     on_change: Callback<String>,
@@ -130,6 +138,15 @@ struct Listbox {
 }
 
 impl Listbox {
+    /// The id of a part.
+    fn id(self, part: &str) -> String {
+        self.name.with_value(|name| format!("{name}-{part}"))
+    }
+
+    fn option_id(self, index: usize) -> String {
+        self.id(&format!("option-{index}"))
+    }
+
     fn chosen(self) -> usize {
         let value = self.value.get_untracked();
         self.options.with_untracked(|all| all.iter().position(|it| it.value == value)).unwrap_or(0)
@@ -221,49 +238,44 @@ fn starting_with(options: &[Choice], word: &str, active: usize, is_first: bool) 
 }
 
 #[component]
-fn Opener(
-    name: &'static str,
-    list: Listbox,
-    look: &'static str,
-    described_by: Option<&'static str>,
-) -> impl IntoView {
+fn Opener(list: Listbox, look: &'static str, described_by: Option<&'static str>) -> impl IntoView {
     let chosen = move || {
         let value = list.value.get();
         list.options.with(|all| {
             all.iter().find(|it| it.value == value).map(|it| it.label.clone()).unwrap_or_default()
         })
     };
-    let active = move || list.open.get().then(|| format!("{name}-option-{}", list.active.get()));
+    let active = move || list.open.get().then(|| list.option_id(list.active.get()));
     view! {
         <button
             type="button"
             role="combobox"
-            id=name
+            id=list.name.get_value()
             class=format!("{FIELD} {look} flex items-center gap-2")
-            aria-labelledby=format!("{name}-label {name}-value")
+            aria-labelledby=format!("{} {}", list.id("label"), list.id("value"))
             aria-describedby=described_by
             aria-haspopup="listbox"
             aria-expanded=move || list.open.get().to_string()
-            aria-controls=format!("{name}-list")
+            aria-controls=list.id("list")
             aria-activedescendant=active
             on:click=move |_| if list.open.get_untracked() { list.open.set(false) } else { list.show() }
             on:keydown=move |event| list.on_key(&event)
             on:blur=move |_| list.open.set(false)
         >
-            <span id=format!("{name}-value") class="min-w-0 grow truncate">{chosen}</span>
+            <span id=list.id("value") class="min-w-0 grow truncate">{chosen}</span>
             <Icon glyph=Glyph::ChevronsUpDown size=14 class="text-ink-3"/>
         </button>
     }
 }
 
 #[component]
-fn Options(name: &'static str, list: Listbox) -> impl IntoView {
+fn Options(root: NodeRef<html::Div>, list: Listbox) -> impl IntoView {
     let element = NodeRef::<html::Ul>::new();
-    // What the arrows reach is in sight, and so is the end of the list when it opens in a dialog.
+    float_beside(root, element, Edge::Start);
+    // What the arrows reach is in sight.
     Effect::new(move || {
         let active = list.active.get();
         let Some(element) = element.get() else { return };
-        element.scroll_into_view_with_scroll_into_view_options(&nearest());
         if let Some(option) = element.children().item(u32::try_from(active).unwrap_or_default()) {
             option.scroll_into_view_with_scroll_into_view_options(&nearest());
         }
@@ -274,7 +286,7 @@ fn Options(name: &'static str, list: Listbox) -> impl IntoView {
         view! {
             <li
                 role="option"
-                id=format!("{name}-option-{index}")
+                id=list.option_id(index)
                 class="flex h-8 cursor-pointer items-center gap-2 rounded-xs px-2 text-ink-2"
                 class=(["bg-hover", "text-ink"], is_active)
                 aria-selected=move || is_chosen.get().to_string()
@@ -293,9 +305,10 @@ fn Options(name: &'static str, list: Listbox) -> impl IntoView {
     view! {
         <ul
             role="listbox"
-            id=format!("{name}-list")
-            class="absolute top-full left-0 z-40 mt-1 max-h-64 w-full min-w-44 animate-fade-in overflow-y-auto rounded-md bg-raised p-1 text-table shadow-menu"
-            aria-labelledby=format!("{name}-label")
+            popover="manual"
+            id=list.id("list")
+            class=format!("{FLOATING} max-h-64 overflow-y-auto")
+            aria-labelledby=list.id("label")
             node_ref=element
         >
             {move || list.options.get().into_iter().enumerate().map(option).collect_view()}

@@ -194,6 +194,8 @@ impl<T: Identified + Clone + Send + Sync + 'static> Feed<T> {
                     self.stale.set(false);
                 }
             }
+            // What is listed is gone, or no longer for this person: neither is what was shown.
+            Err(error) if error.is(ErrorCode::NotFound) => self.stage.set(Stage::Failed(error)),
             Err(_) if self.is_ready_untracked() => self.stale.set(true),
             Err(error) => self.stage.set(Stage::Failed(error)),
         }

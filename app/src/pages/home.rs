@@ -1,12 +1,15 @@
-//! `/`: goes on to the applications of the first project.
+//! `/`: goes on to the applications of the first project, or helps to a first one.
 
+use latchkey_domain::id::OrganizationId;
+use latchkey_domain::role::Permission;
 use leptos::prelude::*;
 use leptos_router::NavigateOptions;
-use leptos_router::hooks::use_navigate;
+use leptos_router::hooks::{use_location, use_navigate};
 
+use crate::components::button::{Button, Variant};
 use crate::components::empty_state::EmptyState;
 use crate::components::error_state::ErrorState;
-use crate::components::frame::{PageHead, Workspace, applications_path};
+use crate::components::frame::{Making, PageHead, Workspace, WorkspaceData, applications_path};
 use crate::components::icon::Glyph;
 use crate::components::skeleton::{SkeletonRows, skeleton_shown};
 
@@ -18,15 +21,20 @@ pub fn Home() -> impl IntoView {
     let first = Memo::new(move |_| {
         workspace.with(|workspace| workspace.projects.first().map(|project| project.id))
     });
+    let path = use_location().pathname;
     Effect::new(move |_| {
-        if let Some(Some(project)) = first.get() {
+        // Who has just made their first project here is on the way to its keys.
+        let is_here = path.with_untracked(|path| path == "/");
+        if let Some(Some(project)) = first.get().filter(|_| is_here) {
             let options = NavigateOptions { replace: true, ..NavigateOptions::default() };
-            navigate(&applications_path(project), options);
+            let address = untrack(|| workspace.address(&applications_path(project)));
+            navigate(&address, options);
         }
     });
     let waiting = skeleton_shown(Signal::derive(move || workspace.is_loading()));
+    let title = move || if first.get() == Some(None) { "Projects" } else { "Applications" };
     view! {
-        <PageHead title="Applications"/>
+        <PageHead title=Signal::derive(move || title().to_owned())/>
         <div class="rounded-lg border border-line bg-surface">
             {move || {
                 if waiting.get() {
@@ -37,7 +45,7 @@ pub fn Home() -> impl IntoView {
                         let retry = move |()| workspace.reload();
                         view! { <ErrorState title="Couldn’t load your projects" error on_retry=retry/> }.into_any()
                     }
-                    None if first.get() == Some(None) => view! { <NoProject/> }.into_any(),
+                    None if first.get() == Some(None) => view! { <NoProject workspace/> }.into_any(),
                     None => view! { <SkeletonRows/> }.into_any(),
                 }
             }}
@@ -45,14 +53,41 @@ pub fn Home() -> impl IntoView {
     }
 }
 
-/// What a person sees who was removed from every organization.
+/// What a person sees whose last project was deleted, or who was removed from every organization.
 #[component]
-fn NoProject() -> impl IntoView {
+fn NoProject(workspace: Workspace) -> impl IntoView {
+    let making = expect_context::<Making>();
+    let host = Memo::new(move |_| {
+        let may = |data: &WorkspaceData| {
+            let mut all = data.me.organizations.iter();
+            all.find(|organization| organization.allows(Permission::ProjectsWrite)).map(|it| it.id)
+        };
+        workspace.with(may).flatten()
+    });
+    move || {
+        let host = host.get();
+        let (text, variant) = match host {
+            Some(_) => ("Keys belong to a project. Create one to begin.", Variant::Secondary),
+            None => (
+                "You can’t create projects in any organization. Ask an admin for an invite, or create an \
+                organization of your own.",
+                Variant::Primary,
+            ),
+        };
+        view! {
+            <EmptyState glyph=Glyph::Boxes title="No projects" text>
+                <Button variant on_press=move |()| making.organization()>"New organization"</Button>
+                {host.map(|host| view! { <NewProject making host/> })}
+            </EmptyState>
+        }
+    }
+}
+
+#[component]
+fn NewProject(making: Making, host: OrganizationId) -> impl IntoView {
     view! {
-        <EmptyState
-            glyph=Glyph::Boxes
-            title="No projects"
-            text="You aren’t in an organization with a project. Ask an admin for an invite."
-        />
+        <Button variant=Variant::Primary glyph=Glyph::Plus on_press=move |()| making.project_in(host)>
+            "New project"
+        </Button>
     }
 }

@@ -4,15 +4,24 @@ use leptos::prelude::*;
 use leptos_meta::Title;
 
 use crate::components::button::{Size, Variant, button_class};
+use crate::components::frame::Workspace;
 use crate::components::mark::Wordmark;
 
-/// The words and the way out, inside a page's frame.
+/// The words and the way out, inside a page's frame. What is not there any more may still be listed in the
+/// frame, so that is loaded again.
 #[component]
 pub fn NotFound() -> impl IntoView {
+    if let Some(workspace) = use_context::<Workspace>() {
+        Effect::new(move || {
+            if workspace.is_loaded_untracked() {
+                workspace.reload();
+            }
+        });
+    }
     view! {
         <Title text="Not found · Latchkey"/>
         <div class="flex flex-col items-center px-6 py-16 text-center">
-            <h1 class="text-title font-semibold" tabindex="-1">"Not found"</h1>
+            <h1 class="text-title font-semibold outline-none" tabindex="-1">"Not found"</h1>
             <p class="mt-1 mb-4 text-body text-ink-2">
                 "This page doesn’t exist, or you don’t have access to it."
             </p>

@@ -3,8 +3,12 @@
 //! The server's pages are newest first. [`Rows::take_newest`] puts a fresh first page on top of what is
 //! shown and [`Rows::take_older`] adds below it; whatever arrives in between, no row is lost or doubled.
 
-use latchkey_domain::api::{Application, IngestedLog, IngestedTrace, ListedKey, Page};
-use latchkey_domain::id::{ApplicationId, KeyId, LogItemId, TraceItemId};
+use latchkey_domain::api::{
+    Application, AuditEvent, IngestedLog, IngestedTrace, ListedKey, ListedMember, Page, Session,
+};
+use latchkey_domain::id::{
+    ApplicationId, AuditEventId, KeyId, LogItemId, SessionId, TraceItemId, UserId,
+};
 
 /// After this many arrivals the list starts again at the newest page, so that a page left open for days
 /// does not fill the browser's memory. What was dropped is below, one “Load older” away.
@@ -143,6 +147,30 @@ impl Identified for ListedKey {
 
     fn id(&self) -> KeyId {
         self.key.id
+    }
+}
+
+impl Identified for AuditEvent {
+    type Id = AuditEventId;
+
+    fn id(&self) -> AuditEventId {
+        self.id
+    }
+}
+
+impl Identified for ListedMember {
+    type Id = UserId;
+
+    fn id(&self) -> UserId {
+        self.member.user_id
+    }
+}
+
+impl Identified for Session {
+    type Id = SessionId;
+
+    fn id(&self) -> SessionId {
+        self.id
     }
 }
 

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::present;
 use crate::id::{ApplicationId, OrganizationId, ProjectId};
 use crate::name::{Description, Name};
-use crate::role::Role;
+use crate::role::{Permission, Role};
 use crate::secret::KeyPrefix;
 use crate::tier::Tier;
 use crate::time::Timestamp;
@@ -24,6 +24,13 @@ pub struct Organization {
     pub role: Option<Role>,
     /// When it was made.
     pub created_at: Timestamp,
+}
+
+impl Organization {
+    /// Whether the role of the member who asks allows `permission`.
+    pub fn allows(&self, permission: Permission) -> bool {
+        self.role.is_some_and(|role| role.allows(permission))
+    }
 }
 
 /// The body of `POST /v1/organizations`.

@@ -3,10 +3,12 @@
 use latchkey_domain::api::Me;
 use leptos::prelude::*;
 use leptos::task::spawn_local;
+use leptos_router::hooks::use_location;
 
-use super::Workspace;
+use super::{SESSIONS_PATH, Workspace};
+use crate::components::avatar::{Avatar, initials};
 use crate::components::icon::{Glyph, Icon};
-use crate::components::menu::{Menu, MenuCheck, MenuDivider, MenuItem};
+use crate::components::menu::{Menu, MenuCheck, MenuDivider, MenuItem, MenuLink};
 use crate::components::segmented::{Mark, Segment, Segmented, Track};
 use crate::components::shortcut;
 use crate::context::ThemeChoice;
@@ -17,14 +19,6 @@ const THEMES: [Segment; 3] = [
     Segment::new("light", "Light").marked(Mark::Icon(Glyph::Sun)),
     Segment::new("dark", "Dark").marked(Mark::Icon(Glyph::Moon)),
     Segment::new("auto", "Auto").marked(Mark::Icon(Glyph::Monitor)),
-];
-
-const AVATARS: [&str; 5] = [
-    "bg-av1 text-av1-ink",
-    "bg-av2 text-av2-ink",
-    "bg-av3 text-av3-ink",
-    "bg-av4 text-av4-ink",
-    "bg-av5 text-av5-ink",
 ];
 
 /// The menu.
@@ -38,7 +32,7 @@ pub(super) fn AccountMenu() -> impl IntoView {
     view! {
         <Menu
             label=Signal::derive(label)
-            trigger=move || view! { <Avatar workspace/> }
+            trigger=move || view! { <Trigger workspace/> }
             trigger_class="flex h-11 cursor-pointer items-center gap-1.5 rounded-sm px-1 text-ink-2 hover:text-ink md:h-8"
         >
             <div class="w-54">
@@ -46,27 +40,22 @@ pub(super) fn AccountMenu() -> impl IntoView {
                 <MenuDivider/>
                 <ThemeControl/>
                 <Shortcuts/>
+                <SessionsLink/>
                 <SignOut/>
             </div>
         </Menu>
     }
 }
 
+/// The person, as small as they can be.
 #[component]
-fn Avatar(workspace: Workspace) -> impl IntoView {
-    let colour = move || {
-        let id = workspace.with(|data| data.me.id.as_uuid().as_u128());
-        id.and_then(|id| AVATARS.get(usize::try_from(id % 5).ok()?))
-            .copied()
-            .unwrap_or("bg-pressed")
+fn Trigger(workspace: Workspace) -> impl IntoView {
+    let id = Signal::derive(move || workspace.with(|data| data.me.id));
+    let letters = move || {
+        workspace.with(|data| initials(data.me.name.as_deref(), &data.me.login)).unwrap_or_default()
     };
     view! {
-        <span class=move || {
-            format!(
-                "flex size-8 items-center justify-center rounded-full text-micro font-semibold md:size-7 {}",
-                colour(),
-            )
-        }>{move || workspace.with(|data| initials(&data.me))}</span>
+        <Avatar id initials=Signal::derive(letters) class="size-8 md:size-7"/>
         <Icon glyph=Glyph::ChevronDown size=14 class="max-md:hidden"/>
     }
 }
@@ -110,17 +99,20 @@ fn Shortcuts() -> impl IntoView {
 }
 
 #[component]
+fn SessionsLink() -> impl IntoView {
+    let path = use_location().pathname;
+    let current = Signal::derive(move || path.with(|path| path == SESSIONS_PATH));
+    view! {
+        <MenuLink href=SESSIONS_PATH current>
+            <Icon glyph=Glyph::Monitor/>
+            "Sessions"
+        </MenuLink>
+    }
+}
+
+#[component]
 fn SignOut() -> impl IntoView {
     view! {
         <MenuItem glyph=Glyph::LogOut on_press=|()| spawn_local(session::sign_out())>"Sign out"</MenuItem>
     }
-}
-
-/// The first letters of the first and last part of the name, or of the login.
-fn initials(me: &Me) -> String {
-    let name = me.name.as_deref().filter(|name| !name.trim().is_empty()).unwrap_or(&me.login);
-    let mut parts = name.split_whitespace();
-    let first = parts.next().and_then(|part| part.chars().next());
-    let last = parts.next_back().and_then(|part| part.chars().next());
-    [first, last].into_iter().flatten().flat_map(char::to_uppercase).collect()
 }

@@ -2,9 +2,9 @@
 
 use leptos::html;
 use leptos::prelude::*;
-use leptos_router::hooks::use_location;
 
 use super::sidebar::{Navigation, Room};
+use super::use_place;
 use crate::components::button::IconButton;
 use crate::components::icon::Glyph;
 use crate::components::mark::Wordmark;
@@ -17,9 +17,10 @@ pub(super) fn Drawer(
     open: RwSignal<bool>,
 ) -> impl IntoView {
     let element = NodeRef::<html::Dialog>::new();
-    let path = use_location().pathname;
+    let place = use_place();
     Effect::new(move |_| {
-        path.track();
+        // Read, not only tracked: until it is read, it follows nothing.
+        place.with(|_| ());
         open.set(false);
     });
     Effect::new(move |_| {

@@ -1,9 +1,13 @@
 //! What stands around every page of a signed-in person: navigation, top bar, and the `main` landmark.
 
 mod account_menu;
+mod address;
 mod drawer;
+mod new;
 mod offline_bar;
 mod page_head;
+mod paths;
+mod settings;
 mod sidebar;
 mod switcher;
 mod top_bar;
@@ -11,25 +15,34 @@ mod workspace;
 
 use leptos::prelude::*;
 use leptos_router::components::Outlet;
-use leptos_router::hooks::use_location;
 
-pub use page_head::{PageHead, Section};
-pub use workspace::{
-    Workspace, WorkspaceData, api_keys_path, application_path, applications_path, plan_path,
+pub use address::{keep_address, use_place};
+pub use new::{Making, PrefixField};
+pub use page_head::{About, PageHead, Section};
+pub use paths::{
+    api_keys_path, application_path, applications_path, audit_path, bare_path, plan_path,
 };
+pub use settings::{
+    SESSIONS_PATH, members_path, organization_path, project_settings_path, service_keys_path,
+    settings_section,
+};
+pub use workspace::{Workspace, WorkspaceData};
 
 use crate::session;
 use drawer::Drawer;
+use new::NewDialogs;
 use offline_bar::OfflineBar;
 use page_head::Crumbs;
+use settings::SettingsBar;
 use sidebar::Sidebar;
 use top_bar::TopBar;
 
 /// The frame, with the page in it.
 #[component]
 pub fn Frame() -> impl IntoView {
-    Workspace::provide();
+    let workspace = Workspace::provide();
     Crumbs::provide();
+    Making::provide();
     let drawer = RwSignal::new(false);
     Effect::new(move |_| session::follow_other_tabs());
     focus_heading_on_navigation();
@@ -47,24 +60,26 @@ pub fn Frame() -> impl IntoView {
                 <OfflineBar/>
                 <TopBar drawer/>
                 <main id="main" tabindex="-1" class="mx-auto w-full max-w-[75rem] grow px-4 pt-5 pb-12 outline-none md:px-8 md:pt-6">
+                    <SettingsBar workspace/>
                     <Outlet/>
                 </main>
             </div>
         </div>
         <Drawer open=drawer/>
+        <NewDialogs/>
     }
 }
 
 /// After a change of page, focus and with it a screen reader stand at the new heading.
 fn focus_heading_on_navigation() {
-    let path = use_location().pathname;
+    let place = use_place();
     Effect::new(move |before: Option<String>| {
-        let path = path.get();
-        if before.is_some_and(|before| before != path) {
+        let place = place.get();
+        if before.is_some_and(|before| before != place) {
             request_animation_frame(|| {
                 super::focus(document().query_selector("h1").ok().flatten());
             });
         }
-        path
+        place
     });
 }

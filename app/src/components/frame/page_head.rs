@@ -15,9 +15,22 @@ pub struct Section {
     pub href: String,
 }
 
-/// What the breadcrumb says after organization and project.
+/// What a page is about; its breadcrumb begins there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum About {
+    /// The project that the address names.
+    #[default]
+    Project,
+    /// That project's organization.
+    Organization,
+    /// The person.
+    Person,
+}
+
+/// What the breadcrumb says.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(super) struct Trail {
+    pub(super) about: About,
     pub(super) section: Option<Section>,
     pub(super) title: String,
 }
@@ -45,6 +58,9 @@ pub fn PageHead(
     /// The list that the page's item belongs to.
     #[prop(optional, into)]
     section: Option<Signal<Section>>,
+    /// What it is about.
+    #[prop(optional)]
+    about: About,
     /// What the page is for.
     #[prop(optional, into)]
     description: Signal<String>,
@@ -58,10 +74,11 @@ pub fn PageHead(
     let crumbs = expect_context::<Crumbs>();
     let workspace = expect_context::<Workspace>();
     Effect::new(move |_| {
-        crumbs.0.set(Trail { section: section.map(|section| section.get()), title: title.get() });
+        let section = section.map(|section| section.get());
+        crumbs.0.set(Trail { about, section, title: title.get() });
     });
     view! {
-        <Title text=move || tab_title(title.get(), workspace)/>
+        <Title text=move || tab_title(title.get(), about, workspace)/>
         <div class="mb-5 flex flex-wrap items-start justify-between gap-x-6 gap-y-3">
             <div class="min-w-0 max-md:grow">
                 <h1 class="text-title font-semibold break-words outline-none" tabindex="-1">
@@ -95,8 +112,12 @@ pub fn PageHead(
 }
 
 /// “API keys · Storefront API · Latchkey”.
-fn tab_title(title: String, workspace: Workspace) -> String {
-    let project = workspace.project().map(|project| project.name).unwrap_or_default();
-    let parts = [title, project, "Latchkey".to_owned()];
+fn tab_title(title: String, about: About, workspace: Workspace) -> String {
+    let of = match about {
+        About::Project => workspace.project().map(|project| project.name),
+        About::Organization => workspace.organization().map(|organization| organization.name),
+        About::Person => None,
+    };
+    let parts = [title, of.unwrap_or_default(), "Latchkey".to_owned()];
     parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" · ")
 }

@@ -1,11 +1,12 @@
 //! The navigation at the left: as drawn from 1280 px, icons alone from 1024 px. Below, the drawer has it.
 
 use latchkey_domain::id::ProjectId;
+use latchkey_domain::role::Permission;
 use leptos::prelude::*;
-use leptos_router::hooks::use_location;
 
+use super::settings::{SettingsPages, members_path, settings_path};
 use super::switcher::{Switcher, SwitcherLook};
-use super::{Workspace, api_keys_path, applications_path, plan_path};
+use super::{Workspace, api_keys_path, applications_path, audit_path, use_place};
 use crate::components::icon::{Glyph, Icon};
 use crate::components::mark::Logo;
 
@@ -55,13 +56,21 @@ pub(super) fn Navigation(
     let look = if room == Room::Column { SwitcherLook::Sidebar } else { SwitcherLook::Drawer };
     let version = if room == Room::Column { "max-xl:hidden" } else { "" };
     let (size, words) = room.link();
+    let may_audit = Memo::new(move |_| {
+        let project = workspace.project_to_navigate();
+        let organization = project.and_then(|it| workspace.organization_of(it.organization_id));
+        organization.is_some_and(|organization| organization.allows(Permission::AuditRead))
+    });
     view! {
         <Switcher look/>
         <div class="mt-3 flex grow flex-col gap-0.5">
             <NavLink room glyph=Glyph::Boxes label="Applications" to=applications_path workspace/>
             <NavLink room glyph=Glyph::KeyRound label="API keys" to=api_keys_path workspace/>
+            <Show when=move || may_audit.get()>
+                <NavLink room glyph=Glyph::ScrollText label="Audit log" to=audit_path workspace/>
+            </Show>
             <div class="mx-2 my-2.5 h-px bg-line"></div>
-            <NavLink room glyph=Glyph::Settings label="Settings" to=plan_path workspace has_pages=true/>
+            <NavLink room glyph=Glyph::Settings label="Settings" to=members_path workspace above=settings_path/>
             <SettingsPages room workspace/>
         </div>
         <div class="flex items-center justify-between gap-2">
@@ -81,33 +90,6 @@ pub(super) fn Navigation(
     }
 }
 
-/// The pages of the settings, beneath them while one is open.
-#[component]
-fn SettingsPages(room: Room, workspace: Workspace) -> impl IntoView {
-    let path = use_location().pathname;
-    let plan = Memo::new(move |_| {
-        let plan = workspace.project_id().map(plan_path)?;
-        path.with(|path| *path == plan).then_some(plan)
-    });
-    let (size, narrow) = match room {
-        Room::Column => ("h-7 text-table", "max-xl:hidden"),
-        Room::Drawer => ("h-11 text-body", ""),
-    };
-    move || {
-        plan.get().map(|plan| {
-            view! {
-                <a
-                    href=plan
-                    class=format!("flex items-center rounded-sm bg-pressed pr-2 pl-8.5 font-medium text-ink {size} {narrow}")
-                    aria-current="page"
-                >
-                    "Plan"
-                </a>
-            }
-        })
-    }
-}
-
 /// A page of the project.
 #[component]
 fn NavLink(
@@ -116,22 +98,21 @@ fn NavLink(
     label: &'static str,
     to: fn(ProjectId) -> String,
     workspace: Workspace,
-    /// Whether a page beneath it says where the person is, where there is room for that.
+    /// What the paths of the pages beneath it begin with. Where there is room, they are listed.
     #[prop(optional)]
-    has_pages: bool,
+    above: Option<fn(ProjectId) -> String>,
 ) -> impl IntoView {
-    let path = use_location().pathname;
-    let first =
-        move || workspace.with(|data| data.projects.first().map(|project| project.id)).flatten();
-    let href = Memo::new(move |_| {
-        workspace.project_id().or_else(first).map_or_else(|| "/".to_owned(), to)
-    });
+    let place = use_place();
+    let first = move || workspace.project_to_navigate().map(|project| project.id);
+    let path = Memo::new(move |_| workspace.project_id().or_else(first).map(to));
+    let href = move || path.get().map_or_else(|| "/".to_owned(), |path| workspace.address(&path));
     let chosen = Memo::new(move |_| {
-        href.with(|href| href != "/" && path.with(|path| path.starts_with(href)))
+        let beginning = workspace.project_id().map(above.unwrap_or(to));
+        beginning.is_some_and(|beginning| place.with(|place| place.starts_with(&beginning)))
     });
     let (size, words) = room.link();
     // Where the page beneath is in sight, it alone is marked.
-    let marked = match (has_pages, room) {
+    let marked = match (above.is_some(), room) {
         (false, _) => "bg-pressed font-medium text-ink",
         (true, Room::Column) => "text-ink max-xl:bg-pressed",
         (true, Room::Drawer) => "text-ink",
@@ -142,7 +123,7 @@ fn NavLink(
         <a
             href=href
             class=move || format!("{LINK} {size} {}", look())
-            aria-current=move || chosen.get().then_some(if has_pages { "true" } else { "page" })
+            aria-current=move || chosen.get().then_some(if above.is_some() { "true" } else { "page" })
             data-tip=(room == Room::Column).then_some(label)
         >
             <span class="inline-flex" class:text-accent=chosen>

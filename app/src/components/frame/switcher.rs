@@ -1,11 +1,12 @@
-//! Shows the project, and leads to the others.
+//! Shows the project, and leads to the others and to new ones.
 
-use latchkey_domain::api::Project;
+use latchkey_domain::api::{Organization, Project};
+use latchkey_domain::role::Permission;
 use leptos::prelude::*;
 
-use super::{Workspace, applications_path};
+use super::{Making, Workspace, applications_path};
 use crate::components::icon::{Glyph, Icon};
-use crate::components::menu::{Menu, MenuLink, MenuPlace};
+use crate::components::menu::{Menu, MenuDivider, MenuItem, MenuLink, MenuPlace};
 use crate::components::skeleton::SkeletonBar;
 
 /// Where the switcher stands.
@@ -83,6 +84,10 @@ fn Current(look: SwitcherLook, workspace: Workspace) -> impl IntoView {
                     }
                         .into_any()
                 }
+                _ if workspace.is_loaded() => {
+                    view! { <span class="block truncate text-table text-ink-2">"Choose a project"</span> }
+                        .into_any()
+                }
                 _ => {
                     view! {
                         <span class="flex flex-col gap-1.5">
@@ -99,31 +104,55 @@ fn Current(look: SwitcherLook, workspace: Workspace) -> impl IntoView {
     .into_any()
 }
 
-/// All projects, under the names of their organizations.
+/// All projects, under the names of their organizations, and the ways to new ones.
 #[component]
 fn Projects(workspace: Workspace) -> impl IntoView {
-    move || {
+    let making = expect_context::<Making>();
+    let groups = move || {
         workspace.with(|data| {
-            data.me
-                .organizations
-                .iter()
-                .map(|organization| {
-                    let heading = format!("{} · {}", organization.name, organization.tier.label());
-                    let spoken = heading.clone();
-                    let projects = data.projects.iter().filter(|project| project.organization_id == organization.id);
-                    view! {
-                        <div role="group" aria-label=spoken>
-                            <p class="px-2.5 pt-1.5 pb-1 text-micro text-ink-3" aria-hidden="true">
-                                {heading}
-                            </p>
-                            {projects
-                                .map(|project| view! { <ProjectItem project=project.clone() workspace/> })
-                                .collect_view()}
-                        </div>
-                    }
-                })
-                .collect_view()
+            let group = |organization: &Organization| {
+                let own = |project: &&Project| project.organization_id == organization.id;
+                let projects = data.projects.iter().filter(own).cloned().collect();
+                view! { <Group organization=organization.clone() projects workspace making/> }
+            };
+            data.me.organizations.iter().map(group).collect_view()
         })
+    };
+    view! {
+        <div class="max-h-[60dvh] overflow-y-auto">{groups}</div>
+        <Show when=move || workspace.with(|data| !data.me.organizations.is_empty()).unwrap_or_default()>
+            <MenuDivider/>
+        </Show>
+        <MenuItem glyph=Glyph::Plus on_press=move |()| making.organization()>"New organization…"</MenuItem>
+    }
+}
+
+/// The projects of an organization.
+#[component]
+fn Group(
+    organization: Organization,
+    projects: Vec<Project>,
+    workspace: Workspace,
+    making: Making,
+) -> impl IntoView {
+    let Organization { id, name, tier, .. } = organization.clone();
+    let heading = format!("{name} · {}", tier.label());
+    let spoken = heading.clone();
+    let add = organization.allows(Permission::ProjectsWrite).then(|| {
+        view! {
+            <MenuItem glyph=Glyph::Plus on_press=move |()| making.project_in(id)>
+                <span aria-hidden="true">"New project…"</span>
+                <span class="sr-only">{format!("New project in {name}…")}</span>
+            </MenuItem>
+        }
+    });
+    let item = |project: Project| view! { <ProjectItem project workspace/> };
+    view! {
+        <div role="group" aria-label=spoken>
+            <p class="px-2.5 pt-1.5 pb-1 text-micro text-ink-3" aria-hidden="true">{heading}</p>
+            {projects.into_iter().map(item).collect_view()}
+            {add}
+        </div>
     }
 }
 
@@ -131,12 +160,13 @@ fn Projects(workspace: Workspace) -> impl IntoView {
 fn ProjectItem(project: Project, workspace: Workspace) -> impl IntoView {
     let id = project.id;
     let current = Signal::derive(move || workspace.project_id() == Some(id));
+    let href = Signal::derive(move || workspace.address(&applications_path(id)));
     let used = match project.keys_limit {
         Some(limit) => format!("{}/{limit}", project.keys_used),
         None => project.keys_used.to_string(),
     };
     view! {
-        <MenuLink href=applications_path(id) current>
+        <MenuLink href current>
             <span class="inline-flex w-4 shrink-0 text-accent">
                 {move || current.get().then(|| view! { <Icon glyph=Glyph::Check/> })}
             </span>

@@ -1,9 +1,10 @@
 //! The bar above the page: where the person is, the theme, and their account.
 
+use latchkey_domain::api::Project;
 use leptos::prelude::*;
 
 use super::account_menu::AccountMenu;
-use super::page_head::Crumbs;
+use super::page_head::{About, Crumbs};
 use super::switcher::{Switcher, SwitcherLook};
 use super::{Workspace, applications_path};
 use crate::components::button::IconButton;
@@ -47,21 +48,22 @@ pub(super) fn TopBar(
     }
 }
 
-/// Organization / project / page, and the item on it.
+/// Organization / project / page, and the item on it; without the project on pages about the organization.
 #[component]
 fn Breadcrumb() -> impl IntoView {
     let workspace = expect_context::<Workspace>();
     let crumbs = expect_context::<Crumbs>();
+    let organization =
+        move || workspace.organization().filter(|_| crumbs.get().about != About::Person);
+    let project = move || workspace.project().filter(|_| crumbs.get().about == About::Project);
     view! {
         <nav aria-label="Breadcrumb" class="min-w-0 text-table max-md:hidden">
             <ol class="flex min-w-0 items-center">
+                {move || organization().map(|it| view! { <Crumb>{it.name}</Crumb> })}
                 {move || {
-                    workspace.organization().map(|it| view! { <Crumb>{it.name}</Crumb> })
-                }}
-                {move || {
-                    workspace
-                        .project()
-                        .map(|it| view! { <Crumb><CrumbLink href=applications_path(it.id)>{it.name}</CrumbLink></Crumb> })
+                    let Project { id, name, .. } = project()?;
+                    let href = workspace.address(&applications_path(id));
+                    Some(view! { <Crumb><CrumbLink href>{name}</CrumbLink></Crumb> })
                 }}
                 {move || {
                     crumbs

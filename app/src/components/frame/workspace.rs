@@ -1,31 +1,16 @@
 //! The person, their organizations and their projects: what the frame shows on every page.
 
-use latchkey_domain::api::{Me, Organization, Project};
-use latchkey_domain::id::{ApplicationId, ProjectId};
+use std::collections::HashMap;
+
+use latchkey_domain::api::{Application, Me, Organization, Project};
+use latchkey_domain::id::{ApplicationId, OrganizationId, ProjectId};
+use latchkey_domain::role::Permission;
+use latchkey_domain::slug;
 use leptos::prelude::*;
 use leptos_router::hooks::use_location;
 
+use super::paths::{PathId, each_id, project_of};
 use crate::api::{ApiError, get_me, list_projects};
-
-/// Where a project's applications are.
-pub fn applications_path(project: ProjectId) -> String {
-    format!("/projects/{project}/applications")
-}
-
-/// Where an application is.
-pub fn application_path(project: ProjectId, application: ApplicationId) -> String {
-    format!("/projects/{project}/applications/{application}")
-}
-
-/// Where a project's API keys are.
-pub fn api_keys_path(project: ProjectId) -> String {
-    format!("/projects/{project}/keys")
-}
-
-/// Where the plan of a project's organization is.
-pub fn plan_path(project: ProjectId) -> String {
-    format!("/projects/{project}/settings/plan")
-}
 
 /// What was loaded.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,13 +26,18 @@ pub struct WorkspaceData {
 pub struct Workspace {
     data: LocalResource<Result<WorkspaceData, ApiError>>,
     project: Memo<Option<ProjectId>>,
+    /// What the applications are called that pages have met.
+    applications: RwSignal<HashMap<ApplicationId, String>>,
 }
 
 impl Workspace {
-    pub(super) fn provide() {
+    pub(super) fn provide() -> Self {
         let path = use_location().pathname;
         let project = Memo::new(move |_| path.with(|path| project_of(path)));
-        provide_context(Self { data: LocalResource::new(load), project });
+        let applications = RwSignal::new(HashMap::new());
+        let workspace = Self { data: LocalResource::new(load), project, applications };
+        provide_context(workspace);
+        workspace
     }
 
     /// Reads what was loaded, tracked; `None` until it is there.
@@ -70,14 +60,33 @@ impl Workspace {
         self.data.with(|data| matches!(data, Some(Ok(_))))
     }
 
+    /// Whether it is there, untracked.
+    pub fn is_loaded_untracked(self) -> bool {
+        self.data.with_untracked(|data| matches!(data, Some(Ok(_))))
+    }
+
     /// Loads it again, say after a key was made.
     pub fn reload(self) {
         self.data.refetch();
     }
 
+    /// Leaves an organization out that the person has just left or deleted, before it is loaded again.
+    pub fn forget(self, organization: OrganizationId) {
+        self.change(|data| {
+            data.me.organizations.retain(|it| it.id != organization);
+            data.projects.retain(|project| project.organization_id != organization);
+        });
+        self.reload();
+    }
+
     /// The id of the project that the page is about, tracked.
     pub fn project_id(self) -> Option<ProjectId> {
         self.project.get()
+    }
+
+    /// The project that the navigation leads through: the page's, or the first; tracked.
+    pub fn project_to_navigate(self) -> Option<Project> {
+        self.project().or_else(|| self.with(|data| data.projects.first().cloned()).flatten())
     }
 
     /// The project that the page is about, tracked.
@@ -88,8 +97,73 @@ impl Workspace {
 
     /// The organization of that project, tracked.
     pub fn organization(self) -> Option<Organization> {
-        let id = self.project()?.organization_id;
+        self.organization_of(self.project()?.organization_id)
+    }
+
+    /// The organization of that id, if the person is in it; tracked.
+    pub fn organization_of(self, id: OrganizationId) -> Option<Organization> {
         self.with(|data| data.me.organizations.iter().find(|it| it.id == id).cloned()).flatten()
+    }
+
+    /// Whether the person may do that in the organization that the page is about, tracked.
+    pub fn allows(self, permission: Permission) -> bool {
+        self.organization().is_some_and(|organization| organization.allows(permission))
+    }
+
+    /// The path with what its things are called now, as far as that is known; tracked.
+    pub fn address(self, path: &str) -> String {
+        each_id(path, |id| {
+            let name = match id {
+                PathId::Project(id) => {
+                    let named = |data: &WorkspaceData| {
+                        let project = data.projects.iter().find(|project| project.id == id)?;
+                        Some(project.name.clone())
+                    };
+                    self.with(named).flatten()
+                }
+                PathId::Application(id) => self.applications.with(|names| names.get(&id).cloned()),
+            };
+            name.map(|name| slug::segment(&name, id))
+        })
+    }
+
+    /// Notes what an application is called, for its address.
+    pub fn meet(self, application: &Application) {
+        let Application { id, name, .. } = application;
+        if self.applications.with_untracked(|names| names.get(id) != Some(name)) {
+            self.applications.update(|names| _ = names.insert(*id, name.clone()));
+        }
+    }
+
+    /// Takes in a project that was made or changed here.
+    pub fn put_project(self, project: Project) {
+        self.change(|data| put(&mut data.projects, project, |a, b| a.id == b.id));
+    }
+
+    /// Takes out a project that was deleted here.
+    pub fn remove_project(self, id: ProjectId) {
+        self.change(|data| data.projects.retain(|project| project.id != id));
+    }
+
+    /// Takes in an organization that was made or changed here.
+    pub fn put_organization(self, organization: Organization) {
+        self.change(|data| put(&mut data.me.organizations, organization, |a, b| a.id == b.id));
+    }
+
+    fn change(self, change: impl FnOnce(&mut WorkspaceData)) {
+        self.data.update(|data| {
+            if let Some(Ok(data)) = data {
+                change(data);
+            }
+        });
+    }
+}
+
+/// Puts `it` in the place of the one that it is a newer version of, or at the end.
+fn put<T>(all: &mut Vec<T>, it: T, is_same: impl Fn(&T, &T) -> bool) {
+    match all.iter_mut().find(|other| is_same(other, &it)) {
+        Some(place) => *place = it,
+        None => all.push(it),
     }
 }
 
@@ -108,23 +182,4 @@ async fn load() -> Result<WorkspaceData, ApiError> {
         }
     }
     Ok(WorkspaceData { me, projects })
-}
-
-/// The project that a path is about.
-fn project_of(path: &str) -> Option<ProjectId> {
-    path.strip_prefix("/projects/")?.split('/').next()?.parse().ok()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_path_names_its_project() {
-        let id = "prj_01kc3f1m6ze1tvyqnz0rg5bqfa";
-        let project = project_of(&format!("/projects/{id}/applications")).unwrap();
-        assert_eq!(applications_path(project), format!("/projects/{id}/applications"));
-        assert_eq!(project_of("/projects/nonsense/applications"), None);
-        assert_eq!(project_of("/"), None);
-    }
 }

@@ -7,6 +7,7 @@ pub mod toolbar;
 
 use latchkey_domain::api::{Application, ListedKey};
 use latchkey_domain::id::ProjectId;
+use latchkey_domain::key::KeyKind;
 use leptos::prelude::*;
 
 use self::empty::{NoKeys, Stock};
@@ -59,7 +60,8 @@ fn ApiKeys(project: ProjectId) -> impl IntoView {
     // What the frame knows of the project; it keeps the last while that is fetched again.
     let found = Memo::new(move |_| {
         let (project, organization) = workspace.project().zip(workspace.organization())?;
-        Some(KeyScope { project, organization, only: None, applications: applications.get() })
+        let applications = applications.get();
+        Some(KeyScope { kind: KeyKind::Api, project, organization, only: None, applications })
     });
     let creating = RwSignal::new(false);
     let stock = RwSignal::new(Stock::Unknown);

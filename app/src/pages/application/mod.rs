@@ -1,16 +1,18 @@
 //! One application: its keys, and what it sends with them.
 
+pub mod actions;
 pub mod log_row;
 pub mod telemetry;
 pub mod trace_row;
 
 use latchkey_domain::api::{ApplicationContext, ListedKey};
 use latchkey_domain::id::{ApplicationId, ProjectId};
+use latchkey_domain::key::KeyKind;
 use latchkey_domain::problem::{ErrorCode, Problem};
 use latchkey_domain::role::Permission;
 use leptos::prelude::*;
-use leptos_router::hooks::use_params_map;
 
+use self::actions::Actions;
 use self::telemetry::Telemetry;
 use crate::api::{ApiError, get_application, list_application_keys};
 use crate::components::button::{Button, Variant};
@@ -27,28 +29,22 @@ use crate::pages::keys::scope::ViewerNote;
 use crate::pages::keys::table::KeyList;
 use crate::pages::keys::{Desk, KeyDialogs, KeyScope};
 use crate::pages::not_found::NotFound;
+use crate::pages::{application_of_address, project_of_address};
 
 /// The page. A path that names no application is answered like one that names a stranger's.
 #[component]
 pub fn ApplicationPage() -> impl IntoView {
     Clock::provide();
-    let params = use_params_map();
-    let ids = Memo::new(move |_| {
-        params.with(|params| {
-            let project = params.get_str("project")?.parse::<ProjectId>().ok()?;
-            let application = params.get_str("application")?.parse::<ApplicationId>().ok()?;
-            Some((project, application))
-        })
-    });
-    move || match ids.get() {
-        Some((project, application)) => view! { <Application project application/> }.into_any(),
-        None => view! { <NotFound/> }.into_any(),
+    let (project, application) = (project_of_address(), application_of_address());
+    move || match (project.get(), application.get()) {
+        (Some(project), Some(application)) => view! { <Page project application/> }.into_any(),
+        _ => view! { <NotFound/> }.into_any(),
     }
 }
 
 /// The application's own data: what the head shows, and what the keys are counted against.
 #[derive(Clone, Copy)]
-struct Subject {
+pub struct Subject {
     found: RwSignal<Option<ApplicationContext>>,
     failure: RwSignal<Option<ApiError>>,
     load: Callback<()>,
@@ -77,6 +73,10 @@ impl Subject {
             });
         });
         Effect::new(move || load.run(()));
+        let workspace = expect_context::<Workspace>();
+        Effect::new(move || {
+            found.with(|found| found.iter().for_each(|found| workspace.meet(&found.application)));
+        });
         Self { found, failure, load }
     }
 
@@ -91,7 +91,7 @@ impl Subject {
 }
 
 #[component]
-fn Application(project: ProjectId, application: ApplicationId) -> impl IntoView {
+fn Page(project: ProjectId, application: ApplicationId) -> impl IntoView {
     let subject = Subject::new(project, application);
     let keys = Feed::new(move |cursor| list_application_keys(application, cursor));
     let creating = RwSignal::new(false);
@@ -117,8 +117,11 @@ fn Head(
     #[prop(into)] on_create: Callback<()>,
 ) -> impl IntoView {
     let Subject { found, failure, .. } = subject;
-    let section =
-        Signal::stored(Section { title: "Applications", href: applications_path(project) });
+    let workspace = expect_context::<Workspace>();
+    let section = Signal::derive(move || Section {
+        title: "Applications",
+        href: workspace.address(&applications_path(project)),
+    });
     let title = Signal::derive(move || match found.get() {
         Some(found) => found.application.name,
         None if failure.with(Option::is_some) => "Application".to_owned(),
@@ -141,6 +144,7 @@ fn Head(
                     "Generate API key"
                 </Button>
             </Show>
+            <Actions project subject/>
         </PageHead>
     }
 }
@@ -233,7 +237,8 @@ fn Sections(
     let scope = Signal::derive(move || {
         let ApplicationContext { application, project, organization } = context.get();
         let applications = vec![application.clone()];
-        KeyScope { project, organization, only: Some(application), applications }
+        let only = Some(application);
+        KeyScope { kind: KeyKind::Api, project, organization, only, applications }
     });
     let desk = Desk::new(keys, scope, creating, counted);
     view! {

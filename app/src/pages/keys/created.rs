@@ -4,11 +4,12 @@
 //! rendered of it leaves the page with the dialog.
 
 use latchkey_domain::api::ApiKey;
-use latchkey_domain::id::ApplicationId;
+use latchkey_domain::key::KeyKind;
 use leptos::prelude::*;
 
 use super::KeyScope;
 use super::desk::NewSecret;
+use super::service_call::use_service_key;
 use crate::components::button::{Button, IconButton, Variant};
 use crate::components::callout::{Callout, Tone};
 use crate::components::checkbox::Checkbox;
@@ -19,7 +20,7 @@ use crate::components::dialog::{Dialog, DialogWidth};
 use crate::components::environment_tag::EnvironmentTag;
 use crate::components::icon::Glyph;
 use crate::components::relative_time::{browser_time, date};
-use crate::components::snippets::report_a_trace;
+use crate::components::snippets::{Snippet, report_a_trace};
 use crate::pages::origin;
 
 /// The dialog. It closes only once the person says that the key is stored, or insists.
@@ -48,7 +49,7 @@ pub fn KeyCreated(
     };
     let title = if rotated { "Copy your new secret now" } else { "Copy your key now" };
     let name = key.name.clone();
-    let to_name = scope.with_untracked(|scope| scope.application_to_name(key.application_id));
+    let snippets = snippets_for(&key, scope);
     let finish = move || {
         revealed.set(None);
         on_closed.run(());
@@ -94,7 +95,7 @@ pub fn KeyCreated(
                     <Heading key scope/>
                     <CopyField label="New key" text=secret action="Copy key" copier/>
                 </div>
-                <Usage secret application=to_name/>
+                <Usage secret snippets/>
             </div>
         </Dialog>
         <Show when=move || checking.get()>
@@ -104,12 +105,27 @@ pub fn KeyCreated(
     .into_any()
 }
 
+/// What a program does with the key.
+fn snippets_for(key: &ApiKey, scope: Signal<KeyScope>) -> Option<Vec<Snippet>> {
+    let origin = origin();
+    if key.kind == KeyKind::Service {
+        let permissions = key.permissions.as_deref().unwrap_or_default();
+        return Some(use_service_key(&origin, key.project_id, permissions));
+    }
+    let to_name = scope.with_untracked(|scope| scope.application_to_name(key.application_id));
+    browser_time().map(|now| report_a_trace(&origin, to_name, now))
+}
+
 /// Which key it is.
 #[component]
 fn Heading(key: ApiKey, scope: Signal<KeyScope>) -> impl IntoView {
-    let application = match key.application_id {
-        Some(id) => scope.with_untracked(|scope| scope.application_name(Some(id))),
-        None => "all applications".to_owned(),
+    let application = match (key.kind, key.application_id) {
+        (KeyKind::Service, _) => {
+            let permissions = key.permissions.iter().flatten().map(|it| it.as_str());
+            permissions.collect::<Vec<_>>().join(", ")
+        }
+        (_, Some(id)) => scope.with_untracked(|scope| scope.application_name(Some(id))),
+        (_, None) => "all applications".to_owned(),
     };
     let expiry = match key.expires_at {
         Some(end) => format!("expires {}", date(end)),
@@ -128,10 +144,9 @@ fn Heading(key: ApiKey, scope: Signal<KeyScope>) -> impl IntoView {
 
 /// The line for a `.env` file, which alone holds the secret, and programs that read it from there.
 #[component]
-fn Usage(secret: Signal<String>, application: Option<ApplicationId>) -> impl IntoView {
+fn Usage(secret: Signal<String>, snippets: Option<Vec<Snippet>>) -> impl IntoView {
     let line = Signal::derive(move || format!("LATCHKEY_KEY={}", secret.get()));
     let copier = Copier::new();
-    let snippets = browser_time().map(|now| report_a_trace(&origin(), application, now));
     view! {
         <div class="flex flex-col gap-2">
             <h3 class="text-table font-medium">"Add it to your app"</h3>

@@ -1,10 +1,12 @@
 //! Which of a page's dialogs about keys is open, and what happens to the list after it.
 
 use latchkey_domain::api::{CreatedKey, ListedKey};
+use latchkey_domain::key::KeyKind;
 use leptos::prelude::*;
 
 use super::KeyScope;
 use super::create::CreateKey;
+use super::create_service::CreateServiceKey;
 use super::created::KeyCreated;
 use super::edit::EditKey;
 use super::revoke::{Revocation, RevokeDialog};
@@ -95,18 +97,20 @@ pub fn KeyDialogs(
     };
     // A request that seemed to fail may have done its work, so what is shown is fetched again in any case.
     let refresh = Callback::new(move |()| desk.refresh());
+    let stop_creating = Callback::new(move |()| {
+        creating.set(false);
+        desk.refresh();
+    });
     let on_created = Callback::new(move |created| reveal(NewSecret { created, rotated: false }));
     let on_rotated = Callback::new(move |created| reveal(NewSecret { created, rotated: true }));
     view! {
         <Show when=move || creating.get()>
-            <CreateKey
-                desk
-                on_close=move |()| {
-                    creating.set(false);
-                    desk.refresh();
+            {move || match desk.scope.with_untracked(|scope| scope.kind) {
+                KeyKind::Service => view! { <CreateServiceKey desk on_close=stop_creating on_created/> }.into_any(),
+                KeyKind::Api | KeyKind::Inference => {
+                    view! { <CreateKey desk on_close=stop_creating on_created/> }.into_any()
                 }
-                on_created
-            />
+            }}
         </Show>
         {move || {
             let close = move |()| {

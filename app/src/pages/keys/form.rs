@@ -12,6 +12,7 @@ use leptos::prelude::*;
 
 use crate::api::ApiError;
 use crate::components::field::focus_first_bad;
+use crate::components::form::{Entry, refusal};
 use crate::components::segmented::Segment;
 use crate::components::thousands;
 
@@ -28,47 +29,6 @@ pub const NEVER: &str = "never";
 pub const CUSTOM: &str = "custom";
 
 const DAY: Duration = Duration::from_hours(24);
-
-/// One field: what is written in it, and what is wrong with that.
-#[derive(Clone, Copy)]
-pub struct Entry {
-    /// What is written.
-    pub value: RwSignal<String>,
-    /// What is wrong, until something else is written.
-    pub error: RwSignal<Option<String>>,
-    before: StoredValue<String>,
-}
-
-impl Entry {
-    fn new(value: String) -> Self {
-        let before = StoredValue::new(value.clone());
-        let entry = Self { value: RwSignal::new(value), error: RwSignal::new(None), before };
-        Effect::new(move || {
-            entry.value.track();
-            entry.error.set(None);
-        });
-        entry
-    }
-
-    fn refuse(self, message: impl Into<String>) {
-        self.error.set(Some(message.into()));
-    }
-
-    fn is_changed(self) -> bool {
-        self.value.with(|text| self.before.with_value(|before| text.trim() != before))
-    }
-
-    /// What is written, or nothing for white space.
-    fn text(self) -> Option<String> {
-        self.value
-            .with_untracked(|text| Some(text.trim().to_owned()).filter(|text| !text.is_empty()))
-    }
-
-    /// What `read` makes of what is written; else the field says why not.
-    fn read<T>(self, read: impl FnOnce(Option<String>) -> Result<T, String>) -> Option<T> {
-        read(self.text()).map_err(|message| self.refuse(message)).ok()
-    }
-}
 
 /// What is filled in, and what came of it.
 #[derive(Clone, Copy)]
@@ -212,22 +172,11 @@ impl KeyForm {
         if self.busy.try_set(false).is_some() {
             return;
         }
-        let Some(problem) = error.problem() else {
-            self.refusal.set(Some(failed.to_owned()));
-            return;
-        };
-        let at_fields = problem.errors.iter().filter(|error| self.refuse_field(error)).count();
-        match problem.code {
-            ErrorCode::NameTaken => {
-                let name = self.name.text().unwrap_or_default();
-                self.name.refuse(format!("This project already has a key named “{name}”."));
-            }
-            _ if at_fields > 0 && at_fields == problem.errors.len() => {}
-            ErrorCode::Invalid
-            | ErrorCode::TierLimitReached
-            | ErrorCode::Conflict
-            | ErrorCode::Forbidden => self.refusal.set(Some(problem.detail.clone())),
-            _ => self.refusal.set(Some(failed.to_owned())),
+        if error.is(ErrorCode::NameTaken) {
+            let name = self.name.text().unwrap_or_default();
+            self.name.refuse(format!("This project already has a key named “{name}”."));
+        } else {
+            self.refusal.set(refusal(error, failed, |error| self.refuse_field(error)));
         }
     }
 

@@ -4,6 +4,7 @@
 pub mod activity;
 pub mod archive;
 pub mod create;
+pub mod create_service;
 pub mod created;
 pub mod desk;
 pub mod edit;
@@ -11,10 +12,12 @@ pub mod fields;
 pub mod first_key;
 pub mod form;
 pub mod limit_reached;
+pub mod permissions;
 pub mod revoke;
 pub mod rotate;
 pub mod row;
 pub mod scope;
+pub mod service_call;
 pub mod summary;
 pub mod table;
 

@@ -123,7 +123,10 @@ fn limits_of(key: &ApiKey) -> Option<String> {
 
 /// When the key was last used, and its old secret while that still works.
 #[component]
-fn LastUse(now: Memo<ListedKey>) -> impl IntoView {
+pub fn LastUse(
+    /// The key as it is now.
+    now: Memo<ListedKey>,
+) -> impl IntoView {
     let last = Memo::new(move |_| now.with(|now| now.key.last_used_at));
     let old =
         Memo::new(move |_| now.with(|now| now.old_secret.as_ref().map(|old| old.last_used_at)));
@@ -168,9 +171,12 @@ fn ExpiresAhead(now: Memo<ListedKey>, time: Signal<Option<Timestamp>>) -> impl I
 
 /// The day on which the key stops working, and how far that is.
 #[component]
-fn Expiry(
+pub fn Expiry(
+    /// The key as it is now.
     now: Memo<ListedKey>,
+    /// Where it stands.
     state: Memo<KeyState>,
+    /// The time, if it is known.
     time: Signal<Option<Timestamp>>,
 ) -> impl IntoView {
     let end = Memo::new(move |_| now.with(|now| now.key.expires_at));
@@ -190,7 +196,12 @@ fn Expiry(
 
 /// Until when the secret before the last rotation works.
 #[component]
-fn OldSecretEnds(now: Memo<ListedKey>, state: Memo<KeyState>) -> impl IntoView {
+pub fn OldSecretEnds(
+    /// The key as it is now.
+    now: Memo<ListedKey>,
+    /// Where it stands.
+    state: Memo<KeyState>,
+) -> impl IntoView {
     let end = Memo::new(move |_| now.with(|now| now.old_secret.as_ref().map(|old| old.ends_at)));
     move || {
         let end = end.get().filter(|_| state.get() == KeyState::Rotating)?;
@@ -205,7 +216,12 @@ fn OldSecretEnds(now: Memo<ListedKey>, state: Memo<KeyState>) -> impl IntoView {
 
 /// What can be done with a key. On cards it is a menu.
 #[component]
-fn Actions(desk: Desk, now: Memo<ListedKey>) -> impl IntoView {
+pub fn Actions(
+    /// Where the key is listed.
+    desk: Desk,
+    /// The key as it is now.
+    now: Memo<ListedKey>,
+) -> impl IntoView {
     let can =
         Memo::new(
             move |_| {

@@ -2,15 +2,19 @@
 
 use latchkey_domain::api::{Application, Organization, Project};
 use latchkey_domain::id::ApplicationId;
+use latchkey_domain::key::KeyKind;
 use latchkey_domain::role::{Permission, Role};
 use leptos::prelude::*;
 
 use crate::components::callout::{Callout, Tone};
+use crate::components::frame::{Workspace, members_path};
 use crate::components::icon::Glyph;
 
 /// The project whose keys a page is about, or the one application of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KeyScope {
+    /// Which kind of keys.
+    pub kind: KeyKind,
     /// The project.
     pub project: Project,
     /// Its organization, with the person's role.
@@ -24,7 +28,11 @@ pub struct KeyScope {
 impl KeyScope {
     /// Whether the person may make and change keys.
     pub fn may_write(&self) -> bool {
-        self.organization.role.is_some_and(|role| role.allows(Permission::KeysWrite))
+        let needed = match self.kind {
+            KeyKind::Api | KeyKind::Inference => Permission::KeysWrite,
+            KeyKind::Service => Permission::ServiceKeysWrite,
+        };
+        self.organization.role.is_some_and(|role| role.allows(needed))
     }
 
     /// The name of what a key is for: one application, or all of them.
@@ -58,14 +66,17 @@ pub fn ViewerNote(
     let why = move || {
         let organization = scope.get().organization;
         let role = organization.role.map_or("Administrator", Role::label);
-        format!(" Your role in {} is {role}. An owner or admin can change it.", organization.name)
+        format!(" Your role in {} is {role}. An owner or admin can change it. ", organization.name)
     };
+    let workspace = expect_context::<Workspace>();
+    let members = move || workspace.address(&scope.with(|scope| members_path(scope.project.id)));
     view! {
         <Show when=move || !scope.with(KeyScope::may_write)>
             <div class="mb-5">
                 <Callout tone=Tone::Info glyph=Glyph::Lock>
                     <span class="font-medium">"You can view keys, not change them."</span>
                     {why}
+                    <a href=members class="rounded-xs underline underline-offset-2">"See who can help"</a>
                 </Callout>
             </div>
         </Show>

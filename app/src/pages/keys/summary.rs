@@ -1,13 +1,14 @@
 //! Which key a dialog is about.
 
 use latchkey_domain::api::ListedKey;
+use latchkey_domain::key::KeyKind;
 use leptos::prelude::*;
 
 use super::KeyScope;
 use crate::components::environment_tag::EnvironmentTag;
 use crate::components::masked_key::MaskedKey;
 
-/// The key's name, environment, masked form and application, in a box.
+/// The key's name, environment, masked form and what it is for, in a box.
 #[component]
 pub fn KeySummary(
     /// The key.
@@ -19,7 +20,12 @@ pub fn KeySummary(
     children: Option<Children>,
 ) -> impl IntoView {
     let key = listed.key;
-    let application = move || scope.with(|scope| scope.application_name(key.application_id));
+    let place = move || match key.kind {
+        KeyKind::Service => "Service key".to_owned(),
+        KeyKind::Api | KeyKind::Inference => {
+            scope.with(|scope| scope.application_name(key.application_id))
+        }
+    };
     view! {
         <div class="rounded-md border border-line bg-subtle p-3.5">
             <div class="flex items-center justify-between gap-3">
@@ -28,7 +34,7 @@ pub fn KeySummary(
             </div>
             <div class="mt-1 flex flex-wrap items-center justify-between gap-x-3">
                 <MaskedKey hint=key.masked/>
-                <span class="min-w-0 truncate text-caption text-ink-3">{application}</span>
+                <span class="min-w-0 truncate text-caption text-ink-3">{place}</span>
             </div>
             {children.map(|children| view! { <div class="mt-3 border-t border-line pt-3">{children()}</div> })}
         </div>

@@ -2,65 +2,35 @@
 
 pub mod tier_change;
 
-use latchkey_domain::api::{Organization, Project};
+use latchkey_domain::api::Project;
 use latchkey_domain::tier::Tier;
 use leptos::prelude::*;
 
 use self::tier_change::{TierButton, TierChange, is_larger};
-use super::not_found::NotFound;
-use super::project_of_address;
-use crate::components::error_state::ErrorState;
-use crate::components::frame::{PageHead, Section, Workspace, plan_path};
+use super::settings::{SettingsHead, SettingsPage, Subject};
+use crate::components::frame::{About, Workspace};
 use crate::components::icon::{Glyph, Icon};
-use crate::components::skeleton::SkeletonRows;
 use crate::components::slot_meter::{MeterPlace, Slots};
-use crate::components::table::{Card, Column, LOW_CELL, ROW, Table};
+use crate::components::table::{Column, LOW_CELL, ROW, Table};
 use crate::components::thousands;
 
-/// The page. A path that names no project is answered like one that names a stranger's.
+/// The page.
 #[component]
 pub fn PlanPage() -> impl IntoView {
-    let workspace = expect_context::<Workspace>();
-    let project = project_of_address();
-    // Another plan is no other organization: what stands on the page, and focus in it, stays.
-    let missing = Memo::new(move |_| {
-        project.get().is_none() || (workspace.is_loaded() && workspace.organization().is_none())
-    });
-    let found = Memo::new(move |_| workspace.organization());
-    let is_found = Memo::new(move |_| found.with(Option::is_some));
-    move || {
-        if missing.get() {
-            return view! { <NotFound/> }.into_any();
-        }
-        match (is_found.get(), found.get_untracked()) {
-            (true, Some(first)) => {
-                let organization =
-                    Signal::derive(move || found.get().unwrap_or_else(|| first.clone()));
-                view! { <Plan organization workspace/> }.into_any()
-            }
-            _ => view! { <Waiting workspace/> }.into_any(),
-        }
-    }
-}
-
-#[component]
-fn Waiting(workspace: Workspace) -> impl IntoView {
     view! {
-        <PageHead title="Plan"/>
-        <Card>
-            {move || match workspace.error() {
-                Some(error) => view! {
-                    <ErrorState title="Couldn’t load the plan" error on_retry=move |()| workspace.reload()/>
-                }
-                .into_any(),
-                None => view! { <div aria-busy="true"><SkeletonRows/></div> }.into_any(),
-            }}
-        </Card>
+        <SettingsPage
+            title="Plan"
+            about=About::Organization
+            failed="Couldn’t load the plan"
+            page=|subject| view! { <Plan subject/> }.into_any()
+        />
     }
 }
 
 #[component]
-fn Plan(organization: Signal<Organization>, workspace: Workspace) -> impl IntoView {
+fn Plan(subject: Signal<Subject>) -> impl IntoView {
+    let workspace = expect_context::<Workspace>();
+    let organization = Signal::derive(move || subject.get().organization);
     let change = TierChange::new(organization, Callback::new(|()| {}));
     let projects = Memo::new(move |_| {
         let id = organization.with(|organization| organization.id);
@@ -76,7 +46,7 @@ fn Plan(organization: Signal<Organization>, workspace: Workspace) -> impl IntoVi
         format!("The plan sets how many active keys each project in {name} can have.")
     });
     view! {
-        <PageHead title="Plan" section=settings() description/>
+        <SettingsHead title="Plan" about=About::Organization description/>
         <section aria-label="Plans" class="overflow-hidden rounded-lg border border-line bg-surface">
             <ul class="grid lg:grid-cols-4">
                 {Tier::ALL.into_iter().map(|tier| view! { <TierCard change tier projects/> }).collect_view()}
@@ -94,15 +64,6 @@ fn Plan(organization: Signal<Organization>, workspace: Workspace) -> impl IntoVi
             <KeysInUse projects/>
         </section>
     }
-}
-
-/// What the page is part of: the settings, which open with it.
-fn settings() -> Signal<Section> {
-    let project = project_of_address();
-    Signal::derive(move || {
-        let href = project.get().map(plan_path).unwrap_or_default();
-        Section { title: "Settings", href }
-    })
 }
 
 /// What one plan allows, and the way to it.

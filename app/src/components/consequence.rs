@@ -1,0 +1,22 @@
+//! What a deed leads to, in the dialog that asks before it.
+
+use leptos::prelude::*;
+
+use super::icon::{Glyph, Icon};
+
+/// One consequence, in a `<ul>`.
+#[component]
+pub fn Consequence(
+    /// Its icon; what stops working is red.
+    glyph: Glyph,
+    /// The sentence.
+    children: Children,
+) -> impl IntoView {
+    let colour = if glyph == Glyph::Ban { "mt-px text-danger-ink" } else { "mt-px text-ink-3" };
+    view! {
+        <li class="flex gap-2.5">
+            <Icon glyph class=colour/>
+            <span>{children()}</span>
+        </li>
+    }
+}

@@ -1,0 +1,148 @@
+//! What opens over the page beside a button: menus, and lists of options.
+//!
+//! It stands in the browser's top layer, so that no table or dialog around the button cuts it off. Where it
+//! stands is computed here: the browsers that we serve don't all know anchors in style sheets yet.
+
+use leptos::ev;
+use leptos::html::{Div, ElementType};
+use leptos::prelude::*;
+use leptos::wasm_bindgen::JsCast;
+use leptos::wasm_bindgen::closure::Closure;
+use leptos::web_sys::{Event, HtmlElement};
+
+/// The classes of what floats, beside its own. It needs `popover="manual"` too.
+pub const FLOATING: &str = "fixed inset-auto z-40 animate-fade-in rounded-md bg-raised p-1 text-table text-ink shadow-menu";
+
+/// Which edges meet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Edge {
+    /// The left ones. What floats is at least as wide as its anchor.
+    Start,
+    /// The right ones.
+    End,
+}
+
+/// The room between the anchor and what floats, and between that and the window's edge, in pixels.
+const GAP: f64 = 4.0;
+const MARGIN: f64 = 8.0;
+
+/// From one edge to the opposite one, in pixels of the window.
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct Span {
+    from: f64,
+    to: f64,
+}
+
+/// Shows `floating` below `anchor` for as long as it is mounted, or above it where there is no room below.
+/// It follows the anchor when something scrolls.
+pub fn float_beside<E>(anchor: NodeRef<Div>, floating: NodeRef<E>, edge: Edge)
+where
+    E: ElementType,
+    E::Output: JsCast + Clone + 'static,
+{
+    Effect::new(move |_| {
+        let Some(floating) = floating.get() else { return };
+        let floating: HtmlElement = floating.unchecked_into();
+        // Browsers that don't know popovers show it all the same, if below what moves.
+        _ = floating.show_popover();
+        let put = move || {
+            if let Some(anchor) = anchor.get_untracked() {
+                put_beside(&anchor, &floating, edge);
+            }
+        };
+        put();
+        follow(put);
+    });
+}
+
+/// Calls `put` whenever the window changes its size or something in it scrolls, until the effect ends.
+fn follow(put: impl Fn() + Clone + 'static) {
+    let resized = {
+        let put = put.clone();
+        window_event_listener(ev::resize, move |_| put())
+    };
+    // The scrolling of a box is seen by the window only on the event's way down.
+    let scrolled = Closure::<dyn Fn(Event)>::new(move |_| put());
+    let target = window();
+    _ = target.add_event_listener_with_callback_and_bool(
+        "scroll",
+        scrolled.as_ref().unchecked_ref(),
+        true,
+    );
+    let scrolled = StoredValue::new_local(scrolled);
+    on_cleanup(move || {
+        resized.remove();
+        _ = scrolled.try_with_value(|scrolled| {
+            window().remove_event_listener_with_callback_and_bool(
+                "scroll",
+                scrolled.as_ref().unchecked_ref(),
+                true,
+            )
+        });
+    });
+}
+
+fn put_beside(anchor: &HtmlElement, floating: &HtmlElement, edge: Edge) {
+    let area = anchor.get_bounding_client_rect();
+    let style = floating.style();
+    if edge == Edge::Start {
+        _ = style.set_property("min-width", &format!("{}px", area.width()));
+    }
+    let root = document().document_element();
+    let (width, height) = root.map_or((0, 0), |root| (root.client_width(), root.client_height()));
+    let left = across(
+        Span { from: area.left(), to: area.right() },
+        f64::from(floating.offset_width()),
+        f64::from(width),
+        edge,
+    );
+    let top = down(
+        Span { from: area.top(), to: area.bottom() },
+        f64::from(floating.offset_height()),
+        f64::from(height),
+    );
+    _ = style.set_property("left", &format!("{left}px"));
+    _ = style.set_property("top", &format!("{top}px"));
+}
+
+/// Where the left edge goes of something so wide: at the anchor's edge, but inside the window.
+fn across(anchor: Span, width: f64, window: f64, edge: Edge) -> f64 {
+    let wanted = match edge {
+        Edge::Start => anchor.from,
+        Edge::End => anchor.to - width,
+    };
+    wanted.min(window - MARGIN - width).max(MARGIN)
+}
+
+/// Where the top edge goes of something so high: below the anchor, or above it if there alone is room.
+fn down(anchor: Span, height: f64, window: f64) -> f64 {
+    let (below, above) = (anchor.to + GAP, anchor.from - GAP - height);
+    if below + height > window - MARGIN && above >= MARGIN { above } else { below }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const fn close(a: f64, b: f64) -> bool {
+        (a - b).abs() < 0.01
+    }
+
+    #[test]
+    fn a_menu_meets_its_button_and_stays_in_the_window() {
+        let button = Span { from: 300.0, to: 340.0 };
+        assert!(close(across(button, 160.0, 390.0, Edge::Start), 222.0));
+        assert!(close(across(button, 160.0, 1_440.0, Edge::Start), 300.0));
+        assert!(close(across(button, 160.0, 390.0, Edge::End), 180.0));
+        assert!(close(across(Span { from: 10.0, to: 50.0 }, 160.0, 390.0, Edge::End), 8.0));
+    }
+
+    #[test]
+    fn a_menu_opens_upwards_where_there_is_no_room_below() {
+        let button = Span { from: 800.0, to: 830.0 };
+        assert!(close(down(button, 100.0, 844.0), 696.0));
+        assert!(close(down(button, 100.0, 2_000.0), 834.0));
+        // Room in neither direction: below, where the page can be scrolled to it.
+        assert!(close(down(button, 900.0, 844.0), 834.0));
+    }
+}

@@ -1,0 +1,203 @@
+//! The dialogs that make a project or an organization. They belong to the frame: its switcher opens them on any
+//! page, and the page of somebody without a project does too.
+
+use latchkey_domain::api::{Organization, OrganizationRequest, ProjectRequest};
+use latchkey_domain::id::OrganizationId;
+use latchkey_domain::name::Name;
+use latchkey_domain::secret::KeyPrefix;
+use leptos::prelude::*;
+use leptos_router::NavigateOptions;
+use leptos_router::hooks::use_navigate;
+
+use super::{Workspace, api_keys_path};
+use crate::api::{create_organization, create_project};
+use crate::components::field::TextField;
+use crate::components::form::{Entry, FormDialog, Sending};
+use crate::components::toast::Toasts;
+
+/// What is being made, from `expect_context::<Making>()`.
+#[derive(Clone, Copy)]
+pub struct Making(RwSignal<Option<New>>);
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum New {
+    ProjectIn(OrganizationId),
+    Organization,
+}
+
+impl Making {
+    pub(super) fn provide() {
+        provide_context(Self(RwSignal::new(None)));
+    }
+
+    /// Opens the dialog that makes a project.
+    pub fn project_in(self, organization: OrganizationId) {
+        self.0.set(Some(New::ProjectIn(organization)));
+    }
+
+    /// Opens the dialog that makes an organization.
+    pub fn organization(self) {
+        self.0.set(Some(New::Organization));
+    }
+
+    fn close(self) {
+        _ = self.0.try_set(None);
+    }
+}
+
+/// The dialog that is open.
+#[component]
+pub(super) fn NewDialogs() -> impl IntoView {
+    let making = expect_context::<Making>();
+    let workspace = expect_context::<Workspace>();
+    let project = move || {
+        let Some(New::ProjectIn(id)) = making.0.get() else { return None };
+        // What is filled in stays when the workspace is loaded again.
+        let organization = untrack(|| workspace.organization_of(id))?;
+        Some(view! { <NewProject making organization/> })
+    };
+    view! {
+        {project}
+        <Show when=move || making.0.get() == Some(New::Organization)>
+            <NewOrganization making/>
+        </Show>
+    }
+}
+
+#[component]
+fn NewProject(making: Making, organization: Organization) -> impl IntoView {
+    let (workspace, toasts) = (expect_context::<Workspace>(), expect_context::<Toasts>());
+    let navigate = use_navigate();
+    let sending = Sending::new();
+    let name = Entry::new("");
+    let prefix = Entry::new(KeyPrefix::default().as_str());
+    let id = organization.id;
+    let submit = move |()| {
+        let filled = (name.parse::<Name>(), prefix.parse::<KeyPrefix>());
+        let (Some(called), Some(key_prefix)) = filled else { return sending.miss() };
+        sending.begin();
+        let navigate = navigate.clone();
+        leptos::task::spawn_local(async move {
+            let request = ProjectRequest { name: called, key_prefix };
+            match create_project(id, request).await {
+                Ok(project) => {
+                    sending.succeed();
+                    let path = api_keys_path(project.id);
+                    workspace.put_project(project);
+                    making.close();
+                    toasts.success("Project created");
+                    let address = untrack(|| workspace.address(&path));
+                    navigate(&address, NavigateOptions::default());
+                }
+                Err(error) => sending.fail(
+                    &error,
+                    "Couldn’t create the project. Nothing was saved. Try again.",
+                    &[("name", name), ("key_prefix", prefix)],
+                ),
+            }
+        });
+    };
+    let inside = format!("in {}", organization.name);
+    view! {
+        <FormDialog
+            title="Create project"
+            aside=move || view! { <span class="min-w-0 max-w-[50%] truncate text-caption text-ink-2">{inside}</span> }
+            sending
+            dirty=Signal::derive(move || name.is_changed() || prefix.is_changed())
+            action="Create project"
+            busy_label="Creating…"
+            on_close=move |()| making.close()
+            on_submit=submit
+        >
+            <TextField name="name" label="Name" value=name.value hint="What your keys are for calling, such as an API." error=name.error autofocus=true/>
+            <PrefixField name="key-prefix" entry=prefix/>
+        </FormDialog>
+    }
+}
+
+#[component]
+fn NewOrganization(making: Making) -> impl IntoView {
+    let (workspace, toasts) = (expect_context::<Workspace>(), expect_context::<Toasts>());
+    let sending = Sending::new();
+    let name = Entry::new("");
+    let submit = move |()| {
+        let Some(called) = name.parse::<Name>() else { return sending.miss() };
+        sending.begin();
+        leptos::task::spawn_local(async move {
+            match create_organization(OrganizationRequest { name: called }).await {
+                Ok(organization) => {
+                    sending.succeed();
+                    let id = organization.id;
+                    workspace.put_organization(organization);
+                    toasts.success("Organization created");
+                    making.project_in(id);
+                }
+                Err(error) => sending.fail(
+                    &error,
+                    "Couldn’t create the organization. Nothing was saved. Try again.",
+                    &[("name", name)],
+                ),
+            }
+        });
+    };
+    view! {
+        <FormDialog
+            title="Create organization"
+            sending
+            dirty=Signal::derive(move || name.is_changed())
+            action="Create organization"
+            busy_label="Creating…"
+            on_close=move |()| making.close()
+            on_submit=submit
+        >
+            <TextField
+                name="name"
+                label="Name"
+                value=name.value
+                hint="Projects, members and the plan belong to it. You become its owner."
+                error=name.error
+                autofocus=true
+            />
+        </FormDialog>
+    }
+}
+
+/// What a project's new keys start with, the rule for it, and how such a key begins.
+#[component]
+pub fn PrefixField(
+    /// Its id.
+    name: &'static str,
+    /// The field.
+    entry: Entry,
+    /// Whether it can't be changed now.
+    #[prop(optional, into)]
+    disabled: Signal<bool>,
+    /// What more there is to know.
+    #[prop(optional)]
+    note: &'static str,
+) -> impl IntoView {
+    let example = move || {
+        let prefix = entry.value.with(|text| text.trim().parse::<KeyPrefix>().ok())?;
+        Some(view! {
+            " Keys will look like "
+            <code class="font-mono text-[11.5px] text-ink-2">{format!("{prefix}_live_…")}</code>
+            " and "
+            <code class="font-mono text-[11.5px] text-ink-2">{format!("{prefix}_test_…")}</code>
+            "."
+        })
+    };
+    view! {
+        <div class="flex flex-col gap-1.5">
+            <TextField
+                name
+                label="Key prefix"
+                value=entry.value
+                hint="2 to 16 lower-case letters and digits, starting with a letter."
+                error=entry.error
+                maxlength=16
+                disabled
+            />
+            <p class="min-h-4 text-caption text-ink-3">{note} {example}</p>
+        </div>
+    }
+}

@@ -1,0 +1,132 @@
+//! Deleting an application: what goes with it, then the deed.
+
+use latchkey_domain::api::Application;
+use leptos::prelude::*;
+
+use super::tally::{Count, count_keys};
+use crate::api::delete_application;
+use crate::components::button::{Button, Variant};
+use crate::components::consequence::Consequence;
+use crate::components::dialog::{Dialog, DialogWidth};
+use crate::components::icon::Glyph;
+use crate::components::thousands;
+use crate::components::toast::{ToastAction, Toasts};
+
+/// The application that a person is about to delete, and how far that got.
+#[derive(Clone, Copy)]
+pub struct Deletion {
+    /// The application in question.
+    pub asked: RwSignal<Option<Application>>,
+    busy: RwSignal<bool>,
+    on_deleted: Callback<()>,
+    toasts: Toasts,
+}
+
+impl Deletion {
+    /// For the applications of a page. `on_deleted` is called after each.
+    pub fn new(on_deleted: Callback<()>) -> Self {
+        Self {
+            asked: RwSignal::new(None),
+            busy: RwSignal::new(false),
+            on_deleted,
+            toasts: expect_context::<Toasts>(),
+        }
+    }
+
+    /// Deletes an application, closes the dialog and says how it went, even to who has left the page by then.
+    fn delete(self, application: &Application) {
+        _ = self.busy.try_set(true);
+        let application = application.clone();
+        leptos::task::spawn_local(async move {
+            let answer = delete_application(application.id).await;
+            _ = self.busy.try_set(false);
+            _ = self.asked.try_set(None);
+            if answer.is_ok() {
+                self.toasts.success("Application deleted");
+                _ = self.on_deleted.try_run(());
+            } else {
+                let again = ToastAction::new("Retry", move || self.delete(&application));
+                self.toasts.failure("Couldn’t delete the application.", Some(again));
+            }
+        });
+    }
+
+    /// The confirm, for as long as an application is asked about.
+    pub fn dialog(self) -> impl IntoView {
+        move || self.asked.get().map(|application| view! { <Confirm deletion=self application/> })
+    }
+}
+
+#[component]
+fn Confirm(deletion: Deletion, application: Application) -> impl IntoView {
+    let Deletion { asked, busy, .. } = deletion;
+    let title = format!("Delete “{}”?", application.name);
+    let (project, id) = (application.project_id, application.id);
+    let keys = LocalResource::new(move || count_keys(project, id));
+    let keys_go = move || keys_go(keys.get().flatten());
+    let buttons = move || {
+        view! {
+            <Button autofocus=true disabled=busy on_press=move |()| asked.set(None)>"Cancel"</Button>
+            <Button
+                variant=Variant::Danger
+                glyph=Glyph::Trash2
+                busy
+                busy_label="Deleting…"
+                on_press=move |()| deletion.delete(&application)
+            >
+                "Delete application"
+            </Button>
+        }
+    };
+    view! {
+        <Dialog
+            title
+            width=DialogWidth::Confirm
+            confirm=true
+            busy
+            on_close=move |()| asked.set(None)
+            footer=buttons
+        >
+            <ul class="flex flex-col gap-2 text-ink-2">
+                <Consequence glyph=Glyph::Ban>{keys_go}</Consequence>
+                <Consequence glyph=Glyph::Trash2>"What it sent is deleted: its traces and logs."</Consequence>
+                <Consequence glyph=Glyph::Undo2>"Nobody can restore it. Its history stays in the audit log."</Consequence>
+            </ul>
+        </Dialog>
+    }
+}
+
+/// What happens to the active keys that are for the application alone, as far as they could be counted.
+fn keys_go(count: Option<Count>) -> String {
+    match count {
+        None => {
+            "Its own keys are revoked at once. Keys for all applications keep working.".to_owned()
+        }
+        Some(Count { keys: 0, .. }) => {
+            "It has no active keys of its own. Keys for all applications keep working.".to_owned()
+        }
+        Some(Count { keys: 1, is_all: true }) => {
+            "1 key for this application alone is revoked at once.".to_owned()
+        }
+        Some(Count { keys, is_all }) => {
+            let more = if is_all { "" } else { "More than " };
+            let keys = thousands(keys);
+            format!("{more}{keys} keys for this application alone are revoked at once.")
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_keys_that_go_are_counted_in_words() {
+        let all = |keys| keys_go(Some(Count { keys, is_all: true }));
+        assert!(all(0).starts_with("It has no active keys of its own."));
+        assert_eq!(all(1), "1 key for this application alone is revoked at once.");
+        assert_eq!(all(2), "2 keys for this application alone are revoked at once.");
+        let some = keys_go(Some(Count { keys: 500, is_all: false }));
+        assert_eq!(some, "More than 500 keys for this application alone are revoked at once.");
+    }
+}

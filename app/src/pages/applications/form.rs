@@ -1,0 +1,217 @@
+//! The dialogs that make and change an application.
+
+use latchkey_domain::api::{
+    Application, ApplicationEnvironment, ApplicationPatch, ApplicationRequest,
+};
+use latchkey_domain::id::ProjectId;
+use latchkey_domain::name::{Description, Name};
+use leptos::prelude::*;
+
+use crate::api::{change_application, create_application};
+use crate::components::field::{TextArea, TextField};
+use crate::components::form::{Entry, FormDialog, Sending};
+use crate::components::segmented::{Segment, Segmented};
+use crate::components::toast::Toasts;
+
+const ENVIRONMENTS: &[Segment] = &[
+    segment(ApplicationEnvironment::Production),
+    segment(ApplicationEnvironment::Staging),
+    segment(ApplicationEnvironment::Development),
+];
+
+const fn segment(environment: ApplicationEnvironment) -> Segment {
+    Segment::new(environment.as_str(), environment.label())
+}
+
+/// What is filled in.
+#[derive(Clone, Copy)]
+struct Form {
+    sending: Sending,
+    name: Entry,
+    description: Entry,
+    environment: RwSignal<&'static str>,
+    before: ApplicationEnvironment,
+}
+
+/// What a form says, every part of it in order.
+struct Filled {
+    name: Name,
+    description: Description,
+    environment: ApplicationEnvironment,
+}
+
+impl Form {
+    fn new(name: &str, description: &str, environment: ApplicationEnvironment) -> Self {
+        Self {
+            sending: Sending::new(),
+            name: Entry::new(name),
+            description: Entry::new(description),
+            environment: RwSignal::new(environment.as_str()),
+            before: environment,
+        }
+    }
+
+    /// What is filled in; `None` if a field now says why not.
+    fn read(self) -> Option<Filled> {
+        let (name, description) = (self.name.parse(), self.description.parse());
+        let environment = ApplicationEnvironment::from_name(self.environment.get_untracked());
+        let filled =
+            || Some(Filled { name: name?, description: description?, environment: environment? });
+        let filled = filled();
+        if filled.is_none() {
+            self.sending.miss();
+        }
+        filled
+    }
+
+    fn is_dirty(self) -> Signal<bool> {
+        Signal::derive(move || {
+            self.name.is_changed()
+                || self.description.is_changed()
+                || self.environment.get() != self.before.as_str()
+        })
+    }
+
+    fn fail(self, error: &crate::api::ApiError, failed: &str) {
+        let fields = [("name", self.name), ("description", self.description)];
+        self.sending.fail(error, failed, &fields);
+    }
+}
+
+/// The dialog that makes one.
+#[component]
+pub fn CreateApplication(
+    /// The project that it will be in.
+    project: ProjectId,
+    /// Closes the dialog.
+    #[prop(into)]
+    on_close: Callback<()>,
+) -> impl IntoView {
+    let toasts = expect_context::<Toasts>();
+    let form = Form::new("", "", ApplicationEnvironment::default());
+    let submit = move |()| {
+        let Some(Filled { name, description, environment }) = form.read() else { return };
+        form.sending.begin();
+        leptos::task::spawn_local(async move {
+            let request = ApplicationRequest { name, description, environment };
+            match create_application(project, request).await {
+                Ok(_) => {
+                    form.sending.succeed();
+                    toasts.success("Application created");
+                    _ = on_close.try_run(());
+                }
+                Err(error) => {
+                    form.fail(
+                        &error,
+                        "Couldn’t create the application. Nothing was saved. Try again.",
+                    );
+                }
+            }
+        });
+    };
+    view! {
+        <FormDialog
+            title="Create application"
+            sending=form.sending
+            dirty=form.is_dirty()
+            action="Create application"
+            busy_label="Creating…"
+            on_close
+            on_submit=submit
+        >
+            <Fields form/>
+        </FormDialog>
+    }
+}
+
+/// The dialog that changes one. Only what changed is sent.
+#[component]
+pub fn EditApplication(
+    /// The application.
+    application: Application,
+    /// Takes it as it is now.
+    #[prop(into)]
+    on_saved: Callback<Application>,
+    /// Closes the dialog.
+    #[prop(into)]
+    on_close: Callback<()>,
+) -> impl IntoView {
+    let toasts = expect_context::<Toasts>();
+    let Application { id, name, description, environment, .. } = application;
+    let form = Form::new(&name, &description, environment);
+    let submit = move |()| {
+        let Some(filled) = form.read() else { return };
+        let patch = untrack(|| ApplicationPatch {
+            name: form.name.is_changed().then_some(filled.name),
+            description: form.description.is_changed().then_some(filled.description),
+            environment: (filled.environment != environment).then_some(filled.environment),
+        });
+        if patch == ApplicationPatch::default() {
+            on_close.run(());
+            return;
+        }
+        form.sending.begin();
+        leptos::task::spawn_local(async move {
+            match change_application(id, patch).await {
+                Ok(saved) => {
+                    form.sending.succeed();
+                    toasts.success("Application saved");
+                    _ = on_saved.try_run(saved);
+                    _ = on_close.try_run(());
+                }
+                Err(error) => {
+                    form.fail(
+                        &error,
+                        "Couldn’t save the application. Nothing was changed. Try again.",
+                    );
+                }
+            }
+        });
+    };
+    view! {
+        <FormDialog
+            title=format!("Edit “{name}”")
+            sending=form.sending
+            dirty=form.is_dirty()
+            action="Save application"
+            busy_label="Saving…"
+            on_close
+            on_submit=submit
+        >
+            <Fields form/>
+        </FormDialog>
+    }
+}
+
+#[component]
+fn Fields(form: Form) -> impl IntoView {
+    let Form { name, description, environment, .. } = form;
+    view! {
+        <TextField
+            name="name"
+            label="Name"
+            value=name.value
+            hint="Shown where a key is made for it, and in the audit log."
+            error=name.error
+            autofocus=true
+        />
+        <TextArea
+            name="description"
+            label="Description"
+            value=description.value
+            hint="Optional. What it does, for the people who find its keys."
+            error=description.error
+            prose=true
+        />
+        <div class="flex flex-col gap-1.5">
+            <span class="text-table font-medium" aria-hidden="true">"Environment"</span>
+            <Segmented
+                label="Environment"
+                options=ENVIRONMENTS
+                value=environment
+                on_change=move |chosen| environment.set(chosen)
+            />
+            <p class="text-caption text-ink-3">"Where it runs. Live and test keys work in all of them."</p>
+        </div>
+    }
+}

@@ -1,0 +1,134 @@
+//! One application of the list; on narrow screens, its card.
+
+use latchkey_domain::api::Application;
+use leptos::prelude::*;
+
+use super::Desk;
+use super::tally::Use;
+use crate::components::frame::{Workspace, application_path};
+use crate::components::icon::{Glyph, Icon};
+use crate::components::menu::{Menu, MenuDivider, MenuItem};
+use crate::components::table::{CELL, Column, Nothing, ROW};
+use crate::components::thousands;
+
+/// The columns of the list.
+pub const COLUMNS: &[Column] = &[
+    Column::new("Name"),
+    Column::new("Description").class("w-full max-lg:hidden"),
+    Column::new("Environment"),
+    Column::new("Keys").class("text-right"),
+    Column::new("Requests, 24 h").class("text-right whitespace-nowrap"),
+    Column::spoken("Actions"),
+];
+
+/// One application. Its name is the link; the rest of the row is part of its area.
+#[component]
+pub fn Row(
+    /// Where it is listed.
+    desk: Desk,
+    /// The application.
+    application: Application,
+) -> impl IntoView {
+    let workspace = expect_context::<Workspace>();
+    let id = application.id;
+    let path = application_path(application.project_id, id);
+    let now = Memo::new(move |_| desk.feed.row(id).unwrap_or_else(|| application.clone()));
+    let long_id = id.to_string();
+    let short_id = long_id.get(..12).unwrap_or_default().to_owned();
+    let description = move || {
+        let description = now.with(|now| now.description.clone());
+        if description.is_empty() {
+            view! { <Nothing/> }.into_any()
+        } else {
+            description.into_any()
+        }
+    };
+    let used = move || desk.tally.get(id);
+    view! {
+        <tr role="row" class=format!("relative {ROW}")>
+            <td role="cell" class=format!("{CELL} max-w-72 md:min-w-40 max-md:col-span-3 max-md:max-w-none max-md:min-w-0")>
+                <a href=move || workspace.address(&path) class="block truncate font-medium after:absolute after:inset-0">
+                    {move || now.with(|now| now.name.clone())}
+                </a>
+                <code class="block font-mono text-[11.5px] leading-4 text-ink-3" title=long_id>
+                    {short_id}
+                </code>
+            </td>
+            <td role="cell" class=format!("{CELL} max-w-0 truncate text-ink-2 md:max-lg:hidden max-md:order-2 max-md:col-span-4 max-md:max-w-none")>
+                {description}
+            </td>
+            <td role="cell" class=format!("{CELL} text-ink-2 max-md:order-3 max-md:col-span-2 max-md:text-caption")>
+                {move || now.with(|now| now.environment.label())}
+            </td>
+            <td role="cell" class=format!("{CELL} num text-right whitespace-nowrap max-md:order-3 max-md:text-caption")>
+                <Number of=Signal::derive(move || used().map(|it: Use| it.keys)) one="key" many="keys"/>
+            </td>
+            <td role="cell" class=format!("{CELL} num text-right whitespace-nowrap max-md:order-3 max-md:text-caption")>
+                <Number of=Signal::derive(move || used().map(|it: Use| it.requests)) one="request" many="requests"/>
+            </td>
+            <td role="cell" class=format!("{CELL} text-right max-md:order-1 max-md:justify-self-end")>
+                <Actions desk now/>
+            </td>
+        </tr>
+    }
+}
+
+/// A count; on cards, which have no head, with its unit.
+#[component]
+fn Number(of: Signal<Option<u64>>, one: &'static str, many: &'static str) -> impl IntoView {
+    move || match of.get() {
+        Some(count) => {
+            let unit = if count == 1 { one } else { many };
+            view! {
+                {thousands(count)}
+                <span class="md:hidden">" " {unit}</span>
+            }
+            .into_any()
+        }
+        None => view! { <Nothing/> }.into_any(),
+    }
+}
+
+/// What can be done with an application, for who may.
+#[component]
+fn Actions(desk: Desk, now: Memo<Application>) -> impl IntoView {
+    view! {
+        <Show when=move || desk.may_write.get()>
+            // Above the link, whose area is the whole row.
+            <div class="relative z-10 inline-block">
+                <ApplicationMenu
+                    application=now
+                    on_edit=move |()| desk.editing.set(Some(now.get_untracked()))
+                    on_delete=move |()| desk.deletion.asked.set(Some(now.get_untracked()))
+                />
+            </div>
+        </Show>
+    }
+}
+
+/// The menu of an application, in its row and on its page.
+#[component]
+pub fn ApplicationMenu(
+    /// The application.
+    #[prop(into)]
+    application: Signal<Application>,
+    /// Changes it.
+    #[prop(into)]
+    on_edit: Callback<()>,
+    /// Deletes it.
+    #[prop(into)]
+    on_delete: Callback<()>,
+) -> impl IntoView {
+    let label = Signal::derive(move || application.with(|it| format!("Actions for {}", it.name)));
+    view! {
+        <Menu
+            label
+            trigger=|| view! { <Icon glyph=Glyph::Ellipsis/> }
+            trigger_class="inline-flex size-7 cursor-pointer items-center justify-center rounded-sm text-ink-3 hover:bg-hover hover:text-ink max-md:size-11"
+        >
+            <MenuItem glyph=Glyph::Pencil on_press=on_edit>"Edit…"</MenuItem>
+            <MenuDivider/>
+            <MenuItem glyph=Glyph::Trash2 danger=true on_press=on_delete>"Delete…"</MenuItem>
+        </Menu>
+    }
+}

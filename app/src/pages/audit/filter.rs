@@ -1,0 +1,236 @@
+//! What the log is narrowed to. It stands in the address, so that a link leads to the same events.
+
+use std::time::Duration;
+
+use latchkey_domain::api::AuditFilter;
+use latchkey_domain::audit::AuditAction;
+use latchkey_domain::id::OrganizationId;
+use latchkey_domain::time::Timestamp;
+use leptos::prelude::*;
+use leptos_router::NavigateOptions;
+use leptos_router::hooks::{use_location, use_navigate, use_query_map};
+use leptos_router::params::ParamsMap;
+
+/// How far back the log is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Period {
+    /// 24 hours.
+    Day,
+    /// 7 days.
+    Week,
+    /// 30 days.
+    #[default]
+    Month,
+    /// To its beginning.
+    AllTime,
+}
+
+impl Period {
+    /// All periods, the shortest first.
+    pub const ALL: [Self; 4] = [Self::Day, Self::Week, Self::Month, Self::AllTime];
+
+    /// As the address names it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Day => "24h",
+            Self::Week => "7d",
+            Self::Month => "30d",
+            Self::AllTime => "all",
+        }
+    }
+
+    /// The period of that name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|period| period.name() == name)
+    }
+
+    /// As the page names it.
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::Day => "Last 24 hours",
+            Self::Week => "Last 7 days",
+            Self::Month => "Last 30 days",
+            Self::AllTime => "All time",
+        }
+    }
+
+    /// When it begins, for who looks at `now`.
+    fn begins(self, now: Timestamp) -> Option<Timestamp> {
+        let days = match self {
+            Self::Day => 1,
+            Self::Week => 7,
+            Self::Month => 30,
+            Self::AllTime => return None,
+        };
+        Some(now - Duration::from_hours(24 * days))
+    }
+}
+
+/// Which events are listed.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Filter {
+    /// Those of one actor: an id, a login, or `system`.
+    pub actor: Option<String>,
+    /// Those of one action.
+    pub action: Option<AuditAction>,
+    /// Those of this time.
+    pub period: Period,
+}
+
+impl Filter {
+    /// The filter that an address holds. What it doesn't know, it leaves out.
+    pub fn from_query(query: &ParamsMap) -> Self {
+        let actor = query.get("actor").map(|actor| actor.trim().to_owned());
+        Self {
+            actor: actor.filter(|actor| !actor.is_empty()),
+            action: query.get_str("action").and_then(AuditAction::from_code),
+            period: query.get_str("period").and_then(Period::from_name).unwrap_or_default(),
+        }
+    }
+
+    /// The address's part after the path, or nothing.
+    pub fn to_query(&self) -> String {
+        let mut query = ParamsMap::new();
+        if let Some(actor) = &self.actor {
+            query.insert("actor", actor.clone());
+        }
+        if let Some(action) = self.action {
+            query.insert("action", action.as_str().to_owned());
+        }
+        if self.period != Period::default() {
+            query.insert("period", self.period.name().to_owned());
+        }
+        query.to_query_string()
+    }
+
+    /// As the server takes it from who looks at `now`.
+    pub fn for_server(&self, now: Option<Timestamp>) -> AuditFilter {
+        AuditFilter {
+            actor: self.actor.clone(),
+            action: self.action,
+            from: now.and_then(|now| self.period.begins(now)),
+            to: None,
+        }
+    }
+
+    /// Where the events are as CSV.
+    pub fn export_path(&self, organization: OrganizationId, now: Option<Timestamp>) -> String {
+        let AuditFilter { actor, action, from, .. } = self.for_server(now);
+        let mut query = ParamsMap::new();
+        let given = [
+            ("actor", actor),
+            ("action", action.map(|action| action.as_str().to_owned())),
+            ("from", from.map(|from| from.to_string())),
+        ];
+        for (name, value) in given {
+            if let Some(value) = value {
+                query.insert(name, value);
+            }
+        }
+        format!("/v1/organizations/{organization}/audit.csv{}", query.to_query_string())
+    }
+}
+
+/// The filter of the page.
+#[derive(Clone, Copy)]
+pub struct FilterState {
+    /// As the address has it.
+    pub now: Memo<Filter>,
+    set: Callback<Filter>,
+}
+
+impl FilterState {
+    /// The filter of the page that calls this.
+    pub fn of_address() -> Self {
+        let query = use_query_map();
+        let now = Memo::new(move |_| query.with(Filter::from_query));
+        let path = use_location().pathname;
+        let navigate = use_navigate();
+        let set = Callback::new(move |filter: Filter| {
+            let to = format!("{}{}", path.get_untracked(), filter.to_query());
+            let options =
+                NavigateOptions { replace: true, scroll: false, ..NavigateOptions::default() };
+            navigate(&to, options);
+        });
+        Self { now, set }
+    }
+
+    /// Narrows the log in another way.
+    pub fn change(self, change: impl FnOnce(&mut Filter)) {
+        let mut filter = self.now.get_untracked();
+        change(&mut filter);
+        if filter != self.now.get_untracked() {
+            self.set.run(filter);
+        }
+    }
+
+    /// Lists all events again.
+    pub fn clear(self) {
+        self.change(|filter| *filter = Filter { period: Period::AllTime, ..Filter::default() });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const USER: &str = "usr_01h455vb4pex5vsknk084sn02q";
+
+    fn query(pairs: &[(&'static str, &str)]) -> ParamsMap {
+        pairs.iter().map(|(name, value)| (*name, (*value).to_owned())).collect()
+    }
+
+    /// The server escapes more than the browser does; both read either.
+    fn readable(query: &str) -> String {
+        [("%5F", "_"), ("%2E", "."), ("%3A", ":"), ("%2D", "-")]
+            .into_iter()
+            .fold(query.to_owned(), |query, (escaped, plain)| query.replace(escaped, plain))
+    }
+
+    #[test]
+    fn a_filter_survives_its_address() {
+        let filter = Filter {
+            actor: Some(USER.to_owned()),
+            action: Some(AuditAction::KeyRevoked),
+            period: Period::Week,
+        };
+        let expected = format!("?actor={USER}&action=key.revoked&period=7d");
+        assert_eq!(readable(&filter.to_query()), expected);
+        let read = query(&[("actor", USER), ("action", "key.revoked"), ("period", "7d")]);
+        assert_eq!(Filter::from_query(&read), filter);
+        assert_eq!(Filter::default().to_query(), "");
+    }
+
+    #[test]
+    fn what_an_address_says_wrong_is_left_out() {
+        let read = query(&[("actor", " "), ("action", "key.stolen"), ("period", "1y"), ("x", "y")]);
+        assert_eq!(Filter::from_query(&read), Filter::default());
+    }
+
+    #[test]
+    fn a_period_ends_now() {
+        let now = Timestamp::parse("2026-11-21T12:00:00Z").unwrap();
+        let from = |period| Filter { period, ..Filter::default() }.for_server(Some(now)).from;
+        assert_eq!(from(Period::Day), Timestamp::parse("2026-11-20T12:00:00Z").ok());
+        assert_eq!(from(Period::Month), Timestamp::parse("2026-10-22T12:00:00Z").ok());
+        assert_eq!(from(Period::AllTime), None);
+    }
+
+    #[test]
+    fn the_export_has_the_filter_of_the_page() {
+        let now = Timestamp::parse("2026-11-21T12:00:00Z").ok();
+        let organization: OrganizationId = "org_01h455vb4pex5vsknk084sn02q".parse().unwrap();
+        let filter = Filter {
+            actor: Some("a&b".to_owned()),
+            action: Some(AuditAction::KeyCreated),
+            period: Period::Day,
+        };
+        assert_eq!(
+            readable(&filter.export_path(organization, now)),
+            "/v1/organizations/org_01h455vb4pex5vsknk084sn02q/audit.csv\
+            ?actor=a%26b&action=key.created&from=2026-11-20T12:00:00.000Z"
+        );
+        let all = Filter { period: Period::AllTime, ..Filter::default() };
+        assert!(all.export_path(organization, now).ends_with("/audit.csv"));
+    }
+}

@@ -1,0 +1,199 @@
+//! The audit log of the project's organization: who did what, for owners and admins.
+
+pub mod actions;
+pub mod csv;
+pub mod export;
+pub mod filter;
+pub mod people;
+pub mod row;
+pub mod toolbar;
+pub mod words;
+
+use latchkey_domain::api::{AuditEvent, Organization};
+use latchkey_domain::id::OrganizationId;
+use latchkey_domain::problem::ErrorCode;
+use latchkey_domain::role::{Permission, Role};
+use leptos::prelude::*;
+
+use self::export::ExportButton;
+use self::filter::FilterState;
+use self::people::People;
+use self::row::{COLUMNS, EventRow, by_day};
+use self::toolbar::Toolbar;
+use super::feed::{Feed, Shown};
+use super::not_found::NotFound;
+use super::project_of_address;
+use super::rows::Order;
+use crate::api::list_audit_events;
+use crate::components::button::{Button, Size, Variant, button_class};
+use crate::components::empty_state::EmptyState;
+use crate::components::error_state::ErrorState;
+use crate::components::frame::{PageHead, Workspace, members_path};
+use crate::components::icon::Glyph;
+use crate::components::pager::LoadMore;
+use crate::components::relative_time::{Clock, browser_time};
+use crate::components::table::{Card, LoadingTable, Table};
+
+const LABEL: &str = "Audit log";
+
+/// The page. A path that names no project is answered like one that names a stranger's.
+#[component]
+pub fn AuditPage() -> impl IntoView {
+    Clock::provide();
+    let workspace = expect_context::<Workspace>();
+    let project = project_of_address();
+    let organization = Memo::new(move |_| workspace.organization());
+    let missing = Memo::new(move |_| {
+        project.get().is_none() || (workspace.is_loaded() && organization.with(Option::is_none))
+    });
+    let access = Memo::new(move |_| {
+        organization.with(|it| it.as_ref().map(|it| (it.id, it.allows(Permission::AuditRead))))
+    });
+    move || {
+        if missing.get() {
+            return view! { <NotFound/> }.into_any();
+        }
+        match access.get() {
+            Some((id, true)) => view! { <Log organization=id workspace/> }.into_any(),
+            Some((_, false)) => view! {
+                <Head/>
+                <Forbidden workspace/>
+            }
+            .into_any(),
+            None => view! {
+                <Head/>
+                <Waiting workspace/>
+            }
+            .into_any(),
+        }
+    }
+}
+
+#[component]
+fn Head(#[prop(optional)] children: Option<Children>) -> impl IntoView {
+    let actions = children.map(|children| children());
+    view! {
+        <PageHead title=LABEL description="Every change to keys, members and settings.">{actions}</PageHead>
+    }
+}
+
+/// Until the frame knows the project, or why it doesn't.
+#[component]
+fn Waiting(workspace: Workspace) -> impl IntoView {
+    move || {
+        match workspace.error() {
+        Some(error) => view! {
+            <Card>
+                <ErrorState title="Couldn’t load the audit log" error on_retry=move |()| workspace.reload()/>
+            </Card>
+        }
+        .into_any(),
+        None => view! { <LoadingTable label=LABEL columns=COLUMNS/> }.into_any(),
+    }
+    }
+}
+
+/// For members and viewers: why they see nothing, and who can help.
+#[component]
+fn Forbidden(workspace: Workspace) -> impl IntoView {
+    let text = move || {
+        let Organization { name, role, .. } = workspace.organization()?;
+        let role = role.map_or("Administrator", Role::label);
+        Some(format!("Your role in {name} is {role}. An owner or admin can change it."))
+    };
+    let members = move || {
+        let path = workspace.project_id().map(members_path).unwrap_or_default();
+        workspace.address(&path)
+    };
+    move || {
+        let text = text().unwrap_or_default();
+        view! {
+            <Card>
+                <EmptyState
+                    glyph=Glyph::Lock
+                    title="Only owners and admins can view the audit log"
+                    text
+                >
+                    <a href=members class=button_class(Variant::Secondary, Size::Default)>"See who can help"</a>
+                </EmptyState>
+            </Card>
+        }
+    }
+}
+
+#[component]
+fn Log(organization: OrganizationId, workspace: Workspace) -> impl IntoView {
+    let filter = FilterState::of_address();
+    // The period begins where it did when the list was first asked for, page after page.
+    let wanted = Memo::new(move |_| filter.now.with(|filter| filter.for_server(browser_time())));
+    let events =
+        Feed::new(move |cursor| list_audit_events(organization, wanted.get_untracked(), cursor));
+    Effect::new(move |before: Option<filter::Filter>| {
+        let now = filter.now.get();
+        if before.is_some_and(|before| before != now) {
+            events.restart(Order::Newest);
+        }
+        now
+    });
+    let people = People::of(organization);
+    view! {
+        <Head>
+            <ExportButton organization filter/>
+        </Head>
+        <Toolbar filter events people/>
+        <List filter events people workspace/>
+    }
+}
+
+#[component]
+fn List(
+    filter: FilterState,
+    events: Feed<AuditEvent>,
+    people: People,
+    workspace: Workspace,
+) -> impl IntoView {
+    let shown = events.shown();
+    move || {
+        match shown.get() {
+        Shown::Skeleton => view! { <LoadingTable label=LABEL columns=COLUMNS/> }.into_any(),
+        // The role was another one when the page was opened.
+        Shown::Failed(error) if error.is(ErrorCode::Forbidden) => {
+            view! { <Forbidden workspace/> }.into_any()
+        }
+        Shown::Failed(error) => view! {
+            <Card>
+                <ErrorState title="Couldn’t load the audit log" error on_retry=move |()| events.retry()/>
+            </Card>
+        }
+        .into_any(),
+        Shown::Empty => view! {
+            <Card>
+                <EmptyState glyph=Glyph::ScrollText title="No events" text="No events match these filters.">
+                    <Button on_press=move |()| filter.clear()>"Clear filters"</Button>
+                </EmptyState>
+            </Card>
+        }
+        .into_any(),
+        Shown::Rows => view! { <Events events people/> }.into_any(),
+    }
+    }
+}
+
+#[component]
+fn Events(events: Feed<AuditEvent>, people: People) -> impl IntoView {
+    let clock = expect_context::<Clock>();
+    let rows = move || by_day(events.rows(), clock.get().or_else(browser_time));
+    view! {
+        <Table label=LABEL columns=COLUMNS>
+            <For each=rows key=|(event, day)| (event.id, day.clone()) let((event, day))>
+                <EventRow event day people/>
+            </For>
+        </Table>
+        <LoadMore
+            label="Load more"
+            there=Signal::derive(move || events.has_older())
+            state=Signal::derive(move || events.older())
+            on_press=move |()| events.load_older()
+        />
+    }
+}

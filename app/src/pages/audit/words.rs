@@ -1,0 +1,241 @@
+//! What an event changed, in words.
+
+use std::collections::BTreeMap;
+
+use latchkey_domain::api::{ApplicationEnvironment, AuditChange, AuditEvent};
+use latchkey_domain::key::Environment;
+use latchkey_domain::role::Role;
+use latchkey_domain::tier::Tier;
+use latchkey_domain::time::Timestamp;
+use serde_json::Value;
+
+use crate::components::relative_time::date;
+use crate::components::thousands;
+
+/// What stands after a target's name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Detail {
+    /// Words.
+    Words(String),
+    /// The visible characters of a key.
+    Masked(String),
+}
+
+/// What an event changed; nothing where the action alone says it.
+pub fn detail(event: &AuditEvent) -> Option<Detail> {
+    let masked = event.changes.get("masked").and_then(|change| change.after.as_str());
+    if let Some(masked) = masked {
+        return Some(Detail::Masked(masked.replace("...", "…")));
+    }
+    let made = |change: &AuditChange| change.before.is_null();
+    let mut changes = event.changes.iter();
+    match (changes.next(), event.changes.len()) {
+        (None, _) => None,
+        (Some((field, change)), 1) => Some(Detail::Words(one(field, change))),
+        // What a new thing is, it tells itself.
+        _ if event.changes.values().all(made) => counts(&event.changes).map(Detail::Words),
+        _ => Some(Detail::Words(several(&event.changes))),
+    }
+}
+
+/// One field: “600 to 900 rpm”.
+fn one(field: &str, change: &AuditChange) -> String {
+    let AuditChange { before, after } = change;
+    if let Some(count) = count(field, after) {
+        return count;
+    }
+    match field {
+        "description" => "description".to_owned(),
+        "name" => format!("was “{}”", value(field, before)),
+        _ if before.is_null() && is_own_word(field) => value(field, after),
+        _ if after.is_null() && field == "role" => format!("was {}", value(field, before)),
+        _ => {
+            let change = format!("{} to {}", value(field, before), value(field, after));
+            let unit = unit(field);
+            if unit.is_empty() { change } else { format!("{change} {unit}") }
+        }
+    }
+}
+
+/// Whether a new value of the field is understood without saying what it was before.
+fn is_own_word(field: &str) -> bool {
+    matches!(field, "role" | "environment" | "key_prefix" | "kind")
+}
+
+/// How many things went along: “2 keys revoked”.
+fn count(field: &str, after: &Value) -> Option<String> {
+    let (thing, deed) = match field {
+        "keys_revoked" => ("key", "revoked"),
+        "projects_deleted" => ("project", "deleted"),
+        _ => return None,
+    };
+    let count = after.as_u64()?;
+    let plural = if count == 1 { "" } else { "s" };
+    Some(format!("{} {thing}{plural} {deed}", thousands(count)))
+}
+
+fn counts(changes: &BTreeMap<String, AuditChange>) -> Option<String> {
+    let counts = changes.iter().map(|(field, change)| count(field, &change.after));
+    counts.collect::<Option<Vec<_>>>().map(|counts| counts.join(", "))
+}
+
+/// The fields that changed: “name, rate limit and expiry”.
+fn several(changes: &BTreeMap<String, AuditChange>) -> String {
+    let mut labels: Vec<&str> = Vec::new();
+    for field in changes.keys() {
+        let label = label(field);
+        if !labels.contains(&label) {
+            labels.push(label);
+        }
+    }
+    match labels.split_last() {
+        Some((last, rest)) if !rest.is_empty() => format!("{} and {last}", rest.join(", ")),
+        _ => labels.join(""),
+    }
+}
+
+/// A field as the forms name it.
+fn label(field: &str) -> &str {
+    match field {
+        "rpm" => "rate limit",
+        "tpm" => "token rate",
+        "token_limit" | "token_limit_period" => "token budget",
+        "allowed_models" => "models",
+        "allowed_cidrs" => "allowed addresses",
+        "expires_at" => "expiry",
+        "key_prefix" => "key prefix",
+        "application_id" => "application",
+        "grace_seconds" => "grace period",
+        "tier" => "plan",
+        other => other,
+    }
+}
+
+fn unit(field: &str) -> &'static str {
+    match field {
+        "rpm" => "rpm",
+        "tpm" => "tpm",
+        "token_limit" => "tokens",
+        _ => "",
+    }
+}
+
+/// A value as the pages write it.
+fn value(field: &str, value: &Value) -> String {
+    match value {
+        Value::Null => match field {
+            "expires_at" => "never",
+            "allowed_cidrs" | "allowed_models" => "any",
+            _ => "none",
+        }
+        .to_owned(),
+        Value::String(text) => text_value(field, text),
+        Value::Number(number) => number.as_u64().map_or_else(|| number.to_string(), thousands),
+        Value::Array(items) => {
+            let items: Vec<String> = items.iter().map(|item| self::value("", item)).collect();
+            items.join(", ")
+        }
+        other => other.to_string(),
+    }
+}
+
+fn text_value(field: &str, text: &str) -> String {
+    let label = match field {
+        "role" => Role::from_name(text).map(Role::label),
+        "tier" => Tier::ALL.into_iter().find(|tier| tier.as_str() == text).map(Tier::label),
+        "environment" => Environment::from_name(text)
+            .map(Environment::label)
+            .or_else(|| ApplicationEnvironment::from_name(text).map(ApplicationEnvironment::label)),
+        _ => None,
+    };
+    if let Some(label) = label {
+        return label.to_owned();
+    }
+    match Timestamp::parse(text) {
+        Ok(time) if field == "expires_at" => date(time),
+        _ => text.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn said(changes: Value) -> Option<Detail> {
+        let event = serde_json::from_value(json!({
+            "id": "evt_01h455vb4pex5vsknk084sn02q",
+            "at": "2026-05-14T14:28:03Z",
+            "actor": { "kind": "person", "id": "usr_01h455vb4pex5vsknk084sn02q", "name": "priya-raman" },
+            "action": "key.changed",
+            "target": { "kind": "key", "id": "key_01h455vb4pex5vsknk084sn02q", "name": "Web checkout" },
+            "ip": null,
+            "changes": changes,
+        }));
+        detail(&event.unwrap())
+    }
+
+    fn words(changes: Value) -> String {
+        match said(changes) {
+            Some(Detail::Words(words)) => words,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn one_changed_field_is_said_in_words() {
+        for (field, before, after, expected) in [
+            ("rpm", json!(600), json!(900), "600 to 900 rpm"),
+            ("rpm", json!(null), json!(1_500), "none to 1,500 rpm"),
+            ("token_limit", json!(5_000), json!(null), "5,000 to none tokens"),
+            ("name", json!("Old"), json!("New"), "was “Old”"),
+            ("role", json!("viewer"), json!("member"), "Viewer to Member"),
+            ("role", json!(null), json!("admin"), "Admin"),
+            ("role", json!("viewer"), json!(null), "was Viewer"),
+            ("tier", json!("free"), json!("pro"), "Free to Pro"),
+            ("environment", json!(null), json!("staging"), "Staging"),
+            ("environment", json!("staging"), json!("production"), "Staging to Production"),
+            ("key_prefix", json!("lk"), json!("uk"), "lk to uk"),
+            ("expires_at", json!(null), json!("2026-08-12T23:59:59.000Z"), "never to Aug 12, 2026"),
+            (
+                "allowed_cidrs",
+                json!(["10.0.0.0/8", "::1/128"]),
+                json!(null),
+                "10.0.0.0/8, ::1/128 to any",
+            ),
+            ("description", json!(""), json!("Long"), "description"),
+            ("keys_revoked", json!(null), json!(1), "1 key revoked"),
+        ] {
+            let mut changes = json!({});
+            changes[field] = json!({ "before": before, "after": after });
+            assert_eq!(words(changes), expected, "{field}");
+        }
+    }
+
+    #[test]
+    fn several_changed_fields_are_named() {
+        let changed = json!({ "before": 1, "after": 2 });
+        assert_eq!(
+            words(
+                json!({ "name": changed, "rpm": changed, "token_limit": changed, "token_limit_period": changed })
+            ),
+            "name, rate limit and token budget"
+        );
+        let set = |count: u64| json!({ "before": null, "after": count });
+        assert_eq!(
+            words(json!({ "keys_revoked": set(3), "projects_deleted": set(1_000) })),
+            "3 keys revoked, 1,000 projects deleted"
+        );
+    }
+
+    #[test]
+    fn a_new_key_shows_its_visible_characters() {
+        let masked = json!({ "before": null, "after": "lk_test_pR5c...0aHz" });
+        let kind = json!({ "before": null, "after": "api" });
+        let shown = said(json!({ "masked": masked, "kind": kind }));
+        assert_eq!(shown, Some(Detail::Masked("lk_test_pR5c…0aHz".to_owned())));
+        assert_eq!(said(json!({ "kind": kind, "environment": kind })), None);
+        assert_eq!(said(json!({})), None);
+    }
+}

@@ -1,0 +1,86 @@
+//! The dialog that makes a service key.
+
+use latchkey_domain::api::{CreatedKey, KeyRequest};
+use latchkey_domain::key::KeyKind;
+use leptos::prelude::*;
+
+use super::Desk;
+use super::fields::{AdvancedFields, ExpiryField, NameField};
+use super::form::KeyForm;
+use super::permissions::{Chosen, PermissionBoxes};
+use crate::api::create_project_key;
+use crate::components::button::{Button, Variant};
+use crate::components::callout::{Callout, Tone};
+use crate::components::dialog::Dialog;
+use crate::components::field::focus_first_bad;
+use crate::components::relative_time::browser_time;
+
+/// The dialog.
+#[component]
+pub fn CreateServiceKey(
+    /// Whose key it will be.
+    desk: Desk,
+    /// Closes the dialog.
+    #[prop(into)]
+    on_close: Callback<()>,
+    /// Takes the new key, the only copy of its secret with it.
+    on_created: Callback<CreatedKey>,
+) -> impl IntoView {
+    let form = KeyForm::empty();
+    let chosen = Chosen::none();
+    let request = move || {
+        let filled = form.read(browser_time()?);
+        let permissions = chosen.read();
+        focus_first_bad();
+        let filled = filled?;
+        Some(KeyRequest {
+            permissions: Some(permissions?),
+            rpm: filled.rpm,
+            allowed_cidrs: filled.allowed_cidrs,
+            expires_at: filled.expires_at,
+            ..KeyRequest::new(filled.name, KeyKind::Service)
+        })
+    };
+    let submit = move |()| {
+        let Some(request) = request() else { return };
+        form.refusal.set(None);
+        form.busy.set(true);
+        let project = desk.scope.with_untracked(|scope| scope.project.id);
+        leptos::task::spawn_local(async move {
+            match create_project_key(project, request).await {
+                Ok(created) => _ = on_created.try_run(created),
+                Err(error) => {
+                    form.refuse(&error, "Couldn’t create the key. Nothing was saved. Try again.");
+                }
+            }
+        });
+    };
+    let typed = form.is_dirty();
+    view! {
+        <Dialog
+            title="Create service key"
+            on_close
+            busy=form.busy
+            dirty=Signal::derive(move || typed.get() || chosen.is_some())
+            on_submit=submit
+            footer=move || {
+                view! {
+                    <Button on_press=on_close disabled=form.busy>"Cancel"</Button>
+                    <Button variant=Variant::Primary submit=true busy=form.busy busy_label="Creating…">
+                        "Create key"
+                    </Button>
+                }
+            }
+        >
+            <div class="flex flex-col gap-5">
+                {move || {
+                    form.refusal.get().map(|why| view! { <Callout tone=Tone::Danger alert=true>{why}</Callout> })
+                }}
+                <NameField form/>
+                <PermissionBoxes chosen/>
+                <ExpiryField form/>
+                <AdvancedFields form/>
+            </div>
+        </Dialog>
+    }
+}

@@ -1,0 +1,257 @@
+//! Where the person is signed in, and the end of any of it.
+
+pub mod device;
+
+use latchkey_domain::api::{Page, Session};
+use latchkey_domain::id::SessionId;
+use leptos::prelude::*;
+
+use self::device::device;
+use super::feed::{Feed, Shown};
+use super::polling::poll_while_visible;
+use crate::api::{end_other_sessions, end_session, list_sessions};
+use crate::components::button::{Button, Size, Variant};
+use crate::components::dialog::{Dialog, DialogWidth, keep_focus};
+use crate::components::empty_state::EmptyState;
+use crate::components::error_state::ErrorState;
+use crate::components::frame::{About, PageHead};
+use crate::components::icon::{Glyph, Icon};
+use crate::components::relative_time::{Clock, RelativeTime};
+use crate::components::table::{CELL, Card, Column, LoadingTable, Nothing, ROW, Table};
+use crate::components::toast::{ToastAction, Toasts};
+use crate::session;
+
+const COLUMNS: &[Column] = &[
+    Column::new("Device"),
+    Column::new("Address"),
+    Column::new("Signed in").class("whitespace-nowrap"),
+    Column::new("Last seen").class("whitespace-nowrap"),
+    Column::spoken("Actions"),
+];
+
+/// The list and what is done with it.
+#[derive(Clone, Copy)]
+struct Desk {
+    sessions: Feed<Session>,
+    /// Whether the end of all others is being asked about.
+    asking: RwSignal<bool>,
+    busy: RwSignal<bool>,
+    toasts: Toasts,
+}
+
+impl Desk {
+    fn new() -> Self {
+        let sessions = Feed::new(|_| async {
+            list_sessions().await.map(|data| Page { data, next_cursor: None })
+        });
+        poll_while_visible(move || {
+            if sessions.is_ready_untracked() {
+                sessions.refresh();
+            }
+        });
+        Self {
+            sessions,
+            asking: RwSignal::new(false),
+            busy: RwSignal::new(false),
+            toasts: expect_context::<Toasts>(),
+        }
+    }
+
+    fn has_others(self) -> bool {
+        self.sessions.rows().iter().any(|session| !session.current)
+    }
+
+    fn end(self, id: SessionId) {
+        keep_focus();
+        leptos::task::spawn_local(async move {
+            let answer = end_session(id).await;
+            self.sessions.refresh();
+            if answer.is_ok() {
+                self.toasts.success("Session ended");
+            } else {
+                let again = ToastAction::new("Retry", move || self.end(id));
+                self.toasts.failure("Couldn’t end the session.", Some(again));
+            }
+        });
+    }
+
+    fn end_others(self) {
+        _ = self.busy.try_set(true);
+        leptos::task::spawn_local(async move {
+            let answer = end_other_sessions().await;
+            _ = self.busy.try_set(false);
+            _ = self.asking.try_set(false);
+            self.sessions.refresh();
+            if answer.is_ok() {
+                self.toasts.success("Signed out everywhere else");
+            } else {
+                let again = ToastAction::new("Retry", move || self.end_others());
+                self.toasts.failure("Couldn’t sign out everywhere else.", Some(again));
+            }
+        });
+    }
+}
+
+/// The page.
+#[component]
+pub fn SessionsPage() -> impl IntoView {
+    Clock::provide();
+    let desk = Desk::new();
+    let has_others = Memo::new(move |_| desk.has_others());
+    view! {
+        <PageHead
+            title="Sessions"
+            about=About::Person
+            description="Where you’re signed in to Latchkey. A session that ends asks for a new sign-in at once."
+        >
+            <Show when=move || has_others.get()>
+                <Button variant=Variant::DangerOutline on_press=move |()| desk.asking.set(true)>
+                    "Sign out everywhere else…"
+                </Button>
+            </Show>
+        </PageHead>
+        <section aria-labelledby="sessions-title">
+            <h2 id="sessions-title" class="sr-only">"Sessions"</h2>
+            <List desk/>
+        </section>
+        <EndOthers desk/>
+    }
+}
+
+#[component]
+fn List(desk: Desk) -> impl IntoView {
+    let sessions = desk.sessions;
+    let shown = sessions.shown();
+    let rows = move || {
+        let mut rows = sessions.rows();
+        // Stable: the others stay in the server's order, the latest seen first.
+        rows.sort_by_key(|session| !session.current);
+        rows
+    };
+    move || {
+        match shown.get() {
+        Shown::Skeleton => view! { <LoadingTable label="Sessions" columns=COLUMNS/> }.into_any(),
+        Shown::Failed(error) => view! {
+            <Card>
+                <ErrorState title="Couldn’t load your sessions" error on_retry=move |()| sessions.retry()/>
+            </Card>
+        }
+        .into_any(),
+        Shown::Empty => view! {
+            <Card>
+                <EmptyState glyph=Glyph::Monitor title="No sessions" text="You aren’t signed in anywhere."/>
+            </Card>
+        }
+        .into_any(),
+        Shown::Rows => view! {
+            <Table label="Sessions" columns=COLUMNS>
+                <For each=rows key=|session| session.id let(session)>
+                    <Row desk session/>
+                </For>
+            </Table>
+        }
+        .into_any(),
+    }
+    }
+}
+
+/// One session. Only when it was last seen, and from where, changes.
+#[component]
+fn Row(desk: Desk, session: Session) -> impl IntoView {
+    let (id, current) = (session.id, session.current);
+    let words = device(session.user_agent.as_deref());
+    let agent = session.user_agent.clone();
+    let created = session.created_at;
+    let now = Memo::new(move |_| desk.sessions.row(id).unwrap_or_else(|| session.clone()));
+    let spoken = format!(" on {words}");
+    view! {
+        <tr role="row" class=ROW>
+            <td role="cell" class=format!("{CELL} max-md:col-span-3 max-md:min-w-0")>
+                <span class="flex flex-wrap items-center gap-x-2 gap-y-1 font-medium" title=agent>
+                    <Icon glyph=Glyph::Monitor class="text-ink-3"/>
+                    {words}
+                    {current.then(|| view! { <ThisDevice/> })}
+                </span>
+            </td>
+            <td role="cell" class=format!("{CELL} max-md:order-2 max-md:col-span-4")>
+                {move || match now.with(|now| now.ip.clone()) {
+                    Some(ip) => view! { <span class="font-mono text-code break-all text-ink-2">{ip}</span> }.into_any(),
+                    None => view! { <Nothing/> }.into_any(),
+                }}
+            </td>
+            <td role="cell" class=format!("{CELL} num text-ink-2 md:whitespace-nowrap max-md:order-3 max-md:col-span-2 max-md:text-caption")>
+                <span class="md:hidden">"Signed in "</span>
+                <RelativeTime time=created/>
+            </td>
+            <td role="cell" class=format!("{CELL} num text-ink-2 md:whitespace-nowrap max-md:order-4 max-md:col-span-2 max-md:justify-self-end max-md:text-caption")>
+                <span class="md:hidden">"Last seen "</span>
+                {move || {
+                    if current {
+                        return view! { <span class="max-md:lowercase">"Now"</span> }.into_any();
+                    }
+                    view! { <RelativeTime time=now.with(|now| now.last_seen_at)/> }.into_any()
+                }}
+            </td>
+            <td role="cell" class=format!("{CELL} text-right whitespace-nowrap max-md:order-1 max-md:-my-2 max-md:-mr-2")>
+                <Button
+                    variant=Variant::Ghost
+                    size=Size::Compact
+                    on_press=move |()| {
+                        if current { leptos::task::spawn_local(session::sign_out()) } else { desk.end(id) }
+                    }
+                >
+                    {if current { "Sign out" } else { "End session" }}
+                    <span class="sr-only">{spoken}</span>
+                </Button>
+            </td>
+        </tr>
+    }
+}
+
+#[component]
+fn ThisDevice() -> impl IntoView {
+    view! {
+        <span class="inline-flex h-5 items-center rounded-full bg-accent-soft px-2 text-caption font-medium whitespace-nowrap text-accent-ink">
+            "This device"
+        </span>
+    }
+}
+
+/// The confirm of the end of all others.
+#[component]
+fn EndOthers(desk: Desk) -> impl IntoView {
+    let Desk { asking, busy, .. } = desk;
+    let how_many = move || {
+        let others = desk.sessions.rows().iter().filter(|session| !session.current).count();
+        match others {
+            1 => "1 other session ends".to_owned(),
+            others => format!("{others} other sessions end"),
+        }
+    };
+    view! {
+        <Show when=move || asking.get()>
+            <Dialog
+                title="Sign out everywhere else?"
+                width=DialogWidth::Confirm
+                confirm=true
+                busy
+                on_close=move |()| asking.set(false)
+                footer=move || {
+                    view! {
+                        <Button autofocus=true disabled=busy on_press=move |()| asking.set(false)>"Cancel"</Button>
+                        <Button
+                            variant=Variant::Danger
+                            busy
+                            busy_label="Signing out…"
+                            on_press=move |()| desk.end_others()
+                        >
+                            "Sign out everywhere else"
+                        </Button>
+                    }
+                }
+            >
+                <p class="text-body text-ink-2">{how_many} " immediately. You stay signed in here."</p>
+            </Dialog>
+        </Show>
+    }
+}

@@ -1,0 +1,97 @@
+//! The dialog before a project or an organization is deleted: what goes with it, and its name once more.
+
+use leptos::prelude::*;
+
+use crate::components::button::{Button, Variant};
+use crate::components::consequence::Consequence;
+use crate::components::dialog::{Dialog, DialogWidth};
+use crate::components::field::TextField;
+use crate::components::form::{Refusal, Sending};
+use crate::components::icon::Glyph;
+use crate::components::thousands;
+
+/// The dialog. Its button works once the name stands in the field; Enter alone deletes nothing.
+#[component]
+pub fn DeleteDialog(
+    /// What the thing is called.
+    name: String,
+    /// What to type its name for.
+    label: &'static str,
+    /// The button.
+    action: &'static str,
+    /// How the deletion goes.
+    sending: Sending,
+    /// Closes the dialog.
+    on_close: Callback<()>,
+    /// Deletes it.
+    #[prop(into)]
+    on_delete: Callback<()>,
+    /// What goes with it, as [`Consequence`]s.
+    children: Children,
+) -> impl IntoView {
+    let busy = sending.busy;
+    let typed = RwSignal::new(String::new());
+    let wanted = StoredValue::new(name.clone());
+    let differs =
+        Signal::derive(move || typed.with(|text| wanted.with_value(|name| text.trim() != name)));
+    let buttons = move || {
+        view! {
+            <Button autofocus=true disabled=busy on_press=on_close>"Cancel"</Button>
+            <Button
+                variant=Variant::Danger
+                glyph=Glyph::Trash2
+                busy
+                busy_label="Deleting…"
+                disabled=differs
+                on_press=on_delete
+            >
+                {action}
+            </Button>
+        }
+    };
+    view! {
+        <Dialog
+            title=format!("Delete {name}?")
+            width=DialogWidth::Confirm
+            confirm=true
+            busy
+            dirty=Signal::derive(move || !typed.with(String::is_empty))
+            on_close
+            footer=buttons
+        >
+            <div class="flex flex-col gap-4">
+                <Refusal sending/>
+                <ul class="flex flex-col gap-2 text-ink-2">
+                    {children()}
+                    <Consequence glyph=Glyph::Undo2>
+                        "Nobody can restore it. Its history stays in the audit log."
+                    </Consequence>
+                </ul>
+                <TextField name="confirmation" label value=typed hint=name/>
+            </div>
+        </Dialog>
+    }
+}
+
+/// What happens to so many active keys.
+pub fn keys_go(count: u64) -> String {
+    match count {
+        0 => "It has no active keys. Service keys are revoked at once.".to_owned(),
+        1 => "1 active key is revoked at once, and all service keys.".to_owned(),
+        count => {
+            format!("{} active keys are revoked at once, and all service keys.", thousands(count))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_keys_that_go_are_counted_in_words() {
+        assert_eq!(keys_go(0), "It has no active keys. Service keys are revoked at once.");
+        assert_eq!(keys_go(1), "1 active key is revoked at once, and all service keys.");
+        assert_eq!(keys_go(1_200), "1,200 active keys are revoked at once, and all service keys.");
+    }
+}

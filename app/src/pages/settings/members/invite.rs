@@ -1,0 +1,95 @@
+//! The dialog that invites somebody by their GitHub username.
+
+use latchkey_domain::api::MemberRequest;
+use latchkey_domain::login::GithubLogin;
+use latchkey_domain::problem::{ErrorCode, Problem};
+use latchkey_domain::role::Role;
+use leptos::prelude::*;
+
+use super::desk::Desk;
+use crate::api::{ApiError, add_member};
+use crate::components::field::TextField;
+use crate::components::form::{Entry, FormDialog, Sending};
+use crate::components::select::{Choice, Select};
+
+/// The dialog.
+#[component]
+pub fn InviteMember(
+    /// Where the members are listed.
+    desk: Desk,
+) -> impl IntoView {
+    let sending = Sending::new();
+    let login = Entry::new("");
+    let role = RwSignal::new(Role::Member);
+    // An answer that seemed to fail may have done its work.
+    let close = Callback::new(move |()| {
+        desk.inviting.set(false);
+        desk.members.refresh();
+    });
+    let submit = move |()| {
+        let Some(whom) = login.parse::<GithubLogin>() else { return sending.miss() };
+        sending.begin();
+        let organization = desk.organization_id();
+        let request = MemberRequest { login: whom, role: role.get_untracked() };
+        leptos::task::spawn_local(async move {
+            match add_member(organization, request).await {
+                Ok(member) => {
+                    sending.succeed();
+                    let words = if member.invited { "Member invited" } else { "Member added" };
+                    desk.toasts.success(words);
+                    _ = close.try_run(());
+                }
+                Err(error) => sending.fail(
+                    &about_the_login(error),
+                    "Couldn’t invite them. Nothing was saved. Try again.",
+                    &[("login", login)],
+                ),
+            }
+        });
+    };
+    let roles = Signal::derive(move || {
+        let choice = |role: Role| Choice::new(role.as_str(), role.label());
+        desk.roles_to_give().into_iter().map(choice).collect::<Vec<_>>()
+    });
+    view! {
+        <FormDialog
+            title="Invite member"
+            sending
+            dirty=Signal::derive(move || login.is_changed())
+            action="Invite member"
+            busy_label="Inviting…"
+            on_close=close
+            on_submit=submit
+        >
+            <TextField
+                name="login"
+                label="GitHub username"
+                value=login.value
+                hint="They are a member once they sign in with this account."
+                error=login.error
+                autofocus=true
+            />
+            <Select
+                name="role"
+                label="Role"
+                options=roles
+                value=Signal::derive(move || role.get().as_str().to_owned())
+                on_change=move |name: String| {
+                    if let Some(chosen) = Role::from_name(&name) {
+                        role.set(chosen);
+                    }
+                }
+            />
+        </FormDialog>
+    }
+}
+
+/// Who is a member already, or invited, is told at the field with their name.
+fn about_the_login(error: ApiError) -> ApiError {
+    match error {
+        ApiError::Refused(problem) if problem.code == ErrorCode::Conflict => {
+            ApiError::Refused(Problem::invalid("login", problem.detail))
+        }
+        error => error,
+    }
+}

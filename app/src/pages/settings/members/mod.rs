@@ -1,0 +1,147 @@
+//! Who is in the organization, in which role, and who is invited.
+
+pub mod desk;
+pub mod invite;
+pub mod remove;
+pub mod roles;
+pub mod row;
+
+use leptos::prelude::*;
+
+use self::desk::Desk;
+use self::invite::InviteMember;
+use self::remove::RemoveDialog;
+use self::roles::RolesTable;
+use self::row::MemberRow;
+use super::{SettingsHead, SettingsPage, Subject};
+use crate::components::button::{Button, Variant};
+use crate::components::callout::{Callout, Tone};
+use crate::components::empty_state::EmptyState;
+use crate::components::error_state::ErrorState;
+use crate::components::frame::About;
+use crate::components::icon::Glyph;
+use crate::components::relative_time::Clock;
+use crate::components::shortcut::on_shortcut;
+use crate::components::table::{Card, Column, LoadingTable, Table};
+use crate::pages::feed::Shown;
+use crate::pages::not_found::NotFound;
+
+const COLUMNS: &[Column] = &[
+    Column::new("Member"),
+    Column::new("Role"),
+    Column::new("Last active").class("whitespace-nowrap"),
+    Column::spoken("Actions"),
+];
+
+/// The page.
+#[component]
+pub fn MembersPage() -> impl IntoView {
+    Clock::provide();
+    view! {
+        <SettingsPage
+            title="Members"
+            about=About::Organization
+            failed="Couldn’t load members"
+            page=|subject| view! { <Members subject/> }.into_any()
+        />
+    }
+}
+
+#[component]
+fn Members(subject: Signal<Subject>) -> impl IntoView {
+    let desk = Desk::new(subject);
+    let missing = Memo::new(move |_| desk.members.is_missing());
+    move || {
+        if missing.get() {
+            view! { <NotFound/> }.into_any()
+        } else {
+            view! { <Page desk/> }.into_any()
+        }
+    }
+}
+
+#[component]
+fn Page(desk: Desk) -> impl IntoView {
+    let description =
+        Signal::derive(move || format!("People in {} sign in with GitHub.", desk.organization()));
+    let may_write = Memo::new(move |_| desk.may_write());
+    on_shortcut("c", move || {
+        if may_write.get_untracked() {
+            desk.inviting.set(true);
+        }
+    });
+    view! {
+        <SettingsHead title="Members" about=About::Organization description>
+            <Show when=move || may_write.get()>
+                <Button variant=Variant::Primary glyph=Glyph::UserPlus on_press=move |()| desk.inviting.set(true)>
+                    "Invite member"
+                </Button>
+            </Show>
+        </SettingsHead>
+        <ReaderNote desk/>
+        <section aria-labelledby="members-title">
+            <h2 id="members-title" class="sr-only">"Members"</h2>
+            <List desk/>
+        </section>
+        <section class="mt-7" aria-labelledby="roles-title">
+            <h2 id="roles-title" class="mb-3 text-heading font-semibold">"What each role can do"</h2>
+            <RolesTable/>
+        </section>
+        <Show when=move || desk.inviting.get()>
+            <InviteMember desk/>
+        </Show>
+        <RemoveDialog desk/>
+    }
+}
+
+/// Why there are no buttons, for who may only look, and who has them.
+#[component]
+fn ReaderNote(desk: Desk) -> impl IntoView {
+    let why = move || {
+        let (organization, role) = (desk.organization(), desk.role_in_words());
+        let help = desk.who_can_help().map(|who| format!(" Ask {who}.")).unwrap_or_default();
+        format!(" Your role in {organization} is {role}. An owner or admin can change it.{help}")
+    };
+    view! {
+        <Show when=move || !desk.may_write()>
+            <div class="mb-5">
+                <Callout tone=Tone::Info glyph=Glyph::Lock>
+                    <span class="font-medium">"You can view members, not change them."</span>
+                    {why}
+                </Callout>
+            </div>
+        </Show>
+    }
+}
+
+#[component]
+fn List(desk: Desk) -> impl IntoView {
+    let members = desk.members;
+    let shown = members.shown();
+    move || {
+        match shown.get() {
+        Shown::Skeleton => view! { <LoadingTable label="Members" columns=COLUMNS/> }.into_any(),
+        Shown::Failed(error) => view! {
+            <Card>
+                <ErrorState title="Couldn’t load members" error on_retry=move |()| members.retry()/>
+            </Card>
+        }
+        .into_any(),
+        // A person who is no member sees no organization, so this is for the moment before the page knows.
+        Shown::Empty => view! {
+            <Card>
+                <EmptyState glyph=Glyph::UserPlus title="No members" text="Nobody is in this organization."/>
+            </Card>
+        }
+        .into_any(),
+        Shown::Rows => view! {
+            <Table label="Members" columns=COLUMNS>
+                <For each=move || members.rows() key=|listed| listed.member.user_id let(listed)>
+                    <MemberRow desk listed/>
+                </For>
+            </Table>
+        }
+        .into_any(),
+    }
+    }
+}

@@ -1,0 +1,112 @@
+//! Removing a member, or leaving: what it means, then the deed.
+
+use latchkey_domain::api::ListedMember;
+use leptos::prelude::*;
+
+use super::desk::{Desk, name_of};
+use crate::components::button::{Button, Variant};
+use crate::components::dialog::{Dialog, DialogWidth};
+
+/// The confirm, for as long as somebody is asked about.
+#[component]
+pub fn RemoveDialog(
+    /// Who is asked about.
+    desk: Desk,
+) -> impl IntoView {
+    move || {
+        let listed = desk.removing.get()?;
+        let (is_me, is_last) = untrack(|| {
+            let member = &listed.member;
+            (desk.is_me(member.user_id), desk.is_last_owner(member))
+        });
+        Some(match (is_me, is_last) {
+            (true, true) => view! { <CantLeave desk/> }.into_any(),
+            (true, false) => view! { <Leave desk listed/> }.into_any(),
+            (false, _) => view! { <Remove desk listed/> }.into_any(),
+        })
+    }
+}
+
+#[component]
+fn Remove(desk: Desk, listed: ListedMember) -> impl IntoView {
+    let id = listed.member.user_id;
+    let organization = untrack(|| desk.organization());
+    view! {
+        <Confirm
+            desk
+            title=format!("Remove {}?", name_of(&listed.member))
+            action="Remove member"
+            busy_label="Removing…"
+            on_press=move |()| desk.remove(id)
+        >
+            {format!("They lose access to {organization} immediately. Keys they created keep working.")}
+        </Confirm>
+    }
+}
+
+#[component]
+fn Leave(desk: Desk, listed: ListedMember) -> impl IntoView {
+    let id = listed.member.user_id;
+    let organization = untrack(|| desk.organization());
+    view! {
+        <Confirm
+            desk
+            title=format!("Leave {organization}?")
+            action="Leave organization"
+            busy_label="Leaving…"
+            on_press=move |()| desk.leave(id)
+        >
+            {format!("You lose access to {organization} immediately. Keys you created keep working.")}
+        </Confirm>
+    }
+}
+
+#[component]
+fn Confirm(
+    desk: Desk,
+    title: String,
+    action: &'static str,
+    busy_label: &'static str,
+    #[prop(into)] on_press: Callback<()>,
+    children: Children,
+) -> impl IntoView {
+    let Desk { removing, busy, .. } = desk;
+    let buttons = move || {
+        view! {
+            <Button autofocus=true disabled=busy on_press=move |()| removing.set(None)>"Cancel"</Button>
+            <Button variant=Variant::Danger busy busy_label on_press>{action}</Button>
+        }
+    };
+    view! {
+        <Dialog
+            title
+            width=DialogWidth::Confirm
+            confirm=true
+            busy
+            on_close=move |()| removing.set(None)
+            footer=buttons
+        >
+            <p class="text-body text-ink-2">{children()}</p>
+        </Dialog>
+    }
+}
+
+/// The last owner stays, and learns what can be done instead.
+#[component]
+fn CantLeave(desk: Desk) -> impl IntoView {
+    let organization = untrack(|| desk.organization());
+    let close = move |()| desk.removing.set(None);
+    view! {
+        <Dialog
+            title=format!("You can’t leave {organization}")
+            width=DialogWidth::Confirm
+            confirm=true
+            on_close=close
+            footer=move || view! { <Button autofocus=true on_press=close>"Close"</Button> }
+        >
+            <p class="text-body text-ink-2">
+                "You’re its last owner. Make somebody else an owner first, or delete the organization."
+            </p>
+        </Dialog>
+    }
+}

@@ -1,0 +1,247 @@
+//! One member in the list, and what can be done with them.
+
+use latchkey_domain::api::{ListedMember, Member};
+use latchkey_domain::id::UserId;
+use latchkey_domain::role::Role;
+use leptos::prelude::*;
+
+use super::desk::{Desk, LAST_OWNER, name_of};
+use crate::components::avatar::{Avatar, initials};
+use crate::components::button::{Button, Size, Variant};
+use crate::components::icon::{Glyph, Icon};
+use crate::components::menu::{Menu, MenuItem};
+use crate::components::relative_time::RelativeTime;
+use crate::components::select::{Choice, Select, SelectPlace};
+use crate::components::table::{CELL, Nothing, ROW};
+
+/// The row. What it says follows the list; the row itself stays, as focus may be in it.
+#[component]
+pub fn MemberRow(
+    /// Where the member is listed.
+    desk: Desk,
+    /// The member.
+    listed: ListedMember,
+) -> impl IntoView {
+    let id = listed.member.user_id;
+    let now = Memo::new(move |_| desk.members.row(id).unwrap_or_else(|| listed.clone()));
+    let member = Memo::new(move |_| now.with(|now| now.member.clone()));
+    let invited = Memo::new(move |_| member.with(|member| member.invited));
+    view! {
+        <tr role="row" class=ROW>
+            <td role="cell" class=format!("{CELL} max-w-80 max-md:order-1 max-md:col-span-3 max-md:max-w-none max-md:min-w-0")>
+                <div class="flex min-w-0 items-center gap-3">
+                    {move || {
+                        if invited.get() {
+                            view! { <Invited now/> }.into_any()
+                        } else {
+                            view! { <Joined desk member/> }.into_any()
+                        }
+                    }}
+                </div>
+            </td>
+            <td role="cell" class=format!("{CELL} md:w-60 max-md:order-3 max-md:col-span-2 max-md:min-w-0")>
+                <RoleCell desk id member/>
+            </td>
+            <td role="cell" class=format!("{CELL} num whitespace-nowrap text-ink-2 md:w-44 max-md:order-4 max-md:col-span-2 max-md:justify-self-end max-md:text-caption")>
+                <LastActive desk now/>
+            </td>
+            <td role="cell" class=format!("{CELL} text-right whitespace-nowrap max-md:order-2 max-md:-my-2 max-md:-mr-2")>
+                <Actions desk member/>
+            </td>
+        </tr>
+    }
+}
+
+#[component]
+fn Joined(desk: Desk, member: Memo<Member>) -> impl IntoView {
+    let id = Signal::derive(move || Some(member.with(|member| member.user_id)));
+    let letters = Signal::derive(move || {
+        member.with(|member| initials(member.name.as_deref(), &member.login))
+    });
+    let is_me = move || desk.is_me(member.with(|member| member.user_id));
+    view! {
+        <Avatar id initials=letters class="size-8"/>
+        <span class="min-w-0">
+            <span class="flex items-baseline gap-1.5">
+                <span class="truncate font-medium">{move || member.with(name_of)}</span>
+                {move || is_me().then(|| view! { <span class="text-caption text-ink-2">"You"</span> })}
+            </span>
+            <span class="block truncate text-caption text-ink-2">
+                {move || member.with(|member| format!("@{}", member.login))}
+            </span>
+        </span>
+    }
+}
+
+/// Somebody who has never signed in, and who asked them to.
+#[component]
+fn Invited(now: Memo<ListedMember>) -> impl IntoView {
+    let by = move || {
+        let by = now.with(|now| now.invited_by.clone());
+        by.map_or_else(|| "Invited ".to_owned(), |login| format!("Invited by @{login}, "))
+    };
+    view! {
+        <span class="flex size-8 shrink-0 items-center justify-center rounded-full border border-dashed border-control text-ink-2">
+            <Icon glyph=Glyph::Clock/>
+        </span>
+        <span class="min-w-0">
+            <span class="block truncate font-medium">{move || now.with(|now| format!("@{}", now.member.login))}</span>
+            <span class="block text-caption text-ink-2 md:truncate">
+                {by} {move || view! { <RelativeTime time=now.with(|now| now.member.created_at)/> }}
+            </span>
+        </span>
+    }
+}
+
+/// What is shown of a role.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Shown {
+    /// Its name.
+    Name,
+    /// Its name, with a lock: it would be for this person to change it, but they can't.
+    Locked(&'static str),
+    /// A choice of roles.
+    Choice,
+}
+
+impl Shown {
+    /// Tracked.
+    fn of(desk: &Desk, member: &Member) -> Self {
+        if !desk.may_write() || member.invited {
+            Self::Name
+        } else if !desk.may_manage(member.role) {
+            Self::Locked("Only an owner can change an owner’s role.")
+        } else if desk.is_last_owner(member) {
+            Self::Locked(LAST_OWNER)
+        } else {
+            Self::Choice
+        }
+    }
+}
+
+/// The role; choosing another saves it at once.
+#[component]
+fn RoleCell(desk: Desk, id: UserId, member: Memo<Member>) -> impl IntoView {
+    let shown = Memo::new(move |_| member.with(|member| Shown::of(&desk, member)));
+    let role = Memo::new(move |_| member.with(|member| member.role));
+    move || match shown.get() {
+        Shown::Name => {
+            view! { <span class="text-ink-2">{move || role.get().label()}</span> }.into_any()
+        }
+        Shown::Locked(why) => view! {
+            <span class="inline-flex items-center gap-2 text-ink-2" title=why>
+                <Icon glyph=Glyph::Lock size=14 class="text-ink-3"/>
+                {move || role.get().label()}
+                <span class="sr-only">{why}</span>
+            </span>
+        }
+        .into_any(),
+        Shown::Choice => view! { <RoleSelect desk id member role/> }.into_any(),
+    }
+}
+
+#[component]
+fn RoleSelect(desk: Desk, id: UserId, member: Memo<Member>, role: Memo<Role>) -> impl IntoView {
+    let options = Signal::derive(move || {
+        let choice = |role: Role| Choice::new(role.as_str(), role.label());
+        desk.roles_to_give().into_iter().map(choice).collect::<Vec<_>>()
+    });
+    let choose = move |name: String| {
+        if let Some(role) = Role::from_name(&name) {
+            desk.change_role(id, role);
+        }
+    };
+    view! {
+        <div class="w-36 max-md:w-44">
+            <Select
+                name=format!("role-{id}")
+                label=Signal::derive(move || member.with(|member| format!("Role of {}", name_of(member))))
+                options
+                value=Signal::derive(move || role.get().as_str().to_owned())
+                on_change=choose
+                place=SelectPlace::Toolbar
+            />
+        </div>
+    }
+}
+
+#[component]
+fn LastActive(desk: Desk, now: Memo<ListedMember>) -> impl IntoView {
+    move || {
+        now.with(|ListedMember { member, last_active_at, .. }| {
+            if member.invited {
+                return "Not joined yet".into_any();
+            }
+            if desk.is_me(member.user_id) {
+                return "Now".into_any();
+            }
+            match *last_active_at {
+                Some(time) => view! { <RelativeTime time/> }.into_any(),
+                None => view! { <Nothing/> }.into_any(),
+            }
+        })
+    }
+}
+
+/// What the person can do with a member.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Deed {
+    Nothing,
+    CancelInvite,
+    Remove,
+    Leave,
+}
+
+impl Deed {
+    /// Tracked.
+    fn of(desk: &Desk, member: &Member) -> Self {
+        match () {
+            () if desk.is_me(member.user_id) => Self::Leave,
+            () if !desk.may_manage(member.role) => Self::Nothing,
+            () if member.invited => Self::CancelInvite,
+            () => Self::Remove,
+        }
+    }
+}
+
+#[component]
+fn Actions(desk: Desk, member: Memo<Member>) -> impl IntoView {
+    let deed = Memo::new(move |_| member.with(|member| Deed::of(&desk, member)));
+    let id = move || member.with_untracked(|member| member.user_id);
+    move || {
+        match deed.get() {
+        Deed::Nothing => ().into_any(),
+        Deed::CancelInvite => view! {
+            <Button variant=Variant::Ghost size=Size::Compact on_press=move |()| desk.cancel_invite(id())>
+                "Cancel invite"
+                <span class="sr-only">{move || member.with(|member| format!(" of @{}", member.login))}</span>
+            </Button>
+        }
+        .into_any(),
+        Deed::Remove => view! { <RowMenu desk member glyph=Glyph::Trash2 words="Remove…"/> }.into_any(),
+        Deed::Leave => {
+            view! { <RowMenu desk member glyph=Glyph::LogOut words="Leave organization…"/> }.into_any()
+        }
+    }
+    }
+}
+
+/// The menu of a row; its one action opens the confirm.
+#[component]
+fn RowMenu(desk: Desk, member: Memo<Member>, glyph: Glyph, words: &'static str) -> impl IntoView {
+    let ask = Callback::new(move |()| {
+        let id = member.with_untracked(|member| member.user_id);
+        desk.removing.set(untrack(|| desk.members.row(id)));
+    });
+    view! {
+        <div class="inline-block">
+            <Menu
+                label=Signal::derive(move || member.with(|member| format!("Actions for {}", name_of(member))))
+                trigger=|| view! { <Icon glyph=Glyph::Ellipsis/> }
+                trigger_class="inline-flex size-7 cursor-pointer items-center justify-center rounded-sm text-ink-3 hover:bg-hover hover:text-ink max-md:size-11"
+            >
+                <MenuItem glyph danger=true on_press=ask>{words}</MenuItem>
+            </Menu>
+        </div>
+    }
+}

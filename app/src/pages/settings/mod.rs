@@ -1,0 +1,103 @@
+//! The settings of a project and of its organization.
+
+pub mod delete;
+pub mod members;
+pub mod organization;
+pub mod project;
+pub mod service_keys;
+
+use latchkey_domain::api::{Organization, Project};
+use leptos::prelude::*;
+
+use super::not_found::NotFound;
+use super::project_of_address;
+use crate::components::error_state::ErrorState;
+use crate::components::frame::{About, PageHead, Workspace, settings_section};
+use crate::components::skeleton::SkeletonRows;
+use crate::components::table::Card;
+
+/// What the settings are of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Subject {
+    /// The project that the address names.
+    pub project: Project,
+    /// Its organization, with the person's role.
+    pub organization: Organization,
+}
+
+/// A page of the settings, once what it is about is known. A path that names no project is answered like one
+/// that names a stranger's.
+#[component]
+pub fn SettingsPage(
+    /// Its title, for as long as it waits.
+    title: &'static str,
+    /// What it is about.
+    #[prop(optional)]
+    about: About,
+    /// What it says if it waits in vain: “Couldn’t load the plan”.
+    failed: &'static str,
+    /// The page. What it is about may change while it stands, but not to another project.
+    page: fn(Signal<Subject>) -> AnyView,
+) -> impl IntoView {
+    let workspace = expect_context::<Workspace>();
+    let project = project_of_address();
+    let found = Memo::new(move |_| {
+        let (project, organization) = workspace.project().zip(workspace.organization())?;
+        Some(Subject { project, organization })
+    });
+    let which = Memo::new(move |_| found.with(|found| found.as_ref().map(|it| it.project.id)));
+    let missing = Memo::new(move |_| {
+        project.get().is_none() || (workspace.is_loaded() && which.get().is_none())
+    });
+    move || {
+        if missing.get() {
+            return view! { <NotFound/> }.into_any();
+        }
+        match (which.get(), found.get_untracked()) {
+            (Some(_), Some(first)) => {
+                page(Signal::derive(move || found.get().unwrap_or_else(|| first.clone())))
+            }
+            _ => view! { <Waiting title about failed workspace/> }.into_any(),
+        }
+    }
+}
+
+#[component]
+fn Waiting(
+    title: &'static str,
+    about: About,
+    failed: &'static str,
+    workspace: Workspace,
+) -> impl IntoView {
+    view! {
+        <PageHead title about section=settings_section()/>
+        <Card>
+            {move || match workspace.error() {
+                Some(error) => view! { <ErrorState title=failed error on_retry=move |()| workspace.reload()/> }
+                    .into_any(),
+                None => view! { <div aria-busy="true"><SkeletonRows/></div> }.into_any(),
+            }}
+        </Card>
+    }
+}
+
+/// The head of a page of the settings.
+#[component]
+pub fn SettingsHead(
+    /// Its title.
+    title: &'static str,
+    /// What it is about.
+    #[prop(optional)]
+    about: About,
+    /// What it is for.
+    #[prop(into)]
+    description: Signal<String>,
+    /// The actions.
+    #[prop(optional)]
+    children: Option<Children>,
+) -> impl IntoView {
+    let section = settings_section();
+    let compact = children.is_some();
+    let actions = children.map(|children| children());
+    view! { <PageHead title about section description compact>{actions}</PageHead> }
+}

@@ -1,0 +1,80 @@
+//! Deleting an organization: what goes with it, its name once more, then the deed.
+
+use latchkey_domain::api::Project;
+use leptos::prelude::*;
+use leptos_router::NavigateOptions;
+use leptos_router::hooks::use_navigate;
+
+use super::super::Subject;
+use super::super::delete::{DeleteDialog, keys_go};
+use crate::api::delete_organization;
+use crate::components::consequence::Consequence;
+use crate::components::form::Sending;
+use crate::components::frame::Workspace;
+use crate::components::icon::Glyph;
+use crate::components::thousands;
+use crate::components::toast::Toasts;
+
+/// The dialog.
+#[component]
+pub fn DeleteOrganization(
+    /// Which organization.
+    subject: Signal<Subject>,
+    /// Closes the dialog.
+    #[prop(into)]
+    on_close: Callback<()>,
+) -> impl IntoView {
+    let (workspace, toasts) = (expect_context::<Workspace>(), expect_context::<Toasts>());
+    let navigate = use_navigate();
+    let go_home = Callback::new(move |()| navigate("/", NavigateOptions::default()));
+    let sending = Sending::new();
+    // What is being deleted stays what it was when the dialog opened.
+    let (id, name) = subject
+        .with_untracked(|subject| (subject.organization.id, subject.organization.name.clone()));
+    let delete = move |()| {
+        sending.begin();
+        leptos::task::spawn_local(async move {
+            match delete_organization(id).await {
+                Ok(()) => {
+                    toasts.success("Organization deleted");
+                    _ = go_home.try_run(());
+                    workspace.forget(id);
+                }
+                Err(error) => {
+                    let failed =
+                        "Couldn’t delete the organization. Nothing was changed. Try again.";
+                    sending.fail(&error, failed, &[]);
+                    workspace.reload();
+                }
+            }
+        });
+    };
+    let own = Memo::new(move |_| {
+        let of = |project: &&Project| project.organization_id == id;
+        let count = |(count, keys), project: &Project| (count + 1, keys + project.keys_used);
+        workspace.with(|data| data.projects.iter().filter(of).fold((0, 0), count))
+    });
+    let projects = move || own.get().map(|(count, _)| projects_go(count));
+    let keys = move || own.get().map(|(_, keys)| keys_go(keys));
+    view! {
+        <DeleteDialog
+            name
+            label="Type the organization’s name to delete it"
+            action="Delete organization"
+            sending
+            on_close
+            on_delete=delete
+        >
+            <Consequence glyph=Glyph::Boxes>{projects}</Consequence>
+            <Consequence glyph=Glyph::Ban>{keys}</Consequence>
+        </DeleteDialog>
+    }
+}
+
+fn projects_go(count: u64) -> String {
+    match count {
+        0 => "It has no projects.".to_owned(),
+        1 => "1 project goes with it, and its applications.".to_owned(),
+        count => format!("{} projects go with it, and their applications.", thousands(count)),
+    }
+}

@@ -1,0 +1,160 @@
+//! The organization's own settings: its name, and its end.
+
+pub mod delete;
+
+use latchkey_domain::api::OrganizationPatch;
+use latchkey_domain::name::Name;
+use latchkey_domain::role::Permission;
+use leptos::prelude::*;
+
+use self::delete::DeleteOrganization;
+use super::{SettingsHead, SettingsPage, Subject};
+use crate::api::change_organization;
+use crate::components::button::{Button, Variant};
+use crate::components::field::TextField;
+use crate::components::form::{Entry, Refusal, Sending};
+use crate::components::frame::{About, Workspace};
+use crate::components::table::Card;
+use crate::components::toast::Toasts;
+
+/// The page.
+#[component]
+pub fn OrganizationPage() -> impl IntoView {
+    view! {
+        <SettingsPage
+            title="Organization"
+            about=About::Organization
+            failed="Couldn’t load the organization"
+            page=|subject| view! { <Page subject/> }.into_any()
+        />
+    }
+}
+
+#[component]
+fn Page(subject: Signal<Subject>) -> impl IntoView {
+    let description = Signal::derive(move || {
+        format!("What {} is called, and its end.", subject.get().organization.name)
+    });
+    view! {
+        <SettingsHead title="Organization" about=About::Organization description/>
+        <div class="flex max-w-160 flex-col gap-7">
+            <section aria-labelledby="name-title">
+                <h2 id="name-title" class="mb-3 text-heading font-semibold">"Name"</h2>
+                <Card>
+                    <div class="p-5 max-md:p-4"><Rename subject/></div>
+                </Card>
+            </section>
+            <section aria-labelledby="danger-title">
+                <h2 id="danger-title" class="mb-3 text-heading font-semibold">"Danger zone"</h2>
+                <DangerZone subject/>
+            </section>
+        </div>
+    }
+}
+
+fn may(subject: Signal<Subject>, permission: Permission) -> Memo<bool> {
+    Memo::new(move |_| subject.with(|subject| subject.organization.allows(permission)))
+}
+
+#[component]
+fn Rename(subject: Signal<Subject>) -> impl IntoView {
+    let may_rename = may(subject, Permission::OrganizationWrite);
+    move || {
+        if may_rename.get() {
+            view! { <RenameForm subject/> }.into_any()
+        } else {
+            view! {
+                <p class="text-table font-medium break-words">
+                    {move || subject.with(|subject| subject.organization.name.clone())}
+                </p>
+                <p class="mt-1 text-table text-ink-2">"An owner or admin can change it."</p>
+            }
+            .into_any()
+        }
+    }
+}
+
+#[component]
+fn RenameForm(subject: Signal<Subject>) -> impl IntoView {
+    let (workspace, toasts) = (expect_context::<Workspace>(), expect_context::<Toasts>());
+    let sending = Sending::new();
+    let id = subject.with_untracked(|subject| subject.organization.id);
+    let name = Entry::new(subject.with_untracked(|subject| subject.organization.name.clone()));
+    let submit = move |event: leptos::ev::SubmitEvent| {
+        event.prevent_default();
+        if sending.busy.get_untracked() {
+            return;
+        }
+        let Some(called) = name.parse::<Name>() else { return sending.miss() };
+        sending.begin();
+        leptos::task::spawn_local(async move {
+            let patch = OrganizationPatch { name: Some(called), ..OrganizationPatch::default() };
+            match change_organization(id, patch).await {
+                Ok(organization) => {
+                    sending.succeed();
+                    toasts.success("Organization renamed");
+                    workspace.put_organization(organization);
+                }
+                Err(error) => {
+                    let failed =
+                        "Couldn’t rename the organization. Nothing was changed. Try again.";
+                    sending.fail(&error, failed, &[("name", name)]);
+                    // It may be gone, or no longer this person's.
+                    workspace.reload();
+                }
+            }
+        });
+    };
+    let same = Signal::derive(move || {
+        let now = subject.with(|subject| subject.organization.name.clone());
+        name.value.with(|text| text.trim() == now)
+    });
+    view! {
+        <form method="post" novalidate class="flex flex-col gap-4" on:submit=submit>
+            <Refusal sending/>
+            <TextField
+                name="organization-name"
+                label="Organization name"
+                value=name.value
+                hint="Its members see it everywhere, and in the audit log."
+                error=name.error
+            />
+            <div>
+                <Button submit=true busy=sending.busy busy_label="Renaming…" disabled=same>"Rename"</Button>
+            </div>
+        </form>
+    }
+}
+
+/// The way to the organization's end, for owners.
+#[component]
+fn DangerZone(subject: Signal<Subject>) -> impl IntoView {
+    let may_delete = may(subject, Permission::OrganizationDelete);
+    let deleting = RwSignal::new(false);
+    let title =
+        move || format!("Delete {}", subject.with(|subject| subject.organization.name.clone()));
+    view! {
+        <div class="flex items-center justify-between gap-4 rounded-lg border border-danger-line bg-surface p-5 max-md:flex-col max-md:items-stretch max-md:p-4">
+            <div class="min-w-0">
+                <h3 class="text-table font-medium break-words">{title}</h3>
+                <p class="mt-0.5 text-table text-ink-2">
+                    {move || {
+                        if may_delete.get() {
+                            "Its projects, applications and keys go with it. Nobody can restore them."
+                        } else {
+                            "Only an owner can delete it."
+                        }
+                    }}
+                </p>
+            </div>
+            <Show when=move || may_delete.get()>
+                <Button variant=Variant::DangerOutline on_press=move |()| deleting.set(true)>
+                    "Delete organization…"
+                </Button>
+            </Show>
+        </div>
+        <Show when=move || deleting.get()>
+            <DeleteOrganization subject on_close=move |()| deleting.set(false)/>
+        </Show>
+    }
+}

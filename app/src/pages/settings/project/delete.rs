@@ -1,0 +1,103 @@
+//! Deleting a project: what goes with it, its name once more, then the deed.
+
+use latchkey_domain::id::ProjectId;
+use leptos::prelude::*;
+use leptos_router::NavigateOptions;
+use leptos_router::hooks::use_navigate;
+
+use super::super::Subject;
+use super::super::delete::{DeleteDialog, keys_go};
+use crate::api::{delete_project, list_applications};
+use crate::components::consequence::Consequence;
+use crate::components::form::Sending;
+use crate::components::frame::Workspace;
+use crate::components::icon::Glyph;
+use crate::components::toast::Toasts;
+
+/// The dialog.
+#[component]
+pub fn DeleteProject(
+    /// Which project.
+    subject: Signal<Subject>,
+    /// Closes the dialog.
+    #[prop(into)]
+    on_close: Callback<()>,
+) -> impl IntoView {
+    let (workspace, toasts) = (expect_context::<Workspace>(), expect_context::<Toasts>());
+    let navigate = use_navigate();
+    let go_home = Callback::new(move |()| navigate("/", NavigateOptions::default()));
+    let sending = Sending::new();
+    // What is being deleted stays what it was when the dialog opened.
+    let (id, name) =
+        subject.with_untracked(|subject| (subject.project.id, subject.project.name.clone()));
+    let delete = move |()| {
+        sending.begin();
+        leptos::task::spawn_local(async move {
+            match delete_project(id).await {
+                Ok(()) => {
+                    toasts.success("Project deleted");
+                    _ = go_home.try_run(());
+                    workspace.remove_project(id);
+                }
+                Err(error) => {
+                    let failed = "Couldn’t delete the project. Nothing was changed. Try again.";
+                    sending.fail(&error, failed, &[]);
+                    workspace.reload();
+                }
+            }
+        });
+    };
+    let applications = LocalResource::new(move || count_applications(id));
+    let applications = move || match applications.get() {
+        Some(Some(count)) => applications_go(count),
+        _ => "Its applications go with it, and what they sent.".to_owned(),
+    };
+    let keys = move || keys_go(subject.with(|subject| subject.project.keys_used));
+    view! {
+        <DeleteDialog
+            name
+            label="Type the project’s name to delete it"
+            action="Delete project"
+            sending
+            on_close
+            on_delete=delete
+        >
+            <Consequence glyph=Glyph::Boxes>{applications}</Consequence>
+            <Consequence glyph=Glyph::Ban>{keys}</Consequence>
+        </DeleteDialog>
+    }
+}
+
+/// How many applications there are, if that can be known.
+async fn count_applications(project: ProjectId) -> Option<usize> {
+    let mut count = 0;
+    let mut cursor = None;
+    loop {
+        let page = list_applications(project, cursor).await.ok()?;
+        count += page.data.len();
+        cursor = page.next_cursor;
+        if cursor.is_none() {
+            return Some(count);
+        }
+    }
+}
+
+fn applications_go(count: usize) -> String {
+    match count {
+        0 => "It has no applications.".to_owned(),
+        1 => "1 application goes with it, and what it sent.".to_owned(),
+        count => format!("{count} applications go with it, and what they sent."),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_applications_that_go_are_counted_in_words() {
+        assert_eq!(applications_go(0), "It has no applications.");
+        assert_eq!(applications_go(1), "1 application goes with it, and what it sent.");
+        assert_eq!(applications_go(3), "3 applications go with it, and what they sent.");
+    }
+}

@@ -1,0 +1,176 @@
+//! The project's own settings: its name, what its keys start with, and its end.
+
+pub mod delete;
+
+use latchkey_domain::api::ProjectPatch;
+use latchkey_domain::name::Name;
+use latchkey_domain::role::Permission;
+use latchkey_domain::secret::KeyPrefix;
+use leptos::prelude::*;
+
+use self::delete::DeleteProject;
+use super::{SettingsHead, SettingsPage, Subject};
+use crate::api::change_project;
+use crate::components::button::{Button, Variant};
+use crate::components::field::TextField;
+use crate::components::form::{Entry, Refusal, Sending};
+use crate::components::frame::{PrefixField, Workspace};
+use crate::components::table::Card;
+use crate::components::toast::Toasts;
+
+/// The page.
+#[component]
+pub fn ProjectPage() -> impl IntoView {
+    view! {
+        <SettingsPage
+            title="Project"
+            failed="Couldn’t load the project"
+            page=|subject| view! { <Page subject/> }.into_any()
+        />
+    }
+}
+
+#[component]
+fn Page(subject: Signal<Subject>) -> impl IntoView {
+    let may_write =
+        Memo::new(move |_| subject.with(|it| it.organization.allows(Permission::ProjectsWrite)));
+    let description = Signal::derive(move || {
+        let name = subject.with(|subject| subject.project.name.clone());
+        format!("What {name} is called, how its keys begin, and its end.")
+    });
+    view! {
+        <SettingsHead title="Project" description/>
+        <div class="flex max-w-160 flex-col gap-7">
+            <section aria-labelledby="general-title">
+                <h2 id="general-title" class="mb-3 text-heading font-semibold">"General"</h2>
+                <Card>
+                    <div class="p-5 max-md:p-4">
+                        <Show when=move || may_write.get() fallback=move || view! { <Facts subject/> }>
+                            <General subject/>
+                        </Show>
+                    </div>
+                </Card>
+            </section>
+            <section aria-labelledby="danger-title">
+                <h2 id="danger-title" class="mb-3 text-heading font-semibold">"Danger zone"</h2>
+                <DangerZone subject may_write/>
+            </section>
+        </div>
+    }
+}
+
+/// For who may not change anything.
+#[component]
+fn Facts(subject: Signal<Subject>) -> impl IntoView {
+    let fact = |label: &'static str, value: AnyView| {
+        view! {
+            <div>
+                <dt class="text-caption text-ink-3">{label}</dt>
+                <dd class="text-table font-medium break-words">{value}</dd>
+            </div>
+        }
+    };
+    let name = move || subject.with(|subject| subject.project.name.clone());
+    let prefix = move || subject.with(|subject| subject.project.key_prefix.clone());
+    view! {
+        <dl class="flex flex-col gap-4">
+            {fact("Name", name.into_any())}
+            {fact("Key prefix", view! { <code class="font-mono text-code">{prefix}</code> }.into_any())}
+        </dl>
+        <p class="mt-4 text-table text-ink-2">"An owner or admin can change them."</p>
+    }
+}
+
+#[component]
+fn General(subject: Signal<Subject>) -> impl IntoView {
+    let (workspace, toasts) = (expect_context::<Workspace>(), expect_context::<Toasts>());
+    let project = subject.with_untracked(|subject| subject.project.clone());
+    let id = project.id;
+    let sending = Sending::new();
+    let name = Entry::new(project.name);
+    let prefix = Entry::new(project.key_prefix);
+    let submit = move |event: leptos::ev::SubmitEvent| {
+        event.prevent_default();
+        if sending.busy.get_untracked() {
+            return;
+        }
+        let filled = (name.parse::<Name>(), prefix.parse::<KeyPrefix>());
+        let (Some(called), Some(key_prefix)) = filled else { return sending.miss() };
+        let patch = ProjectPatch {
+            name: untrack(|| name.is_changed()).then_some(called),
+            key_prefix: untrack(|| prefix.is_changed()).then_some(key_prefix),
+        };
+        sending.begin();
+        leptos::task::spawn_local(async move {
+            match change_project(id, patch).await {
+                Ok(project) => {
+                    sending.succeed();
+                    name.keep();
+                    prefix.keep();
+                    workspace.put_project(project);
+                    toasts.success("Project saved");
+                }
+                Err(error) => {
+                    sending.fail(
+                        &error,
+                        "Couldn’t save the project. Nothing was changed. Try again.",
+                        &[("name", name), ("key_prefix", prefix)],
+                    );
+                    // It may be gone, or no longer this person's to change.
+                    workspace.reload();
+                }
+            }
+        });
+    };
+    let same = Signal::derive(move || !name.is_changed() && !prefix.is_changed());
+    view! {
+        <form method="post" novalidate class="flex flex-col gap-5" on:submit=submit>
+            <Refusal sending/>
+            <TextField
+                name="project-name"
+                label="Name"
+                value=name.value
+                hint="It stands in the address of the project’s pages too. Old links keep working."
+                error=name.error
+            />
+            <PrefixField
+                name="project-key-prefix"
+                entry=prefix
+                note="Only new keys start with it. The keys that there are stay as they are."
+            />
+            <div>
+                <Button submit=true busy=sending.busy busy_label="Saving…" disabled=same>"Save changes"</Button>
+            </div>
+        </form>
+    }
+}
+
+/// The way to the project's end.
+#[component]
+fn DangerZone(subject: Signal<Subject>, may_write: Memo<bool>) -> impl IntoView {
+    let deleting = RwSignal::new(false);
+    let title = move || format!("Delete {}", subject.with(|subject| subject.project.name.clone()));
+    let words = move || {
+        if may_write.get() {
+            "Its applications and keys go with it. Nobody can restore them."
+        } else {
+            "Only an owner or admin can delete it."
+        }
+    };
+    view! {
+        <div class="flex items-center justify-between gap-4 rounded-lg border border-danger-line bg-surface p-5 max-md:flex-col max-md:items-stretch max-md:p-4">
+            <div class="min-w-0">
+                <h3 class="text-table font-medium break-words">{title}</h3>
+                <p class="mt-0.5 text-table text-ink-2">{words}</p>
+            </div>
+            <Show when=move || may_write.get()>
+                <Button variant=Variant::DangerOutline on_press=move |()| deleting.set(true)>
+                    "Delete project…"
+                </Button>
+            </Show>
+        </div>
+        <Show when=move || deleting.get()>
+            <DeleteProject subject on_close=move |()| deleting.set(false)/>
+        </Show>
+    }
+}

@@ -1,0 +1,183 @@
+//! The service keys of a project: with them, its own programs use the management API.
+
+pub mod row;
+
+use latchkey_domain::api::{KeyFilter, ListedKey};
+use latchkey_domain::key::KeyKind;
+use leptos::prelude::*;
+
+use self::row::ServiceKeyRow;
+use super::{SettingsHead, SettingsPage, Subject};
+use crate::api::list_project_keys;
+use crate::components::button::{Button, Variant};
+use crate::components::empty_state::EmptyState;
+use crate::components::error_state::ErrorState;
+use crate::components::icon::Glyph;
+use crate::components::pager::LoadMore;
+use crate::components::relative_time::Clock;
+use crate::components::shortcut::on_shortcut;
+use crate::components::switch::Switch;
+use crate::components::table::{Card, Column, LoadingTable, Table};
+use crate::pages::feed::{Feed, Shown};
+use crate::pages::keys::scope::ViewerNote;
+use crate::pages::keys::{Desk, KeyDialogs, KeyScope};
+use crate::pages::not_found::NotFound;
+use crate::pages::polling::poll_while_visible;
+use crate::pages::rows::Order;
+
+const COLUMNS: &[Column] = &[
+    Column::new("Name"),
+    Column::new("Key"),
+    Column::new("Permissions"),
+    Column::new("Last used").class("whitespace-nowrap"),
+    Column::new("Expires").class("max-xl:hidden"),
+    Column::new("Status"),
+    Column::spoken("Actions"),
+];
+
+/// The page.
+#[component]
+pub fn ServiceKeysPage() -> impl IntoView {
+    Clock::provide();
+    view! {
+        <SettingsPage
+            title="Service keys"
+            failed="Couldn’t load service keys"
+            page=|subject| view! { <ServiceKeys subject/> }.into_any()
+        />
+    }
+}
+
+#[component]
+fn ServiceKeys(subject: Signal<Subject>) -> impl IntoView {
+    let project = subject.with_untracked(|subject| subject.project.id);
+    let archived = RwSignal::new(false);
+    let keys = Feed::new(move |cursor| {
+        let kind = Some(KeyKind::Service);
+        let filter = KeyFilter { kind, archived: archived.get_untracked(), ..KeyFilter::default() };
+        list_project_keys(project, filter, cursor)
+    });
+    let scope = Signal::derive(move || {
+        let Subject { project, organization } = subject.get();
+        let (only, applications) = (None, Vec::new());
+        KeyScope { kind: KeyKind::Service, project, organization, only, applications }
+    });
+    // No plan counts service keys.
+    let desk = Desk::new(keys, scope, RwSignal::new(false), Callback::new(|()| {}));
+    let missing = Memo::new(move |_| keys.is_missing());
+    move || {
+        if missing.get() {
+            view! { <NotFound/> }.into_any()
+        } else {
+            view! { <Page desk archived/> }.into_any()
+        }
+    }
+}
+
+#[component]
+fn Page(desk: Desk, archived: RwSignal<bool>) -> impl IntoView {
+    let keys = desk.keys;
+    let shown = keys.shown();
+    // An empty list has the button itself.
+    let can_create = Memo::new(move |_| desk.may_write() && shown.get() == Shown::Rows);
+    on_shortcut("c", move || {
+        if can_create.get_untracked() {
+            desk.creating.set(true);
+        }
+    });
+    poll_while_visible(move || {
+        if keys.is_ready_untracked() {
+            keys.refresh();
+        }
+    });
+    let description = Signal::derive(move || {
+        let name = desk.scope.with(|scope| scope.project.name.clone());
+        format!("Keys with which your own programs manage {name} over the API.")
+    });
+    view! {
+        <SettingsHead title="Service keys" description>
+            <Show when=move || can_create.get()>
+                <Button variant=Variant::Primary glyph=Glyph::Plus on_press=move |()| desk.creating.set(true)>
+                    "Create service key"
+                </Button>
+            </Show>
+        </SettingsHead>
+        <ViewerNote scope=desk.scope/>
+        <div class="mb-3 flex">
+            <Switch
+                on=archived
+                on_change=move |on| {
+                    archived.set(on);
+                    keys.restart(Order::Newest);
+                }
+            >
+                "Show archived"
+            </Switch>
+        </div>
+        <section aria-labelledby="keys-title">
+            <h2 id="keys-title" class="sr-only">"Service keys"</h2>
+            <List desk shown/>
+        </section>
+        <KeyDialogs desk/>
+    }
+}
+
+#[component]
+fn List(desk: Desk, shown: Memo<Shown>) -> impl IntoView {
+    let keys = desk.keys;
+    move || match shown.get() {
+        Shown::Skeleton => {
+            view! { <LoadingTable label="Service keys" columns=COLUMNS/> }.into_any()
+        }
+        Shown::Failed(error) => view! {
+            <Card>
+                <ErrorState
+                    title="Couldn’t load service keys"
+                    error
+                    reassurance="Your keys keep working."
+                    on_retry=move |()| keys.retry()
+                />
+            </Card>
+        }
+        .into_any(),
+        Shown::Empty => view! { <Empty desk/> }.into_any(),
+        Shown::Rows => view! { <KeyTable keys desk/> }.into_any(),
+    }
+}
+
+#[component]
+fn Empty(desk: Desk) -> impl IntoView {
+    view! {
+        <Card>
+            <EmptyState
+                glyph=Glyph::Server
+                title="No service keys"
+                text="With one, a backend of yours checks keys, makes and revokes them, or reads their usage."
+            >
+                <Show when=move || desk.may_write()>
+                    <Button variant=Variant::Primary glyph=Glyph::Plus on_press=move |()| desk.creating.set(true)>
+                        "Create service key"
+                    </Button>
+                </Show>
+            </EmptyState>
+        </Card>
+    }
+}
+
+#[component]
+fn KeyTable(keys: Feed<ListedKey>, desk: Desk) -> impl IntoView {
+    view! {
+        <Table label="Service keys" columns=COLUMNS>
+            <For each=move || keys.rows() key=|row| row.key.id let(listed)>
+                <ServiceKeyRow desk listed/>
+            </For>
+        </Table>
+        <LoadMore
+            label="Load more"
+            there=Signal::derive(move || keys.has_older())
+            state=Signal::derive(move || keys.older())
+            on_press=move |()| keys.load_older()
+        />
+        <p class="mt-3 text-caption text-ink-2">"Service keys don’t count toward the limit."</p>
+    }
+}
