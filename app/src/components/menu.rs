@@ -72,7 +72,6 @@ pub fn Menu(
     let state = MenuState { open: RwSignal::new(false), button: NodeRef::new() };
     let MenuState { open, button } = state;
     let root = NodeRef::<html::Div>::new();
-    provide_context(state);
     close_on_press_outside(state, root);
     focus_first_item(state, root);
     let leave = move |event: FocusEvent| {
@@ -95,7 +94,7 @@ pub fn Menu(
                 {trigger.run()}
             </button>
             <Show when=move || open.get()>
-                <Panel root label place items=children.clone()/>
+                <Panel state root label place items=children.clone()/>
             </Show>
         </div>
     }
@@ -104,6 +103,7 @@ pub fn Menu(
 /// What a menu opens.
 #[component]
 fn Panel(
+    state: MenuState,
     root: NodeRef<html::Div>,
     label: Signal<String>,
     place: MenuPlace,
@@ -111,6 +111,8 @@ fn Panel(
 ) -> impl IntoView {
     let element = NodeRef::<html::Div>::new();
     float_beside(root, element, place.edge());
+    // Here, where no other menu is: around the button, the last menu of the page would be everybody's.
+    provide_context(state);
     view! {
         <div
             role="menu"

@@ -135,9 +135,17 @@ impl Workspace {
         }
     }
 
-    /// Takes in a project that was made or changed here.
+    /// Takes in a project that was made or changed here, in the order that it will be loaded in: newest first.
     pub fn put_project(self, project: Project) {
-        self.change(|data| put(&mut data.projects, project, |a, b| a.id == b.id));
+        self.change(|WorkspaceData { projects, .. }| {
+            if let Some(place) = projects.iter_mut().find(|it| it.id == project.id) {
+                *place = project;
+                return;
+            }
+            let is_sibling = |it: &Project| it.organization_id == project.organization_id;
+            let place = projects.iter().position(is_sibling).unwrap_or(projects.len());
+            projects.insert(place, project);
+        });
     }
 
     /// Takes out a project that was deleted here.
@@ -147,7 +155,13 @@ impl Workspace {
 
     /// Takes in an organization that was made or changed here.
     pub fn put_organization(self, organization: Organization) {
-        self.change(|data| put(&mut data.me.organizations, organization, |a, b| a.id == b.id));
+        self.change(|data| {
+            let all = &mut data.me.organizations;
+            match all.iter_mut().find(|it| it.id == organization.id) {
+                Some(place) => *place = organization,
+                None => all.push(organization),
+            }
+        });
     }
 
     fn change(self, change: impl FnOnce(&mut WorkspaceData)) {
@@ -156,14 +170,6 @@ impl Workspace {
                 change(data);
             }
         });
-    }
-}
-
-/// Puts `it` in the place of the one that it is a newer version of, or at the end.
-fn put<T>(all: &mut Vec<T>, it: T, is_same: impl Fn(&T, &T) -> bool) {
-    match all.iter_mut().find(|other| is_same(other, &it)) {
-        Some(place) => *place = it,
-        None => all.push(it),
     }
 }
 

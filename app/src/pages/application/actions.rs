@@ -40,7 +40,7 @@ pub(super) fn Actions(
         load.run(());
     };
     let menu = move || {
-        let first = mine.get_untracked().filter(|_| may_write.get())?;
+        let first = if may_write.get() { mine.get_untracked()? } else { return None };
         let application = Signal::derive(move || mine.get().unwrap_or_else(|| first.clone()));
         let ask = move |of: RwSignal<Option<Application>>| of.set(mine.get_untracked());
         Some(view! {
