@@ -37,6 +37,8 @@ pub enum ErrorCode {
     UnsupportedMediaType,
     /// 422: a field is missing, unknown, of the wrong type or out of range; `errors` says which.
     Invalid,
+    /// 429: too many attempts of this address failed in the last minute; `Retry-After` says when it frees.
+    TooManyFailures,
     /// 408: the request did not arrive in time.
     Timeout,
     /// 500: a fault of the server. The log has the rest, under the request id.
@@ -48,7 +50,7 @@ pub enum ErrorCode {
 
 impl ErrorCode {
     /// All codes but the outcomes'.
-    pub const OWN: [Self; 16] = [
+    pub const OWN: [Self; 17] = [
         Self::Malformed,
         Self::Unauthenticated,
         Self::Forbidden,
@@ -64,6 +66,7 @@ impl ErrorCode {
         Self::TooLarge,
         Self::UnsupportedMediaType,
         Self::Invalid,
+        Self::TooManyFailures,
         Self::Internal,
     ];
 
@@ -84,6 +87,7 @@ impl ErrorCode {
             Self::TooLarge => 413,
             Self::UnsupportedMediaType => 415,
             Self::Invalid | Self::IdempotencyMismatch => 422,
+            Self::TooManyFailures => 429,
             Self::Internal => 500,
             Self::Outcome(outcome) => outcome.status(),
         }

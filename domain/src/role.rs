@@ -88,6 +88,14 @@ impl Role {
         self >= weakest
     }
 
+    /// What one has to be allowed to give this role, or to take it away.
+    pub const fn to_manage(self) -> Permission {
+        match self {
+            Self::Owner => Permission::OwnersWrite,
+            Self::Viewer | Self::Member | Self::Admin => Permission::MembersWrite,
+        }
+    }
+
     /// As it stands in JSON and in the database.
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -126,5 +134,13 @@ mod tests {
         assert!(Role::Admin.allows(Permission::ServiceKeysWrite));
         assert!(!Role::Viewer.allows(Permission::KeysWrite));
         assert!(Role::Member.allows(Permission::KeysWrite));
+    }
+
+    #[test]
+    fn only_owners_manage_owners() {
+        let managed =
+            |own: Role| Role::ALL.into_iter().filter(move |it| own.allows(it.to_manage()));
+        assert_eq!(Role::ALL.map(|own| managed(own).count()), [0, 0, 3, 4]);
+        assert!(!Role::Admin.allows(Role::Owner.to_manage()));
     }
 }

@@ -117,3 +117,33 @@ test("the pages of the settings can be reached at every width", async ({ members
   await expect(members.dashboard.heading("Service keys")).toBeVisible();
   await expect(drawer).toBeHidden();
 });
+
+test("settings that can't be loaded are told of, and tried again", async ({ application, page, watch }) => {
+  watch.allowStatus(500, /^\/api\/me$/);
+  const problem = { type: "about:blank", title: "Internal Server Error", status: 500, code: "internal", detail: "It failed.", request_id: "req_test" };
+  await page.route(/\/api\/me$/, (route) => route.fulfill({ status: 500, json: problem }));
+  await openSettings(application, application.projectId, "organization");
+  await expect(page.getByRole("heading", { name: "Couldn’t load the organization" })).toBeVisible();
+  await expect(page.getByText("req_test")).toBeVisible();
+  await page.unrouteAll();
+  await page.getByRole("button", { name: "Try again" }).click();
+  await expect(page.getByRole("textbox", { name: "Organization name" })).toBeVisible();
+});
+
+test("the settings' lists are grey until they are there", async ({ members, page }) => {
+  const lists = { members: /\/api\/members\/list/, "service-keys": /\/api\/project-keys\/list/ } as const;
+  for (const [which, calls] of Object.entries(lists)) {
+    let answer = () => {};
+    const held = new Promise<void>((resolve) => (answer = resolve));
+    await page.route(calls, async (route) => {
+      await held;
+      await route.continue();
+    });
+    await openSettings(members.dashboard, members.projectId, which as keyof typeof lists);
+    const grey = page.locator("main [aria-busy=true]");
+    await expect(grey.locator(".skeleton").first()).toBeVisible();
+    answer();
+    await expect(grey).toHaveCount(0);
+    await page.unrouteAll({ behavior: "wait" });
+  }
+});

@@ -48,7 +48,8 @@ pub(crate) async fn fallback(state: State<AppState>, request: Request) -> Respon
     StatusCode::NOT_FOUND.into_response()
 }
 
-fn wants_page(headers: &HeaderMap) -> bool {
+/// Whether a person asks, with a browser.
+pub(crate) fn wants_page(headers: &HeaderMap) -> bool {
     let accept = headers.get(ACCEPT).and_then(|value| value.to_str().ok());
     accept.is_some_and(|accept| accept.contains("text/html"))
 }

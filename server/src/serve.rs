@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use anyhow::Context;
 use axum::serve::ListenerExt;
-use latchkey_services::{Database, Error, Services, accounts, check, keys, telemetry, usage};
+use latchkey_services::{
+    Database, Error, Services, accounts, check, failures, keys, telemetry, usage,
+};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
@@ -21,7 +23,7 @@ const FLUSH_EVERY: Duration = Duration::from_secs(1);
 /// How often what has expired is deleted.
 const PURGE_EVERY: Duration = Duration::from_hours(1);
 /// How often old usage is deleted, a little each time, so that counters never wait for it; and how often the
-/// memory of keys that nobody uses is freed.
+/// memory of keys that nobody uses, and of addresses from which nothing fails, is freed.
 const SWEEP_EVERY: Duration = Duration::from_mins(1);
 /// How often what test keys brought a day ago is deleted.
 const PURGE_SANDBOX_EVERY: Duration = Duration::from_mins(1);
@@ -108,6 +110,7 @@ async fn run_jobs(services: Services, mut stopped: watch::Receiver<bool>) {
             _ = purge.tick() => purge_expired(&services).await,
             _ = sweep.tick() => {
                 check::forget_idle(&services);
+                failures::forget_idle(&services);
                 usage::purge(&services).await
             }
         };

@@ -14,6 +14,12 @@ pub trait Clock: Send + Sync + 'static {
     fn monotonic(&self) -> Duration;
 }
 
+/// A wait in whole seconds, as people and `Retry-After` have it: never zero, and who waits that long has waited
+/// long enough.
+pub(crate) fn whole_seconds(wait: Duration) -> u64 {
+    wait.as_millis().div_ceil(1_000).max(1).try_into().unwrap_or(u64::MAX)
+}
+
 /// A clock that stands still until it is moved.
 pub struct ManualClock {
     wall: AtomicI64,

@@ -7,6 +7,8 @@ use latchkey_domain::tier::Tier;
 use sea_orm::{DbErr, RuntimeErr};
 
 use crate::check::Denial;
+use crate::clock::whole_seconds;
+use crate::failures::TooManyFailures;
 
 /// Why a service refused. Each variant says which HTTP answer it becomes.
 #[derive(Debug, thiserror::Error)]
@@ -38,9 +40,12 @@ pub enum Error {
     /// 422: this idempotency key came with another body before.
     #[error("the idempotency key was used for something else")]
     IdempotencyMismatch,
-    /// What a key is refused with that came as a service key.
-    #[error("the service key was refused")]
+    /// What the key is refused with that stood for the caller: the outcome’s status.
+    #[error("the key was refused")]
     Denied(Box<Denial>),
+    /// 429: too many attempts of this address failed in the last minute.
+    #[error("too many failed attempts")]
+    TooManyFailures(TooManyFailures),
     /// 409: the project has as many active keys as its tier allows.
     #[error("the tier's limit is reached")]
     TierLimitReached {
@@ -74,6 +79,16 @@ impl Error {
         Self::Invalid(vec![FieldError { field: field.to_owned(), message: message.into() }])
     }
 
+    /// The seconds after which the same call could go on, if waiting helps.
+    pub fn retry_after(&self) -> Option<u64> {
+        let wait = match self {
+            Self::Denied(denial) => denial.retry_after?,
+            Self::TooManyFailures(full) => full.retry_after,
+            _ => return None,
+        };
+        Some(whole_seconds(wait))
+    }
+
     /// Whether the fault is the server's, so that the log must tell.
     pub const fn is_fault(&self) -> bool {
         matches!(
@@ -86,6 +101,12 @@ impl Error {
 impl From<Box<Denial>> for Error {
     fn from(denial: Box<Denial>) -> Self {
         Self::Denied(denial)
+    }
+}
+
+impl From<TooManyFailures> for Error {
+    fn from(full: TooManyFailures) -> Self {
+        Self::TooManyFailures(full)
     }
 }
 
@@ -163,6 +184,7 @@ impl From<&Error> for Problem {
             Error::Denied(denial) => {
                 Self::new(ErrorCode::Outcome(denial.outcome), denial.detail.clone())
             }
+            Error::TooManyFailures(full) => Self::new(ErrorCode::TooManyFailures, full.detail()),
             Error::TierLimitReached { tier, limit, used } => Self::new(
                 ErrorCode::TierLimitReached,
                 format!(

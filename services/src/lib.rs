@@ -14,6 +14,7 @@ mod database;
 mod digest;
 mod entity;
 mod error;
+pub mod failures;
 pub mod keys;
 pub mod members;
 pub mod organizations;

@@ -6,12 +6,14 @@ use std::time::Duration;
 
 use sea_orm::DbErr;
 
+use crate::accounts::SignIns;
 use crate::accounts::tokens::{JwtSecret, Signer};
 use crate::check::{KeyCache, Windows};
 use crate::clock::Clock;
 use crate::database::Database;
 use crate::digest::Pepper;
 use crate::entity::instance;
+use crate::failures::Failures;
 use crate::random::Random;
 use crate::usage::Meter;
 
@@ -74,6 +76,8 @@ pub struct Inner {
     pub(crate) key_cache: KeyCache,
     pub(crate) requests: Windows,
     pub(crate) tokens: Windows,
+    pub(crate) failed_keys: Failures,
+    pub(crate) sign_ins: SignIns,
     pub(crate) usage: Meter,
 }
 
@@ -108,6 +112,8 @@ impl Services {
             key_cache: KeyCache::new(),
             requests: Windows::new(),
             tokens: Windows::new(),
+            failed_keys: Failures::of("unknown or malformed keys"),
+            sign_ins: SignIns::new(),
             usage: Meter::new(),
         })))
     }

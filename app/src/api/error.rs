@@ -124,6 +124,11 @@ mod server {
                 let id = use_context::<RequestId>().map(|id| id.0).unwrap_or_default();
                 tracing::error!(request_id = id, %error, "a server function failed");
             }
+            if let Some(seconds) = error.retry_after()
+                && let Some(response) = use_context::<ResponseOptions>()
+            {
+                response.insert_header(RETRY_AFTER, seconds.into());
+            }
             refuse(Problem::from(&error))
         }
     }
@@ -164,7 +169,7 @@ mod server {
             response.set_status(
                 StatusCode::from_u16(problem.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR),
             );
-            if problem.code == ErrorCode::Unauthenticated {
+            if problem.status == 401 {
                 response.insert_header(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
             }
             if problem.status == 503 {

@@ -5,7 +5,7 @@ use axum::http::HeaderMap;
 use axum::http::header::AUTHORIZATION;
 use axum::http::request::Parts;
 use latchkey_domain::credentials;
-use latchkey_services::{Actor, Error, accounts};
+use latchkey_services::{Actor, accounts};
 
 use super::client::ClientIp;
 use super::limits;
@@ -25,8 +25,8 @@ impl FromRequestParts<AppState> for Caller {
             Err(never) => match never {},
         };
         let asked = accounts::authenticate(&state.services, bearer(&parts.headers), ip).await;
-        if let Err(Error::Denied(denial)) = &asked {
-            limits::denied(parts, denial);
+        if let Err(error) = &asked {
+            limits::refused(parts, error);
         }
         Ok(Self(asked?))
     }

@@ -6,7 +6,9 @@ use axum::http::HeaderValue;
 use axum::http::header::CONTENT_SECURITY_POLICY;
 use axum::middleware::map_response;
 use utoipa::openapi::path::Operation;
-use utoipa::openapi::security::{ApiKey, ApiKeyValue, Http, HttpAuthScheme, SecurityScheme};
+use utoipa::openapi::security::{
+    ApiKey, ApiKeyValue, Http, HttpAuthScheme, SecurityRequirement, SecurityScheme,
+};
 use utoipa::openapi::{Content, PathItem, Ref, RefOr, Response};
 use utoipa::{Modify, OpenApi};
 use utoipa_swagger_ui::SwaggerUi;
@@ -74,7 +76,8 @@ impl Modify for Security {
 }
 
 /// Completes a description that was put together from the handlers': refusals have their own media type,
-/// and every operation may meet one that it does not name, such as 413, 415 or 503.
+/// where a caller must say who they are a limit may be met, and every operation may meet a refusal that it
+/// does not name, such as 413, 415 or 503.
 pub(crate) fn complete(document: &mut utoipa::openapi::OpenApi) {
     for item in document.paths.paths.values_mut() {
         operations(item).for_each(complete_operation);
@@ -96,10 +99,29 @@ fn complete_operation(operation: &mut Operation) {
             content.insert(PROBLEM.to_owned(), problem);
         }
     }
-    let mut other = Response::new("Any other refusal, e.g. `too_large` or `unavailable`");
-    let problem = Content::new(Some(RefOr::Ref(Ref::from_schema_name("Problem"))));
-    other.content.insert(PROBLEM.to_owned(), RefOr::T(problem));
-    operation.responses.responses.insert("default".to_owned(), RefOr::T(other));
+    let refusal = |description: &str| {
+        let mut response = Response::new(description);
+        let problem = Content::new(Some(RefOr::Ref(Ref::from_schema_name("Problem"))));
+        response.content.insert(PROBLEM.to_owned(), RefOr::T(problem));
+        RefOr::T(response)
+    };
+    let named = needs_credentials(operation);
+    let responses = &mut operation.responses.responses;
+    if named {
+        responses.entry("429".to_owned()).or_insert_with(|| refusal(LIMITED));
+    }
+    let other = refusal("Any other refusal, e.g. `too_large` or `unavailable`");
+    responses.insert("default".to_owned(), other);
+}
+
+/// What every call that may come with a service key can be answered.
+const LIMITED: &str = "`too_many_failures`, instead of `unknown_key`, after 60 unknown or malformed keys from this \
+                       address in a minute; or `rate_limited`, by the service key’s own limit. With `Retry-After`";
+
+/// Whether a caller must say who they are. An empty requirement means that they need not.
+fn needs_credentials(operation: &Operation) -> bool {
+    let accepted = operation.security.as_deref().unwrap_or_default();
+    !accepted.is_empty() && accepted.iter().all(|one| *one != SecurityRequirement::default())
 }
 
 fn is_problem(content: &RefOr<Content>) -> bool {

@@ -96,7 +96,9 @@ mod tests {
     use latchkey_domain::api::{ApplicationKeyRequest, LogBatch, TraceBatch};
 
     fn refusal<T: DeserializeOwned>(body: &str) -> (ErrorCode, String) {
-        let Err(Refusal(problem)) = parse::<T>(body.as_bytes()) else { panic!("{body} was taken") };
+        let Err(Refusal { problem, .. }) = parse::<T>(body.as_bytes()) else {
+            panic!("{body} was taken")
+        };
         (problem.code, problem.detail)
     }
 
@@ -110,7 +112,8 @@ mod tests {
                 "{body:.20}"
             );
         }
-        let Err(Refusal(problem)) = parse::<ApplicationKeyRequest>(b"{\"name\":\"\xff\"}") else {
+        let Err(Refusal { problem, .. }) = parse::<ApplicationKeyRequest>(b"{\"name\":\"\xff\"}")
+        else {
             panic!("invalid UTF-8 was taken")
         };
         assert_eq!(problem.code, ErrorCode::Malformed);

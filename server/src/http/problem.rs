@@ -13,35 +13,32 @@ use axum::response::{IntoResponse, Response};
 use latchkey_domain::outcome::Outcome;
 use latchkey_domain::problem::{ErrorCode, Problem};
 use latchkey_services::Error;
-use latchkey_services::check::Denial;
 
 use super::request_id::RequestId;
 
 /// A refused request.
 #[derive(Debug, Clone)]
-pub(crate) struct Refusal(pub(crate) Problem);
+pub(crate) struct Refusal {
+    pub(crate) problem: Box<Problem>,
+    /// The seconds after which the same request could go on, if waiting helps.
+    retry_after: Option<u64>,
+}
 
 impl Refusal {
     pub(crate) fn new(code: ErrorCode, detail: impl Into<String>) -> Self {
-        Self(Problem::new(code, detail))
+        Problem::new(code, detail).into()
     }
 }
 
 impl From<Problem> for Refusal {
     fn from(problem: Problem) -> Self {
-        Self(problem)
+        Self { problem: Box::new(problem), retry_after: None }
     }
 }
 
 impl From<Outcome> for Refusal {
     fn from(outcome: Outcome) -> Self {
-        Self(Problem::outcome(outcome))
-    }
-}
-
-impl From<Denial> for Refusal {
-    fn from(denial: Denial) -> Self {
-        Self::new(ErrorCode::Outcome(denial.outcome), denial.detail)
+        Problem::outcome(outcome).into()
     }
 }
 
@@ -50,13 +47,13 @@ impl From<Error> for Refusal {
         if error.is_fault() {
             tracing::error!(%error, "a request failed");
         }
-        Self(Problem::from(&error))
+        Self { retry_after: error.retry_after(), ..Problem::from(&error).into() }
     }
 }
 
 impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
-        let mut response = status(self.0.status).into_response();
+        let mut response = status(self.problem.status).into_response();
         response.extensions_mut().insert(self);
         response
     }
@@ -70,7 +67,7 @@ pub(crate) async fn render(
 ) -> Response {
     let mut response = next.run(request).await;
     let refusal = response.extensions_mut().remove::<Refusal>().or_else(|| bare_status(&response));
-    let Some(Refusal(mut problem)) = refusal else { return response };
+    let Some(Refusal { mut problem, retry_after }) = refusal else { return response };
     problem.request_id = Some(id.0.to_string());
     let status = status(problem.status);
     // Serializing strings and numbers can't fail.
@@ -82,6 +79,9 @@ pub(crate) async fn render(
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
     if status == StatusCode::UNAUTHORIZED {
         headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static(challenge(problem.code)));
+    }
+    if let Some(seconds) = retry_after {
+        headers.insert(RETRY_AFTER, seconds.into());
     }
     if status == StatusCode::SERVICE_UNAVAILABLE {
         headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));

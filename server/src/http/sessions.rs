@@ -33,6 +33,9 @@ use crate::state::AppState;
                                       session, or was used before", body = Problem),
         (status = 403, description = "`forbidden`: the cookie came from another site", body = Problem),
         (status = 422, description = "`invalid`", body = Problem),
+        (status = 429, description = "`too_many_failures` instead of `unauthenticated`: more than 60 refreshes and \
+                                      sign-ins of this address failed in the last minute; with `Retry-After`. A good \
+                                      token is never held up", body = Problem),
     ),
 )]
 pub(crate) async fn refresh(

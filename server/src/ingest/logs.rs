@@ -25,7 +25,7 @@ use crate::http::problem::Refusal;
         (status = 403, description = "`wrong_scope`", body = Problem),
         (status = 413, description = "`too_large`: over 4 MiB", body = Problem),
         (status = 422, description = "`invalid`", body = Problem),
-        (status = 429, description = "`rate_limited`, `token_rate_limited`, `token_budget_exhausted`, `quota_exceeded`, with `Retry-After`", body = Problem),
+        (status = 429, description = "`rate_limited`, `token_rate_limited`, `token_budget_exhausted`, `quota_exceeded`; or `too_many_failures`, instead of `malformed_key` and `unknown_key`, after 60 of these from this address in a minute. With `Retry-After`", body = Problem),
         (status = 503, description = "`unavailable`", body = Problem),
     ),
     security(("key" = [])),

@@ -70,9 +70,9 @@ async fn source(
     let checked = check::check(&state.services, key(parts), call).await;
     let admission = match checked {
         Ok(admission) => admission,
-        Err(denial) => {
-            limits::denied(parts, &denial);
-            return Err(denial.into());
+        Err(error) => {
+            limits::refused(parts, &error);
+            return Err(error.into());
         }
     };
     limits::admitted(parts, admission.limits);

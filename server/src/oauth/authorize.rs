@@ -1,6 +1,7 @@
 //! `GET /oauth2/authorization/github`: begins a sign-in.
 
 use axum::extract::State;
+use axum::http::HeaderMap;
 use axum::response::{IntoResponse, Response};
 use axum_extra::extract::CookieJar;
 use latchkey_domain::path::LocalPath;
@@ -9,7 +10,8 @@ use latchkey_services::accounts;
 use serde::Deserialize;
 use utoipa::IntoParams;
 
-use super::{cookies, found};
+use super::{cookies, found, held_up};
+use crate::http::client::ClientIp;
 use crate::http::extract::Params;
 use crate::http::problem::Refusal;
 use crate::state::AppState;
@@ -33,16 +35,24 @@ pub(crate) struct Next {
         (status = 302, description = "To GitHub, with `state` and a PKCE challenge; a cookie binds the state to \
                                       this browser"),
         (status = 404, description = "`not_found`: this server has no GitHub credentials", body = Problem),
+        (status = 429, description = "`too_many_failures`: more than 60 sign-ins and refreshes of this address \
+                                      failed or are unfinished in the last minute; with `Retry-After`. A browser is \
+                                      sent to `/login` instead", body = Problem),
     ),
 )]
 pub(crate) async fn authorize(
     State(state): State<AppState>,
     Params(params): Params<Next>,
+    ClientIp(ip): ClientIp,
+    headers: HeaderMap,
     jar: CookieJar,
 ) -> Result<Response, Refusal> {
     let github = state.github.as_ref().ok_or(latchkey_services::Error::NotFound)?;
     let next = LocalPath::or_root(params.next.as_deref());
-    let begun = accounts::begin_sign_in(&state.services, &next).await?;
+    let begun = match accounts::begin_sign_in(&state.services, &next, ip).await {
+        Ok(begun) => begun,
+        Err(error) => return Ok(held_up(error, &headers, &next)),
+    };
     let authorization = github.authorization(&begun.state);
     let cookie = cookies::sign_in(&state.config, &begun.state, &authorization.verifier);
     Ok((jar.add(cookie), found(&authorization.url)).into_response())

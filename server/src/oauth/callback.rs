@@ -1,7 +1,7 @@
 //! `GET /login/oauth2/code/github`: GitHub sends the browser back.
 
 use axum::extract::State;
-use axum::http::header::{ACCEPT, CONTENT_TYPE};
+use axum::http::header::CONTENT_TYPE;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum_extra::extract::CookieJar;
@@ -12,10 +12,11 @@ use serde::Deserialize;
 use subtle::ConstantTimeEq;
 use utoipa::IntoParams;
 
-use super::{completion, cookies, found, login};
+use super::{completion, cookies, found, held_up, login};
 use crate::http::client::ClientDevice;
 use crate::http::extract::Params;
 use crate::http::problem::Refusal;
+use crate::pages::wants_page;
 use crate::state::AppState;
 
 /// What GitHub sends along.
@@ -43,6 +44,9 @@ pub(crate) struct FromGithub {
         (status = 403, description = "`forbidden`: the state is not of this browser, was used, or is too old",
             body = Problem),
         (status = 404, description = "`not_found`: this server has no GitHub credentials", body = Problem),
+        (status = 429, description = "`too_many_failures`: more than 60 sign-ins and refreshes of this address \
+                                      failed or are unfinished in the last minute; with `Retry-After`. A browser is \
+                                      sent to `/login` instead", body = Problem),
     ),
 )]
 pub(crate) async fn callback(
@@ -53,7 +57,12 @@ pub(crate) async fn callback(
     jar: CookieJar,
 ) -> Result<Response, Refusal> {
     let github = state.github.as_ref().ok_or(Error::NotFound)?;
-    let Some((verifier, next)) = claim_state(&state, &jar, params.state.as_deref()).await? else {
+    let returned = params.state.as_deref();
+    let attempt = match accounts::resume_sign_in(&state.services, returned, device.ip) {
+        Ok(attempt) => attempt,
+        Err(error) => return Ok(held_up(error, &headers, &LocalPath::or_root(None))),
+    };
+    let Some((verifier, next)) = claim_state(&state, &jar, returned).await? else {
         return Ok(foreign_state(&headers));
     };
     let jar = jar.add(cookies::no_sign_in(&state.config));
@@ -66,16 +75,23 @@ pub(crate) async fn callback(
         Ok(identity) => identity,
         Err(error) => {
             tracing::warn!(%error, "a sign-in with GitHub did not finish");
+            if error.is_fault() {
+                attempt.give_back();
+            }
             return Ok(refused(jar, "sign_in_failed", &next));
         }
     };
     match accounts::sign_in_with_github(&state.services, identity, &device).await {
         Ok(token) => {
+            attempt.give_back();
             let cookie = cookies::refresh(&state.config, token);
             Ok((jar.add(cookie), found(&completion(&next))).into_response())
         }
         Err(Error::NotInvited) => Ok(refused(jar, "not_invited", &next)),
-        Err(error) => Err(error.into()),
+        Err(error) => {
+            attempt.give_back();
+            Err(error.into())
+        }
     }
 }
 
@@ -102,11 +118,7 @@ async fn claim_state(
 
 /// A person sees a page that leads back to the login; a program sees the problem.
 fn foreign_state(headers: &HeaderMap) -> Response {
-    let wants_page = headers
-        .get(ACCEPT)
-        .and_then(|value| value.to_str().ok())
-        .is_some_and(|accept| accept.contains("text/html"));
-    if !wants_page {
+    if !wants_page(headers) {
         return Refusal::new(
             ErrorCode::Forbidden,
             "This sign-in was not begun in this browser, was finished before, or took too long. Sign in again.",

@@ -9,7 +9,7 @@ use oauth2::basic::BasicClient;
 use oauth2::{
     AsyncHttpClient, AuthUrl, AuthorizationCode, ClientId, ClientSecret, CsrfToken, EndpointNotSet,
     EndpointSet, HttpRequest, HttpResponse, PkceCodeChallenge, PkceCodeVerifier, RedirectUrl,
-    TokenResponse, TokenUrl,
+    RequestTokenError, TokenResponse, TokenUrl,
 };
 use serde::Deserialize;
 
@@ -24,12 +24,22 @@ type OAuthClient =
 /// Why a sign-in with GitHub did not finish.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum GithubError {
-    /// GitHub did not take the code, or did not answer. What it said may hold secrets, so it is not kept.
+    /// GitHub did not take the code. What it said may hold secrets, so it is not kept.
     #[error("the code could not be exchanged")]
     Exchange,
+    /// GitHub did not answer.
+    #[error("GitHub could not be asked: {0}")]
+    Unreachable(#[source] reqwest::Error),
     /// GitHub did not say who it is.
     #[error("the user could not be read: {0}")]
     User(#[from] reqwest::Error),
+}
+
+impl GithubError {
+    /// Whether this is GitHub's fault, or the network's, rather than the person's.
+    pub(crate) const fn is_fault(&self) -> bool {
+        !matches!(self, Self::Exchange)
+    }
 }
 
 /// A connection to GitHub.
@@ -110,7 +120,10 @@ impl GithubClient {
             .set_pkce_verifier(PkceCodeVerifier::new(verifier))
             .request_async(&self.http)
             .await
-            .map_err(|_| GithubError::Exchange)?;
+            .map_err(|error| match error {
+                RequestTokenError::Request(cause) => GithubError::Unreachable(cause.without_url()),
+                _ => GithubError::Exchange,
+            })?;
         let user: GithubUser = self
             .http
             .0

@@ -11,11 +11,14 @@ pub(crate) use callback::{__path_callback, callback};
 pub(crate) use github::GithubClient;
 pub(crate) use local::{__path_local, local};
 
-use axum::http::HeaderValue;
-use axum::http::StatusCode;
 use axum::http::header::LOCATION;
+use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use latchkey_domain::path::LocalPath;
+use latchkey_services::Error;
+
+use crate::http::problem::Refusal;
+use crate::pages::wants_page;
 
 /// 302, as the contract has it.
 fn found(location: &str) -> Response {
@@ -33,4 +36,15 @@ fn completion(next: &LocalPath) -> String {
 /// The login page, with a reason that it puts into words.
 fn login(reason: &str, next: &LocalPath) -> String {
     format!("/login?reason={reason}&next={}", next.to_query_value())
+}
+
+/// A sign-in that can't go on because the address has failed too often: a person comes to the login page, a
+/// program gets the problem.
+fn held_up(error: Error, headers: &HeaderMap, next: &LocalPath) -> Response {
+    match error {
+        Error::TooManyFailures(_) if wants_page(headers) => {
+            found(&login("too_many_failures", next))
+        }
+        error => Refusal::from(error).into_response(),
+    }
 }

@@ -9,7 +9,7 @@ use latchkey_domain::outcome::Outcome;
 use latchkey_services::Services;
 use latchkey_services::check::{Call, check};
 
-use crate::world::{Backend, World, on_both_databases, problem, text};
+use crate::world::{Backend, World, denial, on_both_databases, problem, text};
 
 const CALL: Call<'static> = Call {
     kind: Some(KeyKind::Api),
@@ -23,7 +23,7 @@ const CALL: Call<'static> = Call {
 async fn outcome(services: &Services, secret: &str) -> Outcome {
     match check(services, Some(secret), CALL).await {
         Ok(_) => Outcome::Valid,
-        Err(denial) => denial.outcome,
+        Err(error) => denial(error).outcome,
     }
 }
 

@@ -8,6 +8,7 @@ mod audit;
 mod authorization;
 mod bad_input;
 mod check;
+mod failed_attempts;
 mod ingest;
 mod key_activity;
 mod lifecycle;

@@ -64,6 +64,23 @@ fn openapi_describes_every_server_function_and_no_other() {
     assert_eq!(described, registered);
 }
 
+/// A key may stand for any caller, so every call that wants one tells what too many bad ones come to.
+#[test]
+fn openapi_says_that_bad_keys_are_told_to_wait_wherever_credentials_are_wanted() {
+    let document = serde_json::to_value(latchkey_server::openapi()).unwrap();
+    let operations = document["paths"].as_object().unwrap().iter().flat_map(|(path, item)| {
+        item.as_object().unwrap().iter().map(move |(method, operation)| (path, method, operation))
+    });
+    let mut wanting = 0;
+    for (path, method, operation) in operations {
+        let limited = operation["responses"]["429"]["description"].as_str().unwrap_or_default();
+        let wanted = operation.get("security").is_some() && path != "/logout";
+        assert!(!wanted || limited.contains("`too_many_failures`"), "{method} {path}: {limited}");
+        wanting += usize::from(wanted);
+    }
+    assert!(wanting > 50, "{wanting}");
+}
+
 #[test]
 fn openapi_refers_only_to_schemas_that_it_has() {
     let document = serde_json::to_value(latchkey_server::openapi()).unwrap();

@@ -10,7 +10,7 @@ use sea_orm::ConnectionTrait;
 use serde_json::json;
 
 use crate::usage::{MONTHS, admin, count, literal, new_key, project_usage, usage};
-use crate::world::{START, Session, World, on_both_databases, problem, text, traces};
+use crate::world::{START, Session, World, denial, on_both_databases, problem, text, traces};
 
 /// The instant at which the month of [`START`] ends: 2026-12-01T00:00:00Z.
 const MONTH_END: i64 = 1_796_083_200_000;
@@ -64,8 +64,8 @@ on_both_databases! {
         assert_eq!(seen["buckets"][47]["outcomes"], json!({"valid": 10, "quota_exceeded": 55}));
         assert!(text(&seen["denials"][0]["detail"]).contains("100,000 used"));
         let other = world.second_node().await;
-        let denial = check(&other, Some(&secret), Call::default()).await.unwrap_err();
-        assert_eq!(denial.outcome.as_str(), "quota_exceeded", "another node knows it too");
+        let error = check(&other, Some(&secret), Call::default()).await.unwrap_err();
+        assert_eq!(denial(error).outcome.as_str(), "quota_exceeded", "another node knows it too");
     }
 
     async fn another_node_knows_of_the_quota_within_seconds(world: World) {
@@ -78,8 +78,8 @@ on_both_databases! {
         flush(&world.services).await.unwrap();
         flush(&other).await.unwrap();
         assert_eq!(month(&world).await, 100_000);
-        let denial = check(&other, Some(&secret), Call::default()).await.unwrap_err();
-        assert_eq!(denial.outcome.as_str(), "quota_exceeded", "its own batch brought the total");
+        let error = check(&other, Some(&secret), Call::default()).await.unwrap_err();
+        assert_eq!(denial(error).outcome.as_str(), "quota_exceeded", "its own batch brought the total");
         world.advance(Duration::from_millis(1_500));
         problem(world.ingest(&secret).await, 429, "quota_exceeded").await;
     }

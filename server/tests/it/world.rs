@@ -13,8 +13,9 @@ use latchkey_server::cli::{Cli, Command};
 use latchkey_server::config::Config;
 use latchkey_server::edge::SystemRandom;
 use latchkey_server::{AppState, router};
+use latchkey_services::check::Denial;
 use latchkey_services::clock::ManualClock;
-use latchkey_services::{Database, Services};
+use latchkey_services::{Database, Error, Services};
 use reqwest::header::{COOKIE, LOCATION, SET_COOKIE};
 use reqwest::{Client, Method, RequestBuilder, Response, StatusCode};
 use sea_orm::ConnectionTrait;
@@ -305,6 +306,12 @@ pub(crate) async fn problem(response: Response, status: u16, code: &str) -> Valu
         assert!(headers.contains_key("www-authenticate"));
     }
     body
+}
+
+/// Why a check denied a call.
+pub(crate) fn denial(error: Error) -> Denial {
+    let Error::Denied(denial) = error else { panic!("no denial: {error}") };
+    *denial
 }
 
 /// The value of a cookie that a response sets, as a `Cookie` header has it.

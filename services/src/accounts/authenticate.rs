@@ -20,7 +20,7 @@ use crate::services::Services;
 ///
 /// # Errors
 /// `Unauthenticated` without a token, or with one that is not ours, has expired or whose session has ended;
-/// `Denied` for a key that the check refuses.
+/// `Denied` for a key that the check refuses, `TooManyFailures` after too many of these.
 pub async fn authenticate(
     services: &Services,
     bearer: Option<&str>,
@@ -28,7 +28,7 @@ pub async fn authenticate(
 ) -> Result<Actor, Error> {
     if let Some(text) = bearer.filter(|text| PresentedKey::parse(text).is_ok()) {
         let call = Call { kind: Some(KeyKind::Service), ip, ..Call::default() };
-        let admission = check::check(services, Some(text), call).await.map_err(Box::new)?;
+        let admission = check::check(services, Some(text), call).await?;
         return Ok(Actor { who: Who::ServiceKey(admission.key), ip });
     }
     let now = services.clock.now();

@@ -1,5 +1,6 @@
 //! People: how they sign in, stay signed in, and who they are.
 
+mod attempts;
 mod authenticate;
 mod first_sign_in;
 mod sessions;
@@ -7,6 +8,8 @@ mod sign_in;
 mod states;
 pub mod tokens;
 
+pub(crate) use attempts::SignIns;
+pub use attempts::{SignInAttempt, resume_sign_in};
 pub use authenticate::{authenticate, me};
 pub use sessions::{
     SessionEnd, end_other_sessions, end_own_session, end_session, list_sessions, purge_expired,

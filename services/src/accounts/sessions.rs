@@ -42,12 +42,32 @@ pub enum SessionEnd<'a> {
     RefreshToken(&'a str),
 }
 
-/// Renews a session: takes a refresh token, gives an access token and the next refresh token.
+/// Renews a session: takes a refresh token, gives an access token and the next refresh token. A good token is
+/// never held up, however many bad ones its address has sent.
 ///
 /// # Errors
 /// `Unauthenticated` if the token is unknown, expired, of an ended session, or comes back after its use; the
-/// last ends the session.
+/// last ends the session. `TooManyFailures` instead, if the address has had too many of these.
 pub async fn refresh(services: &Services, token: &str, device: &Device) -> Result<Renewed, Error> {
+    let failed = &services.sign_ins.failed;
+    // Over the limit, a token that does not exist gets no turn with the one writer. One that does goes its way:
+    // it is good, or its coming back must end its session.
+    let pointless =
+        failed.is_full(device.ip, services.clock.monotonic()) && !exists(services, token).await?;
+    let renewed =
+        if pointless { Err(Error::Unauthenticated) } else { renew(services, token, device).await };
+    if matches!(renewed, Err(Error::Unauthenticated)) {
+        failed.count(device.ip, services.clock.monotonic())?;
+    }
+    renewed
+}
+
+async fn exists(services: &Services, token: &str) -> Result<bool, Error> {
+    let row = refresh_token::Entity::find_by_id(sha256(token));
+    Ok(row.one(services.database.reader()).await?.is_some())
+}
+
+async fn renew(services: &Services, token: &str, device: &Device) -> Result<Renewed, Error> {
     let now = services.clock.now();
     let digest = sha256(token);
     let transaction = services.database.begin().await?;

@@ -1,10 +1,12 @@
 //! The `state` of an OAuth sign-in: random, bound to one browser, good once, and only for a short while.
 
+use std::net::IpAddr;
 use std::time::Duration;
 
 use latchkey_domain::path::LocalPath;
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, Set};
 
+use super::SignInAttempt;
 use crate::digest::sha256;
 use crate::entity::sign_in_state;
 use crate::error::Error;
@@ -22,8 +24,13 @@ pub struct NewState {
 /// Begins a sign-in that shall end at `next`.
 ///
 /// # Errors
-/// The database fails.
-pub async fn begin_sign_in(services: &Services, next: &LocalPath) -> Result<NewState, Error> {
+/// `TooManyFailures`, or the database fails.
+pub async fn begin_sign_in(
+    services: &Services,
+    next: &LocalPath,
+    ip: Option<IpAddr>,
+) -> Result<NewState, Error> {
+    let attempt = SignInAttempt::begin(services, ip)?;
     let now = services.clock.now();
     let state = services.random.token();
     let row = sign_in_state::ActiveModel {
@@ -31,7 +38,13 @@ pub async fn begin_sign_in(services: &Services, next: &LocalPath) -> Result<NewS
         next: Set(next.to_string()),
         expires_at: Set((now + STATE_LIFETIME).as_millis()),
     };
-    sign_in_state::Entity::insert(row).exec_without_returning(services.database.writer()).await?;
+    let written =
+        sign_in_state::Entity::insert(row).exec_without_returning(services.database.writer()).await;
+    if let Err(error) = written {
+        attempt.give_back();
+        return Err(error.into());
+    }
+    attempt.keep(services, &state);
     Ok(NewState { state })
 }
 

@@ -9,8 +9,9 @@ use latchkey_domain::outcome::Outcome;
 use latchkey_domain::time::Timestamp;
 use latchkey_domain::window::Taken;
 
-use super::outcome::{full_state, rate_state, seconds};
+use super::outcome::{full_state, rate_state};
 use super::{Admission, Call, Denial, Found, KeyRecord, LimitStates, budget};
+use crate::clock::whole_seconds;
 use crate::services::Services;
 use crate::usage::quota::{self, Counted};
 
@@ -153,7 +154,7 @@ impl TakenLimits<'_> {
                         detail: format!(
                             "rpm {limit} reached: {} used in the last 60 s, frees in {} s.",
                             full.used,
-                            seconds(wait)
+                            whole_seconds(wait)
                         ),
                         retry_after: Some(wait),
                         ..Denial::of(Outcome::RateLimited)
@@ -170,7 +171,7 @@ impl TakenLimits<'_> {
                 Err(full) => {
                     limits.tokens = Some(full_state(full, limit));
                     let when = match full.retry_after {
-                        Some(wait) => format!("enough frees in {} s", seconds(wait)),
+                        Some(wait) => format!("enough frees in {} s", whole_seconds(wait)),
                         None => "a call of that size never fits".to_owned(),
                     };
                     return Some(Denial {

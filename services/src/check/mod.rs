@@ -28,6 +28,7 @@ pub use record::KeyRecord;
 pub(crate) use windows::Windows;
 
 use crate::digest::KeyDigest;
+use crate::error::Error;
 use crate::services::Services;
 use crate::usage::{TokenCounts, Use};
 
@@ -68,14 +69,28 @@ impl Found {
 /// With a cached record, of a project in use, and no token budget this neither waits nor asks the database.
 ///
 /// # Errors
-/// The [`Denial`] with the outcome.
+/// `Denied` with the outcome; `TooManyFailures` instead, if it is that the key is malformed or unknown, and the
+/// call's address has had too many of these.
 pub async fn check(
     services: &Services,
     presented: Option<&str>,
     call: Call<'_>,
-) -> Result<Admission, Denial> {
-    let found = find(services, presented).await?;
-    admit(services, &found, call).await
+) -> Result<Admission, Error> {
+    let found = match find(services, presented).await {
+        Ok(found) => found,
+        Err(denial) => return Err(failed(services, call.ip, denial)),
+    };
+    Ok(admit(services, &found, call).await.map_err(Box::new)?)
+}
+
+/// What a call is refused with whose key was not found. Guesses count against their address.
+fn failed(services: &Services, ip: Option<IpAddr>, denial: Denial) -> Error {
+    let guessed = matches!(denial.outcome, Outcome::MalformedKey | Outcome::UnknownKey);
+    let counted = guessed.then(|| services.failed_keys.count(ip, services.clock.monotonic()));
+    match counted {
+        Some(Err(full)) => full.into(),
+        _ => Box::new(denial).into(),
+    }
 }
 
 /// Finds the key that has a secret.

@@ -68,8 +68,3 @@ pub(super) fn full_state(full: WindowFull, limit: u64) -> RateLimitState {
         reset_seconds: full.reset.as_secs_f64(),
     }
 }
-
-/// A wait in whole seconds, as people read it: never zero.
-pub(super) fn seconds(wait: Duration) -> u64 {
-    wait.as_millis().div_ceil(1_000).max(1).try_into().unwrap_or(u64::MAX)
-}

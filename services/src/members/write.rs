@@ -47,7 +47,7 @@ async fn try_add(
     organization: OrganizationId,
     request: &MemberRequest,
 ) -> Result<Member, Error> {
-    let permission = to_manage(request.role);
+    let permission = request.role.to_manage();
     let scope = scope::organization(services, actor, organization, permission).await?;
     let transaction = services.database.begin().await?;
     organizations::lock(&transaction, scope.id()).await?;
@@ -79,14 +79,6 @@ async fn try_add(
     audit::record(services, &transaction, scope.id(), actor, event).await?;
     transaction.commit().await?;
     to_member(&row, &person)
-}
-
-/// What one has to be allowed to give or take a role.
-const fn to_manage(role: Role) -> Permission {
-    match role {
-        Role::Owner => Permission::OwnersWrite,
-        Role::Viewer | Role::Member | Role::Admin => Permission::MembersWrite,
-    }
 }
 
 fn event(action: AuditAction, person: &user::Model, changes: Changes) -> Event<'_> {
@@ -146,14 +138,14 @@ pub async fn change(
     user: UserId,
     patch: MemberPatch,
 ) -> Result<Member, Error> {
-    let permission = to_manage(patch.role);
+    let permission = patch.role.to_manage();
     let scope = scope::organization(services, actor, organization, permission).await?;
     let transaction = services.database.begin().await?;
     // Of two who change members at once, the second sees what the first did.
     organizations::lock(&transaction, scope.id()).await?;
     let (row, person) = find(&transaction, scope.id(), user).await?;
     let member = to_member(&row, &person)?;
-    allow(scope.role(), to_manage(member.role))?;
+    allow(scope.role(), member.role.to_manage())?;
     if member.role == patch.role {
         return Ok(member);
     }
@@ -192,7 +184,7 @@ pub async fn remove(
     let (row, person) = find(&transaction, scope.id(), user).await?;
     let role = to_member(&row, &person)?.role;
     if !leaves {
-        allow(scope.role(), to_manage(role))?;
+        allow(scope.role(), role.to_manage())?;
     }
     if role == Role::Owner {
         another_owner(&transaction, &row).await?;

@@ -44,8 +44,11 @@ pub fn settings_section() -> Signal<Section> {
     })
 }
 
+/// What a page is called, and where it is.
+type NamedPath = (&'static str, fn(ProjectId) -> String);
+
 /// The pages in their order: those about the organization, then those about the project.
-const PAGES: [(&str, fn(ProjectId) -> String); 5] = [
+const PAGES: [NamedPath; 5] = [
     ("Members", members_path),
     ("Organization", organization_path),
     ("Plan", plan_path),
@@ -89,7 +92,7 @@ fn project_of_settings(workspace: Workspace) -> Memo<Option<ProjectId>> {
 }
 
 fn links(workspace: Workspace, project: ProjectId, place: &'static str) -> impl IntoView + use<> {
-    let link = |(label, to): (&'static str, fn(ProjectId) -> String)| {
+    let link = |(label, to): NamedPath| {
         view! { <PageLink workspace place label path=to(project)/> }
     };
     PAGES.map(link).collect_view()

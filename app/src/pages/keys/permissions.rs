@@ -91,12 +91,12 @@ pub fn PermissionChips(
     /// The permissions.
     permissions: Vec<ServicePermission>,
 ) -> impl IntoView {
-    let chip = |permission: &ServicePermission| {
+    let chip = |permission: ServicePermission| {
         view! {
             <li class="rounded-xs border border-line bg-subtle px-1.5 font-mono text-[11.5px] leading-4 whitespace-nowrap text-ink-2">
                 {permission.as_str()}
             </li>
         }
     };
-    view! { <ul class="flex flex-wrap gap-1">{permissions.iter().map(chip).collect_view()}</ul> }
+    view! { <ul class="flex flex-wrap gap-1">{permissions.into_iter().map(chip).collect_view()}</ul> }
 }

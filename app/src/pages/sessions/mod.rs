@@ -122,6 +122,12 @@ pub fn SessionsPage() -> impl IntoView {
 fn List(desk: Desk) -> impl IntoView {
     let sessions = desk.sessions;
     let shown = sessions.shown();
+    let rows = move || {
+        let mut rows = sessions.rows();
+        // Stable: the others stay in the server's order, the latest seen first.
+        rows.sort_by_key(|session| !session.current);
+        rows
+    };
     move || {
         match shown.get() {
         Shown::Skeleton => view! { <LoadingTable label="Sessions" columns=COLUMNS/> }.into_any(),
@@ -139,7 +145,7 @@ fn List(desk: Desk) -> impl IntoView {
         .into_any(),
         Shown::Rows => view! {
             <Table label="Sessions" columns=COLUMNS>
-                <For each=move || sessions.rows() key=|session| session.id let(session)>
+                <For each=rows key=|session| session.id let(session)>
                     <Row desk session/>
                 </For>
             </Table>

@@ -43,6 +43,7 @@ const SPANS: Signal = Signal {
         (status = 413, description = "`too_large`: over 4 MiB, sent or unpacked", body = Problem),
         (status = 415, description = "`unsupported_media_type`: neither protobuf nor JSON, or another encoding than gzip", body = Problem),
         (status = 422, description = "`invalid`: over 10,000 spans, or a field of the wrong type", body = Problem),
+        (status = 429, description = "`rate_limited`, `token_rate_limited`, `token_budget_exhausted`, `quota_exceeded`; or `too_many_failures`, instead of `malformed_key` and `unknown_key`, after 60 of these from this address in a minute. With `Retry-After`", body = Problem),
         (status = 503, description = "`unavailable`", body = Problem),
     ),
     security(("key" = []), ("bearer_key" = [])),

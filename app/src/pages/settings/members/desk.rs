@@ -5,6 +5,7 @@ use latchkey_domain::id::{OrganizationId, UserId};
 use latchkey_domain::problem::ErrorCode;
 use latchkey_domain::role::{Permission, Role};
 use leptos::prelude::*;
+use leptos_router::NavigateOptions;
 use leptos_router::hooks::use_navigate;
 
 use super::super::Subject;
@@ -59,7 +60,7 @@ impl Desk {
             subject,
             workspace: expect_context::<Workspace>(),
             go_home: Callback::new(move |()| {
-                navigate("/", leptos_router::NavigateOptions::default())
+                navigate("/", NavigateOptions::default());
             }),
         }
     }
@@ -91,7 +92,7 @@ impl Desk {
 
     /// Whether the person may change and remove members in that role, tracked.
     pub fn may_manage(self, theirs: Role) -> bool {
-        self.role().is_some_and(|own| manages(own, theirs))
+        self.subject.with(|subject| subject.organization.allows(theirs.to_manage()))
     }
 
     /// The roles that the person may give, strongest first; tracked.
@@ -244,15 +245,6 @@ async fn all_members(organization: OrganizationId) -> Result<Page<ListedMember>,
     }
 }
 
-/// Whether somebody in the role `own` may invite, change and remove members in the role `theirs`.
-fn manages(own: Role, theirs: Role) -> bool {
-    let needed = match theirs {
-        Role::Owner => Permission::OwnersWrite,
-        Role::Admin | Role::Member | Role::Viewer => Permission::MembersWrite,
-    };
-    own.allows(needed)
-}
-
 /// Whether somebody can act as an owner: an invited person can't yet.
 fn is_owner(member: &Member) -> bool {
     member.role == Role::Owner && !member.invited
@@ -270,20 +262,5 @@ const fn with_article(role: Role) -> &'static str {
         Role::Member => "a member",
         Role::Admin => "an admin",
         Role::Owner => "an owner",
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_owners_manage_owners() {
-        let managed = |own: Role| Role::ALL.into_iter().filter(move |it| manages(own, *it)).count();
-        assert_eq!(
-            [Role::Viewer, Role::Member, Role::Admin, Role::Owner].map(managed),
-            [0, 0, 3, 4]
-        );
-        assert!(!manages(Role::Admin, Role::Owner));
     }
 }

@@ -41,13 +41,13 @@ fn allows(role: Role, permissions: &[Permission]) -> bool {
 #[component]
 pub fn RolesTable() -> impl IntoView {
     const HEAD: &str =
-        "h-9 px-3 text-left text-caption font-medium text-ink-3 max-md:px-1.5 max-md:text-center";
+        "h-9 px-3 text-left text-caption font-medium text-ink-3 max-md:px-1 max-md:text-center";
     let head = |role: Role| view! { <th scope="col" class=HEAD>{role.label()}</th> };
     let row = |(words, permissions): &(&'static str, &'static [Permission])| {
         let permissions = *permissions;
         view! {
             <tr class="border-t border-line">
-                <th scope="row" class="h-10 py-2 pr-3 pl-4 text-left font-normal text-ink-2 max-md:pr-1.5 max-md:pl-3">
+                <th scope="row" class="h-10 py-2 pr-3 pl-4 text-left font-normal text-ink-2 max-md:pr-1 max-md:pl-2.5">
                     {*words}
                 </th>
                 {roles().map(|role| view! { <Mark allowed=allows(role, permissions)/> }).collect_view()}
@@ -55,7 +55,7 @@ pub fn RolesTable() -> impl IntoView {
         }
     };
     view! {
-        <div class="overflow-x-auto rounded-lg border border-line bg-surface">
+        <div class="overflow-hidden rounded-lg border border-line bg-surface">
             <table aria-labelledby="roles-title" class="w-full border-collapse text-table md:table-fixed">
                 <thead class="bg-sidebar">
                     <tr>
@@ -80,7 +80,7 @@ fn Mark(allowed: bool) -> impl IntoView {
     } else {
         view! { <Nothing/> }.into_any()
     };
-    view! { <td class="px-3 max-md:px-1.5 max-md:text-center">{mark}</td> }
+    view! { <td class="px-3 max-md:px-1 max-md:text-center">{mark}</td> }
 }
 
 #[cfg(test)]

@@ -106,7 +106,7 @@ enum Shown {
 
 impl Shown {
     /// Tracked.
-    fn of(desk: Desk, member: &Member) -> Self {
+    fn of(desk: &Desk, member: &Member) -> Self {
         if !desk.may_write() || member.invited {
             Self::Name
         } else if !desk.may_manage(member.role) {
@@ -122,7 +122,7 @@ impl Shown {
 /// The role; choosing another saves it at once.
 #[component]
 fn RoleCell(desk: Desk, id: UserId, member: Memo<Member>) -> impl IntoView {
-    let shown = Memo::new(move |_| member.with(|member| Shown::of(desk, member)));
+    let shown = Memo::new(move |_| member.with(|member| Shown::of(&desk, member)));
     let role = Memo::new(move |_| member.with(|member| member.role));
     move || match shown.get() {
         Shown::Name => {
@@ -194,7 +194,7 @@ enum Deed {
 
 impl Deed {
     /// Tracked.
-    fn of(desk: Desk, member: &Member) -> Self {
+    fn of(desk: &Desk, member: &Member) -> Self {
         match () {
             () if desk.is_me(member.user_id) => Self::Leave,
             () if !desk.may_manage(member.role) => Self::Nothing,
@@ -206,7 +206,7 @@ impl Deed {
 
 #[component]
 fn Actions(desk: Desk, member: Memo<Member>) -> impl IntoView {
-    let deed = Memo::new(move |_| member.with(|member| Deed::of(desk, member)));
+    let deed = Memo::new(move |_| member.with(|member| Deed::of(&desk, member)));
     let id = move || member.with_untracked(|member| member.user_id);
     move || {
         match deed.get() {

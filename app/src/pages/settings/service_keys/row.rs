@@ -48,7 +48,7 @@ pub fn ServiceKeyRow(
                     view! { <MaskedKey hint revoked/> }
                 }}
             </td>
-            <td role="cell" class=format!("{CELL} md:max-w-56 max-md:order-4 max-md:col-span-4")>
+            <td role="cell" class=format!("{CELL} md:max-w-56 md:py-2 max-md:order-4 max-md:col-span-4")>
                 <PermissionChips permissions/>
             </td>
             <td role="cell" class=format!("{CELL} num text-ink-2 md:whitespace-nowrap max-md:order-5 max-md:col-span-4 max-md:text-caption")>
