@@ -10,10 +10,11 @@ import { Workspace } from "./workspace.ts";
 /** Begins on the page of an application, and ends without a project. */
 export async function workspaceTour(dashboard: Dashboard, company: Company, stop: Stop): Promise<void> {
   const workspace = new Workspace(dashboard);
+  const keys = new ApiKeys(dashboard);
   await switcher(workspace, company, stop);
   await applications(workspace, stop);
   await projectSettings(workspace, stop);
-  await audit(workspace, stop);
+  await audit(workspace, keys, stop);
   await withoutRights(workspace, company, stop);
 }
 
@@ -76,9 +77,8 @@ async function projectSettings(workspace: Workspace, stop: Stop): Promise<void> 
   await page.keyboard.press("Escape");
 }
 
-async function audit(workspace: Workspace, stop: Stop): Promise<void> {
+async function audit(workspace: Workspace, keys: ApiKeys, stop: Stop): Promise<void> {
   const { page, dashboard } = workspace;
-  const keys = new ApiKeys(dashboard);
   await keys.createElsewhere({ name: "Web checkout", rpm: 600 });
   const secret = await keys.createElsewhere({ name: "Billing backend", kind: "service", permissions: ["keys:read", "keys:write"] });
   const list = await workspace.api("GET", `/v1/projects/${dashboard.projectId}/keys?q=checkout`);

@@ -11,12 +11,13 @@ use leptos::wasm_bindgen::closure::Closure;
 use leptos::web_sys::{Event, HtmlElement};
 
 /// The classes of what floats, beside its own. It needs `popover="manual"` too.
-pub const FLOATING: &str = "fixed inset-auto z-40 animate-fade-in rounded-md bg-raised p-1 text-table text-ink shadow-menu";
+pub const FLOATING: &str = "fixed inset-auto z-40 max-w-[min(24rem,calc(100vw-1rem))] animate-fade-in \
+    rounded-md bg-raised p-1 text-table text-ink shadow-menu";
 
 /// Which edges meet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Edge {
-    /// The left ones. What floats is at least as wide as its anchor.
+    /// The left ones. What floats is as wide as its anchor, or wider.
     Start,
     /// The right ones.
     End,
@@ -86,7 +87,7 @@ fn put_beside(anchor: &HtmlElement, floating: &HtmlElement, edge: Edge) {
     let area = anchor.get_bounding_client_rect();
     let style = floating.style();
     if edge == Edge::Start {
-        _ = style.set_property("min-width", &format!("{}px", area.width()));
+        _ = style.set_property("min-width", &format!("max({}px, 11rem)", area.width()));
     }
     let root = document().document_element();
     let (width, height) = root.map_or((0, 0), |root| (root.client_width(), root.client_height()));

@@ -35,7 +35,8 @@ pub fn Home() -> impl IntoView {
     let title = move || if first.get() == Some(None) { "Projects" } else { "Applications" };
     view! {
         <PageHead title=Signal::derive(move || title().to_owned())/>
-        <div class="rounded-lg border border-line bg-surface">
+        <section aria-labelledby="projects-title" class="rounded-lg border border-line bg-surface">
+            <h2 id="projects-title" class="sr-only">"Your projects"</h2>
             {move || {
                 if waiting.get() {
                     return view! { <SkeletonRows/> }.into_any();
@@ -49,7 +50,7 @@ pub fn Home() -> impl IntoView {
                     None => view! { <SkeletonRows/> }.into_any(),
                 }
             }}
-        </div>
+        </section>
     }
 }
 

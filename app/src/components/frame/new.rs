@@ -178,13 +178,10 @@ pub fn PrefixField(
 ) -> impl IntoView {
     let example = move || {
         let prefix = entry.value.with(|text| text.trim().parse::<KeyPrefix>().ok())?;
-        Some(view! {
-            " Keys will look like "
-            <code class="font-mono text-[11.5px] text-ink-2">{format!("{prefix}_live_…")}</code>
-            " and "
-            <code class="font-mono text-[11.5px] text-ink-2">{format!("{prefix}_test_…")}</code>
-            "."
-        })
+        let code = |environment: &str| {
+            view! { <code class="font-mono text-[11.5px] text-ink-2">{format!("{prefix}_{environment}_…")}</code> }
+        };
+        Some(view! { "New keys look like " {code("live")} " or " {code("test")} })
     };
     view! {
         <div class="flex flex-col gap-1.5">
@@ -197,7 +194,8 @@ pub fn PrefixField(
                 maxlength=16
                 disabled
             />
-            <p class="min-h-4 text-caption text-ink-3">{note} {example}</p>
+            <p class="min-h-4 text-caption text-ink-3">{example}</p>
+            {(!note.is_empty()).then(|| view! { <p class="text-caption text-ink-3">{note}</p> })}
         </div>
     }
 }

@@ -83,7 +83,10 @@ fn Applications(project: ProjectId) -> impl IntoView {
         }
         view! {
             <Head desk/>
-            <List desk/>
+            <section aria-labelledby="applications-title">
+                <h2 id="applications-title" class="sr-only">"All applications"</h2>
+                <List desk/>
+            </section>
             <Dialogs desk/>
         }
         .into_any()

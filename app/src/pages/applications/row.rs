@@ -35,6 +35,7 @@ pub fn Row(
     let now = Memo::new(move |_| desk.feed.row(id).unwrap_or_else(|| application.clone()));
     let long_id = id.to_string();
     let short_id = long_id.get(..12).unwrap_or_default().to_owned();
+    let is_described = Memo::new(move |_| now.with(|now| !now.description.is_empty()));
     let description = move || {
         let description = now.with(|now| now.description.clone());
         if description.is_empty() {
@@ -54,7 +55,11 @@ pub fn Row(
                     {short_id}
                 </code>
             </td>
-            <td role="cell" class=format!("{CELL} max-w-0 truncate text-ink-2 md:max-lg:hidden max-md:order-2 max-md:col-span-4 max-md:max-w-none")>
+            <td
+                role="cell"
+                class=format!("{CELL} max-w-0 truncate text-ink-2 md:max-lg:hidden max-md:order-2 max-md:col-span-4 max-md:max-w-none")
+                class=("max-md:hidden", move || !is_described.get())
+            >
                 {description}
             </td>
             <td role="cell" class=format!("{CELL} text-ink-2 max-md:order-3 max-md:col-span-2 max-md:text-caption")>

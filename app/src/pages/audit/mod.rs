@@ -57,12 +57,12 @@ pub fn AuditPage() -> impl IntoView {
             Some((id, true)) => view! { <Log organization=id workspace/> }.into_any(),
             Some((_, false)) => view! {
                 <Head/>
-                <Forbidden workspace/>
+                <Section><Forbidden workspace/></Section>
             }
             .into_any(),
             None => view! {
                 <Head/>
-                <Waiting workspace/>
+                <Section><Waiting workspace/></Section>
             }
             .into_any(),
         }
@@ -71,9 +71,23 @@ pub fn AuditPage() -> impl IntoView {
 
 #[component]
 fn Head(#[prop(optional)] children: Option<Children>) -> impl IntoView {
+    let compact = children.is_some();
     let actions = children.map(|children| children());
     view! {
-        <PageHead title=LABEL description="Every change to keys, members and settings.">{actions}</PageHead>
+        <PageHead title=LABEL description="Every change to keys, members and settings." compact>
+            {actions}
+        </PageHead>
+    }
+}
+
+/// The part of the page with the events, or with the reason why there are none.
+#[component]
+fn Section(children: Children) -> impl IntoView {
+    view! {
+        <section aria-labelledby="events-title">
+            <h2 id="events-title" class="sr-only">"Events"</h2>
+            {children()}
+        </section>
     }
 }
 
@@ -141,7 +155,7 @@ fn Log(organization: OrganizationId, workspace: Workspace) -> impl IntoView {
             <ExportButton organization filter/>
         </Head>
         <Toolbar filter events people/>
-        <List filter events people workspace/>
+        <Section><List filter events people workspace/></Section>
     }
 }
 

@@ -192,7 +192,7 @@ fn RawRow(id: String, label: String, raw: String) -> impl IntoView {
         <tr role="row" id=id class="max-md:block">
             <td role="cell" colspan="6" class="max-w-0 p-0 max-md:block max-md:max-w-none">
                 <pre
-                    class="max-h-96 overflow-auto border-t border-line bg-code-bg px-4 py-3 font-mono text-code text-ink-2 outline-offset-[-2px] max-md:rounded-lg max-md:border"
+                    class="max-h-[34rem] overflow-auto border-t border-line bg-code-bg px-4 py-3 font-mono text-code text-ink-2 outline-offset-[-2px] max-md:rounded-lg max-md:border"
                     role="group"
                     aria-label=label
                     tabindex="0"
