@@ -20,20 +20,21 @@ export async function workspaceTour(dashboard: Dashboard, company: Company, stop
 
 async function switcher(workspace: Workspace, { person }: Company, stop: Stop): Promise<void> {
   const { page, projectDialog } = workspace;
-  await workspace.switcher.click();
+  await workspace.openSwitcher();
   await expect(workspace.item("New organization…")).toBeVisible();
   await stop("switcher");
   await workspace.item("New organization…").click();
   await expect(workspace.organizationDialog).toBeVisible();
   await stop("create-organization");
   await page.keyboard.press("Escape");
-  await workspace.switcher.click();
+  await workspace.openSwitcher();
   await workspace.item(`New project in ${person.name}…`).click();
   await projectDialog.prefix.fill("Shop");
   await projectDialog.submit.click();
   await expect(projectDialog.root.getByText("Enter a name.")).toBeVisible();
   await stop("create-project");
   await page.keyboard.press("Escape");
+  await workspace.leaveNavigation();
 }
 
 async function applications(workspace: Workspace, stop: Stop): Promise<void> {

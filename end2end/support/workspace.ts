@@ -10,6 +10,19 @@ export class Workspace {
     this.page = dashboard.page;
   }
 
+  /** Opens the switcher; between phones and desks it stands in the drawer. */
+  async openSwitcher(): Promise<void> {
+    const navigation = this.page.getByRole("button", { name: "Open navigation" });
+    if ((await this.switcher.count()) === 0) await navigation.click();
+    await this.switcher.click();
+  }
+
+  /** Closes the drawer, if the switcher stands in it. */
+  async leaveNavigation(): Promise<void> {
+    const close = this.page.getByRole("button", { name: "Close navigation" });
+    if (await close.isVisible()) await close.click();
+  }
+
   /** The switcher that is in sight. */
   get switcher(): Locator {
     return this.page.getByRole("button", { name: /^(Project .*, switch|Switch project)$/ }).filter({ visible: true });

@@ -334,3 +334,49 @@ on_both_databases! {
         }
     }
 }
+
+/// A hundred thousand rows, in rows that the database makes itself.
+#[cfg(target_os = "linux")]
+async fn fill(database_url: &str, organization: uuid::Uuid) {
+    let fill = format!(
+        "WITH RECURSIVE s(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM s WHERE n < 100000) \
+         INSERT INTO audit_events (id, organization_id, sequence, at, actor_kind, actor_name, action, \
+         target_kind, target_id, target_name, changes, hash) \
+         SELECT unhex(printf('%032x', n)), x'{}', 1000 + n, n, 'system', 'System', 'key.created', 'key', \
+         'key_1', 'a key of a name that is neither short nor long ' || n, '{{}}', zeroblob(32) FROM s",
+        organization.simple()
+    );
+    let admin = sea_orm::Database::connect(database_url).await.unwrap();
+    admin.execute_unprepared(&fill).await.unwrap();
+    admin.close().await.unwrap();
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn an_export_takes_no_more_memory_for_more_rows() {
+    use crate::process::{Process, client, sign_in};
+
+    let (folder, client) = (tempfile::tempdir().unwrap(), client());
+    let process = Process::start(&folder, &client).await;
+    let (jwt, _) = sign_in(&client, &process.base).await;
+    let get = |path: String| client.get(format!("{}{path}", process.base)).bearer_auth(&jwt).send();
+    let me: Value = get("/v1/me".to_owned()).await.unwrap().json().await.unwrap();
+    let organization: latchkey_domain::id::OrganizationId =
+        text(&me["organizations"][0]["id"]).parse().unwrap();
+    let path = format!("/v1/organizations/{organization}/audit.csv");
+    let few = get(path.clone()).await.unwrap().text().await.unwrap();
+    fill(&format!("sqlite://{}/data/latchkey.db", folder.path().display()), organization.into())
+        .await;
+    let before = process.peak_memory();
+    let mut export = get(path).await.unwrap();
+    let (mut rows, mut bytes) = (0, 0);
+    while let Some(part) = export.chunk().await.unwrap() {
+        rows += part.iter().filter(|byte| **byte == b'\n').count();
+        bytes += part.len();
+    }
+    assert_eq!(rows, few.lines().count() + 100_000);
+    let grown = (process.peak_memory() - before) * 1024;
+    assert!(grown < bytes as u64 / 2, "{grown} bytes of memory for {bytes} bytes of text");
+    process.signal("-TERM");
+    process.wait();
+}
