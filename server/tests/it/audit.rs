@@ -371,7 +371,7 @@ async fn an_export_takes_no_more_memory_for_more_rows() {
     let mut export = get(path).await.unwrap();
     let (mut rows, mut bytes) = (0, 0);
     while let Some(part) = export.chunk().await.unwrap() {
-        rows += part.iter().filter(|byte| **byte == b'\n').count();
+        rows += part.split(|byte| *byte == b'\n').count() - 1;
         bytes += part.len();
     }
     assert_eq!(rows, few.lines().count() + 100_000);

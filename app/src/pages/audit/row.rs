@@ -53,7 +53,8 @@ pub fn EventRow(
     let raw = serde_json::to_string_pretty(&event).unwrap_or_default();
     let id = event.id.to_string();
     let details = format!("{id}-details");
-    let AuditEvent { at, actor, action, target, ip, .. } = event.clone();
+    let changed = detail(&event);
+    let AuditEvent { at, actor, action, target, ip, .. } = event;
     let (glyph, colour) = look(action);
     let name = move || match target.kind {
         TargetKind::Member | TargetKind::Session => people.name(&target.name),
@@ -80,7 +81,7 @@ pub fn EventRow(
                 </span>
             </td>
             <td role="cell" class=format!("{LOW_CELL} md:max-w-0 max-md:order-2 max-md:col-span-4 max-md:min-w-0")>
-                <Target name=name.clone() detail=detail(&event)/>
+                <Target name=name.clone() detail=changed/>
             </td>
             <td role="cell" class=format!("{LOW_CELL} font-mono text-[11.5px] whitespace-nowrap text-ink-2 max-md:hidden")>
                 {match ip {

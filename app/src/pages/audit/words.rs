@@ -164,16 +164,16 @@ mod tests {
     use super::*;
 
     fn said(changes: Value) -> Option<Detail> {
-        let event = serde_json::from_value(json!({
+        let mut event = json!({
             "id": "evt_01h455vb4pex5vsknk084sn02q",
             "at": "2026-05-14T14:28:03Z",
             "actor": { "kind": "person", "id": "usr_01h455vb4pex5vsknk084sn02q", "name": "priya-raman" },
             "action": "key.changed",
             "target": { "kind": "key", "id": "key_01h455vb4pex5vsknk084sn02q", "name": "Web checkout" },
             "ip": null,
-            "changes": changes,
-        }));
-        detail(&event.unwrap())
+        });
+        event["changes"] = changes;
+        detail(&serde_json::from_value(event).unwrap())
     }
 
     fn words(changes: Value) -> String {
