@@ -133,6 +133,22 @@ test("an export renews the session, and says when it fails", async ({ applicatio
   await Promise.all([page.waitForEvent("download"), failure.getByRole("button", { name: "Retry" }).click()]);
 });
 
+test("while the log is on its way, its shape is there", async ({ application, page }) => {
+  let release = (): void => {};
+  const held = new Promise<void>((resolve) => (release = resolve));
+  await page.route(/\/api\/audit\/list/, async (route) => {
+    await held;
+    await route.continue();
+  });
+  const audit = new AuditLog(application);
+  await audit.open();
+  await expect(audit.table.getByRole("columnheader")).toHaveText(["Time (UTC)", "Actor", "Action", "Target", "IP address", "Details"]);
+  await expect(page.locator("[aria-busy=true]")).toBeVisible();
+  release();
+  await expect(audit.event("session.created")).toBeVisible();
+  await expect(page.locator("[aria-busy=true]")).toHaveCount(0);
+});
+
 test("a log that can't be loaded says so and can be tried again", async ({ application, page, watch }) => {
   watch.allowStatus(500, /^\/api\//);
   await page.route(/\/api\/audit\/list/, (route) => route.fulfill({ status: 500, json: problem }));
