@@ -80,6 +80,7 @@ style_sheet() {
 }
 
 scripts/bootstrap.sh site
+read_tools
 step "WebAssembly" web_assembly
 if ! [ "$STAGE/pkg/made-by" -nt "$WASM" ] ||
     [ "$(cat "$STAGE/pkg/made-by")" != "$(made_by)" ]; then

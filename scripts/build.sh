@@ -7,7 +7,7 @@ cd "$LATCHKEY_ROOT"
 
 build_server() { cargo build --locked --release -p latchkey-server --bin latchkey; }
 
-step "Tools" scripts/bootstrap.sh build
+tools build
 step "The page (WebAssembly, CSS, fonts)" scripts/build-site.sh release
 step "The server" build_server
 steps_table

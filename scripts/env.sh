@@ -9,8 +9,11 @@ LATCHKEY_TOOLS=${LATCHKEY_TOOLS:-${XDG_CACHE_HOME:-$HOME/.cache}/latchkey}
 export LATCHKEY_ROOT LATCHKEY_TOOLS
 
 # `bootstrap.sh` records here what it decided for this machine (RUSTUP_TOOLCHAIN, for example).
-# shellcheck source=/dev/null
-[ ! -f "$LATCHKEY_TOOLS/env" ] || . "$LATCHKEY_TOOLS/env"
+read_tools() {
+    # shellcheck source=/dev/null
+    [ ! -f "$LATCHKEY_TOOLS/env" ] || . "$LATCHKEY_TOOLS/env"
+}
+read_tools
 
 case ":$PATH:" in
     *":$LATCHKEY_TOOLS/bin:"*) ;;
@@ -131,6 +134,13 @@ step() {
         printf '*** FAILED: %s (exit %s, after %s s)\n' "$words" "$status" "$(seconds "$took")" >&2
     fi
     return "$status"
+}
+
+# tools WHAT…: makes sure of them. What was decided for this machine holds for this shell too, which has read
+# the record of an earlier run, or none.
+tools() {
+    step "Tools" scripts/bootstrap.sh "$@"
+    read_tools
 }
 
 # beside WORDS COMMAND…: a step in the background, one at a time. Its output is kept for `beside_join`.

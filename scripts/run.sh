@@ -28,7 +28,7 @@ open_browser() {
 }
 
 mkdir -p target/site # The server is compiled against the folder; its content is read when it runs.
-step "Tools" scripts/bootstrap.sh base
+tools base
 beside "The page (WebAssembly, CSS, fonts)" scripts/build-site.sh dev
 step "The server" build_server
 beside_join

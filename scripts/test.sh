@@ -68,25 +68,25 @@ mkdir -p target/site
 case $WHAT in
     fmt) step "Format (rustfmt)" format ;;
     lint)
-        step "Tools" scripts/bootstrap.sh base
+        tools base
         beside "Lint: the page (clippy, hydrate)" lint_page
         step "Lint: the server (clippy, ssr)" lint_server
         beside_join
         ;;
     unit)
-        step "Tools" scripts/bootstrap.sh base postgres
+        tools base postgres
         step "Tests: build" build_tests
         step "Tests: units and storage, on SQLite and PostgreSQL" unit_tests
         ;;
     e2e)
-        step "Tools" scripts/bootstrap.sh base e2e
+        tools base e2e
         beside "The page" page
         step "Server and GitHub's stand-in" build_server
         beside_join
         step "Tests: the product in Chromium (Playwright)" browser_tests
         ;;
     all)
-        step "Tools" scripts/bootstrap.sh base e2e postgres
+        tools base e2e postgres
         step "Format (rustfmt)" format
         beside "The page" page
         step "Lint: the server (clippy, ssr)" lint_server

@@ -6,6 +6,7 @@ set -euo pipefail
 cd "$LATCHKEY_ROOT"
 
 scripts/bootstrap.sh watch
+read_tools
 # It adds the flag itself, and twice would be another flag.
 unset RUSTFLAGS
 rm -f "$LATCHKEY_STEPS"
