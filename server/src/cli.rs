@@ -93,6 +93,10 @@ pub struct Settings {
     #[command(flatten)]
     pub storage: Storage,
 
+    /// A PostgreSQL URL that leads past a pooler that can’t `LISTEN` [default: the database’s own URL].
+    #[arg(long = "database-direct-url", env = "DATABASE_DIRECT_URL", hide_env_values = true)]
+    pub database_direct_url: Option<String>,
+
     /// The client id of the GitHub OAuth app. Without one, on loopback, sign-in is local.
     #[arg(long = "latchkey-github-client-id", env = "LATCHKEY_GITHUB_CLIENT_ID")]
     pub github_client_id: Option<String>,

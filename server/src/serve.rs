@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::Context;
 use axum::serve::ListenerExt;
 use latchkey_services::{
-    Database, Error, Services, accounts, check, failures, keys, telemetry, usage,
+    Database, Error, Services, accounts, check, failures, keys, nodes, telemetry, usage,
 };
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -44,6 +44,10 @@ pub async fn serve(settings: Settings) -> anyhow::Result<()> {
     announce(&config);
     let state = AppState::new(services.clone(), config)?;
     let (stop, stopped) = watch::channel(false);
+    let listening = tokio::spawn({
+        let services = services.clone();
+        async move { nodes::watch(&services).await }
+    });
     let jobs = tokio::spawn(run_jobs(services.clone(), stopped.clone()));
     let purge = tokio::spawn(purge_sandbox(services.clone(), stopped.clone()));
     let serving = tokio::spawn(run_server(listener, state.clone(), stopped));
@@ -58,6 +62,8 @@ pub async fn serve(settings: Settings) -> anyhow::Result<()> {
     jobs.await.context("the background jobs")?;
     purge.await.context("the purge of the sandbox")?;
     services.settled().await;
+    listening.abort();
+    check::return_leases(&services, true).await.context("giving back what budgets were leased")?;
     usage::flush(&services).await.context("writing the last counters")?;
     services.database.close().await.context("closing the database")?;
     tracing::info!("stopped");
@@ -66,7 +72,9 @@ pub async fn serve(settings: Settings) -> anyhow::Result<()> {
 
 async fn start(config: &Config) -> anyhow::Result<Services> {
     let database =
-        Database::open(&config.database_url).await.context("the database (DATABASE_URL)")?;
+        Database::open_beside(&config.database_url, config.database_direct_url.as_deref())
+            .await
+            .context("the database (DATABASE_URL)")?;
     let (clock, random) = (Arc::new(SystemClock::start()), Arc::new(SystemRandom));
     Ok(Services::start(database, config.services.clone(), clock, random).await?)
 }
@@ -107,7 +115,7 @@ async fn run_jobs(services: Services, mut stopped: watch::Receiver<bool>) {
     loop {
         let result = tokio::select! {
             () = told_to_stop(&mut stopped) => return,
-            _ = flush.tick() => usage::flush(&services).await,
+            _ = flush.tick() => write(&services).await,
             _ = purge.tick() => purge_expired(&services).await,
             _ = sweep.tick() => {
                 check::forget_idle(&services);
@@ -119,6 +127,11 @@ async fn run_jobs(services: Services, mut stopped: watch::Receiver<bool>) {
             tracing::warn!(%error, "a background job failed and will try again");
         }
     }
+}
+
+async fn write(services: &Services) -> Result<(), Error> {
+    usage::flush(services).await?;
+    check::return_leases(services, false).await
 }
 
 async fn purge_expired(services: &Services) -> Result<(), Error> {

@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use latchkey_migrations::{Migrator, MigratorTrait};
+use sea_orm::sqlx::SqlitePool;
 use sea_orm::{
     ConnectOptions, ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr,
     SqliteTransactionMode, TransactionOptions, TransactionTrait,
@@ -27,6 +28,15 @@ pub struct Database {
     reader: DatabaseConnection,
     writer: DatabaseConnection,
     statements: Arc<AtomicU64>,
+    direct_url: Arc<str>,
+}
+
+/// Where other processes' changes are heard of.
+pub(crate) enum Watched<'a> {
+    /// By listening on a connection of its own to this URL.
+    Postgres { url: &'a str },
+    /// By looking through the one connection that writes.
+    Sqlite(&'a SqlitePool),
 }
 
 impl Database {
@@ -35,6 +45,15 @@ impl Database {
     /// # Errors
     /// The database can't be reached or made, or a migration fails.
     pub async fn open(url: &str) -> Result<Self, DbErr> {
+        Self::open_beside(url, None).await
+    }
+
+    /// The same where `url` leads to a pooler that can't `LISTEN`: `direct_url` leads to the database itself.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub async fn open_beside(url: &str, direct_url: Option<&str>) -> Result<Self, DbErr> {
+        let direct_url = Arc::from(direct_url.unwrap_or(url));
         let statements = Arc::new(AtomicU64::new(0));
         let connect = async |connections| {
             let mut connection = sea_orm::Database::connect(options(url, connections)).await?;
@@ -48,10 +67,10 @@ impl Database {
             // The writer first: it makes the file and switches it to WAL.
             let writer = connect(1).await?;
             let reader = connect(CONNECTIONS).await?;
-            Self { reader, writer, statements: Arc::clone(&statements) }
+            Self { reader, writer, statements, direct_url }
         } else {
             let pool = connect(CONNECTIONS).await?;
-            Self { reader: pool.clone(), writer: pool, statements: Arc::clone(&statements) }
+            Self { reader: pool.clone(), writer: pool, statements, direct_url }
         };
         database.migrate().await?;
         Ok(database)
@@ -89,6 +108,15 @@ impl Database {
         self.writer.begin_with_options(options).await
     }
 
+    /// Where other processes' changes are heard of.
+    pub(crate) fn watched(&self) -> Watched<'_> {
+        if self.writer.get_database_backend() == DbBackend::Sqlite {
+            Watched::Sqlite(self.writer.get_sqlite_connection_pool())
+        } else {
+            Watched::Postgres { url: &self.direct_url }
+        }
+    }
+
     /// Whether the database answers.
     ///
     /// # Errors
@@ -114,6 +142,10 @@ impl Database {
 
 fn options(url: &str, connections: u32) -> ConnectOptions {
     let mut options = ConnectOptions::new(url);
+    if url.starts_with("sqlite:") {
+        // What a connection knows of others' writes (`nodes::sqlite`) is gone with it.
+        options.idle_timeout(None::<Duration>).max_lifetime(None::<Duration>);
+    }
     options
         .max_connections(connections)
         .connect_timeout(PATIENCE)

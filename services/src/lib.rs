@@ -17,6 +17,7 @@ mod error;
 pub mod failures;
 pub mod keys;
 pub mod members;
+pub mod nodes;
 pub mod organizations;
 mod page;
 pub mod projects;

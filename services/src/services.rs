@@ -9,7 +9,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::accounts::SignIns;
 use crate::accounts::tokens::{JwtSecret, Signer};
-use crate::check::{KeyCache, Windows};
+use crate::check::{KeyCache, Leases, Windows};
 use crate::clock::Clock;
 use crate::database::Database;
 use crate::digest::Pepper;
@@ -77,6 +77,7 @@ pub struct Inner {
     pub(crate) key_cache: KeyCache,
     pub(crate) requests: Windows,
     pub(crate) tokens: Windows,
+    pub(crate) leases: Leases,
     pub(crate) failed_keys: Failures,
     pub(crate) sign_ins: SignIns,
     pub(crate) usage: Meter,
@@ -115,6 +116,7 @@ impl Services {
             key_cache: KeyCache::new(),
             requests: Windows::new(),
             tokens: Windows::new(),
+            leases: Leases::new(),
             failed_keys: Failures::of("unknown or malformed keys"),
             sign_ins: SignIns::new(),
             usage: Meter::new(),

@@ -26,6 +26,8 @@ pub struct Config {
     pub public_url: PublicUrl,
     /// The database.
     pub database_url: String,
+    /// Where changes are listened to, if that is not the database’s URL.
+    pub database_direct_url: Option<String>,
     /// How people sign in.
     pub sign_in: SignIn,
     /// Proxies that are believed.
@@ -94,6 +96,7 @@ impl Config {
         Ok(Self {
             listen: settings.listen,
             database_url,
+            database_direct_url: settings.database_direct_url,
             sign_in,
             trusted_proxies: settings.trusted_proxies,
             cargo_leptos: settings.cargo_leptos,

@@ -15,6 +15,7 @@ mod key_activity;
 mod lifecycle;
 mod limits;
 mod members;
+mod nodes;
 mod openapi;
 mod otlp;
 mod pages;

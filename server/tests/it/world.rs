@@ -73,6 +73,12 @@ pub(crate) struct Session {
     pub(crate) application: String,
 }
 
+/// Hears of other nodes' changes, as a server does.
+pub(crate) fn listen(services: &Services) -> tokio::task::AbortHandle {
+    let services = services.clone();
+    tokio::spawn(async move { latchkey_services::nodes::watch(&services).await }).abort_handle()
+}
+
 pub(crate) const START: i64 = 1_795_000_000_000;
 
 impl World {
@@ -100,6 +106,7 @@ impl World {
             Arc::new(SystemRandom),
         );
         let services = services.await.unwrap();
+        listen(&services);
         let state = AppState::new(services.clone(), config.clone()).unwrap();
         let service = router(state).into_make_service_with_connect_info::<SocketAddr>();
         tokio::spawn(async move { axum::serve(listener, service).await.unwrap() });
@@ -107,18 +114,19 @@ impl World {
         Self { services, clock, config, github, base: format!("http://{address}"), http, folder }
     }
 
-    /// A second node on the same database, with a clock of its own at the same time.
+    /// A second node on the same database, by the same clock.
     pub(crate) async fn second_node(&self) -> Services {
         let database = Database::open(&self.config.database_url).await.unwrap();
+        let services = self.node(database).await;
+        listen(&services);
+        services
+    }
+
+    /// The services over a database, on which nobody listens yet.
+    pub(crate) async fn node(&self, database: Database) -> Services {
         let settings = self.config.services.clone();
-        Services::start(
-            database,
-            settings,
-            Arc::clone(&self.clock) as Arc<_>,
-            Arc::new(SystemRandom),
-        )
-        .await
-        .unwrap()
+        let clock = Arc::clone(&self.clock) as Arc<_>;
+        Services::start(database, settings, clock, Arc::new(SystemRandom)).await.unwrap()
     }
 
     pub(crate) fn advance(&self, by: Duration) {

@@ -11,7 +11,7 @@ use sea_orm::{
 
 use crate::actor::Actor;
 use crate::audit::{self, Changes, Event};
-use crate::check;
+use crate::check::Changed;
 use crate::entity::{application, key};
 use crate::error::Error;
 use crate::keys::revoke_where;
@@ -123,9 +123,7 @@ pub async fn delete(services: &Services, actor: &Actor, id: ApplicationId) -> Re
     let event = event(id, AuditAction::ApplicationDeleted, &row.name, changes);
     let organization = scope.project().organization();
     audit::record(services, &transaction, organization, actor, event).await?;
-    transaction.commit().await?;
-    check::evict(services, revoked.digests);
-    Ok(())
+    Changed::keys(revoked.digests).commit(services, transaction).await
 }
 
 async fn lock(

@@ -1,5 +1,6 @@
-//! Token budgets, kept in the database: what is taken is written before the call is admitted, so neither
-//! parallel calls, nor several nodes, nor a crash can overspend one.
+//! Token budgets, kept in the database: what is taken is written before the call is admitted, by the call or by the
+//! lease that it draws on (see [`super::lease`]), so neither parallel calls, nor several nodes, nor a crash can
+//! overspend one.
 
 use latchkey_domain::api::BudgetState;
 use latchkey_domain::id::KeyId;
@@ -8,6 +9,7 @@ use latchkey_domain::time::Timestamp;
 use sea_orm::sea_query::{Expr, ExprTrait, OnConflict};
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QuerySelect, Set};
 
+use super::lease::{BudgetWindow, Drawn, Leases, Unused};
 use crate::entity::budget;
 use crate::error::Error;
 use crate::services::Services;
@@ -15,9 +17,7 @@ use crate::services::Services;
 /// What is taken of which budget.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Spent {
-    key: KeyId,
-    period: Period,
-    starts_at: Timestamp,
+    window: BudgetWindow,
     tokens: u64,
 }
 
@@ -30,6 +30,8 @@ impl Spent {
 
 /// Takes as much of a budget as is left, at least `least` tokens and at most `most`, and says where it stands
 /// then. `Err` in the answer: too little is left. Call it last: nothing that comes after may refuse the call.
+///
+/// It waits for the database only when this node's lease is used up.
 pub(super) async fn take(
     services: &Services,
     key: KeyId,
@@ -37,48 +39,114 @@ pub(super) async fn take(
     (least, most): (u64, u64),
     now: Timestamp,
 ) -> Result<Result<(Spent, BudgetState), BudgetState>, Error> {
-    /// Others may take what was left between the look and the taking, but not for ever.
-    const ATTEMPTS: usize = 8;
     let (starts_at, resets_at) = period.around(now);
+    let window = BudgetWindow { key, period, starts_at };
+    let most = Ord::max(Ord::min(most, limit.get()), least);
+    let wanted = Wanted { services, window, limit: limit.get(), least, most };
     let state = |used| state(limit, period, used, resets_at);
-    let mut spent =
-        Spent { key, period, starts_at, tokens: Ord::max(Ord::min(most, limit.get()), least) };
-    if least == 0 && most == 0 {
-        let used = used(services, spent).await?;
-        let open = used < limit.get();
-        return Ok(if open { Ok((spent, state(used))) } else { Err(state(used)) });
+    let answer = match wanted.draw(most) {
+        Some(drawn) => Ok(drawn),
+        None => wanted.lease().await?,
+    };
+    Ok(match answer {
+        Ok(drawn) => Ok((Spent { window, tokens: drawn.tokens }, state(drawn.used))),
+        Err(used) => Err(state(used)),
+    })
+}
+
+/// What a call wants of a budget.
+struct Wanted<'a> {
+    services: &'a Services,
+    window: BudgetWindow,
+    limit: u64,
+    least: u64,
+    most: u64,
+}
+
+impl Wanted<'_> {
+    /// Draws on the lease, at least as much.
+    fn draw(&self, least: u64) -> Option<Drawn> {
+        let now = self.services.clock.monotonic();
+        self.services.leases.draw(self.window, self.limit, (least, self.most), now)
     }
-    for _ in 0..ATTEMPTS {
-        if (1..=limit.get()).contains(&spent.tokens)
-            && let Some(used) = add(services, spent, limit).await?
-        {
-            return Ok(Ok((spent, state(used))));
+
+    /// Leases more and draws on it. `Err` in the answer: too little is left, and so much is used.
+    async fn lease(&self) -> Result<Result<Drawn, u64>, Error> {
+        /// Other nodes may take what was left between the look and the taking, but not for ever.
+        const ATTEMPTS: usize = 8;
+        let Self { services, window, limit, .. } = *self;
+        let gate = services.leases.gate(window.key);
+        let _alone = gate.lock().await;
+        if let Some(unused) = services.leases.withdraw_other(window, limit) {
+            give_back(services, unused).await?;
         }
-        let used = used(services, spent).await?;
-        let left = limit.get().saturating_sub(used);
-        if left < Ord::max(least, 1) {
-            return Ok(Err(state(used)));
+        let mut used = 0;
+        for _ in 0..ATTEMPTS {
+            // Whoever was here before may have leased enough for several.
+            if let Some(drawn) = self.draw(self.most) {
+                return Ok(Ok(drawn));
+            }
+            used = used_of(services, window).await?;
+            let left = services.leases.left(window);
+            let remaining = limit.saturating_sub(used);
+            let ask = Leases::ask(self.most, left, remaining);
+            if left.saturating_add(ask) < Ord::max(self.least, 1) {
+                return Ok(Err(used.saturating_sub(left)));
+            }
+            let leased =
+                if ask == 0 { Some(used) } else { add(services, window, ask, limit).await? };
+            if let Some(used) = leased {
+                let now = services.clock.monotonic();
+                services.leases.deposit(window, limit, ask, used, now);
+                // All that there is, if it is less than was wanted.
+                if let Some(drawn) = self.draw(self.least) {
+                    return Ok(Ok(drawn));
+                }
+            }
         }
-        spent.tokens = Ord::min(most, left);
+        Ok(Err(used.saturating_sub(services.leases.left(window))))
     }
-    Ok(Err(state(used(services, spent).await?)))
 }
 
 /// Puts what was really used in the place of what was taken ahead, in the period that it was taken of. What was
 /// used beyond that counts, even over the limit: it can't be unused.
 pub(super) async fn settle(services: &Services, spent: Spent, used: u64) -> Result<(), Error> {
-    if used == spent.tokens {
+    let window = spent.window;
+    if used > spent.tokens {
+        return change(services, window, tokens(used - spent.tokens)).await;
+    }
+    let unused = Unused { window, tokens: spent.tokens - used };
+    if unused.tokens == 0 || services.leases.refund(unused, spent.tokens) {
         return Ok(());
     }
-    let difference = tokens(used) - tokens(spent.tokens);
+    give_back(services, unused).await
+}
+
+/// Gives back what leases hold that nobody has drawn on for a while, or all that they hold.
+///
+/// # Errors
+/// The database fails. What was to be given back stays taken: the budgets are not overspent.
+pub(super) async fn return_leases(services: &Services, all: bool) -> Result<(), Error> {
+    for unused in services.leases.withdraw_idle(services.clock.monotonic(), all) {
+        give_back(services, unused).await?;
+    }
+    Ok(())
+}
+
+async fn give_back(services: &Services, unused: Unused) -> Result<(), Error> {
+    change(services, unused.window, -tokens(unused.tokens)).await
+}
+
+async fn change(services: &Services, window: BudgetWindow, difference: i64) -> Result<(), Error> {
     let column = Expr::col(budget::Column::Used);
     budget::Entity::update_many()
         .col_expr(budget::Column::Used, column.add(difference))
-        .filter(budget::Column::KeyId.eq(spent.key.as_uuid()))
-        .filter(budget::Column::Period.eq(spent.period.as_str()))
-        .filter(budget::Column::StartsAt.eq(spent.starts_at.as_millis()))
+        .filter(budget::Column::KeyId.eq(window.key.as_uuid()))
+        .filter(budget::Column::Period.eq(window.period.as_str()))
+        .filter(budget::Column::StartsAt.eq(window.starts_at.as_millis()))
         .exec(services.database.writer())
         .await?;
+    services.leases.changed(window, difference);
     Ok(())
 }
 
@@ -90,7 +158,10 @@ pub(crate) async fn standing(
     now: Timestamp,
 ) -> Result<BudgetState, Error> {
     let (starts_at, resets_at) = period.around(now);
-    let used = used(services, Spent { key, period, starts_at, tokens: 0 }).await?;
+    let window = BudgetWindow { key, period, starts_at };
+    // What this node has leased and not used is used by nobody.
+    let left = services.leases.left(window);
+    let used = used_of(services, window).await?.saturating_sub(left);
     Ok(state(limit, period, used, resets_at))
 }
 
@@ -101,18 +172,24 @@ fn state(limit: Tokens, period: Period, used: u64, resets_at: Timestamp) -> Budg
 
 /// One statement, so that no other call can come between the look and the taking. The answer is what is used
 /// then; none: it would be over the limit.
-async fn add(services: &Services, spent: Spent, limit: Tokens) -> Result<Option<u64>, Error> {
+async fn add(
+    services: &Services,
+    window: BudgetWindow,
+    amount: u64,
+    limit: u64,
+) -> Result<Option<u64>, Error> {
+    let Some(room) = limit.checked_sub(amount) else { return Ok(None) };
     let used = (budget::Entity, budget::Column::Used);
     let row = budget::ActiveModel {
-        key_id: Set(spent.key.as_uuid()),
-        period: Set(spent.period.as_str().to_owned()),
-        starts_at: Set(spent.starts_at.as_millis()),
-        used: Set(tokens(spent.tokens)),
+        key_id: Set(window.key.as_uuid()),
+        period: Set(window.period.as_str().to_owned()),
+        starts_at: Set(window.starts_at.as_millis()),
+        used: Set(tokens(amount)),
     };
     let key = [budget::Column::KeyId, budget::Column::Period, budget::Column::StartsAt];
     let upsert = OnConflict::columns(key)
-        .value(budget::Column::Used, Expr::col(used).add(tokens(spent.tokens)))
-        .action_and_where(Expr::col(used).lte(tokens(limit.get() - spent.tokens)))
+        .value(budget::Column::Used, Expr::col(used).add(tokens(amount)))
+        .action_and_where(Expr::col(used).lte(tokens(room)))
         .to_owned();
     let written = budget::Entity::insert(row)
         .on_conflict(upsert)
@@ -125,13 +202,13 @@ async fn add(services: &Services, spent: Spent, limit: Tokens) -> Result<Option<
     }
 }
 
-async fn used(services: &Services, spent: Spent) -> Result<u64, Error> {
+async fn used_of(services: &Services, window: BudgetWindow) -> Result<u64, Error> {
     let used: Option<i64> = budget::Entity::find()
         .select_only()
         .column(budget::Column::Used)
-        .filter(budget::Column::KeyId.eq(spent.key.as_uuid()))
-        .filter(budget::Column::Period.eq(spent.period.as_str()))
-        .filter(budget::Column::StartsAt.eq(spent.starts_at.as_millis()))
+        .filter(budget::Column::KeyId.eq(window.key.as_uuid()))
+        .filter(budget::Column::Period.eq(window.period.as_str()))
+        .filter(budget::Column::StartsAt.eq(window.starts_at.as_millis()))
         .into_tuple()
         .one(services.database.reader())
         .await?;

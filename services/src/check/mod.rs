@@ -10,9 +10,12 @@
 mod admit;
 pub(crate) mod budget;
 mod cache;
+mod changed;
+mod lease;
 mod outcome;
 mod record;
 mod reserve;
+mod trust;
 mod windows;
 
 use std::net::IpAddr;
@@ -24,10 +27,15 @@ use latchkey_domain::outcome::Outcome;
 use latchkey_domain::secret::PresentedKey;
 use latchkey_domain::time::Timestamp;
 
-pub(crate) use cache::KeyCache;
+pub use cache::CacheSize;
+pub(crate) use cache::{KeyCache, Known};
+pub(crate) use changed::{CHANNEL, Changed};
+pub(crate) use lease::Leases;
 pub use outcome::{Admission, Denial, LimitStates};
 pub use record::KeyRecord;
 pub use reserve::{Reservation, TokenNeed, UsedTokens, reserve};
+#[expect(unused_imports, reason = "for the documentation")]
+pub(crate) use trust::TRUST;
 pub(crate) use windows::Windows;
 
 use admit::{Need, TakenTokens};
@@ -131,10 +139,11 @@ pub async fn find(services: &Services, presented: Option<&str>) -> Result<Found,
     let text = presented.ok_or_else(|| Denial::of(Outcome::MissingKey))?;
     let secret = PresentedKey::parse(text).map_err(|_| Denial::of(Outcome::MalformedKey))?;
     let digest = services.settings.pepper.digest(secret.expose());
-    let key = match services.key_cache.get(&digest, services.clock.monotonic()) {
-        Some(record) => record,
-        None => load(services, digest).await?.ok_or_else(|| Denial::of(Outcome::UnknownKey))?,
+    let known = match services.key_cache.get(&digest, services.clock.monotonic()) {
+        Some(known) => known,
+        None => load(services, digest).await?,
     };
+    let Known::Key(key) = known else { return Err(Denial::of(Outcome::UnknownKey)) };
     let old = key.old.is_some_and(|(old, _)| old == digest);
     Ok(Found { key, old })
 }
@@ -172,16 +181,17 @@ async fn decide(
 
 /// Asks the database for a record and caches it. If the key is changed meanwhile, asks again: what was read
 /// before the change must not be used after it.
-async fn load(services: &Services, digest: KeyDigest) -> Result<Option<Arc<KeyRecord>>, Denial> {
+async fn load(services: &Services, digest: KeyDigest) -> Result<Known, Denial> {
     loop {
-        let ticket = services.key_cache.begin_load(&digest, services.clock.monotonic());
+        let stamp = services.key_cache.begin_load(&digest);
         let record = record::load(services, &digest).await.map_err(|error| {
             tracing::error!(%error, "a key could not be looked up");
             Denial::of(Outcome::Unavailable)
         })?;
-        let Some(record) = record.map(Arc::new) else { return Ok(None) };
-        if services.key_cache.finish_load(digest, ticket, Arc::clone(&record)) {
-            return Ok(Some(record));
+        let known = record.map_or(Known::Unknown, |record| Known::Key(Arc::new(record)));
+        let now = services.clock.monotonic();
+        if services.key_cache.finish_load(digest, stamp, &known, now) {
+            return Ok(known);
         }
     }
 }
@@ -193,12 +203,22 @@ pub fn forget_idle(services: &Services) {
     services.tokens.forget_idle(now);
 }
 
-/// Makes sure that no check uses what was known of keys before their change. Call it after the change has
-/// been committed and before it is answered.
-pub(crate) fn evict(services: &Services, digests: impl IntoIterator<Item = KeyDigest>) {
-    for digest in digests {
-        services.key_cache.evict(&digest);
-    }
+/// Gives back what is leased of token budgets and not drawn on: by idle leases, or by `all` when the node stops.
+///
+/// # Errors
+/// The database fails. What was to be given back stays taken: the budgets are not overspent.
+pub async fn return_leases(services: &Services, all: bool) -> Result<(), Error> {
+    budget::return_leases(services, all).await
+}
+
+/// How much is cached.
+pub fn cache_size(services: &Services) -> CacheSize {
+    services.key_cache.size()
+}
+
+/// Whether this node hears of other nodes' changes, so that a check may use what is cached.
+pub fn hears_of_changes(services: &Services) -> bool {
+    services.key_cache.is_trusted(services.clock.monotonic())
 }
 
 #[cfg(test)]

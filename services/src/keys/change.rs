@@ -13,7 +13,7 @@ use super::limits::{EXPIRY_PAST, HALF_BUDGET, check_name, check_tier, half_budge
 use super::row::{self, search_text, to_api_key, to_column, to_json};
 use super::{find_locked, to_write};
 use crate::actor::Actor;
-use crate::check;
+use crate::check::Changed;
 use crate::entity::key;
 use crate::error::Error;
 use crate::projects;
@@ -62,8 +62,7 @@ pub async fn change(
         let action = AuditAction::KeyChanged;
         events::record(services, &transaction, &scope, actor, action, &row, changes).await?;
     }
-    transaction.commit().await?;
-    check::evict(services, digests);
+    Changed::keys(digests).commit(services, transaction).await?;
     to_api_key(row, now)
 }
 

@@ -12,9 +12,10 @@ use sea_orm::{ActiveModelTrait, ColumnTrait, ConnectionTrait, EntityTrait, Query
 use super::events;
 use super::idempotency::{self, Idempotency};
 use super::limits::{check_name, check_request, check_tier};
-use super::row::{search_text, to_api_key, to_column, to_json};
+use super::row::{self, search_text, to_api_key, to_column, to_json};
 use super::to_write;
 use crate::actor::Actor;
+use crate::check::Changed;
 use crate::entity::{application, key};
 use crate::error::Error;
 use crate::projects;
@@ -146,7 +147,8 @@ async fn insert(
     idempotency::keep(&transaction, actor, idempotency, id, now).await?;
     let (action, changes) = (AuditAction::KeyCreated, events::of_new(&row));
     events::record(services, &transaction, scope, actor, action, &row, changes).await?;
-    transaction.commit().await?;
+    // Somebody may have guessed, or mistyped, what is a key from now on.
+    Changed::keys(row::digests(&row)).commit(services, transaction).await?;
     Ok(CreatedKey { key: secret.into(), api_key: to_api_key(row, now)? })
 }
 

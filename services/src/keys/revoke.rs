@@ -11,7 +11,7 @@ use sea_orm::{
 use super::{events, find_locked, row, to_write};
 use crate::actor::Actor;
 use crate::audit::Changes;
-use crate::check;
+use crate::check::Changed;
 use crate::digest::KeyDigest;
 use crate::entity::key;
 use crate::error::Error;
@@ -38,10 +38,10 @@ pub async fn revoke(
         row = row.into_active_model().reset_all().update(&transaction).await?;
         let (action, changes) = (AuditAction::KeyRevoked, Changes::default());
         events::record(services, &transaction, &scope, actor, action, &row, changes).await?;
-        transaction.commit().await?;
+        return Changed::keys(row::digests(&row)).commit(services, transaction).await;
     }
-    // Also when somebody else revoked it first: their eviction may still be on its way.
-    check::evict(services, row::digests(&row));
+    // Somebody else revoked it first: their eviction may still be on its way.
+    Changed::keys(row::digests(&row)).evict(services);
     Ok(())
 }
 

@@ -13,7 +13,7 @@ use super::row::{self, search_text, to_api_key, to_listed};
 use super::{find_locked, to_write};
 use crate::actor::Actor;
 use crate::audit::Changes;
-use crate::check;
+use crate::check::Changed;
 use crate::error::Error;
 use crate::scope::{self, KeyRef};
 use crate::services::Services;
@@ -69,8 +69,9 @@ pub async fn rotate(
     idempotency::keep(&transaction, actor, idempotency, named.id, now).await?;
     let action = AuditAction::KeyRotated;
     events::record(services, &transaction, &scope, actor, action, &key, changes).await?;
-    transaction.commit().await?;
-    check::evict(services, digests);
+    Changed::keys(digests.into_iter().chain(row::digests(&key)))
+        .commit(services, transaction)
+        .await?;
     Ok(CreatedKey { key: secret.into(), api_key: to_api_key(key, now)? })
 }
 
@@ -89,14 +90,16 @@ pub async fn end_grace(
     let mut key = find_locked(&transaction, &scope, named.id).await?;
     scope.require(to_write(row::kind(&key)?))?;
     let now = services.clock.now();
-    let digests = row::digests(&key);
+    let changed = Changed::keys(row::digests(&key));
     if key.old_ends_at.is_some_and(|end| end > now.as_millis()) {
         key.old_ends_at = Some(now.as_millis());
         key = key.into_active_model().reset_all().update(&transaction).await?;
         let (action, changes) = (AuditAction::KeyGraceEnded, Changes::default());
         events::record(services, &transaction, &scope, actor, action, &key, changes).await?;
-        transaction.commit().await?;
+        changed.commit(services, transaction).await?;
+    } else {
+        // Somebody else may have ended it a moment ago.
+        changed.evict(services);
     }
-    check::evict(services, digests);
     to_listed(key, now)
 }

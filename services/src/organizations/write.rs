@@ -16,7 +16,7 @@ use uuid::Uuid;
 
 use crate::actor::Actor;
 use crate::audit::{self, Changes, Event};
-use crate::check;
+use crate::check::Changed;
 use crate::entity::{application, key, membership, organization, project};
 use crate::error::Error;
 use crate::keys::revoke_where;
@@ -157,10 +157,9 @@ pub async fn change(
     let own = membership::Entity::find_by_id((id.as_uuid(), actor.author().as_uuid()))
         .one(&transaction)
         .await?;
-    transaction.commit().await?;
-    if tier != before {
-        services.key_cache.evict_all();
-    }
+    // A record holds its organization's tier.
+    let changed = if tier == before { Changed::keys([]) } else { Changed::All };
+    changed.commit(services, transaction).await?;
     Ok(Organization {
         id,
         name: row.name,
@@ -216,9 +215,7 @@ pub async fn delete(services: &Services, actor: &Actor, id: OrganizationId) -> R
     let (action, kind) = (AuditAction::OrganizationDeleted, TargetKind::Organization);
     let event = Event { action, kind, id: id.to_string(), name: &row.name, changes };
     audit::record(services, &transaction, id, actor, event).await?;
-    transaction.commit().await?;
-    check::evict(services, digests.digests);
-    Ok(())
+    Changed::keys(digests.digests).commit(services, transaction).await
 }
 
 async fn lock_projects(

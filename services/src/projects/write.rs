@@ -12,7 +12,7 @@ use sea_orm::{
 
 use crate::actor::Actor;
 use crate::audit::{self, Changes, Event};
-use crate::check;
+use crate::check::Changed;
 use crate::entity::{application, key, project};
 use crate::error::Error;
 use crate::keys::revoke_where;
@@ -140,7 +140,5 @@ pub async fn delete(services: &Services, actor: &Actor, id: ProjectId) -> Result
     let changes = Changes::default().set("keys_revoked", revoked.keys);
     let event = event(id, AuditAction::ProjectDeleted, &row.name, changes);
     audit::record(services, &transaction, scope.organization(), actor, event).await?;
-    transaction.commit().await?;
-    check::evict(services, revoked.digests);
-    Ok(())
+    Changed::keys(revoked.digests).commit(services, transaction).await
 }

@@ -1,0 +1,229 @@
+//! Several nodes on one database: what one changes, the others hear of.
+
+use std::time::{Duration, Instant};
+
+use latchkey_domain::outcome::Outcome;
+use latchkey_services::check::{self, Call};
+use latchkey_services::{Database, Services};
+use sea_orm::ConnectionTrait;
+use serde_json::json;
+
+use crate::world::{Backend, World, denial, listen, on_both_databases, text};
+
+/// A call that takes tokens.
+const TEN_TOKENS: Call<'static> =
+    Call { kind: None, application: None, elsewhere: false, ip: None, model: None, cost: 10 };
+
+async fn outcome(services: &Services, secret: &str) -> Outcome {
+    match check::check(services, Some(secret), Call::default()).await {
+        Ok(_) => Outcome::Valid,
+        Err(error) => denial(error).outcome,
+    }
+}
+
+/// Waits until the node hears of changes.
+pub(crate) async fn hears(services: &Services) {
+    let began = Instant::now();
+    while !check::hears_of_changes(services) {
+        assert!(began.elapsed() < Duration::from_secs(10), "nothing is heard");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
+/// How long the node goes on admitting the key.
+async fn until_refused(services: &Services, secret: &str) -> Duration {
+    let began = Instant::now();
+    while outcome(services, secret).await == Outcome::Valid {
+        assert!(began.elapsed() < Duration::from_secs(5), "still admitted");
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    began.elapsed()
+}
+
+on_both_databases! {
+    async fn another_node_refuses_a_revoked_key_within_a_second(world: World) {
+        let other = world.second_node().await;
+        let ada = world.sign_in("ada").await;
+        for _ in 0..5 {
+            let secret = world.generate(&ada).await;
+            hears(&other).await;
+            assert_eq!(outcome(&other, &secret).await, Outcome::Valid);
+            let before = other.database.statements();
+            assert_eq!(outcome(&other, &secret).await, Outcome::Valid);
+            assert_eq!(other.database.statements(), before, "it is cached there");
+            world.revoke(&ada, &text(&world.keys(&ada).await[0]["id"])).await;
+            assert!(until_refused(&other, &secret).await < Duration::from_secs(1));
+        }
+    }
+
+    async fn a_change_of_a_key_or_of_the_tier_is_heard_of(world: World) {
+        let other = world.second_node().await;
+        let ada = world.sign_in("ada").await;
+        let created = world.create(&ada, &json!({"name": "Limited"})).await;
+        let (secret, id) = (text(&created["key"]), text(&created["api_key"]["id"]));
+        hears(&other).await;
+        assert_eq!(outcome(&other, &secret).await, Outcome::Valid);
+        let path = format!("/v1/keys/{id}");
+        let patch = json!({"allowed_cidrs": ["203.0.113.0/24"]});
+        assert_eq!(world.send(reqwest::Method::PATCH, &path, &ada, &patch).await.status(), 200);
+        until_refused(&other, &secret).await;
+        assert_eq!(outcome(&other, &secret).await, Outcome::IpNotAllowed);
+        let path = format!("/v1/projects/{}", ada.project);
+        let deleted = world.delete(&path).bearer_auth(&ada.jwt).send().await.unwrap();
+        assert_eq!(deleted.status(), 204);
+        let began = Instant::now();
+        while outcome(&other, &secret).await != Outcome::RevokedKey {
+            assert!(began.elapsed() < Duration::from_secs(1));
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    }
+
+    async fn a_node_that_hears_of_nothing_asks_the_database_each_time(world: World) {
+        let database = Database::open(&world.config.database_url).await.unwrap();
+        let deaf = world.node(database).await;
+        let ada = world.sign_in("ada").await;
+        let secret = world.generate(&ada).await;
+        for _ in 0..3 {
+            let before = deaf.database.statements();
+            assert_eq!(outcome(&deaf, &secret).await, Outcome::Valid);
+            assert!(deaf.database.statements() > before);
+        }
+        world.revoke(&ada, &text(&world.keys(&ada).await[0]["id"])).await;
+        assert_eq!(outcome(&deaf, &secret).await, Outcome::RevokedKey, "at once");
+    }
+
+    async fn a_node_that_hears_no_more_soon_asks_the_database(world: World) {
+        let database = Database::open(&world.config.database_url).await.unwrap();
+        let other = world.node(database).await;
+        let listening = listen(&other);
+        let ada = world.sign_in("ada").await;
+        let secret = world.generate(&ada).await;
+        hears(&other).await;
+        assert_eq!(outcome(&other, &secret).await, Outcome::Valid);
+        listening.abort();
+        world.revoke(&ada, &text(&world.keys(&ada).await[0]["id"])).await;
+        world.advance(Duration::from_millis(700));
+        assert_eq!(outcome(&other, &secret).await, Outcome::RevokedKey);
+    }
+
+    async fn nodes_share_a_budget_to_the_last_token_and_never_overspend_it(world: World) {
+        let ada = world.sign_in("ada").await;
+        let body = json!({"name": "Metered", "token_limit": 10_000, "token_limit_period": "month"});
+        let secret = text(&world.create(&ada, &body).await["key"]);
+        let nodes = [world.services.clone(), world.second_node().await, world.second_node().await];
+        let calls = nodes.iter().flat_map(|node| std::iter::repeat_n(node, 500)).map(|node| {
+            let (node, secret) = (node.clone(), secret.clone());
+            tokio::spawn(async move { check::check(&node, Some(&secret), TEN_TOKENS).await.is_ok() })
+        });
+        let mut admitted = 0;
+        for call in calls.collect::<Vec<_>>() {
+            admitted += usize::from(call.await.unwrap());
+        }
+        assert!(admitted <= 1_000, "overspent: {admitted}");
+        assert!(admitted >= 900, "leases near the end are small: {admitted}");
+        for node in &nodes {
+            check::return_leases(node, true).await.unwrap();
+        }
+        while check::check(&nodes[1], Some(&secret), TEN_TOKENS).await.is_ok() {
+            admitted += 1;
+        }
+        assert_eq!(admitted, 1_000, "what one node did not use, another does");
+    }
+
+    async fn what_a_node_had_leased_when_it_died_counts_as_used(world: World) {
+        let ada = world.sign_in("ada").await;
+        let body = json!({"name": "Metered", "token_limit": 1_000, "token_limit_period": "month"});
+        let secret = text(&world.create(&ada, &body).await["key"]);
+        let dying = world.second_node().await;
+        let mut admitted = 0;
+        for _ in 0..3 {
+            check::check(&dying, Some(&secret), TEN_TOKENS).await.unwrap();
+            admitted += 1;
+        }
+        let before = dying.database.statements();
+        check::check(&dying, Some(&secret), TEN_TOKENS).await.unwrap();
+        admitted += 1;
+        assert_eq!(dying.database.statements(), before, "drawn on the lease, in memory");
+        drop(dying);
+        while check::check(&world.services, Some(&secret), TEN_TOKENS).await.is_ok() {
+            admitted += 1;
+        }
+        assert!((90..100).contains(&admitted), "a lease is lost, nothing is overspent: {admitted}");
+    }
+
+    async fn a_lower_limit_holds_whatever_was_leased_before(world: World) {
+        let ada = world.sign_in("ada").await;
+        let body = json!({"name": "Metered", "token_limit": 100_000, "token_limit_period": "month"});
+        let created = world.create(&ada, &body).await;
+        let (secret, id) = (text(&created["key"]), text(&created["api_key"]["id"]));
+        let other = world.second_node().await;
+        for node in [&world.services, &other] {
+            hears(node).await;
+            check::check(node, Some(&secret), TEN_TOKENS).await.unwrap();
+        }
+        let patch = json!({"token_limit": 50});
+        let path = format!("/v1/keys/{id}");
+        assert_eq!(world.send(reqwest::Method::PATCH, &path, &ada, &patch).await.status(), 200);
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        let mut admitted = 2;
+        for node in [&world.services, &other] {
+            // What the other has leased and not used is back only when it was asked for something.
+            let _ = check::check(node, Some(&secret), TEN_TOKENS).await.map(|_| admitted += 1);
+        }
+        for node in [&world.services, &other, &world.services] {
+            while check::check(node, Some(&secret), TEN_TOKENS).await.is_ok() {
+                admitted += 1;
+            }
+        }
+        assert_eq!(admitted, 5);
+    }
+
+    async fn an_unknown_key_is_looked_up_once(world: World) {
+        let ada = world.sign_in("ada").await;
+        let secret = world.generate(&ada).await;
+        let elsewhere = World::on(Backend::Sqlite).await;
+        hears(&elsewhere.services).await;
+        assert_eq!(outcome(&elsewhere.services, &secret).await, Outcome::UnknownKey);
+        let before = elsewhere.services.database.statements();
+        assert_eq!(outcome(&elsewhere.services, &secret).await, Outcome::UnknownKey);
+        assert_eq!(elsewhere.services.database.statements(), before);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cut_listener_comes_back_and_no_revocation_is_missed() {
+    let world = World::on(Backend::Postgres).await;
+    let other = world.second_node().await;
+    let ada = world.sign_in("ada").await;
+    let admin = sea_orm::Database::connect(&world.config.database_url).await.unwrap();
+    for _ in 0..5 {
+        let secret = world.generate(&ada).await;
+        hears(&other).await;
+        assert_eq!(outcome(&other, &secret).await, Outcome::Valid);
+        let cut = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() \
+                   AND (query LIKE 'LISTEN%' OR query LIKE '%pg_notify%') AND pid <> pg_backend_pid()";
+        admin.execute_unprepared(cut).await.unwrap();
+        world.revoke(&ada, &text(&world.keys(&ada).await[0]["id"])).await;
+        assert!(until_refused(&other, &secret).await < Duration::from_secs(1));
+        hears(&other).await;
+        assert_eq!(outcome(&other, &secret).await, Outcome::RevokedKey);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn behind_a_pooler_changes_are_listened_to_on_the_direct_url() {
+    let world = World::on(Backend::Postgres).await;
+    let url = &world.config.database_url;
+    let nowhere = "postgres://nobody@127.0.0.1:1/nothing";
+    let open = Database::open_beside(url, Some(nowhere)).await.unwrap();
+    let deaf = world.node(open).await;
+    listen(&deaf);
+    let open = Database::open_beside(url, Some(url)).await.unwrap();
+    let hearing = world.node(open).await;
+    listen(&hearing);
+    hears(&hearing).await;
+    assert!(!check::hears_of_changes(&deaf), "it listens to the direct URL only");
+    let ada = world.sign_in("ada").await;
+    let secret = world.generate(&ada).await;
+    assert_eq!(outcome(&deaf, &secret).await, Outcome::Valid, "it asks the database");
+}

@@ -1,0 +1,52 @@
+//! For how long this node may believe what it has cached.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+/// For how long after it was last sure to have heard of every change a node may believe its cache. Every
+/// process refuses a revoked key within one second, notified or not; the rest leaves room for a slow machine.
+pub(crate) const TRUST: Duration = Duration::from_millis(700);
+
+/// The moment until which the cache may be believed, on the monotonic clock. At first it may not.
+#[derive(Debug, Default)]
+pub(crate) struct Trust(AtomicU64);
+
+impl Trust {
+    /// Every change that was committed before `asked_at` has been heard of.
+    pub(crate) fn renew(&self, asked_at: Duration) {
+        self.0.fetch_max(millis(asked_at + TRUST), Ordering::AcqRel);
+    }
+
+    /// A change may have been missed.
+    pub(crate) fn end(&self) {
+        self.0.store(0, Ordering::Release);
+    }
+
+    /// Whether the cache may be believed at `now`.
+    pub(crate) fn holds(&self, now: Duration) -> bool {
+        millis(now) < self.0.load(Ordering::Acquire)
+    }
+}
+
+fn millis(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn trust_ends_by_itself_and_is_never_shortened_by_an_older_word() {
+        let trust = Trust::default();
+        let at = Duration::from_secs(10);
+        assert!(!trust.holds(Duration::ZERO), "not before anything was heard");
+        trust.renew(at);
+        trust.renew(at - Duration::from_millis(200));
+        assert!(trust.holds(at + TRUST - Duration::from_millis(1)));
+        assert!(!trust.holds(at + TRUST));
+        trust.renew(at);
+        trust.end();
+        assert!(!trust.holds(at));
+    }
+}

@@ -1,0 +1,53 @@
+//! What keeps this node's memory of keys true while other nodes write to the same database.
+//!
+//! A node believes its cache only while it is sure to hear of every change, and for [`TRUST`] after it last was.
+//! Otherwise each check asks the database, and is refused if that fails.
+//!
+//! On PostgreSQL, changes are notified with the transaction that makes them; on SQLite, whose other processes are
+//! rare, a node looks a few times a second whether another one has written.
+//!
+//! [`TRUST`]: crate::check::TRUST
+
+mod postgres;
+mod sqlite;
+
+use std::time::Duration;
+
+use sea_orm::DbErr;
+
+use crate::database::Watched;
+use crate::services::Services;
+
+/// How often a node makes sure that it still hears of changes: often enough that one lost word does no harm.
+const BEAT: Duration = Duration::from_millis(200);
+/// How long a word may take before the connection counts as dead.
+const PATIENCE: Duration = Duration::from_secs(2);
+/// How long after a failure it is tried again.
+const RETRY: Duration = Duration::from_millis(250);
+
+/// Why changes are not heard of any more.
+#[derive(Debug, thiserror::Error)]
+enum Lost {
+    #[error("the connection that listens was lost")]
+    Connection,
+    #[error("the database did not answer in time")]
+    Silence,
+    #[error("{0}")]
+    Database(#[from] DbErr),
+    #[error("{0}")]
+    Listener(#[from] sea_orm::sqlx::Error),
+}
+
+/// Hears of other nodes' changes, for as long as it is polled. Without it every check asks the database.
+pub async fn watch(services: &Services) {
+    loop {
+        let lost = match services.database.watched() {
+            Watched::Postgres { url } => postgres::listen(services, url).await,
+            Watched::Sqlite(writer) => sqlite::look(services, writer).await,
+        };
+        let Err(lost) = lost;
+        services.key_cache.distrust();
+        tracing::warn!(reason = %lost, "changes of keys are not heard of: every check asks the database");
+        tokio::time::sleep(RETRY).await;
+    }
+}

@@ -1,0 +1,71 @@
+//! PostgreSQL's `LISTEN`/`NOTIFY`: <https://www.postgresql.org/docs/current/sql-notify.html>.
+//!
+//! Notifications come in the order of the commits that sent them. A node sends itself a *beat* through the same
+//! queue: when the beat comes back, everything that was committed before it was sent has been heard of.
+
+use std::convert::Infallible;
+use std::time::Duration;
+
+use sea_orm::sqlx::postgres::PgListener;
+use tokio::time::{MissedTickBehavior, interval, timeout};
+
+use super::{BEAT, Lost, PATIENCE};
+use crate::check::{CHANNEL, Changed};
+use crate::random::hex;
+use crate::services::Services;
+
+/// Listens until the connection is lost.
+pub(super) async fn listen(services: &Services, url: &str) -> Result<Infallible, Lost> {
+    let own = format!("latchkey_beat_{}", hex(&services.random.bytes::<8>()));
+    let mut listener = patiently(PgListener::connect(url)).await?;
+    // What is missed while it is lost would go unnoticed if it came back by itself.
+    listener.eager_reconnect(false);
+    patiently(listener.listen_all([CHANNEL, &own])).await?;
+    // From here on every change is heard of; what came before was not.
+    services.key_cache.evict_all();
+    let mut beats = interval(BEAT);
+    beats.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut sent: Option<Beat> = None;
+    let mut number = 0_u64;
+    loop {
+        let heard = tokio::select! {
+            heard = listener.try_recv() => heard?.ok_or(Lost::Connection)?,
+            _ = beats.tick() => {
+                let now = services.clock.monotonic();
+                match &sent {
+                    Some(beat) if beat.waits.elapsed() > PATIENCE => return Err(Lost::Silence),
+                    Some(_) => {}
+                    None => {
+                        number += 1;
+                        sent = Some(Beat { number, sent_at: now, waits: tokio::time::Instant::now() });
+                        let notify = sea_orm::sqlx::query("SELECT pg_notify($1, $2)")
+                            .bind(&own)
+                            .bind(number.to_string());
+                        patiently(notify.execute(&mut listener)).await?;
+                    }
+                }
+                continue;
+            }
+        };
+        if heard.channel() == CHANNEL {
+            Changed::parse(heard.payload()).evict(services);
+        } else if let Some(beat) = sent.take_if(|beat| heard.payload() == beat.number.to_string()) {
+            services.key_cache.trust(beat.sent_at);
+        }
+    }
+}
+
+/// A word to ourselves that is on its way.
+struct Beat {
+    number: u64,
+    /// On the services' monotonic clock.
+    sent_at: Duration,
+    /// By the runtime's clock, which tests don't move.
+    waits: tokio::time::Instant,
+}
+
+async fn patiently<T>(
+    work: impl Future<Output = Result<T, sea_orm::sqlx::Error>>,
+) -> Result<T, Lost> {
+    Ok(timeout(PATIENCE, work).await.map_err(|_| Lost::Silence)??)
+}

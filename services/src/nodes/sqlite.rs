@@ -1,0 +1,29 @@
+//! SQLite tells a connection whether another one has written:
+//! <https://www.sqlite.org/pragma.html#pragma_data_version>.
+//!
+//! This process writes through one connection alone, so what that one calls another's is another process's.
+
+use std::convert::Infallible;
+
+use sea_orm::sqlx::{SqlitePool, query_scalar};
+use tokio::time::{MissedTickBehavior, interval, timeout};
+
+use super::{BEAT, Lost, PATIENCE};
+use crate::services::Services;
+
+/// Looks, again and again, whether another process has written, until the database fails.
+pub(super) async fn look(services: &Services, writer: &SqlitePool) -> Result<Infallible, Lost> {
+    let mut beats = interval(BEAT);
+    beats.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut seen = None;
+    loop {
+        beats.tick().await;
+        let now = services.clock.monotonic();
+        let asked = query_scalar("PRAGMA data_version").fetch_one(writer);
+        let version: i64 = timeout(PATIENCE, asked).await.map_err(|_| Lost::Silence)??;
+        if seen.replace(version) != Some(version) {
+            services.key_cache.evict_all();
+        }
+        services.key_cache.trust(now);
+    }
+}
