@@ -7,7 +7,9 @@ pub mod assets;
 pub mod audit;
 pub mod cli;
 pub mod config;
+pub mod connections;
 pub mod edge;
+pub mod front;
 mod gateway;
 pub mod http;
 mod ingest;
@@ -18,5 +20,6 @@ mod router;
 pub mod serve;
 mod state;
 
-pub use router::{openapi, router};
+pub use front::Front;
+pub use router::openapi;
 pub use state::AppState;

@@ -1,34 +1,29 @@
-//! Which handler answers what, and what stands around all of them.
+//! Which handler answers what.
 
 use std::time::Duration;
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::http::StatusCode;
-use axum::middleware::{from_fn, from_fn_with_state};
-use axum::response::{IntoResponse, Response};
+use axum::middleware::from_fn;
 use axum::routing::{get, post};
-use latchkey_domain::problem::ErrorCode;
-use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::timeout::TimeoutLayer;
 use utoipa::OpenApi;
 use utoipa::openapi::OpenApi as Document;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use crate::http::problem::Refusal;
 use crate::http::{
     api_keys, applications, audit, docs, health, inference_keys, keys, limits, me, members,
-    organizations, problem, projects, request_id, security_headers, server_functions, sessions,
-    telemetry, trace, usage, verify,
+    organizations, projects, server_functions, sessions, telemetry, usage, verify,
 };
 use crate::state::AppState;
 use crate::{gateway, ingest, oauth, pages};
 
 /// Management bodies are small.
-const MANAGEMENT_BODY: usize = 1024 * 1024;
+pub(crate) const MANAGEMENT_BODY: usize = 1024 * 1024;
 /// No handler of ours takes longer; whoever sends slower is cut off.
-const PATIENCE: Duration = Duration::from_secs(30);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
 /// The API with its description.
 fn api() -> OpenApiRouter<AppState> {
@@ -102,8 +97,8 @@ pub fn openapi() -> Document {
     describe().1
 }
 
-/// Everything that this server answers.
-pub fn router(state: AppState) -> Router {
+/// Everything that this server answers. What stands around all of it is [`crate::front`].
+pub(crate) fn router(state: AppState) -> Router {
     let (api, document) = describe();
     let mut pages = Router::new();
     for (path, _) in leptos::server_fn::axum::server_fn_paths() {
@@ -113,29 +108,5 @@ pub fn router(state: AppState) -> Router {
         pages = pages.route(listing.path(), get(pages::page));
     }
     let pages = pages.layer(DefaultBodyLimit::max(MANAGEMENT_BODY)).layer(brief());
-    api.merge(docs::pages(document))
-        .merge(pages)
-        .fallback(pages::fallback)
-        .layer(CatchPanicLayer::custom(panicked))
-        .layer(from_fn(problem::render))
-        .layer(from_fn_with_state(state.clone(), security_headers::set))
-        .layer(from_fn(trace::log))
-        .layer(from_fn(request_id::assign))
-        .with_state(state)
-}
-
-/// A panic is a fault of ours: it is logged, and the caller is told no more than that.
-#[expect(clippy::needless_pass_by_value, reason = "the layer hands the panic over")]
-fn panicked(panic: Box<dyn std::any::Any + Send + 'static>) -> Response {
-    let text = panic
-        .downcast_ref::<String>()
-        .map(String::as_str)
-        .or_else(|| panic.downcast_ref::<&str>().copied())
-        .unwrap_or("no message");
-    tracing::error!(panic = text, "a handler panicked");
-    Refusal::new(
-        ErrorCode::Internal,
-        "Something failed on the server. The request id finds it in the log.",
-    )
-    .into_response()
+    api.merge(docs::pages(document)).merge(pages).fallback(pages::fallback).with_state(state)
 }

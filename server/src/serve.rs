@@ -1,11 +1,9 @@
 //! `latchkey serve`: start, serve, drain.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
-use axum::serve::ListenerExt;
 use latchkey_services::{
     Database, Error, Services, accounts, check, failures, keys, nodes, telemetry, usage,
 };
@@ -14,8 +12,9 @@ use tokio::sync::watch;
 
 use crate::cli::Settings;
 use crate::config::{Config, SignIn};
+use crate::connections;
 use crate::edge::{SystemClock, SystemRandom};
-use crate::router::router;
+use crate::front::Front;
 use crate::state::AppState;
 
 /// How often counters are written.
@@ -50,7 +49,11 @@ pub async fn serve(settings: Settings) -> anyhow::Result<()> {
     });
     let jobs = tokio::spawn(run_jobs(services.clone(), stopped.clone()));
     let purge = tokio::spawn(purge_sandbox(services.clone(), stopped.clone()));
-    let serving = tokio::spawn(run_server(listener, state.clone(), stopped));
+    let mut told = stopped;
+    let serving = connections::serve(listener, Front::new(state.clone()), async move {
+        told_to_stop(&mut told).await;
+    });
+    let serving = tokio::spawn(serving);
     wait_for_signal().await?;
     tracing::info!("stopping: finishing requests under way");
     state.begin_drain();
@@ -88,23 +91,6 @@ fn announce(config: &Config) {
         tracing::info!("nobody administers this instance: name GitHub logins in LATCHKEY_ADMINS");
     }
     tracing::info!(listen = %config.listen, sign_in, "Latchkey is at {}", config.public_url);
-}
-
-async fn run_server(
-    listener: TcpListener,
-    state: AppState,
-    mut stopped: watch::Receiver<bool>,
-) -> std::io::Result<()> {
-    // Without it a small answer waits for the client's delayed acknowledgement of the one before.
-    let listener = listener.tap_io(|connection| {
-        if let Err(error) = connection.set_nodelay(true) {
-            tracing::debug!(%error, "TCP_NODELAY could not be set");
-        }
-    });
-    let service = router(state).into_make_service_with_connect_info::<SocketAddr>();
-    axum::serve(listener, service)
-        .with_graceful_shutdown(async move { told_to_stop(&mut stopped).await })
-        .await
 }
 
 /// Writes counters and deletes what has expired, until the server stops.

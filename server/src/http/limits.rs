@@ -16,16 +16,29 @@ use latchkey_services::check::LimitStates;
 
 /// Where a check leaves how the key's limits stand.
 #[derive(Debug, Clone, Default)]
-struct Slot(Arc<Mutex<LimitStates>>);
+pub(crate) struct Slot(Arc<Mutex<LimitStates>>);
 
 /// Writes how the limits stand on the answer, if a key was checked.
 pub(crate) async fn announce(mut request: Request, next: Next) -> Response {
-    let slot = Slot::default();
-    request.extensions_mut().insert(slot.clone());
+    let slot = Slot::of(&mut request);
     let mut response = next.run(request).await;
-    let limits = *slot.0.lock().unwrap_or_else(PoisonError::into_inner);
-    write(response.headers_mut(), limits);
+    slot.write(&mut response);
     response
+}
+
+impl Slot {
+    /// Where the request's check leaves what it learns.
+    pub(crate) fn of(request: &mut Request) -> Self {
+        let slot = Self::default();
+        request.extensions_mut().insert(slot.clone());
+        slot
+    }
+
+    /// Writes what was left.
+    pub(crate) fn write(&self, response: &mut Response) {
+        let limits = *self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        write(response.headers_mut(), limits);
+    }
 }
 
 /// Notes how the limits of an admitted key stand.

@@ -24,6 +24,5 @@ pub(crate) mod security_headers;
 pub(crate) mod server_functions;
 pub(crate) mod sessions;
 pub(crate) mod telemetry;
-pub(crate) mod trace;
 pub(crate) mod usage;
 pub(crate) mod verify;

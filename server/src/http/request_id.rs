@@ -1,12 +1,8 @@
 //! The id under which the log has a request. It goes back as `x-request-id`, and in every problem.
 
 use std::fmt;
-use std::sync::Arc;
 
-use axum::extract::Request;
-use axum::http::{HeaderName, HeaderValue};
-use axum::middleware::Next;
-use axum::response::Response;
+use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use latchkey_services::random::Random;
 
 use crate::edge::SystemRandom;
@@ -15,24 +11,47 @@ const HEADER: HeaderName = HeaderName::from_static("x-request-id");
 
 /// A request's id: `req_` and 24 hexadecimal characters. Ours alone; what a client sends as one is ignored,
 /// so that nobody can write another's id into the log.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct RequestId(Arc<str>);
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct RequestId([u8; 12]);
 
-impl fmt::Display for RequestId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+impl RequestId {
+    /// An id that no request has had.
+    pub(crate) fn new() -> Self {
+        let random: &dyn Random = &SystemRandom;
+        Self(random.bytes())
+    }
+
+    /// Tells the caller.
+    pub(crate) fn write(self, headers: &mut HeaderMap) {
+        let mut text = *b"req_000000000000000000000000";
+        for (pair, byte) in text[4..].chunks_exact_mut(2).zip(self.0) {
+            const DIGITS: &[u8; 16] = b"0123456789abcdef";
+            pair[0] = DIGITS[usize::from(byte >> 4)];
+            pair[1] = DIGITS[usize::from(byte & 15)];
+        }
+        if let Ok(value) = HeaderValue::from_bytes(&text) {
+            headers.insert(HEADER, value);
+        }
     }
 }
 
-/// Gives the request an id and the response the same.
-pub(crate) async fn assign(mut request: Request, next: Next) -> Response {
-    let random: &dyn Random = &SystemRandom;
-    let text = format!("req_{}", &random.token()[..24]);
-    let value = HeaderValue::from_str(&text);
-    request.extensions_mut().insert(RequestId(text.into()));
-    let mut response = next.run(request).await;
-    if let Ok(value) = value {
-        response.headers_mut().insert(HEADER, value);
+impl fmt::Display for RequestId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("req_")?;
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
     }
-    response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_caller_and_the_log_are_told_the_same() {
+        let (id, mut headers) = (RequestId::new(), HeaderMap::new());
+        id.write(&mut headers);
+        assert_eq!(headers[HEADER], id.to_string());
+        assert_eq!(id.to_string().len(), 28);
+        assert_ne!(id, RequestId::new());
+    }
 }

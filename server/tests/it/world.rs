@@ -12,7 +12,7 @@ use latchkey_domain::time::Timestamp;
 use latchkey_server::cli::{Cli, Command};
 use latchkey_server::config::Config;
 use latchkey_server::edge::SystemRandom;
-use latchkey_server::{AppState, router};
+use latchkey_server::{AppState, Front, connections};
 use latchkey_services::check::Denial;
 use latchkey_services::clock::ManualClock;
 use latchkey_services::{Database, Error, Services};
@@ -108,8 +108,7 @@ impl World {
         let services = services.await.unwrap();
         listen(&services);
         let state = AppState::new(services.clone(), config.clone()).unwrap();
-        let service = router(state).into_make_service_with_connect_info::<SocketAddr>();
-        tokio::spawn(async move { axum::serve(listener, service).await.unwrap() });
+        tokio::spawn(connections::serve(listener, Front::new(state), std::future::pending()));
         let http = Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap();
         Self { services, clock, config, github, base: format!("http://{address}"), http, folder }
     }

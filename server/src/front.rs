@@ -1,0 +1,120 @@
+//! What stands around every answer: its id, the log line, the problem behind a refusal, the security headers. One
+//! function, not layers around layers: a layer costs each request a clone of all that is below it.
+//!
+//! The busiest call, `verify`, goes straight to its handler, past the router.
+
+use std::any::Any;
+use std::panic::AssertUnwindSafe;
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::DefaultBodyLimit;
+use axum::handler::Handler;
+use axum::http::{Method, Request, StatusCode};
+use axum::response::{IntoResponse, Response};
+use futures::FutureExt;
+use latchkey_domain::problem::ErrorCode;
+use latchkey_services::clock::Clock;
+use tower::ServiceExt;
+use tracing::Instrument;
+
+use crate::edge::SystemClock;
+use crate::http::limits::Slot;
+use crate::http::problem::{self, Refusal};
+use crate::http::request_id::RequestId;
+use crate::http::{security_headers, verify};
+use crate::router::{MANAGEMENT_BODY, PATIENCE, router};
+use crate::state::AppState;
+
+const VERIFY: &str = "/v1/keys/verify";
+
+/// Everything that this server answers.
+#[derive(Clone)]
+pub struct Front {
+    state: AppState,
+    router: Router,
+}
+
+impl Front {
+    /// Prepares the routes.
+    pub fn new(state: AppState) -> Self {
+        Self { router: router(state.clone()), state }
+    }
+
+    /// Answers a request. One log line tells of it: what was asked, what came of it, how long it took. Paths only: a
+    /// query may hold an OAuth code.
+    pub async fn answer(&self, mut request: Request<Body>) -> Response {
+        let id = RequestId::new();
+        request.extensions_mut().insert(id);
+        let is_verify = request.method() == Method::POST && request.uri().path() == VERIFY;
+        if is_verify {
+            return self.finish(id, self.verify(id, request).await);
+        }
+        let clock = SystemClock::start();
+        let method = request.method().clone();
+        let path = request.uri().path().to_owned();
+        let span = tracing::info_span!("request", request_id = %id);
+        // Its only error is that there is none.
+        let routed = self.router.clone().oneshot(request).map(|Ok(response)| response);
+        let response = unpanicked(routed).instrument(span.clone()).await;
+        let response = self.finish(id, response);
+        span.in_scope(|| answered(&method, &path, &response, clock.monotonic()));
+        response
+    }
+
+    /// A good answer to the busiest call is logged for debugging only: it is counted as usage, and a line each would
+    /// cost more than the check.
+    async fn verify(&self, id: RequestId, mut request: Request<Body>) -> Response {
+        let clock = SystemClock::start();
+        DefaultBodyLimit::max(MANAGEMENT_BODY).apply(&mut request);
+        let slot = Slot::of(&mut request);
+        let handled = verify::verify_key.call(request, self.state.clone());
+        let mut response = match tokio::time::timeout(PATIENCE, unpanicked(handled)).await {
+            Ok(response) => response,
+            Err(_) => StatusCode::REQUEST_TIMEOUT.into_response(),
+        };
+        slot.write(&mut response);
+        let elapsed = clock.monotonic();
+        if response.status().is_success() {
+            let span = tracing::debug_span!("request", request_id = %id);
+            span.in_scope(|| tracing::debug!(path = VERIFY, status = 200, ?elapsed, "answered"));
+        } else {
+            let span = tracing::info_span!("request", request_id = %id);
+            span.in_scope(|| answered(&Method::POST, VERIFY, &response, elapsed));
+        }
+        response
+    }
+
+    fn finish(&self, id: RequestId, response: Response) -> Response {
+        let mut response = problem::render(id, response);
+        security_headers::set(response.headers_mut(), self.state.config.public_url.is_https());
+        id.write(response.headers_mut());
+        response
+    }
+}
+
+fn answered(method: &Method, path: &str, response: &Response, elapsed: Duration) {
+    let status = response.status().as_u16();
+    let milliseconds = elapsed.as_secs_f64() * 1000.0;
+    tracing::info!(%method, path, status, milliseconds, "answered");
+}
+
+/// A panic is a fault of ours: it is logged, and the caller is told no more than that.
+async fn unpanicked(answer: impl Future<Output = Response>) -> Response {
+    AssertUnwindSafe(answer).catch_unwind().await.unwrap_or_else(|panic| panicked(&*panic))
+}
+
+fn panicked(panic: &(dyn Any + Send)) -> Response {
+    let text = panic
+        .downcast_ref::<String>()
+        .map(String::as_str)
+        .or_else(|| panic.downcast_ref::<&str>().copied())
+        .unwrap_or("no message");
+    tracing::error!(panic = text, "a handler panicked");
+    Refusal::new(
+        ErrorCode::Internal,
+        "Something failed on the server. The request id finds it in the log.",
+    )
+    .into_response()
+}
