@@ -1,6 +1,7 @@
 //! The gateway.
 
 mod budgets;
+mod reach;
 mod refusals;
 mod streams;
 mod upstream;
