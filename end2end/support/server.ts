@@ -1,5 +1,5 @@
 // The server under test: the real binary on a data folder of its own.
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { binary, freePort, Program } from "./process.ts";
@@ -11,6 +11,8 @@ export interface ServerSettings {
   github: boolean;
   /** How many seconds an access token lives. */
   accessTokenTtl: number;
+  /** The gateway's upstreams: the text of their file, and how many seconds they may be silent. */
+  upstreams?: { file: string; timeout: number };
 }
 
 /** The running server. */
@@ -22,7 +24,7 @@ export class Latchkey {
     readonly folder: string,
   ) {}
 
-  static async start(settings: ServerSettings, github: GitHub, log: string): Promise<Latchkey> {
+  static async start(settings: ServerSettings, github: GitHub | null, log: string): Promise<Latchkey> {
     const port = await freePort();
     const url = `http://127.0.0.1:${port}`;
     const folder = await mkdtemp(join(tmpdir(), "latchkey-end2end-"));
@@ -32,7 +34,12 @@ export class Latchkey {
       LATCHKEY_DATA_DIR: folder,
       LATCHKEY_ACCESS_TOKEN_TTL: `${settings.accessTokenTtl}`,
     };
-    if (settings.github) {
+    if (settings.upstreams) {
+      env.LATCHKEY_UPSTREAMS = join(folder, "upstreams.toml");
+      env.LATCHKEY_UPSTREAM_TIMEOUT = `${settings.upstreams.timeout}`;
+      await writeFile(env.LATCHKEY_UPSTREAMS, settings.upstreams.file);
+    }
+    if (settings.github && github) {
       env.LATCHKEY_GITHUB_CLIENT_ID = CLIENT.id;
       env.LATCHKEY_GITHUB_CLIENT_SECRET = CLIENT.secret;
       env.LATCHKEY_GITHUB_URL = github.url;

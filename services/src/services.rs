@@ -126,6 +126,11 @@ impl Services {
 }
 
 impl Services {
+    /// Time since some fixed point of this process, on the clock that the capabilities go by.
+    pub fn monotonic(&self) -> Duration {
+        self.clock.monotonic()
+    }
+
     /// Waits until no reservation is being settled by itself. Others may come meanwhile.
     pub async fn settled(&self) {
         self.unsettled.close();

@@ -12,7 +12,8 @@ use latchkey_services::Error;
 use latchkey_services::check::{self, Call, Denial, Found, TokenNeed};
 
 use super::body::{CallBody, Endpoint};
-use super::error::{ErrorBody, Refused};
+use super::describe::CallRefusals;
+use super::error::Refused;
 use super::upstream::Answerer;
 use super::{LARGEST_BODY, forward, sandbox};
 use crate::http::auth::bearer;
@@ -35,15 +36,7 @@ const BODY_PATIENCE: Duration = Duration::from_secs(30);
     request_body(content = serde_json::Value),
     responses(
         (status = 200, description = "As the upstream answers", body = serde_json::Value),
-        (status = 400, description = "`malformed`, `invalid`", body = ErrorBody),
-        (status = 401, description = "`missing_key`, `malformed_key`, `unknown_key`, `revoked_key`, `expired_key`", body = ErrorBody),
-        (status = 403, description = "`wrong_scope`, `ip_not_allowed`, `model_not_allowed`", body = ErrorBody),
-        (status = 404, description = "`model_not_found`", body = ErrorBody),
-        (status = 413, description = "`too_large`: over 10 MiB", body = ErrorBody),
-        (status = 429, description = "`rate_limited`, `token_rate_limited`, `token_budget_exhausted`, `quota_exceeded`, `upstream_rate_limited`, `too_many_failures`", body = ErrorBody),
-        (status = 502, description = "`upstream_unreachable`, `upstream_error`", body = ErrorBody),
-        (status = 503, description = "`unavailable`", body = ErrorBody),
-        (status = 504, description = "`upstream_timeout`", body = ErrorBody),
+        CallRefusals,
     ),
     security(("bearer_key" = [])),
 )]
@@ -62,13 +55,7 @@ pub(crate) async fn chat_completions(state: State<AppState>, request: Request) -
     request_body(content = serde_json::Value),
     responses(
         (status = 200, description = "As the upstream answers", body = serde_json::Value),
-        (status = 400, description = "`malformed`, `invalid`", body = ErrorBody),
-        (status = 401, description = "Why the key was refused", body = ErrorBody),
-        (status = 403, description = "`wrong_scope`, `ip_not_allowed`, `model_not_allowed`", body = ErrorBody),
-        (status = 404, description = "`model_not_found`", body = ErrorBody),
-        (status = 429, description = "Which limit was reached, or `too_many_failures`", body = ErrorBody),
-        (status = 502, description = "`upstream_unreachable`, `upstream_error`", body = ErrorBody),
-        (status = 504, description = "`upstream_timeout`", body = ErrorBody),
+        CallRefusals,
     ),
     security(("bearer_key" = [])),
 )]
@@ -87,13 +74,7 @@ pub(crate) async fn completions(state: State<AppState>, request: Request) -> Res
     request_body(content = serde_json::Value),
     responses(
         (status = 200, description = "As the upstream answers", body = serde_json::Value),
-        (status = 400, description = "`malformed`, `invalid`", body = ErrorBody),
-        (status = 401, description = "Why the key was refused", body = ErrorBody),
-        (status = 403, description = "`wrong_scope`, `ip_not_allowed`, `model_not_allowed`", body = ErrorBody),
-        (status = 404, description = "`model_not_found`", body = ErrorBody),
-        (status = 429, description = "Which limit was reached, or `too_many_failures`", body = ErrorBody),
-        (status = 502, description = "`upstream_unreachable`, `upstream_error`", body = ErrorBody),
-        (status = 504, description = "`upstream_timeout`", body = ErrorBody),
+        CallRefusals,
     ),
     security(("bearer_key" = [])),
 )]

@@ -8,10 +8,12 @@
 
 mod body;
 mod call;
+mod describe;
 mod error;
 mod estimate;
 mod forward;
 mod models;
+mod reach;
 mod sandbox;
 mod stream;
 mod upstream;
@@ -21,6 +23,7 @@ pub(crate) use call::{
     embeddings,
 };
 pub(crate) use models::{__path_get_model, __path_list_models, get_model, list_models};
+pub(crate) use reach::UpstreamReach;
 pub(crate) use upstream::Upstreams;
 
 /// The largest body of a call.

@@ -7,6 +7,7 @@ use std::time::Duration;
 use latchkey_domain::key::Environment;
 use reqwest::Client;
 
+use super::reach::{UpstreamReach, Watch};
 use crate::config::{Config, Upstream};
 
 /// The built-in model for newcomers who have configured no upstream.
@@ -22,6 +23,7 @@ pub(crate) struct Upstreams {
     models: HashMap<String, Served>,
     /// In the order of the file.
     names: Vec<String>,
+    watch: Watch,
 }
 
 /// A model of an upstream.
@@ -49,16 +51,23 @@ impl Upstreams {
             .redirect(reqwest::redirect::Policy::none())
             .tcp_nodelay(true)
             .build()?;
+        let upstreams: Vec<_> = config.upstreams.iter().cloned().map(Arc::new).collect();
         let (mut models, mut names) = (HashMap::new(), Vec::new());
-        for upstream in config.upstreams.iter().cloned().map(Arc::new) {
+        for upstream in &upstreams {
             for model in &upstream.models {
                 let served =
-                    Served { upstream: Arc::clone(&upstream), name: model.upstream.clone() };
+                    Served { upstream: Arc::clone(upstream), name: model.upstream.clone() };
                 models.insert(model.id.clone(), served);
                 names.push(model.id.clone());
             }
         }
-        Ok(Self { client, patience: config.upstream_timeout, models, names })
+        let watch = Watch::over(upstreams);
+        Ok(Self { client, patience: config.upstream_timeout, models, names, watch })
+    }
+
+    /// Which of them answer, as of a few seconds ago at most. `now` is on the monotonic clock.
+    pub(crate) async fn reach(&self, now: Duration) -> Vec<UpstreamReach> {
+        self.watch.look(&self.client, now).await
     }
 
     /// Who answers a call of a model; none: nobody serves it. A test key's calls never reach an upstream.

@@ -22,10 +22,19 @@ pub(crate) struct Process {
 impl Process {
     /// Starts the binary on a free port and waits until it is ready.
     pub(crate) async fn start(folder: &TempDir, client: &Client) -> Self {
+        Self::start_with(folder, client, &[]).await
+    }
+
+    /// The same with other settings too.
+    pub(crate) async fn start_with(
+        folder: &TempDir,
+        client: &Client,
+        arguments: &[String],
+    ) -> Self {
         let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let log = File::options().create(true).append(true).open(log_file(folder)).unwrap();
         let mut command = command(folder);
-        command.arg(format!("--latchkey-listen=127.0.0.1:{port}")).stderr(log);
+        command.arg(format!("--latchkey-listen=127.0.0.1:{port}")).args(arguments).stderr(log);
         let child = command.spawn().unwrap();
         let process = Self { child, base: format!("http://127.0.0.1:{port}") };
         for _ in 0..200 {

@@ -1,7 +1,10 @@
 //! The gateway.
 
 mod budgets;
+mod crash;
+mod reach;
 mod refusals;
+mod releases;
 mod streams;
 mod upstream;
 

@@ -27,7 +27,12 @@ pub(super) enum Script {
     Hang(Vec<Bytes>),
     /// Says nothing at all.
     Silent,
+    /// Takes its time, and says as many tokens as it wants to or may.
+    Metered { wants: u64, delay: Duration },
 }
+
+/// The prompt's tokens where the script counts: what the gateway estimates for [`super::asks`].
+const PROMPT: u64 = 6;
 
 /// A call as it came.
 #[derive(Clone)]
@@ -65,6 +70,13 @@ impl Upstream {
         self.seen.lock().unwrap().clone()
     }
 
+    /// What all calls of a metered script have used, answered or not.
+    pub(super) fn metered(&self, wants: u64) -> u64 {
+        let seen = self.seen.lock().unwrap();
+        let said = |call: &Seen| wants.min(call.body["max_tokens"].as_u64().unwrap_or(u64::MAX));
+        seen.iter().map(|call| PROMPT + said(call)).sum()
+    }
+
     pub(super) fn cancelled(&self) -> u32 {
         *self.cancelled.lock().unwrap()
     }
@@ -99,16 +111,10 @@ async fn answer(
 ) -> Response {
     let body: Value = serde_json::from_slice(&body).unwrap();
     let user = body["user"].as_str().unwrap_or_default().to_owned();
+    let cap = body["max_tokens"].as_u64().unwrap_or(u64::MAX);
     upstream.seen.lock().unwrap().push(Seen { path, headers, body });
     let script = upstream.scripts.lock().unwrap().get(&user).cloned();
-    let script = script.unwrap_or_else(|| {
-        let answer = json!({
-            "id": "x", "object": "chat.completion", "created": 1, "model": "m",
-            "choices": [{"index": 0, "message": {"role": "assistant", "content": "Hi"}, "finish_reason": "stop"}],
-            "usage": {"prompt_tokens": 7, "completion_tokens": 3, "total_tokens": 10},
-        });
-        Script::Json(StatusCode::OK, answer.to_string().into())
-    });
+    let script = script.unwrap_or_else(|| Script::Json(StatusCode::OK, said(7, 3)));
     match script {
         Script::Json(status, bytes) => {
             (status, [("content-type", "application/json"), ("retry-after", "7")], bytes)
@@ -119,7 +125,24 @@ async fn answer(
         Script::Hang(parts) => events(&upstream, parts, After::Hang),
         Script::Endless(part) => events(&upstream, vec![part], After::Again),
         Script::Silent => std::future::pending().await,
+        Script::Metered { wants, delay } => {
+            tokio::time::sleep(delay).await;
+            let bytes = said(PROMPT, wants.min(cap));
+            ([("content-type", "application/json")], bytes).into_response()
+        }
     }
+}
+
+/// A completion that used as much.
+fn said(prompt: u64, completion: u64) -> Bytes {
+    let answer = json!({
+        "id": "x", "object": "chat.completion", "created": 1, "model": "m",
+        "choices": [{"index": 0, "message": {"role": "assistant", "content": "Hi"}, "finish_reason": "stop"}],
+        "usage": {
+            "prompt_tokens": prompt, "completion_tokens": completion, "total_tokens": prompt + completion,
+        },
+    });
+    answer.to_string().into()
 }
 
 #[derive(Clone, Copy)]

@@ -1,0 +1,42 @@
+//! What a call may be refused with, in the API's description.
+
+use utoipa::IntoResponses;
+
+use super::error::ErrorBody;
+
+/// The same for every endpoint that makes a call.
+#[derive(IntoResponses)]
+#[expect(dead_code, reason = "it describes; a `Refused` is what answers")]
+pub(super) enum CallRefusals {
+    /// `malformed`, `invalid`
+    #[response(status = 400)]
+    BadRequest(ErrorBody),
+    /// `missing_key`, `malformed_key`, `unknown_key`, `revoked_key`, `expired_key`
+    #[response(status = 401)]
+    Unauthorized(ErrorBody),
+    /// `wrong_scope`, `ip_not_allowed`, `model_not_allowed`
+    #[response(status = 403)]
+    Forbidden(ErrorBody),
+    /// `model_not_found`
+    #[response(status = 404)]
+    NotFound(ErrorBody),
+    /// `timeout`: the body took too long to arrive
+    #[response(status = 408)]
+    RequestTimeout(ErrorBody),
+    /// `too_large`: over 10 MiB
+    #[response(status = 413)]
+    PayloadTooLarge(ErrorBody),
+    /// `rate_limited`, `token_rate_limited`, `token_budget_exhausted`, `quota_exceeded`, `upstream_rate_limited`,
+    /// `too_many_failures`
+    #[response(status = 429)]
+    TooManyRequests(ErrorBody),
+    /// `upstream_unreachable`, `upstream_error`
+    #[response(status = 502)]
+    BadGateway(ErrorBody),
+    /// `unavailable`
+    #[response(status = 503)]
+    ServiceUnavailable(ErrorBody),
+    /// `upstream_timeout`
+    #[response(status = 504)]
+    GatewayTimeout(ErrorBody),
+}

@@ -1,0 +1,175 @@
+//! Whatever goes wrong with a call is told in OpenAI's shape and gives back what was reserved for it.
+
+use axum::body::Bytes;
+use serde_json::{Value, json};
+
+use super::upstream::Script;
+use super::{Gateway, asks, refused};
+use crate::world::Backend;
+
+const BUDGET: u64 = 10_000;
+/// What a prompt of [`asks`] takes.
+const PROMPT: u64 = 6;
+
+/// A gateway and a key with a budget and a limit of tokens a minute.
+struct Limited {
+    gateway: Gateway,
+    key: String,
+    id: String,
+}
+
+impl Limited {
+    async fn new() -> Self {
+        let gateway = Gateway::on(Backend::Sqlite).await;
+        let limits = json!({
+            "name": "k", "token_limit": BUDGET, "token_limit_period": "month", "tpm": BUDGET,
+        });
+        let (key, id) = gateway.key(limits).await;
+        Self { gateway, key, id }
+    }
+
+    async fn post(&self, path: &str, body: String) -> reqwest::Response {
+        self.gateway.world.post(path).bearer_auth(&self.key).body(body).send().await.unwrap()
+    }
+
+    /// What is taken of the budget and of the minute when nothing is under way.
+    async fn taken(&self) -> (u64, u64) {
+        self.gateway.world.services.settled().await;
+        let path = format!("/v1/inference/keys/{}/usage?range=1h", self.id);
+        let usage = self.gateway.world.json(&path, &self.gateway.ada.jwt).await;
+        let models = self.gateway.world.get("/v1/models").bearer_auth(&self.key);
+        let models = models.send().await.unwrap();
+        let left = models.headers()["x-ratelimit-remaining-tokens"].to_str().unwrap();
+        (usage["budget"]["used"].as_u64().unwrap(), BUDGET - left.parse::<u64>().unwrap())
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_call_that_is_refused_for_its_body_takes_nothing() {
+    let limited = Limited::new().await;
+    let messages = json!([{ "role": "user", "content": "Hi" }]);
+    let with = |field: &str, value: Value| {
+        let mut body = asks("qwen3.6-27b", "a");
+        body[field] = value;
+        body.to_string()
+    };
+    let chat = "/v1/chat/completions";
+    let large = with("metadata", json!("x".repeat(10 * 1024 * 1024)));
+    for (path, body, status, code, param) in [
+        (chat, large, 413, "too_large", Value::Null),
+        (chat, "{\"model\": ".to_owned(), 400, "malformed", Value::Null),
+        (chat, with("model", json!("gpt-0")), 404, "model_not_found", json!("model")),
+        (chat, with("model", json!("")), 400, "invalid", json!("model")),
+        (chat, with("stream", json!("true")), 400, "invalid", json!("stream")),
+        (chat, with("stream", json!(1)), 400, "invalid", json!("stream")),
+        (
+            chat,
+            with("stream_options", json!({ "include_usage": 1 })),
+            400,
+            "invalid",
+            json!("include_usage"),
+        ),
+        (chat, with("max_tokens", json!(1.5)), 400, "invalid", json!("max_tokens")),
+        (
+            chat,
+            with("max_completion_tokens", json!("many")),
+            400,
+            "invalid",
+            json!("max_completion_tokens"),
+        ),
+        (chat, with("n", json!(129)), 400, "invalid", json!("n")),
+        (
+            "/v1/completions",
+            json!({ "model": "qwen3.6-27b", "messages": messages }).to_string(),
+            400,
+            "invalid",
+            json!("prompt"),
+        ),
+        (
+            "/v1/embeddings",
+            json!({ "model": "bge-m3", "input": 7 }).to_string(),
+            400,
+            "invalid",
+            json!("input"),
+        ),
+    ] {
+        let told = refused(limited.post(path, body).await, status, code).await;
+        assert_eq!(told["error"]["param"], param, "{told}");
+        assert_eq!(told["error"]["type"], "invalid_request_error");
+    }
+    assert_eq!(limited.taken().await, (0, 0));
+    assert!(limited.gateway.upstream.seen().is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_prompt_that_is_larger_than_the_budget_is_refused_and_takes_nothing() {
+    let gateway = Gateway::on(Backend::Sqlite).await;
+    let limits = json!({ "name": "k", "token_limit": 50, "token_limit_period": "month" });
+    let (key, id) = gateway.key(limits).await;
+    let mut body = asks("qwen3.6-27b", "a");
+    body["messages"][0]["content"] = json!("x".repeat(400));
+    let answer = gateway.chat(&key, &body).await;
+    assert!(answer.headers().contains_key("retry-after"));
+    let told = refused(answer, 429, "token_budget_exhausted").await;
+    assert_eq!(told["error"]["type"], "rate_limit_error");
+    assert!(gateway.upstream.seen().is_empty());
+    let path = format!("/v1/inference/keys/{id}/usage?range=1h");
+    let usage = gateway.world.json(&path, &gateway.ada.jwt).await;
+    assert_eq!(usage["budget"]["used"], 0);
+    let (key, _) = gateway.key(json!({ "name": "t", "tpm": 50 })).await;
+    let answer = gateway.chat(&key, &body).await;
+    assert_eq!(answer.headers()["x-ratelimit-remaining-tokens"], "50");
+    refused(answer, 429, "token_rate_limited").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_that_breaks_off_or_hangs_is_told_and_costs_nothing() {
+    let limited = Limited::new().await;
+    let half: Vec<Bytes> = vec!["{\"choices\": [".into()];
+    for (user, script, status, code) in [
+        ("breaks", Script::Break(half.clone()), 502, "upstream_error"),
+        ("hangs", Script::Hang(half), 504, "upstream_timeout"),
+        ("silent", Script::Silent, 504, "upstream_timeout"),
+    ] {
+        limited.gateway.upstream.script(user, script);
+        let body = asks("qwen3.6-27b", user).to_string();
+        let told = limited.post("/v1/chat/completions", body).await;
+        let told = refused(told, status, code).await;
+        assert_eq!(told["error"]["type"], "server_error");
+        assert_eq!(limited.taken().await, (0, 0), "{user}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stream_that_goes_wrong_costs_what_had_come_of_it() {
+    let limited = Limited::new().await;
+    let event = "data: {\"choices\": [{\"index\": 0, \"delta\": {\"content\": \"Hi\"}}]}\n\n";
+    let begun = |more: &'static str| -> Vec<Bytes> { vec![event.into(), more.into()] };
+    let mut taken = 0;
+    for (user, script, end) in [
+        ("breaks", Script::Break(begun("data: {")), Some("upstream_error")),
+        ("hangs", Script::Hang(begun("data: {")), Some("upstream_timeout")),
+        // Not the gateway's to mend: it goes on as it came, and what can be read of it is counted.
+        ("babbles", Script::Stream(begun("data: {\"choices\": [\n\n")), None),
+        ("stops", Script::Stream(begun("data: {\"choi")), None),
+    ] {
+        limited.gateway.upstream.script(user, script);
+        let mut body = asks("qwen3.6-27b", user);
+        body["stream"] = json!(true);
+        let answer = limited.post("/v1/chat/completions", body.to_string()).await;
+        assert_eq!(answer.status(), 200);
+        let text = answer.text().await.unwrap();
+        let rest = text.strip_prefix(event).unwrap();
+        match end {
+            Some(code) => {
+                let told: Value =
+                    serde_json::from_str(rest.strip_prefix("data: ").unwrap()).unwrap();
+                assert_eq!(told["error"]["code"], code, "{user}");
+                assert_eq!(told["error"]["type"], "server_error");
+            }
+            None => assert!(rest.starts_with("data: {\"choi"), "{rest}"),
+        }
+        taken += PROMPT + 1;
+        assert_eq!(limited.taken().await, (taken, taken), "{user}: the prompt and one event");
+    }
+}
