@@ -7,6 +7,7 @@
 pub mod account;
 pub mod connection;
 pub mod load;
+pub mod mixed;
 pub mod process;
 pub mod report;
 pub mod server;

@@ -77,7 +77,8 @@ async fn ask(
     Ok(exchanges)
 }
 
-fn checked(exchange: Exchange) -> anyhow::Result<Exchange> {
+/// An exchange that was answered with 200.
+pub(crate) fn checked(exchange: Exchange) -> anyhow::Result<Exchange> {
     match exchange.status {
         200 => Ok(exchange),
         status => bail!("an answer has the status {status}"),

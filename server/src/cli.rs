@@ -93,6 +93,11 @@ pub struct Settings {
     #[command(flatten)]
     pub storage: Storage,
 
+    /// Where `/metrics` is, for Prometheus: an address and port that the public can’t reach, or `off`
+    /// [default: 127.0.0.1:9464, unless that is taken].
+    #[arg(long = "latchkey-metrics-listen", env = "LATCHKEY_METRICS_LISTEN")]
+    pub metrics_listen: Option<String>,
+
     /// A PostgreSQL URL that leads past a pooler that can’t `LISTEN` [default: the database’s own URL].
     #[arg(long = "database-direct-url", env = "DATABASE_DIRECT_URL", hide_env_values = true)]
     pub database_direct_url: Option<String>,

@@ -3,6 +3,7 @@
 //! HTTP/1.1 and HTTP/2 in clear text; TLS is the business of the proxy in front.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use axum::body::Body;
@@ -60,6 +61,7 @@ pub async fn serve(listener: TcpListener, front: Front, stop: impl Future<Output
         };
         let (front, builder, watcher) = (Arc::clone(&front), Arc::clone(&builder), open.watcher());
         tokio::spawn(async move {
+            let _counted = Counted::new(Arc::clone(&front));
             let answer = service_fn(move |request: Request<Incoming>| {
                 let front = Arc::clone(&front);
                 async move {
@@ -77,6 +79,22 @@ pub async fn serve(listener: TcpListener, front: Front, stop: impl Future<Output
     }
     drop(listener);
     open.shutdown().await;
+}
+
+/// Counts a connection while it is open.
+struct Counted(Arc<Front>);
+
+impl Counted {
+    fn new(front: Arc<Front>) -> Self {
+        front.metrics().connections.fetch_add(1, Ordering::Relaxed);
+        Self(front)
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.0.metrics().connections.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 fn builder() -> auto::Builder<TokioExecutor> {

@@ -24,10 +24,9 @@ use crate::http::limits::Slot;
 use crate::http::problem::{self, Refusal};
 use crate::http::request_id::RequestId;
 use crate::http::{security_headers, verify};
+use crate::metrics::{Metrics, Route};
 use crate::router::{MANAGEMENT_BODY, PATIENCE, router};
 use crate::state::AppState;
-
-const VERIFY: &str = "/v1/keys/verify";
 
 /// Everything that this server answers.
 #[derive(Clone)]
@@ -47,11 +46,18 @@ impl Front {
     pub async fn answer(&self, mut request: Request<Body>) -> Response {
         let id = RequestId::new();
         request.extensions_mut().insert(id);
-        let is_verify = request.method() == Method::POST && request.uri().path() == VERIFY;
-        if is_verify {
-            return self.finish(id, self.verify(id, request).await);
-        }
         let clock = SystemClock::start();
+        let route = Route::of(request.uri());
+        let response = if route == Route::Verify && request.method() == Method::POST {
+            self.verify(id, request, &clock).await
+        } else {
+            self.routed(id, request, &clock).await
+        };
+        self.metrics().durations.observe(route, clock.monotonic());
+        response
+    }
+
+    async fn routed(&self, id: RequestId, request: Request<Body>, clock: &SystemClock) -> Response {
         let method = request.method().clone();
         let path = request.uri().path().to_owned();
         let span = tracing::info_span!("request", request_id = %id);
@@ -65,8 +71,12 @@ impl Front {
 
     /// A good answer to the busiest call is logged for debugging only: it is counted as usage, and a line each would
     /// cost more than the check.
-    async fn verify(&self, id: RequestId, mut request: Request<Body>) -> Response {
-        let clock = SystemClock::start();
+    async fn verify(
+        &self,
+        id: RequestId,
+        mut request: Request<Body>,
+        clock: &SystemClock,
+    ) -> Response {
         DefaultBodyLimit::max(MANAGEMENT_BODY).apply(&mut request);
         let slot = Slot::of(&mut request);
         let handled = verify::verify_key.call(request, self.state.clone());
@@ -75,15 +85,20 @@ impl Front {
             Err(_) => StatusCode::REQUEST_TIMEOUT.into_response(),
         };
         slot.write(&mut response);
+        let response = self.finish(id, response);
         let elapsed = clock.monotonic();
         if response.status().is_success() {
             let span = tracing::debug_span!("request", request_id = %id);
-            span.in_scope(|| tracing::debug!(path = VERIFY, status = 200, ?elapsed, "answered"));
+            span.in_scope(|| tracing::debug!(status = 200, ?elapsed, "verified"));
         } else {
             let span = tracing::info_span!("request", request_id = %id);
-            span.in_scope(|| answered(&Method::POST, VERIFY, &response, elapsed));
+            span.in_scope(|| answered(&Method::POST, "/v1/keys/verify", &response, elapsed));
         }
         response
+    }
+
+    pub(crate) fn metrics(&self) -> &Metrics {
+        &self.state.metrics
     }
 
     fn finish(&self, id: RequestId, response: Response) -> Response {

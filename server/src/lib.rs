@@ -14,6 +14,7 @@ mod gateway;
 pub mod http;
 mod ingest;
 pub mod logging;
+mod metrics;
 mod oauth;
 mod pages;
 mod router;

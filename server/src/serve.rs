@@ -15,6 +15,7 @@ use crate::config::{Config, SignIn};
 use crate::connections;
 use crate::edge::{SystemClock, SystemRandom};
 use crate::front::Front;
+use crate::metrics;
 use crate::state::AppState;
 
 /// How often counters are written.
@@ -39,6 +40,7 @@ pub async fn serve(settings: Settings) -> anyhow::Result<()> {
     let listener = TcpListener::bind(config.listen)
         .await
         .with_context(|| format!("can't listen on {} (LATCHKEY_LISTEN)", config.listen))?;
+    let metrics_listener = metrics::listen(config.metrics_listen).await?;
     let services = start(&config).await?;
     announce(&config);
     let state = AppState::new(services.clone(), config)?;
@@ -49,6 +51,8 @@ pub async fn serve(settings: Settings) -> anyhow::Result<()> {
     });
     let jobs = tokio::spawn(run_jobs(services.clone(), stopped.clone()));
     let purge = tokio::spawn(purge_sandbox(services.clone(), stopped.clone()));
+    let measuring =
+        metrics_listener.map(|listener| tokio::spawn(metrics::serve(listener, state.clone())));
     let mut told = stopped;
     let serving = connections::serve(listener, Front::new(state.clone()), async move {
         told_to_stop(&mut told).await;
@@ -66,6 +70,9 @@ pub async fn serve(settings: Settings) -> anyhow::Result<()> {
     purge.await.context("the purge of the sandbox")?;
     services.settled().await;
     listening.abort();
+    if let Some(measuring) = measuring {
+        measuring.abort();
+    }
     check::return_leases(&services, true).await.context("giving back what budgets were leased")?;
     usage::flush(&services).await.context("writing the last counters")?;
     services.database.close().await.context("closing the database")?;

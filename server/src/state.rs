@@ -9,6 +9,7 @@ use latchkey_services::Services;
 use crate::assets::SiteManifest;
 use crate::config::{Config, SignIn};
 use crate::gateway::Upstreams;
+use crate::metrics::Metrics;
 use crate::oauth::GithubClient;
 
 /// The server's common ground. Cheap to clone.
@@ -24,6 +25,7 @@ pub struct AppState {
     pub(crate) github: Option<Arc<GithubClient>>,
     /// The names of the site's files.
     pub(crate) site: Arc<SiteManifest>,
+    pub(crate) metrics: Arc<Metrics>,
     draining: Arc<AtomicBool>,
 }
 
@@ -45,6 +47,7 @@ impl AppState {
             site: Arc::new(SiteManifest::load(&config.cargo_leptos)),
             config: Arc::new(config),
             github,
+            metrics: Arc::default(),
             draining: Arc::default(),
         })
     }

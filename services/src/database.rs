@@ -130,6 +130,23 @@ impl Database {
         self.statements.load(Ordering::Relaxed)
     }
 
+    /// The pools by name, with their connections and how many of these are idle.
+    pub fn pools(&self) -> Vec<(&'static str, u32, usize)> {
+        if self.writer.get_database_backend() == DbBackend::Sqlite {
+            let (reader, writer) = (
+                self.reader.get_sqlite_connection_pool(),
+                self.writer.get_sqlite_connection_pool(),
+            );
+            vec![
+                ("reader", reader.size(), reader.num_idle()),
+                ("writer", writer.size(), writer.num_idle()),
+            ]
+        } else {
+            let pool = self.writer.get_postgres_connection_pool();
+            vec![("all", pool.size(), pool.num_idle())]
+        }
+    }
+
     /// Waits for statements under way and closes every connection.
     ///
     /// # Errors

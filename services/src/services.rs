@@ -9,7 +9,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::accounts::SignIns;
 use crate::accounts::tokens::{JwtSecret, Signer};
-use crate::check::{KeyCache, Leases, Windows};
+use crate::check::{KeyCache, Leases, Tally, Windows};
 use crate::clock::Clock;
 use crate::database::Database;
 use crate::digest::Pepper;
@@ -78,6 +78,7 @@ pub struct Inner {
     pub(crate) requests: Windows,
     pub(crate) tokens: Windows,
     pub(crate) leases: Leases,
+    pub(crate) tally: Tally,
     pub(crate) failed_keys: Failures,
     pub(crate) sign_ins: SignIns,
     pub(crate) usage: Meter,
@@ -117,6 +118,7 @@ impl Services {
             requests: Windows::new(),
             tokens: Windows::new(),
             leases: Leases::new(),
+            tally: Tally::default(),
             failed_keys: Failures::of("unknown or malformed keys"),
             sign_ins: SignIns::new(),
             usage: Meter::new(),

@@ -1,5 +1,6 @@
 //! From settings to a configuration that can be served, or a sentence that says what to set.
 
+mod metrics;
 mod public_url;
 mod secrets;
 mod upstreams;
@@ -14,6 +15,7 @@ use latchkey_services::{Pepper, Settings as ServiceSettings, Signup};
 
 use crate::cli::{CargoLeptos, Settings, SignupSetting, Storage};
 
+pub use metrics::MetricsListen;
 pub use public_url::PublicUrl;
 pub use upstreams::{Model, Upstream};
 
@@ -26,6 +28,8 @@ pub struct Config {
     pub public_url: PublicUrl,
     /// The database.
     pub database_url: String,
+    /// Where `/metrics` is.
+    pub metrics_listen: MetricsListen,
     /// Where changes are listened to, if that is not the database’s URL.
     pub database_direct_url: Option<String>,
     /// How people sign in.
@@ -96,6 +100,10 @@ impl Config {
         Ok(Self {
             listen: settings.listen,
             database_url,
+            metrics_listen: MetricsListen::parse(
+                settings.metrics_listen.as_deref(),
+                settings.listen,
+            )?,
             database_direct_url: settings.database_direct_url,
             sign_in,
             trusted_proxies: settings.trusted_proxies,

@@ -8,6 +8,7 @@ mod audit;
 mod authorization;
 mod bad_input;
 mod check;
+mod edge;
 mod failed_attempts;
 mod gateway;
 mod ingest;

@@ -135,6 +135,7 @@ on_both_databases! {
         let body = json!({"name": "Metered", "token_limit": 1_000, "token_limit_period": "month"});
         let secret = text(&world.create(&ada, &body).await["key"]);
         let dying = world.second_node().await;
+        hears(&dying).await;
         let mut admitted = 0;
         for _ in 0..3 {
             check::check(&dying, Some(&secret), TEN_TOKENS).await.unwrap();

@@ -15,6 +15,7 @@ mod lease;
 mod outcome;
 mod record;
 mod reserve;
+mod tally;
 mod trust;
 mod windows;
 
@@ -34,8 +35,8 @@ pub(crate) use lease::Leases;
 pub use outcome::{Admission, Denial, LimitStates};
 pub use record::KeyRecord;
 pub use reserve::{Reservation, TokenNeed, UsedTokens, reserve};
-#[expect(unused_imports, reason = "for the documentation")]
-pub(crate) use trust::TRUST;
+pub use tally::CheckCounts;
+pub(crate) use tally::Tally;
 pub(crate) use windows::Windows;
 
 use admit::{Need, TakenTokens};
@@ -136,10 +137,20 @@ fn failed(services: &Services, ip: Option<IpAddr>, denial: Denial) -> Error {
 /// # Errors
 /// A [`Denial`]: there is no secret, it is malformed or unknown, or the store can't be asked.
 pub async fn find(services: &Services, presented: Option<&str>) -> Result<Found, Denial> {
+    let found = look_up(services, presented).await;
+    if let Err(denial) = &found {
+        services.tally.checked(0, denial.outcome);
+    }
+    found
+}
+
+async fn look_up(services: &Services, presented: Option<&str>) -> Result<Found, Denial> {
     let text = presented.ok_or_else(|| Denial::of(Outcome::MissingKey))?;
     let secret = PresentedKey::parse(text).map_err(|_| Denial::of(Outcome::MalformedKey))?;
     let digest = services.settings.pepper.digest(secret.expose());
-    let known = match services.key_cache.get(&digest, services.clock.monotonic()) {
+    let cached = services.key_cache.get(&digest, services.clock.monotonic());
+    services.tally.looked(digest.as_bytes()[0], cached.is_some());
+    let known = match cached {
         Some(known) => known,
         None => load(services, digest).await?,
     };
@@ -173,6 +184,8 @@ async fn decide(
     now: Timestamp,
 ) -> Result<(LimitStates, TakenTokens), Denial> {
     let decided = admit::decide(services, found, call, need, now).await;
+    let outcome = decided.as_ref().map_or_else(|denial| denial.outcome, |_| Outcome::Valid);
+    services.tally.checked(found.key.id.as_uuid().as_bytes()[15], outcome);
     if let Err(denial) = &decided {
         services.usage.denied(&found.used(call, now, denial.outcome), &denial.detail);
     }
@@ -214,6 +227,16 @@ pub async fn return_leases(services: &Services, all: bool) -> Result<(), Error> 
 /// How much is cached.
 pub fn cache_size(services: &Services) -> CacheSize {
     services.key_cache.size()
+}
+
+/// How many checks there were since the process started.
+pub fn counts(services: &Services) -> CheckCounts {
+    services.tally.counts()
+}
+
+/// How many token budgets this node holds something of, ahead of the calls that will use it.
+pub fn leases(services: &Services) -> usize {
+    services.leases.len()
 }
 
 /// Whether this node hears of other nodes' changes, so that a check may use what is cached.

@@ -1,12 +1,10 @@
 //! What keeps this node's memory of keys true while other nodes write to the same database.
 //!
-//! A node believes its cache only while it is sure to hear of every change, and for [`TRUST`] after it last was.
+//! A node believes its cache only while it is sure to hear of every change, and for 700 ms after it last was.
 //! Otherwise each check asks the database, and is refused if that fails.
 //!
 //! On PostgreSQL, changes are notified with the transaction that makes them; on SQLite, whose other processes are
 //! rare, a node looks a few times a second whether another one has written.
-//!
-//! [`TRUST`]: crate::check::TRUST
 
 mod postgres;
 mod sqlite;

@@ -1,0 +1,122 @@
+//! How long answers take, as histograms that threads add to without a lock.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use axum::http::Uri;
+
+/// The upper ends of the buckets, in microseconds; beyond the last is one more.
+const ENDS: [u64; 16] = [
+    50, 100, 250, 500, 1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 100_000, 250_000, 500_000,
+    1_000_000, 5_000_000, 30_000_000,
+];
+
+/// What a request is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Route {
+    Verify,
+    Ingest,
+    Gateway,
+    Api,
+    Pages,
+}
+
+impl Route {
+    pub(crate) const ALL: [Self; 5] =
+        [Self::Verify, Self::Ingest, Self::Gateway, Self::Api, Self::Pages];
+
+    /// What a request for this address is for.
+    pub(crate) fn of(uri: &Uri) -> Self {
+        match uri.path() {
+            "/v1/keys/verify" => Self::Verify,
+            "/ingest/traces" | "/ingest/logs" | "/v1/traces" | "/v1/logs" => Self::Ingest,
+            "/v1/chat/completions" | "/v1/completions" | "/v1/embeddings" => Self::Gateway,
+            path if path.starts_with("/v1/models") => Self::Gateway,
+            path if path.starts_with("/v1/") || path.starts_with("/apikey") => Self::Api,
+            _ => Self::Pages,
+        }
+    }
+
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Verify => "verify",
+            Self::Ingest => "ingest",
+            Self::Gateway => "gateway",
+            Self::Api => "api",
+            Self::Pages => "pages",
+        }
+    }
+}
+
+#[derive(Default)]
+struct Histogram {
+    buckets: [AtomicU64; ENDS.len() + 1],
+    micros: AtomicU64,
+}
+
+/// One histogram of each route.
+#[derive(Default)]
+pub(crate) struct Durations([Histogram; Route::ALL.len()]);
+
+/// A histogram at one moment.
+#[derive(Debug, PartialEq)]
+pub(crate) struct Snapshot {
+    /// Upper end in seconds, and how many were within; the last end is infinite.
+    pub(crate) buckets: Vec<(f64, u64)>,
+    pub(crate) seconds: f64,
+    pub(crate) count: u64,
+}
+
+impl Durations {
+    /// Counts an answer.
+    pub(crate) fn observe(&self, route: Route, took: Duration) {
+        let micros = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
+        let histogram = &self.0[route as usize];
+        let bucket = ENDS.partition_point(|end| *end < micros);
+        histogram.buckets[bucket].fetch_add(1, Ordering::Relaxed);
+        histogram.micros.fetch_add(micros, Ordering::Relaxed);
+    }
+
+    pub(crate) fn snapshot(&self, route: Route) -> Snapshot {
+        let histogram = &self.0[route as usize];
+        let ends = ENDS.iter().map(|end| Duration::from_micros(*end).as_secs_f64());
+        let counts = histogram.buckets.iter().map(|bucket| bucket.load(Ordering::Relaxed));
+        let buckets: Vec<_> = ends.chain([f64::MAX]).zip(counts).collect();
+        Snapshot {
+            count: buckets.iter().map(|(_, count)| count).sum(),
+            buckets,
+            seconds: Duration::from_micros(histogram.micros.load(Ordering::Relaxed)).as_secs_f64(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_is_in_the_first_bucket_that_it_fits() {
+        let durations = Durations::default();
+        for micros in [0, 50, 51, 30_000_000, 30_000_001] {
+            durations.observe(Route::Api, Duration::from_micros(micros));
+        }
+        let seen = durations.snapshot(Route::Api);
+        let counts: Vec<_> = seen.buckets.iter().map(|(_, count)| *count).collect();
+        assert_eq!((&counts[..3], &counts[15..], seen.count), (&[2, 1, 0][..], &[1, 1][..], 5));
+        assert_eq!(durations.snapshot(Route::Verify).count, 0);
+    }
+
+    #[test]
+    fn addresses_are_told_apart() {
+        for (path, route) in [
+            ("/v1/keys/verify", Route::Verify),
+            ("/v1/keys/key_x", Route::Api),
+            ("/apikey?ApplicationId=x", Route::Api),
+            ("/v1/logs", Route::Ingest),
+            ("/v1/models/sandbox", Route::Gateway),
+            ("/login", Route::Pages),
+        ] {
+            assert_eq!(Route::of(&path.parse().unwrap()), route, "{path}");
+        }
+    }
+}

@@ -1,0 +1,123 @@
+//! What `/metrics` says.
+
+use std::fmt;
+use std::sync::atomic::Ordering;
+
+use latchkey_services::check;
+use prometheus_client::collector::Collector;
+use prometheus_client::encoding::text::encode;
+use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric, NoLabelSet};
+use prometheus_client::metrics::MetricType;
+use prometheus_client::metrics::counter::ConstCounter;
+use prometheus_client::metrics::gauge::ConstGauge;
+use prometheus_client::registry::{Registry, Unit};
+
+use super::Route;
+use crate::state::AppState;
+
+/// Everything as text. What it tells is gathered when it is asked for.
+pub(super) fn text(state: &AppState) -> String {
+    let mut registry = Registry::with_prefix("latchkey");
+    registry.register_collector(Box::new(Everything(state.clone())));
+    let mut text = String::new();
+    // Writing to a String can't fail.
+    let _ = encode(&mut text, &registry);
+    text
+}
+
+struct Everything(AppState);
+
+impl fmt::Debug for Everything {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Everything")
+    }
+}
+
+impl Collector for Everything {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
+        checks(&mut encoder, &self.0)?;
+        store(&mut encoder, &self.0)?;
+        http(&mut encoder, &self.0)
+    }
+}
+
+fn checks(encoder: &mut DescriptorEncoder<'_>, state: &AppState) -> fmt::Result {
+    let services = &state.services;
+    let counts = check::counts(services);
+    let mut family =
+        encoder.encode_descriptor("checks", "Checks by outcome", None, MetricType::Counter)?;
+    for (outcome, count) in counts.outcomes {
+        let labels = [("outcome", outcome.as_str())];
+        ConstCounter::new(count).encode(family.encode_family(&labels)?)?;
+    }
+    let looks = [("hit", counts.cache_hits), ("miss", counts.cache_misses)];
+    let help = "Looks into the cache of keys, by whether the database had to be asked";
+    let mut family =
+        encoder.encode_descriptor("key_cache_lookups", help, None, MetricType::Counter)?;
+    for (result, count) in looks {
+        ConstCounter::new(count).encode(family.encode_family(&[("result", result)])?)?;
+    }
+    let size = check::cache_size(services);
+    let help = "Cached keys, and cached digests that no key has";
+    let mut family =
+        encoder.encode_descriptor("key_cache_entries", help, None, MetricType::Gauge)?;
+    for (kind, entries) in [("key", size.keys), ("unknown", size.unknown)] {
+        gauge(entries).encode(family.encode_family(&[("kind", kind)])?)?;
+    }
+    let heard = usize::from(check::hears_of_changes(services));
+    let help = "1 while this node hears of other nodes’ changes and may use its cache";
+    gauge(heard).encode(encoder.encode_descriptor(
+        "changes_heard",
+        help,
+        None,
+        MetricType::Gauge,
+    )?)?;
+    let help = "Token budgets of which this node holds something ahead";
+    let leases = encoder.encode_descriptor("budget_leases", help, None, MetricType::Gauge)?;
+    gauge(check::leases(services)).encode(leases)
+}
+
+fn store(encoder: &mut DescriptorEncoder<'_>, state: &AppState) -> fmt::Result {
+    let database = &state.services.database;
+    let help = "Statements sent to the database";
+    let statements =
+        encoder.encode_descriptor("database_statements", help, None, MetricType::Counter)?;
+    ConstCounter::new(database.statements()).encode(statements)?;
+    let help = "Connections to the database by pool and state";
+    let mut family =
+        encoder.encode_descriptor("database_connections", help, None, MetricType::Gauge)?;
+    for (pool, size, idle) in database.pools() {
+        let used = usize::try_from(size).unwrap_or_default().saturating_sub(idle);
+        for (state, connections) in [("idle", idle), ("used", used)] {
+            let labels = [("pool", pool), ("state", state)];
+            gauge(connections).encode(family.encode_family(&labels)?)?;
+        }
+    }
+    Ok(())
+}
+
+fn http(encoder: &mut DescriptorEncoder<'_>, state: &AppState) -> fmt::Result {
+    let open = state.metrics.connections.load(Ordering::Relaxed);
+    let help = "Open connections of clients";
+    let connections = encoder.encode_descriptor("connections", help, None, MetricType::Gauge)?;
+    gauge(usize::try_from(open).unwrap_or_default()).encode(connections)?;
+    let help = "From the head of a request to the head of its answer";
+    let unit = Unit::Seconds;
+    let mut family = encoder.encode_descriptor(
+        "http_request_duration",
+        help,
+        Some(&unit),
+        MetricType::Histogram,
+    )?;
+    for route in Route::ALL {
+        let seen = state.metrics.durations.snapshot(route);
+        let labels = [("route", route.as_str())];
+        let mut encoder = family.encode_family(&labels)?;
+        encoder.encode_histogram::<NoLabelSet>(seen.seconds, seen.count, &seen.buckets, None)?;
+    }
+    Ok(())
+}
+
+fn gauge(value: usize) -> ConstGauge<i64> {
+    ConstGauge::new(i64::try_from(value).unwrap_or(i64::MAX))
+}

@@ -1,0 +1,82 @@
+//! The edge of the server: its connections and its metrics.
+
+use http_body_util::Empty;
+use hyper::body::Bytes;
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use tempfile::TempDir;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+use crate::process::{Process, client, sign_in};
+use crate::world::{Backend, World, traces};
+
+fn free_address() -> String {
+    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn metrics_are_on_a_listener_of_their_own() {
+    let (folder, client, metrics) = (TempDir::new().unwrap(), client(), free_address());
+    let arguments = [format!("--latchkey-metrics-listen={metrics}")];
+    let process = Process::start_with(&folder, &client, &arguments).await;
+    let (jwt, application) = sign_in(&client, &process.base).await;
+    let path = format!("{}/apikey?ApplicationId={application}", process.base);
+    let key: String =
+        client.post(path).bearer_auth(&jwt).send().await.unwrap().json().await.unwrap();
+    for key in [&key, &key, "nonsense"] {
+        let ingest = client.post(format!("{}/ingest/traces", process.base));
+        ingest.header("x-api-key", key).json(&traces(1)).send().await.unwrap();
+    }
+    let answer = client.get(format!("http://{metrics}/metrics")).send().await.unwrap();
+    assert!(answer.headers()["content-type"].to_str().unwrap().contains("openmetrics-text"));
+    let text = answer.text().await.unwrap();
+    for line in [
+        "latchkey_checks_total{outcome=\"valid\"} 2",
+        "latchkey_checks_total{outcome=\"malformed_key\"} 1",
+        "latchkey_checks_total{outcome=\"unavailable\"} 0",
+        "latchkey_key_cache_entries{kind=\"key\"} 1",
+        "latchkey_changes_heard 1",
+        "latchkey_budget_leases 0",
+        "latchkey_database_connections{pool=\"writer\",state=\"used\"} 0",
+        "latchkey_http_request_duration_seconds_count{route=\"ingest\"} 3",
+        "# UNIT latchkey_http_request_duration_seconds seconds",
+        "# EOF",
+    ] {
+        assert!(text.lines().any(|one| one == line), "{line} is not in\n{text}");
+    }
+    assert!(!text.contains(&key), "no secret stands in a metric");
+    let public = client.get(format!("{}/metrics", process.base)).send().await.unwrap();
+    assert_eq!(public.status(), 404, "never on the public address");
+    process.signal("-TERM");
+    assert_eq!(process.wait(), Some(0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn http_2_is_spoken_in_clear_text() {
+    let world = World::on(Backend::Sqlite).await;
+    let address = world.base.trim_start_matches("http://");
+    let stream = TokioIo::new(TcpStream::connect(address).await.unwrap());
+    let (mut send, connection) =
+        hyper::client::conn::http2::handshake(TokioExecutor::new(), stream).await.unwrap();
+    tokio::spawn(connection);
+    let request = hyper::Request::get(format!("{}/healthz", world.base));
+    let answer = send.send_request(request.body(Empty::<Bytes>::new()).unwrap()).await.unwrap();
+    assert_eq!(
+        (answer.status(), answer.version()),
+        (hyper::StatusCode::OK, hyper::Version::HTTP_2)
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_head_without_end_is_refused() {
+    let world = World::on(Backend::Sqlite).await;
+    let address = world.base.trim_start_matches("http://");
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    let head =
+        format!("GET /healthz HTTP/1.1\r\nhost: x\r\nx-long: {}\r\n\r\n", "a".repeat(80_000));
+    // The server may have closed before all of it is sent.
+    let _ = stream.write_all(head.as_bytes()).await;
+    let mut answer = Vec::new();
+    let _ = stream.read_to_end(&mut answer).await;
+    assert!(answer.starts_with(b"HTTP/1.1 431 "), "{}", String::from_utf8_lossy(&answer));
+}
