@@ -5,11 +5,12 @@
 #   scripts/bootstrap.sh [WHAT…]      (without a word: build)
 #
 #   build     base and site
-#   test      build, e2e and postgres
+#   test      build, e2e, postgres and redis
 #   base      a C compiler, git, Node.js, Rust with the WebAssembly target
 #   site      wasm-bindgen, wasm-split, wasm-opt, Tailwind and the fonts
 #   e2e       Playwright, a Chromium, OpenTelemetry's exporters and OpenAI's clients
 #   postgres  PostgreSQL's programs; no server of yours is touched
+#   redis     Redis' server as a program; none is left running
 #   watch     build and cargo-leptos (compiled once: a quarter of an hour on two cores)
 #   deny      cargo-deny
 #
@@ -187,6 +188,9 @@ system_packages() {
     if want postgres && ! find_postgres >/dev/null; then
         need postgresql 'the storage tests run on PostgreSQL too'
     fi
+    if want redis && ! have redis-server && ! have redis-check-rdb; then
+        need redis-tools 'the tests of limits that nodes share run on a real Redis'
+    fi
 }
 
 install_system_packages() {
@@ -212,6 +216,7 @@ install_system_packages() {
             have brew || die "Homebrew is missing (https://brew.sh). With it, this script installs: $APT_PACKAGES"
             case $APT_PACKAGES in *nodejs*) brew install node ;; esac
             case $APT_PACKAGES in *postgresql*) brew install postgresql@17 ;; esac
+            case $APT_PACKAGES in *redis*) brew install redis ;; esac
             case $APT_PACKAGES in *pkg-config*) brew install pkgconf ;; esac
             case $APT_PACKAGES in *python3*) brew install python3 ;; esac
             ;;
@@ -411,12 +416,12 @@ install_chromium() {
 WANTED=' '
 for word in "${@:-build}"; do
     case $word in
-        base | site | e2e | postgres | deny) WANTED="$WANTED$word " ;;
+        base | site | e2e | postgres | redis | deny) WANTED="$WANTED$word " ;;
         build) WANTED="${WANTED}base site " ;;
-        test) WANTED="${WANTED}base site e2e postgres " ;;
+        test) WANTED="${WANTED}base site e2e postgres redis " ;;
         watch) WANTED="${WANTED}base site watch " ;;
         -h | --help) sed -n '2,/^set /{/^set /!s/^# \{0,1\}//p;}' "$0" && exit ;;
-        *) die "bootstrap.sh knows build, test, base, site, e2e, postgres, watch and deny, not '$word'." ;;
+        *) die "bootstrap.sh knows build, test, base, site, e2e, postgres, redis, watch and deny, not '$word'." ;;
     esac
 done
 
@@ -462,6 +467,14 @@ if want e2e; then
     python_is_fresh otel || step "OpenTelemetry for Python (pip)" python_packages otel
     python_is_fresh openai || step "OpenAI's client for Python (pip)" python_packages openai
     find_chromium >/dev/null || step "Chromium" install_chromium
+fi
+
+if want redis && ! have redis-server; then
+    # Debian's redis-server starts one as a service; the program alone comes with the tools, and is what it is
+    # called as.
+    hash -r
+    mkdir -p "$LATCHKEY_TOOLS/bin"
+    ln -sf "$(command -v redis-check-rdb)" "$LATCHKEY_TOOLS/bin/redis-server"
 fi
 
 if want watch && ! have cargo-leptos; then

@@ -74,7 +74,7 @@ case $WHAT in
         beside_join
         ;;
     unit)
-        tools base postgres
+        tools base postgres redis
         step "Tests: build" build_tests
         step "Tests: units and storage, on SQLite and PostgreSQL" unit_tests
         ;;
@@ -86,7 +86,7 @@ case $WHAT in
         step "Tests: the product in Chromium (Playwright)" browser_tests
         ;;
     all)
-        tools base e2e postgres
+        tools base e2e postgres redis
         step "Format (rustfmt)" format
         beside "The page" page
         step "Lint: the server (clippy, ssr)" lint_server

@@ -52,6 +52,26 @@ impl Account {
         text(&self.call(Method::POST, &path, body).await?["key"])
     }
 
+    /// The same; its id and its secret.
+    ///
+    /// # Errors
+    /// The server refuses.
+    pub async fn inference_key_with_id(&self, body: &Value) -> anyhow::Result<(String, String)> {
+        let path = format!("/v1/projects/{}/inference/keys", self.project);
+        let created = self.call(Method::POST, &path, body).await?;
+        Ok((text(&created["api_key"]["id"])?, text(&created["key"])?))
+    }
+
+    /// Revokes a key.
+    ///
+    /// # Errors
+    /// The server refuses.
+    pub async fn revoke(&self, id: &str) -> anyhow::Result<()> {
+        let request = self.client.delete(format!("{}/v1/keys/{id}", self.url));
+        request.bearer_auth(&self.token).send().await?.error_for_status()?;
+        Ok(())
+    }
+
     /// Makes a key of any kind from the body that the API takes; its secret.
     ///
     /// # Errors

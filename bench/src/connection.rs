@@ -143,6 +143,13 @@ pub fn post(address: SocketAddr, path: &str, key: &str, body: &str) -> Vec<u8> {
     .into_bytes()
 }
 
+/// The bytes of a GET.
+#[must_use]
+pub fn get(address: SocketAddr, path: &str, key: &str) -> Vec<u8> {
+    format!("GET {path} HTTP/1.1\r\nhost: {address}\r\nauthorization: Bearer {key}\r\n\r\n")
+        .into_bytes()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

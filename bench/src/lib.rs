@@ -6,6 +6,8 @@
 
 pub mod account;
 pub mod connection;
+#[cfg(feature = "in-process")]
+pub mod in_process;
 pub mod load;
 pub mod mixed;
 pub mod process;

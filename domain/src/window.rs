@@ -61,6 +61,16 @@ impl Taken {
         self.amount
     }
 
+    /// What was taken in a second, in whole seconds on the window's clock.
+    pub const fn at(second: u64, amount: u64) -> Self {
+        Self { second, amount }
+    }
+
+    /// The second in which it was taken.
+    pub const fn second(self) -> u64 {
+        self.second
+    }
+
     /// The same taking after it was settled to `amount`.
     pub const fn reduced_to(self, amount: u64) -> Self {
         Self { amount, ..self }
@@ -74,6 +84,18 @@ impl Default for Window {
 }
 
 impl Window {
+    /// The window at `second` in which so much was admitted in each second. Seconds that can't matter are left out.
+    pub fn of(second: u64, counts: impl IntoIterator<Item = (u64, u64)>) -> Self {
+        let mut window = Self { second, ..Self::default() };
+        for (at, amount) in counts {
+            if at <= second && at + SLOTS as u64 > second {
+                *window.slot(at) += amount;
+                window.used += amount;
+            }
+        }
+        window
+    }
+
     /// Takes `amount` at `now`, all of it or none.
     ///
     /// # Errors

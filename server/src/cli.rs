@@ -93,6 +93,10 @@ pub struct Settings {
     #[command(flatten)]
     pub storage: Storage,
 
+    /// A Redis or Valkey through which nodes share limits per minute [default: each node limits for itself].
+    #[arg(long = "redis-url", env = "REDIS_URL", hide_env_values = true)]
+    pub redis_url: Option<String>,
+
     /// Where `/metrics` is, for Prometheus: an address and port that the public can’t reach, or `off`
     /// [default: 127.0.0.1:9464, unless that is taken].
     #[arg(long = "latchkey-metrics-listen", env = "LATCHKEY_METRICS_LISTEN")]

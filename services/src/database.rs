@@ -12,15 +12,29 @@ use latchkey_migrations::{Migrator, MigratorTrait};
 use sea_orm::sqlx::SqlitePool;
 use sea_orm::{
     ConnectOptions, ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr,
-    SqliteTransactionMode, TransactionOptions, TransactionTrait,
+    RuntimeErr, SqliteTransactionMode, TransactionOptions, TransactionTrait,
 };
+
+use crate::error::Error;
 
 /// How long a statement may wait for a connection or for another process's write.
 const PATIENCE: Duration = Duration::from_secs(5);
+/// A connection is asked whether it is still there when it was not used for as long.
+const BELIEVED_GOOD: Duration = Duration::from_secs(1);
 /// Enough for the checks that miss the cache; PostgreSQL's default allows 100 in all.
 const CONNECTIONS: u32 = 16;
 /// The advisory lock that lets one node at a time migrate a shared PostgreSQL ("latchkey" in ASCII).
 const MIGRATION_LOCK: i64 = 0x6c61_7463_686b_6579;
+
+/// Ends work that waits for the database too long: on a network that drops everything, nothing else would.
+///
+/// # Errors
+/// As the work's; `Unavailable` if it takes too long.
+pub(crate) async fn in_time<T>(work: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+    let silent =
+        || Error::Unavailable(DbErr::Conn(RuntimeErr::Internal("no answer in time".to_owned())));
+    tokio::time::timeout(PATIENCE, work).await.unwrap_or_else(|_| Err(silent()))
+}
 
 /// The connections to the one database.
 #[derive(Clone)]
@@ -167,6 +181,8 @@ fn options(url: &str, connections: u32) -> ConnectOptions {
         .max_connections(connections)
         .connect_timeout(PATIENCE)
         .acquire_timeout(PATIENCE)
+        // A connection that was good a moment ago is: asking it each time would double what a look-up costs.
+        .test_before_acquire_if_idle_for(BELIEVED_GOOD)
         .sqlx_logging(false)
         .map_sqlx_sqlite_opts(|sqlite| {
             use sea_orm::sqlx::sqlite::{SqliteJournalMode, SqliteSynchronous};

@@ -9,7 +9,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::accounts::SignIns;
 use crate::accounts::tokens::{JwtSecret, Signer};
-use crate::check::{KeyCache, Leases, Tally, Windows};
+use crate::check::{KeyCache, Leases, LookUps, RedisUrl, SharedWindows, Tally, Windows};
 use crate::clock::Clock;
 use crate::database::Database;
 use crate::digest::Pepper;
@@ -35,6 +35,8 @@ pub struct Settings {
     pub administrators: Vec<String>,
     /// Who may sign in.
     pub signup: Signup,
+    /// Where nodes share limits per minute; none: each limits for itself.
+    pub redis: Option<RedisUrl>,
 }
 
 /// Who may sign in for the first time.
@@ -77,7 +79,10 @@ pub struct Inner {
     pub(crate) key_cache: KeyCache,
     pub(crate) requests: Windows,
     pub(crate) tokens: Windows,
+    /// Where nodes share limits per minute.
+    pub(crate) shared: Option<SharedWindows>,
     pub(crate) leases: Leases,
+    pub(crate) look_ups: LookUps,
     pub(crate) tally: Tally,
     pub(crate) failed_keys: Failures,
     pub(crate) sign_ins: SignIns,
@@ -107,6 +112,8 @@ impl Services {
         random: Arc<dyn Random>,
     ) -> Result<Self, StartError> {
         check_pepper(&database, &settings.pepper).await?;
+        let shared = settings.redis.clone();
+        let shared = shared.map(|url| SharedWindows::new(url, random.bytes()));
         let signer = Signer::new(&settings.jwt_secret, &settings.issuer, settings.access_token_ttl);
         Ok(Self(Arc::new(Inner {
             database,
@@ -117,7 +124,9 @@ impl Services {
             key_cache: KeyCache::new(),
             requests: Windows::new(),
             tokens: Windows::new(),
+            shared,
             leases: Leases::new(),
+            look_ups: LookUps::new(),
             tally: Tally::default(),
             failed_keys: Failures::of("unknown or malformed keys"),
             sign_ins: SignIns::new(),

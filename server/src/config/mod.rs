@@ -11,6 +11,7 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 use ipnet::IpNet;
 use latchkey_services::accounts::tokens::JwtSecret;
+use latchkey_services::check::RedisUrl;
 use latchkey_services::{Pepper, Settings as ServiceSettings, Signup};
 
 use crate::cli::{CargoLeptos, Settings, SignupSetting, Storage};
@@ -122,6 +123,12 @@ impl Config {
                 access_token_ttl: Duration::from_secs(settings.access_token_ttl),
                 refresh_token_ttl: Duration::from_secs(settings.refresh_token_ttl),
                 administrators: trimmed(&settings.admins),
+                redis: settings
+                    .redis_url
+                    .as_deref()
+                    .map(RedisUrl::new)
+                    .transpose()
+                    .context("REDIS_URL")?,
                 signup: match settings.signup {
                     SignupSetting::Open => Signup::Open,
                     SignupSetting::Invited => Signup::Invited,

@@ -72,6 +72,15 @@ fn checks(encoder: &mut DescriptorEncoder<'_>, state: &AppState) -> fmt::Result 
         None,
         MetricType::Gauge,
     )?)?;
+    if let Some(shared) = check::shares_limits(services) {
+        let help = "1 while limits per minute are shared with other nodes through Redis";
+        let up = encoder.encode_descriptor("limits_shared", help, None, MetricType::Gauge)?;
+        gauge(usize::from(shared)).encode(up)?;
+    }
+    let help = "Checks that wait to ask the database";
+    let waiting =
+        encoder.encode_descriptor("key_lookups_waiting", help, None, MetricType::Gauge)?;
+    gauge(check::waiting(services)).encode(waiting)?;
     let help = "Token budgets of which this node holds something ahead";
     let leases = encoder.encode_descriptor("budget_leases", help, None, MetricType::Gauge)?;
     gauge(check::leases(services)).encode(leases)

@@ -26,6 +26,7 @@ mod sandbox;
 mod service_keys;
 mod sessions;
 mod sessions_list;
+mod shared_limits;
 mod sign_in;
 mod tenancy;
 mod usage;

@@ -4,15 +4,13 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use latchkey_domain::key::KeyStatus;
-use latchkey_domain::limit::Limit;
 use latchkey_domain::outcome::Outcome;
 use latchkey_domain::time::Timestamp;
-use latchkey_domain::window::Taken;
 
 use super::budget::Spent;
-use super::outcome::{full_state, rate_state};
-use super::{Call, Denial, Found, KeyRecord, LimitStates, budget};
-use crate::clock::whole_seconds;
+use super::outcome::rate_state;
+use super::rates::HeldRates;
+use super::{Call, Denial, Found, KeyRecord, LimitStates, budget, rates};
 use crate::services::Services;
 use crate::usage::quota::{self, Counted};
 
@@ -36,11 +34,11 @@ pub(super) async fn decide(
         let limits = LimitStates { requests: standing(services, key), ..LimitStates::default() };
         return Err(Denial { detail, key: Some(Arc::clone(key)), limits, ..Denial::of(outcome) });
     }
-    let mut taken = TakenLimits { services, key, requests: None, tokens: None, quota: None };
+    let mut taken = TakenLimits { services, key, rates: HeldRates::default(), quota: None };
     let mut limits = LimitStates::default();
     match taken.take_all(need, now, &mut limits).await {
         Ok(budget) => {
-            let tokens = TakenTokens { window: taken.tokens, budget, most: need.most };
+            let tokens = TakenTokens { rates: taken.rates, budget, most: need.most };
             Ok((limits, tokens))
         }
         Err(denied) => {
@@ -53,7 +51,7 @@ pub(super) async fn decide(
 /// What a call holds of its key's tokens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct TakenTokens {
-    pub(super) window: Option<Taken>,
+    pub(super) rates: HeldRates,
     pub(super) budget: Option<Spent>,
     most: u64,
 }
@@ -61,7 +59,7 @@ pub(super) struct TakenTokens {
 impl TakenTokens {
     /// How many it may use.
     pub(super) fn granted(self) -> u64 {
-        let window = self.window.map_or(self.most, Taken::amount);
+        let window = self.rates.tokens().unwrap_or(self.most);
         window.min(self.budget.map_or(self.most, Spent::tokens))
     }
 }
@@ -120,8 +118,7 @@ fn standing(services: &Services, key: &KeyRecord) -> Option<latchkey_domain::api
 struct TakenLimits<'a> {
     services: &'a Services,
     key: &'a KeyRecord,
-    requests: Option<Taken>,
-    tokens: Option<Taken>,
+    rates: HeldRates,
     quota: Option<Counted>,
 }
 
@@ -141,14 +138,12 @@ impl TakenLimits<'_> {
                 Denial::of(Outcome::Unavailable)
             })?;
         }
-        if let Some(denial) = self.take_windows(need, limits) {
-            return Err(denial);
-        }
+        self.rates = rates::take(services, key, need, limits).await?;
         if counts && let Some(denial) = self.take_quota(now) {
             return Err(denial);
         }
         // No more than the minute has left.
-        let most = self.tokens.map_or(need.most, Taken::amount);
+        let most = self.rates.tokens().unwrap_or(need.most);
         take_budget(services, key, Need { most, ..need }, now, limits).await
     }
 
@@ -168,64 +163,8 @@ impl TakenLimits<'_> {
         }
     }
 
-    /// Takes what the call needs of the limits per minute, or says why it can't.
-    fn take_windows(&mut self, need: Need, limits: &mut LimitStates) -> Option<Denial> {
-        let now = self.services.clock.monotonic();
-        if let Some(limit) = self.key.rpm.map(Limit::get) {
-            match self.services.requests.take(self.key.id, now, 1, limit) {
-                Ok((taken, state)) => {
-                    self.requests = Some(taken);
-                    limits.requests = Some(rate_state(state, limit));
-                }
-                Err(full) => {
-                    limits.requests = Some(full_state(full, limit));
-                    let wait = full.retry_after.unwrap_or_default();
-                    return Some(Denial {
-                        detail: format!(
-                            "rpm {limit} reached: {} used in the last 60 s, frees in {} s.",
-                            full.used,
-                            whole_seconds(wait)
-                        ),
-                        retry_after: Some(wait),
-                        ..Denial::of(Outcome::RateLimited)
-                    });
-                }
-            }
-        }
-        if let Some(limit) = self.key.tpm.map(Limit::get) {
-            let Need { least, most } = need;
-            match self.services.tokens.take_between(self.key.id, now, (least, most), limit) {
-                Ok((taken, state)) => {
-                    self.tokens = Some(taken);
-                    limits.tokens = Some(rate_state(state, limit));
-                }
-                Err(full) => {
-                    limits.tokens = Some(full_state(full, limit));
-                    let when = match full.retry_after {
-                        Some(wait) => format!("enough frees in {} s", whole_seconds(wait)),
-                        None => "a call of that size never fits".to_owned(),
-                    };
-                    return Some(Denial {
-                        detail: format!(
-                            "tpm {limit} reached: {} used in the last 60 s, {least} asked for; {when}.",
-                            full.used
-                        ),
-                        retry_after: full.retry_after,
-                        ..Denial::of(Outcome::TokenRateLimited)
-                    });
-                }
-            }
-        }
-        None
-    }
-
     fn give_back(self) {
-        if let Some(taken) = self.requests {
-            self.services.requests.give_back(self.key.id, taken);
-        }
-        if let Some(taken) = self.tokens {
-            self.services.tokens.give_back(self.key.id, taken);
-        }
+        rates::give_back(self.services, self.key, self.rates);
         if let Some(counted) = self.quota {
             self.services.usage.quota.give_back(counted);
         }

@@ -10,6 +10,7 @@ use sea_orm::sea_query::{Expr, ExprTrait, OnConflict};
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QuerySelect, Set};
 
 use super::lease::{BudgetWindow, Drawn, Leases, Unused};
+use crate::database::in_time;
 use crate::entity::budget;
 use crate::error::Error;
 use crate::services::Services;
@@ -46,7 +47,7 @@ pub(super) async fn take(
     let state = |used| state(limit, period, used, resets_at);
     let answer = match wanted.draw(most) {
         Some(drawn) => Ok(drawn),
-        None => wanted.lease().await?,
+        None => in_time(wanted.lease()).await?,
     };
     Ok(match answer {
         Ok(drawn) => Ok((Spent { window, tokens: drawn.tokens }, state(drawn.used))),

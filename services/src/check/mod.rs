@@ -13,8 +13,11 @@ mod cache;
 mod changed;
 mod lease;
 mod outcome;
+mod queue;
+mod rates;
 mod record;
 mod reserve;
+pub(crate) mod shared;
 mod tally;
 mod trust;
 mod windows;
@@ -33,14 +36,18 @@ pub(crate) use cache::{KeyCache, Known};
 pub(crate) use changed::{CHANNEL, Changed};
 pub(crate) use lease::Leases;
 pub use outcome::{Admission, Denial, LimitStates};
+pub(crate) use queue::LookUps;
 pub use record::KeyRecord;
 pub use reserve::{Reservation, TokenNeed, UsedTokens, reserve};
+pub use shared::RedisUrl;
+pub(crate) use shared::SharedWindows;
 pub use tally::CheckCounts;
 pub(crate) use tally::Tally;
 pub(crate) use windows::Windows;
 
 use admit::{Need, TakenTokens};
 
+use crate::database::in_time;
 use crate::digest::KeyDigest;
 use crate::error::Error;
 use crate::services::Services;
@@ -119,7 +126,7 @@ pub async fn identify(
     presented: Option<&str>,
     ip: Option<IpAddr>,
 ) -> Result<Found, Error> {
-    find(services, presented).await.map_err(|denial| failed(services, ip, denial))
+    find_from(services, presented, ip).await.map_err(|denial| failed(services, ip, denial))
 }
 
 /// What a call is refused with whose key was not found. Guesses count against their address.
@@ -137,14 +144,26 @@ fn failed(services: &Services, ip: Option<IpAddr>, denial: Denial) -> Error {
 /// # Errors
 /// A [`Denial`]: there is no secret, it is malformed or unknown, or the store can't be asked.
 pub async fn find(services: &Services, presented: Option<&str>) -> Result<Found, Denial> {
-    let found = look_up(services, presented).await;
+    find_from(services, presented, None).await
+}
+
+async fn find_from(
+    services: &Services,
+    presented: Option<&str>,
+    ip: Option<IpAddr>,
+) -> Result<Found, Denial> {
+    let found = look_up(services, presented, ip).await;
     if let Err(denial) = &found {
         services.tally.checked(0, denial.outcome);
     }
     found
 }
 
-async fn look_up(services: &Services, presented: Option<&str>) -> Result<Found, Denial> {
+async fn look_up(
+    services: &Services,
+    presented: Option<&str>,
+    ip: Option<IpAddr>,
+) -> Result<Found, Denial> {
     let text = presented.ok_or_else(|| Denial::of(Outcome::MissingKey))?;
     let secret = PresentedKey::parse(text).map_err(|_| Denial::of(Outcome::MalformedKey))?;
     let digest = services.settings.pepper.digest(secret.expose());
@@ -152,7 +171,7 @@ async fn look_up(services: &Services, presented: Option<&str>) -> Result<Found, 
     services.tally.looked(digest.as_bytes()[0], cached.is_some());
     let known = match cached {
         Some(known) => known,
-        None => load(services, digest).await?,
+        None => load(services, digest, ip).await?,
     };
     let Known::Key(key) = known else { return Err(Denial::of(Outcome::UnknownKey)) };
     let old = key.old.is_some_and(|(old, _)| old == digest);
@@ -194,10 +213,14 @@ async fn decide(
 
 /// Asks the database for a record and caches it. If the key is changed meanwhile, asks again: what was read
 /// before the change must not be used after it.
-async fn load(services: &Services, digest: KeyDigest) -> Result<Known, Denial> {
+async fn load(services: &Services, digest: KeyDigest, ip: Option<IpAddr>) -> Result<Known, Denial> {
+    let guesser = services.failed_keys.is_full(ip, services.clock.monotonic());
+    // Whoever guesses that often is told to wait; the key that was not looked up is as good as unknown.
+    let crowded = if guesser { Outcome::UnknownKey } else { Outcome::Unavailable };
+    let _turn = services.look_ups.turn(guesser).await.map_err(|_| Denial::of(crowded))?;
     loop {
         let stamp = services.key_cache.begin_load(&digest);
-        let record = record::load(services, &digest).await.map_err(|error| {
+        let record = in_time(record::load(services, &digest)).await.map_err(|error| {
             tracing::error!(%error, "a key could not be looked up");
             Denial::of(Outcome::Unavailable)
         })?;
@@ -237,6 +260,16 @@ pub fn counts(services: &Services) -> CheckCounts {
 /// How many token budgets this node holds something of, ahead of the calls that will use it.
 pub fn leases(services: &Services) -> usize {
     services.leases.len()
+}
+
+/// How many checks wait to ask the database.
+pub fn waiting(services: &Services) -> usize {
+    services.look_ups.waiting()
+}
+
+/// Whether limits per minute are shared with other nodes at the moment; none: they are not meant to be.
+pub fn shares_limits(services: &Services) -> Option<bool> {
+    services.shared.as_ref().map(SharedWindows::is_up)
 }
 
 /// Whether this node hears of other nodes' changes, so that a check may use what is cached.

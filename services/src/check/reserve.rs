@@ -8,7 +8,7 @@ use std::sync::Arc;
 use latchkey_domain::outcome::Outcome;
 
 use super::admit::{Need, TakenTokens};
-use super::{Call, Denial, Found, KeyRecord, LimitStates, budget, decide};
+use super::{Call, Denial, Found, KeyRecord, LimitStates, budget, decide, rates};
 use crate::services::Services;
 use crate::usage::{TokenCounts, Use};
 
@@ -65,9 +65,8 @@ pub async fn reserve(
     let (limits, mut taken) = decide(services, found, call, need, now).await?;
     let granted = taken.granted();
     // The minute may have had more to give than the budget.
-    if let Some(window) = taken.window.filter(|window| window.amount() > granted) {
-        services.tokens.settle(found.key.id, services.clock.monotonic(), window, granted);
-        taken.window = Some(window.reduced_to(granted));
+    if taken.rates.tokens().is_some_and(|tokens| tokens > granted) {
+        taken.rates = rates::settle_tokens(services, found.key.id, taken.rates, granted);
     }
     Ok(Reservation {
         services: services.clone(),
@@ -125,9 +124,7 @@ fn spawn_settle(services: &Services, held: Held, used: UsedTokens) {
 async fn settle(services: &Services, held: Held, used: UsedTokens) {
     let Held { taken, mut call } = held;
     let cost = used.prompt.saturating_add(used.completion);
-    if let Some(window) = taken.window {
-        services.tokens.settle(call.key, services.clock.monotonic(), window, cost);
-    }
+    rates::settle_tokens(services, call.key, taken.rates, cost);
     if let Some(spent) = taken.budget
         && let Err(error) = budget::settle(services, spent, cost).await
     {

@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use sea_orm::DbErr;
 
+use crate::check::shared;
 use crate::database::Watched;
 use crate::services::Services;
 
@@ -36,8 +37,13 @@ enum Lost {
     Listener(#[from] sea_orm::sqlx::Error),
 }
 
-/// Hears of other nodes' changes, for as long as it is polled. Without it every check asks the database.
+/// Hears of other nodes' changes, and shares limits with them where that is wanted, for as long as it is polled.
+/// Without it every check asks the database.
 pub async fn watch(services: &Services) {
+    tokio::join!(hear(services), shared::keep(services));
+}
+
+async fn hear(services: &Services) {
     loop {
         let lost = match services.database.watched() {
             Watched::Postgres { url } => postgres::listen(services, url).await,

@@ -14,6 +14,7 @@ use latchkey_domain::time::Timestamp;
 use latchkey_domain::usage::Month;
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QuerySelect};
 
+use crate::database::in_time;
 use crate::entity::project_month;
 use crate::error::Error;
 use crate::services::Services;
@@ -210,6 +211,11 @@ pub(crate) async fn know(
     if meter.quota.is_fresh(project, month, services.clock.monotonic()) {
         return Ok(());
     }
+    in_time(look(services, project, month)).await
+}
+
+async fn look(services: &Services, project: ProjectId, month: Month) -> Result<(), Error> {
+    let meter = &services.usage;
     let _whole = match meter.writing.try_read() {
         Ok(whole) => whole,
         // A batch is being written, and will bring the totals.

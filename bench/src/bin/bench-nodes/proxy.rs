@@ -1,0 +1,70 @@
+//! A way to the database that can be held: what is sent stays on its way, as with a network that drops everything.
+
+use std::net::SocketAddr;
+
+use anyhow::Context;
+use tokio::io::copy_bidirectional;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+
+/// A proxy that is running.
+pub(crate) struct Proxy {
+    address: SocketAddr,
+    held: watch::Sender<bool>,
+}
+
+impl Proxy {
+    /// Starts one that leads to the database of `url`.
+    pub(crate) async fn start(url: &str) -> anyhow::Result<Self> {
+        let target = authority(url)?.to_owned();
+        let listener = TcpListener::bind("127.0.0.1:0").await?;
+        let address = listener.local_addr()?;
+        let (held, holding) = watch::channel(false);
+        tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                tokio::spawn(lead(stream, target.clone(), holding.clone()));
+            }
+        });
+        Ok(Self { address, held })
+    }
+
+    /// `url` with the way through this proxy.
+    pub(crate) fn url(&self, url: &str) -> anyhow::Result<String> {
+        Ok(url.replacen(authority(url)?, &self.address.to_string(), 1))
+    }
+
+    /// Nothing comes through from now on.
+    pub(crate) fn hold(&self) {
+        self.held.send_replace(true);
+    }
+
+    /// New connections come through again; those that were held break.
+    pub(crate) fn release(&self) {
+        self.held.send_replace(false);
+    }
+}
+
+async fn lead(mut stream: TcpStream, target: String, mut holding: watch::Receiver<bool>) {
+    // A connection that comes while all is held is held as well.
+    if holding.wait_for(|held| !held).await.is_err() {
+        return;
+    }
+    let Ok(mut database) = TcpStream::connect(&target).await else { return };
+    let held = {
+        let mut holding = holding.clone();
+        async move { holding.wait_for(|held| *held).await.is_ok() }
+    };
+    tokio::select! {
+        _ = copy_bidirectional(&mut stream, &mut database) => return,
+        _ = held => {}
+    }
+    // Both sides stay open and hear nothing, until all is released.
+    let _ = holding.wait_for(|held| !held).await;
+}
+
+/// `host:port` of a URL.
+fn authority(url: &str) -> anyhow::Result<&str> {
+    let rest = url.split_once("://").context("the database's URL has no scheme")?.1;
+    let rest = rest.split(['/', '?']).next().unwrap_or_default();
+    Ok(rest.rsplit('@').next().unwrap_or_default())
+}

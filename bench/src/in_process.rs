@@ -1,0 +1,114 @@
+//! The services without a server around them, for what is measured in this process.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use latchkey_domain::api::{KeyFilter, KeyRequest, OrganizationPatch};
+use latchkey_domain::id::{ProjectId, UserId};
+use latchkey_domain::tier::Tier;
+use latchkey_domain::time::Timestamp;
+use latchkey_services::accounts::tokens::JwtSecret;
+use latchkey_services::accounts::{self, Device};
+use latchkey_services::clock::Clock;
+use latchkey_services::random::Random;
+use latchkey_services::{
+    Actor, Database, PageRequest, Pepper, Services, Settings, Signup, keys, organizations, projects,
+};
+
+use crate::stopwatch::Stopwatch;
+
+/// Real time, from a day of its own.
+struct RealClock(Stopwatch);
+
+impl Clock for RealClock {
+    fn now(&self) -> Timestamp {
+        let elapsed = i64::try_from(self.0.elapsed().as_millis()).unwrap_or_default();
+        // Any day will do; reading the wall clock costs what reading this one does.
+        Timestamp::from_millis(1_795_000_000_000 + elapsed)
+    }
+
+    fn monotonic(&self) -> Duration {
+        self.0.elapsed()
+    }
+}
+
+/// The operating system’s generator.
+pub struct ThreadRandom;
+
+impl Random for ThreadRandom {
+    fn fill(&self, buffer: &mut [u8]) {
+        use rand::Rng;
+        rand::rng().fill_bytes(buffer);
+    }
+}
+
+/// Starts the services over a database.
+///
+/// # Errors
+/// It can't be opened.
+pub async fn start(url: &str) -> anyhow::Result<Services> {
+    let database = Database::open(url).await?;
+    let settings = Settings {
+        pepper: Pepper::new(b"a pepper of a bench, long enough."),
+        jwt_secret: JwtSecret::new(vec![7; 32])?,
+        issuer: "http://127.0.0.1".to_owned(),
+        access_token_ttl: Duration::from_mins(15),
+        refresh_token_ttl: Duration::from_hours(1),
+        administrators: Vec::new(),
+        signup: Signup::Open,
+        redis: None,
+    };
+    let clock = Arc::new(RealClock(Stopwatch::start()));
+    Ok(Services::start(database, settings, clock, Arc::new(ThreadRandom)).await?)
+}
+
+/// Somebody who is signed in and has a project without limits.
+pub struct Owner {
+    services: Services,
+    actor: Actor,
+    /// Their user.
+    pub user: UserId,
+    /// Their project.
+    pub project: ProjectId,
+}
+
+impl Owner {
+    /// Signs the local developer in.
+    ///
+    /// # Errors
+    /// The database fails.
+    pub async fn sign_in(services: &Services) -> anyhow::Result<Self> {
+        let device = Device::default();
+        let refresh_token = accounts::sign_in_local(services, &device).await?;
+        let renewed = accounts::refresh(services, &refresh_token, &device).await?;
+        let actor = accounts::authenticate(services, Some(&renewed.token), None).await?;
+        let page = PageRequest::default();
+        let organization =
+            organizations::list(services, &actor, page.clone()).await?.data.remove(0);
+        let unlimited = OrganizationPatch { name: None, tier: Some(Tier::Enterprise) };
+        organizations::change(services, &actor, organization.id, unlimited).await?;
+        let project = projects::list(services, &actor, organization.id, page).await?.data.remove(0);
+        let user = accounts::me(services, &actor).await?.id;
+        Ok(Self { services: services.clone(), actor, user, project: project.id })
+    }
+
+    /// Makes a key; its secret.
+    ///
+    /// # Errors
+    /// It is refused.
+    pub async fn create(&self, request: KeyRequest) -> anyhow::Result<String> {
+        let created =
+            keys::create(&self.services, &self.actor, self.project, request, None).await?;
+        Ok(created.key.expose().to_owned())
+    }
+
+    /// The first page of the project's keys; how many are on it.
+    ///
+    /// # Errors
+    /// The database fails.
+    pub async fn list(&self) -> anyhow::Result<usize> {
+        let (filter, page) = (KeyFilter::default(), PageRequest::default());
+        let listed = keys::list(&self.services, &self.actor, self.project, &filter, page).await?;
+        Ok(listed.data.len())
+    }
+}

@@ -1,0 +1,203 @@
+//! Limits per minute that nodes share through a real Redis, and what holds when it is away.
+
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use latchkey_domain::outcome::Outcome;
+use latchkey_services::Services;
+use latchkey_services::check::{self, Call};
+use serde_json::json;
+
+use crate::world::{Backend, World, denial, text};
+
+/// A Redis of the test's own, without files.
+struct Redis {
+    child: Child,
+    port: u16,
+}
+
+impl Redis {
+    async fn start() -> Self {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        drop(listener);
+        Self::start_on(port).await
+    }
+
+    async fn start_on(port: u16) -> Self {
+        let child = Command::new("redis-server")
+            .args([
+                "--port",
+                &port.to_string(),
+                "--bind",
+                "127.0.0.1",
+                "--save",
+                "",
+                "--appendonly",
+                "no",
+            ])
+            .stdout(Stdio::null())
+            .spawn()
+            .expect("scripts/bootstrap.sh installs redis-server");
+        let redis = Self { child, port };
+        let began = Instant::now();
+        while tokio::net::TcpStream::connect(("127.0.0.1", port)).await.is_err() {
+            assert!(began.elapsed() < Duration::from_secs(10), "Redis does not start");
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        redis
+    }
+
+    fn argument(&self) -> String {
+        format!("--redis-url=redis://127.0.0.1:{}", self.port)
+    }
+
+    fn signal(&self, name: &str) {
+        assert!(
+            Command::new("kill")
+                .args([name, &self.child.id().to_string()])
+                .status()
+                .unwrap()
+                .success()
+        );
+    }
+}
+
+impl Drop for Redis {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// A world whose nodes share their limits.
+async fn world(redis: &Redis) -> World {
+    let world = World::with(Backend::Sqlite, &[&redis.argument()]).await;
+    shares(&world.services, true).await;
+    world
+}
+
+/// Waits until the node shares its limits, or until it knows that it can't.
+async fn shares(services: &Services, wanted: bool) {
+    let began = Instant::now();
+    while check::shares_limits(services) != Some(wanted) {
+        assert!(began.elapsed() < Duration::from_secs(10), "not {wanted}");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
+/// How many of so many parallel calls on each node are admitted.
+async fn admitted(nodes: &[Services], secret: &str, calls: usize, cost: u64) -> usize {
+    let calls = nodes.iter().flat_map(|node| std::iter::repeat_n(node, calls)).map(|node| {
+        let (node, secret) = (node.clone(), secret.to_owned());
+        tokio::spawn(async move {
+            let call = Call { cost, ..Call::default() };
+            check::check(&node, Some(&secret), call).await.is_ok()
+        })
+    });
+    let mut admitted = 0;
+    for call in calls.collect::<Vec<_>>() {
+        admitted += usize::from(call.await.unwrap());
+    }
+    admitted
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn three_nodes_admit_together_what_the_limits_allow() {
+    let redis = Redis::start().await;
+    let world = world(&redis).await;
+    let nodes = [world.services.clone(), world.second_node().await, world.second_node().await];
+    for node in &nodes {
+        shares(node, true).await;
+    }
+    let ada = world.sign_in("ada").await;
+    let rpm = world.create(&ada, &json!({"name": "rpm", "rpm": 50})).await;
+    assert_eq!(admitted(&nodes, &text(&rpm["key"]), 60, 0).await, 50);
+    let tpm = world.create(&ada, &json!({"name": "tpm", "tpm": 1_000})).await;
+    assert_eq!(admitted(&nodes, &text(&tpm["key"]), 60, 10).await, 100);
+    let error =
+        check::check(&nodes[1], Some(&text(&rpm["key"])), Call::default()).await.unwrap_err();
+    let denial = denial(error);
+    assert_eq!(denial.outcome, Outcome::RateLimited);
+    assert!(
+        denial.detail.starts_with("rpm 50 reached: 50 used in the last 60 s, frees in "),
+        "{}",
+        denial.detail
+    );
+    let wait = denial.retry_after.unwrap();
+    assert!((Duration::from_secs(50)..=Duration::from_secs(61)).contains(&wait), "{wait:?}");
+    let requests = denial.limits.requests.unwrap();
+    assert_eq!((requests.limit, requests.remaining), (50, 0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_call_that_another_limit_refuses_takes_nothing() {
+    let redis = Redis::start().await;
+    let world = world(&redis).await;
+    let ada = world.sign_in("ada").await;
+    let body = json!({"name": "both", "rpm": 3, "tpm": 100, "token_limit": 50, "token_limit_period": "day"});
+    let secret = text(&world.create(&ada, &body).await["key"]);
+    let ask = async |cost| {
+        let call = Call { cost, ..Call::default() };
+        match check::check(&world.services, Some(&secret), call).await {
+            Ok(_) => Outcome::Valid,
+            Err(error) => denial(error).outcome,
+        }
+    };
+    for _ in 0..5 {
+        assert_eq!(ask(101).await, Outcome::TokenRateLimited);
+        assert_eq!(ask(60).await, Outcome::TokenBudgetExhausted);
+        // It is given back without waiting for Redis.
+        world.services.settled().await;
+    }
+    for _ in 0..3 {
+        assert_eq!(ask(10).await, Outcome::Valid);
+    }
+    assert_eq!(ask(10).await, Outcome::RateLimited);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_redis_each_node_admits_its_share_and_with_it_again_all_share() {
+    let redis = Redis::start().await;
+    let port = redis.port;
+    let world = world(&redis).await;
+    let other = world.second_node().await;
+    shares(&other, true).await;
+    // Until both have heard of each other.
+    tokio::time::sleep(Duration::from_millis(2_500)).await;
+    let nodes = [world.services.clone(), other];
+    let ada = world.sign_in("ada").await;
+    drop(redis);
+    for node in &nodes {
+        shares(node, false).await;
+    }
+    let fallback = world.create(&ada, &json!({"name": "fallback", "rpm": 40})).await;
+    assert_eq!(
+        admitted(&nodes, &text(&fallback["key"]), 60, 0).await,
+        40,
+        "half of it on each node"
+    );
+    let _again = Redis::start_on(port).await;
+    for node in &nodes {
+        shares(node, true).await;
+    }
+    let shared = world.create(&ada, &json!({"name": "shared", "rpm": 40})).await;
+    assert_eq!(admitted(&nodes[..1], &text(&shared["key"]), 60, 0).await, 40);
+    assert_eq!(admitted(&nodes[1..], &text(&shared["key"]), 60, 0).await, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_redis_that_hangs_holds_up_one_moment_and_opens_nothing() {
+    let redis = Redis::start().await;
+    let world = world(&redis).await;
+    let ada = world.sign_in("ada").await;
+    let secret = text(&world.create(&ada, &json!({"name": "rpm", "rpm": 10})).await["key"]);
+    assert_eq!(admitted(std::slice::from_ref(&world.services), &secret, 4, 0).await, 4);
+    redis.signal("-STOP");
+    let began = Instant::now();
+    let more = admitted(std::slice::from_ref(&world.services), &secret, 30, 0).await;
+    assert!(began.elapsed() < Duration::from_secs(2), "{:?}", began.elapsed());
+    assert_eq!(more, 6, "what was admitted through Redis counts");
+    redis.signal("-CONT");
+    shares(&world.services, true).await;
+}
