@@ -1,0 +1,69 @@
+//! Somebody who is signed in at the server under test, on a tier without limits, and makes keys.
+
+use anyhow::{Context, ensure};
+use reqwest::header::{ORIGIN, SET_COOKIE};
+use reqwest::redirect::Policy;
+use reqwest::{Client, Method};
+use serde_json::{Value, json};
+
+use crate::server::Server;
+
+/// The local developer.
+pub struct Account {
+    client: Client,
+    url: String,
+    token: String,
+    project: String,
+}
+
+impl Account {
+    /// Signs in.
+    ///
+    /// # Errors
+    /// The server does not answer as its API says.
+    pub async fn sign_in(server: &Server) -> anyhow::Result<Self> {
+        let client = Client::builder().redirect(Policy::none()).build()?;
+        let url = server.url();
+        let answer = client.post(format!("{url}/auth/local")).header(ORIGIN, &url).send().await?;
+        let cookies = answer.headers().get_all(SET_COOKIE).iter();
+        let mut cookies = cookies.filter_map(|cookie| cookie.to_str().ok());
+        let cookie = cookies.find_map(|cookie| cookie.strip_prefix("latchkey_refresh="));
+        let cookie = cookie.context("signing in sets no cookie")?;
+        let refresh_token = cookie.split(';').next().unwrap_or_default();
+        let mut account = Self { client, url, token: String::new(), project: String::new() };
+        let body = json!({ "refreshToken": refresh_token });
+        account.token = text(&account.call(Method::POST, "/refresh", &body).await?["token"])?;
+        let me = account.call(Method::GET, "/v1/me", &Value::Null).await?;
+        let organization = text(&me["organizations"][0]["id"])?;
+        let organization = format!("/v1/organizations/{organization}");
+        account.call(Method::PATCH, &organization, &json!({ "tier": "enterprise" })).await?;
+        let projects = format!("{organization}/projects");
+        let projects = account.call(Method::GET, &projects, &Value::Null).await?;
+        account.project = text(&projects["data"][0]["id"])?;
+        Ok(account)
+    }
+
+    /// Makes an inference key from the body that the API takes; its secret.
+    ///
+    /// # Errors
+    /// The server refuses.
+    pub async fn inference_key(&self, body: &Value) -> anyhow::Result<String> {
+        let path = format!("/v1/projects/{}/inference/keys", self.project);
+        text(&self.call(Method::POST, &path, body).await?["key"])
+    }
+
+    async fn call(&self, method: Method, path: &str, body: &Value) -> anyhow::Result<Value> {
+        let request = self.client.request(method, format!("{}{path}", self.url));
+        let request = request.bearer_auth(&self.token);
+        let request = if body.is_null() { request } else { request.json(body) };
+        let answer = request.send().await?;
+        let status = answer.status();
+        let text = answer.text().await?;
+        ensure!(status.is_success(), "{path}: {status} {text}");
+        Ok(serde_json::from_str(&text)?)
+    }
+}
+
+fn text(value: &Value) -> anyhow::Result<String> {
+    Ok(value.as_str().context("the API answers in another form")?.to_owned())
+}

@@ -1,0 +1,188 @@
+//! One cell of the table: a kind of call, a way and a number of connections, over all rounds.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use latchkey_bench::connection::{Exchange, post};
+use latchkey_bench::load::{Load, Measured};
+use latchkey_bench::report;
+use latchkey_bench::statistics::{median, percentile};
+use serde_json::json;
+
+/// What is called for.
+pub(crate) const MODEL: &str = "qwen3.6-27b";
+
+/// A kind of call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Plain,
+    /// In 50 parts.
+    Streamed,
+}
+
+/// The way that a call goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Via {
+    Direct,
+    /// Through the gateway, with a key without limits.
+    Unlimited,
+    /// Through the gateway, with a key that has a limit of tokens a minute and a budget.
+    Limited,
+}
+
+/// Whom to ask, and with which keys.
+pub(crate) struct Targets {
+    pub(crate) upstream: SocketAddr,
+    pub(crate) gateway: SocketAddr,
+    pub(crate) unlimited: String,
+    pub(crate) limited: String,
+}
+
+impl Targets {
+    /// The load of a cell's round.
+    pub(crate) fn load(&self, cell: &Cell, duration: Duration) -> Load {
+        let (address, key) = match cell.via {
+            Via::Direct => (self.upstream, "none"),
+            Via::Unlimited => (self.gateway, self.unlimited.as_str()),
+            Via::Limited => (self.gateway, self.limited.as_str()),
+        };
+        let messages = json!([{ "role": "user", "content": "Hi" }]);
+        let streams = cell.kind == Kind::Streamed;
+        let body =
+            json!({ "model": MODEL, "messages": messages, "max_tokens": 64, "stream": streams });
+        let request = post(address, "/v1/chat/completions", key, &body.to_string()).into();
+        Load { address, request, connections: cell.connections, duration }
+    }
+}
+
+/// A cell, and what each round measured: milliseconds, and microseconds of the server's CPU.
+pub(crate) struct Cell {
+    pub(crate) kind: Kind,
+    pub(crate) via: Via,
+    pub(crate) connections: usize,
+    per_second: Vec<f64>,
+    p50: Vec<f64>,
+    p99: Vec<f64>,
+    first: Vec<f64>,
+    requests: u32,
+    server: Duration,
+}
+
+impl Cell {
+    /// All of them, so that what is compared is measured one after the other.
+    pub(crate) fn all() -> Vec<Self> {
+        let mut cells = Vec::new();
+        for kind in [Kind::Plain, Kind::Streamed] {
+            for connections in [1, 16] {
+                for via in [Via::Direct, Via::Unlimited, Via::Limited] {
+                    cells.push(Self::new(kind, via, connections));
+                }
+            }
+        }
+        cells
+    }
+
+    const fn new(kind: Kind, via: Via, connections: usize) -> Self {
+        Self {
+            kind,
+            via,
+            connections,
+            per_second: Vec::new(),
+            p50: Vec::new(),
+            p99: Vec::new(),
+            first: Vec::new(),
+            requests: 0,
+            server: Duration::ZERO,
+        }
+    }
+
+    /// Adds a round.
+    pub(crate) fn add(&mut self, measured: &Measured, server: Duration) {
+        let at = |time: fn(&Exchange) -> Duration, percent| {
+            let times = measured.exchanges.iter().map(time).collect();
+            percentile(times, percent).as_secs_f64() * 1_000.0
+        };
+        self.per_second.push(measured.per_second());
+        self.p50.push(at(|exchange| exchange.whole, 50));
+        self.p99.push(at(|exchange| exchange.whole, 99));
+        self.first.push(at(|exchange| exchange.first_byte, 50));
+        self.requests += u32::try_from(measured.exchanges.len()).unwrap_or(u32::MAX);
+        self.server += server;
+    }
+
+    pub(crate) fn per_second(&self) -> f64 {
+        median(self.per_second.clone())
+    }
+
+    pub(crate) fn p50(&self) -> f64 {
+        median(self.p50.clone())
+    }
+
+    pub(crate) fn p99(&self) -> f64 {
+        median(self.p99.clone())
+    }
+
+    pub(crate) fn first(&self) -> f64 {
+        median(self.first.clone())
+    }
+
+    /// The server's processor time per request, over all rounds: its clock is too coarse for one.
+    pub(crate) fn server_micros(&self) -> f64 {
+        self.server.as_secs_f64() * 1e6 / f64::from(self.requests.max(1))
+    }
+
+    /// Whether this is what `other` is compared with.
+    pub(crate) fn is_direct_of(&self, other: &Self) -> bool {
+        self.via == Via::Direct && self.kind == other.kind && self.connections == other.connections
+    }
+
+    /// What it is called in what is printed.
+    pub(crate) fn name(&self) -> String {
+        let via = match self.via {
+            Via::Direct => "direct",
+            Via::Unlimited => "gateway",
+            Via::Limited => "gateway_limited",
+        };
+        let kind = match self.kind {
+            Kind::Plain => "plain",
+            Kind::Streamed => "stream",
+        };
+        format!("{via}_{kind}_c{}", self.connections)
+    }
+
+    pub(crate) fn row(&self) -> Vec<String> {
+        let server = match self.via {
+            Via::Direct => String::new(),
+            _ => format!("{:.1}", self.server_micros()),
+        };
+        vec![
+            self.name(),
+            format!("{:.0}", self.per_second()),
+            format!("{:.3}", self.p50()),
+            format!("{:.3}", self.p99()),
+            format!("{:.3}", self.first()),
+            server,
+        ]
+    }
+
+    /// The figures of this cell alone.
+    pub(crate) fn tell(&self) {
+        let name = self.name();
+        report::figure(&format!("{name}_rps"), self.per_second());
+        report::figure(&format!("{name}_p50_ms"), self.p50());
+        report::figure(&format!("{name}_p99_ms"), self.p99());
+        report::figure(&format!("{name}_first_byte_ms"), self.first());
+        if self.via != Via::Direct {
+            report::figure(&format!("{name}_server_cpu_us"), self.server_micros());
+        }
+    }
+
+    /// What it adds to, and what it leaves of, the direct way.
+    pub(crate) fn compare(&self, direct: &Self) {
+        let name = self.name();
+        report::figure(&format!("{name}_added_p50_ms"), self.p50() - direct.p50());
+        report::figure(&format!("{name}_added_p99_ms"), self.p99() - direct.p99());
+        report::figure(&format!("{name}_added_first_byte_ms"), self.first() - direct.first());
+        report::ratio(&format!("{name}_rps"), self.per_second() / direct.per_second());
+    }
+}

@@ -1,0 +1,104 @@
+//! `make bench-gateway`: what the gateway adds to a call.
+//!
+//! The same calls go directly to an upstream on this machine and through Latchkey to it, plain and streamed, one
+//! at a time and sixteen at a time, with a key without limits and with one that has a limit of tokens a minute and
+//! a budget. Load generator, upstream and Latchkey share the machine's cores, so requests a second compare what
+//! all of them cost together.
+//!
+//! Usage: `bench-gateway PATH-OF-LATCHKEY [CELL…]`. With names of cells (`gateway_plain_c16`) only these are measured:
+//! for a profiler beside it.
+
+mod cell;
+mod upstream;
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::Context;
+use latchkey_bench::account::Account;
+use latchkey_bench::load;
+use latchkey_bench::report;
+use latchkey_bench::server::Server;
+use serde_json::json;
+
+use cell::{Cell, Kind, Targets, Via};
+
+/// With 12 cells a bit more than a minute in all.
+const ROUNDS: usize = 9;
+const ROUND: Duration = Duration::from_millis(600);
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> anyhow::Result<()> {
+    let mut arguments = std::env::args().skip(1);
+    let binary = arguments.next().map(PathBuf::from);
+    let binary = binary.context("usage: bench-gateway PATH-OF-LATCHKEY [CELL…]")?;
+    let only: Vec<String> = arguments.collect();
+    report::machine();
+    let upstream = upstream::start()?;
+    let folder = tempfile::tempdir()?;
+    let file = folder.path().join("upstreams.toml");
+    let model = cell::MODEL;
+    let toml = format!(
+        "[[upstream]]\nname = \"local\"\nbase_url = \"http://{upstream}/v1\"\nmodels = [\"{model}\"]\n"
+    );
+    std::fs::write(&file, toml)?;
+    let file = file.display().to_string();
+    let server = Server::start(&binary, &[("latchkey-upstreams", &file)]).await?;
+    let account = Account::sign_in(&server).await?;
+    let unlimited = account.inference_key(&json!({ "name": "no limits" })).await?;
+    let limits = json!({
+        "name": "limits", "tpm": 1_000_000_000_000_u64, "token_limit": 1_000_000_000_000_u64,
+        "token_limit_period": "month",
+    });
+    let limited = account.inference_key(&limits).await?;
+    let targets = Targets { upstream, gateway: server.address, unlimited, limited };
+    let mut cells = Cell::all();
+    cells.retain(|cell| only.is_empty() || only.contains(&cell.name()));
+    for _ in 0..ROUNDS {
+        for cell in &mut cells {
+            let before = server.cpu_time()?;
+            let measured = load::run(&targets.load(cell, ROUND)).await?;
+            cell.add(&measured, server.cpu_time()?.saturating_sub(before));
+        }
+    }
+    tell(&cells);
+    Ok(())
+}
+
+fn tell(cells: &[Cell]) {
+    let head = ["", "requests/s", "p50 ms", "p99 ms", "first byte ms", "server µs/request"];
+    let rows: Vec<Vec<String>> = cells.iter().map(Cell::row).collect();
+    report::table(&head, &rows);
+    for cell in cells {
+        cell.tell();
+    }
+    for cell in cells.iter().filter(|cell| cell.via != Via::Direct) {
+        let direct = cells.iter().find(|other| other.is_direct_of(cell));
+        if let Some(direct) = direct {
+            cell.compare(direct);
+        }
+    }
+    goals(cells);
+}
+
+/// What the gateway is meant to reach, beside what it reached.
+fn goals(cells: &[Cell]) {
+    let find = |kind, via, connections| {
+        let mut all = cells.iter();
+        all.find(|cell| cell.kind == kind && cell.via == via && cell.connections == connections)
+    };
+    let plain = (find(Kind::Plain, Via::Direct, 1), find(Kind::Plain, Via::Unlimited, 1));
+    let streamed = (find(Kind::Streamed, Via::Direct, 1), find(Kind::Streamed, Via::Unlimited, 1));
+    let (Some(direct), Some(gateway)) = plain else { return };
+    let (Some(first), Some(gateways_first)) = streamed else { return };
+    let many = find(Kind::Plain, Via::Unlimited, 16).map_or(0.0, Cell::server_micros);
+    for (what, value, goal) in [
+        ("added p50, ms", gateway.p50() - direct.p50(), 0.10),
+        ("p99, ms", gateway.p99(), 0.9),
+        ("server’s CPU a plain request at 16 connections, µs", many, 50.0),
+        ("added to the first byte of a stream, ms", gateways_first.first() - first.first(), 1.0),
+    ] {
+        let word = if value <= goal { "met" } else { "MISSED" };
+        report::say(&format!("goal {what}: {value:.3} of {goal} ({word})"));
+    }
+}

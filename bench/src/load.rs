@@ -1,0 +1,85 @@
+//! The load: connections that each send the next request when they have the last one's answer.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::bail;
+use tokio::task::JoinSet;
+
+use crate::connection::{Connection, Exchange};
+use crate::stopwatch::Stopwatch;
+
+/// What is sent, where, and for how long.
+#[derive(Clone)]
+pub struct Load {
+    /// Whom to ask.
+    pub address: SocketAddr,
+    /// The bytes of the request.
+    pub request: Arc<[u8]>,
+    /// How many ask at once.
+    pub connections: usize,
+    /// For how long.
+    pub duration: Duration,
+}
+
+/// What came of it.
+#[derive(Debug, Default)]
+pub struct Measured {
+    /// Every exchange.
+    pub exchanges: Vec<Exchange>,
+    /// From the first to the last.
+    pub elapsed: Duration,
+}
+
+impl Measured {
+    /// Answers in a second.
+    #[must_use]
+    #[expect(clippy::cast_precision_loss, reason = "no bench makes as many requests")]
+    pub fn per_second(&self) -> f64 {
+        self.exchanges.len() as f64 / self.elapsed.as_secs_f64()
+    }
+}
+
+/// Puts the load on. Connecting and each connection's first request are not measured.
+///
+/// # Errors
+/// An answer is not 200, or a connection breaks: figures of refusals would mean nothing.
+pub async fn run(load: &Load) -> anyhow::Result<Measured> {
+    let mut connections = Vec::new();
+    for _ in 0..load.connections {
+        let mut connection = Connection::open(load.address).await?;
+        checked(connection.exchange(&load.request).await?)?;
+        connections.push(connection);
+    }
+    let watch = Stopwatch::start();
+    let mut tasks = JoinSet::new();
+    for connection in connections {
+        tasks.spawn(ask(connection, load.clone(), watch));
+    }
+    let mut measured = Measured::default();
+    while let Some(exchanges) = tasks.join_next().await {
+        measured.exchanges.extend(exchanges??);
+    }
+    measured.elapsed = watch.elapsed();
+    Ok(measured)
+}
+
+async fn ask(
+    mut connection: Connection,
+    load: Load,
+    watch: Stopwatch,
+) -> anyhow::Result<Vec<Exchange>> {
+    let mut exchanges = Vec::new();
+    while watch.elapsed() < load.duration {
+        exchanges.push(checked(connection.exchange(&load.request).await?)?);
+    }
+    Ok(exchanges)
+}
+
+fn checked(exchange: Exchange) -> anyhow::Result<Exchange> {
+    match exchange.status {
+        200 => Ok(exchange),
+        status => bail!("an answer has the status {status}"),
+    }
+}
