@@ -1,10 +1,10 @@
 # What a person types. Each command installs what it needs and says so (scripts/bootstrap.sh).
 SHELL := bash
 .DEFAULT_GOAL := help
-.PHONY: help run watch build test test-unit test-e2e fmt lint deny clean
+.PHONY: help run watch build test test-unit test-e2e bench bench-check bench-gateway bench-http bench-nodes bench-scale fmt lint deny clean
 
 help: ## What there is to type
-	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 run: ## Build and start Latchkey at http://127.0.0.1:3000
 	@exec scripts/run.sh
@@ -23,6 +23,23 @@ test-unit: ## Unit and storage tests only
 
 test-e2e: ## The product in Chromium only
 	@exec scripts/test.sh e2e
+
+bench: bench-check bench-http bench-gateway bench-nodes bench-scale ## All benches, one after the other
+
+bench-check: ## What a check costs in the process
+	@exec scripts/bench.sh check
+
+bench-http: ## What a check costs over HTTP, beside a bare axum handler
+	@exec scripts/bench.sh http
+
+bench-nodes: ## How soon a revocation holds on three nodes
+	@exec scripts/bench.sh nodes
+
+bench-scale: ## Whether the ten-millionth key is as quick as the first
+	@exec scripts/bench.sh scale
+
+bench-gateway: ## What the gateway adds to a call: latency, throughput, processor time
+	@exec scripts/bench.sh gateway
 
 fmt: ## Format the Rust code
 	@. scripts/env.sh && cargo fmt --all

@@ -5,7 +5,13 @@ set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/env.sh"
 cd "$LATCHKEY_ROOT"
 
-build_server() { cargo build --locked --release -p latchkey-server --bin latchkey; }
+build_server() {
+    # Cargo watches the files that it has embedded, not the folder: a server that was compiled when there was no site
+    # (make bench-…) would stay without.
+    if ! cmp -s target/site-release/manifest.json target/release/latchkey-site; then touch server/src/assets.rs; fi
+    cargo build --locked --release -p latchkey-server --bin latchkey
+    cp target/site-release/manifest.json target/release/latchkey-site
+}
 
 tools build
 step "The page (WebAssembly, CSS, fonts)" scripts/build-site.sh release

@@ -1,12 +1,32 @@
 //! What a call asks for, as far as the gateway has to know; the rest goes to the upstream as it came.
 
+use axum::body::Bytes;
+use axum::http::StatusCode;
 use serde_json::{Map, Value};
 
 use super::error::Refused;
 use super::estimate;
+use super::fields::Fields;
 
 /// What a call may generate when it does not say.
 const DEFAULT_COMPLETION: u64 = 1_024;
+
+/// The fields that limit what comes out. Upstreams differ in which they go by.
+const CAPS: [&str; 2] = ["max_completion_tokens", "max_tokens"];
+
+/// The fields that the gateway goes by.
+const OURS: [&str; 10] = [
+    "model",
+    "messages",
+    "prompt",
+    "input",
+    "stream",
+    "stream_options",
+    CAPS[0],
+    CAPS[1],
+    "n",
+    "best_of",
+];
 
 /// What is called.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,10 +65,12 @@ pub(super) struct CallBody {
     /// Whether the client wants to be told the usage at the end of a stream.
     pub(super) wants_usage: bool,
     pub(super) prompt_tokens: u64,
-    /// The most tokens of one choice, if the client says so.
+    /// The most tokens of one answer, if the client says so.
     cap: Option<u64>,
     choices: u64,
-    fields: Map<String, Value>,
+    /// How many are generated, of which the best are the choices.
+    generated: u64,
+    fields: Fields,
 }
 
 impl CallBody {
@@ -56,91 +78,84 @@ impl CallBody {
     ///
     /// # Errors
     /// 400: it is no JSON object, or a field that the gateway goes by is missing or of the wrong type.
-    pub(super) fn parse(endpoint: Endpoint, bytes: &[u8]) -> Result<Self, Refused> {
-        let value: Value = serde_json::from_slice(bytes).map_err(|error| {
-            let message = format!(
-                "The body is not valid JSON, at line {}, column {}.",
-                error.line(),
-                error.column()
-            );
-            Refused::new(axum::http::StatusCode::BAD_REQUEST, "malformed", message)
-        })?;
-        let Value::Object(fields) = value else {
-            return Err(Refused::invalid("body", "Send a JSON object."));
-        };
-        let model = match fields.get("model") {
-            Some(Value::String(model)) if !model.is_empty() => model.clone(),
-            Some(_) => return Err(Refused::invalid("model", "Name a model as a text.")),
-            None => return Err(Refused::invalid("model", "Name a model.")),
-        };
-        let prompt = fields.get(endpoint.prompt());
-        let is_list = prompt.is_some_and(Value::is_array);
-        match (endpoint, prompt) {
-            (Endpoint::Chat, Some(Value::Array(messages))) if !messages.is_empty() => {}
-            (Endpoint::Chat, _) => {
-                return Err(Refused::invalid("messages", "Send a list of at least one message."));
-            }
-            (_, Some(Value::String(_))) => {}
-            (_, Some(_)) if is_list => {}
-            _ => {
-                return Err(Refused::invalid(endpoint.prompt(), "Send a text or a list."));
-            }
+    pub(super) fn parse(endpoint: Endpoint, bytes: Bytes) -> Result<Self, Refused> {
+        let fields = Fields::read(bytes).map_err(|error| unreadable(&error))?;
+        for (name, value) in fields.iter() {
+            check_name(name)?;
+            estimate::of_content(value).map_err(|_| too_deep(name))?;
         }
-        let prompt_tokens = prompt.map_or(1, estimate::of_prompt)
-            + fields.get("tools").map_or(0, |tools| estimate::of_text(&tools.to_string()));
-        let stream = endpoint != Endpoint::Embeddings && flag(&fields, "stream")?;
-        let wants_usage = match fields.get("stream_options") {
-            None | Some(Value::Null) => false,
-            Some(Value::Object(options)) => flag(options, "include_usage")?,
-            Some(_) => return Err(Refused::invalid("stream_options", "Send an object.")),
+        let model = model(&fields)?;
+        let prompt = prompt(&fields, endpoint)?;
+        let prompt_tokens = estimate::of_prompt(prompt)
+            .map_err(|_| too_deep(endpoint.prompt()))?
+            .saturating_add(fields.get("tools").map_or(0, estimate::of_text));
+        let stream = endpoint != Endpoint::Embeddings && flag(fields.get("stream"), "stream")?;
+        let wants_usage = match options(&fields)?.get("include_usage") {
+            None => false,
+            Some(wants) => flag(Some(&wants.to_string()), "include_usage")?,
         };
-        let cap = match count(&fields, "max_completion_tokens")? {
-            Some(cap) => Some(cap),
-            None => count(&fields, "max_tokens")?,
-        };
-        let choices = count(&fields, "n")?.unwrap_or(1);
-        if choices == 0 || choices > 128 {
-            return Err(Refused::invalid("n", "Use a whole number from 1 to 128."));
+        let mut cap = None;
+        for name in CAPS {
+            // Either may be what the upstream goes by.
+            cap = cap.max(count(&fields, name)?);
         }
-        Ok(Self { endpoint, model, stream, wants_usage, prompt_tokens, cap, choices, fields })
+        let choices = some(&fields, "n")?;
+        let generated = choices.max(some(&fields, "best_of")?);
+        Ok(Self {
+            endpoint,
+            model,
+            stream,
+            wants_usage,
+            prompt_tokens,
+            cap,
+            choices,
+            generated,
+            fields,
+        })
     }
 
     /// The most tokens that may come out.
     pub(super) fn completion_tokens(&self) -> u64 {
         match self.endpoint {
             Endpoint::Embeddings => 0,
-            _ => self.cap.unwrap_or(DEFAULT_COMPLETION).saturating_mul(self.choices),
+            _ => self.cap.unwrap_or(DEFAULT_COMPLETION).saturating_mul(self.generated),
         }
     }
 
-    /// The cap of one choice when `granted` tokens were reserved in all.
+    /// The cap of one answer when `granted` tokens were reserved in all.
     pub(super) fn granted_cap(&self, granted: u64) -> u64 {
-        granted.saturating_sub(self.prompt_tokens) / self.choices
+        granted.saturating_sub(self.prompt_tokens) / self.generated
     }
 
     /// What goes to the upstream: under its own name for the model, no longer than `cap`, if there is one, and
     /// a stream that tells its usage.
-    pub(super) fn for_upstream(mut self, model: &str, cap: Option<u64>) -> Vec<u8> {
-        self.fields.insert("model".to_owned(), model.into());
+    pub(super) fn for_upstream(mut self, model: &str, cap: Option<u64>) -> Bytes {
+        if self.model != model {
+            self.fields.set("model", Value::from(model).to_string());
+        }
         if let Some(cap) = cap.filter(|_| self.endpoint != Endpoint::Embeddings) {
-            let own = "max_completion_tokens";
-            let name = if self.fields.contains_key(own) { own } else { "max_tokens" };
-            self.fields.insert(name.to_owned(), cap.into());
-        }
-        if self.stream {
-            let options = self.fields.entry("stream_options").or_insert(Value::Null);
-            if !options.is_object() {
-                *options = Value::Object(Map::new());
+            let mut names: Vec<&str> =
+                CAPS.into_iter().filter(|name| self.fields.get(name).is_some()).collect();
+            if names.is_empty() {
+                names.push("max_tokens");
             }
-            options["include_usage"] = true.into();
+            for name in names {
+                self.fields.set(name, cap.to_string());
+            }
         }
-        // An object of JSON values always has a JSON form.
-        serde_json::to_vec(&self.fields).unwrap_or_default()
+        if self.stream && !self.wants_usage {
+            // It was an object when it was read.
+            let mut options = options(&self.fields).unwrap_or_default();
+            options.insert("include_usage".to_owned(), true.into());
+            self.fields.set("stream_options", Value::Object(options).to_string());
+        }
+        self.fields.into_bytes()
     }
 
-    /// A field as it came.
-    pub(super) fn field(&self, name: &str) -> Option<&Value> {
-        self.fields.get(name)
+    /// All that came, read.
+    pub(super) fn values(&self) -> Map<String, Value> {
+        let value = |value| serde_json::from_str(value).unwrap_or_default();
+        self.fields.iter().map(|(name, text)| (name.to_owned(), value(text))).collect()
     }
 
     /// How many answers are wanted.
@@ -149,20 +164,79 @@ impl CallBody {
     }
 }
 
-fn flag(fields: &Map<String, Value>, name: &str) -> Result<bool, Refused> {
-    match fields.get(name) {
-        None | Some(Value::Null) => Ok(false),
-        Some(Value::Bool(flag)) => Ok(*flag),
+fn unreadable(error: &serde_json::Error) -> Refused {
+    if error.is_data() {
+        return Refused::invalid("body", "Send a JSON object.");
+    }
+    let (line, column) = (error.line(), error.column());
+    let message = format!("The body is not valid JSON, at line {line}, column {column}.");
+    Refused::new(StatusCode::BAD_REQUEST, "malformed", message)
+}
+
+fn too_deep(name: &str) -> Refused {
+    let shown: String = name.chars().filter(|c| !c.is_control()).take(100).collect();
+    let message = format!("`{shown}` is nested too deeply, or holds a number that is too large.");
+    Refused::new(StatusCode::BAD_REQUEST, "malformed", message)
+}
+
+/// Some upstreams take a field in any case, and would go by a `Model` that the key was not checked for.
+fn check_name(name: &str) -> Result<(), Refused> {
+    if OURS.contains(&name) {
+        return Ok(());
+    }
+    let folded: String =
+        name.chars().flat_map(char::to_uppercase).flat_map(char::to_lowercase).collect();
+    match OURS.into_iter().find(|ours| *ours == folded) {
+        Some(ours) => Err(Refused::invalid(ours, format!("Write this field as `{ours}`."))),
+        None => Ok(()),
+    }
+}
+
+fn model(fields: &Fields) -> Result<String, Refused> {
+    let text = fields.get("model").ok_or_else(|| Refused::invalid("model", "Name a model."))?;
+    let model = serde_json::from_str(text).ok().filter(|model: &String| !model.is_empty());
+    model.ok_or_else(|| Refused::invalid("model", "Name a model as a text."))
+}
+
+/// The prompt, as JSON.
+fn prompt(fields: &Fields, endpoint: Endpoint) -> Result<&str, Refused> {
+    let text = fields.get(endpoint.prompt()).unwrap_or_default();
+    let items = text.strip_prefix('[').map(str::trim_start);
+    match endpoint {
+        Endpoint::Chat if items.is_some_and(|items| !items.starts_with(']')) => Ok(text),
+        Endpoint::Chat => Err(Refused::invalid("messages", "Send a list of at least one message.")),
+        _ if items.is_some() || text.starts_with('"') => Ok(text),
+        _ => Err(Refused::invalid(endpoint.prompt(), "Send a text or a list.")),
+    }
+}
+
+/// `stream_options`; none are no options.
+fn options(fields: &Fields) -> Result<Map<String, Value>, Refused> {
+    let Some(text) = fields.get("stream_options") else { return Ok(Map::new()) };
+    serde_json::from_str(text).map_err(|_| Refused::invalid("stream_options", "Send an object."))
+}
+
+fn flag(text: Option<&str>, name: &str) -> Result<bool, Refused> {
+    match text {
+        None | Some("null" | "false") => Ok(false),
+        Some("true") => Ok(true),
         Some(_) => Err(Refused::invalid(name, "Use true or false.")),
     }
 }
 
-fn count(fields: &Map<String, Value>, name: &str) -> Result<Option<u64>, Refused> {
-    match fields.get(name) {
-        None | Some(Value::Null) => Ok(None),
-        Some(value) => match value.as_u64().filter(|count| u32::try_from(*count).is_ok()) {
-            Some(count) => Ok(Some(count)),
-            None => Err(Refused::invalid(name, "Use a whole number.")),
-        },
+fn count(fields: &Fields, name: &str) -> Result<Option<u64>, Refused> {
+    let Some(text) = fields.get(name) else { return Ok(None) };
+    match text.parse::<u32>() {
+        Ok(count) => Ok(Some(count.into())),
+        Err(_) => Err(Refused::invalid(name, "Use a whole number.")),
+    }
+}
+
+/// How many, where it is at least one.
+fn some(fields: &Fields, name: &str) -> Result<u64, Refused> {
+    match count(fields, name)? {
+        None => Ok(1),
+        Some(count @ 1..=128) => Ok(count),
+        Some(_) => Err(Refused::invalid(name, "Use a whole number from 1 to 128.")),
     }
 }

@@ -141,7 +141,7 @@ async fn call(
     body: Body,
 ) -> Result<Response, Refused> {
     let caller = Caller::of(state, parts).await?;
-    let body = CallBody::parse(endpoint, &read(body).await?)?;
+    let body = CallBody::parse(endpoint, read(body).await?)?;
     let environment = caller.found().key().environment;
     let Some(answerer) = state.upstreams.find(&body.model, environment) else {
         // What refuses the key itself goes before.

@@ -1,5 +1,7 @@
 //! Forwarding a call to its upstream, with the upstream's own credentials.
 
+use std::time::Duration;
+
 use axum::body::{Body, Bytes};
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER};
 use axum::http::{HeaderValue, StatusCode};
@@ -44,17 +46,16 @@ pub(super) async fn forward(
     let limited =
         key.budget.is_some() || reservation.granted() < prompt_tokens + body.completion_tokens();
     let cap = limited.then(|| body.granted_cap(reservation.granted()));
-    let url = format!("{}{}", served.upstream.base_url, endpoint.path());
-    let mut request = state.upstreams.client.post(url).header(CONTENT_TYPE, "application/json");
-    if let Some(api_key) = &served.upstream.api_key {
-        request = request.bearer_auth(api_key);
-    }
+    let json = HeaderValue::from_static("application/json");
+    let url = served.line.url(endpoint).clone();
+    let request = served.line.authorized(state.upstreams.client.post(url));
+    let request = request.header(CONTENT_TYPE, json);
     let request = request.body(body.for_upstream(&served.name, cap)).send();
     let answer = match tokio::time::timeout(state.upstreams.patience, request).await {
         Ok(Ok(answer)) => answer,
         Ok(Err(error)) => {
             // Its own words may hold the upstream's address, but never a credential.
-            tracing::warn!(upstream = served.upstream.name, %error, "an upstream could not be called");
+            tracing::warn!(upstream = served.line.name, %error, "an upstream could not be called");
             return Err(if error.is_timeout() {
                 Refused::upstream_timeout()
             } else if error.is_connect() {
@@ -83,7 +84,7 @@ pub(super) async fn forward(
         return Ok(pass_on(status, kind, bytes));
     }
     tracing::warn!(
-        upstream = served.upstream.name,
+        upstream = served.line.name,
         status = status.as_u16(),
         "an upstream refused a call"
     );
@@ -122,20 +123,26 @@ fn pass_on(status: StatusCode, kind: Option<HeaderValue>, bytes: Bytes) -> Respo
 }
 
 /// The whole answer. An upstream that falls silent, or says too much, is given up.
-async fn read(
-    mut answer: reqwest::Response,
-    patience: std::time::Duration,
-) -> Result<Bytes, Refused> {
-    let mut whole = Vec::new();
-    loop {
-        match tokio::time::timeout(patience, answer.chunk()).await {
-            Ok(Ok(Some(chunk))) if whole.len() + chunk.len() <= LARGEST_ANSWER => {
-                whole.extend_from_slice(&chunk);
-            }
-            Ok(Ok(None)) => return Ok(whole.into()),
-            Ok(Ok(Some(_)) | Err(_)) => return Err(Refused::upstream_error()),
-            Err(_) => return Err(Refused::upstream_timeout()),
+async fn read(mut answer: reqwest::Response, patience: Duration) -> Result<Bytes, Refused> {
+    let Some(first) = part(&mut answer, patience).await? else { return Ok(Bytes::new()) };
+    let Some(second) = part(&mut answer, patience).await? else { return Ok(first) };
+    let mut whole = [first, second].concat();
+    while let Some(part) = part(&mut answer, patience).await? {
+        if whole.len() + part.len() > LARGEST_ANSWER {
+            return Err(Refused::upstream_error());
         }
+        whole.extend_from_slice(&part);
+    }
+    Ok(whole.into())
+}
+
+async fn part(
+    answer: &mut reqwest::Response,
+    patience: Duration,
+) -> Result<Option<Bytes>, Refused> {
+    match tokio::time::timeout(patience, answer.chunk()).await {
+        Ok(part) => part.map_err(|_| Refused::upstream_error()),
+        Err(_) => Err(Refused::upstream_timeout()),
     }
 }
 

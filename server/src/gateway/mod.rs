@@ -11,6 +11,7 @@ mod call;
 mod describe;
 mod error;
 mod estimate;
+mod fields;
 mod forward;
 mod models;
 mod reach;

@@ -14,7 +14,7 @@ use serde::Serialize;
 use tokio::sync::watch;
 use utoipa::ToSchema;
 
-use crate::config::Upstream;
+use super::upstream::Line;
 
 /// How long an answer is passed on to everybody who asks.
 const FRESH: Duration = Duration::from_secs(5);
@@ -51,7 +51,7 @@ pub(super) struct Watch {
 }
 
 struct Watched {
-    upstream: Arc<Upstream>,
+    line: Arc<Line>,
     last: Mutex<Option<Asked>>,
 }
 
@@ -63,15 +63,15 @@ struct Asked {
 }
 
 impl Watch {
-    pub(super) fn over(upstreams: impl IntoIterator<Item = Arc<Upstream>>) -> Self {
-        let watched = |upstream| Watched { upstream, last: Mutex::new(None) };
-        Self { upstreams: upstreams.into_iter().map(watched).collect() }
+    pub(super) fn over(lines: Vec<Arc<Line>>) -> Self {
+        let watched = |line| Watched { line, last: Mutex::new(None) };
+        Self { upstreams: lines.into_iter().map(watched).collect() }
     }
 
     /// How each was found, in the order of the configuration; asks those that were not asked lately.
     pub(super) async fn look(&self, client: &Client, now: Duration) -> Vec<UpstreamReach> {
         join_all(self.upstreams.iter().map(async |watched| UpstreamReach {
-            name: watched.upstream.name.clone(),
+            name: watched.line.name.clone(),
             status: watched.look(client, now).await,
         }))
         .await
@@ -95,10 +95,10 @@ impl Watched {
             return asked.answer.clone();
         }
         let (tell, answer) = watch::channel(None);
-        let (client, upstream) = (client.clone(), Arc::clone(&self.upstream));
+        let (client, line) = (client.clone(), Arc::clone(&self.line));
         // On its own: it goes on when whoever asked has waited long enough.
         tokio::spawn(async move {
-            let reach = ask(&client, &upstream).await;
+            let reach = ask(&client, &line).await;
             tell.send_replace(Some(reach));
         });
         *last = Some(Asked { at: now, answer: answer.clone() });
@@ -107,11 +107,8 @@ impl Watched {
 }
 
 /// Asks for its models, which costs nothing and which everybody who speaks this protocol answers somehow.
-async fn ask(client: &Client, upstream: &Upstream) -> Reach {
-    let mut request = client.get(format!("{}/models", upstream.base_url));
-    if let Some(api_key) = &upstream.api_key {
-        request = request.bearer_auth(api_key);
-    }
+async fn ask(client: &Client, line: &Line) -> Reach {
+    let request = line.authorized(client.get(line.models.clone()));
     match tokio::time::timeout(PATIENCE, request.send()).await {
         Ok(Ok(answer)) => match answer.status() {
             StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => Reach::Failing,

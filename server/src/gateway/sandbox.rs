@@ -9,12 +9,11 @@ use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use axum::response::{IntoResponse, Response};
 use data_encoding::BASE64;
 use latchkey_services::check::{Reservation, UsedTokens};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
 use super::body::{CallBody, Endpoint};
 use super::error::Refused;
-use super::estimate;
 
 /// The bytes of a token, in the sandbox's own words too.
 const BYTES_PER_TOKEN: usize = 4;
@@ -24,9 +23,10 @@ const MOST_DIMENSIONS: u64 = 4_096;
 
 /// Answers a call.
 pub(super) async fn answer(body: CallBody, reservation: Reservation) -> Response {
+    let fields = body.values();
     match body.endpoint {
-        Endpoint::Embeddings => embed(&body, reservation).await,
-        Endpoint::Chat | Endpoint::Completions => generate(&body, reservation).await,
+        Endpoint::Embeddings => embed(&body, &fields, reservation).await,
+        Endpoint::Chat | Endpoint::Completions => generate(&body, &fields, reservation).await,
     }
 }
 
@@ -62,15 +62,21 @@ impl Generated {
     }
 }
 
-async fn generate(body: &CallBody, reservation: Reservation) -> Response {
-    let generated = Generated::new(&reply(body), body.granted_cap(reservation.granted()));
+async fn generate(
+    body: &CallBody,
+    fields: &Map<String, Value>,
+    reservation: Reservation,
+) -> Response {
+    let prompt = fields.get(if body.endpoint == Endpoint::Chat { "messages" } else { "prompt" });
+    let generated =
+        Generated::new(&reply(body.endpoint, prompt), body.granted_cap(reservation.granted()));
+    let frame = Frame::of(body, prompt);
     let prompt = body.prompt_tokens;
     let completion = generated.count() * body.choices();
     let usage = json!({
         "prompt_tokens": prompt, "completion_tokens": completion, "total_tokens": prompt + completion,
     });
     reservation.settle(UsedTokens { prompt, completion, estimated: 0 }).await;
-    let frame = Frame::of(body);
     if !body.stream {
         let choices: Vec<Value> =
             (0..body.choices()).map(|index| frame.choice(index, &generated)).collect();
@@ -96,14 +102,13 @@ async fn generate(body: &CallBody, reservation: Reservation) -> Response {
 }
 
 /// What the sandbox says: that it is one, and what it was told last.
-fn reply(body: &CallBody) -> String {
-    let last = match body.endpoint {
-        Endpoint::Chat => body
-            .field("messages")
+fn reply(endpoint: Endpoint, prompt: Option<&Value>) -> String {
+    let last = match endpoint {
+        Endpoint::Chat => prompt
             .and_then(Value::as_array)
             .and_then(|messages| messages.last())
             .map(|message| &message["content"]),
-        _ => body.field("prompt"),
+        _ => prompt,
     };
     let said = match last {
         Some(Value::String(text)) => text.clone(),
@@ -125,9 +130,8 @@ struct Frame<'a> {
 }
 
 impl<'a> Frame<'a> {
-    fn of(body: &'a CallBody) -> Self {
+    fn of(body: &'a CallBody, prompt: Option<&Value>) -> Self {
         let chat = body.endpoint == Endpoint::Chat;
-        let prompt = if chat { body.field("messages") } else { body.field("prompt") };
         let digest = Sha256::digest(prompt.map(ToString::to_string).unwrap_or_default());
         let digits = digest.iter().take(12).fold(String::new(), |mut text, byte| {
             // Writing to a String can't fail.
@@ -203,21 +207,21 @@ impl<'a> Frame<'a> {
 }
 
 /// How many numbers a vector shall have; none: what the client says is no such number.
-fn dimensions(body: &CallBody) -> Option<u64> {
-    match body.field("dimensions") {
+fn dimensions(fields: &Map<String, Value>) -> Option<u64> {
+    match fields.get("dimensions") {
         None | Some(Value::Null) => Some(DIMENSIONS),
         Some(value) => value.as_u64().filter(|count| (1..=MOST_DIMENSIONS).contains(count)),
     }
 }
 
-async fn embed(body: &CallBody, reservation: Reservation) -> Response {
-    let Some(dimensions) = dimensions(body) else {
+async fn embed(body: &CallBody, fields: &Map<String, Value>, reservation: Reservation) -> Response {
+    let Some(dimensions) = dimensions(fields) else {
         let message = format!("Use a whole number from 1 to {MOST_DIMENSIONS}.");
         return Refused::invalid("dimensions", message).into_response();
     };
-    let encoded = body.field("encoding_format").is_some_and(|format| format == "base64");
+    let encoded = fields.get("encoding_format").is_some_and(|format| format == "base64");
     let nothing = Value::Null;
-    let input = body.field("input").unwrap_or(&nothing);
+    let input = fields.get("input").unwrap_or(&nothing);
     let inputs: Vec<&Value> = match input {
         // A list of tokens is one input.
         Value::Array(parts) if parts.iter().any(|part| !part.is_number()) => parts.iter().collect(),
@@ -238,7 +242,7 @@ async fn embed(body: &CallBody, reservation: Reservation) -> Response {
             json!({ "object": "embedding", "index": index, "embedding": embedding })
         })
         .collect();
-    let prompt = estimate::of_prompt(input);
+    let prompt = body.prompt_tokens;
     reservation.settle(UsedTokens { prompt, completion: 0, estimated: 0 }).await;
     let usage = json!({ "prompt_tokens": prompt, "total_tokens": prompt });
     Json(json!({ "object": "list", "data": data, "model": body.model, "usage": usage }))

@@ -87,10 +87,10 @@ impl Relay {
     async fn next(&mut self) -> Option<Bytes> {
         while !self.ended {
             let out = match tokio::time::timeout(self.patience, self.answer.chunk()).await {
-                Ok(Ok(Some(chunk))) => self.take(&chunk),
+                Ok(Ok(Some(chunk))) => self.take(chunk),
                 Ok(Ok(None)) => {
                     self.ended = true;
-                    std::mem::take(&mut self.pending)
+                    std::mem::take(&mut self.pending).into()
                 }
                 Ok(Err(_)) => self.fail(&Refused::upstream_error()),
                 Err(_) => self.fail(&Refused::upstream_timeout()),
@@ -103,43 +103,63 @@ impl Relay {
                 }
             }
             if !out.is_empty() {
-                return Some(out.into());
+                return Some(out);
             }
         }
         None
     }
 
     /// Ends the stream with an event that says why. Half an event is left out.
-    fn fail(&mut self, refused: &Refused) -> Vec<u8> {
+    fn fail(&mut self, refused: &Refused) -> Bytes {
         self.ended = true;
         self.pending.clear();
-        refused.event().into_bytes()
+        refused.event().into()
     }
 
-    /// Takes what has come and returns the events that are whole now.
-    fn take(&mut self, chunk: &[u8]) -> Vec<u8> {
-        // An end may lie across two chunks.
-        let from = self.pending.len().saturating_sub(3);
-        self.pending.extend_from_slice(chunk);
-        let Some(end) = last_end(&self.pending, from) else {
-            if self.pending.len() > LONGEST_EVENT {
-                return std::mem::take(&mut self.pending);
-            }
-            return Vec::new();
+    /// Takes what has come and returns the events that are whole now: as the bytes that came, mostly.
+    fn take(&mut self, chunk: Bytes) -> Bytes {
+        let (all, from) = if self.pending.is_empty() {
+            (chunk, 0)
+        } else {
+            // An end may lie across two chunks.
+            let from = self.pending.len().saturating_sub(3);
+            self.pending.extend_from_slice(&chunk);
+            (std::mem::take(&mut self.pending).into(), from)
         };
-        let rest = self.pending.split_off(end);
-        let whole = std::mem::replace(&mut self.pending, rest);
-        let mut out = Vec::with_capacity(whole.len());
-        let mut events = whole.as_slice();
-        while let Some(end) = first_end(events) {
-            let (event, rest) = events.split_at(end);
-            if self.passes(event) {
-                out.extend_from_slice(event);
+        let Some(end) = last_end(&all, from) else {
+            if all.len() > LONGEST_EVENT {
+                return all;
             }
-            events = rest;
+            // The same memory again, if it was pending before.
+            self.pending = all.into();
+            return Bytes::new();
+        };
+        self.pending = all[end..].to_vec();
+        self.let_through(all.slice(..end))
+    }
+
+    /// Events without those that the client is not to see.
+    fn let_through(&mut self, events: Bytes) -> Bytes {
+        // Only where something is left out.
+        let mut rest: Option<Vec<u8>> = None;
+        let mut at = 0;
+        while let Some(length) = first_end(&events[at..]) {
+            let event = &events[at..at + length];
+            let passes = self.passes(event);
+            match &mut rest {
+                Some(rest) if passes => rest.extend_from_slice(event),
+                None if !passes => rest = Some(events[..at].to_vec()),
+                _ => {}
+            }
+            at += length;
         }
-        out.extend_from_slice(events);
-        out
+        match rest {
+            Some(mut rest) => {
+                rest.extend_from_slice(&events[at..]);
+                rest.into()
+            }
+            None => events,
+        }
     }
 
     /// Reads an event's usage; whether the client is to see the event.
@@ -172,8 +192,7 @@ fn data(event: &[u8]) -> Option<&[u8]> {
 
 /// Where the first whole event ends: after an empty line.
 fn first_end(bytes: &[u8]) -> Option<usize> {
-    let newlines = bytes.iter().enumerate().filter(|(_, byte)| **byte == b'\n');
-    newlines.map(|(at, _)| at).find_map(|at| match &bytes[at + 1..] {
+    memchr::memchr_iter(b'\n', bytes).find_map(|at| match &bytes[at + 1..] {
         [b'\n', ..] => Some(at + 2),
         [b'\r', b'\n', ..] => Some(at + 3),
         _ => None,

@@ -4,9 +4,13 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use anyhow::anyhow;
+use axum::http::HeaderValue;
+use axum::http::header::AUTHORIZATION;
 use latchkey_domain::key::Environment;
-use reqwest::Client;
+use reqwest::{Client, RequestBuilder, Url};
 
+use super::body::Endpoint;
 use super::reach::{UpstreamReach, Watch};
 use crate::config::{Config, Upstream};
 
@@ -29,9 +33,59 @@ pub(crate) struct Upstreams {
 /// A model of an upstream.
 #[derive(Clone)]
 pub(super) struct Served {
-    pub(super) upstream: Arc<Upstream>,
+    pub(super) line: Arc<Line>,
     /// What the upstream calls it.
     pub(super) name: String,
+}
+
+/// The way to an upstream, with everything that is the same for every call.
+pub(super) struct Line {
+    /// What operators call the upstream.
+    pub(super) name: String,
+    chat: Url,
+    completions: Url,
+    embeddings: Url,
+    pub(super) models: Url,
+    authorization: Option<HeaderValue>,
+}
+
+impl Line {
+    fn to(upstream: &Upstream) -> anyhow::Result<Self> {
+        let url = |path: &str| -> anyhow::Result<Url> {
+            Ok(format!("{}{path}", upstream.base_url).parse()?)
+        };
+        let authorization = upstream.api_key.as_ref().map(|api_key| {
+            let mut value = HeaderValue::try_from(format!("Bearer {api_key}"))
+                .map_err(|_| anyhow!("the key of the upstream \"{}\" is none", upstream.name))?;
+            value.set_sensitive(true);
+            anyhow::Ok(value)
+        });
+        Ok(Self {
+            name: upstream.name.clone(),
+            chat: url(Endpoint::Chat.path())?,
+            completions: url(Endpoint::Completions.path())?,
+            embeddings: url(Endpoint::Embeddings.path())?,
+            models: url("/models")?,
+            authorization: authorization.transpose()?,
+        })
+    }
+
+    /// Where an endpoint is.
+    pub(super) const fn url(&self, endpoint: Endpoint) -> &Url {
+        match endpoint {
+            Endpoint::Chat => &self.chat,
+            Endpoint::Completions => &self.completions,
+            Endpoint::Embeddings => &self.embeddings,
+        }
+    }
+
+    /// A request with the upstream's own credentials, if it has any.
+    pub(super) fn authorized(&self, request: RequestBuilder) -> RequestBuilder {
+        match &self.authorization {
+            Some(value) => request.header(AUTHORIZATION, value.clone()),
+            None => request,
+        }
+    }
 }
 
 /// Who answers a call.
@@ -44,24 +98,24 @@ impl Upstreams {
     /// From the configuration.
     ///
     /// # Errors
-    /// The system has no TLS to call with.
-    pub(crate) fn new(config: &Config) -> reqwest::Result<Self> {
+    /// The system has no TLS to call with, or a key can't be sent.
+    pub(crate) fn new(config: &Config) -> anyhow::Result<Self> {
         let client = Client::builder()
             .connect_timeout(CONNECT_PATIENCE)
             .redirect(reqwest::redirect::Policy::none())
             .tcp_nodelay(true)
             .build()?;
-        let upstreams: Vec<_> = config.upstreams.iter().cloned().map(Arc::new).collect();
-        let (mut models, mut names) = (HashMap::new(), Vec::new());
-        for upstream in &upstreams {
+        let (mut models, mut names, mut lines) = (HashMap::new(), Vec::new(), Vec::new());
+        for upstream in &config.upstreams {
+            let line = Arc::new(Line::to(upstream)?);
             for model in &upstream.models {
-                let served =
-                    Served { upstream: Arc::clone(upstream), name: model.upstream.clone() };
+                let served = Served { line: Arc::clone(&line), name: model.upstream.clone() };
                 models.insert(model.id.clone(), served);
                 names.push(model.id.clone());
             }
+            lines.push(line);
         }
-        let watch = Watch::over(upstreams);
+        let watch = Watch::over(lines);
         Ok(Self { client, patience: config.upstream_timeout, models, names, watch })
     }
 
@@ -90,7 +144,7 @@ impl Upstreams {
             .names
             .iter()
             .filter_map(served)
-            .map(|(id, served)| (id.as_str(), served.upstream.name.as_str()))
+            .map(|(id, served)| (id.as_str(), served.line.name.as_str()))
             .collect();
         if environment == Environment::Test || models.is_empty() {
             models.push((SANDBOX, "latchkey"));

@@ -136,7 +136,8 @@ impl Cell {
         self.via == Via::Direct && self.kind == other.kind && self.connections == other.connections
     }
 
-    fn name(&self) -> String {
+    /// What it is called in what is printed.
+    pub(crate) fn name(&self) -> String {
         let via = match self.via {
             Via::Direct => "direct",
             Via::Unlimited => "gateway",

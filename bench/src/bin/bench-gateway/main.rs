@@ -5,7 +5,8 @@
 //! a budget. Load generator, upstream and Latchkey share the machine's cores, so requests a second compare what
 //! all of them cost together.
 //!
-//! Usage: `bench-gateway PATH-OF-LATCHKEY`
+//! Usage: `bench-gateway PATH-OF-LATCHKEY [CELL…]`. With names of cells (`gateway_plain_c16`) only these are measured:
+//! for a profiler beside it.
 
 mod cell;
 mod upstream;
@@ -28,8 +29,10 @@ const ROUND: Duration = Duration::from_millis(600);
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> anyhow::Result<()> {
-    let binary = std::env::args_os().nth(1).map(PathBuf::from);
-    let binary = binary.context("usage: bench-gateway PATH-OF-LATCHKEY")?;
+    let mut arguments = std::env::args().skip(1);
+    let binary = arguments.next().map(PathBuf::from);
+    let binary = binary.context("usage: bench-gateway PATH-OF-LATCHKEY [CELL…]")?;
+    let only: Vec<String> = arguments.collect();
     report::machine();
     let upstream = upstream::start()?;
     let folder = tempfile::tempdir()?;
@@ -50,6 +53,7 @@ async fn main() -> anyhow::Result<()> {
     let limited = account.inference_key(&limits).await?;
     let targets = Targets { upstream, gateway: server.address, unlimited, limited };
     let mut cells = Cell::all();
+    cells.retain(|cell| only.is_empty() || only.contains(&cell.name()));
     for _ in 0..ROUNDS {
         for cell in &mut cells {
             let before = server.cpu_time()?;

@@ -173,3 +173,40 @@ async fn a_stream_that_goes_wrong_costs_what_had_come_of_it() {
         assert_eq!(limited.taken().await, (taken, taken), "{user}: the prompt and one event");
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_field_in_another_case_gets_round_no_limit() {
+    let limited = Limited::new().await;
+    for (field, ours) in
+        [("Model", "model"), ("MAX_TOKENS", "max_tokens"), ("me\u{17f}\u{17f}ages", "messages")]
+    {
+        let mut body = asks("qwen3.6-27b", "a");
+        body[field] = json!(1);
+        let told = limited.post("/v1/chat/completions", body.to_string()).await;
+        let told = refused(told, 400, "invalid").await;
+        assert_eq!(told["error"]["param"], ours, "some upstreams would go by {field}");
+    }
+    assert!(limited.gateway.upstream.seen().is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn under_a_budget_every_way_to_say_how_much_is_capped() {
+    let gateway = Gateway::on(Backend::Sqlite).await;
+    let limits = json!({ "name": "k", "token_limit": 100, "token_limit_period": "month" });
+    let (key, _) = gateway.key(limits).await;
+    let mut body = asks("qwen3.6-27b", "a");
+    body["max_completion_tokens"] = json!(5);
+    body["max_tokens"] = json!(5_000);
+    body["n"] = json!(2);
+    assert_eq!(gateway.chat(&key, &body).await.status(), 200);
+    let seen = gateway.upstream.seen().remove(0).body;
+    assert_eq!(seen["max_tokens"], 47, "half of what is left beside the prompt");
+    assert_eq!(seen["max_completion_tokens"], 47);
+    let body =
+        json!({ "model": "qwen3.6-27b", "prompt": "Once", "best_of": 5, "max_tokens": 1_000 });
+    let call = gateway.world.post("/v1/completions").bearer_auth(&key).json(&body);
+    assert_eq!(call.send().await.unwrap().status(), 200);
+    let seen = gateway.upstream.seen().remove(1).body;
+    // Ten were used by the first call, and one is the prompt.
+    assert_eq!(seen["max_tokens"], 17, "a fifth of the 89 that are left");
+}

@@ -1,0 +1,51 @@
+#!/usr/bin/env bash
+# `make bench-…`: builds the server and the benches as they are released, and runs one bench. The page is not
+# needed for it: where there is none, the server has none inside, until `make build`.
+#
+#   scripts/bench.sh NAME       (check, gateway, http, nodes or scale)
+set -euo pipefail
+# shellcheck source=scripts/env.sh
+. "$(dirname "${BASH_SOURCE[0]}")/env.sh"
+cd "$LATCHKEY_ROOT"
+
+NAME=${1:?"bench.sh wants the name of a bench: check, gateway, http, nodes or scale"}
+LOCKED=
+[ -z "${CI:-}" ] || LOCKED=--locked
+
+# shellcheck disable=SC2086 # No word at all outside CI.
+{
+    build_server() { cargo build $LOCKED --release -p latchkey-server --bin latchkey; }
+    build_bench() { cargo build $LOCKED --release -p latchkey-bench --bin "bench-$NAME"; }
+    build_scale() { cargo build $LOCKED --release -p latchkey-bench --features in-process --bin bench-scale; }
+    build_check() { cargo bench $LOCKED -p latchkey-bench --features in-process --bench check --no-run; }
+    bench_check() { cargo bench $LOCKED --quiet -p latchkey-bench --features in-process --bench check; }
+}
+
+case $NAME in
+    check)
+        tools base
+        step "The bench" build_check
+        rm -f "$LATCHKEY_STEPS"
+        bench_check
+        ;;
+    scale)
+        tools base postgres
+        step "The bench" build_scale
+        rm -f "$LATCHKEY_STEPS"
+        exec scripts/with-postgres.sh target/release/bench-scale
+        ;;
+    nodes)
+        tools base postgres
+        step "The server" build_server
+        step "The bench" build_bench
+        rm -f "$LATCHKEY_STEPS"
+        exec scripts/with-postgres.sh target/release/bench-nodes target/release/latchkey
+        ;;
+    *)
+        tools base
+        step "The server" build_server
+        step "The bench" build_bench
+        rm -f "$LATCHKEY_STEPS"
+        exec "target/release/bench-$NAME" target/release/latchkey
+        ;;
+esac
