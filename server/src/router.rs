@@ -16,11 +16,11 @@ use utoipa::openapi::OpenApi as Document;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use crate::http::around::{self, Edge};
 use crate::http::problem::Refusal;
 use crate::http::{
     api_keys, applications, audit, docs, health, inference_keys, keys, limits, me, members,
-    organizations, problem, projects, request_id, security_headers, server_functions, sessions,
-    telemetry, trace, usage, verify,
+    organizations, projects, server_functions, sessions, telemetry, usage, verify,
 };
 use crate::state::AppState;
 use crate::{gateway, ingest, oauth, pages};
@@ -112,15 +112,13 @@ pub fn router(state: AppState) -> Router {
     for listing in leptos_axum::generate_route_list(latchkey_app::App) {
         pages = pages.route(listing.path(), get(pages::page));
     }
+    let edge = Edge { is_https: state.config.public_url.is_https() };
     let pages = pages.layer(DefaultBodyLimit::max(MANAGEMENT_BODY)).layer(brief());
     api.merge(docs::pages(document))
         .merge(pages)
         .fallback(pages::fallback)
         .layer(CatchPanicLayer::custom(panicked))
-        .layer(from_fn(problem::render))
-        .layer(from_fn_with_state(state.clone(), security_headers::set))
-        .layer(from_fn(trace::log))
-        .layer(from_fn(request_id::assign))
+        .layer(from_fn_with_state(edge, around::answer))
         .with_state(state)
 }
 

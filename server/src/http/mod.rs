@@ -2,6 +2,7 @@
 
 pub(crate) mod api_keys;
 pub(crate) mod applications;
+pub(crate) mod around;
 pub(crate) mod audit;
 pub(crate) mod auth;
 pub(crate) mod client;

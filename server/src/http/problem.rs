@@ -1,14 +1,12 @@
 //! Every refusal as `application/problem+json` (RFC 9457), with the request's id.
 //!
-//! Handlers answer with a [`Refusal`]; it rides in the response's extensions until [`render`], the outermost
-//! layer but one, writes it with the request id. Bare statuses from axum's own layers become problems there
+//! Handlers answer with a [`Refusal`]; it rides in the response's extensions until [`render`] writes it
+//! with the request id, after all layers but the outermost. Bare statuses from axum's own layers become problems there
 //! too, so that no client ever meets an empty or a plain-text error.
 
 use axum::body::Body;
-use axum::extract::Request;
 use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderValue, StatusCode};
-use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use latchkey_domain::outcome::Outcome;
 use latchkey_domain::problem::{ErrorCode, Problem};
@@ -60,15 +58,10 @@ impl IntoResponse for Refusal {
 }
 
 /// Writes the refusal that a response carries, or that its bare status stands for.
-pub(crate) async fn render(
-    id: axum::Extension<RequestId>,
-    request: Request,
-    next: Next,
-) -> Response {
-    let mut response = next.run(request).await;
-    let refusal = response.extensions_mut().remove::<Refusal>().or_else(|| bare_status(&response));
-    let Some(Refusal { mut problem, retry_after }) = refusal else { return response };
-    problem.request_id = Some(id.0.to_string());
+pub(crate) fn render(response: &mut Response, id: &RequestId) {
+    let refusal = response.extensions_mut().remove::<Refusal>().or_else(|| bare_status(response));
+    let Some(Refusal { mut problem, retry_after }) = refusal else { return };
+    problem.request_id = Some(id.to_string());
     let status = status(problem.status);
     // Serializing strings and numbers can't fail.
     let body = serde_json::to_vec(&problem).unwrap_or_default();
@@ -86,7 +79,6 @@ pub(crate) async fn render(
     if status == StatusCode::SERVICE_UNAVAILABLE {
         headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
     }
-    response
 }
 
 /// What a caller without good credentials should send.

@@ -3,10 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use axum::extract::Request;
-use axum::http::{HeaderName, HeaderValue};
-use axum::middleware::Next;
-use axum::response::Response;
+use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use latchkey_services::random::Random;
 
 use crate::edge::SystemRandom;
@@ -24,15 +21,17 @@ impl fmt::Display for RequestId {
     }
 }
 
-/// Gives the request an id and the response the same.
-pub(crate) async fn assign(mut request: Request, next: Next) -> Response {
-    let random: &dyn Random = &SystemRandom;
-    let text = format!("req_{}", &random.token()[..24]);
-    let value = HeaderValue::from_str(&text);
-    request.extensions_mut().insert(RequestId(text.into()));
-    let mut response = next.run(request).await;
-    if let Ok(value) = value {
-        response.headers_mut().insert(HEADER, value);
+impl RequestId {
+    /// One that no other request has.
+    pub(crate) fn new() -> Self {
+        let random: &dyn Random = &SystemRandom;
+        Self(format!("req_{}", &random.token()[..24]).into())
     }
-    response
+
+    /// Puts it on an answer.
+    pub(crate) fn write(&self, headers: &mut HeaderMap) {
+        if let Ok(value) = HeaderValue::from_str(&self.0) {
+            headers.insert(HEADER, value);
+        }
+    }
 }

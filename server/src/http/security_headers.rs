@@ -1,21 +1,14 @@
 //! The headers that keep browsers from being used against the people who trust this server.
 
-use axum::extract::{Request, State};
 use axum::http::header::{
     CACHE_CONTROL, CONTENT_SECURITY_POLICY, REFERRER_POLICY, STRICT_TRANSPORT_SECURITY,
     X_CONTENT_TYPE_OPTIONS,
 };
-use axum::http::{HeaderName, HeaderValue};
-use axum::middleware::Next;
-use axum::response::Response;
-
-use crate::state::AppState;
+use axum::http::{HeaderMap, HeaderName, HeaderValue};
 
 /// Sets them on every response. Pages set their own content policy, with a nonce; what is no page needs
 /// none of it. Answers are not stored by anybody unless they say so themselves, as the site's files do.
-pub(crate) async fn set(State(state): State<AppState>, request: Request, next: Next) -> Response {
-    let mut response = next.run(request).await;
-    let headers = response.headers_mut();
+pub(crate) fn set(headers: &mut HeaderMap, is_https: bool) {
     let nothing = HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'");
     headers.entry(CONTENT_SECURITY_POLICY).or_insert(nothing);
     headers.entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
@@ -25,8 +18,7 @@ pub(crate) async fn set(State(state): State<AppState>, request: Request, next: N
         HeaderName::from_static("cross-origin-opener-policy"),
         HeaderValue::from_static("same-origin"),
     );
-    if state.config.public_url.is_https() {
+    if is_https {
         headers.insert(STRICT_TRANSPORT_SECURITY, HeaderValue::from_static("max-age=31536000"));
     }
-    response
 }

@@ -4,26 +4,38 @@
 use std::time::Duration;
 
 use axum::extract::Request;
-use axum::middleware::Next;
-use axum::response::Response;
+use axum::http::{Method, StatusCode, Uri};
 use latchkey_services::clock::Clock;
-use tracing::Instrument;
+use tracing::Span;
 
 use super::request_id::RequestId;
 use crate::edge::SystemClock;
 
-/// Wraps the request in a span that carries its id, and tells its end.
-pub(crate) async fn log(id: axum::Extension<RequestId>, request: Request, next: Next) -> Response {
-    let clock = SystemClock::start();
-    let method = request.method().clone();
-    let path = request.uri().path().to_owned();
-    let span = tracing::info_span!("request", request_id = %id.0);
-    let response = next.run(request).instrument(span.clone()).await;
-    let status = response.status().as_u16();
-    let elapsed = clock.monotonic();
-    span.in_scope(|| {
-        let milliseconds = Duration::as_secs_f64(&elapsed) * 1000.0;
-        tracing::info!(%method, path, status, milliseconds, "answered");
-    });
-    response
+/// A request's line, begun when it came.
+pub(crate) struct Line {
+    clock: SystemClock,
+    method: Method,
+    uri: Uri,
+    /// It carries the request's id; whatever is logged on the way stands in it.
+    pub(crate) span: Span,
+}
+
+impl Line {
+    pub(crate) fn begin(request: &Request, id: &RequestId) -> Self {
+        Self {
+            clock: SystemClock::start(),
+            method: request.method().clone(),
+            uri: request.uri().clone(),
+            span: tracing::info_span!("request", request_id = %id),
+        }
+    }
+
+    pub(crate) fn end(self, status: StatusCode) {
+        let elapsed = self.clock.monotonic();
+        let (method, path, status) = (self.method, self.uri.path(), status.as_u16());
+        self.span.in_scope(|| {
+            let milliseconds = Duration::as_secs_f64(&elapsed) * 1000.0;
+            tracing::info!(%method, path, status, milliseconds, "answered");
+        });
+    }
 }
