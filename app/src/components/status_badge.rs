@@ -55,6 +55,8 @@ pub enum KeyState {
     Revoked,
     /// Its time is over.
     Expired,
+    /// Its token budget is used up.
+    BudgetSpent,
     /// It has two secrets that work.
     Rotating,
     /// Its time is over within 7 days.
@@ -66,12 +68,13 @@ pub enum KeyState {
 impl KeyState {
     /// The state of a key at `now`, if the time is known.
     pub fn of(listed: &ListedKey, now: Option<Timestamp>) -> Self {
-        let ListedKey { key, old_secret, .. } = listed;
+        let ListedKey { key, old_secret, budget, .. } = listed;
         let in_future = |time: Timestamp| now.is_none_or(|now| now < time);
         match key.status {
             _ if key.archived => Self::Archived,
             KeyStatus::Revoked => Self::Revoked,
             KeyStatus::Expired => Self::Expired,
+            _ if budget.is_some_and(|budget| budget.remaining == 0) => Self::BudgetSpent,
             KeyStatus::Active if old_secret.as_ref().is_some_and(|old| in_future(old.ends_at)) => {
                 Self::Rotating
             }
@@ -87,6 +90,7 @@ impl KeyState {
             Self::Archived => (BadgeTone::Neutral, Some(Glyph::Archive), "Archived"),
             Self::Revoked => (BadgeTone::Danger, Some(Glyph::Ban), "Revoked"),
             Self::Expired => (BadgeTone::Neutral, Some(Glyph::TimerOff), "Expired"),
+            Self::BudgetSpent => (BadgeTone::Danger, Some(Glyph::Gauge), "Budget spent"),
             Self::Rotating => (BadgeTone::Accent, Some(Glyph::RefreshCw), "Rotating"),
             Self::ExpiresSoon => (BadgeTone::Warn, Some(Glyph::Clock), "Expires soon"),
             Self::Active => (BadgeTone::Ok, None, "Active"),

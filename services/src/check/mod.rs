@@ -10,6 +10,7 @@
 mod admit;
 pub(crate) mod budget;
 mod cache;
+mod dry_run;
 mod outcome;
 mod record;
 mod reserve;
@@ -25,6 +26,7 @@ use latchkey_domain::secret::PresentedKey;
 use latchkey_domain::time::Timestamp;
 
 pub(crate) use cache::KeyCache;
+pub use dry_run::dry_run;
 pub use outcome::{Admission, Denial, LimitStates};
 pub use record::KeyRecord;
 pub use reserve::{Reservation, TokenNeed, UsedTokens, reserve};

@@ -9,7 +9,8 @@ use sea_orm::{ActiveModelTrait, IntoActiveModel};
 use super::create::new_secret;
 use super::events;
 use super::idempotency::{self, Idempotency};
-use super::row::{self, search_text, to_api_key, to_listed};
+use super::listed::listed;
+use super::row::{self, search_text, to_api_key};
 use super::{find_locked, to_write};
 use crate::actor::Actor;
 use crate::audit::Changes;
@@ -98,5 +99,5 @@ pub async fn end_grace(
         transaction.commit().await?;
     }
     check::evict(services, digests);
-    to_listed(key, now)
+    listed(services, key, now).await
 }

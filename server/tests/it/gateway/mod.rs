@@ -1,6 +1,7 @@
 //! The gateway.
 
 mod budgets;
+mod dry_run;
 mod refusals;
 mod streams;
 mod upstream;
