@@ -34,7 +34,7 @@ async function creation(keys: InferenceKeys, stop: Stop): Promise<void> {
   await expect(page.getByRole("table", { name: "Inference keys" })).toBeVisible();
   const long = "a-model-with-a-name-that-is-longer-than-any-column";
   const spent = await keys.createElsewhere({
-    name: "Batch summaries with a name that is as long as a name can ever be",
+    name: "Batch summaries with a name as long as a name can ever be, 64 le",
     token_limit: 20,
     token_limit_period: "month",
     allowed_models: ["sandbox", long, "bge-m3", "qwen3.6-27b"],

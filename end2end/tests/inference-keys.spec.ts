@@ -107,9 +107,9 @@ test("a key’s charts are read with the keyboard, and its range stands in the a
   await page.keyboard.press("End");
   await page.keyboard.press("ArrowLeft");
   await page.keyboard.press("ArrowRight");
-  await expect(plot.getByRole("status")).toHaveText(/^\d\d:\d\d to \d\d:\d\d: [01] allowed, 0 rate limited, 0 over budget, 0 other denials$/);
+  await expect(keys.chart("Requests").getByRole("status")).toHaveText(/^\d\d:\d\d to \d\d:\d\d: [01] allowed, 0 rate limited, 0 over budget, 0 other denials$/);
   await page.keyboard.press("Escape");
-  await expect(plot.getByRole("status")).toHaveText("");
+  await expect(keys.chart("Requests").getByRole("status")).toHaveText("");
   await page.reload();
   await expect(page.getByRole("radio", { name: "1h" })).toBeChecked();
 });

@@ -176,8 +176,15 @@ fn Plot(
         let Some(plot) = plot.get_untracked() else { return };
         let place = plot.get_bounding_client_rect();
         let x = f64::from(event.client_x()) - place.left();
-        spoken.set(false);
+        // A finger has no card beside it.
+        spoken.set(event.pointer_type() == "touch");
         cursor.set(bucket_at(x, place.width(), count.get_untracked()));
+    };
+    // What a finger has chosen stays chosen.
+    let leave = move |event: PointerEvent| {
+        if event.pointer_type() != "touch" {
+            cursor.set(None);
+        }
     };
     let on_key = move |event: KeyboardEvent| {
         let Some(last) = count.get_untracked().checked_sub(1) else { return };
@@ -220,7 +227,7 @@ fn Plot(
                 node_ref=plot
                 on:pointermove=point
                 on:pointerdown=point
-                on:pointerleave=move |_| cursor.set(None)
+                on:pointerleave=leave
                 on:blur=move |_| cursor.set(None)
                 on:keydown=on_key
             >
@@ -239,16 +246,16 @@ fn Plot(
                     let late = at * 2 >= count.get_untracked();
                     Some(view! { <Tip series bucket late/> })
                 }}
-                <p class="sr-only" role="status">
-                    {move || {
-                        let at = at.get().filter(|_| spoken.get())?;
-                        data.with(|data| data.buckets.get(at).map(|bucket| in_words(series, bucket)))
-                    }}
-                </p>
             </div>
             <div class="num col-start-2 mt-1.5 flex justify-between text-micro text-ink-3" aria-hidden="true">
                 {ticks}
             </div>
+            <p class="num col-span-2 mt-1.5 text-caption text-ink-2 md:sr-only" role="status">
+                {move || {
+                    let at = at.get().filter(|_| spoken.get())?;
+                    data.with(|data| data.buckets.get(at).map(|bucket| in_words(series, bucket)))
+                }}
+            </p>
         </div>
     }
 }

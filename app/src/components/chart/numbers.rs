@@ -5,7 +5,7 @@ use leptos::prelude::*;
 use super::{Bucket, ChartData, Series};
 use crate::components::thousands;
 
-/// The card beside the cursor, on the side where the cursor is not. Phones have none.
+/// The card beside the cursor, on the side where the cursor is not. On phones a line below says it.
 #[component]
 pub(super) fn Tip(series: &'static [Series], bucket: Bucket, late: bool) -> impl IntoView {
     let side = if late { "left-2" } else { "right-2" };
@@ -21,7 +21,7 @@ pub(super) fn Tip(series: &'static [Series], bucket: Bucket, late: bool) -> impl
     view! {
         <div
             class=format!(
-                "num pointer-events-none absolute top-0 z-10 rounded-md border border-line bg-raised px-3 py-2 text-caption whitespace-nowrap shadow-menu {side}",
+                "num pointer-events-none absolute top-0 z-10 rounded-md border border-line bg-raised px-3 py-2 text-caption whitespace-nowrap shadow-menu max-md:hidden {side}",
             )
             aria-hidden="true"
         >

@@ -53,8 +53,8 @@ pub fn Head(
     let title = Signal::derive(move || now.with(|now| now.key.name.clone()));
     view! {
         <PageHead title section=section(project) compact=true>
-            <div class="max-md:order-3 max-md:w-full max-md:[&>*]:flex"><RangePicker wanted/></div>
-            <Actions desk now/>
+            <RangePicker wanted/>
+            <div class="max-md:ml-auto"><Actions desk now wide=true/></div>
         </PageHead>
         <Facts now usage/>
         <ViewerNote scope=desk.scope/>
@@ -82,7 +82,7 @@ fn Facts(now: Memo<ListedKey>, usage: Reading<Usage>) -> impl IntoView {
             .or_else(|| now.with(|now| Some((now.key.last_used_at?, now.last_used_ip.clone()))))
     });
     view! {
-        <div class="-mt-4 mb-5 flex flex-wrap items-center gap-x-3 gap-y-2 max-md:-mt-1">
+        <div class="-mt-7 mb-5 flex flex-wrap items-center gap-x-3 gap-y-2 max-md:-mt-1">
             <EnvironmentTag environment/>
             {move || view! { <StatusBadge state=state.get()/> }}
             {move || {

@@ -2,7 +2,7 @@
 
 use latchkey_domain::api::ListedKey;
 use latchkey_domain::key::KeyStatus;
-use latchkey_domain::limit::Cidr;
+use latchkey_domain::limit::{Cidr, Limit};
 use leptos::prelude::*;
 
 use crate::components::button::{Button, Size, Variant};
@@ -72,8 +72,8 @@ fn rows_of(listed: &ListedKey) -> Vec<Row> {
         None => "Any".to_owned(),
     };
     vec![
-        ("Requests per minute", number(key.rpm.map(|rpm| rpm.get()))),
-        ("Tokens per minute", number(key.tpm.map(|tpm| tpm.get()))),
+        ("Requests per minute", number(key.rpm.map(Limit::get))),
+        ("Tokens per minute", number(key.tpm.map(Limit::get))),
         ("Tokens per period", budget),
         ("Allowed addresses", networks),
         ("Expires", key.expires_at.map_or_else(|| "Never".to_owned(), date)),

@@ -51,9 +51,10 @@ fn read_address(text: Option<String>) -> Result<Option<IpAddr>, String> {
 }
 
 fn read_tokens(text: Option<String>) -> Result<u64, String> {
-    match text.as_deref() {
-        None | Some("0") => Ok(0),
-        Some(text) => text
+    let Some(text) = text else { return Ok(0) };
+    match text.as_str() {
+        "0" => Ok(0),
+        text => text
             .parse()
             .map(Tokens::get)
             .map_err(|_| format!("Enter a number from 0 to {}.", thousands(Tokens::MAX))),
@@ -102,7 +103,7 @@ pub fn Why(
                 "Try a request: which check would it pass now, and which not? Nothing is sent or counted."
             </p>
             <form method="post" novalidate on:submit=submit aria-labelledby="why-title">
-                <div class="grid items-start gap-3 sm:grid-cols-3">
+                <div class="grid grid-cols-1 items-start gap-3 sm:grid-cols-3">
                     <TextField name="why-model" label="Model" value=draft.model.value error=draft.model.error/>
                     <TextField
                         name="why-address"

@@ -6,7 +6,7 @@ use leptos::prelude::*;
 
 use super::Desk;
 use super::archive::{can_archive, set_archived};
-use crate::components::button::IconButton;
+use crate::components::button::{Button, IconButton, Variant};
 use crate::components::icon::{Glyph, Icon};
 use crate::components::menu::{Menu, MenuDivider, MenuItem};
 
@@ -17,6 +17,9 @@ pub fn Actions(
     desk: Desk,
     /// The key as it is now.
     now: Memo<ListedKey>,
+    /// Whether there is room for words: in the head of the key's own page.
+    #[prop(optional)]
+    wide: bool,
 ) -> impl IntoView {
     let can =
         Memo::new(
@@ -26,9 +29,11 @@ pub fn Actions(
         );
     view! {
         <Show when=move || can.get() != Deeds::NONE>
-            <div class="flex justify-end gap-0.5 max-md:hidden">
-                <Buttons desk now can/>
-            </div>
+            {if wide {
+                view! { <div class="flex gap-2 max-md:hidden"><WideButtons desk now can/></div> }.into_any()
+            } else {
+                view! { <div class="flex justify-end gap-0.5 max-md:hidden"><Buttons desk now can/></div> }.into_any()
+            }}
             <div class="md:hidden">
                 <Menu
                     label=Signal::derive(move || now.with(|now| format!("Actions for {}", now.key.name)))
@@ -120,6 +125,27 @@ fn Buttons(desk: Desk, now: Memo<ListedKey>, can: Memo<Deeds>) -> impl IntoView 
         </Show>
         <Show when=move || can.get().revoke>
             <IconButton glyph=Glyph::Trash2 label=named("Revoke") tooltip="Revoke" danger=true on_press=revoke/>
+        </Show>
+    }
+}
+
+/// The same with words. What changes the key stands beside what it changes.
+#[component]
+fn WideButtons(desk: Desk, now: Memo<ListedKey>, can: Memo<Deeds>) -> impl IntoView {
+    let Handlers { rotate, archive, restore, revoke, .. } = Handlers::new(&desk, now);
+    let name = move || view! { <span class="sr-only">{move || now.with(|now| format!(" {}", now.key.name))}</span> };
+    view! {
+        <Show when=move || can.get().rotate>
+            <Button glyph=Glyph::RotateCw on_press=rotate>"Rotate" {name()}</Button>
+        </Show>
+        <Show when=move || can.get().archive>
+            <Button glyph=Glyph::Archive on_press=archive>"Archive" {name()}</Button>
+        </Show>
+        <Show when=move || can.get().restore>
+            <Button glyph=Glyph::ArchiveRestore on_press=restore>"Restore" {name()}</Button>
+        </Show>
+        <Show when=move || can.get().revoke>
+            <Button variant=Variant::DangerOutline glyph=Glyph::Trash2 on_press=revoke>"Revoke" {name()}</Button>
         </Show>
     }
 }

@@ -164,7 +164,7 @@ impl KeyForm {
     pub fn is_dirty(self) -> Signal<bool> {
         let entries = [self.name, self.last_day, self.rpm, self.networks];
         let all = move || entries.into_iter().chain(self.limits.entries());
-        Signal::derive(move || all().any(|entry| entry.is_changed()))
+        Signal::derive(move || all().any(Entry::is_changed))
     }
 
     /// The advanced fields of a form for keys of that kind in a line, tracked.

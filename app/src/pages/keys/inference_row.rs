@@ -2,6 +2,7 @@
 
 use latchkey_domain::api::{BudgetState, ListedKey};
 use latchkey_domain::key::KeyStatus;
+use latchkey_domain::limit::Limit;
 use leptos::prelude::*;
 
 use super::Desk;
@@ -39,8 +40,8 @@ pub fn InferenceKeyRow(
     });
     let models = Memo::new(move |_| now.with(|now| now.key.allowed_models.clone()));
     let budget = Memo::new(move |_| now.with(|now| now.budget));
-    let rpm = Memo::new(move |_| now.with(|now| now.key.rpm.map(|rpm| rpm.get())));
-    let tpm = Memo::new(move |_| now.with(|now| now.key.tpm.map(|tpm| tpm.get())));
+    let rpm = Memo::new(move |_| now.with(|now| now.key.rpm.map(Limit::get)));
+    let tpm = Memo::new(move |_| now.with(|now| now.key.tpm.map(Limit::get)));
     let per_minute = move || in_words(rpm.get(), tpm.get());
     let href = move || workspace.address(&inference_key_path(project, id));
     let long_id = id.to_string();
@@ -65,7 +66,8 @@ pub fn InferenceKeyRow(
                         let (hint, revoked) = secret.get();
                         view! { <MaskedKey hint revoked/> }
                     }}
-                    <EnvironmentTag environment/>
+                    // Where there is a column, the key's prefix says it.
+                    <span class="md:hidden"><EnvironmentTag environment/></span>
                 </span>
                 <span class="block text-caption text-ink-3 lg:hidden">{per_minute}</span>
             </td>

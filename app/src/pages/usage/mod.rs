@@ -73,6 +73,7 @@ fn Page(project: ProjectId) -> impl IntoView {
             <PageHead
                 title="Usage"
                 description="Requests and tokens of this project’s API and inference keys, in UTC."
+                compact=true
             >
                 <RangePicker wanted/>
             </PageHead>

@@ -88,7 +88,7 @@ impl WantedState {
     }
 }
 
-/// The choice of ranges.
+/// The choice of ranges. On phones it has a line of its own below the title.
 #[component]
 pub fn RangePicker(
     /// What is wanted.
@@ -96,15 +96,17 @@ pub fn RangePicker(
 ) -> impl IntoView {
     let range = Signal::derive(move || wanted.now.with(|wanted| wanted.range.as_str()));
     view! {
-        <Segmented
-            label="Range"
-            options=RANGES
-            value=range
-            on_change=move |chosen: &'static str| {
-                wanted.change(|wanted| wanted.range = chosen.parse().unwrap_or_default());
-            }
-            track=Track::Toolbar
-        />
+        <div class="max-md:order-3 max-md:w-full max-md:[&>*]:flex">
+            <Segmented
+                label="Range"
+                options=RANGES
+                value=range
+                on_change=move |chosen: &'static str| {
+                    wanted.change(|wanted| wanted.range = chosen.parse().unwrap_or_default());
+                }
+                track=Track::Toolbar
+            />
+        </div>
     }
 }
 
