@@ -69,17 +69,17 @@ impl Rehearsal<'_> {
     async fn limits(&mut self, key: &KeyRecord, tokens: u64) -> Result<Option<Denial>, Error> {
         let Self { services, now, .. } = *self;
         if let Some(limit) = key.rpm.map(Limit::get) {
-            let (state, full) = look(services, &services.requests, key, 1, limit);
-            self.answer.ratelimit = Some(state);
-            if let Some(wait) = full {
-                return Ok(Some(wait_for(Outcome::RateLimited, wait)));
+            let look = look(services, &services.requests, key, 1, limit);
+            self.answer.ratelimit = Some(look.state);
+            if look.is_full {
+                return Ok(Some(wait_for(Outcome::RateLimited, look.frees_in)));
             }
         }
         if let Some(limit) = key.tpm.map(Limit::get) {
-            let (state, full) = look(services, &services.tokens, key, tokens, limit);
-            self.answer.token_ratelimit = Some(state);
-            if let Some(wait) = full {
-                return Ok(Some(wait_for(Outcome::TokenRateLimited, wait)));
+            let look = look(services, &services.tokens, key, tokens, limit);
+            self.answer.token_ratelimit = Some(look.state);
+            if look.is_full {
+                return Ok(Some(wait_for(Outcome::TokenRateLimited, look.frees_in)));
             }
         }
         if quota::counts(key.kind, key.environment) {
@@ -119,26 +119,31 @@ fn wait_for(outcome: Outcome, retry_after: Option<Duration>) -> Denial {
     Denial { retry_after, ..Denial::of(outcome) }
 }
 
-/// Where a key's window stands; and where it has too little left, how long until it has enough, if it ever has.
-fn look(
-    services: &Services,
-    windows: &Windows,
-    key: &KeyRecord,
-    amount: u64,
-    limit: u64,
-) -> (RateLimitState, Option<Option<Duration>>) {
+/// Where a key's window stands, seen by a call that would take of it.
+struct Look {
+    state: RateLimitState,
+    /// It has too little left.
+    is_full: bool,
+    /// How long until it has enough; none: it has, or it never will.
+    frees_in: Option<Duration>,
+}
+
+fn look(services: &Services, windows: &Windows, key: &KeyRecord, amount: u64, limit: u64) -> Look {
     let now = services.clock.monotonic();
+    let open = |state| Look { state: rate_state(state, limit), is_full: false, frees_in: None };
     let state = windows.state(key.id, now, limit);
     if state.remaining >= amount {
-        return (rate_state(state, limit), None);
+        return open(state);
     }
     // A window that is too full gives nothing and says when it will.
     match windows.take(key.id, now, amount, limit) {
-        Err(full) => (full_state(full, limit), Some(full.retry_after)),
+        Err(full) => {
+            Look { state: full_state(full, limit), is_full: true, frees_in: full.retry_after }
+        }
         // Another call has given something back since.
         Ok((taken, _)) => {
             windows.give_back(key.id, taken);
-            (rate_state(windows.state(key.id, now, limit), limit), None)
+            open(windows.state(key.id, now, limit))
         }
     }
 }

@@ -2,7 +2,8 @@
 
 use latchkey_domain::api::{BudgetState, ListedKey};
 use latchkey_domain::key::KeyStatus;
-use latchkey_domain::limit::Limit;
+use latchkey_domain::limit::{Limit, Period};
+use latchkey_domain::time::Timestamp;
 use leptos::prelude::*;
 
 use super::Desk;
@@ -13,7 +14,9 @@ use crate::components::bar_meter::{BarMeter, percent, short};
 use crate::components::environment_tag::EnvironmentTag;
 use crate::components::frame::{Workspace, inference_key_path};
 use crate::components::masked_key::MaskedKey;
-use crate::components::relative_time::{Clock, browser_time, day_and_time};
+use crate::components::relative_time::{
+    Clock, browser_time, exact, month_and_day_of, time_to_the_minute,
+};
 use crate::components::status_badge::{KeyState, StatusBadge};
 use crate::components::table::{CELL, Nothing, ROW};
 use crate::components::thousands;
@@ -48,7 +51,7 @@ pub fn InferenceKeyRow(
     let short_id = long_id.get(..12).unwrap_or_default().to_owned();
     view! {
         <tr role="row" class=ROW>
-            <td role="cell" class=format!("{CELL} max-w-56 max-md:col-span-2 max-md:max-w-none max-md:min-w-0")>
+            <td role="cell" class=format!("{CELL} max-w-48 max-md:col-span-2 max-md:max-w-none max-md:min-w-0")>
                 <a
                     href=href
                     class="block truncate rounded-xs font-medium hover:underline max-md:py-1"
@@ -69,12 +72,12 @@ pub fn InferenceKeyRow(
                     // Where there is a column, the key's prefix says it.
                     <span class="md:hidden"><EnvironmentTag environment/></span>
                 </span>
-                <span class="block text-caption text-ink-3 lg:hidden">{per_minute}</span>
+                <span class="block text-caption text-ink-3 min-[88rem]:hidden">{per_minute}</span>
             </td>
-            <td role="cell" class=format!("{CELL} num text-right text-ink-2 max-lg:hidden")>
+            <td role="cell" class=format!("{CELL} num text-right text-ink-2 max-[88rem]:hidden")>
                 {move || per_cell(rpm.get())}
             </td>
-            <td role="cell" class=format!("{CELL} num text-right text-ink-2 max-lg:hidden")>
+            <td role="cell" class=format!("{CELL} num text-right text-ink-2 max-[88rem]:hidden")>
                 {move || per_cell(tpm.get())}
             </td>
             <td role="cell" class=format!("{CELL} min-w-40 max-md:order-4 max-md:col-span-4")>
@@ -83,10 +86,10 @@ pub fn InferenceKeyRow(
                     None => view! { <span class="text-ink-3">"No budget"</span> }.into_any(),
                 }}
             </td>
-            <td role="cell" class=format!("{CELL} md:max-w-48 md:py-2 max-md:order-5 max-md:col-span-4")>
+            <td role="cell" class=format!("{CELL} md:max-w-48 md:py-2 md:max-xl:hidden max-md:order-5 max-md:col-span-4")>
                 {move || view! { <FewModels models=models.get()/> }}
             </td>
-            <td role="cell" class=format!("{CELL} num whitespace-nowrap text-ink-2 max-xl:hidden")>
+            <td role="cell" class=format!("{CELL} num whitespace-nowrap text-ink-2 max-[88rem]:hidden")>
                 <Expiry now state time/>
             </td>
             <td role="cell" class=format!("{CELL} max-md:order-1 max-md:text-right")>
@@ -121,7 +124,7 @@ fn Budget(budget: BudgetState, muted: bool) -> impl IntoView {
     let BudgetState { limit, used, period, resets_at, .. } = budget;
     let text =
         format!("{} of {} tokens this {}", thousands(used), thousands(limit), period.as_str());
-    let exact = text.clone();
+    let whole = format!("{text}, resets {}", exact(resets_at));
     let share = match used {
         used if used >= limit && !muted => "font-medium text-danger-ink",
         used if used.saturating_mul(5) >= limit.saturating_mul(4) && !muted => {
@@ -130,7 +133,7 @@ fn Budget(budget: BudgetState, muted: bool) -> impl IntoView {
         _ => "text-ink-2",
     };
     view! {
-        <div class="num" title=exact>
+        <div class="num" title=whole>
             <p class="flex justify-between gap-3 text-table whitespace-nowrap">
                 <span>
                     <span class="font-medium" class=("text-ink-2", muted)>{short(used)}</span>
@@ -140,9 +143,17 @@ fn Budget(budget: BudgetState, muted: bool) -> impl IntoView {
             </p>
             <div class="my-1"><BarMeter label="Token budget used" used limit text muted/></div>
             <p class="text-caption whitespace-nowrap text-ink-3">
-                {format!("a {}, resets {}", period.as_str(), day_and_time(resets_at))}
+                {format!("a {}, resets {}", period.as_str(), reset_in_words(period, resets_at))}
             </p>
         </div>
+    }
+}
+
+/// When a budget resets, as exactly as its period is long; the key's page has the whole time.
+fn reset_in_words(period: Period, resets_at: Timestamp) -> String {
+    match period {
+        Period::Minute | Period::Hour => time_to_the_minute(resets_at),
+        Period::Day | Period::Week | Period::Month => month_and_day_of(resets_at),
     }
 }
 
@@ -155,5 +166,12 @@ mod tests {
         assert_eq!(in_words(Some(60), Some(12_000)), "60 rpm · 12k tpm");
         assert_eq!(in_words(None, Some(500)), "500 tpm");
         assert_eq!(in_words(None, None), "");
+    }
+
+    #[test]
+    fn a_short_period_resets_at_a_time_and_a_long_one_on_a_day() {
+        let at = Timestamp::parse("2026-12-01T19:00:00Z").unwrap();
+        assert_eq!(reset_in_words(Period::Hour, at), "19:00");
+        assert_eq!(reset_in_words(Period::Month, at), "Dec 1");
     }
 }

@@ -34,15 +34,15 @@ const OF_PROJECT: &[Column] = &[
     Column::spoken("Actions"),
 ];
 
-/// The columns of a project's inference keys.
+/// The columns of a project's inference keys. Where there is less room, the limits stand below the key.
 const OF_INFERENCE: &[Column] = &[
     Column::new("Name"),
     Column::new("Key"),
-    Column::new("rpm").class("num text-right max-lg:hidden"),
-    Column::new("tpm").class("num text-right max-lg:hidden"),
+    Column::new("rpm").class("text-right max-[88rem]:hidden"),
+    Column::new("tpm").class("text-right max-[88rem]:hidden"),
     Column::new("Token budget").class("whitespace-nowrap"),
-    Column::new("Allowed models").class("whitespace-nowrap"),
-    Column::new("Expires").class("max-xl:hidden"),
+    Column::new("Allowed models").class("whitespace-nowrap max-xl:hidden"),
+    Column::new("Expires").class("max-[88rem]:hidden"),
     Column::new("Status"),
     Column::spoken("Actions"),
 ];
