@@ -22,7 +22,7 @@ pub fn LimitFields(
 ) -> impl IntoView {
     let KeyForm { rpm, limits, .. } = form;
     view! {
-        <div class="grid gap-x-3 gap-y-5 md:grid-cols-2">
+        <div class="grid grid-cols-1 gap-x-3 gap-y-5 md:grid-cols-2">
             <TextField
                 name="rpm"
                 label="Requests per minute"
