@@ -51,7 +51,7 @@ java_script() {
         for piece in "$new"/*.wasm; do
             wasm-opt -Oz --enable-bulk-memory --enable-multivalue --enable-mutable-globals \
                 --enable-nontrapping-float-to-int --enable-reference-types --enable-sign-ext \
-                --strip-debug --strip-producers "$piece" -o "$piece.opt"
+                --strip-debug --strip-producers --strip-target-features "$piece" -o "$piece.opt"
             mv "$piece.opt" "$piece"
         done
     fi

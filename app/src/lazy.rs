@@ -16,25 +16,49 @@ use leptos_router::LazyRoute;
 
 use crate::components::frame::Frame;
 use crate::components::toast::{ToastAction, Toasts};
-use crate::pages::api_keys::ApiKeysPage;
 use crate::pages::application::ApplicationPage;
 use crate::pages::applications::ApplicationsPage;
 use crate::pages::audit::AuditPage;
 use crate::pages::auth_complete::AuthComplete;
 use crate::pages::home::Home;
+use crate::pages::inference_key::InferenceKeyPage;
 use crate::pages::login::Login;
 use crate::pages::plan::PlanPage;
+use crate::pages::project_keys::{ApiKeysPage, InferenceKeysPage};
 use crate::pages::sessions::SessionsPage;
 use crate::pages::settings::members::MembersPage;
 use crate::pages::settings::organization::OrganizationPage;
 use crate::pages::settings::project::ProjectPage;
 use crate::pages::settings::service_keys::ServiceKeysPage;
+use crate::pages::usage::UsagePage;
 use crate::session;
 
 /// The piece with the pages for signing in.
 pub(crate) const SIGN_IN: &str = "sign_in";
-/// The piece with the pages of a signed-in person.
+/// The piece with what stands around every page of a signed-in person, and where they land.
 pub(crate) const DASHBOARD: &str = "dashboard";
+/// The piece with the pages that list keys.
+pub(crate) const KEYS: &str = "keys";
+/// The piece with the pages that chart usage.
+pub(crate) const USAGE: &str = "usage";
+/// The piece with the audit log and the settings.
+pub(crate) const SETTINGS: &str = "settings";
+
+/// The pieces that have the code of the page at `path`, beside the first piece.
+pub(crate) fn pieces_of(path: &str) -> &'static [&'static str] {
+    let mut parts = path.trim_matches('/').split('/');
+    match (parts.next(), parts.nth(1), parts.next()) {
+        (Some("login" | "auth"), ..) => &[SIGN_IN],
+        (Some("projects"), Some("usage"), _)
+        | (Some("projects"), Some("inference-keys"), Some(_)) => &[DASHBOARD, USAGE],
+        (Some("projects"), Some("keys" | "inference-keys"), _)
+        | (Some("projects"), Some("applications"), Some(_)) => &[DASHBOARD, KEYS],
+        (Some("projects"), Some("settings" | "audit"), _) | (Some("settings"), ..) => {
+            &[DASHBOARD, SETTINGS]
+        }
+        _ => &[DASHBOARD],
+    }
+}
 
 /// Names a page's route and the piece that its code is in.
 macro_rules! lazy_page {
@@ -105,39 +129,51 @@ lazy_page!(
 );
 lazy_page!(
     /// An application.
-    ApplicationRoute = ApplicationPage in dashboard, signed_in
+    ApplicationRoute = ApplicationPage in keys, signed_in
 );
 lazy_page!(
     /// A project's API keys.
-    ApiKeysRoute = ApiKeysPage in dashboard, signed_in
+    ApiKeysRoute = ApiKeysPage in keys, signed_in
+);
+lazy_page!(
+    /// A project's inference keys.
+    InferenceKeysRoute = InferenceKeysPage in keys, signed_in
+);
+lazy_page!(
+    /// An inference key.
+    InferenceKeyRoute = InferenceKeyPage in usage, signed_in
+);
+lazy_page!(
+    /// What a project's keys are used for.
+    UsageRoute = UsagePage in usage, signed_in
 );
 lazy_page!(
     /// The audit log of a project's organization.
-    AuditRoute = AuditPage in dashboard, signed_in
+    AuditRoute = AuditPage in settings, signed_in
 );
 lazy_page!(
     /// A project's own settings.
-    ProjectRoute = ProjectPage in dashboard, signed_in
+    ProjectRoute = ProjectPage in settings, signed_in
 );
 lazy_page!(
     /// The plan of a project's organization.
-    PlanRoute = PlanPage in dashboard, signed_in
+    PlanRoute = PlanPage in settings, signed_in
 );
 lazy_page!(
     /// The members of a project's organization.
-    MembersRoute = MembersPage in dashboard, signed_in
+    MembersRoute = MembersPage in settings, signed_in
 );
 lazy_page!(
     /// A project's organization itself.
-    OrganizationRoute = OrganizationPage in dashboard, signed_in
+    OrganizationRoute = OrganizationPage in settings, signed_in
 );
 lazy_page!(
     /// A project's service keys.
-    ServiceKeysRoute = ServiceKeysPage in dashboard, signed_in
+    ServiceKeysRoute = ServiceKeysPage in settings, signed_in
 );
 lazy_page!(
     /// Where the person is signed in.
-    SessionsRoute = SessionsPage in dashboard, signed_in
+    SessionsRoute = SessionsPage in settings, signed_in
 );
 
 fn anybody() -> Ready<()> {
@@ -166,4 +202,35 @@ where
         pause = (pause * 2).min(Duration::from_secs(30));
     }
     drop(trouble);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_leads_to_the_pieces_of_its_page() {
+        let project = "/projects/shop-prj_01kc3f1m6ze1tvyqnz0rg5bqfa";
+        for (path, pieces) in [
+            ("/login", &[SIGN_IN][..]),
+            ("/auth/complete", &[SIGN_IN]),
+            ("/", &[DASHBOARD]),
+            ("/nowhere", &[DASHBOARD]),
+            ("/settings/sessions", &[DASHBOARD, SETTINGS]),
+        ] {
+            assert_eq!(pieces_of(path), pieces, "{path}");
+        }
+        for (page, pieces) in [
+            ("/applications", &[DASHBOARD][..]),
+            ("/applications/app_01kc3f1m6ze1tvyqnz0rg5bqfb", &[DASHBOARD, KEYS]),
+            ("/keys", &[DASHBOARD, KEYS]),
+            ("/inference-keys", &[DASHBOARD, KEYS]),
+            ("/inference-keys/key_01kc3f1m6ze1tvyqnz0rg5bqfc", &[DASHBOARD, USAGE]),
+            ("/usage", &[DASHBOARD, USAGE]),
+            ("/audit", &[DASHBOARD, SETTINGS]),
+            ("/settings/members", &[DASHBOARD, SETTINGS]),
+        ] {
+            assert_eq!(pieces_of(&format!("{project}{page}")), pieces, "{page}");
+        }
+    }
 }

@@ -8,8 +8,8 @@ use leptos_router::{Lazy, path};
 
 use crate::lazy::{
     ApiKeysRoute, ApplicationRoute, ApplicationsRoute, AuditRoute, AuthCompleteRoute, FrameRoute,
-    HomeRoute, LoginRoute, MembersRoute, OrganizationRoute, PlanRoute, ProjectRoute,
-    ServiceKeysRoute, SessionsRoute,
+    HomeRoute, InferenceKeyRoute, InferenceKeysRoute, LoginRoute, MembersRoute, OrganizationRoute,
+    PlanRoute, ProjectRoute, ServiceKeysRoute, SessionsRoute, UsageRoute,
 };
 
 use crate::components::toast::{ToastRegion, Toasts};
@@ -35,6 +35,9 @@ pub fn App() -> impl IntoView {
                     <Route path=path!("/projects/:project/applications") view={Lazy::<ApplicationsRoute>::new()}/>
                     <Route path=path!("/projects/:project/applications/:application") view={Lazy::<ApplicationRoute>::new()}/>
                     <Route path=path!("/projects/:project/keys") view={Lazy::<ApiKeysRoute>::new()}/>
+                    <Route path=path!("/projects/:project/inference-keys") view={Lazy::<InferenceKeysRoute>::new()}/>
+                    <Route path=path!("/projects/:project/inference-keys/:key") view={Lazy::<InferenceKeyRoute>::new()}/>
+                    <Route path=path!("/projects/:project/usage") view={Lazy::<UsageRoute>::new()}/>
                     <Route path=path!("/projects/:project/audit") view={Lazy::<AuditRoute>::new()}/>
                     <Route path=path!("/projects/:project/settings/plan") view={Lazy::<PlanRoute>::new()}/>
                     <Route path=path!("/projects/:project/settings/project") view={Lazy::<ProjectRoute>::new()}/>

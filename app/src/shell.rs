@@ -9,7 +9,7 @@ use leptos_meta::MetaTags;
 use leptos_router::location::RequestUrl;
 
 use crate::context::{SiteAssets, ThemeChoice};
-use crate::lazy::{DASHBOARD, SIGN_IN};
+use crate::lazy::{SIGN_IN, pieces_of};
 use crate::routes::App;
 use crate::session::TOKEN;
 
@@ -44,7 +44,7 @@ pub fn shell() -> impl IntoView {
 /// The style sheet, the fonts of the first paint, and the scripts that bring the page to life.
 #[component]
 fn Assets(assets: SiteAssets) -> impl IntoView {
-    let SiteAssets { js, modules, wasm, mut pieces, css, preload, reload_port } = assets;
+    let SiteAssets { js, modules, wasm, pieces, css, preload, reload_port } = assets;
     let start = format!(
         "import init,{{hydrate}} from {js:?};init({{module_or_path:{wasm:?}}}).then(hydrate)"
     );
@@ -52,36 +52,39 @@ fn Assets(assets: SiteAssets) -> impl IntoView {
         view! { <link rel="preload" href=font r#as="font" r#type="font/woff2" crossorigin="anonymous"/> }
     });
     let modules = modules.into_iter().map(|href| view! { <link rel="modulepreload" href=href/> });
-    let piece = pieces.remove(piece_of_page()).unwrap_or_default();
+    let needed = pieces_of_page();
+    let mut files: Vec<&str> = Vec::new();
+    // What several pieces share is a file of each.
+    for file in needed.iter().filter_map(|piece| pieces.get(*piece)).flatten() {
+        if !files.contains(&file.as_str()) {
+            files.push(file);
+        }
+    }
+    let fetch = preload_pieces(&files, needed.contains(&SIGN_IN));
     view! {
         <link rel="stylesheet" href=css/>
         {fonts.collect_view()}
         <link rel="modulepreload" href=js/>
         {modules.collect_view()}
         <link rel="preload" href=wasm r#as="fetch" r#type="application/wasm" crossorigin="anonymous"/>
-        <script nonce=use_nonce() inner_html=preload_piece(&piece)></script>
+        <script nonce=use_nonce() inner_html=fetch></script>
         <script type="module" nonce=use_nonce() inner_html=start></script>
         {reload_port.map(|port| view! { <script nonce=use_nonce() inner_html=reload_on_build(port)></script> })}
     }
 }
 
-/// The piece of the wasm that has the requested page's code.
-fn piece_of_page() -> &'static str {
+/// The pieces of the wasm that have the requested page's code.
+fn pieces_of_page() -> &'static [&'static str] {
     let url = use_context::<RequestUrl>().and_then(|url| url.parse().ok());
-    let signing_in =
-        url.is_some_and(|url| url.path() == "/login" || url.path().starts_with("/auth/"));
-    if signing_in { SIGN_IN } else { DASHBOARD }
+    url.map_or(&[], |url| pieces_of(url.path()))
 }
 
-/// A script that fetches a page's piece of the wasm beside the first, if the page will be shown: who isn't
-/// signed in is sent to the login page without it.
-fn preload_piece(files: &[String]) -> String {
+/// A script that fetches a page's pieces of the wasm beside the first, if the page will be shown: but for the
+/// login page, who isn't signed in is sent there without them.
+fn preload_pieces(files: &[&str], for_anybody: bool) -> String {
     let files = files.iter().map(|file| format!("{file:?}")).collect::<Vec<_>>().join(",");
-    let condition = if piece_of_page() == SIGN_IN {
-        String::new()
-    } else {
-        format!("if(localStorage.getItem({TOKEN:?}))")
-    };
+    let condition =
+        if for_anybody { String::new() } else { format!("if(localStorage.getItem({TOKEN:?}))") };
     format!(
         "{condition}for(const href of [{files}])document.head.append(Object.assign(document.\
          createElement('link'),{{rel:'preload',href,as:'fetch',type:'application/wasm',crossOrigin:''}}))"

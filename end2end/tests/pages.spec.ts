@@ -5,6 +5,7 @@ import { AxeBuilder } from "@axe-core/playwright";
 import type { Page } from "@playwright/test";
 import { expect, test } from "../support/fixtures.ts";
 import { settingsTour, type Stop, tour } from "../support/tour.ts";
+import { usageTour } from "../support/usage-tour.ts";
 import { workspaceTour } from "../support/workspace-tour.ts";
 
 const SCREENSHOTS = join(import.meta.dirname, "../screenshots");
@@ -23,6 +24,9 @@ const LOOKS: Look[] = [
   { width: 390, height: 844, colorScheme: "dark" },
   { width: 320, height: 640, colorScheme: "light" },
 ];
+
+/** Three looks tell of every width and both themes; each takes its time. */
+const USAGE_LOOKS = ["1440-light", "390-dark", "320-light"];
 
 for (const { width, height, colorScheme } of LOOKS) {
   const look = `${width}-${colorScheme}`;
@@ -65,6 +69,13 @@ for (const { width, height, colorScheme } of LOOKS) {
       test.setTimeout(180_000);
       await workspaceTour(application, { person, colleague, elsewhere }, inspect(page));
     });
+
+    if (USAGE_LOOKS.includes(look)) {
+      test(`inference keys and usage fit and are accessible at ${look}`, async ({ application, page }) => {
+        test.setTimeout(180_000);
+        await usageTour(application, inspect(page));
+      });
+    }
   });
 }
 

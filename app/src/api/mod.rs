@@ -55,6 +55,6 @@ pub use projects::{
 };
 pub use telemetry::{ListLogs, ListTraces, list_logs, list_traces};
 pub use usage::{
-    GetKeyActivity, GetKeyUsage, GetProjectUsage, get_key_activity, get_key_usage,
-    get_project_usage,
+    DryRunKey, GetKeyActivity, GetKeyUsage, GetProjectMonth, GetProjectUsage, dry_run_key,
+    get_key_activity, get_key_usage, get_project_month, get_project_usage,
 };

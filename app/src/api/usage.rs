@@ -1,6 +1,6 @@
 //! What keys are used for.
 
-use latchkey_domain::api::{KeyActivity, Usage};
+use latchkey_domain::api::{DryRun, DryRunRequest, KeyActivity, QuotaState, Usage};
 use latchkey_domain::id::{KeyId, ProjectId};
 use latchkey_domain::key::Environment;
 use latchkey_domain::usage::UsageRange;
@@ -41,6 +41,34 @@ pub async fn get_project_usage(
     let (services, actor) = caller().await?;
     Ok(latchkey_services::usage::of_project(&services, &actor, project_id, environment, range)
         .await?)
+}
+
+/// How much of its plan's quota a project has used this month.
+///
+/// # Errors
+/// See [`ApiError`]; `not_found` for a project that the person can't see.
+#[server(prefix = "/api", endpoint = "usage/month", input = Body, output = Body, client = Bearer)]
+pub async fn get_project_month(
+    /// Which project.
+    project_id: ProjectId,
+) -> Result<QuotaState, ApiError> {
+    let (services, actor) = caller().await?;
+    Ok(latchkey_services::usage::of_month(&services, &actor, project_id).await?)
+}
+
+/// What a check of a key would come to, for a call like that one. It takes nothing and counts nothing.
+///
+/// # Errors
+/// See [`ApiError`]; `not_found` for a key that the person can't see.
+#[server(prefix = "/api", endpoint = "keys/dry-run", input = Body, output = Body, client = Bearer)]
+pub async fn dry_run_key(
+    /// Which key.
+    key_id: KeyId,
+    /// The call.
+    request: DryRunRequest,
+) -> Result<DryRun, ApiError> {
+    let (services, actor) = caller().await?;
+    Ok(latchkey_services::check::dry_run(&services, &actor, key_id, &request).await?)
 }
 
 /// The last 24 hours of up to 100 keys of a project, for the lines of a list. Keys that were not used are left

@@ -20,6 +20,8 @@ pub enum Glyph {
     BookOpen,
     /// Applications.
     Boxes,
+    /// Usage.
+    ChartColumn,
     /// Done, or chosen.
     Check,
     /// Opens downwards.
@@ -38,6 +40,8 @@ pub enum Glyph {
     Clock,
     /// Copies.
     Copy,
+    /// Models.
+    Cpu,
     /// Leads out as a file.
     Download,
     /// More actions.
@@ -122,6 +126,7 @@ impl Glyph {
                 r#"M7.97 4.42A2 2 0 0 0 7 6.13v4.37l5 3 5-3V6.13a2 2 0 0 0-.97-1.71l-3-1.8a2"#,
                 r#" 2 0 0 0-2.06 0l-3 1.8ZM12 8 7.26 5.15M12 8l4.74-2.85M12 13.5V8"/>"#,
             ),
+            Self::ChartColumn => r#"<path d="M3 3v16a2 2 0 0 0 2 2h16M18 17V9M13 17V5M8 17v-3"/>"#,
             Self::Check => r#"<path d="M20 6 9 17l-5-5"/>"#,
             Self::ChevronDown => r#"<path d="m6 9 6 6 6-6"/>"#,
             Self::ChevronRight => r#"<path d="m9 18 6-6-6-6"/>"#,
@@ -140,6 +145,11 @@ impl Glyph {
             Self::Copy => concat!(
                 r#"<rect width="14" height="14" x="8" y="8" rx="2" ry="2"/><path d=""#,
                 r#"M4 16c-1.1 0-2-.9-2-2V4c0-1.1.9-2 2-2h10c1.1 0 2 .9 2 2"/>"#,
+            ),
+            Self::Cpu => concat!(
+                r#"<path d="M12 20v2M12 2v2M17 20v2M17 2v2M2 12h2M2 17h2M2 7h2M20 12h2M20 17h2M20 7h2M7 20v2M7 2v2"/>"#,
+                r#"<rect x="4" y="4" width="16" height="16" rx="2"/>"#,
+                r#"<rect x="8" y="8" width="8" height="8" rx="1"/>"#,
             ),
             Self::Download => {
                 r#"<path d="M12 15V3M21 15v4a2 2 0 0 1-2 2H5a2 2 0 0 1-2-2v-4M7 10l5 5 5-5"/>"#

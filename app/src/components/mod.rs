@@ -1,13 +1,16 @@
 //! What the pages are built of. Each component is one thing of `shared/design/ui/UI.md`.
 
 pub mod avatar;
+pub mod bar_meter;
 pub mod button;
 pub mod callout;
+pub mod chart;
 pub mod checkbox;
 pub mod clipboard;
 pub mod code_tabs;
 pub mod consequence;
 pub mod copy_field;
+pub mod decision_trace;
 pub mod dialog;
 pub mod empty_state;
 pub mod environment_tag;

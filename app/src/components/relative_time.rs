@@ -154,6 +154,29 @@ pub fn time_of_day(time: Timestamp) -> String {
     part(&time.to_string(), 11..19).to_owned()
 }
 
+/// The time of day in UTC to the minute: `14:28`.
+pub fn time_to_the_minute(time: Timestamp) -> String {
+    part(&time.to_string(), 11..16).to_owned()
+}
+
+/// The day in UTC, where the year goes without saying: `May 3`.
+pub fn month_and_day_of(time: Timestamp) -> String {
+    let text = time.to_string();
+    let (month, day) = month_and_day(&text);
+    format!("{} {day}", part(month, 0..3))
+}
+
+/// How long it is from `now` until `time`, in its two largest units: “17 d 9 h”, “12 min”.
+pub fn time_left(time: Timestamp, now: Timestamp) -> String {
+    let left = time.since(now).as_secs().next_multiple_of(MINUTE);
+    let (days, hours, minutes) = (left / DAY, left % DAY / HOUR, left % HOUR / MINUTE);
+    match (days, hours, minutes) {
+        (0, 0, minutes) => format!("{minutes} min"),
+        (0, hours, minutes) => format!("{hours} h {minutes} min"),
+        (days, hours, _) => format!("{days} d {hours} h"),
+    }
+}
+
 /// Date and time of day in UTC, for a sentence: `August 12, 2026 at 14:32 UTC`.
 pub fn date_and_time(time: Timestamp) -> String {
     let text = time.to_string();
@@ -227,6 +250,21 @@ mod tests {
         ] {
             assert_eq!(distance(at(time), now), words, "{time}");
         }
+    }
+
+    #[test]
+    fn what_is_left_is_told_in_two_units() {
+        let now = at("2026-11-13T15:00:00Z");
+        for (time, words) in [
+            ("2026-12-01T00:00:00Z", "17 d 9 h"),
+            ("2026-11-14T00:00:30Z", "9 h 1 min"),
+            ("2026-11-13T15:12:00Z", "12 min"),
+            ("2026-11-13T15:00:00Z", "0 min"),
+        ] {
+            assert_eq!(time_left(at(time), now), words);
+        }
+        assert_eq!(time_to_the_minute(now), "15:00");
+        assert_eq!(month_and_day_of(now), "Nov 13");
     }
 
     #[test]

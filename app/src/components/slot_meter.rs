@@ -135,7 +135,7 @@ fn bar(used: u64, limit: u64, place: MeterPlace) -> impl IntoView {
 
 /// Accent, then a warning from 80 %, then danger at the limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Tone {
+pub(super) enum Tone {
     Accent,
     Warn,
     Danger,
@@ -150,7 +150,7 @@ impl Tone {
         }
     }
 
-    const fn bar(self) -> &'static str {
+    pub(super) const fn bar(self) -> &'static str {
         match self {
             Self::Accent => "fill-accent",
             Self::Warn => "fill-warn",
@@ -159,7 +159,7 @@ impl Tone {
     }
 }
 
-const fn tone(used: u64, limit: u64) -> Tone {
+pub(super) const fn tone(used: u64, limit: u64) -> Tone {
     if used >= limit {
         Tone::Danger
     } else if used * 5 >= limit * 4 {

@@ -13,6 +13,8 @@ pub enum Language {
     Curl,
     /// A middleware for Node's Express.
     Express,
+    /// A program for Node.
+    Node,
     /// A Go program, standard library only.
     Go,
     /// A Python program, standard library only.
@@ -21,13 +23,14 @@ pub enum Language {
 
 impl Language {
     /// All of them, in the order of the tabs.
-    pub const ALL: [Self; 4] = [Self::Curl, Self::Express, Self::Go, Self::Python];
+    pub const ALL: [Self; 5] = [Self::Curl, Self::Express, Self::Node, Self::Go, Self::Python];
 
     /// As the tab names it.
     pub const fn label(self) -> &'static str {
         match self {
             Self::Curl => "curl",
             Self::Express => "Express",
+            Self::Node => "Node",
             Self::Go => "Go",
             Self::Python => "Python",
         }
@@ -41,7 +44,7 @@ impl Language {
     const fn keywords(self) -> &'static [&'static str] {
         match self {
             Self::Curl => &["curl", "export"],
-            Self::Express => &["const", "new"],
+            Self::Express | Self::Node => &["const", "new", "import", "from", "await"],
             Self::Go => {
                 &["package", "import", "func", "if", "map", "string", "any", "nil", "defer"]
             }
@@ -52,7 +55,7 @@ impl Language {
     const fn comment(self) -> &'static str {
         match self {
             Self::Curl | Self::Python => "#",
-            Self::Express | Self::Go => "//",
+            Self::Express | Self::Node | Self::Go => "//",
         }
     }
 }

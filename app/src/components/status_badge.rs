@@ -55,6 +55,8 @@ pub enum KeyState {
     Revoked,
     /// Its time is over.
     Expired,
+    /// Its token budget is used up.
+    BudgetSpent,
     /// It has two secrets that work.
     Rotating,
     /// Its time is over within 7 days.
@@ -66,12 +68,13 @@ pub enum KeyState {
 impl KeyState {
     /// The state of a key at `now`, if the time is known.
     pub fn of(listed: &ListedKey, now: Option<Timestamp>) -> Self {
-        let ListedKey { key, old_secret, .. } = listed;
+        let ListedKey { key, old_secret, budget, .. } = listed;
         let in_future = |time: Timestamp| now.is_none_or(|now| now < time);
         match key.status {
             _ if key.archived => Self::Archived,
             KeyStatus::Revoked => Self::Revoked,
             KeyStatus::Expired => Self::Expired,
+            _ if budget.is_some_and(|budget| budget.remaining == 0) => Self::BudgetSpent,
             KeyStatus::Active if old_secret.as_ref().is_some_and(|old| in_future(old.ends_at)) => {
                 Self::Rotating
             }
@@ -87,6 +90,7 @@ impl KeyState {
             Self::Archived => (BadgeTone::Neutral, Some(Glyph::Archive), "Archived"),
             Self::Revoked => (BadgeTone::Danger, Some(Glyph::Ban), "Revoked"),
             Self::Expired => (BadgeTone::Neutral, Some(Glyph::TimerOff), "Expired"),
+            Self::BudgetSpent => (BadgeTone::Danger, Some(Glyph::Gauge), "Budget spent"),
             Self::Rotating => (BadgeTone::Accent, Some(Glyph::RefreshCw), "Rotating"),
             Self::ExpiresSoon => (BadgeTone::Warn, Some(Glyph::Clock), "Expires soon"),
             Self::Active => (BadgeTone::Ok, None, "Active"),
@@ -156,6 +160,35 @@ fn level_tone(level: &str) -> BadgeTone {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn listed(more: &serde_json::Value) -> ListedKey {
+        let mut key = serde_json::json!({
+            "id": "key_01h455vb4pex5vsknk084sn02q", "kind": "inference",
+            "project_id": "prj_01h455vb4pex5vsknk084sn02q", "application_id": null,
+            "name": "Support", "environment": "live", "masked": "lk_live_7Qm2...x9Kd",
+            "status": "active", "archived": false, "rpm": null, "tpm": null, "token_limit": 5,
+            "token_limit_period": "day", "allowed_models": null, "allowed_cidrs": null,
+            "created_at": "2026-01-01T00:00:00Z", "created_by": "usr_01h455vb4pex5vsknk084sn02q",
+            "expires_at": "2026-05-15T00:00:00Z", "revoked_at": null, "archived_at": null,
+            "last_used_at": null, "permissions": null, "last_used_ip": null, "old_secret": null,
+            "budget": {
+                "limit": 5, "used": 5, "remaining": 0, "period": "day",
+                "resets_at": "2026-05-15T00:00:00Z",
+            },
+        });
+        key.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        serde_json::from_value(key).unwrap()
+    }
+
+    #[test]
+    fn a_spent_budget_is_told_before_what_the_key_could_still_do() {
+        let now = Timestamp::parse("2026-05-14T12:00:00Z").ok();
+        let state = |more| KeyState::of(&listed(&more), now);
+        assert_eq!(state(serde_json::json!({})), KeyState::BudgetSpent);
+        assert_eq!(state(serde_json::json!({ "status": "expired" })), KeyState::Expired);
+        assert_eq!(state(serde_json::json!({ "status": "revoked" })), KeyState::Revoked);
+        assert_eq!(state(serde_json::json!({ "budget": null })), KeyState::ExpiresSoon);
+    }
 
     #[test]
     fn statuses_and_levels_have_the_colour_of_their_meaning() {

@@ -1,22 +1,25 @@
 //! The pages, one module each.
 
-pub mod api_keys;
 pub mod application;
 pub mod applications;
 pub mod audit;
 pub mod auth_complete;
 pub mod feed;
 pub mod home;
+pub mod inference_key;
 pub mod keys;
 pub mod login;
 pub mod not_found;
 pub mod plan;
 pub mod polling;
+pub mod project_keys;
+pub mod reading;
 pub mod rows;
 pub mod sessions;
 pub mod settings;
+pub mod usage;
 
-use latchkey_domain::id::{ApplicationId, ProjectId};
+use latchkey_domain::id::{ApplicationId, KeyId, ProjectId};
 use latchkey_domain::slug;
 use leptos::prelude::*;
 use leptos_router::hooks::use_params_map;
@@ -34,6 +37,12 @@ fn project_of_address() -> Memo<Option<ProjectId>> {
     keep_address();
     let params = use_params_map();
     Memo::new(move |_| params.with(|params| params.get_str("project").and_then(slug::id_of)))
+}
+
+/// The key that the address names, if it names one.
+fn key_of_address() -> Memo<Option<KeyId>> {
+    let params = use_params_map();
+    Memo::new(move |_| params.with(|params| params.get_str("key").and_then(|key| key.parse().ok())))
 }
 
 /// The application that the address names, if it names one.

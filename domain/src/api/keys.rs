@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use super::BudgetState;
 use crate::id::{ApplicationId, KeyId, ProjectId, UserId};
 use crate::key::{Environment, KeyKind, KeyStatus};
 use crate::limit::{AllowList, Cidr, ModelName, Period, Rpm, Tokens};
@@ -71,6 +72,8 @@ pub struct ListedKey {
     pub last_used_ip: Option<String>,
     /// The secret before the last rotation, while it still works.
     pub old_secret: Option<OldSecret>,
+    /// Where its token budget stands, if it has one.
+    pub budget: Option<BudgetState>,
 }
 
 /// A secret that was rotated away and still works for its grace period.

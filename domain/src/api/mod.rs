@@ -2,6 +2,7 @@
 
 mod accounts;
 mod audit;
+mod dry_run;
 mod key_requests;
 mod keys;
 mod members;
@@ -13,6 +14,7 @@ mod workspace;
 
 pub use accounts::{Me, RefreshRequest, Session, Tokens};
 pub use audit::{AuditActor, AuditChange, AuditEvent, AuditFilter, AuditTarget};
+pub use dry_run::{DryRun, DryRunRequest, QuotaState};
 pub use key_requests::{
     InferenceKeyRequest, KeyFilter, KeyPatch, KeyRequest, KeySort, MAX_GRACE_SECONDS, RotateRequest,
 };
@@ -22,7 +24,9 @@ pub use page::{InvalidLimit, Page, PageLimit};
 pub use telemetry::{
     Accepted, IngestedLog, IngestedTrace, LogBatch, LogEntry, TraceBatch, TraceEntry,
 };
-pub use usage::{HourOfUse, KeyActivity, LastUsed, RecentDenial, Usage, UsageBucket, UsageTotals};
+pub use usage::{
+    HourOfUse, KeyActivity, LastUsed, RecentDenial, TokenSum, Usage, UsageBucket, UsageTotals,
+};
 pub use verify::{
     BudgetState, PresentedSecret, RateLimitState, VerifiedKey, VerifyAnswer, VerifyRequest,
 };

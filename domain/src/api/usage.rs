@@ -42,6 +42,8 @@ pub struct UsageTotals {
     pub prompt_tokens: u64,
     /// Tokens that came out.
     pub completion_tokens: u64,
+    /// How many of both are an estimate, because the upstream did not say.
+    pub estimated_tokens: u64,
 }
 
 /// One part of a range.
@@ -57,6 +59,19 @@ pub struct UsageBucket {
     pub prompt_tokens: u64,
     /// Tokens that came out.
     pub completion_tokens: u64,
+    /// How many of both are an estimate, because the upstream did not say.
+    pub estimated_tokens: u64,
+}
+
+/// The tokens of some requests.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct TokenSum {
+    /// That went in.
+    pub prompt: u64,
+    /// That came out.
+    pub completion: u64,
+    /// How many of both are an estimate.
+    pub estimated: u64,
 }
 
 /// When and from where a key was last used.
@@ -123,6 +138,7 @@ impl Usage {
             outcomes: BTreeMap::new(),
             prompt_tokens: 0,
             completion_tokens: 0,
+            estimated_tokens: 0,
         };
         Self {
             range,
@@ -136,7 +152,7 @@ impl Usage {
 
     /// Adds requests and tokens to the bucket that `at` is in, and to the totals. What lies outside the range
     /// is not added.
-    pub fn add(&mut self, at: Timestamp, outcome: Outcome, requests: u64, tokens: (u64, u64)) {
+    pub fn add(&mut self, at: Timestamp, outcome: Outcome, requests: u64, tokens: TokenSum) {
         let index = self.buckets.partition_point(|bucket| bucket.start <= at);
         let Some(bucket) = index.checked_sub(1).map(|index| &mut self.buckets[index]) else {
             return;
@@ -145,16 +161,18 @@ impl Usage {
             return;
         }
         *bucket.outcomes.entry(outcome).or_default() += requests;
-        bucket.prompt_tokens += tokens.0;
-        bucket.completion_tokens += tokens.1;
+        bucket.prompt_tokens += tokens.prompt;
+        bucket.completion_tokens += tokens.completion;
+        bucket.estimated_tokens += tokens.estimated;
         self.totals.requests += requests;
         if outcome == Outcome::Valid {
             self.totals.valid += requests;
         } else {
             self.totals.denied += requests;
         }
-        self.totals.prompt_tokens += tokens.0;
-        self.totals.completion_tokens += tokens.1;
+        self.totals.prompt_tokens += tokens.prompt;
+        self.totals.completion_tokens += tokens.completion;
+        self.totals.estimated_tokens += tokens.estimated;
     }
 }
 
@@ -162,18 +180,22 @@ impl Usage {
 mod tests {
     use super::*;
 
+    const NONE: TokenSum = TokenSum { prompt: 0, completion: 0, estimated: 0 };
+
     #[test]
     fn usage_reads_as_the_contract_says() {
         let now = Timestamp::parse("2026-11-18T11:06:40Z").unwrap();
         let mut usage = Usage::none(UsageRange::Day, now);
-        usage.add(now, Outcome::Valid, 2, (30, 12));
-        usage.add(now, Outcome::RateLimited, 1, (0, 0));
+        let tokens = TokenSum { prompt: 30, completion: 12, estimated: 5 };
+        usage.add(now, Outcome::Valid, 2, tokens);
+        usage.add(now, Outcome::RateLimited, 1, NONE);
         usage.last_used = Some(LastUsed { at: now, ip: Some("203.0.113.9".to_owned()) });
         let wire = serde_json::to_value(&usage).unwrap();
         assert_eq!(
             wire["totals"],
             serde_json::json!({
                 "requests": 3, "valid": 2, "denied": 1, "prompt_tokens": 30, "completion_tokens": 12,
+                "estimated_tokens": 5,
             })
         );
         assert_eq!(wire["range"], "24h");
@@ -182,7 +204,7 @@ mod tests {
             wire["buckets"][47],
             serde_json::json!({
                 "start": "2026-11-18T11:00:00.000Z", "outcomes": {"valid": 2, "rate_limited": 1},
-                "prompt_tokens": 30, "completion_tokens": 12,
+                "prompt_tokens": 30, "completion_tokens": 12, "estimated_tokens": 5,
             })
         );
         assert_eq!(wire["buckets"][0]["outcomes"], serde_json::json!({}));
@@ -197,11 +219,12 @@ mod tests {
         let mut usage = Usage::none(UsageRange::Hour, now);
         let (first, last) = (usage.buckets[0].start, usage.buckets[29].start);
         let instant = std::time::Duration::from_millis(1);
-        usage.add(first - instant, Outcome::Valid, 1, (1, 1));
-        usage.add(last + UsageRange::Hour.bucket(), Outcome::Valid, 1, (1, 1));
+        let some = TokenSum { prompt: 1, completion: 1, estimated: 0 };
+        usage.add(first - instant, Outcome::Valid, 1, some);
+        usage.add(last + UsageRange::Hour.bucket(), Outcome::Valid, 1, some);
         assert_eq!(usage, Usage::none(UsageRange::Hour, now));
-        usage.add(first, Outcome::Valid, 1, (0, 0));
-        usage.add(last + UsageRange::Hour.bucket() - instant, Outcome::Valid, 1, (0, 0));
+        usage.add(first, Outcome::Valid, 1, NONE);
+        usage.add(last + UsageRange::Hour.bucket() - instant, Outcome::Valid, 1, NONE);
         assert_eq!(usage.totals.requests, 2);
     }
 }

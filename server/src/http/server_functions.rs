@@ -6,18 +6,18 @@
 use latchkey_app::api::{
     AddMember, ArchiveKey, ChangeApplication, ChangeKey, ChangeMember, ChangeOrganization,
     ChangeProject, CreateApplication, CreateApplicationKey, CreateOrganization, CreateProject,
-    CreateProjectKey, DeleteApplication, DeleteOrganization, DeleteProject, EndGrace,
+    CreateProjectKey, DeleteApplication, DeleteOrganization, DeleteProject, DryRunKey, EndGrace,
     EndOtherSessions, EndSession, GetApplication, GetKey, GetKeyActivity, GetKeyUsage, GetMe,
-    GetProjectUsage, ListApplicationKeys, ListApplications, ListAuditEvents, ListLogs, ListMembers,
-    ListProjectKeys, ListProjects, ListSessions, ListTraces, RemoveMember, RevokeKey, RotateKey,
-    UnarchiveKey,
+    GetProjectMonth, GetProjectUsage, ListApplicationKeys, ListApplications, ListAuditEvents,
+    ListLogs, ListMembers, ListProjectKeys, ListProjects, ListSessions, ListTraces, RemoveMember,
+    RevokeKey, RotateKey, UnarchiveKey,
 };
 use latchkey_domain::api::{
     ApiKey, Application, ApplicationContext, ApplicationPatch, ApplicationRequest, AuditEvent,
-    AuditFilter, CreatedKey, IngestedLog, IngestedTrace, KeyActivity, KeyFilter, KeyPatch,
-    KeyRequest, ListedKey, ListedMember, Me, Member, MemberPatch, MemberRequest, Organization,
-    OrganizationPatch, OrganizationRequest, Page, Project, ProjectPatch, ProjectRequest, Session,
-    Usage,
+    AuditFilter, CreatedKey, DryRun, DryRunRequest, IngestedLog, IngestedTrace, KeyActivity,
+    KeyFilter, KeyPatch, KeyRequest, ListedKey, ListedMember, Me, Member, MemberPatch,
+    MemberRequest, Organization, OrganizationPatch, OrganizationRequest, Page, Project,
+    ProjectPatch, ProjectRequest, QuotaState, Session, Usage,
 };
 use latchkey_domain::id::{ApplicationId, KeyId, OrganizationId, ProjectId, SessionId, UserId};
 use latchkey_domain::key::Environment;
@@ -138,6 +138,10 @@ server_functions! {
         GetKeyUsage(key_id: KeyId, range: UsageRange) -> Usage, [NotFound];
     "Read the usage of a project"
         GetProjectUsage(project_id: ProjectId, environment: Option<Environment>, range: UsageRange) -> Usage, [NotFound];
+    "Read how much of its plan’s quota a project has used this month"
+        GetProjectMonth(project_id: ProjectId) -> QuotaState, [NotFound];
+    "Try out what a check of a key would come to; nothing is taken or counted"
+        DryRunKey(key_id: KeyId, request: DryRunRequest) -> DryRun, [NotFound];
 }
 
 const JSON: &str = "application/json";

@@ -74,13 +74,14 @@ on_both_databases! {
         let before = usage(&world, &ada, &key).await;
         assert_eq!(before["totals"], json!({
             "requests": 5, "valid": 3, "denied": 2, "prompt_tokens": 0, "completion_tokens": 0,
+            "estimated_tokens": 0,
         }));
         let buckets = before["buckets"].as_array().unwrap();
         assert_eq!((&*before["range"].to_string(), buckets.len()), ("\"24h\"", 48));
         assert_eq!(buckets[47], json!({
             "start": "2026-11-18T11:00:00.000Z",
             "outcomes": {"valid": 3, "wrong_scope": 1, "revoked_key": 1},
-            "prompt_tokens": 0, "completion_tokens": 0,
+            "prompt_tokens": 0, "completion_tokens": 0, "estimated_tokens": 0,
         }));
         assert_eq!(buckets[0]["outcomes"], json!({}));
         assert_eq!(before["last_used"], json!({"at": "2026-11-18T11:06:40.001Z", "ip": "127.0.0.1"}));
@@ -266,7 +267,7 @@ on_both_databases! {
         );
         let today = START - START.rem_euclid(DAY);
         let rows: Vec<String> = (0..60)
-            .map(|back| format!("({key_id}, {project}, 'day', {}, 'valid', 333333, 7, 5, 0)", today - back * DAY))
+            .map(|back| format!("({key_id}, {project}, 'day', {}, 'valid', 333333, 7, 5, 2)", today - back * DAY))
             .collect();
         let columns = "key_id, project_id, resolution, start, outcome, requests, prompt_tokens, \
                        completion_tokens, estimated_tokens";
@@ -279,7 +280,7 @@ on_both_databases! {
         let seen = world.json(&format!("/v1/keys/{key}/usage?range=30d"), &ada.jwt).await;
         assert_eq!(seen["totals"], json!({
             "requests": 10_000_000, "valid": 10_000_000, "denied": 0,
-            "prompt_tokens": 210, "completion_tokens": 150,
+            "prompt_tokens": 210, "completion_tokens": 150, "estimated_tokens": 60,
         }));
         assert_eq!(seen["buckets"].as_array().unwrap().len(), 30);
         assert!(world.services.database.statements() - before <= 6);

@@ -65,7 +65,7 @@ impl TakenTokens {
 }
 
 /// What the key itself says of a call, its limits aside; none: it may go on.
-fn judge(found: &Found, call: Call<'_>, now: Timestamp) -> Option<(Outcome, String)> {
+pub(super) fn judge(found: &Found, call: Call<'_>, now: Timestamp) -> Option<(Outcome, String)> {
     let key = &found.key;
     let plain = |outcome: Outcome| Some((outcome, outcome.detail().to_owned()));
     match KeyStatus::at(now, key.revoked_at, key.expires_at) {

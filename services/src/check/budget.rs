@@ -2,6 +2,8 @@
 //! lease that it draws on (see [`super::lease`]), so neither parallel calls, nor several nodes, nor a crash can
 //! overspend one.
 
+use std::collections::HashMap;
+
 use latchkey_domain::api::BudgetState;
 use latchkey_domain::id::KeyId;
 use latchkey_domain::limit::{Period, Tokens};
@@ -155,15 +157,46 @@ async fn change(services: &Services, window: BudgetWindow, difference: i64) -> R
 pub(crate) async fn standing(
     services: &Services,
     key: KeyId,
-    (limit, period): (Tokens, Period),
+    budget: (Tokens, Period),
     now: Timestamp,
 ) -> Result<BudgetState, Error> {
-    let (starts_at, resets_at) = period.around(now);
-    let window = BudgetWindow { key, period, starts_at };
+    let mut states = standings(services, &[(key, budget)], now).await?;
+    states.remove(&key).ok_or(Error::Corrupt("budget"))
+}
+
+/// Where the budgets of several keys stand at `now`, by one query.
+pub(crate) async fn standings(
+    services: &Services,
+    budgets: &[(KeyId, (Tokens, Period))],
+    now: Timestamp,
+) -> Result<HashMap<KeyId, BudgetState>, Error> {
+    if budgets.is_empty() {
+        return Ok(HashMap::new());
+    }
+    let windows = budgets.iter().map(|(key, (limit, period))| {
+        let (starts_at, resets_at) = period.around(now);
+        (BudgetWindow { key: *key, period: *period, starts_at }, *limit, resets_at)
+    });
     // What this node has leased and not used is used by nobody.
-    let left = services.leases.left(window);
-    let used = used_of(services, window).await?.saturating_sub(left);
-    Ok(state(limit, period, used, resets_at))
+    let windows: Vec<_> = windows.map(|window| (window, services.leases.left(window.0))).collect();
+    let rows = budget::Entity::find()
+        .filter(budget::Column::KeyId.is_in(windows.iter().map(|((one, ..), _)| one.key.as_uuid())))
+        .filter(
+            budget::Column::StartsAt
+                .is_in(windows.iter().map(|((one, ..), _)| one.starts_at.as_millis())),
+        )
+        .all(services.database.reader())
+        .await?;
+    let states = windows.into_iter().map(|((window, limit, resets_at), left)| {
+        let row = rows.iter().find(|row| {
+            row.key_id == window.key.as_uuid()
+                && row.period == window.period.as_str()
+                && row.starts_at == window.starts_at.as_millis()
+        });
+        let used = row.and_then(|row| u64::try_from(row.used).ok()).unwrap_or_default();
+        (window.key, state(limit, window.period, used.saturating_sub(left), resets_at))
+    });
+    Ok(states.collect())
 }
 
 fn state(limit: Tokens, period: Period, used: u64, resets_at: Timestamp) -> BudgetState {

@@ -11,7 +11,7 @@ use sea_orm::{
 };
 
 use super::find;
-use super::row::to_listed;
+use super::listed::{all_listed, listed};
 use crate::actor::Actor;
 use crate::entity::key;
 use crate::error::Error;
@@ -31,7 +31,7 @@ pub async fn get(
     let key = key.into();
     let scope = scope::project_of_key(services, actor, key, Permission::KeysRead).await?;
     let row = find(services.database.reader(), &scope, key.id).await?;
-    to_listed(row, services.clock.now())
+    listed(services, row, services.clock.now()).await
 }
 
 /// The keys of one application, newest first, revoked ones included.
@@ -77,8 +77,8 @@ async fn in_scope(
         KeySort::Created => time_cursor(last.created_at, last.id),
         KeySort::LastUsed => time_cursor(last.last_used_at.unwrap_or_default(), last.id),
     });
-    let keys = rows.data.into_iter().map(|row| to_listed(row, now));
-    Ok(Page { data: keys.collect::<Result<_, Error>>()?, next_cursor: rows.next_cursor })
+    let data = all_listed(services, rows.data, now).await?;
+    Ok(Page { data, next_cursor: rows.next_cursor })
 }
 
 fn filtered(scope: &ProjectScope, filter: &KeyFilter, now: Timestamp) -> Select<key::Entity> {

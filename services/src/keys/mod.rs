@@ -7,6 +7,7 @@ mod events;
 mod idempotency;
 mod limits;
 mod list;
+mod listed;
 mod revoke;
 mod rotate;
 pub(crate) mod row;

@@ -9,7 +9,8 @@ use sea_orm::{ActiveModelTrait, IntoActiveModel};
 use super::create::new_secret;
 use super::events;
 use super::idempotency::{self, Idempotency};
-use super::row::{self, search_text, to_api_key, to_listed};
+use super::listed::listed;
+use super::row::{self, search_text, to_api_key};
 use super::{find_locked, to_write};
 use crate::actor::Actor;
 use crate::audit::Changes;
@@ -101,5 +102,5 @@ pub async fn end_grace(
         // Somebody else may have ended it a moment ago.
         changed.evict(services);
     }
-    to_listed(key, now)
+    listed(services, key, now).await
 }

@@ -1,6 +1,6 @@
 //! Between a key's row and its shapes.
 
-use latchkey_domain::api::{ApiKey, ListedKey, OldSecret};
+use latchkey_domain::api::{ApiKey, BudgetState, ListedKey, OldSecret};
 use latchkey_domain::id::KeyId;
 use latchkey_domain::key::{Environment, KeyKind, KeyStatus};
 use latchkey_domain::limit::{AllowList, Cidr, Limit, ModelName, Period, Rpm, Tokens};
@@ -142,11 +142,15 @@ pub(super) fn to_api_key(row: key::Model, now: Timestamp) -> Result<ApiKey, Erro
     })
 }
 
-/// A row as the pages list it.
+/// A row as the pages list it, with where its token budget stands.
 ///
 /// # Errors
 /// `Corrupt`.
-pub(super) fn to_listed(row: key::Model, now: Timestamp) -> Result<ListedKey, Error> {
+pub(super) fn to_listed(
+    row: key::Model,
+    budget: Option<BudgetState>,
+    now: Timestamp,
+) -> Result<ListedKey, Error> {
     let old_secret = match (row.old_hint.as_deref(), time(row.old_ends_at)) {
         (Some(masked), Some(ends_at)) if ends_at > now && row.revoked_at.is_none() => {
             let last_used_at = time(row.old_last_used_at);
@@ -155,7 +159,7 @@ pub(super) fn to_listed(row: key::Model, now: Timestamp) -> Result<ListedKey, Er
         _ => None,
     };
     let last_used_ip = row.last_used_ip.clone();
-    Ok(ListedKey { key: to_api_key(row, now)?, last_used_ip, old_secret })
+    Ok(ListedKey { key: to_api_key(row, now)?, last_used_ip, old_secret, budget })
 }
 
 fn hint(text: &str) -> Result<KeyHint, Error> {

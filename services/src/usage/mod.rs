@@ -10,6 +10,7 @@
 
 mod activity;
 mod meter;
+mod month;
 mod purge;
 pub(crate) mod quota;
 mod read;
@@ -19,6 +20,7 @@ mod write;
 
 pub use activity::of_keys;
 pub(crate) use meter::Meter;
+pub use month::of_month;
 pub use purge::purge;
 pub use read::{of_key, of_project};
 pub(crate) use recorder::{TokenCounts, Use};

@@ -8,8 +8,10 @@ use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use latchkey_domain::api::QuotaState;
 use latchkey_domain::id::ProjectId;
 use latchkey_domain::key::{Environment, KeyKind};
+use latchkey_domain::tier::Tier;
 use latchkey_domain::time::Timestamp;
 use latchkey_domain::usage::Month;
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QuerySelect};
@@ -134,6 +136,13 @@ impl Quota {
         self.shard(project).entry((project, month)).or_default().unwritten -= 1;
     }
 
+    /// How many live calls of the month were made, as far as [`know`] has told.
+    pub(crate) fn used(&self, project: ProjectId, month: Month) -> u64 {
+        let counters = self.shard(project);
+        let counter = counters.get(&(project, month));
+        counter.map_or(0, |counter| counter.total.saturating_add_signed(counter.unwritten))
+    }
+
     /// What is to be written.
     pub(super) fn unwritten(&self) -> Vec<MonthCount> {
         let mut months = Vec::new();
@@ -236,6 +245,25 @@ async fn look(services: &Services, project: ProjectId, month: Month) -> Result<(
     Ok(())
 }
 
+/// Where a project's month stands. Nothing is counted.
+///
+/// # Errors
+/// The database fails.
+pub(crate) async fn standing(
+    services: &Services,
+    project: ProjectId,
+    tier: Tier,
+    now: Timestamp,
+) -> Result<QuotaState, Error> {
+    know(services, project, now).await?;
+    let month = Month::of(now);
+    Ok(QuotaState {
+        limit: tier.requests_per_month(),
+        used: services.usage.quota.used(project, month),
+        resets_at: month.end(),
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -268,6 +296,18 @@ mod tests {
         });
         assert_eq!(admitted, 1_000);
         assert_eq!(count(&quota).requests, 1_000, "what was refused was not counted");
+    }
+
+    #[test]
+    fn looking_counts_nothing() {
+        let quota = Quota::new();
+        let now = at("2026-11-18T11:06:40Z");
+        assert_eq!(quota.used(project(), Month::of(now)), 0);
+        assert!(quota.unwritten().is_empty());
+        let _ = quota.admit(project(), Some(1), now).unwrap();
+        assert_eq!(quota.used(project(), Month::of(now)), 1);
+        quota.written(count(&quota), 41, Duration::ZERO);
+        assert_eq!(quota.used(project(), Month::of(now)), 41);
     }
 
     #[test]

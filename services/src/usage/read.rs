@@ -1,6 +1,6 @@
 //! Reading what was used: the sums that fit the range, and what this process has not written yet.
 
-use latchkey_domain::api::{LastUsed, RecentDenial, Usage};
+use latchkey_domain::api::{LastUsed, RecentDenial, TokenSum, Usage};
 use latchkey_domain::id::{DenialId, KeyId, ProjectId};
 use latchkey_domain::key::{Environment, KeyKind};
 use latchkey_domain::outcome::Outcome;
@@ -123,6 +123,7 @@ struct Sum {
     requests: i64,
     prompt_tokens: i64,
     completion_tokens: i64,
+    estimated_tokens: i64,
 }
 
 /// The sums of a range by bucket and outcome. The database adds them up: what it sends is what is shown.
@@ -135,6 +136,7 @@ fn summed<E: EntityTrait>(rows: Select<E>, range: UsageRange, start: Timestamp) 
         .expr_as(sum("requests"), "requests")
         .expr_as(sum("prompt_tokens"), "prompt_tokens")
         .expr_as(sum("completion_tokens"), "completion_tokens")
+        .expr_as(sum("estimated_tokens"), "estimated_tokens")
         .filter(Expr::col("resolution").eq(Resolution::of(range).as_str()))
         .filter(Expr::col("start").gte(start.as_millis()))
         .group_by(Expr::col("bucket"))
@@ -166,7 +168,11 @@ impl Chart {
         let number = |stored: i64| u64::try_from(stored).unwrap_or_default();
         for row in rows {
             let start = Timestamp::from_millis(row.bucket);
-            let tokens = (number(row.prompt_tokens), number(row.completion_tokens));
+            let tokens = TokenSum {
+                prompt: number(row.prompt_tokens),
+                completion: number(row.completion_tokens),
+                estimated: number(row.estimated_tokens),
+            };
             self.usage.add(start, outcome(&row.outcome)?, number(row.requests), tokens);
         }
         Ok(())
@@ -209,7 +215,11 @@ impl Chart {
         self.add_last_use(Some(last.at.as_millis()), last.ip.map(|ip| ip.to_string()));
         for counter in &unwritten.counters {
             let (requests, tokens) = (counter.counts.requests, counter.counts.tokens);
-            let tokens = (tokens.prompt, tokens.completion);
+            let tokens = TokenSum {
+                prompt: tokens.prompt,
+                completion: tokens.completion,
+                estimated: tokens.estimated,
+            };
             self.usage.add(counter.minute, counter.outcome, requests, tokens);
         }
         let denials = unwritten.denials.iter().rev().filter(|denial| denial.at >= self.start);

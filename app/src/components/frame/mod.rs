@@ -20,7 +20,8 @@ pub use address::{keep_address, use_place};
 pub use new::{Making, PrefixField};
 pub use page_head::{About, PageHead, Section};
 pub use paths::{
-    api_keys_path, application_path, applications_path, audit_path, bare_path, plan_path,
+    api_keys_path, application_path, applications_path, audit_path, bare_path, inference_key_path,
+    inference_keys_path, plan_path, usage_path,
 };
 pub use settings::{
     SESSIONS_PATH, members_path, organization_path, project_settings_path, service_keys_path,

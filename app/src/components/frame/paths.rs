@@ -3,7 +3,7 @@
 //! A path made here names its place by ids alone. [`Workspace::address`](super::Workspace::address) puts names
 //! before them for links (docs/decisions/011-slugs.md), and [`bare_path`] takes them away again to compare.
 
-use latchkey_domain::id::{ApplicationId, ProjectId};
+use latchkey_domain::id::{ApplicationId, KeyId, ProjectId};
 use latchkey_domain::slug;
 
 /// Where a project's applications are.
@@ -19,6 +19,21 @@ pub fn application_path(project: ProjectId, application: ApplicationId) -> Strin
 /// Where a project's API keys are.
 pub fn api_keys_path(project: ProjectId) -> String {
     format!("/projects/{project}/keys")
+}
+
+/// Where a project's inference keys are.
+pub fn inference_keys_path(project: ProjectId) -> String {
+    format!("/projects/{project}/inference-keys")
+}
+
+/// Where an inference key is.
+pub fn inference_key_path(project: ProjectId, key: KeyId) -> String {
+    format!("/projects/{project}/inference-keys/{key}")
+}
+
+/// Where a project's usage is.
+pub fn usage_path(project: ProjectId) -> String {
+    format!("/projects/{project}/usage")
 }
 
 /// Where the audit log of a project's organization is.

@@ -6,7 +6,10 @@ use leptos::prelude::*;
 
 use super::settings::{SettingsPages, members_path, settings_path};
 use super::switcher::{Switcher, SwitcherLook};
-use super::{Workspace, api_keys_path, applications_path, audit_path, use_place};
+use super::{
+    Workspace, api_keys_path, applications_path, audit_path, inference_keys_path, usage_path,
+    use_place,
+};
 use crate::components::icon::{Glyph, Icon};
 use crate::components::mark::Logo;
 
@@ -66,6 +69,8 @@ pub(super) fn Navigation(
         <div class="mt-3 flex grow flex-col gap-0.5">
             <NavLink room glyph=Glyph::Boxes label="Applications" to=applications_path workspace/>
             <NavLink room glyph=Glyph::KeyRound label="API keys" to=api_keys_path workspace/>
+            <NavLink room glyph=Glyph::Cpu label="Inference keys" to=inference_keys_path workspace/>
+            <NavLink room glyph=Glyph::ChartColumn label="Usage" to=usage_path workspace/>
             <Show when=move || may_audit.get()>
                 <NavLink room glyph=Glyph::ScrollText label="Audit log" to=audit_path workspace/>
             </Show>

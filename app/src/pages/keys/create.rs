@@ -7,7 +7,9 @@ use leptos::prelude::*;
 
 use super::fields::{AdvancedFields, ApplicationField, EnvironmentField, ExpiryField, NameField};
 use super::form::KeyForm;
+use super::limit_fields::LimitFields;
 use super::limit_reached::LimitReached;
+use super::words::KeyWords;
 use super::{Desk, KeyScope};
 use crate::api::create_project_key;
 use crate::components::button::{Button, Variant};
@@ -20,6 +22,7 @@ use crate::components::slot_meter::{MeterPlace, SlotMeter};
 #[derive(Clone, Copy)]
 struct Draft {
     form: KeyForm,
+    kind: KeyKind,
     environment: RwSignal<&'static str>,
     application: RwSignal<String>,
 }
@@ -30,6 +33,7 @@ impl Draft {
             scope.with_untracked(|scope| scope.only.as_ref().map(|only| only.id.to_string()));
         Self {
             form: KeyForm::empty(),
+            kind: scope.with_untracked(|scope| scope.kind),
             environment: RwSignal::new(Environment::default().as_str()),
             application: RwSignal::new(given.unwrap_or_default()),
         }
@@ -38,14 +42,14 @@ impl Draft {
     fn request(self) -> Option<KeyRequest> {
         let filled = self.form.read(browser_time()?)?;
         let environment = Environment::from_name(self.environment.get_untracked());
-        Some(KeyRequest {
+        Some(filled.limits.on(KeyRequest {
             environment: environment.unwrap_or_default(),
             application_id: self.application.with_untracked(|id| id.parse().ok()),
             rpm: filled.rpm,
             allowed_cidrs: filled.allowed_cidrs,
             expires_at: filled.expires_at,
-            ..KeyRequest::new(filled.name, KeyKind::Api)
-        })
+            ..KeyRequest::new(filled.name, self.kind)
+        }))
     }
 }
 
@@ -109,14 +113,15 @@ fn CreateForm(
     on_close: Callback<()>,
     on_submit: Callback<()>,
 ) -> impl IntoView {
-    let Draft { form, environment, application } = draft;
+    let Draft { form, kind, environment, application } = draft;
+    let is_inference = kind == KeyKind::Inference;
     let slots = move || {
         let project = scope.get().project;
         view! { <SlotMeter used=project.keys_used limit=project.keys_limit place=MeterPlace::Dialog/> }
     };
     view! {
         <Dialog
-            title="Create API key"
+            title=KeyWords::of(kind).dialog
             on_close
             busy=form.busy
             dirty=form.is_dirty()
@@ -138,9 +143,10 @@ fn CreateForm(
                 }}
                 <NameField form/>
                 <EnvironmentField value=environment/>
-                <ApplicationField scope value=application/>
+                {(!is_inference).then(|| view! { <ApplicationField scope value=application/> })}
+                {is_inference.then(|| view! { <LimitFields form/> })}
                 <ExpiryField form/>
-                <AdvancedFields form/>
+                <AdvancedFields form kind/>
             </div>
         </Dialog>
     }

@@ -9,6 +9,8 @@ use leptos::prelude::*;
 
 use super::KeyScope;
 use super::desk::NewSecret;
+use super::gateway_call::call_gateway;
+use super::model_chips::models_in_words;
 use super::service_call::use_service_key;
 use crate::components::button::{Button, IconButton, Variant};
 use crate::components::callout::{Callout, Tone};
@@ -108,9 +110,13 @@ pub fn KeyCreated(
 /// What a program does with the key.
 fn snippets_for(key: &ApiKey, scope: Signal<KeyScope>) -> Option<Vec<Snippet>> {
     let origin = origin();
-    if key.kind == KeyKind::Service {
-        let permissions = key.permissions.as_deref().unwrap_or_default();
-        return Some(use_service_key(&origin, key.project_id, permissions));
+    match key.kind {
+        KeyKind::Service => {
+            let permissions = key.permissions.as_deref().unwrap_or_default();
+            return Some(use_service_key(&origin, key.project_id, permissions));
+        }
+        KeyKind::Inference => return Some(call_gateway(&origin, key)),
+        KeyKind::Api => {}
     }
     let to_name = scope.with_untracked(|scope| scope.application_to_name(key.application_id));
     browser_time().map(|now| report_a_trace(&origin, to_name, now))
@@ -124,6 +130,7 @@ fn Heading(key: ApiKey, scope: Signal<KeyScope>) -> impl IntoView {
             let permissions = key.permissions.iter().flatten().map(|it| it.as_str());
             permissions.collect::<Vec<_>>().join(", ")
         }
+        (KeyKind::Inference, _) => models_in_words(key.allowed_models.as_ref()),
         (_, Some(id)) => scope.with_untracked(|scope| scope.application_name(Some(id))),
         (_, None) => "all applications".to_owned(),
     };

@@ -1,12 +1,14 @@
 //! The dialog that changes a key's name, expiry and limits. Only what changed is sent.
 
 use latchkey_domain::api::ListedKey;
+use latchkey_domain::key::KeyKind;
 use latchkey_domain::problem::ErrorCode;
 use leptos::prelude::*;
 
 use super::Desk;
 use super::fields::{AdvancedFields, ExpiryField, NameField};
 use super::form::KeyForm;
+use super::limit_fields::LimitFields;
 use super::summary::KeySummary;
 use crate::api::change_key;
 use crate::components::button::{Button, Variant};
@@ -24,6 +26,8 @@ pub fn EditKey(
 ) -> impl IntoView {
     let Desk { editing, toasts, .. } = desk;
     let form = KeyForm::of(&listed.key);
+    let kind = listed.key.kind;
+    let is_inference = kind == KeyKind::Inference;
     let key = StoredValue::new(listed.key.clone());
     let close = Callback::new(move |()| {
         editing.set(None);
@@ -79,7 +83,8 @@ pub fn EditKey(
                 <KeySummary listed=listed.clone() scope=desk.scope/>
                 <NameField form/>
                 <ExpiryField form/>
-                <AdvancedFields form/>
+                {is_inference.then(|| view! { <LimitFields form/> })}
+                <AdvancedFields form kind/>
             </div>
         </Dialog>
     }

@@ -1,6 +1,6 @@
 //! The fields of the forms about keys.
 
-use latchkey_domain::key::Environment;
+use latchkey_domain::key::{Environment, KeyKind};
 use leptos::prelude::*;
 
 use super::KeyScope;
@@ -164,11 +164,14 @@ pub fn ExpiryField(
     }
 }
 
-/// The limits, out of the way until they are wanted.
+/// The limits that few keys have, out of the way until they are wanted.
 #[component]
 pub fn AdvancedFields(
     /// The form that they are in.
     form: KeyForm,
+    /// What kind of key it is about.
+    #[prop(default = KeyKind::Api)]
+    kind: KeyKind,
 ) -> impl IntoView {
     let KeyForm { advanced, rpm, networks, .. } = form;
     view! {
@@ -185,20 +188,25 @@ pub fn AdvancedFields(
                 </span>
                 <span class="font-medium">"Advanced"</span>
                 <span class="min-w-0 text-ink-3">
-                    {move || (!advanced.get()).then(|| form.limits_in_words())}
+                    {move || (!advanced.get()).then(|| form.advanced_in_words(kind))}
                 </span>
             </button>
             <div id="advanced" class="mt-4 flex flex-col gap-5" class:hidden=move || !advanced.get()>
-                <TextField
-                    name="rpm"
-                    label="Rate limit"
-                    value=rpm.value
-                    suffix="rpm"
-                    keyboard="numeric"
-                    placeholder="None"
-                    hint="Requests in any 60 seconds. More get 429 with a Retry-After header."
-                    error=rpm.error
-                />
+                {(kind != KeyKind::Inference)
+                    .then(|| {
+                        view! {
+                            <TextField
+                                name="rpm"
+                                label="Rate limit"
+                                value=rpm.value
+                                suffix="rpm"
+                                keyboard="numeric"
+                                placeholder="None"
+                                hint="Requests in any 60 seconds. More get 429 with a Retry-After header."
+                                error=rpm.error
+                            />
+                        }
+                    })}
                 <TextArea
                     name="networks"
                     label="Allowed addresses"

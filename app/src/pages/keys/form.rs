@@ -4,12 +4,14 @@
 use std::time::Duration;
 
 use latchkey_domain::api::{ApiKey, KeyPatch};
+use latchkey_domain::key::KeyKind;
 use latchkey_domain::limit::{AllowList, Cidr, Rpm};
 use latchkey_domain::name::Name;
 use latchkey_domain::problem::{ErrorCode, FieldError};
 use latchkey_domain::time::Timestamp;
 use leptos::prelude::*;
 
+use super::limit_form::{LimitForm, TokenLimits};
 use crate::api::ApiError;
 use crate::components::field::focus_first_bad;
 use crate::components::form::{Entry, refusal};
@@ -43,7 +45,9 @@ pub struct KeyForm {
     pub rpm: Entry,
     /// Networks, one a line.
     pub networks: Entry,
-    /// Whether the limits are in sight.
+    /// What limits tokens and models, on forms that have it.
+    pub limits: LimitForm,
+    /// Whether the advanced fields are in sight.
     pub advanced: RwSignal<bool>,
     /// Why the whole was refused.
     pub refusal: RwSignal<Option<String>>,
@@ -64,6 +68,8 @@ pub struct Filled {
     pub rpm: Option<Rpm>,
     /// The networks that it may be used from.
     pub allowed_cidrs: Option<AllowList<Cidr>>,
+    /// What limits tokens and models.
+    pub limits: TokenLimits,
 }
 
 impl Filled {
@@ -76,6 +82,7 @@ impl Filled {
             allowed_cidrs: (self.allowed_cidrs != key.allowed_cidrs).then_some(self.allowed_cidrs),
             ..KeyPatch::default()
         };
+        let patch = self.limits.changes(key, patch);
         (patch != KeyPatch::default()).then_some(patch)
     }
 }
@@ -89,6 +96,7 @@ impl KeyForm {
             last_day: Entry::new(String::new()),
             rpm: Entry::new(String::new()),
             networks: Entry::new(String::new()),
+            limits: LimitForm::of(&TokenLimits::default()),
             advanced: RwSignal::new(false),
             refusal: RwSignal::new(None),
             busy: RwSignal::new(false),
@@ -107,7 +115,10 @@ impl KeyForm {
             last_day: Entry::new(key.expires_at.map(day_of).unwrap_or_default()),
             rpm: Entry::new(key.rpm.map(|rpm| rpm.to_string()).unwrap_or_default()),
             networks: Entry::new(key.allowed_cidrs.as_ref().map(lines).unwrap_or_default()),
-            advanced: RwSignal::new(key.rpm.is_some() || key.allowed_cidrs.is_some()),
+            limits: LimitForm::of(&TokenLimits::of(key)),
+            advanced: RwSignal::new(
+                key.rpm.is_some() && key.kind != KeyKind::Inference || key.allowed_cidrs.is_some(),
+            ),
             before: StoredValue::new(key.expires_at),
             ..Self::empty()
         }
@@ -120,6 +131,7 @@ impl KeyForm {
         });
         let rpm = self.rpm.read(read_rpm);
         let networks = self.networks.read(read_networks);
+        let limits = self.limits.read();
         let expires_at = self.last_day.value.with_untracked(|day| {
             end_of(self.expiry.get_untracked(), day, self.before.get_value(), now)
         });
@@ -136,6 +148,7 @@ impl KeyForm {
             expires_at: expires_at.ok()?,
             rpm: rpm?,
             allowed_cidrs: networks?,
+            limits: limits?,
         })
     }
 
@@ -150,11 +163,12 @@ impl KeyForm {
     /// Whether closing the form would lose something that was written.
     pub fn is_dirty(self) -> Signal<bool> {
         let entries = [self.name, self.last_day, self.rpm, self.networks];
-        Signal::derive(move || entries.iter().any(|entry| entry.is_changed()))
+        let all = move || entries.into_iter().chain(self.limits.entries());
+        Signal::derive(move || all().any(Entry::is_changed))
     }
 
-    /// The limits in a line, tracked.
-    pub fn limits_in_words(self) -> String {
+    /// The advanced fields of a form for keys of that kind in a line, tracked.
+    pub fn advanced_in_words(self, kind: KeyKind) -> String {
         let rpm = self.rpm.value.with(|text| text.trim().to_owned());
         let rate = if rpm.is_empty() { "none".to_owned() } else { format!("{rpm} rpm") };
         let networks = self.networks.value.with(|text| words(text).count());
@@ -163,7 +177,12 @@ impl KeyForm {
             1 => "1 network".to_owned(),
             count => format!("{count} networks"),
         };
-        format!("Rate limit: {rate}. Allowed addresses: {addresses}.")
+        match kind {
+            KeyKind::Inference => format!("Allowed addresses: {addresses}."),
+            KeyKind::Api | KeyKind::Service => {
+                format!("Rate limit: {rate}. Allowed addresses: {addresses}.")
+            }
+        }
     }
 
     /// Says why the server refused: at the fields that it names, else above them. `failed` is what to say
@@ -186,6 +205,9 @@ impl KeyForm {
         let entry = match root {
             "name" => self.name,
             "rpm" => self.rpm,
+            "tpm" => self.limits.tpm,
+            "token_limit" | "token_limit_period" => self.limits.budget,
+            "allowed_models" => self.limits.models,
             "allowed_cidrs" => self.networks,
             "expires_at" => self.last_day,
             _ => return false,
@@ -318,6 +340,7 @@ mod tests {
             expires_at: None,
             rpm: key.rpm,
             allowed_cidrs: None,
+            limits: TokenLimits::default(),
         };
         assert_eq!(same.clone().changes(&key), None);
         let patch = Filled { rpm: None, ..same }.changes(&key).unwrap();

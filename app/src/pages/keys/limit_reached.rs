@@ -8,6 +8,7 @@ use latchkey_domain::time::Timestamp;
 use leptos::prelude::*;
 
 use super::revoke::{Revocation, RevokeDialog};
+use super::words::KeyWords;
 use super::{Desk, KeyScope};
 use crate::api::{ApiError, list_project_keys};
 use crate::components::button::{Button, Size, Variant};
@@ -39,7 +40,7 @@ pub fn LimitReached(
     let revocation = Revocation::new(desk.keys, Callback::new(move |()| desk.refresh()));
     view! {
         <Dialog
-            title="Create API key"
+            title=scope.with_untracked(|scope| KeyWords::of(scope.kind).dialog)
             width=DialogWidth::Large
             on_close
             footer=move || {

@@ -1,6 +1,7 @@
 //! Keys on a page, whoever's page it is: the table of them, and the dialogs that make, change, rotate,
 //! revoke and archive them.
 
+pub mod actions;
 pub mod activity;
 pub mod archive;
 pub mod create;
@@ -11,7 +12,12 @@ pub mod edit;
 pub mod fields;
 pub mod first_key;
 pub mod form;
+pub mod gateway_call;
+pub mod inference_row;
+pub mod limit_fields;
+pub mod limit_form;
 pub mod limit_reached;
+pub mod model_chips;
 pub mod permissions;
 pub mod revoke;
 pub mod rotate;
@@ -20,6 +26,7 @@ pub mod scope;
 pub mod service_call;
 pub mod summary;
 pub mod table;
+pub mod words;
 
 pub use desk::{Desk, KeyDialogs};
 pub use scope::KeyScope;

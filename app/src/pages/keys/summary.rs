@@ -22,9 +22,8 @@ pub fn KeySummary(
     let key = listed.key;
     let place = move || match key.kind {
         KeyKind::Service => "Service key".to_owned(),
-        KeyKind::Api | KeyKind::Inference => {
-            scope.with(|scope| scope.application_name(key.application_id))
-        }
+        KeyKind::Inference => "Inference key".to_owned(),
+        KeyKind::Api => scope.with(|scope| scope.application_name(key.application_id)),
     };
     view! {
         <div class="rounded-md border border-line bg-subtle p-3.5">

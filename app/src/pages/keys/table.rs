@@ -1,13 +1,15 @@
 //! The list of keys: loading, failed, empty, or the table.
 
 use latchkey_domain::id::KeyId;
-use latchkey_domain::key::KeyStatus;
+use latchkey_domain::key::{KeyKind, KeyStatus};
 use leptos::children::ViewFn;
 use leptos::prelude::*;
 
 use super::Desk;
 use super::activity::Activity;
+use super::inference_row::InferenceKeyRow;
 use super::row::KeyRow;
+use super::words::KeyWords;
 use crate::components::error_state::ErrorState;
 use crate::components::pager::LoadMore;
 use crate::components::status_badge::KeyState;
@@ -28,6 +30,19 @@ const OF_PROJECT: &[Column] = &[
     Column::new("Last used"),
     REQUESTS,
     Column::new("Expires"),
+    Column::new("Status"),
+    Column::spoken("Actions"),
+];
+
+/// The columns of a project's inference keys. Where there is less room, the limits stand below the key.
+const OF_INFERENCE: &[Column] = &[
+    Column::new("Name"),
+    Column::new("Key"),
+    Column::new("rpm").class("text-right max-[88rem]:hidden"),
+    Column::new("tpm").class("text-right max-[88rem]:hidden"),
+    Column::new("Token budget").class("whitespace-nowrap"),
+    Column::new("Allowed models").class("whitespace-nowrap max-xl:hidden"),
+    Column::new("Expires").class("max-[88rem]:hidden"),
     Column::new("Status"),
     Column::spoken("Actions"),
 ];
@@ -69,11 +84,21 @@ pub fn KeyList(
         }
     });
     follow_expiry(&desk);
-    let project = desk.scope.with_untracked(|scope| scope.project.id);
-    let activity = Activity::of(keys, project, paused);
-    let columns = if names_application { OF_PROJECT } else { OF_APPLICATION };
+    let (project, kind) = desk.scope.with_untracked(|scope| (scope.project.id, scope.kind));
+    // Inference keys' rows tell of their budgets instead.
+    let activity = Activity::of(
+        keys,
+        project,
+        Signal::derive(move || paused.get() || kind == KeyKind::Inference),
+    );
+    let label = KeyWords::of(kind).title;
+    let columns = match kind {
+        KeyKind::Inference => OF_INFERENCE,
+        _ if names_application => OF_PROJECT,
+        _ => OF_APPLICATION,
+    };
     move || match shown.get() {
-        Shown::Skeleton => view! { <LoadingTable label="API keys" columns/> }.into_any(),
+        Shown::Skeleton => view! { <LoadingTable label columns/> }.into_any(),
         Shown::Failed(error) => view! {
             <Card>
                 <ErrorState
@@ -86,7 +111,9 @@ pub fn KeyList(
         }
         .into_any(),
         Shown::Empty => empty.run(),
-        Shown::Rows => view! { <KeyTable desk activity columns names_application/> }.into_any(),
+        Shown::Rows => {
+            view! { <KeyTable desk kind activity columns names_application/> }.into_any()
+        }
     }
 }
 
@@ -110,6 +137,7 @@ fn follow_expiry(desk: &Desk) {
 #[component]
 fn KeyTable(
     desk: Desk,
+    kind: KeyKind,
     activity: Activity,
     columns: &'static [Column],
     names_application: bool,
@@ -124,9 +152,13 @@ fn KeyTable(
         rows
     };
     view! {
-        <Table label="API keys" columns>
+        <Table label=KeyWords::of(kind).title columns>
             <For each=rows key=|row| row.key.id let(listed)>
-                <KeyRow desk activity listed names_application/>
+                {if kind == KeyKind::Inference {
+                    view! { <InferenceKeyRow desk listed/> }.into_any()
+                } else {
+                    view! { <KeyRow desk activity listed names_application/> }.into_any()
+                }}
             </For>
         </Table>
         <LoadMore
@@ -136,7 +168,20 @@ fn KeyTable(
             on_press=move |()| keys.load_older()
         />
         <p class="mt-3 text-caption text-ink-2">
-            "Only active keys count toward the limit. Revoked, expired and archived keys don’t."
+            {if kind == KeyKind::Inference {
+                view! { <InferenceNote/> }.into_any()
+            } else {
+                "Only active keys count toward the limit. Revoked, expired and archived keys don’t.".into_any()
+            }}
         </p>
+    }
+}
+
+#[component]
+fn InferenceNote() -> impl IntoView {
+    view! {
+        "A key over its rpm, tpm or budget gets " <code class="font-mono text-ink">"429"</code> " with a "
+        <code class="font-mono text-ink">"Retry-After"</code>
+        " header. Test keys are answered by the sandbox and don’t count toward your plan’s quota."
     }
 }

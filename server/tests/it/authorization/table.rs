@@ -194,7 +194,9 @@ pub(super) const TABLE: &[Row] = &[
         KEYS_WRITE,
         r#"{"project_id": "$project", "request": {"name": "Another"}}"#,
     ),
+    ("POST /api/keys/dry-run", &[], KEYS_READ, r#"{"key_id": "$key", "request": {}}"#),
     ("POST /api/usage/key", &[], USAGE, r#"{"key_id": "$key", "range": "24h"}"#),
     ("POST /api/usage/keys", &[], USAGE, r#"{"project_id": "$project", "key_ids": ["$key"]}"#),
+    ("POST /api/usage/month", &[], USAGE, r#"{"project_id": "$project"}"#),
     ("POST /api/usage/project", &[], USAGE, r#"{"project_id": "$project", "range": "24h"}"#),
 ];

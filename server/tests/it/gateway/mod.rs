@@ -2,6 +2,7 @@
 
 mod budgets;
 mod crash;
+mod dry_run;
 mod reach;
 mod refusals;
 mod releases;

@@ -9,8 +9,9 @@ use crate::components::relative_time::{Clock, browser_time};
 use crate::components::status_badge::{KeyState, StatusBadge};
 use crate::components::table::{CELL, ROW};
 use crate::pages::keys::Desk;
+use crate::pages::keys::actions::Actions;
 use crate::pages::keys::permissions::PermissionChips;
-use crate::pages::keys::row::{Actions, Expiry, LastUse, OldSecretEnds};
+use crate::pages::keys::row::{Expiry, LastUse, OldSecretEnds};
 
 /// The row. What it says follows the list; the row itself stays, as focus may be in it.
 #[component]

@@ -2,6 +2,7 @@
 //! or out of a filter.
 
 use latchkey_domain::id::ProjectId;
+use latchkey_domain::key::KeyKind;
 use leptos::prelude::*;
 
 use super::filter::{Filter, FilterState};
@@ -13,6 +14,7 @@ use crate::components::skeleton::SkeletonRows;
 use crate::components::table::Card;
 use crate::pages::keys::Desk;
 use crate::pages::keys::first_key::FirstKey;
+use crate::pages::keys::words::KeyWords;
 
 /// Whether the project has keys at all.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,7 +55,40 @@ pub fn NoKeys(
 #[component]
 fn First(desk: Desk, stock: RwSignal<Stock>) -> impl IntoView {
     stock.set(Stock::None);
-    view! { <FirstKey desk action="Create key"/> }
+    let kind = desk.scope.with_untracked(|scope| scope.kind);
+    if kind == KeyKind::Inference {
+        view! { <FirstInferenceKey desk/> }.into_any()
+    } else {
+        view! { <FirstKey desk action=KeyWords::of(kind).create/> }.into_any()
+    }
+}
+
+#[component]
+fn FirstInferenceKey(desk: Desk) -> impl IntoView {
+    view! {
+        <Card>
+            <EmptyState
+                glyph=Glyph::Cpu
+                title="Create your first inference key"
+                text="Give an application access to models, with limits you set."
+            >
+                <CreateButton desk/>
+            </EmptyState>
+        </Card>
+    }
+}
+
+/// The way to a key, for who may make one.
+#[component]
+fn CreateButton(desk: Desk) -> impl IntoView {
+    let words = desk.scope.with_untracked(|scope| KeyWords::of(scope.kind));
+    view! {
+        <Show when=move || desk.may_write()>
+            <Button variant=Variant::Primary glyph=Glyph::Plus on_press=move |()| desk.creating.set(true)>
+                {words.create}
+            </Button>
+        </Show>
+    }
 }
 
 #[component]
@@ -74,9 +109,9 @@ fn NoMatch(filter: FilterState) -> impl IntoView {
 }
 
 /// How many keys are archived: as many as a page has, and whether there are more.
-async fn count_archived(project: ProjectId) -> Result<(usize, bool), ApiError> {
+async fn count_archived(project: ProjectId, kind: KeyKind) -> Result<(usize, bool), ApiError> {
     let all = Filter { archived: true, ..Filter::default() };
-    let page = list_project_keys(project, all.for_server(), None).await?;
+    let page = list_project_keys(project, all.for_server(kind), None).await?;
     Ok((page.data.len(), page.next_cursor.is_some()))
 }
 
@@ -88,7 +123,8 @@ fn Hidden(
     desk: Desk,
     stock: RwSignal<Stock>,
 ) -> impl IntoView {
-    let archived = LocalResource::new(move || count_archived(project));
+    let kind = desk.scope.with_untracked(|scope| scope.kind);
+    let archived = LocalResource::new(move || count_archived(project, kind));
     move || match archived.get() {
         None => view! { <Card><div aria-busy="true"><SkeletonRows/></div></Card> }.into_any(),
         // Without an answer, the first key is the likelier case and no harm.
@@ -111,11 +147,7 @@ fn NoneActive(filter: FilterState, desk: Desk, count: usize, more: bool) -> impl
         <Card>
             <EmptyState glyph=Glyph::Archive title="No active keys" text>
                 <Button on_press=move |()| filter.change(|filter| filter.archived = true)>"Show archived"</Button>
-                <Show when=move || desk.may_write()>
-                    <Button variant=Variant::Primary glyph=Glyph::Plus on_press=move |()| desk.creating.set(true)>
-                        "Create key"
-                    </Button>
-                </Show>
+                <CreateButton desk/>
             </EmptyState>
         </Card>
     }

@@ -227,6 +227,7 @@ mod tests {
             "created_at": "2026-01-01T00:00:00Z", "created_by": "usr_01h455vb4pex5vsknk084sn02q",
             "expires_at": null, "revoked_at": null, "archived_at": null, "last_used_at": null,
             "permissions": null, "last_used_ip": null, "old_secret": old,
+            "budget": null,
         }))
         .unwrap()
     }

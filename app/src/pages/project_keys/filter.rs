@@ -76,10 +76,10 @@ impl Filter {
         STATUSES.iter().find(|(.., status)| self.status == Some(*status)).map(|(name, ..)| *name)
     }
 
-    /// As the server takes it.
-    pub fn for_server(&self) -> KeyFilter {
+    /// As the server takes it, for keys of that kind.
+    pub fn for_server(&self, kind: KeyKind) -> KeyFilter {
         KeyFilter {
-            kind: Some(KeyKind::Api),
+            kind: Some(kind),
             environment: self.environment,
             status: self.status,
             application_id: None,

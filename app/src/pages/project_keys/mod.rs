@@ -1,4 +1,4 @@
-//! The API keys of a project.
+//! The keys of a project of one kind: API keys on one page, inference keys on another.
 
 pub mod empty;
 pub mod filter;
@@ -17,6 +17,7 @@ use self::toolbar::Toolbar;
 use super::feed::{Feed, Shown};
 use super::keys::scope::ViewerNote;
 use super::keys::table::KeyList;
+use super::keys::words::KeyWords;
 use super::keys::{Desk, KeyDialogs, KeyScope};
 use super::not_found::NotFound;
 use super::project_of_address;
@@ -31,23 +32,35 @@ use crate::components::skeleton::{SkeletonBar, SkeletonRows};
 use crate::components::slot_meter::SlotMeter;
 use crate::components::table::Card;
 
-/// The page. A path that names no project is answered like one that names a stranger's.
+/// A project's API keys.
 #[component]
 pub fn ApiKeysPage() -> impl IntoView {
+    view! { <KeysPage kind=KeyKind::Api/> }
+}
+
+/// A project's inference keys.
+#[component]
+pub fn InferenceKeysPage() -> impl IntoView {
+    view! { <KeysPage kind=KeyKind::Inference/> }
+}
+
+/// The page. A path that names no project is answered like one that names a stranger's.
+#[component]
+fn KeysPage(kind: KeyKind) -> impl IntoView {
     Clock::provide();
     let project = project_of_address();
     move || match project.get() {
-        Some(project) => view! { <ApiKeys project/> }.into_any(),
+        Some(project) => view! { <Keys project kind/> }.into_any(),
         None => view! { <NotFound/> }.into_any(),
     }
 }
 
 #[component]
-fn ApiKeys(project: ProjectId) -> impl IntoView {
+fn Keys(project: ProjectId, kind: KeyKind) -> impl IntoView {
     let workspace = expect_context::<Workspace>();
     let filter = FilterState::of_address();
     let keys = Feed::new(move |cursor| {
-        list_project_keys(project, filter.now.get_untracked().for_server(), cursor)
+        list_project_keys(project, filter.now.get_untracked().for_server(kind), cursor)
     });
     Effect::new(move |before: Option<filter::Filter>| {
         let now = filter.now.get();
@@ -56,12 +69,14 @@ fn ApiKeys(project: ProjectId) -> impl IntoView {
         }
         now
     });
-    let applications = applications_of(project);
+    // Inference keys are for no application of their own.
+    let applications =
+        if kind == KeyKind::Api { applications_of(project) } else { RwSignal::new(Vec::new()) };
     // What the frame knows of the project; it keeps the last while that is fetched again.
     let found = Memo::new(move |_| {
         let (project, organization) = workspace.project().zip(workspace.organization())?;
         let applications = applications.get();
-        Some(KeyScope { kind: KeyKind::Api, project, organization, only: None, applications })
+        Some(KeyScope { kind, project, organization, only: None, applications })
     });
     let creating = RwSignal::new(false);
     let stock = RwSignal::new(Stock::Unknown);
@@ -72,7 +87,7 @@ fn ApiKeys(project: ProjectId) -> impl IntoView {
             return view! { <NotFound/> }.into_any();
         }
         view! {
-            <Head found stock creating/>
+            <Head kind found stock creating/>
             {move || match (is_found.get(), found.get_untracked()) {
                 (true, Some(first)) => {
                     let scope = Signal::derive(move || found.get().unwrap_or_else(|| first.clone()));
@@ -107,11 +122,17 @@ fn applications_of(project: ProjectId) -> RwSignal<Vec<Application>> {
 /// What the keys are for, how many there are, and the way to one more.
 #[component]
 fn Head(
+    kind: KeyKind,
     found: Memo<Option<KeyScope>>,
     stock: RwSignal<Stock>,
     creating: RwSignal<bool>,
 ) -> impl IntoView {
+    let words = KeyWords::of(kind);
     let description = Signal::derive(move || {
+        if kind == KeyKind::Inference {
+            return "Keys for model endpoints, with request, token and budget limits of their own."
+                .to_owned();
+        }
         let name = found.with(|found| found.as_ref().map(|scope| scope.project.name.clone()));
         name.map(|name| {
             format!("Keys for calling the {name}. Full values are shown once, at creation.")
@@ -129,7 +150,7 @@ fn Head(
         found.with(|found| found.as_ref().map(|it| (it.project.keys_used, it.project.keys_limit)))
     };
     view! {
-        <PageHead title="API keys" description compact=true>
+        <PageHead title=words.title description compact=true>
             <div class="flex min-h-8 items-center max-md:order-3 max-md:w-full">
                 {move || match slots() {
                     Some((used, limit)) => view! { <SlotMeter used limit/> }.into_any(),
@@ -138,7 +159,7 @@ fn Head(
             </div>
             <Show when=move || can_create.get()>
                 <Button variant=Variant::Primary glyph=Glyph::Plus on_press=move |()| creating.set(true)>
-                    "Create key"
+                    {words.create}
                 </Button>
             </Show>
         </PageHead>
@@ -180,6 +201,7 @@ fn List(
             stock.set(Stock::Some);
         }
     });
+    let names_application = scope.with_untracked(|scope| scope.kind == KeyKind::Api);
     let has_toolbar = Memo::new(move |_| match stock.get() {
         Stock::Some => true,
         Stock::None => false,
@@ -195,7 +217,7 @@ fn List(
             <KeyList
                 desk
                 shown
-                names_application=true
+                names_application=names_application
                 // Nothing leaves the browser while a secret stands in a field.
                 paused=checking
                 empty=move || view! { <NoKeys project filter desk stock/> }

@@ -1,0 +1,64 @@
+//! The numbers of a chart in words: of one bucket beside the cursor, and of all in a table that is heard.
+
+use leptos::prelude::*;
+
+use super::{Bucket, ChartData, Series};
+use crate::components::thousands;
+
+/// The card beside the cursor, on the side where the cursor is not. On phones a line below says it.
+#[component]
+pub(super) fn Tip(series: &'static [Series], bucket: Bucket, late: bool) -> impl IntoView {
+    let side = if late { "left-2" } else { "right-2" };
+    let row = |(series, count): (&Series, &u64)| {
+        view! {
+            <li class="flex items-center gap-1.5">
+                <span class=format!("size-2 rounded-[2px] {}", series.colour.swatch())></span>
+                <span class="mr-4 text-ink-2">{series.label}</span>
+                <span class="ml-auto font-medium">{thousands(*count)}</span>
+            </li>
+        }
+    };
+    view! {
+        <div
+            class=format!(
+                "num pointer-events-none absolute top-0 z-10 rounded-md border border-line bg-raised px-3 py-2 text-caption whitespace-nowrap shadow-menu max-md:hidden {side}",
+            )
+            aria-hidden="true"
+        >
+            <p class="mb-1 text-ink-2">{bucket.label}</p>
+            <ul class="flex flex-col gap-1">{series.iter().zip(&bucket.counts).map(row).collect_view()}</ul>
+        </div>
+    }
+}
+
+/// The table.
+#[component]
+pub(super) fn Numbers(
+    title: &'static str,
+    series: &'static [Series],
+    data: Memo<ChartData>,
+) -> impl IntoView {
+    let row = |bucket: Bucket| {
+        let cells = bucket.counts.into_iter().map(|count| view! { <td>{thousands(count)}</td> });
+        view! {
+            <tr>
+                <th scope="row">{bucket.label}</th>
+                {cells.collect_view()}
+            </tr>
+        }
+    };
+    view! {
+        <div class="sr-only">
+            <table>
+                <caption>{format!("{title} over time")}</caption>
+                <thead>
+                    <tr>
+                        <th scope="col">"Time, UTC"</th>
+                        {series.iter().map(|series| view! { <th scope="col">{series.label}</th> }).collect_view()}
+                    </tr>
+                </thead>
+                <tbody>{move || data.get().buckets.into_iter().map(row).collect_view()}</tbody>
+            </table>
+        </div>
+    }
+}

@@ -1,0 +1,81 @@
+//! The limits of the key, in a list.
+
+use latchkey_domain::api::ListedKey;
+use latchkey_domain::key::KeyStatus;
+use latchkey_domain::limit::{Cidr, Limit};
+use leptos::prelude::*;
+
+use crate::components::button::{Button, Size, Variant};
+use crate::components::icon::Glyph;
+use crate::components::relative_time::date;
+use crate::components::thousands;
+use crate::pages::keys::Desk;
+
+/// A limit and what it is.
+type Row = (&'static str, String);
+
+/// The card.
+#[component]
+pub fn LimitsCard(
+    /// The dialogs.
+    desk: Desk,
+    /// The key as it is now.
+    now: Memo<ListedKey>,
+) -> impl IntoView {
+    let rows = Memo::new(move |_| now.with(rows_of));
+    let may = Memo::new(move |_| {
+        desk.may_write()
+            && now.with(|now| now.key.status != KeyStatus::Revoked && !now.key.archived)
+    });
+    let row = |(label, value): Row| {
+        let quiet = value == NONE;
+        view! {
+            <div class="flex min-h-9 items-center justify-between gap-4 border-t border-line py-1.5">
+                <dt class="text-ink-2">{label}</dt>
+                <dd class="num min-w-0 text-right break-words" class=("font-medium", !quiet) class=("text-ink-3", quiet)>
+                    {value}
+                </dd>
+            </div>
+        }
+    };
+    view! {
+        <section class="rounded-lg border border-line bg-surface px-4 pb-1" aria-labelledby="limits-title">
+            <div class="flex min-h-12 items-center justify-between gap-3">
+                <h2 id="limits-title" class="text-heading font-semibold">"Limits"</h2>
+                <Show when=move || may.get()>
+                    <Button
+                        variant=Variant::Ghost
+                        size=Size::Compact
+                        glyph=Glyph::Pencil
+                        on_press=move |()| desk.editing.set(Some(now.get_untracked()))
+                    >
+                        "Edit"
+                    </Button>
+                </Show>
+            </div>
+            <dl class="text-table">{move || rows.get().into_iter().map(row).collect_view()}</dl>
+        </section>
+    }
+}
+
+const NONE: &str = "None";
+
+fn rows_of(listed: &ListedKey) -> Vec<Row> {
+    let key = &listed.key;
+    let number = |limit: Option<u64>| limit.map_or_else(|| NONE.to_owned(), thousands);
+    let budget = match key.token_limit.zip(key.token_limit_period) {
+        Some((limit, period)) => format!("{} a {}", thousands(limit.get()), period.as_str()),
+        None => NONE.to_owned(),
+    };
+    let networks = match &key.allowed_cidrs {
+        Some(list) => list.as_slice().iter().map(Cidr::to_string).collect::<Vec<_>>().join(", "),
+        None => "Any".to_owned(),
+    };
+    vec![
+        ("Requests per minute", number(key.rpm.map(Limit::get))),
+        ("Tokens per minute", number(key.tpm.map(Limit::get))),
+        ("Tokens per period", budget),
+        ("Allowed addresses", networks),
+        ("Expires", key.expires_at.map_or_else(|| "Never".to_owned(), date)),
+    ]
+}

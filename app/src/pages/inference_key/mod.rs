@@ -1,0 +1,219 @@
+//! One inference key: what it is used for, what is left of its budget, and why requests are denied.
+
+pub mod budget;
+pub mod head;
+pub mod limits;
+pub mod why;
+
+use latchkey_domain::api::{ListedKey, Page as KeyPage, Usage};
+use latchkey_domain::id::{KeyId, ProjectId};
+use latchkey_domain::key::KeyKind;
+use latchkey_domain::problem::{ErrorCode, Problem};
+use leptos::prelude::*;
+
+use self::budget::BudgetCard;
+use self::head::Head;
+use self::limits::LimitsCard;
+use self::why::Why;
+use super::feed::{Feed, Shown as ListShown};
+use super::keys::{Desk, KeyDialogs, KeyScope};
+use super::not_found::NotFound;
+use super::polling::poll_while_visible;
+use super::reading::{Reading, Shown};
+use super::usage::charts::{LoadingCharts, UsageCharts};
+use super::usage::denials::Denials;
+use super::usage::range::{Wanted, WantedState};
+use super::{key_of_address, project_of_address};
+use crate::api::{ApiError, get_key, get_key_usage};
+use crate::components::error_state::ErrorState;
+use crate::components::frame::{Workspace, usage_path};
+use crate::components::relative_time::Clock;
+use crate::components::table::Card;
+
+/// The page. A path that names no inference key is answered like one that names a stranger's.
+#[component]
+pub fn InferenceKeyPage() -> impl IntoView {
+    Clock::provide();
+    let (project, key) = (project_of_address(), key_of_address());
+    move || match (project.get(), key.get()) {
+        (Some(project), Some(key)) => view! { <Page project key/> }.into_any(),
+        _ => view! { <NotFound/> }.into_any(),
+    }
+}
+
+/// The key as a list of one, which the dialogs about keys work on.
+async fn only(project: ProjectId, id: KeyId) -> Result<KeyPage<ListedKey>, ApiError> {
+    let listed = get_key(id).await?;
+    if listed.key.kind != KeyKind::Inference || listed.key.project_id != project {
+        return Err(ApiError::Refused(Problem::new(ErrorCode::NotFound, "")));
+    }
+    Ok(KeyPage { data: vec![listed], next_cursor: None })
+}
+
+#[component]
+fn Page(project: ProjectId, key: KeyId) -> impl IntoView {
+    let workspace = expect_context::<Workspace>();
+    let keys = Feed::new(move |_| only(project, key));
+    poll_while_visible(move || {
+        if keys.is_ready_untracked() {
+            keys.refresh();
+        }
+    });
+    let wanted = WantedState::of_address();
+    let usage = usage_of(key, wanted.now);
+    let missing = Memo::new(move |_| keys.is_missing());
+    let shown = keys.shown();
+    // A memo, so that a dialog stays open when the key is read again.
+    let state = Memo::new(move |_| match (shown.get(), workspace.error()) {
+        (ListShown::Failed(error), _) | (_, Some(error)) => Some(Err(error)),
+        (ListShown::Rows, None) if workspace.is_loaded() => Some(Ok(())),
+        _ => None,
+    });
+    let retry = move |()| {
+        keys.retry();
+        usage.retry();
+        workspace.reload();
+    };
+    move || {
+        if missing.get() {
+            return view! { <NotFound/> }.into_any();
+        }
+        let first = keys_now(keys, key);
+        match (state.get(), first, scope_now(workspace)) {
+            (Some(Ok(())), Some(first), Some(scope)) => {
+                let now = Memo::new(move |_| keys.row(key).unwrap_or_else(|| first.clone()));
+                let scope =
+                    Signal::derive(move || scope_of(workspace).unwrap_or_else(|| scope.clone()));
+                let creating = RwSignal::new(false);
+                let counted = Callback::new(move |()| workspace.reload());
+                let desk = Desk::new(keys, scope, creating, counted);
+                view! { <Sections desk now usage wanted/> }.into_any()
+            }
+            (Some(Err(error)), ..) => view! {
+                <head::Waiting project/>
+                <Card>
+                    <ErrorState
+                        title="Couldn’t load the key"
+                        error
+                        reassurance="It keeps working."
+                        on_retry=retry
+                    />
+                </Card>
+            }
+            .into_any(),
+            _ => view! {
+                <head::Waiting project/>
+                <LoadingCharts/>
+            }
+            .into_any(),
+        }
+    }
+}
+
+/// The key as it is now, without following it.
+fn keys_now(keys: Feed<ListedKey>, key: KeyId) -> Option<ListedKey> {
+    untrack(|| keys.row(key))
+}
+
+fn scope_now(workspace: Workspace) -> Option<KeyScope> {
+    untrack(|| scope_of(workspace))
+}
+
+/// Whose key it is, tracked.
+fn scope_of(workspace: Workspace) -> Option<KeyScope> {
+    let (project, organization) = workspace.project().zip(workspace.organization())?;
+    let (kind, only, applications) = (KeyKind::Inference, None, Vec::new());
+    Some(KeyScope { kind, project, organization, only, applications })
+}
+
+/// What the key is used for, read again when another range is wanted.
+fn usage_of(key: KeyId, wanted: Memo<Wanted>) -> Reading<Usage> {
+    let range = Memo::new(move |_| wanted.with(|wanted| wanted.range));
+    let usage = Reading::new(move || get_key_usage(key, range.get_untracked()));
+    Effect::new(move |before: Option<_>| {
+        let now = range.get();
+        if before.is_some_and(|before| before != now) {
+            usage.restart();
+        }
+        now
+    });
+    usage
+}
+
+#[component]
+fn Sections(
+    desk: Desk,
+    now: Memo<ListedKey>,
+    usage: Reading<Usage>,
+    wanted: WantedState,
+) -> impl IntoView {
+    let shown = usage.shown();
+    let charts = move || match shown.get() {
+        Shown::Skeleton => view! { <LoadingCharts/> }.into_any(),
+        Shown::Failed(error) => view! {
+            <Card>
+                <ErrorState
+                    title="Couldn’t load usage"
+                    error
+                    reassurance="The key keeps working."
+                    on_retry=move |()| usage.retry()
+                />
+            </Card>
+        }
+        .into_any(),
+        Shown::There => view! { <UsageCharts usage/> }.into_any(),
+    };
+    view! {
+        <Head desk now usage wanted/>
+        <div class="flex flex-col gap-4">
+            {charts}
+            <div class="grid items-start gap-4 lg:grid-cols-[23rem_minmax(0,1fr)]">
+                <div class="flex min-w-0 flex-col gap-4">
+                    <BudgetCard desk now/>
+                    <LimitsCard desk now/>
+                </div>
+                <div class="flex min-w-0 flex-col gap-4">
+                    <RecentDenials now usage wanted/>
+                    <Why now/>
+                </div>
+            </div>
+        </div>
+        <KeyDialogs desk/>
+    }
+}
+
+#[component]
+fn RecentDenials(
+    now: Memo<ListedKey>,
+    usage: Reading<Usage>,
+    wanted: WantedState,
+) -> impl IntoView {
+    /// As many stand here; the usage page has the others.
+    const MOST: usize = 5;
+    let workspace = expect_context::<Workspace>();
+    let denials = Signal::derive(move || {
+        let newest = usage.with(|usage| usage.denials.iter().take(MOST).cloned().collect());
+        newest.unwrap_or_default()
+    });
+    let denied = move || usage.with(|usage| usage.totals.denied).unwrap_or_default();
+    let href = move || {
+        let (project, key) = now.with(|now| (now.key.project_id, now.key.id));
+        let range = wanted.now.with(|wanted| wanted.range);
+        let query = Wanted { range, key: Some(key), environment: None }.to_query();
+        format!("{}{query}", workspace.address(&usage_path(project)))
+    };
+    let key = Signal::derive(move || Some(now.get().key));
+    view! {
+        <section class="overflow-hidden rounded-lg border border-line bg-surface" aria-labelledby="denials-title">
+            <div class="flex min-h-12 items-center justify-between gap-4 px-4">
+                <h2 id="denials-title" class="text-heading font-semibold">"Recent denials"</h2>
+                <Show when=move || { denied() > 0 }>
+                    <a href=href class="num inline-flex min-h-6 items-center rounded-xs text-table font-medium text-accent-ink hover:underline">
+                        {move || format!("All {} in Usage", crate::components::thousands(denied()))}
+                    </a>
+                </Show>
+            </div>
+            <Denials denials key/>
+        </section>
+    }
+}

@@ -1,0 +1,174 @@
+//! What can be done with a key: buttons in a table, a menu on cards.
+
+use latchkey_domain::api::{ApiKey, ListedKey};
+use latchkey_domain::key::KeyStatus;
+use leptos::prelude::*;
+
+use super::Desk;
+use super::archive::{can_archive, set_archived};
+use crate::components::button::{Button, IconButton, Variant};
+use crate::components::icon::{Glyph, Icon};
+use crate::components::menu::{Menu, MenuDivider, MenuItem};
+
+/// What can be done with a key. On cards it is a menu.
+#[component]
+pub fn Actions(
+    /// Where the key is listed.
+    desk: Desk,
+    /// The key as it is now.
+    now: Memo<ListedKey>,
+    /// Whether there is room for words: in the head of the key's own page.
+    #[prop(optional)]
+    wide: bool,
+) -> impl IntoView {
+    let can =
+        Memo::new(
+            move |_| {
+                if desk.may_write() { now.with(|now| Deeds::of(&now.key)) } else { Deeds::NONE }
+            },
+        );
+    view! {
+        <Show when=move || can.get() != Deeds::NONE>
+            {if wide {
+                view! { <div class="flex gap-2 max-md:hidden"><WideButtons desk now can/></div> }.into_any()
+            } else {
+                view! { <div class="flex justify-end gap-0.5 max-md:hidden"><Buttons desk now can/></div> }.into_any()
+            }}
+            <div class="md:hidden">
+                <Menu
+                    label=Signal::derive(move || now.with(|now| format!("Actions for {}", now.key.name)))
+                    trigger=|| view! { <Icon glyph=Glyph::Ellipsis/> }
+                    trigger_class="inline-flex size-11 cursor-pointer items-center justify-center rounded-sm text-ink-3 hover:bg-hover hover:text-ink"
+                >
+                    <Items desk now can/>
+                </Menu>
+            </div>
+        </Show>
+    }
+}
+
+/// Which of the actions a key has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is one action, and they are independent")]
+struct Deeds {
+    edit: bool,
+    rotate: bool,
+    archive: bool,
+    restore: bool,
+    revoke: bool,
+}
+
+impl Deeds {
+    const NONE: Self =
+        Self { edit: false, rotate: false, archive: false, restore: false, revoke: false };
+
+    const fn of(key: &ApiKey) -> Self {
+        if key.archived {
+            return Self { restore: true, ..Self::NONE };
+        }
+        let is_revoked = matches!(key.status, KeyStatus::Revoked);
+        Self {
+            edit: !is_revoked,
+            rotate: matches!(key.status, KeyStatus::Active),
+            archive: can_archive(key.status),
+            restore: false,
+            revoke: !is_revoked,
+        }
+    }
+}
+
+/// What the actions do.
+#[derive(Clone, Copy)]
+struct Handlers {
+    edit: Callback<()>,
+    rotate: Callback<()>,
+    archive: Callback<()>,
+    restore: Callback<()>,
+    revoke: Callback<()>,
+}
+
+impl Handlers {
+    fn new(desk: &Desk, now: Memo<ListedKey>) -> Self {
+        let desk = *desk;
+        let set = move |archived| {
+            let key = now.get_untracked().key;
+            set_archived(desk, key.id, key.name, archived);
+        };
+        Self {
+            edit: Callback::new(move |()| desk.editing.set(Some(now.get_untracked()))),
+            rotate: Callback::new(move |()| desk.rotating.set(Some(now.get_untracked()))),
+            archive: Callback::new(move |()| set(true)),
+            restore: Callback::new(move |()| set(false)),
+            revoke: Callback::new(move |()| desk.revocation.asked.set(Some(now.get_untracked()))),
+        }
+    }
+}
+
+#[component]
+fn Buttons(desk: Desk, now: Memo<ListedKey>, can: Memo<Deeds>) -> impl IntoView {
+    let Handlers { edit, rotate, archive, restore, revoke } = Handlers::new(&desk, now);
+    let named = move |verb: &'static str| {
+        Signal::derive(move || now.with(|now| format!("{verb} {}", now.key.name)))
+    };
+    view! {
+        <Show when=move || can.get().edit>
+            <IconButton glyph=Glyph::Pencil label=named("Edit") tooltip="Edit" on_press=edit/>
+        </Show>
+        <Show when=move || can.get().rotate>
+            <IconButton glyph=Glyph::RotateCw label=named("Rotate") tooltip="Rotate" on_press=rotate/>
+        </Show>
+        <Show when=move || can.get().archive>
+            <IconButton glyph=Glyph::Archive label=named("Archive") tooltip="Archive" on_press=archive/>
+        </Show>
+        <Show when=move || can.get().restore>
+            <IconButton glyph=Glyph::ArchiveRestore label=named("Restore") tooltip="Restore" on_press=restore/>
+        </Show>
+        <Show when=move || can.get().revoke>
+            <IconButton glyph=Glyph::Trash2 label=named("Revoke") tooltip="Revoke" danger=true on_press=revoke/>
+        </Show>
+    }
+}
+
+/// The same with words. What changes the key stands beside what it changes.
+#[component]
+fn WideButtons(desk: Desk, now: Memo<ListedKey>, can: Memo<Deeds>) -> impl IntoView {
+    let Handlers { rotate, archive, restore, revoke, .. } = Handlers::new(&desk, now);
+    let name = move || view! { <span class="sr-only">{move || now.with(|now| format!(" {}", now.key.name))}</span> };
+    view! {
+        <Show when=move || can.get().rotate>
+            <Button glyph=Glyph::RotateCw on_press=rotate>"Rotate" {name()}</Button>
+        </Show>
+        <Show when=move || can.get().archive>
+            <Button glyph=Glyph::Archive on_press=archive>"Archive" {name()}</Button>
+        </Show>
+        <Show when=move || can.get().restore>
+            <Button glyph=Glyph::ArchiveRestore on_press=restore>"Restore" {name()}</Button>
+        </Show>
+        <Show when=move || can.get().revoke>
+            <Button variant=Variant::DangerOutline glyph=Glyph::Trash2 on_press=revoke>"Revoke" {name()}</Button>
+        </Show>
+    }
+}
+
+#[component]
+fn Items(desk: Desk, now: Memo<ListedKey>, can: Memo<Deeds>) -> impl IntoView {
+    let Handlers { edit, rotate, archive, restore, revoke } = Handlers::new(&desk, now);
+    view! {
+        <Show when=move || can.get().edit>
+            <MenuItem glyph=Glyph::Pencil on_press=edit>"Edit…"</MenuItem>
+        </Show>
+        <Show when=move || can.get().rotate>
+            <MenuItem glyph=Glyph::RotateCw on_press=rotate>"Rotate…"</MenuItem>
+        </Show>
+        <Show when=move || can.get().archive>
+            <MenuItem glyph=Glyph::Archive on_press=archive>"Archive"</MenuItem>
+        </Show>
+        <Show when=move || can.get().restore>
+            <MenuItem glyph=Glyph::ArchiveRestore on_press=restore>"Restore"</MenuItem>
+        </Show>
+        <Show when=move || can.get().revoke>
+            <MenuDivider/>
+            <MenuItem glyph=Glyph::Trash2 danger=true on_press=revoke>"Revoke…"</MenuItem>
+        </Show>
+    }
+}

@@ -1,0 +1,177 @@
+//! One inference key in the list, with its limits and how much of its budget is used.
+
+use latchkey_domain::api::{BudgetState, ListedKey};
+use latchkey_domain::key::KeyStatus;
+use latchkey_domain::limit::{Limit, Period};
+use latchkey_domain::time::Timestamp;
+use leptos::prelude::*;
+
+use super::Desk;
+use super::actions::Actions;
+use super::model_chips::FewModels;
+use super::row::{Expiry, OldSecretEnds};
+use crate::components::bar_meter::{BarMeter, percent, short};
+use crate::components::environment_tag::EnvironmentTag;
+use crate::components::frame::{Workspace, inference_key_path};
+use crate::components::masked_key::MaskedKey;
+use crate::components::relative_time::{
+    Clock, browser_time, exact, month_and_day_of, time_to_the_minute,
+};
+use crate::components::status_badge::{KeyState, StatusBadge};
+use crate::components::table::{CELL, Nothing, ROW};
+use crate::components::thousands;
+
+/// The row. What it says follows the list; the row itself stays, as focus may be in it.
+#[component]
+pub fn InferenceKeyRow(
+    /// Where the key is listed.
+    desk: Desk,
+    /// The key.
+    listed: ListedKey,
+) -> impl IntoView {
+    let workspace = expect_context::<Workspace>();
+    let (id, project) = (listed.key.id, listed.key.project_id);
+    let environment = listed.key.environment;
+    let now = Memo::new(move |_| desk.keys.row(id).unwrap_or_else(|| listed.clone()));
+    let clock = use_context::<Clock>();
+    let time = Signal::derive(move || clock.and_then(Clock::get).or_else(browser_time));
+    let state = Memo::new(move |_| now.with(|now| KeyState::of(now, time.get())));
+    let name = Memo::new(move |_| now.with(|now| now.key.name.clone()));
+    let is_dead = Memo::new(move |_| now.with(|now| now.key.status != KeyStatus::Active));
+    let secret = Memo::new(move |_| {
+        now.with(|now| (now.key.masked.clone(), now.key.status == KeyStatus::Revoked))
+    });
+    let models = Memo::new(move |_| now.with(|now| now.key.allowed_models.clone()));
+    let budget = Memo::new(move |_| now.with(|now| now.budget));
+    let rpm = Memo::new(move |_| now.with(|now| now.key.rpm.map(Limit::get)));
+    let tpm = Memo::new(move |_| now.with(|now| now.key.tpm.map(Limit::get)));
+    let per_minute = move || in_words(rpm.get(), tpm.get());
+    let href = move || workspace.address(&inference_key_path(project, id));
+    let long_id = id.to_string();
+    let short_id = long_id.get(..12).unwrap_or_default().to_owned();
+    view! {
+        <tr role="row" class=ROW>
+            <td role="cell" class=format!("{CELL} max-w-48 max-md:col-span-2 max-md:max-w-none max-md:min-w-0")>
+                <a
+                    href=href
+                    class="block truncate rounded-xs font-medium hover:underline max-md:py-1"
+                    class=("text-ink-2", is_dead)
+                >
+                    {name}
+                </a>
+                <code class="block font-mono text-[11.5px] leading-4 text-ink-3 max-md:hidden" title=long_id>
+                    {short_id}
+                </code>
+            </td>
+            <td role="cell" class=format!("{CELL} max-md:order-3 max-md:col-span-4")>
+                <span class="flex flex-wrap items-center gap-2">
+                    {move || {
+                        let (hint, revoked) = secret.get();
+                        view! { <MaskedKey hint revoked/> }
+                    }}
+                    // Where there is a column, the key's prefix says it.
+                    <span class="md:hidden"><EnvironmentTag environment/></span>
+                </span>
+                <span class="block text-caption text-ink-3 min-[88rem]:hidden">{per_minute}</span>
+            </td>
+            <td role="cell" class=format!("{CELL} num text-right text-ink-2 max-[88rem]:hidden")>
+                {move || per_cell(rpm.get())}
+            </td>
+            <td role="cell" class=format!("{CELL} num text-right text-ink-2 max-[88rem]:hidden")>
+                {move || per_cell(tpm.get())}
+            </td>
+            <td role="cell" class=format!("{CELL} min-w-40 max-md:order-4 max-md:col-span-4")>
+                {move || match budget.get() {
+                    Some(budget) => view! { <Budget budget muted=is_dead.get()/> }.into_any(),
+                    None => view! { <span class="text-ink-3">"No budget"</span> }.into_any(),
+                }}
+            </td>
+            <td role="cell" class=format!("{CELL} md:max-w-48 md:py-2 md:max-xl:hidden max-md:order-5 max-md:col-span-4")>
+                {move || view! { <FewModels models=models.get()/> }}
+            </td>
+            <td role="cell" class=format!("{CELL} num whitespace-nowrap text-ink-2 max-[88rem]:hidden")>
+                <Expiry now state time/>
+            </td>
+            <td role="cell" class=format!("{CELL} max-md:order-1 max-md:text-right")>
+                {move || view! { <StatusBadge state=state.get()/> }}
+                <OldSecretEnds now state/>
+            </td>
+            <td role="cell" class=format!("{CELL} text-right max-md:order-2 max-md:-my-2 max-md:-mr-2")>
+                <Actions desk now/>
+            </td>
+        </tr>
+    }
+}
+
+/// A limit as a number, exact in the tooltip.
+fn per_cell(limit: Option<u64>) -> AnyView {
+    match limit {
+        Some(limit) => view! { <span title=thousands(limit)>{short(limit)}</span> }.into_any(),
+        None => view! { <Nothing/> }.into_any(),
+    }
+}
+
+/// “60 rpm · 12k tpm”, where the columns have no room.
+fn in_words(rpm: Option<u64>, tpm: Option<u64>) -> String {
+    let rpm = rpm.map(|rpm| format!("{} rpm", short(rpm)));
+    let tpm = tpm.map(|tpm| format!("{} tpm", short(tpm)));
+    rpm.into_iter().chain(tpm).collect::<Vec<_>>().join(" · ")
+}
+
+/// “3.2M / 5M a month, 64%”, its bar, and when it resets.
+#[component]
+fn Budget(budget: BudgetState, muted: bool) -> impl IntoView {
+    let BudgetState { limit, used, period, resets_at, .. } = budget;
+    let text =
+        format!("{} of {} tokens this {}", thousands(used), thousands(limit), period.as_str());
+    let whole = format!("{text}, resets {}", exact(resets_at));
+    let share = match used {
+        used if used >= limit && !muted => "font-medium text-danger-ink",
+        used if used.saturating_mul(5) >= limit.saturating_mul(4) && !muted => {
+            "font-medium text-warn-ink"
+        }
+        _ => "text-ink-2",
+    };
+    view! {
+        <div class="num" title=whole>
+            <p class="flex justify-between gap-3 text-table whitespace-nowrap">
+                <span>
+                    <span class="font-medium" class=("text-ink-2", muted)>{short(used)}</span>
+                    <span class="text-ink-2">{format!(" / {}", short(limit))}</span>
+                </span>
+                <span class=share>{percent(used, limit)}</span>
+            </p>
+            <div class="my-1"><BarMeter label="Token budget used" used limit text muted/></div>
+            <p class="text-caption whitespace-nowrap text-ink-3">
+                {format!("a {}, resets {}", period.as_str(), reset_in_words(period, resets_at))}
+            </p>
+        </div>
+    }
+}
+
+/// When a budget resets, as exactly as its period is long; the key's page has the whole time.
+fn reset_in_words(period: Period, resets_at: Timestamp) -> String {
+    match period {
+        Period::Minute | Period::Hour => time_to_the_minute(resets_at),
+        Period::Day | Period::Week | Period::Month => month_and_day_of(resets_at),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn limits_per_minute_stand_in_a_line() {
+        assert_eq!(in_words(Some(60), Some(12_000)), "60 rpm · 12k tpm");
+        assert_eq!(in_words(None, Some(500)), "500 tpm");
+        assert_eq!(in_words(None, None), "");
+    }
+
+    #[test]
+    fn a_short_period_resets_at_a_time_and_a_long_one_on_a_day() {
+        let at = Timestamp::parse("2026-12-01T19:00:00Z").unwrap();
+        assert_eq!(reset_in_words(Period::Hour, at), "19:00");
+        assert_eq!(reset_in_words(Period::Month, at), "Dec 1");
+    }
+}

@@ -1,0 +1,154 @@
+//! One thing that the server knows and that changes while a person looks: asked for again every few seconds,
+//! and at once when another one is wanted.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use latchkey_domain::problem::ErrorCode;
+use leptos::prelude::*;
+
+use super::polling::poll_while_visible;
+use crate::api::ApiError;
+use crate::components::skeleton::skeleton_shown;
+
+type Answer<T> = Pin<Box<dyn Future<Output = Result<T, ApiError>>>>;
+type Fetch<T> = Arc<dyn Fn() -> Answer<T> + Send + Sync>;
+
+/// What there is to show of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Shown {
+    /// Nothing yet.
+    Skeleton,
+    /// Why it could not be had.
+    Failed(ApiError),
+    /// It is there.
+    There,
+}
+
+/// The thing, as it was last read.
+pub struct Reading<T: 'static> {
+    found: RwSignal<Option<T>>,
+    failure: RwSignal<Option<ApiError>>,
+    /// Whether what is shown is not what is wanted, say of another range.
+    outdated: RwSignal<bool>,
+    /// Which request is the last; the answers of those before it are dropped.
+    asked: StoredValue<u32>,
+    asking: StoredValue<bool>,
+    fetch: StoredValue<Fetch<T>>,
+}
+
+impl<T> Clone for Reading<T> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<T> Copy for Reading<T> {}
+
+impl<T: Clone + PartialEq + Send + Sync + 'static> Reading<T> {
+    /// What `fetch` reads, in the browser, for as long as the calling component is there.
+    pub fn new<F, A>(fetch: F) -> Self
+    where
+        F: Fn() -> A + Send + Sync + 'static,
+        A: Future<Output = Result<T, ApiError>> + 'static,
+    {
+        let fetch: Fetch<T> = Arc::new(move || Box::pin(fetch()));
+        let reading = Self {
+            found: RwSignal::new(None),
+            failure: RwSignal::new(None),
+            outdated: RwSignal::new(false),
+            asked: StoredValue::new(0),
+            asking: StoredValue::new(false),
+            fetch: StoredValue::new(fetch),
+        };
+        Effect::new(move || reading.ask());
+        poll_while_visible(move || {
+            let failed = reading.failure.with_untracked(Option::is_some);
+            if !failed && !reading.asking.get_value() {
+                reading.ask();
+            }
+        });
+        reading
+    }
+
+    /// Starts over: what `fetch` reads has changed. What was read stays in sight until then.
+    pub fn restart(self) {
+        self.outdated.set(true);
+        self.retry();
+    }
+
+    /// Starts over after a failure.
+    pub fn retry(self) {
+        self.failure.set(None);
+        self.ask();
+    }
+
+    /// What was last read, tracked.
+    pub fn get(self) -> Option<T> {
+        self.found.get()
+    }
+
+    /// A part of what was last read, tracked.
+    pub fn with<U>(self, read: impl FnOnce(&T) -> U) -> Option<U> {
+        self.found.with(|found| found.as_ref().map(read))
+    }
+
+    /// Whether what is shown is about to be replaced by something else, tracked.
+    pub fn is_outdated(self) -> bool {
+        self.outdated.get()
+    }
+
+    /// Whether there is nothing to read: what it would belong to does not exist for this person. Tracked.
+    pub fn is_missing(self) -> bool {
+        self.failure.with(|error| error.as_ref().is_some_and(|it| it.is(ErrorCode::NotFound)))
+    }
+
+    /// What there is to show. It changes only when something else is to be shown.
+    pub fn shown(self) -> Memo<Shown> {
+        let is_there = Memo::new(move |_| self.found.with(Option::is_some));
+        let loading = move || !is_there.get() && self.failure.with(Option::is_none);
+        let skeleton = skeleton_shown(Signal::derive(loading));
+        Memo::new(move |_| match self.failure.get() {
+            _ if skeleton.get() => Shown::Skeleton,
+            Some(error) => Shown::Failed(error),
+            None if is_there.get() => Shown::There,
+            None => Shown::Skeleton,
+        })
+    }
+
+    fn ask(self) {
+        self.asked.update_value(|asked| *asked = asked.wrapping_add(1));
+        self.asking.set_value(true);
+        let asked = self.asked.get_value();
+        let answer = self.fetch.with_value(|fetch| fetch());
+        leptos::task::spawn_local(async move {
+            let answer = answer.await;
+            if self.asked.try_get_value() == Some(asked) {
+                self.asking.set_value(false);
+                self.take(answer);
+            }
+        });
+    }
+
+    fn take(self, answer: Result<T, ApiError>) {
+        match answer {
+            Ok(read) => {
+                if self.found.with_untracked(|found| found.as_ref() != Some(&read)) {
+                    self.found.set(Some(read));
+                }
+                if self.outdated.get_untracked() {
+                    self.outdated.set(false);
+                }
+            }
+            // What is shown stays right enough until the next time, unless it is not what is wanted.
+            Err(error) => {
+                let wanted =
+                    self.found.with_untracked(Option::is_some) && !self.outdated.get_untracked();
+                if !wanted || error.is(ErrorCode::NotFound) {
+                    self.failure.set(Some(error));
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,76 @@
+//! The two charts of usage: requests by what they came to, and tokens.
+
+use latchkey_domain::api::Usage;
+use leptos::prelude::*;
+
+use super::series::{REQUESTS, TOKENS, requests, tokens};
+use crate::components::chart::{Chart, ChartData, Shape};
+use crate::components::thousands;
+use crate::pages::reading::Reading;
+
+const EMPTY: ChartData = ChartData { buckets: Vec::new(), ticks: Vec::new() };
+
+/// The charts, side by side where there is room.
+#[component]
+pub fn UsageCharts(
+    /// The usage.
+    usage: Reading<Usage>,
+) -> impl IntoView {
+    let data = move |chart: fn(&Usage) -> ChartData| {
+        Memo::new(move |_| usage.with(chart).unwrap_or(EMPTY))
+    };
+    let totals = move || usage.with(|usage| usage.totals).unwrap_or_default();
+    let all = Signal::derive(move || thousands(totals().requests));
+    let denied = Signal::derive(move || format!("{} denied", thousands(totals().denied)));
+    let used = Signal::derive(move || {
+        let totals = totals();
+        thousands(totals.prompt_tokens + totals.completion_tokens)
+    });
+    let estimated = Signal::derive(move || match totals().estimated_tokens {
+        0 => String::new(),
+        tokens => format!("{} estimated", thousands(tokens)),
+    });
+    view! {
+        <div class="grid gap-4 lg:grid-cols-2" aria-busy=move || usage.is_outdated().then_some("true")>
+            <Chart
+                title="Requests"
+                total=all
+                aside=denied
+                series=REQUESTS
+                shape=Shape::Bars
+                empty="No requests in this range."
+                data=data(requests)
+            />
+            <Chart
+                title="Tokens"
+                total=used
+                aside=estimated
+                series=TOKENS
+                shape=Shape::Areas
+                empty="No tokens in this range."
+                data=data(tokens)
+            />
+        </div>
+    }
+}
+
+/// What stands in the charts' place while they load.
+#[component]
+pub fn LoadingCharts() -> impl IntoView {
+    use crate::components::skeleton::SkeletonBar;
+    let card = || {
+        view! {
+            <div class="h-[18rem] rounded-lg border border-line bg-surface p-4">
+                <SkeletonBar class="h-2.5 w-24"/>
+                <div class="mt-3"><SkeletonBar class="h-6 w-32"/></div>
+                <div class="mt-6"><SkeletonBar class="h-40 w-full"/></div>
+            </div>
+        }
+    };
+    view! {
+        <div class="grid gap-4 lg:grid-cols-2" aria-busy="true">
+            {card()}
+            {card()}
+        </div>
+    }
+}

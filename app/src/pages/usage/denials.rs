@@ -1,0 +1,130 @@
+//! Requests that were denied, newest first; each opens to the checks that it went through.
+
+use latchkey_domain::api::{ApiKey, RecentDenial};
+use latchkey_domain::outcome::Outcome;
+use leptos::prelude::*;
+
+use super::trace::{label_of, steps_of_denial};
+use crate::components::decision_trace::DecisionTrace;
+use crate::components::empty_state::EmptyState;
+use crate::components::icon::{Glyph, Icon};
+use crate::components::relative_time::{date, exact, time_of_day};
+
+/// Above what an opened denial says.
+pub const QUESTION: &str = "Why was this rejected?";
+
+/// The list.
+#[component]
+pub fn Denials(
+    /// The denials.
+    #[prop(into)]
+    denials: Signal<Vec<RecentDenial>>,
+    /// The one key that they are of, if they are of one.
+    #[prop(into)]
+    key: Signal<Option<ApiKey>>,
+) -> impl IntoView {
+    // A denial has no id: when it was and which of its instant it is tell it apart.
+    let rows = move || {
+        let mut rows: Vec<((i64, usize), RecentDenial)> = Vec::new();
+        for denial in denials.get() {
+            let at = denial.at.as_millis();
+            let same = rows.iter().filter(|((other, _), _)| *other == at).count();
+            rows.push(((at, same), denial));
+        }
+        rows
+    };
+    let is_empty = Memo::new(move |_| denials.with(Vec::is_empty));
+    view! {
+        <Show
+            when=move || !is_empty.get()
+            fallback=|| {
+                view! {
+                    <EmptyState
+                        glyph=Glyph::CircleCheck
+                        title="No denials"
+                        text="Every request in this range was allowed."
+                    />
+                }
+            }
+        >
+            <ul>
+                <For each=rows key=|(id, _)| *id let((_, denial))>
+                    <Denial denial key/>
+                </For>
+            </ul>
+        </Show>
+    }
+}
+
+#[component]
+fn Denial(denial: RecentDenial, key: Signal<Option<ApiKey>>) -> impl IntoView {
+    let open = RwSignal::new(false);
+    let RecentDenial { at, code, detail, ip } = denial;
+    let status = code.status();
+    view! {
+        <li class="border-t border-line">
+            <button
+                type="button"
+                class="group grid w-full cursor-pointer grid-cols-[1rem_5.5rem_minmax(0,1fr)_auto] items-center gap-x-3 px-4 py-2.5 text-left text-table transition-colors duration-120 hover:bg-hover max-md:min-h-12 max-md:grid-cols-[minmax(0,1fr)_auto_1rem]"
+                class=("bg-hover", open)
+                aria-expanded=move || open.get().to_string()
+                on:click=move |_| open.update(|open| *open = !*open)
+            >
+                <span class="inline-flex text-ink-3 group-aria-expanded:rotate-90 max-md:order-3">
+                    <Icon glyph=Glyph::ChevronRight/>
+                </span>
+                <time class="num text-ink-2 max-md:order-2 max-md:text-caption" datetime=at.to_string() title=exact(at)>
+                    {time_of_day(at)} <span class="block text-caption text-ink-3">{date(at)}</span>
+                </time>
+                <span class="min-w-0 max-md:order-1"><OutcomeBadge outcome=code/></span>
+                <span class="flex items-center gap-6 max-md:hidden">
+                    {ip.clone().map(|ip| view! { <span class="font-mono text-[11.5px] text-ink-2">{ip}</span> })}
+                    <span class="num w-8 text-right text-ink-2">{status}</span>
+                </span>
+            </button>
+            <Show when=move || open.get()>
+                <div class="bg-hover px-4 pb-4 max-md:px-3">
+                    {opened(key.get_untracked().as_ref(), code, &detail, ip.as_deref())}
+                </div>
+            </Show>
+        </li>
+    }
+}
+
+/// What a denial says when it is opened; without its key there are no checks to tell.
+fn opened(
+    key: Option<&ApiKey>,
+    code: Outcome,
+    detail: &str,
+    ip: Option<&str>,
+) -> impl IntoView + use<> {
+    let steps = key.map(|key| steps_of_denial(key, code, detail)).unwrap_or_default();
+    let from = ip.map(|ip| format!("From {ip}.")).unwrap_or_default();
+    view! {
+        <DecisionTrace
+            question=QUESTION
+            sentence=format!("{detail} {from}").trim_end().to_owned()
+            retry_after=None
+            steps
+        />
+    }
+}
+
+/// An outcome as a word: what waiting helps against is a warning, the rest is neutral.
+#[component]
+pub fn OutcomeBadge(
+    /// The outcome.
+    outcome: Outcome,
+) -> impl IntoView {
+    let look = match outcome {
+        Outcome::Valid => "bg-ok-soft text-ok-ink",
+        Outcome::RateLimited | Outcome::TokenRateLimited => "bg-warn-soft text-warn-ink",
+        Outcome::TokenBudgetExhausted | Outcome::QuotaExceeded => "bg-danger-soft text-danger-ink",
+        _ => "bg-subtle text-ink-2",
+    };
+    view! {
+        <span class=format!("inline-flex h-5 max-w-full items-center truncate rounded-xs px-1.5 text-caption font-medium {look}")>
+            {label_of(outcome)}
+        </span>
+    }
+}

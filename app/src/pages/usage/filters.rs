@@ -1,0 +1,98 @@
+//! Which keys a project's usage is of: all, those of one environment, or one.
+
+use latchkey_domain::api::{KeyFilter, ListedKey};
+use latchkey_domain::id::ProjectId;
+use latchkey_domain::key::{Environment, KeyKind};
+use leptos::prelude::*;
+
+use super::range::WantedState;
+use crate::api::{ApiError, list_project_keys};
+use crate::components::segmented::{Segment, Segmented, Track};
+use crate::components::select::{Choice, Select, SelectPlace};
+
+const ALL: &str = "all";
+
+const ENVIRONMENTS: &[Segment] = &[
+    Segment::new(ALL, "All"),
+    Segment::new(Environment::Live.as_str(), Environment::Live.label()),
+    Segment::new(Environment::Test.as_str(), Environment::Test.label()),
+];
+
+/// More keys than a person would look for in a list.
+const MOST_KEYS: usize = 300;
+
+/// The project's API and inference keys, as far as they are known.
+pub fn keys_of(project: ProjectId) -> RwSignal<Vec<ListedKey>> {
+    let keys = RwSignal::new(Vec::new());
+    Effect::new(move || {
+        leptos::task::spawn_local(async move {
+            if let Ok(found) = read_keys(project).await {
+                _ = keys.try_set(found);
+            }
+        });
+    });
+    keys
+}
+
+async fn read_keys(project: ProjectId) -> Result<Vec<ListedKey>, ApiError> {
+    let mut keys = Vec::new();
+    let mut cursor = None;
+    loop {
+        let page = list_project_keys(project, KeyFilter::default(), cursor).await?;
+        keys.extend(page.data.into_iter().filter(|it| it.key.kind != KeyKind::Service));
+        cursor = page.next_cursor;
+        if cursor.is_none() || keys.len() >= MOST_KEYS {
+            return Ok(keys);
+        }
+    }
+}
+
+/// The filters.
+#[component]
+pub fn Filters(
+    /// What is wanted.
+    wanted: WantedState,
+    /// The project's keys.
+    keys: RwSignal<Vec<ListedKey>>,
+) -> impl IntoView {
+    let environment = Signal::derive(move || {
+        wanted.now.with(|wanted| wanted.environment.map_or(ALL, Environment::as_str))
+    });
+    let options = Signal::derive(move || {
+        let all = std::iter::once(Choice::new("", "All keys"));
+        keys.with(|keys| {
+            let choice = |it: &ListedKey| Choice::new(it.key.id.to_string(), it.key.name.clone());
+            all.chain(keys.iter().map(choice)).collect()
+        })
+    });
+    let key = Signal::derive(move || {
+        wanted.now.with(|wanted| wanted.key.map(|key| key.to_string()).unwrap_or_default())
+    });
+    let is_one = Memo::new(move |_| wanted.now.with(|wanted| wanted.key.is_some()));
+    view! {
+        <div class="mb-3 flex flex-wrap items-center gap-3 max-md:gap-2">
+            <div class="w-56 max-md:w-full">
+                <Select
+                    name="key"
+                    label="Key"
+                    options
+                    value=key
+                    on_change=move |id: String| wanted.change(|wanted| wanted.key = id.parse().ok())
+                    place=SelectPlace::Toolbar
+                />
+            </div>
+            // One key has one environment.
+            <Show when=move || !is_one.get()>
+                <Segmented
+                    label="Environment"
+                    options=ENVIRONMENTS
+                    value=environment
+                    on_change=move |chosen| {
+                        wanted.change(|wanted| wanted.environment = Environment::from_name(chosen));
+                    }
+                    track=Track::Toolbar
+                />
+            </Show>
+        </div>
+    }
+}

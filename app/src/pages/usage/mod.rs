@@ -1,0 +1,152 @@
+//! What a project's keys are used for, and the parts that a key's own page shows of its usage.
+
+pub mod charts;
+pub mod denials;
+pub mod filters;
+pub mod month;
+pub mod range;
+pub mod series;
+pub mod trace;
+
+use latchkey_domain::api::{ListedKey, Usage};
+use latchkey_domain::id::ProjectId;
+use leptos::prelude::*;
+
+use self::charts::{LoadingCharts, UsageCharts};
+use self::denials::Denials;
+use self::filters::{Filters, keys_of};
+use self::month::MonthCard;
+use self::range::{RangePicker, Wanted, WantedState};
+use super::not_found::NotFound;
+use super::project_of_address;
+use super::reading::{Reading, Shown};
+use crate::api::{get_key_usage, get_project_month, get_project_usage};
+use crate::components::error_state::ErrorState;
+use crate::components::frame::PageHead;
+use crate::components::relative_time::Clock;
+use crate::components::table::Card;
+
+/// The page. A path that names no project is answered like one that names a stranger's.
+#[component]
+pub fn UsagePage() -> impl IntoView {
+    Clock::provide();
+    let project = project_of_address();
+    move || match project.get() {
+        Some(project) => view! { <Page project/> }.into_any(),
+        None => view! { <NotFound/> }.into_any(),
+    }
+}
+
+/// The usage that is wanted, read again when something else is.
+fn usage_of(project: ProjectId, wanted: Memo<Wanted>) -> Reading<Usage> {
+    let usage = Reading::new(move || {
+        let Wanted { range, key, environment } = wanted.get_untracked();
+        async move {
+            match key {
+                Some(key) => get_key_usage(key, range).await,
+                None => get_project_usage(project, environment, range).await,
+            }
+        }
+    });
+    Effect::new(move |before: Option<Wanted>| {
+        let now = wanted.get();
+        if before.is_some_and(|before| before != now) {
+            usage.restart();
+        }
+        now
+    });
+    usage
+}
+
+#[component]
+fn Page(project: ProjectId) -> impl IntoView {
+    let wanted = WantedState::of_address();
+    let usage = usage_of(project, wanted.now);
+    let month = Reading::new(move || get_project_month(project));
+    let keys = keys_of(project);
+    let missing = Memo::new(move |_| usage.is_missing() || month.is_missing());
+    move || {
+        if missing.get() {
+            return view! { <NotFound/> }.into_any();
+        }
+        view! {
+            <PageHead
+                title="Usage"
+                description="Requests and tokens of this project’s API and inference keys, in UTC."
+                compact=true
+            >
+                <RangePicker wanted/>
+            </PageHead>
+            <Filters wanted keys/>
+            <Body usage keys wanted>
+                <MonthCard month/>
+            </Body>
+        }
+        .into_any()
+    }
+}
+
+#[component]
+fn Body(
+    usage: Reading<Usage>,
+    keys: RwSignal<Vec<ListedKey>>,
+    wanted: WantedState,
+    children: ChildrenFn,
+) -> impl IntoView {
+    let shown = usage.shown();
+    let denials = Signal::derive(move || usage.with(|it| it.denials.clone()).unwrap_or_default());
+    let denied = move || usage.with(|usage| usage.totals.denied).unwrap_or_default();
+    let key = Signal::derive(move || {
+        let id = wanted.now.with(|wanted| wanted.key)?;
+        keys.with(|keys| keys.iter().find(|it| it.key.id == id).map(|it| it.key.clone()))
+    });
+    move || {
+        match shown.get() {
+        Shown::Skeleton => view! { <LoadingCharts/> }.into_any(),
+        Shown::Failed(error) => view! {
+            <Card>
+                <ErrorState
+                    title="Couldn’t load usage"
+                    error
+                    reassurance="Your keys keep working."
+                    on_retry=move |()| usage.retry()
+                />
+            </Card>
+        }
+        .into_any(),
+        Shown::There => view! {
+            <div class="flex flex-col gap-4">
+                <UsageCharts usage/>
+                {children()}
+                <section class="overflow-hidden rounded-lg border border-line bg-surface" aria-labelledby="denials-title">
+                    <DenialsHead denied=Signal::derive(denied) denials/>
+                    <Denials denials key/>
+                </section>
+            </div>
+        }
+        .into_any(),
+    }
+    }
+}
+
+/// “Denials”, and how many of them are listed.
+#[component]
+fn DenialsHead(
+    denied: Signal<u64>,
+    denials: Signal<Vec<latchkey_domain::api::RecentDenial>>,
+) -> impl IntoView {
+    let words = move || {
+        let (listed, all) = (denials.with(Vec::len) as u64, denied.get());
+        match all {
+            0 => String::new(),
+            all if listed < all => format!("The newest {listed} of {all}"),
+            all => format!("{all} in this range"),
+        }
+    };
+    view! {
+        <div class="flex min-h-12 flex-wrap items-center justify-between gap-x-4 px-4">
+            <h2 id="denials-title" class="text-heading font-semibold">"Denials"</h2>
+            <p class="num text-caption text-ink-2">{words}</p>
+        </div>
+    }
+}

@@ -1,0 +1,149 @@
+//! How far back usage is shown, and of which keys. It stands in the address.
+
+use latchkey_domain::id::KeyId;
+use latchkey_domain::key::Environment;
+use latchkey_domain::usage::UsageRange;
+use leptos::prelude::*;
+use leptos_router::NavigateOptions;
+use leptos_router::hooks::{use_location, use_navigate, use_query_map};
+use leptos_router::params::ParamsMap;
+
+use crate::components::segmented::{Segment, Segmented, Track};
+
+const RANGES: &[Segment] = &[
+    Segment::new(UsageRange::Hour.as_str(), "1h"),
+    Segment::new(UsageRange::Day.as_str(), "24h"),
+    Segment::new(UsageRange::Week.as_str(), "7d"),
+    Segment::new(UsageRange::Month.as_str(), "30d"),
+];
+
+/// What is wanted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Wanted {
+    /// How far back.
+    pub range: UsageRange,
+    /// One key alone.
+    pub key: Option<KeyId>,
+    /// Keys of one environment alone.
+    pub environment: Option<Environment>,
+}
+
+impl Wanted {
+    /// What an address holds. What it doesn't know, it leaves out.
+    pub fn from_query(query: &ParamsMap) -> Self {
+        Self {
+            range: query.get_str("range").and_then(|range| range.parse().ok()).unwrap_or_default(),
+            key: query.get_str("key").and_then(|key| key.parse().ok()),
+            environment: query.get_str("environment").and_then(Environment::from_name),
+        }
+    }
+
+    /// The address's part after the path, or nothing.
+    pub fn to_query(self) -> String {
+        let mut query = ParamsMap::new();
+        if self.range != UsageRange::default() {
+            query.insert("range", self.range.as_str().to_owned());
+        }
+        if let Some(key) = self.key {
+            query.insert("key", key.to_string());
+        }
+        if let Some(environment) = self.environment {
+            query.insert("environment", environment.as_str().to_owned());
+        }
+        query.to_query_string()
+    }
+}
+
+/// What the page's address asks for.
+#[derive(Clone, Copy)]
+pub struct WantedState {
+    /// As the address has it.
+    pub now: Memo<Wanted>,
+    set: Callback<Wanted>,
+}
+
+impl WantedState {
+    /// That of the page that calls this.
+    pub fn of_address() -> Self {
+        let query = use_query_map();
+        let now = Memo::new(move |_| query.with(Wanted::from_query));
+        let path = use_location().pathname;
+        let navigate = use_navigate();
+        let set = Callback::new(move |wanted: Wanted| {
+            let to = format!("{}{}", path.get_untracked(), wanted.to_query());
+            let options =
+                NavigateOptions { replace: true, scroll: false, ..NavigateOptions::default() };
+            navigate(&to, options);
+        });
+        Self { now, set }
+    }
+
+    /// Asks for something else.
+    pub fn change(self, change: impl FnOnce(&mut Wanted)) {
+        let mut wanted = self.now.get_untracked();
+        change(&mut wanted);
+        if wanted != self.now.get_untracked() {
+            self.set.run(wanted);
+        }
+    }
+}
+
+/// The choice of ranges. On phones it has a line of its own below the title.
+#[component]
+pub fn RangePicker(
+    /// What is wanted.
+    wanted: WantedState,
+) -> impl IntoView {
+    let range = Signal::derive(move || wanted.now.with(|wanted| wanted.range.as_str()));
+    view! {
+        <div class="max-md:order-3 max-md:w-full max-md:[&>*]:flex">
+            <Segmented
+                label="Range"
+                options=RANGES
+                value=range
+                on_change=move |chosen: &'static str| {
+                    wanted.change(|wanted| wanted.range = chosen.parse().unwrap_or_default());
+                }
+                track=Track::Toolbar
+            />
+        </div>
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_wanted_survives_its_address() {
+        let key: KeyId = "key_01h455vb4pex5vsknk084sn02q".parse().unwrap();
+        let wanted = Wanted {
+            range: UsageRange::Week,
+            key: Some(key),
+            environment: Some(Environment::Test),
+        };
+        let pairs = [("range", "7d"), ("key", &key.to_string()), ("environment", "test")];
+        let read: ParamsMap =
+            pairs.iter().map(|(name, value)| (*name, (*value).to_owned())).collect();
+        assert_eq!(Wanted::from_query(&read), wanted);
+        // The server escapes the underscore too, the browser does not; both read either.
+        let query = wanted.to_query().replace("%5F", "_");
+        assert_eq!(query, format!("?range=7d&key={key}&environment=test"));
+        assert_eq!(Wanted::default().to_query(), "");
+    }
+
+    #[test]
+    fn what_an_address_says_wrong_is_left_out() {
+        let read: ParamsMap = [("range", "2h"), ("key", "prj_1"), ("environment", "prod")]
+            .into_iter()
+            .map(|(name, value)| (name, value.to_owned()))
+            .collect();
+        assert_eq!(Wanted::from_query(&read), Wanted::default());
+    }
+
+    #[test]
+    fn every_range_can_be_chosen() {
+        let all: Vec<&str> = UsageRange::ALL.iter().map(|range| range.as_str()).collect();
+        assert_eq!(RANGES.iter().map(|range| range.value).collect::<Vec<_>>(), all);
+    }
+}

@@ -1,0 +1,380 @@
+//! “Why was this rejected?”: from an outcome to the checks that led there, and to a sentence.
+
+use latchkey_domain::api::{
+    ApiKey, BudgetState, DryRun, DryRunRequest, QuotaState, RateLimitState,
+};
+use latchkey_domain::key::{Environment, KeyKind};
+use latchkey_domain::outcome::Outcome;
+
+use crate::components::bar_meter::short;
+use crate::components::decision_trace::{CheckState, TraceStep};
+use crate::components::relative_time::{date, date_and_time};
+use crate::components::thousands;
+use crate::pages::keys::model_chips::models_in_words;
+
+/// What is checked, in this order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Check {
+    Found,
+    Alive,
+    Scope,
+    Address,
+    Model,
+    Requests,
+    Tokens,
+    Quota,
+    Budget,
+}
+
+impl Check {
+    const ALL: [Self; 9] = [
+        Self::Found,
+        Self::Alive,
+        Self::Scope,
+        Self::Address,
+        Self::Model,
+        Self::Requests,
+        Self::Tokens,
+        Self::Quota,
+        Self::Budget,
+    ];
+
+    /// The one that comes to that outcome; none: no check was made, or all went well.
+    const fn of(outcome: Outcome) -> Option<Self> {
+        match outcome {
+            Outcome::Valid | Outcome::Unavailable => None,
+            Outcome::MissingKey | Outcome::MalformedKey | Outcome::UnknownKey => Some(Self::Found),
+            Outcome::RevokedKey | Outcome::ExpiredKey => Some(Self::Alive),
+            Outcome::WrongScope => Some(Self::Scope),
+            Outcome::IpNotAllowed => Some(Self::Address),
+            Outcome::ModelNotAllowed => Some(Self::Model),
+            Outcome::RateLimited => Some(Self::Requests),
+            Outcome::TokenRateLimited => Some(Self::Tokens),
+            Outcome::QuotaExceeded => Some(Self::Quota),
+            Outcome::TokenBudgetExhausted => Some(Self::Budget),
+        }
+    }
+
+    const fn label(self) -> &'static str {
+        match self {
+            Self::Found => "Key found",
+            Self::Alive => "Not revoked, not expired",
+            Self::Scope => "Application and call allowed",
+            Self::Address => "Address allowed",
+            Self::Model => "Model allowed",
+            Self::Requests => "Requests per minute",
+            Self::Tokens => "Tokens per minute",
+            Self::Quota => "Monthly quota",
+            Self::Budget => "Token budget",
+        }
+    }
+
+    /// Whether it says something of that key. One that denied a request always does.
+    fn matters(self, key: &ApiKey, failed: Option<Self>) -> bool {
+        match self {
+            _ if failed == Some(self) => true,
+            Self::Scope => key.kind == KeyKind::Api,
+            Self::Address => key.allowed_cidrs.is_some(),
+            Self::Model | Self::Tokens | Self::Budget => key.kind == KeyKind::Inference,
+            Self::Quota => key.environment == Environment::Live,
+            Self::Found | Self::Alive | Self::Requests => true,
+        }
+    }
+}
+
+/// An outcome as a badge says it.
+pub const fn label_of(outcome: Outcome) -> &'static str {
+    match outcome {
+        Outcome::Valid => "Allowed",
+        Outcome::MissingKey => "No key",
+        Outcome::MalformedKey => "Malformed key",
+        Outcome::UnknownKey => "Unknown key",
+        Outcome::RevokedKey => "Revoked key",
+        Outcome::ExpiredKey => "Expired key",
+        Outcome::WrongScope => "Wrong application",
+        Outcome::IpNotAllowed => "Address not allowed",
+        Outcome::ModelNotAllowed => "Model not allowed",
+        Outcome::RateLimited => "Requests per minute",
+        Outcome::TokenRateLimited => "Tokens per minute",
+        Outcome::TokenBudgetExhausted => "Token budget",
+        Outcome::QuotaExceeded => "Monthly quota",
+        Outcome::Unavailable => "Unavailable",
+    }
+}
+
+/// The checks of a request that was denied some time ago. What the limits were then is told by `detail` alone.
+pub fn steps_of_denial(key: &ApiKey, outcome: Outcome, detail: &str) -> Vec<TraceStep> {
+    steps(key, outcome, |check, failed| match check {
+        _ if failed => detail.to_owned(),
+        Check::Found => key.masked.to_string(),
+        _ => String::new(),
+    })
+}
+
+/// The checks of a request that was tried out.
+pub fn steps_of_dry_run(key: &ApiKey, call: &DryRunRequest, run: &DryRun) -> Vec<TraceStep> {
+    steps(key, run.code, |check, _| match check {
+        Check::Found => key.masked.to_string(),
+        Check::Alive => match (key.revoked_at, key.expires_at) {
+            (Some(at), _) => format!("revoked {}", date(at)),
+            (None, Some(at)) => format!("expires {}", date(at)),
+            (None, None) => "never expires".to_owned(),
+        },
+        Check::Scope => String::new(),
+        Check::Address => call.ip.map_or_else(|| "none given".to_owned(), |ip| ip.to_string()),
+        Check::Model => call.model.clone().unwrap_or_else(|| "none named".to_owned()),
+        Check::Requests => run.ratelimit.map_or_else(no_limit, |state| {
+            format!("{} of {}", thousands(used(state)), thousands(state.limit))
+        }),
+        Check::Tokens => run
+            .token_ratelimit
+            .map_or_else(no_limit, |state| asked(used(state), call.tokens, state.limit)),
+        Check::Quota => run.quota.map_or_else(no_limit, quota_in_words),
+        Check::Budget => {
+            run.budget.map_or_else(no_limit, |state| asked(state.used, call.tokens, state.limit))
+        }
+    })
+}
+
+fn steps(key: &ApiKey, outcome: Outcome, detail: impl Fn(Check, bool) -> String) -> Vec<TraceStep> {
+    let failed = Check::of(outcome);
+    let mut denied = outcome == Outcome::Unavailable;
+    let step = |check: Check| {
+        let state = match (denied, failed == Some(check)) {
+            (_, true) => CheckState::Failed,
+            (true, false) => CheckState::NotReached,
+            (false, false) => CheckState::Passed,
+        };
+        denied |= state == CheckState::Failed;
+        TraceStep { label: check.label(), state, detail: detail(check, failed == Some(check)) }
+    };
+    Check::ALL.into_iter().filter(|check| check.matters(key, failed)).map(step).collect()
+}
+
+fn no_limit() -> String {
+    "no limit".to_owned()
+}
+
+const fn used(state: RateLimitState) -> u64 {
+    state.limit.saturating_sub(state.remaining)
+}
+
+fn asked(used: u64, asked: u64, limit: u64) -> String {
+    let (used, asked, limit) = (thousands(used), thousands(asked), thousands(limit));
+    format!("{used} used + {asked} asked, limit {limit}")
+}
+
+fn quota_in_words(state: QuotaState) -> String {
+    match state.limit {
+        Some(limit) => format!("{} of {} this month", thousands(state.used), short(limit)),
+        None => no_limit(),
+    }
+}
+
+/// What a request that was tried out came to, in a sentence.
+pub fn sentence(key: &ApiKey, call: &DryRunRequest, run: &DryRun) -> String {
+    let name = &key.name;
+    let wait = run
+        .retry_after_seconds
+        .map_or_else(String::new, |seconds| format!(" Retry after {}.", seconds_in_words(seconds)));
+    match run.code {
+        Outcome::Valid => "This request would be allowed.".to_owned(),
+        Outcome::RevokedKey => match key.revoked_at {
+            Some(at) => format!("{name} was revoked on {}.", date(at)),
+            None => run.detail.clone(),
+        },
+        Outcome::ExpiredKey => match key.expires_at {
+            Some(at) => format!("{name} expired on {}.", date(at)),
+            None => run.detail.clone(),
+        },
+        Outcome::ModelNotAllowed => format!(
+            "This key can use {}. The request asked for {}.",
+            models_in_words(key.allowed_models.as_ref()),
+            call.model.as_deref().unwrap_or("no model")
+        ),
+        Outcome::RateLimited => {
+            let limit = run.ratelimit.map(|state| state.limit).unwrap_or_default();
+            format!("All {} requests for this minute were used.{wait}", thousands(limit))
+        }
+        Outcome::TokenRateLimited => {
+            let left = run.token_ratelimit.map(|state| state.remaining).unwrap_or_default();
+            let missing = thousands(call.tokens.saturating_sub(left));
+            let never = if run.retry_after_seconds.is_none() {
+                " A request of that size never fits."
+            } else {
+                ""
+            };
+            format!("It needed {missing} more tokens than this minute had left.{wait}{never}")
+        }
+        Outcome::TokenBudgetExhausted => run.budget.map_or_else(|| run.detail.clone(), budget),
+        Outcome::QuotaExceeded => match run.quota {
+            Some(QuotaState { limit: Some(limit), used, resets_at }) => format!(
+                "{} of {} live requests are used this month. The quota resets on {}.",
+                thousands(used),
+                thousands(limit),
+                date(resets_at)
+            ),
+            _ => run.detail.clone(),
+        },
+        Outcome::MissingKey
+        | Outcome::MalformedKey
+        | Outcome::UnknownKey
+        | Outcome::WrongScope
+        | Outcome::IpNotAllowed
+        | Outcome::Unavailable => run.detail.clone(),
+    }
+}
+
+fn budget(BudgetState { limit, used, period, resets_at, .. }: BudgetState) -> String {
+    format!(
+        "{} of {} tokens are used this {}. The budget resets on {}.",
+        thousands(used),
+        thousands(limit),
+        period.as_str(),
+        date_and_time(resets_at)
+    )
+}
+
+fn seconds_in_words(seconds: u64) -> String {
+    if seconds == 1 { "1 second".to_owned() } else { format!("{} seconds", thousands(seconds)) }
+}
+
+#[cfg(test)]
+mod tests {
+    use latchkey_domain::limit::Period;
+    use latchkey_domain::time::Timestamp;
+
+    use super::*;
+
+    fn key(more: &serde_json::Value) -> ApiKey {
+        let mut key = serde_json::json!({
+            "id": "key_01h455vb4pex5vsknk084sn02q", "kind": "inference",
+            "project_id": "prj_01h455vb4pex5vsknk084sn02q", "application_id": null,
+            "name": "Support", "environment": "test", "masked": "lk_test_7Qm2...x9Kd",
+            "status": "active", "archived": false, "rpm": 60, "tpm": 12000, "token_limit": null,
+            "token_limit_period": null, "allowed_models": ["qwen3.6-27b", "bge-m3"],
+            "allowed_cidrs": null, "created_at": "2026-01-01T00:00:00Z",
+            "created_by": "usr_01h455vb4pex5vsknk084sn02q", "expires_at": null, "revoked_at": null,
+            "archived_at": null, "last_used_at": null, "permissions": null,
+        });
+        key.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        serde_json::from_value(key).unwrap()
+    }
+
+    fn run(code: Outcome) -> DryRun {
+        DryRun {
+            code,
+            detail: code.detail().to_owned(),
+            retry_after_seconds: None,
+            ratelimit: None,
+            token_ratelimit: None,
+            quota: None,
+            budget: None,
+        }
+    }
+
+    fn call() -> DryRunRequest {
+        DryRunRequest { model: Some("llama-3.1-8b".to_owned()), ip: None, tokens: 1_220 }
+    }
+
+    fn states(steps: &[TraceStep]) -> Vec<(&'static str, CheckState)> {
+        steps.iter().map(|step| (step.label, step.state)).collect()
+    }
+
+    #[test]
+    fn what_comes_after_the_failed_check_was_not_reached() {
+        use CheckState::{Failed, NotReached, Passed};
+        let key = key(&serde_json::json!({}));
+        let steps = steps_of_dry_run(&key, &call(), &run(Outcome::ModelNotAllowed));
+        assert_eq!(
+            states(&steps),
+            [
+                ("Key found", Passed),
+                ("Not revoked, not expired", Passed),
+                ("Model allowed", Failed),
+                ("Requests per minute", NotReached),
+                ("Tokens per minute", NotReached),
+                ("Token budget", NotReached),
+            ]
+        );
+        assert_eq!(steps[1].detail, "never expires");
+        assert_eq!(steps[2].detail, "llama-3.1-8b");
+    }
+
+    #[test]
+    fn an_admitted_request_passes_every_check_and_an_unchecked_one_none() {
+        let key =
+            key(&serde_json::json!({ "environment": "live", "allowed_cidrs": ["10.0.0.0/8"] }));
+        let of = |outcome| steps_of_dry_run(&key, &call(), &run(outcome));
+        assert!(of(Outcome::Valid).iter().all(|step| step.state == CheckState::Passed));
+        assert!(of(Outcome::Unavailable).iter().all(|step| step.state == CheckState::NotReached));
+        assert_eq!(of(Outcome::Valid).len(), 8, "address and quota are checked too");
+    }
+
+    #[test]
+    fn every_denial_fails_one_check() {
+        let key = key(&serde_json::json!({}));
+        for outcome in Outcome::ALL {
+            let steps = steps_of_denial(&key, outcome, "Because.");
+            let failed = steps.iter().filter(|step| step.state == CheckState::Failed);
+            let details: Vec<&str> = failed.map(|step| step.detail.as_str()).collect();
+            let is_denial = !matches!(outcome, Outcome::Valid | Outcome::Unavailable);
+            assert_eq!(details, if is_denial { vec!["Because."] } else { vec![] }, "{outcome:?}");
+        }
+    }
+
+    #[test]
+    fn the_sentence_names_the_limit() {
+        let key = key(&serde_json::json!({}));
+        let said = |run: &DryRun| sentence(&key, &call(), run);
+        assert_eq!(
+            said(&run(Outcome::ModelNotAllowed)),
+            "This key can use qwen3.6-27b and bge-m3. The request asked for llama-3.1-8b."
+        );
+        let full = RateLimitState { limit: 60, remaining: 0, reset_seconds: 9.0 };
+        let limited = DryRun {
+            ratelimit: Some(full),
+            retry_after_seconds: Some(9),
+            ..run(Outcome::RateLimited)
+        };
+        assert_eq!(
+            said(&limited),
+            "All 60 requests for this minute were used. Retry after 9 seconds."
+        );
+        let left = RateLimitState { limit: 12_000, remaining: 760, reset_seconds: 9.0 };
+        let limited = DryRun {
+            token_ratelimit: Some(left),
+            retry_after_seconds: Some(9),
+            ..run(Outcome::TokenRateLimited)
+        };
+        assert_eq!(
+            said(&limited),
+            "It needed 460 more tokens than this minute had left. Retry after 9 seconds."
+        );
+        let resets_at = Timestamp::parse("2026-06-01T00:00:00Z").unwrap();
+        let state = BudgetState {
+            limit: 5_000_000,
+            used: 5_000_000,
+            remaining: 0,
+            period: Period::Month,
+            resets_at,
+        };
+        assert_eq!(
+            said(&DryRun { budget: Some(state), ..run(Outcome::TokenBudgetExhausted) }),
+            "5,000,000 of 5,000,000 tokens are used this month. The budget resets on June 1, 2026 at \
+             00:00 UTC."
+        );
+    }
+
+    #[test]
+    fn every_outcome_has_a_sentence() {
+        let revoked = key(&serde_json::json!({ "revoked_at": "2026-05-03T00:00:00Z" }));
+        for outcome in Outcome::ALL {
+            assert!(sentence(&revoked, &call(), &run(outcome)).ends_with('.'), "{outcome:?}");
+        }
+        assert_eq!(
+            sentence(&revoked, &call(), &run(Outcome::RevokedKey)),
+            "Support was revoked on May 3, 2026."
+        );
+    }
+}

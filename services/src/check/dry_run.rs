@@ -1,0 +1,149 @@
+//! The check as a rehearsal: what would a call of this key come to now? It asks in the same order and
+//! comes to the same, but takes nothing of any limit and counts nothing.
+
+use std::time::Duration;
+
+use latchkey_domain::api::{DryRun, DryRunRequest, RateLimitState};
+use latchkey_domain::limit::Limit;
+use latchkey_domain::outcome::Outcome;
+use latchkey_domain::role::Permission;
+use latchkey_domain::time::Timestamp;
+
+use super::outcome::{full_state, rate_state};
+use super::{Call, Denial, Found, KeyRecord, Windows, admit, budget, record};
+use crate::actor::Actor;
+use crate::clock::whole_seconds;
+use crate::digest::KeyDigest;
+use crate::error::Error;
+use crate::keys;
+use crate::scope::{self, KeyRef};
+use crate::services::Services;
+use crate::usage::quota;
+
+/// What a check of a key would come to, for a call like that one.
+///
+/// # Errors
+/// `NotFound` for a stranger. That the key would be refused is an answer, not an error.
+pub async fn dry_run(
+    services: &Services,
+    actor: &Actor,
+    key: impl Into<KeyRef>,
+    request: &DryRunRequest,
+) -> Result<DryRun, Error> {
+    let named = key.into();
+    let scope = scope::project_of_key(services, actor, named, Permission::KeysRead).await?;
+    let row = keys::find(services.database.reader(), &scope, named.id).await?;
+    let digest = KeyDigest::from_bytes(&row.digest).ok_or(Error::Corrupt("digest"))?;
+    let key = record::load(services, &digest).await?.ok_or(Error::NotFound)?;
+    let call = Call { ip: request.ip, model: request.model.as_deref(), ..Call::default() };
+    let now = services.clock.now();
+    let mut rehearsal = Rehearsal { services, now, answer: nothing_yet() };
+    let denial = match admit::judge(&Found { key: key.clone().into(), old: false }, call, now) {
+        Some((outcome, detail)) => Some(Denial { detail, ..Denial::of(outcome) }),
+        None => rehearsal.limits(&key, request.tokens).await?,
+    };
+    Ok(rehearsal.finish(denial))
+}
+
+fn nothing_yet() -> DryRun {
+    DryRun {
+        code: Outcome::Valid,
+        detail: Outcome::Valid.detail().to_owned(),
+        retry_after_seconds: None,
+        ratelimit: None,
+        token_ratelimit: None,
+        quota: None,
+        budget: None,
+    }
+}
+
+/// An answer that is being put together.
+struct Rehearsal<'a> {
+    services: &'a Services,
+    now: Timestamp,
+    answer: DryRun,
+}
+
+impl Rehearsal<'_> {
+    /// The limits, in the order in which a call takes of them, up to the first that refuses it.
+    async fn limits(&mut self, key: &KeyRecord, tokens: u64) -> Result<Option<Denial>, Error> {
+        let Self { services, now, .. } = *self;
+        if let Some(limit) = key.rpm.map(Limit::get) {
+            let look = look(services, &services.requests, key, 1, limit);
+            self.answer.ratelimit = Some(look.state);
+            if look.is_full {
+                return Ok(Some(wait_for(Outcome::RateLimited, look.frees_in)));
+            }
+        }
+        if let Some(limit) = key.tpm.map(Limit::get) {
+            let look = look(services, &services.tokens, key, tokens, limit);
+            self.answer.token_ratelimit = Some(look.state);
+            if look.is_full {
+                return Ok(Some(wait_for(Outcome::TokenRateLimited, look.frees_in)));
+            }
+        }
+        if quota::counts(key.kind, key.environment) {
+            let month = quota::standing(services, key.project, key.tier, now).await?;
+            self.answer.quota = Some(month);
+            if month.is_used_up() {
+                return Ok(Some(wait_for(
+                    Outcome::QuotaExceeded,
+                    Some(month.resets_at.since(now)),
+                )));
+            }
+        }
+        if let Some(limit) = key.budget {
+            let state = budget::standing(services, key.id, limit, now).await?;
+            self.answer.budget = Some(state);
+            // Even a call without a token needs a budget that is not spent.
+            if state.remaining < tokens.max(1) {
+                let wait = Some(state.resets_at.since(now));
+                return Ok(Some(wait_for(Outcome::TokenBudgetExhausted, wait)));
+            }
+        }
+        Ok(None)
+    }
+
+    fn finish(mut self, denial: Option<Denial>) -> DryRun {
+        if let Some(Denial { outcome, detail, retry_after, .. }) = denial {
+            self.answer.code = outcome;
+            self.answer.detail = detail;
+            self.answer.retry_after_seconds = retry_after.map(whole_seconds);
+        }
+        self.answer
+    }
+}
+
+/// What is told of a limit stands in the answer beside it.
+fn wait_for(outcome: Outcome, retry_after: Option<Duration>) -> Denial {
+    Denial { retry_after, ..Denial::of(outcome) }
+}
+
+/// Where a key's window stands, seen by a call that would take of it.
+struct Look {
+    state: RateLimitState,
+    /// It has too little left.
+    is_full: bool,
+    /// How long until it has enough; none: it has, or it never will.
+    frees_in: Option<Duration>,
+}
+
+fn look(services: &Services, windows: &Windows, key: &KeyRecord, amount: u64, limit: u64) -> Look {
+    let now = services.clock.monotonic();
+    let open = |state| Look { state: rate_state(state, limit), is_full: false, frees_in: None };
+    let state = windows.state(key.id, now, limit);
+    if state.remaining >= amount {
+        return open(state);
+    }
+    // A window that is too full gives nothing and says when it will.
+    match windows.take(key.id, now, amount, limit) {
+        Err(full) => {
+            Look { state: full_state(full, limit), is_full: true, frees_in: full.retry_after }
+        }
+        // Another call has given something back since.
+        Ok((taken, _)) => {
+            windows.give_back(key.id, taken);
+            open(windows.state(key.id, now, limit))
+        }
+    }
+}

@@ -1,0 +1,53 @@
+//! Keys as the pages list them: a row, and what is known of the key elsewhere.
+
+use latchkey_domain::api::ListedKey;
+use latchkey_domain::id::KeyId;
+use latchkey_domain::limit::{Period, Tokens};
+use latchkey_domain::time::Timestamp;
+
+use super::row::{limits, to_listed};
+use crate::check::budget;
+use crate::entity::key;
+use crate::error::Error;
+use crate::services::Services;
+
+/// A row as the pages list it. A key with a token budget takes one more query, by primary key.
+///
+/// # Errors
+/// `Corrupt`, or the database fails.
+pub(super) async fn listed(
+    services: &Services,
+    row: key::Model,
+    now: Timestamp,
+) -> Result<ListedKey, Error> {
+    let budget = match budget_of(&row)? {
+        Some((id, budget)) => Some(budget::standing(services, id, budget, now).await?),
+        None => None,
+    };
+    to_listed(row, budget, now)
+}
+
+/// The same of a page of rows. All their budgets take one query.
+///
+/// # Errors
+/// `Corrupt`, or the database fails.
+pub(super) async fn all_listed(
+    services: &Services,
+    rows: Vec<key::Model>,
+    now: Timestamp,
+) -> Result<Vec<ListedKey>, Error> {
+    let budgets = rows.iter().filter_map(|row| budget_of(row).transpose());
+    let budgets = budgets.collect::<Result<Vec<_>, _>>()?;
+    let mut states = budget::standings(services, &budgets, now).await?;
+    let listed = rows.into_iter().map(|row| {
+        let budget = states.remove(&row.id.into());
+        to_listed(row, budget, now)
+    });
+    listed.collect()
+}
+
+fn budget_of(row: &key::Model) -> Result<Option<(KeyId, (Tokens, Period))>, Error> {
+    let limits = limits(row)?;
+    let budget = limits.token_limit.zip(limits.token_limit_period);
+    Ok(budget.map(|budget| (row.id.into(), budget)))
+}

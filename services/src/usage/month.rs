@@ -1,0 +1,32 @@
+//! A project's month, for the pages: how much of its plan's quota is used.
+
+use latchkey_domain::api::QuotaState;
+use latchkey_domain::id::ProjectId;
+use latchkey_domain::role::Permission;
+use latchkey_domain::tier::Tier;
+use sea_orm::EntityTrait;
+
+use super::quota;
+use crate::actor::Actor;
+use crate::entity::organization;
+use crate::error::Error;
+use crate::scope;
+use crate::services::Services;
+
+/// The live requests of the running month of a project, and what its plan allows.
+///
+/// # Errors
+/// `NotFound` for a stranger.
+pub async fn of_month(
+    services: &Services,
+    actor: &Actor,
+    id: ProjectId,
+) -> Result<QuotaState, Error> {
+    let scope = scope::project(services, actor, id, Permission::UsageRead).await?;
+    let organization = organization::Entity::find_by_id(scope.organization().as_uuid())
+        .one(services.database.reader())
+        .await?
+        .ok_or(Error::NotFound)?;
+    let tier = Tier::from_name(&organization.tier).ok_or(Error::Corrupt("tier"))?;
+    quota::standing(services, scope.id(), tier, services.clock.now()).await
+}
