@@ -51,8 +51,8 @@ enum Place {
 
 impl Place {
     /// What anything counts that is no text and no list: a token of a prompt, and nothing in a message.
-    fn other<E>(self) -> Result<u64, E> {
-        Ok(u64::from(self != Self::Content))
+    fn other(self) -> u64 {
+        u64::from(self != Self::Content)
     }
 }
 
@@ -77,23 +77,23 @@ impl<'de> Visitor<'de> for Place {
     }
 
     fn visit_u64<E>(self, _: u64) -> Result<u64, E> {
-        self.other()
+        Ok(self.other())
     }
 
     fn visit_i64<E>(self, _: i64) -> Result<u64, E> {
-        self.other()
+        Ok(self.other())
     }
 
     fn visit_f64<E>(self, _: f64) -> Result<u64, E> {
-        self.other()
+        Ok(self.other())
     }
 
     fn visit_bool<E>(self, _: bool) -> Result<u64, E> {
-        self.other()
+        Ok(self.other())
     }
 
     fn visit_unit<E>(self) -> Result<u64, E> {
-        self.other()
+        Ok(self.other())
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut parts: A) -> Result<u64, A::Error> {
