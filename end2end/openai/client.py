@@ -100,7 +100,8 @@ print(json.dumps({
     "dropped": refused(lambda: text_of(chat("dropping", stream=True))),
     "babbled": is_broken(chat("babbling", stream=True)),
     "no such key": refused(lambda: chat("plain", other("lk_live_nonsense"))),
-    "model not allowed": refused(lambda: chat("plain", other(keys["models"]))),
+    # With the client's own retries: the refusal before it may have ended the connection, as its body was not read.
+    "model not allowed": refused(lambda: chat("plain", other(keys["models"]).with_options(max_retries=2))),
     "no such model": refused(lambda: client.chat.completions.create(model="gpt-0", messages=messages())),
     "requests limited": refused(lambda: other(keys["rpm"]).models.list()),
     "budget spent": refused(lambda: chat("plain", other(keys["budget"]))),
