@@ -13,7 +13,10 @@ mod switcher;
 mod top_bar;
 mod workspace;
 
+use std::time::Duration;
+
 use leptos::prelude::*;
+use leptos::web_sys::Element;
 use leptos_router::components::Outlet;
 
 pub use address::{keep_address, use_place};
@@ -77,10 +80,34 @@ fn focus_heading_on_navigation() {
     Effect::new(move |before: Option<String>| {
         let place = place.get();
         if before.is_some_and(|before| before != place) {
-            request_animation_frame(|| {
-                super::focus(document().query_selector("h1").ok().flatten());
-            });
+            request_animation_frame(focus_heading);
         }
         place
     });
+}
+
+/// Focuses the page's heading. The page before stays until the code of the next one is there: if its heading goes
+/// and takes the focus along, the heading that comes gets it.
+fn focus_heading() {
+    let heading = document().query_selector("h1").ok().flatten();
+    super::focus(heading.clone());
+    if let Some(heading) = heading {
+        follow(heading, LOOKS);
+    }
+}
+
+/// Looks every 50 ms, for ten seconds, whether the heading is still there.
+const LOOKS: u32 = 200;
+
+fn follow(heading: Element, looks: u32) {
+    let look = move || {
+        if heading.is_connected() {
+            if looks > 0 {
+                follow(heading, looks - 1);
+            }
+        } else if document().active_element().is_none_or(|it| it.tag_name() == "BODY") {
+            super::focus(document().query_selector("h1").ok().flatten());
+        }
+    };
+    set_timeout(look, Duration::from_millis(50));
 }
