@@ -51,7 +51,7 @@ fn main() -> anyhow::Result<()> {
         }
     });
     while !check::hears_of_changes(&services) {
-        std::thread::sleep(Duration::from_millis(10));
+        runtime.block_on(tokio::time::sleep(Duration::from_millis(10)));
     }
     report::machine();
     for (name, secret, outcome) in &secrets {

@@ -1,4 +1,5 @@
 //! The services without a server around them, for what is measured in this process.
+#![expect(clippy::disallowed_methods, reason = "this is the edge of the benches")]
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -19,11 +19,12 @@ use tokio::sync::Semaphore;
 use tokio_io_timeout::TimeoutStream;
 
 use crate::front::Front;
+use crate::let_go::LetGo;
 
 /// How many connections may be open; more wait to be accepted.
 const CONNECTIONS: usize = 20_000;
 /// How long the head of a request may take, the wait for the next one on an open connection included.
-const HEAD_PATIENCE: Duration = Duration::from_secs(60);
+const HEAD_PATIENCE: Duration = Duration::from_mins(1);
 /// How long a client may take nothing of what is sent to it.
 const WRITE_PATIENCE: Duration = Duration::from_secs(30);
 /// The largest head of a request over HTTP/2, in bytes.
@@ -65,7 +66,7 @@ pub async fn serve(listener: TcpListener, front: Front, stop: impl Future<Output
             let answer = service_fn(move |request: Request<Incoming>| {
                 let front = Arc::clone(&front);
                 async move {
-                    let mut request = request.map(Body::new);
+                    let mut request = request.map(|body| Body::new(LetGo::from(body)));
                     request.extensions_mut().insert(ConnectInfo(peer));
                     Ok::<_, std::convert::Infallible>(front.answer(request).await)
                 }

@@ -13,6 +13,7 @@ pub mod front;
 mod gateway;
 pub mod http;
 mod ingest;
+mod let_go;
 pub mod logging;
 mod metrics;
 mod oauth;

@@ -61,7 +61,7 @@ impl KeyDigest {
     }
 
     /// As text, for other nodes.
-    pub(crate) fn to_hex(&self) -> String {
+    pub(crate) fn to_hex(self) -> String {
         hex(&self.0)
     }
 

@@ -1,4 +1,4 @@
-//! What an operator watches: `/metrics` in OpenMetrics' text form, on a listener of its own that the public never
+//! What an operator watches: `/metrics` in the text form of OpenMetrics, on a listener of its own that the public never
 //! reaches.
 
 mod durations;

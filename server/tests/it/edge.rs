@@ -68,6 +68,27 @@ async fn http_2_is_spoken_in_clear_text() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_refusal_before_the_body_came_leaves_the_connection_open() {
+    let world = World::on(Backend::Sqlite).await;
+    let address = world.base.trim_start_matches("http://");
+    for path in ["/v1/chat/completions", "/v1/keys/verify", "/ingest/logs"] {
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        for _ in 0..3 {
+            let head = format!(
+                "POST {path} HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 2\r\n\r\n"
+            );
+            stream.write_all(head.as_bytes()).await.unwrap();
+            // The body comes on its own, when the answer is under way already.
+            tokio::time::sleep(std::time::Duration::from_millis(30)).await;
+            stream.write_all(b"{}").await.unwrap();
+            let mut answer = [0; 16 * 1024];
+            let length = stream.read(&mut answer).await.unwrap();
+            assert!(answer[..length].starts_with(b"HTTP/1.1 401 "), "{path}: {length}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_head_without_end_is_refused() {
     let world = World::on(Backend::Sqlite).await;
     let address = world.base.trim_start_matches("http://");

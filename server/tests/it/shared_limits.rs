@@ -1,4 +1,8 @@
 //! Limits per minute that nodes share through a real Redis, and what holds when it is away.
+#![expect(
+    clippy::disallowed_methods,
+    reason = "Redis and what it is waited for go by a real clock"
+)]
 
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};

@@ -146,8 +146,9 @@ on_both_databases! {
         for table in ["key_usage", "project_months", "denials"] {
             world.ingest(&secret).await;
             let networks = async |networks| {
-                let (path, patch) = (format!("/v1/keys/{key}"), json!({"allowed_cidrs": networks}));
-                let changed = world.send(Method::PATCH, &path, &ada, &patch).await;
+                let body = json!({"allowed_cidrs": networks});
+                let path = format!("/v1/keys/{key}");
+                let changed = world.send(Method::PATCH, &path, &ada, &body).await;
                 assert_eq!(changed.status(), 200);
             };
             networks(json!(["203.0.113.0/24"])).await;

@@ -138,7 +138,7 @@ impl TakenLimits<'_> {
                 Denial::of(Outcome::Unavailable)
             })?;
         }
-        self.rates = rates::take(services, key, need, limits).await?;
+        self.rates = rates::take(services, key, need, limits).await.map_err(|denial| *denial)?;
         if counts && let Some(denial) = self.take_quota(now) {
             return Err(denial);
         }

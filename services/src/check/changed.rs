@@ -93,7 +93,7 @@ impl Changed {
             Self::All => vec![ALL.to_owned()],
             Self::Keys(digests) => {
                 let words = |chunk: &[KeyDigest]| -> Vec<_> {
-                    chunk.iter().map(KeyDigest::to_hex).collect()
+                    chunk.iter().copied().map(KeyDigest::to_hex).collect()
                 };
                 digests.chunks(DIGESTS_A_NOTIFICATION).map(|chunk| words(chunk).join(" ")).collect()
             }

@@ -84,14 +84,14 @@ impl Leases {
         now: Duration,
     ) -> Option<Drawn> {
         let mut slots = self.shard(window.key);
-        let lease = slots.get_mut(&window.key)?.lease.as_mut()?;
-        let tokens = most.min(lease.left);
-        if lease.window != window || lease.limit != limit || lease.left == 0 || tokens < least {
+        let held = slots.get_mut(&window.key)?.lease.as_mut()?;
+        let tokens = most.min(held.left);
+        if held.window != window || held.limit != limit || held.left == 0 || tokens < least {
             return None;
         }
-        lease.left -= tokens;
-        lease.drawn_at = now;
-        Some(Drawn { tokens, used: lease.used.saturating_sub(lease.left) })
+        held.left -= tokens;
+        held.drawn_at = now;
+        Some(Drawn { tokens, used: held.used.saturating_sub(held.left) })
     }
 
     /// How many tokens are at hand.

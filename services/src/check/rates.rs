@@ -36,7 +36,7 @@ pub(super) async fn take(
     key: &KeyRecord,
     need: Need,
     limits: &mut LimitStates,
-) -> Result<HeldRates, Denial> {
+) -> Result<HeldRates, Box<Denial>> {
     let (rpm, tpm) = (key.rpm.map(Limit::get), key.tpm.map(Limit::get));
     if rpm.is_none() && tpm.is_none() {
         return Ok(HeldRates::default());
@@ -57,7 +57,7 @@ fn of_node(
     need: Need,
     limits: &mut LimitStates,
     share: impl Fn(u64) -> u64,
-) -> Result<HeldRates, Denial> {
+) -> Result<HeldRates, Box<Denial>> {
     let now = services.clock.monotonic();
     let mut held = HeldRates::default();
     if let Some(limit) = key.rpm.map(|limit| share(limit.get())) {
@@ -91,7 +91,7 @@ fn of_all(
     need: Need,
     limits: &mut LimitStates,
     answer: SharedAnswer,
-) -> Result<HeldRates, Denial> {
+) -> Result<HeldRates, Box<Denial>> {
     let SharedAnswer { admitted, now, mut requests_window, mut tokens_window, .. } = answer;
     let (rpm, tpm) = (key.rpm.map(Limit::get), key.tpm.map(Limit::get));
     if let Some(limit) = rpm {
@@ -131,10 +131,10 @@ fn remember(services: &Services, key: &KeyRecord, tokens: &Taken) {
     }
 }
 
-fn too_many_requests(full: WindowFull, limit: u64, limits: &mut LimitStates) -> Denial {
+fn too_many_requests(full: WindowFull, limit: u64, limits: &mut LimitStates) -> Box<Denial> {
     limits.requests = Some(full_state(full, limit));
     let wait = full.retry_after.unwrap_or_default();
-    Denial {
+    Box::new(Denial {
         detail: format!(
             "rpm {limit} reached: {} used in the last 60 s, frees in {} s.",
             full.used,
@@ -142,23 +142,28 @@ fn too_many_requests(full: WindowFull, limit: u64, limits: &mut LimitStates) -> 
         ),
         retry_after: Some(wait),
         ..Denial::of(Outcome::RateLimited)
-    }
+    })
 }
 
-fn too_many_tokens(full: WindowFull, limit: u64, need: Need, limits: &mut LimitStates) -> Denial {
+fn too_many_tokens(
+    full: WindowFull,
+    limit: u64,
+    need: Need,
+    limits: &mut LimitStates,
+) -> Box<Denial> {
     limits.tokens = Some(full_state(full, limit));
     let when = match full.retry_after {
         Some(wait) => format!("enough frees in {} s", whole_seconds(wait)),
         None => "a call of that size never fits".to_owned(),
     };
-    Denial {
+    Box::new(Denial {
         detail: format!(
             "tpm {limit} reached: {} used in the last 60 s, {} asked for; {when}.",
             full.used, need.least
         ),
         retry_after: full.retry_after,
         ..Denial::of(Outcome::TokenRateLimited)
-    }
+    })
 }
 
 /// Gives back what a call held that was refused for another reason.

@@ -46,7 +46,10 @@ pub(super) async fn all_listed(
     listed.collect()
 }
 
-fn budget_of(row: &key::Model) -> Result<Option<(KeyId, (Tokens, Period))>, Error> {
+/// A key and its token budget.
+type KeyBudget = (KeyId, (Tokens, Period));
+
+fn budget_of(row: &key::Model) -> Result<Option<KeyBudget>, Error> {
     let limits = limits(row)?;
     let budget = limits.token_limit.zip(limits.token_limit_period);
     Ok(budget.map(|budget| (row.id.into(), budget)))

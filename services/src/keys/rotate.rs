@@ -91,16 +91,16 @@ pub async fn end_grace(
     let mut key = find_locked(&transaction, &scope, named.id).await?;
     scope.require(to_write(row::kind(&key)?))?;
     let now = services.clock.now();
-    let changed = Changed::keys(row::digests(&key));
+    let evicted = Changed::keys(row::digests(&key));
     if key.old_ends_at.is_some_and(|end| end > now.as_millis()) {
         key.old_ends_at = Some(now.as_millis());
         key = key.into_active_model().reset_all().update(&transaction).await?;
         let (action, changes) = (AuditAction::KeyGraceEnded, Changes::default());
         events::record(services, &transaction, &scope, actor, action, &key, changes).await?;
-        changed.commit(services, transaction).await?;
+        evicted.commit(services, transaction).await?;
     } else {
         // Somebody else may have ended it a moment ago.
-        changed.evict(services);
+        evicted.evict(services);
     }
     listed(services, key, now).await
 }

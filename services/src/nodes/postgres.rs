@@ -32,12 +32,12 @@ pub(super) async fn listen(services: &Services, url: &str) -> Result<Infallible,
             heard = listener.try_recv() => heard?.ok_or(Lost::Connection)?,
             _ = beats.tick() => {
                 let now = services.clock.monotonic();
-                match &sent {
-                    Some(beat) if beat.waits.elapsed() > PATIENCE => return Err(Lost::Silence),
-                    Some(_) => {}
+                match &mut sent {
+                    Some(beat) if beat.beats == MISSED => return Err(Lost::Silence),
+                    Some(beat) => beat.beats += 1,
                     None => {
                         number += 1;
-                        sent = Some(Beat { number, sent_at: now, waits: tokio::time::Instant::now() });
+                        sent = Some(Beat { number, sent_at: now, beats: 0 });
                         let notify = sea_orm::sqlx::query("SELECT pg_notify($1, $2)")
                             .bind(&own)
                             .bind(number.to_string());
@@ -55,13 +55,16 @@ pub(super) async fn listen(services: &Services, url: &str) -> Result<Infallible,
     }
 }
 
+/// A word that does not come back while as many would have been due is lost, and the connection with it.
+const MISSED: u32 = 10;
+
 /// A word to ourselves that is on its way.
 struct Beat {
     number: u64,
     /// On the services' monotonic clock.
     sent_at: Duration,
-    /// By the runtime's clock, which tests don't move.
-    waits: tokio::time::Instant,
+    /// How many beats would have been due since.
+    beats: u32,
 }
 
 async fn patiently<T>(

@@ -20,7 +20,7 @@ pub(crate) struct Bare {
 
 impl Bare {
     /// Starts this very program once more, to answer with `answer`.
-    pub(crate) async fn start(answer: &str) -> anyhow::Result<Self> {
+    pub(crate) fn start(answer: &str) -> anyhow::Result<Self> {
         let mut child = Command::new(std::env::current_exe()?)
             .args(["bare", answer])
             .stdout(Stdio::piped())

@@ -47,7 +47,7 @@ async fn main() -> anyhow::Result<()> {
         bodies.push(json!({ "key": secret }).to_string());
     }
     let answer = account.verify(&service_key, &bodies[0]).await?;
-    let bare = bare::Bare::start(&answer).await?;
+    let bare = bare::Bare::start(&answer)?;
     let load = |address| MixedLoad {
         address,
         requests: bodies.iter().map(|body| post(address, PATH, &service_key, body)).collect(),

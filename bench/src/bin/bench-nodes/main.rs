@@ -5,6 +5,7 @@
 //! while nothing comes through on the connections that listen for changes: these lead through a proxy of the bench.
 //!
 //! Usage: `LATCHKEY_TEST_POSTGRES_URL=… bench-nodes PATH-OF-LATCHKEY`
+#![expect(clippy::disallowed_methods, reason = "the script names the database it started")]
 
 mod proxy;
 
@@ -109,8 +110,8 @@ fn tell(heard: &[Duration], cut: &[Duration]) {
         let figures = figures.map(|time| format!("{:.2}", millis(time)));
         std::iter::once(format!("{name} ({})", times.len())).chain(figures).collect::<Vec<_>>()
     };
-    let head = ["to the last refusal", "p50 ms", "p99 ms", "max ms"];
-    report::table(&head, &[row("all nodes hear", heard), row("nothing comes through", cut)]);
+    let titles = ["to the last refusal", "p50 ms", "p99 ms", "max ms"];
+    report::table(&titles, &[row("all nodes hear", heard), row("nothing comes through", cut)]);
     report::figure("revoke-p99-ms", millis(statistics::percentile(heard.to_vec(), 99)));
     let all = [heard, cut].concat();
     report::figure("revoke-max-ms", millis(statistics::percentile(all, 100)));

@@ -5,6 +5,7 @@
 //! process, with the services alone: what grows with the keys is not the network.
 //!
 //! Usage: `LATCHKEY_TEST_POSTGRES_URL=… bench-scale`
+#![expect(clippy::disallowed_methods, reason = "the script names the database it started")]
 
 use std::time::Duration;
 

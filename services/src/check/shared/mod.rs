@@ -64,6 +64,9 @@ pub(crate) struct SharedWindows {
     beat: Script,
 }
 
+/// What `take.lua` returns.
+type TakeAnswer = (u8, u64, u64, u64, Vec<u64>, Vec<u64>);
+
 /// What a call took of the shared windows, and the windows then.
 pub(super) struct SharedAnswer {
     pub(super) admitted: bool,
@@ -112,9 +115,8 @@ impl SharedWindows {
         call.key(window_of(key, 'r')).key(window_of(key, 't'));
         call.arg(requests.unwrap_or_default()).arg(tokens.unwrap_or_default());
         call.arg(need.least).arg(need.most);
-        type Answer = (u8, u64, u64, u64, Vec<u64>, Vec<u64>);
         let mut connection = self.open()?;
-        let (admitted, second, micros, taken, requests, tokens): Answer =
+        let (admitted, second, micros, taken, requests, tokens): TakeAnswer =
             self.answer(call.invoke_async(&mut connection)).await?;
         let window = |fields: &[u64]| {
             Window::of(second, fields.chunks_exact(2).map(|pair| (pair[0], pair[1])))

@@ -1,0 +1,69 @@
+//! Bodies that nobody wants to read any more.
+//!
+//! A body that is not read to its end ends the connection, unannounced, and a client that has put it back into its
+//! pool meets that with its next call. So what is short is read to its end even if its request was refused by its
+//! head alone.
+
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use axum::body::Bytes;
+use http_body_util::BodyExt;
+use hyper::body::{Body, Frame, Incoming, SizeHint};
+
+/// A longer body costs its client the connection.
+const SHORT: u64 = 64 * 1024;
+/// So does one that is slow.
+const MOMENT: Duration = Duration::from_millis(500);
+
+/// A request's body. When it is dropped, a short rest is read and forgotten.
+pub(crate) struct LetGo(Option<Incoming>);
+
+impl From<Incoming> for LetGo {
+    fn from(body: Incoming) -> Self {
+        Self(Some(body))
+    }
+}
+
+impl Body for LetGo {
+    type Data = Bytes;
+    type Error = hyper::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+        let Some(body) = &mut self.0 else { return Poll::Ready(None) };
+        let polled = Pin::new(body).poll_frame(context);
+        // After its end, or an error, there is nothing to read any more.
+        if matches!(polled, Poll::Ready(None | Some(Err(_)))) {
+            self.0 = None;
+        }
+        polled
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.0.as_ref().is_none_or(Body::is_end_stream)
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.0.as_ref().map_or_else(|| SizeHint::with_exact(0), Body::size_hint)
+    }
+}
+
+impl Drop for LetGo {
+    fn drop(&mut self) {
+        let is_short = |body: &Incoming| {
+            !body.is_end_stream() && body.size_hint().upper().is_some_and(|rest| rest <= SHORT)
+        };
+        let Some(mut body) = self.0.take().filter(is_short) else { return };
+        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+            runtime.spawn(async move {
+                let rest = async { while let Some(Ok(_)) = body.frame().await {} };
+                // Too slow: the connection ends.
+                let _ = tokio::time::timeout(MOMENT, rest).await;
+            });
+        }
+    }
+}
