@@ -99,11 +99,6 @@ impl Outcome {
         Self::ALL.into_iter().find(|outcome| outcome.as_str() == name)
     }
 
-    /// Whether it is a limit per minute.
-    pub const fn is_per_minute(self) -> bool {
-        matches!(self, Self::RateLimited | Self::TokenRateLimited)
-    }
-
     /// One sentence for the caller: what happened and what to do.
     pub const fn detail(self) -> &'static str {
         match self {

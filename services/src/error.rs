@@ -1,7 +1,5 @@
 //! Why a service refused, and how that reads to a client: the one mapping from errors to problems.
 
-use std::time::Duration;
-
 use latchkey_domain::id::KeyId;
 use latchkey_domain::outcome::Outcome;
 use latchkey_domain::problem::{ErrorCode, FieldError, Problem};
@@ -75,10 +73,6 @@ pub enum Error {
     Signing(#[from] jsonwebtoken::errors::Error),
 }
 
-/// The longest wait that OpenAI's clients take from `Retry-After`. A window of a minute is counted in whole seconds, so
-/// it may free up to a second later; who then comes too early is told the rest.
-const A_MINUTE: Duration = Duration::from_mins(1);
-
 impl Error {
     /// 422 for one field.
     pub fn invalid(field: &str, message: impl Into<String>) -> Self {
@@ -88,9 +82,6 @@ impl Error {
     /// The seconds after which the same call could go on, if waiting helps.
     pub fn retry_after(&self) -> Option<u64> {
         let wait = match self {
-            Self::Denied(denial) if denial.outcome.is_per_minute() => {
-                denial.retry_after?.min(A_MINUTE)
-            }
             Self::Denied(denial) => denial.retry_after?,
             Self::TooManyFailures(full) => full.retry_after,
             _ => return None,
