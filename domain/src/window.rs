@@ -1,16 +1,18 @@
 //! The sliding window behind requests and tokens per minute.
 //!
 //! In no 60-second window is more admitted than the limit. The minute is kept as counts of whole seconds,
-//! and what was admitted in a second leaves the window only when the last instant of that second is 60
-//! seconds old. So the window that is counted is 60 to 61 seconds long: it errs by at most one second, always
-//! on the strict side, and steady traffic of up to 98 % of the limit is never refused. Memory is the same for
-//! every limit. (The counting form of the sliding window log, as in "Counter-based sliding windows",
+//! and what was admitted in a second leaves the window when the last of it is 60 seconds old, to the millisecond.
+//! So the window that is counted is 60 to 61 seconds long: it errs by less than one second, always on the strict
+//! side, and steady traffic of up to 98 % of the limit is never refused. A burst within one millisecond, the usual
+//! way to meet a limit, frees after exactly 60 seconds. Memory is the same for every limit. (The counting form of the sliding window log, as in "Counter-based sliding windows",
 //! Cloudflare's "How we built rate limiting", made exact by never interpolating.)
 
 use std::time::Duration;
 
 /// Whole seconds that can matter at once: the one that is running and the 60 before it.
 const SLOTS: usize = 61;
+/// Milliseconds in a second.
+const MILLIS: u16 = 1_000;
 
 /// What was admitted in the last minute, as a state machine that is told the time.
 ///
@@ -18,11 +20,21 @@ const SLOTS: usize = 61;
 #[derive(Debug, Clone)]
 pub struct Window {
     /// What was admitted in each second; the second `s` is at `s % SLOTS`.
-    slots: [u64; SLOTS],
+    slots: [Slot; SLOTS],
     /// The second that was last looked at.
     second: u64,
     /// The sum of the slots.
     used: u64,
+}
+
+/// What was admitted in one second.
+#[derive(Debug, Clone, Copy, Default)]
+struct Slot {
+    amount: u64,
+    /// When the last of it was admitted, in milliseconds of the second, rounded up.
+    last: u16,
+    /// Changes with every taking.
+    takings: u32,
 }
 
 /// Where a window stands.
@@ -53,6 +65,10 @@ pub struct WindowFull {
 pub struct Taken {
     second: u64,
     amount: u64,
+    /// Which taking of the second it was.
+    taking: u32,
+    /// When the last was taken before it, in milliseconds of the second.
+    before: u16,
 }
 
 impl Taken {
@@ -63,7 +79,7 @@ impl Taken {
 
     /// What was taken in a second, in whole seconds on the window's clock.
     pub const fn at(second: u64, amount: u64) -> Self {
-        Self { second, amount }
+        Self { second, amount, taking: 0, before: 0 }
     }
 
     /// The second in which it was taken.
@@ -79,7 +95,7 @@ impl Taken {
 
 impl Default for Window {
     fn default() -> Self {
-        Self { slots: [0; SLOTS], second: 0, used: 0 }
+        Self { slots: [Slot::default(); SLOTS], second: 0, used: 0 }
     }
 }
 
@@ -89,7 +105,9 @@ impl Window {
         let mut window = Self { second, ..Self::default() };
         for (at, amount) in counts {
             if at <= second && at + SLOTS as u64 > second {
-                *window.slot(at) += amount;
+                let slot = window.slot(at);
+                // Nobody says when in the second: at its end, to be on the strict side.
+                *slot = Slot { amount: slot.amount + amount, last: MILLIS, takings: 0 };
                 window.used += amount;
             }
         }
@@ -110,18 +128,21 @@ impl Window {
                 reset: self.reset(now),
             });
         }
-        let second = self.second;
-        *self.slot(second) += amount;
-        self.used += amount;
-        Ok(Taken { second, amount })
+        let before = self.slot(self.second).last;
+        self.add(now, amount);
+        let taking = self.slot(self.second).takings;
+        Ok(Taken { second: self.second, amount, taking, before })
     }
 
     /// Gives back what was taken, as if it never had been.
     pub fn give_back(&mut self, taken: Taken) {
-        // What has left the window meanwhile is free already.
-        if taken.second + SLOTS as u64 > self.second {
-            *self.slot(taken.second) -= taken.amount;
-            self.used -= taken.amount;
+        self.remove(taken.second, taken.amount);
+        if self.holds(taken.second) {
+            let slot = self.slot(taken.second);
+            // If something was taken since, that keeps the second for as long.
+            if slot.takings == taken.taking {
+                slot.last = taken.before;
+            }
         }
     }
 
@@ -129,12 +150,10 @@ impl Window {
     /// at `now`, even over the limit: it can't be unused.
     pub fn settle(&mut self, now: Duration, taken: Taken, used: u64) {
         if let Some(unused) = taken.amount.checked_sub(used) {
-            self.give_back(Taken { second: taken.second, amount: unused });
+            self.remove(taken.second, unused);
         } else {
             self.advance(now);
-            let (second, more) = (self.second, used - taken.amount);
-            *self.slot(second) += more;
-            self.used += more;
+            self.add(now, used - taken.amount);
         }
     }
 
@@ -154,19 +173,50 @@ impl Window {
         self.used == 0
     }
 
-    /// Lets go of the seconds that have left the window by `now`.
+    /// Adds to the second that is running.
+    fn add(&mut self, now: Duration, amount: u64) {
+        let at = now.subsec_nanos().div_ceil(1_000_000);
+        // Whoever read the clock before the second began is counted at its end, to be on the strict side.
+        let early = now.as_secs() < self.second;
+        let at = if early { MILLIS } else { u16::try_from(at).unwrap_or(MILLIS) };
+        let slot = self.slot(self.second);
+        slot.amount += amount;
+        slot.last = slot.last.max(at);
+        slot.takings = slot.takings.wrapping_add(1);
+        self.used += amount;
+    }
+
+    /// Takes from a second what has not left the window yet.
+    fn remove(&mut self, second: u64, amount: u64) {
+        if self.holds(second) {
+            let slot = self.slot(second);
+            let there = amount.min(slot.amount);
+            slot.amount -= there;
+            self.used -= there;
+        }
+    }
+
+    /// Whether a second's slot is still its own.
+    const fn holds(&self, second: u64) -> bool {
+        second + SLOTS as u64 > self.second
+    }
+
+    /// Lets go of what has left the window by `now`.
     fn advance(&mut self, now: Duration) {
         let second = now.as_secs().max(self.second);
         if second - self.second >= SLOTS as u64 {
-            self.slots = [0; SLOTS];
-            self.used = 0;
-            self.second = second;
+            *self = Self { second, ..Self::default() };
         }
         while self.second < second {
             self.second += 1;
-            let slot = self.slot(self.second);
-            let gone = std::mem::take(slot);
-            self.used -= gone;
+            let gone = std::mem::take(self.slot(self.second));
+            self.used -= gone.amount;
+        }
+        if let Some(oldest) = self.second.checked_sub(SLOTS as u64 - 1)
+            && self.leaves(oldest) <= now
+        {
+            let gone = std::mem::take(self.slot(oldest));
+            self.used -= gone.amount;
         }
     }
 
@@ -176,9 +226,9 @@ impl Window {
         // From the newest second back: as much as may stay beside `amount` stays.
         for age in 0..SLOTS as u64 {
             let Some(second) = self.second.checked_sub(age) else { break };
-            match left.checked_sub(self.slots[Self::index(second)]) {
+            match left.checked_sub(self.slots[Self::index(second)].amount) {
                 Some(rest) => left = rest,
-                None => return Some(Self::leaves(second).saturating_sub(now)),
+                None => return Some(self.leaves(second).saturating_sub(now)),
             }
         }
         Some(Duration::ZERO)
@@ -187,16 +237,17 @@ impl Window {
     fn reset(&self, now: Duration) -> Duration {
         let newest = (0..SLOTS as u64)
             .filter_map(|age| self.second.checked_sub(age))
-            .find(|second| self.slots[Self::index(*second)] > 0);
-        newest.map_or(Duration::ZERO, |second| Self::leaves(second).saturating_sub(now))
+            .find(|second| self.slots[Self::index(*second)].amount > 0);
+        newest.map_or(Duration::ZERO, |second| self.leaves(second).saturating_sub(now))
     }
 
     /// When what was admitted in `second` has left the window.
-    const fn leaves(second: u64) -> Duration {
-        Duration::from_secs(second + SLOTS as u64)
+    fn leaves(&self, second: u64) -> Duration {
+        let last = Duration::from_millis(self.slots[Self::index(second)].last.into());
+        Duration::from_secs(second + SLOTS as u64 - 1) + last
     }
 
-    fn slot(&mut self, second: u64) -> &mut u64 {
+    fn slot(&mut self, second: u64) -> &mut Slot {
         &mut self.slots[Self::index(second)]
     }
 
@@ -325,11 +376,22 @@ mod tests {
         }
         let full = window.take(millis(20_000), 1, 3).unwrap_err();
         assert_eq!(full.used, 3);
-        // The second from 10 to 11 is over at 11, and 60 seconds old at 71.
-        assert_eq!(full.retry_after, Some(millis(51_000)));
-        assert_eq!(window.state(millis(70_999), 3).remaining, 0);
-        assert_eq!(window.state(millis(71_000), 3).remaining, 3);
-        assert!(window.is_idle(millis(71_000)));
+        assert_eq!(full.retry_after, Some(millis(50_400)));
+        assert_eq!(window.state(millis(70_399), 3).remaining, 0);
+        assert_eq!(window.state(millis(70_400), 3).remaining, 3);
+        assert!(window.is_idle(millis(70_400)));
+    }
+
+    #[test]
+    fn who_meets_a_limit_with_a_burst_waits_for_a_minute_and_no_longer() {
+        let mut window = Window::default();
+        for _ in 0..3 {
+            let _ = window.take(Duration::from_micros(10_400_100), 1, 3).unwrap();
+        }
+        let now = Duration::from_micros(10_400_500);
+        let wait = window.take(now, 1, 3).unwrap_err().retry_after.unwrap();
+        assert!(wait <= millis(60_001), "{wait:?}");
+        assert!(window.take(now + wait, 1, 3).is_ok());
     }
 
     #[test]
