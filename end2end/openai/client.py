@@ -71,7 +71,7 @@ def other(key):
     return client.with_options(api_key=key)
 
 
-# The only request of its minute. What is refused within the same second is told to wait for 61.
+# The only request of its minute.
 other(keys["rpm"]).models.list()
 plain = chat("plain")
 stop = client.completions.create(model=CHAT, prompt="Hi")

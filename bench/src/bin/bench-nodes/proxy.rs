@@ -50,6 +50,10 @@ async fn lead(mut stream: TcpStream, target: String, mut holding: watch::Receive
         return;
     }
     let Ok(mut database) = TcpStream::connect(&target).await else { return };
+    // Or what is measured is this proxy's wait for acknowledgements.
+    if stream.set_nodelay(true).and_then(|()| database.set_nodelay(true)).is_err() {
+        return;
+    }
     let held = {
         let mut holding = holding.clone();
         async move { holding.wait_for(|held| *held).await.is_ok() }

@@ -52,7 +52,7 @@ on_both_databases! {
         assert_eq!(chat(&world, &key, &asks("sandbox", "a")).await.status(), StatusCode::OK);
         let told = dry_run(&world, &ada, &id, here(json!({}))).await;
         assert_eq!(told["code"], "rate_limited");
-        assert_eq!(told["retry_after_seconds"], 61);
+        assert_eq!(told["retry_after_seconds"], 60);
         world.revoke(&ada, &id).await;
         assert_eq!(dry_run(&world, &ada, &id, here(json!({}))).await["code"], "revoked_key");
     }
