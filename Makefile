@@ -1,7 +1,7 @@
 # What a person types. Each command installs what it needs and says so (scripts/bootstrap.sh).
 SHELL := bash
 .DEFAULT_GOAL := help
-.PHONY: help run watch build test test-unit test-e2e bench bench-check bench-gateway bench-http bench-nodes bench-scale fmt lint deny clean
+.PHONY: help run watch build test test-unit test-e2e test-faults bench bench-check bench-gateway bench-http bench-nodes bench-scale fmt lint deny clean
 
 help: ## What there is to type
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -20,6 +20,9 @@ test: ## Everything: format, lints, units, storage on SQLite and PostgreSQL, Chr
 
 test-unit: ## Unit and storage tests only
 	@exec scripts/test.sh unit
+
+test-faults: ## Three nodes, and everything around them breaks again and again (FAULTS=20 times)
+	@LATCHKEY_FAULTS=$(or $(FAULTS),20) exec scripts/test.sh faults
 
 test-e2e: ## The product in Chromium only
 	@exec scripts/test.sh e2e

@@ -2,7 +2,7 @@
 # Everything that has to hold: formatting, lints for the server and for the browser, the unit and storage
 # tests on SQLite and on a PostgreSQL of its own, and the product in a real Chromium.
 #
-#   scripts/test.sh [all|unit|e2e|lint|fmt]
+#   scripts/test.sh [all|unit|e2e|faults|lint|fmt]
 #
 # The browser's half is linted and built at the same time as the server's; no test runs meanwhile.
 set -euo pipefail
@@ -35,6 +35,11 @@ FRONT="--target wasm32-unknown-unknown --target-dir $LATCHKEY_FRONT_TARGET_DIR"
     build_tests() { cargo test $LOCKED $NATIVE --no-run; }
 
     build_server() { cargo build $LOCKED -p latchkey-server -p github-stand-in --bin latchkey --bin github-stand-in; }
+
+    # One after the other: each has three nodes.
+    fault_tests() {
+        scripts/with-postgres.sh cargo test $LOCKED -p latchkey-server --test it -- faults:: --test-threads 1 --nocapture
+    }
 
     unit_tests() { scripts/with-postgres.sh cargo test $LOCKED $NATIVE; }
 }
@@ -78,6 +83,11 @@ case $WHAT in
         step "Tests: build" build_tests
         step "Tests: units and storage, on SQLite and PostgreSQL" unit_tests
         ;;
+    faults)
+        tools base postgres redis
+        step "Tests: build" build_tests
+        step "Tests: what breaks under three nodes, ${LATCHKEY_FAULTS:-2} times each" fault_tests
+        ;;
     e2e)
         tools base e2e
         beside "The page" page
@@ -96,6 +106,6 @@ case $WHAT in
         step "Tests: units and storage, on SQLite and PostgreSQL" unit_tests
         step "Tests: the product in Chromium (Playwright)" browser_tests
         ;;
-    *) die "test.sh knows all, unit, e2e, lint and fmt, not '$WHAT'" ;;
+    *) die "test.sh knows all, unit, e2e, faults, lint and fmt, not '$WHAT'" ;;
 esac
 DONE=yes

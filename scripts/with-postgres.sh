@@ -9,26 +9,14 @@ set -euo pipefail
 # shellcheck source=scripts/env.sh
 . "$(dirname "${BASH_SOURCE[0]}")/env.sh"
 
-BIN=$(find_postgres) || die "PostgreSQL is missing: scripts/bootstrap.sh postgres installs it."
-
-# PostgreSQL refuses to run as root.
-as_postgres() {
-    if [ "$(id -u)" -eq 0 ]; then
-        runuser -u "$OWNER" -- "$@"
-    else
-        "$@"
-    fi
-}
-OWNER=nobody
-if id postgres >/dev/null 2>&1; then OWNER=postgres; fi
+postgres() { "$LATCHKEY_ROOT/scripts/postgres.sh" "$@"; }
 
 # Short: a socket's path may have 107 bytes.
 PLACE=$(mktemp -d /tmp/latchkey-pg.XXXXXX)
-if [ "$(id -u)" -eq 0 ]; then chown "$OWNER" "$PLACE"; fi
 cd "$PLACE"
 
 cleanup() {
-    as_postgres "$BIN/pg_ctl" -D "$PLACE/data" -m immediate stop >/dev/null 2>&1 || true
+    postgres crash "$PLACE" || true
     rm -rf "$PLACE"
 }
 
@@ -36,17 +24,12 @@ free_port() {
     node -e 'const s = require("net").createServer().listen(0, "127.0.0.1", () => { console.log(s.address().port); s.close() })'
 }
 
-as_postgres "$BIN/initdb" -D "$PLACE/data" -U postgres --auth=trust --encoding=UTF8 --locale=C --no-sync \
-    >"$PLACE/initdb.log" 2>&1 || { cat "$PLACE/initdb.log" >&2 && die "initdb failed"; }
+postgres create "$PLACE"
 
 # Another program may take the port between our asking and PostgreSQL's listening.
 for try in 1 2 3; do
     PORT=$(free_port)
-    if as_postgres "$BIN/pg_ctl" -D "$PLACE/data" -l "$PLACE/data/server.log" -w -t 60 -o "-p $PORT -k $PLACE \
-        -c listen_addresses=127.0.0.1 -c max_connections=300 -c fsync=off -c synchronous_commit=off \
-        -c full_page_writes=off" start >/dev/null; then
-        break
-    fi
+    if postgres start "$PLACE" "$PORT" max_connections=300 synchronous_commit=off full_page_writes=off; then break; fi
     [ "$try" -lt 3 ] || { cat "$PLACE/data/server.log" >&2 && die "PostgreSQL did not start"; }
 done
 

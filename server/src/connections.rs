@@ -20,8 +20,9 @@ use tokio_io_timeout::TimeoutStream;
 
 use crate::front::Front;
 use crate::let_go::LetGo;
+use crate::open_files;
 
-/// How many connections may be open; more wait to be accepted.
+/// How many connections may be open, if the system lets the process have as many; more wait to be accepted.
 const CONNECTIONS: usize = 20_000;
 /// How long the head of a request may take, the wait for the next one on an open connection included.
 const HEAD_PATIENCE: Duration = Duration::from_mins(1);
@@ -41,7 +42,11 @@ pub async fn serve(listener: TcpListener, front: Front, stop: impl Future<Output
     let front = Arc::new(front);
     let builder = Arc::new(builder());
     let open = GracefulShutdown::new();
-    let places = Arc::new(Semaphore::new(CONNECTIONS));
+    let room = open_files::room_for_connections();
+    if room < CONNECTIONS {
+        tracing::info!(room, "fewer connections fit than {CONNECTIONS}: the limit of open files is low");
+    }
+    let places = Arc::new(Semaphore::new(room.min(CONNECTIONS)));
     let mut stop = std::pin::pin!(stop);
     loop {
         let accepted = async {

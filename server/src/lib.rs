@@ -17,6 +17,7 @@ mod let_go;
 pub mod logging;
 mod metrics;
 mod oauth;
+mod open_files;
 mod pages;
 mod router;
 pub mod serve;

@@ -123,7 +123,7 @@ async fn run_jobs(services: Services, mut stopped: watch::Receiver<bool>) {
 }
 
 async fn write(services: &Services) -> Result<(), Error> {
-    usage::flush(services).await?;
+    usage::flush_turn(services).await?;
     check::return_leases(services, false).await
 }
 

@@ -32,6 +32,11 @@ impl ManualClock {
         Self { wall: AtomicI64::new(start.as_millis()), elapsed: AtomicI64::new(0) }
     }
 
+    /// Moves the wall clock alone, as somebody does who sets it: `by` milliseconds, back if negative.
+    pub fn set_by(&self, by: i64) {
+        self.wall.fetch_add(by, Ordering::SeqCst);
+    }
+
     /// Lets time pass, to the millisecond.
     pub fn advance(&self, by: Duration) {
         let millis = i64::try_from(by.as_millis()).unwrap_or(i64::MAX);

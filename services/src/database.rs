@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use latchkey_migrations::{Migrator, MigratorTrait};
-use sea_orm::sqlx::SqlitePool;
+use sea_orm::sqlx::{Connection, SqlitePool};
 use sea_orm::{
     ConnectOptions, ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr,
     RuntimeErr, SqliteTransactionMode, TransactionOptions, TransactionTrait,
@@ -43,14 +43,16 @@ pub struct Database {
     writer: DatabaseConnection,
     statements: Arc<AtomicU64>,
     direct_url: Arc<str>,
+    /// How many connections SQLite's writer has had.
+    writers: Arc<AtomicU64>,
 }
 
 /// Where other processes' changes are heard of.
 pub(crate) enum Watched<'a> {
     /// By listening on a connection of its own to this URL.
     Postgres { url: &'a str },
-    /// By looking through the one connection that writes.
-    Sqlite(&'a SqlitePool),
+    /// By looking through the one connection that writes; and which one that is.
+    Sqlite { writer: &'a SqlitePool, number: &'a AtomicU64 },
 }
 
 impl Database {
@@ -69,8 +71,10 @@ impl Database {
     pub async fn open_beside(url: &str, direct_url: Option<&str>) -> Result<Self, DbErr> {
         let direct_url = Arc::from(direct_url.unwrap_or(url));
         let statements = Arc::new(AtomicU64::new(0));
-        let connect = async |connections| {
-            let mut connection = sea_orm::Database::connect(options(url, connections)).await?;
+        let writers = Arc::new(AtomicU64::new(0));
+        let connect = async |connections, opened: Arc<AtomicU64>| {
+            let options = options(url, connections, opened);
+            let mut connection = sea_orm::Database::connect(options).await?;
             let counter = Arc::clone(&statements);
             connection.set_metric_callback(move |_| {
                 counter.fetch_add(1, Ordering::Relaxed);
@@ -79,12 +83,12 @@ impl Database {
         };
         let database = if url.starts_with("sqlite:") {
             // The writer first: it makes the file and switches it to WAL.
-            let writer = connect(1).await?;
-            let reader = connect(CONNECTIONS).await?;
-            Self { reader, writer, statements, direct_url }
+            let writer = connect(1, Arc::clone(&writers)).await?;
+            let reader = connect(CONNECTIONS, Arc::default()).await?;
+            Self { reader, writer, statements, direct_url, writers }
         } else {
-            let pool = connect(CONNECTIONS).await?;
-            Self { reader: pool.clone(), writer: pool, statements, direct_url }
+            let pool = connect(CONNECTIONS, Arc::default()).await?;
+            Self { reader: pool.clone(), writer: pool, statements, direct_url, writers }
         };
         database.migrate().await?;
         Ok(database)
@@ -125,7 +129,8 @@ impl Database {
     /// Where other processes' changes are heard of.
     pub(crate) fn watched(&self) -> Watched<'_> {
         if self.writer.get_database_backend() == DbBackend::Sqlite {
-            Watched::Sqlite(self.writer.get_sqlite_connection_pool())
+            let writer = self.writer.get_sqlite_connection_pool();
+            Watched::Sqlite { writer, number: &self.writers }
         } else {
             Watched::Postgres { url: &self.direct_url }
         }
@@ -171,11 +176,27 @@ impl Database {
     }
 }
 
-fn options(url: &str, connections: u32) -> ConnectOptions {
+/// `opened` counts SQLite's connections.
+fn options(url: &str, connections: u32, opened: Arc<AtomicU64>) -> ConnectOptions {
     let mut options = ConnectOptions::new(url);
     if url.starts_with("sqlite:") {
-        // What a connection knows of others' writes (`nodes::sqlite`) is gone with it.
-        options.idle_timeout(None::<Duration>).max_lifetime(None::<Duration>);
+        options
+            .idle_timeout(None::<Duration>)
+            .max_lifetime(None::<Duration>)
+            .map_sqlx_sqlite_pool_opts(move |pool| {
+                let opened = Arc::clone(&opened);
+                pool.after_connect(move |_, _| {
+                    opened.fetch_add(1, Ordering::AcqRel);
+                    Box::pin(async { Ok(()) })
+                })
+            })
+            // A full disk ends a transaction behind sqlx's back: its own ROLLBACK then fails, it takes the connection
+            // to be within a transaction for ever, and what it calls COMMIT may commit nothing. Such a connection is
+            // closed, never used again. (<https://www.sqlite.org/lang_transaction.html>, on automatic rollback)
+            .map_sqlx_sqlite_before_acquire(|connection, _| {
+                let is_clean = !connection.is_in_transaction();
+                Box::pin(async move { Ok(is_clean) })
+            });
     }
     options
         .max_connections(connections)

@@ -137,13 +137,26 @@ fn is_outage(error: &sea_orm::sqlx::Error) -> bool {
         | Sqlx::PoolTimedOut
         | Sqlx::PoolClosed
         | Sqlx::WorkerCrashed => true,
-        Sqlx::Database(cause) => matches!(
-            cause.code().as_deref(),
-            // SQLITE_BUSY and SQLITE_BUSY_SNAPSHOT; PostgreSQL shutting down, starting up, or out of
-            // connections.
-            Some("5" | "517" | "57P01" | "57P02" | "57P03" | "53300")
-        ),
+        Sqlx::Database(cause) => cause.code().is_some_and(|code| means_outage(&code)),
         _ => false,
+    }
+}
+
+/// Whether a database's code says so: SQLite's are numbers of up to four digits
+/// (<https://www.sqlite.org/rescode.html>), PostgreSQL's have five characters
+/// (<https://www.postgresql.org/docs/current/errcodes-appendix.html>).
+fn means_outage(code: &str) -> bool {
+    /// Busy, locked, input or output failed, the disk is full, the file can't be opened.
+    const SQLITE: [u16; 5] = [5, 6, 10, 13, 14];
+    match code.parse::<u16>() {
+        // The low byte is the kind of error, the high byte says more.
+        Ok(number) if code.len() < 5 => SQLITE.contains(&(number & 0xff)),
+        _ => {
+            // A connection that broke, too little of something (a full disk too), a file that can't be read or written;
+            // shutting down, starting up; a former primary that takes no more writes.
+            ["08", "53", "58"].iter().any(|class| code.starts_with(class))
+                || ["57P01", "57P02", "57P03", "25006"].contains(&code)
+        }
     }
 }
 
@@ -210,4 +223,21 @@ fn invalid(errors: &[FieldError]) -> Problem {
     let mut problem = Problem::new(ErrorCode::Invalid, detail.collect::<Vec<_>>().join(" "));
     problem.errors = errors.to_vec();
     problem
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_outage_is_told_from_a_wrong_statement() {
+        // Busy, its snapshot, a full disk, a write that failed; then PostgreSQL's.
+        for code in ["5", "517", "13", "778", "57P01", "53100", "53300", "58030", "08006", "25006"] {
+            assert!(means_outage(code), "{code}");
+        }
+        // A constraint, its unique kind, a wrong statement; then PostgreSQL's.
+        for code in ["19", "2067", "1", "23505", "42P01", "22021", ""] {
+            assert!(!means_outage(code), "{code}");
+        }
+    }
 }

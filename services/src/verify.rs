@@ -94,7 +94,7 @@ fn answer(key: &KeyRecord, code: Outcome, detail: String, limits: LimitStates) -
             key_id: key.id,
             project_id: key.project,
             application_id: key.application,
-            name: key.name.clone(),
+            name: key.name.to_string(),
             environment: key.environment,
             expires_at: key.expires_at,
             ratelimit: limits.requests,

@@ -90,7 +90,7 @@ async fn usable(state: &AppState, request: Request) -> Result<Vec<ModelObject>, 
     let caller = Caller::of(state, &mut parts).await?;
     caller.admit(state, &parts, None).await?;
     let key = caller.found().key();
-    let allowed = |id: &str| match &key.models {
+    let allowed = |id: &str| match &key.rare().models {
         Some(models) => models.as_slice().iter().any(|model| model.as_str() == id),
         None => true,
     };

@@ -31,10 +31,20 @@ impl Process {
         client: &Client,
         arguments: &[String],
     ) -> Self {
+        let mut command = command(folder);
+        command.args(arguments);
+        Self::start_command(command, folder, client).await
+    }
+
+    /// The same by a command that the binary's arguments may be added to.
+    pub(crate) async fn start_command(
+        mut command: Command,
+        folder: &TempDir,
+        client: &Client,
+    ) -> Self {
         let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let log = File::options().create(true).append(true).open(log_file(folder)).unwrap();
-        let mut command = command(folder);
-        command.arg(format!("--latchkey-listen=127.0.0.1:{port}")).args(arguments).stderr(log);
+        command.arg(format!("--latchkey-listen=127.0.0.1:{port}")).stderr(log);
         let child = command.spawn().unwrap();
         let process = Self { child, base: format!("http://127.0.0.1:{port}") };
         for _ in 0..200 {
@@ -53,6 +63,10 @@ impl Process {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
         let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
         peak.trim().trim_end_matches(" kB").parse().unwrap()
+    }
+
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
     }
 
     pub(crate) fn signal(&self, name: &str) {

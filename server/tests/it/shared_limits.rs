@@ -15,20 +15,20 @@ use serde_json::json;
 use crate::world::{Backend, World, denial, text};
 
 /// A Redis of the test's own, without files.
-struct Redis {
+pub(crate) struct Redis {
     child: Child,
-    port: u16,
+    pub(crate) port: u16,
 }
 
 impl Redis {
-    async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
         drop(listener);
         Self::start_on(port).await
     }
 
-    async fn start_on(port: u16) -> Self {
+    pub(crate) async fn start_on(port: u16) -> Self {
         let child = Command::new("redis-server")
             .args([
                 "--port",
@@ -52,7 +52,7 @@ impl Redis {
         redis
     }
 
-    fn argument(&self) -> String {
+    pub(crate) fn argument(&self) -> String {
         format!("--redis-url=redis://127.0.0.1:{}", self.port)
     }
 
@@ -185,6 +185,9 @@ async fn without_redis_each_node_admits_its_share_and_with_it_again_all_share() 
     for node in &nodes {
         shares(node, true).await;
     }
+    let more = admitted(&nodes, &text(&fallback["key"]), 60, 0).await;
+    assert_eq!(more, 0, "a Redis that starts anew knows nothing of the last minute: the nodes do");
+    world.advance(Duration::from_secs(61));
     let shared = world.create(&ada, &json!({"name": "shared", "rpm": 40})).await;
     assert_eq!(admitted(&nodes[..1], &text(&shared["key"]), 60, 0).await, 40);
     assert_eq!(admitted(&nodes[1..], &text(&shared["key"]), 60, 0).await, 0);

@@ -123,8 +123,12 @@ impl World {
 
     /// The services over a database, on which nobody listens yet.
     pub(crate) async fn node(&self, database: Database) -> Services {
+        self.node_by(database, Arc::clone(&self.clock)).await
+    }
+
+    /// The same by a clock of its own.
+    pub(crate) async fn node_by(&self, database: Database, clock: Arc<ManualClock>) -> Services {
         let settings = self.config.services.clone();
-        let clock = Arc::clone(&self.clock) as Arc<_>;
         Services::start(database, settings, clock, Arc::new(SystemRandom)).await.unwrap()
     }
 

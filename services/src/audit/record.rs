@@ -61,7 +61,7 @@ impl By {
             Who::ServiceKey(key) => Ok(Self {
                 kind: ActorKind::ServiceKey,
                 id: Some(key.id.to_string()),
-                name: key.name.clone(),
+                name: key.name.to_string(),
                 ip: actor.ip,
             }),
         }

@@ -73,7 +73,7 @@ pub(super) fn judge(found: &Found, call: Call<'_>, now: Timestamp) -> Option<(Ou
         KeyStatus::Expired => return plain(Outcome::ExpiredKey),
         KeyStatus::Active => {}
     }
-    if found.old && key.old.is_some_and(|(_, ends_at)| ends_at <= now) {
+    if found.old && key.rare().old.is_some_and(|(_, ends_at)| ends_at <= now) {
         let detail = "This secret was rotated out. Use the key’s new secret.";
         return Some((Outcome::RevokedKey, detail.to_owned()));
     }
@@ -96,14 +96,14 @@ pub(super) fn judge(found: &Found, call: Call<'_>, now: Timestamp) -> Option<(Ou
         return Some((Outcome::IpNotAllowed, detail));
     }
     let allowed = call.model.is_none_or(|model| {
-        let models = key.models.as_ref();
+        let models = key.rare().models.as_ref();
         models.is_none_or(|models| models.as_slice().iter().any(|one| one.as_str() == model))
     });
     if allowed { None } else { plain(Outcome::ModelNotAllowed) }
 }
 
 fn in_networks(key: &KeyRecord, ip: Option<IpAddr>) -> bool {
-    let Some(networks) = &key.networks else { return true };
+    let Some(networks) = &key.rare().networks else { return true };
     ip.is_some_and(|ip| networks.as_slice().iter().any(|network| network.contains(ip)))
 }
 
@@ -178,7 +178,7 @@ async fn take_budget(
     now: Timestamp,
     limits: &mut LimitStates,
 ) -> Result<Option<Spent>, Denial> {
-    let Some(budget) = key.budget else { return Ok(None) };
+    let Some(budget) = key.rare().budget else { return Ok(None) };
     let answer =
         budget::take(services, key.id, budget, (least, most), now).await.map_err(|error| {
             tracing::error!(%error, "a budget could not be asked");
@@ -214,6 +214,7 @@ mod tests {
     use latchkey_domain::limit::AllowList;
 
     use super::*;
+    use crate::check::record::Rare;
     use crate::check::tests::record;
     use crate::digest::KeyDigest;
 
@@ -256,7 +257,8 @@ mod tests {
     #[test]
     fn a_rotated_secret_works_until_its_grace_ends() {
         let digest = KeyDigest::from_bytes(&[7; 32]).unwrap();
-        let key = KeyRecord { old: Some((digest, at(500))), ..record() };
+        let rare = Rare { old: Some((digest, at(500))), ..Rare::default() };
+        let key = KeyRecord { rare: Some(Box::new(rare)), ..record() };
         let found = Found { key: Arc::new(key), old: true };
         assert_eq!(judge(&found, call(None), at(499)), None);
         let ended = judge(&found, call(None), at(500)).unwrap();
@@ -269,7 +271,8 @@ mod tests {
     fn networks_and_models_fail_closed() {
         let networks = AllowList::new(vec!["203.0.113.0/24".parse().unwrap()]).unwrap();
         let models = AllowList::new(vec!["bge-m3".parse().unwrap()]).unwrap();
-        let key = KeyRecord { networks: Some(networks), models: Some(models), ..record() };
+        let rare = Rare { networks: Some(networks), models: Some(models), ..Rare::default() };
+        let key = KeyRecord { rare: Some(Box::new(rare)), ..record() };
         let from = |ip: &str| Call { ip: ip.parse().ok(), ..call(None) };
         assert_eq!(outcome(key.clone(), from("203.0.113.7"), 0), Outcome::Valid);
         assert_eq!(outcome(key.clone(), from("198.51.100.7"), 0), Outcome::IpNotAllowed);

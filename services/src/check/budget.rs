@@ -206,6 +206,9 @@ fn state(limit: Tokens, period: Period, used: u64, resets_at: Timestamp) -> Budg
 
 /// One statement, so that no other call can come between the look and the taking. The answer is what is used
 /// then; none: it would be over the limit.
+///
+/// In a transaction of its own: SQLite commits a lone statement that returns rows after they were read, and if that
+/// fails, for want of room, nobody is told.
 async fn add(
     services: &Services,
     window: BudgetWindow,
@@ -225,15 +228,18 @@ async fn add(
         .value(budget::Column::Used, Expr::col(used).add(tokens(amount)))
         .action_and_where(Expr::col(used).lte(tokens(room)))
         .to_owned();
+    let transaction = services.database.begin().await?;
     let written = budget::Entity::insert(row)
         .on_conflict(upsert)
-        .exec_with_returning(services.database.writer())
+        .exec_with_returning(&transaction)
         .await;
-    match written {
-        Ok(row) => Ok(Some(u64::try_from(row.used).unwrap_or_default())),
-        Err(sea_orm::DbErr::RecordNotInserted | sea_orm::DbErr::RecordNotFound(_)) => Ok(None),
-        Err(error) => Err(error.into()),
-    }
+    let used = match written {
+        Ok(row) => u64::try_from(row.used).unwrap_or_default(),
+        Err(sea_orm::DbErr::RecordNotInserted | sea_orm::DbErr::RecordNotFound(_)) => return Ok(None),
+        Err(error) => return Err(error.into()),
+    };
+    transaction.commit().await?;
+    Ok(Some(used))
 }
 
 async fn used_of(services: &Services, window: BudgetWindow) -> Result<u64, Error> {

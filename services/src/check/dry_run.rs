@@ -75,7 +75,7 @@ impl Rehearsal<'_> {
                 return Ok(Some(wait_for(Outcome::RateLimited, look.frees_in)));
             }
         }
-        if let Some(limit) = key.tpm.map(Limit::get) {
+        if let Some(limit) = key.rare().tpm.map(Limit::get) {
             let look = look(services, &services.tokens, key, tokens, limit);
             self.answer.token_ratelimit = Some(look.state);
             if look.is_full {
@@ -92,7 +92,7 @@ impl Rehearsal<'_> {
                 )));
             }
         }
-        if let Some(limit) = key.budget {
+        if let Some(limit) = key.rare().budget {
             let state = budget::standing(services, key.id, limit, now).await?;
             self.answer.budget = Some(state);
             // Even a call without a token needs a budget that is not spent.

@@ -176,7 +176,7 @@ async fn look_up(
         None => load(services, digest, ip).await?,
     };
     let Known::Key(key) = known else { return Err(Denial::of(Outcome::UnknownKey)) };
-    let old = key.old.is_some_and(|(old, _)| old == digest);
+    let old = key.rare().old.is_some_and(|(old, _)| old == digest);
     Ok(Found { key, old })
 }
 
@@ -299,18 +299,13 @@ mod tests {
             tier: Tier::Free,
             application: Some(ApplicationId::new(at(0), [1; 10])),
             kind: KeyKind::Api,
-            name: "Web checkout".to_owned(),
+            name: "Web checkout".into(),
             environment: Environment::Live,
             created_by: UserId::new(at(0), [0; 10]),
             revoked_at: None,
             expires_at: Some(at(1_000)),
             rpm: None,
-            tpm: None,
-            budget: None,
-            models: None,
-            networks: None,
-            permissions: None,
-            old: None,
+            rare: None,
         }
     }
 }

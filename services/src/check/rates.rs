@@ -9,7 +9,7 @@ use latchkey_domain::window::{Taken, WindowFull};
 
 use super::admit::Need;
 use super::outcome::{full_state, rate_state};
-use super::shared::{Away, SharedAnswer};
+use super::shared::{Away, SharedAnswer, SharedWindows};
 use super::{Denial, KeyRecord, LimitStates};
 use crate::clock::whole_seconds;
 use crate::services::Services;
@@ -37,7 +37,7 @@ pub(super) async fn take(
     need: Need,
     limits: &mut LimitStates,
 ) -> Result<HeldRates, Box<Denial>> {
-    let (rpm, tpm) = (key.rpm.map(Limit::get), key.tpm.map(Limit::get));
+    let (rpm, tpm) = (key.rpm.map(Limit::get), key.rare().tpm.map(Limit::get));
     if rpm.is_none() && tpm.is_none() {
         return Ok(HeldRates::default());
     }
@@ -45,7 +45,7 @@ pub(super) async fn take(
         return of_node(services, key, need, limits, |limit| limit);
     };
     match shared.take(key.id, rpm, tpm, need).await {
-        Ok(answer) => of_all(services, key, need, limits, answer),
+        Ok(answer) => of_all(services, shared, key, need, limits, answer),
         Err(Away) => of_node(services, key, need, limits, |limit| shared.share(limit)),
     }
 }
@@ -69,7 +69,7 @@ fn of_node(
             Err(full) => return Err(too_many_requests(full, limit, limits)),
         }
     }
-    if let Some(limit) = key.tpm.map(|limit| share(limit.get())) {
+    if let Some(limit) = key.rare().tpm.map(|limit| share(limit.get())) {
         match services.tokens.take_between(key.id, now, (need.least, need.most), limit) {
             Ok((taken, state)) => {
                 held.tokens = Some(taken);
@@ -87,13 +87,14 @@ fn of_node(
 /// What the shared windows have answered.
 fn of_all(
     services: &Services,
+    shared: &SharedWindows,
     key: &KeyRecord,
     need: Need,
     limits: &mut LimitStates,
     answer: SharedAnswer,
 ) -> Result<HeldRates, Box<Denial>> {
     let SharedAnswer { admitted, now, mut requests_window, mut tokens_window, .. } = answer;
-    let (rpm, tpm) = (key.rpm.map(Limit::get), key.tpm.map(Limit::get));
+    let (rpm, tpm) = (key.rpm.map(Limit::get), key.rare().tpm.map(Limit::get));
     if let Some(limit) = rpm {
         // If it was not admitted and one more fits, it was not this that refused it.
         if !admitted && let Err(full) = requests_window.clone().take(now, 1, limit) {
@@ -112,12 +113,27 @@ fn of_all(
         }
         limits.tokens = Some(rate_state(tokens_window.state(now, limit), limit));
     }
-    remember(services, key, &answer.tokens);
-    Ok(HeldRates {
+    let held = HeldRates {
         requests: rpm.map(|_| answer.request),
         tokens: tpm.map(|_| answer.tokens),
         shared: true,
-    })
+    };
+    if !shared.is_narrow(services.clock.monotonic()) {
+        remember(services, key, &answer.tokens);
+        return Ok(held);
+    }
+    let need = Need { most: answer.tokens.amount(), ..need };
+    match of_node(services, key, need, limits, |limit| shared.share(limit)) {
+        // What this takes less of Redis's window than was asked for leaves it within a minute by itself.
+        Ok(own) => {
+            let granted = own.tokens.map(Taken::amount).unwrap_or_default();
+            Ok(HeldRates { tokens: held.tokens.map(|taken| taken.reduced_to(granted)), ..held })
+        }
+        Err(denial) => {
+            give_back(services, key, held);
+            Err(denial)
+        }
+    }
 }
 
 /// What this node admits counts in its own windows too: should Redis go away, it has had its share already.
@@ -126,7 +142,7 @@ fn remember(services: &Services, key: &KeyRecord, tokens: &Taken) {
     if key.rpm.is_some() {
         let _ = services.requests.take(key.id, now, 1, u64::MAX);
     }
-    if key.tpm.is_some() {
+    if key.rare().tpm.is_some() {
         let _ = services.tokens.take(key.id, now, tokens.amount(), u64::MAX);
     }
 }

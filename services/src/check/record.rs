@@ -29,7 +29,7 @@ pub struct KeyRecord {
     /// What it authenticates.
     pub kind: KeyKind,
     /// Its name.
-    pub name: String,
+    pub name: Box<str>,
     /// Live or test.
     pub environment: Environment,
     /// Who made it.
@@ -40,6 +40,13 @@ pub struct KeyRecord {
     pub expires_at: Option<Timestamp>,
     /// Requests per minute.
     pub rpm: Option<Rpm>,
+    /// What few keys have: apart, so that the many take little memory.
+    pub(super) rare: Option<Box<Rare>>,
+}
+
+/// What few keys have.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Rare {
     /// Tokens per minute.
     pub tpm: Option<Tokens>,
     /// The token budget and how long it lasts.
@@ -54,10 +61,18 @@ pub struct KeyRecord {
     pub(super) old: Option<(KeyDigest, Timestamp)>,
 }
 
+static NOTHING: Rare =
+    Rare { tpm: None, budget: None, models: None, networks: None, permissions: None, old: None };
+
 impl KeyRecord {
+    /// What few keys have.
+    pub fn rare(&self) -> &Rare {
+        self.rare.as_deref().unwrap_or(&NOTHING)
+    }
+
     /// Whether a service key may do this.
     pub fn permits(&self, permission: ServicePermission) -> bool {
-        let permissions = self.permissions.as_ref();
+        let permissions = self.rare().permissions.as_ref();
         permissions.is_some_and(|permissions| permissions.as_slice().contains(&permission))
     }
 }
@@ -100,23 +115,26 @@ fn record(row: &key::Model, tier: &str) -> Result<KeyRecord, Error> {
         }
         _ => None,
     };
-    Ok(KeyRecord {
-        id: row.id.into(),
-        project: row.project_id.into(),
-        tier: Tier::from_name(tier).ok_or(Error::Corrupt("tier"))?,
-        application: row.application_id.map(Into::into),
-        kind: row::kind(row)?,
-        name: row.name.clone(),
-        environment: row::environment(row)?,
-        created_by: row.created_by.into(),
-        revoked_at: row.revoked_at.map(Timestamp::from_millis),
-        expires_at: row.expires_at.map(Timestamp::from_millis),
-        rpm: limits.rpm,
+    let rare = Rare {
         tpm: limits.tpm,
         budget: limits.token_limit.zip(limits.token_limit_period),
         models: limits.allowed_models,
         networks: limits.allowed_cidrs,
         permissions: limits.permissions,
         old,
+    };
+    Ok(KeyRecord {
+        id: row.id.into(),
+        project: row.project_id.into(),
+        tier: Tier::from_name(tier).ok_or(Error::Corrupt("tier"))?,
+        application: row.application_id.map(Into::into),
+        kind: row::kind(row)?,
+        name: row.name.as_str().into(),
+        environment: row::environment(row)?,
+        created_by: row.created_by.into(),
+        revoked_at: row.revoked_at.map(Timestamp::from_millis),
+        expires_at: row.expires_at.map(Timestamp::from_millis),
+        rpm: limits.rpm,
+        rare: (rare != NOTHING).then(|| Box::new(rare)),
     })
 }

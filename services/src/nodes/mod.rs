@@ -47,7 +47,7 @@ async fn hear(services: &Services) {
     loop {
         let lost = match services.database.watched() {
             Watched::Postgres { url } => postgres::listen(services, url).await,
-            Watched::Sqlite(writer) => sqlite::look(services, writer).await,
+            Watched::Sqlite { writer, number } => sqlite::look(services, writer, number).await,
         };
         let Err(lost) = lost;
         services.key_cache.distrust();

@@ -4,6 +4,7 @@
 //! This process writes through one connection alone, so what that one calls another's is another process's.
 
 use std::convert::Infallible;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use sea_orm::sqlx::{SqlitePool, query_scalar};
 use tokio::time::{MissedTickBehavior, interval, timeout};
@@ -12,18 +13,28 @@ use super::{BEAT, Lost, PATIENCE};
 use crate::services::Services;
 
 /// Looks, again and again, whether another process has written, until the database fails.
-pub(super) async fn look(services: &Services, writer: &SqlitePool) -> Result<Infallible, Lost> {
+///
+/// `number` says which connection the writer's is: another one knows nothing of what this one saw.
+pub(super) async fn look(
+    services: &Services,
+    writer: &SqlitePool,
+    number: &AtomicU64,
+) -> Result<Infallible, Lost> {
     let mut beats = interval(BEAT);
     beats.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut seen = None;
     loop {
         beats.tick().await;
         let now = services.clock.monotonic();
+        let before = number.load(Ordering::Acquire);
         let asked = query_scalar("PRAGMA data_version").fetch_one(writer);
         let version: i64 = timeout(PATIENCE, asked).await.map_err(|_| Lost::Silence)??;
-        if seen.replace(version) != Some(version) {
+        let same = number.load(Ordering::Acquire) == before;
+        let now_seen = same.then_some((before, version));
+        if now_seen.is_none() || seen != now_seen {
             services.key_cache.evict_all();
         }
+        seen = now_seen;
         services.key_cache.trust(now);
     }
 }

@@ -2,7 +2,7 @@
 //! month's quota.
 //!
 //! ```text
-//! check ─► Meter (memory) ─► flush, every second ─► minutes, hours, days ─► read
+//! check ─► Meter (memory) ─► flush, in turn ─► minutes, hours, days ─► read
 //!                                                └► the project's month  ─► quota
 //! ```
 //! A check never waits for any of it. A batch is one transaction that adds to minutes, hours and days alike:
@@ -24,4 +24,4 @@ pub use month::of_month;
 pub use purge::purge;
 pub use read::{of_key, of_project};
 pub(crate) use recorder::{TokenCounts, Use};
-pub use write::flush;
+pub use write::{flush, flush_turn};

@@ -8,6 +8,7 @@ use std::collections::hash_map::Entry;
 use std::collections::{HashMap, VecDeque};
 use std::net::IpAddr;
 use std::ops::AddAssign;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use latchkey_domain::id::{KeyId, ProjectId};
@@ -20,12 +21,17 @@ use super::resolution::Resolution;
 /// The most denials that are kept of a key, here and in the database.
 pub(super) const DENIALS_PER_KEY: usize = 50;
 /// A power of two.
-const SHARDS: usize = 16;
+const SHARDS: usize = 64;
+/// A turn takes out as many keys, by whole shards; more wait for their turn, so that what a flush costs does not
+/// grow with the keys in use, and a key's calls of several seconds become one row.
+const KEYS_PER_TURN: usize = 1_000;
+/// Within as many turns every shard has had its own, however many keys there are.
+const TURNS: usize = 8;
 /// When a shard has as many, calls of a new minute are added to the key's last minute instead: sums stay
 /// right, minutes blur. Only a call of a key that has no counter yet is lost then, and the log says so.
-const COUNTERS_PER_SHARD: usize = 16_384;
+const COUNTERS_PER_SHARD: usize = 4_096;
 /// When a shard has as many, further denials are counted but not told one by one.
-const DENIALS_PER_SHARD: usize = 2_048;
+const DENIALS_PER_SHARD: usize = 512;
 /// No call has more tokens. An upstream that says otherwise can't make the sums overflow.
 const TOKENS_PER_CALL: u64 = 1 << 40;
 /// The longest reason of a denial, in characters.
@@ -151,11 +157,16 @@ struct Shard {
 }
 
 /// All use that is not written yet.
-pub(super) struct Recorder(Box<[Mutex<Shard>]>);
+pub(super) struct Recorder {
+    shards: Box<[Mutex<Shard>]>,
+    /// Whose turn it is.
+    next: AtomicUsize,
+}
 
 impl Recorder {
     pub(super) fn new() -> Self {
-        Self(std::iter::repeat_with(Mutex::default).take(SHARDS).collect())
+        let shards = std::iter::repeat_with(Mutex::default).take(SHARDS).collect();
+        Self { shards, next: AtomicUsize::new(0) }
     }
 
     /// Counts a call.
@@ -179,10 +190,24 @@ impl Recorder {
 
     /// Takes everything out, to be written.
     pub(super) fn take(&self) -> Batch {
+        self.take_while(|_, _| true)
+    }
+
+    /// Takes out what has its turn, to be written: everything, if that is little.
+    pub(super) fn take_turn(&self) -> Batch {
+        self.take_while(|shards, keys| shards < SHARDS / TURNS || keys < KEYS_PER_TURN)
+    }
+
+    /// Takes shard after shard, each at most once, while `more` says so of the shards and keys that were taken.
+    fn take_while(&self, more: impl Fn(usize, usize) -> bool) -> Batch {
         let mut batch = Batch::new();
         let mut lost = 0;
-        for shard in &self.0 {
-            let taken = std::mem::take(&mut *lock(shard));
+        for shards in 0..SHARDS {
+            if !more(shards, batch.len()) {
+                break;
+            }
+            let turn = self.next.fetch_add(1, Ordering::Relaxed);
+            let taken = std::mem::take(&mut *lock(&self.shards[turn % SHARDS]));
             lost += taken.lost;
             batch.extend(taken.keys);
         }
@@ -206,7 +231,7 @@ impl Recorder {
 
     /// Shows what is not written yet of a project's keys, one after the other.
     pub(super) fn see_project(&self, project: ProjectId, mut see: impl FnMut(&Unwritten)) {
-        for shard in &self.0 {
+        for shard in &self.shards {
             let shard = lock(shard);
             let all = shard.keys.values().filter(|one| one.project == project);
             all.filter(|one| one.is_of_project()).for_each(&mut see);
@@ -216,7 +241,7 @@ impl Recorder {
     fn shard(&self, key: KeyId) -> MutexGuard<'_, Shard> {
         // The last bits of an id are random.
         let bits = key.as_uuid().as_bytes()[15];
-        lock(&self.0[usize::from(bits) % SHARDS])
+        lock(&self.shards[usize::from(bits) % SHARDS])
     }
 }
 

@@ -23,6 +23,8 @@ use crate::services::Services;
 const PATIENCE: Duration = Duration::from_millis(250);
 /// How often a node says that it is there, and tries to come back to a Redis that was away.
 const BEAT: Duration = Duration::from_secs(1);
+/// What was admitted while Redis was away, or is forgotten by it, matters for as long (see [`Window`]).
+const NARROW_FOR: Duration = Duration::from_secs(61);
 /// For how long a node that says nothing counts as there, in seconds.
 const NODE_COUNTS_FOR: u64 = 10;
 
@@ -57,6 +59,10 @@ pub(crate) struct SharedWindows {
     node: String,
     connection: Mutex<Option<MultiplexedConnection>>,
     is_up: AtomicBool,
+    /// Redis was away since it was last said that it is there.
+    was_away: AtomicBool,
+    /// Until then it does not know all that the last minute has admitted: milliseconds on the monotonic clock.
+    narrow_until: AtomicU64,
     /// How many nodes share the limits, as of the last word.
     nodes: AtomicU64,
     take: Script,
@@ -86,6 +92,8 @@ impl SharedWindows {
             node: hex(&node),
             connection: Mutex::default(),
             is_up: AtomicBool::new(false),
+            was_away: AtomicBool::new(false),
+            narrow_until: AtomicU64::new(0),
             nodes: AtomicU64::new(1),
             take: Script::new(include_str!("take.lua")),
             settle: Script::new(include_str!("settle.lua")),
@@ -96,6 +104,12 @@ impl SharedWindows {
     /// Whether limits are shared at the moment.
     pub(crate) fn is_up(&self) -> bool {
         self.is_up.load(Ordering::Acquire)
+    }
+
+    /// Whether each node keeps to its share although Redis is there: it was away within the last minute, and neither
+    /// knows what nodes admitted meanwhile nor, if it was restarted, what they did before.
+    pub(super) fn is_narrow(&self, now: Duration) -> bool {
+        millis(now) < self.narrow_until.load(Ordering::Acquire)
     }
 
     /// What a node may admit of a limit while it can't ask the others.
@@ -176,6 +190,7 @@ impl SharedWindows {
 
     fn lost(&self, why: &str) -> Away {
         *self.connection.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        self.was_away.store(true, Ordering::Release);
         if self.is_up.swap(false, Ordering::AcqRel) {
             let nodes = self.nodes.load(Ordering::Relaxed);
             tracing::error!(
@@ -187,8 +202,8 @@ impl SharedWindows {
         Away
     }
 
-    /// Says that this node is there, over a new connection if there is none.
-    async fn say(&self) -> Result<(), RedisError> {
+    /// Says that this node is there, over a new connection if there is none. `now` is monotonic.
+    async fn say(&self, now: Duration) -> Result<(), RedisError> {
         let open = self.connection.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let mut connection = match open {
             Some(connection) => connection,
@@ -197,7 +212,15 @@ impl SharedWindows {
         let mut call = self.beat.prepare_invoke();
         call.key("latchkey:nodes").arg(&self.node).arg(NODE_COUNTS_FOR);
         let nodes: u64 = call.invoke_async(&mut connection).await?;
-        self.nodes.store(nodes.max(1), Ordering::Relaxed);
+        if self.was_away.swap(false, Ordering::AcqRel) {
+            self.narrow_until.store(millis(now + NARROW_FOR), Ordering::Release);
+        }
+        if self.is_narrow(now) {
+            // One that was restarted has not heard of all nodes yet.
+            self.nodes.fetch_max(nodes, Ordering::Relaxed);
+        } else {
+            self.nodes.store(nodes.max(1), Ordering::Relaxed);
+        }
         *self.connection.lock().unwrap_or_else(PoisonError::into_inner) = Some(connection);
         if !self.is_up.swap(true, Ordering::AcqRel) {
             tracing::info!(nodes, "limits per minute are shared through Redis");
@@ -212,7 +235,7 @@ pub(crate) async fn keep(services: &Services) {
     // A Redis that is away when the node starts is told of once too.
     let mut told = false;
     loop {
-        match timeout(BEAT, shared.say()).await {
+        match timeout(BEAT, shared.say(services.clock.monotonic())).await {
             Ok(Ok(())) => told = true,
             Ok(Err(error)) => complain(shared, &mut told, &error.to_string()),
             Err(_) => complain(shared, &mut told, "no answer in time"),
@@ -226,6 +249,10 @@ fn complain(shared: &SharedWindows, told: &mut bool, why: &str) {
     if !std::mem::replace(told, true) {
         tracing::error!(why, "Redis can’t be reached (REDIS_URL): each node limits for itself");
     }
+}
+
+fn millis(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// Both windows of a key are in the same slot of a cluster: the braces say so.

@@ -129,3 +129,24 @@ fn an_upstream_can_not_make_the_sums_overflow() {
     let counts = recorder.take()[0].1.counters[0].counts;
     assert_eq!(counts.tokens.prompt, 3 * TOKENS_PER_CALL);
 }
+
+#[test]
+fn a_turn_takes_all_of_little_and_a_bounded_part_of_much() {
+    let recorder = Recorder::new();
+    let count = |keys: u16| {
+        for number in 0..keys {
+            let mut random = [0; 10];
+            // The last byte spreads keys over shards.
+            random[8..].copy_from_slice(&number.to_be_bytes());
+            let key = KeyId::new(at(0), random);
+            recorder.record(&Use { key, ..call(1, 0, Outcome::Valid) });
+        }
+    };
+    count(500);
+    assert_eq!(recorder.take_turn().len(), 500);
+    count(20_000);
+    let turns: Vec<_> = (0..TURNS).map(|_| recorder.take_turn().len()).collect();
+    assert!(turns.iter().all(|taken| (KEYS_PER_TURN..4_000).contains(taken)), "{turns:?}");
+    assert_eq!(turns.iter().sum::<usize>(), 20_000, "each has had its turn");
+    assert!(recorder.take().is_empty());
+}

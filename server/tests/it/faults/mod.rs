@@ -1,0 +1,34 @@
+//! What breaks under a cluster, and what holds all the same: no acknowledged write is lost, no revoked key is admitted,
+//! no budget is overspent, and the nodes recover by themselves.
+//!
+//! In the short form each fault comes once or twice; `make test-faults` brings them again and again.
+#![expect(clippy::disallowed_methods, reason = "processes and databases go by a real clock")]
+
+mod clock;
+mod cluster;
+mod database;
+#[cfg(target_os = "linux")]
+mod disk;
+mod ledger;
+mod postgres;
+mod processes;
+mod redis;
+
+use std::time::{Duration, Instant};
+
+/// How often a fault comes, from `LATCHKEY_FAULTS`; twice unless told.
+fn rounds() -> usize {
+    std::env::var("LATCHKEY_FAULTS").map_or(2, |told| told.parse().unwrap())
+}
+
+/// How long nodes may need to recover, on a machine that is busy with other tests.
+const RECOVERY: Duration = Duration::from_secs(30);
+
+/// Waits until it is so.
+async fn until(what: &str, is: impl AsyncFn() -> bool) {
+    let began = Instant::now();
+    while !is().await {
+        assert!(began.elapsed() < RECOVERY, "not within {RECOVERY:?}: {what}");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
