@@ -44,7 +44,10 @@ pub async fn serve(listener: TcpListener, front: Front, stop: impl Future<Output
     let open = GracefulShutdown::new();
     let room = open_files::room_for_connections();
     if room < CONNECTIONS {
-        tracing::info!(room, "fewer connections fit than {CONNECTIONS}: the limit of open files is low");
+        tracing::info!(
+            room,
+            "fewer connections fit than {CONNECTIONS}: the limit of open files is low"
+        );
     }
     let places = Arc::new(Semaphore::new(room.min(CONNECTIONS)));
     let mut stop = std::pin::pin!(stop);

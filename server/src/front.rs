@@ -9,8 +9,6 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
-use axum::extract::DefaultBodyLimit;
-use axum::handler::Handler;
 use axum::http::{Method, Request, StatusCode};
 use axum::response::{IntoResponse, Response};
 use futures::FutureExt;
@@ -20,12 +18,11 @@ use tower::ServiceExt;
 use tracing::Instrument;
 
 use crate::edge::SystemClock;
-use crate::http::limits::Slot;
 use crate::http::problem::{self, Refusal};
 use crate::http::request_id::RequestId;
 use crate::http::{security_headers, verify};
 use crate::metrics::{Metrics, Route};
-use crate::router::{MANAGEMENT_BODY, PATIENCE, router};
+use crate::router::{PATIENCE, router};
 use crate::state::AppState;
 
 /// Everything that this server answers.
@@ -43,9 +40,8 @@ impl Front {
 
     /// Answers a request. One log line tells of it: what was asked, what came of it, how long it took. Paths only: a
     /// query may hold an OAuth code.
-    pub async fn answer(&self, mut request: Request<Body>) -> Response {
+    pub async fn answer(&self, request: Request<Body>) -> Response {
         let id = RequestId::new();
-        request.extensions_mut().insert(id);
         let clock = SystemClock::start();
         let route = Route::of(request.uri());
         let response = if route == Route::Verify && request.method() == Method::POST {
@@ -57,7 +53,13 @@ impl Front {
         response
     }
 
-    async fn routed(&self, id: RequestId, request: Request<Body>, clock: &SystemClock) -> Response {
+    async fn routed(
+        &self,
+        id: RequestId,
+        mut request: Request<Body>,
+        clock: &SystemClock,
+    ) -> Response {
+        request.extensions_mut().insert(id);
         let method = request.method().clone();
         let path = request.uri().path().to_owned();
         let span = tracing::info_span!("request", request_id = %id);
@@ -71,20 +73,12 @@ impl Front {
 
     /// A good answer to the busiest call is logged for debugging only: it is counted as usage, and a line each would
     /// cost more than the check.
-    async fn verify(
-        &self,
-        id: RequestId,
-        mut request: Request<Body>,
-        clock: &SystemClock,
-    ) -> Response {
-        DefaultBodyLimit::max(MANAGEMENT_BODY).apply(&mut request);
-        let slot = Slot::of(&mut request);
-        let handled = verify::verify_key.call(request, self.state.clone());
-        let mut response = match tokio::time::timeout(PATIENCE, unpanicked(handled)).await {
+    async fn verify(&self, id: RequestId, request: Request<Body>, clock: &SystemClock) -> Response {
+        let handled = unpanicked(verify::answer(&self.state, request));
+        let response = match tokio::time::timeout(PATIENCE, handled).await {
             Ok(response) => response,
             Err(_) => StatusCode::REQUEST_TIMEOUT.into_response(),
         };
-        slot.write(&mut response);
         let response = self.finish(id, response);
         let elapsed = clock.monotonic();
         if response.status().is_success() {

@@ -28,12 +28,17 @@ const MIGRATION_LOCK: i64 = 0x6c61_7463_686b_6579;
 
 /// Ends work that waits for the database too long: on a network that drops everything, nothing else would.
 ///
+/// The work is boxed: it is kilobytes of states, which every check would carry along that never asks the database.
+///
 /// # Errors
 /// As the work's; `Unavailable` if it takes too long.
-pub(crate) async fn in_time<T>(work: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+pub(crate) fn in_time<T>(
+    work: impl Future<Output = Result<T, Error>>,
+) -> impl Future<Output = Result<T, Error>> {
     let silent =
         || Error::Unavailable(DbErr::Conn(RuntimeErr::Internal("no answer in time".to_owned())));
-    tokio::time::timeout(PATIENCE, work).await.unwrap_or_else(|_| Err(silent()))
+    let timely = tokio::time::timeout(PATIENCE, Box::pin(work));
+    async move { timely.await.unwrap_or_else(|_| Err(silent())) }
 }
 
 /// The connections to the one database.

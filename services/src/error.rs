@@ -232,7 +232,8 @@ mod tests {
     #[test]
     fn an_outage_is_told_from_a_wrong_statement() {
         // Busy, its snapshot, a full disk, a write that failed; then PostgreSQL's.
-        for code in ["5", "517", "13", "778", "57P01", "53100", "53300", "58030", "08006", "25006"] {
+        for code in ["5", "517", "13", "778", "57P01", "53100", "53300", "58030", "08006", "25006"]
+        {
             assert!(means_outage(code), "{code}");
         }
         // A constraint, its unique kind, a wrong statement; then PostgreSQL's.

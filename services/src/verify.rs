@@ -58,7 +58,8 @@ async fn may_know(services: &Services, actor: &Actor, found: &Found) -> Result<b
     if let Who::ServiceKey(key) = &actor.who {
         return Ok(key.project == project);
     }
-    match scope::project(services, actor, project, Permission::KeysVerify).await {
+    // Boxed, as what follows: a service key's call need not carry the states of asking the database.
+    match Box::pin(scope::project(services, actor, project, Permission::KeysVerify)).await {
         Ok(_) => Ok(true),
         Err(Error::NotFound) => Ok(false),
         Err(error) => Err(error),
@@ -75,9 +76,8 @@ async fn names_foreign(
     let (None, Some(named)) = (key.application, request.application_id) else { return Ok(false) };
     let own = application::Entity::find_by_id(named.as_uuid())
         .filter(application::Column::ProjectId.eq(key.project.as_uuid()))
-        .filter(application::Column::DeletedAt.is_null())
-        .one(services.database.reader())
-        .await?;
+        .filter(application::Column::DeletedAt.is_null());
+    let own = Box::pin(own.one(services.database.reader())).await?;
     Ok(own.is_none())
 }
 

@@ -43,8 +43,8 @@ pub(super) async fn forward(
     let Sent { stream, wants_usage, prompt_tokens, endpoint } = Sent::of(&body);
     // Where the tokens are limited, the upstream must stop where the reservation ends.
     let key = reservation.key();
-    let limited =
-        key.rare().budget.is_some() || reservation.granted() < prompt_tokens + body.completion_tokens();
+    let limited = key.rare().budget.is_some()
+        || reservation.granted() < prompt_tokens + body.completion_tokens();
     let cap = limited.then(|| body.granted_cap(reservation.granted()));
     let json = HeaderValue::from_static("application/json");
     let url = served.line.url(endpoint).clone();

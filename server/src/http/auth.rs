@@ -5,7 +5,7 @@ use axum::http::HeaderMap;
 use axum::http::header::AUTHORIZATION;
 use axum::http::request::Parts;
 use latchkey_domain::credentials;
-use latchkey_services::{Actor, accounts};
+use latchkey_services::{Actor, Error, accounts};
 
 use super::client::ClientIp;
 use super::limits;
@@ -20,16 +20,24 @@ impl FromRequestParts<AppState> for Caller {
     type Rejection = Refusal;
 
     async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, Refusal> {
-        let ClientIp(ip) = match ClientIp::from_request_parts(parts, state).await {
-            Ok(ip) => ip,
-            Err(never) => match never {},
-        };
-        let asked = accounts::authenticate(&state.services, bearer(&parts.headers), ip).await;
+        let asked = caller(parts, state).await;
         if let Err(error) = &asked {
             limits::refused(parts, error);
         }
         Ok(Self(asked?))
     }
+}
+
+/// Who is asking.
+///
+/// # Errors
+/// As [`accounts::authenticate`].
+pub(crate) async fn caller(parts: &mut Parts, state: &AppState) -> Result<Actor, Error> {
+    let ClientIp(ip) = match ClientIp::from_request_parts(parts, state).await {
+        Ok(ip) => ip,
+        Err(never) => match never {},
+    };
+    accounts::authenticate(&state.services, bearer(&parts.headers), ip).await
 }
 
 /// The token of the `Authorization` header.

@@ -1,10 +1,11 @@
 //! JSON bodies: read whole, within the route's size, with an error that says which field is wrong.
 
-use axum::body::Bytes;
+use axum::body::{Body, Bytes};
 use axum::extract::rejection::BytesRejection;
 use axum::extract::{FromRequest, OptionalFromRequest, Request};
 use axum::http::HeaderMap;
 use axum::http::header::CONTENT_TYPE;
+use http_body_util::{BodyExt, LengthLimitError, Limited};
 use latchkey_domain::json;
 use latchkey_domain::problem::{ErrorCode, Problem};
 use serde::de::{DeserializeOwned, IgnoredAny};
@@ -62,10 +63,32 @@ pub(crate) async fn read<S: Send + Sync>(request: Request, state: &S) -> Result<
         BytesRejection::FailedToBufferBody(cause)
             if cause.status() == axum::http::StatusCode::PAYLOAD_TOO_LARGE =>
         {
-            Refusal::new(ErrorCode::TooLarge, "The body is larger than this endpoint takes.")
+            too_large()
         }
-        _ => Refusal::new(ErrorCode::Malformed, "The body ended early or could not be read."),
+        _ => unreadable(),
     })
+}
+
+/// The JSON of a request that is in its parts already, of at most `limit` bytes.
+pub(crate) async fn take<T: DeserializeOwned>(
+    headers: &HeaderMap,
+    body: Body,
+    limit: usize,
+) -> Result<T, Refusal> {
+    require_json(headers)?;
+    let whole = Limited::new(body, limit)
+        .collect()
+        .await
+        .map_err(|error| if error.is::<LengthLimitError>() { too_large() } else { unreadable() })?;
+    parse(&whole.to_bytes())
+}
+
+fn too_large() -> Refusal {
+    Refusal::new(ErrorCode::TooLarge, "The body is larger than this endpoint takes.")
+}
+
+fn unreadable() -> Refusal {
+    Refusal::new(ErrorCode::Malformed, "The body ended early or could not be read.")
 }
 
 fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Refusal> {

@@ -53,6 +53,13 @@ pub(crate) fn refused(parts: &Parts, error: &Error) {
     }
 }
 
+/// Writes how the limits of a refused key stand, if that is what a call was refused for.
+pub(crate) fn write_refused(headers: &mut HeaderMap, error: &Error) {
+    if let Error::Denied(denial) = error {
+        write(headers, denial.limits);
+    }
+}
+
 fn note(parts: &Parts, limits: LimitStates) {
     if let Some(slot) = parts.extensions.get::<Slot>() {
         *slot.0.lock().unwrap_or_else(PoisonError::into_inner) = limits;

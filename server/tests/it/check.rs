@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use latchkey_domain::key::KeyKind;
 use latchkey_domain::outcome::Outcome;
-use latchkey_services::Services;
 use latchkey_services::check::{Call, check};
+use latchkey_services::{Services, accounts};
 
 use crate::nodes::hears;
 use crate::world::{Backend, World, denial, on_both_databases, problem, text};
@@ -146,4 +146,14 @@ async fn an_unknown_key_and_none_are_told_apart() {
     problem(world.ingest("").await, 401, "malformed_key").await;
     problem(world.post("/ingest/traces").send().await.unwrap(), 401, "missing_key").await;
     problem(world.ingest(&ada.jwt).await, 401, "malformed_key").await;
+}
+
+#[tokio::test]
+async fn a_check_carries_little_along() {
+    let world = World::on(Backend::Sqlite).await;
+    let services = &world.services;
+    let checked = size_of_val(&check(services, None, CALL));
+    let authenticated = size_of_val(&accounts::authenticate(services, None, None));
+    // Whatever waits for the database is kilobytes of states: boxed, where a check may not need it.
+    assert!(checked.max(authenticated) < 2_048, "{checked} and {authenticated} bytes");
 }

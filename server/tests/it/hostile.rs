@@ -107,7 +107,10 @@ async fn a_flood_of_guesses_is_told_to_wait_and_holds_up_nobody() {
             assert!(["401", "429"].contains(&status), "{answer}");
             if status == "429" {
                 assert!(answer.contains("retry-after: "), "{answer}");
-                assert!(answer.contains("Too many unknown or malformed keys from this address"), "{answer}");
+                assert!(
+                    answer.contains("Too many unknown or malformed keys from this address"),
+                    "{answer}"
+                );
                 refused += 1;
             }
             assert!(!answer.contains(&key), "what was sent is not repeated");
@@ -207,7 +210,7 @@ async fn heads_of_any_size_are_refused_and_take_little() {
     let attacked = Attacked::start().await;
     let before = attacked.process.peak_memory();
     let one = format!("x-long: {}\r\n", "a".repeat(64 * 1024));
-    let many = (0..4_000).map(|number| format!("x-{number}: aaaaaaaaaaaa\r\n")).collect::<String>();
+    let many = "x-short: aaaaaaaaaaaa\r\n".repeat(4_000);
     let path = "a".repeat(70_000);
     for _ in 0..50 {
         for head in [

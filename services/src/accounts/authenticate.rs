@@ -31,6 +31,12 @@ pub async fn authenticate(
         let admission = check::check(services, Some(text), call).await?;
         return Ok(Actor { who: Who::ServiceKey(admission.key), ip });
     }
+    // Boxed: a service key's call need not carry the states of asking the database.
+    let who = Who::Person(Box::pin(person(services, bearer)).await?);
+    Ok(Actor { who, ip })
+}
+
+async fn person(services: &Services, bearer: Option<&str>) -> Result<Person, Error> {
     let now = services.clock.now();
     let bearer = bearer
         .and_then(|token| services.signer.verify(token, now))
@@ -45,8 +51,7 @@ pub async fn authenticate(
         .await?
         .ok_or(Error::Unauthenticated)?;
     let administrator = administers(services, &user);
-    let who = Who::Person(Person { user: bearer.user, session: bearer.session, administrator });
-    Ok(Actor { who, ip })
+    Ok(Person { user: bearer.user, session: bearer.session, administrator })
 }
 
 /// Who the actor is, and what they are a member of.

@@ -229,13 +229,13 @@ async fn add(
         .action_and_where(Expr::col(used).lte(tokens(room)))
         .to_owned();
     let transaction = services.database.begin().await?;
-    let written = budget::Entity::insert(row)
-        .on_conflict(upsert)
-        .exec_with_returning(&transaction)
-        .await;
+    let written =
+        budget::Entity::insert(row).on_conflict(upsert).exec_with_returning(&transaction).await;
     let used = match written {
         Ok(row) => u64::try_from(row.used).unwrap_or_default(),
-        Err(sea_orm::DbErr::RecordNotInserted | sea_orm::DbErr::RecordNotFound(_)) => return Ok(None),
+        Err(sea_orm::DbErr::RecordNotInserted | sea_orm::DbErr::RecordNotFound(_)) => {
+            return Ok(None);
+        }
         Err(error) => return Err(error.into()),
     };
     transaction.commit().await?;

@@ -44,7 +44,8 @@ pub(super) async fn take(
     let Some(shared) = &services.shared else {
         return of_node(services, key, need, limits, |limit| limit);
     };
-    match shared.take(key.id, rpm, tpm, need).await {
+    // Boxed: a check that asks no Redis need not carry the states of asking it.
+    match Box::pin(shared.take(key.id, rpm, tpm, need)).await {
         Ok(answer) => of_all(services, shared, key, need, limits, answer),
         Err(Away) => of_node(services, key, need, limits, |limit| shared.share(limit)),
     }

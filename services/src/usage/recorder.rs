@@ -24,9 +24,9 @@ pub(super) const DENIALS_PER_KEY: usize = 50;
 const SHARDS: usize = 64;
 /// A turn takes out as many keys, by whole shards; more wait for their turn, so that what a flush costs does not
 /// grow with the keys in use, and a key's calls of several seconds become one row.
-const KEYS_PER_TURN: usize = 1_000;
+const KEYS_PER_TURN: usize = 500;
 /// Within as many turns every shard has had its own, however many keys there are.
-const TURNS: usize = 8;
+const TURNS: usize = 16;
 /// When a shard has as many, calls of a new minute are added to the key's last minute instead: sums stay
 /// right, minutes blur. Only a call of a key that has no counter yet is lost then, and the log says so.
 const COUNTERS_PER_SHARD: usize = 4_096;

@@ -40,7 +40,7 @@ pub async fn flush(services: &Services) -> Result<(), Error> {
 }
 
 /// Writes the months of all projects and, of keys, as many as have their turn: all, while few are in use. Called each
-/// second, it writes everything within eight.
+/// second, it writes everything within sixteen.
 ///
 /// # Errors
 /// The database fails. What was not written is kept.

@@ -33,8 +33,11 @@ fn section(project: ProjectId) -> Signal<Section> {
 pub fn Waiting(
     /// The project that it is in.
     project: ProjectId,
+    /// What stands for the name, if it will not come.
+    #[prop(optional)]
+    title: &'static str,
 ) -> impl IntoView {
-    view! { <PageHead title=String::new() section=section(project)/> }
+    view! { <PageHead title=title.to_owned() section=section(project)/> }
 }
 
 /// The head.

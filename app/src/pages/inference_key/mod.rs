@@ -90,12 +90,12 @@ fn Page(project: ProjectId, key: KeyId) -> impl IntoView {
                 view! { <Sections desk now usage wanted/> }.into_any()
             }
             (Some(Err(error)), ..) => view! {
-                <head::Waiting project/>
+                <head::Waiting project title="Inference key"/>
                 <Card>
                     <ErrorState
                         title="Couldn’t load the key"
                         error
-                        reassurance="It keeps working."
+                        reassurance="The key keeps working."
                         on_retry=retry
                     />
                 </Card>

@@ -37,9 +37,8 @@ impl SmallDisk {
         std::fs::create_dir(&data).unwrap();
         let mut command = Command::new("unshare");
         // Whoever is not root may mount in a world of their own.
-        let is_root = std::fs::metadata("/proc/self").is_ok_and(|own| {
-            std::os::unix::fs::MetadataExt::uid(&own) == 0
-        });
+        let is_root = std::fs::metadata("/proc/self")
+            .is_ok_and(|own| std::os::unix::fs::MetadataExt::uid(&own) == 0);
         command
             .args(if is_root { &["--mount"][..] } else { &["--mount", "--map-root-user"] })
             .args(["sh", "-c", ON_SMALL_DISK])
@@ -51,8 +50,7 @@ impl SmallDisk {
             .stdout(Stdio::null());
         let process = Process::start_command(command, &folder, &client).await;
         let (jwt, application) = sign_in(&client, &process.base).await;
-        let mut disk =
-            Self { process, client, jwt, project: String::new(), _folder: folder, data };
+        let mut disk = Self { process, client, jwt, project: String::new(), _folder: folder, data };
         let application = disk.get(&format!("/v1/applications/{application}")).await;
         disk.project = text(&application["project_id"]);
         let project = disk.get(&format!("/v1/projects/{}", disk.project)).await;

@@ -75,7 +75,8 @@ impl<'a> Ledger<'a> {
     async fn write(&self, stopped: &watch::Receiver<bool>) {
         while !*stopped.borrow() {
             let name = self.cluster.name("Key");
-            let Some((id, secret)) = self.cluster.create(self.node(), &json!({ "name": name })).await
+            let Some((id, secret)) =
+                self.cluster.create(self.node(), &json!({ "name": name })).await
             else {
                 pause().await;
                 continue;
@@ -132,7 +133,11 @@ impl<'a> Ledger<'a> {
             for secret in &active {
                 until("a key that was made is valid", async || {
                     let outcome = self.cluster.verify(node, secret, 0).await;
-                    assert_ne!(outcome.as_deref(), Some("unknown_key"), "an acknowledged key is lost");
+                    assert_ne!(
+                        outcome.as_deref(),
+                        Some("unknown_key"),
+                        "an acknowledged key is lost"
+                    );
                     outcome.as_deref() == Some("valid")
                 })
                 .await;
@@ -157,7 +162,8 @@ impl<'a> Ledger<'a> {
     /// Spends what is left of the budget, on all nodes at once; no more than all of it is admitted.
     pub(super) async fn spend_all(&self) {
         let spend = async |node: usize| {
-            while self.cluster.verify(node, &self.metered.1, COST).await.as_deref() == Some("valid") {
+            while self.cluster.verify(node, &self.metered.1, COST).await.as_deref() == Some("valid")
+            {
                 self.admitted.fetch_add(COST, Ordering::Relaxed);
             }
         };
