@@ -21,6 +21,7 @@ use tokio_io_timeout::TimeoutStream;
 use crate::front::Front;
 use crate::let_go::LetGo;
 use crate::open_files;
+use crate::room::Share;
 
 /// How many connections may be open, if the system lets the process have as many; more wait to be accepted.
 const CONNECTIONS: usize = 20_000;
@@ -74,9 +75,11 @@ pub async fn serve(listener: TcpListener, front: Front, stop: impl Future<Output
             let answer = service_fn(move |request: Request<Incoming>| {
                 let front = Arc::clone(&front);
                 async move {
-                    let mut request = request.map(|body| Body::new(LetGo::from(body)));
+                    let share = Share::of(request.body());
+                    let body = |body| Body::new(LetGo::new(body, share.clone()));
+                    let mut request = request.map(body);
                     request.extensions_mut().insert(ConnectInfo(peer));
-                    Ok::<_, std::convert::Infallible>(front.answer(request).await)
+                    Ok::<_, std::convert::Infallible>(front.answer(request, share).await)
                 }
             });
             let connection = builder.serve_connection(prepared(stream), answer).into_owned();

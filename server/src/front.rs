@@ -5,6 +5,7 @@
 
 use std::any::Any;
 use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
@@ -12,16 +13,19 @@ use axum::body::Body;
 use axum::http::{Method, Request, StatusCode};
 use axum::response::{IntoResponse, Response};
 use futures::FutureExt;
+use latchkey_domain::outcome::Outcome;
 use latchkey_domain::problem::ErrorCode;
 use latchkey_services::clock::Clock;
 use tower::ServiceExt;
 use tracing::Instrument;
 
 use crate::edge::SystemClock;
+use crate::gateway;
 use crate::http::problem::{self, Refusal};
 use crate::http::request_id::RequestId;
 use crate::http::{security_headers, verify};
 use crate::metrics::{Metrics, Route};
+use crate::room::Share;
 use crate::router::{PATIENCE, router};
 use crate::state::AppState;
 
@@ -39,53 +43,51 @@ impl Front {
     }
 
     /// Answers a request. One log line tells of it: what was asked, what came of it, how long it took. Paths only: a
-    /// query may hold an OAuth code.
-    pub async fn answer(&self, request: Request<Body>) -> Response {
-        let id = RequestId::new();
-        let clock = SystemClock::start();
+    /// query may hold an OAuth code. `share` is what a long body takes of the room for all of them.
+    pub(crate) async fn answer(
+        &self,
+        request: Request<Body>,
+        share: Option<Arc<Share>>,
+    ) -> Response {
         let route = Route::of(request.uri());
+        let asked = Asked { id: RequestId::new(), route, share, clock: SystemClock::start() };
         let response = if route == Route::Verify && request.method() == Method::POST {
-            self.verify(id, request, &clock).await
+            self.verify(&asked, request).await
         } else {
-            self.routed(id, request, &clock).await
+            self.routed(&asked, request).await
         };
-        self.metrics().durations.observe(route, clock.monotonic());
+        self.metrics().durations.observe(route, asked.clock.monotonic());
         response
     }
 
-    async fn routed(
-        &self,
-        id: RequestId,
-        mut request: Request<Body>,
-        clock: &SystemClock,
-    ) -> Response {
-        request.extensions_mut().insert(id);
+    async fn routed(&self, asked: &Asked, mut request: Request<Body>) -> Response {
+        request.extensions_mut().insert(asked.id);
         let method = request.method().clone();
         let path = request.uri().path().to_owned();
-        let span = tracing::info_span!("request", request_id = %id);
+        let span = tracing::info_span!("request", request_id = %asked.id);
         // Its only error is that there is none.
         let routed = self.router.clone().oneshot(request).map(|Ok(response)| response);
         let response = unpanicked(routed).instrument(span.clone()).await;
-        let response = self.finish(id, response);
-        span.in_scope(|| answered(&method, &path, &response, clock.monotonic()));
+        let response = self.finish(asked, response);
+        span.in_scope(|| answered(&method, &path, &response, asked.clock.monotonic()));
         response
     }
 
     /// A good answer to the busiest call is logged for debugging only: it is counted as usage, and a line each would
     /// cost more than the check.
-    async fn verify(&self, id: RequestId, request: Request<Body>, clock: &SystemClock) -> Response {
+    async fn verify(&self, asked: &Asked, request: Request<Body>) -> Response {
         let handled = unpanicked(verify::answer(&self.state, request));
         let response = match tokio::time::timeout(PATIENCE, handled).await {
             Ok(response) => response,
             Err(_) => StatusCode::REQUEST_TIMEOUT.into_response(),
         };
-        let response = self.finish(id, response);
-        let elapsed = clock.monotonic();
+        let response = self.finish(asked, response);
+        let elapsed = asked.clock.monotonic();
         if response.status().is_success() {
-            let span = tracing::debug_span!("request", request_id = %id);
+            let span = tracing::debug_span!("request", request_id = %asked.id);
             span.in_scope(|| tracing::debug!(status = 200, ?elapsed, "verified"));
         } else {
-            let span = tracing::info_span!("request", request_id = %id);
+            let span = tracing::info_span!("request", request_id = %asked.id);
             span.in_scope(|| answered(&Method::POST, "/v1/keys/verify", &response, elapsed));
         }
         response
@@ -95,11 +97,33 @@ impl Front {
         &self.state.metrics
     }
 
-    fn finish(&self, id: RequestId, response: Response) -> Response {
-        let mut response = problem::render(id, response);
+    fn finish(&self, asked: &Asked, response: Response) -> Response {
+        let mut response = problem::render(asked.id, asked.unless_cut_off(response));
         security_headers::set(response.headers_mut(), self.state.config.public_url.is_https());
-        id.write(response.headers_mut());
+        asked.id.write(response.headers_mut());
         response
+    }
+}
+
+/// What is known of a request beside what it says.
+struct Asked {
+    id: RequestId,
+    route: Route,
+    share: Option<Arc<Share>>,
+    clock: SystemClock,
+}
+
+impl Asked {
+    /// The response, unless it is about a body that was cut off because there was no room for it.
+    fn unless_cut_off(&self, response: Response) -> Response {
+        if !self.share.as_ref().is_some_and(|share| share.is_exceeded()) {
+            return response;
+        }
+        let detail = "Too many large bodies are on their way at once. Try again in a moment.";
+        match self.route {
+            Route::Gateway => gateway::unavailable(detail),
+            _ => Refusal::new(ErrorCode::Outcome(Outcome::Unavailable), detail).into_response(),
+        }
     }
 }
 

@@ -19,6 +19,7 @@ mod metrics;
 mod oauth;
 mod open_files;
 mod pages;
+mod room;
 mod router;
 pub mod serve;
 mod state;

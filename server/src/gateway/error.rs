@@ -107,6 +107,13 @@ impl Refused {
     }
 }
 
+/// 503: not now.
+pub(crate) fn unavailable(message: &'static str) -> Response {
+    let mut refused = Refused::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", message);
+    refused.headers.push((RETRY_AFTER, HeaderValue::from_static("1")));
+    refused.into_response()
+}
+
 impl From<Error> for Refused {
     fn from(error: Error) -> Self {
         if error.is_fault() {

@@ -23,6 +23,7 @@ pub(crate) use call::{
     __path_chat_completions, __path_completions, __path_embeddings, chat_completions, completions,
     embeddings,
 };
+pub(crate) use error::unavailable;
 pub(crate) use models::{__path_get_model, __path_list_models, get_model, list_models};
 pub(crate) use reach::UpstreamReach;
 pub(crate) use upstream::Upstreams;

@@ -23,9 +23,13 @@ const GUESSERS: usize = 20;
 const SLOW: usize = 10_000;
 const GIBIBYTE: usize = 1 << 30;
 /// What a client that is there and does nothing may take.
-const KB_PER_CONNECTION: u64 = 40;
+const KB_PER_CONNECTION: u64 = 48;
 /// What a flood may take beside, whatever its size.
 const ROOM_KB: u64 = 64 * 1024;
+/// Large bodies that stop before their end, half as many again as there is room for.
+const STOPPED: usize = 400;
+/// The room for large bodies, and what buffers that grow take beside.
+const LARGE_ROOM_KB: u64 = (256 + 256) * 1024;
 /// On a machine that is busy with the flood and with other tests.
 const PATIENCE: Duration = Duration::from_secs(5);
 
@@ -202,6 +206,48 @@ async fn a_body_of_a_gibibyte_is_refused_long_before_its_end() {
     }
     let more = attacked.process.peak_memory() - before;
     assert!(more < ROOM_KB, "{} MiB more", more / 1024);
+    attacked.stop();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn large_bodies_that_stop_before_their_end_share_one_room() {
+    let attacked = Attacked::start().await;
+    let before = attacked.process.peak_memory();
+    // Nobody is asked for a key here, and a body may be a MiB long.
+    let head = format!(
+        "POST /refresh HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n",
+        1_000_000
+    );
+    let almost = vec![b' '; 999_000];
+    let mut waiting = Vec::new();
+    for _ in 0..STOPPED {
+        let mut stream = TcpStream::connect(attacked.address()).await.unwrap();
+        stream.write_all(head.as_bytes()).await.unwrap();
+        // Whoever is refused is cut off.
+        let _ = stream.write_all(&almost).await;
+        waiting.push(stream);
+    }
+    let mut refused = 0;
+    for stream in &mut waiting {
+        let mut answer = vec![0; 4_096];
+        let answered = tokio::time::timeout(Duration::from_millis(20), stream.read(&mut answer));
+        if let Ok(Ok(length)) = answered.await {
+            let answer = String::from_utf8_lossy(&answer[..length]);
+            assert!(answer.starts_with("HTTP/1.1 503 "), "{answer}");
+            assert!(answer.contains("retry-after: "), "{answer}");
+            refused += 1;
+        }
+    }
+    assert!(refused > STOPPED / 4, "{refused} of {STOPPED} were refused");
+    attacked.honest_call().await;
+    let more = attacked.process.peak_memory() - before;
+    assert!(more < LARGE_ROOM_KB, "{} MiB more", more / 1024);
+    drop(waiting);
+    let large = traces(7_000);
+    assert!(large.to_string().len() > 1_000_000);
+    let call = attacked.client.post(format!("{}/ingest/traces", attacked.process.base));
+    let answer = call.header("x-api-key", &attacked.key).json(&large).send().await.unwrap();
+    assert_eq!(answer.status(), 200, "there is room again");
     attacked.stop();
 }
 
