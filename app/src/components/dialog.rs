@@ -225,6 +225,9 @@ fn reopen(element: NodeRef<html::Dialog>) {
 thread_local! {
     /// Where focus goes back to once no dialog is left. One that takes another's place inherits it.
     static OPENER: RefCell<Option<Element>> = const { RefCell::new(None) };
+    /// What focus stays with, or leaves for the heading. Whatever was followed before is not any more: it would take
+    /// focus back from what came after it.
+    static FOLLOWED: RefCell<Option<Element>> = const { RefCell::new(None) };
 }
 
 fn open_while_mounted(element: NodeRef<html::Dialog>) {
@@ -247,7 +250,7 @@ fn return_focus() {
     let Some(opener) = OPENER.take() else { return };
     if opener.is_connected() && opener.tag_name() != "BODY" {
         super::focus(Some(opener.clone()));
-        follow_opener(opener, 20);
+        follow(opener);
     } else {
         focus_heading();
     }
@@ -256,14 +259,22 @@ fn return_focus() {
 /// Looks after the focus when something without a dialog may take away the very button that started it.
 pub fn keep_focus() {
     if let Some(button) = document().active_element() {
-        follow_opener(button, 20);
+        follow(button);
     }
 }
 
 /// What the dialog did may take the opener away a moment later, as when the first key turns the empty state
 /// into a list. Looks for that a few times, until focus has moved on.
-fn follow_opener(opener: Element, looks: u8) {
+fn follow(opener: Element) {
+    FOLLOWED.set(Some(opener.clone()));
+    look_after(opener, 20);
+}
+
+fn look_after(opener: Element, looks: u8) {
     let look = move || {
+        if FOLLOWED.with_borrow(|followed| followed.as_ref() != Some(&opener)) {
+            return;
+        }
         let active = document().active_element();
         if !opener.is_connected() {
             if active.is_none_or(|active| active.tag_name() == "BODY") {
@@ -278,7 +289,7 @@ fn follow_opener(opener: Element, looks: u8) {
             if active.as_ref() != Some(&opener) {
                 super::focus(Some(opener.clone()));
             }
-            follow_opener(opener, looks - 1);
+            look_after(opener, looks - 1);
         }
     };
     set_timeout(look, Duration::from_millis(250));
