@@ -2,22 +2,33 @@
 //! takes both as arguments.
 #![expect(clippy::disallowed_methods, reason = "this is the edge that the bans lead to")]
 
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use latchkey_domain::time::Timestamp;
 use latchkey_services::clock::Clock;
 use latchkey_services::random::Random;
+use rustix::time::{ClockId, clock_gettime};
 
 /// The machine's clocks.
 pub struct SystemClock {
-    start: Instant,
+    start: Duration,
 }
 
 impl SystemClock {
     /// Starts counting monotonic time.
     pub fn start() -> Self {
-        Self { start: Instant::now() }
+        Self { start: running() }
     }
+}
+
+/// How long the machine has been running, asleep or not. `Instant` stands still while it sleeps: what another node
+/// revoked meanwhile would be believed for a moment after.
+fn running() -> Duration {
+    #[cfg(target_os = "linux")]
+    const CLOCK: ClockId = ClockId::Boottime;
+    #[cfg(not(target_os = "linux"))]
+    const CLOCK: ClockId = ClockId::Monotonic;
+    clock_gettime(CLOCK).try_into().unwrap_or_default()
 }
 
 impl Clock for SystemClock {
@@ -27,7 +38,7 @@ impl Clock for SystemClock {
     }
 
     fn monotonic(&self) -> Duration {
-        self.start.elapsed()
+        running().saturating_sub(self.start)
     }
 }
 

@@ -18,6 +18,7 @@ pub mod logging;
 mod metrics;
 mod oauth;
 mod open_files;
+mod outbound;
 mod pages;
 mod room;
 mod router;
@@ -25,5 +26,6 @@ pub mod serve;
 mod state;
 
 pub use front::Front;
+pub use outbound::http_client;
 pub use router::openapi;
 pub use state::AppState;

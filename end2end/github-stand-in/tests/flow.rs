@@ -3,15 +3,20 @@
 #![cfg(test)]
 
 use github_stand_in::{CLIENT_ID, CLIENT_SECRET, Endpoint, Fault, StandIn, start};
-use reqwest::{Client, Response, StatusCode, header, redirect};
+use reqwest::{Client, ClientBuilder, Response, StatusCode, header, redirect};
 use serde_json::{Value, json};
 use url::Url;
 
 const CALLBACK: &str = "http://127.0.0.1:3000/login/oauth2/code/github?from=test";
 
 fn client() -> Client {
-    let client = Client::builder().redirect(redirect::Policy::none()).user_agent("latchkey-tests");
-    client.build().unwrap()
+    builder().redirect(redirect::Policy::none()).user_agent("latchkey-tests").build().unwrap()
+}
+
+/// Built beside the server, `reqwest` knows TLS and wants a cryptography, though none is used here.
+fn builder() -> ClientBuilder {
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    Client::builder()
 }
 
 async fn authorize(github: &StandIn, more: &[(&str, &str)]) -> Response {
@@ -97,7 +102,8 @@ async fn errors_come_as_github_sends_them() {
     let refused = user(&github, "Bearer gho_unknown").await;
     assert_eq!(refused.status(), StatusCode::UNAUTHORIZED);
     assert_eq!(refused.json::<Value>().await.unwrap()["message"], "Bad credentials");
-    let anonymous = Client::new().get(format!("{}/user", github.api_url())).send().await.unwrap();
+    let anonymous = builder().build().unwrap().get(format!("{}/user", github.api_url()));
+    let anonymous = anonymous.send().await.unwrap();
     assert_eq!(anonymous.status(), StatusCode::FORBIDDEN);
 }
 

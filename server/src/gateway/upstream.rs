@@ -13,6 +13,7 @@ use reqwest::{Client, RequestBuilder, Url};
 use super::body::Endpoint;
 use super::reach::{UpstreamReach, Watch};
 use crate::config::{Config, Upstream};
+use crate::http_client;
 
 /// The built-in model for newcomers who have configured no upstream.
 pub(super) const SANDBOX: &str = "sandbox";
@@ -100,11 +101,7 @@ impl Upstreams {
     /// # Errors
     /// The system has no TLS to call with, or a key can't be sent.
     pub(crate) fn new(config: &Config) -> anyhow::Result<Self> {
-        let client = Client::builder()
-            .connect_timeout(CONNECT_PATIENCE)
-            .redirect(reqwest::redirect::Policy::none())
-            .tcp_nodelay(true)
-            .build()?;
+        let client = http_client().connect_timeout(CONNECT_PATIENCE).tcp_nodelay(true).build()?;
         let (mut models, mut names, mut lines) = (HashMap::new(), Vec::new(), Vec::new());
         for upstream in &config.upstreams {
             let line = Arc::new(Line::to(upstream)?);

@@ -14,6 +14,7 @@ use oauth2::{
 use serde::Deserialize;
 
 use crate::config::GithubApp;
+use crate::http_client;
 
 /// How long GitHub may take for an answer. A person is waiting.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -85,11 +86,9 @@ impl GithubClient {
                 RedirectUrl::new(format!("{public_url}/login/oauth2/code/github"))
                     .context("LATCHKEY_PUBLIC_URL")?,
             );
-        let http = reqwest::Client::builder()
+        let http = http_client()
             .user_agent(concat!("latchkey/", env!("CARGO_PKG_VERSION")))
             .timeout(PATIENCE)
-            // A redirect of the token endpoint could carry the client secret elsewhere.
-            .redirect(reqwest::redirect::Policy::none())
             .build()?;
         Ok(Self { oauth, http: OAuthTransport(http), user_url: format!("{}/user", app.api_url) })
     }
