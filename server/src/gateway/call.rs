@@ -140,8 +140,11 @@ async fn call(
     parts: &mut Parts,
     body: Body,
 ) -> Result<Response, Refused> {
-    let caller = Caller::of(state, parts).await?;
+    // Nobody without a key gets further than this.
+    Caller::of(state, parts).await?;
     let body = CallBody::parse(endpoint, read(body).await?)?;
+    // It may have been revoked or changed while the body came.
+    let caller = Caller::of(state, parts).await?;
     let environment = caller.found().key().environment;
     let Some(answerer) = state.upstreams.find(&body.model, environment) else {
         // What refuses the key itself goes before.

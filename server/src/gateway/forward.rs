@@ -33,55 +33,91 @@ impl From<Usage> for UsedTokens {
     }
 }
 
-/// Makes the call and passes the answer on.
+/// Makes the call and passes the answer on. Whoever goes away before the answer pays for the prompt, which the upstream
+/// has; a call that the upstream fails costs nothing.
 pub(super) async fn forward(
     state: &AppState,
     served: &Served,
     body: CallBody,
     reservation: Reservation,
 ) -> Result<Response, Refused> {
-    let Sent { stream, wants_usage, prompt_tokens, endpoint } = Sent::of(&body);
-    // Where the tokens are limited, the upstream must stop where the reservation ends.
-    let key = reservation.key();
-    let limited = key.rare().budget.is_some()
-        || reservation.granted() < prompt_tokens + body.completion_tokens();
-    let cap = limited.then(|| body.granted_cap(reservation.granted()));
-    let json = HeaderValue::from_static("application/json");
-    let url = served.line.url(endpoint).clone();
-    let request = served.line.authorized(state.upstreams.client.post(url));
-    let request = request.header(CONTENT_TYPE, json);
-    let request = request.body(body.for_upstream(&served.name, cap)).send();
-    let answer = match tokio::time::timeout(state.upstreams.patience, request).await {
-        Ok(Ok(answer)) => answer,
-        Ok(Err(error)) => {
-            // Its own words may hold the upstream's address, but never a credential.
-            tracing::warn!(upstream = served.line.name, %error, "an upstream could not be called");
-            return Err(if error.is_timeout() {
-                Refused::upstream_timeout()
-            } else if error.is_connect() {
-                Refused::upstream_unreachable()
-            } else {
-                Refused::upstream_error()
-            });
+    let (prompt_tokens, wants_usage) = (body.prompt_tokens, body.wants_usage);
+    let cap = cap(&body, &reservation);
+    let sent = Sent { reservation: Some(reservation), prompt_tokens };
+    match answer(state, served, body, cap).await {
+        Ok(Answer::Stream(upstream, kind)) => {
+            let patience = state.upstreams.patience;
+            let held = sent.answered();
+            let relay = Relay::new(upstream, patience, held, prompt_tokens, wants_usage);
+            Ok(stream(relay, kind))
         }
-        Err(_) => return Err(Refused::upstream_timeout()),
-    };
+        Ok(Answer::Whole(status, kind, bytes)) => {
+            if let (true, Some(held)) = (status.is_success(), sent.answered()) {
+                held.settle(used(&bytes, prompt_tokens)).await;
+            }
+            Ok(pass_on(status, kind, bytes))
+        }
+        Err(refused) => {
+            drop(sent.answered());
+            Err(refused)
+        }
+    }
+}
+
+/// What the upstream must stop at: where the reservation ends, if tokens are limited.
+fn cap(body: &CallBody, reservation: &Reservation) -> Option<u64> {
+    let whole = body.prompt_tokens + body.completion_tokens();
+    let limited = reservation.key().rare().budget.is_some() || reservation.granted() < whole;
+    limited.then(|| body.granted_cap(reservation.granted()))
+}
+
+/// A call that an upstream has and has not answered.
+struct Sent {
+    reservation: Option<Reservation>,
+    prompt_tokens: u64,
+}
+
+impl Sent {
+    /// Its reservation, to settle by the answer.
+    fn answered(mut self) -> Option<Reservation> {
+        self.reservation.take()
+    }
+}
+
+impl Drop for Sent {
+    fn drop(&mut self) {
+        if let Some(reservation) = self.reservation.take() {
+            let prompt = self.prompt_tokens;
+            reservation.settle_later(UsedTokens { prompt, completion: 0, estimated: prompt });
+        }
+    }
+}
+
+/// What an upstream has answered.
+enum Answer {
+    /// Events, of this type.
+    Stream(reqwest::Response, Option<HeaderValue>),
+    /// Of a status that the client is told, and this type.
+    Whole(StatusCode, Option<HeaderValue>, Bytes),
+}
+
+async fn answer(
+    state: &AppState,
+    served: &Served,
+    body: CallBody,
+    cap: Option<u64>,
+) -> Result<Answer, Refused> {
+    let (is_stream, patience) = (body.stream, state.upstreams.patience);
+    let answer = send(state, served, body, cap).await?;
     let status = answer.status();
     let kind = answer.headers().get(CONTENT_TYPE).cloned();
-    if status.is_success() && stream {
-        let relay =
-            Relay::new(answer, state.upstreams.patience, reservation, prompt_tokens, wants_usage);
-        let mut response = Body::from_stream(relay.into_stream()).into_response();
-        let kind = kind.unwrap_or(HeaderValue::from_static("text/event-stream"));
-        response.headers_mut().insert(CONTENT_TYPE, kind);
-        response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
-        return Ok(response);
+    if status.is_success() && is_stream {
+        return Ok(Answer::Stream(answer, kind));
     }
     let retry_after = answer.headers().get(RETRY_AFTER).cloned();
-    let bytes = read(answer, state.upstreams.patience).await?;
+    let bytes = read(answer, patience).await?;
     if status.is_success() {
-        reservation.settle(used(&bytes, prompt_tokens)).await;
-        return Ok(pass_on(status, kind, bytes));
+        return Ok(Answer::Whole(status, kind, bytes));
     }
     tracing::warn!(
         upstream = served.line.name,
@@ -92,29 +128,46 @@ pub(super) async fn forward(
         429 => Err(Refused::upstream_busy(retry_after)),
         // What the client sent was wrong in the upstream's eyes: its own words help.
         400 | 404 | 409 | 413 | 415 | 422 if is_openai_error(&bytes) => {
-            Ok(pass_on(status, kind, bytes))
+            Ok(Answer::Whole(status, kind, bytes))
         }
         _ => Err(Refused::upstream_error()),
     }
 }
 
-/// What is needed of the body after it was sent.
-struct Sent {
-    stream: bool,
-    wants_usage: bool,
-    prompt_tokens: u64,
-    endpoint: super::body::Endpoint,
+/// Sends the call, and waits for the head of the answer.
+async fn send(
+    state: &AppState,
+    served: &Served,
+    body: CallBody,
+    cap: Option<u64>,
+) -> Result<reqwest::Response, Refused> {
+    let url = served.line.url(body.endpoint).clone();
+    let request = served.line.authorized(state.upstreams.client.post(url));
+    let request = request.header(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    let request = request.body(body.for_upstream(&served.name, cap)).send();
+    match tokio::time::timeout(state.upstreams.patience, request).await {
+        Ok(Ok(answer)) => Ok(answer),
+        Ok(Err(error)) => {
+            // Its own words may hold the upstream's address, but never a credential.
+            tracing::warn!(upstream = served.line.name, %error, "an upstream could not be called");
+            Err(if error.is_timeout() {
+                Refused::upstream_timeout()
+            } else if error.is_connect() {
+                Refused::upstream_unreachable()
+            } else {
+                Refused::upstream_error()
+            })
+        }
+        Err(_) => Err(Refused::upstream_timeout()),
+    }
 }
 
-impl Sent {
-    const fn of(body: &CallBody) -> Self {
-        Self {
-            stream: body.stream,
-            wants_usage: body.wants_usage,
-            prompt_tokens: body.prompt_tokens,
-            endpoint: body.endpoint,
-        }
-    }
+fn stream(relay: Relay, kind: Option<HeaderValue>) -> Response {
+    let mut response = Body::from_stream(relay.into_stream()).into_response();
+    let kind = kind.unwrap_or(HeaderValue::from_static("text/event-stream"));
+    response.headers_mut().insert(CONTENT_TYPE, kind);
+    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+    response
 }
 
 fn pass_on(status: StatusCode, kind: Option<HeaderValue>, bytes: Bytes) -> Response {

@@ -62,14 +62,14 @@ impl Relay {
     pub(super) const fn new(
         answer: Response,
         patience: Duration,
-        reservation: Reservation,
+        reservation: Option<Reservation>,
         prompt_tokens: u64,
         wants_usage: bool,
     ) -> Self {
         Self {
             answer,
             patience,
-            meter: Meter { reservation: Some(reservation), prompt_tokens, told: None, events: 0 },
+            meter: Meter { reservation, prompt_tokens, told: None, events: 0 },
             hides_usage: !wants_usage,
             pending: Vec::new(),
             ended: false,

@@ -3,6 +3,7 @@
 mod budgets;
 mod crash;
 mod dry_run;
+mod leaving;
 mod reach;
 mod refusals;
 mod releases;
