@@ -35,9 +35,17 @@ const MIGRATION_LOCK: i64 = 0x6c61_7463_686b_6579;
 pub(crate) fn in_time<T>(
     work: impl Future<Output = Result<T, Error>>,
 ) -> impl Future<Output = Result<T, Error>> {
+    within(PATIENCE, work)
+}
+
+/// The same for work that may take longer.
+pub(crate) fn within<T>(
+    patience: Duration,
+    work: impl Future<Output = Result<T, Error>>,
+) -> impl Future<Output = Result<T, Error>> {
     let silent =
         || Error::Unavailable(DbErr::Conn(RuntimeErr::Internal("no answer in time".to_owned())));
-    let timely = tokio::time::timeout(PATIENCE, Box::pin(work));
+    let timely = tokio::time::timeout(patience, Box::pin(work));
     async move { timely.await.unwrap_or_else(|_| Err(silent())) }
 }
 
@@ -47,6 +55,7 @@ pub struct Database {
     reader: DatabaseConnection,
     writer: DatabaseConnection,
     statements: Arc<AtomicU64>,
+    url: Arc<str>,
     direct_url: Arc<str>,
     /// How many connections SQLite's writer has had.
     writers: Arc<AtomicU64>,
@@ -54,8 +63,8 @@ pub struct Database {
 
 /// Where other processes' changes are heard of.
 pub(crate) enum Watched<'a> {
-    /// By listening on a connection of its own to this URL.
-    Postgres { url: &'a str },
+    /// By listening on a connection of its own to `direct_url`, for what is told over connections to `url`.
+    Postgres { direct_url: &'a str, url: &'a str },
     /// By looking through the one connection that writes; and which one that is.
     Sqlite { writer: &'a SqlitePool, number: &'a AtomicU64 },
 }
@@ -74,7 +83,7 @@ impl Database {
     /// # Errors
     /// As [`Self::open`].
     pub async fn open_beside(url: &str, direct_url: Option<&str>) -> Result<Self, DbErr> {
-        let direct_url = Arc::from(direct_url.unwrap_or(url));
+        let direct_url: Arc<str> = Arc::from(direct_url.unwrap_or(url));
         let statements = Arc::new(AtomicU64::new(0));
         let writers = Arc::new(AtomicU64::new(0));
         let connect = async |connections, opened: Arc<AtomicU64>| {
@@ -90,10 +99,12 @@ impl Database {
             // The writer first: it makes the file and switches it to WAL.
             let writer = connect(1, Arc::clone(&writers)).await?;
             let reader = connect(CONNECTIONS, Arc::default()).await?;
-            Self { reader, writer, statements, direct_url, writers }
+            let url = Arc::from(url);
+            Self { reader, writer, statements, url, direct_url, writers }
         } else {
             let pool = connect(CONNECTIONS, Arc::default()).await?;
-            Self { reader: pool.clone(), writer: pool, statements, direct_url, writers }
+            let url = Arc::from(url);
+            Self { reader: pool.clone(), writer: pool, statements, url, direct_url, writers }
         };
         database.migrate().await?;
         Ok(database)
@@ -137,7 +148,7 @@ impl Database {
             let writer = self.writer.get_sqlite_connection_pool();
             Watched::Sqlite { writer, number: &self.writers }
         } else {
-            Watched::Postgres { url: &self.direct_url }
+            Watched::Postgres { direct_url: &self.direct_url, url: &self.url }
         }
     }
 

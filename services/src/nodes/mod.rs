@@ -31,6 +31,11 @@ enum Lost {
     Connection,
     #[error("the database did not answer in time")]
     Silence,
+    #[error(
+        "what this node tells itself through DATABASE_URL is not heard: a DATABASE_DIRECT_URL has to lead to the \
+         same database"
+    )]
+    Unheard,
     #[error("{0}")]
     Database(#[from] DbErr),
     #[error("{0}")]
@@ -46,7 +51,9 @@ pub async fn watch(services: &Services) {
 async fn hear(services: &Services) {
     loop {
         let lost = match services.database.watched() {
-            Watched::Postgres { url } => postgres::listen(services, url).await,
+            Watched::Postgres { direct_url, url } => {
+                postgres::listen(services, direct_url, url).await
+            }
             Watched::Sqlite { writer, number } => sqlite::look(services, writer, number).await,
         };
         let Err(lost) = lost;

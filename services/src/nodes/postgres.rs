@@ -1,12 +1,14 @@
 //! PostgreSQL's `LISTEN`/`NOTIFY`: <https://www.postgresql.org/docs/current/sql-notify.html>.
 //!
 //! Notifications come in the order of the commits that sent them. A node sends itself a *beat* through the same
-//! queue: when the beat comes back, everything that was committed before it was sent has been heard of.
+//! queue: when the beat comes back, everything that was committed before it was sent has been heard of. The beat goes
+//! the way that changes go, through `DATABASE_URL`: where the connection that listens leads elsewhere, none comes back.
 
 use std::convert::Infallible;
 use std::time::Duration;
 
-use sea_orm::sqlx::postgres::PgListener;
+use sea_orm::sqlx::postgres::{PgConnection, PgListener};
+use sea_orm::sqlx::{AssertSqlSafe, Connection, raw_sql};
 use tokio::time::{MissedTickBehavior, interval, timeout};
 
 use super::{BEAT, Lost, PATIENCE};
@@ -14,10 +16,16 @@ use crate::check::{CHANNEL, Changed};
 use crate::random::hex;
 use crate::services::Services;
 
-/// Listens until the connection is lost.
-pub(super) async fn listen(services: &Services, url: &str) -> Result<Infallible, Lost> {
+/// Listens at `direct_url` to what is told through `url`, until a connection is lost.
+pub(super) async fn listen(
+    services: &Services,
+    direct_url: &str,
+    url: &str,
+) -> Result<Infallible, Lost> {
     let own = format!("latchkey_beat_{}", hex(&services.random.bytes::<8>()));
-    let mut listener = patiently(PgListener::connect(url)).await?;
+    let mut listener = patiently(PgListener::connect(direct_url)).await?;
+    // Not one of the pool's: under load it would come too late.
+    let mut teller = patiently(PgConnection::connect(url)).await?;
     // What is missed while it is lost would go unnoticed if it came back by itself.
     listener.eager_reconnect(false);
     patiently(listener.listen_all([CHANNEL, &own])).await?;
@@ -33,15 +41,14 @@ pub(super) async fn listen(services: &Services, url: &str) -> Result<Infallible,
             _ = beats.tick() => {
                 let now = services.clock.monotonic();
                 match &mut sent {
-                    Some(beat) if beat.beats == MISSED => return Err(Lost::Silence),
+                    Some(beat) if beat.beats == MISSED => return Err(Lost::Unheard),
                     Some(beat) => beat.beats += 1,
                     None => {
                         number += 1;
                         sent = Some(Beat { number, sent_at: now, beats: 0 });
-                        let notify = sea_orm::sqlx::query("SELECT pg_notify($1, $2)")
-                            .bind(&own)
-                            .bind(number.to_string());
-                        patiently(notify.execute(&mut listener)).await?;
+                        // As text in one message: a pooler need keep nothing between two.
+                        let notify = raw_sql(AssertSqlSafe(format!("NOTIFY {own}, '{number}'")));
+                        patiently(notify.execute(&mut teller)).await?;
                     }
                 }
                 continue;

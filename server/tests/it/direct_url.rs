@@ -1,0 +1,23 @@
+//! `DATABASE_DIRECT_URL`: where a node listens beside a pooler.
+#![expect(clippy::disallowed_methods, reason = "whether a node hears is seen over real time")]
+
+use std::time::{Duration, Instant};
+
+use latchkey_services::{Database, check};
+
+use crate::world::{Backend, World, listen, new_postgres_database};
+
+/// The beat goes the way that revocations go: where it does not come back, nothing is believed.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_direct_url_of_another_database_is_never_trusted() {
+    let world = World::on(Backend::Postgres).await;
+    let elsewhere = new_postgres_database().await;
+    let open = Database::open_beside(&world.config.database_url, Some(&elsewhere)).await.unwrap();
+    let misled = world.node(open).await;
+    listen(&misled);
+    let began = Instant::now();
+    while began.elapsed() < Duration::from_secs(3) {
+        assert!(!check::hears_of_changes(&misled), "it hears itself, and nobody else");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
