@@ -14,6 +14,7 @@ mod m20261121_000006_extend_keys;
 mod m20261121_000007_create_usage;
 mod m20261121_000008_index_sandbox;
 mod m20261121_000009_people;
+mod m20261124_000010_index_budgets;
 
 pub use sea_orm_migration::MigratorTrait;
 use sea_orm_migration::prelude::*;
@@ -34,6 +35,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261121_000007_create_usage::Migration),
             Box::new(m20261121_000008_index_sandbox::Migration),
             Box::new(m20261121_000009_people::Migration),
+            Box::new(m20261124_000010_index_budgets::Migration),
         ]
     }
 }

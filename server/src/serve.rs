@@ -9,6 +9,7 @@ use latchkey_services::{
 };
 use tokio::net::TcpListener;
 use tokio::sync::watch;
+use tokio::task::JoinHandle;
 
 use crate::cli::Settings;
 use crate::config::{Config, SignIn};
@@ -29,6 +30,8 @@ const SWEEP_EVERY: Duration = Duration::from_mins(1);
 const PURGE_SANDBOX_EVERY: Duration = Duration::from_mins(1);
 /// How long requests under way may take once the server was told to stop.
 const DRAIN_PATIENCE: Duration = Duration::from_secs(25);
+/// How long the database may take for what was only in memory then.
+const DATABASE_PATIENCE: Duration = Duration::from_secs(90);
 
 /// Serves until the process is told to stop; then finishes the requests under way, writes the counters and
 /// closes the database.
@@ -49,8 +52,11 @@ pub async fn serve(settings: Settings) -> anyhow::Result<()> {
         let services = services.clone();
         async move { nodes::watch(&services).await }
     });
-    let jobs = tokio::spawn(run_jobs(services.clone(), stopped.clone()));
-    let purge = tokio::spawn(purge_sandbox(services.clone(), stopped.clone()));
+    let jobs = [
+        tokio::spawn(run_jobs(services.clone(), stopped.clone())),
+        tokio::spawn(return_idle_leases(services.clone(), stopped.clone())),
+        tokio::spawn(purge_sandbox(services.clone(), stopped.clone())),
+    ];
     let measuring =
         metrics_listener.map(|listener| tokio::spawn(metrics::serve(listener, state.clone())));
     let mut told = stopped;
@@ -66,18 +72,30 @@ pub async fn serve(settings: Settings) -> anyhow::Result<()> {
     if tokio::time::timeout(DRAIN_PATIENCE, serving).await.is_err() {
         tracing::warn!("some requests did not finish in time and are cut off");
     }
-    jobs.await.context("the background jobs")?;
-    purge.await.context("the purge of the sandbox")?;
-    services.settled().await;
     listening.abort();
     if let Some(measuring) = measuring {
         measuring.abort();
     }
-    check::return_leases(&services, true).await.context("giving back what budgets were leased")?;
-    usage::flush(&services).await.context("writing the last counters")?;
-    services.database.close().await.context("closing the database")?;
+    let finished = tokio::time::timeout(DATABASE_PATIENCE, finish(&services, jobs)).await;
+    finished.context("the database did not take the last counters in time")??;
     tracing::info!("stopped");
     Ok(())
+}
+
+/// Writes what is only in memory, once no request comes any more.
+async fn finish(
+    services: &Services,
+    jobs: impl IntoIterator<Item = JoinHandle<()>>,
+) -> anyhow::Result<()> {
+    for job in jobs {
+        job.await.context("a background job")?;
+    }
+    services.settled().await;
+    let returned = check::return_leases(services, true).await;
+    // Whatever became of the leases.
+    usage::flush(services).await.context("writing the last counters")?;
+    returned.context("giving back what budgets were leased")?;
+    services.database.close().await.context("closing the database")
 }
 
 async fn start(config: &Config) -> anyhow::Result<Services> {
@@ -108,7 +126,7 @@ async fn run_jobs(services: Services, mut stopped: watch::Receiver<bool>) {
     loop {
         let result = tokio::select! {
             () = told_to_stop(&mut stopped) => return,
-            _ = flush.tick() => write(&services).await,
+            _ = flush.tick() => usage::flush_turn(&services).await,
             _ = purge.tick() => purge_expired(&services).await,
             _ = sweep.tick() => {
                 check::forget_idle(&services);
@@ -122,9 +140,18 @@ async fn run_jobs(services: Services, mut stopped: watch::Receiver<bool>) {
     }
 }
 
-async fn write(services: &Services) -> Result<(), Error> {
-    usage::flush_turn(services).await?;
-    check::return_leases(services, false).await
+/// Gives back what leases hold that nobody draws on. Apart: many of them must not hold up the counters.
+async fn return_idle_leases(services: Services, mut stopped: watch::Receiver<bool>) {
+    let mut ticks = tokio::time::interval(FLUSH_EVERY);
+    loop {
+        tokio::select! {
+            () = told_to_stop(&mut stopped) => return,
+            _ = ticks.tick() => {}
+        }
+        if let Err(error) = check::return_leases(&services, false).await {
+            tracing::warn!(%error, "idle leases of budgets could not be given back");
+        }
+    }
 }
 
 async fn purge_expired(services: &Services) -> Result<(), Error> {

@@ -216,6 +216,9 @@ on_both_databases! {
         let third = world.post(&path).bearer_auth(&ada.jwt).send().await.unwrap();
         let third = text(&third.json::<Value>().await.unwrap()["key"]);
         problem(world.ingest(&second).await, 401, "revoked_key").await;
+        world.clock.set_by(-86_400_000);
+        problem(world.ingest(&second).await, 401, "revoked_key").await;
+        world.clock.set_by(86_400_000);
         problem(world.ingest(&first).await, 401, "unknown_key").await;
         assert_eq!(world.ingest(&third).await.status(), 200);
         problem(rotate(json!({"grace_seconds": 604_801})).await, 422, "invalid").await;

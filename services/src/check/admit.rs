@@ -8,7 +8,6 @@ use latchkey_domain::outcome::Outcome;
 use latchkey_domain::time::Timestamp;
 
 use super::budget::Spent;
-use super::outcome::rate_state;
 use super::rates::HeldRates;
 use super::{Call, Denial, Found, KeyRecord, LimitStates, budget, rates};
 use crate::services::Services;
@@ -31,20 +30,15 @@ pub(super) async fn decide(
 ) -> Result<(LimitStates, TakenTokens), Denial> {
     let key = &found.key;
     if let Some((outcome, detail)) = judge(found, call, now) {
-        let limits = LimitStates { requests: standing(services, key), ..LimitStates::default() };
+        let limits =
+            LimitStates { requests: standing(services, key).await, ..LimitStates::default() };
         return Err(Denial { detail, key: Some(Arc::clone(key)), limits, ..Denial::of(outcome) });
     }
     let mut taken = TakenLimits { services, key, rates: HeldRates::default(), quota: None };
     let mut limits = LimitStates::default();
     match taken.take_all(need, now, &mut limits).await {
-        Ok(budget) => {
-            let tokens = TakenTokens { rates: taken.rates, budget, most: need.most };
-            Ok((limits, tokens))
-        }
-        Err(denied) => {
-            taken.give_back();
-            Err(Denial { key: Some(Arc::clone(key)), limits, ..denied })
-        }
+        Ok(budget) => Ok((limits, TakenTokens { rates: taken.keep(), budget, most: need.most })),
+        Err(denied) => Err(Denial { key: Some(Arc::clone(key)), limits, ..denied }),
     }
 }
 
@@ -108,13 +102,16 @@ fn in_networks(key: &KeyRecord, ip: Option<IpAddr>) -> bool {
 }
 
 /// Where the key's requests per minute stand, without taking one.
-fn standing(services: &Services, key: &KeyRecord) -> Option<latchkey_domain::api::RateLimitState> {
-    let limit = key.rpm?.get();
-    let now = services.clock.monotonic();
-    Some(rate_state(services.requests.state(key.id, now, limit), limit))
+async fn standing(
+    services: &Services,
+    key: &KeyRecord,
+) -> Option<latchkey_domain::api::RateLimitState> {
+    key.rpm?;
+    rates::look(services, key, 0).await.requests.map(|look| look.state)
 }
 
-/// What a call holds of the limits until it is decided.
+/// What a call holds of the limits until it is decided. It goes back unless the call is admitted: when it is refused,
+/// and when whoever made it goes away while the database is asked.
 struct TakenLimits<'a> {
     services: &'a Services,
     key: &'a KeyRecord,
@@ -163,9 +160,17 @@ impl TakenLimits<'_> {
         }
     }
 
-    fn give_back(self) {
-        rates::give_back(self.services, self.key, self.rates);
-        if let Some(counted) = self.quota {
+    /// The call is admitted: what it holds is its own.
+    fn keep(mut self) -> HeldRates {
+        self.quota = None;
+        std::mem::take(&mut self.rates)
+    }
+}
+
+impl Drop for TakenLimits<'_> {
+    fn drop(&mut self) {
+        rates::give_back(self.services, self.key, std::mem::take(&mut self.rates));
+        if let Some(counted) = self.quota.take() {
             self.services.usage.quota.give_back(counted);
         }
     }

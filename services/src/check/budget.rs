@@ -9,7 +9,8 @@ use latchkey_domain::id::KeyId;
 use latchkey_domain::limit::{Period, Tokens};
 use latchkey_domain::time::Timestamp;
 use sea_orm::sea_query::{Expr, ExprTrait, OnConflict};
-use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QuerySelect, Set};
+use sea_orm::{ColumnTrait, DbErr, EntityTrait, QueryFilter, QuerySelect, RuntimeErr, Set};
+use tokio::task::JoinError;
 
 use super::lease::{BudgetWindow, Drawn, Leases, Unused};
 use crate::database::in_time;
@@ -49,7 +50,7 @@ pub(super) async fn take(
     let state = |used| state(limit, period, used, resets_at);
     let answer = match wanted.draw(most) {
         Some(drawn) => Ok(drawn),
-        None => in_time(wanted.lease()).await?,
+        None => wanted.lease_apart().await?,
     };
     Ok(match answer {
         Ok(drawn) => Ok((Spent { window, tokens: drawn.tokens }, state(drawn.used))),
@@ -73,13 +74,31 @@ impl Wanted<'_> {
         self.services.leases.draw(self.window, self.limit, (least, self.most), now)
     }
 
-    /// Leases more and draws on it. `Err` in the answer: too little is left, and so much is used.
+    /// Leases more and draws on it, in a task of its own: whoever goes away after the database has given and before
+    /// the lease is kept would take what was given along. `Err` in the answer: too little is left, and so much is used.
+    async fn lease_apart(&self) -> Result<Result<Drawn, u64>, Error> {
+        let Self { window, limit, least, most, .. } = *self;
+        let services = self.services.clone();
+        let leasing = tokio::spawn(async move {
+            let wanted = Wanted { services: &services, window, limit, least, most };
+            let answer = in_time(wanted.lease()).await?;
+            let services = services.clone();
+            Ok::<_, Error>(answer.map(|drawn| Offered { services, window, drawn: Some(drawn) }))
+        });
+        let cut_off = |error: JoinError| DbErr::Conn(RuntimeErr::Internal(error.to_string()));
+        let offered = leasing.await.map_err(|error| Error::Unavailable(cut_off(error)))?;
+        Ok(offered?.map(Offered::accept))
+    }
+
     async fn lease(&self) -> Result<Result<Drawn, u64>, Error> {
         /// Other nodes may take what was left between the look and the taking, but not for ever.
         const ATTEMPTS: usize = 8;
         let Self { services, window, limit, .. } = *self;
-        let gate = services.leases.gate(window.key);
+        let (gate, looks) = services.leases.gate(window.key);
         let _alone = gate.lock().await;
+        if let Some(refused) = self.seen_by_others(looks) {
+            return Ok(Err(refused));
+        }
         if let Some(unused) = services.leases.withdraw_other(window, limit) {
             give_back(services, unused).await?;
         }
@@ -89,7 +108,9 @@ impl Wanted<'_> {
             if let Some(drawn) = self.draw(self.most) {
                 return Ok(Ok(drawn));
             }
+            let look = services.leases.begin_look(window.key);
             used = used_of(services, window).await?;
+            services.leases.looked(look, window, used);
             let left = services.leases.left(window);
             let remaining = limit.saturating_sub(used);
             let ask = Leases::ask(self.most, left, remaining);
@@ -111,12 +132,52 @@ impl Wanted<'_> {
     }
 }
 
+impl Wanted<'_> {
+    /// What is used, if somebody has looked since this call came to the gate, and too little was left for it. Thousands
+    /// of calls of a budget that is used up would otherwise look one after the other, and the last wait too long.
+    fn seen_by_others(&self, looks: u64) -> Option<u64> {
+        let Self { services, window, limit, least, .. } = *self;
+        let used = services.leases.seen_since(looks, window)?;
+        let left = services.leases.left(window);
+        let remaining = left.saturating_add(limit.saturating_sub(used));
+        (remaining < Ord::max(least, 1)).then(|| used.saturating_sub(left))
+    }
+}
+
+/// What was drawn for a call that may be gone by now. It goes back if nobody takes it.
+struct Offered {
+    services: Services,
+    window: BudgetWindow,
+    drawn: Option<Drawn>,
+}
+
+impl Offered {
+    fn accept(mut self) -> Drawn {
+        self.drawn.take().unwrap_or(Drawn { tokens: 0, used: 0 })
+    }
+}
+
+impl Drop for Offered {
+    fn drop(&mut self) {
+        if let Some(Drawn { tokens, .. }) = self.drawn.take() {
+            let spent = Spent { window: self.window, tokens };
+            let services = self.services.clone();
+            let unsettled = services.unsettled.clone();
+            let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
+            unsettled.spawn_on(async move { settle(&services, spent, 0).await }, &runtime);
+        }
+    }
+}
+
 /// Puts what was really used in the place of what was taken ahead, in the period that it was taken of. What was
 /// used beyond that counts, even over the limit: it can't be unused.
 pub(super) async fn settle(services: &Services, spent: Spent, used: u64) -> Result<(), Error> {
     let window = spent.window;
     if used > spent.tokens {
-        return change(services, window, tokens(used - spent.tokens)).await;
+        let beyond = used - spent.tokens;
+        // What this node has leased pays first, or it would admit calls of a budget that is used up.
+        let unpaid = beyond - services.leases.pay(window, beyond);
+        return if unpaid == 0 { Ok(()) } else { change(services, window, tokens(unpaid)).await };
     }
     let unused = Unused { window, tokens: spent.tokens - used };
     if unused.tokens == 0 || services.leases.refund(unused, spent.tokens) {
@@ -128,10 +189,14 @@ pub(super) async fn settle(services: &Services, spent: Spent, used: u64) -> Resu
 /// Gives back what leases hold that nobody has drawn on for a while, or all that they hold.
 ///
 /// # Errors
-/// The database fails. What was to be given back stays taken: the budgets are not overspent.
+/// As [`super::return_leases`].
 pub(super) async fn return_leases(services: &Services, all: bool) -> Result<(), Error> {
-    for unused in services.leases.withdraw_idle(services.clock.monotonic(), all) {
-        give_back(services, unused).await?;
+    let now = services.clock.monotonic();
+    for key in services.leases.idle(now, all) {
+        // One at a time: where the database fails, only the one that may have gone back all the same is lost.
+        if let Some(unused) = services.leases.withdraw_idle(key, now, all) {
+            give_back(services, unused).await?;
+        }
     }
     Ok(())
 }
@@ -142,13 +207,12 @@ async fn give_back(services: &Services, unused: Unused) -> Result<(), Error> {
 
 async fn change(services: &Services, window: BudgetWindow, difference: i64) -> Result<(), Error> {
     let column = Expr::col(budget::Column::Used);
-    budget::Entity::update_many()
+    let update = budget::Entity::update_many()
         .col_expr(budget::Column::Used, column.add(difference))
         .filter(budget::Column::KeyId.eq(window.key.as_uuid()))
         .filter(budget::Column::Period.eq(window.period.as_str()))
-        .filter(budget::Column::StartsAt.eq(window.starts_at.as_millis()))
-        .exec(services.database.writer())
-        .await?;
+        .filter(budget::Column::StartsAt.eq(window.starts_at.as_millis()));
+    in_time(async { Ok(update.exec(services.database.writer()).await?) }).await?;
     services.leases.changed(window, difference);
     Ok(())
 }

@@ -57,11 +57,28 @@ struct Lease {
     drawn_at: Duration,
 }
 
+impl Lease {
+    fn is_idle(&self, now: Duration, all: bool) -> bool {
+        all || now.saturating_sub(self.drawn_at) >= IDLE
+    }
+}
+
 #[derive(Default)]
 struct Slot {
     lease: Option<Lease>,
     /// Held while the database is asked for more, so that callers of one key don't each ask.
     gate: Arc<tokio::sync::Mutex<()>>,
+    /// How often the database was asked what is used, and what it said last.
+    looks: u64,
+    last: Option<Look>,
+}
+
+/// What the database said that is used of a window: the answer to look `number`.
+#[derive(Debug, Clone, Copy)]
+struct Look {
+    number: u64,
+    window: BudgetWindow,
+    used: u64,
 }
 
 type Slots = HashMap<KeyId, Slot>;
@@ -138,6 +155,16 @@ impl Leases {
         fits
     }
 
+    /// Takes as much of the lease as it has, at most `tokens`, for a call that used more than it had drawn.
+    pub(super) fn pay(&self, window: BudgetWindow, tokens: u64) -> u64 {
+        let mut slots = self.shard(window.key);
+        let lease = slots.get_mut(&window.key).and_then(|slot| slot.lease.as_mut());
+        let Some(lease) = lease.filter(|lease| lease.window == window) else { return 0 };
+        let paid = tokens.min(lease.left);
+        lease.left -= paid;
+        paid
+    }
+
     /// The database's `used` has changed by as much, past the lease.
     pub(super) fn changed(&self, window: BudgetWindow, difference: i64) {
         let mut slots = self.shard(window.key);
@@ -155,26 +182,55 @@ impl Leases {
         Some(Unused { window: lease.window, tokens: lease.left })
     }
 
-    /// Takes away the leases that were not drawn on for a while, or all.
-    pub(super) fn withdraw_idle(&self, now: Duration, all: bool) -> Vec<Unused> {
-        let mut withdrawn = Vec::new();
+    /// The keys whose leases were not drawn on for a while, or all. What is empty is forgotten on the way.
+    pub(super) fn idle(&self, now: Duration, all: bool) -> Vec<KeyId> {
+        let mut keys = Vec::new();
         for shard in &self.0 {
-            lock(shard).retain(|_, slot| {
-                let idle = |lease: &mut Lease| all || now.saturating_sub(lease.drawn_at) >= IDLE;
-                if let Some(lease) = slot.lease.take_if(idle) {
-                    withdrawn.push(Unused { window: lease.window, tokens: lease.left });
+            lock(shard).retain(|key, slot| {
+                slot.lease.take_if(|lease| lease.left == 0 && lease.is_idle(now, all));
+                if slot.lease.as_ref().is_some_and(|lease| lease.is_idle(now, all)) {
+                    keys.push(*key);
                 }
                 // Whoever holds the gate is about to make a deposit.
                 slot.lease.is_some() || Arc::strong_count(&slot.gate) > 1
             });
         }
-        withdrawn.retain(|unused| unused.tokens > 0);
-        withdrawn
+        keys
     }
 
-    /// What is to be held while the database is asked for more.
-    pub(super) fn gate(&self, key: KeyId) -> Arc<tokio::sync::Mutex<()>> {
-        Arc::clone(&self.shard(key).entry(key).or_default().gate)
+    /// Takes away a key's lease if it is still idle: what was left of it.
+    pub(super) fn withdraw_idle(&self, key: KeyId, now: Duration, all: bool) -> Option<Unused> {
+        let mut slots = self.shard(key);
+        let lease = slots.get_mut(&key)?.lease.take_if(|lease| lease.is_idle(now, all))?;
+        (lease.left > 0).then_some(Unused { window: lease.window, tokens: lease.left })
+    }
+
+    /// What is to be held while the database is asked for more, and how many looks have begun by now.
+    pub(super) fn gate(&self, key: KeyId) -> (Arc<tokio::sync::Mutex<()>>, u64) {
+        let mut slots = self.shard(key);
+        let slot = slots.entry(key).or_default();
+        (Arc::clone(&slot.gate), slot.looks)
+    }
+
+    /// Begins a look at what is used; its number.
+    pub(super) fn begin_look(&self, key: KeyId) -> u64 {
+        let mut slots = self.shard(key);
+        let slot = slots.entry(key).or_default();
+        slot.looks += 1;
+        slot.looks
+    }
+
+    /// What the look with this number found.
+    pub(super) fn looked(&self, number: u64, window: BudgetWindow, used: u64) {
+        self.shard(window.key).entry(window.key).or_default().last =
+            Some(Look { number, window, used });
+    }
+
+    /// What a look found that began after the first `looks`: whoever has waited at the gate since then need not ask
+    /// the same again.
+    pub(super) fn seen_since(&self, looks: u64, window: BudgetWindow) -> Option<u64> {
+        let last = self.shard(window.key).get(&window.key)?.last?;
+        (last.window == window && last.number > looks).then_some(last.used)
     }
 
     /// How many leases there are.
@@ -259,14 +315,29 @@ mod tests {
     }
 
     #[test]
+    fn a_lease_pays_for_what_was_used_beyond_what_was_drawn() {
+        let leases = Leases::new();
+        assert_eq!(leases.pay(window(0), 10), 0, "there is no lease");
+        leases.deposit(window(0), 1_000, 30, 30, NOW);
+        assert_eq!(leases.pay(window(1), 10), 0, "of another period");
+        assert_eq!(leases.pay(window(0), 10), 10);
+        assert_eq!(leases.pay(window(0), 50), 20, "as much as it has");
+        assert_eq!(drawn(&leases, 1, 1), None);
+    }
+
+    #[test]
     fn idle_leases_go_back() {
         let leases = Leases::new();
+        let key = window(0).key;
         leases.deposit(window(0), 1_000, 100, 100, NOW);
-        assert!(leases.withdraw_idle(NOW + IDLE / 2, false).is_empty());
-        let unused = Unused { window: window(0), tokens: 100 };
-        assert_eq!(leases.withdraw_idle(NOW + IDLE, false), [unused]);
+        assert!(leases.idle(NOW + IDLE / 2, false).is_empty());
+        assert_eq!(leases.idle(NOW + IDLE, false), [key]);
+        let unused = Some(Unused { window: window(0), tokens: 100 });
+        assert_eq!(leases.withdraw_idle(key, NOW + IDLE / 2, false), None, "drawn on meanwhile");
+        assert_eq!(leases.withdraw_idle(key, NOW + IDLE, false), unused);
         assert_eq!(leases.len(), 0);
         leases.deposit(window(0), 1_000, 100, 100, NOW);
-        assert_eq!(leases.withdraw_idle(NOW, true), [unused], "all of them when the node stops");
+        assert_eq!(leases.withdraw_idle(key, NOW, true), unused, "all of them when the node stops");
+        assert!(leases.idle(NOW, true).is_empty());
     }
 }

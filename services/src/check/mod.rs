@@ -215,23 +215,28 @@ async fn decide(
 
 /// Asks the database for a record and caches it. If the key is changed meanwhile, asks again: what was read
 /// before the change must not be used after it.
+///
+/// Waiting for a turn counts as waiting for the database. Whether a key that was not looked up exists nobody knows:
+/// not even to an address that guesses is it called unknown.
 async fn load(services: &Services, digest: KeyDigest, ip: Option<IpAddr>) -> Result<Known, Denial> {
     let guesser = services.failed_keys.is_full(ip, services.clock.monotonic());
-    // Whoever guesses that often is told to wait; the key that was not looked up is as good as unknown.
-    let crowded = if guesser { Outcome::UnknownKey } else { Outcome::Unavailable };
-    let _turn = services.look_ups.turn(guesser).await.map_err(|_| Denial::of(crowded))?;
-    loop {
-        let stamp = services.key_cache.begin_load(&digest);
-        let record = in_time(record::load(services, &digest)).await.map_err(|error| {
-            tracing::error!(%error, "a key could not be looked up");
-            Denial::of(Outcome::Unavailable)
-        })?;
-        let known = record.map_or(Known::Unknown, |record| Known::Key(Arc::new(record)));
-        let now = services.clock.monotonic();
-        if services.key_cache.finish_load(digest, stamp, &known, now) {
-            return Ok(known);
+    let asking = async {
+        let Ok(_turn) = services.look_ups.turn(guesser).await else { return Ok(None) };
+        loop {
+            let stamp = services.key_cache.begin_load(&digest);
+            let record = record::load(services, &digest).await?;
+            let known = record.map_or(Known::Unknown, |record| Known::Key(Arc::new(record)));
+            let now = services.clock.monotonic();
+            if services.key_cache.finish_load(digest, stamp, &known, now) {
+                return Ok(Some(known));
+            }
         }
-    }
+    };
+    let asked = in_time(asking).await.unwrap_or_else(|error| {
+        tracing::error!(%error, "a key could not be looked up");
+        None
+    });
+    asked.ok_or_else(|| Denial::of(Outcome::Unavailable))
 }
 
 /// Forgets what no check needs any more.
@@ -244,7 +249,8 @@ pub fn forget_idle(services: &Services) {
 /// Gives back what is leased of token budgets and not drawn on: by idle leases, or by `all` when the node stops.
 ///
 /// # Errors
-/// The database fails. What was to be given back stays taken: the budgets are not overspent.
+/// The database fails. What was being given back stays taken, as it may have gone through: the budgets are not
+/// overspent. The rest waits for the next time.
 pub async fn return_leases(services: &Services, all: bool) -> Result<(), Error> {
     budget::return_leases(services, all).await
 }

@@ -12,6 +12,9 @@ use super::{Call, Denial, Found, KeyRecord, LimitStates, budget, decide, rates};
 use crate::services::Services;
 use crate::usage::{TokenCounts, Use};
 
+/// What one call may count. An upstream that claims more than anybody could use must not make the sums unreadable.
+const MOST_A_CALL: u64 = 1 << 40;
+
 /// What a call may cost, in tokens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TokenNeed {
@@ -123,7 +126,7 @@ fn spawn_settle(services: &Services, held: Held, used: UsedTokens) {
 
 async fn settle(services: &Services, held: Held, used: UsedTokens) {
     let Held { taken, mut call } = held;
-    let cost = used.prompt.saturating_add(used.completion);
+    let cost = used.prompt.saturating_add(used.completion).min(MOST_A_CALL);
     rates::settle_tokens(services, call.key, taken.rates, cost);
     if let Some(spent) = taken.budget
         && let Err(error) = budget::settle(services, spent, cost).await

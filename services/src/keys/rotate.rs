@@ -19,6 +19,9 @@ use crate::error::Error;
 use crate::scope::{self, KeyRef};
 use crate::services::Services;
 
+/// When a grace ends that is over whatever a clock says: another node's may be behind, and this one's may be set back.
+const ENDED: i64 = 0;
+
 /// Gives a key a new secret; the answer holds the only copy. The one before it works for the grace, never past
 /// the key's expiry; one that was still in its grace stops now.
 ///
@@ -58,7 +61,7 @@ pub async fn rotate(
     let secret = new_secret(services, &scope, row::environment(&key)?);
     let hint = secret.hint();
     let grace = i64::try_from(request.grace_seconds * 1_000).unwrap_or_default();
-    let ends_at = now.as_millis() + grace;
+    let ends_at = if grace == 0 { ENDED } else { now.as_millis() + grace };
     let new_digest = services.settings.pepper.digest(secret.expose()).as_bytes().to_vec();
     key.old_digest = Some(std::mem::replace(&mut key.digest, new_digest));
     key.old_hint = Some(std::mem::replace(&mut key.hint, hint.to_string()));
@@ -93,7 +96,7 @@ pub async fn end_grace(
     let now = services.clock.now();
     let evicted = Changed::keys(row::digests(&key));
     if key.old_ends_at.is_some_and(|end| end > now.as_millis()) {
-        key.old_ends_at = Some(now.as_millis());
+        key.old_ends_at = Some(ENDED);
         key = key.into_active_model().reset_all().update(&transaction).await?;
         let (action, changes) = (AuditAction::KeyGraceEnded, Changes::default());
         events::record(services, &transaction, &scope, actor, action, &key, changes).await?;

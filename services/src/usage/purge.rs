@@ -1,12 +1,14 @@
 //! Use is kept as long as it is charted, and no longer.
 
+use std::time::Duration;
+
 use latchkey_domain::id::DenialId;
 use latchkey_domain::usage::UsageRange;
 use sea_orm::sea_query::{Expr, ExprTrait, LockBehavior, LockType, Query};
 use sea_orm::{EntityTrait, Iterable, PrimaryKeyToColumn, QueryFilter};
 
 use super::resolution::Resolution;
-use crate::entity::{denial, key_usage, project_usage};
+use crate::entity::{budget, denial, key_usage, project_usage};
 use crate::error::Error;
 use crate::services::Services;
 
@@ -15,7 +17,12 @@ const ROWS_PER_DELETE: u64 = 2_000;
 /// Deletes of one kind in one run; the rest waits for the next.
 const DELETES_PER_RUN: u32 = 20;
 
-/// Deletes sums that are older than their resolution's retention, and denials that no range reaches. Run it
+/// How long after its period began a budget's row is kept. The longest period is a month; the rest is for a clock that
+/// is set ahead, which must not free what is used.
+const BUDGETS_KEPT: Duration = Duration::from_hours(62 * 24);
+
+/// Deletes sums that are older than their resolution's retention, denials that no range reaches, and budgets of
+/// periods that are long over. Run it
 /// often: one run deletes a bounded number of rows, in small batches, and nodes that run it at once share the
 /// work.
 ///
@@ -35,6 +42,8 @@ pub async fn purge(services: &Services) -> Result<(), Error> {
     let oldest = DenialId::new(UsageRange::Month.start(now), [0; 10]);
     let is_old = Expr::col(denial::Column::Id).lt(oldest.as_uuid());
     deleted += delete::<denial::Entity>(services, is_old).await?;
+    let is_old = Expr::col("starts_at").lt((now - BUDGETS_KEPT).as_millis());
+    deleted += delete::<budget::Entity>(services, is_old).await?;
     if deleted > 0 {
         tracing::info!(rows = deleted, "old usage was deleted");
     }

@@ -6,7 +6,8 @@
 mod denials;
 mod last_uses;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::time::Duration;
 
 use latchkey_domain::id::ProjectId;
 use latchkey_domain::time::Timestamp;
@@ -21,14 +22,23 @@ use super::meter::Meter;
 use super::quota::MonthCount;
 use super::recorder::{Batch, Counts, Recorder};
 use super::resolution::Resolution;
+use crate::database::within;
 use crate::entity::{key_usage, project_month, project_usage};
 use crate::error::Error;
 use crate::services::Services;
 
 /// Rows of one statement: SQLite takes at most 32,766 parameters.
 const ROWS_PER_STATEMENT: usize = 1_000;
+/// How long a turn may take. Checks of projects that this node does not know wait for it: a connection that is
+/// silently dead must not hold them up for as long as TCP hopes.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// How long the last batch may take, which has everything.
+const PATIENCE_AT_THE_END: Duration = Duration::from_mins(1);
 /// The counters of both tables.
 const SUMS: &[&str] = &["requests", "prompt_tokens", "completion_tokens", "estimated_tokens"];
+
+/// What projects have used of their months.
+type Totals = BTreeMap<(Uuid, Month), u64>;
 
 /// Writes what was counted since the last time, all of it or nothing; what was not written is kept for the
 /// next time. When it returns, this process's calls before it are in the database.
@@ -36,7 +46,7 @@ const SUMS: &[&str] = &["requests", "prompt_tokens", "completion_tokens", "estim
 /// # Errors
 /// The database fails.
 pub async fn flush(services: &Services) -> Result<(), Error> {
-    write(services, Recorder::take).await
+    write(services, Recorder::take, PATIENCE_AT_THE_END).await
 }
 
 /// Writes the months of all projects and, of keys, as many as have their turn: all, while few are in use. Called each
@@ -45,10 +55,14 @@ pub async fn flush(services: &Services) -> Result<(), Error> {
 /// # Errors
 /// The database fails. What was not written is kept.
 pub async fn flush_turn(services: &Services) -> Result<(), Error> {
-    write(services, Recorder::take_turn).await
+    write(services, Recorder::take_turn, PATIENCE).await
 }
 
-async fn write(services: &Services, take: fn(&Recorder) -> Batch) -> Result<(), Error> {
+async fn write(
+    services: &Services,
+    take: fn(&Recorder) -> Batch,
+    patience: Duration,
+) -> Result<(), Error> {
     let meter = &services.usage;
     let _alone = meter.writing.write().await;
     meter.quota.forget_idle(services.clock.monotonic());
@@ -60,12 +74,7 @@ async fn write(services: &Services, take: fn(&Recorder) -> Batch) -> Result<(), 
     taken.batch.sort_by_key(|(key, _)| *key);
     months.sort_unstable();
     let looked_at = services.clock.monotonic();
-    let transaction = services.database.begin().await?;
-    add_counters(&transaction, &taken.batch).await?;
-    let totals = add_months(&transaction, &months).await?;
-    denials::insert(services, &transaction, &taken.batch).await?;
-    let busy = last_uses::write(&transaction, &taken.batch).await?;
-    transaction.commit().await?;
+    let (totals, busy) = within(patience, write_all(services, &taken.batch, &months)).await?;
     let batch = taken.is_written();
     for month in months {
         let total = totals.get(&(month.project.as_uuid(), month.month)).copied();
@@ -75,6 +84,21 @@ async fn write(services: &Services, take: fn(&Recorder) -> Batch) -> Result<(), 
     denials::prune(services, &batch).await;
     meter.recorder.put_back(last_uses::left(batch, &busy, services.clock.now()));
     Ok(())
+}
+
+/// Writes a batch in one transaction: what the months have then, and the keys whose last use somebody else is writing.
+async fn write_all(
+    services: &Services,
+    batch: &Batch,
+    months: &[MonthCount],
+) -> Result<(Totals, HashSet<Uuid>), Error> {
+    let transaction = services.database.begin().await?;
+    add_counters(&transaction, batch).await?;
+    let totals = add_months(&transaction, months).await?;
+    denials::insert(services, &transaction, batch).await?;
+    let busy = last_uses::write(&transaction, batch).await?;
+    transaction.commit().await?;
+    Ok((totals, busy))
 }
 
 /// A batch on its way to the database. It goes back into memory unless it was written, whatever happens.
@@ -148,7 +172,7 @@ async fn add_counters(transaction: &DatabaseTransaction, batch: &Batch) -> Resul
 async fn add_months(
     transaction: &DatabaseTransaction,
     months: &[MonthCount],
-) -> Result<BTreeMap<(Uuid, Month), u64>, Error> {
+) -> Result<Totals, Error> {
     let rows = months.iter().map(|count| project_month::ActiveModel {
         project_id: Set(count.project.as_uuid()),
         month: Set(count.month.start().as_millis()),
