@@ -2,47 +2,75 @@
 //!
 //! HTTP/1.1 and HTTP/2 in clear text; TLS is the business of the proxy in front.
 
+mod answer;
+mod opening;
+mod patience;
+mod progress;
+#[cfg(test)]
+mod tests;
+
+use std::convert::Infallible;
+use std::net::SocketAddr;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use axum::body::Body;
 use axum::extract::ConnectInfo;
-use axum::http::Request;
+use axum::http::{Request, Version};
+use axum::response::Response;
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
-use hyper_util::server::graceful::GracefulShutdown;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio_io_timeout::TimeoutStream;
+
+pub(crate) use patience::Patience;
 
 use crate::front::Front;
 use crate::let_go::LetGo;
 use crate::open_files;
-use crate::room::Share;
+use crate::room::{Allowance, Share};
+use answer::Answer;
+use opening::Opening;
+use patience::{Verdict, Watchdog};
+use progress::Progress;
 
 /// How many connections may be open, if the system lets the process have as many; more wait to be accepted.
 const CONNECTIONS: usize = 20_000;
-/// How long the head of a request may take, the wait for the next one on an open connection included.
-const HEAD_PATIENCE: Duration = Duration::from_mins(1);
-/// How long a client may take nothing of what is sent to it.
-const WRITE_PATIENCE: Duration = Duration::from_secs(30);
 /// The largest head of a request over HTTP/2, in bytes.
 const HEAD: u32 = 64 * 1024;
 /// The same over HTTP/1.1, where it is also what is read of a body at once.
 const BUFFER: usize = 64 * 1024;
 /// Requests at once on one connection of HTTP/2.
-const STREAMS: u32 = 250;
+const STREAMS: u32 = 100;
+/// What is read ahead of a body over HTTP/2, in bytes, before somebody wants it.
+const STREAM_WINDOW: u32 = 64 * 1024;
+/// The same for all bodies of a connection.
+const WINDOW: u32 = 256 * 1024;
 /// After a failure to accept: the system is out of something that others will give back.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
+/// Who answers what comes on a listener.
+pub(crate) trait Answers: Send + Sync + 'static {
+    /// Answers a request. `share` is what its body takes of the room for all of them, if it may take any.
+    fn answer(
+        &self,
+        request: Request<Body>,
+        share: Option<Arc<Share>>,
+    ) -> impl Future<Output = Response> + Send;
+
+    /// Where open connections are counted, if they are.
+    fn open(&self) -> Option<&AtomicU64> {
+        None
+    }
+}
+
 /// Accepts connections and answers what comes on them until `stop`; then finishes the requests under way.
 pub async fn serve(listener: TcpListener, front: Front, stop: impl Future<Output = ()>) {
-    let front = Arc::new(front);
-    let builder = Arc::new(builder());
-    let open = GracefulShutdown::new();
     let room = open_files::room_for_connections();
     if room < CONNECTIONS {
         tracing::info!(
@@ -50,87 +78,170 @@ pub async fn serve(listener: TcpListener, front: Front, stop: impl Future<Output
             "fewer connections fit than {CONNECTIONS}: the limit of open files is low"
         );
     }
-    let places = Arc::new(Semaphore::new(room.min(CONNECTIONS)));
-    let mut stop = std::pin::pin!(stop);
+    accept(listener, front, room.min(CONNECTIONS), Patience::USUAL, stop).await;
+}
+
+/// The same for anyone who answers: at most `places` connections at once, each waited for as long as `patience` says.
+pub(crate) async fn accept(
+    listener: TcpListener,
+    answers: impl Answers,
+    places: usize,
+    patience: Patience,
+    stop: impl Future<Output = ()>,
+) {
+    let server = Arc::new(Server { answers, builder: builder(patience), patience });
+    let (told, _) = watch::channel(());
+    let places = Arc::new(Semaphore::new(places));
+    let mut stop = pin!(stop);
     loop {
-        let accepted = async {
-            let place = Arc::clone(&places).acquire_owned().await;
-            (place, listener.accept().await)
-        };
-        let (place, accepted) = tokio::select! {
-            accepted = accepted => accepted,
+        let (stream, peer, place) = tokio::select! {
+            next = next(&listener, &places) => next,
             () = &mut stop => break,
         };
-        let (stream, peer) = match accepted {
-            Ok(connection) => connection,
-            Err(error) => {
-                tracing::warn!(%error, "a connection could not be accepted");
-                tokio::time::sleep(ACCEPT_PAUSE).await;
-                continue;
-            }
-        };
-        let (front, builder, watcher) = (Arc::clone(&front), Arc::clone(&builder), open.watcher());
+        let (server, told) = (Arc::clone(&server), told.subscribe());
         tokio::spawn(async move {
-            let _counted = Counted::new(Arc::clone(&front));
-            let answer = service_fn(move |request: Request<Incoming>| {
-                let front = Arc::clone(&front);
-                async move {
-                    let share = Share::of(request.body());
-                    let body = |body| Body::new(LetGo::new(body, share.clone()));
-                    let mut request = request.map(body);
-                    request.extensions_mut().insert(ConnectInfo(peer));
-                    Ok::<_, std::convert::Infallible>(front.answer(request, share).await)
-                }
-            });
-            let connection = builder.serve_connection(prepared(stream), answer).into_owned();
-            if let Err(error) = watcher.watch(connection).await {
-                tracing::debug!(error, "a connection ended early");
-            }
+            let _counted = Counted::new(&server);
+            converse(&server, stream, peer, told).await;
             drop(place);
         });
     }
     drop(listener);
-    open.shutdown().await;
+    // Each connection hears of it, and lets go of its end when it is over. Without connections nobody hears.
+    let _ = told.send(());
+    told.closed().await;
+}
+
+/// Waits for a place, then for a connection to have it.
+async fn next(listener: &TcpListener, places: &Arc<Semaphore>) -> (TcpStream, SocketAddr, Place) {
+    // Without one only if the semaphore were closed, and nobody closes it.
+    let place = Arc::clone(places).acquire_owned().await.ok();
+    loop {
+        match listener.accept().await {
+            Ok((stream, peer)) => return (stream, peer, place),
+            Err(error) => {
+                tracing::warn!(%error, "a connection could not be accepted");
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+            }
+        }
+    }
+}
+
+type Place = Option<OwnedSemaphorePermit>;
+
+/// What all connections of a listener go by.
+struct Server<A> {
+    answers: A,
+    builder: auto::Builder<TokioExecutor>,
+    patience: Patience,
+}
+
+/// Answers what comes on one connection until it ends, its client is out of time, or the server was `told` to stop and
+/// nothing is under way any more.
+async fn converse<A: Answers>(
+    server: &Arc<Server<A>>,
+    stream: TcpStream,
+    peer: SocketAddr,
+    mut told: watch::Receiver<()>,
+) {
+    let (progress, allowance) = (Arc::new(Progress::default()), Arc::new(Allowance::default()));
+    let stream = prepared(stream, &progress, server.patience);
+    let answer = {
+        let (server, progress) = (Arc::clone(server), Arc::clone(&progress));
+        service_fn(move |request| answered(&server, request, peer, &progress, &allowance))
+    };
+    let mut connection = pin!(server.builder.serve_connection(stream, answer));
+    let mut watchdog = Watchdog::new(progress, server.patience);
+    let mut tick = pin!(server.patience.tick());
+    let mut stop = pin!(told.changed());
+    let mut is_stopping = false;
+    loop {
+        tokio::select! {
+            biased;
+            ended = connection.as_mut() => {
+                if let Err(error) = ended {
+                    tracing::debug!(error, "a connection ended early");
+                }
+                return;
+            }
+            _ = stop.as_mut(), if !is_stopping => {
+                is_stopping = true;
+                connection.as_mut().graceful_shutdown();
+            }
+            () = watchdog.woken(tick.as_mut()) => match watchdog.tick() {
+                Verdict::GoOn => {}
+                Verdict::Finish => connection.as_mut().graceful_shutdown(),
+                Verdict::CutOff(why) => return tracing::debug!(why, "a connection was cut off"),
+            }
+        }
+    }
+}
+
+/// Answers a request. What a body needs beside is made only where it may matter: not for HTTP/1.1's short ones.
+fn answered<A: Answers>(
+    server: &Arc<Server<A>>,
+    request: Request<Incoming>,
+    peer: SocketAddr,
+    progress: &Arc<Progress>,
+    allowance: &Arc<Allowance>,
+) -> impl Future<Output = Result<Response<Answer>, Infallible>> + Send + use<A> {
+    let stream = (request.version() == Version::HTTP_2).then(|| progress.begin());
+    let share = Share::of(&request, allowance);
+    let server = Arc::clone(server);
+    async move {
+        let mut request = request.map(|body| Body::new(LetGo::new(body, share.clone())));
+        request.extensions_mut().insert(ConnectInfo(peer));
+        let response = server.answers.answer(request, share).await;
+        Ok(response.map(|body| Answer::new(body, stream)))
+    }
 }
 
 /// Counts a connection while it is open.
-struct Counted(Arc<Front>);
+struct Counted<'a>(Option<&'a AtomicU64>);
 
-impl Counted {
-    fn new(front: Arc<Front>) -> Self {
-        front.metrics().connections.fetch_add(1, Ordering::Relaxed);
-        Self(front)
+impl<'a> Counted<'a> {
+    fn new(server: &'a Server<impl Answers>) -> Self {
+        let open = server.answers.open();
+        if let Some(open) = open {
+            open.fetch_add(1, Ordering::Relaxed);
+        }
+        Self(open)
     }
 }
 
-impl Drop for Counted {
+impl Drop for Counted<'_> {
     fn drop(&mut self) {
-        self.0.metrics().connections.fetch_sub(1, Ordering::Relaxed);
+        if let Some(open) = self.0 {
+            open.fetch_sub(1, Ordering::Relaxed);
+        }
     }
 }
 
-fn builder() -> auto::Builder<TokioExecutor> {
+fn builder(patience: Patience) -> auto::Builder<TokioExecutor> {
     let mut builder = auto::Builder::new(TokioExecutor::new());
     builder
         .http1()
         .timer(TokioTimer::new())
-        .header_read_timeout(HEAD_PATIENCE)
+        .header_read_timeout(patience.for_a_head())
         .max_buf_size(BUFFER);
     builder
         .http2()
         .timer(TokioTimer::new())
         .max_header_list_size(HEAD)
         .max_concurrent_streams(STREAMS)
-        .keep_alive_interval(HEAD_PATIENCE);
+        .initial_stream_window_size(STREAM_WINDOW)
+        .initial_connection_window_size(WINDOW)
+        .keep_alive_interval(patience.for_a_head());
     builder
 }
 
-fn prepared(stream: TcpStream) -> TokioIo<std::pin::Pin<Box<TimeoutStream<TcpStream>>>> {
+type Stream = TokioIo<Opening<Pin<Box<TimeoutStream<TcpStream>>>>>;
+
+fn prepared(stream: TcpStream, progress: &Arc<Progress>, patience: Patience) -> Stream {
     // Without it a small answer waits for the client's delayed acknowledgement of the one before.
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, "TCP_NODELAY could not be set");
     }
     let mut stream = TimeoutStream::new(stream);
-    stream.set_write_timeout(Some(WRITE_PATIENCE));
-    TokioIo::new(Box::pin(stream))
+    stream.set_write_timeout(Some(patience.for_taking()));
+    TokioIo::new(Opening::new(Box::pin(stream), Arc::clone(progress)))
 }

@@ -6,6 +6,7 @@
 use std::any::Any;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use axum::Router;
@@ -19,6 +20,7 @@ use latchkey_services::clock::Clock;
 use tower::ServiceExt;
 use tracing::Instrument;
 
+use crate::connections::Answers;
 use crate::edge::SystemClock;
 use crate::gateway;
 use crate::http::problem::{self, Refusal};
@@ -40,24 +42,6 @@ impl Front {
     /// Prepares the routes.
     pub fn new(state: AppState) -> Self {
         Self { router: router(state.clone()), state }
-    }
-
-    /// Answers a request. One log line tells of it: what was asked, what came of it, how long it took. Paths only: a
-    /// query may hold an OAuth code. `share` is what a long body takes of the room for all of them.
-    pub(crate) async fn answer(
-        &self,
-        request: Request<Body>,
-        share: Option<Arc<Share>>,
-    ) -> Response {
-        let route = Route::of(request.uri());
-        let asked = Asked { id: RequestId::new(), route, share, clock: SystemClock::start() };
-        let response = if route == Route::Verify && request.method() == Method::POST {
-            self.verify(&asked, request).await
-        } else {
-            self.routed(&asked, request).await
-        };
-        self.metrics().durations.observe(route, asked.clock.monotonic());
-        response
     }
 
     async fn routed(&self, asked: &Asked, mut request: Request<Body>) -> Response {
@@ -93,7 +77,7 @@ impl Front {
         response
     }
 
-    pub(crate) fn metrics(&self) -> &Metrics {
+    fn metrics(&self) -> &Metrics {
         &self.state.metrics
     }
 
@@ -102,6 +86,26 @@ impl Front {
         security_headers::set(response.headers_mut(), self.state.config.public_url.is_https());
         asked.id.write(response.headers_mut());
         response
+    }
+}
+
+impl Answers for Front {
+    /// One log line tells of each request: what was asked, what came of it, how long it took. Paths only: a query may
+    /// hold an OAuth code.
+    async fn answer(&self, request: Request<Body>, share: Option<Arc<Share>>) -> Response {
+        let route = Route::of(request.uri());
+        let asked = Asked { id: RequestId::new(), route, share, clock: SystemClock::start() };
+        let response = if route == Route::Verify && request.method() == Method::POST {
+            self.verify(&asked, request).await
+        } else {
+            self.routed(&asked, request).await
+        };
+        self.metrics().durations.observe(route, asked.clock.monotonic());
+        response
+    }
+
+    fn open(&self) -> Option<&AtomicU64> {
+        Some(&self.metrics().connections)
     }
 }
 
@@ -119,7 +123,7 @@ impl Asked {
         if !self.share.as_ref().is_some_and(|share| share.is_exceeded()) {
             return response;
         }
-        let detail = "Too many large bodies are on their way at once. Try again in a moment.";
+        let detail = "Too many bodies are on their way at once. Try again in a moment.";
         match self.route {
             Route::Gateway => gateway::unavailable(detail),
             _ => Refusal::new(ErrorCode::Outcome(Outcome::Unavailable), detail).into_response(),

@@ -23,7 +23,7 @@ const MOMENT: Duration = Duration::from_millis(500);
 /// A request's body. When it is dropped, a short rest is read and forgotten.
 pub(crate) struct LetGo {
     body: Option<Incoming>,
-    /// Of the room for long bodies, if it may be one.
+    /// Of the room for all bodies, if it may take any.
     share: Option<Arc<Share>>,
 }
 

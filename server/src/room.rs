@@ -3,16 +3,22 @@
 //! Each route bounds one body. This bounds all of them together, so that thousands of connections that each send most
 //! of a large body, and then wait, take no more than one crowd of honest callers would. What does not fit is refused
 //! with 503, and may be tried again.
+//!
+//! The first 64 KiB of a connection are free: a short body is answered however full the room is. All of HTTP/2's
+//! requests at once on a connection have these 64 KiB together. So bodies take at most the room and 64 KiB for each of
+//! the 20,000 connections, 1.5 GiB, whatever is sent; what is read of them before somebody wants it is bounded by
+//! [`crate::connections`].
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
+use axum::http::{Request, Version};
 use hyper::body::Body;
 
-/// For all long bodies together, in bytes.
+/// For all that is not free, in bytes.
 const ROOM: usize = 256 * 1024 * 1024;
-/// A body that says it is not longer is not counted: that many bytes a connection may read ahead anyway.
-const SHORT: u64 = 64 * 1024;
+/// What the bodies of one connection may take before, in bytes.
+const FREE: usize = 64 * 1024;
 
 /// What is left of the room. Memory is the process's, so this is too.
 static LEFT: AtomicUsize = AtomicUsize::new(ROOM);
@@ -22,18 +28,59 @@ static LEFT: AtomicUsize = AtomicUsize::new(ROOM);
 #[error("too much of bodies is in memory at once")]
 pub(crate) struct NoRoom;
 
-/// What one request's body takes of the room, given back when nobody holds this any more.
-#[derive(Debug, Default)]
+/// What is left of what is free to one connection.
+#[derive(Debug)]
+pub(crate) struct Allowance(AtomicUsize);
+
+impl Default for Allowance {
+    fn default() -> Self {
+        Self(AtomicUsize::new(FREE))
+    }
+}
+
+impl Allowance {
+    /// Takes as many of so many bytes as there are left.
+    fn take(&self, bytes: usize) -> usize {
+        let rest = |left: usize| Some(left.saturating_sub(bytes));
+        let before = self.0.fetch_update(Ordering::AcqRel, Ordering::Acquire, rest);
+        before.unwrap_or_default().min(bytes)
+    }
+
+    fn give_back(&self, bytes: usize) {
+        self.0.fetch_add(bytes, Ordering::AcqRel);
+    }
+}
+
+/// What one request's body takes, given back when nobody holds this any more.
+#[derive(Debug)]
 pub(crate) struct Share {
+    allowance: Arc<Allowance>,
+    /// Of the allowance.
+    free: AtomicUsize,
+    /// Of the room.
     taken: AtomicUsize,
     exceeded: AtomicBool,
 }
 
 impl Share {
-    /// For a body that may be long.
-    pub(crate) fn of(body: &impl Body) -> Option<Arc<Self>> {
-        let is_short = body.size_hint().upper().is_some_and(|length| length <= SHORT);
-        (!is_short).then(Arc::default)
+    /// For a body that may take more than is free. Over HTTP/1.1 one that says it is short does not: it has its
+    /// connection to itself.
+    pub(crate) fn of<B: Body>(
+        request: &Request<B>,
+        allowance: &Arc<Allowance>,
+    ) -> Option<Arc<Self>> {
+        let body = request.body();
+        let is_free = if request.version() == Version::HTTP_2 {
+            body.is_end_stream()
+        } else {
+            body.size_hint().upper().is_some_and(|length| length <= FREE as u64)
+        };
+        (!is_free).then(|| Arc::new(Self::new(Arc::clone(allowance))))
+    }
+
+    const fn new(allowance: Arc<Allowance>) -> Self {
+        let (free, taken) = (AtomicUsize::new(0), AtomicUsize::new(0));
+        Self { allowance, free, taken, exceeded: AtomicBool::new(false) }
     }
 
     /// Takes room for so many bytes more.
@@ -41,12 +88,18 @@ impl Share {
     /// # Errors
     /// There is none.
     pub(crate) fn take(&self, bytes: usize) -> Result<(), NoRoom> {
-        let fits = |left: usize| left.checked_sub(bytes);
+        let free = self.allowance.take(bytes);
+        self.free.fetch_add(free, Ordering::AcqRel);
+        let more = bytes - free;
+        if more == 0 {
+            return Ok(());
+        }
+        let fits = |left: usize| left.checked_sub(more);
         if LEFT.fetch_update(Ordering::AcqRel, Ordering::Acquire, fits).is_err() {
             self.exceeded.store(true, Ordering::Release);
             return Err(NoRoom);
         }
-        self.taken.fetch_add(bytes, Ordering::AcqRel);
+        self.taken.fetch_add(more, Ordering::AcqRel);
         Ok(())
     }
 
@@ -58,24 +111,65 @@ impl Share {
 
 impl Drop for Share {
     fn drop(&mut self) {
+        self.allowance.give_back(*self.free.get_mut());
         LEFT.fetch_add(*self.taken.get_mut(), Ordering::AcqRel);
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use http_body_util::{Empty, Full, StreamBody};
+    use hyper::body::Bytes;
+
     use super::*;
 
+    fn share(allowance: &Arc<Allowance>) -> Share {
+        Share::new(Arc::clone(allowance))
+    }
+
+    /// One test: the room is the process's.
     #[test]
-    fn the_room_is_shared_and_given_back() {
-        let (first, second) = (Share::default(), Share::default());
-        first.take(ROOM - 10).unwrap();
-        assert!(second.take(11).is_err());
+    fn the_room_is_shared_and_given_back_and_what_is_free_is_each_connections() {
+        let (one, other) = (Arc::default(), Arc::default());
+        let (first, second) = (share(&one), share(&other));
+        first.take(FREE + ROOM).unwrap();
+        assert_eq!(LEFT.load(Ordering::Acquire), 0);
+        second.take(200).unwrap();
+        second.take(FREE - 200).unwrap();
+        assert!(second.take(1).is_err());
         assert!(second.is_exceeded() && !first.is_exceeded());
-        second.take(10).unwrap();
-        drop(first);
-        Share::default().take(ROOM - 10).unwrap();
+        assert!(
+            share(&other).take(1).is_err(),
+            "its connection's other requests have nothing free"
+        );
         drop(second);
-        Share::default().take(ROOM).unwrap();
+        let again = share(&other);
+        again.take(FREE).unwrap();
+        assert!(!again.is_exceeded());
+        drop(first);
+        again.take(ROOM).unwrap();
+        drop(again);
+        assert_eq!(LEFT.load(Ordering::Acquire), ROOM);
+        assert_eq!(other.0.load(Ordering::Acquire), FREE);
+    }
+
+    #[test]
+    fn short_bodies_are_counted_where_a_connection_has_many() {
+        let counted = |version, body: axum::body::Body| {
+            let mut request = Request::new(body);
+            *request.version_mut() = version;
+            Share::of(&request, &Arc::default()).is_some()
+        };
+        let of = |length| axum::body::Body::new(Full::new(Bytes::from(vec![0; length])));
+        let chunked = || {
+            let none =
+                futures::stream::empty::<Result<hyper::body::Frame<Bytes>, std::io::Error>>();
+            axum::body::Body::new(StreamBody::new(none))
+        };
+        assert!(!counted(Version::HTTP_11, of(FREE)));
+        assert!(counted(Version::HTTP_11, of(FREE + 1)));
+        assert!(counted(Version::HTTP_11, chunked()));
+        assert!(counted(Version::HTTP_2, of(1)));
+        assert!(!counted(Version::HTTP_2, axum::body::Body::new(Empty::new())));
     }
 }

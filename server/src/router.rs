@@ -108,5 +108,5 @@ pub(crate) fn router(state: AppState) -> Router {
         pages = pages.route(listing.path(), get(pages::page));
     }
     let pages = pages.layer(DefaultBodyLimit::max(MANAGEMENT_BODY)).layer(brief());
-    api.merge(docs::pages(document)).merge(pages).fallback(pages::fallback).with_state(state)
+    api.merge(docs::pages(&document)).merge(pages).fallback(pages::fallback).with_state(state)
 }

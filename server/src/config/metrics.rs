@@ -25,19 +25,29 @@ impl MetricsListen {
     /// It is no address, or the public one.
     pub(super) fn parse(setting: Option<&str>, listen: SocketAddr) -> anyhow::Result<Self> {
         let address = match setting {
-            None => return Ok(if listen == USUAL { Self::Off } else { Self::Usual(USUAL) }),
+            None if overlap(USUAL, listen) => return Ok(Self::Off),
+            None => return Ok(Self::Usual(USUAL)),
             Some("off") => return Ok(Self::Off),
             Some(address) => address.parse().context(
                 "LATCHKEY_METRICS_LISTEN: give an address and port, like 127.0.0.1:9464, or off",
             )?,
         };
-        if address == listen {
+        if overlap(address, listen) {
             bail!(
-                "LATCHKEY_METRICS_LISTEN: metrics are not for the public; give an address that is not LATCHKEY_LISTEN’s"
+                "LATCHKEY_METRICS_LISTEN: metrics are not for the public, and {address} would be reached where {listen} \
+                 is (LATCHKEY_LISTEN); give another port"
             );
         }
         Ok(Self::At(address))
     }
+}
+
+/// Whether a connection to the one may be one to the other: the same port, and an address that is the same or means
+/// every address of the machine. Port 0 is a free one, another each time.
+fn overlap(one: SocketAddr, other: SocketAddr) -> bool {
+    let (left, right) = (one.ip().to_canonical(), other.ip().to_canonical());
+    let meet = left == right || left.is_unspecified() || right.is_unspecified();
+    one.port() == other.port() && one.port() != 0 && meet
 }
 
 #[cfg(test)]
@@ -57,5 +67,31 @@ mod tests {
                 parse(Some(wrong)).unwrap_err().to_string().contains("LATCHKEY_METRICS_LISTEN")
             );
         }
+    }
+
+    #[test]
+    fn metrics_are_never_where_the_public_listens_whatever_the_address_is_written_like() {
+        let parse = |metrics, listen: &str| {
+            MetricsListen::parse(metrics, listen.parse().unwrap())
+                .map_err(|error| error.to_string())
+        };
+        for (metrics, listen) in [
+            ("127.0.0.1:3000", "0.0.0.0:3000"),
+            ("0.0.0.0:3000", "127.0.0.1:3000"),
+            ("[::]:3000", "10.0.0.1:3000"),
+            ("10.0.0.1:3000", "[::]:3000"),
+            ("[::ffff:10.0.0.1]:3000", "10.0.0.1:3000"),
+        ] {
+            let refused = parse(Some(metrics), listen).unwrap_err();
+            assert!(refused.contains("not for the public"), "{metrics} and {listen}: {refused}");
+        }
+        for (metrics, listen) in [
+            ("0.0.0.0:9464", "0.0.0.0:3000"),
+            ("10.0.0.2:3000", "10.0.0.1:3000"),
+            ("127.0.0.1:0", "127.0.0.1:0"),
+        ] {
+            assert!(parse(Some(metrics), listen).is_ok(), "{metrics} and {listen}");
+        }
+        assert_eq!(parse(None, "0.0.0.0:9464").unwrap(), MetricsListen::Off);
     }
 }

@@ -2,16 +2,18 @@
 //! descriptions.
 
 use axum::Router;
+use axum::body::Bytes;
 use axum::http::HeaderValue;
-use axum::http::header::CONTENT_SECURITY_POLICY;
+use axum::http::header::{CONTENT_SECURITY_POLICY, CONTENT_TYPE};
 use axum::middleware::map_response;
+use axum::routing::get;
 use utoipa::openapi::path::Operation;
 use utoipa::openapi::security::{
     ApiKey, ApiKeyValue, Http, HttpAuthScheme, SecurityRequirement, SecurityScheme,
 };
 use utoipa::openapi::{Content, PathItem, Ref, RefOr, Response};
 use utoipa::{Modify, OpenApi};
-use utoipa_swagger_ui::SwaggerUi;
+use utoipa_swagger_ui::{Config, SwaggerUi};
 
 use crate::state::AppState;
 
@@ -43,13 +45,20 @@ use crate::state::AppState;
 )]
 pub(crate) struct ApiDoc;
 
-/// Swagger UI at `/docs`, over the description at `/openapi.json`.
-pub(crate) fn pages(document: utoipa::openapi::OpenApi) -> Router<AppState> {
-    let pages: Router<AppState> = SwaggerUi::new("/docs").url("/openapi.json", document).into();
-    pages.layer(map_response(async |mut response: axum::response::Response| {
-        response.headers_mut().insert(CONTENT_SECURITY_POLICY, POLICY);
-        response
-    }))
+/// Swagger UI at `/docs`, over the description at `/openapi.json`. That is written once and shared by all who get it:
+/// anyone may ask for it, and it is large.
+pub(crate) fn pages(document: &utoipa::openapi::OpenApi) -> Router<AppState> {
+    const PATH: &str = "/openapi.json";
+    let written = serde_json::to_vec(document).expect("a description is texts, lists and maps");
+    let written = Bytes::from(written);
+    let serve = async move || ([(CONTENT_TYPE, "application/json")], written.clone());
+    let pages: Router<AppState> = SwaggerUi::new("/docs").config(Config::new([PATH])).into();
+    pages.route(PATH, get(serve)).layer(map_response(
+        async |mut response: axum::response::Response| {
+            response.headers_mut().insert(CONTENT_SECURITY_POLICY, POLICY);
+            response
+        },
+    ))
 }
 
 /// Swagger UI writes style attributes; its scripts are files of this server.

@@ -4,20 +4,27 @@
 mod durations;
 mod exposition;
 
+use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
 use anyhow::Context;
 use axum::Router;
-use axum::extract::State;
+use axum::extract::{Request, State};
 use axum::http::header::CONTENT_TYPE;
-use axum::response::IntoResponse;
+use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use tokio::net::TcpListener;
+use tower::ServiceExt;
 
 pub(crate) use durations::{Durations, Route};
 
 use crate::config::MetricsListen;
+use crate::connections::{self, Answers, Patience};
+use crate::room::Share;
 use crate::state::AppState;
+
+/// More wait to be accepted: a few collect metrics, and no file is to be kept from the public listener.
+const CONNECTIONS: usize = 32;
 
 /// <https://github.com/prometheus/OpenMetrics/blob/main/specification/OpenMetrics.md>
 const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -56,10 +63,23 @@ pub(crate) async fn listen(wanted: MetricsListen) -> anyhow::Result<Option<TcpLi
     }
 }
 
-/// Answers `/metrics` for as long as it is polled.
-pub(crate) async fn serve(listener: TcpListener, state: AppState) -> std::io::Result<()> {
+/// Answers `/metrics` for as long as it is polled. Its clients are no more trusted than the public: whoever is slow is
+/// cut off.
+pub(crate) async fn serve(listener: TcpListener, state: AppState) {
     let router = Router::new().route("/metrics", get(metrics)).with_state(state);
-    axum::serve(listener, router).await
+    let forever = std::future::pending();
+    connections::accept(listener, Pages(router), CONNECTIONS, Patience::USUAL, forever).await;
+}
+
+/// What this listener answers.
+struct Pages(Router);
+
+impl Answers for Pages {
+    async fn answer(&self, request: Request, _share: Option<Arc<Share>>) -> Response {
+        // Its only error is that there is none.
+        let Ok(response) = self.0.clone().oneshot(request).await;
+        response
+    }
 }
 
 async fn metrics(State(state): State<AppState>) -> impl IntoResponse {

@@ -10,7 +10,7 @@ use tokio::net::TcpStream;
 use crate::process::{Process, client, sign_in};
 use crate::world::{Backend, World, traces};
 
-fn free_address() -> String {
+pub(crate) fn free_address() -> String {
     std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string()
 }
 

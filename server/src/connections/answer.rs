@@ -1,0 +1,70 @@
+//! An answer's body that tells, over HTTP/2, what of it is the client's to take. Over HTTP/1.1 it tells nothing and
+//! costs nothing: there a write that stays pending times out.
+
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use axum::body::{Body, Bytes};
+use hyper::body::{Buf, Frame, SizeHint};
+
+use super::progress::{Stream, Waiting};
+
+/// A body, and the request that it answers if that came over HTTP/2.
+pub(super) struct Answer {
+    body: Body,
+    stream: Option<Stream>,
+}
+
+impl Answer {
+    pub(super) const fn new(body: Body, stream: Option<Stream>) -> Self {
+        Self { body, stream }
+    }
+}
+
+impl hyper::body::Body for Answer {
+    type Data = Part;
+    type Error = axum::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Part>, axum::Error>>> {
+        let polled = Pin::new(&mut self.body).poll_frame(context);
+        let part = |bytes: Bytes| {
+            let waiting = self.stream.as_ref().map(|stream| stream.hand_over(bytes.len()));
+            Part { bytes, waiting }
+        };
+        polled.map_ok(|frame| frame.map_data(part))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+/// A part of an answer, in hyper's hands until the socket has taken it.
+pub(super) struct Part {
+    bytes: Bytes,
+    waiting: Option<Waiting>,
+}
+
+impl Buf for Part {
+    fn remaining(&self) -> usize {
+        self.bytes.len()
+    }
+
+    fn chunk(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    fn advance(&mut self, count: usize) {
+        self.bytes.advance(count);
+        if let Some(waiting) = &mut self.waiting {
+            waiting.take(count);
+        }
+    }
+}

@@ -1,0 +1,123 @@
+//! The first bytes of a connection, which say what it speaks.
+//!
+//! hyper waits for them without a timer, and only then has time-outs. A client that sends nothing, or the beginning of
+//! what opens HTTP/2, would keep its place for ever; the watchdog ends it, told by this.
+
+use std::io::{Error, IoSlice};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+use super::progress::Progress;
+
+/// How HTTP/2 begins. What begins otherwise is HTTP/1.1, as hyper sees it.
+const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+
+/// A stream whose first bytes are looked at.
+pub(super) struct Opening<S> {
+    stream: S,
+    progress: Arc<Progress>,
+    /// What of the preface has not come; nothing when it is known what is spoken.
+    missing: &'static [u8],
+}
+
+impl<S> Opening<S> {
+    pub(super) const fn new(stream: S, progress: Arc<Progress>) -> Self {
+        Self { stream, progress, missing: PREFACE }
+    }
+
+    /// `read` is empty at the end of the stream.
+    fn look(&mut self, read: &[u8]) {
+        let (expected, rest) = self.missing.split_at(read.len().min(self.missing.len()));
+        let goes_on = !read.is_empty() && read.starts_with(expected);
+        self.missing = if goes_on { rest } else { &[] };
+        if !goes_on {
+            self.progress.speaks_http1();
+        } else if rest.is_empty() {
+            self.progress.speaks_http2();
+        }
+    }
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for Opening<S> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<Result<(), Error>> {
+        let before = buffer.filled().len();
+        ready!(Pin::new(&mut self.stream).poll_read(context, buffer))?;
+        if !self.missing.is_empty() {
+            self.look(&buffer.filled()[before..]);
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for Opening<S> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<Result<usize, Error>> {
+        Pin::new(&mut self.stream).poll_write(context, bytes)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        Pin::new(&mut self.stream).poll_flush(context)
+    }
+
+    fn poll_shutdown(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Result<(), Error>> {
+        Pin::new(&mut self.stream).poll_shutdown(context)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        parts: &[IoSlice<'_>],
+    ) -> Poll<Result<usize, Error>> {
+        Pin::new(&mut self.stream).poll_write_vectored(context, parts)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::connections::progress::Protocol;
+
+    fn spoken(reads: &[&[u8]]) -> Protocol {
+        let progress = Arc::new(Progress::default());
+        let mut opening = Opening::new((), Arc::clone(&progress));
+        for read in reads {
+            if !opening.missing.is_empty() {
+                opening.look(read);
+            }
+        }
+        progress.protocol()
+    }
+
+    #[test]
+    fn what_is_spoken_is_known_as_soon_as_hyper_knows_it() {
+        let (begin, end) = PREFACE.split_at(10);
+        for (reads, protocol) in [
+            (&[PREFACE][..], Protocol::Http2),
+            (&[begin, end], Protocol::Http2),
+            (&[begin], Protocol::Unknown),
+            (&[b"P", b"O"], Protocol::Http1),
+            (&[b"GET / HTTP/1.1\r\nhost: a-longer-head-than-the-preface\r\n"], Protocol::Http1),
+            (&[begin, b""], Protocol::Http1),
+            (&[], Protocol::Unknown),
+        ] {
+            assert_eq!(spoken(reads), protocol, "{reads:?}");
+        }
+    }
+}

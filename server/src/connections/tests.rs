@@ -1,0 +1,190 @@
+//! Who is cut off, who is told that it is over, and who is not.
+
+use std::time::Duration;
+
+use axum::body::{Body, Bytes};
+use axum::http::{Request, Response};
+use futures::StreamExt;
+use http_body_util::{BodyExt, Empty};
+use hyper::body::Incoming;
+use hyper::client::conn::http2::{self, SendRequest};
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinHandle;
+
+use super::*;
+
+const PATIENCE: Patience = Patience::of(Duration::from_millis(50));
+/// Longer than any patience here.
+const LONG: Duration = Duration::from_secs(1);
+/// On a busy machine.
+const SOON: Duration = Duration::from_secs(10);
+
+/// Answers `/slow` as an upstream would that thinks, and any number with as many bytes.
+struct Sizes;
+
+impl Answers for Sizes {
+    async fn answer(&self, request: Request<Body>, _share: Option<Arc<Share>>) -> Response<Body> {
+        let part = |bytes: &'static str| async move { Ok::<_, Infallible>(Bytes::from(bytes)) };
+        let thinks = async {
+            tokio::time::sleep(LONG).await;
+            Ok(Bytes::from("last"))
+        };
+        Response::new(match request.uri().path().trim_start_matches('/').parse() {
+            Ok(size) => Body::from(vec![0; size]),
+            Err(_) => Body::from_stream(
+                futures::stream::once(part("first")).chain(futures::stream::once(thinks)),
+            ),
+        })
+    }
+}
+
+/// A server with few places; it lives as long as the test.
+async fn start(places: usize) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(accept(listener, Sizes, places, PATIENCE, std::future::pending()));
+    address
+}
+
+struct Client {
+    send: SendRequest<Empty<Bytes>>,
+    ended: JoinHandle<Result<(), hyper::Error>>,
+}
+
+impl Client {
+    /// Over HTTP/2; takes so much of each answer until it reads it.
+    async fn connect(address: SocketAddr, window: u32) -> Self {
+        let stream = TokioIo::new(TcpStream::connect(address).await.unwrap());
+        let mut builder = http2::Builder::new(TokioExecutor::new());
+        builder.initial_stream_window_size(window);
+        let (send, connection) = builder.handshake(stream).await.unwrap();
+        Self { send, ended: tokio::spawn(connection) }
+    }
+
+    async fn get(&mut self, path: &str) -> Response<Incoming> {
+        let request = Request::get(format!("http://x/{path}")).body(Empty::new()).unwrap();
+        self.send.ready().await.unwrap();
+        self.send.send_request(request).await.unwrap()
+    }
+
+    /// Waits until the server ends the connection; whether it said so before.
+    async fn hears(self) -> bool {
+        tokio::time::timeout(SOON, self.ended).await.expect("it ends").unwrap().is_ok()
+    }
+}
+
+/// Waits for the end; what came before.
+async fn end(stream: &mut TcpStream) -> Vec<u8> {
+    let mut read = Vec::new();
+    let ended = tokio::time::timeout(SOON, stream.read_to_end(&mut read));
+    // Reset is an end too.
+    let _ = ended.await.expect("it is cut off");
+    read
+}
+
+#[tokio::test]
+async fn a_client_that_does_not_say_what_it_speaks_is_cut_off_and_gives_its_place_back() {
+    let address = start(1).await;
+    for beginning in ["", "PRI", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r", "G", "GET / HTTP/1.1\r\n"] {
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        stream.write_all(beginning.as_bytes()).await.unwrap();
+        assert_eq!(end(&mut stream).await, b"", "{beginning}");
+    }
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    stream.write_all(b"GET /3 HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
+    assert!(end(&mut stream).await.starts_with(b"HTTP/1.1 200 "), "and is idle then");
+}
+
+#[tokio::test]
+async fn who_opens_http_2_and_says_no_more_is_cut_off() {
+    let address = start(1).await;
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    stream.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n").await.unwrap();
+    end(&mut stream).await;
+}
+
+#[tokio::test]
+async fn who_takes_nothing_of_an_answer_over_http_2_is_cut_off() {
+    let address = start(1).await;
+    // With the second one, hyper has handed all of the answer on and waits for nothing.
+    for window in [0, 1] {
+        let mut client = Client::connect(address, window).await;
+        let answer = client.get("1000").await;
+        assert!(!client.hears().await, "a window of {window}");
+        assert!(answer.into_body().collect().await.is_err());
+    }
+}
+
+#[tokio::test]
+async fn who_leaves_some_answers_lying_keeps_the_connection_and_who_leaves_many_does_not() {
+    let address = start(2).await;
+    let mut slow = Client::connect(address, 10).await;
+    let mut greedy = Client::connect(address, 10).await;
+    let _lying = slow.get("1000").await;
+    let _lying_more = (greedy.get("200000").await, greedy.get("200000").await);
+    let began = tokio::time::sleep(PATIENCE.for_choosing() + PATIENCE.for_a_head());
+    tokio::pin!(began);
+    loop {
+        let whole = slow.get("10").await.into_body().collect().await;
+        assert_eq!(whole.expect("it is spared").to_bytes().len(), 10);
+        if !greedy.ended.is_finished() {
+            // Takes these.
+            let request = Request::get("http://x/10").body(Empty::new()).unwrap();
+            let _ = greedy.send.send_request(request).await;
+        }
+        tokio::select! {
+            () = &mut began => break,
+            () = tokio::time::sleep(Duration::from_millis(5)) => {}
+        }
+    }
+    assert!(!greedy.hears().await);
+}
+
+#[tokio::test]
+async fn an_idle_connection_over_http_2_hears_that_it_is_over() {
+    let mut client = Client::connect(start(1).await, 1000).await;
+    let answer = client.get("10").await;
+    assert_eq!(answer.into_body().collect().await.unwrap().to_bytes().len(), 10);
+    assert!(client.hears().await);
+}
+
+#[tokio::test]
+async fn an_answer_that_waits_for_an_upstream_is_never_cut_off() {
+    let address = start(2).await;
+    let mut client = Client::connect(address, 1000).await;
+    let answer = client.get("slow").await;
+    assert_eq!(answer.into_body().collect().await.unwrap().to_bytes(), "firstlast");
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    stream.write_all(b"GET /slow HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
+    let answer = end(&mut stream).await;
+    assert!(answer.ends_with(b"4\r\nlast\r\n0\r\n\r\n"), "{}", String::from_utf8_lossy(&answer));
+}
+
+#[tokio::test]
+async fn who_takes_nothing_of_an_answer_over_http_1_is_cut_off() {
+    let mut stream = TcpStream::connect(start(1).await).await.unwrap();
+    // More than the buffers of both ends take.
+    stream.write_all(b"GET /64000000 HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
+    tokio::time::sleep(LONG).await;
+    assert!(end(&mut stream).await.len() < 64_000_000);
+}
+
+#[tokio::test]
+async fn told_to_stop_it_finishes_what_is_under_way() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let (stop, told) = tokio::sync::oneshot::channel::<()>();
+    let stopped = async move { told.await.unwrap() };
+    let server = tokio::spawn(accept(listener, Sizes, 3, PATIENCE, stopped));
+    let mut idle = TcpStream::connect(address).await.unwrap();
+    let mut client = Client::connect(address, 1000).await;
+    let answer = client.get("slow").await;
+    stop.send(()).unwrap();
+    assert_eq!(answer.into_body().collect().await.unwrap().to_bytes(), "firstlast");
+    end(&mut idle).await;
+    tokio::time::timeout(SOON, server).await.unwrap().unwrap();
+    assert!(client.hears().await);
+    assert!(TcpStream::connect(address).await.is_err());
+}
