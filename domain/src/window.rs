@@ -77,16 +77,6 @@ impl Taken {
         self.amount
     }
 
-    /// What was taken in a second, in whole seconds on the window's clock.
-    pub const fn at(second: u64, amount: u64) -> Self {
-        Self { second, amount, taking: 0, before: 0 }
-    }
-
-    /// The second in which it was taken.
-    pub const fn second(self) -> u64 {
-        self.second
-    }
-
     /// The same taking after it was settled to `amount`.
     pub const fn reduced_to(self, amount: u64) -> Self {
         Self { amount, ..self }
@@ -100,11 +90,13 @@ impl Default for Window {
 }
 
 impl Window {
-    /// The window at `second` in which so much was admitted in each second. Seconds that can't matter are left out.
+    /// The window at `second` in which so much was admitted in each second. Seconds that can't matter are left out;
+    /// those that are still to come, as after a clock was set back, count as `second`.
     pub fn of(second: u64, counts: impl IntoIterator<Item = (u64, u64)>) -> Self {
         let mut window = Self { second, ..Self::default() };
         for (at, amount) in counts {
-            if at <= second && at + SLOTS as u64 > second {
+            let at = at.min(second);
+            if at + SLOTS as u64 > second {
                 let slot = window.slot(at);
                 // Nobody says when in the second: at its end, to be on the strict side.
                 *slot = Slot { amount: slot.amount + amount, last: MILLIS, takings: 0 };
@@ -120,18 +112,36 @@ impl Window {
     /// Less than `amount` is left of `limit`.
     pub fn take(&mut self, now: Duration, amount: u64, limit: u64) -> Result<Taken, WindowFull> {
         self.advance(now);
-        let left = limit.saturating_sub(self.used);
-        if amount > left {
-            return Err(WindowFull {
-                used: self.used,
-                retry_after: self.free_after(now, amount, limit),
-                reset: self.reset(now),
-            });
+        if amount > limit.saturating_sub(self.used) {
+            return Err(self.full(now, amount, limit));
         }
-        let before = self.slot(self.second).last;
-        self.add(now, amount);
-        let taking = self.slot(self.second).takings;
-        Ok(Taken { second: self.second, amount, taking, before })
+        Ok(self.put(now, amount))
+    }
+
+    /// Counts `amount` at `now`, whatever is left: it was admitted elsewhere.
+    pub fn count(&mut self, now: Duration, amount: u64) -> Taken {
+        self.advance(now);
+        self.put(now, amount)
+    }
+
+    /// What taking `amount` at `now` would come to, which is not taken.
+    ///
+    /// # Errors
+    /// Less than `amount` is left of `limit`.
+    pub fn look(
+        &mut self,
+        now: Duration,
+        amount: u64,
+        limit: u64,
+    ) -> Result<WindowState, WindowFull> {
+        let state = self.state(now, limit);
+        if amount > state.remaining { Err(self.full(now, amount, limit)) } else { Ok(state) }
+    }
+
+    /// What a call is told that was refused `amount` at `now`, by whomever.
+    pub fn refusal(&mut self, now: Duration, amount: u64, limit: u64) -> WindowFull {
+        self.advance(now);
+        self.full(now, amount, limit)
     }
 
     /// Gives back what was taken, as if it never had been.
@@ -171,6 +181,21 @@ impl Window {
     pub fn is_idle(&mut self, now: Duration) -> bool {
         self.advance(now);
         self.used == 0
+    }
+
+    fn full(&self, now: Duration, amount: u64, limit: u64) -> WindowFull {
+        WindowFull {
+            used: self.used,
+            retry_after: self.free_after(now, amount, limit),
+            reset: self.reset(now),
+        }
+    }
+
+    fn put(&mut self, now: Duration, amount: u64) -> Taken {
+        let before = self.slot(self.second).last;
+        self.add(now, amount);
+        let taking = self.slot(self.second).takings;
+        Taken { second: self.second, amount, taking, before }
     }
 
     /// Adds to the second that is running.
@@ -258,146 +283,4 @@ impl Window {
 }
 
 #[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-
-    fn millis(millis: u64) -> Duration {
-        Duration::from_millis(millis)
-    }
-
-    #[test]
-    fn what_was_used_takes_the_place_of_what_was_taken() {
-        let mut window = Window::default();
-        let taken = window.take(millis(0), 80, 100).unwrap();
-        window.settle(millis(5_000), taken, 30);
-        assert_eq!(window.state(millis(5_000), 100).used, 30);
-        let taken = window.take(millis(5_000), 70, 100).unwrap();
-        window.settle(millis(6_000), taken, 90);
-        assert_eq!(window.state(millis(6_000), 100).used, 120, "more than was taken counts too");
-        assert_eq!(window.state(millis(6_000), 100).remaining, 0);
-        let late = window.state(millis(61_500), 100).used;
-        assert_eq!(late, 90, "each leaves with the second that it counted in");
-        assert_eq!(window.state(millis(67_000), 100).used, 0);
-        window.settle(millis(200_000), taken, 10);
-        assert_eq!(
-            window.state(millis(200_000), 100).used,
-            0,
-            "what has left is not given back twice"
-        );
-    }
-
-    proptest! {
-        /// Rule 4, first half.
-        #[test]
-        fn in_no_60_second_window_are_more_than_rpm_admitted(
-            limit in 1_u64..50,
-            gaps in prop::collection::vec(0_u64..5_000, 1..400),
-        ) {
-            let mut window = Window::default();
-            let mut admitted: Vec<u64> = Vec::new();
-            let mut now = 0;
-            for gap in gaps {
-                now += gap;
-                if window.take(millis(now), 1, limit).is_ok() {
-                    admitted.push(now);
-                }
-                let within = admitted.iter().filter(|at| now - **at < 60_000).count();
-                prop_assert!(within as u64 <= limit);
-            }
-        }
-
-        /// Rule 4, second half: evenly spaced calls at 95 % of the limit, from any start.
-        #[test]
-        fn steady_traffic_at_95_percent_is_never_refused(
-            limit in 1_u64..3_000,
-            start in 0_u64..120_000,
-        ) {
-            let mut window = Window::default();
-            // In microseconds: 60 s divided by 95 % of the limit.
-            let gap = (60_000_000 * 100_u64).div_ceil(limit * 95);
-            for call in 0..(limit * 3).min(4_000) {
-                let now = Duration::from_micros(start * 1_000 + call * gap);
-                prop_assert!(window.take(now, 1, limit).is_ok(), "call {call}");
-            }
-        }
-
-        #[test]
-        fn a_refused_call_is_admitted_when_it_was_told(
-            limit in 1_u64..40,
-            gaps in prop::collection::vec(0_u64..3_000, 1..200),
-            amount in 1_u64..40,
-        ) {
-            let mut window = Window::default();
-            let mut now = 7_000;
-            for gap in gaps {
-                now += gap;
-                let before = window.clone();
-                match window.take(millis(now), amount, limit) {
-                    Ok(_) => prop_assert!(amount <= limit),
-                    Err(WindowFull { retry_after: None, .. }) => prop_assert!(amount > limit),
-                    Err(WindowFull { retry_after: Some(wait), .. }) => {
-                        let mut later = before.clone();
-                        prop_assert!(later.take(millis(now) + wait, amount, limit).is_ok());
-                        let mut sooner = before;
-                        let early = millis(now) + wait.saturating_sub(millis(1));
-                        prop_assert!(wait.is_zero() || sooner.take(early, amount, limit).is_err());
-                    }
-                }
-            }
-        }
-
-        #[test]
-        fn what_is_given_back_was_never_taken(
-            amounts in prop::collection::vec((1_u64..5, 0_u64..30_000, any::<bool>()), 1..60),
-        ) {
-            let (mut window, mut other) = (Window::default(), Window::default());
-            let mut now = 0;
-            for (amount, gap, keep) in amounts {
-                now += gap;
-                if let Ok(taken) = window.take(millis(now), amount, 100) {
-                    if keep {
-                        prop_assert!(other.take(millis(now), amount, 100).is_ok());
-                    } else {
-                        window.give_back(taken);
-                    }
-                }
-                prop_assert_eq!(window.state(millis(now), 100), other.state(millis(now), 100));
-            }
-        }
-    }
-
-    #[test]
-    fn a_full_window_says_when_it_frees() {
-        let mut window = Window::default();
-        for _ in 0..3 {
-            let _ = window.take(millis(10_400), 1, 3).unwrap();
-        }
-        let full = window.take(millis(20_000), 1, 3).unwrap_err();
-        assert_eq!(full.used, 3);
-        assert_eq!(full.retry_after, Some(millis(50_400)));
-        assert_eq!(window.state(millis(70_399), 3).remaining, 0);
-        assert_eq!(window.state(millis(70_400), 3).remaining, 3);
-        assert!(window.is_idle(millis(70_400)));
-    }
-
-    #[test]
-    fn who_meets_a_limit_with_a_burst_waits_for_a_minute_and_no_longer() {
-        let mut window = Window::default();
-        for _ in 0..3 {
-            let _ = window.take(Duration::from_micros(10_400_100), 1, 3).unwrap();
-        }
-        let now = Duration::from_micros(10_400_500);
-        let wait = window.take(now, 1, 3).unwrap_err().retry_after.unwrap();
-        assert!(wait <= millis(60_001), "{wait:?}");
-        assert!(window.take(now + wait, 1, 3).is_ok());
-    }
-
-    #[test]
-    fn a_clock_that_steps_back_frees_nothing() {
-        let mut window = Window::default();
-        let _ = window.take(millis(100_000), 1, 1).unwrap();
-        assert!(window.take(millis(5_000), 1, 1).is_err());
-    }
-}
+mod tests;

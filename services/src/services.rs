@@ -112,8 +112,13 @@ impl Services {
         random: Arc<dyn Random>,
     ) -> Result<Self, StartError> {
         check_pepper(&database, &settings.pepper).await?;
-        let shared = settings.redis.clone();
-        let shared = shared.map(|url| SharedWindows::new(url, random.bytes()));
+        let shared = match settings.redis.clone() {
+            Some(url) => {
+                let node = random.bytes();
+                Some(SharedWindows::new(url, node, &settings.pepper, &database).await?)
+            }
+            None => None,
+        };
         let signer = Signer::new(&settings.jwt_secret, &settings.issuer, settings.access_token_ttl);
         Ok(Self(Arc::new(Inner {
             database,

@@ -22,24 +22,25 @@ pub(crate) struct Redis {
 
 impl Redis {
     pub(crate) async fn start() -> Self {
-        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-        let port = listener.local_addr().unwrap().port();
-        drop(listener);
-        Self::start_on(port).await
+        Self::start_on(Self::free_port()).await
+    }
+
+    pub(crate) fn free_port() -> u16 {
+        std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
     }
 
     pub(crate) async fn start_on(port: u16) -> Self {
+        Self::start_with(port, ["--port", &port.to_string()]).await
+    }
+
+    /// With arguments that make it listen on the port.
+    pub(crate) async fn start_with<'a>(
+        port: u16,
+        arguments: impl IntoIterator<Item = &'a str>,
+    ) -> Self {
         let child = Command::new("redis-server")
-            .args([
-                "--port",
-                &port.to_string(),
-                "--bind",
-                "127.0.0.1",
-                "--save",
-                "",
-                "--appendonly",
-                "no",
-            ])
+            .args(["--bind", "127.0.0.1", "--save", "", "--appendonly", "no"])
+            .args(arguments)
             .stdout(Stdio::null())
             .spawn()
             .expect("scripts/bootstrap.sh installs redis-server");
@@ -56,7 +57,15 @@ impl Redis {
         format!("--redis-url=redis://127.0.0.1:{}", self.port)
     }
 
-    fn signal(&self, name: &str) {
+    /// What `redis-cli` says to a command.
+    pub(crate) fn ask(&self, command: &[&str]) -> String {
+        let mut asked = Command::new("redis-cli");
+        asked.args(["-p", &self.port.to_string()]).args(command);
+        let answer = asked.output().expect("redis-cli comes with redis-server");
+        String::from_utf8(answer.stdout).unwrap().trim_end().to_owned()
+    }
+
+    pub(crate) fn signal(&self, name: &str) {
         assert!(
             Command::new("kill")
                 .args([name, &self.child.id().to_string()])
@@ -75,14 +84,19 @@ impl Drop for Redis {
 }
 
 /// A world whose nodes share their limits.
-async fn world(redis: &Redis) -> World {
+pub(crate) async fn world(redis: &Redis) -> World {
     let world = World::with(Backend::Sqlite, &[&redis.argument()]).await;
     shares(&world.services, true).await;
     world
 }
 
+/// Nodes have heard of each other after as long.
+pub(crate) async fn heard() {
+    tokio::time::sleep(Duration::from_millis(2_500)).await;
+}
+
 /// Waits until the node shares its limits, or until it knows that it can't.
-async fn shares(services: &Services, wanted: bool) {
+pub(crate) async fn shares(services: &Services, wanted: bool) {
     let began = Instant::now();
     while check::shares_limits(services) != Some(wanted) {
         assert!(began.elapsed() < Duration::from_secs(10), "not {wanted}");
@@ -91,7 +105,7 @@ async fn shares(services: &Services, wanted: bool) {
 }
 
 /// How many of so many parallel calls on each node are admitted.
-async fn admitted(nodes: &[Services], secret: &str, calls: usize, cost: u64) -> usize {
+pub(crate) async fn admitted(nodes: &[Services], secret: &str, calls: usize, cost: u64) -> usize {
     let calls = nodes.iter().flat_map(|node| std::iter::repeat_n(node, calls)).map(|node| {
         let (node, secret) = (node.clone(), secret.to_owned());
         tokio::spawn(async move {
@@ -167,8 +181,7 @@ async fn without_redis_each_node_admits_its_share_and_with_it_again_all_share() 
     let world = world(&redis).await;
     let other = world.second_node().await;
     shares(&other, true).await;
-    // Until both have heard of each other.
-    tokio::time::sleep(Duration::from_millis(2_500)).await;
+    heard().await;
     let nodes = [world.services.clone(), other];
     let ada = world.sign_in("ada").await;
     drop(redis);
@@ -207,4 +220,30 @@ async fn a_redis_that_hangs_holds_up_one_moment_and_opens_nothing() {
     assert_eq!(more, 6, "what was admitted through Redis counts");
     redis.signal("-CONT");
     shares(&world.services, true).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_check_is_one_script_call() {
+    let redis = Redis::start().await;
+    let world = world(&redis).await;
+    let ada = world.sign_in("ada").await;
+    let body = json!({"name": "both", "rpm": 100, "tpm": 1_000});
+    let secret = text(&world.create(&ada, &body).await["key"]);
+    let plain = text(&world.create(&ada, &json!({"name": "plain"})).await["key"]);
+    let before = checks_asked(&redis);
+    assert_eq!(admitted(std::slice::from_ref(&world.services), &secret, 20, 1).await, 20);
+    assert_eq!(checks_asked(&redis) - before, 20);
+    assert_eq!(admitted(std::slice::from_ref(&world.services), &plain, 20, 1).await, 20);
+    assert_eq!(checks_asked(&redis) - before, 20, "a key without limits asks nothing");
+}
+
+/// How many scripts ran, but for those that say that a node is there: each of these adds to a sorted set.
+fn checks_asked(redis: &Redis) -> u64 {
+    let told = redis.ask(&["INFO", "commandstats"]);
+    let calls = |command: &str| -> u64 {
+        let start = format!("cmdstat_{command}:calls=");
+        let line = told.lines().find_map(|line| line.strip_prefix(&start));
+        line.map_or(0, |line| line.split(',').next().unwrap().parse().unwrap())
+    };
+    calls("evalsha") + calls("eval") - calls("zadd")
 }

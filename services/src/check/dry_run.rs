@@ -3,14 +3,12 @@
 
 use std::time::Duration;
 
-use latchkey_domain::api::{DryRun, DryRunRequest, RateLimitState};
-use latchkey_domain::limit::Limit;
+use latchkey_domain::api::{DryRun, DryRunRequest};
 use latchkey_domain::outcome::Outcome;
 use latchkey_domain::role::Permission;
 use latchkey_domain::time::Timestamp;
 
-use super::outcome::{full_state, rate_state};
-use super::{Call, Denial, Found, KeyRecord, Windows, admit, budget, record};
+use super::{Call, Denial, Found, KeyRecord, admit, budget, rates, record};
 use crate::actor::Actor;
 use crate::clock::whole_seconds;
 use crate::digest::KeyDigest;
@@ -68,15 +66,14 @@ impl Rehearsal<'_> {
     /// The limits, in the order in which a call takes of them, up to the first that refuses it.
     async fn limits(&mut self, key: &KeyRecord, tokens: u64) -> Result<Option<Denial>, Error> {
         let Self { services, now, .. } = *self;
-        if let Some(limit) = key.rpm.map(Limit::get) {
-            let look = look(services, &services.requests, key, 1, limit);
+        let looks = rates::look(services, key, tokens).await;
+        if let Some(look) = looks.requests {
             self.answer.ratelimit = Some(look.state);
             if look.is_full {
                 return Ok(Some(wait_for(Outcome::RateLimited, look.frees_in)));
             }
         }
-        if let Some(limit) = key.rare().tpm.map(Limit::get) {
-            let look = look(services, &services.tokens, key, tokens, limit);
+        if let Some(look) = looks.tokens {
             self.answer.token_ratelimit = Some(look.state);
             if look.is_full {
                 return Ok(Some(wait_for(Outcome::TokenRateLimited, look.frees_in)));
@@ -117,33 +114,4 @@ impl Rehearsal<'_> {
 /// What is told of a limit stands in the answer beside it.
 fn wait_for(outcome: Outcome, retry_after: Option<Duration>) -> Denial {
     Denial { retry_after, ..Denial::of(outcome) }
-}
-
-/// Where a key's window stands, seen by a call that would take of it.
-struct Look {
-    state: RateLimitState,
-    /// It has too little left.
-    is_full: bool,
-    /// How long until it has enough; none: it has, or it never will.
-    frees_in: Option<Duration>,
-}
-
-fn look(services: &Services, windows: &Windows, key: &KeyRecord, amount: u64, limit: u64) -> Look {
-    let now = services.clock.monotonic();
-    let open = |state| Look { state: rate_state(state, limit), is_full: false, frees_in: None };
-    let state = windows.state(key.id, now, limit);
-    if state.remaining >= amount {
-        return open(state);
-    }
-    // A window that is too full gives nothing and says when it will.
-    match windows.take(key.id, now, amount, limit) {
-        Err(full) => {
-            Look { state: full_state(full, limit), is_full: true, frees_in: full.retry_after }
-        }
-        // Another call has given something back since.
-        Ok((taken, _)) => {
-            windows.give_back(key.id, taken);
-            open(windows.state(key.id, now, limit))
-        }
-    }
 }

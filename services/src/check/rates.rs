@@ -1,32 +1,36 @@
 //! Requests and tokens per minute: of this node's own windows, or of those that nodes share.
 
+use std::cmp::Reverse;
 use std::time::Duration;
 
+use latchkey_domain::api::RateLimitState;
 use latchkey_domain::id::KeyId;
 use latchkey_domain::limit::Limit;
 use latchkey_domain::outcome::Outcome;
-use latchkey_domain::window::{Taken, WindowFull};
+use latchkey_domain::window::{Taken, WindowFull, WindowState};
 
 use super::admit::Need;
 use super::outcome::{full_state, rate_state};
-use super::shared::{Away, SharedAnswer, SharedWindows};
-use super::{Denial, KeyRecord, LimitStates};
+use super::shared::{Away, NARROW_FOR, Refused, SharedSeen, SharedTaken, SharedWindows};
+use super::{Denial, KeyRecord, LimitStates, Windows};
 use crate::clock::whole_seconds;
 use crate::services::Services;
 
-/// What a call holds of its key's limits per minute.
+/// What a call holds of its key's limits per minute. What it takes of the shared windows counts in this node's own too:
+/// should Redis go away, these know what the node has admitted.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct HeldRates {
+    /// Of this node's own windows.
     requests: Option<Taken>,
     tokens: Option<Taken>,
-    /// Of the shared windows, not this node's.
-    shared: bool,
+    shared: Option<SharedTaken>,
 }
 
 impl HeldRates {
-    /// How many tokens; none: they are not limited.
+    /// How many tokens it may use; none: they are not limited.
     pub(super) fn tokens(self) -> Option<u64> {
-        self.tokens.map(Taken::amount)
+        let own = self.tokens?.amount();
+        Some(self.shared.map_or(own, |shared| own.min(shared.tokens)))
     }
 }
 
@@ -46,7 +50,8 @@ pub(super) async fn take(
     };
     // Boxed: a check that asks no Redis need not carry the states of asking it.
     match Box::pin(shared.take(key.id, rpm, tpm, need)).await {
-        Ok(answer) => of_all(services, shared, key, need, limits, answer),
+        Ok((Ok(taken), seen)) => of_all(services, shared, key, need, limits, taken, seen),
+        Ok((Err(refused), seen)) => Err(refused_by_all(key, need, limits, refused, seen)),
         Err(Away) => of_node(services, key, need, limits, |limit| shared.share(limit)),
     }
 }
@@ -61,16 +66,20 @@ fn of_node(
 ) -> Result<HeldRates, Box<Denial>> {
     let now = services.clock.monotonic();
     let mut held = HeldRates::default();
-    if let Some(limit) = key.rpm.map(|limit| share(limit.get())) {
+    if let Some(whole) = key.rpm.map(Limit::get) {
+        let limit = share(whole);
         match services.requests.take(key.id, now, 1, limit) {
             Ok((taken, state)) => {
                 held.requests = Some(taken);
                 limits.requests = Some(rate_state(state, limit));
             }
-            Err(full) => return Err(too_many_requests(full, limit, limits)),
+            Err(full) => {
+                return Err(too_many_requests(of_share(full, 1, whole), limit, whole, limits));
+            }
         }
     }
-    if let Some(limit) = key.rare().tpm.map(|limit| share(limit.get())) {
+    if let Some(whole) = key.rare().tpm.map(Limit::get) {
+        let limit = share(whole);
         match services.tokens.take_between(key.id, now, (need.least, need.most), limit) {
             Ok((taken, state)) => {
                 held.tokens = Some(taken);
@@ -78,82 +87,172 @@ fn of_node(
             }
             Err(full) => {
                 give_back(services, key, held);
-                return Err(too_many_tokens(full, limit, need, limits));
+                let full = of_share(full, need.least, whole);
+                return Err(too_many_tokens(full, limit, whole, need, limits));
             }
         }
     }
     Ok(held)
 }
 
-/// What the shared windows have answered.
+/// What fits a limit but not this node's share of it fits when the nodes share again.
+fn of_share(full: WindowFull, amount: u64, whole: u64) -> WindowFull {
+    let again = (amount <= whole).then_some(NARROW_FOR);
+    WindowFull { retry_after: full.retry_after.or(again), ..full }
+}
+
+/// Of the windows that all nodes share, and of this node's own.
 fn of_all(
     services: &Services,
     shared: &SharedWindows,
     key: &KeyRecord,
     need: Need,
     limits: &mut LimitStates,
-    answer: SharedAnswer,
+    taken: SharedTaken,
+    mut seen: SharedSeen,
 ) -> Result<HeldRates, Box<Denial>> {
-    let SharedAnswer { admitted, now, mut requests_window, mut tokens_window, .. } = answer;
     let (rpm, tpm) = (key.rpm.map(Limit::get), key.rare().tpm.map(Limit::get));
-    if let Some(limit) = rpm {
-        // If it was not admitted and one more fits, it was not this that refused it.
-        if !admitted && let Err(full) = requests_window.clone().take(now, 1, limit) {
-            return Err(too_many_requests(full, limit, limits));
-        }
-        limits.requests = Some(rate_state(requests_window.state(now, limit), limit));
+    limits.requests = rpm.map(|limit| rate_state(seen.requests.state(seen.now, limit), limit));
+    limits.tokens = tpm.map(|limit| rate_state(seen.tokens.state(seen.now, limit), limit));
+    let now = services.clock.monotonic();
+    if !shared.is_narrow(now) {
+        return Ok(HeldRates {
+            requests: rpm.map(|_| services.requests.count(key.id, now, 1)),
+            tokens: tpm.map(|_| services.tokens.count(key.id, now, taken.tokens)),
+            shared: Some(taken),
+        });
     }
-    if let Some(limit) = tpm {
-        if !admitted {
-            let full = tokens_window.take(now, need.least, limit).err().unwrap_or(WindowFull {
-                used: 0,
-                retry_after: Some(Duration::ZERO),
-                reset: Duration::ZERO,
-            });
-            return Err(too_many_tokens(full, limit, need, limits));
-        }
-        limits.tokens = Some(rate_state(tokens_window.state(now, limit), limit));
-    }
-    let held = HeldRates {
-        requests: rpm.map(|_| answer.request),
-        tokens: tpm.map(|_| answer.tokens),
-        shared: true,
-    };
-    if !shared.is_narrow(services.clock.monotonic()) {
-        remember(services, key, &answer.tokens);
-        return Ok(held);
-    }
-    let need = Need { most: answer.tokens.amount(), ..need };
-    match of_node(services, key, need, limits, |limit| shared.share(limit)) {
-        // What this takes less of Redis's window than was asked for leaves it within a minute by itself.
-        Ok(own) => {
-            let granted = own.tokens.map(Taken::amount).unwrap_or_default();
-            Ok(HeldRates { tokens: held.tokens.map(|taken| taken.reduced_to(granted)), ..held })
-        }
+    let mut own = LimitStates::default();
+    let need = Need { most: taken.tokens, ..need };
+    let held = of_node(services, key, need, &mut own, |limit| shared.share(limit));
+    limits.requests = tighter(limits.requests, own.requests);
+    limits.tokens = tighter(limits.tokens, own.tokens);
+    let shared = Some(taken);
+    match held {
+        Ok(own) => Ok(HeldRates { shared, ..own }),
         Err(denial) => {
-            give_back(services, key, held);
+            give_back(services, key, HeldRates { shared, ..HeldRates::default() });
             Err(denial)
         }
     }
 }
 
-/// What this node admits counts in its own windows too: should Redis go away, it has had its share already.
-fn remember(services: &Services, key: &KeyRecord, tokens: &Taken) {
-    let now = services.clock.monotonic();
-    if key.rpm.is_some() {
-        let _ = services.requests.take(key.id, now, 1, u64::MAX);
+/// The shared windows have refused a call, whatever this node makes of their numbers.
+fn refused_by_all(
+    key: &KeyRecord,
+    need: Need,
+    limits: &mut LimitStates,
+    refused: Refused,
+    mut seen: SharedSeen,
+) -> Box<Denial> {
+    let rpm = key.rpm.map(Limit::get).unwrap_or_default();
+    if refused == Refused::Requests {
+        let full = seen.requests.refusal(seen.now, 1, rpm);
+        return too_many_requests(full, rpm, rpm, limits);
     }
-    if key.rare().tpm.is_some() {
-        let _ = services.tokens.take(key.id, now, tokens.amount(), u64::MAX);
+    limits.requests = key.rpm.map(|_| rate_state(seen.requests.state(seen.now, rpm), rpm));
+    let tpm = key.rare().tpm.map(Limit::get).unwrap_or_default();
+    let full = seen.tokens.refusal(seen.now, need.least, tpm);
+    too_many_tokens(full, tpm, tpm, need, limits)
+}
+
+/// What a key's limits per minute would say to a call.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Looks {
+    pub(super) requests: Option<Look>,
+    pub(super) tokens: Option<Look>,
+}
+
+/// Where a window stands, seen by a call that would take of it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Look {
+    pub(super) state: RateLimitState,
+    /// It has too little left.
+    pub(super) is_full: bool,
+    /// How long until it has enough; none: it has, or it never will.
+    pub(super) frees_in: Option<Duration>,
+}
+
+impl Look {
+    fn of(looked: Result<WindowState, WindowFull>, limit: u64) -> Self {
+        match looked {
+            Ok(state) => Self { state: rate_state(state, limit), is_full: false, frees_in: None },
+            Err(full) => {
+                Self { state: full_state(full, limit), is_full: true, frees_in: full.retry_after }
+            }
+        }
+    }
+
+    /// Of what two windows say of the same limit, what a call meets that needs both.
+    fn stricter(one: Option<Self>, other: Option<Self>) -> Option<Self> {
+        let key = |look: &Self| (look.is_full, Reverse(look.state.remaining));
+        one.into_iter().chain(other).max_by_key(key)
     }
 }
 
-fn too_many_requests(full: WindowFull, limit: u64, limits: &mut LimitStates) -> Box<Denial> {
+/// What a call of so many tokens would meet, which takes nothing.
+pub(super) async fn look(services: &Services, key: &KeyRecord, tokens: u64) -> Looks {
+    let (rpm, tpm) = (key.rpm.map(Limit::get), key.rare().tpm.map(Limit::get));
+    if rpm.is_none() && tpm.is_none() {
+        return Looks::default();
+    }
+    let Some(shared) = &services.shared else {
+        return look_at_node(services, key, tokens, |limit| limit);
+    };
+    let seen = Box::pin(shared.look(key.id)).await;
+    let own = look_at_node(services, key, tokens, |limit| shared.share(limit));
+    let Ok(SharedSeen { now, requests: mut of_requests, tokens: mut of_tokens }) = seen else {
+        return own;
+    };
+    let requests = rpm.map(|limit| Look::of(of_requests.look(now, 1, limit), limit));
+    let tokens = tpm.map(|limit| Look::of(of_tokens.look(now, tokens, limit), limit));
+    if !shared.is_narrow(services.clock.monotonic()) {
+        return Looks { requests, tokens };
+    }
+    Looks {
+        requests: Look::stricter(requests, own.requests),
+        tokens: Look::stricter(tokens, own.tokens),
+    }
+}
+
+fn look_at_node(
+    services: &Services,
+    key: &KeyRecord,
+    tokens: u64,
+    share: impl Fn(u64) -> u64,
+) -> Looks {
+    let now = services.clock.monotonic();
+    let look = |windows: &Windows, amount: u64, whole: u64| {
+        let limit = share(whole);
+        let looked = windows.look(key.id, now, amount, limit);
+        Look::of(looked.map_err(|full| of_share(full, amount, whole)), limit)
+    };
+    Looks {
+        requests: key.rpm.map(|limit| look(&services.requests, 1, limit.get())),
+        tokens: key.rare().tpm.map(|limit| look(&services.tokens, tokens, limit.get())),
+    }
+}
+
+/// Of what two windows say of the same limit, what leaves less.
+fn tighter(one: Option<RateLimitState>, other: Option<RateLimitState>) -> Option<RateLimitState> {
+    match (one, other) {
+        (Some(one), Some(other)) if other.remaining < one.remaining => Some(other),
+        (one, other) => one.or(other),
+    }
+}
+
+fn too_many_requests(
+    full: WindowFull,
+    limit: u64,
+    whole: u64,
+    limits: &mut LimitStates,
+) -> Box<Denial> {
     limits.requests = Some(full_state(full, limit));
     let wait = full.retry_after.unwrap_or_default();
     Box::new(Denial {
         detail: format!(
-            "rpm {limit} reached: {} used in the last 60 s, frees in {} s.",
+            "rpm {} reached: {} used in the last 60 s, frees in {} s.",
+            named(limit, whole),
             full.used,
             whole_seconds(wait)
         ),
@@ -165,6 +264,7 @@ fn too_many_requests(full: WindowFull, limit: u64, limits: &mut LimitStates) -> 
 fn too_many_tokens(
     full: WindowFull,
     limit: u64,
+    whole: u64,
     need: Need,
     limits: &mut LimitStates,
 ) -> Box<Denial> {
@@ -175,25 +275,31 @@ fn too_many_tokens(
     };
     Box::new(Denial {
         detail: format!(
-            "tpm {limit} reached: {} used in the last 60 s, {} asked for; {when}.",
-            full.used, need.least
+            "tpm {} reached: {} used in the last 60 s, {} asked for; {when}.",
+            named(limit, whole),
+            full.used,
+            need.least
         ),
         retry_after: full.retry_after,
         ..Denial::of(Outcome::TokenRateLimited)
     })
 }
 
+/// A limit in words, and what this node has of it for the moment, if that is less.
+fn named(limit: u64, whole: u64) -> String {
+    if limit == whole { limit.to_string() } else { format!("{whole} (here {limit} for now)") }
+}
+
 /// Gives back what a call held that was refused for another reason.
 pub(super) fn give_back(services: &Services, key: &KeyRecord, held: HeldRates) {
-    if held.shared {
-        settle_later(services, key.id, held, 0);
-        return;
-    }
     if let Some(taken) = held.requests {
         services.requests.give_back(key.id, taken);
     }
     if let Some(taken) = held.tokens {
         services.tokens.give_back(key.id, taken);
+    }
+    if let Some(taken) = held.shared {
+        settle_later(services, key.id, taken, None);
     }
 }
 
@@ -204,28 +310,27 @@ pub(super) fn settle_tokens(
     held: HeldRates,
     used: u64,
 ) -> HeldRates {
-    let Some(taken) = held.tokens else { return held };
-    if held.shared {
-        settle_later(services, key, HeldRates { requests: None, ..held }, used);
-    } else {
-        services.tokens.settle(key, services.clock.monotonic(), taken, used);
+    let Some(own) = held.tokens else { return held };
+    services.tokens.settle(key, services.clock.monotonic(), own, used);
+    if let Some(taken) = held.shared {
+        settle_later(services, key, taken, Some(used));
     }
-    HeldRates { tokens: Some(taken.reduced_to(used)), ..held }
+    HeldRates {
+        tokens: Some(own.reduced_to(used)),
+        shared: held.shared.map(|taken| taken.reduced_to(used)),
+        ..held
+    }
 }
 
-/// Tells Redis without waiting: gives back the request that is held, and puts `used` in the place of the tokens. If
-/// it can't be told, what was held leaves the window within a minute by itself.
-fn settle_later(services: &Services, key: KeyId, held: HeldRates, used: u64) {
+/// Tells Redis without waiting, see [`SharedWindows::settle`]. If it can't be told, what was held leaves the window
+/// within a minute by itself.
+fn settle_later(services: &Services, key: KeyId, taken: SharedTaken, used: Option<u64>) {
     let services = services.clone();
     let unsettled = services.unsettled.clone();
     let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
     let settle = async move {
-        let Some(shared) = &services.shared else { return };
-        if let Some(taken) = held.requests {
-            let _ = shared.give_back_request(key, taken).await;
-        }
-        if let Some(taken) = held.tokens {
-            let _ = shared.settle_tokens(key, taken, used).await;
+        if let Some(shared) = &services.shared {
+            let _ = shared.settle(key, taken, used).await;
         }
     };
     unsettled.spawn_on(settle, &runtime);

@@ -32,6 +32,11 @@ impl Windows {
         Ok((taken, window.state(now, limit)))
     }
 
+    /// Counts what was admitted elsewhere, whatever is left.
+    pub(crate) fn count(&self, key: KeyId, now: Duration, amount: u64) -> Taken {
+        self.shard(key).entry(key).or_default().count(now, amount)
+    }
+
     /// Takes as much as is left of a key's `limit`, at least `least` and at most `most`.
     pub(crate) fn take_between(
         &self,
@@ -59,11 +64,17 @@ impl Windows {
         }
     }
 
-    /// Where a key's window stands.
-    pub(crate) fn state(&self, key: KeyId, now: Duration, limit: u64) -> WindowState {
+    /// What taking `amount` would come to, which is not taken.
+    pub(crate) fn look(
+        &self,
+        key: KeyId,
+        now: Duration,
+        amount: u64,
+        limit: u64,
+    ) -> Result<WindowState, WindowFull> {
         match self.shard(key).get_mut(&key) {
-            Some(window) => window.state(now, limit),
-            None => WindowState { used: 0, remaining: limit, reset: Duration::ZERO },
+            Some(window) => window.look(now, amount, limit),
+            None => Window::default().look(now, amount, limit),
         }
     }
 

@@ -4,50 +4,39 @@
 //! nodes' own clocks don't matter. Where Redis is away, each node admits its share of a limit by its own windows:
 //! the gate is narrower then, never open.
 
-use std::fmt;
+mod presence;
+mod url;
+
+use std::pin::pin;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use latchkey_domain::id::KeyId;
-use latchkey_domain::window::{Taken, Window};
+use latchkey_domain::window::Window;
 use redis::aio::MultiplexedConnection;
-use redis::{Client, RedisError, Script};
+use redis::{AsyncConnectionConfig, RedisError, Script};
+use sea_orm::DbErr;
 use tokio::time::timeout;
 
+use self::presence::Presence;
+pub use self::url::RedisUrl;
 use super::admit::Need;
-use crate::random::hex;
+use crate::database::Database;
+use crate::digest::Pepper;
 use crate::services::Services;
 
-/// How long one call may take. A check waits for it.
-const PATIENCE: Duration = Duration::from_millis(250);
+/// A call waits for its answer in turns of so long: a node that is held up itself, and comes back when all of the time
+/// is over, finds the answers that have arrived before it takes its own absence for Redis'.
+const TURN: Duration = Duration::from_millis(50);
+/// So many turns in which no call on the node gets an answer are enough. A check waits for it.
+const PATIENCE: u32 = 5;
+/// So many are, although others get theirs.
+const ENDURANCE: u32 = 10;
 /// How often a node says that it is there, and tries to come back to a Redis that was away.
 const BEAT: Duration = Duration::from_secs(1);
 /// What was admitted while Redis was away, or is forgotten by it, matters for as long (see [`Window`]).
-const NARROW_FOR: Duration = Duration::from_secs(61);
-/// For how long a node that says nothing counts as there, in seconds.
-const NODE_COUNTS_FOR: u64 = 10;
-
-/// Where Redis is. It may hold a password.
-#[derive(Clone)]
-pub struct RedisUrl(String);
-
-impl RedisUrl {
-    /// From the setting.
-    ///
-    /// # Errors
-    /// It is no URL of a Redis.
-    pub fn new(url: &str) -> Result<Self, RedisError> {
-        Client::open(url)?;
-        Ok(Self(url.to_owned()))
-    }
-}
-
-impl fmt::Debug for RedisUrl {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("RedisUrl([redacted])")
-    }
-}
+pub(super) const NARROW_FOR: Duration = Duration::from_secs(61);
 
 /// Redis can't be asked.
 #[derive(Debug)]
@@ -56,49 +45,91 @@ pub(super) struct Away;
 /// The shared windows.
 pub(crate) struct SharedWindows {
     url: RedisUrl,
-    node: String,
+    presence: Presence,
     connection: Mutex<Option<MultiplexedConnection>>,
     is_up: AtomicBool,
-    /// Redis was away since it was last said that it is there.
+    /// Redis was away since it was last said that it is there, and may have missed calls.
     was_away: AtomicBool,
+    /// How many calls have got an answer.
+    answers: AtomicU64,
     /// Until then it does not know all that the last minute has admitted: milliseconds on the monotonic clock.
     narrow_until: AtomicU64,
-    /// How many nodes share the limits, as of the last word.
-    nodes: AtomicU64,
     take: Script,
+    look: Script,
     settle: Script,
-    beat: Script,
 }
 
 /// What `take.lua` returns.
 type TakeAnswer = (u8, u64, u64, u64, Vec<u64>, Vec<u64>);
+/// What `look.lua` returns.
+type LookAnswer = (u64, u64, Vec<u64>, Vec<u64>);
 
-/// What a call took of the shared windows, and the windows then.
-pub(super) struct SharedAnswer {
-    pub(super) admitted: bool,
+/// The limit that refuses a call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Refused {
+    Requests,
+    Tokens,
+}
+
+/// What a call holds of the shared windows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct SharedTaken {
+    /// By the server's clock.
+    second: u64,
+    /// One request too.
+    request: bool,
+    pub(super) tokens: u64,
+}
+
+impl SharedTaken {
+    /// The same taking after its tokens were settled.
+    pub(super) const fn reduced_to(self, tokens: u64) -> Self {
+        Self { tokens, ..self }
+    }
+}
+
+/// A key's shared windows.
+pub(super) struct SharedSeen {
     /// By the server's clock.
     pub(super) now: Duration,
-    /// One request, if it was admitted.
-    pub(super) request: Taken,
-    pub(super) tokens: Taken,
-    pub(super) requests_window: Window,
-    pub(super) tokens_window: Window,
+    pub(super) requests: Window,
+    pub(super) tokens: Window,
+}
+
+impl SharedSeen {
+    fn new(second: u64, micros: u64, requests: &[u64], tokens: &[u64]) -> Self {
+        let window = |fields: &[u64]| {
+            Window::of(second, fields.chunks_exact(2).map(|pair| (pair[0], pair[1])))
+        };
+        let now = Duration::from_secs(second) + Duration::from_micros(micros);
+        Self { now, requests: window(requests), tokens: window(tokens) }
+    }
 }
 
 impl SharedWindows {
-    pub(crate) fn new(url: RedisUrl, node: [u8; 8]) -> Self {
-        Self {
+    /// The way to Redis for this node, which [`keep`] opens.
+    ///
+    /// # Errors
+    /// The database fails, which remembers how many nodes there are.
+    pub(crate) async fn new(
+        url: RedisUrl,
+        node: [u8; 8],
+        pepper: &Pepper,
+        database: &Database,
+    ) -> Result<Self, DbErr> {
+        let known = presence::known(database).await?;
+        Ok(Self {
             url,
-            node: hex(&node),
+            presence: Presence::new(pepper, node, known),
             connection: Mutex::default(),
             is_up: AtomicBool::new(false),
             was_away: AtomicBool::new(false),
+            answers: AtomicU64::new(0),
             narrow_until: AtomicU64::new(0),
-            nodes: AtomicU64::new(1),
             take: Script::new(include_str!("take.lua")),
+            look: Script::new(include_str!("look.lua")),
             settle: Script::new(include_str!("settle.lua")),
-            beat: Script::new(include_str!("beat.lua")),
-        }
+        })
     }
 
     /// Whether limits are shared at the moment.
@@ -114,66 +145,70 @@ impl SharedWindows {
 
     /// What a node may admit of a limit while it can't ask the others.
     pub(super) fn share(&self, limit: u64) -> u64 {
-        (limit / self.nodes.load(Ordering::Relaxed).max(1)).max(1)
+        self.presence.share(limit)
     }
 
-    /// Takes a request and tokens of a key's limits, all of it or none.
+    /// Takes a request and tokens of a key's limits, all of it or none; also where the windows stand then.
     pub(super) async fn take(
         &self,
         key: KeyId,
         requests: Option<u64>,
         tokens: Option<u64>,
         need: Need,
-    ) -> Result<SharedAnswer, Away> {
+    ) -> Result<(Result<SharedTaken, Refused>, SharedSeen), Away> {
         let mut call = self.take.prepare_invoke();
         call.key(window_of(key, 'r')).key(window_of(key, 't'));
         call.arg(requests.unwrap_or_default()).arg(tokens.unwrap_or_default());
         call.arg(need.least).arg(need.most);
         let mut connection = self.open()?;
-        let (admitted, second, micros, taken, requests, tokens): TakeAnswer =
+        let (refused, second, micros, tokens, requests_window, tokens_window): TakeAnswer =
             self.answer(call.invoke_async(&mut connection)).await?;
-        let window = |fields: &[u64]| {
-            Window::of(second, fields.chunks_exact(2).map(|pair| (pair[0], pair[1])))
+        let taken = match refused {
+            0 => Ok(SharedTaken { second, request: requests.is_some(), tokens }),
+            1 => Err(Refused::Requests),
+            _ => Err(Refused::Tokens),
         };
-        Ok(SharedAnswer {
-            admitted: admitted == 1,
-            now: Duration::from_secs(second) + Duration::from_micros(micros),
-            request: Taken::at(second, 1),
-            tokens: Taken::at(second, taken),
-            requests_window: window(&requests),
-            tokens_window: window(&tokens),
-        })
+        Ok((taken, SharedSeen::new(second, micros, &requests_window, &tokens_window)))
     }
 
-    /// Gives back a request that was taken.
-    pub(super) async fn give_back_request(&self, key: KeyId, taken: Taken) -> Result<(), Away> {
-        self.change(window_of(key, 'r'), taken.second(), -1).await
+    /// Where a key's windows stand.
+    pub(super) async fn look(&self, key: KeyId) -> Result<SharedSeen, Away> {
+        let mut call = self.look.prepare_invoke();
+        call.key(window_of(key, 'r')).key(window_of(key, 't'));
+        let mut connection = self.open()?;
+        let (second, micros, requests, tokens): LookAnswer =
+            self.answer(call.invoke_async(&mut connection)).await?;
+        Ok(SharedSeen::new(second, micros, &requests, &tokens))
     }
 
-    /// Puts the tokens that were used in the place of those that were taken.
-    pub(super) async fn settle_tokens(
+    /// Puts the tokens that a call used in the place of those that it took; none: it was refused for another reason,
+    /// and its request is given back too.
+    pub(super) async fn settle(
         &self,
         key: KeyId,
-        taken: Taken,
-        used: u64,
+        taken: SharedTaken,
+        used: Option<u64>,
     ) -> Result<(), Away> {
-        let difference = used.cast_signed().saturating_sub(taken.amount().cast_signed());
-        if difference == 0 {
+        let requests = -i64::from(taken.request && used.is_none());
+        let tokens = used.unwrap_or_default().cast_signed();
+        let tokens = tokens.saturating_sub(taken.tokens.cast_signed());
+        if (requests, tokens) == (0, 0) {
             return Ok(());
         }
-        self.change(window_of(key, 't'), taken.second(), difference).await
-    }
-
-    async fn change(&self, window: String, second: u64, difference: i64) -> Result<(), Away> {
         let mut call = self.settle.prepare_invoke();
-        call.key(window).arg(second).arg(difference);
+        call.key(window_of(key, 'r')).key(window_of(key, 't'));
+        call.arg(taken.second).arg(requests).arg(tokens);
         let mut connection = self.open()?;
         self.answer(call.invoke_async::<()>(&mut connection)).await
     }
 
     fn open(&self) -> Result<MultiplexedConnection, Away> {
         let connection = self.connection.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        connection.filter(|_| self.is_up()).ok_or(Away)
+        connection.filter(|_| self.is_up()).ok_or_else(|| {
+            // Before the first word too: Redis misses what this call comes to.
+            self.was_away.store(true, Ordering::Release);
+            Away
+        })
     }
 
     /// Waits for an answer. Whoever gets none closes the connection for everybody: the next word opens another.
@@ -181,18 +216,33 @@ impl SharedWindows {
         &self,
         call: impl Future<Output = Result<T, RedisError>>,
     ) -> Result<T, Away> {
-        match timeout(PATIENCE, call).await {
-            Ok(Ok(answer)) => Ok(answer),
-            Ok(Err(error)) => Err(self.lost(&error.to_string())),
-            Err(_) => Err(self.lost("no answer in time")),
+        let mut call = pin!(call);
+        let (mut heard, mut silent) = (self.answers.load(Ordering::Relaxed), 0);
+        for _ in 0..ENDURANCE {
+            match timeout(TURN, &mut call).await {
+                Ok(Ok(answer)) => {
+                    self.answers.fetch_add(1, Ordering::Relaxed);
+                    return Ok(answer);
+                }
+                Ok(Err(error)) => return Err(self.lost(&error.to_string())),
+                Err(_) => {}
+            }
+            // Where others get theirs, Redis is there: it or the node is only busy.
+            let answers = self.answers.load(Ordering::Relaxed);
+            silent = if answers == heard { silent + 1 } else { 0 };
+            heard = answers;
+            if silent == PATIENCE {
+                break;
+            }
         }
+        Err(self.lost("no answer in time"))
     }
 
     fn lost(&self, why: &str) -> Away {
         *self.connection.lock().unwrap_or_else(PoisonError::into_inner) = None;
         self.was_away.store(true, Ordering::Release);
         if self.is_up.swap(false, Ordering::AcqRel) {
-            let nodes = self.nodes.load(Ordering::Relaxed);
+            let nodes = self.presence.nodes();
             tracing::error!(
                 why,
                 nodes,
@@ -202,27 +252,33 @@ impl SharedWindows {
         Away
     }
 
+    /// A new connection, over which Redis has learned the scripts.
+    async fn connect(&self) -> Result<MultiplexedConnection, RedisError> {
+        // Whoever asks waits in turns of their own.
+        let config = AsyncConnectionConfig::new().set_response_timeout(None);
+        let client = self.url.client()?;
+        let mut connection = client.get_multiplexed_async_connection_with_config(&config).await?;
+        for script in [&self.take, &self.look, &self.settle] {
+            script.load_async(&mut connection).await?;
+        }
+        Ok(connection)
+    }
+
     /// Says that this node is there, over a new connection if there is none. `now` is monotonic.
     async fn say(&self, now: Duration) -> Result<(), RedisError> {
         let open = self.connection.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let mut connection = match open {
             Some(connection) => connection,
-            None => Client::open(self.url.0.as_str())?.get_multiplexed_async_connection().await?,
+            None => self.connect().await?,
         };
-        let mut call = self.beat.prepare_invoke();
-        call.key("latchkey:nodes").arg(&self.node).arg(NODE_COUNTS_FOR);
-        let nodes: u64 = call.invoke_async(&mut connection).await?;
+        let heard = self.presence.say(&mut connection).await?;
         if self.was_away.swap(false, Ordering::AcqRel) {
             self.narrow_until.store(millis(now + NARROW_FOR), Ordering::Release);
         }
-        if self.is_narrow(now) {
-            // One that was restarted has not heard of all nodes yet.
-            self.nodes.fetch_max(nodes, Ordering::Relaxed);
-        } else {
-            self.nodes.store(nodes.max(1), Ordering::Relaxed);
-        }
+        self.presence.heard(now, self.is_narrow(now), heard);
         *self.connection.lock().unwrap_or_else(PoisonError::into_inner) = Some(connection);
         if !self.is_up.swap(true, Ordering::AcqRel) {
+            let nodes = self.presence.nodes();
             tracing::info!(nodes, "limits per minute are shared through Redis");
         }
         Ok(())
@@ -232,6 +288,11 @@ impl SharedWindows {
 /// Keeps the way to Redis open, if limits are shared, for as long as it is polled.
 pub(crate) async fn keep(services: &Services) {
     let Some(shared) = &services.shared else { return };
+    tokio::join!(stay(services, shared), note(services, shared));
+}
+
+/// Says again and again that this node is there.
+async fn stay(services: &Services, shared: &SharedWindows) {
     // A Redis that is away when the node starts is told of once too.
     let mut told = false;
     loop {
@@ -247,7 +308,27 @@ pub(crate) async fn keep(services: &Services) {
 fn complain(shared: &SharedWindows, told: &mut bool, why: &str) {
     shared.lost(why);
     if !std::mem::replace(told, true) {
-        tracing::error!(why, "Redis can’t be reached (REDIS_URL): each node limits for itself");
+        let nodes = shared.presence.nodes();
+        tracing::error!(
+            why,
+            nodes,
+            "Redis can’t be reached (REDIS_URL): each node admits its share of the limits per minute"
+        );
+    }
+}
+
+/// Writes down how many nodes there are, for those that start while Redis is away.
+async fn note(services: &Services, shared: &SharedWindows) {
+    let mut told = false;
+    loop {
+        tokio::time::sleep(BEAT).await;
+        match shared.presence.note(&services.database).await {
+            Ok(()) => told = false,
+            Err(error) if !std::mem::replace(&mut told, true) => {
+                tracing::warn!(%error, "the number of nodes could not be written down");
+            }
+            Err(_) => {}
+        }
     }
 }
 

@@ -1,10 +1,13 @@
 -- Puts back what was taken in a second and not used, or counts now what was used beyond it.
--- KEYS: the window     ARGV: the second, the difference
-local difference = tonumber(ARGV[2])
-if difference > 0 then
-    redis.call('HINCRBY', KEYS[1], redis.call('TIME')[1], difference)
-    redis.call('EXPIRE', KEYS[1], 62)
-elseif redis.call('HEXISTS', KEYS[1], ARGV[1]) == 1 and redis.call('HINCRBY', KEYS[1], ARGV[1], difference) < 0 then
-    redis.call('HDEL', KEYS[1], ARGV[1])
+-- KEYS: the window of requests, the window of tokens     ARGV: the second, the difference of requests, that of tokens
+for i, key in ipairs(KEYS) do
+    local difference = tonumber(ARGV[i + 1])
+    if difference > 0 then
+        redis.call('HINCRBY', key, redis.call('TIME')[1], ARGV[i + 1])
+        redis.call('EXPIRE', key, 62)
+    elseif difference < 0 and redis.call('HEXISTS', key, ARGV[1]) == 1
+        and redis.call('HINCRBY', key, ARGV[1], ARGV[i + 1]) < 0 then
+        redis.call('HDEL', key, ARGV[1])
+    end
 end
 return 0

@@ -1,0 +1,35 @@
+//! Where Redis is, as the setting says it.
+
+use std::fmt;
+
+use redis::{Client, ConnectionAddr, ErrorKind, RedisError};
+
+/// Where Redis is. It may hold a password.
+#[derive(Clone)]
+pub struct RedisUrl(String);
+
+impl RedisUrl {
+    /// From the setting.
+    ///
+    /// # Errors
+    /// It is no URL of a Redis, or asks to believe any certificate.
+    pub fn new(url: &str) -> Result<Self, RedisError> {
+        let client = Client::open(url)?;
+        if let ConnectionAddr::TcpTls { insecure: true, .. } = client.get_connection_info().addr() {
+            let why = "certificates are always checked: leave out #insecure, and name the file with your own \
+                       authority in SSL_CERT_FILE";
+            return Err((ErrorKind::InvalidClientConfig, why).into());
+        }
+        Ok(Self(url.to_owned()))
+    }
+
+    pub(super) fn client(&self) -> Result<Client, RedisError> {
+        Client::open(self.0.as_str())
+    }
+}
+
+impl fmt::Debug for RedisUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("RedisUrl([redacted])")
+    }
+}
