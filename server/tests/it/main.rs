@@ -3,11 +3,13 @@
 //! Laid out as the URLs are. Every test that touches storage runs on both databases: see [`world`].
 #![expect(clippy::unwrap_used, reason = "a test that can't go on stops")]
 
+mod abandoned;
 mod api_keys;
 mod audit;
 mod authorization;
 mod bad_input;
 mod check;
+mod direct_url;
 mod edge;
 mod failed_attempts;
 mod faults;
@@ -17,6 +19,7 @@ mod ingest;
 mod key_activity;
 mod lifecycle;
 mod limits;
+mod many_streams;
 mod members;
 mod nodes;
 mod openapi;
@@ -28,7 +31,12 @@ mod sandbox;
 mod service_keys;
 mod sessions;
 mod sessions_list;
+mod shared_away;
+mod shared_clock;
 mod shared_limits;
+mod shared_seen;
+mod shared_settled;
+mod shared_tls;
 mod sign_in;
 mod tenancy;
 mod usage;

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use latchkey_domain::outcome::Outcome;
 use latchkey_services::check::{self, Call};
 use latchkey_services::{Database, Services};
-use sea_orm::ConnectionTrait;
+use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, Statement};
 use serde_json::{Value, json};
 
 use crate::world::{Backend, Session, World, denial, listen, on_both_databases, text};
@@ -198,19 +198,35 @@ on_both_databases! {
     }
 }
 
+/// The connections on which nodes listen to changes: they do nothing else.
+pub(crate) const LISTENERS: &str = "query LIKE 'LISTEN%'";
+/// Those on which nodes tell themselves that they still hear.
+pub(crate) const TELLERS: &str = "query LIKE 'NOTIFY latchkey_beat%'";
+/// All connections of clients.
+pub(crate) const ALL: &str = "backend_type = 'client backend'";
+
+/// Cuts other connections to the same database of PostgreSQL; how many.
+pub(crate) async fn cut(admin: &DatabaseConnection, which: &str) -> i64 {
+    let cut = format!(
+        "SELECT count(*) FILTER (WHERE pg_terminate_backend(pid)) FROM pg_stat_activity \
+         WHERE datname = current_database() AND pid <> pg_backend_pid() AND ({which})"
+    );
+    let cut = Statement::from_string(DbBackend::Postgres, cut);
+    admin.query_one_raw(cut).await.unwrap().unwrap().try_get_by_index(0).unwrap()
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_cut_listener_comes_back_and_no_revocation_is_missed() {
     let world = World::on(Backend::Postgres).await;
     let other = world.second_node().await;
     let ada = world.sign_in("ada").await;
     let admin = sea_orm::Database::connect(&world.config.database_url).await.unwrap();
-    for _ in 0..5 {
+    for which in [LISTENERS, TELLERS, LISTENERS, TELLERS] {
         let secret = world.generate(&ada).await;
+        hears(&world.services).await;
         hears(&other).await;
         assert_eq!(outcome(&other, &secret).await, Outcome::Valid);
-        let cut = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() \
-                   AND (query LIKE 'LISTEN%' OR query LIKE '%pg_notify%') AND pid <> pg_backend_pid()";
-        admin.execute_unprepared(cut).await.unwrap();
+        assert!(cut(&admin, which).await >= 2, "those of both nodes");
         world.revoke(&ada, &text(&world.keys(&ada).await[0]["id"])).await;
         assert!(until_refused(&other, &secret).await < Duration::from_secs(1));
         hears(&other).await;

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
+use latchkey_server::http_client;
 use reqwest::Client;
 use sea_orm::ConnectionTrait;
 use serde_json::Value;
@@ -65,6 +66,7 @@ impl Process {
         peak.trim().trim_end_matches(" kB").parse().unwrap()
     }
 
+    #[cfg(target_os = "linux")]
     pub(crate) fn id(&self) -> u32 {
         self.child.id()
     }
@@ -75,18 +77,32 @@ impl Process {
         assert!(kill.success());
     }
 
+    /// Ends it as `kill -9` does, at once; the exit code, if it had ended by itself.
+    pub(crate) fn kill(mut self) -> Option<i32> {
+        self.child.kill().unwrap();
+        self.wait()
+    }
+
     /// Waits for the end and returns the exit code.
     pub(crate) fn wait(mut self) -> Option<i32> {
         self.child.wait().unwrap().code()
     }
 }
 
+/// A test that fails midway leaves no server behind.
+impl Drop for Process {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
 /// What the processes on this folder have said.
-fn log_file(folder: &TempDir) -> PathBuf {
+pub(crate) fn log_file(folder: &TempDir) -> PathBuf {
     folder.path().join("log.jsonl")
 }
 
-fn command(folder: &TempDir) -> Command {
+pub(crate) fn command(folder: &TempDir) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_latchkey"));
     command
         .args(["serve", &format!("--latchkey-data-dir={}", folder.path().join("data").display())])
@@ -122,7 +138,7 @@ pub(crate) async fn sign_in(client: &Client, base: &str) -> (String, String) {
 }
 
 pub(crate) fn client() -> Client {
-    Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap()
+    http_client().build().unwrap()
 }
 
 async fn ingest(client: &Client, base: &str, key: &str) -> reqwest::Response {

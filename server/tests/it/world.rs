@@ -12,7 +12,7 @@ use latchkey_domain::time::Timestamp;
 use latchkey_server::cli::{Cli, Command};
 use latchkey_server::config::Config;
 use latchkey_server::edge::SystemRandom;
-use latchkey_server::{AppState, Front, connections};
+use latchkey_server::{AppState, Front, connections, http_client};
 use latchkey_services::check::Denial;
 use latchkey_services::clock::ManualClock;
 use latchkey_services::{Database, Error, Services};
@@ -109,7 +109,7 @@ impl World {
         listen(&services);
         let state = AppState::new(services.clone(), config.clone()).unwrap();
         tokio::spawn(connections::serve(listener, Front::new(state), std::future::pending()));
-        let http = Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap();
+        let http = http_client().build().unwrap();
         Self { services, clock, config, github, base: format!("http://{address}"), http, folder }
     }
 

@@ -3,32 +3,48 @@
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use reqwest::redirect::Policy;
-use reqwest::{Client, Method};
+use latchkey_server::http_client;
+use reqwest::{Client, Method, RequestBuilder};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use super::until;
+use super::traffic::{Answer, Traffic, Work};
+use super::{RECOVERY, until};
+use crate::edge::free_address;
 use crate::process::{self, Process};
 use crate::world::text;
 
-const NODES: usize = 3;
+pub(super) const NODES: usize = 3;
 
 /// A node: its folder, and the process of the moment.
 struct Node {
     folder: TempDir,
     process: Mutex<Option<Process>>,
-    /// Its URL and somebody's token there; others after each start.
+    /// Its URL, its metrics' address and somebody's token there; others after each start.
     base: Mutex<String>,
+    metrics: Mutex<String>,
     jwt: Mutex<String>,
 }
 
 impl Node {
+    fn new() -> Self {
+        Self {
+            folder: tempfile::tempdir().unwrap(),
+            process: Mutex::default(),
+            base: Mutex::default(),
+            metrics: Mutex::default(),
+            jwt: Mutex::default(),
+        }
+    }
+
     /// Starts its process and signs in.
     async fn start(&self, client: &Client, arguments: &[String]) -> String {
-        let process = Process::start_with(&self.folder, client, arguments).await;
+        let metrics = free_address();
+        let arguments = [arguments, &[format!("--latchkey-metrics-listen={metrics}")]].concat();
+        let process = Process::start_with(&self.folder, client, &arguments).await;
         let (jwt, application) = process::sign_in(client, &process.base).await;
         process.base.clone_into(&mut self.base.lock().unwrap());
+        *self.metrics.lock().unwrap() = metrics;
         *self.jwt.lock().unwrap() = jwt;
         *self.process.lock().unwrap() = Some(process);
         application
@@ -38,12 +54,13 @@ impl Node {
 /// The nodes, and somebody who is signed in at all of them.
 pub(super) struct Cluster {
     nodes: Vec<Node>,
-    pub(super) client: Client,
+    client: Client,
     arguments: Vec<String>,
     project: String,
     /// A service key that may verify.
     verifier: String,
     names: AtomicUsize,
+    pub(super) traffic: Traffic,
 }
 
 impl Cluster {
@@ -52,19 +69,13 @@ impl Cluster {
         let mut arguments = vec![
             "--latchkey-pepper=a pepper that the nodes of the test share".to_owned(),
             "--latchkey-jwt-secret=a secret that the nodes of the test share".to_owned(),
-            "--latchkey-metrics-listen=off".to_owned(),
+            // Many rounds take longer than a token is good otherwise.
+            "--latchkey-access-token-ttl=86400".to_owned(),
         ];
         arguments.extend_from_slice(settings);
         // None is kept open: a node that dies takes no other's request with it.
-        let client = Client::builder().pool_max_idle_per_host(0);
-        let client = client.redirect(Policy::none()).build().unwrap();
-        let node = || Node {
-            folder: tempfile::tempdir().unwrap(),
-            process: Mutex::default(),
-            base: Mutex::default(),
-            jwt: Mutex::default(),
-        };
-        let nodes: Vec<_> = std::iter::repeat_with(node).take(NODES).collect();
+        let client = http_client().pool_max_idle_per_host(0).timeout(RECOVERY).build().unwrap();
+        let nodes: Vec<_> = std::iter::repeat_with(Node::new).take(NODES).collect();
         let mut application = String::new();
         for node in &nodes {
             application = node.start(&client, &arguments).await;
@@ -76,6 +87,7 @@ impl Cluster {
             project: String::new(),
             verifier: String::new(),
             names: AtomicUsize::new(0),
+            traffic: Traffic::default(),
         };
         cluster.make_room(&application).await;
         cluster
@@ -83,53 +95,68 @@ impl Cluster {
 
     /// Lets the application's project have as many keys as it wants, one of them to verify others.
     async fn make_room(&mut self, application: &str) {
-        let application = format!("/v1/applications/{application}");
-        let application = self.json(0, Method::GET, &application, None).await.unwrap();
+        let application = self.get(0, &format!("/v1/applications/{application}")).await;
         self.project = text(&application["project_id"]);
-        let project = format!("/v1/projects/{}", self.project);
-        let project = self.json(0, Method::GET, &project, None).await.unwrap();
+        let project = self.get(0, &format!("/v1/projects/{}", self.project)).await;
         let organization = format!("/v1/organizations/{}", text(&project["organization_id"]));
         let tier = json!({ "tier": "enterprise" });
-        self.json(0, Method::PATCH, &organization, Some(&tier)).await.unwrap();
+        let request = self.request(0, Method::PATCH, &organization).json(&tier);
+        self.json(0, Work::Other, request).await.unwrap();
         let verifier = json!({ "name": "v", "kind": "service", "permissions": ["keys:verify"] });
         self.verifier = self.create(0, &verifier).await.unwrap().1;
     }
 
-    /// The URL of a node; any number leads to one.
-    pub(super) fn base(&self, node: usize) -> String {
-        self.nodes[node % NODES].base.lock().unwrap().clone()
+    /// A node; any number leads to one.
+    fn node(&self, node: usize) -> &Node {
+        &self.nodes[node % NODES]
     }
 
-    /// Kills a node.
-    pub(super) fn kill(&self, node: usize) {
-        let process = self.nodes[node % NODES].process.lock().unwrap().take().unwrap();
-        process.signal("-KILL");
-        assert_eq!(process.wait(), None);
+    /// Kills a node in the middle of work of every kind.
+    pub(super) async fn kill_at_work(&self, node: usize) {
+        until("a node has work of every kind", async || self.traffic.is_busy(node % NODES)).await;
+        let process = self.node(node).process.lock().unwrap().take().unwrap();
+        assert_eq!(process.kill(), None, "it had ended before");
     }
 
     /// Signals a node.
     pub(super) fn signal(&self, node: usize, name: &str) {
-        self.nodes[node % NODES].process.lock().unwrap().as_ref().unwrap().signal(name);
+        self.node(node).process.lock().unwrap().as_ref().unwrap().signal(name);
     }
 
     /// Starts a node that was killed.
     pub(super) async fn start_again(&self, node: usize) {
-        self.nodes[node % NODES].start(&self.client, &self.arguments).await;
+        self.node(node).start(&self.client, &self.arguments).await;
     }
 
     /// Waits until every node has recovered by itself.
     pub(super) async fn recovered(&self) {
+        let shares_limits = self.arguments.iter().any(|one| one.starts_with("--redis-url="));
         for node in 0..NODES {
             until("every node is ready", async || {
-                let ready = self.client.get(format!("{}/readyz", self.base(node))).send().await;
+                let base = self.node(node).base.lock().unwrap().clone();
+                let ready = self.client.get(format!("{base}/readyz")).send().await;
                 ready.is_ok_and(|answer| answer.status() == 200)
             })
             .await;
+            self.tells(node, "latchkey_changes_heard 1").await;
+            if shares_limits {
+                self.tells(node, "latchkey_limits_shared 1").await;
+            }
             until("every node makes keys", async || {
                 self.create(node, &json!({ "name": self.name("Recovered") })).await.is_some()
             })
             .await;
         }
+    }
+
+    /// Waits until a node's metrics have this line.
+    pub(super) async fn tells(&self, node: usize, line: &str) {
+        let metrics = format!("http://{}/metrics", self.node(node).metrics.lock().unwrap());
+        until(line, async || {
+            let told = self.client.get(&metrics).send().await.unwrap().text().await.unwrap();
+            told.lines().any(|one| one == line)
+        })
+        .await;
     }
 
     /// A name that no key has.
@@ -140,62 +167,70 @@ impl Cluster {
     /// Makes a key; its id and its secret, if that was acknowledged.
     pub(super) async fn create(&self, node: usize, body: &Value) -> Option<(String, String)> {
         let path = format!("/v1/projects/{}/keys", self.project);
-        let made = self.json(node, Method::POST, &path, Some(body)).await?;
+        let request = self.request(node, Method::POST, &path).json(body);
+        let made = self.json(node, Work::Create, request).await?;
         Some((text(&made["api_key"]["id"]), text(&made["key"])))
     }
 
     /// Revokes a key; whether that was acknowledged.
     pub(super) async fn revoke(&self, node: usize, id: &str) -> bool {
-        self.json(node, Method::DELETE, &format!("/v1/keys/{id}"), None).await.is_some()
+        let request = self.request(node, Method::DELETE, &format!("/v1/keys/{id}"));
+        self.json(node, Work::Revoke, request).await.is_some()
     }
 
-    /// What the check of a key comes to; none: there was no answer, or one that admits nothing.
+    /// What the check of a key comes to; none: there was no answer.
     pub(super) async fn verify(&self, node: usize, secret: &str, cost: u64) -> Option<String> {
-        let request = self.client.post(format!("{}/v1/keys/verify", self.base(node)));
+        self.check(node, secret, cost).await.map(|(_, code)| code)
+    }
+
+    /// The status and the code of the check of a key; none: there was no answer.
+    pub(super) async fn check(&self, node: usize, secret: &str, cost: u64) -> Option<Answer> {
+        let url = format!("{}/v1/keys/verify", self.node(node).base.lock().unwrap());
         let body = json!({ "key": secret, "cost": cost });
-        let answer = request.bearer_auth(&self.verifier).json(&body).send().await.ok()?;
-        let answer: Value = answer.error_for_status().ok()?.json().await.ok()?;
-        Some(text(&answer["code"]))
+        let request = self.client.post(url).bearer_auth(&self.verifier).json(&body);
+        let work = if cost > 0 { Work::Spend } else { Work::Other };
+        let (status, text) = self.send(node, work, request).await?;
+        assert!(status == 200 || status == 503, "a check is answered or put off: {status} {text}");
+        let code =
+            serde_json::from_str::<Value>(&text).unwrap()["code"].as_str().unwrap().to_owned();
+        if code == "unavailable" && status == 200 {
+            self.traffic.was_hit(work);
+        }
+        Some((status, code))
     }
 
     /// What is used of a key's budget, as a node tells it.
     pub(super) async fn used(&self, node: usize, id: &str) -> u64 {
-        let path = format!("/v1/inference/keys/{id}/usage?range=1h");
-        let usage = self.json(node, Method::GET, &path, None).await.unwrap();
+        let usage = self.get(node, &format!("/v1/inference/keys/{id}/usage?range=1h")).await;
         usage["budget"]["used"].as_u64().unwrap()
     }
 
-    /// The body of a good answer.
-    async fn json(
-        &self,
-        node: usize,
-        method: Method,
-        path: &str,
-        body: Option<&Value>,
-    ) -> Option<Value> {
-        let request = self.client.request(method, format!("{}{path}", self.base(node)));
-        let jwt = self.nodes[node % NODES].jwt.lock().unwrap().clone();
-        let request = request.bearer_auth(jwt);
-        let request = if let Some(body) = body { request.json(body) } else { request };
-        let answer = request.send().await.ok()?;
-        let status = answer.status();
-        let text = answer.text().await.ok()?;
-        assert!(status.is_success() || status.is_server_error(), "{path}: {status} {text}");
-        assert_ne!(status, 500, "an outage is a 503, never a fault: {path} {text}");
-        if !status.is_success() {
+    async fn get(&self, node: usize, path: &str) -> Value {
+        self.json(node, Work::Other, self.request(node, Method::GET, path)).await.unwrap()
+    }
+
+    /// A request of the person who is signed in.
+    fn request(&self, node: usize, method: Method, path: &str) -> RequestBuilder {
+        let node = self.node(node);
+        let request = self.client.request(method, format!("{}{path}", node.base.lock().unwrap()));
+        request.bearer_auth(node.jwt.lock().unwrap())
+    }
+
+    /// The body of a good answer; none: there was no answer, or it was put off.
+    async fn json(&self, node: usize, work: Work, request: RequestBuilder) -> Option<Value> {
+        let (status, text) = self.send(node, work, request).await?;
+        if status == 503 {
             return None;
         }
+        assert!((200..300).contains(&status), "an outage is a 503: {status} {text}");
         Some(if text.is_empty() { Value::Null } else { serde_json::from_str(&text).unwrap() })
     }
-}
 
-impl Drop for Cluster {
-    fn drop(&mut self) {
-        for node in &self.nodes {
-            if let Some(process) = node.process.lock().unwrap().take() {
-                process.signal("-KILL");
-                process.wait();
-            }
-        }
+    async fn send(&self, node: usize, work: Work, request: RequestBuilder) -> Option<Answer> {
+        let answer = async {
+            let answer = request.send().await?;
+            Ok((answer.status().as_u16(), answer.text().await?))
+        };
+        self.traffic.follow(node % NODES, work, answer).await
     }
 }

@@ -2,51 +2,59 @@
 
 use std::time::Duration;
 
-use sea_orm::ConnectionTrait;
+use serde_json::json;
 
-use super::cluster::Cluster;
-use super::ledger::Ledger;
-use super::postgres::{AWAY, Postgres};
-use super::rounds;
+use super::cluster::{Cluster, NODES};
+use super::ledger::REVOKED_EVERYWHERE;
+use super::postgres::Postgres;
+use super::rounds::again_and_again;
+use super::until;
+use crate::nodes::{ALL, LISTENERS, TELLERS, cut};
+
+/// How long PostgreSQL stays away where requests shall outlast it.
+const AWAY: Duration = Duration::from_millis(1_500);
 
 #[tokio::test(flavor = "multi_thread")]
 async fn postgres_that_crashes_and_comes_back_loses_nothing_and_opens_nothing() {
-    let postgres = Postgres::start();
+    let postgres = Postgres::start().await;
     let cluster = Cluster::start(&[format!("--database-url={}", postgres.url())]).await;
-    let ledger = Ledger::open(&cluster).await;
-    for _ in 0..rounds() {
-        ledger
-            .work_during(async {
-                tokio::time::sleep(Duration::from_millis(900)).await;
-                postgres.crash();
-                tokio::time::sleep(AWAY).await;
-                postgres.start_again();
-                tokio::time::sleep(Duration::from_millis(500)).await;
-            })
-            .await;
+    let (_, good) = cluster.create(0, &json!({ "name": "Good" })).await.unwrap();
+    again_and_again(&cluster, 1, async |round| {
+        for node in 0..NODES {
+            assert_eq!(cluster.verify(node, &good, 0).await.as_deref(), Some("valid"), "cached");
+        }
+        postgres.crash().await;
+        if round % 2 == 0 {
+            tokio::time::sleep(REVOKED_EVERYWHERE).await;
+            nobody_is_admitted(&cluster, &good).await;
+        } else {
+            tokio::time::sleep(AWAY).await;
+        }
+        postgres.start_again().await;
+    })
+    .await;
+}
+
+/// Every node puts off a check: a key that was good may be revoked by now.
+async fn nobody_is_admitted(cluster: &Cluster, secret: &str) {
+    let asked = (0..NODES).map(|node| cluster.check(node, secret, 0));
+    for outcome in futures::future::join_all(asked).await {
+        assert_eq!(outcome, Some((503, "unavailable".to_owned())));
     }
-    ledger.spend_all().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn connections_that_are_cut_again_and_again_hide_no_revocation() {
-    let postgres = Postgres::start();
+    let postgres = Postgres::start().await;
     let cluster = Cluster::start(&[format!("--database-url={}", postgres.url())]).await;
-    let ledger = Ledger::open(&cluster).await;
     let admin = sea_orm::Database::connect(postgres.url()).await.unwrap();
-    let listeners = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid() \
-                     AND (query LIKE 'LISTEN%' OR query LIKE 'SELECT pg_notify($1, $2)%')";
-    let all = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid() \
-               AND backend_type = 'client backend'";
-    ledger
-        .work_during(async {
-            for _ in 0..rounds() {
-                for cut in [listeners, listeners, listeners, all] {
-                    tokio::time::sleep(Duration::from_millis(400)).await;
-                    admin.execute_unprepared(cut).await.unwrap();
-                }
-            }
-        })
-        .await;
-    ledger.spend_all().await;
+    let cuts = [LISTENERS, TELLERS, LISTENERS, ALL];
+    again_and_again(&cluster, cuts.len() as u64, async |_| {
+        for which in cuts {
+            until("there is something to cut", async || cut(&admin, which).await > 0).await;
+            // The next one comes while some have come back and others have not.
+            tokio::time::sleep(Duration::from_millis(400)).await;
+        }
+    })
+    .await;
 }

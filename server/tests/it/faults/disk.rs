@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
@@ -10,14 +10,23 @@ use sea_orm::{ConnectionTrait, DbBackend, Statement};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use super::{rounds, until};
+use super::rounds::rounds;
+use super::until;
 use crate::process::{Process, client, sign_in};
 use crate::world::text;
 
 /// Mounts a small disk over the folder that is the first word, and becomes the command that follows.
 const ON_SMALL_DISK: &str = "mount -t tmpfs -o size=16m none \"$0\" && exec \"$@\"";
-/// The most of a budget.
-const BUDGET: u64 = 5_000;
+/// Tokens of a call.
+const COST: u64 = 10;
+/// Tokens of a round's budget: more than its calls can spend.
+const BUDGET: u64 = 100_000;
+/// What a node holds ahead of it at most: 64 calls' worth, and what was left (`services/src/check/lease.rs`).
+const LEASE: u64 = 66 * COST;
+/// How many keys are made in a round before there is no room.
+const BEFORE: usize = 20;
+/// How many have to be refused before there is room again.
+const REFUSED: usize = 20;
 
 /// A server on a small disk.
 struct SmallDisk {
@@ -35,12 +44,8 @@ impl SmallDisk {
         let (folder, client) = (tempfile::tempdir().unwrap(), client());
         let data = folder.path().join("data");
         std::fs::create_dir(&data).unwrap();
-        let mut command = Command::new("unshare");
-        // Whoever is not root may mount in a world of their own.
-        let is_root = std::fs::metadata("/proc/self")
-            .is_ok_and(|own| std::os::unix::fs::MetadataExt::uid(&own) == 0);
+        let mut command = in_own_world(&data);
         command
-            .args(if is_root { &["--mount"][..] } else { &["--mount", "--map-root-user"] })
             .args(["sh", "-c", ON_SMALL_DISK])
             .arg(&data)
             .args([env!("CARGO_BIN_EXE_latchkey"), "serve", "--latchkey-metrics-listen=off"])
@@ -122,6 +127,28 @@ impl SmallDisk {
     }
 }
 
+/// A command that may mount what nobody else sees, to be followed by what it shall run.
+fn in_own_world(data: &Path) -> Command {
+    let is_root = std::fs::metadata("/proc/self")
+        .is_ok_and(|own| std::os::unix::fs::MetadataExt::uid(&own) == 0);
+    // Whoever is not root may be root in a world of their own.
+    let arguments = if is_root { &["--mount"][..] } else { &["--mount", "--map-root-user"] };
+    let command = || {
+        let mut command = Command::new("unshare");
+        command.args(arguments);
+        command
+    };
+    let tried = command().args(["sh", "-c", ON_SMALL_DISK]).arg(data).arg("true").output();
+    let tried = tried.expect("unshare, of util-linux, gives the server a disk of its own");
+    assert!(
+        tried.status.success(),
+        "the test mounts a small disk: it needs CAP_SYS_ADMIN, or user namespaces that anybody may make \
+         (kernel.unprivileged_userns_clone, AppArmor): {}",
+        String::from_utf8_lossy(&tried.stderr)
+    );
+    command()
+}
+
 /// The body of a good answer; none: 503, the one way to refuse for want of room.
 async fn good(answer: reqwest::Response) -> Option<Value> {
     let (status, url) = (answer.status(), answer.url().clone());
@@ -133,40 +160,111 @@ async fn good(answer: reqwest::Response) -> Option<Value> {
     Some(if text.is_empty() { Value::Null } else { serde_json::from_str(&text).unwrap() })
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_full_disk_loses_nothing_that_was_acknowledged_and_writing_goes_on_when_there_is_room() {
-    let disk = SmallDisk::start().await;
-    let metered = json!({ "name": "Metered", "kind": "inference", "token_limit": BUDGET,
-        "token_limit_period": "month" });
-    let (id, metered) = disk.create(&metered).await.unwrap();
-    let (mut active, mut revoked, mut spent) = (Vec::new(), Vec::new(), 0);
-    for round in 0..rounds() {
+/// What was acknowledged.
+#[derive(Default)]
+struct Acknowledged {
+    active: Vec<String>,
+    revoked: Vec<String>,
+}
+
+/// A key with a budget.
+struct Metered {
+    id: String,
+    secret: String,
+    calls: u64,
+    spent: u64,
+}
+
+impl Metered {
+    async fn of(disk: &SmallDisk, round: usize) -> Self {
+        let body = json!({ "name": format!("Metered {round}"), "kind": "inference",
+            "token_limit": BUDGET, "token_limit_period": "month" });
+        let (id, secret) = disk.create(&body).await.unwrap();
+        Self { id, secret, calls: 0, spent: 0 }
+    }
+
+    /// Spends of the budget; what comes of it.
+    async fn spend(&mut self, disk: &SmallDisk, tokens: u64) -> String {
+        let outcome = disk.verify(&self.secret, tokens).await;
+        if outcome == "valid" {
+            self.calls += 1;
+            self.spent += tokens;
+        }
+        outcome
+    }
+
+    /// Spends the rest: no more than all was admitted, and no less than what may have been leased when it could not be
+    /// given back. Every call is counted.
+    async fn spend_rest(&mut self, disk: &SmallDisk) {
+        for tokens in [BUDGET / 100, COST] {
+            while self.spend(disk, tokens).await == "valid" {}
+        }
+        assert_eq!(self.spend(disk, COST).await, "token_budget_exhausted");
+        let least = BUDGET - 2 * LEASE;
+        assert!((least..=BUDGET).contains(&self.spent), "{} of {BUDGET}", self.spent);
+        let usage = format!("/v1/keys/{}/usage?range=1h", self.id);
+        until("every call is counted", async || {
+            disk.get(&usage).await["totals"]["valid"].as_u64() == Some(self.calls)
+        })
+        .await;
+    }
+}
+
+impl Acknowledged {
+    /// Makes and revokes keys and spends until the disk has been full for a while.
+    async fn work(&mut self, disk: &SmallDisk, round: usize, metered: &mut Metered) {
         let mut refused = 0;
         for number in 0..2_000 {
-            if number == 20 {
+            if number == BEFORE {
+                assert_eq!((refused, metered.calls), (0, BEFORE as u64), "there is room");
                 // There may be a little room in what SQLite has already.
                 disk.fill();
             }
             match disk.create(&json!({ "name": format!("Key {round} {number}") })).await {
                 Some((id, secret)) if number % 3 == 0 => {
+                    // Cached, so that the revocation has something to forget.
+                    assert_eq!(disk.verify(&secret, 0).await, "valid");
                     if disk.revoke(&id).await {
-                        revoked.push(secret);
+                        self.revoked.push(secret);
                     }
                 }
-                Some((_, secret)) => active.push(secret),
+                Some((_, secret)) => self.active.push(secret),
                 None => refused += 1,
             }
-            if disk.verify(&metered, 10).await == "valid" {
-                spent += 10;
+            let outcome = metered.spend(disk, COST).await;
+            assert!(["valid", "unavailable"].contains(&outcome.as_str()), "{outcome}");
+            // Reading needs no room.
+            if let Some(secret) = self.active.last() {
+                assert_eq!(disk.verify(secret, 0).await, "valid");
             }
-            for secret in active.last().iter().chain(&revoked.last()) {
-                assert_ne!(disk.verify(secret, 0).await, "unavailable", "reading needs no room");
+            if let Some(secret) = self.revoked.last() {
+                assert_eq!(disk.verify(secret, 0).await, "revoked_key");
             }
-            if refused == 20 {
-                break;
+            if refused == REFUSED {
+                return;
             }
         }
-        assert_eq!(refused, 20, "the disk is full");
+        panic!("the disk is not full");
+    }
+
+    async fn hold(&self, disk: &SmallDisk) {
+        assert!(!self.active.is_empty() && !self.revoked.is_empty(), "nothing was acknowledged");
+        for secret in &self.active {
+            assert_eq!(disk.verify(secret, 0).await, "valid", "an acknowledged key is lost");
+        }
+        for secret in &self.revoked {
+            assert_eq!(disk.verify(secret, 0).await, "revoked_key");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_full_disk_loses_nothing_that_was_acknowledged_and_writing_goes_on_when_there_is_room() {
+    let disk = SmallDisk::start().await;
+    let mut acknowledged = Acknowledged::default();
+    for round in 0..rounds() {
+        let mut metered = Metered::of(&disk, round).await;
+        acknowledged.work(&disk, round, &mut metered).await;
         // The counters can't be written meanwhile, and are kept.
         tokio::time::sleep(Duration::from_millis(1_500)).await;
         disk.make_room();
@@ -174,24 +272,10 @@ async fn a_full_disk_loses_nothing_that_was_acknowledged_and_writing_goes_on_whe
             disk.create(&json!({ "name": format!("Again {round}") })).await.is_some()
         })
         .await;
+        acknowledged.hold(&disk).await;
+        metered.spend_rest(&disk).await;
     }
     assert_eq!(disk.integrity().await, "ok");
-    assert!(!active.is_empty() && !revoked.is_empty(), "nothing was acknowledged");
-    for secret in &active {
-        assert_eq!(disk.verify(secret, 0).await, "valid", "an acknowledged key is lost");
-    }
-    for secret in &revoked {
-        assert_eq!(disk.verify(secret, 0).await, "revoked_key");
-    }
-    while disk.verify(&metered, 10).await == "valid" {
-        spent += 10;
-    }
-    assert!(spent <= BUDGET, "{spent} of {BUDGET}");
-    let usage = format!("/v1/keys/{id}/usage?range=1h");
-    until("every call is counted", async || {
-        disk.get(&usage).await["totals"]["valid"].as_u64() == Some(spent / 10)
-    })
-    .await;
     disk.process.signal("-TERM");
     assert_eq!(disk.process.wait(), Some(0));
 }

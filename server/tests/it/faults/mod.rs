@@ -13,13 +13,10 @@ mod ledger;
 mod postgres;
 mod processes;
 mod redis;
+mod rounds;
+mod traffic;
 
 use std::time::{Duration, Instant};
-
-/// How often a fault comes, from `LATCHKEY_FAULTS`; twice unless told.
-fn rounds() -> usize {
-    std::env::var("LATCHKEY_FAULTS").map_or(2, |told| told.parse().unwrap())
-}
 
 /// How long nodes may need to recover, on a machine that is busy with other tests.
 const RECOVERY: Duration = Duration::from_secs(30);

@@ -4,9 +4,8 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use super::cluster::Cluster;
-use super::ledger::Ledger;
-use super::rounds;
+use super::cluster::{Cluster, NODES};
+use super::rounds::{again_and_again, rounds};
 use crate::world::new_postgres_database;
 
 async fn cluster() -> Cluster {
@@ -16,17 +15,11 @@ async fn cluster() -> Cluster {
 #[tokio::test(flavor = "multi_thread")]
 async fn nodes_that_are_killed_at_work_lose_nothing_and_free_nothing() {
     let cluster = cluster().await;
-    let ledger = Ledger::open(&cluster).await;
-    ledger
-        .work_during(async {
-            for round in 0..rounds() {
-                tokio::time::sleep(Duration::from_millis(700 + 130 * (round as u64 % 7))).await;
-                cluster.kill(round);
-                cluster.start_again(round).await;
-            }
-        })
-        .await;
-    ledger.spend_all().await;
+    again_and_again(&cluster, 1, async |round| {
+        cluster.kill_at_work(round).await;
+        cluster.start_again(round).await;
+    })
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -35,7 +28,7 @@ async fn a_node_that_stood_still_admits_nothing_that_was_revoked_meanwhile() {
     for _ in 0..rounds() {
         let body = json!({ "name": cluster.name("Key") });
         let (id, secret) = cluster.create(0, &body).await.unwrap();
-        for node in 0..3 {
+        for node in 0..NODES {
             assert_eq!(cluster.verify(node, &secret, 0).await.as_deref(), Some("valid"));
         }
         cluster.signal(1, "-STOP");
@@ -49,5 +42,6 @@ async fn a_node_that_stood_still_admits_nothing_that_was_revoked_meanwhile() {
         let (outcome, ()) = tokio::join!(asked, wake);
         assert_ne!(outcome.as_deref(), Some("valid"));
         cluster.recovered().await;
+        assert_eq!(cluster.verify(1, &secret, 0).await.as_deref(), Some("revoked_key"));
     }
 }
