@@ -81,16 +81,6 @@ impl Account {
         text(&self.call(Method::POST, &path, body).await?["key"])
     }
 
-    /// Verifies a key with a service key; the answer's text.
-    ///
-    /// # Errors
-    /// The server refuses.
-    pub async fn verify(&self, service_key: &str, body: &str) -> anyhow::Result<String> {
-        let request = self.client.post(format!("{}/v1/keys/verify", self.url));
-        let request = request.bearer_auth(service_key).header("content-type", "application/json");
-        Ok(request.body(body.to_owned()).send().await?.error_for_status()?.text().await?)
-    }
-
     async fn call(&self, method: Method, path: &str, body: &Value) -> anyhow::Result<Value> {
         let request = self.client.request(method, format!("{}{path}", self.url));
         let request = request.bearer_auth(&self.token);

@@ -54,6 +54,18 @@ impl Connection {
     /// # Errors
     /// The connection breaks, or what comes is no answer.
     pub async fn exchange(&mut self, request: &[u8]) -> anyhow::Result<Exchange> {
+        Ok(self.exchange_and_look(request, |_| ()).await?.0)
+    }
+
+    /// The same, and looks at the answer's body, as it came: one that came in chunks still is.
+    ///
+    /// # Errors
+    /// The connection breaks, or what comes is no answer.
+    pub async fn exchange_and_look<T>(
+        &mut self,
+        request: &[u8],
+        look: impl FnOnce(&[u8]) -> T,
+    ) -> anyhow::Result<(Exchange, T)> {
         let watch = Stopwatch::start();
         self.stream.write_all(request).await?;
         let (status, framing) = self.head().await?;
@@ -61,11 +73,14 @@ impl Connection {
             self.read().await?;
         }
         let first_byte = watch.elapsed();
-        match framing {
-            Framing::Length(length) => self.skip(length).await?,
-            Framing::Chunked => self.skip_chunks().await?,
-        }
-        Ok(Exchange { status, first_byte, whole: watch.elapsed() })
+        let length = match framing {
+            Framing::Length(length) => self.whole(length).await?,
+            Framing::Chunked => self.whole_chunks().await?,
+        };
+        let exchange = Exchange { status, first_byte, whole: watch.elapsed() };
+        let seen = look(&self.unread[..length]);
+        self.unread.drain(..length);
+        Ok((exchange, seen))
     }
 
     async fn head(&mut self) -> anyhow::Result<(u16, Framing)> {
@@ -78,27 +93,23 @@ impl Connection {
         }
     }
 
-    async fn skip(&mut self, length: usize) -> anyhow::Result<()> {
+    /// Reads until all of a body has come; its length.
+    async fn whole(&mut self, length: usize) -> anyhow::Result<usize> {
         while self.unread.len() < length {
             self.read().await?;
         }
-        self.unread.drain(..length);
-        Ok(())
+        Ok(length)
     }
 
-    async fn skip_chunks(&mut self) -> anyhow::Result<()> {
+    async fn whole_chunks(&mut self) -> anyhow::Result<usize> {
         // Where the next chunk begins.
         let mut at = 0;
         loop {
             match httparse::parse_chunk_size(&self.unread[at..]) {
                 Ok(httparse::Status::Complete((head, size))) => {
-                    at += head + usize::try_from(size)? + 2;
-                    while self.unread.len() < at {
-                        self.read().await?;
-                    }
+                    at = self.whole(at + head + usize::try_from(size)? + 2).await?;
                     if size == 0 {
-                        self.unread.drain(..at);
-                        return Ok(());
+                        return Ok(at);
                     }
                 }
                 Ok(httparse::Status::Partial) => self.read().await?,
@@ -155,7 +166,7 @@ mod tests {
     use super::*;
     use tokio::net::TcpListener;
 
-    async fn answered(answers: &'static [&'static [u8]], times: usize) -> Vec<u16> {
+    async fn answered(answers: &'static [&'static [u8]], times: usize) -> Vec<(u16, String)> {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         tokio::spawn(async move {
@@ -168,12 +179,14 @@ mod tests {
             std::future::pending::<()>().await;
         });
         let mut connection = Connection::open(address).await.unwrap();
-        let mut statuses = Vec::new();
+        let mut seen = Vec::new();
         for _ in 0..times {
-            statuses.push(connection.exchange(b"x").await.unwrap().status);
+            let look = |body: &[u8]| String::from_utf8(body.to_vec()).unwrap();
+            let (exchange, body) = connection.exchange_and_look(b"x", look).await.unwrap();
+            seen.push((exchange.status, body));
         }
         assert!(connection.unread.is_empty());
-        statuses
+        seen
     }
 
     #[tokio::test]
@@ -183,13 +196,14 @@ mod tests {
             b"ngth: 4\r\n\r\nab",
             b"cdHTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n",
         ];
-        assert_eq!(answered(plain, 2).await, [200, 404]);
+        assert_eq!(answered(plain, 2).await, [(200, "abcd".into()), (404, String::new())]);
         let chunked: &[&[u8]] = &[
             b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n3\r\nabc\r\n1",
             b"0\r\n0123456789abcdef\r",
             b"\n0\r\n\r",
             b"\nHTTP/1.1 429 No\r\ncontent-length: 1\r\n\r\nx",
         ];
-        assert_eq!(answered(chunked, 2).await, [200, 429]);
+        let body = "3\r\nabc\r\n10\r\n0123456789abcdef\r\n0\r\n\r\n";
+        assert_eq!(answered(chunked, 2).await, [(200, body.into()), (429, "x".into())]);
     }
 }

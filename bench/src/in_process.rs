@@ -43,6 +43,9 @@ impl Random for ThreadRandom {
     }
 }
 
+/// The key of every key's digest.
+pub const PEPPER: &[u8] = b"a pepper of a bench, long enough.";
+
 /// Starts the services over a database.
 ///
 /// # Errors
@@ -50,7 +53,7 @@ impl Random for ThreadRandom {
 pub async fn start(url: &str) -> anyhow::Result<Services> {
     let database = Database::open(url).await?;
     let settings = Settings {
-        pepper: Pepper::new(b"a pepper of a bench, long enough."),
+        pepper: Pepper::new(PEPPER),
         jwt_secret: JwtSecret::new(vec![7; 32])?,
         issuer: "http://127.0.0.1".to_owned(),
         access_token_ttl: Duration::from_mins(15),

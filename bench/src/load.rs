@@ -78,7 +78,7 @@ async fn ask(
 }
 
 /// An exchange that was answered with 200.
-pub(crate) fn checked(exchange: Exchange) -> anyhow::Result<Exchange> {
+fn checked(exchange: Exchange) -> anyhow::Result<Exchange> {
     match exchange.status {
         200 => Ok(exchange),
         status => bail!("an answer has the status {status}"),

@@ -1,13 +1,16 @@
 //! Load of many different requests: each connection goes through all of them, from a place of its own.
+//!
+//! Every answer is looked at: a check that refuses a key answers 200 as well, and sooner.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use anyhow::ensure;
 use tokio::task::JoinSet;
 
 use crate::connection::{Connection, Exchange};
-use crate::load::{Measured, checked};
+use crate::load::Measured;
 use crate::stopwatch::Stopwatch;
 
 /// What is sent, where, and for how long.
@@ -17,16 +20,61 @@ pub struct MixedLoad {
     pub address: SocketAddr,
     /// The bytes of each request.
     pub requests: Arc<[Vec<u8>]>,
+    /// What every answer is.
+    pub expected: Expected,
     /// How many ask at once.
     pub connections: usize,
     /// For how long.
     pub duration: Duration,
 }
 
+/// What an answer is that counts: told by its status, its first bytes and its length, as comparing all of it would cost
+/// more than the load generator may.
+#[derive(Clone)]
+pub struct Expected {
+    /// What its body begins with.
+    pub begins_with: &'static [u8],
+    /// How many bytes its body has.
+    pub length: usize,
+}
+
+impl Expected {
+    /// Asks, and sees that the answer is as expected.
+    ///
+    /// # Errors
+    /// It is another one, or the connection breaks.
+    pub async fn ask(
+        &self,
+        connection: &mut Connection,
+        request: &[u8],
+    ) -> anyhow::Result<Exchange> {
+        let look = |body: &[u8]| {
+            let fits = body.len() == self.length && body.starts_with(self.begins_with);
+            (!fits).then(|| String::from_utf8_lossy(body).into_owned())
+        };
+        let (exchange, other) = connection.exchange_and_look(request, look).await?;
+        let status = exchange.status;
+        ensure!(status == 200 && other.is_none(), "an answer is {status} {other:?}");
+        Ok(exchange)
+    }
+}
+
+/// Asks once with each request, on one connection.
+///
+/// # Errors
+/// An answer is not as expected, or the connection breaks.
+pub async fn walk(load: &MixedLoad) -> anyhow::Result<()> {
+    let mut connection = Connection::open(load.address).await?;
+    for request in load.requests.iter() {
+        load.expected.ask(&mut connection, request).await?;
+    }
+    Ok(())
+}
+
 /// Puts the load on. Connecting is not measured.
 ///
 /// # Errors
-/// An answer is not 200, or a connection breaks.
+/// An answer is not as expected, or a connection breaks.
 pub async fn run(load: &MixedLoad) -> anyhow::Result<Measured> {
     let mut connections = Vec::new();
     for _ in 0..load.connections {
@@ -57,7 +105,7 @@ async fn ask(
         if watch.elapsed() >= load.duration {
             break;
         }
-        exchanges.push(checked(connection.exchange(request).await?)?);
+        exchanges.push(load.expected.ask(&mut connection, request).await?);
     }
     Ok(exchanges)
 }

@@ -15,6 +15,14 @@ use crate::process;
 const PATIENCE: Duration = Duration::from_secs(20);
 const STEP: Duration = Duration::from_millis(20);
 
+/// An address of this machine where nobody listens yet.
+///
+/// # Errors
+/// None is free.
+pub fn free_address() -> anyhow::Result<SocketAddr> {
+    Ok(std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?)
+}
+
 /// A running server.
 pub struct Server {
     child: Child,
@@ -32,7 +40,7 @@ impl Server {
     /// It can't be started, or is not ready in time; the message has what it said.
     pub async fn start(binary: &Path, settings: &[(&str, &str)]) -> anyhow::Result<Self> {
         let folder = tempfile::tempdir()?;
-        let address = std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?;
+        let address = free_address()?;
         let log = folder.path().join("log");
         let child = Command::new(binary)
             .arg("serve")

@@ -1,30 +1,50 @@
 //! `make bench-http`: what a check costs over HTTP.
 //!
 //! `POST /v1/keys/verify` with a service key, over 10,000 keys, beside a bare axum handler in a process of its own that
-//! parses the same body and answers as many bytes. 32 connections, in turns of a second; load generator and servers
+//! parses the same body and answers the same bytes. 32 connections, in turns of a second; load generator and servers
 //! share the machine's cores.
+//!
+//! So that neither side is flattered: both have the same allocator, are warmed up, and take turns in going first; before
+//! bare axum's turn the server has written what it counted; every answer is looked at, and one that does not admit its
+//! key ends the bench.
 //!
 //! Usage: `bench-http PATH-OF-LATCHKEY`
 
 mod bare;
+mod side;
 
-use std::path::PathBuf;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::Context;
+use anyhow::{Context, bail, ensure};
 use latchkey_bench::account::Account;
-use latchkey_bench::connection::post;
-use latchkey_bench::load::Measured;
-use latchkey_bench::mixed::{self, MixedLoad};
+use latchkey_bench::connection::{Connection, post};
+use latchkey_bench::mixed::{self, Expected, MixedLoad};
 use latchkey_bench::server::Server;
-use latchkey_bench::{process, report, statistics};
+use latchkey_bench::{process, report};
 use serde_json::json;
+
+use bare::Bare;
+use side::{Side, tell};
+
+/// The server's.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 const KEYS: usize = 10_000;
 const CONNECTIONS: usize = 32;
 const ROUNDS: usize = 11;
 const ROUND: Duration = Duration::from_secs(1);
 const PATH: &str = "/v1/keys/verify";
+const ADMITTED: &[u8] = br#"{"valid":true,"#;
+/// The server writes counters each second: while it has any left, so long a look sees it write.
+const LOOK: Duration = Duration::from_secs(2);
+/// What it uses within a look when it has nothing to do, its clock's coarseness included.
+const AT_REST: Duration = Duration::from_millis(20);
+/// It has written everything within sixteen seconds; after as many looks something is wrong.
+const LOOKS: usize = 30;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> anyhow::Result<()> {
@@ -35,83 +55,88 @@ async fn main() -> anyhow::Result<()> {
         return bare::serve(answer);
     }
     let binary = argument.map(PathBuf::from).context("usage: bench-http PATH-OF-LATCHKEY")?;
+    compare(&binary).await
+}
+
+async fn compare(binary: &Path) -> anyhow::Result<()> {
     report::machine();
-    let server = Server::start(&binary, &[]).await?;
+    let server = Server::start(binary, &[]).await?;
     let account = Account::sign_in(&server).await?;
     let permissions = json!({"name": "bench", "kind": "service", "permissions": ["keys:verify"]});
     let service_key = account.key(&permissions).await?;
+    let bodies = make_keys(&account).await?;
+    let requests = |address: SocketAddr| -> Arc<[Vec<u8>]> {
+        bodies.iter().map(|body| post(address, PATH, &service_key, body)).collect()
+    };
+    let to_ours = requests(server.address);
+    let answer = template(server.address, &to_ours[0]).await?;
+    let bare = Bare::start(&answer)?;
+    let to_theirs = requests(bare.address);
+    let bares = template(bare.address, &to_theirs[0]).await?;
+    ensure!(bares == answer, "bare axum answers {bares}, and not {answer}");
+    let load = |address, requests| {
+        let expected = Expected { begins_with: ADMITTED, length: answer.len() };
+        MixedLoad { address, requests, expected, connections: CONNECTIONS, duration: ROUND }
+    };
+    let (ours, theirs) = (load(server.address, to_ours), load(bare.address, to_theirs));
+    measure(&server, &bare, &ours, &theirs).await
+}
+
+/// The bodies of the calls that verify each of the keys. Their names are of one length, and with them the answers.
+async fn make_keys(account: &Account) -> anyhow::Result<Vec<String>> {
     report::say(&format!("making {KEYS} keys"));
     let mut bodies = Vec::with_capacity(KEYS);
     for number in 0..KEYS {
-        let secret = account.key(&json!({"name": format!("key {number}")})).await?;
+        let secret = account.key(&json!({"name": format!("key {number:05}")})).await?;
         bodies.push(json!({ "key": secret }).to_string());
     }
-    let answer = account.verify(&service_key, &bodies[0]).await?;
-    let bare = bare::Bare::start(&answer)?;
-    let load = |address| MixedLoad {
-        address,
-        requests: bodies.iter().map(|body| post(address, PATH, &service_key, body)).collect(),
-        connections: CONNECTIONS,
-        duration: ROUND,
-    };
-    let (ours, theirs) = (load(server.address), load(bare.address));
-    // Once through all keys: a check of what is not cached is another bench's.
-    mixed::run(&MixedLoad { duration: ROUND * 2, ..ours.clone() }).await?;
+    Ok(bodies)
+}
+
+/// The body of the answer to a request that admits its key.
+async fn template(address: SocketAddr, request: &[u8]) -> anyhow::Result<String> {
+    let mut connection = Connection::open(address).await?;
+    let (exchange, body) = connection.exchange_and_look(request, <[u8]>::to_vec).await?;
+    let body = String::from_utf8(body)?;
+    let status = exchange.status;
+    ensure!(status == 200 && body.as_bytes().starts_with(ADMITTED), "an answer is {status} {body}");
+    Ok(body)
+}
+
+async fn measure(
+    server: &Server,
+    bare: &Bare,
+    ours: &MixedLoad,
+    theirs: &MixedLoad,
+) -> anyhow::Result<()> {
+    // Once through all keys: every one is good, and cached from here on.
+    mixed::walk(ours).await?;
+    for load in [ours, theirs] {
+        mixed::run(&MixedLoad { duration: ROUND * 2, ..load.clone() }).await?;
+    }
     let (mut latchkey, mut axum) = (Side::default(), Side::default());
-    for _ in 0..ROUNDS {
-        latchkey.round(&ours, || server.cpu_time()).await?;
-        axum.round(&theirs, || process::cpu_time(bare.pid())).await?;
+    for round in 0..ROUNDS {
+        for ours_is_next in [round % 2 == 0, round % 2 == 1] {
+            if ours_is_next {
+                latchkey.round(ours, || server.cpu_time()).await?;
+            } else {
+                rest(server).await?;
+                axum.round(theirs, || process::cpu_time(bare.pid())).await?;
+            }
+        }
     }
     tell(&latchkey, &axum);
     Ok(())
 }
 
-/// The figures of each round.
-#[derive(Default)]
-struct Side {
-    per_second: Vec<f64>,
-    p50: Vec<f64>,
-    p99: Vec<f64>,
-    cpu: Vec<f64>,
-}
-
-impl Side {
-    async fn round(
-        &mut self,
-        load: &MixedLoad,
-        cpu: impl Fn() -> anyhow::Result<Duration>,
-    ) -> anyhow::Result<()> {
-        let before = cpu()?;
-        let measured: Measured = mixed::run(load).await?;
-        let used = cpu()?.saturating_sub(before).as_secs_f64();
-        let times: Vec<_> = measured.exchanges.iter().map(|exchange| exchange.whole).collect();
-        self.per_second.push(measured.per_second());
-        self.p50.push(statistics::percentile(times.clone(), 50).as_secs_f64() * 1e3);
-        self.p99.push(statistics::percentile(times.clone(), 99).as_secs_f64() * 1e3);
-        #[expect(clippy::cast_precision_loss, reason = "no bench makes as many requests")]
-        self.cpu.push(used * 1e6 / times.len() as f64);
-        Ok(())
+/// Waits until the server has written what it counted: bare axum would share the cores with its writer.
+async fn rest(server: &Server) -> anyhow::Result<()> {
+    for _ in 0..LOOKS {
+        let before = server.cpu_time()?;
+        tokio::time::sleep(LOOK).await;
+        if server.cpu_time()?.saturating_sub(before) <= AT_REST {
+            return Ok(());
+        }
     }
-
-    fn medians(&self) -> [f64; 4] {
-        [&self.per_second, &self.p50, &self.p99, &self.cpu]
-            .map(|all| statistics::median(all.clone()))
-    }
-}
-
-fn tell(latchkey: &Side, axum: &Side) {
-    let (ours, theirs) = (latchkey.medians(), axum.medians());
-    let row = |name: &str, figures: [f64; 4]| {
-        let figures = figures.map(|figure| format!("{figure:.3}"));
-        std::iter::once(name.to_owned()).chain(figures).collect::<Vec<_>>()
-    };
-    let head = ["", "requests/s", "p50 ms", "p99 ms", "CPU µs/request"];
-    report::table(&head, &[row("bare axum", theirs), row("latchkey verify", ours)]);
-    // Of each pair of rounds, then the median: what slows the machine slows both.
-    let ratio = |ours: &[f64], theirs: &[f64]| {
-        statistics::median(ours.iter().zip(theirs).map(|(ours, theirs)| ours / theirs).collect())
-    };
-    report::ratio("http-verify-throughput", ratio(&latchkey.per_second, &axum.per_second));
-    report::ratio("http-verify-p99", ratio(&latchkey.p99, &axum.p99));
-    report::ratio("http-verify-cpu", ratio(&latchkey.cpu, &axum.cpu));
+    bail!("the server does not come to rest")
 }

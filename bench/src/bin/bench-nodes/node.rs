@@ -1,0 +1,51 @@
+//! A node of the cluster, and whether it hears of the others' changes.
+
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::ensure;
+use latchkey_bench::server::{Server, free_address};
+use latchkey_bench::stopwatch::Stopwatch;
+use reqwest::Client;
+
+/// How long it may take until all nodes hear again, or none.
+const PATIENCE: Duration = Duration::from_secs(15);
+const STEP: Duration = Duration::from_millis(5);
+
+/// A running node.
+pub(crate) struct Node {
+    pub(crate) server: Server,
+    metrics: String,
+}
+
+impl Node {
+    /// Starts it.
+    pub(crate) async fn start(binary: &Path, settings: &[(&str, &str)]) -> anyhow::Result<Self> {
+        let address = free_address()?.to_string();
+        let settings = [settings, &[("latchkey-metrics-listen", &address)]].concat();
+        let server = Server::start(binary, &settings).await?;
+        Ok(Self { server, metrics: format!("http://{address}/metrics") })
+    }
+
+    /// Whether it hears of changes at the moment, and so believes its cache.
+    async fn hears(&self, client: &Client) -> anyhow::Result<bool> {
+        let answer = client.get(&self.metrics).send().await?.error_for_status()?;
+        let text = answer.text().await?;
+        let word = |word: &str| text.lines().any(|line| line == word);
+        let (yes, no) = (word("latchkey_changes_heard 1"), word("latchkey_changes_heard 0"));
+        ensure!(yes != no, "a node’s metrics don’t say whether it hears");
+        Ok(yes)
+    }
+}
+
+/// Waits until all nodes hear of changes, or none of them does.
+pub(crate) async fn until(nodes: &[Node], hear: bool, client: &Client) -> anyhow::Result<()> {
+    let watch = Stopwatch::start();
+    for node in nodes {
+        while node.hears(client).await? != hear {
+            ensure!(watch.elapsed() < PATIENCE, "a node does not come to hear={hear}");
+            tokio::time::sleep(STEP).await;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,163 @@
+//! What is measured at one size: the same in the same order at each, by services that have cached and counted nothing yet.
+
+use std::time::Duration;
+
+use anyhow::ensure;
+use futures::{StreamExt, TryStreamExt, stream};
+use latchkey_bench::in_process::{self, Owner};
+use latchkey_bench::statistics;
+use latchkey_bench::stopwatch::Stopwatch;
+use latchkey_domain::api::KeyRequest;
+use latchkey_domain::key::KeyKind;
+use latchkey_services::check::{self, Call};
+use latchkey_services::{Services, nodes};
+use rand::rngs::StdRng;
+use rand::{RngExt, SeedableRng};
+use stats_alloc::Region;
+
+use crate::{ALLOCATOR, rows};
+
+const SAMPLES: usize = 400;
+/// Checks of cached keys that are timed together: too short a time for another program to come in between of most.
+const BATCH: usize = 100;
+const BATCHES: usize = 2_000;
+/// Keys that are cached at most: nearly the cache's bound of 200,000. It has parts, and no part must overflow, or some
+/// of what is meant to be cached would not be.
+const CACHED: usize = 190_000;
+/// Checks at once while the cache is filled.
+const AT_ONCE: usize = 16;
+
+/// The medians at one size, in microseconds; and what the cache takes.
+pub(crate) struct Measured {
+    /// A cached check, while as few keys are cached at every size.
+    pub(crate) hit_of_few: f64,
+    /// A cached check.
+    pub(crate) hit: f64,
+    pub(crate) miss: f64,
+    pub(crate) list: f64,
+    pub(crate) create: f64,
+    /// How many keys were cached.
+    pub(crate) cached: usize,
+    pub(crate) bytes_per_key: f64,
+}
+
+/// Measures with `size` bulk keys in the database of `url`; `round` tells its samples from another's.
+pub(crate) async fn measure(url: &str, size: u64, round: &str) -> anyhow::Result<Measured> {
+    let services = in_process::start(url).await?;
+    let watching = tokio::spawn({
+        let services = services.clone();
+        async move { nodes::watch(&services).await }
+    });
+    while !check::hears_of_changes(&services) {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    let measured = measure_with(&services, size, round).await;
+    watching.abort();
+    services.database.close().await?;
+    measured
+}
+
+async fn measure_with(services: &Services, size: u64, round: &str) -> anyhow::Result<Measured> {
+    let owner = Owner::sign_in(services).await?;
+    let create = creations(&owner, round).await?;
+    let list = lists(&owner).await?;
+    // The same ones in each run, from all of the table.
+    let mut random = StdRng::seed_from_u64(size);
+    let cached = CACHED.min(usize::try_from(size)?);
+    let numbers = rand::seq::index::sample(&mut random, usize::try_from(size)?, cached);
+    let secrets: Vec<String> =
+        numbers.iter().map(|index| rows::secret(index as u64 + 1).expose().to_owned()).collect();
+    let (few, rest) = secrets.split_at(SAMPLES);
+    let miss = misses(services, few).await?;
+    let hit_of_few = hits(services, few, &mut random).await?;
+    let bytes_per_key = fill_cache(services, rest).await?;
+    let in_cache = check::cache_size(services).keys;
+    ensure!(in_cache == cached, "{in_cache} keys of {cached} are cached");
+    let hit = hits(services, &secrets, &mut random).await?;
+    let [hit_of_few, hit, miss, list, create] =
+        [hit_of_few, hit, miss, list, create].map(statistics::median);
+    Ok(Measured { hit_of_few, hit, miss, list, create, cached, bytes_per_key })
+}
+
+async fn creations(owner: &Owner, round: &str) -> anyhow::Result<Vec<f64>> {
+    let mut times = Vec::new();
+    for number in 0..SAMPLES {
+        let name = format!("{round} {number}").parse()?;
+        let watch = Stopwatch::start();
+        owner.create(KeyRequest::new(name, KeyKind::Api)).await?;
+        times.push(micros(watch.elapsed()));
+    }
+    Ok(times)
+}
+
+async fn lists(owner: &Owner) -> anyhow::Result<Vec<f64>> {
+    let mut times = Vec::new();
+    for _ in 0..SAMPLES {
+        let watch = Stopwatch::start();
+        ensure!(owner.list().await? == 50, "a page has 50 keys");
+        times.push(micros(watch.elapsed()));
+    }
+    Ok(times)
+}
+
+async fn misses(services: &Services, secrets: &[String]) -> anyhow::Result<Vec<f64>> {
+    let mut times = Vec::new();
+    for secret in secrets {
+        let watch = Stopwatch::start();
+        admitted(services, secret).await?;
+        times.push(micros(watch.elapsed()));
+    }
+    Ok(times)
+}
+
+/// Checks of cached keys in no order.
+async fn hits(
+    services: &Services,
+    secrets: &[String],
+    random: &mut StdRng,
+) -> anyhow::Result<Vec<f64>> {
+    // Each has its counters from here on, as a key has that is in use.
+    for secret in secrets {
+        admitted(services, secret).await?;
+    }
+    let mut times = Vec::new();
+    for _ in 0..BATCHES {
+        // Copies: the secret that a caller presents is at hand, wherever the cache has its record.
+        let one = |_| secrets[random.random_range(0..secrets.len())].clone();
+        let batch: Vec<String> = (0..BATCH).map(one).collect();
+        let watch = Stopwatch::start();
+        for secret in &batch {
+            admitted(services, secret).await?;
+        }
+        #[expect(clippy::cast_precision_loss, reason = "it is small")]
+        times.push(micros(watch.elapsed()) / BATCH as f64);
+    }
+    Ok(times)
+}
+
+/// Caches the keys of these secrets. What the process holds more of then, per key: counters of use left aside, and
+/// connections that open meanwhile among it.
+async fn fill_cache(services: &Services, secrets: &[String]) -> anyhow::Result<f64> {
+    let region = Region::new(ALLOCATOR);
+    stream::iter(secrets)
+        .map(anyhow::Ok)
+        .try_for_each_concurrent(AT_ONCE, async |secret| {
+            let found = check::find(services, Some(secret)).await;
+            found.map_err(|denial| anyhow::anyhow!(denial.detail))?;
+            Ok(())
+        })
+        .await?;
+    let change = region.change();
+    let kept = change.bytes_allocated.saturating_sub(change.bytes_deallocated);
+    #[expect(clippy::cast_precision_loss, reason = "it is far below 2^52")]
+    Ok(kept as f64 / secrets.len() as f64)
+}
+
+async fn admitted(services: &Services, secret: &str) -> anyhow::Result<()> {
+    check::check(services, Some(secret), Call::default()).await?;
+    Ok(())
+}
+
+fn micros(time: Duration) -> f64 {
+    time.as_secs_f64() * 1e6
+}

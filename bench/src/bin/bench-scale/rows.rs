@@ -1,0 +1,68 @@
+//! The keys that are made in bulk. A key's secret follows from its number, so that any of millions can be checked, and
+//! nobody has to remember them.
+
+use anyhow::Context;
+use hmac::{Hmac, KeyInit, Mac};
+use latchkey_bench::in_process::{Owner, PEPPER};
+use latchkey_bench::report;
+use latchkey_bench::stopwatch::Stopwatch;
+use latchkey_domain::key::Environment;
+use latchkey_domain::secret::{KeyPrefix, SecretKey};
+use rand::rngs::StdRng;
+use rand::{Rng, SeedableRng};
+use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, Statement};
+use sha2::Sha256;
+
+/// Rows in one statement: a line of progress after each.
+const CHUNK: u64 = 500_000;
+/// Their digests come as one parameter: ten million rows of SQL would cost more than the rows.
+const INSERT: &str = "\
+    INSERT INTO keys (id, project_id, kind, environment, name, digest, hint, created_by, created_at, search) \
+    SELECT ('01' || lpad(to_hex(n), 30, '0'))::uuid, $1, 'api', 'live', 'bulk ' || n, \
+    substring($2 FROM (32 * (n - $3) + 1)::int FOR 32), 'lk_live_aaaa...bbbb', $4, 1700000000000 + n, 'bulk ' || n \
+    FROM generate_series($3::bigint, $5::bigint) AS n";
+
+/// The secret of the key with this number.
+pub(crate) fn secret(number: u64) -> SecretKey {
+    let mut random = StdRng::seed_from_u64(number);
+    SecretKey::generate(&KeyPrefix::default(), Environment::Live, |buffer| {
+        random.fill_bytes(buffer);
+    })
+}
+
+/// Adds the keys from `first` to `last`, and leaves the table as one that has been there for a while: no vacuum and no
+/// checkpoint are still to come that would run beside what is measured.
+pub(crate) async fn fill(
+    admin: &DatabaseConnection,
+    owner: &Owner,
+    first: u64,
+    last: u64,
+) -> anyhow::Result<()> {
+    let (project, user) = (owner.project.as_uuid(), owner.user.as_uuid());
+    let mac = Hmac::<Sha256>::new_from_slice(PEPPER).context("HMAC takes a key of any length")?;
+    let mut from = first;
+    while from <= last {
+        let to = last.min(from + CHUNK - 1);
+        let watch = Stopwatch::start();
+        let digests: Vec<u8> =
+            (from..=to).flat_map(|number| digest(mac.clone(), &secret(number))).collect();
+        let [from_row, to_row] = [i64::try_from(from)?, i64::try_from(to)?];
+        let values = [project.into(), digests.into(), from_row.into(), user.into(), to_row.into()];
+        admin
+            .execute_raw(Statement::from_sql_and_values(DbBackend::Postgres, INSERT, values))
+            .await?;
+        report::say(&format!("{to} keys ({:.0} s)", watch.elapsed().as_secs_f64()));
+        from = to + 1;
+    }
+    let watch = Stopwatch::start();
+    admin.execute_unprepared("VACUUM (ANALYZE) keys").await?;
+    admin.execute_unprepared("CHECKPOINT").await?;
+    report::say(&format!("vacuum and checkpoint ({:.0} s)", watch.elapsed().as_secs_f64()));
+    Ok(())
+}
+
+/// What the database keeps of a secret; a check that finds its key says that it is the services' own.
+fn digest(mut mac: Hmac<Sha256>, secret: &SecretKey) -> [u8; 32] {
+    mac.update(secret.expose().as_bytes());
+    mac.finalize().into_bytes().into()
+}
