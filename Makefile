@@ -21,8 +21,8 @@ test: ## Everything: format, lints, units, storage on SQLite and PostgreSQL, Chr
 test-unit: ## Unit and storage tests only
 	@exec scripts/test.sh unit
 
-test-faults: ## Three nodes, and everything around them breaks again and again (FAULTS=20 times)
-	@LATCHKEY_FAULTS=$(or $(FAULTS),20) exec scripts/test.sh faults
+test-faults: ## Three nodes, and everything around them breaks again and again (FAULTS=10 times)
+	@LATCHKEY_FAULTS=$(or $(FAULTS),10) exec scripts/test.sh faults
 
 test-e2e: ## The product in Chromium only
 	@exec scripts/test.sh e2e
