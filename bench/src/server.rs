@@ -71,12 +71,18 @@ impl Server {
         format!("http://{}", self.address)
     }
 
+    /// Its process id.
+    #[must_use]
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
     /// The processor time that it has used.
     ///
     /// # Errors
     /// It is gone.
     pub fn cpu_time(&self) -> anyhow::Result<Duration> {
-        process::cpu_time(self.child.id())
+        process::cpu_time(self.pid())
     }
 
     /// A folder that lives as long as the server.

@@ -8,7 +8,8 @@
 //! bare axum's turn the server has written what it counted; every answer is looked at, and one that does not admit its
 //! key ends the bench.
 //!
-//! Usage: `bench-http PATH-OF-LATCHKEY`
+//! Usage: `bench-http PATH-OF-LATCHKEY [SECONDS]`. With a number of seconds it loads Latchkey alone for as long, and
+//! measures nothing: for a profiler, which would else see its waits as well.
 
 mod bare;
 mod side;
@@ -54,11 +55,13 @@ async fn main() -> anyhow::Result<()> {
     {
         return bare::serve(answer);
     }
-    let binary = argument.map(PathBuf::from).context("usage: bench-http PATH-OF-LATCHKEY")?;
-    compare(&binary).await
+    let binary =
+        argument.map(PathBuf::from).context("usage: bench-http PATH-OF-LATCHKEY [SECONDS]")?;
+    let alone = std::env::args().nth(2).map(|seconds| seconds.parse()).transpose()?;
+    compare(&binary, alone.map(Duration::from_secs)).await
 }
 
-async fn compare(binary: &Path) -> anyhow::Result<()> {
+async fn compare(binary: &Path, alone: Option<Duration>) -> anyhow::Result<()> {
     report::machine();
     let server = Server::start(binary, &[]).await?;
     let account = Account::sign_in(&server).await?;
@@ -79,6 +82,12 @@ async fn compare(binary: &Path) -> anyhow::Result<()> {
         MixedLoad { address, requests, expected, connections: CONNECTIONS, duration: ROUND }
     };
     let (ours, theirs) = (load(server.address, to_ours), load(bare.address, to_theirs));
+    if let Some(duration) = alone {
+        mixed::walk(&ours).await?;
+        report::say(&format!("loading process {} for {duration:?}", server.pid()));
+        mixed::run(&MixedLoad { duration, ..ours }).await?;
+        return Ok(());
+    }
     measure(&server, &bare, &ours, &theirs).await
 }
 
