@@ -93,12 +93,22 @@ impl<'a> PresentedKey<'a> {
     /// # Errors
     /// [`MalformedSecret`] says which of the two is wrong.
     pub fn parse(text: &'a str) -> Result<Self, MalformedSecret> {
-        let (prefix, rest) = text.split_once('_').ok_or(MalformedSecret::Form)?;
-        let (environment, tail) = rest.split_once('_').ok_or(MalformedSecret::Form)?;
-        let environment = Environment::from_name(environment).ok_or(MalformedSecret::Form)?;
-        let well_formed = KeyPrefix::is_valid(prefix)
-            && tail.len() == BODY_LENGTH + CHECKSUM_LENGTH
-            && tail.bytes().all(|byte| byte.is_ascii_alphanumeric());
+        // From its end, where lengths are known: nothing is searched for.
+        let (head, tail) = text
+            .len()
+            .checked_sub(BODY_LENGTH + CHECKSUM_LENGTH)
+            .and_then(|length| text.split_at_checked(length))
+            .ok_or(MalformedSecret::Form)?;
+        let of = |environment: Environment| {
+            let prefix = head.strip_suffix('_')?.strip_suffix(environment.as_str())?;
+            Some((prefix.strip_suffix('_')?, environment))
+        };
+        let (prefix, environment) = [Environment::Live, Environment::Test]
+            .into_iter()
+            .find_map(of)
+            .ok_or(MalformedSecret::Form)?;
+        let well_formed =
+            KeyPrefix::is_valid(prefix) && tail.bytes().all(|byte| byte.is_ascii_alphanumeric());
         if !well_formed {
             return Err(MalformedSecret::Form);
         }

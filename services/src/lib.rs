@@ -15,6 +15,7 @@ mod digest;
 mod entity;
 mod error;
 pub mod failures;
+mod id_map;
 pub mod keys;
 pub mod members;
 pub mod nodes;
@@ -24,6 +25,7 @@ pub mod projects;
 pub mod random;
 mod scope;
 mod services;
+pub mod stripe;
 pub mod telemetry;
 #[cfg(test)]
 mod test_database;

@@ -125,8 +125,8 @@ impl Caller {
         model: Option<&str>,
     ) -> Result<(), Refused> {
         match check::admit(&state.services, &self.found, self.call(model)).await {
-            Ok(admission) => {
-                limits::admitted(parts, admission.limits);
+            Ok(limits) => {
+                limits::admitted(parts, limits);
                 Ok(())
             }
             Err(denial) => Err(denied(parts, denial)),

@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use axum::http::Uri;
+use latchkey_services::stripe;
 
 /// The upper ends of the buckets, in microseconds; beyond the last is one more.
 const ENDS: [u64; 16] = [
@@ -48,15 +49,22 @@ impl Route {
     }
 }
 
+const STRIPES: usize = 16;
+
 #[derive(Default)]
 struct Histogram {
     buckets: [AtomicU64; ENDS.len() + 1],
     micros: AtomicU64,
 }
 
-/// One histogram of each route.
+/// On cache lines of its own.
 #[derive(Default)]
-pub(crate) struct Durations([Histogram; Route::ALL.len()]);
+#[repr(align(128))]
+struct Stripe([Histogram; Route::ALL.len()]);
+
+/// Histograms of each route.
+#[derive(Default)]
+pub(crate) struct Durations([Stripe; STRIPES]);
 
 /// A histogram at one moment.
 #[derive(Debug, PartialEq)]
@@ -71,21 +79,24 @@ impl Durations {
     /// Counts an answer.
     pub(crate) fn observe(&self, route: Route, took: Duration) {
         let micros = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
-        let histogram = &self.0[route as usize];
+        let histogram = &self.0[stripe::of_thread(STRIPES)].0[route as usize];
         let bucket = ENDS.partition_point(|end| *end < micros);
         histogram.buckets[bucket].fetch_add(1, Ordering::Relaxed);
         histogram.micros.fetch_add(micros, Ordering::Relaxed);
     }
 
     pub(crate) fn snapshot(&self, route: Route) -> Snapshot {
-        let histogram = &self.0[route as usize];
+        let sum = |counter: &dyn Fn(&Histogram) -> &AtomicU64| -> u64 {
+            let histograms = self.0.iter().map(|stripe| &stripe.0[route as usize]);
+            histograms.map(|one| counter(one).load(Ordering::Relaxed)).sum()
+        };
         let ends = ENDS.iter().map(|end| Duration::from_micros(*end).as_secs_f64());
-        let counts = histogram.buckets.iter().map(|bucket| bucket.load(Ordering::Relaxed));
+        let counts = (0..=ENDS.len()).map(|bucket| sum(&|one| &one.buckets[bucket]));
         let buckets: Vec<_> = ends.chain([f64::MAX]).zip(counts).collect();
         Snapshot {
             count: buckets.iter().map(|(_, count)| count).sum(),
             buckets,
-            seconds: Duration::from_micros(histogram.micros.load(Ordering::Relaxed)).as_secs_f64(),
+            seconds: Duration::from_micros(sum(&|one| &one.micros)).as_secs_f64(),
         }
     }
 }

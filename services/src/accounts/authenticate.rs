@@ -26,9 +26,9 @@ pub async fn authenticate(
     bearer: Option<&str>,
     ip: Option<IpAddr>,
 ) -> Result<Actor, Error> {
-    if let Some(text) = bearer.filter(|text| PresentedKey::parse(text).is_ok()) {
+    if let Some(key) = bearer.and_then(|text| PresentedKey::parse(text).ok()) {
         let call = Call { kind: Some(KeyKind::Service), ip, ..Call::default() };
-        let admission = check::check(services, Some(text), call).await?;
+        let admission = check::check_parsed(services, Ok(key), call).await?;
         return Ok(Actor { who: Who::ServiceKey(admission.key), ip });
     }
     // Boxed: a service key's call need not carry the states of asking the database.

@@ -128,36 +128,13 @@ impl TakenLimits<'_> {
         limits: &mut LimitStates,
     ) -> Result<Option<Spent>, Denial> {
         let (services, key) = (self.services, self.key);
-        let counts = quota::counts(key.kind, key.environment);
-        if counts && key.tier.requests_per_month().is_some() {
-            quota::know(services, key.project, now).await.map_err(|error| {
-                tracing::error!(%error, "a quota could not be asked");
-                Denial::of(Outcome::Unavailable)
-            })?;
-        }
         self.rates = rates::take(services, key, need, limits).await.map_err(|denial| *denial)?;
-        if counts && let Some(denial) = self.take_quota(now) {
-            return Err(denial);
+        if quota::counts(key.kind, key.environment) {
+            self.quota = Some(take_quota(services, key, now).await?);
         }
         // No more than the minute has left.
         let most = self.rates.tokens().unwrap_or(need.most);
         take_budget(services, key, Need { most, ..need }, now, limits).await
-    }
-
-    /// Counts the call against the project's month, or says why it can't.
-    fn take_quota(&mut self, now: Timestamp) -> Option<Denial> {
-        let (quota, limit) = (&self.services.usage.quota, self.key.tier.requests_per_month());
-        match quota.admit(self.key.project, limit, now) {
-            Ok(counted) => {
-                self.quota = Some(counted);
-                None
-            }
-            Err(hit) => Some(Denial {
-                detail: hit.detail(),
-                retry_after: Some(hit.resets_at.since(now)),
-                ..Denial::of(Outcome::QuotaExceeded)
-            }),
-        }
     }
 
     /// The call is admitted: what it holds is its own.
@@ -174,6 +151,24 @@ impl Drop for TakenLimits<'_> {
             self.services.usage.quota.give_back(counted);
         }
     }
+}
+
+/// Counts a call against the month of the key's project.
+async fn take_quota(
+    services: &Services,
+    key: &KeyRecord,
+    now: Timestamp,
+) -> Result<Counted, Denial> {
+    let limit = key.tier.requests_per_month();
+    let taken = quota::take(services, key.project, limit, now).await.map_err(|error| {
+        tracing::error!(%error, "a quota could not be asked");
+        Denial::of(Outcome::Unavailable)
+    })?;
+    taken.map_err(|hit| Denial {
+        detail: hit.detail(),
+        retry_after: Some(hit.resets_at.since(now)),
+        ..Denial::of(Outcome::QuotaExceeded)
+    })
 }
 
 async fn take_budget(

@@ -4,13 +4,14 @@
 //! some more at once, and the next calls draw on it in memory. What is leased counts as used in the database, so
 //! that neither other nodes nor a crash can spend it twice; what a lease does not use goes back soon.
 
-use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use latchkey_domain::id::KeyId;
 use latchkey_domain::limit::Period;
 use latchkey_domain::time::Timestamp;
+
+use crate::id_map::IdMap;
 
 /// Keys are spread over this many locks, each held for the time of a few additions.
 const SHARDS: usize = 64;
@@ -81,7 +82,7 @@ struct Look {
     used: u64,
 }
 
-type Slots = HashMap<KeyId, Slot>;
+type Slots = IdMap<KeyId, Slot>;
 
 /// The leases of this process.
 pub(crate) struct Leases([Mutex<Slots>; SHARDS]);

@@ -114,8 +114,25 @@ pub async fn check(
     presented: Option<&str>,
     call: Call<'_>,
 ) -> Result<Admission, Error> {
-    let found = identify(services, presented, call.ip).await?;
-    Ok(admit(services, &found, call).await.map_err(Box::new)?)
+    check_parsed(services, parse(presented), call).await
+}
+
+/// The same for a key whose form was found right, or for why there is none.
+pub(crate) async fn check_parsed(
+    services: &Services,
+    parsed: Parsed<'_>,
+    call: Call<'_>,
+) -> Result<Admission, Error> {
+    let found = identify_parsed(services, parsed, call.ip).await?;
+    let limits = admit(services, &found, call).await.map_err(Box::new)?;
+    Ok(Admission { key: found.key, limits })
+}
+
+/// A key whose form is right, or why there is none.
+pub(crate) type Parsed<'a> = Result<PresentedKey<'a>, Outcome>;
+
+fn parse(presented: Option<&str>) -> Parsed<'_> {
+    PresentedKey::parse(presented.ok_or(Outcome::MissingKey)?).map_err(|_| Outcome::MalformedKey)
 }
 
 /// Finds the key that authenticates a call from `ip`.
@@ -128,7 +145,15 @@ pub async fn identify(
     presented: Option<&str>,
     ip: Option<IpAddr>,
 ) -> Result<Found, Error> {
-    find_from(services, presented, ip).await.map_err(|denial| failed(services, ip, denial))
+    identify_parsed(services, parse(presented), ip).await
+}
+
+async fn identify_parsed(
+    services: &Services,
+    parsed: Parsed<'_>,
+    ip: Option<IpAddr>,
+) -> Result<Found, Error> {
+    find_from(services, parsed, ip).await.map_err(|denial| failed(services, ip, denial))
 }
 
 /// What a call is refused with whose key was not found. Guesses count against their address.
@@ -146,31 +171,30 @@ fn failed(services: &Services, ip: Option<IpAddr>, denial: Denial) -> Error {
 /// # Errors
 /// A [`Denial`]: there is no secret, it is malformed or unknown, or the store can't be asked.
 pub async fn find(services: &Services, presented: Option<&str>) -> Result<Found, Denial> {
-    find_from(services, presented, None).await
+    find_from(services, parse(presented), None).await
 }
 
 async fn find_from(
     services: &Services,
-    presented: Option<&str>,
+    parsed: Parsed<'_>,
     ip: Option<IpAddr>,
 ) -> Result<Found, Denial> {
-    let found = look_up(services, presented, ip).await;
+    let found = look_up(services, parsed, ip).await;
     if let Err(denial) = &found {
-        services.tally.checked(0, denial.outcome);
+        services.tally.checked(denial.outcome);
     }
     found
 }
 
 async fn look_up(
     services: &Services,
-    presented: Option<&str>,
+    parsed: Parsed<'_>,
     ip: Option<IpAddr>,
 ) -> Result<Found, Denial> {
-    let text = presented.ok_or_else(|| Denial::of(Outcome::MissingKey))?;
-    let secret = PresentedKey::parse(text).map_err(|_| Denial::of(Outcome::MalformedKey))?;
+    let secret = parsed.map_err(Denial::of)?;
     let digest = services.settings.pepper.digest(secret.expose());
     let cached = services.key_cache.get(&digest, services.clock.monotonic());
-    services.tally.looked(digest.as_bytes()[0], cached.is_some());
+    services.tally.looked(cached.is_some());
     let known = match cached {
         Some(known) => known,
         None => load(services, digest, ip).await?,
@@ -180,7 +204,7 @@ async fn look_up(
     Ok(Found { key, old })
 }
 
-/// Decides whether a key that was found admits a call, and counts the call.
+/// Decides whether a key that was found admits a call, and counts the call. Where its limits stand then.
 ///
 /// # Errors
 /// The [`Denial`] with the outcome.
@@ -188,12 +212,12 @@ pub async fn admit(
     services: &Services,
     found: &Found,
     call: Call<'_>,
-) -> Result<Admission, Denial> {
+) -> Result<LimitStates, Denial> {
     let now = services.clock.now();
     let need = Need { least: call.cost, most: call.cost };
     let (limits, _) = decide(services, found, call, need, now).await?;
     services.usage.record(&found.used(call, now, Outcome::Valid));
-    Ok(Admission { key: Arc::clone(&found.key), limits })
+    Ok(limits)
 }
 
 /// The decision on a call. A denial is counted here.
@@ -206,7 +230,7 @@ async fn decide(
 ) -> Result<(LimitStates, TakenTokens), Denial> {
     let decided = admit::decide(services, found, call, need, now).await;
     let outcome = decided.as_ref().map_or_else(|denial| denial.outcome, |_| Outcome::Valid);
-    services.tally.checked(found.key.id.as_uuid().as_bytes()[15], outcome);
+    services.tally.checked(outcome);
     if let Err(denial) = &decided {
         services.usage.denied(&found.used(call, now, denial.outcome), &denial.detail);
     }

@@ -4,8 +4,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use latchkey_domain::outcome::Outcome;
 
-/// Checks are spread over as many counters, so that threads rarely write to the same memory.
-const SHARDS: usize = 8;
+use crate::stripe;
+
+const STRIPES: usize = 16;
 
 /// Counts since the process started.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,7 +22,7 @@ pub struct CheckCounts {
 /// On cache lines of its own.
 #[derive(Default)]
 #[repr(align(128))]
-struct Shard {
+struct Stripe {
     outcomes: [AtomicU64; Outcome::ALL.len()],
     hits: AtomicU64,
     misses: AtomicU64,
@@ -29,38 +30,38 @@ struct Shard {
 
 /// The counters.
 #[derive(Default)]
-pub(crate) struct Tally([Shard; SHARDS]);
+pub(crate) struct Tally([Stripe; STRIPES]);
 
 impl Tally {
-    /// Counts a check; `spread` is any byte that differs from key to key.
-    pub(super) fn checked(&self, spread: u8, outcome: Outcome) {
-        self.shard(spread).outcomes[outcome as usize].fetch_add(1, Ordering::Relaxed);
+    /// Counts a check.
+    pub(super) fn checked(&self, outcome: Outcome) {
+        self.stripe().outcomes[outcome as usize].fetch_add(1, Ordering::Relaxed);
     }
 
     /// Counts a look into the cache.
-    pub(super) fn looked(&self, spread: u8, hit: bool) {
-        let shard = self.shard(spread);
-        let counter = if hit { &shard.hits } else { &shard.misses };
+    pub(super) fn looked(&self, hit: bool) {
+        let stripe = self.stripe();
+        let counter = if hit { &stripe.hits } else { &stripe.misses };
         counter.fetch_add(1, Ordering::Relaxed);
     }
 
     /// What was counted until now.
     pub(super) fn counts(&self) -> CheckCounts {
-        let sum = |counter: &dyn Fn(&Shard) -> &AtomicU64| {
-            self.0.iter().map(|shard| counter(shard).load(Ordering::Relaxed)).sum()
+        let sum = |counter: &dyn Fn(&Stripe) -> &AtomicU64| {
+            self.0.iter().map(|stripe| counter(stripe).load(Ordering::Relaxed)).sum()
         };
         let outcomes = Outcome::ALL.into_iter();
         CheckCounts {
             outcomes: outcomes
-                .map(|outcome| (outcome, sum(&|shard| &shard.outcomes[outcome as usize])))
+                .map(|outcome| (outcome, sum(&|stripe| &stripe.outcomes[outcome as usize])))
                 .collect(),
-            cache_hits: sum(&|shard| &shard.hits),
-            cache_misses: sum(&|shard| &shard.misses),
+            cache_hits: sum(&|stripe| &stripe.hits),
+            cache_misses: sum(&|stripe| &stripe.misses),
         }
     }
 
-    fn shard(&self, spread: u8) -> &Shard {
-        &self.0[usize::from(spread) % SHARDS]
+    fn stripe(&self) -> &Stripe {
+        &self.0[stripe::of_thread(STRIPES)]
     }
 }
 
@@ -69,11 +70,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_outcome_has_a_counter_of_its_own() {
+    fn every_outcome_has_a_counter_of_its_own_whatever_thread_counts() {
         let tally = Tally::default();
         for (index, outcome) in Outcome::ALL.into_iter().enumerate() {
-            for spread in 0..=u8::try_from(index).unwrap() {
-                tally.checked(spread, outcome);
+            for _ in 0..=index {
+                std::thread::scope(|scope| _ = scope.spawn(|| tally.checked(outcome)));
             }
         }
         let counts = tally.counts().outcomes.into_iter();

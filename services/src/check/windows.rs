@@ -1,17 +1,18 @@
 //! The sliding windows of the keys that have a limit per minute, in this process.
 
-use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use latchkey_domain::id::KeyId;
 use latchkey_domain::window::{Taken, Window, WindowFull, WindowState};
 
+use crate::id_map::IdMap;
+
 /// Keys are spread over this many locks, each held for the time of a few additions.
 const SHARDS: usize = 64;
 
 /// One window for each key that was used in the last minute and has the limit.
-pub(crate) struct Windows([Mutex<HashMap<KeyId, Box<Window>>>; SHARDS]);
+pub(crate) struct Windows([Mutex<IdMap<KeyId, Box<Window>>>; SHARDS]);
 
 impl Windows {
     pub(crate) fn new() -> Self {
@@ -85,7 +86,7 @@ impl Windows {
         }
     }
 
-    fn shard(&self, key: KeyId) -> MutexGuard<'_, HashMap<KeyId, Box<Window>>> {
+    fn shard(&self, key: KeyId) -> MutexGuard<'_, IdMap<KeyId, Box<Window>>> {
         let last = key.as_uuid().as_bytes()[15];
         lock(&self.0[usize::from(last) % SHARDS])
     }

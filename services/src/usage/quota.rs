@@ -4,7 +4,6 @@
 //! admitted or refused without waiting. Within a node the limit is exact whatever runs in parallel; what other
 //! nodes admit is known about two seconds later (see `docs/decisions/007-quota.md`).
 
-use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -19,6 +18,7 @@ use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QuerySelect};
 use crate::database::in_time;
 use crate::entity::project_month;
 use crate::error::Error;
+use crate::id_map::IdMap;
 use crate::services::Services;
 
 /// How long a total may be used without looking again. A project in use is looked at with every batch, once a
@@ -96,7 +96,7 @@ pub(super) struct MonthCount {
     pub(super) requests: i64,
 }
 
-type Counters = HashMap<(ProjectId, Month), Counter>;
+type Counters = IdMap<(ProjectId, Month), Counter>;
 
 /// What this node knows of every project's month.
 pub(crate) struct Quota(Box<[Mutex<Counters>]>);
@@ -106,29 +106,33 @@ impl Quota {
         Self(std::iter::repeat_with(Mutex::default).take(SHARDS).collect())
     }
 
-    /// Counts a live call at `now`, unless the month's quota is used up. Without a limit it only counts.
-    ///
-    /// It knows other nodes' and earlier calls if [`know`] was called before.
+    /// Counts a live call, unless the month's quota is used up. Without a limit it only counts.
     ///
     /// # Errors
     /// The quota is used up; nothing was counted.
-    pub(crate) fn admit(
+    fn admit(
         &self,
         project: ProjectId,
         limit: Option<u64>,
-        now: Timestamp,
+        month: Month,
     ) -> Result<Counted, QuotaHit> {
-        let month = Month::of(now);
         let mut counters = self.shard(project);
         let counter = counters.entry((project, month)).or_default();
-        let used = counter.total.saturating_add_signed(counter.unwritten);
-        match limit {
-            Some(limit) if used >= limit => Err(QuotaHit { limit, used, resets_at: month.end() }),
-            _ => {
-                counter.unwritten += 1;
-                Ok(Counted { project, month })
-            }
-        }
+        counter.admit(limit, Counted { project, month })
+    }
+
+    /// The same, if what the database said is fresh enough at `now` (monotonic): one look instead of two.
+    fn admit_if_fresh(
+        &self,
+        project: ProjectId,
+        limit: Option<u64>,
+        month: Month,
+        now: Duration,
+    ) -> Option<Result<Counted, QuotaHit>> {
+        let mut counters = self.shard(project);
+        let counter = counters.get_mut(&(project, month))?;
+        let may = limit.is_none() || counter.is_looked_at_within(FRESH, now);
+        may.then(|| counter.admit(limit, Counted { project, month }))
     }
 
     /// Uncounts a call, written by now or not.
@@ -196,6 +200,19 @@ impl Quota {
 }
 
 impl Counter {
+    fn admit(&mut self, limit: Option<u64>, call: Counted) -> Result<Counted, QuotaHit> {
+        let used = self.total.saturating_add_signed(self.unwritten);
+        match limit {
+            Some(limit) if used >= limit => {
+                Err(QuotaHit { limit, used, resets_at: call.month.end() })
+            }
+            _ => {
+                self.unwritten += 1;
+                Ok(call)
+            }
+        }
+    }
+
     fn is_looked_at_within(&self, time: Duration, now: Duration) -> bool {
         self.looked_at.is_some_and(|looked_at| now.saturating_sub(looked_at) < time)
     }
@@ -206,16 +223,34 @@ fn lock(shard: &Mutex<Counters>) -> MutexGuard<'_, Counters> {
     shard.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Makes sure that [`Quota::admit`] knows what was used of the month until a moment ago, by this node and by
-/// others. It waits for the database only for a project that was not in use in the last second.
+/// Counts a live call at `now`, unless the month's quota is used up. Without a limit it only counts.
+///
+/// What was used of the month is known until a moment ago, by this node and by others. It waits for the database only
+/// for a project that was not in use in the last second.
+///
+/// # Errors
+/// The database fails. `Err` in the answer: the quota is used up. Nothing was counted.
+pub(crate) async fn take(
+    services: &Services,
+    project: ProjectId,
+    limit: Option<u64>,
+    now: Timestamp,
+) -> Result<Result<Counted, QuotaHit>, Error> {
+    let (quota, month) = (&services.usage.quota, Month::of(now));
+    if let Some(taken) = quota.admit_if_fresh(project, limit, month, services.clock.monotonic()) {
+        return Ok(taken);
+    }
+    if limit.is_some() {
+        know(services, project, now).await?;
+    }
+    Ok(quota.admit(project, limit, month))
+}
+
+/// Makes sure that what was used of the month is known until a moment ago.
 ///
 /// # Errors
 /// The database fails.
-pub(crate) async fn know(
-    services: &Services,
-    project: ProjectId,
-    now: Timestamp,
-) -> Result<(), Error> {
+async fn know(services: &Services, project: ProjectId, now: Timestamp) -> Result<(), Error> {
     let (meter, month) = (&services.usage, Month::of(now));
     if meter.quota.is_fresh(project, month, services.clock.monotonic()) {
         return Ok(());
@@ -287,8 +322,10 @@ mod tests {
         let admitted: usize = std::thread::scope(|scope| {
             let callers: Vec<_> = (0..64)
                 .map(|_| {
-                    let calls =
-                        || (0..50).filter(|_| quota.admit(project(), Some(1_000), now).is_ok());
+                    let calls = || {
+                        (0..50)
+                            .filter(|_| quota.admit(project(), Some(1_000), Month::of(now)).is_ok())
+                    };
                     scope.spawn(move || calls().count())
                 })
                 .collect();
@@ -304,7 +341,7 @@ mod tests {
         let now = at("2026-11-18T11:06:40Z");
         assert_eq!(quota.used(project(), Month::of(now)), 0);
         assert!(quota.unwritten().is_empty());
-        let _ = quota.admit(project(), Some(1), now).unwrap();
+        let _ = quota.admit(project(), Some(1), Month::of(now)).unwrap();
         assert_eq!(quota.used(project(), Month::of(now)), 1);
         quota.written(count(&quota), 41, Duration::ZERO);
         assert_eq!(quota.used(project(), Month::of(now)), 41);
@@ -314,12 +351,15 @@ mod tests {
     fn writing_frees_nothing() {
         let quota = Quota::new();
         let now = at("2026-11-18T11:06:40Z");
-        let _ = quota.admit(project(), Some(2), now).unwrap();
+        let _ = quota.admit(project(), Some(2), Month::of(now)).unwrap();
         let batch = count(&quota);
-        let _ = quota.admit(project(), Some(2), now).unwrap();
-        assert!(quota.admit(project(), Some(2), now).is_err(), "while it is being written");
+        let _ = quota.admit(project(), Some(2), Month::of(now)).unwrap();
+        assert!(
+            quota.admit(project(), Some(2), Month::of(now)).is_err(),
+            "while it is being written"
+        );
         quota.written(batch, 1, Duration::ZERO);
-        assert!(quota.admit(project(), Some(2), now).is_err(), "once it is written");
+        assert!(quota.admit(project(), Some(2), Month::of(now)).is_err(), "once it is written");
         assert_eq!(count(&quota).requests, 1, "what came since is still to be written");
     }
 
@@ -328,20 +368,21 @@ mod tests {
         let quota = Quota::new();
         let now = at("2026-11-18T11:06:40Z");
         for _ in 0..3 {
-            let _ = quota.admit(project(), None, now).unwrap();
+            let _ = quota.admit(project(), None, Month::of(now)).unwrap();
         }
-        let hit = quota.admit(project(), Some(2), now).unwrap_err();
+        let hit = quota.admit(project(), Some(2), Month::of(now)).unwrap_err();
         assert_eq!((hit.limit, hit.used), (2, 3));
-        let _ = quota.admit(project(), Some(4), now).unwrap();
+        let _ = quota.admit(project(), Some(4), Month::of(now)).unwrap();
     }
 
     #[test]
     fn a_month_ends_at_midnight_utc() {
         let quota = Quota::new();
-        let _ = quota.admit(project(), Some(1), at("2026-11-30T23:59:59.999Z")).unwrap();
-        let hit = quota.admit(project(), Some(1), at("2026-11-30T23:59:59.999Z")).unwrap_err();
+        let _ = quota.admit(project(), Some(1), Month::of(at("2026-11-30T23:59:59.999Z"))).unwrap();
+        let hit =
+            quota.admit(project(), Some(1), Month::of(at("2026-11-30T23:59:59.999Z"))).unwrap_err();
         assert_eq!(hit.resets_at, at("2026-12-01T00:00:00Z"));
-        let _ = quota.admit(project(), Some(1), hit.resets_at).unwrap();
+        let _ = quota.admit(project(), Some(1), Month::of(hit.resets_at)).unwrap();
         assert_eq!(quota.unwritten().len(), 2, "both months are written");
     }
 
@@ -349,21 +390,21 @@ mod tests {
     fn what_is_given_back_was_never_counted_written_or_not() {
         let quota = Quota::new();
         let now = at("2026-11-18T11:06:40Z");
-        quota.give_back(quota.admit(project(), Some(1), now).unwrap());
+        quota.give_back(quota.admit(project(), Some(1), Month::of(now)).unwrap());
         assert!(quota.unwritten().is_empty());
-        let counted = quota.admit(project(), Some(1), now).unwrap();
+        let counted = quota.admit(project(), Some(1), Month::of(now)).unwrap();
         quota.written(count(&quota), 1, Duration::ZERO);
         quota.give_back(counted);
         assert_eq!(count(&quota).requests, -1);
-        let _ = quota.admit(project(), Some(1), now).unwrap();
-        assert!(quota.admit(project(), Some(1), now).is_err());
+        let _ = quota.admit(project(), Some(1), Month::of(now)).unwrap();
+        assert!(quota.admit(project(), Some(1), Month::of(now)).is_err());
     }
 
     #[test]
     fn idle_projects_are_forgotten_and_nothing_unwritten_is() {
         let quota = Quota::new();
         let now = at("2026-11-18T11:06:40Z");
-        let _ = quota.admit(project(), None, now).unwrap();
+        let _ = quota.admit(project(), None, Month::of(now)).unwrap();
         quota.forget_idle(IDLE * 2);
         let batch = count(&quota);
         quota.written(batch, 1, Duration::ZERO);

@@ -4,8 +4,8 @@
 //! was counted before in the same minute allocates nothing. Memory is bounded, however long the database is
 //! away: see [`COUNTERS_PER_SHARD`].
 
+use std::collections::VecDeque;
 use std::collections::hash_map::Entry;
-use std::collections::{HashMap, VecDeque};
 use std::net::IpAddr;
 use std::ops::AddAssign;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -15,8 +15,10 @@ use latchkey_domain::id::{KeyId, ProjectId};
 use latchkey_domain::key::{Environment, KeyKind};
 use latchkey_domain::outcome::Outcome;
 use latchkey_domain::time::Timestamp;
+use smallvec::SmallVec;
 
 use super::resolution::Resolution;
+use crate::id_map::IdMap;
 
 /// The most denials that are kept of a key, here and in the database.
 pub(super) const DENIALS_PER_KEY: usize = 50;
@@ -140,7 +142,8 @@ pub(super) struct Unwritten {
     pub(super) kind: KeyKind,
     pub(super) environment: Environment,
     pub(super) last_use: LastUse,
-    pub(super) counters: Vec<Counter>,
+    /// Seldom more than one: beside the rest, so that counting a call does not look elsewhere for it.
+    pub(super) counters: SmallVec<[Counter; 1]>,
     /// Oldest first.
     pub(super) denials: VecDeque<Denial>,
 }
@@ -150,7 +153,7 @@ pub(super) type Batch = Vec<(KeyId, Unwritten)>;
 
 #[derive(Default)]
 struct Shard {
-    keys: HashMap<KeyId, Unwritten>,
+    keys: IdMap<KeyId, Unwritten>,
     counters: usize,
     denials: usize,
     lost: u64,
@@ -266,7 +269,7 @@ impl Shard {
                 kind: call.kind,
                 environment: call.environment,
                 last_use,
-                counters: Vec::new(),
+                counters: SmallVec::new(),
                 denials: VecDeque::new(),
             }),
         };
