@@ -16,10 +16,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use axum::body::Body;
-use axum::extract::ConnectInfo;
-use axum::http::{Request, Version};
+use axum::http::Request;
 use axum::response::Response;
+use futures::future::Either;
+use futures::stream::FuturesUnordered;
+use futures::{FutureExt, StreamExt};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
@@ -56,10 +57,12 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
 /// Who answers what comes on a listener.
 pub(crate) trait Answers: Send + Sync + 'static {
-    /// Answers a request. `share` is what its body takes of the room for all of them, if it may take any.
+    /// Answers a request that came from `peer`. `share` is what its body takes of the room for all of them, if it may
+    /// take any.
     fn answer(
         &self,
-        request: Request<Body>,
+        request: Request<LetGo>,
+        peer: SocketAddr,
         share: Option<Arc<Share>>,
     ) -> impl Future<Output = Response> + Send;
 
@@ -143,17 +146,21 @@ async fn converse<A: Answers>(
     peer: SocketAddr,
     mut told: watch::Receiver<()>,
 ) {
-    let (progress, allowance) = (Arc::new(Progress::default()), Arc::new(Allowance::default()));
+    let progress = Arc::new(Progress::default());
     let stream = prepared(stream, &progress, server.patience);
-    let answer = {
-        let (server, progress) = (Arc::clone(server), Arc::clone(&progress));
-        service_fn(move |request| answered(&server, request, peer, &progress, &allowance))
-    };
+    let common = Arc::new(Common {
+        server: Arc::clone(server),
+        peer,
+        progress: Arc::clone(&progress),
+        allowance: Arc::default(),
+    });
+    let answer = service_fn(move |request| answered(&common, request));
     let mut connection = pin!(server.builder.serve_connection(stream, answer));
-    let mut watchdog = Watchdog::new(progress, server.patience);
-    let mut tick = pin!(server.patience.tick());
-    let mut stop = pin!(told.changed());
-    let mut is_stopping = false;
+    let mut watchdog = Watchdog::new(progress);
+    // Together, as each is only looked at when it is woken: the connection is with every request.
+    let mut events = FuturesUnordered::new();
+    events.push(Either::Left(told.changed().map(|_| Event::Stop)));
+    events.push(Either::Right(tick(server.patience)));
     loop {
         tokio::select! {
             biased;
@@ -163,36 +170,61 @@ async fn converse<A: Answers>(
                 }
                 return;
             }
-            _ = stop.as_mut(), if !is_stopping => {
-                is_stopping = true;
-                connection.as_mut().graceful_shutdown();
-            }
-            () = watchdog.woken(tick.as_mut()) => match watchdog.tick() {
-                Verdict::GoOn => {}
-                Verdict::Finish => connection.as_mut().graceful_shutdown(),
-                Verdict::CutOff(why) => return tracing::debug!(why, "a connection was cut off"),
-            }
+            Some(event) = events.next() => match event {
+                Event::Stop => connection.as_mut().graceful_shutdown(),
+                Event::Tick => {
+                    match watchdog.tick() {
+                        Verdict::GoOn => {}
+                        Verdict::Finish => connection.as_mut().graceful_shutdown(),
+                        Verdict::CutOff(why) => {
+                            return tracing::debug!(why, "a connection was cut off");
+                        }
+                    }
+                    events.push(Either::Right(tick(server.patience)));
+                }
+            },
         }
     }
 }
 
-/// Answers a request. What a body needs beside is made only where it may matter: not for HTTP/1.1's short ones.
-fn answered<A: Answers>(
-    server: &Arc<Server<A>>,
-    request: Request<Incoming>,
+/// What happens on a connection beside its requests.
+enum Event {
+    /// The server is to stop.
+    Stop,
+    /// The watchdog's time has come. A new tick begins then, not at the old one's end: a process that was stopped
+    /// meanwhile would else meet many at once.
+    Tick,
+}
+
+async fn tick(patience: Patience) -> Event {
+    patience.tick().await;
+    Event::Tick
+}
+
+/// What the requests of one connection have in common. Behind one counter of its own: the server's, which all
+/// connections share, would go from processor to processor with every request.
+struct Common<A> {
+    server: Arc<Server<A>>,
     peer: SocketAddr,
-    progress: &Arc<Progress>,
-    allowance: &Arc<Allowance>,
-) -> impl Future<Output = Result<Response<Answer>, Infallible>> + Send + use<A> {
-    let stream = (request.version() == Version::HTTP_2).then(|| progress.begin());
-    let share = Share::of(&request, allowance);
-    let server = Arc::clone(server);
-    async move {
-        let mut request = request.map(|body| Body::new(LetGo::new(body, share.clone())));
-        request.extensions_mut().insert(ConnectInfo(peer));
-        let response = server.answers.answer(request, share).await;
+    progress: Arc<Progress>,
+    allowance: Arc<Allowance>,
+}
+
+/// Answers a request. What its body needs beside is made only where it may matter: not for HTTP/1.1's short ones.
+///
+/// Boxed, as hyper would else move all of its states to where it keeps them.
+fn answered<A: Answers>(
+    common: &Arc<Common<A>>,
+    request: Request<Incoming>,
+) -> Pin<Box<impl Future<Output = Result<Response<Answer>, Infallible>> + Send + use<A>>> {
+    let stream = common.progress.begin();
+    let share = Share::of(&request, &common.allowance);
+    let request = request.map(|body| LetGo::new(body, share.clone()));
+    let common = Arc::clone(common);
+    Box::pin(async move {
+        let response = common.server.answers.answer(request, common.peer, share).await;
         Ok(response.map(|body| Answer::new(body, stream)))
-    }
+    })
 }
 
 /// Counts a connection while it is open.
@@ -218,11 +250,8 @@ impl Drop for Counted<'_> {
 
 fn builder(patience: Patience) -> auto::Builder<TokioExecutor> {
     let mut builder = auto::Builder::new(TokioExecutor::new());
-    builder
-        .http1()
-        .timer(TokioTimer::new())
-        .header_read_timeout(patience.for_a_head())
-        .max_buf_size(BUFFER);
+    // The watchdog has the time-outs of HTTP/1.1: hyper makes a timer for each request.
+    builder.http1().header_read_timeout(None).max_buf_size(BUFFER);
     builder
         .http2()
         .timer(TokioTimer::new())

@@ -4,14 +4,18 @@
 //! The busiest call, `verify`, goes straight to its handler, past the router.
 
 use std::any::Any;
+use std::net::SocketAddr;
 use std::panic::AssertUnwindSafe;
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
+use std::task::Poll;
 use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
-use axum::http::{Method, Request, StatusCode};
+use axum::extract::ConnectInfo;
+use axum::http::{HeaderMap, Method, Request, StatusCode};
 use axum::response::{IntoResponse, Response};
 use futures::FutureExt;
 use latchkey_domain::outcome::Outcome;
@@ -23,9 +27,11 @@ use tracing::Instrument;
 use crate::connections::Answers;
 use crate::edge::SystemClock;
 use crate::gateway;
+use crate::http::client::ClientIp;
 use crate::http::problem::{self, Refusal};
 use crate::http::request_id::RequestId;
 use crate::http::{security_headers, verify};
+use crate::let_go::LetGo;
 use crate::metrics::{Metrics, Route};
 use crate::room::Share;
 use crate::router::{PATIENCE, router};
@@ -36,37 +42,54 @@ use crate::state::AppState;
 pub struct Front {
     state: AppState,
     router: Router,
+    /// The headers of an answer to the busiest call.
+    of_verified: HeaderMap,
 }
 
 impl Front {
     /// Prepares the routes.
     pub fn new(state: AppState) -> Self {
-        Self { router: router(state.clone()), state }
+        let mut of_verified = security_headers::of_json(state.config.public_url.is_https());
+        // Each answer has its own. With it, a copy has room for it.
+        RequestId::new().write(&mut of_verified);
+        Self { router: router(state.clone()), state, of_verified }
     }
 
-    async fn routed(&self, asked: &Asked, mut request: Request<Body>) -> Response {
+    async fn routed(&self, asked: &Asked, request: Request<LetGo>) -> Response {
+        let mut request = request.map(Body::new);
+        request.extensions_mut().insert(ConnectInfo(asked.peer));
         request.extensions_mut().insert(asked.id);
         let method = request.method().clone();
         let path = request.uri().path().to_owned();
         let span = tracing::info_span!("request", request_id = %asked.id);
         // Its only error is that there is none.
         let routed = self.router.clone().oneshot(request).map(|Ok(response)| response);
-        let response = unpanicked(routed).instrument(span.clone()).await;
+        let routed = unpanicked(routed).instrument(span.clone()).await;
+        let response = routed.unwrap_or_else(|panicked| panicked);
         let response = self.finish(asked, response);
-        span.in_scope(|| answered(&method, &path, &response, asked.clock.monotonic()));
+        let elapsed = self.time(asked);
+        span.in_scope(|| answered(&method, &path, &response, elapsed));
         response
     }
 
     /// A good answer to the busiest call is logged for debugging only: it is counted as usage, and a line each would
     /// cost more than the check.
-    async fn verify(&self, asked: &Asked, request: Request<Body>) -> Response {
-        let handled = unpanicked(verify::answer(&self.state, request));
-        let response = match tokio::time::timeout(PATIENCE, handled).await {
-            Ok(response) => response,
-            Err(_) => StatusCode::REQUEST_TIMEOUT.into_response(),
+    async fn verify(&self, asked: &Asked, request: Request<LetGo>) -> Response {
+        let ip = ClientIp::of(asked.peer, request.headers(), &self.state);
+        let mut handled = pin!(unpanicked(verify::answer(&self.state, ip, request)));
+        let handled = match futures::poll!(handled.as_mut()) {
+            Poll::Ready(handled) => handled,
+            // Most answers wait for nothing, and need no timer.
+            Poll::Pending => match tokio::time::timeout(PATIENCE, handled).await {
+                Ok(handled) => handled,
+                Err(_) => Err(StatusCode::REQUEST_TIMEOUT.into_response()),
+            },
         };
-        let response = self.finish(asked, response);
-        let elapsed = asked.clock.monotonic();
+        let response = match handled.flatten() {
+            Ok(json) => self.verified(asked, json),
+            Err(refused) => self.finish(asked, refused),
+        };
+        let elapsed = self.time(asked);
         if response.status().is_success() {
             let span = tracing::debug_span!("request", request_id = %asked.id);
             span.in_scope(|| tracing::debug!(status = 200, ?elapsed, "verified"));
@@ -77,8 +100,22 @@ impl Front {
         response
     }
 
+    /// How long the answer took, which is counted.
+    fn time(&self, asked: &Asked) -> Duration {
+        let elapsed = asked.clock.monotonic();
+        self.metrics().durations.observe(asked.route, elapsed);
+        elapsed
+    }
+
     fn metrics(&self) -> &Metrics {
         &self.state.metrics
+    }
+
+    fn verified(&self, asked: &Asked, json: Vec<u8>) -> Response {
+        let mut response = Response::new(json.into());
+        *response.headers_mut() = self.of_verified.clone();
+        asked.id.write(response.headers_mut());
+        response
     }
 
     fn finish(&self, asked: &Asked, response: Response) -> Response {
@@ -92,16 +129,20 @@ impl Front {
 impl Answers for Front {
     /// One log line tells of each request: what was asked, what came of it, how long it took. Paths only: a query may
     /// hold an OAuth code.
-    async fn answer(&self, request: Request<Body>, share: Option<Arc<Share>>) -> Response {
+    async fn answer(
+        &self,
+        request: Request<LetGo>,
+        peer: SocketAddr,
+        share: Option<Arc<Share>>,
+    ) -> Response {
         let route = Route::of(request.uri());
-        let asked = Asked { id: RequestId::new(), route, share, clock: SystemClock::start() };
-        let response = if route == Route::Verify && request.method() == Method::POST {
+        let asked = Asked { id: RequestId::new(), route, peer, share, clock: SystemClock::start() };
+        if route == Route::Verify && request.method() == Method::POST {
             self.verify(&asked, request).await
         } else {
-            self.routed(&asked, request).await
-        };
-        self.metrics().durations.observe(route, asked.clock.monotonic());
-        response
+            // Boxed: a verification need not carry the router's states.
+            Box::pin(self.routed(&asked, request)).await
+        }
     }
 
     fn open(&self) -> Option<&AtomicU64> {
@@ -113,6 +154,7 @@ impl Answers for Front {
 struct Asked {
     id: RequestId,
     route: Route,
+    peer: SocketAddr,
     share: Option<Arc<Share>>,
     clock: SystemClock,
 }
@@ -138,8 +180,8 @@ fn answered(method: &Method, path: &str, response: &Response, elapsed: Duration)
 }
 
 /// A panic is a fault of ours: it is logged, and the caller is told no more than that.
-async fn unpanicked(answer: impl Future<Output = Response>) -> Response {
-    AssertUnwindSafe(answer).catch_unwind().await.unwrap_or_else(|panic| panicked(&*panic))
+async fn unpanicked<T>(answer: impl Future<Output = T>) -> Result<T, Response> {
+    AssertUnwindSafe(answer).catch_unwind().await.map_err(|panic| panicked(&*panic))
 }
 
 fn panicked(panic: &(dyn Any + Send)) -> Response {

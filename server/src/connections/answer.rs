@@ -1,5 +1,4 @@
-//! An answer's body that tells, over HTTP/2, what of it is the client's to take. Over HTTP/1.1 it tells nothing and
-//! costs nothing: there a write that stays pending times out.
+//! An answer's body that tells what of it is the client's to take.
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -9,14 +8,14 @@ use hyper::body::{Buf, Frame, SizeHint};
 
 use super::progress::{Stream, Waiting};
 
-/// A body, and the request that it answers if that came over HTTP/2.
+/// A body, and the request that it answers.
 pub(super) struct Answer {
     body: Body,
-    stream: Option<Stream>,
+    stream: Stream,
 }
 
 impl Answer {
-    pub(super) const fn new(body: Body, stream: Option<Stream>) -> Self {
+    pub(super) const fn new(body: Body, stream: Stream) -> Self {
         Self { body, stream }
     }
 }
@@ -30,10 +29,7 @@ impl hyper::body::Body for Answer {
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Part>, axum::Error>>> {
         let polled = Pin::new(&mut self.body).poll_frame(context);
-        let part = |bytes: Bytes| {
-            let waiting = self.stream.as_ref().map(|stream| stream.hand_over(bytes.len()));
-            Part { bytes, waiting }
-        };
+        let part = |bytes: Bytes| Part { waiting: self.stream.hand_over(bytes.len()), bytes };
         polled.map_ok(|frame| frame.map_data(part))
     }
 
@@ -49,7 +45,7 @@ impl hyper::body::Body for Answer {
 /// A part of an answer, in hyper's hands until the socket has taken it.
 pub(super) struct Part {
     bytes: Bytes,
-    waiting: Option<Waiting>,
+    waiting: Waiting,
 }
 
 impl Buf for Part {
@@ -63,8 +59,6 @@ impl Buf for Part {
 
     fn advance(&mut self, count: usize) {
         self.bytes.advance(count);
-        if let Some(waiting) = &mut self.waiting {
-            waiting.take(count);
-        }
+        self.waiting.take(count);
     }
 }

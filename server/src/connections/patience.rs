@@ -1,14 +1,10 @@
 //! How long clients are waited for, and who ends a connection that hyper would keep.
 //!
-//! hyper ends what is slow over HTTP/1.1 (the head of a request) and the socket's time-out ends what takes nothing of
-//! an answer there. The [`Watchdog`] has the rest: connections that do not say what they speak, and over HTTP/2 the idle
-//! ones and those that leave their answers lying. Answers that wait for somebody else, such as an upstream, are nobody's
-//! fault here and stay.
+//! The socket's time-out ends what takes nothing of an answer over HTTP/1.1. The [`Watchdog`] has the rest: connections
+//! that do not say what they speak, the idle ones, slow heads of requests among them, and over HTTP/2 those that leave
+//! their answers lying. Answers that wait for somebody else, such as an upstream, are nobody's fault here and stay.
 
-use std::future::poll_fn;
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::Poll;
 use std::time::Duration;
 
 use tokio::time::Sleep;
@@ -70,7 +66,6 @@ pub(super) enum Verdict {
 /// Looks at one connection each tick.
 pub(super) struct Watchdog {
     progress: Arc<Progress>,
-    patience: Patience,
     /// Ticks without a request.
     idle: u32,
     /// Ticks in which the client took nothing of what there was.
@@ -78,19 +73,8 @@ pub(super) struct Watchdog {
 }
 
 impl Watchdog {
-    pub(super) const fn new(progress: Arc<Progress>, patience: Patience) -> Self {
-        Self { progress, patience, idle: 0, still: 0 }
-    }
-
-    /// Waits for the end of the tick, over HTTP/1.1 for ever: a timer less to look at with every request.
-    pub(super) async fn woken(&self, mut tick: Pin<&mut Sleep>) {
-        poll_fn(|context| match self.progress.protocol() {
-            Protocol::Http1 => Poll::Pending,
-            _ => tick.as_mut().poll(context),
-        })
-        .await;
-        // A new one, not the old one's end moved: a process that was stopped meanwhile would else meet many at once.
-        tick.set(self.patience.tick());
+    pub(super) const fn new(progress: Arc<Progress>) -> Self {
+        Self { progress, idle: 0, still: 0 }
     }
 
     /// Judges at the end of a tick.
@@ -102,6 +86,7 @@ impl Watchdog {
             Protocol::Unknown if self.idle >= HEAD => {
                 Verdict::CutOff("it has not said what it speaks")
             }
+            Protocol::Http1 if self.idle >= HEAD => Verdict::CutOff("it sends no whole head"),
             Protocol::Unknown | Protocol::Http1 => Verdict::GoOn,
             Protocol::Http2 => self.judge(&seen),
         }

@@ -1,9 +1,9 @@
 //! How far a connection has come: what it speaks, and what of its answers its client has not taken yet.
 //!
-//! Over HTTP/2 a client may take nothing of an answer for ever and look alive: it answers pings, no write to the socket
-//! is pending that could time out, and hyper waits for it without a timer. So every part of an answer notes here when
-//! something of it is taken and when it is gone. Time is counted in the watchdog's ticks: a part would cost less than
-//! the look at a clock.
+//! A client that sends no request is known by there being none under way. Over HTTP/2 one may also take nothing of an
+//! answer for ever and look alive: it answers pings, no write to the socket is pending that could time out, and hyper
+//! waits for it without a timer. So every part of an answer notes here when something of it is taken and when it is
+//! gone. Time is counted in the watchdog's ticks: a part costs less than the look at a clock.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering};
@@ -25,7 +25,7 @@ pub(super) enum Protocol {
 pub(super) struct Progress {
     /// 0 until it is known, then the version.
     protocol: AtomicU8,
-    /// Requests whose answers are not all handed to hyper yet. HTTP/2's only, as all that follows.
+    /// Requests whose answers are not all handed to hyper yet.
     streams: AtomicUsize,
     /// Whether one began in this tick.
     began: AtomicBool,
@@ -64,7 +64,7 @@ impl Progress {
         self.protocol.store(2, Ordering::Relaxed);
     }
 
-    /// A request has come over HTTP/2. It is under way until what is returned is dropped.
+    /// A request has come. It is under way until what is returned is dropped.
     pub(super) fn begin(self: &Arc<Self>) -> Stream {
         self.streams.fetch_add(1, Ordering::Relaxed);
         self.began.store(true, Ordering::Relaxed);
@@ -85,7 +85,7 @@ impl Progress {
     }
 }
 
-/// A request of HTTP/2 that is under way.
+/// A request that is under way.
 #[derive(Debug)]
 pub(super) struct Stream(Arc<Progress>);
 

@@ -9,11 +9,13 @@ use http_body_util::{BodyExt, Empty};
 use hyper::body::Incoming;
 use hyper::client::conn::http2::{self, SendRequest};
 use hyper_util::rt::{TokioExecutor, TokioIo};
+use latchkey_services::clock::Clock;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
 
 use super::*;
+use crate::edge::SystemClock;
 
 const PATIENCE: Patience = Patience::of(Duration::from_millis(50));
 /// Longer than any patience here.
@@ -25,7 +27,12 @@ const SOON: Duration = Duration::from_secs(10);
 struct Sizes;
 
 impl Answers for Sizes {
-    async fn answer(&self, request: Request<Body>, _share: Option<Arc<Share>>) -> Response<Body> {
+    async fn answer(
+        &self,
+        request: Request<LetGo>,
+        _peer: SocketAddr,
+        _share: Option<Arc<Share>>,
+    ) -> Response<Body> {
         let part = |bytes: &'static str| async move { Ok::<_, Infallible>(Bytes::from(bytes)) };
         let thinks = async {
             tokio::time::sleep(LONG).await;
@@ -169,6 +176,38 @@ async fn who_takes_nothing_of_an_answer_over_http_1_is_cut_off() {
     stream.write_all(b"GET /64000000 HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
     tokio::time::sleep(LONG).await;
     assert!(end(&mut stream).await.len() < 64_000_000);
+}
+
+#[tokio::test]
+async fn who_takes_an_answer_slowly_over_http_1_gets_all_of_it() {
+    const SIZE: usize = 24_000_000;
+    let mut stream = TcpStream::connect(start(1).await).await.unwrap();
+    let head = format!("GET /{SIZE} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n");
+    stream.write_all(head.as_bytes()).await.unwrap();
+    let (clock, mut taken, mut buffer) = (SystemClock::start(), 0, vec![0; SIZE / 100]);
+    loop {
+        match stream.read(&mut buffer).await.unwrap() {
+            0 => break,
+            read => taken += read,
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    assert!(taken > SIZE, "{taken}");
+    assert!(clock.monotonic() > 2 * PATIENCE.for_a_head());
+}
+
+#[tokio::test]
+async fn a_head_that_comes_byte_by_byte_is_cut_off() {
+    let mut stream = TcpStream::connect(start(1).await).await.unwrap();
+    let send = async {
+        for byte in b"GET /3 HTTP/1.1\r\nhost: ".iter().chain(std::iter::repeat(&b'x')) {
+            if stream.write_all(&[*byte]).await.is_err() {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    tokio::time::timeout(SOON, send).await.expect("it is cut off");
 }
 
 #[tokio::test]

@@ -1,5 +1,7 @@
 //! Who is asking, from `Authorization: Bearer`.
 
+use std::net::IpAddr;
+
 use axum::extract::FromRequestParts;
 use axum::http::HeaderMap;
 use axum::http::header::AUTHORIZATION;
@@ -20,7 +22,11 @@ impl FromRequestParts<AppState> for Caller {
     type Rejection = Refusal;
 
     async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, Refusal> {
-        let asked = caller(parts, state).await;
+        let ClientIp(ip) = match ClientIp::from_request_parts(parts, state).await {
+            Ok(ip) => ip,
+            Err(never) => match never {},
+        };
+        let asked = caller(&parts.headers, ip, state).await;
         if let Err(error) = &asked {
             limits::refused(parts, error);
         }
@@ -28,16 +34,16 @@ impl FromRequestParts<AppState> for Caller {
     }
 }
 
-/// Who is asking.
+/// Who is asking, from the address `ip`.
 ///
 /// # Errors
 /// As [`accounts::authenticate`].
-pub(crate) async fn caller(parts: &mut Parts, state: &AppState) -> Result<Actor, Error> {
-    let ClientIp(ip) = match ClientIp::from_request_parts(parts, state).await {
-        Ok(ip) => ip,
-        Err(never) => match never {},
-    };
-    accounts::authenticate(&state.services, bearer(&parts.headers), ip).await
+pub(crate) async fn caller(
+    headers: &HeaderMap,
+    ip: Option<IpAddr>,
+    state: &AppState,
+) -> Result<Actor, Error> {
+    accounts::authenticate(&state.services, bearer(headers), ip).await
 }
 
 /// The token of the `Authorization` header.

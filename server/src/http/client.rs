@@ -24,9 +24,15 @@ impl FromRequestParts<AppState> for ClientIp {
         parts: &mut Parts,
         state: &AppState,
     ) -> Result<Self, Self::Rejection> {
-        let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|peer| peer.0.ip());
-        let trusted = &state.config.trusted_proxies;
-        Ok(Self(peer.map(|peer| address(peer.to_canonical(), &parts.headers, trusted))))
+        let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>();
+        Ok(peer.map_or(Self(None), |peer| Self::of(peer.0, &parts.headers, state)))
+    }
+}
+
+impl ClientIp {
+    /// Of a request with these headers that came from `peer`.
+    pub(crate) fn of(peer: SocketAddr, headers: &HeaderMap, state: &AppState) -> Self {
+        Self(Some(address(peer.ip().to_canonical(), headers, &state.config.trusted_proxies)))
     }
 }
 
@@ -34,6 +40,9 @@ impl FromRequestParts<AppState> for ClientIp {
 /// them is the client.
 fn address(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet]) -> IpAddr {
     let is_trusted = |ip: &IpAddr| trusted.iter().any(|network| network.contains(ip));
+    if !is_trusted(&peer) {
+        return peer;
+    }
     let mut client = peer;
     let hops = headers.get_all(FORWARDED_FOR).iter().filter_map(|value| value.to_str().ok());
     let hops: Vec<&str> = hops.flat_map(|value| value.split(',')).map(str::trim).collect();

@@ -1,16 +1,21 @@
 //! JSON bodies: read whole, within the route's size, with an error that says which field is wrong.
 
-use axum::body::{Body, Bytes};
+use axum::BoxError;
+use axum::body::Bytes;
 use axum::extract::rejection::BytesRejection;
 use axum::extract::{FromRequest, OptionalFromRequest, Request};
 use axum::http::HeaderMap;
 use axum::http::header::CONTENT_TYPE;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
+use hyper::body::Body;
 use latchkey_domain::json;
 use latchkey_domain::problem::{ErrorCode, Problem};
 use serde::de::{DeserializeOwned, IgnoredAny};
 
 use super::problem::Refusal;
+
+/// The media type.
+pub(crate) const JSON: &str = "application/json";
 
 /// The JSON body of a request.
 ///
@@ -45,10 +50,12 @@ impl<S: Send + Sync, T: DeserializeOwned> OptionalFromRequest<S> for Json<T> {
 
 fn require_json(headers: &HeaderMap) -> Result<(), Refusal> {
     let kind = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    // As nearly everybody says it, without a copy.
+    if kind == JSON {
+        return Ok(());
+    }
     let essence = kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
-    if essence == "application/json"
-        || (essence.starts_with("application/") && essence.ends_with("+json"))
-    {
+    if essence == JSON || (essence.starts_with("application/") && essence.ends_with("+json")) {
         return Ok(());
     }
     Err(Refusal::new(
@@ -70,11 +77,12 @@ pub(crate) async fn read<S: Send + Sync>(request: Request, state: &S) -> Result<
 }
 
 /// The JSON of a request that is in its parts already, of at most `limit` bytes.
-pub(crate) async fn take<T: DeserializeOwned>(
-    headers: &HeaderMap,
-    body: Body,
-    limit: usize,
-) -> Result<T, Refusal> {
+pub(crate) async fn take<T, B>(headers: &HeaderMap, body: B, limit: usize) -> Result<T, Refusal>
+where
+    T: DeserializeOwned,
+    B: Body<Data = Bytes>,
+    B::Error: Into<BoxError>,
+{
     require_json(headers)?;
     let whole = Limited::new(body, limit)
         .collect()

@@ -59,6 +59,9 @@ impl IntoResponse for Refusal {
 
 /// Writes the refusal that a response carries, or that its bare status stands for.
 pub(crate) fn render(id: RequestId, mut response: Response) -> Response {
+    if !response.status().is_client_error() && !response.status().is_server_error() {
+        return response;
+    }
     let refusal = response.extensions_mut().remove::<Refusal>().or_else(|| bare_status(&response));
     let Some(Refusal { mut problem, retry_after }) = refusal else { return response };
     problem.request_id = Some(id.to_string());

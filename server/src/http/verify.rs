@@ -1,15 +1,19 @@
 //! `POST /v1/keys/verify`.
 
-use axum::body::Body;
+use axum::BoxError;
+use axum::body::Bytes;
 use axum::extract::{Request, State};
 use axum::http::HeaderMap;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
+use hyper::body::Body;
 use latchkey_domain::api::{VerifyAnswer, VerifyRequest};
 use latchkey_domain::problem::{ErrorCode, Problem};
 use latchkey_services::{Actor, verify};
 
 use super::auth::caller;
+use super::client::ClientIp;
+use super::json::JSON;
 use super::problem::Refusal;
 use super::{json, limits};
 use crate::router::MANAGEMENT_BODY;
@@ -36,34 +40,52 @@ const ANSWER: usize = 640;
     ),
     security(("user" = []), ("service_key" = [])),
 )]
-pub(crate) async fn verify_key(State(state): State<AppState>, request: Request) -> Response {
-    answer(&state, request).await
+pub(crate) async fn verify_key(
+    State(state): State<AppState>,
+    ip: ClientIp,
+    request: Request,
+) -> Response {
+    let answer = answer(&state, ip, request).await;
+    answer.map_or_else(|refused| refused, |json| ([(CONTENT_TYPE, JSON)], json).into_response())
 }
 
-/// The same without an extractor's and a handler's boxes: they cost as much as the check.
-pub(crate) async fn answer(state: &AppState, request: Request) -> Response {
-    let (mut parts, body) = request.into_parts();
-    let actor = match caller(&mut parts, state).await {
+/// The same without an extractor's and a handler's boxes, which cost as much as the check: the answer in JSON, or the
+/// response that refuses one.
+pub(crate) async fn answer<B>(
+    state: &AppState,
+    ip: ClientIp,
+    request: Request<B>,
+) -> Result<Vec<u8>, Response>
+where
+    B: Body<Data = Bytes>,
+    B::Error: Into<BoxError>,
+{
+    let (parts, body) = request.into_parts();
+    let actor = match caller(&parts.headers, ip.0, state).await {
         Ok(actor) => actor,
         Err(error) => {
             let mut standing = HeaderMap::new();
             limits::write_refused(&mut standing, &error);
-            return (standing, Refusal::from(error)).into_response();
+            return Err((standing, Refusal::from(error)).into_response());
         }
     };
-    checked(state, &actor, &parts.headers, body).await.into_response()
+    checked(state, &actor, &parts.headers, body).await.map_err(Refusal::into_response)
 }
 
-async fn checked(
+async fn checked<B>(
     state: &AppState,
     actor: &Actor,
     headers: &HeaderMap,
-    body: Body,
-) -> Result<impl IntoResponse + use<>, Refusal> {
+    body: B,
+) -> Result<Vec<u8>, Refusal>
+where
+    B: Body<Data = Bytes>,
+    B::Error: Into<BoxError>,
+{
     let request: VerifyRequest = json::take(headers, body, MANAGEMENT_BODY).await?;
     let answer = verify::verify(&state.services, actor, &request).await?;
-    let mut body = Vec::with_capacity(ANSWER);
-    serde_json::to_writer(&mut body, &answer)
+    let mut json = Vec::with_capacity(ANSWER);
+    serde_json::to_writer(&mut json, &answer)
         .map_err(|_| Refusal::new(ErrorCode::Internal, "The answer could not be written."))?;
-    Ok(([(CONTENT_TYPE, "application/json")], body))
+    Ok(json)
 }

@@ -4,12 +4,15 @@
 mod durations;
 mod exposition;
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
 use anyhow::Context;
 use axum::Router;
-use axum::extract::{Request, State};
+use axum::body::Body;
+use axum::extract::State;
+use axum::http::Request;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
@@ -20,6 +23,7 @@ pub(crate) use durations::{Durations, Route};
 
 use crate::config::MetricsListen;
 use crate::connections::{self, Answers, Patience};
+use crate::let_go::LetGo;
 use crate::room::Share;
 use crate::state::AppState;
 
@@ -75,9 +79,14 @@ pub(crate) async fn serve(listener: TcpListener, state: AppState) {
 struct Pages(Router);
 
 impl Answers for Pages {
-    async fn answer(&self, request: Request, _share: Option<Arc<Share>>) -> Response {
+    async fn answer(
+        &self,
+        request: Request<LetGo>,
+        _peer: SocketAddr,
+        _share: Option<Arc<Share>>,
+    ) -> Response {
         // Its only error is that there is none.
-        let Ok(response) = self.0.clone().oneshot(request).await;
+        let Ok(response) = self.0.clone().oneshot(request.map(Body::new)).await;
         response
     }
 }
