@@ -8,7 +8,6 @@ use std::collections::VecDeque;
 use std::collections::hash_map::Entry;
 use std::net::IpAddr;
 use std::ops::AddAssign;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use latchkey_domain::id::{KeyId, ProjectId};
@@ -24,10 +23,10 @@ use crate::id_map::IdMap;
 pub(super) const DENIALS_PER_KEY: usize = 50;
 /// A power of two.
 const SHARDS: usize = 64;
-/// A turn takes out as many keys, by whole shards; more wait for their turn, so that what a flush costs does not
-/// grow with the keys in use, and a key's calls of several seconds become one row.
+/// A turn takes out as many keys; more wait for their turn, so that what a flush costs does not grow with the keys in
+/// use, and a key's calls of several seconds become one row.
 const KEYS_PER_TURN: usize = 500;
-/// Within as many turns every shard has had its own, however many keys there are.
+/// A turn takes out as large a part of the keys at least: within as many turns each has had its own.
 const TURNS: usize = 16;
 /// When a shard has as many, calls of a new minute are added to the key's last minute instead: sums stay
 /// right, minutes blur. Only a call of a key that has no counter yet is lost then, and the log says so.
@@ -162,14 +161,23 @@ struct Shard {
 /// All use that is not written yet.
 pub(super) struct Recorder {
     shards: Box<[Mutex<Shard>]>,
-    /// Whose turn it is.
-    next: AtomicUsize,
+    round: Mutex<Round>,
+}
+
+/// How far turns have come.
+#[derive(Default)]
+struct Round {
+    /// The key that had its turn last.
+    last: Option<KeyId>,
+    /// How many keys the last turn took out. It does not become less before all have had theirs, or the last ones would
+    /// wait longer the fewer they are.
+    turn: usize,
 }
 
 impl Recorder {
     pub(super) fn new() -> Self {
         let shards = std::iter::repeat_with(Mutex::default).take(SHARDS).collect();
-        Self { shards, next: AtomicUsize::new(0) }
+        Self { shards, round: Mutex::default() }
     }
 
     /// Counts a call.
@@ -193,31 +201,43 @@ impl Recorder {
 
     /// Takes everything out, to be written.
     pub(super) fn take(&self) -> Batch {
-        self.take_while(|_, _| true)
+        self.tell_of_losses();
+        let taken = self.shards.iter().map(|shard| std::mem::take(&mut *lock(shard)));
+        taken.flat_map(|shard| shard.keys).collect()
     }
 
     /// Takes out what has its turn, to be written: everything, if that is little.
+    ///
+    /// Keys have their turns in the order of their ids. Neighbours share the database's pages, so that a turn changes
+    /// a few of these and not one or more for each key.
     pub(super) fn take_turn(&self) -> Batch {
-        self.take_while(|shards, keys| shards < SHARDS / TURNS || keys < KEYS_PER_TURN)
+        let keys_of = |shard: &Mutex<Shard>| lock(shard).keys.keys().copied().collect::<Vec<_>>();
+        let mut keys: Vec<KeyId> = self.shards.iter().flat_map(keys_of).collect();
+        let mut round = self.round.lock().unwrap_or_else(PoisonError::into_inner);
+        let turn = KEYS_PER_TURN.max(keys.len().div_ceil(TURNS)).max(round.turn);
+        if keys.len() <= turn {
+            *round = Round::default();
+            return self.take();
+        }
+        self.tell_of_losses();
+        // From the one after the last, and around.
+        let before = round.last;
+        let place = |key: &KeyId| (Some(*key) <= before, *key);
+        keys.select_nth_unstable_by_key(turn, place);
+        keys.truncate(turn);
+        let last = keys.iter().copied().max_by_key(place);
+        let is_around = last <= before;
+        *round = Round { last, turn: if is_around { 0 } else { turn } };
+        drop(round);
+        keys.into_iter().filter_map(|key| Some((key, self.shard(key).take(key)?))).collect()
     }
 
-    /// Takes shard after shard, each at most once, while `more` says so of the shards and keys that were taken.
-    fn take_while(&self, more: impl Fn(usize, usize) -> bool) -> Batch {
-        let mut batch = Batch::new();
-        let mut lost = 0;
-        for shards in 0..SHARDS {
-            if !more(shards, batch.len()) {
-                break;
-            }
-            let turn = self.next.fetch_add(1, Ordering::Relaxed);
-            let taken = std::mem::take(&mut *lock(&self.shards[turn % SHARDS]));
-            lost += taken.lost;
-            batch.extend(taken.keys);
-        }
+    fn tell_of_losses(&self) {
+        let lost = self.shards.iter().map(|shard| std::mem::take(&mut lock(shard).lost));
+        let lost: u64 = lost.sum();
         if lost > 0 {
             tracing::error!(lost, "calls were not counted: too much was waiting to be written");
         }
-        batch
     }
 
     /// Puts back what could not be written, beside what has come since.
@@ -294,6 +314,13 @@ impl Shard {
             self.denials += 1;
         }
         denials.push_back(denial);
+    }
+
+    fn take(&mut self, key: KeyId) -> Option<Unwritten> {
+        let taken = self.keys.remove(&key)?;
+        self.counters -= taken.counters.len();
+        self.denials -= taken.denials.len();
+        Some(taken)
     }
 
     fn put_back(&mut self, key: KeyId, old: Unwritten) {

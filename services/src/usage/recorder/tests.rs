@@ -145,8 +145,36 @@ fn a_turn_takes_all_of_little_and_a_bounded_part_of_much() {
     count(400);
     assert_eq!(recorder.take_turn().len(), 400);
     count(20_000);
-    let turns: Vec<_> = (0..TURNS).map(|_| recorder.take_turn().len()).collect();
-    assert!(turns.iter().all(|taken| (KEYS_PER_TURN..2_000).contains(taken)), "{turns:?}");
-    assert_eq!(turns.iter().sum::<usize>(), 20_000, "each has had its turn");
+    let turns: Vec<_> = std::iter::repeat_with(|| recorder.take_turn()).take(TURNS).collect();
+    let sizes: Vec<_> = turns.iter().map(Vec::len).collect();
+    assert!(sizes.iter().all(|taken| (KEYS_PER_TURN..2_000).contains(taken)), "{sizes:?}");
+    assert_eq!(sizes.iter().sum::<usize>(), 20_000, "each has had its turn");
     assert!(recorder.take().is_empty());
+    let last_of = |turn: &Batch| turn.iter().map(|(key, _)| *key).max();
+    let first_of = |turn: &Batch| turn.iter().map(|(key, _)| *key).min();
+    let in_order = turns.array_windows().all(|[one, next]| last_of(one) < first_of(next));
+    assert!(in_order, "neighbours have theirs together");
+}
+
+#[test]
+fn a_key_in_use_all_the_time_is_not_passed_over() {
+    let recorder = Recorder::new();
+    let key = |number: u16| {
+        let mut random = [0; 10];
+        random[8..].copy_from_slice(&number.to_be_bytes());
+        KeyId::new(at(0), random)
+    };
+    let mut written = vec![0; 8_000];
+    for _ in 0..2 * TURNS {
+        for number in 0..8_000 {
+            recorder.record(&Use { key: key(number), ..call(1, 0, Outcome::Valid) });
+        }
+        for (key, _) in recorder.take_turn() {
+            let [.., high, low] = *key.as_uuid().as_bytes();
+            written[usize::from(u16::from_be_bytes([high, low]))] += 1;
+        }
+    }
+    assert!(written.iter().all(|turns| *turns == 2), "{written:?}");
+    recorder.take();
+    assert!(recorder.shards.iter().all(|shard| lock(shard).counters == 0));
 }
