@@ -201,9 +201,14 @@ impl Recorder {
 
     /// Takes everything out, to be written.
     pub(super) fn take(&self) -> Batch {
-        self.tell_of_losses();
         let taken = self.shards.iter().map(|shard| std::mem::take(&mut *lock(shard)));
-        taken.flat_map(|shard| shard.keys).collect()
+        let (mut batch, mut lost) = (Batch::new(), 0);
+        for shard in taken {
+            lost += shard.lost;
+            batch.extend(shard.keys);
+        }
+        tell_of(lost);
+        batch
     }
 
     /// Takes out what has its turn, to be written: everything, if that is little.
@@ -219,7 +224,7 @@ impl Recorder {
             *round = Round::default();
             return self.take();
         }
-        self.tell_of_losses();
+        tell_of(self.shards.iter().map(|shard| std::mem::take(&mut lock(shard).lost)).sum());
         // From the one after the last, and around.
         let before = round.last;
         let place = |key: &KeyId| (Some(*key) <= before, *key);
@@ -230,14 +235,6 @@ impl Recorder {
         *round = Round { last, turn: if is_around { 0 } else { turn } };
         drop(round);
         keys.into_iter().filter_map(|key| Some((key, self.shard(key).take(key)?))).collect()
-    }
-
-    fn tell_of_losses(&self) {
-        let lost = self.shards.iter().map(|shard| std::mem::take(&mut lock(shard).lost));
-        let lost: u64 = lost.sum();
-        if lost > 0 {
-            tracing::error!(lost, "calls were not counted: too much was waiting to be written");
-        }
     }
 
     /// Puts back what could not be written, beside what has come since.
@@ -265,6 +262,12 @@ impl Recorder {
         // The last bits of an id are random.
         let bits = key.as_uuid().as_bytes()[15];
         lock(&self.shards[usize::from(bits) % SHARDS])
+    }
+}
+
+fn tell_of(lost: u64) {
+    if lost > 0 {
+        tracing::error!(lost, "calls were not counted: too much was waiting to be written");
     }
 }
 
