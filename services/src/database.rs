@@ -4,6 +4,10 @@
 //! they queue here, fairly, instead of failing as busy; reads have a pool of their own and, in WAL mode,
 //! never wait for the writer.
 
+mod begin;
+#[cfg(test)]
+mod tests;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -12,9 +16,10 @@ use latchkey_migrations::{Migrator, MigratorTrait};
 use sea_orm::sqlx::{Connection, SqlitePool};
 use sea_orm::{
     ConnectOptions, ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr,
-    RuntimeErr, SqliteTransactionMode, TransactionOptions, TransactionTrait,
+    RuntimeErr,
 };
 
+use self::begin::{Suspicion, Writer};
 use crate::error::Error;
 
 /// How long a statement may wait for a connection or for another process's write.
@@ -53,7 +58,7 @@ pub(crate) fn within<T>(
 #[derive(Clone)]
 pub struct Database {
     reader: DatabaseConnection,
-    writer: DatabaseConnection,
+    writer: Writer,
     statements: Arc<AtomicU64>,
     url: Arc<str>,
     direct_url: Arc<str>,
@@ -87,24 +92,29 @@ impl Database {
         let statements = Arc::new(AtomicU64::new(0));
         let writers = Arc::new(AtomicU64::new(0));
         let connect = async |connections, opened: Arc<AtomicU64>| {
-            let options = options(url, connections, opened);
+            let suspicion = Suspicion::default();
+            let options = options(url, connections, opened, suspicion.clone());
             let mut connection = sea_orm::Database::connect(options).await?;
             let counter = Arc::clone(&statements);
-            connection.set_metric_callback(move |_| {
+            connection.set_metric_callback(move |statement| {
                 counter.fetch_add(1, Ordering::Relaxed);
+                if statement.failed {
+                    suspicion.raise();
+                }
             });
             Ok::<_, DbErr>(connection)
         };
         let database = if url.starts_with("sqlite:") {
             // The writer first: it makes the file and switches it to WAL.
-            let writer = connect(1, Arc::clone(&writers)).await?;
+            let writer = Writer::new(connect(1, Arc::clone(&writers)).await?, 1);
             let reader = connect(CONNECTIONS, Arc::default()).await?;
             let url = Arc::from(url);
             Self { reader, writer, statements, url, direct_url, writers }
         } else {
             let pool = connect(CONNECTIONS, Arc::default()).await?;
             let url = Arc::from(url);
-            Self { reader: pool.clone(), writer: pool, statements, url, direct_url, writers }
+            let writer = Writer::new(pool.clone(), CONNECTIONS);
+            Self { reader: pool, writer, statements, url, direct_url, writers }
         };
         database.migrate().await?;
         Ok(database)
@@ -128,24 +138,19 @@ impl Database {
 
     /// For a single statement that writes.
     pub(crate) const fn writer(&self) -> &DatabaseConnection {
-        &self.writer
+        &self.writer.pool
     }
 
     /// Begins a transaction that writes. In SQLite it holds the write lock from the start, so that what it
     /// reads can't change before it writes.
     pub(crate) async fn begin(&self) -> Result<DatabaseTransaction, DbErr> {
-        let sqlite = self.writer.get_database_backend() == DbBackend::Sqlite;
-        let options = TransactionOptions {
-            sqlite_transaction_mode: sqlite.then_some(SqliteTransactionMode::Immediate),
-            ..TransactionOptions::default()
-        };
-        self.writer.begin_with_options(options).await
+        self.writer.begin().await
     }
 
     /// Where other processes' changes are heard of.
     pub(crate) fn watched(&self) -> Watched<'_> {
-        if self.writer.get_database_backend() == DbBackend::Sqlite {
-            let writer = self.writer.get_sqlite_connection_pool();
+        if self.writer.pool.get_database_backend() == DbBackend::Sqlite {
+            let writer = self.writer.pool.get_sqlite_connection_pool();
             Watched::Sqlite { writer, number: &self.writers }
         } else {
             Watched::Postgres { direct_url: &self.direct_url, url: &self.url }
@@ -167,17 +172,17 @@ impl Database {
 
     /// The pools by name, with their connections and how many of these are idle.
     pub fn pools(&self) -> Vec<(&'static str, u32, usize)> {
-        if self.writer.get_database_backend() == DbBackend::Sqlite {
+        if self.writer.pool.get_database_backend() == DbBackend::Sqlite {
             let (reader, writer) = (
                 self.reader.get_sqlite_connection_pool(),
-                self.writer.get_sqlite_connection_pool(),
+                self.writer.pool.get_sqlite_connection_pool(),
             );
             vec![
                 ("reader", reader.size(), reader.num_idle()),
                 ("writer", writer.size(), writer.num_idle()),
             ]
         } else {
-            let pool = self.writer.get_postgres_connection_pool();
+            let pool = self.writer.pool.get_postgres_connection_pool();
             vec![("all", pool.size(), pool.num_idle())]
         }
     }
@@ -187,13 +192,18 @@ impl Database {
     /// # Errors
     /// A connection can't be closed.
     pub async fn close(&self) -> Result<(), DbErr> {
-        self.writer.close_by_ref().await?;
+        self.writer.pool.close_by_ref().await?;
         self.reader.close_by_ref().await
     }
 }
 
 /// `opened` counts SQLite's connections.
-fn options(url: &str, connections: u32, opened: Arc<AtomicU64>) -> ConnectOptions {
+fn options(
+    url: &str,
+    connections: u32,
+    opened: Arc<AtomicU64>,
+    suspicion: Suspicion,
+) -> ConnectOptions {
     let mut options = ConnectOptions::new(url);
     if url.starts_with("sqlite:") {
         options
@@ -212,14 +222,21 @@ fn options(url: &str, connections: u32, opened: Arc<AtomicU64>) -> ConnectOption
             .map_sqlx_sqlite_before_acquire(|connection, _| {
                 let is_clean = !connection.is_in_transaction();
                 Box::pin(async move { Ok(is_clean) })
-            });
+            })
+            // A connection that was good a moment ago is: asking it each time would double what a look-up costs.
+            .test_before_acquire_if_idle_for(BELIEVED_GOOD);
+    } else {
+        options.test_before_acquire(false).map_sqlx_postgres_before_acquire(
+            move |connection, handed_out| {
+                let asked = suspicion.falls_on(handed_out.idle_for);
+                Box::pin(async move { Ok(!asked || begin::is_clean(connection).await?) })
+            },
+        );
     }
     options
         .max_connections(connections)
         .connect_timeout(PATIENCE)
         .acquire_timeout(PATIENCE)
-        // A connection that was good a moment ago is: asking it each time would double what a look-up costs.
-        .test_before_acquire_if_idle_for(BELIEVED_GOOD)
         .sqlx_logging(false)
         .map_sqlx_sqlite_opts(|sqlite| {
             use sea_orm::sqlx::sqlite::{SqliteJournalMode, SqliteSynchronous};

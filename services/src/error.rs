@@ -136,6 +136,7 @@ fn is_outage(error: &sea_orm::sqlx::Error) -> bool {
         | Sqlx::Protocol(_)
         | Sqlx::PoolTimedOut
         | Sqlx::PoolClosed
+        | Sqlx::BeginFailed
         | Sqlx::WorkerCrashed => true,
         Sqlx::Database(cause) => cause.code().is_some_and(|code| means_outage(&code)),
         _ => false,
@@ -148,14 +149,17 @@ fn is_outage(error: &sea_orm::sqlx::Error) -> bool {
 fn means_outage(code: &str) -> bool {
     /// Busy, locked, input or output failed, the disk is full, the file can't be opened.
     const SQLITE: [u16; 5] = [5, 6, 10, 13, 14];
+    /// A former primary that takes no more writes, a transaction that failed before, one that was idle or took too
+    /// long, two that were in each other's way (more than once), a lock that was waited for too long.
+    const POSTGRES: [&str; 7] = ["25006", "25P02", "25P03", "25P04", "40001", "40P01", "55P03"];
     match code.parse::<u16>() {
         // The low byte is the kind of error, the high byte says more.
         Ok(number) if code.len() < 5 => SQLITE.contains(&(number & 0xff)),
         _ => {
-            // A connection that broke, too little of something (a full disk too), a file that can't be read or written;
-            // shutting down, starting up; a former primary that takes no more writes.
-            ["08", "53", "58"].iter().any(|class| code.starts_with(class))
-                || ["57P01", "57P02", "57P03", "25006"].contains(&code)
+            // A connection that broke, too little of something (a full disk too), an operator's intervention (shutting
+            // down, starting up, a time limit of statements or sessions), a file that can't be read or written.
+            ["08", "53", "57", "58"].iter().any(|class| code.starts_with(class))
+                || POSTGRES.contains(&code)
         }
     }
 }
@@ -234,6 +238,10 @@ mod tests {
         // Busy, its snapshot, a full disk, a write that failed; then PostgreSQL's.
         for code in ["5", "517", "13", "778", "57P01", "53100", "53300", "58030", "08006", "25006"]
         {
+            assert!(means_outage(code), "{code}");
+        }
+        // Limits that an administrator sets: of locks, statements, sessions, transactions; two in each other's way.
+        for code in ["55P03", "57014", "57P05", "25P02", "25P03", "25P04", "40001", "40P01"] {
             assert!(means_outage(code), "{code}");
         }
         // A constraint, its unique kind, a wrong statement; then PostgreSQL's.
