@@ -1,11 +1,12 @@
 //! Who is asking.
 
 use std::net::IpAddr;
+use std::ops::Deref;
 use std::sync::Arc;
 
 use latchkey_domain::id::{SessionId, UserId};
 
-use crate::check::KeyRecord;
+use crate::check::{KeyRecord, Seen};
 use crate::error::Error;
 
 /// Who is asking: known, and checked a moment ago. Only [`crate::accounts::authenticate`] makes one.
@@ -21,7 +22,22 @@ pub(crate) enum Who {
     /// A person with an access token.
     Person(Person),
     /// A backend with a service key, on its own project alone.
-    ServiceKey(Arc<KeyRecord>),
+    ServiceKey(ServiceKey),
+}
+
+/// A service key that was presented.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct ServiceKey {
+    pub(crate) record: Arc<KeyRecord>,
+    pub(crate) seen: Seen,
+}
+
+impl Deref for ServiceKey {
+    type Target = KeyRecord;
+
+    fn deref(&self) -> &KeyRecord {
+        &self.record
+    }
 }
 
 /// A person who is signed in.

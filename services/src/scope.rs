@@ -3,8 +3,13 @@
 //! A scope's fields are private to this module and only [`project`], [`application`] and [`organization`]
 //! make one, each with one query that joins the thing with the actor's membership. So a query that takes a
 //! scope can't be asked about another tenant's rows, whatever its caller forgot.
+//!
+//! A scope says what held when it was asked for. Whoever writes begins the transaction by it (`begin`), and
+//! there the same is read once more, under locks: see [`begin`].
 
-use std::sync::Arc;
+mod begin;
+
+pub(crate) use begin::{Begun, begin, begin_on_sessions};
 
 use latchkey_domain::id::{ApplicationId, KeyId, OrganizationId, ProjectId};
 use latchkey_domain::key::KeyKind;
@@ -28,6 +33,8 @@ use crate::services::Services;
 pub(crate) struct OrganizationScope {
     id: OrganizationId,
     role: Role,
+    /// What was asked for.
+    permission: Permission,
 }
 
 /// A project of an organization that the actor is a member of.
@@ -37,6 +44,8 @@ pub(crate) struct ProjectScope {
     organization: OrganizationId,
     key_prefix: KeyPrefix,
     grant: Grant,
+    /// What was asked for.
+    permission: Permission,
 }
 
 /// By what an actor may act in a project.
@@ -44,17 +53,17 @@ pub(crate) struct ProjectScope {
 enum Grant {
     /// Their role in its organization.
     Member(Role),
-    /// A service key of the project.
-    ServiceKey(Arc<KeyRecord>),
+    /// The permissions of a service key of the project.
+    ServiceKey(Vec<ServicePermission>),
 }
 
 impl Grant {
     fn require(&self, permission: Permission) -> Result<(), Error> {
         match self {
             Self::Member(role) => allow(*role, permission),
-            Self::ServiceKey(key) => {
-                let permitted = service_permission(permission);
-                if permitted.is_some_and(|permission| key.permits(permission)) {
+            Self::ServiceKey(permissions) => {
+                let needed = service_permission(permission);
+                if needed.is_some_and(|needed| permissions.contains(&needed)) {
                     Ok(())
                 } else {
                     Err(Error::Forbidden(NOT_FOR_SERVICE_KEYS))
@@ -94,7 +103,7 @@ impl OrganizationScope {
     /// A scope that nobody was asked for.
     #[cfg(test)]
     pub(crate) const fn for_test(id: OrganizationId) -> Self {
-        Self { id, role: Role::Viewer }
+        Self { id, role: Role::Viewer, permission: Permission::Read }
     }
 
     pub(crate) const fn id(&self) -> OrganizationId {
@@ -116,6 +125,7 @@ impl ProjectScope {
             organization: uuid::Uuid::nil().into(),
             key_prefix: KeyPrefix::default(),
             grant: Grant::Member(Role::Viewer),
+            permission: Permission::Read,
         }
     }
 
@@ -149,6 +159,10 @@ impl ApplicationScope {
     pub(crate) const fn project(&self) -> &ProjectScope {
         &self.project
     }
+
+    pub(crate) const fn project_mut(&mut self) -> &mut ProjectScope {
+        &mut self.project
+    }
 }
 
 #[derive(FromQueryResult)]
@@ -179,7 +193,7 @@ pub(crate) async fn organization(
         .ok_or(Error::NotFound)?;
     let role = role(&row.role)?;
     allow(role, permission)?;
-    Ok(OrganizationScope { id, role })
+    Ok(OrganizationScope { id, role, permission })
 }
 
 /// The project, under the same conditions.
@@ -282,14 +296,15 @@ async fn find_project(
     let grant = match &actor.who {
         Who::Person(_) => Grant::Member(role(&row.role.unwrap_or_default())?),
         Who::ServiceKey(key) if key.project.as_uuid() == row.project_id => {
-            Grant::ServiceKey(Arc::clone(key))
+            Grant::ServiceKey(key.permissions().to_vec())
         }
         Who::ServiceKey(key) => return Err(not_for(services, key, row.organization_id).await?),
     };
     grant.require(permission)?;
     let key_prefix = row.key_prefix.parse().map_err(|_| Error::Corrupt("key prefix"))?;
     let organization = row.organization_id.into();
-    Ok(ProjectScope { id: row.project_id.into(), organization, key_prefix, grant })
+    let id = row.project_id.into();
+    Ok(ProjectScope { id, organization, key_prefix, grant, permission })
 }
 
 /// What a service key is told outside its project: it may know of its own tenant alone.

@@ -11,11 +11,12 @@ use latchkey_services::{Actor, Error, accounts};
 
 use super::client::ClientIp;
 use super::limits;
+use super::presented::Presented;
 use super::problem::Refusal;
 use crate::state::AppState;
 
 /// The person whose access token, or the backend whose service key, came with the request. Put it before every other extractor: strangers
-/// learn nothing else.
+/// learn nothing else. They are looked at again once the body is there.
 pub(crate) struct Caller(pub(crate) Actor);
 
 impl FromRequestParts<AppState> for Caller {
@@ -30,7 +31,9 @@ impl FromRequestParts<AppState> for Caller {
         if let Err(error) = &asked {
             limits::refused(parts, error);
         }
-        Ok(Self(asked?))
+        let actor = asked?;
+        parts.extensions.insert(Presented::caller(&state.services, &actor));
+        Ok(Self(actor))
     }
 }
 

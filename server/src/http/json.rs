@@ -12,6 +12,7 @@ use latchkey_domain::json;
 use latchkey_domain::problem::{ErrorCode, Problem};
 use serde::de::{DeserializeOwned, IgnoredAny};
 
+use super::presented::Presented;
 use super::problem::Refusal;
 
 /// The media type.
@@ -64,16 +65,22 @@ fn require_json(headers: &HeaderMap) -> Result<(), Refusal> {
     ))
 }
 
-/// The whole body, within the route's size.
+/// The whole body, within the route's size. Whoever came with the head is looked at again once it is there.
 pub(crate) async fn read<S: Send + Sync>(request: Request, state: &S) -> Result<Bytes, Refusal> {
-    Bytes::from_request(request, state).await.map_err(|rejection| match rejection {
+    let has_body = !request.body().is_end_stream();
+    let presented = request.extensions().get::<Presented>().filter(|_| has_body).cloned();
+    let body = Bytes::from_request(request, state).await.map_err(|rejection| match rejection {
         BytesRejection::FailedToBufferBody(cause)
             if cause.status() == axum::http::StatusCode::PAYLOAD_TOO_LARGE =>
         {
             too_large()
         }
         _ => unreadable(),
-    })
+    })?;
+    if let Some(presented) = presented {
+        presented.confirm().await?;
+    }
+    Ok(body)
 }
 
 /// The JSON of a request that is in its parts already, of at most `limit` bytes.

@@ -17,6 +17,7 @@ pub(crate) mod me;
 pub(crate) mod members;
 pub(crate) mod organizations;
 pub(crate) mod origin;
+pub(crate) mod presented;
 pub(crate) mod problem;
 pub(crate) mod projects;
 pub(crate) mod request_id;

@@ -9,7 +9,7 @@ use axum::response::{IntoResponse, Response};
 use hyper::body::Body;
 use latchkey_domain::api::{VerifyAnswer, VerifyRequest};
 use latchkey_domain::problem::{ErrorCode, Problem};
-use latchkey_services::{Actor, verify};
+use latchkey_services::{Actor, accounts, verify};
 
 use super::auth::caller;
 use super::client::ClientIp;
@@ -83,6 +83,7 @@ where
     B::Error: Into<BoxError>,
 {
     let request: VerifyRequest = json::take(headers, body, MANAGEMENT_BODY).await?;
+    accounts::confirm(&state.services, actor).await?;
     let answer = verify::verify(&state.services, actor, &request).await?;
     let mut json = Vec::with_capacity(ANSWER);
     serde_json::to_writer(&mut json, &answer)

@@ -18,6 +18,7 @@ use crate::http::auth::bearer;
 use crate::http::client::ClientIp;
 use crate::http::extract::no_such_id;
 use crate::http::limits;
+use crate::http::presented::Presented;
 use crate::http::problem::Refusal;
 use crate::state::AppState;
 
@@ -76,6 +77,8 @@ async fn source(
         }
     };
     limits::admitted(parts, admission.limits);
+    let presented = Presented::key(&state.services, &admission.key, admission.seen, call);
+    parts.extensions.insert(presented);
     Ok(Source::of(&state.services, admission.key, application).await?)
 }
 

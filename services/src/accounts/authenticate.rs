@@ -3,12 +3,15 @@
 use std::net::IpAddr;
 
 use latchkey_domain::api::Me;
+use latchkey_domain::id::{SessionId, UserId};
 use latchkey_domain::key::KeyKind;
 use latchkey_domain::secret::PresentedKey;
-use sea_orm::{ColumnTrait, EntityTrait, JoinType, QueryFilter, QuerySelect, RelationDef};
+use sea_orm::{
+    ColumnTrait, Condition, EntityTrait, JoinType, QueryFilter, QuerySelect, RelationDef,
+};
 
 use super::sign_in::is_administrator;
-use crate::actor::{Actor, Person, Who};
+use crate::actor::{Actor, Person, ServiceKey, Who};
 use crate::check::{self, Call};
 use crate::entity::{session, user};
 use crate::error::Error;
@@ -27,31 +30,65 @@ pub async fn authenticate(
     ip: Option<IpAddr>,
 ) -> Result<Actor, Error> {
     if let Some(key) = bearer.and_then(|text| PresentedKey::parse(text).ok()) {
-        let call = Call { kind: Some(KeyKind::Service), ip, ..Call::default() };
-        let admission = check::check_parsed(services, Ok(key), call).await?;
-        return Ok(Actor { who: Who::ServiceKey(admission.key), ip });
+        let admission = check::check_parsed(services, Ok(key), by_service_key(ip)).await?;
+        let key = ServiceKey { record: admission.key, seen: admission.seen };
+        return Ok(Actor { who: Who::ServiceKey(key), ip });
     }
     // Boxed: a service key's call need not carry the states of asking the database.
     let who = Who::Person(Box::pin(person(services, bearer)).await?);
     Ok(Actor { who, ip })
 }
 
+/// Whether an actor still is who they were when the head of their request came: the body may have been
+/// held back for as long as the server waits. The call is not counted again.
+///
+/// # Errors
+/// As [`authenticate`].
+pub async fn confirm(services: &Services, actor: &Actor) -> Result<(), Error> {
+    match &actor.who {
+        Who::ServiceKey(key) => {
+            check::confirm(services, &key.record, key.seen, by_service_key(actor.ip)).await
+        }
+        Who::Person(person) => {
+            Box::pin(signed_in(services, person.user, person.session)).await.map(|_| ())
+        }
+    }
+}
+
+fn by_service_key(ip: Option<IpAddr>) -> Call<'static> {
+    Call { kind: Some(KeyKind::Service), ip, ..Call::default() }
+}
+
 async fn person(services: &Services, bearer: Option<&str>) -> Result<Person, Error> {
-    let now = services.clock.now();
     let bearer = bearer
-        .and_then(|token| services.signer.verify(token, now))
+        .and_then(|token| services.signer.verify(token, services.clock.now()))
         .ok_or(Error::Unauthenticated)?;
-    let user = user::Entity::find()
-        .join(JoinType::InnerJoin, sessions_of_user())
-        .filter(session::Column::Id.eq(bearer.session.as_uuid()))
-        .filter(session::Column::EndedAt.is_null())
-        .filter(session::Column::ExpiresAt.gt(now.as_millis()))
-        .filter(user::Column::Id.eq(bearer.user.as_uuid()))
-        .one(services.database.reader())
-        .await?
-        .ok_or(Error::Unauthenticated)?;
+    let user = signed_in(services, bearer.user, bearer.session).await?;
     let administrator = administers(services, &user);
     Ok(Person { user: bearer.user, session: bearer.session, administrator })
+}
+
+/// The person of a session that stands.
+async fn signed_in(
+    services: &Services,
+    user: UserId,
+    session: SessionId,
+) -> Result<user::Model, Error> {
+    user::Entity::find()
+        .join(JoinType::InnerJoin, sessions_of_user())
+        .filter(session::Column::Id.eq(session.as_uuid()))
+        .filter(standing(services))
+        .filter(user::Column::Id.eq(user.as_uuid()))
+        .one(services.database.reader())
+        .await?
+        .ok_or(Error::Unauthenticated)
+}
+
+/// The sessions that stand: neither ended nor expired.
+pub(crate) fn standing(services: &Services) -> Condition {
+    Condition::all()
+        .add(session::Column::EndedAt.is_null())
+        .add(session::Column::ExpiresAt.gt(services.clock.now().as_millis()))
 }
 
 /// Who the actor is, and what they are a member of.

@@ -63,7 +63,7 @@ pub(super) async fn create_workspace(
     ];
     for (action, kind, id, name) in made {
         let event = Event { action, kind, id, name, changes: Changes::default() };
-        audit::record_by(services, transaction, organization.id, by, event).await?;
+        audit::record(services, transaction, organization.id, by, event).await?;
     }
     Ok(())
 }

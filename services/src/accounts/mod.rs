@@ -10,7 +10,8 @@ pub mod tokens;
 
 pub(crate) use attempts::SignIns;
 pub use attempts::{SignInAttempt, resume_sign_in};
-pub use authenticate::{authenticate, me};
+pub(crate) use authenticate::standing;
+pub use authenticate::{authenticate, confirm, me};
 pub use sessions::{
     SessionEnd, end_other_sessions, end_own_session, end_session, list_sessions, purge_expired,
     refresh,

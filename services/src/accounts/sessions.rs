@@ -26,6 +26,7 @@ use crate::digest::sha256;
 use crate::entity::{refresh_token, session, sign_in_state, user};
 use crate::error::Error;
 use crate::members;
+use crate::scope::{self, Begun};
 use crate::services::Services;
 
 /// How long after its use a refresh token may come back without suspicion.
@@ -223,13 +224,12 @@ pub async fn end_own_session(
     id: SessionId,
 ) -> Result<(), Error> {
     let person = actor.person()?;
-    let transaction = services.database.begin().await?;
+    let Begun { transaction, by, .. } = scope::begin_on_sessions(services, actor).await?;
     session::Entity::find_by_id(id.as_uuid())
         .filter(session::Column::UserId.eq(person.user().as_uuid()))
         .one(&transaction)
         .await?
         .ok_or(Error::NotFound)?;
-    let by = By::asking(&transaction, actor).await?;
     end(services, &transaction, id.as_uuid(), AuditAction::SessionEnded, &by).await?;
     Ok(transaction.commit().await?)
 }
@@ -240,18 +240,9 @@ pub async fn end_own_session(
 /// `Forbidden` for a service key.
 pub async fn end_other_sessions(services: &Services, actor: &Actor) -> Result<(), Error> {
     let person = actor.person()?;
-    let transaction = services.database.begin().await?;
-    let others: Vec<Uuid> = session::Entity::find()
-        .select_only()
-        .column(session::Column::Id)
-        .filter(session::Column::UserId.eq(person.user().as_uuid()))
-        .filter(session::Column::Id.ne(person.session().as_uuid()))
-        .filter(session::Column::EndedAt.is_null())
-        .into_tuple()
-        .all(&transaction)
-        .await?;
-    let by = By::asking(&transaction, actor).await?;
-    for id in others {
+    let Begun { transaction, by, within } = scope::begin_on_sessions(services, actor).await?;
+    let own = person.session().as_uuid();
+    for id in within.into_iter().filter(|id| *id != own) {
         end(services, &transaction, id, AuditAction::SessionEnded, &by).await?;
     }
     Ok(transaction.commit().await?)
@@ -298,7 +289,7 @@ pub(super) async fn record(
     for organization in members::organizations_of(transaction, user).await? {
         let (kind, changes) = (TargetKind::Session, Changes::default());
         let event = Event { action, kind, id: session.to_string(), name: login, changes };
-        audit::record_by(services, transaction, organization, by, event).await?;
+        audit::record(services, transaction, organization, by, event).await?;
     }
     Ok(())
 }

@@ -4,6 +4,7 @@ use latchkey_domain::api::{Application, ApplicationPatch, ApplicationRequest};
 use latchkey_domain::audit::{AuditAction, TargetKind};
 use latchkey_domain::id::{ApplicationId, ProjectId};
 use latchkey_domain::role::Permission;
+use sea_orm::sea_query::LockType;
 use sea_orm::{
     ActiveModelTrait, ColumnTrait, ConnectionTrait, EntityTrait, IntoActiveModel, QueryFilter,
     QuerySelect, Set,
@@ -15,8 +16,7 @@ use crate::check::Changed;
 use crate::entity::{application, key};
 use crate::error::Error;
 use crate::keys::revoke_where;
-use crate::projects;
-use crate::scope::{self, ApplicationScope};
+use crate::scope::{self, ApplicationScope, Begun};
 use crate::services::Services;
 
 /// Makes an application in a project.
@@ -29,14 +29,13 @@ pub async fn create(
     project: ProjectId,
     request: ApplicationRequest,
 ) -> Result<Application, Error> {
-    let scope = scope::project(services, actor, project, Permission::ApplicationsWrite).await?;
-    let transaction = services.database.begin().await?;
-    // Or it might be deleted while this is made in it.
-    projects::lock(&transaction, &scope).await?;
+    let mut scope = scope::project(services, actor, project, Permission::ApplicationsWrite).await?;
+    // The project is locked: it can't be deleted while this is made in it.
+    let Begun { transaction, by, .. } = scope.begin(services, actor).await?;
     let made = insert(services, &transaction, scope.id(), &request).await?;
     let changes = Changes::default().set("environment", made.environment);
     let event = event(made.id, AuditAction::ApplicationCreated, &made.name, changes);
-    audit::record(services, &transaction, scope.organization(), actor, event).await?;
+    audit::record(services, &transaction, scope.organization(), &by, event).await?;
     transaction.commit().await?;
     Ok(made)
 }
@@ -76,8 +75,8 @@ pub async fn change(
     id: ApplicationId,
     patch: ApplicationPatch,
 ) -> Result<Application, Error> {
-    let scope = scope::application(services, actor, id, Permission::ApplicationsWrite).await?;
-    let transaction = services.database.begin().await?;
+    let mut scope = scope::application(services, actor, id, Permission::ApplicationsWrite).await?;
+    let Begun { transaction, by, .. } = scope.begin(services, actor).await?;
     let mut row = lock(&transaction, &scope).await?;
     let mut changes = Changes::default();
     if let Some(name) = patch.name {
@@ -98,7 +97,7 @@ pub async fn change(
     let row = row.into_active_model().reset_all().update(&transaction).await?;
     let event = event(id, AuditAction::ApplicationChanged, &row.name, changes);
     let organization = scope.project().organization();
-    audit::record(services, &transaction, organization, actor, event).await?;
+    audit::record(services, &transaction, organization, &by, event).await?;
     transaction.commit().await?;
     row.try_into()
 }
@@ -109,10 +108,9 @@ pub async fn change(
 /// # Errors
 /// `NotFound` for a stranger, `Forbidden` for viewers.
 pub async fn delete(services: &Services, actor: &Actor, id: ApplicationId) -> Result<(), Error> {
-    let scope = scope::application(services, actor, id, Permission::ApplicationsWrite).await?;
-    let transaction = services.database.begin().await?;
-    // The project too: keys are made under its lock.
-    projects::lock(&transaction, scope.project()).await?;
+    let mut scope = scope::application(services, actor, id, Permission::ApplicationsWrite).await?;
+    // The project is locked too: keys are made under its lock.
+    let Begun { transaction, by, .. } = scope.begin(services, actor).await?;
     let row = lock(&transaction, &scope).await?;
     let now = services.clock.now().as_millis();
     let revoked = revoke_where(&transaction, key::Column::ApplicationId.eq(row.id), now).await?;
@@ -122,7 +120,7 @@ pub async fn delete(services: &Services, actor: &Actor, id: ApplicationId) -> Re
     let changes = Changes::default().set("keys_revoked", revoked.keys);
     let event = event(id, AuditAction::ApplicationDeleted, &row.name, changes);
     let organization = scope.project().organization();
-    audit::record(services, &transaction, organization, actor, event).await?;
+    audit::record(services, &transaction, organization, &by, event).await?;
     Changed::keys(revoked.digests).commit(services, transaction).await
 }
 
@@ -133,7 +131,7 @@ async fn lock(
     application::Entity::find_by_id(scope.id().as_uuid())
         .filter(application::Column::ProjectId.eq(scope.project().id().as_uuid()))
         .filter(application::Column::DeletedAt.is_null())
-        .lock_exclusive()
+        .lock(LockType::NoKeyUpdate)
         .one(transaction)
         .await?
         .ok_or(Error::NotFound)

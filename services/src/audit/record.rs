@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use latchkey_domain::audit::{ActorKind, AuditAction, TargetKind};
-use latchkey_domain::id::{AuditEventId, OrganizationId, UserId};
+use latchkey_domain::id::{AuditEventId, KeyId, OrganizationId, UserId};
 use sea_orm::sea_query::{Expr, OnConflict};
 use sea_orm::{
     ActiveModelTrait, ColumnTrait, ConnectionTrait, DatabaseTransaction, EntityTrait,
@@ -12,8 +12,7 @@ use sea_orm::{
 
 use super::Changes;
 use super::chain::{self, GENESIS};
-use crate::actor::{Actor, Who};
-use crate::entity::{audit_event, audit_head, user};
+use crate::entity::{audit_event, audit_head};
 use crate::error::Error;
 use crate::services::Services;
 
@@ -47,42 +46,17 @@ impl By {
         Self { kind: ActorKind::System, id: None, name: "System".to_owned(), ip }
     }
 
-    /// Who is asking.
-    pub(crate) async fn asking(
-        transaction: &DatabaseTransaction,
-        actor: &Actor,
-    ) -> Result<Self, Error> {
-        match &actor.who {
-            Who::Person(person) => {
-                let row = user::Entity::find_by_id(person.user.as_uuid()).one(transaction).await?;
-                let row = row.ok_or(Error::Unauthenticated)?;
-                Ok(Self::person(person.user, &row.login, actor.ip))
-            }
-            Who::ServiceKey(key) => Ok(Self {
-                kind: ActorKind::ServiceKey,
-                id: Some(key.id.to_string()),
-                name: key.name.to_string(),
-                ip: actor.ip,
-            }),
-        }
+    /// A service key, by its name.
+    pub(crate) fn service_key(id: KeyId, name: &str, ip: Option<IpAddr>) -> Self {
+        Self { kind: ActorKind::ServiceKey, id: Some(id.to_string()), name: name.to_owned(), ip }
     }
 }
 
 /// Adds a row to the organization's log, in the transaction of what it tells of: neither is there without the
 /// other. Call it last: from here on the organization's other changes wait for the commit.
+///
+/// For what somebody asked for, `by` comes from beginning the transaction: see [`crate::scope`].
 pub(crate) async fn record(
-    services: &Services,
-    transaction: &DatabaseTransaction,
-    organization: OrganizationId,
-    actor: &Actor,
-    event: Event<'_>,
-) -> Result<(), Error> {
-    let by = By::asking(transaction, actor).await?;
-    record_by(services, transaction, organization, &by, event).await
-}
-
-/// The same for what nobody asked for with a token.
-pub(crate) async fn record_by(
     services: &Services,
     transaction: &DatabaseTransaction,
     organization: OrganizationId,

@@ -29,7 +29,7 @@ pub(super) async fn decide(
     now: Timestamp,
 ) -> Result<(LimitStates, TakenTokens), Denial> {
     let key = &found.key;
-    if let Some((outcome, detail)) = judge(found, call, now) {
+    if let Some((outcome, detail)) = judge(key, found.old, call, now) {
         let limits =
             LimitStates { requests: standing(services, key).await, ..LimitStates::default() };
         return Err(Denial { detail, key: Some(Arc::clone(key)), limits, ..Denial::of(outcome) });
@@ -59,15 +59,21 @@ impl TakenTokens {
 }
 
 /// What the key itself says of a call, its limits aside; none: it may go on.
-pub(super) fn judge(found: &Found, call: Call<'_>, now: Timestamp) -> Option<(Outcome, String)> {
-    let key = &found.key;
+///
+/// `old`: it came by the secret before the last rotation.
+pub(super) fn judge(
+    key: &KeyRecord,
+    old: bool,
+    call: Call<'_>,
+    now: Timestamp,
+) -> Option<(Outcome, String)> {
     let plain = |outcome: Outcome| Some((outcome, outcome.detail().to_owned()));
     match KeyStatus::at(now, key.revoked_at, key.expires_at) {
         KeyStatus::Revoked => return plain(Outcome::RevokedKey),
         KeyStatus::Expired => return plain(Outcome::ExpiredKey),
         KeyStatus::Active => {}
     }
-    if found.old && key.rare().old.is_some_and(|(_, ends_at)| ends_at <= now) {
+    if old && key.rare().old.is_some_and(|(_, ends_at)| ends_at <= now) {
         let detail = "This secret was rotated out. Use the key’s new secret.";
         return Some((Outcome::RevokedKey, detail.to_owned()));
     }
@@ -222,9 +228,8 @@ mod tests {
         Timestamp::from_millis(millis)
     }
 
-    fn outcome(key: KeyRecord, call: Call<'_>, now: i64) -> Outcome {
-        let found = Found { key: Arc::new(key), old: false };
-        judge(&found, call, at(now)).map_or(Outcome::Valid, |(outcome, _)| outcome)
+    fn outcome(key: &KeyRecord, call: Call<'_>, now: i64) -> Outcome {
+        judge(key, false, call, at(now)).map_or(Outcome::Valid, |(outcome, _)| outcome)
     }
 
     fn call(application: Option<ApplicationId>) -> Call<'static> {
@@ -234,24 +239,24 @@ mod tests {
     #[test]
     fn a_key_of_one_application_never_speaks_for_another() {
         let other = ApplicationId::new(at(0), [2; 10]);
-        assert_eq!(outcome(record(), call(record().application), 0), Outcome::Valid);
-        assert_eq!(outcome(record(), call(None), 0), Outcome::Valid);
-        assert_eq!(outcome(record(), call(Some(other)), 0), Outcome::WrongScope);
+        assert_eq!(outcome(&record(), call(record().application), 0), Outcome::Valid);
+        assert_eq!(outcome(&record(), call(None), 0), Outcome::Valid);
+        assert_eq!(outcome(&record(), call(Some(other)), 0), Outcome::WrongScope);
     }
 
     #[test]
     fn keys_of_another_kind_are_out_of_scope() {
         let inference = Call { kind: Some(KeyKind::Inference), ..Call::default() };
-        assert_eq!(outcome(record(), inference, 0), Outcome::WrongScope);
-        assert_eq!(outcome(record(), Call::default(), 0), Outcome::Valid);
+        assert_eq!(outcome(&record(), inference, 0), Outcome::WrongScope);
+        assert_eq!(outcome(&record(), Call::default(), 0), Outcome::Valid);
     }
 
     #[test]
     fn revocation_and_expiry_outrank_scope() {
         let other = call(Some(ApplicationId::new(at(0), [2; 10])));
-        assert_eq!(outcome(record(), other, 1_000), Outcome::ExpiredKey);
+        assert_eq!(outcome(&record(), other, 1_000), Outcome::ExpiredKey);
         let revoked = KeyRecord { revoked_at: Some(at(1)), ..record() };
-        assert_eq!(outcome(revoked, other, 1_000), Outcome::RevokedKey);
+        assert_eq!(outcome(&revoked, other, 1_000), Outcome::RevokedKey);
     }
 
     #[test]
@@ -259,12 +264,10 @@ mod tests {
         let digest = KeyDigest::from_bytes(&[7; 32]).unwrap();
         let rare = Rare { old: Some((digest, at(500))), ..Rare::default() };
         let key = KeyRecord { rare: Some(Box::new(rare)), ..record() };
-        let found = Found { key: Arc::new(key), old: true };
-        assert_eq!(judge(&found, call(None), at(499)), None);
-        let ended = judge(&found, call(None), at(500)).unwrap();
+        assert_eq!(judge(&key, true, call(None), at(499)), None);
+        let ended = judge(&key, true, call(None), at(500)).unwrap();
         assert_eq!(ended.0, Outcome::RevokedKey);
-        let new = Found { old: false, ..found };
-        assert_eq!(judge(&new, call(None), at(500)), None);
+        assert_eq!(judge(&key, false, call(None), at(500)), None);
     }
 
     #[test]
@@ -274,11 +277,11 @@ mod tests {
         let rare = Rare { networks: Some(networks), models: Some(models), ..Rare::default() };
         let key = KeyRecord { rare: Some(Box::new(rare)), ..record() };
         let from = |ip: &str| Call { ip: ip.parse().ok(), ..call(None) };
-        assert_eq!(outcome(key.clone(), from("203.0.113.7"), 0), Outcome::Valid);
-        assert_eq!(outcome(key.clone(), from("198.51.100.7"), 0), Outcome::IpNotAllowed);
-        assert_eq!(outcome(key.clone(), from(""), 0), Outcome::IpNotAllowed);
+        assert_eq!(outcome(&key, from("203.0.113.7"), 0), Outcome::Valid);
+        assert_eq!(outcome(&key, from("198.51.100.7"), 0), Outcome::IpNotAllowed);
+        assert_eq!(outcome(&key, from(""), 0), Outcome::IpNotAllowed);
         let uses = |model| Call { model: Some(model), ..from("203.0.113.7") };
-        assert_eq!(outcome(key.clone(), uses("bge-m3"), 0), Outcome::Valid);
-        assert_eq!(outcome(key, uses("gpt-9"), 0), Outcome::ModelNotAllowed);
+        assert_eq!(outcome(&key, uses("bge-m3"), 0), Outcome::Valid);
+        assert_eq!(outcome(&key, uses("gpt-9"), 0), Outcome::ModelNotAllowed);
     }
 }

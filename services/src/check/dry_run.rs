@@ -8,7 +8,7 @@ use latchkey_domain::outcome::Outcome;
 use latchkey_domain::role::Permission;
 use latchkey_domain::time::Timestamp;
 
-use super::{Call, Denial, Found, KeyRecord, admit, budget, rates, record};
+use super::{Call, Denial, KeyRecord, admit, budget, rates, record};
 use crate::actor::Actor;
 use crate::clock::whole_seconds;
 use crate::digest::KeyDigest;
@@ -36,7 +36,7 @@ pub async fn dry_run(
     let call = Call { ip: request.ip, model: request.model.as_deref(), ..Call::default() };
     let now = services.clock.now();
     let mut rehearsal = Rehearsal { services, now, answer: nothing_yet() };
-    let denial = match admit::judge(&Found { key: key.clone().into(), old: false }, call, now) {
+    let denial = match admit::judge(&key, false, call, now) {
         Some((outcome, detail)) => Some(Denial { detail, ..Denial::of(outcome) }),
         None => rehearsal.limits(&key, request.tokens).await?,
     };

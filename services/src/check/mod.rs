@@ -11,6 +11,7 @@ mod admit;
 pub(crate) mod budget;
 mod cache;
 mod changed;
+mod confirm;
 mod dry_run;
 mod lease;
 mod outcome;
@@ -35,6 +36,7 @@ use latchkey_domain::time::Timestamp;
 pub use cache::CacheSize;
 pub(crate) use cache::{KeyCache, Known};
 pub(crate) use changed::{CHANNEL, Changed};
+pub use confirm::{Seen, confirm};
 pub use dry_run::dry_run;
 pub(crate) use lease::Leases;
 pub use outcome::{Admission, Denial, LimitStates};
@@ -78,6 +80,7 @@ pub struct Found {
     key: Arc<KeyRecord>,
     /// The secret is the one before the last rotation.
     old: bool,
+    seen: Seen,
 }
 
 impl Found {
@@ -125,7 +128,7 @@ pub(crate) async fn check_parsed(
 ) -> Result<Admission, Error> {
     let found = identify_parsed(services, parsed, call.ip).await?;
     let limits = admit(services, &found, call).await.map_err(Box::new)?;
-    Ok(Admission { key: found.key, limits })
+    Ok(Admission { key: found.key, seen: found.seen, limits })
 }
 
 /// A key whose form is right, or why there is none.
@@ -192,7 +195,16 @@ async fn look_up(
     ip: Option<IpAddr>,
 ) -> Result<Found, Denial> {
     let secret = parsed.map_err(Denial::of)?;
-    let digest = services.settings.pepper.digest(secret.expose());
+    find_digest(services, services.settings.pepper.digest(secret.expose()), ip).await
+}
+
+async fn find_digest(
+    services: &Services,
+    digest: KeyDigest,
+    ip: Option<IpAddr>,
+) -> Result<Found, Denial> {
+    // Before anything is read: what is changed from here on is looked at again.
+    let seen = Seen::now(services, digest);
     let cached = services.key_cache.get(&digest, services.clock.monotonic());
     services.tally.looked(cached.is_some());
     let known = match cached {
@@ -200,8 +212,7 @@ async fn look_up(
         None => load(services, digest, ip).await?,
     };
     let Known::Key(key) = known else { return Err(Denial::of(Outcome::UnknownKey)) };
-    let old = key.rare().old.is_some_and(|(old, _)| old == digest);
-    Ok(Found { key, old })
+    Ok(Found { old: key.is_old(&digest), key, seen })
 }
 
 /// Decides whether a key that was found admits a call, and counts the call. Where its limits stand then.

@@ -7,7 +7,7 @@ use latchkey_domain::api::{BudgetState, RateLimitState};
 use latchkey_domain::outcome::Outcome;
 use latchkey_domain::window::{WindowFull, WindowState};
 
-use super::KeyRecord;
+use super::{KeyRecord, Seen};
 
 /// Where a key's limits stand after a check.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
@@ -25,6 +25,8 @@ pub struct LimitStates {
 pub struct Admission {
     /// The key.
     pub key: Arc<KeyRecord>,
+    /// What to look at again before acting for it later.
+    pub seen: Seen,
     /// Where its limits stand, this call included.
     pub limits: LimitStates,
 }
@@ -46,7 +48,7 @@ pub struct Denial {
 
 impl Denial {
     /// A denial that has nothing to say beyond its outcome.
-    pub(super) fn of(outcome: Outcome) -> Self {
+    pub(crate) fn of(outcome: Outcome) -> Self {
         Self {
             outcome,
             detail: outcome.detail().to_owned(),

@@ -70,10 +70,19 @@ impl KeyRecord {
         self.rare.as_deref().unwrap_or(&NOTHING)
     }
 
+    /// Whether `digest` is of the secret before the last rotation.
+    pub(super) fn is_old(&self, digest: &KeyDigest) -> bool {
+        self.rare().old.is_some_and(|(old, _)| old == *digest)
+    }
+
+    /// What a service key may do.
+    pub fn permissions(&self) -> &[ServicePermission] {
+        self.rare().permissions.as_ref().map_or(&[], AllowList::as_slice)
+    }
+
     /// Whether a service key may do this.
     pub fn permits(&self, permission: ServicePermission) -> bool {
-        let permissions = self.rare().permissions.as_ref();
-        permissions.is_some_and(|permissions| permissions.as_slice().contains(&permission))
+        self.permissions().contains(&permission)
     }
 }
 

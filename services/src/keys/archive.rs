@@ -12,7 +12,7 @@ use super::{find_locked, to_write};
 use crate::actor::Actor;
 use crate::audit::Changes;
 use crate::error::Error;
-use crate::scope::{self, KeyRef};
+use crate::scope::{self, Begun, KeyRef};
 use crate::services::Services;
 
 /// Hides a key that is revoked or expired. Again, it changes nothing.
@@ -45,8 +45,8 @@ async fn set(
     key: KeyRef,
     archived: bool,
 ) -> Result<ApiKey, Error> {
-    let scope = scope::project_of_key(services, actor, key, Permission::KeysWrite).await?;
-    let transaction = services.database.begin().await?;
+    let mut scope = scope::project_of_key(services, actor, key, Permission::KeysWrite).await?;
+    let Begun { transaction, by, .. } = scope.begin(services, actor).await?;
     let mut key = find_locked(&transaction, &scope, key.id).await?;
     scope.require(to_write(row::kind(&key)?))?;
     let now = services.clock.now();
@@ -58,7 +58,7 @@ async fn set(
         key = key.into_active_model().reset_all().update(&transaction).await?;
         let action = if archived { AuditAction::KeyArchived } else { AuditAction::KeyUnarchived };
         let changes = Changes::default();
-        events::record(services, &transaction, &scope, actor, action, &key, changes).await?;
+        events::record(services, &transaction, &scope, &by, action, &key, changes).await?;
         transaction.commit().await?;
     }
     to_api_key(key, now)

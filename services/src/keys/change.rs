@@ -16,8 +16,7 @@ use crate::actor::Actor;
 use crate::check::Changed;
 use crate::entity::key;
 use crate::error::Error;
-use crate::projects;
-use crate::scope::{self, KeyRef};
+use crate::scope::{self, Begun, KeyRef};
 use crate::services::Services;
 
 /// Changes a key; what the patch does not name stays. When this returns, every check goes by the change.
@@ -32,9 +31,8 @@ pub async fn change(
     patch: KeyPatch,
 ) -> Result<ApiKey, Error> {
     let key = key.into();
-    let scope = scope::project_of_key(services, actor, key, Permission::KeysWrite).await?;
-    let transaction = services.database.begin().await?;
-    let project = projects::lock(&transaction, &scope).await?;
+    let mut scope = scope::project_of_key(services, actor, key, Permission::KeysWrite).await?;
+    let Begun { transaction, by, within: project } = scope.begin(services, actor).await?;
     let row = find_locked(&transaction, &scope, key.id).await?;
     let kind = row::kind(&row)?;
     scope.require(to_write(kind))?;
@@ -60,7 +58,7 @@ pub async fn change(
     let row = after.into_active_model().reset_all().update(&transaction).await?;
     if !changes.is_empty() {
         let action = AuditAction::KeyChanged;
-        events::record(services, &transaction, &scope, actor, action, &row, changes).await?;
+        events::record(services, &transaction, &scope, &by, action, &row, changes).await?;
     }
     Changed::keys(digests).commit(services, transaction).await?;
     to_api_key(row, now)

@@ -18,8 +18,7 @@ use crate::actor::Actor;
 use crate::check::Changed;
 use crate::entity::{application, key};
 use crate::error::Error;
-use crate::projects;
-use crate::scope::{self, ProjectScope};
+use crate::scope::{self, Begun, ProjectScope};
 use crate::services::Services;
 
 /// Makes a key in a project. The answer holds the only copy of its secret.
@@ -36,7 +35,7 @@ pub async fn create(
     idempotency: Option<&Idempotency>,
 ) -> Result<CreatedKey, Error> {
     let permission = to_write(request.kind);
-    let scope = match request.application_id {
+    let mut scope = match request.application_id {
         Some(application) => {
             let scope = scope::application(services, actor, application, permission).await?;
             if scope.project().id() != project {
@@ -47,7 +46,7 @@ pub async fn create(
         None => scope::project(services, actor, project, permission).await?,
     };
     check_request(&request, services.clock.now())?;
-    insert(services, actor, &scope, Wanted::Named(request), idempotency).await
+    insert(services, actor, &mut scope, Wanted::Named(request), idempotency).await
 }
 
 /// Makes an API key for one application. The answer holds the only copy of its secret.
@@ -61,7 +60,7 @@ pub async fn create_for_application(
     request: ApplicationKeyRequest,
     idempotency: Option<&Idempotency>,
 ) -> Result<CreatedKey, Error> {
-    let scope = scope::application(services, actor, application, Permission::KeysWrite).await?;
+    let mut scope = scope::application(services, actor, application, Permission::KeysWrite).await?;
     let ApplicationKeyRequest { name, environment } = request;
     let wanted = match name {
         Some(name) => Wanted::Named(KeyRequest {
@@ -71,7 +70,7 @@ pub async fn create_for_application(
         }),
         None => Wanted::Nameless(application, environment),
     };
-    insert(services, actor, scope.project(), wanted, idempotency).await
+    insert(services, actor, scope.project_mut(), wanted, idempotency).await
 }
 
 /// What a new key shall be.
@@ -84,12 +83,11 @@ enum Wanted {
 async fn insert(
     services: &Services,
     actor: &Actor,
-    scope: &ProjectScope,
+    scope: &mut ProjectScope,
     wanted: Wanted,
     idempotency: Option<&Idempotency>,
 ) -> Result<CreatedKey, Error> {
-    let transaction = services.database.begin().await?;
-    let project = projects::lock(&transaction, scope).await?;
+    let Begun { transaction, by, within: project } = scope.begin(services, actor).await?;
     let now = services.clock.now();
     idempotency::check(&transaction, actor, idempotency, now).await?;
     let environment = match &wanted {
@@ -146,7 +144,7 @@ async fn insert(
     let row = row.insert(&transaction).await?;
     idempotency::keep(&transaction, actor, idempotency, id, now).await?;
     let (action, changes) = (AuditAction::KeyCreated, events::of_new(&row));
-    events::record(services, &transaction, scope, actor, action, &row, changes).await?;
+    events::record(services, &transaction, scope, &by, action, &row, changes).await?;
     // Somebody may have guessed, or mistyped, what is a key from now on.
     Changed::keys(row::digests(&row)).commit(services, transaction).await?;
     Ok(CreatedKey { key: secret.into(), api_key: to_api_key(row, now)? })

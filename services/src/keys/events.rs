@@ -6,8 +6,7 @@ use latchkey_domain::time::Timestamp;
 use sea_orm::DatabaseTransaction;
 use serde_json::Value;
 
-use crate::actor::Actor;
-use crate::audit::{self, Changes, Event};
+use crate::audit::{self, By, Changes, Event};
 use crate::entity::key;
 use crate::error::Error;
 use crate::scope::ProjectScope;
@@ -18,14 +17,14 @@ pub(super) async fn record(
     services: &Services,
     transaction: &DatabaseTransaction,
     scope: &ProjectScope,
-    actor: &Actor,
+    by: &By,
     action: AuditAction,
     key: &key::Model,
     changes: Changes,
 ) -> Result<(), Error> {
     let id = KeyId::from(key.id).to_string();
     let event = Event { action, kind: TargetKind::Key, id, name: &key.name, changes };
-    audit::record(services, transaction, scope.organization(), actor, event).await
+    audit::record(services, transaction, scope.organization(), by, event).await
 }
 
 /// What a new key is.

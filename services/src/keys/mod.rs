@@ -18,6 +18,7 @@ use latchkey_domain::id::KeyId;
 use latchkey_domain::key::KeyKind;
 use latchkey_domain::role::Permission;
 use latchkey_domain::time::Timestamp;
+use sea_orm::sea_query::LockType;
 use sea_orm::{ColumnTrait, Condition, ConnectionTrait, EntityTrait, QueryFilter, QuerySelect};
 use uuid::Uuid;
 
@@ -64,7 +65,7 @@ async fn find_locked(
 ) -> Result<key::Model, Error> {
     key::Entity::find_by_id(id.as_uuid())
         .filter(key::Column::ProjectId.eq(scope.id().as_uuid()))
-        .lock_exclusive()
+        .lock(LockType::NoKeyUpdate)
         .one(transaction)
         .await?
         .ok_or(Error::NotFound)

@@ -15,7 +15,7 @@ use crate::check::Changed;
 use crate::digest::KeyDigest;
 use crate::entity::key;
 use crate::error::Error;
-use crate::scope::{self, KeyRef};
+use crate::scope::{self, Begun, KeyRef};
 use crate::services::Services;
 
 /// Revokes a key. Final, and idempotent: the first revocation's time stands. When this returns, no check
@@ -29,15 +29,15 @@ pub async fn revoke(
     key: impl Into<KeyRef>,
 ) -> Result<(), Error> {
     let key = key.into();
-    let scope = scope::project_of_key(services, actor, key, Permission::KeysWrite).await?;
-    let transaction = services.database.begin().await?;
+    let mut scope = scope::project_of_key(services, actor, key, Permission::KeysWrite).await?;
+    let Begun { transaction, by, .. } = scope.begin(services, actor).await?;
     let mut row = find_locked(&transaction, &scope, key.id).await?;
     scope.require(to_write(row::kind(&row)?))?;
     if row.revoked_at.is_none() {
         row.revoked_at = Some(services.clock.now().as_millis());
         row = row.into_active_model().reset_all().update(&transaction).await?;
         let (action, changes) = (AuditAction::KeyRevoked, Changes::default());
-        events::record(services, &transaction, &scope, actor, action, &row, changes).await?;
+        events::record(services, &transaction, &scope, &by, action, &row, changes).await?;
         return Changed::keys(row::digests(&row)).commit(services, transaction).await;
     }
     // Somebody else revoked it first: their eviction may still be on its way.

@@ -16,7 +16,7 @@ use crate::actor::Actor;
 use crate::audit::Changes;
 use crate::check::Changed;
 use crate::error::Error;
-use crate::scope::{self, KeyRef};
+use crate::scope::{self, Begun, KeyRef};
 use crate::services::Services;
 
 /// When a grace ends that is over whatever a clock says: another node's may be behind, and this one's may be set back.
@@ -36,11 +36,11 @@ pub async fn rotate(
     idempotency: Option<&Idempotency>,
 ) -> Result<CreatedKey, Error> {
     let named = key.into();
-    let scope = scope::project_of_key(services, actor, named, Permission::KeysWrite).await?;
+    let mut scope = scope::project_of_key(services, actor, named, Permission::KeysWrite).await?;
     if request.grace_seconds > MAX_GRACE_SECONDS {
         return Err(Error::invalid("grace_seconds", "Use 0 to 604800 seconds (7 days)."));
     }
-    let transaction = services.database.begin().await?;
+    let Begun { transaction, by, .. } = scope.begin(services, actor).await?;
     let mut key = find_locked(&transaction, &scope, named.id).await?;
     scope.require(to_write(row::kind(&key)?))?;
     let now = services.clock.now();
@@ -72,7 +72,7 @@ pub async fn rotate(
     let key = key.into_active_model().reset_all().update(&transaction).await?;
     idempotency::keep(&transaction, actor, idempotency, named.id, now).await?;
     let action = AuditAction::KeyRotated;
-    events::record(services, &transaction, &scope, actor, action, &key, changes).await?;
+    events::record(services, &transaction, &scope, &by, action, &key, changes).await?;
     Changed::keys(digests.into_iter().chain(row::digests(&key)))
         .commit(services, transaction)
         .await?;
@@ -89,8 +89,8 @@ pub async fn end_grace(
     key: impl Into<KeyRef>,
 ) -> Result<ListedKey, Error> {
     let named = key.into();
-    let scope = scope::project_of_key(services, actor, named, Permission::KeysWrite).await?;
-    let transaction = services.database.begin().await?;
+    let mut scope = scope::project_of_key(services, actor, named, Permission::KeysWrite).await?;
+    let Begun { transaction, by, .. } = scope.begin(services, actor).await?;
     let mut key = find_locked(&transaction, &scope, named.id).await?;
     scope.require(to_write(row::kind(&key)?))?;
     let now = services.clock.now();
@@ -99,7 +99,7 @@ pub async fn end_grace(
         key.old_ends_at = Some(ENDED);
         key = key.into_active_model().reset_all().update(&transaction).await?;
         let (action, changes) = (AuditAction::KeyGraceEnded, Changes::default());
-        events::record(services, &transaction, &scope, actor, action, &key, changes).await?;
+        events::record(services, &transaction, &scope, &by, action, &key, changes).await?;
         evicted.commit(services, transaction).await?;
     } else {
         // Somebody else may have ended it a moment ago.

@@ -96,7 +96,7 @@ pub(crate) fn environment_of(name: &str) -> Result<Environment, Error> {
 }
 
 /// The status of a row at `now`.
-pub(super) fn status(row: &key::Model, now: Timestamp) -> KeyStatus {
+pub(crate) fn status(row: &key::Model, now: Timestamp) -> KeyStatus {
     KeyStatus::at(now, time(row.revoked_at), time(row.expires_at))
 }
 

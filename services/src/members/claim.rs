@@ -84,7 +84,7 @@ pub(crate) async fn join(
             name: login,
             changes: Changes::default(),
         };
-        audit::record_by(services, transaction, *organization, &by, event).await?;
+        audit::record(services, transaction, *organization, &by, event).await?;
     }
     Ok(())
 }

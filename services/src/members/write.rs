@@ -17,8 +17,7 @@ use crate::actor::Actor;
 use crate::audit::{self, Changes, Event};
 use crate::entity::{membership, user};
 use crate::error::{Error, is_unique_violation};
-use crate::organizations;
-use crate::scope::{self, allow};
+use crate::scope::{self, Begun, allow};
 use crate::services::Services;
 
 /// Adds a member. Somebody who never signed in is invited until they do.
@@ -48,9 +47,8 @@ async fn try_add(
     request: &MemberRequest,
 ) -> Result<Member, Error> {
     let permission = request.role.to_manage();
-    let scope = scope::organization(services, actor, organization, permission).await?;
-    let transaction = services.database.begin().await?;
-    organizations::lock(&transaction, scope.id()).await?;
+    let mut scope = scope::organization(services, actor, organization, permission).await?;
+    let Begun { transaction, by, .. } = scope.begin(services, actor).await?;
     let person = match find_by_login(&transaction, actor, &request.login).await? {
         Some(person) => person,
         None => insert_invited(services, &transaction, &request.login).await?,
@@ -76,7 +74,7 @@ async fn try_add(
     let action = if person.invited { AuditAction::MemberInvited } else { AuditAction::MemberAdded };
     let changes = Changes::default().set("role", request.role);
     let event = event(action, &person, changes);
-    audit::record(services, &transaction, scope.id(), actor, event).await?;
+    audit::record(services, &transaction, scope.id(), &by, event).await?;
     transaction.commit().await?;
     to_member(&row, &person)
 }
@@ -139,10 +137,9 @@ pub async fn change(
     patch: MemberPatch,
 ) -> Result<Member, Error> {
     let permission = patch.role.to_manage();
-    let scope = scope::organization(services, actor, organization, permission).await?;
-    let transaction = services.database.begin().await?;
+    let mut scope = scope::organization(services, actor, organization, permission).await?;
     // Of two who change members at once, the second sees what the first did.
-    organizations::lock(&transaction, scope.id()).await?;
+    let Begun { transaction, by, .. } = scope.begin(services, actor).await?;
     let (row, person) = find(&transaction, scope.id(), user).await?;
     let member = to_member(&row, &person)?;
     allow(scope.role(), member.role.to_manage())?;
@@ -157,7 +154,7 @@ pub async fn change(
     row.update(&transaction).await?;
     let changes = Changes::default().field("role", member.role, patch.role);
     let event = event(AuditAction::MemberRoleChanged, &person, changes);
-    audit::record(services, &transaction, scope.id(), actor, event).await?;
+    audit::record(services, &transaction, scope.id(), &by, event).await?;
     transaction.commit().await?;
     Ok(Member { role: patch.role, ..member })
 }
@@ -174,13 +171,12 @@ pub async fn remove(
     organization: OrganizationId,
     user: UserId,
 ) -> Result<(), Error> {
-    let scope = scope::organization(services, actor, organization, Permission::Read).await?;
+    let mut scope = scope::organization(services, actor, organization, Permission::Read).await?;
     let leaves = user == actor.author();
+    let Begun { transaction, by, .. } = scope.begin(services, actor).await?;
     if !leaves {
         allow(scope.role(), Permission::MembersWrite)?;
     }
-    let transaction = services.database.begin().await?;
-    organizations::lock(&transaction, scope.id()).await?;
     let (row, person) = find(&transaction, scope.id(), user).await?;
     let role = to_member(&row, &person)?.role;
     if !leaves {
@@ -195,7 +191,7 @@ pub async fn remove(
         if person.invited { AuditAction::InvitationWithdrawn } else { AuditAction::MemberRemoved };
     let changes = Changes::default().field("role", role, ());
     let event = event(action, &person, changes);
-    audit::record(services, &transaction, scope.id(), actor, event).await?;
+    audit::record(services, &transaction, scope.id(), &by, event).await?;
     Ok(transaction.commit().await?)
 }
 

@@ -7,7 +7,7 @@ use latchkey_domain::name::Name;
 use latchkey_domain::role::{Permission, Role};
 use latchkey_domain::tier::Tier;
 use latchkey_domain::time::Timestamp;
-use sea_orm::sea_query::Expr;
+use sea_orm::sea_query::{Expr, LockType};
 use sea_orm::{
     ActiveModelTrait, ColumnTrait, ConnectionTrait, DatabaseTransaction, EntityTrait,
     IntoActiveModel, QueryFilter, QueryOrder, QuerySelect, Set,
@@ -21,7 +21,7 @@ use crate::entity::{application, key, membership, organization, project};
 use crate::error::Error;
 use crate::keys::revoke_where;
 use crate::members::forget_invited;
-use crate::scope;
+use crate::scope::{self, Begun};
 use crate::services::Services;
 
 /// Makes an organization on the free tier that the actor owns. There is nothing in it yet.
@@ -34,13 +34,13 @@ pub async fn create(
     request: OrganizationRequest,
 ) -> Result<Organization, Error> {
     let owner = actor.person()?.user();
-    let transaction = services.database.begin().await?;
+    let Begun { transaction, by, .. } = scope::begin(services, actor).await?;
     let made = insert(services, &transaction, owner, &request.name).await?;
     audit::record(
         services,
         &transaction,
         made.id,
-        actor,
+        &by,
         event(&made, AuditAction::OrganizationCreated),
     )
     .await?;
@@ -103,7 +103,7 @@ pub(crate) async fn lock(
 ) -> Result<organization::Model, Error> {
     organization::Entity::find_by_id(id.as_uuid())
         .filter(organization::Column::DeletedAt.is_null())
-        .lock_exclusive()
+        .lock(LockType::NoKeyUpdate)
         .one(transaction)
         .await?
         .ok_or(Error::NotFound)
@@ -122,6 +122,7 @@ pub async fn change(
     patch: OrganizationPatch,
 ) -> Result<Organization, Error> {
     let administrator = actor.person()?.is_administrator();
+    let mut scope = None;
     if patch.tier.is_none() || patch.name.is_some() || !administrator {
         // Whose organization it is not learns no more than that it is not theirs.
         let needed = if patch.tier.is_some() && patch.name.is_none() {
@@ -129,15 +130,17 @@ pub async fn change(
         } else {
             Permission::OrganizationWrite
         };
-        scope::organization(services, actor, id, needed).await?;
+        scope = Some(scope::organization(services, actor, id, needed).await?);
     }
     if patch.tier.is_some() && !administrator {
         return Err(Error::Forbidden(
             "Only an administrator of this instance can change the plan.",
         ));
     }
-    let transaction = services.database.begin().await?;
-    let mut row = lock(&transaction, id).await?;
+    let Begun { transaction, by, within: mut row } = match &mut scope {
+        Some(scope) => scope.begin(services, actor).await?,
+        None => begin_as_administrator(services, actor, id).await?,
+    };
     let before = Tier::from_name(&row.tier).ok_or(Error::Corrupt("tier"))?;
     let tier = patch.tier.unwrap_or(before);
     let mut events = Vec::new();
@@ -152,7 +155,7 @@ pub async fn change(
     for (action, changes) in events.into_iter().filter(|(_, changes)| !changes.is_empty()) {
         let kind = TargetKind::Organization;
         let event = Event { action, kind, id: id.to_string(), name: &row.name, changes };
-        audit::record(services, &transaction, id, actor, event).await?;
+        audit::record(services, &transaction, id, &by, event).await?;
     }
     let own = membership::Entity::find_by_id((id.as_uuid(), actor.author().as_uuid()))
         .one(&transaction)
@@ -169,15 +172,26 @@ pub async fn change(
     })
 }
 
+/// An administrator of the instance may be a member of none of it.
+async fn begin_as_administrator(
+    services: &Services,
+    actor: &Actor,
+    id: OrganizationId,
+) -> Result<Begun<organization::Model>, Error> {
+    let Begun { transaction, by, .. } = scope::begin(services, actor).await?;
+    let within = lock(&transaction, id).await?;
+    Ok(Begun { transaction, by, within })
+}
+
 /// Deletes an organization with its projects and applications, and revokes their keys, all in one
 /// transaction. When this returns, no check admits any of them.
 ///
 /// # Errors
 /// `NotFound` for a stranger, `Forbidden` for everybody but owners.
 pub async fn delete(services: &Services, actor: &Actor, id: OrganizationId) -> Result<(), Error> {
-    scope::organization(services, actor, id, Permission::OrganizationDelete).await?;
-    let transaction = services.database.begin().await?;
-    let row = lock(&transaction, id).await?;
+    let permission = Permission::OrganizationDelete;
+    let mut scope = scope::organization(services, actor, id, permission).await?;
+    let Begun { transaction, by, within: row } = scope.begin_for_all(services, actor).await?;
     let now = services.clock.now().as_millis();
     let projects = lock_projects(&transaction, id).await?;
     // Keys that are being made meanwhile are either done by now and revoked, or find no project.
@@ -214,7 +228,7 @@ pub async fn delete(services: &Services, actor: &Actor, id: OrganizationId) -> R
         .set("keys_revoked", digests.keys);
     let (action, kind) = (AuditAction::OrganizationDeleted, TargetKind::Organization);
     let event = Event { action, kind, id: id.to_string(), name: &row.name, changes };
-    audit::record(services, &transaction, id, actor, event).await?;
+    audit::record(services, &transaction, id, &by, event).await?;
     Changed::keys(digests.digests).commit(services, transaction).await
 }
 
@@ -229,7 +243,7 @@ async fn lock_projects(
         .filter(project::Column::DeletedAt.is_null())
         // Always in the same order, or two who lock several wait for each other.
         .order_by_asc(project::Column::Id)
-        .lock_exclusive()
+        .lock(LockType::NoKeyUpdate)
         .into_tuple()
         .all(transaction)
         .await?)

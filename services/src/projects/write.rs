@@ -4,7 +4,7 @@ use latchkey_domain::api::{Project, ProjectPatch, ProjectRequest};
 use latchkey_domain::audit::{AuditAction, TargetKind};
 use latchkey_domain::id::{OrganizationId, ProjectId};
 use latchkey_domain::role::Permission;
-use sea_orm::sea_query::Expr;
+use sea_orm::sea_query::{Expr, LockType};
 use sea_orm::{
     ActiveModelTrait, ColumnTrait, ConnectionTrait, EntityTrait, IntoActiveModel, QueryFilter,
     QuerySelect, Set,
@@ -16,8 +16,7 @@ use crate::check::Changed;
 use crate::entity::{application, key, project};
 use crate::error::Error;
 use crate::keys::revoke_where;
-use crate::organizations;
-use crate::scope::{self, ProjectScope};
+use crate::scope::{self, Begun, ProjectScope};
 use crate::services::Services;
 
 /// Makes a project in an organization.
@@ -31,14 +30,13 @@ pub async fn create(
     request: ProjectRequest,
 ) -> Result<Project, Error> {
     let permission = Permission::ProjectsWrite;
-    let scope = scope::organization(services, actor, organization, permission).await?;
-    let transaction = services.database.begin().await?;
-    // Or it might be deleted while this is made in it.
-    organizations::lock(&transaction, scope.id()).await?;
+    let mut scope = scope::organization(services, actor, organization, permission).await?;
+    // The organization is locked: it can't be deleted while this is made in it.
+    let Begun { transaction, by, .. } = scope.begin(services, actor).await?;
     let id = insert(services, &transaction, scope.id(), &request).await?;
     let changes = Changes::default().set("key_prefix", &request.key_prefix);
     let event = event(id, AuditAction::ProjectCreated, request.name.as_str(), changes);
-    audit::record(services, &transaction, scope.id(), actor, event).await?;
+    audit::record(services, &transaction, scope.id(), &by, event).await?;
     transaction.commit().await?;
     super::get(services, actor, id).await
 }
@@ -75,7 +73,7 @@ pub(crate) async fn lock(
 ) -> Result<project::Model, Error> {
     project::Entity::find_by_id(scope.id().as_uuid())
         .filter(project::Column::DeletedAt.is_null())
-        .lock_exclusive()
+        .lock(LockType::NoKeyUpdate)
         .one(transaction)
         .await?
         .ok_or(Error::NotFound)
@@ -95,9 +93,8 @@ pub async fn change(
     id: ProjectId,
     patch: ProjectPatch,
 ) -> Result<Project, Error> {
-    let scope = scope::project(services, actor, id, Permission::ProjectsWrite).await?;
-    let transaction = services.database.begin().await?;
-    let mut row = lock(&transaction, &scope).await?;
+    let mut scope = scope::project(services, actor, id, Permission::ProjectsWrite).await?;
+    let Begun { transaction, by, within: mut row } = scope.begin(services, actor).await?;
     let mut changes = Changes::default();
     if let Some(name) = patch.name {
         changes = changes.field("name", &row.name, &name);
@@ -110,7 +107,7 @@ pub async fn change(
     if !changes.is_empty() {
         let row = row.into_active_model().reset_all().update(&transaction).await?;
         let event = event(id, AuditAction::ProjectChanged, &row.name, changes);
-        audit::record(services, &transaction, scope.organization(), actor, event).await?;
+        audit::record(services, &transaction, scope.organization(), &by, event).await?;
         transaction.commit().await?;
     }
     super::in_scope(services, &scope).await
@@ -122,9 +119,8 @@ pub async fn change(
 /// # Errors
 /// `NotFound` for a stranger, `Forbidden` for viewers and members.
 pub async fn delete(services: &Services, actor: &Actor, id: ProjectId) -> Result<(), Error> {
-    let scope = scope::project(services, actor, id, Permission::ProjectsWrite).await?;
-    let transaction = services.database.begin().await?;
-    let row = lock(&transaction, &scope).await?;
+    let mut scope = scope::project(services, actor, id, Permission::ProjectsWrite).await?;
+    let Begun { transaction, by, within: row } = scope.begin(services, actor).await?;
     let now = services.clock.now().as_millis();
     // Keys that are being made meanwhile are either done by now and revoked, or find no project.
     let revoked = revoke_where(&transaction, key::Column::ProjectId.eq(row.id), now).await?;
@@ -139,6 +135,6 @@ pub async fn delete(services: &Services, actor: &Actor, id: ProjectId) -> Result
     deleted.update(&transaction).await?;
     let changes = Changes::default().set("keys_revoked", revoked.keys);
     let event = event(id, AuditAction::ProjectDeleted, &row.name, changes);
-    audit::record(services, &transaction, scope.organization(), actor, event).await?;
+    audit::record(services, &transaction, scope.organization(), &by, event).await?;
     Changed::keys(revoked.digests).commit(services, transaction).await
 }

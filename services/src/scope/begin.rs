@@ -1,0 +1,258 @@
+//! Beginning a transaction that writes for somebody.
+//!
+//! Between the look that gave a scope and the write, the actor may have been signed out, removed, given
+//! another role, or revoked, and that may have been answered. So a write reads all of it once more inside its
+//! transaction, under locks that those who take it away take too: they wait for the write, or the write finds
+//! that it may not go on. The audit log wants a [`By`], and for what somebody asked for only this module makes
+//! one: a write that forgets to begin here can't be recorded.
+//!
+//! The locks are exclusive although nothing is written: shared ones could be held in turns without an end, by
+//! whoever means to keep their own removal from happening. Everybody locks in this order, so that nobody waits
+//! in a ring:
+//!
+//! ```text
+//! sessions ─► organization ─► memberships ─► projects ─► application ─► keys ─► end of the audit log
+//! ```
+//! Several of a kind are locked in the order of their ids. SQLite has a single writer, and needs none of it.
+
+use latchkey_domain::id::{KeyId, OrganizationId};
+use latchkey_domain::key::KeyStatus;
+use latchkey_domain::outcome::Outcome;
+use latchkey_domain::time::Timestamp;
+use sea_orm::sea_query::LockType;
+use sea_orm::{
+    ColumnTrait, ConnectionTrait, DatabaseTransaction, EntityTrait, QueryFilter, QueryOrder,
+    QuerySelect,
+};
+use uuid::Uuid;
+
+use super::{ApplicationScope, Grant, OrganizationScope, ProjectScope, allow, role};
+use crate::accounts::standing;
+use crate::actor::{Actor, Person, ServiceKey, Who};
+use crate::audit::By;
+use crate::check::Denial;
+use crate::entity::{key, membership, organization, project, session, user};
+use crate::error::Error;
+use crate::keys::row;
+use crate::organizations;
+use crate::projects;
+use crate::services::Services;
+
+/// A write that has begun: the actor may do it until the transaction ends.
+pub(crate) struct Begun<T> {
+    pub(crate) transaction: DatabaseTransaction,
+    /// Who does it, for the audit log.
+    pub(crate) by: By,
+    /// What it is done in, locked.
+    pub(crate) within: T,
+}
+
+/// Begins a write of a person that is in no tenant's scope: a new organization, or what an administrator of
+/// the instance does.
+///
+/// # Errors
+/// `Unauthenticated` if the session has ended, `Forbidden` for a service key.
+pub(crate) async fn begin(services: &Services, actor: &Actor) -> Result<Begun<()>, Error> {
+    let person = actor.person()?;
+    let transaction = services.database.begin().await?;
+    let by = lock_session(services, &transaction, actor, person).await?;
+    Ok(Begun { transaction, by, within: () })
+}
+
+impl OrganizationScope {
+    /// Begins a write in the organization. From here on the scope says what holds now.
+    ///
+    /// # Errors
+    /// `Unauthenticated`, `NotFound` and `Forbidden`, if what the scope was given for holds no more.
+    pub(crate) async fn begin(
+        &mut self,
+        services: &Services,
+        actor: &Actor,
+    ) -> Result<Begun<organization::Model>, Error> {
+        let Begun { transaction, by, .. } = begin(services, actor).await?;
+        let within = organizations::lock(&transaction, self.id).await?;
+        let own = membership::Column::UserId.eq(actor.author().as_uuid());
+        self.lock_members(&transaction, actor, own).await?;
+        Ok(Begun { transaction, by, within })
+    }
+
+    /// The same for a write that ends every membership.
+    ///
+    /// # Errors
+    /// As [`Self::begin`].
+    pub(crate) async fn begin_for_all(
+        &mut self,
+        services: &Services,
+        actor: &Actor,
+    ) -> Result<Begun<organization::Model>, Error> {
+        let Begun { transaction, by, .. } = begin(services, actor).await?;
+        let within = organizations::lock(&transaction, self.id).await?;
+        let all = membership::Column::OrganizationId.eq(self.id.as_uuid());
+        self.lock_members(&transaction, actor, all).await?;
+        Ok(Begun { transaction, by, within })
+    }
+
+    /// Locks those memberships, the actor's among them.
+    async fn lock_members(
+        &mut self,
+        transaction: &impl ConnectionTrait,
+        actor: &Actor,
+        which: sea_orm::sea_query::Expr,
+    ) -> Result<(), Error> {
+        let rows = lock_memberships(transaction, self.id, which).await?;
+        let own = actor.author().as_uuid();
+        let own = rows.iter().find(|row| row.user_id == own).ok_or(Error::NotFound)?;
+        self.role = role(&own.role)?;
+        allow(self.role, self.permission)
+    }
+}
+
+impl ProjectScope {
+    /// Begins a write in the project. From here on the scope says what holds now.
+    ///
+    /// # Errors
+    /// `Unauthenticated`, `NotFound`, `Forbidden`, and `Denied` for a service key, if what the scope was given
+    /// for holds no more.
+    pub(crate) async fn begin(
+        &mut self,
+        services: &Services,
+        actor: &Actor,
+    ) -> Result<Begun<project::Model>, Error> {
+        let begun = match &actor.who {
+            Who::Person(person) => self.begin_for_person(services, actor, person).await?,
+            Who::ServiceKey(key) => self.begin_for_service_key(services, actor, key).await?,
+        };
+        self.grant.require(self.permission)?;
+        Ok(begun)
+    }
+
+    async fn begin_for_person(
+        &mut self,
+        services: &Services,
+        actor: &Actor,
+        person: &Person,
+    ) -> Result<Begun<project::Model>, Error> {
+        let Begun { transaction, by, .. } = begin(services, actor).await?;
+        let own = membership::Column::UserId.eq(person.user().as_uuid());
+        let rows = lock_memberships(&transaction, self.organization, own).await?;
+        let own = rows.first().ok_or(Error::NotFound)?;
+        self.grant = Grant::Member(role(&own.role)?);
+        let within = projects::lock(&transaction, self).await?;
+        Ok(Begun { transaction, by, within })
+    }
+
+    async fn begin_for_service_key(
+        &mut self,
+        services: &Services,
+        actor: &Actor,
+        key: &ServiceKey,
+    ) -> Result<Begun<project::Model>, Error> {
+        let transaction = services.database.begin().await?;
+        let within = projects::lock(&transaction, self).await?;
+        let row = lock_service_key(services, &transaction, key).await?;
+        let permissions = row::limits(&row)?.permissions;
+        self.grant =
+            Grant::ServiceKey(permissions.map_or_else(Vec::new, |all| all.as_slice().to_vec()));
+        let by = By::service_key(KeyId::from(row.id), &row.name, actor.ip);
+        Ok(Begun { transaction, by, within })
+    }
+}
+
+impl ApplicationScope {
+    /// Begins a write in the application's project, which is locked; the application is not.
+    ///
+    /// # Errors
+    /// As [`ProjectScope::begin`].
+    pub(crate) async fn begin(
+        &mut self,
+        services: &Services,
+        actor: &Actor,
+    ) -> Result<Begun<project::Model>, Error> {
+        self.project.begin(services, actor).await
+    }
+}
+
+/// Begins a write on the person's own sessions, all of which that stand are locked: their ids.
+///
+/// # Errors
+/// `Unauthenticated` if the session has ended, `Forbidden` for a service key.
+pub(crate) async fn begin_on_sessions(
+    services: &Services,
+    actor: &Actor,
+) -> Result<Begun<Vec<Uuid>>, Error> {
+    let person = actor.person()?;
+    let transaction = services.database.begin().await?;
+    let within: Vec<Uuid> = session::Entity::find()
+        .select_only()
+        .column(session::Column::Id)
+        .filter(session::Column::UserId.eq(person.user().as_uuid()))
+        .filter(session::Column::EndedAt.is_null())
+        .order_by_asc(session::Column::Id)
+        .lock(LockType::NoKeyUpdate)
+        .into_tuple()
+        .all(&transaction)
+        .await?;
+    let by = lock_session(services, &transaction, actor, person).await?;
+    Ok(Begun { transaction, by, within })
+}
+
+async fn lock_session(
+    services: &Services,
+    transaction: &impl ConnectionTrait,
+    actor: &Actor,
+    person: &Person,
+) -> Result<By, Error> {
+    session::Entity::find_by_id(person.session().as_uuid())
+        .filter(session::Column::UserId.eq(person.user().as_uuid()))
+        .filter(standing(services))
+        .lock(LockType::NoKeyUpdate)
+        .one(transaction)
+        .await?
+        .ok_or(Error::Unauthenticated)?;
+    let user = user::Entity::find_by_id(person.user().as_uuid()).one(transaction).await?;
+    let user = user.ok_or(Error::Unauthenticated)?;
+    Ok(By::person(person.user(), &user.login, actor.ip))
+}
+
+async fn lock_memberships(
+    transaction: &impl ConnectionTrait,
+    organization: OrganizationId,
+    which: sea_orm::sea_query::Expr,
+) -> Result<Vec<membership::Model>, Error> {
+    Ok(membership::Entity::find()
+        .filter(membership::Column::OrganizationId.eq(organization.as_uuid()))
+        .filter(which)
+        .order_by_asc(membership::Column::UserId)
+        .lock(LockType::NoKeyUpdate)
+        .all(transaction)
+        .await?)
+}
+
+/// The row of the service key that acts, if its secret still works. Its project is locked by now.
+async fn lock_service_key(
+    services: &Services,
+    transaction: &impl ConnectionTrait,
+    key: &ServiceKey,
+) -> Result<key::Model, Error> {
+    let denied = |outcome| Error::Denied(Box::new(Denial::of(outcome)));
+    let row = key::Entity::find_by_id(key.id.as_uuid())
+        .filter(key::Column::ProjectId.eq(key.project.as_uuid()))
+        .lock(LockType::NoKeyUpdate)
+        .one(transaction)
+        .await?
+        .ok_or_else(|| denied(Outcome::UnknownKey))?;
+    let now = services.clock.now();
+    match row::status(&row, now) {
+        KeyStatus::Revoked => return Err(denied(Outcome::RevokedKey)),
+        KeyStatus::Expired => return Err(denied(Outcome::ExpiredKey)),
+        KeyStatus::Active => {}
+    }
+    let presented = key.seen.digest().as_bytes().as_slice();
+    let in_grace = row.old_ends_at.is_some_and(|end| Timestamp::from_millis(end) > now);
+    let is_old = row.old_digest.as_deref() == Some(presented);
+    if row.digest == presented || (is_old && in_grace) {
+        Ok(row)
+    } else {
+        Err(denied(Outcome::RevokedKey))
+    }
+}
