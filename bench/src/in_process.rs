@@ -89,7 +89,7 @@ impl Owner {
         let page = PageRequest::default();
         let organization =
             organizations::list(services, &actor, page.clone()).await?.data.remove(0);
-        let unlimited = OrganizationPatch { name: None, tier: Some(Tier::Enterprise) };
+        let unlimited = OrganizationPatch { tier: Some(Tier::Enterprise), ..Default::default() };
         organizations::change(services, &actor, organization.id, unlimited).await?;
         let project = projects::list(services, &actor, organization.id, page).await?.data.remove(0);
         let user = accounts::me(services, &actor).await?.id;

@@ -65,6 +65,8 @@ actions! {
     OrganizationChanged = "organization.changed", "Changed organization";
     /// The organization was put on another tier.
     TierChanged = "organization.tier_changed", "Changed plan";
+    /// Numbers of the organization's tier were overridden for it, or are the tier's again.
+    LimitsChanged = "organization.limits_changed", "Changed plan limits";
     /// The organization was deleted, and its keys revoked.
     OrganizationDeleted = "organization.deleted", "Deleted organization";
     /// Somebody who never signed in was invited.

@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::limit::{Limit, Tokens};
+
 /// What an organization may use. The pages call it the plan.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
@@ -21,23 +23,38 @@ impl Tier {
     /// All tiers, smallest first.
     pub const ALL: [Self; 4] = [Self::Free, Self::Pro, Self::Team, Self::Enterprise];
 
-    /// Active keys that each project may have; `None` is unlimited.
-    pub const fn keys_per_project(self) -> Option<u32> {
+    /// The table: what each tier allows.
+    pub const fn limits(self) -> TierLimits {
+        const GIB: u64 = 1 << 30;
         match self {
-            Self::Free => Some(2),
-            Self::Pro => Some(10),
-            Self::Team => Some(50),
-            Self::Enterprise => None,
-        }
-    }
-
-    /// Live requests that each project may make in a calendar month (UTC); `None` is unlimited.
-    pub const fn requests_per_month(self) -> Option<u64> {
-        match self {
-            Self::Free => Some(100_000),
-            Self::Pro => Some(5_000_000),
-            Self::Team => Some(50_000_000),
-            Self::Enterprise => None,
+            Self::Free => TierLimits {
+                projects: Some(20),
+                keys_per_project: Some(2),
+                requests_per_month: Some(100_000),
+                telemetry_days: 7,
+                telemetry_bytes: Some(GIB),
+            },
+            Self::Pro => TierLimits {
+                projects: Some(100),
+                keys_per_project: Some(10),
+                requests_per_month: Some(5_000_000),
+                telemetry_days: 30,
+                telemetry_bytes: Some(20 * GIB),
+            },
+            Self::Team => TierLimits {
+                projects: Some(500),
+                keys_per_project: Some(50),
+                requests_per_month: Some(50_000_000),
+                telemetry_days: 90,
+                telemetry_bytes: Some(200 * GIB),
+            },
+            Self::Enterprise => TierLimits {
+                projects: None,
+                keys_per_project: None,
+                requests_per_month: None,
+                telemetry_days: 400,
+                telemetry_bytes: None,
+            },
         }
     }
 
@@ -64,5 +81,113 @@ impl Tier {
             Self::Team => "Team",
             Self::Enterprise => "Enterprise",
         }
+    }
+}
+
+/// The organizations that a person may own, on whatever tier.
+pub const OWNED_ORGANIZATIONS: u32 = 20;
+/// The invitations that a person may make in an hour, to whichever organizations.
+pub const INVITATIONS_PER_HOUR: u32 = 60;
+
+/// What an organization may use, in numbers; `None` is unlimited. Either a row of the table, or what an
+/// administrator of the instance made of it: [`TierOverrides::limits`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TierLimits {
+    /// Projects.
+    pub projects: Option<u32>,
+    /// Active keys that each project may have.
+    pub keys_per_project: Option<u32>,
+    /// Live requests that each project may make in a calendar month (UTC).
+    pub requests_per_month: Option<u64>,
+    /// Days that live telemetry is kept, from its arrival.
+    pub telemetry_days: u32,
+    /// Bytes of live telemetry that each project may have.
+    pub telemetry_bytes: Option<u64>,
+}
+
+/// A number of projects, keys or days from 1.
+pub type Count = Limit<1_000_000_000>;
+
+/// What an administrator of the instance set for one organization instead of its tier's numbers. What is
+/// absent is the tier's.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct TierOverrides {
+    /// Projects.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub projects: Option<Count>,
+    /// Active keys of each project.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub keys_per_project: Option<Count>,
+    /// Live requests of each project in a month.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub requests_per_month: Option<Tokens>,
+    /// Days that live telemetry is kept.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub telemetry_days: Option<Count>,
+    /// Bytes of live telemetry of each project.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub telemetry_bytes: Option<Tokens>,
+}
+
+impl TierOverrides {
+    /// Everything is as the tier says.
+    pub const NONE: Self = Self {
+        projects: None,
+        keys_per_project: None,
+        requests_per_month: None,
+        telemetry_days: None,
+        telemetry_bytes: None,
+    };
+
+    /// What an organization of this tier with these overrides may use.
+    pub fn limits(&self, tier: Tier) -> TierLimits {
+        let table = tier.limits();
+        TierLimits {
+            projects: self.projects.map(small).or(table.projects),
+            keys_per_project: self.keys_per_project.map(small).or(table.keys_per_project),
+            requests_per_month: self
+                .requests_per_month
+                .map(Limit::get)
+                .or(table.requests_per_month),
+            telemetry_days: self.telemetry_days.map_or(table.telemetry_days, small),
+            telemetry_bytes: self.telemetry_bytes.map(Limit::get).or(table.telemetry_bytes),
+        }
+    }
+
+    /// Whether everything is as the tier says.
+    pub fn is_empty(&self) -> bool {
+        *self == Self::NONE
+    }
+}
+
+fn small(count: Count) -> u32 {
+    // A count is at most 10^9.
+    u32::try_from(count.get()).unwrap_or(u32::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn override_replaces_its_number_alone() {
+        let overrides = TierOverrides {
+            projects: Some(Count::new(500).unwrap()),
+            telemetry_days: Some(Count::new(1).unwrap()),
+            ..TierOverrides::default()
+        };
+        let limits = overrides.limits(Tier::Free);
+        assert_eq!((limits.projects, limits.telemetry_days), (Some(500), 1));
+        let tier = Tier::Free.limits();
+        assert_eq!(limits, TierLimits { projects: Some(500), telemetry_days: 1, ..tier });
+        assert_eq!(TierOverrides::default().limits(Tier::Enterprise), Tier::Enterprise.limits());
+    }
+
+    #[test]
+    fn overrides_can_limit_the_unlimited_tier() {
+        let overrides =
+            TierOverrides { projects: Some(Count::new(3).unwrap()), ..TierOverrides::default() };
+        assert_eq!(overrides.limits(Tier::Enterprise).projects, Some(3));
     }
 }

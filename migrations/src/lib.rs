@@ -15,6 +15,7 @@ mod m20261121_000007_create_usage;
 mod m20261121_000008_index_sandbox;
 mod m20261121_000009_people;
 mod m20261124_000010_index_budgets;
+mod m20261128_000015_tier_overrides;
 
 pub use sea_orm_migration::MigratorTrait;
 use sea_orm_migration::prelude::*;
@@ -36,6 +37,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261121_000008_index_sandbox::Migration),
             Box::new(m20261121_000009_people::Migration),
             Box::new(m20261124_000010_index_budgets::Migration),
+            Box::new(m20261128_000015_tier_overrides::Migration),
         ]
     }
 }

@@ -33,6 +33,7 @@ pub use verify::{
 pub use workspace::{
     Application, ApplicationContext, ApplicationEnvironment, ApplicationPatch, ApplicationRequest,
     Organization, OrganizationPatch, OrganizationRequest, Project, ProjectPatch, ProjectRequest,
+    TierOverridesPatch,
 };
 
 use serde::{Deserialize, Deserializer};

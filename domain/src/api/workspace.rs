@@ -4,10 +4,11 @@ use serde::{Deserialize, Serialize};
 
 use super::present;
 use crate::id::{ApplicationId, OrganizationId, ProjectId};
+use crate::limit::Tokens;
 use crate::name::{Description, Name};
 use crate::role::{Permission, Role};
 use crate::secret::KeyPrefix;
-use crate::tier::Tier;
+use crate::tier::{Count, Tier, TierOverrides};
 use crate::time::Timestamp;
 
 /// An organization, as the member who asks sees it.
@@ -53,6 +54,51 @@ pub struct OrganizationPatch {
     /// What it may use from now on. For administrators of the instance.
     #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     pub tier: Option<Tier>,
+    /// Numbers of the tier that are others for this organization; null: none. For administrators of the
+    /// instance.
+    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<TierOverridesPatch>))]
+    pub tier_overrides: Option<Option<TierOverridesPatch>>,
+}
+
+/// Numbers of a tier that are others for one organization. What is absent stays, null goes back to the tier.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(deny_unknown_fields)]
+pub struct TierOverridesPatch {
+    /// Projects.
+    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<u64>, minimum = 1))]
+    pub projects: Option<Option<Count>>,
+    /// Active keys of each project.
+    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<u64>, minimum = 1))]
+    pub keys_per_project: Option<Option<Count>>,
+    /// Live requests of each project in a calendar month (UTC).
+    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<u64>, minimum = 1))]
+    pub requests_per_month: Option<Option<Tokens>>,
+    /// Days that live telemetry is kept.
+    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<u64>, minimum = 1))]
+    pub telemetry_days: Option<Option<Count>>,
+    /// Bytes of live telemetry of each project.
+    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<u64>, minimum = 1))]
+    pub telemetry_bytes: Option<Option<Tokens>>,
+}
+
+impl TierOverridesPatch {
+    /// What becomes of `before`.
+    pub fn apply(self, before: TierOverrides) -> TierOverrides {
+        TierOverrides {
+            projects: self.projects.unwrap_or(before.projects),
+            keys_per_project: self.keys_per_project.unwrap_or(before.keys_per_project),
+            requests_per_month: self.requests_per_month.unwrap_or(before.requests_per_month),
+            telemetry_days: self.telemetry_days.unwrap_or(before.telemetry_days),
+            telemetry_bytes: self.telemetry_bytes.unwrap_or(before.telemetry_bytes),
+        }
+    }
 }
 
 /// A project: what keys belong to.

@@ -27,6 +27,7 @@ mod nodes;
 mod openapi;
 mod otlp;
 mod pages;
+mod plan_limits;
 mod process;
 mod quota;
 mod sandbox;

@@ -16,7 +16,7 @@ use crate::world::{START, Session, World, denial, on_both_databases, problem, te
 const MONTH_END: i64 = 1_796_083_200_000;
 
 /// Sets what the person's project has used of the month of [`START`].
-async fn set_month(world: &World, who: &Session, requests: i64) {
+pub(crate) async fn set_month(world: &World, who: &Session, requests: i64) {
     let admin = admin(world).await;
     let project = literal(&admin, who.project.parse::<ProjectId>().unwrap().as_uuid());
     let month = Timestamp::parse("2026-11-01T00:00:00Z").unwrap().as_millis();

@@ -165,7 +165,7 @@ async fn take_quota(
     key: &KeyRecord,
     now: Timestamp,
 ) -> Result<Counted, Denial> {
-    let limit = key.tier.requests_per_month();
+    let limit = key.plan_limits().requests_per_month;
     let taken = quota::take(services, key.project, limit, now).await.map_err(|error| {
         tracing::error!(%error, "a quota could not be asked");
         Denial::of(Outcome::Unavailable)

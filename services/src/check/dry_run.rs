@@ -80,7 +80,8 @@ impl Rehearsal<'_> {
             }
         }
         if quota::counts(key.kind, key.environment) {
-            let month = quota::standing(services, key.project, key.tier, now).await?;
+            let limit = key.plan_limits().requests_per_month;
+            let month = quota::standing(services, key.project, limit, now).await?;
             self.answer.quota = Some(month);
             if month.is_used_up() {
                 return Ok(Some(wait_for(

@@ -4,7 +4,7 @@ use latchkey_domain::id::{ApplicationId, KeyId, ProjectId, UserId};
 use latchkey_domain::key::{Environment, KeyKind};
 use latchkey_domain::limit::{AllowList, Cidr, ModelName, Period, Rpm, Tokens};
 use latchkey_domain::permission::ServicePermission;
-use latchkey_domain::tier::Tier;
+use latchkey_domain::tier::{Tier, TierLimits, TierOverrides};
 use latchkey_domain::time::Timestamp;
 use sea_orm::{ColumnTrait, Condition, EntityTrait, JoinType, QueryFilter, QuerySelect};
 
@@ -12,6 +12,7 @@ use crate::digest::KeyDigest;
 use crate::entity::{key, organization, project};
 use crate::error::Error;
 use crate::keys::row;
+use crate::organizations::Plan;
 use crate::scope::organization_of_project;
 use crate::services::Services;
 
@@ -57,17 +58,31 @@ pub struct Rare {
     pub networks: Option<AllowList<Cidr>>,
     /// What a service key may do.
     pub permissions: Option<AllowList<ServicePermission>>,
+    /// Numbers that are others than the tier's for this organization.
+    pub overrides: TierOverrides,
     /// The secret before the last rotation, and when it stops working.
     pub(super) old: Option<(KeyDigest, Timestamp)>,
 }
 
-static NOTHING: Rare =
-    Rare { tpm: None, budget: None, models: None, networks: None, permissions: None, old: None };
+static NOTHING: Rare = Rare {
+    tpm: None,
+    budget: None,
+    models: None,
+    networks: None,
+    permissions: None,
+    overrides: TierOverrides::NONE,
+    old: None,
+};
 
 impl KeyRecord {
     /// What few keys have.
     pub fn rare(&self) -> &Rare {
         self.rare.as_deref().unwrap_or(&NOTHING)
+    }
+
+    /// What the organization may use.
+    pub fn plan_limits(&self) -> TierLimits {
+        self.rare().overrides.limits(self.tier)
     }
 
     /// Whether `digest` is of the secret before the last rotation.
@@ -105,7 +120,7 @@ pub(super) async fn load(
         .await?;
     let Some((row, organization)) = found else { return Ok(None) };
     let organization = organization.ok_or(Error::Corrupt("organization"))?;
-    record(&row, &organization.tier).map(Some)
+    record(&row, Plan::of(&organization)?).map(Some)
 }
 
 fn project_of_key() -> sea_orm::RelationDef {
@@ -115,7 +130,7 @@ fn project_of_key() -> sea_orm::RelationDef {
         .into()
 }
 
-fn record(row: &key::Model, tier: &str) -> Result<KeyRecord, Error> {
+fn record(row: &key::Model, plan: Plan) -> Result<KeyRecord, Error> {
     let limits = row::limits(row)?;
     let old = match (&row.old_digest, row.old_ends_at) {
         (Some(digest), Some(ends_at)) => {
@@ -130,12 +145,13 @@ fn record(row: &key::Model, tier: &str) -> Result<KeyRecord, Error> {
         models: limits.allowed_models,
         networks: limits.allowed_cidrs,
         permissions: limits.permissions,
+        overrides: plan.overrides,
         old,
     };
     Ok(KeyRecord {
         id: row.id.into(),
         project: row.project_id.into(),
-        tier: Tier::from_name(tier).ok_or(Error::Corrupt("tier"))?,
+        tier: plan.tier,
         application: row.application_id.map(Into::into),
         kind: row::kind(row)?,
         name: row.name.as_str().into(),

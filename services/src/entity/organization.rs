@@ -11,6 +11,8 @@ pub struct Model {
     pub tier: String,
     pub created_at: i64,
     pub deleted_at: Option<i64>,
+    /// JSON; none: all numbers are the tier's.
+    pub tier_overrides: Option<String>,
 }
 
 #[derive(Debug, Clone, Copy, EnumIter, DeriveRelation)]

@@ -3,7 +3,6 @@
 use latchkey_domain::api::KeyRequest;
 use latchkey_domain::key::KeyKind;
 use latchkey_domain::problem::FieldError;
-use latchkey_domain::tier::Tier;
 use latchkey_domain::time::Timestamp;
 use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, PaginatorTrait, QueryFilter};
 use uuid::Uuid;
@@ -11,6 +10,7 @@ use uuid::Uuid;
 use super::count_active;
 use crate::entity::{key, organization, project};
 use crate::error::Error;
+use crate::organizations::Plan;
 use crate::services::Services;
 
 /// Refuses one more active key beyond the tier. The project is locked by now.
@@ -23,14 +23,14 @@ pub(super) async fn check_tier(
         .one(transaction)
         .await?
         .ok_or(Error::NotFound)?;
-    let tier = Tier::from_name(&organization.tier).ok_or(Error::Corrupt("tier"))?;
-    let Some(limit) = tier.keys_per_project() else { return Ok(()) };
+    let plan = Plan::of(&organization)?;
+    let Some(limit) = plan.limits().keys_per_project else { return Ok(()) };
     let used = count_active(services, transaction, &[project.id]).await?;
     let used = used.get(&project.id).copied().unwrap_or_default();
     if used < u64::from(limit) {
         Ok(())
     } else {
-        Err(Error::TierLimitReached { tier, limit, used })
+        Err(Error::TierLimitReached { tier: plan.tier, limit, used })
     }
 }
 

@@ -1,7 +1,9 @@
 //! Organizations, as their members see them: found, made, changed, deleted.
 
+mod limits;
 mod write;
 
+pub(crate) use limits::Plan;
 pub use write::{change, create, delete};
 pub(crate) use write::{insert, lock};
 

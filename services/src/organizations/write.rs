@@ -5,7 +5,7 @@ use latchkey_domain::audit::{AuditAction, TargetKind};
 use latchkey_domain::id::{OrganizationId, UserId};
 use latchkey_domain::name::Name;
 use latchkey_domain::role::{Permission, Role};
-use latchkey_domain::tier::Tier;
+use latchkey_domain::tier::{Tier, TierOverrides};
 use latchkey_domain::time::Timestamp;
 use sea_orm::sea_query::{Expr, LockType};
 use sea_orm::{
@@ -14,6 +14,7 @@ use sea_orm::{
 };
 use uuid::Uuid;
 
+use super::limits::{self, Plan};
 use crate::actor::Actor;
 use crate::audit::{self, Changes, Event};
 use crate::check::Changed;
@@ -21,7 +22,7 @@ use crate::entity::{application, key, membership, organization, project};
 use crate::error::Error;
 use crate::keys::revoke_where;
 use crate::members::forget_invited;
-use crate::scope::{self, Begun};
+use crate::scope::{self, Begun, OrganizationScope};
 use crate::services::Services;
 
 /// Makes an organization on the free tier that the actor owns. There is nothing in it yet.
@@ -74,6 +75,7 @@ pub(crate) async fn insert(
         tier: Set(Tier::Free.as_str().to_owned()),
         created_at: Set(now.as_millis()),
         deleted_at: Set(None),
+        tier_overrides: Set(None),
     };
     organization::Entity::insert(row).exec_without_returning(database).await?;
     let owner = membership::ActiveModel {
@@ -109,48 +111,36 @@ pub(crate) async fn lock(
         .ok_or(Error::NotFound)
 }
 
-/// Renames an organization, or puts it on another tier. When this returns, every check and every create goes
-/// by it. Lowering a tier revokes nothing; it only refuses new keys.
+/// Renames an organization, puts it on another tier, or overrides numbers of its tier. When this returns,
+/// every check and every create goes by it. Lowering a limit revokes nothing; it only refuses what is new.
 ///
 /// # Errors
-/// `NotFound` for a stranger; `Forbidden`: names are for owners and admins, tiers for the instance's
-/// administrators, whichever organization it is.
+/// `NotFound` for a stranger; `Forbidden`: names are for owners and admins, tiers and their overrides for the
+/// instance's administrators, whichever organization it is.
 pub async fn change(
     services: &Services,
     actor: &Actor,
     id: OrganizationId,
     patch: OrganizationPatch,
 ) -> Result<Organization, Error> {
-    let administrator = actor.person()?.is_administrator();
-    let mut scope = None;
-    if patch.tier.is_none() || patch.name.is_some() || !administrator {
-        // Whose organization it is not learns no more than that it is not theirs.
-        let needed = if patch.tier.is_some() && patch.name.is_none() {
-            Permission::Read
-        } else {
-            Permission::OrganizationWrite
-        };
-        scope = Some(scope::organization(services, actor, id, needed).await?);
-    }
-    if patch.tier.is_some() && !administrator {
-        return Err(Error::Forbidden(
-            "Only an administrator of this instance can change the plan.",
-        ));
-    }
+    let mut scope = may_change(services, actor, id, &patch).await?;
     let Begun { transaction, by, within: mut row } = match &mut scope {
         Some(scope) => scope.begin(services, actor).await?,
         None => begin_as_administrator(services, actor, id).await?,
     };
-    let before = Tier::from_name(&row.tier).ok_or(Error::Corrupt("tier"))?;
-    let tier = patch.tier.unwrap_or(before);
+    let before = Plan::of(&row)?;
+    let plan = patched(before, &patch);
     let mut events = Vec::new();
     if let Some(name) = patch.name {
         let changes = Changes::default().field("name", &row.name, &name);
         events.push((AuditAction::OrganizationChanged, changes));
         row.name = name.to_string();
     }
-    tier.as_str().clone_into(&mut row.tier);
-    events.push((AuditAction::TierChanged, Changes::default().field("tier", before, tier)));
+    plan.tier.as_str().clone_into(&mut row.tier);
+    row.tier_overrides = limits::to_column(&plan.overrides);
+    let moved = Changes::default().field("tier", before.tier, plan.tier);
+    events.push((AuditAction::TierChanged, moved));
+    events.push((AuditAction::LimitsChanged, override_changes(before.overrides, plan.overrides)));
     let row = row.into_active_model().reset_all().update(&transaction).await?;
     for (action, changes) in events.into_iter().filter(|(_, changes)| !changes.is_empty()) {
         let kind = TargetKind::Organization;
@@ -160,16 +150,61 @@ pub async fn change(
     let own = membership::Entity::find_by_id((id.as_uuid(), actor.author().as_uuid()))
         .one(&transaction)
         .await?;
-    // A record holds its organization's tier.
-    let changed = if tier == before { Changed::keys([]) } else { Changed::All };
+    // A key's record holds its organization's plan.
+    let changed = if plan == before { Changed::keys([]) } else { Changed::All };
     changed.commit(services, transaction).await?;
     Ok(Organization {
         id,
         name: row.name,
-        tier,
+        tier: plan.tier,
         role: own.and_then(|own| Role::from_name(&own.role)),
         created_at: Timestamp::from_millis(row.created_at),
     })
+}
+
+/// Whose part of a patch is whose. None: an administrator of the instance needs no membership.
+async fn may_change(
+    services: &Services,
+    actor: &Actor,
+    id: OrganizationId,
+    patch: &OrganizationPatch,
+) -> Result<Option<OrganizationScope>, Error> {
+    let administrator = actor.person()?.is_administrator();
+    let plan = patch.tier.is_some() || patch.tier_overrides.is_some();
+    let mut scope = None;
+    if !plan || patch.name.is_some() || !administrator {
+        // Whose organization it is not learns no more than that it is not theirs.
+        let needed = if plan && patch.name.is_none() {
+            Permission::Read
+        } else {
+            Permission::OrganizationWrite
+        };
+        scope = Some(scope::organization(services, actor, id, needed).await?);
+    }
+    if plan && !administrator {
+        return Err(Error::Forbidden(
+            "Only an administrator of this instance can change the plan.",
+        ));
+    }
+    Ok(scope)
+}
+
+fn patched(before: Plan, patch: &OrganizationPatch) -> Plan {
+    let overrides = match patch.tier_overrides {
+        Some(Some(patch)) => patch.apply(before.overrides),
+        Some(None) => TierOverrides::default(),
+        None => before.overrides,
+    };
+    Plan { tier: patch.tier.unwrap_or(before.tier), overrides }
+}
+
+fn override_changes(before: TierOverrides, after: TierOverrides) -> Changes {
+    Changes::default()
+        .field("projects", before.projects, after.projects)
+        .field("keys_per_project", before.keys_per_project, after.keys_per_project)
+        .field("requests_per_month", before.requests_per_month, after.requests_per_month)
+        .field("telemetry_days", before.telemetry_days, after.telemetry_days)
+        .field("telemetry_bytes", before.telemetry_bytes, after.telemetry_bytes)
 }
 
 /// An administrator of the instance may be a member of none of it.

@@ -8,7 +8,6 @@ pub(crate) use write::{insert, lock};
 use latchkey_domain::api::{Page, Project};
 use latchkey_domain::id::{OrganizationId, ProjectId};
 use latchkey_domain::role::Permission;
-use latchkey_domain::tier::Tier;
 use latchkey_domain::time::Timestamp;
 use sea_orm::{
     ColumnTrait, EntityTrait, FromQueryResult, JoinType, QueryFilter, QueryOrder, QuerySelect,
@@ -20,6 +19,7 @@ use crate::actor::Actor;
 use crate::entity::{organization, project};
 use crate::error::Error;
 use crate::keys::count_active;
+use crate::organizations::Plan;
 use crate::page::{PageRequest, id_cursor};
 use crate::scope;
 use crate::services::Services;
@@ -32,6 +32,7 @@ struct Row {
     key_prefix: String,
     created_at: i64,
     tier: String,
+    tier_overrides: Option<String>,
 }
 
 /// The projects of an organization, newest first.
@@ -92,19 +93,20 @@ pub(crate) async fn in_scope(
 fn with_tier() -> Select<project::Entity> {
     project::Entity::find()
         .column(organization::Column::Tier)
+        .column(organization::Column::TierOverrides)
         .join(JoinType::InnerJoin, scope::organization_of_project())
 }
 
 fn to_project(row: Row, keys_used: u64) -> Result<Project, Error> {
-    let tier = Tier::from_name(&row.tier).ok_or(Error::Corrupt("tier"))?;
+    let plan = Plan::parse(&row.tier, row.tier_overrides.as_deref())?;
     Ok(Project {
         id: row.id.into(),
         organization_id: row.organization_id.into(),
         name: row.name,
         key_prefix: row.key_prefix,
-        tier,
+        tier: plan.tier,
         keys_used,
-        keys_limit: tier.keys_per_project(),
+        keys_limit: plan.limits().keys_per_project,
         created_at: Timestamp::from_millis(row.created_at),
     })
 }

@@ -3,13 +3,13 @@
 use latchkey_domain::api::QuotaState;
 use latchkey_domain::id::ProjectId;
 use latchkey_domain::role::Permission;
-use latchkey_domain::tier::Tier;
 use sea_orm::EntityTrait;
 
 use super::quota;
 use crate::actor::Actor;
 use crate::entity::organization;
 use crate::error::Error;
+use crate::organizations::Plan;
 use crate::scope;
 use crate::services::Services;
 
@@ -27,6 +27,6 @@ pub async fn of_month(
         .one(services.database.reader())
         .await?
         .ok_or(Error::NotFound)?;
-    let tier = Tier::from_name(&organization.tier).ok_or(Error::Corrupt("tier"))?;
-    quota::standing(services, scope.id(), tier, services.clock.now()).await
+    let limit = Plan::of(&organization)?.limits().requests_per_month;
+    quota::standing(services, scope.id(), limit, services.clock.now()).await
 }

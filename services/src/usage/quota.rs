@@ -10,7 +10,6 @@ use std::time::Duration;
 use latchkey_domain::api::QuotaState;
 use latchkey_domain::id::ProjectId;
 use latchkey_domain::key::{Environment, KeyKind};
-use latchkey_domain::tier::Tier;
 use latchkey_domain::time::Timestamp;
 use latchkey_domain::usage::Month;
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QuerySelect};
@@ -32,7 +31,7 @@ const SHARDS: usize = 16;
 /// The month's quota is used up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct QuotaHit {
-    /// The tier's live requests of a month.
+    /// The organization's live requests of a month.
     pub(crate) limit: u64,
     /// Those that were made.
     pub(crate) used: u64,
@@ -287,13 +286,13 @@ async fn look(services: &Services, project: ProjectId, month: Month) -> Result<(
 pub(crate) async fn standing(
     services: &Services,
     project: ProjectId,
-    tier: Tier,
+    limit: Option<u64>,
     now: Timestamp,
 ) -> Result<QuotaState, Error> {
     know(services, project, now).await?;
     let month = Month::of(now);
     Ok(QuotaState {
-        limit: tier.requests_per_month(),
+        limit,
         used: services.usage.quota.used(project, month),
         resets_at: month.end(),
     })

@@ -25,7 +25,7 @@ pub const fn look(action: AuditAction) -> (Glyph, &'static str) {
         AuditAction::ApplicationDeleted
         | AuditAction::ProjectDeleted
         | AuditAction::OrganizationDeleted => (Glyph::Trash2, DANGER),
-        AuditAction::TierChanged => (Glyph::Gauge, PLAIN),
+        AuditAction::TierChanged | AuditAction::LimitsChanged => (Glyph::Gauge, PLAIN),
         AuditAction::MemberInvited | AuditAction::MemberAdded | AuditAction::MemberJoined => {
             (Glyph::UserPlus, PLAIN)
         }

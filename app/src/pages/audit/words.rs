@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use latchkey_domain::api::{ApplicationEnvironment, AuditChange, AuditEvent};
+use latchkey_domain::audit::AuditAction;
 use latchkey_domain::key::Environment;
 use latchkey_domain::role::Role;
 use latchkey_domain::tier::Tier;
@@ -32,8 +33,10 @@ pub fn detail(event: &AuditEvent) -> Option<Detail> {
     match (changes.next(), event.changes.len()) {
         (None, _) => None,
         (Some((field, change)), 1) => Some(Detail::Words(one(field, change))),
-        // What a new thing is, it tells itself.
-        _ if event.changes.values().all(made) => counts(&event.changes).map(Detail::Words),
+        // What a new thing is, it tells itself; an overridden limit is no new thing.
+        _ if event.action != AuditAction::LimitsChanged && event.changes.values().all(made) => {
+            counts(&event.changes).map(Detail::Words)
+        }
         _ => Some(Detail::Words(several(&event.changes))),
     }
 }
@@ -107,6 +110,10 @@ fn label(field: &str) -> &str {
         "application_id" => "application",
         "grace_seconds" => "grace period",
         "tier" => "plan",
+        "keys_per_project" => "keys per project",
+        "requests_per_month" => "requests a month",
+        "telemetry_days" => "telemetry days",
+        "telemetry_bytes" => "telemetry bytes",
         other => other,
     }
 }
@@ -116,6 +123,11 @@ fn unit(field: &str) -> &'static str {
         "rpm" => "rpm",
         "tpm" => "tpm",
         "token_limit" => "tokens",
+        "projects" => "projects",
+        "keys_per_project" => "keys per project",
+        "requests_per_month" => "requests a month",
+        "telemetry_days" => "days of telemetry",
+        "telemetry_bytes" => "bytes of telemetry",
         _ => "",
     }
 }
@@ -126,6 +138,8 @@ fn value(field: &str, value: &Value) -> String {
         Value::Null => match field {
             "expires_at" => "never",
             "allowed_cidrs" | "allowed_models" => "any",
+            "projects" | "keys_per_project" | "requests_per_month" | "telemetry_days"
+            | "telemetry_bytes" => "as the plan",
             _ => "none",
         }
         .to_owned(),

@@ -176,7 +176,7 @@ fn Plans(desk: Desk) -> impl IntoView {
     let organization = Signal::derive(move || scope.get().organization);
     let change = TierChange::new(organization, Callback::new(move |()| desk.refresh()));
     let row = move |tier: Tier| {
-        let limit = tier.keys_per_project();
+        let limit = tier.limits().keys_per_project;
         let keys = limit.map_or_else(|| "Unlimited".to_owned(), |limit| limit.to_string());
         view! {
             <tr role="row" class="border-t border-line">

@@ -71,9 +71,10 @@ fn Plan(subject: Signal<Subject>) -> impl IntoView {
 fn TierCard(change: TierChange, tier: Tier, projects: Memo<Vec<Project>>) -> impl IntoView {
     let is_current = Memo::new(move |_| change.current() == tier);
     let keys = tier
-        .keys_per_project()
+        .limits()
+        .keys_per_project
         .map_or_else(|| "Unlimited".to_owned(), |limit| thousands(limit.into()));
-    let requests = match tier.requests_per_month() {
+    let requests = match tier.limits().requests_per_month {
         Some(limit) => format!("{} live requests a month", thousands(limit)),
         None => "Unlimited live requests".to_owned(),
     };
@@ -82,7 +83,7 @@ fn TierCard(change: TierChange, tier: Tier, projects: Memo<Vec<Project>>) -> imp
             return Some("Filled slots: your busiest project.".to_owned());
         }
         let is_down = is_larger(change.current(), tier);
-        let limit = tier.keys_per_project().filter(|_| is_down)?;
+        let limit = tier.limits().keys_per_project.filter(|_| is_down)?;
         projects.with(|projects| over_limit(projects, limit.into()))
     };
     let busiest = move || {
@@ -106,7 +107,7 @@ fn TierCard(change: TierChange, tier: Tier, projects: Memo<Vec<Project>>) -> imp
             <p class="num mt-3 text-metric font-semibold">{keys}</p>
             <p class="text-table text-ink-2">"keys per project"</p>
             <p class="num mt-0.5 text-table text-ink-2">{requests}</p>
-            {move || view! { <SlotGrid used=busiest() limit=tier.keys_per_project()/> }}
+            {move || view! { <SlotGrid used=busiest() limit=tier.limits().keys_per_project/> }}
             <div class="mt-auto pt-5 max-lg:empty:hidden"><TierButton change tier/></div>
             <p class="mt-2 text-caption text-ink-2 max-lg:empty:hidden lg:min-h-12">{note}</p>
         </li>
