@@ -18,6 +18,11 @@ pub struct Limit<const MAX: u64>(u64);
 pub type Rpm = Limit<1_000_000_000>;
 /// Tokens, per minute or per period: up to 2^53 − 1, the largest whole number that every JSON reader keeps.
 pub type Tokens = Limit<9_007_199_254_740_991>;
+/// Gateway calls of a key at a time.
+pub type MaxParallel = Limit<1_000_000>;
+
+/// How many gateway calls a key may have at a time where it says nothing.
+pub const DEFAULT_MAX_PARALLEL: u64 = 64;
 
 /// Why a number is no limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -298,7 +303,7 @@ mod schemas {
     use utoipa::openapi::schema::{ObjectBuilder, Schema, Type};
     use utoipa::{PartialSchema, ToSchema};
 
-    use super::{Cidr, Limit, ModelName};
+    use super::{Cidr, Limit, MaxParallel, ModelName, Rpm};
 
     impl<const MAX: u64> PartialSchema for Limit<MAX> {
         fn schema() -> RefOr<Schema> {
@@ -312,7 +317,11 @@ mod schemas {
 
     impl<const MAX: u64> ToSchema for Limit<MAX> {
         fn name() -> std::borrow::Cow<'static, str> {
-            if MAX == 1_000_000_000 { "Rpm".into() } else { "Tokens".into() }
+            match MAX {
+                Rpm::MAX => "Rpm".into(),
+                MaxParallel::MAX => "MaxParallel".into(),
+                _ => "Tokens".into(),
+            }
         }
     }
 

@@ -29,6 +29,8 @@ pub enum Outcome {
     RateLimited,
     /// The key's tokens per minute are used up.
     TokenRateLimited,
+    /// The key has as many gateway calls in progress as it may.
+    TooManyParallelRequests,
     /// The key's token budget of the period is used up.
     TokenBudgetExhausted,
     /// The month's live requests of the project are used up.
@@ -39,7 +41,7 @@ pub enum Outcome {
 
 impl Outcome {
     /// All outcomes.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::Valid,
         Self::MissingKey,
         Self::MalformedKey,
@@ -51,6 +53,7 @@ impl Outcome {
         Self::ModelNotAllowed,
         Self::RateLimited,
         Self::TokenRateLimited,
+        Self::TooManyParallelRequests,
         Self::TokenBudgetExhausted,
         Self::QuotaExceeded,
         Self::Unavailable,
@@ -70,6 +73,7 @@ impl Outcome {
             Self::ModelNotAllowed => "model_not_allowed",
             Self::RateLimited => "rate_limited",
             Self::TokenRateLimited => "token_rate_limited",
+            Self::TooManyParallelRequests => "too_many_parallel_requests",
             Self::TokenBudgetExhausted => "token_budget_exhausted",
             Self::QuotaExceeded => "quota_exceeded",
             Self::Unavailable => "unavailable",
@@ -88,6 +92,7 @@ impl Outcome {
             Self::WrongScope | Self::IpNotAllowed | Self::ModelNotAllowed => 403,
             Self::RateLimited
             | Self::TokenRateLimited
+            | Self::TooManyParallelRequests
             | Self::TokenBudgetExhausted
             | Self::QuotaExceeded => 429,
             Self::Unavailable => 503,
@@ -115,6 +120,9 @@ impl Outcome {
             Self::ModelNotAllowed => "This key may not use this model.",
             Self::RateLimited => "This key’s requests per minute are used up. Wait and retry.",
             Self::TokenRateLimited => "This key’s tokens per minute are used up. Wait and retry.",
+            Self::TooManyParallelRequests => {
+                "This key has as many calls in progress as it may. Try again when one has ended."
+            }
             Self::TokenBudgetExhausted => "This key’s token budget is used up.",
             Self::QuotaExceeded => "This project’s requests of the month are used up.",
             Self::Unavailable => "The key can't be checked right now. Try again shortly.",

@@ -15,6 +15,7 @@ mod m20261121_000007_create_usage;
 mod m20261121_000008_index_sandbox;
 mod m20261121_000009_people;
 mod m20261124_000010_index_budgets;
+mod m20261128_000011_max_parallel;
 mod m20261128_000015_tier_overrides;
 
 pub use sea_orm_migration::MigratorTrait;
@@ -37,6 +38,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261121_000008_index_sandbox::Migration),
             Box::new(m20261121_000009_people::Migration),
             Box::new(m20261124_000010_index_budgets::Migration),
+            Box::new(m20261128_000011_max_parallel::Migration),
             Box::new(m20261128_000015_tier_overrides::Migration),
         ]
     }

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::present;
 use crate::id::ApplicationId;
 use crate::key::{Environment, KeyKind, KeyStatus};
-use crate::limit::{AllowList, Cidr, ModelName, Period, Rpm, Tokens};
+use crate::limit::{AllowList, Cidr, MaxParallel, ModelName, Period, Rpm, Tokens};
 use crate::name::Name;
 use crate::permission::ServicePermission;
 use crate::time::Timestamp;
@@ -38,6 +38,9 @@ pub struct KeyRequest {
     /// Tokens per minute.
     #[serde(default)]
     pub tpm: Option<Tokens>,
+    /// Gateway calls in progress at a time, on each node; absent: 64.
+    #[serde(default)]
+    pub max_parallel: Option<MaxParallel>,
     /// The token budget of one period.
     #[serde(default)]
     pub token_limit: Option<Tokens>,
@@ -70,6 +73,7 @@ impl KeyRequest {
             permissions: None,
             rpm: None,
             tpm: None,
+            max_parallel: None,
             token_limit: None,
             token_limit_period: None,
             allowed_models: None,
@@ -95,6 +99,9 @@ pub struct InferenceKeyRequest {
     /// Tokens per minute.
     #[serde(default)]
     pub tpm: Option<Tokens>,
+    /// Gateway calls in progress at a time, on each node; absent: 64.
+    #[serde(default)]
+    pub max_parallel: Option<MaxParallel>,
     /// The token budget of one period.
     #[serde(default)]
     pub token_limit: Option<Tokens>,
@@ -118,6 +125,7 @@ impl From<InferenceKeyRequest> for KeyRequest {
             environment: request.environment,
             rpm: request.rpm,
             tpm: request.tpm,
+            max_parallel: request.max_parallel,
             token_limit: request.token_limit,
             token_limit_period: request.token_limit_period,
             allowed_models: request.allowed_models,
@@ -144,6 +152,10 @@ pub struct KeyPatch {
     #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(value_type = Option<Tokens>))]
     pub tpm: Option<Option<Tokens>>,
+    /// Gateway calls in progress at a time, on each node; null: 64.
+    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<MaxParallel>))]
+    pub max_parallel: Option<Option<MaxParallel>>,
     /// The token budget of one period.
     #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(value_type = Option<Tokens>))]

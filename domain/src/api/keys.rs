@@ -5,7 +5,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use super::BudgetState;
 use crate::id::{ApplicationId, KeyId, ProjectId, UserId};
 use crate::key::{Environment, KeyKind, KeyStatus};
-use crate::limit::{AllowList, Cidr, ModelName, Period, Rpm, Tokens};
+use crate::limit::{AllowList, Cidr, MaxParallel, ModelName, Period, Rpm, Tokens};
 use crate::name::Name;
 use crate::permission::ServicePermission;
 use crate::secret::{KeyHint, SecretKey};
@@ -37,6 +37,8 @@ pub struct ApiKey {
     pub rpm: Option<Rpm>,
     /// Tokens per minute.
     pub tpm: Option<Tokens>,
+    /// Gateway calls in progress at a time, on each node; null: 64.
+    pub max_parallel: Option<MaxParallel>,
     /// The token budget of one period.
     pub token_limit: Option<Tokens>,
     /// The period of the token budget.

@@ -1,8 +1,8 @@
 //! What a check needs to know of a key.
 
-use latchkey_domain::id::{ApplicationId, KeyId, ProjectId, UserId};
+use latchkey_domain::id::{ApplicationId, KeyId, OrganizationId, ProjectId, UserId};
 use latchkey_domain::key::{Environment, KeyKind};
-use latchkey_domain::limit::{AllowList, Cidr, ModelName, Period, Rpm, Tokens};
+use latchkey_domain::limit::{AllowList, Cidr, MaxParallel, ModelName, Period, Rpm, Tokens};
 use latchkey_domain::permission::ServicePermission;
 use latchkey_domain::tier::{Tier, TierLimits, TierOverrides};
 use latchkey_domain::time::Timestamp;
@@ -23,7 +23,9 @@ pub struct KeyRecord {
     pub id: KeyId,
     /// Its project.
     pub project: ProjectId,
-    /// The tier of the project's organization.
+    /// The project's organization.
+    pub organization: OrganizationId,
+    /// Its tier.
     pub tier: Tier,
     /// The one application that it is for; none: any of the project.
     pub application: Option<ApplicationId>,
@@ -50,6 +52,8 @@ pub struct KeyRecord {
 pub struct Rare {
     /// Tokens per minute.
     pub tpm: Option<Tokens>,
+    /// Gateway calls at a time.
+    pub max_parallel: Option<MaxParallel>,
     /// The token budget and how long it lasts.
     pub budget: Option<(Tokens, Period)>,
     /// The models that it may use; none: all.
@@ -66,6 +70,7 @@ pub struct Rare {
 
 static NOTHING: Rare = Rare {
     tpm: None,
+    max_parallel: None,
     budget: None,
     models: None,
     networks: None,
@@ -120,7 +125,7 @@ pub(super) async fn load(
         .await?;
     let Some((row, organization)) = found else { return Ok(None) };
     let organization = organization.ok_or(Error::Corrupt("organization"))?;
-    record(&row, Plan::of(&organization)?).map(Some)
+    record(&row, &organization).map(Some)
 }
 
 fn project_of_key() -> sea_orm::RelationDef {
@@ -130,7 +135,8 @@ fn project_of_key() -> sea_orm::RelationDef {
         .into()
 }
 
-fn record(row: &key::Model, plan: Plan) -> Result<KeyRecord, Error> {
+fn record(row: &key::Model, organization: &organization::Model) -> Result<KeyRecord, Error> {
+    let plan = Plan::of(organization)?;
     let limits = row::limits(row)?;
     let old = match (&row.old_digest, row.old_ends_at) {
         (Some(digest), Some(ends_at)) => {
@@ -141,6 +147,7 @@ fn record(row: &key::Model, plan: Plan) -> Result<KeyRecord, Error> {
     };
     let rare = Rare {
         tpm: limits.tpm,
+        max_parallel: limits.max_parallel,
         budget: limits.token_limit.zip(limits.token_limit_period),
         models: limits.allowed_models,
         networks: limits.allowed_cidrs,
@@ -151,6 +158,7 @@ fn record(row: &key::Model, plan: Plan) -> Result<KeyRecord, Error> {
     Ok(KeyRecord {
         id: row.id.into(),
         project: row.project_id.into(),
+        organization: organization.id.into(),
         tier: plan.tier,
         application: row.application_id.map(Into::into),
         kind: row::kind(row)?,

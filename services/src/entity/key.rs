@@ -23,6 +23,7 @@ pub struct Model {
     pub last_used_ip: Option<String>,
     pub rpm: Option<i64>,
     pub tpm: Option<i64>,
+    pub max_parallel: Option<i64>,
     pub token_limit: Option<i64>,
     pub token_limit_period: Option<String>,
     pub allowed_models: Option<String>,

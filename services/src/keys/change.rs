@@ -81,6 +81,9 @@ fn apply(mut row: key::Model, patch: KeyPatch, now: Timestamp) -> Result<key::Mo
     if let Some(tpm) = patch.tpm {
         row.tpm = to_column(tpm);
     }
+    if let Some(calls) = patch.max_parallel {
+        row.max_parallel = to_column(calls);
+    }
     if let Some(limit) = patch.token_limit {
         row.token_limit = to_column(limit);
     }

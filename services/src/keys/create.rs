@@ -127,6 +127,7 @@ async fn insert(
         expires_at: Set(request.expires_at.map(latchkey_domain::time::Timestamp::as_millis)),
         rpm: Set(to_column(request.rpm)),
         tpm: Set(to_column(request.tpm)),
+        max_parallel: Set(to_column(request.max_parallel)),
         token_limit: Set(to_column(request.token_limit)),
         token_limit_period: Set(request.token_limit_period.map(|one| one.as_str().to_owned())),
         allowed_models: Set(to_json(request.allowed_models.as_ref())),

@@ -43,7 +43,7 @@ pub(super) fn between(before: &key::Model, after: &key::Model) -> Changes {
 
 fn differences(changes: Changes, before: Option<&key::Model>, after: &key::Model) -> Changes {
     type Read = fn(&key::Model) -> Value;
-    let fields: [(&str, Read); 11] = [
+    let fields: [(&str, Read); 12] = [
         ("name", |key| key.name.clone().into()),
         ("masked", |key| key.hint.clone().into()),
         ("application_id", |key| {
@@ -51,6 +51,7 @@ fn differences(changes: Changes, before: Option<&key::Model>, after: &key::Model
         }),
         ("rpm", |key| key.rpm.into()),
         ("tpm", |key| key.tpm.into()),
+        ("max_parallel", |key| key.max_parallel.into()),
         ("token_limit", |key| key.token_limit.into()),
         ("token_limit_period", |key| key.token_limit_period.clone().into()),
         ("allowed_models", |key| list(key.allowed_models.as_deref())),

@@ -3,7 +3,7 @@
 use latchkey_domain::api::{ApiKey, BudgetState, ListedKey, OldSecret};
 use latchkey_domain::id::KeyId;
 use latchkey_domain::key::{Environment, KeyKind, KeyStatus};
-use latchkey_domain::limit::{AllowList, Cidr, Limit, ModelName, Period, Rpm, Tokens};
+use latchkey_domain::limit::{AllowList, Cidr, Limit, MaxParallel, ModelName, Period, Rpm, Tokens};
 use latchkey_domain::permission::ServicePermission;
 use latchkey_domain::secret::KeyHint;
 use latchkey_domain::time::Timestamp;
@@ -18,6 +18,7 @@ use crate::error::Error;
 pub(crate) struct RowLimits {
     pub(crate) rpm: Option<Rpm>,
     pub(crate) tpm: Option<Tokens>,
+    pub(crate) max_parallel: Option<MaxParallel>,
     pub(crate) token_limit: Option<Tokens>,
     pub(crate) token_limit_period: Option<Period>,
     pub(crate) allowed_models: Option<AllowList<ModelName>>,
@@ -33,6 +34,7 @@ pub(crate) fn limits(row: &key::Model) -> Result<RowLimits, Error> {
     Ok(RowLimits {
         rpm: limit(row.rpm)?,
         tpm: limit(row.tpm)?,
+        max_parallel: limit(row.max_parallel)?,
         token_limit: limit(row.token_limit)?,
         token_limit_period: row
             .token_limit_period
@@ -127,6 +129,7 @@ pub(super) fn to_api_key(row: key::Model, now: Timestamp) -> Result<ApiKey, Erro
         archived: row.archived_at.is_some(),
         rpm: limits.rpm,
         tpm: limits.tpm,
+        max_parallel: limits.max_parallel,
         token_limit: limits.token_limit,
         token_limit_period: limits.token_limit_period,
         allowed_models: limits.allowed_models,

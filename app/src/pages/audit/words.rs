@@ -102,6 +102,7 @@ fn label(field: &str) -> &str {
     match field {
         "rpm" => "rate limit",
         "tpm" => "token rate",
+        "max_parallel" => "calls at a time",
         "token_limit" | "token_limit_period" => "token budget",
         "allowed_models" => "models",
         "allowed_cidrs" => "allowed addresses",

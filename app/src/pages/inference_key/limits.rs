@@ -2,7 +2,7 @@
 
 use latchkey_domain::api::ListedKey;
 use latchkey_domain::key::KeyStatus;
-use latchkey_domain::limit::{Cidr, Limit};
+use latchkey_domain::limit::{Cidr, DEFAULT_MAX_PARALLEL, Limit};
 use leptos::prelude::*;
 
 use crate::components::button::{Button, Size, Variant};
@@ -74,6 +74,7 @@ fn rows_of(listed: &ListedKey) -> Vec<Row> {
     vec![
         ("Requests per minute", number(key.rpm.map(Limit::get))),
         ("Tokens per minute", number(key.tpm.map(Limit::get))),
+        ("Calls at a time", thousands(key.max_parallel.map_or(DEFAULT_MAX_PARALLEL, Limit::get))),
         ("Tokens per period", budget),
         ("Allowed addresses", networks),
         ("Expires", key.expires_at.map_or_else(|| "Never".to_owned(), date)),

@@ -118,7 +118,9 @@ pub fn OutcomeBadge(
 ) -> impl IntoView {
     let look = match outcome {
         Outcome::Valid => "bg-ok-soft text-ok-ink",
-        Outcome::RateLimited | Outcome::TokenRateLimited => "bg-warn-soft text-warn-ink",
+        Outcome::RateLimited | Outcome::TokenRateLimited | Outcome::TooManyParallelRequests => {
+            "bg-warn-soft text-warn-ink"
+        }
         Outcome::TokenBudgetExhausted | Outcome::QuotaExceeded => "bg-danger-soft text-danger-ink",
         _ => "bg-subtle text-ink-2",
     };

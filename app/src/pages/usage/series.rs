@@ -26,7 +26,7 @@ pub const TOKENS: &[Series] = &[
 const fn series_of(outcome: Outcome) -> usize {
     match outcome {
         Outcome::Valid => 0,
-        Outcome::RateLimited | Outcome::TokenRateLimited => 1,
+        Outcome::RateLimited | Outcome::TokenRateLimited | Outcome::TooManyParallelRequests => 1,
         Outcome::TokenBudgetExhausted | Outcome::QuotaExceeded => 2,
         Outcome::MissingKey
         | Outcome::MalformedKey

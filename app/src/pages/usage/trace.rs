@@ -12,28 +12,30 @@ use crate::components::relative_time::{date, date_and_time};
 use crate::components::thousands;
 use crate::pages::keys::model_chips::models_in_words;
 
-/// What is checked, in this order.
+/// What is checked, in the gateway's order: what can be told before a body has come goes first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Check {
     Found,
     Alive,
     Scope,
     Address,
-    Model,
     Requests,
+    Parallel,
+    Model,
     Tokens,
     Quota,
     Budget,
 }
 
 impl Check {
-    const ALL: [Self; 9] = [
+    const ALL: [Self; 10] = [
         Self::Found,
         Self::Alive,
         Self::Scope,
         Self::Address,
-        Self::Model,
         Self::Requests,
+        Self::Parallel,
+        Self::Model,
         Self::Tokens,
         Self::Quota,
         Self::Budget,
@@ -49,6 +51,7 @@ impl Check {
             Outcome::IpNotAllowed => Some(Self::Address),
             Outcome::ModelNotAllowed => Some(Self::Model),
             Outcome::RateLimited => Some(Self::Requests),
+            Outcome::TooManyParallelRequests => Some(Self::Parallel),
             Outcome::TokenRateLimited => Some(Self::Tokens),
             Outcome::QuotaExceeded => Some(Self::Quota),
             Outcome::TokenBudgetExhausted => Some(Self::Budget),
@@ -63,6 +66,7 @@ impl Check {
             Self::Address => "Address allowed",
             Self::Model => "Model allowed",
             Self::Requests => "Requests per minute",
+            Self::Parallel => "Calls at a time",
             Self::Tokens => "Tokens per minute",
             Self::Quota => "Monthly quota",
             Self::Budget => "Token budget",
@@ -75,6 +79,7 @@ impl Check {
             _ if failed == Some(self) => true,
             Self::Scope => key.kind == KeyKind::Api,
             Self::Address => key.allowed_cidrs.is_some(),
+            Self::Parallel => key.max_parallel.is_some(),
             Self::Model | Self::Tokens | Self::Budget => key.kind == KeyKind::Inference,
             Self::Quota => key.environment == Environment::Live,
             Self::Found | Self::Alive | Self::Requests => true,
@@ -96,6 +101,7 @@ pub const fn label_of(outcome: Outcome) -> &'static str {
         Outcome::ModelNotAllowed => "Model not allowed",
         Outcome::RateLimited => "Requests per minute",
         Outcome::TokenRateLimited => "Tokens per minute",
+        Outcome::TooManyParallelRequests => "Calls at a time",
         Outcome::TokenBudgetExhausted => "Token budget",
         Outcome::QuotaExceeded => "Monthly quota",
         Outcome::Unavailable => "Unavailable",
@@ -126,6 +132,7 @@ pub fn steps_of_dry_run(key: &ApiKey, call: &DryRunRequest, run: &DryRun) -> Vec
         Check::Requests => run.ratelimit.map_or_else(no_limit, |state| {
             format!("{} of {}", thousands(used(state)), thousands(state.limit))
         }),
+        Check::Parallel => key.max_parallel.map_or_else(no_limit, |limit| thousands(limit.get())),
         Check::Tokens => run
             .token_ratelimit
             .map_or_else(no_limit, |state| asked(used(state), call.tokens, state.limit)),
@@ -221,6 +228,7 @@ pub fn sentence(key: &ApiKey, call: &DryRunRequest, run: &DryRun) -> String {
         | Outcome::UnknownKey
         | Outcome::WrongScope
         | Outcome::IpNotAllowed
+        | Outcome::TooManyParallelRequests
         | Outcome::Unavailable => run.detail.clone(),
     }
 }
@@ -291,8 +299,8 @@ mod tests {
             [
                 ("Key found", Passed),
                 ("Not revoked, not expired", Passed),
+                ("Requests per minute", Passed),
                 ("Model allowed", Failed),
-                ("Requests per minute", NotReached),
                 ("Tokens per minute", NotReached),
                 ("Token budget", NotReached),
             ]
