@@ -9,7 +9,9 @@ use tokio_util::task::TaskTracker;
 
 use crate::accounts::SignIns;
 use crate::accounts::tokens::{JwtSecret, Signer};
-use crate::check::{KeyCache, Leases, LookUps, RedisUrl, SharedWindows, Tally, Windows};
+use crate::check::{
+    KeyCache, Leases, LookUps, ParallelCalls, RedisUrl, SharedWindows, Tally, WatchedKeys, Windows,
+};
 use crate::clock::Clock;
 use crate::database::Database;
 use crate::digest::Pepper;
@@ -82,6 +84,8 @@ pub struct Inner {
     /// Where nodes share limits per minute.
     pub(crate) shared: Option<SharedWindows>,
     pub(crate) leases: Leases,
+    pub(crate) parallel: ParallelCalls,
+    pub(crate) watched_keys: WatchedKeys,
     pub(crate) look_ups: LookUps,
     pub(crate) tally: Tally,
     pub(crate) failed_keys: Failures,
@@ -131,6 +135,8 @@ impl Services {
             tokens: Windows::new(),
             shared,
             leases: Leases::new(),
+            parallel: ParallelCalls::new(),
+            watched_keys: WatchedKeys::default(),
             look_ups: LookUps::new(),
             tally: Tally::default(),
             failed_keys: Failures::of("unknown or malformed keys"),

@@ -8,8 +8,8 @@ use latchkey_domain::outcome::Outcome;
 use latchkey_domain::time::Timestamp;
 
 use super::budget::Spent;
-use super::rates::HeldRates;
-use super::{Call, Denial, Found, KeyRecord, LimitStates, budget, rates};
+use super::rates::{HeldRates, MinuteLimits};
+use super::{BegunCall, Call, Denial, Found, KeyRecord, LimitStates, budget, rates};
 use crate::services::Services;
 use crate::usage::quota::{self, Counted};
 
@@ -20,26 +20,47 @@ pub(super) struct Need {
     pub(super) most: u64,
 }
 
-/// The decision on a call at `now`: where the limits stand, and what the call holds of them.
+/// The decision on a call at `now`: where the limits stand, and what the call holds of them. A call that was `begun` has
+/// taken its request.
 pub(super) async fn decide(
     services: &Services,
     found: &Found,
     call: Call<'_>,
     need: Need,
     now: Timestamp,
+    begun: Option<&BegunCall>,
 ) -> Result<(LimitStates, TakenTokens), Denial> {
     let key = &found.key;
-    if let Some((outcome, detail)) = judge(key, found.old, call, now) {
-        let limits =
-            LimitStates { requests: standing(services, key).await, ..LimitStates::default() };
-        return Err(Denial { detail, key: Some(Arc::clone(key)), limits, ..Denial::of(outcome) });
+    if let Some(refusal) = judge(key, found.old, call, now) {
+        return Err(refused(services, found, refusal, begun).await);
     }
     let mut taken = TakenLimits { services, key, rates: HeldRates::default(), quota: None };
+    let mut of = MinuteLimits::of(key);
+    if begun.is_some_and(|begun| begun.took_request) {
+        of = of.tokens();
+    }
     let mut limits = LimitStates::default();
-    match taken.take_all(need, now, &mut limits).await {
+    let decided = taken.take_all(of, need, now, &mut limits).await;
+    limits.requests = limits.requests.or(begun.and_then(|begun| begun.requests));
+    match decided {
         Ok(budget) => Ok((limits, TakenTokens { rates: taken.keep(), budget, most: need.most })),
         Err(denied) => Err(Denial { key: Some(Arc::clone(key)), limits, ..denied }),
     }
+}
+
+/// The denial of a call that the key itself does not admit.
+pub(super) async fn refused(
+    services: &Services,
+    found: &Found,
+    (outcome, detail): (Outcome, String),
+    begun: Option<&BegunCall>,
+) -> Denial {
+    let requests = match begun {
+        Some(begun) => begun.requests,
+        None => standing(services, &found.key).await,
+    };
+    let limits = LimitStates { requests, ..LimitStates::default() };
+    Denial { detail, key: Some(Arc::clone(&found.key)), limits, ..Denial::of(outcome) }
 }
 
 /// What a call holds of its key's tokens.
@@ -58,6 +79,23 @@ impl TakenTokens {
     }
 }
 
+/// Whether the key's life is over, or that of the secret which led to it. Calls in progress end then too.
+///
+/// `old`: it came by the secret before the last rotation.
+pub(super) fn ended(key: &KeyRecord, old: bool, now: Timestamp) -> Option<(Outcome, String)> {
+    let plain = |outcome: Outcome| Some((outcome, outcome.detail().to_owned()));
+    match KeyStatus::at(now, key.revoked_at, key.expires_at) {
+        KeyStatus::Revoked => return plain(Outcome::RevokedKey),
+        KeyStatus::Expired => return plain(Outcome::ExpiredKey),
+        KeyStatus::Active => {}
+    }
+    let is_over = old && key.rare().old.is_some_and(|(_, ends_at)| ends_at <= now);
+    is_over.then(|| {
+        let detail = "This secret was rotated out. Use the key’s new secret.";
+        (Outcome::RevokedKey, detail.to_owned())
+    })
+}
+
 /// What the key itself says of a call, its limits aside; none: it may go on.
 ///
 /// `old`: it came by the secret before the last rotation.
@@ -67,16 +105,10 @@ pub(super) fn judge(
     call: Call<'_>,
     now: Timestamp,
 ) -> Option<(Outcome, String)> {
+    if let Some(ended) = ended(key, old, now) {
+        return Some(ended);
+    }
     let plain = |outcome: Outcome| Some((outcome, outcome.detail().to_owned()));
-    match KeyStatus::at(now, key.revoked_at, key.expires_at) {
-        KeyStatus::Revoked => return plain(Outcome::RevokedKey),
-        KeyStatus::Expired => return plain(Outcome::ExpiredKey),
-        KeyStatus::Active => {}
-    }
-    if old && key.rare().old.is_some_and(|(_, ends_at)| ends_at <= now) {
-        let detail = "This secret was rotated out. Use the key’s new secret.";
-        return Some((Outcome::RevokedKey, detail.to_owned()));
-    }
     let other_kind = call.kind.is_some_and(|kind| kind != key.kind);
     let other_application = match (key.application, call.application) {
         (Some(own), Some(named)) => own != named,
@@ -129,12 +161,13 @@ impl TakenLimits<'_> {
     /// Takes what the call needs, the budget last: that can't be given back.
     async fn take_all(
         &mut self,
+        of: MinuteLimits,
         need: Need,
         now: Timestamp,
         limits: &mut LimitStates,
     ) -> Result<Option<Spent>, Denial> {
         let (services, key) = (self.services, self.key);
-        self.rates = rates::take(services, key, need, limits).await.map_err(|denial| *denial)?;
+        self.rates = rates::take(services, of, need, limits).await.map_err(|denial| *denial)?;
         if quota::counts(key.kind, key.environment) {
             self.quota = Some(take_quota(services, key, now).await?);
         }
@@ -152,7 +185,7 @@ impl TakenLimits<'_> {
 
 impl Drop for TakenLimits<'_> {
     fn drop(&mut self) {
-        rates::give_back(self.services, self.key, std::mem::take(&mut self.rates));
+        rates::give_back(self.services, self.key.id, std::mem::take(&mut self.rates));
         if let Some(counted) = self.quota.take() {
             self.services.usage.quota.give_back(counted);
         }

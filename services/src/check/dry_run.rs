@@ -4,11 +4,13 @@
 use std::time::Duration;
 
 use latchkey_domain::api::{DryRun, DryRunRequest};
+use latchkey_domain::key::KeyKind;
 use latchkey_domain::outcome::Outcome;
 use latchkey_domain::role::Permission;
 use latchkey_domain::time::Timestamp;
 
-use super::{Call, Denial, KeyRecord, admit, budget, rates, record};
+use super::rates::Look;
+use super::{Call, Denial, KeyRecord, admit, budget, parallel, rates, record};
 use crate::actor::Actor;
 use crate::clock::whole_seconds;
 use crate::digest::KeyDigest;
@@ -36,11 +38,14 @@ pub async fn dry_run(
     let call = Call { ip: request.ip, model: request.model.as_deref(), ..Call::default() };
     let now = services.clock.now();
     let mut rehearsal = Rehearsal { services, now, answer: nothing_yet() };
-    let denial = match admit::judge(&key, false, call, now) {
-        Some((outcome, detail)) => Some(Denial { detail, ..Denial::of(outcome) }),
-        None => rehearsal.limits(&key, request.tokens).await?,
-    };
+    let denial = rehearsal.call(&key, call, request.tokens).await?;
     Ok(rehearsal.finish(denial))
+}
+
+/// What the key itself would refuse the call with.
+fn judged(key: &KeyRecord, call: Call<'_>, now: Timestamp) -> Option<Denial> {
+    let (outcome, detail) = admit::judge(key, false, call, now)?;
+    Some(Denial { detail, ..Denial::of(outcome) })
 }
 
 fn nothing_yet() -> DryRun {
@@ -63,9 +68,20 @@ struct Rehearsal<'a> {
 }
 
 impl Rehearsal<'_> {
-    /// The limits, in the order in which a call takes of them, up to the first that refuses it.
-    async fn limits(&mut self, key: &KeyRecord, tokens: u64) -> Result<Option<Denial>, Error> {
+    /// The whole check, up to the first that refuses the call. The gateway looks at requests before it knows the
+    /// model, everybody else after.
+    async fn call(
+        &mut self,
+        key: &KeyRecord,
+        call: Call<'_>,
+        tokens: u64,
+    ) -> Result<Option<Denial>, Error> {
         let Self { services, now, .. } = *self;
+        let at_gateway = key.kind == KeyKind::Inference;
+        let first = if at_gateway { Call { model: None, ..call } } else { call };
+        if let Some(denial) = judged(key, first, now) {
+            return Ok(Some(denial));
+        }
         let looks = rates::look(services, key, tokens).await;
         if let Some(look) = looks.requests {
             self.answer.ratelimit = Some(look.state);
@@ -73,7 +89,23 @@ impl Rehearsal<'_> {
                 return Ok(Some(wait_for(Outcome::RateLimited, look.frees_in)));
             }
         }
-        if let Some(look) = looks.tokens {
+        if at_gateway
+            && let Some(denial) = parallel::look(services, key).or_else(|| judged(key, call, now))
+        {
+            return Ok(Some(denial));
+        }
+        self.limits(key, looks.tokens, tokens).await
+    }
+
+    /// The limits beside requests, in the order in which a call takes of them.
+    async fn limits(
+        &mut self,
+        key: &KeyRecord,
+        of_tokens: Option<Look>,
+        tokens: u64,
+    ) -> Result<Option<Denial>, Error> {
+        let Self { services, now, .. } = *self;
+        if let Some(look) = of_tokens {
             self.answer.token_ratelimit = Some(look.state);
             if look.is_full {
                 return Ok(Some(wait_for(Outcome::TokenRateLimited, look.frees_in)));

@@ -8,6 +8,7 @@
 //! hand, the answer is `unavailable`: nothing is admitted on a guess.
 
 mod admit;
+mod begin;
 pub(crate) mod budget;
 mod cache;
 mod changed;
@@ -15,6 +16,7 @@ mod confirm;
 mod dry_run;
 mod lease;
 mod outcome;
+mod parallel;
 mod queue;
 mod rates;
 mod record;
@@ -22,6 +24,7 @@ mod reserve;
 pub(crate) mod shared;
 mod tally;
 mod trust;
+mod watched;
 mod windows;
 
 use std::net::IpAddr;
@@ -33,6 +36,7 @@ use latchkey_domain::outcome::Outcome;
 use latchkey_domain::secret::PresentedKey;
 use latchkey_domain::time::Timestamp;
 
+pub use begin::{BegunCall, begin, refuse};
 pub use cache::CacheSize;
 pub(crate) use cache::{KeyCache, Known};
 pub(crate) use changed::{CHANNEL, Changed};
@@ -40,6 +44,8 @@ pub use confirm::{Seen, confirm};
 pub use dry_run::dry_run;
 pub(crate) use lease::Leases;
 pub use outcome::{Admission, Denial, LimitStates};
+pub use parallel::CallSlot;
+pub(crate) use parallel::ParallelCalls;
 pub(crate) use queue::LookUps;
 pub use record::KeyRecord;
 pub use reserve::{Reservation, TokenNeed, UsedTokens, reserve};
@@ -47,6 +53,8 @@ pub use shared::RedisUrl;
 pub(crate) use shared::SharedWindows;
 pub use tally::CheckCounts;
 pub(crate) use tally::Tally;
+pub(crate) use watched::WatchedKeys;
+pub use watched::{KeyWatch, watch_key};
 pub(crate) use windows::Windows;
 
 use admit::{Need, TakenTokens};
@@ -224,9 +232,22 @@ pub async fn admit(
     found: &Found,
     call: Call<'_>,
 ) -> Result<LimitStates, Denial> {
+    admit_begun(services, found, call, None).await
+}
+
+/// The same for a call that has taken its request before.
+///
+/// # Errors
+/// The [`Denial`] with the outcome.
+pub async fn admit_begun(
+    services: &Services,
+    found: &Found,
+    call: Call<'_>,
+    begun: Option<&BegunCall>,
+) -> Result<LimitStates, Denial> {
     let now = services.clock.now();
     let need = Need { least: call.cost, most: call.cost };
-    let (limits, _) = decide(services, found, call, need, now).await?;
+    let (limits, _) = decide(services, found, call, need, now, begun).await?;
     services.usage.record(&found.used(call, now, Outcome::Valid));
     Ok(limits)
 }
@@ -238,14 +259,26 @@ async fn decide(
     call: Call<'_>,
     need: Need,
     now: Timestamp,
+    begun: Option<&BegunCall>,
 ) -> Result<(LimitStates, TakenTokens), Denial> {
-    let decided = admit::decide(services, found, call, need, now).await;
-    let outcome = decided.as_ref().map_or_else(|denial| denial.outcome, |_| Outcome::Valid);
-    services.tally.checked(outcome);
-    if let Err(denial) = &decided {
-        services.usage.denied(&found.used(call, now, denial.outcome), &denial.detail);
+    let decided = admit::decide(services, found, call, need, now, begun).await;
+    match &decided {
+        Ok(_) => services.tally.checked(Outcome::Valid),
+        Err(denial) => tally_and_record(services, found, call, denial, now),
     }
     decided
+}
+
+/// Counts a denial.
+fn tally_and_record(
+    services: &Services,
+    found: &Found,
+    call: Call<'_>,
+    denial: &Denial,
+    now: Timestamp,
+) {
+    services.tally.checked(denial.outcome);
+    services.usage.denied(&found.used(call, now, denial.outcome), &denial.detail);
 }
 
 /// Asks the database for a record and caches it. If the key is changed meanwhile, asks again: what was read
@@ -322,7 +355,7 @@ pub fn hears_of_changes(services: &Services) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use latchkey_domain::id::{ApplicationId, KeyId, ProjectId, UserId};
+    use latchkey_domain::id::{ApplicationId, KeyId, OrganizationId, ProjectId, UserId};
     use latchkey_domain::key::{Environment, KeyKind};
     use latchkey_domain::tier::Tier;
     use latchkey_domain::time::Timestamp;
@@ -337,6 +370,7 @@ mod tests {
         KeyRecord {
             id: KeyId::new(at(0), [0; 10]),
             project: ProjectId::new(at(0), [0; 10]),
+            organization: OrganizationId::new(at(0), [0; 10]),
             tier: Tier::Free,
             application: Some(ApplicationId::new(at(0), [1; 10])),
             kind: KeyKind::Api,

@@ -34,41 +34,65 @@ impl HeldRates {
     }
 }
 
+/// The limits per minute that a call takes of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct MinuteLimits {
+    key: KeyId,
+    rpm: Option<u64>,
+    tpm: Option<u64>,
+}
+
+impl MinuteLimits {
+    /// All that the key has.
+    pub(super) fn of(key: &KeyRecord) -> Self {
+        Self { key: key.id, rpm: key.rpm.map(Limit::get), tpm: key.rare().tpm.map(Limit::get) }
+    }
+
+    /// Requests alone: the rest comes when it is known how many tokens the call needs.
+    pub(super) const fn requests(self) -> Self {
+        Self { tpm: None, ..self }
+    }
+
+    /// Tokens alone: the request was taken before.
+    pub(super) const fn tokens(self) -> Self {
+        Self { rpm: None, ..self }
+    }
+}
+
 /// Takes what a call needs of the limits per minute, or says why it can't.
 pub(super) async fn take(
     services: &Services,
-    key: &KeyRecord,
+    of: MinuteLimits,
     need: Need,
     limits: &mut LimitStates,
 ) -> Result<HeldRates, Box<Denial>> {
-    let (rpm, tpm) = (key.rpm.map(Limit::get), key.rare().tpm.map(Limit::get));
-    if rpm.is_none() && tpm.is_none() {
+    if of.rpm.is_none() && of.tpm.is_none() {
         return Ok(HeldRates::default());
     }
     let Some(shared) = &services.shared else {
-        return of_node(services, key, need, limits, |limit| limit);
+        return of_node(services, of, need, limits, |limit| limit);
     };
     // Boxed: a check that asks no Redis need not carry the states of asking it.
-    match Box::pin(shared.take(key.id, rpm, tpm, need)).await {
-        Ok((Ok(taken), seen)) => of_all(services, shared, key, need, limits, taken, seen),
-        Ok((Err(refused), seen)) => Err(refused_by_all(key, need, limits, refused, seen)),
-        Err(Away) => of_node(services, key, need, limits, |limit| shared.share(limit)),
+    match Box::pin(shared.take(of.key, of.rpm, of.tpm, need)).await {
+        Ok((Ok(taken), seen)) => of_all(services, shared, of, need, limits, taken, seen),
+        Ok((Err(refused), seen)) => Err(refused_by_all(of, need, limits, refused, seen)),
+        Err(Away) => of_node(services, of, need, limits, |limit| shared.share(limit)),
     }
 }
 
 /// Of this node's own windows; `share` is what it may admit of a limit.
 fn of_node(
     services: &Services,
-    key: &KeyRecord,
+    of: MinuteLimits,
     need: Need,
     limits: &mut LimitStates,
     share: impl Fn(u64) -> u64,
 ) -> Result<HeldRates, Box<Denial>> {
     let now = services.clock.monotonic();
     let mut held = HeldRates::default();
-    if let Some(whole) = key.rpm.map(Limit::get) {
+    if let Some(whole) = of.rpm {
         let limit = share(whole);
-        match services.requests.take(key.id, now, 1, limit) {
+        match services.requests.take(of.key, now, 1, limit) {
             Ok((taken, state)) => {
                 held.requests = Some(taken);
                 limits.requests = Some(rate_state(state, limit));
@@ -78,15 +102,15 @@ fn of_node(
             }
         }
     }
-    if let Some(whole) = key.rare().tpm.map(Limit::get) {
+    if let Some(whole) = of.tpm {
         let limit = share(whole);
-        match services.tokens.take_between(key.id, now, (need.least, need.most), limit) {
+        match services.tokens.take_between(of.key, now, (need.least, need.most), limit) {
             Ok((taken, state)) => {
                 held.tokens = Some(taken);
                 limits.tokens = Some(rate_state(state, limit));
             }
             Err(full) => {
-                give_back(services, key, held);
+                give_back(services, of.key, held);
                 let full = of_share(full, need.least, whole);
                 return Err(too_many_tokens(full, limit, whole, need, limits));
             }
@@ -105,26 +129,26 @@ fn of_share(full: WindowFull, amount: u64, whole: u64) -> WindowFull {
 fn of_all(
     services: &Services,
     shared: &SharedWindows,
-    key: &KeyRecord,
+    of: MinuteLimits,
     need: Need,
     limits: &mut LimitStates,
     taken: SharedTaken,
     mut seen: SharedSeen,
 ) -> Result<HeldRates, Box<Denial>> {
-    let (rpm, tpm) = (key.rpm.map(Limit::get), key.rare().tpm.map(Limit::get));
+    let MinuteLimits { key, rpm, tpm } = of;
     limits.requests = rpm.map(|limit| rate_state(seen.requests.state(seen.now, limit), limit));
     limits.tokens = tpm.map(|limit| rate_state(seen.tokens.state(seen.now, limit), limit));
     let now = services.clock.monotonic();
     if !shared.is_narrow(now) {
         return Ok(HeldRates {
-            requests: rpm.map(|_| services.requests.count(key.id, now, 1)),
-            tokens: tpm.map(|_| services.tokens.count(key.id, now, taken.tokens)),
+            requests: rpm.map(|_| services.requests.count(key, now, 1)),
+            tokens: tpm.map(|_| services.tokens.count(key, now, taken.tokens)),
             shared: Some(taken),
         });
     }
     let mut own = LimitStates::default();
     let need = Need { most: taken.tokens, ..need };
-    let held = of_node(services, key, need, &mut own, |limit| shared.share(limit));
+    let held = of_node(services, of, need, &mut own, |limit| shared.share(limit));
     limits.requests = tighter(limits.requests, own.requests);
     limits.tokens = tighter(limits.tokens, own.tokens);
     let shared = Some(taken);
@@ -139,19 +163,19 @@ fn of_all(
 
 /// The shared windows have refused a call, whatever this node makes of their numbers.
 fn refused_by_all(
-    key: &KeyRecord,
+    of: MinuteLimits,
     need: Need,
     limits: &mut LimitStates,
     refused: Refused,
     mut seen: SharedSeen,
 ) -> Box<Denial> {
-    let rpm = key.rpm.map(Limit::get).unwrap_or_default();
+    let rpm = of.rpm.unwrap_or_default();
     if refused == Refused::Requests {
         let full = seen.requests.refusal(seen.now, 1, rpm);
         return too_many_requests(full, rpm, rpm, limits);
     }
-    limits.requests = key.rpm.map(|_| rate_state(seen.requests.state(seen.now, rpm), rpm));
-    let tpm = key.rare().tpm.map(Limit::get).unwrap_or_default();
+    limits.requests = of.rpm.map(|_| rate_state(seen.requests.state(seen.now, rpm), rpm));
+    let tpm = of.tpm.unwrap_or_default();
     let full = seen.tokens.refusal(seen.now, need.least, tpm);
     too_many_tokens(full, tpm, tpm, need, limits)
 }
@@ -291,15 +315,15 @@ fn named(limit: u64, whole: u64) -> String {
 }
 
 /// Gives back what a call held that was refused for another reason.
-pub(super) fn give_back(services: &Services, key: &KeyRecord, held: HeldRates) {
+pub(super) fn give_back(services: &Services, key: KeyId, held: HeldRates) {
     if let Some(taken) = held.requests {
-        services.requests.give_back(key.id, taken);
+        services.requests.give_back(key, taken);
     }
     if let Some(taken) = held.tokens {
-        services.tokens.give_back(key.id, taken);
+        services.tokens.give_back(key, taken);
     }
     if let Some(taken) = held.shared {
-        settle_later(services, key.id, taken, None);
+        settle_later(services, key, taken, None);
     }
 }
 

@@ -8,7 +8,9 @@ use std::sync::Arc;
 use latchkey_domain::outcome::Outcome;
 
 use super::admit::{Need, TakenTokens};
-use super::{Call, Denial, Found, KeyRecord, LimitStates, budget, decide, rates};
+use super::{
+    BegunCall, Call, CallSlot, Denial, Found, KeyRecord, LimitStates, budget, decide, rates,
+};
 use crate::services::Services;
 use crate::usage::{TokenCounts, Use};
 
@@ -50,9 +52,10 @@ pub struct Reservation {
 struct Held {
     taken: TakenTokens,
     call: Use,
+    slot: CallSlot,
 }
 
-/// Decides whether a key that was found admits a call, and reserves what it may cost: all limits or none.
+/// Decides whether a key that was found admits a call that was begun, and reserves what it may cost: all limits or none.
 ///
 /// # Errors
 /// The [`Denial`] with the outcome; it is counted.
@@ -61,11 +64,12 @@ pub async fn reserve(
     found: &Found,
     call: Call<'_>,
     need: TokenNeed,
+    begun: BegunCall,
 ) -> Result<Reservation, Denial> {
     let now = services.clock.now();
     let most = need.prompt.saturating_add(need.completion);
     let need = Need { least: need.prompt, most };
-    let (limits, mut taken) = decide(services, found, call, need, now).await?;
+    let (limits, mut taken) = decide(services, found, call, need, now, Some(&begun)).await?;
     let granted = taken.granted();
     // The minute may have had more to give than the budget.
     if taken.rates.tokens().is_some_and(|tokens| tokens > granted) {
@@ -73,7 +77,7 @@ pub async fn reserve(
     }
     Ok(Reservation {
         services: services.clone(),
-        held: Some(Held { taken, call: found.used(call, now, Outcome::Valid) }),
+        held: Some(Held { taken, call: found.used(call, now, Outcome::Valid), slot: begun.slot }),
         key: Arc::clone(&found.key),
         limits,
         granted,
@@ -91,10 +95,12 @@ impl Reservation {
         self.granted
     }
 
-    /// Puts what the call did cost in the place of what it might have, and counts the call.
-    pub async fn settle(mut self, used: UsedTokens) {
-        if let Some(held) = self.held.take() {
-            settle(&self.services, held, used).await;
+    /// Puts what the call did cost in the place of what it might have, and counts the call. Its place among the key's
+    /// calls goes back, for as long as the answer still takes.
+    pub async fn settle(mut self, used: UsedTokens) -> Option<CallSlot> {
+        match self.held.take() {
+            Some(held) => Some(settle(&self.services, held, used).await),
+            None => None,
         }
     }
 
@@ -120,12 +126,12 @@ fn spawn_settle(services: &Services, held: Held, used: UsedTokens) {
     // Without a runtime there is nobody left to call; what was reserved stays taken, which is the safe side.
     if let Ok(runtime) = tokio::runtime::Handle::try_current() {
         let unsettled = services.unsettled.clone();
-        unsettled.spawn_on(async move { settle(&services, held, used).await }, &runtime);
+        unsettled.spawn_on(async move { drop(settle(&services, held, used).await) }, &runtime);
     }
 }
 
-async fn settle(services: &Services, held: Held, used: UsedTokens) {
-    let Held { taken, mut call } = held;
+async fn settle(services: &Services, held: Held, used: UsedTokens) -> CallSlot {
+    let Held { taken, mut call, slot } = held;
     let cost = used.prompt.saturating_add(used.completion).min(MOST_A_CALL);
     rates::settle_tokens(services, call.key, taken.rates, cost);
     if let Some(spent) = taken.budget
@@ -137,4 +143,5 @@ async fn settle(services: &Services, held: Held, used: UsedTokens) {
     call.tokens =
         TokenCounts { prompt: used.prompt, completion: used.completion, estimated: used.estimated };
     services.usage.record(&call);
+    slot
 }

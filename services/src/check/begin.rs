@@ -1,0 +1,79 @@
+//! The first half of a gateway call's check: what can be decided before its body has come.
+//!
+//! A body takes time to arrive and work to read, and a caller may send one bad body after the other. So the key itself,
+//! its requests per minute and its calls in progress are looked at before, and the request stays taken whatever becomes
+//! of the call. What depends on the body (model, tokens) follows with [`super::reserve`] or [`super::admit_begun`].
+
+use latchkey_domain::api::RateLimitState;
+use latchkey_domain::outcome::Outcome;
+
+use super::admit::{self, Need};
+use super::parallel::CallSlot;
+use super::rates::{self, MinuteLimits};
+use super::{Call, Denial, Found, LimitStates, tally_and_record};
+use crate::services::Services;
+
+/// What a call has taken before its body came.
+#[must_use]
+pub struct BegunCall {
+    /// Whether a request of `rpm` is among it; a key that gets the limit meanwhile has none taken.
+    pub(super) took_request: bool,
+    /// Where requests per minute stood then.
+    pub(super) requests: Option<RateLimitState>,
+    pub(super) slot: CallSlot,
+}
+
+impl BegunCall {
+    /// Where the key's limits stand, as far as they were asked.
+    pub fn limits(&self) -> LimitStates {
+        LimitStates { requests: self.requests, ..LimitStates::default() }
+    }
+}
+
+/// Takes one request of the key's `rpm` and a place among its calls in progress.
+///
+/// # Errors
+/// The [`Denial`] with the outcome; it is counted.
+pub async fn begin(
+    services: &Services,
+    found: &Found,
+    call: Call<'_>,
+) -> Result<BegunCall, Denial> {
+    let now = services.clock.now();
+    let begun = match admit::judge(&found.key, found.old, call, now) {
+        Some(refused) => Err(admit::refused(services, found, refused, None).await),
+        None => take(services, found).await,
+    };
+    if let Err(denial) = &begun {
+        tally_and_record(services, found, call, denial, now);
+    }
+    begun
+}
+
+async fn take(services: &Services, found: &Found) -> Result<BegunCall, Denial> {
+    const NO_TOKENS: Need = Need { least: 0, most: 0 };
+    let key = &found.key;
+    let mut limits = LimitStates::default();
+    let of_key = |denial: Denial, limits| Denial { key: Some(key.clone()), limits, ..denial };
+    let taken = rates::take(services, MinuteLimits::of(key).requests(), NO_TOKENS, &mut limits);
+    match taken.await {
+        Ok(_) => {}
+        Err(denial) => return Err(of_key(*denial, limits)),
+    }
+    let slot = CallSlot::acquire(services, key).map_err(|denial| of_key(*denial, limits))?;
+    Ok(BegunCall { took_request: key.rpm.is_some(), requests: limits.requests, slot })
+}
+
+/// Counts a call that is refused for a reason that is not the key's, e.g. that the node has too much to do.
+pub fn refuse(
+    services: &Services,
+    found: &Found,
+    call: Call<'_>,
+    outcome: Outcome,
+    detail: &'static str,
+) -> Denial {
+    let key = Some(found.key.clone());
+    let denial = Denial { detail: detail.to_owned(), key, ..Denial::of(outcome) };
+    tally_and_record(services, found, call, &denial, services.clock.now());
+    denial
+}
