@@ -74,7 +74,7 @@ pub(crate) trait Answers: Send + Sync + 'static {
 
 /// Accepts connections and answers what comes on them until `stop`; then finishes the requests under way.
 pub async fn serve(listener: TcpListener, front: Front, stop: impl Future<Output = ()>) {
-    let room = open_files::room_for_connections();
+    let room = open_files::shares().clients;
     if room < CONNECTIONS {
         tracing::info!(
             room,

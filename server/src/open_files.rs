@@ -1,18 +1,62 @@
-//! How many files, connections among them, the process may have open at once.
+//! How many files, connections among them, the process may have open at once, and who may have how many of them.
+//!
+//! A call at the gateway holds two: its client's connection and one to an upstream. Both come out of the same limit, so
+//! that calls in progress never leave none to accept a connection with.
+
+use std::sync::OnceLock;
 
 /// As many are asked of the system; it may allow fewer.
-const WANTED: u64 = 32_768;
-/// For the database, the log, calls to upstreams and what else is no client's connection.
+const WANTED: u64 = 65_536;
+/// For the database, the log and what else is no connection of a call.
 const RESERVED: u64 = 512;
 /// What the system allows at least, if it does not say (POSIX has no less than 20; nobody has less than this).
 const USUAL: u64 = 256;
 
-/// Raises the limit as far as the system lets it, and says how many connections fit below it.
-pub(crate) fn room_for_connections() -> usize {
-    let limit = rlimit::increase_nofile_limit(WANTED).unwrap_or_else(|error| {
-        tracing::warn!(%error, "the limit of open files could not be raised");
-        USUAL
-    });
-    let room = limit.saturating_sub(RESERVED).max(limit / 2);
-    usize::try_from(room).unwrap_or(usize::MAX)
+/// Who may have how many open.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Shares {
+    /// Connections of clients.
+    pub(crate) clients: usize,
+    /// Calls in progress to upstreams, each with a connection.
+    pub(crate) calls: usize,
+    /// Connections to upstreams that wait for the next call.
+    pub(crate) idle: usize,
+}
+
+impl Shares {
+    /// Of a limit of so many files.
+    fn of(limit: u64) -> Self {
+        let room = limit.saturating_sub(RESERVED).max(limit / 2);
+        let room = usize::try_from(room).unwrap_or(usize::MAX);
+        let (calls, idle) = (room / 3, room / 6);
+        Self { clients: room - calls - idle, calls, idle }
+    }
+}
+
+/// Raises the limit as far as the system lets it, and says how it is shared.
+pub(crate) fn shares() -> Shares {
+    static SHARES: OnceLock<Shares> = OnceLock::new();
+    *SHARES.get_or_init(|| {
+        let limit = rlimit::increase_nofile_limit(WANTED).unwrap_or_else(|error| {
+            tracing::warn!(%error, "the limit of open files could not be raised");
+            USUAL
+        });
+        Shares::of(limit)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn calls_never_take_the_files_that_connections_need() {
+        for limit in [64, 256, 400, 1_024, 4_096, WANTED] {
+            let Shares { clients, calls, idle } = Shares::of(limit);
+            let all = u64::try_from(clients + calls + idle).unwrap();
+            assert!(all <= limit.saturating_sub(RESERVED).max(limit / 2), "{limit}");
+            assert!(clients >= calls && calls > 0 && idle > 0, "{limit}");
+        }
+        assert!(Shares::of(WANTED).clients > 20_000);
+    }
 }

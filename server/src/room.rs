@@ -116,6 +116,33 @@ impl Drop for Share {
     }
 }
 
+/// What is held of a body that is on its way between two others, e.g. an upstream's answer: of the room alone.
+#[derive(Debug, Default)]
+pub(crate) struct Held(usize);
+
+impl Held {
+    /// How many bytes are held.
+    pub(crate) const fn bytes(&self) -> usize {
+        self.0
+    }
+
+    /// Takes room for so many bytes more. False: there is none, so nothing more may be held.
+    pub(crate) fn take(&mut self, bytes: usize) -> bool {
+        let fits = |left: usize| left.checked_sub(bytes);
+        let taken = LEFT.fetch_update(Ordering::AcqRel, Ordering::Acquire, fits).is_ok();
+        if taken {
+            self.0 += bytes;
+        }
+        taken
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        LEFT.fetch_add(self.0, Ordering::AcqRel);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use http_body_util::{Empty, Full, StreamBody};
@@ -146,7 +173,11 @@ mod tests {
         let again = share(&other);
         again.take(FREE).unwrap();
         assert!(!again.is_exceeded());
+        let mut held = Held::default();
+        assert!(!held.take(1), "what others hold counts");
         drop(first);
+        assert!(held.take(ROOM) && !held.take(1));
+        drop(held);
         again.take(ROOM).unwrap();
         drop(again);
         assert_eq!(LEFT.load(Ordering::Acquire), ROOM);

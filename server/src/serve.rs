@@ -115,6 +115,10 @@ fn announce(config: &Config) {
     if config.services.administrators.is_empty() && matches!(config.sign_in, SignIn::Github(_)) {
         tracing::info!("nobody administers this instance: name GitHub logins in LATCHKEY_ADMINS");
     }
+    for upstream in &config.upstreams {
+        let (name, audience) = (&upstream.name, &upstream.audience);
+        tracing::info!(upstream = name, "Upstream {name} serves {audience}");
+    }
     tracing::info!(listen = %config.listen, sign_in, "Latchkey is at {}", config.public_url);
 }
 

@@ -1,5 +1,6 @@
 //! From settings to a configuration that can be served, or a sentence that says what to set.
 
+mod audience;
 mod metrics;
 mod public_url;
 mod secrets;
@@ -16,6 +17,7 @@ use latchkey_services::{Pepper, Settings as ServiceSettings, Signup};
 
 use crate::cli::{CargoLeptos, Settings, SignupSetting, Storage};
 
+pub use audience::Audience;
 pub use metrics::MetricsListen;
 pub use public_url::PublicUrl;
 pub use upstreams::{Model, Upstream};
@@ -98,6 +100,8 @@ impl Config {
             &settings.storage.pepper_file(),
         )?;
         let database_url = settings.storage.database_url();
+        let people_are_known =
+            matches!(sign_in, SignIn::Local) || settings.signup == SignupSetting::Invited;
         Ok(Self {
             listen: settings.listen,
             database_url,
@@ -112,7 +116,7 @@ impl Config {
             upstreams: settings
                 .upstreams
                 .as_deref()
-                .map(upstreams::read)
+                .map(|path| upstreams::read(path, people_are_known))
                 .transpose()?
                 .unwrap_or_default(),
             upstream_timeout: Duration::from_secs(settings.upstream_timeout),

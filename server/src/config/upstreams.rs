@@ -5,7 +5,11 @@ use std::fmt;
 use std::path::Path;
 
 use anyhow::{Context, bail};
+use latchkey_domain::id::OrganizationId;
+use latchkey_domain::tier::Tier;
 use serde::Deserialize;
+
+use super::Audience;
 
 /// A server that speaks OpenAI's protocol.
 #[derive(Clone)]
@@ -16,6 +20,10 @@ pub struct Upstream {
     pub base_url: String,
     /// What it is called with.
     pub api_key: Option<String>,
+    /// Who may use it.
+    pub audience: Audience,
+    /// Fields that choose a model, host or credential and may pass all the same, in lower case.
+    pub pass_fields: Vec<String>,
     /// What it serves.
     pub models: Vec<Model>,
 }
@@ -69,6 +77,12 @@ struct Entry {
     name: String,
     base_url: String,
     api_key_env: Option<String>,
+    #[serde(default)]
+    tiers: Vec<Tier>,
+    #[serde(default)]
+    organizations: Vec<OrganizationId>,
+    #[serde(default)]
+    pass_fields: Vec<String>,
     models: Vec<Model>,
 }
 
@@ -76,10 +90,10 @@ struct Entry {
 ///
 /// # Errors
 /// It can't be read, or says something that can't be; the message names the file, the line and the key.
-pub(super) fn read(path: &Path) -> anyhow::Result<Vec<Upstream>> {
+pub(super) fn read(path: &Path, people_are_known: bool) -> anyhow::Result<Vec<Upstream>> {
     let file = || format!("LATCHKEY_UPSTREAMS ({})", path.display());
     let text = std::fs::read_to_string(path).with_context(file)?;
-    parse(&text, environment).with_context(file)
+    parse(&text, people_are_known, environment).with_context(file)
 }
 
 #[expect(clippy::disallowed_methods, reason = "the file names the variables that hold credentials")]
@@ -89,6 +103,7 @@ fn environment(name: &str) -> Option<String> {
 
 fn parse(
     text: &str,
+    people_are_known: bool,
     environment: impl Fn(&str) -> Option<String>,
 ) -> anyhow::Result<Vec<Upstream>> {
     let file: File = toml::from_str(text)?;
@@ -125,6 +140,9 @@ fn parse(
             base_url: entry.base_url.trim_end_matches('/').to_owned(),
             name: entry.name,
             api_key,
+            audience: Audience::named(entry.tiers, entry.organizations)
+                .unwrap_or_else(|| Audience::unnamed(people_are_known)),
+            pass_fields: entry.pass_fields.iter().map(|name| name.to_lowercase()).collect(),
             models: entry.models,
         });
     }
@@ -136,7 +154,7 @@ mod tests {
     use super::*;
 
     fn error(text: &str) -> String {
-        format!("{:#}", parse(text, |_| None).unwrap_err())
+        format!("{:#}", parse(text, true, |_| None).unwrap_err())
     }
 
     #[test]
@@ -146,11 +164,19 @@ mod tests {
             name = "vllm"
             base_url = "http://127.0.0.1:8000/v1/"
             api_key_env = "VLLM_API_KEY"
+            tiers = ["pro", "team"]
+            organizations = ["org_01h455vb4pex5vsknk084sn02q"]
+            pass_fields = ["Service_Tier"]
             models = ["bge-m3", { id = "qwen3.6-27b", upstream = "Qwen/Qwen3.6-27B" }]
         "#;
-        let read = parse(text, |name| Some(format!("the value of {name}"))).unwrap();
+        let read = parse(text, false, |name| Some(format!("the value of {name}"))).unwrap();
         assert_eq!(read[0].base_url, "http://127.0.0.1:8000/v1");
         assert_eq!(read[0].api_key.as_deref(), Some("the value of VLLM_API_KEY"));
+        assert_eq!(
+            read[0].audience.to_string(),
+            "tiers pro, team; organizations org_01h455vb4pex5vsknk084sn02q"
+        );
+        assert_eq!(read[0].pass_fields, ["service_tier"]);
         assert_eq!(read[0].models[0].upstream, "bge-m3");
         assert_eq!(read[0].models[1].upstream, "Qwen/Qwen3.6-27B");
         assert!(!format!("{read:?}").contains("the value of"), "credentials are not shown");
@@ -168,6 +194,8 @@ mod tests {
             ("base_url = \"http://x\"\nmodels = [\"m\", \"m\"]", "\"m\" is served already"),
             ("base_url = \"http://x\"\nmodels = [\"sandbox\"]", "\"sandbox\""),
             ("base_url = \"http://x\"\nmodels = [7]", "a model's name"),
+            ("base_url = \"http://x\"\nmodels = [\"m\"]\ntiers = [\"gold\"]", "gold"),
+            ("base_url = \"http://x\"\nmodels = [\"m\"]\norganizations = [\"x\"]", "organizations"),
             ("base_url = \"http://x\"\nmodels = [\"m\"]\napi_key_env = \"NO\"", "NO is not set"),
         ] {
             let said = error(&upstream(rest));

@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 
 use super::error::Refused;
 use super::estimate;
-use super::fields::Fields;
+use super::fields::{Fields, MOST_FIELDS, Unreadable};
 
 /// What a call may generate when it does not say.
 const DEFAULT_COMPLETION: u64 = 1_024;
@@ -80,15 +80,19 @@ impl CallBody {
     /// 400: it is no JSON object, or a field that the gateway goes by is missing or of the wrong type.
     pub(super) fn parse(endpoint: Endpoint, bytes: Bytes) -> Result<Self, Refused> {
         let fields = Fields::read(bytes).map_err(|error| unreadable(&error))?;
+        let mut prompt_tokens = fields.get("tools").map_or(0, estimate::of_text);
         for (name, value) in fields.iter() {
             check_name(name)?;
-            estimate::of_content(value).map_err(|_| too_deep(name))?;
+            // Whatever is nested too deeply is refused, but only the prompt counts.
+            if name == endpoint.prompt() {
+                let counted = estimate::of_prompt(value).map_err(|_| too_deep(name))?;
+                prompt_tokens = prompt_tokens.saturating_add(counted);
+            } else {
+                estimate::of_content(value).map_err(|_| too_deep(name))?;
+            }
         }
         let model = model(&fields)?;
-        let prompt = prompt(&fields, endpoint)?;
-        let prompt_tokens = estimate::of_prompt(prompt)
-            .map_err(|_| too_deep(endpoint.prompt()))?
-            .saturating_add(fields.get("tools").map_or(0, estimate::of_text));
+        check_prompt(&fields, endpoint)?;
         let stream = endpoint != Endpoint::Embeddings && flag(fields.get("stream"), "stream")?;
         let wants_usage = match options(&fields)?.get("include_usage") {
             None => false,
@@ -152,10 +156,19 @@ impl CallBody {
         self.fields.into_bytes()
     }
 
-    /// All that came, read.
-    pub(super) fn values(&self) -> Map<String, Value> {
-        let value = |value| serde_json::from_str(value).unwrap_or_default();
-        self.fields.iter().map(|(name, text)| (name.to_owned(), value(text))).collect()
+    /// A field as JSON; none: it is not there, or null.
+    pub(super) fn field(&self, name: &str) -> Option<&str> {
+        self.fields.get(name)
+    }
+
+    /// All fields as JSON.
+    pub(super) fn fields(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.fields.iter()
+    }
+
+    /// The prompt as JSON.
+    pub(super) fn prompt(&self) -> &str {
+        self.fields.get(self.endpoint.prompt()).unwrap_or_default()
     }
 
     /// How many answers are wanted.
@@ -164,7 +177,14 @@ impl CallBody {
     }
 }
 
-fn unreadable(error: &serde_json::Error) -> Refused {
+fn unreadable(why: &Unreadable) -> Refused {
+    let error = match why {
+        Unreadable::TooManyFields => {
+            let message = format!("The body has too many fields: at most {MOST_FIELDS}.");
+            return Refused::new(StatusCode::BAD_REQUEST, "malformed", message);
+        }
+        Unreadable::Json(error) => error,
+    };
     if error.is_data() {
         return Refused::invalid("body", "Send a JSON object.");
     }
@@ -184,12 +204,15 @@ fn check_name(name: &str) -> Result<(), Refused> {
     if OURS.contains(&name) {
         return Ok(());
     }
-    let folded: String =
-        name.chars().flat_map(char::to_uppercase).flat_map(char::to_lowercase).collect();
-    match OURS.into_iter().find(|ours| *ours == folded) {
+    match OURS.into_iter().find(|ours| folds_to(name, ours)) {
         Some(ours) => Err(Refused::invalid(ours, format!("Write this field as `{ours}`."))),
         None => Ok(()),
     }
+}
+
+/// Whether a name is `other`, in whatever case. Nothing is copied: names may be long.
+pub(super) fn folds_to(name: &str, other: &str) -> bool {
+    name.chars().flat_map(char::to_uppercase).flat_map(char::to_lowercase).eq(other.chars())
 }
 
 fn model(fields: &Fields) -> Result<String, Refused> {
@@ -198,14 +221,13 @@ fn model(fields: &Fields) -> Result<String, Refused> {
     model.ok_or_else(|| Refused::invalid("model", "Name a model as a text."))
 }
 
-/// The prompt, as JSON.
-fn prompt(fields: &Fields, endpoint: Endpoint) -> Result<&str, Refused> {
+fn check_prompt(fields: &Fields, endpoint: Endpoint) -> Result<(), Refused> {
     let text = fields.get(endpoint.prompt()).unwrap_or_default();
     let items = text.strip_prefix('[').map(str::trim_start);
     match endpoint {
-        Endpoint::Chat if items.is_some_and(|items| !items.starts_with(']')) => Ok(text),
+        Endpoint::Chat if items.is_some_and(|items| !items.starts_with(']')) => Ok(()),
         Endpoint::Chat => Err(Refused::invalid("messages", "Send a list of at least one message.")),
-        _ if items.is_some() || text.starts_with('"') => Ok(text),
+        _ if items.is_some() || text.starts_with('"') => Ok(()),
         _ => Err(Refused::invalid(endpoint.prompt(), "Send a text or a list.")),
     }
 }

@@ -8,14 +8,16 @@ use axum::http::StatusCode;
 use axum::http::request::Parts;
 use axum::response::{IntoResponse, Response};
 use latchkey_domain::key::KeyKind;
+use latchkey_domain::outcome::Outcome;
 use latchkey_services::Error;
-use latchkey_services::check::{self, Call, Denial, Found, TokenNeed};
+use latchkey_services::check::{self, BegunCall, Call, Denial, Found, Reservation, TokenNeed};
 
 use super::body::{CallBody, Endpoint};
 use super::describe::CallRefusals;
 use super::error::Refused;
-use super::upstream::Answerer;
-use super::{LARGEST_BODY, forward, sandbox};
+use super::in_flight::InFlightCall;
+use super::upstream::{Route, Served};
+use super::{LARGEST_BODY, elsewhere, forward, sandbox};
 use crate::http::auth::bearer;
 use crate::http::client::ClientIp;
 use crate::http::limits;
@@ -65,7 +67,8 @@ pub(crate) async fn completions(state: State<AppState>, request: Request) -> Res
 
 /// Make embeddings
 ///
-/// As OpenAI's API has it.
+/// As OpenAI's API has it. The sandbox takes at most 2,048 inputs, and answers with at most 1,048,576 numbers: inputs ×
+/// dimensions.
 #[utoipa::path(
     post,
     path = "/v1/embeddings",
@@ -117,14 +120,46 @@ impl Caller {
         Call { kind: Some(KeyKind::Inference), ip: self.ip, model, ..Call::default() }
     }
 
+    /// Takes what can be taken before the body has come: a request, and a place among the key's calls.
+    async fn begin(&self, state: &AppState, parts: &Parts) -> Result<BegunCall, Refused> {
+        match check::begin(&state.services, &self.found, self.call(None)).await {
+            Ok(begun) => {
+                limits::admitted(parts, begun.limits());
+                Ok(begun)
+            }
+            Err(denial) => Err(denied(parts, denial)),
+        }
+    }
+
+    /// Reserves what a call may cost.
+    async fn reserve(
+        &self,
+        state: &AppState,
+        parts: &Parts,
+        body: &CallBody,
+        begun: BegunCall,
+    ) -> Result<Reservation, Refused> {
+        let need = TokenNeed { prompt: body.prompt_tokens, completion: body.completion_tokens() };
+        let call = self.call(Some(&body.model));
+        match check::reserve(&state.services, &self.found, call, need, begun).await {
+            Ok(reservation) => {
+                limits::admitted(parts, reservation.limits);
+                Ok(reservation)
+            }
+            Err(denial) => Err(denied(parts, denial)),
+        }
+    }
+
     /// Lets a call through that costs no tokens, as one request.
     pub(super) async fn admit(
         &self,
         state: &AppState,
         parts: &Parts,
         model: Option<&str>,
+        begun: Option<&BegunCall>,
     ) -> Result<(), Refused> {
-        match check::admit(&state.services, &self.found, self.call(model)).await {
+        let call = self.call(model);
+        match check::admit_begun(&state.services, &self.found, call, begun).await {
             Ok(limits) => {
                 limits::admitted(parts, limits);
                 Ok(())
@@ -134,35 +169,77 @@ impl Caller {
     }
 }
 
+/// The node has as many calls in progress as it has connections for.
+const TOO_MANY_CALLS: &str =
+    "This server has as many calls in progress as it can take. Try again in a moment.";
+
+/// Who answers a call whose body was found right.
+enum Answerer {
+    Sandbox(sandbox::Plan),
+    Upstream(Served),
+}
+
 async fn call(
     state: &AppState,
     endpoint: Endpoint,
     parts: &mut Parts,
     body: Body,
 ) -> Result<Response, Refused> {
-    // Nobody without a key gets further than this.
-    Caller::of(state, parts).await?;
-    let body = CallBody::parse(endpoint, read(body).await?)?;
+    // Nobody without a key gets further than this, and nobody sends bodies faster than their key may call.
+    let begun = Caller::of(state, parts).await?.begin(state, parts).await?;
+    let body = read(body).await.and_then(|bytes| CallBody::parse(endpoint, bytes));
     // It may have been revoked or changed while the body came.
     let caller = Caller::of(state, parts).await?;
-    let environment = caller.found().key().environment;
-    let Some(answerer) = state.upstreams.find(&body.model, environment) else {
-        // What refuses the key itself goes before.
-        caller.admit(state, parts, Some(&body.model)).await?;
+    let found = match body {
+        Ok(body) => match answerer(state, &caller, &body).await {
+            Ok(answerer) => Ok((body, answerer)),
+            Err(refused) => Err((refused, Some(body.model))),
+        },
+        Err(refused) => Err((refused, None)),
+    };
+    let (body, answerer) = match found {
+        Ok(found) => found,
+        Err((refused, model)) => {
+            // What refuses the key itself goes before. It was a request all the same.
+            caller.admit(state, parts, model.as_deref(), Some(&begun)).await?;
+            return Err(refused);
+        }
+    };
+    match answerer {
+        Answerer::Sandbox(plan) => {
+            let reservation = caller.reserve(state, parts, &body, begun).await?;
+            Ok(sandbox::answer(plan, body, reservation).await)
+        }
+        Answerer::Upstream(served) => {
+            let Some(permit) = state.upstreams.begin_call() else {
+                let call = caller.call(Some(&body.model));
+                let outcome = Outcome::Unavailable;
+                let denial =
+                    check::refuse(&state.services, &caller.found, call, outcome, TOO_MANY_CALLS);
+                return Err(denied(parts, denial));
+            };
+            let reservation = caller.reserve(state, parts, &body, begun).await?;
+            let cap = forward::cap(&body, &reservation);
+            let key = check::watch_key(&state.services, &caller.found);
+            let call = InFlightCall::new(reservation, key, body.prompt_tokens, permit);
+            forward::forward(state, &served, body, cap, call).await
+        }
+    }
+}
+
+/// Finds who answers a call, and whether they can.
+async fn answerer(state: &AppState, caller: &Caller, body: &CallBody) -> Result<Answerer, Refused> {
+    let key = caller.found().key();
+    let Some(route) = state.upstreams.find(&body.model, key) else {
         return Err(Refused::no_such_model(&body.model));
     };
-    let need = TokenNeed { prompt: body.prompt_tokens, completion: body.completion_tokens() };
-    let asked = caller.call(Some(&body.model));
-    let reserved = check::reserve(&state.services, caller.found(), asked, need).await;
-    let reservation = match reserved {
-        Ok(reservation) => reservation,
-        Err(denial) => return Err(denied(parts, denial)),
-    };
-    limits::admitted(parts, reservation.limits);
-    match answerer {
-        Answerer::Sandbox => Ok(sandbox::answer(body, reservation).await),
-        Answerer::Upstream(served) => forward::forward(state, &served, body, reservation).await,
-    }
+    let passes = |field: &str| state.upstreams.passes(&body.model, field);
+    let limits = key.rare();
+    elsewhere::check(body, limits.models.as_ref(), limits.budget.is_some(), passes)?;
+    Ok(match route {
+        Route::Upstream(served) => Answerer::Upstream(served),
+        Route::Sandbox => Answerer::Sandbox(sandbox::plan(body).await?),
+    })
 }
 
 fn denied(parts: &Parts, denial: Denial) -> Refused {

@@ -8,7 +8,7 @@ use super::error::ErrorBody;
 #[derive(IntoResponses)]
 #[expect(dead_code, reason = "it describes; a `Refused` is what answers")]
 pub(super) enum CallRefusals {
-    /// `malformed`, `invalid`
+    /// `malformed` (no JSON, more than 256 top-level fields, or nested too deeply), `invalid`
     #[response(status = 400)]
     BadRequest(ErrorBody),
     /// `missing_key`, `malformed_key`, `unknown_key`, `revoked_key`, `expired_key`
@@ -26,8 +26,8 @@ pub(super) enum CallRefusals {
     /// `too_large`: over 10 MiB
     #[response(status = 413)]
     PayloadTooLarge(ErrorBody),
-    /// `rate_limited`, `token_rate_limited`, `token_budget_exhausted`, `quota_exceeded`, `upstream_rate_limited`,
-    /// `too_many_failures`
+    /// `rate_limited`, `token_rate_limited`, `too_many_parallel_requests`, `token_budget_exhausted`, `quota_exceeded`,
+    /// `upstream_rate_limited`, `too_many_failures`
     #[response(status = 429)]
     TooManyRequests(ErrorBody),
     /// `upstream_unreachable`, `upstream_error`

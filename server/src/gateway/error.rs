@@ -13,11 +13,13 @@ use latchkey_services::Error;
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::upstream_error::UpstreamError;
+
 /// A refused call.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Refused {
     status: StatusCode,
-    body: ErrorBody,
+    body: Box<ErrorBody>,
     headers: Vec<(HeaderName, HeaderValue)>,
 }
 
@@ -33,11 +35,11 @@ struct ErrorDetail {
     message: String,
     /// `invalid_request_error`, `authentication_error`, `permission_error`, `rate_limit_error` or `server_error`.
     #[serde(rename = "type")]
-    kind: &'static str,
+    kind: Cow<'static, str>,
     /// The field that is wrong.
     param: Option<String>,
-    /// The machine-readable reason.
-    code: Cow<'static, str>,
+    /// The machine-readable reason; null: an upstream gave none.
+    code: Option<Cow<'static, str>>,
 }
 
 impl Refused {
@@ -46,15 +48,9 @@ impl Refused {
         code: impl Into<Cow<'static, str>>,
         message: impl Into<String>,
     ) -> Self {
-        let kind = match status.as_u16() {
-            401 => "authentication_error",
-            403 => "permission_error",
-            429 => "rate_limit_error",
-            400..500 => "invalid_request_error",
-            _ => "server_error",
-        };
-        let error = ErrorDetail { message: message.into(), kind, param: None, code: code.into() };
-        Self { status, body: ErrorBody { error }, headers: Vec::new() }
+        let (kind, code) = (kind_of(status).into(), Some(code.into()));
+        let error = ErrorDetail { message: message.into(), kind, param: None, code };
+        Self { status, body: Box::new(ErrorBody { error }), headers: Vec::new() }
     }
 
     /// 400: a field of the body is wrong.
@@ -71,6 +67,14 @@ impl Refused {
         let mut refused = Self::new(StatusCode::NOT_FOUND, "model_not_found", message);
         refused.body.error.param = Some("model".to_owned());
         refused
+    }
+
+    /// What an upstream refused the call with, in its own words.
+    pub(super) fn of_upstream(status: StatusCode, told: UpstreamError) -> Self {
+        let UpstreamError { message, kind, param, code } = told;
+        let kind = kind.map_or_else(|| kind_of(status).into(), Cow::from);
+        let error = ErrorDetail { message, kind, param, code: code.map(Cow::from) };
+        Self { status, body: Box::new(ErrorBody { error }), headers: Vec::new() }
     }
 
     /// 504: the upstream took too long.
@@ -100,10 +104,25 @@ impl Refused {
         refused
     }
 
+    /// What happened, for people.
+    pub(super) fn message(&self) -> &str {
+        &self.body.error.message
+    }
+
     /// The refusal as an event of a stream that has begun.
     pub(super) fn event(&self) -> String {
         let body = serde_json::to_string(&self.body).unwrap_or_default();
         format!("data: {body}\n\n")
+    }
+}
+
+const fn kind_of(status: StatusCode) -> &'static str {
+    match status.as_u16() {
+        401 => "authentication_error",
+        403 => "permission_error",
+        429 => "rate_limit_error",
+        400..500 => "invalid_request_error",
+        _ => "server_error",
     }
 }
 

@@ -1,12 +1,19 @@
 //! The fields of a call's body, each as it was written. What the gateway doesn't go by isn't read further, and a
 //! body that nothing is changed in goes on as the bytes that came.
+//!
+//! The work is linear in the body, whatever its fields are called.
 
 use std::borrow::Cow;
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::fmt;
 
 use axum::body::Bytes;
-use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
+use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, Visitor};
 use serde_json::value::RawValue;
+
+/// The most fields that a body may have. No API of this kind has half as many.
+pub(super) const MOST_FIELDS: usize = 256;
 
 /// The fields of a JSON object.
 #[derive(Debug, Clone)]
@@ -16,26 +23,41 @@ pub(super) struct Fields {
     fields: Vec<(String, Bytes)>,
 }
 
+/// Why a body has no fields to go by.
+#[derive(Debug)]
+pub(super) enum Unreadable {
+    /// It is no JSON, or no object.
+    Json(serde_json::Error),
+    /// It has more than [`MOST_FIELDS`].
+    TooManyFields,
+}
+
 impl Fields {
     /// Reads an object. Of a field that is there twice the last one counts, and is the only one that goes on:
     /// whoever reads the body after us must not go by the other.
     ///
     /// # Errors
-    /// It is no JSON, or no object.
-    pub(super) fn read(bytes: Bytes) -> serde_json::Result<Self> {
-        let Entries(entries) = serde_json::from_slice(&bytes)?;
+    /// It is no JSON, no object, or has too many fields.
+    pub(super) fn read(bytes: Bytes) -> Result<Self, Unreadable> {
+        let entries = entries(&bytes)?;
         let mut fields: Vec<(String, Bytes)> = Vec::with_capacity(entries.len());
+        let mut places = HashMap::with_capacity(entries.len());
         let mut repeated = false;
         for (name, value) in entries {
             let value = bytes.slice_ref(value.get().as_bytes());
-            match fields.iter_mut().find(|(other, _)| *other == name) {
-                Some(field) => {
-                    field.1 = value;
+            match places.entry(name) {
+                Entry::Occupied(place) => {
+                    let place: &usize = place.get();
+                    fields[*place].1 = value;
                     repeated = true;
                 }
-                None => fields.push((name.into_owned(), value)),
+                Entry::Vacant(place) => {
+                    fields.push((place.key().clone().into_owned(), value));
+                    place.insert(fields.len() - 1);
+                }
             }
         }
+        drop(places);
         Ok(Self { whole: (!repeated).then_some(bytes), fields })
     }
 
@@ -81,28 +103,50 @@ impl Fields {
     }
 }
 
+type Entries<'a> = Vec<(Cow<'a, str>, &'a RawValue)>;
+
 /// An object's entries in their order, without a copy of any value.
-struct Entries<'a>(Vec<(Cow<'a, str>, &'a RawValue)>);
+fn entries(json: &[u8]) -> Result<Entries<'_>, Unreadable> {
+    let mut too_many = false;
+    let mut text = serde_json::Deserializer::from_slice(json);
+    let read = Object { too_many: &mut too_many }.deserialize(&mut text);
+    match read.and_then(|entries| text.end().map(|()| entries)) {
+        Ok(entries) => Ok(entries),
+        Err(_) if too_many => Err(Unreadable::TooManyFields),
+        Err(error) => Err(Unreadable::Json(error)),
+    }
+}
 
-impl<'de> Deserialize<'de> for Entries<'de> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Object;
-        impl<'de> Visitor<'de> for Object {
-            type Value = Entries<'de>;
+/// Reads an object's entries, and stops when there are too many of them.
+struct Object<'a> {
+    too_many: &'a mut bool,
+}
 
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a JSON object")
+impl<'de> DeserializeSeed<'de> for Object<'_> {
+    type Value = Entries<'de>;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
+        deserializer.deserialize_map(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Object<'_> {
+    type Value = Entries<'de>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a JSON object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        let mut entries = Vec::new();
+        while let Some((Name(name), value)) = map.next_entry()? {
+            if entries.len() == MOST_FIELDS {
+                *self.too_many = true;
+                return Err(A::Error::custom("too many fields"));
             }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-                let mut entries = Vec::new();
-                while let Some((Name(name), value)) = map.next_entry()? {
-                    entries.push((name, value));
-                }
-                Ok(Entries(entries))
-            }
+            entries.push((name, value));
         }
-        deserializer.deserialize_map(Object)
+        Ok(entries)
     }
 }
 
@@ -140,16 +184,34 @@ mod tests {
         assert_eq!(fields.into_bytes(), "{\"model\":\"b\",\"n\":1}");
     }
 
+    fn refusal(bytes: &'static [u8]) -> serde_json::Error {
+        match Fields::read(Bytes::from_static(bytes)) {
+            Err(Unreadable::Json(error)) => error,
+            other => panic!("{other:?}"),
+        }
+    }
+
     #[test]
     fn what_is_no_object_is_refused() {
         for text in ["[]", "7", "\"a\"", "null"] {
-            let error = Fields::read(Bytes::from_static(text.as_bytes())).unwrap_err();
-            assert!(error.is_data(), "{text}");
+            assert!(refusal(text.as_bytes()).is_data(), "{text}");
         }
         for text in ["", "{", "{\"a\": }", "{\"a\": 1} x", "{\"a\": \"\u{0}\"}"] {
-            let error = Fields::read(Bytes::copy_from_slice(text.as_bytes())).unwrap_err();
-            assert!(!error.is_data(), "{text}");
+            assert!(!refusal(text.as_bytes()).is_data(), "{text}");
         }
-        assert!(Fields::read(Bytes::from_static(b"{\"a\": \"\xff\"}")).is_err());
+        refusal(b"{\"a\": \"\xff\"}");
+    }
+
+    #[test]
+    fn fields_are_bounded_in_number() {
+        let object = |count: usize| {
+            let fields: Vec<String> = (0..count).map(|index| format!("\"f{index}\": 1")).collect();
+            Fields::read(format!("{{{}}}", fields.join(",")).into())
+        };
+        assert_eq!(object(MOST_FIELDS).unwrap().iter().count(), MOST_FIELDS);
+        assert!(matches!(object(MOST_FIELDS + 1), Err(Unreadable::TooManyFields)));
+        // Nobody reads to the end of what is refused anyway.
+        let same = format!("{{{} x", "\"a\": 1,".repeat(MOST_FIELDS + 1));
+        assert!(matches!(Fields::read(same.into()), Err(Unreadable::TooManyFields)));
     }
 }

@@ -9,15 +9,20 @@
 mod body;
 mod call;
 mod describe;
+mod elsewhere;
 mod error;
 mod estimate;
 mod fields;
 mod forward;
+mod in_flight;
 mod models;
+mod passage;
 mod reach;
 mod sandbox;
 mod stream;
 mod upstream;
+mod upstream_error;
+mod usage_reader;
 
 pub(crate) use call::{
     __path_chat_completions, __path_completions, __path_embeddings, chat_completions, completions,

@@ -88,13 +88,13 @@ pub(crate) async fn get_model(
 async fn usable(state: &AppState, request: Request) -> Result<Vec<ModelObject>, Refused> {
     let (mut parts, _) = request.into_parts();
     let caller = Caller::of(state, &mut parts).await?;
-    caller.admit(state, &parts, None).await?;
+    caller.admit(state, &parts, None, None).await?;
     let key = caller.found().key();
     let allowed = |id: &str| match &key.rare().models {
         Some(models) => models.as_slice().iter().any(|model| model.as_str() == id),
         None => true,
     };
-    let models = state.upstreams.models(key.environment).into_iter().filter(|(id, _)| allowed(id));
+    let models = state.upstreams.models(key).into_iter().filter(|(id, _)| allowed(id));
     let object = |(id, owner): (&str, &str)| ModelObject {
         id: id.to_owned(),
         object: "model",

@@ -7,30 +7,37 @@ use std::time::Duration;
 
 use axum::body::Bytes;
 use futures::Stream;
-use latchkey_services::check::{Reservation, UsedTokens};
+use latchkey_services::check::UsedTokens;
 use reqwest::Response;
 use serde::Deserialize;
 
 use super::error::Refused;
 use super::forward::Usage;
+use super::in_flight::InFlightCall;
+use crate::room::Held;
 
 /// An event that is longer is passed on unread.
 const LONGEST_EVENT: usize = 1024 * 1024;
+
+/// One that is longer takes of the room for bodies while it is not whole.
+const SHORT_EVENT: usize = 64 * 1024;
 
 /// A stream on its way to the client.
 pub(super) struct Relay {
     answer: Response,
     patience: Duration,
+    call: InFlightCall,
     meter: Meter,
     hides_usage: bool,
     /// What has come of an event that is not whole yet.
     pending: Vec<u8>,
+    /// What that takes of the room for bodies, if it is long.
+    held: Held,
     ended: bool,
 }
 
-/// What a stream has cost so far; it settles the reservation, however the stream ends.
+/// What a stream has cost so far.
 struct Meter {
-    reservation: Option<Reservation>,
     prompt_tokens: u64,
     told: Option<Usage>,
     /// Events with content: a token each, about.
@@ -50,28 +57,22 @@ impl Meter {
     }
 }
 
-impl Drop for Meter {
-    fn drop(&mut self) {
-        if let Some(reservation) = self.reservation.take() {
-            reservation.settle_later(self.used());
-        }
-    }
-}
-
 impl Relay {
-    pub(super) const fn new(
+    pub(super) fn new(
         answer: Response,
         patience: Duration,
-        reservation: Option<Reservation>,
+        call: InFlightCall,
         prompt_tokens: u64,
         wants_usage: bool,
     ) -> Self {
         Self {
             answer,
             patience,
-            meter: Meter { reservation, prompt_tokens, told: None, events: 0 },
+            call,
+            meter: Meter { prompt_tokens, told: None, events: 0 },
             hides_usage: !wants_usage,
             pending: Vec::new(),
+            held: Held::default(),
             ended: false,
         }
     }
@@ -86,21 +87,28 @@ impl Relay {
 
     async fn next(&mut self) -> Option<Bytes> {
         while !self.ended {
-            let out = match tokio::time::timeout(self.patience, self.answer.chunk()).await {
-                Ok(Ok(Some(chunk))) => self.take(chunk),
-                Ok(Ok(None)) => {
+            let chunk = tokio::select! {
+                // First: an upstream may always have something to say.
+                biased;
+                refused = self.call.key_ended() => Err(refused),
+                chunk = tokio::time::timeout(self.patience, self.answer.chunk()) => match chunk {
+                    Ok(Ok(chunk)) => Ok(chunk),
+                    Ok(Err(_)) => Err(Refused::upstream_error()),
+                    Err(_) => Err(Refused::upstream_timeout()),
+                },
+            };
+            let out = match chunk {
+                Ok(Some(chunk)) => self.take(chunk),
+                Ok(None) => {
                     self.ended = true;
                     std::mem::take(&mut self.pending).into()
                 }
-                Ok(Err(_)) => self.fail(&Refused::upstream_error()),
-                Err(_) => self.fail(&Refused::upstream_timeout()),
+                Err(refused) => self.fail(&refused),
             };
+            self.call.has_used(self.meter.used());
             if self.ended {
                 // Now, not when the client has taken the rest: the next call may depend on it.
-                if let Some(reservation) = self.meter.reservation.take() {
-                    let used = self.meter.used();
-                    reservation.settle(used).await;
-                }
+                self.call.settle().await;
             }
             if !out.is_empty() {
                 return Some(out);
@@ -127,7 +135,11 @@ impl Relay {
             (std::mem::take(&mut self.pending).into(), from)
         };
         let Some(end) = last_end(&all, from) else {
-            if all.len() > LONGEST_EVENT {
+            let more = all.len().saturating_sub(self.held.bytes());
+            // A short one is there anyway, as a part of what was read.
+            let fits = all.len() <= SHORT_EVENT || self.held.take(more);
+            if all.len() > LONGEST_EVENT || !fits {
+                self.held = Held::default();
                 return all;
             }
             // The same memory again, if it was pending before.
@@ -135,6 +147,7 @@ impl Relay {
             return Bytes::new();
         };
         self.pending = all[end..].to_vec();
+        self.held = Held::default();
         self.let_through(all.slice(..end))
     }
 

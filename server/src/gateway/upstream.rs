@@ -8,12 +8,14 @@ use anyhow::anyhow;
 use axum::http::HeaderValue;
 use axum::http::header::AUTHORIZATION;
 use latchkey_domain::key::Environment;
+use latchkey_services::check::KeyRecord;
 use reqwest::{Client, RequestBuilder, Url};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::body::Endpoint;
 use super::reach::{UpstreamReach, Watch};
-use crate::config::{Config, Upstream};
-use crate::http_client;
+use crate::config::{Audience, Config, Upstream};
+use crate::{http_client, open_files};
 
 /// The built-in model for newcomers who have configured no upstream.
 pub(super) const SANDBOX: &str = "sandbox";
@@ -25,6 +27,8 @@ pub(crate) struct Upstreams {
     pub(super) client: Client,
     /// To the first byte, and between bytes.
     pub(super) patience: Duration,
+    /// A permit for each call that may be in progress.
+    calls: Arc<Semaphore>,
     models: HashMap<String, Served>,
     /// In the order of the file.
     names: Vec<String>,
@@ -48,6 +52,9 @@ pub(super) struct Line {
     embeddings: Url,
     pub(super) models: Url,
     authorization: Option<HeaderValue>,
+    api_key: Option<String>,
+    audience: Audience,
+    pass_fields: Vec<String>,
 }
 
 impl Line {
@@ -68,7 +75,20 @@ impl Line {
             embeddings: url(Endpoint::Embeddings.path())?,
             models: url("/models")?,
             authorization: authorization.transpose()?,
+            api_key: upstream.api_key.clone(),
+            audience: upstream.audience.clone(),
+            pass_fields: upstream.pass_fields.clone(),
         })
+    }
+
+    /// Whether a key's organization may use it.
+    fn serves(&self, key: &KeyRecord) -> bool {
+        self.audience.includes(key.tier, key.organization)
+    }
+
+    /// What no client is told of it: where it is, and what it is called with.
+    pub(super) fn secrets(&self) -> impl Iterator<Item = &str> + Clone {
+        self.chat.host_str().into_iter().chain(self.api_key.as_deref())
     }
 
     /// Where an endpoint is.
@@ -90,7 +110,7 @@ impl Line {
 }
 
 /// Who answers a call.
-pub(super) enum Answerer {
+pub(super) enum Route {
     Sandbox,
     Upstream(Served),
 }
@@ -101,7 +121,13 @@ impl Upstreams {
     /// # Errors
     /// The system has no TLS to call with, or a key can't be sent.
     pub(crate) fn new(config: &Config) -> anyhow::Result<Self> {
-        let client = http_client().connect_timeout(CONNECT_PATIENCE).tcp_nodelay(true).build()?;
+        let shares = open_files::shares();
+        let hosts = config.upstreams.len().max(1);
+        let client = http_client()
+            .connect_timeout(CONNECT_PATIENCE)
+            .tcp_nodelay(true)
+            .pool_max_idle_per_host((shares.idle / hosts).max(1))
+            .build()?;
         let (mut models, mut names, mut lines) = (HashMap::new(), Vec::new(), Vec::new());
         for upstream in &config.upstreams {
             let line = Arc::new(Line::to(upstream)?);
@@ -113,7 +139,13 @@ impl Upstreams {
             lines.push(line);
         }
         let watch = Watch::over(lines);
-        Ok(Self { client, patience: config.upstream_timeout, models, names, watch })
+        let (patience, calls) = (config.upstream_timeout, Arc::new(Semaphore::new(shares.calls)));
+        Ok(Self { client, patience, calls, models, names, watch })
+    }
+
+    /// A place among the node's calls to upstreams; none: too many are in progress.
+    pub(super) fn begin_call(&self) -> Option<OwnedSemaphorePermit> {
+        Arc::clone(&self.calls).try_acquire_owned().ok()
     }
 
     /// Which of them answer, as of a few seconds ago at most. `now` is on the monotonic clock.
@@ -121,29 +153,43 @@ impl Upstreams {
         self.watch.look(&self.client, now).await
     }
 
-    /// Who answers a call of a model; none: nobody serves it. A test key's calls never reach an upstream.
-    pub(super) fn find(&self, model: &str, environment: Environment) -> Option<Answerer> {
-        match (environment, self.models.get(model)) {
-            (Environment::Test, Some(_)) => Some(Answerer::Sandbox),
-            (Environment::Live, Some(served)) => Some(Answerer::Upstream(served.clone())),
-            (Environment::Test, None) if model == SANDBOX => Some(Answerer::Sandbox),
-            (Environment::Live, None) if model == SANDBOX && self.models.is_empty() => {
-                Some(Answerer::Sandbox)
+    /// Who answers a key's call of a model; none: nobody does. A test key's calls never reach an upstream, and cost
+    /// nobody anything.
+    pub(super) fn find(&self, model: &str, key: &KeyRecord) -> Option<Route> {
+        match (key.environment, self.models.get(model)) {
+            (Environment::Test, Some(_)) => Some(Route::Sandbox),
+            (Environment::Live, Some(served)) if served.line.serves(key) => {
+                Some(Route::Upstream(served.clone()))
             }
+            _ if model == SANDBOX && self.has_sandbox(key) => Some(Route::Sandbox),
             _ => None,
         }
     }
 
-    /// The models that there are, each with who owns it.
-    pub(super) fn models(&self, environment: Environment) -> Vec<(&str, &str)> {
+    /// Whether the built-in model is there for a key: for every test key, and for a live one that has no other.
+    fn has_sandbox(&self, key: &KeyRecord) -> bool {
+        key.environment == Environment::Test
+            || !self.models.values().any(|served| served.line.serves(key))
+    }
+
+    /// Whether a field that names another model, host or credential may go to the upstream of a model.
+    pub(super) fn passes(&self, model: &str, field: &str) -> bool {
+        let served = self.models.get(model);
+        served.is_some_and(|served| served.line.pass_fields.iter().any(|one| one == field))
+    }
+
+    /// The models that there are for a key, each with who owns it.
+    pub(super) fn models(&self, key: &KeyRecord) -> Vec<(&str, &str)> {
+        let is_test = key.environment == Environment::Test;
         let served = |id: &String| self.models.get_key_value(id);
         let mut models: Vec<(&str, &str)> = self
             .names
             .iter()
             .filter_map(served)
+            .filter(|(_, served)| is_test || served.line.serves(key))
             .map(|(id, served)| (id.as_str(), served.line.name.as_str()))
             .collect();
-        if environment == Environment::Test || models.is_empty() {
+        if self.has_sandbox(key) {
             models.push((SANDBOX, "latchkey"));
         }
         models

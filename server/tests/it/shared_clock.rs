@@ -89,7 +89,9 @@ async fn a_call_without_tokens_needs_none_of_an_overrun_minute() {
     let (_, secret) = key(&world, json!({"name": "tpm", "tpm": 100})).await;
     let found = check::find(&world.services, Some(&secret)).await.unwrap();
     let need = TokenNeed { prompt: 10, completion: 0 };
-    let reserved = check::reserve(&world.services, &found, Call::default(), need).await.unwrap();
+    let begun = check::begin(&world.services, &found, Call::default()).await.unwrap();
+    let reserved = check::reserve(&world.services, &found, Call::default(), need, begun);
+    let reserved = reserved.await.unwrap();
     reserved.settle(UsedTokens { prompt: 200, ..UsedTokens::default() }).await;
     world.services.settled().await;
     let admission = check::check(&world.services, Some(&secret), Call::default()).await.unwrap();

@@ -20,7 +20,9 @@ async fn key(world: &World) -> String {
 async fn reserve(world: &World, secret: &str) -> Reservation {
     let found = check::find(&world.services, Some(secret)).await.unwrap();
     let need = TokenNeed { prompt: 100, completion: 800 };
-    let reserved = check::reserve(&world.services, &found, Call::default(), need).await.unwrap();
+    let begun = check::begin(&world.services, &found, Call::default()).await.unwrap();
+    let reserved = check::reserve(&world.services, &found, Call::default(), need, begun);
+    let reserved = reserved.await.unwrap();
     assert_eq!(reserved.granted(), 900);
     reserved
 }

@@ -132,6 +132,15 @@ impl World {
         Services::start(database, settings, clock, Arc::new(SystemRandom)).await.unwrap()
     }
 
+    /// Serves over HTTP what a node's services do; its base URL.
+    pub(crate) async fn serve(&self, services: Services) -> String {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let state = AppState::new(services, self.config.clone()).unwrap();
+        tokio::spawn(connections::serve(listener, Front::new(state), std::future::pending()));
+        format!("http://{address}")
+    }
+
     pub(crate) fn advance(&self, by: Duration) {
         self.clock.advance(by);
     }

@@ -1,12 +1,19 @@
 //! The gateway.
 
+mod audience;
+mod begin;
 mod budgets;
 mod crash;
 mod dry_run;
+mod ended;
 mod leaving;
+mod limited;
+mod parallel;
+mod passage;
 mod reach;
 mod refusals;
 mod releases;
+mod sandbox;
 mod streams;
 mod upstream;
 
@@ -26,17 +33,24 @@ struct Gateway {
 
 impl Gateway {
     async fn on(backend: Backend) -> Self {
+        Self::with(backend, "", &[]).await
+    }
+
+    /// The same with more said of its first upstream, and other settings.
+    async fn with(backend: Backend, of_upstream: &str, arguments: &[&str]) -> Self {
         let (upstream, base_url) = Upstream::start().await;
         let config = tempfile::tempdir().unwrap();
         let path = config.path().join("upstreams.toml");
         let file = format!(
-            "[[upstream]]\nname = \"local\"\nbase_url = \"{base_url}\"\n\
+            "[[upstream]]\nname = \"local\"\nbase_url = \"{base_url}\"\n{of_upstream}\n\
              models = [\"bge-m3\", {{ id = \"qwen3.6-27b\", upstream = \"Qwen/Qwen3.6-27B\" }}]\n\
              [[upstream]]\nname = \"gone\"\nbase_url = \"http://127.0.0.1:9/v1\"\nmodels = [\"gone\"]\n"
         );
         std::fs::write(&path, file).unwrap();
         let upstreams = format!("--latchkey-upstreams={}", path.display());
-        let world = World::with(backend, &[&upstreams, "--latchkey-upstream-timeout=1"]).await;
+        let mut all = vec![upstreams.as_str(), "--latchkey-upstream-timeout=1"];
+        all.extend(arguments);
+        let world = World::with(backend, &all).await;
         let ada = world.sign_in("ada").await;
         world.set_tier(&ada, "enterprise").await;
         Self { world, upstream, ada, _config: config }

@@ -1,0 +1,189 @@
+//! Fields by which a body names another model, host or credential than the key was checked for.
+//!
+//! Many servers that speak this protocol take such fields, each some of them. For a key that is limited to some models,
+//! or has a budget, they would be a way round the limit, so they are refused unless the upstream's configuration says
+//! that they may pass.
+
+use std::fmt;
+
+use latchkey_domain::limit::{AllowList, ModelName};
+use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+
+use super::body::{CallBody, folds_to};
+use super::error::Refused;
+
+/// Fields that choose who answers, or at what price.
+const ELSEWHERE: [&str; 10] = [
+    "models",
+    "fallbacks",
+    "route",
+    "api_base",
+    "api_key",
+    "custom_llm_provider",
+    "extra_body",
+    "service_tier",
+    "speed",
+    "inference_geo",
+];
+/// Fields in which a model may be named, by its own member `model` or that of a part.
+const NESTED: [&str; 2] = ["tools", "moderation"];
+
+/// Refuses what goes round a key's limits. `passes` says which fields may pass all the same.
+///
+/// # Errors
+/// 400, with the field's name.
+pub(super) fn check(
+    body: &CallBody,
+    models: Option<&AllowList<ModelName>>,
+    has_budget: bool,
+    passes: impl Fn(&str) -> bool,
+) -> Result<(), Refused> {
+    if models.is_none() && !has_budget {
+        return Ok(());
+    }
+    for (name, value) in body.fields() {
+        if value == "null" {
+            continue;
+        }
+        if let Some(field) = ELSEWHERE.into_iter().find(|field| folds_to(name, field)) {
+            if !passes(field) {
+                let message = format!(
+                    "This key is limited, and `{field}` may name another model, host or credential. Leave it out."
+                );
+                return Err(Refused::invalid(field, message));
+            }
+        } else if let Some(field) = NESTED.into_iter().find(|field| folds_to(name, field)) {
+            let mut named = Vec::new();
+            // What is nested too deeply was refused before.
+            let _ =
+                Models(&mut named, 2).deserialize(&mut serde_json::Deserializer::from_str(value));
+            let allowed = |model: &String| {
+                models.is_none_or(|list| list.as_slice().iter().any(|one| one.as_str() == model))
+            };
+            if !named.iter().all(allowed) && !passes(field) {
+                let message = format!(
+                    "This key is limited, and `{field}` names a model that it may not use."
+                );
+                return Err(Refused::invalid(field, message));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Collects the models that are named by a member `model`, so many levels deep.
+struct Models<'a>(&'a mut Vec<String>, u8);
+
+impl<'de> DeserializeSeed<'de> for Models<'_> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        if self.1 == 0 {
+            return deserializer.deserialize_ignored_any(IgnoredAny).map(|_| ());
+        }
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Models<'_> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("anything")
+    }
+
+    fn visit_bool<E>(self, _: bool) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_i64<E>(self, _: i64) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_u64<E>(self, _: u64) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_f64<E>(self, _: f64) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_str<E>(self, _: &str) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_unit<E>(self) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut parts: A) -> Result<(), A::Error> {
+        while parts.next_element_seed(Models(self.0, self.1 - 1))?.is_some() {}
+        Ok(())
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<(), A::Error> {
+        while let Some(name) = members.next_key::<std::borrow::Cow<'_, str>>()? {
+            if folds_to(&name, "model") {
+                let value = members.next_value::<serde_json::Value>()?;
+                self.0.extend(value.as_str().map(str::to_owned));
+            } else {
+                members.next_value_seed(Models(self.0, self.1 - 1))?;
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::gateway::body::Endpoint;
+
+    fn body(more: &str) -> CallBody {
+        let json = format!("{{\"model\": \"m\", \"messages\": [1]{more}}}");
+        CallBody::parse(Endpoint::Chat, json.into()).unwrap()
+    }
+
+    fn models(list: &[&str]) -> AllowList<ModelName> {
+        AllowList::new(list.iter().map(|name| name.parse().unwrap()).collect()).unwrap()
+    }
+
+    #[test]
+    fn limited_keys_name_nothing_else() {
+        let limited = models(&["m", "n"]);
+        for field in ELSEWHERE {
+            for name in [field.to_owned(), field.to_uppercase()] {
+                let body = body(&format!(", \"{name}\": 1"));
+                assert!(check(&body, Some(&limited), false, |_| false).is_err(), "{name}");
+                assert!(check(&body, None, true, |_| false).is_err(), "{name} under a budget");
+                assert!(check(&body, None, true, |one| one == field).is_ok(), "{name} may pass");
+                assert!(check(&body, None, false, |_| false).is_ok(), "no limit");
+            }
+            let null = body(&format!(", \"{field}\": null"));
+            assert!(
+                check(&null, Some(&limited), true, |_| false).is_ok(),
+                "{field} that names nothing"
+            );
+        }
+    }
+
+    #[test]
+    fn models_are_found_where_they_are_nested() {
+        let limited = models(&["m", "n"]);
+        for (more, fine) in [
+            (r#", "tools": [{"type": "x", "model": "n"}, {"model": "m"}]"#, true),
+            (r#", "tools": [{"model": "n", "model": "o"}]"#, false),
+            (r#", "tools": [{"MODEL": "o"}]"#, false),
+            (r#", "tools": [7, {"function": {"model": "o"}}, {"model": "o"}]"#, false),
+            (r#", "tools": [{"function": {"parameters": {"model": {"type": "string"}}}}]"#, true),
+            (r#", "moderation": {"model": "o"}"#, false),
+            (r#", "moderation": {"model": "m"}, "metadata": {"model": "o"}"#, true),
+        ] {
+            assert_eq!(
+                check(&body(more), Some(&limited), false, |_| false).is_ok(),
+                fine,
+                "{more}"
+            );
+        }
+    }
+}

@@ -1,0 +1,220 @@
+//! The sandbox's embeddings: vectors that depend on the text alone.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::io::Write as _;
+
+use axum::response::Response;
+use data_encoding::BASE64;
+use latchkey_services::check::CallSlot;
+use serde::de::{Deserializer, SeqAccess, Visitor};
+use serde_json::value::RawValue;
+use sha2::{Digest, Sha256};
+
+use super::pieces::{self, Parts};
+use super::{TURN, digest};
+use crate::gateway::body::CallBody;
+use crate::gateway::error::Refused;
+
+/// OpenAI's smaller embeddings have as many.
+const DIMENSIONS: usize = 1_536;
+const MOST_DIMENSIONS: usize = 4_096;
+/// As at OpenAI.
+pub(in crate::gateway) const MOST_INPUTS: usize = 2_048;
+/// The most numbers of one answer, inputs × dimensions: 10 MiB of text, about.
+pub(in crate::gateway) const MOST_NUMBERS: usize = 1 << 20;
+
+/// What the vectors are made from.
+pub(in crate::gateway) struct Plan {
+    /// A digest of each input.
+    inputs: Vec<[u8; 32]>,
+    dimensions: usize,
+    /// As base64 of little-endian floats.
+    encoded: bool,
+}
+
+impl Plan {
+    /// Reads a call.
+    ///
+    /// # Errors
+    /// 400: the dimensions are none, or there would be too many vectors or numbers.
+    pub(super) async fn of(body: &CallBody) -> Result<Self, Refused> {
+        let dimensions = dimensions(body.field("dimensions"))?;
+        let encoded = body.field("encoding_format") == Some("\"base64\"");
+        let input = body.prompt();
+        let shape = Shape::of(input);
+        if shape.inputs > MOST_INPUTS {
+            let message = format!("Send at most {MOST_INPUTS} inputs.");
+            return Err(Refused::invalid("input", message));
+        }
+        if shape.inputs * dimensions > MOST_NUMBERS {
+            let message = format!(
+                "The sandbox answers with at most {MOST_NUMBERS} numbers, inputs × dimensions. Send fewer \
+                 inputs, or ask for fewer dimensions."
+            );
+            return Err(Refused::invalid("input", message));
+        }
+        let inputs = if shape.is_list {
+            let mut digests = Vec::with_capacity(shape.inputs);
+            let mut done = 0;
+            for part in serde_json::from_str::<Vec<&RawValue>>(input).unwrap_or_default() {
+                digests.push(of_input(part.get()).await);
+                done += part.get().len();
+                if done >= TURN {
+                    tokio::task::yield_now().await;
+                    done = 0;
+                }
+            }
+            digests
+        } else {
+            vec![of_input(input).await]
+        };
+        Ok(Self { inputs, dimensions, encoded })
+    }
+
+    /// The answer.
+    pub(super) fn respond(self, model: &str, prompt: u64, slot: Option<CallSlot>) -> Response {
+        // A text always has a JSON form.
+        let model = serde_json::to_string(model).unwrap_or_default();
+        let usage = format!("{{\"prompt_tokens\":{prompt},\"total_tokens\":{prompt}}}");
+        let end = format!("],\"model\":{model},\"usage\":{usage}}}");
+        let answer = Answer { plan: self, next: 0, end: Some(end) };
+        pieces::respond("application/json", answer, slot)
+    }
+}
+
+/// How many numbers a vector shall have.
+fn dimensions(text: Option<&str>) -> Result<usize, Refused> {
+    let Some(text) = text else { return Ok(DIMENSIONS) };
+    let count = text.parse().ok().filter(|count| (1..=MOST_DIMENSIONS).contains(count));
+    count.ok_or_else(|| {
+        let message = format!("Use a whole number from 1 to {MOST_DIMENSIONS}.");
+        Refused::invalid("dimensions", message)
+    })
+}
+
+/// The digest of an input: of a text as it reads, of tokens as they are written.
+async fn of_input(json: &str) -> [u8; 32] {
+    match serde_json::from_str::<Text<'_>>(json) {
+        Ok(Text(text)) => digest(text.as_bytes()).await,
+        Err(_) => digest(json.as_bytes()).await,
+    }
+}
+
+#[derive(serde::Deserialize)]
+struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
+
+/// What a call asks vectors of.
+struct Shape {
+    inputs: usize,
+    /// Each part of the list is an input. A list of tokens is one input.
+    is_list: bool,
+}
+
+impl Shape {
+    /// Counts without keeping anything.
+    fn of(input: &str) -> Self {
+        struct Count;
+        impl<'de> Visitor<'de> for Count {
+            type Value = Shape;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a list")
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut parts: A) -> Result<Shape, A::Error> {
+                let mut shape = Shape { inputs: 0, is_list: false };
+                while let Some(part) = parts.next_element::<&RawValue>()? {
+                    shape.inputs += 1;
+                    let is_number = |byte: &u8| *byte == b'-' || byte.is_ascii_digit();
+                    shape.is_list |= !part.get().as_bytes().first().is_some_and(is_number);
+                }
+                Ok(shape)
+            }
+        }
+        let counted = serde_json::Deserializer::from_str(input).deserialize_seq(Count);
+        match counted {
+            Ok(shape) if shape.is_list => shape,
+            _ => Self { inputs: 1, is_list: false },
+        }
+    }
+}
+
+/// The answer, a vector at a time.
+struct Answer {
+    plan: Plan,
+    next: usize,
+    /// What follows the vectors; none: it is written.
+    end: Option<String>,
+}
+
+impl Parts for Answer {
+    fn write(&mut self, to: &mut Vec<u8>) -> bool {
+        let index = self.next;
+        let Some(input) = self.plan.inputs.get(index) else {
+            let Some(end) = self.end.take() else { return false };
+            to.extend(end.into_bytes());
+            return true;
+        };
+        self.next += 1;
+        to.extend_from_slice(if index == 0 { b"{\"object\":\"list\",\"data\":[" } else { b"," });
+        // Writing to memory can't fail.
+        let _ = write!(to, "{{\"object\":\"embedding\",\"index\":{index},\"embedding\":");
+        let vector = vector(input, self.plan.dimensions);
+        if self.plan.encoded {
+            let bytes: Vec<u8> = vector.iter().flat_map(|number| number.to_le_bytes()).collect();
+            let _ = write!(to, "\"{}\"", BASE64.encode(&bytes));
+        } else {
+            let _ = serde_json::to_writer(&mut *to, &vector);
+        }
+        to.push(b'}');
+        true
+    }
+}
+
+/// A vector of length 1 that is the same for the same input: SHA-256 in counter mode.
+fn vector(input: &[u8; 32], dimensions: usize) -> Vec<f32> {
+    let mut numbers: Vec<f32> = Vec::with_capacity(dimensions + 16);
+    let mut block: u32 = 0;
+    while numbers.len() < dimensions {
+        let mut hash = Sha256::new();
+        hash.update(input);
+        hash.update(block.to_be_bytes());
+        for pair in hash.finalize().chunks_exact(2) {
+            numbers.push(f32::from(i16::from_be_bytes([pair[0], pair[1]])));
+        }
+        block += 1;
+    }
+    numbers.truncate(dimensions);
+    let length = numbers.iter().map(|number| number * number).sum::<f32>().sqrt().max(1.0);
+    numbers.into_iter().map(|number| number / length).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tokens_are_one_input_and_lists_are_many() {
+        for (input, inputs) in [
+            ("\"a\"", 1),
+            ("[1, 2, 3]", 1),
+            ("[\"a\", \"b\"]", 2),
+            ("[[1, 2], [3]]", 2),
+            ("[1, \"a\"]", 2),
+            ("[]", 1),
+        ] {
+            assert_eq!(Shape::of(input).inputs, inputs, "{input}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_text_has_one_vector_however_it_is_escaped() {
+        assert_eq!(of_input("\"a\"").await, of_input("\"\\u0061\"").await);
+        assert_ne!(of_input("\"a\"").await, of_input("\"b\"").await);
+        let vector = vector(&of_input("\"a\"").await, 40);
+        assert_eq!(vector.len(), 40);
+        let length = vector.iter().map(|number| number * number).sum::<f32>();
+        assert!((length - 1.0).abs() < 1e-5, "{length}");
+    }
+}

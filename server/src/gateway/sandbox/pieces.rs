@@ -1,0 +1,89 @@
+//! Answers that are written while the client takes them.
+
+use std::convert::Infallible;
+
+use axum::body::{Body, Bytes};
+use axum::http::HeaderValue;
+use axum::http::header::CONTENT_TYPE;
+use axum::response::Response;
+use latchkey_services::check::CallSlot;
+
+/// What is written at once, about. A shorter answer is sent whole.
+const PIECE: usize = 32 * 1024;
+
+/// Something that is written in parts, each of them short.
+pub(super) trait Parts: Send + 'static {
+    /// Writes the next part. False: there was none left.
+    fn write(&mut self, to: &mut Vec<u8>) -> bool;
+}
+
+/// Answers with `parts`. The call keeps its `slot` until the last of them is taken.
+pub(super) fn respond(
+    kind: &'static str,
+    mut parts: impl Parts,
+    slot: Option<CallSlot>,
+) -> Response {
+    let first = piece(&mut parts);
+    let body = if first.len() < PIECE {
+        drop(slot);
+        Body::from(first)
+    } else {
+        let rest = futures::stream::unfold((first, parts, slot), async |(next, parts, slot)| {
+            let (next, mut parts): (Bytes, _) = (next, parts);
+            if next.is_empty() {
+                return None;
+            }
+            // The client may take whatever is written: others go on in between.
+            tokio::task::yield_now().await;
+            let after = piece(&mut parts);
+            Some((Ok::<_, Infallible>(next), (after, parts, slot)))
+        });
+        Body::from_stream(rest)
+    };
+    let mut response = Response::new(body);
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(kind));
+    response
+}
+
+/// The next piece; empty at the end.
+fn piece(parts: &mut impl Parts) -> Bytes {
+    let mut out = Vec::with_capacity(PIECE);
+    while out.len() < PIECE && parts.write(&mut out) {}
+    out.into()
+}
+
+#[cfg(test)]
+mod tests {
+    use http_body_util::BodyExt;
+
+    use super::*;
+
+    /// So many parts of 1,000 bytes, and how many bytes were written at most before somebody took them.
+    struct Thousands(usize);
+
+    impl Parts for Thousands {
+        fn write(&mut self, to: &mut Vec<u8>) -> bool {
+            if self.0 == 0 {
+                return false;
+            }
+            self.0 -= 1;
+            to.extend(std::iter::repeat_n(b'x', 1_000));
+            true
+        }
+    }
+
+    #[tokio::test]
+    async fn long_answers_are_written_piece_by_piece() {
+        for (parts, frames) in [(0, 0), (1, 1), (31, 1), (33, 1), (34, 2), (1_000, 31)] {
+            let mut body = respond("text/plain", Thousands(parts), None).into_body();
+            let (mut length, mut seen) = (0, 0);
+            while let Some(frame) = body.frame().await {
+                let data = frame.unwrap().into_data().unwrap();
+                assert!(data.len() < PIECE + 1_000);
+                length += data.len();
+                seen += 1;
+            }
+            assert_eq!((length, seen), (parts * 1_000, frames));
+        }
+    }
+}

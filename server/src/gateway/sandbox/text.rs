@@ -1,0 +1,356 @@
+//! The sandbox's completions: it says that it is one, and what it was told last.
+
+use std::borrow::Cow;
+use std::fmt::{self, Write as _};
+use std::io::Write as _;
+use std::marker::PhantomData;
+
+use axum::http::HeaderValue;
+use axum::http::header::CACHE_CONTROL;
+use axum::response::Response;
+use latchkey_services::check::CallSlot;
+use serde::Deserialize;
+use serde::de::{Deserializer, SeqAccess, Visitor};
+use serde_json::value::RawValue;
+use serde_json::{Value, json};
+
+use super::digest;
+use super::pieces::{self, Parts};
+use crate::gateway::body::{CallBody, Endpoint};
+
+/// The bytes of a token, in the sandbox's own words too.
+const BYTES_PER_TOKEN: usize = 4;
+/// How much is repeated of what it was told, in characters, over all choices: many of them don't make a short call
+/// costly.
+const ECHO: u64 = 500;
+
+/// What the answer says, and what stands around it.
+pub(in crate::gateway) struct Plan {
+    reply: String,
+    id: String,
+}
+
+impl Plan {
+    /// Reads a call.
+    pub(super) async fn of(body: &CallBody) -> Self {
+        let prompt = body.prompt();
+        let most = usize::try_from(ECHO / body.choices().max(1)).unwrap_or_default();
+        let said = match body.endpoint {
+            Endpoint::Chat => last_message(prompt).map(|content| said(content, most)),
+            _ => Some(said(prompt, most)),
+        };
+        let said = said.unwrap_or_default();
+        let reply = format!("This is the Latchkey sandbox: no model was called. You said: {said}");
+        let digest = digest(prompt.as_bytes()).await;
+        let digits = digest.iter().take(12).fold(String::new(), |mut text, byte| {
+            // Writing to a String can't fail.
+            let _ = write!(text, "{byte:02x}");
+            text
+        });
+        let prefix = if body.endpoint == Endpoint::Chat { "chatcmpl" } else { "cmpl" };
+        Self { reply, id: format!("{prefix}-{digits}") }
+    }
+
+    /// The answer, each choice no longer than `cap` tokens.
+    pub(super) fn generate(self, body: &CallBody, cap: u64) -> Answer {
+        let Self { reply, id } = self;
+        let chat = body.endpoint == Endpoint::Chat;
+        Answer {
+            frame: Frame { id, chat, model: body.model.clone() },
+            generated: Generated::new(&reply, cap),
+            choices: body.choices(),
+            prompt_tokens: body.prompt_tokens,
+            stream: body.stream,
+            wants_usage: body.wants_usage,
+        }
+    }
+}
+
+/// The content of the last message, as JSON.
+fn last_message(messages: &str) -> Option<&str> {
+    #[derive(Deserialize)]
+    struct Message<'a> {
+        #[serde(borrow)]
+        content: Option<&'a RawValue>,
+    }
+    let mut last = None;
+    each(messages, |message: &RawValue| last = Some(message));
+    let message: Message<'_> = serde_json::from_str(last?.get()).ok()?;
+    message.content.map(RawValue::get)
+}
+
+/// The beginning of a text, or of the texts in a list of parts.
+fn said(content: &str, most: usize) -> String {
+    #[derive(Deserialize)]
+    struct Part<'a> {
+        #[serde(borrow)]
+        text: Option<Cow<'a, str>>,
+    }
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Said<'a> {
+        Text(#[serde(borrow)] Cow<'a, str>),
+        Part(#[serde(borrow)] Part<'a>),
+    }
+    let text = |json| match serde_json::from_str(json) {
+        Ok(Said::Text(text)) => Some(text),
+        Ok(Said::Part(Part { text })) => text,
+        Err(_) => None,
+    };
+    if !content.starts_with('[') {
+        return text(content).map_or_else(String::new, |text| text.chars().take(most).collect());
+    }
+    let (mut said, mut left) = (String::new(), most);
+    each(content, |part: &RawValue| {
+        if let Some(text) = (left > 0).then(|| text(part.get())).flatten() {
+            let gap = (!said.is_empty()).then_some(' ');
+            for character in gap.into_iter().chain(text.chars()).take(left) {
+                said.push(character);
+                left -= 1;
+            }
+        }
+    });
+    said
+}
+
+/// Does something with each part of a JSON list, and keeps none of them.
+fn each<'a>(list: &'a str, with: impl FnMut(&'a RawValue)) {
+    struct Parts<'a, F>(F, PhantomData<&'a ()>);
+    impl<'de: 'a, 'a, F: FnMut(&'a RawValue)> Visitor<'de> for Parts<'a, F> {
+        type Value = ();
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("a list")
+        }
+
+        fn visit_seq<A: SeqAccess<'de>>(mut self, mut parts: A) -> Result<(), A::Error> {
+            while let Some(part) = parts.next_element()? {
+                (self.0)(part);
+            }
+            Ok(())
+        }
+    }
+    // What is no list has no parts.
+    let _ = serde_json::Deserializer::from_str(list).deserialize_seq(Parts(with, PhantomData));
+}
+
+/// A text in tokens, as many as the cap lets through.
+struct Generated {
+    tokens: Vec<String>,
+    cut: bool,
+}
+
+impl Generated {
+    fn new(text: &str, cap: u64) -> Self {
+        let mut tokens: Vec<String> = Vec::new();
+        for character in text.chars() {
+            match tokens.last_mut() {
+                Some(last) if last.len() + character.len_utf8() <= BYTES_PER_TOKEN => {
+                    last.push(character);
+                }
+                _ => tokens.push(character.into()),
+            }
+        }
+        let cap = usize::try_from(cap).unwrap_or(usize::MAX);
+        let cut = tokens.len() > cap;
+        tokens.truncate(cap);
+        Self { tokens, cut }
+    }
+
+    fn count(&self) -> u64 {
+        u64::try_from(self.tokens.len()).unwrap_or_default()
+    }
+
+    const fn finish_reason(&self) -> &'static str {
+        if self.cut { "length" } else { "stop" }
+    }
+}
+
+/// What is answered.
+pub(super) struct Answer {
+    frame: Frame,
+    generated: Generated,
+    choices: u64,
+    prompt_tokens: u64,
+    stream: bool,
+    wants_usage: bool,
+}
+
+impl Answer {
+    /// How many tokens come out.
+    pub(super) fn tokens(&self) -> u64 {
+        self.generated.count() * self.choices
+    }
+
+    fn usage(&self) -> Value {
+        let (prompt, completion) = (self.prompt_tokens, self.tokens());
+        json!({
+            "prompt_tokens": prompt, "completion_tokens": completion, "total_tokens": prompt + completion,
+        })
+    }
+
+    pub(super) fn respond(self, slot: Option<CallSlot>) -> Response {
+        if !self.stream {
+            return pieces::respond("application/json", Whole(Some(self)), slot);
+        }
+        let events = Events { answer: self, at: At::Token(0, 0) };
+        let mut response = pieces::respond("text/event-stream", events, slot);
+        response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+        response
+    }
+}
+
+/// The answer in one part: [`ECHO`] bounds it.
+struct Whole(Option<Answer>);
+
+impl Parts for Whole {
+    fn write(&mut self, to: &mut Vec<u8>) -> bool {
+        let Some(answer) = self.0.take() else { return false };
+        let choice = |index| answer.frame.choice(index, &answer.generated);
+        let choices: Vec<Value> = (0..answer.choices).map(choice).collect();
+        // Writing to memory can't fail.
+        let _ = write!(to, "{}", answer.frame.whole(&json!(choices), &answer.usage()));
+        true
+    }
+}
+
+/// The answer as events, a token each.
+struct Events {
+    answer: Answer,
+    at: At,
+}
+
+/// The next event.
+#[derive(Clone, Copy)]
+enum At {
+    /// This token of this choice.
+    Token(u64, usize),
+    Usage,
+    Done,
+    Over,
+}
+
+impl Parts for Events {
+    fn write(&mut self, to: &mut Vec<u8>) -> bool {
+        let Answer { frame, generated, choices, wants_usage, .. } = &self.answer;
+        let event = match self.at {
+            At::Token(choice, _) if choice == *choices => {
+                self.at = At::Usage;
+                return true;
+            }
+            At::Token(choice, place) => {
+                if let Some(token) = generated.tokens.get(place) {
+                    self.at = At::Token(choice, place + 1);
+                    frame.part(choice, place == 0, token)
+                } else {
+                    self.at = At::Token(choice + 1, 0);
+                    frame.last(choice, generated.finish_reason())
+                }
+            }
+            At::Usage => {
+                self.at = At::Done;
+                if !*wants_usage {
+                    return true;
+                }
+                frame.usage(&self.answer.usage())
+            }
+            At::Done => {
+                self.at = At::Over;
+                to.extend_from_slice(b"data: [DONE]\n\n");
+                return true;
+            }
+            At::Over => return false,
+        };
+        // Writing to memory can't fail.
+        let _ = write!(to, "data: {event}\n\n");
+        true
+    }
+}
+
+/// What stands around every answer of a call. Nothing in it depends on time or chance.
+struct Frame {
+    id: String,
+    chat: bool,
+    model: String,
+}
+
+impl Frame {
+    const fn object(&self, chunk: bool) -> &'static str {
+        match (self.chat, chunk) {
+            (true, false) => "chat.completion",
+            (true, true) => "chat.completion.chunk",
+            (false, _) => "text_completion",
+        }
+    }
+
+    fn around(&self, chunk: bool, choices: &Value) -> Value {
+        json!({
+            "id": self.id, "object": self.object(chunk), "created": 0, "model": self.model,
+            "choices": choices,
+        })
+    }
+
+    fn whole(&self, choices: &Value, usage: &Value) -> Value {
+        let mut whole = self.around(false, choices);
+        whole["usage"] = usage.clone();
+        whole
+    }
+
+    fn choice(&self, index: u64, generated: &Generated) -> Value {
+        let text = generated.tokens.concat();
+        let reason = generated.finish_reason();
+        if self.chat {
+            json!({
+                "index": index, "message": { "role": "assistant", "content": text, "refusal": null },
+                "logprobs": null, "finish_reason": reason,
+            })
+        } else {
+            json!({ "index": index, "text": text, "logprobs": null, "finish_reason": reason })
+        }
+    }
+
+    fn part(&self, index: u64, first: bool, token: &str) -> Value {
+        let choice = if self.chat {
+            let delta = if first {
+                json!({ "role": "assistant", "content": token })
+            } else {
+                json!({ "content": token })
+            };
+            json!({ "index": index, "delta": delta, "logprobs": null, "finish_reason": null })
+        } else {
+            json!({ "index": index, "text": token, "logprobs": null, "finish_reason": null })
+        };
+        self.around(true, &json!([choice]))
+    }
+
+    fn last(&self, index: u64, reason: &str) -> Value {
+        let choice = if self.chat {
+            json!({ "index": index, "delta": {}, "logprobs": null, "finish_reason": reason })
+        } else {
+            json!({ "index": index, "text": "", "logprobs": null, "finish_reason": reason })
+        };
+        self.around(true, &json!([choice]))
+    }
+
+    fn usage(&self, usage: &Value) -> Value {
+        let mut event = self.around(true, &json!([]));
+        event["usage"] = usage.clone();
+        event
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_said_last_is_repeated_in_part() {
+        let said = |messages: &str| last_message(messages).map(|content| said(content, 6));
+        assert_eq!(said(r#"[{"content": "a"}, {"content": "b\u0063 def"}]"#).unwrap(), "bc def");
+        let parts = r#"[{"content": [{"type": "text", "text": "one"}, 7, {"x": 1}, "two"]}]"#;
+        assert_eq!(said(parts).unwrap(), "one tw");
+        for nothing in ["[]", "7", "[7]", r#"[{"role": "user"}]"#, r#"[{"content": null}]"#] {
+            assert_eq!(said(nothing).unwrap_or_default(), "", "{nothing}");
+        }
+    }
+}

@@ -1,0 +1,101 @@
+//! `max_parallel`: how many calls of a key may be in progress at a time.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use super::upstream::Script;
+use super::{Gateway, asks, refused};
+use crate::world::{Backend, on_both_databases};
+
+const EVENT: &str = "data: {\"choices\": [{\"index\": 0, \"delta\": {\"content\": \"Hi\"}}]}\n\n";
+
+fn endless() -> Value {
+    let mut body = asks("qwen3.6-27b", "endless");
+    body["stream"] = json!(true);
+    body
+}
+
+/// Waits until a call of the key is admitted.
+async fn until_admitted(gateway: &Gateway, key: &str) {
+    for _ in 0..200 {
+        if gateway.chat(key, &asks("qwen3.6-27b", "a")).await.status() == 200 {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(25)).await;
+    }
+    panic!("its place did not come back");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn calls_beyond_max_parallel_are_refused_until_one_ends() {
+    let gateway = Gateway::on(Backend::Sqlite).await;
+    gateway.upstream.script("endless", Script::Endless(EVENT.into()));
+    let (key, id) = gateway.key(json!({ "name": "k", "max_parallel": 2 })).await;
+    let (other, _) = gateway.key(json!({ "name": "other" })).await;
+    let mut open = Vec::new();
+    for _ in 0..2 {
+        let answer = gateway.chat(&key, &endless()).await;
+        assert_eq!(answer.status(), 200);
+        open.push(answer);
+    }
+    for _ in 0..3 {
+        let full = gateway.chat(&key, &asks("qwen3.6-27b", "a")).await;
+        assert_eq!(full.headers()["retry-after"], "1");
+        let told = refused(full, 429, "too_many_parallel_requests").await;
+        let said = told["error"]["message"].as_str().unwrap();
+        assert!(said.contains("max_parallel 2") && said.contains("2 calls"), "{said}");
+    }
+    assert_eq!(gateway.chat(&other, &asks("qwen3.6-27b", "a")).await.status(), 200);
+    let path = format!("/v1/inference/keys/{id}/usage?range=1h");
+    let used = gateway.world.json(&path, &gateway.ada.jwt).await;
+    assert_eq!(used["denials"][0]["code"], "too_many_parallel_requests");
+    open.pop();
+    until_admitted(&gateway, &key).await;
+    // One after the other needs one place alone, whatever kind of answer it is.
+    for round in 0..20 {
+        let mut body = asks("qwen3.6-27b", "a");
+        if round % 2 == 0 {
+            gateway.upstream.script("brief", Script::Stream(vec![EVENT.into()]));
+            body = asks("qwen3.6-27b", "brief");
+            body["stream"] = json!(true);
+        }
+        let answer = gateway.chat(&key, &body).await;
+        assert_eq!(answer.status(), 200, "round {round}");
+        answer.text().await.unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sixty_four_calls_at_a_time_hold_where_nothing_is_said() {
+    let gateway = Gateway::on(Backend::Sqlite).await;
+    gateway.upstream.script("endless", Script::Endless(EVENT.into()));
+    let (key, _) = gateway.key(json!({ "name": "k" })).await;
+    let mut open = Vec::new();
+    for _ in 0..64 {
+        let answer = gateway.chat(&key, &endless()).await;
+        assert_eq!(answer.status(), 200);
+        open.push(answer);
+    }
+    refused(gateway.chat(&key, &endless()).await, 429, "too_many_parallel_requests").await;
+}
+
+on_both_databases! {
+    async fn max_parallel_is_set_changed_and_cleared(world: World) {
+        let ada = world.sign_in("ada").await;
+        let created = world.create(&ada, &json!({ "name": "k", "kind": "inference", "max_parallel": 3 })).await;
+        assert_eq!(created["api_key"]["max_parallel"], 3);
+        let path = format!("/v1/keys/{}", created["api_key"]["id"].as_str().unwrap());
+        for (value, status) in [(json!(7), 200), (json!(null), 200), (json!(0), 422), (json!("x"), 422)] {
+            let body = json!({ "max_parallel": value });
+            let changed = world.send(reqwest::Method::PATCH, &path, &ada, &body).await;
+            assert_eq!(changed.status().as_u16(), status, "{value}");
+            if status == 200 {
+                assert_eq!(changed.json::<Value>().await.unwrap()["max_parallel"], value);
+            }
+        }
+        let audit = format!("/v1/organizations/{}/audit", ada.organization);
+        let audit = world.json(&audit, &ada.jwt).await;
+        assert_eq!(audit["data"][0]["changes"]["max_parallel"], json!({ "before": 7, "after": null }));
+    }
+}
