@@ -1,7 +1,7 @@
 # What a person types. Each command installs what it needs and says so (scripts/bootstrap.sh).
 SHELL := bash
 .DEFAULT_GOAL := help
-.PHONY: help run watch build test test-unit test-e2e test-faults bench bench-check bench-gateway bench-http bench-nodes bench-scale fmt lint deny clean
+.PHONY: help run watch build test test-unit test-e2e test-faults bench bench-check bench-gateway bench-hostile bench-http bench-nodes bench-scale fmt lint deny clean
 
 help: ## What there is to type
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -27,13 +27,16 @@ test-faults: ## Three nodes, and everything around them breaks again and again (
 test-e2e: ## The product in Chromium only
 	@exec scripts/test.sh e2e
 
-bench: bench-check bench-http bench-gateway bench-nodes bench-scale ## All benches, one after the other
+bench: bench-check bench-http bench-gateway bench-nodes bench-scale bench-hostile ## All benches, one after the other
 
 bench-check: ## What a check costs in the process
 	@exec scripts/bench.sh check
 
 bench-http: ## What a check costs over HTTP, beside a bare axum handler
 	@exec scripts/bench.sh http
+
+bench-hostile: ## What others notice of a flood of telemetry: revocations, checks
+	@exec scripts/bench.sh hostile
 
 bench-nodes: ## How soon a revocation holds on three nodes
 	@exec scripts/bench.sh nodes

@@ -2,7 +2,10 @@
 # `make bench-…`: builds the server and the benches as they are released, and runs one bench. The page is not
 # needed for it: where there is none, the server has none inside, until `make build`.
 #
-#   scripts/bench.sh NAME       (check, gateway, http, nodes or scale)
+#   scripts/bench.sh NAME       (check, gateway, hostile, http, nodes or scale)
+#
+# `hostile` measures the server that LATCHKEY_BINARY names, if it does, instead of building one: to compare with another
+# commit's.
 set -euo pipefail
 # shellcheck source=scripts/env.sh
 . "$(dirname "${BASH_SOURCE[0]}")/env.sh"
@@ -40,6 +43,13 @@ case $NAME in
         step "The bench" build_bench
         rm -f "$LATCHKEY_STEPS"
         exec scripts/with-postgres.sh target/release/bench-nodes target/release/latchkey
+        ;;
+    hostile)
+        tools base postgres
+        [ -n "${LATCHKEY_BINARY:-}" ] || step "The server" build_server
+        step "The bench" build_bench
+        rm -f "$LATCHKEY_STEPS"
+        exec scripts/with-postgres.sh target/release/bench-hostile "${LATCHKEY_BINARY:-target/release/latchkey}"
         ;;
     *)
         tools base

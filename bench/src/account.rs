@@ -81,6 +81,32 @@ impl Account {
         text(&self.call(Method::POST, &path, body).await?["key"])
     }
 
+    /// Revokes a key; the answer's status.
+    ///
+    /// # Errors
+    /// There is no answer.
+    pub async fn try_revoke(&self, id: &str) -> anyhow::Result<u16> {
+        let request = self.client.delete(format!("{}/v1/keys/{id}", self.url));
+        Ok(request.bearer_auth(&self.token).send().await?.status().as_u16())
+    }
+
+    /// Makes an organization on the Free tier, and a test key of it; an application's id and the secret.
+    ///
+    /// # Errors
+    /// The server refuses.
+    pub async fn free_test_key(&self) -> anyhow::Result<(String, String)> {
+        let named = |name| json!({ "name": name });
+        let make = async |path: String, body: Value| self.call(Method::POST, &path, &body).await;
+        let organization = make("/v1/organizations".to_owned(), named("Free")).await?;
+        let projects = format!("/v1/organizations/{}/projects", text(&organization["id"])?);
+        let project = text(&make(projects, named("Shop")).await?["id"])?;
+        let applications = format!("/v1/projects/{project}/applications");
+        let application = text(&make(applications, named("Web")).await?["id"])?;
+        let body = json!({ "name": "Test", "environment": "test", "application_id": application });
+        let key = make(format!("/v1/projects/{project}/keys"), body).await?;
+        Ok((application, text(&key["key"])?))
+    }
+
     async fn call(&self, method: Method, path: &str, body: &Value) -> anyhow::Result<Value> {
         let request = self.client.request(method, format!("{}{path}", self.url));
         let request = request.bearer_auth(&self.token);

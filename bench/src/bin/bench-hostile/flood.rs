@@ -1,0 +1,119 @@
+//! The flood: connections that post batches one after the other, on a thread of their own.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::time::Duration;
+
+use latchkey_bench::connection::Connection;
+use serde_json::json;
+
+const CONNECTIONS: usize = 12;
+const ITEMS: u64 = 10_000;
+/// A time that is long past: SDKs send what they have kept.
+const START: u64 = 1_795_000_000_000;
+const STEP: Duration = Duration::from_millis(5);
+
+#[derive(Default)]
+struct State {
+    runs: AtomicBool,
+    under_way: AtomicUsize,
+    items: AtomicU64,
+    refused: AtomicU64,
+}
+
+/// Posts while it is told to.
+pub(crate) struct Flood(Arc<State>);
+
+impl Flood {
+    pub(crate) fn start(address: SocketAddr, key: &str, application: &str) -> Self {
+        let state = Arc::new(State::default());
+        let request: Arc<[u8]> = request(address, key, application).into();
+        let flooding = Arc::clone(&state);
+        std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+            // Without one the bench says that nothing was sent.
+            let Ok(runtime) = runtime else { return };
+            let connections = (0..CONNECTIONS).map(|_| post(address, &request, &flooding));
+            runtime.block_on(futures::future::join_all(connections));
+        });
+        Self(state)
+    }
+
+    /// Whether it runs from now on.
+    pub(crate) fn run(&self, runs: bool) {
+        self.0.runs.store(runs, Ordering::Release);
+    }
+
+    /// Waits until nothing is under way.
+    pub(crate) async fn rest(&self) {
+        while self.0.under_way.load(Ordering::Acquire) > 0 {
+            tokio::time::sleep(STEP).await;
+        }
+    }
+
+    /// Items that were acknowledged.
+    pub(crate) fn items(&self) -> u64 {
+        self.0.items.load(Ordering::Acquire)
+    }
+
+    /// Batches that were not.
+    pub(crate) fn refused(&self) -> u64 {
+        self.0.refused.load(Ordering::Acquire)
+    }
+}
+
+async fn post(address: SocketAddr, request: &[u8], state: &State) {
+    let mut connection = None;
+    loop {
+        if !state.runs.load(Ordering::Acquire) {
+            tokio::time::sleep(STEP).await;
+            continue;
+        }
+        state.under_way.fetch_add(1, Ordering::AcqRel);
+        let status = match &mut connection {
+            Some(connection) => send(connection, request).await,
+            none => match Connection::open(address).await {
+                Ok(opened) => send(none.insert(opened), request).await,
+                Err(_) => None,
+            },
+        };
+        state.under_way.fetch_sub(1, Ordering::AcqRel);
+        match status {
+            Some(200) => {
+                state.items.fetch_add(ITEMS, Ordering::AcqRel);
+            }
+            refused => {
+                state.refused.fetch_add(1, Ordering::AcqRel);
+                if refused.is_none() {
+                    connection = None;
+                }
+                tokio::time::sleep(STEP).await;
+            }
+        }
+    }
+}
+
+/// The status; none: the connection broke.
+async fn send(connection: &mut Connection, request: &[u8]) -> Option<u16> {
+    connection.exchange(request).await.ok().map(|exchange| exchange.status)
+}
+
+fn request(address: SocketAddr, key: &str, application: &str) -> Vec<u8> {
+    let item = |index: u64| {
+        json!({
+            "timestamp": START + index, "requestMethod": "GET", "requestURL": format!("/orders/{index}"),
+            "responseStatus": 200, "traceId": format!("4bf92f3577b34da6a3ce929d{index:08x}"),
+            "spanId": format!("00f067aa{index:08x}"), "parentSpanId": null, "durationMs": 12.5,
+        })
+    };
+    let items: Vec<_> = (0..ITEMS).map(item).collect();
+    let body = json!({ "timestamp": START, "traces": items }).to_string();
+    let length = body.len();
+    format!(
+        "POST /ingest/traces HTTP/1.1\r\nhost: {address}\r\nx-api-key: {key}\r\n\
+         x-application-id: {application}\r\ncontent-type: application/json\r\n\
+         content-length: {length}\r\n\r\n{body}"
+    )
+    .into_bytes()
+}
