@@ -5,7 +5,7 @@ import { expect, test } from "../support/fixtures.ts";
 test("a trace that was sent with a key appears without a reload", async ({ application, page, latchkey }) => {
   const key = await application.create("Web checkout");
   await page.evaluate(() => Object.assign(window, { sameDocument: true }));
-  expect(await sendTrace(latchkey.url, key, "/cart/42", 200)).toEqual({ status: 200, body: { accepted: 1 } });
+  expect(await sendTrace(latchkey.url, key, "/cart/42", 200)).toEqual({ status: 200, body: { accepted: 1, rejected: 0, errors: [] } });
   await expect(application.telemetryRow("/cart/42")).toContainText("GET");
   await expect(application.telemetryRow("/cart/42")).toContainText("200");
   await sendTrace(latchkey.url, key, "/cart/broken", 500);
@@ -68,7 +68,7 @@ test("older rows are read in pages", async ({ application, page, latchkey }) => 
     headers: { "x-api-key": key, "content-type": "application/json" },
     body: JSON.stringify({ timestamp: new Date(now).toISOString(), traces }),
   });
-  expect(await response.json()).toEqual({ accepted: 120 });
+  expect(await response.json()).toEqual({ accepted: 120, rejected: 0, errors: [] });
   const rows = page.getByRole("row").filter({ hasText: "/page/" });
   const older = page.getByRole("button", { name: /load older/i });
   await expect(rows).toHaveCount(50);

@@ -17,9 +17,11 @@ mod m20261121_000009_people;
 mod m20261124_000010_index_budgets;
 mod m20261128_000011_max_parallel;
 mod m20261128_000015_tier_overrides;
+mod telemetry;
 
 pub use sea_orm_migration::MigratorTrait;
 use sea_orm_migration::prelude::*;
+pub use telemetry::TelemetryMigrator;
 
 /// Brings a database to the newest schema.
 pub struct Migrator;

@@ -26,8 +26,8 @@ const PURGE_EVERY: Duration = Duration::from_hours(1);
 /// How often old usage is deleted, a little each time, so that counters never wait for it; and how often the
 /// memory of keys that nobody uses, and of addresses from which nothing fails, is freed.
 const SWEEP_EVERY: Duration = Duration::from_mins(1);
-/// How often what test keys brought a day ago is deleted.
-const PURGE_SANDBOX_EVERY: Duration = Duration::from_mins(1);
+/// How often telemetry is deleted whose time is over.
+const PURGE_TELEMETRY_EVERY: Duration = Duration::from_mins(1);
 /// How long requests under way may take once the server was told to stop.
 const DRAIN_PATIENCE: Duration = Duration::from_secs(25);
 /// How long the database may take for what was only in memory then.
@@ -55,7 +55,7 @@ pub async fn serve(settings: Settings) -> anyhow::Result<()> {
     let jobs = [
         tokio::spawn(run_jobs(services.clone(), stopped.clone())),
         tokio::spawn(return_idle_leases(services.clone(), stopped.clone())),
-        tokio::spawn(purge_sandbox(services.clone(), stopped.clone())),
+        tokio::spawn(purge_telemetry(services.clone(), stopped.clone())),
     ];
     let measuring =
         metrics_listener.map(|listener| tokio::spawn(metrics::serve(listener, state.clone())));
@@ -163,18 +163,26 @@ async fn purge_expired(services: &Services) -> Result<(), Error> {
     keys::purge_idempotency_keys(services).await
 }
 
-/// Deletes what test keys brought a day ago, and what deleted applications sent: at the start, then every minute, until the server stops. It has a
-/// task of its own, so that a large purge keeps no counter waiting.
-async fn purge_sandbox(services: Services, mut stopped: watch::Receiver<bool>) {
-    let mut purge = tokio::time::interval(PURGE_SANDBOX_EVERY);
+/// Deletes what is over of the sandbox, what deleted applications sent, and what is left of calls that were broken off: at
+/// the start, then every minute; and hourly what tiers keep no longer; until the server stops. It has a task of its own, so that a large purge keeps no
+/// counter waiting.
+async fn purge_telemetry(services: Services, mut stopped: watch::Receiver<bool>) {
+    let mut purge = tokio::time::interval(PURGE_TELEMETRY_EVERY);
+    let mut purge_old = tokio::time::interval(PURGE_EVERY);
+    let told = |error: Option<Error>| {
+        if let Some(error) = error {
+            tracing::warn!(%error, "Telemetry could not be purged; it is tried again");
+        }
+    };
     let purge_forever = async {
         loop {
-            purge.tick().await;
-            if let Err(error) = telemetry::purge_sandbox(&services).await {
-                tracing::warn!(%error, "the sandbox could not be purged; it is tried again in a minute");
-            }
-            if let Err(error) = telemetry::purge_deleted(&services).await {
-                tracing::warn!(%error, "deleted applications could not be purged; it is tried again in a minute");
+            tokio::select! {
+                _ = purge.tick() => {
+                    told(telemetry::purge_sandbox(&services).await.err());
+                    told(telemetry::purge_deleted(&services).await.err());
+                    told(telemetry::purge_unfinished(&services).await.err());
+                }
+                _ = purge_old.tick() => told(telemetry::purge_live(&services).await.err()),
             }
         }
     };

@@ -2,17 +2,22 @@
 //!
 //! SQLite lets one connection write at a time. Writes therefore go through a pool of one connection, so that
 //! they queue here, fairly, instead of failing as busy; reads have a pool of their own and, in WAL mode,
-//! never wait for the writer.
+//! never wait for the writer. Telemetry and usage stand apart ([`Database::telemetry`]): what is written behind the
+//! calls never holds up a revocation (`docs/decisions/017-telemetry-apart.md`).
 
 mod begin;
+mod relocate;
+mod telemetry;
 #[cfg(test)]
 mod tests;
 
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use latchkey_migrations::{Migrator, MigratorTrait};
+use latchkey_migrations::{Migrator, MigratorTrait, TelemetryMigrator};
+use sea_orm::sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
 use sea_orm::sqlx::{Connection, SqlitePool};
 use sea_orm::{
     ConnectOptions, ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr,
@@ -20,6 +25,8 @@ use sea_orm::{
 };
 
 use self::begin::{Suspicion, Writer};
+pub(crate) use self::telemetry::Telemetry;
+use crate::background;
 use crate::error::Error;
 
 /// How long a statement may wait for a connection or for another process's write.
@@ -59,6 +66,7 @@ pub(crate) fn within<T>(
 pub struct Database {
     reader: DatabaseConnection,
     writer: Writer,
+    telemetry: Telemetry,
     statements: Arc<AtomicU64>,
     url: Arc<str>,
     direct_url: Arc<str>,
@@ -91,9 +99,7 @@ impl Database {
         let direct_url: Arc<str> = Arc::from(direct_url.unwrap_or(url));
         let statements = Arc::new(AtomicU64::new(0));
         let writers = Arc::new(AtomicU64::new(0));
-        let connect = async |connections, opened: Arc<AtomicU64>| {
-            let suspicion = Suspicion::default();
-            let options = options(url, connections, opened, suspicion.clone());
+        let connect = async |options: ConnectOptions, suspicion: Suspicion| {
             let mut connection = sea_orm::Database::connect(options).await?;
             let counter = Arc::clone(&statements);
             connection.set_metric_callback(move |statement| {
@@ -105,16 +111,33 @@ impl Database {
             Ok::<_, DbErr>(connection)
         };
         let database = if url.starts_with("sqlite:") {
-            // The writer first: it makes the file and switches it to WAL.
-            let writer = Writer::new(connect(1, Arc::clone(&writers)).await?, 1);
-            let reader = connect(CONNECTIONS, Arc::default()).await?;
+            // The writers first: they make the files and switch them to WAL.
+            let quiet = Suspicion::default;
+            let main = |connections, opened| options(url, connections, opened, quiet());
+            let file = telemetry::telemetry_file(&telemetry::main_file(url)?);
+            let apart = |connections| telemetry_options(url, connections, &file);
+            let writer = connect(main(1, Arc::clone(&writers)), quiet()).await?;
+            let reader = connect(main(CONNECTIONS, Arc::default()), quiet()).await?;
+            let telemetry = Telemetry {
+                writer: Writer::new(connect(apart(1), quiet()).await?, 1),
+                reader: connect(apart(CONNECTIONS), quiet()).await?,
+                file: Some(file),
+            };
             let url = Arc::from(url);
-            Self { reader, writer, statements, url, direct_url, writers }
+            let writer = Writer::new(writer, 1);
+            Self { reader, writer, telemetry, statements, url, direct_url, writers }
         } else {
-            let pool = connect(CONNECTIONS, Arc::default()).await?;
+            let pool = async |connections| {
+                let suspicion = Suspicion::default();
+                let options = options(url, connections, Arc::default(), suspicion.clone());
+                connect(options, suspicion).await
+            };
+            let (reader, apart) = (pool(CONNECTIONS).await?, pool(telemetry::CONNECTIONS).await?);
+            let apart = Writer::new(apart, telemetry::CONNECTIONS);
+            let telemetry = Telemetry { reader: reader.clone(), writer: apart, file: None };
             let url = Arc::from(url);
-            let writer = Writer::new(pool.clone(), CONNECTIONS);
-            Self { reader: pool, writer, statements, url, direct_url, writers }
+            let writer = Writer::new(reader.clone(), CONNECTIONS);
+            Self { reader, writer, telemetry, statements, url, direct_url, writers }
         };
         database.migrate().await?;
         Ok(database)
@@ -126,9 +149,31 @@ impl Database {
         if transaction.get_database_backend() == DbBackend::Postgres {
             let lock = format!("SELECT pg_advisory_xact_lock({MIGRATION_LOCK})");
             transaction.execute_unprepared(&lock).await?;
+            Migrator::up(&transaction, None).await?;
+            TelemetryMigrator::up(&transaction, None).await?;
+            return transaction.commit().await;
         }
         Migrator::up(&transaction, None).await?;
-        transaction.commit().await
+        transaction.commit().await?;
+        // Looked at without a lock: another process may be writing all the time.
+        let pending = TelemetryMigrator::get_pending_migrations_read_only(&self.telemetry.reader);
+        if !pending.await?.is_empty() {
+            let transaction = self.telemetry.begin().await?;
+            TelemetryMigrator::up(&transaction, None).await?;
+            transaction.commit().await?;
+        }
+        match &self.telemetry.file {
+            Some(file) => {
+                let main = self.writer.pool.get_sqlite_connection_pool();
+                relocate::relocate(main, file).await
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// Telemetry and usage: `traces`, `logs`, `key_usage`, `project_usage`, `project_months`, `denials`.
+    pub(crate) const fn telemetry(&self) -> &Telemetry {
+        &self.telemetry
     }
 
     /// For statements that only read.
@@ -172,18 +217,20 @@ impl Database {
 
     /// The pools by name, with their connections and how many of these are idle.
     pub fn pools(&self) -> Vec<(&'static str, u32, usize)> {
-        if self.writer.pool.get_database_backend() == DbBackend::Sqlite {
-            let (reader, writer) = (
-                self.reader.get_sqlite_connection_pool(),
-                self.writer.pool.get_sqlite_connection_pool(),
-            );
-            vec![
-                ("reader", reader.size(), reader.num_idle()),
-                ("writer", writer.size(), writer.num_idle()),
-            ]
+        let Self { reader, writer, telemetry, .. } = self;
+        if writer.pool.get_database_backend() == DbBackend::Sqlite {
+            let pools = [
+                ("reader", reader),
+                ("writer", &writer.pool),
+                ("telemetry_reader", &telemetry.reader),
+                ("telemetry_writer", &telemetry.writer.pool),
+            ];
+            let pools = pools.map(|(name, pool)| (name, pool.get_sqlite_connection_pool()));
+            pools.map(|(name, pool)| (name, pool.size(), pool.num_idle())).to_vec()
         } else {
-            let pool = self.writer.pool.get_postgres_connection_pool();
-            vec![("all", pool.size(), pool.num_idle())]
+            let pools = [("all", &writer.pool), ("telemetry", &telemetry.writer.pool)];
+            let pools = pools.map(|(name, pool)| (name, pool.get_postgres_connection_pool()));
+            pools.map(|(name, pool)| (name, pool.size(), pool.num_idle())).to_vec()
         }
     }
 
@@ -192,9 +239,15 @@ impl Database {
     /// # Errors
     /// A connection can't be closed.
     pub async fn close(&self) -> Result<(), DbErr> {
+        self.telemetry.writer.pool.close_by_ref().await?;
+        self.telemetry.reader.close_by_ref().await?;
         self.writer.pool.close_by_ref().await?;
         self.reader.close_by_ref().await
     }
+}
+
+fn conversion(error: sea_orm::sqlx::Error) -> DbErr {
+    DbErr::Conn(RuntimeErr::SqlxError(Arc::new(error)))
 }
 
 /// `opened` counts SQLite's connections.
@@ -238,14 +291,39 @@ fn options(
         .connect_timeout(PATIENCE)
         .acquire_timeout(PATIENCE)
         .sqlx_logging(false)
-        .map_sqlx_sqlite_opts(|sqlite| {
-            use sea_orm::sqlx::sqlite::{SqliteJournalMode, SqliteSynchronous};
-            sqlite
-                .create_if_missing(true)
-                .journal_mode(SqliteJournalMode::Wal)
-                .synchronous(SqliteSynchronous::Full)
-                .foreign_keys(true)
-                .busy_timeout(PATIENCE)
+        .map_sqlx_sqlite_opts(configure);
+    options
+}
+
+/// The same for telemetry's file. Its one connection that writes works in the background.
+fn telemetry_options(url: &str, connections: u32, file: &Path) -> ConnectOptions {
+    let is_writer = connections == 1;
+    let file = file.to_owned();
+    let mut options = options(url, connections, Arc::default(), Suspicion::default());
+    options
+        .map_sqlx_sqlite_opts(move |sqlite| {
+            let sqlite = configure(sqlite)
+                .filename(&file)
+                // Who waits for the disk waits for the log (`Telemetry::write_ahead_log`), once for a whole call.
+                .synchronous(SqliteSynchronous::Normal);
+            if is_writer { sqlite.thread_name(|_| background::WRITER.to_owned()) } else { sqlite }
+        })
+        .map_sqlx_sqlite_pool_opts(move |pool| {
+            pool.after_connect(move |_, _| {
+                if is_writer {
+                    background::stand_back(background::WRITER);
+                }
+                Box::pin(async { Ok(()) })
+            })
         });
     options
+}
+
+fn configure(sqlite: SqliteConnectOptions) -> SqliteConnectOptions {
+    sqlite
+        .create_if_missing(true)
+        .journal_mode(SqliteJournalMode::Wal)
+        .synchronous(SqliteSynchronous::Full)
+        .foreign_keys(true)
+        .busy_timeout(PATIENCE)
 }

@@ -59,6 +59,19 @@ pub enum Error {
     /// 422: fields that are wrong, and why.
     #[error("invalid input")]
     Invalid(Vec<FieldError>),
+    /// 503: more telemetry is waiting to be stored than may. The caller may try again.
+    #[error("too much telemetry is waiting to be stored")]
+    QueueFull,
+    /// 409: the project has as much telemetry as its tier allows.
+    #[error("the project's telemetry is at its limit")]
+    TelemetryFull {
+        /// The organization's tier.
+        tier: Tier,
+        /// The bytes that it allows.
+        limit: u64,
+        /// The bytes that there are.
+        used: u64,
+    },
     /// 503: the database does not answer. The caller may try again.
     #[error("the database is unavailable: {0}")]
     Unavailable(#[source] DbErr),
@@ -209,6 +222,20 @@ impl From<&Error> for Problem {
                     tier.label()
                 ),
             ),
+            Error::TelemetryFull { tier, limit, used } => Self::new(
+                ErrorCode::TierLimitReached,
+                format!(
+                    "This project’s telemetry takes {} of the {} that {} has room for. Wait until the \
+                     oldest is deleted, delete an application, or upgrade.",
+                    size(*used),
+                    size(*limit),
+                    tier.label()
+                ),
+            ),
+            Error::QueueFull => Self::new(
+                ErrorCode::Outcome(Outcome::Unavailable),
+                "Too much telemetry is waiting to be stored. Try again shortly.",
+            ),
             Error::Invalid(errors) => invalid(errors),
             Error::Unavailable(_) => Self::new(
                 ErrorCode::Outcome(Outcome::Unavailable),
@@ -220,6 +247,13 @@ impl From<&Error> for Problem {
             ),
         }
     }
+}
+
+/// Bytes as people read them: `1.0 GiB`.
+fn size(bytes: u64) -> String {
+    const GIB: u64 = 1 << 30;
+    let tenths = bytes.saturating_mul(10) / GIB;
+    format!("{}.{} GiB", tenths / 10, tenths % 10)
 }
 
 fn invalid(errors: &[FieldError]) -> Problem {

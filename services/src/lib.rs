@@ -8,6 +8,7 @@ pub mod accounts;
 mod actor;
 pub mod applications;
 pub mod audit;
+mod background;
 pub mod check;
 pub mod clock;
 mod database;

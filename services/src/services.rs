@@ -18,6 +18,7 @@ use crate::digest::Pepper;
 use crate::entity::instance;
 use crate::failures::Failures;
 use crate::random::Random;
+use crate::telemetry::Ingest;
 use crate::usage::Meter;
 
 /// What an operator decides and the services need to know.
@@ -91,6 +92,7 @@ pub struct Inner {
     pub(crate) failed_keys: Failures,
     pub(crate) sign_ins: SignIns,
     pub(crate) usage: Meter,
+    pub(crate) ingest: Ingest,
     /// Reservations that are being settled by nobody who could wait.
     pub(crate) unsettled: TaskTracker,
 }
@@ -142,6 +144,7 @@ impl Services {
             failed_keys: Failures::of("unknown or malformed keys"),
             sign_ins: SignIns::new(),
             usage: Meter::new(),
+            ingest: Ingest::default(),
             unsettled: TaskTracker::new(),
         })))
     }
@@ -153,11 +156,14 @@ impl Services {
         self.clock.monotonic()
     }
 
-    /// Waits until no reservation is being settled by itself. Others may come meanwhile.
+    /// Waits until no reservation is being settled by itself, and no telemetry is being stored for somebody who has
+    /// gone. Others may come meanwhile.
     pub async fn settled(&self) {
-        self.unsettled.close();
-        self.unsettled.wait().await;
-        self.unsettled.reopen();
+        for tasks in [&self.unsettled, &self.ingest.storing] {
+            tasks.close();
+            tasks.wait().await;
+            tasks.reopen();
+        }
     }
 }
 

@@ -1,6 +1,6 @@
 //! Databases and query plans for the tests of what queries cost.
 
-use sea_orm::{ConnectionTrait, DbBackend, QueryTrait, Statement};
+use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, QueryTrait, Statement};
 use tempfile::TempDir;
 
 use crate::database::Database;
@@ -26,14 +26,19 @@ pub(crate) async fn on_postgres(name: &str) -> Database {
 
 /// How the database goes about a query; PostgreSQL runs it and counts the rows.
 pub(crate) async fn plan(database: &Database, query: impl QueryTrait) -> String {
-    let backend = database.reader().get_database_backend();
+    plan_on(database.reader(), query).await
+}
+
+/// The same where telemetry and usage are.
+pub(crate) async fn plan_on(database: &DatabaseConnection, query: impl QueryTrait) -> String {
+    let backend = database.get_database_backend();
     let (how, column) = match backend {
         DbBackend::Postgres => ("EXPLAIN (ANALYZE)", "QUERY PLAN"),
         _ => ("EXPLAIN QUERY PLAN", "detail"),
     };
     let mut statement: Statement = query.build(backend);
     statement.sql = format!("{how} {}", statement.sql);
-    let rows = database.reader().query_all_raw(statement).await.unwrap();
+    let rows = database.query_all_raw(statement).await.unwrap();
     let lines: Vec<String> =
         rows.iter().map(|row| row.try_get::<String>("", column).unwrap()).collect();
     lines.join("\n")

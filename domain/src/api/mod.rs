@@ -22,7 +22,7 @@ pub use keys::{ApiKey, ApplicationKeyRequest, CreatedKey, ListedKey, OldSecret, 
 pub use members::{ListedMember, Member, MemberPatch, MemberRequest};
 pub use page::{InvalidLimit, Page, PageLimit};
 pub use telemetry::{
-    Accepted, IngestedLog, IngestedTrace, LogBatch, LogEntry, TraceBatch, TraceEntry,
+    Accepted, IngestedLog, IngestedTrace, ItemError, LogBatch, LogEntry, TraceBatch, TraceEntry,
 };
 pub use usage::{
     HourOfUse, KeyActivity, LastUsed, RecentDenial, TokenSum, Usage, UsageBucket, UsageTotals,

@@ -120,12 +120,26 @@ pub struct IngestedLog {
     pub entry: LogEntry,
 }
 
-/// How many items were stored.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+/// What became of a batch.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Accepted {
-    /// Items of the batch, all of them.
+    /// How many items were stored.
     pub accepted: usize,
+    /// How many were not.
+    pub rejected: usize,
+    /// What is wrong with items, the first 20 of them: why one was not stored, or what of it was cut off.
+    pub errors: Vec<ItemError>,
+}
+
+/// What is wrong with one item of a batch.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct ItemError {
+    /// Its place in the batch, from 0.
+    pub index: usize,
+    /// Which field, and what is wrong with it.
+    pub message: String,
 }
 
 /// SDKs write times as RFC 3339 or as milliseconds since the Unix epoch; both are taken.

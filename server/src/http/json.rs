@@ -28,9 +28,32 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Json<T> {
     type Rejection = Refusal;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, Refusal> {
+        let body = JsonBody::from_request(request, state).await?;
+        body.parse().map(Self)
+    }
+}
+
+/// A JSON body that is not parsed yet: a large one is, elsewhere.
+pub(crate) struct JsonBody(Bytes);
+
+impl<S: Send + Sync> FromRequest<S> for JsonBody {
+    type Rejection = Refusal;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Refusal> {
         require_json(request.headers())?;
-        let body = read(request, state).await?;
-        parse(&body).map(Self)
+        read(request, state).await.map(Self)
+    }
+}
+
+impl JsonBody {
+    /// How long it is.
+    pub(crate) fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// What it says.
+    pub(crate) fn parse<T: DeserializeOwned>(&self) -> Result<T, Refusal> {
+        parse(&self.0)
     }
 }
 

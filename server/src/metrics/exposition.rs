@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::atomic::Ordering;
 
-use latchkey_services::check;
+use latchkey_services::{check, telemetry};
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric, NoLabelSet};
@@ -37,6 +37,7 @@ impl Collector for Everything {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
         checks(&mut encoder, &self.0)?;
         store(&mut encoder, &self.0)?;
+        ingest(&mut encoder, &self.0)?;
         http(&mut encoder, &self.0)
     }
 }
@@ -103,6 +104,20 @@ fn store(encoder: &mut DescriptorEncoder<'_>, state: &AppState) -> fmt::Result {
         }
     }
     Ok(())
+}
+
+fn ingest(encoder: &mut DescriptorEncoder<'_>, state: &AppState) -> fmt::Result {
+    let (calls, bytes, refused) = telemetry::waiting(&state.services);
+    let help = "Calls with telemetry that wait to be stored or are being stored";
+    let waiting = encoder.encode_descriptor("ingest_calls", help, None, MetricType::Gauge)?;
+    gauge(calls).encode(waiting)?;
+    let help = "The bodies of these calls";
+    let bodies =
+        encoder.encode_descriptor("ingest_body", help, Some(&Unit::Bytes), MetricType::Gauge)?;
+    gauge(bytes).encode(bodies)?;
+    let help = "Calls with telemetry that were refused because too much was waiting";
+    let full = encoder.encode_descriptor("ingest_refused", help, None, MetricType::Counter)?;
+    ConstCounter::new(refused).encode(full)
 }
 
 fn http(encoder: &mut DescriptorEncoder<'_>, state: &AppState) -> fmt::Result {

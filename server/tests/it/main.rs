@@ -41,6 +41,7 @@ mod shared_seen;
 mod shared_settled;
 mod shared_tls;
 mod sign_in;
+mod telemetry_limits;
 mod tenancy;
 mod usage;
 mod verify;

@@ -239,7 +239,7 @@ async fn what_is_over_is_purged_at_the_start_whatever_stopped_the_server() {
     process.signal("-KILL");
     assert_eq!(process.wait(), None);
 
-    let url = format!("sqlite://{}/data/latchkey.db", folder.path().display());
+    let url = format!("sqlite://{}/data/latchkey-telemetry.db", folder.path().display());
     let database = sea_orm::Database::connect(&url).await.unwrap();
     // A day and a second pass.
     database

@@ -9,7 +9,7 @@ use latchkey_services::usage::flush;
 use sea_orm::ConnectionTrait;
 use serde_json::json;
 
-use crate::usage::{MONTHS, admin, count, literal, new_key, project_usage, usage};
+use crate::usage::{MONTHS, count, literal, new_key, project_usage, usage};
 use crate::world::{START, Session, World, denial, on_both_databases, problem, text, traces};
 
 /// The instant at which the month of [`START`] ends: 2026-12-01T00:00:00Z.
@@ -17,7 +17,7 @@ const MONTH_END: i64 = 1_796_083_200_000;
 
 /// Sets what the person's project has used of the month of [`START`].
 pub(crate) async fn set_month(world: &World, who: &Session, requests: i64) {
-    let admin = admin(world).await;
+    let admin = world.telemetry().await;
     let project = literal(&admin, who.project.parse::<ProjectId>().unwrap().as_uuid());
     let month = Timestamp::parse("2026-11-01T00:00:00Z").unwrap().as_millis();
     let sql = format!("INSERT INTO project_months VALUES ({project}, {month}, {requests})");
@@ -25,7 +25,7 @@ pub(crate) async fn set_month(world: &World, who: &Session, requests: i64) {
 }
 
 async fn month(world: &World) -> i64 {
-    count(&admin(world).await, MONTHS).await
+    count(&world.telemetry().await, MONTHS).await
 }
 
 on_both_databases! {
@@ -120,7 +120,7 @@ on_both_databases! {
         flush(&world.services).await.unwrap();
         assert_eq!(month(&world).await, 100_001);
         let december = format!("SELECT requests FROM project_months WHERE month = {MONTH_END}");
-        assert_eq!(count(&admin(&world).await, &december).await, 1);
+        assert_eq!(count(&world.telemetry().await, &december).await, 1);
     }
 
     async fn a_tier_holds_at_once_and_without_a_limit_calls_are_counted_all_the_same(world: World) {

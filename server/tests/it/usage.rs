@@ -120,7 +120,7 @@ on_both_databases! {
         flush(&world.services).await.unwrap();
         assert_eq!(usage(&world, &ada, &key).await, seen);
         assert_eq!(project_usage(&world, &ada, "").await["denials"], seen["denials"]);
-        assert_eq!(count(&admin(&world).await, "SELECT COUNT(*) FROM denials").await, 50);
+        assert_eq!(count(&world.telemetry().await, "SELECT COUNT(*) FROM denials").await, 50);
     }
 
     async fn what_several_nodes_count_comes_to_its_sum(world: World) {
@@ -135,13 +135,13 @@ on_both_databases! {
         }
         assert_eq!(usage(&world, &ada, &key).await["totals"]["valid"], 10);
         assert_eq!(project_usage(&world, &ada, "").await["totals"]["valid"], 10);
-        assert_eq!(count(&admin(&world).await, MONTHS).await, 10);
+        assert_eq!(count(&world.telemetry().await, MONTHS).await, 10);
     }
 
     async fn what_could_not_be_written_is_written_the_next_time_and_once(world: World) {
         let ada = world.sign_in("ada").await;
         let (secret, key) = new_key(&world, &ada, "live").await;
-        let admin = admin(&world).await;
+        let admin = world.telemetry().await;
         // The last table that a batch writes to: what was written before it must not stay.
         for table in ["key_usage", "project_months", "denials"] {
             world.ingest(&secret).await;
@@ -210,7 +210,7 @@ on_both_databases! {
         assert_eq!(seen["denials"][0]["code"], "token_budget_exhausted");
         assert!(text(&seen["denials"][0]["detail"]).contains("70 used"));
         flush(&world.services).await.unwrap();
-        let months = count(&admin(&world).await, MONTHS).await;
+        let months = count(&world.telemetry().await, MONTHS).await;
         assert_eq!(months, 2, "what the budget refused does not count against the quota");
     }
 
@@ -236,7 +236,7 @@ on_both_databases! {
         flush(&world.services).await.unwrap();
         assert_eq!(project_usage(&world, &ada, "").await, seen);
         assert_eq!((&seen["totals"]["requests"], &seen["denials"]), (&json!(1), &json!([])));
-        assert_eq!(count(&admin(&world).await, MONTHS).await, 1);
+        assert_eq!(count(&world.telemetry().await, MONTHS).await, 1);
     }
 
     async fn the_old_secrets_last_use_is_told_until_its_grace_ends(world: World) {
@@ -261,7 +261,7 @@ on_both_databases! {
     async fn a_month_of_ten_million_requests_is_read_in_a_few_statements(world: World) {
         let ada = world.sign_in("ada").await;
         let (secret, key) = new_key(&world, &ada, "live").await;
-        let admin = admin(&world).await;
+        let admin = world.telemetry().await;
         let (key_id, project) = (
             literal(&admin, key.parse::<KeyId>().unwrap().as_uuid()),
             literal(&admin, ada.project.parse::<ProjectId>().unwrap().as_uuid()),
@@ -288,7 +288,7 @@ on_both_databases! {
     }
 
     async fn usage_is_kept_as_long_as_it_is_charted(world: World) {
-        let admin = admin(&world).await;
+        let admin = world.telemetry().await;
         let key = literal(&admin, Uuid::from_u128(7));
         let mut rows = Vec::new();
         for (resolution, days) in [("minute", 2), ("hour", 35), ("day", 400)] {
@@ -317,7 +317,7 @@ on_both_databases! {
         flush(&world.services).await.unwrap();
         let left = async || {
             purge(&world.services).await.unwrap();
-            count(&admin(&world).await, "SELECT COUNT(*) FROM denials").await
+            count(&world.telemetry().await, "SELECT COUNT(*) FROM denials").await
         };
         world.advance(Duration::from_hours(29 * 24));
         assert_eq!(left().await, 1);

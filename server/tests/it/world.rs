@@ -18,7 +18,7 @@ use latchkey_services::clock::ManualClock;
 use latchkey_services::{Database, Error, Services};
 use reqwest::header::{COOKIE, LOCATION, SET_COOKIE};
 use reqwest::{Client, Method, RequestBuilder, Response, StatusCode};
-use sea_orm::ConnectionTrait;
+use sea_orm::{ConnectionTrait, DatabaseConnection};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -139,6 +139,11 @@ impl World {
         let state = AppState::new(services, self.config.clone()).unwrap();
         tokio::spawn(connections::serve(listener, Front::new(state), std::future::pending()));
         format!("http://{address}")
+    }
+
+    /// Telemetry and usage, past the server.
+    pub(crate) async fn telemetry(&self) -> DatabaseConnection {
+        sea_orm::Database::connect(telemetry_url(&self.config.database_url)).await.unwrap()
     }
 
     pub(crate) fn advance(&self, by: Duration) {
@@ -290,6 +295,11 @@ impl World {
     pub(crate) async fn ingest(&self, key: &str) -> Response {
         self.post("/ingest/traces").header("x-api-key", key).json(&traces(1)).send().await.unwrap()
     }
+}
+
+/// Where telemetry and usage of a database are.
+pub(crate) fn telemetry_url(database_url: &str) -> String {
+    database_url.replace("latchkey.db", "latchkey-telemetry.db")
 }
 
 /// A batch of good traces.

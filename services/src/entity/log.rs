@@ -17,6 +17,9 @@ pub struct Model {
     pub kind: String,
     pub message: String,
     pub client_timestamp: Option<i64>,
+    /// None of rows from before sizes were counted.
+    pub project_id: Option<Uuid>,
+    pub bytes: i64,
 }
 
 #[derive(Debug, Clone, Copy, EnumIter, DeriveRelation)]

@@ -20,6 +20,9 @@ pub struct Model {
     pub parent_span_id: Option<String>,
     pub duration_ms: f64,
     pub meta: Option<String>,
+    /// None of rows from before sizes were counted.
+    pub project_id: Option<Uuid>,
+    pub bytes: i64,
 }
 
 #[derive(Debug, Clone, Copy, EnumIter, DeriveRelation)]

@@ -1,5 +1,5 @@
 //! How much one item may hold. What is beyond is refused with the field's path, so that an SDK's author sees
-//! what to mend; nothing is cut off silently.
+//! what to mend; nothing is cut off silently ([`super::cut`]).
 
 use latchkey_domain::problem::FieldError;
 
@@ -7,6 +7,31 @@ use crate::error::Error;
 
 /// The most items of one batch.
 pub const MOST_ITEMS: usize = 10_000;
+
+/// What is left of the bytes that one call may store. Every item keeps its resource and scope, so a large
+/// resource above many items would unfold a body of 4 MiB into gigabytes.
+#[derive(Debug)]
+pub struct Room(usize);
+
+impl Default for Room {
+    fn default() -> Self {
+        Self(32 * 1024 * 1024)
+    }
+}
+
+impl Room {
+    /// Takes room for so many bytes; whether there is.
+    #[must_use]
+    pub const fn take(&mut self, bytes: usize) -> bool {
+        match self.0.checked_sub(bytes) {
+            Some(left) => {
+                self.0 = left;
+                true
+            }
+            None => false,
+        }
+    }
+}
 
 /// Collects what is wrong with an item.
 #[derive(Default)]

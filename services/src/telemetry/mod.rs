@@ -1,29 +1,38 @@
 //! What applications send in with their keys: traces and logs, stored and read back newest first.
 //! What came in with a test key is deleted after a day.
 
+mod allowance;
+mod cut;
 mod limits;
+mod list;
 mod logs;
 mod purge;
+mod queue;
+mod sizes;
+mod store;
 mod traces;
 
-pub use limits::MOST_ITEMS;
-pub use logs::{check_log, ingest_logs, list_logs};
-pub use purge::{Purged, purge_deleted, purge_sandbox};
+pub use cut::fit_meta;
+pub use limits::{MOST_ITEMS, Room};
+pub use logs::{check_log, ingest_logs, is_type_long, list_logs};
+pub use purge::{Purged, purge_deleted, purge_live, purge_sandbox};
+pub use queue::Turn;
+pub(crate) use store::Ingest;
+pub use store::{purge_unfinished, waiting};
 pub use traces::{check_trace, ingest_traces, list_traces};
 
 use std::sync::Arc;
 
-use latchkey_domain::api::Accepted;
+use latchkey_domain::api::{Accepted, ItemError};
 use latchkey_domain::id::ApplicationId;
-use sea_orm::{ActiveModelTrait, ColumnTrait, EntityTrait, QueryFilter};
+use latchkey_domain::problem::FieldError;
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
 
+use crate::background;
 use crate::check::KeyRecord;
 use crate::entity::application;
 use crate::error::Error;
 use crate::services::Services;
-
-/// Rows of one insert: SQLite takes at most 32,766 parameters in a statement.
-const ROWS_PER_INSERT: usize = 1_000;
 
 /// Where a call's telemetry goes: an application that the key may write to. It can only be had from an
 /// admitted key.
@@ -64,20 +73,49 @@ impl Source {
         };
         Ok(Self { key, application })
     }
+
+    /// Waits until it is this call's turn, which brings a body of so many bytes.
+    ///
+    /// # Errors
+    /// `QueueFull`: too much is waiting already.
+    pub async fn turn(&self, services: &Services, bytes: usize) -> Result<Turn, Error> {
+        services.ingest.queue.turn(self.key.project, bytes).await
+    }
 }
 
-/// Inserts a batch: all of it or nothing.
-async fn insert_all<A: ActiveModelTrait>(
-    services: &Services,
-    mut rows: Vec<A>,
-) -> Result<Accepted, Error> {
-    let accepted = rows.len();
-    let transaction = services.database.begin().await?;
-    while !rows.is_empty() {
-        let rest = rows.split_off(rows.len().min(ROWS_PER_INSERT));
-        A::Entity::insert_many(rows).exec_without_returning(&transaction).await?;
-        rows = rest;
+impl Turn {
+    /// Takes a body apart, or whatever else takes a while, on a thread in the background.
+    pub async fn run<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> T {
+        background::run(work).await
     }
-    transaction.commit().await?;
-    Ok(Accepted { accepted })
+}
+
+/// What became of a call's items.
+#[derive(Debug, Default)]
+pub struct Stored {
+    /// How many were stored: all.
+    pub items: usize,
+    /// How many of them were too long and have been cut.
+    pub cut: usize,
+    /// What was cut of the first of them.
+    told: Vec<ItemError>,
+}
+
+impl Stored {
+    /// Enough to see a pattern.
+    const TOLD: usize = 20;
+
+    fn cut(&mut self, index: u16, field: &FieldError) {
+        self.cut += 1;
+        if self.told.len() < Self::TOLD {
+            let message = format!("{}: {}", field.field, field.message);
+            self.told.push(ItemError { index: index.into(), message });
+        }
+    }
+}
+
+impl From<Stored> for Accepted {
+    fn from(stored: Stored) -> Self {
+        Self { accepted: stored.items, rejected: 0, errors: stored.told }
+    }
 }

@@ -1,7 +1,8 @@
 //! What is deleted of what came in.
 //!
-//! The sandbox: what a test key brought is there for 24 hours after its arrival and no longer. Readers see the
-//! end to the millisecond, because every list filters by [`kept`]; the job that deletes may come later.
+//! The sandbox: what a test key brought is there for 24 hours after its arrival and no longer. What live keys bring is
+//! there for as many days as the organization's tier says. Readers see the end to the millisecond, because every list
+//! filters by [`kept`]; the job that deletes may come later.
 
 use std::time::Duration;
 
@@ -9,12 +10,17 @@ use latchkey_domain::key::Environment;
 use latchkey_domain::time::Timestamp;
 use sea_orm::sea_query::{Expr, ExprTrait, LockBehavior, LockType, Order, Query, SelectStatement};
 use sea_orm::{
-    ActiveModelTrait, ColumnTrait, EntityTrait, IntoActiveModel, QueryFilter, Set, Value,
+    ActiveModelTrait, ColumnTrait, ConnectionTrait, DatabaseTransaction, EntityTrait,
+    IntoActiveModel, JoinType, QueryFilter, QueryOrder, QuerySelect, RelationDef, Set, Value,
 };
 use uuid::Uuid;
 
-use crate::entity::{application, log, trace};
+use super::allowance::Allowance;
+use super::sizes;
+use crate::entity::{application, log, organization, project, trace};
 use crate::error::Error;
+use crate::organizations::Plan;
+use crate::scope::organization_of_project;
 use crate::services::Services;
 
 /// How long the sandbox keeps what came in.
@@ -28,33 +34,47 @@ const ROWS_PER_DELETE: u64 = 1_000;
 pub(super) trait Received: EntityTrait {
     const ID: Self::Column;
     const ENVIRONMENT: Self::Column;
+    const TIMESTAMP: Self::Column;
     const RECEIVED_AT: Self::Column;
     const APPLICATION_ID: Self::Column;
+    const PROJECT_ID: Self::Column;
+    const BYTES: Self::Column;
 }
 
 impl Received for trace::Entity {
     const ID: trace::Column = trace::Column::Id;
     const ENVIRONMENT: trace::Column = trace::Column::Environment;
+    const TIMESTAMP: trace::Column = trace::Column::Timestamp;
     const RECEIVED_AT: trace::Column = trace::Column::ReceivedAt;
     const APPLICATION_ID: trace::Column = trace::Column::ApplicationId;
+    const PROJECT_ID: trace::Column = trace::Column::ProjectId;
+    const BYTES: trace::Column = trace::Column::Bytes;
 }
 
 impl Received for log::Entity {
     const ID: log::Column = log::Column::Id;
     const ENVIRONMENT: log::Column = log::Column::Environment;
+    const TIMESTAMP: log::Column = log::Column::Timestamp;
     const RECEIVED_AT: log::Column = log::Column::ReceivedAt;
     const APPLICATION_ID: log::Column = log::Column::ApplicationId;
+    const PROJECT_ID: log::Column = log::Column::ProjectId;
+    const BYTES: log::Column = log::Column::Bytes;
 }
 
-/// What a reader may see at `now`: everything that live keys brought, and the sandbox of the last 24 hours.
-pub(super) fn kept<E: Received>(now: Timestamp) -> Expr {
-    is_sandbox::<E>().not().or(E::RECEIVED_AT.gt((now - KEPT).as_millis()))
+/// What a reader may see at `now`: what live keys brought within `live`, and the sandbox of the last 24 hours.
+pub(super) fn kept<E: Received>(now: Timestamp, live: Duration) -> Expr {
+    let of_sandbox = is_sandbox::<E>().not().or(E::RECEIVED_AT.gt((now - KEPT).as_millis()));
+    E::RECEIVED_AT.gt((now - live).as_millis()).and(of_sandbox)
 }
 
 /// Written into the statement, not bound to it: SQLite uses the partial index for nothing else.
 fn is_sandbox<E: Received>() -> Expr {
-    let test = Value::from(Environment::Test.as_str());
-    Expr::col((E::default(), E::ENVIRONMENT)).eq(Expr::Constant(test))
+    is_of::<E>(Environment::Test)
+}
+
+fn is_of<E: Received>(environment: Environment) -> Expr {
+    let name = Value::from(environment.as_str());
+    Expr::col((E::default(), E::ENVIRONMENT)).eq(Expr::Constant(name))
 }
 
 /// How many items were deleted.
@@ -85,23 +105,125 @@ async fn purge<E: Received>(services: &Services) -> Result<u64, Error> {
     delete_in_batches::<E>(services, &oldest::<E>(services.clock.now())).await
 }
 
-/// Deletes what `batch` finds, until it finds less than a whole batch.
+/// Deletes what `batch` finds, until it finds less than a whole batch. Others write in between.
 async fn delete_in_batches<E: Received>(
     services: &Services,
     batch: &SelectStatement,
 ) -> Result<u64, Error> {
     let mut purged = 0;
     loop {
-        let deleted = E::delete_many()
-            .filter(E::ID.in_subquery(batch.clone()))
-            .exec(services.database.writer())
-            .await?
-            .rows_affected;
+        let transaction = services.database.telemetry().begin().await?;
+        let deleted = delete::<E>(&transaction, E::ID.in_subquery(batch.clone())).await?;
+        transaction.commit().await?;
         purged += deleted;
         if deleted < ROWS_PER_DELETE {
             return Ok(purged);
         }
+        tokio::task::yield_now().await;
     }
+}
+
+/// Deletes rows and takes their sizes off their projects'.
+async fn delete<E: Received>(transaction: &DatabaseTransaction, which: Expr) -> Result<u64, Error> {
+    let returning = Query::returning().columns([E::PROJECT_ID, E::BYTES]);
+    let delete =
+        Query::delete().from_table(E::default()).and_where(which).returning(returning).to_owned();
+    let rows = transaction.query_all(&delete).await?;
+    let deleted = rows.len() as u64;
+    sizes::subtract(transaction, rows).await?;
+    Ok(deleted)
+}
+
+/// The same by ids.
+pub(super) async fn delete_by_id<E: Received>(
+    transaction: &DatabaseTransaction,
+    ids: impl IntoIterator<Item = Uuid>,
+) -> Result<u64, Error> {
+    delete::<E>(transaction, E::ID.is_in(ids)).await
+}
+
+/// Deletes what live keys brought longer ago than their organization's tier keeps it, and says in the log how much
+/// that was. It may be broken off anywhere: what is left is found again.
+///
+/// # Errors
+/// The database fails.
+pub async fn purge_live(services: &Services) -> Result<Purged, Error> {
+    let now = services.clock.now();
+    let mut purged = Purged::default();
+    let mut after = Uuid::nil();
+    loop {
+        let applications: Vec<(Uuid, String, Option<String>)> = application::Entity::find()
+            .select_only()
+            .column(application::Column::Id)
+            .column(organization::Column::Tier)
+            .column(organization::Column::TierOverrides)
+            .join(JoinType::InnerJoin, project_of_application())
+            .join(JoinType::InnerJoin, organization_of_project())
+            .filter(application::Column::Id.gt(after))
+            .filter(application::Column::PurgedAt.is_null())
+            .order_by_asc(application::Column::Id)
+            .limit(ROWS_PER_DELETE)
+            .into_tuple()
+            .all(services.database.reader())
+            .await?;
+        let Some((last, ..)) = applications.last() else { break };
+        after = *last;
+        for (application, tier, overrides) in applications {
+            let plan = Plan::parse(&tier, overrides.as_deref())?;
+            let over = (now - Allowance::of(&plan).kept).as_millis();
+            purged.traces += purge_over::<trace::Entity>(services, application, over).await?;
+            purged.logs += purge_over::<log::Entity>(services, application, over).await?;
+        }
+    }
+    if purged != Purged::default() {
+        let Purged { traces, logs } = purged;
+        tracing::info!(traces, logs, "Deleted live telemetry that is older than its tier keeps it");
+    }
+    Ok(purged)
+}
+
+/// Looks before it locks: most applications have nothing to delete.
+async fn purge_over<E: Received>(
+    services: &Services,
+    application: Uuid,
+    until: i64,
+) -> Result<u64, Error> {
+    let any = E::find()
+        .select_only()
+        .column(E::ID)
+        .filter(is_over::<E>(application, until))
+        .into_tuple::<Uuid>()
+        .one(services.database.telemetry().reader())
+        .await?;
+    match any {
+        Some(_) => delete_in_batches::<E>(services, &over_of::<E>(application, until)).await,
+        None => Ok(0),
+    }
+}
+
+fn project_of_application() -> RelationDef {
+    application::Entity::belongs_to(project::Entity)
+        .from(application::Column::ProjectId)
+        .to(project::Column::Id)
+        .into()
+}
+
+fn is_over<E: Received>(application: Uuid, until: i64) -> Expr {
+    is_of::<E>(Environment::Live)
+        .and(E::APPLICATION_ID.eq(application))
+        .and(E::RECEIVED_AT.lte(until))
+}
+
+/// The ids of what an application's live keys brought until then, a batch of it.
+fn over_of<E: Received>(application: Uuid, until: i64) -> SelectStatement {
+    Query::select()
+        .column(E::ID)
+        .from(E::default())
+        .and_where(is_over::<E>(application, until))
+        .order_by(E::RECEIVED_AT, Order::Asc)
+        .limit(ROWS_PER_DELETE)
+        .lock_with_behavior(LockType::Update, LockBehavior::SkipLocked)
+        .take()
 }
 
 /// Deletes what deleted applications sent, and says in the log how much that was. It may be broken off
@@ -161,10 +283,10 @@ fn oldest<E: Received>(now: Timestamp) -> SelectStatement {
 mod tests {
     use super::*;
     use crate::database::Database;
-    use sea_orm::{ConnectionTrait, DbBackend, QueryResult, Statement};
+    use sea_orm::{DbBackend, QueryResult, Statement};
 
     async fn plan<E: Received>(database: &Database) -> String {
-        let transaction = database.begin().await.unwrap();
+        let transaction = database.telemetry().begin().await.unwrap();
         let backend = transaction.get_database_backend();
         let (explain, column) = if backend == DbBackend::Sqlite {
             ("EXPLAIN QUERY PLAN", "detail")

@@ -1,38 +1,55 @@
 //! Traces: requests that applications served.
 
-use latchkey_domain::api::{Accepted, IngestedTrace, Page, TraceEntry};
-use latchkey_domain::id::{ApplicationId, TraceItemId};
+use latchkey_domain::api::{IngestedTrace, Page, TraceEntry};
+use latchkey_domain::id::ApplicationId;
 use latchkey_domain::problem::FieldError;
 use latchkey_domain::role::Permission;
 use latchkey_domain::time::Timestamp;
-use sea_orm::sea_query::{Expr, ExprTrait};
-use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, Set};
+use sea_orm::sea_query::ExprTrait;
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, Set};
 
+use super::cut::{cut_meta, fit_meta, note};
 use super::limits::{Faults, check_batch, storable};
-use super::purge::kept;
-use super::{Source, insert_all};
+use super::store::{Batch, Ids, Kind, store};
+use super::{Source, Stored, Turn, list, sizes};
 use crate::actor::Actor;
 use crate::entity::trace;
 use crate::error::Error;
-use crate::page::{PageRequest, time_cursor};
+use crate::page::PageRequest;
 use crate::scope;
 use crate::services::Services;
 
-/// Stores a batch of traces: all of them or none.
+/// Stores a batch of traces, all of them or none, and ends the call's turn.
 ///
 /// # Errors
 /// `Invalid` names the items that are over a limit.
 pub async fn ingest_traces(
     services: &Services,
     source: &Source,
+    turn: Turn,
     entries: Vec<TraceEntry>,
-) -> Result<Accepted, Error> {
+) -> Result<Stored, Error> {
+    let prepared = {
+        let (services, source) = (services.clone(), source.clone());
+        turn.run(move || prepare(&services, &source, entries)).await
+    };
+    let (batch, stored) = prepared?;
+    store(services, source, turn, batch).await?;
+    Ok(stored)
+}
+
+fn prepare(
+    services: &Services,
+    source: &Source,
+    entries: Vec<TraceEntry>,
+) -> Result<(Batch, Stored), Error> {
     check_batch("traces", &entries, check_trace)?;
-    let mut rows = Vec::with_capacity(entries.len());
-    for (index, entry) in (0..).zip(entries) {
-        rows.push(to_row(services, source, index, entry)?);
-    }
-    insert_all(services, rows).await
+    let ids = Ids::new(services.clock.now(), services.random.bytes());
+    let mut stored = Stored { items: entries.len(), ..Stored::default() };
+    let row = |(index, entry)| to_row(source, &ids, index, entry, &mut stored);
+    let rows = (0..).zip(entries).map(row).collect::<Result<_, _>>()?;
+    let backend = services.database.telemetry().backend();
+    Ok((Batch::new(Kind::Traces, &ids, backend, rows), stored))
 }
 
 /// What of a trace is over a limit, by the names of the SDK's form; nothing if it can be stored.
@@ -53,29 +70,42 @@ pub fn check_trace(entry: &TraceEntry) -> Vec<FieldError> {
 }
 
 fn to_row(
-    services: &Services,
     source: &Source,
+    ids: &Ids,
     index: u16,
     entry: TraceEntry,
-) -> Result<trace::ActiveModel, Error> {
-    let now = services.clock.now();
-    let meta = entry.meta.map(|meta| serde_json::to_string(&meta)).transpose();
-    Ok(trace::ActiveModel {
-        id: Set(TraceItemId::in_batch(now, index, services.random.bytes()).as_uuid()),
+    stored: &mut Stored,
+) -> Result<(trace::ActiveModel, i64), Error> {
+    let Ok(meta) = entry.meta.map(cut_meta).transpose() else {
+        return Err(Error::Corrupt("JSON map"));
+    };
+    if meta.as_ref().is_some_and(|(_, is_cut)| *is_cut) {
+        stored.cut(index, &note("meta"));
+    }
+    let meta = meta.map(|(meta, _)| meta);
+    let (method, url) = (storable(entry.request_method), storable(entry.request_url));
+    let (trace_id, span_id) = (storable(entry.trace_id), storable(entry.span_id));
+    let texts = [&method, &url, &trace_id, &span_id].map(|text| Some(text.as_str()));
+    let bytes = sizes::of_row(texts.into_iter().chain([meta.as_deref()]));
+    let row = trace::ActiveModel {
+        id: Set(ids.trace(index)),
         application_id: Set(source.application.as_uuid()),
         key_id: Set(source.key.id.as_uuid()),
         environment: Set(source.key.environment.as_str().to_owned()),
         timestamp: Set(entry.timestamp.as_millis()),
-        received_at: Set(now.as_millis()),
-        request_method: Set(storable(entry.request_method)),
-        request_url: Set(storable(entry.request_url)),
+        received_at: Set(ids.now().as_millis()),
+        request_method: Set(method),
+        request_url: Set(url),
         response_status: Set(i32::from(entry.response_status)),
-        trace_id: Set(storable(entry.trace_id)),
-        span_id: Set(storable(entry.span_id)),
+        trace_id: Set(trace_id),
+        span_id: Set(span_id),
         parent_span_id: Set(entry.parent_span_id.map(storable)),
         duration_ms: Set(entry.duration_ms),
-        meta: Set(meta.map_err(|_| Error::Corrupt("JSON map"))?),
-    })
+        meta: Set(meta),
+        project_id: Set(Some(source.key.project.as_uuid())),
+        bytes: Set(bytes),
+    };
+    Ok((row, bytes))
 }
 
 /// The traces of one application, newest first by their own time.
@@ -89,20 +119,14 @@ pub async fn list_traces(
     page: PageRequest,
 ) -> Result<Page<IngestedTrace>, Error> {
     let scope = scope::application(services, actor, application, Permission::Read).await?;
-    let mut query = trace::Entity::find()
-        .filter(trace::Column::ApplicationId.eq(scope.id().as_uuid()))
-        .filter(kept::<trace::Entity>(services.clock.now()))
-        .order_by_desc(trace::Column::Timestamp)
-        .order_by_desc(trace::Column::Id)
-        .limit(page.rows());
-    if let Some((time, id)) = page.after_time()? {
-        let row = Expr::tuple([Expr::col(trace::Column::Timestamp), Expr::col(trace::Column::Id)]);
-        query = query.filter(row.lt(Expr::tuple([Expr::val(time), Expr::val(id)])));
-    }
-    let rows = query.all(services.database.reader()).await?;
-    let rows = page.page(rows, |last| time_cursor(last.timestamp, last.id));
-    let data = rows.data.into_iter().map(from_row).collect::<Result<_, _>>()?;
-    Ok(Page { data, next_cursor: rows.next_cursor })
+    let length = list::length("meta").add(list::length("request_url"));
+    let places = list::places::<trace::Entity>(services, &scope, &page, length).await?;
+    let rows = trace::Entity::find()
+        .filter(trace::Column::Id.is_in(places.ids()))
+        .all(services.database.telemetry().reader())
+        .await?;
+    let rows = rows.into_iter().map(|row| Ok((row.id, from_row(row)?)));
+    Ok(places.page(rows.collect::<Result<Vec<_>, Error>>()?))
 }
 
 fn from_row(row: trace::Model) -> Result<IngestedTrace, Error> {
@@ -122,7 +146,8 @@ fn from_row(row: trace::Model) -> Result<IngestedTrace, Error> {
             span_id: row.span_id,
             parent_span_id: row.parent_span_id,
             duration_ms: row.duration_ms,
-            meta: meta.map_err(|_| Error::Corrupt("trace meta"))?,
+            // Older ones may be longer.
+            meta: meta.map_err(|_| Error::Corrupt("trace meta"))?.map(|meta| fit_meta(meta).0),
         },
     })
 }

@@ -60,7 +60,7 @@ pub async fn of_keys(
         .filter(key_usage::Column::Resolution.eq(Resolution::Hour.as_str()))
         .filter(key_usage::Column::Start.gte(start.as_millis()))
         .into_tuple()
-        .all(services.database.reader())
+        .all(services.database.telemetry().reader())
         .await?;
     for (key, start, outcome, requests) in rows {
         let outcome = Outcome::from_name(&outcome).ok_or(Error::Corrupt("outcome"))?;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use latchkey_domain::id::DenialId;
 use latchkey_domain::usage::UsageRange;
 use sea_orm::sea_query::{Expr, ExprTrait, LockBehavior, LockType, Query};
-use sea_orm::{EntityTrait, Iterable, PrimaryKeyToColumn, QueryFilter};
+use sea_orm::{DatabaseConnection, EntityTrait, Iterable, PrimaryKeyToColumn, QueryFilter};
 
 use super::resolution::Resolution;
 use crate::entity::{budget, denial, key_usage, project_usage};
@@ -30,20 +30,21 @@ const BUDGETS_KEPT: Duration = Duration::from_hours(62 * 24);
 /// The database fails.
 pub async fn purge(services: &Services) -> Result<(), Error> {
     let now = services.clock.now();
+    let telemetry = services.database.telemetry().writer();
     let mut deleted = 0;
     for resolution in Resolution::ALL {
         let is_old = Expr::col("resolution")
             .eq(resolution.as_str())
             .and(Expr::col("start").lt((now - resolution.retention()).as_millis()));
-        deleted += delete::<key_usage::Entity>(services, is_old.clone()).await?;
-        deleted += delete::<project_usage::Entity>(services, is_old).await?;
+        deleted += delete::<key_usage::Entity>(telemetry, is_old.clone()).await?;
+        deleted += delete::<project_usage::Entity>(telemetry, is_old).await?;
     }
     // Their ids begin with their time.
     let oldest = DenialId::new(UsageRange::Month.start(now), [0; 10]);
     let is_old = Expr::col(denial::Column::Id).lt(oldest.as_uuid());
-    deleted += delete::<denial::Entity>(services, is_old).await?;
+    deleted += delete::<denial::Entity>(telemetry, is_old).await?;
     let is_old = Expr::col("starts_at").lt((now - BUDGETS_KEPT).as_millis());
-    deleted += delete::<budget::Entity>(services, is_old).await?;
+    deleted += delete::<budget::Entity>(services.database.writer(), is_old).await?;
     if deleted > 0 {
         tracing::info!(rows = deleted, "old usage was deleted");
     }
@@ -51,7 +52,7 @@ pub async fn purge(services: &Services) -> Result<(), Error> {
 }
 
 /// Deletes rows, the indexed columns of which are as `is_old` says. Returns how many.
-async fn delete<E: EntityTrait>(services: &Services, is_old: Expr) -> Result<u64, Error> {
+async fn delete<E: EntityTrait>(writer: &DatabaseConnection, is_old: Expr) -> Result<u64, Error> {
     let place = || E::PrimaryKey::iter().map(PrimaryKeyToColumn::into_column);
     let mut deleted = 0;
     for _ in 0..DELETES_PER_RUN {
@@ -64,7 +65,7 @@ async fn delete<E: EntityTrait>(services: &Services, is_old: Expr) -> Result<u64
             .to_owned();
         let rows = E::delete_many()
             .filter(Expr::tuple(place().map(Expr::col)).in_subquery(some))
-            .exec(services.database.writer())
+            .exec(writer)
             .await?
             .rows_affected;
         deleted += rows;

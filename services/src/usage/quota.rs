@@ -272,7 +272,7 @@ async fn look(services: &Services, project: ProjectId, month: Month) -> Result<(
         .filter(project_month::Column::ProjectId.eq(project.as_uuid()))
         .filter(project_month::Column::Month.eq(month.start().as_millis()))
         .into_tuple()
-        .one(services.database.reader())
+        .one(services.database.telemetry().reader())
         .await?;
     let total = u64::try_from(total.unwrap_or_default()).unwrap_or_default();
     meter.quota.written(MonthCount { project, month, requests: 0 }, total, looked_at);

@@ -163,7 +163,7 @@ impl Chart {
     ) -> Result<(), Error> {
         let rows = summed(rows, self.usage.range, self.start)
             .into_model::<Sum>()
-            .all(services.database.reader())
+            .all(services.database.telemetry().reader())
             .await?;
         let number = |stored: i64| u64::try_from(stored).unwrap_or_default();
         for row in rows {
@@ -189,7 +189,7 @@ impl Chart {
             .filter(denial::Column::Id.gte(earliest.as_uuid()))
             .order_by_desc(denial::Column::Id)
             .limit(DENIALS_PER_KEY as u64)
-            .all(services.database.reader())
+            .all(services.database.telemetry().reader())
             .await?;
         for row in rows {
             self.usage.denials.push(RecentDenial {

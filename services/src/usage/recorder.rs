@@ -327,7 +327,10 @@ impl Shard {
     }
 
     fn put_back(&mut self, key: KeyId, old: Unwritten) {
+        let full_of_keys = self.keys.len() >= COUNTERS_PER_SHARD;
         match self.keys.entry(key) {
+            // Of a last use alone nothing is lost that is counted.
+            Entry::Vacant(_) if old.counters.is_empty() && full_of_keys => {}
             Entry::Vacant(_) if self.counters >= COUNTERS_PER_SHARD => {
                 self.lost +=
                     old.counters.iter().map(|counter| counter.counts.requests).sum::<u64>();

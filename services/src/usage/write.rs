@@ -1,12 +1,15 @@
 //! The batched writer.
 //!
+//! Sums and denials are written in one transaction, where telemetry is; then the last uses, on the keys themselves, in
+//! small transactions that a revocation hardly waits for.
+//!
 //! Every statement writes many rows, in one order on every node: two nodes that count the same keys then wait
 //! for each other, not in a ring.
 
 mod denials;
 mod last_uses;
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use latchkey_domain::id::ProjectId;
@@ -74,31 +77,31 @@ async fn write(
     taken.batch.sort_by_key(|(key, _)| *key);
     months.sort_unstable();
     let looked_at = services.clock.monotonic();
-    let (totals, busy) = within(patience, write_all(services, &taken.batch, &months)).await?;
+    let totals = within(patience, write_all(services, &taken.batch, &months)).await?;
     let batch = taken.is_written();
     for month in months {
         let total = totals.get(&(month.project.as_uuid(), month.month)).copied();
         meter.quota.written(month, total.unwrap_or_default(), looked_at);
     }
-    // Nothing that follows may fail the flush: the batch is written.
     denials::prune(services, &batch).await;
-    meter.recorder.put_back(last_uses::left(batch, &busy, services.clock.now()));
-    Ok(())
+    // Apart, where the keys are: what is not written is kept, and written twice it is the same.
+    let last_uses::Left { batch, result } = last_uses::write(services, batch).await;
+    meter.recorder.put_back(batch);
+    result
 }
 
-/// Writes a batch in one transaction: what the months have then, and the keys whose last use somebody else is writing.
+/// Writes a batch in one transaction, all but the last uses. Returns what the months have then.
 async fn write_all(
     services: &Services,
     batch: &Batch,
     months: &[MonthCount],
-) -> Result<(Totals, HashSet<Uuid>), Error> {
-    let transaction = services.database.begin().await?;
+) -> Result<Totals, Error> {
+    let transaction = services.database.telemetry().begin().await?;
     add_counters(&transaction, batch).await?;
     let totals = add_months(&transaction, months).await?;
     denials::insert(services, &transaction, batch).await?;
-    let busy = last_uses::write(&transaction, batch).await?;
     transaction.commit().await?;
-    Ok((totals, busy))
+    Ok(totals)
 }
 
 /// A batch on its way to the database. It goes back into memory unless it was written, whatever happens.

@@ -6,7 +6,7 @@ use axum::body::Bytes;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
 use latchkey_domain::problem::{FieldError, Problem};
-use latchkey_services::telemetry::MOST_ITEMS;
+use latchkey_services::telemetry::{MOST_ITEMS, Room, fit_meta, is_type_long};
 use prost::Message;
 use serde_json::{Map, Value, json};
 
@@ -26,14 +26,26 @@ pub(super) struct Signal {
     pub(super) rejected: &'static str,
 }
 
-/// What the items of a scope have in common.
+/// What the items of a scope have in common. It is read and bounded once, and borrowed by each: what an item costs does
+/// not grow with it, but for what the item stores of it.
 #[derive(Default)]
 pub(super) struct Origin {
     pub(super) resource: Map<String, Value>,
     pub(super) scope: Scope,
+    /// Whether the scope's name is too long for the `type` of a log.
+    pub(super) is_scope_name_long: bool,
     pub(super) scope_attributes: Map<String, Value>,
+    /// Whether something of it was cut off, and so is missing in `meta` of all of its items.
+    is_cut: IsCut,
     /// The bytes of it all in the body.
     pub(super) weight: usize,
+}
+
+/// What of an origin was cut off.
+#[derive(Default, Clone, Copy)]
+struct IsCut {
+    resource: bool,
+    scope: bool,
 }
 
 /// One span or log record, still packed.
@@ -43,6 +55,8 @@ pub(super) struct Item<'a> {
     pub(super) path: &'a dyn Display,
     pub(super) part: Bytes,
 }
+
+const TOO_MUCH: &str = "With the resource and scope of each, these items are over 32 MiB.";
 
 /// Why an item is not stored.
 pub(super) enum Fault {
@@ -69,34 +83,30 @@ impl From<Vec<FieldError>> for Fault {
 /// What a body brought.
 pub(super) struct Batch<T> {
     pub(super) entries: Vec<T>,
+    /// How many of them had an origin of which something was cut off.
+    pub(super) cut: usize,
     pub(super) rejected: Rejected,
 }
 
-impl<T: Send + 'static> Batch<T> {
+impl<T> Batch<T> {
     /// Reads a body. A full one takes tens of milliseconds, so not on a thread that checks keys.
-    pub(super) async fn read(
+    pub(super) fn read(
         signal: &'static Signal,
         body: OtlpBody,
-        entry: impl FnMut(Item<'_>) -> Result<T, Fault> + Send + 'static,
+        entry: fn(Item<'_>) -> Result<T, Fault>,
     ) -> Result<Self, Refusal> {
-        let reading = tokio::task::spawn_blocking(move || Self::unfold(signal, body, entry));
-        match reading.await {
-            Ok(batch) => Ok(batch?),
-            // The runtime cancels none that has begun, and a panic is told like any other.
-            Err(error) => std::panic::resume_unwind(error.into_panic()),
-        }
-    }
-
-    fn unfold(
-        signal: &'static Signal,
-        body: OtlpBody,
-        mut entry: impl FnMut(Item<'_>) -> Result<T, Fault>,
-    ) -> Result<Self, Problem> {
-        let mut batch = Self { entries: Vec::new(), rejected: Rejected::of(signal) };
+        let mut room = Room::default();
+        let mut batch = Self { entries: Vec::new(), cut: 0, rejected: Rejected::of(signal) };
         each_item(signal, body, |item| {
             let path = item.path;
-            match entry(item) {
-                Ok(entry) => batch.entries.push(entry),
+            let fits = room.take(item.origin.weight + item.part.len());
+            let is_cut = item.origin.is_cut.resource || item.origin.is_cut.scope;
+            let entry = if fits { entry(item) } else { Err(Fault::Item(TOO_MUCH.to_owned())) };
+            match entry {
+                Ok(entry) => {
+                    batch.entries.push(entry);
+                    batch.cut += usize::from(is_cut);
+                }
                 Err(Fault::Item(reason)) => batch.rejected.add(path, &reason),
                 Err(Fault::Body(problem)) => return Err(problem),
             }
@@ -149,7 +159,8 @@ impl Origin {
     ) -> Result<(), Problem> {
         self.weight += part.len();
         let resource: Resource = encoding.read(path, part)?;
-        self.resource = attributes(encoding, path, resource.attributes)?;
+        (self.resource, self.is_cut.resource) =
+            fit_meta(attributes(encoding, path, resource.attributes)?);
         Ok(())
     }
 
@@ -165,7 +176,8 @@ impl Origin {
             None => Scope::default(),
         };
         let list = std::mem::take(&mut self.scope.attributes);
-        self.scope_attributes = attributes(encoding, path, list)?;
+        (self.scope_attributes, self.is_cut.scope) = fit_meta(attributes(encoding, path, list)?);
+        self.is_scope_name_long = is_type_long(&self.scope.name);
         Ok(())
     }
 }
@@ -191,11 +203,19 @@ impl Rejected {
         }
     }
 
-    /// The answer to a call, in the call's own encoding. When everything was stored it is an empty message.
-    pub(super) fn answer(self, encoding: Encoding) -> Response {
+    /// The answer to a call, in the call's own encoding. When everything was stored as it came it is an empty message;
+    /// a message without rejected items is a warning, as OTLP has it.
+    pub(super) fn answer(mut self, encoding: Encoding, cut: usize) -> Response {
+        if cut > 0 {
+            let items = self.signal.items;
+            self.reasons.push(format!(
+                "{cut} of {items}: The first 64 KiB are stored, the rest was cut off."
+            ));
+        }
         let error_message = self.reasons.join(" ");
         let rejected = self.count.into();
-        let partial = (self.count > 0).then_some(PartialSuccess { rejected, error_message });
+        let partial =
+            (!error_message.is_empty()).then_some(PartialSuccess { rejected, error_message });
         let body = match (encoding, partial) {
             (Encoding::Protobuf, partial_success) => {
                 ExportResponse { partial_success }.encode_to_vec()
@@ -210,5 +230,46 @@ impl Rejected {
             .into_bytes(),
         };
         ([(CONTENT_TYPE, encoding.media_type())], body).into_response()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use super::*;
+
+    /// What items were handed, of their own and of what they share. One test alone counts here.
+    static HANDED: AtomicUsize = AtomicUsize::new(0);
+
+    const LOGS: Signal = Signal {
+        resources: "resourceLogs",
+        scopes: "scopeLogs",
+        items: "logRecords",
+        rejected: "rejectedLogRecords",
+    };
+
+    #[expect(clippy::unnecessary_wraps, reason = "as every reader of items")]
+    fn count(Item { origin, part, .. }: Item<'_>) -> Result<(), Fault> {
+        HANDED.fetch_add(origin.weight + part.len(), Ordering::Relaxed);
+        drop(part);
+        Ok(())
+    }
+
+    #[test]
+    fn work_on_shared_parts_is_bounded_when_items_are_many() {
+        const NAME: usize = 3_900_000;
+        let records = vec!["{}"; 4_000].join(",");
+        let scope = format!(r#"{{"name":"{}"}}"#, "x".repeat(NAME));
+        let body = format!(
+            r#"{{"resourceLogs":[{{"scopeLogs":[{{"scope":{scope},"logRecords":[{records}]}}]}}]}}"#
+        );
+        let Ok(batch) = Batch::read(&LOGS, OtlpBody::json(body), count) else {
+            panic!("it can be read")
+        };
+        assert_eq!(batch.entries.len() + batch.rejected.count as usize, 4_000);
+        let handed = HANDED.load(Ordering::Relaxed);
+        assert!(handed <= 32 * 1024 * 1024, "{handed} bytes");
+        assert_eq!(batch.entries.len(), 32 * 1024 * 1024 / NAME);
     }
 }

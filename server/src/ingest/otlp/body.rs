@@ -94,6 +94,16 @@ impl<S: Send + Sync> FromRequest<S> for OtlpBody {
 }
 
 impl OtlpBody {
+    #[cfg(test)]
+    pub(super) fn json(sent: impl Into<Bytes>) -> Self {
+        Self { encoding: Encoding::Json, gzip: false, sent: sent.into() }
+    }
+
+    /// How long it is as it was sent.
+    pub(super) fn len(&self) -> usize {
+        self.sent.len()
+    }
+
     /// What the body holds. No more of it is unpacked than a body may hold, whatever was packed.
     pub(super) fn unpack(self) -> Result<Bytes, Problem> {
         if !self.gzip {

@@ -25,12 +25,20 @@ pub(super) fn entry(item: Item<'_>) -> Result<LogEntry, Fault> {
         Value::Null => String::new(),
         other => other.to_string(),
     };
-    let kind = [record.event_name, origin.scope.name.clone()];
+    let kind = match record.event_name {
+        name if !name.is_empty() => name,
+        _ if origin.is_scope_name_long => {
+            // Said of each, and not copied for each.
+            return Err(Fault::Item("type: Use at most 128 characters.".to_owned()));
+        }
+        _ if origin.scope.name.is_empty() => "log".to_owned(),
+        _ => origin.scope.name.clone(),
+    };
     let entry = LogEntry {
         // OTLP says of a bad id that the record then belongs to no trace.
         trace_id: id(&record.trace_id, TRACE_ID),
         level: level(record.severity_text, record.severity_number),
-        kind: kind.into_iter().find(|name| !name.is_empty()).unwrap_or_else(|| "log".to_owned()),
+        kind,
         message,
         timestamp,
         client_timestamp: own_time,

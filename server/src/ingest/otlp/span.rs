@@ -18,34 +18,12 @@ use super::{SPAN_ID, TRACE_ID, id, time};
 
 type Meta = Map<String, Value>;
 
-/// What is left of the bytes that one call may store. Every item keeps its resource and scope, so a large
-/// resource above many spans would unfold a body of 4 MiB into gigabytes.
-pub(super) struct Room(usize);
-
-impl Default for Room {
-    fn default() -> Self {
-        Self(32 * 1024 * 1024)
-    }
-}
-
-impl Room {
-    fn take(&mut self, bytes: usize) -> Result<(), Fault> {
-        self.0 = self.0.checked_sub(bytes).ok_or_else(|| {
-            Fault::Item(
-                "With the resource and scope of each, these spans are over 32 MiB.".to_owned(),
-            )
-        })?;
-        Ok(())
-    }
-}
-
 /// What a span is stored as.
 ///
 /// # Errors
 /// `Item` if it has no valid ids or is over a limit, `Body` if it can't be read.
-pub(super) fn entry(item: Item<'_>, room: &mut Room) -> Result<TraceEntry, Fault> {
+pub(super) fn entry(item: Item<'_>) -> Result<TraceEntry, Fault> {
     let Item { encoding, origin, path, part } = item;
-    room.take(origin.weight + part.len())?;
     let mut span: Span = encoding.read(path, part)?;
     let (trace_id, span_id, parent_span_id) = ids(&span)?;
     let (timestamp, duration_ms) = times(&span)?;

@@ -6,7 +6,7 @@ use latchkey_domain::id::ApplicationId;
 use latchkey_domain::problem::Problem;
 use latchkey_services::{Services, telemetry};
 
-use super::batch::{Batch, Item, Signal};
+use super::batch::{Batch, Signal};
 use super::body::OtlpBody;
 use super::span;
 use super::{OtlpMessage, OtlpResponse};
@@ -23,8 +23,8 @@ const SPANS: Signal = Signal {
 /// Send traces with OpenTelemetry
 ///
 /// OTLP/HTTP: an `ExportTraceServiceRequest` in protobuf or JSON, as it is or with `Content-Encoding: gzip`.
-/// Spans that can’t be stored are counted in `partial_success`; the others are stored. The answer has the
-/// request’s encoding. The key tells the application.
+/// Spans that can’t be stored are counted in `partial_success`; the others are stored. It also says if `meta` was cut
+/// to 64 KiB. The answer has the request’s encoding. The key tells the application.
 #[utoipa::path(
     post,
     path = "/v1/traces",
@@ -40,11 +40,12 @@ const SPANS: Signal = Signal {
         (status = 400, description = "`malformed`", body = Problem),
         (status = 401, description = "`missing_key`, `malformed_key`, `unknown_key`, `revoked_key`, `expired_key`", body = Problem),
         (status = 403, description = "`wrong_scope`", body = Problem),
+        (status = 409, description = "`tier_limit_reached`: the project’s telemetry takes as much room as its plan has", body = Problem),
         (status = 413, description = "`too_large`: over 4 MiB, sent or unpacked", body = Problem),
         (status = 415, description = "`unsupported_media_type`: neither protobuf nor JSON, or another encoding than gzip", body = Problem),
         (status = 422, description = "`invalid`: over 10,000 spans, or a field of the wrong type", body = Problem),
         (status = 429, description = "`rate_limited`, `token_rate_limited`, `token_budget_exhausted`, `quota_exceeded`; or `too_many_failures`, instead of `malformed_key` and `unknown_key`, after 60 of these from this address in a minute. With `Retry-After`", body = Problem),
-        (status = 503, description = "`unavailable`", body = Problem),
+        (status = 503, description = "`unavailable`: also when too much is waiting to be stored. With `Retry-After`", body = Problem),
     ),
     security(("key" = []), ("bearer_key" = [])),
 )]
@@ -54,9 +55,8 @@ pub(crate) async fn otlp_traces(
     body: OtlpBody,
 ) -> Result<Response, Refusal> {
     let encoding = body.encoding;
-    let mut room = span::Room::default();
-    let entry = move |item: Item<'_>| span::entry(item, &mut room);
-    let batch = Batch::read(&SPANS, body, entry).await?;
-    telemetry::ingest_traces(&services, &source, batch.entries).await?;
-    Ok(batch.rejected.answer(encoding))
+    let turn = source.turn(&services, body.len()).await?;
+    let batch = turn.run(move || Batch::read(&SPANS, body, span::entry)).await?;
+    let stored = telemetry::ingest_traces(&services, &source, turn, batch.entries).await?;
+    Ok(batch.rejected.answer(encoding, stored.cut.max(batch.cut)))
 }

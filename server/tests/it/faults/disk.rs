@@ -17,6 +17,9 @@ use crate::world::text;
 
 /// Mounts a small disk over the folder that is the first word, and becomes the command that follows.
 const ON_SMALL_DISK: &str = "mount -t tmpfs -o size=16m none \"$0\" && exec \"$@\"";
+/// The database's files.
+const MAIN: &str = "latchkey.db";
+const TELEMETRY: &str = "latchkey-telemetry.db";
 /// Tokens of a call.
 const COST: u64 = 10;
 /// Tokens of a round's budget: more than its calls can spend.
@@ -111,19 +114,25 @@ impl SmallDisk {
         text(&good(answer).await.expect("reading needs no room")["code"])
     }
 
-    /// What a copy of the database says of itself.
+    /// What copies of both files of the database say of themselves.
     async fn integrity(&self) -> String {
         let copy = tempfile::tempdir().unwrap();
         self.process.signal("-STOP");
-        for file in ["latchkey.db", "latchkey.db-wal"] {
-            std::fs::copy(self.inside().join(file), copy.path().join(file)).unwrap();
+        for file in
+            [MAIN, TELEMETRY].iter().flat_map(|file| [(*file).to_owned(), format!("{file}-wal")])
+        {
+            std::fs::copy(self.inside().join(&file), copy.path().join(file)).unwrap();
         }
         self.process.signal("-CONT");
-        let url = format!("sqlite://{}", copy.path().join("latchkey.db").display());
-        let database = sea_orm::Database::connect(url).await.unwrap();
-        let asked = Statement::from_string(DbBackend::Sqlite, "PRAGMA integrity_check");
-        let row = database.query_one_raw(asked).await.unwrap().unwrap();
-        row.try_get_by_index(0).unwrap()
+        let mut said = Vec::new();
+        for file in [MAIN, TELEMETRY] {
+            let url = format!("sqlite://{}", copy.path().join(file).display());
+            let database = sea_orm::Database::connect(url).await.unwrap();
+            let asked = Statement::from_string(DbBackend::Sqlite, "PRAGMA integrity_check");
+            let row = database.query_one_raw(asked).await.unwrap().unwrap();
+            said.push(row.try_get_by_index::<String>(0).unwrap());
+        }
+        said.join(", ")
     }
 }
 
@@ -275,7 +284,7 @@ async fn a_full_disk_loses_nothing_that_was_acknowledged_and_writing_goes_on_whe
         acknowledged.hold(&disk).await;
         metered.spend_rest(&disk).await;
     }
-    assert_eq!(disk.integrity().await, "ok");
+    assert_eq!(disk.integrity().await, "ok, ok");
     disk.process.signal("-TERM");
     assert_eq!(disk.process.wait(), Some(0));
 }

@@ -172,7 +172,7 @@ on_both_databases! {
         let answer = send(&world, &key, "/v1/traces", PROTOBUF, body).await;
         let (rejected, reason) = super::protobuf::partial_success(&answer.bytes().await.unwrap());
         assert_eq!(rejected, 69, "31 fit into 32 MiB");
-        assert!(reason.contains("these spans are over 32 MiB"), "{reason}");
+        assert!(reason.contains("these items are over 32 MiB"), "{reason}");
         assert_eq!(stored(&world, &ada, "traces").await.len(), 31);
     }
 

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::protobuf::{field, fixed64, hex, number, record, request};
 use super::{JSON, PROTOBUF, SPAN, START_NANOS, TRACE, send, stored, taken};
-use crate::world::on_both_databases;
+use crate::world::{on_both_databases, text};
 
 fn body(scope: &str, records: &Value) -> String {
     json!({"resourceLogs": [{
@@ -15,6 +15,20 @@ fn body(scope: &str, records: &Value) -> String {
 }
 
 on_both_databases! {
+    async fn a_long_message_is_cut_and_told_as_a_warning(world: World) {
+        let ada = world.sign_in("ada").await;
+        let key = world.generate(&ada).await;
+        let log = |message: &str| json!({"timeUnixNano": START_NANOS, "body": {"stringValue": message}});
+        let records = json!([log("short"), log(&"x".repeat(100 * 1024))]);
+        let answer = send(&world, &key, "/v1/logs", JSON, body("shop", &records)).await;
+        assert_eq!(answer.json::<Value>().await.unwrap(), json!({"partialSuccess": {
+            "rejectedLogRecords": "0",
+            "errorMessage": "1 of logRecords: The first 64 KiB are stored, the rest was cut off.",
+        }}));
+        let message = text(&stored(&world, &ada, "logs").await[0]["message"]);
+        assert!(message.len() <= 64 * 1024 && message.ends_with("… [cut]"));
+    }
+
     async fn a_record_in_protobuf_is_stored_as_a_log(world: World) {
         let ada = world.sign_in("ada").await;
         let key = world.generate(&ada).await;
@@ -87,6 +101,10 @@ on_both_databases! {
             }}));
             assert_eq!(stored(&world, &ada, "logs").await.len(), before + 1);
         }
+        let answer = send(&world, &key, "/v1/logs", JSON, body(&"s".repeat(129), &json!([good, good]))).await;
+        let answer: Value = answer.json().await.unwrap();
+        assert_eq!(answer["partialSuccess"]["rejectedLogRecords"], "2");
+        assert!(text(&answer["partialSuccess"]["errorMessage"]).contains("type: Use at most 128 characters."));
         world.advance(std::time::Duration::from_millis(1));
         let no_scope = field(1, field(2, field(2, [fixed64(1, START_NANOS), number(2, 9)].concat())));
         taken(send(&world, &key, "/v1/logs", PROTOBUF, no_scope).await, PROTOBUF).await;

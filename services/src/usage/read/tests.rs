@@ -51,13 +51,13 @@ async fn fill(database: &Database) {
             }
         }
     }
-    let transaction = database.begin().await.unwrap();
+    let transaction = database.telemetry().begin().await.unwrap();
     for some in rows.chunks(1_000) {
         let insert = key_usage::Entity::insert_many(some.to_vec());
         insert.exec_without_returning(&transaction).await.unwrap();
     }
     transaction.commit().await.unwrap();
-    database.writer().execute_unprepared("ANALYZE").await.unwrap();
+    database.telemetry().writer().execute_unprepared("ANALYZE").await.unwrap();
 }
 
 async fn a_month_of_ten_million_requests_is_fewer_than_a_thousand_rows(database: Database) {
@@ -65,17 +65,17 @@ async fn a_month_of_ten_million_requests_is_fewer_than_a_thousand_rows(database:
     let scope = ProjectScope::for_test(project());
     let start = UsageRange::Month.start(now());
     let query = summed(sums_of_key(&scope, key(1)), UsageRange::Month, start);
-    let sums = query.clone().into_model::<Sum>().all(database.reader()).await.unwrap();
+    let sums = query.clone().into_model::<Sum>().all(database.telemetry().reader()).await.unwrap();
     assert_eq!(sums.len(), 30 * OUTCOMES.len());
     let requests: i64 = sums.iter().map(|sum| sum.requests).sum();
     assert!((REQUESTS - requests).abs() < 1_000, "{requests}");
     if database.reader().get_database_backend() == DbBackend::Postgres {
-        let plan = test_database::plan(&database, query).await;
+        let plan = test_database::plan_on(database.telemetry().reader(), query).await;
         assert!(plan.contains("key_usage_pkey"), "{plan}");
         assert!(test_database::rows_read(&plan, "key_usage") < 1_000, "{plan}");
     } else {
         // The range of one primary key, so what it finds is all that it reads.
-        let plan = test_database::plan(&database, query).await;
+        let plan = test_database::plan_on(database.telemetry().reader(), query).await;
         let search = "USING PRIMARY KEY (key_id=? AND resolution=? AND start>?)";
         assert!(plan.contains(search), "{plan}");
     }

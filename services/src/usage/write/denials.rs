@@ -54,7 +54,7 @@ pub(super) async fn prune(services: &Services, batch: &Batch) {
     for some in keys.chunks(ROWS_PER_STATEMENT) {
         let deleted = denial::Entity::delete_many()
             .filter(denial::Column::Id.in_subquery(beyond_the_newest(some)))
-            .exec(services.database.writer())
+            .exec(services.database.telemetry().writer())
             .await;
         if let Err(error) = deleted {
             tracing::warn!(%error, "old denials could not be deleted and wait for the next time");

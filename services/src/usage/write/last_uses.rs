@@ -1,10 +1,10 @@
-//! When keys were last used, on the keys themselves.
+//! When keys were last used, on the keys themselves: lists of keys are sorted by it, beside what only the keys know
+//! (`docs/decisions/017-telemetry-apart.md`).
 
 use std::collections::HashSet;
 use std::time::Duration;
 
 use latchkey_domain::id::KeyId;
-use latchkey_domain::time::Timestamp;
 use sea_orm::sea_query::{
     Expr, ExprTrait, IntoIden, IntoValueTuple, LockBehavior, LockType, Query, TableRef, ValueTuple,
 };
@@ -14,44 +14,82 @@ use sea_orm::{
 };
 use uuid::Uuid;
 
-use super::ROWS_PER_STATEMENT;
+use crate::database::in_time;
 use crate::entity::key;
 use crate::error::Error;
+use crate::services::Services;
 use crate::usage::recorder::{Batch, Unwritten};
 
 /// How long a last use waits for a key that somebody is changing. No change takes as long: there is no such
 /// key any more.
 const PATIENCE: Duration = Duration::from_mins(1);
 
+/// Keys of one transaction: whoever revokes one waits for no more than these.
+const KEYS_PER_TRANSACTION: usize = 100;
+
+/// What of a batch was not written.
+pub(super) struct Left {
+    /// Keys that somebody is changing at this moment, or whose turn did not come because the database failed.
+    pub(super) batch: Batch,
+    /// Whether it failed.
+    pub(super) result: Result<(), Error>,
+}
+
 /// Moves the last uses of a sorted batch forward, never back, whichever node writes last.
 ///
-/// Returns the keys that somebody is changing at this moment. Theirs are left for the next time, so that
-/// counting never waits for a key's change, nor in a ring with it.
-pub(super) async fn write(
-    transaction: &DatabaseTransaction,
-    batch: &Batch,
-) -> Result<HashSet<Uuid>, Error> {
-    let mut busy = HashSet::new();
-    for some in batch.chunks(ROWS_PER_STATEMENT) {
-        let free: Vec<Uuid> = key::Entity::find()
-            .select_only()
-            .column(key::Column::Id)
-            .filter(key::Column::Id.is_in(some.iter().map(|(key, _)| key.as_uuid())))
-            .order_by_asc(key::Column::Id)
-            .lock_with_behavior(LockType::NoKeyUpdate, LockBehavior::SkipLocked)
-            .into_tuple()
-            .all(transaction)
-            .await?;
-        let free: HashSet<Uuid> = free.into_iter().collect();
-        busy.extend(some.iter().map(|(key, _)| key.as_uuid()).filter(|id| !free.contains(id)));
-        let is_free = |(key, _): &&(KeyId, Unwritten)| free.contains(&key.as_uuid());
-        let free = some.iter().filter(is_free);
-        let old = free.clone().filter_map(old_row).collect();
-        move_forward(transaction, free.map(row).collect(), LAST_USE).await?;
-        move_forward(transaction, old, OLD_LAST_USE).await?;
+/// Keys that somebody is changing are left for the next time, so that counting never waits for a key's change, nor in
+/// a ring with it.
+pub(super) async fn write(services: &Services, mut batch: Batch) -> Left {
+    for (_, unwritten) in &mut batch {
+        unwritten.counters.clear();
+        unwritten.denials.clear();
     }
-    Ok(busy)
+    let mut left = Batch::new();
+    while !batch.is_empty() {
+        let rest = batch.split_off(batch.len().min(KEYS_PER_TRANSACTION));
+        match in_time(write_some(services, &batch)).await {
+            Ok(busy) => {
+                let now = services.clock.now();
+                batch.retain(|(key, unwritten)| {
+                    busy.contains(&key.as_uuid()) && now.since(unwritten.last_use.at) < PATIENCE
+                });
+                left.append(&mut batch);
+            }
+            Err(error) => {
+                left.append(&mut batch);
+                left.extend(rest);
+                return Left { batch: left, result: Err(error) };
+            }
+        }
+        batch = rest;
+    }
+    Left { batch: left, result: Ok(()) }
 }
+
+/// Writes some in one transaction; which were busy.
+async fn write_some(services: &Services, some: &[Used]) -> Result<HashSet<Uuid>, Error> {
+    let transaction = services.database.begin().await?;
+    let free: Vec<Uuid> = key::Entity::find()
+        .select_only()
+        .column(key::Column::Id)
+        .filter(key::Column::Id.is_in(some.iter().map(|(key, _)| key.as_uuid())))
+        .order_by_asc(key::Column::Id)
+        .lock_with_behavior(LockType::NoKeyUpdate, LockBehavior::SkipLocked)
+        .into_tuple()
+        .all(&transaction)
+        .await?;
+    let free: HashSet<Uuid> = free.into_iter().collect();
+    let is_free = |(key, _): &&Used| free.contains(&key.as_uuid());
+    let written = some.iter().filter(is_free);
+    let old = written.clone().filter_map(old_row).collect();
+    move_forward(&transaction, written.map(row).collect(), LAST_USE).await?;
+    move_forward(&transaction, old, OLD_LAST_USE).await?;
+    transaction.commit().await?;
+    Ok(some.iter().map(|(key, _)| key.as_uuid()).filter(|id| !free.contains(id)).collect())
+}
+
+/// A key and what is not written of it.
+type Used = (KeyId, Unwritten);
 
 /// The columns of a last use: when, and from where.
 type Columns = (key::Column, Option<key::Column>);
@@ -60,13 +98,13 @@ const LAST_USE: Columns = (key::Column::LastUsedAt, Some(key::Column::LastUsedIp
 const OLD_LAST_USE: Columns = (key::Column::OldLastUsedAt, None);
 
 /// A key, when it was last used and from where.
-fn row((key, unwritten): &(KeyId, Unwritten)) -> ValueTuple {
+fn row((key, unwritten): &Used) -> ValueTuple {
     let last = unwritten.last_use;
     (key.as_uuid(), last.at.as_millis(), last.ip.map(|ip| ip.to_string())).into_value_tuple()
 }
 
 /// A key, and when it was last used by its old secret.
-fn old_row((key, unwritten): &(KeyId, Unwritten)) -> Option<ValueTuple> {
+fn old_row((key, unwritten): &Used) -> Option<ValueTuple> {
     let at = unwritten.last_use.old_secret_at?;
     Some((key.as_uuid(), at.as_millis()).into_value_tuple())
 }
@@ -95,17 +133,4 @@ async fn move_forward(
     }
     transaction.execute(&update).await?;
     Ok(())
-}
-
-/// Of a batch that was written, the last uses that were not.
-pub(super) fn left(batch: Batch, busy: &HashSet<Uuid>, now: Timestamp) -> Batch {
-    let mut left = batch;
-    left.retain(|(key, unwritten)| {
-        busy.contains(&key.as_uuid()) && now.since(unwritten.last_use.at) < PATIENCE
-    });
-    for (_, unwritten) in &mut left {
-        unwritten.counters.clear();
-        unwritten.denials.clear();
-    }
-    left
 }

@@ -1,0 +1,210 @@
+//! Moves telemetry and usage of an older SQLite installation into the file of their own.
+//!
+//! ```text
+//! copy a batch (the other file commits) ─► delete what has arrived (the main file commits) ─► … ─► drop the tables
+//! ```
+//! It may end anywhere, by `kill -9` too, and goes on with the next start. A commit is atomic within one file alone, so
+//! a batch is copied first and deleted later, and only rows that are there are deleted: none is lost. A row that was
+//! copied already is left as it is, and nobody counts before the move is done: no sum doubles. Both files are locked
+//! for writing while a batch is copied, so that two processes that start at once do not interleave.
+
+use std::path::Path;
+
+use sea_orm::DbErr;
+use sea_orm::sqlx::pool::PoolConnection;
+use sea_orm::sqlx::{self, AssertSqlSafe, Sqlite, SqlitePool};
+
+use super::conversion;
+
+/// Rows of one transaction.
+const ROWS: u32 = 1_000;
+/// After as many batches of which nothing could be deleted, the move is given up.
+const MOST_IN_VAIN: u32 = 100;
+
+/// A table that moves, with its primary key and its other columns as they were when it did.
+struct Moved {
+    name: &'static str,
+    key: &'static str,
+    rest: &'static str,
+}
+
+const TABLES: [Moved; 6] = [
+    Moved {
+        name: "traces",
+        key: "id",
+        rest: "application_id, key_id, environment, timestamp, received_at, request_method, \
+               request_url, response_status, trace_id, span_id, parent_span_id, duration_ms, meta",
+    },
+    Moved {
+        name: "logs",
+        key: "id",
+        rest: "application_id, key_id, environment, timestamp, received_at, trace_id, level, kind, \
+               message, client_timestamp",
+    },
+    Moved {
+        name: "denials",
+        key: "id",
+        rest: "key_id, project_id, kind, environment, at, outcome, detail, ip",
+    },
+    Moved {
+        name: "key_usage",
+        key: "key_id, resolution, start, outcome",
+        rest: "project_id, requests, prompt_tokens, completion_tokens, estimated_tokens",
+    },
+    Moved {
+        name: "project_usage",
+        key: "project_id, resolution, start, environment, outcome",
+        rest: "requests, prompt_tokens, completion_tokens, estimated_tokens",
+    },
+    Moved { name: "project_months", key: "project_id, month", rest: "requests" },
+];
+
+/// What a step has done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Step {
+    Copied,
+    Deleted,
+    Dropped,
+    /// There is nothing left to do.
+    Done,
+}
+
+/// Moves everything. `telemetry` has the newest schema by now.
+///
+/// # Errors
+/// The database fails, or a row can't be copied; what has moved stays so.
+pub(super) async fn relocate(main: &SqlitePool, telemetry: &Path) -> Result<(), DbErr> {
+    // Without a lock: another process may be writing all the time.
+    let sql = "SELECT EXISTS (SELECT 1 FROM sqlite_master WHERE type = 'table' AND name IN ('traces', 'logs', \
+               'denials', 'key_usage', 'project_usage', 'project_months'))";
+    if !sqlx::query_scalar::<_, bool>(sql).fetch_one(main).await.map_err(conversion)? {
+        return Ok(());
+    }
+    let mut relocation = Move::begin(main, telemetry).await?;
+    let mut batches = 0_u64;
+    let result = loop {
+        match relocation.step().await {
+            Ok(Step::Done) => break Ok(()),
+            Ok(Step::Deleted) => batches += 1,
+            Ok(Step::Copied | Step::Dropped) => {}
+            Err(error) => break Err(error),
+        }
+    };
+    if batches > 0 {
+        tracing::info!(batches, file = %telemetry.display(), "Moved telemetry to a file of its own");
+    }
+    relocation.end().await;
+    result
+}
+
+/// A move under way. Each step is one transaction.
+pub(super) struct Move {
+    connection: PoolConnection<Sqlite>,
+    /// Whether the next batch is there already.
+    copied: bool,
+    /// How often in a row there was nothing to delete.
+    in_vain: u32,
+}
+
+impl Move {
+    pub(super) async fn begin(main: &SqlitePool, telemetry: &Path) -> Result<Self, DbErr> {
+        let mut connection = main.acquire().await.map_err(conversion)?;
+        let path = telemetry.to_str().ok_or_else(|| {
+            DbErr::Custom("the path of the database is no valid Unicode".to_owned())
+        })?;
+        sqlx::query("ATTACH DATABASE ?1 AS telemetry")
+            .bind(path)
+            .execute(&mut *connection)
+            .await
+            .map_err(conversion)?;
+        Ok(Self { connection, copied: false, in_vain: 0 })
+    }
+
+    /// The connection goes back without the other file; if that fails, it is closed.
+    async fn end(mut self) {
+        if self.run("DETACH DATABASE telemetry").await.is_err() {
+            let _ = self.connection.close().await;
+        }
+    }
+
+    pub(super) async fn step(&mut self) -> Result<Step, DbErr> {
+        // Both files are locked from here on: what is seen stays so.
+        self.run("BEGIN IMMEDIATE").await?;
+        match self.step_within().await {
+            Ok(step) => self.run("COMMIT").await.map(|_| step),
+            Err(error) => {
+                // If that fails too, the connection is closed before anybody uses it again.
+                let _ = self.run("ROLLBACK").await;
+                Err(error)
+            }
+        }
+    }
+
+    async fn step_within(&mut self) -> Result<Step, DbErr> {
+        for table in &TABLES {
+            if !self.is_there(table).await? {
+                continue;
+            }
+            let is_copied = std::mem::take(&mut self.copied);
+            if self.is_empty(table).await? {
+                self.run(&format!("DROP TABLE main.{}", table.name)).await?;
+                return Ok(Step::Dropped);
+            }
+            if is_copied {
+                self.delete(table).await?;
+                return Ok(Step::Deleted);
+            }
+            self.copy(table).await?;
+            self.copied = true;
+            return Ok(Step::Copied);
+        }
+        Ok(Step::Done)
+    }
+
+    async fn is_there(&mut self, table: &Moved) -> Result<bool, DbErr> {
+        let sql =
+            "SELECT EXISTS (SELECT 1 FROM main.sqlite_master WHERE type = 'table' AND name = ?1)";
+        let there = sqlx::query_scalar(sql).bind(table.name).fetch_one(&mut *self.connection);
+        there.await.map_err(conversion)
+    }
+
+    async fn is_empty(&mut self, table: &Moved) -> Result<bool, DbErr> {
+        let sql = format!("SELECT NOT EXISTS (SELECT 1 FROM main.{})", table.name);
+        let empty = sqlx::query_scalar(AssertSqlSafe(sql)).fetch_one(&mut *self.connection);
+        empty.await.map_err(conversion)
+    }
+
+    async fn copy(&mut self, table: &Moved) -> Result<(), DbErr> {
+        let Moved { name, key, rest } = table;
+        let copy = format!(
+            "INSERT INTO telemetry.{name} ({key}, {rest}) \
+             SELECT {key}, {rest} FROM main.{name} WHERE true ORDER BY {key} LIMIT {ROWS} \
+             ON CONFLICT ({key}) DO NOTHING"
+        );
+        self.run(&copy).await.map(|_| ())
+    }
+
+    async fn delete(&mut self, table: &Moved) -> Result<(), DbErr> {
+        let Moved { name, key, .. } = table;
+        let delete = format!(
+            "DELETE FROM main.{name} \
+             WHERE ({key}) IN (SELECT {key} FROM main.{name} ORDER BY {key} LIMIT {ROWS}) \
+             AND ({key}) IN (SELECT {key} FROM telemetry.{name})"
+        );
+        let deleted = self.run(&delete).await?;
+        // Another process that moves too may have been quicker; then the next batch is copied, and so on.
+        self.in_vain = if deleted == 0 { self.in_vain + 1 } else { 0 };
+        if self.in_vain > MOST_IN_VAIN {
+            return Err(DbErr::Custom(format!("the rows of {name} can’t be moved")));
+        }
+        Ok(())
+    }
+
+    async fn run(&mut self, sql: &str) -> Result<u64, DbErr> {
+        let done = sqlx::query(AssertSqlSafe(sql)).execute(&mut *self.connection).await;
+        done.map(|done| done.rows_affected()).map_err(conversion)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,96 @@
+//! Where telemetry and usage are: on SQLite in a file of their own with a writer of its own, on PostgreSQL in the one
+//! database, written through a few connections of their own. Nobody who revokes, signs in or creates waits behind them.
+
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+
+use sea_orm::sqlx::sqlite::SqliteConnectOptions;
+use sea_orm::{DatabaseConnection, DatabaseTransaction, DbBackend, DbErr};
+
+use super::begin::Writer;
+use super::conversion;
+
+/// Connections to PostgreSQL for what is written behind the calls: a batch of telemetry, the counters, a purge, and
+/// one to spare.
+pub(super) const CONNECTIONS: u32 = 4;
+
+/// The connections to telemetry and usage.
+#[derive(Clone)]
+pub(crate) struct Telemetry {
+    pub(super) reader: DatabaseConnection,
+    pub(super) writer: Writer,
+    /// SQLite's file.
+    pub(super) file: Option<PathBuf>,
+}
+
+impl Telemetry {
+    /// For statements that only read.
+    pub(crate) const fn reader(&self) -> &DatabaseConnection {
+        &self.reader
+    }
+
+    /// For a single statement that writes.
+    pub(crate) const fn writer(&self) -> &DatabaseConnection {
+        &self.writer.pool
+    }
+
+    /// Begins a transaction that writes; see [`super::Database::begin`].
+    pub(crate) async fn begin(&self) -> Result<DatabaseTransaction, DbErr> {
+        self.writer.begin().await
+    }
+
+    /// Which SQL it speaks.
+    pub(crate) fn backend(&self) -> DbBackend {
+        self.writer.pool.get_database_backend()
+    }
+
+    /// SQLite's log of what was committed and is not on the disk for sure; none: PostgreSQL sees to it.
+    pub(crate) fn write_ahead_log(&self) -> Option<PathBuf> {
+        self.file.as_deref().map(|file| beside(file, "", "-wal"))
+    }
+}
+
+/// The file of a SQLite's main database.
+///
+/// # Errors
+/// The URL is none of SQLite's.
+pub(super) fn main_file(url: &str) -> Result<PathBuf, DbErr> {
+    let options = SqliteConnectOptions::from_str(url).map_err(conversion)?;
+    Ok(options.get_filename().to_owned())
+}
+
+/// The file of its telemetry: `latchkey-telemetry.db` beside `latchkey.db`.
+pub(super) fn telemetry_file(main: &Path) -> PathBuf {
+    beside(main, "-telemetry", "")
+}
+
+/// `name{stem}.db{end}` beside `name.db`.
+fn beside(file: &Path, stem: &str, end: &str) -> PathBuf {
+    let mut name = file.file_stem().unwrap_or_default().to_owned();
+    name.push(stem);
+    if let Some(extension) = file.extension() {
+        name.push(".");
+        name.push(extension);
+    }
+    name.push(end);
+    file.with_file_name(name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn telemetry_stands_beside_the_main_file() {
+        for (url, expected) in [
+            ("sqlite:///data/latchkey.db", "/data/latchkey-telemetry.db"),
+            ("sqlite://./data/latchkey.db?mode=rwc", "./data/latchkey-telemetry.db"),
+            ("sqlite:keys", "keys-telemetry"),
+            ("sqlite:///a.b/c.d.sqlite3", "/a.b/c.d-telemetry.sqlite3"),
+        ] {
+            assert_eq!(telemetry_file(&main_file(url).unwrap()), Path::new(expected), "{url}");
+        }
+        let log = beside(Path::new("/data/latchkey-telemetry.db"), "", "-wal");
+        assert_eq!(log, Path::new("/data/latchkey-telemetry.db-wal"));
+    }
+}

@@ -1,0 +1,18 @@
+//! Calls whose items are being stored in several transactions.
+
+use sea_orm::entity::prelude::*;
+
+#[derive(Debug, Clone, PartialEq, Eq, DeriveEntityModel)]
+#[sea_orm(table_name = "ingest_batches")]
+pub struct Model {
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub first_id: Uuid,
+    pub kind: String,
+    pub items: i64,
+    pub started_at: i64,
+}
+
+#[derive(Debug, Clone, Copy, EnumIter, DeriveRelation)]
+pub enum Relation {}
+
+impl ActiveModelBehavior for ActiveModel {}

@@ -1,0 +1,222 @@
+//! How much a message or `meta` keeps: 64 KiB. What is beyond is cut off with a mark that people see, and the answer to
+//! the call says so; a list of a hundred items is then never more than a few megabytes.
+
+use std::io;
+
+use latchkey_domain::problem::FieldError;
+use serde_json::{Map, Value};
+
+/// The most bytes of a message, and of `meta` as JSON.
+pub(super) const MOST_BYTES: usize = 64 * 1024;
+/// Where something was cut off.
+const MARK: &str = "… [cut]";
+/// The name of a field that stands for those that are missing.
+const MISSING: &str = "…";
+/// What the marks of `meta` take at most: JSON is at most 128 levels deep.
+const MARKS: usize = 128 * 20;
+
+/// What the answer says of a field that was cut.
+pub(super) fn note(field: &str) -> FieldError {
+    let message = "The first 64 KiB are stored, the rest was cut off.".to_owned();
+    FieldError { field: field.to_owned(), message }
+}
+
+/// Cuts a message at a character's end. Returns whether it was too long.
+pub(super) fn cut_text(text: &mut String) -> bool {
+    if text.len() <= MOST_BYTES {
+        return false;
+    }
+    text.truncate(text.floor_char_boundary(MOST_BYTES - MARK.len()));
+    text.push_str(MARK);
+    true
+}
+
+/// `meta` as JSON, and whether something of it is missing. Small fields stay whole, the large ones are cut.
+///
+/// # Errors
+/// None: a map with text for names is JSON.
+pub(super) fn cut_meta(meta: Map<String, Value>) -> serde_json::Result<(String, bool)> {
+    let whole = serde_json::to_string(&meta)?;
+    if whole.len() <= MOST_BYTES {
+        return Ok((whole, false));
+    }
+    drop(whole);
+    Ok((serde_json::to_string(&fit_meta(meta).0)?, true))
+}
+
+/// The same for a map that shall stay one.
+pub fn fit_meta(meta: Map<String, Value>) -> (Map<String, Value>, bool) {
+    if json_length(&meta) <= MOST_BYTES {
+        return (meta, false);
+    }
+    let mut fields: Vec<(String, Value)> = meta.into_iter().collect();
+    fields.sort_by_cached_key(|(_, value)| json_length(value));
+    (fit_fields(fields, &mut (MOST_BYTES - MARKS)), true)
+}
+
+/// How long something is as JSON.
+pub(super) fn json_length(value: &impl serde::Serialize) -> usize {
+    struct Length(usize);
+    impl io::Write for Length {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0 += bytes.len();
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+    let mut length = Length(0);
+    // What can't be written is too long for anything.
+    serde_json::to_writer(&mut length, value).map_or(usize::MAX, |()| length.0)
+}
+
+/// As much of a value as there is room for; none: nothing.
+fn fit(value: Value, left: &mut usize) -> Option<Value> {
+    match value {
+        Value::Object(map) => {
+            *left = left.checked_sub(2)?;
+            Some(Value::Object(fit_fields(map, left)))
+        }
+        Value::Array(list) => {
+            *left = left.checked_sub(2)?;
+            let mut fitting = Vec::new();
+            for value in list {
+                let Some(value) = comma(left).and_then(|()| fit(value, left)) else {
+                    fitting.push(MARK.into());
+                    break;
+                };
+                fitting.push(value);
+            }
+            Some(Value::Array(fitting))
+        }
+        Value::String(text) => fit_text(text, left).map(Value::String),
+        scalar => {
+            *left = left.checked_sub(json_length(&scalar))?;
+            Some(scalar)
+        }
+    }
+}
+
+fn comma(left: &mut usize) -> Option<()> {
+    *left = left.checked_sub(1)?;
+    Some(())
+}
+
+fn fit_fields(
+    fields: impl IntoIterator<Item = (String, Value)>,
+    left: &mut usize,
+) -> Map<String, Value> {
+    let mut fitting = Map::new();
+    for (name, value) in fields {
+        // With its colon and comma.
+        let rest = left.checked_sub(json_length(&name) + 2);
+        let fitted = rest.and_then(|mut rest| Some((fit(value, &mut rest)?, rest)));
+        let Some((value, rest)) = fitted else {
+            *left = 0;
+            fitting.insert(MISSING.to_owned(), "[cut]".into());
+            break;
+        };
+        *left = rest;
+        fitting.insert(name, value);
+    }
+    fitting
+}
+
+fn fit_text(mut text: String, left: &mut usize) -> Option<String> {
+    *left = left.checked_sub(2)?;
+    let mut length = 0;
+    let fits = |(_, c): &(usize, char)| {
+        length += escaped(*c);
+        length <= *left
+    };
+    let end = text.char_indices().take_while(fits).last().map_or(0, |(at, c)| at + c.len_utf8());
+    if end == text.len() {
+        *left -= json_length(&text) - 2;
+        return Some(text);
+    }
+    *left = 0;
+    text.truncate(end);
+    text.push_str(MARK);
+    Some(text)
+}
+
+/// How many bytes JSON writes a character in.
+const fn escaped(c: char) -> usize {
+    match c {
+        '"' | '\\' | '\n' | '\r' | '\t' | '\u{8}' | '\u{c}' => 2,
+        '\0'..'\u{20}' => 6,
+        c => c.len_utf8(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    use super::*;
+
+    fn map(value: Value) -> Map<String, Value> {
+        let Value::Object(map) = value else { panic!("no map") };
+        map
+    }
+
+    #[test]
+    fn messages_are_cut_at_a_characters_end_with_a_mark() {
+        for (text, cut) in [("é".repeat(MOST_BYTES / 2), false), ("é".repeat(MOST_BYTES), true)] {
+            let mut kept = text.clone();
+            assert_eq!(cut_text(&mut kept), cut);
+            assert!(kept.len() <= MOST_BYTES && kept.len() > MOST_BYTES - 16);
+            assert!(text.starts_with(kept.trim_end_matches(MARK)));
+            assert_eq!(kept.ends_with(MARK), cut);
+        }
+    }
+
+    #[test]
+    fn small_fields_of_meta_stay_whole() {
+        let small = json!({"a": [1, null, true], "b": {"c": "d"}});
+        assert_eq!(cut_meta(map(small.clone())).unwrap(), (small.to_string(), false));
+        let large = json!({
+            "attributes": {"long": "\"x\u{1}".repeat(MOST_BYTES), "z": 1},
+            "kind": "server", "name": "GET /", "status": {"code": "ok"},
+        });
+        let (text, cut) = cut_meta(map(large)).unwrap();
+        assert!(cut && text.len() <= MOST_BYTES && text.len() > MOST_BYTES / 2, "{}", text.len());
+        let kept: Value = serde_json::from_str(&text).unwrap();
+        assert_eq!((&kept["kind"], &kept["name"]), (&json!("server"), &json!("GET /")));
+        assert_eq!(kept["status"], json!({"code": "ok"}));
+        assert!(kept["attributes"]["long"].as_str().unwrap().ends_with(MARK));
+        assert_eq!(kept["attributes"][MISSING], "[cut]");
+    }
+
+    fn any_json() -> impl Strategy<Value = Value> {
+        let leaf = prop_oneof![
+            Just(Value::Null),
+            any::<i64>().prop_map(Value::from),
+            (".{0,9}", 0_usize..9_000).prop_map(|(text, times)| text.repeat(times).into()),
+        ];
+        leaf.prop_recursive(4, 40, 8, |inner| {
+            prop_oneof![
+                prop::collection::vec(inner.clone(), 0..8).prop_map(Value::Array),
+                prop::collection::btree_map(".{0,9}", inner, 0..8)
+                    .prop_map(|map| Value::Object(map.into_iter().collect())),
+            ]
+        })
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+
+        #[test]
+        fn meta_always_fits_and_stays_json(value in any_json()) {
+            let meta = map(json!({ "value": value }));
+            let whole = json_length(&meta);
+            let (text, cut) = cut_meta(meta).unwrap();
+            prop_assert!(text.len() <= MOST_BYTES);
+            prop_assert_eq!(cut, whole > MOST_BYTES);
+            prop_assert!(serde_json::from_str::<Map<String, Value>>(&text).is_ok());
+        }
+    }
+}

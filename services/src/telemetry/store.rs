@@ -1,0 +1,337 @@
+//! How a call's items get into the database: one call at a time, in small transactions, so that whoever writes beside
+//! it (the counters, a purge) waits for a few milliseconds and not for ten thousand rows.
+//!
+//! All items of a call are stored or none. Those of a large one take several transactions; the first of these writes
+//! down which call it is (`ingest_batches`), the last one deletes that again. If one fails, the rows that are there
+//! are deleted before the call is refused; if the process ends in between, or the database is away, they are deleted
+//! later ([`purge_unfinished`]): such a call was never answered with 200, so its sender sends it again. The one thing
+//! that nobody can tell apart is a last commit whose answer was lost.
+//!
+//! On SQLite a commit is not on the disk yet. Before the call is answered, the log of commits is brought there, once
+//! for all of its transactions.
+
+use std::panic::resume_unwind;
+use std::path::Path;
+use std::time::Duration;
+
+use latchkey_domain::id::{LogItemId, TraceItemId};
+use latchkey_domain::time::Timestamp;
+use sea_orm::{
+    ActiveModelTrait, ConnectionTrait, DatabaseTransaction, DbBackend, DbErr, EntityTrait,
+    QueryTrait, RuntimeErr, Set, Statement,
+};
+use tokio::sync::Mutex;
+use tokio_util::task::TaskTracker;
+use uuid::Uuid;
+
+use super::allowance::Allowance;
+use super::purge::delete_by_id;
+use super::queue::{Queue, Turn};
+use super::{Source, sizes};
+use crate::database::within;
+use crate::entity::{ingest_batch, log, trace};
+use crate::error::Error;
+use crate::services::Services;
+
+/// Rows of one transaction: a few milliseconds. SQLite takes at most 32,766 parameters in a statement.
+pub(super) const ROWS: usize = 500;
+/// Their bytes, but for a single row.
+const BYTES: i64 = 1024 * 1024;
+/// How long one transaction may take.
+const TRANSACTION_TIMEOUT: Duration = Duration::from_secs(5);
+/// A call that was begun as long ago is not under way any more: none may take as long.
+const UNFINISHED: Duration = Duration::from_mins(2);
+/// How long a call may take in all, once it is its turn.
+const CALL_TIMEOUT: Duration = Duration::from_secs(20);
+
+/// What this node does with the telemetry that comes in.
+#[derive(Default)]
+pub(crate) struct Ingest {
+    pub(super) queue: Queue,
+    /// Held by the one call that is being stored.
+    writing: Mutex<()>,
+    /// Calls that are being stored: whoever sent one may go meanwhile.
+    pub(crate) storing: TaskTracker,
+}
+
+/// Which table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    Traces,
+    Logs,
+}
+
+impl Kind {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Traces => "traces",
+            Self::Logs => "logs",
+        }
+    }
+
+    fn from_name(name: &str) -> Option<Self> {
+        [Self::Traces, Self::Logs].into_iter().find(|kind| kind.as_str() == name)
+    }
+}
+
+/// The id of a call's item: they differ in time and index from each other, and all together from those of every other
+/// call, so that the first one tells all.
+pub(super) struct Ids {
+    now: Timestamp,
+    random: [u8; 10],
+}
+
+impl Ids {
+    pub(super) const fn new(now: Timestamp, random: [u8; 10]) -> Self {
+        Self { now, random }
+    }
+
+    /// When the call came.
+    pub(super) const fn now(&self) -> Timestamp {
+        self.now
+    }
+
+    fn after(first: Uuid) -> Self {
+        let bytes = first.as_bytes();
+        let mut millis = [0; 8];
+        millis[2..].copy_from_slice(&bytes[..6]);
+        let mut random = [0; 10];
+        random.copy_from_slice(&bytes[6..]);
+        Self { now: Timestamp::from_millis(i64::from_be_bytes(millis)), random }
+    }
+
+    pub(super) fn trace(&self, index: u16) -> Uuid {
+        TraceItemId::in_batch(self.now, index, self.random).as_uuid()
+    }
+
+    pub(super) fn log(&self, index: u16) -> Uuid {
+        LogItemId::in_batch(self.now, index, self.random).as_uuid()
+    }
+}
+
+/// A call's rows, ready to be sent to the database.
+pub(super) struct Batch {
+    call: Call,
+    chunks: Vec<Chunk>,
+}
+
+/// What tells a call's rows from those of others.
+#[derive(Clone, Copy)]
+struct Call {
+    kind: Kind,
+    first: Uuid,
+    started_at: i64,
+    items: usize,
+}
+
+/// The rows of one transaction.
+struct Chunk {
+    insert: Statement,
+    bytes: i64,
+}
+
+impl Batch {
+    /// Makes the statements of rows, each with what it counts for. It takes a while: not on a thread that checks keys.
+    pub(super) fn new<A: ActiveModelTrait>(
+        kind: Kind,
+        ids: &Ids,
+        backend: DbBackend,
+        rows: Vec<(A, i64)>,
+    ) -> Self {
+        let items = rows.len();
+        let mut chunks = Vec::with_capacity(items.div_ceil(ROWS));
+        let (mut some, mut bytes) = (Vec::new(), 0);
+        let mut close = |some: &mut Vec<A>, bytes: &mut i64| {
+            if !some.is_empty() {
+                let insert = A::Entity::insert_many(std::mem::take(some)).build(backend);
+                chunks.push(Chunk { insert, bytes: std::mem::take(bytes) });
+            }
+        };
+        for (row, size) in rows {
+            if some.len() == ROWS || bytes + size > BYTES {
+                close(&mut some, &mut bytes);
+            }
+            some.push(row);
+            bytes += size;
+        }
+        close(&mut some, &mut bytes);
+        let call = Call { kind, first: ids.trace(0), started_at: ids.now.as_millis(), items };
+        Self { call, chunks }
+    }
+}
+
+/// Stores a call's rows, all of them or none, and lets the next call have its turn.
+///
+/// # Errors
+/// `TelemetryFull`, or the database fails; nothing is stored.
+pub(super) async fn store(
+    services: &Services,
+    source: &Source,
+    turn: Turn,
+    batch: Batch,
+) -> Result<(), Error> {
+    let project = source.key.project.as_uuid();
+    let allowance = Allowance::of_key(&source.key);
+    let storing = {
+        let services = services.clone();
+        let Batch { call, chunks } = batch;
+        let may_be_there = chunks.len() > 1;
+        async move {
+            let write = write(&services, (project, allowance), call, chunks);
+            let stored = within(CALL_TIMEOUT, write).await;
+            drop(turn);
+            if stored.is_err() && may_be_there {
+                undo_or_tell(&services, call).await;
+            }
+            stored
+        }
+    };
+    match services.ingest.storing.spawn(storing).await {
+        Ok(stored) => stored,
+        Err(error) if error.is_panic() => resume_unwind(error.into_panic()),
+        Err(_) => Err(outage("the server stops")),
+    }
+}
+
+async fn write(
+    services: &Services,
+    owner: (Uuid, Allowance),
+    call: Call,
+    chunks: Vec<Chunk>,
+) -> Result<(), Error> {
+    let alone = services.ingest.writing.lock().await;
+    let last = chunks.len().saturating_sub(1);
+    for (index, chunk) in chunks.into_iter().enumerate() {
+        let place = Place { is_first: index == 0, is_last: index == last };
+        let written = write_chunk(services, owner, call, chunk, place);
+        within(TRANSACTION_TIMEOUT, written).await?;
+    }
+    drop(alone);
+    let Some(log) = services.database.telemetry().write_ahead_log() else { return Ok(()) };
+    let synced = tokio::task::spawn_blocking(move || bring_to_disk(&log)).await;
+    synced.map_err(|error| outage(&error.to_string()))?
+}
+
+/// Where a chunk stands among those of its call.
+#[derive(Clone, Copy)]
+struct Place {
+    is_first: bool,
+    is_last: bool,
+}
+
+async fn write_chunk(
+    services: &Services,
+    (project, allowance): (Uuid, Allowance),
+    call: Call,
+    chunk: Chunk,
+    Place { is_first, is_last }: Place,
+) -> Result<(), Error> {
+    let transaction = services.database.telemetry().begin().await?;
+    if !is_last && transaction.get_database_backend() == DbBackend::Postgres {
+        // The last one waits for all that was written before it.
+        transaction.execute_unprepared("SET LOCAL synchronous_commit = off").await?;
+    }
+    sizes::add(&transaction, project, chunk.bytes, allowance).await?;
+    if is_first && !is_last {
+        let row = ingest_batch::ActiveModel {
+            first_id: Set(call.first),
+            kind: Set(call.kind.as_str().to_owned()),
+            items: Set(i64::try_from(call.items).unwrap_or(i64::MAX)),
+            started_at: Set(call.started_at),
+        };
+        ingest_batch::Entity::insert(row).exec_without_returning(&transaction).await?;
+    }
+    transaction.execute_raw(chunk.insert).await?;
+    if is_last && !is_first {
+        forget(&transaction, call.first).await?;
+    }
+    Ok(transaction.commit().await?)
+}
+
+async fn forget(transaction: &DatabaseTransaction, first: Uuid) -> Result<(), DbErr> {
+    ingest_batch::Entity::delete_by_id(first).exec(transaction).await.map(|_| ())
+}
+
+/// Waits until what was committed to SQLite is on the disk.
+fn bring_to_disk(log: &Path) -> Result<(), Error> {
+    let synced = std::fs::File::options().write(true).open(log).and_then(|log| log.sync_data());
+    match synced {
+        Ok(()) => Ok(()),
+        // It was moved into the file itself, which is on the disk then.
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(outage(&error.to_string())),
+    }
+}
+
+fn outage(why: &str) -> Error {
+    Error::Unavailable(DbErr::Conn(RuntimeErr::Internal(why.to_owned())))
+}
+
+async fn undo_or_tell(services: &Services, Call { kind, first, items, .. }: Call) {
+    if let Err(error) = undo(services, kind, first, items).await {
+        tracing::warn!(%error, "Items of a refused call are deleted later");
+    }
+}
+
+/// Deletes what a call has stored, wherever it was broken off.
+async fn undo(services: &Services, kind: Kind, first: Uuid, items: usize) -> Result<(), Error> {
+    let ids = Ids::after(first);
+    let items = u16::try_from(items).map_err(|_| Error::Corrupt("number of items"))?;
+    let ids: Vec<Uuid> = (0..items).map(|index| ids.trace(index)).collect();
+    for some in ids.chunks(ROWS) {
+        let transaction = services.database.telemetry().begin().await?;
+        let some = some.iter().copied();
+        match kind {
+            Kind::Traces => delete_by_id::<trace::Entity>(&transaction, some).await?,
+            Kind::Logs => delete_by_id::<log::Entity>(&transaction, some).await?,
+        };
+        transaction.commit().await?;
+    }
+    let transaction = services.database.telemetry().begin().await?;
+    forget(&transaction, first).await?;
+    Ok(transaction.commit().await?)
+}
+
+/// Deletes what is left of calls that were broken off, by a crash or by an outage of the database; how many calls.
+/// Several nodes may do it at once.
+///
+/// # Errors
+/// The database fails.
+pub async fn purge_unfinished(services: &Services) -> Result<usize, Error> {
+    use sea_orm::{ColumnTrait, QueryFilter};
+    let over = (services.clock.now() - UNFINISHED).as_millis();
+    let unfinished = ingest_batch::Entity::find()
+        .filter(ingest_batch::Column::StartedAt.lte(over))
+        .all(services.database.telemetry().reader())
+        .await?;
+    let calls = unfinished.len();
+    for row in unfinished {
+        let kind = Kind::from_name(&row.kind).ok_or(Error::Corrupt("kind of telemetry"))?;
+        let items = usize::try_from(row.items).map_err(|_| Error::Corrupt("number of items"))?;
+        undo(services, kind, row.first_id, items).await?;
+    }
+    if calls > 0 {
+        tracing::info!(calls, "Deleted items of calls that were never acknowledged");
+    }
+    Ok(calls)
+}
+
+/// What waits to be stored: calls, their bytes, and how many calls were refused since the start.
+pub fn waiting(services: &Services) -> (usize, usize, u64) {
+    services.ingest.queue.counts()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_id_of_a_call_tells_all_of_them() {
+        let ids = Ids::new(Timestamp::from_millis(1_795_000_000_000), [0xa7; 10]);
+        let again = Ids::after(ids.trace(0));
+        for index in [0, 1, 63, 64, 255, 256, 9_999] {
+            assert_eq!(again.trace(index), ids.trace(index));
+            assert_eq!(again.log(index), ids.log(index));
+        }
+    }
+}
