@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::str::FromStr;
 
 use chrono::{Datelike, Months, NaiveDate, NaiveTime};
-use ipnet::IpNet;
+use ipnet::{IpNet, Ipv4Net};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use crate::time::Timestamp;
@@ -157,7 +157,7 @@ fn month_around(now: Timestamp) -> (Timestamp, Timestamp) {
 }
 
 /// A network that a key may be used from, e.g. `203.0.113.0/24` or `2001:db8::/32`. A bare address is the
-/// network of that address alone.
+/// network of that address alone. Networks of IPv4 addresses in IPv6's form are kept in IPv4's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Cidr(IpNet);
 
@@ -179,8 +179,18 @@ impl FromStr for Cidr {
     fn from_str(text: &str) -> Result<Self, InvalidCidr> {
         let text = text.trim();
         let network = text.parse::<IpNet>().or_else(|_| text.parse::<IpAddr>().map(IpNet::from));
-        network.map(|network| Self(network.trunc())).map_err(|_| InvalidCidr)
+        network.map(|network| Self(canonical(network.trunc()))).map_err(|_| InvalidCidr)
     }
+}
+
+/// `::ffff:203.0.113.0/120` is `203.0.113.0/24`: addresses are compared in that form.
+fn canonical(network: IpNet) -> IpNet {
+    const MAPPED: u8 = 96;
+    let IpNet::V6(six) = network else { return network };
+    let inside = six.prefix_len().checked_sub(MAPPED);
+    let four = six.addr().to_ipv4_mapped().zip(inside);
+    let four = four.and_then(|(address, length)| Ipv4Net::new(address, length).ok());
+    four.map_or(network, IpNet::V4)
 }
 
 impl fmt::Display for Cidr {
@@ -392,6 +402,19 @@ mod tests {
         assert!(network.contains("::ffff:203.0.113.200".parse().unwrap()));
         assert!(!network.contains("203.0.114.1".parse().unwrap()));
         assert_eq!("2001:db8::1".parse::<Cidr>().unwrap().to_string(), "2001:db8::1/128");
+        for (mapped, stored) in [
+            ("::ffff:203.0.113.7", "203.0.113.7/32"),
+            ("::ffff:203.0.113.7/128", "203.0.113.7/32"),
+            ("::ffff:cb00:7107/120", "203.0.113.0/24"),
+            ("::ffff:0:0/96", "0.0.0.0/0"),
+            ("::ffff:0:0/95", "::fffe:0:0/95"),
+            ("::203.0.113.7", "::cb00:7107/128"),
+        ] {
+            assert_eq!(mapped.parse::<Cidr>().unwrap().to_string(), stored, "{mapped}");
+        }
+        let mapped: Cidr = "::ffff:203.0.113.0/120".parse().unwrap();
+        assert!(mapped.contains("203.0.113.200".parse().unwrap()));
+        assert!(mapped.contains("::ffff:203.0.113.200".parse().unwrap()));
         for text in ["", "203.0.113.0/33", "example.com", "10.0.0", "10.0.0.0/-1"] {
             assert_eq!(text.parse::<Cidr>(), Err(InvalidCidr), "{text}");
         }

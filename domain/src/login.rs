@@ -20,6 +20,15 @@ pub struct InvalidLogin;
 impl GithubLogin {
     const LONGEST: usize = 39;
 
+    /// A login as GitHub says it, letter by letter: one that had to be mended would be somebody else's.
+    ///
+    /// # Errors
+    /// It is none.
+    pub fn exact(text: &str) -> Result<Self, InvalidLogin> {
+        let login: Self = text.parse()?;
+        if login.0 == text { Ok(login) } else { Err(InvalidLogin) }
+    }
+
     /// The login as text.
     pub fn as_str(&self) -> &str {
         &self.0
@@ -88,6 +97,11 @@ mod tests {
         assert_eq!(" @octocat ".parse::<GithubLogin>().unwrap().as_str(), "octocat");
         for bad in ["", "@", "-a", "a-", "a--b", "a b", "_a", "é", "a\0", "a/b", &"a".repeat(40)] {
             assert_eq!(bad.parse::<GithubLogin>(), Err(InvalidLogin), "{bad:?}");
+            assert_eq!(GithubLogin::exact(bad), Err(InvalidLogin), "{bad:?}");
+        }
+        assert_eq!(GithubLogin::exact("O-c-t").unwrap().as_str(), "O-c-t");
+        for mended in ["@octocat", " octocat", "octocat\n"] {
+            assert_eq!(GithubLogin::exact(mended), Err(InvalidLogin), "{mended:?}");
         }
     }
 }

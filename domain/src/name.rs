@@ -37,6 +37,14 @@ impl Name {
     }
 }
 
+/// What of a name from elsewhere can be shown: without control characters, within `most` characters; nothing if that is
+/// all there is.
+pub fn cleaned(text: &str, most: usize) -> Option<String> {
+    let shown = text.trim().chars().filter(|character| !is_control(*character)).take(most);
+    let shown = shown.collect::<String>().trim().to_owned();
+    (!shown.is_empty()).then_some(shown)
+}
+
 fn is_control(character: char) -> bool {
     let turns_direction = matches!(
         character,
@@ -178,6 +186,16 @@ mod tests {
         for text in ["a\nb", "a\0", "\u{1b}[31m", "a\u{7f}", "\u{202E}abc", "a\u{85}"] {
             assert_eq!(text.parse::<Name>(), Err(InvalidName::ControlCharacter), "{text:?}");
         }
+    }
+
+    #[test]
+    fn names_from_elsewhere_are_cleaned_and_cut() {
+        let clean = |text: &str| cleaned(text, 10);
+        assert_eq!(clean(" Mira\0 Holt "), Some("Mira Holt".to_owned()));
+        assert_eq!(clean("\u{202E}ab\ncd"), Some("abcd".to_owned()));
+        assert_eq!(clean(&"é".repeat(50_000)), Some("é".repeat(10)));
+        assert_eq!(clean("\0 \n"), None);
+        assert_eq!(clean(""), None);
     }
 
     #[test]

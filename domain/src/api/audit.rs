@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use crate::audit::{ActorKind, AuditAction, TargetKind};
 use crate::id::AuditEventId;
+use crate::query::QueryText;
 use crate::time::Timestamp;
 
 /// One thing that was done.
@@ -68,7 +69,8 @@ pub struct AuditChange {
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct AuditFilter {
     /// Of this actor: an id (`usr_…`, `key_…`), a login, or `system`.
-    pub actor: Option<String>,
+    #[serde(default, deserialize_with = "QueryText::given")]
+    pub actor: Option<QueryText>,
     /// Of this action.
     pub action: Option<AuditAction>,
     /// At this time or later.

@@ -8,6 +8,7 @@ use crate::key::{Environment, KeyKind, KeyStatus};
 use crate::limit::{AllowList, Cidr, MaxParallel, ModelName, Period, Rpm, Tokens};
 use crate::name::Name;
 use crate::permission::ServicePermission;
+use crate::query::QueryText;
 use crate::time::Timestamp;
 
 /// The longest grace period of a rotation, in seconds: 7 days.
@@ -206,7 +207,8 @@ pub struct KeyFilter {
     #[serde(default)]
     pub archived: bool,
     /// What stands somewhere in the name, the id or the masked form, in any case.
-    pub q: Option<String>,
+    #[serde(default, deserialize_with = "QueryText::given")]
+    pub q: Option<QueryText>,
     /// In which order.
     #[serde(default)]
     pub sort: KeySort,

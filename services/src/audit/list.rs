@@ -3,6 +3,7 @@
 use latchkey_domain::api::{AuditActor, AuditEvent, AuditFilter, AuditTarget, Page};
 use latchkey_domain::audit::{ActorKind, AuditAction, TargetKind};
 use latchkey_domain::id::{KeyId, OrganizationId, UserId};
+use latchkey_domain::query::QueryText;
 use latchkey_domain::role::Permission;
 use latchkey_domain::time::Timestamp;
 use sea_orm::sea_query::{Expr, ExprTrait, Func};
@@ -55,7 +56,7 @@ enum Wanted {
 
 impl Filter {
     pub(super) async fn resolve(services: &Services, filter: &AuditFilter) -> Result<Self, Error> {
-        let actor = match filter.actor.as_deref() {
+        let actor = match filter.actor.as_ref().map(QueryText::as_str) {
             None => None,
             Some("system") => Some(Wanted::System),
             Some(id) if id.parse::<UserId>().is_ok() || id.parse::<KeyId>().is_ok() => {

@@ -89,7 +89,7 @@ fn filtered(scope: &ProjectScope, filter: &KeyFilter, now: Timestamp) -> Select<
         .add_option(equals(key::Column::Environment, filter.environment.map(Environment::as_str)))
         .add_option(filter.application_id.map(|id| key::Column::ApplicationId.eq(id.as_uuid())))
         .add_option(filter.status.map(|status| has_status(status, now)))
-        .add_option(filter.q.as_deref().and_then(contains));
+        .add_option(filter.q.as_ref().and_then(|q| contains(q.as_str())));
     if !filter.archived {
         wanted = wanted.add(key::Column::ArchivedAt.is_null());
     }

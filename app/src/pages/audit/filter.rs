@@ -5,6 +5,7 @@ use std::time::Duration;
 use latchkey_domain::api::AuditFilter;
 use latchkey_domain::audit::AuditAction;
 use latchkey_domain::id::OrganizationId;
+use latchkey_domain::query::QueryText;
 use latchkey_domain::time::Timestamp;
 use leptos::prelude::*;
 use leptos_router::NavigateOptions;
@@ -106,7 +107,7 @@ impl Filter {
     /// As the server takes it from who looks at `now`.
     pub fn for_server(&self, now: Option<Timestamp>) -> AuditFilter {
         AuditFilter {
-            actor: self.actor.clone(),
+            actor: self.actor.as_deref().and_then(QueryText::fitting),
             action: self.action,
             from: now.and_then(|now| self.period.begins(now)),
             to: None,
@@ -118,7 +119,7 @@ impl Filter {
         let AuditFilter { actor, action, from, .. } = self.for_server(now);
         let mut query = ParamsMap::new();
         let given = [
-            ("actor", actor),
+            ("actor", actor.map(|actor| actor.to_string())),
             ("action", action.map(|action| action.as_str().to_owned())),
             ("from", from.map(|from| from.to_string())),
         ];

@@ -2,6 +2,7 @@
 
 use latchkey_domain::api::{KeyFilter, KeySort};
 use latchkey_domain::key::{Environment, KeyKind, KeyStatus};
+use latchkey_domain::query::QueryText;
 use leptos::prelude::*;
 use leptos_router::NavigateOptions;
 use leptos_router::hooks::{use_location, use_navigate, use_query_map};
@@ -84,7 +85,7 @@ impl Filter {
             status: self.status,
             application_id: None,
             archived: self.archived,
-            q: Some(self.q.clone()).filter(|q| !q.is_empty()),
+            q: QueryText::fitting(&self.q),
             sort: self.sort,
         }
     }

@@ -1,0 +1,105 @@
+//! Free text in a query, such as what a list is searched for.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Deserializer, Serialize, de};
+
+/// What a list is searched for or narrowed to: 1–200 characters, none of them a control character. PostgreSQL takes no
+/// NUL, SQLite no long pattern; nobody looks for either.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize)]
+#[serde(transparent)]
+pub struct QueryText(String);
+
+/// Why a text can't be looked for; the words stand at the parameter.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("Use 1 to 200 characters, no control characters.")]
+pub struct InvalidQueryText;
+
+impl QueryText {
+    /// The most characters (Unicode scalar values) that it may have.
+    pub const MAX_CHARACTERS: usize = 200;
+
+    /// The text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// What of a text can be looked for: a page does not fail over what stands in its address.
+    pub fn fitting(text: &str) -> Option<Self> {
+        let shown = text.chars().filter(|character| !character.is_control());
+        shown.take(Self::MAX_CHARACTERS).collect::<String>().parse().ok()
+    }
+
+    /// Reads a field that may be absent, null or, as a query parameter, empty.
+    ///
+    /// # Errors
+    /// The text can't be looked for.
+    pub fn given<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Self>, D::Error> {
+        let text = Option::<String>::deserialize(deserializer)?;
+        let text = text.filter(|text| !text.is_empty());
+        text.map(|text| text.parse()).transpose().map_err(de::Error::custom)
+    }
+}
+
+impl FromStr for QueryText {
+    type Err = InvalidQueryText;
+
+    fn from_str(text: &str) -> Result<Self, InvalidQueryText> {
+        // Of a longer text no more is counted than shows that it is longer.
+        let characters = text.chars().take(Self::MAX_CHARACTERS + 1);
+        let (count, controls) = characters.fold((0, false), |(count, controls), character| {
+            (count + 1, controls || character.is_control())
+        });
+        if (1..=Self::MAX_CHARACTERS).contains(&count) && !controls {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err(InvalidQueryText)
+        }
+    }
+}
+
+impl fmt::Display for QueryText {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+#[cfg(feature = "openapi")]
+impl utoipa::PartialSchema for QueryText {
+    fn schema() -> utoipa::openapi::RefOr<utoipa::openapi::schema::Schema> {
+        utoipa::openapi::ObjectBuilder::new()
+            .schema_type(utoipa::openapi::schema::Type::String)
+            .min_length(Some(1))
+            .max_length(Some(Self::MAX_CHARACTERS))
+            .description(Some("1–200 characters, no control characters"))
+            .into()
+    }
+}
+
+#[cfg(feature = "openapi")]
+impl utoipa::ToSchema for QueryText {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn texts_of_1_to_200_characters_are_taken() {
+        for good in ["a", " ", "Web • checkout", "%_\\", &"é".repeat(200)] {
+            assert_eq!(good.parse::<QueryText>().unwrap().as_str(), good);
+        }
+        for bad in ["", "a\0", "\n", "a\u{7f}", "\u{85}", &"a".repeat(201), &"a".repeat(50_000)] {
+            assert_eq!(bad.parse::<QueryText>(), Err(InvalidQueryText), "{bad:.20?}");
+        }
+    }
+
+    #[test]
+    fn pages_look_for_what_fits() {
+        let fitting = |text: &str| QueryText::fitting(text).map(|text| text.to_string());
+        assert_eq!(fitting("web\0"), Some("web".to_owned()));
+        assert_eq!(fitting(&"é".repeat(300)), Some("é".repeat(200)));
+        assert_eq!(fitting(""), None);
+        assert_eq!(fitting("\0\n"), None);
+    }
+}
