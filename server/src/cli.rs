@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use ipnet::IpNet;
+use latchkey_domain::limit::Cidr;
 
 /// Issues API keys, shows each once, limits, meters, rotates and revokes them, and checks them at memory
 /// speed. Without a command it serves, with the settings of the environment.
@@ -177,13 +177,14 @@ pub struct Settings {
     )]
     pub upstream_timeout: u64,
 
-    /// Networks of proxies whose X-Forwarded-For is believed, separated by commas.
+    /// Networks of proxies whose X-Forwarded-For and Forwarded are believed, separated by commas. Where a request has
+    /// both, they have to name the same address.
     #[arg(
         long = "latchkey-trusted-proxies",
         env = "LATCHKEY_TRUSTED_PROXIES",
         value_delimiter = ','
     )]
-    pub trusted_proxies: Vec<IpNet>,
+    pub trusted_proxies: Vec<Cidr>,
 
     /// What cargo-leptos says, if it started the server.
     #[command(flatten)]

@@ -14,7 +14,6 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
-use axum::extract::ConnectInfo;
 use axum::http::{HeaderMap, Method, Request, StatusCode};
 use axum::response::{IntoResponse, Response};
 use futures::FutureExt;
@@ -30,7 +29,7 @@ use crate::gateway;
 use crate::http::client::ClientIp;
 use crate::http::problem::{self, Refusal};
 use crate::http::request_id::RequestId;
-use crate::http::{security_headers, verify};
+use crate::http::{masked, security_headers, verify};
 use crate::let_go::LetGo;
 use crate::metrics::{Metrics, Route};
 use crate::room::Share;
@@ -57,7 +56,7 @@ impl Front {
 
     async fn routed(&self, asked: &Asked, request: Request<LetGo>) -> Response {
         let mut request = request.map(Body::new);
-        request.extensions_mut().insert(ConnectInfo(asked.peer));
+        request.extensions_mut().insert(asked.ip);
         request.extensions_mut().insert(asked.id);
         let method = request.method().clone();
         let path = request.uri().path().to_owned();
@@ -66,7 +65,7 @@ impl Front {
         let routed = self.router.clone().oneshot(request).map(|Ok(response)| response);
         let routed = unpanicked(routed).instrument(span.clone()).await;
         let response = routed.unwrap_or_else(|panicked| panicked);
-        let response = self.finish(asked, response);
+        let response = self.finish(asked, response).await;
         let elapsed = self.time(asked);
         span.in_scope(|| answered(&method, &path, &response, elapsed));
         response
@@ -75,8 +74,7 @@ impl Front {
     /// A good answer to the busiest call is logged for debugging only: it is counted as usage, and a line each would
     /// cost more than the check.
     async fn verify(&self, asked: &Asked, request: Request<LetGo>) -> Response {
-        let ip = ClientIp::of(asked.peer, request.headers(), &self.state);
-        let mut handled = pin!(unpanicked(verify::answer(&self.state, ip, request)));
+        let mut handled = pin!(unpanicked(verify::answer(&self.state, asked.ip, request)));
         let handled = match futures::poll!(handled.as_mut()) {
             Poll::Ready(handled) => handled,
             // Most answers wait for nothing, and need no timer.
@@ -87,7 +85,7 @@ impl Front {
         };
         let response = match handled.flatten() {
             Ok(json) => self.verified(asked, json),
-            Err(refused) => self.finish(asked, refused),
+            Err(refused) => self.finish(asked, refused).await,
         };
         let elapsed = self.time(asked);
         if response.status().is_success() {
@@ -118,8 +116,9 @@ impl Front {
         response
     }
 
-    fn finish(&self, asked: &Asked, response: Response) -> Response {
-        let mut response = problem::render(asked.id, asked.unless_cut_off(response));
+    async fn finish(&self, asked: &Asked, response: Response) -> Response {
+        let response = problem::render(asked.id, asked.unless_cut_off(response));
+        let mut response = masked::refusal(response).await;
         security_headers::set(response.headers_mut(), self.state.config.public_url.is_https());
         asked.id.write(response.headers_mut());
         response
@@ -136,7 +135,9 @@ impl Answers for Front {
         share: Option<Arc<Share>>,
     ) -> Response {
         let route = Route::of(request.uri());
-        let asked = Asked { id: RequestId::new(), route, peer, share, clock: SystemClock::start() };
+        let id = RequestId::new();
+        let ip = ClientIp::of(peer, request.headers(), id, &self.state);
+        let asked = Asked { id, route, ip, share, clock: SystemClock::start() };
         if route == Route::Verify && request.method() == Method::POST {
             self.verify(&asked, request).await
         } else {
@@ -154,7 +155,7 @@ impl Answers for Front {
 struct Asked {
     id: RequestId,
     route: Route,
-    peer: SocketAddr,
+    ip: ClientIp,
     share: Option<Arc<Share>>,
     clock: SystemClock,
 }

@@ -40,18 +40,21 @@ impl TooManyFailures {
     }
 }
 
-/// An address as it is counted. A host has a whole /64 of IPv6 to itself, so that is one address.
+/// An address as it is counted. A host has a whole /64 of IPv6 to itself, so that is one address. Callers whose address
+/// can't be read are counted as one: otherwise there would be no limit for them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 enum Address {
     V4([u8; 4]),
     V6([u16; 4]),
+    Unreadable,
 }
 
 impl Address {
-    fn of(ip: IpAddr) -> Self {
-        match ip.to_canonical() {
-            IpAddr::V4(ip) => Self::V4(ip.octets()),
-            IpAddr::V6(ip) => {
+    fn of(ip: Option<IpAddr>) -> Self {
+        match ip.map(|ip| ip.to_canonical()) {
+            None => Self::Unreadable,
+            Some(IpAddr::V4(ip)) => Self::V4(ip.octets()),
+            Some(IpAddr::V6(ip)) => {
                 let [first, second, third, fourth, ..] = ip.segments();
                 Self::V6([first, second, third, fourth])
             }
@@ -73,14 +76,12 @@ impl Failures {
         Self { what, windows: Cache::new(ADDRESSES) }
     }
 
-    /// Counts a failed attempt, or says that the address has had too many. Without an address there is nobody
-    /// to count for.
+    /// Counts a failed attempt, or says that the address has had too many.
     pub(crate) fn count(
         &self,
         ip: Option<IpAddr>,
         now: Duration,
     ) -> Result<Counted, TooManyFailures> {
-        let Some(ip) = ip else { return Ok(Counted(None)) };
         let new = || Ok::<_, Infallible>(SharedWindow::default());
         let window = match self.windows.get_or_insert_with(&Address::of(ip), new) {
             Ok(window) => window,
@@ -89,7 +90,7 @@ impl Failures {
         // Outside the match, whose scrutinee would hold the lock to its end.
         let taken = lock(&window).take(now, 1, LIMIT);
         match taken {
-            Ok(taken) => Ok(Counted(Some((window, taken)))),
+            Ok(taken) => Ok(Counted(window, taken)),
             Err(WindowFull { used, retry_after, .. }) => {
                 let retry_after = retry_after.unwrap_or_default();
                 Err(TooManyFailures { what: self.what, used, retry_after })
@@ -99,7 +100,7 @@ impl Failures {
 
     /// Whether one more failed attempt of the address would be refused.
     pub(crate) fn is_full(&self, ip: Option<IpAddr>, now: Duration) -> bool {
-        let window = ip.and_then(|ip| self.windows.get(&Address::of(ip)));
+        let window = self.windows.get(&Address::of(ip));
         window.is_some_and(|window| lock(&window).state(now, LIMIT).remaining == 0)
     }
 
@@ -110,15 +111,13 @@ impl Failures {
 
 /// An attempt that was counted as failed.
 #[derive(Clone)]
-pub(crate) struct Counted(Option<(SharedWindow, Taken)>);
+pub(crate) struct Counted(SharedWindow, Taken);
 
 impl Counted {
     /// The attempt did not fail after all.
     pub(crate) fn give_back(self) {
         // Its own window, also when another has taken that one's place meanwhile.
-        if let Some((window, taken)) = self.0 {
-            lock(&window).give_back(taken);
-        }
+        lock(&self.0).give_back(self.1);
     }
 }
 
@@ -230,13 +229,17 @@ mod tests {
     }
 
     #[test]
-    fn without_an_address_nobody_is_held_up() {
+    fn callers_without_an_address_share_one_limit() {
         let failures = failures();
-        for _ in 0..1_000 {
+        fill(&failures, address(0), seconds(0));
+        for _ in 0..LIMIT {
+            assert!(!failures.is_full(None, seconds(0)));
             assert!(failures.count(None, seconds(0)).is_ok());
         }
-        assert!(!failures.is_full(None, seconds(0)));
-        assert!(failures.windows.is_empty());
+        assert!(failures.is_full(None, seconds(0)));
+        assert!(failures.count(None, seconds(0)).is_err());
+        assert!(count(&failures, address(1), seconds(0)).is_ok(), "others are not held up");
+        assert!(failures.count(None, seconds(60)).is_ok());
     }
 
     #[test]

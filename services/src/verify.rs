@@ -40,7 +40,7 @@ pub async fn verify(
         kind: None,
         application: request.application_id,
         elsewhere: names_foreign(services, found.key(), request).await?,
-        ip: request.ip,
+        ip: request.ip.map(|ip| ip.to_canonical()),
         model: request.model.as_deref(),
         cost: request.cost,
     };

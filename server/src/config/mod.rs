@@ -10,7 +10,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
-use ipnet::IpNet;
+use latchkey_domain::limit::Cidr;
 use latchkey_services::accounts::tokens::JwtSecret;
 use latchkey_services::check::RedisUrl;
 use latchkey_services::{Pepper, Settings as ServiceSettings, Signup};
@@ -38,7 +38,7 @@ pub struct Config {
     /// How people sign in.
     pub sign_in: SignIn,
     /// Proxies that are believed.
-    pub trusted_proxies: Vec<IpNet>,
+    pub trusted_proxies: Vec<Cidr>,
     /// What cargo-leptos says, if it started the server.
     pub cargo_leptos: CargoLeptos,
     /// Who answers the gateway's calls; none: the sandbox alone.

@@ -7,6 +7,7 @@ use axum::http::StatusCode;
 use axum::http::header::{RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderName, HeaderValue};
 use axum::response::{IntoResponse, Response};
+use latchkey_domain::mask;
 use latchkey_domain::outcome::Outcome;
 use latchkey_domain::problem::{ErrorCode, Problem};
 use latchkey_services::Error;
@@ -112,7 +113,8 @@ impl Refused {
     /// The refusal as an event of a stream that has begun.
     pub(super) fn event(&self) -> String {
         let body = serde_json::to_string(&self.body).unwrap_or_default();
-        format!("data: {body}\n\n")
+        // Other refusals are masked as a whole, where the answer leaves.
+        format!("data: {}\n\n", mask::secrets(&body))
     }
 }
 

@@ -4,6 +4,7 @@ use std::net::IpAddr;
 
 use latchkey_domain::audit::{ActorKind, AuditAction, TargetKind};
 use latchkey_domain::id::{AuditEventId, KeyId, OrganizationId, UserId};
+use latchkey_domain::mask;
 use sea_orm::sea_query::{Expr, OnConflict};
 use sea_orm::{
     ActiveModelTrait, ColumnTrait, ConnectionTrait, DatabaseTransaction, EntityTrait,
@@ -74,13 +75,13 @@ pub(crate) async fn record(
         at: now.as_millis(),
         actor_kind: by.kind.as_str().to_owned(),
         actor_id: by.id.clone(),
-        actor_name: by.name.clone(),
+        actor_name: mask::secrets(&by.name).into_owned(),
         action: event.action.as_str().to_owned(),
         target_kind: event.kind.as_str().to_owned(),
-        target_id: event.id,
-        target_name: event.name.to_owned(),
+        target_id: mask::secrets(&event.id).into_owned(),
+        target_name: mask::secrets(event.name).into_owned(),
         ip: by.ip.map(|ip| ip.to_canonical().to_string()),
-        changes: event.changes.to_json(),
+        changes: mask::secrets(&event.changes.to_json()).into_owned(),
         hash: Vec::new(),
     };
     row.hash = chain::hash(&services.settings.pepper, &head.hash, &row);

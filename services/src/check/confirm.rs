@@ -7,7 +7,7 @@
 use std::sync::Arc;
 
 use super::cache::Stamp;
-use super::{Call, Denial, KeyRecord, admit, find_digest};
+use super::{Call, Denial, KeyRecord, Presenter, admit, find_digest};
 use crate::digest::KeyDigest;
 use crate::error::Error;
 use crate::services::Services;
@@ -51,7 +51,7 @@ pub async fn confirm(
         return judged(services, key, &seen, call);
     }
     // Boxed: hardly any call needs the states of asking the database.
-    let asking = Box::pin(find_digest(services, seen.digest, call.ip));
+    let asking = Box::pin(find_digest(services, seen.digest, Presenter::Caller(call.ip)));
     let found = asking.await.map_err(Box::new)?;
     judged(services, &found.key, &seen, call)
 }

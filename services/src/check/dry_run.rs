@@ -35,7 +35,11 @@ pub async fn dry_run(
     let row = keys::find(services.database.reader(), &scope, named.id).await?;
     let digest = KeyDigest::from_bytes(&row.digest).ok_or(Error::Corrupt("digest"))?;
     let key = record::load(services, &digest).await?.ok_or(Error::NotFound)?;
-    let call = Call { ip: request.ip, model: request.model.as_deref(), ..Call::default() };
+    let call = Call {
+        ip: request.ip.map(|ip| ip.to_canonical()),
+        model: request.model.as_deref(),
+        ..Call::default()
+    };
     let now = services.clock.now();
     let mut rehearsal = Rehearsal { services, now, answer: nothing_yet() };
     let denial = rehearsal.call(&key, call, request.tokens).await?;

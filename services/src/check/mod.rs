@@ -164,7 +164,8 @@ async fn identify_parsed(
     parsed: Parsed<'_>,
     ip: Option<IpAddr>,
 ) -> Result<Found, Error> {
-    find_from(services, parsed, ip).await.map_err(|denial| failed(services, ip, denial))
+    let by = Presenter::Caller(ip);
+    find_from(services, parsed, by).await.map_err(|denial| failed(services, ip, denial))
 }
 
 /// What a call is refused with whose key was not found. Guesses count against their address.
@@ -182,34 +183,48 @@ fn failed(services: &Services, ip: Option<IpAddr>, denial: Denial) -> Error {
 /// # Errors
 /// A [`Denial`]: there is no secret, it is malformed or unknown, or the store can't be asked.
 pub async fn find(services: &Services, presented: Option<&str>) -> Result<Found, Denial> {
-    find_from(services, parse(presented), None).await
+    find_from(services, parse(presented), Presenter::Other).await
+}
+
+/// Who presents a secret.
+#[derive(Debug, Clone, Copy)]
+enum Presenter {
+    /// Whoever calls, from this address if it can be read.
+    Caller(Option<IpAddr>),
+    /// Somebody else, for whom the caller asks and is no guesser.
+    Other,
+}
+
+impl Presenter {
+    fn guesses(self, services: &Services) -> bool {
+        match self {
+            Self::Caller(ip) => services.failed_keys.is_full(ip, services.clock.monotonic()),
+            Self::Other => false,
+        }
+    }
 }
 
 async fn find_from(
     services: &Services,
     parsed: Parsed<'_>,
-    ip: Option<IpAddr>,
+    by: Presenter,
 ) -> Result<Found, Denial> {
-    let found = look_up(services, parsed, ip).await;
+    let found = look_up(services, parsed, by).await;
     if let Err(denial) = &found {
         services.tally.checked(denial.outcome);
     }
     found
 }
 
-async fn look_up(
-    services: &Services,
-    parsed: Parsed<'_>,
-    ip: Option<IpAddr>,
-) -> Result<Found, Denial> {
+async fn look_up(services: &Services, parsed: Parsed<'_>, by: Presenter) -> Result<Found, Denial> {
     let secret = parsed.map_err(Denial::of)?;
-    find_digest(services, services.settings.pepper.digest(secret.expose()), ip).await
+    find_digest(services, services.settings.pepper.digest(secret.expose()), by).await
 }
 
 async fn find_digest(
     services: &Services,
     digest: KeyDigest,
-    ip: Option<IpAddr>,
+    by: Presenter,
 ) -> Result<Found, Denial> {
     // Before anything is read: what is changed from here on is looked at again.
     let seen = Seen::now(services, digest);
@@ -217,7 +232,7 @@ async fn find_digest(
     services.tally.looked(cached.is_some());
     let known = match cached {
         Some(known) => known,
-        None => load(services, digest, ip).await?,
+        None => load(services, digest, by).await?,
     };
     let Known::Key(key) = known else { return Err(Denial::of(Outcome::UnknownKey)) };
     Ok(Found { old: key.is_old(&digest), key, seen })
@@ -286,8 +301,8 @@ fn tally_and_record(
 ///
 /// Waiting for a turn counts as waiting for the database. Whether a key that was not looked up exists nobody knows:
 /// not even to an address that guesses is it called unknown.
-async fn load(services: &Services, digest: KeyDigest, ip: Option<IpAddr>) -> Result<Known, Denial> {
-    let guesser = services.failed_keys.is_full(ip, services.clock.monotonic());
+async fn load(services: &Services, digest: KeyDigest, by: Presenter) -> Result<Known, Denial> {
+    let guesser = by.guesses(services);
     let asking = async {
         let Ok(_turn) = services.look_ups.turn(guesser).await else { return Ok(None) };
         loop {

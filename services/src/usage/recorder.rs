@@ -12,6 +12,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use latchkey_domain::id::{KeyId, ProjectId};
 use latchkey_domain::key::{Environment, KeyKind};
+use latchkey_domain::mask;
 use latchkey_domain::outcome::Outcome;
 use latchkey_domain::time::Timestamp;
 use smallvec::SmallVec;
@@ -187,6 +188,7 @@ impl Recorder {
 
     /// Counts a call that was not admitted, and keeps why.
     pub(super) fn denied(&self, call: &Use, detail: &str) {
+        let detail = mask::secrets(detail);
         let detail = detail.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c });
         let denial = Denial {
             at: call.at,
