@@ -1,6 +1,6 @@
-//! Whether the upstreams answer, as `GET /readyz` tells it.
+//! Whether the upstreams answer, as `GET /readyz` tells it where the metrics are.
 //!
-//! Anybody may ask there, as often as they like; an upstream is asked at most once every few seconds, and by no
+//! It may be asked there as often as somebody likes; an upstream is asked at most once every few seconds, and by no
 //! more than one request at a time. Whoever asks waits for a moment only: a node whose upstream hangs has to
 //! tell a load balancer in time that it is ready itself.
 

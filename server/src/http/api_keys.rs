@@ -10,7 +10,7 @@ use serde::Deserialize;
 use utoipa::IntoParams;
 
 use super::auth::Caller;
-use super::extract::{ListPage, PageParams, Params, PathId, no_such_id};
+use super::extract::{ListPage, PageParams, Params, PathId, given, no_such_id};
 use super::idempotency::IdempotencyKey;
 use super::json::Json;
 use super::problem::Refusal;
@@ -27,7 +27,7 @@ pub(crate) struct OfApplication {
 
 impl OfApplication {
     fn id(self) -> Result<ApplicationId, Refusal> {
-        let text = self.application.filter(|text| !text.is_empty()).ok_or_else(|| {
+        let text = given(self.application).ok_or_else(|| {
             Problem::invalid("ApplicationId", "Name the application: ?ApplicationId=app_…")
         })?;
         text.parse().map_err(|_| no_such_id())

@@ -9,13 +9,14 @@ use latchkey_domain::api::{AuditEvent, AuditFilter, Page};
 use latchkey_domain::audit::AuditAction;
 use latchkey_domain::id::OrganizationId;
 use latchkey_domain::problem::Problem;
+use latchkey_domain::query::QueryText;
 use latchkey_domain::time::Timestamp;
 use latchkey_services::{Services, audit};
 use serde::Deserialize;
 use utoipa::IntoParams;
 
 use super::auth::Caller;
-use super::extract::{ListPage, PageParams, Params, PathId};
+use super::extract::{ListPage, PageParams, Params, PathId, given, sought};
 use super::problem::Refusal;
 
 /// Which rows are wanted.
@@ -23,6 +24,7 @@ use super::problem::Refusal;
 #[into_params(parameter_in = Query)]
 pub(crate) struct AuditParams {
     /// Of this actor: an id (`usr_…`, `key_…`), a login, or `system`.
+    #[param(value_type = Option<QueryText>)]
     actor: Option<String>,
     /// Of this action, e.g. `key.revoked`.
     #[param(value_type = Option<AuditAction>)]
@@ -36,8 +38,7 @@ pub(crate) struct AuditParams {
 }
 
 impl AuditParams {
-    fn filter(self) -> Result<AuditFilter, Refusal> {
-        let given = |text: Option<String>| text.filter(|text| !text.is_empty());
+    pub(crate) fn filter(self) -> Result<AuditFilter, Refusal> {
         let time = |field: &str, text: Option<String>| -> Result<_, Refusal> {
             let wrong = |_| Problem::invalid(field, "Use a time such as 2026-11-21T07:45:53Z.");
             Ok(given(text).map(|text| Timestamp::parse(&text)).transpose().map_err(wrong)?)
@@ -47,7 +48,7 @@ impl AuditParams {
                 .ok_or_else(|| Problem::invalid("action", "There is no such action."))
         });
         Ok(AuditFilter {
-            actor: given(self.actor),
+            actor: sought("actor", self.actor)?,
             action: action.transpose()?,
             from: time("from", self.from)?,
             to: time("to", self.to)?,

@@ -6,6 +6,7 @@ use axum::extract::{FromRequestParts, Path, Query};
 use axum::http::request::Parts;
 use latchkey_domain::api::PageLimit;
 use latchkey_domain::problem::{ErrorCode, Problem};
+use latchkey_domain::query::{InvalidQueryText, QueryText};
 use latchkey_services::PageRequest;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -58,6 +59,20 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Params<T> {
     }
 }
 
+/// A parameter that was given. An empty one was not.
+pub(crate) fn given(text: Option<String>) -> Option<String> {
+    text.filter(|text| !text.is_empty())
+}
+
+/// A text to look for.
+///
+/// # Errors
+/// 422 naming the parameter.
+pub(crate) fn sought(name: &str, text: Option<String>) -> Result<Option<QueryText>, Refusal> {
+    let refused = |invalid: InvalidQueryText| Problem::invalid(name, invalid.to_string());
+    Ok(given(text).map(|text| text.parse()).transpose().map_err(refused)?)
+}
+
 /// `?limit` and `?cursor` of a list.
 pub(crate) struct ListPage(pub(crate) PageRequest);
 
@@ -77,7 +92,7 @@ impl<S: Send + Sync> FromRequestParts<S> for ListPage {
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Refusal> {
         let Params(params) = Params::<PageParams>::from_request_parts(parts, state).await?;
-        let limit = match params.limit {
+        let limit = match given(params.limit) {
             Some(text) => text
                 .parse()
                 .ok()
@@ -85,6 +100,6 @@ impl<S: Send + Sync> FromRequestParts<S> for ListPage {
                 .ok_or_else(|| Problem::invalid("limit", "Use a whole number from 1 to 100."))?,
             None => PageLimit::default(),
         };
-        Ok(Self(PageRequest { limit, cursor: params.cursor }))
+        Ok(Self(PageRequest { limit, cursor: given(params.cursor) }))
     }
 }

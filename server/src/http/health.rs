@@ -20,6 +20,15 @@ pub(crate) struct Health {
 pub(crate) struct Readiness {
     /// `ok`, `draining` or `unavailable`.
     status: &'static str,
+    /// Which of its own parts fail: `database`.
+    failing: Vec<&'static str>,
+}
+
+/// The same with what only operators see.
+#[derive(Serialize)]
+pub(crate) struct DetailedReadiness {
+    #[serde(flatten)]
+    own: Readiness,
     /// The gateway’s upstreams, as they were found a few seconds ago at most. One that is down makes only its own
     /// calls fail: keys are checked and everything else is served, so it changes nothing about `status`.
     upstreams: Vec<UpstreamReach>,
@@ -39,8 +48,8 @@ pub(crate) async fn alive() -> axum::Json<Health> {
 
 /// Should this process be sent work?
 ///
-/// Not while it drains before it stops, nor while its database does not answer. An upstream that does not answer is
-/// told by its name.
+/// Not while it drains before it stops, nor while its database does not answer. Which upstreams answer is told where
+/// the metrics are, at `LATCHKEY_METRICS_LISTEN`, under the same path.
 #[utoipa::path(
     get,
     path = "/readyz",
@@ -52,16 +61,28 @@ pub(crate) async fn alive() -> axum::Json<Health> {
     ),
 )]
 pub(crate) async fn ready(State(state): State<AppState>) -> (StatusCode, axum::Json<Readiness>) {
-    let (ping, upstreams) = tokio::join!(
-        state.services.database.ping(),
-        state.upstreams.reach(state.services.monotonic()),
-    );
+    let (code, own) = readiness(&state).await;
+    (code, axum::Json(own))
+}
+
+/// The same for whoever may see the metrics, with the upstreams by name.
+pub(crate) async fn ready_in_detail(
+    State(state): State<AppState>,
+) -> (StatusCode, axum::Json<DetailedReadiness>) {
+    let upstreams = state.upstreams.reach(state.services.monotonic());
+    let ((code, own), upstreams) = tokio::join!(readiness(&state), upstreams);
+    (code, axum::Json(DetailedReadiness { own, upstreams }))
+}
+
+async fn readiness(state: &AppState) -> (StatusCode, Readiness) {
+    let failing: Vec<_> =
+        state.services.database.ping().await.err().map(|_| "database").into_iter().collect();
     let (code, status) = if state.is_draining() {
         (StatusCode::SERVICE_UNAVAILABLE, "draining")
-    } else if ping.is_err() {
-        (StatusCode::SERVICE_UNAVAILABLE, "unavailable")
-    } else {
+    } else if failing.is_empty() {
         (StatusCode::OK, "ok")
+    } else {
+        (StatusCode::SERVICE_UNAVAILABLE, "unavailable")
     };
-    (code, axum::Json(Readiness { status, upstreams }))
+    (code, Readiness { status, failing })
 }

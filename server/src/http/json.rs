@@ -129,7 +129,7 @@ fn unreadable() -> Refusal {
     Refusal::new(ErrorCode::Malformed, "The body ended early or could not be read.")
 }
 
-fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Refusal> {
+pub(crate) fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Refusal> {
     require_object(body)?;
     // Finding out where something is wrong costs more than reading what is right.
     if let Ok(value) = serde_json::from_slice(body) {

@@ -8,13 +8,14 @@ use latchkey_domain::api::{
 use latchkey_domain::id::{KeyId, ProjectId};
 use latchkey_domain::key::{Environment, KeyKind, KeyStatus};
 use latchkey_domain::problem::Problem;
+use latchkey_domain::query::QueryText;
 use latchkey_services::{KeyRef, Services, keys};
 use serde::Deserialize;
 use serde::de::value::{Error as ValueError, StrDeserializer};
 use utoipa::IntoParams;
 
 use super::auth::Caller;
-use super::extract::{ListPage, PageParams, Params, PathId, no_such_id};
+use super::extract::{ListPage, PageParams, Params, PathId, given, no_such_id, sought};
 use super::idempotency::IdempotencyKey;
 use super::json::Json;
 use super::problem::Refusal;
@@ -39,6 +40,7 @@ pub(crate) struct KeyParams {
     #[param(value_type = Option<bool>)]
     archived: Option<String>,
     /// What stands somewhere in the name, the id or the masked form.
+    #[param(value_type = Option<QueryText>)]
     q: Option<String>,
     /// `created` (the default) or `last_used`.
     #[param(value_type = Option<KeySort>)]
@@ -48,11 +50,11 @@ pub(crate) struct KeyParams {
 impl KeyParams {
     pub(crate) fn filter(self) -> Result<KeyFilter, Refusal> {
         let archived = match self.archived.as_deref() {
-            None | Some("" | "false") => false,
+            None | Some("false") => false,
             Some("true") => true,
             Some(_) => return Err(Problem::invalid("archived", "Use true or false.").into()),
         };
-        let application = self.application_id.filter(|text| !text.is_empty());
+        let application = given(self.application_id);
         Ok(KeyFilter {
             kind: one_of("kind", self.kind, "Use api, inference or service.")?,
             environment: one_of("environment", self.environment, "Use live or test.")?,
@@ -61,7 +63,7 @@ impl KeyParams {
                 .map(|text| text.parse().map_err(|_| no_such_id()))
                 .transpose()?,
             archived,
-            q: self.q,
+            q: sought("q", self.q)?,
             sort: one_of("sort", self.sort, "Use created or last_used.")?.unwrap_or_default(),
         })
     }
@@ -73,7 +75,7 @@ fn one_of<T: for<'de> Deserialize<'de>>(
     text: Option<String>,
     message: &str,
 ) -> Result<Option<T>, Refusal> {
-    let Some(text) = text.filter(|text| !text.is_empty()) else { return Ok(None) };
+    let Some(text) = given(text) else { return Ok(None) };
     T::deserialize(StrDeserializer::<ValueError>::new(&text))
         .map(Some)
         .map_err(|_| Problem::invalid(field, message).into())

@@ -11,7 +11,7 @@ use serde::Deserialize;
 use utoipa::IntoParams;
 
 use super::auth::Caller;
-use super::extract::{Params, PathId};
+use super::extract::{Params, PathId, given};
 use super::problem::Refusal;
 
 /// How far back is wanted.
@@ -24,8 +24,8 @@ pub(crate) struct RangeParams {
 }
 
 impl RangeParams {
-    fn range(&self) -> Result<UsageRange, Refusal> {
-        let Some(text) = &self.range else { return Ok(UsageRange::default()) };
+    fn range(self) -> Result<UsageRange, Refusal> {
+        let Some(text) = given(self.range) else { return Ok(UsageRange::default()) };
         Ok(text.parse().map_err(|_| Problem::invalid("range", "Use 1h, 24h, 7d or 30d."))?)
     }
 }
@@ -40,9 +40,9 @@ pub(crate) struct EnvironmentParams {
 }
 
 impl EnvironmentParams {
-    fn environment(&self) -> Result<Option<Environment>, Refusal> {
-        let Some(text) = &self.environment else { return Ok(None) };
-        let environment = Environment::from_name(text)
+    fn environment(self) -> Result<Option<Environment>, Refusal> {
+        let Some(text) = given(self.environment) else { return Ok(None) };
+        let environment = Environment::from_name(&text)
             .ok_or_else(|| Problem::invalid("environment", "Use live or test."))?;
         Ok(Some(environment))
     }

@@ -1,4 +1,4 @@
-//! What an operator watches: `/metrics` in the text form of OpenMetrics, on a listener of its own that the public never
+//! What an operator watches: `/metrics` in the text form of OpenMetrics, and `/readyz` with the upstreams by name, on a listener of its own that the public never
 //! reaches.
 
 mod durations;
@@ -23,6 +23,7 @@ pub(crate) use durations::{Durations, Route};
 
 use crate::config::MetricsListen;
 use crate::connections::{self, Answers, Patience};
+use crate::http::health;
 use crate::let_go::LetGo;
 use crate::room::Share;
 use crate::state::AppState;
@@ -67,10 +68,13 @@ pub(crate) async fn listen(wanted: MetricsListen) -> anyhow::Result<Option<TcpLi
     }
 }
 
-/// Answers `/metrics` for as long as it is polled. Its clients are no more trusted than the public: whoever is slow is
+/// Answers `/metrics`, and `/readyz` in detail, for as long as it is polled. Its clients are no more trusted than the public: whoever is slow is
 /// cut off.
-pub(crate) async fn serve(listener: TcpListener, state: AppState) {
-    let router = Router::new().route("/metrics", get(metrics)).with_state(state);
+pub async fn serve(listener: TcpListener, state: AppState) {
+    let router = Router::new()
+        .route("/metrics", get(metrics))
+        .route("/readyz", get(health::ready_in_detail))
+        .with_state(state);
     let forever = std::future::pending();
     connections::accept(listener, Pages(router), CONNECTIONS, Patience::USUAL, forever).await;
 }

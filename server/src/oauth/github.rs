@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use anyhow::Context;
 use futures::future::BoxFuture;
+use latchkey_domain::login::{GithubLogin, InvalidLogin};
+use latchkey_domain::name::cleaned;
 use latchkey_services::accounts::GithubIdentity;
 use oauth2::basic::BasicClient;
 use oauth2::{
@@ -18,6 +20,8 @@ use crate::http_client;
 
 /// How long GitHub may take for an answer. A person is waiting.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// The largest answer that is read. A user's is about 2 KiB.
+const LARGEST_ANSWER: usize = 256 * 1024;
 
 type OAuthClient =
     BasicClient<EndpointSet, EndpointNotSet, EndpointNotSet, EndpointNotSet, EndpointSet>;
@@ -30,10 +34,13 @@ pub(crate) enum GithubError {
     Exchange,
     /// GitHub did not answer.
     #[error("GitHub could not be asked: {0}")]
-    Unreachable(#[source] reqwest::Error),
+    Unreachable(#[source] TransportError),
     /// GitHub did not say who it is.
     #[error("the user could not be read: {0}")]
-    User(#[from] reqwest::Error),
+    User(#[source] TransportError),
+    /// GitHub names somebody as it names nobody.
+    #[error("GitHub’s answer has no valid login")]
+    Login(#[from] InvalidLogin),
 }
 
 impl GithubError {
@@ -120,37 +127,79 @@ impl GithubClient {
             .request_async(&self.http)
             .await
             .map_err(|error| match error {
-                RequestTokenError::Request(cause) => GithubError::Unreachable(cause.without_url()),
+                RequestTokenError::Request(cause) => GithubError::Unreachable(cause),
                 _ => GithubError::Exchange,
             })?;
-        let user: GithubUser = self
+        let request = self
             .http
             .0
             .get(&self.user_url)
             .bearer_auth(token.access_token().secret())
-            .header("Accept", "application/vnd.github+json")
-            .send()
-            .await
-            .and_then(reqwest::Response::error_for_status)
-            .map_err(reqwest::Error::without_url)?
-            .json()
-            .await
-            .map_err(reqwest::Error::without_url)?;
+            .header("Accept", "application/vnd.github+json");
+        let answer = request.send().await.and_then(reqwest::Response::error_for_status);
+        let body = within_bounds(answer.map_err(|error| GithubError::User(error.into()))?).await;
+        let body = body.map_err(GithubError::User)?;
+        let user: GithubUser =
+            serde_json::from_slice(&body).map_err(|error| GithubError::User(error.into()))?;
+        user.identity()
+    }
+}
+
+impl GithubUser {
+    /// Who that is, in texts that fit our pages and both databases.
+    fn identity(self) -> Result<GithubIdentity, GithubError> {
+        const LONGEST_NAME: usize = 100;
         Ok(GithubIdentity {
-            id: user.id,
-            login: user.login,
-            name: user.name.filter(|name| !name.trim().is_empty()),
-            avatar_url: user.avatar_url,
+            id: self.id,
+            login: GithubLogin::exact(&self.login)?.to_string(),
+            name: self.name.and_then(|name| cleaned(&name, LONGEST_NAME)),
+            avatar_url: self.avatar_url.filter(|url| is_picture(url)),
         })
     }
+}
+
+/// Whether a page may show what is at that URL.
+fn is_picture(url: &str) -> bool {
+    const LONGEST: usize = 2048;
+    let web = url.starts_with("https://") || url.starts_with("http://");
+    web && url.len() <= LONGEST && url.bytes().all(|byte| byte.is_ascii_graphic())
+}
+
+/// Why an answer did not come, or not whole.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum TransportError {
+    #[error("{0}")]
+    Http(#[source] reqwest::Error),
+    #[error("the answer is longer than {LARGEST_ANSWER} bytes")]
+    TooLarge,
+    #[error("the answer is not what was asked for: {0}")]
+    Body(#[from] serde_json::Error),
+}
+
+impl From<reqwest::Error> for TransportError {
+    fn from(error: reqwest::Error) -> Self {
+        Self::Http(error.without_url())
+    }
+}
+
+/// The body of an answer, of a size that GitHub's have.
+async fn within_bounds(mut answer: reqwest::Response) -> Result<Vec<u8>, TransportError> {
+    let mut body = Vec::new();
+    while let Some(part) = answer.chunk().await? {
+        if body.len() + part.len() > LARGEST_ANSWER {
+            return Err(TransportError::TooLarge);
+        }
+        body.extend_from_slice(&part);
+    }
+    Ok(body)
 }
 
 /// Carries the requests of the `oauth2` crate over our one HTTP client.
 struct OAuthTransport(reqwest::Client);
 
 impl<'c> AsyncHttpClient<'c> for OAuthTransport {
-    type Error = reqwest::Error;
-    type Future = BoxFuture<'c, Result<HttpResponse, reqwest::Error>>;
+    type Error = TransportError;
+    type Future = BoxFuture<'c, Result<HttpResponse, TransportError>>;
 
     fn call(&'c self, request: HttpRequest) -> Self::Future {
         let (parts, body) = request.into_parts();
@@ -160,8 +209,40 @@ impl<'c> AsyncHttpClient<'c> for OAuthTransport {
             let mut answer = HttpResponse::new(Vec::new());
             *answer.status_mut() = response.status();
             *answer.headers_mut() = response.headers().clone();
-            *answer.body_mut() = response.bytes().await?.to_vec();
+            *answer.body_mut() = within_bounds(response).await?;
             Ok(answer)
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn user(login: &str, name: &str, avatar_url: &str) -> GithubUser {
+        let [login, name, avatar_url] = [login, name, avatar_url].map(str::to_owned);
+        GithubUser { id: 7, login, name: Some(name), avatar_url: Some(avatar_url) }
+    }
+
+    #[test]
+    fn logins_are_taken_as_they_are_or_not_at_all() {
+        assert_eq!(user("octo-cat", "", "").identity().unwrap().login, "octo-cat");
+        for odd in ["octo\0cat", "@octocat", " octocat", "", "a\u{202E}b", &"a".repeat(40)] {
+            let refused = user(odd, "", "").identity();
+            assert!(matches!(refused, Err(GithubError::Login(_))), "{odd:?}");
+        }
+    }
+
+    #[test]
+    fn names_and_pictures_fit_the_pages() {
+        let found = user("a", &"n\0".repeat(10_000), "https://example.com/a?v=4").identity();
+        let found = found.unwrap();
+        assert_eq!(found.name, Some("n".repeat(100)));
+        assert_eq!(found.avatar_url.as_deref(), Some("https://example.com/a?v=4"));
+        let long = format!("https://example.com/{}", "a".repeat(3_000));
+        for odd in ["", "javascript:alert(1)", "https://a/\0", "https://a/ b", &long] {
+            assert_eq!(user("a", "\0", odd).identity().unwrap().avatar_url, None, "{odd:.30}");
+        }
+        assert_eq!(user("a", " \0", "").identity().unwrap().name, None);
     }
 }

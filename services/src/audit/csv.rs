@@ -106,10 +106,11 @@ fn write_row(text: &mut String, event: &AuditEvent) {
     text.push_str("\r\n");
 }
 
-/// A spreadsheet takes a cell that starts like a formula for one; an apostrophe before it makes it text
+/// A spreadsheet takes a cell that starts like a formula for one, in some settings with full-width signs too; an
+/// apostrophe before it makes it text
 /// ([OWASP, CSV injection](https://owasp.org/www-community/attacks/CSV_Injection)).
 fn write_cell(text: &mut String, cell: &str) {
-    let formula = cell.starts_with(['=', '+', '-', '@', '\t', '\r', '\n']);
+    let formula = cell.starts_with(['=', '+', '-', '@', '＝', '＋', '－', '＠', '\t', '\r', '\n']);
     if !formula && !cell.contains([',', '"', '\r', '\n']) {
         text.push_str(cell);
         return;
@@ -137,7 +138,9 @@ mod tests {
         assert_eq!(cell("Web checkout"), "Web checkout");
         assert_eq!(cell("a,b"), "\"a,b\"");
         assert_eq!(cell("say \"hi\""), "\"say \"\"hi\"\"\"");
-        for formula in ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1"] {
+        for formula in
+            ["=1+1", "+1", "-1", "@SUM(A1)", "＝1+1", "＋1", "－1", "＠SUM(A1)", "\t=1", "\r=1"]
+        {
             assert_eq!(cell(formula), format!("\"'{formula}\""));
         }
         assert_eq!(cell("=HYPERLINK(\"x\")"), "\"'=HYPERLINK(\"\"x\"\")\"");

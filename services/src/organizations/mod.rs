@@ -9,7 +9,7 @@ pub(crate) use write::{insert, lock};
 
 use latchkey_domain::api::{Organization, Page};
 use latchkey_domain::id::OrganizationId;
-use latchkey_domain::role::Role;
+use latchkey_domain::role::{Permission, Role};
 use latchkey_domain::tier::Tier;
 use latchkey_domain::time::Timestamp;
 use sea_orm::{
@@ -22,7 +22,7 @@ use crate::actor::Actor;
 use crate::entity::{membership, organization};
 use crate::error::Error;
 use crate::page::{PageRequest, id_cursor};
-use crate::scope::members_of_organization;
+use crate::scope::{self, members_of_organization};
 use crate::services::Services;
 
 #[derive(FromQueryResult)]
@@ -88,6 +88,10 @@ pub async fn get(
     actor: &Actor,
     id: OrganizationId,
 ) -> Result<Organization, Error> {
+    if actor.person().is_err() {
+        // A service key is told what its tenant may know.
+        scope::organization(services, actor, id, Permission::Read).await?;
+    }
     joined(actor)?
         .filter(organization::Column::Id.eq(id.as_uuid()))
         .into_model::<Row>()

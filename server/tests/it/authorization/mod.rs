@@ -200,6 +200,7 @@ async fn the_authorization_matrix_holds() {
     let world = World::on(Backend::Sqlite).await;
     let people = People::sign_in(&world).await;
     let mut tenant = Tenant::new(&world, &people).await;
+    let elsewhere = Tenant::new(&world, &people).await;
     let mut requests = 0_u32;
     for row in TABLE.iter().filter(|row| row.2 != Access::Anybody) {
         if row.2 == Access::InferenceKey {
@@ -233,6 +234,20 @@ async fn the_authorization_matrix_holds() {
             }
             _ => {
                 problem(strange, 404, "not_found").await;
+            }
+        }
+        for permission in PERMISSIONS.into_iter().filter(|_| least.is_some()) {
+            let foreign = elsewhere.get(service_name("with", permission));
+            let answer = tenant.send(&world, row, Some(foreign)).await;
+            requests += 1;
+            if row.0 != "POST /v1/keys/verify" {
+                assert_eq!(answer.status(), 404, "{} with another tenant’s {permission}", row.0);
+                problem(answer, 404, "not_found").await;
+            } else if permission == "keys:verify" {
+                let answer: Value = answer.json().await.unwrap();
+                assert_eq!(answer, json!({ "valid": false, "code": "unknown_key" }));
+            } else {
+                problem(answer, 403, "forbidden").await;
             }
         }
         for role in Role::ALL.into_iter().filter(|_| least.is_some()) {

@@ -1,4 +1,4 @@
-//! `GET /readyz`: which upstreams answer.
+//! `GET /readyz`: which upstreams answer, as operators see it beside the metrics.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
@@ -7,6 +7,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::http::StatusCode;
 use axum::routing::get;
+use latchkey_server::{AppState, serve_metrics};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -45,7 +46,7 @@ impl Asked {
 }
 
 /// A world with these upstreams, each of one model.
-async fn world(upstreams: &[(&str, String)]) -> (World, TempDir) {
+async fn world(upstreams: &[(&str, String)]) -> (Watched, TempDir) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("upstreams.toml");
     let entries = upstreams.iter().map(|(name, base_url)| {
@@ -55,13 +56,45 @@ async fn world(upstreams: &[(&str, String)]) -> (World, TempDir) {
     });
     std::fs::write(&path, entries.collect::<String>()).unwrap();
     let setting = format!("--latchkey-upstreams={}", path.display());
-    (World::with(Backend::Sqlite, &[&setting]).await, folder)
+    let world = World::with(Backend::Sqlite, &[&setting]).await;
+    (Watched::over(world).await, folder)
 }
 
-async fn readiness(world: &World) -> Value {
-    let answer = world.get("/readyz").send().await.unwrap();
+/// A world and where its metrics are.
+struct Watched {
+    world: World,
+    metrics: String,
+}
+
+impl Watched {
+    async fn over(world: World) -> Self {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let metrics = format!("http://{}", listener.local_addr().unwrap());
+        let state = AppState::new(world.services.clone(), world.config.clone()).unwrap();
+        tokio::spawn(serve_metrics(listener, state));
+        Self { world, metrics }
+    }
+}
+
+async fn readiness(watched: &Watched) -> Value {
+    let answer = watched.world.http.get(format!("{}/readyz", watched.metrics));
+    let answer = answer.send().await.unwrap();
     assert_eq!(answer.status(), 200, "keys are checked, whatever the upstreams do");
     answer.json().await.unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn public_readyz_names_no_upstream() {
+    let (watched, _folder) = world(&[("secret-name", "http://127.0.0.1:9/v1".to_owned())]).await;
+    let answer = watched.world.get("/readyz").send().await.unwrap();
+    assert_eq!(answer.status(), 200);
+    let told = answer.json::<Value>().await.unwrap();
+    assert_eq!(told, json!({ "status": "ok", "failing": [] }));
+    watched.world.services.database.close().await.unwrap();
+    let answer = watched.world.get("/readyz").send().await.unwrap();
+    assert_eq!(answer.status(), 503);
+    let told = answer.json::<Value>().await.unwrap();
+    assert_eq!(told, json!({ "status": "unavailable", "failing": ["database"] }));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -80,7 +113,7 @@ async fn readyz_tells_which_upstreams_answer() {
     // All of it: no URL, no credential.
     assert_eq!(
         told.expect("no load balancer waits longer than a second"),
-        json!({ "status": "ok", "upstreams": [
+        json!({ "status": "ok", "failing": [], "upstreams": [
             { "name": "up", "status": "ok" },
             { "name": "locked", "status": "failing" },
             { "name": "down", "status": "unreachable" },
@@ -94,20 +127,21 @@ async fn readyz_asks_an_upstream_once_in_five_seconds_however_often_it_is_asked(
     let (asked, address) = Asked::start().await;
     let (world, _folder) = world(&[("up", format!("http://{address}/v1"))]).await;
     let up = json!([{ "name": "up", "status": "ok" }]);
-    for told in futures::future::join_all((0..50).map(|_| readiness(&world))).await {
+    for told in futures::future::join_all((0..20).map(|_| readiness(&world))).await {
         assert_eq!(told["upstreams"], up);
     }
     asked.fails.store(true, Ordering::SeqCst);
-    world.advance(Duration::from_millis(4_999));
+    world.world.advance(Duration::from_millis(4_999));
     assert_eq!(readiness(&world).await["upstreams"], up, "as it was found before");
     assert_eq!(asked.times.load(Ordering::SeqCst), 1);
-    world.advance(Duration::from_millis(1));
+    world.world.advance(Duration::from_millis(1));
     assert_eq!(readiness(&world).await["upstreams"][0]["status"], "failing");
     assert_eq!(asked.times.load(Ordering::SeqCst), 2);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn readyz_of_a_node_without_upstreams_has_none_to_tell_of() {
-    let world = World::on(Backend::Sqlite).await;
-    assert_eq!(readiness(&world).await, json!({ "status": "ok", "upstreams": [] }));
+    let watched = Watched::over(World::on(Backend::Sqlite).await).await;
+    let told = readiness(&watched).await;
+    assert_eq!(told, json!({ "status": "ok", "failing": [], "upstreams": [] }));
 }
