@@ -1,7 +1,7 @@
 # What a person types. Each command installs what it needs and says so (scripts/bootstrap.sh).
 SHELL := bash
 .DEFAULT_GOAL := help
-.PHONY: help run watch build test test-unit test-e2e test-faults bench bench-check bench-gateway bench-hostile bench-http bench-nodes bench-scale fmt lint deny clean
+.PHONY: help run watch build test test-unit test-e2e test-faults fuzz bench bench-check bench-gateway bench-hostile bench-http bench-nodes bench-scale fmt lint deny clean
 
 help: ## What there is to type
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -23,6 +23,10 @@ test-unit: ## Unit and storage tests only
 
 test-faults: ## Three nodes, and everything around them breaks again and again (FAULTS=10 times)
 	@LATCHKEY_FAULTS=$(or $(FAULTS),10) exec scripts/test.sh faults
+
+fuzz: ## Feed each parser of outside input mutated bytes for a minute (FUZZ=60 seconds each)
+	@scripts/bootstrap.sh base && . scripts/env.sh && LATCHKEY_FUZZ_SECONDS=$(or $(FUZZ),60) \
+		cargo test -p latchkey-server --test parsers -- --nocapture mutated
 
 test-e2e: ## The product in Chromium only
 	@exec scripts/test.sh e2e

@@ -20,12 +20,15 @@ mod oauth;
 mod open_files;
 mod outbound;
 mod pages;
+#[doc(hidden)]
+pub mod parsers;
 mod room;
 mod router;
 pub mod serve;
 mod state;
 
 pub use front::Front;
+pub use metrics::serve as serve_metrics;
 pub use outbound::http_client;
 pub use router::openapi;
 pub use state::AppState;

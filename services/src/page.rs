@@ -26,7 +26,7 @@ impl PageRequest {
     ///
     /// # Errors
     /// The cursor is not one of ours.
-    pub(crate) fn after_id(&self) -> Result<Option<Uuid>, Error> {
+    pub fn after_id(&self) -> Result<Option<Uuid>, Error> {
         self.cursor.as_deref().map(|text| text.parse().map_err(|_| bad_cursor())).transpose()
     }
 
@@ -34,7 +34,7 @@ impl PageRequest {
     ///
     /// # Errors
     /// The cursor is not one of ours.
-    pub(crate) fn after_time(&self) -> Result<Option<(i64, Uuid)>, Error> {
+    pub fn after_time(&self) -> Result<Option<(i64, Uuid)>, Error> {
         let parse = |text: &str| {
             let (millis, id) = text.split_once('.')?;
             Some((Timestamp::from_millis(millis.parse().ok()?).as_millis(), id.parse().ok()?))

@@ -24,6 +24,23 @@ mod upstream;
 mod upstream_error;
 mod usage_reader;
 
+/// Reads a call's body and goes no further, for [`crate::parsers`].
+pub(crate) fn read_body(bytes: &axum::body::Bytes) {
+    use body::{CallBody, Endpoint};
+    for endpoint in [Endpoint::Chat, Endpoint::Completions, Endpoint::Embeddings] {
+        let _ = CallBody::parse(endpoint, bytes.clone());
+    }
+}
+
+/// Reads what an upstream answers and goes no further, for [`crate::parsers`].
+pub(crate) fn read_answer(bytes: &[u8]) {
+    stream::read_events(bytes);
+    let mut usage = usage_reader::UsageReader::default();
+    // As it comes: in pieces.
+    bytes.chunks(7).for_each(|piece| usage.read(piece));
+    let _ = (usage.told(), upstream_error::read(bytes, &std::iter::empty()));
+}
+
 pub(crate) use call::{
     __path_chat_completions, __path_completions, __path_embeddings, chat_completions, completions,
     embeddings,

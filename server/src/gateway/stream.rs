@@ -57,6 +57,30 @@ impl Meter {
     }
 }
 
+impl Meter {
+    /// Reads an event; whether it tells the usage and nothing else.
+    fn read(&mut self, event: &[u8]) -> bool {
+        #[derive(Deserialize)]
+        struct Chunk {
+            #[serde(default)]
+            choices: Vec<serde::de::IgnoredAny>,
+            usage: Option<Usage>,
+        }
+        let Some(chunk) = data(event).and_then(|data| serde_json::from_slice::<Chunk>(data).ok())
+        else {
+            return false;
+        };
+        let is_usage = chunk.choices.is_empty() && chunk.usage.is_some();
+        if let Some(usage) = chunk.usage {
+            self.told = Some(usage);
+        }
+        if !chunk.choices.is_empty() {
+            self.events += 1;
+        }
+        is_usage
+    }
+}
+
 impl Relay {
     pub(super) fn new(
         answer: Response,
@@ -177,24 +201,18 @@ impl Relay {
 
     /// Reads an event's usage; whether the client is to see the event.
     fn passes(&mut self, event: &[u8]) -> bool {
-        #[derive(Deserialize)]
-        struct Chunk {
-            #[serde(default)]
-            choices: Vec<serde::de::IgnoredAny>,
-            usage: Option<Usage>,
-        }
-        let Some(chunk) = data(event).and_then(|data| serde_json::from_slice::<Chunk>(data).ok())
-        else {
-            return true;
-        };
-        let is_usage = chunk.choices.is_empty() && chunk.usage.is_some();
-        if let Some(usage) = chunk.usage {
-            self.meter.told = Some(usage);
-        }
-        if !chunk.choices.is_empty() {
-            self.meter.events += 1;
-        }
+        let is_usage = self.meter.read(event);
         !(is_usage && self.hides_usage)
+    }
+}
+
+/// Reads whole events and goes no further, for [`crate::parsers`].
+pub(super) fn read_events(mut events: &[u8]) {
+    let mut meter = Meter { prompt_tokens: 0, told: None, events: 0 };
+    let _ = last_end(events, 0);
+    while let Some(length) = first_end(events) {
+        meter.read(&events[..length]);
+        events = &events[length..];
     }
 }
 

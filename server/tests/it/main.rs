@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that can't go on stops")]
 
 mod abandoned;
+mod addresses;
 mod api_keys;
 mod audit;
 mod authorization;
@@ -22,6 +23,7 @@ mod late_writes;
 mod lifecycle;
 mod limits;
 mod many_streams;
+mod masked;
 mod members;
 mod nodes;
 mod openapi;
@@ -29,8 +31,10 @@ mod otlp;
 mod pages;
 mod plan_limits;
 mod process;
+mod queries;
 mod quota;
 mod sandbox;
+mod security;
 mod service_keys;
 mod sessions;
 mod sessions_list;

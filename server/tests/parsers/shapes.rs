@@ -1,0 +1,116 @@
+//! Inputs that grow: a part that is repeated, between a beginning and an end.
+
+/// One of them. `#` stands for the number of the part, which makes names differ.
+pub(crate) struct Shape {
+    /// The parsers that it is for, by how their names begin.
+    parsers: &'static str,
+    before: &'static str,
+    pub(crate) part: &'static str,
+    after: &'static str,
+}
+
+impl Shape {
+    pub(crate) fn fits(&self, parser: &str) -> bool {
+        self.parsers.split(' ').any(|start| parser.starts_with(start))
+    }
+
+    /// The input with the part so many times.
+    pub(crate) fn times(&self, times: usize) -> Vec<u8> {
+        let parts = (0..times).map(|number| self.part.replace('#', &number.to_string()));
+        [self.before.to_owned(), parts.collect(), self.after.to_owned()].concat().into_bytes()
+    }
+}
+
+const fn shape(
+    parsers: &'static str,
+    before: &'static str,
+    part: &'static str,
+    after: &'static str,
+) -> Shape {
+    Shape { parsers, before, part, after }
+}
+
+const HEADERS: &str = "x-forwarded-for forwarded cookies authorization short cursors mask queries";
+const BODIES: &str = "ingest verify gateway";
+
+pub(crate) const SHAPES: &[Shape] = &[
+    shape(HEADERS, "", "a", ""),
+    shape(HEADERS, "", ",", ""),
+    shape(HEADERS, "", "10.0.0.1, ", "10.0.0.1"),
+    shape(HEADERS, "", "\n10.0.0.1", ""),
+    shape(HEADERS, "", "\"", ""),
+    shape(HEADERS, "", "\\\"", ""),
+    shape(HEADERS, "for=\"", "\\\\", "\""),
+    shape(HEADERS, "", "for=10.0.0.#;by=x, ", "for=1.1.1.1"),
+    shape(HEADERS, "for=1.1.1.1", ";a#=\"b, c\"", ""),
+    shape(HEADERS, "", "a#=b; ", "c=d"),
+    shape(HEADERS, "", "a=b; ", ""),
+    shape(HEADERS, "", "%61", ""),
+    shape(HEADERS, "", "a#=%25&", "q=b"),
+    shape(HEADERS, "q=", "%25", ""),
+    shape(HEADERS, "", "eyJ", ""),
+    shape(HEADERS, "", "eyJaaaaaaaa.", ""),
+    shape(HEADERS, "", "eyJa.aaaaaaaa.", ""),
+    shape(HEADERS, "", "_live_", ""),
+    shape(HEADERS, "", "lk_live_000000000000000000000000000000004cjNQE ", ""),
+    shape(HEADERS, "lk_test_", "0", ""),
+    shape(HEADERS, "1795000000000.", "0", ""),
+    shape(BODIES, "", "[", ""),
+    shape(BODIES, "", "{\"a\":", ""),
+    shape(BODIES, "{", "\"f#\":1,", "\"model\":\"m\"}"),
+    shape(BODIES, "{", "\"model\":\"m\",", "\"messages\":[]}"),
+    shape(BODIES, "{\"model\":\"", "a", "\",\"prompt\":\"x\"}"),
+    shape(BODIES, "{\"model\":\"", "\\u00e9", "\",\"prompt\":\"x\"}"),
+    shape(BODIES, "{\"key\":\"", "a", "\"}"),
+    shape(
+        "gateway",
+        "{\"model\":\"m\",\"messages\":[",
+        "{\"role\":\"user\",\"content\":\"a\"},",
+        "{}]}",
+    ),
+    shape(
+        "gateway",
+        "{\"model\":\"m\",\"messages\":[{\"content\":[",
+        "{\"type\":\"text\",\"text\":\"a\"},",
+        "{}]}]}",
+    ),
+    shape("gateway", "{\"model\":\"m\",\"messages\":[{", "\"f#\":\"a\",", "\"role\":\"user\"}]}"),
+    shape("gateway", "{\"model\":\"m\",\"input\":[", "\"a\",", "\"b\"]}"),
+    shape("gateway", "{\"model\":\"m\",\"prompt\":[", "1,", "2]}"),
+    shape(
+        "gateway",
+        "{\"model\":\"m\",\"prompt\":\"a\",\"stream_options\":{",
+        "\"f#\":1,",
+        "\"a\":1}}",
+    ),
+    shape(
+        "gateway",
+        "{\"model\":\"m\",\"prompt\":\"a\",\"tools\":[",
+        "{\"type\":\"function\"},",
+        "{}]}",
+    ),
+    shape(
+        "ingest-traces",
+        "{\"traces\":[",
+        "{\"timestamp\":\"2026-11-21T07:45:53Z\",\"requestMethod\":\"GET\",\"requestURL\":\"/\",\"responseStatus\":200,\"traceId\":\"a\",\"spanId\":\"b\",\"parentSpanId\":null,\"durationMs\":1},",
+        "{}]}",
+    ),
+    shape("ingest-traces", "{\"traces\":[{\"meta\":{", "\"f#\":[],", "\"a\":1}}]}"),
+    shape("ingest-traces", "{\"traces\":[{\"meta\":[", "{},", "1]}]}"),
+    shape(
+        "ingest-logs",
+        "{\"logs\":[",
+        "{\"level\":\"info\",\"type\":\"a\",\"message\":\"b\",\"timestamp\":\"2026-11-21T07:45:53Z\"},",
+        "{}]}",
+    ),
+    shape("ingest-logs", "{\"logs\":[{", "\"f#\":1,", "\"level\":\"info\"}]}"),
+    shape("upstream", "", "data: {\"choices\":[{}]}\n\n", ""),
+    shape("upstream", "", "data: {\"choices\":[{}]}\n", "\n"),
+    shape("upstream", "", "\n", ""),
+    shape("upstream", "data: ", "a", ""),
+    shape("upstream", "{", "\"f#\":1,", "\"usage\":{}}"),
+    shape("upstream", "{", "\"usage\":{\"prompt_tokens\":1},", "\"usage\":{}}"),
+    shape("upstream", "{\"usage\":{", "\"f#\":1,", "\"a\":1}}"),
+    shape("upstream", "{\"error\":{\"message\":\"", "http://a.b ", "\"}}"),
+    shape("upstream", "{\"error\":{\"message\":\"", "a", "\"}}"),
+];
