@@ -3,6 +3,7 @@
 mod attempts;
 mod authenticate;
 mod first_sign_in;
+mod jwt_crypto;
 mod sessions;
 mod sign_in;
 mod states;

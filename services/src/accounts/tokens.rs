@@ -3,11 +3,12 @@
 use std::fmt;
 use std::time::Duration;
 
-use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
+use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, TokenData, Validation};
 use latchkey_domain::id::{SessionId, UserId};
 use latchkey_domain::time::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::jwt_crypto;
 use crate::error::Error;
 
 const AUDIENCE: &str = "latchkey";
@@ -48,6 +49,9 @@ struct Claims {
     sid: String,
     iat: i64,
     exp: i64,
+    /// We write none. One that is there counts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    nbf: Option<i64>,
     jti: String,
 }
 
@@ -55,6 +59,12 @@ struct Claims {
 pub(crate) struct Bearer {
     pub(crate) user: UserId,
     pub(crate) session: SessionId,
+}
+
+/// When a token is good.
+struct Term {
+    begins: Timestamp,
+    ends: Timestamp,
 }
 
 /// Signs and verifies access tokens.
@@ -68,12 +78,14 @@ pub(crate) struct Signer {
 
 impl Signer {
     pub(crate) fn new(secret: &JwtSecret, issuer: &str, ttl: Duration) -> Self {
+        jwt_crypto::install();
         let mut validation = Validation::new(Algorithm::HS256);
         validation.set_issuer(&[issuer]);
         validation.set_audience(&[AUDIENCE]);
         validation.set_required_spec_claims(&["exp", "iss", "aud", "sub"]);
-        // Expiry is checked against our own clock below.
+        // Times are checked against our own clock below.
         validation.validate_exp = false;
+        validation.validate_nbf = false;
         Self {
             encoding: EncodingKey::from_secret(&secret.0),
             decoding: DecodingKey::from_secret(&secret.0),
@@ -102,6 +114,7 @@ impl Signer {
             sid: session.to_string(),
             iat: issued,
             exp: issued.saturating_add(i64::try_from(self.ttl.as_secs()).unwrap_or(i64::MAX)),
+            nbf: None,
             jti: unique,
         };
         Ok(jsonwebtoken::encode(&Header::new(Algorithm::HS256), &claims, &self.encoding)?)
@@ -109,8 +122,8 @@ impl Signer {
 
     /// The bearer of a token that is ours and good at `now`.
     pub(crate) fn verify(&self, token: &str, now: Timestamp) -> Option<Bearer> {
-        let (bearer, expires) = self.read(token)?;
-        (now < expires).then_some(bearer)
+        let (bearer, Term { begins, ends }) = self.read(token)?;
+        (begins <= now && now < ends).then_some(bearer)
     }
 
     /// The bearer of a token that is ours, expired or not: enough to end the session that it names.
@@ -118,11 +131,17 @@ impl Signer {
         self.read(token).map(|(bearer, _)| bearer)
     }
 
-    fn read(&self, token: &str) -> Option<(Bearer, Timestamp)> {
-        let claims =
-            jsonwebtoken::decode::<Claims>(token, &self.decoding, &self.validation).ok()?.claims;
+    fn read(&self, token: &str) -> Option<(Bearer, Term)> {
+        let TokenData { header, claims, .. } =
+            jsonwebtoken::decode::<Claims>(token, &self.decoding, &self.validation).ok()?;
+        // It names what a reader must understand (RFC 7515 §4.1.11), and here nothing is.
+        if header.crit.is_some() {
+            return None;
+        }
         let bearer = Bearer { user: claims.sub.parse().ok()?, session: claims.sid.parse().ok()? };
-        Some((bearer, Timestamp::from_millis(claims.exp.saturating_mul(1000))))
+        let at = |seconds: i64| Timestamp::from_millis(seconds.saturating_mul(1000));
+        let begins = at(claims.nbf.unwrap_or(i64::MIN));
+        Some((bearer, Term { begins, ends: at(claims.exp) }))
     }
 }
 
@@ -173,6 +192,49 @@ mod tests {
             ours.verify(&format!("eyJhbGciOiJub25lIiwidHlwIjoiSldUIn0.{body}."), now).is_none()
         );
         assert!(ours.verify("", now).is_none());
+    }
+
+    /// A token of ours with other claims or another head.
+    fn signed(signer: &Signer, header: &Header, change: impl Fn(&mut Claims)) -> String {
+        let token = sign(signer);
+        let read = jsonwebtoken::decode(&token, &signer.decoding, &signer.validation);
+        let mut claims: Claims = read.unwrap().claims;
+        change(&mut claims);
+        jsonwebtoken::encode(header, &claims, &signer.encoding).unwrap()
+    }
+
+    #[test]
+    fn token_is_refused_before_its_nbf() {
+        let signer = signer("a", "http://localhost");
+        let header = Header::new(Algorithm::HS256);
+        let token = signed(&signer, &header, |claims| claims.nbf = Some(NOW / 1000 + 60));
+        assert!(signer.verify(&token, Timestamp::from_millis(NOW)).is_none());
+        assert!(signer.verify(&token, Timestamp::from_millis(NOW + 60_000)).is_some());
+    }
+
+    #[test]
+    fn token_with_a_critical_header_is_refused() {
+        let signer = signer("a", "http://localhost");
+        let critical =
+            Header { crit: Some(vec!["b64".to_owned()]), ..Header::new(Algorithm::HS256) };
+        let now = Timestamp::from_millis(NOW);
+        assert!(signer.verify(&signed(&signer, &critical, |_| {}), now).is_none());
+        assert!(
+            signer.verify(&signed(&signer, &Header::new(Algorithm::HS256), |_| {}), now).is_some()
+        );
+    }
+
+    /// RFC 7515, appendix A.1: the signature that others make of the same.
+    #[test]
+    fn signature_is_what_the_standard_says() {
+        jwt_crypto::install();
+        let key = EncodingKey::from_base64_secret(
+            "AyM1SysPpbyDfgZld3umj1qzKObwVMkoqQ+EstJQLr/T+1qS0gZH75aKtMN3Yj0iPS4hcgUuTwjAzZr1Z9CAow==",
+        );
+        let message = "eyJ0eXAiOiJKV1QiLA0KICJhbGciOiJIUzI1NiJ9.eyJpc3MiOiJqb2UiLA0KICJleHAiOjEzMDA4MTkzODAsDQogImh0dHA6Ly9leGFtcGxlLmNvbS9pc19yb290Ijp0cnVlfQ";
+        let signature =
+            jsonwebtoken::crypto::sign(message.as_bytes(), &key.unwrap(), Algorithm::HS256);
+        assert_eq!(signature.unwrap(), "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk");
     }
 
     #[test]
