@@ -6,7 +6,7 @@ use reqwest::redirect::Policy;
 use reqwest::{Client, Method};
 use serde_json::{Value, json};
 
-use crate::server::Server;
+use crate::server::{LOCAL_CODE, Server};
 
 /// The local developer.
 pub struct Account {
@@ -24,7 +24,8 @@ impl Account {
     pub async fn sign_in(server: &Server) -> anyhow::Result<Self> {
         let client = Client::builder().redirect(Policy::none()).build()?;
         let url = server.url();
-        let answer = client.post(format!("{url}/auth/local")).header(ORIGIN, &url).send().await?;
+        let request = client.post(format!("{url}/auth/local")).header(ORIGIN, &url);
+        let answer = request.json(&json!({ "code": LOCAL_CODE })).send().await?;
         let cookies = answer.headers().get_all(SET_COOKIE).iter();
         let mut cookies = cookies.filter_map(|cookie| cookie.to_str().ok());
         let cookie = cookies.find_map(|cookie| cookie.strip_prefix("latchkey_refresh="));

@@ -9,7 +9,7 @@ use latchkey_domain::id::{ProjectId, UserId};
 use latchkey_domain::tier::Tier;
 use latchkey_domain::time::Timestamp;
 use latchkey_services::accounts::tokens::JwtSecret;
-use latchkey_services::accounts::{self, Device};
+use latchkey_services::accounts::{self, Administrators, Device, LocalCode};
 use latchkey_services::clock::Clock;
 use latchkey_services::random::Random;
 use latchkey_services::{
@@ -46,6 +46,9 @@ impl Random for ThreadRandom {
 /// The key of every key's digest.
 pub const PEPPER: &[u8] = b"a pepper of a bench, long enough.";
 
+/// The code of local sign-in.
+const CODE: &str = "bench";
+
 /// Starts the services over a database.
 ///
 /// # Errors
@@ -58,7 +61,9 @@ pub async fn start(url: &str) -> anyhow::Result<Services> {
         issuer: "http://127.0.0.1".to_owned(),
         access_token_ttl: Duration::from_mins(15),
         refresh_token_ttl: Duration::from_hours(1),
-        administrators: Vec::new(),
+        session_ttl: Duration::from_hours(1),
+        administrators: Administrators::default(),
+        local_code: Some(LocalCode::new(CODE.to_owned())),
         signup: Signup::Open,
         redis: None,
     };
@@ -83,7 +88,7 @@ impl Owner {
     /// The database fails.
     pub async fn sign_in(services: &Services) -> anyhow::Result<Self> {
         let device = Device::default();
-        let refresh_token = accounts::sign_in_local(services, &device).await?;
+        let refresh_token = accounts::sign_in_local(services, CODE, &device).await?;
         let renewed = accounts::refresh(services, &refresh_token, &device).await?;
         let actor = accounts::authenticate(services, Some(&renewed.token), None).await?;
         let page = PageRequest::default();

@@ -14,6 +14,8 @@ use crate::process;
 /// How long a start may take.
 const PATIENCE: Duration = Duration::from_secs(20);
 const STEP: Duration = Duration::from_millis(20);
+/// The code by which the local developer signs in.
+pub(crate) const LOCAL_CODE: &str = "bench";
 
 /// An address of this machine where nobody listens yet.
 ///
@@ -46,6 +48,7 @@ impl Server {
             .arg("serve")
             .arg(format!("--latchkey-listen={address}"))
             .arg(format!("--latchkey-data-dir={}", folder.path().join("data").display()))
+            .arg(format!("--latchkey-local-code={LOCAL_CODE}"))
             .args(settings.iter().map(|(name, value)| format!("--{name}={value}")))
             .env_clear()
             .stdout(Stdio::null())

@@ -106,7 +106,8 @@ pub struct Settings {
     #[arg(long = "database-direct-url", env = "DATABASE_DIRECT_URL", hide_env_values = true)]
     pub database_direct_url: Option<String>,
 
-    /// The client id of the GitHub OAuth app. Without one, on loopback, sign-in is local.
+    /// The client id of the GitHub OAuth app. Without one, where listen address and public URL are loopback,
+    /// sign-in is local, by the code that the log shows.
     #[arg(long = "latchkey-github-client-id", env = "LATCHKEY_GITHUB_CLIENT_ID")]
     pub github_client_id: Option<String>,
 
@@ -134,7 +135,9 @@ pub struct Settings {
     )]
     pub github_api_url: String,
 
-    /// GitHub logins of the instance's administrators, separated by commas.
+    /// The instance's administrators, separated by commas: GitHub logins, or `id:` and the number of a GitHub
+    /// account. A login counts for the account that first signs in with it, for good, also if it is taken out
+    /// and named again. None: nobody, except the local developer.
     #[arg(long = "latchkey-admins", env = "LATCHKEY_ADMINS", value_delimiter = ',')]
     pub admins: Vec<String>,
 
@@ -163,6 +166,19 @@ pub struct Settings {
         value_parser = clap::value_parser!(u64).range(1..=31_536_000)
     )]
     pub refresh_token_ttl: u64,
+
+    /// Seconds until a session ends, however often it was renewed.
+    #[arg(
+        long = "latchkey-session-ttl",
+        env = "LATCHKEY_SESSION_TTL",
+        default_value_t = 7_776_000,
+        value_parser = clap::value_parser!(u64).range(1..=315_360_000)
+    )]
+    pub session_ttl: u64,
+
+    /// The code that local sign-in wants; the log shows it as a link [default: random at each start].
+    #[arg(long = "latchkey-local-code", env = "LATCHKEY_LOCAL_CODE", hide_env_values = true)]
+    pub local_code: Option<String>,
 
     /// A TOML file that names the upstreams of the gateway [default: the built-in sandbox alone].
     #[arg(long = "latchkey-upstreams", env = "LATCHKEY_UPSTREAMS")]

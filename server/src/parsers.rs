@@ -136,7 +136,7 @@ fn forwarded_by(name: &HeaderName, input: &[u8]) {
 fn cookies(input: &[u8]) {
     let Ok(value) = HeaderValue::from_bytes(input) else { return };
     let jar = CookieJar::from_headers(&HeaderMap::from_iter([(COOKIE, value)]));
-    let _ = (oauth::cookies::refresh_token(&jar), jar.iter().count());
+    let _ = (oauth::cookies::refresh_token(true, &jar), jar.iter().count());
 }
 
 fn queries(input: &[u8]) {

@@ -12,11 +12,12 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use crate::cli::Settings;
-use crate::config::{Config, SignIn};
+use crate::config::{Config, SignIn, private_files};
 use crate::connections;
 use crate::edge::{SystemClock, SystemRandom};
 use crate::front::Front;
 use crate::metrics;
+use crate::oauth;
 use crate::state::AppState;
 
 /// How often counters are written.
@@ -39,6 +40,7 @@ const DATABASE_PATIENCE: Duration = Duration::from_secs(90);
 /// # Errors
 /// A setting is wrong, the database can't be opened, or the address is taken.
 pub async fn serve(settings: Settings) -> anyhow::Result<()> {
+    private_files::keep_new_files_private();
     let config = Config::from_settings(settings)?;
     let listener = TcpListener::bind(config.listen)
         .await
@@ -113,13 +115,20 @@ fn announce(config: &Config) {
         SignIn::Local => "local developer",
     };
     if config.services.administrators.is_empty() && matches!(config.sign_in, SignIn::Github(_)) {
-        tracing::info!("nobody administers this instance: name GitHub logins in LATCHKEY_ADMINS");
+        tracing::info!(
+            "Nobody administers this instance: name GitHub logins or id:NUMBER in LATCHKEY_ADMINS"
+        );
     }
     for upstream in &config.upstreams {
         let (name, audience) = (&upstream.name, &upstream.audience);
         tracing::info!(upstream = name, "Upstream {name} serves {audience}");
     }
     tracing::info!(listen = %config.listen, sign_in, "Latchkey is at {}", config.public_url);
+    if let Some(code) = &config.services.local_code {
+        // The one secret that is meant to be read here: by whoever started the server.
+        let link = oauth::local_link(&config.public_url, code);
+        tracing::info!("Sign in at {link}");
+    }
 }
 
 /// Writes counters and deletes what has expired, until the server stops.

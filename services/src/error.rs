@@ -19,6 +19,9 @@ pub enum Error {
     /// 403: the caller's role does not allow it; the sentence says who can.
     #[error("{0}")]
     Forbidden(&'static str),
+    /// 403 on local sign-in: the code is another.
+    #[error("the code of local sign-in is wrong")]
+    WrongLocalCode,
     /// 403 on sign-in: this instance takes only people who were invited.
     #[error("this person was not invited")]
     NotInvited,
@@ -185,6 +188,11 @@ impl From<&Error> for Problem {
                 "Sign in, or send a valid access token as Authorization: Bearer.",
             ),
             Error::Forbidden(detail) => Self::new(ErrorCode::Forbidden, *detail),
+            Error::WrongLocalCode => Self::new(
+                ErrorCode::Forbidden,
+                "That code isn’t right. The server’s log shows the right one, in a link; it changes at each \
+                 start unless LATCHKEY_LOCAL_CODE is set.",
+            ),
             Error::NotInvited => Self::new(
                 ErrorCode::Forbidden,
                 "This GitHub account has no access here. Ask an admin for an invite.",

@@ -22,8 +22,9 @@ pub(crate) const ADDRESSES: usize = 16_384;
 /// Too many attempts of an address failed in the last minute.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TooManyFailures {
-    what: &'static str,
-    used: u64,
+    pub(crate) what: &'static str,
+    pub(crate) used: u64,
+    pub(crate) limit: u64,
     /// When the next attempt may fail.
     pub retry_after: Duration,
 }
@@ -32,9 +33,10 @@ impl TooManyFailures {
     /// In words: the limit, what was used and when it frees.
     pub fn detail(&self) -> String {
         format!(
-            "Too many {} from this address: {} of {LIMIT} used in the last 60 s, frees in {} s.",
+            "Too many {} from this address: {} of {} used in the last 60 s, frees in {} s.",
             self.what,
             self.used,
+            self.limit,
             whole_seconds(self.retry_after)
         )
     }
@@ -93,7 +95,7 @@ impl Failures {
             Ok(taken) => Ok(Counted(window, taken)),
             Err(WindowFull { used, retry_after, .. }) => {
                 let retry_after = retry_after.unwrap_or_default();
-                Err(TooManyFailures { what: self.what, used, retry_after })
+                Err(TooManyFailures { what: self.what, used, limit: LIMIT, retry_after })
             }
         }
     }

@@ -7,8 +7,8 @@ use std::time::Duration;
 use sea_orm::DbErr;
 use tokio_util::task::TaskTracker;
 
-use crate::accounts::SignIns;
 use crate::accounts::tokens::{JwtSecret, Signer};
+use crate::accounts::{Administrators, LocalCode, SignIns};
 use crate::check::{
     KeyCache, Leases, LookUps, ParallelCalls, RedisUrl, SharedWindows, Tally, WatchedKeys, Windows,
 };
@@ -34,8 +34,13 @@ pub struct Settings {
     pub access_token_ttl: Duration,
     /// How long a refresh token is good.
     pub refresh_token_ttl: Duration,
-    /// GitHub logins of the instance's administrators.
-    pub administrators: Vec<String>,
+    /// How long a session lasts at most, however often it is renewed.
+    pub session_ttl: Duration,
+    /// The instance's administrators.
+    pub administrators: Administrators,
+    /// The code by which the local developer signs in; none: people sign in with GitHub, and sessions of the
+    /// local developer are not good.
+    pub local_code: Option<LocalCode>,
     /// Who may sign in.
     pub signup: Signup,
     /// Where nodes share limits per minute; none: each limits for itself.

@@ -82,6 +82,39 @@ pub fn TextField(
     view! { <Labelled name label hint error>{input}</Labelled> }
 }
 
+/// A labelled text field of a form that the browser sends itself. What is typed before the page's code has
+/// arrived stays.
+#[component]
+pub fn PlainField(
+    /// Its id and its name in the form.
+    name: &'static str,
+    /// The label above it.
+    label: &'static str,
+    /// What is worth knowing, below it.
+    #[prop(into)]
+    hint: MaybeProp<String>,
+    /// The element, for who wants to fill it.
+    node_ref: NodeRef<Input>,
+) -> impl IntoView {
+    let error = Signal::stored(None);
+    let input = view! {
+        <div class=format!("{BOX} h-11 items-center border-control")>
+            <input
+                id=name
+                name=name
+                type="text"
+                class=format!("{INPUT} h-full")
+                autocomplete="off"
+                autocapitalize="none"
+                spellcheck="false"
+                aria-describedby=described_by(name, hint, error)
+                node_ref=node_ref
+            />
+        </div>
+    };
+    view! { <Labelled name label hint error>{input}</Labelled> }
+}
+
 /// A labelled field of several lines.
 #[component]
 pub fn TextArea(

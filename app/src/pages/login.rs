@@ -6,15 +6,17 @@ use leptos_meta::Title;
 use leptos_router::NavigateOptions;
 use leptos_router::hooks::{use_navigate, use_query_map};
 
-use crate::components::button::{Button, Size, Variant, button_class};
+use crate::components::button::{Size, Variant, button_class};
 use crate::components::callout::{Callout, Tone};
 use crate::components::icon::{GitHubMark, Glyph, Icon};
 use crate::components::mark::Logo;
 use crate::context::{PublicUrl, SignIn};
 use crate::session;
 
+mod local;
 mod specimen;
 
+use local::Local;
 use specimen::Specimen;
 
 /// The page.
@@ -69,6 +71,14 @@ fn Notice(reason: String) -> impl IntoView {
         "access_denied" => {
             (Tone::Info, Glyph::Info, "GitHub sign-in was cancelled. Try again when you’re ready.")
         }
+        "wrong_code" => (
+            Tone::Danger,
+            Glyph::Lock,
+            "That code isn’t right. Use the newest link in the server’s log.",
+        ),
+        "too_many_codes" => {
+            (Tone::Danger, Glyph::Lock, "Too many wrong codes. Wait a minute, then try again.")
+        }
         "not_invited" => (
             Tone::Danger,
             Glyph::Lock,
@@ -104,18 +114,7 @@ fn Ways(next: Memo<LocalPath>) -> impl IntoView {
             })}
         {ways
             .local
-            .then(|| {
-                view! {
-                    <form method="post" action=move || to("/auth/local") class="flex flex-col">
-                        <Button variant=Variant::Primary size=Size::Large submit=true>
-                            "Continue as local developer"
-                        </Button>
-                    </form>
-                    <p class="text-caption text-ink-3">
-                        "This server listens on this computer only, so it needs no account. Set up GitHub sign-in before others use it."
-                    </p>
-                }
-            })}
+            .then(|| view! { <Local action=Signal::derive(move || to("/auth/local"))/> })}
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod audience;
 mod metrics;
+pub(crate) mod private_files;
 mod public_url;
 mod secrets;
 mod upstreams;
@@ -12,10 +13,13 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 use latchkey_domain::limit::Cidr;
 use latchkey_services::accounts::tokens::JwtSecret;
+use latchkey_services::accounts::{Administrators, LocalCode};
 use latchkey_services::check::RedisUrl;
+use latchkey_services::random::Random;
 use latchkey_services::{Pepper, Settings as ServiceSettings, Signup};
 
 use crate::cli::{CargoLeptos, Settings, SignupSetting, Storage};
+use crate::edge::SystemRandom;
 
 pub use audience::Audience;
 pub use metrics::MetricsListen;
@@ -54,7 +58,7 @@ pub struct Config {
 pub enum SignIn {
     /// With GitHub.
     Github(GithubApp),
-    /// As the local developer: no credentials, bound to loopback.
+    /// As the local developer: no credentials, bound to loopback and reached there.
     Local,
 }
 
@@ -83,12 +87,14 @@ impl Config {
     /// # Errors
     /// A setting is missing or contradicts another; the message says which and what to set.
     pub fn from_settings(settings: Settings) -> anyhow::Result<Self> {
-        let sign_in = sign_in(&settings)?;
         let public_url = match &settings.public_url {
             Some(url) => url.parse().context("LATCHKEY_PUBLIC_URL")?,
             None => PublicUrl::of_listener(settings.listen),
         };
-        secrets::make_folder(&settings.storage.data_dir)?;
+        let sign_in = sign_in(&settings, &public_url)?;
+        let local_code = local_code(&sign_in, settings.local_code.as_deref());
+        let database_url = settings.storage.database_url();
+        private_files::prepare(&settings.storage.data_dir, &database_url)?;
         let jwt_secret = secrets::setting_or_file(
             "LATCHKEY_JWT_SECRET",
             settings.jwt_secret.as_deref(),
@@ -99,7 +105,6 @@ impl Config {
             settings.storage.pepper.as_deref(),
             &settings.storage.pepper_file(),
         )?;
-        let database_url = settings.storage.database_url();
         let people_are_known =
             matches!(sign_in, SignIn::Local) || settings.signup == SignupSetting::Invited;
         Ok(Self {
@@ -126,7 +131,10 @@ impl Config {
                 issuer: public_url.to_string(),
                 access_token_ttl: Duration::from_secs(settings.access_token_ttl),
                 refresh_token_ttl: Duration::from_secs(settings.refresh_token_ttl),
-                administrators: trimmed(&settings.admins),
+                session_ttl: Duration::from_secs(settings.session_ttl),
+                administrators: Administrators::parse(settings.admins.iter().map(String::as_str))
+                    .context("LATCHKEY_ADMINS")?,
+                local_code,
                 redis: settings
                     .redis_url
                     .as_deref()
@@ -159,7 +167,17 @@ pub(crate) fn existing_pepper(storage: &Storage) -> anyhow::Result<Pepper> {
     Ok(Pepper::new(&pepper))
 }
 
-fn sign_in(settings: &Settings) -> anyhow::Result<SignIn> {
+/// What local sign-in wants: what was set, or something that nobody knows yet.
+fn local_code(sign_in: &SignIn, setting: Option<&str>) -> Option<LocalCode> {
+    if matches!(sign_in, SignIn::Github(_)) {
+        return None;
+    }
+    let set = setting.filter(|text| !text.is_empty()).map(str::to_owned);
+    let random: &dyn Random = &SystemRandom;
+    Some(LocalCode::new(set.unwrap_or_else(|| random.token())))
+}
+
+fn sign_in(settings: &Settings, public_url: &PublicUrl) -> anyhow::Result<SignIn> {
     let set = |value: &Option<String>| value.clone().filter(|text| !text.is_empty());
     match (set(&settings.github_client_id), set(&settings.github_client_secret)) {
         (Some(client_id), Some(client_secret)) => Ok(SignIn::Github(GithubApp {
@@ -174,7 +192,14 @@ fn sign_in(settings: &Settings) -> anyhow::Result<SignIn> {
         (None, Some(_)) => {
             bail!("LATCHKEY_GITHUB_CLIENT_SECRET is set: set LATCHKEY_GITHUB_CLIENT_ID too")
         }
-        (None, None) if settings.listen.ip().is_loopback() => Ok(SignIn::Local),
+        (None, None) if settings.listen.ip().is_loopback() && public_url.is_loopback() => {
+            Ok(SignIn::Local)
+        }
+        (None, None) if settings.listen.ip().is_loopback() => bail!(
+            "LATCHKEY_PUBLIC_URL, {public_url}, is not of this machine, and without GitHub credentials people \
+             sign in on this machine alone. Set LATCHKEY_GITHUB_CLIENT_ID and LATCHKEY_GITHUB_CLIENT_SECRET, or \
+             take LATCHKEY_PUBLIC_URL away"
+        ),
         (None, None) => bail!(
             "{} is not a loopback address, and without GitHub credentials anybody who reaches it could \
              sign in. Set LATCHKEY_GITHUB_CLIENT_ID and LATCHKEY_GITHUB_CLIENT_SECRET, or set \
@@ -182,10 +207,6 @@ fn sign_in(settings: &Settings) -> anyhow::Result<SignIn> {
             settings.listen
         ),
     }
-}
-
-fn trimmed(names: &[String]) -> Vec<String> {
-    names.iter().map(|name| name.trim().to_owned()).filter(|name| !name.is_empty()).collect()
 }
 
 #[cfg(test)]
@@ -218,6 +239,32 @@ mod tests {
     }
 
     #[test]
+    fn local_sign_in_wants_a_public_url_of_this_machine() {
+        for url in ["http://localhost:3000", "http://127.0.0.1:8080", "http://[::1]:3000"] {
+            let config = config(&[&format!("--latchkey-public-url={url}")]).unwrap();
+            assert!(matches!(config.sign_in, SignIn::Local));
+        }
+        for url in ["https://keys.example", "http://192.168.1.5:3000", "http://localhost.example"] {
+            let error = config(&[&format!("--latchkey-public-url={url}")]).unwrap_err().to_string();
+            assert!(
+                error.contains("LATCHKEY_PUBLIC_URL") && error.contains("CLIENT_ID"),
+                "{error}"
+            );
+        }
+    }
+
+    #[test]
+    fn local_code_is_new_at_each_start_unless_it_is_set() {
+        let code = |arguments: &[&str]| config(arguments).unwrap().services.local_code;
+        let random = || code(&[]).unwrap().expose().to_owned();
+        assert_ne!(random(), random());
+        assert!(random().len() >= 32);
+        assert_eq!(code(&["--latchkey-local-code=mine"]).unwrap().expose(), "mine");
+        let github = ["--latchkey-github-client-id=x", "--latchkey-github-client-secret=y"];
+        assert!(code(&github).is_none());
+    }
+
+    #[test]
     fn half_a_credential_is_refused_by_name() {
         let error = config(&["--latchkey-github-client-id=x"]).unwrap_err().to_string();
         assert!(error.contains("LATCHKEY_GITHUB_CLIENT_SECRET"), "{error}");
@@ -234,6 +281,8 @@ mod tests {
     #[test]
     fn no_secret_shows_in_debug_output() {
         let secret = "s".repeat(40);
+        let local = config(&[&format!("--latchkey-local-code={secret}")]);
+        assert!(!format!("{:?}", local.unwrap()).contains(&secret));
         let config = config(&[
             &format!("--latchkey-pepper={secret}"),
             &format!("--latchkey-jwt-secret={secret}"),

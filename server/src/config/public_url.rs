@@ -1,7 +1,7 @@
 //! The URL that people and GitHub reach this server at.
 
 use std::fmt;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::str::FromStr;
 
 use axum::http::Uri;
@@ -27,6 +27,18 @@ impl PublicUrl {
     /// Whether browsers reach the server over TLS, so that cookies must be `Secure`.
     pub fn is_https(&self) -> bool {
         self.scheme == "https"
+    }
+
+    /// Whether it leads to the machine that the browser runs on, whatever a name server says.
+    pub fn is_loopback(&self) -> bool {
+        let host =
+            self.authority.rsplit_once(':').map_or(self.authority.as_str(), |(host, port)| {
+                if port.bytes().all(|byte| byte.is_ascii_digit()) { host } else { &self.authority }
+            });
+        let address =
+            host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
+        host == "localhost"
+            || address.parse::<IpAddr>().is_ok_and(|ip| ip.to_canonical().is_loopback())
     }
 
     /// Host and port, as a `Host` header names them.
@@ -65,6 +77,32 @@ impl fmt::Display for PublicUrl {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn loopback_is_told_from_other_hosts() {
+        let is_loopback = |text: &str| text.parse::<PublicUrl>().unwrap().is_loopback();
+        for own in [
+            "http://localhost",
+            "https://LOCALHOST:8443",
+            "http://127.0.0.1:3000",
+            "http://127.8.9.1",
+            "http://[::1]",
+            "http://[::1]:3000",
+            "http://[::ffff:127.0.0.1]:3000",
+        ] {
+            assert!(is_loopback(own), "{own}");
+        }
+        for other in [
+            "http://keys.example",
+            "http://localhost.example:3000",
+            "http://10.0.0.1",
+            "http://127.0.0.1.nip.io",
+            "http://[2001:db8::1]:3000",
+            "http://0.0.0.0:3000",
+        ] {
+            assert!(!is_loopback(other), "{other}");
+        }
+    }
 
     #[test]
     fn a_public_url_is_scheme_host_and_port() {

@@ -1,6 +1,6 @@
 //! The secrets that live outside the database: settings, or files that only their owner can read.
 
-use std::fs::{DirBuilder, File, OpenOptions};
+use std::fs::{File, OpenOptions};
 use std::io::{ErrorKind, Read, Write};
 use std::path::Path;
 
@@ -10,20 +10,6 @@ use latchkey_services::random::Random;
 use crate::edge::SystemRandom;
 
 const MIN_BYTES: usize = 32;
-
-/// Makes the data folder, for its owner alone, if it is not there.
-///
-/// # Errors
-/// It can't be made.
-pub(super) fn make_folder(folder: &Path) -> anyhow::Result<()> {
-    let mut builder = DirBuilder::new();
-    builder.recursive(true);
-    #[cfg(unix)]
-    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder
-        .create(folder)
-        .with_context(|| format!("can't make the data folder {}", folder.display()))
-}
 
 /// The setting's raw bytes, or those of the file, which is made with a random secret on first start.
 ///

@@ -34,6 +34,10 @@ fn is_of_host(origin: &str, headers: &HeaderMap) -> bool {
 /// sign-in. Another site can't send our `Origin`; one whose name was rebound to this machine can't send our
 /// `Host`.
 pub(crate) fn is_own_page(headers: &HeaderMap, config: &Config) -> bool {
+    // Of two, a proxy may go by the one and this by the other.
+    if headers.get_all(HOST).iter().count() > 1 || headers.get_all(ORIGIN).iter().count() > 1 {
+        return false;
+    }
     let Some(host) = text(headers, HOST) else { return false };
     let port = config.listen.port();
     let loopback = ["127.0.0.1", "localhost", "[::1]"].map(|name| format!("{name}:{port}"));

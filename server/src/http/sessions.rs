@@ -57,7 +57,9 @@ pub(crate) async fn refresh(
             "The refresh cookie is for our own pages only. Send the refresh token in the body.",
         ));
     }
-    let token = cookies::refresh_token(&jar).ok_or(latchkey_services::Error::Unauthenticated)?;
+    let over_https = state.config.public_url.is_https();
+    let token = cookies::refresh_token(over_https, &jar)
+        .ok_or(latchkey_services::Error::Unauthenticated)?;
     let renewed = accounts::refresh(&state.services, &token, &device).await?;
     let cookie = cookies::refresh(&state.config, renewed.refresh_token);
     let expires_in = renewed.expires_in.as_secs();

@@ -54,6 +54,7 @@ pub(crate) async fn authorize(
         Err(error) => return Ok(held_up(error, &headers, &next)),
     };
     let authorization = github.authorization(&begun.state);
-    let cookie = cookies::sign_in(&state.config, &begun.state, &authorization.verifier);
-    Ok((jar.add(cookie), found(&authorization.url)).into_response())
+    let (config, verifier) = (&state.config, &authorization.verifier);
+    let jar = cookies::begin_sign_in(config, &headers, jar, &begun.state, verifier);
+    Ok((jar, found(&authorization.url)).into_response())
 }

@@ -65,7 +65,7 @@ pub(crate) async fn callback(
     let Some((verifier, next)) = claim_state(&state, &jar, returned).await? else {
         return Ok(foreign_state(&headers));
     };
-    let jar = jar.add(cookies::no_sign_in(&state.config));
+    let jar = cookies::end_sign_in(&state.config, jar, returned.unwrap_or_default());
     let code = match (params.code, params.error.as_deref()) {
         (Some(code), None) => code,
         (_, Some("access_denied")) => return Ok(refused(jar, "access_denied", &next)),
@@ -106,7 +106,8 @@ async fn claim_state(
     jar: &CookieJar,
     returned: Option<&str>,
 ) -> Result<Option<(String, LocalPath)>, Refusal> {
-    let (Some((own, verifier)), Some(returned)) = (cookies::begun_sign_in(jar), returned) else {
+    let Some(returned) = returned else { return Ok(None) };
+    let Some((own, verifier)) = cookies::begun_sign_in(&state.config, jar, returned) else {
         return Ok(None);
     };
     if !bool::from(own.as_bytes().ct_eq(returned.as_bytes())) {

@@ -1,35 +1,83 @@
 //! `POST /auth/local`: signs in the local developer, where there are no GitHub credentials.
 
-use axum::extract::State;
-use axum::http::HeaderMap;
+use std::fmt::Write as _;
+
+use axum::extract::{Form, FromRequest, Request, State};
+use axum::http::header::CONTENT_TYPE;
+use axum::http::{HeaderMap, HeaderName};
 use axum::response::{IntoResponse, Response};
 use axum_extra::extract::CookieJar;
 use latchkey_domain::path::LocalPath;
 use latchkey_domain::problem::{ErrorCode, Problem};
-use latchkey_services::{Error, accounts};
+use latchkey_services::Error;
+use latchkey_services::accounts::{self, LocalCode};
+use serde::Deserialize;
+use utoipa::ToSchema;
 
 use super::authorize::Next;
-use super::{completion, cookies, found};
-use crate::config::SignIn;
+use super::{completion, cookies, found, login};
+use crate::config::{PublicUrl, SignIn};
 use crate::http::client::ClientDevice;
 use crate::http::extract::Params;
+use crate::http::json::Json;
 use crate::http::origin;
 use crate::http::problem::Refusal;
+use crate::pages::wants_page;
 use crate::state::AppState;
+
+/// What a proxy adds to a request that it passes on. Whoever comes through one is not on this machine.
+const OF_PROXIES: [HeaderName; 3] = [
+    HeaderName::from_static("forwarded"),
+    HeaderName::from_static("via"),
+    HeaderName::from_static("x-real-ip"),
+];
+const FORWARDED: &str = "x-forwarded-";
+
+/// The code of local sign-in, as the server’s log shows it.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct LocalSignIn {
+    /// The code.
+    #[serde(default)]
+    code: String,
+}
+
+/// The link by which the local developer signs in. What stands behind `#` no browser sends to anybody.
+pub(crate) fn local_link(public_url: &PublicUrl, code: &LocalCode) -> String {
+    let mut link = format!("{public_url}/login#code=");
+    for byte in code.expose().bytes() {
+        match byte {
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' => {
+                link.push(char::from(byte));
+            }
+            _ => {
+                // Writing to a String can't fail.
+                let _ = write!(link, "%{byte:02X}");
+            }
+        }
+    }
+    link
+}
 
 /// Sign in as the local developer
 ///
-/// Only on a server that is bound to loopback and has no GitHub credentials, and only from its own page.
+/// Only on a server that is bound to loopback and reached there, has no GitHub credentials, and only from its
+/// own page on the same machine. It wants the code that the server’s log shows when it starts.
 #[utoipa::path(
     post,
     path = "/auth/local",
     operation_id = "sign_in_locally",
     tag = "Sessions",
     params(Next),
+    request_body(content((LocalSignIn = "application/x-www-form-urlencoded"), (LocalSignIn = "application/json"))),
     responses(
-        (status = 302, description = "To `/auth/complete`, with the refresh token as a cookie"),
-        (status = 403, description = "`forbidden`: `Host` or `Origin` is not our own", body = Problem),
+        (status = 302, description = "To `/auth/complete`, with the refresh token as a cookie. A browser with a \
+                                      wrong code is sent to `/login`"),
+        (status = 403, description = "`forbidden`: the code is wrong, `Host` or `Origin` is not our own, or a proxy \
+                                      is between", body = Problem),
         (status = 404, description = "`not_found`: people sign in with GitHub here", body = Problem),
+        (status = 429, description = "`too_many_failures`: five codes were wrong in the last minute; with \
+                                      `Retry-After`. A browser is sent to `/login`", body = Problem),
     ),
 )]
 pub(crate) async fn local(
@@ -38,6 +86,7 @@ pub(crate) async fn local(
     ClientDevice(device): ClientDevice,
     headers: HeaderMap,
     jar: CookieJar,
+    request: Request,
 ) -> Result<Response, Refusal> {
     if !matches!(state.config.sign_in, SignIn::Local) {
         return Err(Error::NotFound.into());
@@ -48,7 +97,58 @@ pub(crate) async fn local(
             "Local sign-in is for this server’s own login page: Host and Origin must be its own.",
         ));
     }
-    let token = accounts::sign_in_local(&state.services, &device).await?;
+    if is_forwarded(&headers) {
+        return Err(Refusal::new(
+            ErrorCode::Forbidden,
+            "Local sign-in is for this machine alone, and this request came through a proxy. Set up GitHub \
+             sign-in to let others in.",
+        ));
+    }
+    let code = code(request, &state).await?;
     let next = LocalPath::or_root(params.next.as_deref());
-    Ok((jar.add(cookies::refresh(&state.config, token)), found(&completion(&next))).into_response())
+    match accounts::sign_in_local(&state.services, &code, &device).await {
+        Ok(token) => {
+            let jar = jar.add(cookies::refresh(&state.config, token));
+            Ok((jar, found(&completion(&next))).into_response())
+        }
+        Err(error) => Ok(refused(error, &headers, &next)),
+    }
+}
+
+fn is_forwarded(headers: &HeaderMap) -> bool {
+    OF_PROXIES.iter().any(|name| headers.contains_key(name))
+        || headers.keys().any(|name| name.as_str().starts_with(FORWARDED))
+}
+
+/// The code, from a form or from JSON; none is an empty one.
+async fn code(request: Request, state: &AppState) -> Result<String, Refusal> {
+    let kind = request.headers().get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
+    if kind.is_some_and(|kind| kind.starts_with("application/json")) {
+        let Json(body) = Json::<LocalSignIn>::from_request(request, state).await?;
+        return Ok(body.code);
+    }
+    let form = Form::<LocalSignIn>::from_request(request, state).await;
+    Ok(form.map(|Form(body)| body.code).unwrap_or_default())
+}
+
+/// A person comes back to the login page, which says why; a program gets the problem.
+fn refused(error: Error, headers: &HeaderMap, next: &LocalPath) -> Response {
+    match error {
+        Error::WrongLocalCode if wants_page(headers) => found(&login("wrong_code", next)),
+        Error::TooManyFailures(_) if wants_page(headers) => found(&login("too_many_codes", next)),
+        error => Refusal::from(error).into_response(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn link_holds_the_code_whatever_it_is() {
+        let url: PublicUrl = "http://localhost:3000".parse().unwrap();
+        let link = |code: &str| local_link(&url, &LocalCode::new(code.to_owned()));
+        assert_eq!(link("a-B_9.~"), "http://localhost:3000/login#code=a-B_9.~");
+        assert_eq!(link("ü &#"), "http://localhost:3000/login#code=%C3%BC%20%26%23");
+    }
 }

@@ -9,7 +9,7 @@ mod local;
 pub(crate) use authorize::{__path_authorize, authorize};
 pub(crate) use callback::{__path_callback, callback};
 pub(crate) use github::GithubClient;
-pub(crate) use local::{__path_local, local};
+pub(crate) use local::{__path_local, local, local_link};
 
 use axum::http::header::LOCATION;
 use axum::http::{HeaderMap, HeaderValue, StatusCode};

@@ -11,8 +11,8 @@ use reqwest::{RequestBuilder, Response};
 use serde_json::json;
 
 use crate::world::{
-    Backend, Session, World, cookie_of, location, on_both_databases, problem, refresh_cookie, text,
-    traces,
+    Backend, LOCAL, LOCAL_CODE, Session, World, location, on_both_databases, problem,
+    refresh_cookie, sign_in_cookie, text, traces,
 };
 
 const LIMIT: usize = 60;
@@ -199,7 +199,7 @@ on_both_databases! {
         let browser = world.get(&format!("{BEGIN}?next=/x")).header("accept", "text/html");
         let browser = browser.send().await.unwrap();
         assert_eq!(location(&browser), "/login?reason=too_many_failures&next=/x");
-        assert_eq!(cookie_of(&browser, "latchkey_sign_in"), None);
+        assert_eq!(sign_in_cookie(&browser), None);
         for (callback, cookie) in visits {
             let finished = world.http.get(callback).header(COOKIE, cookie).send().await.unwrap();
             assert!(refresh_cookie(&finished).is_some(), "who has begun is let in");
@@ -387,11 +387,11 @@ async fn whoever_is_simply_not_signed_in_fails_at_nothing() {
 
 #[tokio::test]
 async fn the_local_developer_is_never_held_up() {
-    let none = ["--latchkey-github-client-id=", "--latchkey-github-client-secret="];
-    let world = World::with(Backend::Sqlite, &none).await;
+    let world = World::with(Backend::Sqlite, &LOCAL).await;
     use_up_refreshes(&world).await;
     for _ in 0..=LIMIT {
         let request = world.post("/auth/local").header("origin", &world.base);
+        let request = request.json(&serde_json::json!({ "code": LOCAL_CODE }));
         assert!(refresh_cookie(&request.send().await.unwrap()).is_some());
     }
 }

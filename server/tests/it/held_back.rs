@@ -198,6 +198,18 @@ on_both_databases! {
         held.is_refused(401, "revoked_key").await;
     }
 
+    async fn revoked_key_calls_no_model_with_its_last_byte(world: World) {
+        let ada = world.sign_in("ada").await;
+        let body = json!({"name": "k", "kind": "inference"});
+        let created = world.create(&ada, &body).await;
+        let (key, id) = (text(&created["key"]), text(&created["api_key"]["id"]));
+        let body = json!({"model": "sandbox", "messages": [{"role": "user", "content": "hi"}]});
+        let held = HeldBack::begin(&world, "/v1/chat/completions", &bearer(&key), &body).await;
+        assert_eq!(world.revoke(&ada, &id).await.status(), 204);
+        let (status, answer) = held.finish().await;
+        assert_eq!((status, answer["error"]["code"].as_str()), (401, Some("revoked_key")), "{answer}");
+    }
+
     async fn key_changed_under_a_body_is_counted_once(world: World) {
         let ada = world.sign_in("ada").await;
         let body = json!({"name": "k", "application_id": ada.application, "rpm": 2});

@@ -5,6 +5,7 @@
 
 mod abandoned;
 mod addresses;
+mod administrators;
 mod api_keys;
 mod audit;
 mod authorization;
@@ -22,6 +23,7 @@ mod key_activity;
 mod late_writes;
 mod lifecycle;
 mod limits;
+mod local_sign_in;
 mod many_streams;
 mod masked;
 mod members;

@@ -13,7 +13,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::sandbox::count;
-use crate::world::{refresh_cookie, text, traces};
+use crate::world::{LOCAL_CODE, refresh_cookie, text, traces};
 
 pub(crate) struct Process {
     child: Child,
@@ -106,6 +106,7 @@ pub(crate) fn command(folder: &TempDir) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_latchkey"));
     command
         .args(["serve", &format!("--latchkey-data-dir={}", folder.path().join("data").display())])
+        .arg(format!("--latchkey-local-code={LOCAL_CODE}"))
         .env_clear()
         .stdout(Stdio::null())
         .stderr(Stdio::null());
@@ -113,8 +114,9 @@ pub(crate) fn command(folder: &TempDir) -> Command {
 }
 
 pub(crate) async fn sign_in(client: &Client, base: &str) -> (String, String) {
-    let signed_in =
-        client.post(format!("{base}/auth/local")).header("origin", base).send().await.unwrap();
+    let code = serde_json::json!({ "code": LOCAL_CODE });
+    let signed_in = client.post(format!("{base}/auth/local")).header("origin", base).json(&code);
+    let signed_in = signed_in.send().await.unwrap();
     let body = serde_json::json!({ "refreshToken": refresh_cookie(&signed_in).unwrap() });
     let tokens = client.post(format!("{base}/refresh")).json(&body).send().await.unwrap();
     let tokens: Value = tokens.json().await.unwrap();
@@ -278,6 +280,58 @@ fn without_credentials_on_a_public_address_it_refuses_to_start_and_says_what_to_
 }
 
 #[test]
+fn local_sign_in_with_a_public_url_elsewhere_refuses_to_start() {
+    let folder = tempfile::tempdir().unwrap();
+    let output = command(&folder)
+        .args(["--latchkey-listen=127.0.0.1:0", "--latchkey-public-url=https://keys.example"])
+        .stderr(Stdio::piped())
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    let told = String::from_utf8(output.stderr).unwrap();
+    assert!(
+        told.contains("LATCHKEY_PUBLIC_URL") && told.contains("LATCHKEY_GITHUB_CLIENT_ID"),
+        "{told}"
+    );
+}
+
+#[tokio::test]
+async fn log_shows_the_link_of_local_sign_in_and_no_other_secret() {
+    let (folder, client) = (tempfile::tempdir().unwrap(), client());
+    let process = Process::start(&folder, &client).await;
+    sign_in(&client, &process.base).await;
+    let link = format!("{}/login#code=the%20code", process.base);
+    drop(process);
+    let log = std::fs::read_to_string(log_file(&folder)).unwrap();
+    assert_eq!(log.matches("the%20code").count(), 1, "{log}");
+    assert!(log.contains(&link), "{log}");
+    for secret in ["pepper", "jwt-secret"] {
+        let secret = std::fs::read_to_string(folder.path().join("data").join(secret)).unwrap();
+        assert!(!log.contains(secret.trim_end()));
+    }
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn data_folder_and_database_are_for_their_owner_alone() {
+    use std::os::unix::fs::PermissionsExt;
+    let (folder, client) = (tempfile::tempdir().unwrap(), client());
+    let process = Process::start(&folder, &client).await;
+    sign_in(&client, &process.base).await;
+    let mode =
+        |path: &std::path::Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    let data = folder.path().join("data");
+    assert_eq!(mode(&data), 0o700);
+    let files: Vec<PathBuf> =
+        std::fs::read_dir(&data).unwrap().map(|entry| entry.unwrap().path()).collect();
+    assert!(files.iter().any(|file| file.ends_with("latchkey.db-wal")), "{files:?}");
+    for file in files {
+        assert_eq!(mode(&file), 0o600, "{}", file.display());
+    }
+    drop(process);
+}
+
+#[test]
 fn help_lists_every_setting() {
     let output =
         Command::new(env!("CARGO_BIN_EXE_latchkey")).args(["serve", "--help"]).output().unwrap();
@@ -300,6 +354,8 @@ fn help_lists_every_setting() {
         "LATCHKEY_ACCESS_TOKEN_TTL",
         "LATCHKEY_REFRESH_TOKEN_TTL",
         "LATCHKEY_TRUSTED_PROXIES",
+        "LATCHKEY_LOCAL_CODE",
+        "LATCHKEY_SESSION_TTL",
     ] {
         assert!(help.contains(setting), "{setting}");
     }

@@ -78,6 +78,21 @@ on_both_databases! {
         problem(world.refresh(&ada.refresh_token).await, 401, "unauthenticated").await;
     }
 
+    async fn session_ends_however_often_it_was_renewed(world: World) {
+        // 90 days, of which each renewal gives 30.
+        let mut session = world.sign_in("ada").await;
+        for _ in 0..8 {
+            world.advance(Duration::from_hours(11 * 24));
+            (session.jwt, session.refresh_token) = tokens(&world, &session.refresh_token).await;
+        }
+        world.advance(Duration::from_hours(2 * 24) - Duration::from_secs(1));
+        (session.jwt, session.refresh_token) = tokens(&world, &session.refresh_token).await;
+        assert_eq!(me(&world, &session.jwt).await.status(), 200);
+        world.advance(Duration::from_secs(1));
+        problem(world.refresh(&session.refresh_token).await, 401, "unauthenticated").await;
+        problem(me(&world, &session.jwt).await, 401, "unauthenticated").await;
+    }
+
     async fn signing_out_ends_unexpired_tokens_at_once(world: World) {
         let ada = world.sign_in("ada").await;
         let out = world.post("/logout").bearer_auth(&ada.jwt).send().await.unwrap();

@@ -1,4 +1,4 @@
-//! `/oauth2/authorization/github`, `/login/oauth2/code/github` and `/auth/local`.
+//! `/oauth2/authorization/github` and `/login/oauth2/code/github`.
 
 use std::time::Duration;
 
@@ -6,8 +6,8 @@ use github_stand_in::{Endpoint, Fault};
 use reqwest::header::COOKIE;
 
 use crate::world::{
-    Backend, World, cookie_of, location, on_both_databases, problem, refresh_cookie, set_cookie,
-    text,
+    Backend, World, location, on_both_databases, problem, refresh_cookie, set_cookie,
+    sign_in_cookie, text,
 };
 
 on_both_databases! {
@@ -43,16 +43,17 @@ on_both_databases! {
     }
 
     async fn the_tokens_never_stand_in_a_url(world: World) {
-        let (callback, cookie) = world.visit_github("ada", "/projects/x%3Ftab=logs").await;
-        let finished = world.http.get(callback).header(COOKIE, cookie).send().await.unwrap();
+        let (callback, begun) = world.visit_github("ada", "/projects/x%3Ftab=logs").await;
+        let finished = world.http.get(callback).header(COOKIE, &begun).send().await.unwrap();
         assert_eq!(location(&finished), "/auth/complete?next=/projects/x%3Ftab%3Dlogs");
         let cookie = set_cookie(&finished, "latchkey_refresh").unwrap();
         for attribute in ["HttpOnly", "SameSite=Strict", "Path=/refresh", "Max-Age=2592000"] {
             assert!(cookie.contains(attribute), "{cookie}");
         }
         assert!(!cookie.contains("Secure"), "not over plain http");
-        let over = set_cookie(&finished, "latchkey_sign_in").unwrap();
-        assert!(over.starts_with("latchkey_sign_in=;") && over.contains("Max-Age=0"), "{over}");
+        let begun = begun.split('=').next().unwrap();
+        let over = set_cookie(&finished, begun).unwrap();
+        assert!(over.starts_with(&format!("{begun}=;")) && over.contains("Max-Age=0"), "{over}");
     }
 
     async fn a_state_is_good_once(world: World) {
@@ -100,7 +101,7 @@ async fn what_github_refuses_ends_at_the_login_page_with_a_reason() {
     let world = World::on(Backend::Sqlite).await;
     world.github.cancel_next();
     let begun = world.get("/oauth2/authorization/github?next=/x").send().await.unwrap();
-    let cookie = cookie_of(&begun, "latchkey_sign_in").unwrap();
+    let cookie = sign_in_cookie(&begun).unwrap();
     let back = world.http.get(location(&begun)).send().await.unwrap();
     let cancelled = world.http.get(location(&back)).header(COOKIE, cookie).send().await.unwrap();
     assert_eq!(location(&cancelled), "/login?reason=access_denied&next=/x");
@@ -130,8 +131,9 @@ async fn github_gets_a_pkce_challenge_and_next_must_be_local() {
     for part in ["code_challenge_method=S256", "code_challenge=", "state=", "response_type=code"] {
         assert!(url.contains(part), "{url}");
     }
-    let cookie = set_cookie(&begun, "latchkey_sign_in").unwrap();
-    for attribute in ["HttpOnly", "SameSite=Lax", "Path=/login/oauth2", "Max-Age=600"] {
+    let name = sign_in_cookie(&begun).unwrap();
+    let cookie = set_cookie(&begun, name.split('=').next().unwrap()).unwrap();
+    for attribute in ["HttpOnly", "SameSite=Lax", "Path=/;", "Max-Age=600"] {
         assert!(cookie.contains(attribute), "{cookie}");
     }
     let (callback, cookie) = world.visit_github("ada", "//evil.example/x").await;
@@ -152,32 +154,59 @@ async fn only_invited_people_get_in_where_the_operator_says_so() {
 }
 
 #[tokio::test]
-async fn local_sign_in_does_not_exist_where_people_use_github() {
+async fn two_tabs_that_sign_in_at_once_both_finish() {
     let world = World::on(Backend::Sqlite).await;
-    let refused = world.post("/auth/local").header("origin", &world.base).send().await.unwrap();
-    problem(refused, 404, "not_found").await;
+    let (first, one) = world.visit_github("ada", "/one").await;
+    let (second, other) = world.visit_github("ada", "/other").await;
+    // The browser has both cookies by now.
+    let cookies = format!("{one}; {other}");
+    for (callback, next) in [(second, "/other"), (first, "/one")] {
+        let finished = world.http.get(callback).header(COOKIE, &cookies).send().await.unwrap();
+        assert_eq!(location(&finished), format!("/auth/complete?next={next}"));
+        assert!(refresh_cookie(&finished).is_some());
+    }
 }
 
 #[tokio::test]
-async fn local_sign_in_wants_our_own_host_and_origin() {
-    let none = ["--latchkey-github-client-id=", "--latchkey-github-client-secret="];
-    let world = World::with(Backend::Sqlite, &none).await;
-    let sign_in = |origin: &str, host: Option<&str>| {
-        let request = world.post("/auth/local?next=/x").header("origin", origin);
-        match host {
-            Some(host) => request.header("host", host),
-            None => request,
-        }
+async fn browser_has_at_most_eight_sign_ins_under_way() {
+    let world = World::on(Backend::Sqlite).await;
+    let mut cookies: Vec<String> = Vec::new();
+    let begin = async |cookies: &[String]| {
+        let begun = world.get("/oauth2/authorization/github").header(COOKIE, cookies.join("; "));
+        begun.send().await.unwrap()
     };
-    let own = sign_in(&world.base, None).send().await.unwrap();
-    assert_eq!((own.status().as_u16(), location(&own).as_str()), (302, "/auth/complete?next=/x"));
-    assert!(refresh_cookie(&own).is_some());
-    let foreign = sign_in("http://evil.example", None).send().await.unwrap();
-    problem(foreign, 403, "forbidden").await;
-    let rebound = sign_in("http://evil.example", Some("evil.example")).send().await.unwrap();
-    problem(rebound, 403, "forbidden").await;
-    let none = world.post("/auth/local").send().await.unwrap();
-    problem(none, 403, "forbidden").await;
-    let no_github = world.get("/oauth2/authorization/github").send().await.unwrap();
-    problem(no_github, 404, "not_found").await;
+    for _ in 0..8 {
+        cookies.push(sign_in_cookie(&begin(&cookies).await).unwrap());
+    }
+    let ninth = begin(&cookies).await;
+    let oldest = cookies[0].split('=').next().unwrap();
+    assert!(set_cookie(&ninth, oldest).unwrap().contains("Max-Age=0"), "the oldest goes");
+    let second = cookies[1].split('=').next().unwrap();
+    assert_eq!(set_cookie(&ninth, second), None);
+    assert!(sign_in_cookie(&ninth).is_some());
+}
+
+#[tokio::test]
+async fn cookies_say_over_https_that_they_are_this_hosts_alone() {
+    // Where the stand-in sends people back to.
+    let url = "https://localhost:3443";
+    let world = World::with(Backend::Sqlite, &[&format!("--latchkey-public-url={url}")]).await;
+    let (callback, begun) = world.visit_github("ada", "/").await;
+    assert!(begun.starts_with("__Host-latchkey_sign_in_"), "{begun}");
+    let callback = callback.replace(url, &world.base);
+    let finished = world.http.get(callback).header(COOKIE, &begun).send().await.unwrap();
+    let over = set_cookie(&finished, begun.split('=').next().unwrap()).unwrap();
+    assert!(over.contains("Path=/;") && over.contains("Secure"), "{over}");
+    let refresh = set_cookie(&finished, "__Secure-latchkey_refresh").unwrap();
+    for attribute in ["HttpOnly", "SameSite=Strict", "Path=/refresh", "Secure"] {
+        assert!(refresh.contains(attribute), "{refresh}");
+    }
+    let own = refresh.split(';').next().unwrap();
+    // What another host of the domain could have planted is not taken.
+    let planted = own.trim_start_matches("__Secure-");
+    let refused = world.post("/refresh").header(COOKIE, planted).send().await.unwrap();
+    problem(refused, 401, "unauthenticated").await;
+    let renewed = world.post("/refresh").header(COOKIE, own).send().await.unwrap();
+    assert_eq!(renewed.status(), 200);
+    assert!(set_cookie(&renewed, "__Secure-latchkey_refresh").is_some());
 }

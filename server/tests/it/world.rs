@@ -79,6 +79,12 @@ pub(crate) fn listen(services: &Services) -> tokio::task::AbortHandle {
     tokio::spawn(async move { latchkey_services::nodes::watch(&services).await }).abort_handle()
 }
 
+/// What makes a world's server one without GitHub.
+pub(crate) const LOCAL: [&str; 2] =
+    ["--latchkey-github-client-id=", "--latchkey-github-client-secret="];
+/// The code of local sign-in.
+pub(crate) const LOCAL_CODE: &str = "the code";
+
 pub(crate) const START: i64 = 1_795_000_000_000;
 
 impl World {
@@ -174,7 +180,7 @@ impl World {
         let begun =
             self.get(&format!("/oauth2/authorization/github?next={next}")).send().await.unwrap();
         assert_eq!(begun.status(), StatusCode::FOUND);
-        let cookie = cookie_of(&begun, "latchkey_sign_in").expect("a cookie binds the state");
+        let cookie = sign_in_cookie(&begun).expect("a cookie binds the state");
         let at_github = self.http.get(location(&begun)).send().await.unwrap();
         assert_eq!(at_github.status(), StatusCode::FOUND, "the stand-in signs in at once");
         (location(&at_github), cookie)
@@ -356,6 +362,17 @@ pub(crate) fn set_cookie(response: &Response, name: &str) -> Option<String> {
     cookies.find(|cookie| cookie.starts_with(&format!("{name}=")))
 }
 
+/// The cookie of a sign-in that a response begins, as a `Cookie` header has it. Its name ends as its state begins.
+pub(crate) fn sign_in_cookie(response: &Response) -> Option<String> {
+    let cookies = response.headers().get_all(SET_COOKIE).iter();
+    let mut cookies = cookies.map(|value| value.to_str().unwrap().split(';').next().unwrap());
+    let begun = |cookie: &&str| {
+        let name = cookie.trim_start_matches("__Host-");
+        name.starts_with("latchkey_sign_in_") && !name.ends_with('=')
+    };
+    cookies.find(begun).map(str::to_owned)
+}
+
 pub(crate) fn refresh_cookie(response: &Response) -> Option<String> {
     let cookie = cookie_of(response, "latchkey_refresh")?;
     cookie.split_once('=').map(|(_, token)| token.to_owned())
@@ -395,6 +412,7 @@ fn config(
         ("latchkey-github-url", github.base_url.clone()),
         ("latchkey-github-api-url", github.api_url()),
         ("latchkey-admins", "root".to_owned()),
+        ("latchkey-local-code", LOCAL_CODE.to_owned()),
     ];
     let mut line = vec!["latchkey".to_owned(), "serve".to_owned()];
     line.extend(settings.into_iter().map(|(name, value)| format!("--{name}={value}")));

@@ -4,7 +4,9 @@
 //! it succeeds. So is one that fails by a fault that is not the person's.
 
 use std::net::IpAddr;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use latchkey_domain::window::Window;
 use quick_cache::sync::Cache;
 
 use crate::digest::sha256;
@@ -18,12 +20,20 @@ pub(crate) struct SignIns {
     /// The sign-ins under way, by the digest of their state. One that is forgotten, because there are too many,
     /// or that another process began, counts until its minute is over.
     open: Cache<Vec<u8>, Counted>,
+    /// Wrong codes for local sign-in, of everybody together.
+    wrong_codes: Mutex<Window>,
 }
 
 impl SignIns {
     pub(crate) fn new() -> Self {
         let failed = Failures::of("failed or unfinished sign-ins and refreshes");
-        Self { failed, open: Cache::new(ADDRESSES) }
+        Self { failed, open: Cache::new(ADDRESSES), wrong_codes: Mutex::default() }
+    }
+
+    /// What there was of wrong codes for local sign-in.
+    pub(super) fn wrong_codes(&self) -> MutexGuard<'_, Window> {
+        // A window is whole after each of its steps, whatever happened to the thread that held it.
+        self.wrong_codes.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

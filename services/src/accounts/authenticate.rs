@@ -10,7 +10,8 @@ use sea_orm::{
     ColumnTrait, Condition, EntityTrait, JoinType, QueryFilter, QuerySelect, RelationDef,
 };
 
-use super::sign_in::is_administrator;
+use super::administrators::is_administrator;
+use super::sessions::who_may_sign_in;
 use crate::actor::{Actor, Person, ServiceKey, Who};
 use crate::check::{self, Call};
 use crate::entity::{session, user};
@@ -64,7 +65,7 @@ async fn person(services: &Services, bearer: Option<&str>) -> Result<Person, Err
         .and_then(|token| services.signer.verify(token, services.clock.now()))
         .ok_or(Error::Unauthenticated)?;
     let user = signed_in(services, bearer.user, bearer.session).await?;
-    let administrator = administers(services, &user);
+    let administrator = administers(services, &user).await?;
     Ok(Person { user: bearer.user, session: bearer.session, administrator })
 }
 
@@ -79,6 +80,7 @@ async fn signed_in(
         .filter(session::Column::Id.eq(session.as_uuid()))
         .filter(standing(services))
         .filter(user::Column::Id.eq(user.as_uuid()))
+        .filter(who_may_sign_in(services))
         .one(services.database.reader())
         .await?
         .ok_or(Error::Unauthenticated)
@@ -112,8 +114,11 @@ pub async fn me(services: &Services, actor: &Actor) -> Result<Me, Error> {
 }
 
 /// The operator's list, and the local developer, who is the operator.
-fn administers(services: &Services, user: &user::Model) -> bool {
-    user.github_id.is_none() || is_administrator(services, &user.login)
+async fn administers(services: &Services, user: &user::Model) -> Result<bool, Error> {
+    match user.github_id {
+        Some(id) => is_administrator(services, services.database.reader(), id).await,
+        None => Ok(true),
+    }
 }
 
 fn sessions_of_user() -> RelationDef {

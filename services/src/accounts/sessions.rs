@@ -14,8 +14,8 @@ use latchkey_domain::id::{SessionId, UserId};
 use latchkey_domain::time::Timestamp;
 use sea_orm::sea_query::Expr;
 use sea_orm::{
-    ColumnTrait, ConnectionTrait, DatabaseTransaction, EntityTrait, QueryFilter, QueryOrder,
-    QuerySelect, Set,
+    ColumnTrait, Condition, ConnectionTrait, DatabaseTransaction, EntityTrait, QueryFilter,
+    QueryOrder, QuerySelect, Set,
 };
 use uuid::Uuid;
 
@@ -101,7 +101,8 @@ async fn renew(services: &Services, token: &str, device: &Device) -> Result<Rene
     }
     let session = touch(services, &transaction, row.session_id, device).await?;
     let id = SessionId::from(session.id);
-    let refresh_token = issue_refresh_token(services, &transaction, id).await?;
+    let began = Timestamp::from_millis(session.created_at);
+    let refresh_token = issue_refresh_token(services, &transaction, id, began).await?;
     transaction.commit().await?;
     let unique = crate::random::hex(&services.random.bytes::<16>());
     Ok(Renewed {
@@ -115,6 +116,33 @@ fn is_reuse(row: &refresh_token::Model, now: Timestamp) -> bool {
     row.used_at.is_none_or(|used| now.since(Timestamp::from_millis(used)) > REUSE_GRACE)
 }
 
+/// When a session ends that was begun at `began` and is renewed `now`: after another term, but no later than
+/// any session does.
+pub(super) fn expiry(services: &Services, began: Timestamp, now: Timestamp) -> Timestamp {
+    (now + services.settings.refresh_token_ttl).min(began + services.settings.session_ttl)
+}
+
+/// Whether a person can sign in at all by what the operator has set up: the local developer can't where people
+/// use GitHub.
+async fn may_sign_in(
+    services: &Services,
+    database: &impl ConnectionTrait,
+    user: Uuid,
+) -> Result<bool, Error> {
+    let user = user::Entity::find_by_id(user).filter(who_may_sign_in(services));
+    Ok(user.one(database).await?.is_some())
+}
+
+/// The people who can sign in by what the operator has set up.
+pub(crate) fn who_may_sign_in(services: &Services) -> Condition {
+    let everybody = Condition::all();
+    if services.settings.local_code.is_some() {
+        everybody
+    } else {
+        everybody.add(user::Column::GithubId.is_not_null())
+    }
+}
+
 /// Marks a session as seen now and there, and keeps it for another term, if it still stands.
 async fn touch(
     services: &Services,
@@ -123,7 +151,14 @@ async fn touch(
     device: &Device,
 ) -> Result<session::Model, Error> {
     let now = services.clock.now();
-    let expires = now + services.settings.refresh_token_ttl;
+    let row = session::Entity::find_by_id(id).one(database).await?.ok_or(Error::Unauthenticated)?;
+    if !may_sign_in(services, database, row.user_id).await? {
+        return Err(Error::Unauthenticated);
+    }
+    let expires = expiry(services, Timestamp::from_millis(row.created_at), now);
+    if expires <= now {
+        return Err(Error::Unauthenticated);
+    }
     let standing = session::Entity::update_many()
         .col_expr(session::Column::LastSeenAt, Expr::value(now.as_millis()))
         .col_expr(session::Column::ExpiresAt, Expr::value(expires.as_millis()))
@@ -139,11 +174,12 @@ async fn touch(
     session::Entity::find_by_id(id).one(database).await?.ok_or(Error::Unauthenticated)
 }
 
-/// Writes a new refresh token for a session and returns it: the only place where it stands in the clear.
+/// Writes a new refresh token for a session that was begun at `began`, and returns it: the only place where it stands in the clear.
 pub(super) async fn issue_refresh_token(
     services: &Services,
     database: &impl ConnectionTrait,
     session: SessionId,
+    began: Timestamp,
 ) -> Result<String, Error> {
     let now = services.clock.now();
     let token = services.random.token();
@@ -151,7 +187,7 @@ pub(super) async fn issue_refresh_token(
         digest: Set(sha256(&token)),
         session_id: Set(session.as_uuid()),
         created_at: Set(now.as_millis()),
-        expires_at: Set((now + services.settings.refresh_token_ttl).as_millis()),
+        expires_at: Set(expiry(services, began, now).as_millis()),
         used_at: Set(None),
     };
     refresh_token::Entity::insert(row).exec_without_returning(database).await?;

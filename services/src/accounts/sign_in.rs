@@ -8,6 +8,7 @@ use sea_orm::{
     ActiveModelTrait, ColumnTrait, Condition, ConnectionTrait, EntityTrait, QueryFilter, Set,
 };
 
+use super::administrators::{self, is_administrator};
 use super::first_sign_in::create_workspace;
 use super::sessions::{self, issue_refresh_token};
 use crate::audit::By;
@@ -46,11 +47,11 @@ impl Device {
     }
 }
 
-struct Person {
-    github_id: Option<i64>,
-    login: String,
-    name: Option<String>,
-    avatar_url: Option<String>,
+pub(super) struct Person {
+    pub(super) github_id: Option<i64>,
+    pub(super) login: String,
+    pub(super) name: Option<String>,
+    pub(super) avatar_url: Option<String>,
 }
 
 /// Signs in the person that GitHub named; their first sign-in makes their organization, a project and an
@@ -72,22 +73,11 @@ pub async fn sign_in_with_github(
     sign_in(services, &person, device).await
 }
 
-/// Signs in the local developer. The caller has made sure that this server has no GitHub credentials and is
-/// bound to loopback.
-///
-/// # Errors
-/// The database fails.
-pub async fn sign_in_local(services: &Services, device: &Device) -> Result<String, Error> {
-    let person = Person {
-        github_id: None,
-        login: "local".to_owned(),
-        name: Some("Local developer".to_owned()),
-        avatar_url: None,
-    };
-    sign_in(services, &person, device).await
-}
-
-async fn sign_in(services: &Services, person: &Person, device: &Device) -> Result<String, Error> {
+pub(super) async fn sign_in(
+    services: &Services,
+    person: &Person,
+    device: &Device,
+) -> Result<String, Error> {
     match try_sign_in(services, person, device).await {
         // Two first sign-ins at once: the other one made the person, so this one finds them.
         Err(Error::Database(cause)) if is_unique_violation(&cause) => {
@@ -103,6 +93,9 @@ async fn try_sign_in(
     device: &Device,
 ) -> Result<String, Error> {
     let transaction = services.database.begin().await?;
+    if let Some(id) = person.github_id {
+        administrators::bind(services, &transaction, id, &person.login).await?;
+    }
     let same = match person.github_id {
         Some(id) => Condition::all().add(user::Column::GithubId.eq(id)),
         None => Condition::all()
@@ -170,10 +163,9 @@ async fn create_user(
     database: &impl ConnectionTrait,
     person: &Person,
 ) -> Result<UserId, Error> {
-    let local = person.github_id.is_none();
     if services.settings.signup == Signup::Invited
-        && !local
-        && !is_administrator(services, &person.login)
+        && let Some(id) = person.github_id
+        && !is_administrator(services, database, id).await?
     {
         return Err(Error::NotInvited);
     }
@@ -205,16 +197,11 @@ async fn begin_session(
         user_id: Set(user.as_uuid()),
         created_at: Set(now.as_millis()),
         last_seen_at: Set(now.as_millis()),
-        expires_at: Set((now + services.settings.refresh_token_ttl).as_millis()),
+        expires_at: Set(sessions::expiry(services, now, now).as_millis()),
         ended_at: Set(None),
         ip: Set(device.ip.map(|ip| ip.to_string())),
         user_agent: Set(device.user_agent()),
     };
     session::Entity::insert(row).exec_without_returning(database).await?;
-    Ok((id, issue_refresh_token(services, database, id).await?))
-}
-
-/// Whether `login` is one of the administrators that the operator named. GitHub logins ignore case.
-pub(super) fn is_administrator(services: &Services, login: &str) -> bool {
-    services.settings.administrators.iter().any(|name| name.eq_ignore_ascii_case(login))
+    Ok((id, issue_refresh_token(services, database, id, now).await?))
 }

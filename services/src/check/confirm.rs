@@ -4,10 +4,11 @@
 //! head came says nothing of what it is then. Nothing is counted a second time, and as long as no key of the
 //! cache's slot has changed meanwhile, it costs two comparisons.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use super::cache::Stamp;
-use super::{Call, Denial, KeyRecord, Presenter, admit, find_digest};
+use super::{Call, Denial, Found, KeyRecord, Presenter, admit, find_digest};
 use crate::digest::KeyDigest;
 use crate::error::Error;
 use crate::services::Services;
@@ -54,6 +55,21 @@ pub async fn confirm(
     let asking = Box::pin(find_digest(services, seen.digest, Presenter::Caller(call.ip)));
     let found = asking.await.map_err(Box::new)?;
     judged(services, &found.key, &seen, call)
+}
+
+/// The key as it is now, if it may have changed since it was found.
+///
+/// # Errors
+/// The [`Denial`] of a key that is gone, or can't be looked up.
+pub(super) async fn current(
+    services: &Services,
+    found: &Found,
+    ip: Option<IpAddr>,
+) -> Result<Option<Found>, Denial> {
+    if found.seen.holds(services) {
+        return Ok(None);
+    }
+    Box::pin(find_digest(services, found.seen.digest, Presenter::Caller(ip))).await.map(Some)
 }
 
 fn judged(

@@ -276,6 +276,12 @@ async fn decide(
     now: Timestamp,
     begun: Option<&BegunCall>,
 ) -> Result<(LimitStates, TakenTokens), Denial> {
+    // Its body has come since the key was found.
+    let current = match begun {
+        Some(_) => confirm::current(services, found, call.ip).await?,
+        None => None,
+    };
+    let found = current.as_ref().unwrap_or(found);
     let decided = admit::decide(services, found, call, need, now, begun).await;
     match &decided {
         Ok(_) => services.tally.checked(Outcome::Valid),

@@ -1,6 +1,7 @@
 //! The tables as SeaORM sees them. Joins are written where they are used, with their tenant scope.
 #![expect(unreachable_pub, reason = "SeaORM's derive wants public items")]
 
+pub(crate) mod administrator_login;
 pub(crate) mod application;
 pub(crate) mod audit_event;
 pub(crate) mod audit_head;

@@ -27,7 +27,7 @@ use sea_orm::{
 use uuid::Uuid;
 
 use super::{ApplicationScope, Grant, OrganizationScope, ProjectScope, allow, role};
-use crate::accounts::standing;
+use crate::accounts::{standing, who_may_sign_in};
 use crate::actor::{Actor, Person, ServiceKey, Who};
 use crate::audit::By;
 use crate::check::Denial;
@@ -209,7 +209,8 @@ async fn lock_session(
         .one(transaction)
         .await?
         .ok_or(Error::Unauthenticated)?;
-    let user = user::Entity::find_by_id(person.user().as_uuid()).one(transaction).await?;
+    let user = user::Entity::find_by_id(person.user().as_uuid());
+    let user = user.filter(who_may_sign_in(services)).one(transaction).await?;
     let user = user.ok_or(Error::Unauthenticated)?;
     Ok(By::person(person.user(), &user.login, actor.ip))
 }

@@ -1,0 +1,17 @@
+//! Logins of administrators, each bound to the GitHub id that first signed in with it.
+
+use sea_orm::entity::prelude::*;
+
+#[derive(Debug, Clone, PartialEq, Eq, DeriveEntityModel)]
+#[sea_orm(table_name = "administrator_logins")]
+pub struct Model {
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub login: String,
+    pub github_id: i64,
+    pub bound_at: i64,
+}
+
+#[derive(Debug, Clone, Copy, EnumIter, DeriveRelation)]
+pub enum Relation {}
+
+impl ActiveModelBehavior for ActiveModel {}
