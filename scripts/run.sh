@@ -7,6 +7,9 @@ cd "$LATCHKEY_ROOT"
 
 build_server() { cargo build -p latchkey-server --bin latchkey; }
 
+# What signs in locally: the server shows it in its log too, but the link is better not looked for.
+local_code() { od -An -N16 -tx1 /dev/urandom | tr -d ' \n'; }
+
 # Opens the page when the server answers, where a person sits in front of it.
 open_browser() {
     local opener=
@@ -21,7 +24,7 @@ open_browser() {
     for _ in 1 2 3 4 5 6 7 8 9 10; do
         sleep 0.5
         if curl --silent --fail --output /dev/null "$1/healthz"; then
-            "$opener" "$1" >/dev/null 2>&1
+            "$opener" "$2" >/dev/null 2>&1
             return
         fi
     done
@@ -35,7 +38,19 @@ beside_join
 steps_table
 
 URL=${LATCHKEY_PUBLIC_URL:-http://${LATCHKEY_LISTEN:-127.0.0.1:3000}}
-say "Latchkey: $URL (Ctrl-C ends it)"
-open_browser "$URL" &
+LINK=$URL
+if [ -z "${LATCHKEY_GITHUB_CLIENT_ID:-}" ]; then
+    if [ -z "${LATCHKEY_LOCAL_CODE:-}" ]; then
+        LATCHKEY_LOCAL_CODE=$(local_code)
+        export LATCHKEY_LOCAL_CODE
+    fi
+    case $LATCHKEY_LOCAL_CODE in
+        # The server's log has the link with such a code.
+        *[!A-Za-z0-9._~-]*) ;;
+        *) LINK="$URL/login#code=$LATCHKEY_LOCAL_CODE" ;;
+    esac
+fi
+say "Latchkey: $LINK (Ctrl-C ends it)"
+open_browser "$URL" "$LINK" &
 rm -f "$LATCHKEY_STEPS"
 exec target/debug/latchkey serve

@@ -1,6 +1,7 @@
 // The dashboard's words and controls, in one place: what a person looks for on each page. Everything is
 // found by its role and name, as UI.md writes it.
 import { expect, type Locator, type Page } from "@playwright/test";
+import { LOCAL_CODE, LOCAL_SIGN_IN } from "./server.ts";
 
 /** What a secret looks like. */
 export const SECRET = /\blk_(?:live|test)_[0-9A-Za-z]{38}\b/;
@@ -36,10 +37,24 @@ export class Dashboard {
     await this.page.waitForURL((url) => url.origin === this.url && !/^\/(auth|login)/.test(url.pathname));
   }
 
+  get continueLocally(): Locator {
+    return this.page.getByRole("button", { name: "Continue as local developer" });
+  }
+
+  /** Where the code of local sign-in is typed, by whoever comes without the link. */
+  get localCode(): Locator {
+    return this.page.getByRole("textbox", { name: "Code" });
+  }
+
+  /** Types the code of local sign-in and goes on. */
+  async continueWithCode(code = LOCAL_CODE): Promise<void> {
+    await this.localCode.fill(code);
+    await this.continueLocally.click();
+  }
+
   /** Signs in as the local developer, who administers the instance, and opens their first application. */
   async signInLocally(): Promise<void> {
-    await this.page.goto("/login");
-    await this.page.getByRole("button", { name: "Continue as local developer" }).click();
+    await this.page.goto(LOCAL_SIGN_IN);
     await this.openApplication();
   }
 

@@ -4,7 +4,7 @@ import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { test as base } from "@playwright/test";
 import { call } from "./api.ts";
-import { Latchkey } from "./server.ts";
+import { Latchkey, LOCAL_CODE } from "./server.ts";
 import { Upstream } from "./upstream.ts";
 
 /** Somebody who is signed in as the local developer, on a tier without limits. */
@@ -16,7 +16,8 @@ export class Keyholder {
   ) {}
 
   static async signIn(url: string): Promise<Keyholder> {
-    const signedIn = await fetch(`${url}/auth/local`, { method: "POST", headers: { origin: url }, redirect: "manual" });
+    const body = new URLSearchParams({ code: LOCAL_CODE });
+    const signedIn = await fetch(`${url}/auth/local`, { method: "POST", headers: { origin: url }, body, redirect: "manual" });
     const cookie = signedIn.headers.getSetCookie().find((one) => one.startsWith("latchkey_refresh="));
     const refreshToken = cookie?.split(";")[0]?.slice("latchkey_refresh=".length);
     const { token } = (await call(`${url}/refresh`, "POST", {}, { refreshToken })).body as { token: string };

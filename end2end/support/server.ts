@@ -5,6 +5,12 @@ import { join } from "node:path";
 import { binary, freePort, Program } from "./process.ts";
 import { CLIENT, type GitHub } from "./stand-in.ts";
 
+/** The code that local sign-in wants. */
+export const LOCAL_CODE = "a code for tests & links";
+
+/** Where the local developer signs in: the link that the server's log shows. */
+export const LOCAL_SIGN_IN = `/login#code=${encodeURIComponent(LOCAL_CODE)}`;
+
 /** How the server of a test file is set up. */
 export interface ServerSettings {
   /** Whether people sign in with GitHub. Without, the login page offers the local developer. */
@@ -32,6 +38,7 @@ export class Latchkey {
       LATCHKEY_LISTEN: `127.0.0.1:${port}`,
       LATCHKEY_PUBLIC_URL: url,
       LATCHKEY_DATA_DIR: folder,
+      LATCHKEY_LOCAL_CODE: LOCAL_CODE,
       LATCHKEY_ACCESS_TOKEN_TTL: `${settings.accessTokenTtl}`,
     };
     if (settings.upstreams) {

@@ -43,14 +43,13 @@ fn database_files(folder: &Path, database_url: &str) -> Vec<PathBuf> {
     let Some(path) = database_url.strip_prefix("sqlite:") else { return files };
     let path = path.strip_prefix("//").unwrap_or(path);
     let path = Path::new(path.split('?').next().unwrap_or_default());
-    // `latchkey.db` has `latchkey.db-wal` beside it, and its telemetry in a file that begins likewise.
+    // `latchkey.db` has `latchkey.db-wal` beside it, and its telemetry in `latchkey-telemetry.db`.
     if let (Some(parent), Some(stem)) = (path.parent(), path.file_stem().and_then(|it| it.to_str()))
     {
         let parent = if parent.as_os_str().is_empty() { Path::new(".") } else { parent };
         let own = path.file_name().and_then(|name| name.to_str()).unwrap_or(stem);
-        files.extend(beside(parent, |name| {
-            name.starts_with(own) || (name.starts_with(stem) && name.contains(".db"))
-        }));
+        let telemetry = format!("{stem}-telemetry");
+        files.extend(beside(parent, |name| name.starts_with(own) || name.starts_with(&telemetry)));
     }
     files
 }
