@@ -105,17 +105,17 @@ fn presentable<'a>(text: &str, secrets: impl Iterator<Item = &'a str>, most: usi
     }
     let mut shown = String::new();
     let mut after_scheme = false;
-    for word in text.split_inclusive(is_gap) {
-        let bare = word.trim_end_matches(is_gap);
-        let (core, end) = bare.split_at(bare.trim_end_matches(['.', ':', '?', '!', '/']).len());
-        let hidden =
-            if after_scheme && !core.is_empty() { Some("[credential]") } else { hides(core) };
-        if !core.is_empty() {
-            after_scheme = matches!(core, "Bearer" | "Basic" | "bearer" | "basic");
+    for piece in text.split_inclusive(ends_url) {
+        let bare = piece.trim_end_matches(ends_url);
+        if bare.contains("://") || bare.starts_with("//") {
+            // With its query: that may hold a credential.
+            let end = &bare[bare.trim_end_matches(is_end).len()..];
+            shown.push_str("[url]");
+            shown.push_str(end);
+        } else {
+            push_words(&mut shown, bare, &mut after_scheme);
         }
-        shown.push_str(hidden.unwrap_or(core));
-        shown.push_str(end);
-        shown.push_str(&word[bare.len()..]);
+        shown.push_str(&piece[bare.len()..]);
     }
     match shown.char_indices().nth(most) {
         Some((end, _)) => format!("{}…", &shown[..end]),
@@ -123,18 +123,40 @@ fn presentable<'a>(text: &str, secrets: impl Iterator<Item = &'a str>, most: usi
     }
 }
 
-/// What separates words.
+/// Adds the words of a text that has no URL, without those that a client has no business with.
+fn push_words(shown: &mut String, text: &str, after_scheme: &mut bool) {
+    for word in text.split_inclusive(is_gap) {
+        let bare = word.trim_end_matches(is_gap);
+        let (core, end) = bare.split_at(bare.trim_end_matches(is_end).len());
+        let is_credential = *after_scheme && !core.is_empty();
+        shown.push_str(if is_credential { "[credential]" } else { hides(core).unwrap_or(core) });
+        if !core.is_empty() {
+            *after_scheme = matches!(core, "Bearer" | "Basic" | "bearer" | "basic");
+        }
+        shown.push_str(end);
+        shown.push_str(&word[bare.len()..]);
+    }
+}
+
+/// What no URL holds.
+const fn ends_url(c: char) -> bool {
+    c.is_whitespace() || matches!(c, '"' | '\'' | '`' | '(' | ')' | '<' | '>' | '{' | '}')
+}
+
+/// What separates words elsewhere.
 const fn is_gap(c: char) -> bool {
-    c.is_whitespace()
-        || matches!(c, '"' | '\'' | '`' | '(' | ')' | '<' | '>' | '{' | '}' | ',' | ';' | '=')
+    matches!(c, ',' | ';' | '=')
+}
+
+/// What may stand behind a word.
+const fn is_end(c: char) -> bool {
+    matches!(c, '.' | ':' | '?' | '!' | '/' | ',' | ';')
 }
 
 /// What stands in the place of a word that a client has no business with.
 fn hides(word: &str) -> Option<&'static str> {
     let is_credential = CREDENTIALS.iter().any(|begin| word.starts_with(begin)) || is_opaque(word);
-    if word.contains("://") || word.starts_with("//") {
-        Some("[url]")
-    } else if is_credential {
+    if is_credential {
         Some("[credential]")
     } else if is_host(word) {
         Some("[host]")
@@ -192,6 +214,7 @@ mod tests {
     fn addresses_and_credentials_are_left_out() {
         for (said, wanted) in [
             ("see https://api.example.com/v1?key=1.", "see [url]."),
+            ("(url=http://u:p@a/b;c?d=e,f&g=h), or //a/b", "([url]), or [url]"),
             ("connect to 10.0.0.7:8000 failed", "connect to [host] failed"),
             ("host gpu-3:8000/v1, or fe80::1", "host [host], or [host]"),
             ("at [fe80::1]:80: no", "at [host]: no"),

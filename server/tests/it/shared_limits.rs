@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use latchkey_domain::outcome::Outcome;
 use latchkey_services::Services;
-use latchkey_services::check::{self, Call};
+use latchkey_services::check::{self, Call, TokenNeed};
 use serde_json::json;
 
 use crate::world::{Backend, World, denial, text};
@@ -146,6 +146,36 @@ async fn three_nodes_admit_together_what_the_limits_allow() {
     assert!((Duration::from_secs(50)..=Duration::from_secs(61)).contains(&wait), "{wait:?}");
     let requests = denial.limits.requests.unwrap();
     assert_eq!((requests.limit, requests.remaining), (50, 0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn begun_calls_share_requests_and_keep_them() {
+    let redis = Redis::start().await;
+    let world = world(&redis).await;
+    let nodes = [world.services.clone(), world.second_node().await];
+    for node in &nodes {
+        shares(node, true).await;
+    }
+    let ada = world.sign_in("ada").await;
+    let body = json!({"name": "both", "rpm": 5, "tpm": 1_000});
+    let secret = text(&world.create(&ada, &body).await["key"]);
+    let mut begun = 0;
+    for node in nodes.iter().cycle().take(8) {
+        let found = check::find(node, Some(&secret)).await.unwrap();
+        // Some come to nothing, some go on: none takes a second request or gives one back.
+        match check::begin(node, &found, Call::default()).await {
+            Ok(call) if begun % 2 == 0 => {
+                let need = TokenNeed { prompt: 10, completion: 0 };
+                let reserved = check::reserve(node, &found, Call::default(), need, call).await;
+                assert_eq!(reserved.unwrap().limits.requests.unwrap().limit, 5);
+                begun += 1;
+            }
+            Ok(_) => begun += 1,
+            Err(denial) => assert_eq!(denial.outcome, Outcome::RateLimited),
+        }
+        node.settled().await;
+    }
+    assert_eq!(begun, 5);
 }
 
 #[tokio::test(flavor = "multi_thread")]

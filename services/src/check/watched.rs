@@ -75,10 +75,16 @@ pub fn watch_key(services: &Services, found: &Found) -> KeyWatch {
     }
 }
 
-/// Looks at a key until it is no good any more, or nobody wants to know.
+/// Looks at a key until it is no good any more, or nobody wants to know. It goes on for a moment after a call: the next
+/// one of the same client needs no task of its own.
 async fn look_on(services: Services, digest: KeyDigest, ended: Ended) {
+    let mut wait = INTERVAL;
     loop {
-        let wait = match standing(&services, digest).await {
+        tokio::time::sleep(wait).await;
+        if services.watched_keys.forget_unused(&digest) {
+            return;
+        }
+        wait = match standing(&services, digest).await {
             Standing::Good => INTERVAL,
             Standing::Asked => DATABASE_INTERVAL,
             Standing::Ended(denial) => {
@@ -88,10 +94,6 @@ async fn look_on(services: Services, digest: KeyDigest, ended: Ended) {
                 return;
             }
         };
-        tokio::select! {
-            () = ended.closed() => if services.watched_keys.forget_unused(&digest) { return },
-            () = tokio::time::sleep(wait) => {}
-        }
     }
 }
 
@@ -119,5 +121,32 @@ async fn standing(services: &Services, digest: KeyDigest) -> Standing {
     match admit::ended(&key, key.is_old(&digest), services.clock.now()) {
         Some((outcome, detail)) => Standing::Ended(Denial { detail, ..Denial::of(outcome) }),
         None => good,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_without_calls_are_forgotten() {
+        let keys = WatchedKeys::default();
+        let digest = KeyDigest::from_bytes(&[7; 32]).unwrap();
+        let (ended, receiver) = watch::channel(None);
+        keys.lock().insert(digest, ended);
+        assert!(!keys.forget_unused(&digest), "a call is in progress");
+        drop(receiver);
+        assert!(keys.forget_unused(&digest));
+        assert!(keys.lock().is_empty());
+    }
+
+    #[tokio::test]
+    async fn call_hears_of_an_end_that_came_before_it_asked() {
+        let (ended, receiver) = watch::channel(None);
+        ended.send_replace(Some(Denial::of(Outcome::RevokedKey)));
+        let mut watch = KeyWatch(receiver);
+        assert_eq!(watch.ended().await.outcome, Outcome::RevokedKey);
+        drop(ended);
+        assert_eq!(watch.ended().await.outcome, Outcome::RevokedKey);
     }
 }

@@ -109,11 +109,11 @@ mod tests {
             usage.add(now(), outcome, 1, TokenSum { prompt: 3, completion: 2, estimated: 0 });
         }
         let last = requests(&usage).buckets.pop().unwrap();
-        assert_eq!(last.counts, [1, 2, 2, 9]);
+        assert_eq!(last.counts, [1, 3, 2, 9]);
         assert_eq!(last.counts.iter().sum::<u64>(), usage.totals.requests);
         assert_eq!(last.label, "11:00 to 11:30");
         let last = tokens(&usage).buckets.pop().unwrap();
-        assert_eq!(last.counts, [42, 28]);
+        assert_eq!(last.counts, [45, 30]);
     }
 
     #[test]

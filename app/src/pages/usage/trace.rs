@@ -306,7 +306,7 @@ mod tests {
             ]
         );
         assert_eq!(steps[1].detail, "never expires");
-        assert_eq!(steps[2].detail, "llama-3.1-8b");
+        assert_eq!(steps[3].detail, "llama-3.1-8b");
     }
 
     #[test]

@@ -20,6 +20,7 @@ mod upstream;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
+use crate::process::sign_in;
 use crate::world::{Backend, Session, World, text};
 use upstream::Upstream;
 
@@ -73,6 +74,17 @@ async fn inference_key(world: &World, who: &Session, body: Value) -> (String, St
     let created: Value = created.json().await.unwrap();
     assert_eq!(status, 201, "{created}");
     (text(&created["key"]), text(&created["api_key"]["id"]))
+}
+
+/// Signs the local developer of a process in, and makes an inference key; its secret.
+async fn key_of(client: &reqwest::Client, base: &str, body: &Value) -> String {
+    let (jwt, application) = sign_in(client, base).await;
+    let application = client.get(format!("{base}/v1/applications/{application}")).bearer_auth(&jwt);
+    let application: Value = application.send().await.unwrap().json().await.unwrap();
+    let path = format!("{base}/v1/projects/{}/inference/keys", text(&application["project_id"]));
+    let created = client.post(path).bearer_auth(&jwt).json(body).send().await.unwrap();
+    let created: Value = created.json().await.unwrap();
+    text(&created["key"])
 }
 
 async fn chat(world: &World, key: &str, body: &Value) -> reqwest::Response {

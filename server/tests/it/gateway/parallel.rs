@@ -4,8 +4,14 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
+#[cfg(target_os = "linux")]
+use super::key_of;
 use super::upstream::Script;
+#[cfg(target_os = "linux")]
+use super::upstream::Upstream;
 use super::{Gateway, asks, refused};
+#[cfg(target_os = "linux")]
+use crate::process::Process;
 use crate::world::{Backend, on_both_databases};
 
 const EVENT: &str = "data: {\"choices\": [{\"index\": 0, \"delta\": {\"content\": \"Hi\"}}]}\n\n";
@@ -78,6 +84,64 @@ async fn sixty_four_calls_at_a_time_hold_where_nothing_is_said() {
         open.push(answer);
     }
     refused(gateway.chat(&key, &endless()).await, 429, "too_many_parallel_requests").await;
+}
+
+/// Few enough that calls would take all of them.
+#[cfg(target_os = "linux")]
+const FEW_FILES: &str = "ulimit -n 400; exec \"$0\" \"$@\"";
+
+#[cfg(target_os = "linux")]
+#[tokio::test(flavor = "multi_thread")]
+async fn open_streams_leave_files_for_other_connections() {
+    let (folder, client) = (tempfile::tempdir().unwrap(), crate::process::client());
+    let (upstream, base_url) = Upstream::start().await;
+    upstream.script("endless", Script::Endless(EVENT.into()));
+    let file = folder.path().join("upstreams.toml");
+    let toml = format!(
+        "[[upstream]]\nname = \"u\"\nbase_url = \"{base_url}\"\nmodels = [\"qwen3.6-27b\"]"
+    );
+    std::fs::write(&file, toml).unwrap();
+    let mut command = std::process::Command::new("sh");
+    command
+        .args(["-c", FEW_FILES, env!("CARGO_BIN_EXE_latchkey"), "serve"])
+        .arg(format!("--latchkey-data-dir={}", folder.path().join("data").display()))
+        .arg(format!("--latchkey-upstreams={}", file.display()))
+        .arg("--latchkey-metrics-listen=off")
+        .env_clear()
+        .env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin")
+        .stdout(std::process::Stdio::null());
+    let process = Process::start_command(command, &folder, &client).await;
+    let key = key_of(&client, &process.base, &json!({ "name": "k", "max_parallel": 1_000 })).await;
+    let url = format!("{}/v1/chat/completions", process.base);
+    let mut open = Vec::new();
+    for _ in 0..192 {
+        let answer = client.post(&url).bearer_auth(&key).json(&endless()).send().await.unwrap();
+        if answer.status() == 200 {
+            open.push(answer);
+            continue;
+        }
+        assert_eq!(answer.headers()["retry-after"], "1");
+        refused(answer, 503, "unavailable").await;
+    }
+    assert!((50..100).contains(&open.len()), "{} of 192", open.len());
+    for _ in 0..20 {
+        let stranger = crate::process::client();
+        let health = stranger.get(format!("{}/healthz", process.base)).send().await.unwrap();
+        assert_eq!(health.status(), 200);
+    }
+    drop(open);
+    let mut status = 503;
+    for _ in 0..200 {
+        let call = client.post(&url).bearer_auth(&key).json(&asks("qwen3.6-27b", "a"));
+        status = call.send().await.unwrap().status().as_u16();
+        if status == 200 {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(25)).await;
+    }
+    assert_eq!(status, 200, "their places come back");
+    process.signal("-TERM");
+    process.wait();
 }
 
 on_both_databases! {

@@ -9,9 +9,9 @@ use reqwest::Response;
 use serde_json::{Value, json};
 
 use super::upstream::{Script, Upstream};
-use super::{Gateway, asks};
-use crate::process::{Process, client, sign_in};
-use crate::world::{Backend, text};
+use super::{Gateway, asks, key_of};
+use crate::process::{Process, client};
+use crate::world::Backend;
 
 /// An answer of so many parts that says what it has used, first or last.
 fn answer(parts: usize, first: bool) -> Vec<Bytes> {
@@ -105,7 +105,7 @@ async fn answers_that_nobody_reads_stay_with_the_upstream() {
     std::fs::write(&file, toml).unwrap();
     let arguments = [format!("--latchkey-upstreams={}", file.display())];
     let process = Process::start_with(&folder, &client, &arguments).await;
-    let key = key(&client, &process.base).await;
+    let key = key_of(&client, &process.base, &json!({ "name": "k" })).await;
     let call = async |user: &str| -> Response {
         let call = client.post(format!("{}/v1/chat/completions", process.base)).bearer_auth(&key);
         call.json(&asks("m", user)).send().await.unwrap()
@@ -125,14 +125,4 @@ async fn answers_that_nobody_reads_stay_with_the_upstream() {
     drop(unread);
     process.signal("-TERM");
     process.wait();
-}
-
-async fn key(client: &reqwest::Client, base: &str) -> String {
-    let (jwt, application) = sign_in(client, base).await;
-    let application = client.get(format!("{base}/v1/applications/{application}")).bearer_auth(&jwt);
-    let application: Value = application.send().await.unwrap().json().await.unwrap();
-    let path = format!("{base}/v1/projects/{}/inference/keys", text(&application["project_id"]));
-    let created = client.post(path).bearer_auth(jwt).json(&json!({ "name": "k" }));
-    let created: Value = created.send().await.unwrap().json().await.unwrap();
-    text(&created["key"])
 }
