@@ -55,7 +55,7 @@ impl HeldBack {
     }
 
     /// Sends the last byte to be refused.
-    async fn is_refused(self, status: u16, code: &str) {
+    async fn expect_refusal(self, status: u16, code: &str) {
         let (got, body) = self.finish().await;
         assert_eq!((got, body["code"].as_str()), (status, Some(code)), "{body}");
     }
@@ -107,7 +107,7 @@ on_both_databases! {
         let path = format!("/v1/projects/{}/keys", ada.project);
         let held = HeldBack::begin(&world, &path, &bearer(&secret), &json!({"name": "late"})).await;
         assert_eq!(world.revoke(&ada, &id).await.status(), 204);
-        held.is_refused(401, "revoked_key").await;
+        held.expect_refusal(401, "revoked_key").await;
         assert!(!names(&world, &ada).await.contains(&"late".to_owned()));
     }
 
@@ -119,7 +119,7 @@ on_both_databases! {
         let path = format!("/v1/projects/{}/keys", ada.project);
         let held = HeldBack::begin(&world, &path, &bearer(&secret), &json!({"name": "late"})).await;
         world.advance(Duration::from_mins(1));
-        held.is_refused(401, "expired_key").await;
+        held.expect_refusal(401, "expired_key").await;
     }
 
     async fn signed_out_person_writes_nothing_with_a_last_byte(world: World) {
@@ -140,7 +140,7 @@ on_both_databases! {
         }
         sign_out(&world, &ada).await;
         for one in held {
-            one.is_refused(401, "unauthenticated").await;
+            one.expect_refusal(401, "unauthenticated").await;
         }
         assert!(!names(&world, &other).await.contains(&"late".to_owned()));
     }
@@ -153,8 +153,8 @@ on_both_databases! {
         let body = json!({"key": key});
         let verify = HeldBack::begin(&world, "/v1/keys/verify", &bearer(&ada.jwt), &body).await;
         sign_out(&world, &ada).await;
-        list.is_refused(401, "unauthenticated").await;
-        verify.is_refused(401, "unauthenticated").await;
+        list.expect_refusal(401, "unauthenticated").await;
+        verify.expect_refusal(401, "unauthenticated").await;
     }
 
     async fn removed_member_writes_nothing_with_a_last_byte(world: World) {
@@ -165,8 +165,8 @@ on_both_databases! {
         let body = json!({"application_id": ada.application, "name": "late", "environment": "live"});
         let page = HeldBack::begin(&world, "/api/keys/create", &bearer(&bob.jwt), &body).await;
         remove(&world, &ada, &bob).await;
-        rest.is_refused(404, "not_found").await;
-        page.is_refused(404, "not_found").await;
+        rest.expect_refusal(404, "not_found").await;
+        page.expect_refusal(404, "not_found").await;
         assert!(!names(&world, &ada).await.contains(&"late".to_owned()));
     }
 
@@ -182,7 +182,7 @@ on_both_databases! {
         }
         assert_eq!(world.revoke(&ada, &id).await.status(), 204);
         for one in held {
-            one.is_refused(401, "revoked_key").await;
+            one.expect_refusal(401, "revoked_key").await;
         }
         let path = format!("/v1/applications/{}/traces", ada.application);
         assert_eq!(world.json(&path, &ada.jwt).await["data"], json!([]));
@@ -195,7 +195,7 @@ on_both_databases! {
         let body = json!({"key": key});
         let held = HeldBack::begin(&world, "/v1/keys/verify", &bearer(&secret), &body).await;
         assert_eq!(world.revoke(&ada, &id).await.status(), 204);
-        held.is_refused(401, "revoked_key").await;
+        held.expect_refusal(401, "revoked_key").await;
     }
 
     async fn revoked_key_calls_no_model_with_its_last_byte(world: World) {
