@@ -19,6 +19,7 @@ use serde::de::DeserializeOwned;
 
 use crate::http::forwarded::{self, X_FORWARDED_FOR};
 use crate::http::{audit, auth, json, keys};
+use crate::ingest::otlp;
 use crate::{gateway, oauth};
 
 /// A parser.
@@ -93,6 +94,20 @@ pub const ALL: &[Parser] = &[
         examples: &[
             r#"{"timestamp":"2026-11-21T07:45:53Z","logs":[{"traceId":null,"level":"info","type":"a","message":"b","timestamp":"2026-11-21T07:45:53Z","clientTimestamp":"2026-11-21T07:45:53Z"}]}"#,
         ],
+    },
+    Parser {
+        name: "otlp-json",
+        read: |input| otlp::read_body("application/json", input),
+        examples: &[
+            r#"{"resourceSpans":[{"resource":{"attributes":[{"key":"a","value":{"stringValue":"b"}}]},"scopeSpans":[{"scope":{"name":"s"},"spans":[{"traceId":"4bf92f3577b34da6a3ce929d0e0e4736","spanId":"00f067aa0ba902b7","name":"n","kind":2,"startTimeUnixNano":"1795000000000000000","endTimeUnixNano":1795000000000000001,"attributes":[],"status":{"code":1}}]}]}]}"#,
+            r#"{"resourceLogs":[{"scopeLogs":[{"logRecords":[{"timeUnixNano":"1795000000000000000","severityNumber":9,"body":{"kvlistValue":{"values":[{"key":"a","value":{"arrayValue":{"values":[{"intValue":"1"}]}}}]}}}]}]}]}"#,
+        ],
+    },
+    Parser {
+        name: "otlp-protobuf",
+        read: |input| otlp::read_body("application/x-protobuf", input),
+        // A resource, a scope and a record, the shortest that there are.
+        examples: &["\n\u{8}\n\0\u{12}\u{4}\n\0\u{12}\0", "\n\u{4}\u{12}\u{2}\u{12}\0"],
     },
     Parser {
         name: "verify",

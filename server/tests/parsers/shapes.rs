@@ -7,6 +7,8 @@ pub(crate) struct Shape {
     before: &'static str,
     pub(crate) part: &'static str,
     after: &'static str,
+    /// For what has lengths before its parts.
+    made: Option<fn(usize) -> Vec<u8>>,
 }
 
 impl Shape {
@@ -16,6 +18,9 @@ impl Shape {
 
     /// The input with the part so many times.
     pub(crate) fn times(&self, times: usize) -> Vec<u8> {
+        if let Some(made) = self.made {
+            return made(times);
+        }
         let parts = (0..times).map(|number| self.part.replace('#', &number.to_string()));
         [self.before.to_owned(), parts.collect(), self.after.to_owned()].concat().into_bytes()
     }
@@ -27,7 +32,30 @@ const fn shape(
     part: &'static str,
     after: &'static str,
 ) -> Shape {
-    Shape { parsers, before, part, after }
+    Shape { parsers, before, part, after, made: None }
+}
+
+const fn protobuf(part: &'static str, made: fn(usize) -> Vec<u8>) -> Shape {
+    Shape { parsers: "otlp-protobuf", before: "", part, after: "", made: Some(made) }
+}
+
+/// A field of protobuf that has a length.
+fn field(number: u8, value: &[u8]) -> Vec<u8> {
+    let mut bytes = vec![number << 3 | 2];
+    let mut length = value.len();
+    while length > 0x7f {
+        bytes.push(u8::try_from(length & 0x7f).unwrap() | 0x80);
+        length >>= 7;
+    }
+    bytes.push(u8::try_from(length).unwrap());
+    bytes.extend_from_slice(value);
+    bytes
+}
+
+/// A body of one resource and one scope with that name and those items.
+fn export(name: &[u8], items: &[u8]) -> Vec<u8> {
+    let scope = [field(1, &field(1, name)), items.to_vec()].concat();
+    field(1, &field(2, &scope))
 }
 
 const HEADERS: &str = "x-forwarded-for forwarded cookies authorization short cursors mask queries";
@@ -113,4 +141,31 @@ pub(crate) const SHAPES: &[Shape] = &[
     shape("upstream", "{\"usage\":{", "\"f#\":1,", "\"a\":1}}"),
     shape("upstream", "{\"error\":{\"message\":\"", "http://a.b ", "\"}}"),
     shape("upstream", "{\"error\":{\"message\":\"", "a", "\"}}"),
+    shape("otlp-json", "", "{\"resourceLogs\":[", ""),
+    shape("otlp-json", "{\"resourceSpans\":[", "{},", "{}]}"),
+    shape("otlp-json", "{\"resourceLogs\":[{\"scopeLogs\":[", "{\"logRecords\":[]},", "{}]}]}"),
+    shape("otlp-json", "{\"resourceLogs\":[{\"scopeLogs\":[{\"logRecords\":[", "{},", "{}]}]}]}"),
+    shape("otlp-json", "{\"resourceSpans\":[{\"scopeSpans\":[{\"spans\":[", "{},", "{}]}]}]}"),
+    shape(
+        "otlp-json",
+        "{\"resourceLogs\":[{\"scopeLogs\":[{\"logRecords\":[{\"attributes\":[",
+        "{\"key\":\"f#\",\"value\":{\"intValue\":1}},",
+        "{\"key\":\"a\"}]}]}]}]}",
+    ),
+    shape(
+        "otlp-json",
+        "{\"resourceLogs\":[{\"scopeLogs\":[{\"logRecords\":[{\"body\":{\"stringValue\":\"",
+        "a",
+        "\"}}]}]}]}",
+    ),
+    protobuf("resources", |times| field(1, &[]).repeat(times)),
+    protobuf("records under a long name", |times| {
+        export(&b"a".repeat(8 * times), &field(2, &[]).repeat(times.min(4_000)))
+    }),
+    protobuf("attributes", |times| {
+        let attributes =
+            (0..times).map(|number| field(6, &field(1, number.to_string().as_bytes())));
+        export(b"a", &field(2, &attributes.collect::<Vec<_>>().concat()))
+    }),
+    protobuf("groups", |times| (0..times.min(200)).fold(Vec::new(), |inner, _| field(1, &inner))),
 ];

@@ -94,6 +94,11 @@ impl<S: Send + Sync> FromRequest<S> for OtlpBody {
 }
 
 impl OtlpBody {
+    /// One that came from nobody.
+    pub(super) fn of(encoding: Encoding, sent: impl Into<Bytes>) -> Self {
+        Self { encoding, gzip: false, sent: sent.into() }
+    }
+
     #[cfg(test)]
     pub(super) fn json(sent: impl Into<Bytes>) -> Self {
         Self { encoding: Encoding::Json, gzip: false, sent: sent.into() }

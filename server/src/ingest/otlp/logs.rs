@@ -13,7 +13,7 @@ use super::{OtlpMessage, OtlpResponse};
 use crate::http::problem::Refusal;
 use crate::ingest::ExporterSource;
 
-const LOG_RECORDS: Signal = Signal {
+pub(super) const LOG_RECORDS: Signal = Signal {
     resources: "resourceLogs",
     scopes: "scopeLogs",
     items: "logRecords",

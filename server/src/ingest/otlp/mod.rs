@@ -24,6 +24,17 @@ use data_encoding::HEXLOWER;
 use latchkey_domain::time::Timestamp;
 use utoipa::ToSchema;
 
+/// Reads a body as spans and as log records and goes no further, for [`crate::parsers`].
+pub(crate) fn read_body(media_type: &str, bytes: &[u8]) {
+    let encoding = [body::Encoding::Protobuf, body::Encoding::Json]
+        .into_iter()
+        .find(|encoding| encoding.media_type() == media_type);
+    let Some(encoding) = encoding else { return };
+    let body = || body::OtlpBody::of(encoding, bytes.to_vec());
+    let _ = batch::Batch::read(&traces::SPANS, body(), span::entry);
+    let _ = batch::Batch::read(&logs::LOG_RECORDS, body(), log::entry);
+}
+
 /// A message of OTLP in protobuf.
 #[derive(ToSchema)]
 #[schema(value_type = String, format = Binary)]

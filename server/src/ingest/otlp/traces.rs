@@ -13,7 +13,7 @@ use super::{OtlpMessage, OtlpResponse};
 use crate::http::problem::Refusal;
 use crate::ingest::ExporterSource;
 
-const SPANS: Signal = Signal {
+pub(super) const SPANS: Signal = Signal {
     resources: "resourceSpans",
     scopes: "scopeSpans",
     items: "spans",
