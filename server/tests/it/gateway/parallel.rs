@@ -107,6 +107,7 @@ async fn open_streams_leave_files_for_other_connections() {
         .arg(format!("--latchkey-data-dir={}", folder.path().join("data").display()))
         .arg(format!("--latchkey-upstreams={}", file.display()))
         .arg("--latchkey-metrics-listen=off")
+        .arg(format!("--latchkey-local-code={}", crate::world::LOCAL_CODE))
         .env_clear()
         .env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin")
         .stdout(std::process::Stdio::null());
