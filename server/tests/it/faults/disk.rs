@@ -53,6 +53,7 @@ impl SmallDisk {
             .arg(&data)
             .args([env!("CARGO_BIN_EXE_latchkey"), "serve", "--latchkey-metrics-listen=off"])
             .arg(format!("--latchkey-data-dir={}", data.display()))
+            .arg(format!("--latchkey-local-code={}", crate::world::LOCAL_CODE))
             .env_clear()
             .env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin")
             .stdout(Stdio::null());
