@@ -177,6 +177,13 @@ impl Window {
         }
     }
 
+    /// What was admitted in the second of `now` and the `seconds` before it.
+    pub fn recent(&mut self, now: Duration, seconds: u64) -> u64 {
+        self.advance(now);
+        let first = self.second.saturating_sub(seconds.min(SLOTS as u64 - 1));
+        (first..=self.second).map(|second| self.slot(second).amount).sum()
+    }
+
     /// Whether nothing would be lost by forgetting this window.
     pub fn is_idle(&mut self, now: Duration) -> bool {
         self.advance(now);

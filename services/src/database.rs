@@ -7,9 +7,12 @@
 
 mod begin;
 mod relocate;
+mod renewal;
+mod start;
 mod telemetry;
 #[cfg(test)]
 mod tests;
+mod url;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -17,6 +20,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use latchkey_migrations::{Migrator, MigratorTrait, TelemetryMigrator};
+use sea_orm::sqlx::postgres::PgConnectOptions;
 use sea_orm::sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
 use sea_orm::sqlx::{Connection, SqlitePool};
 use sea_orm::{
@@ -25,7 +29,11 @@ use sea_orm::{
 };
 
 use self::begin::{Suspicion, Writer};
+use self::renewal::Renewal;
+pub(crate) use self::start::why_not;
 pub(crate) use self::telemetry::Telemetry;
+pub(crate) use self::url::Postgres;
+use self::url::{Place, UrlError};
 use crate::background;
 use crate::error::Error;
 
@@ -68,16 +76,31 @@ pub struct Database {
     writer: Writer,
     telemetry: Telemetry,
     statements: Arc<AtomicU64>,
-    url: Arc<str>,
-    direct_url: Arc<str>,
+    ways: Option<Arc<Ways>>,
+    renewal: Renewal,
     /// How many connections SQLite's writer has had.
     writers: Arc<AtomicU64>,
 }
 
+/// How a PostgreSQL is reached.
+pub(crate) struct Ways {
+    /// As `DATABASE_URL` says: perhaps through a pooler.
+    pub(crate) through: Postgres,
+    /// Past it; none: there is no other way.
+    pub(crate) past: Option<Postgres>,
+}
+
+impl Ways {
+    /// The way to listen.
+    pub(crate) fn direct(&self) -> &Postgres {
+        self.past.as_ref().unwrap_or(&self.through)
+    }
+}
+
 /// Where other processes' changes are heard of.
 pub(crate) enum Watched<'a> {
-    /// By listening on a connection of its own to `direct_url`, for what is told over connections to `url`.
-    Postgres { direct_url: &'a str, url: &'a str },
+    /// By listening on a connection of its own.
+    Postgres(&'a Ways),
     /// By looking through the one connection that writes; and which one that is.
     Sqlite { writer: &'a SqlitePool, number: &'a AtomicU64 },
 }
@@ -96,55 +119,101 @@ impl Database {
     /// # Errors
     /// As [`Self::open`].
     pub async fn open_beside(url: &str, direct_url: Option<&str>) -> Result<Self, DbErr> {
-        let direct_url: Arc<str> = Arc::from(direct_url.unwrap_or(url));
-        let statements = Arc::new(AtomicU64::new(0));
-        let writers = Arc::new(AtomicU64::new(0));
-        let connect = async |options: ConnectOptions, suspicion: Suspicion| {
-            let mut connection = sea_orm::Database::connect(options).await?;
-            let counter = Arc::clone(&statements);
-            connection.set_metric_callback(move |statement| {
-                counter.fetch_add(1, Ordering::Relaxed);
-                if statement.failed {
-                    suspicion.raise();
-                }
-            });
-            Ok::<_, DbErr>(connection)
-        };
-        let database = if url.starts_with("sqlite:") {
-            // The writers first: they make the files and switch them to WAL.
-            let quiet = Suspicion::default;
-            let main = |connections, opened| options(url, connections, opened, quiet());
-            let file = telemetry::telemetry_file(&telemetry::main_file(url)?);
-            let apart = |connections| telemetry_options(url, connections, &file);
-            let writer = connect(main(1, Arc::clone(&writers)), quiet()).await?;
-            let reader = connect(main(CONNECTIONS, Arc::default()), quiet()).await?;
-            let telemetry = Telemetry {
-                writer: Writer::new(connect(apart(1), quiet()).await?, 1),
-                reader: connect(apart(CONNECTIONS), quiet()).await?,
-                file: Some(file),
-            };
-            let url = Arc::from(url);
-            let writer = Writer::new(writer, 1);
-            Self { reader, writer, telemetry, statements, url, direct_url, writers }
-        } else {
-            let pool = async |connections| {
-                let suspicion = Suspicion::default();
-                let options = options(url, connections, Arc::default(), suspicion.clone());
-                connect(options, suspicion).await
-            };
-            let (reader, apart) = (pool(CONNECTIONS).await?, pool(telemetry::CONNECTIONS).await?);
-            let apart = Writer::new(apart, telemetry::CONNECTIONS);
-            let telemetry = Telemetry { reader: reader.clone(), writer: apart, file: None };
-            let url = Arc::from(url);
-            let writer = Writer::new(reader.clone(), CONNECTIONS);
-            Self { reader, writer, telemetry, statements, url, direct_url, writers }
+        let database = match (Place::parse(url)?, direct_url) {
+            (Place::Sqlite, None) => Self::sqlite(url).await?,
+            (Place::Sqlite, Some(_)) => return Err(UrlError::Direct.into()),
+            (Place::Postgres(through), direct_url) => {
+                let past = direct_url.map(url::postgres).transpose()?;
+                Self::postgres(Ways { through: *through, past }).await?
+            }
         };
         database.migrate().await?;
         Ok(database)
     }
 
+    async fn sqlite(url: &str) -> Result<Self, DbErr> {
+        let statements = Arc::<AtomicU64>::default();
+        let writers = Arc::<AtomicU64>::default();
+        let file = telemetry::telemetry_file(&telemetry::main_file(url)?);
+        // The writers first: they make the files and switch them to WAL.
+        let writer = counted(sqlite_options(url, 1, &writers), &statements).await?;
+        let readers = sqlite_options(url, CONNECTIONS, &Arc::default());
+        let reader = counted(readers, &statements).await?;
+        let apart = async |connections| {
+            counted(telemetry_options(url, connections, &file), &statements).await
+        };
+        let telemetry = Telemetry {
+            writer: Writer::new(apart(1).await?, 1),
+            reader: apart(CONNECTIONS).await?,
+            file: Some(file.clone()),
+        };
+        Ok(Self {
+            reader,
+            writer: Writer::new(writer, 1),
+            telemetry,
+            statements,
+            ways: None,
+            renewal: Renewal::default(),
+            writers,
+        })
+    }
+
+    async fn postgres(ways: Ways) -> Result<Self, DbErr> {
+        let room = start::check(&ways.through).await?;
+        let statements = Arc::<AtomicU64>::default();
+        let renewal = Renewal::default();
+        let pool = async |connections| {
+            let suspicion = Suspicion::default();
+            let postgres = ways.through.options().clone();
+            let options =
+                postgres_options(postgres, connections, suspicion.clone(), renewal.clone());
+            let mut pool = sea_orm::Database::connect(options).await?;
+            let counter = Arc::clone(&statements);
+            pool.set_metric_callback(move |statement| {
+                counter.fetch_add(1, Ordering::Relaxed);
+                if statement.failed {
+                    suspicion.raise();
+                }
+            });
+            Ok::<_, DbErr>(pool)
+        };
+        let (reader, apart) = (pool(room.main).await?, pool(room.telemetry).await?);
+        let apart = Writer::new(apart, room.telemetry);
+        Ok(Self {
+            writer: Writer::new(reader.clone(), room.main),
+            telemetry: Telemetry { reader: reader.clone(), writer: apart, file: None },
+            reader,
+            statements,
+            ways: Some(Arc::new(ways)),
+            renewal,
+            writers: Arc::default(),
+        })
+    }
+
+    /// Makes sure that a node can listen on the way that it is given, once, before it opens the database. `word` is
+    /// random.
+    ///
+    /// # Errors
+    /// A pooler is in between that can't be listened through, or that mixes up statements.
+    pub async fn check_way(
+        url: &str,
+        direct_url: Option<&str>,
+        word: [u8; 8],
+    ) -> Result<(), DbErr> {
+        let Place::Postgres(through) = Place::parse(url)? else { return Ok(()) };
+        let past = direct_url.map(url::postgres).transpose()?;
+        start::check_way(&Ways { through: *through, past }, word).await
+    }
+
     /// Several nodes may start at once: the first migrates, the others wait and find nothing to do.
     async fn migrate(&self) -> Result<(), DbErr> {
+        let behind = start::is_behind::<Migrator>(&self.reader, "seaql_migrations").await?
+            | start::is_behind::<TelemetryMigrator>(&self.telemetry.reader, "telemetry_migrations")
+                .await?;
+        // What was left of a move to a file of its own may still be to do.
+        if !behind && !self.is_sqlite() {
+            return Ok(());
+        }
         let transaction = self.begin().await?;
         if transaction.get_database_backend() == DbBackend::Postgres {
             let lock = format!("SELECT pg_advisory_xact_lock({MIGRATION_LOCK})");
@@ -192,22 +261,23 @@ impl Database {
         self.writer.begin().await
     }
 
-    /// Where other processes' changes are heard of.
-    pub(crate) fn watched(&self) -> Watched<'_> {
-        if self.writer.pool.get_database_backend() == DbBackend::Sqlite {
-            let writer = self.writer.pool.get_sqlite_connection_pool();
-            Watched::Sqlite { writer, number: &self.writers }
-        } else {
-            Watched::Postgres { direct_url: &self.direct_url, url: &self.url }
-        }
+    /// Whether it is an SQLite, which one server uses.
+    pub(crate) const fn is_sqlite(&self) -> bool {
+        self.ways.is_none()
     }
 
-    /// Whether the database answers.
-    ///
-    /// # Errors
-    /// It does not.
-    pub async fn ping(&self) -> Result<(), DbErr> {
-        self.reader.execute_unprepared("SELECT 1").await.map(|_| ())
+    /// Where other processes' changes are heard of.
+    pub(crate) fn watched(&self) -> Watched<'_> {
+        if let Some(ways) = &self.ways {
+            return Watched::Postgres(ways);
+        }
+        let writer = self.writer.pool.get_sqlite_connection_pool();
+        Watched::Sqlite { writer, number: &self.writers }
+    }
+
+    /// No connection is used any more that there is now: they may lead to a server that is no longer the primary.
+    pub(crate) fn renew(&self) {
+        self.renewal.begin();
     }
 
     /// How many statements this process has sent since it started.
@@ -250,47 +320,72 @@ fn conversion(error: sea_orm::sqlx::Error) -> DbErr {
     DbErr::Conn(RuntimeErr::SqlxError(Arc::new(error)))
 }
 
-/// `opened` counts SQLite's connections.
-fn options(
-    url: &str,
-    connections: u32,
-    opened: Arc<AtomicU64>,
-    suspicion: Suspicion,
-) -> ConnectOptions {
+async fn counted(
+    options: ConnectOptions,
+    statements: &Arc<AtomicU64>,
+) -> Result<DatabaseConnection, DbErr> {
+    let mut pool = sea_orm::Database::connect(options).await?;
+    let counter = Arc::clone(statements);
+    pool.set_metric_callback(move |_| {
+        counter.fetch_add(1, Ordering::Relaxed);
+    });
+    Ok(pool)
+}
+
+fn options(url: &str, connections: u32) -> ConnectOptions {
     let mut options = ConnectOptions::new(url);
-    if url.starts_with("sqlite:") {
-        options
-            .idle_timeout(None::<Duration>)
-            .max_lifetime(None::<Duration>)
-            .map_sqlx_sqlite_pool_opts(move |pool| {
-                let opened = Arc::clone(&opened);
-                pool.after_connect(move |_, _| {
-                    opened.fetch_add(1, Ordering::AcqRel);
-                    Box::pin(async { Ok(()) })
-                })
-            })
-            // A full disk ends a transaction behind sqlx's back: its own ROLLBACK then fails, it takes the connection
-            // to be within a transaction for ever, and what it calls COMMIT may commit nothing. Such a connection is
-            // closed, never used again. (<https://www.sqlite.org/lang_transaction.html>, on automatic rollback)
-            .map_sqlx_sqlite_before_acquire(|connection, _| {
-                let is_clean = !connection.is_in_transaction();
-                Box::pin(async move { Ok(is_clean) })
-            })
-            // A connection that was good a moment ago is: asking it each time would double what a look-up costs.
-            .test_before_acquire_if_idle_for(BELIEVED_GOOD);
-    } else {
-        options.test_before_acquire(false).map_sqlx_postgres_before_acquire(
-            move |connection, handed_out| {
-                let asked = suspicion.falls_on(handed_out.idle_for);
-                Box::pin(async move { Ok(!asked || begin::is_clean(connection).await?) })
-            },
-        );
-    }
     options
         .max_connections(connections)
         .connect_timeout(PATIENCE)
         .acquire_timeout(PATIENCE)
-        .sqlx_logging(false)
+        .sqlx_logging(false);
+    options
+}
+
+fn postgres_options(
+    postgres: PgConnectOptions,
+    connections: u32,
+    suspicion: Suspicion,
+    renewal: Renewal,
+) -> ConnectOptions {
+    // What it is given is what it uses; the URL would be parsed once more, and stand in its debug output.
+    let mut options = options("postgres://", connections);
+    options
+        .map_sqlx_postgres_opts(move |_| postgres.clone())
+        // A connection that was good a moment ago is: asking it each time would double what a look-up costs.
+        .test_before_acquire(false)
+        .map_sqlx_postgres_before_acquire(move |connection, handed_out| {
+            let is_old = renewal.is_due(handed_out.age);
+            let asked = suspicion.falls_on(handed_out.idle_for);
+            Box::pin(async move {
+                Ok(!is_old && (!asked || begin::is_clean(connection).await?))
+            })
+        });
+    options
+}
+
+/// `opened` counts the connections.
+fn sqlite_options(url: &str, connections: u32, opened: &Arc<AtomicU64>) -> ConnectOptions {
+    let opened = Arc::clone(opened);
+    let mut options = options(url, connections);
+    options
+        .idle_timeout(None::<Duration>)
+        .max_lifetime(None::<Duration>)
+        .map_sqlx_sqlite_pool_opts(move |pool| {
+            let opened = Arc::clone(&opened);
+            pool.after_connect(move |_, _| {
+                opened.fetch_add(1, Ordering::AcqRel);
+                Box::pin(async { Ok(()) })
+            })
+        })
+        // A full disk ends a transaction behind sqlx's back: its own ROLLBACK then fails, it takes the connection
+        // to be within a transaction for ever, and what it calls COMMIT may commit nothing. Such a connection is
+        // closed, never used again. (<https://www.sqlite.org/lang_transaction.html>, on automatic rollback)
+        .map_sqlx_sqlite_before_acquire(|connection, _| {
+            let is_clean = !connection.is_in_transaction();
+            Box::pin(async move { Ok(is_clean) })
+        })
+        .test_before_acquire_if_idle_for(BELIEVED_GOOD)
         .map_sqlx_sqlite_opts(configure);
     options
 }
@@ -299,7 +394,7 @@ fn options(
 fn telemetry_options(url: &str, connections: u32, file: &Path) -> ConnectOptions {
     let is_writer = connections == 1;
     let file = file.to_owned();
-    let mut options = options(url, connections, Arc::default(), Suspicion::default());
+    let mut options = sqlite_options(url, connections, &Arc::default());
     options
         .map_sqlx_sqlite_opts(move |sqlite| {
             let sqlite = configure(sqlite)

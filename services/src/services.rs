@@ -70,6 +70,9 @@ pub enum StartError {
          data folder that the database came from"
     )]
     OtherPepper,
+    /// Redis answers, and refuses what limits need.
+    #[error("REDIS_URL: {0}")]
+    Redis(String),
 }
 
 /// The capabilities' common ground. Cheap to clone.

@@ -13,15 +13,20 @@ pub(crate) async fn on_sqlite() -> (Database, TempDir) {
 }
 
 /// An empty database on the test PostgreSQL. The whole server goes away after the tests.
-#[expect(clippy::disallowed_methods, reason = "the test script names the server it started")]
 pub(crate) async fn on_postgres(name: &str) -> Database {
+    Database::open(&new_on_postgres(name, "").await).await.unwrap()
+}
+
+/// Where a new database on the test PostgreSQL is, made with `options`.
+#[expect(clippy::disallowed_methods, reason = "the test script names the server it started")]
+pub(crate) async fn new_on_postgres(name: &str, options: &str) -> String {
     let server = std::env::var("LATCHKEY_TEST_POSTGRES_URL")
         .expect("run `make test-unit`, or `scripts/with-postgres.sh cargo test`");
     let name = format!("latchkey_{name}_test_{}", std::process::id());
     let admin = sea_orm::Database::connect(&server).await.unwrap();
-    admin.execute_unprepared(&format!("CREATE DATABASE {name}")).await.unwrap();
+    admin.execute_unprepared(&format!("CREATE DATABASE {name} {options}")).await.unwrap();
     let (before, _) = server.rsplit_once('/').expect("a URL with a database");
-    Database::open(&format!("{before}/{name}")).await.unwrap()
+    format!("{before}/{name}")
 }
 
 /// How the database goes about a query; PostgreSQL runs it and counts the rows.

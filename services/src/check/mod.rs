@@ -328,6 +328,15 @@ async fn load(services: &Services, digest: KeyDigest, by: Presenter) -> Result<K
     asked.ok_or_else(|| Denial::of(Outcome::Unavailable))
 }
 
+/// Whether a key that is not cached could be checked: asks what a check asks.
+///
+/// # Errors
+/// The database does not answer, or not this role.
+pub async fn can_look_up(services: &Services) -> Result<(), Error> {
+    let nobody = services.settings.pepper.digest("");
+    in_time(async { record::load(services, &nobody).await.map(|_| ()) }).await
+}
+
 /// Forgets what no check needs any more.
 pub fn forget_idle(services: &Services) {
     let now = services.clock.monotonic();
@@ -357,6 +366,14 @@ pub fn counts(services: &Services) -> CheckCounts {
 /// How many token budgets this node holds something of, ahead of the calls that will use it.
 pub fn leases(services: &Services) -> usize {
     services.leases.len()
+}
+
+/// Leaves the nodes that share limits: the others' shares grow at once.
+///
+/// # Errors
+/// The database fails. They find out within ten seconds.
+pub async fn leave(services: &Services) -> Result<(), Error> {
+    shared::leave(services).await
 }
 
 /// How many checks wait to ask the database.

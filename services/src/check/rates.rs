@@ -16,6 +16,9 @@ use super::{Denial, KeyRecord, LimitStates, Windows};
 use crate::clock::whole_seconds;
 use crate::services::Services;
 
+/// What this node has admitted in so many seconds, Redis counts as well, although its seconds begin at another moment.
+const SURELY_SHARED: u64 = 57;
+
 /// What a call holds of its key's limits per minute. What it takes of the shared windows counts in this node's own too:
 /// should Redis go away, these know what the node has admitted.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -72,9 +75,17 @@ pub(super) async fn take(
     let Some(shared) = &services.shared else {
         return of_node(services, of, need, limits, |limit| limit);
     };
+    let now = services.clock.monotonic();
+    let own = of.rpm.map_or(0, |_| services.requests.recent(of.key, now, SURELY_SHARED));
     // Boxed: a check that asks no Redis need not carry the states of asking it.
     match Box::pin(shared.take(of.key, of.rpm, of.tpm, need)).await {
-        Ok((Ok(taken), seen)) => of_all(services, shared, of, need, limits, taken, seen),
+        Ok((Ok(taken), mut seen)) => {
+            // What it counts has this call in it too.
+            if own > 0 && seen.requests.state(seen.now, own).used <= own {
+                shared.has_forgotten(now);
+            }
+            of_all(services, shared, of, need, limits, taken, seen)
+        }
         Ok((Err(refused), seen)) => Err(refused_by_all(of, need, limits, refused, seen)),
         Err(Away) => of_node(services, of, need, limits, |limit| shared.share(limit)),
     }

@@ -79,6 +79,11 @@ impl Windows {
         }
     }
 
+    /// What was admitted to a key in the last `seconds`.
+    pub(crate) fn recent(&self, key: KeyId, now: Duration, seconds: u64) -> u64 {
+        self.shard(key).get_mut(&key).map_or(0, |window| window.recent(now, seconds))
+    }
+
     /// Forgets the keys that were not used in the last minute.
     pub(crate) fn forget_idle(&self, now: Duration) {
         for shard in &self.0 {

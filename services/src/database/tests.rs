@@ -6,15 +6,15 @@ use sea_orm::{ConnectionTrait, DbBackend, DbErr, Statement};
 
 use super::{CONNECTIONS, Database};
 use crate::error::Error;
-use crate::test_database::on_postgres;
+use crate::test_database::{new_on_postgres, on_postgres};
 
 /// Sets what connections to the database begin with, and connects anew.
-async fn with_default(database: &Database, setting: &str) -> Database {
+async fn with_default(database: &Database, url: &str, setting: &str) -> Database {
     let set = format!(
         "DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET {setting}', current_database()); END $$"
     );
     database.writer().execute_unprepared(&set).await.unwrap();
-    Database::open(&database.url).await.unwrap()
+    Database::open(url).await.unwrap()
 }
 
 async fn text(connection: &impl ConnectionTrait, sql: &str) -> Result<String, DbErr> {
@@ -65,11 +65,13 @@ async fn an_aborted_connection_fails_one_caller_at_most() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_transaction_names_its_level_and_lasts_whatever_the_defaults_are() {
-    let database = on_postgres("defaults").await;
+    let url = new_on_postgres("defaults", "").await;
+    let database = Database::open(&url).await.unwrap();
     for (default, lasts) in [("off", "on"), ("local", "on"), ("remote_apply", "remote_apply")] {
-        let database = with_default(&database, &format!("synchronous_commit = {default}")).await;
         let database =
-            with_default(&database, "default_transaction_isolation = serializable").await;
+            with_default(&database, &url, &format!("synchronous_commit = {default}")).await;
+        let database =
+            with_default(&database, &url, "default_transaction_isolation = serializable").await;
         let transaction = database.begin().await.unwrap();
         let level = text(&transaction, "SHOW transaction_isolation").await.unwrap();
         let commit = text(&transaction, "SHOW synchronous_commit").await.unwrap();
@@ -78,4 +80,92 @@ async fn a_transaction_names_its_level_and_lasts_whatever_the_defaults_are() {
         let outside = text(database.reader(), "SHOW synchronous_commit").await.unwrap();
         assert_eq!(outside, default, "for the transaction alone");
     }
+}
+
+/// Why a database can't be opened.
+async fn refusal(url: &str) -> String {
+    let refused = Database::open(url).await;
+    refused.err().expect("it can’t be served").to_string()
+}
+
+/// A role of the database's own and the same URL for it. Roles are of the whole server.
+async fn role(database: &Database, url: &str, options: &str) -> String {
+    let (server, name) = url.rsplit_once('/').unwrap();
+    let make = format!("CREATE ROLE {name} LOGIN PASSWORD 'se#cret' {options}");
+    database.writer().execute_unprepared(&make).await.unwrap();
+    let grant = "GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO";
+    database.writer().execute_unprepared(&format!("{grant} {name}")).await.unwrap();
+    let (_, host) = server.rsplit_once('@').unwrap();
+    format!("postgres://{name}:se%23cret@{host}/{name}")
+}
+
+#[tokio::test]
+async fn an_encoding_that_cannot_hold_every_name_is_refused() {
+    let latin = "ENCODING 'LATIN1' TEMPLATE template0 LC_COLLATE 'C' LC_CTYPE 'C'";
+    let url = new_on_postgres("latin", latin).await;
+    let why = refusal(&url).await;
+    assert!(why.contains("LATIN1") && why.contains("ENCODING 'UTF8'"), "{why}");
+}
+
+#[tokio::test]
+async fn a_schema_of_a_later_version_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let sqlite = format!("sqlite://{}/latchkey.db", folder.path().display());
+    for url in [sqlite, new_on_postgres("later", "").await] {
+        let database = Database::open(&url).await.unwrap();
+        let later = "INSERT INTO seaql_migrations VALUES ('m29991231_000001_later', 0)";
+        database.writer().execute_unprepared(later).await.unwrap();
+        let why = refusal(&url).await;
+        assert!(why.contains("a later Latchkey (m29991231_000001_later)"), "{why}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_role_that_may_make_nothing_serves_a_migrated_database_with_few_connections() {
+    let url = new_on_postgres("few", "").await;
+    let database = Database::open(&url).await.unwrap();
+    let of_role = role(&database, &url, "CONNECTION LIMIT 6").await;
+    let served = Database::open(&of_role).await.unwrap();
+    served.writer().execute_unprepared("CREATE TABLE mine (id int)").await.unwrap_err();
+    let writes = (0..40).map(async |_| {
+        let transaction = served.begin().await?;
+        transaction.execute_unprepared("SELECT pg_sleep(0.01)").await?;
+        transaction.commit().await
+    });
+    let failed: Vec<_> = join_all(writes).await.into_iter().filter_map(Result::err).collect();
+    assert_eq!(failed, [], "they wait for a connection instead of being refused one");
+    served.close().await.unwrap();
+    let (_, name) = url.rsplit_once('/').unwrap();
+    let limit = format!("ALTER ROLE {name} CONNECTION LIMIT 2");
+    database.writer().execute_unprepared(&limit).await.unwrap();
+    let why = refusal(&of_role).await;
+    assert!(why.contains("fewer than 4 connections") && why.contains("CONNECTION LIMIT"), "{why}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_keeps_a_node_from_connecting_is_said_with_the_host() {
+    let url = new_on_postgres("cause", "").await;
+    let database = Database::open(&url).await.unwrap();
+    let full = role(&database, &url, "CONNECTION LIMIT 0").await;
+    let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let closed = format!("postgres://u:se%23cret@{closed}/keys");
+    for (url, cause) in [(full, "too many connections for role"), (closed, "Connection refused")] {
+        let why = refusal(&url).await;
+        assert!(why.contains("PostgreSQL at 127.0.0.1:") && why.contains(cause), "{why}");
+        assert!(!why.contains("se#cret") && !why.contains("pool timed out"), "{why}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_connection_is_used_that_was_made_before_a_renewal() {
+    let database = on_postgres("renewal").await;
+    let pids = async || {
+        let asked = (0..CONNECTIONS)
+            .map(|_| text(database.reader(), "SELECT pg_backend_pid()::text FROM pg_sleep(0.05)"));
+        let pids = join_all(asked).await.into_iter().map(Result::unwrap);
+        pids.collect::<std::collections::HashSet<_>>()
+    };
+    let before = pids().await;
+    database.renew();
+    assert!(before.is_disjoint(&pids().await), "the server at their end may be another’s replica");
 }

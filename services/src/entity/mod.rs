@@ -14,6 +14,7 @@ pub(crate) mod key;
 pub(crate) mod key_usage;
 pub(crate) mod log;
 pub(crate) mod membership;
+pub(crate) mod node;
 pub(crate) mod organization;
 pub(crate) mod project;
 pub(crate) mod project_month;

@@ -33,13 +33,28 @@ enum Lost {
     Silence,
     #[error(
         "what this node tells itself through DATABASE_URL is not heard: a DATABASE_DIRECT_URL has to lead to the \
-         same database"
+         same database, and past a pooler that gives each transaction another connection"
     )]
     Unheard,
+    #[error("the name leads to another server now")]
+    Moved,
+    #[error("{why}")]
+    Unreachable {
+        why: String,
+        /// It is there, and takes no more connections.
+        is_full: bool,
+    },
     #[error("{0}")]
     Database(#[from] DbErr),
     #[error("{0}")]
     Listener(#[from] sea_orm::sqlx::Error),
+}
+
+impl Lost {
+    /// Whether connections that are there may lead to a server that is no longer the primary.
+    const fn is_other_server(&self) -> bool {
+        matches!(self, Self::Moved | Self::Unreachable { is_full: false, .. })
+    }
 }
 
 /// Hears of other nodes' changes, and shares limits with them where that is wanted, for as long as it is polled.
@@ -51,13 +66,14 @@ pub async fn watch(services: &Services) {
 async fn hear(services: &Services) {
     loop {
         let lost = match services.database.watched() {
-            Watched::Postgres { direct_url, url } => {
-                postgres::listen(services, direct_url, url).await
-            }
+            Watched::Postgres(ways) => postgres::listen(services, ways).await,
             Watched::Sqlite { writer, number } => sqlite::look(services, writer, number).await,
         };
         let Err(lost) = lost;
         services.key_cache.distrust();
+        if lost.is_other_server() {
+            services.database.renew();
+        }
         tracing::warn!(reason = %lost, "changes of keys are not heard of: every check asks the database");
         tokio::time::sleep(RETRY).await;
     }

@@ -1,7 +1,7 @@
--- Says that a node is there. Returns how many are, and how many of them come before it by name.
+-- Says that a node is there. Returns how many are, how many of them come before it by name, and whether it was known.
 -- KEYS: the nodes      ARGV: this node, for how many seconds a word of it counts
 local now = tonumber(redis.call('TIME')[1])
-redis.call('ZADD', KEYS[1], now, ARGV[1])
+local new = redis.call('ZADD', KEYS[1], now, ARGV[1])
 redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', now - tonumber(ARGV[2]))
 -- Said before the clock was set back. Whoever is still there says it again.
 redis.call('ZREMRANGEBYSCORE', KEYS[1], '(' .. now, '+inf')
@@ -12,4 +12,4 @@ for _, node in ipairs(nodes) do
         before = before + 1
     end
 end
-return { #nodes, before }
+return { #nodes, before, 1 - new }

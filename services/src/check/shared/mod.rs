@@ -4,7 +4,9 @@
 //! nodes' own clocks don't matter. Where Redis is away, each node admits its share of a limit by its own windows:
 //! the gate is narrower then, never open.
 
+mod census;
 mod presence;
+mod prove;
 mod url;
 
 use std::pin::pin;
@@ -16,7 +18,6 @@ use latchkey_domain::id::KeyId;
 use latchkey_domain::window::Window;
 use redis::aio::MultiplexedConnection;
 use redis::{AsyncConnectionConfig, RedisError, Script};
-use sea_orm::DbErr;
 use tokio::time::timeout;
 
 use self::presence::Presence;
@@ -24,7 +25,8 @@ pub use self::url::RedisUrl;
 use super::admit::Need;
 use crate::database::Database;
 use crate::digest::Pepper;
-use crate::services::Services;
+use crate::error::Error;
+use crate::services::{Services, StartError};
 
 /// A call waits for its answer in turns of so long: a node that is held up itself, and comes back when all of the time
 /// is over, finds the answers that have arrived before it takes its own absence for Redis'.
@@ -50,6 +52,8 @@ pub(crate) struct SharedWindows {
     is_up: AtomicBool,
     /// Redis was away since it was last said that it is there, and may have missed calls.
     was_away: AtomicBool,
+    /// It has heard of this node.
+    is_known: AtomicBool,
     /// How many calls have got an answer.
     answers: AtomicU64,
     /// Until then it does not know all that the last minute has admitted: milliseconds on the monotonic clock.
@@ -110,26 +114,34 @@ impl SharedWindows {
     /// The way to Redis for this node, which [`keep`] opens.
     ///
     /// # Errors
-    /// The database fails, which remembers how many nodes there are.
+    /// The database fails, which remembers how many nodes there are; or Redis answers, and refuses.
     pub(crate) async fn new(
         url: RedisUrl,
         node: [u8; 8],
         pepper: &Pepper,
         database: &Database,
-    ) -> Result<Self, DbErr> {
+    ) -> Result<Self, StartError> {
         let known = presence::known(database).await?;
-        Ok(Self {
+        let shared = Self {
             url,
             presence: Presence::new(pepper, node, known),
             connection: Mutex::default(),
             is_up: AtomicBool::new(false),
             was_away: AtomicBool::new(false),
+            is_known: AtomicBool::new(false),
             answers: AtomicU64::new(0),
             narrow_until: AtomicU64::new(0),
             take: Script::new(include_str!("take.lua")),
             look: Script::new(include_str!("look.lua")),
             settle: Script::new(include_str!("settle.lua")),
-        })
+        };
+        prove::prove(&shared).await.map_err(StartError::Redis)?;
+        // Before it admits anything: the others' shares shrink within a second.
+        shared.presence.count(database).await.map_err(|error| match error {
+            Error::Unavailable(error) | Error::Database(error) => StartError::Database(error),
+            error => StartError::Database(sea_orm::DbErr::Custom(error.to_string())),
+        })?;
+        Ok(shared)
     }
 
     /// Whether limits are shared at the moment.
@@ -141,6 +153,22 @@ impl SharedWindows {
     /// knows what nodes admitted meanwhile nor, if it was restarted, what they did before.
     pub(super) fn is_narrow(&self, now: Duration) -> bool {
         millis(now) < self.narrow_until.load(Ordering::Acquire)
+    }
+
+    /// Redis does not know all that the last minute has admitted.
+    fn narrow(&self, now: Duration) {
+        self.narrow_until.store(millis(now + NARROW_FOR), Ordering::Release);
+    }
+
+    /// Redis counts less of a key than this node alone has admitted: it was emptied, or its place was taken by one that
+    /// lagged behind.
+    pub(super) fn has_forgotten(&self, now: Duration) {
+        if !self.is_narrow(now) {
+            tracing::warn!(
+                "Redis has forgotten what was admitted: each node keeps to its share for a minute"
+            );
+            self.narrow(now);
+        }
     }
 
     /// What a node may admit of a limit while it can't ask the others.
@@ -272,8 +300,11 @@ impl SharedWindows {
             None => self.connect().await?,
         };
         let heard = self.presence.say(&mut connection).await?;
-        if self.was_away.swap(false, Ordering::AcqRel) {
-            self.narrow_until.store(millis(now + NARROW_FOR), Ordering::Release);
+        // One that does not know a node any more has forgotten what it admitted, too.
+        let has_forgotten = heard.2 == 0 && self.is_known.load(Ordering::Acquire);
+        self.is_known.store(true, Ordering::Release);
+        if self.was_away.swap(false, Ordering::AcqRel) || has_forgotten {
+            self.narrow(now);
         }
         self.presence.heard(now, self.is_narrow(now), heard);
         *self.connection.lock().unwrap_or_else(PoisonError::into_inner) = Some(connection);
@@ -289,6 +320,14 @@ impl SharedWindows {
 pub(crate) async fn keep(services: &Services) {
     let Some(shared) = &services.shared else { return };
     tokio::join!(stay(services, shared), note(services, shared));
+}
+
+/// Leaves the nodes that share limits, if it is one.
+pub(crate) async fn leave(services: &Services) -> Result<(), Error> {
+    match &services.shared {
+        Some(shared) => shared.presence.leave(&services.database).await,
+        None => Ok(()),
+    }
 }
 
 /// Says again and again that this node is there.
@@ -322,7 +361,11 @@ async fn note(services: &Services, shared: &SharedWindows) {
     let mut told = false;
     loop {
         tokio::time::sleep(BEAT).await;
-        match shared.presence.note(&services.database).await {
+        let noted = match shared.presence.count(&services.database).await {
+            Ok(()) => shared.presence.note(&services.database).await,
+            Err(error) => Err(error),
+        };
+        match noted {
             Ok(()) => told = false,
             Err(error) if !std::mem::replace(&mut told, true) => {
                 tracing::warn!(%error, "the number of nodes could not be written down");

@@ -12,6 +12,7 @@ use redis::{RedisError, Script};
 use sea_orm::sea_query::OnConflict;
 use sea_orm::{DbErr, EntityTrait, Set};
 
+use super::census::{self, Census};
 use crate::database::{Database, in_time};
 use crate::digest::Pepper;
 use crate::entity::instance;
@@ -40,10 +41,13 @@ pub(super) struct Presence {
     lately: Mutex<Lately>,
     /// What the database has.
     noted: AtomicU64,
+    /// As the database counts them.
+    census: Census,
 }
 
-/// What Redis says of the nodes: how many there are, and how many of them come before this one.
-pub(super) type Heard = (u64, u64);
+/// What Redis says of the nodes: how many there are, how many of them come before this one, and whether this one was
+/// known.
+pub(super) type Heard = (u64, u64, u8);
 
 impl Presence {
     /// `known` nodes were there when the database last heard of it.
@@ -57,17 +61,49 @@ impl Presence {
             before: AtomicU64::new(u64::MAX),
             lately: Mutex::new(Lately::new(known)),
             noted: AtomicU64::new(known),
+            census: Census::default(),
         }
     }
 
     pub(super) fn nodes(&self) -> u64 {
-        self.nodes.load(Ordering::Relaxed)
+        self.place().0
+    }
+
+    /// Of how many nodes this one is, and how many come before it: as Redis or the database has it, whichever counts
+    /// more.
+    fn place(&self) -> (u64, u64) {
+        let heard = (self.nodes.load(Ordering::Relaxed), self.before.load(Ordering::Relaxed));
+        match self.census.counted() {
+            Some(counted) if counted.0 >= heard.0 => counted,
+            _ => heard,
+        }
     }
 
     /// What this node may admit of a limit by itself; all nodes' shares together are the limit.
     pub(super) fn share(&self, limit: u64) -> u64 {
-        let nodes = self.nodes().max(1);
-        limit / nodes + u64::from(self.before.load(Ordering::Relaxed) < limit % nodes)
+        let (nodes, before) = self.place();
+        let nodes = nodes.max(1);
+        limit / nodes + u64::from(before < limit % nodes)
+    }
+
+    /// Says in the database too that this node is there, and counts the nodes there.
+    pub(super) async fn count(&self, database: &Database) -> Result<(), Error> {
+        self.census.take(database, &self.node).await
+    }
+
+    /// Leaves.
+    pub(super) async fn leave(&self, database: &Database) -> Result<(), Error> {
+        census::leave(database, &self.node).await
+    }
+
+    /// What [`Self::say`] does, under a name that nobody reads.
+    pub(super) async fn try_to_say(
+        &self,
+        connection: &mut MultiplexedConnection,
+    ) -> Result<(), RedisError> {
+        let mut call = self.beat.prepare_invoke();
+        call.key("latchkey:{start}:n").arg(&self.node).arg(COUNTS_FOR);
+        call.invoke_async(connection).await
     }
 
     /// Says that this node is there.
@@ -81,7 +117,7 @@ impl Presence {
     }
 
     /// What was heard counts. In the `narrow` minute, Redis may not have heard of all nodes yet: shares don't grow.
-    pub(super) fn heard(&self, now: Duration, narrow: bool, (nodes, before): Heard) {
+    pub(super) fn heard(&self, now: Duration, narrow: bool, (nodes, before, _): Heard) {
         let nodes = self.lately().hear(now, nodes).max(nodes);
         if narrow {
             self.nodes.fetch_max(nodes, Ordering::Relaxed);
@@ -183,7 +219,7 @@ mod tests {
         let nodes: Vec<_> = (0..3)
             .map(|before| {
                 let presence = Presence::new(&pepper, [0; 8], 1);
-                presence.heard(Duration::ZERO, false, (3, before));
+                presence.heard(Duration::ZERO, false, (3, before, 1));
                 presence
             })
             .collect();
@@ -197,9 +233,9 @@ mod tests {
     fn a_share_grows_with_nothing_that_redis_says_in_its_first_minute() {
         let presence = Presence::new(&Pepper::new(b"any"), [0; 8], 3);
         assert_eq!(presence.share(50), 16, "one that starts while Redis is away");
-        presence.heard(Duration::ZERO, false, (3, 1));
+        presence.heard(Duration::ZERO, false, (3, 1, 1));
         assert_eq!(presence.share(50), 17);
-        presence.heard(Duration::from_secs(1), true, (1, 0));
+        presence.heard(Duration::from_secs(1), true, (1, 0, 1));
         assert_eq!(presence.share(50), 17);
         assert_eq!(presence.share(1), 0);
     }

@@ -23,6 +23,15 @@ impl RedisUrl {
         Ok(Self(url.to_owned()))
     }
 
+    /// Where that is, for logs and errors.
+    pub(super) fn host(&self) -> String {
+        let client = self.client();
+        client.map_or_else(
+            |_| "Redis".to_owned(),
+            |client| format!("Redis at {}", client.get_connection_info().addr()),
+        )
+    }
+
     pub(super) fn client(&self) -> Result<Client, RedisError> {
         Client::open(self.0.as_str())
     }

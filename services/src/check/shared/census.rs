@@ -1,0 +1,128 @@
+//! The nodes that share limits, counted in the database: while no node has ever reached Redis, only the database can
+//! tell how many there are.
+//!
+//! Each node counts up a row of its own every second. No clock is compared with another: a row that stays the same
+//! while a node looks ten times is of a node that has gone. One that was just found counts at once, so shares are
+//! rather too small than too large.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+use sea_orm::sea_query::{Expr, OnConflict};
+use sea_orm::{ColumnTrait, EntityTrait, ExprTrait, QueryFilter, Set};
+
+use crate::database::{Database, in_time};
+use crate::entity::node;
+use crate::error::Error;
+
+/// So many looks at a row that stays the same: its node has gone.
+const GONE_AFTER: u32 = 10;
+/// And after as many, the row is deleted.
+const FORGOTTEN_AFTER: u32 = 600;
+
+/// The nodes as this one has found them.
+#[derive(Debug, Default)]
+pub(super) struct Census {
+    nodes: AtomicU64,
+    /// How many come before this one by name.
+    before: AtomicU64,
+    seen: Mutex<HashMap<String, Row>>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Row {
+    beats: i64,
+    /// How many looks have found it the same.
+    same: u32,
+}
+
+impl Census {
+    /// How many nodes there are, and how many of them come before this one. None were counted: nobody knows.
+    pub(super) fn counted(&self) -> Option<(u64, u64)> {
+        let nodes = self.nodes.load(Ordering::Acquire);
+        (nodes > 0).then(|| (nodes, self.before.load(Ordering::Acquire)))
+    }
+
+    /// Says that the node is there, and looks who else is. An SQLite has one node.
+    pub(super) async fn take(&self, database: &Database, own: &str) -> Result<(), Error> {
+        if database.is_sqlite() {
+            return Ok(());
+        }
+        let rows = in_time(async { Ok(say_and_look(database, own).await?) }).await?;
+        let gone = self.count(rows.into_iter().map(|row| (row.id, row.beats)), own);
+        for (id, beats) in gone {
+            let same = node::Column::Id.eq(id).and(node::Column::Beats.eq(beats));
+            let delete = node::Entity::delete_many().filter(same);
+            in_time(async { Ok(delete.exec(database.writer()).await?) }).await?;
+        }
+        Ok(())
+    }
+
+    /// Counts the nodes; returns the rows of those that have been gone for long.
+    fn count(
+        &self,
+        rows: impl IntoIterator<Item = (String, i64)>,
+        own: &str,
+    ) -> Vec<(String, i64)> {
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = std::mem::take(&mut *seen);
+        for (id, beats) in rows {
+            let same = match before.get(&id) {
+                Some(row) if row.beats == beats => row.same + 1,
+                _ => 0,
+            };
+            seen.insert(id, Row { beats, same });
+        }
+        let there: Vec<_> =
+            seen.iter().filter(|(id, row)| *id == own || row.same < GONE_AFTER).collect();
+        let earlier = there.iter().filter(|(id, _)| id.as_str() < own).count();
+        self.before.store(earlier as u64, Ordering::Release);
+        self.nodes.store(there.len() as u64, Ordering::Release);
+        let gone = seen.iter().filter(|(_, row)| row.same >= FORGOTTEN_AFTER);
+        gone.map(|(id, row)| (id.clone(), row.beats)).collect()
+    }
+}
+
+async fn say_and_look(database: &Database, own: &str) -> Result<Vec<node::Model>, sea_orm::DbErr> {
+    let row = node::ActiveModel { id: Set(own.to_owned()), beats: Set(1) };
+    let beats = Expr::col((node::Entity, node::Column::Beats));
+    let once_more =
+        OnConflict::column(node::Column::Id).value(node::Column::Beats, beats.add(1)).to_owned();
+    node::Entity::insert(row)
+        .on_conflict(once_more)
+        .exec_without_returning(database.writer())
+        .await?;
+    node::Entity::find().all(database.writer()).await
+}
+
+/// Leaves at once, so that the others' shares grow.
+pub(super) async fn leave(database: &Database, own: &str) -> Result<(), Error> {
+    let delete = node::Entity::delete_by_id(own.to_owned());
+    in_time(async { Ok(delete.exec(database.writer()).await?) }).await?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_node_counts_from_the_first_look_until_ten_have_found_nothing_new() {
+        let census = Census::default();
+        assert_eq!(census.counted(), None);
+        let look = |own: i64, other: i64| {
+            census.count([("b".to_owned(), own), ("a".to_owned(), other)], "b");
+            census.counted()
+        };
+        assert_eq!(look(1, 7), Some((2, 1)), "what was just found counts");
+        for beat in 2..=10 {
+            assert_eq!(look(beat, 7), Some((2, 1)), "look {beat}");
+        }
+        assert_eq!(look(11, 7), Some((1, 0)), "it has gone");
+        assert_eq!(look(12, 8), Some((2, 1)), "it is back");
+        let gone = (0..=i64::from(FORGOTTEN_AFTER))
+            .map(|beat| census.count([("b".to_owned(), 13 + beat), ("a".to_owned(), 8)], "b"));
+        assert_eq!(gone.last().unwrap(), [("a".to_owned(), 8)]);
+    }
+}

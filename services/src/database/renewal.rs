@@ -1,0 +1,30 @@
+//! Letting go of every connection there is, when the server at their end may no longer be the primary.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+/// When connections were last let go of; sqlx tells how old one is by the same clock.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Renewal(Arc<Mutex<Option<Instant>>>);
+
+impl Renewal {
+    /// Connections that were made before now are not used any more.
+    pub(super) fn begin(&self) {
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "sqlx counts a connection’s age in real time"
+        )]
+        let now = Instant::now();
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(now);
+    }
+
+    /// Whether a connection of that age was made before.
+    pub(super) fn is_due(&self, age: Duration) -> bool {
+        let begun = *self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "sqlx counts a connection’s age in real time"
+        )]
+        begun.is_some_and(|begun| age >= begun.elapsed())
+    }
+}

@@ -1,0 +1,264 @@
+//! What is made sure of before a node starts on a PostgreSQL: each answer is one sentence that says what to set.
+
+use std::time::Duration;
+
+use futures::future::join_all;
+use latchkey_migrations::MigratorTrait;
+use sea_orm::sqlx::{AssertSqlSafe, Connection, Error as Sqlx, PgConnection, Row, query, raw_sql};
+use sea_orm::{ConnectionTrait, DatabaseConnection, DbErr, RuntimeErr, Statement};
+use tokio::time::{Instant, sleep, timeout, timeout_at};
+
+use super::url::Postgres;
+use super::{CONNECTIONS, PATIENCE, Ways, telemetry};
+use crate::random::hex;
+
+/// A node listens on one connection and tells of its changes on another, beside the pools.
+const BESIDE: u32 = 2;
+/// All that a node uses.
+const WANTED: u32 = CONNECTIONS + telemetry::CONNECTIONS + BESIDE;
+/// How soon a server is tried again that is starting up or takes no more connections for the moment.
+const RETRY: Duration = Duration::from_millis(200);
+
+fn refused(sentence: String) -> DbErr {
+    DbErr::Conn(RuntimeErr::Internal(sentence))
+}
+
+/// Connects, for at most five seconds; what is in the way is said with the host.
+pub(super) async fn reach(postgres: &Postgres) -> Result<PgConnection, DbErr> {
+    #[expect(clippy::disallowed_methods, reason = "how long a connection may take is real time")]
+    let until = Instant::now() + PATIENCE;
+    let mut why = format!("does not answer within {} s", PATIENCE.as_secs());
+    loop {
+        match timeout_at(until, PgConnection::connect_with(postgres.options())).await {
+            Ok(Ok(connection)) => return Ok(connection),
+            Ok(Err(error)) => {
+                why = why_not(&error);
+                let passes = match &error {
+                    Sqlx::Io(_) => true,
+                    Sqlx::Database(error) => {
+                        error.code().is_some_and(|code| ["53300", "57P03"].contains(&&*code))
+                    }
+                    _ => false,
+                };
+                if !passes || timeout_at(until, sleep(RETRY)).await.is_err() {
+                    break;
+                }
+            }
+            Err(_) => break,
+        }
+    }
+    Err(refused(format!("{postgres} {why}")))
+}
+
+/// What keeps a connection from being made.
+pub(crate) fn why_not(error: &Sqlx) -> String {
+    match error {
+        Sqlx::Io(error) => format!("can’t be reached: {error}"),
+        Sqlx::Database(error) => match error.code().as_deref() {
+            Some("53300") => format!(
+                "takes no more connections ({}): raise max_connections, or the CONNECTION LIMIT of the role or the \
+                 database",
+                error.message()
+            ),
+            code => format!("refuses: {} ({})", error.message(), code.unwrap_or("no code")),
+        },
+        error => format!("can’t be used: {error}"),
+    }
+}
+
+/// What a database that can be served has; how many connections the pools may have there.
+pub(super) async fn check(postgres: &Postgres) -> Result<Room, DbErr> {
+    let mut connection = reach(postgres).await?;
+    let failed = |error: Sqlx| refused(format!("{postgres} {}", why_not(&error)));
+    let encoding = show(&mut connection, "server_encoding").await.map_err(failed)?;
+    if encoding != "UTF8" {
+        return Err(refused(format!(
+            "the database is encoded in {encoding}, which can’t hold every name: make one with \
+             CREATE DATABASE … ENCODING 'UTF8' TEMPLATE template0"
+        )));
+    }
+    // Of a replica it is on as well; pgpool-II would ask one, but for the comment.
+    let writes = "/*NO LOAD BALANCE*/ SELECT current_setting('transaction_read_only') = 'off'";
+    let writes = raw_sql(writes).fetch_one(&mut connection).await.map_err(failed)?;
+    if !writes.try_get(0).map_err(failed)? {
+        return Err(refused(format!(
+            "{postgres} takes no writes: let DATABASE_URL lead to the primary, with default_transaction_read_only off"
+        )));
+    }
+    let room = room(&mut connection).await.map_err(failed)?;
+    // It is closed whether or not the server hears of it.
+    let _ = connection.close().await;
+    let room = room.map_or(WANTED, |room| room.min(WANTED));
+    if room < BESIDE + 2 {
+        return Err(refused(format!(
+            "{postgres} allows fewer than {} connections: a node uses {WANTED}, raise max_connections or the \
+             CONNECTION LIMIT of the role or the database",
+            BESIDE + 2
+        )));
+    }
+    if room < WANTED {
+        tracing::warn!(
+            connections = room,
+            "the database allows a node fewer than {WANTED} connections: it makes do with these"
+        );
+    }
+    Ok(Room::of(room - BESIDE))
+}
+
+/// How many connections each pool may have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Room {
+    pub(super) main: u32,
+    pub(super) telemetry: u32,
+}
+
+impl Room {
+    /// Shares out what there is, at least two.
+    fn of(connections: u32) -> Self {
+        let telemetry = (connections / 5).clamp(1, telemetry::CONNECTIONS);
+        Self { main: connections - telemetry, telemetry }
+    }
+}
+
+async fn show(connection: &mut PgConnection, name: &str) -> Result<String, Sqlx> {
+    raw_sql(AssertSqlSafe(format!("SHOW {name}"))).fetch_one(connection).await?.try_get(0)
+}
+
+/// How many connections this role may have to this database, whoever else has some; none: nobody counts.
+async fn room(connection: &mut PgConnection) -> Result<Option<u32>, Sqlx> {
+    const LIMITS: &str = "/*NO LOAD BALANCE*/ SELECT LEAST( \
+            current_setting('max_connections')::int - current_setting('superuser_reserved_connections')::int, \
+            NULLIF(d.datconnlimit, -1), NULLIF(r.rolconnlimit, -1)) \
+        FROM pg_database d, pg_roles r \
+        WHERE d.datname = current_database() AND r.rolname = current_user AND NOT r.rolsuper";
+    let Some(row) = raw_sql(LIMITS).fetch_optional(connection).await? else { return Ok(None) };
+    let limit: Option<i32> = row.try_get(0)?;
+    Ok(limit.map(|limit| u32::try_from(limit).unwrap_or_default()))
+}
+
+/// Whether there are migrations to run. With none to run, nothing is made: the role need not be allowed to.
+///
+/// # Errors
+/// The schema is of a later version, or it can't be read.
+pub(super) async fn is_behind<M: MigratorTrait>(
+    database: &DatabaseConnection,
+    table: &str,
+) -> Result<bool, DbErr> {
+    let backend = database.get_database_backend();
+    let asked = Statement::from_string(backend, format!("SELECT version FROM {table}"));
+    let rows = match database.query_all_raw(asked).await {
+        Ok(rows) => rows,
+        Err(error) if is_missing_table(&error) => return Ok(true),
+        Err(error) => return Err(error),
+    };
+    let ours: Vec<_> =
+        M::migrations().iter().map(|migration| migration.name().to_owned()).collect();
+    let mut theirs = Vec::with_capacity(rows.len());
+    for row in rows {
+        theirs.push(row.try_get::<String>("", "version")?);
+    }
+    if let Some(later) = theirs.iter().find(|&name| !ours.contains(name)) {
+        return Err(refused(format!(
+            "the database has the schema of a later Latchkey ({later}): start that version, or go back to a backup \
+             from before"
+        )));
+    }
+    Ok(ours.iter().any(|name| !theirs.contains(name)))
+}
+
+fn is_missing_table(error: &DbErr) -> bool {
+    let (DbErr::Query(RuntimeErr::SqlxError(cause)) | DbErr::Exec(RuntimeErr::SqlxError(cause))) =
+        error
+    else {
+        return false;
+    };
+    let Some(cause) = cause.as_database_error() else { return false };
+    cause.code().as_deref() == Some("42P01") || cause.message().starts_with("no such table")
+}
+
+/// Makes sure that this node can listen, and that what it prepares is there when it is used.
+pub(super) async fn check_way(ways: &Ways, word: [u8; 8]) -> Result<(), DbErr> {
+    let through = &ways.through;
+    let probing = timeout(PATIENCE, Probe::begin(through, &hex(&word))).await;
+    let mut probe = probing.unwrap_or_else(|_| Err(too_few(through, 1)))?;
+    if !probe.pools_transactions {
+        return probe.gets_enough(through).await;
+    }
+    if ways.past.is_none() {
+        return Err(refused(format!(
+            "{through} is a pooler that gives each transaction another connection, through which nothing can be \
+             heard: set DATABASE_DIRECT_URL to the database itself, or the pooler’s mode to session"
+        )));
+    }
+    if timeout(PATIENCE, probe.keeps_statements()).await != Ok(true) {
+        return Err(refused(format!(
+            "{through} is a pooler that gives each transaction another connection and loses prepared statements: use \
+             PgBouncer 1.21 or later with max_prepared_statements above 0, or its pool_mode = session"
+        )));
+    }
+    Ok(())
+}
+
+fn too_few(through: &Postgres, got: u32) -> DbErr {
+    refused(format!(
+        "{through} is a pooler that gives a node {got} of the {WANTED} connections that it uses: raise default_pool_size \
+         (PgBouncer) or num_init_children (pgpool-II)"
+    ))
+}
+
+/// Several connections through what may be a pooler.
+struct Probe {
+    asked: PgConnection,
+    others: Vec<PgConnection>,
+    pools_transactions: bool,
+}
+
+impl Probe {
+    /// A word that one connection keeps is gone when somebody else holds the server's connection that it was said on.
+    async fn begin(through: &Postgres, word: &str) -> Result<Self, DbErr> {
+        let failed = |error: Sqlx| refused(format!("{through} {}", why_not(&error)));
+        let mut asked = reach(through).await?;
+        let set = raw_sql(AssertSqlSafe(format!("SET latchkey.word = '{word}'")));
+        set.execute(&mut asked).await.map_err(failed)?;
+        let mut others = Vec::new();
+        for _ in 0..3 {
+            let mut other = reach(through).await?;
+            raw_sql("BEGIN").execute(&mut other).await.map_err(failed)?;
+            others.push(other);
+            if show(&mut asked, "latchkey.word").await.ok().as_deref() != Some(word) {
+                return Ok(Self { asked, others, pools_transactions: true });
+            }
+        }
+        Ok(Self { asked, others, pools_transactions: false })
+    }
+
+    /// Makes sure that a pooler that gives each client a connection of its own has enough of them: it would let the rest
+    /// wait for minutes.
+    async fn gets_enough(&mut self, through: &Postgres) -> Result<(), DbErr> {
+        let port = raw_sql("SELECT inet_server_port()").fetch_one(&mut self.asked).await;
+        let port: Option<i32> = port.ok().and_then(|row| row.try_get(0).ok());
+        if port.is_none_or(|port| port == i32::from(through.options().get_port())) {
+            return Ok(());
+        }
+        let wanted = WANTED;
+        let there = u32::try_from(self.others.len() + 1).unwrap_or(wanted);
+        let more = (there..wanted).map(|_| timeout(PATIENCE, reach(through)));
+        // All at once, and held until each was tried.
+        let more: Vec<_> = join_all(more).await.into_iter().flatten().flatten().collect();
+        let got = there + u32::try_from(more.len()).unwrap_or_default();
+        if got < wanted { Err(too_few(through, got)) } else { Ok(()) }
+    }
+
+    /// Whether a statement is still there when it is run on another of the server's connections.
+    async fn keeps_statements(&mut self) -> bool {
+        const STATEMENT: &str = "SELECT $1::int";
+        for other in &mut self.others {
+            if query(STATEMENT).bind(1).fetch_one(&mut self.asked).await.is_err()
+                || raw_sql("COMMIT; BEGIN").execute(other).await.is_err()
+            {
+                return false;
+            }
+        }
+        query(STATEMENT).bind(1).fetch_one(&mut self.asked).await.is_ok()
+    }
+}

@@ -1,0 +1,220 @@
+//! Where the database is, as a setting says it.
+//!
+//! The text holds a password, so what is wrong with it is said without repeating it. sqlx's own parser repeats what it
+//! does not know, `sslpassword` too, and takes a password with a `#` in it for a port.
+
+use std::fmt;
+
+use sea_orm::sqlx::ConnectOptions;
+use sea_orm::sqlx::postgres::PgConnectOptions;
+use sea_orm::{DbErr, RuntimeErr};
+use url::{ParseError, Url};
+
+/// What sqlx understands; the rest of libpq's parameters are left out, with a word in the log.
+const KNOWN: [&str; 18] = [
+    "sslmode",
+    "ssl-mode",
+    "sslrootcert",
+    "ssl-root-cert",
+    "ssl-ca",
+    "sslcert",
+    "ssl-cert",
+    "sslkey",
+    "ssl-key",
+    "statement-cache-capacity",
+    "host",
+    "hostaddr",
+    "port",
+    "dbname",
+    "user",
+    "password",
+    "application_name",
+    "options",
+];
+
+/// Why a text is no URL of a database. No variant holds any part of it that may be secret.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(super) enum UrlError {
+    #[error("use sqlite://path or postgres://user:password@host:5432/database")]
+    Scheme,
+    #[error(
+        "the URL can't be parsed ({0}): in a user or password, percent-encode what is neither a letter nor a digit \
+         (# as %23, / as %2F, ? as %3F, @ as %40)"
+    )]
+    Unreadable(#[from] ParseError),
+    #[error(
+        "the URL is ambiguous: in a user or password, percent-encode what is neither a letter nor a digit (# as %23, \
+         / as %2F, ? as %3F, @ as %40)"
+    )]
+    Ambiguous,
+    #[error(
+        "the URL has a value that can't be read for sslmode, port, hostaddr or statement-cache-capacity"
+    )]
+    Value,
+    #[error(
+        "an SQLite in memory is a database of its own for each connection, and is gone when the process ends: name a \
+         file, sqlite://path"
+    )]
+    Memory,
+    #[error(
+        "DATABASE_DIRECT_URL leads past a pooler of PostgreSQL: DATABASE_URL has to be postgres:// too"
+    )]
+    Direct,
+}
+
+impl From<UrlError> for DbErr {
+    fn from(error: UrlError) -> Self {
+        Self::Conn(RuntimeErr::Internal(error.to_string()))
+    }
+}
+
+/// Where a database is.
+pub(super) enum Place {
+    Sqlite,
+    Postgres(Box<Postgres>),
+}
+
+/// How to reach a PostgreSQL.
+#[derive(Clone)]
+pub(crate) struct Postgres(pub(super) PgConnectOptions);
+
+impl Postgres {
+    /// How to connect.
+    pub(crate) const fn options(&self) -> &PgConnectOptions {
+        &self.0
+    }
+}
+
+/// Where it is, for logs and errors.
+impl fmt::Display for Postgres {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0.get_socket() {
+            Some(socket) => write!(f, "PostgreSQL at {}", socket.display()),
+            None => write!(f, "PostgreSQL at {}:{}", self.0.get_host(), self.0.get_port()),
+        }
+    }
+}
+
+impl Place {
+    /// Reads a setting.
+    pub(super) fn parse(text: &str) -> Result<Self, UrlError> {
+        let (scheme, rest) = text.split_once(':').ok_or(UrlError::Scheme)?;
+        match scheme {
+            "sqlite" if is_in_memory(rest) => Err(UrlError::Memory),
+            "sqlite" => Ok(Self::Sqlite),
+            "postgres" | "postgresql" => Ok(Self::Postgres(Box::new(postgres(text)?))),
+            _ => Err(UrlError::Scheme),
+        }
+    }
+}
+
+fn is_in_memory(rest: &str) -> bool {
+    let rest = rest.trim_start_matches('/');
+    rest.is_empty() || rest.contains(":memory:") || rest.contains("mode=memory")
+}
+
+/// Reads the URL of a PostgreSQL.
+pub(super) fn postgres(text: &str) -> Result<Postgres, UrlError> {
+    let mut url = Url::parse(text)?;
+    let ambiguous = |part: &str| part.contains('@');
+    let path = url.path().strip_prefix('/').unwrap_or_default();
+    // A password with one of these ends the part that it stands in: the rest of it is found further on.
+    if url.fragment().is_some()
+        || ambiguous(path)
+        || path.contains('/')
+        || url.query().is_some_and(ambiguous)
+    {
+        return Err(UrlError::Ambiguous);
+    }
+    let (known, unknown): (Vec<_>, Vec<_>) =
+        url.query_pairs().into_owned().partition(|(name, _)| is_known(name));
+    for (name, _) in unknown {
+        tracing::warn!(
+            name = nameable(&name),
+            "a parameter of the database’s URL is not understood and left out"
+        );
+    }
+    url.set_query(None);
+    if !known.is_empty() {
+        url.query_pairs_mut().extend_pairs(known);
+    }
+    let options = PgConnectOptions::from_url(&url).map_err(|_| UrlError::Value)?;
+    // An IPv6 literal stands in brackets in a URL, and nowhere else.
+    let host = options.get_host().trim_start_matches('[').trim_end_matches(']').to_owned();
+    let options = if options.get_socket().is_some() { options } else { options.host(&host) };
+    // PgBouncer refuses a client that names it, unless it is configured to ignore it. Numbers come in binary.
+    Ok(Postgres(options.extra_float_digits(None).disable_statement_logging()))
+}
+
+fn is_known(name: &str) -> bool {
+    KNOWN.contains(&name) || name.starts_with("options[")
+}
+
+/// A name that is surely none of a secret's parts.
+fn nameable(name: &str) -> &str {
+    let plain =
+        name.len() <= 40 && name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_');
+    if plain { name } else { "(not shown)" }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shown(text: &str) -> String {
+        postgres(text).unwrap().to_string()
+    }
+
+    fn error(text: &str) -> UrlError {
+        Place::parse(text).err().expect("a text that is no URL")
+    }
+
+    #[test]
+    fn a_url_leads_to_the_host_that_it_names() {
+        assert_eq!(shown("postgres://u:p@db.example/keys"), "PostgreSQL at db.example:5432");
+        assert_eq!(shown("postgresql://u@[::1]:5433/keys"), "PostgreSQL at ::1:5433");
+        assert_eq!(shown("postgres://u:p%23s@h/keys?sslmode=disable"), "PostgreSQL at h:5432");
+        assert_eq!(shown("postgres://u@%2Frun%2Fpg/keys"), "PostgreSQL at /run/pg");
+        assert_eq!(
+            shown("postgres://u@h/k?channel_binding=require&sslpassword=x"),
+            "PostgreSQL at h:5432"
+        );
+    }
+
+    #[test]
+    fn what_is_wrong_is_said_without_the_password() {
+        for text in [
+            "postgres://u:secret#1@h/keys",
+            "postgres://u:secret/1@h/keys",
+            "postgres://u:secret?1@h/keys",
+            "postgres://u:12#secret@h/keys",
+            "postgres://u:12/secret@h/keys",
+            "postgres://u:12?secret=1@h/keys",
+            "postgres://u:secret@h:port/keys",
+            "postgres://u:secret@h/keys?sslmode=secret",
+            "mysql://u:secret@h/keys",
+            "secret",
+        ] {
+            let said = DbErr::from(error(text)).to_string();
+            assert!(!said.contains("secret"), "{said}");
+        }
+        assert!(error("postgres://u:se#cret@h/keys").to_string().contains("%23"));
+        assert_eq!(error("mysql://h/keys"), UrlError::Scheme);
+    }
+
+    #[test]
+    fn an_sqlite_is_a_file() {
+        for text in ["sqlite::memory:", "sqlite://:memory:", "sqlite:", "sqlite://x?mode=memory"] {
+            assert_eq!(error(text), UrlError::Memory, "{text}");
+        }
+        assert!(matches!(Place::parse("sqlite:///var/lib/latchkey.db"), Ok(Place::Sqlite)));
+    }
+
+    #[test]
+    fn only_names_that_hold_nothing_are_logged() {
+        assert_eq!(nameable("sslpassword"), "sslpassword");
+        for name in ["Pa55word", "p@ss", &"a".repeat(41)] {
+            assert_eq!(nameable(name), "(not shown)");
+        }
+    }
+}
