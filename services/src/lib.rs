@@ -24,6 +24,7 @@ pub mod organizations;
 mod page;
 pub mod projects;
 pub mod random;
+mod retry;
 mod scope;
 mod services;
 pub mod stripe;

@@ -26,6 +26,7 @@ use crate::digest::sha256;
 use crate::entity::{refresh_token, session, sign_in_state, user};
 use crate::error::Error;
 use crate::members;
+use crate::retry::retried;
 use crate::scope::{self, Begun};
 use crate::services::Services;
 
@@ -36,6 +37,7 @@ const REUSE_GRACE: Duration = Duration::from_secs(10);
 const MOST_SESSIONS: u64 = 100;
 
 /// What names the session that shall end.
+#[derive(Clone, Copy)]
 pub enum SessionEnd<'a> {
     /// An access token, expired or not.
     AccessToken(&'a str),
@@ -69,6 +71,10 @@ async fn exists(services: &Services, token: &str) -> Result<bool, Error> {
 }
 
 async fn renew(services: &Services, token: &str, device: &Device) -> Result<Renewed, Error> {
+    retried(services, || renew_once(services, token, device)).await
+}
+
+async fn renew_once(services: &Services, token: &str, device: &Device) -> Result<Renewed, Error> {
     let now = services.clock.now();
     let digest = sha256(token);
     let transaction = services.database.begin().await?;
@@ -204,6 +210,14 @@ pub async fn end_session(
     named_by: SessionEnd<'_>,
     ip: Option<IpAddr>,
 ) -> Result<(), Error> {
+    retried(services, || end_session_once(services, named_by, ip)).await
+}
+
+async fn end_session_once(
+    services: &Services,
+    named_by: SessionEnd<'_>,
+    ip: Option<IpAddr>,
+) -> Result<(), Error> {
     let session = match named_by {
         SessionEnd::AccessToken(token) => {
             services.signer.verify_signature(token).map(|bearer| bearer.session.as_uuid())
@@ -259,6 +273,14 @@ pub async fn end_own_session(
     actor: &Actor,
     id: SessionId,
 ) -> Result<(), Error> {
+    retried(services, || end_own_session_once(services, actor, id)).await
+}
+
+async fn end_own_session_once(
+    services: &Services,
+    actor: &Actor,
+    id: SessionId,
+) -> Result<(), Error> {
     let person = actor.person()?;
     let Begun { transaction, by, .. } = scope::begin_on_sessions(services, actor).await?;
     session::Entity::find_by_id(id.as_uuid())
@@ -275,6 +297,10 @@ pub async fn end_own_session(
 /// # Errors
 /// `Forbidden` for a service key.
 pub async fn end_other_sessions(services: &Services, actor: &Actor) -> Result<(), Error> {
+    retried(services, || end_other_sessions_once(services, actor)).await
+}
+
+async fn end_other_sessions_once(services: &Services, actor: &Actor) -> Result<(), Error> {
     let person = actor.person()?;
     let Begun { transaction, by, within } = scope::begin_on_sessions(services, actor).await?;
     let own = person.session().as_uuid();

@@ -15,6 +15,7 @@ use crate::audit::By;
 use crate::entity::{session, user};
 use crate::error::{Error, is_unique_violation};
 use crate::members;
+use crate::retry::retried;
 use crate::services::{Services, Signup};
 
 /// What GitHub says of a person.
@@ -88,6 +89,14 @@ pub(super) async fn sign_in(
 }
 
 async fn try_sign_in(
+    services: &Services,
+    person: &Person,
+    device: &Device,
+) -> Result<String, Error> {
+    retried(services, || try_sign_in_once(services, person, device)).await
+}
+
+async fn try_sign_in_once(
     services: &Services,
     person: &Person,
     device: &Device,

@@ -16,6 +16,7 @@ use crate::check::Changed;
 use crate::entity::{application, key};
 use crate::error::Error;
 use crate::keys::revoke_where;
+use crate::retry::retried;
 use crate::scope::{self, ApplicationScope, Begun};
 use crate::services::Services;
 
@@ -24,6 +25,15 @@ use crate::services::Services;
 /// # Errors
 /// `NotFound` for a stranger, `Forbidden` for viewers.
 pub async fn create(
+    services: &Services,
+    actor: &Actor,
+    project: ProjectId,
+    request: ApplicationRequest,
+) -> Result<Application, Error> {
+    retried(services, || create_once(services, actor, project, request.clone())).await
+}
+
+async fn create_once(
     services: &Services,
     actor: &Actor,
     project: ProjectId,
@@ -75,6 +85,15 @@ pub async fn change(
     id: ApplicationId,
     patch: ApplicationPatch,
 ) -> Result<Application, Error> {
+    retried(services, || change_once(services, actor, id, patch.clone())).await
+}
+
+async fn change_once(
+    services: &Services,
+    actor: &Actor,
+    id: ApplicationId,
+    patch: ApplicationPatch,
+) -> Result<Application, Error> {
     let mut scope = scope::application(services, actor, id, Permission::ApplicationsWrite).await?;
     let Begun { transaction, by, .. } = scope.begin(services, actor).await?;
     let mut row = lock(&transaction, &scope).await?;
@@ -108,6 +127,10 @@ pub async fn change(
 /// # Errors
 /// `NotFound` for a stranger, `Forbidden` for viewers.
 pub async fn delete(services: &Services, actor: &Actor, id: ApplicationId) -> Result<(), Error> {
+    retried(services, || delete_once(services, actor, id)).await
+}
+
+async fn delete_once(services: &Services, actor: &Actor, id: ApplicationId) -> Result<(), Error> {
     let mut scope = scope::application(services, actor, id, Permission::ApplicationsWrite).await?;
     // The project is locked too: keys are made under its lock.
     let Begun { transaction, by, .. } = scope.begin(services, actor).await?;

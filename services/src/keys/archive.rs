@@ -12,6 +12,7 @@ use super::{find_locked, to_write};
 use crate::actor::Actor;
 use crate::audit::Changes;
 use crate::error::Error;
+use crate::retry::retried;
 use crate::scope::{self, Begun, KeyRef};
 use crate::services::Services;
 
@@ -40,6 +41,15 @@ pub async fn unarchive(
 }
 
 async fn set(
+    services: &Services,
+    actor: &Actor,
+    key: KeyRef,
+    archived: bool,
+) -> Result<ApiKey, Error> {
+    retried(services, || set_once(services, actor, key, archived)).await
+}
+
+async fn set_once(
     services: &Services,
     actor: &Actor,
     key: KeyRef,

@@ -16,6 +16,7 @@ use crate::actor::Actor;
 use crate::check::Changed;
 use crate::entity::key;
 use crate::error::Error;
+use crate::retry::retried;
 use crate::scope::{self, Begun, KeyRef};
 use crate::services::Services;
 
@@ -31,6 +32,15 @@ pub async fn change(
     patch: KeyPatch,
 ) -> Result<ApiKey, Error> {
     let key = key.into();
+    retried(services, || change_once(services, actor, key, patch.clone())).await
+}
+
+async fn change_once(
+    services: &Services,
+    actor: &Actor,
+    key: KeyRef,
+    patch: KeyPatch,
+) -> Result<ApiKey, Error> {
     let mut scope = scope::project_of_key(services, actor, key, Permission::KeysWrite).await?;
     let Begun { transaction, by, within: project } = scope.begin(services, actor).await?;
     let row = find_locked(&transaction, &scope, key.id).await?;

@@ -18,6 +18,7 @@ use crate::actor::Actor;
 use crate::check::Changed;
 use crate::entity::{application, key};
 use crate::error::Error;
+use crate::retry::retried;
 use crate::scope::{self, Begun, ProjectScope};
 use crate::services::Services;
 
@@ -28,6 +29,16 @@ use crate::services::Services;
 /// `NameTaken`, `IdempotencyReplay` and `IdempotencyMismatch`, and `TierLimitReached` when the project has as
 /// many active keys as its tier allows, whatever else is being made at the same time.
 pub async fn create(
+    services: &Services,
+    actor: &Actor,
+    project: ProjectId,
+    request: KeyRequest,
+    idempotency: Option<&Idempotency>,
+) -> Result<CreatedKey, Error> {
+    retried(services, || create_once(services, actor, project, request.clone(), idempotency)).await
+}
+
+async fn create_once(
     services: &Services,
     actor: &Actor,
     project: ProjectId,
@@ -54,6 +65,19 @@ pub async fn create(
 /// # Errors
 /// As [`create`].
 pub async fn create_for_application(
+    services: &Services,
+    actor: &Actor,
+    application: ApplicationId,
+    request: ApplicationKeyRequest,
+    idempotency: Option<&Idempotency>,
+) -> Result<CreatedKey, Error> {
+    retried(services, || {
+        create_for_application_once(services, actor, application, request.clone(), idempotency)
+    })
+    .await
+}
+
+async fn create_for_application_once(
     services: &Services,
     actor: &Actor,
     application: ApplicationId,

@@ -15,6 +15,7 @@ use crate::check::Changed;
 use crate::digest::KeyDigest;
 use crate::entity::key;
 use crate::error::Error;
+use crate::retry::retried;
 use crate::scope::{self, Begun, KeyRef};
 use crate::services::Services;
 
@@ -29,6 +30,10 @@ pub async fn revoke(
     key: impl Into<KeyRef>,
 ) -> Result<(), Error> {
     let key = key.into();
+    retried(services, || revoke_once(services, actor, key)).await
+}
+
+async fn revoke_once(services: &Services, actor: &Actor, key: KeyRef) -> Result<(), Error> {
     let mut scope = scope::project_of_key(services, actor, key, Permission::KeysWrite).await?;
     let Begun { transaction, by, .. } = scope.begin(services, actor).await?;
     let mut row = find_locked(&transaction, &scope, key.id).await?;

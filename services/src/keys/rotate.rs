@@ -16,6 +16,7 @@ use crate::actor::Actor;
 use crate::audit::Changes;
 use crate::check::Changed;
 use crate::error::Error;
+use crate::retry::retried;
 use crate::scope::{self, Begun, KeyRef};
 use crate::services::Services;
 
@@ -35,7 +36,17 @@ pub async fn rotate(
     request: RotateRequest,
     idempotency: Option<&Idempotency>,
 ) -> Result<CreatedKey, Error> {
-    let named = key.into();
+    let key = key.into();
+    retried(services, || rotate_once(services, actor, key, request, idempotency)).await
+}
+
+async fn rotate_once(
+    services: &Services,
+    actor: &Actor,
+    named: KeyRef,
+    request: RotateRequest,
+    idempotency: Option<&Idempotency>,
+) -> Result<CreatedKey, Error> {
     let mut scope = scope::project_of_key(services, actor, named, Permission::KeysWrite).await?;
     if request.grace_seconds > MAX_GRACE_SECONDS {
         return Err(Error::invalid("grace_seconds", "Use 0 to 604800 seconds (7 days)."));
@@ -88,7 +99,15 @@ pub async fn end_grace(
     actor: &Actor,
     key: impl Into<KeyRef>,
 ) -> Result<ListedKey, Error> {
-    let named = key.into();
+    let key = key.into();
+    retried(services, || end_grace_once(services, actor, key)).await
+}
+
+async fn end_grace_once(
+    services: &Services,
+    actor: &Actor,
+    named: KeyRef,
+) -> Result<ListedKey, Error> {
     let mut scope = scope::project_of_key(services, actor, named, Permission::KeysWrite).await?;
     let Begun { transaction, by, .. } = scope.begin(services, actor).await?;
     let mut key = find_locked(&transaction, &scope, named.id).await?;

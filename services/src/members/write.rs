@@ -17,6 +17,7 @@ use crate::actor::Actor;
 use crate::audit::{self, Changes, Event};
 use crate::entity::{membership, user};
 use crate::error::{Error, is_unique_violation};
+use crate::retry::retried;
 use crate::scope::{self, Begun, allow};
 use crate::services::Services;
 
@@ -41,6 +42,15 @@ pub async fn add(
 }
 
 async fn try_add(
+    services: &Services,
+    actor: &Actor,
+    organization: OrganizationId,
+    request: &MemberRequest,
+) -> Result<Member, Error> {
+    retried(services, || try_add_once(services, actor, organization, request)).await
+}
+
+async fn try_add_once(
     services: &Services,
     actor: &Actor,
     organization: OrganizationId,
@@ -136,6 +146,16 @@ pub async fn change(
     user: UserId,
     patch: MemberPatch,
 ) -> Result<Member, Error> {
+    retried(services, || change_once(services, actor, organization, user, patch)).await
+}
+
+async fn change_once(
+    services: &Services,
+    actor: &Actor,
+    organization: OrganizationId,
+    user: UserId,
+    patch: MemberPatch,
+) -> Result<Member, Error> {
     let permission = patch.role.to_manage();
     let mut scope = scope::organization(services, actor, organization, permission).await?;
     // Of two who change members at once, the second sees what the first did.
@@ -166,6 +186,15 @@ pub async fn change(
 /// `NotFound` for a stranger and for who is no member; `Forbidden` for viewers and members who would remove
 /// somebody else, and for admins where owners are concerned; `LastOwner`.
 pub async fn remove(
+    services: &Services,
+    actor: &Actor,
+    organization: OrganizationId,
+    user: UserId,
+) -> Result<(), Error> {
+    retried(services, || remove_once(services, actor, organization, user)).await
+}
+
+async fn remove_once(
     services: &Services,
     actor: &Actor,
     organization: OrganizationId,

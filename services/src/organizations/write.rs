@@ -22,6 +22,7 @@ use crate::entity::{application, key, membership, organization, project};
 use crate::error::Error;
 use crate::keys::revoke_where;
 use crate::members::forget_invited;
+use crate::retry::retried;
 use crate::scope::{self, Begun, OrganizationScope};
 use crate::services::Services;
 
@@ -30,6 +31,14 @@ use crate::services::Services;
 /// # Errors
 /// `Forbidden` for a service key.
 pub async fn create(
+    services: &Services,
+    actor: &Actor,
+    request: OrganizationRequest,
+) -> Result<Organization, Error> {
+    retried(services, || create_once(services, actor, request.clone())).await
+}
+
+async fn create_once(
     services: &Services,
     actor: &Actor,
     request: OrganizationRequest,
@@ -118,6 +127,15 @@ pub(crate) async fn lock(
 /// `NotFound` for a stranger; `Forbidden`: names are for owners and admins, tiers and their overrides for the
 /// instance's administrators, whichever organization it is.
 pub async fn change(
+    services: &Services,
+    actor: &Actor,
+    id: OrganizationId,
+    patch: OrganizationPatch,
+) -> Result<Organization, Error> {
+    retried(services, || change_once(services, actor, id, patch.clone())).await
+}
+
+async fn change_once(
     services: &Services,
     actor: &Actor,
     id: OrganizationId,
@@ -225,6 +243,10 @@ async fn begin_as_administrator(
 /// # Errors
 /// `NotFound` for a stranger, `Forbidden` for everybody but owners.
 pub async fn delete(services: &Services, actor: &Actor, id: OrganizationId) -> Result<(), Error> {
+    retried(services, || delete_once(services, actor, id)).await
+}
+
+async fn delete_once(services: &Services, actor: &Actor, id: OrganizationId) -> Result<(), Error> {
     let permission = Permission::OrganizationDelete;
     let mut scope = scope::organization(services, actor, id, permission).await?;
     let Begun { transaction, by, within: row } = scope.begin_for_all(services, actor).await?;

@@ -16,6 +16,7 @@ use crate::check::Changed;
 use crate::entity::{application, key, project};
 use crate::error::Error;
 use crate::keys::revoke_where;
+use crate::retry::retried;
 use crate::scope::{self, Begun, ProjectScope};
 use crate::services::Services;
 
@@ -24,6 +25,15 @@ use crate::services::Services;
 /// # Errors
 /// `NotFound` for a stranger, `Forbidden` for viewers and members.
 pub async fn create(
+    services: &Services,
+    actor: &Actor,
+    organization: OrganizationId,
+    request: ProjectRequest,
+) -> Result<Project, Error> {
+    retried(services, || create_once(services, actor, organization, request.clone())).await
+}
+
+async fn create_once(
     services: &Services,
     actor: &Actor,
     organization: OrganizationId,
@@ -93,6 +103,15 @@ pub async fn change(
     id: ProjectId,
     patch: ProjectPatch,
 ) -> Result<Project, Error> {
+    retried(services, || change_once(services, actor, id, patch.clone())).await
+}
+
+async fn change_once(
+    services: &Services,
+    actor: &Actor,
+    id: ProjectId,
+    patch: ProjectPatch,
+) -> Result<Project, Error> {
     let mut scope = scope::project(services, actor, id, Permission::ProjectsWrite).await?;
     let Begun { transaction, by, within: mut row } = scope.begin(services, actor).await?;
     let mut changes = Changes::default();
@@ -119,6 +138,10 @@ pub async fn change(
 /// # Errors
 /// `NotFound` for a stranger, `Forbidden` for viewers and members.
 pub async fn delete(services: &Services, actor: &Actor, id: ProjectId) -> Result<(), Error> {
+    retried(services, || delete_once(services, actor, id)).await
+}
+
+async fn delete_once(services: &Services, actor: &Actor, id: ProjectId) -> Result<(), Error> {
     let mut scope = scope::project(services, actor, id, Permission::ProjectsWrite).await?;
     let Begun { transaction, by, within: row } = scope.begin(services, actor).await?;
     let now = services.clock.now().as_millis();
