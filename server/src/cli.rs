@@ -55,7 +55,8 @@ pub struct Storage {
     #[arg(long = "latchkey-data-dir", env = "LATCHKEY_DATA_DIR", default_value = "./data")]
     pub data_dir: PathBuf,
 
-    /// `sqlite://path` or `postgres://…` [default: latchkey.db in the data folder].
+    /// `sqlite://path` or `postgres://user:password@host:5432/database`, where other characters than letters and
+    /// digits in user and password are percent-encoded (# as %23) [default: latchkey.db in the data folder].
     #[arg(long = "database-url", env = "DATABASE_URL", hide_env_values = true)]
     pub database_url: Option<String>,
 
@@ -67,8 +68,8 @@ pub struct Storage {
 impl Storage {
     /// The database's URL.
     pub fn database_url(&self) -> String {
-        self.database_url
-            .clone()
+        set(self.database_url.as_deref())
+            .map(str::to_owned)
             .unwrap_or_else(|| format!("sqlite://{}", self.data_dir.join("latchkey.db").display()))
     }
 
@@ -76,6 +77,11 @@ impl Storage {
     pub fn pepper_file(&self) -> PathBuf {
         self.data_dir.join("pepper")
     }
+}
+
+/// What a setting says; one that is empty says nothing.
+pub(crate) fn set(value: Option<&str>) -> Option<&str> {
+    value.map(str::trim).filter(|text| !text.is_empty())
 }
 
 /// The settings of `latchkey serve`.
@@ -93,7 +99,8 @@ pub struct Settings {
     #[command(flatten)]
     pub storage: Storage,
 
-    /// A Redis or Valkey through which nodes share limits per minute [default: each node limits for itself].
+    /// A Redis or Valkey through which nodes share limits per minute, `redis://:password@host:6379/0` or `rediss://…`
+    /// [default: each node limits for itself].
     #[arg(long = "redis-url", env = "REDIS_URL", hide_env_values = true)]
     pub redis_url: Option<String>,
 
@@ -102,7 +109,8 @@ pub struct Settings {
     #[arg(long = "latchkey-metrics-listen", env = "LATCHKEY_METRICS_LISTEN")]
     pub metrics_listen: Option<String>,
 
-    /// A PostgreSQL URL that leads past a pooler that can’t `LISTEN` [default: the database’s own URL].
+    /// A PostgreSQL URL that leads past a pooler that can’t `LISTEN`, as PgBouncer can’t with `pool_mode = transaction`
+    /// [default: the database’s own URL].
     #[arg(long = "database-direct-url", env = "DATABASE_DIRECT_URL", hide_env_values = true)]
     pub database_direct_url: Option<String>,
 

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
+use latchkey_services::random::Random;
 use latchkey_services::{
     Database, Error, Services, accounts, check, failures, keys, nodes, telemetry, usage,
 };
@@ -12,7 +13,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use crate::cli::Settings;
-use crate::config::{Config, SignIn, private_files};
+use crate::config::{Alone, Config, SignIn, private_files};
 use crate::connections;
 use crate::edge::{SystemClock, SystemRandom};
 use crate::front::Front;
@@ -46,6 +47,7 @@ pub async fn serve(settings: Settings) -> anyhow::Result<()> {
         .await
         .with_context(|| format!("can't listen on {} (LATCHKEY_LISTEN)", config.listen))?;
     let metrics_listener = metrics::listen(config.metrics_listen).await?;
+    let alone = Alone::on(&config.database_url).await?;
     let services = start(&config).await?;
     announce(&config);
     let state = AppState::new(services.clone(), config)?;
@@ -80,6 +82,7 @@ pub async fn serve(settings: Settings) -> anyhow::Result<()> {
     }
     let finished = tokio::time::timeout(DATABASE_PATIENCE, finish(&services, jobs)).await;
     finished.context("the database did not take the last counters in time")??;
+    drop(alone);
     tracing::info!("stopped");
     Ok(())
 }
@@ -94,6 +97,9 @@ async fn finish(
     }
     services.settled().await;
     let returned = check::return_leases(services, true).await;
+    if let Err(error) = check::leave(services).await {
+        tracing::warn!(%error, "the other nodes were not told that this one leaves");
+    }
     // Whatever became of the leases.
     usage::flush(services).await.context("writing the last counters")?;
     returned.context("giving back what budgets were leased")?;
@@ -101,11 +107,14 @@ async fn finish(
 }
 
 async fn start(config: &Config) -> anyhow::Result<Services> {
-    let database =
-        Database::open_beside(&config.database_url, config.database_direct_url.as_deref())
-            .await
-            .context("the database (DATABASE_URL)")?;
     let (clock, random) = (Arc::new(SystemClock::start()), Arc::new(SystemRandom));
+    let (url, direct_url) = (&config.database_url, config.database_direct_url.as_deref());
+    let source: &dyn Random = &*random;
+    let opening = async {
+        Database::check_way(url, direct_url, source.bytes()).await?;
+        Database::open_beside(url, direct_url).await
+    };
+    let database = opening.await.context("the database (DATABASE_URL)")?;
     Ok(Services::start(database, config.services.clone(), clock, random).await?)
 }
 

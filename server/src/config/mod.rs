@@ -1,6 +1,7 @@
 //! From settings to a configuration that can be served, or a sentence that says what to set.
 
 mod audience;
+mod database;
 mod metrics;
 pub(crate) mod private_files;
 mod public_url;
@@ -18,10 +19,11 @@ use latchkey_services::check::RedisUrl;
 use latchkey_services::random::Random;
 use latchkey_services::{Pepper, Settings as ServiceSettings, Signup};
 
-use crate::cli::{CargoLeptos, Settings, SignupSetting, Storage};
+use crate::cli::{CargoLeptos, Settings, SignupSetting, Storage, set};
 use crate::edge::SystemRandom;
 
 pub use audience::Audience;
+pub(crate) use database::Alone;
 pub use metrics::MetricsListen;
 pub use public_url::PublicUrl;
 pub use upstreams::{Model, Upstream};
@@ -107,6 +109,11 @@ impl Config {
         )?;
         let people_are_known =
             matches!(sign_in, SignIn::Local) || settings.signup == SignupSetting::Invited;
+        let certificates = database::certificates();
+        let database_url =
+            database::believing(settings.storage.database_url(), certificates.as_deref());
+        let database_direct_url = set(settings.database_direct_url.as_deref())
+            .map(|url| database::believing(url.to_owned(), certificates.as_deref()));
         Ok(Self {
             listen: settings.listen,
             database_url,
@@ -114,7 +121,7 @@ impl Config {
                 settings.metrics_listen.as_deref(),
                 settings.listen,
             )?,
-            database_direct_url: settings.database_direct_url,
+            database_direct_url,
             sign_in,
             trusted_proxies: settings.trusted_proxies,
             cargo_leptos: settings.cargo_leptos,
@@ -135,9 +142,7 @@ impl Config {
                 administrators: Administrators::parse(settings.admins.iter().map(String::as_str))
                     .context("LATCHKEY_ADMINS")?,
                 local_code,
-                redis: settings
-                    .redis_url
-                    .as_deref()
+                redis: set(settings.redis_url.as_deref())
                     .map(RedisUrl::new)
                     .transpose()
                     .context("REDIS_URL")?,

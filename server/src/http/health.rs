@@ -2,6 +2,7 @@
 
 use axum::extract::State;
 use axum::http::StatusCode;
+use latchkey_services::check;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -48,7 +49,7 @@ pub(crate) async fn alive() -> axum::Json<Health> {
 
 /// Should this process be sent work?
 ///
-/// Not while it drains before it stops, nor while its database does not answer. Which upstreams answer is told where
+/// Not while it drains before it stops, nor while no key could be looked up in its database. Which upstreams answer is told where
 /// the metrics are, at `LATCHKEY_METRICS_LISTEN`, under the same path.
 #[utoipa::path(
     get,
@@ -75,8 +76,11 @@ pub(crate) async fn ready_in_detail(
 }
 
 async fn readiness(state: &AppState) -> (StatusCode, Readiness) {
-    let failing: Vec<_> =
-        state.services.database.ping().await.err().map(|_| "database").into_iter().collect();
+    let looked_up = check::can_look_up(&state.services).await;
+    if let Err(error) = &looked_up {
+        tracing::warn!(%error, "not ready: no key could be looked up");
+    }
+    let failing: Vec<_> = looked_up.err().map(|_| "database").into_iter().collect();
     let (code, status) = if state.is_draining() {
         (StatusCode::SERVICE_UNAVAILABLE, "draining")
     } else if failing.is_empty() {

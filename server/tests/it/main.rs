@@ -47,6 +47,7 @@ mod shared_seen;
 mod shared_settled;
 mod shared_tls;
 mod sign_in;
+mod stores;
 mod telemetry_limits;
 mod tenancy;
 mod usage;

@@ -95,16 +95,25 @@ impl World {
     /// A world whose server has other settings too.
     pub(crate) async fn with(backend: Backend, arguments: &[&str]) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let github = github_stand_in::start().await;
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = listener.local_addr().unwrap();
         let url = match backend {
             Backend::Sqlite => format!("sqlite://{}/latchkey.db", folder.path().display()),
             Backend::Postgres => new_postgres_database().await,
         };
-        let config = config(address, &folder, &github, &url, arguments);
+        Self::over(folder, &url, arguments).await
+    }
+
+    /// A world on a database of the test's own.
+    pub(crate) async fn at(url: &str) -> Self {
+        Self::over(tempfile::tempdir().unwrap(), url, &[]).await
+    }
+
+    async fn over(folder: TempDir, url: &str, arguments: &[&str]) -> Self {
+        let github = github_stand_in::start().await;
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let config = config(address, &folder, &github, url, arguments);
         let clock = Arc::new(ManualClock::starting_at(Timestamp::from_millis(START)));
-        let database = Database::open(&url).await.unwrap();
+        let database = Database::open(url).await.unwrap();
         let services = Services::start(
             database,
             config.services.clone(),

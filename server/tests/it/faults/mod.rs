@@ -10,7 +10,7 @@ mod database;
 #[cfg(target_os = "linux")]
 mod disk;
 mod ledger;
-mod postgres;
+pub(crate) mod postgres;
 mod processes;
 mod redis;
 mod rounds;

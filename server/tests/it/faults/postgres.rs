@@ -5,21 +5,35 @@ use std::process::Command;
 use tempfile::TempDir;
 
 /// One that is running. What it has acknowledged outlives its own end, not the machine's.
-pub(super) struct Postgres {
+pub(crate) struct Postgres {
     folder: TempDir,
-    port: u16,
+    pub(crate) port: u16,
 }
 
 impl Postgres {
     /// Starts an empty one.
-    pub(super) async fn start() -> Self {
-        // Short: a socket's path may have 107 bytes.
-        let folder = tempfile::Builder::new().prefix("latchkey-pg.").tempdir_in("/tmp").unwrap();
-        let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let postgres = Self { folder, port };
+    pub(crate) async fn start() -> Self {
+        let postgres = Self::nowhere();
         run(postgres.script("create")).await;
         postgres.start_again().await;
         postgres
+    }
+
+    /// A replica of it, which follows it.
+    pub(crate) async fn replica(&self) -> Self {
+        let replica = Self::nowhere();
+        let mut script = replica.script("follow");
+        script.arg(self.port.to_string());
+        run(script).await;
+        replica.start_again().await;
+        replica
+    }
+
+    fn nowhere() -> Self {
+        // Short: a socket's path may have 107 bytes.
+        let folder = tempfile::Builder::new().prefix("latchkey-pg.").tempdir_in("/tmp").unwrap();
+        let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        Self { folder, port }
     }
 
     /// Ends it as a crash does.
@@ -34,7 +48,7 @@ impl Postgres {
         run(script).await;
     }
 
-    pub(super) fn url(&self) -> String {
+    pub(crate) fn url(&self) -> String {
         format!("postgres://postgres@127.0.0.1:{}/postgres", self.port)
     }
 

@@ -1,0 +1,115 @@
+//! What `DATABASE_URL` means on this machine: certificates to believe, and a file that one server uses.
+
+use std::fs::{File, OpenOptions, TryLockError};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+
+/// How long a server that is stopping may take to let go of the file.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// How often it is tried meanwhile.
+const RETRY: Duration = Duration::from_millis(100);
+
+/// The file with the authorities that this machine believes, as Redis’ connections and upstreams’ read it.
+#[expect(clippy::disallowed_methods, reason = "this variable is OpenSSL’s, no setting of ours")]
+pub(super) fn certificates() -> Option<String> {
+    std::env::var("SSL_CERT_FILE").ok().filter(|file| !file.is_empty())
+}
+
+/// The same URL, where a PostgreSQL’s certificate may be of one of these authorities too, unless it names its own.
+pub(super) fn believing(url: String, certificates: Option<&str>) -> String {
+    let Some(file) = certificates else { return url };
+    let names_its_own = ["sslrootcert=", "ssl-root-cert=", "ssl-ca="];
+    if !url.starts_with("postgres") || names_its_own.iter().any(|name| url.contains(name)) {
+        return url;
+    }
+    let mark = if url.contains('?') { '&' } else { '?' };
+    let mut url = format!("{url}{mark}sslrootcert=");
+    for byte in file.bytes() {
+        if byte.is_ascii_alphanumeric() || b"/._-".contains(&byte) {
+            url.push(char::from(byte));
+        } else {
+            url.push_str(&format!("%{byte:02X}"));
+        }
+    }
+    url
+}
+
+/// The one server that uses an SQLite file. Commands may use it as well: they keep nothing in memory.
+#[derive(Debug)]
+pub(crate) struct Alone {
+    /// The system lets go of it when the process ends, however it ends.
+    _lock: Option<File>,
+}
+
+impl Alone {
+    /// Locks a file beside the database, if that is a file.
+    ///
+    /// # Errors
+    /// Another server has it.
+    pub(crate) async fn on(database_url: &str) -> anyhow::Result<Self> {
+        let Some(path) = file_of(database_url) else { return Ok(Self { _lock: None }) };
+        let beside = path.with_added_extension("lock");
+        let mut options = OpenOptions::new();
+        options.create(true).truncate(false).write(true);
+        #[cfg(unix)]
+        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+        let lock =
+            options.open(&beside).with_context(|| format!("can’t write {}", beside.display()))?;
+        let mut tries = PATIENCE.as_millis() / RETRY.as_millis();
+        loop {
+            match lock.try_lock() {
+                Ok(()) => return Ok(Self { _lock: Some(lock) }),
+                Err(TryLockError::WouldBlock) if tries > 0 => {
+                    tries -= 1;
+                    tokio::time::sleep(RETRY).await;
+                }
+                Err(TryLockError::WouldBlock) => bail!(
+                    "another latchkey serves {}: each would admit the whole of every limit. Stop it, or let both use \
+                     one PostgreSQL (DATABASE_URL)",
+                    path.display()
+                ),
+                // A file system without locks: as before.
+                Err(TryLockError::Error(_)) => return Ok(Self { _lock: None }),
+            }
+        }
+    }
+}
+
+fn file_of(url: &str) -> Option<PathBuf> {
+    let rest = url.strip_prefix("sqlite:")?;
+    let rest = rest.strip_prefix("//").unwrap_or(rest);
+    let (path, _) = rest.split_once('?').unwrap_or((rest, ""));
+    Some(Path::new(path).to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_postgresql_believes_the_machines_authorities_unless_it_names_its_own() {
+        let believing = |url: &str| believing(url.to_owned(), Some("/etc/ssl/our ca.pem"));
+        assert_eq!(believing("postgres://h/d"), "postgres://h/d?sslrootcert=/etc/ssl/our%20ca.pem");
+        assert_eq!(
+            believing("postgres://h/d?sslmode=verify-full"),
+            "postgres://h/d?sslmode=verify-full&sslrootcert=/etc/ssl/our%20ca.pem"
+        );
+        for url in ["postgres://h/d?sslrootcert=x", "sqlite://x"] {
+            assert_eq!(believing(url), url);
+        }
+    }
+
+    #[tokio::test]
+    async fn one_server_uses_an_sqlite_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let url = format!("sqlite://{}/latchkey.db?mode=rwc", folder.path().display());
+        let first = Alone::on(&url).await.unwrap();
+        let error = Alone::on(&url).await.unwrap_err().to_string();
+        assert!(error.contains("another latchkey") && error.contains("DATABASE_URL"), "{error}");
+        drop(first);
+        Alone::on(&url).await.unwrap();
+        Alone::on("postgres://h/d").await.unwrap();
+    }
+}

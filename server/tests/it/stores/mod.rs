@@ -1,0 +1,10 @@
+//! Stores as people run them: what stands before a PostgreSQL, replicas, and settings that administrators choose.
+//!
+//! The poolers are the real ones (`scripts/bootstrap.sh poolers`). What was run by hand besides, by version, stands in
+//! `docs/databases.md`.
+
+mod defaults;
+mod poolers;
+mod programs;
+mod redis;
+mod replicas;

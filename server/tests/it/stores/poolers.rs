@@ -1,0 +1,85 @@
+//! PgBouncer, with settings that administrators choose.
+#![expect(clippy::disallowed_methods, reason = "whether a node hears is seen over real time")]
+
+use std::time::{Duration, Instant};
+
+use latchkey_services::Database;
+use latchkey_services::check::{self, Call};
+use serde_json::json;
+use tempfile::TempDir;
+
+use super::programs::{Program, pgbouncer};
+use crate::process::command;
+use crate::world::{Backend, World, listen, new_postgres_database, text};
+
+fn port(url: &str) -> u16 {
+    let (_, rest) = url.split_once('@').unwrap();
+    let (_, port) = rest.split('/').next().unwrap().rsplit_once(':').unwrap();
+    port.parse().unwrap()
+}
+
+/// What a server says that does not start.
+fn refusal(arguments: &[String]) -> String {
+    let folder = TempDir::new().unwrap();
+    let mut command = command(&folder);
+    command.args(arguments).arg("--latchkey-listen=127.0.0.1:0");
+    let ended = command.stderr(std::process::Stdio::piped()).output().unwrap();
+    assert_eq!(ended.status.code(), Some(1));
+    String::from_utf8(ended.stderr).unwrap()
+}
+
+async fn database() -> (String, u16) {
+    let url = new_postgres_database().await;
+    Database::open(&url).await.unwrap().close().await.unwrap();
+    let port = port(&url);
+    (url, port)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pooler_that_cannot_work_is_refused_with_what_to_set() {
+    let (url, postgres) = database().await;
+    let through = |program: &Program| format!("--database-url={}", program.url(&url));
+    let direct = format!("--database-direct-url={url}");
+
+    let transactions = pgbouncer(postgres, "pool_mode = transaction").await;
+    let said = refusal(&[through(&transactions)]);
+    assert!(said.contains("DATABASE_DIRECT_URL") && said.contains("session"), "{said}");
+
+    // Debian 12's, before 1.21, and later ones with this setting: statements are lost.
+    let loses = "pool_mode = transaction\nignore_startup_parameters = extra_float_digits";
+    let loses = pgbouncer(postgres, loses).await;
+    let version = std::process::Command::new("/usr/sbin/pgbouncer").arg("-V").output().unwrap();
+    if String::from_utf8_lossy(&version.stdout).contains(" 1.18") {
+        let said = refusal(&[through(&loses), direct]);
+        assert!(said.contains("max_prepared_statements"), "{said}");
+    }
+
+    let few = pgbouncer(postgres, "pool_mode = session\ndefault_pool_size = 6").await;
+    let said = refusal(&[through(&few)]);
+    assert!(said.contains("6 of the 22") && said.contains("default_pool_size"), "{said}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pooler_of_sessions_with_enough_of_them_works() {
+    let world = World::on(Backend::Postgres).await;
+    let url = world.config.database_url.clone();
+    let pooler = pgbouncer(port(&url), "pool_mode = session\ndefault_pool_size = 40").await;
+    Database::check_way(&pooler.url(&url), None, [7; 8]).await.unwrap();
+    let database = Database::open(&pooler.url(&url)).await.unwrap();
+    let node = world.node(database).await;
+    listen(&node);
+    let began = Instant::now();
+    while !check::hears_of_changes(&node) {
+        assert!(began.elapsed() < Duration::from_secs(10), "nothing is heard: {}", pooler.log());
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    let ada = world.sign_in("ada").await;
+    let made = world.create(&ada, &json!({"name": "pooled"})).await;
+    let secret = text(&made["key"]);
+    check::check(&node, Some(&secret), Call::default()).await.unwrap();
+    let revoked = world.revoke(&ada, made["api_key"]["id"].as_str().unwrap()).await;
+    assert!(revoked.status().is_success());
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    let denied = check::check(&node, Some(&secret), Call::default()).await.unwrap_err();
+    assert_eq!(crate::world::denial(denied).outcome.as_str(), "revoked_key");
+}
