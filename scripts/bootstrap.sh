@@ -5,11 +5,12 @@
 #   scripts/bootstrap.sh [WHAT…]      (without a word: build)
 #
 #   build     base and site
-#   test      build, e2e, postgres and redis
+#   test      build, e2e, postgres, poolers and redis
 #   base      a C compiler, git, Node.js, Rust with the WebAssembly target
 #   site      wasm-bindgen, wasm-split, wasm-opt, Tailwind and the fonts
 #   e2e       Playwright, a Chromium, OpenTelemetry's exporters and OpenAI's clients
 #   postgres  PostgreSQL's programs; no server of yours is touched
+#   poolers   PgBouncer and pgpool-II as programs; none is left running
 #   redis     Redis' server as a program; none is left running
 #   watch     build and cargo-leptos (compiled once: a quarter of an hour on two cores)
 #   deny      cargo-deny
@@ -188,9 +189,30 @@ system_packages() {
     if want postgres && ! find_postgres >/dev/null; then
         need postgresql 'the storage tests run on PostgreSQL too'
     fi
+    if want poolers; then
+        pooler pgbouncer || need pgbouncer 'the tests of what stands before a PostgreSQL run on the real ones'
+        pooler pgpool || need pgpool2 'the same'
+    fi
     if want redis && ! have redis-server && ! have redis-check-rdb; then
         need redis-tools 'the tests of limits that nodes share run on a real Redis'
     fi
+}
+
+# pooler NAME: it is there; Debian has it where only administrators' programs are.
+pooler() { have "$1" || [ -x "/usr/sbin/$1" ]; }
+
+# Debian starts what it installs unless it is told not to: https://people.debian.org/~hmh/invokerc.d-policyrc.d-specification.txt
+without_starting() {
+    local policy=/usr/sbin/policy-rc.d status=0
+    if [ -e "$policy" ]; then
+        "$@"
+        return
+    fi
+    printf '#!/bin/sh\nexit 101\n' | as_root tee "$policy" >/dev/null
+    as_root chmod 755 "$policy"
+    ("$@") || status=$?
+    as_root rm -f "$policy"
+    return "$status"
 }
 
 install_system_packages() {
@@ -208,7 +230,10 @@ install_system_packages() {
                     ;;
             esac
             # shellcheck disable=SC2086 # A list of words.
-            apt_install $APT_PACKAGES
+            case $APT_PACKAGES in
+                *pgbouncer* | *pgpool*) without_starting apt_install $APT_PACKAGES ;;
+                *) apt_install $APT_PACKAGES ;;
+            esac
             ;;
         macos)
             say "    With Homebrew, because these are missing:$APT_REASONS"
@@ -217,6 +242,8 @@ install_system_packages() {
             case $APT_PACKAGES in *nodejs*) brew install node ;; esac
             case $APT_PACKAGES in *postgresql*) brew install postgresql@17 ;; esac
             case $APT_PACKAGES in *redis*) brew install redis ;; esac
+            case $APT_PACKAGES in *pgbouncer*) brew install pgbouncer ;; esac
+            case $APT_PACKAGES in *pgpool*) brew install pgpool-ii ;; esac
             case $APT_PACKAGES in *pkg-config*) brew install pkgconf ;; esac
             case $APT_PACKAGES in *python3*) brew install python3 ;; esac
             ;;
@@ -416,12 +443,12 @@ install_chromium() {
 WANTED=' '
 for word in "${@:-build}"; do
     case $word in
-        base | site | e2e | postgres | redis | deny) WANTED="$WANTED$word " ;;
+        base | site | e2e | postgres | poolers | redis | deny) WANTED="$WANTED$word " ;;
         build) WANTED="${WANTED}base site " ;;
-        test) WANTED="${WANTED}base site e2e postgres redis " ;;
+        test) WANTED="${WANTED}base site e2e postgres poolers redis " ;;
         watch) WANTED="${WANTED}base site watch " ;;
         -h | --help) sed -n '2,/^set /{/^set /!s/^# \{0,1\}//p;}' "$0" && exit ;;
-        *) die "bootstrap.sh knows build, test, base, site, e2e, postgres, redis, watch and deny, not '$word'." ;;
+        *) die "bootstrap.sh knows build, test, base, site, e2e, postgres, poolers, redis, watch and deny, not '$word'." ;;
     esac
 done
 

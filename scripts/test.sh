@@ -79,12 +79,12 @@ case $WHAT in
         beside_join
         ;;
     unit)
-        tools base postgres redis
+        tools base postgres poolers redis
         step "Tests: build" build_tests
         step "Tests: units and storage, on SQLite and PostgreSQL" unit_tests
         ;;
     faults)
-        tools base postgres redis
+        tools base postgres poolers redis
         step "Tests: build" build_tests
         step "Tests: what breaks under three nodes, ${LATCHKEY_FAULTS:-2} times each" fault_tests
         ;;
@@ -96,7 +96,7 @@ case $WHAT in
         step "Tests: the product in Chromium (Playwright)" browser_tests
         ;;
     all)
-        tools base e2e postgres redis
+        tools base e2e postgres poolers redis
         step "Format (rustfmt)" format
         beside "The page" page
         step "Lint: the server (clippy, ssr)" lint_server
