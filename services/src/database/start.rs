@@ -190,7 +190,7 @@ pub(super) async fn check_way(ways: &Ways, word: [u8; 8]) -> Result<(), DbErr> {
              heard: set DATABASE_DIRECT_URL to the database itself, or the pooler’s mode to session"
         )));
     }
-    if timeout(PATIENCE, probe.keeps_statements()).await != Ok(true) {
+    if timeout(PATIENCE, probe.keeps_statements(through)).await != Ok(true) {
         return Err(refused(format!(
             "{through} is a pooler that gives each transaction another connection and loses prepared statements: use \
              PgBouncer 1.21 or later with max_prepared_statements above 0, or its pool_mode = session"
@@ -249,16 +249,14 @@ impl Probe {
         if got < wanted { Err(too_few(through, got)) } else { Ok(()) }
     }
 
-    /// Whether a statement is still there when it is run on another of the server's connections.
-    async fn keeps_statements(&mut self) -> bool {
+    /// Whether a statement is still there when it is run on another of the server's connections: the one that it was
+    /// prepared on is taken by somebody else.
+    async fn keeps_statements(&mut self, through: &Postgres) -> bool {
         const STATEMENT: &str = "SELECT $1::int";
-        for other in &mut self.others {
-            if query(STATEMENT).bind(1).fetch_one(&mut self.asked).await.is_err()
-                || raw_sql("COMMIT; BEGIN").execute(other).await.is_err()
-            {
-                return false;
-            }
-        }
-        query(STATEMENT).bind(1).fetch_one(&mut self.asked).await.is_ok()
+        let prepared = query(STATEMENT).bind(1).fetch_one(&mut self.asked).await;
+        let Ok(mut other) = reach(through).await else { return false };
+        prepared.is_ok()
+            && raw_sql("BEGIN").execute(&mut other).await.is_ok()
+            && query(STATEMENT).bind(1).fetch_one(&mut self.asked).await.is_ok()
     }
 }

@@ -43,7 +43,7 @@ async fn no_default_isolation_makes_a_write_fail() {
 async fn a_time_limit_of_the_server_is_503_with_the_documented_words() {
     let world = World::on(Backend::Postgres).await;
     let ada = world.sign_in("ada").await;
-    for limit in ["lock_timeout = 150", "statement_timeout = 150"] {
+    for limit in ["lock_timeout = 500", "statement_timeout = 500"] {
         let resets = ["lock_timeout = 0", "statement_timeout = 0", limit];
         let held = with_default(&world, &resets).await;
         let holding = held.begin().await.unwrap();

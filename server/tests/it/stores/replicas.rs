@@ -91,7 +91,7 @@ async fn key(world: &World, ada: &Session, name: &str) -> (String, String) {
 
 /// What a replica says, which lags, is never believed: neither of a revoked key nor of one that was just made.
 async fn balanced_reads_are_never_stale(world: &World, primary: &Postgres, replica: &Postgres) {
-    let ada = world.sign_in("ada").await;
+    let ada = world.pro("ada").await;
     let (before, id) = key(world, &ada, "before").await;
     let at_replica = sea_orm::Database::connect(&replica.url()).await.unwrap();
     caught_up(primary, &at_replica).await;
