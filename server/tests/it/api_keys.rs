@@ -33,8 +33,8 @@ on_both_databases! {
         assert_eq!(listed["project_id"], ada.project);
         let fields = [
             "allowed_cidrs", "allowed_models", "application_id", "archived", "archived_at", "created_at",
-            "created_by", "environment", "expires_at", "id", "kind", "last_used_at", "masked", "name",
-            "permissions", "project_id", "revoked_at", "rpm", "status", "token_limit",
+            "created_by", "environment", "expires_at", "id", "kind", "last_used_at", "masked", "max_parallel",
+            "name", "permissions", "project_id", "revoked_at", "rpm", "status", "token_limit",
             "token_limit_period", "tpm",
         ];
         let mut own: Vec<_> = listed.as_object().unwrap().keys().cloned().collect();

@@ -52,6 +52,15 @@ impl Attacked {
         attacked
     }
 
+    /// The secret of a new inference key.
+    async fn inference_key(&self) -> String {
+        let path = format!("{}/v1/projects/{}/inference/keys", self.process.base, self.project);
+        let body = serde_json::json!({"name": "gateway"});
+        let create = self.client.post(path).bearer_auth(&self.jwt).json(&body);
+        let created: Value = create.send().await.unwrap().json().await.unwrap();
+        text(&created["key"])
+    }
+
     fn address(&self) -> &str {
         self.process.base.trim_start_matches("http://")
     }
