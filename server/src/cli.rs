@@ -68,9 +68,10 @@ pub struct Storage {
 impl Storage {
     /// The database's URL.
     pub fn database_url(&self) -> String {
-        set(self.database_url.as_deref())
-            .map(str::to_owned)
-            .unwrap_or_else(|| format!("sqlite://{}", self.data_dir.join("latchkey.db").display()))
+        set(self.database_url.as_deref()).map_or_else(
+            || format!("sqlite://{}", self.data_dir.join("latchkey.db").display()),
+            str::to_owned,
+        )
     }
 
     /// The file that the pepper is in unless it is set.

@@ -1,5 +1,6 @@
 //! What `DATABASE_URL` means on this machine: certificates to believe, and a file that one server uses.
 
+use std::fmt::Write as _;
 use std::fs::{File, OpenOptions, TryLockError};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -30,7 +31,8 @@ pub(super) fn believing(url: String, certificates: Option<&str>) -> String {
         if byte.is_ascii_alphanumeric() || b"/._-".contains(&byte) {
             url.push(char::from(byte));
         } else {
-            url.push_str(&format!("%{byte:02X}"));
+            // Writing to a String can't fail.
+            let _ = write!(url, "%{byte:02X}");
         }
     }
     url

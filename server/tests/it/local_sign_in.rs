@@ -127,7 +127,8 @@ async fn local_sign_in_refuses_two_hosts() {
     let address = world.base.trim_start_matches("http://");
     let body = json!({ "code": LOCAL_CODE }).to_string();
     for (hosts, status) in [(vec![address], "302"), (vec![address, address], "403")] {
-        let hosts: String = hosts.iter().map(|host| format!("host: {host}\r\n")).collect();
+        let hosts: Vec<_> = hosts.iter().map(|host| format!("host: {host}\r\n")).collect();
+        let hosts = hosts.concat();
         let request = format!(
             "POST /auth/local HTTP/1.1\r\n{hosts}origin: {}\r\ncontent-type: application/json\r\n\
              content-length: {}\r\nconnection: close\r\n\r\n{body}",

