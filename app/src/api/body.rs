@@ -34,25 +34,27 @@ impl<T: Serialize> Encodes<T> for BodyEncoding {
 impl<T: DeserializeOwned> Decodes<T> for BodyEncoding {
     type Error = BadBody;
 
+    #[cfg(feature = "ssr")]
     fn decode(bytes: Bytes) -> Result<T, BadBody> {
         serde_json::from_slice(&bytes).map_err(|error| Self::refusal::<T>(&bytes, &error))
     }
+
+    /// The browser reads only what our own server wrote, and has no need of a field's name.
+    #[cfg(not(feature = "ssr"))]
+    fn decode(bytes: Bytes) -> Result<T, BadBody> {
+        serde_json::from_slice(&bytes).map_err(|error| BadBody::from(&error))
+    }
 }
 
+#[cfg(feature = "ssr")]
 impl BodyEncoding {
-    /// Names the field, too. The browser reads only what our own server wrote, and has no need of it.
-    #[cfg(feature = "ssr")]
+    /// Names the field, too.
     fn refusal<T: DeserializeOwned>(bytes: &[u8], error: &serde_json::Error) -> BadBody {
         let mut deserializer = serde_json::Deserializer::from_slice(bytes);
         match serde_path_to_error::deserialize::<_, T>(&mut deserializer) {
             Ok(_) => BadBody::from(error),
             Err(error) => BadBody(json::refusal(&error.path().to_string(), error.inner())),
         }
-    }
-
-    #[cfg(not(feature = "ssr"))]
-    fn refusal<T>(_: &[u8], error: &serde_json::Error) -> BadBody {
-        BadBody::from(error)
     }
 }
 
