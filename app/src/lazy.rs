@@ -22,6 +22,7 @@ use crate::pages::audit::AuditPage;
 use crate::pages::auth_complete::AuthComplete;
 use crate::pages::home::Home;
 use crate::pages::inference_key::InferenceKeyPage;
+use crate::pages::invitations::InvitationsPage;
 use crate::pages::login::Login;
 use crate::pages::plan::PlanPage;
 use crate::pages::project_keys::{ApiKeysPage, InferenceKeysPage};
@@ -175,6 +176,10 @@ lazy_page!(
     /// Where the person is signed in.
     SessionsRoute = SessionsPage in settings, signed_in
 );
+lazy_page!(
+    /// Who asks the person to join.
+    InvitationsRoute = InvitationsPage in settings, signed_in
+);
 
 fn anybody() -> Ready<()> {
     ready(())
@@ -217,6 +222,7 @@ mod tests {
             ("/", &[DASHBOARD]),
             ("/nowhere", &[DASHBOARD]),
             ("/settings/sessions", &[DASHBOARD, SETTINGS]),
+            ("/settings/invitations", &[DASHBOARD, SETTINGS]),
         ] {
             assert_eq!(pieces_of(path), pieces, "{path}");
         }

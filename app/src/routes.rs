@@ -8,8 +8,8 @@ use leptos_router::{Lazy, path};
 
 use crate::lazy::{
     ApiKeysRoute, ApplicationRoute, ApplicationsRoute, AuditRoute, AuthCompleteRoute, FrameRoute,
-    HomeRoute, InferenceKeyRoute, InferenceKeysRoute, LoginRoute, MembersRoute, OrganizationRoute,
-    PlanRoute, ProjectRoute, ServiceKeysRoute, SessionsRoute, UsageRoute,
+    HomeRoute, InferenceKeyRoute, InferenceKeysRoute, InvitationsRoute, LoginRoute, MembersRoute,
+    OrganizationRoute, PlanRoute, ProjectRoute, ServiceKeysRoute, SessionsRoute, UsageRoute,
 };
 
 use crate::components::toast::{ToastRegion, Toasts};
@@ -44,6 +44,7 @@ pub fn App() -> impl IntoView {
                     <Route path=path!("/projects/:project/settings/members") view={Lazy::<MembersRoute>::new()}/>
                     <Route path=path!("/projects/:project/settings/organization") view={Lazy::<OrganizationRoute>::new()}/>
                     <Route path=path!("/projects/:project/settings/service-keys") view={Lazy::<ServiceKeysRoute>::new()}/>
+                    <Route path=path!("/settings/invitations") view={Lazy::<InvitationsRoute>::new()}/>
                     <Route path=path!("/settings/sessions") view={Lazy::<SessionsRoute>::new()}/>
                 </ParentRoute>
             </Routes>

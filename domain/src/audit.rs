@@ -69,19 +69,21 @@ actions! {
     LimitsChanged = "organization.limits_changed", "Changed plan limits";
     /// The organization was deleted, and its keys revoked.
     OrganizationDeleted = "organization.deleted", "Deleted organization";
-    /// Somebody who never signed in was invited.
+    /// Somebody was invited.
     MemberInvited = "member.invited", "Invited member";
-    /// Somebody who had signed in before was added.
+    /// Somebody was added without being asked, as long as that was possible.
     MemberAdded = "member.added", "Added member";
-    /// Somebody who was invited signed in.
+    /// Somebody who was invited accepted.
     MemberJoined = "member.joined", "Joined";
+    /// Somebody who was invited declined.
+    InvitationDeclined = "member.invitation_declined", "Declined invitation";
     /// A member's role changed.
     MemberRoleChanged = "member.role_changed", "Changed role";
     /// A member was removed, or left.
     MemberRemoved = "member.removed", "Removed member";
     /// An invitation was withdrawn.
     InvitationWithdrawn = "member.invitation_withdrawn", "Withdrew invitation";
-    /// A member signed in.
+    /// A member signed in. Written until people had a log of their own, as the next two.
     SessionCreated = "session.created", "Signed in";
     /// A member signed out, or ended a session of theirs.
     SessionEnded = "session.ended", "Signed out";

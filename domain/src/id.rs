@@ -159,6 +159,8 @@ ids! {
     UserId = "usr";
     /// A company or a person's own space.
     OrganizationId = "org";
+    /// An invitation of a login to an organization.
+    InvitationId = "inv";
     /// What keys belong to.
     ProjectId = "prj";
     /// One customer-facing application of a project.

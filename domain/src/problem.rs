@@ -25,6 +25,8 @@ pub enum ErrorCode {
     Conflict,
     /// 409: the project has as many active keys as its tier allows.
     TierLimitReached,
+    /// 409: the organization, or the person, has as many of these as there may be; `detail` says the way out.
+    LimitReached,
     /// 409: an organization keeps at least one owner.
     LastOwner,
     /// 409: this `Idempotency-Key` has made `key_id` already.
@@ -50,7 +52,7 @@ pub enum ErrorCode {
 
 impl ErrorCode {
     /// All codes but the outcomes'.
-    pub const OWN: [Self; 17] = [
+    pub const OWN: [Self; 18] = [
         Self::Malformed,
         Self::Unauthenticated,
         Self::Forbidden,
@@ -60,6 +62,7 @@ impl ErrorCode {
         Self::NameTaken,
         Self::Conflict,
         Self::TierLimitReached,
+        Self::LimitReached,
         Self::LastOwner,
         Self::IdempotencyReplay,
         Self::IdempotencyMismatch,
@@ -82,6 +85,7 @@ impl ErrorCode {
             Self::NameTaken
             | Self::Conflict
             | Self::TierLimitReached
+            | Self::LimitReached
             | Self::LastOwner
             | Self::IdempotencyReplay => 409,
             Self::TooLarge => 413,

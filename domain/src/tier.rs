@@ -92,6 +92,7 @@ pub const INVITATIONS_PER_HOUR: u32 = 60;
 /// What an organization may use, in numbers; `None` is unlimited. Either a row of the table, or what an
 /// administrator of the instance made of it: [`TierOverrides::limits`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct TierLimits {
     /// Projects.
     pub projects: Option<u32>,

@@ -98,11 +98,25 @@ export class Members {
     return this.page.getByRole("alert").filter({ hasText: text });
   }
 
-  /** Invites somebody, who signs in in another browser and looks at this page there. */
+  /** The person's own page of what they are invited to. */
+  async openInvitations(): Promise<void> {
+    await this.page.goto("/settings/invitations");
+    await expect(this.dashboard.heading("Invitations")).toBeVisible();
+  }
+
+  /** Accepts the one invitation that waits. */
+  async accept(): Promise<void> {
+    await this.openInvitations();
+    await this.page.getByRole("button", { name: "Accept the invitation of" }).click();
+    await expect(this.toast("You joined ")).toBeVisible();
+  }
+
+  /** Invites somebody, who signs in in another browser, accepts, and looks at this page there. */
   async join(colleague: Person, elsewhere: Dashboard, role: RoleName = "Member"): Promise<Members> {
     await this.inviteAs(role, colleague.login);
     await elsewhere.signIn(colleague.login);
     const theirs = this.seenIn(elsewhere);
+    await theirs.accept();
     await theirs.open();
     await expect(theirs.row(colleague)).toContainText("You");
     return theirs;

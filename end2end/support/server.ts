@@ -40,6 +40,8 @@ export class Latchkey {
       LATCHKEY_DATA_DIR: folder,
       LATCHKEY_LOCAL_CODE: LOCAL_CODE,
       LATCHKEY_ACCESS_TOKEN_TTL: `${settings.accessTokenTtl}`,
+      // One person makes what a test needs as fast as it can.
+      LATCHKEY_WRITES_PER_MINUTE: "1000000",
     };
     if (settings.upstreams) {
       env.LATCHKEY_UPSTREAMS = join(folder, "upstreams.toml");

@@ -109,6 +109,7 @@ async function withoutRights(workspace: Workspace, { person, colleague, elsewher
   expect((await workspace.api("POST", members, { login: colleague.login, role: "owner" })).status).toBe(201);
   await elsewhere.signIn(colleague.login);
   const theirs = new Workspace(elsewhere);
+  expect((await theirs.api("POST", `/v1/me/invitations/${organization}/accept`)).status).toBe(204);
   expect((await theirs.api("PATCH", `${members}/${user}`, { role: "viewer" })).status).toBe(200);
   await page.goto(`/projects/${projectId}/audit`);
   await expect(page.getByText("Only owners and admins can view the audit log")).toBeVisible();

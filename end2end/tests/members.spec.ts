@@ -2,16 +2,19 @@
 import { expect, test } from "../support/fixtures.ts";
 import { tabTo } from "../support/keyboard.ts";
 
-test("somebody who is invited signs in with GitHub and is a member", async ({ members, person, colleague, elsewhere }) => {
+test("somebody who is invited signs in with GitHub, accepts and is a member", async ({ members, person, colleague, elsewhere }) => {
   await members.inviteAs("Admin", `@${colleague.login.toUpperCase()}`);
   await expect(members.toast("Member invited")).toBeVisible();
-  const waiting = members.table.getByRole("row").filter({ hasText: "Not joined yet" });
+  const waiting = members.table.getByRole("row").filter({ hasText: "Not accepted yet" });
   await expect(waiting).toContainText(`@${colleague.login.toUpperCase()}`);
   await expect(waiting).toContainText(`Invited by @${person.login}, just now`);
   await expect(waiting).toContainText("Admin");
 
   await elsewhere.signIn(colleague.login);
+  await expect(elsewhere.page.getByText(`@${person.login} invites you to `)).toBeVisible();
+  await expect(members.row({ login: colleague.login.toUpperCase() }), "nobody is told who they are").toBeVisible();
   const theirs = members.seenIn(elsewhere);
+  await theirs.accept();
   await theirs.open();
   await expect(theirs.row(colleague)).toContainText("You");
   await expect(theirs.row(colleague)).toContainText("Now");
@@ -24,14 +27,17 @@ test("somebody who is invited signs in with GitHub and is a member", async ({ me
   await expect(members.role(colleague)).toContainText("Admin");
 });
 
-test("somebody who has signed in before is a member at once", async ({ members, colleague, elsewhere }) => {
+test("somebody who has signed in before is asked too, and may decline", async ({ members, colleague, elsewhere }) => {
   await elsewhere.signIn(colleague.login);
   await members.inviteAs("Viewer", colleague.login);
-  await expect(members.toast("Member added")).toBeVisible();
-  await expect(members.role(colleague)).toContainText("Viewer");
+  await expect(members.toast("Member invited")).toBeVisible();
+  await expect(members.row(colleague)).toContainText("Not accepted yet");
   const theirs = members.seenIn(elsewhere);
-  await theirs.open();
-  await expect(theirs.row(colleague)).toContainText("You");
+  await theirs.openInvitations();
+  await theirs.page.getByRole("button", { name: "Decline the invitation of" }).click();
+  await expect(theirs.toast("Invitation declined")).toBeVisible();
+  await expect(theirs.page.getByRole("heading", { name: "No invitations" })).toBeVisible();
+  await expect(members.row(colleague)).toHaveCount(0);
 });
 
 test("a role is saved at once, and holds with the next request", async ({ members, colleague, elsewhere, watch }) => {
@@ -47,7 +53,7 @@ test("a role is saved at once, and holds with the next request", async ({ member
   await expect(members.role(colleague)).toContainText("Viewer");
 
   // Their page has the button still; the server refuses, and says so.
-  watch.allowStatus(403, /^\/api\/members\/add$/);
+  watch.allowStatus(403, /^\/api\/members\/invite$/);
   await theirs.invite.click();
   await theirs.login.fill("octocat");
   await theirs.submit.click();
@@ -135,7 +141,7 @@ test("an invite that can't be sent says why at its field", async ({ members, per
   for (const login of ["", "-octocat", "octo cat", "o".repeat(40)]) {
     await refused(login, "Enter a GitHub username: letters, digits and single hyphens.");
   }
-  watch.allowStatus(409, /^\/api\/members\/add$/);
+  watch.allowStatus(409, /^\/api\/members\/invite$/);
   await refused(person.login, "You are a member already.");
   await members.login.fill(colleague.login);
   await members.submit.click();
@@ -201,6 +207,11 @@ test("somebody is invited, given a role and removed by keyboard alone", async ({
   await expect(members.toast("Member invited")).toBeVisible();
   await expect(members.invite, "the focus is back at its opener").toBeFocused();
   await elsewhere.signIn(colleague.login);
+  const theirs = members.seenIn(elsewhere);
+  await theirs.openInvitations();
+  await tabTo(theirs.page, theirs.page.getByRole("button", { name: "Accept the invitation of" }));
+  await theirs.page.keyboard.press("Enter");
+  await expect(theirs.toast("You joined ")).toBeVisible();
 
   await expect(members.role(colleague)).toContainText("Viewer");
   await tabTo(page, members.role(colleague));

@@ -65,3 +65,14 @@ test("long lists are loaded in pages", async ({ dashboard, page }) => {
   await expect(page.getByText("61 keys", { exact: true })).toBeVisible();
   expect(new Set(await keys.names()).size).toBe(61);
 });
+
+test("says every limit, what is in use and the way out", async ({ dashboard, page }) => {
+  await dashboard.signInLocally();
+  await plan(dashboard);
+  const limits = page.getByRole("table", { name: "Limits" });
+  const row = (name: string) => limits.getByRole("row").filter({ hasText: name });
+  await expect(row("Organizations that you own")).toContainText("20");
+  await expect(row("Invitations that you made in the last hour")).toContainText("60");
+  await expect(row("Projects")).toContainText("Delete a project or upgrade.");
+  await expect(row("Live telemetry is kept")).toContainText("days");
+});

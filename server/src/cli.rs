@@ -176,6 +176,15 @@ pub struct Settings {
     )]
     pub refresh_token_ttl: u64,
 
+    /// Changes that a person or a service key may make in a minute, on each node.
+    #[arg(
+        long = "latchkey-writes-per-minute",
+        env = "LATCHKEY_WRITES_PER_MINUTE",
+        default_value_t = 600,
+        value_parser = clap::value_parser!(u64).range(1..=1_000_000_000)
+    )]
+    pub writes_per_minute: u64,
+
     /// Seconds until a session ends, however often it was renewed.
     #[arg(
         long = "latchkey-session-ttl",

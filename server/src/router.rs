@@ -14,8 +14,8 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::http::{
-    api_keys, applications, audit, docs, health, inference_keys, keys, limits, me, members,
-    organizations, projects, server_functions, sessions, telemetry, usage, verify,
+    api_keys, applications, audit, docs, health, inference_keys, invitations, keys, limits, me,
+    members, organizations, projects, server_functions, sessions, telemetry, usage, verify,
 };
 use crate::state::AppState;
 use crate::{gateway, ingest, oauth, pages};
@@ -43,8 +43,12 @@ fn api() -> OpenApiRouter<AppState> {
         .routes(routes!(inference_keys::unarchive))
         .routes(routes!(organizations::list, organizations::create))
         .routes(routes!(organizations::get, organizations::change, organizations::delete))
-        .routes(routes!(members::list, members::add))
+        .routes(routes!(members::list, members::invite))
         .routes(routes!(members::change, members::remove))
+        .routes(routes!(invitations::withdraw))
+        .routes(routes!(invitations::waiting))
+        .routes(routes!(invitations::accept))
+        .routes(routes!(invitations::decline))
         .routes(routes!(audit::list))
         .routes(routes!(audit::export))
         .routes(routes!(projects::list, projects::create))

@@ -1,5 +1,7 @@
 //! Why a service refused, and how that reads to a client: the one mapping from errors to problems.
 
+use std::time::Duration;
+
 use latchkey_domain::id::KeyId;
 use latchkey_domain::outcome::Outcome;
 use latchkey_domain::problem::{ErrorCode, FieldError, Problem};
@@ -59,6 +61,17 @@ pub enum Error {
         /// The active keys that there are.
         used: u64,
     },
+    /// 409: there are as many of these as there may be; the sentences say the limit, the use and the way out.
+    #[error("{0}")]
+    LimitReached(String),
+    /// 429: too many in too short a time; the sentences say the limit, the use and when it frees.
+    #[error("{detail}")]
+    TooMany {
+        /// For the caller.
+        detail: String,
+        /// When the next one is possible.
+        retry_after: Duration,
+    },
     /// 422: fields that are wrong, and why.
     #[error("invalid input")]
     Invalid(Vec<FieldError>),
@@ -100,6 +113,7 @@ impl Error {
         let wait = match self {
             Self::Denied(denial) => denial.retry_after?,
             Self::TooManyFailures(full) => full.retry_after,
+            Self::TooMany { retry_after, .. } => *retry_after,
             _ => return None,
         };
         Some(whole_seconds(wait))
@@ -244,6 +258,10 @@ impl From<&Error> for Problem {
                 ErrorCode::Outcome(Outcome::Unavailable),
                 "Too much telemetry is waiting to be stored. Try again shortly.",
             ),
+            Error::LimitReached(detail) => Self::new(ErrorCode::LimitReached, detail.clone()),
+            Error::TooMany { detail, .. } => {
+                Self::new(ErrorCode::Outcome(Outcome::RateLimited), detail.clone())
+            }
             Error::Invalid(errors) => invalid(errors),
             Error::Unavailable(_) => Self::new(
                 ErrorCode::Outcome(Outcome::Unavailable),

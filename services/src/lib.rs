@@ -33,6 +33,7 @@ pub mod telemetry;
 mod test_database;
 pub mod usage;
 pub mod verify;
+mod writes;
 
 pub use actor::Actor;
 pub use database::Database;

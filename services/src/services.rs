@@ -20,6 +20,7 @@ use crate::failures::Failures;
 use crate::random::Random;
 use crate::telemetry::Ingest;
 use crate::usage::Meter;
+use crate::writes::Writes;
 
 /// What an operator decides and the services need to know.
 #[derive(Debug, Clone)]
@@ -43,6 +44,8 @@ pub struct Settings {
     pub local_code: Option<LocalCode>,
     /// Who may sign in.
     pub signup: Signup,
+    /// The management writes that a person or a service key may make in a minute.
+    pub writes_per_minute: u64,
     /// Where nodes share limits per minute; none: each limits for itself.
     pub redis: Option<RedisUrl>,
 }
@@ -101,6 +104,7 @@ pub struct Inner {
     pub(crate) sign_ins: SignIns,
     pub(crate) usage: Meter,
     pub(crate) ingest: Ingest,
+    pub(crate) writes: Writes,
     /// Reservations that are being settled by nobody who could wait.
     pub(crate) unsettled: TaskTracker,
 }
@@ -134,6 +138,7 @@ impl Services {
             None => None,
         };
         let signer = Signer::new(&settings.jwt_secret, &settings.issuer, settings.access_token_ttl);
+        let writes = Writes::new(settings.writes_per_minute);
         Ok(Self(Arc::new(Inner {
             database,
             clock,
@@ -153,6 +158,7 @@ impl Services {
             sign_ins: SignIns::new(),
             usage: Meter::new(),
             ingest: Ingest::default(),
+            writes,
             unsettled: TaskTracker::new(),
         })))
     }

@@ -1,6 +1,6 @@
 //! The person who is asking, and where they are signed in.
 
-use latchkey_domain::api::{Me, Session};
+use latchkey_domain::api::{Me, Session, SignInEntry};
 use latchkey_domain::id::SessionId;
 use leptos::prelude::*;
 
@@ -26,6 +26,16 @@ pub async fn get_me() -> Result<Me, ApiError> {
 pub async fn list_sessions() -> Result<Vec<Session>, ApiError> {
     let (services, actor) = caller().await?;
     Ok(latchkey_services::accounts::list_sessions(&services, &actor).await?)
+}
+
+/// When the person signed in, newest first: their own log.
+///
+/// # Errors
+/// See [`ApiError`].
+#[server(prefix = "/api", endpoint = "sessions/sign-ins", input = Body, output = Body, client = Bearer)]
+pub async fn list_sign_ins() -> Result<Vec<SignInEntry>, ApiError> {
+    let (services, actor) = caller().await?;
+    Ok(latchkey_services::accounts::list_sign_ins(&services, &actor).await?)
 }
 
 /// Ends a session of the person, and its access token at once.

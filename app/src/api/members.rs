@@ -1,7 +1,8 @@
-//! Members of an organization.
+//! Members of an organization, and invitations.
 
-use latchkey_domain::api::{ListedMember, Member, MemberPatch, MemberRequest, Page};
+use latchkey_domain::api::{Invitation, ListedMember, Member, MemberPatch, MemberRequest, Page};
 use latchkey_domain::id::{OrganizationId, UserId};
+use latchkey_domain::login::GithubLogin;
 use leptos::prelude::*;
 
 #[cfg(feature = "ssr")]
@@ -23,19 +24,74 @@ pub async fn list_members(
     Ok(latchkey_services::members::list(&services, &actor, organization_id, page(cursor)).await?)
 }
 
-/// Adds a member; somebody who never signed in is invited until they do.
+/// Invites somebody, who is a member once they accept.
 ///
 /// # Errors
-/// See [`ApiError`]; `conflict` for who is there already, `forbidden`.
-#[server(prefix = "/api", endpoint = "members/add", input = Body, output = Body, client = Bearer)]
-pub async fn add_member(
+/// See [`ApiError`]; `conflict` for who is there already, `forbidden`, `rate_limited`.
+#[server(prefix = "/api", endpoint = "members/invite", input = Body, output = Body, client = Bearer)]
+pub async fn invite_member(
     /// Which organization.
     organization_id: OrganizationId,
     /// Whom, and in which role.
     request: MemberRequest,
 ) -> Result<Member, ApiError> {
     let (services, actor) = caller().await?;
-    Ok(latchkey_services::members::add(&services, &actor, organization_id, request).await?)
+    Ok(latchkey_services::members::invite(&services, &actor, organization_id, request).await?)
+}
+
+/// Takes an invitation back.
+///
+/// # Errors
+/// See [`ApiError`]; `not_found` for one that was answered meanwhile, `forbidden`.
+#[server(prefix = "/api", endpoint = "invitations/withdraw", input = Body, output = Body, client = Bearer)]
+pub async fn withdraw_invitation(
+    /// Which organization.
+    organization_id: OrganizationId,
+    /// Who is invited.
+    login: GithubLogin,
+) -> Result<(), ApiError> {
+    let (services, actor) = caller().await?;
+    Ok(latchkey_services::members::withdraw(&services, &actor, organization_id, login.as_str())
+        .await?)
+}
+
+/// The invitations that wait for the person, first come first.
+///
+/// # Errors
+/// See [`ApiError`].
+#[server(prefix = "/api", endpoint = "invitations/list", input = Body, output = Body, client = Bearer)]
+pub async fn list_invitations(
+    /// The `next_cursor` of the page before.
+    cursor: Option<String>,
+) -> Result<Page<Invitation>, ApiError> {
+    let (services, actor) = caller().await?;
+    Ok(latchkey_services::members::waiting(&services, &actor, page(cursor)).await?)
+}
+
+/// Accepts an invitation: the person is a member at once.
+///
+/// # Errors
+/// See [`ApiError`]; `not_found` for one that was withdrawn meanwhile, `limit_reached`.
+#[server(prefix = "/api", endpoint = "invitations/accept", input = Body, output = Body, client = Bearer)]
+pub async fn accept_invitation(
+    /// Which organization's.
+    organization_id: OrganizationId,
+) -> Result<(), ApiError> {
+    let (services, actor) = caller().await?;
+    Ok(latchkey_services::members::accept(&services, &actor, organization_id).await?)
+}
+
+/// Declines an invitation.
+///
+/// # Errors
+/// See [`ApiError`]; `not_found` for one that was withdrawn meanwhile.
+#[server(prefix = "/api", endpoint = "invitations/decline", input = Body, output = Body, client = Bearer)]
+pub async fn decline_invitation(
+    /// Which organization's.
+    organization_id: OrganizationId,
+) -> Result<(), ApiError> {
+    let (services, actor) = caller().await?;
+    Ok(latchkey_services::members::decline(&services, &actor, organization_id).await?)
 }
 
 /// Gives a member another role, effective at once.
@@ -56,7 +112,7 @@ pub async fn change_member(
         .await?)
 }
 
-/// Removes a member at once, withdraws an invitation, or leaves the organization.
+/// Removes a member at once, or leaves the organization.
 ///
 /// # Errors
 /// See [`ApiError`]; `last_owner`, `forbidden`.

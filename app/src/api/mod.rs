@@ -20,8 +20,8 @@ mod telemetry;
 mod usage;
 
 pub use accounts::{
-    EndOtherSessions, EndSession, GetMe, ListSessions, end_other_sessions, end_session, get_me,
-    list_sessions,
+    EndOtherSessions, EndSession, GetMe, ListSessions, ListSignIns, end_other_sessions,
+    end_session, get_me, list_sessions, list_sign_ins,
 };
 pub use applications::{
     ChangeApplication, CreateApplication, DeleteApplication, GetApplication, ListApplications,
@@ -37,12 +37,13 @@ pub use keys::{
     list_application_keys, revoke_key,
 };
 pub use members::{
-    AddMember, ChangeMember, ListMembers, RemoveMember, add_member, change_member, list_members,
-    remove_member,
+    AcceptInvitation, ChangeMember, DeclineInvitation, InviteMember, ListInvitations, ListMembers,
+    RemoveMember, WithdrawInvitation, accept_invitation, change_member, decline_invitation,
+    invite_member, list_invitations, list_members, remove_member, withdraw_invitation,
 };
 pub use organizations::{
-    ChangeOrganization, CreateOrganization, DeleteOrganization, change_organization,
-    create_organization, delete_organization,
+    ChangeOrganization, CreateOrganization, DeleteOrganization, GetPlanUse, change_organization,
+    create_organization, delete_organization, get_plan_use,
 };
 pub use project_keys::{
     ArchiveKey, ChangeKey, CreateProjectKey, EndGrace, GetKey, ListProjectKeys, RotateKey,

@@ -1,6 +1,6 @@
 //! Organizations.
 
-use latchkey_domain::api::{Organization, OrganizationPatch, OrganizationRequest};
+use latchkey_domain::api::{Organization, OrganizationPatch, OrganizationRequest, PlanUse};
 use latchkey_domain::id::OrganizationId;
 use leptos::prelude::*;
 
@@ -11,7 +11,7 @@ use super::{ApiError, Bearer, Body};
 /// Makes an organization that the person owns.
 ///
 /// # Errors
-/// See [`ApiError`]; `invalid`.
+/// See [`ApiError`]; `invalid`, `limit_reached`.
 #[server(prefix = "/api", endpoint = "organizations/create", input = Body, output = Body, client = Bearer)]
 pub async fn create_organization(
     /// What it shall be.
@@ -34,6 +34,19 @@ pub async fn change_organization(
 ) -> Result<Organization, ApiError> {
     let (services, actor) = caller().await?;
     Ok(latchkey_services::organizations::change(&services, &actor, organization_id, patch).await?)
+}
+
+/// What an organization's plan allows, and how much of it is used.
+///
+/// # Errors
+/// See [`ApiError`]; `not_found` for an organization that the person is not in.
+#[server(prefix = "/api", endpoint = "organizations/plan", input = Body, output = Body, client = Bearer)]
+pub async fn get_plan_use(
+    /// Which organization.
+    organization_id: OrganizationId,
+) -> Result<PlanUse, ApiError> {
+    let (services, actor) = caller().await?;
+    Ok(latchkey_services::organizations::plan_use(&services, &actor, organization_id).await?)
 }
 
 /// Deletes an organization with all that is in it, and revokes its keys.

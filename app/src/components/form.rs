@@ -1,6 +1,7 @@
 //! What forms have in common: fields that say what is wrong with them, how sending goes, and the dialog around
 //! both.
 
+use latchkey_domain::outcome::Outcome;
 use latchkey_domain::problem::{ErrorCode, FieldError};
 use leptos::children::ViewFnOnce;
 use leptos::prelude::*;
@@ -89,6 +90,8 @@ pub fn refusal(
         _ if shown > 0 && shown == problem.errors.len() => None,
         ErrorCode::Invalid
         | ErrorCode::TierLimitReached
+        | ErrorCode::LimitReached
+        | ErrorCode::Outcome(Outcome::RateLimited)
         | ErrorCode::Conflict
         | ErrorCode::NameTaken
         | ErrorCode::Forbidden => Some(problem.detail.clone()),

@@ -7,6 +7,7 @@ pub mod auth_complete;
 pub mod feed;
 pub mod home;
 pub mod inference_key;
+pub mod invitations;
 pub mod keys;
 pub mod login;
 pub mod not_found;

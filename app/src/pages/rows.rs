@@ -4,10 +4,12 @@
 //! shown and [`Rows::take_older`] adds below it; whatever arrives in between, no row is lost or doubled.
 
 use latchkey_domain::api::{
-    Application, AuditEvent, IngestedLog, IngestedTrace, ListedKey, ListedMember, Page, Session,
+    Application, AuditEvent, IngestedLog, IngestedTrace, Invitation, ListedKey, ListedMember, Page,
+    Session, SignInEntry,
 };
 use latchkey_domain::id::{
-    ApplicationId, AuditEventId, KeyId, LogItemId, SessionId, TraceItemId, UserId,
+    ApplicationId, AuditEventId, InvitationId, KeyId, LogItemId, OrganizationId, SessionId,
+    TraceItemId, UserId,
 };
 
 /// After this many arrivals the list starts again at the newest page, so that a page left open for days
@@ -158,11 +160,42 @@ impl Identified for AuditEvent {
     }
 }
 
-impl Identified for ListedMember {
-    type Id = UserId;
+/// What tells a row of the members apart: whoever is invited has no id that the organization sees.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum MemberRowId {
+    /// A member.
+    Member(UserId),
+    /// Somebody who is invited.
+    Invitation(InvitationId),
+    /// Neither, which the server never sends.
+    Unknown,
+}
 
-    fn id(&self) -> UserId {
-        self.member.user_id
+impl Identified for ListedMember {
+    type Id = MemberRowId;
+
+    fn id(&self) -> MemberRowId {
+        match (self.member.user_id, self.invitation_id) {
+            (Some(id), _) => MemberRowId::Member(id),
+            (None, Some(id)) => MemberRowId::Invitation(id),
+            (None, None) => MemberRowId::Unknown,
+        }
+    }
+}
+
+impl Identified for SignInEntry {
+    type Id = SessionId;
+
+    fn id(&self) -> SessionId {
+        self.id
+    }
+}
+
+impl Identified for Invitation {
+    type Id = OrganizationId;
+
+    fn id(&self) -> OrganizationId {
+        self.organization.id
     }
 }
 

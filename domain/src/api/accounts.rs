@@ -44,6 +44,50 @@ pub struct Session {
     pub user_agent: Option<String>,
 }
 
+/// Why a session ended before its time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum SessionEndReason {
+    /// The person signed out, or ended it from another one.
+    SignedOut,
+    /// A refresh token came back after its use: somebody had copied it.
+    TokenReused,
+}
+
+impl SessionEndReason {
+    /// As it stands in JSON and in the database.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::SignedOut => "signed_out",
+            Self::TokenReused => "token_reused",
+        }
+    }
+
+    /// The reason of that name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        [Self::SignedOut, Self::TokenReused].into_iter().find(|reason| reason.as_str() == name)
+    }
+}
+
+/// A sign-in of a person in their own log, whether its session still stands or not.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct SignInEntry {
+    /// The session that began.
+    pub id: SessionId,
+    /// When.
+    pub created_at: Timestamp,
+    /// The address that the session was last seen at.
+    pub ip: Option<String>,
+    /// What the browser calls itself.
+    pub user_agent: Option<String>,
+    /// When the session ended, if it did before its time.
+    pub ended_at: Option<Timestamp>,
+    /// Why.
+    pub end_reason: Option<SessionEndReason>,
+}
+
 /// The body of `POST /refresh` and `POST /logout` of a client that keeps its refresh token itself.
 #[derive(Clone, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]

@@ -12,14 +12,16 @@ mod usage;
 mod verify;
 mod workspace;
 
-pub use accounts::{Me, RefreshRequest, Session, Tokens};
+pub use accounts::{Me, RefreshRequest, Session, SessionEndReason, SignInEntry, Tokens};
 pub use audit::{AuditActor, AuditChange, AuditEvent, AuditFilter, AuditTarget};
 pub use dry_run::{DryRun, DryRunRequest, QuotaState};
 pub use key_requests::{
     InferenceKeyRequest, KeyFilter, KeyPatch, KeyRequest, KeySort, MAX_GRACE_SECONDS, RotateRequest,
 };
 pub use keys::{ApiKey, ApplicationKeyRequest, CreatedKey, ListedKey, OldSecret, RevealedSecret};
-pub use members::{ListedMember, Member, MemberPatch, MemberRequest};
+pub use members::{
+    Invitation, InvitingOrganization, ListedMember, Member, MemberPatch, MemberRequest,
+};
 pub use page::{InvalidLimit, Page, PageLimit};
 pub use telemetry::{
     Accepted, IngestedLog, IngestedTrace, ItemError, LogBatch, LogEntry, TraceBatch, TraceEntry,
@@ -32,8 +34,8 @@ pub use verify::{
 };
 pub use workspace::{
     Application, ApplicationContext, ApplicationEnvironment, ApplicationPatch, ApplicationRequest,
-    Organization, OrganizationPatch, OrganizationRequest, Project, ProjectPatch, ProjectRequest,
-    TierOverridesPatch,
+    Organization, OrganizationPatch, OrganizationRequest, PlanUse, Project, ProjectPatch,
+    ProjectRequest, TierOverridesPatch,
 };
 
 use serde::{Deserialize, Deserializer};

@@ -8,7 +8,7 @@ use crate::limit::Tokens;
 use crate::name::{Description, Name};
 use crate::role::{Permission, Role};
 use crate::secret::KeyPrefix;
-use crate::tier::{Count, Tier, TierOverrides};
+use crate::tier::{Count, Tier, TierLimits, TierOverrides};
 use crate::time::Timestamp;
 
 /// An organization, as the member who asks sees it.
@@ -99,6 +99,22 @@ impl TierOverridesPatch {
             telemetry_bytes: self.telemetry_bytes.unwrap_or(before.telemetry_bytes),
         }
     }
+}
+
+/// What an organization may use, and how much of it is used; with the limits of the person who asks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct PlanUse {
+    /// What the organization may use.
+    pub limits: TierLimits,
+    /// Its projects.
+    pub projects: u64,
+    /// The organizations that the person owns.
+    pub owned_organizations: u64,
+    /// The invitations that the person made in the last hour.
+    pub invitations: u64,
+    /// The changes that the person may make in a minute.
+    pub writes_per_minute: u64,
 }
 
 /// A project: what keys belong to.

@@ -138,6 +138,7 @@ impl Config {
                 issuer: public_url.to_string(),
                 access_token_ttl: Duration::from_secs(settings.access_token_ttl),
                 refresh_token_ttl: Duration::from_secs(settings.refresh_token_ttl),
+                writes_per_minute: settings.writes_per_minute,
                 session_ttl: Duration::from_secs(settings.session_ttl),
                 administrators: Administrators::parse(settings.admins.iter().map(String::as_str))
                     .context("LATCHKEY_ADMINS")?,

@@ -126,7 +126,8 @@ fn complete_operation(operation: &mut Operation) {
 
 /// What every call that may come with a service key can be answered.
 const LIMITED: &str = "`too_many_failures`, instead of `unknown_key`, after 60 unknown or malformed keys from this \
-                       address in a minute; or `rate_limited`, by the service key’s own limit. With `Retry-After`";
+                       address in a minute; or `rate_limited`, by the service key’s own limit or the changes that a caller may make in a \
+                       minute. With `Retry-After`";
 
 /// Whether a caller must say who they are. An empty requirement means that they need not.
 fn needs_credentials(operation: &Operation) -> bool {

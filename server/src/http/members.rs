@@ -37,36 +37,35 @@ pub(crate) async fn list(
     Ok(axum::Json(members.map(|listed| listed.member)))
 }
 
-/// Add a member
+/// Invite a member
 ///
-/// Somebody who never signed in is invited: they are a member from their first sign-in on.
+/// Whoever of GitHub signs in with the login may accept or decline; until then the organization sees the login alone.
+/// A person makes at most 60 invitations an hour; more are 429 `rate_limited`.
 #[utoipa::path(
     post,
     path = "/v1/organizations/{id}/members",
-    operation_id = "add_member",
+    operation_id = "invite_member",
     tag = "Members",
     params(("id" = OrganizationId, Path)),
     request_body(content = MemberRequest),
     responses(
-        (status = 201, description = "The member, or the invited person", body = Member),
+        (status = 201, description = "The invitation", body = Member),
         (status = 401, description = "`unauthenticated`", body = Problem),
-        (status = 403, description = "`forbidden`: only owners and admins, and owners alone make owners", body = Problem),
+        (status = 403, description = "`forbidden`: only owners and admins, and owners alone invite owners", body = Problem),
         (status = 404, description = "`not_found`: no such organization, or another tenant’s", body = Problem),
         (status = 409, description = "`conflict`: a member or invited already", body = Problem),
         (status = 422, description = "`invalid`", body = Problem),
     ),
     security(("user" = [])),
 )]
-pub(crate) async fn add(
+pub(crate) async fn invite(
     State(services): State<Services>,
     Caller(actor): Caller,
     PathId(organization): PathId<OrganizationId>,
     Json(request): Json<MemberRequest>,
 ) -> Result<(StatusCode, axum::Json<Member>), Refusal> {
-    Ok((
-        StatusCode::CREATED,
-        axum::Json(members::add(&services, &actor, organization, request).await?),
-    ))
+    let invited = members::invite(&services, &actor, organization, request).await?;
+    Ok((StatusCode::CREATED, axum::Json(invited)))
 }
 
 /// Give a member another role
@@ -84,7 +83,7 @@ pub(crate) async fn add(
         (status = 401, description = "`unauthenticated`", body = Problem),
         (status = 403, description = "`forbidden`: only owners and admins, and owners alone change owners", body = Problem),
         (status = 404, description = "`not_found`: no such member, or another tenant’s", body = Problem),
-        (status = 409, description = "`last_owner`", body = Problem),
+        (status = 409, description = "`last_owner`; `limit_reached`: they own as many organizations as a person may", body = Problem),
         (status = 422, description = "`invalid`", body = Problem),
     ),
     security(("user" = [])),
@@ -100,7 +99,7 @@ pub(crate) async fn change(
 
 /// Remove a member
 ///
-/// Their access ends at once; the keys that they made keep working. Withdraws an invitation, and is how one leaves.
+/// Their access ends at once; the keys that they made keep working. It is also how one leaves.
 #[utoipa::path(
     delete,
     path = "/v1/organizations/{id}/members/{userId}",
@@ -108,7 +107,7 @@ pub(crate) async fn change(
     tag = "Members",
     params(("id" = OrganizationId, Path), ("userId" = UserId, Path)),
     responses(
-        (status = 204, description = "Removed, withdrawn or left"),
+        (status = 204, description = "Removed or left"),
         (status = 401, description = "`unauthenticated`", body = Problem),
         (status = 403, description = "`forbidden`: only owners and admins remove others, and owners alone remove owners", body = Problem),
         (status = 404, description = "`not_found`: no such member, or another tenant’s", body = Problem),

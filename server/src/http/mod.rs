@@ -11,6 +11,7 @@ pub(crate) mod forwarded;
 pub(crate) mod health;
 pub(crate) mod idempotency;
 pub(crate) mod inference_keys;
+pub(crate) mod invitations;
 pub(crate) mod json;
 pub(crate) mod keys;
 pub(crate) mod limits;

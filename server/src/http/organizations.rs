@@ -69,6 +69,7 @@ pub(crate) async fn get(
         (status = 201, description = "The organization, on the free tier, with the caller as its owner", body = Organization),
         (status = 401, description = "`unauthenticated`", body = Problem),
         (status = 403, description = "`forbidden`: a service key", body = Problem),
+        (status = 409, description = "`limit_reached`: the caller owns as many organizations as a person may", body = Problem),
         (status = 422, description = "`invalid`", body = Problem),
     ),
     security(("user" = [])),
@@ -83,8 +84,8 @@ pub(crate) async fn create(
 
 /// Change an organization
 ///
-/// Owners and admins rename it. The instance’s administrators put it on another tier, whichever organization it is;
-/// effective at once. Lowering a tier revokes nothing; it only refuses new keys.
+/// Owners and admins rename it. The instance’s administrators put it on another tier or override numbers of its tier,
+/// whichever organization it is; effective at once. Lowering a limit revokes nothing; it only refuses what is new.
 #[utoipa::path(
     patch,
     path = "/v1/organizations/{id}",
@@ -95,7 +96,7 @@ pub(crate) async fn create(
     responses(
         (status = 200, description = "The organization as it is now", body = Organization),
         (status = 401, description = "`unauthenticated`", body = Problem),
-        (status = 403, description = "`forbidden`: the name is for owners and admins, the tier for the instance’s administrators", body = Problem),
+        (status = 403, description = "`forbidden`: the name is for owners and admins, the plan for the instance’s administrators", body = Problem),
         (status = 404, description = "`not_found`: no such organization, or another tenant’s", body = Problem),
         (status = 422, description = "`invalid`", body = Problem),
     ),

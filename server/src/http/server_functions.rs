@@ -4,23 +4,25 @@
 //! against the function's own.
 
 use latchkey_app::api::{
-    AddMember, ArchiveKey, ChangeApplication, ChangeKey, ChangeMember, ChangeOrganization,
+    AcceptInvitation, ArchiveKey, ChangeApplication, ChangeKey, ChangeMember, ChangeOrganization,
     ChangeProject, CreateApplication, CreateApplicationKey, CreateOrganization, CreateProject,
-    CreateProjectKey, DeleteApplication, DeleteOrganization, DeleteProject, DryRunKey, EndGrace,
-    EndOtherSessions, EndSession, GetApplication, GetKey, GetKeyActivity, GetKeyUsage, GetMe,
-    GetProjectMonth, GetProjectUsage, ListApplicationKeys, ListApplications, ListAuditEvents,
-    ListLogs, ListMembers, ListProjectKeys, ListProjects, ListSessions, ListTraces, RemoveMember,
-    RevokeKey, RotateKey, UnarchiveKey,
+    CreateProjectKey, DeclineInvitation, DeleteApplication, DeleteOrganization, DeleteProject,
+    DryRunKey, EndGrace, EndOtherSessions, EndSession, GetApplication, GetKey, GetKeyActivity,
+    GetKeyUsage, GetMe, GetPlanUse, GetProjectMonth, GetProjectUsage, InviteMember,
+    ListApplicationKeys, ListApplications, ListAuditEvents, ListInvitations, ListLogs, ListMembers,
+    ListProjectKeys, ListProjects, ListSessions, ListSignIns, ListTraces, RemoveMember, RevokeKey,
+    RotateKey, UnarchiveKey, WithdrawInvitation,
 };
 use latchkey_domain::api::{
     ApiKey, Application, ApplicationContext, ApplicationPatch, ApplicationRequest, AuditEvent,
-    AuditFilter, CreatedKey, DryRun, DryRunRequest, IngestedLog, IngestedTrace, KeyActivity,
-    KeyFilter, KeyPatch, KeyRequest, ListedKey, ListedMember, Me, Member, MemberPatch,
-    MemberRequest, Organization, OrganizationPatch, OrganizationRequest, Page, Project,
-    ProjectPatch, ProjectRequest, QuotaState, Session, Usage,
+    AuditFilter, CreatedKey, DryRun, DryRunRequest, IngestedLog, IngestedTrace, Invitation,
+    KeyActivity, KeyFilter, KeyPatch, KeyRequest, ListedKey, ListedMember, Me, Member, MemberPatch,
+    MemberRequest, Organization, OrganizationPatch, OrganizationRequest, Page, PlanUse, Project,
+    ProjectPatch, ProjectRequest, QuotaState, Session, SignInEntry, Usage,
 };
 use latchkey_domain::id::{ApplicationId, KeyId, OrganizationId, ProjectId, SessionId, UserId};
 use latchkey_domain::key::Environment;
+use latchkey_domain::login::GithubLogin;
 use latchkey_domain::name::Name;
 use latchkey_domain::problem::ErrorCode;
 use latchkey_domain::usage::UsageRange;
@@ -93,13 +95,16 @@ server_functions! {
     "Show an archived key in lists again"
         UnarchiveKey(key_id: KeyId) -> ApiKey, [Forbidden, NotFound, Conflict];
     "Make an organization"
-        CreateOrganization(request: OrganizationRequest) -> Organization, [];
+        CreateOrganization(request: OrganizationRequest) -> Organization, [LimitReached];
     "Change an organization’s name or tier"
         ChangeOrganization(organization_id: OrganizationId, patch: OrganizationPatch) -> Organization, [Forbidden, NotFound];
+    "Read what an organization’s plan allows, and how much of it is used"
+        GetPlanUse(organization_id: OrganizationId) -> PlanUse, [NotFound];
     "Delete an organization with all that is in it; its keys are revoked"
         DeleteOrganization(organization_id: OrganizationId) -> (), [Forbidden, NotFound];
     "Make a project"
-        CreateProject(organization_id: OrganizationId, request: ProjectRequest) -> Project, [Forbidden, NotFound];
+        CreateProject(organization_id: OrganizationId, request: ProjectRequest) -> Project,
+        [Forbidden, NotFound, LimitReached];
     "Change a project’s name or key prefix"
         ChangeProject(project_id: ProjectId, patch: ProjectPatch) -> Project, [Forbidden, NotFound];
     "Delete a project with all that is in it; its keys are revoked"
@@ -112,18 +117,28 @@ server_functions! {
         DeleteApplication(application_id: ApplicationId) -> (), [Forbidden, NotFound];
     "List the members of an organization and who is invited"
         ListMembers(organization_id: OrganizationId, cursor: Option<String>) -> Page<ListedMember>, [NotFound];
-    "Add a member; somebody who never signed in is invited"
-        AddMember(organization_id: OrganizationId, request: MemberRequest) -> Member, [Forbidden, NotFound, Conflict];
+    "Invite somebody, who is a member once they accept"
+        InviteMember(organization_id: OrganizationId, request: MemberRequest) -> Member, [Forbidden, NotFound, Conflict];
+    "Withdraw an invitation"
+        WithdrawInvitation(organization_id: OrganizationId, login: GithubLogin) -> (), [Forbidden, NotFound];
+    "List the invitations that wait for me"
+        ListInvitations(cursor: Option<String>) -> Page<Invitation>, [];
+    "Accept an invitation"
+        AcceptInvitation(organization_id: OrganizationId) -> (), [NotFound, LimitReached];
+    "Decline an invitation"
+        DeclineInvitation(organization_id: OrganizationId) -> (), [NotFound];
     "Give a member another role"
         ChangeMember(organization_id: OrganizationId, user_id: UserId, patch: MemberPatch) -> Member,
-        [Forbidden, NotFound, LastOwner];
-    "Remove a member, withdraw an invitation, or leave"
+        [Forbidden, NotFound, LastOwner, LimitReached];
+    "Remove a member, or leave"
         RemoveMember(organization_id: OrganizationId, user_id: UserId) -> (), [Forbidden, NotFound, LastOwner];
     "Read the audit log of an organization"
         ListAuditEvents(organization_id: OrganizationId, filter: AuditFilter, cursor: Option<String>) -> Page<AuditEvent>,
         [Forbidden, NotFound];
     "List where I am signed in"
         ListSessions() -> Vec<Session>, [];
+    "List when I signed in"
+        ListSignIns() -> Vec<SignInEntry>, [];
     "End a session of mine"
         EndSession(session_id: SessionId) -> (), [NotFound];
     "End every session of mine but this one"

@@ -9,7 +9,7 @@ use latchkey_domain::problem::{ErrorCode, Problem};
 use latchkey_services::accounts::{self, SessionEnd};
 
 use super::auth::bearer;
-use super::client::{ClientDevice, ClientIp};
+use super::client::ClientDevice;
 use super::json::Json;
 use super::origin;
 use super::problem::Refusal;
@@ -83,17 +83,16 @@ pub(crate) async fn refresh(
 )]
 pub(crate) async fn logout(
     State(state): State<AppState>,
-    ClientIp(ip): ClientIp,
     headers: HeaderMap,
     jar: CookieJar,
     body: Bytes,
 ) -> Result<(CookieJar, StatusCode), Refusal> {
     if let Some(token) = bearer(&headers) {
-        accounts::end_session(&state.services, SessionEnd::AccessToken(token), ip).await?;
+        accounts::end_session(&state.services, SessionEnd::AccessToken(token)).await?;
     }
     if let Ok(request) = serde_json::from_slice::<RefreshRequest>(&body) {
         let named = SessionEnd::RefreshToken(&request.refresh_token);
-        accounts::end_session(&state.services, named, ip).await?;
+        accounts::end_session(&state.services, named).await?;
     }
     // Another site can make a browser call this, but it shall not sign anybody out.
     let jar = if origin::is_foreign(&headers, &state.config.public_url) {

@@ -19,6 +19,7 @@ mod gateway;
 mod held_back;
 mod hostile;
 mod ingest;
+mod invitations;
 mod key_activity;
 mod late_writes;
 mod lifecycle;

@@ -1,16 +1,16 @@
-//! Members and invitations.
+//! Members: roles, owners, leaving and the list. Invitations have their own file.
 
 use reqwest::{Method, Response};
 use serde_json::{Value, json};
 
-use crate::world::{Backend, Session, World, location, on_both_databases, problem, text};
+use crate::world::{Session, World, on_both_databases, problem, text};
 
-async fn members(world: &World, who: &Session) -> Vec<Value> {
+pub(crate) async fn members(world: &World, who: &Session) -> Vec<Value> {
     let path = format!("/v1/organizations/{}/members", who.organization);
     world.json(&path, &who.jwt).await["data"].as_array().unwrap().clone()
 }
 
-async fn member(world: &World, who: &Session, login: &str) -> Option<Value> {
+pub(crate) async fn member(world: &World, who: &Session, login: &str) -> Option<Value> {
     members(world, who).await.into_iter().find(|member| member["login"] == login)
 }
 
@@ -24,100 +24,13 @@ async fn set_role(world: &World, who: &Session, login: &str, role: &str) -> Resp
     world.send(Method::PATCH, &path, who, &json!({ "role": role })).await
 }
 
-async fn remove(world: &World, who: &Session, login: &str) -> Response {
+pub(crate) async fn remove(world: &World, who: &Session, login: &str) -> Response {
     let path =
         format!("/v1/organizations/{}/members/{}", who.organization, id(world, who, login).await);
     world.send(Method::DELETE, &path, who, &Value::Null).await
 }
 
 on_both_databases! {
-    async fn an_invitation_waits_until_that_person_signs_in(world: World) {
-        let ada = world.sign_in("ada").await;
-        let invited = world.invite(&ada, "@Bob", "member").await;
-        assert_eq!(invited.status(), 201);
-        let invited: Value = invited.json().await.unwrap();
-        assert_eq!((&invited["login"], &invited["role"]), (&json!("Bob"), &json!("member")));
-        assert_eq!((&invited["invited"], &invited["name"]), (&json!(true), &Value::Null));
-        assert_eq!(member(&world, &ada, "Bob").await.unwrap(), invited);
-
-        let bob = world.sign_in("bob").await;
-        let joined = member(&world, &ada, "bob").await.unwrap();
-        assert_eq!(joined["user_id"], invited["user_id"]);
-        assert_eq!((&joined["invited"], &joined["name"]), (&json!(false), &json!("bob the person")));
-        let me = world.json("/v1/me", &bob.jwt).await;
-        let organizations = me["organizations"].as_array().unwrap();
-        assert_eq!(organizations.len(), 2, "theirs and the one they were invited to");
-        let role = |id: &str| organizations.iter().find(|one| one["id"] == id).unwrap()["role"].clone();
-        assert_eq!(role(&ada.organization), "member");
-        world.json(&format!("/v1/projects/{}", ada.project), &bob.jwt).await;
-    }
-
-    async fn a_person_who_signed_in_before_is_a_member_at_once(world: World) {
-        let ada = world.sign_in("ada").await;
-        let bob = world.sign_in("bob").await;
-        let project = format!("/v1/projects/{}", ada.project);
-        problem(world.send(Method::GET, &project, &bob, &Value::Null).await, 404, "not_found").await;
-        let added: Value = world.invite(&ada, "BOB", "viewer").await.json().await.unwrap();
-        assert_eq!((&added["login"], &added["invited"]), (&json!("bob"), &json!(false)));
-        world.json(&project, &bob.jwt).await;
-    }
-
-    async fn inviting_oneself_or_somebody_twice_changes_nothing(world: World) {
-        let ada = world.sign_in("ada").await;
-        problem(world.invite(&ada, "ada", "viewer").await, 409, "conflict").await;
-        assert_eq!(world.invite(&ada, "bob", "viewer").await.status(), 201);
-        problem(world.invite(&ada, "bob", "admin").await, 409, "conflict").await;
-        world.sign_in("bob").await;
-        problem(world.invite(&ada, "Bob", "admin").await, 409, "conflict").await;
-        assert_eq!(member(&world, &ada, "bob").await.unwrap()["role"], "viewer");
-        assert_eq!(members(&world, &ada).await.len(), 2);
-    }
-
-    async fn many_invitations_of_one_person_at_once_are_one(world: World) {
-        let ada = world.sign_in("ada").await;
-        let eve = world.sign_in("eve").await;
-        let invite = |number: usize| {
-            let who = if number.is_multiple_of(2) { &ada } else { &eve };
-            world.invite(who, "bob", "member")
-        };
-        let answers = futures::future::join_all((0..12).map(invite)).await;
-        let made = answers.iter().filter(|answer| answer.status() == 201).count();
-        assert_eq!(made, 2, "one in each organization");
-        assert!(answers.iter().all(|answer| matches!(answer.status().as_u16(), 201 | 409)));
-        let bob = world.sign_in("bob").await;
-        let me = world.json("/v1/me", &bob.jwt).await;
-        assert_eq!(me["organizations"].as_array().unwrap().len(), 3);
-    }
-
-    async fn a_withdrawn_invitation_lets_nobody_in(world: World) {
-        let ada = world.sign_in("ada").await;
-        world.invite(&ada, "bob", "admin").await;
-        assert_eq!(remove(&world, &ada, "bob").await.status(), 204);
-        assert!(member(&world, &ada, "bob").await.is_none());
-        let bob = world.sign_in("bob").await;
-        let project = format!("/v1/projects/{}", ada.project);
-        problem(world.send(Method::GET, &project, &bob, &Value::Null).await, 404, "not_found").await;
-        assert_eq!(world.json("/v1/me", &bob.jwt).await["organizations"].as_array().unwrap().len(), 1);
-    }
-
-    async fn somebody_known_under_another_login_takes_their_invitation_along(world: World) {
-        let ada = world.sign_in("ada").await;
-        let bob = world.sign_in("bob").await;
-        let before = text(&world.json("/v1/me", &bob.jwt).await["id"]);
-        world.invite(&ada, "robert", "member").await;
-        world.github.set_person(github_stand_in::Person {
-            login: "robert".to_owned(),
-            ..crate::world::person("bob")
-        });
-        let (callback, cookie) = world.visit_github_as("robert", "/").await;
-        let finished = world.http.get(callback).header("cookie", cookie).send().await.unwrap();
-        assert_eq!(location(&finished).split('?').next(), Some("/auth/complete"));
-        let joined = member(&world, &ada, "robert").await.unwrap();
-        assert_eq!(joined["user_id"], *before, "the same person as ever");
-        assert_eq!(joined["invited"], false);
-        assert_eq!(members(&world, &ada).await.len(), 2);
-    }
-
     async fn bad_invitations_are_refused_at_their_field(world: World) {
         let ada = world.sign_in("ada").await;
         let path = format!("/v1/organizations/{}/members", ada.organization);
@@ -148,7 +61,7 @@ on_both_databases! {
         problem(set_role(&world, &bob, "bob", "owner").await, 403, "forbidden").await;
         problem(set_role(&world, &bob, "ada", "member").await, 403, "forbidden").await;
         problem(remove(&world, &bob, "ada").await, 403, "forbidden").await;
-        assert_eq!(world.invite(&bob, "carol", "admin").await.status(), 201);
+        world.join(&bob, "carol", "admin").await;
         assert_eq!(set_role(&world, &bob, "carol", "viewer").await.status(), 200);
         assert_eq!(remove(&world, &bob, "carol").await.status(), 204);
         assert_eq!(set_role(&world, &ada, "bob", "owner").await.status(), 200);
@@ -162,7 +75,10 @@ on_both_databases! {
         problem(remove(&world, &ada, "ada").await, 409, "last_owner").await;
         world.invite(&ada, "bob", "owner").await;
         problem(remove(&world, &ada, "ada").await, 409, "last_owner").await;
-        world.sign_in("bob").await;
+        let bob = world.sign_in("bob").await;
+        problem(remove(&world, &ada, "ada").await, 409, "last_owner").await;
+        let bob = Session { organization: ada.organization.clone(), ..bob };
+        assert_eq!(world.answer(&bob, "accept").await.status(), 204);
         assert_eq!(remove(&world, &ada, "ada").await.status(), 204);
         let path = format!("/v1/organizations/{}/members", ada.organization);
         problem(world.send(Method::GET, &path, &ada, &Value::Null).await, 404, "not_found").await;
@@ -246,18 +162,4 @@ on_both_databases! {
         }
         assert_eq!(logins, ["ada", "guest0", "guest1", "guest2", "guest3", "guest4"]);
     }
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn an_instance_for_invited_people_lets_them_in_and_nobody_else() {
-    let world = World::with(Backend::Sqlite, &["--latchkey-signup=invited"]).await;
-    let root = world.sign_in("root").await;
-    let (callback, cookie) = world.visit_github("mallory", "/").await;
-    let refused = world.http.get(callback).header("cookie", cookie).send().await.unwrap();
-    assert!(location(&refused).contains("reason=not_invited"));
-    assert_eq!(world.invite(&root, "bob", "member").await.status(), 201);
-    let bob = world.sign_in("bob").await;
-    remove(&world, &root, "bob").await;
-    let again = world.sign_in("bob").await;
-    assert_eq!(again.organization, bob.organization, "who was let in once keeps their own space");
 }

@@ -108,6 +108,7 @@ pub(crate) fn command(folder: &TempDir) -> Command {
         .args(["serve", &format!("--latchkey-data-dir={}", folder.path().join("data").display())])
         .arg(format!("--latchkey-local-code={LOCAL_CODE}"))
         .env_clear()
+        .env("LATCHKEY_WRITES_PER_MINUTE", "1000000")
         .stdout(Stdio::null())
         .stderr(Stdio::null());
     command
@@ -353,6 +354,7 @@ fn help_lists_every_setting() {
         "LATCHKEY_PEPPER",
         "LATCHKEY_ACCESS_TOKEN_TTL",
         "LATCHKEY_REFRESH_TOKEN_TTL",
+        "LATCHKEY_WRITES_PER_MINUTE",
         "LATCHKEY_TRUSTED_PROXIES",
         "LATCHKEY_LOCAL_CODE",
         "LATCHKEY_SESSION_TTL",

@@ -42,6 +42,25 @@ on_both_databases! {
         assert_eq!(seen[0]["current"], false);
     }
 
+    async fn persons_own_log_has_every_sign_in_and_its_end(world: World) {
+        let first = world.sign_in("ada").await;
+        world.advance(Duration::from_secs(1));
+        let second = world.sign_in("ada").await;
+        world.advance(Duration::from_secs(1));
+        let third = world.sign_in("ada").await;
+        world.sign_in("eve").await;
+        assert_eq!(world.refresh(&first.refresh_token).await.status(), 200);
+        world.advance(Duration::from_secs(11));
+        problem(world.refresh(&first.refresh_token).await, 401, "unauthenticated").await;
+        world.post("/logout").bearer_auth(&second.jwt).send().await.unwrap();
+        let log: Vec<Value> = call(&world, &third, "sign-ins", json!({})).await.json().await.unwrap();
+        let reasons: Vec<&Value> = log.iter().map(|entry| &entry["end_reason"]).collect();
+        assert_eq!(reasons, [&Value::Null, &json!("signed_out"), &json!("token_reused")]);
+        assert!(log.iter().all(|entry| entry["ip"] == "127.0.0.1"));
+        assert_eq!(log[0]["ended_at"], Value::Null);
+        assert!(text(&log[2]["ended_at"]) > text(&log[2]["created_at"]));
+    }
+
     async fn a_session_that_is_ended_ends_its_tokens_at_once(world: World) {
         let laptop = world.sign_in("ada").await;
         world.advance(Duration::from_secs(1));

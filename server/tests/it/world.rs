@@ -284,7 +284,15 @@ impl World {
         let invited = self.invite(owner, login, role).await;
         assert_eq!(invited.status(), StatusCode::CREATED);
         let Session { jwt, refresh_token, .. } = self.sign_in(login).await;
-        Session { jwt, refresh_token, ..owner.clone() }
+        let member = Session { jwt, refresh_token, ..owner.clone() };
+        assert_eq!(self.answer(&member, "accept").await.status(), StatusCode::NO_CONTENT);
+        member
+    }
+
+    /// Answers the invitation to the organization that a session is about: `accept` or `decline`.
+    pub(crate) async fn answer(&self, who: &Session, answer: &str) -> Response {
+        let path = format!("/v1/me/invitations/{}/{answer}", who.organization);
+        self.send(Method::POST, &path, who, &Value::Null).await
     }
 
     /// Puts a person's organization on a tier.
@@ -422,9 +430,13 @@ fn config(
         ("latchkey-github-api-url", github.api_url()),
         ("latchkey-admins", "root".to_owned()),
         ("latchkey-local-code", LOCAL_CODE.to_owned()),
+        // The clock stands still, so that a test's every write is in one minute.
+        ("latchkey-writes-per-minute", "1000000".to_owned()),
     ];
+    let is_given = |name: &str| arguments.iter().any(|one| one.starts_with(&format!("--{name}=")));
+    let settings = settings.into_iter().filter(|(name, _)| !is_given(name));
     let mut line = vec!["latchkey".to_owned(), "serve".to_owned()];
-    line.extend(settings.into_iter().map(|(name, value)| format!("--{name}={value}")));
+    line.extend(settings.map(|(name, value)| format!("--{name}={value}")));
     line.extend(arguments.iter().map(|&argument| argument.to_owned()));
     let Command::Serve(settings) = Cli::try_parse_from(line).unwrap().command() else {
         panic!("the line says serve");

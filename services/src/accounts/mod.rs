@@ -19,8 +19,8 @@ pub use authenticate::{authenticate, confirm, me};
 pub use local::{LocalCode, sign_in_local};
 pub(crate) use sessions::who_may_sign_in;
 pub use sessions::{
-    SessionEnd, end_other_sessions, end_own_session, end_session, list_sessions, purge_expired,
-    refresh,
+    SessionEnd, end_other_sessions, end_own_session, end_session, list_sessions, list_sign_ins,
+    purge_expired, refresh,
 };
 pub use sign_in::{Device, GithubIdentity, sign_in_with_github};
 pub use states::{NewState, STATE_LIFETIME, begin_sign_in, take_state};

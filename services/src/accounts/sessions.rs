@@ -5,12 +5,10 @@
 //! session ends (RFC 9700 §4.14.2). Two tabs that refresh at once look the same for a moment; within
 //! [`REUSE_GRACE`] the second gets a pair of its own.
 
-use std::net::IpAddr;
 use std::time::Duration;
 
-use latchkey_domain::api::Session;
-use latchkey_domain::audit::{AuditAction, TargetKind};
-use latchkey_domain::id::{SessionId, UserId};
+use latchkey_domain::api::{Session, SessionEndReason, SignInEntry};
+use latchkey_domain::id::SessionId;
 use latchkey_domain::time::Timestamp;
 use sea_orm::sea_query::Expr;
 use sea_orm::{
@@ -21,11 +19,9 @@ use uuid::Uuid;
 
 use super::{Device, Renewed};
 use crate::actor::Actor;
-use crate::audit::{self, By, Changes, Event};
 use crate::digest::sha256;
 use crate::entity::{refresh_token, session, sign_in_state, user};
 use crate::error::Error;
-use crate::members;
 use crate::retry::retried;
 use crate::scope::{self, Begun};
 use crate::services::Services;
@@ -95,9 +91,8 @@ async fn renew_once(services: &Services, token: &str, device: &Device) -> Result
         return Err(Error::Unauthenticated);
     }
     if !claimed && is_reuse(&row, now) {
-        let by = By::system(device.ip);
-        let action = AuditAction::SessionReuseDetected;
-        end(services, &transaction, row.session_id, action, &by).await?;
+        let reason = SessionEndReason::TokenReused;
+        end(services, &transaction, row.session_id, reason).await?;
         transaction.commit().await?;
         tracing::warn!(
             session = %SessionId::from(row.session_id),
@@ -205,19 +200,11 @@ pub(super) async fn issue_refresh_token(
 ///
 /// # Errors
 /// The database fails.
-pub async fn end_session(
-    services: &Services,
-    named_by: SessionEnd<'_>,
-    ip: Option<IpAddr>,
-) -> Result<(), Error> {
-    retried(services, || end_session_once(services, named_by, ip)).await
+pub async fn end_session(services: &Services, named_by: SessionEnd<'_>) -> Result<(), Error> {
+    retried(services, || end_session_once(services, named_by)).await
 }
 
-async fn end_session_once(
-    services: &Services,
-    named_by: SessionEnd<'_>,
-    ip: Option<IpAddr>,
-) -> Result<(), Error> {
+async fn end_session_once(services: &Services, named_by: SessionEnd<'_>) -> Result<(), Error> {
     let session = match named_by {
         SessionEnd::AccessToken(token) => {
             services.signer.verify_signature(token).map(|bearer| bearer.session.as_uuid())
@@ -229,11 +216,7 @@ async fn end_session_once(
     };
     let Some(session) = session else { return Ok(()) };
     let transaction = services.database.begin().await?;
-    if let Some(row) = session::Entity::find_by_id(session).one(&transaction).await? {
-        let login = login(&transaction, row.user_id).await?;
-        let by = By::person(row.user_id.into(), &login, ip);
-        end(services, &transaction, session, AuditAction::SessionEnded, &by).await?;
-    }
+    end(services, &transaction, session, SessionEndReason::SignedOut).await?;
     Ok(transaction.commit().await?)
 }
 
@@ -282,13 +265,13 @@ async fn end_own_session_once(
     id: SessionId,
 ) -> Result<(), Error> {
     let person = actor.person()?;
-    let Begun { transaction, by, .. } = scope::begin_on_sessions(services, actor).await?;
+    let Begun { transaction, .. } = scope::begin_on_sessions(services, actor).await?;
     session::Entity::find_by_id(id.as_uuid())
         .filter(session::Column::UserId.eq(person.user().as_uuid()))
         .one(&transaction)
         .await?
         .ok_or(Error::NotFound)?;
-    end(services, &transaction, id.as_uuid(), AuditAction::SessionEnded, &by).await?;
+    end(services, &transaction, id.as_uuid(), SessionEndReason::SignedOut).await?;
     Ok(transaction.commit().await?)
 }
 
@@ -302,58 +285,53 @@ pub async fn end_other_sessions(services: &Services, actor: &Actor) -> Result<()
 
 async fn end_other_sessions_once(services: &Services, actor: &Actor) -> Result<(), Error> {
     let person = actor.person()?;
-    let Begun { transaction, by, within } = scope::begin_on_sessions(services, actor).await?;
+    let Begun { transaction, within, .. } = scope::begin_on_sessions(services, actor).await?;
     let own = person.session().as_uuid();
     for id in within.into_iter().filter(|id| *id != own) {
-        end(services, &transaction, id, AuditAction::SessionEnded, &by).await?;
+        end(services, &transaction, id, SessionEndReason::SignedOut).await?;
     }
     Ok(transaction.commit().await?)
 }
 
-/// Ends a session and records it, if it still stands.
+/// Ends a session, if it still stands. The row stays for the person's log until its time is over.
 async fn end(
     services: &Services,
     transaction: &DatabaseTransaction,
     id: Uuid,
-    action: AuditAction,
-    by: &By,
+    reason: SessionEndReason,
 ) -> Result<(), Error> {
-    let ended = session::Entity::update_many()
+    session::Entity::update_many()
         .col_expr(session::Column::EndedAt, Expr::value(services.clock.now().as_millis()))
+        .col_expr(session::Column::EndReason, Expr::value(reason.as_str()))
         .filter(session::Column::Id.eq(id))
         .filter(session::Column::EndedAt.is_null())
         .exec(transaction)
         .await?;
-    if ended.rows_affected == 0 {
-        return Ok(());
-    }
-    let row = session::Entity::find_by_id(id).one(transaction).await?;
-    let row = row.ok_or(Error::Corrupt("session"))?;
-    let login = login(transaction, row.user_id).await?;
-    record(services, transaction, action, row.user_id.into(), &login, id.into(), by).await
-}
-
-async fn login(transaction: &DatabaseTransaction, user: Uuid) -> Result<String, Error> {
-    let user = user::Entity::find_by_id(user).one(transaction).await?;
-    Ok(user.ok_or(Error::Corrupt("user"))?.login)
-}
-
-/// Records what happened to a session in the log of every organization that its person is in.
-pub(super) async fn record(
-    services: &Services,
-    transaction: &DatabaseTransaction,
-    action: AuditAction,
-    user: UserId,
-    login: &str,
-    session: SessionId,
-    by: &By,
-) -> Result<(), Error> {
-    for organization in members::organizations_of(transaction, user).await? {
-        let (kind, changes) = (TargetKind::Session, Changes::default());
-        let event = Event { action, kind, id: session.to_string(), name: login, changes };
-        audit::record(services, transaction, organization, by, event).await?;
-    }
     Ok(())
+}
+
+/// When the actor signed in, newest first, whether the session still stands or not: their own log, which no
+/// organization sees.
+///
+/// # Errors
+/// `Forbidden` for a service key.
+pub async fn list_sign_ins(services: &Services, actor: &Actor) -> Result<Vec<SignInEntry>, Error> {
+    let rows = session::Entity::find()
+        .filter(session::Column::UserId.eq(actor.person()?.user().as_uuid()))
+        .order_by_desc(session::Column::CreatedAt)
+        .order_by_desc(session::Column::Id)
+        .limit(MOST_SESSIONS)
+        .all(services.database.reader())
+        .await?;
+    let entries = rows.into_iter().map(|row| SignInEntry {
+        id: row.id.into(),
+        created_at: Timestamp::from_millis(row.created_at),
+        ip: row.ip,
+        user_agent: row.user_agent,
+        ended_at: row.ended_at.map(Timestamp::from_millis),
+        end_reason: row.end_reason.as_deref().and_then(SessionEndReason::from_name),
+    });
+    Ok(entries.collect())
 }
 
 /// Deletes what can serve nobody any more: states, refresh tokens and sessions whose time is over.

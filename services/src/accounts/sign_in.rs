@@ -2,11 +2,9 @@
 
 use std::net::IpAddr;
 
-use latchkey_domain::audit::AuditAction;
 use latchkey_domain::id::{SessionId, UserId};
-use sea_orm::{
-    ActiveModelTrait, ColumnTrait, Condition, ConnectionTrait, EntityTrait, QueryFilter, Set,
-};
+use sea_orm::sea_query::{Expr, ExprTrait, Func};
+use sea_orm::{ActiveModelTrait, ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, Set};
 
 use super::administrators::{self, is_administrator};
 use super::first_sign_in::create_workspace;
@@ -106,39 +104,20 @@ async fn try_sign_in_once(
         administrators::bind(services, &transaction, id, &person.login).await?;
     }
     let same = match person.github_id {
-        Some(id) => Condition::all().add(user::Column::GithubId.eq(id)),
-        None => Condition::all()
-            .add(user::Column::GithubId.is_null())
-            .add(user::Column::Invited.eq(false)),
+        Some(id) => user::Column::GithubId.eq(id),
+        None => user::Column::GithubId.is_null(),
     };
     let known = user::Entity::find().filter(same).one(&transaction).await?;
-    let invited = match person.github_id {
-        Some(_) => members::find_invited(&transaction, &person.login).await?,
-        None => None,
-    };
-    let is_new = known.is_none();
-    let (user, joined) = match (known, invited) {
-        (Some(known), None) => (update_profile(&transaction, known, person).await?, Vec::new()),
-        (Some(known), Some(invited)) => {
-            let (from, to) = (invited.id, known.id);
-            let user = update_profile(&transaction, known, person).await?;
-            (user, members::move_memberships(&transaction, from, to).await?)
-        }
-        (None, Some(invited)) => {
-            let user = update_profile(&transaction, invited, person).await?;
-            (user, members::organizations_of(&transaction, user).await?)
-        }
-        (None, None) => (create_user(services, &transaction, person).await?, Vec::new()),
-    };
-    let by = By::person(user, &person.login, device.ip);
-    if is_new {
+    let user = if let Some(known) = known {
+        update_profile(&transaction, known, person).await?
+    } else {
+        let user = create_user(services, &transaction, person).await?;
+        let by = By::person(user, &person.login, device.ip);
         let name = person.name.as_deref().unwrap_or(&person.login);
         create_workspace(services, &transaction, user, &by, name).await?;
-    }
-    members::join(services, &transaction, user, &person.login, device.ip, &joined).await?;
-    let (session, token) = begin_session(services, &transaction, user, device).await?;
-    let action = AuditAction::SessionCreated;
-    sessions::record(services, &transaction, action, user, &person.login, session, &by).await?;
+        user
+    };
+    let token = begin_session(services, &transaction, user, device).await?;
     transaction.commit().await?;
     Ok(token)
 }
@@ -149,22 +128,45 @@ async fn update_profile(
     known: user::Model,
     person: &Person,
 ) -> Result<UserId, Error> {
-    let id = known.id.into();
+    let id = UserId::from(known.id);
+    if known.login != person.login || !known.holds_login {
+        take_login(database, id, person).await?;
+    }
     let same = known.login == person.login
         && known.name == person.name
         && known.avatar_url == person.avatar_url
-        && !known.invited;
+        && known.holds_login;
     if !same {
         let mut row: user::ActiveModel = known.into();
-        // Who was invited has an identity from now on.
-        row.github_id = Set(person.github_id);
-        row.invited = Set(false);
         row.login = Set(person.login.clone());
         row.name = Set(person.name.clone());
         row.avatar_url = Set(person.avatar_url.clone());
+        row.holds_login = Set(true);
         row.update(database).await?;
     }
     Ok(id)
+}
+
+/// Takes a login from whoever had it before: at GitHub it is this person's now. What is for the login, as
+/// invitations are, is no longer the other's.
+async fn take_login(
+    database: &impl ConnectionTrait,
+    id: UserId,
+    person: &Person,
+) -> Result<(), Error> {
+    if person.github_id.is_none() {
+        return Ok(());
+    }
+    let login = Expr::expr(Func::lower(Expr::col(user::Column::Login)));
+    user::Entity::update_many()
+        .col_expr(user::Column::HoldsLogin, Expr::value(false))
+        .filter(login.eq(person.login.to_ascii_lowercase()))
+        .filter(user::Column::HoldsLogin.eq(true))
+        .filter(user::Column::GithubId.is_not_null())
+        .filter(user::Column::Id.ne(id.as_uuid()))
+        .exec(database)
+        .await?;
+    Ok(())
 }
 
 async fn create_user(
@@ -175,11 +177,13 @@ async fn create_user(
     if services.settings.signup == Signup::Invited
         && let Some(id) = person.github_id
         && !is_administrator(services, database, id).await?
+        && !members::is_invited(database, &person.login).await?
     {
         return Err(Error::NotInvited);
     }
     let now = services.clock.now();
     let id = UserId::new(now, services.random.bytes());
+    take_login(database, id, person).await?;
     let row = user::ActiveModel {
         id: Set(id.as_uuid()),
         github_id: Set(person.github_id),
@@ -187,7 +191,7 @@ async fn create_user(
         name: Set(person.name.clone()),
         avatar_url: Set(person.avatar_url.clone()),
         created_at: Set(now.as_millis()),
-        invited: Set(false),
+        holds_login: Set(true),
     };
     user::Entity::insert(row).exec_without_returning(database).await?;
     Ok(id)
@@ -198,7 +202,7 @@ async fn begin_session(
     database: &impl ConnectionTrait,
     user: UserId,
     device: &Device,
-) -> Result<(SessionId, String), Error> {
+) -> Result<String, Error> {
     let now = services.clock.now();
     let id = SessionId::new(now, services.random.bytes());
     let row = session::ActiveModel {
@@ -210,7 +214,8 @@ async fn begin_session(
         ended_at: Set(None),
         ip: Set(device.ip.map(|ip| ip.to_string())),
         user_agent: Set(device.user_agent()),
+        end_reason: Set(None),
     };
     session::Entity::insert(row).exec_without_returning(database).await?;
-    Ok((id, issue_refresh_token(services, database, id, now).await?))
+    issue_refresh_token(services, database, id, now).await
 }

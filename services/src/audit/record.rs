@@ -42,11 +42,6 @@ impl By {
         Self { kind: ActorKind::Person, id: Some(id.to_string()), name: login.to_owned(), ip }
     }
 
-    /// Latchkey itself.
-    pub(crate) fn system(ip: Option<IpAddr>) -> Self {
-        Self { kind: ActorKind::System, id: None, name: "System".to_owned(), ip }
-    }
-
     /// A service key, by its name.
     pub(crate) fn service_key(id: KeyId, name: &str, ip: Option<IpAddr>) -> Self {
         Self { kind: ActorKind::ServiceKey, id: Some(id.to_string()), name: name.to_owned(), ip }

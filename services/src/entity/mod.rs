@@ -10,6 +10,8 @@ pub(crate) mod denial;
 pub(crate) mod idempotency_key;
 pub(crate) mod ingest_batch;
 pub(crate) mod instance;
+pub(crate) mod invitation;
+pub(crate) mod invitation_time;
 pub(crate) mod key;
 pub(crate) mod key_usage;
 pub(crate) mod log;

@@ -14,6 +14,8 @@ pub struct Model {
     pub ended_at: Option<i64>,
     pub ip: Option<String>,
     pub user_agent: Option<String>,
+    /// Why it ended, if it did before its time.
+    pub end_reason: Option<String>,
 }
 
 #[derive(Debug, Clone, Copy, EnumIter, DeriveRelation)]

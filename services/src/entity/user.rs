@@ -12,7 +12,8 @@ pub struct Model {
     pub name: Option<String>,
     pub avatar_url: Option<String>,
     pub created_at: i64,
-    pub invited: bool,
+    /// Whether nobody signed in under this login since.
+    pub holds_login: bool,
 }
 
 #[derive(Debug, Clone, Copy, EnumIter, DeriveRelation)]

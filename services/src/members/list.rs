@@ -1,4 +1,4 @@
-//! Reading who is a member.
+//! Reading who is a member, and who is invited.
 
 use std::collections::HashMap;
 
@@ -11,14 +11,41 @@ use sea_orm::{
 };
 use uuid::Uuid;
 
+use super::answer::later;
 use crate::actor::Actor;
-use crate::entity::{membership, session, user};
+use crate::entity::{invitation, membership, session, user};
 use crate::error::Error;
 use crate::page::{PageRequest, time_cursor};
-use crate::scope;
+use crate::scope::{self, OrganizationScope};
 use crate::services::Services;
 
-/// The members of an organization and who is invited, first come first.
+/// A row of the list.
+enum Row {
+    Member(membership::Model),
+    Invited(invitation::Model),
+}
+
+impl Row {
+    /// Its place in the list.
+    const fn place(&self) -> (i64, Uuid) {
+        match self {
+            Self::Member(row) => (row.created_at, row.user_id),
+            Self::Invited(row) => (row.created_at, row.id),
+        }
+    }
+
+    /// The people that it names.
+    fn people(&self) -> impl Iterator<Item = Uuid> + use<> {
+        let (person, inviter) = match self {
+            Self::Member(row) => (Some(row.user_id), row.invited_by),
+            Self::Invited(row) => (None, row.invited_by),
+        };
+        person.into_iter().chain(inviter)
+    }
+}
+
+/// The members of an organization and who is invited, first come first. Of who is invited it tells the login
+/// alone.
 ///
 /// # Errors
 /// `NotFound` for a stranger, `Invalid` for a foreign cursor.
@@ -30,12 +57,61 @@ pub async fn list(
 ) -> Result<Page<ListedMember>, Error> {
     let scope = scope::organization(services, actor, organization, Permission::Read).await?;
     let database = services.database.reader();
+    let after = page.after_time()?;
+    // As many of each kind as fit on the page, so that the first of both together are among them.
+    let mut rows = members(database, &scope, after, page.rows()).await?;
+    rows.extend(invited(database, &scope, after, page.rows()).await?);
+    rows.sort_by_key(Row::place);
+    rows.truncate(usize::try_from(page.rows()).unwrap_or(usize::MAX));
+    let rows = page.page(rows, |last| {
+        let (at, id) = last.place();
+        time_cursor(at, id)
+    });
+    let people = people(database, &rows.data).await?;
+    let seen = last_seen(services, &rows.data).await?;
+    let data = rows.data.iter().map(|row| listed(row, &people, &seen));
+    Ok(Page { data: data.collect::<Result<_, Error>>()?, next_cursor: rows.next_cursor })
+}
+
+fn listed(
+    row: &Row,
+    people: &HashMap<Uuid, user::Model>,
+    seen: &HashMap<Uuid, i64>,
+) -> Result<ListedMember, Error> {
+    let login = |id: Option<Uuid>| id.and_then(|id| people.get(&id)).map(|one| one.login.clone());
+    match row {
+        Row::Member(row) => {
+            let person = people.get(&row.user_id).ok_or(Error::Corrupt("member"))?;
+            Ok(ListedMember {
+                member: to_member(row, person)?,
+                invitation_id: None,
+                avatar_url: person.avatar_url.clone(),
+                last_active_at: seen.get(&row.user_id).copied().map(Timestamp::from_millis),
+                invited_by: login(row.invited_by),
+            })
+        }
+        Row::Invited(row) => Ok(ListedMember {
+            member: to_invited(row)?,
+            invitation_id: Some(row.id.into()),
+            avatar_url: None,
+            last_active_at: None,
+            invited_by: login(row.invited_by),
+        }),
+    }
+}
+
+async fn members(
+    database: &impl ConnectionTrait,
+    scope: &OrganizationScope,
+    after: Option<(i64, Uuid)>,
+    limit: u64,
+) -> Result<Vec<Row>, Error> {
     let mut query = membership::Entity::find()
         .filter(membership::Column::OrganizationId.eq(scope.id().as_uuid()))
         .order_by_asc(membership::Column::CreatedAt)
         .order_by_asc(membership::Column::UserId)
-        .limit(page.rows());
-    if let Some((at, id)) = page.after_time()? {
+        .limit(limit);
+    if let Some((at, id)) = after {
         query = query.filter(membership::Column::CreatedAt.gte(at)).filter(
             Condition::any().add(membership::Column::CreatedAt.gt(at)).add(
                 Condition::all()
@@ -44,21 +120,24 @@ pub async fn list(
             ),
         );
     }
-    let rows = query.all(database).await?;
-    let rows = page.page(rows, |last| time_cursor(last.created_at, last.user_id));
-    let people = people(database, &rows.data).await?;
-    let seen = last_seen(services, &rows.data).await?;
-    let data = rows.data.iter().map(|row| {
-        let person = people.get(&row.user_id).ok_or(Error::Corrupt("member"))?;
-        let by = row.invited_by.and_then(|id| people.get(&id));
-        Ok(ListedMember {
-            member: to_member(row, person)?,
-            avatar_url: person.avatar_url.clone(),
-            last_active_at: seen.get(&row.user_id).copied().map(Timestamp::from_millis),
-            invited_by: by.map(|person| person.login.clone()),
-        })
-    });
-    Ok(Page { data: data.collect::<Result<_, Error>>()?, next_cursor: rows.next_cursor })
+    Ok(query.all(database).await?.into_iter().map(Row::Member).collect())
+}
+
+async fn invited(
+    database: &impl ConnectionTrait,
+    scope: &OrganizationScope,
+    after: Option<(i64, Uuid)>,
+    limit: u64,
+) -> Result<Vec<Row>, Error> {
+    let mut query = invitation::Entity::find()
+        .filter(invitation::Column::OrganizationId.eq(scope.id().as_uuid()))
+        .order_by_asc(invitation::Column::CreatedAt)
+        .order_by_asc(invitation::Column::Id)
+        .limit(limit);
+    if let Some(after) = after {
+        query = query.filter(invitation::Column::CreatedAt.gte(after.0)).filter(later(after));
+    }
+    Ok(query.all(database).await?.into_iter().map(Row::Invited).collect())
 }
 
 /// A member as the API shows them.
@@ -67,35 +146,51 @@ pub async fn list(
 /// `Corrupt`.
 pub(super) fn to_member(row: &membership::Model, person: &user::Model) -> Result<Member, Error> {
     Ok(Member {
-        user_id: row.user_id.into(),
+        user_id: Some(row.user_id.into()),
         login: person.login.clone(),
         name: person.name.clone(),
         role: Role::from_name(&row.role).ok_or(Error::Corrupt("role"))?,
-        invited: person.invited,
+        invited: false,
         created_at: Timestamp::from_millis(row.created_at),
     })
 }
 
-/// The members, and who invited them.
+/// Somebody who is invited as the API shows them.
+///
+/// # Errors
+/// `Corrupt`.
+pub(super) fn to_invited(row: &invitation::Model) -> Result<Member, Error> {
+    Ok(Member {
+        user_id: None,
+        login: row.login.clone(),
+        name: None,
+        role: Role::from_name(&row.role).ok_or(Error::Corrupt("role"))?,
+        invited: true,
+        created_at: Timestamp::from_millis(row.created_at),
+    })
+}
+
+/// The members, and who invited them or others.
 async fn people(
     database: &impl ConnectionTrait,
-    rows: &[membership::Model],
+    rows: &[Row],
 ) -> Result<HashMap<Uuid, user::Model>, Error> {
-    let ids = rows.iter().flat_map(|row| [Some(row.user_id), row.invited_by]).flatten();
+    let ids = rows.iter().flat_map(Row::people);
     let people = user::Entity::find().filter(user::Column::Id.is_in(ids)).all(database).await?;
     Ok(people.into_iter().map(|person| (person.id, person)).collect())
 }
 
-/// When each was last seen, if they have a session that stands.
-async fn last_seen(
-    services: &Services,
-    rows: &[membership::Model],
-) -> Result<HashMap<Uuid, i64>, Error> {
+/// When each member was last seen, if they have a session that stands.
+async fn last_seen(services: &Services, rows: &[Row]) -> Result<HashMap<Uuid, i64>, Error> {
+    let members = rows.iter().filter_map(|row| match row {
+        Row::Member(row) => Some(row.user_id),
+        Row::Invited(_) => None,
+    });
     let seen: Vec<(Uuid, i64)> = session::Entity::find()
         .select_only()
         .column(session::Column::UserId)
         .column_as(session::Column::LastSeenAt.max(), "seen")
-        .filter(session::Column::UserId.is_in(rows.iter().map(|row| row.user_id)))
+        .filter(session::Column::UserId.is_in(members))
         .group_by(session::Column::UserId)
         .into_tuple()
         .all(services.database.reader())

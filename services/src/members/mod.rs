@@ -1,15 +1,19 @@
-//! Members of organizations, and people who were invited.
+//! Members of organizations, and people who are invited.
 //!
-//! Who is invited and never signed in is a person without a GitHub identity so far, with memberships like
-//! everybody's. Their first sign-in gives them one; if they turn out to be somebody who signed in under
-//! another login before, their memberships move over.
+//! Nobody becomes a member without accepting. Until then the organization has a login that it typed itself, and
+//! learns nothing of who answers to it. A member is a GitHub identity, never whoever has the login today.
 
-mod claim;
+mod answer;
+mod invite;
 mod list;
+#[cfg(test)]
+mod migrated;
 mod write;
 
+pub use answer::{accept, decline, waiting};
+pub use invite::{invite, withdraw};
 pub use list::list;
-pub use write::{add, change, remove};
+pub use write::{change, remove};
 
-pub(crate) use claim::{find_invited, join, move_memberships, organizations_of};
-pub(crate) use write::forget_invited;
+pub(crate) use answer::lock_person;
+pub(crate) use invite::{INVITATION_WINDOW, is_invited};

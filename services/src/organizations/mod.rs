@@ -1,9 +1,11 @@
 //! Organizations, as their members see them: found, made, changed, deleted.
 
 mod limits;
+mod plan_use;
 mod write;
 
-pub(crate) use limits::Plan;
+pub(crate) use limits::{Plan, check_owned, check_projects};
+pub use plan_use::plan_use;
 pub use write::{change, create, delete};
 pub(crate) use write::{insert, lock};
 

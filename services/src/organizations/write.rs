@@ -14,14 +14,13 @@ use sea_orm::{
 };
 use uuid::Uuid;
 
-use super::limits::{self, Plan};
+use super::limits::{self, Plan, check_owned};
 use crate::actor::{Actor, Person};
 use crate::audit::{self, Changes, Event};
 use crate::check::Changed;
-use crate::entity::{application, key, membership, organization, project};
+use crate::entity::{application, invitation, key, membership, organization, project};
 use crate::error::Error;
 use crate::keys::revoke_where;
-use crate::members::forget_invited;
 use crate::retry::retried;
 use crate::scope::{self, Begun, OrganizationScope};
 use crate::services::Services;
@@ -29,7 +28,7 @@ use crate::services::Services;
 /// Makes an organization on the free tier that the actor owns. There is nothing in it yet.
 ///
 /// # Errors
-/// `Forbidden` for a service key.
+/// `Forbidden` for a service key, `LimitReached` for who owns as many as a person may.
 pub async fn create(
     services: &Services,
     actor: &Actor,
@@ -45,6 +44,7 @@ async fn create_once(
 ) -> Result<Organization, Error> {
     let owner = actor.person()?.user();
     let Begun { transaction, by, .. } = scope::begin(services, actor).await?;
+    check_owned(&transaction, owner, "You own").await?;
     let made = insert(services, &transaction, owner, &request.name).await?;
     audit::record(
         services,
@@ -269,18 +269,14 @@ async fn delete_once(services: &Services, actor: &Actor, id: OrganizationId) -> 
     let mut deleted = row.clone().into_active_model();
     deleted.deleted_at = Set(Some(now));
     deleted.update(&transaction).await?;
-    let members: Vec<Uuid> = membership::Entity::find()
-        .select_only()
-        .column(membership::Column::UserId)
-        .filter(membership::Column::OrganizationId.eq(id.as_uuid()))
-        .into_tuple()
-        .all(&transaction)
-        .await?;
     membership::Entity::delete_many()
         .filter(membership::Column::OrganizationId.eq(id.as_uuid()))
         .exec(&transaction)
         .await?;
-    forget_invited(&transaction, &members).await?;
+    invitation::Entity::delete_many()
+        .filter(invitation::Column::OrganizationId.eq(id.as_uuid()))
+        .exec(&transaction)
+        .await?;
     let changes = Changes::default()
         .set("projects_deleted", projects.len())
         .set("keys_revoked", digests.keys);

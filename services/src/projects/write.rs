@@ -16,6 +16,7 @@ use crate::check::Changed;
 use crate::entity::{application, key, project};
 use crate::error::Error;
 use crate::keys::revoke_where;
+use crate::organizations;
 use crate::retry::retried;
 use crate::scope::{self, Begun, ProjectScope};
 use crate::services::Services;
@@ -23,7 +24,7 @@ use crate::services::Services;
 /// Makes a project in an organization.
 ///
 /// # Errors
-/// `NotFound` for a stranger, `Forbidden` for viewers and members.
+/// `NotFound` for a stranger, `Forbidden` for viewers and members, `LimitReached` beyond the plan.
 pub async fn create(
     services: &Services,
     actor: &Actor,
@@ -42,7 +43,8 @@ async fn create_once(
     let permission = Permission::ProjectsWrite;
     let mut scope = scope::organization(services, actor, organization, permission).await?;
     // The organization is locked: it can't be deleted while this is made in it.
-    let Begun { transaction, by, .. } = scope.begin(services, actor).await?;
+    let Begun { transaction, by, within } = scope.begin(services, actor).await?;
+    organizations::check_projects(&transaction, &within).await?;
     let id = insert(services, &transaction, scope.id(), &request).await?;
     let changes = Changes::default().set("key_prefix", &request.key_prefix);
     let event = event(id, AuditAction::ProjectCreated, request.name.as_str(), changes);

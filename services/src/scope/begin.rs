@@ -11,7 +11,7 @@
 //! in a ring:
 //!
 //! ```text
-//! sessions ─► organization ─► memberships ─► projects ─► application ─► keys ─► end of the audit log
+//! sessions ─► organization ─► memberships ─► people ─► projects ─► application ─► keys ─► end of the audit log
 //! ```
 //! Several of a kind are locked in the order of their ids. SQLite has a single writer, and needs none of it.
 
@@ -54,6 +54,7 @@ pub(crate) struct Begun<T> {
 /// `Unauthenticated` if the session has ended, `Forbidden` for a service key.
 pub(crate) async fn begin(services: &Services, actor: &Actor) -> Result<Begun<()>, Error> {
     let person = actor.person()?;
+    count_write(services, person.user().as_uuid())?;
     let transaction = services.database.begin().await?;
     let by = lock_session(services, &transaction, actor, person).await?;
     Ok(Begun { transaction, by, within: () })
@@ -147,6 +148,7 @@ impl ProjectScope {
         actor: &Actor,
         key: &ServiceKey,
     ) -> Result<Begun<project::Model>, Error> {
+        count_write(services, key.id.as_uuid())?;
         let transaction = services.database.begin().await?;
         let within = projects::lock(&transaction, self).await?;
         let row = lock_service_key(services, &transaction, key).await?;
@@ -181,6 +183,8 @@ pub(crate) async fn begin_on_sessions(
     actor: &Actor,
 ) -> Result<Begun<Vec<Uuid>>, Error> {
     let person = actor.person()?;
+    // By the session, not the person: whoever stole one of them can't keep its owner from ending it.
+    count_write(services, person.session().as_uuid())?;
     let transaction = services.database.begin().await?;
     let within: Vec<Uuid> = session::Entity::find()
         .select_only()
@@ -194,6 +198,12 @@ pub(crate) async fn begin_on_sessions(
         .await?;
     let by = lock_session(services, &transaction, actor, person).await?;
     Ok(Begun { transaction, by, within })
+}
+
+/// Every write begins here, so each is counted once, whoever asked for it and by whichever way: before it waits
+/// for the one writer.
+fn count_write(services: &Services, caller: Uuid) -> Result<(), Error> {
+    services.writes.count(caller, services.clock.monotonic())
 }
 
 async fn lock_session(

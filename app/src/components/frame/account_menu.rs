@@ -5,7 +5,7 @@ use leptos::prelude::*;
 use leptos::task::spawn_local;
 use leptos_router::hooks::use_location;
 
-use super::{SESSIONS_PATH, Workspace};
+use super::{INVITATIONS_PATH, Invitations, SESSIONS_PATH, Workspace};
 use crate::components::avatar::{Avatar, initials};
 use crate::components::icon::{Glyph, Icon};
 use crate::components::menu::{Menu, MenuCheck, MenuDivider, MenuItem, MenuLink};
@@ -40,6 +40,7 @@ pub(super) fn AccountMenu() -> impl IntoView {
                 <MenuDivider/>
                 <ThemeControl/>
                 <Shortcuts/>
+                <InvitationsLink/>
                 <SessionsLink/>
                 <SignOut/>
             </div>
@@ -96,6 +97,26 @@ fn Shortcuts() -> impl IntoView {
         on.set(wanted);
     };
     view! { <MenuCheck checked=on on_change=turn class="max-md:hidden">"Keyboard shortcuts"</MenuCheck> }
+}
+
+#[component]
+fn InvitationsLink() -> impl IntoView {
+    let invitations = expect_context::<Invitations>();
+    let path = use_location().pathname;
+    let current = Signal::derive(move || path.with(|path| path == INVITATIONS_PATH));
+    let count = move || match invitations.count() {
+        0 => None,
+        count => Some(view! {
+            <span class="num ml-auto text-caption text-accent-ink">{count} <span class="sr-only">" waiting"</span></span>
+        }),
+    };
+    view! {
+        <MenuLink href=INVITATIONS_PATH current>
+            <Icon glyph=Glyph::UserPlus/>
+            "Invitations"
+            {count}
+        </MenuLink>
+    }
 }
 
 #[component]

@@ -3,6 +3,7 @@
 mod account_menu;
 mod address;
 mod drawer;
+mod invitations;
 mod new;
 mod offline_bar;
 mod page_head;
@@ -20,6 +21,7 @@ use leptos::web_sys::Element;
 use leptos_router::components::Outlet;
 
 pub use address::{keep_address, use_place};
+pub use invitations::Invitations;
 pub use new::{Making, PrefixField};
 pub use page_head::{About, PageHead, Section};
 pub use paths::{
@@ -27,13 +29,14 @@ pub use paths::{
     inference_keys_path, plan_path, usage_path,
 };
 pub use settings::{
-    SESSIONS_PATH, members_path, organization_path, project_settings_path, service_keys_path,
-    settings_section,
+    INVITATIONS_PATH, SESSIONS_PATH, members_path, organization_path, project_settings_path,
+    service_keys_path, settings_section,
 };
 pub use workspace::{Workspace, WorkspaceData};
 
 use crate::session;
 use drawer::Drawer;
+use invitations::InvitationsBar;
 use new::NewDialogs;
 use offline_bar::OfflineBar;
 use page_head::Crumbs;
@@ -45,6 +48,7 @@ use top_bar::TopBar;
 #[component]
 pub fn Frame() -> impl IntoView {
     let workspace = Workspace::provide();
+    Invitations::provide();
     Crumbs::provide();
     Making::provide();
     let drawer = RwSignal::new(false);
@@ -62,6 +66,7 @@ pub fn Frame() -> impl IntoView {
             <Sidebar/>
             <div class="flex min-w-0 grow flex-col">
                 <OfflineBar/>
+                <InvitationsBar/>
                 <TopBar drawer/>
                 <main id="main" tabindex="-1" class="mx-auto w-full max-w-[75rem] grow px-4 pt-5 pb-12 outline-none md:px-8 md:pt-6">
                     <SettingsBar workspace/>

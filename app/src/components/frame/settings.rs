@@ -10,6 +10,9 @@ use super::{Workspace, plan_path, use_place};
 /// Where a person sees where they are signed in.
 pub const SESSIONS_PATH: &str = "/settings/sessions";
 
+/// Where a person answers invitations.
+pub const INVITATIONS_PATH: &str = "/settings/invitations";
+
 /// Where the members of a project's organization are. “Settings” leads there.
 pub fn members_path(project: ProjectId) -> String {
     format!("{}/members", settings_path(project))

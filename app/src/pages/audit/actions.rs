@@ -31,7 +31,7 @@ pub const fn look(action: AuditAction) -> (Glyph, &'static str) {
         }
         AuditAction::MemberRoleChanged => (Glyph::Users, PLAIN),
         AuditAction::MemberRemoved => (Glyph::X, DANGER),
-        AuditAction::InvitationWithdrawn => (Glyph::X, PLAIN),
+        AuditAction::InvitationWithdrawn | AuditAction::InvitationDeclined => (Glyph::X, PLAIN),
         AuditAction::SessionCreated => (Glyph::Monitor, PLAIN),
         AuditAction::SessionEnded => (Glyph::LogOut, PLAIN),
         AuditAction::SessionReuseDetected => (Glyph::TriangleAlert, "text-warn-ink"),

@@ -33,7 +33,7 @@ impl People {
         Self(people)
     }
 
-    /// Those who have signed in, tracked.
+    /// The members, without those who are invited; tracked.
     pub fn who_act(self) -> Vec<Member> {
         self.0.with(|all| all.iter().filter(|member| !member.invited).cloned().collect())
     }
@@ -42,7 +42,7 @@ impl People {
     pub fn find(self, id_or_login: &str) -> Option<Member> {
         self.0.with(|all| {
             let is_same = |member: &&Member| {
-                member.login == id_or_login || member.user_id.to_string() == id_or_login
+                !member.invited && (member.login == id_or_login || id_of(member) == id_or_login)
             };
             all.iter().find(is_same).cloned()
         })
@@ -58,4 +58,9 @@ impl People {
 pub fn name_of(member: &Member) -> String {
     let name = member.name.as_ref().filter(|name| !name.trim().is_empty());
     name.unwrap_or(&member.login).clone()
+}
+
+/// What the server knows them by; nothing for who is invited.
+pub fn id_of(member: &Member) -> String {
+    member.user_id.map_or_else(String::new, |id| id.to_string())
 }

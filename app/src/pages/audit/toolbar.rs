@@ -5,7 +5,7 @@ use latchkey_domain::audit::AuditAction;
 use leptos::prelude::*;
 
 use super::filter::{FilterState, Period};
-use super::people::{People, name_of};
+use super::people::{People, id_of, name_of};
 use crate::components::select::{Choice, Select, SelectPlace};
 use crate::pages::feed::Feed;
 
@@ -39,14 +39,12 @@ fn ActorSelect(filter: FilterState, people: People) -> impl IntoView {
     // An address may name somebody by their login, or somebody who has left.
     let value = Signal::derive(move || {
         let actor = filter.now.with(|filter| filter.actor.clone()).unwrap_or_default();
-        people.find(&actor).map_or(actor, |member| member.user_id.to_string())
+        people.find(&actor).map_or(actor, |member| id_of(&member))
     });
     let options = Signal::derive(move || {
         let mut options = vec![Choice::new(ANY, "Anyone")];
         let members = people.who_act();
-        options.extend(
-            members.iter().map(|member| Choice::new(member.user_id.to_string(), name_of(member))),
-        );
+        options.extend(members.iter().map(|member| Choice::new(id_of(member), name_of(member))));
         options.push(Choice::new(SYSTEM, "System"));
         let value = value.get();
         if options.iter().all(|option| option.value != value) {

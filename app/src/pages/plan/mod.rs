@@ -1,11 +1,13 @@
 //! The plan of the project's organization: what each allows, and how much of it the projects use.
 
+pub mod limits;
 pub mod tier_change;
 
 use latchkey_domain::api::Project;
 use latchkey_domain::tier::Tier;
 use leptos::prelude::*;
 
+use self::limits::{Limits, in_words};
 use self::tier_change::{TierButton, TierChange, is_larger};
 use super::settings::{SettingsHead, SettingsPage, Subject};
 use crate::components::frame::{About, Workspace};
@@ -63,6 +65,10 @@ fn Plan(subject: Signal<Subject>) -> impl IntoView {
             <h2 id="use-title" class="mb-3 text-heading font-semibold">"Keys in use"</h2>
             <KeysInUse projects/>
         </section>
+        <section class="mt-7" aria-labelledby="limits-title">
+            <h2 id="limits-title" class="mb-3 text-heading font-semibold">"Limits"</h2>
+            <Limits subject/>
+        </section>
     }
 }
 
@@ -107,6 +113,7 @@ fn TierCard(change: TierChange, tier: Tier, projects: Memo<Vec<Project>>) -> imp
             <p class="num mt-3 text-metric font-semibold">{keys}</p>
             <p class="text-table text-ink-2">"keys per project"</p>
             <p class="num mt-0.5 text-table text-ink-2">{requests}</p>
+            {in_words(&tier.limits()).map(|words| view! { <p class="num mt-0.5 text-table text-ink-2">{words}</p> })}
             {move || view! { <SlotGrid used=busiest() limit=tier.limits().keys_per_project/> }}
             <div class="mt-auto pt-5 max-lg:empty:hidden"><TierButton change tier/></div>
             <p class="mt-2 text-caption text-ink-2 max-lg:empty:hidden lg:min-h-12">{note}</p>

@@ -1,12 +1,14 @@
 //! Where the person is signed in, and the end of any of it.
 
 pub mod device;
+pub mod sign_ins;
 
 use latchkey_domain::api::{Page, Session};
 use latchkey_domain::id::SessionId;
 use leptos::prelude::*;
 
 use self::device::device;
+use self::sign_ins::SignIns;
 use super::feed::{Feed, Shown};
 use super::polling::poll_while_visible;
 use crate::api::{end_other_sessions, end_session, list_sessions};
@@ -113,6 +115,10 @@ pub fn SessionsPage() -> impl IntoView {
         <section aria-labelledby="sessions-title">
             <h2 id="sessions-title" class="sr-only">"Sessions"</h2>
             <List desk/>
+        </section>
+        <section class="mt-7" aria-labelledby="sign-ins-title">
+            <h2 id="sign-ins-title" class="mb-3 text-heading font-semibold">"Recent sign-ins"</h2>
+            <SignIns/>
         </section>
         <EndOthers desk/>
     }

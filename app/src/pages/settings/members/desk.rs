@@ -2,6 +2,7 @@
 
 use latchkey_domain::api::{ListedMember, Member, MemberPatch, Page};
 use latchkey_domain::id::{OrganizationId, UserId};
+use latchkey_domain::login::GithubLogin;
 use latchkey_domain::problem::ErrorCode;
 use latchkey_domain::role::{Permission, Role};
 use leptos::prelude::*;
@@ -9,12 +10,13 @@ use leptos_router::NavigateOptions;
 use leptos_router::hooks::use_navigate;
 
 use super::super::Subject;
-use crate::api::{ApiError, change_member, list_members, remove_member};
+use crate::api::{ApiError, change_member, list_members, remove_member, withdraw_invitation};
 use crate::components::dialog::keep_focus;
 use crate::components::frame::Workspace;
 use crate::components::toast::{ToastAction, Toasts};
 use crate::pages::feed::Feed;
 use crate::pages::polling::poll_while_visible;
+use crate::pages::rows::MemberRowId;
 
 /// Why the last owner stays one.
 pub const LAST_OWNER: &str = "An organization needs an owner. Make somebody else an owner first.";
@@ -102,8 +104,8 @@ impl Desk {
     }
 
     /// Whether that is the person who looks, tracked.
-    pub fn is_me(self, id: UserId) -> bool {
-        self.workspace.with(|data| data.me.id) == Some(id)
+    pub fn is_me(self, id: Option<UserId>) -> bool {
+        id.is_some() && self.workspace.with(|data| data.me.id) == id
     }
 
     /// Whether the organization would have no owner without this one, tracked.
@@ -128,22 +130,23 @@ impl Desk {
 
     /// Gives a member another role and says how that went, even to who has left the page by then.
     pub fn change_role(self, id: UserId, role: Role) {
-        let before = untrack(|| self.members.row(id)).map(|row| row.member.role);
+        let row = MemberRowId::Member(id);
+        let before = untrack(|| self.members.row(row)).map(|row| row.member.role);
         let Some(before) = before.filter(|before| *before != role) else { return };
-        self.members.change(id, |row| row.member.role = role);
+        self.members.change(row, |row| row.member.role = role);
         let organization = self.organization_id();
         leptos::task::spawn_local(async move {
             match change_member(organization, id, MemberPatch { role }).await {
                 Ok(member) => {
                     let words = format!("{} is now {}", name_of(&member), with_article(role));
-                    self.members.change(id, |row| row.member = member);
+                    self.members.change(row, |row| row.member = member);
                     self.toasts.success(words);
-                    if untrack(|| self.is_me(id)) {
+                    if untrack(|| self.is_me(Some(id))) {
                         self.workspace.reload();
                     }
                 }
                 Err(error) => {
-                    self.members.change(id, |row| row.member.role = before);
+                    self.members.change(row, |row| row.member.role = before);
                     self.members.refresh();
                     let again = move || self.change_role(id, role);
                     self.tell(&error, "Couldn’t change the role.", again);
@@ -153,16 +156,22 @@ impl Desk {
     }
 
     /// Withdraws an invitation and says how that went.
-    pub fn cancel_invite(self, id: UserId) {
+    pub fn cancel_invite(self, login: String) {
         let organization = self.organization_id();
         keep_focus();
         leptos::task::spawn_local(async move {
-            let answer = remove_member(organization, id).await;
+            let answer = match login.parse::<GithubLogin>() {
+                Ok(login) => withdraw_invitation(organization, login).await,
+                Err(_) => Err(ApiError::Unreadable),
+            };
             self.members.refresh();
             match answer {
                 Ok(()) => self.toasts.success("Invite cancelled"),
+                Err(error) if error.is(ErrorCode::NotFound) => {
+                    self.toasts.failure("The invite was answered or cancelled already.", None);
+                }
                 Err(error) => {
-                    let again = move || self.cancel_invite(id);
+                    let again = move || self.cancel_invite(login.clone());
                     self.tell(&error, "Couldn’t cancel the invite.", again);
                 }
             }
@@ -224,9 +233,10 @@ impl Desk {
 fn refusal(error: &ApiError) -> Option<String> {
     match error.code()? {
         ErrorCode::NotFound => Some("They are no longer a member.".to_owned()),
-        ErrorCode::LastOwner | ErrorCode::Forbidden | ErrorCode::Conflict => {
-            error.problem().map(|problem| problem.detail.clone())
-        }
+        ErrorCode::LastOwner
+        | ErrorCode::Forbidden
+        | ErrorCode::Conflict
+        | ErrorCode::LimitReached => error.problem().map(|problem| problem.detail.clone()),
         _ => None,
     }
 }

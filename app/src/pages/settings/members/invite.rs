@@ -7,7 +7,7 @@ use latchkey_domain::role::Role;
 use leptos::prelude::*;
 
 use super::desk::Desk;
-use crate::api::{ApiError, add_member};
+use crate::api::{ApiError, invite_member};
 use crate::components::field::TextField;
 use crate::components::form::{Entry, FormDialog, Sending};
 use crate::components::select::{Choice, Select};
@@ -32,11 +32,10 @@ pub fn InviteMember(
         let organization = desk.organization_id();
         let request = MemberRequest { login: whom, role: role.get_untracked() };
         leptos::task::spawn_local(async move {
-            match add_member(organization, request).await {
-                Ok(member) => {
+            match invite_member(organization, request).await {
+                Ok(_) => {
                     sending.succeed();
-                    let words = if member.invited { "Member invited" } else { "Member added" };
-                    desk.toasts.success(words);
+                    desk.toasts.success("Member invited");
                     _ = close.try_run(());
                 }
                 Err(error) => sending.fail(
@@ -65,7 +64,7 @@ pub fn InviteMember(
                 name="login"
                 label="GitHub username"
                 value=login.value
-                hint="They are a member once they sign in with this account."
+                hint="They are a member once they sign in with this account and accept."
                 error=login.error
                 autofocus=true
             />

@@ -25,6 +25,7 @@ use crate::components::shortcut::on_shortcut;
 use crate::components::table::{Card, Column, LoadingTable, Table};
 use crate::pages::feed::Shown;
 use crate::pages::not_found::NotFound;
+use crate::pages::rows::Identified;
 
 const COLUMNS: &[Column] = &[
     Column::new("Member"),
@@ -136,7 +137,7 @@ fn List(desk: Desk) -> impl IntoView {
         .into_any(),
         Shown::Rows => view! {
             <Table label="Members" columns=COLUMNS>
-                <For each=move || members.rows() key=|listed| listed.member.user_id let(listed)>
+                <For each=move || members.rows() key=Identified::id let(listed)>
                     <MemberRow desk listed/>
                 </For>
             </Table>

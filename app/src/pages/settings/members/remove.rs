@@ -29,7 +29,7 @@ pub fn RemoveDialog(
 
 #[component]
 fn Remove(desk: Desk, listed: ListedMember) -> impl IntoView {
-    let id = listed.member.user_id;
+    let who = listed.member.user_id;
     let organization = untrack(|| desk.organization());
     view! {
         <Confirm
@@ -37,7 +37,11 @@ fn Remove(desk: Desk, listed: ListedMember) -> impl IntoView {
             title=format!("Remove {}?", name_of(&listed.member))
             action="Remove member"
             busy_label="Removing…"
-            on_press=move |()| desk.remove(id)
+            on_press=move |()| {
+                if let Some(id) = who {
+                    desk.remove(id);
+                }
+            }
         >
             {format!("They lose access to {organization} immediately. Keys they created keep working.")}
         </Confirm>
@@ -46,7 +50,7 @@ fn Remove(desk: Desk, listed: ListedMember) -> impl IntoView {
 
 #[component]
 fn Leave(desk: Desk, listed: ListedMember) -> impl IntoView {
-    let id = listed.member.user_id;
+    let who = listed.member.user_id;
     let organization = untrack(|| desk.organization());
     view! {
         <Confirm
@@ -54,7 +58,11 @@ fn Leave(desk: Desk, listed: ListedMember) -> impl IntoView {
             title=format!("Leave {organization}?")
             action="Leave organization"
             busy_label="Leaving…"
-            on_press=move |()| desk.leave(id)
+            on_press=move |()| {
+                if let Some(id) = who {
+                    desk.leave(id);
+                }
+            }
         >
             {format!("You lose access to {organization} immediately. Keys you created keep working.")}
         </Confirm>

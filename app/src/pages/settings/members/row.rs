@@ -13,6 +13,7 @@ use crate::components::menu::{Menu, MenuItem};
 use crate::components::relative_time::RelativeTime;
 use crate::components::select::{Choice, Select, SelectPlace};
 use crate::components::table::{CELL, Nothing, ROW};
+use crate::pages::rows::{Identified, MemberRowId};
 
 /// The row. What it says follows the list; the row itself stays, as focus may be in it.
 #[component]
@@ -22,7 +23,7 @@ pub fn MemberRow(
     /// The member.
     listed: ListedMember,
 ) -> impl IntoView {
-    let id = listed.member.user_id;
+    let id = listed.id();
     let now = Memo::new(move |_| desk.members.row(id).unwrap_or_else(|| listed.clone()));
     let member = Memo::new(move |_| now.with(|now| now.member.clone()));
     let invited = Memo::new(move |_| member.with(|member| member.invited));
@@ -40,7 +41,7 @@ pub fn MemberRow(
                 </div>
             </td>
             <td role="cell" class=format!("{CELL} md:w-60 max-md:order-3 max-md:col-span-2 max-md:min-w-0")>
-                <RoleCell desk id member/>
+                <RoleCell desk member/>
             </td>
             <td role="cell" class=format!("{CELL} num whitespace-nowrap text-ink-2 md:w-44 max-md:order-4 max-md:col-span-2 max-md:justify-self-end max-md:text-caption")>
                 <LastActive desk now/>
@@ -54,7 +55,7 @@ pub fn MemberRow(
 
 #[component]
 fn Joined(desk: Desk, member: Memo<Member>) -> impl IntoView {
-    let id = Signal::derive(move || Some(member.with(|member| member.user_id)));
+    let id = Signal::derive(move || member.with(|member| member.user_id));
     let letters = Signal::derive(move || {
         member.with(|member| initials(member.name.as_deref(), &member.login))
     });
@@ -73,7 +74,7 @@ fn Joined(desk: Desk, member: Memo<Member>) -> impl IntoView {
     }
 }
 
-/// Somebody who has never signed in, and who asked them to.
+/// Somebody who has not answered yet: their login, and who asked them.
 #[component]
 fn Invited(now: Memo<ListedMember>) -> impl IntoView {
     let by = move || {
@@ -121,7 +122,7 @@ impl Shown {
 
 /// The role; choosing another saves it at once.
 #[component]
-fn RoleCell(desk: Desk, id: UserId, member: Memo<Member>) -> impl IntoView {
+fn RoleCell(desk: Desk, member: Memo<Member>) -> impl IntoView {
     let shown = Memo::new(move |_| member.with(|member| Shown::of(&desk, member)));
     let role = Memo::new(move |_| member.with(|member| member.role));
     move || match shown.get() {
@@ -136,7 +137,10 @@ fn RoleCell(desk: Desk, id: UserId, member: Memo<Member>) -> impl IntoView {
             </span>
         }
         .into_any(),
-        Shown::Choice => view! { <RoleSelect desk id member role/> }.into_any(),
+        Shown::Choice => {
+            let id = member.with_untracked(|member| member.user_id);
+            id.map(|id| view! { <RoleSelect desk id member role/> }).into_any()
+        }
     }
 }
 
@@ -170,7 +174,7 @@ fn LastActive(desk: Desk, now: Memo<ListedMember>) -> impl IntoView {
     move || {
         now.with(|ListedMember { member, last_active_at, .. }| {
             if member.invited {
-                return "Not joined yet".into_any();
+                return "Not accepted yet".into_any();
             }
             if desk.is_me(member.user_id) {
                 return "Now".into_any();
@@ -207,12 +211,12 @@ impl Deed {
 #[component]
 fn Actions(desk: Desk, member: Memo<Member>) -> impl IntoView {
     let deed = Memo::new(move |_| member.with(|member| Deed::of(&desk, member)));
-    let id = move || member.with_untracked(|member| member.user_id);
+    let login = move || member.with_untracked(|member| member.login.clone());
     move || {
         match deed.get() {
         Deed::Nothing => ().into_any(),
         Deed::CancelInvite => view! {
-            <Button variant=Variant::Ghost size=Size::Compact on_press=move |()| desk.cancel_invite(id())>
+            <Button variant=Variant::Ghost size=Size::Compact on_press=move |()| desk.cancel_invite(login())>
                 "Cancel invite"
                 <span class="sr-only">{move || member.with(|member| format!(" of @{}", member.login))}</span>
             </Button>
@@ -230,8 +234,8 @@ fn Actions(desk: Desk, member: Memo<Member>) -> impl IntoView {
 #[component]
 fn RowMenu(desk: Desk, member: Memo<Member>, glyph: Glyph, words: &'static str) -> impl IntoView {
     let ask = Callback::new(move |()| {
-        let id = member.with_untracked(|member| member.user_id);
-        desk.removing.set(untrack(|| desk.members.row(id)));
+        let id = member.with_untracked(|member| member.user_id).map(MemberRowId::Member);
+        desk.removing.set(id.and_then(|id| untrack(|| desk.members.row(id))));
     });
     view! {
         <div class="inline-block">

@@ -1,0 +1,189 @@
+//! The invitations that wait for the person, and their answer.
+
+use latchkey_domain::api::{Invitation, InvitingOrganization};
+use latchkey_domain::id::OrganizationId;
+use latchkey_domain::problem::ErrorCode;
+use leptos::prelude::*;
+
+use super::feed::{Feed, Shown};
+use super::polling::poll_while_visible;
+use crate::api::{ApiError, accept_invitation, decline_invitation, list_invitations};
+use crate::components::button::{Button, Size, Variant};
+use crate::components::dialog::keep_focus;
+use crate::components::empty_state::EmptyState;
+use crate::components::error_state::ErrorState;
+use crate::components::frame::{About, Invitations, PageHead, Workspace};
+use crate::components::icon::Glyph;
+use crate::components::relative_time::{Clock, RelativeTime};
+use crate::components::table::{CELL, Card, Column, LoadingTable, Nothing, ROW, Table};
+use crate::components::toast::{ToastAction, Toasts};
+
+const COLUMNS: &[Column] = &[
+    Column::new("Organization"),
+    Column::new("Role"),
+    Column::new("Invited by"),
+    Column::new("Invited").class("whitespace-nowrap"),
+    Column::spoken("Actions"),
+];
+
+/// The list, and how it is answered.
+#[derive(Clone, Copy)]
+struct Answers {
+    invitations: Feed<Invitation>,
+    /// Which one is being answered.
+    busy: RwSignal<Option<OrganizationId>>,
+    bar: Invitations,
+    workspace: Workspace,
+    toasts: Toasts,
+}
+
+/// What the person says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Answer {
+    Accept,
+    Decline,
+}
+
+impl Answers {
+    fn new() -> Self {
+        let invitations = Feed::new(list_invitations);
+        poll_while_visible(move || {
+            if invitations.is_ready_untracked() {
+                invitations.refresh();
+            }
+        });
+        Self {
+            invitations,
+            busy: RwSignal::new(None),
+            bar: expect_context::<Invitations>(),
+            workspace: expect_context::<Workspace>(),
+            toasts: expect_context::<Toasts>(),
+        }
+    }
+
+    /// Answers an invitation and says how that went, even to who has left the page by then.
+    fn give(self, answer: Answer, to: InvitingOrganization) {
+        keep_focus();
+        _ = self.busy.try_set(Some(to.id));
+        leptos::task::spawn_local(async move {
+            let answered = match answer {
+                Answer::Accept => accept_invitation(to.id).await,
+                Answer::Decline => decline_invitation(to.id).await,
+            };
+            _ = self.busy.try_set(None);
+            self.invitations.refresh();
+            self.bar.reload();
+            match (answered, answer) {
+                (Ok(()), Answer::Accept) => {
+                    self.workspace.reload();
+                    self.toasts.success(format!("You joined {}", to.name));
+                }
+                (Ok(()), Answer::Decline) => self.toasts.success("Invitation declined"),
+                (Err(error), _) => self.tell(&error, answer, to),
+            }
+        });
+    }
+
+    fn tell(self, error: &ApiError, answer: Answer, to: InvitingOrganization) {
+        match error.code() {
+            Some(ErrorCode::NotFound) => {
+                self.toasts.failure("This invitation was taken back, or answered already.", None);
+            }
+            Some(ErrorCode::LimitReached) => self.toasts.failure(error.to_string(), None),
+            _ => {
+                let words = match answer {
+                    Answer::Accept => "Couldn’t accept the invitation.",
+                    Answer::Decline => "Couldn’t decline the invitation.",
+                };
+                let again = ToastAction::new("Retry", move || self.give(answer, to.clone()));
+                self.toasts.failure(words, Some(again));
+            }
+        }
+    }
+}
+
+/// The page.
+#[component]
+pub fn InvitationsPage() -> impl IntoView {
+    Clock::provide();
+    let answers = Answers::new();
+    view! {
+        <PageHead
+            title="Invitations"
+            about=About::Person
+            description="Organizations that ask you to join. Until you accept, they see your GitHub username, nothing else."
+        />
+        <section aria-labelledby="invitations-title">
+            <h2 id="invitations-title" class="sr-only">"Invitations"</h2>
+            <List answers/>
+        </section>
+    }
+}
+
+#[component]
+fn List(answers: Answers) -> impl IntoView {
+    let invitations = answers.invitations;
+    let shown = invitations.shown();
+    move || {
+        match shown.get() {
+        Shown::Skeleton => view! { <LoadingTable label="Invitations" columns=COLUMNS/> }.into_any(),
+        Shown::Failed(error) => view! {
+            <Card>
+                <ErrorState title="Couldn’t load your invitations" error on_retry=move |()| invitations.retry()/>
+            </Card>
+        }
+        .into_any(),
+        Shown::Empty => view! {
+            <Card>
+                <EmptyState glyph=Glyph::UserPlus title="No invitations" text="Nobody is waiting for an answer from you."/>
+            </Card>
+        }
+        .into_any(),
+        Shown::Rows => view! {
+            <Table label="Invitations" columns=COLUMNS>
+                <For each=move || invitations.rows() key=|row| row.organization.id let(invitation)>
+                    <Row answers invitation/>
+                </For>
+            </Table>
+        }
+        .into_any(),
+    }
+    }
+}
+
+#[component]
+fn Row(answers: Answers, invitation: Invitation) -> impl IntoView {
+    let Invitation { organization, role, invited_by, created_at } = invitation;
+    let busy = Memo::new(move |_| answers.busy.with(Option::is_some));
+    let spoken = format!(" the invitation of {}", organization.name);
+    let spoken_too = spoken.clone();
+    let by = match invited_by {
+        Some(login) => view! { <span class="break-all">{format!("@{login}")}</span> }.into_any(),
+        None => view! { <Nothing/> }.into_any(),
+    };
+    let name = organization.name.clone();
+    let press = move |answer| {
+        let to = organization.clone();
+        move |()| answers.give(answer, to.clone())
+    };
+    view! {
+        <tr role="row" class=ROW>
+            <td role="cell" class=format!("{CELL} font-medium break-words max-md:col-span-4 max-md:min-w-0")>{name}</td>
+            <td role="cell" class=format!("{CELL} text-ink-2 max-md:col-span-2")>{role.label()}</td>
+            <td role="cell" class=format!("{CELL} text-ink-2 max-md:col-span-2 max-md:justify-self-end")>{by}</td>
+            <td role="cell" class=format!("{CELL} num text-ink-2 md:whitespace-nowrap max-md:col-span-4 max-md:text-caption")>
+                <RelativeTime time=created_at/>
+            </td>
+            <td role="cell" class=format!("{CELL} max-md:col-span-4")>
+                <div class="flex justify-end gap-2">
+                    <Button size=Size::Compact disabled=busy on_press=press.clone()(Answer::Decline)>
+                        "Decline" <span class="sr-only">{spoken_too}</span>
+                    </Button>
+                    <Button variant=Variant::Primary size=Size::Compact disabled=busy on_press=press(Answer::Accept)>
+                        "Accept" <span class="sr-only">{spoken}</span>
+                    </Button>
+                </div>
+            </td>
+        </tr>
+    }
+}

@@ -1,0 +1,111 @@
+//! Invitations: taken back by the organization, and answered by whom they are for.
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use latchkey_domain::api::{Invitation, Page};
+use latchkey_domain::id::OrganizationId;
+use latchkey_domain::login::GithubLogin;
+use latchkey_domain::problem::Problem;
+use latchkey_services::{Services, members};
+
+use super::auth::Caller;
+use super::extract::{ListPage, PageParams, PathId, PathIds};
+use super::problem::Refusal;
+
+/// Withdraw an invitation
+#[utoipa::path(
+    delete,
+    path = "/v1/organizations/{id}/invitations/{login}",
+    operation_id = "withdraw_invitation",
+    tag = "Members",
+    params(("id" = OrganizationId, Path), ("login" = String, Path)),
+    responses(
+        (status = 204, description = "Withdrawn"),
+        (status = 401, description = "`unauthenticated`", body = Problem),
+        (status = 403, description = "`forbidden`: only owners and admins, and owners alone where an owner is invited", body = Problem),
+        (status = 404, description = "`not_found`: no such invitation, or another tenant’s", body = Problem),
+    ),
+    security(("user" = [])),
+)]
+pub(crate) async fn withdraw(
+    State(services): State<Services>,
+    Caller(actor): Caller,
+    PathIds(organization, login): PathIds<OrganizationId, GithubLogin>,
+) -> Result<StatusCode, Refusal> {
+    members::withdraw(&services, &actor, organization, login.as_str()).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// List my invitations
+#[utoipa::path(
+    get,
+    path = "/v1/me/invitations",
+    operation_id = "list_my_invitations",
+    tag = "Members",
+    params(PageParams),
+    responses(
+        (status = 200, description = "What waits for an answer, first come first", body = Page<Invitation>),
+        (status = 401, description = "`unauthenticated`", body = Problem),
+        (status = 403, description = "`forbidden`: a service key", body = Problem),
+        (status = 422, description = "`invalid`", body = Problem),
+    ),
+    security(("user" = [])),
+)]
+pub(crate) async fn waiting(
+    State(services): State<Services>,
+    Caller(actor): Caller,
+    ListPage(page): ListPage,
+) -> Result<axum::Json<Page<Invitation>>, Refusal> {
+    Ok(axum::Json(members::waiting(&services, &actor, page).await?))
+}
+
+/// Accept an invitation
+///
+/// From here on the caller is a member, whatever becomes of their login.
+#[utoipa::path(
+    post,
+    path = "/v1/me/invitations/{id}/accept",
+    operation_id = "accept_invitation",
+    tag = "Members",
+    params(("id" = OrganizationId, Path)),
+    responses(
+        (status = 204, description = "A member now"),
+        (status = 401, description = "`unauthenticated`", body = Problem),
+        (status = 403, description = "`forbidden`: a service key", body = Problem),
+        (status = 404, description = "`not_found`: no invitation of that organization waits for the caller", body = Problem),
+        (status = 409, description = "`limit_reached`: the caller owns as many organizations as a person may", body = Problem),
+    ),
+    security(("user" = [])),
+)]
+pub(crate) async fn accept(
+    State(services): State<Services>,
+    Caller(actor): Caller,
+    PathId(organization): PathId<OrganizationId>,
+) -> Result<StatusCode, Refusal> {
+    members::accept(&services, &actor, organization).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Decline an invitation
+#[utoipa::path(
+    post,
+    path = "/v1/me/invitations/{id}/decline",
+    operation_id = "decline_invitation",
+    tag = "Members",
+    params(("id" = OrganizationId, Path)),
+    responses(
+        (status = 204, description = "Declined"),
+        (status = 401, description = "`unauthenticated`", body = Problem),
+        (status = 403, description = "`forbidden`: a service key", body = Problem),
+        (status = 404, description = "`not_found`: no invitation of that organization waits for the caller", body = Problem),
+    ),
+    security(("user" = [])),
+)]
+pub(crate) async fn decline(
+    State(services): State<Services>,
+    Caller(actor): Caller,
+    PathId(organization): PathId<OrganizationId>,
+) -> Result<StatusCode, Refusal> {
+    members::decline(&services, &actor, organization).await?;
+    Ok(StatusCode::NO_CONTENT)
+}

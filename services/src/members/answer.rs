@@ -1,0 +1,208 @@
+//! Answering an invitation: the person's side.
+//!
+//! An invitation is for a login, and only whoever of GitHub signed in with it last may answer. Who accepts is
+//! a member by their GitHub identity from then on, whatever becomes of the login.
+
+use std::collections::HashMap;
+
+use latchkey_domain::api::{Invitation, InvitingOrganization, Page};
+use latchkey_domain::audit::{ActorKind, AuditAction};
+use latchkey_domain::id::{OrganizationId, UserId};
+use latchkey_domain::role::Role;
+use latchkey_domain::time::Timestamp;
+use sea_orm::sea_query::OnConflict;
+use sea_orm::{
+    ColumnTrait, Condition, ConnectionTrait, DatabaseTransaction, EntityTrait, QueryFilter,
+    QueryOrder, QuerySelect, Set,
+};
+use uuid::Uuid;
+
+use super::invite::{event, find, is_for};
+use crate::actor::Actor;
+use crate::audit::{self, By, Changes};
+use crate::entity::{invitation, membership, organization, user};
+use crate::error::Error;
+use crate::organizations;
+use crate::page::{PageRequest, time_cursor};
+use crate::retry::retried;
+use crate::scope::{self, Begun};
+use crate::services::Services;
+
+/// The invitations that wait for the actor, first come first.
+///
+/// # Errors
+/// `Forbidden` for a service key, `Invalid` for a foreign cursor.
+pub async fn waiting(
+    services: &Services,
+    actor: &Actor,
+    page: PageRequest,
+) -> Result<Page<Invitation>, Error> {
+    let database = services.database.reader();
+    let Some(login) = own_login(database, actor).await? else {
+        return Ok(Page { data: Vec::new(), next_cursor: None });
+    };
+    let mut query = invitation::Entity::find()
+        .filter(is_for(&login))
+        .order_by_asc(invitation::Column::CreatedAt)
+        .order_by_asc(invitation::Column::Id)
+        .limit(page.rows());
+    if let Some(after) = page.after_time()? {
+        query = query.filter(later(after));
+    }
+    let rows = page.page(query.all(database).await?, |last| time_cursor(last.created_at, last.id));
+    let organizations = organizations_of(database, &rows.data).await?;
+    let inviters = inviters_of(database, &rows.data).await?;
+    let data = rows.data.iter().map(|row| {
+        let name = organizations.get(&row.organization_id);
+        Ok(Invitation {
+            organization: InvitingOrganization {
+                id: row.organization_id.into(),
+                name: name.ok_or(Error::Corrupt("invitation"))?.clone(),
+            },
+            role: Role::from_name(&row.role).ok_or(Error::Corrupt("role"))?,
+            invited_by: row.invited_by.and_then(|id| inviters.get(&id).cloned()),
+            created_at: Timestamp::from_millis(row.created_at),
+        })
+    });
+    Ok(Page { data: data.collect::<Result<_, Error>>()?, next_cursor: rows.next_cursor })
+}
+
+/// The invitations after a place in the order of their coming.
+pub(super) fn later((at, id): (i64, Uuid)) -> Condition {
+    Condition::any().add(invitation::Column::CreatedAt.gt(at)).add(
+        Condition::all()
+            .add(invitation::Column::CreatedAt.eq(at))
+            .add(invitation::Column::Id.gt(id)),
+    )
+}
+
+async fn organizations_of(
+    database: &impl ConnectionTrait,
+    rows: &[invitation::Model],
+) -> Result<HashMap<Uuid, String>, Error> {
+    let ids = rows.iter().map(|row| row.organization_id);
+    let found =
+        organization::Entity::find().filter(organization::Column::Id.is_in(ids)).all(database);
+    Ok(found.await?.into_iter().map(|one| (one.id, one.name)).collect())
+}
+
+async fn inviters_of(
+    database: &impl ConnectionTrait,
+    rows: &[invitation::Model],
+) -> Result<HashMap<Uuid, String>, Error> {
+    let ids = rows.iter().filter_map(|row| row.invited_by);
+    let found = user::Entity::find().filter(user::Column::Id.is_in(ids)).all(database);
+    Ok(found.await?.into_iter().map(|one| (one.id, one.login)).collect())
+}
+
+/// The login by which the actor may be invited; none: somebody else signed in with it since, or it is no
+/// login of GitHub's.
+async fn own_login(
+    database: &impl ConnectionTrait,
+    actor: &Actor,
+) -> Result<Option<String>, Error> {
+    let row = user::Entity::find_by_id(actor.person()?.user().as_uuid())
+        .filter(user::Column::HoldsLogin.eq(true))
+        .filter(user::Column::GithubId.is_not_null())
+        .one(database)
+        .await?;
+    Ok(row.map(|row| row.login))
+}
+
+/// Accepts an invitation: from here on the actor is a member.
+///
+/// # Errors
+/// `NotFound` if no such invitation waits for them, `LimitReached` for one more organization of their own than
+/// a person may own, `Forbidden` for a service key.
+pub async fn accept(
+    services: &Services,
+    actor: &Actor,
+    organization: OrganizationId,
+) -> Result<(), Error> {
+    retried(services, || accept_once(services, actor, organization)).await
+}
+
+async fn accept_once(
+    services: &Services,
+    actor: &Actor,
+    organization: OrganizationId,
+) -> Result<(), Error> {
+    let (Begun { transaction, by, .. }, row) = take(services, actor, organization).await?;
+    let role = Role::from_name(&row.role).ok_or(Error::Corrupt("role"))?;
+    let person = actor.author();
+    if role == Role::Owner {
+        organizations::check_owned(&transaction, person, "You own").await?;
+    }
+    let member = membership::ActiveModel {
+        organization_id: Set(organization.as_uuid()),
+        user_id: Set(person.as_uuid()),
+        role: Set(row.role.clone()),
+        created_at: Set(services.clock.now().as_millis()),
+        invited_by: Set(row.invited_by),
+    };
+    // Who is a member already, under another login before, stays what they are.
+    let key = [membership::Column::OrganizationId, membership::Column::UserId];
+    membership::Entity::insert(member)
+        .on_conflict(OnConflict::columns(key).do_nothing().to_owned())
+        .exec_without_returning(&transaction)
+        .await?;
+    let changes = Changes::default().set("role", role);
+    let event = audit::Event {
+        id: person.to_string(),
+        ..event(AuditAction::MemberJoined, &row.login, changes)
+    };
+    audit::record(services, &transaction, organization, &by, event).await?;
+    Ok(transaction.commit().await?)
+}
+
+/// Declines an invitation. The organization learns that its login said no, nothing else.
+///
+/// # Errors
+/// `NotFound` if no such invitation waits for them, `Forbidden` for a service key.
+pub async fn decline(
+    services: &Services,
+    actor: &Actor,
+    organization: OrganizationId,
+) -> Result<(), Error> {
+    retried(services, || decline_once(services, actor, organization)).await
+}
+
+async fn decline_once(
+    services: &Services,
+    actor: &Actor,
+    organization: OrganizationId,
+) -> Result<(), Error> {
+    let (Begun { transaction, .. }, row) = take(services, actor, organization).await?;
+    let by = By { kind: ActorKind::Person, id: None, name: row.login.clone(), ip: None };
+    let changes = Changes::default();
+    let event = event(AuditAction::InvitationDeclined, &row.login, changes);
+    audit::record(services, &transaction, organization, &by, event).await?;
+    Ok(transaction.commit().await?)
+}
+
+/// Takes the actor's invitation out of the table. Of several answers, and of a withdrawal, one finds it.
+async fn take(
+    services: &Services,
+    actor: &Actor,
+    organization: OrganizationId,
+) -> Result<(Begun<()>, invitation::Model), Error> {
+    let begun = scope::begin(services, actor).await?;
+    let transaction: &DatabaseTransaction = &begun.transaction;
+    organizations::lock(transaction, organization).await?;
+    let login = own_login(transaction, actor).await?.ok_or(Error::NotFound)?;
+    let row = find(transaction, organization, &login).await?.ok_or(Error::NotFound)?;
+    invitation::Entity::delete_by_id(row.id).exec(transaction).await?;
+    Ok((begun, row))
+}
+
+/// A person's row, locked: of two writes that count what the person has, the second sees what the first did.
+pub(crate) async fn lock_person(
+    transaction: &impl ConnectionTrait,
+    person: UserId,
+) -> Result<user::Model, Error> {
+    user::Entity::find_by_id(person.as_uuid())
+        .lock(sea_orm::sea_query::LockType::NoKeyUpdate)
+        .one(transaction)
+        .await?
+        .ok_or(Error::Unauthenticated)
+}

@@ -1,0 +1,211 @@
+//! Inviting people, and taking an invitation back: the organization's side.
+
+use std::time::Duration;
+
+use latchkey_domain::api::{Member, MemberRequest};
+use latchkey_domain::audit::{AuditAction, TargetKind};
+use latchkey_domain::id::{InvitationId, OrganizationId, UserId};
+use latchkey_domain::login::GithubLogin;
+use latchkey_domain::role::{Permission, Role};
+use latchkey_domain::tier::INVITATIONS_PER_HOUR;
+use latchkey_domain::time::Timestamp;
+use sea_orm::sea_query::{Expr, ExprTrait, Func};
+use sea_orm::{
+    ActiveModelTrait, ColumnTrait, ConnectionTrait, EntityTrait, JoinType, QueryFilter, QueryOrder,
+    QuerySelect, Set,
+};
+use uuid::Uuid;
+
+use super::list::to_invited;
+use super::write::person_of_membership;
+use crate::actor::Actor;
+use crate::audit::{self, Changes, Event};
+use crate::entity::{invitation, invitation_time, membership, user};
+use crate::error::Error;
+use crate::retry::retried;
+use crate::scope::{self, Begun, allow};
+use crate::services::Services;
+
+/// How long an invitation counts against who made it.
+pub(crate) const INVITATION_WINDOW: Duration = Duration::from_hours(1);
+
+/// Invites somebody, known here or not: nobody becomes a member without accepting. Nothing is said of who has
+/// the login.
+///
+/// # Errors
+/// `NotFound` for a stranger; `Forbidden` for viewers and members, and for admins who would make an owner;
+/// `Conflict` for who is a member or invited already, oneself included; `TooMany` beyond the invitations that
+/// a person makes in an hour.
+pub async fn invite(
+    services: &Services,
+    actor: &Actor,
+    organization: OrganizationId,
+    request: MemberRequest,
+) -> Result<Member, Error> {
+    retried(services, || invite_once(services, actor, organization, &request)).await
+}
+
+async fn invite_once(
+    services: &Services,
+    actor: &Actor,
+    organization: OrganizationId,
+    request: &MemberRequest,
+) -> Result<Member, Error> {
+    let permission = request.role.to_manage();
+    let mut scope = scope::organization(services, actor, organization, permission).await?;
+    // The organization is locked: of two who invite the same login at once, one finds what the other did.
+    let Begun { transaction, by, .. } = scope.begin(services, actor).await?;
+    if let Some(member) = member_of_login(&transaction, organization, &request.login).await? {
+        let own = member == actor.author().as_uuid();
+        return Err(Error::Conflict(if own {
+            "You are a member already."
+        } else {
+            "This person is a member already."
+        }));
+    }
+    if find(&transaction, organization, request.login.as_str()).await?.is_some() {
+        return Err(Error::Conflict("This person is invited already."));
+    }
+    count(services, &transaction, actor.author()).await?;
+    let now = services.clock.now();
+    let row = invitation::ActiveModel {
+        id: Set(InvitationId::new(now, services.random.bytes()).as_uuid()),
+        organization_id: Set(organization.as_uuid()),
+        login: Set(request.login.to_string()),
+        role: Set(request.role.as_str().to_owned()),
+        created_at: Set(now.as_millis()),
+        invited_by: Set(Some(actor.author().as_uuid())),
+    };
+    let row = row.insert(&transaction).await?;
+    let changes = Changes::default().set("role", request.role);
+    let event = event(AuditAction::MemberInvited, &row.login, changes);
+    audit::record(services, &transaction, organization, &by, event).await?;
+    transaction.commit().await?;
+    to_invited(&row)
+}
+
+/// Takes an invitation back. Of this and the person's answer at once, one happens.
+///
+/// # Errors
+/// `NotFound` for a stranger and for a login that is not invited; `Forbidden` for viewers and members, and for
+/// admins where an owner is invited.
+pub async fn withdraw(
+    services: &Services,
+    actor: &Actor,
+    organization: OrganizationId,
+    login: &str,
+) -> Result<(), Error> {
+    retried(services, || withdraw_once(services, actor, organization, login)).await
+}
+
+async fn withdraw_once(
+    services: &Services,
+    actor: &Actor,
+    organization: OrganizationId,
+    login: &str,
+) -> Result<(), Error> {
+    let permission = Permission::MembersWrite;
+    let mut scope = scope::organization(services, actor, organization, permission).await?;
+    let Begun { transaction, by, .. } = scope.begin(services, actor).await?;
+    let row = find(&transaction, organization, login).await?.ok_or(Error::NotFound)?;
+    let role = Role::from_name(&row.role).ok_or(Error::Corrupt("role"))?;
+    allow(scope.role(), role.to_manage())?;
+    invitation::Entity::delete_by_id(row.id).exec(&transaction).await?;
+    let changes = Changes::default().field("role", role, ());
+    let event = event(AuditAction::InvitationWithdrawn, &row.login, changes);
+    audit::record(services, &transaction, organization, &by, event).await?;
+    Ok(transaction.commit().await?)
+}
+
+/// What happened to an invitation. Its login is all that the organization knows of whom it is for.
+pub(super) fn event(action: AuditAction, login: &str, changes: Changes) -> Event<'_> {
+    Event { action, kind: TargetKind::Member, id: login.to_owned(), name: login, changes }
+}
+
+/// The invitation of a login to an organization, which is locked by now.
+pub(super) async fn find(
+    transaction: &impl ConnectionTrait,
+    organization: OrganizationId,
+    login: &str,
+) -> Result<Option<invitation::Model>, Error> {
+    Ok(invitation::Entity::find()
+        .filter(invitation::Column::OrganizationId.eq(organization.as_uuid()))
+        .filter(is_for(login))
+        .one(transaction)
+        .await?)
+}
+
+/// The invitations that are for a login, in whatever case.
+pub(super) fn is_for(login: &str) -> Expr {
+    Expr::expr(Func::lower(Expr::col((invitation::Entity, invitation::Column::Login))))
+        .eq(login.to_ascii_lowercase())
+}
+
+/// Whether an invitation waits for a login.
+pub(crate) async fn is_invited(
+    database: &impl ConnectionTrait,
+    login: &str,
+) -> Result<bool, Error> {
+    let one = invitation::Entity::find().filter(is_for(login)).one(database).await?;
+    Ok(one.is_some())
+}
+
+/// The member whose login it is.
+async fn member_of_login(
+    transaction: &impl ConnectionTrait,
+    organization: OrganizationId,
+    login: &GithubLogin,
+) -> Result<Option<Uuid>, Error> {
+    let login = login.as_str().to_ascii_lowercase();
+    let lower = Func::lower(Expr::col((user::Entity, user::Column::Login)));
+    let row = membership::Entity::find()
+        .join(JoinType::InnerJoin, person_of_membership())
+        .filter(membership::Column::OrganizationId.eq(organization.as_uuid()))
+        .filter(Expr::expr(lower).eq(login))
+        .filter(user::Column::HoldsLogin.eq(true))
+        .one(transaction)
+        .await?;
+    Ok(row.map(|row| row.user_id))
+}
+
+/// Counts an invitation of a person, or refuses it. Their row is locked, so that no two are counted at once.
+async fn count(
+    services: &Services,
+    transaction: &impl ConnectionTrait,
+    person: UserId,
+) -> Result<(), Error> {
+    super::lock_person(transaction, person).await?;
+    let now = services.clock.now();
+    let own = invitation_time::Column::UserId.eq(person.as_uuid());
+    invitation_time::Entity::delete_many()
+        .filter(own.clone())
+        .filter(invitation_time::Column::At.lte((now - INVITATION_WINDOW).as_millis()))
+        .exec(transaction)
+        .await?;
+    let times: Vec<i64> = invitation_time::Entity::find()
+        .select_only()
+        .column(invitation_time::Column::At)
+        .filter(own)
+        .order_by_asc(invitation_time::Column::At)
+        .into_tuple()
+        .all(transaction)
+        .await?;
+    if times.len() >= INVITATIONS_PER_HOUR as usize {
+        let frees = Timestamp::from_millis(times[0]) + INVITATION_WINDOW;
+        return Err(Error::TooMany {
+            detail: format!(
+                "You made {} of {INVITATIONS_PER_HOUR} invitations in the last hour. The next one is \
+                 possible at {frees}.",
+                times.len()
+            ),
+            retry_after: frees.since(now),
+        });
+    }
+    let row = invitation_time::ActiveModel {
+        id: Set(InvitationId::new(now, services.random.bytes()).as_uuid()),
+        user_id: Set(person.as_uuid()),
+        at: Set(now.as_millis()),
+    };
+    invitation_time::Entity::insert(row).exec_without_returning(transaction).await?;
+    Ok(())
+}

@@ -1,0 +1,43 @@
+//! What an organization's plan allows and how much of it is used, for the pages.
+
+use latchkey_domain::api::PlanUse;
+use latchkey_domain::id::OrganizationId;
+use latchkey_domain::role::Permission;
+use sea_orm::{ColumnTrait, EntityTrait, PaginatorTrait, QueryFilter};
+
+use super::limits::{Plan, count_owned, count_projects};
+use crate::actor::Actor;
+use crate::entity::{invitation_time, organization};
+use crate::error::Error;
+use crate::members::INVITATION_WINDOW;
+use crate::scope;
+use crate::services::Services;
+
+/// What the organization may use and what it uses, and where the actor's own limits stand.
+///
+/// # Errors
+/// `NotFound` for a stranger.
+pub async fn plan_use(
+    services: &Services,
+    actor: &Actor,
+    id: OrganizationId,
+) -> Result<PlanUse, Error> {
+    scope::organization(services, actor, id, Permission::Read).await?;
+    let database = services.database.reader();
+    let row = organization::Entity::find_by_id(id.as_uuid()).one(database).await?;
+    let row = row.ok_or(Error::NotFound)?;
+    let person = actor.author();
+    let since = services.clock.now() - INVITATION_WINDOW;
+    let invitations = invitation_time::Entity::find()
+        .filter(invitation_time::Column::UserId.eq(person.as_uuid()))
+        .filter(invitation_time::Column::At.gt(since.as_millis()))
+        .count(database)
+        .await?;
+    Ok(PlanUse {
+        limits: Plan::of(&row)?.limits(),
+        projects: count_projects(database, &row).await?,
+        owned_organizations: count_owned(database, person).await?,
+        invitations,
+        writes_per_minute: services.writes.limit(),
+    })
+}
