@@ -18,8 +18,8 @@ mod m20261124_000010_index_budgets;
 mod m20261128_000011_max_parallel;
 mod m20261128_000014_count_nodes;
 mod m20261128_000015_tier_overrides;
-mod m20261128_000016_invitations;
 mod m20261128_000017_administrators;
+mod m20261128_000018_invitations;
 mod telemetry;
 
 pub use sea_orm_migration::MigratorTrait;
@@ -46,8 +46,8 @@ impl MigratorTrait for Migrator {
             Box::new(m20261128_000011_max_parallel::Migration),
             Box::new(m20261128_000014_count_nodes::Migration),
             Box::new(m20261128_000015_tier_overrides::Migration),
-            Box::new(m20261128_000016_invitations::Migration),
             Box::new(m20261128_000017_administrators::Migration),
+            Box::new(m20261128_000018_invitations::Migration),
         ]
     }
 }

@@ -10,7 +10,7 @@ use uuid::Uuid;
 use crate::entity::{invitation, membership, user};
 use crate::test_database::new_on_postgres;
 
-const MIGRATION: &str = "m20261128_000016_invitations";
+const MIGRATION: &str = "m20261128_000018_invitations";
 
 #[tokio::test]
 async fn invited_people_become_invitations_on_sqlite() {
