@@ -1,6 +1,7 @@
 //! The head of a page: its title here, in the top bar's breadcrumb, and on the browser's tab.
 
 use leptos::prelude::*;
+use leptos::text_prop::TextProp;
 use leptos_meta::Title;
 
 use super::Workspace;
@@ -78,7 +79,7 @@ pub fn PageHead(
         crumbs.0.set(Trail { about, section, title: title.get() });
     });
     view! {
-        <Title text=move || tab_title(title.get(), about, workspace)/>
+        <Title text=tab_text(move || tab_title(title.get(), about, workspace))/>
         <div class="mb-5 flex flex-wrap items-start justify-between gap-x-6 gap-y-3">
             <div class="min-w-0 max-md:grow">
                 <h1 class="text-title font-semibold break-words outline-none" tabindex="-1">
@@ -111,6 +112,15 @@ pub fn PageHead(
     }
 }
 
+/// What stands on the browser's tab.
+///
+/// On the server it is made with the page. leptos_meta 0.8.7 asks for it once the page is rendered, and leptos_axum
+/// 0.8.10 does not see to it that signals are then looked for among those of the same request: where many are
+/// served at once, it would be another's title, or a panic.
+fn tab_text(text: impl Fn() -> String + Send + Sync + 'static) -> TextProp {
+    if cfg!(feature = "ssr") { untrack(text).into() } else { text.into() }
+}
+
 /// “API keys · Storefront API · Latchkey”.
 fn tab_title(title: String, about: About, workspace: Workspace) -> String {
     let of = match about {
@@ -120,4 +130,23 @@ fn tab_title(title: String, about: About, workspace: Workspace) -> String {
     };
     let parts = [title, of.unwrap_or_default(), "Latchkey".to_owned()];
     parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" · ")
+}
+
+#[cfg(all(test, feature = "ssr"))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn title_is_the_pages_own_beside_another_page() {
+        let (one, other) = (Owner::new_root(None), Owner::new_root(None));
+        let title = |text: &'static str| {
+            let text = Signal::stored(text.to_owned());
+            tab_text(move || text.get())
+        };
+        let first = one.with(|| title("API keys"));
+        let second = other.with(|| title("Usage"));
+        // The server's threads are at the other page when the first one's head is written.
+        assert_eq!(first.get(), "API keys");
+        assert_eq!(second.get(), "Usage");
+    }
 }
