@@ -245,7 +245,7 @@ impl From<&Error> for Problem {
                 ),
             ),
             Error::TelemetryFull { tier, limit, used } => Self::new(
-                ErrorCode::TierLimitReached,
+                ErrorCode::LimitReached,
                 format!(
                     "This project’s telemetry takes {} of the {} that {} has room for. Wait until the \
                      oldest is deleted, delete an application, or upgrade.",

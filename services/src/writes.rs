@@ -1,7 +1,8 @@
 //! Management writes a minute, counted per person and per service key.
 //!
 //! Each node counts for itself, in memory that has a bound: with `n` nodes a caller has up to `n` times as
-//! many. It keeps one caller from occupying the writer, nothing more, so it need not be exact across nodes.
+//! many. It keeps one caller from occupying the writer, nothing more, so it need not be exact across nodes. A
+//! write that the database gave up and that is done again counts again, for the same reason.
 
 use std::convert::Infallible;
 use std::sync::{Arc, Mutex, PoisonError};

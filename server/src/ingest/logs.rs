@@ -24,7 +24,7 @@ use crate::http::problem::Refusal;
         (status = 400, description = "`malformed`", body = Problem),
         (status = 401, description = "`missing_key`, `malformed_key`, `unknown_key`, `revoked_key`,                                       `expired_key`", body = Problem),
         (status = 403, description = "`wrong_scope`", body = Problem),
-        (status = 409, description = "`tier_limit_reached`: the project’s telemetry takes as much room as its plan has", body = Problem),
+        (status = 409, description = "`limit_reached`: the project’s telemetry takes as much room as its plan has", body = Problem),
         (status = 413, description = "`too_large`: over 4 MiB", body = Problem),
         (status = 422, description = "`invalid`", body = Problem),
         (status = 429, description = "`rate_limited`, `token_rate_limited`, `token_budget_exhausted`, `quota_exceeded`; or `too_many_failures`, instead of `malformed_key` and `unknown_key`, after 60 of these from this address in a minute. With `Retry-After`", body = Problem),

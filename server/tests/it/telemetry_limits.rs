@@ -149,7 +149,7 @@ on_both_databases! {
         let fill = format!("UPDATE telemetry_sizes SET bytes = {left} WHERE project_id = {project}");
         telemetry.execute_unprepared(&fill).await.unwrap();
         let refused = send(&world, &key, "/ingest/traces", &traces(1_200)).await;
-        let refused = problem(refused, 409, "tier_limit_reached").await;
+        let refused = problem(refused, 409, "limit_reached").await;
         let words = text(&refused["detail"]);
         assert!(words.contains("1.0 GiB") && words.contains("Free") && words.contains("upgrade"), "{words}");
         assert_eq!((rows(&telemetry, "traces").await, rows(&telemetry, "ingest_batches").await), (1, 0));

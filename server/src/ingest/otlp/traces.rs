@@ -40,7 +40,7 @@ pub(super) const SPANS: Signal = Signal {
         (status = 400, description = "`malformed`", body = Problem),
         (status = 401, description = "`missing_key`, `malformed_key`, `unknown_key`, `revoked_key`, `expired_key`", body = Problem),
         (status = 403, description = "`wrong_scope`", body = Problem),
-        (status = 409, description = "`tier_limit_reached`: the project’s telemetry takes as much room as its plan has", body = Problem),
+        (status = 409, description = "`limit_reached`: the project’s telemetry takes as much room as its plan has", body = Problem),
         (status = 413, description = "`too_large`: over 4 MiB, sent or unpacked", body = Problem),
         (status = 415, description = "`unsupported_media_type`: neither protobuf nor JSON, or another encoding than gzip", body = Problem),
         (status = 422, description = "`invalid`: over 10,000 spans, or a field of the wrong type", body = Problem),

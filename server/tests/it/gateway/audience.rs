@@ -49,8 +49,11 @@ async fn test_keys_of_every_tier_try_every_model() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn where_people_are_invited_every_tier_is_served() {
-    let gateway =
-        Gateway::with(Backend::Sqlite, "", &["--latchkey-signup=invited", "--latchkey-admins=ada"]);
+    let gateway = Gateway::with(
+        Backend::Sqlite,
+        "",
+        &["--latchkey-signup=invited", "--latchkey-admins=ada,root"],
+    );
     let gateway = gateway.await;
     gateway.world.set_tier(&gateway.ada, "free").await;
     let (key, _) = gateway.key(json!({ "name": "k" })).await;
