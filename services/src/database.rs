@@ -6,6 +6,7 @@
 //! calls never holds up a revocation (`docs/decisions/017-telemetry-apart.md`).
 
 mod begin;
+pub(crate) mod primary;
 mod relocate;
 mod renewal;
 mod start;

@@ -24,6 +24,7 @@ use uuid::Uuid;
 
 use crate::actor::{Actor, NOT_FOR_SERVICE_KEYS, Who};
 use crate::check::KeyRecord;
+use crate::database::primary;
 use crate::entity::{application, key, membership, organization, project};
 use crate::error::Error;
 use crate::services::Services;
@@ -187,11 +188,9 @@ pub(crate) async fn organization(
         Who::Person(person) => person,
         Who::ServiceKey(key) => return Err(not_for(services, key, id.as_uuid()).await?),
     };
-    let row = membership::Entity::find_by_id((id.as_uuid(), person.user().as_uuid()))
-        .one(services.database.reader())
-        .await?
-        .ok_or(Error::NotFound)?;
-    let role = role(&row.role)?;
+    let query = membership::Entity::find_by_id((id.as_uuid(), person.user().as_uuid()));
+    let row = primary::one(services.database.reader(), &query).await?.ok_or(Error::NotFound)?;
+    let role = role(&membership::Model::from_query_result(&row, "")?.role)?;
     allow(role, permission)?;
     Ok(OrganizationScope { id, role, permission })
 }
@@ -288,11 +287,8 @@ async fn find_project(
             .filter(membership::Column::UserId.eq(person.user().as_uuid())),
         Who::ServiceKey(_) => query,
     };
-    let row = query
-        .into_model::<ProjectRow>()
-        .one(services.database.reader())
-        .await?
-        .ok_or(Error::NotFound)?;
+    let row = primary::one(services.database.reader(), &query).await?.ok_or(Error::NotFound)?;
+    let row = ProjectRow::from_query_result(&row, "")?;
     let grant = match &actor.who {
         Who::Person(_) => Grant::Member(role(&row.role.unwrap_or_default())?),
         Who::ServiceKey(key) if key.project.as_uuid() == row.project_id => {

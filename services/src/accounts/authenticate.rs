@@ -7,20 +7,22 @@ use latchkey_domain::id::{SessionId, UserId};
 use latchkey_domain::key::KeyKind;
 use latchkey_domain::secret::PresentedKey;
 use sea_orm::{
-    ColumnTrait, Condition, EntityTrait, JoinType, QueryFilter, QuerySelect, RelationDef,
+    ColumnTrait, Condition, EntityTrait, FromQueryResult, JoinType, QueryFilter, QuerySelect,
+    RelationDef,
 };
 
 use super::administrators::is_administrator;
 use super::sessions::who_may_sign_in;
 use crate::actor::{Actor, Person, ServiceKey, Who};
 use crate::check::{self, Call};
+use crate::database::primary;
 use crate::entity::{session, user};
 use crate::error::Error;
 use crate::organizations;
 use crate::services::Services;
 
-/// Finds out who is asking: a person by their access token, or a backend by its service key. The session is looked up each time, so that its end, by whatever way, ends its
-/// unexpired access tokens too.
+/// Finds out who is asking: a person by their access token, or a backend by its service key. The session is
+/// looked up each time, so that its end, by whatever way, ends its unexpired access tokens too.
 ///
 /// # Errors
 /// `Unauthenticated` without a token, or with one that is not ours, has expired or whose session has ended;
@@ -75,15 +77,14 @@ async fn signed_in(
     user: UserId,
     session: SessionId,
 ) -> Result<user::Model, Error> {
-    user::Entity::find()
+    let query = user::Entity::find()
         .join(JoinType::InnerJoin, sessions_of_user())
         .filter(session::Column::Id.eq(session.as_uuid()))
         .filter(standing(services))
         .filter(user::Column::Id.eq(user.as_uuid()))
-        .filter(who_may_sign_in(services))
-        .one(services.database.reader())
-        .await?
-        .ok_or(Error::Unauthenticated)
+        .filter(who_may_sign_in(services));
+    let row = primary::one(services.database.reader(), &query).await?;
+    Ok(user::Model::from_query_result(&row.ok_or(Error::Unauthenticated)?, "")?)
 }
 
 /// The sessions that stand: neither ended nor expired.

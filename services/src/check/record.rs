@@ -7,11 +7,10 @@ use latchkey_domain::permission::ServicePermission;
 use latchkey_domain::tier::{Tier, TierLimits, TierOverrides};
 use latchkey_domain::time::Timestamp;
 use sea_orm::{
-    ColumnTrait, Condition, ConnectionTrait, DbBackend, DbErr, EntityTrait, FromQueryResult,
-    JoinType, QueryFilter, QuerySelect, QueryTrait, RuntimeErr, Statement,
+    ColumnTrait, Condition, EntityTrait, FromQueryResult, JoinType, QueryFilter, QuerySelect,
 };
-use uuid::Uuid;
 
+use crate::database::primary;
 use crate::digest::KeyDigest;
 use crate::entity::{key, organization, project};
 use crate::error::Error;
@@ -110,17 +109,12 @@ impl KeyRecord {
     }
 }
 
-/// Whether what was read comes from a replica, which may not know yet of a revocation.
-const FROM_REPLICA: &str = "from_replica";
-
 /// The record of the key that has this digest in either slot.
 pub(super) async fn load(
     services: &Services,
     digest: &KeyDigest,
 ) -> Result<Option<KeyRecord>, Error> {
     let bytes = digest.as_bytes().as_slice();
-    let reader = services.database.reader();
-    let backend = reader.get_database_backend();
     let query = key::Entity::find()
         .select_also(organization::Entity)
         .join(JoinType::InnerJoin, project_of_key())
@@ -131,37 +125,11 @@ pub(super) async fn load(
                 .add(key::Column::OldDigest.eq(bytes)),
         )
         .limit(1);
-    let statement = telling_replicas(query.build(backend));
-    let found = reader.query_one_raw(statement).await?.ok_or(Error::Corrupt("answer"))?;
-    if found.try_get::<bool>("", FROM_REPLICA)? {
-        return Err(replica());
-    }
-    if found.try_get::<Option<Uuid>>("A_", "id")?.is_none() {
-        return Ok(None);
-    }
+    let found = primary::one(services.database.reader(), &query).await?;
+    let Some(found) = found else { return Ok(None) };
     let row = key::Model::from_query_result(&found, "A_")?;
     let organization = organization::Model::from_query_result(&found, "B_")?;
     record(&row, &organization).map(Some)
-}
-
-/// The same statement with one row more to say where it was answered, whether or not there is a key: a replica does
-/// not know of those that were made just now either.
-fn telling_replicas(statement: Statement) -> Statement {
-    let is_replica = match statement.db_backend {
-        DbBackend::Postgres => "pg_is_in_recovery()",
-        _ => "0",
-    };
-    let sql = format!(
-        "SELECT found.*, {is_replica} AS {FROM_REPLICA} FROM (SELECT 1) AS one LEFT JOIN ({}) AS found ON TRUE",
-        statement.sql
-    );
-    Statement { sql, ..statement }
-}
-
-fn replica() -> Error {
-    let why = "a replica was asked instead of the primary: turn off the balancing of reads in the pooler \
-               (load_balance_mode = off in pgpool-II), or let DATABASE_URL lead to the primary";
-    Error::Unavailable(DbErr::Conn(RuntimeErr::Internal(why.to_owned())))
 }
 
 fn project_of_key() -> sea_orm::RelationDef {
