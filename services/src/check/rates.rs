@@ -78,7 +78,7 @@ pub(super) async fn take(
     let now = services.clock.monotonic();
     let own = of.rpm.map_or(0, |_| services.requests.recent(of.key, now, SURELY_SHARED));
     // Boxed: a check that asks no Redis need not carry the states of asking it.
-    match Box::pin(shared.take(of.key, of.rpm, of.tpm, need)).await {
+    match Box::pin(shared.take(now, of.key, of.rpm, of.tpm, need)).await {
         Ok((Ok(taken), mut seen)) => {
             // What it counts has this call in it too.
             if own > 0 && seen.requests.state(seen.now, own).used <= own {

@@ -64,7 +64,7 @@ pub(crate) struct SharedWindows {
 }
 
 /// What `take.lua` returns.
-type TakeAnswer = (u8, u64, u64, u64, Vec<u64>, Vec<u64>);
+type TakeAnswer = (u8, u64, u64, u64, Vec<u64>, Vec<u64>, u8);
 /// What `look.lua` returns.
 type LookAnswer = (u64, u64, Vec<u64>, Vec<u64>);
 
@@ -160,8 +160,8 @@ impl SharedWindows {
         self.narrow_until.store(millis(now + NARROW_FOR), Ordering::Release);
     }
 
-    /// Redis counts less of a key than this node alone has admitted: it was emptied, or its place was taken by one that
-    /// lagged behind.
+    /// Redis does not know this node, or counts less of a key than it alone has admitted: it was emptied, or its place
+    /// was taken by one that lagged behind.
     pub(super) fn has_forgotten(&self, now: Duration) {
         if !self.is_narrow(now) {
             tracing::warn!(
@@ -176,9 +176,11 @@ impl SharedWindows {
         self.presence.share(limit)
     }
 
-    /// Takes a request and tokens of a key's limits, all of it or none; also where the windows stand then.
+    /// Takes a request and tokens of a key's limits, all of it or none; also where the windows stand then. `now` is
+    /// monotonic.
     pub(super) async fn take(
         &self,
+        now: Duration,
         key: KeyId,
         requests: Option<u64>,
         tokens: Option<u64>,
@@ -188,9 +190,16 @@ impl SharedWindows {
         call.key(window_of(key, 'r')).key(window_of(key, 't'));
         call.arg(requests.unwrap_or_default()).arg(tokens.unwrap_or_default());
         call.arg(need.least).arg(need.most);
+        let (nodes, node) = self.presence.names();
+        call.arg(nodes).arg(node);
         let mut connection = self.open()?;
-        let (refused, second, micros, tokens, requests_window, tokens_window): TakeAnswer =
+        let (refused, second, micros, tokens, requests_window, tokens_window, is_known): TakeAnswer =
             self.answer(call.invoke_async(&mut connection)).await?;
+        // Each call is told by its own answer: none that came later to Redis, and finds there what others have
+        // taken meanwhile, passes before the node has heard.
+        if is_known == 0 {
+            self.has_forgotten(now);
+        }
         let taken = match refused {
             0 => Ok(SharedTaken { second, request: requests.is_some(), tokens }),
             1 => Err(Refused::Requests),
@@ -299,13 +308,17 @@ impl SharedWindows {
             Some(connection) => connection,
             None => self.connect().await?,
         };
-        let heard = self.presence.say(&mut connection).await?;
+        let was_known = self.is_known.load(Ordering::Acquire);
+        let mut heard = self.presence.say(&mut connection, was_known).await?;
         // One that does not know a node any more has forgotten what it admitted, too.
-        let has_forgotten = heard.2 == 0 && self.is_known.load(Ordering::Acquire);
-        self.is_known.store(true, Ordering::Release);
+        let has_forgotten = was_known && heard.2 == 0;
         if self.was_away.swap(false, Ordering::AcqRel) || has_forgotten {
             self.narrow(now);
         }
+        if has_forgotten {
+            heard = self.presence.say(&mut connection, false).await?;
+        }
+        self.is_known.store(true, Ordering::Release);
         self.presence.heard(now, self.is_narrow(now), heard);
         *self.connection.lock().unwrap_or_else(PoisonError::into_inner) = Some(connection);
         if !self.is_up.swap(true, Ordering::AcqRel) {

@@ -25,6 +25,8 @@ const COUNTS_FOR: u64 = 10;
 const SETTLED: Duration = Duration::from_secs(COUNTS_FOR + 1);
 /// Nodes that were there within this time may come back, and would find what they had of the limits.
 const LATELY: Duration = Duration::from_mins(5);
+/// The nodes' key where it is only tried.
+pub(super) const TRIED: &str = "latchkey:{start}:n";
 /// The row of the database that has the number of nodes.
 const ROW: &str = "nodes_sharing_limits";
 
@@ -96,23 +98,29 @@ impl Presence {
         census::leave(database, &self.node).await
     }
 
+    /// The nodes' key in Redis, and this node in it.
+    pub(super) fn names(&self) -> (&str, &str) {
+        (&self.key, &self.node)
+    }
+
     /// What [`Self::say`] does, under a name that nobody reads.
     pub(super) async fn try_to_say(
         &self,
         connection: &mut MultiplexedConnection,
     ) -> Result<(), RedisError> {
         let mut call = self.beat.prepare_invoke();
-        call.key("latchkey:{start}:n").arg(&self.node).arg(COUNTS_FOR);
+        call.key(TRIED).arg(&self.node).arg(COUNTS_FOR).arg(0);
         call.invoke_async(connection).await
     }
 
-    /// Says that this node is there.
+    /// Says that this node is there. One that `was_known` and is no more is not added.
     pub(super) async fn say(
         &self,
         connection: &mut MultiplexedConnection,
+        was_known: bool,
     ) -> Result<Heard, RedisError> {
         let mut call = self.beat.prepare_invoke();
-        call.key(&self.key).arg(&self.node).arg(COUNTS_FOR);
+        call.key(&self.key).arg(&self.node).arg(COUNTS_FOR).arg(u8::from(was_known));
         call.invoke_async(connection).await
     }
 

@@ -7,6 +7,7 @@ use redis::{RedisError, Script};
 use tokio::time::timeout;
 
 use super::SharedWindows;
+use super::presence::TRIED;
 
 /// How long Redis may take. One that is away is no reason not to start.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -31,7 +32,7 @@ pub(super) async fn prove(shared: &SharedWindows) -> Result<(), String> {
 
 async fn attempt(shared: &SharedWindows) -> Result<(), RedisError> {
     let mut connection = shared.connect().await?;
-    let run = async |script: &Script, arguments: &[u64]| {
+    let run = async |script: &Script, arguments: &[&str]| {
         let mut call = script.prepare_invoke();
         call.key("latchkey:{start}:r").key("latchkey:{start}:t");
         for argument in arguments {
@@ -39,8 +40,8 @@ async fn attempt(shared: &SharedWindows) -> Result<(), RedisError> {
         }
         call.invoke_async::<redis::Value>(&mut connection.clone()).await
     };
-    run(&shared.take, &[1_000_000, 1_000_000, 1, 1]).await?;
-    run(&shared.settle, &[0, 0, 0]).await?;
+    run(&shared.take, &["1000000", "1000000", "1", "1", TRIED, "any"]).await?;
+    run(&shared.settle, &["0", "0", "0"]).await?;
     run(&shared.look, &[]).await?;
     shared.presence.try_to_say(&mut connection).await
 }

@@ -1,8 +1,10 @@
 -- Takes of a key's limits per minute, all of it or none. Each window is a hash of whole seconds, by the server's own
 -- clock, to what was admitted in them; a second matters until its last instant is 60 seconds old.
 -- KEYS: the window of requests, the window of tokens
--- ARGV: the limit of requests (0: none), the limit of tokens (0: none), the least and the most tokens
--- Returns which limit refused the call (0: none, 1: requests, 2: tokens), when, the tokens that were taken, the windows.
+-- ARGV: the limit of requests (0: none), the limit of tokens (0: none), the least and the most tokens, the nodes'
+-- sorted set (no key of KEYS: a cluster has it in another slot than the windows), this node
+-- Returns which limit refused the call (0: none, 1: requests, 2: tokens), when, the tokens that were taken, the windows,
+-- and whether the node is known (1): a Redis that was emptied knows no node until that says once more that it is there.
 local time = redis.call('TIME')
 local now = tonumber(time[1])
 
@@ -55,4 +57,7 @@ end
 if refused == 0 and tokens > 0 then
     add(KEYS[2], tokens)
 end
-return { refused, now, tonumber(time[2]), tokens, redis.call('HGETALL', KEYS[1]), redis.call('HGETALL', KEYS[2]) }
+local known = redis.call('ZSCORE', ARGV[5], ARGV[6]) and 1 or 0
+return {
+    refused, now, tonumber(time[2]), tokens, redis.call('HGETALL', KEYS[1]), redis.call('HGETALL', KEYS[2]), known
+}
