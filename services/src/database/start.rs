@@ -6,6 +6,7 @@ use futures::future::join_all;
 use latchkey_migrations::MigratorTrait;
 use sea_orm::sqlx::{AssertSqlSafe, Connection, Error as Sqlx, PgConnection, Row, query, raw_sql};
 use sea_orm::{ConnectionTrait, DatabaseConnection, DbErr, RuntimeErr, Statement};
+use tokio::net::lookup_host;
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 use super::url::Postgres;
@@ -179,8 +180,7 @@ fn is_missing_table(error: &DbErr) -> bool {
 /// Makes sure that this node can listen, and that what it prepares is there when it is used.
 pub(super) async fn check_way(ways: &Ways, word: [u8; 8]) -> Result<(), DbErr> {
     let through = &ways.through;
-    let probing = timeout(PATIENCE, Probe::begin(through, &hex(&word))).await;
-    let mut probe = probing.unwrap_or_else(|_| Err(too_few(through, 1)))?;
+    let mut probe = Probe::begin(through, &hex(&word)).await?;
     if !probe.pools_transactions {
         return probe.gets_enough(through).await;
     }
@@ -206,6 +206,32 @@ fn too_few(through: &Postgres, got: u32) -> DbErr {
     ))
 }
 
+/// A connection on which a statement was run: PgBouncer lets a client in at once, and lets the first statement wait for
+/// one of the server's connections.
+async fn served(through: &Postgres, statement: &'static str) -> Result<PgConnection, DbErr> {
+    let refuses = |error: Sqlx| refused(format!("{through} {}", why_not(&error)));
+    let mut connection = PgConnection::connect_with(through.options()).await.map_err(refuses)?;
+    raw_sql(statement).execute(&mut connection).await.map_err(refuses)?;
+    Ok(connection)
+}
+
+/// Whether the server itself is where the URL leads to, by its own word. It stands elsewhere if a pooler is in between,
+/// or a network that translates addresses.
+async fn is_the_server(connection: &mut PgConnection, through: &Postgres) -> bool {
+    const PLACE: &str = "SELECT host(inet_server_addr()), inet_server_port()";
+    let Ok(row) = raw_sql(PLACE).fetch_one(connection).await else { return false };
+    let (Ok(address), Ok(port)) = (row.try_get(0), row.try_get(1)) else { return false };
+    let (address, port): (Option<String>, Option<i32>) = (address, port);
+    let options = through.options();
+    let (Some(address), Some(port)) = (address, port) else {
+        // A socket leads there.
+        return options.get_socket().is_some();
+    };
+    let host = options.get_host().trim_start_matches('[').trim_end_matches(']');
+    let Ok(mut leads_to) = lookup_host((host, options.get_port())).await else { return false };
+    port == i32::from(options.get_port()) && leads_to.any(|to| to.ip().to_string() == address)
+}
+
 /// Several connections through what may be a pooler.
 struct Probe {
     asked: PgConnection,
@@ -221,10 +247,9 @@ impl Probe {
         let set = raw_sql(AssertSqlSafe(format!("SET latchkey.word = '{word}'")));
         set.execute(&mut asked).await.map_err(failed)?;
         let mut others = Vec::new();
-        for _ in 0..3 {
-            let mut other = reach(through).await?;
-            raw_sql("BEGIN").execute(&mut other).await.map_err(failed)?;
-            others.push(other);
+        for there in 1..4 {
+            let other = timeout(PATIENCE, served(through, "BEGIN")).await;
+            others.push(other.map_err(|_| too_few(through, there))??);
             if show(&mut asked, "latchkey.word").await.ok().as_deref() != Some(word) {
                 return Ok(Self { asked, others, pools_transactions: true });
             }
@@ -235,18 +260,18 @@ impl Probe {
     /// Makes sure that a pooler that gives each client a connection of its own has enough of them: it would let the rest
     /// wait for minutes.
     async fn gets_enough(&mut self, through: &Postgres) -> Result<(), DbErr> {
-        let port = raw_sql("SELECT inet_server_port()").fetch_one(&mut self.asked).await;
-        let port: Option<i32> = port.ok().and_then(|row| row.try_get(0).ok());
-        if port.is_none_or(|port| port == i32::from(through.options().get_port())) {
+        if is_the_server(&mut self.asked, through).await {
             return Ok(());
         }
-        let wanted = WANTED;
-        let there = u32::try_from(self.others.len() + 1).unwrap_or(wanted);
-        let more = (there..wanted).map(|_| timeout(PATIENCE, reach(through)));
-        // All at once, and held until each was tried.
-        let more: Vec<_> = join_all(more).await.into_iter().flatten().flatten().collect();
-        let got = there + u32::try_from(more.len()).unwrap_or_default();
-        if got < wanted { Err(too_few(through, got)) } else { Ok(()) }
+        let there = u32::try_from(self.others.len() + 1).unwrap_or(WANTED);
+        let more = (there..WANTED).map(|_| timeout(PATIENCE, served(through, "SELECT 1")));
+        // All at once, and held until each was tried. What is refused need not wait, and is told of when it matters.
+        let more = join_all(more).await;
+        let waiting = more.iter().filter(|tried| tried.is_err()).count();
+        match u32::try_from(waiting) {
+            Ok(0) => Ok(()),
+            waiting => Err(too_few(through, WANTED - waiting.unwrap_or(WANTED))),
+        }
     }
 
     /// Whether a statement is still there when it is run on another of the server's connections: the one that it was

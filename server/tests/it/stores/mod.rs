@@ -8,3 +8,4 @@ mod poolers;
 mod programs;
 mod redis;
 mod replicas;
+mod sqlite;

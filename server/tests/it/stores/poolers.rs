@@ -8,33 +8,13 @@ use latchkey_services::check::{self, Call};
 use serde_json::json;
 use tempfile::TempDir;
 
-use super::programs::{Program, pgbouncer};
-use crate::process::command;
+use super::programs::{Program, pgbouncer, refusal};
 use crate::world::{Backend, World, listen, new_postgres_database, text};
 
 fn port(url: &str) -> u16 {
     let (_, rest) = url.split_once('@').unwrap();
     let (_, port) = rest.split('/').next().unwrap().rsplit_once(':').unwrap();
     port.parse().unwrap()
-}
-
-/// What a server says that does not start.
-fn refusal(arguments: &[String]) -> String {
-    let folder = TempDir::new().unwrap();
-    let mut command = command(&folder);
-    command.args(arguments).arg("--latchkey-listen=127.0.0.1:0");
-    let mut server = command.stderr(std::process::Stdio::piped()).spawn().unwrap();
-    let began = Instant::now();
-    while server.try_wait().unwrap().is_none() {
-        if began.elapsed() > Duration::from_secs(20) {
-            server.kill().unwrap();
-            panic!("it started with {arguments:?}");
-        }
-        std::thread::sleep(Duration::from_millis(50));
-    }
-    let ended = server.wait_with_output().unwrap();
-    assert_eq!(ended.status.code(), Some(1));
-    String::from_utf8(ended.stderr).unwrap()
 }
 
 async fn database() -> (String, u16) {
@@ -46,12 +26,13 @@ async fn database() -> (String, u16) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_pooler_that_cannot_work_is_refused_with_what_to_set() {
+    let folder = TempDir::new().unwrap();
     let (url, postgres) = database().await;
     let through = |program: &Program| format!("--database-url={}", program.url(&url));
     let direct = format!("--database-direct-url={url}");
 
     let transactions = pgbouncer(postgres, "pool_mode = transaction").await;
-    let said = refusal(&[through(&transactions)]);
+    let said = refusal(&folder, &[through(&transactions)]);
     assert!(said.contains("DATABASE_DIRECT_URL") && said.contains("session"), "{said}");
 
     // Debian 12's, before 1.21, and later ones with this setting: statements are lost.
@@ -59,8 +40,15 @@ async fn a_pooler_that_cannot_work_is_refused_with_what_to_set() {
     let loses = pgbouncer(postgres, loses).await;
     let version = std::process::Command::new("/usr/sbin/pgbouncer").arg("-V").output().unwrap();
     if String::from_utf8_lossy(&version.stdout).contains(" 1.18") {
-        let said = refusal(&[through(&loses), direct]);
+        let said = refusal(&folder, &[through(&loses), direct]);
         assert!(said.contains("max_prepared_statements"), "{said}");
+    }
+
+    for (size, got) in [(6, "6 of the 22"), (2, "2 of the 22")] {
+        let few = format!("pool_mode = session\ndefault_pool_size = {size}");
+        let few = pgbouncer(postgres, &few).await;
+        let said = refusal(&folder, &[through(&few)]);
+        assert!(said.contains(got) && said.contains("default_pool_size"), "{said}");
     }
 }
 

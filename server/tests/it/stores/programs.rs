@@ -1,4 +1,4 @@
-//! Poolers of a test's own.
+//! Poolers of a test's own, and servers that do not start.
 #![expect(clippy::disallowed_methods, reason = "a program starts in real time")]
 
 use std::fs::Permissions;
@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
+use crate::process::command;
 use crate::shared_limits::Redis;
 
 /// A program that a test has started; it ends with the test.
@@ -93,7 +94,7 @@ pub(crate) async fn pgbouncer(postgres: u16, settings: &str) -> Program {
 }
 
 /// A pgpool-II that sends what reads to the second PostgreSQL, as it does by default where there is one.
-pub(crate) async fn pgpool(primary: u16, replica: u16) -> Program {
+pub(crate) async fn pgpool(primary: u16, replica: u16, settings: &str) -> Program {
     let (port, pcp, folder) = (Redis::free_port(), Redis::free_port(), folder());
     let place = folder.path().display().to_string();
     let text = format!(
@@ -104,7 +105,7 @@ pub(crate) async fn pgpool(primary: u16, replica: u16) -> Program {
          backend_hostname1 = '127.0.0.1'\nbackend_port1 = {replica}\nbackend_weight1 = 1\n\
          load_balance_mode = on\nenable_pool_hba = off\npool_passwd = ''\nsr_check_user = 'postgres'\n\
          sr_check_password = ''\nsr_check_period = 10\nhealth_check_period = 0\nwork_dir = '{place}'\n\
-         wd_ipc_socket_dir = '{place}'\n"
+         wd_ipc_socket_dir = '{place}'\n{settings}\n"
     );
     let file = folder.path().join("pgpool.conf");
     std::fs::write(&file, text).unwrap();
@@ -118,4 +119,22 @@ pub(crate) async fn pgpool(primary: u16, replica: u16) -> Program {
 fn is_root() -> bool {
     let id = Command::new("id").arg("-u").output().unwrap();
     id.stdout.starts_with(b"0\n")
+}
+
+/// What a server says that does not start.
+pub(crate) fn refusal(folder: &TempDir, arguments: &[String]) -> String {
+    let mut command = command(folder);
+    command.args(arguments).arg("--latchkey-listen=127.0.0.1:0");
+    let mut server = command.stderr(Stdio::piped()).spawn().unwrap();
+    let began = Instant::now();
+    while server.try_wait().unwrap().is_none() {
+        if began.elapsed() > Duration::from_secs(20) {
+            server.kill().unwrap();
+            panic!("it started with {arguments:?}");
+        }
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    let ended = server.wait_with_output().unwrap();
+    assert_eq!(ended.status.code(), Some(1));
+    String::from_utf8(ended.stderr).unwrap()
 }
