@@ -49,7 +49,7 @@ pub enum Audit {
 }
 
 /// Where what is stored is.
-#[derive(Debug, Clone, Args)]
+#[derive(Clone, Args)]
 pub struct Storage {
     /// Where the database and the secrets made on first start are kept.
     #[arg(long = "latchkey-data-dir", env = "LATCHKEY_DATA_DIR", default_value = "./data")]
@@ -63,6 +63,13 @@ pub struct Storage {
     /// The key of the keys' digests, at least 32 bytes [default: a file in the data folder].
     #[arg(long = "latchkey-pepper", env = "LATCHKEY_PEPPER", hide_env_values = true)]
     pub pepper: Option<String>,
+}
+
+/// The database's URL holds a password.
+impl std::fmt::Debug for Storage {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Storage").field("data_dir", &self.data_dir).finish_non_exhaustive()
+    }
 }
 
 impl Storage {
@@ -86,7 +93,7 @@ pub(crate) fn set(value: Option<&str>) -> Option<&str> {
 }
 
 /// The settings of `latchkey serve`.
-#[derive(Debug, Clone, Args)]
+#[derive(Clone, Args)]
 pub struct Settings {
     /// The address and port to listen on.
     #[arg(long = "latchkey-listen", env = "LATCHKEY_LISTEN", default_value = "127.0.0.1:3000")]
@@ -223,6 +230,17 @@ pub struct Settings {
     /// What cargo-leptos says, if it started the server.
     #[command(flatten)]
     pub cargo_leptos: CargoLeptos,
+}
+
+/// Half of them are secret.
+impl std::fmt::Debug for Settings {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Settings")
+            .field("listen", &self.listen)
+            .field("public_url", &self.public_url)
+            .field("storage", &self.storage)
+            .finish_non_exhaustive()
+    }
 }
 
 /// What cargo-leptos says of the site that it has built.

@@ -29,7 +29,7 @@ pub use public_url::PublicUrl;
 pub use upstreams::{Model, Upstream};
 
 /// What the server runs on, complete and consistent.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Config {
     /// Where to listen.
     pub listen: SocketAddr,
@@ -80,6 +80,18 @@ pub struct GithubApp {
 impl std::fmt::Debug for GithubApp {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("GithubApp").field("url", &self.url).finish_non_exhaustive()
+    }
+}
+
+/// The database's URLs hold a password.
+impl std::fmt::Debug for Config {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Config")
+            .field("listen", &self.listen)
+            .field("public_url", &self.public_url)
+            .field("sign_in", &self.sign_in)
+            .field("services", &self.services)
+            .finish_non_exhaustive()
     }
 }
 
@@ -296,5 +308,21 @@ mod tests {
             &format!("--latchkey-github-client-secret={secret}"),
         ]);
         assert!(!format!("{:?}", config.unwrap()).contains(&secret));
+        let url = format!("postgres://u:{secret}@h/d");
+        let line = [
+            "latchkey",
+            "serve",
+            &format!("--database-url={url}"),
+            &format!("--database-direct-url={url}"),
+            &format!("--redis-url=redis://:{secret}@h"),
+            &format!("--latchkey-pepper={secret}"),
+            &format!("--latchkey-jwt-secret={secret}"),
+            &format!("--latchkey-local-code={secret}"),
+            "--latchkey-github-client-id=x",
+            &format!("--latchkey-github-client-secret={secret}"),
+        ];
+        assert!(!format!("{:?}", self::config(&line[2..]).unwrap()).contains(&secret));
+        let line = Cli::try_parse_from(line).unwrap();
+        assert!(!format!("{line:?}").contains(&secret));
     }
 }
