@@ -114,9 +114,10 @@ pub fn PageHead(
 
 /// What stands on the browser's tab.
 ///
-/// On the server it is made with the page. leptos_meta 0.8.7 asks for it once the page is rendered, and leptos_axum
-/// 0.8.10 does not see to it that signals are then looked for among those of the same request: where many are
-/// served at once, it would be another's title, or a panic.
+/// On the server it is made with the page. `leptos_meta` 0.8.7 asks for it once the page is
+/// rendered, and `leptos_axum` 0.8.10 does not see to it that signals are then looked for among
+/// those of the same request: where many are served at once, it would be another's title, or a
+/// panic.
 fn tab_text(text: impl Fn() -> String + Send + Sync + 'static) -> TextProp {
     if cfg!(feature = "ssr") { untrack(text).into() } else { text.into() }
 }
