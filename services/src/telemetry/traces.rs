@@ -85,8 +85,10 @@ fn to_row(
     let meta = meta.map(|(meta, _)| meta);
     let (method, url) = (storable(entry.request_method), storable(entry.request_url));
     let (trace_id, span_id) = (storable(entry.trace_id), storable(entry.span_id));
+    let parent_span_id = entry.parent_span_id.map(storable);
     let texts = [&method, &url, &trace_id, &span_id].map(|text| Some(text.as_str()));
-    let bytes = sizes::of_row(texts.into_iter().chain([meta.as_deref()]));
+    let bytes =
+        sizes::of_row(texts.into_iter().chain([parent_span_id.as_deref(), meta.as_deref()]));
     let row = trace::ActiveModel {
         id: Set(ids.trace(index)),
         application_id: Set(source.application.as_uuid()),
@@ -99,7 +101,7 @@ fn to_row(
         response_status: Set(i32::from(entry.response_status)),
         trace_id: Set(trace_id),
         span_id: Set(span_id),
-        parent_span_id: Set(entry.parent_span_id.map(storable)),
+        parent_span_id: Set(parent_span_id),
         duration_ms: Set(entry.duration_ms),
         meta: Set(meta),
         project_id: Set(Some(source.key.project.as_uuid())),
