@@ -38,7 +38,7 @@ use crate::room::{Allowance, Share};
 use answer::Answer;
 use opening::Opening;
 use patience::{Verdict, Watchdog};
-use progress::Progress;
+use progress::{Progress, Protocol};
 
 /// How many connections may be open, if the system lets the process have as many; more wait to be accepted.
 const CONNECTIONS: usize = 20_000;
@@ -52,6 +52,8 @@ const STREAMS: u32 = 100;
 const STREAM_WINDOW: u32 = 64 * 1024;
 /// The same for all bodies of a connection.
 const WINDOW: u32 = 256 * 1024;
+/// How often those who say nothing are asked to go while others wait for their places.
+const PRESSURE: Duration = Duration::from_secs(1);
 /// After a failure to accept: the system is out of something that others will give back.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
@@ -94,17 +96,18 @@ pub(crate) async fn accept(
 ) {
     let server = Arc::new(Server { answers, builder: builder(patience), patience });
     let (told, _) = watch::channel(());
+    let (wanted, _) = watch::channel(());
     let places = Arc::new(Semaphore::new(places));
     let mut stop = pin!(stop);
     loop {
         let (stream, peer, place) = tokio::select! {
-            next = next(&listener, &places) => next,
+            next = next(&listener, &places, &wanted) => next,
             () = &mut stop => break,
         };
-        let (server, told) = (Arc::clone(&server), told.subscribe());
+        let (server, told, wanted) = (Arc::clone(&server), told.subscribe(), wanted.subscribe());
         tokio::spawn(async move {
             let _counted = Counted::new(&server);
-            converse(&server, stream, peer, told).await;
+            converse(&server, stream, peer, told, wanted).await;
             drop(place);
         });
     }
@@ -114,10 +117,21 @@ pub(crate) async fn accept(
     told.closed().await;
 }
 
-/// Waits for a place, then for a connection to have it.
-async fn next(listener: &TcpListener, places: &Arc<Semaphore>) -> (TcpStream, SocketAddr, Place) {
+/// Waits for a place, then for a connection to have it. When there is none, those on which nothing is under way are told
+/// that their places are `wanted`: silence alone must not keep others out.
+async fn next(
+    listener: &TcpListener,
+    places: &Arc<Semaphore>,
+    wanted: &watch::Sender<()>,
+) -> (TcpStream, SocketAddr, Place) {
+    let mut free = pin!(Arc::clone(places).acquire_owned());
     // Without one only if the semaphore were closed, and nobody closes it.
-    let place = Arc::clone(places).acquire_owned().await.ok();
+    let place = loop {
+        match tokio::time::timeout(PRESSURE, free.as_mut()).await {
+            Ok(place) => break place.ok(),
+            Err(_) => wanted.send_replace(()),
+        }
+    };
     loop {
         match listener.accept().await {
             Ok((stream, peer)) => return (stream, peer, place),
@@ -145,6 +159,7 @@ async fn converse<A: Answers>(
     stream: TcpStream,
     peer: SocketAddr,
     mut told: watch::Receiver<()>,
+    wanted: watch::Receiver<()>,
 ) {
     let progress = Arc::new(Progress::default());
     let stream = prepared(stream, &progress, server.patience);
@@ -156,11 +171,12 @@ async fn converse<A: Answers>(
     });
     let answer = service_fn(move |request| answered(&common, request));
     let mut connection = pin!(server.builder.serve_connection(stream, answer));
-    let mut watchdog = Watchdog::new(progress);
+    let mut watchdog = Watchdog::new(Arc::clone(&progress));
     // Together, as each is only looked at when it is woken: the connection is with every request.
     let mut events = FuturesUnordered::new();
     events.push(Either::Left(told.changed().map(|_| Event::Stop)));
-    events.push(Either::Right(tick(server.patience)));
+    events.push(Either::Right(Either::Left(tick(server.patience))));
+    events.push(Either::Right(Either::Right(wants(wanted))));
     loop {
         tokio::select! {
             biased;
@@ -180,7 +196,17 @@ async fn converse<A: Answers>(
                             return tracing::debug!(why, "a connection was cut off");
                         }
                     }
-                    events.push(Either::Right(tick(server.patience)));
+                    events.push(Either::Right(Either::Left(tick(server.patience))));
+                }
+                Event::Wanted(wanted) => {
+                    match progress.protocol() {
+                        _ if !progress.is_idle() => {}
+                        Protocol::Http2 => connection.as_mut().graceful_shutdown(),
+                        Protocol::Unknown | Protocol::Http1 => {
+                            return tracing::debug!("a silent connection made room for another");
+                        }
+                    }
+                    events.push(Either::Right(Either::Right(wants(wanted))));
                 }
             },
         }
@@ -194,6 +220,16 @@ enum Event {
     /// The watchdog's time has come. A new tick begins then, not at the old one's end: a process that was stopped
     /// meanwhile would else meet many at once.
     Tick,
+    /// Others wait for a place.
+    Wanted(watch::Receiver<()>),
+}
+
+async fn wants(mut wanted: watch::Receiver<()>) -> Event {
+    if wanted.changed().await.is_err() {
+        // Nobody is accepted any more.
+        std::future::pending::<()>().await;
+    }
+    Event::Wanted(wanted)
 }
 
 async fn tick(patience: Patience) -> Event {

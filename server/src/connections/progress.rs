@@ -71,6 +71,12 @@ impl Progress {
         Stream(Arc::clone(self))
     }
 
+    /// Whether no request is under way and everything has been taken.
+    pub(super) fn is_idle(&self) -> bool {
+        self.streams.load(Ordering::Relaxed) == 0
+            && self.waiting.iter().all(|bytes| bytes.load(Ordering::Relaxed) == 0)
+    }
+
     /// Ends a tick.
     pub(super) fn tick(&self) -> Seen {
         let next = self.tick.load(Ordering::Relaxed).wrapping_add(1);

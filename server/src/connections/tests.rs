@@ -49,9 +49,13 @@ impl Answers for Sizes {
 
 /// A server with few places; it lives as long as the test.
 async fn start(places: usize) -> SocketAddr {
+    start_patient(places, PATIENCE).await
+}
+
+async fn start_patient(places: usize, patience: Patience) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
-    tokio::spawn(accept(listener, Sizes, places, PATIENCE, std::future::pending()));
+    tokio::spawn(accept(listener, Sizes, places, patience, std::future::pending()));
     address
 }
 
@@ -102,6 +106,30 @@ async fn a_client_that_does_not_say_what_it_speaks_is_cut_off_and_gives_its_plac
     let mut stream = TcpStream::connect(address).await.unwrap();
     stream.write_all(b"GET /3 HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
     assert!(end(&mut stream).await.starts_with(b"HTTP/1.1 200 "), "and is idle then");
+}
+
+#[tokio::test]
+async fn silent_connections_make_room_for_others() {
+    // Nobody is cut off for being slow here.
+    let address = start_patient(5, Patience::of(Duration::from_secs(600))).await;
+    let mut silent = Vec::new();
+    for beginning in ["", "GET / HTT", "GET /3 HTTP/1.1\r\nhost: x\r\n\r\n"] {
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        stream.write_all(beginning.as_bytes()).await.unwrap();
+        silent.push(stream);
+    }
+    let mut working = TcpStream::connect(address).await.unwrap();
+    working.write_all(b"GET /slow HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").await.unwrap();
+    let mut idle = Client::connect(address, 1_000).await;
+    idle.get("3").await.collect().await.unwrap();
+    let mut other = TcpStream::connect(address).await.unwrap();
+    other.write_all(b"GET /3 HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").await.unwrap();
+    assert!(end(&mut other).await.starts_with(b"HTTP/1.1 200 "));
+    for stream in &mut silent {
+        end(stream).await;
+    }
+    assert!(idle.hears().await, "it is told, not cut off");
+    assert!(end(&mut working).await.ends_with(b"last\r\n0\r\n\r\n"), "what is under way goes on");
 }
 
 #[tokio::test]
