@@ -130,10 +130,13 @@ impl Answers for Front {
     /// hold an OAuth code.
     async fn answer(
         &self,
-        request: Request<LetGo>,
+        mut request: Request<LetGo>,
         peer: SocketAddr,
         share: Option<Arc<Share>>,
     ) -> Response {
+        if let Some(share) = &share {
+            request.extensions_mut().insert(Arc::clone(share));
+        }
         let route = Route::of(request.uri());
         let id = RequestId::new();
         let ip = ClientIp::of(peer, request.headers(), id, &self.state);

@@ -1,5 +1,8 @@
 //! The pages: rendered by Leptos, with what they need to know of the server as contexts.
 
+use std::num::NonZero;
+use std::thread::available_parallelism;
+
 use axum::extract::{Request, State};
 use axum::http::header::{ACCEPT, COOKIE};
 use axum::http::{HeaderMap, Method, StatusCode};
@@ -13,8 +16,17 @@ use crate::http::client::ClientIp;
 use crate::http::request_id::RequestId;
 use crate::state::AppState;
 
+/// How many pages are rendered at once: it is work of the processor alone, for whoever asks, and one is left to those
+/// who call with a key.
+pub(crate) fn at_once() -> usize {
+    let processors = available_parallelism().map_or(1, NonZero::get);
+    processors.saturating_sub(1).max(1)
+}
+
 /// Renders a page.
 pub(crate) async fn page(State(state): State<AppState>, request: Request) -> Response {
+    // It is never closed.
+    let _turn = state.rendering.acquire().await;
     let contexts = contexts(&state, &request);
     leptos_axum::render_app_to_stream_with_context(contexts, latchkey_app::shell)(request)
         .await

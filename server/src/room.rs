@@ -2,23 +2,32 @@
 //!
 //! Each route bounds one body. This bounds all of them together, so that thousands of connections that each send most
 //! of a large body, and then wait, take no more than one crowd of honest callers would. What does not fit is refused
-//! with 503, and may be tried again.
+//! with 503, and may be tried again. As soon as it is known who calls, their bodies take a quarter of it at most: nobody keeps
+//! others out.
 //!
 //! The first 64 KiB of a connection are free: a short body is answered however full the room is. All of HTTP/2's
 //! requests at once on a connection have these 64 KiB together. So bodies take at most the room and 64 KiB for each of
 //! the 20,000 connections, 1.5 GiB, whatever is sent; what is read of them before somebody wants it is bounded by
 //! [`crate::connections`].
 
-use std::sync::Arc;
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, LazyLock, Mutex, MutexGuard, OnceLock, PoisonError};
 
-use axum::http::{Request, Version};
+use axum::http::{Extensions, Request, Version};
 use hyper::body::Body;
+use uuid::Uuid;
 
 /// For all that is not free, in bytes.
 const ROOM: usize = 256 * 1024 * 1024;
 /// What the bodies of one connection may take before, in bytes.
 const FREE: usize = 64 * 1024;
+
+/// What the bodies of one caller may take of the room.
+const OF_ONE: usize = ROOM / 4;
+
+/// What callers take of the room, by who they are, once that is known.
+static CALLERS: LazyLock<Mutex<HashMap<Uuid, usize>>> = LazyLock::new(Mutex::default);
 
 /// What is left of the room. Memory is the process's, so this is too.
 static LEFT: AtomicUsize = AtomicUsize::new(ROOM);
@@ -60,6 +69,7 @@ pub(crate) struct Share {
     /// Of the room.
     taken: AtomicUsize,
     exceeded: AtomicBool,
+    caller: OnceLock<Uuid>,
 }
 
 impl Share {
@@ -78,9 +88,10 @@ impl Share {
         (!is_free).then(|| Arc::new(Self::new(Arc::clone(allowance))))
     }
 
-    const fn new(allowance: Arc<Allowance>) -> Self {
+    fn new(allowance: Arc<Allowance>) -> Self {
         let (free, taken) = (AtomicUsize::new(0), AtomicUsize::new(0));
-        Self { allowance, free, taken, exceeded: AtomicBool::new(false) }
+        let exceeded = AtomicBool::new(false);
+        Self { allowance, free, taken, exceeded, caller: OnceLock::new() }
     }
 
     /// Takes room for so many bytes more.
@@ -100,7 +111,30 @@ impl Share {
             return Err(NoRoom);
         }
         self.taken.fetch_add(more, Ordering::AcqRel);
-        Ok(())
+        match self.caller.get() {
+            Some(caller) if !self.count(*caller, more) => Err(NoRoom),
+            _ => Ok(()),
+        }
+    }
+
+    /// It is known now whose body this is. If their bodies take their part of the room already, no more of it is read.
+    fn belongs_to(&self, caller: Uuid) {
+        if self.caller.set(caller).is_ok() {
+            self.count(caller, self.taken.load(Ordering::Acquire));
+        }
+    }
+
+    /// Counts what was taken for a caller; whether that is within their part. It counts either way, until it is given
+    /// back.
+    fn count(&self, caller: Uuid, bytes: usize) -> bool {
+        let mut callers = callers();
+        let own = callers.entry(caller).or_default();
+        *own += bytes;
+        let fits = *own <= OF_ONE;
+        if !fits {
+            self.exceeded.store(true, Ordering::Release);
+        }
+        fits
     }
 
     /// Whether there was no room for the body.
@@ -112,8 +146,30 @@ impl Share {
 impl Drop for Share {
     fn drop(&mut self) {
         self.allowance.give_back(*self.free.get_mut());
-        LEFT.fetch_add(*self.taken.get_mut(), Ordering::AcqRel);
+        let taken = *self.taken.get_mut();
+        LEFT.fetch_add(taken, Ordering::AcqRel);
+        if let Some(caller) = self.caller.get() {
+            let mut callers = callers();
+            if let Some(own) = callers.get_mut(caller) {
+                *own -= taken;
+                if *own == 0 {
+                    callers.remove(caller);
+                }
+            }
+        }
     }
+}
+
+/// Says whose the body of a request with these extensions is: a person's, or an organization's whose key came with it.
+pub(crate) fn belongs_to(extensions: &Extensions, caller: Uuid) {
+    if let Some(share) = extensions.get::<Arc<Share>>() {
+        share.belongs_to(caller);
+    }
+}
+
+fn callers() -> MutexGuard<'static, HashMap<Uuid, usize>> {
+    // No code panics while it holds the lock.
+    CALLERS.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// What is held of a body that is on its way between two others, e.g. an upstream's answer: of the room alone.
@@ -157,6 +213,7 @@ mod tests {
     /// One test: the room is the process's.
     #[test]
     fn the_room_is_shared_and_given_back_and_what_is_free_is_each_connections() {
+        one_caller_takes_a_part_of_the_room();
         let (one, other) = (Arc::default(), Arc::default());
         let (first, second) = (share(&one), share(&other));
         first.take(FREE + ROOM).unwrap();
@@ -182,6 +239,23 @@ mod tests {
         drop(again);
         assert_eq!(LEFT.load(Ordering::Acquire), ROOM);
         assert_eq!(other.0.load(Ordering::Acquire), FREE);
+    }
+
+    fn one_caller_takes_a_part_of_the_room() {
+        let (one, other) = (Uuid::from_u128(1), Uuid::from_u128(2));
+        let share = |caller| {
+            let share = share(&Arc::default());
+            share.belongs_to(caller);
+            share
+        };
+        let (first, second) = (share(one), share(one));
+        first.take(FREE + 1_000).unwrap();
+        second.take(FREE + OF_ONE - 1_000).unwrap();
+        assert!(second.take(1).is_err() && second.is_exceeded());
+        share(other).take(FREE + 1).unwrap();
+        drop((first, second));
+        share(one).take(FREE + OF_ONE).unwrap();
+        assert!(callers().is_empty());
     }
 
     #[test]

@@ -22,6 +22,8 @@ use crate::{gateway, ingest, oauth, pages};
 
 /// Management bodies are small.
 pub(crate) const MANAGEMENT_BODY: usize = 1024 * 1024;
+/// The same where nobody is asked who they are: strangers take none of the room for long bodies.
+const ANYBODYS_BODY: usize = 16 * 1024;
 /// No handler of ours takes longer; whoever sends slower is cut off.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -61,6 +63,8 @@ fn api() -> OpenApiRouter<AppState> {
         .routes(routes!(usage::of_inference_key))
         .routes(routes!(usage::of_project))
         .routes(routes!(me::get))
+        .layer(DefaultBodyLimit::max(MANAGEMENT_BODY));
+    let anybody = OpenApiRouter::new()
         .routes(routes!(sessions::refresh))
         .routes(routes!(sessions::logout))
         .routes(routes!(oauth::authorize))
@@ -68,7 +72,7 @@ fn api() -> OpenApiRouter<AppState> {
         .routes(routes!(oauth::local))
         .routes(routes!(health::alive))
         .routes(routes!(health::ready))
-        .layer(DefaultBodyLimit::max(MANAGEMENT_BODY));
+        .layer(DefaultBodyLimit::max(ANYBODYS_BODY));
     let ingest = OpenApiRouter::new()
         .routes(routes!(ingest::traces))
         .routes(routes!(ingest::logs))
@@ -81,7 +85,12 @@ fn api() -> OpenApiRouter<AppState> {
         .routes(routes!(gateway::embeddings))
         .routes(routes!(gateway::list_models))
         .routes(routes!(gateway::get_model));
-    management.merge(ingest).layer(brief()).merge(gateway).layer(from_fn(limits::announce))
+    management
+        .merge(anybody)
+        .merge(ingest)
+        .layer(brief())
+        .merge(gateway)
+        .layer(from_fn(limits::announce))
 }
 
 /// Cuts off what takes too long. The gateway has time-outs of its own.

@@ -5,12 +5,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use axum::extract::FromRef;
 use latchkey_services::Services;
+use tokio::sync::Semaphore;
 
 use crate::assets::SiteManifest;
 use crate::config::{Config, SignIn};
 use crate::gateway::Upstreams;
 use crate::metrics::Metrics;
 use crate::oauth::GithubClient;
+use crate::pages;
 
 /// The server's common ground. Cheap to clone.
 #[derive(Clone)]
@@ -26,6 +28,8 @@ pub struct AppState {
     /// The names of the site's files.
     pub(crate) site: Arc<SiteManifest>,
     pub(crate) metrics: Arc<Metrics>,
+    /// Pages that may be rendered at once.
+    pub(crate) rendering: Arc<Semaphore>,
     draining: Arc<AtomicBool>,
 }
 
@@ -48,6 +52,7 @@ impl AppState {
             config: Arc::new(config),
             github,
             metrics: Arc::default(),
+            rendering: Arc::new(Semaphore::new(pages::at_once())),
             draining: Arc::default(),
         })
     }

@@ -5,6 +5,7 @@ use std::ops::Deref;
 use std::sync::Arc;
 
 use latchkey_domain::id::{SessionId, UserId};
+use uuid::Uuid;
 
 use crate::check::{KeyRecord, Seen};
 use crate::error::Error;
@@ -65,6 +66,14 @@ impl Actor {
         match &self.who {
             Who::Person(person) => person.user,
             Who::ServiceKey(key) => key.created_by,
+        }
+    }
+
+    /// Whose resources a request takes: the person's, or those of the service key's organization.
+    pub fn owner(&self) -> Uuid {
+        match &self.who {
+            Who::Person(person) => person.user.as_uuid(),
+            Who::ServiceKey(key) => key.organization.as_uuid(),
         }
     }
 

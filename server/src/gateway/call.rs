@@ -21,6 +21,7 @@ use super::{LARGEST_BODY, elsewhere, forward, sandbox};
 use crate::http::auth::bearer;
 use crate::http::client::ClientIp;
 use crate::http::limits;
+use crate::room;
 use crate::state::AppState;
 
 /// How long a body may take to arrive.
@@ -107,6 +108,7 @@ impl Caller {
             Err(never) => match never {},
         };
         let found = check::identify(&state.services, bearer(&parts.headers), ip).await?;
+        room::belongs_to(&parts.extensions, found.key().organization.as_uuid());
         Ok(Self { found, ip })
     }
 

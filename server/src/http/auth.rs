@@ -13,10 +13,11 @@ use super::client::ClientIp;
 use super::limits;
 use super::presented::Presented;
 use super::problem::Refusal;
+use crate::room;
 use crate::state::AppState;
 
-/// The person whose access token, or the backend whose service key, came with the request. Put it before every other extractor: strangers
-/// learn nothing else. They are looked at again once the body is there.
+/// The person whose access token, or the backend whose service key, came with the request. Put it before every other
+/// extractor: strangers learn nothing else. They are looked at again once the body is there.
 pub(crate) struct Caller(pub(crate) Actor);
 
 impl FromRequestParts<AppState> for Caller {
@@ -32,6 +33,7 @@ impl FromRequestParts<AppState> for Caller {
             limits::refused(parts, error);
         }
         let actor = asked?;
+        room::belongs_to(&parts.extensions, actor.owner());
         parts.extensions.insert(Presented::caller(&state.services, &actor));
         Ok(Self(actor))
     }

@@ -70,6 +70,35 @@ on_both_databases! {
         tokens(&world, &ada.refresh_token).await;
     }
 
+    async fn a_session_is_renewed_at_most_sixty_times_a_minute(world: World) {
+        let ada = world.sign_in("ada").await;
+        let other = world.sign_in("ada").await;
+        let mut newest = ada.refresh_token;
+        // Signing in renewed it once.
+        for _ in 0..59 {
+            newest = tokens(&world, &newest).await.1;
+        }
+        let refused = world.refresh(&newest).await;
+        assert_eq!(refused.headers()["retry-after"], "60");
+        problem(refused, 429, "rate_limited").await;
+        tokens(&world, &other.refresh_token).await;
+        world.advance(Duration::from_mins(1));
+        tokens(&world, &newest).await;
+    }
+
+    async fn tokens_that_end_nothing_write_nothing(world: World) {
+        let ada = world.sign_in("ada").await;
+        let sign_out = |jwt: String| world.post("/logout").bearer_auth(jwt).send();
+        assert_eq!(sign_out(ada.jwt.clone()).await.unwrap().status(), 204);
+        let before = world.services.database.statements();
+        for _ in 0..10 {
+            assert_eq!(sign_out(ada.jwt.clone()).await.unwrap().status(), 204);
+            problem(world.refresh("of-nobody").await, 401, "unauthenticated").await;
+        }
+        let statements = world.services.database.statements() - before;
+        assert_eq!(statements, 20, "a look each");
+    }
+
     async fn a_refresh_token_dies_when_its_time_is_over(world: World) {
         let ada = world.sign_in("ada").await;
         world.advance(Duration::from_hours(30 * 24));

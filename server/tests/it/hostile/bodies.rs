@@ -69,9 +69,11 @@ async fn a_body_of_a_gibibyte_is_refused_long_before_its_end() {
 #[tokio::test(flavor = "multi_thread")]
 async fn large_bodies_that_stop_before_their_end_share_one_room() {
     let attacked = Attacked::start().await;
-    // Nobody is asked for a key here, and a body may be a MiB long.
-    let head = "POST /refresh HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n\
-                content-length: 1000000\r\n\r\n";
+    let head = format!(
+        "POST /ingest/traces HTTP/1.1\r\nhost: x\r\nx-api-key: {}\r\ncontent-type: application/json\r\n\
+         content-length: 1000000\r\n\r\n",
+        attacked.key
+    );
     let almost = vec![b' '; 999_000];
     let mut waiting = Vec::new();
     for _ in 0..STOPPED {
@@ -94,6 +96,14 @@ async fn large_bodies_that_stop_before_their_end_share_one_room() {
     }
     assert!(refused > STOPPED / 4, "{refused} of {STOPPED} were refused");
     attacked.honest_call().await;
+    // Strangers take nothing of the room.
+    let strangers = "POST /refresh HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n\
+                     content-length: 20000\r\n\r\n";
+    let mut stranger = TcpStream::connect(attacked.address()).await.unwrap();
+    stranger.write_all(strangers.as_bytes()).await.unwrap();
+    let mut answer = vec![0; 4_096];
+    let length = stranger.read(&mut answer).await.unwrap();
+    assert!(String::from_utf8_lossy(&answer[..length]).starts_with("HTTP/1.1 413 "));
     drop(waiting);
     let large = traces(7_000);
     assert!(large.to_string().len() > 1_000_000);
