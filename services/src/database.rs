@@ -5,6 +5,7 @@
 //! never wait for the writer. Telemetry and usage stand apart ([`Database::telemetry`]): what is written behind the
 //! calls never holds up a revocation (`docs/decisions/017-telemetry-apart.md`).
 
+mod batches;
 mod begin;
 pub(crate) mod primary;
 mod relocate;
@@ -29,6 +30,7 @@ use sea_orm::{
     RuntimeErr,
 };
 
+pub(crate) use self::begin::OnBehalfOf;
 use self::begin::{Suspicion, Writer};
 use self::renewal::Renewal;
 pub(crate) use self::start::why_not;
@@ -37,6 +39,7 @@ pub(crate) use self::url::Postgres;
 use self::url::{Place, UrlError};
 use crate::background;
 use crate::error::Error;
+use crate::turns::Turn;
 
 /// How long a statement may wait for a connection or for another process's write.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -256,10 +259,20 @@ impl Database {
         &self.writer.pool
     }
 
-    /// Begins a transaction that writes. In SQLite it holds the write lock from the start, so that what it
-    /// reads can't change before it writes.
+    /// Begins a transaction that writes, for the server itself.
     pub(crate) async fn begin(&self) -> Result<DatabaseTransaction, DbErr> {
-        self.writer.begin().await
+        self.begin_for(OnBehalfOf::Server).await
+    }
+
+    /// Begins a transaction that writes for somebody. In SQLite it holds the write lock from the start, so that what
+    /// it reads can't change before it writes.
+    pub(crate) async fn begin_for(&self, who: OnBehalfOf) -> Result<DatabaseTransaction, DbErr> {
+        self.writer.begin(who).await
+    }
+
+    /// Waits until it is somebody's turn to write a single statement, which lasts as long as what is returned.
+    pub(crate) async fn turn(&self, who: OnBehalfOf) -> Result<Turn<OnBehalfOf>, DbErr> {
+        self.writer.turn(who).await
     }
 
     /// Whether it is an SQLite, which one server uses.

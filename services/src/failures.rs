@@ -45,14 +45,14 @@ impl TooManyFailures {
 /// An address as it is counted. A host has a whole /64 of IPv6 to itself, so that is one address. Callers whose address
 /// can't be read are counted as one: otherwise there would be no limit for them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-enum Address {
+pub(crate) enum Address {
     V4([u8; 4]),
     V6([u16; 4]),
     Unreadable,
 }
 
 impl Address {
-    fn of(ip: Option<IpAddr>) -> Self {
+    pub(crate) fn of(ip: Option<IpAddr>) -> Self {
         match ip.map(|ip| ip.to_canonical()) {
             None => Self::Unreadable,
             Some(IpAddr::V4(ip)) => Self::V4(ip.octets()),

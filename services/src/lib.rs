@@ -31,6 +31,7 @@ pub mod stripe;
 pub mod telemetry;
 #[cfg(test)]
 mod test_database;
+mod turns;
 pub mod usage;
 pub mod verify;
 mod writes;

@@ -23,7 +23,7 @@ use sea_orm::{
 use uuid::Uuid;
 
 use crate::actor::{Actor, NOT_FOR_SERVICE_KEYS, Who};
-use crate::check::KeyRecord;
+use crate::check::{Asker, KeyRecord};
 use crate::database::primary;
 use crate::entity::{application, key, membership, organization, project};
 use crate::error::Error;
@@ -287,8 +287,15 @@ async fn find_project(
             .filter(membership::Column::UserId.eq(person.user().as_uuid())),
         Who::ServiceKey(_) => query,
     };
-    let row = primary::one(services.database.reader(), &query).await?.ok_or(Error::NotFound)?;
-    let row = ProjectRow::from_query_result(&row, "")?;
+    let row = primary::one(services.database.reader(), &query);
+    let row = match &actor.who {
+        // The session was looked up a moment ago, in turn.
+        Who::Person(_) => row.await?,
+        Who::ServiceKey(key) => {
+            services.look_ups.of(Asker::Organization(key.organization), row).await?
+        }
+    };
+    let row = ProjectRow::from_query_result(&row.ok_or(Error::NotFound)?, "")?;
     let grant = match &actor.who {
         Who::Person(_) => Grant::Member(role(&row.role.unwrap_or_default())?),
         Who::ServiceKey(key) if key.project.as_uuid() == row.project_id => {

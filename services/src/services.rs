@@ -105,6 +105,7 @@ pub struct Inner {
     pub(crate) usage: Meter,
     pub(crate) ingest: Ingest,
     pub(crate) writes: Writes,
+    pub(crate) renewals: Writes,
     /// Reservations that are being settled by nobody who could wait.
     pub(crate) unsettled: TaskTracker,
 }
@@ -159,6 +160,7 @@ impl Services {
             usage: Meter::new(),
             ingest: Ingest::default(),
             writes,
+            renewals: Writes::renewals(),
             unsettled: TaskTracker::new(),
         })))
     }

@@ -7,7 +7,7 @@ use latchkey_domain::role::Permission;
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
 
 use crate::actor::{Actor, NOT_FOR_SERVICE_KEYS, Who};
-use crate::check::{self, Call, Denial, Found, KeyRecord, LimitStates};
+use crate::check::{self, Asker, Call, Denial, Found, KeyRecord, LimitStates};
 use crate::entity::application;
 use crate::error::Error;
 use crate::scope;
@@ -29,7 +29,7 @@ pub async fn verify(
     {
         return Err(Error::Forbidden(NOT_FOR_SERVICE_KEYS));
     }
-    let found = match check::find(services, Some(request.key.expose())).await {
+    let found = match check::find_for(services, Some(request.key.expose()), asker(actor)).await {
         Ok(found) => found,
         Err(denial) => return Ok(not_found(denial.outcome)),
     };
@@ -50,6 +50,13 @@ pub async fn verify(
         }
         Err(Denial { outcome, detail, limits, .. }) => answer(found.key(), outcome, detail, limits),
     })
+}
+
+fn asker(actor: &Actor) -> Asker {
+    match &actor.who {
+        Who::Person(person) => Asker::Person(person.user),
+        Who::ServiceKey(key) => Asker::Organization(key.organization),
+    }
 }
 
 async fn may_know(services: &Services, actor: &Actor, found: &Found) -> Result<bool, Error> {

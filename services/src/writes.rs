@@ -18,16 +18,28 @@ use crate::error::Error;
 /// How many callers are remembered, at about 1 KiB each.
 const CALLERS: usize = 16_384;
 
+/// How often a session may be renewed in a minute: each of a person's tabs does so every few minutes.
+const RENEWALS: u64 = 60;
+
 /// The writes of the last minute, of every caller.
 pub(crate) struct Writes {
     limit: u64,
+    /// What they are, and what can be done about the limit.
+    words: (&'static str, &'static str),
     windows: Cache<Uuid, Arc<Mutex<Window>>>,
 }
 
 impl Writes {
-    /// At most `limit` a minute.
+    /// At most `limit` changes a minute.
     pub(crate) fn new(limit: u64) -> Self {
-        Self { limit, windows: Cache::new(CALLERS) }
+        let words = ("changes", "; the operator of this server can allow more");
+        Self { limit, words, windows: Cache::new(CALLERS) }
+    }
+
+    /// Renewals of sessions, counted per session.
+    pub(crate) fn renewals() -> Self {
+        let words = ("renewals of this session", "");
+        Self { limit: RENEWALS, words, windows: Cache::new(CALLERS) }
     }
 
     /// How many a minute a caller has.
@@ -51,10 +63,10 @@ impl Writes {
             Ok(_) => Ok(()),
             Err(full) => {
                 let retry_after = full.retry_after.unwrap_or_default();
+                let (what, hint) = self.words;
                 Err(Error::TooMany {
                     detail: format!(
-                        "You made {} of {} changes in the last minute. Wait {} s; the operator of this \
-                         server can allow more.",
+                        "You made {} of {} {what} in the last minute. Wait {} s{hint}.",
                         full.used,
                         self.limit,
                         whole_seconds(retry_after)

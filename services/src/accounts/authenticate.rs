@@ -14,7 +14,7 @@ use sea_orm::{
 use super::administrators::is_administrator;
 use super::sessions::who_may_sign_in;
 use crate::actor::{Actor, Person, ServiceKey, Who};
-use crate::check::{self, Call};
+use crate::check::{self, Asker, Call};
 use crate::database::primary;
 use crate::entity::{session, user};
 use crate::error::Error;
@@ -83,7 +83,8 @@ async fn signed_in(
         .filter(standing(services))
         .filter(user::Column::Id.eq(user.as_uuid()))
         .filter(who_may_sign_in(services));
-    let row = primary::one(services.database.reader(), &query).await?;
+    let row = primary::one(services.database.reader(), &query);
+    let row = services.look_ups.of(Asker::Session(session), row).await?;
     Ok(user::Model::from_query_result(&row.ok_or(Error::Unauthenticated)?, "")?)
 }
 

@@ -8,17 +8,18 @@
 use std::time::Duration;
 
 use latchkey_domain::api::{Session, SessionEndReason, SignInEntry};
-use latchkey_domain::id::SessionId;
+use latchkey_domain::id::{SessionId, UserId};
 use latchkey_domain::time::Timestamp;
-use sea_orm::sea_query::Expr;
+use sea_orm::sea_query::{Expr, ExprTrait};
 use sea_orm::{
-    ColumnTrait, Condition, ConnectionTrait, DatabaseTransaction, EntityTrait, QueryFilter,
-    QueryOrder, QuerySelect, Set,
+    ColumnTrait, Condition, ConnectionTrait, DatabaseTransaction, EntityTrait, JoinType,
+    QueryFilter, QueryOrder, QueryResult, QuerySelect, RelationDef, Select, Set,
 };
 use uuid::Uuid;
 
 use super::{Device, Renewed};
 use crate::actor::Actor;
+use crate::database::{OnBehalfOf, primary};
 use crate::digest::sha256;
 use crate::entity::{refresh_token, session, sign_in_state, user};
 use crate::error::Error;
@@ -46,34 +47,78 @@ pub enum SessionEnd<'a> {
 ///
 /// # Errors
 /// `Unauthenticated` if the token is unknown, expired, of an ended session, or comes back after its use; the
-/// last ends the session. `TooManyFailures` instead, if the address has had too many of these.
+/// last ends the session. `TooManyFailures` instead, if the address has had too many of these; `TooMany` if the session
+/// was renewed too often.
 pub async fn refresh(services: &Services, token: &str, device: &Device) -> Result<Renewed, Error> {
-    let failed = &services.sign_ins.failed;
-    // Over the limit, a token that does not exist gets no turn with the one writer. One that does goes its way:
-    // it is good, or its coming back must end its session.
-    let pointless =
-        failed.is_full(device.ip, services.clock.monotonic()) && !exists(services, token).await?;
-    let renewed =
-        if pointless { Err(Error::Unauthenticated) } else { renew(services, token, device).await };
+    // What can neither be renewed nor end a session gets no turn with the one writer.
+    let renewed = match of_token(services, token).await? {
+        Some(named) => renew(services, token, device, named).await,
+        None => Err(Error::Unauthenticated),
+    };
     if matches!(renewed, Err(Error::Unauthenticated)) {
-        failed.count(device.ip, services.clock.monotonic())?;
+        services.sign_ins.failed.count(device.ip, services.clock.monotonic())?;
     }
     renewed
 }
 
-async fn exists(services: &Services, token: &str) -> Result<bool, Error> {
-    let row = refresh_token::Entity::find_by_id(sha256(token));
-    Ok(row.one(services.database.reader()).await?.is_some())
+/// A session and whose it is.
+#[derive(Debug, Clone, Copy)]
+struct Named {
+    session: SessionId,
+    person: UserId,
 }
 
-async fn renew(services: &Services, token: &str, device: &Device) -> Result<Renewed, Error> {
-    retried(services, || renew_once(services, token, device)).await
+/// The session that a refresh token was issued for, if both still stand, whether the token was used before or not.
+async fn of_token(services: &Services, token: &str) -> Result<Option<Named>, Error> {
+    let query = session::Entity::find()
+        .join(JoinType::InnerJoin, tokens_of_session())
+        .filter(super::standing(services))
+        .filter(refresh_token::Column::ExpiresAt.gt(services.clock.now().as_millis()))
+        .filter(refresh_token::Column::Digest.eq(sha256(token)));
+    named(services, query).await
 }
 
-async fn renew_once(services: &Services, token: &str, device: &Device) -> Result<Renewed, Error> {
+async fn named(
+    services: &Services,
+    query: Select<session::Entity>,
+) -> Result<Option<Named>, Error> {
+    let query = query
+        .select_only()
+        .column(session::Column::Id)
+        .column_as(session::Column::UserId, "person");
+    let row = primary::one(services.database.reader(), &query).await?;
+    let id = |row: &QueryResult, name| row.try_get::<Uuid>("", name);
+    row.map(|row| Ok(Named { session: id(&row, "id")?.into(), person: id(&row, "person")?.into() }))
+        .transpose()
+}
+
+fn tokens_of_session() -> RelationDef {
+    session::Entity::belongs_to(refresh_token::Entity)
+        .from(session::Column::Id)
+        .to(refresh_token::Column::SessionId)
+        .into()
+}
+
+async fn renew(
+    services: &Services,
+    token: &str,
+    device: &Device,
+    named: Named,
+) -> Result<Renewed, Error> {
+    services.renewals.count(named.session.as_uuid(), services.clock.monotonic())?;
+    let who = OnBehalfOf::Person(named.person);
+    retried(services, || renew_once(services, token, device, who)).await
+}
+
+async fn renew_once(
+    services: &Services,
+    token: &str,
+    device: &Device,
+    who: OnBehalfOf,
+) -> Result<Renewed, Error> {
     let now = services.clock.now();
     let digest = sha256(token);
-    let transaction = services.database.begin().await?;
+    let transaction = services.database.begin_for(who).await?;
     // Only one of several callers at once finds it unused.
     let claimed = refresh_token::Entity::update_many()
         .col_expr(refresh_token::Column::UsedAt, Expr::value(now.as_millis()))
@@ -205,18 +250,20 @@ pub async fn end_session(services: &Services, named_by: SessionEnd<'_>) -> Resul
 }
 
 async fn end_session_once(services: &Services, named_by: SessionEnd<'_>) -> Result<(), Error> {
-    let session = match named_by {
+    let query = session::Entity::find().filter(session::Column::EndedAt.is_null());
+    let query = match named_by {
         SessionEnd::AccessToken(token) => {
-            services.signer.verify_signature(token).map(|bearer| bearer.session.as_uuid())
+            let Some(bearer) = services.signer.verify_signature(token) else { return Ok(()) };
+            query.filter(session::Column::Id.eq(bearer.session.as_uuid()))
         }
-        SessionEnd::RefreshToken(token) => refresh_token::Entity::find_by_id(sha256(token))
-            .one(services.database.reader())
-            .await?
-            .map(|row| row.session_id),
+        SessionEnd::RefreshToken(token) => query
+            .join(JoinType::InnerJoin, tokens_of_session())
+            .filter(refresh_token::Column::Digest.eq(sha256(token))),
     };
-    let Some(session) = session else { return Ok(()) };
-    let transaction = services.database.begin().await?;
-    end(services, &transaction, session, SessionEndReason::SignedOut).await?;
+    // A token is good here for ever: one of a session that has ended gets no turn with the one writer.
+    let Some(Named { session, person }) = named(services, query).await? else { return Ok(()) };
+    let transaction = services.database.begin_for(OnBehalfOf::Person(person)).await?;
+    end(services, &transaction, session.as_uuid(), SessionEndReason::SignedOut).await?;
     Ok(transaction.commit().await?)
 }
 
@@ -339,19 +386,10 @@ pub async fn list_sign_ins(services: &Services, actor: &Actor) -> Result<Vec<Sig
 /// # Errors
 /// The database fails.
 pub async fn purge_expired(services: &Services) -> Result<(), Error> {
-    let now = services.clock.now().as_millis();
-    let database = services.database.writer();
-    sign_in_state::Entity::delete_many()
-        .filter(sign_in_state::Column::ExpiresAt.lte(now))
-        .exec(database)
-        .await?;
-    refresh_token::Entity::delete_many()
-        .filter(refresh_token::Column::ExpiresAt.lte(now))
-        .exec(database)
-        .await?;
-    session::Entity::delete_many()
-        .filter(session::Column::ExpiresAt.lte(now))
-        .exec(database)
-        .await?;
+    let expired = || Expr::col("expires_at").lte(services.clock.now().as_millis());
+    let database = &services.database;
+    database.delete_all::<sign_in_state::Entity>(expired()).await?;
+    database.delete_all::<refresh_token::Entity>(expired()).await?;
+    database.delete_all::<session::Entity>(expired()).await?;
     Ok(())
 }

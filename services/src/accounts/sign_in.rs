@@ -10,6 +10,7 @@ use super::administrators::{self, is_administrator};
 use super::first_sign_in::create_workspace;
 use super::sessions::{self, issue_refresh_token};
 use crate::audit::By;
+use crate::database::OnBehalfOf;
 use crate::entity::{session, user};
 use crate::error::{Error, is_unique_violation};
 use crate::members;
@@ -99,7 +100,8 @@ async fn try_sign_in_once(
     person: &Person,
     device: &Device,
 ) -> Result<String, Error> {
-    let transaction = services.database.begin().await?;
+    let who = OnBehalfOf::SignIn(person.github_id);
+    let transaction = services.database.begin_for(who).await?;
     if let Some(id) = person.github_id {
         administrators::bind(services, &transaction, id, &person.login).await?;
     }

@@ -7,6 +7,7 @@ use latchkey_domain::path::LocalPath;
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, Set};
 
 use super::SignInAttempt;
+use crate::database::OnBehalfOf;
 use crate::digest::sha256;
 use crate::entity::sign_in_state;
 use crate::error::Error;
@@ -38,6 +39,8 @@ pub async fn begin_sign_in(
         next: Set(next.to_string()),
         expires_at: Set((now + STATE_LIFETIME).as_millis()),
     };
+    // By whoever comes: there is nobody yet whose work it is.
+    let _turn = services.database.turn(OnBehalfOf::SignIn(None)).await?;
     let written =
         sign_in_state::Entity::insert(row).exec_without_returning(services.database.writer()).await;
     if let Err(error) = written {
@@ -56,13 +59,13 @@ pub async fn begin_sign_in(
 /// The database fails.
 pub async fn take_state(services: &Services, state: &str) -> Result<Option<LocalPath>, Error> {
     let digest = sha256(state);
-    let database = services.database.writer();
-    let Some(row) = sign_in_state::Entity::find_by_id(digest.clone()).one(database).await? else {
-        return Ok(None);
-    };
+    let known = sign_in_state::Entity::find_by_id(digest.clone());
+    // One that nobody made gets no turn with the one writer.
+    let Some(row) = known.one(services.database.reader()).await? else { return Ok(None) };
+    let _turn = services.database.turn(OnBehalfOf::SignIn(None)).await?;
     let deleted = sign_in_state::Entity::delete_many()
         .filter(sign_in_state::Column::Digest.eq(digest))
-        .exec(database)
+        .exec(services.database.writer())
         .await?;
     let good = deleted.rows_affected == 1 && services.clock.now().as_millis() < row.expires_at;
     Ok(good.then(|| LocalPath::or_root(Some(&row.next))))

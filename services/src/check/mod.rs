@@ -46,7 +46,7 @@ pub(crate) use lease::Leases;
 pub use outcome::{Admission, Denial, LimitStates};
 pub use parallel::CallSlot;
 pub(crate) use parallel::ParallelCalls;
-pub(crate) use queue::LookUps;
+pub(crate) use queue::{Asker, LookUps};
 pub use record::KeyRecord;
 pub use reserve::{Reservation, TokenNeed, UsedTokens, reserve};
 pub use shared::RedisUrl;
@@ -62,6 +62,7 @@ use admit::{Need, TakenTokens};
 use crate::database::in_time;
 use crate::digest::KeyDigest;
 use crate::error::Error;
+use crate::failures::Address;
 use crate::services::Services;
 use crate::usage::{TokenCounts, Use};
 
@@ -183,7 +184,19 @@ fn failed(services: &Services, ip: Option<IpAddr>, denial: Denial) -> Error {
 /// # Errors
 /// A [`Denial`]: there is no secret, it is malformed or unknown, or the store can't be asked.
 pub async fn find(services: &Services, presented: Option<&str>) -> Result<Found, Denial> {
-    find_from(services, parse(presented), Presenter::Other).await
+    find_for(services, presented, Asker::Server).await
+}
+
+/// The same for somebody to whom it was presented.
+///
+/// # Errors
+/// As [`find`].
+pub(crate) async fn find_for(
+    services: &Services,
+    presented: Option<&str>,
+    asker: Asker,
+) -> Result<Found, Denial> {
+    find_from(services, parse(presented), Presenter::Other(asker)).await
 }
 
 /// Who presents a secret.
@@ -191,15 +204,22 @@ pub async fn find(services: &Services, presented: Option<&str>) -> Result<Found,
 enum Presenter {
     /// Whoever calls, from this address if it can be read.
     Caller(Option<IpAddr>),
-    /// Somebody else, for whom the caller asks and is no guesser.
-    Other,
+    /// Somebody else, for whom this one asks and is no guesser.
+    Other(Asker),
 }
 
 impl Presenter {
     fn guesses(self, services: &Services) -> bool {
         match self {
             Self::Caller(ip) => services.failed_keys.is_full(ip, services.clock.monotonic()),
-            Self::Other => false,
+            Self::Other(_) => false,
+        }
+    }
+
+    fn asker(self) -> Asker {
+        match self {
+            Self::Caller(ip) => Asker::Address(Address::of(ip)),
+            Self::Other(asker) => asker,
         }
     }
 }
@@ -310,7 +330,8 @@ fn tally_and_record(
 async fn load(services: &Services, digest: KeyDigest, by: Presenter) -> Result<Known, Denial> {
     let guesser = by.guesses(services);
     let asking = async {
-        let Ok(_turn) = services.look_ups.turn(guesser).await else { return Ok(None) };
+        let turn = services.look_ups.turn(by.asker(), guesser).await;
+        let Ok(_turn) = turn else { return Ok(None) };
         loop {
             let stamp = services.key_cache.begin_load(&digest);
             let record = record::load(services, &digest).await?;

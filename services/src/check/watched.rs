@@ -12,7 +12,7 @@ use std::time::Duration;
 use latchkey_domain::outcome::Outcome;
 use tokio::sync::watch;
 
-use super::{Denial, Found, Known, Presenter, admit, load};
+use super::{Asker, Denial, Found, Known, Presenter, admit, load};
 use crate::digest::KeyDigest;
 use crate::services::Services;
 
@@ -109,7 +109,7 @@ async fn standing(services: &Services, digest: KeyDigest) -> Standing {
     let cached = services.key_cache.get(&digest, services.clock.monotonic());
     let (known, good) = match cached {
         Some(known) => (known, Standing::Good),
-        None => match load(services, digest, Presenter::Other).await {
+        None => match load(services, digest, Presenter::Other(Asker::Server)).await {
             Ok(known) => (known, Standing::Asked),
             Err(_) => return Standing::Asked,
         },

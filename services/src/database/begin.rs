@@ -9,15 +9,16 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
+use latchkey_domain::id::{OrganizationId, UserId};
 use sea_orm::sqlx::{PgConnection, Row, raw_sql};
 use sea_orm::{
     ConnAcquireErr, ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr,
     RuntimeErr, SqliteTransactionMode, TransactionOptions, TransactionTrait,
 };
-use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
 use super::{BELIEVED_GOOD, CONNECTIONS, PATIENCE};
+use crate::turns::{Bounds, Full, Size, Turn, Turns};
 
 /// The level that the services are written for, whatever the server's default is, and a commit that is on disk when it
 /// is answered. A `remote_apply` that an administrator chose is more than that and stays.
@@ -25,26 +26,50 @@ const POSTGRES: &str = "SET TRANSACTION ISOLATION LEVEL READ COMMITTED; \
      SELECT set_config('synchronous_commit', 'on', true) \
      WHERE current_setting('synchronous_commit') <> 'remote_apply'";
 
+/// Whose work a write is: the writes of each wait for each other, and take turns with those of others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum OnBehalfOf {
+    /// A person, by whichever session.
+    Person(UserId),
+    /// Whoever signs in with this GitHub id; none: the local developer.
+    SignIn(Option<i64>),
+    /// The keys of an organization.
+    Organization(OrganizationId),
+    /// The server itself, in the background.
+    Server,
+}
+
+/// What may wait to write for one of them, and for all.
+const WAITING: (Size, Size) = (Size::calls(1_024), Size::calls(65_536));
+
 /// The pool whose transactions write.
 #[derive(Clone)]
 pub(super) struct Writer {
     pub(super) pool: DatabaseConnection,
-    /// Begins under way. Without a bound, callers that have left would wait for connections by the thousand.
-    turns: Arc<Semaphore>,
+    /// Begins under way, one for each connection. Without a bound, callers that have left would wait for connections by
+    /// the thousand.
+    turns: Turns<OnBehalfOf>,
 }
 
 impl Writer {
     /// `connections` is how many the pool has.
     pub(super) fn new(pool: DatabaseConnection, connections: u32) -> Self {
-        let turns = usize::try_from(connections).unwrap_or(Semaphore::MAX_PERMITS);
-        Self { pool, turns: Arc::new(Semaphore::new(turns)) }
+        let running = usize::try_from(connections).unwrap_or(usize::MAX);
+        let (of_one, all) = WAITING;
+        let bounds = Bounds { running, running_of_one: running, all, of_one };
+        Self { pool, turns: Turns::new(bounds) }
+    }
+
+    /// Waits until it is somebody's turn to write.
+    pub(super) async fn turn(&self, who: OnBehalfOf) -> Result<Turn<OnBehalfOf>, DbErr> {
+        let full = |Full| DbErr::ConnectionAcquire(ConnAcquireErr::Timeout);
+        self.turns.turn(who, 0).await.map_err(full)
     }
 
     /// Begins a transaction. A caller that leaves meanwhile leaves none behind: the task rolls it back.
-    pub(super) async fn begin(&self) -> Result<DatabaseTransaction, DbErr> {
+    pub(super) async fn begin(&self, who: OnBehalfOf) -> Result<DatabaseTransaction, DbErr> {
         let begun = async {
-            let turns = Arc::clone(&self.turns);
-            let turn = turns.acquire_owned().await.map_err(cut_off)?;
+            let turn = self.turn(who).await?;
             let pool = self.pool.clone();
             let beginning = async move {
                 let _turn = turn;

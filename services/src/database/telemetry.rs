@@ -7,7 +7,7 @@ use std::str::FromStr;
 use sea_orm::sqlx::sqlite::SqliteConnectOptions;
 use sea_orm::{DatabaseConnection, DatabaseTransaction, DbBackend, DbErr};
 
-use super::begin::Writer;
+use super::begin::{OnBehalfOf, Writer};
 use super::conversion;
 
 /// Connections to PostgreSQL for what is written behind the calls: a batch of telemetry, the counters, a purge, and
@@ -36,7 +36,7 @@ impl Telemetry {
 
     /// Begins a transaction that writes; see [`super::Database::begin`].
     pub(crate) async fn begin(&self) -> Result<DatabaseTransaction, DbErr> {
-        self.writer.begin().await
+        self.writer.begin(OnBehalfOf::Server).await
     }
 
     /// Which SQL it speaks.

@@ -1,10 +1,15 @@
 //! How transactions begin, on a PostgreSQL whose administrator chose other defaults.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
 use futures::future::join_all;
+use latchkey_domain::id::UserId;
+use latchkey_domain::time::Timestamp;
 use sea_orm::sqlx::{Row, raw_sql};
 use sea_orm::{ConnectionTrait, DbBackend, DbErr, Statement};
 
-use super::{CONNECTIONS, Database};
+use super::{CONNECTIONS, Database, OnBehalfOf};
 use crate::error::Error;
 use crate::test_database::{new_on_postgres, on_postgres};
 
@@ -27,6 +32,51 @@ async fn is_in_transaction(database: &Database) -> bool {
     let asked = "SELECT now() <> statement_timestamp() FROM pg_sleep(0.005)";
     let pool = database.reader().get_postgres_connection_pool();
     raw_sql(asked).fetch_one(pool).await.unwrap().get(0)
+}
+
+/// Somebody who wants to write two hundred times holds up whoever wants to write once by a turn.
+async fn writers_take_turns(database: Database, connections: u32) {
+    let person = |number| OnBehalfOf::Person(UserId::new(Timestamp::from_millis(0), [number; 10]));
+    let begin = |who| {
+        let database = database.clone();
+        async move { database.begin_for(who).await.unwrap() }
+    };
+    let held = join_all((0..connections).map(|_| begin(person(0)))).await;
+    let done = Arc::<AtomicU32>::default();
+    let flood: Vec<_> = (0..200)
+        .map(|_| {
+            let (writing, done) = (begin(person(1)), Arc::clone(&done));
+            tokio::spawn(async move {
+                writing.await.commit().await.unwrap();
+                done.fetch_add(1, Ordering::Relaxed);
+            })
+        })
+        .collect();
+    tokio::time::sleep(std::time::Duration::from_millis(200)).await;
+    let (one, before) = (begin(person(2)), Arc::clone(&done));
+    let one = tokio::spawn(async move {
+        one.await.commit().await.unwrap();
+        before.load(Ordering::Relaxed)
+    });
+    tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+    for transaction in held {
+        transaction.commit().await.unwrap();
+    }
+    let before = one.await.unwrap();
+    assert!(before <= 4 * connections, "{before} of the flood were first");
+    join_all(flood).await.into_iter().for_each(Result::unwrap);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn writers_take_turns_on_sqlite() {
+    let folder = tempfile::tempdir().unwrap();
+    let url = format!("sqlite://{}/latchkey.db?mode=rwc", folder.path().display());
+    writers_take_turns(Database::open(&url).await.unwrap(), 1).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn writers_take_turns_on_postgres() {
+    writers_take_turns(on_postgres("writers").await, CONNECTIONS).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

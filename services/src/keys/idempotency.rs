@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use latchkey_domain::id::KeyId;
 use latchkey_domain::time::Timestamp;
-use sea_orm::{ActiveModelTrait, ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, Set};
+use sea_orm::sea_query::{Expr, ExprTrait};
+use sea_orm::{ActiveModelTrait, ConnectionTrait, EntityTrait, Set};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
@@ -94,9 +95,7 @@ pub(super) async fn keep(
 /// The database fails.
 pub async fn purge(services: &Services) -> Result<(), Error> {
     let kept = i64::try_from(KEPT.as_millis()).unwrap_or(i64::MAX);
-    idempotency_key::Entity::delete_many()
-        .filter(idempotency_key::Column::CreatedAt.lte(services.clock.now().as_millis() - kept))
-        .exec(services.database.writer())
-        .await?;
+    let is_old = Expr::col("created_at").lte(services.clock.now().as_millis() - kept);
+    services.database.delete_all::<idempotency_key::Entity>(is_old).await?;
     Ok(())
 }

@@ -31,6 +31,7 @@ use crate::accounts::{standing, who_may_sign_in};
 use crate::actor::{Actor, Person, ServiceKey, Who};
 use crate::audit::By;
 use crate::check::Denial;
+use crate::database::OnBehalfOf;
 use crate::entity::{key, membership, organization, project, session, user};
 use crate::error::Error;
 use crate::keys::row;
@@ -55,7 +56,7 @@ pub(crate) struct Begun<T> {
 pub(crate) async fn begin(services: &Services, actor: &Actor) -> Result<Begun<()>, Error> {
     let person = actor.person()?;
     count_write(services, person.user().as_uuid())?;
-    let transaction = services.database.begin().await?;
+    let transaction = services.database.begin_for(OnBehalfOf::Person(person.user())).await?;
     let by = lock_session(services, &transaction, actor, person).await?;
     Ok(Begun { transaction, by, within: () })
 }
@@ -149,7 +150,8 @@ impl ProjectScope {
         key: &ServiceKey,
     ) -> Result<Begun<project::Model>, Error> {
         count_write(services, key.id.as_uuid())?;
-        let transaction = services.database.begin().await?;
+        let who = OnBehalfOf::Organization(key.organization);
+        let transaction = services.database.begin_for(who).await?;
         let within = projects::lock(&transaction, self).await?;
         let row = lock_service_key(services, &transaction, key).await?;
         let permissions = row::limits(&row)?.permissions;
@@ -185,7 +187,7 @@ pub(crate) async fn begin_on_sessions(
     let person = actor.person()?;
     // By the session, not the person: whoever stole one of them can't keep its owner from ending it.
     count_write(services, person.session().as_uuid())?;
-    let transaction = services.database.begin().await?;
+    let transaction = services.database.begin_for(OnBehalfOf::Person(person.user())).await?;
     let within: Vec<Uuid> = session::Entity::find()
         .select_only()
         .column(session::Column::Id)

@@ -79,7 +79,8 @@ impl Source {
     /// # Errors
     /// `QueueFull`: too much is waiting already.
     pub async fn turn(&self, services: &Services, bytes: usize) -> Result<Turn, Error> {
-        services.ingest.queue.turn(self.key.project, bytes).await
+        let turn = services.ingest.queue.turn(self.key.project, bytes).await;
+        turn.map(Into::into).map_err(|_| Error::QueueFull)
     }
 }
 

@@ -14,6 +14,7 @@ use std::panic::resume_unwind;
 use std::path::Path;
 use std::time::Duration;
 
+use latchkey_domain::id::ProjectId;
 use latchkey_domain::id::{LogItemId, TraceItemId};
 use latchkey_domain::time::Timestamp;
 use sea_orm::{
@@ -26,12 +27,13 @@ use uuid::Uuid;
 
 use super::allowance::Allowance;
 use super::purge::delete_by_id;
-use super::queue::{Queue, Turn};
+use super::queue::{self, Turn};
 use super::{Source, sizes};
 use crate::database::within;
 use crate::entity::{ingest_batch, log, trace};
 use crate::error::Error;
 use crate::services::Services;
+use crate::turns::{Size, Turns};
 
 /// Rows of one transaction: a few milliseconds. SQLite takes at most 32,766 parameters in a statement.
 pub(super) const ROWS: usize = 500;
@@ -45,13 +47,19 @@ const UNFINISHED: Duration = Duration::from_mins(2);
 const CALL_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// What this node does with the telemetry that comes in.
-#[derive(Default)]
 pub(crate) struct Ingest {
-    pub(super) queue: Queue,
+    pub(super) queue: Turns<ProjectId>,
     /// Held by the one call that is being stored.
     writing: Mutex<()>,
     /// Calls that are being stored: whoever sent one may go meanwhile.
     pub(crate) storing: TaskTracker,
+}
+
+impl Default for Ingest {
+    fn default() -> Self {
+        let (writing, storing) = Default::default();
+        Self { queue: queue::queue(), writing, storing }
+    }
 }
 
 /// Which table.
@@ -318,7 +326,8 @@ pub async fn purge_unfinished(services: &Services) -> Result<usize, Error> {
 
 /// What waits to be stored: calls, their bytes, and how many calls were refused since the start.
 pub fn waiting(services: &Services) -> (usize, usize, u64) {
-    services.ingest.queue.counts()
+    let (Size { calls, bytes }, refused) = services.ingest.queue.counts();
+    (calls, bytes, refused)
 }
 
 #[cfg(test)]

@@ -1,0 +1,70 @@
+//! Deleting what is old: in small batches, each in its turn, so that nobody who writes waits for long.
+
+use sea_orm::sea_query::{Expr, ExprTrait, LockBehavior, LockType, Query};
+use sea_orm::{EntityTrait, Iterable, PrimaryKeyToColumn, QueryFilter};
+
+use super::begin::{OnBehalfOf, Writer};
+use super::telemetry::Telemetry;
+use super::{Database, in_time};
+use crate::error::Error;
+
+/// Rows of one delete: the writer is never held for long.
+const ROWS_PER_DELETE: u64 = 2_000;
+/// Deletes of one kind in one run; the rest waits for the next.
+const DELETES_PER_RUN: u64 = 20;
+
+impl Database {
+    /// Deletes rows, the indexed columns of which are as `is_old` says, up to a number. Returns how many.
+    ///
+    /// # Errors
+    /// The database fails.
+    pub(crate) async fn delete_some<E: EntityTrait>(&self, is_old: Expr) -> Result<u64, Error> {
+        delete::<E>(&self.writer, is_old).await
+    }
+
+    /// The same, until there are none.
+    ///
+    /// # Errors
+    /// The database fails.
+    pub(crate) async fn delete_all<E: EntityTrait>(&self, is_old: Expr) -> Result<(), Error> {
+        while delete::<E>(&self.writer, is_old.clone()).await? == ROWS_PER_DELETE * DELETES_PER_RUN
+        {
+        }
+        Ok(())
+    }
+}
+
+impl Telemetry {
+    /// As [`Database::delete_some`].
+    ///
+    /// # Errors
+    /// The database fails.
+    pub(crate) async fn delete_some<E: EntityTrait>(&self, is_old: Expr) -> Result<u64, Error> {
+        delete::<E>(&self.writer, is_old).await
+    }
+}
+
+async fn delete<E: EntityTrait>(writer: &Writer, is_old: Expr) -> Result<u64, Error> {
+    let place = || E::PrimaryKey::iter().map(PrimaryKeyToColumn::into_column);
+    let mut deleted = 0;
+    for _ in 0..DELETES_PER_RUN {
+        let some = Query::select()
+            .columns(place())
+            .from(E::default())
+            .and_where(is_old.clone())
+            .limit(ROWS_PER_DELETE)
+            .lock_with_behavior(LockType::Update, LockBehavior::SkipLocked)
+            .to_owned();
+        let rows = E::delete_many().filter(Expr::tuple(place().map(Expr::col)).in_subquery(some));
+        let rows = in_time(async {
+            let _turn = writer.turn(OnBehalfOf::Server).await?;
+            Ok(rows.exec(&writer.pool).await?.rows_affected)
+        })
+        .await?;
+        deleted += rows;
+        if rows < ROWS_PER_DELETE {
+            break;
+        }
+    }
+    Ok(deleted)
+}
