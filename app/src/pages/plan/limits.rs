@@ -139,7 +139,7 @@ pub(super) fn in_words(limits: &TierLimits) -> [String; 2] {
     [
         format!("{} projects", unlimited_or(projects)),
         format!(
-            "Telemetry: {}, {} a project",
+            "Telemetry: {}, {} per project",
             days(limits.telemetry_days),
             size(limits.telemetry_bytes).to_lowercase().replace("gib", "GiB")
         ),
@@ -202,11 +202,11 @@ mod tests {
     fn tiers_say_what_they_allow() {
         assert_eq!(
             in_words(&Tier::Free.limits()),
-            ["20 projects", "Telemetry: 7 days, 1 GiB a project"]
+            ["20 projects", "Telemetry: 7 days, 1 GiB per project"]
         );
         assert_eq!(
             in_words(&Tier::Enterprise.limits()),
-            ["Unlimited projects", "Telemetry: 400 days, unlimited a project"]
+            ["Unlimited projects", "Telemetry: 400 days, unlimited per project"]
         );
     }
 
