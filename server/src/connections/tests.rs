@@ -119,7 +119,9 @@ async fn silent_connections_make_room_for_others() {
         silent.push(stream);
     }
     let mut working = TcpStream::connect(address).await.unwrap();
-    working.write_all(b"GET /slow HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").await.unwrap();
+    // More than the system holds for a client that takes nothing yet.
+    let large = b"GET /30000000 HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n";
+    working.write_all(large).await.unwrap();
     let mut idle = Client::connect(address, 1_000).await;
     idle.get("3").await.collect().await.unwrap();
     let mut other = TcpStream::connect(address).await.unwrap();
@@ -129,7 +131,7 @@ async fn silent_connections_make_room_for_others() {
         end(stream).await;
     }
     assert!(idle.hears().await, "it is told, not cut off");
-    assert!(end(&mut working).await.ends_with(b"last\r\n0\r\n\r\n"), "what is under way goes on");
+    assert!(end(&mut working).await.len() > 30_000_000, "what is under way goes on");
 }
 
 #[tokio::test]
