@@ -2,8 +2,8 @@
 //!
 //! Each route bounds one body. This bounds all of them together, so that thousands of connections that each send most
 //! of a large body, and then wait, take no more than one crowd of honest callers would. What does not fit is refused
-//! with 503, and may be tried again. As soon as it is known who calls, their bodies take a quarter of it at most: nobody keeps
-//! others out.
+//! with 503, and may be tried again. The bodies of one caller take a quarter of it at most, and so do all those of
+//! which nobody knows yet whose they are: nobody keeps others out.
 //!
 //! The first 64 KiB of a connection are free: a short body is answered however full the room is. All of HTTP/2's
 //! requests at once on a connection have these 64 KiB together. So bodies take at most the room and 64 KiB for each of
@@ -26,8 +26,8 @@ const FREE: usize = 64 * 1024;
 /// What the bodies of one caller may take of the room.
 const OF_ONE: usize = ROOM / 4;
 
-/// What callers take of the room, by who they are, once that is known.
-static CALLERS: LazyLock<Mutex<HashMap<Uuid, usize>>> = LazyLock::new(Mutex::default);
+/// What callers take of the room, by who they are; none: it is not known.
+static CALLERS: LazyLock<Mutex<HashMap<Option<Uuid>, usize>>> = LazyLock::new(Mutex::default);
 
 /// What is left of the room. Memory is the process's, so this is too.
 static LEFT: AtomicUsize = AtomicUsize::new(ROOM);
@@ -111,24 +111,26 @@ impl Share {
             return Err(NoRoom);
         }
         self.taken.fetch_add(more, Ordering::AcqRel);
-        match self.caller.get() {
-            Some(caller) if !self.count(*caller, more) => Err(NoRoom),
-            _ => Ok(()),
-        }
+        if self.count(more) { Ok(()) } else { Err(NoRoom) }
     }
 
     /// It is known now whose body this is. If their bodies take their part of the room already, no more of it is read.
     fn belongs_to(&self, caller: Uuid) {
         if self.caller.set(caller).is_ok() {
-            self.count(caller, self.taken.load(Ordering::Acquire));
+            let taken = self.taken.load(Ordering::Acquire);
+            uncount(None, taken);
+            self.count(taken);
         }
     }
 
-    /// Counts what was taken for a caller; whether that is within their part. It counts either way, until it is given
-    /// back.
-    fn count(&self, caller: Uuid, bytes: usize) -> bool {
+    /// Counts what was taken for whoever the body is of; whether that is within their part. It counts either way, until
+    /// it is given back.
+    fn count(&self, bytes: usize) -> bool {
+        if bytes == 0 {
+            return true;
+        }
         let mut callers = callers();
-        let own = callers.entry(caller).or_default();
+        let own = callers.entry(self.caller.get().copied()).or_default();
         *own += bytes;
         let fits = *own <= OF_ONE;
         if !fits {
@@ -148,14 +150,19 @@ impl Drop for Share {
         self.allowance.give_back(*self.free.get_mut());
         let taken = *self.taken.get_mut();
         LEFT.fetch_add(taken, Ordering::AcqRel);
-        if let Some(caller) = self.caller.get() {
-            let mut callers = callers();
-            if let Some(own) = callers.get_mut(caller) {
-                *own -= taken;
-                if *own == 0 {
-                    callers.remove(caller);
-                }
-            }
+        uncount(self.caller.get().copied(), taken);
+    }
+}
+
+fn uncount(caller: Option<Uuid>, bytes: usize) {
+    if bytes == 0 {
+        return;
+    }
+    let mut callers = callers();
+    if let Some(own) = callers.get_mut(&caller) {
+        *own -= bytes;
+        if *own == 0 {
+            callers.remove(&caller);
         }
     }
 }
@@ -167,7 +174,7 @@ pub(crate) fn belongs_to(extensions: &Extensions, caller: Uuid) {
     }
 }
 
-fn callers() -> MutexGuard<'static, HashMap<Uuid, usize>> {
+fn callers() -> MutexGuard<'static, HashMap<Option<Uuid>, usize>> {
     // No code panics while it holds the lock.
     CALLERS.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -214,14 +221,14 @@ mod tests {
     #[test]
     fn the_room_is_shared_and_given_back_and_what_is_free_is_each_connections() {
         one_caller_takes_a_part_of_the_room();
-        let (one, other) = (Arc::default(), Arc::default());
-        let (first, second) = (share(&one), share(&other));
-        first.take(FREE + ROOM).unwrap();
+        let full: Vec<_> = (0..4).map(|caller| whole_part(Uuid::from_u128(caller))).collect();
         assert_eq!(LEFT.load(Ordering::Acquire), 0);
+        let other = Arc::default();
+        let second = share(&other);
         second.take(200).unwrap();
         second.take(FREE - 200).unwrap();
         assert!(second.take(1).is_err());
-        assert!(second.is_exceeded() && !first.is_exceeded());
+        assert!(second.is_exceeded() && !full[0].is_exceeded());
         assert!(
             share(&other).take(1).is_err(),
             "its connection's other requests have nothing free"
@@ -232,29 +239,44 @@ mod tests {
         assert!(!again.is_exceeded());
         let mut held = Held::default();
         assert!(!held.take(1), "what others hold counts");
-        drop(first);
+        drop(full);
         assert!(held.take(ROOM) && !held.take(1));
         drop(held);
-        again.take(ROOM).unwrap();
+        again.take(OF_ONE).unwrap();
         drop(again);
         assert_eq!(LEFT.load(Ordering::Acquire), ROOM);
         assert_eq!(other.0.load(Ordering::Acquire), FREE);
+        assert!(callers().is_empty());
+    }
+
+    fn of(caller: Uuid) -> Share {
+        let share = share(&Arc::default());
+        share.belongs_to(caller);
+        share
+    }
+
+    fn whole_part(caller: Uuid) -> Share {
+        let share = of(caller);
+        share.take(FREE + OF_ONE).unwrap();
+        share
     }
 
     fn one_caller_takes_a_part_of_the_room() {
         let (one, other) = (Uuid::from_u128(1), Uuid::from_u128(2));
-        let share = |caller| {
-            let share = share(&Arc::default());
-            share.belongs_to(caller);
-            share
-        };
-        let (first, second) = (share(one), share(one));
+        let (first, second, third) = (of(one), of(one), of(one));
         first.take(FREE + 1_000).unwrap();
         second.take(FREE + OF_ONE - 1_000).unwrap();
-        assert!(second.take(1).is_err() && second.is_exceeded());
-        share(other).take(FREE + 1).unwrap();
-        drop((first, second));
-        share(one).take(FREE + OF_ONE).unwrap();
+        assert!(third.take(FREE + 1).is_err() && third.is_exceeded());
+        // Of nobody yet, then of one who has no room left.
+        let fourth = share(&Arc::default());
+        fourth.take(FREE + OF_ONE).unwrap();
+        assert!(share(&Arc::default()).take(FREE + 1).is_err());
+        fourth.belongs_to(one);
+        assert!(fourth.is_exceeded());
+        share(&Arc::default()).take(FREE + OF_ONE).unwrap();
+        drop(whole_part(other));
+        drop((first, second, third, fourth));
+        drop(whole_part(one));
         assert!(callers().is_empty());
     }
 

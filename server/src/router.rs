@@ -22,8 +22,8 @@ use crate::{gateway, ingest, oauth, pages};
 
 /// Management bodies are small.
 pub(crate) const MANAGEMENT_BODY: usize = 1024 * 1024;
-/// The same where nobody is asked who they are: strangers take none of the room for long bodies.
-const ANYBODYS_BODY: usize = 16 * 1024;
+/// The same where nobody is asked who they are: what is free to each connection.
+const ANYBODYS_BODY: usize = 32 * 1024;
 /// No handler of ours takes longer; whoever sends slower is cut off.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
