@@ -162,7 +162,7 @@ async fn run_jobs(services: Services, mut stopped: watch::Receiver<bool>) {
     }
 }
 
-/// Gives back what leases hold that nobody draws on. Apart: many of them must not hold up the counters.
+/// Gives back what leases hold and calls don't need. Apart: many of them must not hold up the counters.
 async fn return_idle_leases(services: Services, mut stopped: watch::Receiver<bool>) {
     let mut ticks = tokio::time::interval(FLUSH_EVERY);
     loop {
@@ -171,7 +171,7 @@ async fn return_idle_leases(services: Services, mut stopped: watch::Receiver<boo
             _ = ticks.tick() => {}
         }
         if let Err(error) = check::return_leases(&services, false).await {
-            tracing::warn!(%error, "idle leases of budgets could not be given back");
+            tracing::warn!(%error, "what is leased of budgets and not needed could not be given back");
         }
     }
 }

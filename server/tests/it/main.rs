@@ -22,6 +22,7 @@ mod ingest;
 mod invitations;
 mod key_activity;
 mod late_writes;
+mod leases;
 mod lifecycle;
 mod limits;
 mod local_sign_in;

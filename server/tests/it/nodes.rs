@@ -26,7 +26,7 @@ async fn outcome(services: &Services, secret: &str) -> Outcome {
 }
 
 /// Changes a key; the answer's status.
-async fn change(world: &World, who: &Session, id: &str, body: Value) -> u16 {
+pub(crate) async fn change(world: &World, who: &Session, id: &str, body: Value) -> u16 {
     let path = format!("/v1/keys/{id}");
     world.send(reqwest::Method::PATCH, &path, who, &body).await.status().as_u16()
 }

@@ -99,9 +99,7 @@ impl Wanted<'_> {
         if let Some(refused) = self.seen_by_others(looks) {
             return Ok(Err(refused));
         }
-        if let Some(unused) = services.leases.withdraw_other(window, limit) {
-            give_back(services, unused).await?;
-        }
+        give_back(services, services.leases.withdraw_other(window, limit)).await?;
         let mut used = 0;
         for _ in 0..ATTEMPTS {
             // Whoever was here before may have leased enough for several.
@@ -115,7 +113,7 @@ impl Wanted<'_> {
             let remaining = limit.saturating_sub(used);
             let ask = Leases::ask(self.most, left, remaining);
             if left.saturating_add(ask) < Ord::max(self.least, 1) {
-                return Ok(Err(used.saturating_sub(left)));
+                return Ok(Err(used.saturating_sub(services.leases.unused(window))));
             }
             let leased =
                 if ask == 0 { Some(used) } else { add(services, window, ask, limit).await? };
@@ -128,7 +126,7 @@ impl Wanted<'_> {
                 }
             }
         }
-        Ok(Err(used.saturating_sub(services.leases.left(window))))
+        Ok(Err(used.saturating_sub(services.leases.unused(window))))
     }
 }
 
@@ -138,9 +136,9 @@ impl Wanted<'_> {
     fn seen_by_others(&self, looks: u64) -> Option<u64> {
         let Self { services, window, limit, least, .. } = *self;
         let used = services.leases.seen_since(looks, window)?;
-        let left = services.leases.left(window);
-        let remaining = left.saturating_add(limit.saturating_sub(used));
-        (remaining < Ord::max(least, 1)).then(|| used.saturating_sub(left))
+        let unused = services.leases.unused(window);
+        let remaining = unused.saturating_add(limit.saturating_sub(used));
+        (remaining < Ord::max(least, 1)).then(|| used.saturating_sub(unused))
     }
 }
 
@@ -160,49 +158,66 @@ impl Offered {
 impl Drop for Offered {
     fn drop(&mut self) {
         if let Some(Drawn { tokens, .. }) = self.drawn.take() {
-            let spent = Spent { window: self.window, tokens };
-            let services = self.services.clone();
-            let unsettled = services.unsettled.clone();
-            let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
-            unsettled.spawn_on(async move { settle(&services, spent, 0).await }, &runtime);
+            self.services.leases.refund(Unused { window: self.window, tokens });
         }
     }
 }
 
 /// Puts what was really used in the place of what was taken ahead, in the period that it was taken of. What was
-/// used beyond that counts, even over the limit: it can't be unused.
+/// used beyond that counts, even over the limit: it can't be unused. What goes back waits for nothing: see
+/// [`return_leases`].
 pub(super) async fn settle(services: &Services, spent: Spent, used: u64) -> Result<(), Error> {
-    let window = spent.window;
-    if used > spent.tokens {
-        let beyond = used - spent.tokens;
-        // What this node has leased pays first, or it would admit calls of a budget that is used up.
-        let unpaid = beyond - services.leases.pay(window, beyond);
-        return if unpaid == 0 { Ok(()) } else { change(services, window, tokens(unpaid)).await };
-    }
-    let unused = Unused { window, tokens: spent.tokens - used };
-    if unused.tokens == 0 || services.leases.refund(unused, spent.tokens) {
+    let Spent { window, tokens } = spent;
+    if used <= tokens {
+        services.leases.refund(Unused { window, tokens: tokens - used });
         return Ok(());
     }
-    give_back(services, unused).await
+    let beyond = used - tokens;
+    // What this node has leased pays first, or it would admit calls of a budget that is used up.
+    let unpaid = beyond - services.leases.pay(window, beyond);
+    if unpaid > 0 {
+        change(services, window, self::tokens(unpaid)).await?;
+        services.leases.changed(window, unpaid);
+    }
+    Ok(())
 }
 
-/// Gives back what leases hold that nobody has drawn on for a while, or all that they hold.
+/// Gives back what leases hold that nobody has drawn on for a while, what is too much in others, and what came back
+/// when its lease was gone; or all that there is.
 ///
 /// # Errors
 /// As [`super::return_leases`].
 pub(super) async fn return_leases(services: &Services, all: bool) -> Result<(), Error> {
     let now = services.clock.monotonic();
-    for key in services.leases.idle(now, all) {
+    for key in services.leases.due(now, all) {
+        // Whoever wants more of the budget now waits until this is written, or it would be refused for want of it.
+        let (gate, _) = services.leases.gate(key);
+        let _alone = match gate.try_lock() {
+            Ok(alone) => alone,
+            Err(_) if all => gate.lock().await,
+            // The one who has the gate is about to lease more.
+            Err(_) => continue,
+        };
         // One at a time: where the database fails, only the one that may have gone back all the same is lost.
-        if let Some(unused) = services.leases.withdraw_idle(key, now, all) {
-            give_back(services, unused).await?;
-        }
+        give_back(services, services.leases.withdraw_due(key, now, all)).await?;
     }
     Ok(())
 }
 
-async fn give_back(services: &Services, unused: Unused) -> Result<(), Error> {
-    change(services, unused.window, -tokens(unused.tokens)).await
+/// Gives back what a key's gate is held for. What fails stays taken, as it may have gone through; what was not tried
+/// is kept.
+async fn give_back(services: &Services, unused: Vec<Unused>) -> Result<(), Error> {
+    let mut rest = unused.into_iter();
+    while let Some(unused) = rest.next() {
+        let Unused { window, tokens: back } = unused;
+        if let Err(error) = change(services, window, -tokens(back)).await {
+            services.leases.changed(window, back);
+            rest.for_each(|unused| services.leases.keep(unused));
+            return Err(error);
+        }
+        services.leases.given_back(unused);
+    }
+    Ok(())
 }
 
 async fn change(services: &Services, window: BudgetWindow, difference: i64) -> Result<(), Error> {
@@ -212,8 +227,7 @@ async fn change(services: &Services, window: BudgetWindow, difference: i64) -> R
         .filter(budget::Column::KeyId.eq(window.key.as_uuid()))
         .filter(budget::Column::Period.eq(window.period.as_str()))
         .filter(budget::Column::StartsAt.eq(window.starts_at.as_millis()));
-    in_time(async { Ok(update.exec(services.database.writer()).await?) }).await?;
-    services.leases.changed(window, difference);
+    in_time(async { update.exec(services.database.writer()).await.map_err(Error::from) }).await?;
     Ok(())
 }
 
@@ -242,7 +256,8 @@ pub(crate) async fn standings(
         (BudgetWindow { key: *key, period: *period, starts_at }, *limit, resets_at)
     });
     // What this node has leased and not used is used by nobody.
-    let windows: Vec<_> = windows.map(|window| (window, services.leases.left(window.0))).collect();
+    let windows: Vec<_> =
+        windows.map(|window| (window, services.leases.unused(window.0))).collect();
     let rows = budget::Entity::find()
         .filter(budget::Column::KeyId.is_in(windows.iter().map(|((one, ..), _)| one.key.as_uuid())))
         .filter(
@@ -251,14 +266,14 @@ pub(crate) async fn standings(
         )
         .all(services.database.reader())
         .await?;
-    let states = windows.into_iter().map(|((window, limit, resets_at), left)| {
+    let states = windows.into_iter().map(|((window, limit, resets_at), unused)| {
         let row = rows.iter().find(|row| {
             row.key_id == window.key.as_uuid()
                 && row.period == window.period.as_str()
                 && row.starts_at == window.starts_at.as_millis()
         });
         let used = row.and_then(|row| u64::try_from(row.used).ok()).unwrap_or_default();
-        (window.key, state(limit, window.period, used.saturating_sub(left), resets_at))
+        (window.key, state(limit, window.period, used.saturating_sub(unused), resets_at))
     });
     Ok(states.collect())
 }

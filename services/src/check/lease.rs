@@ -3,6 +3,13 @@
 //! A budget is a row of the database. Taking from it for each call would cost two statements a call; a *lease* takes
 //! some more at once, and the next calls draw on it in memory. What is leased counts as used in the database, so
 //! that neither other nodes nor a crash can spend it twice; what a lease does not use goes back soon.
+//!
+//! What a call had drawn and did not use goes back into memory, whatever has become of its lease meanwhile, and from
+//! there to the database by one write a key and second. If calls wrote it themselves, whoever has a few hundred of them
+//! at once would fill the line before the one writer, where others' revocations wait.
+
+#[cfg(test)]
+mod tests;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -19,7 +26,7 @@ const SHARDS: usize = 64;
 const AHEAD: u64 = 64;
 /// So that what one node holds is little of what all nodes may still use, and nothing near the end.
 const SHARE: u64 = 16;
-/// What a lease may hold, in calls' worth, before what calls did not use goes back at once.
+/// What a lease in use may hold, in calls' worth: what is beyond goes back, as other nodes may need it.
 const FULL: u64 = 2 * AHEAD;
 /// A lease that nobody drew on for so long goes back.
 const IDLE: Duration = Duration::from_secs(1);
@@ -56,22 +63,76 @@ struct Lease {
     used: u64,
     left: u64,
     drawn_at: Duration,
+    /// The most that a call wanted of it since the last look for what is to go back.
+    wanted: u64,
 }
 
 impl Lease {
     fn is_idle(&self, now: Duration, all: bool) -> bool {
         all || now.saturating_sub(self.drawn_at) >= IDLE
     }
+
+    fn is_of(&self, window: BudgetWindow, limit: u64) -> bool {
+        self.window == window && self.limit == limit
+    }
+
+    /// What is left beyond what the calls that come need. While none comes, nobody knows what they need.
+    fn excess(&self) -> u64 {
+        if self.wanted == 0 {
+            0
+        } else {
+            self.left.saturating_sub(self.wanted.saturating_mul(FULL))
+        }
+    }
 }
 
 #[derive(Default)]
 struct Slot {
     lease: Option<Lease>,
+    /// What no call draws on and is to go back: of calls whose lease is gone, once per window.
+    aside: Vec<Unused>,
     /// Held while the database is asked for more, so that callers of one key don't each ask.
     gate: Arc<tokio::sync::Mutex<()>>,
     /// How often the database was asked what is used, and what it said last.
     looks: u64,
     last: Option<Look>,
+}
+
+impl Slot {
+    fn put_aside(&mut self, unused: Unused) {
+        let known = self.aside.iter_mut().find(|known| known.window == unused.window);
+        match known {
+            Some(known) => known.tokens = known.tokens.saturating_add(unused.tokens),
+            None if unused.tokens == 0 => {}
+            None => self.aside.push(unused),
+        }
+    }
+
+    fn end_lease_if(&mut self, ends: impl FnOnce(&Lease) -> bool) {
+        if let Some(lease) = self.lease.take_if(|lease| ends(lease)) {
+            self.put_aside(Unused { window: lease.window, tokens: lease.left });
+        }
+    }
+
+    /// Takes what was put aside: it is about to be written.
+    fn take_aside(&mut self) -> Vec<Unused> {
+        let aside = std::mem::take(&mut self.aside);
+        for unused in &aside {
+            if let Some(lease) = self.lease.as_mut().filter(|lease| lease.window == unused.window) {
+                lease.used = lease.used.saturating_sub(unused.tokens);
+            }
+        }
+        aside
+    }
+
+    fn is_empty(&self) -> bool {
+        self.lease.is_none() && self.aside.is_empty()
+    }
+
+    fn is_due(&self, now: Duration, all: bool) -> bool {
+        let due = |lease: &Lease| lease.is_idle(now, all) || lease.excess() > 0;
+        !self.aside.is_empty() || self.lease.as_ref().is_some_and(due)
+    }
 }
 
 /// What the database said that is used of a window: the answer to look `number`.
@@ -104,12 +165,22 @@ impl Leases {
         let mut slots = self.shard(window.key);
         let held = slots.get_mut(&window.key)?.lease.as_mut()?;
         let tokens = most.min(held.left);
-        if held.window != window || held.limit != limit || held.left == 0 || tokens < least {
+        if !held.is_of(window, limit) || held.left == 0 || tokens < least {
             return None;
         }
         held.left -= tokens;
         held.drawn_at = now;
+        held.wanted = held.wanted.max(most);
         Some(Drawn { tokens, used: held.used.saturating_sub(held.left) })
+    }
+
+    /// How many tokens count as used in the database and are not, as far as this node knows.
+    pub(super) fn unused(&self, window: BudgetWindow) -> u64 {
+        let slots = self.shard(window.key);
+        let Some(slot) = slots.get(&window.key) else { return 0 };
+        let leased = slot.lease.as_ref().filter(|lease| lease.window == window);
+        let aside = slot.aside.iter().find(|unused| unused.window == window);
+        leased.map_or(0, |lease| lease.left).saturating_add(aside.map_or(0, |unused| unused.tokens))
     }
 
     /// How many tokens are at hand.
@@ -138,22 +209,29 @@ impl Leases {
     ) {
         let mut slots = self.shard(window.key);
         let slot = slots.entry(window.key).or_default();
-        let before = slot.lease.take().filter(|lease| lease.window == window);
-        let left = before.map_or(0, |lease| lease.left).saturating_add(tokens);
-        slot.lease = Some(Lease { window, limit, used, left, drawn_at: now });
+        slot.end_lease_if(|lease| !lease.is_of(window, limit));
+        let (left, wanted) = slot.lease.as_ref().map_or((0, 0), |lease| (lease.left, lease.wanted));
+        let left = left.saturating_add(tokens);
+        slot.lease = Some(Lease { window, limit, used, left, drawn_at: now, wanted });
     }
 
-    /// Puts back what a call had drawn and not used; false: it has to go back to the database.
-    pub(super) fn refund(&self, unused: Unused, drawn: u64) -> bool {
-        let mut slots = self.shard(unused.window.key);
-        let lease = slots.get_mut(&unused.window.key).and_then(|slot| slot.lease.as_mut());
-        let room = drawn.saturating_mul(FULL);
-        let Some(lease) = lease.filter(|lease| lease.window == unused.window) else { return false };
-        let fits = lease.left.saturating_add(unused.tokens) <= room;
-        if fits {
-            lease.left += unused.tokens;
+    /// Puts back what a call had drawn and not used: into the lease, or aside if there is none.
+    pub(super) fn refund(&self, unused: Unused) {
+        if unused.tokens == 0 {
+            return;
         }
-        fits
+        let mut slots = self.shard(unused.window.key);
+        let slot = slots.entry(unused.window.key).or_default();
+        match slot.lease.as_mut().filter(|lease| lease.window == unused.window) {
+            Some(lease) => lease.left = lease.left.saturating_add(unused.tokens),
+            None => slot.put_aside(unused),
+        }
+    }
+
+    /// Keeps what could not be written: it goes back the next time.
+    pub(super) fn keep(&self, unused: Unused) {
+        self.shard(unused.window.key).entry(unused.window.key).or_default().put_aside(unused);
+        self.changed(unused.window, unused.tokens);
     }
 
     /// Takes as much of the lease as it has, at most `tokens`, for a call that used more than it had drawn.
@@ -166,44 +244,64 @@ impl Leases {
         paid
     }
 
-    /// The database's `used` has changed by as much, past the lease.
-    pub(super) fn changed(&self, window: BudgetWindow, difference: i64) {
+    /// The database's `used` is more by as much, past the lease.
+    pub(super) fn changed(&self, window: BudgetWindow, tokens: u64) {
         let mut slots = self.shard(window.key);
         let lease = slots.get_mut(&window.key).and_then(|slot| slot.lease.as_mut());
         if let Some(lease) = lease.filter(|lease| lease.window == window) {
-            lease.used = lease.used.saturating_add_signed(difference);
+            lease.used = lease.used.saturating_add(tokens);
         }
     }
 
-    /// Takes the lease away if it is of another window, or of another limit: what was left of it.
-    pub(super) fn withdraw_other(&self, window: BudgetWindow, limit: u64) -> Option<Unused> {
-        let mut slots = self.shard(window.key);
-        let slot = slots.get_mut(&window.key)?;
-        let lease = slot.lease.take_if(|lease| lease.window != window || lease.limit != limit)?;
-        Some(Unused { window: lease.window, tokens: lease.left })
+    /// The database has got back as much: whoever waits at the gate must not be refused for what was used before.
+    pub(super) fn given_back(&self, unused: Unused) {
+        let mut slots = self.shard(unused.window.key);
+        let last = slots.get_mut(&unused.window.key).and_then(|slot| slot.last.as_mut());
+        if let Some(last) = last.filter(|last| last.window == unused.window) {
+            last.used = last.used.saturating_sub(unused.tokens);
+        }
     }
 
-    /// The keys whose leases were not drawn on for a while, or all. What is empty is forgotten on the way.
-    pub(super) fn idle(&self, now: Duration, all: bool) -> Vec<KeyId> {
+    /// Takes what no call of this window and limit may draw on: what was put aside, and what is left of a lease of
+    /// another window or limit.
+    pub(super) fn withdraw_other(&self, window: BudgetWindow, limit: u64) -> Vec<Unused> {
+        let mut slots = self.shard(window.key);
+        let Some(slot) = slots.get_mut(&window.key) else { return Vec::new() };
+        slot.end_lease_if(|lease| !lease.is_of(window, limit));
+        slot.take_aside()
+    }
+
+    /// The keys that have something to go back, or all that have anything. What is empty is forgotten on the way.
+    pub(super) fn due(&self, now: Duration, all: bool) -> Vec<KeyId> {
         let mut keys = Vec::new();
         for shard in &self.0 {
             lock(shard).retain(|key, slot| {
                 slot.lease.take_if(|lease| lease.left == 0 && lease.is_idle(now, all));
-                if slot.lease.as_ref().is_some_and(|lease| lease.is_idle(now, all)) {
+                if slot.is_due(now, all) {
                     keys.push(*key);
+                } else if let Some(lease) = &mut slot.lease {
+                    lease.wanted = 0;
                 }
                 // Whoever holds the gate is about to make a deposit.
-                slot.lease.is_some() || Arc::strong_count(&slot.gate) > 1
+                !slot.is_empty() || Arc::strong_count(&slot.gate) > 1
             });
         }
         keys
     }
 
-    /// Takes away a key's lease if it is still idle: what was left of it.
-    pub(super) fn withdraw_idle(&self, key: KeyId, now: Duration, all: bool) -> Option<Unused> {
+    /// Takes what is to go back of a key: what was put aside, what is left of an idle lease, and what is too much in
+    /// one that is in use. One sum per window.
+    pub(super) fn withdraw_due(&self, key: KeyId, now: Duration, all: bool) -> Vec<Unused> {
         let mut slots = self.shard(key);
-        let lease = slots.get_mut(&key)?.lease.take_if(|lease| lease.is_idle(now, all))?;
-        (lease.left > 0).then_some(Unused { window: lease.window, tokens: lease.left })
+        let Some(slot) = slots.get_mut(&key) else { return Vec::new() };
+        slot.end_lease_if(|lease| lease.is_idle(now, all));
+        if let Some(lease) = &mut slot.lease {
+            let excess = Unused { window: lease.window, tokens: lease.excess() };
+            lease.left -= excess.tokens;
+            lease.wanted = 0;
+            slot.put_aside(excess);
+        }
+        slot.take_aside()
     }
 
     /// What is to be held while the database is asked for more, and how many looks have begun by now.
@@ -234,9 +332,9 @@ impl Leases {
         (last.window == window && last.number > looks).then_some(last.used)
     }
 
-    /// How many leases there are.
+    /// How many keys there is something held of.
     pub(crate) fn len(&self) -> usize {
-        let held = |slots: &Slots| slots.values().filter(|slot| slot.lease.is_some()).count();
+        let held = |slots: &Slots| slots.values().filter(|slot| !slot.is_empty()).count();
         self.0.iter().map(|shard| held(&lock(shard))).sum()
     }
 
@@ -250,95 +348,4 @@ impl Leases {
 fn lock(shard: &Mutex<Slots>) -> MutexGuard<'_, Slots> {
     // A lease is whole after each of its steps, whatever happened to the thread that held it.
     shard.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    const NOW: Duration = Duration::from_secs(10);
-
-    fn window(starts_at: i64) -> BudgetWindow {
-        let key = KeyId::new(Timestamp::from_millis(0), [0; 10]);
-        BudgetWindow { key, period: Period::Day, starts_at: Timestamp::from_millis(starts_at) }
-    }
-
-    fn drawn(leases: &Leases, least: u64, most: u64) -> Option<u64> {
-        leases.draw(window(0), 1_000, (least, most), NOW).map(|drawn| drawn.tokens)
-    }
-
-    #[test]
-    fn a_lease_gives_what_it_has_and_says_what_is_used() {
-        let leases = Leases::new();
-        assert_eq!(drawn(&leases, 0, 0), None, "nothing is known of the budget");
-        leases.deposit(window(0), 1_000, 100, 400, NOW);
-        let first = leases.draw(window(0), 1_000, (30, 30), NOW);
-        assert_eq!(first, Some(Drawn { tokens: 30, used: 330 }));
-        assert_eq!(drawn(&leases, 0, 0), Some(0));
-        assert_eq!(drawn(&leases, 71, 71), None);
-        assert_eq!(drawn(&leases, 10, 90), Some(70), "as much as is left");
-        assert_eq!(drawn(&leases, 0, 0), None, "an empty lease knows nothing");
-    }
-
-    #[test]
-    fn a_lease_is_of_one_window_and_one_limit() {
-        let leases = Leases::new();
-        leases.deposit(window(0), 1_000, 100, 100, NOW);
-        assert_eq!(leases.draw(window(1), 1_000, (1, 1), NOW), None);
-        assert_eq!(leases.draw(window(0), 999, (1, 1), NOW), None);
-        assert_eq!(leases.withdraw_other(window(0), 1_000), None);
-        let unused = Unused { window: window(0), tokens: 100 };
-        assert_eq!(leases.withdraw_other(window(0), 999), Some(unused));
-        assert_eq!(drawn(&leases, 1, 1), None);
-    }
-
-    #[test]
-    fn much_is_asked_for_while_there_is_much_and_nothing_ahead_near_the_end() {
-        assert_eq!(Leases::ask(10, 0, 1_000_000), 650);
-        assert_eq!(Leases::ask(10, 4, 1_000_000), 646);
-        assert_eq!(Leases::ask(10, 0, 170), 20);
-        assert_eq!(Leases::ask(10, 0, 20), 10);
-        assert_eq!(Leases::ask(10, 0, 7), 7, "what there is");
-        assert_eq!(Leases::ask(0, 0, 5), 1, "to know that there is some");
-    }
-
-    #[test]
-    fn what_a_call_did_not_use_is_drawn_again_unless_much_is_at_hand() {
-        let leases = Leases::new();
-        let unused = Unused { window: window(0), tokens: 20 };
-        assert!(!leases.refund(unused, 30), "there is no lease");
-        leases.deposit(window(0), 1_000, 30, 30, NOW);
-        assert_eq!(drawn(&leases, 30, 30), Some(30));
-        assert!(leases.refund(unused, 30));
-        assert_eq!(drawn(&leases, 20, 20), Some(20));
-        leases.deposit(window(0), 10_000, 30 * FULL - 10, 9_000, NOW);
-        assert!(!leases.refund(unused, 30), "others may need it");
-    }
-
-    #[test]
-    fn a_lease_pays_for_what_was_used_beyond_what_was_drawn() {
-        let leases = Leases::new();
-        assert_eq!(leases.pay(window(0), 10), 0, "there is no lease");
-        leases.deposit(window(0), 1_000, 30, 30, NOW);
-        assert_eq!(leases.pay(window(1), 10), 0, "of another period");
-        assert_eq!(leases.pay(window(0), 10), 10);
-        assert_eq!(leases.pay(window(0), 50), 20, "as much as it has");
-        assert_eq!(drawn(&leases, 1, 1), None);
-    }
-
-    #[test]
-    fn idle_leases_go_back() {
-        let leases = Leases::new();
-        let key = window(0).key;
-        leases.deposit(window(0), 1_000, 100, 100, NOW);
-        assert!(leases.idle(NOW + IDLE / 2, false).is_empty());
-        assert_eq!(leases.idle(NOW + IDLE, false), [key]);
-        let unused = Some(Unused { window: window(0), tokens: 100 });
-        assert_eq!(leases.withdraw_idle(key, NOW + IDLE / 2, false), None, "drawn on meanwhile");
-        assert_eq!(leases.withdraw_idle(key, NOW + IDLE, false), unused);
-        assert_eq!(leases.len(), 0);
-        leases.deposit(window(0), 1_000, 100, 100, NOW);
-        assert_eq!(leases.withdraw_idle(key, NOW, true), unused, "all of them when the node stops");
-        assert!(leases.idle(NOW, true).is_empty());
-    }
 }

@@ -365,7 +365,8 @@ pub fn forget_idle(services: &Services) {
     services.tokens.forget_idle(now);
 }
 
-/// Gives back what is leased of token budgets and not drawn on: by idle leases, or by `all` when the node stops.
+/// Gives back what is leased of token budgets and not used: what idle leases hold, what is too much in others, and what
+/// came back when its lease was gone; or `all` when the node stops.
 ///
 /// # Errors
 /// The database fails. What was being given back stays taken, as it may have gone through: the budgets are not
