@@ -53,6 +53,9 @@ pub enum SessionEndReason {
     SignedOut,
     /// A refresh token came back after its use: somebody had copied it.
     TokenReused,
+    /// A newer sign-in took its place: a person has at most 100 sessions at a time, and nobody had used this one for
+    /// the longest time.
+    Replaced,
 }
 
 impl SessionEndReason {
@@ -61,12 +64,14 @@ impl SessionEndReason {
         match self {
             Self::SignedOut => "signed_out",
             Self::TokenReused => "token_reused",
+            Self::Replaced => "replaced",
         }
     }
 
     /// The reason of that name.
     pub fn from_name(name: &str) -> Option<Self> {
-        [Self::SignedOut, Self::TokenReused].into_iter().find(|reason| reason.as_str() == name)
+        let all = [Self::SignedOut, Self::TokenReused, Self::Replaced];
+        all.into_iter().find(|reason| reason.as_str() == name)
     }
 }
 

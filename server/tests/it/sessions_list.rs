@@ -2,6 +2,9 @@
 
 use std::time::Duration;
 
+use latchkey_domain::api::SessionEndReason;
+use latchkey_services::accounts::{self, Device, GithubIdentity};
+use latchkey_services::{Error, Services};
 use serde_json::{Value, json};
 
 use crate::world::{Session, World, on_both_databases, problem, text};
@@ -15,6 +18,37 @@ async fn sessions(world: &World, who: &Session) -> Vec<Value> {
     let answer = call(world, who, "list", json!({})).await;
     assert_eq!(answer.status(), 200);
     answer.json().await.unwrap()
+}
+
+/// Signs ada in once more, a little later; the refresh token.
+async fn sign_in_again(world: &World) -> String {
+    world.advance(Duration::from_millis(1));
+    let name = |text: &str| Some(text.to_owned());
+    let identity = GithubIdentity {
+        id: 70_001,
+        login: "grace".to_owned(),
+        name: name("Grace"),
+        avatar_url: None,
+    };
+    accounts::sign_in_with_github(&world.services, identity, &Device::default()).await.unwrap()
+}
+
+async fn refresh(services: &Services, token: &str) -> Result<String, Error> {
+    Ok(accounts::refresh(services, token, &Device::default()).await?.token)
+}
+
+/// How many statements it takes a person with so many other sessions to end them.
+async fn statements_to_end_others(world: &World, others: usize) -> u64 {
+    for _ in 0..others {
+        sign_in_again(world).await;
+    }
+    let token = refresh(&world.services, &sign_in_again(world).await).await.unwrap();
+    let actor = accounts::authenticate(&world.services, Some(&token), None).await.unwrap();
+    let before = world.services.database.statements();
+    accounts::end_other_sessions(&world.services, &actor).await.unwrap();
+    let statements = world.services.database.statements() - before;
+    assert_eq!(accounts::list_sessions(&world.services, &actor).await.unwrap().len(), 1);
+    statements
 }
 
 async fn is_signed_in(world: &World, who: &Session) -> bool {
@@ -76,6 +110,57 @@ on_both_databases! {
         problem(world.refresh(&laptop.refresh_token).await, 401, "unauthenticated").await;
         assert_eq!(call(&world, &phone, "end", body).await.status(), 200, "again, nothing happens");
         assert_eq!(sessions(&world, &phone).await.len(), 1);
+    }
+
+    async fn ending_all_other_sessions_costs_the_same_however_many(world: World) {
+        let one = statements_to_end_others(&world, 1).await;
+        assert_eq!(statements_to_end_others(&world, 60).await, one);
+    }
+
+    async fn one_sign_in_too_many_ends_the_session_that_was_longest_unused(world: World) {
+        let services = &world.services;
+        let mut tokens = Vec::new();
+        for _ in 0..100 {
+            tokens.push(sign_in_again(&world).await);
+        }
+        // The first is in use; so all stand that may.
+        world.advance(Duration::from_secs(1));
+        let first = refresh(services, &tokens[0]).await.unwrap();
+        let actor = accounts::authenticate(services, Some(&first), None).await.unwrap();
+        assert_eq!(accounts::list_sessions(services, &actor).await.unwrap().len(), 100);
+        for _ in 0..2 {
+            tokens.push(sign_in_again(&world).await);
+        }
+        assert_eq!(accounts::list_sessions(services, &actor).await.unwrap().len(), 100);
+        for replaced in &tokens[1..3] {
+            let refused = refresh(services, replaced).await;
+            assert!(matches!(refused, Err(Error::Unauthenticated)), "{refused:?}");
+        }
+        for standing in [3, 99, 100, 101] {
+            refresh(services, &tokens[standing]).await.unwrap();
+        }
+        let log = accounts::list_sign_ins(services, &actor).await.unwrap();
+        let ended: Vec<_> = log.iter().filter_map(|entry| entry.end_reason).collect();
+        assert_eq!(ended, [SessionEndReason::Replaced], "the other is no longer among the last 100");
+        world.sign_in("eve").await;
+        assert_eq!(accounts::list_sessions(services, &actor).await.unwrap().len(), 100, "her own");
+    }
+
+    async fn sign_ins_at_once_leave_no_more_sessions_than_may_stand(world: World) {
+        let services = &world.services;
+        let mut last = String::new();
+        for _ in 0..95 {
+            last = sign_in_again(&world).await;
+        }
+        futures::future::join_all((0..12).map(|_| sign_in_again(&world))).await;
+        let token = refresh(services, &last).await.unwrap();
+        let actor = accounts::authenticate(services, Some(&token), None).await.unwrap();
+        let log = accounts::list_sign_ins(services, &actor).await.unwrap();
+        let standing = log.iter().filter(|entry| entry.ended_at.is_none()).count();
+        let replaced = log.iter().filter(|entry| entry.ended_at.is_some()).count();
+        assert_eq!((standing, replaced), (100, 0), "the seven that were replaced are older");
+        sign_in_again(&world).await;
+        assert!(accounts::authenticate(services, Some(&token), None).await.is_ok());
     }
 
     async fn all_other_sessions_can_be_ended(world: World) {

@@ -6,6 +6,7 @@ mod authenticate;
 mod first_sign_in;
 mod jwt_crypto;
 mod local;
+mod replaced;
 mod sessions;
 mod sign_in;
 mod states;

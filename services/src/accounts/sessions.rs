@@ -17,7 +17,7 @@ use sea_orm::{
 };
 use uuid::Uuid;
 
-use super::{Device, Renewed};
+use super::{Device, Renewed, replaced};
 use crate::actor::Actor;
 use crate::database::{OnBehalfOf, primary};
 use crate::digest::sha256;
@@ -30,8 +30,8 @@ use crate::services::Services;
 /// How long after its use a refresh token may come back without suspicion.
 const REUSE_GRACE: Duration = Duration::from_secs(10);
 
-/// What a list of sessions shows at most; nobody uses more.
-const MOST_SESSIONS: u64 = 100;
+/// What a list of sessions shows at most; more don't stand.
+const MOST_SESSIONS: u64 = replaced::MOST_SESSIONS as u64;
 
 /// What names the session that shall end.
 #[derive(Clone, Copy)]
@@ -332,25 +332,36 @@ pub async fn end_other_sessions(services: &Services, actor: &Actor) -> Result<()
 
 async fn end_other_sessions_once(services: &Services, actor: &Actor) -> Result<(), Error> {
     let person = actor.person()?;
-    let Begun { transaction, within, .. } = scope::begin_on_sessions(services, actor).await?;
-    let own = person.session().as_uuid();
-    for id in within.into_iter().filter(|id| *id != own) {
-        end(services, &transaction, id, SessionEndReason::SignedOut).await?;
-    }
+    let Begun { transaction, .. } = scope::begin_on_sessions(services, actor).await?;
+    let others = session::Column::UserId
+        .eq(person.user().as_uuid())
+        .and(session::Column::Id.ne(person.session().as_uuid()));
+    // One statement, however many: the writer is everybody's.
+    end_all(services, &transaction, others, SessionEndReason::SignedOut).await?;
     Ok(transaction.commit().await?)
 }
 
-/// Ends a session, if it still stands. The row stays for the person's log until its time is over.
+/// Ends a session, if it still stands.
 async fn end(
     services: &Services,
     transaction: &DatabaseTransaction,
     id: Uuid,
     reason: SessionEndReason,
 ) -> Result<(), Error> {
+    end_all(services, transaction, session::Column::Id.eq(id), reason).await
+}
+
+/// Ends those sessions that still stand. The rows stay for the person's log until their time is over.
+pub(super) async fn end_all(
+    services: &Services,
+    transaction: &DatabaseTransaction,
+    which: Expr,
+    reason: SessionEndReason,
+) -> Result<(), Error> {
     session::Entity::update_many()
         .col_expr(session::Column::EndedAt, Expr::value(services.clock.now().as_millis()))
         .col_expr(session::Column::EndReason, Expr::value(reason.as_str()))
-        .filter(session::Column::Id.eq(id))
+        .filter(which)
         .filter(session::Column::EndedAt.is_null())
         .exec(transaction)
         .await?;

@@ -8,6 +8,7 @@ use sea_orm::{ActiveModelTrait, ColumnTrait, ConnectionTrait, EntityTrait, Query
 
 use super::administrators::{self, is_administrator};
 use super::first_sign_in::create_workspace;
+use super::replaced;
 use super::sessions::{self, issue_refresh_token};
 use crate::audit::By;
 use crate::database::OnBehalfOf;
@@ -111,6 +112,7 @@ async fn try_sign_in_once(
     };
     let known = user::Entity::find().filter(same).one(&transaction).await?;
     let user = if let Some(known) = known {
+        replaced::make_room(services, &transaction, known.id.into()).await?;
         update_profile(&transaction, known, person).await?
     } else {
         let user = create_user(services, &transaction, person).await?;

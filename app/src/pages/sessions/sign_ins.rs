@@ -63,6 +63,7 @@ fn Row(entry: SignInEntry) -> impl IntoView {
     let ended = entry.ended_at.map(|time| {
         let why = match entry.end_reason {
             Some(SessionEndReason::TokenReused) => "Refresh token reused, ",
+            Some(SessionEndReason::Replaced) => "Replaced by a newer sign-in, ",
             Some(SessionEndReason::SignedOut) | None => "Signed out, ",
         };
         view! { {why} <RelativeTime time/> }
