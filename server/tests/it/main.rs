@@ -8,6 +8,7 @@ mod addresses;
 mod administrators;
 mod api_keys;
 mod audit;
+mod audit_export;
 mod authorization;
 mod bad_input;
 mod check;

@@ -1,4 +1,9 @@
 //! The log as CSV (RFC 4180), read and written a few rows at a time.
+//!
+//! An export takes as long as its reader takes for it, and the reader may be removed or sign out meanwhile: whether they
+//! may read the log is asked before each part, and who makes it wait for long gets no more of it.
+
+use std::time::Duration;
 
 use latchkey_domain::api::{AuditEvent, AuditFilter};
 use latchkey_domain::id::OrganizationId;
@@ -7,23 +12,30 @@ use sea_orm::QuerySelect;
 use uuid::Uuid;
 
 use super::list::{Filter, to_event};
+use crate::accounts;
 use crate::actor::Actor;
 use crate::error::Error;
-use crate::scope::{self, OrganizationScope};
+use crate::scope;
 use crate::services::Services;
 
 /// How many rows are in memory at once.
 const ROWS: u64 = 500;
+/// How long a reader may make an export wait, all in all. What the database takes for it doesn't count.
+const PATIENCE: Duration = Duration::from_mins(10);
 const HEADER: &str =
     "id,at,actor_kind,actor_id,actor_name,action,target_kind,target_id,target_name,ip,changes\r\n";
 
 /// An export under way.
 pub struct CsvExport {
     services: Services,
-    scope: OrganizationScope,
+    actor: Actor,
+    organization: OrganizationId,
     filter: Filter,
     after: Option<(i64, Uuid)>,
     state: State,
+    /// How long it has waited for its reader, and since when it waits again, by the monotonic clock.
+    waited: Duration,
+    waits_since: Duration,
 }
 
 enum State {
@@ -42,25 +54,48 @@ pub async fn export(
     organization: OrganizationId,
     filter: &AuditFilter,
 ) -> Result<CsvExport, Error> {
-    let scope = scope::organization(services, actor, organization, Permission::AuditRead).await?;
+    scope::organization(services, actor, organization, Permission::AuditRead).await?;
     let filter = Filter::resolve(services, filter).await?;
-    let services = services.clone();
-    Ok(CsvExport { services, scope, filter, after: None, state: State::Header })
+    Ok(CsvExport {
+        services: services.clone(),
+        actor: actor.clone(),
+        organization,
+        filter,
+        after: None,
+        state: State::Header,
+        waited: Duration::ZERO,
+        waits_since: services.clock.monotonic(),
+    })
 }
 
 impl CsvExport {
     /// The next part of the text; none at its end.
     ///
     /// # Errors
-    /// The database fails.
+    /// As [`export`], if the actor may no longer read the log; `Unauthenticated` if they have signed out, `Conflict` if
+    /// the export has waited for them too long; the database fails.
     pub async fn next(&mut self) -> Result<Option<String>, Error> {
+        self.waited += self.services.clock.monotonic().saturating_sub(self.waits_since);
+        if self.waited > PATIENCE {
+            return Err(Error::Conflict("The export was read too slowly."));
+        }
+        let part = self.part().await;
+        self.waits_since = self.services.clock.monotonic();
+        part
+    }
+
+    async fn part(&mut self) -> Result<Option<String>, Error> {
         match self.state {
             State::Header => {
                 self.state = State::Rows;
                 Ok(Some(HEADER.to_owned()))
             }
             State::Rows => {
-                let query = self.filter.select(&self.scope, self.after).limit(ROWS);
+                let Self { services, actor, organization, .. } = self;
+                accounts::confirm(services, actor).await?;
+                let permission = Permission::AuditRead;
+                let scope = scope::organization(services, actor, *organization, permission).await?;
+                let query = self.filter.select(&scope, self.after).limit(ROWS);
                 let rows = query.all(self.services.database.reader()).await?;
                 let Some(last) = rows.last() else {
                     self.state = State::Done;
