@@ -219,7 +219,7 @@ async fn take_budget(
 ) -> Result<Option<Spent>, Denial> {
     let Some(budget) = key.rare().budget else { return Ok(None) };
     let answer =
-        budget::take(services, key.id, budget, (least, most), now).await.map_err(|error| {
+        budget::take(services, key, budget, (least, most), now).await.map_err(|error| {
             tracing::error!(%error, "a budget could not be asked");
             Denial::of(Outcome::Unavailable)
         })?;

@@ -5,7 +5,7 @@
 use std::collections::HashMap;
 
 use latchkey_domain::api::BudgetState;
-use latchkey_domain::id::KeyId;
+use latchkey_domain::id::{KeyId, OrganizationId};
 use latchkey_domain::limit::{Period, Tokens};
 use latchkey_domain::time::Timestamp;
 use sea_orm::sea_query::{Expr, ExprTrait, OnConflict};
@@ -13,7 +13,8 @@ use sea_orm::{ColumnTrait, DbErr, EntityTrait, QueryFilter, QuerySelect, Runtime
 use tokio::task::JoinError;
 
 use super::lease::{BudgetWindow, Drawn, Leases, Unused};
-use crate::database::in_time;
+use super::record::KeyRecord;
+use crate::database::{OnBehalfOf, in_time};
 use crate::entity::budget;
 use crate::error::Error;
 use crate::services::Services;
@@ -23,6 +24,8 @@ use crate::services::Services;
 pub(super) struct Spent {
     window: BudgetWindow,
     tokens: u64,
+    /// Whose key it is.
+    organization: OrganizationId,
 }
 
 impl Spent {
@@ -38,22 +41,23 @@ impl Spent {
 /// It waits for the database only when this node's lease is used up.
 pub(super) async fn take(
     services: &Services,
-    key: KeyId,
+    key: &KeyRecord,
     (limit, period): (Tokens, Period),
     (least, most): (u64, u64),
     now: Timestamp,
 ) -> Result<Result<(Spent, BudgetState), BudgetState>, Error> {
     let (starts_at, resets_at) = period.around(now);
-    let window = BudgetWindow { key, period, starts_at };
+    let window = BudgetWindow { key: key.id, period, starts_at };
+    let organization = key.organization;
     let most = Ord::max(Ord::min(most, limit.get()), least);
-    let wanted = Wanted { services, window, limit: limit.get(), least, most };
+    let wanted = Wanted { services, organization, window, limit: limit.get(), least, most };
     let state = |used| state(limit, period, used, resets_at);
     let answer = match wanted.draw(most) {
         Some(drawn) => Ok(drawn),
         None => wanted.lease_apart().await?,
     };
     Ok(match answer {
-        Ok(drawn) => Ok((Spent { window, tokens: drawn.tokens }, state(drawn.used))),
+        Ok(drawn) => Ok((Spent { window, tokens: drawn.tokens, organization }, state(drawn.used))),
         Err(used) => Err(state(used)),
     })
 }
@@ -61,6 +65,7 @@ pub(super) async fn take(
 /// What a call wants of a budget.
 struct Wanted<'a> {
     services: &'a Services,
+    organization: OrganizationId,
     window: BudgetWindow,
     limit: u64,
     least: u64,
@@ -77,10 +82,10 @@ impl Wanted<'_> {
     /// Leases more and draws on it, in a task of its own: whoever goes away after the database has given and before
     /// the lease is kept would take what was given along. `Err` in the answer: too little is left, and so much is used.
     async fn lease_apart(&self) -> Result<Result<Drawn, u64>, Error> {
-        let Self { window, limit, least, most, .. } = *self;
+        let Self { organization, window, limit, least, most, .. } = *self;
         let services = self.services.clone();
         let leasing = tokio::spawn(async move {
-            let wanted = Wanted { services: &services, window, limit, least, most };
+            let wanted = Wanted { services: &services, organization, window, limit, least, most };
             let answer = in_time(wanted.lease()).await?;
             let services = services.clone();
             Ok::<_, Error>(answer.map(|drawn| Offered { services, window, drawn: Some(drawn) }))
@@ -94,12 +99,13 @@ impl Wanted<'_> {
         /// Other nodes may take what was left between the look and the taking, but not for ever.
         const ATTEMPTS: usize = 8;
         let Self { services, window, limit, .. } = *self;
+        let who = OnBehalfOf::Organization(self.organization);
         let (gate, looks) = services.leases.gate(window.key);
         let _alone = gate.lock().await;
         if let Some(refused) = self.seen_by_others(looks) {
             return Ok(Err(refused));
         }
-        give_back(services, services.leases.withdraw_other(window, limit)).await?;
+        give_back(services, who, services.leases.withdraw_other(window, limit)).await?;
         let mut used = 0;
         for _ in 0..ATTEMPTS {
             // Whoever was here before may have leased enough for several.
@@ -116,7 +122,7 @@ impl Wanted<'_> {
                 return Ok(Err(used.saturating_sub(services.leases.unused(window))));
             }
             let leased =
-                if ask == 0 { Some(used) } else { add(services, window, ask, limit).await? };
+                if ask == 0 { Some(used) } else { add(services, who, window, ask, limit).await? };
             if let Some(used) = leased {
                 let now = services.clock.monotonic();
                 services.leases.deposit(window, limit, ask, used, now);
@@ -167,7 +173,7 @@ impl Drop for Offered {
 /// used beyond that counts, even over the limit: it can't be unused. What goes back waits for nothing: see
 /// [`return_leases`].
 pub(super) async fn settle(services: &Services, spent: Spent, used: u64) -> Result<(), Error> {
-    let Spent { window, tokens } = spent;
+    let Spent { window, tokens, organization } = spent;
     if used <= tokens {
         services.leases.refund(Unused { window, tokens: tokens - used });
         return Ok(());
@@ -176,7 +182,8 @@ pub(super) async fn settle(services: &Services, spent: Spent, used: u64) -> Resu
     // What this node has leased pays first, or it would admit calls of a budget that is used up.
     let unpaid = beyond - services.leases.pay(window, beyond);
     if unpaid > 0 {
-        change(services, window, self::tokens(unpaid)).await?;
+        let who = OnBehalfOf::Organization(organization);
+        change(services, who, window, self::tokens(unpaid)).await?;
         services.leases.changed(window, unpaid);
     }
     Ok(())
@@ -199,18 +206,19 @@ pub(super) async fn return_leases(services: &Services, all: bool) -> Result<(), 
             Err(_) => continue,
         };
         // One at a time: where the database fails, only the one that may have gone back all the same is lost.
-        give_back(services, services.leases.withdraw_due(key, now, all)).await?;
+        let due = services.leases.withdraw_due(key, now, all);
+        give_back(services, OnBehalfOf::Server, due).await?;
     }
     Ok(())
 }
 
 /// Gives back what a key's gate is held for. What fails stays taken, as it may have gone through; what was not tried
 /// is kept.
-async fn give_back(services: &Services, unused: Vec<Unused>) -> Result<(), Error> {
+async fn give_back(services: &Services, who: OnBehalfOf, unused: Vec<Unused>) -> Result<(), Error> {
     let mut rest = unused.into_iter();
     while let Some(unused) = rest.next() {
         let Unused { window, tokens: back } = unused;
-        if let Err(error) = change(services, window, -tokens(back)).await {
+        if let Err(error) = change(services, who, window, -tokens(back)).await {
             services.leases.changed(window, back);
             rest.for_each(|unused| services.leases.keep(unused));
             return Err(error);
@@ -220,15 +228,24 @@ async fn give_back(services: &Services, unused: Vec<Unused>) -> Result<(), Error
     Ok(())
 }
 
-async fn change(services: &Services, window: BudgetWindow, difference: i64) -> Result<(), Error> {
+async fn change(
+    services: &Services,
+    who: OnBehalfOf,
+    window: BudgetWindow,
+    difference: i64,
+) -> Result<(), Error> {
     let column = Expr::col(budget::Column::Used);
     let update = budget::Entity::update_many()
         .col_expr(budget::Column::Used, column.add(difference))
         .filter(budget::Column::KeyId.eq(window.key.as_uuid()))
         .filter(budget::Column::Period.eq(window.period.as_str()))
         .filter(budget::Column::StartsAt.eq(window.starts_at.as_millis()));
-    in_time(async { update.exec(services.database.writer()).await.map_err(Error::from) }).await?;
-    Ok(())
+    in_time(async {
+        let _turn = services.database.turn(who).await?;
+        update.exec(services.database.writer()).await?;
+        Ok(())
+    })
+    .await
 }
 
 /// Where a budget stands at `now`.
@@ -290,6 +307,7 @@ fn state(limit: Tokens, period: Period, used: u64, resets_at: Timestamp) -> Budg
 /// fails, for want of room, nobody is told.
 async fn add(
     services: &Services,
+    who: OnBehalfOf,
     window: BudgetWindow,
     amount: u64,
     limit: u64,
@@ -307,7 +325,7 @@ async fn add(
         .value(budget::Column::Used, Expr::col(used).add(tokens(amount)))
         .action_and_where(Expr::col(used).lte(tokens(room)))
         .to_owned();
-    let transaction = services.database.begin().await?;
+    let transaction = services.database.begin_for(who).await?;
     let written =
         budget::Entity::insert(row).on_conflict(upsert).exec_with_returning(&transaction).await;
     let used = match written {
