@@ -1,4 +1,5 @@
-//! Keeps the relocations in the WebAssembly, by which it is split into pieces (`scripts/build-site.sh`).
+//! Keeps the relocations in the WebAssembly, by which it is split into pieces
+//! (`scripts/build-site.sh`).
 
 #[expect(clippy::disallowed_methods, reason = "cargo tells a build script of its target this way")]
 fn main() {

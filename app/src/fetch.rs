@@ -71,7 +71,8 @@ impl Outgoing {
     }
 }
 
-/// A file on its way here. Its beginning must come within ten seconds, its end may take as long as it takes.
+/// A file on its way here. Its beginning must come within ten seconds, its end may take as long as
+/// it takes.
 pub(crate) struct Download(Response);
 
 impl Download {

@@ -1,8 +1,8 @@
 //! Pages whose code the browser fetches when they are first opened.
 //!
-//! `scripts/build-site.sh` splits the WebAssembly at these functions (`wasm_split`) into a first piece, which
-//! every page needs, and one for each name below. `cargo leptos watch` does not split: without the feature
-//! `split` the same functions are plain ones, as they are on the server.
+//! `scripts/build-site.sh` splits the WebAssembly at these functions (`wasm_split`) into a first
+//! piece, which every page needs, and one for each name below. `cargo leptos watch` does not split:
+//! without the feature `split` the same functions are plain ones, as they are on the server.
 
 use std::future::{Ready, ready};
 use std::time::Duration;
@@ -90,8 +90,8 @@ macro_rules! lazy_page {
                 Self
             }
 
-            // Runs before hydration too, which goes on only when the code is there: `view` must then be
-            // ready at once.
+            // Runs before hydration too, which goes on only when the code is there: `view` must
+            // then be ready at once.
             async fn preload() {
                 if cfg!(target_family = "wasm") {
                     $who().await;

@@ -1,7 +1,8 @@
 //! Latchkey's pages.
 //!
-//! The server renders the frame of a page: navigation, headings, skeletons. The token is in the browser
-//! alone, so data comes after hydration, through the server functions of [`api`] and their bearer client.
+//! The server renders the frame of a page: navigation, headings, skeletons. The token is in the
+//! browser alone, so data comes after hydration, through the server functions of [`api`] and their
+//! bearer client.
 
 #![expect(unreachable_pub, reason = "Leptos’ component macro makes every component public")]
 

@@ -1,7 +1,7 @@
 //! The person's session in this browser: the token in `localStorage`, its renewal, and its end.
 //!
-//! The token is stored raw, without quotes, because other clients of this origin read it too. The refresh
-//! token is an HTTP-only cookie that this code never sees.
+//! The token is stored raw, without quotes, because other clients of this origin read it too. The
+//! refresh token is an HTTP-only cookie that this code never sees.
 
 use std::cell::{Cell, RefCell};
 
@@ -56,8 +56,8 @@ thread_local! {
     /// The renewal that is under way. Calls that are refused together wait for the same one.
     static RENEWAL: RefCell<Option<Renewal>> = const { RefCell::new(None) };
 
-    /// Whether this page is on its way to the login page. The first reason to go there counts: what is
-    /// refused on the way out knows less, and would start the navigation again.
+    /// Whether this page is on its way to the login page. The first reason to go there counts: what
+    /// is refused on the way out knows less, and would start the navigation again.
     static LEAVING: Cell<bool> = const { Cell::new(false) };
 }
 
@@ -110,15 +110,15 @@ pub(crate) async fn renew() -> Result<String, ApiError> {
     }
 }
 
-/// Forgets the token and goes to the login page, which will lead back here. Never returns: what waits for
-/// it must not show an error for the moment that the browser needs.
+/// Forgets the token and goes to the login page, which will lead back here. Never returns: what
+/// waits for it must not show an error for the moment that the browser needs.
 pub(crate) async fn leave<T>(reason: Option<Reason>) -> T {
     leave_once(reason, Some(&here()));
     std::future::pending().await
 }
 
-/// Goes to the login page if nobody is signed in, and then never returns. The server can't tell: it never
-/// sees the token.
+/// Goes to the login page if nobody is signed in, and then never returns. The server can't tell: it
+/// never sees the token.
 pub(crate) async fn require() {
     if token().is_none() {
         leave::<()>(None).await;

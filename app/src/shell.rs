@@ -1,7 +1,8 @@
 //! The HTML document around the app.
 //!
-//! It is written by hand, not with Leptos' `HydrationScripts`, because the built files have hashed names
-//! that only the server knows. No inline style and no inline script without a nonce may stand in it.
+//! It is written by hand, not with Leptos' `HydrationScripts`, because the built files have hashed
+//! names that only the server knows. No inline style and no inline script without a nonce may stand
+//! in it.
 
 use leptos::nonce::use_nonce;
 use leptos::prelude::*;
@@ -28,7 +29,8 @@ pub fn shell() -> impl IntoView {
                 <meta name="viewport" content="width=device-width, initial-scale=1"/>
                 <meta name="color-scheme" content="light dark"/>
                 <meta name="description" content=DESCRIPTION/>
-                // Stricter, as in the header, browsers would send `Origin: null` with our own forms.
+                // Stricter, as in the header, browsers would send `Origin: null` with our own
+                // forms.
                 <meta name="referrer" content="same-origin"/>
                 <link rel="icon" href="/favicon.svg" type="image/svg+xml"/>
                 {use_context::<SiteAssets>().map(|assets| view! { <Assets assets/> })}
@@ -79,8 +81,8 @@ fn pieces_of_page() -> &'static [&'static str] {
     url.map_or(&[], |url| pieces_of(url.path()))
 }
 
-/// A script that fetches a page's pieces of the wasm beside the first, if the page will be shown: but for the
-/// login page, who isn't signed in is sent there without them.
+/// A script that fetches a page's pieces of the wasm beside the first, if the page will be shown:
+/// but for the login page, who isn't signed in is sent there without them.
 fn preload_pieces(files: &[&str], for_anybody: bool) -> String {
     let files = files.iter().map(|file| format!("{file:?}")).collect::<Vec<_>>().join(",");
     let condition =
@@ -101,8 +103,8 @@ fn reload_on_build(port: u16) -> String {
 
 #[cfg(feature = "ssr")]
 mod policy {
-    //! What the browser may load and run for a page. The nonce is made for each answer, so the header is
-    //! set where the nonce is known.
+    //! What the browser may load and run for a page. The nonce is made for each answer, so the
+    //! header is set where the nonce is known.
 
     use axum::http::HeaderValue;
     use axum::http::header::CONTENT_SECURITY_POLICY;

@@ -1,6 +1,7 @@
 //! Light, dark, or as the system is.
 //!
-//! The choice is a cookie, so that the server can write it into the document before the first paint.
+//! The choice is a cookie, so that the server can write it into the document before the first
+//! paint.
 
 use leptos::prelude::*;
 use leptos::wasm_bindgen::JsCast;
@@ -13,7 +14,8 @@ use crate::context::ThemeChoice;
 pub struct Theme(RwSignal<ThemeChoice>);
 
 impl Theme {
-    /// Makes the choice available below the calling component. The browser reads what the server wrote.
+    /// Makes the choice available below the calling component. The browser reads what the server
+    /// wrote.
     pub fn provide() {
         let theme = Self(RwSignal::new(ThemeChoice::Auto));
         provide_context(theme);

@@ -1,9 +1,10 @@
 //! `make bench-check`: what a check costs in the process, without the network.
 //!
-//! A cached key plain, with a limit of requests a minute, and with a budget of which each check takes a token; a
-//! malformed and an unknown secret. Each check is polled once, and one that waits ends the bench, but for two: a budget's
-//! lease is renewed in the database every 64 tokens, and whether a digest is still unknown is asked every ten seconds.
-//! These are part of what is timed, and counted. Above criterion's report stand the allocations of one check.
+//! A cached key plain, with a limit of requests a minute, and with a budget of which each check
+//! takes a token; a malformed and an unknown secret. Each check is polled once, and one that waits
+//! ends the bench, but for two: a budget's lease is renewed in the database every 64 tokens, and
+//! whether a digest is still unknown is asked every ten seconds. These are part of what is timed,
+//! and counted. Above criterion's report stand the allocations of one check.
 
 use std::cell::Cell;
 use std::hint::black_box;
@@ -29,7 +30,8 @@ static ALLOCATOR: &StatsAlloc<std::alloc::System> = &INSTRUMENTED_SYSTEM;
 /// Checks that are timed together for the figure: enough that reading the clock does not show.
 const BATCH: u32 = 1_000;
 const BATCHES: usize = 2_000;
-/// Checks whose allocations are counted one by one: other tasks allocate too, but not during each of them.
+/// Checks whose allocations are counted one by one: other tasks allocate too, but not during each
+/// of them.
 const COUNTED: usize = 50;
 
 fn main() -> anyhow::Result<()> {
@@ -66,8 +68,8 @@ fn main() -> anyhow::Result<()> {
     Ok(())
 }
 
-/// What a server does beside its checks. Counters are written as it writes them, or the check would be measured with ever
-/// more of them.
+/// What a server does beside its checks. Counters are written as it writes them, or the check would
+/// be measured with ever more of them.
 fn run_jobs(services: &Services) {
     let (listening, writing) = (services.clone(), services.clone());
     tokio::spawn(async move { nodes::watch(&listening).await });

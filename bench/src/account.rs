@@ -91,7 +91,8 @@ impl Account {
         Ok(request.bearer_auth(&self.token).send().await?.status().as_u16())
     }
 
-    /// Makes an organization on the Free tier, and a test key of it; an application's id and the secret.
+    /// Makes an organization on the Free tier, and a test key of it; an application's id and the
+    /// secret.
     ///
     /// # Errors
     /// The server refuses.

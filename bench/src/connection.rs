@@ -1,5 +1,6 @@
-//! A keep-alive connection of HTTP/1.1 that does no more than a bench needs: it sends bytes that were made before,
-//! and finds the end of the answer. What it costs itself is small beside what it measures.
+//! A keep-alive connection of HTTP/1.1 that does no more than a bench needs: it sends bytes that
+//! were made before, and finds the end of the answer. What it costs itself is small beside what it
+//! measures.
 
 use std::net::SocketAddr;
 use std::time::Duration;

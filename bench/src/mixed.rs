@@ -1,4 +1,5 @@
-//! Load of many different requests: each connection goes through all of them, from a place of its own.
+//! Load of many different requests: each connection goes through all of them, from a place of its
+//! own.
 //!
 //! Every answer is looked at: a check that refuses a key answers 200 as well, and sooner.
 
@@ -28,8 +29,8 @@ pub struct MixedLoad {
     pub duration: Duration,
 }
 
-/// What an answer is that counts: told by its status, its first bytes and its length, as comparing all of it would cost
-/// more than the load generator may.
+/// What an answer is that counts: told by its status, its first bytes and its length, as comparing
+/// all of it would cost more than the load generator may.
 #[derive(Clone)]
 pub struct Expected {
     /// What its body begins with.

@@ -13,7 +13,8 @@ pub fn cpu_time(pid: u32) -> anyhow::Result<Duration> {
 }
 
 fn from_proc(pid: u32) -> anyhow::Result<Duration> {
-    /// Linux counts in hundredths of a second for programs, whatever the kernel counts in (`USER_HZ`).
+    /// Linux counts in hundredths of a second for programs, whatever the kernel counts in
+    /// (`USER_HZ`).
     const TICK: Duration = Duration::from_millis(10);
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat"))?;
     // The second field, the name, may hold anything but ends with the last parenthesis.

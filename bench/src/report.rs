@@ -1,4 +1,5 @@
-//! What a bench prints: tables for people, and `figure NAME VALUE` and `ratio NAME VALUE` for programs.
+//! What a bench prints: tables for people, and `figure NAME VALUE` and `ratio NAME VALUE` for
+//! programs.
 #![expect(clippy::print_stdout, reason = "a bench is asked for what it prints")]
 
 /// A line for people.
@@ -36,8 +37,8 @@ pub fn ratio(name: &str, value: f64) {
     println!("ratio {name} {value:.3}");
 }
 
-/// Says what machine this is, and how busy it was in the last minute before the bench: figures of a busy machine
-/// are worse.
+/// Says what machine this is, and how busy it was in the last minute before the bench: figures of a
+/// busy machine are worse.
 pub fn machine() {
     let cores = std::thread::available_parallelism().map_or(0, std::num::NonZero::get);
     let cpus = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();

@@ -35,8 +35,9 @@ pub struct Server {
 }
 
 impl Server {
-    /// Starts the program `binary` with more settings, each a flag's name and its value, and waits until it is
-    /// ready. Nothing of this program's own environment is handed on. It logs to a file, as a service does.
+    /// Starts the program `binary` with more settings, each a flag's name and its value, and waits
+    /// until it is ready. Nothing of this program's own environment is handed on. It logs to a
+    /// file, as a service does.
     ///
     /// # Errors
     /// It can't be started, or is not ready in time; the message has what it said.
@@ -50,7 +51,8 @@ impl Server {
             .arg(format!("--latchkey-data-dir={}", folder.path().join("data").display()))
             .args(settings.iter().map(|(name, value)| format!("--{name}={value}")))
             .env_clear()
-            // Not as a flag: a server of an older commit, which is measured beside this one's, would not know it.
+            // Not as a flag: a server of an older commit, which is measured beside this one's,
+            // would not know it.
             .env("LATCHKEY_LOCAL_CODE", LOCAL_CODE)
             // Keys are made as fast as the machine can. A variable: servers of before it start too.
             .env("LATCHKEY_WRITES_PER_MINUTE", "1000000000")

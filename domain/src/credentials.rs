@@ -1,6 +1,7 @@
 //! How callers say who they are.
 
-/// The token of an `Authorization` header of the `Bearer` scheme (RFC 6750), whose name ignores case.
+/// The token of an `Authorization` header of the `Bearer` scheme (RFC 6750), whose name ignores
+/// case.
 pub fn bearer(header: &str) -> Option<&str> {
     let (scheme, token) = header.split_once(' ')?;
     scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())

@@ -1,9 +1,9 @@
 //! Ids as clients see them: a prefix that names the entity, an underscore, and a `UUIDv7` in 26
 //! characters of Crockford base32, e.g. `key_01kc3f1m6ze1tvyqnz0rg5bqfa`.
 //!
-//! The format is [TypeID 0.3](https://github.com/jetify-com/typeid/tree/main/spec): lower case, and the
-//! first character is at most `7` so that the value fits 128 bits. Being time-ordered, ids double as the
-//! tie-breaker of every cursor.
+//! The format is [TypeID 0.3](https://github.com/jetify-com/typeid/tree/main/spec): lower case, and
+//! the first character is at most `7` so that the value fits 128 bits. Being time-ordered, ids
+//! double as the tie-breaker of every cursor.
 
 use std::fmt;
 use std::str::FromStr;
@@ -24,9 +24,9 @@ pub struct InvalidId {
     pub prefix: &'static str,
 }
 
-/// Puts `index`, below 2^14, into the highest of the bits that a `UUIDv7` leaves to randomness (RFC 9562
-/// §6.2, method 1): the version nibble hides the upper half of the first byte, the variant two bits of the
-/// third.
+/// Puts `index`, below 2^14, into the highest of the bits that a `UUIDv7` leaves to randomness (RFC
+/// 9562 §6.2, method 1): the version nibble hides the upper half of the first byte, the variant
+/// two bits of the third.
 fn with_sequence(index: u16, mut random: [u8; 10]) -> [u8; 10] {
     let [high, low] = (index & 0x3fff).to_be_bytes();
     random[0] = high >> 2;
@@ -75,8 +75,8 @@ macro_rules! ids {
                 Self(uuid::Builder::from_unix_timestamp_millis(millis, &random).into_uuid())
             }
 
-            /// The id of the `index`th thing of a batch made at `now`: ids of one batch sort by their index.
-            /// `random` must come from a CSPRNG.
+            /// The id of the `index`th thing of a batch made at `now`: ids of one batch sort by
+            /// their index. `random` must come from a CSPRNG.
             pub fn in_batch(now: Timestamp, index: u16, random: [u8; 10]) -> Self {
                 Self::new(now, with_sequence(index, random))
             }

@@ -4,8 +4,8 @@ use serde_json::error::Category;
 
 use crate::problem::{ErrorCode, Problem};
 
-/// The refusal of a body that serde could not read. `path` is where in the body it stopped, `.` for the
-/// whole. 400 for what is no JSON, 422 for a field that is missing, unknown or mistyped.
+/// The refusal of a body that serde could not read. `path` is where in the body it stopped, `.` for
+/// the whole. 400 for what is no JSON, 422 for a field that is missing, unknown or mistyped.
 ///
 /// What was sent is never repeated: it may be a secret in the wrong place.
 pub fn refusal(path: &str, error: &serde_json::Error) -> Problem {

@@ -86,7 +86,8 @@ pub enum KeyStatus {
 }
 
 impl KeyStatus {
-    /// The status at `now`. Revocation outranks expiry; a key is dead from the instant `expires_at` on.
+    /// The status at `now`. Revocation outranks expiry; a key is dead from the instant `expires_at`
+    /// on.
     pub fn at(
         now: Timestamp,
         revoked_at: Option<Timestamp>,

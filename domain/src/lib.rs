@@ -1,8 +1,9 @@
-//! The language of Latchkey: what an id, a secret, a tier, a role and an outcome are, and the shapes
-//! that the pages and the API share.
+//! The language of Latchkey: what an id, a secret, a tier, a role and an outcome are, and the
+//! shapes that the pages and the API share.
 //!
-//! Everything here is pure. Time and randomness come in as arguments, nothing does I/O, and the crate
-//! compiles unchanged for the browser, so that the page and the server can't disagree on a rule.
+//! Everything here is pure. Time and randomness come in as arguments, nothing does I/O, and the
+//! crate compiles unchanged for the browser, so that the page and the server can't disagree on a
+//! rule.
 
 pub mod api;
 pub mod audit;

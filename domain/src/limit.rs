@@ -16,7 +16,8 @@ pub struct Limit<const MAX: u64>(u64);
 
 /// Requests per minute.
 pub type Rpm = Limit<1_000_000_000>;
-/// Tokens, per minute or per period: up to 2^53 − 1, the largest whole number that every JSON reader keeps.
+/// Tokens, per minute or per period: up to 2^53 − 1, the largest whole number that every JSON
+/// reader keeps.
 pub type Tokens = Limit<9_007_199_254_740_991>;
 /// Gateway calls of a key at a time.
 pub type MaxParallel = Limit<1_000_000>;
@@ -156,8 +157,9 @@ fn month_around(now: Timestamp) -> (Timestamp, Timestamp) {
     (midnight(first), midnight(next))
 }
 
-/// A network that a key may be used from, e.g. `203.0.113.0/24` or `2001:db8::/32`. A bare address is the
-/// network of that address alone. Networks of IPv4 addresses in IPv6's form are kept in IPv4's.
+/// A network that a key may be used from, e.g. `203.0.113.0/24` or `2001:db8::/32`. A bare address
+/// is the network of that address alone. Networks of IPv4 addresses in IPv6's form are kept in
+/// IPv4's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Cidr(IpNet);
 
@@ -250,8 +252,8 @@ impl<'de> Deserialize<'de> for ModelName {
     }
 }
 
-/// A list of 1 to 100 things, none of them twice. Absent means no restriction, so an empty list, which would
-/// allow nothing, is refused rather than guessed at.
+/// A list of 1 to 100 things, none of them twice. Absent means no restriction, so an empty list,
+/// which would allow nothing, is refused rather than guessed at.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(transparent)]

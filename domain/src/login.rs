@@ -5,10 +5,11 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
-/// A GitHub login: 1–39 letters, digits and single hyphens inside, and for enterprise-managed people an
-/// underscore with their company's short code. Case is kept, and ignored in comparisons.
+/// A GitHub login: 1–39 letters, digits and single hyphens inside, and for enterprise-managed
+/// people an underscore with their company's short code. Case is kept, and ignored in comparisons.
 ///
-/// Source: [GitHub's rules for user names](https://docs.github.com/en/enterprise-cloud@latest/admin/managing-iam/iam-configuration-reference/username-considerations-for-external-authentication).
+/// Source: [GitHub's rules for user
+/// names](https://docs.github.com/en/enterprise-cloud@latest/admin/managing-iam/iam-configuration-reference/username-considerations-for-external-authentication).
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct GithubLogin(String);
 
@@ -20,7 +21,8 @@ pub struct InvalidLogin;
 impl GithubLogin {
     const LONGEST: usize = 39;
 
-    /// A login as GitHub says it, letter by letter: one that had to be mended would be somebody else's.
+    /// A login as GitHub says it, letter by letter: one that had to be mended would be somebody
+    /// else's.
     ///
     /// # Errors
     /// It is none.

@@ -1,15 +1,17 @@
 //! Secrets that people put in the wrong place: found in any text and masked.
 //!
-//! What matches the published expression of our keys (docs/secret-scanning.md), begins like such a key and was cut, or
-//! looks like a JSON Web Token is a secret, percent-encoded or not. Every log line, error, audit row and denial goes
-//! through here, so that no place that writes one has to think of it.
+//! What matches the published expression of our keys (docs/secret-scanning.md), begins like such a
+//! key and was cut, or looks like a JSON Web Token is a secret, percent-encoded or not. Every log
+//! line, error, audit row and denial goes through here, so that no place that writes one has to
+//! think of it.
 //!
 //! The work grows with the text and no faster, and a text without secrets is not copied.
 
 use std::borrow::Cow;
 use std::ops::Range;
 
-/// A key that was cut is still a secret when this much of it is left; no word of a language is that long.
+/// A key that was cut is still a secret when this much of it is left; no word of a language is that
+/// long.
 const LEAST_BODY: usize = 20;
 /// What is left to see at either end.
 const SHOWN: usize = 4;
@@ -112,7 +114,8 @@ impl Units<'_> {
 struct Found<'a> {
     units: Units<'a>,
     at: usize,
-    /// What could be the first part of a token around here, so that it is read once; and where that token ends.
+    /// What could be the first part of a token around here, so that it is read once; and where that
+    /// token ends.
     run: Range<usize>,
     token: Option<usize>,
 }
@@ -148,7 +151,8 @@ impl Found<'_> {
         Some(Secret { hidden: body..end, first: decoded[..SHOWN].to_vec(), last })
     }
 
-    /// A JSON Web Token that begins here: its header is an object, which in base64url reads `eyJ…`.
+    /// A JSON Web Token that begins here: its header is an object, which in base64url reads
+    /// `eyJ…`.
     fn web_token(&mut self) -> Option<Secret> {
         let rest = self.units.skip(self.at, b"eyJ")?;
         if !self.run.contains(&self.at) {

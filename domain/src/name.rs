@@ -5,11 +5,11 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
-/// The name of a key, an organization, a project or an application: 1–64 characters, none of them a control
-/// character.
+/// The name of a key, an organization, a project or an application: 1–64 characters, none of them
+/// a control character.
 ///
-/// White space around it is dropped. Characters that turn the direction of writing are refused too: they
-/// let one name look like another.
+/// White space around it is dropped. Characters that turn the direction of writing are refused too:
+/// they let one name look like another.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Name(String);
 
@@ -37,8 +37,8 @@ impl Name {
     }
 }
 
-/// What of a name from elsewhere can be shown: without control characters, within `most` characters; nothing if that is
-/// all there is.
+/// What of a name from elsewhere can be shown: without control characters, within `most`
+/// characters; nothing if that is all there is.
 pub fn cleaned(text: &str, most: usize) -> Option<String> {
     let shown = text.trim().chars().filter(|character| !is_control(*character)).take(most);
     let shown = shown.collect::<String>().trim().to_owned();
@@ -106,8 +106,8 @@ impl utoipa::PartialSchema for Name {
 #[cfg(feature = "openapi")]
 impl utoipa::ToSchema for Name {}
 
-/// What a thing is for, in a few sentences: at most 500 characters. Line breaks are kept, other control
-/// characters are refused.
+/// What a thing is for, in a few sentences: at most 500 characters. Line breaks are kept, other
+/// control characters are refused.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Serialize)]
 pub struct Description(String);
 

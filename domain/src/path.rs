@@ -4,15 +4,15 @@ use std::fmt::{self, Write as _};
 
 use serde::{Deserialize, Serialize};
 
-/// A path on this server, such as `/projects/prj_…?tab=logs`, that is safe to redirect to: it can't name
-/// another host, whatever the browser makes of slashes and backslashes.
+/// A path on this server, such as `/projects/prj_…?tab=logs`, that is safe to redirect to: it
+/// can't name another host, whatever the browser makes of slashes and backslashes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct LocalPath(String);
 
 impl LocalPath {
-    /// Reads a `next` parameter; anything that is not a local path becomes `/`, because a sign-in should
-    /// not fail over where it leads.
+    /// Reads a `next` parameter; anything that is not a local path becomes `/`, because a sign-in
+    /// should not fail over where it leads.
     pub fn or_root(text: Option<&str>) -> Self {
         text.and_then(Self::parse).unwrap_or_else(|| Self("/".to_owned()))
     }

@@ -25,7 +25,8 @@ pub enum ErrorCode {
     Conflict,
     /// 409: the project has as many active keys as its tier allows.
     TierLimitReached,
-    /// 409: the organization, or the person, has as many of these as there may be; `detail` says the way out.
+    /// 409: the organization, or the person, has as many of these as there may be; `detail` says
+    /// the way out.
     LimitReached,
     /// 409: an organization keeps at least one owner.
     LastOwner,
@@ -39,7 +40,8 @@ pub enum ErrorCode {
     UnsupportedMediaType,
     /// 422: a field is missing, unknown, of the wrong type or out of range; `errors` says which.
     Invalid,
-    /// 429: too many attempts of this address failed in the last minute; `Retry-After` says when it frees.
+    /// 429: too many attempts of this address failed in the last minute; `Retry-After` says when it
+    /// frees.
     TooManyFailures,
     /// 408: the request did not arrive in time.
     Timeout,

@@ -5,8 +5,8 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer, Serialize, de};
 
-/// What a list is searched for or narrowed to: 1–200 characters, none of them a control character. PostgreSQL takes no
-/// NUL, SQLite no long pattern; nobody looks for either.
+/// What a list is searched for or narrowed to: 1–200 characters, none of them a control
+/// character. PostgreSQL takes no NUL, SQLite no long pattern; nobody looks for either.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize)]
 #[serde(transparent)]
 pub struct QueryText(String);

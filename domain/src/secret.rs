@@ -1,9 +1,10 @@
 //! The secret of a key: how it is made, recognised, checked for typing errors and shown masked.
 //!
-//! A secret reads `{prefix}_{live|test}_{body}{checksum}`: 32 base62 characters from a CSPRNG (190 bits),
-//! then the CRC-32 (ISO-HDLC, as in zlib) of everything before it, as a big-endian base62 number in six
-//! characters. The checksum lets a mistyped or truncated key be refused without a look-up, and lets secret
-//! scanners report without false alarms; it proves nothing. The idea is GitHub's, see
+//! A secret reads `{prefix}_{live|test}_{body}{checksum}`: 32 base62 characters from a CSPRNG (190
+//! bits), then the CRC-32 (ISO-HDLC, as in zlib) of everything before it, as a big-endian base62
+//! number in six characters. The checksum lets a mistyped or truncated key be refused without a
+//! look-up, and lets secret scanners report without false alarms; it proves nothing. The idea is
+//! GitHub's, see
 //! <https://github.blog/engineering/behind-githubs-new-authentication-token-formats/>.
 
 use std::fmt;
@@ -18,8 +19,8 @@ const BODY_LENGTH: usize = 32;
 const CHECKSUM_LENGTH: usize = 6;
 const SHOWN: usize = 4;
 
-/// Finds these keys in text, for secret scanners (docs/secret-scanning.md). A match is a key only if its
-/// checksum holds.
+/// Finds these keys in text, for secret scanners (docs/secret-scanning.md). A match is a key only
+/// if its checksum holds.
 pub const SCANNER_REGEX: &str = r"\b[a-z][a-z0-9]{1,15}_(?:live|test)_[0-9A-Za-z]{38}\b";
 
 /// What stands before the first underscore of a project's keys: `[a-z][a-z0-9]{1,15}`.
@@ -211,8 +212,8 @@ impl fmt::Debug for SecretKey {
     }
 }
 
-/// What stays visible of a key: prefix, environment, the first four characters of its body and the last
-/// four of the whole. Written `lk_live_7Qm2...x9Kd`.
+/// What stays visible of a key: prefix, environment, the first four characters of its body and the
+/// last four of the whole. Written `lk_live_7Qm2...x9Kd`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct KeyHint {
     /// The project's prefix when the key was made.

@@ -1,7 +1,7 @@
 //! Names in addresses: `/projects/storefront-api-prj_01h455vb4pex5vsknk084sn02q/keys`.
 //!
-//! The id at the end alone says what is meant. The name before it is for people, so that a link says where it
-//! leads; a link from before a rename, or with no name at all, leads there too.
+//! The id at the end alone says what is meant. The name before it is for people, so that a link
+//! says where it leads; a link from before a rename, or with no name at all, leads there too.
 
 use std::fmt::Display;
 use std::str::FromStr;
@@ -9,8 +9,8 @@ use std::str::FromStr;
 /// The most characters of a name that stand in an address.
 const MAX_LENGTH: usize = 48;
 
-/// A name as addresses write it: lower-case ASCII letters and digits, hyphens between its words. Empty, if
-/// the name has none of them.
+/// A name as addresses write it: lower-case ASCII letters and digits, hyphens between its words.
+/// Empty, if the name has none of them.
 pub fn slug(name: &str) -> String {
     let mut slug = String::with_capacity(name.len().min(MAX_LENGTH));
     for character in name.chars().map(|character| character.to_ascii_lowercase()) {

@@ -89,8 +89,8 @@ pub const OWNED_ORGANIZATIONS: u32 = 20;
 /// The invitations that a person may make in an hour, to whichever organizations.
 pub const INVITATIONS_PER_HOUR: u32 = 60;
 
-/// What an organization may use, in numbers; `None` is unlimited. Either a row of the table, or what an
-/// administrator of the instance made of it: [`TierOverrides::limits`].
+/// What an organization may use, in numbers; `None` is unlimited. Either a row of the table, or
+/// what an administrator of the instance made of it: [`TierOverrides::limits`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct TierLimits {
@@ -109,8 +109,8 @@ pub struct TierLimits {
 /// A number of projects, keys or days from 1.
 pub type Count = Limit<1_000_000_000>;
 
-/// What an administrator of the instance set for one organization instead of its tier's numbers. What is
-/// absent is the tier's.
+/// What an administrator of the instance set for one organization instead of its tier's numbers.
+/// What is absent is the tier's.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct TierOverrides {

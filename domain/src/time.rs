@@ -22,7 +22,8 @@ impl Timestamp {
     /// The earliest and the latest point that RFC 3339's four-digit years can write.
     const RANGE: std::ops::RangeInclusive<i64> = -62_167_219_200_000..=253_402_300_799_999;
 
-    /// From milliseconds since the Unix epoch. What lies outside the years 0000–9999 is drawn to their edge.
+    /// From milliseconds since the Unix epoch. What lies outside the years 0000–9999 is drawn to
+    /// their edge.
     pub fn from_millis(millis: i64) -> Self {
         Self(millis.clamp(*Self::RANGE.start(), *Self::RANGE.end()))
     }

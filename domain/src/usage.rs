@@ -1,5 +1,5 @@
-//! Time as usage is counted in it: ranges that are charted, the buckets they are made of, and the calendar
-//! months of the quota. All of it in UTC.
+//! Time as usage is counted in it: ranges that are charted, the buckets they are made of, and the
+//! calendar months of the quota. All of it in UTC.
 
 use std::fmt;
 use std::str::FromStr;
@@ -14,8 +14,8 @@ const DAY: Duration = Duration::from_hours(24);
 
 /// How far back a chart goes.
 ///
-/// A range is cut into buckets that begin at whole multiples of their width in UTC; the last one is the one
-/// that `now` is in. Together they are as long as the range:
+/// A range is cut into buckets that begin at whole multiples of their width in UTC; the last one is
+/// the one that `now` is in. Together they are as long as the range:
 ///
 /// | range | bucket | buckets |
 /// |---|---|---|

@@ -1,11 +1,13 @@
 //! The sliding window behind requests and tokens per minute.
 //!
-//! In no 60-second window is more admitted than the limit. The minute is kept as counts of whole seconds,
-//! and what was admitted in a second leaves the window when the last of it is 60 seconds old, to the millisecond.
-//! So the window that is counted is 60 to 61 seconds long: it errs by less than one second, always on the strict
-//! side, and steady traffic of up to 98 % of the limit is never refused. A burst within one millisecond, the usual
-//! way to meet a limit, frees after exactly 60 seconds. Memory is the same for every limit. (The counting form of the sliding window log, as in "Counter-based sliding windows",
-//! Cloudflare's "How we built rate limiting", made exact by never interpolating.)
+//! In no 60-second window is more admitted than the limit. The minute is kept as counts of whole
+//! seconds, and what was admitted in a second leaves the window when the last of it is 60 seconds
+//! old, to the millisecond. So the window that is counted is 60 to 61 seconds long: it errs by less
+//! than one second, always on the strict side, and steady traffic of up to 98 % of the limit is
+//! never refused. A burst within one millisecond, the usual way to meet a limit, frees after
+//! exactly 60 seconds. Memory is the same for every limit. (The counting form of the sliding window
+//! log, as in "Counter-based sliding windows", Cloudflare's "How we built rate limiting", made
+//! exact by never interpolating.)
 
 use std::time::Duration;
 
@@ -90,8 +92,9 @@ impl Default for Window {
 }
 
 impl Window {
-    /// The window at `second` in which so much was admitted in each second. Seconds that can't matter are left out;
-    /// those that are still to come, as after a clock was set back, count as `second`.
+    /// The window at `second` in which so much was admitted in each second. Seconds that can't
+    /// matter are left out; those that are still to come, as after a clock was set back, count as
+    /// `second`.
     pub fn of(second: u64, counts: impl IntoIterator<Item = (u64, u64)>) -> Self {
         let mut window = Self { second, ..Self::default() };
         for (at, amount) in counts {
@@ -156,8 +159,8 @@ impl Window {
         }
     }
 
-    /// Puts what was really used in the place of what was taken ahead of it. What was used beyond that counts
-    /// at `now`, even over the limit: it can't be unused.
+    /// Puts what was really used in the place of what was taken ahead of it. What was used beyond
+    /// that counts at `now`, even over the limit: it can't be unused.
     pub fn settle(&mut self, now: Duration, taken: Taken, used: u64) {
         if let Some(unused) = taken.amount.checked_sub(used) {
             self.remove(taken.second, unused);
@@ -208,7 +211,8 @@ impl Window {
     /// Adds to the second that is running.
     fn add(&mut self, now: Duration, amount: u64) {
         let at = now.subsec_nanos().div_ceil(1_000_000);
-        // Whoever read the clock before the second began is counted at its end, to be on the strict side.
+        // Whoever read the clock before the second began is counted at its end, to be on the strict
+        // side.
         let early = now.as_secs() < self.second;
         let at = if early { MILLIS } else { u16::try_from(at).unwrap_or(MILLIS) };
         let slot = self.slot(self.second);

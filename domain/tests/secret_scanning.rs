@@ -1,5 +1,5 @@
-//! The expression that docs/secret-scanning.md gives to secret scanners: it finds every key and nothing of another
-//! form; what only has the form is told apart by its checksum.
+//! The expression that docs/secret-scanning.md gives to secret scanners: it finds every key and
+//! nothing of another form; what only has the form is told apart by its checksum.
 #![expect(clippy::unwrap_used, reason = "a test that can't go on stops")]
 
 use latchkey_domain::key::Environment;

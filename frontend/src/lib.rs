@@ -9,7 +9,8 @@ pub fn hydrate() {
     leptos::mount::hydrate_lazy(latchkey_app::App);
 }
 
-/// Room for `wasm-split`: it aligns each piece's constants anew, which takes a few hundred bytes more than the
-/// linker needed, and when they don't fit it leaves all of them in the first piece. Itself it is in none.
+/// Room for `wasm-split`: it aligns each piece's constants anew, which takes a few hundred bytes
+/// more than the linker needed, and when they don't fit it leaves all of them in the first piece.
+/// Itself it is in none.
 #[used]
 static SPLIT_SLACK: [u8; 8192] = [0xAA; 8192];

@@ -1,8 +1,8 @@
 //! The schema of Latchkey's database, for SQLite and PostgreSQL alike.
 //!
-//! Append-only: a migration that has landed is never edited, because somebody's database has run it.
-//! Times are whole milliseconds since the Unix epoch (`bigint`), ids are UUIDs, and what must be unique or
-//! must exist is said here as well as in the services.
+//! Append-only: a migration that has landed is never edited, because somebody's database has run
+//! it. Times are whole milliseconds since the Unix epoch (`bigint`), ids are UUIDs, and what must
+//! be unique or must exist is said here as well as in the services.
 
 mod columns;
 mod m20261121_000001_create_workspace;

@@ -1,5 +1,5 @@
-//! What the whole life of a key needs: limits, permissions, archive, a second secret slot for rotation, token
-//! budgets, and idempotency keys.
+//! What the whole life of a key needs: limits, permissions, archive, a second secret slot for
+//! rotation, token budgets, and idempotency keys.
 
 use sea_orm_migration::prelude::*;
 
@@ -49,7 +49,8 @@ async fn extend_keys(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
             "CREATE UNIQUE INDEX keys_by_old_digest ON keys (old_digest) WHERE old_digest IS NOT NULL",
         )
         .await?;
-    // By time and id, not by id alone: or PostgreSQL may walk the primary key through another tenant's keys.
+    // By time and id, not by id alone: or PostgreSQL may walk the primary key through another
+    // tenant's keys.
     manager
         .create_index(index("keys_by_creation", "keys", &["project_id", "created_at", "id"]))
         .await?;

@@ -1,9 +1,9 @@
 //! How often keys were used, and why they were refused.
 //!
-//! Counters are summed by minute, hour and day; a writer adds to all three at once, so a chart reads the one
-//! that fits. None of these tables points to keys or projects by foreign key: they are written in batches
-//! behind the calls, and one key that has gone meanwhile must not fail the batch of all others. What is left
-//! of it goes with the retention of its resolution.
+//! Counters are summed by minute, hour and day; a writer adds to all three at once, so a chart
+//! reads the one that fits. None of these tables points to keys or projects by foreign key: they
+//! are written in batches behind the calls, and one key that has gone meanwhile must not fail the
+//! batch of all others. What is left of it goes with the retention of its resolution.
 
 use sea_orm_migration::prelude::*;
 use sea_orm_migration::sea_orm::DbBackend;
@@ -103,8 +103,8 @@ fn primary_key(columns: &[&'static str]) -> IndexCreateStatement {
     key
 }
 
-/// SQLite would keep the rows in one tree and their key in another; this keeps one. PostgreSQL has no such
-/// choice.
+/// SQLite would keep the rows in one tree and their key in another; this keeps one. PostgreSQL has
+/// no such choice.
 fn stored_by_key(
     manager: &SchemaManager<'_>,
     mut table: TableCreateStatement,

@@ -1,5 +1,5 @@
-//! Finds the telemetry of test keys by its arrival, so that deleting it after a day reads nothing else.
-//! Partial: what live keys bring costs no more to store than before.
+//! Finds the telemetry of test keys by its arrival, so that deleting it after a day reads nothing
+//! else. Partial: what live keys bring costs no more to store than before.
 
 use sea_orm_migration::prelude::*;
 

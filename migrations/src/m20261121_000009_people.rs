@@ -11,7 +11,8 @@ pub(crate) struct Migration;
 impl MigrationTrait for Migration {
     async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
         extend_people(manager).await?;
-        // What was deleted stays as long as rows of other tables lead to it; nobody sees it any more.
+        // What was deleted stays as long as rows of other tables lead to it; nobody sees it any
+        // more.
         for table in ["organizations", "projects", "applications"] {
             let mut column = optional_time("deleted_at");
             manager
@@ -50,7 +51,8 @@ async fn extend_people(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
         .await
 }
 
-/// What a deleted application sent is deleted in the background; here it is told which are still to do.
+/// What a deleted application sent is deleted in the background; here it is told which are still to
+/// do.
 async fn forget_applications(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
     let mut purged = optional_time("purged_at");
     manager

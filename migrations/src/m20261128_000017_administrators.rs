@@ -18,8 +18,8 @@ impl MigrationTrait for Migration {
             .col(time("bound_at"))
             .to_owned();
         manager.create_table(logins).await?;
-        // Whoever has a login now had it when the operator named it, as far as anybody knows: their next sign-in
-        // binds it.
+        // Whoever has a login now had it when the operator named it, as far as anybody knows: their
+        // next sign-in binds it.
         manager
             .create_index(index(
                 "administrator_logins_by_id",

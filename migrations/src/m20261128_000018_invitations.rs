@@ -1,7 +1,7 @@
 //! Invitations of their own, who holds a login, and why a session ended.
 //!
-//! Until now somebody who was invited was a row of `users` with memberships like everybody's, so a login in an
-//! invitation became a person that never consented. Those rows become invitations here.
+//! Until now somebody who was invited was a row of `users` with memberships like everybody's, so a
+//! login in an invitation became a person that never consented. Those rows become invitations here.
 
 use sea_orm_migration::prelude::*;
 use sea_orm_migration::sea_orm::DbBackend;

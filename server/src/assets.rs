@@ -1,6 +1,7 @@
 //! The built site: embedded in a release binary, read from `target/site` by a debug one.
 //!
-//! Each has a folder of its own, so that neither `make watch` nor a test can change what a release embeds.
+//! Each has a folder of its own, so that neither `make watch` nor a test can change what a release
+//! embeds.
 
 use std::collections::BTreeMap;
 
@@ -21,8 +22,8 @@ use crate::cli::CargoLeptos;
 #[allow_missing = true]
 struct Site;
 
-/// The names of the site's files, as `manifest.json` has them. Names with a hash in them never change
-/// their content.
+/// The names of the site's files, as `manifest.json` has them. Names with a hash in them never
+/// change their content.
 #[derive(Debug, Clone, Default, Deserialize)]
 pub struct SiteManifest {
     pub(crate) js: String,
@@ -36,8 +37,8 @@ pub struct SiteManifest {
 }
 
 impl SiteManifest {
-    /// Reads the manifest, unless cargo-leptos has built the site. Without a built site the pages still
-    /// come, unstyled and without life, and the log says what to run.
+    /// Reads the manifest, unless cargo-leptos has built the site. Without a built site the pages
+    /// still come, unstyled and without life, and the log says what to run.
     pub fn load(cargo_leptos: &CargoLeptos) -> Self {
         if let Some(name) = &cargo_leptos.output_name {
             let reload_port = cargo_leptos.watch.then_some(cargo_leptos.reload_port);

@@ -6,8 +6,8 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use latchkey_domain::limit::Cidr;
 
-/// Issues API keys, shows each once, limits, meters, rotates and revokes them, and checks them at memory
-/// speed. Without a command it serves, with the settings of the environment.
+/// Issues API keys, shows each once, limits, meters, rotates and revokes them, and checks them at
+/// memory speed. Without a command it serves, with the settings of the environment.
 #[derive(Debug, Parser)]
 #[command(name = "latchkey", version, about, args_override_self = true)]
 pub struct Cli {
@@ -17,7 +17,8 @@ pub struct Cli {
 }
 
 impl Cli {
-    /// What to do. `latchkey` alone is `latchkey serve`, which is also how `cargo leptos watch` starts it.
+    /// What to do. `latchkey` alone is `latchkey serve`, which is also how `cargo leptos watch`
+    /// starts it.
     pub fn command(self) -> Command {
         self.command
             .unwrap_or_else(|| Command::Serve(Box::new(Serve::parse_from(["latchkey"]).settings)))
@@ -43,8 +44,8 @@ pub enum Command {
 /// What to do with the audit logs.
 #[derive(Debug, Subcommand)]
 pub enum Audit {
-    /// Read every organization's audit log and name the rows that were altered or removed. Fails if there
-    /// are any. Servers may run meanwhile.
+    /// Read every organization's audit log and name the rows that were altered or removed. Fails if
+    /// there are any. Servers may run meanwhile.
     Verify(Storage),
 }
 
@@ -55,8 +56,9 @@ pub struct Storage {
     #[arg(long = "latchkey-data-dir", env = "LATCHKEY_DATA_DIR", default_value = "./data")]
     pub data_dir: PathBuf,
 
-    /// `sqlite://path` or `postgres://user:password@host:5432/database`, where other characters than letters and
-    /// digits in user and password are percent-encoded (# as %23) [default: latchkey.db in the data folder].
+    /// `sqlite://path` or `postgres://user:password@host:5432/database`, where other characters
+    /// than letters and digits in user and password are percent-encoded (# as %23) [default:
+    /// latchkey.db in the data folder].
     #[arg(long = "database-url", env = "DATABASE_URL", hide_env_values = true)]
     pub database_url: Option<String>,
 
@@ -99,7 +101,8 @@ pub struct Settings {
     #[arg(long = "latchkey-listen", env = "LATCHKEY_LISTEN", default_value = "127.0.0.1:3000")]
     pub listen: SocketAddr,
 
-    /// The URL that people and GitHub reach this server at [default: http:// and the listen address].
+    /// The URL that people and GitHub reach this server at [default: http:// and the listen
+    /// address].
     #[arg(long = "latchkey-public-url", env = "LATCHKEY_PUBLIC_URL")]
     pub public_url: Option<String>,
 
@@ -107,23 +110,23 @@ pub struct Settings {
     #[command(flatten)]
     pub storage: Storage,
 
-    /// A Redis or Valkey through which nodes share limits per minute, `redis://:password@host:6379/0` or `rediss://…`
-    /// [default: each node limits for itself].
+    /// A Redis or Valkey through which nodes share limits per minute,
+    /// `redis://:password@host:6379/0` or `rediss://…` [default: each node limits for itself].
     #[arg(long = "redis-url", env = "REDIS_URL", hide_env_values = true)]
     pub redis_url: Option<String>,
 
-    /// Where `/metrics` is, for Prometheus: an address and port that the public can’t reach, or `off`
-    /// [default: 127.0.0.1:9464, unless that is taken].
+    /// Where `/metrics` is, for Prometheus: an address and port that the public can’t reach, or
+    /// `off` [default: 127.0.0.1:9464, unless that is taken].
     #[arg(long = "latchkey-metrics-listen", env = "LATCHKEY_METRICS_LISTEN")]
     pub metrics_listen: Option<String>,
 
-    /// A PostgreSQL URL that leads past a pooler that can’t `LISTEN`, as PgBouncer can’t with `pool_mode = transaction`
-    /// [default: the database’s own URL].
+    /// A PostgreSQL URL that leads past a pooler that can’t `LISTEN`, as PgBouncer can’t with
+    /// `pool_mode = transaction` [default: the database’s own URL].
     #[arg(long = "database-direct-url", env = "DATABASE_DIRECT_URL", hide_env_values = true)]
     pub database_direct_url: Option<String>,
 
-    /// The client id of the GitHub OAuth app. Without one, where listen address and public URL are loopback,
-    /// sign-in is local, by the code that the log shows.
+    /// The client id of the GitHub OAuth app. Without one, where listen address and public URL are
+    /// loopback, sign-in is local, by the code that the log shows.
     #[arg(long = "latchkey-github-client-id", env = "LATCHKEY_GITHUB_CLIENT_ID")]
     pub github_client_id: Option<String>,
 
@@ -151,9 +154,9 @@ pub struct Settings {
     )]
     pub github_api_url: String,
 
-    /// The instance's administrators, separated by commas: GitHub logins, or `id:` and the number of a GitHub
-    /// account. A login counts for the account that first signs in with it, for good, also if it is taken out
-    /// and named again. None: nobody, except the local developer.
+    /// The instance's administrators, separated by commas: GitHub logins, or `id:` and the number
+    /// of a GitHub account. A login counts for the account that first signs in with it, for good,
+    /// also if it is taken out and named again. None: nobody, except the local developer.
     #[arg(long = "latchkey-admins", env = "LATCHKEY_ADMINS", value_delimiter = ',')]
     pub admins: Vec<String>,
 
@@ -201,7 +204,8 @@ pub struct Settings {
     )]
     pub session_ttl: u64,
 
-    /// The code that local sign-in wants; the log shows it as a link [default: random at each start].
+    /// The code that local sign-in wants; the log shows it as a link [default: random at each
+    /// start].
     #[arg(long = "latchkey-local-code", env = "LATCHKEY_LOCAL_CODE", hide_env_values = true)]
     pub local_code: Option<String>,
 
@@ -218,8 +222,8 @@ pub struct Settings {
     )]
     pub upstream_timeout: u64,
 
-    /// Networks of proxies whose X-Forwarded-For and Forwarded are believed, separated by commas. Where a request has
-    /// both, they have to name the same address.
+    /// Networks of proxies whose X-Forwarded-For and Forwarded are believed, separated by commas.
+    /// Where a request has both, they have to name the same address.
     #[arg(
         long = "latchkey-trusted-proxies",
         env = "LATCHKEY_TRUSTED_PROXIES",

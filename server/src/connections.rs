@@ -1,4 +1,5 @@
-//! The connections: accepted, bounded in number, cut off when they are too slow, and finished before the server stops.
+//! The connections: accepted, bounded in number, cut off when they are too slow, and finished
+//! before the server stops.
 //!
 //! HTTP/1.1 and HTTP/2 in clear text; TLS is the business of the proxy in front.
 
@@ -40,7 +41,8 @@ use opening::Opening;
 use patience::{Verdict, Watchdog};
 use progress::{Progress, Protocol};
 
-/// How many connections may be open, if the system lets the process have as many; more wait to be accepted.
+/// How many connections may be open, if the system lets the process have as many; more wait to be
+/// accepted.
 const CONNECTIONS: usize = 20_000;
 /// The largest head of a request over HTTP/2, in bytes.
 const HEAD: u32 = 64 * 1024;
@@ -59,8 +61,8 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
 /// Who answers what comes on a listener.
 pub(crate) trait Answers: Send + Sync + 'static {
-    /// Answers a request that came from `peer`. `share` is what its body takes of the room for all of them, if it may
-    /// take any.
+    /// Answers a request that came from `peer`. `share` is what its body takes of the room for all
+    /// of them, if it may take any.
     fn answer(
         &self,
         request: Request<LetGo>,
@@ -74,7 +76,8 @@ pub(crate) trait Answers: Send + Sync + 'static {
     }
 }
 
-/// Accepts connections and answers what comes on them until `stop`; then finishes the requests under way.
+/// Accepts connections and answers what comes on them until `stop`; then finishes the requests
+/// under way.
 pub async fn serve(listener: TcpListener, front: Front, stop: impl Future<Output = ()>) {
     let room = open_files::shares().clients;
     if room < CONNECTIONS {
@@ -86,7 +89,8 @@ pub async fn serve(listener: TcpListener, front: Front, stop: impl Future<Output
     accept(listener, front, room.min(CONNECTIONS), Patience::USUAL, stop).await;
 }
 
-/// The same for anyone who answers: at most `places` connections at once, each waited for as long as `patience` says.
+/// The same for anyone who answers: at most `places` connections at once, each waited for as long
+/// as `patience` says.
 pub(crate) async fn accept(
     listener: TcpListener,
     answers: impl Answers,
@@ -112,13 +116,14 @@ pub(crate) async fn accept(
         });
     }
     drop(listener);
-    // Each connection hears of it, and lets go of its end when it is over. Without connections nobody hears.
+    // Each connection hears of it, and lets go of its end when it is over. Without connections
+    // nobody hears.
     let _ = told.send(());
     told.closed().await;
 }
 
-/// Waits for a place, then for a connection to have it. When there is none, those on which nothing is under way are told
-/// that their places are `wanted`: silence alone must not keep others out.
+/// Waits for a place, then for a connection to have it. When there is none, those on which nothing
+/// is under way are told that their places are `wanted`: silence alone must not keep others out.
 async fn next(
     listener: &TcpListener,
     places: &Arc<Semaphore>,
@@ -152,8 +157,8 @@ struct Server<A> {
     patience: Patience,
 }
 
-/// Answers what comes on one connection until it ends, its client is out of time, or the server was `told` to stop and
-/// nothing is under way any more.
+/// Answers what comes on one connection until it ends, its client is out of time, or the server was
+/// `told` to stop and nothing is under way any more.
 async fn converse<A: Answers>(
     server: &Arc<Server<A>>,
     stream: TcpStream,
@@ -217,8 +222,8 @@ async fn converse<A: Answers>(
 enum Event {
     /// The server is to stop.
     Stop,
-    /// The watchdog's time has come. A new tick begins then, not at the old one's end: a process that was stopped
-    /// meanwhile would else meet many at once.
+    /// The watchdog's time has come. A new tick begins then, not at the old one's end: a process
+    /// that was stopped meanwhile would else meet many at once.
     Tick,
     /// Others wait for a place.
     Wanted(watch::Receiver<()>),
@@ -237,8 +242,8 @@ async fn tick(patience: Patience) -> Event {
     Event::Tick
 }
 
-/// What the requests of one connection have in common. Behind one counter of its own: the server's, which all
-/// connections share, would go from processor to processor with every request.
+/// What the requests of one connection have in common. Behind one counter of its own: the server's,
+/// which all connections share, would go from processor to processor with every request.
 struct Common<A> {
     server: Arc<Server<A>>,
     peer: SocketAddr,
@@ -246,7 +251,8 @@ struct Common<A> {
     allowance: Arc<Allowance>,
 }
 
-/// Answers a request. What its body needs beside is made only where it may matter: not for HTTP/1.1's short ones.
+/// Answers a request. What its body needs beside is made only where it may matter: not for
+/// HTTP/1.1's short ones.
 ///
 /// Boxed, as hyper would else move all of its states to where it keeps them.
 fn answered<A: Answers>(

@@ -1,5 +1,5 @@
-//! The edge of the process: the only place that reads the clock and draws randomness. Everything behind it
-//! takes both as arguments.
+//! The edge of the process: the only place that reads the clock and draws randomness. Everything
+//! behind it takes both as arguments.
 #![expect(clippy::disallowed_methods, reason = "this is the edge that the bans lead to")]
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -21,8 +21,8 @@ impl SystemClock {
     }
 }
 
-/// How long the machine has been running, asleep or not. `Instant` stands still while it sleeps: what another node
-/// revoked meanwhile would be believed for a moment after.
+/// How long the machine has been running, asleep or not. `Instant` stands still while it sleeps:
+/// what another node revoked meanwhile would be believed for a moment after.
 fn running() -> Duration {
     #[cfg(target_os = "linux")]
     const CLOCK: ClockId = ClockId::Boottime;
@@ -42,7 +42,8 @@ impl Clock for SystemClock {
     }
 }
 
-/// The operating system's random generator, through a per-thread `ChaCha12` that is reseeded from it.
+/// The operating system's random generator, through a per-thread `ChaCha12` that is reseeded from
+/// it.
 pub struct SystemRandom;
 
 impl Random for SystemRandom {

@@ -1,5 +1,6 @@
-//! What stands around every answer: its id, the log line, the problem behind a refusal, the security headers. One
-//! function, not layers around layers: a layer costs each request a clone of all that is below it.
+//! What stands around every answer: its id, the log line, the problem behind a refusal, the
+//! security headers. One function, not layers around layers: a layer costs each request a clone of
+//! all that is below it.
 //!
 //! The busiest call, `verify`, goes straight to its handler, past the router.
 
@@ -71,8 +72,8 @@ impl Front {
         response
     }
 
-    /// A good answer to the busiest call is logged for debugging only: it is counted as usage, and a line each would
-    /// cost more than the check.
+    /// A good answer to the busiest call is logged for debugging only: it is counted as usage, and
+    /// a line each would cost more than the check.
     async fn verify(&self, asked: &Asked, request: Request<LetGo>) -> Response {
         let mut handled = pin!(unpanicked(verify::answer(&self.state, asked.ip, request)));
         let handled = match futures::poll!(handled.as_mut()) {
@@ -126,8 +127,8 @@ impl Front {
 }
 
 impl Answers for Front {
-    /// One log line tells of each request: what was asked, what came of it, how long it took. Paths only: a query may
-    /// hold an OAuth code.
+    /// One log line tells of each request: what was asked, what came of it, how long it took. Paths
+    /// only: a query may hold an OAuth code.
     async fn answer(
         &self,
         mut request: Request<LetGo>,

@@ -1,8 +1,8 @@
 //! Bodies that nobody wants to read any more.
 //!
-//! A body that is not read to its end ends the connection, unannounced, and a client that has put it back into its
-//! pool meets that with its next call. So what is short is read to its end even if its request was refused by its
-//! head alone.
+//! A body that is not read to its end ends the connection, unannounced, and a client that has put
+//! it back into its pool meets that with its next call. So what is short is read to its end even if
+//! its request was refused by its head alone.
 
 use std::pin::Pin;
 use std::sync::Arc;

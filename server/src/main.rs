@@ -4,7 +4,8 @@ use clap::Parser;
 use latchkey_server::cli::{Cli, Command};
 use latchkey_server::{audit, logging, serve};
 
-/// Quicker than the system's for many small pieces on many threads, which is what requests are made of.
+/// Quicker than the system's for many small pieces on many threads, which is what requests are made
+/// of.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 

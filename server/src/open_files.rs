@@ -1,7 +1,8 @@
-//! How many files, connections among them, the process may have open at once, and who may have how many of them.
+//! How many files, connections among them, the process may have open at once, and who may have how
+//! many of them.
 //!
-//! A call at the gateway holds two: its client's connection and one to an upstream. Both come out of the same limit, so
-//! that calls in progress never leave none to accept a connection with.
+//! A call at the gateway holds two: its client's connection and one to an upstream. Both come out
+//! of the same limit, so that calls in progress never leave none to accept a connection with.
 
 use std::sync::OnceLock;
 
@@ -9,7 +10,8 @@ use std::sync::OnceLock;
 const WANTED: u64 = 65_536;
 /// For the database, the log and what else is no connection of a call.
 const RESERVED: u64 = 512;
-/// What the system allows at least, if it does not say (POSIX has no less than 20; nobody has less than this).
+/// What the system allows at least, if it does not say (POSIX has no less than 20; nobody has less
+/// than this).
 const USUAL: u64 = 256;
 
 /// Who may have how many open.

@@ -16,8 +16,8 @@ use crate::http::client::ClientIp;
 use crate::http::request_id::RequestId;
 use crate::state::AppState;
 
-/// How many pages are rendered at once: it is work of the processor alone, for whoever asks, and one is left to those
-/// who call with a key.
+/// How many pages are rendered at once: it is work of the processor alone, for whoever asks, and
+/// one is left to those who call with a key.
 pub(crate) fn at_once() -> usize {
     let processors = available_parallelism().map_or(1, NonZero::get);
     processors.saturating_sub(1).max(1)
@@ -47,8 +47,8 @@ pub(crate) async fn server_function(
     leptos_axum::handle_server_fns_with_context(contexts, request).await.into_response()
 }
 
-/// What no route took: a file of the site; for a person the page that says that there is none, for a program
-/// the problem.
+/// What no route took: a file of the site; for a person the page that says that there is none, for
+/// a program the problem.
 pub(crate) async fn fallback(state: State<AppState>, request: Request) -> Response {
     let reads = matches!(*request.method(), Method::GET | Method::HEAD);
     if reads && let Some(file) = assets::serve(request.uri(), request.headers()) {

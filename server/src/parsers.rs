@@ -1,5 +1,5 @@
-//! Every parser of what comes from outside, as a function of bytes: for the tests that count its work and for
-//! `make fuzz` (server/tests/parsers). The server itself calls nothing here.
+//! Every parser of what comes from outside, as a function of bytes: for the tests that count its
+//! work and for `make fuzz` (server/tests/parsers). The server itself calls nothing here.
 
 use std::net::{IpAddr, Ipv4Addr};
 

@@ -1,14 +1,15 @@
 //! How much of requests' bodies may be in memory at once.
 //!
-//! Each route bounds one body. This bounds all of them together, so that thousands of connections that each send most
-//! of a large body, and then wait, take no more than one crowd of honest callers would. What does not fit is refused
-//! with 503, and may be tried again. The bodies of one caller take a quarter of it at most, and so do all those of
-//! which nobody knows yet whose they are: nobody keeps others out.
+//! Each route bounds one body. This bounds all of them together, so that thousands of connections
+//! that each send most of a large body, and then wait, take no more than one crowd of honest
+//! callers would. What does not fit is refused with 503, and may be tried again. The bodies of one
+//! caller take a quarter of it at most, and so do all those of which nobody knows yet whose they
+//! are: nobody keeps others out.
 //!
-//! The first 64 KiB of a connection are free: a short body is answered however full the room is. All of HTTP/2's
-//! requests at once on a connection have these 64 KiB together. So bodies take at most the room and 64 KiB for each of
-//! the 20,000 connections, 1.5 GiB, whatever is sent; what is read of them before somebody wants it is bounded by
-//! [`crate::connections`].
+//! The first 64 KiB of a connection are free: a short body is answered however full the room is.
+//! All of HTTP/2's requests at once on a connection have these 64 KiB together. So bodies take at
+//! most the room and 64 KiB for each of the 20,000 connections, 1.5 GiB, whatever is sent; what is
+//! read of them before somebody wants it is bounded by [`crate::connections`].
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -73,8 +74,8 @@ pub(crate) struct Share {
 }
 
 impl Share {
-    /// For a body that may take more than is free. Over HTTP/1.1 one that says it is short does not: it has its
-    /// connection to itself.
+    /// For a body that may take more than is free. Over HTTP/1.1 one that says it is short does
+    /// not: it has its connection to itself.
     pub(crate) fn of<B: Body>(
         request: &Request<B>,
         allowance: &Arc<Allowance>,
@@ -114,7 +115,8 @@ impl Share {
         if self.count(more) { Ok(()) } else { Err(NoRoom) }
     }
 
-    /// It is known now whose body this is. If their bodies take their part of the room already, no more of it is read.
+    /// It is known now whose body this is. If their bodies take their part of the room already, no
+    /// more of it is read.
     fn belongs_to(&self, caller: Uuid) {
         if self.caller.set(caller).is_ok() {
             let taken = self.taken.load(Ordering::Acquire);
@@ -123,8 +125,8 @@ impl Share {
         }
     }
 
-    /// Counts what was taken for whoever the body is of; whether that is within their part. It counts either way, until
-    /// it is given back.
+    /// Counts what was taken for whoever the body is of; whether that is within their part. It
+    /// counts either way, until it is given back.
     fn count(&self, bytes: usize) -> bool {
         if bytes == 0 {
             return true;
@@ -167,7 +169,8 @@ fn uncount(caller: Option<Uuid>, bytes: usize) {
     }
 }
 
-/// Says whose the body of a request with these extensions is: a person's, or an organization's whose key came with it.
+/// Says whose the body of a request with these extensions is: a person's, or an organization's
+/// whose key came with it.
 pub(crate) fn belongs_to(extensions: &Extensions, caller: Uuid) {
     if let Some(share) = extensions.get::<Arc<Share>>() {
         share.belongs_to(caller);
@@ -179,7 +182,8 @@ fn callers() -> MutexGuard<'static, HashMap<Option<Uuid>, usize>> {
     CALLERS.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// What is held of a body that is on its way between two others, e.g. an upstream's answer: of the room alone.
+/// What is held of a body that is on its way between two others, e.g. an upstream's answer: of the
+/// room alone.
 #[derive(Debug, Default)]
 pub(crate) struct Held(usize);
 

@@ -25,8 +25,8 @@ use crate::state::AppState;
 const FLUSH_EVERY: Duration = Duration::from_secs(1);
 /// How often what has expired is deleted.
 const PURGE_EVERY: Duration = Duration::from_hours(1);
-/// How often old usage is deleted, a little each time, so that counters never wait for it; and how often the
-/// memory of keys that nobody uses, and of addresses from which nothing fails, is freed.
+/// How often old usage is deleted, a little each time, so that counters never wait for it; and how
+/// often the memory of keys that nobody uses, and of addresses from which nothing fails, is freed.
 const SWEEP_EVERY: Duration = Duration::from_mins(1);
 /// How often telemetry is deleted whose time is over.
 const PURGE_TELEMETRY_EVERY: Duration = Duration::from_mins(1);
@@ -35,8 +35,8 @@ const DRAIN_PATIENCE: Duration = Duration::from_secs(25);
 /// How long the database may take for what was only in memory then.
 const DATABASE_PATIENCE: Duration = Duration::from_secs(90);
 
-/// Serves until the process is told to stop; then finishes the requests under way, writes the counters and
-/// closes the database.
+/// Serves until the process is told to stop; then finishes the requests under way, writes the
+/// counters and closes the database.
 ///
 /// # Errors
 /// A setting is wrong, the database can't be opened, or the address is taken.
@@ -162,7 +162,8 @@ async fn run_jobs(services: Services, mut stopped: watch::Receiver<bool>) {
     }
 }
 
-/// Gives back what leases hold and calls don't need. Apart: many of them must not hold up the counters.
+/// Gives back what leases hold and calls don't need. Apart: many of them must not hold up the
+/// counters.
 async fn return_idle_leases(services: Services, mut stopped: watch::Receiver<bool>) {
     let mut ticks = tokio::time::interval(FLUSH_EVERY);
     loop {
@@ -181,9 +182,10 @@ async fn purge_expired(services: &Services) -> Result<(), Error> {
     keys::purge_idempotency_keys(services).await
 }
 
-/// Deletes what is over of the sandbox, what deleted applications sent, and what is left of calls that were broken off: at
-/// the start, then every minute; and hourly what tiers keep no longer; until the server stops. It has a task of its own, so that a large purge keeps no
-/// counter waiting.
+/// Deletes what is over of the sandbox, what deleted applications sent, and what is left of calls
+/// that were broken off: at the start, then every minute; and hourly what tiers keep no longer;
+/// until the server stops. It has a task of its own, so that a large purge keeps no counter
+/// waiting.
 async fn purge_telemetry(services: Services, mut stopped: watch::Receiver<bool>) {
     let mut purge = tokio::time::interval(PURGE_TELEMETRY_EVERY);
     let mut purge_old = tokio::time::interval(PURGE_EVERY);

@@ -10,7 +10,8 @@ use uuid::Uuid;
 use crate::check::{KeyRecord, Seen};
 use crate::error::Error;
 
-/// Who is asking: known, and checked a moment ago. Only [`crate::accounts::authenticate`] makes one.
+/// Who is asking: known, and checked a moment ago. Only [`crate::accounts::authenticate`] makes
+/// one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Actor {
     pub(crate) who: Who,

@@ -1,7 +1,8 @@
 //! Threads that work behind the calls: they take what processor time the checks leave.
 //!
-//! Reading and storing telemetry is most of what a busy node does, and none of it is urgent. On Linux, where priorities
-//! are a thread's, these threads get a lower one; elsewhere they compete with the others.
+//! Reading and storing telemetry is most of what a busy node does, and none of it is urgent. On
+//! Linux, where priorities are a thread's, these threads get a lower one; elsewhere they compete
+//! with the others.
 
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};

@@ -10,12 +10,13 @@ pub trait Clock: Send + Sync + 'static {
     /// The wall clock: for what is stored and shown. It may jump.
     fn now(&self) -> Timestamp;
 
-    /// Time since some fixed point of this process: for what must not notice a jump of the wall clock.
+    /// Time since some fixed point of this process: for what must not notice a jump of the wall
+    /// clock.
     fn monotonic(&self) -> Duration;
 }
 
-/// A wait in whole seconds, as people and `Retry-After` have it: never zero, and who waits that long has waited
-/// long enough.
+/// A wait in whole seconds, as people and `Retry-After` have it: never zero, and who waits that
+/// long has waited long enough.
 pub(crate) fn whole_seconds(wait: Duration) -> u64 {
     wait.as_millis().div_ceil(1_000).max(1).try_into().unwrap_or(u64::MAX)
 }
@@ -32,7 +33,8 @@ impl ManualClock {
         Self { wall: AtomicI64::new(start.as_millis()), elapsed: AtomicI64::new(0) }
     }
 
-    /// Moves the wall clock alone, as somebody does who sets it: `by` milliseconds, back if negative.
+    /// Moves the wall clock alone, as somebody does who sets it: `by` milliseconds, back if
+    /// negative.
     pub fn set_by(&self, by: i64) {
         self.wall.fetch_add(by, Ordering::SeqCst);
     }

@@ -1,9 +1,10 @@
 //! The database: SQLite with one writer, or PostgreSQL.
 //!
-//! SQLite lets one connection write at a time. Writes therefore go through a pool of one connection, so that
-//! they queue here, fairly, instead of failing as busy; reads have a pool of their own and, in WAL mode,
-//! never wait for the writer. Telemetry and usage stand apart ([`Database::telemetry`]): what is written behind the
-//! calls never holds up a revocation (`docs/decisions/017-telemetry-apart.md`).
+//! SQLite lets one connection write at a time. Writes therefore go through a pool of one
+//! connection, so that they queue here, fairly, instead of failing as busy; reads have a pool of
+//! their own and, in WAL mode, never wait for the writer. Telemetry and usage stand apart
+//! ([`Database::telemetry`]): what is written behind the calls never holds up a revocation
+//! (`docs/decisions/017-telemetry-apart.md`).
 
 mod batches;
 mod begin;
@@ -47,12 +48,15 @@ const PATIENCE: Duration = Duration::from_secs(5);
 const BELIEVED_GOOD: Duration = Duration::from_secs(1);
 /// Enough for the checks that miss the cache; PostgreSQL's default allows 100 in all.
 const CONNECTIONS: u32 = 16;
-/// The advisory lock that lets one node at a time migrate a shared PostgreSQL ("latchkey" in ASCII).
+/// The advisory lock that lets one node at a time migrate a shared PostgreSQL ("latchkey" in
+/// ASCII).
 const MIGRATION_LOCK: i64 = 0x6c61_7463_686b_6579;
 
-/// Ends work that waits for the database too long: on a network that drops everything, nothing else would.
+/// Ends work that waits for the database too long: on a network that drops everything, nothing else
+/// would.
 ///
-/// The work is boxed: it is kilobytes of states, which every check would carry along that never asks the database.
+/// The work is boxed: it is kilobytes of states, which every check would carry along that never
+/// asks the database.
 ///
 /// # Errors
 /// As the work's; `Unavailable` if it takes too long.
@@ -118,7 +122,8 @@ impl Database {
         Self::open_beside(url, None).await
     }
 
-    /// The same where `url` leads to a pooler that can't `LISTEN`: `direct_url` leads to the database itself.
+    /// The same where `url` leads to a pooler that can't `LISTEN`: `direct_url` leads to the
+    /// database itself.
     ///
     /// # Errors
     /// As [`Self::open`].
@@ -194,8 +199,8 @@ impl Database {
         })
     }
 
-    /// Makes sure that a node can listen on the way that it is given, once, before it opens the database. `word` is
-    /// random.
+    /// Makes sure that a node can listen on the way that it is given, once, before it opens the
+    /// database. `word` is random.
     ///
     /// # Errors
     /// A pooler is in between that can't be listened through, or that mixes up statements.
@@ -244,7 +249,8 @@ impl Database {
         }
     }
 
-    /// Telemetry and usage: `traces`, `logs`, `key_usage`, `project_usage`, `project_months`, `denials`.
+    /// Telemetry and usage: `traces`, `logs`, `key_usage`, `project_usage`, `project_months`,
+    /// `denials`.
     pub(crate) const fn telemetry(&self) -> &Telemetry {
         &self.telemetry
     }
@@ -264,13 +270,14 @@ impl Database {
         self.begin_for(OnBehalfOf::Server).await
     }
 
-    /// Begins a transaction that writes for somebody. In SQLite it holds the write lock from the start, so that what
-    /// it reads can't change before it writes.
+    /// Begins a transaction that writes for somebody. In SQLite it holds the write lock from the
+    /// start, so that what it reads can't change before it writes.
     pub(crate) async fn begin_for(&self, who: OnBehalfOf) -> Result<DatabaseTransaction, DbErr> {
         self.writer.begin(who).await
     }
 
-    /// Waits until it is somebody's turn to write a single statement, which lasts as long as what is returned.
+    /// Waits until it is somebody's turn to write a single statement, which lasts as long as what
+    /// is returned.
     pub(crate) async fn turn(&self, who: OnBehalfOf) -> Result<Turn<OnBehalfOf>, DbErr> {
         self.writer.turn(who).await
     }
@@ -289,7 +296,8 @@ impl Database {
         Watched::Sqlite { writer, number: &self.writers }
     }
 
-    /// No connection is used any more that there is now: they may lead to a server that is no longer the primary.
+    /// No connection is used any more that there is now: they may lead to a server that is no
+    /// longer the primary.
     pub(crate) fn renew(&self) {
         self.renewal.begin();
     }
@@ -362,11 +370,13 @@ fn postgres_options(
     suspicion: Suspicion,
     renewal: Renewal,
 ) -> ConnectOptions {
-    // What it is given is what it uses; the URL would be parsed once more, and stand in its debug output.
+    // What it is given is what it uses; the URL would be parsed once more, and stand in its debug
+    // output.
     let mut options = options("postgres://", connections);
     options
         .map_sqlx_postgres_opts(move |_| postgres.clone())
-        // A connection that was good a moment ago is: asking it each time would double what a look-up costs.
+        // A connection that was good a moment ago is: asking it each time would double what a
+        // look-up costs.
         .test_before_acquire(false)
         .map_sqlx_postgres_before_acquire(move |connection, handed_out| {
             let is_old = renewal.is_due(handed_out.age);
@@ -392,9 +402,10 @@ fn sqlite_options(url: &str, connections: u32, opened: &Arc<AtomicU64>) -> Conne
                 Box::pin(async { Ok(()) })
             })
         })
-        // A full disk ends a transaction behind sqlx's back: its own ROLLBACK then fails, it takes the connection
-        // to be within a transaction for ever, and what it calls COMMIT may commit nothing. Such a connection is
-        // closed, never used again. (<https://www.sqlite.org/lang_transaction.html>, on automatic rollback)
+        // A full disk ends a transaction behind sqlx's back: its own ROLLBACK then fails, it takes
+        // the connection to be within a transaction for ever, and what it calls COMMIT may commit
+        // nothing. Such a connection is closed, never used again.
+        // (<https://www.sqlite.org/lang_transaction.html>, on automatic rollback)
         .map_sqlx_sqlite_before_acquire(|connection, _| {
             let is_clean = !connection.is_in_transaction();
             Box::pin(async move { Ok(is_clean) })
@@ -413,7 +424,8 @@ fn telemetry_options(url: &str, connections: u32, file: &Path) -> ConnectOptions
         .map_sqlx_sqlite_opts(move |sqlite| {
             let sqlite = configure(sqlite)
                 .filename(&file)
-                // Who waits for the disk waits for the log (`Telemetry::write_ahead_log`), once for a whole call.
+                // Who waits for the disk waits for the log (`Telemetry::write_ahead_log`), once for
+                // a whole call.
                 .synchronous(SqliteSynchronous::Normal);
             if is_writer { sqlite.thread_name(|_| background::WRITER.to_owned()) } else { sqlite }
         })

@@ -7,11 +7,11 @@ use sha2::{Digest as _, Sha256};
 
 use crate::random::hex;
 
-/// The key of every key's digest. It lives outside the database, so that the database alone confirms no
-/// guess. Losing it makes every key unknown.
+/// The key of every key's digest. It lives outside the database, so that the database alone
+/// confirms no guess. Losing it makes every key unknown.
 ///
-/// `ring`'s, as a check makes two digests at most and little else that takes as long: on processors without
-/// instructions for SHA-256 it takes two thirds of the time (docs/benchmarks.md).
+/// `ring`'s, as a check makes two digests at most and little else that takes as long: on processors
+/// without instructions for SHA-256 it takes two thirds of the time (docs/benchmarks.md).
 #[derive(Clone)]
 pub struct Pepper(hmac::Key);
 
@@ -33,8 +33,8 @@ impl Pepper {
         KeyDigest(digest)
     }
 
-    /// A link of a chain: HMAC-SHA-256 over the link before and `content`, under a key of its own that is made
-    /// from the pepper.
+    /// A link of a chain: HMAC-SHA-256 over the link before and `content`, under a key of its own
+    /// that is made from the pepper.
     pub(crate) fn chain(&self, before: &[u8], content: &[u8]) -> [u8; 32] {
         let of_chains = Self::new(&self.digest("latchkey audit chain").0);
         let mut mac = hmac::Context::with_key(&of_chains.0);
@@ -45,8 +45,8 @@ impl Pepper {
         link
     }
 
-    /// Tells this pepper from another without giving it away: the first 16 bytes of a digest that no key
-    /// can have, as text.
+    /// Tells this pepper from another without giving it away: the first 16 bytes of a digest that
+    /// no key can have, as text.
     pub(crate) fn fingerprint(&self) -> String {
         hex(&self.digest("latchkey pepper fingerprint").0[..16])
     }

@@ -61,7 +61,8 @@ pub enum Error {
         /// The active keys that there are.
         used: u64,
     },
-    /// 409: there are as many of these as there may be; the sentences say the limit, the use and the way out.
+    /// 409: there are as many of these as there may be; the sentences say the limit, the use and
+    /// the way out.
     #[error("{0}")]
     LimitReached(String),
     /// 429: too many in too short a time; the sentences say the limit, the use and when it frees.
@@ -179,15 +180,17 @@ fn is_outage(error: &sea_orm::sqlx::Error) -> bool {
 fn means_outage(code: &str) -> bool {
     /// Busy, locked, input or output failed, the disk is full, the file can't be opened.
     const SQLITE: [u16; 5] = [5, 6, 10, 13, 14];
-    /// A former primary that takes no more writes, a transaction that failed before, one that was idle or took too
-    /// long, two that were in each other's way (more than once), a lock that was waited for too long.
+    /// A former primary that takes no more writes, a transaction that failed before, one that was
+    /// idle or took too long, two that were in each other's way (more than once), a lock that was
+    /// waited for too long.
     const POSTGRES: [&str; 7] = ["25006", "25P02", "25P03", "25P04", "40001", "40P01", "55P03"];
     match code.parse::<u16>() {
         // The low byte is the kind of error, the high byte says more.
         Ok(number) if code.len() < 5 => SQLITE.contains(&(number & 0xff)),
         _ => {
-            // A connection that broke, too little of something (a full disk too), an operator's intervention (shutting
-            // down, starting up, a time limit of statements or sessions), a file that can't be read or written.
+            // A connection that broke, too little of something (a full disk too), an operator's
+            // intervention (shutting down, starting up, a time limit of statements or sessions), a
+            // file that can't be read or written.
             ["08", "53", "57", "58"].iter().any(|class| code.starts_with(class))
                 || POSTGRES.contains(&code)
         }
@@ -300,7 +303,8 @@ mod tests {
         {
             assert!(means_outage(code), "{code}");
         }
-        // Limits that an administrator sets: of locks, statements, sessions, transactions; two in each other's way.
+        // Limits that an administrator sets: of locks, statements, sessions, transactions; two in
+        // each other's way.
         for code in ["55P03", "57014", "57P05", "25P02", "25P03", "25P04", "40001", "40P01"] {
             assert!(means_outage(code), "{code}");
         }

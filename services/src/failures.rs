@@ -1,7 +1,7 @@
 //! Failed attempts, counted per address: whoever guesses is told to wait, and what is good goes on.
 //!
-//! Each process counts for itself, in memory that has a bound: when more addresses fail than are remembered,
-//! those that failed once and not again are forgotten first.
+//! Each process counts for itself, in memory that has a bound: when more addresses fail than are
+//! remembered, those that failed once and not again are forgotten first.
 
 use std::convert::Infallible;
 use std::net::IpAddr;
@@ -42,8 +42,9 @@ impl TooManyFailures {
     }
 }
 
-/// An address as it is counted. A host has a whole /64 of IPv6 to itself, so that is one address. Callers whose address
-/// can't be read are counted as one: otherwise there would be no limit for them.
+/// An address as it is counted. A host has a whole /64 of IPv6 to itself, so that is one address.
+/// Callers whose address can't be read are counted as one: otherwise there would be no limit for
+/// them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum Address {
     V4([u8; 4]),

@@ -1,8 +1,9 @@
-//! What Latchkey does: one module per capability, each a few plain async functions over [`Services`] and
-//! an [`Actor`]. The REST handlers and the pages' server functions call the same ones.
+//! What Latchkey does: one module per capability, each a few plain async functions over
+//! [`Services`] and an [`Actor`]. The REST handlers and the pages' server functions call the same
+//! ones.
 //!
-//! No HTTP and no HTML here. Every function that touches a tenant's row takes the scope that it may touch,
-//! and a scope can only be had by asking for it with a permission.
+//! No HTTP and no HTML here. Every function that touches a tenant's row takes the scope that it may
+//! touch, and a scope can only be had by asking for it with a permission.
 
 pub mod accounts;
 mod actor;

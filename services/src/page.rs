@@ -1,5 +1,5 @@
-//! Cursors: where a page of a list begins. Rows come newest first, by id or by time and id, so a page is one
-//! look-up in an index however long the list is.
+//! Cursors: where a page of a list begins. Rows come newest first, by id or by time and id, so a
+//! page is one look-up in an index however long the list is.
 
 use latchkey_domain::api::{Page, PageLimit};
 use latchkey_domain::time::Timestamp;

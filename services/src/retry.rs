@@ -1,8 +1,9 @@
 //! Doing a write again that the database gave up.
 //!
-//! PostgreSQL ends one of two transactions that wait for each other (40P01), and where somebody has configured more
-//! than READ COMMITTED for what is done in between, one of two that can't be put in an order (40001). Nothing of it
-//! stays, so it is done again from its beginning, with what is read then.
+//! PostgreSQL ends one of two transactions that wait for each other (40P01), and where somebody has
+//! configured more than READ COMMITTED for what is done in between, one of two that can't be put in
+//! an order (40001). Nothing of it stays, so it is done again from its beginning, with what is read
+//! then.
 
 use std::time::Duration;
 

@@ -1,11 +1,12 @@
 //! Scopes: proof that an actor may touch a tenant's rows.
 //!
-//! A scope's fields are private to this module and only [`project`], [`application`] and [`organization`]
-//! make one, each with one query that joins the thing with the actor's membership. So a query that takes a
-//! scope can't be asked about another tenant's rows, whatever its caller forgot.
+//! A scope's fields are private to this module and only [`project`], [`application`] and
+//! [`organization`] make one, each with one query that joins the thing with the actor's membership.
+//! So a query that takes a scope can't be asked about another tenant's rows, whatever its caller
+//! forgot.
 //!
-//! A scope says what held when it was asked for. Whoever writes begins the transaction by it (`begin`), and
-//! there the same is read once more, under locks: see [`begin`].
+//! A scope says what held when it was asked for. Whoever writes begins the transaction by it
+//! (`begin`), and there the same is read once more, under locks: see [`begin`].
 
 mod begin;
 

@@ -39,8 +39,8 @@ pub struct Settings {
     pub session_ttl: Duration,
     /// The instance's administrators.
     pub administrators: Administrators,
-    /// The code by which the local developer signs in; none: people sign in with GitHub, and sessions of the
-    /// local developer are not good.
+    /// The code by which the local developer signs in; none: people sign in with GitHub, and
+    /// sessions of the local developer are not good.
     pub local_code: Option<LocalCode>,
     /// Who may sign in.
     pub signup: Signup,
@@ -122,8 +122,8 @@ impl Services {
     /// Starts the services over an open database.
     ///
     /// # Errors
-    /// The database fails, or it holds keys that were made with another pepper: this node would call every
-    /// one of them unknown.
+    /// The database fails, or it holds keys that were made with another pepper: this node would
+    /// call every one of them unknown.
     pub async fn start(
         database: Database,
         settings: Settings,
@@ -172,8 +172,8 @@ impl Services {
         self.clock.monotonic()
     }
 
-    /// Waits until no reservation is being settled by itself, and no telemetry is being stored for somebody who has
-    /// gone. Others may come meanwhile.
+    /// Waits until no reservation is being settled by itself, and no telemetry is being stored for
+    /// somebody who has gone. Others may come meanwhile.
     pub async fn settled(&self) {
         for tasks in [&self.unsettled, &self.ingest.storing] {
             tasks.close();

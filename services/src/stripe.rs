@@ -1,5 +1,5 @@
-//! Stripes of counters: each thread adds to its own, so that no two processors write to the same memory with every
-//! call. Reading adds them up. (Java's `LongAdder` does the same.)
+//! Stripes of counters: each thread adds to its own, so that no two processors write to the same
+//! memory with every call. Reading adds them up. (Java's `LongAdder` does the same.)
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 

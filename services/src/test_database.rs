@@ -49,7 +49,8 @@ pub(crate) async fn plan_on(database: &DatabaseConnection, query: impl QueryTrai
     lines.join("\n")
 }
 
-/// The rows that the scans of a plan read, of index and table, as PostgreSQL counted them while it ran.
+/// The rows that the scans of a plan read, of index and table, as PostgreSQL counted them while it
+/// ran.
 pub(crate) fn rows_read(plan: &str, table: &str) -> u64 {
     let scan = format!(" on {table}");
     let scans = plan.lines().filter(|line| line.contains(&scan) || line.contains("Removed"));

@@ -1,9 +1,10 @@
-//! Taking turns at something that there is little of: the one connection that writes, the look-ups of keys, the
-//! place where telemetry is stored.
+//! Taking turns at something that there is little of: the one connection that writes, the look-ups
+//! of keys, the place where telemetry is stored.
 //!
-//! Whoever waits does so in the lane of whose work it is, and the lanes take turns, each in the order in which its work
-//! came. So a flood of one caller waits for itself: others wait for one piece of its work, not for all of it. (Nagle,
-//! “On Packet Switches with Infinite Storage”, RFC 970, section 5: a queue for each source, served in turns.)
+//! Whoever waits does so in the lane of whose work it is, and the lanes take turns, each in the
+//! order in which its work came. So a flood of one caller waits for itself: others wait for one
+//! piece of its work, not for all of it. (Nagle, “On Packet Switches with Infinite Storage”,
+//! RFC 970, section 5: a queue for each source, served in turns.)
 
 use std::collections::{HashMap, VecDeque};
 use std::hash::Hash;

@@ -13,12 +13,12 @@ use crate::error::Error;
 use crate::scope;
 use crate::services::Services;
 
-/// Checks a key for a caller, as one request of that key. A key of another project than the service key's, or
-/// of one that the person can't see, is unknown to them.
+/// Checks a key for a caller, as one request of that key. A key of another project than the service
+/// key's, or of one that the person can't see, is unknown to them.
 ///
 /// # Errors
-/// `Forbidden` for a viewer and a service key without `keys:verify`. What the key is refused for is an answer,
-/// not an error.
+/// `Forbidden` for a viewer and a service key without `keys:verify`. What the key is refused for is
+/// an answer, not an error.
 pub async fn verify(
     services: &Services,
     actor: &Actor,
@@ -64,7 +64,8 @@ async fn may_know(services: &Services, actor: &Actor, found: &Found) -> Result<b
     if let Who::ServiceKey(key) = &actor.who {
         return Ok(key.project == project);
     }
-    // Boxed, as what follows: a service key's call need not carry the states of asking the database.
+    // Boxed, as what follows: a service key's call need not carry the states of asking the
+    // database.
     match Box::pin(scope::project(services, actor, project, Permission::KeysVerify)).await {
         Ok(_) => Ok(true),
         Err(Error::NotFound) => Ok(false),
@@ -72,8 +73,8 @@ async fn may_know(services: &Services, actor: &Actor, found: &Found) -> Result<b
     }
 }
 
-/// Whether the call names an application of another project. Only a key for the whole project may name any at
-/// all, so no other key takes this query.
+/// Whether the call names an application of another project. Only a key for the whole project may
+/// name any at all, so no other key takes this query.
 async fn names_foreign(
     services: &Services,
     key: &KeyRecord,

@@ -1,8 +1,9 @@
 //! Management writes a minute, counted per person and per service key.
 //!
-//! Each node counts for itself, in memory that has a bound: with `n` nodes a caller has up to `n` times as
-//! many. It keeps one caller from occupying the writer, nothing more, so it need not be exact across nodes. A
-//! write that the database gave up and that is done again counts again, for the same reason.
+//! Each node counts for itself, in memory that has a bound: with `n` nodes a caller has up to `n`
+//! times as many. It keeps one caller from occupying the writer, nothing more, so it need not be
+//! exact across nodes. A write that the database gave up and that is done again counts again, for
+//! the same reason.
 
 use std::convert::Infallible;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -18,7 +19,8 @@ use crate::error::Error;
 /// How many callers are remembered, at about 1 KiB each.
 const CALLERS: usize = 16_384;
 
-/// How often a session may be renewed in a minute: each of a person's tabs does so every few minutes.
+/// How often a session may be renewed in a minute: each of a person's tabs does so every few
+/// minutes.
 const RENEWALS: u64 = 60;
 
 /// The writes of the last minute, of every caller.

@@ -8,7 +8,8 @@ use leptos::prelude::*;
 use super::caller::{caller, page};
 use super::{ApiError, Bearer, Body};
 
-/// The audit log of an organization, newest first. The CSV is at `/v1/organizations/{id}/audit.csv`.
+/// The audit log of an organization, newest first. The CSV is at
+/// `/v1/organizations/{id}/audit.csv`.
 ///
 /// # Errors
 /// See [`ApiError`]; `forbidden` for viewers and members.

@@ -1,4 +1,5 @@
-//! The client of the server functions: it sends the token, and renews it once when the server refuses it.
+//! The client of the server functions: it sends the token, and renews it once when the server
+//! refuses it.
 
 use futures::channel::oneshot;
 use futures::{Sink, Stream, sink, stream};
@@ -61,8 +62,8 @@ async fn deliver(request: &Outgoing) -> Result<Answer, ApiError> {
     }
 }
 
-/// Sends with the token; after a 401 once more with a renewed one. If the session is over, the page is on its
-/// way to the login page and this never returns.
+/// Sends with the token; after a 401 once more with a renewed one. If the session is over, the page
+/// is on its way to the login page and this never returns.
 ///
 /// # Errors
 /// There was no answer. A refusal is one, unless it is about the token.

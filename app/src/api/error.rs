@@ -133,8 +133,8 @@ mod server {
         }
     }
 
-    /// What `server_fn` itself found wrong. A body that can't be read arrives here as a problem already,
-    /// see [`super::super::body`].
+    /// What `server_fn` itself found wrong. A body that can't be read arrives here as a problem
+    /// already, see [`super::super::body`].
     pub(super) fn problem_of(error: &ServerFnErrorErr) -> Problem {
         match error {
             ServerFnErrorErr::Deserialization(text) => {

@@ -1,7 +1,7 @@
 //! The pages' way to the server: one server function per action, under `/api/…`, JSON in and out.
 //!
-//! Each says who is asking, makes one call to a service, and nothing else. The same services stand behind
-//! the REST API. A refusal is the same RFC 9457 problem there and here.
+//! Each says who is asking, makes one call to a service, and nothing else. The same services stand
+//! behind the REST API. A refusal is the same RFC 9457 problem there and here.
 
 mod accounts;
 mod applications;

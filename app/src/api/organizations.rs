@@ -24,7 +24,8 @@ pub async fn create_organization(
 /// Renames an organization, or puts it on another tier, effective at once.
 ///
 /// # Errors
-/// See [`ApiError`]; `forbidden`: names are for owners and admins, tiers for the instance’s administrators.
+/// See [`ApiError`]; `forbidden`: names are for owners and admins, tiers for the instance’s
+/// administrators.
 #[server(prefix = "/api", endpoint = "organizations/change", input = Body, output = Body, client = Bearer)]
 pub async fn change_organization(
     /// Which organization.

@@ -56,7 +56,8 @@ pub async fn get_project_month(
     Ok(latchkey_services::usage::of_month(&services, &actor, project_id).await?)
 }
 
-/// What a check of a key would come to, for a call like that one. It takes nothing and counts nothing.
+/// What a check of a key would come to, for a call like that one. It takes nothing and counts
+/// nothing.
 ///
 /// # Errors
 /// See [`ApiError`]; `not_found` for a key that the person can't see.
@@ -71,8 +72,8 @@ pub async fn dry_run_key(
     Ok(latchkey_services::check::dry_run(&services, &actor, key_id, &request).await?)
 }
 
-/// The last 24 hours of up to 100 keys of a project, for the lines of a list. Keys that were not used are left
-/// out.
+/// The last 24 hours of up to 100 keys of a project, for the lines of a list. Keys that were not
+/// used are left out.
 ///
 /// # Errors
 /// See [`ApiError`]; `not_found` for a project that the person can't see.

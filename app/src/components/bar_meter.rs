@@ -60,8 +60,8 @@ pub fn percent(used: u64, limit: u64) -> String {
     }
 }
 
-/// A number with few digits: “9,999”, “12k”, “3.2M”, “1.5B”. It is rounded down: a budget is never told to be
-/// spent before it is.
+/// A number with few digits: “9,999”, “12k”, “3.2M”, “1.5B”. It is rounded down: a
+/// budget is never told to be spent before it is.
 pub fn short(number: u64) -> String {
     const UNITS: [(u64, &str); 4] =
         [(1_000_000_000_000, "T"), (1_000_000_000, "B"), (1_000_000, "M"), (1_000, "k")];

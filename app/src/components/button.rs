@@ -71,7 +71,8 @@ pub fn button_class(variant: Variant, size: Size) -> String {
     format!("{SHAPE} {} {}", variant.class(), size.class())
 }
 
-/// A button. While `busy` it shows a spinner and `busy_label`, keeps its width, and ignores presses.
+/// A button. While `busy` it shows a spinner and `busy_label`, keeps its width, and ignores
+/// presses.
 #[component]
 pub fn Button(
     /// How much attention it asks for.

@@ -1,7 +1,7 @@
 //! Putting text on the clipboard, and what to say when the browser refuses.
 //!
-//! Browsers give the clipboard only to pages on https or localhost, and ask the person where they like.
-//! When it is refused the text is selected instead, so that one keystroke copies it.
+//! Browsers give the clipboard only to pages on https or localhost, and ask the person where they
+//! like. When it is refused the text is selected instead, so that one keystroke copies it.
 
 use std::time::Duration;
 

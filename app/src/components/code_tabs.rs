@@ -19,8 +19,8 @@ pub fn CodeTabs(
     id: &'static str,
     /// The programs; the first is shown unless another was chosen before.
     snippets: Vec<Snippet>,
-    /// The line for a `.env` file, for narrow screens: wide ones show it above the tabs. It may hold a
-    /// secret: it is read when it is shown and kept nowhere.
+    /// The line for a `.env` file, for narrow screens: wide ones show it above the tabs. It may
+    /// hold a secret: it is read when it is shown and kept nowhere.
     #[prop(optional, into)]
     env_line: Option<Signal<String>>,
 ) -> impl IntoView {

@@ -9,8 +9,8 @@ use super::icon::{Glyph, Icon};
 const COPIED: &str = "inline-flex h-8 shrink-0 cursor-pointer items-center justify-center gap-1.5 rounded-sm \
     px-3 text-table font-medium text-ok-ink max-md:h-11";
 
-/// A text and the button that copies it, where a dialog's focus starts. Once copied it says so for as long as
-/// it is there.
+/// A text and the button that copies it, where a dialog's focus starts. Once copied it says so for
+/// as long as it is there.
 #[component]
 pub fn CopyField(
     /// What the text is, for screen readers.

@@ -1,8 +1,8 @@
 //! Dialogs.
 //!
-//! The browser's own `<dialog>` does the hard part: it stands in the top layer, makes the rest of the page
-//! inert and keeps focus inside. What it leaves to us is here: asking before it closes, where focus starts,
-//! and where it goes back to when the opener is gone.
+//! The browser's own `<dialog>` does the hard part: it stands in the top layer, makes the rest of
+//! the page inert and keeps focus inside. What it leaves to us is here: asking before it closes,
+//! where focus starts, and where it goes back to when the opener is gone.
 
 use std::cell::RefCell;
 use std::time::Duration;
@@ -46,7 +46,8 @@ const DIALOG: &str = "fixed inset-0 m-auto max-h-none w-full max-w-none overflow
 
 /// A modal dialog, shown for as long as it is mounted: `<Show when=open><Dialog …/></Show>`.
 ///
-/// Focus starts at the element with `autofocus`, or else at the first field. Below 768 px it is a sheet.
+/// Focus starts at the element with `autofocus`, or else at the first field. Below 768 px it is a
+/// sheet.
 #[component]
 pub fn Dialog(
     /// What it is about; its heading.
@@ -164,7 +165,8 @@ fn close_on_escape(event: &KeyboardEvent, close: impl Fn()) {
     }
 }
 
-/// The browser lets focus go on from the last element to its own bars; here it starts again at the first.
+/// The browser lets focus go on from the last element to its own bars; here it starts again at the
+/// first.
 fn keep_focus_inside(event: &KeyboardEvent, element: NodeRef<html::Dialog>) {
     let Some(dialog) = element.get_untracked() else { return };
     if event.key() != "Tab" {
@@ -211,8 +213,8 @@ fn is_beside(event: &MouseEvent) -> bool {
     })
 }
 
-/// A browser may close a dialog without asking, say on a second “back” gesture. If its owner still shows
-/// it, it stays.
+/// A browser may close a dialog without asking, say on a second “back” gesture. If its owner
+/// still shows it, it stays.
 fn reopen(element: NodeRef<html::Dialog>) {
     if let Some(dialog) = element.get_untracked()
         && dialog.is_connected()
@@ -225,8 +227,8 @@ fn reopen(element: NodeRef<html::Dialog>) {
 thread_local! {
     /// Where focus goes back to once no dialog is left. One that takes another's place inherits it.
     static OPENER: RefCell<Option<Element>> = const { RefCell::new(None) };
-    /// What focus stays with, or leaves for the heading. Whatever was followed before is not any more: it would take
-    /// focus back from what came after it.
+    /// What focus stays with, or leaves for the heading. Whatever was followed before is not any
+    /// more: it would take focus back from what came after it.
     static FOLLOWED: RefCell<Option<Element>> = const { RefCell::new(None) };
 }
 
@@ -256,15 +258,16 @@ fn return_focus() {
     }
 }
 
-/// Looks after the focus when something without a dialog may take away the very button that started it.
+/// Looks after the focus when something without a dialog may take away the very button that started
+/// it.
 pub fn keep_focus() {
     if let Some(button) = document().active_element() {
         follow(button);
     }
 }
 
-/// What the dialog did may take the opener away a moment later, as when the first key turns the empty state
-/// into a list. Looks for that a few times, until focus has moved on.
+/// What the dialog did may take the opener away a moment later, as when the first key turns the
+/// empty state into a list. Looks for that a few times, until focus has moved on.
 fn follow(opener: Element) {
     FOLLOWED.set(Some(opener.clone()));
     look_after(opener, 20);

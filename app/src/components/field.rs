@@ -82,8 +82,8 @@ pub fn TextField(
     view! { <Labelled name label hint error>{input}</Labelled> }
 }
 
-/// A labelled text field of a form that the browser sends itself. What is typed before the page's code has
-/// arrived stays.
+/// A labelled text field of a form that the browser sends itself. What is typed before the page's
+/// code has arrived stays.
 #[component]
 pub fn PlainField(
     /// Its id and its name in the form.

@@ -1,7 +1,8 @@
 //! What opens over the page beside a button: menus, and lists of options.
 //!
-//! It stands in the browser's top layer, so that no table or dialog around the button cuts it off. Where it
-//! stands is computed here: the browsers that we serve don't all know anchors in style sheets yet.
+//! It stands in the browser's top layer, so that no table or dialog around the button cuts it off.
+//! Where it stands is computed here: the browsers that we serve don't all know anchors in style
+//! sheets yet.
 
 use leptos::ev;
 use leptos::html::{Div, ElementType};
@@ -34,8 +35,8 @@ struct Span {
     to: f64,
 }
 
-/// Shows `floating` below `anchor` for as long as it is mounted, or above it where there is no room below.
-/// It follows the anchor when something scrolls.
+/// Shows `floating` below `anchor` for as long as it is mounted, or above it where there is no room
+/// below. It follows the anchor when something scrolls.
 pub fn float_beside<E>(anchor: NodeRef<Div>, floating: NodeRef<E>, edge: Edge)
 where
     E: ElementType,
@@ -56,7 +57,8 @@ where
     });
 }
 
-/// Calls `put` whenever the window changes its size or something in it scrolls, until the effect ends.
+/// Calls `put` whenever the window changes its size or something in it scrolls, until the effect
+/// ends.
 fn follow(put: impl Fn() + Clone + 'static) {
     let resized = {
         let put = put.clone();
@@ -115,7 +117,8 @@ fn across(anchor: Span, width: f64, window: f64, edge: Edge) -> f64 {
     wanted.min(window - MARGIN - width).max(MARGIN)
 }
 
-/// Where the top edge goes of something so high: below the anchor, or above it if there alone is room.
+/// Where the top edge goes of something so high: below the anchor, or above it if there alone is
+/// room.
 fn down(anchor: Span, height: f64, window: f64) -> f64 {
     let (below, above) = (anchor.to + GAP, anchor.from - GAP - height);
     if below + height > window - MARGIN && above >= MARGIN { above } else { below }

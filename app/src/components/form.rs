@@ -1,5 +1,5 @@
-//! What forms have in common: fields that say what is wrong with them, how sending goes, and the dialog around
-//! both.
+//! What forms have in common: fields that say what is wrong with them, how sending goes, and the
+//! dialog around both.
 
 use latchkey_domain::outcome::Outcome;
 use latchkey_domain::problem::{ErrorCode, FieldError};
@@ -74,9 +74,9 @@ impl Entry {
     }
 }
 
-/// What to say above the fields when the server has refused a form; nothing if the fields say it all.
-/// `at_field` shows an error at its field, if there is one for it. `failed` is what to say where the server
-/// gives no reason that a person could act on.
+/// What to say above the fields when the server has refused a form; nothing if the fields say it
+/// all. `at_field` shows an error at its field, if there is one for it. `failed` is what to say
+/// where the server gives no reason that a person could act on.
 pub fn refusal(
     error: &ApiError,
     failed: &str,
@@ -131,8 +131,8 @@ impl Sending {
         _ = self.busy.try_set(false);
     }
 
-    /// Says why the server has refused it, if the form is still there: at the fields, which have names, or
-    /// above them.
+    /// Says why the server has refused it, if the form is still there: at the fields, which have
+    /// names, or above them.
     pub fn fail(self, error: &ApiError, failed: &str, fields: &[(&str, Entry)]) {
         if self.busy.try_set(false).is_some() {
             return;

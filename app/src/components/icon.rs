@@ -1,7 +1,8 @@
-//! Icons: [Lucide](https://lucide.dev) (ISC licence), drawn inline so that they take the colour of the text.
+//! Icons: [Lucide](https://lucide.dev) (ISC licence), drawn inline so that they take the colour of
+//! the text.
 //!
-//! Only those that a page shows are here: each is bytes of the first load. Strokes that Lucide draws as
-//! several paths are one path. GitHub's mark is GitHub's own.
+//! Only those that a page shows are here: each is bytes of the first load. Strokes that Lucide
+//! draws as several paths are one path. GitHub's mark is GitHub's own.
 
 use leptos::prelude::*;
 

@@ -111,7 +111,8 @@ fn Panel(
 ) -> impl IntoView {
     let element = NodeRef::<html::Div>::new();
     float_beside(root, element, place.edge());
-    // Here, where no other menu is: around the button, the last menu of the page would be everybody's.
+    // Here, where no other menu is: around the button, the last menu of the page would be
+    // everybody's.
     provide_context(state);
     view! {
         <div

@@ -1,7 +1,9 @@
-//! Times as people read them: “4 min ago”, “Yesterday”, “May 3, 2026”; the exact one in the tooltip.
+//! Times as people read them: “4 min ago”, “Yesterday”, “May 3, 2026”; the exact one in
+//! the tooltip.
 //!
 //! The server has no clock that a page could agree with, so [`Clock`] starts empty there and in the
-//! browser, and every time is first written as its date. The browser then sets the clock once a minute.
+//! browser, and every time is first written as its date. The browser then sets the clock once a
+//! minute.
 
 use std::time::Duration;
 
@@ -120,7 +122,8 @@ const MONTHS: [&str; 12] = [
     "December",
 ];
 
-/// A part of RFC 3339 with a four-digit year, which is all that a Timestamp can be: `2026-05-03T14:32:09…`.
+/// A part of RFC 3339 with a four-digit year, which is all that a Timestamp can be:
+/// `2026-05-03T14:32:09…`.
 fn part(text: &str, range: std::ops::Range<usize>) -> &str {
     text.get(range).unwrap_or_default()
 }

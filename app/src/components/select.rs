@@ -1,7 +1,7 @@
 //! A choice of one of many options, as a list that opens.
 //!
-//! With a mouse it is a button and a listbox of our own, on touch screens the browser's select: fingers know
-//! that one. Both are in the page and the style sheet shows one of them.
+//! With a mouse it is a button and a listbox of our own, on touch screens the browser's select:
+//! fingers know that one. Both are in the page and the style sheet shows one of them.
 
 use std::time::Duration;
 
@@ -228,8 +228,8 @@ impl Listbox {
     }
 }
 
-/// The first option from `active` on, around the end, whose label begins with `word`. A first letter looks
-/// beyond `active`, so that typing it again goes on to the next.
+/// The first option from `active` on, around the end, whose label begins with `word`. A first
+/// letter looks beyond `active`, so that typing it again goes on to the next.
 fn starting_with(options: &[Choice], word: &str, active: usize, is_first: bool) -> Option<usize> {
     let from = active + usize::from(is_first);
     (from..from + options.len())

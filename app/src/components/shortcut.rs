@@ -9,7 +9,8 @@ use leptos::web_sys::Element;
 /// Where this browser keeps that a person wants none of them.
 const OFF: &str = "latchkey.shortcuts";
 
-/// Calls `act` when `key` is pressed where it types nothing, for as long as the calling component is there.
+/// Calls `act` when `key` is pressed where it types nothing, for as long as the calling component
+/// is there.
 pub fn on_shortcut(key: &'static str, act: impl Fn() + 'static) {
     Effect::new({
         let act = std::rc::Rc::new(act);

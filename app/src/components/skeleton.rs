@@ -1,7 +1,7 @@
 //! What stands in a list's place while it loads.
 //!
-//! It appears after 200 ms, so that a quick answer does not flicker, and then stays for at least 300 ms.
-//! The delay is a matter of the style sheet, because the server renders skeletons too.
+//! It appears after 200 ms, so that a quick answer does not flicker, and then stays for at least
+//! 300 ms. The delay is a matter of the style sheet, because the server renders skeletons too.
 
 use std::time::Duration;
 
@@ -10,8 +10,8 @@ use leptos::prelude::*;
 const APPEARS_AFTER: Duration = Duration::from_millis(200);
 const STAYS_UNTIL: Duration = Duration::from_millis(500);
 
-/// Whether to show a skeleton, for something that is `loading`: for all of that time, and then until the
-/// skeleton has been seen for long enough.
+/// Whether to show a skeleton, for something that is `loading`: for all of that time, and then
+/// until the skeleton has been seen for long enough.
 pub fn skeleton_shown(loading: Signal<bool>) -> Signal<bool> {
     let held = RwSignal::new(false);
     Effect::new(move |_| {
@@ -34,7 +34,8 @@ pub fn skeleton_shown(loading: Signal<bool>) -> Signal<bool> {
     Signal::derive(move || loading.get() || held.get())
 }
 
-/// Whether something has been `loading` for longer than a person should look at what was there before.
+/// Whether something has been `loading` for longer than a person should look at what was there
+/// before.
 pub fn is_late(loading: Signal<bool>) -> Signal<bool> {
     let late = RwSignal::new(false);
     Effect::new(move |_| {

@@ -69,8 +69,9 @@ pub struct Snippet {
     pub code: String,
 }
 
-/// The programs that report a request to the server at `origin`, one for each tab. `now` stands in the
-/// shell command. A key that is for every application of its project has to name one: `application`.
+/// The programs that report a request to the server at `origin`, one for each tab. `now` stands in
+/// the shell command. A key that is for every application of its project has to name one:
+/// `application`.
 pub fn report_a_trace(
     origin: &str,
     application: Option<ApplicationId>,

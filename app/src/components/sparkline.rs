@@ -1,4 +1,5 @@
-//! A day of a key in a row of a list: how many requests each hour, and how many of them were denied.
+//! A day of a key in a row of a list: how many requests each hour, and how many of them were
+//! denied.
 
 use latchkey_domain::api::HourOfUse;
 use leptos::prelude::*;

@@ -1,5 +1,5 @@
-//! Where something stands, as a word in a pill: a key, an HTTP status, the level of a log line. Colour
-//! only repeats what the word says.
+//! Where something stands, as a word in a pill: a key, an HTTP status, the level of a log line.
+//! Colour only repeats what the word says.
 
 use latchkey_domain::api::ListedKey;
 use latchkey_domain::key::KeyStatus;

@@ -1,8 +1,8 @@
 //! Short messages about what was just done.
 //!
-//! A success goes by itself after five seconds, but not while a person points at it or has focus in it.
-//! A failure stays until it is closed. A modal dialog makes the rest of the page inert, so each has a region of
-//! its own, which shows the messages for as long as it is open.
+//! A success goes by itself after five seconds, but not while a person points at it or has focus in
+//! it. A failure stays until it is closed. A modal dialog makes the rest of the page inert, so each
+//! has a region of its own, which shows the messages for as long as it is open.
 
 use std::time::Duration;
 

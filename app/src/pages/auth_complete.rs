@@ -1,4 +1,5 @@
-//! Where signing in ends: fetches the token with the cookie that the server has just set, and goes on.
+//! Where signing in ends: fetches the token with the cookie that the server has just set, and goes
+//! on.
 
 use latchkey_domain::path::LocalPath;
 use leptos::prelude::*;

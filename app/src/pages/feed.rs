@@ -1,7 +1,7 @@
 //! A list in the browser: [`Rows`] and how they are asked for.
 //!
-//! It loads after hydration, because the token lives in the browser. One request is under way at a time
-//! in each direction; an answer that comes after the list is gone is dropped.
+//! It loads after hydration, because the token lives in the browser. One request is under way at a
+//! time in each direction; an answer that comes after the list is gone is dropped.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -50,7 +50,8 @@ pub struct Feed<T: 'static> {
     older: RwSignal<More>,
     stale: RwSignal<bool>,
     refreshing: StoredValue<bool>,
-    /// How often a row was changed here. An answer from before the last change is older than what is shown.
+    /// How often a row was changed here. An answer from before the last change is older than what
+    /// is shown.
     changes: StoredValue<u32>,
     fetch: StoredValue<Fetch<T>>,
 }
@@ -84,8 +85,8 @@ impl<T: Identified + Clone + Send + Sync + 'static> Feed<T> {
         feed
     }
 
-    /// What there is to show. It changes only when something else is to be shown, so that an arriving row
-    /// doesn't build the table again.
+    /// What there is to show. It changes only when something else is to be shown, so that an
+    /// arriving row doesn't build the table again.
     pub fn shown(self) -> Memo<Shown> {
         let loading = Signal::derive(move || self.stage.with(|stage| *stage == Stage::Loading));
         let skeleton = skeleton_shown(loading);
@@ -101,7 +102,8 @@ impl<T: Identified + Clone + Send + Sync + 'static> Feed<T> {
         })
     }
 
-    /// Whether there is nothing to list: what it would belong to does not exist for this person. Tracked.
+    /// Whether there is nothing to list: what it would belong to does not exist for this person.
+    /// Tracked.
     pub fn is_missing(self) -> bool {
         self.stage
             .with(|stage| matches!(stage, Stage::Failed(error) if error.is(ErrorCode::NotFound)))

@@ -33,7 +33,8 @@ fn origin() -> String {
     use_context::<PublicUrl>().map(|url| url.0).unwrap_or_default()
 }
 
-/// The project that the address names, if it names one. The address is kept as the project is called.
+/// The project that the address names, if it names one. The address is kept as the project is
+/// called.
 fn project_of_address() -> Memo<Option<ProjectId>> {
     keep_address();
     let params = use_params_map();

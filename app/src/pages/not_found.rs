@@ -7,8 +7,8 @@ use crate::components::button::{Size, Variant, button_class};
 use crate::components::frame::Workspace;
 use crate::components::mark::Wordmark;
 
-/// The words and the way out, inside a page's frame. What is not there any more may still be listed in the
-/// frame, so that is loaded again.
+/// The words and the way out, inside a page's frame. What is not there any more may still be listed
+/// in the frame, so that is loaded again.
 #[component]
 pub fn NotFound() -> impl IntoView {
     if let Some(workspace) = use_context::<Workspace>() {

@@ -7,8 +7,8 @@ use leptos::prelude::*;
 /// How often a live list asks for its newest page.
 const EVERY: Duration = Duration::from_millis(2_500);
 
-/// Calls `ask` every 2.5 s while the page is visible, and at once when it becomes visible again. It ends
-/// with the component that calls this.
+/// Calls `ask` every 2.5 s while the page is visible, and at once when it becomes visible again. It
+/// ends with the component that calls this.
 pub fn poll_while_visible(ask: impl Fn() + Clone + 'static) {
     Effect::new(move || {
         let when_visible = {

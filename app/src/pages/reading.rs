@@ -1,5 +1,5 @@
-//! One thing that the server knows and that changes while a person looks: asked for again every few seconds,
-//! and at once when another one is wanted.
+//! One thing that the server knows and that changes while a person looks: asked for again every few
+//! seconds, and at once when another one is wanted.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -99,7 +99,8 @@ impl<T: Clone + PartialEq + Send + Sync + 'static> Reading<T> {
         self.outdated.get()
     }
 
-    /// Whether there is nothing to read: what it would belong to does not exist for this person. Tracked.
+    /// Whether there is nothing to read: what it would belong to does not exist for this person.
+    /// Tracked.
     pub fn is_missing(self) -> bool {
         self.failure.with(|error| error.as_ref().is_some_and(|it| it.is(ErrorCode::NotFound)))
     }
@@ -141,7 +142,8 @@ impl<T: Clone + PartialEq + Send + Sync + 'static> Reading<T> {
                     self.outdated.set(false);
                 }
             }
-            // What is shown stays right enough until the next time, unless it is not what is wanted.
+            // What is shown stays right enough until the next time, unless it is not what is
+            // wanted.
             Err(error) => {
                 let wanted =
                     self.found.with_untracked(Option::is_some) && !self.outdated.get_untracked();

@@ -1,7 +1,8 @@
 //! The rows of a list that grows at its top while a person reads it and asks for older ones.
 //!
-//! The server's pages are newest first. [`Rows::take_newest`] puts a fresh first page on top of what is
-//! shown and [`Rows::take_older`] adds below it; whatever arrives in between, no row is lost or doubled.
+//! The server's pages are newest first. [`Rows::take_newest`] puts a fresh first page on top of
+//! what is shown and [`Rows::take_older`] adds below it; whatever arrives in between, no row is
+//! lost or doubled.
 
 use latchkey_domain::api::{
     Application, AuditEvent, IngestedLog, IngestedTrace, Invitation, ListedKey, ListedMember, Page,
@@ -12,8 +13,8 @@ use latchkey_domain::id::{
     TraceItemId, UserId,
 };
 
-/// After this many arrivals the list starts again at the newest page, so that a page left open for days
-/// does not fill the browser's memory. What was dropped is below, one “Load older” away.
+/// After this many arrivals the list starts again at the newest page, so that a page left open for
+/// days does not fill the browser's memory. What was dropped is below, one “Load older” away.
 const MOST_ARRIVALS: usize = 1_000;
 
 /// A row that is told apart by an id.
@@ -85,11 +86,12 @@ impl<T: Identified> Rows<T> {
         self.outdated = true;
     }
 
-    /// Puts a fresh first page on top. Rows that it should have and does not were deleted, and go. When
-    /// more arrived than one page holds, the list starts again at that page: a gap would be a lie.
+    /// Puts a fresh first page on top. Rows that it should have and does not were deleted, and go.
+    /// When more arrived than one page holds, the list starts again at that page: a gap would be a
+    /// lie.
     ///
-    /// In a changing order nothing says where rows went, so once older ones are shown, all stay where they
-    /// are and only what they say is renewed.
+    /// In a changing order nothing says where rows went, so once older ones are shown, all stay
+    /// where they are and only what they say is renewed.
     pub fn take_newest(&mut self, page: Page<T>) {
         if self.outdated {
             self.start_with(page);
@@ -127,7 +129,8 @@ impl<T: Identified> Rows<T> {
         }
     }
 
-    /// Adds the page that `asked` was the cursor of. It is dropped if the list has started again since.
+    /// Adds the page that `asked` was the cursor of. It is dropped if the list has started again
+    /// since.
     pub fn take_older(&mut self, asked: &str, page: Page<T>) {
         if self.outdated || self.cursor.as_deref() != Some(asked) {
             return;

@@ -53,8 +53,8 @@ pub enum SessionEndReason {
     SignedOut,
     /// A refresh token came back after its use: somebody had copied it.
     TokenReused,
-    /// A newer sign-in took its place: a person has at most 100 sessions at a time, and nobody had used this one for
-    /// the longest time.
+    /// A newer sign-in took its place: a person has at most 100 sessions at a time, and nobody had
+    /// used this one for the longest time.
     Replaced,
 }
 

@@ -26,7 +26,8 @@ pub struct AuditEvent {
     pub target: AuditTarget,
     /// The address that it was done from.
     pub ip: Option<String>,
-    /// The fields that changed; empty for what made or ended a thing without more to say. Never a secret.
+    /// The fields that changed; empty for what made or ended a thing without more to say. Never a
+    /// secret.
     pub changes: BTreeMap<String, AuditChange>,
 }
 

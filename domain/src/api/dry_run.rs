@@ -25,8 +25,8 @@ pub struct DryRunRequest {
     pub tokens: u64,
 }
 
-/// What a check of that call would come to now. Limits are told as far as the check would get; nothing was taken
-/// of them.
+/// What a check of that call would come to now. Limits are told as far as the check would get;
+/// nothing was taken of them.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct DryRun {

@@ -184,8 +184,8 @@ pub struct KeyPatch {
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct RotateRequest {
-    /// How long the old secret goes on working, 0 (the default) to 604,800 seconds (7 days), but never past
-    /// the key's expiry.
+    /// How long the old secret goes on working, 0 (the default) to 604,800 seconds (7 days), but
+    /// never past the key's expiry.
     #[serde(default)]
     #[cfg_attr(feature = "openapi", schema(maximum = 604_800))]
     pub grace_seconds: u64,

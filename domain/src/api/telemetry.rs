@@ -31,7 +31,8 @@ pub struct LogBatch {
     pub logs: Vec<LogEntry>,
 }
 
-/// One request that an application served. Unknown fields are ignored: other SDK versions send them.
+/// One request that an application served. Unknown fields are ignored: other SDK versions send
+/// them.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
@@ -128,7 +129,8 @@ pub struct Accepted {
     pub accepted: usize,
     /// How many were not.
     pub rejected: usize,
-    /// What is wrong with items, the first 20 of them: why one was not stored, or what of it was cut off.
+    /// What is wrong with items, the first 20 of them: why one was not stored, or what of it was
+    /// cut off.
     pub errors: Vec<ItemError>,
 }
 

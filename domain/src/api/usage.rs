@@ -150,8 +150,8 @@ impl Usage {
         }
     }
 
-    /// Adds requests and tokens to the bucket that `at` is in, and to the totals. What lies outside the range
-    /// is not added.
+    /// Adds requests and tokens to the bucket that `at` is in, and to the totals. What lies outside
+    /// the range is not added.
     pub fn add(&mut self, at: Timestamp, outcome: Outcome, requests: u64, tokens: TokenSum) {
         let index = self.buckets.partition_point(|bucket| bucket.start <= at);
         let Some(bucket) = index.checked_sub(1).map(|index| &mut self.buckets[index]) else {

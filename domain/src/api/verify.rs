@@ -52,7 +52,8 @@ impl fmt::Debug for PresentedSecret {
     }
 }
 
-/// The answer of `POST /v1/keys/verify`. Of a key that is not found only `valid` and `code` are told.
+/// The answer of `POST /v1/keys/verify`. Of a key that is not found only `valid` and `code` are
+/// told.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct VerifyAnswer {

@@ -54,14 +54,15 @@ pub struct OrganizationPatch {
     /// What it may use from now on. For administrators of the instance.
     #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     pub tier: Option<Tier>,
-    /// Numbers of the tier that are others for this organization; null: none. For administrators of the
-    /// instance.
+    /// Numbers of the tier that are others for this organization; null: none. For administrators of
+    /// the instance.
     #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(value_type = Option<TierOverridesPatch>))]
     pub tier_overrides: Option<Option<TierOverridesPatch>>,
 }
 
-/// Numbers of a tier that are others for one organization. What is absent stays, null goes back to the tier.
+/// Numbers of a tier that are others for one organization. What is absent stays, null goes back to
+/// the tier.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
@@ -101,7 +102,8 @@ impl TierOverridesPatch {
     }
 }
 
-/// What an organization may use, and how much of it is used; with the limits of the person who asks.
+/// What an organization may use, and how much of it is used; with the limits of the person who
+/// asks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct PlanUse {

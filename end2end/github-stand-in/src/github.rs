@@ -45,7 +45,8 @@ pub enum Endpoint {
 /// What goes wrong with one request.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Fault {
-    /// Answer with this status and a page that is no JSON; without it, answer as usual after the delay.
+    /// Answer with this status and a page that is no JSON; without it, answer as usual after the
+    /// delay.
     #[serde(default)]
     pub status: Option<u16>,
     /// Keep the caller waiting for so long first.

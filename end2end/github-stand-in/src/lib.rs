@@ -1,9 +1,10 @@
 //! A stand-in for GitHub: its OAuth web flow and its user endpoint, over real HTTP.
 //!
-//! Sign-in can't be tested against github.com, and a mock inside the server would leave out what breaks in
-//! practice: redirects, cookies across sites, form bodies, and errors that come with status 200. So this
-//! server answers as GitHub Enterprise does, with the API under `/api/v3`, and is used twice: by the
-//! server's integration tests as a library, and by the browser tests as a program.
+//! Sign-in can't be tested against github.com, and a mock inside the server would leave out what
+//! breaks in practice: redirects, cookies across sites, form bodies, and errors that come with
+//! status 200. So this server answers as GitHub Enterprise does, with the API under `/api/v3`, and
+//! is used twice: by the server's integration tests as a library, and by the browser tests as a
+//! program.
 //!
 //! What GitHub does not have stands under `/__control`, see [`control`].
 
@@ -36,7 +37,8 @@ pub const CLIENT_SECRET: &str = "stand-in-client-secret";
 
 /// A running stand-in. It stops when this is dropped.
 pub struct StandIn {
-    /// Where it listens, e.g. `http://127.0.0.1:40123`: the `LATCHKEY_GITHUB_URL` of the server under test.
+    /// Where it listens, e.g. `http://127.0.0.1:40123`: the `LATCHKEY_GITHUB_URL` of the server
+    /// under test.
     pub base_url: String,
     shared: Shared,
     // Dropping the sender is what ends the server.
@@ -74,7 +76,8 @@ impl StandIn {
         format!("{}/api/v3", self.base_url)
     }
 
-    /// Adds a person, or replaces the one with the same id (people may change their login and name).
+    /// Adds a person, or replaces the one with the same id (people may change their login and
+    /// name).
     pub fn set_person(&self, person: Person) {
         self.shared.lock().set_person(person);
     }

@@ -1,5 +1,5 @@
-//! The stand-in as a program, for the browser tests: `github-stand-in --port 4000`. It prints its URL as
-//! its only line, and ends on SIGTERM or Ctrl+C.
+//! The stand-in as a program, for the browser tests: `github-stand-in --port 4000`. It prints its
+//! URL as its only line, and ends on SIGTERM or Ctrl+C.
 
 use std::io::Write;
 

@@ -1,8 +1,9 @@
 //! Telemetry and usage stand apart from people, projects and keys.
 //!
-//! In a file of their own the tables are made anew; the rows of an older installation follow in batches
-//! (`services/src/database/relocate.rs`). Where the tables are there, their foreign keys go: each inserted row would
-//! lock the row of its key, and a revocation of that key would wait for it.
+//! In a file of their own the tables are made anew; the rows of an older installation follow in
+//! batches (`services/src/database/relocate.rs`). Where the tables are there, their foreign keys
+//! go: each inserted row would lock the row of its key, and a revocation of that key would wait for
+//! it.
 
 use sea_orm_migration::prelude::*;
 
@@ -60,7 +61,8 @@ async fn create_received(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
     manager.create_index(index("logs_by_time", "logs", newest_first)).await
 }
 
-/// The columns that both tables begin with. Only SQLite comes here: its rows stand in the tree of their key.
+/// The columns that both tables begin with. Only SQLite comes here: its rows stand in the tree of
+/// their key.
 fn received(table: &'static str) -> TableCreateStatement {
     Table::create()
         .table(table)

@@ -1,4 +1,5 @@
-//! How much of telemetry each project has, where its age is found, and which calls are being stored.
+//! How much of telemetry each project has, where its age is found, and which calls are being
+//! stored.
 
 use sea_orm_migration::prelude::*;
 

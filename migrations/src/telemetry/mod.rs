@@ -1,17 +1,18 @@
 //! The schema of telemetry and usage, which has a history of its own.
 //!
-//! On SQLite these tables are in a file of their own, so that no revocation waits behind them. On PostgreSQL they are
-//! in the one database. Every table that is written behind the calls belongs here: `traces`, `logs`, `key_usage`,
-//! `project_usage`, `project_months`, `denials`, and what goes with them. A migration of
-//! [`Migrator`](crate::Migrator) must not name them any more: on SQLite it would not find them.
+//! On SQLite these tables are in a file of their own, so that no revocation waits behind them. On
+//! PostgreSQL they are in the one database. Every table that is written behind the calls belongs
+//! here: `traces`, `logs`, `key_usage`, `project_usage`, `project_months`, `denials`, and what goes
+//! with them. A migration of [`Migrator`](crate::Migrator) must not name them any more: on SQLite
+//! it would not find them.
 
 mod m20261128_000012_move_apart;
 mod m20261128_000013_count_sizes;
 
 use sea_orm_migration::prelude::*;
 
-/// Brings the tables of telemetry and usage to the newest schema. Run it after [`Migrator`](crate::Migrator), in the
-/// same database or in another.
+/// Brings the tables of telemetry and usage to the newest schema. Run it after
+/// [`Migrator`](crate::Migrator), in the same database or in another.
 pub struct TelemetryMigrator;
 
 #[async_trait::async_trait]

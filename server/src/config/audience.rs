@@ -19,8 +19,8 @@ impl Audience {
         is_named.then_some(Self { tiers, organizations })
     }
 
-    /// Where nobody is named: everybody, if people are known. Where anybody may sign up, whoever does would otherwise
-    /// spend the operator's money.
+    /// Where nobody is named: everybody, if people are known. Where anybody may sign up, whoever
+    /// does would otherwise spend the operator's money.
     pub(super) fn unnamed(people_are_known: bool) -> Self {
         let serves = |tier: &Tier| people_are_known || *tier != Tier::Free;
         Self { tiers: Tier::ALL.into_iter().filter(serves).collect(), organizations: Vec::new() }

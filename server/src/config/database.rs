@@ -1,4 +1,5 @@
-//! What `DATABASE_URL` means on this machine: certificates to believe, and a file that one server uses.
+//! What `DATABASE_URL` means on this machine: certificates to believe, and a file that one server
+//! uses.
 
 use std::fmt::Write as _;
 use std::fs::{File, OpenOptions, TryLockError};
@@ -12,13 +13,15 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// How often it is tried meanwhile.
 const RETRY: Duration = Duration::from_millis(100);
 
-/// The file with the authorities that this machine believes, as Redis’ connections and upstreams’ read it.
+/// The file with the authorities that this machine believes, as Redis’ connections and
+/// upstreams’ read it.
 #[expect(clippy::disallowed_methods, reason = "this variable is OpenSSL’s, no setting of ours")]
 pub(super) fn certificates() -> Option<String> {
     std::env::var("SSL_CERT_FILE").ok().filter(|file| !file.is_empty())
 }
 
-/// The same URL, where a PostgreSQL’s certificate may be of one of these authorities too, unless it names its own.
+/// The same URL, where a PostgreSQL’s certificate may be of one of these authorities too, unless
+/// it names its own.
 pub(super) fn believing(url: String, certificates: Option<&str>) -> String {
     let Some(file) = certificates else { return url };
     let names_its_own = ["sslrootcert=", "ssl-root-cert=", "ssl-ca="];
@@ -38,7 +41,8 @@ pub(super) fn believing(url: String, certificates: Option<&str>) -> String {
     url
 }
 
-/// The one server that uses an SQLite file. Commands may use it as well: they keep nothing in memory.
+/// The one server that uses an SQLite file. Commands may use it as well: they keep nothing in
+/// memory.
 #[derive(Debug)]
 pub(crate) struct Alone {
     /// The system lets go of it when the process ends, however it ends.

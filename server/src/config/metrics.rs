@@ -42,8 +42,8 @@ impl MetricsListen {
     }
 }
 
-/// Whether a connection to the one may be one to the other: the same port, and an address that is the same or means
-/// every address of the machine. Port 0 is a free one, another each time.
+/// Whether a connection to the one may be one to the other: the same port, and an address that is
+/// the same or means every address of the machine. Port 0 is a free one, another each time.
 fn overlap(one: SocketAddr, other: SocketAddr) -> bool {
     let (left, right) = (one.ip().to_canonical(), other.ip().to_canonical());
     let meet = left == right || left.is_unspecified() || right.is_unspecified();

@@ -169,7 +169,8 @@ impl Config {
     }
 }
 
-/// The pepper that the database's keys were made with. Unlike a server that starts, this makes none.
+/// The pepper that the database's keys were made with. Unlike a server that starts, this makes
+/// none.
 ///
 /// # Errors
 /// There is none, or it can't be read.

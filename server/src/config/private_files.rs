@@ -1,24 +1,27 @@
-//! What is stored is its owner's alone: the data folder, and the database's files wherever they are.
+//! What is stored is its owner's alone: the data folder, and the database's files wherever they
+//! are.
 //!
-//! Digests, names, addresses and telemetry stand in them. Files of earlier versions, which took whatever the
-//! process's mask left, are tightened when the server starts.
+//! Digests, names, addresses and telemetry stand in them. Files of earlier versions, which took
+//! whatever the process's mask left, are tightened when the server starts.
 
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 
-/// From here on what this process makes is its owner's alone: the database's files are SQLite's to make.
+/// From here on what this process makes is its owner's alone: the database's files are SQLite's to
+/// make.
 #[cfg(unix)]
 pub(crate) fn keep_new_files_private() {
     rustix::process::umask(rustix::fs::Mode::RWXG | rustix::fs::Mode::RWXO);
 }
 
-/// From here on what this process makes is its owner's alone: the database's files are SQLite's to make.
+/// From here on what this process makes is its owner's alone: the database's files are SQLite's to
+/// make.
 #[cfg(not(unix))]
 pub(crate) fn keep_new_files_private() {}
 
-/// Makes the data folder, for its owner alone, if it is not there; and takes from others what they may do with
-/// it and with the database's files.
+/// Makes the data folder, for its owner alone, if it is not there; and takes from others what they
+/// may do with it and with the database's files.
 ///
 /// # Errors
 /// The folder can't be made.
@@ -37,7 +40,8 @@ pub(super) fn prepare(folder: &Path, database_url: &str) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The files of SQLite databases in the data folder, and of the one that the URL names with what stands beside it.
+/// The files of SQLite databases in the data folder, and of the one that the URL names with what
+/// stands beside it.
 fn database_files(folder: &Path, database_url: &str) -> Vec<PathBuf> {
     let mut files = beside(folder, |name| name.contains(".db"));
     let Some(path) = database_url.strip_prefix("sqlite:") else { return files };

@@ -11,7 +11,8 @@ use crate::edge::SystemRandom;
 
 const MIN_BYTES: usize = 32;
 
-/// The setting's raw bytes, or those of the file, which is made with a random secret on first start.
+/// The setting's raw bytes, or those of the file, which is made with a random secret on first
+/// start.
 ///
 /// # Errors
 /// The secret is shorter than 32 bytes, or the file can't be read or made.
@@ -56,8 +57,8 @@ fn read(mut file: File, path: &Path) -> anyhow::Result<Vec<u8>> {
     Ok(text.trim_end().as_bytes().to_vec())
 }
 
-/// Writes the secret beside its place and links it there, so that a crash leaves no half of one, and of two
-/// processes that start at once both end up with the same.
+/// Writes the secret beside its place and links it there, so that a crash leaves no half of one,
+/// and of two processes that start at once both end up with the same.
 fn make(path: &Path) -> anyhow::Result<Vec<u8>> {
     let random: &dyn Random = &SystemRandom;
     let secret = random.token();

@@ -89,7 +89,8 @@ struct Entry {
 /// Reads the file.
 ///
 /// # Errors
-/// It can't be read, or says something that can't be; the message names the file, the line and the key.
+/// It can't be read, or says something that can't be; the message names the file, the line and the
+/// key.
 pub(super) fn read(path: &Path, people_are_known: bool) -> anyhow::Result<Vec<Upstream>> {
     let file = || format!("LATCHKEY_UPSTREAMS ({})", path.display());
     let text = std::fs::read_to_string(path).with_context(file)?;

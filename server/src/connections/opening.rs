@@ -1,7 +1,8 @@
 //! The first bytes of a connection, which say what it speaks.
 //!
-//! hyper waits for them without a timer, and only then has time-outs. A client that sends nothing, or the beginning of
-//! what opens HTTP/2, would keep its place for ever; the watchdog ends it, told by this.
+//! hyper waits for them without a timer, and only then has time-outs. A client that sends nothing,
+//! or the beginning of what opens HTTP/2, would keep its place for ever; the watchdog ends it, told
+//! by this.
 
 use std::io::{Error, IoSlice};
 use std::pin::Pin;

@@ -1,8 +1,9 @@
 //! How long clients are waited for, and who ends a connection that hyper would keep.
 //!
-//! The socket's time-out ends what takes nothing of an answer over HTTP/1.1. The [`Watchdog`] has the rest: connections
-//! that do not say what they speak, the idle ones, slow heads of requests among them, and over HTTP/2 those that leave
-//! their answers lying. Answers that wait for somebody else, such as an upstream, are nobody's fault here and stay.
+//! The socket's time-out ends what takes nothing of an answer over HTTP/1.1. The [`Watchdog`] has
+//! the rest: connections that do not say what they speak, the idle ones, slow heads of requests
+//! among them, and over HTTP/2 those that leave their answers lying. Answers that wait for somebody
+//! else, such as an upstream, are nobody's fault here and stay.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,17 +18,19 @@ use super::progress::{Progress, Protocol, Seen};
 const HEAD: u32 = 4;
 /// For a client that takes nothing of what is sent to it.
 const TAKING: u32 = 2;
-/// Bytes that may lie longer than that while others are taken: a proxy that has one connection for everyone is not cut
-/// off because one of them is slow. What is more may not lie for `TICKS - 1` whole ticks.
+/// Bytes that may lie longer than that while others are taken: a proxy that has one connection for
+/// everyone is not cut off because one of them is slow. What is more may not lie for `TICKS - 1`
+/// whole ticks.
 const SPARED: usize = 256 * 1024;
 
-/// How long clients are waited for, in ticks: no clock is read but at their ends. So what is cut off had its time, and
-/// up to two ticks more.
+/// How long clients are waited for, in ticks: no clock is read but at their ends. So what is cut
+/// off had its time, and up to two ticks more.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Patience(Duration);
 
 impl Patience {
-    /// 60 s for a head, 30 s for a client that takes nothing, two minutes for one that leaves much lying.
+    /// 60 s for a head, 30 s for a client that takes nothing, two minutes for one that leaves much
+    /// lying.
     pub(crate) const USUAL: Self = Self(Duration::from_secs(15));
 
     #[cfg(test)]

@@ -1,9 +1,11 @@
-//! How far a connection has come: what it speaks, and what of its answers its client has not taken yet.
+//! How far a connection has come: what it speaks, and what of its answers its client has not taken
+//! yet.
 //!
-//! A client that sends no request is known by there being none under way. Over HTTP/2 one may also take nothing of an
-//! answer for ever and look alive: it answers pings, no write to the socket is pending that could time out, and hyper
-//! waits for it without a timer. So every part of an answer notes here when something of it is taken and when it is
-//! gone. Time is counted in the watchdog's ticks: a part costs less than the look at a clock.
+//! A client that sends no request is known by there being none under way. Over HTTP/2 one may also
+//! take nothing of an answer for ever and look alive: it answers pings, no write to the socket is
+//! pending that could time out, and hyper waits for it without a timer. So every part of an answer
+//! notes here when something of it is taken and when it is gone. Time is counted in the watchdog's
+//! ticks: a part costs less than the look at a clock.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering};
@@ -32,7 +34,8 @@ pub(super) struct Progress {
     /// Whether the client took something in this tick.
     moved: AtomicBool,
     tick: AtomicUsize,
-    /// Bytes that hyper has and the client does not, by the tick in which something of the same part was last taken.
+    /// Bytes that hyper has and the client does not, by the tick in which something of the same
+    /// part was last taken.
     waiting: [AtomicUsize; TICKS],
 }
 

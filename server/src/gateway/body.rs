@@ -1,4 +1,5 @@
-//! What a call asks for, as far as the gateway has to know; the rest goes to the upstream as it came.
+//! What a call asks for, as far as the gateway has to know; the rest goes to the upstream as it
+//! came.
 
 use axum::body::Bytes;
 use axum::http::StatusCode;
@@ -77,7 +78,8 @@ impl CallBody {
     /// Reads a body.
     ///
     /// # Errors
-    /// 400: it is no JSON object, or a field that the gateway goes by is missing or of the wrong type.
+    /// 400: it is no JSON object, or a field that the gateway goes by is missing or of the wrong
+    /// type.
     pub(super) fn parse(endpoint: Endpoint, bytes: Bytes) -> Result<Self, Refused> {
         let fields = Fields::read(bytes).map_err(|error| unreadable(&error))?;
         let mut prompt_tokens = fields.get("tools").map_or(0, estimate::of_text);
@@ -131,8 +133,8 @@ impl CallBody {
         granted.saturating_sub(self.prompt_tokens) / self.generated
     }
 
-    /// What goes to the upstream: under its own name for the model, no longer than `cap`, if there is one, and
-    /// a stream that tells its usage.
+    /// What goes to the upstream: under its own name for the model, no longer than `cap`, if there
+    /// is one, and a stream that tells its usage.
     pub(super) fn for_upstream(mut self, model: &str, cap: Option<u64>) -> Bytes {
         if self.model != model {
             self.fields.set("model", Value::from(model).to_string());
@@ -199,7 +201,8 @@ fn too_deep(name: &str) -> Refused {
     Refused::new(StatusCode::BAD_REQUEST, "malformed", message)
 }
 
-/// Some upstreams take a field in any case, and would go by a `Model` that the key was not checked for.
+/// Some upstreams take a field in any case, and would go by a `Model` that the key was not checked
+/// for.
 fn check_name(name: &str) -> Result<(), Refused> {
     if OURS.contains(&name) {
         return Ok(());

@@ -29,8 +29,8 @@ const BODY_PATIENCE: Duration = Duration::from_secs(30);
 
 /// Make a chat completion
 ///
-/// As OpenAI's API has it, streaming included. The key’s limits hold: what the call may cost is reserved before it
-/// is made.
+/// As OpenAI's API has it, streaming included. The key’s limits hold: what the call may cost is
+/// reserved before it is made.
 #[utoipa::path(
     post,
     path = "/v1/chat/completions",
@@ -68,8 +68,8 @@ pub(crate) async fn completions(state: State<AppState>, request: Request) -> Res
 
 /// Make embeddings
 ///
-/// As OpenAI's API has it. The sandbox takes at most 2,048 inputs, and answers with at most 1,048,576 numbers: inputs ×
-/// dimensions.
+/// As OpenAI's API has it. The sandbox takes at most 2,048 inputs, and answers with at most
+/// 1,048,576 numbers: inputs × dimensions.
 #[utoipa::path(
     post,
     path = "/v1/embeddings",
@@ -122,7 +122,8 @@ impl Caller {
         Call { kind: Some(KeyKind::Inference), ip: self.ip, model, ..Call::default() }
     }
 
-    /// Takes what can be taken before the body has come: a request, and a place among the key's calls.
+    /// Takes what can be taken before the body has come: a request, and a place among the key's
+    /// calls.
     async fn begin(&self, state: &AppState, parts: &Parts) -> Result<BegunCall, Refused> {
         match check::begin(&state.services, &self.found, self.call(None)).await {
             Ok(begun) => {
@@ -187,7 +188,8 @@ async fn call(
     parts: &mut Parts,
     body: Body,
 ) -> Result<Response, Refused> {
-    // Nobody without a key gets further than this, and nobody sends bodies faster than their key may call.
+    // Nobody without a key gets further than this, and nobody sends bodies faster than their key
+    // may call.
     let begun = Caller::of(state, parts).await?.begin(state, parts).await?;
     let body = read(body).await.and_then(|bytes| CallBody::parse(endpoint, bytes));
     // It may have been revoked or changed while the body came.

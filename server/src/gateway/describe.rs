@@ -26,8 +26,8 @@ pub(super) enum CallRefusals {
     /// `too_large`: over 10 MiB
     #[response(status = 413)]
     PayloadTooLarge(ErrorBody),
-    /// `rate_limited`, `token_rate_limited`, `too_many_parallel_requests`, `token_budget_exhausted`, `quota_exceeded`,
-    /// `upstream_rate_limited`, `too_many_failures`
+    /// `rate_limited`, `token_rate_limited`, `too_many_parallel_requests`,
+    /// `token_budget_exhausted`, `quota_exceeded`, `upstream_rate_limited`, `too_many_failures`
     #[response(status = 429)]
     TooManyRequests(ErrorBody),
     /// `upstream_unreachable`, `upstream_error`

@@ -1,8 +1,8 @@
 //! Fields by which a body names another model, host or credential than the key was checked for.
 //!
-//! Many servers that speak this protocol take such fields, each some of them. For a key that is limited to some models,
-//! or has a budget, they would be a way round the limit, so they are refused unless the upstream's configuration says
-//! that they may pass.
+//! Many servers that speak this protocol take such fields, each some of them. For a key that is
+//! limited to some models, or has a budget, they would be a way round the limit, so they are
+//! refused unless the upstream's configuration says that they may pass.
 
 use std::fmt;
 

@@ -34,7 +34,8 @@ pub(crate) struct ErrorBody {
 struct ErrorDetail {
     /// What happened and what to do, for people.
     message: String,
-    /// `invalid_request_error`, `authentication_error`, `permission_error`, `rate_limit_error` or `server_error`.
+    /// `invalid_request_error`, `authentication_error`, `permission_error`, `rate_limit_error` or
+    /// `server_error`.
     #[serde(rename = "type")]
     kind: Cow<'static, str>,
     /// The field that is wrong.

@@ -1,6 +1,7 @@
-//! How many tokens a text has, where no upstream says so: four bytes each, rounded up, as OpenAI's rule of
-//! thumb for English has it ([What are tokens](https://help.openai.com/en/articles/4936856)). The sandbox
-//! counts its own tokens by the same rule, so there the estimate is exact.
+//! How many tokens a text has, where no upstream says so: four bytes each, rounded up, as OpenAI's
+//! rule of thumb for English has it ([What are
+//! tokens](https://help.openai.com/en/articles/4936856)). The sandbox counts its own tokens by the
+//! same rule, so there the estimate is exact.
 //!
 //! Prompts are counted while their JSON is read; no copy of them is made.
 
@@ -50,7 +51,8 @@ enum Place {
 }
 
 impl Place {
-    /// What anything counts that is no text and no list: a token of a prompt, and nothing in a message.
+    /// What anything counts that is no text and no list: a token of a prompt, and nothing in a
+    /// message.
     fn other(self) -> u64 {
         u64::from(self != Self::Content)
     }

@@ -1,5 +1,5 @@
-//! The fields of a call's body, each as it was written. What the gateway doesn't go by isn't read further, and a
-//! body that nothing is changed in goes on as the bytes that came.
+//! The fields of a call's body, each as it was written. What the gateway doesn't go by isn't read
+//! further, and a body that nothing is changed in goes on as the bytes that came.
 //!
 //! The work is linear in the body, whatever its fields are called.
 
@@ -33,8 +33,8 @@ pub(super) enum Unreadable {
 }
 
 impl Fields {
-    /// Reads an object. Of a field that is there twice the last one counts, and is the only one that goes on:
-    /// whoever reads the body after us must not go by the other.
+    /// Reads an object. Of a field that is there twice the last one counts, and is the only one
+    /// that goes on: whoever reads the body after us must not go by the other.
     ///
     /// # Errors
     /// It is no JSON, no object, or has too many fields.

@@ -32,8 +32,9 @@ impl From<Usage> for UsedTokens {
     }
 }
 
-/// Makes the call and passes the answer on. Whoever goes away before the answer pays for the prompt, which the upstream
-/// has, and so does a call whose key ends before; a call that the upstream fails costs nothing.
+/// Makes the call and passes the answer on. Whoever goes away before the answer pays for the
+/// prompt, which the upstream has, and so does a call whose key ends before; a call that the
+/// upstream fails costs nothing.
 pub(super) async fn forward(
     state: &AppState,
     served: &Served,

@@ -6,7 +6,8 @@ use tokio::sync::OwnedSemaphorePermit;
 
 use super::error::Refused;
 
-/// A call in progress. When it is dropped before it was settled it costs what it has used as far as is known.
+/// A call in progress. When it is dropped before it was settled it costs what it has used as far as
+/// is known.
 pub(super) struct InFlightCall {
     reservation: Option<Reservation>,
     key: KeyWatch,
@@ -17,7 +18,8 @@ pub(super) struct InFlightCall {
 }
 
 impl InFlightCall {
-    /// A call that is sent now. Whoever goes away before the answer pays for the prompt, which the upstream has.
+    /// A call that is sent now. Whoever goes away before the answer pays for the prompt, which the
+    /// upstream has.
     pub(super) const fn new(
         reservation: Reservation,
         key: KeyWatch,

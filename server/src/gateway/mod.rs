@@ -1,10 +1,11 @@
-//! The gateway: OpenAI's protocol in front of any upstream that speaks it, with the limits of the key enforced.
+//! The gateway: OpenAI's protocol in front of any upstream that speaks it, with the limits of the
+//! key enforced.
 //!
 //! ```text
 //! key ─► body ─► model ─► reserve (rpm, tpm, budget) ─► upstream ─► stream through ─► settle
 //! ```
-//! A call holds what it may cost from before it is forwarded until it is known what it did cost; whoever goes
-//! away midway pays for what had come until then.
+//! A call holds what it may cost from before it is forwarded until it is known what it did cost;
+//! whoever goes away midway pays for what had come until then.
 
 mod body;
 mod call;

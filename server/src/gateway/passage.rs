@@ -1,8 +1,8 @@
 //! Answers that are no streams of events, on their way to the client.
 //!
-//! A short one is passed on whole, so that an upstream that breaks off midway is told as an error. A longer one passes
-//! as it comes: what a client does not take stays with the upstream. Its last part is held back until the call is
-//! settled, as the client's next call may depend on it.
+//! A short one is passed on whole, so that an upstream that breaks off midway is told as an error.
+//! A longer one passes as it comes: what a client does not take stays with the upstream. Its last
+//! part is held back until the call is settled, as the client's next call may depend on it.
 
 use std::time::Duration;
 
@@ -34,7 +34,8 @@ pub(super) struct Passage {
     is_over: bool,
 }
 
-/// Passes an answer on. The upstream's first part is waited for, so that what fails before is an error.
+/// Passes an answer on. The upstream's first part is waited for, so that what fails before is an
+/// error.
 pub(super) async fn pass_on(
     answer: reqwest::Response,
     kind: Option<HeaderValue>,
@@ -113,7 +114,8 @@ impl Passage {
         }
     }
 
-    /// The next part of the upstream's answer. An upstream that fails costs nothing; a key that ends costs what had come.
+    /// The next part of the upstream's answer. An upstream that fails costs nothing; a key that
+    /// ends costs what had come.
     async fn part(&mut self) -> Result<Option<Bytes>, Refused> {
         let part = tokio::select! {
             // First: an upstream may always have something to say.

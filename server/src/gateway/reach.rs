@@ -1,8 +1,8 @@
 //! Whether the upstreams answer, as `GET /readyz` tells it where the metrics are.
 //!
-//! It may be asked there as often as somebody likes; an upstream is asked at most once every few seconds, and by no
-//! more than one request at a time. Whoever asks waits for a moment only: a node whose upstream hangs has to
-//! tell a load balancer in time that it is ready itself.
+//! It may be asked there as often as somebody likes; an upstream is asked at most once every few
+//! seconds, and by no more than one request at a time. Whoever asks waits for a moment only: a node
+//! whose upstream hangs has to tell a load balancer in time that it is ready itself.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -18,10 +18,11 @@ use super::upstream::Line;
 
 /// How long an answer is passed on to everybody who asks.
 const FRESH: Duration = Duration::from_secs(5);
-/// How long somebody who asks waits for an upstream. Load balancers wait a second for the whole answer.
+/// How long somebody who asks waits for an upstream. Load balancers wait a second for the whole
+/// answer.
 const MOMENT: Duration = Duration::from_millis(500);
-/// How long the upstream may take, for those who ask a little later: the first handshake with one that is far
-/// away is longer than a moment.
+/// How long the upstream may take, for those who ask a little later: the first handshake with one
+/// that is far away is longer than a moment.
 const PATIENCE: Duration = Duration::from_secs(3);
 
 /// How an upstream was found.
@@ -68,7 +69,8 @@ impl Watch {
         Self { upstreams: lines.into_iter().map(watched).collect() }
     }
 
-    /// How each was found, in the order of the configuration; asks those that were not asked lately.
+    /// How each was found, in the order of the configuration; asks those that were not asked
+    /// lately.
     pub(super) async fn look(&self, client: &Client, now: Duration) -> Vec<UpstreamReach> {
         join_all(self.upstreams.iter().map(async |watched| UpstreamReach {
             name: watched.line.name.clone(),
@@ -106,7 +108,8 @@ impl Watched {
     }
 }
 
-/// Asks for its models, which costs nothing and which everybody who speaks this protocol answers somehow.
+/// Asks for its models, which costs nothing and which everybody who speaks this protocol answers
+/// somehow.
 async fn ask(client: &Client, line: &Line) -> Reach {
     let request = line.authorized(client.get(line.models.clone()));
     match tokio::time::timeout(PATIENCE, request.send()).await {

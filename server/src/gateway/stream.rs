@@ -1,7 +1,8 @@
 //! Streams: server-sent events, passed through as they come.
 //!
-//! Every event's bytes go on as they are. The gateway asks for the usage at the end; if the client did not, that
-//! one event is left out again. Whoever goes away midway pays for what had come until then.
+//! Every event's bytes go on as they are. The gateway asks for the usage at the end; if the client
+//! did not, that one event is left out again. Whoever goes away midway pays for what had come until
+//! then.
 
 use std::time::Duration;
 
@@ -148,7 +149,8 @@ impl Relay {
         refused.event().into()
     }
 
-    /// Takes what has come and returns the events that are whole now: as the bytes that came, mostly.
+    /// Takes what has come and returns the events that are whole now: as the bytes that came,
+    /// mostly.
     fn take(&mut self, chunk: Bytes) -> Bytes {
         let (all, from) = if self.pending.is_empty() {
             (chunk, 0)

@@ -153,8 +153,8 @@ impl Upstreams {
         self.watch.look(&self.client, now).await
     }
 
-    /// Who answers a key's call of a model; none: nobody does. A test key's calls never reach an upstream, and cost
-    /// nobody anything.
+    /// Who answers a key's call of a model; none: nobody does. A test key's calls never reach an
+    /// upstream, and cost nobody anything.
     pub(super) fn find(&self, model: &str, key: &KeyRecord) -> Option<Route> {
         match (key.environment, self.models.get(model)) {
             (Environment::Test, Some(_)) => Some(Route::Sandbox),
@@ -166,13 +166,15 @@ impl Upstreams {
         }
     }
 
-    /// Whether the built-in model is there for a key: for every test key, and for a live one that has no other.
+    /// Whether the built-in model is there for a key: for every test key, and for a live one that
+    /// has no other.
     fn has_sandbox(&self, key: &KeyRecord) -> bool {
         key.environment == Environment::Test
             || !self.models.values().any(|served| served.line.serves(key))
     }
 
-    /// Whether a field that names another model, host or credential may go to the upstream of a model.
+    /// Whether a field that names another model, host or credential may go to the upstream of a
+    /// model.
     pub(super) fn passes(&self, model: &str, field: &str) -> bool {
         let served = self.models.get(model);
         served.is_some_and(|served| served.line.pass_fields.iter().any(|one| one == field))

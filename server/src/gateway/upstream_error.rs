@@ -1,7 +1,8 @@
 //! What an upstream says of a call that it refused, as a client may read it.
 //!
-//! Its words help whoever sent something wrong, and may name what is none of their business: where the upstream is, and
-//! by which credential it was called. Those are left out, and what is left is bounded.
+//! Its words help whoever sent something wrong, and may name what is none of their business: where
+//! the upstream is, and by which credential it was called. Those are left out, and what is left is
+//! bounded.
 
 use std::borrow::Cow;
 
@@ -22,7 +23,8 @@ const CREDENTIALS: [&str; 14] = [
     "sk-", "sk_", "pk-", "rk_", "xai-", "gsk_", "hf_", "AIza", "ghp_", "eyJ", "nvapi-", "tgp_",
     "fw_", "AKIA",
 ];
-/// How names of hosts end, mostly: a dotted word that ends otherwise may as well be a field's path or a version.
+/// How names of hosts end, mostly: a dotted word that ends otherwise may as well be a field's path
+/// or a version.
 const HOSTS: [&str; 26] = [
     "com",
     "net",
@@ -61,7 +63,8 @@ pub(super) struct UpstreamError {
     pub(super) code: Option<String>,
 }
 
-/// Reads an error in OpenAI's shape; none: it is none. `secrets` are the upstream's own host and credential.
+/// Reads an error in OpenAI's shape; none: it is none. `secrets` are the upstream's own host and
+/// credential.
 pub(super) fn read<'a>(
     json: &[u8],
     secrets: &(impl Iterator<Item = &'a str> + Clone),

@@ -1,7 +1,8 @@
 //! Reads what an answer says that it has used, while the answer passes.
 //!
-//! An answer may be as large as its upstream makes it, so it is never held to be read: of its JSON only the member
-//! `usage` of the outermost object is kept, wherever it stands, and of that no more than a bound.
+//! An answer may be as large as its upstream makes it, so it is never held to be read: of its JSON
+//! only the member `usage` of the outermost object is kept, wherever it stands, and of that no more
+//! than a bound.
 
 use memchr::memchr2;
 

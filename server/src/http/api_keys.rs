@@ -36,8 +36,8 @@ impl OfApplication {
 
 /// Generate a key for an application
 ///
-/// The key is returned once, as a plain JSON string, and can't be shown again. Without a body it is a live
-/// key with a name made from the application's.
+/// The key is returned once, as a plain JSON string, and can't be shown again. Without a body it is
+/// a live key with a name made from the application's.
 #[utoipa::path(
     post,
     path = "/apikey",

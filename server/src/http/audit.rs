@@ -85,9 +85,9 @@ pub(crate) async fn list(
 
 /// Export the audit log
 ///
-/// CSV as RFC 4180 has it, as long as it takes. It is broken off when the caller may no longer read the log, or leaves
-/// it unread for more than ten minutes in all. A cell that a spreadsheet would take for a formula has an apostrophe
-/// before it.
+/// CSV as RFC 4180 has it, as long as it takes. It is broken off when the caller may no longer read
+/// the log, or leaves it unread for more than ten minutes in all. A cell that a spreadsheet would
+/// take for a formula has an apostrophe before it.
 #[utoipa::path(
     get,
     path = "/v1/organizations/{id}/audit.csv",

@@ -16,8 +16,9 @@ use super::problem::Refusal;
 use crate::room;
 use crate::state::AppState;
 
-/// The person whose access token, or the backend whose service key, came with the request. Put it before every other
-/// extractor: strangers learn nothing else. They are looked at again once the body is there.
+/// The person whose access token, or the backend whose service key, came with the request. Put it
+/// before every other extractor: strangers learn nothing else. They are looked at again once the
+/// body is there.
 pub(crate) struct Caller(pub(crate) Actor);
 
 impl FromRequestParts<AppState> for Caller {

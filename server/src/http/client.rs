@@ -12,8 +12,9 @@ use super::forwarded::{self, X_FORWARDED_FOR};
 use super::request_id::RequestId;
 use crate::state::AppState;
 
-/// The client's address; none if proxies that are trusted say it in a way that can't be read. Then networks that a key
-/// allows refuse, and what is limited per address counts all such callers as one.
+/// The client's address; none if proxies that are trusted say it in a way that can't be read. Then
+/// networks that a key allows refuse, and what is limited per address counts all such callers as
+/// one.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct ClientIp(pub(crate) Option<IpAddr>);
 
@@ -27,7 +28,8 @@ impl<S: Send + Sync> FromRequestParts<S> for ClientIp {
 }
 
 impl ClientIp {
-    /// Of a request with these headers that came from `peer`. What can't be read is logged as it came.
+    /// Of a request with these headers that came from `peer`. What can't be read is logged as it
+    /// came.
     pub(crate) fn of(
         peer: SocketAddr,
         headers: &HeaderMap,

@@ -1,5 +1,5 @@
-//! `/openapi.json` and `/docs`: the API as machines and as people read it, made from the handlers' own
-//! descriptions.
+//! `/openapi.json` and `/docs`: the API as machines and as people read it, made from the handlers'
+//! own descriptions.
 
 use axum::Router;
 use axum::body::Bytes;
@@ -45,8 +45,8 @@ use crate::state::AppState;
 )]
 pub(crate) struct ApiDoc;
 
-/// Swagger UI at `/docs`, over the description at `/openapi.json`. That is written once and shared by all who get it:
-/// anyone may ask for it, and it is large.
+/// Swagger UI at `/docs`, over the description at `/openapi.json`. That is written once and shared
+/// by all who get it: anyone may ask for it, and it is large.
 pub(crate) fn pages(document: &utoipa::openapi::OpenApi) -> Router<AppState> {
     const PATH: &str = "/openapi.json";
     let written = serde_json::to_vec(document).expect("a description is texts, lists and maps");
@@ -85,9 +85,9 @@ impl Modify for Security {
     }
 }
 
-/// Completes a description that was put together from the handlers': refusals have their own media type,
-/// where a caller must say who they are a limit may be met, and every operation may meet a refusal that it
-/// does not name, such as 413, 415 or 503.
+/// Completes a description that was put together from the handlers': refusals have their own media
+/// type, where a caller must say who they are a limit may be met, and every operation may meet a
+/// refusal that it does not name, such as 413, 415 or 503.
 pub(crate) fn complete(document: &mut utoipa::openapi::OpenApi) {
     for item in document.paths.paths.values_mut() {
         operations(item).for_each(complete_operation);

@@ -1,11 +1,11 @@
 //! What proxies say of where a request comes from: `X-Forwarded-For` and `Forwarded` (RFC 7239).
 //!
-//! Each proxy adds a hop at the right, so hops are believed from the right and only as far as trusted proxies wrote
-//! them. What can't be read gives no address at all: the proxy's own would let everybody behind it into networks that
-//! were allowed for it alone.
+//! Each proxy adds a hop at the right, so hops are believed from the right and only as far as
+//! trusted proxies wrote them. What can't be read gives no address at all: the proxy's own would
+//! let everybody behind it into networks that were allowed for it alone.
 //!
-//! Where both headers are there, they have to lead to the same address. A proxy that writes one of them passes the
-//! other on as the client sent it, and which one it writes nobody has said.
+//! Where both headers are there, they have to lead to the same address. A proxy that writes one of
+//! them passes the other on as the client sent it, and which one it writes nobody has said.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -15,8 +15,8 @@ use latchkey_domain::limit::Cidr;
 
 pub(crate) const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
-/// The address of the client behind `peer`: the first from the right that is no trusted proxy's, or the farthest one
-/// if all are. None if a hop on the way there can't be read.
+/// The address of the client behind `peer`: the first from the right that is no trusted proxy's, or
+/// the farthest one if all are. None if a hop on the way there can't be read.
 pub(crate) fn client(peer: IpAddr, headers: &HeaderMap, trusted: &[Cidr]) -> Option<IpAddr> {
     let peer = peer.to_canonical();
     let is_trusted = |ip: IpAddr| trusted.iter().any(|network| network.contains(ip));
@@ -52,7 +52,8 @@ fn first_untrusted(
     Some(client)
 }
 
-/// One hop: an address, with a port or without, in quotes or not. An IPv4 address in IPv6's form is that IPv4 address.
+/// One hop: an address, with a port or without, in quotes or not. An IPv4 address in IPv6's form is
+/// that IPv4 address.
 fn node(hop: &[u8]) -> Option<IpAddr> {
     let text = std::str::from_utf8(hop.trim_ascii()).ok()?;
     let text = match text.strip_prefix('"') {
@@ -81,8 +82,9 @@ fn is_port(text: &str) -> bool {
 /// A part that does not keep to the grammar of `Forwarded`.
 struct Malformed;
 
-/// The hops of a line of `Forwarded`. A line that does not keep to the grammar is one hop that can't be read: a
-/// quotation mark that a client left open would otherwise hide what the proxy wrote behind it.
+/// The hops of a line of `Forwarded`. A line that does not keep to the grammar is one hop that
+/// can't be read: a quotation mark that a client left open would otherwise hide what the proxy
+/// wrote behind it.
 fn elements(line: &[u8]) -> Vec<Option<IpAddr>> {
     let hops = Unquoted::new(line, b',').map(|element| forwarded_for(element?));
     hops.collect::<Result<_, _>>().unwrap_or_else(|_: Malformed| vec![None])
@@ -108,7 +110,8 @@ fn forwarded_for(element: &[u8]) -> Result<Option<IpAddr>, Malformed> {
     Ok(found.flatten())
 }
 
-/// A token, which may hold what an unquoted address needs, or one quoted string and nothing beside it.
+/// A token, which may hold what an unquoted address needs, or one quoted string and nothing beside
+/// it.
 fn is_value(value: &[u8]) -> bool {
     match value {
         [b'"', inner @ .., b'"'] => {
@@ -128,7 +131,8 @@ fn is_token(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
 }
 
-/// Parts of a text between separators outside quoted strings; one whose quotes stay open is malformed.
+/// Parts of a text between separators outside quoted strings; one whose quotes stay open is
+/// malformed.
 struct Unquoted<'a> {
     rest: Option<&'a [u8]>,
     separator: u8,

@@ -30,8 +30,9 @@ pub(crate) struct Readiness {
 pub(crate) struct DetailedReadiness {
     #[serde(flatten)]
     own: Readiness,
-    /// The gateway’s upstreams, as they were found a few seconds ago at most. One that is down makes only its own
-    /// calls fail: keys are checked and everything else is served, so it changes nothing about `status`.
+    /// The gateway’s upstreams, as they were found a few seconds ago at most. One that is down
+    /// makes only its own calls fail: keys are checked and everything else is served, so it changes
+    /// nothing about `status`.
     upstreams: Vec<UpstreamReach>,
 }
 
@@ -49,8 +50,9 @@ pub(crate) async fn alive() -> axum::Json<Health> {
 
 /// Should this process be sent work?
 ///
-/// Not while it drains before it stops, nor while no key could be looked up in its database. Which upstreams answer is told where
-/// the metrics are, at `LATCHKEY_METRICS_LISTEN`, under the same path.
+/// Not while it drains before it stops, nor while no key could be looked up in its database. Which
+/// upstreams answer is told where the metrics are, at `LATCHKEY_METRICS_LISTEN`, under the same
+/// path.
 #[utoipa::path(
     get,
     path = "/readyz",

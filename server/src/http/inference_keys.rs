@@ -1,4 +1,5 @@
-//! `/v1/projects/{id}/inference/keys` and `/v1/inference/keys/{id}`: the same life, for the gateway's keys.
+//! `/v1/projects/{id}/inference/keys` and `/v1/inference/keys/{id}`: the same life, for the
+//! gateway's keys.
 
 use axum::extract::State;
 use axum::http::StatusCode;

@@ -20,8 +20,9 @@ pub(crate) const JSON: &str = "application/json";
 
 /// The JSON body of a request.
 ///
-/// Refuses another media type (415), too much (413), what is no JSON (400), and a missing, unknown or
-/// mistyped field (422). Messages never repeat what was sent: it may be a secret in the wrong place.
+/// Refuses another media type (415), too much (413), what is no JSON (400), and a missing, unknown
+/// or mistyped field (422). Messages never repeat what was sent: it may be a secret in the wrong
+/// place.
 pub(crate) struct Json<T>(pub(crate) T);
 
 impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Json<T> {
@@ -88,7 +89,8 @@ fn require_json(headers: &HeaderMap) -> Result<(), Refusal> {
     ))
 }
 
-/// The whole body, within the route's size. Whoever came with the head is looked at again once it is there.
+/// The whole body, within the route's size. Whoever came with the head is looked at again once it
+/// is there.
 pub(crate) async fn read<S: Send + Sync>(request: Request, state: &S) -> Result<Bytes, Refusal> {
     let has_body = !request.body().is_end_stream();
     let presented = request.extensions().get::<Presented>().filter(|_| has_body).cloned();

@@ -1,7 +1,9 @@
-//! `x-ratelimit-…`: how a key's limits stand, on every answer to a call that a key was checked for.
+//! `x-ratelimit-…`: how a key's limits stand, on every answer to a call that a key was checked
+//! for.
 //!
-//! An extractor checks the key before there is an answer to write on. It leaves what it learned in a [`Slot`]
-//! that [`announce`] has put into the request, and that writes the headers when the answer comes.
+//! An extractor checks the key before there is an answer to write on. It leaves what it learned in
+//! a [`Slot`] that [`announce`] has put into the request, and that writes the headers when the
+//! answer comes.
 
 use std::sync::{Arc, Mutex, PoisonError};
 

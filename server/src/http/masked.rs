@@ -1,4 +1,5 @@
-//! Refusals without secrets: what a client put in the wrong place is not repeated to whoever reads its errors.
+//! Refusals without secrets: what a client put in the wrong place is not repeated to whoever reads
+//! its errors.
 
 use axum::body::{Body, to_bytes};
 use axum::http::header::CONTENT_LENGTH;

@@ -39,8 +39,9 @@ pub(crate) async fn list(
 
 /// Invite a member
 ///
-/// Whoever of GitHub signs in with the login may accept or decline; until then the organization sees the login alone.
-/// A person makes at most 60 invitations an hour; more are 429 `rate_limited`.
+/// Whoever of GitHub signs in with the login may accept or decline; until then the organization
+/// sees the login alone. A person makes at most 60 invitations an hour; more are 429
+/// `rate_limited`.
 #[utoipa::path(
     post,
     path = "/v1/organizations/{id}/members",

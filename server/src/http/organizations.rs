@@ -84,8 +84,9 @@ pub(crate) async fn create(
 
 /// Change an organization
 ///
-/// Owners and admins rename it. The instance’s administrators put it on another tier or override numbers of its tier,
-/// whichever organization it is; effective at once. Lowering a limit revokes nothing; it only refuses what is new.
+/// Owners and admins rename it. The instance’s administrators put it on another tier or override
+/// numbers of its tier, whichever organization it is; effective at once. Lowering a limit revokes
+/// nothing; it only refuses what is new.
 #[utoipa::path(
     patch,
     path = "/v1/organizations/{id}",

@@ -11,7 +11,8 @@ fn text(headers: &HeaderMap, name: HeaderName) -> Option<&str> {
     headers.get(name).map(|value| value.to_str().unwrap_or_default())
 }
 
-/// Whether `Origin` or `Sec-Fetch-Site` names another site. A client that is no browser sends neither.
+/// Whether `Origin` or `Sec-Fetch-Site` names another site. A client that is no browser sends
+/// neither.
 pub(crate) fn is_foreign(headers: &HeaderMap, public_url: &PublicUrl) -> bool {
     let foreign_site = match text(headers, SEC_FETCH_SITE) {
         None | Some("same-origin" | "none") => false,
@@ -30,9 +31,9 @@ fn is_of_host(origin: &str, headers: &HeaderMap) -> bool {
     authority.is_some() && authority == text(headers, HOST)
 }
 
-/// Whether a request was made by our own page, under a name that is our own: the condition for local
-/// sign-in. Another site can't send our `Origin`; one whose name was rebound to this machine can't send our
-/// `Host`.
+/// Whether a request was made by our own page, under a name that is our own: the condition for
+/// local sign-in. Another site can't send our `Origin`; one whose name was rebound to this machine
+/// can't send our `Host`.
 pub(crate) fn is_own_page(headers: &HeaderMap, config: &Config) -> bool {
     // Of two, a proxy may go by the one and this by the other.
     if headers.get_all(HOST).iter().count() > 1 || headers.get_all(ORIGIN).iter().count() > 1 {

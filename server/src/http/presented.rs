@@ -1,8 +1,9 @@
 //! Who came with the head of a request, to be looked at again once its body is there.
 //!
-//! A client may hold back the last byte of a body for as long as the server waits. By then the session may
-//! have ended and the key may have been revoked. The extractors that authenticate a request leave here what
-//! they found, and [`super::json::read`], which reads every body behind them, asks again.
+//! A client may hold back the last byte of a body for as long as the server waits. By then the
+//! session may have ended and the key may have been revoked. The extractors that authenticate a
+//! request leave here what they found, and [`super::json::read`], which reads every body behind
+//! them, asks again.
 
 use std::sync::Arc;
 

@@ -1,8 +1,8 @@
 //! Every refusal as `application/problem+json` (RFC 9457), with the request's id.
 //!
-//! Handlers answer with a [`Refusal`]; it rides in the response's extensions until [`render`] writes it with the
-//! request id. Bare statuses from axum's own layers become problems there
-//! too, so that no client ever meets an empty or a plain-text error.
+//! Handlers answer with a [`Refusal`]; it rides in the response's extensions until [`render`]
+//! writes it with the request id. Bare statuses from axum's own layers become problems there too,
+//! so that no client ever meets an empty or a plain-text error.
 
 use axum::body::Body;
 use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};

@@ -9,8 +9,8 @@ use crate::edge::SystemRandom;
 
 const HEADER: HeaderName = HeaderName::from_static("x-request-id");
 
-/// A request's id: `req_` and 24 hexadecimal characters. Ours alone; what a client sends as one is ignored,
-/// so that nobody can write another's id into the log.
+/// A request's id: `req_` and 24 hexadecimal characters. Ours alone; what a client sends as one is
+/// ignored, so that nobody can write another's id into the log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct RequestId([u8; 12]);
 

@@ -12,7 +12,8 @@ use super::json::JSON;
 const HEADERS: usize = 8;
 const OPENER_POLICY: HeaderName = HeaderName::from_static("cross-origin-opener-policy");
 
-/// All headers of an answer in JSON, the request’s id aside: made once and copied, not set again for each answer.
+/// All headers of an answer in JSON, the request’s id aside: made once and copied, not set again
+/// for each answer.
 pub(crate) fn of_json(over_https: bool) -> HeaderMap {
     let mut headers = HeaderMap::new();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(JSON));
@@ -20,8 +21,9 @@ pub(crate) fn of_json(over_https: bool) -> HeaderMap {
     headers
 }
 
-/// Sets them on every response. Pages set their own content policy, with a nonce; what is no page needs
-/// none of it. Answers are not stored by anybody unless they say so themselves, as the site's files do.
+/// Sets them on every response. Pages set their own content policy, with a nonce; what is no page
+/// needs none of it. Answers are not stored by anybody unless they say so themselves, as the site's
+/// files do.
 pub(crate) fn set(headers: &mut HeaderMap, over_https: bool) {
     // Once, rather than again and again.
     headers.reserve(HEADERS.saturating_sub(headers.len()));

@@ -1,7 +1,7 @@
 //! The pages' server functions under `/api/…`, described as API.
 //!
-//! Leptos serves them; here is one row for each, in the form of its signature, which the compiler holds
-//! against the function's own.
+//! Leptos serves them; here is one row for each, in the form of its signature, which the compiler
+//! holds against the function's own.
 
 use latchkey_app::api::{
     AcceptInvitation, ArchiveKey, ChangeApplication, ChangeKey, ChangeMember, ChangeOrganization,
@@ -34,7 +34,8 @@ use utoipa::openapi::schema::Schema;
 use utoipa::openapi::security::SecurityRequirement;
 use utoipa::openapi::{Components, Content, OpenApi, Ref, RefOr, Required, Response};
 
-/// Takes rows of: what the function does, its signature, and what it refuses beside what all of them do.
+/// Takes rows of: what the function does, its signature, and what it refuses beside what all of
+/// them do.
 macro_rules! server_functions {
     ($($summary:literal
         $function:ident($($argument:ident: $kind:ty),*) -> $answer:ty, [$($code:ident),*];
@@ -161,7 +162,8 @@ server_functions! {
 
 const JSON: &str = "application/json";
 
-/// Adds the function at `path`. `Arguments` has its arguments as fields, `Answer` its answer as the only one.
+/// Adds the function at `path`. `Arguments` has its arguments as fields, `Answer` its answer as the
+/// only one.
 fn add<Arguments: ToSchema, Answer: ToSchema>(
     document: &mut OpenApi,
     path: &str,
@@ -190,7 +192,8 @@ fn add<Arguments: ToSchema, Answer: ToSchema>(
     document.paths.add_path_operation(path, vec![HttpMethod::Post], operation);
 }
 
-/// One response for each status, which lists its codes. The first three may come from every function.
+/// One response for each status, which lists its codes. The first three may come from every
+/// function.
 fn add_refusals(operation: &mut Operation, more: &[ErrorCode]) {
     let common = [ErrorCode::Malformed, ErrorCode::Unauthenticated, ErrorCode::Invalid];
     for code in common.iter().chain(more) {

@@ -18,9 +18,9 @@ use crate::state::AppState;
 
 /// Renew a session
 ///
-/// Takes a refresh token and gives an access token and the next refresh token; each refresh token is good
-/// once. With a body, both tokens come in the answer. Without one the cookie is used, from our own pages
-/// only, and the next refresh token goes back as a cookie alone.
+/// Takes a refresh token and gives an access token and the next refresh token; each refresh token
+/// is good once. With a body, both tokens come in the answer. Without one the cookie is used, from
+/// our own pages only, and the next refresh token goes back as a cookie alone.
 #[utoipa::path(
     post,
     path = "/refresh",
@@ -71,8 +71,8 @@ pub(crate) async fn refresh(
 
 /// Sign out
 ///
-/// Ends the session that the access token names, expired or not, or that the refresh token in the body
-/// names. Whoever asks is signed out afterwards, so the answer is the same in any case.
+/// Ends the session that the access token names, expired or not, or that the refresh token in the
+/// body names. Whoever asks is signed out afterwards, so the answer is the same in any case.
 #[utoipa::path(
     post,
     path = "/logout",

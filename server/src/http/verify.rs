@@ -24,8 +24,8 @@ const ANSWER: usize = 640;
 
 /// Check a key
 ///
-/// Counts as one request of the key. What the key is refused for is an answer: `valid` is false and `code`
-/// says why. A key of another project is unknown to the caller.
+/// Counts as one request of the key. What the key is refused for is an answer: `valid` is false and
+/// `code` says why. A key of another project is unknown to the caller.
 #[utoipa::path(
     post,
     path = "/v1/keys/verify",
@@ -49,8 +49,8 @@ pub(crate) async fn verify_key(
     answer.map_or_else(|refused| refused, |json| ([(CONTENT_TYPE, JSON)], json).into_response())
 }
 
-/// The same without an extractor's and a handler's boxes, which cost as much as the check: the answer in JSON, or the
-/// response that refuses one.
+/// The same without an extractor's and a handler's boxes, which cost as much as the check: the
+/// answer in JSON, or the response that refuses one.
 pub(crate) async fn answer<B>(
     state: &AppState,
     ip: ClientIp,

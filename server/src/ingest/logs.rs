@@ -11,8 +11,8 @@ use crate::http::problem::Refusal;
 
 /// Send logs
 ///
-/// All items are stored or none. The key tells the application. Of a message and of `meta` the first 64 KiB are kept;
-/// what was cut off is said in `errors`.
+/// All items are stored or none. The key tells the application. Of a message and of `meta` the
+/// first 64 KiB are kept; what was cut off is said in `errors`.
 #[utoipa::path(
     post,
     path = "/ingest/logs",

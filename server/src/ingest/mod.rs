@@ -29,7 +29,8 @@ pub(crate) const LARGEST_BODY: usize = 4 * 1024 * 1024;
 const API_KEY: HeaderName = HeaderName::from_static("x-api-key");
 const APPLICATION: HeaderName = HeaderName::from_static("x-application-id");
 
-/// The application that the call's key writes to. Put it before the body: without a good key, none is read.
+/// The application that the call's key writes to. Put it before the body: without a good key, none
+/// is read.
 pub(crate) struct KeySource(pub(crate) Source);
 
 impl FromRequestParts<AppState> for KeySource {

@@ -1,5 +1,5 @@
-//! What an operator watches: `/metrics` in the text form of OpenMetrics, and `/readyz` with the upstreams by name, on a listener of its own that the public never
-//! reaches.
+//! What an operator watches: `/metrics` in the text form of OpenMetrics, and `/readyz` with the
+//! upstreams by name, on a listener of its own that the public never reaches.
 
 mod durations;
 mod exposition;
@@ -28,7 +28,8 @@ use crate::let_go::LetGo;
 use crate::room::Share;
 use crate::state::AppState;
 
-/// More wait to be accepted: a few collect metrics, and no file is to be kept from the public listener.
+/// More wait to be accepted: a few collect metrics, and no file is to be kept from the public
+/// listener.
 const CONNECTIONS: usize = 32;
 
 /// <https://github.com/prometheus/OpenMetrics/blob/main/specification/OpenMetrics.md>
@@ -46,8 +47,8 @@ pub(crate) struct Metrics {
 /// Opens the listener that the operator asked for, if any.
 ///
 /// # Errors
-/// The address that was asked for is taken. Where nobody asked and the usual one is taken, a word in the log will do:
-/// another node on this machine has it.
+/// The address that was asked for is taken. Where nobody asked and the usual one is taken, a word
+/// in the log will do: another node on this machine has it.
 pub(crate) async fn listen(wanted: MetricsListen) -> anyhow::Result<Option<TcpListener>> {
     match wanted {
         MetricsListen::Off => Ok(None),
@@ -68,8 +69,8 @@ pub(crate) async fn listen(wanted: MetricsListen) -> anyhow::Result<Option<TcpLi
     }
 }
 
-/// Answers `/metrics`, and `/readyz` in detail, for as long as it is polled. Its clients are no more trusted than the public: whoever is slow is
-/// cut off.
+/// Answers `/metrics`, and `/readyz` in detail, for as long as it is polled. Its clients are no
+/// more trusted than the public: whoever is slow is cut off.
 pub async fn serve(listener: TcpListener, state: AppState) {
     let router = Router::new()
         .route("/metrics", get(metrics))

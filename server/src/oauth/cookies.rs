@@ -1,7 +1,8 @@
 //! The cookies: the refresh token, and the sign-ins under way.
 //!
-//! Over https their names say so (RFC 6265bis §4.1.3): `__Host-` and `__Secure-` are taken by a browser only from
-//! this host over TLS, so that nobody else of the same domain, and nobody on the line, can plant one.
+//! Over https their names say so (RFC 6265bis §4.1.3): `__Host-` and `__Secure-` are taken by a
+//! browser only from this host over TLS, so that nobody else of the same domain, and nobody on the
+//! line, can plant one.
 
 use axum::http::HeaderMap;
 use axum::http::header::COOKIE;
@@ -13,8 +14,8 @@ use crate::config::Config;
 
 const REFRESH: &str = "latchkey_refresh";
 const REFRESH_PATH: &str = "/refresh";
-/// Each sign-in has a cookie of its own, so that several tabs can sign in at once: `latchkey_sign_in_` and how its
-/// state begins.
+/// Each sign-in has a cookie of its own, so that several tabs can sign in at once:
+/// `latchkey_sign_in_` and how its state begins.
 const SIGN_IN: &str = "latchkey_sign_in_";
 /// How much of the state stands in the name.
 const STATE_IN_NAME: usize = 16;
@@ -67,8 +68,9 @@ pub(crate) fn refresh_token(over_https: bool, jar: &CookieJar) -> Option<String>
     Some(cookie.value().to_owned()).filter(|token| !token.is_empty())
 }
 
-/// Adds a sign-in under way, bound to this browser: the state that must come back, and the PKCE verifier. `Lax`,
-/// because GitHub sends the browser back to us. The oldest go if there are too many.
+/// Adds a sign-in under way, bound to this browser: the state that must come back, and the PKCE
+/// verifier. `Lax`, because GitHub sends the browser back to us. The oldest go if there are too
+/// many.
 pub(super) fn begin_sign_in(
     config: &Config,
     headers: &HeaderMap,
@@ -86,7 +88,8 @@ pub(super) fn begin_sign_in(
     jar.add(sign_in(config, name, format!("{state}.{verifier}")))
 }
 
-/// The names of the cookies of sign-ins under way. Browsers send the oldest first; a jar forgets the order.
+/// The names of the cookies of sign-ins under way. Browsers send the oldest first; a jar forgets
+/// the order.
 fn open_sign_ins(config: &Config, headers: &HeaderMap) -> Vec<String> {
     let prefix = sign_in_prefix(config);
     let lines = headers.get_all(COOKIE).iter().filter_map(|line| line.to_str().ok());
@@ -110,7 +113,8 @@ pub(super) fn end_sign_in(config: &Config, jar: CookieJar, state: &str) -> Cooki
     }
 }
 
-/// State and PKCE verifier of the sign-in that this browser began, of those whose state begins like this one.
+/// State and PKCE verifier of the sign-in that this browser began, of those whose state begins like
+/// this one.
 pub(super) fn begun_sign_in(
     config: &Config,
     jar: &CookieJar,

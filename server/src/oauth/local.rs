@@ -25,7 +25,8 @@ use crate::http::problem::Refusal;
 use crate::pages::wants_page;
 use crate::state::AppState;
 
-/// What a proxy adds to a request that it passes on. Whoever comes through one is not on this machine.
+/// What a proxy adds to a request that it passes on. Whoever comes through one is not on this
+/// machine.
 const OF_PROXIES: [HeaderName; 3] = [
     HeaderName::from_static("forwarded"),
     HeaderName::from_static("via"),
@@ -42,7 +43,8 @@ pub(crate) struct LocalSignIn {
     code: String,
 }
 
-/// The link by which the local developer signs in. What stands behind `#` no browser sends to anybody.
+/// The link by which the local developer signs in. What stands behind `#` no browser sends to
+/// anybody.
 pub(crate) fn local_link(public_url: &PublicUrl, code: &LocalCode) -> String {
     let mut link = format!("{public_url}/login#code=");
     for byte in code.expose().bytes() {
@@ -61,8 +63,9 @@ pub(crate) fn local_link(public_url: &PublicUrl, code: &LocalCode) -> String {
 
 /// Sign in as the local developer
 ///
-/// Only on a server that is bound to loopback and reached there, has no GitHub credentials, and only from its
-/// own page on the same machine. It wants the code that the server’s log shows when it starts.
+/// Only on a server that is bound to loopback and reached there, has no GitHub credentials, and
+/// only from its own page on the same machine. It wants the code that the server’s log shows when
+/// it starts.
 #[utoipa::path(
     post,
     path = "/auth/local",

@@ -38,8 +38,8 @@ fn login(reason: &str, next: &LocalPath) -> String {
     format!("/login?reason={reason}&next={}", next.to_query_value())
 }
 
-/// A sign-in that can't go on because the address has failed too often: a person comes to the login page, a
-/// program gets the problem.
+/// A sign-in that can't go on because the address has failed too often: a person comes to the login
+/// page, a program gets the problem.
 fn held_up(error: Error, headers: &HeaderMap, next: &LocalPath) -> Response {
     match error {
         Error::TooManyFailures(_) if wants_page(headers) => {

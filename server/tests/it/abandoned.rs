@@ -1,4 +1,5 @@
-//! Checks that nobody waits for any more: whoever goes away while the database is asked takes nothing along.
+//! Checks that nobody waits for any more: whoever goes away while the database is asked takes
+//! nothing along.
 
 use std::time::Duration;
 

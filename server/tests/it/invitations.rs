@@ -177,7 +177,8 @@ on_both_databases! {
         problem(world.send(Method::GET, &project, &thief, &Value::Null).await, 404, "not_found").await;
         assert_eq!(member(&world, &ada, "robert").await.unwrap()["user_id"], *id);
         assert!(waiting(&world, &thief).await.is_empty());
-        // Who has the login today is somebody whom one can invite, and the invitation is theirs alone.
+        // Who has the login today is somebody whom one can invite, and the invitation is theirs
+        // alone.
         assert_eq!(world.invite(&ada, "bob", "viewer").await.status(), 201);
         problem(world.answer(&robert, "accept").await, 404, "not_found").await;
         assert_eq!(world.answer(&thief, "accept").await.status(), 204);

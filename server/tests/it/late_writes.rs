@@ -1,4 +1,5 @@
-//! Writers that race what takes their right away: once that has answered, nothing is written any more.
+//! Writers that race what takes their right away: once that has answered, nothing is written any
+//! more.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};

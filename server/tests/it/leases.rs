@@ -1,5 +1,5 @@
-//! What calls had reserved of a token budget and did not use: it goes back without a write for each of them, and others
-//! may spend it.
+//! What calls had reserved of a token budget and did not use: it goes back without a write for each
+//! of them, and others may spend it.
 
 use std::time::Duration;
 

@@ -57,8 +57,8 @@ async fn status(answer: impl Future<Output = Answering>) -> u16 {
     answer.unwrap().status().as_u16()
 }
 
-/// Opens connections that together send more than there is room for, and stops all bodies before their end. Returned
-/// when so many were refused.
+/// Opens connections that together send more than there is room for, and stops all bodies before
+/// their end. Returned when so many were refused.
 async fn crowd(address: &str, wanted: usize) -> Vec<SendRequest<Body>> {
     let refused = Arc::new(AtomicUsize::new(0));
     let mut connections = Vec::new();
@@ -91,8 +91,8 @@ async fn short_bodies_of_many_streams_share_the_room_and_leave_what_is_free_to_o
     let address = process.base.trim_start_matches("http://");
     let before = process.peak_memory();
     let connections = crowd(address, CONNECTIONS * STREAMS / 5).await;
-    // While all of it waits: a short body without a length, on a connection of its own. What is left of the room is
-    // less than one part of the others' bodies.
+    // While all of it waits: a short body without a length, on a connection of its own. What is
+    // left of the room is less than one part of the others' bodies.
     let body = format!("{:>24000}", "{}");
     let chunked = format!(
         "POST /refresh HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n\

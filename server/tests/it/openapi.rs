@@ -39,7 +39,8 @@ fn openapi_names_every_endpoint() {
     insta::assert_snapshot!("endpoints", endpoints.join("\n"));
 }
 
-/// Pages and API are one contract: what the pages call stands in the document, and nothing else does there.
+/// Pages and API are one contract: what the pages call stands in the document, and nothing else
+/// does there.
 #[test]
 fn openapi_describes_every_server_function_and_no_other() {
     let document = latchkey_server::openapi();
@@ -64,7 +65,8 @@ fn openapi_describes_every_server_function_and_no_other() {
     assert_eq!(described, registered);
 }
 
-/// A key may stand for any caller, so every call that wants one tells what too many bad ones come to.
+/// A key may stand for any caller, so every call that wants one tells what too many bad ones come
+/// to.
 #[test]
 fn openapi_says_that_bad_keys_are_told_to_wait_wherever_credentials_are_wanted() {
     let document = serde_json::to_value(latchkey_server::openapi()).unwrap();

@@ -1,4 +1,5 @@
-//! What stands in a query is refused by name or taken: no query string makes the server fail, on either database.
+//! What stands in a query is refused by name or taken: no query string makes the server fail, on
+//! either database.
 
 use github_stand_in::Person;
 use reqwest::header::COOKIE;

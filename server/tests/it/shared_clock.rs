@@ -1,4 +1,5 @@
-//! Shared limits go by Redis' clock: neither the nodes' clocks nor a step of Redis' own open the gate.
+//! Shared limits go by Redis' clock: neither the nodes' clocks nor a step of Redis' own open the
+//! gate.
 #![expect(clippy::disallowed_methods, reason = "Redis goes by a real clock")]
 
 use std::sync::Arc;

@@ -267,7 +267,8 @@ async fn a_check_is_one_script_call() {
     assert_eq!(checks_asked(&redis) - before, 20, "a key without limits asks nothing");
 }
 
-/// How many scripts ran, but for those that say that a node is there: each of these adds to a sorted set.
+/// How many scripts ran, but for those that say that a node is there: each of these adds to a
+/// sorted set.
 fn checks_asked(redis: &Redis) -> u64 {
     let told = redis.ask(&["INFO", "commandstats"]);
     let calls = |command: &str| -> u64 {

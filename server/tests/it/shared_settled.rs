@@ -1,5 +1,5 @@
-//! What is reserved of limits that nodes share and not used: it is free again in Redis, and in the node's own windows,
-//! which decide alone when Redis goes away.
+//! What is reserved of limits that nodes share and not used: it is free again in Redis, and in the
+//! node's own windows, which decide alone when Redis goes away.
 
 use latchkey_domain::outcome::Outcome;
 use latchkey_services::check::{self, Call, Reservation, TokenNeed, UsedTokens};

@@ -30,7 +30,8 @@ async fn redis(folder: &TempDir) -> Redis {
     Redis::start_with(port, arguments).await
 }
 
-/// Starts a node that is to share its limits, and waits until `latchkey_limits_shared` is as wanted.
+/// Starts a node that is to share its limits, and waits until `latchkey_limits_shared` is as
+/// wanted.
 async fn node(redis: &Redis, folder: &TempDir, trusts: bool, wanted: &str) -> Process {
     let (client, metrics) = (client(), free_address());
     let mut command = command(folder);

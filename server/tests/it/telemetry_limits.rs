@@ -1,4 +1,5 @@
-//! How much an item, a page and a project may hold, and for how long; what stays of a call that fails midway.
+//! How much an item, a page and a project may hold, and for how long; what stays of a call that
+//! fails midway.
 
 use std::time::Duration;
 
@@ -143,7 +144,8 @@ on_both_databases! {
         assert_eq!(send(&world, &key, "/ingest/traces", &traces(1)).await.status(), 200);
         let telemetry = world.telemetry().await;
         let (one, _) = sizes(&telemetry).await;
-        // There is room for 700 of 1,200: the second transaction does not fit, and the first does not stay.
+        // There is room for 700 of 1,200: the second transaction does not fit, and the first does
+        // not stay.
         let project = literal(&telemetry, ada.project.parse::<latchkey_domain::id::ProjectId>().unwrap().as_uuid());
         let left = (1 << 30) - 700 * (one + 8);
         let fill = format!("UPDATE telemetry_sizes SET bytes = {left} WHERE project_id = {project}");

@@ -1,8 +1,8 @@
 //! What parsers of outside input cost, and what they survive.
 //!
-//! Work is counted, never timed: what a parser allocates. An input of twice the size may cost twice as much and
-//! [`TOLERANCE`] more, and no input costs more than [`AMPLIFICATION`] times its size. Both tests count for the whole
-//! process, so they take turns.
+//! Work is counted, never timed: what a parser allocates. An input of twice the size may cost twice
+//! as much and [`TOLERANCE`] more, and no input costs more than [`AMPLIFICATION`] times its size.
+//! Both tests count for the whole process, so they take turns.
 #![expect(clippy::unwrap_used, reason = "a test that can't go on stops")]
 #![expect(clippy::print_stdout, reason = "whoever fuzzes wants to see how far it is")]
 
@@ -24,7 +24,8 @@ static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
 const TOLERANCE: f64 = 1.3;
 /// What a first use costs, and a small input.
 const SLACK: Work = Work { bytes: 64 * 1024, allocations: 256 };
-/// A cookie of three letters is the dearest that there is for its size, and a head has 64 KiB at most.
+/// A cookie of three letters is the dearest that there is for its size, and a head has 64 KiB at
+/// most.
 const AMPLIFICATION: usize = 96;
 
 static TURN: Mutex<()> = Mutex::new(());

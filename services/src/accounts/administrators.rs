@@ -1,9 +1,10 @@
 //! Who administers the instance.
 //!
-//! The operator names GitHub ids, or logins. A login is nobody's for good: its owner may rename themselves, and
-//! somebody else takes it. So a login counts for the GitHub id that first signs in with it, and from then on
-//! for that id alone, whatever it is called. The binding outlives the setting: a login that is taken out and
-//! named again is not given to somebody else. To name another, name the id.
+//! The operator names GitHub ids, or logins. A login is nobody's for good: its owner may rename
+//! themselves, and somebody else takes it. So a login counts for the GitHub id that first signs in
+//! with it, and from then on for that id alone, whatever it is called. The binding outlives the
+//! setting: a login that is taken out and named again is not given to somebody else. To name
+//! another, name the id.
 
 use std::str::FromStr;
 
@@ -63,7 +64,8 @@ impl Administrators {
     }
 }
 
-/// Binds a login that the operator named to the GitHub id that signs in with it, unless it is bound already.
+/// Binds a login that the operator named to the GitHub id that signs in with it, unless it is bound
+/// already.
 pub(super) async fn bind(
     services: &Services,
     database: &impl ConnectionTrait,

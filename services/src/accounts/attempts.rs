@@ -1,7 +1,7 @@
 //! Sign-ins and refreshes as attempts of an address: those that fail are counted, together.
 //!
-//! A sign-in counts from its beginning, because beginning one costs a row and anybody may; it is given back when
-//! it succeeds. So is one that fails by a fault that is not the person's.
+//! A sign-in counts from its beginning, because beginning one costs a row and anybody may; it is
+//! given back when it succeeds. So is one that fails by a fault that is not the person's.
 
 use std::net::IpAddr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -17,8 +17,8 @@ use crate::services::Services;
 /// What is known of the attempts of every address.
 pub(crate) struct SignIns {
     pub(crate) failed: Failures,
-    /// The sign-ins under way, by the digest of their state. One that is forgotten, because there are too many,
-    /// or that another process began, counts until its minute is over.
+    /// The sign-ins under way, by the digest of their state. One that is forgotten, because there
+    /// are too many, or that another process began, counts until its minute is over.
     open: Cache<Vec<u8>, Counted>,
     /// Wrong codes for local sign-in, of everybody together.
     wrong_codes: Mutex<Window>,
@@ -61,8 +61,8 @@ impl SignInAttempt {
     }
 }
 
-/// Goes on with the attempt that a state came back for. Without one it is an attempt of its own. From here on it
-/// counts as of now, however long the person took.
+/// Goes on with the attempt that a state came back for. Without one it is an attempt of its own.
+/// From here on it counts as of now, however long the person took.
 ///
 /// # Errors
 /// `TooManyFailures`.

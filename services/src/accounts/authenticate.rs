@@ -21,12 +21,13 @@ use crate::error::Error;
 use crate::organizations;
 use crate::services::Services;
 
-/// Finds out who is asking: a person by their access token, or a backend by its service key. The session is
-/// looked up each time, so that its end, by whatever way, ends its unexpired access tokens too.
+/// Finds out who is asking: a person by their access token, or a backend by its service key. The
+/// session is looked up each time, so that its end, by whatever way, ends its unexpired access
+/// tokens too.
 ///
 /// # Errors
-/// `Unauthenticated` without a token, or with one that is not ours, has expired or whose session has ended;
-/// `Denied` for a key that the check refuses, `TooManyFailures` after too many of these.
+/// `Unauthenticated` without a token, or with one that is not ours, has expired or whose session
+/// has ended; `Denied` for a key that the check refuses, `TooManyFailures` after too many of these.
 pub async fn authenticate(
     services: &Services,
     bearer: Option<&str>,
@@ -42,8 +43,8 @@ pub async fn authenticate(
     Ok(Actor { who, ip })
 }
 
-/// Whether an actor still is who they were when the head of their request came: the body may have been
-/// held back for as long as the server waits. The call is not counted again.
+/// Whether an actor still is who they were when the head of their request came: the body may have
+/// been held back for as long as the server waits. The call is not counted again.
 ///
 /// # Errors
 /// As [`authenticate`].

@@ -1,5 +1,5 @@
-//! What a new person finds: an organization of their own with a project and an application, so that nobody
-//! meets an empty product.
+//! What a new person finds: an organization of their own with a project and an application, so that
+//! nobody meets an empty product.
 
 use latchkey_domain::api::{ApplicationRequest, ProjectRequest};
 use latchkey_domain::audit::{AuditAction, TargetKind};
@@ -13,8 +13,8 @@ use crate::error::Error;
 use crate::services::Services;
 use crate::{applications, organizations, projects};
 
-/// Makes an organization that `owner` owns and is named like them, its first project and that project's first
-/// application.
+/// Makes an organization that `owner` owns and is named like them, its first project and that
+/// project's first application.
 pub(super) async fn create_workspace(
     services: &Services,
     transaction: &DatabaseTransaction,

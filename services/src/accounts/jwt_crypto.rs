@@ -1,6 +1,8 @@
-//! What `jsonwebtoken` signs and verifies with: `ring`, which TLS and the keys' digests use already.
+//! What `jsonwebtoken` signs and verifies with: `ring`, which TLS and the keys' digests use
+//! already.
 //!
-//! HS256 alone. The crate's own choices would bring RSA and elliptic curves along, which nothing here uses.
+//! HS256 alone. The crate's own choices would bring RSA and elliptic curves along, which nothing
+//! here uses.
 
 use jsonwebtoken::Algorithm;
 use jsonwebtoken::crypto::{CryptoProvider, JwtSigner, JwtVerifier, KeyUtils};

@@ -1,8 +1,8 @@
-//! Signing in as the local developer: on a server that only its own machine reaches, by a code that the server
-//! shows when it starts.
+//! Signing in as the local developer: on a server that only its own machine reaches, by a code that
+//! the server shows when it starts.
 //!
-//! Whoever else can reach the port, another account of the machine or a page in the browser, doesn't know the
-//! code.
+//! Whoever else can reach the port, another account of the machine or a page in the browser,
+//! doesn't know the code.
 
 use std::fmt;
 
@@ -46,11 +46,12 @@ impl fmt::Debug for LocalCode {
     }
 }
 
-/// Signs in the local developer by the code. The caller has made sure that the request comes from our own page.
+/// Signs in the local developer by the code. The caller has made sure that the request comes from
+/// our own page.
 ///
 /// # Errors
-/// `NotFound` where people sign in with GitHub, `WrongLocalCode`, and `TooManyFailures` once five were wrong
-/// within a minute, right or not.
+/// `NotFound` where people sign in with GitHub, `WrongLocalCode`, and `TooManyFailures` once five
+/// were wrong within a minute, right or not.
 pub async fn sign_in_local(
     services: &Services,
     code: &str,

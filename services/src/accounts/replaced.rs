@@ -21,10 +21,11 @@ pub(super) const MOST_SESSIONS: usize = 100;
 /// How many one sign-in ends at most, where more stand than may.
 const MOST_REPLACED: usize = 1_000;
 
-/// Ends sessions of a person who is about to begin one, if it would be one too many: those that nobody has used for the
-/// longest time.
+/// Ends sessions of a person who is about to begin one, if it would be one too many: those that
+/// nobody has used for the longest time.
 ///
-/// Sessions are locked before people are (see [`crate::scope`]), so call it before the person is written.
+/// Sessions are locked before people are (see [`crate::scope`]), so call it before the person is
+/// written.
 pub(super) async fn make_room(
     services: &Services,
     transaction: &DatabaseTransaction,

@@ -1,9 +1,9 @@
 //! Sessions and their refresh tokens.
 //!
-//! A refresh token is good once; using it gives the next. One that comes back after its use has been copied:
-//! by then either the thief or the person holds a newer one, and nobody can tell who is who, so the whole
-//! session ends (RFC 9700 §4.14.2). Two tabs that refresh at once look the same for a moment; within
-//! [`REUSE_GRACE`] the second gets a pair of its own.
+//! A refresh token is good once; using it gives the next. One that comes back after its use has
+//! been copied: by then either the thief or the person holds a newer one, and nobody can tell who
+//! is who, so the whole session ends (RFC 9700 §4.14.2). Two tabs that refresh at once look the
+//! same for a moment; within [`REUSE_GRACE`] the second gets a pair of its own.
 
 use std::time::Duration;
 
@@ -42,13 +42,13 @@ pub enum SessionEnd<'a> {
     RefreshToken(&'a str),
 }
 
-/// Renews a session: takes a refresh token, gives an access token and the next refresh token. A good token is
-/// never held up, however many bad ones its address has sent.
+/// Renews a session: takes a refresh token, gives an access token and the next refresh token. A
+/// good token is never held up, however many bad ones its address has sent.
 ///
 /// # Errors
-/// `Unauthenticated` if the token is unknown, expired, of an ended session, or comes back after its use; the
-/// last ends the session. `TooManyFailures` instead, if the address has had too many of these; `TooMany` if the session
-/// was renewed too often.
+/// `Unauthenticated` if the token is unknown, expired, of an ended session, or comes back after its
+/// use; the last ends the session. `TooManyFailures` instead, if the address has had too many of
+/// these; `TooMany` if the session was renewed too often.
 pub async fn refresh(services: &Services, token: &str, device: &Device) -> Result<Renewed, Error> {
     // What can neither be renewed nor end a session gets no turn with the one writer.
     let renewed = match of_token(services, token).await? {
@@ -68,7 +68,8 @@ struct Named {
     person: UserId,
 }
 
-/// The session that a refresh token was issued for, if both still stand, whether the token was used before or not.
+/// The session that a refresh token was issued for, if both still stand, whether the token was used
+/// before or not.
 async fn of_token(services: &Services, token: &str) -> Result<Option<Named>, Error> {
     let query = session::Entity::find()
         .join(JoinType::InnerJoin, tokens_of_session())
@@ -162,14 +163,14 @@ fn is_reuse(row: &refresh_token::Model, now: Timestamp) -> bool {
     row.used_at.is_none_or(|used| now.since(Timestamp::from_millis(used)) > REUSE_GRACE)
 }
 
-/// When a session ends that was begun at `began` and is renewed `now`: after another term, but no later than
-/// any session does.
+/// When a session ends that was begun at `began` and is renewed `now`: after another term, but no
+/// later than any session does.
 pub(super) fn expiry(services: &Services, began: Timestamp, now: Timestamp) -> Timestamp {
     (now + services.settings.refresh_token_ttl).min(began + services.settings.session_ttl)
 }
 
-/// Whether a person can sign in at all by what the operator has set up: the local developer can't where people
-/// use GitHub.
+/// Whether a person can sign in at all by what the operator has set up: the local developer can't
+/// where people use GitHub.
 async fn may_sign_in(
     services: &Services,
     database: &impl ConnectionTrait,
@@ -220,7 +221,8 @@ async fn touch(
     session::Entity::find_by_id(id).one(database).await?.ok_or(Error::Unauthenticated)
 }
 
-/// Writes a new refresh token for a session that was begun at `began`, and returns it: the only place where it stands in the clear.
+/// Writes a new refresh token for a session that was begun at `began`, and returns it: the only
+/// place where it stands in the clear.
 pub(super) async fn issue_refresh_token(
     services: &Services,
     database: &impl ConnectionTrait,
@@ -240,8 +242,8 @@ pub(super) async fn issue_refresh_token(
     Ok(token)
 }
 
-/// Ends the session that a token names, with every token of it. An unknown token names none, and that is
-/// no error: whoever asks is signed out either way.
+/// Ends the session that a token names, with every token of it. An unknown token names none, and
+/// that is no error: whoever asks is signed out either way.
 ///
 /// # Errors
 /// The database fails.
@@ -260,7 +262,8 @@ async fn end_session_once(services: &Services, named_by: SessionEnd<'_>) -> Resu
             .join(JoinType::InnerJoin, tokens_of_session())
             .filter(refresh_token::Column::Digest.eq(sha256(token))),
     };
-    // A token is good here for ever: one of a session that has ended gets no turn with the one writer.
+    // A token is good here for ever: one of a session that has ended gets no turn with the one
+    // writer.
     let Some(Named { session, person }) = named(services, query).await? else { return Ok(()) };
     let transaction = services.database.begin_for(OnBehalfOf::Person(person)).await?;
     end(services, &transaction, session.as_uuid(), SessionEndReason::SignedOut).await?;
@@ -351,7 +354,8 @@ async fn end(
     end_all(services, transaction, session::Column::Id.eq(id), reason).await
 }
 
-/// Ends those sessions that still stand. The rows stay for the person's log until their time is over.
+/// Ends those sessions that still stand. The rows stay for the person's log until their time is
+/// over.
 pub(super) async fn end_all(
     services: &Services,
     transaction: &DatabaseTransaction,
@@ -368,8 +372,8 @@ pub(super) async fn end_all(
     Ok(())
 }
 
-/// When the actor signed in, newest first, whether the session still stands or not: their own log, which no
-/// organization sees.
+/// When the actor signed in, newest first, whether the session still stands or not: their own log,
+/// which no organization sees.
 ///
 /// # Errors
 /// `Forbidden` for a service key.

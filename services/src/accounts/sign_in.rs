@@ -55,8 +55,8 @@ pub(super) struct Person {
     pub(super) avatar_url: Option<String>,
 }
 
-/// Signs in the person that GitHub named; their first sign-in makes their organization, a project and an
-/// application. Returns the session's first refresh token.
+/// Signs in the person that GitHub named; their first sign-in makes their organization, a project
+/// and an application. Returns the session's first refresh token.
 ///
 /// # Errors
 /// `NotInvited` if this instance takes only invited people and they are not.
@@ -151,8 +151,8 @@ async fn update_profile(
     Ok(id)
 }
 
-/// Takes a login from whoever had it before: at GitHub it is this person's now. What is for the login, as
-/// invitations are, is no longer the other's.
+/// Takes a login from whoever had it before: at GitHub it is this person's now. What is for the
+/// login, as invitations are, is no longer the other's.
 async fn take_login(
     database: &impl ConnectionTrait,
     id: UserId,

@@ -1,4 +1,5 @@
-//! The `state` of an OAuth sign-in: random, bound to one browser, good once, and only for a short while.
+//! The `state` of an OAuth sign-in: random, bound to one browser, good once, and only for a short
+//! while.
 
 use std::net::IpAddr;
 use std::time::Duration;

@@ -121,8 +121,8 @@ async fn change_once(
     row.try_into()
 }
 
-/// Deletes an application, and revokes the keys that are for it alone, in one transaction. When this returns,
-/// no check admits them. What it sent is deleted soon after.
+/// Deletes an application, and revokes the keys that are for it alone, in one transaction. When
+/// this returns, no check admits them. What it sent is deleted soon after.
 ///
 /// # Errors
 /// `NotFound` for a stranger, `Forbidden` for viewers.

@@ -6,8 +6,8 @@ use crate::entity::audit_event;
 /// The first row's predecessor.
 pub(super) const GENESIS: [u8; 32] = [0; 32];
 
-/// HMAC-SHA-256 over the hash before and the row's content as a JSON array, so that no text can run into
-/// its neighbour.
+/// HMAC-SHA-256 over the hash before and the row's content as a JSON array, so that no text can run
+/// into its neighbour.
 pub(super) fn hash(pepper: &Pepper, before: &[u8], row: &audit_event::Model) -> Vec<u8> {
     let content = serde_json::json!([
         row.organization_id,

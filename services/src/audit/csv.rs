@@ -1,7 +1,8 @@
 //! The log as CSV (RFC 4180), read and written a few rows at a time.
 //!
-//! An export takes as long as its reader takes for it, and the reader may be removed or sign out meanwhile: whether they
-//! may read the log is asked before each part, and who makes it wait for long gets no more of it.
+//! An export takes as long as its reader takes for it, and the reader may be removed or sign out
+//! meanwhile: whether they may read the log is asked before each part, and who makes it wait for
+//! long gets no more of it.
 
 use std::time::Duration;
 
@@ -20,7 +21,8 @@ use crate::services::Services;
 
 /// How many rows are in memory at once.
 const ROWS: u64 = 500;
-/// How long a reader may make an export wait, all in all. What the database takes for it doesn't count.
+/// How long a reader may make an export wait, all in all. What the database takes for it doesn't
+/// count.
 const PATIENCE: Duration = Duration::from_mins(10);
 const HEADER: &str =
     "id,at,actor_kind,actor_id,actor_name,action,target_kind,target_id,target_name,ip,changes\r\n";
@@ -33,7 +35,8 @@ pub struct CsvExport {
     filter: Filter,
     after: Option<(i64, Uuid)>,
     state: State,
-    /// How long it has waited for its reader, and since when it waits again, by the monotonic clock.
+    /// How long it has waited for its reader, and since when it waits again, by the monotonic
+    /// clock.
     waited: Duration,
     waits_since: Duration,
 }
@@ -72,8 +75,8 @@ impl CsvExport {
     /// The next part of the text; none at its end.
     ///
     /// # Errors
-    /// As [`export`], if the actor may no longer read the log; `Unauthenticated` if they have signed out, `Conflict` if
-    /// the export has waited for them too long; the database fails.
+    /// As [`export`], if the actor may no longer read the log; `Unauthenticated` if they have
+    /// signed out, `Conflict` if the export has waited for them too long; the database fails.
     pub async fn next(&mut self) -> Result<Option<String>, Error> {
         self.waited += self.services.clock.monotonic().saturating_sub(self.waits_since);
         if self.waited > PATIENCE {
@@ -141,9 +144,9 @@ fn write_row(text: &mut String, event: &AuditEvent) {
     text.push_str("\r\n");
 }
 
-/// A spreadsheet takes a cell that starts like a formula for one, in some settings with full-width signs too; an
-/// apostrophe before it makes it text
-/// ([OWASP, CSV injection](https://owasp.org/www-community/attacks/CSV_Injection)).
+/// A spreadsheet takes a cell that starts like a formula for one, in some settings with full-width
+/// signs too; an apostrophe before it makes it text ([OWASP, CSV
+/// injection](https://owasp.org/www-community/attacks/CSV_Injection)).
 fn write_cell(text: &mut String, cell: &str) {
     let formula = cell.starts_with(['=', '+', '-', '@', '＝', '＋', '－', '＠', '\t', '\r', '\n']);
     if !formula && !cell.contains([',', '"', '\r', '\n']) {

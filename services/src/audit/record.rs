@@ -48,8 +48,9 @@ impl By {
     }
 }
 
-/// Adds a row to the organization's log, in the transaction of what it tells of: neither is there without the
-/// other. Call it last: from here on the organization's other changes wait for the commit.
+/// Adds a row to the organization's log, in the transaction of what it tells of: neither is there
+/// without the other. Call it last: from here on the organization's other changes wait for the
+/// commit.
 ///
 /// For what somebody asked for, `by` comes from beginning the transaction: see [`crate::scope`].
 pub(crate) async fn record(

@@ -12,7 +12,8 @@ use crate::services::{StartError, check_pepper};
 
 /// How many rows, and how many chains, are in memory at once.
 const ROWS: u64 = 1_000;
-/// What is told of one chain at most: whoever removed a million rows need not be told a million times.
+/// What is told of one chain at most: whoever removed a million rows need not be told a million
+/// times.
 const FINDINGS: usize = 100;
 
 /// What was found of one organization's log.
@@ -67,7 +68,8 @@ impl std::fmt::Display for Finding {
 /// Reads every log there is, calling `report` for each. Rows that are added meanwhile are left out.
 ///
 /// # Errors
-/// The database fails, or its keys were made with another pepper, which would make every row look altered.
+/// The database fails, or its keys were made with another pepper, which would make every row look
+/// altered.
 pub async fn verify(
     database: &Database,
     pepper: &Pepper,
@@ -154,14 +156,15 @@ impl<'a> Walk<'a> {
     fn step(&mut self, row: &audit_event::Model) {
         let expected = self.sequence + 1;
         if row.sequence > expected {
-            // What stood before this row is gone, so nothing tells whether it is as it was written; the gap
-            // is told instead.
+            // What stood before this row is gone, so nothing tells whether it is as it was written;
+            // the gap is told instead.
             self.find(Finding::Removed { first: expected, last: row.sequence - 1 });
         } else if row.hash != chain::hash(self.pepper, &self.hash, row) {
             self.find(Finding::Altered { event: row.id.into(), sequence: row.sequence });
         }
         self.sequence = row.sequence;
-        // The hash as it stands: so that one altered row does not make the next ones look altered too.
+        // The hash as it stands: so that one altered row does not make the next ones look altered
+        // too.
         self.hash.clone_from(&row.hash);
         self.events += 1;
     }

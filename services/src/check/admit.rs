@@ -20,8 +20,8 @@ pub(super) struct Need {
     pub(super) most: u64,
 }
 
-/// The decision on a call at `now`: where the limits stand, and what the call holds of them. A call that was `begun` has
-/// taken its request.
+/// The decision on a call at `now`: where the limits stand, and what the call holds of them. A call
+/// that was `begun` has taken its request.
 pub(super) async fn decide(
     services: &Services,
     found: &Found,
@@ -79,7 +79,8 @@ impl TakenTokens {
     }
 }
 
-/// Whether the key's life is over, or that of the secret which led to it. Calls in progress end then too.
+/// Whether the key's life is over, or that of the secret which led to it. Calls in progress end
+/// then too.
 ///
 /// `old`: it came by the secret before the last rotation.
 pub(super) fn ended(key: &KeyRecord, old: bool, now: Timestamp) -> Option<(Outcome, String)> {
@@ -148,8 +149,8 @@ async fn standing(
     rates::look(services, key, 0).await.requests.map(|look| look.state)
 }
 
-/// What a call holds of the limits until it is decided. It goes back unless the call is admitted: when it is refused,
-/// and when whoever made it goes away while the database is asked.
+/// What a call holds of the limits until it is decided. It goes back unless the call is admitted:
+/// when it is refused, and when whoever made it goes away while the database is asked.
 struct TakenLimits<'a> {
     services: &'a Services,
     key: &'a KeyRecord,

@@ -1,8 +1,9 @@
 //! The first half of a gateway call's check: what can be decided before its body has come.
 //!
-//! A body takes time to arrive and work to read, and a caller may send one bad body after the other. So the key itself,
-//! its requests per minute and its calls in progress are looked at before, and the request stays taken whatever becomes
-//! of the call. What depends on the body (model, tokens) follows with [`super::reserve`] or [`super::admit_begun`].
+//! A body takes time to arrive and work to read, and a caller may send one bad body after the
+//! other. So the key itself, its requests per minute and its calls in progress are looked at
+//! before, and the request stays taken whatever becomes of the call. What depends on the body
+//! (model, tokens) follows with [`super::reserve`] or [`super::admit_begun`].
 
 use latchkey_domain::api::RateLimitState;
 use latchkey_domain::outcome::Outcome;
@@ -64,7 +65,8 @@ async fn take(services: &Services, found: &Found) -> Result<BegunCall, Denial> {
     Ok(BegunCall { took_request: key.rpm.is_some(), requests: limits.requests, slot })
 }
 
-/// Counts a call that is refused for a reason that is not the key's, e.g. that the node has too much to do.
+/// Counts a call that is refused for a reason that is not the key's, e.g. that the node has too
+/// much to do.
 pub fn refuse(
     services: &Services,
     found: &Found,

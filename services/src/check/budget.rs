@@ -1,6 +1,6 @@
-//! Token budgets, kept in the database: what is taken is written before the call is admitted, by the call or by the
-//! lease that it draws on (see [`super::lease`]), so neither parallel calls, nor several nodes, nor a crash can
-//! overspend one.
+//! Token budgets, kept in the database: what is taken is written before the call is admitted, by
+//! the call or by the lease that it draws on (see [`super::lease`]), so neither parallel calls, nor
+//! several nodes, nor a crash can overspend one.
 
 use std::collections::HashMap;
 
@@ -35,8 +35,9 @@ impl Spent {
     }
 }
 
-/// Takes as much of a budget as is left, at least `least` tokens and at most `most`, and says where it stands
-/// then. `Err` in the answer: too little is left. Call it last: nothing that comes after may refuse the call.
+/// Takes as much of a budget as is left, at least `least` tokens and at most `most`, and says where
+/// it stands then. `Err` in the answer: too little is left. Call it last: nothing that comes after
+/// may refuse the call.
 ///
 /// It waits for the database only when this node's lease is used up.
 pub(super) async fn take(
@@ -79,8 +80,9 @@ impl Wanted<'_> {
         self.services.leases.draw(self.window, self.limit, (least, self.most), now)
     }
 
-    /// Leases more and draws on it, in a task of its own: whoever goes away after the database has given and before
-    /// the lease is kept would take what was given along. `Err` in the answer: too little is left, and so much is used.
+    /// Leases more and draws on it, in a task of its own: whoever goes away after the database has
+    /// given and before the lease is kept would take what was given along. `Err` in the answer: too
+    /// little is left, and so much is used.
     async fn lease_apart(&self) -> Result<Result<Drawn, u64>, Error> {
         let Self { organization, window, limit, least, most, .. } = *self;
         let services = self.services.clone();
@@ -137,8 +139,9 @@ impl Wanted<'_> {
 }
 
 impl Wanted<'_> {
-    /// What is used, if somebody has looked since this call came to the gate, and too little was left for it. Thousands
-    /// of calls of a budget that is used up would otherwise look one after the other, and the last wait too long.
+    /// What is used, if somebody has looked since this call came to the gate, and too little was
+    /// left for it. Thousands of calls of a budget that is used up would otherwise look one after
+    /// the other, and the last wait too long.
     fn seen_by_others(&self, looks: u64) -> Option<u64> {
         let Self { services, window, limit, least, .. } = *self;
         let used = services.leases.seen_since(looks, window)?;
@@ -169,9 +172,9 @@ impl Drop for Offered {
     }
 }
 
-/// Puts what was really used in the place of what was taken ahead, in the period that it was taken of. What was
-/// used beyond that counts, even over the limit: it can't be unused. What goes back waits for nothing: see
-/// [`return_leases`].
+/// Puts what was really used in the place of what was taken ahead, in the period that it was taken
+/// of. What was used beyond that counts, even over the limit: it can't be unused. What goes back
+/// waits for nothing: see [`return_leases`].
 pub(super) async fn settle(services: &Services, spent: Spent, used: u64) -> Result<(), Error> {
     let Spent { window, tokens, organization } = spent;
     if used <= tokens {
@@ -189,15 +192,16 @@ pub(super) async fn settle(services: &Services, spent: Spent, used: u64) -> Resu
     Ok(())
 }
 
-/// Gives back what leases hold that nobody has drawn on for a while, what is too much in others, and what came back
-/// when its lease was gone; or all that there is.
+/// Gives back what leases hold that nobody has drawn on for a while, what is too much in others,
+/// and what came back when its lease was gone; or all that there is.
 ///
 /// # Errors
 /// As [`super::return_leases`].
 pub(super) async fn return_leases(services: &Services, all: bool) -> Result<(), Error> {
     let now = services.clock.monotonic();
     for key in services.leases.due(now, all) {
-        // Whoever wants more of the budget now waits until this is written, or it would be refused for want of it.
+        // Whoever wants more of the budget now waits until this is written, or it would be refused
+        // for want of it.
         let (gate, _) = services.leases.gate(key);
         let _alone = match gate.try_lock() {
             Ok(alone) => alone,
@@ -205,15 +209,16 @@ pub(super) async fn return_leases(services: &Services, all: bool) -> Result<(), 
             // The one who has the gate is about to lease more.
             Err(_) => continue,
         };
-        // One at a time: where the database fails, only the one that may have gone back all the same is lost.
+        // One at a time: where the database fails, only the one that may have gone back all the
+        // same is lost.
         let due = services.leases.withdraw_due(key, now, all);
         give_back(services, OnBehalfOf::Server, due).await?;
     }
     Ok(())
 }
 
-/// Gives back what a key's gate is held for. What fails stays taken, as it may have gone through; what was not tried
-/// is kept.
+/// Gives back what a key's gate is held for. What fails stays taken, as it may have gone through;
+/// what was not tried is kept.
 async fn give_back(services: &Services, who: OnBehalfOf, unused: Vec<Unused>) -> Result<(), Error> {
     let mut rest = unused.into_iter();
     while let Some(unused) = rest.next() {
@@ -300,11 +305,11 @@ fn state(limit: Tokens, period: Period, used: u64, resets_at: Timestamp) -> Budg
     BudgetState { limit, used, remaining: limit.saturating_sub(used), period, resets_at }
 }
 
-/// One statement, so that no other call can come between the look and the taking. The answer is what is used
-/// then; none: it would be over the limit.
+/// One statement, so that no other call can come between the look and the taking. The answer is
+/// what is used then; none: it would be over the limit.
 ///
-/// In a transaction of its own: SQLite commits a lone statement that returns rows after they were read, and if that
-/// fails, for want of room, nobody is told.
+/// In a transaction of its own: SQLite commits a lone statement that returns rows after they were
+/// read, and if that fails, for want of room, nobody is told.
 async fn add(
     services: &Services,
     who: OnBehalfOf,

@@ -1,9 +1,10 @@
 //! The cache of key records, by digest, and of digests that no key has.
 //!
-//! Two rules keep it honest. What a load brought is used only while its *stamp* is current: a change to a key moves
-//! the stamp of its slot after the change is committed and before it is answered, so neither a cached record nor
-//! one that a slower load brings back later can outlive the change. And nothing is used unless this node is sure
-//! to hear of what other nodes change: see [`Trust`].
+//! Two rules keep it honest. What a load brought is used only while its *stamp* is current: a
+//! change to a key moves the stamp of its slot after the change is committed and before it is
+//! answered, so neither a cached record nor one that a slower load brings back later can outlive
+//! the change. And nothing is used unless this node is sure to hear of what other nodes change: see
+//! [`Trust`].
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -19,9 +20,11 @@ use crate::digest::KeyDigest;
 const CAPACITY: usize = 200_000;
 /// How many unknown digests are kept: apart, so that a flood of guesses drives no record out.
 const UNKNOWN: usize = 50_000;
-/// For how long an unknown digest is kept. Stamps alone would do; this frees what nobody asks for again.
+/// For how long an unknown digest is kept. Stamps alone would do; this frees what nobody asks for
+/// again.
 const UNKNOWN_FOR: Duration = Duration::from_secs(10);
-/// Keys share stamps by slot, so that the stamps' memory is bounded. A neighbour's change costs one query.
+/// Keys share stamps by slot, so that the stamps' memory is bounded. A neighbour's change costs one
+/// query.
 const SLOTS: usize = 4096;
 
 /// The state of a key's slot when its load began.
@@ -93,7 +96,8 @@ impl KeyCache {
         Stamp(self.slot(digest).load(Ordering::Acquire))
     }
 
-    /// Keeps what a load brought, at `now`. False: the key was changed meanwhile and it must not be used.
+    /// Keeps what a load brought, at `now`. False: the key was changed meanwhile and it must not be
+    /// used.
     pub(crate) fn finish_load(
         &self,
         digest: KeyDigest,
@@ -128,7 +132,8 @@ impl KeyCache {
         }
     }
 
-    /// What is cached may be used for a while: every change that was committed before `asked_at` has been heard of.
+    /// What is cached may be used for a while: every change that was committed before `asked_at`
+    /// has been heard of.
     pub(crate) fn trust(&self, asked_at: Duration) {
         self.trust.renew(asked_at);
     }

@@ -1,4 +1,5 @@
-//! Telling everybody that keys have changed: this process's cache, and every other node on the database.
+//! Telling everybody that keys have changed: this process's cache, and every other node on the
+//! database.
 
 use sea_orm::{ConnectionTrait, DatabaseTransaction, DbBackend, DbErr, RuntimeErr, Statement};
 use tokio::task::JoinError;
@@ -33,11 +34,11 @@ impl Changed {
         if digests.len() > MOST_DIGESTS { Self::All } else { Self::Keys(digests) }
     }
 
-    /// Commits the transaction that changes the keys. When this returns, no check in this process goes by what
-    /// was before; other nodes hear of it with the commit.
+    /// Commits the transaction that changes the keys. When this returns, no check in this process
+    /// goes by what was before; other nodes hear of it with the commit.
     ///
-    /// Once begun it is carried through, even if nobody waits for it any more: whoever goes away between the
-    /// commit and the eviction would leave a revoked key in the cache.
+    /// Once begun it is carried through, even if nobody waits for it any more: whoever goes away
+    /// between the commit and the eviction would leave a revoked key in the cache.
     ///
     /// # Errors
     /// The database fails. What was cached is forgotten then too: the commit may have gone through.
@@ -71,8 +72,8 @@ impl Changed {
         }
     }
 
-    /// Within the transaction, so that PostgreSQL tells other nodes exactly when, and if, it is committed.
-    /// SQLite's other processes look for themselves.
+    /// Within the transaction, so that PostgreSQL tells other nodes exactly when, and if, it is
+    /// committed. SQLite's other processes look for themselves.
     async fn announce(&self, transaction: &DatabaseTransaction) -> Result<(), Error> {
         let backend = transaction.get_database_backend();
         if backend != DbBackend::Postgres {
@@ -100,7 +101,8 @@ impl Changed {
         }
     }
 
-    /// What another node said. Words that this one doesn't know are about all keys: nothing is missed.
+    /// What another node said. Words that this one doesn't know are about all keys: nothing is
+    /// missed.
     pub(crate) fn parse(payload: &str) -> Self {
         let digests: Option<Vec<_>> = payload.split(' ').map(KeyDigest::from_hex).collect();
         digests.map_or(Self::All, Self::Keys)

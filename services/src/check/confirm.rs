@@ -1,8 +1,8 @@
 //! Looking again at a key that was admitted a moment ago, once the rest of its call has arrived.
 //!
-//! A client may hold back the last byte of a body for as long as the server waits. What its key was when the
-//! head came says nothing of what it is then. Nothing is counted a second time, and as long as no key of the
-//! cache's slot has changed meanwhile, it costs two comparisons.
+//! A client may hold back the last byte of a body for as long as the server waits. What its key was
+//! when the head came says nothing of what it is then. Nothing is counted a second time, and as
+//! long as no key of the cache's slot has changed meanwhile, it costs two comparisons.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -31,17 +31,20 @@ impl Seen {
         &self.digest
     }
 
-    /// Whether what was read then still holds. It does not where changes by other nodes are not heard of.
+    /// Whether what was read then still holds. It does not where changes by other nodes are not
+    /// heard of.
     fn holds(&self, services: &Services) -> bool {
         services.key_cache.is_trusted(services.clock.monotonic())
             && services.key_cache.begin_load(&self.digest) == self.stamp
     }
 }
 
-/// Whether a key that was admitted to a call may still make it. Its limits were taken then and are not asked.
+/// Whether a key that was admitted to a call may still make it. Its limits were taken then and are
+/// not asked.
 ///
 /// # Errors
-/// `Denied` if it was revoked or disabled meanwhile, has expired, or may not make such a call any more.
+/// `Denied` if it was revoked or disabled meanwhile, has expired, or may not make such a call any
+/// more.
 pub async fn confirm(
     services: &Services,
     key: &Arc<KeyRecord>,

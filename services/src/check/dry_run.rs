@@ -1,5 +1,5 @@
-//! The check as a rehearsal: what would a call of this key come to now? It asks in the same order and
-//! comes to the same, but takes nothing of any limit and counts nothing.
+//! The check as a rehearsal: what would a call of this key come to now? It asks in the same order
+//! and comes to the same, but takes nothing of any limit and counts nothing.
 
 use std::time::Duration;
 
@@ -72,8 +72,8 @@ struct Rehearsal<'a> {
 }
 
 impl Rehearsal<'_> {
-    /// The whole check, up to the first that refuses the call. The gateway looks at requests before it knows the
-    /// model, everybody else after.
+    /// The whole check, up to the first that refuses the call. The gateway looks at requests before
+    /// it knows the model, everybody else after.
     async fn call(
         &mut self,
         key: &KeyRecord,

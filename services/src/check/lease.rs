@@ -1,12 +1,14 @@
 //! What this process has taken of token budgets ahead of the calls that will use it.
 //!
-//! A budget is a row of the database. Taking from it for each call would cost two statements a call; a *lease* takes
-//! some more at once, and the next calls draw on it in memory. What is leased counts as used in the database, so
-//! that neither other nodes nor a crash can spend it twice; what a lease does not use goes back soon.
+//! A budget is a row of the database. Taking from it for each call would cost two statements a
+//! call; a *lease* takes some more at once, and the next calls draw on it in memory. What is leased
+//! counts as used in the database, so that neither other nodes nor a crash can spend it twice; what
+//! a lease does not use goes back soon.
 //!
-//! What a call had drawn and did not use goes back into memory, whatever has become of its lease meanwhile, and from
-//! there to the database by one write a key and second. If calls wrote it themselves, whoever has a few hundred of them
-//! at once would fill the line before the one writer, where others' revocations wait.
+//! What a call had drawn and did not use goes back into memory, whatever has become of its lease
+//! meanwhile, and from there to the database by one write a key and second. If calls wrote it
+//! themselves, whoever has a few hundred of them at once would fill the line before the one writer,
+//! where others' revocations wait.
 
 #[cfg(test)]
 mod tests;
@@ -26,7 +28,8 @@ const SHARDS: usize = 64;
 const AHEAD: u64 = 64;
 /// So that what one node holds is little of what all nodes may still use, and nothing near the end.
 const SHARE: u64 = 16;
-/// What a lease in use may hold, in calls' worth: what is beyond goes back, as other nodes may need it.
+/// What a lease in use may hold, in calls' worth: what is beyond goes back, as other nodes may need
+/// it.
 const FULL: u64 = 2 * AHEAD;
 /// A lease that nobody drew on for so long goes back.
 const IDLE: Duration = Duration::from_secs(1);
@@ -76,7 +79,8 @@ impl Lease {
         self.window == window && self.limit == limit
     }
 
-    /// What is left beyond what the calls that come need. While none comes, nobody knows what they need.
+    /// What is left beyond what the calls that come need. While none comes, nobody knows what they
+    /// need.
     fn excess(&self) -> u64 {
         if self.wanted == 0 {
             0
@@ -153,8 +157,8 @@ impl Leases {
         Self(std::array::from_fn(|_| Mutex::default()))
     }
 
-    /// Draws as much as is left, at least `least` and at most `most`; never from an empty lease, not even nothing:
-    /// an empty one says nothing of what is left of the budget.
+    /// Draws as much as is left, at least `least` and at most `most`; never from an empty lease,
+    /// not even nothing: an empty one says nothing of what is left of the budget.
     pub(super) fn draw(
         &self,
         window: BudgetWindow,
@@ -190,7 +194,8 @@ impl Leases {
         lease.filter(|lease| lease.window == window).map_or(0, |lease| lease.left)
     }
 
-    /// How many tokens to ask the database for, which has `remaining`, to draw `most` with `left` at hand.
+    /// How many tokens to ask the database for, which has `remaining`, to draw `most` with `left`
+    /// at hand.
     pub(super) fn ask(most: u64, left: u64, remaining: u64) -> u64 {
         let most = most.max(1);
         let need = most.saturating_sub(left);
@@ -234,7 +239,8 @@ impl Leases {
         self.changed(unused.window, unused.tokens);
     }
 
-    /// Takes as much of the lease as it has, at most `tokens`, for a call that used more than it had drawn.
+    /// Takes as much of the lease as it has, at most `tokens`, for a call that used more than it
+    /// had drawn.
     pub(super) fn pay(&self, window: BudgetWindow, tokens: u64) -> u64 {
         let mut slots = self.shard(window.key);
         let lease = slots.get_mut(&window.key).and_then(|slot| slot.lease.as_mut());
@@ -253,7 +259,8 @@ impl Leases {
         }
     }
 
-    /// The database has got back as much: whoever waits at the gate must not be refused for what was used before.
+    /// The database has got back as much: whoever waits at the gate must not be refused for what
+    /// was used before.
     pub(super) fn given_back(&self, unused: Unused) {
         let mut slots = self.shard(unused.window.key);
         let last = slots.get_mut(&unused.window.key).and_then(|slot| slot.last.as_mut());
@@ -262,8 +269,8 @@ impl Leases {
         }
     }
 
-    /// Takes what no call of this window and limit may draw on: what was put aside, and what is left of a lease of
-    /// another window or limit.
+    /// Takes what no call of this window and limit may draw on: what was put aside, and what is
+    /// left of a lease of another window or limit.
     pub(super) fn withdraw_other(&self, window: BudgetWindow, limit: u64) -> Vec<Unused> {
         let mut slots = self.shard(window.key);
         let Some(slot) = slots.get_mut(&window.key) else { return Vec::new() };
@@ -271,7 +278,8 @@ impl Leases {
         slot.take_aside()
     }
 
-    /// The keys that have something to go back, or all that have anything. What is empty is forgotten on the way.
+    /// The keys that have something to go back, or all that have anything. What is empty is
+    /// forgotten on the way.
     pub(super) fn due(&self, now: Duration, all: bool) -> Vec<KeyId> {
         let mut keys = Vec::new();
         for shard in &self.0 {
@@ -289,8 +297,8 @@ impl Leases {
         keys
     }
 
-    /// Takes what is to go back of a key: what was put aside, what is left of an idle lease, and what is too much in
-    /// one that is in use. One sum per window.
+    /// Takes what is to go back of a key: what was put aside, what is left of an idle lease, and
+    /// what is too much in one that is in use. One sum per window.
     pub(super) fn withdraw_due(&self, key: KeyId, now: Duration, all: bool) -> Vec<Unused> {
         let mut slots = self.shard(key);
         let Some(slot) = slots.get_mut(&key) else { return Vec::new() };
@@ -304,7 +312,8 @@ impl Leases {
         slot.take_aside()
     }
 
-    /// What is to be held while the database is asked for more, and how many looks have begun by now.
+    /// What is to be held while the database is asked for more, and how many looks have begun by
+    /// now.
     pub(super) fn gate(&self, key: KeyId) -> (Arc<tokio::sync::Mutex<()>>, u64) {
         let mut slots = self.shard(key);
         let slot = slots.entry(key).or_default();
@@ -325,8 +334,8 @@ impl Leases {
             Some(Look { number, window, used });
     }
 
-    /// What a look found that began after the first `looks`: whoever has waited at the gate since then need not ask
-    /// the same again.
+    /// What a look found that began after the first `looks`: whoever has waited at the gate since
+    /// then need not ask the same again.
     pub(super) fn seen_since(&self, looks: u64, window: BudgetWindow) -> Option<u64> {
         let last = self.shard(window.key).get(&window.key)?.last?;
         (last.window == window && last.number > looks).then_some(last.used)

@@ -4,8 +4,8 @@
 //! text ─► form and checksum (no I/O) ─► HMAC digest ─► cache ─► status, scope, limits ─► outcome
 //!                                                     └─miss─► one indexed query ─► cache
 //! ```
-//! There is one way to check a key, for every caller. If the store can't be asked and no fresh record is at
-//! hand, the answer is `unavailable`: nothing is admitted on a guess.
+//! There is one way to check a key, for every caller. If the store can't be asked and no fresh
+//! record is at hand, the answer is `unavailable`: nothing is admitted on a guess.
 
 mod admit;
 mod begin;
@@ -116,11 +116,12 @@ impl Found {
 
 /// Checks the key that came with a call, if one came.
 ///
-/// With a cached record, of a project in use, and no token budget this neither waits nor asks the database.
+/// With a cached record, of a project in use, and no token budget this neither waits nor asks the
+/// database.
 ///
 /// # Errors
-/// `Denied` with the outcome; `TooManyFailures` instead, if it is that the key is malformed or unknown, and the
-/// call's address has had too many of these.
+/// `Denied` with the outcome; `TooManyFailures` instead, if it is that the key is malformed or
+/// unknown, and the call's address has had too many of these.
 pub async fn check(
     services: &Services,
     presented: Option<&str>,
@@ -151,7 +152,8 @@ fn parse(presented: Option<&str>) -> Parsed<'_> {
 ///
 /// # Errors
 /// `Denied` if there is no secret, it is malformed or unknown, or the store can't be asked;
-/// `TooManyFailures` instead, if it is malformed or unknown and the address has had too many of these.
+/// `TooManyFailures` instead, if it is malformed or unknown and the address has had too many of
+/// these.
 pub async fn identify(
     services: &Services,
     presented: Option<&str>,
@@ -258,7 +260,8 @@ async fn find_digest(
     Ok(Found { old: key.is_old(&digest), key, seen })
 }
 
-/// Decides whether a key that was found admits a call, and counts the call. Where its limits stand then.
+/// Decides whether a key that was found admits a call, and counts the call. Where its limits stand
+/// then.
 ///
 /// # Errors
 /// The [`Denial`] with the outcome.
@@ -322,11 +325,11 @@ fn tally_and_record(
     services.usage.denied(&found.used(call, now, denial.outcome), &denial.detail);
 }
 
-/// Asks the database for a record and caches it. If the key is changed meanwhile, asks again: what was read
-/// before the change must not be used after it.
+/// Asks the database for a record and caches it. If the key is changed meanwhile, asks again: what
+/// was read before the change must not be used after it.
 ///
-/// Waiting for a turn counts as waiting for the database. Whether a key that was not looked up exists nobody knows:
-/// not even to an address that guesses is it called unknown.
+/// Waiting for a turn counts as waiting for the database. Whether a key that was not looked up
+/// exists nobody knows: not even to an address that guesses is it called unknown.
 async fn load(services: &Services, digest: KeyDigest, by: Presenter) -> Result<Known, Denial> {
     let guesser = by.guesses(services);
     let asking = async {
@@ -365,12 +368,12 @@ pub fn forget_idle(services: &Services) {
     services.tokens.forget_idle(now);
 }
 
-/// Gives back what is leased of token budgets and not used: what idle leases hold, what is too much in others, and what
-/// came back when its lease was gone; or `all` when the node stops.
+/// Gives back what is leased of token budgets and not used: what idle leases hold, what is too much
+/// in others, and what came back when its lease was gone; or `all` when the node stops.
 ///
 /// # Errors
-/// The database fails. What was being given back stays taken, as it may have gone through: the budgets are not
-/// overspent. The rest waits for the next time.
+/// The database fails. What was being given back stays taken, as it may have gone through: the
+/// budgets are not overspent. The rest waits for the next time.
 pub async fn return_leases(services: &Services, all: bool) -> Result<(), Error> {
     budget::return_leases(services, all).await
 }
@@ -403,7 +406,8 @@ pub fn waiting(services: &Services) -> usize {
     services.look_ups.waiting()
 }
 
-/// Whether limits per minute are shared with other nodes at the moment; none: they are not meant to be.
+/// Whether limits per minute are shared with other nodes at the moment; none: they are not meant to
+/// be.
 pub fn shares_limits(services: &Services) -> Option<bool> {
     services.shared.as_ref().map(SharedWindows::is_up)
 }

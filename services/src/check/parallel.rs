@@ -1,8 +1,8 @@
 //! How many gateway calls of a key are in progress at once, on this node.
 //!
-//! Rates bound how often calls begin. Calls that last, streams above all, also hold connections, memory and
-//! reservations for as long as they last, and that needs a bound of its own. It is kept by each node in memory: what it
-//! protects is the node.
+//! Rates bound how often calls begin. Calls that last, streams above all, also hold connections,
+//! memory and reservations for as long as they last, and that needs a bound of its own. It is kept
+//! by each node in memory: what it protects is the node.
 
 use std::collections::hash_map::Entry;
 use std::sync::{Mutex, MutexGuard, PoisonError};

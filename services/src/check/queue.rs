@@ -1,9 +1,10 @@
-//! The queue in front of the database for those who ask who somebody is: for checks of keys that are not cached, and
-//! for callers with a session.
+//! The queue in front of the database for those who ask who somebody is: for checks of keys that
+//! are not cached, and for callers with a session.
 //!
-//! Without turns, a flood of one caller would fill the pool's queue and every honest caller would wait behind it. With
-//! them it also reads no more than its share afterwards: each request passes here before it reads anything else.
-//! Addresses that have guessed too often share few look-ups among them.
+//! Without turns, a flood of one caller would fill the pool's queue and every honest caller would
+//! wait behind it. With them it also reads no more than its share afterwards: each request passes
+//! here before it reads anything else. Addresses that have guessed too often share few look-ups
+//! among them.
 
 use latchkey_domain::id::{OrganizationId, SessionId, UserId};
 use sea_orm::{ConnAcquireErr, DbErr};
@@ -13,7 +14,8 @@ use crate::error::Error;
 use crate::failures::Address;
 use crate::turns::{Bounds, Full, Size, Turn, Turns};
 
-/// Look-ups at once, of everybody and of those who have guessed too often. The pool has 16 connections.
+/// Look-ups at once, of everybody and of those who have guessed too often. The pool has 16
+/// connections.
 const AT_ONCE: (usize, usize) = (24, 4);
 /// Look-ups under way and waiting, of one caller and of those who have guessed too often.
 const OF_ONE: (usize, usize) = (4_096, 512);

@@ -16,11 +16,12 @@ use super::{Denial, KeyRecord, LimitStates, Windows};
 use crate::clock::whole_seconds;
 use crate::services::Services;
 
-/// What this node has admitted in so many seconds, Redis counts as well, although its seconds begin at another moment.
+/// What this node has admitted in so many seconds, Redis counts as well, although its seconds begin
+/// at another moment.
 const SURELY_SHARED: u64 = 57;
 
-/// What a call holds of its key's limits per minute. What it takes of the shared windows counts in this node's own too:
-/// should Redis go away, these know what the node has admitted.
+/// What a call holds of its key's limits per minute. What it takes of the shared windows counts in
+/// this node's own too: should Redis go away, these know what the node has admitted.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct HeldRates {
     /// Of this node's own windows.
@@ -357,8 +358,8 @@ pub(super) fn settle_tokens(
     }
 }
 
-/// Tells Redis without waiting, see [`SharedWindows::settle`]. If it can't be told, what was held leaves the window
-/// within a minute by itself.
+/// Tells Redis without waiting, see [`SharedWindows::settle`]. If it can't be told, what was held
+/// leaves the window within a minute by itself.
 fn settle_later(services: &Services, key: KeyId, taken: SharedTaken, used: Option<u64>) {
     let services = services.clone();
     let unsettled = services.unsettled.clone();

@@ -1,7 +1,9 @@
-//! Reservations: what a call may cost is taken before it is made, and what it did cost takes its place after.
+//! Reservations: what a call may cost is taken before it is made, and what it did cost takes its
+//! place after.
 //!
-//! A call whose cost is known only when it is done would otherwise let parallel calls overspend. A reservation
-//! that is dropped gives back all of it; a crash gives back nothing, so a budget is never overspent.
+//! A call whose cost is known only when it is done would otherwise let parallel calls overspend. A
+//! reservation that is dropped gives back all of it; a crash gives back nothing, so a budget is
+//! never overspent.
 
 use std::sync::Arc;
 
@@ -14,7 +16,8 @@ use super::{
 use crate::services::Services;
 use crate::usage::{TokenCounts, Use};
 
-/// What one call may count. An upstream that claims more than anybody could use must not make the sums unreadable.
+/// What one call may count. An upstream that claims more than anybody could use must not make the
+/// sums unreadable.
 const MOST_A_CALL: u64 = 1 << 40;
 
 /// What a call may cost, in tokens.
@@ -55,7 +58,8 @@ struct Held {
     slot: CallSlot,
 }
 
-/// Decides whether a key that was found admits a call that was begun, and reserves what it may cost: all limits or none.
+/// Decides whether a key that was found admits a call that was begun, and reserves what it may
+/// cost: all limits or none.
 ///
 /// # Errors
 /// The [`Denial`] with the outcome; it is counted.
@@ -95,8 +99,8 @@ impl Reservation {
         self.granted
     }
 
-    /// Puts what the call did cost in the place of what it might have, and counts the call. Its place among the key's
-    /// calls goes back, for as long as the answer still takes.
+    /// Puts what the call did cost in the place of what it might have, and counts the call. Its
+    /// place among the key's calls goes back, for as long as the answer still takes.
     pub async fn settle(mut self, used: UsedTokens) -> Option<CallSlot> {
         match self.held.take() {
             Some(held) => Some(settle(&self.services, held, used).await),
@@ -123,7 +127,8 @@ impl Drop for Reservation {
 
 fn spawn_settle(services: &Services, held: Held, used: UsedTokens) {
     let services = services.clone();
-    // Without a runtime there is nobody left to call; what was reserved stays taken, which is the safe side.
+    // Without a runtime there is nobody left to call; what was reserved stays taken, which is the
+    // safe side.
     if let Ok(runtime) = tokio::runtime::Handle::try_current() {
         let unsettled = services.unsettled.clone();
         unsettled.spawn_on(async move { drop(settle(&services, held, used).await) }, &runtime);

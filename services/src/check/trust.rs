@@ -3,8 +3,9 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-/// For how long after it was last sure to have heard of every change a node may believe its cache. Every
-/// process refuses a revoked key within one second, notified or not; the rest leaves room for a slow machine.
+/// For how long after it was last sure to have heard of every change a node may believe its cache.
+/// Every process refuses a revoked key within one second, notified or not; the rest leaves room for
+/// a slow machine.
 pub(crate) const TRUST: Duration = Duration::from_millis(700);
 
 /// The moment until which the cache may be believed, on the monotonic clock. At first it may not.

@@ -1,8 +1,10 @@
-//! Keys of calls that are in progress: a long call must not outlive the key that it was admitted by.
+//! Keys of calls that are in progress: a long call must not outlive the key that it was admitted
+//! by.
 //!
-//! One task for each such key asks, a few times a second, what a check would ask: the cache, and the database where the
-//! cache doesn't know or may not be believed. So a revocation is heard of wherever a check would hear of it, and
-//! whatever makes a check refuse the key itself (its life, not its limits) ends its calls, without being told here.
+//! One task for each such key asks, a few times a second, what a check would ask: the cache, and
+//! the database where the cache doesn't know or may not be believed. So a revocation is heard of
+//! wherever a check would hear of it, and whatever makes a check refuse the key itself (its life,
+//! not its limits) ends its calls, without being told here.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -16,15 +18,17 @@ use super::{Asker, Denial, Found, Known, Presenter, admit, load};
 use crate::digest::KeyDigest;
 use crate::services::Services;
 
-/// How often a key is looked at. With what it takes to distrust a cache that no changes reach (700 ms), a revoked key's
-/// calls end within one second.
+/// How often a key is looked at. With what it takes to distrust a cache that no changes reach (700
+/// ms), a revoked key's calls end within one second.
 const INTERVAL: Duration = Duration::from_millis(100);
-/// How often the database is asked where the cache may not be believed, or the database does not answer.
+/// How often the database is asked where the cache may not be believed, or the database does not
+/// answer.
 const DATABASE_INTERVAL: Duration = Duration::from_millis(250);
 
 type Ended = watch::Sender<Option<Denial>>;
 
-/// The keys that are looked at, by the secret that was used: after a rotation the other one may still be good.
+/// The keys that are looked at, by the secret that was used: after a rotation the other one may
+/// still be good.
 #[derive(Default)]
 pub(crate) struct WatchedKeys(Mutex<HashMap<KeyDigest, Ended>>);
 
@@ -50,7 +54,8 @@ impl WatchedKeys {
 pub struct KeyWatch(watch::Receiver<Option<Denial>>);
 
 impl KeyWatch {
-    /// Waits until a check would refuse the key; why. While nobody can say, as the database is away, it goes on waiting.
+    /// Waits until a check would refuse the key; why. While nobody can say, as the database is
+    /// away, it goes on waiting.
     pub async fn ended(&mut self) -> Denial {
         match self.0.wait_for(Option::is_some).await.map(|denial| (*denial).clone()) {
             Ok(Some(denial)) => denial,
@@ -75,8 +80,8 @@ pub fn watch_key(services: &Services, found: &Found) -> KeyWatch {
     }
 }
 
-/// Looks at a key until it is no good any more, or nobody wants to know. It goes on for a moment after a call: the next
-/// one of the same client needs no task of its own.
+/// Looks at a key until it is no good any more, or nobody wants to know. It goes on for a moment
+/// after a call: the next one of the same client needs no task of its own.
 async fn look_on(services: Services, digest: KeyDigest, ended: Ended) {
     let mut wait = INTERVAL;
     loop {

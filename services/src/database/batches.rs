@@ -1,4 +1,5 @@
-//! Deleting what is old: in small batches, each in its turn, so that nobody who writes waits for long.
+//! Deleting what is old: in small batches, each in its turn, so that nobody who writes waits for
+//! long.
 
 use sea_orm::sea_query::{Expr, ExprTrait, LockBehavior, LockType, Query};
 use sea_orm::{EntityTrait, Iterable, PrimaryKeyToColumn, QueryFilter};
@@ -14,7 +15,8 @@ const ROWS_PER_DELETE: u64 = 2_000;
 const DELETES_PER_RUN: u64 = 20;
 
 impl Database {
-    /// Deletes rows, the indexed columns of which are as `is_old` says, up to a number. Returns how many.
+    /// Deletes rows, the indexed columns of which are as `is_old` says, up to a number. Returns how
+    /// many.
     ///
     /// # Errors
     /// The database fails.

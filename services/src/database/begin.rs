@@ -1,9 +1,10 @@
 //! How a write transaction begins, and which connections may be used again.
 //!
-//! A `BEGIN` that is cancelled on its way leaves sqlx's connection within a transaction that sqlx knows nothing of: the
-//! next caller's writes would then be part of it, answered and never committed, and after the first failed statement
-//! every later one fails with 25P02. So a transaction is begun in a task of its own, which no client can cancel, and a
-//! connection is asked about its state once something has failed.
+//! A `BEGIN` that is cancelled on its way leaves sqlx's connection within a transaction that sqlx
+//! knows nothing of: the next caller's writes would then be part of it, answered and never
+//! committed, and after the first failed statement every later one fails with 25P02. So a
+//! transaction is begun in a task of its own, which no client can cancel, and a connection is asked
+//! about its state once something has failed.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -20,13 +21,15 @@ use tokio::time::timeout;
 use super::{BELIEVED_GOOD, CONNECTIONS, PATIENCE};
 use crate::turns::{Bounds, Full, Size, Turn, Turns};
 
-/// The level that the services are written for, whatever the server's default is, and a commit that is on disk when it
-/// is answered. A `remote_apply` that an administrator chose is more than that and stays.
+/// The level that the services are written for, whatever the server's default is, and a commit that
+/// is on disk when it is answered. A `remote_apply` that an administrator chose is more than that
+/// and stays.
 const POSTGRES: &str = "SET TRANSACTION ISOLATION LEVEL READ COMMITTED; \
      SELECT set_config('synchronous_commit', 'on', true) \
      WHERE current_setting('synchronous_commit') <> 'remote_apply'";
 
-/// Whose work a write is: the writes of each wait for each other, and take turns with those of others.
+/// Whose work a write is: the writes of each wait for each other, and take turns with those of
+/// others.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum OnBehalfOf {
     /// A person, by whichever session.
@@ -46,8 +49,8 @@ const WAITING: (Size, Size) = (Size::calls(1_024), Size::calls(65_536));
 #[derive(Clone)]
 pub(super) struct Writer {
     pub(super) pool: DatabaseConnection,
-    /// Begins under way, one for each connection. Without a bound, callers that have left would wait for connections by
-    /// the thousand.
+    /// Begins under way, one for each connection. Without a bound, callers that have left would
+    /// wait for connections by the thousand.
     turns: Turns<OnBehalfOf>,
 }
 
@@ -66,7 +69,8 @@ impl Writer {
         self.turns.turn(who, 0).await.map_err(full)
     }
 
-    /// Begins a transaction. A caller that leaves meanwhile leaves none behind: the task rolls it back.
+    /// Begins a transaction. A caller that leaves meanwhile leaves none behind: the task rolls it
+    /// back.
     pub(super) async fn begin(&self, who: OnBehalfOf) -> Result<DatabaseTransaction, DbErr> {
         let begun = async {
             let turn = self.turn(who).await?;
@@ -104,8 +108,8 @@ fn cut_off(error: impl std::fmt::Display) -> DbErr {
 pub(super) struct Suspicion(Arc<AtomicU32>);
 
 impl Suspicion {
-    /// A statement has failed. Every idle connection comes round within as many turns: the pool hands out the one that
-    /// has been idle longest.
+    /// A statement has failed. Every idle connection comes round within as many turns: the pool
+    /// hands out the one that has been idle longest.
     pub(super) fn raise(&self) {
         self.0.store(CONNECTIONS, Ordering::Release);
     }
@@ -121,8 +125,9 @@ impl Suspicion {
     }
 }
 
-/// Whether a connection is within no transaction, neither an open nor an aborted one: it is closed otherwise. The time
-/// that a transaction began at is that of the statement, unless it began before.
+/// Whether a connection is within no transaction, neither an open nor an aborted one: it is closed
+/// otherwise. The time that a transaction began at is that of the statement, unless it began
+/// before.
 pub(super) async fn is_clean(connection: &mut PgConnection) -> Result<bool, sea_orm::sqlx::Error> {
     raw_sql("SELECT now() = statement_timestamp()").fetch_one(connection).await?.try_get(0)
 }

@@ -1,7 +1,8 @@
 //! Reading what decides who may do what: from the primary, or not at all.
 //!
-//! A pooler that balances reads may ask a replica, which does not know yet of a revocation, a sign-out or a removal.
-//! Nothing in an answer shows that, so such a look-up asks in the same statement where it is answered.
+//! A pooler that balances reads may ask a replica, which does not know yet of a revocation, a
+//! sign-out or a removal. Nothing in an answer shows that, so such a look-up asks in the same
+//! statement where it is answered.
 
 use sea_orm::{ConnectionTrait, DbBackend, DbErr, QueryResult, QueryTrait, RuntimeErr, Statement};
 
@@ -32,8 +33,8 @@ pub(crate) async fn one(
     Ok(found.try_get::<Option<bool>>("", IS_THERE)?.is_some().then_some(found))
 }
 
-/// The same statement, which has a row even if nothing is found: a replica does not know either of what was made just
-/// now.
+/// The same statement, which has a row even if nothing is found: a replica does not know either of
+/// what was made just now.
 fn telling(statement: Statement) -> Statement {
     let sql = format!(
         "SELECT found.*, pg_is_in_recovery() AS {FROM_REPLICA} FROM (SELECT 1) AS one LEFT JOIN \

@@ -3,10 +3,11 @@
 //! ```text
 //! copy a batch (the other file commits) ─► delete what has arrived (the main file commits) ─► … ─► drop the tables
 //! ```
-//! It may end anywhere, by `kill -9` too, and goes on with the next start. A commit is atomic within one file alone, so
-//! a batch is copied first and deleted later, and only rows that are there are deleted: none is lost. A row that was
-//! copied already is left as it is, and nobody counts before the move is done: no sum doubles. Both files are locked
-//! for writing while a batch is copied, so that two processes that start at once do not interleave.
+//! It may end anywhere, by `kill -9` too, and goes on with the next start. A commit is atomic
+//! within one file alone, so a batch is copied first and deleted later, and only rows that are
+//! there are deleted: none is lost. A row that was copied already is left as it is, and nobody
+//! counts before the move is done: no sum doubles. Both files are locked for writing while a batch
+//! is copied, so that two processes that start at once do not interleave.
 
 use std::path::Path;
 
@@ -192,7 +193,8 @@ impl Move {
              AND ({key}) IN (SELECT {key} FROM telemetry.{name})"
         );
         let deleted = self.run(&delete).await?;
-        // Another process that moves too may have been quicker; then the next batch is copied, and so on.
+        // Another process that moves too may have been quicker; then the next batch is copied, and
+        // so on.
         self.in_vain = if deleted == 0 { self.in_vain + 1 } else { 0 };
         if self.in_vain > MOST_IN_VAIN {
             return Err(DbErr::Custom(format!("the rows of {name} can’t be moved")));

@@ -1,4 +1,5 @@
-//! Letting go of every connection there is, when the server at their end may no longer be the primary.
+//! Letting go of every connection there is, when the server at their end may no longer be the
+//! primary.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};

@@ -1,4 +1,5 @@
-//! What is made sure of before a node starts on a PostgreSQL: each answer is one sentence that says what to set.
+//! What is made sure of before a node starts on a PostgreSQL: each answer is one sentence that says
+//! what to set.
 
 use std::time::Duration;
 
@@ -17,7 +18,8 @@ use crate::random::hex;
 const BESIDE: u32 = 2;
 /// All that a node uses.
 const WANTED: u32 = CONNECTIONS + telemetry::CONNECTIONS + BESIDE;
-/// How soon a server is tried again that is starting up or takes no more connections for the moment.
+/// How soon a server is tried again that is starting up or takes no more connections for the
+/// moment.
 const RETRY: Duration = Duration::from_millis(200);
 
 fn refused(sentence: String) -> DbErr {
@@ -125,7 +127,8 @@ async fn show(connection: &mut PgConnection, name: &str) -> Result<String, Sqlx>
     raw_sql(AssertSqlSafe(format!("SHOW {name}"))).fetch_one(connection).await?.try_get(0)
 }
 
-/// How many connections this role may have to this database, whoever else has some; none: nobody counts.
+/// How many connections this role may have to this database, whoever else has some; none: nobody
+/// counts.
 async fn room(connection: &mut PgConnection) -> Result<Option<u32>, Sqlx> {
     const LIMITS: &str = "/*NO LOAD BALANCE*/ SELECT LEAST( \
             current_setting('max_connections')::int - current_setting('superuser_reserved_connections')::int, \
@@ -137,7 +140,8 @@ async fn room(connection: &mut PgConnection) -> Result<Option<u32>, Sqlx> {
     Ok(limit.map(|limit| u32::try_from(limit).unwrap_or_default()))
 }
 
-/// Whether there are migrations to run. With none to run, nothing is made: the role need not be allowed to.
+/// Whether there are migrations to run. With none to run, nothing is made: the role need not be
+/// allowed to.
 ///
 /// # Errors
 /// The schema is of a later version, or it can't be read.
@@ -206,8 +210,8 @@ fn too_few(through: &Postgres, got: u32) -> DbErr {
     ))
 }
 
-/// A connection on which a statement was run: PgBouncer lets a client in at once, and lets the first statement wait for
-/// one of the server's connections.
+/// A connection on which a statement was run: PgBouncer lets a client in at once, and lets the
+/// first statement wait for one of the server's connections.
 async fn served(through: &Postgres, statement: &'static str) -> Result<PgConnection, DbErr> {
     let refuses = |error: Sqlx| refused(format!("{through} {}", why_not(&error)));
     let mut connection = PgConnection::connect_with(through.options()).await.map_err(refuses)?;
@@ -215,8 +219,8 @@ async fn served(through: &Postgres, statement: &'static str) -> Result<PgConnect
     Ok(connection)
 }
 
-/// Whether the server itself is where the URL leads to, by its own word. It stands elsewhere if a pooler is in between,
-/// or a network that translates addresses.
+/// Whether the server itself is where the URL leads to, by its own word. It stands elsewhere if a
+/// pooler is in between, or a network that translates addresses.
 async fn is_the_server(connection: &mut PgConnection, through: &Postgres) -> bool {
     const PLACE: &str = "SELECT host(inet_server_addr()), inet_server_port()";
     let Ok(row) = raw_sql(PLACE).fetch_one(connection).await else { return false };
@@ -240,7 +244,8 @@ struct Probe {
 }
 
 impl Probe {
-    /// A word that one connection keeps is gone when somebody else holds the server's connection that it was said on.
+    /// A word that one connection keeps is gone when somebody else holds the server's connection
+    /// that it was said on.
     async fn begin(through: &Postgres, word: &str) -> Result<Self, DbErr> {
         let failed = |error: Sqlx| refused(format!("{through} {}", why_not(&error)));
         let mut asked = reach(through).await?;
@@ -257,15 +262,16 @@ impl Probe {
         Ok(Self { asked, others, pools_transactions: false })
     }
 
-    /// Makes sure that a pooler that gives each client a connection of its own has enough of them: it would let the rest
-    /// wait for minutes.
+    /// Makes sure that a pooler that gives each client a connection of its own has enough of them:
+    /// it would let the rest wait for minutes.
     async fn gets_enough(&mut self, through: &Postgres) -> Result<(), DbErr> {
         if is_the_server(&mut self.asked, through).await {
             return Ok(());
         }
         let there = u32::try_from(self.others.len() + 1).unwrap_or(WANTED);
         let more = (there..WANTED).map(|_| timeout(PATIENCE, served(through, "SELECT 1")));
-        // All at once, and held until each was tried. What is refused need not wait, and is told of when it matters.
+        // All at once, and held until each was tried. What is refused need not wait, and is told of
+        // when it matters.
         let more = join_all(more).await;
         let waiting = more.iter().filter(|tried| tried.is_err()).count();
         match u32::try_from(waiting) {
@@ -274,8 +280,8 @@ impl Probe {
         }
     }
 
-    /// Whether a statement is still there when it is run on another of the server's connections: the one that it was
-    /// prepared on is taken by somebody else.
+    /// Whether a statement is still there when it is run on another of the server's connections:
+    /// the one that it was prepared on is taken by somebody else.
     async fn keeps_statements(&mut self, through: &Postgres) -> bool {
         const STATEMENT: &str = "SELECT $1::int";
         let prepared = query(STATEMENT).bind(1).fetch_one(&mut self.asked).await;

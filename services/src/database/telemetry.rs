@@ -1,5 +1,6 @@
-//! Where telemetry and usage are: on SQLite in a file of their own with a writer of its own, on PostgreSQL in the one
-//! database, written through a few connections of their own. Nobody who revokes, signs in or creates waits behind them.
+//! Where telemetry and usage are: on SQLite in a file of their own with a writer of its own, on
+//! PostgreSQL in the one database, written through a few connections of their own. Nobody who
+//! revokes, signs in or creates waits behind them.
 
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
@@ -10,8 +11,8 @@ use sea_orm::{DatabaseConnection, DatabaseTransaction, DbBackend, DbErr};
 use super::begin::{OnBehalfOf, Writer};
 use super::conversion;
 
-/// Connections to PostgreSQL for what is written behind the calls: a batch of telemetry, the counters, a purge, and
-/// one to spare.
+/// Connections to PostgreSQL for what is written behind the calls: a batch of telemetry, the
+/// counters, a purge, and one to spare.
 pub(super) const CONNECTIONS: u32 = 4;
 
 /// The connections to telemetry and usage.
@@ -44,7 +45,8 @@ impl Telemetry {
         self.writer.pool.get_database_backend()
     }
 
-    /// SQLite's log of what was committed and is not on the disk for sure; none: PostgreSQL sees to it.
+    /// SQLite's log of what was committed and is not on the disk for sure; none: PostgreSQL sees to
+    /// it.
     pub(crate) fn write_ahead_log(&self) -> Option<PathBuf> {
         self.file.as_deref().map(|file| beside(file, "", "-wal"))
     }

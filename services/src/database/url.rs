@@ -1,7 +1,8 @@
 //! Where the database is, as a setting says it.
 //!
-//! The text holds a password, so what is wrong with it is said without repeating it. sqlx's own parser repeats what it
-//! does not know, `sslpassword` too, and takes a password with a `#` in it for a port.
+//! The text holds a password, so what is wrong with it is said without repeating it. sqlx's own
+//! parser repeats what it does not know, `sslpassword` too, and takes a password with a `#` in it
+//! for a port.
 
 use std::fmt;
 
@@ -118,7 +119,8 @@ pub(super) fn postgres(text: &str) -> Result<Postgres, UrlError> {
     let mut url = Url::parse(text)?;
     let ambiguous = |part: &str| part.contains('@');
     let path = url.path().strip_prefix('/').unwrap_or_default();
-    // A password with one of these ends the part that it stands in: the rest of it is found further on.
+    // A password with one of these ends the part that it stands in: the rest of it is found further
+    // on.
     if url.fragment().is_some()
         || ambiguous(path)
         || path.contains('/')
@@ -142,7 +144,8 @@ pub(super) fn postgres(text: &str) -> Result<Postgres, UrlError> {
     // An IPv6 literal stands in brackets in a URL, and nowhere else.
     let host = options.get_host().trim_start_matches('[').trim_end_matches(']').to_owned();
     let options = if options.get_socket().is_some() { options } else { options.host(&host) };
-    // PgBouncer refuses a client that names it, unless it is configured to ignore it. Numbers come in binary.
+    // PgBouncer refuses a client that names it, unless it is configured to ignore it. Numbers come
+    // in binary.
     Ok(Postgres(options.extra_float_digits(None).disable_statement_logging()))
 }
 

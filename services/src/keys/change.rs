@@ -20,11 +20,12 @@ use crate::retry::retried;
 use crate::scope::{self, Begun, KeyRef};
 use crate::services::Services;
 
-/// Changes a key; what the patch does not name stays. When this returns, every check goes by the change.
+/// Changes a key; what the patch does not name stays. When this returns, every check goes by the
+/// change.
 ///
 /// # Errors
-/// `NotFound` for a stranger, `Forbidden` for a viewer, `Conflict` for a revoked key, `Invalid`, `NameTaken`,
-/// and `TierLimitReached` when an expired key would come back beyond the tier.
+/// `NotFound` for a stranger, `Forbidden` for a viewer, `Conflict` for a revoked key, `Invalid`,
+/// `NameTaken`, and `TierLimitReached` when an expired key would come back beyond the tier.
 pub async fn change(
     services: &Services,
     actor: &Actor,

@@ -25,9 +25,10 @@ use crate::services::Services;
 /// Makes a key in a project. The answer holds the only copy of its secret.
 ///
 /// # Errors
-/// `NotFound` for a stranger or an application that isn't the project's, `Forbidden` for a viewer, `Invalid`,
-/// `NameTaken`, `IdempotencyReplay` and `IdempotencyMismatch`, and `TierLimitReached` when the project has as
-/// many active keys as its tier allows, whatever else is being made at the same time.
+/// `NotFound` for a stranger or an application that isn't the project's, `Forbidden` for a viewer,
+/// `Invalid`, `NameTaken`, `IdempotencyReplay` and `IdempotencyMismatch`, and `TierLimitReached`
+/// when the project has as many active keys as its tier allows, whatever else is being made at the
+/// same time.
 pub async fn create(
     services: &Services,
     actor: &Actor,
@@ -175,7 +176,8 @@ async fn insert(
     Ok(CreatedKey { key: secret.into(), api_key: to_api_key(row, now)? })
 }
 
-/// Whoever deletes an application locks its project before, so it stays until this transaction ends.
+/// Whoever deletes an application locks its project before, so it stays until this transaction
+/// ends.
 async fn still_there(database: &impl ConnectionTrait, id: ApplicationId) -> Result<(), Error> {
     application::Entity::find_by_id(id.as_uuid())
         .filter(application::Column::DeletedAt.is_null())
@@ -194,8 +196,8 @@ pub(super) fn new_secret(
     SecretKey::generate(scope.key_prefix(), environment, |buffer| services.random.fill(buffer))
 }
 
-/// Upblit's clients send no name: theirs is the application's with what stays visible of the key, so that
-/// it is told from its neighbours and from its masked form at once.
+/// Upblit's clients send no name: theirs is the application's with what stays visible of the key,
+/// so that it is told from its neighbours and from its masked form at once.
 async fn default_name(
     database: &impl ConnectionTrait,
     id: ApplicationId,

@@ -1,7 +1,7 @@
 //! `Idempotency-Key`: a create or a rotation that is sent again makes no second secret.
 //!
-//! The secret is not stored, so the replay can't repeat it: it names the key, which can be rotated. What was
-//! refused leaves no trace and may be sent again.
+//! The secret is not stored, so the replay can't repeat it: it names the key, which can be rotated.
+//! What was refused leaves no trace and may be sent again.
 
 use std::time::Duration;
 
@@ -46,8 +46,8 @@ impl Idempotency {
     }
 }
 
-/// Refuses what was done before. The project or the key is locked by now, so two at once are one after the
-/// other.
+/// Refuses what was done before. The project or the key is locked by now, so two at once are one
+/// after the other.
 pub(super) async fn check(
     transaction: &impl ConnectionTrait,
     actor: &Actor,

@@ -34,7 +34,8 @@ pub(super) async fn check_tier(
     }
 }
 
-/// Names are unique among a project's keys of one kind that are not revoked. The project is locked by now.
+/// Names are unique among a project's keys of one kind that are not revoked. The project is locked
+/// by now.
 pub(super) async fn check_name(
     transaction: &impl ConnectionTrait,
     project: Uuid,

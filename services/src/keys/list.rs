@@ -109,7 +109,8 @@ fn has_status(status: KeyStatus, now: Timestamp) -> Condition {
     }
 }
 
-/// What is sought stands for itself: `%` and `_` are no wildcards. Bullets are those of a masked key.
+/// What is sought stands for itself: `%` and `_` are no wildcards. Bullets are those of a masked
+/// key.
 fn contains(q: &str) -> Option<SimpleExpr> {
     let mut sought = String::new();
     let mut bullets = false;

@@ -19,8 +19,8 @@ use crate::retry::retried;
 use crate::scope::{self, Begun, KeyRef};
 use crate::services::Services;
 
-/// Revokes a key. Final, and idempotent: the first revocation's time stands. When this returns, no check
-/// admits the key any more, whichever of its secrets is presented.
+/// Revokes a key. Final, and idempotent: the first revocation's time stands. When this returns, no
+/// check admits the key any more, whichever of its secrets is presented.
 ///
 /// # Errors
 /// `NotFound` if the key is of another tenant, `Forbidden` for a viewer.
@@ -58,8 +58,8 @@ pub(crate) struct Revoked {
     pub(crate) digests: Vec<KeyDigest>,
 }
 
-/// Revokes the keys that match, as part of deleting what they belong to. The caller holds the lock of their
-/// project and evicts them after the commit.
+/// Revokes the keys that match, as part of deleting what they belong to. The caller holds the lock
+/// of their project and evicts them after the commit.
 pub(crate) async fn revoke_where(
     transaction: &DatabaseTransaction,
     matching: Expr,

@@ -20,15 +20,16 @@ use crate::retry::retried;
 use crate::scope::{self, Begun, KeyRef};
 use crate::services::Services;
 
-/// When a grace ends that is over whatever a clock says: another node's may be behind, and this one's may be set back.
+/// When a grace ends that is over whatever a clock says: another node's may be behind, and this
+/// one's may be set back.
 const ENDED: i64 = 0;
 
-/// Gives a key a new secret; the answer holds the only copy. The one before it works for the grace, never past
-/// the key's expiry; one that was still in its grace stops now.
+/// Gives a key a new secret; the answer holds the only copy. The one before it works for the grace,
+/// never past the key's expiry; one that was still in its grace stops now.
 ///
 /// # Errors
-/// `NotFound` for a stranger, `Forbidden` for a viewer, `Conflict` for a key that is revoked or expired,
-/// `Invalid` for a grace over 7 days, `IdempotencyReplay` and `IdempotencyMismatch`.
+/// `NotFound` for a stranger, `Forbidden` for a viewer, `Conflict` for a key that is revoked or
+/// expired, `Invalid` for a grace over 7 days, `IdempotencyReplay` and `IdempotencyMismatch`.
 pub async fn rotate(
     services: &Services,
     actor: &Actor,

@@ -1,7 +1,7 @@
 //! Answering an invitation: the person's side.
 //!
-//! An invitation is for a login, and only whoever of GitHub signed in with it last may answer. Who accepts is
-//! a member by their GitHub identity from then on, whatever becomes of the login.
+//! An invitation is for a login, and only whoever of GitHub signed in with it last may answer. Who
+//! accepts is a member by their GitHub identity from then on, whatever becomes of the login.
 
 use std::collections::HashMap;
 
@@ -95,8 +95,8 @@ async fn inviters_of(
     Ok(found.await?.into_iter().map(|one| (one.id, one.login)).collect())
 }
 
-/// The login by which the actor may be invited; none: somebody else signed in with it since, or it is no
-/// login of GitHub's.
+/// The login by which the actor may be invited; none: somebody else signed in with it since, or it
+/// is no login of GitHub's.
 async fn own_login(
     database: &impl ConnectionTrait,
     actor: &Actor,
@@ -112,8 +112,8 @@ async fn own_login(
 /// Accepts an invitation: from here on the actor is a member.
 ///
 /// # Errors
-/// `NotFound` if no such invitation waits for them, `LimitReached` for one more organization of their own than
-/// a person may own, `Forbidden` for a service key.
+/// `NotFound` if no such invitation waits for them, `LimitReached` for one more organization of
+/// their own than a person may own, `Forbidden` for a service key.
 pub async fn accept(
     services: &Services,
     actor: &Actor,
@@ -180,7 +180,8 @@ async fn decline_once(
     Ok(transaction.commit().await?)
 }
 
-/// Takes the actor's invitation out of the table. Of several answers, and of a withdrawal, one finds it.
+/// Takes the actor's invitation out of the table. Of several answers, and of a withdrawal, one
+/// finds it.
 async fn take(
     services: &Services,
     actor: &Actor,
@@ -195,7 +196,8 @@ async fn take(
     Ok((begun, row))
 }
 
-/// A person's row, locked: of two writes that count what the person has, the second sees what the first did.
+/// A person's row, locked: of two writes that count what the person has, the second sees what the
+/// first did.
 pub(crate) async fn lock_person(
     transaction: &impl ConnectionTrait,
     person: UserId,

@@ -29,13 +29,13 @@ use crate::services::Services;
 /// How long an invitation counts against who made it.
 pub(crate) const INVITATION_WINDOW: Duration = Duration::from_hours(1);
 
-/// Invites somebody, known here or not: nobody becomes a member without accepting. Nothing is said of who has
-/// the login.
+/// Invites somebody, known here or not: nobody becomes a member without accepting. Nothing is said
+/// of who has the login.
 ///
 /// # Errors
-/// `NotFound` for a stranger; `Forbidden` for viewers and members, and for admins who would make an owner;
-/// `Conflict` for who is a member or invited already, oneself included; `TooMany` beyond the invitations that
-/// a person makes in an hour.
+/// `NotFound` for a stranger; `Forbidden` for viewers and members, and for admins who would make an
+/// owner; `Conflict` for who is a member or invited already, oneself included; `TooMany` beyond the
+/// invitations that a person makes in an hour.
 pub async fn invite(
     services: &Services,
     actor: &Actor,
@@ -53,7 +53,8 @@ async fn invite_once(
 ) -> Result<Member, Error> {
     let permission = request.role.to_manage();
     let mut scope = scope::organization(services, actor, organization, permission).await?;
-    // The organization is locked: of two who invite the same login at once, one finds what the other did.
+    // The organization is locked: of two who invite the same login at once, one finds what the
+    // other did.
     let Begun { transaction, by, .. } = scope.begin(services, actor).await?;
     if let Some(member) = member_of_login(&transaction, organization, &request.login).await? {
         let own = member == actor.author().as_uuid();
@@ -87,8 +88,8 @@ async fn invite_once(
 /// Takes an invitation back. Of this and the person's answer at once, one happens.
 ///
 /// # Errors
-/// `NotFound` for a stranger and for a login that is not invited; `Forbidden` for viewers and members, and for
-/// admins where an owner is invited.
+/// `NotFound` for a stranger and for a login that is not invited; `Forbidden` for viewers and
+/// members, and for admins where an owner is invited.
 pub async fn withdraw(
     services: &Services,
     actor: &Actor,
@@ -168,7 +169,8 @@ async fn member_of_login(
     Ok(row.map(|row| row.user_id))
 }
 
-/// Counts an invitation of a person, or refuses it. Their row is locked, so that no two are counted at once.
+/// Counts an invitation of a person, or refuses it. Their row is locked, so that no two are counted
+/// at once.
 async fn count(
     services: &Services,
     transaction: &impl ConnectionTrait,

@@ -44,8 +44,8 @@ impl Row {
     }
 }
 
-/// The members of an organization and who is invited, first come first. Of who is invited it tells the login
-/// alone.
+/// The members of an organization and who is invited, first come first. Of who is invited it tells
+/// the login alone.
 ///
 /// # Errors
 /// `NotFound` for a stranger, `Invalid` for a foreign cursor.

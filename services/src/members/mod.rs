@@ -1,7 +1,8 @@
 //! Members of organizations, and people who are invited.
 //!
-//! Nobody becomes a member without accepting. Until then the organization has a login that it typed itself, and
-//! learns nothing of who answers to it. A member is a GitHub identity, never whoever has the login today.
+//! Nobody becomes a member without accepting. Until then the organization has a login that it typed
+//! itself, and learns nothing of who answers to it. A member is a GitHub identity, never whoever
+//! has the login today.
 
 mod answer;
 mod invite;

@@ -27,8 +27,9 @@ fn event(action: AuditAction, person: &user::Model, changes: Changes) -> Event<'
 /// Gives a member another role, effective with their next request.
 ///
 /// # Errors
-/// `NotFound` for a stranger and for who is no member; `Forbidden` for viewers and members, and for admins
-/// where owners are concerned; `LastOwner`; `LimitReached` for who owns as many organizations as a person may.
+/// `NotFound` for a stranger and for who is no member; `Forbidden` for viewers and members, and for
+/// admins where owners are concerned; `LastOwner`; `LimitReached` for who owns as many
+/// organizations as a person may.
 pub async fn change(
     services: &Services,
     actor: &Actor,
@@ -75,8 +76,8 @@ async fn change_once(
 /// Removes a member at once, or leaves the organization. The keys that they made keep working.
 ///
 /// # Errors
-/// `NotFound` for a stranger and for who is no member; `Forbidden` for viewers and members who would remove
-/// somebody else, and for admins where owners are concerned; `LastOwner`.
+/// `NotFound` for a stranger and for who is no member; `Forbidden` for viewers and members who
+/// would remove somebody else, and for admins where owners are concerned; `LastOwner`.
 pub async fn remove(
     services: &Services,
     actor: &Actor,

@@ -1,10 +1,10 @@
 //! What keeps this node's memory of keys true while other nodes write to the same database.
 //!
-//! A node believes its cache only while it is sure to hear of every change, and for 700 ms after it last was.
-//! Otherwise each check asks the database, and is refused if that fails.
+//! A node believes its cache only while it is sure to hear of every change, and for 700 ms after it
+//! last was. Otherwise each check asks the database, and is refused if that fails.
 //!
-//! On PostgreSQL, changes are notified with the transaction that makes them; on SQLite, whose other processes are
-//! rare, a node looks a few times a second whether another one has written.
+//! On PostgreSQL, changes are notified with the transaction that makes them; on SQLite, whose other
+//! processes are rare, a node looks a few times a second whether another one has written.
 
 mod postgres;
 mod sqlite;
@@ -17,7 +17,8 @@ use crate::check::shared;
 use crate::database::Watched;
 use crate::services::Services;
 
-/// How often a node makes sure that it still hears of changes: often enough that one lost word does no harm.
+/// How often a node makes sure that it still hears of changes: often enough that one lost word does
+/// no harm.
 const BEAT: Duration = Duration::from_millis(200);
 /// How long a word may take before the connection counts as dead.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -57,8 +58,8 @@ impl Lost {
     }
 }
 
-/// Hears of other nodes' changes, and shares limits with them where that is wanted, for as long as it is polled.
-/// Without it every check asks the database.
+/// Hears of other nodes' changes, and shares limits with them where that is wanted, for as long as
+/// it is polled. Without it every check asks the database.
 pub async fn watch(services: &Services) {
     tokio::join!(hear(services), shared::keep(services));
 }

@@ -1,11 +1,13 @@
 //! PostgreSQL's `LISTEN`/`NOTIFY`: <https://www.postgresql.org/docs/current/sql-notify.html>.
 //!
-//! Notifications come in the order of the commits that sent them. A node sends itself a *beat* through the same
-//! queue: when the beat comes back, everything that was committed before it was sent has been heard of. The beat goes
-//! the way that changes go, through `DATABASE_URL`: where the connection that listens leads elsewhere, none comes back.
+//! Notifications come in the order of the commits that sent them. A node sends itself a *beat*
+//! through the same queue: when the beat comes back, everything that was committed before it was
+//! sent has been heard of. The beat goes the way that changes go, through `DATABASE_URL`: where the
+//! connection that listens leads elsewhere, none comes back.
 //!
-//! A connection stays with the server that it was made to, even if another one is the primary by now and the name leads
-//! there. So a node connects anew every two seconds and looks whether it is still the same server.
+//! A connection stays with the server that it was made to, even if another one is the primary by
+//! now and the name leads there. So a node connects anew every two seconds and looks whether it is
+//! still the same server.
 
 use std::convert::Infallible;
 use std::time::Duration;
@@ -69,7 +71,8 @@ pub(super) async fn listen(services: &Services, ways: &Ways) -> Result<Infallibl
     }
 }
 
-/// A word that does not come back while as many would have been due is lost, and the connection with it.
+/// A word that does not come back while as many would have been due is lost, and the connection
+/// with it.
 const MISSED: u32 = 10;
 
 /// A word to ourselves that is on its way.
@@ -128,7 +131,8 @@ async fn connect(postgres: &Postgres) -> Result<(PgConnection, String), Lost> {
     }
 }
 
-/// A server is told from another by the moment it was started. The comment keeps pgpool-II from asking a replica.
+/// A server is told from another by the moment it was started. The comment keeps pgpool-II from
+/// asking a replica.
 async fn server(connection: impl PgExecutor<'_>) -> Result<String, Sqlx> {
     const STARTED: &str =
         "/*NO LOAD BALANCE*/ SELECT extract(epoch FROM pg_postmaster_start_time())::text";

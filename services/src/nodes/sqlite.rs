@@ -1,7 +1,8 @@
 //! SQLite tells a connection whether another one has written:
 //! <https://www.sqlite.org/pragma.html#pragma_data_version>.
 //!
-//! This process writes through one connection alone, so what that one calls another's is another process's.
+//! This process writes through one connection alone, so what that one calls another's is another
+//! process's.
 
 use std::convert::Infallible;
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -1,5 +1,5 @@
-//! What an organization may use: its tier, and what an administrator of the instance made of it. Every number
-//! of a tier that is held against somebody comes from here.
+//! What an organization may use: its tier, and what an administrator of the instance made of it.
+//! Every number of a tier that is held against somebody comes from here.
 
 use latchkey_domain::id::UserId;
 use latchkey_domain::role::Role;
@@ -86,8 +86,9 @@ pub(super) async fn count_projects(
         .await?)
 }
 
-/// Refuses to make somebody an owner who owns as many organizations as a person may. `who_owns` begins the
-/// sentence. Their row is locked, so that of several at once each counts what the one before it did.
+/// Refuses to make somebody an owner who owns as many organizations as a person may. `who_owns`
+/// begins the sentence. Their row is locked, so that of several at once each counts what the one
+/// before it did.
 ///
 /// # Errors
 /// `LimitReached`.

@@ -120,12 +120,13 @@ pub(crate) async fn lock(
         .ok_or(Error::NotFound)
 }
 
-/// Renames an organization, puts it on another tier, or overrides numbers of its tier. When this returns,
-/// every check and every create goes by it. Lowering a limit revokes nothing; it only refuses what is new.
+/// Renames an organization, puts it on another tier, or overrides numbers of its tier. When this
+/// returns, every check and every create goes by it. Lowering a limit revokes nothing; it only
+/// refuses what is new.
 ///
 /// # Errors
-/// `NotFound` for a stranger; `Forbidden`: names are for owners and admins, tiers and their overrides for the
-/// instance's administrators, whichever organization it is.
+/// `NotFound` for a stranger; `Forbidden`: names are for owners and admins, tiers and their
+/// overrides for the instance's administrators, whichever organization it is.
 pub async fn change(
     services: &Services,
     actor: &Actor,

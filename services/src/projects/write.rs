@@ -74,8 +74,8 @@ pub(crate) async fn insert(
     Ok(id)
 }
 
-/// Locks a project until the transaction ends, so that of several changes at once each counts what the one
-/// before it did (SQLite has a single writer anyway).
+/// Locks a project until the transaction ends, so that of several changes at once each counts what
+/// the one before it did (SQLite has a single writer anyway).
 ///
 /// # Errors
 /// `NotFound` if it was deleted.
@@ -134,8 +134,8 @@ async fn change_once(
     super::in_scope(services, &scope).await
 }
 
-/// Deletes a project with its applications, and revokes its keys, all in one transaction. When this returns,
-/// no check admits any of them.
+/// Deletes a project with its applications, and revokes its keys, all in one transaction. When this
+/// returns, no check admits any of them.
 ///
 /// # Errors
 /// `NotFound` for a stranger, `Forbidden` for viewers and members.

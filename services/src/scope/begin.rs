@@ -1,19 +1,21 @@
 //! Beginning a transaction that writes for somebody.
 //!
-//! Between the look that gave a scope and the write, the actor may have been signed out, removed, given
-//! another role, or revoked, and that may have been answered. So a write reads all of it once more inside its
-//! transaction, under locks that those who take it away take too: they wait for the write, or the write finds
-//! that it may not go on. The audit log wants a [`By`], and for what somebody asked for only this module makes
-//! one: a write that forgets to begin here can't be recorded.
+//! Between the look that gave a scope and the write, the actor may have been signed out, removed,
+//! given another role, or revoked, and that may have been answered. So a write reads all of it once
+//! more inside its transaction, under locks that those who take it away take too: they wait for the
+//! write, or the write finds that it may not go on. The audit log wants a [`By`], and for what
+//! somebody asked for only this module makes one: a write that forgets to begin here can't be
+//! recorded.
 //!
-//! The locks are exclusive although nothing is written: shared ones could be held in turns without an end, by
-//! whoever means to keep their own removal from happening. Everybody locks in this order, so that nobody waits
-//! in a ring:
+//! The locks are exclusive although nothing is written: shared ones could be held in turns without
+//! an end, by whoever means to keep their own removal from happening. Everybody locks in this
+//! order, so that nobody waits in a ring:
 //!
 //! ```text
 //! sessions ─► organization ─► memberships ─► people ─► projects ─► application ─► keys ─► end of the audit log
 //! ```
-//! Several of a kind are locked in the order of their ids. SQLite has a single writer, and needs none of it.
+//! Several of a kind are locked in the order of their ids. SQLite has a single writer, and needs
+//! none of it.
 
 use latchkey_domain::id::{KeyId, OrganizationId};
 use latchkey_domain::key::KeyStatus;
@@ -48,8 +50,8 @@ pub(crate) struct Begun<T> {
     pub(crate) within: T,
 }
 
-/// Begins a write of a person that is in no tenant's scope: a new organization, or what an administrator of
-/// the instance does.
+/// Begins a write of a person that is in no tenant's scope: a new organization, or what an
+/// administrator of the instance does.
 ///
 /// # Errors
 /// `Unauthenticated` if the session has ended, `Forbidden` for a service key.
@@ -65,7 +67,8 @@ impl OrganizationScope {
     /// Begins a write in the organization. From here on the scope says what holds now.
     ///
     /// # Errors
-    /// `Unauthenticated`, `NotFound` and `Forbidden`, if what the scope was given for holds no more.
+    /// `Unauthenticated`, `NotFound` and `Forbidden`, if what the scope was given for holds no
+    /// more.
     pub(crate) async fn begin(
         &mut self,
         services: &Services,
@@ -113,8 +116,8 @@ impl ProjectScope {
     /// Begins a write in the project. From here on the scope says what holds now.
     ///
     /// # Errors
-    /// `Unauthenticated`, `NotFound`, `Forbidden`, and `Denied` for a service key, if what the scope was given
-    /// for holds no more.
+    /// `Unauthenticated`, `NotFound`, `Forbidden`, and `Denied` for a service key, if what the
+    /// scope was given for holds no more.
     pub(crate) async fn begin(
         &mut self,
         services: &Services,
@@ -185,7 +188,8 @@ pub(crate) async fn begin_on_sessions(
     actor: &Actor,
 ) -> Result<Begun<Vec<Uuid>>, Error> {
     let person = actor.person()?;
-    // By the session, not the person: whoever stole one of them can't keep its owner from ending it.
+    // By the session, not the person: whoever stole one of them can't keep its owner from ending
+    // it.
     count_write(services, person.session().as_uuid())?;
     let transaction = services.database.begin_for(OnBehalfOf::Person(person.user())).await?;
     let within: Vec<Uuid> = session::Entity::find()
@@ -202,8 +206,8 @@ pub(crate) async fn begin_on_sessions(
     Ok(Begun { transaction, by, within })
 }
 
-/// Every write begins here, so each is counted once, whoever asked for it and by whichever way: before it waits
-/// for the one writer.
+/// Every write begins here, so each is counted once, whoever asked for it and by whichever way:
+/// before it waits for the one writer.
 fn count_write(services: &Services, caller: Uuid) -> Result<(), Error> {
     services.writes.count(caller, services.clock.monotonic())
 }

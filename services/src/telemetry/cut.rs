@@ -1,5 +1,6 @@
-//! How much a message or `meta` keeps: 64 KiB. What is beyond is cut off with a mark that people see, and the answer to
-//! the call says so; a list of a hundred items is then never more than a few megabytes.
+//! How much a message or `meta` keeps: 64 KiB. What is beyond is cut off with a mark that people
+//! see, and the answer to the call says so; a list of a hundred items is then never more than a few
+//! megabytes.
 
 use std::io;
 
@@ -31,7 +32,8 @@ pub(super) fn cut_text(text: &mut String) -> bool {
     true
 }
 
-/// `meta` as JSON, and whether something of it is missing. Small fields stay whole, the large ones are cut.
+/// `meta` as JSON, and whether something of it is missing. Small fields stay whole, the large ones
+/// are cut.
 ///
 /// # Errors
 /// None: a map with text for names is JSON.

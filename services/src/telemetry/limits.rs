@@ -1,5 +1,5 @@
-//! How much one item may hold. What is beyond is refused with the field's path, so that an SDK's author sees
-//! what to mend; nothing is cut off silently ([`super::cut`]).
+//! How much one item may hold. What is beyond is refused with the field's path, so that an SDK's
+//! author sees what to mend; nothing is cut off silently ([`super::cut`]).
 
 use latchkey_domain::problem::FieldError;
 
@@ -8,8 +8,8 @@ use crate::error::Error;
 /// The most items of one batch.
 pub const MOST_ITEMS: usize = 10_000;
 
-/// What is left of the bytes that one call may store. Every item keeps its resource and scope, so a large
-/// resource above many items would unfold a body of 4 MiB into gigabytes.
+/// What is left of the bytes that one call may store. Every item keeps its resource and scope, so a
+/// large resource above many items would unfold a body of 4 MiB into gigabytes.
 #[derive(Debug)]
 pub struct Room(usize);
 
@@ -79,7 +79,8 @@ pub(super) fn check_batch<T>(
     if errors.is_empty() { Ok(()) } else { Err(Error::Invalid(errors)) }
 }
 
-/// PostgreSQL's text can't hold U+0000; it becomes the replacement character, as JSON parsers do it.
+/// PostgreSQL's text can't hold U+0000; it becomes the replacement character, as JSON parsers do
+/// it.
 pub(super) fn storable(text: String) -> String {
     if text.contains('\0') { text.replace('\0', "\u{FFFD}") } else { text }
 }

@@ -1,7 +1,7 @@
 //! Pages of what came in: a hundred rows, or 4 MiB, whichever comes first.
 //!
-//! First the database tells how long each row is, then those that fit are read. Rows from before messages were bounded
-//! may be megabytes: of their messages only the beginning is read.
+//! First the database tells how long each row is, then those that fit are read. Rows from before
+//! messages were bounded may be megabytes: of their messages only the beginning is read.
 
 use std::collections::HashMap;
 
@@ -46,7 +46,8 @@ pub(super) fn beginning(column: &'static str) -> Expr {
     Expr::cust(format!("SUBSTR({column}, 1, {MOST_BYTES})"))
 }
 
-/// Which rows of an application come next, newest first by their own time. `length` is what is read of each.
+/// Which rows of an application come next, newest first by their own time. `length` is what is read
+/// of each.
 pub(super) async fn places<E: Received>(
     services: &Services,
     scope: &ApplicationScope,
@@ -93,7 +94,8 @@ impl Places {
         self.places.iter().map(|place| place.id)
     }
 
-    /// The page of these rows as they were read, in any order. What has been deleted meanwhile is left out.
+    /// The page of these rows as they were read, in any order. What has been deleted meanwhile is
+    /// left out.
     pub(super) fn page<T: Serialize>(self, rows: impl IntoIterator<Item = (Uuid, T)>) -> Page<T> {
         let mut rows: HashMap<Uuid, T> = rows.into_iter().collect();
         let (mut data, mut bytes, mut last) = (Vec::with_capacity(rows.len()), 0, None);

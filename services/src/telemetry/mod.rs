@@ -34,8 +34,8 @@ use crate::entity::application;
 use crate::error::Error;
 use crate::services::Services;
 
-/// Where a call's telemetry goes: an application that the key may write to. It can only be had from an
-/// admitted key.
+/// Where a call's telemetry goes: an application that the key may write to. It can only be had from
+/// an admitted key.
 #[derive(Debug, Clone)]
 pub struct Source {
     key: Arc<KeyRecord>,
@@ -46,8 +46,8 @@ impl Source {
     /// The application that an admitted key writes to.
     ///
     /// # Errors
-    /// `Invalid` if the key is for the whole project and the call names no application, `NotFound` if it names
-    /// one of another project.
+    /// `Invalid` if the key is for the whole project and the call names no application, `NotFound`
+    /// if it names one of another project.
     pub async fn of(
         services: &Services,
         key: Arc<KeyRecord>,

@@ -1,8 +1,8 @@
 //! What is deleted of what came in.
 //!
-//! The sandbox: what a test key brought is there for 24 hours after its arrival and no longer. What live keys bring is
-//! there for as many days as the organization's tier says. Readers see the end to the millisecond, because every list
-//! filters by [`kept`]; the job that deletes may come later.
+//! The sandbox: what a test key brought is there for 24 hours after its arrival and no longer. What
+//! live keys bring is there for as many days as the organization's tier says. Readers see the end
+//! to the millisecond, because every list filters by [`kept`]; the job that deletes may come later.
 
 use std::time::Duration;
 
@@ -61,7 +61,8 @@ impl Received for log::Entity {
     const BYTES: log::Column = log::Column::Bytes;
 }
 
-/// What a reader may see at `now`: what live keys brought within `live`, and the sandbox of the last 24 hours.
+/// What a reader may see at `now`: what live keys brought within `live`, and the sandbox of the
+/// last 24 hours.
 pub(super) fn kept<E: Received>(now: Timestamp, live: Duration) -> Expr {
     let of_sandbox = is_sandbox::<E>().not().or(E::RECEIVED_AT.gt((now - KEPT).as_millis()));
     E::RECEIVED_AT.gt((now - live).as_millis()).and(of_sandbox)
@@ -86,8 +87,8 @@ pub struct Purged {
     pub logs: u64,
 }
 
-/// Deletes what test keys brought 24 hours ago or earlier, and says in the log how much that was. Several nodes
-/// may do it at once, and it may be broken off anywhere: what is left is found again.
+/// Deletes what test keys brought 24 hours ago or earlier, and says in the log how much that was.
+/// Several nodes may do it at once, and it may be broken off anywhere: what is left is found again.
 ///
 /// # Errors
 /// The database fails.
@@ -142,8 +143,8 @@ pub(super) async fn delete_by_id<E: Received>(
     delete::<E>(transaction, E::ID.is_in(ids)).await
 }
 
-/// Deletes what live keys brought longer ago than their organization's tier keeps it, and says in the log how much
-/// that was. It may be broken off anywhere: what is left is found again.
+/// Deletes what live keys brought longer ago than their organization's tier keeps it, and says in
+/// the log how much that was. It may be broken off anywhere: what is left is found again.
 ///
 /// # Errors
 /// The database fails.
@@ -226,8 +227,8 @@ fn over_of<E: Received>(application: Uuid, until: i64) -> SelectStatement {
         .take()
 }
 
-/// Deletes what deleted applications sent, and says in the log how much that was. It may be broken off
-/// anywhere: what is left is found again.
+/// Deletes what deleted applications sent, and says in the log how much that was. It may be broken
+/// off anywhere: what is left is found again.
 ///
 /// # Errors
 /// The database fails.

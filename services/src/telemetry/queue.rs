@@ -1,8 +1,8 @@
-//! Who stores next. Calls wait here, each with its body still packed, until it is their turn: one is taken apart while
-//! the one before it is stored.
+//! Who stores next. Calls wait here, each with its body still packed, until it is their turn: one
+//! is taken apart while the one before it is stored.
 //!
-//! What waits is bounded, in all and for each project; whoever comes when it is full is refused with 503 and may try
-//! again.
+//! What waits is bounded, in all and for each project; whoever comes when it is full is refused
+//! with 503 and may try again.
 
 use latchkey_domain::id::ProjectId;
 
@@ -10,7 +10,8 @@ use crate::turns::{self, Bounds, Size, Turns};
 
 /// One is taken apart while the one before it is stored.
 const AT_ONCE: usize = 2;
-/// What may wait or be under way. A call has at most 10,000 items, so bytes and calls bound these too.
+/// What may wait or be under way. A call has at most 10,000 items, so bytes and calls bound these
+/// too.
 const IN_ALL: Size = Size { calls: 1_024, bytes: 128 * 1024 * 1024 };
 /// What of it one project may have.
 const OF_A_PROJECT: Size = Size { calls: 512, bytes: 64 * 1024 * 1024 };

@@ -1,5 +1,5 @@
-//! How much telemetry a project has, and how much it may have. A counter that the transactions keep which insert and
-//! delete: it is exact whatever runs in parallel, and costs a row, not a scan.
+//! How much telemetry a project has, and how much it may have. A counter that the transactions keep
+//! which insert and delete: it is exact whatever runs in parallel, and costs a row, not a scan.
 
 use std::collections::BTreeMap;
 
@@ -20,7 +20,8 @@ pub(super) fn of_row<'a>(texts: impl IntoIterator<Item = Option<&'a str>>) -> i6
     i64::try_from(ROW + texts).unwrap_or(i64::MAX)
 }
 
-/// Counts what is inserted in the same transaction. Until that ends nobody else counts for the project.
+/// Counts what is inserted in the same transaction. Until that ends nobody else counts for the
+/// project.
 ///
 /// # Errors
 /// `TelemetryFull`: it would be more than the project may have. Roll back.
@@ -52,8 +53,8 @@ pub(super) async fn add(
     }
 }
 
-/// Takes off what was deleted in the same transaction: rows of a project and its bytes. Of rows from before sizes were
-/// counted nothing is taken off.
+/// Takes off what was deleted in the same transaction: rows of a project and its bytes. Of rows
+/// from before sizes were counted nothing is taken off.
 pub(super) async fn subtract(
     transaction: &DatabaseTransaction,
     deleted: Vec<QueryResult>,

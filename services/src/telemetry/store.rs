@@ -1,14 +1,16 @@
-//! How a call's items get into the database: one call at a time, in small transactions, so that whoever writes beside
-//! it (the counters, a purge) waits for a few milliseconds and not for ten thousand rows.
+//! How a call's items get into the database: one call at a time, in small transactions, so that
+//! whoever writes beside it (the counters, a purge) waits for a few milliseconds and not for ten
+//! thousand rows.
 //!
-//! All items of a call are stored or none. Those of a large one take several transactions; the first of these writes
-//! down which call it is (`ingest_batches`), the last one deletes that again. If one fails, the rows that are there
-//! are deleted before the call is refused; if the process ends in between, or the database is away, they are deleted
-//! later ([`purge_unfinished`]): such a call was never answered with 200, so its sender sends it again. The one thing
-//! that nobody can tell apart is a last commit whose answer was lost.
+//! All items of a call are stored or none. Those of a large one take several transactions; the
+//! first of these writes down which call it is (`ingest_batches`), the last one deletes that again.
+//! If one fails, the rows that are there are deleted before the call is refused; if the process
+//! ends in between, or the database is away, they are deleted later ([`purge_unfinished`]): such a
+//! call was never answered with 200, so its sender sends it again. The one thing that nobody can
+//! tell apart is a last commit whose answer was lost.
 //!
-//! On SQLite a commit is not on the disk yet. Before the call is answered, the log of commits is brought there, once
-//! for all of its transactions.
+//! On SQLite a commit is not on the disk yet. Before the call is answered, the log of commits is
+//! brought there, once for all of its transactions.
 
 use std::panic::resume_unwind;
 use std::path::Path;
@@ -35,7 +37,8 @@ use crate::error::Error;
 use crate::services::Services;
 use crate::turns::{Size, Turns};
 
-/// Rows of one transaction: a few milliseconds. SQLite takes at most 32,766 parameters in a statement.
+/// Rows of one transaction: a few milliseconds. SQLite takes at most 32,766 parameters in a
+/// statement.
 pub(super) const ROWS: usize = 500;
 /// Their bytes, but for a single row.
 const BYTES: i64 = 1024 * 1024;
@@ -82,8 +85,8 @@ impl Kind {
     }
 }
 
-/// The id of a call's item: they differ in time and index from each other, and all together from those of every other
-/// call, so that the first one tells all.
+/// The id of a call's item: they differ in time and index from each other, and all together from
+/// those of every other call, so that the first one tells all.
 pub(super) struct Ids {
     now: Timestamp,
     random: [u8; 10],
@@ -139,7 +142,8 @@ struct Chunk {
 }
 
 impl Batch {
-    /// Makes the statements of rows, each with what it counts for. It takes a while: not on a thread that checks keys.
+    /// Makes the statements of rows, each with what it counts for. It takes a while: not on a
+    /// thread that checks keys.
     pub(super) fn new<A: ActiveModelTrait>(
         kind: Kind,
         ids: &Ids,
@@ -300,8 +304,8 @@ async fn undo(services: &Services, kind: Kind, first: Uuid, items: usize) -> Res
     Ok(transaction.commit().await?)
 }
 
-/// Deletes what is left of calls that were broken off, by a crash or by an outage of the database; how many calls.
-/// Several nodes may do it at once.
+/// Deletes what is left of calls that were broken off, by a crash or by an outage of the database;
+/// how many calls. Several nodes may do it at once.
 ///
 /// # Errors
 /// The database fails.

@@ -22,8 +22,8 @@ use crate::services::Services;
 const MOST_KEYS: usize = 100;
 const HOUR: Duration = Duration::from_hours(1);
 
-/// What keys of a project were used for, hour by hour. Keys that were not used, and keys of others, are left
-/// out.
+/// What keys of a project were used for, hour by hour. Keys that were not used, and keys of others,
+/// are left out.
 ///
 /// # Errors
 /// `NotFound` for a stranger, `Invalid` for more than 100 keys.

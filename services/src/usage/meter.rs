@@ -9,8 +9,8 @@ use super::recorder::{Recorder, Use};
 pub(crate) struct Meter {
     pub(super) recorder: Recorder,
     pub(crate) quota: Quota,
-    /// Held alone while a batch is on its way from memory to the database, and shared by who adds up both:
-    /// nothing is then seen twice, or not at all.
+    /// Held alone while a batch is on its way from memory to the database, and shared by who adds
+    /// up both: nothing is then seen twice, or not at all.
     pub(super) writing: RwLock<()>,
 }
 
@@ -24,7 +24,8 @@ impl Meter {
         self.recorder.record(call);
     }
 
-    /// Counts a call that was not admitted, and keeps why in words: the limit, what was used, when it frees.
+    /// Counts a call that was not admitted, and keeps why in words: the limit, what was used, when
+    /// it frees.
     pub(crate) fn denied(&self, call: &Use, detail: &str) {
         self.recorder.denied(call, detail);
     }

@@ -1,12 +1,13 @@
-//! What keys are used for: counted in memory, written in batches, read for charts, and held against the
-//! month's quota.
+//! What keys are used for: counted in memory, written in batches, read for charts, and held against
+//! the month's quota.
 //!
 //! ```text
 //! check ─► Meter (memory) ─► flush, in turn ─► minutes, hours, days ─► read
 //!                                                └► the project's month  ─► quota
 //! ```
-//! A check never waits for any of it. A batch is one transaction that adds to minutes, hours and days alike:
-//! there is no roll-up that could run twice or be forgotten, and what several nodes add comes to its sum.
+//! A check never waits for any of it. A batch is one transaction that adds to minutes, hours and
+//! days alike: there is no roll-up that could run twice or be forgotten, and what several nodes add
+//! comes to its sum.
 
 mod activity;
 mod meter;

@@ -11,13 +11,13 @@ use crate::entity::{budget, denial, key_usage, project_usage};
 use crate::error::Error;
 use crate::services::Services;
 
-/// How long after its period began a budget's row is kept. The longest period is a month; the rest is for a clock that
-/// is set ahead, which must not free what is used.
+/// How long after its period began a budget's row is kept. The longest period is a month; the rest
+/// is for a clock that is set ahead, which must not free what is used.
 const BUDGETS_KEPT: Duration = Duration::from_hours(62 * 24);
 
-/// Deletes sums that are older than their resolution's retention, denials that no range reaches, and budgets of
-/// periods that are long over. Run it often: one run deletes a bounded number of rows, in small batches, and nodes that run it at once share the
-/// work.
+/// Deletes sums that are older than their resolution's retention, denials that no range reaches,
+/// and budgets of periods that are long over. Run it often: one run deletes a bounded number of
+/// rows, in small batches, and nodes that run it at once share the work.
 ///
 /// # Errors
 /// The database fails.

@@ -1,8 +1,9 @@
 //! The month's live requests of a project, held against its tier.
 //!
-//! Each node counts in memory what it admits and knows the database's total as of its last look, so a call is
-//! admitted or refused without waiting. Within a node the limit is exact whatever runs in parallel; what other
-//! nodes admit is known about two seconds later (see `docs/decisions/007-quota.md`).
+//! Each node counts in memory what it admits and knows the database's total as of its last look, so
+//! a call is admitted or refused without waiting. Within a node the limit is exact whatever runs in
+//! parallel; what other nodes admit is known about two seconds later (see
+//! `docs/decisions/007-quota.md`).
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -20,8 +21,8 @@ use crate::error::Error;
 use crate::id_map::IdMap;
 use crate::services::Services;
 
-/// How long a total may be used without looking again. A project in use is looked at with every batch, once a
-/// second; the rest is for a slow one.
+/// How long a total may be used without looking again. A project in use is looked at with every
+/// batch, once a second; the rest is for a slow one.
 const FRESH: Duration = Duration::from_millis(1_500);
 /// A project without calls is forgotten after as long.
 const IDLE: Duration = Duration::from_mins(10);
@@ -120,7 +121,8 @@ impl Quota {
         counter.admit(limit, Counted { project, month })
     }
 
-    /// The same, if what the database said is fresh enough at `now` (monotonic): one look instead of two.
+    /// The same, if what the database said is fresh enough at `now` (monotonic): one look instead
+    /// of two.
     fn admit_if_fresh(
         &self,
         project: ProjectId,
@@ -161,8 +163,8 @@ impl Quota {
         months
     }
 
-    /// `written`, which may be nothing, is in the database now, which has `total` in all. `looked_at` is on the
-    /// monotonic clock.
+    /// `written`, which may be nothing, is in the database now, which has `total` in all.
+    /// `looked_at` is on the monotonic clock.
     pub(super) fn written(&self, written: MonthCount, total: u64, looked_at: Duration) {
         let mut counters = self.shard(written.project);
         let counter = counters.entry((written.project, written.month)).or_default();
@@ -222,10 +224,11 @@ fn lock(shard: &Mutex<Counters>) -> MutexGuard<'_, Counters> {
     shard.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Counts a live call at `now`, unless the month's quota is used up. Without a limit it only counts.
+/// Counts a live call at `now`, unless the month's quota is used up. Without a limit it only
+/// counts.
 ///
-/// What was used of the month is known until a moment ago, by this node and by others. It waits for the database only
-/// for a project that was not in use in the last second.
+/// What was used of the month is known until a moment ago, by this node and by others. It waits for
+/// the database only for a project that was not in use in the last second.
 ///
 /// # Errors
 /// The database fails. `Err` in the answer: the quota is used up. Nothing was counted.

@@ -52,8 +52,8 @@ pub async fn of_key(
     Ok(chart.finish())
 }
 
-/// The use of a project's keys together, of one environment or of both. Service keys are left out: what they
-/// ask for is not what the project's customers do.
+/// The use of a project's keys together, of one environment or of both. Service keys are left out:
+/// what they ask for is not what the project's customers do.
 ///
 /// # Errors
 /// `NotFound` for a stranger.
@@ -126,7 +126,8 @@ struct Sum {
     estimated_tokens: i64,
 }
 
-/// The sums of a range by bucket and outcome. The database adds them up: what it sends is what is shown.
+/// The sums of a range by bucket and outcome. The database adds them up: what it sends is what is
+/// shown.
 fn summed<E: EntityTrait>(rows: Select<E>, range: UsageRange, start: Timestamp) -> Select<E> {
     let width = i64::try_from(range.bucket().as_millis()).unwrap_or(i64::MAX);
     let sum = |column: &'static str| Expr::col(column).sum().cast_as("bigint");

@@ -1,8 +1,8 @@
 //! Use that is not written yet, in memory.
 //!
-//! Keys are spread over shards, each behind a lock that is held for a look-up and an addition. Counting what
-//! was counted before in the same minute allocates nothing. Memory is bounded, however long the database is
-//! away: see [`COUNTERS_PER_SHARD`].
+//! Keys are spread over shards, each behind a lock that is held for a look-up and an addition.
+//! Counting what was counted before in the same minute allocates nothing. Memory is bounded,
+//! however long the database is away: see [`COUNTERS_PER_SHARD`].
 
 use std::collections::VecDeque;
 use std::collections::hash_map::Entry;
@@ -24,13 +24,15 @@ use crate::id_map::IdMap;
 pub(super) const DENIALS_PER_KEY: usize = 50;
 /// A power of two.
 const SHARDS: usize = 64;
-/// A turn takes out as many keys; more wait for their turn, so that what a flush costs does not grow with the keys in
-/// use, and a key's calls of several seconds become one row.
+/// A turn takes out as many keys; more wait for their turn, so that what a flush costs does not
+/// grow with the keys in use, and a key's calls of several seconds become one row.
 const KEYS_PER_TURN: usize = 500;
-/// A turn takes out as large a part of the keys at least: within as many turns each has had its own.
+/// A turn takes out as large a part of the keys at least: within as many turns each has had its
+/// own.
 const TURNS: usize = 16;
-/// When a shard has as many, calls of a new minute are added to the key's last minute instead: sums stay
-/// right, minutes blur. Only a call of a key that has no counter yet is lost then, and the log says so.
+/// When a shard has as many, calls of a new minute are added to the key's last minute instead: sums
+/// stay right, minutes blur. Only a call of a key that has no counter yet is lost then, and the log
+/// says so.
 const COUNTERS_PER_SHARD: usize = 4_096;
 /// When a shard has as many, further denials are counted but not told one by one.
 const DENIALS_PER_SHARD: usize = 512;
@@ -142,7 +144,8 @@ pub(super) struct Unwritten {
     pub(super) kind: KeyKind,
     pub(super) environment: Environment,
     pub(super) last_use: LastUse,
-    /// Seldom more than one: beside the rest, so that counting a call does not look elsewhere for it.
+    /// Seldom more than one: beside the rest, so that counting a call does not look elsewhere for
+    /// it.
     pub(super) counters: SmallVec<[Counter; 1]>,
     /// Oldest first.
     pub(super) denials: VecDeque<Denial>,
@@ -170,8 +173,8 @@ pub(super) struct Recorder {
 struct Round {
     /// The key that had its turn last.
     last: Option<KeyId>,
-    /// How many keys the last turn took out. It does not become less before all have had theirs, or the last ones would
-    /// wait longer the fewer they are.
+    /// How many keys the last turn took out. It does not become less before all have had theirs, or
+    /// the last ones would wait longer the fewer they are.
     turn: usize,
 }
 
@@ -215,8 +218,8 @@ impl Recorder {
 
     /// Takes out what has its turn, to be written: everything, if that is little.
     ///
-    /// Keys have their turns in the order of their ids. Neighbours share the database's pages, so that a turn changes
-    /// a few of these and not one or more for each key.
+    /// Keys have their turns in the order of their ids. Neighbours share the database's pages, so
+    /// that a turn changes a few of these and not one or more for each key.
     pub(super) fn take_turn(&self) -> Batch {
         let keys_of = |shard: &Mutex<Shard>| lock(shard).keys.keys().copied().collect::<Vec<_>>();
         let mut keys: Vec<KeyId> = self.shards.iter().flat_map(keys_of).collect();

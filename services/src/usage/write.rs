@@ -1,10 +1,10 @@
 //! The batched writer.
 //!
-//! Sums and denials are written in one transaction, where telemetry is; then the last uses, on the keys themselves, in
-//! small transactions that a revocation hardly waits for.
+//! Sums and denials are written in one transaction, where telemetry is; then the last uses, on the
+//! keys themselves, in small transactions that a revocation hardly waits for.
 //!
-//! Every statement writes many rows, in one order on every node: two nodes that count the same keys then wait
-//! for each other, not in a ring.
+//! Every statement writes many rows, in one order on every node: two nodes that count the same keys
+//! then wait for each other, not in a ring.
 
 mod denials;
 mod last_uses;
@@ -32,8 +32,8 @@ use crate::services::Services;
 
 /// Rows of one statement: SQLite takes at most 32,766 parameters.
 const ROWS_PER_STATEMENT: usize = 1_000;
-/// How long a turn may take. Checks of projects that this node does not know wait for it: a connection that is
-/// silently dead must not hold them up for as long as TCP hopes.
+/// How long a turn may take. Checks of projects that this node does not know wait for it: a
+/// connection that is silently dead must not hold them up for as long as TCP hopes.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// How long the last batch may take, which has everything.
 const PATIENCE_AT_THE_END: Duration = Duration::from_mins(1);
@@ -43,8 +43,8 @@ const SUMS: &[&str] = &["requests", "prompt_tokens", "completion_tokens", "estim
 /// What projects have used of their months.
 type Totals = BTreeMap<(Uuid, Month), u64>;
 
-/// Writes what was counted since the last time, all of it or nothing; what was not written is kept for the
-/// next time. When it returns, this process's calls before it are in the database.
+/// Writes what was counted since the last time, all of it or nothing; what was not written is kept
+/// for the next time. When it returns, this process's calls before it are in the database.
 ///
 /// # Errors
 /// The database fails.
@@ -52,8 +52,8 @@ pub async fn flush(services: &Services) -> Result<(), Error> {
     write(services, Recorder::take, PATIENCE_AT_THE_END).await
 }
 
-/// Writes the months of all projects and, of keys, as many as have their turn: all, while few are in use. Called each
-/// second, it writes everything within sixteen.
+/// Writes the months of all projects and, of keys, as many as have their turn: all, while few are
+/// in use. Called each second, it writes everything within sixteen.
 ///
 /// # Errors
 /// The database fails. What was not written is kept.
@@ -104,7 +104,8 @@ async fn write_all(
     Ok(totals)
 }
 
-/// A batch on its way to the database. It goes back into memory unless it was written, whatever happens.
+/// A batch on its way to the database. It goes back into memory unless it was written, whatever
+/// happens.
 struct Taken<'a> {
     meter: &'a Meter,
     batch: Batch,

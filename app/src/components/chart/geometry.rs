@@ -1,5 +1,5 @@
-//! Where the parts of a chart are, in whole units: a bucket is 10 wide and the axis 1,000 high, whatever the
-//! size on the screen.
+//! Where the parts of a chart are, in whole units: a bucket is 10 wide and the axis 1,000 high,
+//! whatever the size on the screen.
 
 /// The width of a bucket.
 pub(super) const BUCKET: u64 = 10;
@@ -84,7 +84,8 @@ pub(super) fn bar(axis: Axis, bucket: u64, counts: &[u64]) -> Vec<Block> {
     blocks
 }
 
-/// The outlines of areas that stand on each other: of each series its upper edge, and the edge below it.
+/// The outlines of areas that stand on each other: of each series its upper edge, and the edge
+/// below it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Area {
     /// The upper edge, as the data of a path.

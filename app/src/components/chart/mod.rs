@@ -1,5 +1,5 @@
-//! A chart over time: bars or areas that stand on each other, a cursor that pointer and arrow keys move, and a
-//! table of the same numbers for who can't see it.
+//! A chart over time: bars or areas that stand on each other, a cursor that pointer and arrow keys
+//! move, and a table of the same numbers for who can't see it.
 
 mod geometry;
 mod marks;

@@ -1,4 +1,5 @@
-//! The numbers of a chart in words: of one bucket beside the cursor, and of all in a table that is heard.
+//! The numbers of a chart in words: of one bucket beside the cursor, and of all in a table that is
+//! heard.
 
 use leptos::prelude::*;
 

@@ -12,8 +12,9 @@ pub fn use_place() -> Memo<String> {
     Memo::new(move |_| path.with(|path| bare_path(path)))
 }
 
-/// Keeps the address of the calling page as its things are called now: a link with an id alone, or from before
-/// a rename, becomes the current one. That is no step in the history, and nothing on the page is done again.
+/// Keeps the address of the calling page as its things are called now: a link with an id alone, or
+/// from before a rename, becomes the current one. That is no step in the history, and nothing on
+/// the page is done again.
 pub fn keep_address() {
     let workspace = expect_context::<Workspace>();
     // The page's own, which a page that is being left keeps.

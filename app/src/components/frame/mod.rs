@@ -1,4 +1,5 @@
-//! What stands around every page of a signed-in person: navigation, top bar, and the `main` landmark.
+//! What stands around every page of a signed-in person: navigation, top bar, and the `main`
+//! landmark.
 
 mod account_menu;
 mod address;
@@ -91,8 +92,8 @@ fn focus_heading_on_navigation() {
     });
 }
 
-/// Focuses the page's heading. The page before stays until the code of the next one is there: if its heading goes
-/// and takes the focus along, the heading that comes gets it.
+/// Focuses the page's heading. The page before stays until the code of the next one is there: if
+/// its heading goes and takes the focus along, the heading that comes gets it.
 fn focus_heading() {
     let heading = document().query_selector("h1").ok().flatten();
     super::focus(heading.clone());

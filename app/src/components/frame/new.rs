@@ -1,5 +1,5 @@
-//! The dialogs that make a project or an organization. They belong to the frame: its switcher opens them on any
-//! page, and the page of somebody without a project does too.
+//! The dialogs that make a project or an organization. They belong to the frame: its switcher opens
+//! them on any page, and the page of somebody without a project does too.
 
 use latchkey_domain::api::{Organization, OrganizationRequest, ProjectRequest};
 use latchkey_domain::id::OrganizationId;

@@ -1,7 +1,8 @@
 //! Where the pages are.
 //!
-//! A path made here names its place by ids alone. [`Workspace::address`](super::Workspace::address) puts names
-//! before them for links (docs/decisions/011-slugs.md), and [`bare_path`] takes them away again to compare.
+//! A path made here names its place by ids alone. [`Workspace::address`](super::Workspace::address)
+//! puts names before them for links (docs/decisions/011-slugs.md), and [`bare_path`] takes them
+//! away again to compare.
 
 use latchkey_domain::id::{ApplicationId, KeyId, ProjectId};
 use latchkey_domain::slug;

@@ -1,4 +1,5 @@
-//! The pages of the settings: where they are, and the list of them that opens beneath “Settings”.
+//! The pages of the settings: where they are, and the list of them that opens beneath
+//! “Settings”.
 
 use latchkey_domain::id::ProjectId;
 use leptos::prelude::*;

@@ -1,4 +1,5 @@
-//! The navigation at the left: as drawn from 1280 px, icons alone from 1024 px. Below, the drawer has it.
+//! The navigation at the left: as drawn from 1280 px, icons alone from 1024 px. Below, the drawer
+//! has it.
 
 use latchkey_domain::id::ProjectId;
 use latchkey_domain::role::Permission;

@@ -48,7 +48,8 @@ pub(super) fn TopBar(
     }
 }
 
-/// Organization / project / page, and the item on it; without the project on pages about the organization.
+/// Organization / project / page, and the item on it; without the project on pages about the
+/// organization.
 #[component]
 fn Breadcrumb() -> impl IntoView {
     let workspace = expect_context::<Workspace>();

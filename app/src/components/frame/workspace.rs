@@ -70,7 +70,8 @@ impl Workspace {
         self.data.refetch();
     }
 
-    /// Leaves an organization out that the person has just left or deleted, before it is loaded again.
+    /// Leaves an organization out that the person has just left or deleted, before it is loaded
+    /// again.
     pub fn forget(self, organization: OrganizationId) {
         self.change(|data| {
             data.me.organizations.retain(|it| it.id != organization);
@@ -135,7 +136,8 @@ impl Workspace {
         }
     }
 
-    /// Takes in a project that was made or changed here, in the order that it will be loaded in: newest first.
+    /// Takes in a project that was made or changed here, in the order that it will be loaded in:
+    /// newest first.
     pub fn put_project(self, project: Project) {
         self.change(|WorkspaceData { projects, .. }| {
             if let Some(place) = projects.iter_mut().find(|it| it.id == project.id) {

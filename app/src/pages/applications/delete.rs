@@ -33,7 +33,8 @@ impl Deletion {
         }
     }
 
-    /// Deletes an application, closes the dialog and says how it went, even to who has left the page by then.
+    /// Deletes an application, closes the dialog and says how it went, even to who has left the
+    /// page by then.
     fn delete(self, application: &Application) {
         _ = self.busy.try_set(true);
         let application = application.clone();
@@ -96,7 +97,8 @@ fn Confirm(deletion: Deletion, application: Application) -> impl IntoView {
     }
 }
 
-/// What happens to the active keys that are for the application alone, as far as they could be counted.
+/// What happens to the active keys that are for the application alone, as far as they could be
+/// counted.
 fn keys_go(count: Option<Count>) -> String {
     match count {
         None => {

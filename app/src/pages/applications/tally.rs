@@ -59,8 +59,8 @@ pub struct Use {
     pub requests: u64,
 }
 
-/// The use of every application of a project. It stays unknown where a project has more keys than can be
-/// counted in a moment.
+/// The use of every application of a project. It stays unknown where a project has more keys than
+/// can be counted in a moment.
 #[derive(Clone, Copy)]
 pub struct Tally {
     project: ProjectId,

@@ -4,7 +4,8 @@ use latchkey_domain::audit::AuditAction;
 
 use crate::components::icon::Glyph;
 
-/// The icon of an action, and its colour: red for what ends something, amber for what should be looked at.
+/// The icon of an action, and its colour: red for what ends something, amber for what should be
+/// looked at.
 pub const fn look(action: AuditAction) -> (Glyph, &'static str) {
     const PLAIN: &str = "text-ink-3";
     const DANGER: &str = "text-danger-ink";

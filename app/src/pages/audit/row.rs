@@ -1,4 +1,5 @@
-//! An event of the log; on narrow screens, its card. Opened, it shows the whole event as the API has it.
+//! An event of the log; on narrow screens, its card. Opened, it shows the whole event as the API
+//! has it.
 
 use latchkey_domain::api::{AuditActor, AuditEvent};
 use latchkey_domain::audit::{ActorKind, TargetKind};

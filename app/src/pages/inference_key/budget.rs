@@ -128,8 +128,8 @@ fn elapsed(state: &BudgetState, now: Timestamp) -> u16 {
     permille(now.since(begins).as_secs(), ends.since(begins).as_secs())
 }
 
-/// When the budget is used up if it goes on as so far, if that is before it resets. In the first twentieth of a
-/// period nobody can tell.
+/// When the budget is used up if it goes on as so far, if that is before it resets. In the first
+/// twentieth of a period nobody can tell.
 fn runs_out_at(state: &BudgetState, now: Timestamp) -> Option<Timestamp> {
     let (begins, ends) = state.period.around(now);
     let passed = u128::from(now.since(begins).as_secs());

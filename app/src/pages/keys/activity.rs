@@ -13,7 +13,8 @@ use crate::pages::feed::Feed;
 /// The most keys that the server answers for at once.
 const MOST_KEYS: usize = 100;
 
-/// The hours of each listed key that was used. It is read when other keys are listed, and every minute.
+/// The hours of each listed key that was used. It is read when other keys are listed, and every
+/// minute.
 #[derive(Clone, Copy)]
 pub struct Activity(RwSignal<BTreeMap<KeyId, [HourOfUse; 24]>>);
 

@@ -1,7 +1,7 @@
 //! The dialog that shows a new key, once.
 //!
-//! The secret stands in one signal, which the page owns and this dialog reads. Closing empties it; what was
-//! rendered of it leaves the page with the dialog.
+//! The secret stands in one signal, which the page owns and this dialog reads. Closing empties it;
+//! what was rendered of it leaves the page with the dialog.
 
 use latchkey_domain::api::ApiKey;
 use latchkey_domain::key::KeyKind;

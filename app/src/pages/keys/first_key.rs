@@ -1,4 +1,5 @@
-//! The card that stands in the list's place before the first key: what a key is for, and how it is tried.
+//! The card that stands in the list's place before the first key: what a key is for, and how it is
+//! tried.
 
 use leptos::prelude::*;
 

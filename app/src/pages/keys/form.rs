@@ -1,5 +1,5 @@
-//! What the forms about keys have in common: a name, an expiry and limits, read with the same types as on
-//! the server, and each refusal at its field.
+//! What the forms about keys have in common: a name, an expiry and limits, read with the same types
+//! as on the server, and each refusal at its field.
 
 use std::time::Duration;
 
@@ -185,8 +185,8 @@ impl KeyForm {
         }
     }
 
-    /// Says why the server refused: at the fields that it names, else above them. `failed` is what to say
-    /// where it gives no reason that a person could act on.
+    /// Says why the server refused: at the fields that it names, else above them. `failed` is what
+    /// to say where it gives no reason that a person could act on.
     pub fn refuse(self, error: &ApiError, failed: &str) {
         if self.busy.try_set(false).is_some() {
             return;

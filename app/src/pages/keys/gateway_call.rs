@@ -1,6 +1,6 @@
-//! Programs that ask a model through the gateway, ready to run as copied: a shell command, and OpenAI's own
-//! clients with nothing set but `base_url` and `api_key`. They read the key from `LATCHKEY_KEY` and never
-//! contain it.
+//! Programs that ask a model through the gateway, ready to run as copied: a shell command, and
+//! OpenAI's own clients with nothing set but `base_url` and `api_key`. They read the key from
+//! `LATCHKEY_KEY` and never contain it.
 
 use latchkey_domain::api::ApiKey;
 

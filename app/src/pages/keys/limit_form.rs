@@ -1,4 +1,5 @@
-//! The part of the forms about keys that limits tokens and models: what is written there, and what it says.
+//! The part of the forms about keys that limits tokens and models: what is written there, and what
+//! it says.
 
 use latchkey_domain::api::{ApiKey, KeyPatch, KeyRequest};
 use latchkey_domain::limit::{AllowList, ModelName, Period, Tokens};

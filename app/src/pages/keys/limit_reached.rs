@@ -1,4 +1,5 @@
-//! What stands in the form's place when the project has as many keys as its plan allows: the two ways out.
+//! What stands in the form's place when the project has as many keys as its plan allows: the two
+//! ways out.
 
 use latchkey_domain::api::{KeyFilter, KeySort, ListedKey};
 use latchkey_domain::id::ProjectId;

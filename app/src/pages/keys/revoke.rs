@@ -38,7 +38,8 @@ impl Revocation {
         }
     }
 
-    /// Revokes a key, closes the dialog and says how it went, even to who has left the page by then.
+    /// Revokes a key, closes the dialog and says how it went, even to who has left the page by
+    /// then.
     fn revoke(self, id: KeyId) {
         _ = self.busy.try_set(true);
         leptos::task::spawn_local(async move {

@@ -31,7 +31,8 @@ const GRACES: &[Segment] = &[
     Segment::new(WEEK, "7 days"),
 ];
 
-/// When the current secret ends that is rotated away at `now`: after the grace, but never past the key's expiry.
+/// When the current secret ends that is rotated away at `now`: after the grace, but never past the
+/// key's expiry.
 fn end_of_grace(seconds: u64, expires_at: Option<Timestamp>, now: Timestamp) -> Option<Timestamp> {
     let end = now + Duration::from_secs(seconds);
     (seconds > 0).then(|| expires_at.map_or(end, |expiry| expiry.min(end)))

@@ -21,7 +21,8 @@ use crate::pages::polling::poll_while_visible;
 const REQUESTS: Column =
     Column::new("Requests, 24 h").class("whitespace-nowrap max-[88rem]:hidden");
 
-/// The columns of a project's keys. Where there is less room, the application stands below the name.
+/// The columns of a project's keys. Where there is less room, the application stands below the
+/// name.
 const OF_PROJECT: &[Column] = &[
     Column::new("Name"),
     Column::new("Key"),
@@ -34,7 +35,8 @@ const OF_PROJECT: &[Column] = &[
     Column::spoken("Actions"),
 ];
 
-/// The columns of a project's inference keys. Where there is less room, the limits stand below the key.
+/// The columns of a project's inference keys. Where there is less room, the limits stand below the
+/// key.
 const OF_INFERENCE: &[Column] = &[
     Column::new("Name"),
     Column::new("Key"),

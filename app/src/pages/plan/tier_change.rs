@@ -1,5 +1,5 @@
-//! Putting an organization on another tier, which the instance's administrators can do. A page calls it the
-//! plan.
+//! Putting an organization on another tier, which the instance's administrators can do. A page
+//! calls it the plan.
 
 use latchkey_domain::api::Organization;
 use latchkey_domain::tier::Tier;
@@ -74,8 +74,8 @@ pub fn is_larger(tier: Tier, than: Tier) -> bool {
     place(tier) > place(than)
 }
 
-/// Leads from the tier now to another one, or says that it is this one. Nobody else than an administrator
-/// has a button.
+/// Leads from the tier now to another one, or says that it is this one. Nobody else than an
+/// administrator has a button.
 #[component]
 pub fn TierButton(
     /// What it changes.

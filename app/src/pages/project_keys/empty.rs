@@ -1,5 +1,5 @@
-//! What stands in the list's place when it has no key: the way to the first one, to those that are hidden,
-//! or out of a filter.
+//! What stands in the list's place when it has no key: the way to the first one, to those that are
+//! hidden, or out of a filter.
 
 use latchkey_domain::id::ProjectId;
 use latchkey_domain::key::KeyKind;

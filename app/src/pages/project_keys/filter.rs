@@ -1,4 +1,5 @@
-//! What the list of keys is narrowed to. It stands in the address, so that a link leads to the same list.
+//! What the list of keys is narrowed to. It stands in the address, so that a link leads to the same
+//! list.
 
 use latchkey_domain::api::{KeyFilter, KeySort};
 use latchkey_domain::key::{Environment, KeyKind, KeyStatus};

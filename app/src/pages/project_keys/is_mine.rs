@@ -1,7 +1,7 @@
 //! “Is this my key?”: a person pastes a secret, and this browser alone says what it is.
 //!
-//! The project's keys are fetched when the dialog opens; from then on nothing is sent. What is pasted stands
-//! in the field and in one signal, both emptied when the dialog closes.
+//! The project's keys are fetched when the dialog opens; from then on nothing is sent. What is
+//! pasted stands in the field and in one signal, both emptied when the dialog closes.
 
 use latchkey_domain::api::{KeyFilter, ListedKey};
 use latchkey_domain::id::ProjectId;
@@ -20,8 +20,8 @@ use crate::components::relative_time::{browser_time, day_and_time};
 use crate::components::status_badge::{KeyState, StatusBadge};
 use crate::components::thousands;
 
-/// The most keys that are looked through: this many fit into a browser, and a person who has more knows
-/// where to look.
+/// The most keys that are looked through: this many fit into a browser, and a person who has more
+/// knows where to look.
 const MOST_KEYS: usize = 1_000;
 
 /// What a text is.

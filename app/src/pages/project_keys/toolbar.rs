@@ -74,7 +74,8 @@ pub fn Toolbar(
 #[component]
 fn Search(filter: FilterState) -> impl IntoView {
     let text = RwSignal::new(filter.now.with_untracked(|filter| filter.q.clone()));
-    // What this field itself put into the address does not come back to it: more may be typed by then.
+    // What this field itself put into the address does not come back to it: more may be typed by
+    // then.
     let sent = StoredValue::new(text.get_untracked());
     let timer = StoredValue::new(None::<TimeoutHandle>);
     let field = NodeRef::<html::Input>::new();

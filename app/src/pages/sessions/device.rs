@@ -1,9 +1,10 @@
 //! A browser and its system in words, from what it calls itself.
 //!
-//! Browsers say they are many things at once, for old web sites' sake. What a person wants to know is which
-//! of their devices it is, so the names here are few and the first that fits counts.
+//! Browsers say they are many things at once, for old web sites' sake. What a person wants to know
+//! is which of their devices it is, so the names here are few and the first that fits counts.
 
-/// What a user agent contains, and the browser that this tells. Those that name another one come first.
+/// What a user agent contains, and the browser that this tells. Those that name another one come
+/// first.
 const BROWSERS: [(&str, &str); 12] = [
     ("Edg/", "Edge"),
     ("EdgA/", "Edge"),

@@ -1,4 +1,5 @@
-//! The dialog before a project or an organization is deleted: what goes with it, and its name once more.
+//! The dialog before a project or an organization is deleted: what goes with it, and its name once
+//! more.
 
 use leptos::prelude::*;
 

@@ -25,8 +25,8 @@ pub struct Subject {
     pub organization: Organization,
 }
 
-/// A page of the settings, once what it is about is known. A path that names no project is answered like one
-/// that names a stranger's.
+/// A page of the settings, once what it is about is known. A path that names no project is answered
+/// like one that names a stranger's.
 #[component]
 pub fn SettingsPage(
     /// Its title, for as long as it waits.

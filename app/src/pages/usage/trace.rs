@@ -108,7 +108,8 @@ pub const fn label_of(outcome: Outcome) -> &'static str {
     }
 }
 
-/// The checks of a request that was denied some time ago. What the limits were then is told by `detail` alone.
+/// The checks of a request that was denied some time ago. What the limits were then is told by
+/// `detail` alone.
 pub fn steps_of_denial(key: &ApiKey, outcome: Outcome, detail: &str) -> Vec<TraceStep> {
     steps(key, outcome, |check, failed| match check {
         _ if failed => detail.to_owned(),

@@ -1,12 +1,12 @@
 //! `make bench-gateway`: what the gateway adds to a call.
 //!
-//! The same calls go directly to an upstream on this machine and through Latchkey to it, plain and streamed, one
-//! at a time and sixteen at a time, with a key without limits and with one that has a limit of tokens a minute and
-//! a budget. Load generator, upstream and Latchkey share the machine's cores, so requests a second compare what
-//! all of them cost together.
+//! The same calls go directly to an upstream on this machine and through Latchkey to it, plain and
+//! streamed, one at a time and sixteen at a time, with a key without limits and with one that has a
+//! limit of tokens a minute and a budget. Load generator, upstream and Latchkey share the machine's
+//! cores, so requests a second compare what all of them cost together.
 //!
-//! Usage: `bench-gateway PATH-OF-LATCHKEY [CELL…]`. With names of cells (`gateway_plain_c16`) only these are measured:
-//! for a profiler beside it.
+//! Usage: `bench-gateway PATH-OF-LATCHKEY [CELL…]`. With names of cells (`gateway_plain_c16`)
+//! only these are measured: for a profiler beside it.
 
 mod cell;
 mod upstream;

@@ -1,13 +1,14 @@
 //! `make bench-hostile`: what others notice of somebody who floods.
 //!
-//! Twelve connections post batches of 10,000 traces under one free test key, without a pause. Meanwhile another tenant
-//! revokes 200 keys, twenty a second, and then has cached keys checked, in turn with and without the flood. All of it
-//! on SQLite and on PostgreSQL.
+//! Twelve connections post batches of 10,000 traces under one free test key, without a pause.
+//! Meanwhile another tenant revokes 200 keys, twenty a second, and then has cached keys checked, in
+//! turn with and without the flood. All of it on SQLite and on PostgreSQL.
 //!
 //! Everything shares the machine's cores, the load generators and PostgreSQL too.
 //!
-//! Usage: `LATCHKEY_TEST_POSTGRES_URL=… bench-hostile PATH-OF-LATCHKEY`; with `scripts/bench.sh`, `LATCHKEY_BINARY` names
-//! another server than the one that was just built, e.g. that of the commit before.
+//! Usage: `LATCHKEY_TEST_POSTGRES_URL=… bench-hostile PATH-OF-LATCHKEY`; with `scripts/bench.sh`,
+//! `LATCHKEY_BINARY` names another server than the one that was just built, e.g. that of the commit
+//! before.
 #![expect(clippy::disallowed_methods, reason = "the script names the database it started")]
 
 mod flood;

@@ -1,15 +1,15 @@
 //! `make bench-http`: what a check costs over HTTP.
 //!
-//! `POST /v1/keys/verify` with a service key, over 10,000 keys, beside a bare axum handler in a process of its own that
-//! parses the same body and answers the same bytes. 32 connections, in turns of a second; load generator and servers
-//! share the machine's cores.
+//! `POST /v1/keys/verify` with a service key, over 10,000 keys, beside a bare axum handler in a
+//! process of its own that parses the same body and answers the same bytes. 32 connections, in
+//! turns of a second; load generator and servers share the machine's cores.
 //!
-//! So that neither side is flattered: both have the same allocator, are warmed up, and take turns in going first; before
-//! bare axum's turn the server has written what it counted; every answer is looked at, and one that does not admit its
-//! key ends the bench.
+//! So that neither side is flattered: both have the same allocator, are warmed up, and take turns
+//! in going first; before bare axum's turn the server has written what it counted; every answer is
+//! looked at, and one that does not admit its key ends the bench.
 //!
-//! Usage: `bench-http PATH-OF-LATCHKEY [SECONDS]`. With a number of seconds it loads Latchkey alone for as long, and
-//! measures nothing: for a profiler, which would else see its waits as well.
+//! Usage: `bench-http PATH-OF-LATCHKEY [SECONDS]`. With a number of seconds it loads Latchkey alone
+//! for as long, and measures nothing: for a profiler, which would else see its waits as well.
 
 mod bare;
 mod side;
@@ -91,7 +91,8 @@ async fn compare(binary: &Path, alone: Option<Duration>) -> anyhow::Result<()> {
     measure(&server, &bare, &ours, &theirs).await
 }
 
-/// The bodies of the calls that verify each of the keys. Their names are of one length, and with them the answers.
+/// The bodies of the calls that verify each of the keys. Their names are of one length, and with
+/// them the answers.
 async fn make_keys(account: &Account) -> anyhow::Result<Vec<String>> {
     report::say(&format!("making {KEYS} keys"));
     let mut bodies = Vec::with_capacity(KEYS);
@@ -138,7 +139,8 @@ async fn measure(
     Ok(())
 }
 
-/// Waits until the server has written what it counted: bare axum would share the cores with its writer.
+/// Waits until the server has written what it counted: bare axum would share the cores with its
+/// writer.
 async fn rest(server: &Server) -> anyhow::Result<()> {
     for _ in 0..LOOKS {
         let before = server.cpu_time()?;

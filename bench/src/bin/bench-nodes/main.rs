@@ -1,9 +1,10 @@
 //! `make bench-nodes`: how soon a revocation that one node has answered holds on every other.
 //!
-//! Three nodes on one PostgreSQL, which all hear of changes. A key is cached on all of them, revoked on the first, and
-//! asked for on all of them without a pause until the last one refuses it with 401; the clock starts when the revocation
-//! has answered. Then the same while nothing comes through on the connections that listen for changes: these lead
-//! through a proxy of the bench, which is shut at ever another moment of the nodes' beat.
+//! Three nodes on one PostgreSQL, which all hear of changes. A key is cached on all of them,
+//! revoked on the first, and asked for on all of them without a pause until the last one refuses it
+//! with 401; the clock starts when the revocation has answered. Then the same while nothing comes
+//! through on the connections that listen for changes: these lead through a proxy of the bench,
+//! which is shut at ever another moment of the nodes' beat.
 //!
 //! Usage: `LATCHKEY_TEST_POSTGRES_URL=… bench-nodes PATH-OF-LATCHKEY`
 #![expect(clippy::disallowed_methods, reason = "the script names the database it started")]
@@ -75,14 +76,16 @@ async fn cut(account: &Account, nodes: &[Node], proxy: &Proxy) -> anyhow::Result
         tokio::time::sleep(phase(number)).await;
         proxy.hold();
         refused.push(key.revoke(account, true).await?);
-        // The node that revoked it may still believe its cache: what it hears after that is what counts.
+        // The node that revoked it may still believe its cache: what it hears after that is what
+        // counts.
         until(nodes, false, &client).await?;
         proxy.release();
     }
     Ok(refused)
 }
 
-/// A part of the beat, another one each time: multiples of the golden section fall nowhere twice and leave no gap.
+/// A part of the beat, another one each time: multiples of the golden section fall nowhere twice
+/// and leave no gap.
 fn phase(number: u32) -> Duration {
     const GOLDEN_SECTION: f64 = 0.618_034;
     BEAT.mul_f64((f64::from(number) * GOLDEN_SECTION).fract())

@@ -1,4 +1,5 @@
-//! A way to the database that can be held: what is sent stays on its way, as with a network that drops everything.
+//! A way to the database that can be held: what is sent stays on its way, as with a network that
+//! drops everything.
 
 use std::net::SocketAddr;
 

@@ -1,4 +1,5 @@
-//! One key: cached on every node, revoked on the first, and asked for on all of them until the last one refuses it.
+//! One key: cached on every node, revoked on the first, and asked for on all of them until the last
+//! one refuses it.
 
 use std::time::Duration;
 
@@ -24,7 +25,8 @@ pub(crate) struct CachedKey {
 /// From the answer to the revocation to the last node's refusal.
 pub(crate) struct Refused {
     pub(crate) after: Duration,
-    /// Answers in between that neither admitted the key nor refused it: a node that could not know (503).
+    /// Answers in between that neither admitted the key nor refused it: a node that could not know
+    /// (503).
     pub(crate) unavailable: usize,
 }
 

@@ -1,4 +1,5 @@
-//! What is measured at one size: the same in the same order at each, by services that have cached and counted nothing yet.
+//! What is measured at one size: the same in the same order at each, by services that have cached
+//! and counted nothing yet.
 
 use std::time::Duration;
 
@@ -18,13 +19,15 @@ use stats_alloc::Region;
 use crate::{ALLOCATOR, rows};
 
 const SAMPLES: usize = 400;
-/// Checks of cached keys that are timed together: too short a time for another program to come in between of most.
+/// Checks of cached keys that are timed together: too short a time for another program to come in
+/// between of most.
 const BATCH: usize = 100;
 const BATCHES: usize = 2_000;
-/// Keys that are cached at most: nearly the cache's bound of 200,000. It has parts, and no part must overflow, or some
-/// of what is meant to be cached would not be.
+/// Keys that are cached at most: nearly the cache's bound of 200,000. It has parts, and no part
+/// must overflow, or some of what is meant to be cached would not be.
 const CACHED: usize = 190_000;
-/// Keys that are in use where sizes are compared: all of the smallest. More would compare the processor's caches.
+/// Keys that are in use where sizes are compared: all of the smallest. More would compare the
+/// processor's caches.
 const IN_USE: usize = 1_000;
 /// Checks at once while the cache is filled.
 const AT_ONCE: usize = 16;
@@ -43,7 +46,8 @@ pub(crate) struct Measured {
     pub(crate) bytes_per_key: f64,
 }
 
-/// Measures with `size` bulk keys in the database of `url`; `round` tells its samples from another's.
+/// Measures with `size` bulk keys in the database of `url`; `round` tells its samples from
+/// another's.
 pub(crate) async fn measure(url: &str, size: u64, round: &str) -> anyhow::Result<Measured> {
     let services = in_process::start(url).await?;
     let watching = tokio::spawn({
@@ -137,8 +141,8 @@ async fn hits(
     Ok(times)
 }
 
-/// Caches the keys of these secrets. What the process holds more of then, per key: counters of use left aside, and
-/// connections that open meanwhile among it.
+/// Caches the keys of these secrets. What the process holds more of then, per key: counters of use
+/// left aside, and connections that open meanwhile among it.
 async fn fill_cache(services: &Services, secrets: &[String]) -> anyhow::Result<f64> {
     let region = Region::new(ALLOCATOR);
     stream::iter(secrets)

@@ -1,5 +1,5 @@
-//! The keys that are made in bulk. A key's secret follows from its number, so that any of millions can be checked, and
-//! nobody has to remember them.
+//! The keys that are made in bulk. A key's secret follows from its number, so that any of millions
+//! can be checked, and nobody has to remember them.
 
 use anyhow::Context;
 use hmac::{Hmac, KeyInit, Mac};
@@ -30,8 +30,8 @@ pub(crate) fn secret(number: u64) -> SecretKey {
     })
 }
 
-/// Adds the keys from `first` to `last`, and leaves the table as one that has been there for a while: no vacuum and no
-/// checkpoint are still to come that would run beside what is measured.
+/// Adds the keys from `first` to `last`, and leaves the table as one that has been there for a
+/// while: no vacuum and no checkpoint are still to come that would run beside what is measured.
 pub(crate) async fn fill(
     admin: &DatabaseConnection,
     owner: &Owner,
@@ -61,7 +61,8 @@ pub(crate) async fn fill(
     Ok(())
 }
 
-/// What the database keeps of a secret; a check that finds its key says that it is the services' own.
+/// What the database keeps of a secret; a check that finds its key says that it is the services'
+/// own.
 fn digest(mut mac: Hmac<Sha256>, secret: &SecretKey) -> [u8; 32] {
     mac.update(secret.expose().as_bytes());
     mac.finalize().into_bytes().into()

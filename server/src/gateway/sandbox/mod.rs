@@ -1,8 +1,10 @@
-//! The built-in upstream: it answers deterministically and without a network, and counts its tokens by the
-//! gateway's own estimate. It serves test keys, and newcomers who have configured no upstream.
+//! The built-in upstream: it answers deterministically and without a network, and counts its tokens
+//! by the gateway's own estimate. It serves test keys, and newcomers who have configured no
+//! upstream.
 //!
-//! Anybody may call it, so a call costs no more than its size and what is documented: the request is read once, only
-//! as far as the answer depends on it, and a long answer is written piece by piece while the client takes it.
+//! Anybody may call it, so a call costs no more than its size and what is documented: the request
+//! is read once, only as far as the answer depends on it, and a long answer is written piece by
+//! piece while the client takes it.
 
 mod embeddings;
 mod pieces;

@@ -58,7 +58,8 @@ mod tests {
 
     use super::*;
 
-    /// So many parts of 1,000 bytes, and how many bytes were written at most before somebody took them.
+    /// So many parts of 1,000 bytes, and how many bytes were written at most before somebody took
+    /// them.
     struct Thousands(usize);
 
     impl Parts for Thousands {

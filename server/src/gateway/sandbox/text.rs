@@ -20,8 +20,8 @@ use crate::gateway::body::{CallBody, Endpoint};
 
 /// The bytes of a token, in the sandbox's own words too.
 const BYTES_PER_TOKEN: usize = 4;
-/// How much is repeated of what it was told, in characters, over all choices: many of them don't make a short call
-/// costly.
+/// How much is repeated of what it was told, in characters, over all choices: many of them don't
+/// make a short call costly.
 const ECHO: u64 = 500;
 
 /// What the answer says, and what stands around it.

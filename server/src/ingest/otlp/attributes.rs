@@ -13,8 +13,8 @@ use super::messages::{AnyValue, KeyValue, Values};
 /// How deep values may nest: each level is one of the reader's stack.
 const DEEPEST: u32 = 32;
 
-/// A list of attributes as a map. `path` is where the list's owner stands; of a key that comes twice, the later
-/// value counts.
+/// A list of attributes as a map. `path` is where the list's owner stands; of a key that comes
+/// twice, the later value counts.
 pub(super) fn attributes(
     encoding: Encoding,
     path: &dyn Display,

@@ -26,8 +26,8 @@ pub(super) struct Signal {
     pub(super) rejected: &'static str,
 }
 
-/// What the items of a scope have in common. It is read and bounded once, and borrowed by each: what an item costs does
-/// not grow with it, but for what the item stores of it.
+/// What the items of a scope have in common. It is read and bounded once, and borrowed by each:
+/// what an item costs does not grow with it, but for what the item stores of it.
 #[derive(Default)]
 pub(super) struct Origin {
     pub(super) resource: Map<String, Value>,
@@ -203,8 +203,8 @@ impl Rejected {
         }
     }
 
-    /// The answer to a call, in the call's own encoding. When everything was stored as it came it is an empty message;
-    /// a message without rejected items is a warning, as OTLP has it.
+    /// The answer to a call, in the call's own encoding. When everything was stored as it came it
+    /// is an empty message; a message without rejected items is a warning, as OTLP has it.
     pub(super) fn answer(mut self, encoding: Encoding, cut: usize) -> Response {
         if cut > 0 {
             let items = self.signal.items;

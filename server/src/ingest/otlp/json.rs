@@ -1,5 +1,5 @@
-//! OTLP's own JSON: protobuf's JSON mapping, but ids in hex and enums as numbers. As there, null is absence, a
-//! whole number may stand in a text, and unknown fields are ignored.
+//! OTLP's own JSON: protobuf's JSON mapping, but ids in hex and enums as numbers. As there, null is
+//! absence, a whole number may stand in a text, and unknown fields are ignored.
 
 use std::fmt::{self, Display};
 
@@ -89,8 +89,8 @@ pub(super) fn text<'de, D: Deserializer<'de>>(from: D) -> Result<String, D::Erro
     Option::deserialize(from).map(Option::unwrap_or_default)
 }
 
-/// A trace's or span's id in hex. What is no hex becomes an id of a length that none has, so that only the item
-/// it stands in is refused.
+/// A trace's or span's id in hex. What is no hex becomes an id of a length that none has, so that
+/// only the item it stands in is refused.
 pub(super) fn id<'de, D: Deserializer<'de>>(from: D) -> Result<Bytes, D::Error> {
     const NO_ID: &[u8] = b"?";
     let hex = text(from)?;

@@ -22,9 +22,10 @@ pub(super) const LOG_RECORDS: Signal = Signal {
 
 /// Send logs with OpenTelemetry
 ///
-/// OTLP/HTTP: an `ExportLogsServiceRequest` in protobuf or JSON, as it is or with `Content-Encoding: gzip`.
-/// Records that can’t be stored are counted in `partial_success`; the others are stored. It also says if a message was
-/// cut to 64 KiB. The answer has the request’s encoding. The key tells the application. A record’s attributes are not kept.
+/// OTLP/HTTP: an `ExportLogsServiceRequest` in protobuf or JSON, as it is or with
+/// `Content-Encoding: gzip`. Records that can’t be stored are counted in `partial_success`; the
+/// others are stored. It also says if a message was cut to 64 KiB. The answer has the request’s
+/// encoding. The key tells the application. A record’s attributes are not kept.
 #[utoipa::path(
     post,
     path = "/v1/logs",

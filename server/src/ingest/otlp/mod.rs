@@ -1,5 +1,6 @@
-//! OTLP/HTTP: `POST /v1/traces` and `POST /v1/logs`, so that OpenTelemetry's exporters deliver unchanged with
-//! only the endpoint and a header set. What comes in is stored as the SDKs' own form is.
+//! OTLP/HTTP: `POST /v1/traces` and `POST /v1/logs`, so that OpenTelemetry's exporters deliver
+//! unchanged with only the endpoint and a header set. What comes in is stored as the SDKs' own form
+//! is.
 //!
 //! ```text
 //! body ─► gunzip, at most 4 MiB ─► resource ─► scope ─► item ─► entry ─► limits ─► one insert

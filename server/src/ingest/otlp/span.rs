@@ -1,5 +1,5 @@
-//! A span as a trace item: what OpenTelemetry's conventions say of its HTTP request in the item's own fields,
-//! everything else in `meta`, by the names that OTLP has for it.
+//! A span as a trace item: what OpenTelemetry's conventions say of its HTTP request in the item's
+//! own fields, everything else in `meta`, by the names that OTLP has for it.
 
 use std::fmt::Display;
 

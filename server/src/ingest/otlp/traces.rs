@@ -22,9 +22,10 @@ pub(super) const SPANS: Signal = Signal {
 
 /// Send traces with OpenTelemetry
 ///
-/// OTLP/HTTP: an `ExportTraceServiceRequest` in protobuf or JSON, as it is or with `Content-Encoding: gzip`.
-/// Spans that can’t be stored are counted in `partial_success`; the others are stored. It also says if `meta` was cut
-/// to 64 KiB. The answer has the request’s encoding. The key tells the application.
+/// OTLP/HTTP: an `ExportTraceServiceRequest` in protobuf or JSON, as it is or with
+/// `Content-Encoding: gzip`. Spans that can’t be stored are counted in `partial_success`; the
+/// others are stored. It also says if `meta` was cut to 64 KiB. The answer has the request’s
+/// encoding. The key tells the application.
 #[utoipa::path(
     post,
     path = "/v1/traces",

@@ -199,7 +199,8 @@ impl Tenant {
     }
 }
 
-/// Makes members and an invitation as the database has them: by invitations there would be too many an hour.
+/// Makes members and an invitation as the database has them: by invitations there would be too many
+/// an hour.
 async fn put_members(world: &World, people: &People, organization: &str) {
     let database = sea_orm::Database::connect(&world.config.database_url).await.unwrap();
     let id: OrganizationId = organization.parse().unwrap();

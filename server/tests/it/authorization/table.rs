@@ -27,7 +27,8 @@ const ADMIN: Access = From(Admin, None);
 const OWNER: Access = From(Owner, None);
 const APPLICATIONS: Access = From(Member, None);
 
-/// A route, the ids in its path, who may, and a body that is right. `$name` stands for a thing of the tenant.
+/// A route, the ids in its path, who may, and a body that is right. `$name` stands for a thing of
+/// the tenant.
 pub(super) type Row = (&'static str, &'static [&'static str], Access, &'static str);
 
 pub(super) const TABLE: &[Row] = &[

@@ -15,7 +15,8 @@ use super::until;
 use crate::process::{Process, client, sign_in};
 use crate::world::text;
 
-/// Mounts a small disk over the folder that is the first word, and becomes the command that follows.
+/// Mounts a small disk over the folder that is the first word, and becomes the command that
+/// follows.
 const ON_SMALL_DISK: &str = "mount -t tmpfs -o size=16m none \"$0\" && exec \"$@\"";
 /// The database's files.
 const MAIN: &str = "latchkey.db";
@@ -24,7 +25,8 @@ const TELEMETRY: &str = "latchkey-telemetry.db";
 const COST: u64 = 10;
 /// Tokens of a round's budget: more than its calls can spend.
 const BUDGET: u64 = 100_000;
-/// What a node holds ahead of it at most: 64 calls' worth, and what was left (`services/src/check/lease.rs`).
+/// What a node holds ahead of it at most: 64 calls' worth, and what was left
+/// (`services/src/check/lease.rs`).
 const LEASE: u64 = 66 * COST;
 /// How many keys are made in a round before there is no room.
 const BEFORE: usize = 20;
@@ -203,8 +205,8 @@ impl Metered {
         outcome
     }
 
-    /// Spends the rest: no more than all was admitted, and no less than what may have been leased when it could not be
-    /// given back. Every call is counted.
+    /// Spends the rest: no more than all was admitted, and no less than what may have been leased
+    /// when it could not be given back. Every call is counted.
     async fn spend_rest(&mut self, disk: &SmallDisk) {
         for tokens in [BUDGET / 100, COST] {
             while self.spend(disk, tokens).await == "valid" {}

@@ -16,7 +16,8 @@ use super::{RECOVERY, until};
 const COST: u64 = 10;
 /// Tokens of the one budget that all spend: more than they can while something breaks once.
 const BUDGET: u64 = 400_000;
-/// More than a node holds ahead at that cost: 64 calls' worth, and what was left (`services/src/check/lease.rs`).
+/// More than a node holds ahead at that cost: 64 calls' worth, and what was left
+/// (`services/src/check/lease.rs`).
 const LEASE: u64 = 66 * COST;
 /// Every process refuses a revoked key after this, whatever breaks.
 pub(super) const REVOKED_EVERYWHERE: Duration = Duration::from_secs(1);
@@ -85,8 +86,8 @@ impl<'a> Ledger<'a> {
         }
     }
 
-    /// Everybody works, something breaks, and everybody gets on again; then the nodes have recovered, and what was
-    /// acknowledged holds.
+    /// Everybody works, something breaks, and everybody gets on again; then the nodes have
+    /// recovered, and what was acknowledged holds.
     pub(super) async fn work_during<T>(&self, fault: impl Future<Output = T>) -> T {
         let (stop, stopped) = watch::channel(false);
         let writers = (0..WORKERS.0).map(|_| self.write(&stopped));
@@ -178,7 +179,8 @@ impl<'a> Ledger<'a> {
         }
     }
 
-    /// Tries keys everywhere as soon as they have to be refused everywhere, and older ones meanwhile.
+    /// Tries keys everywhere as soon as they have to be refused everywhere, and older ones
+    /// meanwhile.
     async fn try_revoked(&self, stopped: &watch::Receiver<bool>) {
         while !*stopped.borrow() {
             let Some((secret, is_first)) = self.old_enough() else {
@@ -195,7 +197,8 @@ impl<'a> Ledger<'a> {
         }
     }
 
-    /// A key that was revoked a second ago or earlier, and whether it is the first time that it is tried.
+    /// A key that was revoked a second ago or earlier, and whether it is the first time that it is
+    /// tried.
     fn old_enough(&self) -> Option<(String, bool)> {
         let revoked = self.revoked.lock().unwrap();
         let old = revoked.partition_point(|(_, at)| at.elapsed() >= REVOKED_EVERYWHERE);
@@ -208,7 +211,8 @@ impl<'a> Ledger<'a> {
         revoked[..old].get(any).map(|(secret, _)| (secret.clone(), false))
     }
 
-    /// Whether a node says that the key is revoked. It may say nothing at the moment, and never that it is valid.
+    /// Whether a node says that the key is revoked. It may say nothing at the moment, and never
+    /// that it is valid.
     async fn is_refused(&self, node: usize, secret: &str) -> bool {
         let outcome = self.cluster.verify(node, secret, 0).await;
         let outcome = outcome.as_deref();
@@ -232,7 +236,8 @@ impl<'a> Ledger<'a> {
         self.everywhere(&revoked, &["revoked_key"]).await;
     }
 
-    /// Waits until every node says one of this of every key; until then it may only be unable to say.
+    /// Waits until every node says one of this of every key; until then it may only be unable to
+    /// say.
     async fn everywhere(&self, secrets: &[String], expected: &[&str]) {
         let asked = secrets.iter().flat_map(|secret| (0..NODES).map(move |node| (node, secret)));
         stream::iter(asked)
@@ -249,8 +254,8 @@ impl<'a> Ledger<'a> {
             .await;
     }
 
-    /// Spends what is left of the budget, on all nodes at once, to the end: no more than all of it is admitted, and no
-    /// less than what nodes may have leased and lost, `losses` times each.
+    /// Spends what is left of the budget, on all nodes at once, to the end: no more than all of it
+    /// is admitted, and no less than what nodes may have leased and lost, `losses` times each.
     pub(super) async fn spend_rest(&self, losses: u64) {
         // The budget is far from its end: larger calls get there sooner.
         for cost in [BUDGET / 100, BUDGET / 1_000, COST] {
@@ -265,7 +270,8 @@ impl<'a> Ledger<'a> {
             }
         }
         let hits = self.cluster.traffic.hits(Work::Spend) - self.hits_before;
-        // A lease that was under way, the one before it, calls whose answer was lost, and less than a call at the end.
+        // A lease that was under way, the one before it, calls whose answer was lost, and less than
+        // a call at the end.
         let nodes = NODES as u64;
         let lost = losses * nodes * 2 * LEASE + (hits as u64 + nodes + 1) * COST;
         let admitted = self.counts.admitted.load(Ordering::Relaxed);

@@ -1,7 +1,8 @@
-//! What breaks under a cluster, and what holds all the same: no acknowledged write is lost, no revoked key is admitted,
-//! no budget is overspent, and the nodes recover by themselves.
+//! What breaks under a cluster, and what holds all the same: no acknowledged write is lost, no
+//! revoked key is admitted, no budget is overspent, and the nodes recover by themselves.
 //!
-//! In the short form each fault comes once or twice; `make test-faults` brings them again and again.
+//! In the short form each fault comes once or twice; `make test-faults` brings them again and
+//! again.
 #![expect(clippy::disallowed_methods, reason = "processes and databases go by a real clock")]
 
 mod clock;

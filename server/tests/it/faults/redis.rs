@@ -12,7 +12,8 @@ use crate::world::new_postgres_database;
 
 /// Each node's share of it is a whole number.
 const RPM: usize = 60;
-/// Until the nodes have heard of each other, of which they say nothing: each says every second that it is there.
+/// Until the nodes have heard of each other, of which they say nothing: each says every second that
+/// it is there.
 const HEARD: Duration = Duration::from_millis(2_500);
 
 /// A key that is limited to [`RPM`].
@@ -35,7 +36,8 @@ async fn admitted(cluster: &Cluster, secret: &str, calls: [usize; NODES]) -> usi
     futures::future::join_all((0..NODES).map(at_node)).await.into_iter().sum()
 }
 
-/// Takes Redis away and brings it back, with calls before, meanwhile and after, all within a minute.
+/// Takes Redis away and brings it back, with calls before, meanwhile and after, all within a
+/// minute.
 async fn goes_and_comes_back(cluster: &Cluster, redis: Redis) -> Redis {
     let (port, secret) = (redis.port, limited(cluster).await);
     let half = RPM / 2 / NODES;
@@ -51,7 +53,8 @@ async fn goes_and_comes_back(cluster: &Cluster, redis: Redis) -> Redis {
         cluster.tells(node, "latchkey_limits_shared 1").await;
     }
     let after = admitted(cluster, &secret, [RPM; NODES]).await;
-    // Each node goes on to its share: the calls were spread evenly, so the shares are used up evenly.
+    // Each node goes on to its share: the calls were spread evenly, so the shares are used up
+    // evenly.
     assert_eq!((meanwhile, after), (RPM / 2, 0), "a gate was opened, or closed");
     redis
 }
@@ -65,7 +68,8 @@ async fn redis_that_goes_away_and_comes_back_opens_no_gate_and_closes_none() {
     for _ in 0..rounds() {
         let ledger = Ledger::open(&cluster).await;
         redis = ledger.work_during(goes_and_comes_back(&cluster, redis)).await;
-        // For a minute Redis and each node's own share both have to admit (docs/decisions/016-shared-limits.md).
+        // For a minute Redis and each node's own share both have to admit
+        // (docs/decisions/016-shared-limits.md).
         let evenly = admitted(&cluster, &limited(&cluster).await, [RPM; NODES]).await;
         assert_eq!(evenly, RPM, "all shares together, and all that Redis admits");
         let at_one = admitted(&cluster, &limited(&cluster).await, [2 * RPM, 0, 0]).await;

@@ -11,9 +11,9 @@ pub(super) fn rounds() -> usize {
     std::env::var("LATCHKEY_FAULTS").map_or(2, |told| told.parse().unwrap())
 }
 
-/// Brings a fault, of which each may take from nodes what they have leased `losses` times, while everybody works. It
-/// comes [`rounds`] times, and until it has hit every kind of work. What was acknowledged holds after each, and at
-/// the end what was acknowledged in all of them.
+/// Brings a fault, of which each may take from nodes what they have leased `losses` times, while
+/// everybody works. It comes [`rounds`] times, and until it has hit every kind of work. What was
+/// acknowledged holds after each, and at the end what was acknowledged in all of them.
 pub(super) async fn again_and_again(cluster: &Cluster, losses: u64, fault: impl AsyncFn(usize)) {
     let mut ledgers = Vec::new();
     while ledgers.len() < rounds() || !cluster.traffic.all_were_hit() {

@@ -1,5 +1,5 @@
-//! `kill -9` while calls under a budget are on their way: what all calls together have used, those before the
-//! crash and those after it, is never more than the budget.
+//! `kill -9` while calls under a budget are on their way: what all calls together have used, those
+//! before the crash and those after it, is never more than the budget.
 
 use std::time::Duration;
 

@@ -1,4 +1,5 @@
-//! Whatever goes wrong with a call is told in OpenAI's shape and gives back what was reserved for it.
+//! Whatever goes wrong with a call is told in OpenAI's shape and gives back what was reserved for
+//! it.
 
 use axum::body::Bytes;
 use serde_json::{Value, json};

@@ -8,7 +8,8 @@ use super::{Attacked, ROOM_KB};
 /// How often each is sent.
 const TIMES: usize = 50;
 
-/// The first line of the answer to a head; none: the server closed while the client was still sending.
+/// The first line of the answer to a head; none: the server closed while the client was still
+/// sending.
 async fn first_line(address: &str, head: &str) -> Option<String> {
     let mut stream = TcpStream::connect(address).await.unwrap();
     // Whoever is refused before the end of what it sends may be cut off.

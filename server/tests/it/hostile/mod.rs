@@ -1,4 +1,5 @@
-//! Floods against the binary itself: its memory stays bounded, honest callers are answered, refusals say why.
+//! Floods against the binary itself: its memory stays bounded, honest callers are answered,
+//! refusals say why.
 #![cfg(target_os = "linux")]
 #![expect(clippy::disallowed_methods, reason = "what honest callers wait is timed by a real clock")]
 

@@ -12,7 +12,8 @@ const SLOW: usize = 10_000;
 const KB_PER_CONNECTION: u64 = 48;
 /// How long the head of a request may take (`server/src/connections.rs`).
 const HEAD_PATIENCE: Duration = Duration::from_mins(1);
-/// By how much later whoever takes longer is cut off, on a machine that is busy with ten thousand of them.
+/// By how much later whoever takes longer is cut off, on a machine that is busy with ten thousand
+/// of them.
 const MOMENT: Duration = Duration::from_secs(10);
 /// How often one of them sends a byte.
 const NOW_AND_THEN: Duration = Duration::from_secs(8);

@@ -1,4 +1,5 @@
-//! Bodies that are wrong or mean harm: each its documented status, and no more memory than is promised.
+//! Bodies that are wrong or mean harm: each its documented status, and no more memory than is
+//! promised.
 
 use serde_json::{Value, json};
 

@@ -7,7 +7,8 @@ use super::protobuf::{field, request, span};
 use super::{JSON, PROTOBUF, SPAN, TRACE};
 use crate::process::{Process, client, sign_in};
 
-/// What one call may take beside what the server has anyway: the body as it came, unpacked and taken apart.
+/// What one call may take beside what the server has anyway: the body as it came, unpacked and
+/// taken apart.
 const ROOM_KB: u64 = 256 * 1024;
 
 /// Millions of the smallest elements there are, wherever a list can stand.

@@ -95,7 +95,8 @@ on_both_databases! {
             ("empty", json!({})),
             ("null", Value::Null),
         ]);
-        // Upper-case hex, absence as null, numbers where texts are usual, and fields of a later version.
+        // Upper-case hex, absence as null, numbers where texts are usual, and fields of a later
+        // version.
         span["traceId"] = json!(TRACE.to_uppercase());
         span["parentSpanId"] = Value::Null;
         span["startTimeUnixNano"] = json!(START_NANOS);

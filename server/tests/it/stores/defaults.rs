@@ -89,7 +89,8 @@ async fn ready_is_who_can_look_a_key_up() {
     }
 }
 
-/// Makes the first writes after each call of the function fail as PostgreSQL fails one of two that are in each other's way.
+/// Makes the first writes after each call of the function fail as PostgreSQL fails one of two that
+/// are in each other's way.
 async fn give_up(database: &DatabaseConnection, table: &str, times: i64) {
     let sql = format!(
         "CREATE SEQUENCE IF NOT EXISTS given_up; ALTER SEQUENCE given_up RESTART; \

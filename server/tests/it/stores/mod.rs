@@ -1,7 +1,8 @@
-//! Stores as people run them: what stands before a PostgreSQL, replicas, and settings that administrators choose.
+//! Stores as people run them: what stands before a PostgreSQL, replicas, and settings that
+//! administrators choose.
 //!
-//! The poolers are the real ones (`scripts/bootstrap.sh poolers`). What was run by hand besides, by version, stands in
-//! `docs/databases.md`.
+//! The poolers are the real ones (`scripts/bootstrap.sh poolers`). What was run by hand besides, by
+//! version, stands in `docs/databases.md`.
 
 mod defaults;
 mod poolers;

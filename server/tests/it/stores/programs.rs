@@ -93,7 +93,8 @@ pub(crate) async fn pgbouncer(postgres: u16, settings: &str) -> Program {
     Program::start(command, port, folder).await
 }
 
-/// A pgpool-II that sends what reads to the second PostgreSQL, as it does by default where there is one.
+/// A pgpool-II that sends what reads to the second PostgreSQL, as it does by default where there is
+/// one.
 pub(crate) async fn pgpool(primary: u16, replica: u16, settings: &str) -> Program {
     let (port, pcp, folder) = (Redis::free_port(), Redis::free_port(), folder());
     let place = folder.path().display().to_string();

@@ -107,7 +107,8 @@ async fn a_redis_that_forgets_does_not_admit_the_limit_once_more() {
     assert_eq!(admitted(&nodes, &secret, 25, 0).await, 50);
     assert_eq!(redis.ask(&["FLUSHALL"]), "OK");
     assert_eq!(admitted(&nodes, &secret, 25, 0).await, 0, "each knows what it has admitted itself");
-    // A key that this node alone was asked for: the other knows nothing of it, but of Redis' having forgotten.
+    // A key that this node alone was asked for: the other knows nothing of it, but of Redis' having
+    // forgotten.
     let one = text(&world.create(&ada, &json!({"name": "one", "rpm": 10})).await["key"]);
     let idle = text(&world.create(&ada, &json!({"name": "idle", "rpm": 10})).await["key"]);
     let both = admitted(&nodes, &one, 10, 0).await;

@@ -89,12 +89,13 @@ async fn key(world: &World, ada: &Session, name: &str) -> (String, String) {
     (text(&made["key"]), text(&made["api_key"]["id"]))
 }
 
-/// What a replica says, which lags, is never believed: neither of a revoked key nor of one that was just made.
+/// What a replica says, which lags, is never believed: neither of a revoked key nor of one that was
+/// just made.
 async fn balanced_reads_are_never_stale(world: &World, primary: &Postgres, replica: &Postgres) {
     let ada = world.pro("ada").await;
     let at_replica = sea_orm::Database::connect(&replica.url()).await.unwrap();
-    // By default pgpool-II sends a look-up to the primary, as it has a volatile function in it. With a list of those
-    // that write, that one is not on it.
+    // By default pgpool-II sends a look-up to the primary, as it has a volatile function in it.
+    // With a list of those that write, that one is not on it.
     for (settings, is_balanced) in [("", false), ("write_function_list = 'nextval,setval'", true)] {
         let (before, id) = key(world, &ada, &format!("before {is_balanced}")).await;
         caught_up(primary, &at_replica).await;

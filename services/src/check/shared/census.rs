@@ -1,9 +1,9 @@
-//! The nodes that share limits, counted in the database: while no node has ever reached Redis, only the database can
-//! tell how many there are.
+//! The nodes that share limits, counted in the database: while no node has ever reached Redis, only
+//! the database can tell how many there are.
 //!
-//! Each node counts up a row of its own every second. No clock is compared with another: a row that stays the same
-//! while a node looks ten times is of a node that has gone. One that was just found counts at once, so shares are
-//! rather too small than too large.
+//! Each node counts up a row of its own every second. No clock is compared with another: a row that
+//! stays the same while a node looks ten times is of a node that has gone. One that was just found
+//! counts at once, so shares are rather too small than too large.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -38,7 +38,8 @@ struct Row {
 }
 
 impl Census {
-    /// How many nodes there are, and how many of them come before this one. None were counted: nobody knows.
+    /// How many nodes there are, and how many of them come before this one. None were counted:
+    /// nobody knows.
     pub(super) fn counted(&self) -> Option<(u64, u64)> {
         let nodes = self.nodes.load(Ordering::Acquire);
         (nodes > 0).then(|| (nodes, self.before.load(Ordering::Acquire)))

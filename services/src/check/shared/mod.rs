@@ -1,8 +1,8 @@
 //! Limits per minute that several nodes share through Redis or Valkey.
 //!
-//! One script call decides about a check: it reads and writes the windows at once, by the Redis server's clock, so the
-//! nodes' own clocks don't matter. Where Redis is away, each node admits its share of a limit by its own windows:
-//! the gate is narrower then, never open.
+//! One script call decides about a check: it reads and writes the windows at once, by the Redis
+//! server's clock, so the nodes' own clocks don't matter. Where Redis is away, each node admits its
+//! share of a limit by its own windows: the gate is narrower then, never open.
 
 mod census;
 mod presence;
@@ -28,8 +28,9 @@ use crate::digest::Pepper;
 use crate::error::Error;
 use crate::services::{Services, StartError};
 
-/// A call waits for its answer in turns of so long: a node that is held up itself, and comes back when all of the time
-/// is over, finds the answers that have arrived before it takes its own absence for Redis'.
+/// A call waits for its answer in turns of so long: a node that is held up itself, and comes back
+/// when all of the time is over, finds the answers that have arrived before it takes its own
+/// absence for Redis'.
 const TURN: Duration = Duration::from_millis(50);
 /// So many turns in which no call on the node gets an answer are enough. A check waits for it.
 const PATIENCE: u32 = 5;
@@ -37,7 +38,8 @@ const PATIENCE: u32 = 5;
 const ENDURANCE: u32 = 10;
 /// How often a node says that it is there, and tries to come back to a Redis that was away.
 const BEAT: Duration = Duration::from_secs(1);
-/// What was admitted while Redis was away, or is forgotten by it, matters for as long (see [`Window`]).
+/// What was admitted while Redis was away, or is forgotten by it, matters for as long (see
+/// [`Window`]).
 pub(super) const NARROW_FOR: Duration = Duration::from_secs(61);
 
 /// Redis can't be asked.
@@ -56,7 +58,8 @@ pub(crate) struct SharedWindows {
     is_known: AtomicBool,
     /// How many calls have got an answer.
     answers: AtomicU64,
-    /// Until then it does not know all that the last minute has admitted: milliseconds on the monotonic clock.
+    /// Until then it does not know all that the last minute has admitted: milliseconds on the
+    /// monotonic clock.
     narrow_until: AtomicU64,
     take: Script,
     look: Script,
@@ -149,8 +152,9 @@ impl SharedWindows {
         self.is_up.load(Ordering::Acquire)
     }
 
-    /// Whether each node keeps to its share although Redis is there: it was away within the last minute, and neither
-    /// knows what nodes admitted meanwhile nor, if it was restarted, what they did before.
+    /// Whether each node keeps to its share although Redis is there: it was away within the last
+    /// minute, and neither knows what nodes admitted meanwhile nor, if it was restarted, what they
+    /// did before.
     pub(super) fn is_narrow(&self, now: Duration) -> bool {
         millis(now) < self.narrow_until.load(Ordering::Acquire)
     }
@@ -160,8 +164,8 @@ impl SharedWindows {
         self.narrow_until.store(millis(now + NARROW_FOR), Ordering::Release);
     }
 
-    /// Redis does not know this node, or counts less of a key than it alone has admitted: it was emptied, or its place
-    /// was taken by one that lagged behind.
+    /// Redis does not know this node, or counts less of a key than it alone has admitted: it was
+    /// emptied, or its place was taken by one that lagged behind.
     pub(super) fn has_forgotten(&self, now: Duration) {
         if !self.is_narrow(now) {
             tracing::warn!(
@@ -176,8 +180,8 @@ impl SharedWindows {
         self.presence.share(limit)
     }
 
-    /// Takes a request and tokens of a key's limits, all of it or none; also where the windows stand then. `now` is
-    /// monotonic.
+    /// Takes a request and tokens of a key's limits, all of it or none; also where the windows
+    /// stand then. `now` is monotonic.
     pub(super) async fn take(
         &self,
         now: Duration,
@@ -195,8 +199,8 @@ impl SharedWindows {
         let mut connection = self.open()?;
         let (refused, second, micros, tokens, requests_window, tokens_window, is_known): TakeAnswer =
             self.answer(call.invoke_async(&mut connection)).await?;
-        // Each call is told by its own answer: none that came later to Redis, and finds there what others have
-        // taken meanwhile, passes before the node has heard.
+        // Each call is told by its own answer: none that came later to Redis, and finds there what
+        // others have taken meanwhile, passes before the node has heard.
         if is_known == 0 {
             self.has_forgotten(now);
         }
@@ -218,8 +222,8 @@ impl SharedWindows {
         Ok(SharedSeen::new(second, micros, &requests, &tokens))
     }
 
-    /// Puts the tokens that a call used in the place of those that it took; none: it was refused for another reason,
-    /// and its request is given back too.
+    /// Puts the tokens that a call used in the place of those that it took; none: it was refused
+    /// for another reason, and its request is given back too.
     pub(super) async fn settle(
         &self,
         key: KeyId,
@@ -248,7 +252,8 @@ impl SharedWindows {
         })
     }
 
-    /// Waits for an answer. Whoever gets none closes the connection for everybody: the next word opens another.
+    /// Waits for an answer. Whoever gets none closes the connection for everybody: the next word
+    /// opens another.
     async fn answer<T>(
         &self,
         call: impl Future<Output = Result<T, RedisError>>,

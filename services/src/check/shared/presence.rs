@@ -1,7 +1,8 @@
-//! How many nodes share the limits: what each may admit of them by itself while Redis is away depends on it.
+//! How many nodes share the limits: what each may admit of them by itself while Redis is away
+//! depends on it.
 //!
-//! Nodes hear it from Redis, where each says every second that it is there. The database remembers it, for nodes
-//! that start while Redis is away.
+//! Nodes hear it from Redis, where each says every second that it is there. The database remembers
+//! it, for nodes that start while Redis is away.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -23,7 +24,8 @@ use crate::random::hex;
 const COUNTS_FOR: u64 = 10;
 /// A count that holds for as long counts nobody who has gone.
 const SETTLED: Duration = Duration::from_secs(COUNTS_FOR + 1);
-/// Nodes that were there within this time may come back, and would find what they had of the limits.
+/// Nodes that were there within this time may come back, and would find what they had of the
+/// limits.
 const LATELY: Duration = Duration::from_mins(5);
 /// The nodes' key where it is only tried.
 pub(super) const TRIED: &str = "latchkey:{start}:n";
@@ -47,8 +49,8 @@ pub(super) struct Presence {
     census: Census,
 }
 
-/// What Redis says of the nodes: how many there are, how many of them come before this one, and whether this one was
-/// known.
+/// What Redis says of the nodes: how many there are, how many of them come before this one, and
+/// whether this one was known.
 pub(super) type Heard = (u64, u64, u8);
 
 impl Presence {
@@ -71,8 +73,8 @@ impl Presence {
         self.place().0
     }
 
-    /// Of how many nodes this one is, and how many come before it: as Redis or the database has it, whichever counts
-    /// more.
+    /// Of how many nodes this one is, and how many come before it: as Redis or the database has it,
+    /// whichever counts more.
     fn place(&self) -> (u64, u64) {
         let heard = (self.nodes.load(Ordering::Relaxed), self.before.load(Ordering::Relaxed));
         match self.census.counted() {
@@ -124,7 +126,8 @@ impl Presence {
         call.invoke_async(connection).await
     }
 
-    /// What was heard counts. In the `narrow` minute, Redis may not have heard of all nodes yet: shares don't grow.
+    /// What was heard counts. In the `narrow` minute, Redis may not have heard of all nodes yet:
+    /// shares don't grow.
     pub(super) fn heard(&self, now: Duration, narrow: bool, (nodes, before, _): Heard) {
         let nodes = self.lately().hear(now, nodes).max(nodes);
         if narrow {
@@ -166,8 +169,8 @@ async fn write(database: &Database, nodes: u64) -> Result<(), DbErr> {
     insert.exec_without_returning(database.writer()).await.map(|_| ())
 }
 
-/// The most nodes that were there together lately. A node that is restarted counts twice for a moment, under its old
-/// name and its new one: only a number that has settled counts.
+/// The most nodes that were there together lately. A node that is restarted counts twice for a
+/// moment, under its old name and its new one: only a number that has settled counts.
 struct Lately {
     /// The lowest number since then.
     lowest: (u64, Duration),

@@ -1,5 +1,6 @@
-//! Whether a Redis can ever work, tried once before a node starts: one that answers, and refuses, will refuse for as
-//! long as nobody changes a setting, and each node would keep to its share for ever.
+//! Whether a Redis can ever work, tried once before a node starts: one that answers, and refuses,
+//! will refuse for as long as nobody changes a setting, and each node would keep to its share for
+//! ever.
 
 use std::time::Duration;
 

@@ -43,8 +43,8 @@ pub(super) async fn insert(
     Ok(())
 }
 
-/// Deletes all but the newest denials of the batch's keys. What can't be deleted now is so the next time that
-/// the key is refused, and is not shown until then.
+/// Deletes all but the newest denials of the batch's keys. What can't be deleted now is so the next
+/// time that the key is refused, and is not shown until then.
 pub(super) async fn prune(services: &Services, batch: &Batch) {
     let keys: Vec<Uuid> = batch
         .iter()

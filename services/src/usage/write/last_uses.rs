@@ -1,5 +1,5 @@
-//! When keys were last used, on the keys themselves: lists of keys are sorted by it, beside what only the keys know
-//! (`docs/decisions/017-telemetry-apart.md`).
+//! When keys were last used, on the keys themselves: lists of keys are sorted by it, beside what
+//! only the keys know (`docs/decisions/017-telemetry-apart.md`).
 
 use std::collections::HashSet;
 use std::time::Duration;
@@ -20,8 +20,8 @@ use crate::error::Error;
 use crate::services::Services;
 use crate::usage::recorder::{Batch, Unwritten};
 
-/// How long a last use waits for a key that somebody is changing. No change takes as long: there is no such
-/// key any more.
+/// How long a last use waits for a key that somebody is changing. No change takes as long: there is
+/// no such key any more.
 const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Keys of one transaction: whoever revokes one waits for no more than these.
@@ -29,7 +29,8 @@ const KEYS_PER_TRANSACTION: usize = 100;
 
 /// What of a batch was not written.
 pub(super) struct Left {
-    /// Keys that somebody is changing at this moment, or whose turn did not come because the database failed.
+    /// Keys that somebody is changing at this moment, or whose turn did not come because the
+    /// database failed.
     pub(super) batch: Batch,
     /// Whether it failed.
     pub(super) result: Result<(), Error>,
@@ -37,8 +38,8 @@ pub(super) struct Left {
 
 /// Moves the last uses of a sorted batch forward, never back, whichever node writes last.
 ///
-/// Keys that somebody is changing are left for the next time, so that counting never waits for a key's change, nor in
-/// a ring with it.
+/// Keys that somebody is changing are left for the next time, so that counting never waits for a
+/// key's change, nor in a ring with it.
 pub(super) async fn write(services: &Services, mut batch: Batch) -> Left {
     for (_, unwritten) in &mut batch {
         unwritten.counters.clear();

@@ -128,7 +128,8 @@ fn List(desk: Desk) -> impl IntoView {
             </Card>
         }
         .into_any(),
-        // A person who is no member sees no organization, so this is for the moment before the page knows.
+        // A person who is no member sees no organization, so this is for the moment before the page
+        // knows.
         Shown::Empty => view! {
             <Card>
                 <EmptyState glyph=Glyph::UserPlus title="No members" text="Nobody is in this organization."/>
