@@ -18,6 +18,7 @@ use axum::body::Body;
 use axum::http::{HeaderMap, Method, Request, StatusCode};
 use axum::response::{IntoResponse, Response};
 use futures::FutureExt;
+use latchkey_domain::mask;
 use latchkey_domain::outcome::Outcome;
 use latchkey_domain::problem::ErrorCode;
 use latchkey_services::clock::Clock;
@@ -36,6 +37,9 @@ use crate::metrics::{Metrics, Route};
 use crate::room::Share;
 use crate::router::{PATIENCE, router};
 use crate::state::AppState;
+
+/// What a log line shows of a path at most, in bytes.
+const LONGEST_SHOWN: usize = 1_024;
 
 /// Everything that this server answers.
 #[derive(Clone)]
@@ -60,7 +64,7 @@ impl Front {
         request.extensions_mut().insert(asked.ip);
         request.extensions_mut().insert(asked.id);
         let method = request.method().clone();
-        let path = request.uri().path().to_owned();
+        let path = shown(request.uri().path());
         let span = tracing::info_span!("request", request_id = %asked.id);
         // Its only error is that there is none.
         let routed = self.router.clone().oneshot(request).map(|Ok(response)| response);
@@ -178,6 +182,16 @@ impl Asked {
     }
 }
 
+/// A path as a log line shows it: a caller chooses neither how long the line is, nor what is left of
+/// a secret that is cut in two.
+fn shown(path: &str) -> String {
+    if path.len() <= LONGEST_SHOWN {
+        return path.to_owned();
+    }
+    let masked = mask::secrets(path);
+    format!("{}…", &masked[..masked.floor_char_boundary(LONGEST_SHOWN)])
+}
+
 fn answered(method: &Method, path: &str, response: &Response, elapsed: Duration) {
     let status = response.status().as_u16();
     let milliseconds = elapsed.as_secs_f64() * 1000.0;
@@ -201,4 +215,20 @@ fn panicked(panic: &(dyn Any + Send)) -> Response {
         "Something failed on the server. The request id finds it in the log.",
     )
     .into_response()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn long_paths_are_cut_and_no_secret_with_them() {
+        let secret = format!("lk_live_{}", "0".repeat(38));
+        for at in [0, LONGEST_SHOWN - 20, LONGEST_SHOWN - 60, 60_000] {
+            let shown = shown(&format!("/{}{secret}/{}", "a/".repeat(at / 2), "b".repeat(2_000)));
+            assert!(shown.len() <= LONGEST_SHOWN + 3, "{}", shown.len());
+            assert!(!shown.contains("lk_live_0000000"), "{shown}");
+        }
+        assert_eq!(shown("/v1/keys"), "/v1/keys");
+    }
 }
