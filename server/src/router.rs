@@ -23,7 +23,7 @@ use crate::{gateway, ingest, oauth, pages};
 /// Management bodies are small.
 pub(crate) const MANAGEMENT_BODY: usize = 1024 * 1024;
 /// The same where nobody is asked who they are: what is free to each connection.
-const ANYBODYS_BODY: usize = 32 * 1024;
+const ANYBODYS_BODY: usize = 64 * 1024;
 /// No handler of ours takes longer; whoever sends slower is cut off.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
