@@ -102,7 +102,7 @@ async fn large_bodies_that_stop_before_their_end_share_one_room() {
     let mut stranger = TcpStream::connect(attacked.address()).await.unwrap();
     stranger.write_all(strangers.as_bytes()).await.unwrap();
     // Whoever is refused is cut off.
-    let _ = stranger.write_all(&[b' '; 70_000]).await;
+    let _ = stranger.write_all(&vec![b' '; 70_000]).await;
     let mut answer = vec![0; 4_096];
     let length = stranger.read(&mut answer).await.unwrap();
     assert!(String::from_utf8_lossy(&answer[..length]).starts_with("HTTP/1.1 413 "));
