@@ -1,5 +1,6 @@
 //! How much processor time another process has used.
 
+use std::path::Path;
 use std::time::Duration;
 
 use anyhow::Context;
@@ -12,11 +13,35 @@ pub fn cpu_time(pid: u32) -> anyhow::Result<Duration> {
     if cfg!(target_os = "linux") { from_proc(pid) } else { from_ps(pid) }
 }
 
+/// The same of a process's threads whose names begin so, as far as the system tells (Linux alone).
+pub fn cpu_time_of_threads(pid: u32, name: &str) -> Duration {
+    of_named(&format!("/proc/{pid}/task"), name)
+}
+
+/// The same of all processes whose names begin so, as far as the system tells (Linux alone).
+pub fn cpu_time_of_processes(name: &str) -> Duration {
+    of_named("/proc", name)
+}
+
+fn of_named(folder: &str, name: &str) -> Duration {
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    let named = entries.filter(|entry| {
+        let comm = std::fs::read_to_string(entry.path().join("comm"));
+        comm.is_ok_and(|comm| comm.starts_with(name))
+    });
+    // One that has ended meanwhile counts nothing.
+    named.filter_map(|entry| from_stat(&entry.path().join("stat")).ok()).sum()
+}
+
 fn from_proc(pid: u32) -> anyhow::Result<Duration> {
+    from_stat(Path::new(&format!("/proc/{pid}/stat")))
+}
+
+fn from_stat(stat: &Path) -> anyhow::Result<Duration> {
     /// Linux counts in hundredths of a second for programs, whatever the kernel counts in
     /// (`USER_HZ`).
     const TICK: Duration = Duration::from_millis(10);
-    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat"))?;
+    let stat = std::fs::read_to_string(stat)?;
     // The second field, the name, may hold anything but ends with the last parenthesis.
     let (_, fields) = stat.rsplit_once(')').context("/proc has another form")?;
     let ticks = fields.split_whitespace().skip(11).take(2).map(str::parse::<u32>);

@@ -6,8 +6,11 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use latchkey_bench::connection::Connection;
+use latchkey_bench::process;
 use serde_json::json;
 
+/// The name of the thread.
+const GENERATOR: &str = "flood";
 const CONNECTIONS: usize = 12;
 const ITEMS: u64 = 10_000;
 /// A time that is long past: SDKs send what they have kept.
@@ -30,9 +33,10 @@ impl Flood {
         let state = Arc::new(State::default());
         let request: Arc<[u8]> = request(address, key, application).into();
         let flooding = Arc::clone(&state);
-        std::thread::spawn(move || {
+        let generator = std::thread::Builder::new().name(GENERATOR.to_owned());
+        // Without a thread the bench says that nothing was sent.
+        let _ = generator.spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-            // Without one the bench says that nothing was sent.
             let Ok(runtime) = runtime else { return };
             let connections = (0..CONNECTIONS).map(|_| post(address, &request, &flooding));
             runtime.block_on(futures::future::join_all(connections));
@@ -43,6 +47,15 @@ impl Flood {
     /// Whether it runs from now on.
     pub(crate) fn run(&self, runs: bool) {
         self.0.runs.store(runs, Ordering::Release);
+    }
+
+    /// The processor time that it has taken by now: to send, to take apart and to store what it
+    /// sends. What the server's own threads take to receive it is not told apart, and counts as that of
+    /// the checks.
+    pub(crate) fn cpu_time(server: u32) -> Duration {
+        process::cpu_time_of_threads(std::process::id(), GENERATOR)
+            + process::cpu_time_of_threads(server, "telemetry-")
+            + process::cpu_time_of_processes("postgres")
     }
 
     /// Waits until nothing is under way.

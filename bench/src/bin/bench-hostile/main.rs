@@ -58,6 +58,8 @@ struct Figures {
     refused_batches: u64,
     alone: Vec<f64>,
     flooded: Vec<f64>,
+    /// The same for each core that the flood left.
+    flooded_per_core: Vec<f64>,
 }
 
 async fn measure(binary: &Path, settings: &[(&str, &str)]) -> anyhow::Result<Figures> {
@@ -81,7 +83,7 @@ async fn measure(binary: &Path, settings: &[(&str, &str)]) -> anyhow::Result<Fig
     }
     #[expect(clippy::cast_precision_loss, reason = "no bench sends as many items")]
     let items_per_second = (flood.items() - before) as f64 / watch.elapsed().as_secs_f64();
-    let (mut alone, mut flooded) = (Vec::new(), Vec::new());
+    let (mut alone, mut flooded, mut flooded_per_core) = (Vec::new(), Vec::new(), Vec::new());
     for round in 0..ROUNDS {
         for with_flood in [round % 2 == 0, round % 2 == 1] {
             flood.run(with_flood);
@@ -90,13 +92,34 @@ async fn measure(binary: &Path, settings: &[(&str, &str)]) -> anyhow::Result<Fig
             } else {
                 flood.rest().await;
             }
+            let (watch, before) = (Stopwatch::start(), Flood::cpu_time(server.pid()));
             let per_second = mixed::run(&tenant.checks).await?.per_second();
-            if with_flood { &mut flooded } else { &mut alone }.push(per_second);
+            if with_flood {
+                let taken = Flood::cpu_time(server.pid()).saturating_sub(before);
+                let left = cores() - taken.as_secs_f64() / watch.elapsed().as_secs_f64();
+                flooded.push(per_second);
+                flooded_per_core.push(per_second / left);
+            } else {
+                alone.push(per_second);
+            }
         }
     }
     flood.run(false);
     let refused_batches = flood.refused();
-    Ok(Figures { revocations, refused, items_per_second, refused_batches, alone, flooded })
+    Ok(Figures {
+        revocations,
+        refused,
+        items_per_second,
+        refused_batches,
+        alone,
+        flooded,
+        flooded_per_core,
+    })
+}
+
+fn cores() -> f64 {
+    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    u32::try_from(cores).unwrap_or(u32::MAX).into()
 }
 
 fn tell(databases: &[(&str, Figures)]) {
@@ -132,12 +155,14 @@ fn tell(databases: &[(&str, Figures)]) {
     ];
     report::table(&head, &rows.collect::<Vec<_>>());
     for (name, figures) in databases {
-        let ratio =
-            statistics::median(figures.flooded.clone()) / statistics::median(figures.alone.clone());
+        let alone = statistics::median(figures.alone.clone());
+        let of_all = statistics::median(figures.flooded.clone()) / alone;
+        let per_core = statistics::median(figures.flooded_per_core.clone()) / (alone / cores());
         report::figure(&format!("revoke-under-ingest-p99-ms-{name}"), millis(figures, 99));
         #[expect(clippy::cast_precision_loss, reason = "at most 200")]
         report::figure(&format!("revoke-under-ingest-refused-{name}"), figures.refused as f64);
-        report::ratio(&format!("verify-under-ingest-{name}"), ratio);
+        report::ratio(&format!("verify-under-ingest-{name}"), per_core);
+        report::ratio(&format!("verify-under-ingest-of-all-cores-{name}"), of_all);
         report::figure(&format!("ingest-items-per-second-{name}"), figures.items_per_second);
     }
 }
