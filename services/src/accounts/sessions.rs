@@ -19,10 +19,12 @@ use uuid::Uuid;
 
 use super::{Device, Renewed, replaced};
 use crate::actor::Actor;
+use crate::check::Asker;
 use crate::database::{OnBehalfOf, primary};
 use crate::digest::sha256;
 use crate::entity::{refresh_token, session, sign_in_state, user};
 use crate::error::Error;
+use crate::failures::Address;
 use crate::retry::retried;
 use crate::scope::{self, Begun};
 use crate::services::Services;
@@ -51,7 +53,8 @@ pub enum SessionEnd<'a> {
 /// these; `TooMany` if the session was renewed too often.
 pub async fn refresh(services: &Services, token: &str, device: &Device) -> Result<Renewed, Error> {
     // What can neither be renewed nor end a session gets no turn with the one writer.
-    let renewed = match of_token(services, token).await? {
+    let asker = Asker::Address(Address::of(device.ip));
+    let renewed = match of_token(services, token, asker).await? {
         Some(named) => renew(services, token, device, named).await,
         None => Err(Error::Unauthenticated),
     };
@@ -70,24 +73,26 @@ struct Named {
 
 /// The session that a refresh token was issued for, if both still stand, whether the token was used
 /// before or not.
-async fn of_token(services: &Services, token: &str) -> Result<Option<Named>, Error> {
+async fn of_token(services: &Services, token: &str, asker: Asker) -> Result<Option<Named>, Error> {
     let query = session::Entity::find()
         .join(JoinType::InnerJoin, tokens_of_session())
         .filter(super::standing(services))
         .filter(refresh_token::Column::ExpiresAt.gt(services.clock.now().as_millis()))
         .filter(refresh_token::Column::Digest.eq(sha256(token)));
-    named(services, query).await
+    named(services, query, asker).await
 }
 
 async fn named(
     services: &Services,
     query: Select<session::Entity>,
+    asker: Asker,
 ) -> Result<Option<Named>, Error> {
     let query = query
         .select_only()
         .column(session::Column::Id)
         .column_as(session::Column::UserId, "person");
-    let row = primary::one(services.database.reader(), &query).await?;
+    let row = primary::one(services.database.reader(), &query);
+    let row = services.look_ups.of(asker, row).await?;
     let id = |row: &QueryResult, name| row.try_get::<Uuid>("", name);
     row.map(|row| Ok(Named { session: id(&row, "id")?.into(), person: id(&row, "person")?.into() }))
         .transpose()
@@ -253,18 +258,25 @@ pub async fn end_session(services: &Services, named_by: SessionEnd<'_>) -> Resul
 
 async fn end_session_once(services: &Services, named_by: SessionEnd<'_>) -> Result<(), Error> {
     let query = session::Entity::find().filter(session::Column::EndedAt.is_null());
-    let query = match named_by {
+    let (query, asker) = match named_by {
         SessionEnd::AccessToken(token) => {
             let Some(bearer) = services.signer.verify_signature(token) else { return Ok(()) };
-            query.filter(session::Column::Id.eq(bearer.session.as_uuid()))
+            let own = session::Column::Id.eq(bearer.session.as_uuid());
+            (query.filter(own), Asker::Session(bearer.session))
         }
-        SessionEnd::RefreshToken(token) => query
-            .join(JoinType::InnerJoin, tokens_of_session())
-            .filter(refresh_token::Column::Digest.eq(sha256(token))),
+        SessionEnd::RefreshToken(token) => {
+            let query = query
+                .join(JoinType::InnerJoin, tokens_of_session())
+                .filter(refresh_token::Column::Digest.eq(sha256(token)));
+            // Of nobody yet: all of these take turns as one.
+            (query, Asker::Address(Address::of(None)))
+        }
     };
     // A token is good here for ever: one of a session that has ended gets no turn with the one
     // writer.
-    let Some(Named { session, person }) = named(services, query).await? else { return Ok(()) };
+    let Some(Named { session, person }) = named(services, query, asker).await? else {
+        return Ok(());
+    };
     let transaction = services.database.begin_for(OnBehalfOf::Person(person)).await?;
     end(services, &transaction, session.as_uuid(), SessionEndReason::SignedOut).await?;
     Ok(transaction.commit().await?)
