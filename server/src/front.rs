@@ -182,8 +182,8 @@ impl Asked {
     }
 }
 
-/// A path as a log line shows it: a caller chooses neither how long the line is, nor what is left of
-/// a secret that is cut in two.
+/// A path as a log line shows it: a caller chooses neither how long the line is, nor what is left
+/// of a secret that is cut in two.
 fn shown(path: &str) -> String {
     if path.len() <= LONGEST_SHOWN {
         return path.to_owned();

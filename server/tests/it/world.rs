@@ -1,15 +1,14 @@
 //! What a test stands on: a server on a real port, over a database of its own, with a clock that only the
 //! test moves and a GitHub that only the test asks.
 
-use std::net::SocketAddr;
+mod settings;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use clap::Parser;
 use github_stand_in::{Person, StandIn};
 use latchkey_domain::time::Timestamp;
-use latchkey_server::cli::{Cli, Command};
 use latchkey_server::config::Config;
 use latchkey_server::edge::SystemRandom;
 use latchkey_server::{AppState, Front, connections, http_client};
@@ -111,7 +110,7 @@ impl World {
         let github = github_stand_in::start().await;
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let config = config(address, &folder, &github, url, arguments);
+        let config = settings::config(address, &folder, &github, url, arguments);
         let clock = Arc::new(ManualClock::starting_at(Timestamp::from_millis(START)));
         let database = Database::open(url).await.unwrap();
         let services = Services::start(
@@ -411,37 +410,6 @@ pub(crate) fn person(login: &str) -> Person {
         name: Some(format!("{login} the person")),
         email: None,
     }
-}
-
-fn config(
-    address: SocketAddr,
-    folder: &TempDir,
-    github: &StandIn,
-    database_url: &str,
-    arguments: &[&str],
-) -> Config {
-    let settings = [
-        ("latchkey-listen", address.to_string()),
-        ("latchkey-data-dir", folder.path().display().to_string()),
-        ("database-url", database_url.to_owned()),
-        ("latchkey-github-client-id", github_stand_in::CLIENT_ID.to_owned()),
-        ("latchkey-github-client-secret", github_stand_in::CLIENT_SECRET.to_owned()),
-        ("latchkey-github-url", github.base_url.clone()),
-        ("latchkey-github-api-url", github.api_url()),
-        ("latchkey-admins", "root".to_owned()),
-        ("latchkey-local-code", LOCAL_CODE.to_owned()),
-        // The clock stands still, so that a test's every write is in one minute.
-        ("latchkey-writes-per-minute", "1000000".to_owned()),
-    ];
-    let is_given = |name: &str| arguments.iter().any(|one| one.starts_with(&format!("--{name}=")));
-    let settings = settings.into_iter().filter(|(name, _)| !is_given(name));
-    let mut line = vec!["latchkey".to_owned(), "serve".to_owned()];
-    line.extend(settings.map(|(name, value)| format!("--{name}={value}")));
-    line.extend(arguments.iter().map(|&argument| argument.to_owned()));
-    let Command::Serve(settings) = Cli::try_parse_from(line).unwrap().command() else {
-        panic!("the line says serve");
-    };
-    Config::from_settings(*settings).unwrap()
 }
 
 /// An empty database on the test `PostgreSQL`. The whole server goes away after the tests.

@@ -8,7 +8,7 @@ mod answer;
 mod invite;
 mod list;
 #[cfg(test)]
-mod migrated;
+mod migration_tests;
 mod write;
 
 pub use answer::{accept, decline, waiting};

@@ -50,8 +50,8 @@ impl Flood {
     }
 
     /// The processor time that it has taken by now: to send, to take apart and to store what it
-    /// sends. What the server's own threads take to receive it is not told apart, and counts as that of
-    /// the checks.
+    /// sends. What the server's own threads take to receive it is not told apart, and counts as
+    /// that of the checks.
     pub(crate) fn cpu_time(server: u32) -> Duration {
         process::cpu_time_of_threads(std::process::id(), GENERATOR)
             + process::cpu_time_of_threads(server, "telemetry-")
