@@ -91,19 +91,113 @@ impl<'de> Deserialize<'de> for Timestamp {
     }
 }
 
-#[cfg(feature = "openapi")]
-impl utoipa::PartialSchema for Timestamp {
-    fn schema() -> utoipa::openapi::RefOr<utoipa::openapi::schema::Schema> {
-        use utoipa::openapi::schema::{KnownFormat, SchemaFormat, Type};
-        utoipa::openapi::ObjectBuilder::new()
-            .schema_type(Type::String)
-            .format(Some(SchemaFormat::KnownFormat(KnownFormat::DateTime)))
-            .into()
+/// A point in time to the nanosecond, as telemetry brings it.
+///
+/// Stored as a [`Timestamp`] and the nanoseconds beyond it; written in JSON as RFC 3339 in UTC with
+/// three decimals, or with nine if it is finer than a millisecond.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct PreciseTimestamp {
+    millisecond: Timestamp,
+    nanos: u32,
+}
+
+impl PreciseTimestamp {
+    const NANOS_PER_MILLI: u32 = 1_000_000;
+
+    /// From a millisecond and the nanoseconds beyond it, 0 to 999,999.
+    pub fn new(millisecond: Timestamp, nanos: u32) -> Self {
+        Self { millisecond, nanos: nanos.min(Self::NANOS_PER_MILLI - 1) }
+    }
+
+    /// From nanoseconds since the Unix epoch.
+    pub fn from_nanos(nanos: u64) -> Self {
+        let per_milli = u64::from(Self::NANOS_PER_MILLI);
+        let millis = i64::try_from(nanos / per_milli).unwrap_or(i64::MAX);
+        let rest = u32::try_from(nanos % per_milli).unwrap_or_default();
+        Self::new(Timestamp::from_millis(millis), rest)
+    }
+
+    /// Its millisecond.
+    pub const fn millisecond(self) -> Timestamp {
+        self.millisecond
+    }
+
+    /// The nanoseconds beyond its millisecond.
+    pub const fn nanos(self) -> u32 {
+        self.nanos
+    }
+
+    /// Reads RFC 3339 with any offset; finer than a nanosecond is cut off.
+    ///
+    /// # Errors
+    /// The text is not RFC 3339.
+    pub fn parse(text: &str) -> Result<Self, InvalidTimestamp> {
+        let time = DateTime::parse_from_rfc3339(text).map_err(|_| InvalidTimestamp)?;
+        let millis = time.timestamp_millis();
+        if !Timestamp::RANGE.contains(&millis) {
+            return Err(InvalidTimestamp);
+        }
+        let nanos = time.timestamp_subsec_nanos() % Self::NANOS_PER_MILLI;
+        Ok(Self::new(Timestamp(millis), nanos))
+    }
+}
+
+impl From<Timestamp> for PreciseTimestamp {
+    fn from(millisecond: Timestamp) -> Self {
+        Self { millisecond, nanos: 0 }
+    }
+}
+
+impl fmt::Display for PreciseTimestamp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.nanos == 0 {
+            return self.millisecond.fmt(f);
+        }
+        let time = self.millisecond.to_utc() + Duration::from_nanos(self.nanos.into());
+        f.write_str(&time.to_rfc3339_opts(SecondsFormat::Nanos, true))
+    }
+}
+
+impl Serialize for PreciseTimestamp {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for PreciseTimestamp {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Self::parse(&String::deserialize(deserializer)?).map_err(de::Error::custom)
     }
 }
 
 #[cfg(feature = "openapi")]
-impl utoipa::ToSchema for Timestamp {}
+mod openapi {
+    use utoipa::openapi::schema::{KnownFormat, Schema, SchemaFormat, Type};
+    use utoipa::openapi::{ObjectBuilder, RefOr};
+
+    use super::{PreciseTimestamp, Timestamp};
+
+    fn date_time() -> RefOr<Schema> {
+        let format = SchemaFormat::KnownFormat(KnownFormat::DateTime);
+        ObjectBuilder::new().schema_type(Type::String).format(Some(format)).into()
+    }
+
+    impl utoipa::PartialSchema for Timestamp {
+        fn schema() -> RefOr<Schema> {
+            date_time()
+        }
+    }
+
+    impl utoipa::ToSchema for Timestamp {}
+
+    impl utoipa::PartialSchema for PreciseTimestamp {
+        fn schema() -> RefOr<Schema> {
+            date_time()
+        }
+    }
+
+    impl utoipa::ToSchema for PreciseTimestamp {}
+}
 
 #[cfg(test)]
 mod tests {
@@ -114,6 +208,16 @@ mod tests {
     fn offsets_are_turned_into_utc() {
         let time = Timestamp::parse("2026-11-21T08:45:53.1234+01:00").unwrap();
         assert_eq!(time.to_string(), "2026-11-21T07:45:53.123Z");
+    }
+
+    #[test]
+    fn nanoseconds_are_written_when_there_are_any() {
+        let time = PreciseTimestamp::from_nanos(1_795_000_000_123_000_007);
+        assert_eq!(time.to_string(), "2026-11-18T11:06:40.123000007Z");
+        let whole = PreciseTimestamp::from_nanos(1_795_000_000_123_000_000);
+        assert_eq!(whole.to_string(), "2026-11-18T11:06:40.123Z");
+        assert!(whole < time && whole == whole.millisecond().into());
+        assert_eq!(PreciseTimestamp::parse("2026-11-18T12:06:40.123000007+01:00"), Ok(time));
     }
 
     #[test]
@@ -128,6 +232,12 @@ mod tests {
         fn every_time_survives_its_text(millis: i64) {
             let time = Timestamp::from_millis(millis);
             prop_assert_eq!(Timestamp::parse(&time.to_string()), Ok(time));
+        }
+
+        #[test]
+        fn every_nanosecond_survives_its_text(millis: i64, nanos in 0_u32..1_000_000) {
+            let time = PreciseTimestamp::new(Timestamp::from_millis(millis), nanos);
+            prop_assert_eq!(PreciseTimestamp::parse(&time.to_string()), Ok(time));
         }
     }
 }

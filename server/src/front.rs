@@ -27,7 +27,6 @@ use tracing::Instrument;
 
 use crate::connections::Answers;
 use crate::edge::SystemClock;
-use crate::gateway;
 use crate::http::client::ClientIp;
 use crate::http::problem::{self, Refusal};
 use crate::http::request_id::RequestId;
@@ -37,6 +36,7 @@ use crate::metrics::{Metrics, Route};
 use crate::room::Share;
 use crate::router::{PATIENCE, router};
 use crate::state::AppState;
+use crate::{gateway, ingest};
 
 /// What a log line shows of a path at most, in bytes.
 const LONGEST_SHOWN: usize = 1_024;
@@ -141,6 +141,9 @@ impl Answers for Front {
     ) -> Response {
         if let Some(share) = &share {
             request.extensions_mut().insert(Arc::clone(share));
+        }
+        if let Some(uri) = ingest::without_double_slashes(request.uri()) {
+            *request.uri_mut() = uri;
         }
         let route = Route::of(request.uri());
         let id = RequestId::new();

@@ -8,7 +8,7 @@ use axum::extract::Query;
 use axum::http::header::{AUTHORIZATION, COOKIE, FORWARDED};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Uri};
 use axum_extra::extract::CookieJar;
-use latchkey_domain::api::{LogBatch, TraceBatch, VerifyRequest};
+use latchkey_domain::api::VerifyRequest;
 use latchkey_domain::limit::Cidr;
 use latchkey_domain::login::GithubLogin;
 use latchkey_domain::mask;
@@ -20,6 +20,7 @@ use serde::de::DeserializeOwned;
 use crate::http::forwarded::{self, X_FORWARDED_FOR};
 use crate::http::{audit, auth, json, keys};
 use crate::ingest::otlp;
+use crate::ingest::sdk::SdkBody;
 use crate::{gateway, oauth};
 
 /// A parser.
@@ -83,14 +84,14 @@ pub const ALL: &[Parser] = &[
     },
     Parser {
         name: "ingest-traces",
-        read: body::<TraceBatch>,
+        read: |input| drop(SdkBody::of(input.to_vec()).traces()),
         examples: &[
             r#"{"timestamp":"2026-11-21T07:45:53Z","traces":[{"timestamp":"2026-11-21T07:45:53Z","requestMethod":"GET","requestURL":"/a","responseStatus":200,"traceId":"4bf92f3577b34da6a3ce929d0e0e4736","spanId":"00f067aa0ba902b7","parentSpanId":null,"durationMs":1.5,"meta":{"a":[1,null]}}]}"#,
         ],
     },
     Parser {
         name: "ingest-logs",
-        read: body::<LogBatch>,
+        read: |input| drop(SdkBody::of(input.to_vec()).logs()),
         examples: &[
             r#"{"timestamp":"2026-11-21T07:45:53Z","logs":[{"traceId":null,"level":"info","type":"a","message":"b","timestamp":"2026-11-21T07:45:53Z","clientTimestamp":"2026-11-21T07:45:53Z"}]}"#,
         ],
@@ -169,6 +170,7 @@ fn cursors(input: &[u8]) {
     let page = PageRequest { cursor: Some(text.to_owned()), ..PageRequest::default() };
     let _ = page.after_id();
     let _ = page.after_time();
+    let _ = page.after_nanos();
 }
 
 fn short_texts(input: &[u8]) {

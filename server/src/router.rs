@@ -13,9 +13,10 @@ use utoipa::openapi::OpenApi as Document;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use crate::config::CorsOrigins;
 use crate::http::{
-    api_keys, applications, audit, docs, health, inference_keys, invitations, keys, limits, me,
-    members, organizations, projects, server_functions, sessions, telemetry, usage, verify,
+    api_keys, applications, audit, cors, docs, health, inference_keys, invitations, keys, limits,
+    me, members, organizations, projects, server_functions, sessions, telemetry, usage, verify,
 };
 use crate::state::AppState;
 use crate::{gateway, ingest, oauth, pages};
@@ -27,8 +28,12 @@ const ANYBODYS_BODY: usize = 64 * 1024;
 /// No handler of ours takes longer; whoever sends slower is cut off.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
-/// The API with its description.
-fn api() -> OpenApiRouter<AppState> {
+/// The API with its description. Pages of those origins may call what applications call.
+fn api(cors: Option<&CorsOrigins>) -> OpenApiRouter<AppState> {
+    let across_origins = |routes: OpenApiRouter<AppState>| match cors {
+        Some(origins) => routes.layer(cors::layer(origins)),
+        None => routes,
+    };
     let management = OpenApiRouter::with_openapi(docs::ApiDoc::openapi())
         .routes(routes!(api_keys::generate, api_keys::list))
         .routes(routes!(api_keys::revoke))
@@ -73,12 +78,17 @@ fn api() -> OpenApiRouter<AppState> {
         .routes(routes!(health::alive))
         .routes(routes!(health::ready))
         .layer(DefaultBodyLimit::max(ANYBODYS_BODY));
-    let ingest = OpenApiRouter::new()
+    let sdks = OpenApiRouter::new()
         .routes(routes!(ingest::traces))
         .routes(routes!(ingest::logs))
+        .layer(DefaultBodyLimit::max(ingest::sdk::LARGEST_BODY));
+    let ingest = OpenApiRouter::new()
         .routes(routes!(ingest::otlp::otlp_traces))
         .routes(routes!(ingest::otlp::otlp_logs))
-        .layer(DefaultBodyLimit::max(ingest::LARGEST_BODY));
+        .routes(routes!(ingest::otlp::otlp_metrics))
+        .routes(routes!(ingest::otlp::langfuse_traces))
+        .layer(DefaultBodyLimit::max(ingest::otlp::LARGEST_BODY))
+        .merge(sdks);
     let gateway = OpenApiRouter::new()
         .routes(routes!(gateway::chat_completions))
         .routes(routes!(gateway::completions))
@@ -87,9 +97,9 @@ fn api() -> OpenApiRouter<AppState> {
         .routes(routes!(gateway::get_model));
     management
         .merge(anybody)
-        .merge(ingest)
+        .merge(across_origins(ingest))
         .layer(brief())
-        .merge(gateway)
+        .merge(across_origins(gateway))
         .layer(from_fn(limits::announce))
 }
 
@@ -98,8 +108,8 @@ fn brief() -> TimeoutLayer {
     TimeoutLayer::with_status_code(StatusCode::REQUEST_TIMEOUT, PATIENCE)
 }
 
-fn describe() -> (Router<AppState>, Document) {
-    let (router, mut document) = api().split_for_parts();
+fn describe(cors: Option<&CorsOrigins>) -> (Router<AppState>, Document) {
+    let (router, mut document) = api(cors).split_for_parts();
     server_functions::describe(&mut document);
     docs::complete(&mut document);
     (router, document)
@@ -107,12 +117,12 @@ fn describe() -> (Router<AppState>, Document) {
 
 /// The API's description, as `/openapi.json` serves it.
 pub fn openapi() -> Document {
-    describe().1
+    describe(None).1
 }
 
 /// Everything that this server answers. What stands around all of it is [`crate::front`].
 pub(crate) fn router(state: AppState) -> Router {
-    let (api, document) = describe();
+    let (api, document) = describe(state.config.cors_origins.as_ref());
     let mut pages = Router::new();
     for (path, _) in leptos::server_fn::axum::server_fn_paths() {
         pages = pages.route(path, post(pages::server_function));

@@ -42,6 +42,20 @@ impl PageRequest {
         self.cursor.as_deref().map(|text| parse(text).ok_or_else(bad_cursor)).transpose()
     }
 
+    /// The cursor of a list that is ordered by time to the nanosecond, then id.
+    ///
+    /// # Errors
+    /// The cursor is not one of ours.
+    pub fn after_nanos(&self) -> Result<Option<(i64, i32, Uuid)>, Error> {
+        let parse = |text: &str| {
+            let (millis, rest) = text.split_once('.')?;
+            let (nanos, id) = rest.split_once('.')?;
+            let millis = Timestamp::from_millis(millis.parse().ok()?).as_millis();
+            Some((millis, nanos.parse().ok()?, id.parse().ok()?))
+        };
+        self.cursor.as_deref().map(|text| parse(text).ok_or_else(bad_cursor)).transpose()
+    }
+
     /// Makes a page of the rows that were read.
     pub(crate) fn page<T>(&self, mut rows: Vec<T>, cursor: impl FnOnce(&T) -> String) -> Page<T> {
         let size = usize::try_from(self.limit.get()).unwrap_or(usize::MAX);
@@ -62,6 +76,11 @@ pub(crate) fn time_cursor(millis: i64, id: Uuid) -> String {
     format!("{millis}.{}", id.simple())
 }
 
+/// The cursor after a row of a list that is ordered by time to the nanosecond, then id.
+pub(crate) fn nanos_cursor(millis: i64, nanos: i32, id: Uuid) -> String {
+    format!("{millis}.{nanos}.{}", id.simple())
+}
+
 fn bad_cursor() -> Error {
     Error::invalid("cursor", "Use the next_cursor of the page before.")
 }
@@ -79,6 +98,8 @@ mod tests {
         let id = Uuid::from_u128(7);
         assert_eq!(request(&id_cursor(id)).after_id().unwrap(), Some(id));
         assert_eq!(request(&time_cursor(-5, id)).after_time().unwrap(), Some((-5, id)));
+        let precise = request(&nanos_cursor(-5, 999_999, id)).after_nanos().unwrap();
+        assert_eq!(precise, Some((-5, 999_999, id)));
     }
 
     #[test]
@@ -86,6 +107,7 @@ mod tests {
         for text in ["", "x", "1.", ".1", "1.2.3", "'; DROP TABLE keys; --"] {
             assert!(matches!(request(text).after_id(), Err(Error::Invalid(_))), "{text}");
             assert!(matches!(request(text).after_time(), Err(Error::Invalid(_))), "{text}");
+            assert!(matches!(request(text).after_nanos(), Err(Error::Invalid(_))), "{text}");
         }
     }
 

@@ -2,6 +2,8 @@
 
 use latchkey_domain::api::{IngestedLog, IngestedTrace, Page};
 use latchkey_domain::id::ApplicationId;
+#[cfg(feature = "ssr")]
+use latchkey_services::telemetry::{self, LogFilter, TraceFilter};
 use leptos::prelude::*;
 
 #[cfg(feature = "ssr")]
@@ -20,8 +22,8 @@ pub async fn list_traces(
     cursor: Option<String>,
 ) -> Result<Page<IngestedTrace>, ApiError> {
     let (services, actor) = caller().await?;
-    Ok(latchkey_services::telemetry::list_traces(&services, &actor, application_id, page(cursor))
-        .await?)
+    let all = TraceFilter::default();
+    Ok(telemetry::list_traces(&services, &actor, application_id, &all, page(cursor)).await?)
 }
 
 /// The logs of an application, newest first.
@@ -36,6 +38,6 @@ pub async fn list_logs(
     cursor: Option<String>,
 ) -> Result<Page<IngestedLog>, ApiError> {
     let (services, actor) = caller().await?;
-    Ok(latchkey_services::telemetry::list_logs(&services, &actor, application_id, page(cursor))
-        .await?)
+    let all = LogFilter::default();
+    Ok(telemetry::list_logs(&services, &actor, application_id, &all, page(cursor)).await?)
 }

@@ -327,7 +327,7 @@ mod tests {
         let traces: TraceBatch =
             serde_json::from_str(body_of(&curl_traces(ORIGIN, now()))).unwrap();
         assert_eq!(traces.timestamp, Some(now()));
-        assert_eq!(traces.traces[0].timestamp, now());
+        assert_eq!(traces.traces[0].timestamp, now().into());
         assert_eq!(traces.traces[0].response_status, 200);
         let logs: LogBatch = serde_json::from_str(body_of(&curl_logs(ORIGIN, now()))).unwrap();
         assert_eq!(logs.logs[0].message, "Hello from curl");

@@ -24,7 +24,8 @@ pub use members::{
 };
 pub use page::{InvalidLimit, Page, PageLimit};
 pub use telemetry::{
-    Accepted, IngestedLog, IngestedTrace, ItemError, LogBatch, LogEntry, TraceBatch, TraceEntry,
+    Accepted, IngestedLog, IngestedTrace, ItemError, LogBatch, LogEntry, SpanKind, SpanStatus,
+    TraceBatch, TraceEntry,
 };
 pub use usage::{
     HourOfUse, KeyActivity, LastUsed, RecentDenial, TokenSum, Usage, UsageBucket, UsageTotals,

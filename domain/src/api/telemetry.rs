@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 
 use crate::id::{KeyId, LogItemId, TraceItemId};
 use crate::key::Environment;
-use crate::time::Timestamp;
+use crate::time::{PreciseTimestamp, Timestamp};
 
 /// The body of `POST /ingest/traces`.
 #[derive(Debug, Clone, Deserialize)]
@@ -16,7 +16,7 @@ pub struct TraceBatch {
     /// When the SDK sent the batch.
     #[serde(default, deserialize_with = "optional_client_time")]
     pub timestamp: Option<Timestamp>,
-    /// At most 10,000 items.
+    /// The first 10,000 items are stored.
     pub traces: Vec<TraceEntry>,
 }
 
@@ -27,7 +27,7 @@ pub struct LogBatch {
     /// When the SDK sent the batch.
     #[serde(default, deserialize_with = "optional_client_time")]
     pub timestamp: Option<Timestamp>,
-    /// At most 10,000 items.
+    /// The first 10,000 items are stored.
     pub logs: Vec<LogEntry>,
 }
 
@@ -39,8 +39,8 @@ pub struct LogBatch {
 pub struct TraceEntry {
     /// When it began: RFC 3339, or milliseconds since the Unix epoch.
     #[serde(deserialize_with = "client_time")]
-    pub timestamp: Timestamp,
-    /// The HTTP method, at most 32 characters.
+    pub timestamp: PreciseTimestamp,
+    /// The HTTP method, or the name of what is no request; at most 512 characters.
     pub request_method: String,
     /// The URL or path, at most 8,192 characters.
     #[serde(rename = "requestURL")]
@@ -54,7 +54,8 @@ pub struct TraceEntry {
     /// The span above it, if there is one.
     #[serde(default)]
     pub parent_span_id: Option<String>,
-    /// How long it took, in milliseconds.
+    /// How long it took, in milliseconds; null is 0.
+    #[serde(deserialize_with = "number_or_zero")]
     pub duration_ms: f64,
     /// What else the application wants to keep with it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -70,19 +71,24 @@ pub struct LogEntry {
     /// The trace that it belongs to, if there is one.
     #[serde(default)]
     pub trace_id: Option<String>,
-    /// How serious it is, e.g. `info` or `error`; at most 32 characters.
+    /// How serious it is, e.g. `info` or `error`; at most 512 characters.
     pub level: String,
-    /// What it is about, at most 128 characters.
+    /// What it is about, at most 512 characters.
     #[serde(rename = "type")]
     pub kind: String,
-    /// The text.
+    /// The text. What is no text is kept as JSON; absent is empty.
+    #[serde(default, deserialize_with = "text_or_json")]
     pub message: String,
     /// When it happened: RFC 3339, or milliseconds since the Unix epoch.
     #[serde(deserialize_with = "client_time")]
-    pub timestamp: Timestamp,
+    pub timestamp: PreciseTimestamp,
     /// When it happened by the client's own clock.
     #[serde(default, deserialize_with = "optional_client_time")]
     pub client_timestamp: Option<Timestamp>,
+    /// What else the application wants to keep with it.
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "map_or_value")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<Object>))]
+    pub meta: Option<Map<String, Value>>,
 }
 
 /// A stored trace item.
@@ -121,11 +127,91 @@ pub struct IngestedLog {
     pub entry: LogEntry,
 }
 
+/// What a span is, as OpenTelemetry has it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "lowercase")]
+pub enum SpanKind {
+    /// It says nothing of itself, or is no span.
+    Unspecified,
+    /// Something within an application.
+    Internal,
+    /// A request that the application serves.
+    Server,
+    /// A request that it sends.
+    Client,
+    /// A message that it sends.
+    Producer,
+    /// A message that it handles.
+    Consumer,
+}
+
+impl SpanKind {
+    /// All of them, by OpenTelemetry's numbers from 0.
+    pub const ALL: [Self; 6] = [
+        Self::Unspecified,
+        Self::Internal,
+        Self::Server,
+        Self::Client,
+        Self::Producer,
+        Self::Consumer,
+    ];
+
+    /// Its name.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Unspecified => "unspecified",
+            Self::Internal => "internal",
+            Self::Server => "server",
+            Self::Client => "client",
+            Self::Producer => "producer",
+            Self::Consumer => "consumer",
+        }
+    }
+
+    /// The kind of that name, if it says something.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().skip(1).find(|kind| kind.as_str() == name)
+    }
+}
+
+/// How a span ended, as OpenTelemetry has it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "lowercase")]
+pub enum SpanStatus {
+    /// It says nothing of it.
+    Unset,
+    /// Well.
+    Ok,
+    /// With an error.
+    Error,
+}
+
+impl SpanStatus {
+    /// All of them, by OpenTelemetry's numbers from 0.
+    pub const ALL: [Self; 3] = [Self::Unset, Self::Ok, Self::Error];
+
+    /// Its name.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Unset => "unset",
+            Self::Ok => "ok",
+            Self::Error => "error",
+        }
+    }
+
+    /// The status of that name, if it says something.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().skip(1).find(|status| status.as_str() == name)
+    }
+}
+
 /// What became of a batch.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Accepted {
-    /// How many items were stored.
+    /// How many items are stored, by this call or by one before that brought the same.
     pub accepted: usize,
     /// How many were not.
     pub rejected: usize,
@@ -144,43 +230,79 @@ pub struct ItemError {
     pub message: String,
 }
 
-/// SDKs write times as RFC 3339 or as milliseconds since the Unix epoch; both are taken.
+/// SDKs write times as RFC 3339 or as milliseconds since the Unix epoch, with or without decimals.
 struct ClientTime;
 
 impl de::Visitor<'_> for ClientTime {
-    type Value = Timestamp;
+    type Value = PreciseTimestamp;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("an RFC 3339 time or milliseconds since 1970")
     }
 
-    fn visit_str<E: de::Error>(self, text: &str) -> Result<Timestamp, E> {
-        Timestamp::parse(text).map_err(E::custom)
+    fn visit_str<E: de::Error>(self, text: &str) -> Result<PreciseTimestamp, E> {
+        PreciseTimestamp::parse(text).map_err(E::custom)
     }
 
-    fn visit_i64<E: de::Error>(self, millis: i64) -> Result<Timestamp, E> {
-        Ok(Timestamp::from_millis(millis))
+    fn visit_i64<E: de::Error>(self, millis: i64) -> Result<PreciseTimestamp, E> {
+        Ok(Timestamp::from_millis(millis).into())
     }
 
-    fn visit_u64<E: de::Error>(self, millis: u64) -> Result<Timestamp, E> {
-        Ok(Timestamp::from_millis(i64::try_from(millis).unwrap_or(i64::MAX)))
+    fn visit_u64<E: de::Error>(self, millis: u64) -> Result<PreciseTimestamp, E> {
+        Ok(Timestamp::from_millis(i64::try_from(millis).unwrap_or(i64::MAX)).into())
+    }
+
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "the casts saturate, and the fraction is from 0 to 1"
+    )]
+    fn visit_f64<E: de::Error>(self, millis: f64) -> Result<PreciseTimestamp, E> {
+        let whole = millis.floor();
+        let nanos = ((millis - whole) * 1e6).round() as u32;
+        Ok(PreciseTimestamp::new(Timestamp::from_millis(whole as i64), nanos))
     }
 }
 
-fn client_time<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Timestamp, D::Error> {
+fn client_time<'de, D: Deserializer<'de>>(deserializer: D) -> Result<PreciseTimestamp, D::Error> {
     deserializer.deserialize_any(ClientTime)
 }
 
 fn optional_client_time<'de, D: Deserializer<'de>>(
     deserializer: D,
 ) -> Result<Option<Timestamp>, D::Error> {
-    struct Wrapped(Timestamp);
+    struct Wrapped(PreciseTimestamp);
     impl<'de> Deserialize<'de> for Wrapped {
         fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
             client_time(deserializer).map(Self)
         }
     }
-    Ok(Option::<Wrapped>::deserialize(deserializer)?.map(|time| time.0))
+    Ok(Option::<Wrapped>::deserialize(deserializer)?.map(|time| time.0.millisecond()))
+}
+
+/// Upblit's SDK for Express sends null for every span of `service()` and `call()`.
+fn number_or_zero<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
+    Ok(Option::deserialize(deserializer)?.unwrap_or_default())
+}
+
+/// Loggers are handed errors and objects for a message too.
+fn text_or_json<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+    Ok(match Value::deserialize(deserializer)? {
+        Value::Null => String::new(),
+        Value::String(text) => text,
+        other => other.to_string(),
+    })
+}
+
+/// Older SDKs' unknown fields were ignored, whatever they held: one of this name refuses no item.
+fn map_or_value<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<Map<String, Value>>, D::Error> {
+    Ok(match Value::deserialize(deserializer)? {
+        Value::Null => None,
+        Value::Object(map) => Some(map),
+        other => Some(Map::from_iter([("value".to_owned(), other)])),
+    })
 }
 
 #[cfg(test)]
@@ -197,8 +319,50 @@ mod tests {
             }))
             .unwrap();
             assert_eq!(log.timestamp.to_string(), "2026-11-21T07:45:53.120Z");
-            assert_eq!(log.client_timestamp, Some(log.timestamp));
+            assert_eq!(log.client_timestamp, Some(log.timestamp.millisecond()));
         }
+    }
+
+    #[test]
+    fn times_keep_their_nanoseconds() {
+        for (time, expected) in [
+            (json!("2026-11-21T07:45:53.120000007Z"), "2026-11-21T07:45:53.120000007Z"),
+            (json!(1_795_247_153_120.25), "2026-11-21T07:45:53.120250Z"),
+        ] {
+            let log: LogEntry = serde_json::from_value(json!({
+                "level": "info", "type": "app", "message": "hi", "timestamp": time,
+            }))
+            .unwrap();
+            let expected = PreciseTimestamp::parse(expected).unwrap();
+            assert_eq!(log.timestamp, expected);
+        }
+    }
+
+    #[test]
+    fn what_sdks_send_is_read() {
+        let trace: TraceEntry = serde_json::from_value(json!({
+            "timestamp": 0, "requestMethod": "SERVICE", "requestURL": "charge", "responseStatus": 0,
+            "traceId": "a", "spanId": "b", "durationMs": null,
+        }))
+        .unwrap();
+        assert!(trace.duration_ms.abs() < f64::EPSILON);
+        for (message, expected) in [
+            (json!("text"), "text"),
+            (json!({"code": 7}), r#"{"code":7}"#),
+            (json!([1, null]), "[1,null]"),
+            (json!(true), "true"),
+            (Value::Null, ""),
+        ] {
+            let log: LogEntry = serde_json::from_value(json!({
+                "level": "info", "type": "app", "message": message, "timestamp": 0, "meta": [1],
+            }))
+            .unwrap();
+            assert_eq!(log.message, expected);
+            assert_eq!(Value::from(log.meta.unwrap()), json!({"value": [1]}));
+        }
+        let absent = json!({"level": "info", "type": "app", "timestamp": 0});
+        let absent: LogEntry = serde_json::from_value(absent).unwrap();
+        assert_eq!((absent.message.as_str(), absent.meta), ("", None));
     }
 
     #[test]

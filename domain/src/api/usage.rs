@@ -44,6 +44,8 @@ pub struct UsageTotals {
     pub completion_tokens: u64,
     /// How many of both are an estimate, because the upstream did not say.
     pub estimated_tokens: u64,
+    /// Telemetry of admitted calls that was not stored: spans, log records and metrics.
+    pub rejected_items: u64,
 }
 
 /// One part of a range.
@@ -160,7 +162,9 @@ impl Usage {
         if at >= bucket.start + self.range.bucket() {
             return;
         }
-        *bucket.outcomes.entry(outcome).or_default() += requests;
+        if requests > 0 {
+            *bucket.outcomes.entry(outcome).or_default() += requests;
+        }
         bucket.prompt_tokens += tokens.prompt;
         bucket.completion_tokens += tokens.completion;
         bucket.estimated_tokens += tokens.estimated;
@@ -195,7 +199,7 @@ mod tests {
             wire["totals"],
             serde_json::json!({
                 "requests": 3, "valid": 2, "denied": 1, "prompt_tokens": 30, "completion_tokens": 12,
-                "estimated_tokens": 5,
+                "estimated_tokens": 5, "rejected_items": 0,
             })
         );
         assert_eq!(wire["range"], "24h");

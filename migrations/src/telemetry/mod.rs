@@ -8,6 +8,7 @@
 
 mod m20261128_000012_move_apart;
 mod m20261128_000013_count_sizes;
+mod m20261129_000019_keep_all;
 
 use sea_orm_migration::prelude::*;
 
@@ -25,6 +26,7 @@ impl MigratorTrait for TelemetryMigrator {
         vec![
             Box::new(m20261128_000012_move_apart::Migration),
             Box::new(m20261128_000013_count_sizes::Migration),
+            Box::new(m20261129_000019_keep_all::Migration),
         ]
     }
 }

@@ -1,6 +1,7 @@
 //! From settings to a configuration that can be served, or a sentence that says what to set.
 
 mod audience;
+mod cors;
 mod database;
 mod metrics;
 pub(crate) mod private_files;
@@ -23,6 +24,7 @@ use crate::cli::{CargoLeptos, Settings, SignupSetting, Storage, set};
 use crate::edge::SystemRandom;
 
 pub use audience::Audience;
+pub use cors::CorsOrigins;
 pub(crate) use database::Alone;
 pub use metrics::MetricsListen;
 pub use public_url::PublicUrl;
@@ -45,6 +47,8 @@ pub struct Config {
     pub sign_in: SignIn,
     /// Proxies that are believed.
     pub trusted_proxies: Vec<Cidr>,
+    /// Origins whose pages may call from a browser; none: no page but our own.
+    pub cors_origins: Option<CorsOrigins>,
     /// What cargo-leptos says, if it started the server.
     pub cargo_leptos: CargoLeptos,
     /// Who answers the gateway's calls; none: the sandbox alone.
@@ -136,6 +140,7 @@ impl Config {
             database_direct_url,
             sign_in,
             trusted_proxies: settings.trusted_proxies,
+            cors_origins: CorsOrigins::parse(&settings.cors_origins)?,
             cargo_leptos: settings.cargo_leptos,
             upstreams: settings
                 .upstreams

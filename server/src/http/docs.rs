@@ -80,6 +80,8 @@ impl Modify for Security {
         let mut bearer = Http::new(HttpAuthScheme::Bearer);
         bearer.bearer_format = Some("API key".to_owned());
         components.add_security_scheme("bearer_key", SecurityScheme::Http(bearer));
+        let basic = Http::new(HttpAuthScheme::Basic);
+        components.add_security_scheme("basic_key", SecurityScheme::Http(basic));
         let key = ApiKey::Header(ApiKeyValue::new("x-api-key"));
         components.add_security_scheme("key", SecurityScheme::ApiKey(key));
     }

@@ -29,32 +29,8 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Json<T> {
     type Rejection = Refusal;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, Refusal> {
-        let body = JsonBody::from_request(request, state).await?;
-        body.parse().map(Self)
-    }
-}
-
-/// A JSON body that is not parsed yet: a large one is, elsewhere.
-pub(crate) struct JsonBody(Bytes);
-
-impl<S: Send + Sync> FromRequest<S> for JsonBody {
-    type Rejection = Refusal;
-
-    async fn from_request(request: Request, state: &S) -> Result<Self, Refusal> {
         require_json(request.headers())?;
-        read(request, state).await.map(Self)
-    }
-}
-
-impl JsonBody {
-    /// How long it is.
-    pub(crate) fn len(&self) -> usize {
-        self.0.len()
-    }
-
-    /// What it says.
-    pub(crate) fn parse<T: DeserializeOwned>(&self) -> Result<T, Refusal> {
-        parse(&self.0)
+        parse(&read(request, state).await?).map(Self)
     }
 }
 
@@ -73,7 +49,7 @@ impl<S: Send + Sync, T: DeserializeOwned> OptionalFromRequest<S> for Json<T> {
     }
 }
 
-fn require_json(headers: &HeaderMap) -> Result<(), Refusal> {
+pub(crate) fn require_json(headers: &HeaderMap) -> Result<(), Refusal> {
     let kind = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     // As nearly everybody says it, without a copy.
     if kind == JSON {

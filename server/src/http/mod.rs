@@ -5,6 +5,7 @@ pub(crate) mod applications;
 pub(crate) mod audit;
 pub(crate) mod auth;
 pub(crate) mod client;
+pub(crate) mod cors;
 pub(crate) mod docs;
 pub(crate) mod extract;
 pub(crate) mod forwarded;

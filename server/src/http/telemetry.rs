@@ -1,14 +1,90 @@
 //! Reading back what applications sent in.
 
 use axum::extract::State;
-use latchkey_domain::api::{IngestedLog, IngestedTrace, Page};
+use latchkey_domain::api::{IngestedLog, IngestedTrace, Page, SpanKind, SpanStatus};
 use latchkey_domain::id::ApplicationId;
 use latchkey_domain::problem::Problem;
+use latchkey_domain::query::QueryText;
+use latchkey_services::telemetry::{LogFilter, TraceFilter};
 use latchkey_services::{Services, telemetry};
+use serde::Deserialize;
+use utoipa::IntoParams;
 
 use super::auth::Caller;
-use super::extract::{ListPage, PageParams, PathId};
+use super::extract::{ListPage, PageParams, Params, PathId, given, sought};
 use super::problem::Refusal;
+
+/// Which traces of an application are wanted.
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct TraceParams {
+    /// Of this trace.
+    #[param(value_type = Option<QueryText>)]
+    trace_id: Option<String>,
+    /// `server`, `client`, `internal`, `producer`, `consumer` or `unspecified`.
+    #[param(inline, value_type = Option<SpanKind>)]
+    kind: Option<String>,
+    /// `ok`, `error` or `unset`.
+    #[param(inline, value_type = Option<SpanStatus>)]
+    status: Option<String>,
+    /// `true` leaves out what has a span above it.
+    #[param(value_type = Option<bool>)]
+    root: Option<String>,
+    /// What stands somewhere in the method, the URL or the name.
+    #[param(value_type = Option<QueryText>)]
+    q: Option<String>,
+}
+
+impl TraceParams {
+    fn filter(self) -> Result<TraceFilter, Refusal> {
+        let kind = |name: String| {
+            let known = SpanKind::ALL.into_iter().find(|kind| kind.as_str() == name);
+            let words = "Use server, client, internal, producer, consumer or unspecified.";
+            known.ok_or_else(|| Problem::invalid("kind", words))
+        };
+        let status = |name: String| {
+            let known = SpanStatus::ALL.into_iter().find(|status| status.as_str() == name);
+            known.ok_or_else(|| Problem::invalid("status", "Use ok, error or unset."))
+        };
+        let root = match self.root.as_deref() {
+            None | Some("false") => false,
+            Some("true") => true,
+            Some(_) => return Err(Problem::invalid("root", "Use true or false.").into()),
+        };
+        Ok(TraceFilter {
+            trace_id: sought("trace_id", self.trace_id)?,
+            kind: given(self.kind).map(kind).transpose()?,
+            status: given(self.status).map(status).transpose()?,
+            root,
+            q: sought("q", self.q)?,
+        })
+    }
+}
+
+/// Which logs of an application are wanted.
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct LogParams {
+    /// Of this trace.
+    #[param(value_type = Option<QueryText>)]
+    trace_id: Option<String>,
+    /// Of this level, in upper or lower case.
+    #[param(value_type = Option<QueryText>)]
+    level: Option<String>,
+    /// What stands somewhere in the message or the type.
+    #[param(value_type = Option<QueryText>)]
+    q: Option<String>,
+}
+
+impl LogParams {
+    fn filter(self) -> Result<LogFilter, Refusal> {
+        Ok(LogFilter {
+            trace_id: sought("trace_id", self.trace_id)?,
+            level: sought("level", self.level)?,
+            q: sought("q", self.q)?,
+        })
+    }
+}
 
 /// List the traces of an application
 #[utoipa::path(
@@ -18,6 +94,7 @@ use super::problem::Refusal;
     params(
         ("id" = ApplicationId, Path),
         PageParams,
+        TraceParams,
     ),
     responses(
         (status = 200, description = "Newest first by their own time", body = Page<IngestedTrace>),
@@ -32,8 +109,9 @@ pub(crate) async fn list_traces(
     Caller(actor): Caller,
     PathId(id): PathId<ApplicationId>,
     ListPage(page): ListPage,
+    Params(params): Params<TraceParams>,
 ) -> Result<axum::Json<Page<IngestedTrace>>, Refusal> {
-    Ok(axum::Json(telemetry::list_traces(&services, &actor, id, page).await?))
+    Ok(axum::Json(telemetry::list_traces(&services, &actor, id, &params.filter()?, page).await?))
 }
 
 /// List the logs of an application
@@ -44,6 +122,7 @@ pub(crate) async fn list_traces(
     params(
         ("id" = ApplicationId, Path),
         PageParams,
+        LogParams,
     ),
     responses(
         (status = 200, description = "Newest first by their own time", body = Page<IngestedLog>),
@@ -58,6 +137,7 @@ pub(crate) async fn list_logs(
     Caller(actor): Caller,
     PathId(id): PathId<ApplicationId>,
     ListPage(page): ListPage,
+    Params(params): Params<LogParams>,
 ) -> Result<axum::Json<Page<IngestedLog>>, Refusal> {
-    Ok(axum::Json(telemetry::list_logs(&services, &actor, id, page).await?))
+    Ok(axum::Json(telemetry::list_logs(&services, &actor, id, &params.filter()?, page).await?))
 }

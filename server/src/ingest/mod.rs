@@ -1,15 +1,23 @@
 //! What applications send in with their keys: `/ingest/…` in the form of Upblit's SDKs, and OTLP.
 
+mod coding;
 mod logs;
 pub(crate) mod otlp;
+mod paths;
+pub(crate) mod sdk;
 mod traces;
 
 pub(crate) use logs::{__path_logs, logs};
+pub(crate) use paths::without_double_slashes;
 pub(crate) use traces::{__path_traces, traces};
+
+use std::borrow::Cow;
 
 use axum::extract::FromRequestParts;
 use axum::http::HeaderName;
+use axum::http::header::AUTHORIZATION;
 use axum::http::request::Parts;
+use data_encoding::BASE64;
 use latchkey_domain::key::KeyKind;
 use latchkey_services::check::{self, Call};
 use latchkey_services::telemetry::Source;
@@ -23,9 +31,6 @@ use crate::http::problem::Refusal;
 use crate::room;
 use crate::state::AppState;
 
-/// The largest body, as it is sent and unpacked.
-pub(crate) const LARGEST_BODY: usize = 4 * 1024 * 1024;
-
 const API_KEY: HeaderName = HeaderName::from_static("x-api-key");
 const APPLICATION: HeaderName = HeaderName::from_static("x-application-id");
 
@@ -37,7 +42,7 @@ impl FromRequestParts<AppState> for KeySource {
     type Rejection = Refusal;
 
     async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, Refusal> {
-        source(parts, state, |parts| header(parts, API_KEY)).await.map(Self)
+        source(parts, state, |parts| header(parts, API_KEY).map(Cow::Borrowed)).await.map(Self)
     }
 }
 
@@ -52,14 +57,39 @@ impl FromRequestParts<AppState> for ExporterSource {
     }
 }
 
-fn exporter_key(parts: &Parts) -> Option<&str> {
-    header(parts, API_KEY).or_else(|| bearer(&parts.headers))
+fn exporter_key(parts: &Parts) -> Option<Cow<'_, str>> {
+    header(parts, API_KEY).or_else(|| bearer(&parts.headers)).map(Cow::Borrowed)
+}
+
+/// The same for Langfuse's SDKs, which send their two keys as a user's name and password: the
+/// password is ours, whatever the name is.
+pub(crate) struct LangfuseSource(pub(crate) Source);
+
+impl FromRequestParts<AppState> for LangfuseSource {
+    type Rejection = Refusal;
+
+    async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, Refusal> {
+        source(parts, state, |parts| password(parts).or_else(|| exporter_key(parts)))
+            .await
+            .map(Self)
+    }
+}
+
+/// The password of `Authorization: Basic`; empty if it can't be read.
+fn password(parts: &Parts) -> Option<Cow<'_, str>> {
+    let (scheme, credentials) = parts.headers.get(AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("basic").then(|| {
+        let decoded = BASE64.decode(credentials.trim().as_bytes()).ok();
+        let text = decoded.and_then(|bytes| String::from_utf8(bytes).ok());
+        let password = text.and_then(|text| Some(text.split_once(':')?.1.to_owned()));
+        password.unwrap_or_default().into()
+    })
 }
 
 async fn source(
     parts: &mut Parts,
     state: &AppState,
-    key: fn(&Parts) -> Option<&str>,
+    key: fn(&Parts) -> Option<Cow<'_, str>>,
 ) -> Result<Source, Refusal> {
     let ClientIp(ip) = match ClientIp::from_request_parts(parts, state).await {
         Ok(ip) => ip,
@@ -70,7 +100,7 @@ async fn source(
         None => None,
     };
     let call = Call { kind: Some(KeyKind::Api), application, ip, ..Call::default() };
-    let checked = check::check(&state.services, key(parts), call).await;
+    let checked = check::check(&state.services, key(parts).as_deref(), call).await;
     let admission = match checked {
         Ok(admission) => admission,
         Err(error) => {

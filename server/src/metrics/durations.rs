@@ -6,6 +6,8 @@ use std::time::Duration;
 use axum::http::Uri;
 use latchkey_services::stripe;
 
+use crate::ingest::otlp::LANGFUSE_TRACES;
+
 /// The upper ends of the buckets, in microseconds; beyond the last is one more.
 const ENDS: [u64; 16] = [
     50, 100, 250, 500, 1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 100_000, 250_000, 500_000,
@@ -30,7 +32,8 @@ impl Route {
     pub(crate) fn of(uri: &Uri) -> Self {
         match uri.path() {
             "/v1/keys/verify" => Self::Verify,
-            "/ingest/traces" | "/ingest/logs" | "/v1/traces" | "/v1/logs" => Self::Ingest,
+            "/ingest/traces" | "/ingest/logs" | "/v1/traces" | "/v1/logs" | "/v1/metrics"
+            | LANGFUSE_TRACES => Self::Ingest,
             "/v1/chat/completions" | "/v1/completions" | "/v1/embeddings" => Self::Gateway,
             path if path.starts_with("/v1/models") => Self::Gateway,
             path if path.starts_with("/v1/") || path.starts_with("/apikey") => Self::Api,

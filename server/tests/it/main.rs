@@ -12,6 +12,7 @@ mod audit_export;
 mod authorization;
 mod bad_input;
 mod check;
+mod cors;
 mod direct_url;
 mod edge;
 mod failed_attempts;

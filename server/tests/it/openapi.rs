@@ -44,7 +44,9 @@ fn openapi_names_every_endpoint() {
 #[test]
 fn openapi_describes_every_server_function_and_no_other() {
     let document = latchkey_server::openapi();
-    let described = document.paths.paths.iter().filter(|(path, _)| path.starts_with("/api/"));
+    // Langfuse's SDKs send to a path of its own below it.
+    let is_ours = |path: &str| path.starts_with("/api/") && !path.starts_with("/api/public/");
+    let described = document.paths.paths.iter().filter(|(path, _)| is_ours(path));
     let mut described: Vec<&str> = described
         .map(|(path, item)| {
             let operation = item.post.as_ref().unwrap();

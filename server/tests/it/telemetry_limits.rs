@@ -51,6 +51,19 @@ async fn rows(telemetry: &DatabaseConnection, table: &str) -> i64 {
     count(telemetry, &format!("SELECT COUNT(*) FROM {table}")).await
 }
 
+/// Makes the one call that is stored look as if the process had ended before its last transaction.
+pub(crate) async fn cut_off(world: &World, telemetry: &DatabaseConnection, items: usize) {
+    let now = latchkey_services::clock::Clock::now(&*world.clock).as_millis();
+    let (text, uuid) = match telemetry.get_database_backend() {
+        DbBackend::Postgres => ("::text", "::uuid"),
+        _ => ("", ""),
+    };
+    let began = format!(
+        "INSERT INTO ingest_batches SELECT MIN(id{text}) {uuid}, 'traces', {items}, {now} FROM traces"
+    );
+    telemetry.execute_unprepared(&began).await.unwrap();
+}
+
 on_both_databases! {
     async fn long_messages_are_cut_and_the_answer_says_so(world: World) {
         let ada = world.sign_in("ada").await;
@@ -121,7 +134,11 @@ on_both_databases! {
         let (telemetry, test) = (world.telemetry().await, text(&test["key"]));
         let calls = (0..12).map(|number| {
             let (key, items) = if number % 2 == 0 { (&live, 700) } else { (&test, 3) };
-            let request = world.post("/ingest/traces").header("x-api-key", key).json(&traces(items));
+            let mut batch = traces(items);
+            for item in batch["traces"].as_array_mut().unwrap() {
+                item["spanId"] = json!(format!("{number:016x}"));
+            }
+            let request = world.post("/ingest/traces").header("x-api-key", key).json(&batch);
             tokio::spawn(request.send())
         });
         for call in calls.collect::<Vec<_>>() {
@@ -197,16 +214,13 @@ on_both_databases! {
         let telemetry = world.telemetry().await;
         assert_eq!(send(&world, &key, "/ingest/traces", &traces(1_200)).await.status(), 200);
         assert_eq!(rows(&telemetry, "ingest_batches").await, 0, "it is done");
-        // As if the process had ended before the last transaction.
-        let now = latchkey_services::clock::Clock::now(&*world.clock).as_millis();
-        let began = format!(
-            "INSERT INTO ingest_batches SELECT MIN(id{}) {}, 'traces', 1200, {now} FROM traces",
-            if telemetry.get_database_backend() == DbBackend::Postgres { "::text" } else { "" },
-            if telemetry.get_database_backend() == DbBackend::Postgres { "::uuid" } else { "" },
-        );
-        telemetry.execute_unprepared(&began).await.unwrap();
+        cut_off(&world, &telemetry, 1_200).await;
         world.advance(Duration::from_millis(1));
-        assert_eq!(send(&world, &key, "/ingest/traces", &traces(2)).await.status(), 200);
+        let mut others = traces(2);
+        for item in others["traces"].as_array_mut().unwrap() {
+            item["requestURL"] = json!("/others");
+        }
+        assert_eq!(send(&world, &key, "/ingest/traces", &others).await.status(), 200);
         assert_eq!(purge_unfinished(&world.services).await.unwrap(), 0, "it may be under way");
         world.advance(Duration::from_mins(2));
         assert_eq!(purge_unfinished(&world.services).await.unwrap(), 1);

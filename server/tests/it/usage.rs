@@ -74,7 +74,7 @@ on_both_databases! {
         let before = usage(&world, &ada, &key).await;
         assert_eq!(before["totals"], json!({
             "requests": 5, "valid": 3, "denied": 2, "prompt_tokens": 0, "completion_tokens": 0,
-            "estimated_tokens": 0,
+            "estimated_tokens": 0, "rejected_items": 0,
         }));
         let buckets = before["buckets"].as_array().unwrap();
         assert_eq!((&*before["range"].to_string(), buckets.len()), ("\"24h\"", 48));
@@ -282,6 +282,7 @@ on_both_databases! {
         assert_eq!(seen["totals"], json!({
             "requests": 10_000_000, "valid": 10_000_000, "denied": 0,
             "prompt_tokens": 210, "completion_tokens": 150, "estimated_tokens": 60,
+            "rejected_items": 0,
         }));
         assert_eq!(seen["buckets"].as_array().unwrap().len(), 30);
         assert!(world.services.database.statements() - before <= 6);

@@ -35,6 +35,11 @@ const fn shape(
     Shape { parsers, before, part, after, made: None }
 }
 
+/// JSON that is made, as what is opened has to be closed.
+const fn json(part: &'static str, made: fn(usize) -> Vec<u8>) -> Shape {
+    Shape { parsers: "otlp-json", before: "", part, after: "", made: Some(made) }
+}
+
 const fn protobuf(part: &'static str, made: fn(usize) -> Vec<u8>) -> Shape {
     Shape { parsers: "otlp-protobuf", before: "", part, after: "", made: Some(made) }
 }
@@ -158,6 +163,33 @@ pub(crate) const SHAPES: &[Shape] = &[
         "a",
         "\"}}]}]}]}",
     ),
+    shape(
+        "otlp-json",
+        "{\"resourceMetrics\":[{\"scopeMetrics\":[{\"metrics\":[{\"sum\":{\"dataPoints\":[",
+        "{},",
+        "{}]}}]}]}]}",
+    ),
+    shape(
+        "otlp-json",
+        "{\"resourceSpans\":[{\"scopeSpans\":[{\"spans\":[{\"kind\":[",
+        "0,",
+        "0]}]}]}]}",
+    ),
+    shape(
+        "otlp-json",
+        "{\"resourceSpans\":[{\"scopeSpans\":[{\"spans\":[{\"attributes\":[{\"value\":{\"intValue\":[",
+        "0,",
+        "0]}}]}]}]}]}",
+    ),
+    json("values within values", |times| {
+        let value = ["{\"arrayValue\":{\"values\":[".repeat(times), "]}}".repeat(times)].concat();
+        let record = format!("{{\"timeUnixNano\":1,\"body\":{value}}}");
+        let body =
+            format!("{{\"resourceLogs\":[{{\"scopeLogs\":[{{\"logRecords\":[{record}]}}]}}]}}");
+        body.into_bytes()
+    }),
+    shape("ingest-logs", "{\"logs\":[{\"message\":[", "0,", "1]}]}"),
+    shape("ingest-logs", "{\"logs\":[", "0,", "1]}"),
     protobuf("resources", |times| field(1, &[]).repeat(times)),
     protobuf("records under a long name", |times| {
         export(&b"a".repeat(8 * times), &field(2, &[]).repeat(times.min(4_000)))

@@ -20,6 +20,11 @@ pub struct Model {
     /// None of rows from before sizes were counted.
     pub project_id: Option<Uuid>,
     pub bytes: i64,
+    /// Beyond the millisecond of `timestamp`.
+    pub nanos: i32,
+    /// A digest of the whole item; none of rows from before 2026-11-29.
+    pub fingerprint: Option<Uuid>,
+    pub meta: Option<String>,
 }
 
 #[derive(Debug, Clone, Copy, EnumIter, DeriveRelation)]

@@ -19,6 +19,8 @@ pub struct Model {
     pub prompt_tokens: i64,
     pub completion_tokens: i64,
     pub estimated_tokens: i64,
+    /// Telemetry that was not stored.
+    pub rejected_items: i64,
 }
 
 #[derive(Debug, Clone, Copy, EnumIter, DeriveRelation)]

@@ -23,7 +23,7 @@ pub(super) fn note(field: &str) -> FieldError {
 }
 
 /// Cuts a message at a character's end. Returns whether it was too long.
-pub(super) fn cut_text(text: &mut String) -> bool {
+pub fn cut_text(text: &mut String) -> bool {
     if text.len() <= MOST_BYTES {
         return false;
     }

@@ -3,10 +3,10 @@
 
 use latchkey_domain::problem::FieldError;
 
-use crate::error::Error;
-
-/// The most items of one batch.
-pub const MOST_ITEMS: usize = 10_000;
+/// The most characters of a method, a level or a type: SDKs write names there.
+pub const MOST_OF_A_NAME: usize = 512;
+/// The most characters of a URL.
+pub const MOST_OF_A_URL: usize = 8_192;
 
 /// What is left of the bytes that one call may store. Every item keeps its resource and scope, so a
 /// large resource above many items would unfold a body of 4 MiB into gigabytes.
@@ -53,30 +53,6 @@ impl Faults {
     pub(super) fn into_errors(self) -> Vec<FieldError> {
         self.0
     }
-}
-
-/// Checks a batch that stands in the field `list`: all of its items are to be stored, or none.
-///
-/// # Errors
-/// `Invalid`: there are more than 10,000, or `check` finds something wrong with one.
-pub(super) fn check_batch<T>(
-    list: &str,
-    items: &[T],
-    check: impl Fn(&T) -> Vec<FieldError>,
-) -> Result<(), Error> {
-    /// Enough to see a pattern; a batch may have ten thousand wrong items.
-    const SHOWN: usize = 20;
-    let count = items.len();
-    if count > MOST_ITEMS {
-        let message = format!("Send at most 10,000 items; these are {count}.");
-        return Err(Error::invalid(list, message));
-    }
-    let errors = items.iter().enumerate().flat_map(|(index, item)| {
-        let place = move |field| format!("{list}[{index}].{field}");
-        check(item).into_iter().map(move |error| FieldError { field: place(error.field), ..error })
-    });
-    let errors: Vec<FieldError> = errors.take(SHOWN).collect();
-    if errors.is_empty() { Ok(()) } else { Err(Error::Invalid(errors)) }
 }
 
 /// PostgreSQL's text can't hold U+0000; it becomes the replacement character, as JSON parsers do

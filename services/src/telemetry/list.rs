@@ -6,8 +6,9 @@
 use std::collections::HashMap;
 
 use latchkey_domain::api::Page;
+use latchkey_domain::time::{PreciseTimestamp, Timestamp};
 use sea_orm::sea_query::{Expr, ExprTrait};
-use sea_orm::{ColumnTrait, QueryFilter, QueryOrder, QuerySelect};
+use sea_orm::{ColumnTrait, Condition, QueryFilter, QueryOrder, QuerySelect};
 use serde::Serialize;
 use uuid::Uuid;
 
@@ -15,7 +16,7 @@ use super::allowance::Allowance;
 use super::cut::{MOST_BYTES, json_length};
 use super::purge::{Received, kept};
 use crate::error::Error;
-use crate::page::{PageRequest, time_cursor};
+use crate::page::{PageRequest, nanos_cursor};
 use crate::scope::ApplicationScope;
 use crate::services::Services;
 
@@ -28,6 +29,24 @@ const READ_OF_A_MESSAGE: usize = 4 * MOST_BYTES;
 struct Place {
     id: Uuid,
     timestamp: i64,
+    nanos: i32,
+}
+
+impl Place {
+    fn cursor(&self) -> String {
+        nanos_cursor(self.timestamp, self.nanos, self.id)
+    }
+}
+
+/// What a row keeps of a time beside its millisecond.
+pub(super) fn nanos_to_row(time: PreciseTimestamp) -> i32 {
+    i32::try_from(time.nanos()).unwrap_or_default()
+}
+
+/// The time of a row.
+pub(super) fn time_from_row(millis: i64, nanos: i32) -> PreciseTimestamp {
+    let nanos = u32::try_from(nanos).unwrap_or_default();
+    PreciseTimestamp::new(Timestamp::from_millis(millis), nanos)
 }
 
 /// The rows that a page may have.
@@ -51,6 +70,7 @@ pub(super) fn beginning(column: &'static str) -> Expr {
 pub(super) async fn places<E: Received>(
     services: &Services,
     scope: &ApplicationScope,
+    wanted: Condition,
     page: &PageRequest,
     length: Expr,
 ) -> Result<Places, Error> {
@@ -59,32 +79,36 @@ pub(super) async fn places<E: Received>(
         .select_only()
         .column(E::ID)
         .column(E::TIMESTAMP)
+        .column(E::NANOS)
         .expr_as(length, "length")
         .filter(E::APPLICATION_ID.eq(scope.id().as_uuid()))
         .filter(kept::<E>(services.clock.now(), allowance.kept))
+        .filter(wanted)
         .order_by_desc(E::TIMESTAMP)
+        .order_by_desc(E::NANOS)
         .order_by_desc(E::ID)
         .limit(page.rows());
-    if let Some((time, id)) = page.after_time()? {
-        let row = Expr::tuple([Expr::col(E::TIMESTAMP), Expr::col(E::ID)]);
-        query = query.filter(row.lt(Expr::tuple([Expr::val(time), Expr::val(id)])));
+    if let Some((time, nanos, id)) = page.after_nanos()? {
+        let row = Expr::tuple([E::TIMESTAMP, E::NANOS, E::ID].map(Expr::col));
+        let last = Expr::tuple([Expr::val(time), Expr::val(nanos), Expr::val(id)]);
+        query = query.filter(row.lt(last));
     }
-    let rows: Vec<(Uuid, i64, i64)> =
+    let rows: Vec<(Uuid, i64, i32, i64)> =
         query.into_tuple().all(services.database.telemetry().reader()).await?;
     Ok(Places::of(rows, usize::try_from(page.rows()).unwrap_or(usize::MAX) - 1))
 }
 
 impl Places {
     /// Of rows with their lengths, those that fit into a page of `most` rows; one always does.
-    fn of(rows: Vec<(Uuid, i64, i64)>, most: usize) -> Self {
+    fn of(rows: Vec<(Uuid, i64, i32, i64)>, most: usize) -> Self {
         let (all, mut bytes) = (rows.len(), 0);
         let mut places = Vec::with_capacity(all.min(most));
-        for (id, timestamp, length) in rows.into_iter().take(most) {
+        for (id, timestamp, nanos, length) in rows.into_iter().take(most) {
             bytes += usize::try_from(length).unwrap_or_default();
             if bytes > PAGE_BYTES && !places.is_empty() {
                 break;
             }
-            places.push(Place { id, timestamp });
+            places.push(Place { id, timestamp, nanos });
         }
         let more = places.len() < all;
         Self { places, more }
@@ -113,7 +137,7 @@ impl Places {
             data.push(row);
             last = Some(place);
         }
-        let next_cursor = last.filter(|_| more).map(|last| time_cursor(last.timestamp, last.id));
+        let next_cursor = last.filter(|_| more).map(Place::cursor);
         Page { data, next_cursor }
     }
 }
@@ -129,8 +153,8 @@ pub(super) fn of_message(length: Expr) -> Expr {
 mod tests {
     use super::*;
 
-    fn rows(lengths: &[i64]) -> Vec<(Uuid, i64, i64)> {
-        (1..).zip(lengths).map(|(id, length)| (Uuid::from_u128(id), 7, *length)).collect()
+    fn rows(lengths: &[i64]) -> Vec<(Uuid, i64, i32, i64)> {
+        (1..).zip(lengths).map(|(id, length)| (Uuid::from_u128(id), 7, 8, *length)).collect()
     }
 
     #[test]
@@ -156,7 +180,7 @@ mod tests {
         // Six bytes each as JSON.
         let texts = places.ids().map(|id| (id, "\u{1}".repeat(500_000))).collect::<Vec<_>>();
         let page = places.page(texts);
-        let last = time_cursor(7, Uuid::from_u128(1));
+        let last = nanos_cursor(7, 8, Uuid::from_u128(1));
         assert_eq!((page.data.len(), page.next_cursor), (1, Some(last)));
     }
 
@@ -165,6 +189,6 @@ mod tests {
         let places = Places::of(rows(&[1, 1, 1, 1]), 3);
         let first = places.ids().next().unwrap();
         let page = places.page([(first, "row")]);
-        assert_eq!(page.next_cursor, Some(time_cursor(7, Uuid::from_u128(3))));
+        assert_eq!(page.next_cursor, Some(nanos_cursor(7, 8, Uuid::from_u128(3))));
     }
 }

@@ -1,16 +1,23 @@
 //! Logs: lines that applications wrote.
 
+use std::collections::HashMap;
+
 use latchkey_domain::api::{IngestedLog, LogEntry, Page};
 use latchkey_domain::id::ApplicationId;
 use latchkey_domain::problem::FieldError;
 use latchkey_domain::role::Permission;
-use latchkey_domain::time::Timestamp;
+use latchkey_domain::time::{PreciseTimestamp, Timestamp};
+use sea_orm::sea_query::ExprTrait;
 use sea_orm::{ColumnTrait, EntityTrait, Iterable, QueryFilter, QuerySelect, Set};
+use uuid::Uuid;
 
-use super::cut::{cut_text, note};
-use super::limits::{Faults, check_batch, storable};
-use super::store::{Batch, Ids, Kind, store};
-use super::{Source, Stored, Turn, list, sizes};
+use super::cut::{cut_meta, cut_text, note};
+use super::filter::LogFilter;
+use super::fingerprint::{Fingerprint, repeated};
+use super::limits::{Faults, MOST_OF_A_NAME, storable};
+use super::list::{nanos_to_row, time_from_row};
+use super::store::{Batch, Ids, Kind, RowKey, store};
+use super::{Incoming, Source, Stored, Turn, list, sizes};
 use crate::actor::Actor;
 use crate::entity::log;
 use crate::error::Error;
@@ -18,76 +25,105 @@ use crate::page::PageRequest;
 use crate::scope;
 use crate::services::Services;
 
-/// Stores a batch of logs, all of them or none, and ends the call's turn.
+/// Stores a call's logs, all that can be or none, and ends the call's turn.
 ///
 /// # Errors
-/// `Invalid` names the items that are over a limit.
+/// `TelemetryFull`, or the database fails.
 pub async fn ingest_logs(
     services: &Services,
     source: &Source,
     turn: Turn,
-    entries: Vec<LogEntry>,
+    incoming: Incoming<LogEntry>,
 ) -> Result<Stored, Error> {
     let prepared = {
         let (services, source) = (services.clone(), source.clone());
-        turn.run(move || prepare(&services, &source, entries)).await
+        turn.run(move || prepare(&services, &source, incoming)).await
     };
     let (batch, stored) = prepared?;
     store(services, source, turn, batch).await?;
+    source.count_rejected(services, stored.rejected);
     Ok(stored)
 }
 
 fn prepare(
     services: &Services,
     source: &Source,
-    entries: Vec<LogEntry>,
+    incoming: Incoming<LogEntry>,
 ) -> Result<(Batch, Stored), Error> {
-    check_batch("logs", &entries, check_log)?;
     let ids = Ids::new(services.clock.now(), services.random.bytes());
-    let mut stored = Stored { items: entries.len(), ..Stored::default() };
-    let row = |(index, entry)| to_row(source, &ids, index, entry, &mut stored);
-    let rows = (0..).zip(entries).map(row).collect();
+    let (entries, mut stored) = incoming.into_parts();
+    let mut seen = HashMap::with_capacity(entries.len());
+    let row = |(number, (index, entry))| {
+        let row = to_row(source, ids.log(number), &ids, index, entry, &mut stored)?;
+        Ok::<_, Error>(set_apart(row, &mut seen))
+    };
+    let rows = (0..).zip(entries).map(row).collect::<Result<_, _>>()?;
     let backend = services.database.telemetry().backend();
-    Ok((Batch::new(Kind::Logs, &ids, backend, rows), stored))
+    Ok((Batch::new(Kind::Logs, source, &ids, backend, rows), stored))
+}
+
+/// A line that an application logs twice within a moment is two lines, unlike a span that it sends
+/// twice.
+fn set_apart(
+    (mut row, mut key): (log::ActiveModel, RowKey),
+    seen: &mut HashMap<Uuid, u32>,
+) -> (log::ActiveModel, RowKey) {
+    let times = seen.entry(key.fingerprint).or_default();
+    if *times > 0 {
+        key.fingerprint = repeated(key.fingerprint, *times);
+        row.fingerprint = Set(Some(key.fingerprint));
+    }
+    *times += 1;
+    (row, key)
 }
 
 /// What of a log is over a limit, by the names of the SDK's form; nothing if it can be stored.
 pub fn check_log(entry: &LogEntry) -> Vec<FieldError> {
     let mut faults = Faults::default();
     faults.text("traceId", entry.trace_id.as_deref().unwrap_or_default(), 128);
-    faults.text("level", &entry.level, 32);
-    faults.text("type", &entry.kind, MOST_OF_A_TYPE);
+    faults.text("level", &entry.level, MOST_OF_A_NAME);
+    faults.text("type", &entry.kind, MOST_OF_A_NAME);
     faults.into_errors()
-}
-
-/// The most characters of a log's `type`.
-const MOST_OF_A_TYPE: usize = 128;
-
-/// Whether a text is too long for a log's `type`.
-pub fn is_type_long(text: &str) -> bool {
-    text.chars().nth(MOST_OF_A_TYPE).is_some()
 }
 
 fn to_row(
     source: &Source,
+    id: Uuid,
     ids: &Ids,
-    index: u16,
+    index: usize,
     entry: LogEntry,
     stored: &mut Stored,
-) -> (log::ActiveModel, i64) {
+) -> Result<(log::ActiveModel, RowKey), Error> {
     let mut message = storable(entry.message);
+    let Ok(meta) = entry.meta.map(cut_meta).transpose() else {
+        return Err(Error::Corrupt("JSON map"));
+    };
     if cut_text(&mut message) {
         stored.cut(index, &note("message"));
+    } else if meta.as_ref().is_some_and(|(_, is_cut)| *is_cut) {
+        stored.cut(index, &note("meta"));
     }
+    let meta = meta.map(|(meta, _)| meta);
     let (level, kind) = (storable(entry.level), storable(entry.kind));
     let trace_id = entry.trace_id.map(storable);
-    let bytes = sizes::of_row([Some(&*message), Some(&*level), Some(&*kind), trace_id.as_deref()]);
+    let texts =
+        [Some(&*message), Some(&*level), Some(&*kind), trace_id.as_deref(), meta.as_deref()];
+    let bytes = sizes::of_row(texts);
+    let environment = source.key.environment.as_str();
+    let client_time = entry.client_timestamp.map(PreciseTimestamp::from);
+    let fingerprint = texts
+        .into_iter()
+        .fold(Fingerprint::new().text(environment), Fingerprint::optional)
+        .time(entry.timestamp)
+        .number(client_time.is_some().into());
+    let fingerprint = client_time.into_iter().fold(fingerprint, Fingerprint::time).finish();
+    let timestamp = entry.timestamp.millisecond().as_millis();
     let row = log::ActiveModel {
-        id: Set(ids.log(index)),
+        id: Set(id),
         application_id: Set(source.application.as_uuid()),
         key_id: Set(source.key.id.as_uuid()),
-        environment: Set(source.key.environment.as_str().to_owned()),
-        timestamp: Set(entry.timestamp.as_millis()),
+        environment: Set(environment.to_owned()),
+        timestamp: Set(timestamp),
         received_at: Set(ids.now().as_millis()),
         trace_id: Set(trace_id),
         level: Set(level),
@@ -96,8 +132,11 @@ fn to_row(
         client_timestamp: Set(entry.client_timestamp.map(Timestamp::as_millis)),
         project_id: Set(Some(source.key.project.as_uuid())),
         bytes: Set(bytes),
+        nanos: Set(nanos_to_row(entry.timestamp)),
+        fingerprint: Set(Some(fingerprint)),
+        meta: Set(meta),
     };
-    (row, bytes)
+    Ok((row, RowKey { id, bytes, timestamp, fingerprint }))
 }
 
 /// The logs of one application, newest first by their own time.
@@ -108,11 +147,13 @@ pub async fn list_logs(
     services: &Services,
     actor: &Actor,
     application: ApplicationId,
+    filter: &LogFilter,
     page: PageRequest,
 ) -> Result<Page<IngestedLog>, Error> {
     let scope = scope::application(services, actor, application, Permission::Read).await?;
-    let length = list::of_message(list::length("message"));
-    let places = list::places::<log::Entity>(services, &scope, &page, length).await?;
+    let length = list::of_message(list::length("message")).add(list::length("meta"));
+    let condition = filter.condition();
+    let places = list::places::<log::Entity>(services, &scope, condition, &page, length).await?;
     let columns = log::Column::iter().filter(|column| !matches!(column, log::Column::Message));
     let rows = log::Entity::find()
         .select_only()
@@ -128,6 +169,7 @@ pub async fn list_logs(
 fn from_row(mut row: log::Model) -> Result<IngestedLog, Error> {
     // Older ones may be longer.
     cut_text(&mut row.message);
+    let meta = row.meta.as_deref().map(serde_json::from_str).transpose();
     Ok(IngestedLog {
         id: row.id.into(),
         key_id: row.key_id.into(),
@@ -138,8 +180,9 @@ fn from_row(mut row: log::Model) -> Result<IngestedLog, Error> {
             level: row.level,
             kind: row.kind,
             message: row.message,
-            timestamp: Timestamp::from_millis(row.timestamp),
+            timestamp: time_from_row(row.timestamp, row.nanos),
             client_timestamp: row.client_timestamp.map(Timestamp::from_millis),
+            meta: meta.map_err(|_| Error::Corrupt("log meta"))?,
         },
     })
 }

@@ -3,18 +3,25 @@
 
 mod allowance;
 mod cut;
+mod filter;
+mod fingerprint;
+mod incoming;
 mod limits;
 mod list;
 mod logs;
+mod once;
 mod purge;
 mod queue;
 mod sizes;
 mod store;
+mod told;
 mod traces;
 
-pub use cut::fit_meta;
-pub use limits::{MOST_ITEMS, Room};
-pub use logs::{check_log, ingest_logs, is_type_long, list_logs};
+pub use cut::{cut_text, fit_meta};
+pub use filter::{LogFilter, TraceFilter};
+pub use incoming::{Incoming, MOST_ITEMS, Stored};
+pub use limits::{MOST_OF_A_NAME, MOST_OF_A_URL, Room};
+pub use logs::{check_log, ingest_logs, list_logs};
 pub use purge::{Purged, purge_deleted, purge_live, purge_sandbox};
 pub use queue::Turn;
 pub(crate) use store::Ingest;
@@ -23,9 +30,7 @@ pub use traces::{check_trace, ingest_traces, list_traces};
 
 use std::sync::Arc;
 
-use latchkey_domain::api::{Accepted, ItemError};
 use latchkey_domain::id::ApplicationId;
-use latchkey_domain::problem::FieldError;
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
 
 use crate::background;
@@ -84,39 +89,25 @@ impl Source {
     }
 }
 
+impl Source {
+    /// Counts items that were not stored, as part of the key's usage.
+    pub fn count_rejected(&self, services: &Services, items: usize) {
+        if items > 0 {
+            let items = u64::try_from(items).unwrap_or(u64::MAX);
+            services.usage.rejected(&self.key, services.clock.now(), items);
+        }
+    }
+
+    /// Whether this is the first time that this process is asked for the key. Of a sender that
+    /// repeats itself each minute, one answer says why.
+    pub fn is_first(&self, services: &Services) -> bool {
+        services.ingest.told.is_first(self.key.id)
+    }
+}
+
 impl Turn {
     /// Takes a body apart, or whatever else takes a while, on a thread in the background.
     pub async fn run<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> T {
         background::run(work).await
-    }
-}
-
-/// What became of a call's items.
-#[derive(Debug, Default)]
-pub struct Stored {
-    /// How many were stored: all.
-    pub items: usize,
-    /// How many of them were too long and have been cut.
-    pub cut: usize,
-    /// What was cut of the first of them.
-    told: Vec<ItemError>,
-}
-
-impl Stored {
-    /// Enough to see a pattern.
-    const TOLD: usize = 20;
-
-    fn cut(&mut self, index: u16, field: &FieldError) {
-        self.cut += 1;
-        if self.told.len() < Self::TOLD {
-            let message = format!("{}: {}", field.field, field.message);
-            self.told.push(ItemError { index: index.into(), message });
-        }
-    }
-}
-
-impl From<Stored> for Accepted {
-    fn from(stored: Stored) -> Self {
-        Self { accepted: stored.items, rejected: 0, errors: stored.told }
     }
 }

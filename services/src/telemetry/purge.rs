@@ -35,6 +35,8 @@ pub(super) trait Received: EntityTrait {
     const ID: Self::Column;
     const ENVIRONMENT: Self::Column;
     const TIMESTAMP: Self::Column;
+    const NANOS: Self::Column;
+    const FINGERPRINT: Self::Column;
     const RECEIVED_AT: Self::Column;
     const APPLICATION_ID: Self::Column;
     const PROJECT_ID: Self::Column;
@@ -45,6 +47,8 @@ impl Received for trace::Entity {
     const ID: trace::Column = trace::Column::Id;
     const ENVIRONMENT: trace::Column = trace::Column::Environment;
     const TIMESTAMP: trace::Column = trace::Column::Timestamp;
+    const NANOS: trace::Column = trace::Column::Nanos;
+    const FINGERPRINT: trace::Column = trace::Column::Fingerprint;
     const RECEIVED_AT: trace::Column = trace::Column::ReceivedAt;
     const APPLICATION_ID: trace::Column = trace::Column::ApplicationId;
     const PROJECT_ID: trace::Column = trace::Column::ProjectId;
@@ -55,6 +59,8 @@ impl Received for log::Entity {
     const ID: log::Column = log::Column::Id;
     const ENVIRONMENT: log::Column = log::Column::Environment;
     const TIMESTAMP: log::Column = log::Column::Timestamp;
+    const NANOS: log::Column = log::Column::Nanos;
+    const FINGERPRINT: log::Column = log::Column::Fingerprint;
     const RECEIVED_AT: log::Column = log::Column::ReceivedAt;
     const APPLICATION_ID: log::Column = log::Column::ApplicationId;
     const PROJECT_ID: log::Column = log::Column::ProjectId;

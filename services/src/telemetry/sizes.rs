@@ -20,17 +20,16 @@ pub(super) fn of_row<'a>(texts: impl IntoIterator<Item = Option<&'a str>>) -> i6
     i64::try_from(ROW + texts).unwrap_or(i64::MAX)
 }
 
-/// Counts what is inserted in the same transaction. Until that ends nobody else counts for the
-/// project.
+/// Counts what is inserted in the same transaction, and returns what the project has then. Until
+/// that ends nobody else counts for the project.
 ///
 /// # Errors
-/// `TelemetryFull`: it would be more than the project may have. Roll back.
+/// The database fails.
 pub(super) async fn add(
     transaction: &DatabaseTransaction,
     project: Uuid,
     bytes: i64,
-    allowance: Allowance,
-) -> Result<(), Error> {
+) -> Result<i64, Error> {
     use telemetry_size::{Column, Entity};
     let known = Expr::col((Entity, Column::Bytes));
     let insert = Query::insert()
@@ -43,10 +42,19 @@ pub(super) async fn add(
         .returning_col(Column::Bytes)
         .to_owned();
     let row = transaction.query_one(&insert).await?.ok_or(Error::Corrupt("telemetry size"))?;
-    let total = u64::try_from(row.try_get_by_index::<i64>(0)?).unwrap_or_default();
+    Ok(row.try_get_by_index(0)?)
+}
+
+/// Checks what a project has once `bytes` were added.
+///
+/// # Errors
+/// `TelemetryFull`: it is more than the project may have. Roll back.
+pub(super) fn check(allowance: Allowance, total: i64, bytes: i64) -> Result<(), Error> {
+    let number = |bytes| u64::try_from(bytes).unwrap_or_default();
     match allowance.bytes {
-        Some(limit) if total > limit => {
-            let used = total.saturating_sub(u64::try_from(bytes).unwrap_or_default());
+        // What is there already is stored again for nothing, however full the project is.
+        Some(limit) if number(total) > limit && bytes > 0 => {
+            let used = number(total - bytes);
             Err(Error::TelemetryFull { tier: allowance.tier, limit, used })
         }
         _ => Ok(()),

@@ -9,6 +9,8 @@
 //! call was never answered with 200, so its sender sends it again. The one thing that nobody can
 //! tell apart is a last commit whose answer was lost.
 //!
+//! A row that is there already, by its fingerprint, is not stored again ([`super::once`]).
+//!
 //! On SQLite a commit is not on the disk yet. Before the call is answered, the log of commits is
 //! brought there, once for all of its transactions.
 
@@ -19,6 +21,7 @@ use std::time::Duration;
 use latchkey_domain::id::ProjectId;
 use latchkey_domain::id::{LogItemId, TraceItemId};
 use latchkey_domain::time::Timestamp;
+use sea_orm::sea_query::OnConflict;
 use sea_orm::{
     ActiveModelTrait, ConnectionTrait, DatabaseTransaction, DbBackend, DbErr, EntityTrait,
     QueryTrait, RuntimeErr, Set, Statement,
@@ -30,7 +33,8 @@ use uuid::Uuid;
 use super::allowance::Allowance;
 use super::purge::delete_by_id;
 use super::queue::{self, Turn};
-use super::{Source, sizes};
+use super::told::Told;
+use super::{Source, once, sizes};
 use crate::database::within;
 use crate::entity::{ingest_batch, log, trace};
 use crate::error::Error;
@@ -56,12 +60,13 @@ pub(crate) struct Ingest {
     writing: Mutex<()>,
     /// Calls that are being stored: whoever sent one may go meanwhile.
     pub(crate) storing: TaskTracker,
+    pub(super) told: Told,
 }
 
 impl Default for Ingest {
     fn default() -> Self {
-        let (writing, storing) = Default::default();
-        Self { queue: queue::queue(), writing, storing }
+        let (writing, storing, told) = Default::default();
+        Self { queue: queue::queue(), writing, storing, told }
     }
 }
 
@@ -73,7 +78,7 @@ pub(super) enum Kind {
 }
 
 impl Kind {
-    const fn as_str(self) -> &'static str {
+    pub(super) const fn as_str(self) -> &'static str {
         match self {
             Self::Traces => "traces",
             Self::Logs => "logs",
@@ -102,7 +107,7 @@ impl Ids {
         self.now
     }
 
-    fn after(first: Uuid) -> Self {
+    pub(super) fn after(first: Uuid) -> Self {
         let bytes = first.as_bytes();
         let mut millis = [0; 8];
         millis[2..].copy_from_slice(&bytes[..6]);
@@ -128,46 +133,67 @@ pub(super) struct Batch {
 
 /// What tells a call's rows from those of others.
 #[derive(Clone, Copy)]
-struct Call {
-    kind: Kind,
-    first: Uuid,
+pub(super) struct Call {
+    pub(super) kind: Kind,
+    pub(super) application: Uuid,
+    pub(super) first: Uuid,
     started_at: i64,
     items: usize,
+}
+
+/// What tells a row from every other, and what it counts for.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct RowKey {
+    pub(super) id: Uuid,
+    pub(super) bytes: i64,
+    pub(super) timestamp: i64,
+    pub(super) fingerprint: Uuid,
 }
 
 /// The rows of one transaction.
 struct Chunk {
     insert: Statement,
-    bytes: i64,
+    rows: Vec<RowKey>,
+}
+
+impl Chunk {
+    fn bytes(&self) -> i64 {
+        self.rows.iter().map(|row| row.bytes).sum()
+    }
 }
 
 impl Batch {
-    /// Makes the statements of rows, each with what it counts for. It takes a while: not on a
-    /// thread that checks keys.
+    /// Makes the statements of rows, each with what tells it from others. It takes a while: not on
+    /// a thread that checks keys.
     pub(super) fn new<A: ActiveModelTrait>(
         kind: Kind,
+        source: &Source,
         ids: &Ids,
         backend: DbBackend,
-        rows: Vec<(A, i64)>,
+        rows: Vec<(A, RowKey)>,
     ) -> Self {
         let items = rows.len();
         let mut chunks = Vec::with_capacity(items.div_ceil(ROWS));
-        let (mut some, mut bytes) = (Vec::new(), 0);
-        let mut close = |some: &mut Vec<A>, bytes: &mut i64| {
-            if !some.is_empty() {
-                let insert = A::Entity::insert_many(std::mem::take(some)).build(backend);
-                chunks.push(Chunk { insert, bytes: std::mem::take(bytes) });
+        let (mut models, mut keys, mut bytes) = (Vec::new(), Vec::new(), 0);
+        let mut close = |models: &mut Vec<A>, keys: &mut Vec<RowKey>, bytes: &mut i64| {
+            if !models.is_empty() {
+                let insert = A::Entity::insert_many(std::mem::take(models));
+                let insert = insert.on_conflict(OnConflict::new().do_nothing().to_owned());
+                chunks.push(Chunk { insert: insert.build(backend), rows: std::mem::take(keys) });
+                *bytes = 0;
             }
         };
-        for (row, size) in rows {
-            if some.len() == ROWS || bytes + size > BYTES {
-                close(&mut some, &mut bytes);
+        for (model, key) in rows {
+            if models.len() == ROWS || bytes + key.bytes > BYTES {
+                close(&mut models, &mut keys, &mut bytes);
             }
-            some.push(row);
-            bytes += size;
+            bytes += key.bytes;
+            models.push(model);
+            keys.push(key);
         }
-        close(&mut some, &mut bytes);
-        let call = Call { kind, first: ids.trace(0), started_at: ids.now.as_millis(), items };
+        close(&mut models, &mut keys, &mut bytes);
+        let (application, started_at) = (source.application.as_uuid(), ids.now.as_millis());
+        let call = Call { kind, application, first: ids.trace(0), started_at, items };
         Self { call, chunks }
     }
 }
@@ -243,7 +269,8 @@ async fn write_chunk(
         // The last one waits for all that was written before it.
         transaction.execute_unprepared("SET LOCAL synchronous_commit = off").await?;
     }
-    sizes::add(&transaction, project, chunk.bytes, allowance).await?;
+    let bytes = chunk.bytes();
+    let total = sizes::add(&transaction, project, bytes).await?;
     if is_first && !is_last {
         let row = ingest_batch::ActiveModel {
             first_id: Set(call.first),
@@ -253,7 +280,16 @@ async fn write_chunk(
         };
         ingest_batch::Entity::insert(row).exec_without_returning(&transaction).await?;
     }
-    transaction.execute_raw(chunk.insert).await?;
+    let inserted = transaction.execute_raw(chunk.insert).await?.rows_affected();
+    let again = if usize::try_from(inserted).is_ok_and(|rows| rows == chunk.rows.len()) {
+        0
+    } else {
+        once::bytes_that_were_there(&transaction, call, &chunk.rows).await?
+    };
+    if again > 0 {
+        sizes::add(&transaction, project, -again).await?;
+    }
+    sizes::check(allowance, total - again, bytes - again)?;
     if is_last && !is_first {
         forget(&transaction, call.first).await?;
     }
@@ -275,7 +311,7 @@ fn bring_to_disk(log: &Path) -> Result<(), Error> {
     }
 }
 
-fn outage(why: &str) -> Error {
+pub(super) fn outage(why: &str) -> Error {
     Error::Unavailable(DbErr::Conn(RuntimeErr::Internal(why.to_owned())))
 }
 

@@ -1,17 +1,22 @@
 //! Traces: requests that applications served.
 
-use latchkey_domain::api::{IngestedTrace, Page, TraceEntry};
+use latchkey_domain::api::{IngestedTrace, Page, SpanKind, SpanStatus, TraceEntry};
 use latchkey_domain::id::ApplicationId;
 use latchkey_domain::problem::FieldError;
 use latchkey_domain::role::Permission;
 use latchkey_domain::time::Timestamp;
 use sea_orm::sea_query::ExprTrait;
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, Set};
+use serde_json::{Map, Value};
+use uuid::Uuid;
 
 use super::cut::{cut_meta, fit_meta, note};
-use super::limits::{Faults, check_batch, storable};
-use super::store::{Batch, Ids, Kind, store};
-use super::{Source, Stored, Turn, list, sizes};
+use super::filter::TraceFilter;
+use super::fingerprint::Fingerprint;
+use super::limits::{Faults, MOST_OF_A_NAME, MOST_OF_A_URL, storable};
+use super::list::{nanos_to_row, time_from_row};
+use super::store::{Batch, Ids, Kind, RowKey, store};
+use super::{Incoming, Source, Stored, Turn, list, sizes};
 use crate::actor::Actor;
 use crate::entity::trace;
 use crate::error::Error;
@@ -19,44 +24,46 @@ use crate::page::PageRequest;
 use crate::scope;
 use crate::services::Services;
 
-/// Stores a batch of traces, all of them or none, and ends the call's turn.
+/// Stores a call's traces, all that can be or none, and ends the call's turn.
 ///
 /// # Errors
-/// `Invalid` names the items that are over a limit.
+/// `TelemetryFull`, or the database fails.
 pub async fn ingest_traces(
     services: &Services,
     source: &Source,
     turn: Turn,
-    entries: Vec<TraceEntry>,
+    incoming: Incoming<TraceEntry>,
 ) -> Result<Stored, Error> {
     let prepared = {
         let (services, source) = (services.clone(), source.clone());
-        turn.run(move || prepare(&services, &source, entries)).await
+        turn.run(move || prepare(&services, &source, incoming)).await
     };
     let (batch, stored) = prepared?;
     store(services, source, turn, batch).await?;
+    source.count_rejected(services, stored.rejected);
     Ok(stored)
 }
 
 fn prepare(
     services: &Services,
     source: &Source,
-    entries: Vec<TraceEntry>,
+    incoming: Incoming<TraceEntry>,
 ) -> Result<(Batch, Stored), Error> {
-    check_batch("traces", &entries, check_trace)?;
     let ids = Ids::new(services.clock.now(), services.random.bytes());
-    let mut stored = Stored { items: entries.len(), ..Stored::default() };
-    let row = |(index, entry)| to_row(source, &ids, index, entry, &mut stored);
+    let (entries, mut stored) = incoming.into_parts();
+    let row = |(number, (index, entry))| {
+        to_row(source, ids.trace(number), &ids, index, entry, &mut stored)
+    };
     let rows = (0..).zip(entries).map(row).collect::<Result<_, _>>()?;
     let backend = services.database.telemetry().backend();
-    Ok((Batch::new(Kind::Traces, &ids, backend, rows), stored))
+    Ok((Batch::new(Kind::Traces, source, &ids, backend, rows), stored))
 }
 
 /// What of a trace is over a limit, by the names of the SDK's form; nothing if it can be stored.
 pub fn check_trace(entry: &TraceEntry) -> Vec<FieldError> {
     let mut faults = Faults::default();
-    faults.text("requestMethod", &entry.request_method, 32);
-    faults.text("requestURL", &entry.request_url, 8_192);
+    faults.text("requestMethod", &entry.request_method, MOST_OF_A_NAME);
+    faults.text("requestURL", &entry.request_url, MOST_OF_A_URL);
     faults.text("traceId", &entry.trace_id, 128);
     faults.text("spanId", &entry.span_id, 128);
     faults.text("parentSpanId", entry.parent_span_id.as_deref().unwrap_or_default(), 128);
@@ -69,13 +76,23 @@ pub fn check_trace(entry: &TraceEntry) -> Vec<FieldError> {
     faults.into_errors()
 }
 
+/// The kind and the status of a span, for the lists' filters; none of what is no span.
+fn span_words(meta: Option<&Map<String, Value>>) -> (Option<SpanKind>, Option<SpanStatus>) {
+    let Some(meta) = meta else { return (None, None) };
+    let kind = meta.get("kind").and_then(Value::as_str).and_then(SpanKind::from_name);
+    let status = meta.get("status").and_then(|status| status.get("code")).and_then(Value::as_str);
+    (kind, status.and_then(SpanStatus::from_name))
+}
+
 fn to_row(
     source: &Source,
+    id: Uuid,
     ids: &Ids,
-    index: u16,
+    index: usize,
     entry: TraceEntry,
     stored: &mut Stored,
-) -> Result<(trace::ActiveModel, i64), Error> {
+) -> Result<(trace::ActiveModel, RowKey), Error> {
+    let (kind, status) = span_words(entry.meta.as_ref());
     let Ok(meta) = entry.meta.map(cut_meta).transpose() else {
         return Err(Error::Corrupt("JSON map"));
     };
@@ -87,14 +104,22 @@ fn to_row(
     let (trace_id, span_id) = (storable(entry.trace_id), storable(entry.span_id));
     let parent_span_id = entry.parent_span_id.map(storable);
     let texts = [&method, &url, &trace_id, &span_id].map(|text| Some(text.as_str()));
-    let bytes =
-        sizes::of_row(texts.into_iter().chain([parent_span_id.as_deref(), meta.as_deref()]));
+    let texts = texts.into_iter().chain([parent_span_id.as_deref(), meta.as_deref()]);
+    let bytes = sizes::of_row(texts.clone());
+    let environment = source.key.environment.as_str();
+    let fingerprint = texts
+        .fold(Fingerprint::new().text(environment), Fingerprint::optional)
+        .time(entry.timestamp)
+        .number(entry.response_status.into())
+        .number(entry.duration_ms.to_bits())
+        .finish();
+    let timestamp = entry.timestamp.millisecond().as_millis();
     let row = trace::ActiveModel {
-        id: Set(ids.trace(index)),
+        id: Set(id),
         application_id: Set(source.application.as_uuid()),
         key_id: Set(source.key.id.as_uuid()),
-        environment: Set(source.key.environment.as_str().to_owned()),
-        timestamp: Set(entry.timestamp.as_millis()),
+        environment: Set(environment.to_owned()),
+        timestamp: Set(timestamp),
         received_at: Set(ids.now().as_millis()),
         request_method: Set(method),
         request_url: Set(url),
@@ -106,8 +131,12 @@ fn to_row(
         meta: Set(meta),
         project_id: Set(Some(source.key.project.as_uuid())),
         bytes: Set(bytes),
+        nanos: Set(nanos_to_row(entry.timestamp)),
+        fingerprint: Set(Some(fingerprint)),
+        kind: Set(kind.map(|kind| kind.as_str().to_owned())),
+        status: Set(status.map(|status| status.as_str().to_owned())),
     };
-    Ok((row, bytes))
+    Ok((row, RowKey { id, bytes, timestamp, fingerprint }))
 }
 
 /// The traces of one application, newest first by their own time.
@@ -118,11 +147,13 @@ pub async fn list_traces(
     services: &Services,
     actor: &Actor,
     application: ApplicationId,
+    filter: &TraceFilter,
     page: PageRequest,
 ) -> Result<Page<IngestedTrace>, Error> {
     let scope = scope::application(services, actor, application, Permission::Read).await?;
     let length = list::length("meta").add(list::length("request_url"));
-    let places = list::places::<trace::Entity>(services, &scope, &page, length).await?;
+    let places =
+        list::places::<trace::Entity>(services, &scope, filter.condition(), &page, length).await?;
     let rows = trace::Entity::find()
         .filter(trace::Column::Id.is_in(places.ids()))
         .all(services.database.telemetry().reader())
@@ -140,7 +171,7 @@ fn from_row(row: trace::Model) -> Result<IngestedTrace, Error> {
         environment: crate::keys::row::environment_of(&row.environment)?,
         received_at: Timestamp::from_millis(row.received_at),
         entry: TraceEntry {
-            timestamp: Timestamp::from_millis(row.timestamp),
+            timestamp: time_from_row(row.timestamp, row.nanos),
             request_method: row.request_method,
             request_url: row.request_url,
             response_status: status.map_err(|_| Error::Corrupt("response status"))?,

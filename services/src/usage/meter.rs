@@ -1,9 +1,11 @@
 //! Where calls are counted.
 
+use latchkey_domain::time::Timestamp;
 use tokio::sync::RwLock;
 
 use super::quota::Quota;
 use super::recorder::{Recorder, Use};
+use crate::check::KeyRecord;
 
 /// Counts calls in memory until [`super::flush`] writes them.
 pub(crate) struct Meter {
@@ -22,6 +24,11 @@ impl Meter {
     /// Counts a call. It neither waits nor fails.
     pub(crate) fn record(&self, call: &Use) {
         self.recorder.record(call);
+    }
+
+    /// Counts telemetry of an admitted call that was not stored.
+    pub(crate) fn rejected(&self, key: &KeyRecord, at: Timestamp, items: u64) {
+        self.recorder.rejected(key, at, items);
     }
 
     /// Counts a call that was not admitted, and keeps why in words: the limit, what was used, when

@@ -124,6 +124,7 @@ struct Sum {
     prompt_tokens: i64,
     completion_tokens: i64,
     estimated_tokens: i64,
+    rejected_items: i64,
 }
 
 /// The sums of a range by bucket and outcome. The database adds them up: what it sends is what is
@@ -138,6 +139,7 @@ fn summed<E: EntityTrait>(rows: Select<E>, range: UsageRange, start: Timestamp) 
         .expr_as(sum("prompt_tokens"), "prompt_tokens")
         .expr_as(sum("completion_tokens"), "completion_tokens")
         .expr_as(sum("estimated_tokens"), "estimated_tokens")
+        .expr_as(sum("rejected_items"), "rejected_items")
         .filter(Expr::col("resolution").eq(Resolution::of(range).as_str()))
         .filter(Expr::col("start").gte(start.as_millis()))
         .group_by(Expr::col("bucket"))
@@ -175,6 +177,7 @@ impl Chart {
                 estimated: number(row.estimated_tokens),
             };
             self.usage.add(start, outcome(&row.outcome)?, number(row.requests), tokens);
+            self.usage.totals.rejected_items += number(row.rejected_items);
         }
         Ok(())
     }
@@ -222,6 +225,9 @@ impl Chart {
                 estimated: tokens.estimated,
             };
             self.usage.add(counter.minute, counter.outcome, requests, tokens);
+            if counter.minute >= self.start {
+                self.usage.totals.rejected_items += counter.counts.rejected_items;
+            }
         }
         let denials = unwritten.denials.iter().rev().filter(|denial| denial.at >= self.start);
         self.usage.denials.extend(denials.map(|denial| RecentDenial {

@@ -18,6 +18,7 @@ use latchkey_domain::time::Timestamp;
 use smallvec::SmallVec;
 
 use super::resolution::Resolution;
+use crate::check::KeyRecord;
 use crate::id_map::IdMap;
 
 /// The most denials that are kept of a key, here and in the database.
@@ -80,6 +81,8 @@ pub(crate) struct TokenCounts {
 pub(super) struct Counts {
     pub(super) requests: u64,
     pub(super) tokens: TokenCounts,
+    /// Telemetry of these requests that was not stored.
+    pub(super) rejected_items: u64,
 }
 
 impl Counts {
@@ -89,7 +92,7 @@ impl Counts {
             completion: tokens.completion.min(TOKENS_PER_CALL),
             estimated: tokens.estimated.min(TOKENS_PER_CALL),
         };
-        Self { requests: 1, tokens: bounded }
+        Self { requests: 1, tokens: bounded, rejected_items: 0 }
     }
 }
 
@@ -99,6 +102,7 @@ impl AddAssign for Counts {
         self.tokens.prompt += other.tokens.prompt;
         self.tokens.completion += other.tokens.completion;
         self.tokens.estimated += other.tokens.estimated;
+        self.rejected_items += other.rejected_items;
     }
 }
 
@@ -187,6 +191,14 @@ impl Recorder {
     /// Counts a call.
     pub(super) fn record(&self, call: &Use) {
         self.shard(call.key).record(call);
+    }
+
+    /// Counts telemetry of an admitted call that was not stored.
+    pub(super) fn rejected(&self, key: &KeyRecord, at: Timestamp, items: u64) {
+        let counts = Counts { rejected_items: items, ..Counts::default() };
+        let minute = Resolution::Minute.floor(at);
+        let counter = Counter { minute, outcome: Outcome::Valid, counts };
+        self.shard(key.id).add(key, counter);
     }
 
     /// Counts a call that was not admitted, and keeps why.
@@ -282,6 +294,27 @@ fn lock(shard: &Mutex<Shard>) -> MutexGuard<'_, Shard> {
 }
 
 impl Shard {
+    /// Adds to what an admitted call has counted, which may be written by now.
+    fn add(&mut self, key: &KeyRecord, counter: Counter) {
+        let full = self.counters >= COUNTERS_PER_SHARD;
+        let unwritten = match self.keys.entry(key.id) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(_) if full => return,
+            Entry::Vacant(new) => new.insert(Unwritten {
+                project: key.project,
+                kind: key.kind,
+                environment: key.environment,
+                // The call has told it; before all times, this moves nothing.
+                last_use: LastUse { at: Timestamp::from_millis(0), ip: None, old_secret_at: None },
+                counters: SmallVec::new(),
+                denials: VecDeque::new(),
+            }),
+        };
+        if let Counted::New = unwritten.count(counter, full) {
+            self.counters += 1;
+        }
+    }
+
     fn record(&mut self, call: &Use) {
         let full = self.counters >= COUNTERS_PER_SHARD;
         let old_secret_at = call.old_secret.then_some(call.at);

@@ -38,7 +38,8 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// How long the last batch may take, which has everything.
 const PATIENCE_AT_THE_END: Duration = Duration::from_mins(1);
 /// The counters of both tables.
-const SUMS: &[&str] = &["requests", "prompt_tokens", "completion_tokens", "estimated_tokens"];
+const SUMS: &[&str] =
+    &["requests", "prompt_tokens", "completion_tokens", "estimated_tokens", "rejected_items"];
 
 /// What projects have used of their months.
 type Totals = BTreeMap<(Uuid, Month), u64>;
@@ -153,6 +154,7 @@ async fn add_counters(transaction: &DatabaseTransaction, batch: &Batch) -> Resul
             prompt_tokens: Set(stored(counts.tokens.prompt)),
             completion_tokens: Set(stored(counts.tokens.completion)),
             estimated_tokens: Set(stored(counts.tokens.estimated)),
+            rejected_items: Set(stored(counts.rejected_items)),
         }
     });
     add(transaction, rows.collect(), SUMS).await?;
@@ -167,6 +169,7 @@ async fn add_counters(transaction: &DatabaseTransaction, batch: &Batch) -> Resul
             prompt_tokens: Set(stored(counts.tokens.prompt)),
             completion_tokens: Set(stored(counts.tokens.completion)),
             estimated_tokens: Set(stored(counts.tokens.estimated)),
+            rejected_items: Set(stored(counts.rejected_items)),
         },
     );
     add(transaction, rows.collect(), SUMS).await

@@ -48,7 +48,7 @@ pub fn log_row(log: IngestedLog) -> impl IntoView {
                 role="cell"
                 class=format!("{LOW_CELL} num whitespace-nowrap text-ink-2 max-md:order-2 max-md:col-span-4")
             >
-                <RelativeTime time=entry.timestamp/>
+                <RelativeTime time=entry.timestamp.millisecond()/>
             </td>
         </tr>
     }

@@ -45,7 +45,7 @@ pub fn trace_row(trace: IngestedTrace) -> impl IntoView {
                 role="cell"
                 class=format!("{LOW_CELL} num whitespace-nowrap text-ink-2 max-md:order-3 max-md:col-span-2 max-md:justify-self-end")
             >
-                <RelativeTime time=entry.timestamp/>
+                <RelativeTime time=entry.timestamp.millisecond()/>
             </td>
         </tr>
     }

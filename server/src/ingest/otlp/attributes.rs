@@ -1,17 +1,24 @@
 //! Attributes and values, as the JSON that `meta` keeps.
+//!
+//! What can't be read is kept as it stands, and what nests too deep is cut there: one value never
+//! costs its item.
 
 use std::fmt::Display;
 
 use axum::body::Bytes;
 use data_encoding::BASE64;
-use latchkey_domain::problem::Problem;
+use latchkey_services::telemetry::cut_text;
 use serde_json::{Map, Number, Value};
 
-use super::body::{Encoding, elements};
+use super::body::Encoding;
 use super::messages::{AnyValue, KeyValue, Values};
 
 /// How deep values may nest: each level is one of the reader's stack.
 const DEEPEST: u32 = 32;
+/// Stands where deeper values were.
+const CUT: &str = "… [cut]";
+/// Stands where a value of protobuf can't be read, which says nothing as it stands.
+const UNREADABLE: &str = "[unreadable]";
 
 /// A list of attributes as a map. `path` is where the list's owner stands; of a key that comes
 /// twice, the later value counts.
@@ -19,70 +26,61 @@ pub(super) fn attributes(
     encoding: Encoding,
     path: &dyn Display,
     list: Vec<Bytes>,
-) -> Result<Map<String, Value>, Problem> {
-    map(encoding, &format_args!("{path}.attributes"), list, DEEPEST)
+) -> Map<String, Value> {
+    map(encoding, path, list, DEEPEST)
 }
 
 /// One value.
-pub(super) fn value(
-    encoding: Encoding,
-    path: &dyn Display,
-    part: Option<Bytes>,
-) -> Result<Value, Problem> {
+pub(super) fn value(encoding: Encoding, path: &dyn Display, part: Option<Bytes>) -> Value {
     nested(encoding, path, part, DEEPEST)
 }
 
-fn map(
-    encoding: Encoding,
-    path: &dyn Display,
-    list: Vec<Bytes>,
-    depth: u32,
-) -> Result<Map<String, Value>, Problem> {
-    let mut map = Map::new();
-    for (index, part) in elements(path, list)? {
-        let path = &format_args!("{path}[{index}]");
-        let KeyValue { key, value } = encoding.read(path, part)?;
-        map.insert(key, nested(encoding, &format_args!("{path}.value"), value, depth)?);
-    }
-    Ok(map)
+fn map(encoding: Encoding, path: &dyn Display, list: Vec<Bytes>, depth: u32) -> Map<String, Value> {
+    let read = |part: Bytes| match encoding.read(path, part.clone()) {
+        Ok(KeyValue { key, value }) => (key, nested(encoding, path, value, depth)),
+        Err(_) => (String::new(), as_it_stands(encoding, &part)),
+    };
+    list.into_iter().map(read).collect()
 }
 
-fn nested(
-    encoding: Encoding,
-    path: &dyn Display,
-    part: Option<Bytes>,
-    depth: u32,
-) -> Result<Value, Problem> {
-    let Some(part) = part else { return Ok(Value::Null) };
-    let Some(depth) = depth.checked_sub(1) else {
-        return Err(Problem::invalid("value", format!("Nest values at most {DEEPEST} deep.")));
+fn nested(encoding: Encoding, path: &dyn Display, part: Option<Bytes>, depth: u32) -> Value {
+    let Some(part) = part else { return Value::Null };
+    let Some(depth) = depth.checked_sub(1) else { return CUT.into() };
+    let Ok(any) = encoding.read::<AnyValue>(path, part.clone()) else {
+        return as_it_stands(encoding, &part);
     };
-    let any: AnyValue = encoding.read(path, part)?;
-    let values = |part: Bytes| encoding.read::<Values>(path, part).map(|list| list.values);
-    Ok(match any {
+    drop(part);
+    let values = |list: Bytes| encoding.read::<Values>(path, list).map(|list| list.values);
+    match any {
         AnyValue { string_value: Some(text), .. } => text.into(),
         AnyValue { bool_value: Some(bool), .. } => bool.into(),
         AnyValue { int_value: Some(number), .. } => number.into(),
         AnyValue { double_value: Some(number), .. } => double(number),
         AnyValue { bytes_value: Some(bytes), .. } => BASE64.encode(&bytes).into(),
-        AnyValue { array_value: Some(list), .. } => {
-            let list = elements(path, values(list)?)?;
-            let list = list.map(|(index, part)| {
-                nested(
-                    encoding,
-                    &format_args!("{path}.arrayValue.values[{index}]"),
-                    Some(part),
-                    depth,
-                )
-            });
-            Value::Array(list.collect::<Result<_, _>>()?)
-        }
-        AnyValue { kvlist_value: Some(list), .. } => {
-            let path = &format_args!("{path}.kvlistValue.values");
-            Value::Object(map(encoding, path, values(list)?, depth)?)
-        }
+        AnyValue { array_value: Some(list), .. } => match values(list.clone()) {
+            Ok(list) => {
+                let list = list.into_iter();
+                list.map(|part| nested(encoding, path, Some(part), depth)).collect()
+            }
+            Err(_) => as_it_stands(encoding, &list),
+        },
+        AnyValue { kvlist_value: Some(list), .. } => match values(list.clone()) {
+            Ok(list) => map(encoding, path, list, depth).into(),
+            Err(_) => as_it_stands(encoding, &list),
+        },
         _ => Value::Null,
-    })
+    }
+}
+
+fn as_it_stands(encoding: Encoding, part: &Bytes) -> Value {
+    match std::str::from_utf8(part) {
+        Ok(text) if encoding == Encoding::Json => {
+            let mut text = text.to_owned();
+            cut_text(&mut text);
+            text.into()
+        }
+        _ => UNREADABLE.into(),
+    }
 }
 
 /// JSON has no number for these three; protobuf's JSON writes them as words.

@@ -6,15 +6,16 @@ use axum::body::Bytes;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
 use latchkey_domain::problem::{FieldError, Problem};
-use latchkey_services::telemetry::{MOST_ITEMS, Room, fit_meta, is_type_long};
+use latchkey_services::telemetry::{Incoming, MOST_ITEMS, MOST_OF_A_NAME, Room, fit_meta};
 use prost::Message;
-use serde_json::{Map, Value, json};
+use serde_json::json;
 
 use super::attributes::attributes;
-use super::body::{Encoding, OtlpBody, elements};
+use super::body::{Encoding, OtlpBody};
 use super::messages::{
     Export, ExportResponse, OfResource, OfScope, PartialSuccess, Resource, Scope,
 };
+use super::meta::{Meta, beginning};
 use crate::http::problem::Refusal;
 
 /// What traces and logs call the levels of their frame.
@@ -30,11 +31,11 @@ pub(super) struct Signal {
 /// what an item costs does not grow with it, but for what the item stores of it.
 #[derive(Default)]
 pub(super) struct Origin {
-    pub(super) resource: Map<String, Value>,
+    pub(super) resource: Meta,
     pub(super) scope: Scope,
-    /// Whether the scope's name is too long for the `type` of a log.
-    pub(super) is_scope_name_long: bool,
-    pub(super) scope_attributes: Map<String, Value>,
+    /// The beginning of the scope's name, if it is too long for the `type` of a log.
+    kind: Option<String>,
+    pub(super) scope_attributes: Meta,
     /// Whether something of it was cut off, and so is missing in `meta` of all of its items.
     is_cut: IsCut,
     /// The bytes of it all in the body.
@@ -58,17 +59,12 @@ pub(super) struct Item<'a> {
 
 const TOO_MUCH: &str = "With the resource and scope of each, these items are over 32 MiB.";
 
-/// Why an item is not stored.
-pub(super) enum Fault {
-    /// The body can't be read: nothing of it is stored.
-    Body(Problem),
-    /// This one does not fit; the others are stored.
-    Item(String),
-}
+/// Why an item is not stored; the others are.
+pub(super) struct Fault(pub(super) String);
 
 impl From<Problem> for Fault {
     fn from(problem: Problem) -> Self {
-        Self::Body(problem)
+        Self(problem.detail)
     }
 }
 
@@ -76,13 +72,13 @@ impl From<Vec<FieldError>> for Fault {
     fn from(errors: Vec<FieldError>) -> Self {
         let errors: Vec<_> =
             errors.into_iter().map(|error| format!("{}: {}", error.field, error.message)).collect();
-        Self::Item(errors.join(" "))
+        Self(errors.join(" "))
     }
 }
 
 /// What a body brought.
 pub(super) struct Batch<T> {
-    pub(super) entries: Vec<T>,
+    pub(super) entries: Incoming<T>,
     /// How many of them had an origin of which something was cut off.
     pub(super) cut: usize,
     pub(super) rejected: Rejected,
@@ -90,67 +86,103 @@ pub(super) struct Batch<T> {
 
 impl<T> Batch<T> {
     /// Reads a body. A full one takes tens of milliseconds, so not on a thread that checks keys.
+    ///
+    /// # Errors
+    /// The body can't be read down to its items.
     pub(super) fn read(
         signal: &'static Signal,
         body: OtlpBody,
         entry: fn(Item<'_>) -> Result<T, Fault>,
     ) -> Result<Self, Refusal> {
-        let mut room = Room::default();
-        let mut batch = Self { entries: Vec::new(), cut: 0, rejected: Rejected::of(signal) };
-        each_item(signal, body, |item| {
-            let path = item.path;
-            let fits = room.take(item.origin.weight + item.part.len());
-            let is_cut = item.origin.is_cut.resource || item.origin.is_cut.scope;
-            let entry = if fits { entry(item) } else { Err(Fault::Item(TOO_MUCH.to_owned())) };
-            match entry {
-                Ok(entry) => {
-                    batch.entries.push(entry);
-                    batch.cut += usize::from(is_cut);
-                }
-                Err(Fault::Item(reason)) => batch.rejected.add(path, &reason),
-                Err(Fault::Body(problem)) => return Err(problem),
-            }
-            Ok(())
-        })?;
-        Ok(batch)
+        let mut reader = Reader {
+            room: Room::default(),
+            entry,
+            batch: Self { entries: Incoming::default(), cut: 0, rejected: Rejected::of(signal) },
+        };
+        reader.read(signal, body)?;
+        Ok(reader.batch)
+    }
+
+    /// The items that can be stored, and what the answer says of the others.
+    pub(super) fn into_parts(self) -> (Incoming<T>, usize, Rejected) {
+        (self.entries, self.cut, self.rejected)
     }
 }
 
-fn each_item(
-    signal: &Signal,
-    body: OtlpBody,
-    mut take: impl FnMut(Item<'_>) -> Result<(), Problem>,
-) -> Result<(), Problem> {
-    let encoding = body.encoding;
-    let mut count = 0;
-    let export: Export = encoding.read(&"body", body.unpack()?)?;
-    for (index, part) in elements(&signal.resources, export.resources)? {
-        let path = format!("{}[{index}]", signal.resources);
-        let group: OfResource = encoding.read(&path, part)?;
-        let mut origin = Origin::default();
-        if let Some(part) = group.resource {
-            origin.add_resource(encoding, &format_args!("{path}.resource"), part)?;
+struct Reader<T> {
+    room: Room,
+    entry: fn(Item<'_>) -> Result<T, Fault>,
+    batch: Batch<T>,
+}
+
+impl<T> Reader<T> {
+    fn read(&mut self, signal: &'static Signal, body: OtlpBody) -> Result<(), Problem> {
+        let encoding = body.encoding;
+        let (export, more): (Export, _) =
+            encoding.read_list(&"body", body.unpack()?, signal.resources)?;
+        self.batch.reject_groups(&signal.resources, more);
+        for (index, part) in export.resources.into_iter().enumerate() {
+            let path = format!("{}[{index}]", signal.resources);
+            let (group, more): (OfResource, _) = encoding.read_list(&path, part, signal.scopes)?;
+            self.batch.reject_groups(&format_args!("{path}.{}", signal.scopes), more);
+            let mut origin = Origin::default();
+            if let Some(part) = group.resource {
+                let path = &format_args!("{path}.resource");
+                let read = origin.add_resource(encoding, path, part);
+                self.batch.rejected.note(path, read);
+            }
+            let resource_weight = origin.weight;
+            for (index, part) in group.scopes.into_iter().enumerate() {
+                let path = format!("{path}.{}[{index}]", signal.scopes);
+                let (group, more): (OfScope, _) = encoding.read_list(&path, part, signal.items)?;
+                origin.weight = resource_weight;
+                let of_scope = &format_args!("{path}.scope");
+                let read = origin.set_scope(encoding, of_scope, group.scope);
+                self.batch.rejected.note(of_scope, read);
+                for (index, part) in group.items.into_iter().enumerate() {
+                    let path = &format_args!("{path}.{}[{index}]", signal.items);
+                    self.take(Item { encoding, origin: &origin, path, part });
+                }
+                self.batch.rejected.beyond += more;
+            }
         }
-        let resource_weight = origin.weight;
-        for (index, part) in elements(&format_args!("{path}.{}", signal.scopes), group.scopes)? {
-            let path = format!("{path}.{}[{index}]", signal.scopes);
-            let group: OfScope = encoding.read(&path, part)?;
-            origin.weight = resource_weight;
-            origin.set_scope(encoding, &format_args!("{path}.scope"), group.scope)?;
-            count += group.items.len();
-            if count > MOST_ITEMS {
-                return Err(Problem::invalid(signal.items, "Send at most 10,000 items."));
+        Ok(())
+    }
+
+    fn take(&mut self, item: Item<'_>) {
+        let batch = &mut self.batch;
+        if batch.entries.len() >= MOST_ITEMS {
+            batch.rejected.beyond += 1;
+            return;
+        }
+        let path = item.path;
+        let is_cut = item.origin.is_cut.resource || item.origin.is_cut.scope;
+        let fits = self.room.take(item.origin.weight + item.part.len());
+        let entry = if fits { (self.entry)(item) } else { Err(Fault(TOO_MUCH.to_owned())) };
+        match entry {
+            Ok(entry) => {
+                let index = batch.entries.len();
+                batch.entries.accept(index, entry);
+                batch.cut += usize::from(is_cut);
             }
-            for (index, part) in group.items.into_iter().enumerate() {
-                let path = &format_args!("{path}.{}[{index}]", signal.items);
-                take(Item { encoding, origin: &origin, path, part })?;
-            }
+            Err(Fault(reason)) => batch.rejected.add(path, &reason),
         }
     }
-    Ok(())
+}
+
+impl<T> Batch<T> {
+    /// Groups that are not read count as one item each: nobody knows what they hold.
+    fn reject_groups(&mut self, path: &dyn Display, groups: usize) {
+        if groups > 0 {
+            let reason = format!("The first {MOST_ITEMS} are read, {groups} are not.");
+            self.rejected.add(path, &reason);
+            self.rejected.count += groups - 1;
+        }
+    }
 }
 
 impl Origin {
+    /// What of it can't be read is missing; the items are stored all the same.
     fn add_resource(
         &mut self,
         encoding: Encoding,
@@ -160,7 +192,7 @@ impl Origin {
         self.weight += part.len();
         let resource: Resource = encoding.read(path, part)?;
         (self.resource, self.is_cut.resource) =
-            fit_meta(attributes(encoding, path, resource.attributes)?);
+            fit_meta(attributes(encoding, path, resource.attributes));
         Ok(())
     }
 
@@ -171,51 +203,99 @@ impl Origin {
         part: Option<Bytes>,
     ) -> Result<(), Problem> {
         self.weight += part.as_ref().map_or(0, Bytes::len);
-        self.scope = match part {
-            Some(part) => encoding.read(path, part)?,
-            None => Scope::default(),
-        };
+        self.scope = Scope::default();
+        self.scope_attributes = Meta::new();
+        self.is_cut.scope = false;
+        self.kind = None;
+        if let Some(part) = part {
+            self.scope = encoding.read(path, part)?;
+        }
         let list = std::mem::take(&mut self.scope.attributes);
-        (self.scope_attributes, self.is_cut.scope) = fit_meta(attributes(encoding, path, list)?);
-        self.is_scope_name_long = is_type_long(&self.scope.name);
+        (self.scope_attributes, self.is_cut.scope) = fit_meta(attributes(encoding, path, list));
+        self.kind = beginning(&self.scope.name, MOST_OF_A_NAME);
         Ok(())
+    }
+
+    /// What the logs of the scope are about, if they do not say it themselves.
+    pub(super) fn kind(&self) -> &str {
+        match &self.kind {
+            Some(beginning) => beginning,
+            None if self.scope.name.is_empty() => "log",
+            None => &self.scope.name,
+        }
     }
 }
 
 /// The items that were not stored, for the answer.
 pub(super) struct Rejected {
     signal: &'static Signal,
-    count: u32,
+    count: usize,
+    /// Those after the first 10,000.
+    beyond: usize,
     reasons: Vec<String>,
 }
 
 impl Rejected {
-    const fn of(signal: &'static Signal) -> Self {
-        Self { signal, count: 0, reasons: Vec::new() }
+    /// None yet.
+    pub(super) const fn of(signal: &'static Signal) -> Self {
+        Self { signal, count: 0, beyond: 0, reasons: Vec::new() }
+    }
+
+    /// All of so many, with a reason for all or with none.
+    pub(super) fn all(signal: &'static Signal, count: usize, reason: Option<&str>) -> Self {
+        let reasons = reason.into_iter().map(str::to_owned).collect();
+        Self { signal, count, beyond: 0, reasons }
+    }
+
+    /// How many.
+    pub(super) const fn count(&self) -> usize {
+        self.count + self.beyond
     }
 
     fn add(&mut self, path: &dyn Display, reason: &str) {
+        self.count += 1;
+        self.tell(path, reason);
+    }
+
+    /// What could not be read, without an item that is lost by it.
+    fn note(&mut self, path: &dyn Display, read: Result<(), Problem>) {
+        if let Err(problem) = read {
+            self.tell(path, &problem.detail);
+        }
+    }
+
+    fn tell(&mut self, path: &dyn Display, reason: &str) {
         /// Enough to see a pattern; a batch may have ten thousand.
         const TOLD: usize = 5;
-        self.count += 1;
         if self.reasons.len() < TOLD {
-            self.reasons.push(format!("{path}: {reason}"));
+            let path = path.to_string();
+            // Some reasons begin with the place, and go on with one within it.
+            let reason = reason
+                .strip_prefix(&path)
+                .map_or_else(|| format!("{path}: {reason}"), |rest| format!("{path}{rest}"));
+            self.reasons.push(reason);
         }
     }
 
     /// The answer to a call, in the call's own encoding. When everything was stored as it came it
     /// is an empty message; a message without rejected items is a warning, as OTLP has it.
     pub(super) fn answer(mut self, encoding: Encoding, cut: usize) -> Response {
+        let items = self.signal.items;
         if cut > 0 {
-            let items = self.signal.items;
             self.reasons.push(format!(
                 "{cut} of {items}: The first 64 KiB are stored, the rest was cut off."
             ));
         }
+        if self.beyond > 0 {
+            let beyond = self.beyond;
+            self.reasons.push(format!(
+                "{beyond} of {items}: At most 10,000 are stored of a call; send the rest in another."
+            ));
+        }
         let error_message = self.reasons.join(" ");
-        let rejected = self.count.into();
-        let partial =
-            (!error_message.is_empty()).then_some(PartialSuccess { rejected, error_message });
+        let rejected = i64::try_from(self.count()).unwrap_or(i64::MAX);
+        let is_partial = rejected > 0 || !error_message.is_empty();
+        let partial = is_partial.then_some(PartialSuccess { rejected, error_message });
         let body = match (encoding, partial) {
             (Encoding::Protobuf, partial_success) => {
                 ExportResponse { partial_success }.encode_to_vec()
@@ -264,10 +344,10 @@ mod tests {
         let body = format!(
             r#"{{"resourceLogs":[{{"scopeLogs":[{{"scope":{scope},"logRecords":[{records}]}}]}}]}}"#
         );
-        let Ok(batch) = Batch::read(&LOGS, OtlpBody::json(body), count) else {
+        let Ok(batch) = Batch::read(&LOGS, OtlpBody::of(Encoding::Json, body), count) else {
             panic!("it can be read")
         };
-        assert_eq!(batch.entries.len() + batch.rejected.count as usize, 4_000);
+        assert_eq!(batch.entries.len() + batch.rejected.count(), 4_000);
         let handed = HANDED.load(Ordering::Relaxed);
         assert!(handed <= 32 * 1024 * 1024, "{handed} bytes");
         assert_eq!(batch.entries.len(), 32 * 1024 * 1024 / NAME);

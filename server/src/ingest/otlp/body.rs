@@ -1,23 +1,22 @@
 //! The body of an OTLP call: which encoding it has, and what it holds once it is unpacked.
 
 use std::fmt::Display;
-use std::io::Read;
-use std::iter::Enumerate;
-use std::vec::IntoIter;
 
 use axum::body::Bytes;
 use axum::extract::{FromRequest, Request};
 use axum::http::HeaderMap;
-use axum::http::header::{CONTENT_ENCODING, CONTENT_TYPE};
-use flate2::read::MultiGzDecoder;
+use axum::http::header::CONTENT_TYPE;
 use latchkey_domain::problem::{ErrorCode, Problem};
 use latchkey_services::telemetry::MOST_ITEMS;
 use serde::de::DeserializeOwned;
 
-use super::json;
+use super::{json, protobuf};
 use crate::http::json::read;
 use crate::http::problem::Refusal;
-use crate::ingest::LARGEST_BODY;
+use crate::ingest::coding::Coding;
+
+/// The largest body, as it is sent and unpacked.
+pub(crate) const LARGEST_BODY: usize = 20 * 1024 * 1024;
 
 /// How the messages of a call are written; the answer is written likewise.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,37 +47,53 @@ impl Encoding {
         }
     }
 
-    /// Reads one message. `path` is its place in the body, to say what is wrong where.
+    /// Reads one message. `path` is its place in the body, to say what is wrong where. Of its lists
+    /// the first 10,000 elements are read.
     pub(super) fn read<T>(self, path: &dyn Display, part: Bytes) -> Result<T, Problem>
     where
         T: prost::Message + Default + DeserializeOwned,
     {
+        self.read_list(path, part, "").map(|(message, _)| message)
+    }
+
+    /// The same for a message with one list, and how many elements it has beyond those that are
+    /// read. `name` is the list's in JSON; nothing is counted there if it is empty.
+    pub(super) fn read_list<T>(
+        self,
+        path: &dyn Display,
+        part: Bytes,
+        name: &'static str,
+    ) -> Result<(T, usize), Problem>
+    where
+        T: prost::Message + Default + DeserializeOwned,
+    {
         match self {
-            Self::Json => json::read(path, &part),
-            Self::Protobuf => T::decode(part).map_err(|error| {
-                // prost names message and field, never a value.
-                let detail = format!("The body is not OTLP in protobuf, at {path}: {error}.");
-                Problem::new(ErrorCode::Malformed, detail)
-            }),
+            Self::Json => {
+                let message = json::read(path, &part)?;
+                // An element and its comma take two bytes at least.
+                let may_have_more = !name.is_empty() && part.len() > 2 * MOST_ITEMS;
+                let count = if may_have_more { json::count(&part, name) } else { 0 };
+                Ok((message, count.saturating_sub(MOST_ITEMS)))
+            }
+            Self::Protobuf => {
+                let broken = |detail: String| Problem::new(ErrorCode::Malformed, detail);
+                let (part, more) = protobuf::bounded(part).ok_or_else(|| {
+                    broken(format!("The body is not OTLP in protobuf, at {path}."))
+                })?;
+                let message = T::decode(part).map_err(|error| {
+                    // prost names message and field, never a value.
+                    broken(format!("The body is not OTLP in protobuf, at {path}: {error}."))
+                })?;
+                Ok((message, more))
+            }
         }
     }
-}
-
-/// The elements of a list, numbered: in JSON they were counted when they were read.
-pub(super) fn elements(
-    path: &dyn Display,
-    list: Vec<Bytes>,
-) -> Result<Enumerate<IntoIter<Bytes>>, Problem> {
-    if list.len() > MOST_ITEMS {
-        return Err(Problem::invalid(path.to_string(), "Send at most 10,000 items."));
-    }
-    Ok(list.into_iter().enumerate())
 }
 
 /// The body as it was sent.
 pub(crate) struct OtlpBody {
     pub(super) encoding: Encoding,
-    gzip: bool,
+    coding: Coding,
     sent: Bytes,
 }
 
@@ -87,21 +102,16 @@ impl<S: Send + Sync> FromRequest<S> for OtlpBody {
 
     async fn from_request(request: Request, state: &S) -> Result<Self, Refusal> {
         let encoding = Encoding::of(request.headers())?;
-        let gzip = is_gzip(request.headers())?;
+        let coding = Coding::of(request.headers())?;
         let sent = read(request, state).await?;
-        Ok(Self { encoding, gzip, sent })
+        Ok(Self { encoding, coding, sent })
     }
 }
 
 impl OtlpBody {
     /// One that came from nobody.
     pub(super) fn of(encoding: Encoding, sent: impl Into<Bytes>) -> Self {
-        Self { encoding, gzip: false, sent: sent.into() }
-    }
-
-    #[cfg(test)]
-    pub(super) fn json(sent: impl Into<Bytes>) -> Self {
-        Self { encoding: Encoding::Json, gzip: false, sent: sent.into() }
+        Self { encoding, coding: Coding::Identity, sent: sent.into() }
     }
 
     /// How long it is as it was sent.
@@ -109,38 +119,11 @@ impl OtlpBody {
         self.sent.len()
     }
 
-    /// What the body holds. No more of it is unpacked than a body may hold, whatever was packed.
+    /// What the body holds.
+    ///
+    /// # Errors
+    /// It is too large, or not packed as it says.
     pub(super) fn unpack(self) -> Result<Bytes, Problem> {
-        if !self.gzip {
-            return Ok(self.sent);
-        }
-        let mut body = Vec::new();
-        let most = u64::try_from(LARGEST_BODY).unwrap_or(u64::MAX);
-        let result = MultiGzDecoder::new(&*self.sent).take(most + 1).read_to_end(&mut body);
-        if body.len() > LARGEST_BODY {
-            return Err(Problem::new(ErrorCode::TooLarge, "The body is over 4 MiB unpacked."));
-        }
-        match result {
-            Ok(_) => Ok(body.into()),
-            Err(_) => Err(Problem::new(
-                ErrorCode::Malformed,
-                "The body is not what Content-Encoding says: it can’t be unpacked as gzip.",
-            )),
-        }
+        self.coding.unpack(self.sent, LARGEST_BODY)
     }
-}
-
-fn is_gzip(headers: &HeaderMap) -> Result<bool, Refusal> {
-    let mut codings = headers.get_all(CONTENT_ENCODING).iter();
-    let coding = codings.next().map(|value| value.to_str().unwrap_or("?").trim());
-    match coding.map(str::to_ascii_lowercase).as_deref() {
-        _ if codings.next().is_some() => {}
-        None | Some("" | "identity") => return Ok(false),
-        Some("gzip" | "x-gzip") => return Ok(true),
-        Some(_) => {}
-    }
-    Err(Refusal::new(
-        ErrorCode::UnsupportedMediaType,
-        "Send the body as it is or with Content-Encoding: gzip.",
-    ))
 }

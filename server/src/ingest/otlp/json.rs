@@ -1,6 +1,11 @@
 //! OTLP's own JSON: protobuf's JSON mapping, but ids in hex and enums as numbers. As there, null is
 //! absence, a whole number may stand in a text, and unknown fields are ignored.
+//!
+//! Exporters write it by hand, so what a field holds is read as far as it can be: a number as a
+//! text, an enum by its name, a whole number with a point. What can't be read is as if it were
+//! absent, and refuses nothing.
 
+use std::borrow::Cow;
 use std::fmt::{self, Display};
 
 use axum::body::Bytes;
@@ -9,8 +14,7 @@ use latchkey_domain::json::refusal;
 use latchkey_domain::problem::{ErrorCode, Problem};
 use latchkey_services::telemetry::MOST_ITEMS;
 use serde::Deserialize;
-use serde::de::{self, DeserializeOwned, Deserializer, IgnoredAny, SeqAccess, Visitor};
-use serde_json::Value;
+use serde::de::{self, DeserializeOwned, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
 /// Reads one message. `path` is its place in the body, to say what is wrong where.
@@ -43,13 +47,34 @@ fn describe(path: &dyn Display, within: &str, error: &serde_json::Error) -> Prob
     problem
 }
 
-/// An element's own JSON, copied; null is none.
-fn packed(raw: &RawValue) -> Option<Bytes> {
-    let text = raw.get().as_bytes();
-    (text != b"null").then(|| Bytes::copy_from_slice(text))
+/// How many elements the list of that name has; 0 if there is none.
+pub(super) fn count(message: &[u8], name: &'static str) -> usize {
+    struct Object(&'static str);
+
+    impl<'de> Visitor<'de> for Object {
+        type Value = usize;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("an object")
+        }
+
+        fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<usize, A::Error> {
+            let mut count = 0;
+            while let Some(key) = map.next_key::<Cow<'de, str>>()? {
+                if key == self.0 {
+                    count = map.next_value::<Vec<IgnoredAny>>()?.len();
+                } else {
+                    map.next_value::<IgnoredAny>()?;
+                }
+            }
+            Ok(count)
+        }
+    }
+
+    serde_json::Deserializer::from_slice(message).deserialize_map(Object(name)).unwrap_or_default()
 }
 
-/// A list whose elements stay packed.
+/// A list whose elements stay packed, the first 10,000 of them; null is an empty one.
 pub(super) fn parts<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<Bytes>, D::Error> {
     struct List;
 
@@ -66,12 +91,11 @@ pub(super) fn parts<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<Bytes>, D:
 
         fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Vec<Bytes>, A::Error> {
             let mut parts = Vec::new();
-            while let Some(part) = list.next_element::<&RawValue>()? {
-                if parts.len() == MOST_ITEMS {
-                    return Err(de::Error::custom("Send at most 10,000 items."));
-                }
-                parts.push(packed(part).ok_or_else(|| de::Error::custom("Expected an object."))?);
+            while parts.len() < MOST_ITEMS {
+                let Some(part) = list.next_element::<&RawValue>()? else { return Ok(parts) };
+                parts.push(Bytes::copy_from_slice(part.get().as_bytes()));
             }
+            while list.next_element::<IgnoredAny>()?.is_some() {}
             Ok(parts)
         }
     }
@@ -81,12 +105,96 @@ pub(super) fn parts<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<Bytes>, D:
 
 /// A message that stays packed, if it is there.
 pub(super) fn part<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Bytes>, D::Error> {
-    <&RawValue>::deserialize(from).map(packed)
+    let raw = <&RawValue>::deserialize(from)?.get().as_bytes();
+    Ok((raw != b"null").then(|| Bytes::copy_from_slice(raw)))
 }
 
-/// A text; null is the empty one.
+/// What stands where one value should: its text, its number, or neither.
+enum Scalar {
+    None,
+    Text(String),
+    Bool(bool),
+    Whole(i128),
+    Number(f64),
+}
+
+impl<'de> Deserialize<'de> for Scalar {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        struct Any;
+
+        impl<'de> Visitor<'de> for Any {
+            type Value = Scalar;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a value")
+            }
+
+            fn visit_unit<E>(self) -> Result<Scalar, E> {
+                Ok(Scalar::None)
+            }
+
+            fn visit_bool<E>(self, bool: bool) -> Result<Scalar, E> {
+                Ok(Scalar::Bool(bool))
+            }
+
+            fn visit_i64<E>(self, number: i64) -> Result<Scalar, E> {
+                Ok(Scalar::Whole(number.into()))
+            }
+
+            fn visit_u64<E>(self, number: u64) -> Result<Scalar, E> {
+                Ok(Scalar::Whole(number.into()))
+            }
+
+            fn visit_f64<E>(self, number: f64) -> Result<Scalar, E> {
+                Ok(Scalar::Number(number))
+            }
+
+            fn visit_str<E>(self, text: &str) -> Result<Scalar, E> {
+                Ok(Scalar::Text(text.to_owned()))
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Scalar, A::Error> {
+                while list.next_element::<IgnoredAny>()?.is_some() {}
+                Ok(Scalar::None)
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Scalar, A::Error> {
+                while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
+                Ok(Scalar::None)
+            }
+        }
+
+        from.deserialize_any(Any)
+    }
+}
+
+impl Scalar {
+    /// The whole number that it is, if it is one: `5`, `"5"`, `5.0`.
+    fn whole(&self) -> Option<i128> {
+        match self {
+            Self::Whole(number) => Some(*number),
+            Self::Number(number) => whole(*number),
+            Self::Text(text) => text.parse().ok().or_else(|| text.parse().ok().and_then(whole)),
+            Self::None | Self::Bool(_) => None,
+        }
+    }
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "it has no fraction and is in the range")]
+fn whole(number: f64) -> Option<i128> {
+    let is_whole = number.fract() == 0.0 && number.abs() < 1e30;
+    is_whole.then_some(number as i128)
+}
+
+/// A text; absence is the empty one.
 pub(super) fn text<'de, D: Deserializer<'de>>(from: D) -> Result<String, D::Error> {
-    Option::deserialize(from).map(Option::unwrap_or_default)
+    Ok(match Scalar::deserialize(from)? {
+        Scalar::None => String::new(),
+        Scalar::Text(text) => text,
+        Scalar::Bool(bool) => bool.to_string(),
+        Scalar::Whole(number) => number.to_string(),
+        Scalar::Number(number) => number.to_string(),
+    })
 }
 
 /// A trace's or span's id in hex. What is no hex becomes an id of a length that none has, so that
@@ -107,38 +215,133 @@ pub(super) fn base64<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Bytes>
     }
 }
 
-/// A whole number; null is 0.
+/// A whole number; 0 is absence, and what is none in its range.
 pub(super) fn integer<'de, D, T>(from: D) -> Result<T, D::Error>
 where
     D: Deserializer<'de>,
     T: TryFrom<i128> + Default,
 {
-    some_integer(from).map(Option::unwrap_or_default)
+    let number = Scalar::deserialize(from)?.whole();
+    Ok(number.and_then(|number| T::try_from(number).ok()).unwrap_or_default())
 }
 
-/// A whole number, as a number or as a text.
-pub(super) fn some_integer<'de, D, T>(from: D) -> Result<Option<T>, D::Error>
-where
-    D: Deserializer<'de>,
-    T: TryFrom<i128>,
-{
-    let number = match Value::deserialize(from)? {
-        Value::Null => return Ok(None),
-        Value::Number(number) => number.as_i128(),
-        Value::String(text) => text.parse().ok(),
-        _ => None,
-    };
-    let fitting = number.and_then(|number| T::try_from(number).ok());
-    fitting.map(Some).ok_or_else(|| de::Error::custom("Expected a whole number in its range."))
+/// A whole number of a value, which is kept as it stands if it is none.
+pub(super) fn some_integer<'de, D: Deserializer<'de>>(from: D) -> Result<Option<i64>, D::Error> {
+    match Scalar::deserialize(from)? {
+        Scalar::None => Ok(None),
+        scalar => {
+            let number = scalar.whole().and_then(|number| i64::try_from(number).ok());
+            number.map(Some).ok_or_else(|| de::Error::custom("Expected a whole number."))
+        }
+    }
 }
 
 /// A number, or in words what JSON's numbers can't say: `NaN`, `Infinity`, `-Infinity`.
+#[expect(clippy::cast_precision_loss, reason = "as every reader of JSON does it")]
 pub(super) fn double<'de, D: Deserializer<'de>>(from: D) -> Result<Option<f64>, D::Error> {
-    let number = match Value::deserialize(from)? {
-        Value::Null => return Ok(None),
-        Value::Number(number) => number.as_f64(),
-        Value::String(text) => text.parse().ok(),
-        _ => None,
+    let number = match Scalar::deserialize(from)? {
+        Scalar::None => return Ok(None),
+        Scalar::Whole(number) => Some(number as f64),
+        Scalar::Number(number) => Some(number),
+        Scalar::Text(text) => text.parse().ok(),
+        Scalar::Bool(_) => None,
     };
     number.map(Some).ok_or_else(|| de::Error::custom("Expected a number."))
+}
+
+/// A member of an enum, by its number or by its name with or without the prefix: they stand in the
+/// order of their numbers from 1.
+fn member<'de, D: Deserializer<'de>>(
+    from: D,
+    prefix: &str,
+    names: &[&str],
+) -> Result<i32, D::Error> {
+    let scalar = Scalar::deserialize(from)?;
+    if let Scalar::Text(text) = &scalar {
+        let text = text.trim().to_ascii_uppercase();
+        let name = text.strip_prefix(prefix).unwrap_or(&text);
+        if let Some(number) = (1..).zip(names).find(|(_, known)| **known == name) {
+            return Ok(number.0);
+        }
+    }
+    let number = scalar.whole().and_then(|number| i32::try_from(number).ok());
+    Ok(number.unwrap_or_default())
+}
+
+/// `SpanKind`.
+pub(super) fn span_kind<'de, D: Deserializer<'de>>(from: D) -> Result<i32, D::Error> {
+    const NAMES: [&str; 5] = ["INTERNAL", "SERVER", "CLIENT", "PRODUCER", "CONSUMER"];
+    member(from, "SPAN_KIND_", &NAMES)
+}
+
+/// `Status.StatusCode`.
+pub(super) fn status_code<'de, D: Deserializer<'de>>(from: D) -> Result<i32, D::Error> {
+    member(from, "STATUS_CODE_", &["OK", "ERROR"])
+}
+
+/// `SeverityNumber`.
+pub(super) fn severity<'de, D: Deserializer<'de>>(from: D) -> Result<i32, D::Error> {
+    const NAMES: [&str; 24] = [
+        "TRACE", "TRACE2", "TRACE3", "TRACE4", "DEBUG", "DEBUG2", "DEBUG3", "DEBUG4", "INFO",
+        "INFO2", "INFO3", "INFO4", "WARN", "WARN2", "WARN3", "WARN4", "ERROR", "ERROR2", "ERROR3",
+        "ERROR4", "FATAL", "FATAL2", "FATAL3", "FATAL4",
+    ];
+    member(from, "SEVERITY_NUMBER_", &NAMES)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    #[derive(Deserialize)]
+    struct Field {
+        #[serde(deserialize_with = "span_kind")]
+        kind: i32,
+        #[serde(deserialize_with = "integer")]
+        count: u32,
+        #[serde(deserialize_with = "text")]
+        name: String,
+    }
+
+    fn field(value: &Value) -> Field {
+        serde_json::from_value(json!({"kind": value, "count": value, "name": value})).unwrap()
+    }
+
+    #[test]
+    fn what_can_be_read_is_read_and_the_rest_is_absence() {
+        for (value, kind, count, name) in [
+            (json!(2), 2, 2, "2"),
+            (json!("2"), 2, 2, "2"),
+            (json!(2.0), 2, 2, "2"),
+            (json!("2.0"), 2, 2, "2.0"),
+            (json!("SPAN_KIND_SERVER"), 2, 0, "SPAN_KIND_SERVER"),
+            (json!("server"), 2, 0, "server"),
+            (json!("SPAN_KIND_OTHER"), 0, 0, "SPAN_KIND_OTHER"),
+            (json!(-1), -1, 0, "-1"),
+            (json!(2.5), 0, 0, "2.5"),
+            (json!(1e300), 0, 0, &1e300.to_string()),
+            (json!(9_999_999_999_u64), 0, 0, "9999999999"),
+            (json!(true), 0, 0, "true"),
+            (json!([1]), 0, 0, ""),
+            (json!({"a": [1]}), 0, 0, ""),
+            (Value::Null, 0, 0, ""),
+        ] {
+            let Field { kind: got, count: counted, name: named } = field(&value);
+            assert_eq!((got, counted, named.as_str()), (kind, count, name), "{value}");
+        }
+    }
+
+    #[test]
+    fn elements_are_counted_by_the_name_of_their_list() {
+        for (message, expected) in [
+            (r#"{"spans":[{},{},null]}"#, 3),
+            (r#"{"a":[1,2],"spans":[[]],"b":{}}"#, 1),
+            (r#"{"spans":null}"#, 0),
+            ("{}", 0),
+        ] {
+            assert_eq!(count(message.as_bytes(), "spans"), expected, "{message}");
+        }
+    }
 }

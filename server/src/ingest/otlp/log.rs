@@ -1,47 +1,61 @@
 //! A log record as a log item.
 
 use latchkey_domain::api::LogEntry;
-use latchkey_services::telemetry::check_log;
+use latchkey_domain::time::PreciseTimestamp;
+use latchkey_services::telemetry::{MOST_OF_A_NAME, check_log};
 use serde_json::Value;
 
-use super::attributes::value;
+use super::attributes::{attributes, value};
 use super::batch::{Fault, Item};
 use super::messages::LogRecord;
-use super::{TRACE_ID, id, time};
+use super::meta::{Meta, beginning, put, put_origin};
+use super::{SPAN_ID, TRACE_ID, id, time};
 
 /// What a record is stored as.
 ///
 /// # Errors
-/// `Item` if it is over a limit, `Body` if it can't be read.
+/// It has no time, or can't be read.
 pub(super) fn entry(item: Item<'_>) -> Result<LogEntry, Fault> {
     let Item { encoding, origin, path, part } = item;
     let record: LogRecord = encoding.read(path, part)?;
     let own_time = time(record.time_unix_nano);
-    let Some(timestamp) = own_time.or(time(record.observed_time_unix_nano)) else {
-        return Err(Fault::Item("It has neither a time nor an observed time.".to_owned()));
+    let observed = time(record.observed_time_unix_nano);
+    let Some(timestamp) = own_time.or(observed) else {
+        return Err(Fault("It has neither a time nor an observed time.".to_owned()));
     };
-    let message = match value(encoding, &format_args!("{path}.body"), record.body)? {
+    let message = match value(encoding, &format_args!("{path}.body"), record.body) {
         Value::String(text) => text,
         Value::Null => String::new(),
         other => other.to_string(),
     };
-    let kind = match record.event_name {
-        name if !name.is_empty() => name,
-        _ if origin.is_scope_name_long => {
-            // Said of each, and not copied for each.
-            return Err(Fault::Item("type: Use at most 128 characters.".to_owned()));
-        }
-        _ if origin.scope.name.is_empty() => "log".to_owned(),
-        _ => origin.scope.name.clone(),
+    let mut meta = Meta::new();
+    let mut level = level(record.severity_text, record.severity_number);
+    if let Some(beginning) = beginning(&level, MOST_OF_A_NAME) {
+        put(&mut meta, "severityText", std::mem::replace(&mut level, beginning));
+    }
+    let kind = match &record.event_name {
+        name if name.is_empty() => origin.kind().to_owned(),
+        name => beginning(name, MOST_OF_A_NAME).unwrap_or_else(|| name.clone()),
     };
+    put(&mut meta, "eventName", record.event_name);
+    // OTLP says of a bad id that the record then belongs to no span and no trace.
+    put(&mut meta, "spanId", id(&record.span_id, SPAN_ID));
+    if let Some(observed) = observed.filter(|observed| own_time.is_some_and(|own| own != *observed))
+    {
+        put(&mut meta, "observedTime", observed.to_string());
+    }
+    put(&mut meta, "attributes", attributes(encoding, path, record.attributes));
+    put(&mut meta, "droppedAttributesCount", record.dropped_attributes_count);
+    put(&mut meta, "flags", record.flags);
+    put_origin(&mut meta, origin);
     let entry = LogEntry {
-        // OTLP says of a bad id that the record then belongs to no trace.
         trace_id: id(&record.trace_id, TRACE_ID),
-        level: level(record.severity_text, record.severity_number),
+        level,
         kind,
         message,
         timestamp,
-        client_timestamp: own_time,
+        client_timestamp: own_time.map(PreciseTimestamp::millisecond),
+        meta: (!meta.is_empty()).then_some(meta),
     };
     match check_log(&entry) {
         errors if errors.is_empty() => Ok(entry),

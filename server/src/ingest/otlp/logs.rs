@@ -23,16 +23,17 @@ pub(super) const LOG_RECORDS: Signal = Signal {
 /// Send logs with OpenTelemetry
 ///
 /// OTLP/HTTP: an `ExportLogsServiceRequest` in protobuf or JSON, as it is or with
-/// `Content-Encoding: gzip`. Records that can’t be stored are counted in `partial_success`; the
-/// others are stored. It also says if a message was cut to 64 KiB. The answer has the request’s
-/// encoding. The key tells the application. A record’s attributes are not kept.
+/// `Content-Encoding: gzip`, `deflate` or `zstd`. Records that can’t be stored are counted in `partial_success`; the
+/// others are stored, each once however often it is sent. It also says if a message or `meta` was
+/// cut to 64 KiB. The answer has the request’s encoding. The key tells the application. `meta`
+/// keeps the record’s attributes, resource, scope, span and event name.
 #[utoipa::path(
     post,
     path = "/v1/logs",
     operation_id = "otlp_logs",
     tag = "Ingest",
     params(
-        ("content-encoding" = Option<String>, Header, description = "`gzip`, if the body is packed"),
+        ("content-encoding" = Option<String>, Header, description = "`gzip`, `deflate` or `zstd`, if the body is packed"),
         ("x-application-id" = Option<ApplicationId>, Header, description = "The application, if the key is for the whole project"),
     ),
     request_body(content((OtlpMessage = "application/x-protobuf"), (Object = "application/json"))),
@@ -42,9 +43,9 @@ pub(super) const LOG_RECORDS: Signal = Signal {
         (status = 401, description = "`missing_key`, `malformed_key`, `unknown_key`, `revoked_key`, `expired_key`", body = Problem),
         (status = 403, description = "`wrong_scope`", body = Problem),
         (status = 409, description = "`limit_reached`: the project’s telemetry takes as much room as its plan has", body = Problem),
-        (status = 413, description = "`too_large`: over 4 MiB, sent or unpacked", body = Problem),
-        (status = 415, description = "`unsupported_media_type`: neither protobuf nor JSON, or another encoding than gzip", body = Problem),
-        (status = 422, description = "`invalid`: over 10,000 records, or a field of the wrong type", body = Problem),
+        (status = 413, description = "`too_large`: over 20 MiB, sent or unpacked", body = Problem),
+        (status = 415, description = "`unsupported_media_type`: neither protobuf nor JSON, or another encoding than gzip, deflate and zstd", body = Problem),
+        (status = 422, description = "`invalid`: no list of resources", body = Problem),
         (status = 429, description = "`rate_limited`, `token_rate_limited`, `token_budget_exhausted`, `quota_exceeded`; or `too_many_failures`, instead of `malformed_key` and `unknown_key`, after 60 of these from this address in a minute. With `Retry-After`", body = Problem),
         (status = 503, description = "`unavailable`: also when too much is waiting to be stored. With `Retry-After`", body = Problem),
     ),
@@ -58,6 +59,8 @@ pub(crate) async fn otlp_logs(
     let encoding = body.encoding;
     let turn = source.turn(&services, body.len()).await?;
     let batch = turn.run(move || Batch::read(&LOG_RECORDS, body, log::entry)).await?;
-    let stored = telemetry::ingest_logs(&services, &source, turn, batch.entries).await?;
-    Ok(batch.rejected.answer(encoding, stored.cut))
+    let (incoming, cut, rejected) = batch.into_parts();
+    let stored = telemetry::ingest_logs(&services, &source, turn, incoming).await?;
+    source.count_rejected(&services, rejected.count());
+    Ok(rejected.answer(encoding, stored.cut.max(cut)))
 }

@@ -86,7 +86,7 @@ pub(super) struct Span {
     #[serde(deserialize_with = "json::text")]
     pub(super) name: String,
     #[prost(int32, tag = "6")]
-    #[serde(deserialize_with = "json::integer")]
+    #[serde(deserialize_with = "json::span_kind")]
     pub(super) kind: i32,
     #[prost(fixed64, tag = "7")]
     #[serde(deserialize_with = "json::integer")]
@@ -169,11 +169,10 @@ pub(super) struct Status {
     #[serde(deserialize_with = "json::text")]
     pub(super) message: String,
     #[prost(int32, tag = "3")]
-    #[serde(deserialize_with = "json::integer")]
+    #[serde(deserialize_with = "json::status_code")]
     pub(super) code: i32,
 }
 
-/// Its attributes are not read: a log item has no place for them.
 #[derive(Clone, PartialEq, prost::Message, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 pub(super) struct LogRecord {
@@ -181,7 +180,7 @@ pub(super) struct LogRecord {
     #[serde(deserialize_with = "json::integer")]
     pub(super) time_unix_nano: u64,
     #[prost(int32, tag = "2")]
-    #[serde(deserialize_with = "json::integer")]
+    #[serde(deserialize_with = "json::severity")]
     pub(super) severity_number: i32,
     #[prost(string, tag = "3")]
     #[serde(deserialize_with = "json::text")]
@@ -189,9 +188,21 @@ pub(super) struct LogRecord {
     #[prost(bytes = "bytes", optional, tag = "5")]
     #[serde(deserialize_with = "json::part")]
     pub(super) body: Option<Bytes>,
+    #[prost(bytes = "bytes", repeated, tag = "6")]
+    #[serde(deserialize_with = "json::parts")]
+    pub(super) attributes: Vec<Bytes>,
+    #[prost(uint32, tag = "7")]
+    #[serde(deserialize_with = "json::integer")]
+    pub(super) dropped_attributes_count: u32,
+    #[prost(fixed32, tag = "8")]
+    #[serde(deserialize_with = "json::integer")]
+    pub(super) flags: u32,
     #[prost(bytes = "bytes", tag = "9")]
     #[serde(deserialize_with = "json::id")]
     pub(super) trace_id: Bytes,
+    #[prost(bytes = "bytes", tag = "10")]
+    #[serde(deserialize_with = "json::id")]
+    pub(super) span_id: Bytes,
     #[prost(fixed64, tag = "11")]
     #[serde(deserialize_with = "json::integer")]
     pub(super) observed_time_unix_nano: u64,
@@ -246,14 +257,14 @@ pub(super) struct Values {
     pub(super) values: Vec<Bytes>,
 }
 
-/// `ExportTraceServiceResponse` and `ExportLogsServiceResponse`.
+/// `ExportTraceServiceResponse`, `ExportLogsServiceResponse` and `ExportMetricsServiceResponse`.
 #[derive(Clone, PartialEq, prost::Message)]
 pub(super) struct ExportResponse {
     #[prost(message, optional, tag = "1")]
     pub(super) partial_success: Option<PartialSuccess>,
 }
 
-/// `ExportTracePartialSuccess` and `ExportLogsPartialSuccess`.
+/// `ExportTracePartialSuccess`, `ExportLogsPartialSuccess` and `ExportMetricsPartialSuccess`.
 #[derive(Clone, PartialEq, prost::Message)]
 pub(super) struct PartialSuccess {
     #[prost(int64, tag = "1")]

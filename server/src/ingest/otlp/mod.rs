@@ -1,11 +1,12 @@
-//! OTLP/HTTP: `POST /v1/traces` and `POST /v1/logs`, so that OpenTelemetry's exporters deliver
+//! OTLP/HTTP: `POST /v1/traces`, `/v1/logs` and `/v1/metrics`, so that OpenTelemetry's exporters deliver
 //! unchanged with only the endpoint and a header set. What comes in is stored as the SDKs' own form
 //! is.
 //!
 //! ```text
-//! body ─► gunzip, at most 4 MiB ─► resource ─► scope ─► item ─► entry ─► limits ─► one insert
-//!                                                        └─ does not fit ─► partial_success
+//! body ─► unpacked, at most 20 MiB ─► resource ─► scope ─► item ─► entry ─► one insert
+//!                                                           └─ can't be read ─► partial_success
 //! ```
+//! Metrics are answered as OTLP has it, with all of them rejected.
 
 mod attributes;
 mod batch;
@@ -14,18 +15,26 @@ mod json;
 mod log;
 mod logs;
 mod messages;
+mod meta;
+mod metrics;
+mod protobuf;
 mod span;
 mod traces;
 
+pub(crate) use body::LARGEST_BODY;
 pub(crate) use logs::{__path_otlp_logs, otlp_logs};
-pub(crate) use traces::{__path_otlp_traces, otlp_traces};
+pub(crate) use metrics::{__path_otlp_metrics, otlp_metrics};
+pub(crate) use traces::{__path_langfuse_traces, __path_otlp_traces, langfuse_traces, otlp_traces};
 
 use axum::body::Bytes;
 use data_encoding::HEXLOWER;
-use latchkey_domain::time::Timestamp;
+use latchkey_domain::time::PreciseTimestamp;
 use utoipa::ToSchema;
 
-/// Reads a body as spans and as log records and goes no further, for [`crate::parsers`].
+/// Where Langfuse's SDKs send traces.
+pub(crate) const LANGFUSE_TRACES: &str = "/api/public/otel/v1/traces";
+
+/// Reads a body as spans, log records and metrics and goes no further, for [`crate::parsers`].
 pub(crate) fn read_body(media_type: &str, bytes: &[u8]) {
     let encoding = [body::Encoding::Protobuf, body::Encoding::Json]
         .into_iter()
@@ -34,6 +43,7 @@ pub(crate) fn read_body(media_type: &str, bytes: &[u8]) {
     let body = || body::OtlpBody::of(encoding, bytes.to_vec());
     let _ = batch::Batch::read(&traces::SPANS, body(), span::entry);
     let _ = batch::Batch::read(&logs::LOG_RECORDS, body(), log::entry);
+    let _ = metrics::count(body());
 }
 
 /// A message of OTLP in protobuf.
@@ -60,14 +70,15 @@ pub(crate) struct OtlpPartialSuccess {
     rejected_spans: Option<String>,
     /// How many log records, as a text; only in the answer of `/v1/logs`.
     rejected_log_records: Option<String>,
+    /// How many data points, as a text; only in the answer of `/v1/metrics`.
+    rejected_data_points: Option<String>,
     /// The first of them, each with its reason.
     error_message: String,
 }
 
 /// A point in time; 0 is none.
-fn time(nanos: u64) -> Option<Timestamp> {
-    let millis = i64::try_from(nanos / 1_000_000).unwrap_or(i64::MAX);
-    (nanos > 0).then(|| Timestamp::from_millis(millis))
+fn time(nanos: u64) -> Option<PreciseTimestamp> {
+    (nanos > 0).then(|| PreciseTimestamp::from_nanos(nanos))
 }
 
 /// An id of `length` bytes in hex. Another length is no id, and neither are zeros alone.

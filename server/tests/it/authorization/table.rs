@@ -43,6 +43,8 @@ pub(super) const TABLE: &[Row] = &[
     ("POST /ingest/logs", &[], ApplicationKey, ""),
     ("POST /v1/traces", &[], ApplicationKey, ""),
     ("POST /v1/logs", &[], ApplicationKey, ""),
+    ("POST /v1/metrics", &[], ApplicationKey, ""),
+    ("POST /api/public/otel/v1/traces", &[], ApplicationKey, ""),
     ("POST /v1/chat/completions", &[], InferenceKey, ""),
     ("POST /v1/completions", &[], InferenceKey, ""),
     ("POST /v1/embeddings", &[], InferenceKey, ""),

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::protobuf::{field, fixed64, hex, number, record, request};
+use super::protobuf::{attribute, field, fixed64, hex, number, record, request};
 use super::{JSON, PROTOBUF, SPAN, START_NANOS, TRACE, send, stored, taken};
 use crate::world::{on_both_databases, text};
 
@@ -39,6 +39,9 @@ on_both_databases! {
             field(10, hex(SPAN)),
             fixed64(11, START_NANOS + 3_000_000),
             field(12, "payment.declined"),
+            attribute(6, "exception.type", "CardError"),
+            attribute(6, "exception.stacktrace", "Traceback (most recent call last):\n  …"),
+            number(7, 2),
         ];
         taken(send(&world, &key, "/v1/logs", PROTOBUF, request(&[full.concat(), record("second")])).await, PROTOBUF).await;
         let stored = stored(&world, &ada, "logs").await;
@@ -54,7 +57,20 @@ on_both_databases! {
         ] {
             assert_eq!(first[field].take(), expected, "{field}");
         }
+        assert_eq!(first["meta"], json!({
+            "attributes": {
+                "exception.type": "CardError",
+                "exception.stacktrace": "Traceback (most recent call last):\n  …",
+            },
+            "droppedAttributesCount": 2,
+            "eventName": "payment.declined",
+            "observedTime": "2026-11-18T11:06:40.003Z",
+            "resource": {"service.name": "shop"},
+            "scope": {"name": "shop.checkout", "version": "1.2.3"},
+            "spanId": SPAN,
+        }));
         let second = &stored[0];
+        assert_eq!(second["meta"]["resource"], json!({"service.name": "shop"}));
         assert_eq!((&second["level"], &second["type"]), (&json!("info"), &json!("shop.checkout")));
         assert_eq!(second["traceId"], Value::Null);
     }
@@ -86,11 +102,9 @@ on_both_databases! {
     async fn records_that_do_not_fit_are_told_and_the_others_stored(world: World) {
         let ada = world.sign_in("ada").await;
         let key = world.generate(&ada).await;
-        let good = json!({"timeUnixNano": START_NANOS, "body": {"stringValue": "good"}});
+        let good = json!({"timeUnixNano": START_NANOS.to_string(), "body": {"stringValue": "good"}});
         for (bad, reason) in [
             (json!({}), "It has neither a time nor an observed time."),
-            (json!({"timeUnixNano": 1_000_000, "severityText": "x".repeat(33)}), "level: Use at most 32 characters."),
-            (json!({"timeUnixNano": 1_000_000, "eventName": "x".repeat(129)}), "type: Use at most 128 characters."),
         ] {
             let before = stored(&world, &ada, "logs").await.len();
             let answer = send(&world, &key, "/v1/logs", JSON, body("shop", &json!([bad, good]))).await;
@@ -101,13 +115,54 @@ on_both_databases! {
             }}));
             assert_eq!(stored(&world, &ada, "logs").await.len(), before + 1);
         }
-        let answer = send(&world, &key, "/v1/logs", JSON, body(&"s".repeat(129), &json!([good, good]))).await;
-        let answer: Value = answer.json().await.unwrap();
-        assert_eq!(answer["partialSuccess"]["rejectedLogRecords"], "2");
-        assert!(text(&answer["partialSuccess"]["errorMessage"]).contains("type: Use at most 128 characters."));
         world.advance(std::time::Duration::from_millis(1));
         let no_scope = field(1, field(2, field(2, [fixed64(1, START_NANOS), number(2, 9)].concat())));
         taken(send(&world, &key, "/v1/logs", PROTOBUF, no_scope).await, PROTOBUF).await;
         assert_eq!(stored(&world, &ada, "logs").await[0]["type"], "log");
+    }
+    async fn odd_fields_of_records_are_cut_and_kept_whole_in_meta(world: World) {
+        let ada = world.sign_in("ada").await;
+        let key = world.generate(&ada).await;
+        let (level, name, scope) = ("l".repeat(600), "n".repeat(600), "s".repeat(600));
+        let at = |number: u64| (START_NANOS + number).to_string();
+        let records = json!([
+            {"timeUnixNano": at(1), "severityText": level, "droppedAttributesCount": -1},
+            {"timeUnixNano": at(2), "eventName": name, "severityNumber": "SEVERITY_NUMBER_ERROR"},
+            {"timeUnixNano": at(3), "spanId": "xyz", "attributes": [{"key": "a", "value": {"intValue": 5.0}}]},
+        ]);
+        taken(send(&world, &key, "/v1/logs", JSON, body(&scope, &records)).await, JSON).await;
+        let stored = stored(&world, &ada, "logs").await;
+        assert_eq!((&stored[2]["level"], &stored[2]["meta"]["severityText"]), (&json!(level[..512]), &json!(level)));
+        assert_eq!((&stored[1]["type"], &stored[1]["meta"]["eventName"]), (&json!(name[..512]), &json!(name)));
+        assert_eq!(stored[1]["level"], "error");
+        assert_eq!((&stored[0]["type"], &stored[0]["meta"]["scope"]["name"]), (&json!(scope[..512]), &json!(scope)));
+        assert_eq!((&stored[0]["meta"]["attributes"], stored[0]["meta"].get("spanId")), (&json!({"a": 5}), None));
+        assert_eq!(stored[0]["timestamp"], "2026-11-18T11:06:40.000000003Z");
+    }
+
+    async fn lists_are_narrowed_by_trace_level_and_text(world: World) {
+        let ada = world.sign_in("ada").await;
+        let key = world.generate(&ada).await;
+        let records = json!([
+            {"timeUnixNano": START_NANOS, "severityText": "ERROR", "body": {"stringValue": "Card declined"}, "traceId": TRACE},
+            {"timeUnixNano": START_NANOS, "severityText": "info", "body": {"stringValue": "50_percent"}},
+            {"timeUnixNano": START_NANOS, "severityText": "info", "body": {"stringValue": "500percent"}, "eventName": "sale"},
+        ]);
+        taken(send(&world, &key, "/v1/logs", JSON, body("shop", &records)).await, JSON).await;
+        for (query, expected) in [
+            ("", &["500percent", "50_percent", "Card declined"][..]),
+            ("trace_id=5b8efff798038103d269b633813fc60c", &["Card declined"]),
+            ("level=error", &["Card declined"]),
+            ("level=INFO", &["500percent", "50_percent"]),
+            ("q=card", &["Card declined"]),
+            ("q=0_p", &["50_percent"]),
+            ("q=sale", &["500percent"]),
+            ("level=info&q=card", &[]),
+        ] {
+            let path = format!("/v1/applications/{}/logs?{query}", ada.application);
+            let page = world.json(&path, &ada.jwt).await;
+            let messages: Vec<_> = page["data"].as_array().unwrap().iter().map(|row| &row["message"]).collect();
+            assert_eq!(messages, expected, "{query}");
+        }
     }
 }

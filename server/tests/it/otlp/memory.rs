@@ -13,7 +13,7 @@ const ROOM_KB: u64 = 256 * 1024;
 
 /// Millions of the smallest elements there are, wherever a list can stand.
 fn bodies() -> Vec<(&'static str, &'static str, Vec<u8>)> {
-    const ALMOST: usize = 4 * 1024 * 1024 - 4_096;
+    const ALMOST: usize = 20 * 1024 * 1024 - 4_096;
     let empty = |number: u64| field(number, []).repeat(ALMOST / 2);
     let in_span = |part: Vec<u8>| request(&[[span("a"), part].concat()]);
     let any = |value: Vec<u8>| in_span(field(9, [field(1, "a"), field(2, value)].concat()));

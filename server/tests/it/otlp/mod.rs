@@ -1,17 +1,20 @@
 //! `/v1/traces` and `/v1/logs`: what comes in by OTLP is stored as the SDKs' own form is.
 
 mod hostile;
+mod langfuse;
 mod logs;
 #[cfg(target_os = "linux")]
 mod memory;
+mod metrics;
 mod protobuf;
 mod traces;
 
 use std::io::Write;
 
 use flate2::Compression;
-use flate2::write::GzEncoder;
+use flate2::write::{GzEncoder, ZlibEncoder};
 use reqwest::Response;
+use ruzstd::encoding::{CompressionLevel, compress_to_vec};
 use serde_json::Value;
 
 use crate::world::{START, Session, World};
@@ -37,10 +40,21 @@ async fn send(
     request.body(body.into()).send().await.unwrap()
 }
 
-fn gzip(body: &[u8]) -> Vec<u8> {
+pub(crate) fn gzip(body: &[u8]) -> Vec<u8> {
     let mut gzip = GzEncoder::new(Vec::new(), Compression::best());
     gzip.write_all(body).unwrap();
     gzip.finish().unwrap()
+}
+
+/// What HTTP calls `deflate`.
+pub(crate) fn zlib(body: &[u8]) -> Vec<u8> {
+    let mut zlib = ZlibEncoder::new(Vec::new(), Compression::best());
+    zlib.write_all(body).unwrap();
+    zlib.finish().unwrap()
+}
+
+pub(crate) fn zstd(body: &[u8]) -> Vec<u8> {
+    compress_to_vec(body, CompressionLevel::Fastest)
 }
 
 /// What was stored, newest first.

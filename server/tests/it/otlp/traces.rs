@@ -3,7 +3,9 @@
 use serde_json::{Value, json};
 
 use super::protobuf::{attribute, field, fixed64, hex, number, partial_success, request, span};
-use super::{JSON, PARENT, PROTOBUF, SPAN, START_NANOS, TRACE, gzip, send, stored, taken};
+use super::{
+    JSON, PARENT, PROTOBUF, SPAN, START_NANOS, TRACE, gzip, send, stored, taken, zlib, zstd,
+};
 use crate::world::{on_both_databases, problem};
 
 /// A request as OpenTelemetry's exporter for Node.js writes it.
@@ -152,7 +154,13 @@ on_both_databases! {
     async fn spans_that_do_not_fit_are_told_and_the_others_stored(world: World) {
         let ada = world.sign_in("ada").await;
         let key = world.generate(&ada).await;
-        let good = json_span("good", &[]);
+        // Each call brings two that are new.
+        let good = |at: u64| {
+            let mut span = json_span("good", &[]);
+            span["startTimeUnixNano"] = json!(START_NANOS - at);
+            span
+        };
+        let mut at = 0;
         let with = |field: &str, value: Value| {
             let mut span = json_span("bad", &[]);
             span[field] = value;
@@ -166,15 +174,10 @@ on_both_databases! {
             (with("spanId", json!("ab".repeat(9))), "spanId: Use 8 bytes that are not all zero."),
             (with("parentSpanId", json!("ab")), "parentSpanId: Use 8 bytes that are not all zero."),
             (with("startTimeUnixNano", json!("0")), "startTimeUnixNano: This field is required."),
-            (with("endTimeUnixNano", json!(START_NANOS - 1)), "endTimeUnixNano: Use a time that is not before the start."),
-            (json_span(&"x".repeat(8_193), &[]), "requestURL: Use at most 8192 characters."),
-            (json_span("x", &[("http.method", text(&"X".repeat(33)))]), "requestMethod: Use at most 32 characters."),
-            (json_span("x", &[("http.status_code", json!({"intValue": 1_000}))]), "responseStatus: Use an HTTP status."),
-            (json_span("x", &[("http.status_code", json!({"intValue": -1}))]), "http.status_code: Use an HTTP status."),
-            (json_span("x", &[("http.response.status_code", text("teapot"))]), "http.response.status_code: Use an HTTP status."),
         ] {
             let before = stored(&world, &ada, "traces").await.len();
-            let sent = body(&json!([good, bad, good])).to_string();
+            at += 2;
+            let sent = body(&json!([good(at), bad, good(at + 1)])).to_string();
             let answer = send(&world, &key, "/v1/traces", JSON, sent).await;
             assert_eq!(answer.status(), 200);
             assert_eq!(answer.json::<Value>().await.unwrap(), json!({"partialSuccess": {
@@ -193,6 +196,176 @@ on_both_databases! {
         assert!(reasons.starts_with("resourceSpans[0].scopeSpans[0].spans[0]: traceId: Use 16 bytes"), "{reasons}");
     }
 
+    async fn odd_fields_of_spans_are_cut_and_kept_whole_in_meta(world: World) {
+        let ada = world.sign_in("ada").await;
+        let key = world.generate(&ada).await;
+        let status = |value: Value| vec![("http.status_code", value)];
+        let (long, name) = (format!("/{}", "é".repeat(9_000)), "n".repeat(9_000));
+        let cut = |text: &str, most: usize| text.chars().take(most).collect::<String>();
+        let int = |value: Value| json!({"intValue": value});
+        let method = "m".repeat(600);
+        let cases = [
+            ("span", status(text("OK")), "SERVER", "span".to_owned(), 0, json!("OK")),
+            ("span", status(json!({"doubleValue": 200.0})), "SERVER", "span".to_owned(), 200, Value::Null),
+            ("span", status(int(json!(200.0))), "SERVER", "span".to_owned(), 200, Value::Null),
+            ("span", status(int(json!(-1))), "SERVER", "span".to_owned(), 0, json!(-1)),
+            ("span", status(int(json!(1_000))), "SERVER", "span".to_owned(), 0, json!(1_000)),
+            ("span", status(json!({"doubleValue": 200.5})), "SERVER", "span".to_owned(), 0, json!(200.5)),
+            ("span", vec![("http.method", text(&"X".repeat(40)))], &"X".repeat(40), "span".to_owned(), 0, Value::Null),
+            ("span", vec![("http.method", text(&method))], &method[..512], "span".to_owned(), 0, Value::Null),
+            ("span", vec![("url.path", text(&long))], "SERVER", cut(&long, 8_192), 0, Value::Null),
+            (&name, vec![], "SERVER", cut(&name, 8_192), 0, Value::Null),
+        ];
+        for (number, (name, attributes, method, url, code, kept)) in (1..).zip(cases) {
+            let mut span = json_span(name, &attributes);
+            span["startTimeUnixNano"] = json!(START_NANOS + number);
+            taken(send(&world, &key, "/v1/traces", JSON, body(&json!([span])).to_string()).await, JSON).await;
+            let row = &stored(&world, &ada, "traces").await[0];
+            assert_eq!(row["meta"]["name"], name);
+            assert_eq!((&row["requestMethod"], &row["requestURL"]), (&json!(method), &json!(url)));
+            assert_eq!((&row["responseStatus"], &row["meta"]["attributes"]["http.status_code"]), (&json!(code), &kept));
+            if url.len() > 8_192 {
+                assert_eq!(row["meta"]["attributes"]["url.path"], long);
+            }
+            if method.len() > 500 {
+                assert_eq!(row["meta"]["attributes"]["http.method"].as_str().unwrap().len(), 600);
+            }
+        }
+        // A clock that was set back.
+        let mut span = json_span("back", &[]);
+        span["startTimeUnixNano"] = json!(START_NANOS + 100);
+        span["endTimeUnixNano"] = json!((START_NANOS - 1).to_string());
+        taken(send(&world, &key, "/v1/traces", JSON, body(&json!([span])).to_string()).await, JSON).await;
+        let row = &stored(&world, &ada, "traces").await[0];
+        assert_eq!((&row["durationMs"], &row["meta"]["endTime"]), (&json!(0.0), &json!("2026-11-18T11:06:39.999999999Z")));
+        assert_eq!(row["timestamp"], "2026-11-18T11:06:40.000000100Z");
+    }
+
+    async fn values_that_can_not_be_read_are_cut_or_kept_as_they_stand(world: World) {
+        let ada = world.sign_in("ada").await;
+        let key = world.generate(&ada).await;
+        let mut nested = json!({"intValue": 1});
+        for _ in 0..36 {
+            nested = json!({"arrayValue": {"values": [nested]}});
+        }
+        let mut odd = json_span("odd", &[
+            ("deep", nested),
+            ("float", json!({"intValue": 5.0})),
+            ("half", json!({"intValue": 5.5})),
+            ("words", json!({"intValue": "seven"})),
+            ("large", json!({"intValue": "99999999999999999999"})),
+            ("base", json!({"bytesValue": "*"})),
+            ("list", json!({"arrayValue": {"values": {}}})),
+            ("fine", text("a")),
+        ]);
+        odd["kind"] = json!("SPAN_KIND_CLIENT");
+        odd["status"] = json!({"code": "STATUS_CODE_ERROR", "message": 7});
+        odd["droppedAttributesCount"] = json!(-3);
+        odd["droppedEventsCount"] = json!("2");
+        odd["events"] = json!([{"name": "e", "timeUnixNano": 1.5, "droppedAttributesCount": -1}]);
+        let mut spans: Vec<Value> = (0..9).map(|number| json_span(&format!("good {number}"), &[])).collect();
+        spans.insert(4, odd);
+        taken(send(&world, &key, "/v1/traces", JSON, body(&json!(spans)).to_string()).await, JSON).await;
+        let stored = stored(&world, &ada, "traces").await;
+        assert_eq!(stored.len(), 10);
+        let row = stored.iter().find(|row| row["meta"]["name"] == "odd").unwrap();
+        let mut value = &row["meta"]["attributes"]["deep"];
+        let mut depth = 0;
+        while let Some(inner) = value.get(0) {
+            (value, depth) = (inner, depth + 1);
+        }
+        assert_eq!((depth, value), (32, &json!("… [cut]")));
+        let mut attributes = row["meta"]["attributes"].clone();
+        attributes.as_object_mut().unwrap().remove("deep");
+        assert_eq!(attributes, json!({
+            "float": 5, "half": r#"{"intValue":5.5}"#, "words": r#"{"intValue":"seven"}"#,
+            "large": r#"{"intValue":"99999999999999999999"}"#, "base": r#"{"bytesValue":"*"}"#,
+            "list": r#"{"values":{}}"#, "fine": "a",
+        }));
+        assert_eq!((&row["requestMethod"], &row["meta"]["kind"]), (&json!("CLIENT"), &json!("client")));
+        assert_eq!(row["meta"]["status"], json!({"code": "error", "message": "7"}));
+        assert_eq!((row["meta"].get("droppedAttributesCount"), &row["meta"]["droppedEventsCount"]), (None, &json!(2)));
+        assert_eq!(row["meta"]["events"], json!([{"name": "e"}]));
+        // Protobuf nests as deep.
+        let nest = |inner: Vec<u8>| field(5, field(1, inner));
+        let deep = (0..36).fold(number(3, 1), |inner, _| nest(inner));
+        let deep = [span("deep"), field(9, [field(1, "deep"), field(2, deep)].concat())].concat();
+        taken(send(&world, &key, "/v1/traces", PROTOBUF, request(&[deep])).await, PROTOBUF).await;
+    }
+
+    async fn a_body_of_20_mib_is_taken(world: World) {
+        let ada = world.sign_in("ada").await;
+        let key = world.generate(&ada).await;
+        let large = |number: u64| [
+            span(&format!("span {number}")),
+            attribute(9, "filler", &"x".repeat(12 * 1024)),
+        ].concat();
+        let spans: Vec<_> = (0..1_600).map(large).collect();
+        let body = request(&spans);
+        assert!(body.len() > 18 * 1024 * 1024);
+        for (coding, body) in [("gzip", gzip(&body)), ("identity", body)] {
+            let request = world.post("/v1/traces").header("x-api-key", &key).header("content-type", PROTOBUF);
+            let sent = request.header("content-encoding", coding).body(body).send().await.unwrap();
+            taken(sent, PROTOBUF).await;
+        }
+        let telemetry = world.telemetry().await;
+        assert_eq!(crate::usage::count(&telemetry, "SELECT COUNT(*) FROM traces").await, 1_600);
+    }
+
+    async fn lists_are_narrowed_by_trace_kind_status_root_and_text(world: World) {
+        let ada = world.sign_in("ada").await;
+        let key = world.generate(&ada).await;
+        let span = |name: &str, kind: u32, status: u32, parent: Value, trace: &str| {
+            let mut span = json_span(name, &[]);
+            (span["kind"], span["status"]) = (json!(kind), json!({"code": status}));
+            (span["parentSpanId"], span["traceId"]) = (parent, json!(trace));
+            span
+        };
+        let other = "0af7651916cd43dd8448eb211c80319c";
+        let spans = json!([
+            span("GET /Orders", 2, 1, Value::Null, TRACE),
+            span("charge 100%", 3, 2, json!(PARENT), TRACE),
+            span("wait", 1, 0, json!(PARENT), other),
+            span("plain", 0, 0, Value::Null, other),
+        ]);
+        taken(send(&world, &key, "/v1/traces", JSON, body(&spans).to_string()).await, JSON).await;
+        let names = async |query: &str| {
+            let path = format!("/v1/applications/{}/traces?{query}", ada.application);
+            let page = world.json(&path, &ada.jwt).await;
+            page["data"].as_array().unwrap().iter().map(|row| row["meta"]["name"].clone()).collect::<Vec<_>>()
+        };
+        for (query, expected) in [
+            ("", &["plain", "wait", "charge 100%", "GET /Orders"][..]),
+            ("trace_id=5b8efff798038103d269b633813fc60c", &["charge 100%", "GET /Orders"]),
+            ("kind=server", &["GET /Orders"]),
+            ("kind=unspecified", &["plain"]),
+            ("status=error", &["charge 100%"]),
+            ("status=ok", &["GET /Orders"]),
+            ("status=unset", &["plain", "wait"]),
+            ("root=true", &["plain", "GET /Orders"]),
+            ("root=true&kind=&status=&q=", &["plain", "GET /Orders"]),
+            ("q=orders", &["GET /Orders"]),
+            ("q=100%25", &["charge 100%"]),
+            ("q=%25", &["charge 100%"]),
+            ("q=client", &["charge 100%"]),
+            ("q=nothing", &[]),
+            ("status=unset&root=true&trace_id=0af7651916cd43dd8448eb211c80319c", &["plain"]),
+        ] {
+            assert_eq!(names(query).await, expected, "{query}");
+        }
+        for query in ["kind=x", "status=200", "root=yes", "root=", "q=%00"] {
+            let path = format!("/v1/applications/{}/traces?{query}", ada.application);
+            let refused = world.get(&path).bearer_auth(&ada.jwt).send().await.unwrap();
+            problem(refused, 422, "invalid").await;
+        }
+        // Pages of a narrowed list go on within it.
+        let path = format!("/v1/applications/{}/traces?status=unset&limit=1", ada.application);
+        let first = world.json(&path, &ada.jwt).await;
+        let next = first["next_cursor"].as_str().unwrap();
+        let second = world.json(&format!("{path}&cursor={next}"), &ada.jwt).await;
+        assert_eq!((&second["data"][0]["meta"]["name"], &second["next_cursor"]), (&json!("wait"), &Value::Null));
+    }
+
     async fn nothing_to_store_is_no_error(world: World) {
         let ada = world.sign_in("ada").await;
         let key = world.generate(&ada).await;
@@ -206,27 +379,30 @@ on_both_databases! {
         }
     }
 
-    async fn gzip_is_unpacked(world: World) {
+    async fn packed_bodies_are_unpacked(world: World) {
         let ada = world.sign_in("ada").await;
         let key = world.generate(&ada).await;
         for (coding, kind, body) in [
             ("gzip", PROTOBUF, gzip(&request(&[span("one")]))),
             ("GZIP", JSON, gzip(body(&json!([json_span("two", &[])])).to_string().as_bytes())),
             ("identity", PROTOBUF, request(&[span("three")])),
+            ("deflate", PROTOBUF, zlib(&request(&[span("four")]))),
+            ("zstd", JSON, zstd(body(&json!([json_span("five", &[])])).to_string().as_bytes())),
         ] {
             let request = world.post("/v1/traces").header("x-api-key", &key);
             let request = request.header("content-type", kind).header("content-encoding", coding);
             taken(request.body(body).send().await.unwrap(), kind).await;
         }
-        assert_eq!(stored(&world, &ada, "traces").await.len(), 3);
+        assert_eq!(stored(&world, &ada, "traces").await.len(), 5);
     }
 
     async fn the_key_comes_as_x_api_key_or_as_bearer(world: World) {
         let ada = world.sign_in("ada").await;
         let key = world.generate(&ada).await;
-        let post = |path: &str| world.post(path).header("content-type", PROTOBUF).body(request(&[span("a")]));
+        let named = |path: &str, name: &str| world.post(path).header("content-type", PROTOBUF).body(request(&[span(name)]));
+        let post = |path: &str| named(path, "a");
         taken(post("/v1/traces").header("x-api-key", &key).send().await.unwrap(), PROTOBUF).await;
-        taken(post("/v1/traces").bearer_auth(&key).send().await.unwrap(), PROTOBUF).await;
+        taken(named("//v1/traces", "b").bearer_auth(&key).send().await.unwrap(), PROTOBUF).await;
         problem(post("/v1/traces").send().await.unwrap(), 401, "missing_key").await;
         problem(post("/v1/traces").bearer_auth(&ada.jwt).send().await.unwrap(), 401, "malformed_key").await;
         // Elsewhere a bearer token is a person's: the SDKs' own form takes none.

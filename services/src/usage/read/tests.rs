@@ -47,6 +47,7 @@ async fn fill(database: &Database) {
                     prompt_tokens: Set(0),
                     completion_tokens: Set(0),
                     estimated_tokens: Set(0),
+                    rejected_items: Set(0),
                 }));
             }
         }

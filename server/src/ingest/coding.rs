@@ -1,0 +1,194 @@
+//! `Content-Encoding` of what comes in, and unpacking it: never more than a body may hold, whatever
+//! was packed.
+
+use std::io::Read;
+
+use axum::body::Bytes;
+use axum::http::HeaderMap;
+use axum::http::header::CONTENT_ENCODING;
+use flate2::read::{DeflateDecoder, MultiGzDecoder, ZlibDecoder};
+use latchkey_domain::problem::{ErrorCode, Problem};
+use ruzstd::decoding::StreamingDecoder;
+
+use crate::http::problem::Refusal;
+
+/// How far back a frame of zstd may refer: all of the largest body, which a frame in one piece may
+/// do. No more than this is held beside what is unpacked.
+const WINDOW: u64 = 32 * 1024 * 1024;
+
+/// How a body is packed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Coding {
+    Identity,
+    Gzip,
+    Deflate,
+    Zstd,
+}
+
+impl Coding {
+    /// What a request says of its body.
+    ///
+    /// # Errors
+    /// 415 for another coding, or for several.
+    pub(super) fn of(headers: &HeaderMap) -> Result<Self, Refusal> {
+        let mut codings = headers.get_all(CONTENT_ENCODING).iter();
+        let coding = codings.next().map(|value| value.to_str().unwrap_or("?").trim());
+        match coding.map(str::to_ascii_lowercase).as_deref() {
+            _ if codings.next().is_some() => {}
+            None | Some("" | "identity") => return Ok(Self::Identity),
+            Some("gzip" | "x-gzip") => return Ok(Self::Gzip),
+            Some("deflate") => return Ok(Self::Deflate),
+            Some("zstd") => return Ok(Self::Zstd),
+            Some(_) => {}
+        }
+        Err(Refusal::new(
+            ErrorCode::UnsupportedMediaType,
+            "Send the body as it is or with Content-Encoding: gzip, deflate or zstd.",
+        ))
+    }
+
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Identity => "identity",
+            Self::Gzip => "gzip",
+            Self::Deflate => "deflate",
+            Self::Zstd => "zstd",
+        }
+    }
+
+    /// What a body holds, at most so many bytes.
+    ///
+    /// # Errors
+    /// `TooLarge`, or `Malformed` if it is not packed as it says.
+    pub(super) fn unpack(self, sent: Bytes, most: usize) -> Result<Bytes, Problem> {
+        let mut unpacked = Unpacked { body: Vec::new(), most };
+        let whole = match self {
+            Self::Identity => return Ok(sent),
+            Self::Gzip => unpacked.read(MultiGzDecoder::new(&*sent)),
+            // HTTP means zlib's frame by this name; some senders leave it away.
+            Self::Deflate if is_zlib(&sent) => unpacked.read(ZlibDecoder::new(&*sent)),
+            Self::Deflate => unpacked.read(DeflateDecoder::new(&*sent)),
+            Self::Zstd => unpacked.read_zstd(&sent),
+        };
+        if unpacked.body.len() > most {
+            let mib = most / (1024 * 1024);
+            let detail = format!("The body is over {mib} MiB unpacked.");
+            return Err(Problem::new(ErrorCode::TooLarge, detail));
+        }
+        whole.map(|()| unpacked.body.into()).ok_or_else(|| {
+            let detail = format!(
+                "The body is not what Content-Encoding says: it can’t be unpacked as {}.",
+                self.as_str()
+            );
+            Problem::new(ErrorCode::Malformed, detail)
+        })
+    }
+}
+
+/// Deflate in a window of up to 32 KiB, and a check of the two bytes: 31 divides them.
+fn is_zlib(sent: &[u8]) -> bool {
+    matches!(sent, [method, flags, ..] if method & 0x0f == 8 && u16::from_be_bytes([*method, *flags]).is_multiple_of(31))
+}
+
+/// What has been unpacked: one byte more than may be, if there is more.
+struct Unpacked {
+    body: Vec<u8>,
+    most: usize,
+}
+
+impl Unpacked {
+    /// Reads to the end; none: the source is broken.
+    fn read(&mut self, source: impl Read) -> Option<()> {
+        let left = (self.most + 1).saturating_sub(self.body.len());
+        let left = u64::try_from(left).unwrap_or(u64::MAX);
+        source.take(left).read_to_end(&mut self.body).ok().map(|_| ())
+    }
+
+    /// Frames may follow each other.
+    fn read_zstd(&mut self, mut sent: &[u8]) -> Option<()> {
+        loop {
+            self.read(StreamingDecoder::new_with_max_window_size(&mut sent, WINDOW).ok()?)?;
+            if sent.is_empty() || self.body.len() > self.most {
+                return Some(());
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use flate2::Compression;
+    use flate2::write::{DeflateEncoder, GzEncoder, ZlibEncoder};
+    use ruzstd::encoding::{CompressionLevel, compress_to_vec};
+
+    use super::*;
+
+    const MOST: usize = 1024 * 1024;
+
+    fn packed(coding: Coding, body: &[u8]) -> Vec<u8> {
+        match coding {
+            Coding::Identity => body.to_vec(),
+            Coding::Gzip => {
+                let mut gzip = GzEncoder::new(Vec::new(), Compression::fast());
+                gzip.write_all(body).unwrap();
+                gzip.finish().unwrap()
+            }
+            Coding::Deflate => {
+                let mut zlib = ZlibEncoder::new(Vec::new(), Compression::fast());
+                zlib.write_all(body).unwrap();
+                zlib.finish().unwrap()
+            }
+            Coding::Zstd => compress_to_vec(body, CompressionLevel::Fastest),
+        }
+    }
+
+    const PACKED: [Coding; 3] = [Coding::Gzip, Coding::Deflate, Coding::Zstd];
+
+    #[test]
+    fn what_was_packed_is_unpacked() {
+        let body = b"{\"traces\":[]}".repeat(1_000);
+        for coding in PACKED {
+            let sent = Bytes::from(packed(coding, &body));
+            assert_eq!(coding.unpack(sent, MOST).unwrap(), body, "{coding:?}");
+            let empty = Bytes::from(packed(coding, b""));
+            assert!(coding.unpack(empty, MOST).unwrap().is_empty(), "{coding:?}");
+        }
+        let mut raw = DeflateEncoder::new(Vec::new(), Compression::fast());
+        raw.write_all(&body).unwrap();
+        let raw = Bytes::from(raw.finish().unwrap());
+        assert_eq!(Coding::Deflate.unpack(raw, MOST).unwrap(), body);
+        for coding in [Coding::Gzip, Coding::Zstd] {
+            let twice = Bytes::from(packed(coding, b"a").repeat(2));
+            assert_eq!(coding.unpack(twice, MOST).unwrap(), "aa", "{coding:?}");
+        }
+    }
+
+    #[test]
+    fn no_more_is_unpacked_than_a_body_may_hold() {
+        for coding in PACKED {
+            let exact = Bytes::from(packed(coding, &vec![0; MOST]));
+            assert_eq!(coding.unpack(exact, MOST).unwrap().len(), MOST);
+            for more in [1, MOST, 16 * MOST] {
+                let sent = Bytes::from(packed(coding, &vec![0; MOST + more]));
+                let refused = coding.unpack(sent, MOST).unwrap_err();
+                assert_eq!(refused.code, ErrorCode::TooLarge, "{coding:?} {more}");
+                assert_eq!(refused.detail, "The body is over 1 MiB unpacked.");
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_packed_otherwise_is_malformed() {
+        let body = b"{\"traces\":[]}".repeat(100);
+        for coding in PACKED {
+            let whole = packed(coding, &body);
+            let cut = whole[..whole.len() / 2].to_vec();
+            for sent in [Vec::new(), b"{\"traces\":[]}".to_vec(), cut] {
+                let refused = coding.unpack(sent.clone().into(), MOST).unwrap_err();
+                assert_eq!(refused.code, ErrorCode::Malformed, "{coding:?} {sent:?}");
+            }
+        }
+    }
+}

@@ -1,0 +1,53 @@
+//! The paths that telemetry is sent to, as it is sent: whoever joins a base URL that ends in a slash
+//! and a path that begins with one writes two.
+
+use axum::http::Uri;
+use axum::http::uri::PathAndQuery;
+
+const PATHS: [&str; 6] = [
+    "/ingest/traces",
+    "/ingest/logs",
+    "/v1/traces",
+    "/v1/logs",
+    "/v1/metrics",
+    super::otlp::LANGFUSE_TRACES,
+];
+
+/// The address without double slashes, if it has some and is one of ours without them.
+pub(crate) fn without_double_slashes(uri: &Uri) -> Option<Uri> {
+    let path = uri.path();
+    if path.len() > 256 || !path.contains("//") {
+        return None;
+    }
+    let mut single = String::with_capacity(path.len());
+    single.extend(path.split('/').filter(|part| !part.is_empty()).flat_map(|part| ["/", part]));
+    let ours = PATHS.iter().find(|known| **known == single)?;
+    let mut parts = uri.clone().into_parts();
+    // The query stands for nothing here.
+    parts.path_and_query = Some(PathAndQuery::from_static(ours));
+    Uri::from_parts(parts).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_paths_of_telemetry_lose_their_double_slashes() {
+        let long = format!("//{}ingest/traces", "/".repeat(300));
+        for (path, expected) in [
+            ("//ingest/traces", Some("/ingest/traces")),
+            ("/ingest//logs", Some("/ingest/logs")),
+            ("//v1//traces/", Some("/v1/traces")),
+            ("//api/public/otel/v1/traces", Some("/api/public/otel/v1/traces")),
+            ("/ingest/traces", None),
+            ("//v1/keys/verify", None),
+            ("//", None),
+            (long.as_str(), None),
+        ] {
+            let uri = path.parse::<Uri>().unwrap();
+            let mended = without_double_slashes(&uri);
+            assert_eq!(mended.as_ref().map(Uri::path), expected, "{path}");
+        }
+    }
+}

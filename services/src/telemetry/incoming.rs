@@ -1,0 +1,146 @@
+//! A call's items on their way to the database: one that can't be stored never refuses the others.
+
+use latchkey_domain::api::{Accepted, ItemError};
+use latchkey_domain::problem::FieldError;
+
+/// The most items that are stored of one call.
+pub const MOST_ITEMS: usize = 10_000;
+/// How many items an answer tells of: enough to see a pattern.
+const TOLD: usize = 20;
+
+/// What a call brought: the items that can be stored, each with its place in the call, and what is
+/// wrong with the others.
+#[derive(Debug)]
+pub struct Incoming<T> {
+    entries: Vec<(usize, T)>,
+    rejected: usize,
+    errors: Vec<ItemError>,
+}
+
+impl<T> Default for Incoming<T> {
+    fn default() -> Self {
+        Self { entries: Vec::new(), rejected: 0, errors: Vec::new() }
+    }
+}
+
+impl<T> Incoming<T> {
+    /// Adds an item, unless there are 10,000. Returns whether there was room for it.
+    pub fn accept(&mut self, index: usize, entry: T) -> bool {
+        let fits = self.entries.len() < MOST_ITEMS;
+        if fits {
+            self.entries.push((index, entry));
+        }
+        fits
+    }
+
+    /// Counts an item that can't be stored, and tells why if it is one of the first.
+    pub fn reject(&mut self, index: usize, reason: impl FnOnce() -> String) {
+        self.rejected += 1;
+        if self.errors.len() < TOLD {
+            self.errors.push(ItemError { index, message: reason() });
+        }
+    }
+
+    /// Counts items that are not looked at, from that place on.
+    pub fn reject_rest(&mut self, from: usize, items: usize) {
+        if items > 0 {
+            self.reject(from, || {
+                "At most 10,000 items are stored of a call; send the rest in another.".to_owned()
+            });
+            self.rejected += items - 1;
+        }
+    }
+
+    /// How many items can be stored.
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Whether no item can be stored.
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    /// How many items can't be stored.
+    pub fn rejected(&self) -> usize {
+        self.rejected
+    }
+
+    pub(super) fn into_parts(self) -> (Vec<(usize, T)>, Stored) {
+        let Self { entries, rejected, errors } = self;
+        let stored = Stored { items: entries.len(), cut: 0, rejected, errors, cuts: Vec::new() };
+        (entries, stored)
+    }
+}
+
+/// What became of a call's items.
+#[derive(Debug)]
+pub struct Stored {
+    /// How many are stored, by this call or by one before.
+    pub items: usize,
+    /// How many of them were too long and have been cut.
+    pub cut: usize,
+    /// How many were not stored.
+    pub rejected: usize,
+    errors: Vec<ItemError>,
+    cuts: Vec<ItemError>,
+}
+
+impl Stored {
+    pub(super) fn cut(&mut self, index: usize, field: &FieldError) {
+        self.cut += 1;
+        if self.cuts.len() < TOLD {
+            let message = format!("{}: {}", field.field, field.message);
+            self.cuts.push(ItemError { index, message });
+        }
+    }
+}
+
+impl From<Stored> for Accepted {
+    fn from(stored: Stored) -> Self {
+        let mut errors = stored.errors;
+        errors.extend(stored.cuts);
+        errors.sort_by_key(|error| error.index);
+        errors.truncate(TOLD);
+        Self { accepted: stored.items, rejected: stored.rejected, errors }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_twenty_of_what_is_wrong_are_told_in_order() {
+        let mut incoming = Incoming::default();
+        for index in 0..60 {
+            if index % 2 == 0 {
+                assert!(incoming.accept(index, ()));
+            } else {
+                incoming.reject(index, || "odd".to_owned());
+            }
+        }
+        incoming.reject_rest(60, 5);
+        let (entries, mut stored) = incoming.into_parts();
+        for (index, ()) in entries {
+            stored.cut(index, &FieldError { field: "meta".to_owned(), message: "cut".to_owned() });
+        }
+        let accepted = Accepted::from(stored);
+        assert_eq!((accepted.accepted, accepted.rejected), (30, 35));
+        let told: Vec<usize> = accepted.errors.iter().map(|error| error.index).collect();
+        assert_eq!(told, (0..20).collect::<Vec<_>>());
+        assert_eq!(
+            (&*accepted.errors[0].message, &*accepted.errors[1].message),
+            ("meta: cut", "odd")
+        );
+    }
+
+    #[test]
+    fn no_more_than_ten_thousand_items_are_taken() {
+        let mut incoming = Incoming::default();
+        assert_eq!((0..10_005).filter(|index| incoming.accept(*index, ())).count(), MOST_ITEMS);
+        incoming.reject_rest(10_000, 5);
+        incoming.reject_rest(10_005, 0);
+        assert_eq!((incoming.len(), incoming.rejected(), incoming.errors.len()), (10_000, 5, 1));
+    }
+}
