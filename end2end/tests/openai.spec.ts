@@ -46,7 +46,7 @@ for (const language of ["Python", "JavaScript"] as const satisfies Language[]) {
       "model not allowed": refusal("PermissionDeniedError", 403, "permission_error", "model_not_allowed", "model"),
       "no such model": refusal("NotFoundError", 404, "invalid_request_error", "model_not_found", "model"),
       "requests limited": refusal("RateLimitError", 429, "rate_limit_error", "rate_limited"),
-      "budget spent": refusal("RateLimitError", 429, "rate_limit_error", "token_budget_exhausted"),
+      "budget spent": refusal("APIStatusError", 402, "insufficient_quota", "token_budget_exhausted"),
       "no messages": refusal("BadRequestError", 400, "invalid_request_error", "invalid", "messages"),
       "upstream refuses": refusal("BadRequestError", 400, "invalid_request_error", "bad_role", "messages"),
       "upstream busy": refusal("RateLimitError", 429, "rate_limit_error", "upstream_rate_limited"),

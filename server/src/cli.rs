@@ -213,11 +213,11 @@ pub struct Settings {
     #[arg(long = "latchkey-upstreams", env = "LATCHKEY_UPSTREAMS")]
     pub upstreams: Option<PathBuf>,
 
-    /// Seconds that an upstream may take to its first byte, and between bytes.
+    /// Seconds that an upstream may take to its first byte.
     #[arg(
         long = "latchkey-upstream-timeout",
         env = "LATCHKEY_UPSTREAM_TIMEOUT",
-        default_value_t = 60,
+        default_value_t = 600,
         value_parser = clap::value_parser!(u64).range(1..=3_600)
     )]
     pub upstream_timeout: u64,

@@ -10,7 +10,8 @@ use tokio_util::task::TaskTracker;
 use crate::accounts::tokens::{JwtSecret, Signer};
 use crate::accounts::{Administrators, LocalCode, SignIns};
 use crate::check::{
-    KeyCache, Leases, LookUps, ParallelCalls, RedisUrl, SharedWindows, Tally, WatchedKeys, Windows,
+    InProgress, KeyCache, Leases, LookUps, ParallelCalls, RedisUrl, SharedWindows, Tally,
+    WatchedKeys, Windows,
 };
 use crate::clock::Clock;
 use crate::database::Database;
@@ -96,6 +97,7 @@ pub struct Inner {
     /// Where nodes share limits per minute.
     pub(crate) shared: Option<SharedWindows>,
     pub(crate) leases: Leases,
+    pub(crate) in_progress: InProgress,
     pub(crate) parallel: ParallelCalls,
     pub(crate) watched_keys: WatchedKeys,
     pub(crate) look_ups: LookUps,
@@ -151,6 +153,7 @@ impl Services {
             tokens: Windows::new(),
             shared,
             leases: Leases::new(),
+            in_progress: InProgress::new(),
             parallel: ParallelCalls::new(),
             watched_keys: WatchedKeys::default(),
             look_ups: LookUps::new(),

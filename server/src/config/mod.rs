@@ -28,7 +28,7 @@ pub use cors::CorsOrigins;
 pub(crate) use database::Alone;
 pub use metrics::MetricsListen;
 pub use public_url::PublicUrl;
-pub use upstreams::{Model, Upstream};
+pub use upstreams::{CapField, Model, Upstream};
 
 /// What the server runs on, complete and consistent.
 #[derive(Clone)]
@@ -53,7 +53,7 @@ pub struct Config {
     pub cargo_leptos: CargoLeptos,
     /// Who answers the gateway's calls; none: the sandbox alone.
     pub upstreams: Vec<Upstream>,
-    /// How long an upstream may take to its first byte, and between bytes.
+    /// How long an upstream may take to its first byte.
     pub upstream_timeout: Duration,
     /// What the services need to know.
     pub services: ServiceSettings,

@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 use std::fmt;
+use std::num::NonZeroU64;
 use std::path::Path;
 
 use anyhow::{Context, bail};
@@ -10,6 +11,29 @@ use latchkey_domain::tier::Tier;
 use serde::Deserialize;
 
 use super::Audience;
+
+/// The field by which an upstream goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CapField {
+    /// `max_tokens`.
+    MaxTokens,
+    /// `max_completion_tokens`.
+    MaxCompletionTokens,
+    /// Both are sent.
+    Both,
+}
+
+impl CapField {
+    /// Its names.
+    pub const fn names(self) -> &'static [&'static str] {
+        match self {
+            Self::MaxTokens => &["max_tokens"],
+            Self::MaxCompletionTokens => &["max_completion_tokens"],
+            Self::Both => &["max_tokens", "max_completion_tokens"],
+        }
+    }
+}
 
 /// A server that speaks OpenAI's protocol.
 #[derive(Clone)]
@@ -24,6 +48,10 @@ pub struct Upstream {
     pub audience: Audience,
     /// Fields that choose a model, host or credential and may pass all the same, in lower case.
     pub pass_fields: Vec<String>,
+    /// The field with the cap that it goes by; none: the one that the client used.
+    pub cap_field: Option<CapField>,
+    /// Whether it stops working when the connection closes.
+    pub cancels: bool,
     /// What it serves.
     pub models: Vec<Model>,
 }
@@ -46,20 +74,29 @@ pub struct Model {
     pub id: String,
     /// The name that the upstream uses.
     pub upstream: String,
+    /// The most tokens of an answer, if it is known.
+    pub max_output_tokens: Option<u64>,
 }
 
 #[derive(Deserialize)]
-#[serde(untagged, expecting = "expected a model's name, or { id = …, upstream = … }")]
+#[serde(
+    untagged,
+    expecting = "expected a model's name, or { id = …, upstream = …, max_output_tokens = … }"
+)]
 enum ModelEntry {
     Plain(String),
-    Alias { id: String, upstream: String },
+    Full { id: String, upstream: Option<String>, max_output_tokens: Option<NonZeroU64> },
 }
 
 impl From<ModelEntry> for Model {
     fn from(entry: ModelEntry) -> Self {
         match entry {
-            ModelEntry::Plain(id) => Self { upstream: id.clone(), id },
-            ModelEntry::Alias { id, upstream } => Self { id, upstream },
+            ModelEntry::Plain(id) => Self { upstream: id.clone(), id, max_output_tokens: None },
+            ModelEntry::Full { id, upstream, max_output_tokens } => Self {
+                upstream: upstream.unwrap_or_else(|| id.clone()),
+                id,
+                max_output_tokens: max_output_tokens.map(NonZeroU64::get),
+            },
         }
     }
 }
@@ -83,6 +120,9 @@ struct Entry {
     organizations: Vec<OrganizationId>,
     #[serde(default)]
     pass_fields: Vec<String>,
+    cap_field: Option<CapField>,
+    #[serde(default)]
+    cancels: bool,
     models: Vec<Model>,
 }
 
@@ -144,6 +184,8 @@ fn parse(
             audience: Audience::named(entry.tiers, entry.organizations)
                 .unwrap_or_else(|| Audience::unnamed(people_are_known)),
             pass_fields: entry.pass_fields.iter().map(|name| name.to_lowercase()).collect(),
+            cap_field: entry.cap_field,
+            cancels: entry.cancels,
             models: entry.models,
         });
     }
@@ -168,7 +210,9 @@ mod tests {
             tiers = ["pro", "team"]
             organizations = ["org_01h455vb4pex5vsknk084sn02q"]
             pass_fields = ["Service_Tier"]
-            models = ["bge-m3", { id = "qwen3.6-27b", upstream = "Qwen/Qwen3.6-27B" }]
+            cap_field = "both"
+            cancels = true
+            models = ["bge-m3", { id = "qwen3.6-27b", upstream = "Qwen/Qwen3.6-27B", max_output_tokens = 32768 }]
         "#;
         let read = parse(text, false, |name| Some(format!("the value of {name}"))).unwrap();
         assert_eq!(read[0].base_url, "http://127.0.0.1:8000/v1");
@@ -180,6 +224,8 @@ mod tests {
         assert_eq!(read[0].pass_fields, ["service_tier"]);
         assert_eq!(read[0].models[0].upstream, "bge-m3");
         assert_eq!(read[0].models[1].upstream, "Qwen/Qwen3.6-27B");
+        assert_eq!(read[0].models[1].max_output_tokens, Some(32_768));
+        assert_eq!((read[0].cap_field, read[0].cancels), (Some(CapField::Both), true));
         assert!(!format!("{read:?}").contains("the value of"), "credentials are not shown");
     }
 
@@ -195,6 +241,11 @@ mod tests {
             ("base_url = \"http://x\"\nmodels = [\"m\", \"m\"]", "\"m\" is served already"),
             ("base_url = \"http://x\"\nmodels = [\"sandbox\"]", "\"sandbox\""),
             ("base_url = \"http://x\"\nmodels = [7]", "a model's name"),
+            (
+                "base_url = \"http://x\"\nmodels = [{ id = \"m\", max_output_tokens = 0 }]",
+                "a model's name",
+            ),
+            ("base_url = \"http://x\"\nmodels = [\"m\"]\ncap_field = \"x\"", "cap_field"),
             ("base_url = \"http://x\"\nmodels = [\"m\"]\ntiers = [\"gold\"]", "gold"),
             ("base_url = \"http://x\"\nmodels = [\"m\"]\norganizations = [\"x\"]", "organizations"),
             ("base_url = \"http://x\"\nmodels = [\"m\"]\napi_key_env = \"NO\"", "NO is not set"),

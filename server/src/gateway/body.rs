@@ -3,20 +3,45 @@
 
 use axum::body::Bytes;
 use axum::http::StatusCode;
+use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
+use latchkey_services::check::{AnswerCap, TokenNeed};
+
+use super::caps::{CAPS, Caps};
 use super::error::Refused;
-use super::estimate;
+use super::estimate::{self, PromptTokens};
 use super::fields::{Fields, MOST_FIELDS, Unreadable};
+use super::upstream::Served;
 
-/// What a call may generate when it does not say.
-const DEFAULT_COMPLETION: u64 = 1_024;
-
-/// The fields that limit what comes out. Upstreams differ in which they go by.
-const CAPS: [&str; 2] = ["max_completion_tokens", "max_tokens"];
+/// Fields that no model reads, whatever text they hold.
+const NOT_READ: [&str; 22] = [
+    "model",
+    "user",
+    "metadata",
+    "stop",
+    "seed",
+    "store",
+    "stream_options",
+    "logit_bias",
+    "encoding_format",
+    "modalities",
+    "audio",
+    "reasoning_effort",
+    "verbosity",
+    "service_tier",
+    "safety_identifier",
+    "prompt_cache_key",
+    "prompt_cache_retention",
+    "previous_response_id",
+    "truncate",
+    "truncation",
+    "provider",
+    "routing",
+];
 
 /// The fields that the gateway goes by.
-const OURS: [&str; 10] = [
+const OURS: [&str; 11] = [
     "model",
     "messages",
     "prompt",
@@ -25,6 +50,7 @@ const OURS: [&str; 10] = [
     "stream_options",
     CAPS[0],
     CAPS[1],
+    CAPS[2],
     "n",
     "best_of",
 ];
@@ -65,11 +91,10 @@ pub(super) struct CallBody {
     pub(super) stream: bool,
     /// Whether the client wants to be told the usage at the end of a stream.
     pub(super) wants_usage: bool,
-    pub(super) prompt_tokens: u64,
-    /// The most tokens of one answer, if the client says so.
-    cap: Option<u64>,
+    pub(super) prompt: PromptTokens,
+    caps: Caps,
     choices: u64,
-    /// How many are generated, of which the best are the choices.
+    /// How many answers are generated, of which the best are the choices.
     generated: u64,
     fields: Fields,
 }
@@ -82,15 +107,17 @@ impl CallBody {
     /// type.
     pub(super) fn parse(endpoint: Endpoint, bytes: Bytes) -> Result<Self, Refused> {
         let fields = Fields::read(bytes).map_err(|error| unreadable(&error))?;
-        let mut prompt_tokens = fields.get("tools").map_or(0, estimate::of_text);
+        let mut prompt = PromptTokens::default();
         for (name, value) in fields.iter() {
             check_name(name)?;
-            // Whatever is nested too deeply is refused, but only the prompt counts.
             if name == endpoint.prompt() {
-                let counted = estimate::of_prompt(value).map_err(|_| too_deep(name))?;
-                prompt_tokens = prompt_tokens.saturating_add(counted);
-            } else {
-                estimate::of_content(value).map_err(|_| too_deep(name))?;
+                prompt += estimate::of_prompt(value).map_err(|_| too_deep(name))?;
+                continue;
+            }
+            // Whatever is nested too deeply is refused, but only what a model may read counts.
+            let counted = estimate::of_field(value).map_err(|_| too_deep(name))?;
+            if value.starts_with(['"', '[', '{']) && !NOT_READ.contains(&name) {
+                prompt += counted;
             }
         }
         let model = model(&fields)?;
@@ -100,54 +127,56 @@ impl CallBody {
             None => false,
             Some(wants) => flag(Some(&wants.to_string()), "include_usage")?,
         };
-        let mut cap = None;
-        for name in CAPS {
-            // Either may be what the upstream goes by.
-            cap = cap.max(count(&fields, name)?);
-        }
+        let caps = Caps::read(&fields)?;
         let choices = some(&fields, "n")?;
-        let generated = choices.max(some(&fields, "best_of")?);
-        Ok(Self {
-            endpoint,
-            model,
-            stream,
-            wants_usage,
-            prompt_tokens,
-            cap,
-            choices,
-            generated,
-            fields,
-        })
-    }
-
-    /// The most tokens that may come out.
-    pub(super) fn completion_tokens(&self) -> u64 {
-        match self.endpoint {
+        let each = choices.max(some(&fields, "best_of")?);
+        let generated = match endpoint {
+            Endpoint::Chat => each,
+            Endpoint::Completions => each.saturating_mul(prompts(&fields)),
             Endpoint::Embeddings => 0,
-            _ => self.cap.unwrap_or(DEFAULT_COMPLETION).saturating_mul(self.generated),
+        };
+        Ok(Self { endpoint, model, stream, wants_usage, prompt, caps, choices, generated, fields })
+    }
+
+    /// What the call may cost where one answer of the model has at most so many tokens.
+    pub(super) fn need(&self, most_of_model: u64) -> TokenNeed {
+        let answer = match self.caps.smallest() {
+            Some(cap) => AnswerCap::Client(narrow(cap)),
+            None => AnswerCap::Model(narrow(most_of_model)),
+        };
+        let PromptTokens { estimate, bound } = self.prompt;
+        TokenNeed {
+            prompt_estimate: narrow(estimate),
+            prompt_bound: narrow(bound),
+            answers: narrow(self.generated),
+            answer,
         }
     }
 
-    /// The cap of one answer when `granted` tokens were reserved in all.
-    pub(super) fn granted_cap(&self, granted: u64) -> u64 {
-        granted.saturating_sub(self.prompt_tokens) / self.generated
+    /// The same where the estimate is exact.
+    pub(super) fn exact_need(&self, most_of_model: u64) -> TokenNeed {
+        let need = self.need(most_of_model);
+        TokenNeed { prompt_bound: need.prompt_estimate, ..need }
     }
 
-    /// What goes to the upstream: under its own name for the model, no longer than `cap`, if there
-    /// is one, and a stream that tells its usage.
-    pub(super) fn for_upstream(mut self, model: &str, cap: Option<u64>) -> Bytes {
-        if self.model != model {
-            self.fields.set("model", Value::from(model).to_string());
+    /// What all answers may have together where each may have so many tokens.
+    pub(super) const fn of_all_answers(&self, tokens: u64) -> u64 {
+        tokens.saturating_mul(self.generated)
+    }
+
+    /// Refuses a cap that says nothing, for a key whose tokens are limited.
+    pub(super) fn check_caps(&self) -> Result<(), Refused> {
+        self.caps.check()
+    }
+
+    /// What goes to the upstream: under its own name for the model, with answers no longer than
+    /// `reserved` tokens, if that is limited, and a stream that tells its usage.
+    pub(super) fn for_upstream(mut self, served: &Served, reserved: Option<u64>) -> Bytes {
+        if self.model != served.name {
+            self.fields.set("model", Value::from(served.name.as_str()).to_string());
         }
-        if let Some(cap) = cap.filter(|_| self.endpoint != Endpoint::Embeddings) {
-            let mut names: Vec<&str> =
-                CAPS.into_iter().filter(|name| self.fields.get(name).is_some()).collect();
-            if names.is_empty() {
-                names.push("max_tokens");
-            }
-            for name in names {
-                self.fields.set(name, cap.to_string());
-            }
+        if self.endpoint != Endpoint::Embeddings {
+            self.caps.apply(&mut self.fields, served.line.cap_field, served.most_tokens, reserved);
         }
         if self.stream && !self.wants_usage {
             // It was an object when it was read.
@@ -156,6 +185,11 @@ impl CallBody {
             self.fields.set("stream_options", Value::Object(options).to_string());
         }
         self.fields.into_bytes()
+    }
+
+    /// Whether the client wants vectors as base64.
+    pub(super) fn wants_base64(&self) -> bool {
+        self.endpoint == Endpoint::Embeddings && self.field("encoding_format") == Some("\"base64\"")
     }
 
     /// A field as JSON; none: it is not there, or null.
@@ -169,7 +203,7 @@ impl CallBody {
     }
 
     /// The prompt as JSON.
-    pub(super) fn prompt(&self) -> &str {
+    pub(super) fn prompt_json(&self) -> &str {
         self.fields.get(self.endpoint.prompt()).unwrap_or_default()
     }
 
@@ -177,6 +211,11 @@ impl CallBody {
     pub(super) const fn choices(&self) -> u64 {
         self.choices
     }
+}
+
+/// No body holds as many tokens, or asks for as many.
+fn narrow(tokens: u64) -> u32 {
+    u32::try_from(tokens).unwrap_or(u32::MAX)
 }
 
 fn unreadable(why: &Unreadable) -> Refused {
@@ -249,19 +288,20 @@ fn flag(text: Option<&str>, name: &str) -> Result<bool, Refused> {
     }
 }
 
-fn count(fields: &Fields, name: &str) -> Result<Option<u64>, Refused> {
-    let Some(text) = fields.get(name) else { return Ok(None) };
-    match text.parse::<u32>() {
-        Ok(count) => Ok(Some(count.into())),
-        Err(_) => Err(Refused::invalid(name, "Use a whole number.")),
+/// How many, where it is at least one.
+fn some(fields: &Fields, name: &str) -> Result<u64, Refused> {
+    match fields.get(name).map(str::parse::<u32>) {
+        None => Ok(1),
+        Some(Ok(count @ 1..=128)) => Ok(count.into()),
+        Some(_) => Err(Refused::invalid(name, "Use a whole number from 1 to 128.")),
     }
 }
 
-/// How many, where it is at least one.
-fn some(fields: &Fields, name: &str) -> Result<u64, Refused> {
-    match count(fields, name)? {
-        None => Ok(1),
-        Some(count @ 1..=128) => Ok(count),
-        Some(_) => Err(Refused::invalid(name, "Use a whole number from 1 to 128.")),
-    }
+/// How many prompts a completion has: a list of tokens is one.
+fn prompts(fields: &Fields) -> u64 {
+    let list = fields.get("prompt").filter(|prompt| prompt.starts_with('['));
+    let list: Option<Vec<&RawValue>> = list.and_then(|list| serde_json::from_str(list).ok());
+    let Some(list) = list else { return 1 };
+    let is_prompt = |part: &&&RawValue| part.get().starts_with(['"', '[']);
+    u64::try_from(list.iter().filter(is_prompt).count()).unwrap_or(u64::MAX).max(1)
 }

@@ -140,9 +140,9 @@ impl Caller {
         state: &AppState,
         parts: &Parts,
         body: &CallBody,
+        need: TokenNeed,
         begun: BegunCall,
     ) -> Result<Reservation, Refused> {
-        let need = TokenNeed { prompt: body.prompt_tokens, completion: body.completion_tokens() };
         let call = self.call(Some(&body.model));
         match check::reserve(&state.services, &self.found, call, need, begun).await {
             Ok(reservation) => {
@@ -211,7 +211,8 @@ async fn call(
     };
     match answerer {
         Answerer::Sandbox(plan) => {
-            let reservation = caller.reserve(state, parts, &body, begun).await?;
+            let need = body.exact_need(sandbox::MAX_OUTPUT_TOKENS);
+            let reservation = caller.reserve(state, parts, &body, need, begun).await?;
             Ok(sandbox::answer(plan, body, reservation).await)
         }
         Answerer::Upstream(served) => {
@@ -222,11 +223,19 @@ async fn call(
                     check::refuse(&state.services, &caller.found, call, outcome, TOO_MANY_CALLS);
                 return Err(denied(parts, denial));
             };
-            let reservation = caller.reserve(state, parts, &body, begun).await?;
-            let cap = forward::cap(&body, &reservation);
+            let need = body.need(served.most_tokens);
+            let reservation = caller.reserve(state, parts, &body, need, begun).await?;
+            let rare = reservation.key().rare();
+            let is_limited = rare.budget.is_some() || rare.tpm.is_some();
+            let reserved = is_limited.then_some(reservation.granted().answer);
+            // Who leaves before a whole answer pays for what was reserved, unless the upstream
+            // stops then. Who leaves a stream pays for what has come of it.
+            let pays = !body.stream && !served.line.cancels;
+            let held = reserved.filter(|_| pays).unwrap_or_default();
+            let costs = (body.prompt.estimate, body.of_all_answers(held));
             let key = check::watch_key(&state.services, &caller.found);
-            let call = InFlightCall::new(reservation, key, body.prompt_tokens, permit);
-            forward::forward(state, &served, body, cap, call).await
+            let call = InFlightCall::new(reservation, key, costs, permit);
+            forward::forward(state, served, body, reserved, call).await
         }
     }
 }
@@ -240,6 +249,9 @@ async fn answerer(state: &AppState, caller: &Caller, body: &CallBody) -> Result<
     let passes = |field: &str| state.upstreams.passes(&body.model, field);
     let limits = key.rare();
     elsewhere::check(body, limits.models.as_ref(), limits.budget.is_some(), passes)?;
+    if limits.budget.is_some() || limits.tpm.is_some() {
+        body.check_caps()?;
+    }
     Ok(match route {
         Route::Upstream(served) => Answerer::Upstream(served),
         Route::Sandbox => Answerer::Sandbox(sandbox::plan(body).await?),

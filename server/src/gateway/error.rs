@@ -16,6 +16,14 @@ use utoipa::ToSchema;
 
 use super::upstream_error::UpstreamError;
 
+/// The type of what no wait mends.
+const INSUFFICIENT_QUOTA: &str = "insufficient_quota";
+/// The longest wait that a client is asked for, in seconds.
+pub(super) const LONGEST_WAIT: u64 = 60;
+/// What the clients of this protocol go by when they decide whether to call again.
+const SHOULD_RETRY: HeaderName = HeaderName::from_static("x-should-retry");
+const CODE: HeaderName = HeaderName::from_static("x-latchkey-code");
+
 /// A refused call.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Refused {
@@ -34,8 +42,8 @@ pub(crate) struct ErrorBody {
 struct ErrorDetail {
     /// What happened and what to do, for people.
     message: String,
-    /// `invalid_request_error`, `authentication_error`, `permission_error`, `rate_limit_error` or
-    /// `server_error`.
+    /// `invalid_request_error`, `authentication_error`, `permission_error`, `rate_limit_error`,
+    /// `insufficient_quota` or `server_error`.
     #[serde(rename = "type")]
     kind: Cow<'static, str>,
     /// The field that is wrong.
@@ -97,13 +105,47 @@ impl Refused {
         Self::new(StatusCode::BAD_GATEWAY, "upstream_error", message)
     }
 
-    /// 429: the upstream has too much to do.
-    pub(super) fn upstream_busy(retry_after: Option<HeaderValue>) -> Self {
-        let message = "The upstream that serves this model is limiting requests. Try again later.";
-        let mut refused =
-            Self::new(StatusCode::TOO_MANY_REQUESTS, "upstream_rate_limited", message);
-        refused.headers.extend(retry_after.map(|wait| (RETRY_AFTER, wait)));
+    /// 502: the upstream does not take the credentials that this server calls it with. No client
+    /// can mend that.
+    pub(super) fn upstream_unauthorized() -> Self {
+        let message = "The upstream that serves this model refuses this server’s credentials. Ask \
+                       whoever runs this server.";
+        let mut refused = Self::new(StatusCode::BAD_GATEWAY, "upstream_unauthorized", message);
+        refused.headers.push((SHOULD_RETRY, HeaderValue::from_static("false")));
         refused
+    }
+
+    /// 503 or 529: the upstream has too much to do, and says so by this status.
+    pub(super) fn upstream_overloaded(status: StatusCode) -> Self {
+        let message = "The upstream that serves this model is overloaded. Try again shortly.";
+        Self::new(status, "upstream_error", message)
+    }
+
+    /// 502: the upstream answered with an error instead of an answer.
+    pub(super) fn upstream_answered(told: UpstreamError) -> Self {
+        let code = told.code.clone().or_else(|| Some("upstream_error".to_owned()));
+        Self::of_upstream(StatusCode::BAD_GATEWAY, UpstreamError { code, ..told })
+    }
+
+    /// 429: the upstream has too much to do.
+    pub(super) fn upstream_busy() -> Self {
+        let message = "The upstream that serves this model is limiting requests. Try again later.";
+        Self::new(StatusCode::TOO_MANY_REQUESTS, "upstream_rate_limited", message)
+    }
+
+    /// 429: the account that the upstream is called with has nothing left. No wait mends that.
+    pub(super) fn upstream_quota(told: UpstreamError) -> Self {
+        let told = UpstreamError { code: Some(INSUFFICIENT_QUOTA.to_owned()), ..told };
+        let mut refused = Self::of_upstream(StatusCode::TOO_MANY_REQUESTS, told);
+        refused.body.error.kind = INSUFFICIENT_QUOTA.into();
+        refused.headers.push((SHOULD_RETRY, HeaderValue::from_static("false")));
+        refused
+    }
+
+    /// The same with how long to wait, in whole seconds.
+    pub(super) fn with_retry_after(mut self, seconds: Option<u64>) -> Self {
+        self.headers.extend(seconds.map(|seconds| (RETRY_AFTER, seconds.into())));
+        self
     }
 
     /// What happened, for people.
@@ -129,6 +171,12 @@ const fn kind_of(status: StatusCode) -> &'static str {
     }
 }
 
+/// Whether waiting for a minute mends nothing that was refused with this status: clients that see
+/// it should not try again.
+const fn is_lasting(status: StatusCode) -> bool {
+    matches!(status.as_u16(), 400..500) && !matches!(status.as_u16(), 408 | 409 | 425 | 429)
+}
+
 /// 503: not now.
 pub(crate) fn unavailable(message: &'static str) -> Response {
     let mut refused = Refused::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", message);
@@ -148,6 +196,14 @@ impl From<Error> for Refused {
         let code = serde_json::to_value(problem.code).unwrap_or_default();
         let code = code.as_str().unwrap_or_default().to_owned();
         let mut refused = Self::new(status, code, problem.detail);
+        if status == StatusCode::TOO_MANY_REQUESTS
+            && error.retry_after().is_none_or(|seconds| seconds > LONGEST_WAIT)
+        {
+            // Some clients sleep through any wait, and others call again and again.
+            refused.status = StatusCode::PAYMENT_REQUIRED;
+            refused.body.error.kind = INSUFFICIENT_QUOTA.into();
+            return refused;
+        }
         if problem.code == ErrorCode::Outcome(Outcome::ModelNotAllowed) {
             refused.body.error.param = Some("model".to_owned());
         }
@@ -163,8 +219,15 @@ impl From<Error> for Refused {
 
 impl IntoResponse for Refused {
     fn into_response(self) -> Response {
+        let code =
+            self.body.error.code.as_deref().and_then(|code| HeaderValue::try_from(code).ok());
         let mut response = (self.status, Json(self.body)).into_response();
-        response.headers_mut().extend(self.headers);
+        let headers = response.headers_mut();
+        if is_lasting(self.status) {
+            headers.insert(SHOULD_RETRY, HeaderValue::from_static("false"));
+        }
+        headers.extend(code.map(|code| (CODE, code)));
+        headers.extend(self.headers);
         response
     }
 }

@@ -1,11 +1,16 @@
-//! How many tokens a text has, where no upstream says so: four bytes each, rounded up, as OpenAI's
-//! rule of thumb for English has it ([What are
-//! tokens](https://help.openai.com/en/articles/4936856)). The sandbox counts its own tokens by the
-//! same rule, so there the estimate is exact.
+//! How many tokens the prompt of a body has, where no upstream says so: an estimate and a bound.
 //!
-//! Prompts are counted while their JSON is read; no copy of them is made.
+//! The estimate is four bytes of text a token, rounded up, as OpenAI's rule of thumb for English
+//! has it ([What are tokens](https://help.openai.com/en/articles/4936856)). The sandbox counts its
+//! own tokens by the same rule, so there the estimate is exact. The bound is a token for each byte
+//! of text: byte-level tokenizers never make more.
+//!
+//! Media are no text: a picture counts the same inline and by link, and audio and files count by
+//! their size. Prompts are counted while their JSON is read; no copy of them is made.
 
+use std::borrow::Cow;
 use std::fmt;
+use std::ops::AddAssign;
 
 use serde::Deserializer;
 use serde::de::{DeserializeSeed, MapAccess, SeqAccess, Visitor};
@@ -13,8 +18,43 @@ use serde::de::{DeserializeSeed, MapAccess, SeqAccess, Visitor};
 const BYTES_PER_TOKEN: usize = 4;
 /// What a message costs beside its text: its role and its ends.
 const TOKENS_PER_MESSAGE: u64 = 4;
+/// A picture, and one that is to be looked at roughly.
+const TOKENS_PER_PICTURE: u64 = 1_000;
+const TOKENS_PER_ROUGH_PICTURE: u64 = 85;
+/// The most that audio or a file counts.
+const MOST_TOKENS_PER_FILE: u64 = 20_000;
 
-/// The tokens of a text.
+/// The tokens of a prompt.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct PromptTokens {
+    /// What it likely has.
+    pub(super) estimate: u64,
+    /// What it has at most.
+    pub(super) bound: u64,
+}
+
+impl PromptTokens {
+    const fn exactly(tokens: u64) -> Self {
+        Self { estimate: tokens, bound: tokens }
+    }
+
+    fn of_text(text: &str) -> Self {
+        Self { estimate: of_text(text), bound: u64::try_from(text.len()).unwrap_or(u64::MAX) }
+    }
+
+    fn at_least_one(self) -> Self {
+        Self { estimate: self.estimate.max(1), bound: self.bound.max(1) }
+    }
+}
+
+impl AddAssign for PromptTokens {
+    fn add_assign(&mut self, more: Self) {
+        self.estimate = self.estimate.saturating_add(more.estimate);
+        self.bound = self.bound.saturating_add(more.bound);
+    }
+}
+
+/// The estimate of a text.
 pub(super) fn of_text(text: &str) -> u64 {
     u64::try_from(text.len().div_ceil(BYTES_PER_TOKEN)).unwrap_or(u64::MAX)
 }
@@ -23,19 +63,20 @@ pub(super) fn of_text(text: &str) -> u64 {
 ///
 /// # Errors
 /// It is nested too deeply, or holds a number that is too large.
-pub(super) fn of_prompt(json: &str) -> serde_json::Result<u64> {
+pub(super) fn of_prompt(json: &str) -> serde_json::Result<PromptTokens> {
     count(Place::Prompt, json)
 }
 
-/// The tokens of all the texts in some JSON.
+/// The tokens of a field beside the prompt that the model reads too, names and all: tools, schemas,
+/// documents.
 ///
 /// # Errors
 /// It is nested too deeply, or holds a number that is too large.
-pub(super) fn of_content(json: &str) -> serde_json::Result<u64> {
-    count(Place::Content, json)
+pub(super) fn of_field(json: &str) -> serde_json::Result<PromptTokens> {
+    count(Place::Field, json)
 }
 
-fn count(place: Place, json: &str) -> serde_json::Result<u64> {
+fn count(place: Place, json: &str) -> serde_json::Result<PromptTokens> {
     place.deserialize(&mut serde_json::Deserializer::from_str(json))
 }
 
@@ -48,72 +89,140 @@ enum Place {
     Part,
     /// In a message, tool calls included: its texts.
     Content,
+    /// In a field beside the prompt: texts and names.
+    Field,
+    /// A picture, by its link or itself.
+    Picture,
+    /// Audio or a file, by its link or itself.
+    File,
 }
 
 impl Place {
-    /// What anything counts that is no text and no list: a token of a prompt, and nothing in a
-    /// message.
-    fn other(self) -> u64 {
-        u64::from(self != Self::Content)
+    /// Where the value of a member stands.
+    fn of_member(self, name: &str) -> Self {
+        match (self, name) {
+            (Self::Field, _) => Self::Field,
+            (_, "image_url" | "image") => Self::Picture,
+            (_, "input_audio" | "file" | "video_url") => Self::File,
+            _ => Self::Content,
+        }
+    }
+
+    /// What anything counts that is no text and no list: a token of a prompt or a schema, and
+    /// nothing in a message.
+    fn other(self) -> PromptTokens {
+        match self {
+            Self::Content => PromptTokens::default(),
+            Self::Picture => PromptTokens::exactly(TOKENS_PER_PICTURE),
+            Self::Prompt | Self::Part | Self::Field | Self::File => PromptTokens::exactly(1),
+        }
     }
 }
 
 impl<'de> DeserializeSeed<'de> for Place {
-    type Value = u64;
+    type Value = PromptTokens;
 
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<u64, D::Error> {
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<PromptTokens, D::Error> {
         deserializer.deserialize_any(self)
     }
 }
 
 impl<'de> Visitor<'de> for Place {
-    type Value = u64;
+    type Value = PromptTokens;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a prompt")
     }
 
-    fn visit_str<E>(self, text: &str) -> Result<u64, E> {
-        let tokens = of_text(text);
-        Ok(if self == Self::Content { tokens } else { tokens.max(1) })
+    fn visit_str<E>(self, text: &str) -> Result<PromptTokens, E> {
+        Ok(match self {
+            Self::Picture => self.other(),
+            // A link, or the bytes themselves in base64.
+            Self::File => PromptTokens::exactly(of_text(text).min(MOST_TOKENS_PER_FILE)),
+            Self::Content | Self::Field => PromptTokens::of_text(text),
+            Self::Prompt | Self::Part => PromptTokens::of_text(text).at_least_one(),
+        })
     }
 
-    fn visit_u64<E>(self, _: u64) -> Result<u64, E> {
+    fn visit_u64<E>(self, _: u64) -> Result<PromptTokens, E> {
         Ok(self.other())
     }
 
-    fn visit_i64<E>(self, _: i64) -> Result<u64, E> {
+    fn visit_i64<E>(self, _: i64) -> Result<PromptTokens, E> {
         Ok(self.other())
     }
 
-    fn visit_f64<E>(self, _: f64) -> Result<u64, E> {
+    fn visit_f64<E>(self, _: f64) -> Result<PromptTokens, E> {
         Ok(self.other())
     }
 
-    fn visit_bool<E>(self, _: bool) -> Result<u64, E> {
+    fn visit_bool<E>(self, _: bool) -> Result<PromptTokens, E> {
         Ok(self.other())
     }
 
-    fn visit_unit<E>(self) -> Result<u64, E> {
-        Ok(self.other())
+    fn visit_unit<E>(self) -> Result<PromptTokens, E> {
+        Ok(if self == Self::Picture { PromptTokens::default() } else { self.other() })
     }
 
-    fn visit_seq<A: SeqAccess<'de>>(self, mut parts: A) -> Result<u64, A::Error> {
-        let place = if self == Self::Content { Self::Content } else { Self::Part };
-        let mut tokens: u64 = 0;
+    fn visit_seq<A: SeqAccess<'de>>(self, mut parts: A) -> Result<PromptTokens, A::Error> {
+        let place = match self {
+            Self::Prompt | Self::Part => Self::Part,
+            other => other,
+        };
+        let mut tokens = PromptTokens::default();
         while let Some(more) = parts.next_element_seed(place)? {
-            tokens = tokens.saturating_add(more);
+            tokens += more;
         }
-        Ok(if self == Self::Content { tokens } else { tokens.max(1) })
+        Ok(if place == Self::Part { tokens.at_least_one() } else { tokens })
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut fields: A) -> Result<u64, A::Error> {
-        let mut tokens = if self == Self::Part { TOKENS_PER_MESSAGE } else { 0 };
-        while fields.next_key::<serde::de::IgnoredAny>()?.is_some() {
-            tokens = tokens.saturating_add(fields.next_value_seed(Self::Content)?);
+    fn visit_map<A: MapAccess<'de>>(self, mut fields: A) -> Result<PromptTokens, A::Error> {
+        let mut tokens = match self {
+            Self::Part => PromptTokens::exactly(TOKENS_PER_MESSAGE),
+            _ => PromptTokens::default(),
+        };
+        if self == Self::Picture {
+            return picture(fields);
         }
-        // A prompt that is an object is none that anybody knows.
-        Ok(if self == Self::Prompt { 1 } else { tokens })
+        while let Some(name) = fields.next_key::<Cow<'_, str>>()? {
+            if self == Self::Field {
+                tokens += PromptTokens::of_text(&name);
+            }
+            let place = if self == Self::File { Self::File } else { self.of_member(&name) };
+            tokens += fields.next_value_seed(place)?;
+        }
+        Ok(match self {
+            Self::File => PromptTokens::exactly(tokens.estimate.min(MOST_TOKENS_PER_FILE)),
+            // A prompt that is an object is none that anybody knows: its text counts all the same.
+            Self::Prompt => tokens.at_least_one(),
+            _ => tokens,
+        })
+    }
+}
+
+/// A picture with what is said of it.
+fn picture<'de, A: MapAccess<'de>>(mut members: A) -> Result<PromptTokens, A::Error> {
+    let mut tokens = TOKENS_PER_PICTURE;
+    while let Some(name) = members.next_key::<Cow<'_, str>>()? {
+        if name == "detail" {
+            let detail = members.next_value_seed(Detail)?;
+            tokens = if detail { TOKENS_PER_ROUGH_PICTURE } else { tokens };
+        } else {
+            members.next_value_seed(Place::Content)?;
+        }
+    }
+    Ok(PromptTokens::exactly(tokens))
+}
+
+/// Whether a value is `"low"`.
+struct Detail;
+
+impl<'de> DeserializeSeed<'de> for Detail {
+    type Value = bool;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<bool, D::Error> {
+        let value: &serde_json::value::RawValue = serde::Deserialize::deserialize(deserializer)?;
+        Ok(value.get() == "\"low\"")
     }
 }
 
@@ -121,6 +230,10 @@ impl<'de> Visitor<'de> for Place {
 mod tests {
     use super::*;
     use serde_json::json;
+
+    fn estimate(prompt: &serde_json::Value) -> u64 {
+        of_prompt(&prompt.to_string()).unwrap().estimate
+    }
 
     #[test]
     fn prompts_of_every_form_are_counted() {
@@ -136,20 +249,59 @@ mod tests {
             (json!([{"role": "user", "content": "Hi"}]), 6),
             (json!([{"role": "user", "content": [{"type": "text", "text": "Hi"}]}]), 7),
         ] {
-            assert_eq!(of_prompt(&prompt.to_string()).unwrap(), tokens, "{prompt}");
+            assert_eq!(estimate(&prompt), tokens, "{prompt}");
         }
     }
 
     #[test]
+    fn the_bound_is_a_token_a_byte() {
+        let bound = |prompt: serde_json::Value| of_prompt(&prompt.to_string()).unwrap().bound;
+        assert_eq!(bound(json!("12345678")), 8);
+        assert_eq!(bound(json!([1, 2, 3])), 3);
+        assert_eq!(bound(json!([{"role": "user", "content": "Hi é"}])), 4 + 4 + 5);
+    }
+
+    #[test]
+    fn pictures_count_alike_inline_and_by_link() {
+        let part = |part: serde_json::Value| {
+            let tokens = of_prompt(&json!([{ "content": [part] }]).to_string()).unwrap();
+            tokens.estimate - TOKENS_PER_MESSAGE
+        };
+        let picture = |url: &str, detail: &str| {
+            part(json!({ "image_url": { "url": url, "detail": detail } }))
+        };
+        let inline = format!("data:image/png;base64,{}", "A".repeat(90_000));
+        for url in [inline.as_str(), "https://example.com/a.png"] {
+            assert_eq!(picture(url, "high"), 1_000);
+            assert_eq!(picture(url, "low"), 85);
+            assert_eq!(part(json!({ "image_url": url })), 1_000);
+        }
+        let audio = |length: usize| {
+            part(json!({ "input_audio": { "data": "A".repeat(length), "format": "wav" } }))
+        };
+        assert_eq!(audio(4_000), 1_001);
+        assert_eq!(audio(4_000_000), 20_000);
+    }
+
+    #[test]
+    fn fields_beside_the_prompt_count_with_their_names() {
+        let field = json!([{ "function": { "name": "f", "parameters": { "properties": {} } } }]);
+        let tokens = of_field(&field.to_string()).unwrap();
+        assert_eq!(
+            tokens,
+            PromptTokens { estimate: 2 + 1 + 1 + 3 + 3, bound: 8 + 4 + 1 + 10 + 10 }
+        );
+    }
+
+    #[test]
     fn a_text_counts_as_it_reads_not_as_it_is_escaped() {
-        assert_eq!(of_prompt("\"\\u0061\\u0061\\u0061\\u0061\"").unwrap(), 1);
-        assert_eq!(of_content("{\"a\": [null, 1.5, true, \"12345\"]}").unwrap(), 2);
+        assert_eq!(of_prompt("\"\\u0061\\u0061\\u0061\\u0061\"").unwrap().estimate, 1);
     }
 
     #[test]
     fn what_is_nested_too_deeply_is_refused() {
         let deep = format!("{}1{}", "[".repeat(5_000), "]".repeat(5_000));
         assert!(of_prompt(&deep).is_err());
-        assert!(of_content(&deep).is_err());
+        assert!(of_field(&deep).is_err());
     }
 }

@@ -84,6 +84,15 @@ impl Fields {
         self.whole = None;
     }
 
+    /// Takes a field out.
+    pub(super) fn remove(&mut self, name: &str) {
+        let count = self.fields.len();
+        self.fields.retain(|(other, _)| other != name);
+        if self.fields.len() != count {
+            self.whole = None;
+        }
+    }
+
     /// The object.
     pub(super) fn into_bytes(self) -> Bytes {
         if let Some(whole) = self.whole {
@@ -91,8 +100,11 @@ impl Fields {
         }
         let size = self.fields.iter().map(|(name, value)| name.len() + value.len() + 4).sum();
         let mut object: Vec<u8> = Vec::with_capacity(size);
+        object.push(b'{');
         for (index, (name, value)) in self.fields.iter().enumerate() {
-            object.push(if index == 0 { b'{' } else { b',' });
+            if index > 0 {
+                object.push(b',');
+            }
             // A name always has a JSON form.
             object.extend(serde_json::to_vec(name).unwrap_or_default());
             object.push(b':');

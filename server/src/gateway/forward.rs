@@ -1,74 +1,103 @@
 //! Forwarding a call to its upstream, with the upstream's own credentials.
 
+use std::error::Error as _;
 use std::time::Duration;
 
 use axum::body::{Body, Bytes};
-use axum::http::HeaderValue;
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER};
+use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
-use latchkey_services::check::{Reservation, UsedTokens};
-use serde::Deserialize;
+use reqwest::Url;
 
+use super::accounting::StreamMeter;
+use super::answer::{AnswerBody, Broken, cause};
 use super::body::CallBody;
-use super::error::Refused;
+use super::error::{LONGEST_WAIT, Refused};
 use super::in_flight::InFlightCall;
+use super::passage::{self, Passage};
 use super::stream::Relay;
 use super::upstream::Served;
-use super::{passage, upstream_error};
+use super::upstream_error::{self, UpstreamError};
 use crate::state::AppState;
 
-/// What an upstream says that a call has used.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
-pub(super) struct Usage {
-    #[serde(default)]
-    pub(super) prompt_tokens: u64,
-    #[serde(default)]
-    pub(super) completion_tokens: u64,
+/// A connection that was kept and that the upstream closed meanwhile fails at once. Later, the
+/// upstream may have begun to work.
+const REPLACED_WITHIN: Duration = Duration::from_secs(1);
+
+/// What has to be known of a call when its answer comes.
+pub(super) struct Answering {
+    pub(super) served: Served,
+    pub(super) silence: Duration,
+    /// What is read of a stream: what the call costs.
+    pub(super) meter: StreamMeter,
+    pub(super) wants_usage: bool,
+    pub(super) wants_base64: bool,
+    pub(super) choices: u64,
+    /// How many tokens the answers may have, if that is limited.
+    pub(super) limit: Option<u64>,
 }
 
-impl From<Usage> for UsedTokens {
-    fn from(usage: Usage) -> Self {
-        Self { prompt: usage.prompt_tokens, completion: usage.completion_tokens, estimated: 0 }
-    }
-}
-
-/// Makes the call and passes the answer on. Whoever goes away before the answer pays for the
-/// prompt, which the upstream has, and so does a call whose key ends before; a call that the
-/// upstream fails costs nothing.
+/// Makes the call and passes the answer on. A client that leaves before the answer pays for what
+/// was reserved, as the upstream goes on working, or for the prompt, if it does not; so does a call
+/// whose key ends before. A call that times out pays for its prompt; one that the upstream fails
+/// costs nothing.
 pub(super) async fn forward(
     state: &AppState,
-    served: &Served,
+    served: Served,
     body: CallBody,
-    cap: Option<u64>,
+    reserved: Option<u64>,
     mut call: InFlightCall,
 ) -> Result<Response, Refused> {
-    let (prompt_tokens, wants_usage, is_stream) =
-        (body.prompt_tokens, body.wants_usage, body.stream);
-    let patience = state.upstreams.patience;
+    let wants_stream = body.stream;
+    let answering = Answering {
+        silence: state.upstreams.silence,
+        meter: StreamMeter::new(body.endpoint, body.prompt.estimate),
+        wants_usage: body.wants_usage,
+        wants_base64: body.wants_base64(),
+        choices: body.choices(),
+        limit: reserved.map(|reserved| body.of_all_answers(reserved)),
+        served,
+    };
     let answered = tokio::select! {
         biased;
         refused = call.key_ended() => return Err(refused),
-        answered = answer(state, served, body, cap) => answered,
+        answered = answer(state, &answering.served, body, reserved) => answered,
     };
     let answer = match answered {
         Ok(answer) => answer,
-        Err(refused) => {
+        Err(Failure::Refused(refused)) => {
             call.release();
             return Err(refused);
         }
+        Err(Failure::TimedOut) => {
+            call.pays_for_prompt();
+            return Err(Refused::upstream_timeout());
+        }
     };
     let kind = answer.headers().get(CONTENT_TYPE).cloned();
+    // What it is decides, not what was asked for.
+    let is_stream = match &kind {
+        Some(kind) => kind.as_bytes().to_ascii_lowercase().starts_with(b"text/event-stream"),
+        None => wants_stream,
+    };
+    let answer = AnswerBody::of(answer);
     if is_stream {
-        return Ok(stream(Relay::new(answer, patience, call, prompt_tokens, wants_usage), kind));
+        return Ok(stream(Relay::new(answer, call, answering), kind));
     }
-    passage::pass_on(answer, kind, call, patience, prompt_tokens).await
+    passage::pass_on(Passage::new(answer, call, answering), kind).await
 }
 
-/// What the upstream must stop at: where the reservation ends, if tokens are limited.
-pub(super) fn cap(body: &CallBody, reservation: &Reservation) -> Option<u64> {
-    let whole = body.prompt_tokens + body.completion_tokens();
-    let limited = reservation.key().rare().budget.is_some() || reservation.granted() < whole;
-    limited.then(|| body.granted_cap(reservation.granted()))
+/// Why there is no answer.
+enum Failure {
+    /// The upstream refused the call, or could not be asked.
+    Refused(Refused),
+    TimedOut,
+}
+
+impl From<Refused> for Failure {
+    fn from(refused: Refused) -> Self {
+        Self::Refused(refused)
+    }
 }
 
 /// The head of a good answer.
@@ -76,29 +105,44 @@ async fn answer(
     state: &AppState,
     served: &Served,
     body: CallBody,
-    cap: Option<u64>,
-) -> Result<reqwest::Response, Refused> {
-    let answer = send(state, served, body, cap).await?;
+    reserved: Option<u64>,
+) -> Result<reqwest::Response, Failure> {
+    let answer = send(state, served, body, reserved).await?;
     let status = answer.status();
     if status.is_success() {
         return Ok(answer);
     }
+    let wait = retry_after(answer.headers().get(RETRY_AFTER));
+    let error = error(AnswerBody::of(answer), state.upstreams.silence, served).await;
     tracing::warn!(
         upstream = served.line.name,
         status = status.as_u16(),
-        "an upstream refused a call"
+        message = error.message,
+        "An upstream refused a call"
     );
+    Err(refusal(status, error, wait).into())
+}
+
+/// What a client is told of an upstream's refusal.
+fn refusal(status: StatusCode, error: UpstreamError, wait: Option<u64>) -> Refused {
     match status.as_u16() {
-        429 => Err(Refused::upstream_busy(answer.headers().get(RETRY_AFTER).cloned())),
-        // What the client sent was wrong in the upstream's eyes: its own words help.
-        400 | 404 | 409 | 413 | 415 | 422 => {
-            let bytes = read(answer, state.upstreams.patience).await?;
-            let told = upstream_error::read(&bytes, &served.line.secrets());
-            Err(told
-                .map_or_else(Refused::upstream_error, |told| Refused::of_upstream(status, told)))
-        }
-        _ => Err(Refused::upstream_error()),
+        401 => Refused::upstream_unauthorized(),
+        400 | 403 if error.is_unauthorized() => Refused::upstream_unauthorized(),
+        429 if error.is_quota() => Refused::upstream_quota(error).with_retry_after(wait),
+        429 => Refused::upstream_busy().with_retry_after(wait),
+        // Its own words help whoever sent something wrong.
+        400..500 => Refused::of_upstream(status, error),
+        503 | 529 => Refused::upstream_overloaded(status).with_retry_after(wait),
+        _ => Refused::upstream_error(),
     }
+}
+
+/// How long an upstream asks to wait, at least a second and no more than a client is asked for.
+fn retry_after(value: Option<&HeaderValue>) -> Option<u64> {
+    let seconds: f64 = value?.to_str().ok()?.trim().parse().ok()?;
+    // Rounded up to what `Retry-After` may say; a date says nothing to most clients.
+    let waits = (1..=LONGEST_WAIT).find(|wait| Duration::from_secs(*wait).as_secs_f64() >= seconds);
+    (seconds >= 0.0).then(|| waits.unwrap_or(LONGEST_WAIT))
 }
 
 /// Sends the call, and waits for the head of the answer.
@@ -106,27 +150,71 @@ async fn send(
     state: &AppState,
     served: &Served,
     body: CallBody,
-    cap: Option<u64>,
-) -> Result<reqwest::Response, Refused> {
+    reserved: Option<u64>,
+) -> Result<reqwest::Response, Failure> {
     let url = served.line.url(body.endpoint).clone();
+    let body = body.for_upstream(served, reserved);
+    let began = state.services.monotonic();
+    let sending = async {
+        let sent = post(state, served, url.clone(), body.clone()).await;
+        match sent {
+            Err(error)
+                if is_closed(&error)
+                    && state.services.monotonic().saturating_sub(began) < REPLACED_WITHIN =>
+            {
+                post(state, served, url, body).await
+            }
+            sent => sent,
+        }
+    };
+    let Ok(sent) = tokio::time::timeout(state.upstreams.timeout, sending).await else {
+        return Err(Failure::TimedOut);
+    };
+    let error = match sent {
+        Ok(answer) => return Ok(answer),
+        Err(error) => error,
+    };
+    let refused = match (error.is_timeout(), error.is_connect()) {
+        (true, false) => return Err(Failure::TimedOut),
+        (true, true) => Refused::upstream_timeout(),
+        (false, true) => Refused::upstream_unreachable(),
+        (false, false) => Refused::upstream_error(),
+    };
+    let cause = cause(&error.without_url());
+    tracing::warn!(upstream = served.line.name, cause, "An upstream could not be called");
+    Err(refused.into())
+}
+
+async fn post(
+    state: &AppState,
+    served: &Served,
+    url: Url,
+    body: Bytes,
+) -> Result<reqwest::Response, reqwest::Error> {
     let request = served.line.authorized(state.upstreams.client.post(url));
     let request = request.header(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    let request = request.body(body.for_upstream(&served.name, cap)).send();
-    match tokio::time::timeout(state.upstreams.patience, request).await {
-        Ok(Ok(answer)) => Ok(answer),
-        Ok(Err(error)) => {
-            // Its own words may hold the upstream's address, but never a credential.
-            tracing::warn!(upstream = served.line.name, %error, "an upstream could not be called");
-            Err(if error.is_timeout() {
-                Refused::upstream_timeout()
-            } else if error.is_connect() {
-                Refused::upstream_unreachable()
-            } else {
-                Refused::upstream_error()
-            })
-        }
-        Err(_) => Err(Refused::upstream_timeout()),
+    request.body(body).send().await
+}
+
+/// Whether a connection was closed before the first byte of an answer.
+fn is_closed(error: &reqwest::Error) -> bool {
+    if error.is_connect() || error.is_timeout() {
+        return false;
     }
+    let mut source = error.source();
+    while let Some(error) = source {
+        if let Some(error) = error.downcast_ref::<hyper::Error>()
+            && (error.is_incomplete_message() || error.is_closed() || error.is_canceled())
+        {
+            return true;
+        }
+        if let Some(error) = error.downcast_ref::<std::io::Error>() {
+            use std::io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset};
+            return matches!(error.kind(), BrokenPipe | ConnectionAborted | ConnectionReset);
+        }
+        source = error.source();
+    }
+    false
 }
 
 fn stream(relay: Relay, kind: Option<HeaderValue>) -> Response {
@@ -137,17 +225,36 @@ fn stream(relay: Relay, kind: Option<HeaderValue>) -> Response {
     response
 }
 
-/// An error's whole body. An upstream that falls silent, or says too much, is given up.
-async fn read(mut answer: reqwest::Response, patience: Duration) -> Result<Bytes, Refused> {
+/// What an error's body says. One that does not come, or says too much, is read as far as it came.
+async fn error(mut answer: AnswerBody, silence: Duration, served: &Served) -> UpstreamError {
     let mut whole = Vec::new();
-    loop {
-        match tokio::time::timeout(patience, answer.chunk()).await {
-            Ok(Ok(Some(part))) if whole.len() + part.len() <= upstream_error::LONGEST => {
-                whole.extend_from_slice(&part);
-            }
-            Ok(Ok(None)) => return Ok(whole.into()),
-            Ok(_) => return Err(Refused::upstream_error()),
-            Err(_) => return Err(Refused::upstream_timeout()),
+    while whole.len() < upstream_error::LONGEST {
+        match answer.next(silence).await {
+            Ok(Some(part)) => whole.extend_from_slice(&part),
+            Ok(None) | Err(Broken::Silent | Broken::Failed(_)) => break,
+        }
+    }
+    upstream_error::read(&whole, &served.line.secrets())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn waits_are_whole_seconds_within_a_minute() {
+        let wait = |text: &str| retry_after(Some(&HeaderValue::from_str(text).unwrap()));
+        for (text, seconds) in [
+            ("7", Some(7)),
+            ("0", Some(1)),
+            ("0.2", Some(1)),
+            ("39000", Some(60)),
+            ("1.5", Some(2)),
+        ] {
+            assert_eq!(wait(text), seconds, "{text}");
+        }
+        for text in ["-1", "x", "Wed, 21 Oct 2037 07:28:00 GMT", "NaN"] {
+            assert_eq!(wait(text), None, "{text}");
         }
     }
 }

@@ -11,6 +11,8 @@ use super::error::Refused;
 pub(super) struct InFlightCall {
     reservation: Option<Reservation>,
     key: KeyWatch,
+    /// The estimate of the prompt.
+    prompt: u64,
     /// What dropping settles by.
     used: UsedTokens,
     /// One of the node's calls in progress to upstreams.
@@ -18,21 +20,35 @@ pub(super) struct InFlightCall {
 }
 
 impl InFlightCall {
-    /// A call that is sent now. Whoever goes away before the answer pays for the prompt, which the
-    /// upstream has.
+    /// A call that is sent now. Until its answer comes, whoever leaves pays for `answers` tokens
+    /// beside the prompt, which the upstream has.
     pub(super) const fn new(
         reservation: Reservation,
         key: KeyWatch,
-        prompt_tokens: u64,
+        (prompt, answers): (u64, u64),
         permit: OwnedSemaphorePermit,
     ) -> Self {
-        let used = UsedTokens { prompt: prompt_tokens, completion: 0, estimated: prompt_tokens };
-        Self { reservation: Some(reservation), key, used, _permit: permit }
+        let estimated = prompt.saturating_add(answers);
+        let used = UsedTokens { prompt, completion: answers, estimated };
+        Self { reservation: Some(reservation), key, prompt, used, _permit: permit }
     }
 
     /// What the call costs if it ends now.
     pub(super) const fn has_used(&mut self, used: UsedTokens) {
         self.used = used;
+    }
+
+    /// The same, if it is more than what was to be paid until now.
+    pub(super) const fn has_used_at_least(&mut self, used: UsedTokens) {
+        if used.completion > self.used.completion {
+            self.used = used;
+        }
+    }
+
+    /// The call costs its prompt if it ends now.
+    pub(super) const fn pays_for_prompt(&mut self) {
+        let prompt = self.prompt;
+        self.used = UsedTokens { prompt, completion: 0, estimated: prompt };
     }
 
     /// Settles by what the call has used. The next call may depend on it.

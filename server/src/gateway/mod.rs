@@ -7,8 +7,12 @@
 //! A call holds what it may cost from before it is forwarded until it is known what it did cost;
 //! whoever goes away midway pays for what had come until then.
 
+mod accounting;
+mod answer;
+mod base64_vectors;
 mod body;
 mod call;
+mod caps;
 mod describe;
 mod elsewhere;
 mod error;
@@ -23,7 +27,6 @@ mod sandbox;
 mod stream;
 mod upstream;
 mod upstream_error;
-mod usage_reader;
 
 /// Reads a call's body and goes no further, for [`crate::parsers`].
 pub(crate) fn read_body(bytes: &axum::body::Bytes) {
@@ -36,10 +39,14 @@ pub(crate) fn read_body(bytes: &axum::body::Bytes) {
 /// Reads what an upstream answers and goes no further, for [`crate::parsers`].
 pub(crate) fn read_answer(bytes: &[u8]) {
     stream::read_events(bytes);
-    let mut usage = usage_reader::UsageReader::default();
+    let mut scanner = accounting::AnswerScanner::default();
+    let mut vectors = base64_vectors::Base64Vectors::default();
     // As it comes: in pieces.
-    bytes.chunks(7).for_each(|piece| usage.read(piece));
-    let _ = (usage.told(), upstream_error::read(bytes, &std::iter::empty()));
+    for piece in bytes.chunks(7) {
+        scanner.read(piece);
+        let _ = vectors.encode(piece);
+    }
+    let _ = upstream_error::read(bytes, &std::iter::empty());
 }
 
 pub(crate) use call::{

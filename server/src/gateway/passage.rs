@@ -4,17 +4,18 @@
 //! A longer one passes as it comes: what a client does not take stays with the upstream. Its last
 //! part is held back until the call is settled, as the client's next call may depend on it.
 
-use std::time::Duration;
-
 use axum::body::{Body, Bytes};
 use axum::http::header::CONTENT_TYPE;
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
-use latchkey_services::check::UsedTokens;
 
+use super::accounting::AnswerScanner;
+use super::answer::{AnswerBody, Broken};
+use super::base64_vectors::Base64Vectors;
 use super::error::Refused;
+use super::forward::Answering;
 use super::in_flight::InFlightCall;
-use super::usage_reader::UsageReader;
+use super::upstream_error;
 use crate::room::Held;
 
 /// The longest answer that is held until it is whole.
@@ -22,11 +23,11 @@ const WHOLE: usize = 64 * 1024;
 
 /// An answer on its way.
 pub(super) struct Passage {
-    answer: reqwest::Response,
-    patience: Duration,
+    answer: AnswerBody,
     call: InFlightCall,
-    prompt_tokens: u64,
-    usage: UsageReader,
+    answering: Answering,
+    read: AnswerScanner,
+    vectors: Option<Base64Vectors>,
     /// What has come and is not passed on yet.
     last: Bytes,
     /// What is held takes of the room for bodies.
@@ -37,57 +38,67 @@ pub(super) struct Passage {
 /// Passes an answer on. The upstream's first part is waited for, so that what fails before is an
 /// error.
 pub(super) async fn pass_on(
-    answer: reqwest::Response,
+    passage: Passage,
     kind: Option<HeaderValue>,
-    call: InFlightCall,
-    patience: Duration,
-    prompt_tokens: u64,
 ) -> Result<Response, Refused> {
-    let passage = Passage {
-        answer,
-        patience,
-        call,
-        prompt_tokens,
-        usage: UsageReader::default(),
-        last: Bytes::new(),
-        held: Held::default(),
-        is_over: false,
-    };
     let kind = kind.unwrap_or(HeaderValue::from_static("application/json"));
     let body = passage.begin().await?;
     Ok((StatusCode::OK, [(CONTENT_TYPE, kind)], body).into_response())
 }
 
 impl Passage {
+    pub(super) fn new(answer: AnswerBody, call: InFlightCall, answering: Answering) -> Self {
+        Self {
+            answer,
+            call,
+            vectors: answering.wants_base64.then(Base64Vectors::default),
+            answering,
+            read: AnswerScanner::default(),
+            last: Bytes::new(),
+            held: Held::default(),
+            is_over: false,
+        }
+    }
+
     /// Reads until the answer is whole, or is longer than what is held of one.
     async fn begin(mut self) -> Result<Body, Refused> {
         let mut parts = Vec::new();
         let mut length = 0;
         loop {
-            match self.part().await {
-                Ok(Some(part)) => {
-                    length += part.len();
-                    let fits = self.held.take(part.len());
-                    parts.push(part);
-                    if length > WHOLE || !fits {
-                        self.last = joined(parts);
-                        break;
-                    }
+            let Some(part) = self.part().await? else {
+                let whole = joined(parts);
+                if self.read.has_error() && !self.read.has_choice() {
+                    return Err(self.failed_with_success(&whole));
                 }
-                Ok(None) => {
-                    self.call.has_used(self.used());
-                    self.call.settle().await;
-                    return Ok(joined(parts).into());
-                }
-                Err(refused) => return Err(refused),
+                self.settle().await;
+                return Ok(whole.into());
+            };
+            length += part.len();
+            let fits = self.held.take(part.len());
+            parts.push(part);
+            if length > WHOLE || !fits {
+                self.last = joined(parts);
+                break;
             }
         }
         // From here on something of it reaches the client.
-        self.call.has_used(self.used());
         Ok(Body::from_stream(futures::stream::unfold(self, async |mut passage| {
             let next = passage.next().await?;
             Some((next, passage))
         })))
+    }
+
+    /// An error that came with a status of success: as any other, the call costs nothing.
+    fn failed_with_success(&mut self, body: &[u8]) -> Refused {
+        self.call.release();
+        let line = &self.answering.served.line;
+        let error = upstream_error::read(body, &line.secrets());
+        tracing::warn!(
+            upstream = line.name,
+            message = error.message,
+            "An upstream answered with an error and a status of success"
+        );
+        Refused::upstream_answered(error)
     }
 
     /// The next part for the client.
@@ -97,12 +108,11 @@ impl Passage {
         }
         match self.part().await {
             Ok(Some(part)) => {
-                self.call.has_used(self.used());
                 self.held = Held::default();
                 Some(Ok(std::mem::replace(&mut self.last, part)))
             }
             Ok(None) => {
-                self.call.settle().await;
+                self.settle().await;
                 self.is_over = true;
                 Some(Ok(std::mem::take(&mut self.last)))
             }
@@ -114,37 +124,43 @@ impl Passage {
         }
     }
 
-    /// The next part of the upstream's answer. An upstream that fails costs nothing; a key that
-    /// ends costs what had come.
+    /// The next part of the upstream's answer. An upstream that fails costs nothing, and one that
+    /// falls silent the prompt.
     async fn part(&mut self) -> Result<Option<Bytes>, Refused> {
         let part = tokio::select! {
             // First: an upstream may always have something to say.
             biased;
             refused = self.call.key_ended() => return Err(refused),
-            part = tokio::time::timeout(self.patience, self.answer.chunk()) => part,
+            part = self.answer.next(self.answering.silence) => part,
         };
-        let failed = match part {
-            Ok(Ok(part)) => {
-                if let Some(part) = &part {
-                    self.usage.read(part);
-                }
-                return Ok(part);
+        match part {
+            Ok(Some(part)) => {
+                self.read.read(&part);
+                self.call.has_used_at_least(self.answering.meter.of_whole(&self.read));
+                Ok(Some(match &mut self.vectors {
+                    Some(vectors) => vectors.encode(&part).into(),
+                    None => part,
+                }))
             }
-            Ok(Err(_)) => Refused::upstream_error(),
-            Err(_) => Refused::upstream_timeout(),
-        };
-        self.call.release();
-        Err(failed)
+            Ok(None) => Ok(None),
+            Err(Broken::Silent) => {
+                self.call.pays_for_prompt();
+                self.call.settle().await;
+                Err(Refused::upstream_timeout())
+            }
+            Err(Broken::Failed(cause)) => {
+                self.call.release();
+                let upstream = &self.answering.served.line.name;
+                tracing::warn!(upstream, cause, "An upstream's answer broke off");
+                Err(Refused::upstream_error())
+            }
+        }
     }
 
-    /// What the answer says that it has used, or an estimate.
-    fn used(&self) -> UsedTokens {
-        let Some(usage) = self.usage.told() else {
-            let (prompt, completion) = (self.prompt_tokens, self.usage.length() / 4);
-            let estimated = prompt.saturating_add(completion);
-            return UsedTokens { prompt, completion, estimated };
-        };
-        usage.into()
+    /// The answer is whole: what it says that it has used, or an estimate.
+    async fn settle(&mut self) {
+        self.call.has_used(self.answering.meter.of_whole(&self.read));
+        self.call.settle().await;
     }
 }
 

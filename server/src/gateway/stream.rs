@@ -1,20 +1,21 @@
 //! Streams: server-sent events, passed through as they come.
 //!
 //! Every event's bytes go on as they are. The gateway asks for the usage at the end; if the client
-//! did not, that one event is left out again. Whoever goes away midway pays for what had come until
-//! then.
-
-use std::time::Duration;
+//! did not, that one event is left out again. A client that leaves midway pays for what had come
+//! until then. The end is always whole: some clients take a part for the answer otherwise, and some
+//! repeat the call without end.
 
 use axum::body::Bytes;
 use futures::Stream;
-use latchkey_services::check::UsedTokens;
-use reqwest::Response;
-use serde::Deserialize;
+use serde::de::IgnoredAny;
 
+use super::accounting::{EventKind, StreamEnd, StreamMeter, data, ended_by_cap, next_event};
+use super::answer::{AnswerBody, Broken};
+use super::body::Endpoint;
 use super::error::Refused;
-use super::forward::Usage;
+use super::forward::Answering;
 use super::in_flight::InFlightCall;
+use super::upstream_error;
 use crate::room::Held;
 
 /// An event that is longer is passed on unread.
@@ -23,13 +24,14 @@ const LONGEST_EVENT: usize = 1024 * 1024;
 /// One that is longer takes of the room for bodies while it is not whole.
 const SHORT_EVENT: usize = 64 * 1024;
 
+/// The last event.
+const DONE: &[u8] = b"data: [DONE]\n\n";
+
 /// A stream on its way to the client.
 pub(super) struct Relay {
-    answer: Response,
-    patience: Duration,
+    answer: AnswerBody,
     call: InFlightCall,
-    meter: Meter,
-    hides_usage: bool,
+    answering: Answering,
     /// What has come of an event that is not whole yet.
     pending: Vec<u8>,
     /// What that takes of the room for bodies, if it is long.
@@ -37,69 +39,11 @@ pub(super) struct Relay {
     ended: bool,
 }
 
-/// What a stream has cost so far.
-struct Meter {
-    prompt_tokens: u64,
-    told: Option<Usage>,
-    /// Events with content: a token each, about.
-    events: u64,
-}
-
-impl Meter {
-    fn used(&self) -> UsedTokens {
-        match self.told {
-            Some(usage) => usage.into(),
-            None => UsedTokens {
-                prompt: self.prompt_tokens,
-                completion: self.events,
-                estimated: self.prompt_tokens.saturating_add(self.events),
-            },
-        }
-    }
-}
-
-impl Meter {
-    /// Reads an event; whether it tells the usage and nothing else.
-    fn read(&mut self, event: &[u8]) -> bool {
-        #[derive(Deserialize)]
-        struct Chunk {
-            #[serde(default)]
-            choices: Vec<serde::de::IgnoredAny>,
-            usage: Option<Usage>,
-        }
-        let Some(chunk) = data(event).and_then(|data| serde_json::from_slice::<Chunk>(data).ok())
-        else {
-            return false;
-        };
-        let is_usage = chunk.choices.is_empty() && chunk.usage.is_some();
-        if let Some(usage) = chunk.usage {
-            self.told = Some(usage);
-        }
-        if !chunk.choices.is_empty() {
-            self.events += 1;
-        }
-        is_usage
-    }
-}
-
 impl Relay {
-    pub(super) fn new(
-        answer: Response,
-        patience: Duration,
-        call: InFlightCall,
-        prompt_tokens: u64,
-        wants_usage: bool,
-    ) -> Self {
-        Self {
-            answer,
-            patience,
-            call,
-            meter: Meter { prompt_tokens, told: None, events: 0 },
-            hides_usage: !wants_usage,
-            pending: Vec::new(),
-            held: Held::default(),
-            ended: false,
-        }
+    pub(super) fn new(answer: AnswerBody, mut call: InFlightCall, answering: Answering) -> Self {
+        // It has begun: from here on whoever leaves pays for what has come.
+        call.has_used(answering.meter.used_so_far());
+        Self { answer, call, answering, pending: Vec::new(), held: Held::default(), ended: false }
     }
 
     /// The events for the client.
@@ -116,24 +60,20 @@ impl Relay {
                 // First: an upstream may always have something to say.
                 biased;
                 refused = self.call.key_ended() => Err(refused),
-                chunk = tokio::time::timeout(self.patience, self.answer.chunk()) => match chunk {
-                    Ok(Ok(chunk)) => Ok(chunk),
-                    Ok(Err(_)) => Err(Refused::upstream_error()),
-                    Err(_) => Err(Refused::upstream_timeout()),
-                },
+                chunk = self.answer.next(self.answering.silence) => chunk.map_err(|broken| {
+                    self.broken(broken)
+                }),
             };
             let out = match chunk {
                 Ok(Some(chunk)) => self.take(chunk),
-                Ok(None) => {
-                    self.ended = true;
-                    std::mem::take(&mut self.pending).into()
-                }
+                Ok(None) => self.finish(),
                 Err(refused) => self.fail(&refused),
             };
-            self.call.has_used(self.meter.used());
             if self.ended {
                 // Now, not when the client has taken the rest: the next call may depend on it.
                 self.call.settle().await;
+            } else {
+                self.call.has_used(self.answering.meter.used_so_far());
             }
             if !out.is_empty() {
                 return Some(out);
@@ -142,11 +82,45 @@ impl Relay {
         None
     }
 
+    fn broken(&self, broken: Broken) -> Refused {
+        let Broken::Failed(cause) = broken else { return Refused::upstream_timeout() };
+        let upstream = &self.answering.served.line.name;
+        tracing::warn!(upstream, cause, "An upstream's stream broke off");
+        Refused::upstream_error()
+    }
+
     /// Ends the stream with an event that says why. Half an event is left out.
     fn fail(&mut self, refused: &Refused) -> Bytes {
         self.ended = true;
         self.pending.clear();
+        self.call.has_used(self.answering.meter.used_so_far());
         refused.event().into()
+    }
+
+    /// The upstream sends no more. Its last event may lack the empty line.
+    fn finish(&mut self) -> Bytes {
+        let mut last = std::mem::take(&mut self.pending);
+        if is_event(&last) {
+            last.extend_from_slice(b"\n\n");
+            last = self.let_through(&last.into(), 0).into();
+        } else {
+            last.clear();
+        }
+        if self.ended {
+            return last.into();
+        }
+        match self.answering.meter.end() {
+            StreamEnd::Cut => {
+                let name = &self.answering.served.line.name;
+                tracing::warn!(upstream = name, "An upstream's stream ended in the middle");
+                return self.fail(&Refused::upstream_error());
+            }
+            StreamEnd::LacksDone => last.extend_from_slice(DONE),
+            StreamEnd::Whole => {}
+        }
+        self.ended = true;
+        self.call.has_used(self.answering.meter.used());
+        last.into()
     }
 
     /// Takes what has come and returns the events that are whole now: as the bytes that came,
@@ -155,90 +129,96 @@ impl Relay {
         let (all, from) = if self.pending.is_empty() {
             (chunk, 0)
         } else {
-            // An end may lie across two chunks.
-            let from = self.pending.len().saturating_sub(3);
+            let from = self.pending.len();
             self.pending.extend_from_slice(&chunk);
             (std::mem::take(&mut self.pending).into(), from)
         };
-        let Some(end) = last_end(&all, from) else {
-            let more = all.len().saturating_sub(self.held.bytes());
-            // A short one is there anyway, as a part of what was read.
-            let fits = all.len() <= SHORT_EVENT || self.held.take(more);
-            if all.len() > LONGEST_EVENT || !fits {
-                self.held = Held::default();
-                return all;
-            }
-            // The same memory again, if it was pending before.
-            self.pending = all.into();
-            return Bytes::new();
-        };
-        self.pending = all[end..].to_vec();
-        self.held = Held::default();
-        self.let_through(all.slice(..end))
+        self.let_through(&all, from)
     }
 
-    /// Events without those that the client is not to see.
-    fn let_through(&mut self, events: Bytes) -> Bytes {
-        // Only where something is left out.
-        let mut rest: Option<Vec<u8>> = None;
+    /// The whole events of what has come, without those that the client is not to see. What is not
+    /// whole is kept. `from` is how much was looked at before.
+    fn let_through(&mut self, all: &Bytes, from: usize) -> Bytes {
+        // Only where something is left out or replaced.
+        let mut changed: Option<Vec<u8>> = None;
         let mut at = 0;
-        while let Some(length) = first_end(&events[at..]) {
-            let event = &events[at..at + length];
-            let passes = self.passes(event);
-            match &mut rest {
-                Some(rest) if passes => rest.extend_from_slice(event),
-                None if !passes => rest = Some(events[..at].to_vec()),
-                _ => {}
+        while let Some(length) = next_event(&all[at..], from.saturating_sub(at)) {
+            let event = &all[at..at + length];
+            let replaced = match self.answering.meter.read(event) {
+                EventKind::UsageOnly if !self.answering.wants_usage => Some(Vec::new()),
+                EventKind::Error => Some(self.error(event)),
+                EventKind::UsageOnly | EventKind::Plain | EventKind::Done => None,
+            };
+            if self.is_used_up() {
+                let mut out = changed.unwrap_or_else(|| all[..at].to_vec());
+                out.extend_from_slice(self.cut(event).as_bytes());
+                return out.into();
+            }
+            match (&mut changed, replaced) {
+                (None, None) => {}
+                (None, Some(replaced)) => changed = Some([&all[..at], &replaced].concat()),
+                (Some(out), None) => out.extend_from_slice(event),
+                (Some(out), Some(replaced)) => out.extend_from_slice(&replaced),
             }
             at += length;
         }
-        match rest {
-            Some(mut rest) => {
-                rest.extend_from_slice(&events[at..]);
-                rest.into()
-            }
-            None => events,
-        }
+        let out = changed.map_or_else(|| all.slice(..at), Bytes::from);
+        self.keep(all.slice(at..), out)
     }
 
-    /// Reads an event's usage; whether the client is to see the event.
-    fn passes(&mut self, event: &[u8]) -> bool {
-        let is_usage = self.meter.read(event);
-        !(is_usage && self.hides_usage)
+    /// Keeps the beginning of an event until the rest comes, or passes on one that is too long.
+    fn keep(&mut self, rest: Bytes, out: Bytes) -> Bytes {
+        let more = rest.len().saturating_sub(self.held.bytes());
+        // A short one is there anyway, as a part of what was read.
+        let fits = rest.len() <= SHORT_EVENT || self.held.take(more);
+        if rest.len() > LONGEST_EVENT || !fits {
+            self.held = Held::default();
+            return if out.is_empty() { rest } else { [out, rest].concat().into() };
+        }
+        if rest.len() <= SHORT_EVENT {
+            self.held = Held::default();
+        }
+        // The same memory again, if it was pending before.
+        self.pending = rest.into();
+        out
     }
+
+    /// Whether more has come than was reserved for the answers.
+    fn is_used_up(&self) -> bool {
+        let meter = &self.answering.meter;
+        meter.end() == StreamEnd::Cut
+            && self.answering.limit.is_some_and(|limit| meter.delivered() > limit)
+    }
+
+    /// Ends the stream as by a cap, before the event that passes it.
+    fn cut(&mut self, last: &[u8]) -> String {
+        self.ended = true;
+        let Answering { meter, limit, choices, .. } = &self.answering;
+        self.call.has_used(meter.used_within(limit.unwrap_or(u64::MAX)));
+        ended_by_cap(last, meter.endpoint(), *choices)
+    }
+
+    /// An upstream's error, without what is none of the client's business.
+    fn error(&self, event: &[u8]) -> Vec<u8> {
+        let data = data(event).unwrap_or_default();
+        let error = upstream_error::read(&data, &self.answering.served.line.secrets());
+        Refused::upstream_answered(error).event().into_bytes()
+    }
+}
+
+/// Whether the end of a stream is an event that lacks its empty line alone.
+fn is_event(bytes: &[u8]) -> bool {
+    let is_whole = |data: &[u8]| {
+        data.trim_ascii() == b"[DONE]" || serde_json::from_slice::<IgnoredAny>(data).is_ok()
+    };
+    data(bytes).is_some_and(|data| is_whole(&data))
 }
 
 /// Reads whole events and goes no further, for [`crate::parsers`].
 pub(super) fn read_events(mut events: &[u8]) {
-    let mut meter = Meter { prompt_tokens: 0, told: None, events: 0 };
-    let _ = last_end(events, 0);
-    while let Some(length) = first_end(events) {
+    let mut meter = StreamMeter::new(Endpoint::Chat, 0);
+    while let Some(length) = next_event(events, 0) {
         meter.read(&events[..length]);
         events = &events[length..];
     }
-}
-
-/// The data of an event of one line, which is how this protocol has them.
-fn data(event: &[u8]) -> Option<&[u8]> {
-    event.split(|byte| *byte == b'\n').find_map(|line| line.strip_prefix(b"data:"))
-}
-
-/// Where the first whole event ends: after an empty line.
-fn first_end(bytes: &[u8]) -> Option<usize> {
-    memchr::memchr_iter(b'\n', bytes).find_map(|at| match &bytes[at + 1..] {
-        [b'\n', ..] => Some(at + 2),
-        [b'\r', b'\n', ..] => Some(at + 3),
-        _ => None,
-    })
-}
-
-/// Where the last whole event ends, if one ends at `from` or later.
-fn last_end(bytes: &[u8], from: usize) -> Option<usize> {
-    let mut end = None;
-    let mut start = from;
-    while let Some(next) = first_end(&bytes[start..]) {
-        start += next;
-        end = Some(start);
-    }
-    end
 }

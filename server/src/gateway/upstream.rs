@@ -14,19 +14,28 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::body::Endpoint;
 use super::reach::{UpstreamReach, Watch};
-use crate::config::{Audience, Config, Upstream};
+use crate::config::{Audience, CapField, Config, Upstream};
 use crate::{http_client, open_files};
 
 /// The built-in model for newcomers who have configured no upstream.
 pub(super) const SANDBOX: &str = "sandbox";
 /// How long a connection to an upstream may take.
 const CONNECT_PATIENCE: Duration = Duration::from_secs(5);
+/// How long a connection to an upstream is kept that nobody uses: less than the five seconds after
+/// which common servers close theirs.
+const POOL_IDLE_TIMEOUT: Duration = Duration::from_secs(4);
+/// The longest silence in an answer that has begun.
+const SILENCE_TIMEOUT: Duration = Duration::from_mins(5);
+/// The most tokens of an answer where the configuration does not say.
+pub(super) const MAX_OUTPUT_TOKENS: u64 = 32_768;
 
 /// The upstreams, by what they serve.
 pub(crate) struct Upstreams {
     pub(super) client: Client,
-    /// To the first byte, and between bytes.
-    pub(super) patience: Duration,
+    /// To the first byte.
+    pub(super) timeout: Duration,
+    /// Between bytes.
+    pub(super) silence: Duration,
     /// A permit for each call that may be in progress.
     calls: Arc<Semaphore>,
     models: HashMap<String, Served>,
@@ -41,6 +50,8 @@ pub(super) struct Served {
     pub(super) line: Arc<Line>,
     /// What the upstream calls it.
     pub(super) name: String,
+    /// The most tokens of an answer.
+    pub(super) most_tokens: u64,
 }
 
 /// The way to an upstream, with everything that is the same for every call.
@@ -55,6 +66,9 @@ pub(super) struct Line {
     api_key: Option<String>,
     audience: Audience,
     pass_fields: Vec<String>,
+    pub(super) cap_field: Option<CapField>,
+    /// It stops working when the connection closes.
+    pub(super) cancels: bool,
 }
 
 impl Line {
@@ -78,6 +92,8 @@ impl Line {
             api_key: upstream.api_key.clone(),
             audience: upstream.audience.clone(),
             pass_fields: upstream.pass_fields.clone(),
+            cap_field: upstream.cap_field,
+            cancels: upstream.cancels,
         })
     }
 
@@ -126,21 +142,29 @@ impl Upstreams {
         let client = http_client()
             .connect_timeout(CONNECT_PATIENCE)
             .tcp_nodelay(true)
+            .pool_idle_timeout(POOL_IDLE_TIMEOUT)
             .pool_max_idle_per_host((shares.idle / hosts).max(1))
             .build()?;
         let (mut models, mut names, mut lines) = (HashMap::new(), Vec::new(), Vec::new());
         for upstream in &config.upstreams {
             let line = Arc::new(Line::to(upstream)?);
             for model in &upstream.models {
-                let served = Served { line: Arc::clone(&line), name: model.upstream.clone() };
+                let served = Served {
+                    line: Arc::clone(&line),
+                    name: model.upstream.clone(),
+                    most_tokens: model.max_output_tokens.unwrap_or(MAX_OUTPUT_TOKENS),
+                };
                 models.insert(model.id.clone(), served);
                 names.push(model.id.clone());
             }
             lines.push(line);
         }
         let watch = Watch::over(lines);
-        let (patience, calls) = (config.upstream_timeout, Arc::new(Semaphore::new(shares.calls)));
-        Ok(Self { client, patience, calls, models, names, watch })
+        let calls = Arc::new(Semaphore::new(shares.calls));
+        let timeout = config.upstream_timeout;
+        // Whoever lowers the one does not mean to wait longer for the other.
+        let silence = timeout.min(SILENCE_TIMEOUT);
+        Ok(Self { client, timeout, silence, calls, models, names, watch })
     }
 
     /// A place among the node's calls to upstreams; none: too many are in progress.

@@ -6,7 +6,6 @@
 
 use std::borrow::Cow;
 
-use serde::Deserialize;
 use serde_json::Value;
 
 /// The longest error that is read, in bytes.
@@ -63,39 +62,102 @@ pub(super) struct UpstreamError {
     pub(super) code: Option<String>,
 }
 
-/// Reads an error in OpenAI's shape; none: it is none. `secrets` are the upstream's own host and
-/// credential.
+/// What an upstream says of an error where it says nothing.
+const WORDLESS: &str = "The upstream refused this request.";
+/// The types and codes with which servers refuse the credentials that they are called with.
+const UNAUTHORIZED: [&str; 6] = [
+    "auth_error",
+    "authentication_error",
+    "invalid_api_key",
+    "invalid_authentication",
+    "unauthorized",
+    "unauthenticated",
+];
+
+impl UpstreamError {
+    /// Whether no wait mends it: the account that the upstream is called with is used up.
+    pub(super) fn is_quota(&self) -> bool {
+        let is = |text: &Option<String>| text.as_deref() == Some("insufficient_quota");
+        is(&self.kind) || is(&self.code)
+    }
+
+    /// Whether a refusal is about the credentials of this server, and not about the request.
+    pub(super) fn is_unauthorized(&self) -> bool {
+        let words = self.message.to_ascii_lowercase();
+        [&self.kind, &self.code]
+            .into_iter()
+            .flatten()
+            .any(|text| UNAUTHORIZED.contains(&text.as_str()))
+            || ["api key", "authentication error", "invalid token", "invalid credentials"]
+                .iter()
+                .any(|about| words.contains(about))
+    }
+}
+
+/// Reads an error in any of the shapes that servers write: OpenAI's, a text under `error`, what
+/// `FastAPI` writes under `detail`, the members of an error at the top, or plain text. `secrets` are
+/// the upstream's own host and credential.
 pub(super) fn read<'a>(
-    json: &[u8],
+    body: &[u8],
     secrets: &(impl Iterator<Item = &'a str> + Clone),
-) -> Option<UpstreamError> {
-    #[derive(Deserialize)]
-    struct Answer {
-        error: Detail,
-    }
-    #[derive(Deserialize)]
-    struct Detail {
-        message: Option<Value>,
-        r#type: Option<Value>,
-        param: Option<Value>,
-        code: Option<Value>,
-    }
-    let Answer { error } = serde_json::from_slice(json).ok()?;
-    let text = |value: Option<Value>, most: usize| {
-        let text = match value? {
-            Value::String(text) => text,
+) -> UpstreamError {
+    let json: Option<Value> = serde_json::from_slice(body).ok();
+    let plain = || {
+        let text = std::str::from_utf8(body).unwrap_or_default().trim();
+        // A page for people says nothing to a program.
+        (!text.starts_with(['<', '{', '['])).then(|| text.to_owned())
+    };
+    let members = match &json {
+        Some(Value::Object(members)) => members,
+        Some(Value::String(text)) => return UpstreamError::of_words(text, secrets.clone()),
+        _ => return UpstreamError::of_words(&plain().unwrap_or_default(), secrets.clone()),
+    };
+    let members = match members.get("error").or_else(|| members.get("detail")) {
+        Some(Value::Object(error)) => error,
+        Some(Value::String(text)) => return UpstreamError::of_words(text, secrets.clone()),
+        Some(Value::Array(errors)) => {
+            return UpstreamError::of_words(&listed(errors), secrets.clone());
+        }
+        _ => members,
+    };
+    let text = |name: &str, most: usize| {
+        let text = match members.get(name)? {
+            Value::String(text) => text.clone(),
             Value::Number(number) => number.to_string(),
             _ => return None,
         };
         Some(presentable(&text, secrets.clone(), most))
     };
-    let message = text(error.message, MESSAGE).filter(|message| !message.is_empty());
-    Some(UpstreamError {
-        message: message.unwrap_or_else(|| "The upstream refused this request.".to_owned()),
-        kind: text(error.r#type, CODE),
-        param: text(error.param, CODE),
-        code: text(error.code, CODE),
-    })
+    let message = text("message", MESSAGE).or_else(|| text("error", MESSAGE));
+    UpstreamError {
+        message: message.filter(|text| !text.is_empty()).unwrap_or_else(|| WORDLESS.to_owned()),
+        kind: text("type", CODE),
+        param: text("param", CODE),
+        code: text("code", CODE),
+    }
+}
+
+impl UpstreamError {
+    fn of_words<'a>(text: &str, secrets: impl Iterator<Item = &'a str>) -> Self {
+        let message = presentable(text, secrets, MESSAGE);
+        let message = if message.is_empty() { WORDLESS.to_owned() } else { message };
+        Self { message, kind: None, param: None, code: None }
+    }
+}
+
+/// What is wrong with which field, of a list as `FastAPI` writes it.
+fn listed(errors: &[Value]) -> String {
+    let said = errors.iter().take(8).filter_map(|error| {
+        let said = error.get("msg").or_else(|| error.get("message"))?.as_str()?;
+        let place = error.get("loc").and_then(Value::as_array).into_iter().flatten();
+        let place: Vec<String> = place
+            .filter(|part| part.as_str() != Some("body"))
+            .map(|part| part.as_str().map_or_else(|| part.to_string(), str::to_owned))
+            .collect();
+        let gap = if place.is_empty() { "" } else { ": " };
+        Some(format!("{}{gap}{said}", place.join(".")))
+    });
+    said.collect::<Vec<_>>().join("; ")
 }
 
 /// A text without control characters, addresses and credentials, cut to so many characters.
@@ -247,14 +309,48 @@ mod tests {
     }
 
     #[test]
-    fn only_errors_in_the_usual_shape_are_read() {
-        let read = |json: &str| read(json.as_bytes(), &std::iter::empty());
+    fn errors_of_every_shape_are_read() {
+        let read = |body: &str| read(body.as_bytes(), &std::iter::empty());
         let error = read(r#"{"error": {"message": "no", "type": "x", "param": null, "code": 7}}"#);
-        let error = error.unwrap();
         assert_eq!((error.message.as_str(), error.kind.as_deref()), ("no", Some("x")));
         assert_eq!((error.param, error.code.as_deref()), (None, Some("7")));
-        for json in ["", "{}", r#"{"error": "no"}"#, r#"{"error": null}"#] {
-            assert!(read(json).is_none(), "{json}");
+        for (body, words) in [
+            (r#"{"error": "no"}"#, "no"),
+            (r#"{"detail": "no"}"#, "no"),
+            (r#"{"detail": {"message": "no"}}"#, "no"),
+            (
+                r#"{"detail": [{"loc": ["body", "messages", 0], "msg": "no"}, {"msg": "x"}]}"#,
+                "messages.0: no; x",
+            ),
+            (r#"{"object": "error", "message": "no", "code": 400}"#, "no"),
+            ("\"no\"", "no"),
+            ("no", "no"),
+            ("<html><body>no</body></html>", WORDLESS),
+            ("{}", WORDLESS),
+            ("", WORDLESS),
+            (r#"{"error": null}"#, WORDLESS),
+            (r#"{"error": {"message": ""}}"#, WORDLESS),
+        ] {
+            assert_eq!(read(body).message, words, "{body}");
         }
+    }
+
+    #[test]
+    fn refused_credentials_are_told_from_refused_requests() {
+        let read = |body: &str| read(body.as_bytes(), &std::iter::empty());
+        for body in [
+            r#"{"error": {"message": "Authentication Error, no such key", "type": "auth_error"}}"#,
+            r#"{"error": {"message": "Incorrect API key provided", "code": "invalid_api_key"}}"#,
+            r#"{"detail": "Invalid token"}"#,
+        ] {
+            assert!(read(body).is_unauthorized(), "{body}");
+        }
+        for body in [
+            r#"{"error": {"message": "Your country is not supported", "code": "unsupported"}}"#,
+            r#"{"error": {"message": "max_tokens is too large", "type": "invalid_request_error"}}"#,
+        ] {
+            assert!(!read(body).is_unauthorized(), "{body}");
+        }
+        assert!(read(r#"{"error": {"type": "insufficient_quota"}}"#).is_quota());
     }
 }

@@ -4,11 +4,11 @@
 use std::time::Duration;
 
 use latchkey_services::Services;
-use latchkey_services::check::{self, Call, Found, Reservation, TokenNeed, UsedTokens};
+use latchkey_services::check::{self, Call, Found, Reservation, UsedTokens};
 use serde_json::json;
 
 use crate::nodes::hears;
-use crate::world::{World, denial, on_both_databases, text};
+use crate::world::{World, denial, on_both_databases, text, token_need};
 
 /// What each call uses, whatever it had reserved.
 const USED: u64 = 10;
@@ -25,7 +25,7 @@ async fn key(world: &World, limit: u64) -> (String, Found) {
 
 async fn reserve(services: &Services, found: &Found, tokens: u64) -> Reservation {
     let begun = check::begin(services, found, Call::default()).await.unwrap();
-    let need = TokenNeed { prompt: tokens, completion: 0 };
+    let need = token_need(tokens, 0);
     check::reserve(services, found, Call::default(), need, begun).await.unwrap()
 }
 

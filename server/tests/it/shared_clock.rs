@@ -7,13 +7,13 @@ use std::time::{Duration, SystemTime};
 
 use latchkey_domain::outcome::Outcome;
 use latchkey_domain::time::Timestamp;
-use latchkey_services::check::{self, Call, Denial, TokenNeed, UsedTokens};
+use latchkey_services::check::{self, Call, Denial, UsedTokens};
 use latchkey_services::clock::ManualClock;
 use latchkey_services::{Database, Services};
 use serde_json::json;
 
 use crate::shared_limits::{Redis, admitted, shares, world};
-use crate::world::{START, World, denial, listen, text};
+use crate::world::{START, World, denial, listen, text, token_need};
 
 /// A key with these limits: its id and its secret.
 async fn key(world: &World, limits: serde_json::Value) -> (String, String) {
@@ -89,7 +89,7 @@ async fn a_call_without_tokens_needs_none_of_an_overrun_minute() {
     let world = world(&redis).await;
     let (_, secret) = key(&world, json!({"name": "tpm", "tpm": 100})).await;
     let found = check::find(&world.services, Some(&secret)).await.unwrap();
-    let need = TokenNeed { prompt: 10, completion: 0 };
+    let need = token_need(10, 0);
     let begun = check::begin(&world.services, &found, Call::default()).await.unwrap();
     let reserved = check::reserve(&world.services, &found, Call::default(), need, begun);
     let reserved = reserved.await.unwrap();

@@ -9,10 +9,10 @@ use std::time::{Duration, Instant};
 
 use latchkey_domain::outcome::Outcome;
 use latchkey_services::Services;
-use latchkey_services::check::{self, Call, TokenNeed};
+use latchkey_services::check::{self, Call};
 use serde_json::json;
 
-use crate::world::{Backend, World, denial, text};
+use crate::world::{Backend, World, denial, text, token_need};
 
 /// A Redis of the test's own, without files.
 pub(crate) struct Redis {
@@ -165,7 +165,7 @@ async fn begun_calls_share_requests_and_keep_them() {
         // Some come to nothing, some go on: none takes a second request or gives one back.
         match check::begin(node, &found, Call::default()).await {
             Ok(call) if begun % 2 == 0 => {
-                let need = TokenNeed { prompt: 10, completion: 0 };
+                let need = token_need(10, 0);
                 let reserved = check::reserve(node, &found, Call::default(), need, call).await;
                 assert_eq!(reserved.unwrap().limits.requests.unwrap().limit, 5);
                 begun += 1;

@@ -12,7 +12,7 @@ use latchkey_domain::time::Timestamp;
 use latchkey_server::config::Config;
 use latchkey_server::edge::SystemRandom;
 use latchkey_server::{AppState, Front, connections, http_client};
-use latchkey_services::check::Denial;
+use latchkey_services::check::{AnswerCap, Denial, TokenNeed};
 use latchkey_services::clock::ManualClock;
 use latchkey_services::{Database, Error, Services};
 use reqwest::header::{COOKIE, LOCATION, SET_COOKIE};
@@ -426,4 +426,15 @@ pub(crate) async fn new_postgres_database() -> String {
     admin.close().await.unwrap();
     let (before, _) = server.rsplit_once('/').expect("a URL with a database");
     format!("{before}/{name}")
+}
+
+/// What a call needs whose prompt has so many tokens and whose answer may have so many.
+pub(crate) fn token_need(prompt: u64, answer: u64) -> TokenNeed {
+    let [prompt, answer] = [prompt, answer].map(|tokens| u32::try_from(tokens).unwrap());
+    TokenNeed {
+        prompt_estimate: prompt,
+        prompt_bound: prompt,
+        answers: u32::from(answer > 0),
+        answer: AnswerCap::Client(answer),
+    }
 }

@@ -8,17 +8,11 @@ use latchkey_domain::outcome::Outcome;
 use latchkey_domain::time::Timestamp;
 
 use super::budget::Spent;
+use super::need::Need;
 use super::rates::{HeldRates, MinuteLimits};
 use super::{BegunCall, Call, Denial, Found, KeyRecord, LimitStates, budget, rates};
 use crate::services::Services;
 use crate::usage::quota::{self, Counted};
-
-/// How many tokens a call takes: as many as are left, within these.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Need {
-    pub(super) least: u64,
-    pub(super) most: u64,
-}
 
 /// The decision on a call at `now`: where the limits stand, and what the call holds of them. A call
 /// that was `begun` has taken its request.
@@ -43,7 +37,10 @@ pub(super) async fn decide(
     let decided = taken.take_all(of, need, now, &mut limits).await;
     limits.requests = limits.requests.or(begun.and_then(|begun| begun.requests));
     match decided {
-        Ok(budget) => Ok((limits, TakenTokens { rates: taken.keep(), budget, most: need.most })),
+        Ok(budget) => {
+            let most = need.of(u64::MAX);
+            Ok((limits, TakenTokens { rates: taken.keep(), budget, most }))
+        }
         Err(denied) => Err(Denial { key: Some(Arc::clone(key)), limits, ..denied }),
     }
 }
@@ -173,8 +170,8 @@ impl TakenLimits<'_> {
             self.quota = Some(take_quota(services, key, now).await?);
         }
         // No more than the minute has left.
-        let most = self.rates.tokens().unwrap_or(need.most);
-        take_budget(services, key, Need { most, ..need }, now, limits).await
+        let most = self.rates.tokens().unwrap_or(u64::MAX);
+        take_budget(services, key, (need, most), now, limits).await
     }
 
     /// The call is admitted: what it holds is its own.
@@ -214,16 +211,15 @@ async fn take_quota(
 async fn take_budget(
     services: &Services,
     key: &KeyRecord,
-    Need { least, most }: Need,
+    (need, most): (Need, u64),
     now: Timestamp,
     limits: &mut LimitStates,
 ) -> Result<Option<Spent>, Denial> {
     let Some(budget) = key.rare().budget else { return Ok(None) };
-    let answer =
-        budget::take(services, key, budget, (least, most), now).await.map_err(|error| {
-            tracing::error!(%error, "a budget could not be asked");
-            Denial::of(Outcome::Unavailable)
-        })?;
+    let answer = budget::take(services, key, budget, (need, most), now).await.map_err(|error| {
+        tracing::error!(%error, "a budget could not be asked");
+        Denial::of(Outcome::Unavailable)
+    })?;
     match answer {
         Ok((spent, state)) => {
             limits.budget = Some(state);
@@ -233,11 +229,12 @@ async fn take_budget(
             limits.budget = Some(state);
             Err(Denial {
                 detail: format!(
-                    "The budget of {} tokens a {} can’t take this call: {} used, {least} asked for; it \
+                    "The budget of {} tokens a {} can’t take this call: {} used, {} asked for; it \
                      resets at {}.",
                     state.limit,
                     state.period.as_str(),
                     state.used,
+                    need.least(),
                     state.resets_at
                 ),
                 retry_after: Some(state.resets_at.since(now)),

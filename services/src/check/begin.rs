@@ -8,7 +8,8 @@
 use latchkey_domain::api::RateLimitState;
 use latchkey_domain::outcome::Outcome;
 
-use super::admit::{self, Need};
+use super::admit;
+use super::need::Need;
 use super::parallel::CallSlot;
 use super::rates::{self, MinuteLimits};
 use super::{Call, Denial, Found, LimitStates, tally_and_record};
@@ -52,7 +53,7 @@ pub async fn begin(
 }
 
 async fn take(services: &Services, found: &Found) -> Result<BegunCall, Denial> {
-    const NO_TOKENS: Need = Need { least: 0, most: 0 };
+    const NO_TOKENS: Need = Need::Exactly(0);
     let key = &found.key;
     let mut limits = LimitStates::default();
     let of_key = |denial: Denial, limits| Denial { key: Some(key.clone()), limits, ..denial };

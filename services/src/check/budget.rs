@@ -13,6 +13,7 @@ use sea_orm::{ColumnTrait, DbErr, EntityTrait, QueryFilter, QuerySelect, Runtime
 use tokio::task::JoinError;
 
 use super::lease::{BudgetWindow, Drawn, Leases, Unused};
+use super::need::Need;
 use super::record::KeyRecord;
 use crate::database::{OnBehalfOf, in_time};
 use crate::entity::budget;
@@ -35,8 +36,7 @@ impl Spent {
     }
 }
 
-/// Takes as much of a budget as is left, at least `least` tokens and at most `most`, and says where
-/// it stands then. `Err` in the answer: too little is left. Call it last: nothing that comes after
+/// Takes of a budget what a call needs, at most `most` tokens, and says where it stands then. `Err` in the answer: too little is left. Call it last: nothing that comes after
 /// may refuse the call.
 ///
 /// It waits for the database only when this node's lease is used up.
@@ -44,16 +44,15 @@ pub(super) async fn take(
     services: &Services,
     key: &KeyRecord,
     (limit, period): (Tokens, Period),
-    (least, most): (u64, u64),
+    (need, most): (Need, u64),
     now: Timestamp,
 ) -> Result<Result<(Spent, BudgetState), BudgetState>, Error> {
     let (starts_at, resets_at) = period.around(now);
     let window = BudgetWindow { key: key.id, period, starts_at };
     let organization = key.organization;
-    let most = Ord::max(Ord::min(most, limit.get()), least);
-    let wanted = Wanted { services, organization, window, limit: limit.get(), least, most };
+    let wanted = Wanted { services, organization, window, limit: limit.get(), need, most };
     let state = |used| state(limit, period, used, resets_at);
-    let answer = match wanted.draw(most) {
+    let answer = match wanted.draw_whole() {
         Some(drawn) => Ok(drawn),
         None => wanted.lease_apart().await?,
     };
@@ -69,25 +68,37 @@ struct Wanted<'a> {
     organization: OrganizationId,
     window: BudgetWindow,
     limit: u64,
-    least: u64,
+    need: Need,
+    /// What the call may have otherwise.
     most: u64,
 }
 
 impl Wanted<'_> {
-    /// Draws on the lease, at least as much.
-    fn draw(&self, least: u64) -> Option<Drawn> {
+    /// What the call takes of a budget of which so many tokens are left.
+    fn amount(&self, left: u64) -> u64 {
+        let most = Ord::min(self.most, self.limit);
+        Ord::max(Ord::min(self.need.of(left), most), self.need.least())
+    }
+
+    /// Draws all that the call takes on the lease, as far as it is known what is left.
+    fn draw_whole(&self) -> Option<Drawn> {
+        let most = self.amount(self.services.leases.known_left(self.window, self.limit)?);
+        self.draw(most, most)
+    }
+
+    fn draw(&self, least: u64, most: u64) -> Option<Drawn> {
         let now = self.services.clock.monotonic();
-        self.services.leases.draw(self.window, self.limit, (least, self.most), now)
+        self.services.leases.draw(self.window, self.limit, (least, most), now)
     }
 
     /// Leases more and draws on it, in a task of its own: whoever goes away after the database has
     /// given and before the lease is kept would take what was given along. `Err` in the answer: too
     /// little is left, and so much is used.
     async fn lease_apart(&self) -> Result<Result<Drawn, u64>, Error> {
-        let Self { organization, window, limit, least, most, .. } = *self;
+        let Self { organization, window, limit, need, most, .. } = *self;
         let services = self.services.clone();
         let leasing = tokio::spawn(async move {
-            let wanted = Wanted { services: &services, organization, window, limit, least, most };
+            let wanted = Wanted { services: &services, organization, window, limit, need, most };
             let answer = in_time(wanted.lease()).await?;
             let services = services.clone();
             Ok::<_, Error>(answer.map(|drawn| Offered { services, window, drawn: Some(drawn) }))
@@ -111,7 +122,7 @@ impl Wanted<'_> {
         let mut used = 0;
         for _ in 0..ATTEMPTS {
             // Whoever was here before may have leased enough for several.
-            if let Some(drawn) = self.draw(self.most) {
+            if let Some(drawn) = self.draw_whole() {
                 return Ok(Ok(drawn));
             }
             let look = services.leases.begin_look(window.key);
@@ -119,8 +130,10 @@ impl Wanted<'_> {
             services.leases.looked(look, window, used);
             let left = services.leases.left(window);
             let remaining = limit.saturating_sub(used);
-            let ask = Leases::ask(self.most, left, remaining);
-            if left.saturating_add(ask) < Ord::max(self.least, 1) {
+            let most = self.amount(left.saturating_add(remaining));
+            let ask = Leases::ask(most, left, remaining);
+            let least = self.need.least();
+            if left.saturating_add(ask) < Ord::max(least, 1) {
                 return Ok(Err(used.saturating_sub(services.leases.unused(window))));
             }
             let leased =
@@ -129,7 +142,7 @@ impl Wanted<'_> {
                 let now = services.clock.monotonic();
                 services.leases.deposit(window, limit, ask, used, now);
                 // All that there is, if it is less than was wanted.
-                if let Some(drawn) = self.draw(self.least) {
+                if let Some(drawn) = self.draw(least, most) {
                     return Ok(Ok(drawn));
                 }
             }
@@ -143,11 +156,11 @@ impl Wanted<'_> {
     /// left for it. Thousands of calls of a budget that is used up would otherwise look one after
     /// the other, and the last wait too long.
     fn seen_by_others(&self, looks: u64) -> Option<u64> {
-        let Self { services, window, limit, least, .. } = *self;
+        let Self { services, window, limit, need, .. } = *self;
         let used = services.leases.seen_since(looks, window)?;
         let unused = services.leases.unused(window);
         let remaining = unused.saturating_add(limit.saturating_sub(used));
-        (remaining < Ord::max(least, 1)).then(|| used.saturating_sub(unused))
+        (remaining < Ord::max(need.least(), 1)).then(|| used.saturating_sub(unused))
     }
 }
 

@@ -187,6 +187,14 @@ impl Leases {
         leased.map_or(0, |lease| lease.left).saturating_add(aside.map_or(0, |unused| unused.tokens))
     }
 
+    /// What is left of a budget, as far as this node knows; none: it has no lease.
+    pub(super) fn known_left(&self, window: BudgetWindow, limit: u64) -> Option<u64> {
+        let slots = self.shard(window.key);
+        let lease = slots.get(&window.key)?.lease.as_ref()?;
+        let unleased = limit.saturating_sub(lease.used);
+        lease.is_of(window, limit).then(|| unleased.saturating_add(lease.left))
+    }
+
     /// How many tokens are at hand.
     pub(super) fn left(&self, window: BudgetWindow) -> u64 {
         let slots = self.shard(window.key);

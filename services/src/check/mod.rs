@@ -14,7 +14,9 @@ mod cache;
 mod changed;
 mod confirm;
 mod dry_run;
+mod in_progress;
 mod lease;
+mod need;
 mod outcome;
 mod parallel;
 mod queue;
@@ -42,13 +44,15 @@ pub(crate) use cache::{KeyCache, Known};
 pub(crate) use changed::{CHANNEL, Changed};
 pub use confirm::{Seen, confirm};
 pub use dry_run::dry_run;
+pub(crate) use in_progress::InProgress;
 pub(crate) use lease::Leases;
+pub use need::{AnswerCap, ReservedTokens, TokenNeed};
 pub use outcome::{Admission, Denial, LimitStates};
 pub use parallel::CallSlot;
 pub(crate) use parallel::ParallelCalls;
 pub(crate) use queue::{Asker, LookUps};
 pub use record::KeyRecord;
-pub use reserve::{Reservation, TokenNeed, UsedTokens, reserve};
+pub use reserve::{Reservation, UsedTokens, reserve};
 pub use shared::RedisUrl;
 pub(crate) use shared::SharedWindows;
 pub use tally::CheckCounts;
@@ -57,7 +61,8 @@ pub(crate) use watched::WatchedKeys;
 pub use watched::{KeyWatch, watch_key};
 pub(crate) use windows::Windows;
 
-use admit::{Need, TakenTokens};
+use admit::TakenTokens;
+use need::Need;
 
 use crate::database::in_time;
 use crate::digest::KeyDigest;
@@ -284,7 +289,7 @@ pub async fn admit_begun(
     begun: Option<&BegunCall>,
 ) -> Result<LimitStates, Denial> {
     let now = services.clock.now();
-    let need = Need { least: call.cost, most: call.cost };
+    let need = Need::Exactly(call.cost);
     let (limits, _) = decide(services, found, call, need, now, begun).await?;
     services.usage.record(&found.used(call, now, Outcome::Valid));
     Ok(limits)
@@ -306,11 +311,22 @@ async fn decide(
     };
     let found = current.as_ref().unwrap_or(found);
     let decided = admit::decide(services, found, call, need, now, begun).await;
-    match &decided {
-        Ok(_) => services.tally.checked(Outcome::Valid),
-        Err(denial) => tally_and_record(services, found, call, denial, now),
-    }
+    count(services, found, call, decided.as_ref().err(), now);
     decided
+}
+
+/// Counts a decision.
+fn count(
+    services: &Services,
+    found: &Found,
+    call: Call<'_>,
+    denial: Option<&Denial>,
+    now: Timestamp,
+) {
+    match denial {
+        None => services.tally.checked(Outcome::Valid),
+        Some(denial) => tally_and_record(services, found, call, denial, now),
+    }
 }
 
 /// Counts a denial.

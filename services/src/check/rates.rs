@@ -9,7 +9,7 @@ use latchkey_domain::limit::Limit;
 use latchkey_domain::outcome::Outcome;
 use latchkey_domain::window::{Taken, WindowFull, WindowState};
 
-use super::admit::Need;
+use super::need::Need;
 use super::outcome::{full_state, rate_state};
 use super::shared::{Away, NARROW_FOR, Refused, SharedSeen, SharedTaken, SharedWindows};
 use super::{Denial, KeyRecord, LimitStates, Windows};
@@ -116,14 +116,14 @@ fn of_node(
     }
     if let Some(whole) = of.tpm {
         let limit = share(whole);
-        match services.tokens.take_between(of.key, now, (need.least, need.most), limit) {
+        match services.tokens.take_of_left(of.key, now, |left| need.of(left), limit) {
             Ok((taken, state)) => {
                 held.tokens = Some(taken);
                 limits.tokens = Some(rate_state(state, limit));
             }
             Err(full) => {
                 give_back(services, of.key, held);
-                let full = of_share(full, need.least, whole);
+                let full = of_share(full, need.least(), whole);
                 return Err(too_many_tokens(full, limit, whole, need, limits));
             }
         }
@@ -159,7 +159,7 @@ fn of_all(
         });
     }
     let mut own = LimitStates::default();
-    let need = Need { most: taken.tokens, ..need };
+    let need = Need::Between(need.least(), taken.tokens);
     let held = of_node(services, of, need, &mut own, |limit| shared.share(limit));
     limits.requests = tighter(limits.requests, own.requests);
     limits.tokens = tighter(limits.tokens, own.tokens);
@@ -188,7 +188,7 @@ fn refused_by_all(
     }
     limits.requests = of.rpm.map(|_| rate_state(seen.requests.state(seen.now, rpm), rpm));
     let tpm = of.tpm.unwrap_or_default();
-    let full = seen.tokens.refusal(seen.now, need.least, tpm);
+    let full = seen.tokens.refusal(seen.now, need.least(), tpm);
     too_many_tokens(full, tpm, tpm, need, limits)
 }
 
@@ -314,7 +314,7 @@ fn too_many_tokens(
             "tpm {} reached: {} used in the last 60 s, {} asked for; {when}.",
             named(limit, whole),
             full.used,
-            need.least
+            need.least()
         ),
         retry_after: full.retry_after,
         ..Denial::of(Outcome::TokenRateLimited)

@@ -4,30 +4,33 @@
 //! A call whose cost is known only when it is done would otherwise let parallel calls overspend. A
 //! reservation that is dropped gives back all of it; a crash gives back nothing, so a budget is
 //! never overspent.
+//!
+//! Reserved is not spent: a call that would fit if the calls in progress had settled waits up to
+//! [`SETTLEMENT_TIMEOUT`] for that.
 
+use std::pin::pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use latchkey_domain::outcome::Outcome;
 
-use super::admit::{Need, TakenTokens};
+use super::admit::{self, TakenTokens};
+use super::in_progress::{InProgressCall, ReservedByCalls};
+use super::need::{Need, ReservedTokens, TokenNeed};
 use super::{
-    BegunCall, Call, CallSlot, Denial, Found, KeyRecord, LimitStates, budget, decide, rates,
+    BegunCall, Call, CallSlot, Denial, Found, KeyRecord, LimitStates, budget, confirm, count, rates,
 };
 use crate::services::Services;
 use crate::usage::{TokenCounts, Use};
 
+/// How long a call waits for others to settle.
+const SETTLEMENT_TIMEOUT: Duration = Duration::from_secs(1);
+/// Calls of other nodes settle without a word: the limit is looked at again as often.
+const SETTLEMENT_INTERVAL: Duration = Duration::from_millis(100);
+
 /// What one call may count. An upstream that claims more than anybody could use must not make the
 /// sums unreadable.
 const MOST_A_CALL: u64 = 1 << 40;
-
-/// What a call may cost, in tokens.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct TokenNeed {
-    /// What it costs in any case.
-    pub prompt: u64,
-    /// What it may cost beyond that. Where less is left, less is reserved.
-    pub completion: u64,
-}
 
 /// What a call did cost, in tokens.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -48,7 +51,7 @@ pub struct Reservation {
     key: Arc<KeyRecord>,
     /// Where the key's limits stand, this call's reservation included.
     pub limits: LimitStates,
-    granted: u64,
+    granted: ReservedTokens,
 }
 
 /// What has to be settled.
@@ -56,6 +59,8 @@ struct Held {
     taken: TakenTokens,
     call: Use,
     slot: CallSlot,
+    /// Dropped last, when the rest has gone back.
+    in_progress: InProgressCall,
 }
 
 /// Decides whether a key that was found admits a call that was begun, and reserves what it may
@@ -70,22 +75,82 @@ pub async fn reserve(
     need: TokenNeed,
     begun: BegunCall,
 ) -> Result<Reservation, Denial> {
-    let now = services.clock.now();
-    let most = need.prompt.saturating_add(need.completion);
-    let need = Need { least: need.prompt, most };
-    let (limits, mut taken) = decide(services, found, call, need, now, Some(&begun)).await?;
+    let mut timeout = pin!(tokio::time::sleep(SETTLEMENT_TIMEOUT));
+    loop {
+        let now = services.clock.now();
+        // Before the decision: what settles after it is heard of.
+        let reserved = services.in_progress.of(found.key.id);
+        let settled = reserved.as_ref().map(|reserved| Arc::clone(&reserved.settled));
+        let settled = settled.as_ref().map(|settled| settled.notified());
+        let current = confirm::current(services, found, call.ip).await?;
+        let confirmed = current.as_ref().unwrap_or(found);
+        let mut decided =
+            admit::decide(services, confirmed, call, Need::Call(need), now, Some(&begun)).await;
+        if let (Err(denial), Some(reserved), Some(settled)) = (&mut decided, &reserved, settled)
+            && is_reserved(denial, reserved, need)
+        {
+            if !timeout.is_elapsed() {
+                tokio::select! {
+                    () = settled => {}
+                    () = tokio::time::sleep(SETTLEMENT_INTERVAL) => {}
+                    () = &mut timeout => {}
+                }
+                continue;
+            }
+            say_what_is_reserved(denial, reserved);
+        }
+        count(services, confirmed, call, decided.as_ref().err(), now);
+        let (limits, taken) = decided?;
+        let used = confirmed.used(call, now, Outcome::Valid);
+        return Ok(reservation(services, confirmed, need, (limits, taken), used, begun.slot));
+    }
+}
+
+fn reservation(
+    services: &Services,
+    found: &Found,
+    need: TokenNeed,
+    (limits, mut taken): (LimitStates, TakenTokens),
+    call: Use,
+    slot: CallSlot,
+) -> Reservation {
     let granted = taken.granted();
     // The minute may have had more to give than the budget.
     if taken.rates.tokens().is_some_and(|tokens| tokens > granted) {
         taken.rates = rates::settle_tokens(services, found.key.id, taken.rates, granted);
     }
-    Ok(Reservation {
+    let in_progress = InProgressCall::new(services, found.key.id, granted);
+    Reservation {
         services: services.clone(),
-        held: Some(Held { taken, call: found.used(call, now, Outcome::Valid), slot: begun.slot }),
+        held: Some(Held { taken, call, slot, in_progress }),
         key: Arc::clone(&found.key),
         limits,
-        granted,
-    })
+        granted: need.split(granted),
+    }
+}
+
+/// Whether a call would fit its limits on tokens if the calls in progress came to nothing.
+fn is_reserved(denial: &Denial, reserved: &ReservedByCalls, need: TokenNeed) -> bool {
+    let (limit, used) = match (denial.outcome, denial.limits.tokens, denial.limits.budget) {
+        (Outcome::TokenRateLimited, Some(tokens), _) => {
+            (tokens.limit, tokens.limit.saturating_sub(tokens.remaining))
+        }
+        (Outcome::TokenBudgetExhausted, _, Some(budget)) => (budget.limit, budget.used),
+        _ => return false,
+    };
+    let spent = used.saturating_sub(reserved.tokens);
+    reserved.calls > 0 && spent.saturating_add(need.least()) <= limit
+}
+
+/// What a call is told that waited in vain.
+fn say_what_is_reserved(denial: &mut Denial, reserved: &ReservedByCalls) {
+    let ReservedByCalls { calls, tokens, .. } = *reserved;
+    let calls = if calls == 1 { "1 call".to_owned() } else { format!("{calls} calls") };
+    denial.detail = format!(
+        "{} Of that, {tokens} are reserved by {calls} in progress: try again in a second.",
+        denial.detail
+    );
+    denial.retry_after = Some(SETTLEMENT_TIMEOUT);
 }
 
 impl Reservation {
@@ -94,8 +159,8 @@ impl Reservation {
         &self.key
     }
 
-    /// How many tokens the call may use in all.
-    pub const fn granted(&self) -> u64 {
+    /// What was reserved.
+    pub const fn granted(&self) -> ReservedTokens {
         self.granted
     }
 
@@ -136,7 +201,7 @@ fn spawn_settle(services: &Services, held: Held, used: UsedTokens) {
 }
 
 async fn settle(services: &Services, held: Held, used: UsedTokens) -> CallSlot {
-    let Held { taken, mut call, slot } = held;
+    let Held { taken, mut call, slot, in_progress } = held;
     let cost = used.prompt.saturating_add(used.completion).min(MOST_A_CALL);
     rates::settle_tokens(services, call.key, taken.rates, cost);
     if let Some(spent) = taken.budget
@@ -148,5 +213,6 @@ async fn settle(services: &Services, held: Held, used: UsedTokens) -> CallSlot {
     call.tokens =
         TokenCounts { prompt: used.prompt, completion: used.completion, estimated: used.estimated };
     services.usage.record(&call);
+    drop(in_progress);
     slot
 }

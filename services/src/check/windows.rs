@@ -38,18 +38,18 @@ impl Windows {
         self.shard(key).entry(key).or_default().count(now, amount)
     }
 
-    /// Takes as much as is left of a key's `limit`, at least `least` and at most `most`.
-    pub(crate) fn take_between(
+    /// Takes of what is left of a key's `limit` as much as `amount` says, all of it or none.
+    pub(crate) fn take_of_left(
         &self,
         key: KeyId,
         now: Duration,
-        (least, most): (u64, u64),
+        amount: impl Fn(u64) -> u64,
         limit: u64,
     ) -> Result<(Taken, WindowState), WindowFull> {
         let mut shard = self.shard(key);
         let window = shard.entry(key).or_default();
         let left = window.state(now, limit).remaining;
-        let taken = window.take(now, most.min(left).max(least), limit)?;
+        let taken = window.take(now, amount(left), limit)?;
         Ok((taken, window.state(now, limit)))
     }
 

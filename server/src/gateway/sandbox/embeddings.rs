@@ -41,7 +41,7 @@ impl Plan {
     pub(super) async fn of(body: &CallBody) -> Result<Self, Refused> {
         let dimensions = dimensions(body.field("dimensions"))?;
         let encoded = body.field("encoding_format") == Some("\"base64\"");
-        let input = body.prompt();
+        let input = body.prompt_json();
         let shape = Shape::of(input);
         if shape.inputs > MOST_INPUTS {
             let message = format!("Send at most {MOST_INPUTS} inputs.");

@@ -17,6 +17,8 @@ use sha2::{Digest, Sha256};
 use super::body::{CallBody, Endpoint};
 use super::error::Refused;
 
+/// The most tokens of an answer that has no cap.
+pub(super) const MAX_OUTPUT_TOKENS: u64 = 1_024;
 /// After so many bytes of work without a pause, others go on.
 const TURN: usize = 256 * 1024;
 
@@ -39,10 +41,10 @@ pub(super) async fn plan(body: &CallBody) -> Result<Plan, Refused> {
 
 /// Answers a call.
 pub(super) async fn answer(plan: Plan, body: CallBody, reservation: Reservation) -> Response {
-    let prompt = body.prompt_tokens;
+    let prompt = body.prompt.estimate;
     match plan {
         Plan::Text(plan) => {
-            let answer = plan.generate(&body, body.granted_cap(reservation.granted()));
+            let answer = plan.generate(&body, reservation.granted().answer);
             drop(body);
             let used = UsedTokens { prompt, completion: answer.tokens(), estimated: 0 };
             let slot = reservation.settle(used).await;

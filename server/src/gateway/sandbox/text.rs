@@ -33,7 +33,7 @@ pub(in crate::gateway) struct Plan {
 impl Plan {
     /// Reads a call.
     pub(super) async fn of(body: &CallBody) -> Self {
-        let prompt = body.prompt();
+        let prompt = body.prompt_json();
         let most = usize::try_from(ECHO / body.choices().max(1)).unwrap_or_default();
         let said = match body.endpoint {
             Endpoint::Chat => last_message(prompt).map(|content| said(content, most)),
@@ -59,7 +59,7 @@ impl Plan {
             frame: Frame { id, chat, model: body.model.clone() },
             generated: Generated::new(&reply, cap),
             choices: body.choices(),
-            prompt_tokens: body.prompt_tokens,
+            prompt_tokens: body.prompt.estimate,
             stream: body.stream,
             wants_usage: body.wants_usage,
         }

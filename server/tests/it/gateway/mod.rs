@@ -1,8 +1,11 @@
 //! The gateway.
 
+mod accounting;
+mod answers;
 mod audience;
 mod begin;
 mod budgets;
+mod caps;
 mod crash;
 mod dry_run;
 mod ended;

@@ -57,7 +57,10 @@ async fn answers_of_any_length_pass_whole_and_are_counted() {
 async fn who_leaves_midway_pays_for_what_had_come() {
     let gateway = Gateway::on(Backend::Sqlite).await;
     let (key, id) = gateway.key(json!({ "name": "k" })).await;
-    gateway.upstream.script("long", Script::Endless(vec![b' '; 40_000].into()));
+    let begin = Bytes::from(r#"{"choices": [{"message": {"content": ""#);
+    let mut parts = vec![Bytes::from(vec![b'x'; 40_000]); 20];
+    parts.insert(0, begin);
+    gateway.upstream.script("long", Script::Hang(parts));
     let mut answer = gateway.chat(&key, &asks("qwen3.6-27b", "long")).await;
     for _ in 0..10 {
         answer.chunk().await.unwrap().unwrap();
@@ -74,18 +77,18 @@ async fn who_leaves_midway_pays_for_what_had_come() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn long_answer_that_breaks_off_is_told_and_costs_nothing() {
+async fn long_answer_that_breaks_off_is_told() {
     let gateway = Gateway::on(Backend::Sqlite).await;
     let limits = json!({ "name": "k", "token_limit": 10_000_000, "token_limit_period": "month" });
     let (key, id) = gateway.key(limits).await;
     let mut parts = answer(10, true);
     parts.pop();
-    for script in [Script::Break(parts.clone()), Script::Hang(parts)] {
+    for (script, cost) in [(Script::Break(parts.clone()), 0), (Script::Hang(parts), 6)] {
         gateway.upstream.script("long", script);
         let answer = gateway.chat(&key, &asks("qwen3.6-27b", "long")).await;
         assert_eq!(answer.status(), 200);
         assert!(answer.bytes().await.is_err(), "it is not taken for whole");
-        assert_eq!(usage(&gateway, &id).await["budget"]["used"], 0);
+        assert_eq!(usage(&gateway, &id).await["budget"]["used"], cost);
     }
 }
 

@@ -110,9 +110,9 @@ async fn a_prompt_that_is_larger_than_the_budget_is_refused_and_takes_nothing() 
     let mut body = asks("qwen3.6-27b", "a");
     body["messages"][0]["content"] = json!("x".repeat(400));
     let answer = gateway.chat(&key, &body).await;
-    assert!(answer.headers().contains_key("retry-after"));
-    let told = refused(answer, 429, "token_budget_exhausted").await;
-    assert_eq!(told["error"]["type"], "rate_limit_error");
+    assert!(answer.headers().get("retry-after").is_none(), "it never fits");
+    let told = refused(answer, 402, "token_budget_exhausted").await;
+    assert_eq!(told["error"]["type"], "insufficient_quota");
     assert!(gateway.upstream.seen().is_empty());
     let path = format!("/v1/inference/keys/{id}/usage?range=1h");
     let usage = gateway.world.json(&path, &gateway.ada.jwt).await;
@@ -120,24 +120,26 @@ async fn a_prompt_that_is_larger_than_the_budget_is_refused_and_takes_nothing() 
     let (key, _) = gateway.key(json!({ "name": "t", "tpm": 50 })).await;
     let answer = gateway.chat(&key, &body).await;
     assert_eq!(answer.headers()["x-ratelimit-remaining-tokens"], "50");
-    refused(answer, 429, "token_rate_limited").await;
+    refused(answer, 402, "token_rate_limited").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_answer_that_breaks_off_or_hangs_is_told_and_costs_nothing() {
+async fn broken_answers_cost_nothing_and_late_ones_their_prompt() {
     let limited = Limited::new().await;
     let half: Vec<Bytes> = vec!["{\"choices\": [".into()];
-    for (user, script, status, code) in [
-        ("breaks", Script::Break(half.clone()), 502, "upstream_error"),
-        ("hangs", Script::Hang(half), 504, "upstream_timeout"),
-        ("silent", Script::Silent, 504, "upstream_timeout"),
+    let mut taken = 0;
+    for (user, script, status, code, cost) in [
+        ("breaks", Script::Break(half.clone()), 502, "upstream_error", 0),
+        ("hangs", Script::Hang(half), 504, "upstream_timeout", PROMPT),
+        ("silent", Script::Silent, 504, "upstream_timeout", PROMPT),
     ] {
         limited.gateway.upstream.script(user, script);
         let body = asks("qwen3.6-27b", user).to_string();
         let told = limited.post("/v1/chat/completions", body).await;
         let told = refused(told, status, code).await;
         assert_eq!(told["error"]["type"], "server_error");
-        assert_eq!(limited.taken().await, (0, 0), "{user}");
+        taken += cost;
+        assert_eq!(limited.taken().await, (taken, taken), "{user}");
     }
 }
 
@@ -147,12 +149,13 @@ async fn a_stream_that_goes_wrong_costs_what_had_come_of_it() {
     let event = "data: {\"choices\": [{\"index\": 0, \"delta\": {\"content\": \"Hi\"}}]}\n\n";
     let begun = |more: &'static str| -> Vec<Bytes> { vec![event.into(), more.into()] };
     let mut taken = 0;
-    for (user, script, end) in [
-        ("breaks", Script::Break(begun("data: {")), Some("upstream_error")),
-        ("hangs", Script::Hang(begun("data: {")), Some("upstream_timeout")),
+    let babble = "data: {\"choices\": [\n\n";
+    for (user, script, more, code) in [
+        ("breaks", Script::Break(begun("data: {")), "", "upstream_error"),
+        ("hangs", Script::Hang(begun("data: {")), "", "upstream_timeout"),
         // Not the gateway's to mend: it goes on as it came, and what can be read of it is counted.
-        ("babbles", Script::Stream(begun("data: {\"choices\": [\n\n")), None),
-        ("stops", Script::Stream(begun("data: {\"choi")), None),
+        ("babbles", Script::Stream(begun(babble)), babble, "upstream_error"),
+        ("stops", Script::Stream(begun("data: {\"choi")), "", "upstream_error"),
     ] {
         limited.gateway.upstream.script(user, script);
         let mut body = asks("qwen3.6-27b", user);
@@ -160,16 +163,10 @@ async fn a_stream_that_goes_wrong_costs_what_had_come_of_it() {
         let answer = limited.post("/v1/chat/completions", body.to_string()).await;
         assert_eq!(answer.status(), 200);
         let text = answer.text().await.unwrap();
-        let rest = text.strip_prefix(event).unwrap();
-        match end {
-            Some(code) => {
-                let told: Value =
-                    serde_json::from_str(rest.strip_prefix("data: ").unwrap()).unwrap();
-                assert_eq!(told["error"]["code"], code, "{user}");
-                assert_eq!(told["error"]["type"], "server_error");
-            }
-            None => assert!(rest.starts_with("data: {\"choi"), "{rest}"),
-        }
+        let rest = text.strip_prefix(event).and_then(|rest| rest.strip_prefix(more)).unwrap();
+        let told: Value = serde_json::from_str(rest.strip_prefix("data: ").unwrap()).unwrap();
+        assert_eq!(told["error"]["code"], code, "{user}");
+        assert_eq!(told["error"]["type"], "server_error");
         taken += PROMPT + 1;
         assert_eq!(limited.taken().await, (taken, taken), "{user}: the prompt and one event");
     }
@@ -201,8 +198,8 @@ async fn under_a_budget_every_way_to_say_how_much_is_capped() {
     body["n"] = json!(2);
     assert_eq!(gateway.chat(&key, &body).await.status(), 200);
     let seen = gateway.upstream.seen().remove(0).body;
-    assert_eq!(seen["max_tokens"], 47, "half of what is left beside the prompt");
-    assert_eq!(seen["max_completion_tokens"], 47);
+    assert_eq!(seen["max_tokens"], 5, "the smallest counts, whichever the upstream goes by");
+    assert_eq!(seen["max_completion_tokens"], 5);
     let body =
         json!({ "model": "qwen3.6-27b", "prompt": "Once", "best_of": 5, "max_tokens": 1_000 });
     let call = gateway.world.post("/v1/completions").bearer_auth(&key).json(&body);

@@ -115,8 +115,8 @@ async fn a_client_that_goes_away_cancels_the_upstream_and_pays_for_what_came() {
     let told = gateway.world.json(&path, &gateway.ada.jwt).await;
     let used = told["budget"]["used"].as_u64().unwrap();
     assert!(
-        (16..500).contains(&used),
-        "the prompt and what came, not the 1,030 that were reserved: {used}"
+        (8..500).contains(&used),
+        "the prompt and what came, not the thousands that were reserved: {used}"
     );
 }
 

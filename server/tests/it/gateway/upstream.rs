@@ -17,6 +17,8 @@ use serde_json::{Value, json};
 pub(super) enum Script {
     /// Answers with these bytes as JSON.
     Json(StatusCode, Bytes),
+    /// Answers with this status, these headers and this body.
+    Raw(u16, Vec<(&'static str, String)>, Bytes),
     /// Streams these parts, one write each.
     Stream(Vec<Bytes>),
     /// Streams these parts and breaks off.
@@ -111,6 +113,10 @@ async fn answer(
 ) -> Response {
     let body: Value = serde_json::from_slice(&body).unwrap();
     let user = body["user"].as_str().unwrap_or_default().to_owned();
+    let kind = match body["stream"].as_bool() {
+        Some(true) => "text/event-stream",
+        _ => "application/json",
+    };
     let cap = body["max_tokens"].as_u64().unwrap_or(u64::MAX);
     upstream.seen.lock().unwrap().push(Seen { path, headers, body });
     let script = upstream.scripts.lock().unwrap().get(&user).cloned();
@@ -120,10 +126,18 @@ async fn answer(
             (status, [("content-type", "application/json"), ("retry-after", "7")], bytes)
                 .into_response()
         }
-        Script::Stream(parts) => events(&upstream, parts, After::End),
-        Script::Break(parts) => events(&upstream, parts, After::Break),
-        Script::Hang(parts) => events(&upstream, parts, After::Hang),
-        Script::Endless(part) => events(&upstream, vec![part], After::Again),
+        Script::Raw(status, headers, body) => {
+            let mut response = (StatusCode::from_u16(status).unwrap(), body).into_response();
+            response.headers_mut().remove("content-type");
+            for (name, value) in headers {
+                response.headers_mut().insert(name, value.parse().unwrap());
+            }
+            response
+        }
+        Script::Stream(parts) => events(&upstream, kind, parts, After::End),
+        Script::Break(parts) => events(&upstream, kind, parts, After::Break),
+        Script::Hang(parts) => events(&upstream, kind, parts, After::Hang),
+        Script::Endless(part) => events(&upstream, kind, vec![part], After::Again),
         Script::Silent => std::future::pending().await,
         Script::Metered { wants, delay } => {
             tokio::time::sleep(delay).await;
@@ -153,7 +167,7 @@ enum After {
     Again,
 }
 
-fn events(upstream: &Upstream, parts: Vec<Bytes>, after: After) -> Response {
+fn events(upstream: &Upstream, kind: &'static str, parts: Vec<Bytes>, after: After) -> Response {
     let guard = Guard { upstream: upstream.clone(), done: false };
     let stream = futures::stream::unfold((0_usize, guard), move |(at, guard)| {
         let part = parts.get(at).cloned();
@@ -180,5 +194,5 @@ fn events(upstream: &Upstream, parts: Vec<Bytes>, after: After) -> Response {
             }
         }
     });
-    ([("content-type", "text/event-stream")], Body::from_stream(stream)).into_response()
+    ([("content-type", kind)], Body::from_stream(stream)).into_response()
 }

@@ -22,7 +22,7 @@ use tokio::time::timeout;
 
 use self::presence::Presence;
 pub use self::url::RedisUrl;
-use super::admit::Need;
+use super::need::Need;
 use crate::database::Database;
 use crate::digest::Pepper;
 use crate::error::Error;
@@ -193,7 +193,8 @@ impl SharedWindows {
         let mut call = self.take.prepare_invoke();
         call.key(window_of(key, 'r')).key(window_of(key, 't'));
         call.arg(requests.unwrap_or_default()).arg(tokens.unwrap_or_default());
-        call.arg(need.least).arg(need.most);
+        // The script gives what is left between the two: the quarter is one of the whole limit.
+        call.arg(need.least()).arg(need.of(tokens.unwrap_or(u64::MAX)));
         let (nodes, node) = self.presence.names();
         call.arg(nodes).arg(node);
         let mut connection = self.open()?;

@@ -1,0 +1,110 @@
+//! What a call is charged: read from what the upstream says, or estimated from what it sent.
+//!
+//! Pure: no I/O, no clock. Upstreams differ in how they tell what a call has used, and in whether
+//! they tell it at all; everything here takes bytes and keeps no more of them than a bound.
+
+mod reported;
+mod scanner;
+mod sse;
+mod stream;
+
+use latchkey_services::check::UsedTokens;
+
+pub(super) use scanner::AnswerScanner;
+pub(super) use sse::{data, next_event};
+pub(super) use stream::{EventKind, StreamEnd, StreamMeter, ended_by_cap};
+
+use super::body::Endpoint;
+use reported::ReportedUsage;
+
+/// The bytes of a token where nobody counts: OpenAI's rule of thumb for English ([What are
+/// tokens](https://help.openai.com/en/articles/4936856)).
+const BYTES_PER_TOKEN: u64 = 4;
+
+/// The estimate of so many bytes of text.
+pub(super) const fn tokens_of(bytes: u64) -> u64 {
+    bytes.div_ceil(BYTES_PER_TOKEN)
+}
+
+/// What a call has used: as reported, or where that says nothing, by the estimates.
+///
+/// `prompt` is the estimate of the prompt; `text` is how many bytes of text have come.
+fn used(endpoint: Endpoint, reported: ReportedUsage, prompt: u64, text: u64) -> UsedTokens {
+    let generates = endpoint != Endpoint::Embeddings;
+    let completion = if generates { tokens_of(text) } else { 0 };
+    let reported = reported.without_zeros(completion > 0);
+    let estimated = |prompt: Option<u64>, completion: Option<u64>, guess: (u64, u64)| UsedTokens {
+        prompt: prompt.unwrap_or(guess.0),
+        completion: completion.unwrap_or(guess.1),
+        estimated: prompt.map_or(guess.0, |_| 0).saturating_add(completion.map_or(guess.1, |_| 0)),
+    };
+    if !generates {
+        return estimated(reported.prompt.or(reported.total), Some(0), (prompt, 0));
+    }
+    match (reported.prompt, reported.completion, reported.total) {
+        (Some(told), None, Some(total)) => {
+            estimated(Some(told), Some(total.saturating_sub(told)), (0, 0))
+        }
+        (None, Some(told), Some(total)) => {
+            estimated(Some(total.saturating_sub(told)), Some(told), (0, 0))
+        }
+        // The sum is told, and only how it is divided is not.
+        (None, None, Some(total)) => {
+            let prompt = prompt.min(total);
+            estimated(Some(prompt), Some(total - prompt), (0, 0))
+        }
+        (told_prompt, told_completion, _) => {
+            estimated(told_prompt, told_completion, (prompt, completion))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(endpoint: Endpoint, usage: &str, text: u64) -> (u64, u64, u64) {
+        let reported = ReportedUsage::read(usage.as_bytes());
+        let UsedTokens { prompt, completion, estimated } = used(endpoint, reported, 10, text);
+        (prompt, completion, estimated)
+    }
+
+    #[test]
+    fn usage_is_read_in_every_form() {
+        for (usage, wanted) in [
+            (r#"{"prompt_tokens": 7, "completion_tokens": 43}"#, (7, 43, 0)),
+            (r#"{"input_tokens": 7, "output_tokens": 43}"#, (7, 43, 0)),
+            (r#"{"prompt_tokens": 7, "total_tokens": 50}"#, (7, 43, 0)),
+            (r#"{"completion_tokens": 43, "total_tokens": 50}"#, (7, 43, 0)),
+            (r#"{"total_tokens": 50}"#, (10, 40, 0)),
+            (r#"{"total_tokens": 4}"#, (4, 0, 0)),
+            (r#"{"prompt_tokens": 7, "completion_tokens": null, "total_tokens": 50}"#, (7, 43, 0)),
+            (r#"{"prompt_tokens": 7.0, "completion_tokens": "43"}"#, (7, 43, 0)),
+            (r#"{"prompt_tokens": " 7 ", "completion_tokens": "43.0"}"#, (7, 43, 0)),
+            (r#"{"prompt_tokens": 7}"#, (7, 3, 3)),
+            (r#"{"prompt_tokens": 7, "completion_tokens": 0, "total_tokens": 7}"#, (7, 3, 3)),
+            (r#"{"prompt_tokens": 0, "completion_tokens": 0, "total_tokens": 0}"#, (10, 3, 13)),
+            (r#"{"prompt_tokens": -7, "completion_tokens": 43}"#, (10, 43, 10)),
+            (r#"{"prompt_tokens": 7.5, "completion_tokens": "x"}"#, (10, 3, 13)),
+            ("{}", (10, 3, 13)),
+            ("null", (10, 3, 13)),
+            ("[7]", (10, 3, 13)),
+        ] {
+            assert_eq!(of(Endpoint::Chat, usage, 12), wanted, "{usage}");
+        }
+        let nothing = r#"{"prompt_tokens": 7, "completion_tokens": 0}"#;
+        assert_eq!(of(Endpoint::Chat, nothing, 0), (7, 0, 0), "nothing came out");
+    }
+
+    #[test]
+    fn embeddings_have_no_completion() {
+        for (usage, wanted) in [
+            ("{}", (10, 0, 10)),
+            (r#"{"prompt_tokens": 5, "completion_tokens": 0}"#, (5, 0, 0)),
+            (r#"{"total_tokens": 5}"#, (5, 0, 0)),
+            (r#"{"prompt_tokens": 5, "total_tokens": 9}"#, (5, 0, 0)),
+        ] {
+            assert_eq!(of(Endpoint::Embeddings, usage, 4_096), wanted, "{usage}");
+        }
+    }
+}

@@ -1,0 +1,179 @@
+//! The counts that an upstream reports.
+//!
+//! Servers of this protocol write them under either of two names, as integers, floats or strings,
+//! and leave out what they don't know or write zero for it.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+
+/// The largest float that is sure to be a whole number.
+const LARGEST_FLOAT: f64 = 9_007_199_254_740_992.0;
+
+/// What an upstream says that a call has used; none: it says nothing, or nothing that is a count.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct ReportedUsage {
+    pub(super) prompt: Option<u64>,
+    pub(super) completion: Option<u64>,
+    pub(super) total: Option<u64>,
+}
+
+impl ReportedUsage {
+    /// Reads a member `usage`, as JSON.
+    pub(super) fn read(json: &[u8]) -> Self {
+        serde_json::from_slice(json).unwrap_or_default()
+    }
+
+    /// Without the zeros that stand for "not known": there is no prompt of no tokens, and no
+    /// completion of none where `has_content`.
+    pub(super) fn without_zeros(self, has_content: bool) -> Self {
+        let prompt = self.prompt.filter(|count| *count > 0);
+        let completion = self.completion.filter(|count| *count > 0 || !has_content);
+        let known = prompt.unwrap_or_default().saturating_add(completion.unwrap_or_default());
+        // A sum that leaves nothing for what is missing says nothing of it.
+        let fills = completion.is_some() || !has_content;
+        let total = self.total.filter(|total| *total > 0 && (*total > known || fills));
+        Self { prompt, completion, total }
+    }
+
+    /// What is known after `newer` was told too. The last one told counts, and keeps what it does
+    /// not tell itself.
+    pub(super) fn then(self, newer: Self, has_content: bool) -> Self {
+        let newer = newer.without_zeros(has_content);
+        if newer == Self::default() {
+            return self;
+        }
+        let completion = newer.completion.or(match newer.total {
+            Some(_) => None,
+            None => self.completion,
+        });
+        let prompt = newer.prompt.or(self.prompt);
+        Self { prompt, completion, total: newer.total }
+    }
+}
+
+impl<'de> Deserialize<'de> for ReportedUsage {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(UsageVisitor)
+    }
+}
+
+struct UsageVisitor;
+
+impl<'de> Visitor<'de> for UsageVisitor {
+    type Value = ReportedUsage;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("usage")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<ReportedUsage, A::Error> {
+        let mut usage = ReportedUsage::default();
+        while let Some(name) = members.next_key::<Cow<'_, str>>()? {
+            let member = match &*name {
+                "prompt_tokens" | "input_tokens" => &mut usage.prompt,
+                "completion_tokens" | "output_tokens" => &mut usage.completion,
+                "total_tokens" => &mut usage.total,
+                _ => {
+                    members.next_value::<IgnoredAny>()?;
+                    continue;
+                }
+            };
+            let Count(count) = members.next_value()?;
+            // Some tell one under both names, and mean neither by a zero.
+            *member = count.max(*member);
+        }
+        Ok(usage)
+    }
+}
+
+/// A float that is a whole number.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "it is a whole number between the bounds"
+)]
+fn whole(count: f64) -> Option<u64> {
+    let is_count = (0.0..=LARGEST_FLOAT).contains(&count) && count.fract() == 0.0;
+    is_count.then_some(count as u64)
+}
+
+/// A count in any form that is one.
+struct Count(Option<u64>);
+
+impl<'de> Deserialize<'de> for Count {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(CountVisitor).map(Self)
+    }
+}
+
+struct CountVisitor;
+
+impl<'de> Visitor<'de> for CountVisitor {
+    type Value = Option<u64>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a count")
+    }
+
+    fn visit_u64<E>(self, count: u64) -> Result<Option<u64>, E> {
+        Ok(Some(count))
+    }
+
+    fn visit_i64<E>(self, count: i64) -> Result<Option<u64>, E> {
+        Ok(u64::try_from(count).ok())
+    }
+
+    fn visit_f64<E>(self, count: f64) -> Result<Option<u64>, E> {
+        Ok(whole(count))
+    }
+
+    fn visit_str<E>(self, text: &str) -> Result<Option<u64>, E> {
+        let text = text.trim();
+        match text.parse() {
+            Ok(count) => Ok(Some(count)),
+            Err(_) => Ok(text.parse().ok().and_then(whole)),
+        }
+    }
+
+    fn visit_bool<E>(self, _: bool) -> Result<Option<u64>, E> {
+        Ok(None)
+    }
+
+    fn visit_unit<E>(self) -> Result<Option<u64>, E> {
+        Ok(None)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut parts: A) -> Result<Option<u64>, A::Error> {
+        while parts.next_element::<IgnoredAny>()?.is_some() {}
+        Ok(None)
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Option<u64>, A::Error> {
+        while members.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
+        Ok(None)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_count_told_is_final() {
+        let told = |json: &str| ReportedUsage::read(json.as_bytes());
+        let first = told(r#"{"prompt_tokens": 9, "completion_tokens": 1, "total_tokens": 10}"#);
+        let more = told(r#"{"prompt_tokens": 9, "completion_tokens": 5, "total_tokens": 14}"#);
+        assert_eq!(first.then(more, true), more);
+        assert_eq!(more.then(first, true), first, "corrected downwards");
+        let zeros = told(r#"{"prompt_tokens": 0, "completion_tokens": 0, "total_tokens": 0}"#);
+        assert_eq!(more.then(zeros, true), more);
+        assert_eq!(more.then(told("{}"), true), more);
+        let sum = more.then(told(r#"{"total_tokens": 20}"#), true);
+        assert_eq!(sum, ReportedUsage { prompt: Some(9), completion: None, total: Some(20) });
+        let output = told(r#"{"output_tokens": 7}"#);
+        let both = told(r#"{"input_tokens": 3, "output_tokens": 1}"#).then(output, true);
+        assert_eq!(both, ReportedUsage { prompt: Some(3), completion: Some(7), total: None });
+    }
+}

@@ -1,0 +1,348 @@
+//! Reads an answer while it passes: what it says that it has used, and how much text it holds.
+//!
+//! An answer may be as large as its upstream makes it, so it is never held to be read: each byte is
+//! looked at once, and nothing is kept but the name that is being read and a bounded `usage`. The
+//! same reader serves whole answers, in pieces, and the events of a stream.
+//!
+//! Text is what the model wrote: contents, reasoning, refusals and the arguments of tools, in
+//! `choices`. Envelopes, probabilities, vectors and media are none.
+
+#[cfg(test)]
+mod tests;
+
+use memchr::memchr2;
+
+use super::reported::ReportedUsage;
+
+/// The longest name that is compared. Those that matter are shorter, even if all is escaped.
+const LONGEST_NAME: usize = 120;
+/// A longer `usage` is not read.
+const LONGEST_USAGE: usize = 16 * 1024;
+/// Nothing that matters stands deeper.
+const DEEPEST: usize = 32;
+
+/// What a member is to the reader.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+enum Member {
+    #[default]
+    Other,
+    /// What the model wrote, if it is a string.
+    Text,
+    /// Nothing in it is text.
+    Skipped,
+    Choices,
+    FinishReason,
+    ToolCalls,
+    Error,
+    Usage,
+}
+
+impl Member {
+    fn of(name: &[u8]) -> Self {
+        match name {
+            b"content" | b"text" | b"reasoning_content" | b"reasoning" | b"refusal"
+            | b"arguments" | b"thinking" => Self::Text,
+            b"logprobs" | b"top_logprobs" | b"embedding" | b"audio" | b"b64_json" => Self::Skipped,
+            b"choices" => Self::Choices,
+            b"finish_reason" => Self::FinishReason,
+            b"tool_calls" | b"function_call" => Self::ToolCalls,
+            b"error" => Self::Error,
+            b"usage" => Self::Usage,
+            _ => Self::Other,
+        }
+    }
+}
+
+/// An open object or list.
+#[derive(Debug, Clone, Copy)]
+struct Frame {
+    is_object: bool,
+    /// What its strings are, if it is a list.
+    of: Member,
+    in_choices: bool,
+    skipped: bool,
+}
+
+/// Where in a string the reader is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+enum Lex {
+    #[default]
+    Outside,
+    Inside,
+    /// After a backslash.
+    Escaped,
+    /// In the digits after `\u`: how many are left, and those read.
+    Unicode(u8, u32),
+}
+
+/// What an answer, or an event of one, has said so far.
+#[derive(Debug, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "each says whether one thing was seen")]
+pub(in crate::gateway) struct AnswerScanner {
+    frames: Vec<Frame>,
+    /// Open objects and lists beyond [`DEEPEST`].
+    deeper: usize,
+    lex: Lex,
+    /// The string that is being read is a name.
+    in_name: bool,
+    /// The next string of the object is a name.
+    at_name: bool,
+    name: Vec<u8>,
+    /// The member whose value comes next.
+    member: Member,
+    /// What is kept of a `usage`, as JSON, and at which depth it began.
+    usage: Option<(usize, Vec<u8>)>,
+    reported: ReportedUsage,
+    reported_depth: usize,
+    text: u64,
+    length: u64,
+    ended: bool,
+    has_tool_call: bool,
+    has_finish: bool,
+    has_error: bool,
+    has_choice: bool,
+}
+
+impl AnswerScanner {
+    /// Reads what comes next.
+    pub(in crate::gateway) fn read(&mut self, mut bytes: &[u8]) {
+        self.length += bytes.len() as u64;
+        while let Some((first, rest)) = bytes.split_first() {
+            if self.ended {
+                return;
+            }
+            bytes = if self.lex == Lex::Inside {
+                self.inside(bytes)
+            } else {
+                self.keep(&[*first]);
+                match self.lex {
+                    Lex::Escaped => self.escaped(*first),
+                    Lex::Unicode(left, code) => self.unicode(left, code, *first),
+                    Lex::Outside | Lex::Inside => self.outside(*first),
+                }
+                rest
+            };
+        }
+    }
+
+    /// What it says that it has used.
+    pub(super) const fn reported(&self) -> ReportedUsage {
+        self.reported
+    }
+
+    /// How many bytes of text it holds.
+    pub(super) const fn text(&self) -> u64 {
+        self.text
+    }
+
+    /// Whether it has a member `error` that is not null.
+    pub(in crate::gateway) const fn has_error(&self) -> bool {
+        self.has_error
+    }
+
+    /// Whether a choice says why it ended.
+    pub(super) const fn has_finish(&self) -> bool {
+        self.has_finish
+    }
+
+    /// Whether a choice calls a tool.
+    pub(super) const fn has_tool_call(&self) -> bool {
+        self.has_tool_call
+    }
+
+    /// Whether there is a choice at all.
+    pub(in crate::gateway) const fn has_choice(&self) -> bool {
+        self.has_choice
+    }
+
+    fn is_skipped(&self) -> bool {
+        self.deeper > 0 || self.frames.last().is_some_and(|frame| frame.skipped)
+    }
+
+    fn in_choices(&self) -> bool {
+        self.frames.last().is_some_and(|frame| frame.in_choices)
+    }
+
+    /// Whether what is read now is text of the model.
+    fn is_text(&self) -> bool {
+        !self.in_name && self.member == Member::Text && self.in_choices() && !self.is_skipped()
+    }
+
+    /// Keeps what belongs to a `usage`, up to its bound and a byte more.
+    fn keep(&mut self, bytes: &[u8]) {
+        if let Some((_, kept)) = &mut self.usage {
+            let room = (LONGEST_USAGE + 1).saturating_sub(kept.len());
+            kept.extend_from_slice(&bytes[..bytes.len().min(room)]);
+        }
+    }
+
+    /// Reads a string up to its end or an escape; what follows.
+    fn inside<'a>(&mut self, bytes: &'a [u8]) -> &'a [u8] {
+        let end = memchr2(b'"', b'\\', bytes);
+        let plain = &bytes[..end.unwrap_or(bytes.len())];
+        if self.in_name {
+            let room = (LONGEST_NAME + 1).saturating_sub(self.name.len());
+            self.name.extend_from_slice(&plain[..plain.len().min(room)]);
+        } else if self.is_text() {
+            self.text += plain.len() as u64;
+        } else if self.member == Member::FinishReason && !plain.is_empty() && self.in_choices() {
+            self.has_finish = true;
+        }
+        self.keep(plain);
+        let Some(end) = end else { return &[] };
+        self.keep(&bytes[end..=end]);
+        if bytes[end] == b'\\' {
+            self.lex = Lex::Escaped;
+            if self.in_name {
+                self.name.push(b'\\');
+            }
+        } else {
+            self.lex = Lex::Outside;
+            if !self.in_name {
+                self.value_ended();
+            }
+        }
+        &bytes[end + 1..]
+    }
+
+    fn escaped(&mut self, byte: u8) {
+        if self.in_name && self.name.len() <= LONGEST_NAME {
+            self.name.push(byte);
+        }
+        if byte == b'u' && !self.in_name {
+            self.lex = Lex::Unicode(4, 0);
+            return;
+        }
+        self.lex = Lex::Inside;
+        self.text += u64::from(self.is_text());
+    }
+
+    fn unicode(&mut self, left: u8, code: u32, byte: u8) {
+        let digit = char::from(byte).to_digit(16).unwrap_or_default();
+        let code = code << 4 | digit;
+        if left > 1 {
+            self.lex = Lex::Unicode(left - 1, code);
+            return;
+        }
+        self.lex = Lex::Inside;
+        if self.is_text() {
+            self.text += match code {
+                0..0x80 => 1,
+                // Each half of a pair stands for two of its four bytes.
+                0x80..0x800 | 0xd800..0xe000 => 2,
+                _ => 3,
+            };
+        }
+    }
+
+    fn outside(&mut self, byte: u8) {
+        match byte {
+            b' ' | b'\t' | b'\n' | b'\r' => {}
+            b'"' => {
+                self.lex = Lex::Inside;
+                self.in_name = self.at_name;
+                self.name.clear();
+                self.value_begins(byte);
+            }
+            b':' => {
+                if self.in_name && self.deeper == 0 {
+                    self.member = self.named();
+                }
+                (self.in_name, self.at_name) = (false, false);
+            }
+            b',' => self.next(),
+            b'{' | b'[' => {
+                self.value_begins(byte);
+                self.open(byte == b'{');
+            }
+            b'}' | b']' => self.close(),
+            _ => {
+                self.value_begins(byte);
+                // What is no object and no list has nothing to say.
+                self.ended = self.frames.is_empty();
+            }
+        }
+    }
+
+    fn named(&self) -> Member {
+        if self.name.contains(&b'\\') {
+            let quoted = [b"\"", self.name.as_slice(), b"\""].concat();
+            let name: Option<String> = serde_json::from_slice(&quoted).ok();
+            return name.map_or(Member::Other, |name| Member::of(name.as_bytes()));
+        }
+        Member::of(&self.name)
+    }
+
+    /// Looks at the first byte of a value.
+    fn value_begins(&mut self, byte: u8) {
+        if self.in_name || self.is_skipped() {
+            return;
+        }
+        match self.member {
+            Member::Error if self.frames.len() == 1 => {
+                self.has_error |= byte != b'n';
+                self.member = Member::Other;
+            }
+            Member::ToolCalls if byte == b'{' && self.in_choices() => self.has_tool_call = true,
+            Member::Usage if byte == b'{' && self.usage.is_none() => {
+                self.usage = Some((self.frames.len(), vec![byte]));
+            }
+            _ => {}
+        }
+    }
+
+    fn open(&mut self, is_object: bool) {
+        self.at_name = is_object;
+        if self.deeper > 0 || self.frames.len() == DEEPEST {
+            self.deeper += 1;
+            return;
+        }
+        let parent = self.frames.last();
+        let in_choices = parent.is_some_and(|frame| frame.in_choices)
+            || self.frames.len() == 1 && self.member == Member::Choices;
+        self.has_choice |= is_object && self.frames.len() == 2 && in_choices;
+        let skipped = parent.is_some_and(|frame| frame.skipped)
+            || matches!(self.member, Member::Skipped | Member::Usage);
+        self.frames.push(Frame { is_object, of: self.member, in_choices, skipped });
+        if is_object {
+            self.member = Member::Other;
+        }
+    }
+
+    fn close(&mut self) {
+        self.in_name = false;
+        if self.deeper > 0 {
+            self.deeper -= 1;
+        } else {
+            self.frames.pop();
+        }
+        let depth = self.frames.len();
+        if let Some((_, kept)) = self.usage.take_if(|(began, _)| *began == depth) {
+            self.report(depth, &kept);
+        }
+        self.ended = self.frames.is_empty();
+        self.value_ended();
+        self.at_name = false;
+    }
+
+    /// Of several, the outermost counts; of several of those, the last.
+    fn report(&mut self, depth: usize, usage: &[u8]) {
+        let usage = ReportedUsage::read(usage);
+        if usage != ReportedUsage::default()
+            && (self.reported == ReportedUsage::default() || depth <= self.reported_depth)
+        {
+            (self.reported, self.reported_depth) = (usage, depth);
+        }
+    }
+
+    fn next(&mut self) {
+        self.value_ended();
+        self.at_name = self.deeper == 0 && self.frames.last().is_some_and(|frame| frame.is_object);
+    }
+
+    /// What comes next in a list is what the list is of.
+    fn value_ended(&mut self) {
+        let list = self.frames.last().filter(|frame| !frame.is_object);
+        self.member = list.map_or(Member::Other, |list| list.of);
+    }
+}

@@ -1,0 +1,312 @@
+//! What a stream has used so far, and whether it came to its end.
+
+use latchkey_services::check::UsedTokens;
+use serde_json::{Value, json};
+
+use super::reported::ReportedUsage;
+use super::{AnswerScanner, data, tokens_of, used};
+use crate::gateway::body::Endpoint;
+
+/// No tokenizer makes fewer tokens of a text than one for so many bytes, but of long runs of spaces.
+const MOST_BYTES_PER_TOKEN: u64 = 8;
+
+/// What an event is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::gateway) enum EventKind {
+    /// For the client, as it is.
+    Plain,
+    /// The event that the usage was asked for with: it says nothing else.
+    UsageOnly,
+    /// An error.
+    Error,
+    /// The last event.
+    Done,
+}
+
+/// How a stream ended that nobody broke off.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::gateway) enum StreamEnd {
+    /// With its last event, or with an error.
+    Whole,
+    /// It says why it ended, and lacks the last event.
+    LacksDone,
+    /// In the middle.
+    Cut,
+}
+
+/// Reads a stream's events.
+#[derive(Debug)]
+pub(in crate::gateway) struct StreamMeter {
+    endpoint: Endpoint,
+    /// The estimate of the prompt.
+    prompt: u64,
+    /// Bytes of text.
+    text: u64,
+    /// Events with text: a token each, of most servers.
+    events: u64,
+    reported: ReportedUsage,
+    /// The most that was told of the completion.
+    floor: u64,
+    has_finish: bool,
+    ended: bool,
+}
+
+impl StreamMeter {
+    /// For a stream whose prompt is estimated at so many tokens.
+    pub(in crate::gateway) fn new(endpoint: Endpoint, prompt: u64) -> Self {
+        Self {
+            endpoint,
+            prompt,
+            text: 0,
+            events: 0,
+            reported: ReportedUsage::default(),
+            floor: 0,
+            has_finish: false,
+            ended: false,
+        }
+    }
+
+    /// Reads an event.
+    pub(in crate::gateway) fn read(&mut self, event: &[u8]) -> EventKind {
+        let Some(data) = data(event) else { return EventKind::Plain };
+        if data.trim_ascii() == b"[DONE]" {
+            self.ended = true;
+            return EventKind::Done;
+        }
+        let mut seen = AnswerScanner::default();
+        seen.read(&data);
+        let has_text = seen.text() > 0;
+        self.text = self.text.saturating_add(seen.text());
+        self.events += u64::from(has_text);
+        self.has_finish |= seen.has_finish();
+        let tells = seen.reported() != ReportedUsage::default();
+        if tells {
+            self.reported = self.reported.then(seen.reported(), self.text > 0);
+            self.floor = self.floor.max(self.told_completion());
+        }
+        if seen.has_error() {
+            self.ended = true;
+            return EventKind::Error;
+        }
+        let says_nothing = !has_text && !seen.has_tool_call() && !seen.has_finish();
+        if tells && says_nothing { EventKind::UsageOnly } else { EventKind::Plain }
+    }
+
+    /// What it has used, as the upstream told last, or as estimated.
+    pub(in crate::gateway) fn used(&self) -> UsedTokens {
+        used(self.endpoint, self.reported, self.prompt, self.text)
+    }
+
+    /// What it has used if nothing more is read of it: the larger of what was told until now and
+    /// what has come.
+    pub(in crate::gateway) fn used_so_far(&self) -> UsedTokens {
+        let told = self.used();
+        let come = tokens_of(self.text);
+        let completion = told.completion.max(self.floor).max(come);
+        let beyond = completion - told.completion.max(self.floor).min(completion);
+        UsedTokens { completion, estimated: told.estimated.saturating_add(beyond), ..told }
+    }
+
+    /// What a whole answer has used.
+    pub(in crate::gateway) fn of_whole(&self, answer: &AnswerScanner) -> UsedTokens {
+        used(self.endpoint, answer.reported(), self.prompt, answer.text())
+    }
+
+    /// What it has used where it was ended for having delivered `limit` tokens: an estimate says no
+    /// more than that.
+    pub(in crate::gateway) fn used_within(&self, limit: u64) -> UsedTokens {
+        let used = self.used_so_far();
+        let most = self.floor.max(limit);
+        let beyond = used.completion.saturating_sub(most);
+        let (completion, estimated) =
+            (used.completion - beyond, used.estimated.saturating_sub(beyond));
+        UsedTokens { completion, estimated, ..used }
+    }
+
+    /// What is streamed.
+    pub(in crate::gateway) const fn endpoint(&self) -> Endpoint {
+        self.endpoint
+    }
+
+    /// How many tokens of the completion have surely come.
+    pub(in crate::gateway) fn delivered(&self) -> u64 {
+        let by_text = self.events.min(tokens_of(self.text));
+        self.floor.max(by_text).max(self.text / MOST_BYTES_PER_TOKEN)
+    }
+
+    /// How it ended, when the upstream sends no more.
+    pub(in crate::gateway) const fn end(&self) -> StreamEnd {
+        match (self.ended, self.has_finish) {
+            (true, _) => StreamEnd::Whole,
+            (false, true) => StreamEnd::LacksDone,
+            (false, false) => StreamEnd::Cut,
+        }
+    }
+
+    /// What was told of the completion; 0: nothing.
+    fn told_completion(&self) -> u64 {
+        used(self.endpoint, self.reported, self.prompt, 0).completion
+    }
+}
+
+/// The events with which a stream ends that has delivered all that was reserved for it: as by a cap
+/// of the client's. `event` is the last one that came.
+pub(in crate::gateway) fn ended_by_cap(event: &[u8], endpoint: Endpoint, choices: u64) -> String {
+    let last = data(event).and_then(|data| serde_json::from_slice::<Value>(&data).ok());
+    let mut last = last.unwrap_or_else(|| json!({}));
+    let choice = |index| match endpoint {
+        Endpoint::Completions => json!({ "index": index, "text": "", "finish_reason": "length" }),
+        _ => json!({ "index": index, "delta": {}, "finish_reason": "length" }),
+    };
+    if let Some(members) = last.as_object_mut() {
+        members.remove("usage");
+        members.insert("choices".to_owned(), (0..choices).map(choice).collect());
+    }
+    format!("data: {last}\n\ndata: [DONE]\n\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn event(json: &Value) -> String {
+        format!("data: {json}\n\n")
+    }
+
+    fn text(text: &str) -> Value {
+        json!({ "choices": [{ "index": 0, "delta": { "content": text }, "finish_reason": null }] })
+    }
+
+    fn metered(events: &[Value]) -> StreamMeter {
+        let mut meter = StreamMeter::new(Endpoint::Chat, 10);
+        for json in events {
+            meter.read(event(json).as_bytes());
+        }
+        meter
+    }
+
+    fn sums(used: UsedTokens) -> (u64, u64, u64) {
+        (used.prompt, used.completion, used.estimated)
+    }
+
+    #[test]
+    fn a_stream_without_usage_counts_its_text() {
+        let role = json!({ "choices": [{ "delta": { "role": "assistant" } }] });
+        let finish = json!({ "choices": [{ "delta": {}, "finish_reason": "stop" }] });
+        let meter = metered(&[role, text(&"x".repeat(4_000)), text(&"y".repeat(4_000)), finish]);
+        assert_eq!(sums(meter.used()), (10, 2_000, 2_010));
+        assert_eq!(meter.end(), StreamEnd::LacksDone);
+        assert_eq!(sums(metered(&[text("abc")]).used()), (10, 1, 11));
+    }
+
+    #[test]
+    fn the_largest_count_told_is_a_floor_and_the_last_is_final() {
+        let told = |completion: u64| {
+            let mut event = text("x");
+            event["usage"] = json!({ "prompt_tokens": 7, "completion_tokens": completion });
+            event
+        };
+        let meter = metered(&[told(5), told(60), told(40)]);
+        assert_eq!(sums(meter.used()), (7, 40, 0));
+        assert_eq!(sums(meter.used_so_far()), (7, 60, 0));
+        assert_eq!(meter.delivered(), 60);
+        let left = metered(&[told(1), text(&"x".repeat(400))]);
+        assert_eq!(sums(left.used_so_far()), (7, 101, 100));
+        assert_eq!(sums(metered(&[told(0), told(0)]).used()), (7, 1, 1), "zeros are no count");
+        assert_eq!(sums(metered(&[told(60), told(0)]).used()), (7, 60, 0));
+    }
+
+    #[test]
+    fn the_usage_event_is_known_in_every_form() {
+        let usage = json!({ "prompt_tokens": 7, "completion_tokens": 5 });
+        let kind = |json: Value| StreamMeter::new(Endpoint::Chat, 10).read(event(&json).as_bytes());
+        for choices in [
+            json!([]),
+            json!(null),
+            json!([{ "index": 0, "delta": {} }]),
+            json!([{ "index": 0, "delta": { "role": "assistant", "content": "" }, "finish_reason": null }]),
+        ] {
+            assert_eq!(kind(json!({ "choices": choices, "usage": usage })), EventKind::UsageOnly);
+            assert_eq!(kind(json!({ "choices": choices, "usage": null })), EventKind::Plain);
+        }
+        assert_eq!(kind(json!({ "usage": usage })), EventKind::UsageOnly);
+        for choice in [
+            json!({ "delta": { "content": "x" } }),
+            json!({ "delta": {}, "finish_reason": "stop" }),
+            json!({ "delta": { "tool_calls": [{ "index": 0 }] } }),
+        ] {
+            assert_eq!(kind(json!({ "choices": [choice], "usage": usage })), EventKind::Plain);
+        }
+        assert_eq!(kind(json!({ "error": { "message": "x" } })), EventKind::Error);
+    }
+
+    #[test]
+    fn how_a_stream_ended_is_told() {
+        let mut meter = metered(&[text("a")]);
+        assert_eq!(meter.end(), StreamEnd::Cut);
+        assert_eq!(meter.read(b"data: [DONE]\r\n\r\n"), EventKind::Done);
+        assert_eq!(meter.end(), StreamEnd::Whole);
+        assert_eq!(metered(&[json!({ "error": "x" })]).end(), StreamEnd::Whole);
+    }
+
+    #[test]
+    fn a_stream_that_is_ended_says_that_it_was_cut() {
+        let mut last = text("a");
+        last["id"] = json!("x");
+        last["usage"] = json!({ "prompt_tokens": 7 });
+        let ended = ended_by_cap(event(&last).as_bytes(), Endpoint::Chat, 2);
+        let (first, done) = ended.split_once("\n\n").unwrap();
+        assert_eq!(done, "data: [DONE]\n\n");
+        let first: Value = serde_json::from_str(first.strip_prefix("data: ").unwrap()).unwrap();
+        let choice = |index| json!({ "index": index, "delta": {}, "finish_reason": "length" });
+        assert_eq!(first, json!({ "id": "x", "choices": [choice(0), choice(1)] }));
+        assert!(ended_by_cap(b"data: x\n\n", Endpoint::Completions, 1).contains("\"text\":\"\""));
+    }
+
+    #[derive(Debug, Clone)]
+    enum Step {
+        Text(usize),
+        Usage(u64),
+        Zeros,
+        Comment,
+    }
+
+    fn steps() -> impl Strategy<Value = Vec<Step>> {
+        let step = prop_oneof![
+            (0_usize..300).prop_map(Step::Text),
+            (1_u64..5_000).prop_map(Step::Usage),
+            Just(Step::Zeros),
+            Just(Step::Comment),
+        ];
+        proptest::collection::vec(step, 0..40)
+    }
+
+    proptest! {
+        #[test]
+        fn a_stream_costs_what_its_upstream_told_last_or_its_text(steps in steps()) {
+            let mut meter = StreamMeter::new(Endpoint::Chat, 10);
+            let (mut last, mut bytes) = (None, 0);
+            for step in steps {
+                let json = match step {
+                    Step::Text(length) => {
+                        bytes += length as u64;
+                        text(&"x".repeat(length))
+                    }
+                    Step::Usage(completion) => {
+                        last = Some(completion);
+                        json!({ "choices": [], "usage": { "prompt_tokens": 7, "completion_tokens": completion } })
+                    }
+                    Step::Zeros => json!({ "choices": [], "usage": { "prompt_tokens": 0, "total_tokens": 0 } }),
+                    Step::Comment => json!({ "x": 1 }),
+                };
+                meter.read(event(&json).as_bytes());
+                let (used, so_far) = (meter.used(), meter.used_so_far());
+                prop_assert!(so_far.completion >= used.completion.max(tokens_of(bytes)));
+                prop_assert!(so_far.completion >= last.unwrap_or_default());
+            }
+            prop_assert_eq!(meter.used().completion, last.unwrap_or(tokens_of(bytes)));
+        }
+    }
+}

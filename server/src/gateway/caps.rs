@@ -1,0 +1,168 @@
+//! Caps: the fields with which a client limits an answer, and what becomes of them.
+//!
+//! Servers of this protocol differ in which field they go by. A cap is only ever lowered, to what
+//! was reserved; one is added only where less is reserved than the model may give. A cap of zero is
+//! never sent: many servers take it for none.
+
+use super::error::Refused;
+use super::fields::Fields;
+use crate::config::CapField;
+
+/// The fields that limit what comes out.
+pub(super) const CAPS: [&str; 3] = ["max_completion_tokens", "max_tokens", "max_output_tokens"];
+
+/// What a body says of the length of its answers.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Caps {
+    smallest: Option<u64>,
+    /// A field that holds no number of tokens, e.g. −1, which some servers take for "no cap".
+    odd: Option<&'static str>,
+}
+
+impl Caps {
+    /// Reads the fields. What is no number of tokens is the upstream's to judge, unless the key's
+    /// tokens are limited: see [`Self::check`].
+    ///
+    /// # Errors
+    /// 400: a cap is zero.
+    pub(super) fn read(fields: &Fields) -> Result<Self, Refused> {
+        let mut caps = Self::default();
+        for name in CAPS {
+            let Some(text) = fields.get(name) else { continue };
+            match tokens(text) {
+                Some(0) => {
+                    return Err(Refused::invalid(name, "Ask for at least one token, or for none."));
+                }
+                Some(cap) => {
+                    caps.smallest = Some(caps.smallest.map_or(cap, |other| other.min(cap)));
+                }
+                None => caps.odd = caps.odd.or(Some(name)),
+            }
+        }
+        Ok(caps)
+    }
+
+    /// The smallest cap.
+    pub(super) const fn smallest(self) -> Option<u64> {
+        self.smallest
+    }
+
+    /// Refuses what is no number of tokens.
+    ///
+    /// # Errors
+    /// 400, with the field's name.
+    pub(super) fn check(self) -> Result<(), Refused> {
+        match self.odd {
+            Some(name) => Err(Refused::invalid(name, "Use a whole number of tokens.")),
+            None => Ok(()),
+        }
+    }
+
+    /// Writes the caps as the upstream goes by them. `most` is what the model may give; `reserved`
+    /// is what one answer may have, if that is limited.
+    pub(super) fn apply(
+        self,
+        fields: &mut Fields,
+        field: Option<CapField>,
+        most: u64,
+        reserved: Option<u64>,
+    ) {
+        let added = reserved.filter(|reserved| *reserved < most && self.smallest.is_none());
+        if let (Some(field), None) = (field, self.odd) {
+            let cap = self.smallest.map(|cap| reserved.map_or(cap, |reserved| cap.min(reserved)));
+            if let Some(cap) = cap.or(added) {
+                let names = field.names();
+                for name in CAPS.iter().filter(|name| !names.contains(name)) {
+                    fields.remove(name);
+                }
+                for name in names {
+                    fields.set(name, cap.to_string());
+                }
+            }
+            return;
+        }
+        let Some(reserved) = reserved else { return };
+        for name in CAPS {
+            if fields.get(name).and_then(tokens).is_some_and(|cap| cap > reserved) {
+                fields.set(name, reserved.to_string());
+            }
+        }
+        if let Some(cap) = added {
+            fields.set("max_tokens", cap.to_string());
+        }
+    }
+}
+
+/// A number of tokens: a whole number, written as an integer or with zeros behind its point.
+fn tokens(text: &str) -> Option<u64> {
+    let whole = match text.split_once('.') {
+        Some((whole, rest)) if !rest.is_empty() && rest.bytes().all(|digit| digit == b'0') => whole,
+        Some(_) => return None,
+        None => text,
+    };
+    whole.parse::<u32>().ok().map(u64::from)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What becomes of a body.
+    fn sent(body: &str, field: Option<CapField>, most: u64, reserved: Option<u64>) -> String {
+        let mut fields = Fields::read(body.to_owned().into()).unwrap();
+        let caps = Caps::read(&fields).unwrap();
+        caps.apply(&mut fields, field, most, reserved);
+        String::from_utf8(fields.into_bytes().into()).unwrap()
+    }
+
+    #[test]
+    fn caps_are_only_lowered() {
+        for (body, reserved, wanted) in [
+            (r#"{"max_tokens":50}"#, Some(80), r#"{"max_tokens":50}"#),
+            (r#"{"max_tokens":50}"#, Some(20), r#"{"max_tokens":20}"#),
+            (r#"{"max_tokens":50}"#, None, r#"{"max_tokens":50}"#),
+            (
+                r#"{"max_tokens":500,"max_completion_tokens":10}"#,
+                Some(10),
+                r#"{"max_tokens":10,"max_completion_tokens":10}"#,
+            ),
+            (r#"{"max_completion_tokens":50}"#, Some(20), r#"{"max_completion_tokens":20}"#),
+            (r#"{"max_output_tokens":50.0}"#, Some(20), r#"{"max_output_tokens":20}"#),
+            (r#"{"a":1}"#, Some(900), r#"{"a":1,"max_tokens":900}"#),
+            (r#"{"a":1}"#, Some(1_000), r#"{"a":1}"#),
+            (r#"{"a":1}"#, None, r#"{"a":1}"#),
+            (r#"{"max_tokens":-1}"#, None, r#"{"max_tokens":-1}"#),
+            (r#"{"max_tokens":16.0}"#, None, r#"{"max_tokens":16.0}"#),
+        ] {
+            assert_eq!(sent(body, None, 1_000, reserved), wanted, "{body}");
+        }
+    }
+
+    #[test]
+    fn caps_go_under_the_field_that_the_upstream_goes_by() {
+        let asked = r#"{"max_completion_tokens":50,"a":1}"#;
+        let to = |field| sent(asked, Some(field), 1_000, Some(20));
+        assert_eq!(to(CapField::MaxTokens), r#"{"a":1,"max_tokens":20}"#);
+        assert_eq!(to(CapField::MaxCompletionTokens), r#"{"max_completion_tokens":20,"a":1}"#);
+        assert_eq!(to(CapField::Both), r#"{"max_completion_tokens":20,"a":1,"max_tokens":20}"#);
+        let unlimited = sent(asked, Some(CapField::MaxTokens), 1_000, None);
+        assert_eq!(unlimited, r#"{"a":1,"max_tokens":50}"#);
+        let none = |reserved| sent(r#"{"a":1}"#, Some(CapField::Both), 1_000, reserved);
+        assert_eq!(none(None), r#"{"a":1}"#);
+        assert_eq!(none(Some(9)), r#"{"a":1,"max_tokens":9,"max_completion_tokens":9}"#);
+    }
+
+    #[test]
+    fn what_is_no_cap_is_refused_where_it_matters() {
+        let read = |body: &str| Caps::read(&Fields::read(body.to_owned().into()).unwrap());
+        for zero in [r#"{"max_tokens":0}"#, r#"{"max_tokens":9,"max_completion_tokens":0.0}"#] {
+            assert!(read(zero).is_err(), "{zero}");
+        }
+        for odd in ["-1", "1.5", "\"16\"", "1e3", "true", "99999999999"] {
+            let caps = read(&format!(r#"{{"max_tokens":{odd}}}"#)).unwrap();
+            assert!(caps.smallest().is_none() && caps.check().is_err(), "{odd}");
+        }
+        assert_eq!(read(r#"{"max_tokens":null}"#).unwrap(), Caps::default());
+        assert_eq!(read(r#"{"max_tokens":16.0}"#).unwrap().smallest(), Some(16));
+    }
+}
