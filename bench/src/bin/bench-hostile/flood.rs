@@ -16,6 +16,8 @@ const ITEMS: u64 = 10_000;
 /// A time that is long past: SDKs send what they have kept.
 const START: u64 = 1_795_000_000_000;
 const STEP: Duration = Duration::from_millis(5);
+/// How each span id begins: a number of its call stands there. The same item twice is stored once.
+const CALL: &[u8; 8] = b"00f067aa";
 
 #[derive(Default)]
 struct State {
@@ -38,7 +40,10 @@ impl Flood {
         let _ = generator.spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
             let Ok(runtime) = runtime else { return };
-            let connections = (0..CONNECTIONS).map(|_| post(address, &request, &flooding));
+            let connections = (0..CONNECTIONS).map(|number| {
+                let batches = Batches::of(&request, number);
+                post(address, batches, &flooding)
+            });
             runtime.block_on(futures::future::join_all(connections));
         });
         Self(state)
@@ -76,7 +81,33 @@ impl Flood {
     }
 }
 
-async fn post(address: SocketAddr, request: &[u8], state: &State) {
+/// Requests that each bring other items.
+struct Batches {
+    request: Vec<u8>,
+    /// Where the number of the call stands.
+    places: Vec<usize>,
+    call: usize,
+}
+
+impl Batches {
+    /// Those of one connection.
+    fn of(request: &[u8], connection: usize) -> Self {
+        let places = request.windows(CALL.len()).enumerate();
+        let places = places.filter(|(_, part)| *part == CALL).map(|(place, _)| place).collect();
+        Self { request: request.to_vec(), places, call: connection << 24 }
+    }
+
+    fn next(&mut self) -> &[u8] {
+        let number = format!("{:08x}", self.call);
+        self.call += 1;
+        for place in &self.places {
+            self.request[*place..*place + CALL.len()].copy_from_slice(number.as_bytes());
+        }
+        &self.request
+    }
+}
+
+async fn post(address: SocketAddr, mut batches: Batches, state: &State) {
     let mut connection = None;
     loop {
         if !state.runs.load(Ordering::Acquire) {
@@ -84,6 +115,7 @@ async fn post(address: SocketAddr, request: &[u8], state: &State) {
             continue;
         }
         state.under_way.fetch_add(1, Ordering::AcqRel);
+        let request = batches.next();
         let status = match &mut connection {
             Some(connection) => send(connection, request).await,
             none => match Connection::open(address).await {
