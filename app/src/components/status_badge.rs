@@ -1,7 +1,7 @@
 //! Where something stands, as a word in a pill: a key, an HTTP status, the level of a log line.
 //! Colour only repeats what the word says.
 
-use latchkey_domain::api::ListedKey;
+use latchkey_domain::api::{ListedKey, SpanStatus};
 use latchkey_domain::key::KeyStatus;
 use latchkey_domain::time::Timestamp;
 use leptos::prelude::*;
@@ -123,6 +123,20 @@ pub fn ResponseBadge(
 ) -> impl IntoView {
     let word = if status == 0 { "No answer".to_owned() } else { status.to_string() };
     view! { <Badge tone=response_tone(status)><span class="num">{word}</span></Badge> }
+}
+
+/// How a span ended that is no request, by its own word.
+#[component]
+pub fn SpanStatusBadge(
+    /// The status.
+    status: SpanStatus,
+) -> impl IntoView {
+    let (tone, word) = match status {
+        SpanStatus::Ok => (BadgeTone::Ok, "Ok"),
+        SpanStatus::Error => (BadgeTone::Danger, "Error"),
+        SpanStatus::Unset => (BadgeTone::Neutral, "Unset"),
+    };
+    view! { <Badge tone>{word}</Badge> }
 }
 
 /// How serious a log line is, in the application's own word.

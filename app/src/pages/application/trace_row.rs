@@ -1,11 +1,12 @@
 //! A row of the traces list; on narrow screens, its card.
 
-use latchkey_domain::api::IngestedTrace;
+use latchkey_domain::api::{IngestedTrace, SpanStatus, TraceEntry};
 use leptos::prelude::*;
+use serde_json::Value;
 
 use crate::components::environment_tag::EnvironmentTag;
 use crate::components::relative_time::RelativeTime;
-use crate::components::status_badge::ResponseBadge;
+use crate::components::status_badge::{ResponseBadge, SpanStatusBadge};
 use crate::components::table::{Column, LOW_CELL, ROW};
 
 /// The columns of the list.
@@ -25,7 +26,11 @@ pub fn trace_row(trace: IngestedTrace) -> impl IntoView {
     view! {
         <tr role="row" class=ROW>
             <td role="cell" class=LOW_CELL>
-                <ResponseBadge status=entry.response_status/>
+                {if is_request(&entry) {
+                    view! { <ResponseBadge status=entry.response_status/> }.into_any()
+                } else {
+                    view! { <SpanStatusBadge status=span_status(&entry)/> }.into_any()
+                }}
             </td>
             <td role="cell" class=format!("{LOW_CELL} font-mono text-code text-ink-2")>{entry.request_method}</td>
             <td
@@ -49,6 +54,21 @@ pub fn trace_row(trace: IngestedTrace) -> impl IntoView {
             </td>
         </tr>
     }
+}
+
+/// Whether an item is a request: another span has no answer, and lacks none.
+fn is_request(entry: &TraceEntry) -> bool {
+    const METHODS: [&str; 9] =
+        ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "CONNECT", "TRACE"];
+    let is_method = |method: &&str| method.eq_ignore_ascii_case(&entry.request_method);
+    entry.response_status != 0 || METHODS.iter().any(is_method)
+}
+
+/// The status of a span, if it has set one.
+fn span_status(entry: &TraceEntry) -> SpanStatus {
+    let status = entry.meta.as_ref().and_then(|meta| meta.get("status"));
+    let code = status.and_then(|status| status.get("code")).and_then(Value::as_str);
+    code.and_then(SpanStatus::from_name).unwrap_or(SpanStatus::Unset)
 }
 
 /// A duration in the unit that fits: `3.4 ms`, `128 ms`, `1.3 s`, `2 min 5 s`.
@@ -76,6 +96,25 @@ fn duration(ms: f64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn spans_that_are_no_requests_show_their_own_status() {
+        for (method, response, meta, is_a_request, status) in [
+            ("GET", 0, "null", true, SpanStatus::Unset),
+            ("post", 0, "null", true, SpanStatus::Unset),
+            ("PURGE", 200, "null", true, SpanStatus::Unset),
+            ("INTERNAL", 0, r#"{"status":{"code":"error"}}"#, false, SpanStatus::Error),
+            ("CLIENT", 0, r#"{"status":{"code":"ok"}}"#, false, SpanStatus::Ok),
+            ("service.charge", 0, r#"{"status":7}"#, false, SpanStatus::Unset),
+        ] {
+            let item = format!(
+                r#"{{"timestamp":0,"requestMethod":"{method}","requestURL":"a","responseStatus":{response},
+                    "traceId":"a","spanId":"b","durationMs":null,"meta":{meta}}}"#
+            );
+            let entry: TraceEntry = serde_json::from_str(&item).unwrap();
+            assert_eq!((is_request(&entry), span_status(&entry)), (is_a_request, status), "{item}");
+        }
+    }
 
     #[test]
     fn durations_are_in_the_unit_that_fits() {
