@@ -1,8 +1,10 @@
-//! What an operator watches: `/metrics` in the text form of OpenMetrics, and `/readyz` with the
-//! upstreams by name, on a listener of its own that the public never reaches.
+//! What an operator watches: `/metrics` in OpenMetrics or the text format before it, as the reader
+//! asks, and `/readyz` with the upstreams by name, on a listener of its own that the public never
+//! reaches.
 
 mod durations;
 mod exposition;
+mod text_format;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -12,8 +14,8 @@ use anyhow::Context;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::State;
-use axum::http::Request;
-use axum::http::header::CONTENT_TYPE;
+use axum::http::header::{ACCEPT, CONTENT_TYPE, VARY};
+use axum::http::{HeaderMap, Request};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use tokio::net::TcpListener;
@@ -96,6 +98,13 @@ impl Answers for Pages {
     }
 }
 
-async fn metrics(State(state): State<AppState>) -> impl IntoResponse {
-    ([(CONTENT_TYPE, OPEN_METRICS)], exposition::text(&state))
+async fn metrics(State(state): State<AppState>, headers: HeaderMap) -> impl IntoResponse {
+    let text = exposition::text(&state);
+    let accept = headers.get_all(ACCEPT).iter().filter_map(|line| line.to_str().ok());
+    if accept.into_iter().any(text_format::wants_open_metrics) {
+        ([(CONTENT_TYPE, OPEN_METRICS), (VARY, "accept")], text)
+    } else {
+        let text = text_format::of_open_metrics(&text);
+        ([(CONTENT_TYPE, text_format::TEXT), (VARY, "accept")], text)
+    }
 }

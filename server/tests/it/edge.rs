@@ -27,7 +27,9 @@ async fn metrics_are_on_a_listener_of_their_own() {
         let ingest = client.post(format!("{}/ingest/traces", process.base));
         ingest.header("x-api-key", key).json(&traces(1)).send().await.unwrap();
     }
-    let answer = client.get(format!("http://{metrics}/metrics")).send().await.unwrap();
+    let asked = client.get(format!("http://{metrics}/metrics"));
+    let asked = asked.header("accept", "application/openmetrics-text;version=1.0.0,*/*;q=0.1");
+    let answer = asked.send().await.unwrap();
     assert!(answer.headers()["content-type"].to_str().unwrap().contains("openmetrics-text"));
     let text = answer.text().await.unwrap();
     for line in [
@@ -44,6 +46,11 @@ async fn metrics_are_on_a_listener_of_their_own() {
     ] {
         assert!(text.lines().any(|one| one == line), "{line} is not in\n{text}");
     }
+    let older = client.get(format!("http://{metrics}/metrics")).send().await.unwrap();
+    assert_eq!(older.headers()["content-type"], "text/plain; version=0.0.4; charset=utf-8");
+    let older = older.text().await.unwrap();
+    assert!(older.contains("# TYPE latchkey_checks_total counter\n"), "{older}");
+    assert!(!older.contains("# EOF"), "{older}");
     assert!(!text.contains(&key), "no secret stands in a metric");
     let public = client.get(format!("{}/metrics", process.base)).send().await.unwrap();
     assert_eq!(public.status(), 404, "never on the public address");
