@@ -236,6 +236,11 @@ pub struct Settings {
     #[arg(long = "latchkey-cors-origins", env = "LATCHKEY_CORS_ORIGINS", value_delimiter = ',')]
     pub cors_origins: Vec<String>,
 
+    /// Whom to tell of a weakness: an address of mail, or a URI. `/.well-known/security.txt` names
+    /// it [default: there is no such file].
+    #[arg(long = "latchkey-security-contact", env = "LATCHKEY_SECURITY_CONTACT")]
+    pub security_contact: Option<String>,
+
     /// What cargo-leptos says, if it started the server.
     #[command(flatten)]
     pub cargo_leptos: CargoLeptos,

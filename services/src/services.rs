@@ -4,6 +4,7 @@ use std::ops::Deref;
 use std::sync::Arc;
 use std::time::Duration;
 
+use latchkey_domain::time::Timestamp;
 use sea_orm::DbErr;
 use tokio_util::task::TaskTracker;
 
@@ -173,6 +174,11 @@ impl Services {
     /// Time since some fixed point of this process, on the clock that the capabilities go by.
     pub fn monotonic(&self) -> Duration {
         self.clock.monotonic()
+    }
+
+    /// The time by the same clock.
+    pub fn now(&self) -> Timestamp {
+        self.clock.now()
     }
 
     /// Waits until no reservation is being settled by itself, and no telemetry is being stored for

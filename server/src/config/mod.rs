@@ -1,6 +1,7 @@
 //! From settings to a configuration that can be served, or a sentence that says what to set.
 
 mod audience;
+mod contact;
 mod cors;
 mod database;
 mod metrics;
@@ -24,6 +25,7 @@ use crate::cli::{CargoLeptos, Settings, SignupSetting, Storage, set};
 use crate::edge::SystemRandom;
 
 pub use audience::Audience;
+pub use contact::SecurityContact;
 pub use cors::CorsOrigins;
 pub(crate) use database::Alone;
 pub use metrics::MetricsListen;
@@ -49,6 +51,8 @@ pub struct Config {
     pub trusted_proxies: Vec<Cidr>,
     /// Origins whose pages may call from a browser; none: no page but our own.
     pub cors_origins: Option<CorsOrigins>,
+    /// Whom `/.well-known/security.txt` names, if anybody.
+    pub security_contact: Option<SecurityContact>,
     /// What cargo-leptos says, if it started the server.
     pub cargo_leptos: CargoLeptos,
     /// Who answers the gateway's calls; none: the sandbox alone.
@@ -141,6 +145,10 @@ impl Config {
             sign_in,
             trusted_proxies: settings.trusted_proxies,
             cors_origins: CorsOrigins::parse(&settings.cors_origins)?,
+            security_contact: set(settings.security_contact.as_deref())
+                .map(str::parse)
+                .transpose()
+                .context("LATCHKEY_SECURITY_CONTACT")?,
             cargo_leptos: settings.cargo_leptos,
             upstreams: settings
                 .upstreams
