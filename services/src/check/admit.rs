@@ -52,11 +52,10 @@ pub(super) async fn refused(
     (outcome, detail): (Outcome, String),
     begun: Option<&BegunCall>,
 ) -> Denial {
-    let requests = match begun {
-        Some(begun) => begun.requests,
+    let limits = match begun {
+        Some(begun) => begun.limits(),
         None => standing(services, &found.key).await,
     };
-    let limits = LimitStates { requests, ..LimitStates::default() };
     Denial { detail, key: Some(Arc::clone(&found.key)), limits, ..Denial::of(outcome) }
 }
 
@@ -137,13 +136,14 @@ fn in_networks(key: &KeyRecord, ip: Option<IpAddr>) -> bool {
     ip.is_some_and(|ip| networks.as_slice().iter().any(|network| network.contains(ip)))
 }
 
-/// Where the key's requests per minute stand, without taking one.
-async fn standing(
-    services: &Services,
-    key: &KeyRecord,
-) -> Option<latchkey_domain::api::RateLimitState> {
-    key.rpm?;
-    rates::look(services, key, 0).await.requests.map(|look| look.state)
+/// Where the key's limits per minute stand, without taking of them.
+async fn standing(services: &Services, key: &KeyRecord) -> LimitStates {
+    let looks = rates::look(services, key, 0).await;
+    LimitStates {
+        requests: looks.requests.map(|look| look.state),
+        tokens: looks.tokens.map(|look| look.state),
+        budget: None,
+    }
 }
 
 /// What a call holds of the limits until it is decided. It goes back unless the call is admitted:

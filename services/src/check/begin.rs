@@ -22,13 +22,15 @@ pub struct BegunCall {
     pub(super) took_request: bool,
     /// Where requests per minute stood then.
     pub(super) requests: Option<RateLimitState>,
+    /// Where tokens per minute stood then; none of them was taken.
+    pub(super) tokens: Option<RateLimitState>,
     pub(super) slot: CallSlot,
 }
 
 impl BegunCall {
     /// Where the key's limits stand, as far as they were asked.
     pub fn limits(&self) -> LimitStates {
-        LimitStates { requests: self.requests, ..LimitStates::default() }
+        LimitStates { requests: self.requests, tokens: self.tokens, budget: None }
     }
 }
 
@@ -63,7 +65,8 @@ async fn take(services: &Services, found: &Found) -> Result<BegunCall, Denial> {
         Err(denial) => return Err(of_key(*denial, limits)),
     }
     let slot = CallSlot::acquire(services, key).map_err(|denial| of_key(*denial, limits))?;
-    Ok(BegunCall { took_request: key.rpm.is_some(), requests: limits.requests, slot })
+    let LimitStates { requests, tokens, .. } = limits;
+    Ok(BegunCall { took_request: key.rpm.is_some(), requests, tokens, slot })
 }
 
 /// Counts a call that is refused for a reason that is not the key's, e.g. that the node has too

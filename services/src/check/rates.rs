@@ -44,12 +44,15 @@ pub(super) struct MinuteLimits {
     key: KeyId,
     rpm: Option<u64>,
     tpm: Option<u64>,
+    /// The key's tokens per minute, taken of or not: the caller is told how they stand.
+    told_tpm: Option<u64>,
 }
 
 impl MinuteLimits {
     /// All that the key has.
     pub(super) fn of(key: &KeyRecord) -> Self {
-        Self { key: key.id, rpm: key.rpm.map(Limit::get), tpm: key.rare().tpm.map(Limit::get) }
+        let tpm = key.rare().tpm.map(Limit::get);
+        Self { key: key.id, rpm: key.rpm.map(Limit::get), tpm, told_tpm: tpm }
     }
 
     /// Requests alone: the rest comes when it is known how many tokens the call needs.
@@ -71,6 +74,7 @@ pub(super) async fn take(
     limits: &mut LimitStates,
 ) -> Result<HeldRates, Box<Denial>> {
     if of.rpm.is_none() && of.tpm.is_none() {
+        limits.tokens = tokens_of_node(services, of, |limit| limit);
         return Ok(HeldRates::default());
     }
     let Some(shared) = &services.shared else {
@@ -110,9 +114,13 @@ fn of_node(
                 limits.requests = Some(rate_state(state, limit));
             }
             Err(full) => {
+                limits.tokens = tokens_of_node(services, of, share);
                 return Err(too_many_requests(of_share(full, 1, whole), limit, whole, limits));
             }
         }
+    }
+    if of.tpm.is_none() {
+        limits.tokens = tokens_of_node(services, of, &share);
     }
     if let Some(whole) = of.tpm {
         let limit = share(whole);
@@ -131,6 +139,17 @@ fn of_node(
     Ok(held)
 }
 
+/// Where the tokens per minute of this node's own windows stand, of which nothing is taken.
+fn tokens_of_node(
+    services: &Services,
+    of: MinuteLimits,
+    share: impl Fn(u64) -> u64,
+) -> Option<RateLimitState> {
+    let limit = share(of.told_tpm?);
+    let now = services.clock.monotonic();
+    Some(Look::of(services.tokens.look(of.key, now, 0, limit), limit).state)
+}
+
 /// What fits a limit but not this node's share of it fits when the nodes share again.
 fn of_share(full: WindowFull, amount: u64, whole: u64) -> WindowFull {
     let again = (amount <= whole).then_some(NARROW_FOR);
@@ -147,9 +166,9 @@ fn of_all(
     taken: SharedTaken,
     mut seen: SharedSeen,
 ) -> Result<HeldRates, Box<Denial>> {
-    let MinuteLimits { key, rpm, tpm } = of;
+    let MinuteLimits { key, rpm, tpm, told_tpm } = of;
     limits.requests = rpm.map(|limit| rate_state(seen.requests.state(seen.now, limit), limit));
-    limits.tokens = tpm.map(|limit| rate_state(seen.tokens.state(seen.now, limit), limit));
+    limits.tokens = told_tpm.map(|limit| rate_state(seen.tokens.state(seen.now, limit), limit));
     let now = services.clock.monotonic();
     if !shared.is_narrow(now) {
         return Ok(HeldRates {
@@ -184,6 +203,8 @@ fn refused_by_all(
     let rpm = of.rpm.unwrap_or_default();
     if refused == Refused::Requests {
         let full = seen.requests.refusal(seen.now, 1, rpm);
+        limits.tokens =
+            of.told_tpm.map(|limit| rate_state(seen.tokens.state(seen.now, limit), limit));
         return too_many_requests(full, rpm, rpm, limits);
     }
     limits.requests = of.rpm.map(|_| rate_state(seen.requests.state(seen.now, rpm), rpm));
