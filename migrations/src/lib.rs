@@ -20,6 +20,7 @@ mod m20261128_000014_count_nodes;
 mod m20261128_000015_tier_overrides;
 mod m20261128_000017_administrators;
 mod m20261128_000018_invitations;
+mod m20261129_000030_idempotent_creates;
 mod telemetry;
 
 pub use sea_orm_migration::MigratorTrait;
@@ -48,6 +49,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261128_000015_tier_overrides::Migration),
             Box::new(m20261128_000017_administrators::Migration),
             Box::new(m20261128_000018_invitations::Migration),
+            Box::new(m20261129_000030_idempotent_creates::Migration),
         ]
     }
 }

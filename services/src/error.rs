@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use latchkey_domain::id::KeyId;
 use latchkey_domain::outcome::Outcome;
+use latchkey_domain::permission::ServicePermission;
 use latchkey_domain::problem::{ErrorCode, FieldError, Problem};
 use latchkey_domain::tier::Tier;
 use sea_orm::{DbErr, RuntimeErr};
@@ -21,6 +22,9 @@ pub enum Error {
     /// 403: the caller's role does not allow it; the sentence says who can.
     #[error("{0}")]
     Forbidden(&'static str),
+    /// 403: the service key has not this permission.
+    #[error("the service key lacks {}", .0.as_str())]
+    InsufficientScope(ServicePermission),
     /// 403 on local sign-in: the code is another.
     #[error("the code of local sign-in is wrong")]
     WrongLocalCode,
@@ -42,6 +46,9 @@ pub enum Error {
     /// 409: this idempotency key has made a key already.
     #[error("this was done before")]
     IdempotencyReplay(KeyId),
+    /// 409: this idempotency key has made a thing already, which has this id.
+    #[error("{0} was made before")]
+    Replay(String),
     /// 422: this idempotency key came with another body before.
     #[error("the idempotency key was used for something else")]
     IdempotencyMismatch,
@@ -205,6 +212,10 @@ impl From<&Error> for Problem {
                 "Sign in, or send a valid access token as Authorization: Bearer.",
             ),
             Error::Forbidden(detail) => Self::new(ErrorCode::Forbidden, *detail),
+            Error::InsufficientScope(lacking) => Self::new(
+                ErrorCode::Forbidden,
+                format!("This service key lacks the permission {}.", lacking.as_str()),
+            ),
             Error::WrongLocalCode => Self::new(
                 ErrorCode::Forbidden,
                 "That code isn’t right. The server’s log shows the right one, in a link; it changes at each \
@@ -232,6 +243,10 @@ impl From<&Error> for Problem {
                               can’t be shown again: rotate the key if it was lost.";
                 Self { key_id: Some(*key), ..Self::new(ErrorCode::IdempotencyReplay, detail) }
             }
+            Error::Replay(made) => Self::new(
+                ErrorCode::IdempotencyReplay,
+                format!("This Idempotency-Key has made {made} already."),
+            ),
             Error::IdempotencyMismatch => Self::new(
                 ErrorCode::IdempotencyMismatch,
                 "This Idempotency-Key came with another body before. Use a new one.",
@@ -265,7 +280,7 @@ impl From<&Error> for Problem {
             Error::TooMany { detail, .. } => {
                 Self::new(ErrorCode::Outcome(Outcome::RateLimited), detail.clone())
             }
-            Error::Invalid(errors) => invalid(errors),
+            Error::Invalid(errors) => Self::invalid_fields(errors.clone()),
             Error::Unavailable(_) => Self::new(
                 ErrorCode::Outcome(Outcome::Unavailable),
                 "The database doesn’t answer right now. Try again shortly.",
@@ -283,13 +298,6 @@ fn size(bytes: u64) -> String {
     const GIB: u64 = 1 << 30;
     let tenths = bytes.saturating_mul(10) / GIB;
     format!("{}.{} GiB", tenths / 10, tenths % 10)
-}
-
-fn invalid(errors: &[FieldError]) -> Problem {
-    let detail = errors.iter().map(|error| format!("{}: {}", error.field, error.message));
-    let mut problem = Problem::new(ErrorCode::Invalid, detail.collect::<Vec<_>>().join(" "));
-    problem.errors = errors.to_vec();
-    problem
 }
 
 #[cfg(test)]

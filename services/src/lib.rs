@@ -12,6 +12,7 @@ pub mod audit;
 mod background;
 pub mod check;
 pub mod clock;
+mod creates;
 mod database;
 mod digest;
 mod entity;

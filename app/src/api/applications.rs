@@ -50,7 +50,8 @@ pub async fn create_application(
     request: ApplicationRequest,
 ) -> Result<Application, ApiError> {
     let (services, actor) = caller().await?;
-    Ok(latchkey_services::applications::create(&services, &actor, project_id, request).await?)
+    Ok(latchkey_services::applications::create(&services, &actor, project_id, request, None)
+        .await?)
 }
 
 /// Changes an application’s name, description or environment.

@@ -36,7 +36,8 @@ pub async fn invite_member(
     request: MemberRequest,
 ) -> Result<Member, ApiError> {
     let (services, actor) = caller().await?;
-    Ok(latchkey_services::members::invite(&services, &actor, organization_id, request).await?)
+    Ok(latchkey_services::members::invite(&services, &actor, organization_id, request, None)
+        .await?)
 }
 
 /// Takes an invitation back.

@@ -18,7 +18,7 @@ pub async fn create_organization(
     request: OrganizationRequest,
 ) -> Result<Organization, ApiError> {
     let (services, actor) = caller().await?;
-    Ok(latchkey_services::organizations::create(&services, &actor, request).await?)
+    Ok(latchkey_services::organizations::create(&services, &actor, request, None).await?)
 }
 
 /// Renames an organization, or puts it on another tier, effective at once.

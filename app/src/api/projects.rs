@@ -35,7 +35,8 @@ pub async fn create_project(
     request: ProjectRequest,
 ) -> Result<Project, ApiError> {
     let (services, actor) = caller().await?;
-    Ok(latchkey_services::projects::create(&services, &actor, organization_id, request).await?)
+    Ok(latchkey_services::projects::create(&services, &actor, organization_id, request, None)
+        .await?)
 }
 
 /// Changes a project’s name or key prefix.

@@ -9,6 +9,7 @@ use latchkey_services::{Services, applications};
 
 use super::auth::Caller;
 use super::extract::{ListPage, PageParams, PathId};
+use super::idempotency::IdempotencyKey;
 use super::json::Json;
 use super::problem::Refusal;
 
@@ -67,14 +68,15 @@ pub(crate) async fn get(
     path = "/v1/projects/{id}/applications",
     operation_id = "create_application",
     tag = "Workspace",
-    params(("id" = ProjectId, Path)),
+    params(("id" = ProjectId, Path), ("Idempotency-Key" = Option<String>, Header)),
     request_body(content = ApplicationRequest),
     responses(
         (status = 201, description = "The application", body = Application),
         (status = 401, description = "`unauthenticated`", body = Problem),
         (status = 403, description = "`forbidden`: not for viewers", body = Problem),
         (status = 404, description = "`not_found`: no such project, or another tenant’s", body = Problem),
-        (status = 422, description = "`invalid`", body = Problem),
+        (status = 409, description = "`idempotency_replay`", body = Problem),
+        (status = 422, description = "`invalid`, `idempotency_mismatch`", body = Problem),
     ),
     security(("user" = [])),
 )]
@@ -82,12 +84,13 @@ pub(crate) async fn create(
     State(services): State<Services>,
     Caller(actor): Caller,
     PathId(project): PathId<ProjectId>,
+    idempotency: IdempotencyKey,
     Json(request): Json<ApplicationRequest>,
 ) -> Result<(StatusCode, axum::Json<Application>), Refusal> {
-    Ok((
-        StatusCode::CREATED,
-        axum::Json(applications::create(&services, &actor, project, request).await?),
-    ))
+    let idempotency = idempotency.of(&request);
+    let made =
+        applications::create(&services, &actor, project, request, idempotency.as_ref()).await?;
+    Ok((StatusCode::CREATED, axum::Json(made)))
 }
 
 /// Change an application

@@ -9,6 +9,7 @@ use latchkey_services::{Services, members};
 
 use super::auth::Caller;
 use super::extract::{ListPage, PageParams, PathId, PathIds};
+use super::idempotency::IdempotencyKey;
 use super::json::Json;
 use super::problem::Refusal;
 
@@ -47,15 +48,15 @@ pub(crate) async fn list(
     path = "/v1/organizations/{id}/members",
     operation_id = "invite_member",
     tag = "Members",
-    params(("id" = OrganizationId, Path)),
+    params(("id" = OrganizationId, Path), ("Idempotency-Key" = Option<String>, Header)),
     request_body(content = MemberRequest),
     responses(
         (status = 201, description = "The invitation", body = Member),
         (status = 401, description = "`unauthenticated`", body = Problem),
         (status = 403, description = "`forbidden`: only owners and admins, and owners alone invite owners", body = Problem),
         (status = 404, description = "`not_found`: no such organization, or another tenant’s", body = Problem),
-        (status = 409, description = "`conflict`: a member or invited already", body = Problem),
-        (status = 422, description = "`invalid`", body = Problem),
+        (status = 409, description = "`conflict`: a member or invited already; `idempotency_replay`", body = Problem),
+        (status = 422, description = "`invalid`, `idempotency_mismatch`", body = Problem),
     ),
     security(("user" = [])),
 )]
@@ -63,9 +64,12 @@ pub(crate) async fn invite(
     State(services): State<Services>,
     Caller(actor): Caller,
     PathId(organization): PathId<OrganizationId>,
+    idempotency: IdempotencyKey,
     Json(request): Json<MemberRequest>,
 ) -> Result<(StatusCode, axum::Json<Member>), Refusal> {
-    let invited = members::invite(&services, &actor, organization, request).await?;
+    let idempotency = idempotency.of(&request);
+    let invited =
+        members::invite(&services, &actor, organization, request, idempotency.as_ref()).await?;
     Ok((StatusCode::CREATED, axum::Json(invited)))
 }
 

@@ -9,6 +9,7 @@ use latchkey_services::{Services, organizations};
 
 use super::auth::Caller;
 use super::extract::{ListPage, PageParams, PathId};
+use super::idempotency::IdempotencyKey;
 use super::json::Json;
 use super::problem::Refusal;
 
@@ -64,22 +65,26 @@ pub(crate) async fn get(
     path = "/v1/organizations",
     operation_id = "create_organization",
     tag = "Workspace",
+    params(("Idempotency-Key" = Option<String>, Header)),
     request_body(content = OrganizationRequest),
     responses(
         (status = 201, description = "The organization, on the free tier, with the caller as its owner", body = Organization),
         (status = 401, description = "`unauthenticated`", body = Problem),
         (status = 403, description = "`forbidden`: a service key", body = Problem),
-        (status = 409, description = "`limit_reached`: the caller owns as many organizations as a person may", body = Problem),
-        (status = 422, description = "`invalid`", body = Problem),
+        (status = 409, description = "`limit_reached`: the caller owns as many organizations as a person may; `idempotency_replay`", body = Problem),
+        (status = 422, description = "`invalid`, `idempotency_mismatch`", body = Problem),
     ),
     security(("user" = [])),
 )]
 pub(crate) async fn create(
     State(services): State<Services>,
     Caller(actor): Caller,
+    idempotency: IdempotencyKey,
     Json(request): Json<OrganizationRequest>,
 ) -> Result<(StatusCode, axum::Json<Organization>), Refusal> {
-    Ok((StatusCode::CREATED, axum::Json(organizations::create(&services, &actor, request).await?)))
+    let idempotency = idempotency.of(&request);
+    let made = organizations::create(&services, &actor, request, idempotency.as_ref()).await?;
+    Ok((StatusCode::CREATED, axum::Json(made)))
 }
 
 /// Change an organization

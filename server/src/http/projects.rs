@@ -9,6 +9,7 @@ use latchkey_services::{Services, projects};
 
 use super::auth::Caller;
 use super::extract::{ListPage, PageParams, PathId};
+use super::idempotency::IdempotencyKey;
 use super::json::Json;
 use super::problem::Refusal;
 
@@ -67,14 +68,15 @@ pub(crate) async fn get(
     path = "/v1/organizations/{id}/projects",
     operation_id = "create_project",
     tag = "Workspace",
-    params(("id" = OrganizationId, Path)),
+    params(("id" = OrganizationId, Path), ("Idempotency-Key" = Option<String>, Header)),
     request_body(content = ProjectRequest),
     responses(
         (status = 201, description = "The project", body = Project),
         (status = 401, description = "`unauthenticated`", body = Problem),
         (status = 403, description = "`forbidden`: only owners and admins", body = Problem),
         (status = 404, description = "`not_found`: no such organization, or another tenant’s", body = Problem),
-        (status = 422, description = "`invalid`", body = Problem),
+        (status = 409, description = "`limit_reached`, `idempotency_replay`", body = Problem),
+        (status = 422, description = "`invalid`, `idempotency_mismatch`", body = Problem),
     ),
     security(("user" = [])),
 )]
@@ -82,12 +84,13 @@ pub(crate) async fn create(
     State(services): State<Services>,
     Caller(actor): Caller,
     PathId(organization): PathId<OrganizationId>,
+    idempotency: IdempotencyKey,
     Json(request): Json<ProjectRequest>,
 ) -> Result<(StatusCode, axum::Json<Project>), Refusal> {
-    Ok((
-        StatusCode::CREATED,
-        axum::Json(projects::create(&services, &actor, organization, request).await?),
-    ))
+    let idempotency = idempotency.of(&request);
+    let made =
+        projects::create(&services, &actor, organization, request, idempotency.as_ref()).await?;
+    Ok((StatusCode::CREATED, axum::Json(made)))
 }
 
 /// Change a project

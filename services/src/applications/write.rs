@@ -13,9 +13,10 @@ use sea_orm::{
 use crate::actor::Actor;
 use crate::audit::{self, Changes, Event};
 use crate::check::Changed;
+use crate::creates;
 use crate::entity::{application, key};
 use crate::error::Error;
-use crate::keys::revoke_where;
+use crate::keys::{Idempotency, revoke_where};
 use crate::retry::retried;
 use crate::scope::{self, ApplicationScope, Begun};
 use crate::services::Services;
@@ -23,14 +24,15 @@ use crate::services::Services;
 /// Makes an application in a project.
 ///
 /// # Errors
-/// `NotFound` for a stranger, `Forbidden` for viewers.
+/// `NotFound` for a stranger, `Forbidden` for viewers, `Replay` and `IdempotencyMismatch`.
 pub async fn create(
     services: &Services,
     actor: &Actor,
     project: ProjectId,
     request: ApplicationRequest,
+    idempotency: Option<&Idempotency>,
 ) -> Result<Application, Error> {
-    retried(services, || create_once(services, actor, project, request.clone())).await
+    retried(services, || create_once(services, actor, project, request.clone(), idempotency)).await
 }
 
 async fn create_once(
@@ -38,11 +40,15 @@ async fn create_once(
     actor: &Actor,
     project: ProjectId,
     request: ApplicationRequest,
+    idempotency: Option<&Idempotency>,
 ) -> Result<Application, Error> {
     let mut scope = scope::project(services, actor, project, Permission::ApplicationsWrite).await?;
     // The project is locked: it can't be deleted while this is made in it.
     let Begun { transaction, by, .. } = scope.begin(services, actor).await?;
+    let now = services.clock.now();
+    creates::check(&transaction, actor, idempotency, now).await?;
     let made = insert(services, &transaction, scope.id(), &request).await?;
+    creates::keep(&transaction, actor, idempotency, made.id.to_string(), now).await?;
     let changes = Changes::default().set("environment", made.environment);
     let event = event(made.id, AuditAction::ApplicationCreated, &made.name, changes);
     audit::record(services, &transaction, scope.organization(), &by, event).await?;

@@ -8,6 +8,7 @@ pub(crate) mod audit_head;
 pub(crate) mod budget;
 pub(crate) mod denial;
 pub(crate) mod idempotency_key;
+pub(crate) mod idempotent_create;
 pub(crate) mod ingest_batch;
 pub(crate) mod instance;
 pub(crate) mod invitation;

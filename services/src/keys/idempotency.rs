@@ -13,12 +13,12 @@ use serde::Serialize;
 use sha2::{Digest, Sha256};
 
 use crate::actor::Actor;
-use crate::entity::idempotency_key;
+use crate::entity::{idempotency_key, idempotent_create};
 use crate::error::Error;
 use crate::services::Services;
 
 /// How long a key is kept.
-const KEPT: Duration = Duration::from_hours(24);
+pub(crate) const KEPT: Duration = Duration::from_hours(24);
 
 /// A client's key for one create or rotation.
 #[derive(Debug, Clone)]
@@ -36,7 +36,13 @@ impl Idempotency {
         Self { key, path, request: Sha256::digest(body).into() }
     }
 
-    fn id(&self, actor: &Actor) -> Vec<u8> {
+    /// What the body means.
+    pub(crate) const fn request(&self) -> [u8; 32] {
+        self.request
+    }
+
+    /// Under which it is kept.
+    pub(crate) fn id(&self, actor: &Actor) -> Vec<u8> {
         let mut hash = Sha256::new();
         for part in [actor.caller().as_str(), &self.path, &self.key] {
             hash.update(u64::try_from(part.len()).unwrap_or(u64::MAX).to_be_bytes());
@@ -96,6 +102,7 @@ pub(super) async fn keep(
 pub async fn purge(services: &Services) -> Result<(), Error> {
     let kept = i64::try_from(KEPT.as_millis()).unwrap_or(i64::MAX);
     let is_old = Expr::col("created_at").lte(services.clock.now().as_millis() - kept);
-    services.database.delete_all::<idempotency_key::Entity>(is_old).await?;
+    services.database.delete_all::<idempotency_key::Entity>(is_old.clone()).await?;
+    services.database.delete_all::<idempotent_create::Entity>(is_old).await?;
     Ok(())
 }

@@ -20,8 +20,10 @@ use super::list::to_invited;
 use super::write::person_of_membership;
 use crate::actor::Actor;
 use crate::audit::{self, Changes, Event};
+use crate::creates;
 use crate::entity::{invitation, invitation_time, membership, user};
 use crate::error::Error;
+use crate::keys::Idempotency;
 use crate::retry::retried;
 use crate::scope::{self, Begun, allow};
 use crate::services::Services;
@@ -35,14 +37,15 @@ pub(crate) const INVITATION_WINDOW: Duration = Duration::from_hours(1);
 /// # Errors
 /// `NotFound` for a stranger; `Forbidden` for viewers and members, and for admins who would make an
 /// owner; `Conflict` for who is a member or invited already, oneself included; `TooMany` beyond the
-/// invitations that a person makes in an hour.
+/// invitations that a person makes in an hour; `Replay` and `IdempotencyMismatch`.
 pub async fn invite(
     services: &Services,
     actor: &Actor,
     organization: OrganizationId,
     request: MemberRequest,
+    idempotency: Option<&Idempotency>,
 ) -> Result<Member, Error> {
-    retried(services, || invite_once(services, actor, organization, &request)).await
+    retried(services, || invite_once(services, actor, organization, &request, idempotency)).await
 }
 
 async fn invite_once(
@@ -50,12 +53,14 @@ async fn invite_once(
     actor: &Actor,
     organization: OrganizationId,
     request: &MemberRequest,
+    idempotency: Option<&Idempotency>,
 ) -> Result<Member, Error> {
     let permission = request.role.to_manage();
     let mut scope = scope::organization(services, actor, organization, permission).await?;
     // The organization is locked: of two who invite the same login at once, one finds what the
     // other did.
     let Begun { transaction, by, .. } = scope.begin(services, actor).await?;
+    creates::check(&transaction, actor, idempotency, services.clock.now()).await?;
     if let Some(member) = member_of_login(&transaction, organization, &request.login).await? {
         let own = member == actor.author().as_uuid();
         return Err(Error::Conflict(if own {
@@ -78,6 +83,7 @@ async fn invite_once(
         invited_by: Set(Some(actor.author().as_uuid())),
     };
     let row = row.insert(&transaction).await?;
+    creates::keep(&transaction, actor, idempotency, row.login.clone(), now).await?;
     let changes = Changes::default().set("role", request.role);
     let event = event(AuditAction::MemberInvited, &row.login, changes);
     audit::record(services, &transaction, organization, &by, event).await?;

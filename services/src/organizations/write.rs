@@ -18,9 +18,10 @@ use super::limits::{self, Plan, check_owned};
 use crate::actor::{Actor, Person};
 use crate::audit::{self, Changes, Event};
 use crate::check::Changed;
+use crate::creates;
 use crate::entity::{application, invitation, key, membership, organization, project};
 use crate::error::Error;
-use crate::keys::revoke_where;
+use crate::keys::{Idempotency, revoke_where};
 use crate::retry::retried;
 use crate::scope::{self, Begun, OrganizationScope};
 use crate::services::Services;
@@ -28,24 +29,30 @@ use crate::services::Services;
 /// Makes an organization on the free tier that the actor owns. There is nothing in it yet.
 ///
 /// # Errors
-/// `Forbidden` for a service key, `LimitReached` for who owns as many as a person may.
+/// `Forbidden` for a service key, `LimitReached` for who owns as many as a person may, `Replay` and
+/// `IdempotencyMismatch`.
 pub async fn create(
     services: &Services,
     actor: &Actor,
     request: OrganizationRequest,
+    idempotency: Option<&Idempotency>,
 ) -> Result<Organization, Error> {
-    retried(services, || create_once(services, actor, request.clone())).await
+    retried(services, || create_once(services, actor, request.clone(), idempotency)).await
 }
 
 async fn create_once(
     services: &Services,
     actor: &Actor,
     request: OrganizationRequest,
+    idempotency: Option<&Idempotency>,
 ) -> Result<Organization, Error> {
     let owner = actor.person()?.user();
     let Begun { transaction, by, .. } = scope::begin(services, actor).await?;
+    creates::check(&transaction, actor, idempotency, services.clock.now()).await?;
     check_owned(&transaction, owner, "You own").await?;
     let made = insert(services, &transaction, owner, &request.name).await?;
+    let id = made.id.to_string();
+    creates::keep(&transaction, actor, idempotency, id, services.clock.now()).await?;
     audit::record(
         services,
         &transaction,

@@ -13,9 +13,10 @@ use sea_orm::{
 use crate::actor::Actor;
 use crate::audit::{self, Changes, Event};
 use crate::check::Changed;
+use crate::creates;
 use crate::entity::{application, key, project};
 use crate::error::Error;
-use crate::keys::revoke_where;
+use crate::keys::{Idempotency, revoke_where};
 use crate::organizations;
 use crate::retry::retried;
 use crate::scope::{self, Begun, ProjectScope};
@@ -24,14 +25,17 @@ use crate::services::Services;
 /// Makes a project in an organization.
 ///
 /// # Errors
-/// `NotFound` for a stranger, `Forbidden` for viewers and members, `LimitReached` beyond the plan.
+/// `NotFound` for a stranger, `Forbidden` for viewers and members, `LimitReached` beyond the plan,
+/// `Replay` and `IdempotencyMismatch`.
 pub async fn create(
     services: &Services,
     actor: &Actor,
     organization: OrganizationId,
     request: ProjectRequest,
+    idempotency: Option<&Idempotency>,
 ) -> Result<Project, Error> {
-    retried(services, || create_once(services, actor, organization, request.clone())).await
+    retried(services, || create_once(services, actor, organization, request.clone(), idempotency))
+        .await
 }
 
 async fn create_once(
@@ -39,13 +43,17 @@ async fn create_once(
     actor: &Actor,
     organization: OrganizationId,
     request: ProjectRequest,
+    idempotency: Option<&Idempotency>,
 ) -> Result<Project, Error> {
     let permission = Permission::ProjectsWrite;
     let mut scope = scope::organization(services, actor, organization, permission).await?;
     // The organization is locked: it can't be deleted while this is made in it.
     let Begun { transaction, by, within } = scope.begin(services, actor).await?;
+    let now = services.clock.now();
+    creates::check(&transaction, actor, idempotency, now).await?;
     organizations::check_projects(&transaction, &within).await?;
     let id = insert(services, &transaction, scope.id(), &request).await?;
+    creates::keep(&transaction, actor, idempotency, id.to_string(), now).await?;
     let changes = Changes::default().set("key_prefix", &request.key_prefix);
     let event = event(id, AuditAction::ProjectCreated, request.name.as_str(), changes);
     audit::record(services, &transaction, scope.id(), &by, event).await?;

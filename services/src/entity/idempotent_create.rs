@@ -1,0 +1,19 @@
+//! Creates without a secret that a client may send again.
+
+use sea_orm::entity::prelude::*;
+
+#[derive(Debug, Clone, PartialEq, Eq, DeriveEntityModel)]
+#[sea_orm(table_name = "idempotent_creates")]
+pub struct Model {
+    #[sea_orm(primary_key, auto_increment = false, column_type = "VarBinary(StringLen::N(32))")]
+    pub id: Vec<u8>,
+    #[sea_orm(column_type = "VarBinary(StringLen::N(32))")]
+    pub request: Vec<u8>,
+    pub made: String,
+    pub created_at: i64,
+}
+
+#[derive(Debug, Clone, Copy, EnumIter, DeriveRelation)]
+pub enum Relation {}
+
+impl ActiveModelBehavior for ActiveModel {}
