@@ -8,7 +8,7 @@ use std::cell::{Cell, RefCell};
 use futures::FutureExt;
 use futures::future::{LocalBoxFuture, Shared};
 use gloo_storage::{LocalStorage, Storage};
-use latchkey_domain::api::Tokens;
+use latchkey_domain::api::SessionTokens;
 use latchkey_domain::path::LocalPath;
 use leptos::prelude::*;
 
@@ -85,7 +85,7 @@ async fn ask_for_token() -> Result<String, RenewError> {
     let answer = Outgoing::empty("/refresh").send(None).await.map_err(RenewError::Failed)?;
     match answer.status {
         200 => {
-            let Ok(Tokens { token, .. }) = serde_json::from_slice(&answer.body) else {
+            let Ok(SessionTokens { token, .. }) = serde_json::from_slice(&answer.body) else {
                 return Err(RenewError::Failed(ApiError::Unreadable));
             };
             _ = LocalStorage::raw().set_item(TOKEN, &token);

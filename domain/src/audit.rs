@@ -1,14 +1,21 @@
 //! What an audit log records: who did what to which thing.
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
+
+use crate::word;
 
 macro_rules! actions {
     ($($(#[$doc:meta])* $name:ident = $code:literal, $label:literal;)*) => {
         /// What was done. The code is `thing.done`.
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-        #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
         pub enum AuditAction {
             $($(#[$doc])* #[serde(rename = $code)] $name,)*
+        }
+
+        impl<'de> Deserialize<'de> for AuditAction {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                word::read(deserializer, Self::ALL, Self::as_str)
+            }
         }
 
         impl AuditAction {
@@ -97,6 +104,22 @@ impl AuditAction {
         Self::ALL.iter().copied().find(|action| action.as_str() == code)
     }
 }
+
+/// By hand, because the derive does not see names that a macro gives.
+#[cfg(feature = "openapi")]
+impl utoipa::PartialSchema for AuditAction {
+    fn schema() -> utoipa::openapi::RefOr<utoipa::openapi::schema::Schema> {
+        utoipa::openapi::ObjectBuilder::new()
+            .schema_type(utoipa::openapi::schema::Type::String)
+            .description(Some("What was done: `thing.done`"))
+            .enum_values(Some(Self::ALL.iter().map(|action| action.as_str())))
+            .examples(["key.created"])
+            .into()
+    }
+}
+
+#[cfg(feature = "openapi")]
+impl utoipa::ToSchema for AuditAction {}
 
 macro_rules! kinds {
     ($(#[$docs:meta])* $type:ident { $($(#[$doc:meta])* $name:ident = $code:literal,)* }) => {

@@ -1,5 +1,7 @@
 //! How callers say who they are.
 
+use crate::secret::{MalformedSecret, PresentedKey};
+
 /// The token of an `Authorization` header of the `Bearer` scheme (RFC 6750), whose name ignores
 /// case.
 pub fn bearer(header: &str) -> Option<&str> {
@@ -7,9 +9,46 @@ pub fn bearer(header: &str) -> Option<&str> {
     scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
 }
 
+/// A request has two different keys.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("Two different keys were sent. Send one.")]
+pub struct TwoKeys;
+
+/// Which of two credentials counts: the one that alone has the form of our keys, else the first.
+///
+/// # Errors
+/// Both have it, and they are not the same.
+pub fn counting<'a>(
+    first: Option<&'a str>,
+    other: Option<&'a str>,
+) -> Result<Option<&'a str>, TwoKeys> {
+    let (Some(one), Some(another)) = (first, other) else { return Ok(first.or(other)) };
+    let is_ours = |text| !matches!(PresentedKey::parse(text), Err(MalformedSecret::Form));
+    match (is_ours(one), is_ours(another)) {
+        (true, true) if one != another => Err(TwoKeys),
+        (false, true) => Ok(other),
+        _ => Ok(first),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn of_two_credentials_the_key_counts() {
+        let key = "lk_live_000000000000000000000000000000004cjNQE";
+        let mistyped = "lk_live_000000000000000000000000000000004cjNQF";
+        let other = "eyJ.eyJ.x";
+        assert_eq!(counting(None, None), Ok(None));
+        assert_eq!(counting(Some(key), None), Ok(Some(key)));
+        assert_eq!(counting(None, Some(key)), Ok(Some(key)));
+        assert_eq!(counting(Some(other), Some(key)), Ok(Some(key)));
+        assert_eq!(counting(Some(key), Some(other)), Ok(Some(key)));
+        assert_eq!(counting(Some(key), Some(key)), Ok(Some(key)));
+        assert_eq!(counting(Some(other), Some("x")), Ok(Some(other)));
+        assert_eq!(counting(Some(key), Some(mistyped)), Err(TwoKeys));
+    }
 
     #[test]
     fn only_the_bearer_scheme_is_taken() {

@@ -1,4 +1,11 @@
-//! Why a JSON body can't be taken, in words.
+//! JSON bodies: reading them, and why one can't be taken, in words.
+//!
+//! What serde says of a body that does not fit is not enough for a client: it stops at the first
+//! wrong field, and calls a number where an enum stands a syntax error. So a body that was refused
+//! is looked at again, as often as it takes to tell all that is wrong with it.
+
+#[cfg(feature = "read")]
+mod survey;
 
 use serde_json::error::Category;
 
@@ -9,32 +16,84 @@ use crate::problem::{ErrorCode, Problem};
 ///
 /// What was sent is never repeated: it may be a secret in the wrong place.
 pub fn refusal(path: &str, error: &serde_json::Error) -> Problem {
-    let place = format!("line {}, column {}", error.line(), error.column());
     if error.classify() != Category::Data {
-        let what = if error.is_eof() { "ends too early" } else { "is not valid JSON" };
-        return Problem::new(ErrorCode::Malformed, format!("The body {what}, at {place}."));
+        return malformed(error);
     }
-    let text = error.to_string();
-    let text = text.rsplit_once(" at line ").map_or(text.as_str(), |(message, _)| message);
-    let quoted = |text: &str| text.split('`').nth(1).unwrap_or_default().to_owned();
-    let within = |name: &str| match path {
-        "." => name.to_owned(),
-        path if path.ends_with(name) => path.to_owned(),
-        path => format!("{path}.{name}"),
-    };
-    if text.starts_with("unknown field") {
-        let field = within(&quoted(text));
-        return Problem::invalid(field, "There is no such field.");
+    let (field, message) = Fault::of(path, error).told();
+    Problem::invalid(field, message)
+}
+
+/// The refusal of what is no JSON.
+fn malformed(error: &serde_json::Error) -> Problem {
+    let place = format!("line {}, column {}", error.line(), error.column());
+    let what = if error.is_eof() { "ends too early" } else { "is not valid JSON" };
+    Problem::new(ErrorCode::Malformed, format!("The body {what}, at {place}."))
+}
+
+/// Reads a body that has to be an object, as all of ours are. serde would also take a list of the
+/// fields' values in their order.
+///
+/// # Errors
+/// 400 for what is no JSON, or more than one value; 422 with every field that is wrong.
+#[cfg(feature = "read")]
+pub fn read<T: serde::de::DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
+    let is_object = body.trim_ascii_start().first() == Some(&b'{');
+    // Finding out what is wrong costs more than reading what is right.
+    match serde_json::from_slice(body) {
+        Ok(value) if is_object => Ok(value),
+        Ok(_) => Err(Problem::invalid("body", "Expected an object.")),
+        Err(error) => Err(survey::refusal::<T>(body, is_object, &error)),
     }
-    if text.starts_with("missing field") {
-        return Problem::invalid(within(&quoted(text)), "This field is required.");
+}
+
+/// What is wrong with a value of a body.
+#[derive(Debug, PartialEq, Eq)]
+enum Fault {
+    /// There is no field of this path.
+    Unknown { field: String, name: String },
+    /// The field of this path has to be there.
+    Missing { field: String, name: String },
+    /// The field of this path has a wrong value.
+    Wrong { field: String, message: String },
+}
+
+impl Fault {
+    fn of(path: &str, error: &serde_json::Error) -> Self {
+        let text = error.to_string();
+        let text = text.rsplit_once(" at line ").map_or(text.as_str(), |(message, _)| message);
+        let name = text.split('`').nth(1).unwrap_or_default().to_owned();
+        let within = |name: &str| match path {
+            "." => name.to_owned(),
+            path if path.ends_with(name) => path.to_owned(),
+            path => format!("{path}.{name}"),
+        };
+        if text.starts_with("unknown field") {
+            return Self::Unknown { field: within(&name), name };
+        }
+        if text.starts_with("missing field") {
+            return Self::Missing { field: within(&name), name };
+        }
+        let field = if path == "." { "body" } else { path }.to_owned();
+        Self::Wrong { field, message: expectation(text) }
     }
-    let field = if path == "." { "body" } else { path };
-    Problem::invalid(field, expectation(text))
+
+    /// The field and what is wrong with it, as a sentence.
+    fn told(self) -> (String, String) {
+        match self {
+            Self::Unknown { field, .. } => (field, "There is no such field.".to_owned()),
+            Self::Missing { field, .. } => (field, "This field is required.".to_owned()),
+            Self::Wrong { field, message } => (field, message),
+        }
+    }
 }
 
 /// serde's messages name what was found and then what was expected; only the latter is passed on.
 fn expectation(text: &str) -> String {
+    match text {
+        "recursion limit exceeded" => return "This is nested too deeply.".to_owned(),
+        "number out of range" => return "This number is too large.".to_owned(),
+        _ => {}
+    }
     let names_the_value = ["invalid type", "invalid value", "invalid length", "unknown variant"];
     if !names_the_value.iter().any(|start| text.starts_with(start)) {
         return text.to_owned();

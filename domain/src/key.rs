@@ -1,11 +1,12 @@
 //! What a key is: its kind, its environment and where it stands in its life.
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use crate::time::Timestamp;
+use crate::word::from_words;
 
 /// What a key authenticates.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum KeyKind {
@@ -17,7 +18,12 @@ pub enum KeyKind {
     Service,
 }
 
+from_words!(KeyKind);
+
 impl KeyKind {
+    /// All kinds.
+    pub const ALL: [Self; 3] = [Self::Api, Self::Inference, Self::Service];
+
     /// As it stands in JSON and in the database.
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -29,12 +35,12 @@ impl KeyKind {
 
     /// The kind of that name.
     pub fn from_name(name: &str) -> Option<Self> {
-        [Self::Api, Self::Inference, Self::Service].into_iter().find(|kind| kind.as_str() == name)
+        Self::ALL.into_iter().find(|kind| kind.as_str() == name)
     }
 }
 
 /// Whether a key is for production or a sandbox.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Environment {
@@ -45,7 +51,12 @@ pub enum Environment {
     Test,
 }
 
+from_words!(Environment);
+
 impl Environment {
+    /// Both environments.
+    pub const ALL: [Self; 2] = [Self::Live, Self::Test];
+
     /// As it stands in the key, in JSON and in the database.
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -73,7 +84,7 @@ impl Environment {
 }
 
 /// Where a key stands in its life.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum KeyStatus {
@@ -85,7 +96,21 @@ pub enum KeyStatus {
     Revoked,
 }
 
+from_words!(KeyStatus);
+
 impl KeyStatus {
+    /// All statuses.
+    pub const ALL: [Self; 3] = [Self::Active, Self::Expired, Self::Revoked];
+
+    /// As it stands in JSON.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Active => "active",
+            Self::Expired => "expired",
+            Self::Revoked => "revoked",
+        }
+    }
+
     /// The status at `now`. Revocation outranks expiry; a key is dead from the instant `expires_at`
     /// on.
     pub fn at(

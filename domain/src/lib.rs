@@ -26,4 +26,6 @@ pub mod slug;
 pub mod tier;
 pub mod time;
 pub mod usage;
+mod whole;
 pub mod window;
+mod word;

@@ -9,6 +9,8 @@ use ipnet::{IpNet, Ipv4Net};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use crate::time::Timestamp;
+use crate::whole;
+use crate::word::from_words;
 
 /// A whole number from 1 to `MAX`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -74,28 +76,12 @@ impl<const MAX: u64> Serialize for Limit<MAX> {
 
 impl<'de, const MAX: u64> Deserialize<'de> for Limit<MAX> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Number<const MAX: u64>;
-        impl<const MAX: u64> de::Visitor<'_> for Number<MAX> {
-            type Value = Limit<MAX>;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                write!(f, "a whole number from 1 to {MAX}")
-            }
-
-            fn visit_u64<E: de::Error>(self, number: u64) -> Result<Self::Value, E> {
-                Limit::new(number).map_err(E::custom)
-            }
-
-            fn visit_i64<E: de::Error>(self, number: i64) -> Result<Self::Value, E> {
-                self.visit_u64(u64::try_from(number).unwrap_or_default())
-            }
-        }
-        deserializer.deserialize_u64(Number::<MAX>)
+        whole::between(deserializer, 1, MAX).map(Self)
     }
 }
 
 /// How long a token budget lasts. Periods are those of the calendar, in UTC; weeks begin on Monday.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Period {
@@ -110,6 +96,8 @@ pub enum Period {
     /// A month.
     Month,
 }
+
+from_words!(Period);
 
 impl Period {
     /// All periods, shortest first.
@@ -369,8 +357,11 @@ mod tests {
     #[test]
     fn limits_are_whole_numbers_from_1() {
         assert_eq!(serde_json::from_str::<Rpm>("600").unwrap().get(), 600);
+        for text in ["600.0", "6e2"] {
+            assert_eq!(serde_json::from_str::<Rpm>(text).unwrap().get(), 600, "{text}");
+        }
         for text in
-            ["0", "-1", "1.5", "1e3", "\"600\"", "null", "1000000001", "99999999999999999999"]
+            ["0", "-1", "1.5", "0.0", "\"600\"", "null", "1000000001", "99999999999999999999"]
         {
             assert!(serde_json::from_str::<Rpm>(text).is_err(), "{text}");
         }

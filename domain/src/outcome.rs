@@ -108,7 +108,7 @@ impl Outcome {
     pub const fn detail(self) -> &'static str {
         match self {
             Self::Valid => "The key is valid.",
-            Self::MissingKey => "No API key was sent. Send it in the x-api-key header.",
+            Self::MissingKey => "No API key was sent.",
             Self::MalformedKey => {
                 "This is not a key: its form or its checksum is wrong. Check that it was copied whole."
             }

@@ -1,9 +1,11 @@
 //! What a service key may do.
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
+
+use crate::word::from_words;
 
 /// One thing that a service key may do in its project.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub enum ServicePermission {
     /// See the project's keys, masked.
@@ -19,6 +21,8 @@ pub enum ServicePermission {
     #[serde(rename = "usage:read")]
     UsageRead,
 }
+
+from_words!(ServicePermission);
 
 impl ServicePermission {
     /// All permissions.

@@ -30,7 +30,7 @@ pub enum ErrorCode {
     LimitReached,
     /// 409: an organization keeps at least one owner.
     LastOwner,
-    /// 409: this `Idempotency-Key` has made `key_id` already.
+    /// 409: this `Idempotency-Key` has made `key_id` already, or what `detail` names.
     IdempotencyReplay,
     /// 422: this `Idempotency-Key` came with another body before.
     IdempotencyMismatch,
@@ -171,12 +171,14 @@ pub struct Problem {
     pub detail: String,
     /// The id under which the server's log has this request.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(nullable = false))]
     pub request_id: Option<String>,
     /// The wrong fields, when `code` is `invalid`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub errors: Vec<FieldError>,
     /// The key that was made, when `code` is `idempotency_replay`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(nullable = false))]
     pub key_id: Option<KeyId>,
 }
 
@@ -213,10 +215,14 @@ impl Problem {
 
     /// 422 for one field.
     pub fn invalid(field: impl Into<String>, message: impl Into<String>) -> Self {
-        let (field, message) = (field.into(), message.into());
-        let mut problem = Self::new(ErrorCode::Invalid, format!("{field}: {message}"));
-        problem.errors.push(FieldError { field, message });
-        problem
+        Self::invalid_fields(vec![FieldError { field: field.into(), message: message.into() }])
+    }
+
+    /// 422 for these fields.
+    pub fn invalid_fields(errors: Vec<FieldError>) -> Self {
+        let told = errors.iter().map(|error| format!("{}: {}", error.field, error.message));
+        let detail = told.collect::<Vec<_>>().join(" ");
+        Self { errors, ..Self::new(ErrorCode::Invalid, detail) }
     }
 
     /// The refusal that an outcome other than `valid` stands for.

@@ -1,9 +1,11 @@
 //! Who may do what: one table that the services ask and that the pages read.
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
+
+use crate::word::from_words;
 
 /// A member's role in an organization, weakest first.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Role {
@@ -66,6 +68,8 @@ impl Permission {
         Self::AuditRead,
     ];
 }
+
+from_words!(Role);
 
 impl Role {
     /// All roles, weakest first.

@@ -3,9 +3,10 @@
 use serde::{Deserialize, Serialize};
 
 use crate::limit::{Limit, Tokens};
+use crate::word::from_words;
 
 /// What an organization may use. The pages call it the plan.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Tier {
@@ -18,6 +19,8 @@ pub enum Tier {
     /// Without limits.
     Enterprise,
 }
+
+from_words!(Tier);
 
 impl Tier {
     /// All tiers, smallest first.

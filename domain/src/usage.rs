@@ -6,9 +6,10 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use chrono::Datelike;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use crate::time::Timestamp;
+use crate::word::from_words;
 
 const DAY: Duration = Duration::from_hours(24);
 
@@ -23,7 +24,7 @@ const DAY: Duration = Duration::from_hours(24);
 /// | `24h` | 30 min | 48 |
 /// | `7d` | 4 h | 42 |
 /// | `30d` | 1 d | 30 |
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub enum UsageRange {
     /// An hour.
@@ -45,6 +46,8 @@ pub enum UsageRange {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("Use 1h, 24h, 7d or 30d.")]
 pub struct InvalidRange;
+
+from_words!(UsageRange);
 
 impl UsageRange {
     /// All ranges, shortest first.

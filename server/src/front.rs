@@ -27,6 +27,7 @@ use tracing::Instrument;
 
 use crate::connections::Answers;
 use crate::edge::SystemClock;
+use crate::http::challenge::Takes;
 use crate::http::client::ClientIp;
 use crate::http::problem::{self, Refusal};
 use crate::http::request_id::RequestId;
@@ -65,11 +66,15 @@ impl Front {
         request.extensions_mut().insert(asked.id);
         let method = request.method().clone();
         let path = shown(request.uri().path());
+        let unserved = gateway::Unserved::of(&request);
         let span = tracing::info_span!("request", request_id = %asked.id);
         // Its only error is that there is none.
         let routed = self.router.clone().oneshot(request).map(|Ok(response)| response);
         let routed = unpanicked(routed).instrument(span.clone()).await;
-        let response = routed.unwrap_or_else(|panicked| panicked);
+        let mut response = routed.unwrap_or_else(|panicked| panicked);
+        if let Some(unserved) = unserved {
+            response = unserved.answer(&self.state, asked.ip.0, &method, response).await;
+        }
         let response = self.finish(asked, response).await;
         let elapsed = self.time(asked);
         span.in_scope(|| answered(&method, &path, &response, elapsed));
@@ -122,7 +127,7 @@ impl Front {
     }
 
     async fn finish(&self, asked: &Asked, response: Response) -> Response {
-        let response = problem::render(asked.id, asked.unless_cut_off(response));
+        let response = problem::render(asked.id, asked.takes, asked.unless_cut_off(response));
         let mut response = masked::refusal(response).await;
         security_headers::set(response.headers_mut(), self.state.config.public_url.is_https());
         asked.id.write(response.headers_mut());
@@ -148,7 +153,8 @@ impl Answers for Front {
         let route = Route::of(request.uri());
         let id = RequestId::new();
         let ip = ClientIp::of(peer, request.headers(), id, &self.state);
-        let asked = Asked { id, route, ip, share, clock: SystemClock::start() };
+        let takes = Takes::of(request.uri().path());
+        let asked = Asked { id, route, takes, ip, share, clock: SystemClock::start() };
         if route == Route::Verify && request.method() == Method::POST {
             self.verify(&asked, request).await
         } else {
@@ -166,6 +172,7 @@ impl Answers for Front {
 struct Asked {
     id: RequestId,
     route: Route,
+    takes: Takes,
     ip: ClientIp,
     share: Option<Arc<Share>>,
     clock: SystemClock,

@@ -30,5 +30,5 @@ mod state;
 pub use front::Front;
 pub use metrics::serve as serve_metrics;
 pub use outbound::http_client;
-pub use router::openapi;
+pub use router::{dashboard_openapi, openapi};
 pub use state::AppState;

@@ -3,6 +3,7 @@
 use std::num::NonZero;
 use std::thread::available_parallelism;
 
+use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::header::{ACCEPT, COOKIE};
 use axum::http::{HeaderMap, Method, StatusCode};
@@ -13,7 +14,9 @@ use leptos::prelude::provide_context;
 use crate::assets;
 use crate::config;
 use crate::http::client::ClientIp;
+use crate::http::problem::Refusal;
 use crate::http::request_id::RequestId;
+use crate::http::{auth, json, limits};
 use crate::state::AppState;
 
 /// How many pages are rendered at once: it is work of the processor alone, for whoever asks, and
@@ -33,12 +36,29 @@ pub(crate) async fn page(State(state): State<AppState>, request: Request) -> Res
         .into_response()
 }
 
-/// Runs a server function.
+/// Runs a server function. Who asks is known before what they ask is judged: a stranger learns
+/// nothing of it.
 pub(crate) async fn server_function(
     State(state): State<AppState>,
     ClientIp(ip): ClientIp,
     request: Request,
 ) -> Response {
+    let (mut parts, body) = request.into_parts();
+    let body = json::read(Request::from_parts(parts.clone(), body), &state).await;
+    let actor = match auth::caller(&parts.headers, ip, &state).await {
+        Ok(actor) => actor,
+        Err(error) => {
+            let mut standing = HeaderMap::new();
+            limits::write_refused(&mut standing, &error);
+            return (standing, Refusal::from(error)).into_response();
+        }
+    };
+    let body = match body {
+        Ok(body) => body,
+        Err(refusal) => return refusal.into_response(),
+    };
+    parts.extensions.insert(actor);
+    let request = Request::from_parts(parts, Body::from(body));
     let site = contexts(&state, &request);
     let contexts = move || {
         site();

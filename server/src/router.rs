@@ -10,13 +10,14 @@ use axum::routing::{get, post};
 use tower_http::timeout::TimeoutLayer;
 use utoipa::OpenApi;
 use utoipa::openapi::OpenApi as Document;
-use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::config::CorsOrigins;
+use crate::http::described::DescribedRouter;
 use crate::http::{
-    api_keys, applications, audit, cors, docs, health, inference_keys, invitations, keys, limits,
-    me, members, organizations, projects, server_functions, sessions, telemetry, usage, verify,
+    api_keys, applications, audit, compress, cors, describe, docs, health, inference_keys,
+    invitations, keys, limits, me, members, organizations, projects, server_functions, sessions,
+    telemetry, usage, verify, well_known,
 };
 use crate::state::AppState;
 use crate::{gateway, ingest, oauth, pages};
@@ -29,12 +30,12 @@ const ANYBODYS_BODY: usize = 64 * 1024;
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
 /// The API with its description. Pages of those origins may call what applications call.
-fn api(cors: Option<&CorsOrigins>) -> OpenApiRouter<AppState> {
-    let across_origins = |routes: OpenApiRouter<AppState>| match cors {
+fn api(cors: Option<&CorsOrigins>) -> DescribedRouter {
+    let across_origins = |routes: DescribedRouter| match cors {
         Some(origins) => routes.layer(cors::layer(origins)),
         None => routes,
     };
-    let management = OpenApiRouter::with_openapi(docs::ApiDoc::openapi())
+    let management = DescribedRouter::with_openapi(docs::ApiDoc::openapi())
         .routes(routes!(api_keys::generate, api_keys::list))
         .routes(routes!(api_keys::revoke))
         .routes(routes!(keys::list, keys::create))
@@ -68,8 +69,10 @@ fn api(cors: Option<&CorsOrigins>) -> OpenApiRouter<AppState> {
         .routes(routes!(usage::of_inference_key))
         .routes(routes!(usage::of_project))
         .routes(routes!(me::get))
+        .layer(from_fn(compress::tag))
+        .layer(compress::layer())
         .layer(DefaultBodyLimit::max(MANAGEMENT_BODY));
-    let anybody = OpenApiRouter::new()
+    let anybody = DescribedRouter::default()
         .routes(routes!(sessions::refresh))
         .routes(routes!(sessions::logout))
         .routes(routes!(oauth::authorize))
@@ -78,18 +81,18 @@ fn api(cors: Option<&CorsOrigins>) -> OpenApiRouter<AppState> {
         .routes(routes!(health::alive))
         .routes(routes!(health::ready))
         .layer(DefaultBodyLimit::max(ANYBODYS_BODY));
-    let sdks = OpenApiRouter::new()
+    let sdks = DescribedRouter::default()
         .routes(routes!(ingest::traces))
         .routes(routes!(ingest::logs))
         .layer(DefaultBodyLimit::max(ingest::sdk::LARGEST_BODY));
-    let ingest = OpenApiRouter::new()
+    let ingest = DescribedRouter::default()
         .routes(routes!(ingest::otlp::otlp_traces))
         .routes(routes!(ingest::otlp::otlp_logs))
         .routes(routes!(ingest::otlp::otlp_metrics))
         .routes(routes!(ingest::otlp::langfuse_traces))
         .layer(DefaultBodyLimit::max(ingest::otlp::LARGEST_BODY))
         .merge(sdks);
-    let gateway = OpenApiRouter::new()
+    let gateway = DescribedRouter::default()
         .routes(routes!(gateway::chat_completions))
         .routes(routes!(gateway::completions))
         .routes(routes!(gateway::embeddings))
@@ -109,15 +112,22 @@ fn brief() -> TimeoutLayer {
 }
 
 fn describe(cors: Option<&CorsOrigins>) -> (Router<AppState>, Document) {
-    let (router, mut document) = api(cors).split_for_parts();
-    server_functions::describe(&mut document);
-    docs::complete(&mut document);
+    let (router, mut document, _) = api(cors).split();
+    describe::complete(&mut document);
     (router, document)
 }
 
 /// The API's description, as `/openapi.json` serves it.
 pub fn openapi() -> Document {
     describe(None).1
+}
+
+/// The description of what the pages call, as `/openapi/dashboard.json` serves it.
+pub fn dashboard_openapi() -> Document {
+    let mut document = docs::DashboardDoc::openapi();
+    server_functions::describe(&mut document);
+    describe::complete(&mut document);
+    document
 }
 
 /// Everything that this server answers. What stands around all of it is [`crate::front`].
@@ -131,5 +141,30 @@ pub(crate) fn router(state: AppState) -> Router {
         pages = pages.route(listing.path(), get(pages::page));
     }
     let pages = pages.layer(DefaultBodyLimit::max(MANAGEMENT_BODY)).layer(brief());
-    api.merge(docs::pages(&document)).merge(pages).fallback(pages::fallback).with_state(state)
+    let docs = docs::pages(&document, &dashboard_openapi());
+    api.merge(docs)
+        .merge(well_known::routes())
+        .merge(pages)
+        .fallback(pages::fallback)
+        .with_state(state)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+
+    #[test]
+    fn every_schema_name_has_one_owner() {
+        let (.., of_api) = api(None).split();
+        let of_pages = server_functions::describe(&mut docs::DashboardDoc::openapi());
+        assert!(of_api.len() > 100 && of_pages.len() > 50);
+        let mut owners = BTreeMap::new();
+        for (name, schema) in of_api.into_iter().chain(of_pages) {
+            let schema = serde_json::to_value(schema).unwrap();
+            let first = owners.entry(name.clone()).or_insert_with(|| schema.clone());
+            assert_eq!(*first, schema, "two types are called {name}");
+        }
+    }
 }

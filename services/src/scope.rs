@@ -65,10 +65,10 @@ impl Grant {
             Self::Member(role) => allow(*role, permission),
             Self::ServiceKey(permissions) => {
                 let needed = service_permission(permission);
-                if needed.is_some_and(|needed| permissions.contains(&needed)) {
-                    Ok(())
-                } else {
-                    Err(Error::Forbidden(NOT_FOR_SERVICE_KEYS))
+                match needed {
+                    Some(needed) if permissions.contains(&needed) => Ok(()),
+                    Some(needed) => Err(Error::InsufficientScope(needed)),
+                    None => Err(Error::Forbidden(NOT_FOR_SERVICE_KEYS)),
                 }
             }
         }

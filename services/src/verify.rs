@@ -1,13 +1,14 @@
 //! Verification: a backend asks whether a key that somebody presented to it may go on.
 
-use latchkey_domain::api::{VerifiedKey, VerifyAnswer, VerifyRequest};
+use latchkey_domain::api::{VerifyAnswer, VerifyRequest};
 use latchkey_domain::outcome::Outcome;
 use latchkey_domain::permission::ServicePermission;
 use latchkey_domain::role::Permission;
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
 
-use crate::actor::{Actor, NOT_FOR_SERVICE_KEYS, Who};
-use crate::check::{self, Asker, Call, Denial, Found, KeyRecord, LimitStates};
+use crate::actor::{Actor, Who};
+use crate::check::{self, Asker, Call, Denial, Found, KeyRecord};
+use crate::clock::whole_seconds;
 use crate::entity::application;
 use crate::error::Error;
 use crate::scope;
@@ -27,14 +28,14 @@ pub async fn verify(
     if let Who::ServiceKey(key) = &actor.who
         && !key.permits(ServicePermission::KeysVerify)
     {
-        return Err(Error::Forbidden(NOT_FOR_SERVICE_KEYS));
+        return Err(Error::InsufficientScope(ServicePermission::KeysVerify));
     }
     let found = match check::find_for(services, Some(request.key.expose()), asker(actor)).await {
         Ok(found) => found,
-        Err(denial) => return Ok(not_found(denial.outcome)),
+        Err(denial) => return Ok(VerifyAnswer::not_found(denial.outcome)),
     };
     if !may_know(services, actor, &found).await? {
-        return Ok(not_found(Outcome::UnknownKey));
+        return Ok(VerifyAnswer::not_found(Outcome::UnknownKey));
     }
     let call = Call {
         kind: None,
@@ -45,10 +46,8 @@ pub async fn verify(
         cost: request.cost,
     };
     Ok(match check::admit(services, &found, call).await {
-        Ok(limits) => {
-            answer(found.key(), Outcome::Valid, Outcome::Valid.detail().to_owned(), limits)
-        }
-        Err(Denial { outcome, detail, limits, .. }) => answer(found.key(), outcome, detail, limits),
+        Ok(limits) => answer(found.key(), Denial { limits, ..Denial::of(Outcome::Valid) }),
+        Err(denial) => answer(found.key(), denial),
     })
 }
 
@@ -88,24 +87,22 @@ async fn names_foreign(
     Ok(own.is_none())
 }
 
-const fn not_found(code: Outcome) -> VerifyAnswer {
-    VerifyAnswer { valid: false, code, key: None }
-}
-
-fn answer(key: &KeyRecord, code: Outcome, detail: String, limits: LimitStates) -> VerifyAnswer {
+/// What a check came to; `valid` is an outcome too.
+fn answer(key: &KeyRecord, came_to: Denial) -> VerifyAnswer {
+    let Denial { outcome, detail, limits, retry_after, .. } = came_to;
     VerifyAnswer {
-        valid: code == Outcome::Valid,
-        code,
-        key: Some(VerifiedKey {
-            detail,
-            key_id: key.id,
-            project_id: key.project,
-            application_id: key.application,
-            name: key.name.to_string(),
-            environment: key.environment,
-            expires_at: key.expires_at,
-            ratelimit: limits.requests,
-            budget: limits.budget,
-        }),
+        valid: outcome == Outcome::Valid,
+        detail: Some(detail),
+        key_id: Some(key.id),
+        project_id: Some(key.project),
+        application_id: Some(key.application),
+        name: Some(key.name.to_string()),
+        environment: Some(key.environment),
+        expires_at: Some(key.expires_at),
+        retry_after_seconds: Some(retry_after.map(whole_seconds)),
+        ratelimit: Some(limits.requests),
+        tokens: Some(limits.tokens),
+        budget: Some(limits.budget),
+        ..VerifyAnswer::not_found(outcome)
     }
 }

@@ -11,13 +11,17 @@ use leptos::prelude::*;
 use super::ApiError;
 use crate::context::ClientAddress;
 
-/// The services, and the person whose token the request carries.
+/// The services, and who asks: as it was found when the call's body had come, or whose token the
+/// request carries.
 ///
 /// # Errors
 /// `unauthenticated` without a valid token.
 pub(super) async fn caller() -> Result<(Services, Actor), ApiError> {
     let services = expect_context::<Services>();
     let parts = use_context::<Parts>();
+    if let Some(actor) = parts.as_ref().and_then(|parts| parts.extensions.get::<Actor>()) {
+        return Ok((services, actor.clone()));
+    }
     let ip = use_context::<ClientAddress>().and_then(|address| address.0);
     let token = parts.as_ref().and_then(|parts| bearer(&parts.headers));
     let actor = accounts::authenticate(&services, token, ip).await?;

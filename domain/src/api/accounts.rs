@@ -106,11 +106,12 @@ pub struct RefreshRequest {
 /// A new pair of tokens.
 #[derive(Clone, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
-pub struct Tokens {
+pub struct SessionTokens {
     /// The JWT to send as `Authorization: Bearer`.
     pub token: String,
     /// The next refresh token; absent when it went back as a cookie.
     #[serde(rename = "refreshToken", default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(nullable = false))]
     pub refresh_token: Option<String>,
     /// Seconds until the JWT expires.
     #[serde(rename = "expiresIn")]

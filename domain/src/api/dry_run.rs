@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::{BudgetState, RateLimitState};
 use crate::outcome::Outcome;
 use crate::time::Timestamp;
+use crate::whole;
 
 /// The call that is tried out.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -21,7 +22,11 @@ pub struct DryRunRequest {
     #[cfg_attr(feature = "openapi", schema(value_type = Option<String>))]
     pub ip: Option<IpAddr>,
     /// How many tokens it takes in any case: those of its prompt.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "whole::from_0")]
+    #[cfg_attr(
+        feature = "openapi",
+        schema(minimum = 0, maximum = 9_223_372_036_854_775_807_i64, default = 0)
+    )]
     pub tokens: u64,
 }
 

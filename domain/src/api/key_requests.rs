@@ -10,6 +10,8 @@ use crate::name::Name;
 use crate::permission::ServicePermission;
 use crate::query::QueryText;
 use crate::time::Timestamp;
+use crate::whole;
+use crate::word::from_words;
 
 /// The longest grace period of a rotation, in seconds: 7 days.
 pub const MAX_GRACE_SECONDS: u64 = 604_800;
@@ -144,6 +146,7 @@ impl From<InferenceKeyRequest> for KeyRequest {
 pub struct KeyPatch {
     /// Another name.
     #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(nullable = false))]
     pub name: Option<Name>,
     /// Requests per minute.
     #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
@@ -186,8 +189,8 @@ pub struct KeyPatch {
 pub struct RotateRequest {
     /// How long the old secret goes on working, 0 (the default) to 604,800 seconds (7 days), but
     /// never past the key's expiry.
-    #[serde(default)]
-    #[cfg_attr(feature = "openapi", schema(maximum = 604_800))]
+    #[serde(default, deserialize_with = "whole::from_0")]
+    #[cfg_attr(feature = "openapi", schema(minimum = 0, maximum = 604_800, default = 0))]
     pub grace_seconds: u64,
 }
 
@@ -215,7 +218,7 @@ pub struct KeyFilter {
 }
 
 /// The order of a list of keys.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum KeySort {
@@ -224,4 +227,19 @@ pub enum KeySort {
     Created,
     /// Last used first; those never used come last, newest first.
     LastUsed,
+}
+
+from_words!(KeySort);
+
+impl KeySort {
+    /// Both orders.
+    pub const ALL: [Self; 2] = [Self::Created, Self::LastUsed];
+
+    /// As it stands in a query and in JSON.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Created => "created",
+            Self::LastUsed => "last_used",
+        }
+    }
 }

@@ -12,7 +12,7 @@ mod usage;
 mod verify;
 mod workspace;
 
-pub use accounts::{Me, RefreshRequest, Session, SessionEndReason, SignInEntry, Tokens};
+pub use accounts::{Me, RefreshRequest, Session, SessionEndReason, SessionTokens, SignInEntry};
 pub use audit::{AuditActor, AuditChange, AuditEvent, AuditFilter, AuditTarget};
 pub use dry_run::{DryRun, DryRunRequest, QuotaState};
 pub use key_requests::{
@@ -30,9 +30,7 @@ pub use telemetry::{
 pub use usage::{
     HourOfUse, KeyActivity, LastUsed, RecentDenial, TokenSum, Usage, UsageBucket, UsageTotals,
 };
-pub use verify::{
-    BudgetState, PresentedSecret, RateLimitState, VerifiedKey, VerifyAnswer, VerifyRequest,
-};
+pub use verify::{BudgetState, PresentedSecret, RateLimitState, VerifyAnswer, VerifyRequest};
 pub use workspace::{
     Application, ApplicationContext, ApplicationEnvironment, ApplicationPatch, ApplicationRequest,
     Organization, OrganizationPatch, OrganizationRequest, PlanUse, Project, ProjectPatch,

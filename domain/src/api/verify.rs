@@ -5,11 +5,13 @@ use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
+use super::present;
 use crate::id::{ApplicationId, KeyId, ProjectId};
 use crate::key::Environment;
 use crate::limit::Period;
 use crate::outcome::Outcome;
 use crate::time::Timestamp;
+use crate::whole;
 
 /// The body of `POST /v1/keys/verify`.
 #[derive(Debug, Clone, Deserialize)]
@@ -26,7 +28,11 @@ pub struct VerifyRequest {
     #[serde(default)]
     pub model: Option<String>,
     /// How many tokens the call takes from the key's tokens per minute and its budget.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "whole::from_0")]
+    #[cfg_attr(
+        feature = "openapi",
+        schema(minimum = 0, maximum = 9_223_372_036_854_775_807_i64, default = 0)
+    )]
     pub cost: u64,
     /// Where the call comes from. A key with `allowed_cidrs` is refused without it.
     #[serde(default)]
@@ -61,33 +67,73 @@ pub struct VerifyAnswer {
     pub valid: bool,
     /// The outcome.
     pub code: Outcome,
-    /// What is known of the key, if there is one.
-    #[serde(flatten)]
-    pub key: Option<VerifiedKey>,
+    /// The outcome in words, naming the limit, what was used and when it frees. Of a key that is
+    /// found, as all that follows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(nullable = false))]
+    pub detail: Option<String>,
+    /// Its id.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(nullable = false))]
+    pub key_id: Option<KeyId>,
+    /// Its project.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(nullable = false))]
+    pub project_id: Option<ProjectId>,
+    /// Its application; null: any of the project.
+    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<ApplicationId>))]
+    pub application_id: Option<Option<ApplicationId>>,
+    /// Its name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(nullable = false))]
+    pub name: Option<String>,
+    /// Live or test.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(nullable = false))]
+    pub environment: Option<Environment>,
+    /// When it stops working; null: never.
+    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<Timestamp>))]
+    pub expires_at: Option<Option<Timestamp>>,
+    /// When the same call could be admitted, in whole seconds; null: it was, or no waiting helps.
+    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<u64>, minimum = 1))]
+    pub retry_after_seconds: Option<Option<u64>>,
+    /// Its requests per minute; null: not limited.
+    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<RateLimitState>))]
+    pub ratelimit: Option<Option<RateLimitState>>,
+    /// Its tokens per minute; null: not limited, or the call was refused before they were looked
+    /// at.
+    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<RateLimitState>))]
+    pub tokens: Option<Option<RateLimitState>>,
+    /// Its token budget; null: not limited.
+    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<BudgetState>))]
+    pub budget: Option<Option<BudgetState>>,
 }
 
-/// What a verification tells of a key.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
-pub struct VerifiedKey {
-    /// The outcome in words, naming the limit, what was used and when it frees.
-    pub detail: String,
-    /// Its id.
-    pub key_id: KeyId,
-    /// Its project.
-    pub project_id: ProjectId,
-    /// Its application; null: any of the project.
-    pub application_id: Option<ApplicationId>,
-    /// Its name.
-    pub name: String,
-    /// Live or test.
-    pub environment: Environment,
-    /// When it stops working.
-    pub expires_at: Option<Timestamp>,
-    /// Its requests per minute; null: not limited.
-    pub ratelimit: Option<RateLimitState>,
-    /// Its token budget; null: not limited.
-    pub budget: Option<BudgetState>,
+impl VerifyAnswer {
+    /// The answer for a key that is not found.
+    pub const fn not_found(code: Outcome) -> Self {
+        Self {
+            valid: false,
+            code,
+            detail: None,
+            key_id: None,
+            project_id: None,
+            application_id: None,
+            name: None,
+            environment: None,
+            expires_at: None,
+            retry_after_seconds: None,
+            ratelimit: None,
+            tokens: None,
+            budget: None,
+        }
+    }
 }
 
 /// Where a rate limit stands.

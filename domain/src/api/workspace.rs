@@ -10,6 +10,7 @@ use crate::role::{Permission, Role};
 use crate::secret::KeyPrefix;
 use crate::tier::{Count, Tier, TierLimits, TierOverrides};
 use crate::time::Timestamp;
+use crate::word::from_words;
 
 /// An organization, as the member who asks sees it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -50,9 +51,11 @@ pub struct OrganizationRequest {
 pub struct OrganizationPatch {
     /// Another name.
     #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(nullable = false))]
     pub name: Option<Name>,
     /// What it may use from now on. For administrators of the instance.
     #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(nullable = false))]
     pub tier: Option<Tier>,
     /// Numbers of the tier that are others for this organization; null: none. For administrators of
     /// the instance.
@@ -160,14 +163,16 @@ pub struct ProjectRequest {
 pub struct ProjectPatch {
     /// Another name.
     #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(nullable = false))]
     pub name: Option<Name>,
     /// What its new keys start with; those that there are stay as they are.
     #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(nullable = false))]
     pub key_prefix: Option<KeyPrefix>,
 }
 
 /// Where an application runs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum ApplicationEnvironment {
@@ -179,6 +184,8 @@ pub enum ApplicationEnvironment {
     /// For building.
     Development,
 }
+
+from_words!(ApplicationEnvironment);
 
 impl ApplicationEnvironment {
     /// All environments.
@@ -246,12 +253,15 @@ pub struct ApplicationRequest {
 pub struct ApplicationPatch {
     /// Another name.
     #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(nullable = false))]
     pub name: Option<Name>,
     /// What it is for.
     #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(nullable = false))]
     pub description: Option<Description>,
     /// Where it runs.
     #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(nullable = false))]
     pub environment: Option<ApplicationEnvironment>,
 }
 

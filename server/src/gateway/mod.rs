@@ -25,6 +25,7 @@ mod passage;
 mod reach;
 mod sandbox;
 mod stream;
+mod unserved;
 mod upstream;
 mod upstream_error;
 
@@ -56,6 +57,7 @@ pub(crate) use call::{
 pub(crate) use error::unavailable;
 pub(crate) use models::{__path_get_model, __path_list_models, get_model, list_models};
 pub(crate) use reach::UpstreamReach;
+pub(crate) use unserved::Unserved;
 pub(crate) use upstream::Upstreams;
 
 /// The largest body of a call.

@@ -5,16 +5,17 @@ use axum::Router;
 use axum::body::Bytes;
 use axum::http::HeaderValue;
 use axum::http::header::{CONTENT_SECURITY_POLICY, CONTENT_TYPE};
-use axum::middleware::map_response;
+use axum::middleware::{from_fn, map_response};
 use axum::routing::get;
-use utoipa::openapi::path::Operation;
-use utoipa::openapi::security::{
-    ApiKey, ApiKeyValue, Http, HttpAuthScheme, SecurityRequirement, SecurityScheme,
-};
-use utoipa::openapi::{Content, PathItem, Ref, RefOr, Response};
+use latchkey_domain::api::KeySort;
+use latchkey_domain::problem::Problem;
+use latchkey_domain::query::QueryText;
+use utoipa::openapi::OpenApi as Document;
+use utoipa::openapi::security::{ApiKey, ApiKeyValue, Http, HttpAuthScheme, SecurityScheme};
 use utoipa::{Modify, OpenApi};
 use utoipa_swagger_ui::{Config, SwaggerUi};
 
+use super::compress;
 use crate::state::AppState;
 
 /// The document that the handlers' descriptions are added to.
@@ -37,28 +38,55 @@ use crate::state::AppState;
         (name = "Members", description = "Who is in an organization, in which role"),
         (name = "Audit", description = "Who did what, when and from where"),
         (name = "Sessions", description = "Signing in, staying signed in, signing out"),
-        (name = "Dashboard", description = "What the pages call: the arguments as JSON. A list takes the \
-                                            `next_cursor` of the page before as `cursor`"),
         (name = "Operation", description = "For whoever runs the server"),
     ),
+    // Those that stand in parameters alone: the derive of those does not bring them.
+    components(schemas(KeySort, QueryText)),
     modifiers(&Security),
 )]
 pub(crate) struct ApiDoc;
 
-/// Swagger UI at `/docs`, over the description at `/openapi.json`. That is written once and shared
-/// by all who get it: anyone may ask for it, and it is large.
-pub(crate) fn pages(document: &utoipa::openapi::OpenApi) -> Router<AppState> {
-    const PATH: &str = "/openapi.json";
+/// What the pages call, in a document of its own: it changes with them, and no client but theirs is
+/// meant to call it.
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "Latchkey’s dashboard",
+        description = "What the dashboard’s pages call. It changes with them: build on `/openapi.json` instead.",
+        license(name = "Apache-2.0 OR MIT"),
+    ),
+    tags((name = "Dashboard", description = "The arguments as JSON. A list takes the `next_cursor` of the page \
+                                             before as `cursor`")),
+    components(schemas(Problem)),
+    modifiers(&Security),
+)]
+pub(crate) struct DashboardDoc;
+
+const PATH: &str = "/openapi.json";
+const DASHBOARD_PATH: &str = "/openapi/dashboard.json";
+
+/// Swagger UI at `/docs`, over the descriptions, which are written once and shared by all who get
+/// them: anyone may ask, and they are large.
+pub(crate) fn pages(api: &Document, dashboard: &Document) -> Router<AppState> {
+    let config = Config::new([PATH, DASHBOARD_PATH]);
+    let pages: Router<AppState> = SwaggerUi::new("/docs").config(config).into();
+    let headers = map_response(async |mut response: axum::response::Response| {
+        response.headers_mut().insert(CONTENT_SECURITY_POLICY, POLICY);
+        response
+    });
+    pages
+        .merge(document(PATH, api))
+        .merge(document(DASHBOARD_PATH, dashboard))
+        .layer(from_fn(compress::tag))
+        .layer(compress::layer())
+        .layer(headers)
+}
+
+fn document(path: &str, document: &Document) -> Router<AppState> {
     let written = serde_json::to_vec(document).expect("a description is texts, lists and maps");
     let written = Bytes::from(written);
     let serve = async move || ([(CONTENT_TYPE, "application/json")], written.clone());
-    let pages: Router<AppState> = SwaggerUi::new("/docs").config(Config::new([PATH])).into();
-    pages.route(PATH, get(serve)).layer(map_response(
-        async |mut response: axum::response::Response| {
-            response.headers_mut().insert(CONTENT_SECURITY_POLICY, POLICY);
-            response
-        },
-    ))
+    Router::new().route(path, get(serve))
 }
 
 /// Swagger UI writes style attributes; its scripts are files of this server.
@@ -70,7 +98,7 @@ const POLICY: HeaderValue = HeaderValue::from_static(
 struct Security;
 
 impl Modify for Security {
-    fn modify(&self, openapi: &mut utoipa::openapi::OpenApi) {
+    fn modify(&self, openapi: &mut Document) {
         let components = openapi.components.get_or_insert_with(Default::default);
         let mut user = Http::new(HttpAuthScheme::Bearer);
         user.bearer_format = Some("JWT".to_owned());
@@ -85,59 +113,4 @@ impl Modify for Security {
         let key = ApiKey::Header(ApiKeyValue::new("x-api-key"));
         components.add_security_scheme("key", SecurityScheme::ApiKey(key));
     }
-}
-
-/// Completes a description that was put together from the handlers': refusals have their own media
-/// type, where a caller must say who they are a limit may be met, and every operation may meet a
-/// refusal that it does not name, such as 413, 415 or 503.
-pub(crate) fn complete(document: &mut utoipa::openapi::OpenApi) {
-    for item in document.paths.paths.values_mut() {
-        operations(item).for_each(complete_operation);
-    }
-}
-
-fn operations(item: &mut PathItem) -> impl Iterator<Item = &mut Operation> {
-    let PathItem { get, put, post, delete, patch, .. } = item;
-    [get, put, post, delete, patch].into_iter().filter_map(Option::as_mut)
-}
-
-fn complete_operation(operation: &mut Operation) {
-    const PROBLEM: &str = "application/problem+json";
-    for response in operation.responses.responses.values_mut() {
-        let RefOr::T(Response { content, .. }) = response else { continue };
-        if content.get("application/json").is_some_and(is_problem)
-            && let Some(problem) = content.shift_remove("application/json")
-        {
-            content.insert(PROBLEM.to_owned(), problem);
-        }
-    }
-    let refusal = |description: &str| {
-        let mut response = Response::new(description);
-        let problem = Content::new(Some(RefOr::Ref(Ref::from_schema_name("Problem"))));
-        response.content.insert(PROBLEM.to_owned(), RefOr::T(problem));
-        RefOr::T(response)
-    };
-    let named = needs_credentials(operation);
-    let responses = &mut operation.responses.responses;
-    if named {
-        responses.entry("429".to_owned()).or_insert_with(|| refusal(LIMITED));
-    }
-    let other = refusal("Any other refusal, e.g. `too_large` or `unavailable`");
-    responses.insert("default".to_owned(), other);
-}
-
-/// What every call that may come with a service key can be answered.
-const LIMITED: &str = "`too_many_failures`, instead of `unknown_key`, after 60 unknown or malformed keys from this \
-                       address in a minute; or `rate_limited`, by the service key’s own limit or the changes that a caller may make in a \
-                       minute. With `Retry-After`";
-
-/// Whether a caller must say who they are. An empty requirement means that they need not.
-fn needs_credentials(operation: &Operation) -> bool {
-    let accepted = operation.security.as_deref().unwrap_or_default();
-    !accepted.is_empty() && accepted.iter().all(|one| *one != SecurityRequirement::default())
-}
-
-fn is_problem(content: &RefOr<Content>) -> bool {
-    let RefOr::T(Content { schema: Some(RefOr::Ref(schema)), .. }) = content else { return false };
-    schema.ref_location.ends_with("/Problem")
 }

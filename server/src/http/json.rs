@@ -9,8 +9,8 @@ use axum::http::header::CONTENT_TYPE;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::body::Body;
 use latchkey_domain::json;
-use latchkey_domain::problem::{ErrorCode, Problem};
-use serde::de::{DeserializeOwned, IgnoredAny};
+use latchkey_domain::problem::ErrorCode;
+use serde::de::DeserializeOwned;
 
 use super::presented::Presented;
 use super::problem::Refusal;
@@ -108,29 +108,7 @@ fn unreadable() -> Refusal {
 }
 
 pub(crate) fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Refusal> {
-    require_object(body)?;
-    // Finding out where something is wrong costs more than reading what is right.
-    if let Ok(value) = serde_json::from_slice(body) {
-        return Ok(value);
-    }
-    let mut deserializer = serde_json::Deserializer::from_slice(body);
-    let value = serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
-        let path = error.path().to_string();
-        json::refusal(&path, error.inner())
-    })?;
-    deserializer.end().map_err(|error| json::refusal(".", &error))?;
-    Ok(value)
-}
-
-/// All our bodies are objects. serde would also take a list of the fields' values in their order.
-fn require_object(body: &[u8]) -> Result<(), Refusal> {
-    if body.trim_ascii_start().first() == Some(&b'{') {
-        return Ok(());
-    }
-    match serde_json::from_slice::<IgnoredAny>(body) {
-        Ok(_) => Err(Problem::invalid("body", "Expected an object.").into()),
-        Err(error) => Err(json::refusal(".", &error).into()),
-    }
+    Ok(json::read(body)?)
 }
 
 #[cfg(test)]

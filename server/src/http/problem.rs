@@ -9,9 +9,11 @@ use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTI
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use latchkey_domain::outcome::Outcome;
+use latchkey_domain::permission::ServicePermission;
 use latchkey_domain::problem::{ErrorCode, Problem};
 use latchkey_services::Error;
 
+use super::challenge::{self, Takes};
 use super::request_id::RequestId;
 
 /// A refused request.
@@ -20,6 +22,8 @@ pub(crate) struct Refusal {
     pub(crate) problem: Box<Problem>,
     /// The seconds after which the same request could go on, if waiting helps.
     retry_after: Option<u64>,
+    /// The permission that a service key lacks, if that is why.
+    lacking: Option<ServicePermission>,
 }
 
 impl Refusal {
@@ -30,7 +34,7 @@ impl Refusal {
 
 impl From<Problem> for Refusal {
     fn from(problem: Problem) -> Self {
-        Self { problem: Box::new(problem), retry_after: None }
+        Self { problem: Box::new(problem), retry_after: None, lacking: None }
     }
 }
 
@@ -45,7 +49,11 @@ impl From<Error> for Refusal {
         if error.is_fault() {
             tracing::error!(%error, "a request failed");
         }
-        Self { retry_after: error.retry_after(), ..Problem::from(&error).into() }
+        let lacking = match error {
+            Error::InsufficientScope(lacking) => Some(lacking),
+            _ => None,
+        };
+        Self { retry_after: error.retry_after(), lacking, ..Problem::from(&error).into() }
     }
 }
 
@@ -57,13 +65,17 @@ impl IntoResponse for Refusal {
     }
 }
 
-/// Writes the refusal that a response carries, or that its bare status stands for.
-pub(crate) fn render(id: RequestId, mut response: Response) -> Response {
+/// Writes the refusal that a response carries, or that its bare status stands for, of a route that
+/// `takes` such credentials.
+pub(crate) fn render(id: RequestId, takes: Takes, mut response: Response) -> Response {
     if !response.status().is_client_error() && !response.status().is_server_error() {
         return response;
     }
     let refusal = response.extensions_mut().remove::<Refusal>().or_else(|| bare_status(&response));
-    let Some(Refusal { mut problem, retry_after }) = refusal else { return response };
+    let Some(Refusal { mut problem, retry_after, lacking }) = refusal else { return response };
+    if problem.code == ErrorCode::Outcome(Outcome::MissingKey) {
+        takes.no_key().clone_into(&mut problem.detail);
+    }
     problem.request_id = Some(id.to_string());
     let status = status(problem.status);
     // Serializing strings and numbers can't fail.
@@ -74,7 +86,11 @@ pub(crate) fn render(id: RequestId, mut response: Response) -> Response {
     headers.remove(CONTENT_LENGTH);
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
     if status == StatusCode::UNAUTHORIZED {
-        headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static(challenge(problem.code)));
+        headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static(takes.challenge()));
+    }
+    if let Some(lacking) = lacking {
+        let challenge = challenge::insufficient_scope(lacking);
+        headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
     }
     if let Some(seconds) = retry_after {
         headers.insert(RETRY_AFTER, seconds.into());
@@ -83,14 +99,6 @@ pub(crate) fn render(id: RequestId, mut response: Response) -> Response {
         headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
     }
     response
-}
-
-/// What a caller without good credentials should send.
-const fn challenge(code: ErrorCode) -> &'static str {
-    match code {
-        ErrorCode::Outcome(_) => "ApiKey realm=\"latchkey\", Bearer realm=\"latchkey\"",
-        _ => "Bearer realm=\"latchkey\"",
-    }
 }
 
 /// The problem behind a status that a layer or the router answered by itself.

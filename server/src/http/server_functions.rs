@@ -34,14 +34,17 @@ use utoipa::openapi::schema::Schema;
 use utoipa::openapi::security::SecurityRequirement;
 use utoipa::openapi::{Components, Content, OpenApi, Ref, RefOr, Required, Response};
 
+use super::described::Named;
+
 /// Takes rows of: what the function does, its signature, and what it refuses beside what all of
 /// them do.
 macro_rules! server_functions {
     ($($summary:literal
         $function:ident($($argument:ident: $kind:ty),*) -> $answer:ty, [$($code:ident),*];
     )*) => {
-        /// Adds every server function to the document.
-        pub(crate) fn describe(document: &mut OpenApi) {
+        /// Adds every server function to the document. Every schema that one has brought.
+        pub(crate) fn describe(document: &mut OpenApi) -> Vec<Named> {
+            let mut schemas = Vec::new();
             $({
                 #[derive(ToSchema)]
                 struct Arguments {
@@ -55,8 +58,11 @@ macro_rules! server_functions {
                     |Arguments { $($argument),* }| $function { $($argument),* };
                 const _: fn(Answer) -> <$function as ServerFn>::Output = |answer| answer.answer;
                 let refuses = [$(ErrorCode::$code),*];
+                schemas.extend(parts::<Arguments>());
+                schemas.extend(parts::<Answer>());
                 add::<Arguments, Answer>(document, $function::PATH, $summary, &refuses);
             })*
+            schemas
         }
     };
 }
@@ -215,10 +221,15 @@ fn refusal() -> Response {
 
 /// The schema of a type; those that it refers to become components.
 fn schema<T: ToSchema>(components: &mut Components) -> RefOr<Schema> {
+    components.schemas.extend(parts::<T>());
+    T::schema()
+}
+
+/// The types that a type refers to.
+fn parts<T: ToSchema>() -> Vec<Named> {
     let mut parts = Vec::new();
     T::schemas(&mut parts);
-    components.schemas.extend(parts);
-    T::schema()
+    parts
 }
 
 fn only_field(schema: RefOr<Schema>) -> Option<RefOr<Schema>> {

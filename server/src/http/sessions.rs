@@ -4,7 +4,7 @@ use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum_extra::extract::CookieJar;
-use latchkey_domain::api::{RefreshRequest, Tokens};
+use latchkey_domain::api::{RefreshRequest, SessionTokens};
 use latchkey_domain::problem::{ErrorCode, Problem};
 use latchkey_services::accounts::{self, SessionEnd};
 
@@ -27,7 +27,7 @@ use crate::state::AppState;
     tag = "Sessions",
     request_body(content = Option<RefreshRequest>),
     responses(
-        (status = 200, description = "The next tokens", body = Tokens),
+        (status = 200, description = "The next tokens", body = SessionTokens),
         (status = 400, description = "`malformed`", body = Problem),
         (status = 401, description = "`unauthenticated`: no token, or one that is unknown, expired, of an ended \
                                       session, or was used before", body = Problem),
@@ -44,12 +44,13 @@ pub(crate) async fn refresh(
     headers: HeaderMap,
     jar: CookieJar,
     body: Option<Json<RefreshRequest>>,
-) -> Result<(CookieJar, axum::Json<Tokens>), Refusal> {
+) -> Result<(CookieJar, axum::Json<SessionTokens>), Refusal> {
     if let Some(Json(request)) = body {
         let renewed = accounts::refresh(&state.services, &request.refresh_token, &device).await?;
         let refresh_token = Some(renewed.refresh_token);
         let expires_in = renewed.expires_in.as_secs();
-        return Ok((jar, axum::Json(Tokens { token: renewed.token, refresh_token, expires_in })));
+        let tokens = SessionTokens { token: renewed.token, refresh_token, expires_in };
+        return Ok((jar, axum::Json(tokens)));
     }
     if origin::is_foreign(&headers, &state.config.public_url) {
         return Err(Refusal::new(
@@ -63,10 +64,8 @@ pub(crate) async fn refresh(
     let renewed = accounts::refresh(&state.services, &token, &device).await?;
     let cookie = cookies::refresh(&state.config, renewed.refresh_token);
     let expires_in = renewed.expires_in.as_secs();
-    Ok((
-        jar.add(cookie),
-        axum::Json(Tokens { token: renewed.token, refresh_token: None, expires_in }),
-    ))
+    let tokens = SessionTokens { token: renewed.token, refresh_token: None, expires_in };
+    Ok((jar.add(cookie), axum::Json(tokens)))
 }
 
 /// Sign out

@@ -18,7 +18,9 @@ use axum::http::HeaderName;
 use axum::http::header::AUTHORIZATION;
 use axum::http::request::Parts;
 use data_encoding::BASE64;
+use latchkey_domain::credentials;
 use latchkey_domain::key::KeyKind;
+use latchkey_domain::problem::ErrorCode;
 use latchkey_services::check::{self, Call};
 use latchkey_services::telemetry::Source;
 
@@ -42,7 +44,7 @@ impl FromRequestParts<AppState> for KeySource {
     type Rejection = Refusal;
 
     async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, Refusal> {
-        source(parts, state, |parts| header(parts, API_KEY).map(Cow::Borrowed)).await.map(Self)
+        source(parts, state, |parts| Ok(header(parts, API_KEY).map(Cow::Borrowed))).await.map(Self)
     }
 }
 
@@ -57,8 +59,10 @@ impl FromRequestParts<AppState> for ExporterSource {
     }
 }
 
-fn exporter_key(parts: &Parts) -> Option<Cow<'_, str>> {
-    header(parts, API_KEY).or_else(|| bearer(&parts.headers)).map(Cow::Borrowed)
+fn exporter_key(parts: &Parts) -> Result<Option<Cow<'_, str>>, Refusal> {
+    let counting = credentials::counting(header(parts, API_KEY), bearer(&parts.headers));
+    let counting = counting.map_err(|two| Refusal::new(ErrorCode::Malformed, two.to_string()))?;
+    Ok(counting.map(Cow::Borrowed))
 }
 
 /// The same for Langfuse's SDKs, which send their two keys as a user's name and password: the
@@ -69,9 +73,14 @@ impl FromRequestParts<AppState> for LangfuseSource {
     type Rejection = Refusal;
 
     async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, Refusal> {
-        source(parts, state, |parts| password(parts).or_else(|| exporter_key(parts)))
-            .await
-            .map(Self)
+        source(parts, state, langfuse_key).await.map(Self)
+    }
+}
+
+fn langfuse_key(parts: &Parts) -> Result<Option<Cow<'_, str>>, Refusal> {
+    match password(parts) {
+        Some(password) => Ok(Some(password)),
+        None => exporter_key(parts),
     }
 }
 
@@ -89,7 +98,7 @@ fn password(parts: &Parts) -> Option<Cow<'_, str>> {
 async fn source(
     parts: &mut Parts,
     state: &AppState,
-    key: fn(&Parts) -> Option<Cow<'_, str>>,
+    key: fn(&Parts) -> Result<Option<Cow<'_, str>>, Refusal>,
 ) -> Result<Source, Refusal> {
     let ClientIp(ip) = match ClientIp::from_request_parts(parts, state).await {
         Ok(ip) => ip,
@@ -100,7 +109,7 @@ async fn source(
         None => None,
     };
     let call = Call { kind: Some(KeyKind::Api), application, ip, ..Call::default() };
-    let checked = check::check(&state.services, key(parts).as_deref(), call).await;
+    let checked = check::check(&state.services, key(parts)?.as_deref(), call).await;
     let admission = match checked {
         Ok(admission) => admission,
         Err(error) => {

@@ -7,6 +7,7 @@ mod abandoned;
 mod addresses;
 mod administrators;
 mod api_keys;
+mod as_tools_read;
 mod audit;
 mod audit_export;
 mod authorization;

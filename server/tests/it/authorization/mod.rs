@@ -20,9 +20,9 @@ const PERMISSIONS: [&str; 4] = ["keys:read", "keys:write", "keys:verify", "usage
 
 /// The routes that the server has, from its own description.
 fn routes() -> BTreeSet<String> {
-    let document = latchkey_server::openapi();
+    let documents = [latchkey_server::openapi(), latchkey_server::dashboard_openapi()];
     let mut routes = BTreeSet::new();
-    for (path, item) in &document.paths.paths {
+    for (path, item) in documents.iter().flat_map(|document| &document.paths.paths) {
         let methods = [
             ("GET", &item.get),
             ("POST", &item.post),

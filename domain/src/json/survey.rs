@@ -1,0 +1,338 @@
+//! All that is wrong with a body, told in one answer.
+//!
+//! serde stops at the first fault. So the faulty field is told and taken out, a missing one is told
+//! and filled in, and the rest is read again, until nothing is wrong or enough was said.
+
+use std::collections::BTreeMap;
+
+use serde::de::{DeserializeOwned, IgnoredAny};
+use serde_json::Value;
+use serde_json::error::Category;
+use serde_path_to_error::{Path, Segment};
+
+use super::{Fault, malformed};
+use crate::problem::{ErrorCode, FieldError, Problem};
+
+/// The most bytes that are read again in all: whoever sends a long body full of faults hears of
+/// fewer.
+const BYTES_READ_AGAIN: usize = 4 * 1024 * 1024;
+/// How often a body is read again at most.
+const MOST_ROUNDS: usize = 64;
+/// The most fields that are told.
+const MOST_TOLD: usize = 32;
+/// What a field that is missing, or had a wrong value, is filled in with: it is required, and what
+/// else is wrong shows only once it is there. The first that fits its type will do.
+const STAND_INS: [&str; 7] = ["a", "1", "true", "[]", "{}", "[\"a\"]", "2100-01-01T00:00:00Z"];
+
+/// Why the body was refused, for which serde gave this error first.
+pub(super) fn refusal<T: DeserializeOwned>(
+    body: &[u8],
+    is_object: bool,
+    error: &serde_json::Error,
+) -> Problem {
+    if let Err(broken) = std::str::from_utf8(body) {
+        let place = broken.valid_up_to() + 1;
+        let detail = format!("The body is not valid UTF-8, at byte {place}.");
+        return Problem::new(ErrorCode::Malformed, detail);
+    }
+    if let Err(broken) = serde_json::from_slice::<IgnoredAny>(body) {
+        return malformed(&broken);
+    }
+    if !is_object {
+        return Problem::invalid("body", "Expected an object.");
+    }
+    if is_about_text(error) {
+        return malformed(error);
+    }
+    let mut faults = Survey::of::<T>(body);
+    if let Some((field, message)) = first::<T>(body) {
+        // The first in the order of the body; the survey may have more to say of it.
+        let told = faults.iter().position(|fault| fault.field == field);
+        let fault = told.map_or(FieldError { field, message }, |index| faults.remove(index));
+        faults.insert(0, fault);
+    }
+    if faults.is_empty() { malformed(error) } else { Problem::invalid_fields(faults) }
+}
+
+/// Whether a text in the body stands for no Unicode text, though its form is JSON's.
+fn is_about_text(error: &serde_json::Error) -> bool {
+    let text = error.to_string();
+    error.classify() == Category::Syntax
+        && ["surrogate", "hex escape", "unicode"].iter().any(|word| text.contains(word))
+}
+
+/// The first fault in the order of the body.
+fn first<T: DeserializeOwned>(body: &[u8]) -> Option<(String, String)> {
+    let mut deserializer = serde_json::Deserializer::from_slice(body);
+    let error = serde_path_to_error::deserialize::<_, T>(&mut deserializer).err()?;
+    let (field, message) = Fault::of(&error.path().to_string(), error.inner()).told();
+    // The body is JSON: what is said to be none is another kind of value.
+    let is_syntax = error.inner().classify() == Category::Syntax && !message.ends_with('.');
+    let message = if is_syntax { "Expected another kind of value.".to_owned() } else { message };
+    Some((field, message))
+}
+
+/// A body whose faults are mended one after the other.
+struct Survey {
+    value: Value,
+    faults: Vec<FieldError>,
+    /// The fields that were filled in, and how many stand-ins were tried.
+    filled: BTreeMap<String, usize>,
+}
+
+impl Survey {
+    fn of<T: DeserializeOwned>(body: &[u8]) -> Vec<FieldError> {
+        // What is nested too deeply has no value, and one fault.
+        let Ok(value) = serde_json::from_slice(body) else { return Vec::new() };
+        let mut survey = Self { value, faults: Vec::new(), filled: BTreeMap::new() };
+        let rounds = (BYTES_READ_AGAIN / body.len().max(1)).clamp(2, MOST_ROUNDS);
+        for _ in 0..rounds {
+            let read = serde_path_to_error::deserialize::<_, T>(&survey.value);
+            let Err(error) = read else { break };
+            let mended = survey.mend(error.path(), error.inner());
+            if !mended || survey.faults.len() >= MOST_TOLD {
+                break;
+            }
+        }
+        survey.faults
+    }
+
+    /// Tells a fault, and makes the value one that can be read further. False: it can't be.
+    fn mend(&mut self, path: &Path, error: &serde_json::Error) -> bool {
+        let segments: Vec<&Segment> = path.iter().collect();
+        match Fault::of(&path.to_string(), error) {
+            Fault::Unknown { field, name } => {
+                self.tell(field, Fault::Unknown { field: String::new(), name: name.clone() });
+                self.take_out(&segments, Some(&name))
+            }
+            Fault::Missing { field, name } => {
+                if !self.was_told(&field) {
+                    self.tell(
+                        field.clone(),
+                        Fault::Missing { field: String::new(), name: name.clone() },
+                    );
+                }
+                self.filled.insert(field, 0);
+                let stand_in = Value::String(STAND_INS[0].to_owned());
+                let parent = find(&mut self.value, &segments).and_then(Value::as_object_mut);
+                parent.map(|fields| fields.insert(name, stand_in)).is_some()
+            }
+            Fault::Wrong { field, message } => self.mend_wrong(&segments, field, message, error),
+        }
+    }
+
+    fn mend_wrong(
+        &mut self,
+        segments: &[&Segment],
+        field: String,
+        message: String,
+        error: &serde_json::Error,
+    ) -> bool {
+        let Some(place) = find(&mut self.value, segments) else { return false };
+        if let Some(tried) = self.filled.get_mut(&field) {
+            *tried += 1;
+            let stand_in = a_variant(error).or_else(|| STAND_INS.get(*tried).copied().map(json));
+            return stand_in.is_some_and(|stand_in| {
+                *place = stand_in;
+                *tried < STAND_INS.len()
+            });
+        }
+        // An enum names its variants only to a text.
+        if message == "Expected string or map." && !place.is_string() {
+            *place = Value::String(String::new());
+            return true;
+        }
+        self.faults.push(FieldError { field, message });
+        self.take_out(segments, None)
+    }
+
+    /// Whether a field is known to be wrong, or something in it.
+    fn was_told(&self, field: &str) -> bool {
+        self.faults.iter().any(|fault| {
+            let rest = fault.field.strip_prefix(field);
+            rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(['[', '.']))
+        })
+    }
+
+    fn tell(&mut self, field: String, fault: Fault) {
+        let (_, message) = fault.told();
+        self.faults.push(FieldError { field, message });
+    }
+
+    /// Takes a field out: the last that the path names, or `name` there. Of a list, the whole list.
+    fn take_out(&mut self, path: &[&Segment], name: Option<&str>) -> bool {
+        let last = path.iter().rposition(|segment| matches!(segment, Segment::Map { .. }));
+        let named = last.and_then(|last| match path[last] {
+            Segment::Map { key } => Some((last, key.as_str())),
+            _ => None,
+        });
+        let (parent, key) = match (named, name) {
+            (Some((last, key)), None) => (&path[..last], key),
+            (Some((last, key)), Some(name)) if key == name && last + 1 == path.len() => {
+                (&path[..last], key)
+            }
+            (_, Some(name)) => (path, name),
+            (None, None) => return false,
+        };
+        let parent = find(&mut self.value, parent).and_then(Value::as_object_mut);
+        parent.is_some_and(|fields| fields.remove(key).is_some())
+    }
+}
+
+/// The value at a path.
+fn find<'a>(value: &'a mut Value, path: &[&Segment]) -> Option<&'a mut Value> {
+    path.iter().try_fold(value, |value, segment| match segment {
+        Segment::Map { key } => value.get_mut(key),
+        Segment::Seq { index } => value.get_mut(index),
+        Segment::Enum { .. } | Segment::Unknown => None,
+    })
+}
+
+/// The first variant that an enum would have taken.
+fn a_variant(error: &serde_json::Error) -> Option<Value> {
+    let text = error.to_string();
+    let (start, expected) = text.split_once(", expected ")?;
+    let variant = start.starts_with("unknown variant").then(|| expected.split('`').nth(1));
+    variant.flatten().map(Value::from)
+}
+
+/// A stand-in: JSON, or a text.
+fn json(text: &str) -> Value {
+    serde_json::from_str(text).unwrap_or_else(|_| Value::from(text))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde::Deserialize;
+
+    use crate::api::{
+        ApplicationRequest, DryRunRequest, InferenceKeyRequest, KeyPatch, KeyRequest,
+        MemberRequest, OrganizationPatch, TraceBatch, VerifyRequest,
+    };
+    use crate::json::read;
+
+    use super::*;
+
+    fn refused<T: DeserializeOwned>(body: &str) -> Problem {
+        read::<T>(body.as_bytes()).err().unwrap_or_else(|| panic!("{body:.200} was taken"))
+    }
+
+    fn fields<T: DeserializeOwned>(body: &str) -> Vec<String> {
+        let problem = refused::<T>(body);
+        assert_eq!(problem.code, ErrorCode::Invalid, "{body}: {problem:?}");
+        let mut fields: Vec<_> = problem.errors.into_iter().map(|error| error.field).collect();
+        fields.sort();
+        fields
+    }
+
+    #[test]
+    fn an_enum_of_another_type_is_a_wrong_field() {
+        for wrong in ["5", "5.5", "true", "[]", "[\"live\"]", "{}", "{\"live\":null}", "-1"] {
+            let body = format!(r#"{{"name":"z","environment":{wrong}}}"#);
+            let problem = refused::<KeyRequest>(&body);
+            assert_eq!(problem.code, ErrorCode::Invalid, "{body}: {problem:?}");
+            assert_eq!(problem.errors[0].field, "environment", "{body}");
+            assert_eq!(problem.errors.len(), 1, "{body}: {problem:?}");
+        }
+        let problem = refused::<KeyRequest>(r#"{"name":"z","environment":5}"#);
+        assert_eq!(problem.errors[0].message, "Expected \"live\" or \"test\".");
+        assert_eq!(
+            fields::<KeyRequest>(
+                r#"{"name":"z","kind":1,"permissions":[2],"token_limit_period":3}"#
+            ),
+            ["kind", "permissions[0]", "token_limit_period"]
+        );
+        assert_eq!(fields::<OrganizationPatch>(r#"{"tier":7}"#), ["tier"]);
+        assert_eq!(fields::<MemberRequest>(r#"{"login":"a","role":7}"#), ["role"]);
+        assert_eq!(
+            fields::<ApplicationRequest>(r#"{"name":"a","environment":7}"#),
+            ["environment"]
+        );
+        assert_eq!(
+            fields::<InferenceKeyRequest>(r#"{"name":"a","environment":7}"#),
+            ["environment"]
+        );
+        assert_eq!(fields::<KeyPatch>(r#"{"token_limit_period":[]}"#), ["token_limit_period"]);
+    }
+
+    #[test]
+    fn all_wrong_fields_are_told_at_once() {
+        let body = r#"{"rpm":"x","environment":5,"colour":1,"tpm":0,"allowed_models":["a",7]}"#;
+        assert_eq!(
+            fields::<KeyRequest>(body),
+            ["allowed_models[1]", "colour", "environment", "name", "rpm", "tpm"]
+        );
+        let problem = refused::<KeyRequest>(body);
+        assert_eq!(problem.errors[0].field, "rpm", "the first of the body comes first");
+        assert!(problem.detail.contains("rpm: Expected a whole number from 1"), "{problem:?}");
+        assert_eq!(fields::<MemberRequest>("{}"), ["login", "role"]);
+        assert_eq!(fields::<VerifyRequest>(r#"{"ip":1,"cost":-1}"#), ["cost", "ip", "key"]);
+        assert_eq!(fields::<VerifyRequest>(r#"{"key":1,"model":2}"#), ["key", "model"]);
+        assert_eq!(fields::<TraceBatch>(r#"{"traces":[1]}"#), ["traces[0]"]);
+    }
+
+    #[test]
+    fn a_field_given_twice_is_refused() {
+        let problem = refused::<KeyRequest>(r#"{"name":"a","name":"b"}"#);
+        assert_eq!(problem.code, ErrorCode::Invalid);
+    }
+
+    #[test]
+    fn two_values_are_no_body() {
+        for body in [
+            r#"{"name":"a"}{"name":"b"}"#,
+            r#"{"name":"a"} 1"#,
+            r#"{"colour":1}{}"#,
+            r#"{"name":5}}"#,
+            r#"{"name":5, nonsense"#,
+            "[] []",
+        ] {
+            assert_eq!(refused::<KeyRequest>(body).code, ErrorCode::Malformed, "{body}");
+        }
+    }
+
+    #[test]
+    fn whole_numbers_may_have_a_fraction_of_zero() {
+        let read = |body: &str| read::<KeyRequest>(body.as_bytes());
+        let made = read(r#"{"name":"a","rpm":60.0,"tpm":1e3}"#).unwrap();
+        assert_eq!((made.rpm.unwrap().get(), made.tpm.unwrap().get()), (60, 1_000));
+        for wrong in ["60.5", "-60.0", "0.0", "1e300", "1e999"] {
+            let body = format!(r#"{{"name":"a","rpm":{wrong}}}"#);
+            assert_eq!(fields::<KeyRequest>(&body), ["rpm"], "{wrong}");
+        }
+    }
+
+    #[test]
+    fn costs_are_numbers_that_a_database_holds() {
+        let cost = |text: &str| {
+            let body = format!(r#"{{"key":"a","cost":{text}}}"#);
+            read::<VerifyRequest>(body.as_bytes()).map(|request| request.cost)
+        };
+        assert_eq!(cost("9223372036854775807"), Ok(i64::MAX.unsigned_abs()));
+        assert_eq!(cost("12.0"), Ok(12));
+        assert_eq!(cost("0"), Ok(0));
+        for wrong in ["9223372036854775808", "18446744073709551615", "1e30", "-1", "0.5", "null"] {
+            assert_eq!(cost(wrong).unwrap_err().errors[0].field, "cost", "{wrong}");
+        }
+        assert_eq!(fields::<DryRunRequest>(r#"{"tokens":9223372036854775808}"#), ["tokens"]);
+    }
+
+    #[test]
+    fn what_is_nested_deeply_is_a_wrong_field() {
+        #[derive(Debug, Deserialize)]
+        struct Any {
+            #[expect(dead_code, reason = "only read")]
+            a: Value,
+        }
+        let deep = format!("{{\"a\":{}{}}}", "[".repeat(1_000), "]".repeat(1_000));
+        assert_eq!(refused::<Any>(&deep).code, ErrorCode::Invalid);
+    }
+
+    #[test]
+    fn long_bodies_are_read_again_less_often() {
+        let many = (0..100_000).map(|number| format!("\"f{number}\":1"));
+        let body = format!("{{{}}}", many.collect::<Vec<_>>().join(","));
+        let told = refused::<KeyRequest>(&body).errors.len();
+        assert!((2..=MOST_TOLD).contains(&told), "{told}");
+    }
+}

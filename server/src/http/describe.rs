@@ -1,0 +1,298 @@
+//! Completes the API's description, which the handlers' own put together: what is the same for
+//! every operation, and what the derives can't say.
+
+use serde_json::json;
+use utoipa::openapi::header::Header;
+use utoipa::openapi::path::{Operation, Parameter};
+use utoipa::openapi::request_body::RequestBody;
+use utoipa::openapi::schema::{ArrayItems, Schema, SchemaType, Type};
+use utoipa::openapi::security::SecurityRequirement;
+use utoipa::openapi::server::Server;
+use utoipa::openapi::{
+    Components, Content, ObjectBuilder, OpenApi, PathItem, Ref, RefOr, Required, Response,
+};
+
+const JSON: &str = "application/json";
+const PROBLEM: &str = "application/problem+json";
+
+/// Completes a description: refusals have their own media type, where a caller must say who they
+/// are a limit may be met, and every operation may meet a refusal that it does not name, such as
+/// 413, 415 or 503.
+pub(crate) fn complete(document: &mut OpenApi) {
+    document.servers = Some(vec![Server::new("/")]);
+    if let Some(components) = &mut document.components {
+        refer_to_rows(components);
+    }
+    for (path, item) in &mut document.paths.paths {
+        for (method, operation) in operations(item) {
+            complete_operation(operation);
+            add_headers(operation, method);
+            describe_gateway(path, operation);
+        }
+    }
+}
+
+fn operations(item: &mut PathItem) -> impl Iterator<Item = (&'static str, &mut Operation)> {
+    let PathItem { get, put, post, delete, patch, .. } = item;
+    let named = [("get", get), ("put", put), ("post", post), ("delete", delete), ("patch", patch)];
+    named.into_iter().filter_map(|(method, operation)| Some((method, operation.as_mut()?)))
+}
+
+/// The derive writes the rows of a generic page out in place.
+fn refer_to_rows(components: &mut Components) {
+    let pages: Vec<String> =
+        components.schemas.keys().filter(|name| name.starts_with("Page_")).cloned().collect();
+    for page in pages {
+        let row = page.trim_start_matches("Page_").to_owned();
+        let Some(RefOr::T(Schema::Object(object))) = components.schemas.get_mut(&page) else {
+            continue;
+        };
+        let data = object.properties.get_mut("data");
+        let Some(RefOr::T(Schema::Array(rows))) = data else { continue };
+        let reference = Box::new(RefOr::Ref(Ref::from_schema_name(&row)));
+        let written_out = std::mem::replace(&mut rows.items, ArrayItems::RefOrSchema(reference));
+        if let ArrayItems::RefOrSchema(written_out) = written_out {
+            components.schemas.entry(row).or_insert(*written_out);
+        }
+    }
+}
+
+fn complete_operation(operation: &mut Operation) {
+    for response in operation.responses.responses.values_mut() {
+        let RefOr::T(Response { content, .. }) = response else { continue };
+        if content.get(JSON).is_some_and(is_problem)
+            && let Some(problem) = content.shift_remove(JSON)
+        {
+            content.insert(PROBLEM.to_owned(), problem);
+        }
+    }
+    let named = needs_credentials(operation);
+    let responses = &mut operation.responses.responses;
+    if named {
+        responses.entry("429".to_owned()).or_insert_with(|| refusal(LIMITED));
+    }
+    let other = refusal("Any other refusal, e.g. `too_large` or `unavailable`");
+    responses.insert("default".to_owned(), other);
+    // Where nothing is said a reader takes what holds for the whole document.
+    operation.security.get_or_insert_with(Vec::new);
+    for parameter in operation.parameters.iter_mut().flatten() {
+        if let RefOr::T(parameter) = parameter {
+            complete_parameter(parameter);
+        }
+    }
+    if let Some(RefOr::T(body)) = &mut operation.request_body {
+        complete_body(body);
+    }
+}
+
+fn refusal(description: &str) -> RefOr<Response> {
+    let mut response = Response::new(description);
+    let problem = Content::new(Some(RefOr::Ref(Ref::from_schema_name("Problem"))));
+    response.content.insert(PROBLEM.to_owned(), RefOr::T(problem));
+    RefOr::T(response)
+}
+
+/// What every call that may come with a service key can be answered.
+const LIMITED: &str = "`too_many_failures`, instead of `unknown_key`, after 60 unknown or malformed keys from this \
+                       address in a minute; or `rate_limited`, by the service key’s own limit or the changes that a caller may make in a \
+                       minute. With `Retry-After`";
+
+/// Whether a caller must say who they are. An empty requirement means that they need not.
+fn needs_credentials(operation: &Operation) -> bool {
+    let accepted = operation.security.as_deref().unwrap_or_default();
+    !accepted.is_empty() && accepted.iter().all(|one| *one != SecurityRequirement::default())
+}
+
+fn is_problem(content: &RefOr<Content>) -> bool {
+    let RefOr::T(Content { schema: Some(RefOr::Ref(schema)), .. }) = content else { return false };
+    schema.ref_location.ends_with("/Problem")
+}
+
+/// What may be left out is not null when it is there: a query has no null, nor has a header.
+fn complete_parameter(parameter: &mut Parameter) {
+    if let Some(schema) = &mut parameter.schema {
+        without_null(schema);
+    }
+    match parameter.name.as_str() {
+        "Idempotency-Key" => {
+            let description = "A retry with the same key and body changes nothing, for 24 hours";
+            parameter.description = Some(description.to_owned());
+            let schema = ObjectBuilder::new()
+                .schema_type(Type::String)
+                .min_length(Some(1))
+                .max_length(Some(255))
+                .pattern(Some("^[!-~]+$"));
+            parameter.schema = Some(schema.into());
+        }
+        "limit" => {
+            if let Some(RefOr::T(Schema::Object(limit))) = &mut parameter.schema {
+                limit.default = Some(json!(50));
+            }
+        }
+        _ => {}
+    }
+}
+
+/// A body that may be left out is not null when it is there.
+fn complete_body(body: &mut RequestBody) {
+    for content in body.content.values_mut() {
+        let RefOr::T(content) = content else { continue };
+        let Some(schema) = &mut content.schema else { continue };
+        if without_null(schema) {
+            body.required = Some(Required::False);
+        }
+        if let RefOr::Ref(named) = schema {
+            content.example = example(named.ref_location.rsplit('/').next().unwrap_or_default());
+        }
+    }
+}
+
+/// Takes null out of what a schema allows. Whether it was there.
+fn without_null(schema: &mut RefOr<Schema>) -> bool {
+    let other = match schema {
+        RefOr::T(Schema::OneOf(one_of)) => {
+            let others = |one: &&RefOr<Schema>| !is_null(one);
+            let mut others = one_of.items.iter().filter(others).cloned();
+            match (others.next(), others.next()) {
+                (Some(only), None) if one_of.items.len() > 1 => only,
+                _ => return false,
+            }
+        }
+        RefOr::T(Schema::Object(object)) => {
+            let SchemaType::Array(types) = &mut object.schema_type else { return false };
+            let before = types.len();
+            types.retain(|one| *one != Type::Null);
+            let had = types.len() < before;
+            if let [only] = types.as_slice() {
+                object.schema_type = SchemaType::Type(only.clone());
+            }
+            return had;
+        }
+        _ => return false,
+    };
+    *schema = other;
+    true
+}
+
+fn is_null(schema: &RefOr<Schema>) -> bool {
+    let RefOr::T(Schema::Object(object)) = schema else { return false };
+    object.schema_type == SchemaType::Type(Type::Null)
+}
+
+/// A body of that schema, as somebody would send it.
+fn example(schema: &str) -> Option<serde_json::Value> {
+    Some(match schema {
+        "KeyRequest" => json!({"name": "Web checkout", "environment": "live", "rpm": 600}),
+        "InferenceKeyRequest" => json!({
+            "name": "Support bot", "tpm": 100_000,
+            "token_limit": 5_000_000, "token_limit_period": "month",
+        }),
+        "KeyPatch" => json!({"name": "Web checkout", "rpm": null}),
+        "RotateRequest" => json!({"grace_seconds": 86_400}),
+        "VerifyRequest" => {
+            json!({"key": "lk_live_000000000000000000000000000000004cjNQE", "cost": 1})
+        }
+        "ProjectRequest" => json!({"name": "Shop", "key_prefix": "shop"}),
+        "ApplicationRequest" => json!({"name": "Checkout", "environment": "production"}),
+        "MemberRequest" => json!({"login": "octocat", "role": "member"}),
+        _ => return None,
+    })
+}
+
+/// The headers that answers have.
+fn add_headers(operation: &mut Operation, method: &str) {
+    let accepted = operation.security.as_deref().unwrap_or_default();
+    let takes = |scheme: &str| {
+        let requirement = SecurityRequirement::new::<_, [&str; 0], &str>(scheme, []);
+        accepted.contains(&requirement)
+    };
+    let is_of_key = takes("key") || takes("bearer_key");
+    let is_of_service_key = takes("service_key");
+    for (status, response) in &mut operation.responses.responses {
+        let RefOr::T(response) = response else { continue };
+        let mut add = |name: &str, kind: Type, description: &str| {
+            let mut header = Header::default();
+            header.schema = Some(ObjectBuilder::new().schema_type(kind).into());
+            header.description = Some(description.to_owned());
+            response.headers.entry(name.to_owned()).or_insert(RefOr::T(header));
+        };
+        add("x-request-id", Type::String, "The id under which the server’s log has this request");
+        match status.as_str() {
+            "401" => add("WWW-Authenticate", Type::String, "What the call takes as credentials"),
+            "403" if is_of_service_key => add(
+                "WWW-Authenticate",
+                Type::String,
+                "Where a service key lacks a permission: `insufficient_scope`, and the permission as `scope`",
+            ),
+            "405" => add("Allow", Type::String, "The methods that this path has"),
+            "429" | "503" => {
+                add(
+                    "Retry-After",
+                    Type::Integer,
+                    "Whole seconds after which to try again, if that helps",
+                );
+            }
+            "200" if method == "get" && !is_of_key => {
+                add(
+                    "ETag",
+                    Type::String,
+                    "Of an answer over 1 kB; send it back as `If-None-Match`",
+                );
+            }
+            _ => {}
+        }
+        if is_of_key && matches!(status.as_str(), "200" | "429") {
+            for of in ["requests", "tokens"] {
+                let limit = "Where the key has this limit: what fits in 60 seconds";
+                add(&format!("x-ratelimit-limit-{of}"), Type::Integer, limit);
+                add(&format!("x-ratelimit-remaining-{of}"), Type::Integer, "What is left of it");
+                let reset =
+                    "When all of it is free again: decimal seconds with `s`, as OpenAI has it";
+                add(&format!("x-ratelimit-reset-{of}"), Type::String, reset);
+            }
+        }
+    }
+}
+
+/// The bodies of calls that are passed on are the upstream's own, but for what the gateway reads.
+fn describe_gateway(path: &str, operation: &mut Operation) {
+    let (field, example) = match path {
+        "/v1/chat/completions" => ("messages", json!([{"role": "user", "content": "Say hello."}])),
+        "/v1/completions" => ("prompt", json!("Say hello.")),
+        "/v1/embeddings" => ("input", json!("Say hello.")),
+        _ => return,
+    };
+    let text = || ObjectBuilder::new().schema_type(Type::String);
+    let whole = || ObjectBuilder::new().schema_type(Type::Integer).minimum(Some(1));
+    let mut fields = ObjectBuilder::new()
+        .schema_type(Type::Object)
+        .description(Some("As OpenAI’s API has it; other fields are passed on"))
+        .property("model", text().min_length(Some(1)).description(Some("One of `GET /v1/models`")))
+        .required("model")
+        .property(field, ObjectBuilder::new().schema_type(SchemaType::AnyValue))
+        .required(field);
+    if path != "/v1/embeddings" {
+        let stream = ObjectBuilder::new().schema_type(Type::Boolean);
+        let stream = stream.description(Some("Answer with server-sent events"));
+        fields = fields
+            .property("stream", stream)
+            .property("max_tokens", whole())
+            .property("max_completion_tokens", whole());
+        add_stream(operation);
+    }
+    if let Some(RefOr::T(body)) = &mut operation.request_body {
+        let mut content = Content::new(Some(Schema::from(fields.build())));
+        content.example = Some(json!({"model": "sandbox", field: example}));
+        body.content.insert(JSON.to_owned(), RefOr::T(content));
+    }
+}
+
+/// The answer to a call with `stream`.
+fn add_stream(operation: &mut Operation) {
+    let Some(RefOr::T(answer)) = operation.responses.responses.get_mut("200") else { return };
+    let events = ObjectBuilder::new()
+        .schema_type(Type::String)
+        .description(Some("With `stream`: events with the chunks, the last one is `[DONE]`"));
+    let content = Content::new(Some(Schema::from(events.build())));
+    answer.content.insert("text/event-stream".to_owned(), RefOr::T(content));
+}

@@ -1,0 +1,63 @@
+//! Where nothing is served, whoever asks reads it in their own shape.
+
+use reqwest::{Method, Response};
+use serde_json::{Value, json};
+
+use crate::world::{Backend, World, problem, text};
+
+async fn refused(answer: Response, status: u16) -> Value {
+    assert_eq!(answer.status(), status);
+    assert_eq!(answer.headers()["content-type"], "application/json");
+    assert_eq!(answer.headers()["x-should-retry"], "false");
+    assert!(answer.headers().contains_key("x-request-id"));
+    answer.json().await.unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn gateway_paths_answer_in_the_clients_shape() {
+    let world = World::on(Backend::Sqlite).await;
+    let ask = async |method: Method, path: &str| {
+        world.http.request(method, format!("{}{path}", world.base)).send().await.unwrap()
+    };
+    for path in ["/v1/responses", "/v1/chat", "/v1/messages/count_tokens", "/v1/audio/speech"] {
+        let body = refused(ask(Method::POST, path).await, 404).await;
+        assert_eq!(body["error"]["code"], "not_found");
+        assert_eq!(body["error"]["type"], "invalid_request_error");
+        assert_eq!(body["error"]["param"], Value::Null);
+        let message = text(&body["error"]["message"]);
+        assert!(
+            message.contains(path) && message.contains("POST /v1/chat/completions"),
+            "{message}"
+        );
+    }
+    let answer = ask(Method::GET, "/v1/chat/completions").await;
+    assert_eq!(answer.headers()["allow"], "POST");
+    let body = refused(answer, 405).await;
+    assert_eq!(body["error"]["code"], "method_not_allowed");
+    refused(ask(Method::DELETE, "/v1/models").await, 405).await;
+    let anthropic = world.post("/v1/messages").header("anthropic-version", "2023-06-01");
+    let body = refused(anthropic.send().await.unwrap(), 404).await;
+    assert_eq!(
+        (&body["type"], &body["error"]["type"]),
+        (&json!("error"), &json!("not_found_error"))
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn unknown_paths_answer_an_inference_key_in_its_shape() {
+    let world = World::on(Backend::Sqlite).await;
+    let ada = world.sign_in("ada").await;
+    let path = format!("/v1/projects/{}/inference/keys", ada.project);
+    let made = world.send(Method::POST, &path, &ada, &json!({"name": "k"})).await;
+    let inference = text(&made.json::<Value>().await.unwrap()["key"]);
+    let api = world.generate(&ada).await;
+    let ask = async |key: &str| world.get("/v1/files").bearer_auth(key).send().await.unwrap();
+    let body = refused(ask(&inference).await, 404).await;
+    assert!(text(&body["error"]["message"]).contains("GET /v1/files"), "{body}");
+    problem(ask(&api).await, 404, "not_found").await;
+    problem(ask(&ada.jwt).await, 404, "not_found").await;
+    problem(world.get("/v1/files").send().await.unwrap(), 404, "not_found").await;
+    // What is there and not the caller's is no unknown path.
+    let foreign = world.get("/v1/keys/key_01kahp5k6jfk9rj3x7gkcw0k7v").bearer_auth(&ada.jwt);
+    problem(foreign.send().await.unwrap(), 404, "not_found").await;
+}
