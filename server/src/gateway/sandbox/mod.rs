@@ -8,6 +8,8 @@
 
 mod embeddings;
 mod pieces;
+mod schema;
+mod structure;
 mod text;
 
 use axum::response::Response;
@@ -35,7 +37,7 @@ pub(super) enum Plan {
 pub(super) async fn plan(body: &CallBody) -> Result<Plan, Refused> {
     Ok(match body.endpoint {
         Endpoint::Embeddings => Plan::Embeddings(embeddings::Plan::of(body).await?),
-        Endpoint::Chat | Endpoint::Completions => Plan::Text(text::Plan::of(body).await),
+        Endpoint::Chat | Endpoint::Completions => Plan::Text(text::Plan::of(body).await?),
     })
 }
 

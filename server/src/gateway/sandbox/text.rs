@@ -1,4 +1,5 @@
-//! The sandbox's completions: it says that it is one, and what it was told last.
+//! The sandbox's completions: it says that it is one, and what it was told last; or what the call
+//! asks for in a structure of its own.
 
 use std::borrow::Cow;
 use std::fmt::{self, Write as _};
@@ -16,7 +17,9 @@ use serde_json::{Value, json};
 
 use super::digest;
 use super::pieces::{self, Parts};
+use super::structure::{self, Structure};
 use crate::gateway::body::{CallBody, Endpoint};
+use crate::gateway::error::Refused;
 
 /// The bytes of a token, in the sandbox's own words too.
 const BYTES_PER_TOKEN: usize = 4;
@@ -28,11 +31,16 @@ const ECHO: u64 = 500;
 pub(in crate::gateway) struct Plan {
     reply: String,
     id: String,
+    /// The tool that is called with the reply.
+    tool: Option<String>,
 }
 
 impl Plan {
     /// Reads a call.
-    pub(super) async fn of(body: &CallBody) -> Self {
+    ///
+    /// # Errors
+    /// 400: it asks for a structure that can't be made.
+    pub(super) async fn of(body: &CallBody) -> Result<Self, Refused> {
         let prompt = body.prompt_json();
         let most = usize::try_from(ECHO / body.choices().max(1)).unwrap_or_default();
         let said = match body.endpoint {
@@ -40,7 +48,12 @@ impl Plan {
             _ => Some(said(prompt, most)),
         };
         let said = said.unwrap_or_default();
-        let reply = format!("This is the Latchkey sandbox: no model was called. You said: {said}");
+        let plain = format!("This is the Latchkey sandbox: no model was called. You said: {said}");
+        let (reply, tool) = match structure::of(body)? {
+            Some(Structure::Content(content)) => (content, None),
+            Some(Structure::Call { tool, arguments }) => (arguments, Some(tool)),
+            None => (plain, None),
+        };
         let digest = digest(prompt.as_bytes()).await;
         let digits = digest.iter().take(12).fold(String::new(), |mut text, byte| {
             // Writing to a String can't fail.
@@ -48,15 +61,15 @@ impl Plan {
             text
         });
         let prefix = if body.endpoint == Endpoint::Chat { "chatcmpl" } else { "cmpl" };
-        Self { reply, id: format!("{prefix}-{digits}") }
+        Ok(Self { reply, id: format!("{prefix}-{digits}"), tool })
     }
 
     /// The answer, each choice no longer than `cap` tokens.
     pub(super) fn generate(self, body: &CallBody, cap: u64) -> Answer {
-        let Self { reply, id } = self;
+        let Self { reply, id, tool } = self;
         let chat = body.endpoint == Endpoint::Chat;
         Answer {
-            frame: Frame { id, chat, model: body.model.clone() },
+            frame: Frame { id, chat, model: body.model.clone(), tool },
             generated: Generated::new(&reply, cap),
             choices: body.choices(),
             prompt_tokens: body.prompt.estimate,
@@ -160,10 +173,6 @@ impl Generated {
     fn count(&self) -> u64 {
         u64::try_from(self.tokens.len()).unwrap_or_default()
     }
-
-    const fn finish_reason(&self) -> &'static str {
-        if self.cut { "length" } else { "stop" }
-    }
 }
 
 /// What is answered.
@@ -244,7 +253,7 @@ impl Parts for Events {
                     frame.part(choice, place == 0, token)
                 } else {
                     self.at = At::Token(choice + 1, 0);
-                    frame.last(choice, generated.finish_reason())
+                    frame.last(choice, frame.finish_reason(generated))
                 }
             }
             At::Usage => {
@@ -272,6 +281,7 @@ struct Frame {
     id: String,
     chat: bool,
     model: String,
+    tool: Option<String>,
 }
 
 impl Frame {
@@ -298,8 +308,15 @@ impl Frame {
 
     fn choice(&self, index: u64, generated: &Generated) -> Value {
         let text = generated.tokens.concat();
-        let reason = generated.finish_reason();
-        if self.chat {
+        let reason = self.finish_reason(generated);
+        if let Some(tool) = &self.tool {
+            let call = self.call(index, tool, &text);
+            json!({
+                "index": index,
+                "message": { "role": "assistant", "content": null, "refusal": null, "tool_calls": [call] },
+                "logprobs": null, "finish_reason": reason,
+            })
+        } else if self.chat {
             json!({
                 "index": index, "message": { "role": "assistant", "content": text, "refusal": null },
                 "logprobs": null, "finish_reason": reason,
@@ -309,12 +326,33 @@ impl Frame {
         }
     }
 
+    /// A call of a tool.
+    fn call(&self, index: u64, tool: &str, arguments: &str) -> Value {
+        let id = format!("call_{}_{index}", self.id.trim_start_matches("chatcmpl-"));
+        json!({ "id": id, "type": "function", "function": { "name": tool, "arguments": arguments } })
+    }
+
+    const fn finish_reason(&self, generated: &Generated) -> &'static str {
+        match (&self.tool, generated.cut) {
+            (_, true) => "length",
+            (Some(_), false) => "tool_calls",
+            (None, false) => "stop",
+        }
+    }
+
     fn part(&self, index: u64, first: bool, token: &str) -> Value {
         let choice = if self.chat {
-            let delta = if first {
-                json!({ "role": "assistant", "content": token })
-            } else {
-                json!({ "content": token })
+            let delta = match (&self.tool, first) {
+                (Some(tool), true) => {
+                    let mut call = self.call(index, tool, token);
+                    call["index"] = json!(0);
+                    json!({ "role": "assistant", "content": null, "tool_calls": [call] })
+                }
+                (Some(_), false) => {
+                    json!({ "tool_calls": [{ "index": 0, "function": { "arguments": token } }] })
+                }
+                (None, true) => json!({ "role": "assistant", "content": token }),
+                (None, false) => json!({ "content": token }),
             };
             json!({ "index": index, "delta": delta, "logprobs": null, "finish_reason": null })
         } else {

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{inference_key, refused};
+use super::{asks, chat, inference_key, refused};
 use crate::world::{Backend, World};
 
 async fn embed(world: &World, key: &str, body: &Value) -> reqwest::Response {
@@ -74,4 +74,46 @@ async fn many_choices_of_a_long_text_stay_short() {
         assert!(answer.len() < 700_000, "{}", answer.len());
         assert_eq!(answer.matches("\"finish_reason\":\"stop\"").count(), 128);
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sandbox_answers_in_the_structure_asked_for() {
+    let world = World::on(Backend::Sqlite).await;
+    let ada = world.sign_in("ada").await;
+    let (key, _) = inference_key(&world, &ada, json!({ "name": "k" })).await;
+    let schema = json!({
+        "type": "object", "required": ["city", "days"],
+        "properties": { "city": { "type": "string" }, "days": { "type": "integer", "minimum": 1 } },
+    });
+    let mut formatted = asks("sandbox", "a");
+    formatted["response_format"] =
+        json!({ "type": "json_schema", "json_schema": { "name": "x", "schema": schema } });
+    let answer: Value = chat(&world, &key, &formatted).await.json().await.unwrap();
+    let content = answer["choices"][0]["message"]["content"].as_str().unwrap();
+    assert_eq!(
+        serde_json::from_str::<Value>(content).unwrap(),
+        json!({ "city": "sandbox", "days": 1 })
+    );
+    let mut demanding = asks("sandbox", "a");
+    demanding["tools"] =
+        json!([{ "type": "function", "function": { "name": "plan", "parameters": schema } }]);
+    demanding["tool_choice"] = json!("required");
+    let answer: Value = chat(&world, &key, &demanding).await.json().await.unwrap();
+    let choice = &answer["choices"][0];
+    assert_eq!(choice["finish_reason"], "tool_calls");
+    assert_eq!(choice["message"]["content"], Value::Null);
+    let call = &choice["message"]["tool_calls"][0];
+    assert_eq!(call["function"]["name"], "plan");
+    assert_eq!(call["function"]["arguments"], content);
+    demanding["stream"] = json!(true);
+    let stream = chat(&world, &key, &demanding).await.text().await.unwrap();
+    let deltas = stream.split("\n\n").filter_map(|event| event.strip_prefix("data: {"));
+    let deltas: Vec<Value> = deltas
+        .map(|event| serde_json::from_str::<Value>(&format!("{{{event}")).unwrap())
+        .map(|event| event["choices"][0]["delta"]["tool_calls"][0].clone())
+        .collect();
+    assert_eq!(deltas[0]["id"], call["id"]);
+    let arguments: String =
+        deltas.iter().filter_map(|call| call["function"]["arguments"].as_str()).collect();
+    assert_eq!(arguments, content);
 }

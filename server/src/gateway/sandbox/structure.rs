@@ -1,0 +1,173 @@
+//! What a call asks for in a structure of its own: a call of a tool, or content of a schema.
+//!
+//! Libraries for structured output rely on it, and would fail with test keys on a plain text.
+
+use std::borrow::Cow;
+
+use serde::Deserialize;
+use serde_json::Value;
+use serde_json::value::RawValue;
+
+use super::schema;
+use crate::gateway::body::{CallBody, Endpoint};
+use crate::gateway::error::Refused;
+
+/// The structure that was asked for, as JSON.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Structure {
+    Content(String),
+    Call { tool: String, arguments: String },
+}
+
+#[derive(Deserialize)]
+struct Tool<'a> {
+    #[serde(borrow)]
+    function: Option<Function<'a>>,
+}
+
+#[derive(Deserialize)]
+struct Function<'a> {
+    #[serde(borrow)]
+    name: Cow<'a, str>,
+    #[serde(borrow)]
+    parameters: Option<&'a RawValue>,
+}
+
+#[derive(Deserialize)]
+struct Format<'a> {
+    #[serde(borrow, rename = "type")]
+    kind: Cow<'a, str>,
+    #[serde(borrow)]
+    json_schema: Option<JsonSchema<'a>>,
+}
+
+#[derive(Deserialize)]
+struct JsonSchema<'a> {
+    #[serde(borrow)]
+    schema: Option<&'a RawValue>,
+}
+
+/// What a chat asks for; none: a plain text. A tool is called where the call demands one: whether
+/// it may be called is for a model to decide.
+///
+/// # Errors
+/// 400: there is no such tool, or its schema allows nothing that can be made.
+pub(super) fn of(body: &CallBody) -> Result<Option<Structure>, Refused> {
+    if body.endpoint != Endpoint::Chat {
+        return Ok(None);
+    }
+    if let Some(demanded) = body.field("tool_choice").and_then(Demanded::by) {
+        let tools: Vec<Tool<'_>> = body
+            .field("tools")
+            .and_then(|tools| serde_json::from_str(tools).ok())
+            .unwrap_or_default();
+        let mut functions = tools.into_iter().filter_map(|tool| tool.function);
+        let chosen = functions.find(|function| demanded.is(&function.name));
+        let Some(Function { name, parameters }) = chosen else {
+            let message = "The tool that has to be called is not among `tools`.";
+            return Err(Refused::invalid("tool_choice", message));
+        };
+        let arguments =
+            parameters.map_or_else(|| Ok("{}".to_owned()), |schema| value(schema, "tools"))?;
+        return Ok(Some(Structure::Call { tool: name.into_owned(), arguments }));
+    }
+    let format = body.field("response_format");
+    let format: Option<Format<'_>> = format.and_then(|format| serde_json::from_str(format).ok());
+    let Some(Format { kind, json_schema }) = format else { return Ok(None) };
+    let content = match (&*kind, json_schema.and_then(|one| one.schema)) {
+        ("json_schema", Some(schema)) => value(schema, "response_format")?,
+        ("json_schema" | "json_object", _) => {
+            r#"{"message":"This is the Latchkey sandbox: no model was called."}"#.to_owned()
+        }
+        _ => return Ok(None),
+    };
+    Ok(Some(Structure::Content(content)))
+}
+
+/// Which tool has to be called.
+enum Demanded {
+    Any,
+    Named(String),
+}
+
+impl Demanded {
+    /// Reads `tool_choice`; none: no tool has to be called.
+    fn by(choice: &str) -> Option<Self> {
+        let choice: Value = serde_json::from_str(choice).ok()?;
+        if choice == "required" {
+            return Some(Self::Any);
+        }
+        Some(Self::Named(choice["function"]["name"].as_str()?.to_owned()))
+    }
+
+    fn is(&self, name: &str) -> bool {
+        match self {
+            Self::Any => true,
+            Self::Named(named) => named == name,
+        }
+    }
+}
+
+fn value(schema: &RawValue, field: &str) -> Result<String, Refused> {
+    let schema = schema.get();
+    let parsed =
+        (schema.len() <= schema::LONGEST_SCHEMA).then(|| serde_json::from_str(schema).ok());
+    let value = parsed.flatten().and_then(|schema: Value| schema::value_of(&schema));
+    value.map(|value| value.to_string()).ok_or_else(|| {
+        let message = "The sandbox can’t make a value of this schema: use a smaller one.";
+        Refused::invalid(field, message)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn asked(more: &Value) -> Result<Option<Structure>, Refused> {
+        let mut body =
+            json!({ "model": "sandbox", "messages": [{ "role": "user", "content": "Hi" }] });
+        body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        of(&CallBody::parse(Endpoint::Chat, body.to_string().into()).unwrap())
+    }
+
+    fn tool(name: &str) -> Value {
+        let parameters = json!({ "type": "object", "properties": { "a": { "const": name } }, "required": ["a"] });
+        json!({ "type": "function", "function": { "name": name, "parameters": parameters } })
+    }
+
+    #[test]
+    fn tools_are_called_where_one_is_demanded() {
+        let tools = json!([tool("one"), tool("two")]);
+        let call = |name: &str| {
+            let arguments = format!("{{\"a\":\"{name}\"}}");
+            Some(Structure::Call { tool: name.to_owned(), arguments })
+        };
+        let with = |choice: Value| asked(&json!({ "tools": tools, "tool_choice": choice }));
+        assert_eq!(with(json!("required")).unwrap(), call("one"));
+        let named = |name: &str| json!({ "type": "function", "function": { "name": name } });
+        assert_eq!(with(named("two")).unwrap(), call("two"));
+        assert!(with(named("three")).is_err());
+        for choice in [json!("auto"), json!("none"), Value::Null] {
+            assert_eq!(with(choice).unwrap(), None);
+        }
+        assert_eq!(asked(&json!({ "tools": tools })).unwrap(), None);
+    }
+
+    #[test]
+    fn content_follows_the_format() {
+        let format = |format: Value| asked(&json!({ "response_format": format }));
+        let schema = json!({ "type": "object", "properties": { "n": { "type": "integer" } }, "required": ["n"] });
+        let strict = json!({ "type": "json_schema", "json_schema": { "name": "x", "strict": true, "schema": schema } });
+        assert_eq!(format(strict).unwrap(), Some(Structure::Content("{\"n\":0}".to_owned())));
+        assert!(matches!(
+            format(json!({ "type": "json_object" })),
+            Ok(Some(Structure::Content(_)))
+        ));
+        assert_eq!(format(json!({ "type": "text" })).unwrap(), None);
+        let endless =
+            json!({ "type": "json_schema", "json_schema": { "schema": { "$ref": "#" } } });
+        assert!(format(endless).is_err());
+    }
+}
