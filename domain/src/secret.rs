@@ -20,9 +20,9 @@ const CHECKSUM_LENGTH: usize = 6;
 const SHOWN: usize = 4;
 
 /// Finds these keys in text, for secret scanners (docs/secret-scanning.md): its group ends with
-/// one. Engines differ in what `\b` is beside letters beyond ASCII, and a key may follow a letter or
-/// a digit that is not its own (a written-out `\n`, `%22`), so it says itself where a key ends, and
-/// the checksum tells where one begins.
+/// one. Engines differ in what `\b` is beside letters beyond ASCII, and a key may follow a letter
+/// or a digit that is not its own (a written-out `\n`, `%22`), so it says itself where a key ends,
+/// and the checksum tells where one begins.
 pub const SCANNER_REGEX: &str =
     r"([a-z][a-z0-9]{1,15}_(?:live|test)_[0-9A-Za-z]{38})(?:[^0-9A-Za-z]|$)";
 

@@ -231,8 +231,8 @@ pub struct Settings {
     )]
     pub trusted_proxies: Vec<Cidr>,
 
-    /// Origins whose pages may call ingest and the gateway from a browser, separated by commas, e.g.
-    /// `https://shop.example`; `*` means all [default: none].
+    /// Origins whose pages may call ingest and the gateway from a browser, separated by commas,
+    /// e.g. `https://shop.example`; `*` means all [default: none].
     #[arg(long = "latchkey-cors-origins", env = "LATCHKEY_CORS_ORIGINS", value_delimiter = ',')]
     pub cors_origins: Vec<String>,
 

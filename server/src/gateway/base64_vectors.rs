@@ -1,8 +1,9 @@
 //! Vectors as base64, for clients that ask for them where the upstream writes numbers.
 //!
 //! OpenAI's own clients ask for `encoding_format: "base64"` and take any string for one, and some
-//! take a list of numbers for bytes. Base64 is of the vector's little-endian 32-bit floats ([OpenAI's
-//! Python client](https://github.com/openai/openai-python/blob/main/src/openai/resources/embeddings.py)
+//! take a list of numbers for bytes. Base64 is of the vector's little-endian 32-bit floats
+//! ([OpenAI's Python
+//! client](https://github.com/openai/openai-python/blob/main/src/openai/resources/embeddings.py)
 //! reads it so).
 
 use data_encoding::BASE64;

@@ -95,8 +95,8 @@ impl UpstreamError {
 }
 
 /// Reads an error in any of the shapes that servers write: OpenAI's, a text under `error`, what
-/// `FastAPI` writes under `detail`, the members of an error at the top, or plain text. `secrets` are
-/// the upstream's own host and credential.
+/// `FastAPI` writes under `detail`, the members of an error at the top, or plain text. `secrets`
+/// are the upstream's own host and credential.
 pub(super) fn read<'a>(
     body: &[u8],
     secrets: &(impl Iterator<Item = &'a str> + Clone),

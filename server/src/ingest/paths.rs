@@ -1,5 +1,5 @@
-//! The paths that telemetry is sent to, as it is sent: whoever joins a base URL that ends in a slash
-//! and a path that begins with one writes two.
+//! The paths that telemetry is sent to, as it is sent: whoever joins a base URL that ends in a
+//! slash and a path that begins with one writes two.
 
 use axum::http::Uri;
 use axum::http::uri::PathAndQuery;

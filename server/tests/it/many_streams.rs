@@ -153,7 +153,8 @@ async fn metrics_are_bounded_and_speak_both_versions() {
     let process = Process::start_with(&folder, &client, &arguments).await;
     let mut send = connect(&metrics).await;
     send.ready().await.unwrap();
-    let request = Request::get("http://x/metrics").body(Body::empty()).unwrap();
+    let request = Request::get("http://x/metrics").header("accept", "application/openmetrics-text");
+    let request = request.body(Body::empty()).unwrap();
     let answer = send.send_request(request).await.unwrap();
     assert_eq!(answer.status(), 200);
     let text = answer.into_body().collect().await.unwrap().to_bytes();

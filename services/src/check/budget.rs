@@ -36,8 +36,9 @@ impl Spent {
     }
 }
 
-/// Takes of a budget what a call needs, at most `most` tokens, and says where it stands then. `Err` in the answer: too little is left. Call it last: nothing that comes after
-/// may refuse the call.
+/// Takes of a budget what a call needs, at most `most` tokens, and says where it stands then.
+/// `Err` in the answer: too little is left. Call it last: nothing that comes after may refuse the
+/// call.
 ///
 /// It waits for the database only when this node's lease is used up.
 pub(super) async fn take(

@@ -135,7 +135,7 @@ impl AnswerScanner {
         self.text
     }
 
-    /// Whether it has a member `error` that is not null.
+    /// Whether it has a member `error` that is an object or a text.
     pub(in crate::gateway) const fn has_error(&self) -> bool {
         self.has_error
     }
@@ -280,7 +280,7 @@ impl AnswerScanner {
         }
         match self.member {
             Member::Error if self.frames.len() == 1 => {
-                self.has_error |= byte != b'n';
+                self.has_error |= matches!(byte, b'{' | b'"');
                 self.member = Member::Other;
             }
             Member::ToolCalls if byte == b'{' && self.in_choices() => self.has_tool_call = true,

@@ -7,7 +7,8 @@ use super::reported::ReportedUsage;
 use super::{AnswerScanner, data, tokens_of, used};
 use crate::gateway::body::Endpoint;
 
-/// No tokenizer makes fewer tokens of a text than one for so many bytes, but of long runs of spaces.
+/// No tokenizer makes fewer tokens of a text than one for so many bytes, but of long runs of
+/// spaces.
 const MOST_BYTES_PER_TOKEN: u64 = 8;
 
 /// What an event is.

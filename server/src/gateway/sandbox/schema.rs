@@ -1,9 +1,9 @@
 //! A value that a JSON schema allows: what the sandbox answers where a client asks for structure.
 //!
 //! Only what clients' own libraries write is understood ([JSON Schema
-//! 2020-12](https://json-schema.org/draft/2020-12)): types, enumerations, properties, items, bounds,
-//! formats, alternatives and references into the schema itself. The same schema always gets the
-//! same value.
+//! 2020-12](https://json-schema.org/draft/2020-12)): types, enumerations, properties, items,
+//! bounds, formats, alternatives and references into the schema itself. The same schema always
+//! gets the same value.
 
 use serde_json::{Map, Value, json};
 

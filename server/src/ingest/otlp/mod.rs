@@ -1,6 +1,6 @@
-//! OTLP/HTTP: `POST /v1/traces`, `/v1/logs` and `/v1/metrics`, so that OpenTelemetry's exporters deliver
-//! unchanged with only the endpoint and a header set. What comes in is stored as the SDKs' own form
-//! is.
+//! OTLP/HTTP: `POST /v1/traces`, `/v1/logs` and `/v1/metrics`, so that OpenTelemetry's exporters
+//! deliver unchanged with only the endpoint and a header set. What comes in is stored as the SDKs'
+//! own form is.
 //!
 //! ```text
 //! body ─► unpacked, at most 20 MiB ─► resource ─► scope ─► item ─► entry ─► one insert

@@ -91,6 +91,7 @@ fn ends_tool_calls_and_errors_are_seen() {
     let call = r#"{"choices": [{"delta": {"tool_calls": [{"index": 0}]}}]}"#;
     assert_eq!(all(call), (false, true, false, true));
     assert_eq!(all(r#"{"error": {"message": "no"}}"#), (false, false, true, false));
+    assert_eq!(all(r#"{"error": false, "choices": []}"#), (false, false, false, false));
     assert_eq!(all(r#"{"error": "no", "choices": null}"#), (false, false, true, false));
     assert_eq!(all(r#"{"choices": [], "finish_reason": "stop"}"#), (false, false, false, false));
 }
