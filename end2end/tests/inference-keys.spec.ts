@@ -53,7 +53,7 @@ test("an inference key is made with limits, used, and its page tells of it", asy
   await expect(page.getByText(/^The budget is spent\. Requests are denied until /)).toBeVisible();
   await keys.tryOut("sandbox", 1, "token_budget_exhausted");
   await expect(keys.why).toContainText("20 of 20 tokens are used this day. The budget resets on");
-  expect((await ask(latchkey.url, secret, "sandbox")).status).toBe(429);
+  expect((await ask(latchkey.url, secret, "sandbox")).status).toBe(402);
   await expect(keys.chart("Requests")).toContainText("2 denied");
 
   await page.getByRole("button", { name: "Raise budget" }).click();
