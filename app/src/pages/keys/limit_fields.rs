@@ -51,7 +51,7 @@ pub fn LimitFields(
                 suffix="tokens"
                 keyboard="numeric"
                 placeholder="None"
-                hint="Input and output together. When it is spent, requests get 429 until it resets."
+                hint="Input and output together. When it is spent, requests get 402 until it resets."
                 error=limits.budget.error
             />
             <Segmented

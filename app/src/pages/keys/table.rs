@@ -184,6 +184,7 @@ fn InferenceNote() -> impl IntoView {
     view! {
         "A key over its rpm, tpm or budget gets " <code class="font-mono text-ink">"429"</code> " with a "
         <code class="font-mono text-ink">"Retry-After"</code>
-        " header. Test keys are answered by the sandbox and don’t count toward your plan’s quota."
+        " header, or " <code class="font-mono text-ink">"402"</code>
+        " where it frees later than in a minute. Test keys are answered by the sandbox and don’t count toward your plan’s quota."
     }
 }

@@ -58,6 +58,6 @@ fn Quota(state: QuotaState) -> impl IntoView {
             {limit.map(|limit| view! { <span class="ml-auto text-table font-medium">{percent(used, limit)}</span> })}
         </p>
         {measure}
-        <p class="mt-2.5 text-caption text-ink-2">"Test keys and service keys don’t count. At the limit, live requests get 429."</p>
+        <p class="mt-2.5 text-caption text-ink-2">"Test keys and service keys don’t count. At the limit, live requests get 429, and gateway calls 402."</p>
     }
 }
