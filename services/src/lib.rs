@@ -14,6 +14,8 @@ pub mod check;
 pub mod clock;
 mod creates;
 mod database;
+#[cfg(test)]
+mod database_for_tests;
 mod digest;
 mod entity;
 mod error;
@@ -31,8 +33,6 @@ mod scope;
 mod services;
 pub mod stripe;
 pub mod telemetry;
-#[cfg(test)]
-mod test_database;
 mod turns;
 pub mod usage;
 pub mod verify;

@@ -10,8 +10,8 @@ use sea_orm::sqlx::{Row, raw_sql};
 use sea_orm::{ConnectionTrait, DbBackend, DbErr, Statement};
 
 use super::{CONNECTIONS, Database, OnBehalfOf};
+use crate::database_for_tests::{new_on_postgres, on_postgres};
 use crate::error::Error;
-use crate::test_database::{new_on_postgres, on_postgres};
 
 /// Sets what connections to the database begin with, and connects anew.
 async fn with_default(database: &Database, url: &str, setting: &str) -> Database {

@@ -7,8 +7,8 @@ use sea_orm::{
 };
 use uuid::Uuid;
 
+use crate::database_for_tests::new_on_postgres;
 use crate::entity::{invitation, membership, user};
-use crate::test_database::new_on_postgres;
 
 const MIGRATION: &str = "m20261128_000018_invitations";
 

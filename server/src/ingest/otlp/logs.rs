@@ -23,10 +23,10 @@ pub(super) const LOG_RECORDS: Signal = Signal {
 /// Send logs with OpenTelemetry
 ///
 /// OTLP/HTTP: an `ExportLogsServiceRequest` in protobuf or JSON, as it is or with
-/// `Content-Encoding: gzip`, `deflate` or `zstd`. Records that can’t be stored are counted in `partial_success`; the
-/// others are stored, each once however often it is sent. It also says if a message or `meta` was
-/// cut to 64 KiB. The answer has the request’s encoding. The key tells the application. `meta`
-/// keeps the record’s attributes, resource, scope, span and event name.
+/// `Content-Encoding: gzip`, `deflate` or `zstd`. Records that can’t be stored are counted in
+/// `partial_success`; the others are stored, each once however often it is sent. It also says if a
+/// message or `meta` was cut to 64 KiB. The answer has the request’s encoding. The key tells the
+/// application. `meta` keeps the record’s attributes, resource, scope, span and event name.
 #[utoipa::path(
     post,
     path = "/v1/logs",

@@ -3,8 +3,8 @@
 //! own form is.
 //!
 //! ```text
-//! body ─► unpacked, at most 20 MiB ─► resource ─► scope ─► item ─► entry ─► one insert
-//!                                                           └─ can't be read ─► partial_success
+//! body ─► unpacked (20 MiB) ─► resource ─► scope ─► item ─► entry ─► one insert
+//!                                                  └─ can't be read ─► partial_success
 //! ```
 //! Metrics are answered as OTLP has it, with all of them rejected.
 

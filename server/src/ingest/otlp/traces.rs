@@ -24,9 +24,10 @@ pub(super) const SPANS: Signal = Signal {
 /// Send traces with OpenTelemetry
 ///
 /// OTLP/HTTP: an `ExportTraceServiceRequest` in protobuf or JSON, as it is or with
-/// `Content-Encoding: gzip`, `deflate` or `zstd`. Spans that can’t be stored are counted in `partial_success`; the
-/// others are stored, each once however often it is sent. It also says if `meta` was cut to 64 KiB.
-/// The answer has the request’s encoding. The key tells the application.
+/// `Content-Encoding: gzip`, `deflate` or `zstd`. Spans that can’t be stored are counted in
+/// `partial_success`; the others are stored, each once however often it is sent. It also says if
+/// `meta` was cut to 64 KiB. The answer has the request’s encoding. The key tells the
+/// application.
 #[utoipa::path(
     post,
     path = "/v1/traces",

@@ -6,7 +6,7 @@ use sea_orm::{ConnectionTrait, DbBackend};
 
 use super::*;
 use crate::database::Database;
-use crate::test_database;
+use crate::database_for_tests;
 
 const KEYS: u32 = 50_000;
 
@@ -91,24 +91,24 @@ async fn fifty_of_fifty_thousand_keys_are_one_indexed_query(database: Database) 
         let rows = query.clone().all(database.reader()).await.unwrap();
         assert_eq!((rows.len(), database.statements() - before), (51, 1));
         assert_eq!(rows[0].name, format!("key {KEYS}"));
-        let plan = test_database::plan(&database, query).await;
+        let plan = database_for_tests::plan(&database, query).await;
         assert!(indexes.iter().any(|index| plan.contains(index)), "{plan}");
         assert!(!plan.contains("TEMP B-TREE") && !plan.contains("Sort"), "{plan}");
         assert!(!plan.contains("SCAN keys") && !plan.contains("Seq Scan"), "{plan}");
         if database.reader().get_database_backend() == DbBackend::Postgres {
-            assert!(test_database::rows_read(&plan, "keys") <= 60, "{plan}");
+            assert!(database_for_tests::rows_read(&plan, "keys") <= 60, "{plan}");
         }
     }
 }
 
 #[tokio::test]
 async fn fifty_of_fifty_thousand_keys_are_one_indexed_query_on_sqlite() {
-    let (database, _folder) = test_database::on_sqlite().await;
+    let (database, _folder) = database_for_tests::on_sqlite().await;
     fifty_of_fifty_thousand_keys_are_one_indexed_query(database).await;
 }
 
 #[tokio::test]
 async fn fifty_of_fifty_thousand_keys_are_one_indexed_query_on_postgres() {
-    let database = test_database::on_postgres("key_list").await;
+    let database = database_for_tests::on_postgres("key_list").await;
     fifty_of_fifty_thousand_keys_are_one_indexed_query(database).await;
 }

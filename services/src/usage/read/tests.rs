@@ -6,7 +6,7 @@ use sea_orm::{ConnectionTrait, DbBackend, Set};
 
 use super::*;
 use crate::database::Database;
-use crate::test_database;
+use crate::database_for_tests;
 
 /// A month of a key that is used day and night with several outcomes, beside the keys of others.
 const OUTCOMES: [Outcome; 4] =
@@ -71,12 +71,12 @@ async fn a_month_of_ten_million_requests_is_fewer_than_a_thousand_rows(database:
     let requests: i64 = sums.iter().map(|sum| sum.requests).sum();
     assert!((REQUESTS - requests).abs() < 1_000, "{requests}");
     if database.reader().get_database_backend() == DbBackend::Postgres {
-        let plan = test_database::plan_on(database.telemetry().reader(), query).await;
+        let plan = database_for_tests::plan_on(database.telemetry().reader(), query).await;
         assert!(plan.contains("key_usage_pkey"), "{plan}");
-        assert!(test_database::rows_read(&plan, "key_usage") < 1_000, "{plan}");
+        assert!(database_for_tests::rows_read(&plan, "key_usage") < 1_000, "{plan}");
     } else {
         // The range of one primary key, so what it finds is all that it reads.
-        let plan = test_database::plan_on(database.telemetry().reader(), query).await;
+        let plan = database_for_tests::plan_on(database.telemetry().reader(), query).await;
         let search = "USING PRIMARY KEY (key_id=? AND resolution=? AND start>?)";
         assert!(plan.contains(search), "{plan}");
     }
@@ -84,12 +84,12 @@ async fn a_month_of_ten_million_requests_is_fewer_than_a_thousand_rows(database:
 
 #[tokio::test]
 async fn a_month_of_ten_million_requests_is_fewer_than_a_thousand_rows_on_sqlite() {
-    let (database, _folder) = test_database::on_sqlite().await;
+    let (database, _folder) = database_for_tests::on_sqlite().await;
     a_month_of_ten_million_requests_is_fewer_than_a_thousand_rows(database).await;
 }
 
 #[tokio::test]
 async fn a_month_of_ten_million_requests_is_fewer_than_a_thousand_rows_on_postgres() {
-    let database = test_database::on_postgres("usage").await;
+    let database = database_for_tests::on_postgres("usage").await;
     a_month_of_ten_million_requests_is_fewer_than_a_thousand_rows(database).await;
 }
