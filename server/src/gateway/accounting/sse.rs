@@ -1,6 +1,6 @@
 //! Server-sent events as the [HTML
-//! standard](https://html.spec.whatwg.org/multipage/server-sent-events.html) has them: lines end with
-//! LF, CRLF or CR, an event ends with an empty line, and its data may stand on several lines.
+//! standard](https://html.spec.whatwg.org/multipage/server-sent-events.html) has them: lines end
+//! with LF, CRLF or CR, an event ends with an empty line, and its data may stand on several lines.
 
 use std::borrow::Cow;
 
