@@ -8,7 +8,7 @@
 #   test      build, e2e, postgres, poolers and redis
 #   base      a C compiler, git, Node.js, Rust with the WebAssembly target
 #   site      wasm-bindgen, wasm-split, wasm-opt, Tailwind and the fonts
-#   e2e       Playwright, a Chromium, OpenTelemetry's exporters and OpenAI's clients
+#   e2e       Playwright, a Chromium, OpenTelemetry's exporters and AI client libraries
 #   postgres  PostgreSQL's programs; no server of yours is touched
 #   poolers   PgBouncer and pgpool-II as programs; none is left running
 #   redis     Redis' server as a program; none is left running
@@ -30,7 +30,7 @@ WASM_SPLIT=0.2.3
 CARGO_DENY=0.20.2
 # Folders of end2end with programs in Python. Each has an environment of its own, target/NAME-python: with the
 # checkout, as node_modules are.
-PYTHON_CLIENTS='otel openai'
+PYTHON_CLIENTS='otel openai clients llama-index'
 
 # --- What is there ---------------------------------------------------------------------------------
 
@@ -107,8 +107,8 @@ pythons_are_fresh() {
 # A Python that these clients still support and that can make environments; the answer is its name.
 find_python() {
     local name
-    for name in python3 python3.14 python3.13 python3.12 python3.11 python3.10; do
-        if have "$name" && "$name" -c 'import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 10))' 2>/dev/null; then
+    for name in python3 python3.14 python3.13 python3.12 python3.11; do
+        if have "$name" && "$name" -c 'import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
             echo "$name"
             return
         fi
@@ -184,7 +184,7 @@ system_packages() {
         need 'chromium fonts-liberation' 'the browser of the end-to-end tests'
     fi
     if want e2e && ! pythons_are_fresh && ! find_python >/dev/null; then
-        need python3-venv "OpenTelemetry's exporters and OpenAI's client for Python, as the end-to-end tests use them"
+        need python3-venv "OpenTelemetry's exporters and AI client libraries for Python, as the end-to-end tests use them"
     fi
     if want postgres && ! find_postgres >/dev/null; then
         need postgresql 'the storage tests run on PostgreSQL too'
@@ -420,7 +420,7 @@ npm_packages() {
 # python_packages NAME: exactly what its requirements name, in an environment of its own.
 python_packages() {
     local python place=target/$1-python wanted=end2end/$1/requirements.txt
-    python=$(find_python) || die "no Python from 3.10 on that can make environments (venv): please install one and run this again."
+    python=$(find_python) || die "no Python from 3.11 on that can make environments (venv): please install one and run this again."
     rm -rf "$place"
     "$python" -m venv "$place"
     "$place/bin/python" -m pip install --quiet --disable-pip-version-check --only-binary :all: \
@@ -490,9 +490,11 @@ if want site; then
 fi
 
 if want e2e; then
-    npm_is_fresh end2end || step "Playwright, OpenTelemetry and OpenAI's client for JavaScript (npm)" npm_packages end2end
+    npm_is_fresh end2end || step "Playwright, OpenTelemetry and AI client libraries for JavaScript (npm)" npm_packages end2end
     python_is_fresh otel || step "OpenTelemetry for Python (pip)" python_packages otel
     python_is_fresh openai || step "OpenAI's client for Python (pip)" python_packages openai
+    python_is_fresh clients || step "AI client libraries for Python (pip)" python_packages clients
+    python_is_fresh llama-index || step "LlamaIndex (pip)" python_packages llama-index
     find_chromium >/dev/null || step "Chromium" install_chromium
 fi
 

@@ -7,6 +7,19 @@ import { call } from "./api.ts";
 import { Latchkey, LOCAL_CODE } from "./server.ts";
 import { Upstream } from "./upstream.ts";
 
+/** An inference key: what clients are given, and what the API calls it. */
+export interface InferenceKey {
+  secret: string;
+  id: string;
+}
+
+/** What a key has used. */
+export interface Totals {
+  requests: number;
+  prompt_tokens: number;
+  completion_tokens: number;
+}
+
 /** Somebody who is signed in as the local developer, on a tier without limits. */
 export class Keyholder {
   private constructor(
@@ -31,10 +44,23 @@ export class Keyholder {
 
   /** Makes an inference key. */
   async key(name: string, limits: object = {}): Promise<string> {
+    return (await this.create(name, limits)).secret;
+  }
+
+  /** Makes an inference key, for a test that also asks what it has used. */
+  async create(name: string, limits: object = {}): Promise<InferenceKey> {
     const url = `${this.url}/v1/projects/${this.projectId}/inference/keys`;
     const made = await call(url, "POST", { authorization: `Bearer ${this.accessToken}` }, { name, ...limits });
     if (made.status !== 201) throw new Error(`${url}: ${made.status} ${JSON.stringify(made.body)}`);
-    return (made.body as { key: string }).key;
+    const { key, api_key } = made.body as { key: string; api_key: { id: string } };
+    return { secret: key, id: api_key.id };
+  }
+
+  /** What a key has used in this hour. */
+  async used({ id }: InferenceKey): Promise<Totals> {
+    const url = `${this.url}/v1/inference/keys/${id}/usage?range=1h`;
+    const { body } = await call(url, "GET", { authorization: `Bearer ${this.accessToken}` });
+    return (body as { totals: Totals }).totals;
   }
 }
 

@@ -19,6 +19,8 @@ export interface ServerSettings {
   accessTokenTtl: number;
   /** The gateway's upstreams: the text of their file, and how many seconds they may be silent. */
   upstreams?: { file: string; timeout: number };
+  /** More of the environment, such as the credentials of upstreams. */
+  env?: Record<string, string>;
 }
 
 /** The running server. */
@@ -42,6 +44,7 @@ export class Latchkey {
       LATCHKEY_ACCESS_TOKEN_TTL: `${settings.accessTokenTtl}`,
       // One person makes what a test needs as fast as it can.
       LATCHKEY_WRITES_PER_MINUTE: "1000000",
+      ...settings.env,
     };
     if (settings.upstreams) {
       env.LATCHKEY_UPSTREAMS = join(folder, "upstreams.toml");

@@ -1,0 +1,181 @@
+// AI client libraries against a gateway before a strict upstream: what their users see, how often the upstream was
+// asked, and what the key was charged. docs/compatibility.md has the same as a table.
+import { CLIENTS, expect, runClient, testWith, type Client } from "../support/clients.ts";
+import type { InferenceKey } from "../support/gateway.ts";
+import { VECTOR, WORDS } from "../support/strict-upstream.ts";
+
+/** A call: what it does, with which model and limits of its key, and what comes of it. */
+interface Case {
+  does: string;
+  model: string;
+  limits?: object;
+  /** A key that is none. */
+  key?: string;
+  /** What the user is given, or what the message of the exception has in it. */
+  sees: unknown;
+  /** The exception, by the status that the client is answered with. */
+  raises?: Raised;
+  /** How often the upstream is asked. */
+  asked: number;
+  /** Tokens of prompts and of completions. */
+  charged: [number, number];
+  /** Where a library differs: what its user sees, and how often the upstream is asked. */
+  but?: Partial<Record<Client, { sees?: unknown; asked?: number }>>;
+}
+
+/** The statuses that raise an exception; the first is that of a stream that broke off. */
+const RAISED = [200, 401, 402, 403, 404, 405, 422, 502] as const;
+type Raised = (typeof RAISED)[number];
+
+/** What each library raises, in the order of the statuses. */
+const CLASSES: Record<Client, string> = {
+  "OpenAI (Python)":
+    "APIError AuthenticationError APIStatusError PermissionDeniedError NotFoundError APIStatusError UnprocessableEntityError InternalServerError",
+  "OpenAI (Node)":
+    "APIError AuthenticationError APIError PermissionDeniedError NotFoundError APIError UnprocessableEntityError InternalServerError",
+  LangChain:
+    "APIError OpenAIAuthenticationError APIStatusError OpenAIPermissionDeniedError OpenAIModelNotFoundError APIStatusError UnprocessableEntityError OpenAIAPIError",
+  LlamaIndex:
+    "APIError AuthenticationError APIStatusError PermissionDeniedError NotFoundError APIStatusError UnprocessableEntityError InternalServerError",
+  "pydantic-ai":
+    "ModelServerError ModelAuthenticationError ModelQuotaExceededError ModelAuthenticationError ModelNotFoundError ModelHTTPError ModelRequestRejectedError ModelServerError",
+  "openai-agents":
+    "APIError AuthenticationError APIStatusError PermissionDeniedError NotFoundError APIStatusError UnprocessableEntityError InternalServerError",
+  "AI SDK": "Error APICallError APICallError APICallError APICallError APICallError APICallError RetryError",
+};
+
+const TOLD: [number, number] = [7, 5];
+const NOTHING: [number, number] = [0, 0];
+const UNKNOWN = "gpt-0";
+const FAILED = /The upstream that serves this model failed/;
+
+const CASES: Record<string, Case> = {
+  "an answer": { does: "chat", model: "plain", sees: WORDS, asked: 1, charged: TOLD },
+  "a stream": { does: "stream", model: "plain", sees: WORDS, asked: 1, charged: TOLD },
+  "a stream with usage": { does: "counted stream", model: "plain", sees: 12, asked: 1, charged: TOLD },
+  "usage after an empty choice": { does: "counted stream", model: "empty-choice", sees: 12, asked: 1, charged: TOLD },
+  "usage without choices": {
+    does: "stream",
+    model: "null-choices",
+    sees: WORDS,
+    asked: 1,
+    charged: TOLD,
+    // It asks for usage itself, and so is shown the upstream's chunk as it came.
+    but: { "AI SDK": { sees: /Type validation failed.*"choices":null/s } },
+  },
+  "carriage returns": { does: "stream", model: "carriage-returns", sees: WORDS, asked: 1, charged: TOLD },
+  "line ends of two characters": { does: "stream", model: "line-ends", sees: WORDS, asked: 1, charged: TOLD },
+  "one JSON for a stream": {
+    does: "stream",
+    model: "json-for-stream",
+    sees: "",
+    asked: 1,
+    charged: TOLD,
+    but: {
+      LangChain: { sees: /No generation chunks were returned/ },
+      "pydantic-ai": { sees: /ended without content/ },
+      "AI SDK": { sees: /ended without a finish reason/ },
+    },
+  },
+  "only the last event missing": { does: "stream", model: "no-last-event", sees: WORDS, asked: 1, charged: TOLD },
+  "an answer without usage": { does: "chat", model: "no-usage", sees: WORDS, asked: 1, charged: [6, 7] },
+  "a stream without usage": { does: "stream", model: "no-usage", sees: WORDS, asked: 1, charged: [6, 7] },
+  "gzip unasked": { does: "chat", model: "gzip", sees: WORDS, asked: 1, charged: TOLD },
+  "a tool": { does: "tool", model: "plain", sees: WORDS, asked: 2, charged: [14, 10] },
+  "a structured output": { does: "structured", model: "plain", sees: "Paris", asked: 1, charged: TOLD },
+  "a vector": { does: "embed", model: "plain", sees: VECTOR, asked: 1, charged: [3, 0] },
+  "numbers for base64": { does: "embed", model: "floats", sees: VECTOR, asked: 1, charged: [3, 0] },
+  "busy once": { does: "chat", model: "busy-once", sees: WORDS, asked: 2, charged: TOLD },
+  "overloaded once": { does: "chat", model: "overloaded-once", sees: WORDS, asked: 2, charged: TOLD },
+  // Charged is what came before the end, by its bytes.
+  "a stream cut cleanly": { does: "stream", model: "cut", sees: FAILED, raises: 200, asked: 1, charged: [6, 2] },
+  "an upstream that fails": {
+    does: "chat",
+    model: "failing",
+    sees: FAILED,
+    raises: 502,
+    asked: 3,
+    charged: NOTHING,
+    // Four tries of its own, each of which is three of OpenAI's client.
+    but: { LlamaIndex: { asked: 12 } },
+  },
+  "a refusal as detail": { does: "chat", model: "detail", sees: /role is not known/, raises: 422, asked: 1, charged: NOTHING },
+  "a refusal as text": { does: "chat", model: "error-text", sees: /adapter not loaded/, raises: 404, asked: 1, charged: NOTHING },
+  "a refusal as HTML": { does: "chat", model: "html", sees: /The upstream refused this request/, raises: 405, asked: 1, charged: NOTHING },
+  "the operator's key refused": {
+    does: "chat",
+    model: "locked-out",
+    sees: /refuses this server’s credentials/,
+    raises: 502,
+    asked: 1,
+    charged: NOTHING,
+    // These do not read `x-should-retry`.
+    but: { LlamaIndex: { asked: 3 }, "AI SDK": { asked: 3 } },
+  },
+  "a model not allowed": {
+    does: "chat",
+    model: "plain",
+    limits: { allowed_models: ["other"] },
+    sees: /may not use this model/,
+    raises: 403,
+    asked: 0,
+    charged: NOTHING,
+  },
+  "no such model": { does: "chat", model: UNKNOWN, sees: /“gpt-0” does not exist/, raises: 404, asked: 0, charged: NOTHING },
+  "a budget spent": {
+    does: "chat",
+    model: "plain",
+    limits: { token_limit: 1, token_limit_period: "month" },
+    sees: /The budget of 1 tokens a month/,
+    raises: 402,
+    asked: 0,
+    charged: NOTHING,
+  },
+  "a key of nobody": { does: "chat", model: "plain", key: "lk_live_nonsense", sees: /key/, raises: 401, asked: 0, charged: NOTHING },
+};
+
+
+/** A model for each case: its calls are counted by it, and the upstream does as it says before the dot. */
+const modelOf = (name: string, { model }: Case): string => (model === UNKNOWN ? model : `${model}.${name.replaceAll(" ", "-")}`);
+const MODELS = Object.entries(CASES).map(([name, one]) => modelOf(name, one));
+const test = testWith(MODELS.filter((model) => model !== UNKNOWN));
+
+/** What a test looks at. */
+interface Seen {
+  saw: unknown;
+  raised?: string;
+  asked: number;
+  charged: [number, number];
+}
+
+function wanted(client: Client, { sees, raises, asked, charged, but }: Case): Seen {
+  const here = { sees, asked, ...but?.[client] };
+  const saw = here.sees instanceof RegExp ? expect.stringMatching(here.sees) : here.sees;
+  const raised = raises && CLASSES[client].split(" ")[RAISED.indexOf(raises)];
+  return { saw, asked: here.asked, charged, ...(raised ? { raised } : {}) };
+}
+
+for (const client of CLIENTS) {
+  test(`${client} shows, asks and is charged what it should`, async ({ keyholder, upstream }) => {
+    test.setTimeout(120_000);
+    upstream.calls.clear();
+    // OpenAI's agents embed nothing.
+    const cases = Object.entries(CASES).filter(([, { does }]) => client !== "openai-agents" || does !== "embed");
+    const keys = new Map<string, InferenceKey>();
+    for (const [name, { limits }] of cases) keys.set(name, await keyholder.create(`${client}: ${name}`, limits));
+    const calls = cases.map(([name, one]) => ({ name, does: one.does, model: modelOf(name, one), key: one.key ?? keys.get(name)!.secret }));
+    const told = await runClient(client, keyholder.url, calls);
+    for (const [name, one] of cases) {
+      const used = await keyholder.used(keys.get(name)!);
+      const { saw, message, class: raised } = told[name]!;
+      const seen: Seen = {
+        saw: saw ?? message,
+        ...(one.raises ? { raised: raised ?? "nothing" } : {}),
+        asked: upstream.calls.get(modelOf(name, one)) ?? 0,
+        charged: [used.prompt_tokens, used.completion_tokens],
+      };
+      expect.soft(seen, name).toEqual(wanted(client, one));
+    }
+    expect(upstream.faults, "nothing that a gateway may not send").toEqual([]);
+  });
+}
