@@ -96,7 +96,7 @@ const CASES: Record<string, Case> = {
     raises: 502,
     asked: 3,
     charged: NOTHING,
-    // Four tries of its own, each of which is three of OpenAI's client.
+    // `max_retries`, 3 by default, is three tries of its own, and three retries of OpenAI's client in each.
     but: { LlamaIndex: { asked: 12 } },
   },
   "a refusal as detail": { does: "chat", model: "detail", sees: /role is not known/, raises: 422, asked: 1, charged: NOTHING },
