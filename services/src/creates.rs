@@ -7,7 +7,7 @@ use sea_orm::{ActiveModelTrait, ConnectionTrait, EntityTrait, Set};
 use crate::actor::Actor;
 use crate::entity::idempotent_create;
 use crate::error::{Error, is_unique_violation};
-use crate::keys::{IDEMPOTENCY_KEPT, Idempotency};
+use crate::keys::Idempotency;
 
 /// Refuses what was done before.
 ///
@@ -23,15 +23,11 @@ pub(crate) async fn check(
     let id = idempotency.id(actor);
     let row = idempotent_create::Entity::find_by_id(id.clone()).one(transaction).await?;
     let Some(row) = row else { return Ok(()) };
-    if now.since(Timestamp::from_millis(row.created_at)) >= IDEMPOTENCY_KEPT {
-        idempotent_create::Entity::delete_by_id(id).exec(transaction).await?;
-        return Ok(());
+    if idempotency.repeats(&row.request, row.created_at, now)? {
+        return Err(Error::Replay(row.made));
     }
-    if row.request == idempotency.request() {
-        Err(Error::Replay(row.made))
-    } else {
-        Err(Error::IdempotencyMismatch)
-    }
+    idempotent_create::Entity::delete_by_id(id).exec(transaction).await?;
+    Ok(())
 }
 
 /// Remembers what was made, in the transaction that makes it.

@@ -18,7 +18,7 @@ use crate::error::Error;
 use crate::services::Services;
 
 /// How long a key is kept.
-pub(crate) const KEPT: Duration = Duration::from_hours(24);
+const KEPT: Duration = Duration::from_hours(24);
 
 /// A client's key for one create or rotation.
 #[derive(Debug, Clone)]
@@ -39,6 +39,22 @@ impl Idempotency {
     /// What the body means.
     pub(crate) const fn request(&self) -> [u8; 32] {
         self.request
+    }
+
+    /// Whether a remembered request is this one, sent again. One from too long ago is not.
+    ///
+    /// # Errors
+    /// It is another one, with the same key.
+    pub(crate) fn repeats(
+        &self,
+        request: &[u8],
+        created_at: i64,
+        now: Timestamp,
+    ) -> Result<bool, Error> {
+        if now.since(Timestamp::from_millis(created_at)) >= KEPT {
+            return Ok(false);
+        }
+        if request == self.request { Ok(true) } else { Err(Error::IdempotencyMismatch) }
     }
 
     /// Under which it is kept.
@@ -65,15 +81,11 @@ pub(super) async fn check(
     let Some(row) = idempotency_key::Entity::find_by_id(id.clone()).one(transaction).await? else {
         return Ok(());
     };
-    if now.since(Timestamp::from_millis(row.created_at)) >= KEPT {
-        idempotency_key::Entity::delete_by_id(id).exec(transaction).await?;
-        return Ok(());
+    if idempotency.repeats(&row.request, row.created_at, now)? {
+        return Err(Error::IdempotencyReplay(row.key_id.into()));
     }
-    if row.request == idempotency.request {
-        Err(Error::IdempotencyReplay(row.key_id.into()))
-    } else {
-        Err(Error::IdempotencyMismatch)
-    }
+    idempotency_key::Entity::delete_by_id(id).exec(transaction).await?;
+    Ok(())
 }
 
 /// Remembers what was done, in the transaction that does it.

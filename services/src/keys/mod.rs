@@ -25,7 +25,6 @@ use uuid::Uuid;
 pub use archive::{archive, unarchive};
 pub use change::change;
 pub use create::{create, create_for_application};
-pub(crate) use idempotency::KEPT as IDEMPOTENCY_KEPT;
 pub use idempotency::{Idempotency, purge as purge_idempotency_keys};
 pub use list::{get, list, list_of_application};
 pub use revoke::revoke;
