@@ -54,6 +54,20 @@ async fn code_comes_in_a_form_or_in_json() {
     problem(unknown.send().await.unwrap(), 422, "invalid").await;
 }
 
+/// The local developer has no login, so nobody can invite them.
+#[tokio::test]
+async fn list_of_no_invitations_refuses_a_foreign_cursor() {
+    let world = World::with(Backend::Sqlite, &LOCAL).await;
+    let body = json!({ "refreshToken": sign_in(&world).await });
+    let session: Value =
+        world.post("/refresh").json(&body).send().await.unwrap().json().await.unwrap();
+    let ask = |query: &str| {
+        world.get(&format!("/v1/me/invitations{query}")).bearer_auth(text(&session["token"])).send()
+    };
+    assert_eq!(ask("").await.unwrap().status(), 200);
+    problem(ask("?cursor=foreign").await.unwrap(), 422, "invalid").await;
+}
+
 #[tokio::test]
 async fn wrong_code_is_refused_and_a_browser_told_why() {
     let world = World::with(Backend::Sqlite, &LOCAL).await;

@@ -38,6 +38,7 @@ pub async fn waiting(
     page: PageRequest,
 ) -> Result<Page<Invitation>, Error> {
     let database = services.database.reader();
+    let after = page.after_time()?;
     let Some(login) = own_login(database, actor).await? else {
         return Ok(Page { data: Vec::new(), next_cursor: None });
     };
@@ -46,7 +47,7 @@ pub async fn waiting(
         .order_by_asc(invitation::Column::CreatedAt)
         .order_by_asc(invitation::Column::Id)
         .limit(page.rows());
-    if let Some(after) = page.after_time()? {
+    if let Some(after) = after {
         query = query.filter(later(after));
     }
     let rows = page.page(query.all(database).await?, |last| time_cursor(last.created_at, last.id));
