@@ -5,13 +5,13 @@ use std::fmt;
 
 use axum::extract::State;
 use axum::response::Response;
-use latchkey_domain::id::ApplicationId;
 use latchkey_domain::problem::{ErrorCode, Problem};
 use latchkey_services::Services;
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
 use super::batch::{Rejected, Signal};
 use super::body::{Encoding, OtlpBody};
+use super::describe::{OtlpHeaders, OtlpRefusals};
 use super::{OtlpMessage, OtlpResponse, protobuf};
 use crate::http::problem::Refusal;
 use crate::ingest::ExporterSource;
@@ -34,21 +34,11 @@ const NOT_STORED: &str = "Metrics are not stored here. Turn their export off, e.
     path = "/v1/metrics",
     operation_id = "otlp_metrics",
     tag = "Ingest",
-    params(
-        ("content-encoding" = Option<String>, Header, description = "`gzip`, `deflate` or `zstd`, if the body is packed"),
-        ("x-application-id" = Option<ApplicationId>, Header, description = "The application, if the key is for the whole project"),
-    ),
+    params(OtlpHeaders),
     request_body(content((OtlpMessage = "application/x-protobuf"), (Object = "application/json"))),
     responses(
         (status = 200, description = "Nothing is stored, as `partial_success` tells", content((OtlpResponse = "application/json"), (OtlpMessage = "application/x-protobuf"))),
-        (status = 400, description = "`malformed`", body = Problem),
-        (status = 401, description = "`missing_key`, `malformed_key`, `unknown_key`, `revoked_key`, `expired_key`", body = Problem),
-        (status = 403, description = "`wrong_scope`", body = Problem),
-        (status = 413, description = "`too_large`: over 20 MiB, sent or unpacked", body = Problem),
-        (status = 415, description = "`unsupported_media_type`: neither protobuf nor JSON, or another encoding than gzip, deflate and zstd", body = Problem),
-        (status = 422, description = "`invalid`: no application", body = Problem),
-        (status = 429, description = "`rate_limited`, `token_rate_limited`, `token_budget_exhausted`, `quota_exceeded`, `too_many_failures`. With `Retry-After`", body = Problem),
-        (status = 503, description = "`unavailable`: also when too much is waiting to be stored. With `Retry-After`", body = Problem),
+        OtlpRefusals,
     ),
     security(("key" = []), ("bearer_key" = [])),
 )]

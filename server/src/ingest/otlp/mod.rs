@@ -11,6 +11,7 @@
 mod attributes;
 mod batch;
 mod body;
+mod describe;
 mod json;
 mod log;
 mod logs;
