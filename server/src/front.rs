@@ -147,7 +147,9 @@ impl Answers for Front {
         if let Some(share) = &share {
             request.extensions_mut().insert(Arc::clone(share));
         }
-        if let Some(uri) = ingest::without_double_slashes(request.uri()) {
+        let sent = request.uri();
+        let mended = ingest::without_double_slashes(sent);
+        if let Some(uri) = mended.or_else(|| gateway::without_second_version(sent)) {
             *request.uri_mut() = uri;
         }
         let route = Route::of(request.uri());

@@ -17,8 +17,7 @@ use super::describe::CallRefusals;
 use super::error::Refused;
 use super::in_flight::InFlightCall;
 use super::upstream::{Route, Served};
-use super::{LARGEST_BODY, elsewhere, forward, sandbox};
-use crate::http::auth::bearer;
+use super::{LARGEST_BODY, elsewhere, forward, presented, sandbox};
 use crate::http::client::ClientIp;
 use crate::http::limits;
 use crate::room;
@@ -107,7 +106,7 @@ impl Caller {
             Ok(ip) => ip,
             Err(never) => match never {},
         };
-        let found = check::identify(&state.services, bearer(&parts.headers), ip).await?;
+        let found = check::identify(&state.services, presented::key(&parts.headers)?, ip).await?;
         room::belongs_to(&parts.extensions, found.key().organization.as_uuid());
         Ok(Self { found, ip })
     }

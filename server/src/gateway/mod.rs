@@ -22,6 +22,8 @@ mod forward;
 mod in_flight;
 mod models;
 mod passage;
+mod paths;
+mod presented;
 mod reach;
 mod sandbox;
 mod stream;
@@ -56,6 +58,7 @@ pub(crate) use call::{
 };
 pub(crate) use error::unavailable;
 pub(crate) use models::{__path_get_model, __path_list_models, get_model, list_models};
+pub(crate) use paths::without_second_version;
 pub(crate) use reach::UpstreamReach;
 pub(crate) use unserved::Unserved;
 pub(crate) use upstream::Upstreams;

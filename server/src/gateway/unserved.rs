@@ -4,7 +4,7 @@
 use std::net::IpAddr;
 
 use axum::Json;
-use axum::http::header::{ALLOW, CONTENT_TYPE};
+use axum::http::header::{ALLOW, CONTENT_TYPE, UPGRADE};
 use axum::http::{HeaderName, HeaderValue, Method, Request, StatusCode};
 use axum::response::{IntoResponse, Response};
 use latchkey_domain::key::KeyKind;
@@ -42,6 +42,8 @@ pub(crate) struct Unserved {
     path: String,
     /// Its client reads Anthropic's shape.
     is_anthropic: bool,
+    /// It asks for the Responses API over a WebSocket.
+    is_websocket: bool,
     /// What came as a bearer token and has the form of our keys.
     key: Option<String>,
 }
@@ -57,6 +59,7 @@ impl Unserved {
         Some(Self {
             path: path[..path.floor_char_boundary(LONGEST_SHOWN)].to_owned(),
             is_anthropic: request.headers().contains_key(ANTHROPIC_VERSION),
+            is_websocket: asks_for_websocket(request),
             key: key.map(str::to_owned),
         })
     }
@@ -70,6 +73,9 @@ impl Unserved {
         method: &Method,
         answered: Response,
     ) -> Response {
+        if self.is_websocket {
+            return upgrade_required(&self);
+        }
         let is_bare = !answered.headers().contains_key(CONTENT_TYPE)
             && answered.extensions().get::<Refusal>().is_none();
         let what = match answered.status() {
@@ -103,6 +109,7 @@ impl Unserved {
         }
         let code = match status {
             StatusCode::NOT_FOUND => "not_found",
+            StatusCode::UPGRADE_REQUIRED => "upgrade_required",
             _ => "method_not_allowed",
         };
         json!({"error": {
@@ -116,6 +123,22 @@ impl Unserved {
         let found = check::identify(&state.services, Some(key), ip).await;
         found.is_ok_and(|found| found.key().kind == KeyKind::Inference)
     }
+}
+
+fn asks_for_websocket<B>(request: &Request<B>) -> bool {
+    let wanted = request.headers().get(UPGRADE).map(HeaderValue::as_bytes).unwrap_or_default();
+    request.method() == Method::GET
+        && request.uri().path() == "/v1/responses"
+        && wanted.eq_ignore_ascii_case(b"websocket")
+}
+
+/// 426, at which clients that prefer a WebSocket send the same over HTTP. RFC 9110 wants the
+/// protocol to be named.
+fn upgrade_required(asked: &Unserved) -> Response {
+    let message = "There are no WebSockets here. Send the call over HTTP.";
+    let body = asked.body(StatusCode::UPGRADE_REQUIRED, message);
+    let protocol = [(UPGRADE, HeaderValue::from_static("HTTP/1.1"))];
+    (StatusCode::UPGRADE_REQUIRED, protocol, Json(body)).into_response()
 }
 
 fn is_below_prefix(path: &str) -> bool {

@@ -91,6 +91,28 @@ on_both_databases! {
         assert!(!refused.to_string().contains(&key[12..]), "{refused}");
     }
 
+    async fn of_two_credentials_the_key_counts_at_the_gateway(world: World) {
+        let ada = world.pro("ada").await;
+        let path = format!("/v1/projects/{}/inference/keys", ada.project);
+        let make = async |name: &str| {
+            let made = world.send(reqwest::Method::POST, &path, &ada, &json!({"name": name})).await;
+            text(&made.json::<Value>().await.unwrap()["key"])
+        };
+        let (key, other) = (make("one").await, make("other").await);
+        let send = async |header: &str, bearer: &str| {
+            let request = world.get("/v1/models").header("x-api-key", header);
+            request.bearer_auth(bearer).send().await.unwrap()
+        };
+        assert_eq!(send("nonsense", &key).await.status(), 200);
+        assert_eq!(send(&key, "nonsense").await.status(), 200);
+        assert_eq!(send(&key, &key).await.status(), 200);
+        let refused = send(&key, &other).await;
+        assert_eq!(refused.status(), 400);
+        let refused: Value = refused.json().await.unwrap();
+        assert_eq!(refused["error"]["code"], "malformed");
+        assert!(!refused.to_string().contains(&key[12..]), "{refused}");
+    }
+
     async fn verify_says_when_to_come_back_and_where_tokens_stand(world: World) {
         let ada = world.sign_in("ada").await;
         let body = json!({"name": "A", "rpm": 1, "tpm": 1_000});

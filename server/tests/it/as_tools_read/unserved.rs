@@ -61,3 +61,34 @@ async fn unknown_paths_answer_an_inference_key_in_its_shape() {
     let foreign = world.get("/v1/keys/key_01kahp5k6jfk9rj3x7gkcw0k7v").bearer_auth(&ada.jwt);
     problem(foreign.send().await.unwrap(), 404, "not_found").await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_second_version_in_the_path_is_dropped() {
+    let world = World::on(Backend::Sqlite).await;
+    let ada = world.sign_in("ada").await;
+    let path = format!("/v1/projects/{}/inference/keys", ada.project);
+    let made = world.send(Method::POST, &path, &ada, &json!({"name": "k"})).await;
+    let key = text(&made.json::<Value>().await.unwrap()["key"]);
+    let models = world.get("/v1/v1/models").bearer_auth(&key).send().await.unwrap();
+    assert_eq!(models.status(), 200);
+    let body = json!({"model": "sandbox", "messages": [{"role": "user", "content": "Hello"}]});
+    let chat = world.post("/v1/v1/chat/completions").bearer_auth(&key).json(&body);
+    assert_eq!(chat.send().await.unwrap().status(), 200);
+    let unknown = world.get("/v1/v1/chat").bearer_auth(&key).send().await.unwrap();
+    refused(unknown, 404).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_websocket_for_responses_is_sent_to_http() {
+    let world = World::on(Backend::Sqlite).await;
+    let ask = |path: &str| {
+        let request = world.get(path).header("upgrade", "websocket");
+        request.header("connection", "Upgrade").send()
+    };
+    let answer = ask("/v1/responses").await.unwrap();
+    assert_eq!(answer.status(), 426);
+    assert_eq!(answer.headers()["upgrade"], "HTTP/1.1");
+    let body: Value = answer.json().await.unwrap();
+    assert_eq!(body["error"]["code"], "upgrade_required");
+    assert_eq!(ask("/v1/models").await.unwrap().status(), 401);
+}

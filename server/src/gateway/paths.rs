@@ -1,0 +1,38 @@
+//! The gateway's paths as they are sent: a client whose base URL ends in `/v1`, and that appends
+//! `/v1/…` itself, sends both.
+
+use axum::http::Uri;
+use axum::http::uri::PathAndQuery;
+
+/// The address with one `/v1`, if it begins with two.
+pub(crate) fn without_second_version(uri: &Uri) -> Option<Uri> {
+    let once = uri.path_and_query()?.as_str().strip_prefix("/v1")?;
+    if !once.starts_with("/v1/") {
+        return None;
+    }
+    let mut parts = uri.clone().into_parts();
+    parts.path_and_query = Some(once.parse::<PathAndQuery>().ok()?);
+    Uri::from_parts(parts).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_second_version_is_dropped_once() {
+        for (sent, expected) in [
+            ("/v1/v1/models", Some("/v1/models")),
+            ("/v1/v1/keys?limit=1", Some("/v1/keys?limit=1")),
+            ("http://127.0.0.1/v1/v1/models", Some("http://127.0.0.1/v1/models")),
+            ("/v1/v1/v1/models", Some("/v1/v1/models")),
+            ("/v1/models", None),
+            ("/v1/v1", None),
+            ("/v1/v10/models", None),
+            ("/v1v1/models", None),
+        ] {
+            let mended = without_second_version(&sent.parse().unwrap());
+            assert_eq!(mended.map(|uri| uri.to_string()).as_deref(), expected, "{sent}");
+        }
+    }
+}
