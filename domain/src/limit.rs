@@ -267,20 +267,16 @@ impl<T: PartialEq> AllowList<T> {
     /// # Errors
     /// There are none, or too many.
     pub fn new(all: Vec<T>) -> Result<Self, InvalidAllowList> {
+        if all.len() > Self::MAX {
+            return Err(InvalidAllowList::TooMany);
+        }
         let mut list: Vec<T> = Vec::new();
         for one in all {
-            if list.len() > Self::MAX {
-                break;
-            }
             if !list.contains(&one) {
                 list.push(one);
             }
         }
-        match list.len() {
-            0 => Err(InvalidAllowList::Empty),
-            count if count > Self::MAX => Err(InvalidAllowList::TooMany),
-            _ => Ok(Self(list)),
-        }
+        if list.is_empty() { Err(InvalidAllowList::Empty) } else { Ok(Self(list)) }
     }
 }
 
@@ -300,7 +296,7 @@ impl<'de, T: Deserialize<'de> + PartialEq> Deserialize<'de> for AllowList<T> {
 #[cfg(feature = "openapi")]
 mod schemas {
     use utoipa::openapi::RefOr;
-    use utoipa::openapi::schema::{ObjectBuilder, Schema, Type};
+    use utoipa::openapi::schema::{ObjectBuilder, Schema, SchemaFormat, Type};
     use utoipa::{PartialSchema, ToSchema};
 
     use super::{Cidr, Limit, MaxParallel, ModelName, Rpm};
@@ -329,6 +325,7 @@ mod schemas {
         fn schema() -> RefOr<Schema> {
             ObjectBuilder::new()
                 .schema_type(Type::String)
+                .format(Some(SchemaFormat::Custom("cidr".to_owned())))
                 .description(Some("A network; a bare address is the network of that address"))
                 .examples(["203.0.113.0/24"])
                 .into()
@@ -343,6 +340,11 @@ mod schemas {
                 .schema_type(Type::String)
                 .min_length(Some(1))
                 .max_length(Some(Self::MAX_CHARACTERS))
+                .pattern(Some(concat!(
+                    r"^[^\x00-\x1f\x7f-\x9f]*[^\s\x00-\x1f\x7f-\x9f]",
+                    r"[^\x00-\x1f\x7f-\x9f]*$"
+                )))
+                .examples(["sandbox"])
                 .into()
         }
     }
@@ -421,5 +423,6 @@ mod tests {
         assert!(list(r#"[""]"#).is_err());
         let many: Vec<u32> = (0..101).collect();
         assert_eq!(AllowList::new(many), Err(InvalidAllowList::TooMany));
+        assert_eq!(AllowList::new(vec!["a"; 101]), Err(InvalidAllowList::TooMany));
     }
 }

@@ -79,6 +79,7 @@ impl utoipa::PartialSchema for GithubLogin {
             .schema_type(utoipa::openapi::schema::Type::String)
             .min_length(Some(1))
             .max_length(Some(Self::LONGEST))
+            .pattern(Some("^[A-Za-z0-9](?:-?[A-Za-z0-9_])*$"))
             .examples(["octocat"])
             .into()
     }

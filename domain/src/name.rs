@@ -45,6 +45,18 @@ pub fn cleaned(text: &str, most: usize) -> Option<String> {
     (!shown.is_empty()).then_some(shown)
 }
 
+/// A name in the API's description: no character that [`is_control`], and one that is no space.
+#[cfg(feature = "openapi")]
+const NAME: &str = concat!(
+    r"^[^\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]*",
+    r"[^\s\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]",
+    r"[^\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]*$",
+);
+/// A description, in the same way.
+#[cfg(feature = "openapi")]
+const DESCRIPTION: &str =
+    r"^[^\x00-\x09\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]*$";
+
 fn is_control(character: char) -> bool {
     let turns_direction = matches!(
         character,
@@ -98,6 +110,8 @@ impl utoipa::PartialSchema for Name {
             .schema_type(utoipa::openapi::schema::Type::String)
             .min_length(Some(1))
             .max_length(Some(Self::MAX_CHARACTERS))
+            .pattern(Some(NAME))
+            .examples(["Web checkout"])
             .description(Some("1–64 characters, no control characters"))
             .into()
     }
@@ -159,6 +173,7 @@ impl utoipa::PartialSchema for Description {
         utoipa::openapi::ObjectBuilder::new()
             .schema_type(utoipa::openapi::schema::Type::String)
             .max_length(Some(Self::MAX_CHARACTERS))
+            .pattern(Some(DESCRIPTION))
             .description(Some("At most 500 characters, line breaks allowed"))
             .into()
     }

@@ -70,9 +70,9 @@ impl utoipa::PartialSchema for QueryText {
     fn schema() -> utoipa::openapi::RefOr<utoipa::openapi::schema::Schema> {
         utoipa::openapi::ObjectBuilder::new()
             .schema_type(utoipa::openapi::schema::Type::String)
-            .min_length(Some(1))
             .max_length(Some(Self::MAX_CHARACTERS))
-            .description(Some("1–200 characters, no control characters"))
+            .pattern(Some(r"^[^\x00-\x1f\x7f-\x9f]*$"))
+            .description(Some("At most 200 characters, no control characters; empty: as if absent"))
             .into()
     }
 }

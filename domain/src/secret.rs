@@ -311,6 +311,10 @@ impl utoipa::PartialSchema for KeyHint {
     fn schema() -> utoipa::openapi::RefOr<utoipa::openapi::schema::Schema> {
         utoipa::openapi::ObjectBuilder::new()
             .schema_type(utoipa::openapi::schema::Type::String)
+            .pattern(Some(concat!(
+                "^[a-z][a-z0-9]{1,15}_(?:live|test)_",
+                r"[0-9A-Za-z]{4}\.\.\.[0-9A-Za-z]{4}$"
+            )))
             .examples(["lk_live_7Qm2...x9Kd"])
             .into()
     }

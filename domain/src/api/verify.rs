@@ -36,7 +36,10 @@ pub struct VerifyRequest {
     pub cost: u64,
     /// Where the call comes from. A key with `allowed_cidrs` is refused without it.
     #[serde(default)]
-    #[cfg_attr(feature = "openapi", schema(value_type = Option<String>))]
+    #[cfg_attr(
+        feature = "openapi",
+        schema(value_type = Option<String>, format = "ip", example = "203.0.113.7")
+    )]
     pub ip: Option<IpAddr>,
 }
 

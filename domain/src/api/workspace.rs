@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::present;
+use super::{present, present_object};
 use crate::id::{ApplicationId, OrganizationId, ProjectId};
 use crate::limit::Tokens;
 use crate::name::{Description, Name};
@@ -59,7 +59,7 @@ pub struct OrganizationPatch {
     pub tier: Option<Tier>,
     /// Numbers of the tier that are others for this organization; null: none. For administrators of
     /// the instance.
-    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "present_object", skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(value_type = Option<TierOverridesPatch>))]
     pub tier_overrides: Option<Option<TierOverridesPatch>>,
 }
@@ -72,23 +72,23 @@ pub struct OrganizationPatch {
 pub struct TierOverridesPatch {
     /// Projects.
     #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
-    #[cfg_attr(feature = "openapi", schema(value_type = Option<u64>, minimum = 1))]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<u64>, minimum = 1, maximum = 1_000_000_000))]
     pub projects: Option<Option<Count>>,
     /// Active keys of each project.
     #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
-    #[cfg_attr(feature = "openapi", schema(value_type = Option<u64>, minimum = 1))]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<u64>, minimum = 1, maximum = 1_000_000_000))]
     pub keys_per_project: Option<Option<Count>>,
     /// Live requests of each project in a calendar month (UTC).
     #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
-    #[cfg_attr(feature = "openapi", schema(value_type = Option<u64>, minimum = 1))]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<Tokens>))]
     pub requests_per_month: Option<Option<Tokens>>,
     /// Days that live telemetry is kept.
     #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
-    #[cfg_attr(feature = "openapi", schema(value_type = Option<u64>, minimum = 1))]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<u64>, minimum = 1, maximum = 1_000_000_000))]
     pub telemetry_days: Option<Option<Count>>,
     /// Bytes of live telemetry of each project.
     #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
-    #[cfg_attr(feature = "openapi", schema(value_type = Option<u64>, minimum = 1))]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<Tokens>))]
     pub telemetry_bytes: Option<Option<Tokens>>,
 }
 

@@ -1,7 +1,8 @@
 //! Completes the API's description, which the handlers' own put together: what is the same for
 //! every operation, and what the derives can't say.
 
-use serde_json::json;
+use latchkey_domain::limit::AllowList;
+use serde_json::{Value, json};
 use utoipa::openapi::header::Header;
 use utoipa::openapi::path::{Operation, Parameter};
 use utoipa::openapi::request_body::RequestBody;
@@ -9,7 +10,8 @@ use utoipa::openapi::schema::{ArrayItems, Schema, SchemaType, Type};
 use utoipa::openapi::security::SecurityRequirement;
 use utoipa::openapi::server::Server;
 use utoipa::openapi::{
-    Components, Content, ObjectBuilder, OpenApi, PathItem, Ref, RefOr, Required, Response,
+    ArrayBuilder, Components, Content, ObjectBuilder, OneOfBuilder, OpenApi, PathItem, Ref, RefOr,
+    Required, Response,
 };
 
 const JSON: &str = "application/json";
@@ -22,6 +24,7 @@ pub(crate) fn complete(document: &mut OpenApi) {
     document.servers = Some(vec![Server::new("/")]);
     if let Some(components) = &mut document.components {
         refer_to_rows(components);
+        limit_lists(components);
     }
     for (path, item) in &mut document.paths.paths {
         for (method, operation) in operations(item) {
@@ -29,6 +32,25 @@ pub(crate) fn complete(document: &mut OpenApi) {
             add_headers(operation, method);
             describe_gateway(path, operation);
         }
+    }
+    drop_unused_schemes(document);
+}
+
+/// Leaves out the credentials that no operation of this document takes.
+fn drop_unused_schemes(document: &mut OpenApi) {
+    let mut taken = Vec::new();
+    for item in document.paths.paths.values_mut() {
+        for (_, operation) in operations(item) {
+            // A requirement shows its names in its JSON alone.
+            taken.push(serde_json::to_value(&operation.security).unwrap_or_default());
+        }
+    }
+    let is_taken = |name: &str| {
+        let accepted = taken.iter().filter_map(Value::as_array).flatten();
+        accepted.filter_map(Value::as_object).any(|requirement| requirement.contains_key(name))
+    };
+    if let Some(components) = &mut document.components {
+        components.security_schemes.retain(|name, _| is_taken(name));
     }
 }
 
@@ -57,6 +79,18 @@ fn refer_to_rows(components: &mut Components) {
     }
 }
 
+/// What a generic list can't say of itself in the derive.
+fn limit_lists(components: &mut Components) {
+    for (name, schema) in &mut components.schemas {
+        if name.starts_with("AllowList_")
+            && let RefOr::T(Schema::Array(list)) = schema
+        {
+            list.min_items = Some(1);
+            list.max_items = Some(AllowList::<()>::MAX);
+        }
+    }
+}
+
 fn complete_operation(operation: &mut Operation) {
     for response in operation.responses.responses.values_mut() {
         let RefOr::T(Response { content, .. }) = response else { continue };
@@ -68,10 +102,12 @@ fn complete_operation(operation: &mut Operation) {
     }
     let named = needs_credentials(operation);
     let responses = &mut operation.responses.responses;
+    let shape = responses.get("401").and_then(content).unwrap_or_else(problem);
     if named {
-        responses.entry("429".to_owned()).or_insert_with(|| refusal(LIMITED));
+        let limited = || refusal(LIMITED, shape.clone());
+        responses.entry("429".to_owned()).or_insert_with(limited);
     }
-    let other = refusal("Any other refusal, e.g. `too_large` or `unavailable`");
+    let other = refusal("Any other refusal, e.g. `too_large` or `unavailable`", shape.clone());
     responses.insert("default".to_owned(), other);
     // Where nothing is said a reader takes what holds for the whole document.
     operation.security.get_or_insert_with(Vec::new);
@@ -85,10 +121,24 @@ fn complete_operation(operation: &mut Operation) {
     }
 }
 
-fn refusal(description: &str) -> RefOr<Response> {
-    let mut response = Response::new(description);
+/// A media type and what it has.
+type Shape = (String, RefOr<Content>);
+
+/// What refuses everywhere but at the gateway.
+fn problem() -> Shape {
     let problem = Content::new(Some(RefOr::Ref(Ref::from_schema_name("Problem"))));
-    response.content.insert(PROBLEM.to_owned(), RefOr::T(problem));
+    (PROBLEM.to_owned(), RefOr::T(problem))
+}
+
+/// What an answer has: an operation's refusals all have the same.
+fn content(response: &RefOr<Response>) -> Option<Shape> {
+    let RefOr::T(response) = response else { return None };
+    response.content.first().map(|(kind, content)| (kind.clone(), content.clone()))
+}
+
+fn refusal(description: &str, (kind, content): Shape) -> RefOr<Response> {
+    let mut response = Response::new(description);
+    response.content.insert(kind, content);
     RefOr::T(response)
 }
 
@@ -128,6 +178,15 @@ fn complete_parameter(parameter: &mut Parameter) {
             if let Some(RefOr::T(Schema::Object(limit))) = &mut parameter.schema {
                 limit.default = Some(json!(50));
             }
+        }
+        "cursor" => {
+            parameter.schema = Some(
+                ObjectBuilder::new()
+                    .schema_type(Type::String)
+                    .max_length(Some(200))
+                    .pattern(Some("^[0-9A-Za-z._:-]*$"))
+                    .into(),
+            );
         }
         _ => {}
     }
@@ -256,28 +315,31 @@ fn add_headers(operation: &mut Operation, method: &str) {
 
 /// The bodies of calls that are passed on are the upstream's own, but for what the gateway reads.
 fn describe_gateway(path: &str, operation: &mut Operation) {
-    let (field, example) = match path {
-        "/v1/chat/completions" => ("messages", json!([{"role": "user", "content": "Say hello."}])),
-        "/v1/completions" => ("prompt", json!("Say hello.")),
-        "/v1/embeddings" => ("input", json!("Say hello.")),
+    let (field, schema, example) = match path {
+        "/v1/chat/completions" => {
+            ("messages", messages(), json!([{"role": "user", "content": "Say hello."}]))
+        }
+        "/v1/completions" => ("prompt", texts(), json!("Say hello.")),
+        "/v1/embeddings" => ("input", texts(), json!("Say hello.")),
         _ => return,
     };
-    let text = || ObjectBuilder::new().schema_type(Type::String);
-    let whole = || ObjectBuilder::new().schema_type(Type::Integer).minimum(Some(1));
+    let model = ObjectBuilder::new().schema_type(Type::String).min_length(Some(1));
     let mut fields = ObjectBuilder::new()
         .schema_type(Type::Object)
         .description(Some("As OpenAI’s API has it; other fields are passed on"))
-        .property("model", text().min_length(Some(1)).description(Some("One of `GET /v1/models`")))
+        .property("model", model.description(Some("One of `GET /v1/models`")))
         .required("model")
-        .property(field, ObjectBuilder::new().schema_type(SchemaType::AnyValue))
+        .property(field, schema)
         .required(field);
     if path != "/v1/embeddings" {
-        let stream = ObjectBuilder::new().schema_type(Type::Boolean);
-        let stream = stream.description(Some("Answer with server-sent events"));
+        let or_null =
+            |kind| ObjectBuilder::new().schema_type(SchemaType::from_iter([kind, Type::Null]));
+        let cap = || or_null(Type::Integer).minimum(Some(1));
+        let stream = or_null(Type::Boolean).default(Some(json!(false)));
         fields = fields
-            .property("stream", stream)
-            .property("max_tokens", whole())
-            .property("max_completion_tokens", whole());
+            .property("stream", stream.description(Some("Answer with server-sent events")))
+            .property("max_tokens", cap())
+            .property("max_completion_tokens", cap());
         add_stream(operation);
     }
     if let Some(RefOr::T(body)) = &mut operation.request_body {
@@ -287,11 +349,30 @@ fn describe_gateway(path: &str, operation: &mut Operation) {
     }
 }
 
+/// What a chat is made of.
+fn messages() -> Schema {
+    let role = ObjectBuilder::new().schema_type(Type::String);
+    let message = ObjectBuilder::new()
+        .schema_type(Type::Object)
+        .property("role", role)
+        .required("role")
+        .property("content", ObjectBuilder::new().schema_type(SchemaType::AnyValue));
+    ArrayBuilder::new().items(message).min_items(Some(1)).build().into()
+}
+
+/// A text, or several.
+fn texts() -> Schema {
+    let text = || ObjectBuilder::new().schema_type(Type::String);
+    let several = ArrayBuilder::new().items(text()).min_items(Some(1));
+    OneOfBuilder::new().item(text()).item(several).build().into()
+}
+
 /// The answer to a call with `stream`.
 fn add_stream(operation: &mut Operation) {
     let Some(RefOr::T(answer)) = operation.responses.responses.get_mut("200") else { return };
+    // Some readers hold it against each event, others against all of them as one text.
     let events = ObjectBuilder::new()
-        .schema_type(Type::String)
+        .schema_type(SchemaType::AnyValue)
         .description(Some("With `stream`: events with the chunks, the last one is `[DONE]`"));
     let content = Content::new(Some(Schema::from(events.build())));
     answer.content.insert("text/event-stream".to_owned(), RefOr::T(content));

@@ -25,7 +25,7 @@ use crate::state::AppState;
         title = "Latchkey",
         description = "Issues API keys, shows each once, masks, limits, meters, rotates and revokes them, \
                        and checks them at memory speed.",
-        license(name = "Apache-2.0 OR MIT"),
+        license(name = "Apache-2.0 OR MIT", identifier = "Apache-2.0 OR MIT"),
     ),
     tags(
         (name = "Keys", description = "The whole life of a key, and checking one"),
@@ -53,7 +53,7 @@ pub(crate) struct ApiDoc;
     info(
         title = "Latchkey’s dashboard",
         description = "What the dashboard’s pages call. It changes with them: build on `/openapi.json` instead.",
-        license(name = "Apache-2.0 OR MIT"),
+        license(name = "Apache-2.0 OR MIT", identifier = "Apache-2.0 OR MIT"),
     ),
     tags((name = "Dashboard", description = "The arguments as JSON. A list takes the `next_cursor` of the page \
                                              before as `cursor`")),

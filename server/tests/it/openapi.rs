@@ -204,6 +204,60 @@ fn openapi_describes_servers_headers_and_streams() {
     assert_eq!(key["schema"]["maxLength"], 255);
 }
 
+/// A client is generated for one shape of refusals.
+#[test]
+fn openapi_has_one_shape_of_refusals_for_each_operation() {
+    let document = document();
+    for (path, item) in document["paths"].as_object().unwrap() {
+        for (method, operation) in item.as_object().unwrap() {
+            let responses = operation["responses"].as_object().unwrap();
+            let refusals = responses.iter().filter(|(status, _)| status.as_str() >= "4");
+            let refusals = refusals.filter_map(|(_, answer)| answer.get("content"));
+            let shapes: std::collections::HashSet<_> = refusals.map(ToString::to_string).collect();
+            assert!(shapes.len() == 1 || path == "/readyz", "{method} {path}: {shapes:?}");
+        }
+    }
+}
+
+#[test]
+fn openapi_has_the_credentials_that_its_operations_take() {
+    let schemes = |document| {
+        let document = serde_json::to_value(document).unwrap();
+        let schemes = document["components"]["securitySchemes"].as_object().unwrap();
+        schemes.keys().cloned().collect::<Vec<_>>()
+    };
+    let all = ["basic_key", "bearer_key", "key", "service_key", "user"];
+    assert_eq!(schemes(latchkey_server::openapi()), all);
+    assert_eq!(schemes(latchkey_server::dashboard_openapi()), ["user"]);
+}
+
+/// What is refused is not described as fitting, so that a client can check before it calls.
+#[test]
+fn openapi_describes_the_limits_of_what_is_sent() {
+    let document = document();
+    assert_eq!(document["info"]["license"]["identifier"], "Apache-2.0 OR MIT");
+    let schemas = &document["components"]["schemas"];
+    for text in ["Name", "Description", "QueryText", "GithubLogin", "KeyPrefix"] {
+        assert!(schemas[text]["pattern"].is_string(), "{text}");
+    }
+    for list in ["AllowList_Cidr", "AllowList_ModelName", "AllowList_ServicePermission"] {
+        assert_eq!(
+            (&schemas[list]["minItems"], &schemas[list]["maxItems"]),
+            (&1.into(), &100.into())
+        );
+    }
+    assert_eq!(schemas["AllowList_Cidr"]["items"]["format"], "cidr");
+    assert_eq!(schemas["VerifyRequest"]["properties"]["ip"]["format"], "ip");
+    let overrides = &schemas["TierOverridesPatch"]["properties"];
+    assert_eq!(overrides["projects"]["maximum"], 1_000_000_000);
+    let chat = &document["paths"]["/v1/chat/completions"]["post"]["requestBody"]["content"];
+    let chat = &chat["application/json"]["schema"]["properties"];
+    assert_eq!(chat["stream"]["type"], serde_json::json!(["boolean", "null"]));
+    assert_eq!(chat["messages"]["items"]["required"], serde_json::json!(["role"]));
+    let packing = &document["paths"]["/v1/traces"]["post"]["parameters"][0];
+    assert_eq!(packing["schema"]["enum"], serde_json::json!(["gzip", "deflate", "zstd"]));
+}
+
 fn collect_references(value: &serde_json::Value, references: &mut Vec<String>) {
     if let Some(reference) = value.get("$ref").and_then(serde_json::Value::as_str) {
         references.push(reference.to_owned());

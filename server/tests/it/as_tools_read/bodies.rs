@@ -207,3 +207,56 @@ async fn server_functions_ask_who_calls_before_they_read_what() {
     problem(post(&world, &ada, "/api/keys/create", "{").await, 400, "malformed").await;
     problem(post(&world, &ada, "/api/keys/create", &long).await, 413, "too_large").await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn cursors_of_others_are_refused_by_every_list() {
+    let world = World::on(Backend::Sqlite).await;
+    let ada = world.sign_in("ada").await;
+    let (organization, project) = (&ada.organization, &ada.project);
+    for path in [
+        "/v1/me/invitations".to_owned(),
+        "/v1/organizations".to_owned(),
+        format!("/v1/organizations/{organization}/members"),
+        format!("/v1/organizations/{organization}/projects"),
+        format!("/v1/organizations/{organization}/audit"),
+        format!("/v1/projects/{project}/applications"),
+        format!("/v1/projects/{project}/keys"),
+        format!("/v1/projects/{project}/inference/keys"),
+        format!("/v1/applications/{}/traces", ada.application),
+        format!("/v1/applications/{}/logs", ada.application),
+    ] {
+        let answer = world.get(&format!("{path}?cursor=%C2%84")).bearer_auth(&ada.jwt);
+        let refused = problem(answer.send().await.unwrap(), 422, "invalid").await;
+        assert_eq!(fields(&refused), ["cursor"], "{path}");
+    }
+}
+
+/// serde reads a struct from a list of its fields' values too, wherever it stands.
+#[tokio::test(flavor = "multi_thread")]
+async fn lists_are_no_objects_inside_a_body() {
+    let world = World::on(Backend::Sqlite).await;
+    let ada = world.sign_in("ada").await;
+    let path = format!("/v1/organizations/{}", ada.organization);
+    for wrong in [json!([null, null]), json!([]), json!(5), json!("x")] {
+        let body = json!({"tier_overrides": wrong});
+        let refused = world.send(Method::PATCH, &path, &ada, &body).await;
+        let refused = problem(refused, 422, "invalid").await;
+        assert_eq!(fields(&refused), ["tier_overrides"], "{refused}");
+        assert_eq!(refused["errors"][0]["message"], "Expected an object.");
+    }
+    let body = json!({"tier_overrides": {"projects": 0, "telemetry_days": "x"}});
+    let refused = world.send(Method::PATCH, &path, &ada, &body).await;
+    let refused = problem(refused, 422, "invalid").await;
+    assert_eq!(fields(&refused), ["tier_overrides.projects", "tier_overrides.telemetry_days"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn allow_lists_have_at_most_100_items_be_they_the_same() {
+    let world = World::on(Backend::Sqlite).await;
+    let ada = world.sign_in("ada").await;
+    let keys = format!("/v1/projects/{}/keys", ada.project);
+    let many = |count| json!({"name": "z", "allowed_cidrs": vec!["203.0.113.0/24"; count]});
+    assert_eq!(world.send(Method::POST, &keys, &ada, &many(100)).await.status(), 201);
+    let refused = world.send(Method::POST, &keys, &ada, &many(101)).await;
+    assert_eq!(fields(&problem(refused, 422, "invalid").await), ["allowed_cidrs"]);
+}
