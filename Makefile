@@ -1,7 +1,7 @@
 # What a person types. Each command installs what it needs and says so (scripts/bootstrap.sh).
 SHELL := bash
 .DEFAULT_GOAL := help
-.PHONY: help run watch build test test-unit test-e2e test-faults fuzz bench bench-check bench-gateway bench-hostile bench-http bench-nodes bench-scale fmt lint deny clean
+.PHONY: help run watch build test test-unit test-e2e test-faults fuzz fuzz-api test-openapi bench bench-check bench-gateway bench-hostile bench-http bench-nodes bench-scale fmt lint deny clean
 
 help: ## What there is to type
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -27,6 +27,12 @@ test-faults: ## Three nodes, and everything around them breaks again and again (
 fuzz: ## Feed each parser of outside input mutated bytes for a minute (FUZZ=60 seconds each)
 	@scripts/bootstrap.sh base && . scripts/env.sh && LATCHKEY_FUZZ_SECONDS=$(or $(FUZZ),60) \
 		cargo test -p latchkey-server --test parsers -- --nocapture mutated
+
+fuzz-api: ## Make up calls to a running server for ten minutes, and hold each answer against /openapi.json (FUZZ=600)
+	@LATCHKEY_FUZZ_SECONDS=$(or $(FUZZ),600) exec scripts/test.sh fuzz-api
+
+test-openapi: ## /openapi.json as linters, generators and generated clients read it
+	@exec scripts/test.sh openapi
 
 test-e2e: ## The product in Chromium only
 	@exec scripts/test.sh e2e
@@ -62,4 +68,4 @@ deny: ## Licences, advisories and duplicates of the dependencies (cargo-deny)
 		cargo deny check advisories # Last: it wants the network.
 
 clean: ## Remove everything that was built (tools in ~/.cache/latchkey stay)
-	rm -rf target style/node_modules end2end/node_modules end2end/test-results end2end/playwright-report end2end/screenshots
+	rm -rf target style/node_modules end2end/node_modules end2end/openapi/node_modules end2end/test-results end2end/playwright-report end2end/screenshots

@@ -8,7 +8,7 @@
 #   test      build, e2e, postgres, poolers and redis
 #   base      a C compiler, git, Node.js, Rust with the WebAssembly target
 #   site      wasm-bindgen, wasm-split, wasm-opt, Tailwind and the fonts
-#   e2e       Playwright, a Chromium, OpenTelemetry's exporters and AI client libraries
+#   e2e       Playwright, a Chromium, OpenTelemetry's exporters, AI client libraries and what reads OpenAPI
 #   postgres  PostgreSQL's programs; no server of yours is touched
 #   poolers   PgBouncer and pgpool-II as programs; none is left running
 #   redis     Redis' server as a program; none is left running
@@ -30,7 +30,7 @@ WASM_SPLIT=0.2.3
 CARGO_DENY=0.20.2
 # Folders of end2end with programs in Python. Each has an environment of its own, target/NAME-python: with the
 # checkout, as node_modules are.
-PYTHON_CLIENTS='otel openai clients llama-index'
+PYTHON_CLIENTS='otel openai clients llama-index openapi'
 
 # --- What is there ---------------------------------------------------------------------------------
 
@@ -495,6 +495,8 @@ if want e2e; then
     python_is_fresh openai || step "OpenAI's client for Python (pip)" python_packages openai
     python_is_fresh clients || step "AI client libraries for Python (pip)" python_packages clients
     python_is_fresh llama-index || step "LlamaIndex (pip)" python_packages llama-index
+    npm_is_fresh end2end/openapi || step "redocly and openapi-typescript (npm)" npm_packages end2end/openapi
+    python_is_fresh openapi || step "schemathesis and openapi-python-client (pip)" python_packages openapi
     find_chromium >/dev/null || step "Chromium" install_chromium
 fi
 

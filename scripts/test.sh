@@ -2,7 +2,7 @@
 # Everything that has to hold: formatting, lints for the server and for the browser, the unit and storage
 # tests on SQLite and on a PostgreSQL of its own, and the product in a real Chromium.
 #
-#   scripts/test.sh [all|unit|e2e|faults|lint|fmt]
+#   scripts/test.sh [all|unit|e2e|openapi|fuzz-api|faults|lint|fmt]
 #
 # The browser's half is linted and built at the same time as the server's; no test runs meanwhile.
 set -euo pipefail
@@ -40,6 +40,9 @@ FRONT="--target wasm32-unknown-unknown --target-dir $LATCHKEY_FRONT_TARGET_DIR"
     fault_tests() {
         scripts/with-postgres.sh cargo test $LOCKED -p latchkey-server --test it -- faults:: --test-threads 1 --nocapture
     }
+
+    # openapi_tests SECONDS [fuzz]: how long calls are made up, and whether that is all.
+    openapi_tests() { target/openapi-python/bin/python end2end/openapi/check.py "$@"; }
 
     unit_tests() { scripts/with-postgres.sh cargo test $LOCKED $NATIVE; }
 }
@@ -95,6 +98,15 @@ case $WHAT in
         beside_join
         step "Tests: the product in Chromium (Playwright)" browser_tests
         ;;
+    openapi | fuzz-api)
+        tools base e2e
+        step "Server and GitHub's stand-in" build_server
+        if [ "$WHAT" = openapi ]; then
+            step "Tests: the API as tools read it" openapi_tests 120
+        else
+            step "Tests: the API, fuzzed (schemathesis)" openapi_tests "${LATCHKEY_FUZZ_SECONDS:-600}" fuzz
+        fi
+        ;;
     all)
         tools base e2e postgres poolers redis
         step "Format (rustfmt)" format
@@ -104,8 +116,9 @@ case $WHAT in
         step "Server and GitHub's stand-in" build_server
         beside_join
         step "Tests: units and storage, on SQLite and PostgreSQL" unit_tests
+        step "Tests: the API as tools read it" openapi_tests 120
         step "Tests: the product in Chromium (Playwright)" browser_tests
         ;;
-    *) die "test.sh knows all, unit, e2e, faults, lint and fmt, not '$WHAT'" ;;
+    *) die "test.sh knows all, unit, e2e, openapi, fuzz-api, faults, lint and fmt, not '$WHAT'" ;;
 esac
 DONE=yes
