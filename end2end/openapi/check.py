@@ -6,6 +6,7 @@
 
 `fuzz` is schemathesis alone."""
 
+import json
 import os
 import shutil
 import subprocess
@@ -14,6 +15,7 @@ import time
 import urllib.request
 from pathlib import Path
 
+from older import older
 from server import Server
 
 HERE = Path(__file__).parent.resolve()
@@ -64,6 +66,15 @@ def python(document, environment):
     print(run("its journey", sys.executable, HERE / "journey.py", **environment, **journey), end="")
 
 
+def rust(document, environment):
+    document_30 = MADE / "openapi-3.0.json"
+    document_30.write_text(json.dumps(older(json.loads(document.read_text()))))
+    manifest = HERE / "progenitor" / "Cargo.toml"
+    target = {"CARGO_TARGET_DIR": str(MADE / "progenitor"), "LATCHKEY_OPENAPI": str(document_30)}
+    run("progenitor", "cargo", "build", "--quiet", "--locked", "--manifest-path", manifest, **target)
+    print(run("its journey", MADE / "progenitor" / "debug" / "latchkey-progenitor", **environment), end="")
+
+
 def fuzz(server, environment, seconds, *options):
     run(
         f"schemathesis, {seconds} s",
@@ -91,6 +102,7 @@ def main(what, seconds):
             npx("redocly lint", "redocly", "lint", "--config", HERE / "redocly.yaml", document, dashboard)
             typescript(document, environment)
             python(document, environment)
+            rust(document, environment)
         # The same calls each time, where it is not the fuzzing itself that was asked for.
         fuzz(server, environment, seconds, *(["--generation-deterministic"] if what != "fuzz" else []))
 
