@@ -65,13 +65,15 @@ pub(super) struct UpstreamError {
 /// What an upstream says of an error where it says nothing.
 const WORDLESS: &str = "The upstream refused this request.";
 /// The types and codes with which servers refuse the credentials that they are called with.
-const UNAUTHORIZED: [&str; 6] = [
+const UNAUTHORIZED: [&str; 7] = [
     "auth_error",
     "authentication_error",
     "invalid_api_key",
     "invalid_authentication",
     "unauthorized",
     "unauthenticated",
+    // LiteLLM without a database, of a key that is not its master key.
+    "no_db_connection",
 ];
 
 impl UpstreamError {

@@ -18,6 +18,7 @@ mod refusals;
 mod releases;
 mod sandbox;
 mod streams;
+mod transcripts;
 mod upstream;
 
 use serde_json::{Value, json};
