@@ -496,7 +496,7 @@ if want e2e; then
     python_is_fresh clients || step "AI client libraries for Python (pip)" python_packages clients
     python_is_fresh llama-index || step "LlamaIndex (pip)" python_packages llama-index
     npm_is_fresh end2end/openapi || step "redocly and openapi-typescript (npm)" npm_packages end2end/openapi
-    python_is_fresh openapi || step "schemathesis and openapi-python-client (pip)" python_packages openapi
+    python_is_fresh openapi || step "schemathesis, openapi-python-client and kingfisher (pip)" python_packages openapi
     find_chromium >/dev/null || step "Chromium" install_chromium
 fi
 

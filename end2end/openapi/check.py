@@ -100,6 +100,7 @@ def main(what, seconds):
             with urllib.request.urlopen(f"{server.url}/openapi/dashboard.json") as answer:
                 dashboard.write_bytes(answer.read())
             npx("redocly lint", "redocly", "lint", "--config", HERE / "redocly.yaml", document, dashboard)
+            run("kingfisher", sys.executable, HERE / "scanners.py")
             typescript(document, environment)
             python(document, environment)
             rust(document, environment)
