@@ -12,12 +12,20 @@ use serde_json::json;
 /// What is called for.
 pub(crate) const MODEL: &str = "qwen3.6-27b";
 
+/// English with what is escaped in JSON, as code and chats have it.
+const WORDS: &str = "The quick brown fox said \"no\", then jumped.\n\tIt was late: 22:15.\n";
+/// A prompt of 100,000 tokens, at four bytes of text each.
+const LONG_PROMPT_BYTES: usize = 400_000;
+pub(crate) const LONG_PROMPT_KIB: f64 = 390.625;
+
 /// A kind of call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
     Plain,
     /// In 50 parts.
     Streamed,
+    /// Plain, with a prompt of 100,000 tokens.
+    LongPrompt,
 }
 
 /// The way that a call goes.
@@ -46,7 +54,11 @@ impl Targets {
             Via::Unlimited => (self.gateway, self.unlimited.as_str()),
             Via::Limited => (self.gateway, self.limited.as_str()),
         };
-        let messages = json!([{ "role": "user", "content": "Hi" }]);
+        let prompt = match cell.kind {
+            Kind::Plain | Kind::Streamed => "Hi".to_owned(),
+            Kind::LongPrompt => WORDS.repeat(LONG_PROMPT_BYTES / WORDS.len()),
+        };
+        let messages = json!([{ "role": "user", "content": prompt }]);
         let streams = cell.kind == Kind::Streamed;
         let body =
             json!({ "model": MODEL, "messages": messages, "max_tokens": 64, "stream": streams });
@@ -79,6 +91,8 @@ impl Cell {
                 }
             }
         }
+        let long = [Via::Unlimited, Via::Limited];
+        cells.extend(long.map(|via| Self::new(Kind::LongPrompt, via, 1)));
         cells
     }
 
@@ -146,6 +160,7 @@ impl Cell {
         let kind = match self.kind {
             Kind::Plain => "plain",
             Kind::Streamed => "stream",
+            Kind::LongPrompt => "long_prompt",
         };
         format!("{via}_{kind}_c{}", self.connections)
     }

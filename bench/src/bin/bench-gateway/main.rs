@@ -6,12 +6,14 @@
 //! cores, so requests a second compare what all of them cost together.
 //!
 //! Usage: `bench-gateway PATH-OF-LATCHKEY [CELL…]`. With names of cells (`gateway_plain_c16`)
-//! only these are measured: for a profiler beside it.
+//! only these are measured: for a profiler beside it. With `LATCHKEY_BEFORE`, the path of an earlier
+//! build, each round measures that too, in turn.
 
 mod cell;
 mod upstream;
 
-use std::path::PathBuf;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::Context;
@@ -23,7 +25,7 @@ use serde_json::json;
 
 use cell::{Cell, Kind, Targets, Via};
 
-/// With 12 cells a bit more than a minute in all.
+/// With 14 cells a bit more than a minute in all; with an earlier build twice as long.
 const ROUNDS: usize = 9;
 const ROUND: Duration = Duration::from_millis(600);
 
@@ -43,26 +45,68 @@ async fn main() -> anyhow::Result<()> {
     );
     std::fs::write(&file, toml)?;
     let file = file.display().to_string();
-    let server = Server::start(&binary, &[("latchkey-upstreams", &file)]).await?;
-    let account = Account::sign_in(&server).await?;
-    let unlimited = account.inference_key(&json!({ "name": "no limits" })).await?;
-    let limits = json!({
-        "name": "limits", "tpm": 1_000_000_000_000_u64, "token_limit": 1_000_000_000_000_u64,
-        "token_limit_period": "month",
-    });
-    let limited = account.inference_key(&limits).await?;
-    let targets = Targets { upstream, gateway: server.address, unlimited, limited };
-    let mut cells = Cell::all();
-    cells.retain(|cell| only.is_empty() || only.contains(&cell.name()));
+    let now = Subject::start(&binary, &file, upstream, &only).await?;
+    let before = match std::env::var_os("LATCHKEY_BEFORE") {
+        Some(before) => Some(Subject::start(&PathBuf::from(before), &file, upstream, &only).await?),
+        None => None,
+    };
+    let mut subjects: Vec<Subject> = std::iter::once(now).chain(before).collect();
     for _ in 0..ROUNDS {
-        for cell in &mut cells {
-            let before = server.cpu_time()?;
-            let measured = load::run(&targets.load(cell, ROUND)).await?;
-            cell.add(&measured, server.cpu_time()?.saturating_sub(before));
+        for subject in &mut subjects {
+            subject.measure().await?;
         }
     }
-    tell(&cells);
+    let [now, before @ ..] = subjects.as_slice() else { return Ok(()) };
+    tell(&now.cells);
+    for before in before {
+        report::ratio("gateway-cpu-before", cpu(&now.cells) / cpu(&before.cells));
+    }
     Ok(())
+}
+
+/// A build that is measured.
+struct Subject {
+    server: Server,
+    targets: Targets,
+    cells: Vec<Cell>,
+}
+
+impl Subject {
+    async fn start(
+        binary: &Path,
+        upstreams: &str,
+        upstream: SocketAddr,
+        only: &[String],
+    ) -> anyhow::Result<Self> {
+        let server = Server::start(binary, &[("latchkey-upstreams", upstreams)]).await?;
+        let account = Account::sign_in(&server).await?;
+        let unlimited = account.inference_key(&json!({ "name": "no limits" })).await?;
+        let limits = json!({
+            "name": "limits", "tpm": 1_000_000_000_000_u64, "token_limit": 1_000_000_000_000_u64,
+            "token_limit_period": "month",
+        });
+        let limited = account.inference_key(&limits).await?;
+        let targets = Targets { upstream, gateway: server.address, unlimited, limited };
+        let mut cells = Cell::all();
+        cells.retain(|cell| only.is_empty() || only.contains(&cell.name()));
+        Ok(Self { server, targets, cells })
+    }
+
+    /// Measures one round.
+    async fn measure(&mut self) -> anyhow::Result<()> {
+        for cell in &mut self.cells {
+            let before = self.server.cpu_time()?;
+            let measured = load::run(&self.targets.load(cell, ROUND)).await?;
+            cell.add(&measured, self.server.cpu_time()?.saturating_sub(before));
+        }
+        Ok(())
+    }
+}
+
+/// The server's processor time of one call of each kind, in microseconds.
+fn cpu(cells: &[Cell]) -> f64 {
+    let small = cells.iter().filter(|cell| cell.kind != Kind::LongPrompt);
+    small.filter(|cell| cell.via != Via::Direct).map(Cell::server_micros).sum()
 }
 
 fn tell(cells: &[Cell]) {
@@ -91,11 +135,16 @@ fn goals(cells: &[Cell]) {
     let streamed = (find(Kind::Streamed, Via::Direct, 1), find(Kind::Streamed, Via::Unlimited, 1));
     let (Some(direct), Some(gateway)) = plain else { return };
     let (Some(first), Some(gateways_first)) = streamed else { return };
+    let long = find(Kind::LongPrompt, Via::Limited, 1).map_or(0.0, |long| {
+        (long.server_micros() - gateway.server_micros()) / cell::LONG_PROMPT_KIB
+    });
+    report::figure("cpu-us-per-prompt-kib", long);
     let many = find(Kind::Plain, Via::Unlimited, 16).map_or(0.0, Cell::server_micros);
     for (what, value, goal) in [
         ("added p50, ms", gateway.p50() - direct.p50(), 0.10),
         ("p99, ms", gateway.p99(), 0.9),
         ("server’s CPU a plain request at 16 connections, µs", many, 50.0),
+        ("server’s CPU a KiB of prompt, µs", long, 1.0),
         ("added to the first byte of a stream, ms", gateways_first.first() - first.first(), 1.0),
     ] {
         let word = if value <= goal { "met" } else { "MISSED" };
