@@ -46,8 +46,8 @@ async fn main() -> anyhow::Result<()> {
     std::fs::write(&file, toml)?;
     let file = file.display().to_string();
     let now = Subject::start(&binary, &file, upstream, &only).await?;
-    let before = match std::env::var_os("LATCHKEY_BEFORE") {
-        Some(before) => Some(Subject::start(&PathBuf::from(before), &file, upstream, &only).await?),
+    let before = match earlier_build() {
+        Some(before) => Some(Subject::start(&before, &file, upstream, &only).await?),
         None => None,
     };
     let mut subjects: Vec<Subject> = std::iter::once(now).chain(before).collect();
@@ -62,6 +62,11 @@ async fn main() -> anyhow::Result<()> {
         report::ratio("gateway-cpu-before", cpu(&now.cells) / cpu(&before.cells));
     }
     Ok(())
+}
+
+#[expect(clippy::disallowed_methods, reason = "a bench has no configuration but this")]
+fn earlier_build() -> Option<PathBuf> {
+    std::env::var_os("LATCHKEY_BEFORE").map(PathBuf::from)
 }
 
 /// A build that is measured.
