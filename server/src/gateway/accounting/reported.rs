@@ -6,7 +6,9 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::Deserialize;
+use serde::de::{Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde_json::value::RawValue;
 
 /// The largest float that is sure to be a whole number.
 const LARGEST_FLOAT: f64 = 9_007_199_254_740_992.0;
@@ -70,11 +72,16 @@ impl<'de> Visitor<'de> for UsageVisitor {
 
     fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<ReportedUsage, A::Error> {
         let mut usage = ReportedUsage::default();
+        let mut beside = (0, 0);
         while let Some(name) = members.next_key::<Cow<'_, str>>()? {
             let member = match &*name {
                 "prompt_tokens" | "input_tokens" => &mut usage.prompt,
                 "completion_tokens" | "output_tokens" => &mut usage.completion,
                 "total_tokens" => &mut usage.total,
+                "iterations" => {
+                    beside = beside_messages(members.next_value()?);
+                    continue;
+                }
                 _ => {
                     members.next_value::<IgnoredAny>()?;
                     continue;
@@ -84,8 +91,33 @@ impl<'de> Visitor<'de> for UsageVisitor {
             // Some tell one under both names, and mean neither by a zero.
             *member = count.max(*member);
         }
+        usage.prompt = usage.prompt.map(|count| count.saturating_add(beside.0));
+        usage.completion = usage.completion.map(|count| count.saturating_add(beside.1));
         Ok(usage)
     }
+}
+
+/// One entry of `iterations`: what a part of the call has used.
+#[derive(Deserialize)]
+struct Iteration<'a> {
+    #[serde(rename = "type", borrow)]
+    kind: Cow<'a, str>,
+    #[serde(default, alias = "prompt_tokens")]
+    input_tokens: Count,
+    #[serde(default, alias = "completion_tokens")]
+    output_tokens: Count,
+}
+
+/// What the entries of `iterations` have used that the counts beside them leave out: all but those
+/// of the type `message`. A list that can't be read has nothing to add.
+fn beside_messages(iterations: &RawValue) -> (u64, u64) {
+    let iterations: Vec<Iteration> = serde_json::from_str(iterations.get()).unwrap_or_default();
+    let others = iterations.into_iter().filter(|iteration| iteration.kind != "message");
+    others.fold((0_u64, 0_u64), |(prompt, completion), used| {
+        let (Count(input), Count(output)) = (used.input_tokens, used.output_tokens);
+        let prompt = prompt.saturating_add(input.unwrap_or_default());
+        (prompt, completion.saturating_add(output.unwrap_or_default()))
+    })
 }
 
 /// A float that is a whole number.
@@ -100,6 +132,7 @@ fn whole(count: f64) -> Option<u64> {
 }
 
 /// A count in any form that is one.
+#[derive(Default)]
 struct Count(Option<u64>);
 
 impl<'de> Deserialize<'de> for Count {
@@ -159,6 +192,27 @@ impl<'de> Visitor<'de> for CountVisitor {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn iterations_beside_messages_are_added() {
+        for (iterations, wanted) in [
+            (r#"[{"type": "message", "input_tokens": 7, "output_tokens": 3}]"#, (7, 3)),
+            (r#"[{"type": "compaction", "input_tokens": 20, "output_tokens": 4.0}]"#, (27, 7)),
+            (
+                r#"[{"type": "compaction", "input_tokens": 20}, {"type": "message"},
+                    {"type": "advisor", "input_tokens": "1", "output_tokens": 2}]"#,
+                (28, 5),
+            ),
+            ("null", (7, 3)),
+            ("[7]", (7, 3)),
+            ("{}", (7, 3)),
+        ] {
+            let usage =
+                format!(r#"{{"input_tokens": 7, "iterations": {iterations}, "output_tokens": 3}}"#);
+            let read = ReportedUsage::read(usage.as_bytes());
+            assert_eq!((read.prompt, read.completion), (Some(wanted.0), Some(wanted.1)), "{usage}");
+        }
+    }
 
     #[test]
     fn the_last_count_told_is_final() {
