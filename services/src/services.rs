@@ -11,8 +11,8 @@ use tokio_util::task::TaskTracker;
 use crate::accounts::tokens::{JwtSecret, Signer};
 use crate::accounts::{Administrators, LocalCode, SignIns};
 use crate::check::{
-    InProgress, KeyCache, Leases, LookUps, ParallelCalls, RedisUrl, SharedWindows, Tally,
-    WatchedKeys, Windows,
+    InProgress, KeyCache, Leases, LookUps, ParallelCalls, PromptRatios, RedisUrl, SharedWindows,
+    Tally, WatchedKeys, Windows,
 };
 use crate::clock::Clock;
 use crate::database::Database;
@@ -99,6 +99,7 @@ pub struct Inner {
     pub(crate) shared: Option<SharedWindows>,
     pub(crate) leases: Leases,
     pub(crate) in_progress: InProgress,
+    pub(crate) prompt_ratios: PromptRatios,
     pub(crate) parallel: ParallelCalls,
     pub(crate) watched_keys: WatchedKeys,
     pub(crate) look_ups: LookUps,
@@ -155,6 +156,7 @@ impl Services {
             shared,
             leases: Leases::new(),
             in_progress: InProgress::new(),
+            prompt_ratios: PromptRatios::new(),
             parallel: ParallelCalls::new(),
             watched_keys: WatchedKeys::default(),
             look_ups: LookUps::new(),

@@ -2,7 +2,7 @@
 //!
 //! The prompt is known, but not how an upstream counts it. One token for each byte of its text is
 //! more than any tokenizer makes of it, so that is reserved while there is room; otherwise its
-//! estimate. The answer is not known: its cap is reserved, or where there is none what the model
+//! estimate, or a finer count where there is one. The answer is not known: its cap is reserved, or where there is none what the model
 //! may give, but then no more than a quarter of what is left, so that calls in parallel fit.
 
 /// An answer without a cap reserves at least as much, where it is left.
@@ -49,6 +49,12 @@ pub struct ReservedTokens {
 }
 
 impl TokenNeed {
+    /// The same with another estimate of the prompt; no more than its bound.
+    #[must_use]
+    pub(super) fn with_estimate(self, tokens: u32) -> Self {
+        Self { prompt_estimate: tokens.min(self.prompt_bound), ..self }
+    }
+
     /// What all answers may cost.
     fn wanted(&self) -> u64 {
         self.answer.tokens().saturating_mul(self.answers.into())

@@ -8,10 +8,11 @@
 //! Reserved is not spent: a call that would fit if the calls in progress had settled waits up to
 //! [`SETTLEMENT_TIMEOUT`] for that.
 
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::time::Duration;
 
+use latchkey_domain::id::KeyId;
 use latchkey_domain::outcome::Outcome;
 
 use super::admit::{self, TakenTokens};
@@ -31,6 +32,23 @@ const SETTLEMENT_INTERVAL: Duration = Duration::from_millis(100);
 /// What one call may count. An upstream that claims more than anybody could use must not make the
 /// sums unreadable.
 const MOST_A_CALL: u64 = 1 << 40;
+
+/// A count of a prompt's tokens that takes time: made only where it matters.
+pub type FinerCount<'a> = Pin<Box<dyn Future<Output = u32> + Send + 'a>>;
+
+/// What a call may cost.
+pub struct WantedTokens<'a> {
+    /// By the estimate of its prompt.
+    pub need: TokenNeed,
+    /// Counts the prompt by the model's own tokenizer, if that is known.
+    pub finer: Option<FinerCount<'a>>,
+}
+
+impl From<TokenNeed> for WantedTokens<'_> {
+    fn from(need: TokenNeed) -> Self {
+        Self { need, finer: None }
+    }
+}
 
 /// What a call did cost, in tokens.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -54,17 +72,26 @@ pub struct Reservation {
     granted: ReservedTokens,
 }
 
+/// What is learned when the call has settled.
+struct Lesson {
+    pair: (KeyId, u64),
+    /// The estimate of the prompt.
+    estimate: u32,
+}
+
 /// What has to be settled.
 struct Held {
     taken: TakenTokens,
     call: Use,
+    lesson: Lesson,
     slot: CallSlot,
     /// Dropped last, when the rest has gone back.
     in_progress: InProgressCall,
 }
 
 /// Decides whether a key that was found admits a call that was begun, and reserves what it may
-/// cost: all limits or none.
+/// cost: all limits or none. The prompt's estimate is taken times what the key's calls to the model
+/// settled at, unless there is a finer count.
 ///
 /// # Errors
 /// The [`Denial`] with the outcome; it is counted.
@@ -72,9 +99,17 @@ pub async fn reserve(
     services: &Services,
     found: &Found,
     call: Call<'_>,
-    need: TokenNeed,
+    wanted: impl Into<WantedTokens<'_>>,
     begun: BegunCall,
 ) -> Result<Reservation, Denial> {
+    let WantedTokens { need, mut finer } = wanted.into();
+    let pair = services.prompt_ratios.pair(found.key.id, call.model);
+    let lesson = Lesson { pair, estimate: need.prompt_estimate };
+    let mut need = need.with_estimate(match &finer {
+        // Until it is counted, the bound has to fit.
+        Some(_) => need.prompt_bound,
+        None => services.prompt_ratios.scaled(pair, need.prompt_estimate),
+    });
     let mut timeout = pin!(tokio::time::sleep(SETTLEMENT_TIMEOUT));
     loop {
         let now = services.clock.now();
@@ -86,6 +121,12 @@ pub async fn reserve(
         let confirmed = current.as_ref().unwrap_or(found);
         let mut decided =
             admit::decide(services, confirmed, call, Need::Call(need), now, Some(&begun)).await;
+        if decided.as_ref().is_err_and(is_of_tokens)
+            && let Some(count) = finer.take()
+        {
+            need = need.with_estimate(count.await);
+            continue;
+        }
         if let (Err(denial), Some(reserved), Some(settled)) = (&mut decided, &reserved, settled)
             && is_reserved(denial, reserved, need)
         {
@@ -102,6 +143,7 @@ pub async fn reserve(
         count(services, confirmed, call, decided.as_ref().err(), now);
         let (limits, taken) = decided?;
         let used = confirmed.used(call, now, Outcome::Valid);
+        let used = (used, lesson);
         return Ok(reservation(services, confirmed, need, (limits, taken), used, begun.slot));
     }
 }
@@ -111,7 +153,7 @@ fn reservation(
     found: &Found,
     need: TokenNeed,
     (limits, mut taken): (LimitStates, TakenTokens),
-    call: Use,
+    (call, lesson): (Use, Lesson),
     slot: CallSlot,
 ) -> Reservation {
     let granted = taken.granted();
@@ -122,11 +164,16 @@ fn reservation(
     let in_progress = InProgressCall::new(services, found.key.id, granted);
     Reservation {
         services: services.clone(),
-        held: Some(Held { taken, call, slot, in_progress }),
+        held: Some(Held { taken, call, lesson, slot, in_progress }),
         key: Arc::clone(&found.key),
         limits,
         granted: need.split(granted),
     }
+}
+
+/// Whether a call is refused for its tokens.
+fn is_of_tokens(denial: &Denial) -> bool {
+    matches!(denial.outcome, Outcome::TokenRateLimited | Outcome::TokenBudgetExhausted)
 }
 
 /// Whether a call would fit its limits on tokens if the calls in progress came to nothing.
@@ -201,7 +248,11 @@ fn spawn_settle(services: &Services, held: Held, used: UsedTokens) {
 }
 
 async fn settle(services: &Services, held: Held, used: UsedTokens) -> CallSlot {
-    let Held { taken, mut call, slot, in_progress } = held;
+    let Held { taken, mut call, lesson, slot, in_progress } = held;
+    let is_limited = taken.budget.is_some() || taken.rates.tokens().is_some();
+    if is_limited && used.prompt > 0 && used.estimated == 0 {
+        services.prompt_ratios.learn(lesson.pair, lesson.estimate, used.prompt.min(MOST_A_CALL));
+    }
     let cost = used.prompt.saturating_add(used.completion).min(MOST_A_CALL);
     rates::settle_tokens(services, call.key, taken.rates, cost);
     if let Some(spent) = taken.budget
