@@ -30,7 +30,7 @@ pub use cors::CorsOrigins;
 pub(crate) use database::Alone;
 pub use metrics::MetricsListen;
 pub use public_url::PublicUrl;
-pub use upstreams::{CapField, Model, Upstream};
+pub use upstreams::{CapField, Model, Tokenizer, Upstream};
 
 /// What the server runs on, complete and consistent.
 #[derive(Clone)]

@@ -35,6 +35,17 @@ impl CapField {
     }
 }
 
+/// The tokenizer of a model, by the name that tiktoken has for it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+pub enum Tokenizer {
+    /// `cl100k_base`.
+    #[serde(rename = "cl100k_base")]
+    Cl100kBase,
+    /// `o200k_base`.
+    #[serde(rename = "o200k_base")]
+    O200kBase,
+}
+
 /// A server that speaks OpenAI's protocol.
 #[derive(Clone)]
 pub struct Upstream {
@@ -76,26 +87,37 @@ pub struct Model {
     pub upstream: String,
     /// The most tokens of an answer, if it is known.
     pub max_output_tokens: Option<u64>,
+    /// Its tokenizer, if it is one of those that are built in.
+    pub tokenizer: Option<Tokenizer>,
 }
 
 #[derive(Deserialize)]
 #[serde(
     untagged,
-    expecting = "expected a model's name, or { id = …, upstream = …, max_output_tokens = … }"
+    expecting = "expected a model's name, or { id = …, upstream = …, max_output_tokens = …, \
+                 tokenizer = \"cl100k_base\" or \"o200k_base\" }"
 )]
 enum ModelEntry {
     Plain(String),
-    Full { id: String, upstream: Option<String>, max_output_tokens: Option<NonZeroU64> },
+    Full {
+        id: String,
+        upstream: Option<String>,
+        max_output_tokens: Option<NonZeroU64>,
+        tokenizer: Option<Tokenizer>,
+    },
 }
 
 impl From<ModelEntry> for Model {
     fn from(entry: ModelEntry) -> Self {
         match entry {
-            ModelEntry::Plain(id) => Self { upstream: id.clone(), id, max_output_tokens: None },
-            ModelEntry::Full { id, upstream, max_output_tokens } => Self {
+            ModelEntry::Plain(id) => {
+                Self { upstream: id.clone(), id, max_output_tokens: None, tokenizer: None }
+            }
+            ModelEntry::Full { id, upstream, max_output_tokens, tokenizer } => Self {
                 upstream: upstream.unwrap_or_else(|| id.clone()),
                 id,
                 max_output_tokens: max_output_tokens.map(NonZeroU64::get),
+                tokenizer,
             },
         }
     }
@@ -212,7 +234,7 @@ mod tests {
             pass_fields = ["Service_Tier"]
             cap_field = "both"
             cancels = true
-            models = ["bge-m3", { id = "qwen3.6-27b", upstream = "Qwen/Qwen3.6-27B", max_output_tokens = 32768 }]
+            models = ["bge-m3", { id = "qwen3.6-27b", upstream = "Qwen/Qwen3.6-27B", max_output_tokens = 32768, tokenizer = "o200k_base" }]
         "#;
         let read = parse(text, false, |name| Some(format!("the value of {name}"))).unwrap();
         assert_eq!(read[0].base_url, "http://127.0.0.1:8000/v1");
@@ -225,6 +247,7 @@ mod tests {
         assert_eq!(read[0].models[0].upstream, "bge-m3");
         assert_eq!(read[0].models[1].upstream, "Qwen/Qwen3.6-27B");
         assert_eq!(read[0].models[1].max_output_tokens, Some(32_768));
+        assert_eq!(read[0].models[1].tokenizer, Some(Tokenizer::O200kBase));
         assert_eq!((read[0].cap_field, read[0].cancels), (Some(CapField::Both), true));
         assert!(!format!("{read:?}").contains("the value of"), "credentials are not shown");
     }
@@ -244,6 +267,10 @@ mod tests {
             (
                 "base_url = \"http://x\"\nmodels = [{ id = \"m\", max_output_tokens = 0 }]",
                 "a model's name",
+            ),
+            (
+                "base_url = \"http://x\"\nmodels = [{ id = \"m\", tokenizer = \"gpt2\" }]",
+                "cl100k_base",
             ),
             ("base_url = \"http://x\"\nmodels = [\"m\"]\ncap_field = \"x\"", "cap_field"),
             ("base_url = \"http://x\"\nmodels = [\"m\"]\ntiers = [\"gold\"]", "gold"),

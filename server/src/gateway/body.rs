@@ -5,6 +5,7 @@ use axum::body::Bytes;
 use axum::http::StatusCode;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
+use tokio::sync::Semaphore;
 
 use latchkey_services::check::{AnswerCap, TokenNeed};
 
@@ -13,6 +14,7 @@ use super::error::Refused;
 use super::estimate::{self, PromptTokens};
 use super::fields::{Fields, MOST_FIELDS, Unreadable};
 use super::upstream::Served;
+use crate::config::Tokenizer;
 
 /// Fields that no model reads, whatever text they hold.
 const NOT_READ: [&str; 22] = [
@@ -54,6 +56,9 @@ const OURS: [&str; 11] = [
     "n",
     "best_of",
 ];
+
+/// What a chat has after its messages, by the templates of common models.
+const TOKENS_OF_TEMPLATE: u64 = 3;
 
 /// What is called.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -107,19 +112,10 @@ impl CallBody {
     /// type.
     pub(super) fn parse(endpoint: Endpoint, bytes: Bytes) -> Result<Self, Refused> {
         let fields = Fields::read(bytes).map_err(|error| unreadable(&error))?;
-        let mut prompt = PromptTokens::default();
-        for (name, value) in fields.iter() {
+        for name in fields.names() {
             check_name(name)?;
-            if name == endpoint.prompt() {
-                prompt += estimate::of_prompt(value).map_err(|_| too_deep(name))?;
-                continue;
-            }
-            // Whatever is nested too deeply is refused, but only what a model may read counts.
-            let counted = estimate::of_field(value).map_err(|_| too_deep(name))?;
-            if value.starts_with(['"', '[', '{']) && !NOT_READ.contains(&name) {
-                prompt += counted;
-            }
         }
+        let prompt = count(&fields, endpoint, None)?;
         let model = model(&fields)?;
         check_prompt(&fields, endpoint)?;
         let stream = endpoint != Endpoint::Embeddings && flag(fields.get("stream"), "stream")?;
@@ -136,6 +132,28 @@ impl CallBody {
             Endpoint::Embeddings => 0,
         };
         Ok(Self { endpoint, model, stream, wants_usage, prompt, caps, choices, generated, fields })
+    }
+
+    /// The tokens of the prompt by the model's own tokenizer; where it can't be counted, its bound.
+    /// It takes time that grows with the body.
+    fn finer_count(&self, tokenizer: Tokenizer) -> u32 {
+        let counted = count(&self.fields, self.endpoint, Some(tokenizer));
+        let tokens = counted.map_or(self.prompt.bound, |counted| counted.estimate);
+        // What a chat's template ends with, after the messages.
+        let template = if self.endpoint == Endpoint::Chat { TOKENS_OF_TEMPLATE } else { 0 };
+        narrow(tokens.saturating_add(template))
+    }
+
+    /// The same, once one of the `turns` is free.
+    pub(super) async fn finer_count_in_turn(&self, tokenizer: Tokenizer, turns: &Semaphore) -> u32 {
+        if Tokenizer::is_quick_for(self.fields.len()) {
+            return self.finer_count(tokenizer);
+        }
+        // It is never closed.
+        let _turn = turns.acquire().await;
+        let body = self.clone();
+        let counted = tokio::task::spawn_blocking(move || body.finer_count(tokenizer)).await;
+        counted.unwrap_or_else(|_| narrow(self.prompt.bound))
     }
 
     /// What the call may cost where one answer of the model has at most so many tokens.
@@ -211,6 +229,30 @@ impl CallBody {
     pub(super) const fn choices(&self) -> u64 {
         self.choices
     }
+}
+
+/// The tokens of everything in a body that a model may read.
+///
+/// # Errors
+/// 400: a field is nested too deeply.
+fn count(
+    fields: &Fields,
+    endpoint: Endpoint,
+    tokenizer: Option<Tokenizer>,
+) -> Result<PromptTokens, Refused> {
+    let mut prompt = PromptTokens::default();
+    for (name, value) in fields.iter() {
+        if name == endpoint.prompt() {
+            prompt += estimate::of_prompt(value, tokenizer).map_err(|_| too_deep(name))?;
+            continue;
+        }
+        // Whatever is nested too deeply is refused, but only what a model may read counts.
+        let counted = estimate::of_field(value, tokenizer).map_err(|_| too_deep(name))?;
+        if value.starts_with(['"', '[', '{']) && !NOT_READ.contains(&name) {
+            prompt += counted;
+        }
+    }
+    Ok(prompt)
 }
 
 /// No body holds as many tokens, or asks for as many.

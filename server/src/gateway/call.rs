@@ -10,7 +10,9 @@ use axum::response::{IntoResponse, Response};
 use latchkey_domain::key::KeyKind;
 use latchkey_domain::outcome::Outcome;
 use latchkey_services::Error;
-use latchkey_services::check::{self, BegunCall, Call, Denial, Found, Reservation, TokenNeed};
+use latchkey_services::check::{
+    self, BegunCall, Call, Denial, FinerCount, Found, Reservation, WantedTokens,
+};
 
 use super::body::{CallBody, Endpoint};
 use super::describe::CallRefusals;
@@ -138,12 +140,12 @@ impl Caller {
         &self,
         state: &AppState,
         parts: &Parts,
-        body: &CallBody,
-        need: TokenNeed,
+        model: &str,
+        wanted: WantedTokens<'_>,
         begun: BegunCall,
     ) -> Result<Reservation, Refused> {
-        let call = self.call(Some(&body.model));
-        match check::reserve(&state.services, &self.found, call, need, begun).await {
+        let call = self.call(Some(model));
+        match check::reserve(&state.services, &self.found, call, wanted, begun).await {
             Ok(reservation) => {
                 limits::admitted(parts, reservation.limits);
                 Ok(reservation)
@@ -211,7 +213,7 @@ async fn call(
     match answerer {
         Answerer::Sandbox(plan) => {
             let need = body.exact_need(sandbox::MAX_OUTPUT_TOKENS);
-            let reservation = caller.reserve(state, parts, &body, need, begun).await?;
+            let reservation = caller.reserve(state, parts, &body.model, need.into(), begun).await?;
             Ok(sandbox::answer(plan, body, reservation).await)
         }
         Answerer::Upstream(served) => {
@@ -223,7 +225,11 @@ async fn call(
                 return Err(denied(parts, denial));
             };
             let need = body.need(served.most_tokens);
-            let reservation = caller.reserve(state, parts, &body, need, begun).await?;
+            let finer = served.tokenizer.map(|tokenizer| -> FinerCount<'_> {
+                Box::pin(body.finer_count_in_turn(tokenizer, &state.upstreams.counts))
+            });
+            let wanted = WantedTokens { need, finer };
+            let reservation = caller.reserve(state, parts, &body.model, wanted, begun).await?;
             let rare = reservation.key().rare();
             let is_limited = rare.budget.is_some() || rare.tpm.is_some();
             let reserved = is_limited.then_some(reservation.granted().answer);

@@ -6,7 +6,8 @@
 //! of text: byte-level tokenizers never make more.
 //!
 //! Media are no text: a picture counts the same inline and by link, and audio and files count by
-//! their size. Prompts are counted while their JSON is read; no copy of them is made.
+//! their size. Prompts are counted while their JSON is read; no copy of them is made. With a
+//! model's own tokenizer the estimate is what that counts.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -14,6 +15,8 @@ use std::ops::AddAssign;
 
 use serde::Deserializer;
 use serde::de::{DeserializeSeed, MapAccess, SeqAccess, Visitor};
+
+use crate::config::Tokenizer;
 
 const BYTES_PER_TOKEN: usize = 4;
 /// What a message costs beside its text: its role and its ends.
@@ -38,10 +41,6 @@ impl PromptTokens {
         Self { estimate: tokens, bound: tokens }
     }
 
-    fn of_text(text: &str) -> Self {
-        Self { estimate: of_text(text), bound: u64::try_from(text.len()).unwrap_or(u64::MAX) }
-    }
-
     fn at_least_one(self) -> Self {
         Self { estimate: self.estimate.max(1), bound: self.bound.max(1) }
     }
@@ -63,8 +62,11 @@ pub(super) fn of_text(text: &str) -> u64 {
 ///
 /// # Errors
 /// It is nested too deeply, or holds a number that is too large.
-pub(super) fn of_prompt(json: &str) -> serde_json::Result<PromptTokens> {
-    count(Place::Prompt, json)
+pub(super) fn of_prompt(
+    json: &str,
+    tokenizer: Option<Tokenizer>,
+) -> serde_json::Result<PromptTokens> {
+    Counter { place: Place::Prompt, tokenizer }.count(json)
 }
 
 /// The tokens of a field beside the prompt that the model reads too, names and all: tools, schemas,
@@ -72,12 +74,11 @@ pub(super) fn of_prompt(json: &str) -> serde_json::Result<PromptTokens> {
 ///
 /// # Errors
 /// It is nested too deeply, or holds a number that is too large.
-pub(super) fn of_field(json: &str) -> serde_json::Result<PromptTokens> {
-    count(Place::Field, json)
-}
-
-fn count(place: Place, json: &str) -> serde_json::Result<PromptTokens> {
-    place.deserialize(&mut serde_json::Deserializer::from_str(json))
+pub(super) fn of_field(
+    json: &str,
+    tokenizer: Option<Tokenizer>,
+) -> serde_json::Result<PromptTokens> {
+    Counter { place: Place::Field, tokenizer }.count(json)
 }
 
 /// Where a value stands, which decides what it counts.
@@ -119,7 +120,33 @@ impl Place {
     }
 }
 
-impl<'de> DeserializeSeed<'de> for Place {
+/// Counts a value.
+#[derive(Clone, Copy)]
+struct Counter {
+    place: Place,
+    /// What counts its texts; none: their bytes are.
+    tokenizer: Option<Tokenizer>,
+}
+
+impl Counter {
+    fn count(self, json: &str) -> serde_json::Result<PromptTokens> {
+        self.deserialize(&mut serde_json::Deserializer::from_str(json))
+    }
+
+    const fn at(self, place: Place) -> Self {
+        Self { place, ..self }
+    }
+
+    fn text(self, text: &str) -> PromptTokens {
+        let estimate = match self.tokenizer {
+            Some(tokenizer) => tokenizer.count(text),
+            None => of_text(text),
+        };
+        PromptTokens { estimate, bound: u64::try_from(text.len()).unwrap_or(u64::MAX) }
+    }
+}
+
+impl<'de> DeserializeSeed<'de> for Counter {
     type Value = PromptTokens;
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<PromptTokens, D::Error> {
@@ -127,7 +154,7 @@ impl<'de> DeserializeSeed<'de> for Place {
     }
 }
 
-impl<'de> Visitor<'de> for Place {
+impl<'de> Visitor<'de> for Counter {
     type Value = PromptTokens;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -135,80 +162,87 @@ impl<'de> Visitor<'de> for Place {
     }
 
     fn visit_str<E>(self, text: &str) -> Result<PromptTokens, E> {
-        Ok(match self {
-            Self::Picture => self.other(),
+        Ok(match self.place {
+            Place::Picture => self.place.other(),
             // A link, or the bytes themselves in base64.
-            Self::File => PromptTokens::exactly(of_text(text).min(MOST_TOKENS_PER_FILE)),
-            Self::Content | Self::Field => PromptTokens::of_text(text),
-            Self::Prompt | Self::Part => PromptTokens::of_text(text).at_least_one(),
+            Place::File => PromptTokens::exactly(of_text(text).min(MOST_TOKENS_PER_FILE)),
+            Place::Content | Place::Field => self.text(text),
+            Place::Prompt | Place::Part => self.text(text).at_least_one(),
         })
     }
 
     fn visit_u64<E>(self, _: u64) -> Result<PromptTokens, E> {
-        Ok(self.other())
+        Ok(self.place.other())
     }
 
     fn visit_i64<E>(self, _: i64) -> Result<PromptTokens, E> {
-        Ok(self.other())
+        Ok(self.place.other())
     }
 
     fn visit_f64<E>(self, _: f64) -> Result<PromptTokens, E> {
-        Ok(self.other())
+        Ok(self.place.other())
     }
 
     fn visit_bool<E>(self, _: bool) -> Result<PromptTokens, E> {
-        Ok(self.other())
+        Ok(self.place.other())
     }
 
     fn visit_unit<E>(self) -> Result<PromptTokens, E> {
-        Ok(if self == Self::Picture { PromptTokens::default() } else { self.other() })
+        Ok(match self.place {
+            Place::Picture => PromptTokens::default(),
+            place => place.other(),
+        })
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut parts: A) -> Result<PromptTokens, A::Error> {
-        let place = match self {
-            Self::Prompt | Self::Part => Self::Part,
+        let place = match self.place {
+            Place::Prompt | Place::Part => Place::Part,
             other => other,
         };
         let mut tokens = PromptTokens::default();
-        while let Some(more) = parts.next_element_seed(place)? {
+        while let Some(more) = parts.next_element_seed(self.at(place))? {
             tokens += more;
         }
-        Ok(if place == Self::Part { tokens.at_least_one() } else { tokens })
+        Ok(if place == Place::Part { tokens.at_least_one() } else { tokens })
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut fields: A) -> Result<PromptTokens, A::Error> {
-        let mut tokens = match self {
-            Self::Part => PromptTokens::exactly(TOKENS_PER_MESSAGE),
+        let mut tokens = match self.place {
+            Place::Picture => return picture(fields, self),
+            Place::Part => PromptTokens::exactly(TOKENS_PER_MESSAGE),
             _ => PromptTokens::default(),
         };
-        if self == Self::Picture {
-            return picture(fields);
-        }
         while let Some(name) = fields.next_key::<Cow<'_, str>>()? {
-            if self == Self::Field {
-                tokens += PromptTokens::of_text(&name);
+            if self.place == Place::Field {
+                tokens += self.text(&name);
             }
-            let place = if self == Self::File { Self::File } else { self.of_member(&name) };
-            tokens += fields.next_value_seed(place)?;
+            let place = match self.place {
+                Place::File => Place::File,
+                place => place.of_member(&name),
+            };
+            tokens += fields.next_value_seed(self.at(place))?;
         }
-        Ok(match self {
-            Self::File => PromptTokens::exactly(tokens.estimate.min(MOST_TOKENS_PER_FILE)),
+        Ok(match self.place {
+            Place::File => PromptTokens::exactly(tokens.estimate.min(MOST_TOKENS_PER_FILE)),
             // A prompt that is an object is none that anybody knows: its text counts all the same.
-            Self::Prompt => tokens.at_least_one(),
+            Place::Prompt => tokens.at_least_one(),
             _ => tokens,
         })
     }
 }
 
 /// A picture with what is said of it.
-fn picture<'de, A: MapAccess<'de>>(mut members: A) -> Result<PromptTokens, A::Error> {
+fn picture<'de, A: MapAccess<'de>>(
+    mut members: A,
+    counter: Counter,
+) -> Result<PromptTokens, A::Error> {
     let mut tokens = TOKENS_PER_PICTURE;
     while let Some(name) = members.next_key::<Cow<'_, str>>()? {
         if name == "detail" {
             let detail = members.next_value_seed(Detail)?;
             tokens = if detail { TOKENS_PER_ROUGH_PICTURE } else { tokens };
         } else {
-            members.next_value_seed(Place::Content)?;
+            members.next_value_seed(counter.at(Place::Content))?;
         }
     }
     Ok(PromptTokens::exactly(tokens))
@@ -232,7 +266,7 @@ mod tests {
     use serde_json::json;
 
     fn estimate(prompt: &serde_json::Value) -> u64 {
-        of_prompt(&prompt.to_string()).unwrap().estimate
+        of_prompt(&prompt.to_string(), None).unwrap().estimate
     }
 
     #[test]
@@ -255,7 +289,7 @@ mod tests {
 
     #[test]
     fn the_bound_is_a_token_a_byte() {
-        let bound = |prompt: serde_json::Value| of_prompt(&prompt.to_string()).unwrap().bound;
+        let bound = |prompt: serde_json::Value| of_prompt(&prompt.to_string(), None).unwrap().bound;
         assert_eq!(bound(json!("12345678")), 8);
         assert_eq!(bound(json!([1, 2, 3])), 3);
         assert_eq!(bound(json!([{"role": "user", "content": "Hi é"}])), 4 + 4 + 5);
@@ -264,7 +298,7 @@ mod tests {
     #[test]
     fn pictures_count_alike_inline_and_by_link() {
         let part = |part: serde_json::Value| {
-            let tokens = of_prompt(&json!([{ "content": [part] }]).to_string()).unwrap();
+            let tokens = of_prompt(&json!([{ "content": [part] }]).to_string(), None).unwrap();
             tokens.estimate - TOKENS_PER_MESSAGE
         };
         let picture = |url: &str, detail: &str| {
@@ -286,7 +320,7 @@ mod tests {
     #[test]
     fn fields_beside_the_prompt_count_with_their_names() {
         let field = json!([{ "function": { "name": "f", "parameters": { "properties": {} } } }]);
-        let tokens = of_field(&field.to_string()).unwrap();
+        let tokens = of_field(&field.to_string(), None).unwrap();
         assert_eq!(
             tokens,
             PromptTokens { estimate: 2 + 1 + 1 + 3 + 3, bound: 8 + 4 + 1 + 10 + 10 }
@@ -294,14 +328,24 @@ mod tests {
     }
 
     #[test]
+    fn a_models_own_tokenizer_counts_its_text() {
+        let digits = json!([{ "role": "user", "content": "0123456789".repeat(30) }]).to_string();
+        let count = |tokenizer| of_prompt(&digits, tokenizer).unwrap();
+        let counted = count(Some(Tokenizer::O200kBase));
+        // Three digits a token, beside the message's own and its role.
+        assert_eq!(counted, PromptTokens { estimate: 100 + 4 + 1, bound: 300 + 4 + 4 });
+        assert_eq!(count(None), PromptTokens { estimate: 75 + 4 + 1, bound: 300 + 4 + 4 });
+    }
+
+    #[test]
     fn a_text_counts_as_it_reads_not_as_it_is_escaped() {
-        assert_eq!(of_prompt("\"\\u0061\\u0061\\u0061\\u0061\"").unwrap().estimate, 1);
+        assert_eq!(of_prompt("\"\\u0061\\u0061\\u0061\\u0061\"", None).unwrap().estimate, 1);
     }
 
     #[test]
     fn what_is_nested_too_deeply_is_refused() {
         let deep = format!("{}1{}", "[".repeat(5_000), "]".repeat(5_000));
-        assert!(of_prompt(&deep).is_err());
-        assert!(of_field(&deep).is_err());
+        assert!(of_prompt(&deep, None).is_err());
+        assert!(of_field(&deep, None).is_err());
     }
 }

@@ -68,6 +68,16 @@ impl Fields {
         std::str::from_utf8(value).ok().filter(|value| *value != "null")
     }
 
+    /// The names of all.
+    pub(super) fn names(&self) -> impl Iterator<Item = &str> {
+        self.fields.iter().map(|(name, _)| name.as_str())
+    }
+
+    /// The bytes of all values.
+    pub(super) fn len(&self) -> usize {
+        self.fields.iter().map(|(_, value)| value.len()).sum()
+    }
+
     /// All of them with their values, as JSON.
     pub(super) fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
         let text = |value| std::str::from_utf8(value).unwrap_or("null");

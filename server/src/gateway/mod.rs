@@ -27,6 +27,7 @@ mod presented;
 mod reach;
 mod sandbox;
 mod stream;
+mod tokenizer;
 mod unserved;
 mod upstream;
 mod upstream_error;

@@ -14,7 +14,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::body::Endpoint;
 use super::reach::{UpstreamReach, Watch};
-use crate::config::{Audience, CapField, Config, Upstream};
+use crate::config::{Audience, CapField, Config, Tokenizer, Upstream};
 use crate::{http_client, open_files};
 
 /// The built-in model for newcomers who have configured no upstream.
@@ -38,6 +38,8 @@ pub(crate) struct Upstreams {
     pub(super) silence: Duration,
     /// A permit for each call that may be in progress.
     calls: Arc<Semaphore>,
+    /// A permit for each long prompt that may be counted at once: half of the processors stay free.
+    pub(super) counts: Semaphore,
     models: HashMap<String, Served>,
     /// In the order of the file.
     names: Vec<String>,
@@ -52,6 +54,8 @@ pub(super) struct Served {
     pub(super) name: String,
     /// The most tokens of an answer.
     pub(super) most_tokens: u64,
+    /// What counts its prompts, if that is known.
+    pub(super) tokenizer: Option<Tokenizer>,
 }
 
 /// The way to an upstream, with everything that is the same for every call.
@@ -153,7 +157,11 @@ impl Upstreams {
                     line: Arc::clone(&line),
                     name: model.upstream.clone(),
                     most_tokens: model.max_output_tokens.unwrap_or(MAX_OUTPUT_TOKENS),
+                    tokenizer: model.tokenizer,
                 };
+                if let Some(tokenizer) = model.tokenizer {
+                    tokenizer.load();
+                }
                 models.insert(model.id.clone(), served);
                 names.push(model.id.clone());
             }
@@ -164,7 +172,9 @@ impl Upstreams {
         let timeout = config.upstream_timeout;
         // Whoever lowers the one does not mean to wait longer for the other.
         let silence = timeout.min(SILENCE_TIMEOUT);
-        Ok(Self { client, timeout, silence, calls, models, names, watch })
+        let processors = std::thread::available_parallelism().map_or(1, usize::from);
+        let counts = Semaphore::new((processors / 2).max(1));
+        Ok(Self { client, timeout, silence, calls, counts, models, names, watch })
     }
 
     /// A place among the node's calls to upstreams; none: too many are in progress.

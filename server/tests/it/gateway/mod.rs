@@ -18,6 +18,7 @@ mod refusals;
 mod releases;
 mod sandbox;
 mod streams;
+mod tokenizer;
 mod transcripts;
 mod upstream;
 
@@ -43,12 +44,26 @@ impl Gateway {
 
     /// The same with more said of its first upstream, and other settings.
     async fn with(backend: Backend, of_upstream: &str, arguments: &[&str]) -> Self {
+        Self::start(backend, of_upstream, "", arguments).await
+    }
+
+    /// The same with more said of its model.
+    async fn with_model(backend: Backend, of_model: &str) -> Self {
+        Self::start(backend, "", of_model, &[]).await
+    }
+
+    async fn start(
+        backend: Backend,
+        of_upstream: &str,
+        of_model: &str,
+        arguments: &[&str],
+    ) -> Self {
         let (upstream, base_url) = Upstream::start().await;
         let config = tempfile::tempdir().unwrap();
         let path = config.path().join("upstreams.toml");
         let file = format!(
             "[[upstream]]\nname = \"local\"\nbase_url = \"{base_url}\"\n{of_upstream}\n\
-             models = [\"bge-m3\", {{ id = \"qwen3.6-27b\", upstream = \"Qwen/Qwen3.6-27B\" }}]\n\
+             models = [\"bge-m3\", {{ id = \"qwen3.6-27b\", upstream = \"Qwen/Qwen3.6-27B\" {of_model} }}]\n\
              [[upstream]]\nname = \"gone\"\nbase_url = \"http://127.0.0.1:9/v1\"\nmodels = [\"gone\"]\n"
         );
         std::fs::write(&path, file).unwrap();
