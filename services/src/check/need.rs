@@ -2,8 +2,9 @@
 //!
 //! The prompt is known, but not how an upstream counts it. One token for each byte of its text is
 //! more than any tokenizer makes of it, so that is reserved while there is room; otherwise its
-//! estimate, or a finer count where there is one. The answer is not known: its cap is reserved, or where there is none what the model
-//! may give, but then no more than a quarter of what is left, so that calls in parallel fit.
+//! estimate, or a finer count where there is one. The answer is not known: its cap is reserved, or
+//! where there is none what the model may give, but then no more than a quarter of what is left, so
+//! that calls in parallel fit.
 
 /// An answer without a cap reserves at least as much, where it is left.
 const LEAST_OPEN_ANSWER: u64 = 1_024;

@@ -6,8 +6,8 @@
 //! cores, so requests a second compare what all of them cost together.
 //!
 //! Usage: `bench-gateway PATH-OF-LATCHKEY [CELL…]`. With names of cells (`gateway_plain_c16`)
-//! only these are measured: for a profiler beside it. With `LATCHKEY_BEFORE`, the path of an earlier
-//! build, each round measures that too, in turn.
+//! only these are measured: for a profiler beside it. With `LATCHKEY_BEFORE`, the path of an
+//! earlier build, each round measures that too, in turn.
 
 mod cell;
 mod upstream;
