@@ -1,6 +1,8 @@
 //! What a call asks for, as far as the gateway has to know; the rest goes to the upstream as it
 //! came.
 
+use std::sync::Arc;
+
 use axum::body::Bytes;
 use axum::http::StatusCode;
 use serde_json::value::RawValue;
@@ -144,16 +146,24 @@ impl CallBody {
         narrow(tokens.saturating_add(template))
     }
 
-    /// The same, once one of the `turns` is free.
-    pub(super) async fn finer_count_in_turn(&self, tokenizer: Tokenizer, turns: &Semaphore) -> u32 {
+    /// The same, once one of the `turns` is free. A count that was begun keeps its turn, be the
+    /// client gone: whoever leaves must not begin the next one beside it.
+    pub(super) async fn finer_count_in_turn(
+        &self,
+        tokenizer: Tokenizer,
+        turns: &Arc<Semaphore>,
+    ) -> u32 {
         if Tokenizer::is_quick_for(self.fields.len()) {
             return self.finer_count(tokenizer);
         }
         // It is never closed.
-        let _turn = turns.acquire().await;
+        let turn = Arc::clone(turns).acquire_owned().await;
         let body = self.clone();
-        let counted = tokio::task::spawn_blocking(move || body.finer_count(tokenizer)).await;
-        counted.unwrap_or_else(|_| narrow(self.prompt.bound))
+        let counted = tokio::task::spawn_blocking(move || {
+            let _turn = turn;
+            body.finer_count(tokenizer)
+        });
+        counted.await.unwrap_or_else(|_| narrow(self.prompt.bound))
     }
 
     /// What the call may cost where one answer of the model has at most so many tokens.
@@ -346,4 +356,26 @@ fn prompts(fields: &Fields) -> u64 {
     let Some(list) = list else { return 1 };
     let is_prompt = |part: &&&RawValue| part.get().starts_with(['"', '[']);
     u64::try_from(list.iter().filter(is_prompt).count()).unwrap_or(u64::MAX).max(1)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_count_that_was_begun_keeps_its_turn() {
+        let messages = json!([{ "role": "user", "content": "0123456789 ".repeat(200_000) }]);
+        let body = json!({ "model": "m", "messages": messages }).to_string();
+        let body = CallBody::parse(Endpoint::Chat, body.into()).unwrap();
+        let turns = Arc::new(Semaphore::new(1));
+        let mut count = Box::pin(body.finer_count_in_turn(Tokenizer::O200kBase, &turns));
+        assert!(futures::poll!(&mut count).is_pending());
+        // The client leaves.
+        drop(count);
+        assert_eq!(turns.available_permits(), 0, "the count goes on");
+        let free = tokio::time::timeout(std::time::Duration::from_mins(1), turns.acquire());
+        assert!(free.await.is_ok(), "it ends");
+    }
 }

@@ -39,7 +39,7 @@ pub(crate) struct Upstreams {
     /// A permit for each call that may be in progress.
     calls: Arc<Semaphore>,
     /// A permit for each long prompt that may be counted at once: half of the processors stay free.
-    pub(super) counts: Semaphore,
+    pub(super) counts: Arc<Semaphore>,
     models: HashMap<String, Served>,
     /// In the order of the file.
     names: Vec<String>,
@@ -173,7 +173,7 @@ impl Upstreams {
         // Whoever lowers the one does not mean to wait longer for the other.
         let silence = timeout.min(SILENCE_TIMEOUT);
         let processors = std::thread::available_parallelism().map_or(1, usize::from);
-        let counts = Semaphore::new((processors / 2).max(1));
+        let counts = Arc::new(Semaphore::new((processors / 2).max(1)));
         Ok(Self { client, timeout, silence, calls, counts, models, names, watch })
     }
 
