@@ -1,9 +1,9 @@
 //! What applications sent in.
 
-use latchkey_domain::api::{IngestedLog, IngestedTrace, Page};
+use latchkey_domain::api::{IngestedLog, IngestedTrace, LogFilter, Page, TraceFilter};
 use latchkey_domain::id::ApplicationId;
 #[cfg(feature = "ssr")]
-use latchkey_services::telemetry::{self, LogFilter, TraceFilter};
+use latchkey_services::telemetry;
 use leptos::prelude::*;
 
 #[cfg(feature = "ssr")]
@@ -18,12 +18,14 @@ use super::{ApiError, Bearer, Body};
 pub async fn list_traces(
     /// Which application.
     application_id: ApplicationId,
+    /// Which of them; absent: all.
+    filter: Option<TraceFilter>,
     /// The `next_cursor` of the page before.
     cursor: Option<String>,
 ) -> Result<Page<IngestedTrace>, ApiError> {
     let (services, actor) = caller().await?;
-    let all = TraceFilter::default();
-    Ok(telemetry::list_traces(&services, &actor, application_id, &all, page(cursor)).await?)
+    let filter = filter.unwrap_or_default();
+    Ok(telemetry::list_traces(&services, &actor, application_id, &filter, page(cursor)).await?)
 }
 
 /// The logs of an application, newest first.
@@ -34,10 +36,12 @@ pub async fn list_traces(
 pub async fn list_logs(
     /// Which application.
     application_id: ApplicationId,
+    /// Which of them; absent: all.
+    filter: Option<LogFilter>,
     /// The `next_cursor` of the page before.
     cursor: Option<String>,
 ) -> Result<Page<IngestedLog>, ApiError> {
     let (services, actor) = caller().await?;
-    let all = LogFilter::default();
-    Ok(telemetry::list_logs(&services, &actor, application_id, &all, page(cursor)).await?)
+    let filter = filter.unwrap_or_default();
+    Ok(telemetry::list_logs(&services, &actor, application_id, &filter, page(cursor)).await?)
 }

@@ -8,6 +8,7 @@ mod keys;
 mod members;
 mod page;
 mod telemetry;
+mod telemetry_filter;
 mod usage;
 mod verify;
 mod workspace;
@@ -27,6 +28,7 @@ pub use telemetry::{
     Accepted, IngestedLog, IngestedTrace, ItemError, LogBatch, LogEntry, SpanKind, SpanStatus,
     TraceBatch, TraceEntry,
 };
+pub use telemetry_filter::{LogFilter, TraceFilter};
 pub use usage::{
     HourOfUse, KeyActivity, LastUsed, RecentDenial, TokenSum, Usage, UsageBucket, UsageTotals,
 };

@@ -8,6 +8,7 @@ use serde_json::{Map, Value};
 use crate::id::{KeyId, LogItemId, TraceItemId};
 use crate::key::Environment;
 use crate::time::{PreciseTimestamp, Timestamp};
+use crate::word::from_words;
 
 /// The body of `POST /ingest/traces`.
 #[derive(Debug, Clone, Deserialize)]
@@ -128,7 +129,7 @@ pub struct IngestedLog {
 }
 
 /// What a span is, as OpenTelemetry has it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum SpanKind {
@@ -145,6 +146,8 @@ pub enum SpanKind {
     /// A message that it handles.
     Consumer,
 }
+
+from_words!(SpanKind);
 
 impl SpanKind {
     /// All of them, by OpenTelemetry's numbers from 0.
@@ -176,7 +179,7 @@ impl SpanKind {
 }
 
 /// How a span ended, as OpenTelemetry has it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum SpanStatus {
@@ -187,6 +190,8 @@ pub enum SpanStatus {
     /// With an error.
     Error,
 }
+
+from_words!(SpanStatus);
 
 impl SpanStatus {
     /// All of them, by OpenTelemetry's numbers from 0.

@@ -16,9 +16,10 @@ use latchkey_app::api::{
 use latchkey_domain::api::{
     ApiKey, Application, ApplicationContext, ApplicationPatch, ApplicationRequest, AuditEvent,
     AuditFilter, CreatedKey, DryRun, DryRunRequest, IngestedLog, IngestedTrace, Invitation,
-    KeyActivity, KeyFilter, KeyPatch, KeyRequest, ListedKey, ListedMember, Me, Member, MemberPatch,
-    MemberRequest, Organization, OrganizationPatch, OrganizationRequest, Page, PlanUse, Project,
-    ProjectPatch, ProjectRequest, QuotaState, Session, SignInEntry, Usage,
+    KeyActivity, KeyFilter, KeyPatch, KeyRequest, ListedKey, ListedMember, LogFilter, Me, Member,
+    MemberPatch, MemberRequest, Organization, OrganizationPatch, OrganizationRequest, Page,
+    PlanUse, Project, ProjectPatch, ProjectRequest, QuotaState, Session, SignInEntry, TraceFilter,
+    Usage,
 };
 use latchkey_domain::id::{ApplicationId, KeyId, OrganizationId, ProjectId, SessionId, UserId};
 use latchkey_domain::key::Environment;
@@ -153,9 +154,9 @@ server_functions! {
     "Read the last 24 hours of up to 100 keys"
         GetKeyActivity(project_id: ProjectId, key_ids: Vec<KeyId>) -> Vec<KeyActivity>, [NotFound];
     "List the traces of an application"
-        ListTraces(application_id: ApplicationId, cursor: Option<String>) -> Page<IngestedTrace>, [NotFound];
+        ListTraces(application_id: ApplicationId, filter: Option<TraceFilter>, cursor: Option<String>) -> Page<IngestedTrace>, [NotFound];
     "List the logs of an application"
-        ListLogs(application_id: ApplicationId, cursor: Option<String>) -> Page<IngestedLog>, [NotFound];
+        ListLogs(application_id: ApplicationId, filter: Option<LogFilter>, cursor: Option<String>) -> Page<IngestedLog>, [NotFound];
     "Read the usage of a key"
         GetKeyUsage(key_id: KeyId, range: UsageRange) -> Usage, [NotFound];
     "Read the usage of a project"

@@ -1,11 +1,12 @@
 //! Reading back what applications sent in.
 
 use axum::extract::State;
-use latchkey_domain::api::{IngestedLog, IngestedTrace, Page, SpanKind, SpanStatus};
+use latchkey_domain::api::{
+    IngestedLog, IngestedTrace, LogFilter, Page, SpanKind, SpanStatus, TraceFilter,
+};
 use latchkey_domain::id::ApplicationId;
 use latchkey_domain::problem::Problem;
 use latchkey_domain::query::QueryText;
-use latchkey_services::telemetry::{LogFilter, TraceFilter};
 use latchkey_services::{Services, telemetry};
 use serde::Deserialize;
 use utoipa::IntoParams;

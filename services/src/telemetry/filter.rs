@@ -1,73 +1,45 @@
-//! What the lists of telemetry are narrowed to.
+//! What the lists of telemetry are narrowed to, as conditions on their rows.
 
-use latchkey_domain::api::{SpanKind, SpanStatus};
+use latchkey_domain::api::{LogFilter, SpanKind, SpanStatus, TraceFilter};
 use latchkey_domain::query::QueryText;
 use sea_orm::sea_query::{Expr, ExprTrait, Func, FunctionCall, LikeExpr};
 use sea_orm::{ColumnTrait, Condition};
 
 use crate::entity::{log, trace};
 
-/// Which traces are wanted; all that are given must hold.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct TraceFilter {
-    /// Of this trace.
-    pub trace_id: Option<QueryText>,
-    /// Spans of this kind.
-    pub kind: Option<SpanKind>,
-    /// Spans with this status.
-    pub status: Option<SpanStatus>,
-    /// Those that have no span above them.
-    pub root: bool,
-    /// A text within the method, the URL or the name.
-    pub q: Option<QueryText>,
+/// What the rows of wanted traces have.
+pub(super) fn of_traces(filter: &TraceFilter) -> Condition {
+    use trace::Column;
+    let trace_id = filter.trace_id.as_ref().map(|id| Column::TraceId.eq(id.as_str()));
+    let kind = filter.kind.map(|kind| match kind {
+        SpanKind::Unspecified => Column::Kind.is_null(),
+        kind => Column::Kind.eq(kind.as_str()),
+    });
+    let status = filter.status.map(|status| match status {
+        SpanStatus::Unset => Column::Status.is_null(),
+        status => Column::Status.eq(status.as_str()),
+    });
+    let text = [Column::RequestUrl, Column::RequestMethod];
+    Condition::all()
+        .add_option(trace_id)
+        .add_option(kind)
+        .add_option(status)
+        .add_option(filter.root.then(|| Column::ParentSpanId.is_null()))
+        .add_option(filter.q.as_ref().map(|q| contains(&text, q)))
 }
 
-impl TraceFilter {
-    pub(super) fn condition(&self) -> Condition {
-        use trace::Column;
-        let trace_id = self.trace_id.as_ref().map(|id| Column::TraceId.eq(id.as_str()));
-        let kind = self.kind.map(|kind| match kind {
-            SpanKind::Unspecified => Column::Kind.is_null(),
-            kind => Column::Kind.eq(kind.as_str()),
-        });
-        let status = self.status.map(|status| match status {
-            SpanStatus::Unset => Column::Status.is_null(),
-            status => Column::Status.eq(status.as_str()),
-        });
-        let text = [Column::RequestUrl, Column::RequestMethod];
-        Condition::all()
-            .add_option(trace_id)
-            .add_option(kind)
-            .add_option(status)
-            .add_option(self.root.then(|| Column::ParentSpanId.is_null()))
-            .add_option(self.q.as_ref().map(|q| contains(&text, q)))
-    }
-}
-
-/// Which logs are wanted; all that are given must hold.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct LogFilter {
-    /// Of this trace.
-    pub trace_id: Option<QueryText>,
-    /// Of this level, in upper or lower case.
-    pub level: Option<QueryText>,
-    /// A text within the message or the type.
-    pub q: Option<QueryText>,
-}
-
-impl LogFilter {
-    pub(super) fn condition(&self) -> Condition {
-        use log::Column;
-        let level = self
-            .level
-            .as_ref()
-            .map(|level| Expr::expr(lowered(Column::Level)).eq(level.as_str().to_lowercase()));
-        let text = [Column::Message, Column::Kind];
-        Condition::all()
-            .add_option(self.trace_id.as_ref().map(|id| Column::TraceId.eq(id.as_str())))
-            .add_option(level)
-            .add_option(self.q.as_ref().map(|q| contains(&text, q)))
-    }
+/// What the rows of wanted logs have.
+pub(super) fn of_logs(filter: &LogFilter) -> Condition {
+    use log::Column;
+    let level = filter
+        .level
+        .as_ref()
+        .map(|level| Expr::expr(lowered(Column::Level)).eq(level.as_str().to_lowercase()));
+    let text = [Column::Message, Column::Kind];
+    Condition::all()
+        .add_option(filter.trace_id.as_ref().map(|id| Column::TraceId.eq(id.as_str())))
+        .add_option(level)
+        .add_option(filter.q.as_ref().map(|q| contains(&text, q)))
 }
 
 fn lowered<C: ColumnTrait>(column: C) -> FunctionCall {

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use latchkey_domain::api::{IngestedLog, LogEntry, Page};
+use latchkey_domain::api::{IngestedLog, LogEntry, LogFilter, Page};
 use latchkey_domain::id::ApplicationId;
 use latchkey_domain::problem::FieldError;
 use latchkey_domain::role::Permission;
@@ -12,7 +12,7 @@ use sea_orm::{ColumnTrait, EntityTrait, Iterable, QueryFilter, QuerySelect, Set}
 use uuid::Uuid;
 
 use super::cut::{cut_meta, cut_text, note};
-use super::filter::LogFilter;
+use super::filter;
 use super::fingerprint::{Fingerprint, repeated};
 use super::limits::{Faults, MOST_OF_A_NAME, storable};
 use super::list::{nanos_to_row, time_from_row};
@@ -152,7 +152,7 @@ pub async fn list_logs(
 ) -> Result<Page<IngestedLog>, Error> {
     let scope = scope::application(services, actor, application, Permission::Read).await?;
     let length = list::of_message(list::length("message")).add(list::length("meta"));
-    let condition = filter.condition();
+    let condition = filter::of_logs(filter);
     let places = list::places::<log::Entity>(services, &scope, condition, &page, length).await?;
     let columns = log::Column::iter().filter(|column| !matches!(column, log::Column::Message));
     let rows = log::Entity::find()

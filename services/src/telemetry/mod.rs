@@ -18,7 +18,6 @@ mod told;
 mod traces;
 
 pub use cut::{cut_text, fit_meta};
-pub use filter::{LogFilter, TraceFilter};
 pub use incoming::{Incoming, MOST_ITEMS, Stored};
 pub use limits::{MOST_OF_A_NAME, MOST_OF_A_URL, Room};
 pub use logs::{check_log, ingest_logs, list_logs};

@@ -1,6 +1,6 @@
 //! Traces: requests that applications served.
 
-use latchkey_domain::api::{IngestedTrace, Page, SpanKind, SpanStatus, TraceEntry};
+use latchkey_domain::api::{IngestedTrace, Page, SpanKind, SpanStatus, TraceEntry, TraceFilter};
 use latchkey_domain::id::ApplicationId;
 use latchkey_domain::problem::FieldError;
 use latchkey_domain::role::Permission;
@@ -11,7 +11,7 @@ use serde_json::{Map, Value};
 use uuid::Uuid;
 
 use super::cut::{cut_meta, fit_meta, note};
-use super::filter::TraceFilter;
+use super::filter;
 use super::fingerprint::Fingerprint;
 use super::limits::{Faults, MOST_OF_A_NAME, MOST_OF_A_URL, storable};
 use super::list::{nanos_to_row, time_from_row};
@@ -153,7 +153,8 @@ pub async fn list_traces(
     let scope = scope::application(services, actor, application, Permission::Read).await?;
     let length = list::length("meta").add(list::length("request_url"));
     let places =
-        list::places::<trace::Entity>(services, &scope, filter.condition(), &page, length).await?;
+        list::places::<trace::Entity>(services, &scope, filter::of_traces(filter), &page, length)
+            .await?;
     let rows = trace::Entity::find()
         .filter(trace::Column::Id.is_in(places.ids()))
         .all(services.database.telemetry().reader())

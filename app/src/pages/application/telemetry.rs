@@ -68,7 +68,7 @@ pub fn Telemetry(
 
 #[component]
 fn Traces(application: ApplicationId) -> impl IntoView {
-    let feed = Feed::new(move |cursor| list_traces(application, cursor));
+    let feed = Feed::new(move |cursor| list_traces(application, None, cursor));
     let words = Words {
         label: TRACES,
         failed: "Couldn’t load traces",
@@ -81,7 +81,7 @@ fn Traces(application: ApplicationId) -> impl IntoView {
 
 #[component]
 fn Logs(application: ApplicationId) -> impl IntoView {
-    let feed = Feed::new(move |cursor| list_logs(application, cursor));
+    let feed = Feed::new(move |cursor| list_logs(application, None, cursor));
     let words = Words {
         label: LOGS,
         failed: "Couldn’t load logs",

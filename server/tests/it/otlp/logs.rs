@@ -164,5 +164,12 @@ on_both_databases! {
             let messages: Vec<_> = page["data"].as_array().unwrap().iter().map(|row| &row["message"]).collect();
             assert_eq!(messages, expected, "{query}");
         }
+        // The pages' server function takes the same filter.
+        let filter = json!({"trace_id": TRACE.to_lowercase(), "level": "Error", "q": "CARD"});
+        let body = json!({"application_id": ada.application, "filter": filter});
+        let sent = world.post("/api/logs/list").bearer_auth(&ada.jwt).json(&body).send().await.unwrap();
+        let page: Value = sent.json().await.unwrap();
+        assert_eq!(page["data"].as_array().unwrap().len(), 1, "{page}");
+        assert_eq!(page["data"][0]["message"], "Card declined");
     }
 }

@@ -353,6 +353,26 @@ on_both_databases! {
         ] {
             assert_eq!(names(query).await, expected, "{query}");
         }
+        // The pages' server function takes the same filter, and lists all without one.
+        for (filter, expected) in [
+            (Value::Null, &["plain", "wait", "charge 100%", "GET /Orders"][..]),
+            (json!({}), &["plain", "wait", "charge 100%", "GET /Orders"]),
+            (json!({"kind": "client", "status": "error", "root": false, "q": "100%"}), &["charge 100%"]),
+            (json!({"trace_id": other, "root": true, "q": ""}), &["plain"]),
+        ] {
+            let body = json!({"application_id": ada.application, "filter": filter});
+            let sent = world.post("/api/traces/list").bearer_auth(&ada.jwt).json(&body).send().await.unwrap();
+            let page: Value = sent.json().await.unwrap();
+            let rows = page["data"].as_array().unwrap();
+            let names: Vec<_> = rows.iter().map(|row| row["meta"]["name"].clone()).collect();
+            assert_eq!(names, expected, "{filter}");
+        }
+        for (field, value) in [("kind", json!("x")), ("status", json!(200)), ("root", json!("yes")), ("q", json!("\0"))] {
+            let body = json!({"application_id": ada.application, "filter": {field: value}});
+            let sent = world.post("/api/traces/list").bearer_auth(&ada.jwt).json(&body).send().await.unwrap();
+            let refused = problem(sent, 422, "invalid").await;
+            assert_eq!(refused["errors"][0]["field"], format!("filter.{field}"));
+        }
         for query in ["kind=x", "status=200", "root=yes", "root=", "q=%00"] {
             let path = format!("/v1/applications/{}/traces?{query}", ada.application);
             let refused = world.get(&path).bearer_auth(&ada.jwt).send().await.unwrap();
