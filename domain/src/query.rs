@@ -65,6 +65,18 @@ impl fmt::Display for QueryText {
     }
 }
 
+/// A text as searches compare it: capitals of every alphabet are small letters. Databases do not
+/// agree on this: SQLite's `lower` knows the letters of ASCII, PostgreSQL's those of its locale.
+pub fn folded(text: &str) -> String {
+    text.chars().flat_map(folded_character).collect()
+}
+
+/// The same of one character: what is found does not depend on what stands beside it, as it would
+/// with the two small forms of sigma.
+pub fn folded_character(character: char) -> impl Iterator<Item = char> {
+    character.to_lowercase().map(|small| if small == 'ς' { 'σ' } else { small })
+}
+
 #[cfg(feature = "openapi")]
 impl utoipa::PartialSchema for QueryText {
     fn schema() -> utoipa::openapi::RefOr<utoipa::openapi::schema::Schema> {
@@ -91,6 +103,20 @@ mod tests {
         }
         for bad in ["", "a\0", "\n", "a\u{7f}", "\u{85}", &"a".repeat(201), &"a".repeat(50_000)] {
             assert_eq!(bad.parse::<QueryText>(), Err(InvalidQueryText), "{bad:.20?}");
+        }
+    }
+
+    #[test]
+    fn capitals_are_small_letters_in_every_alphabet() {
+        for (text, small) in [
+            ("Web CHECKOUT", "web checkout"),
+            ("ÄRGER ÉCOLE", "ärger école"),
+            ("ЗАКАЗ", "заказ"),
+            ("ΟΔΟΣ ΟΔΟΣΑ οδος", "οδοσ οδοσα οδοσ"),
+            ("10 \u{212a}", "10 k"),
+            ("注文", "注文"),
+        ] {
+            assert_eq!(folded(text), small);
         }
     }
 

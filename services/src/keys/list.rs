@@ -3,6 +3,7 @@
 use latchkey_domain::api::{KeyFilter, KeySort, ListedKey, Page};
 use latchkey_domain::id::{ApplicationId, ProjectId};
 use latchkey_domain::key::{Environment, KeyKind, KeyStatus};
+use latchkey_domain::query::folded;
 use latchkey_domain::role::Permission;
 use latchkey_domain::time::Timestamp;
 use sea_orm::sea_query::{Expr, ExprTrait, Func, LikeExpr, SimpleExpr};
@@ -114,7 +115,7 @@ fn has_status(status: KeyStatus, now: Timestamp) -> Condition {
 fn contains(q: &str) -> Option<SimpleExpr> {
     let mut sought = String::new();
     let mut bullets = false;
-    for character in q.trim().to_lowercase().chars() {
+    for character in folded(q.trim()).chars() {
         if character == '•' {
             if !bullets {
                 sought.push_str("...");

@@ -5,6 +5,7 @@ use latchkey_domain::id::KeyId;
 use latchkey_domain::key::{Environment, KeyKind, KeyStatus};
 use latchkey_domain::limit::{AllowList, Cidr, Limit, MaxParallel, ModelName, Period, Rpm, Tokens};
 use latchkey_domain::permission::ServicePermission;
+use latchkey_domain::query::folded;
 use latchkey_domain::secret::KeyHint;
 use latchkey_domain::time::Timestamp;
 use serde::Serialize;
@@ -70,7 +71,7 @@ pub(super) fn to_json<T: Serialize>(list: Option<&T>) -> Option<String> {
 
 /// What a search of the keys looks in.
 pub(super) fn search_text(id: KeyId, name: &str, hint: &KeyHint) -> String {
-    format!("{name} {id} {hint}").to_lowercase()
+    folded(&format!("{name} {id} {hint}"))
 }
 
 /// The kind of a row.
