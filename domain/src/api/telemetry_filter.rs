@@ -19,7 +19,7 @@ pub struct TraceFilter {
     /// Those that have no span above them.
     #[serde(default)]
     pub root: bool,
-    /// A text within the method, the URL or the name.
+    /// A text within the method, the URL or what `meta` holds, the name among it.
     #[serde(default, deserialize_with = "QueryText::given")]
     pub q: Option<QueryText>,
 }
@@ -34,7 +34,7 @@ pub struct LogFilter {
     /// Of this level, in upper or lower case.
     #[serde(default, deserialize_with = "QueryText::given")]
     pub level: Option<QueryText>,
-    /// A text within the message or the type.
+    /// A text within the message, the type or what `meta` holds.
     #[serde(default, deserialize_with = "QueryText::given")]
     pub q: Option<QueryText>,
 }

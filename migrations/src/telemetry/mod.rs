@@ -9,6 +9,7 @@
 mod m20261128_000012_move_apart;
 mod m20261128_000013_count_sizes;
 mod m20261129_000019_keep_all;
+mod m20261129_000031_index_lists;
 
 use sea_orm_migration::prelude::*;
 
@@ -27,6 +28,7 @@ impl MigratorTrait for TelemetryMigrator {
             Box::new(m20261128_000012_move_apart::Migration),
             Box::new(m20261128_000013_count_sizes::Migration),
             Box::new(m20261129_000019_keep_all::Migration),
+            Box::new(m20261129_000031_index_lists::Migration),
         ]
     }
 }

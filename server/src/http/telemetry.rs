@@ -31,7 +31,8 @@ pub(crate) struct TraceParams {
     /// `true` leaves out what has a span above it.
     #[param(value_type = Option<bool>)]
     root: Option<String>,
-    /// What stands somewhere in the method, the URL or the name.
+    /// What stands somewhere in the method, the URL or `meta`: in its names and values, such as the
+    /// span’s name, attributes, events and stack traces. Capitals and white space are no difference.
     #[param(value_type = Option<QueryText>)]
     q: Option<String>,
 }
@@ -72,7 +73,8 @@ pub(crate) struct LogParams {
     /// Of this level, in upper or lower case.
     #[param(value_type = Option<QueryText>)]
     level: Option<String>,
-    /// What stands somewhere in the message or the type.
+    /// What stands somewhere in the message, the type or `meta`: in its names and values. Capitals
+    /// and white space are no difference.
     #[param(value_type = Option<QueryText>)]
     q: Option<String>,
 }
@@ -88,6 +90,9 @@ impl LogParams {
 }
 
 /// List the traces of an application
+///
+/// A page of a narrowed list looks through at most 10,000 rows or 16 MiB. It may have fewer rows
+/// than `limit`, even none, and a `next_cursor`: go on until that is null.
 #[utoipa::path(
     get,
     path = "/v1/applications/{id}/traces",
@@ -116,6 +121,9 @@ pub(crate) async fn list_traces(
 }
 
 /// List the logs of an application
+///
+/// A page of a narrowed list looks through at most 10,000 rows or 16 MiB. It may have fewer rows
+/// than `limit`, even none, and a `next_cursor`: go on until that is null.
 #[utoipa::path(
     get,
     path = "/v1/applications/{id}/logs",

@@ -54,6 +54,7 @@ mod shared_tls;
 mod sign_in;
 mod stores;
 mod telemetry_limits;
+mod telemetry_search;
 mod tenancy;
 mod usage;
 mod verify;

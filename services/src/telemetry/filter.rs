@@ -1,62 +1,111 @@
-//! What the lists of telemetry are narrowed to, as conditions on their rows.
+//! What the filters of a list come to: what an index finds, what the database tells of each row,
+//! and what is sought in texts.
+//!
+//! Texts are compared here and not by the database. SQLite's `lower` knows the letters of ASCII
+//! alone, PostgreSQL's those of its locale, and neither reads what JSON has escaped.
 
 use latchkey_domain::api::{LogFilter, SpanKind, SpanStatus, TraceFilter};
-use latchkey_domain::query::QueryText;
-use sea_orm::sea_query::{Expr, ExprTrait, Func, FunctionCall, LikeExpr};
-use sea_orm::{ColumnTrait, Condition};
+use latchkey_domain::query::{QueryText, folded};
+use sea_orm::sea_query::{Expr, ExprTrait};
+use sea_orm::{ColumnTrait, Condition, Value};
 
+use super::purge::Received;
+use super::sought::Sought;
 use crate::entity::{log, trace};
 
-/// What the rows of wanted traces have.
-pub(super) fn of_traces(filter: &TraceFilter) -> Condition {
-    use trace::Column;
-    let trace_id = filter.trace_id.as_ref().map(|id| Column::TraceId.eq(id.as_str()));
-    let kind = filter.kind.map(|kind| match kind {
-        SpanKind::Unspecified => Column::Kind.is_null(),
-        kind => Column::Kind.eq(kind.as_str()),
-    });
-    let status = filter.status.map(|status| match status {
-        SpanStatus::Unset => Column::Status.is_null(),
-        status => Column::Status.eq(status.as_str()),
-    });
-    let text = [Column::RequestUrl, Column::RequestMethod];
-    Condition::all()
-        .add_option(trace_id)
-        .add_option(kind)
-        .add_option(status)
-        .add_option(filter.root.then(|| Column::ParentSpanId.is_null()))
-        .add_option(filter.q.as_ref().map(|q| contains(&text, q)))
+/// Which rows are wanted; all parts must hold.
+pub(super) struct Wanted {
+    /// What an index has in the order of the list: rows that lack it are never read. One of it, or
+    /// the database might choose the index that leaves more to read.
+    pub(super) indexed: Option<Expr>,
+    /// What each row is asked for.
+    pub(super) row: Condition,
+    /// What its texts are asked for; none: nothing, and they are not read.
+    pub(super) words: Option<Words>,
 }
 
-/// What the rows of wanted logs have.
-pub(super) fn of_logs(filter: &LogFilter) -> Condition {
-    use log::Column;
-    let level = filter
-        .level
-        .as_ref()
-        .map(|level| Expr::expr(lowered(Column::Level)).eq(level.as_str().to_lowercase()));
-    let text = [Column::Message, Column::Kind];
-    Condition::all()
-        .add_option(filter.trace_id.as_ref().map(|id| Column::TraceId.eq(id.as_str())))
-        .add_option(level)
-        .add_option(filter.q.as_ref().map(|q| contains(&text, q)))
+/// What is sought in a row's texts.
+#[derive(Clone)]
+pub(super) struct Words {
+    level: Option<String>,
+    text: Option<Sought>,
 }
 
-fn lowered<C: ColumnTrait>(column: C) -> FunctionCall {
-    Func::lower(Expr::col(column.as_column_ref()))
+/// The texts of a row, as [`Words::columns`] has them.
+pub(super) type Texts = [String; 4];
+
+/// A table whose rows have texts.
+pub(super) trait Searched: Received {
+    /// The level, two texts and `meta`, as SQL that is never null.
+    const TEXTS: [&'static str; 4];
 }
 
-/// What is sought stands for itself: `%` and `_` are no wildcards.
-fn contains<C: ColumnTrait>(columns: &[C], q: &QueryText) -> Condition {
-    let mut pattern = String::from("%");
-    for character in q.as_str().to_lowercase().chars() {
-        if matches!(character, '%' | '_' | '\\') {
-            pattern.push('\\');
-        }
-        pattern.push(character);
+impl Searched for trace::Entity {
+    const TEXTS: [&'static str; 4] = ["''", "request_method", "request_url", "COALESCE(meta, '')"];
+}
+
+impl Searched for log::Entity {
+    // As much of a message as is shown.
+    const TEXTS: [&'static str; 4] =
+        ["level", "kind", "SUBSTR(message, 1, 65536)", "COALESCE(meta, '')"];
+}
+
+impl Words {
+    fn of(level: Option<&str>, text: Option<&str>) -> Option<Self> {
+        let words = Self { level: level.map(folded), text: text.map(Sought::new) };
+        (level.is_some() || text.is_some()).then_some(words)
     }
-    pattern.push('%');
-    columns.iter().fold(Condition::any(), |any, column| {
-        any.add(Expr::expr(lowered(*column)).like(LikeExpr::new(pattern.clone()).escape('\\')))
-    })
+
+    /// What to read of each row. Large texts are not read for a level.
+    pub(super) fn columns<E: Searched>(&self) -> [Expr; 4] {
+        let [level, texts @ ..] = E::TEXTS;
+        let texts = texts.map(|text| if self.text.is_some() { text } else { "''" });
+        let [first, second, meta] = texts;
+        [level, first, second, meta].map(|column| Expr::cust(column).cast_as("text"))
+    }
+
+    /// Whether a row is meant.
+    pub(super) fn are_in(&self, [level, first, second, meta]: &Texts) -> bool {
+        let has_level = self.level.as_ref().is_none_or(|wanted| *wanted == folded(level));
+        let has_text =
+            |text: &Sought| text.is_in(first) || text.is_in(second) || text.is_in_json(meta);
+        has_level && self.text.as_ref().is_none_or(has_text)
+    }
+}
+
+impl From<&TraceFilter> for Wanted {
+    fn from(filter: &TraceFilter) -> Self {
+        use trace::Column;
+        let kind = filter.kind.map(|kind| match kind {
+            SpanKind::Unspecified => Column::Kind.is_null(),
+            kind => Column::Kind.eq(kind.as_str()),
+        });
+        let status = filter.status.map(|status| match status {
+            SpanStatus::Unset => Column::Status.is_null(),
+            // Written into the statement, not bound to it: SQLite uses a partial index for nothing
+            // else.
+            status => Expr::col(Column::Status).eq(Expr::Constant(Value::from(status.as_str()))),
+        });
+        let trace = filter.trace_id.as_ref().map(|id| Column::TraceId.eq(id.as_str()));
+        let failed = status.clone().filter(|_| filter.status == Some(SpanStatus::Error));
+        Self {
+            indexed: trace.or(failed),
+            row: Condition::all()
+                .add_option(kind)
+                .add_option(status)
+                .add_option(filter.root.then(|| Column::ParentSpanId.is_null())),
+            words: Words::of(None, filter.q.as_ref().map(QueryText::as_str)),
+        }
+    }
+}
+
+impl From<&LogFilter> for Wanted {
+    fn from(filter: &LogFilter) -> Self {
+        let (level, q) = (filter.level.as_ref(), filter.q.as_ref());
+        Self {
+            indexed: filter.trace_id.as_ref().map(|id| log::Column::TraceId.eq(id.as_str())),
+            row: Condition::all(),
+            words: Words::of(level.map(QueryText::as_str), q.map(QueryText::as_str)),
+        }
+    }
 }

@@ -12,10 +12,10 @@ use sea_orm::{ColumnTrait, EntityTrait, Iterable, QueryFilter, QuerySelect, Set}
 use uuid::Uuid;
 
 use super::cut::{cut_meta, cut_text, note};
-use super::filter;
 use super::fingerprint::{Fingerprint, repeated};
 use super::limits::{Faults, MOST_OF_A_NAME, storable};
 use super::list::{nanos_to_row, time_from_row};
+use super::scan::Scan;
 use super::store::{Batch, Ids, Kind, RowKey, store};
 use super::{Incoming, Source, Stored, Turn, list, sizes};
 use crate::actor::Actor;
@@ -152,8 +152,8 @@ pub async fn list_logs(
 ) -> Result<Page<IngestedLog>, Error> {
     let scope = scope::application(services, actor, application, Permission::Read).await?;
     let length = list::of_message(list::length("message")).add(list::length("meta"));
-    let condition = filter::of_logs(filter);
-    let places = list::places::<log::Entity>(services, &scope, condition, &page, length).await?;
+    let scan = Scan::<log::Entity>::new(services, &scope, filter.into(), length).await?;
+    let places = scan.places(services, &page).await?;
     let columns = log::Column::iter().filter(|column| !matches!(column, log::Column::Message));
     let rows = log::Entity::find()
         .select_only()

@@ -11,10 +11,10 @@ use serde_json::{Map, Value};
 use uuid::Uuid;
 
 use super::cut::{cut_meta, fit_meta, note};
-use super::filter;
 use super::fingerprint::Fingerprint;
 use super::limits::{Faults, MOST_OF_A_NAME, MOST_OF_A_URL, storable};
 use super::list::{nanos_to_row, time_from_row};
+use super::scan::Scan;
 use super::store::{Batch, Ids, Kind, RowKey, store};
 use super::{Incoming, Source, Stored, Turn, list, sizes};
 use crate::actor::Actor;
@@ -152,9 +152,8 @@ pub async fn list_traces(
 ) -> Result<Page<IngestedTrace>, Error> {
     let scope = scope::application(services, actor, application, Permission::Read).await?;
     let length = list::length("meta").add(list::length("request_url"));
-    let places =
-        list::places::<trace::Entity>(services, &scope, filter::of_traces(filter), &page, length)
-            .await?;
+    let scan = Scan::<trace::Entity>::new(services, &scope, filter.into(), length).await?;
+    let places = scan.places(services, &page).await?;
     let rows = trace::Entity::find()
         .filter(trace::Column::Id.is_in(places.ids()))
         .all(services.database.telemetry().reader())

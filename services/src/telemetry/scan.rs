@@ -1,0 +1,228 @@
+//! Reading a list until a page is full, but never more of it than a window: what few rows have, or
+//! none, must not cost a walk through millions. A page that ends with its window says where, and
+//! the next one goes on there, so it may be short or empty and still not the last.
+//!
+//! What an index finds in the list's order ([`Wanted::indexed`]) is walked through as a list of its
+//! own: rows that lack it are not in the window.
+
+use std::collections::HashSet;
+use std::marker::PhantomData;
+
+use sea_orm::sea_query::{Expr, ExprTrait};
+use sea_orm::{ColumnTrait, Condition, QueryFilter, QueryOrder, QuerySelect, Select};
+use uuid::Uuid;
+
+use super::allowance::Allowance;
+use super::filter::{Searched, Texts, Wanted, Words};
+use super::list::{Place, Places};
+use super::purge::kept;
+use crate::background;
+use crate::error::Error;
+use crate::page::PageRequest;
+use crate::scope::ApplicationScope;
+use crate::services::Services;
+
+/// The rows of a window, and their bytes but for a last row.
+const WINDOW_ROWS: usize = 10_000;
+const WINDOW_BYTES: usize = 16 * 1024 * 1024;
+/// The rows of one statement after the first. SQLite walks through a long row to tell what stands
+/// at its end, so they are not too many at a time.
+const CHUNK: usize = 1_000;
+/// The bytes of the texts that are read at a time, but for a last row.
+const TEXT_BYTES: usize = 1024 * 1024;
+
+/// A list of an application's rows, newest first by their own time.
+pub(super) struct Scan<E> {
+    application: Uuid,
+    indexed: Option<Expr>,
+    is_wanted: Expr,
+    words: Option<Words>,
+    length: Expr,
+    table: PhantomData<E>,
+}
+
+/// What the database tells of a row: whether it is wanted, as far as can be said without its texts,
+/// and how long it is.
+struct Row {
+    place: Place,
+    length: usize,
+    is_wanted: bool,
+}
+
+/// How much of the window is left.
+struct Window {
+    rows: usize,
+    bytes: usize,
+}
+
+impl Window {
+    const fn has_room(&self) -> bool {
+        self.rows > 0 && self.bytes > 0
+    }
+
+    /// Keeps the rows that there is room for.
+    fn fit(&mut self, rows: &mut Vec<Row>) {
+        let is_over = |row: &Row| {
+            let is_over = !self.has_room();
+            self.rows = self.rows.saturating_sub(1);
+            self.bytes = self.bytes.saturating_sub(row.length);
+            is_over
+        };
+        if let Some(first) = rows.iter().position(is_over) {
+            rows.truncate(first);
+        }
+    }
+}
+
+impl<E: Searched> Scan<E> {
+    /// A list of what is wanted. `length` is what a page reads of each row.
+    ///
+    /// # Errors
+    /// The database fails.
+    pub(super) async fn new(
+        services: &Services,
+        scope: &ApplicationScope,
+        wanted: Wanted,
+        length: Expr,
+    ) -> Result<Self, Error> {
+        let organization = scope.project().organization();
+        let allowance = Allowance::of_organization(services, organization).await?;
+        let kept = kept::<E>(services.clock.now(), allowance.kept);
+        let is_wanted = Condition::all().add(kept).add(wanted.row);
+        let is_wanted: Expr = Expr::case(is_wanted, Expr::val(1)).finally(Expr::val(0)).into();
+        Ok(Self {
+            application: scope.id().as_uuid(),
+            indexed: wanted.indexed,
+            is_wanted: is_wanted.cast_as("bigint"),
+            words: wanted.words,
+            length,
+            table: PhantomData,
+        })
+    }
+
+    /// Which rows come next.
+    ///
+    /// # Errors
+    /// `Invalid` for a foreign cursor.
+    pub(super) async fn places(
+        &self,
+        services: &Services,
+        page: &PageRequest,
+    ) -> Result<Places, Error> {
+        let needed = usize::try_from(page.rows()).unwrap_or(usize::MAX);
+        let mut after = page.after_nanos()?.map(Place::from);
+        let mut window = Window { rows: WINDOW_ROWS, bytes: WINDOW_BYTES };
+        // Most pages are full of the first rows.
+        let mut chunk = needed;
+        let mut found = Vec::new();
+        loop {
+            let mut rows = self.next(services, after, chunk).await?;
+            let is_end = rows.len() < chunk;
+            let read = rows.len();
+            window.fit(&mut rows);
+            let is_end = is_end && rows.len() == read;
+            after = rows.last().map(|row| row.place).or(after);
+            self.find(services, rows, needed, &mut found).await?;
+            let left_at = after.filter(|_| !is_end);
+            if found.len() >= needed || is_end || !window.has_room() {
+                return Ok(Places::of(found, needed - 1, left_at));
+            }
+            chunk = CHUNK.min(window.rows);
+        }
+    }
+
+    /// The next rows of the list, wanted or not.
+    async fn next(
+        &self,
+        services: &Services,
+        after: Option<Place>,
+        most: usize,
+    ) -> Result<Vec<Row>, Error> {
+        let rows: Vec<(i64, i32, Uuid, i64, i64)> = self
+            .query(after, most)
+            .into_tuple()
+            .all(services.database.telemetry().reader())
+            .await?;
+        let row = |(timestamp, nanos, id, length, is_wanted)| Row {
+            place: Place { timestamp, nanos, id },
+            length: usize::try_from(length).unwrap_or_default(),
+            is_wanted: is_wanted != 0,
+        };
+        Ok(rows.into_iter().map(row).collect())
+    }
+
+    fn query(&self, after: Option<Place>, most: usize) -> Select<E> {
+        let order = [E::TIMESTAMP, E::NANOS, E::ID];
+        let query = order.iter().fold(E::find().select_only(), |query, column| {
+            query.column(*column).order_by_desc(*column)
+        });
+        let after = after.map(|Place { timestamp, nanos, id }| {
+            let last = [Expr::val(timestamp), Expr::val(nanos), Expr::val(id)];
+            Expr::tuple(order.map(Expr::col)).lt(Expr::tuple(last))
+        });
+        query
+            .expr_as(self.length.clone(), "length")
+            .expr_as(self.is_wanted.clone(), "is_wanted")
+            .filter(E::APPLICATION_ID.eq(self.application))
+            .filter(Condition::all().add_option(self.indexed.clone()).add_option(after))
+            .limit(u64::try_from(most).unwrap_or(u64::MAX))
+    }
+
+    /// Adds those of the rows that are wanted, until there are as many as needed.
+    async fn find(
+        &self,
+        services: &Services,
+        rows: Vec<Row>,
+        needed: usize,
+        found: &mut Vec<(Place, usize)>,
+    ) -> Result<(), Error> {
+        let wanted = rows.into_iter().filter(|row| row.is_wanted);
+        let mut wanted = wanted.map(|row| (row.place, row.length)).peekable();
+        let Some(words) = &self.words else {
+            found.extend(wanted);
+            return Ok(());
+        };
+        while wanted.peek().is_some() && found.len() < needed {
+            let mut room = TEXT_BYTES;
+            let some: Vec<_> = std::iter::from_fn(|| {
+                let (place, length) = wanted.next_if(|_| room > 0)?;
+                room = room.saturating_sub(length);
+                Some((place, length))
+            })
+            .collect();
+            let having = having::<E>(services, words, &some).await?;
+            found.extend(some.into_iter().filter(|(place, _)| having.contains(&place.id)));
+        }
+        Ok(())
+    }
+}
+
+/// Those of the rows that have the words.
+async fn having<E: Searched>(
+    services: &Services,
+    words: &Words,
+    rows: &[(Place, usize)],
+) -> Result<HashSet<Uuid>, Error> {
+    let [level, first, second, meta] = words.columns::<E>();
+    let rows: Vec<(Uuid, String, String, String, String)> = E::find()
+        .select_only()
+        .column(E::ID)
+        .expr_as(level, "level_text")
+        .expr_as(first, "first_text")
+        .expr_as(second, "second_text")
+        .expr_as(meta, "meta_text")
+        .filter(E::ID.is_in(rows.iter().map(|(place, _)| place.id)))
+        .into_tuple()
+        .all(services.database.telemetry().reader())
+        .await?;
+    let words = words.clone();
+    let read = move || {
+        let texts = rows.into_iter().map(|(id, a, b, c, d)| (id, Texts::from([a, b, c, d])));
+        texts.filter(|(_, texts)| words.are_in(texts)).map(|(id, _)| id).collect()
+    };
+    // It takes a while: not on a thread that checks keys.
+    Ok(background::run(read).await)
+}
+
+#[cfg(test)]
+mod tests;
