@@ -21,6 +21,7 @@ mod m20261128_000015_tier_overrides;
 mod m20261128_000017_administrators;
 mod m20261128_000018_invitations;
 mod m20261129_000030_idempotent_creates;
+mod m20261129_000032_fold_search;
 mod telemetry;
 
 pub use sea_orm_migration::MigratorTrait;
@@ -50,6 +51,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261128_000017_administrators::Migration),
             Box::new(m20261128_000018_invitations::Migration),
             Box::new(m20261129_000030_idempotent_creates::Migration),
+            Box::new(m20261129_000032_fold_search::Migration),
         ]
     }
 }

@@ -2,6 +2,7 @@
 
 use latchkey_domain::api::PageLimit;
 use latchkey_domain::id::UserId;
+use latchkey_migrations::{Migrator, MigratorTrait};
 use sea_orm::{ConnectionTrait, DbBackend};
 
 use super::*;
@@ -111,4 +112,66 @@ async fn fifty_of_fifty_thousand_keys_are_one_indexed_query_on_sqlite() {
 async fn fifty_of_fifty_thousand_keys_are_one_indexed_query_on_postgres() {
     let database = database_for_tests::on_postgres("key_list").await;
     fifty_of_fifty_thousand_keys_are_one_indexed_query(database).await;
+}
+
+const FOLDING: &str = "m20261129_000032_fold_search";
+
+/// Names that searches did not find, or only as they were written.
+async fn keys_from_before_are_found_in_every_alphabet(url: &str) {
+    let database = sea_orm::Database::connect(url).await.unwrap();
+    let before = Migrator::migrations().iter().position(|one| one.name() == FOLDING).unwrap();
+    Migrator::up(&database, Some(u32::try_from(before).unwrap())).await.unwrap();
+    let id = |number: u128| match database.get_database_backend() {
+        DbBackend::Sqlite => format!("x'{}'", uuid::Uuid::from_u128(number).simple()),
+        _ => format!("'{}'", uuid::Uuid::from_u128(number)),
+    };
+    let owner = id(9);
+    for statement in [
+        format!("INSERT INTO users (id, login, created_at) VALUES ({owner}, 'ada', 0)"),
+        format!(
+            "INSERT INTO organizations (id, name, tier, created_at) VALUES ({owner}, 'o', 'free', 0)"
+        ),
+        format!(
+            "INSERT INTO projects (id, organization_id, name, key_prefix, created_at) \
+             VALUES ({owner}, {owner}, 'p', 'lk', 0)"
+        ),
+    ] {
+        database.execute_unprepared(&statement).await.unwrap();
+    }
+    for (number, search) in (1..).zip(["web", "Äpfel ÜBER", "οδος"]) {
+        let digest = match database.get_database_backend() {
+            DbBackend::Sqlite => format!("x'{number:064}'"),
+            _ => format!("decode('{number:064}', 'hex')"),
+        };
+        let insert = format!(
+            "INSERT INTO keys (id, project_id, kind, environment, name, digest, hint, created_by, \
+             created_at, search) VALUES ({}, {owner}, 'api', 'live', 'n{number}', {digest}, 'h', {owner}, \
+             0, '{search}')",
+            id(number)
+        );
+        database.execute_unprepared(&insert).await.unwrap();
+    }
+    Migrator::up(&database, None).await.unwrap();
+    let rows: Vec<String> = key::Entity::find()
+        .select_only()
+        .column(key::Column::Search)
+        .order_by_asc(key::Column::Id)
+        .into_tuple()
+        .all(&database)
+        .await
+        .unwrap();
+    assert_eq!(rows, ["web", "äpfel über", "οδοσ"]);
+}
+
+#[tokio::test]
+async fn keys_from_before_are_found_in_every_alphabet_on_sqlite() {
+    let folder = tempfile::tempdir().unwrap();
+    let url = format!("sqlite://{}/latchkey.db?mode=rwc", folder.path().display());
+    keys_from_before_are_found_in_every_alphabet(&url).await;
+}
+
+#[tokio::test]
+async fn keys_from_before_are_found_in_every_alphabet_on_postgres() {
+    let url = database_for_tests::new_on_postgres("fold_search", "").await;
+    keys_from_before_are_found_in_every_alphabet(&url).await;
 }
