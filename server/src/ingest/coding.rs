@@ -8,13 +8,13 @@ use axum::http::HeaderMap;
 use axum::http::header::CONTENT_ENCODING;
 use flate2::read::{DeflateDecoder, MultiGzDecoder, ZlibDecoder};
 use latchkey_domain::problem::{ErrorCode, Problem};
-use ruzstd::decoding::StreamingDecoder;
+use zstd::stream::read::Decoder as ZstdDecoder;
 
 use crate::http::problem::Refusal;
 
-/// How far back a frame of zstd may refer: all of the largest body, which a frame in one piece may
-/// do. No more than this is held beside what is unpacked.
-const WINDOW: u64 = 32 * 1024 * 1024;
+/// How far back a frame of zstd may refer, as the exponent of 2: 32 MiB, which is all of the largest
+/// body, as a frame in one piece may do. No more than this is held beside what is unpacked.
+const WINDOW_LOG: u32 = 25;
 
 /// How a body is packed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -105,13 +105,10 @@ impl Unpacked {
     }
 
     /// Frames may follow each other.
-    fn read_zstd(&mut self, mut sent: &[u8]) -> Option<()> {
-        loop {
-            self.read(StreamingDecoder::new_with_max_window_size(&mut sent, WINDOW).ok()?)?;
-            if sent.is_empty() || self.body.len() > self.most {
-                return Some(());
-            }
-        }
+    fn read_zstd(&mut self, sent: &[u8]) -> Option<()> {
+        let mut decoder = ZstdDecoder::with_buffer(sent).ok()?;
+        decoder.window_log_max(WINDOW_LOG).ok()?;
+        self.read(decoder)
     }
 }
 
@@ -121,7 +118,6 @@ mod tests {
 
     use flate2::Compression;
     use flate2::write::{DeflateEncoder, GzEncoder, ZlibEncoder};
-    use ruzstd::encoding::{CompressionLevel, compress_to_vec};
 
     use super::*;
 
@@ -140,7 +136,7 @@ mod tests {
                 zlib.write_all(body).unwrap();
                 zlib.finish().unwrap()
             }
-            Coding::Zstd => compress_to_vec(body, CompressionLevel::Fastest),
+            Coding::Zstd => zstd::encode_all(body, 1).unwrap(),
         }
     }
 
@@ -190,5 +186,39 @@ mod tests {
                 assert_eq!(refused.code, ErrorCode::Malformed, "{coding:?} {sent:?}");
             }
         }
+    }
+
+    /// A frame of zstd that holds an `a`, with what stands between its magic number and its block.
+    fn frame(header: &[u8]) -> Vec<u8> {
+        [&[0x28, 0xb5, 0x2f, 0xfd], header, &[0x09, 0, 0], b"a"].concat()
+    }
+
+    #[test]
+    fn frames_of_zstd_are_read_one_after_the_other_to_their_end() {
+        let skipped = [&[0x50, 0x2a, 0x4d, 0x18, 2, 0, 0, 0], &b"no"[..]].concat();
+        let whole = [frame(&[0, 0x78]), skipped, frame(&[0, 0])].concat();
+        assert_eq!(Coding::Zstd.unpack(whole.clone().into(), MOST).unwrap(), "aa");
+        let garbage = [&whole[..], b"garbage"].concat();
+        // The end of a frame is wanted of the last one too.
+        for sent in [whole[..whole.len() - 1].to_vec(), whole[..14].to_vec(), garbage] {
+            let refused = Coding::Zstd.unpack(sent.into(), MOST).unwrap_err();
+            assert_eq!(refused.code, ErrorCode::Malformed);
+        }
+    }
+
+    #[test]
+    fn frames_of_zstd_that_take_more_than_a_body_are_malformed() {
+        // It refers 64 MiB back; and to a dictionary.
+        for sent in [frame(&[0, 0x80]), frame(&[1, 0, 7])] {
+            let refused = Coding::Zstd.unpack(sent.clone().into(), MOST).unwrap_err();
+            assert_eq!(refused.code, ErrorCode::Malformed, "{sent:?}");
+        }
+        let mut checked = zstd::Encoder::new(Vec::new(), 1).unwrap();
+        checked.include_checksum(true).unwrap();
+        checked.write_all(b"body").unwrap();
+        let mut checked = checked.finish().unwrap();
+        assert_eq!(Coding::Zstd.unpack(checked.clone().into(), MOST).unwrap(), "body");
+        *checked.last_mut().unwrap() ^= 1;
+        assert!(Coding::Zstd.unpack(checked.into(), MOST).is_err());
     }
 }

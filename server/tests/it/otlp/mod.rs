@@ -14,7 +14,6 @@ use std::io::Write;
 use flate2::Compression;
 use flate2::write::{GzEncoder, ZlibEncoder};
 use reqwest::Response;
-use ruzstd::encoding::{CompressionLevel, compress_to_vec};
 use serde_json::Value;
 
 use crate::world::{START, Session, World};
@@ -54,7 +53,7 @@ pub(crate) fn zlib(body: &[u8]) -> Vec<u8> {
 }
 
 pub(crate) fn zstd(body: &[u8]) -> Vec<u8> {
-    compress_to_vec(body, CompressionLevel::Fastest)
+    zstd::encode_all(body, 1).unwrap()
 }
 
 /// What was stored, newest first.
