@@ -212,7 +212,8 @@ pub struct ModelName(String);
 pub struct InvalidModelName;
 
 impl ModelName {
-    const MAX_CHARACTERS: usize = 256;
+    /// The most characters that it has.
+    pub const MAX_CHARACTERS: usize = 256;
 
     /// The name as text.
     pub fn as_str(&self) -> &str {

@@ -19,7 +19,8 @@ pub struct GithubLogin(String);
 pub struct InvalidLogin;
 
 impl GithubLogin {
-    const LONGEST: usize = 39;
+    /// The most characters that it has.
+    pub const LONGEST: usize = 39;
 
     /// A login as GitHub says it, letter by letter: one that had to be mended would be somebody
     /// else's.

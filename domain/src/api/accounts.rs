@@ -100,6 +100,7 @@ pub struct SignInEntry {
 pub struct RefreshRequest {
     /// The refresh token. Each is good once.
     #[serde(rename = "refreshToken")]
+    #[cfg_attr(feature = "openapi", schema(max_length = 65_536))]
     pub refresh_token: String,
 }
 

@@ -42,21 +42,28 @@ pub struct TraceEntry {
     #[serde(deserialize_with = "client_time")]
     pub timestamp: PreciseTimestamp,
     /// The HTTP method, or the name of what is no request; at most 512 characters.
+    #[cfg_attr(feature = "openapi", schema(max_length = 512))]
     pub request_method: String,
     /// The URL or path, at most 8,192 characters.
     #[serde(rename = "requestURL")]
+    #[cfg_attr(feature = "openapi", schema(max_length = 8_192))]
     pub request_url: String,
     /// The HTTP status, 0 (no answer) to 999.
+    #[cfg_attr(feature = "openapi", schema(maximum = 999))]
     pub response_status: u16,
     /// The trace, at most 128 characters.
+    #[cfg_attr(feature = "openapi", schema(max_length = 128))]
     pub trace_id: String,
     /// The span, at most 128 characters.
+    #[cfg_attr(feature = "openapi", schema(max_length = 128))]
     pub span_id: String,
-    /// The span above it, if there is one.
+    /// The span above it, if there is one; at most 128 characters.
     #[serde(default)]
+    #[cfg_attr(feature = "openapi", schema(max_length = 128))]
     pub parent_span_id: Option<String>,
     /// How long it took, in milliseconds; null is 0.
     #[serde(deserialize_with = "number_or_zero")]
+    #[cfg_attr(feature = "openapi", schema(minimum = 0))]
     pub duration_ms: f64,
     /// What else the application wants to keep with it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -69,16 +76,20 @@ pub struct TraceEntry {
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct LogEntry {
-    /// The trace that it belongs to, if there is one.
+    /// The trace that it belongs to, if there is one; at most 128 characters.
     #[serde(default)]
+    #[cfg_attr(feature = "openapi", schema(max_length = 128))]
     pub trace_id: Option<String>,
     /// How serious it is, e.g. `info` or `error`; at most 512 characters.
+    #[cfg_attr(feature = "openapi", schema(max_length = 512))]
     pub level: String,
     /// What it is about, at most 512 characters.
     #[serde(rename = "type")]
+    #[cfg_attr(feature = "openapi", schema(max_length = 512))]
     pub kind: String,
-    /// The text. What is no text is kept as JSON; absent is empty.
+    /// The text, as long as a body may be. What is no text is kept as JSON; absent is empty.
     #[serde(default, deserialize_with = "text_or_json")]
+    #[cfg_attr(feature = "openapi", schema(max_length = 4_194_304))]
     pub message: String,
     /// When it happened: RFC 3339, or milliseconds since the Unix epoch.
     #[serde(deserialize_with = "client_time")]
@@ -217,8 +228,10 @@ impl SpanStatus {
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Accepted {
     /// How many items are stored, by this call or by one before that brought the same.
+    #[cfg_attr(feature = "openapi", schema(value_type = u64))]
     pub accepted: usize,
     /// How many were not.
+    #[cfg_attr(feature = "openapi", schema(value_type = u64))]
     pub rejected: usize,
     /// What is wrong with items, the first 20 of them: why one was not stored, or what of it was
     /// cut off.
@@ -230,6 +243,7 @@ pub struct Accepted {
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct ItemError {
     /// Its place in the batch, from 0.
+    #[cfg_attr(feature = "openapi", schema(value_type = u64))]
     pub index: usize,
     /// Which field, and what is wrong with it.
     pub message: String,

@@ -19,13 +19,14 @@ use crate::whole;
 #[serde(deny_unknown_fields)]
 pub struct VerifyRequest {
     /// The secret that somebody presented.
-    #[cfg_attr(feature = "openapi", schema(value_type = String))]
+    #[cfg_attr(feature = "openapi", schema(value_type = String, max_length = 1_048_576))]
     pub key: PresentedSecret,
     /// The application that it shall be used for.
     #[serde(default)]
     pub application_id: Option<ApplicationId>,
     /// The model that it shall be used for.
     #[serde(default)]
+    #[cfg_attr(feature = "openapi", schema(max_length = 1_048_576))]
     pub model: Option<String>,
     /// How many tokens the call takes from the key's tokens per minute and its budget.
     #[serde(default, deserialize_with = "whole::from_0")]

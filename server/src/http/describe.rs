@@ -1,7 +1,8 @@
 //! Completes the API's description, which the handlers' own put together: what is the same for
 //! every operation, and what the derives can't say.
 
-use latchkey_domain::limit::AllowList;
+use latchkey_domain::limit::{AllowList, ModelName};
+use latchkey_domain::login::GithubLogin;
 use serde_json::{Value, json};
 use utoipa::openapi::header::Header;
 use utoipa::openapi::path::{Operation, Parameter};
@@ -13,6 +14,9 @@ use utoipa::openapi::{
     ArrayBuilder, Components, Content, ObjectBuilder, OneOfBuilder, OpenApi, PathItem, Ref, RefOr,
     Required, Response,
 };
+
+use crate::connections::BUFFER;
+use crate::gateway::LARGEST_BODY;
 
 const JSON: &str = "application/json";
 const PROBLEM: &str = "application/problem+json";
@@ -28,7 +32,7 @@ pub(crate) fn complete(document: &mut OpenApi) {
     }
     for (path, item) in &mut document.paths.paths {
         for (method, operation) in operations(item) {
-            complete_operation(operation);
+            complete_operation(path, operation);
             add_headers(operation, method);
             describe_gateway(path, operation);
         }
@@ -91,7 +95,7 @@ fn limit_lists(components: &mut Components) {
     }
 }
 
-fn complete_operation(operation: &mut Operation) {
+fn complete_operation(path: &str, operation: &mut Operation) {
     for response in operation.responses.responses.values_mut() {
         let RefOr::T(Response { content, .. }) = response else { continue };
         if content.get(JSON).is_some_and(is_problem)
@@ -113,7 +117,7 @@ fn complete_operation(operation: &mut Operation) {
     operation.security.get_or_insert_with(Vec::new);
     for parameter in operation.parameters.iter_mut().flatten() {
         if let RefOr::T(parameter) = parameter {
-            complete_parameter(parameter);
+            complete_parameter(path, parameter);
         }
     }
     if let Some(RefOr::T(body)) = &mut operation.request_body {
@@ -158,8 +162,9 @@ fn is_problem(content: &RefOr<Content>) -> bool {
     schema.ref_location.ends_with("/Problem")
 }
 
-/// What may be left out is not null when it is there: a query has no null, nor has a header.
-fn complete_parameter(parameter: &mut Parameter) {
+/// What may be left out is not null when it is there: a query has no null, nor has a header. A text
+/// is no longer than what it names may be, or than the head of a request.
+fn complete_parameter(path: &str, parameter: &mut Parameter) {
     if let Some(schema) = &mut parameter.schema {
         without_null(schema);
     }
@@ -188,7 +193,20 @@ fn complete_parameter(parameter: &mut Parameter) {
                     .into(),
             );
         }
-        _ => {}
+        name => {
+            let longest = match (path, name) {
+                ("/v1/models/{id}", "id") => ModelName::MAX_CHARACTERS,
+                (_, "login") => GithubLogin::LONGEST,
+                _ => BUFFER,
+            };
+            if let Some(RefOr::T(Schema::Object(schema))) = &mut parameter.schema
+                && schema.schema_type == SchemaType::Type(Type::String)
+                && schema.enum_values.is_none()
+                && schema.format.is_none()
+            {
+                schema.max_length.get_or_insert(longest);
+            }
+        }
     }
 }
 
@@ -323,7 +341,7 @@ fn describe_gateway(path: &str, operation: &mut Operation) {
         "/v1/embeddings" => ("input", texts(), json!("Say hello.")),
         _ => return,
     };
-    let model = ObjectBuilder::new().schema_type(Type::String).min_length(Some(1));
+    let model = text().min_length(Some(1));
     let mut fields = ObjectBuilder::new()
         .schema_type(Type::Object)
         .description(Some("As OpenAI’s API has it; other fields are passed on"))
@@ -351,10 +369,9 @@ fn describe_gateway(path: &str, operation: &mut Operation) {
 
 /// What a chat is made of.
 fn messages() -> Schema {
-    let role = ObjectBuilder::new().schema_type(Type::String);
     let message = ObjectBuilder::new()
         .schema_type(Type::Object)
-        .property("role", role)
+        .property("role", text())
         .required("role")
         .property("content", ObjectBuilder::new().schema_type(SchemaType::AnyValue));
     ArrayBuilder::new().items(message).min_items(Some(1)).build().into()
@@ -362,9 +379,13 @@ fn messages() -> Schema {
 
 /// A text, or several.
 fn texts() -> Schema {
-    let text = || ObjectBuilder::new().schema_type(Type::String);
     let several = ArrayBuilder::new().items(text()).min_items(Some(1));
     OneOfBuilder::new().item(text()).item(several).build().into()
+}
+
+/// A text that is as long as a body may be.
+fn text() -> ObjectBuilder {
+    ObjectBuilder::new().schema_type(Type::String).max_length(Some(LARGEST_BODY))
 }
 
 /// The answer to a call with `stream`.

@@ -40,6 +40,7 @@ const FORWARDED: &str = "x-forwarded-";
 pub(crate) struct LocalSignIn {
     /// The code.
     #[serde(default)]
+    #[schema(max_length = 65_536)]
     code: String,
 }
 

@@ -34,6 +34,7 @@ mod masked;
 mod members;
 mod nodes;
 mod openapi;
+mod openapi_limits;
 mod otlp;
 mod pages;
 mod plan_limits;
