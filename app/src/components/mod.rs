@@ -25,6 +25,7 @@ pub mod masked_key;
 pub mod menu;
 pub mod pager;
 pub mod relative_time;
+pub mod search;
 pub mod segmented;
 pub mod select;
 pub mod shortcut;

@@ -85,6 +85,13 @@ impl<T: Identified + Clone + Send + Sync + 'static> Feed<T> {
         feed
     }
 
+    /// The same list, read in this order from its first page on.
+    #[must_use]
+    pub fn in_order(self, order: Order) -> Self {
+        self.rows.update_untracked(|rows| rows.restart(order));
+        self
+    }
+
     /// What there is to show. It changes only when something else is to be shown, so that an
     /// arriving row doesn't build the table again.
     pub fn shown(self) -> Memo<Shown> {

@@ -32,7 +32,8 @@ pub enum Order {
     /// Newest first: rows arrive at the top, and those that are there stay where they are.
     #[default]
     Newest,
-    /// By something that changes while a person reads, such as the last use.
+    /// By something that changes while a person reads, such as the last use; or as a search finds
+    /// them, whose pages may have none while later ones do.
     Changing,
 }
 
@@ -43,7 +44,7 @@ pub struct Rows<T> {
     cursor: Option<String>,
     arrivals: usize,
     order: Order,
-    /// Whether rows below the first page are shown.
+    /// Whether rows below the first page were asked for.
     paged: bool,
     /// Whether another list was asked for: what is shown goes when its first page comes.
     outdated: bool,
@@ -90,7 +91,7 @@ impl<T: Identified> Rows<T> {
     /// When more arrived than one page holds, the list starts again at that page: a gap would be a
     /// lie.
     ///
-    /// In a changing order nothing says where rows went, so once older ones are shown, all stay
+    /// In a changing order nothing says where rows went, so once older ones were asked for, all stay
     /// where they are and only what they say is renewed.
     pub fn take_newest(&mut self, page: Page<T>) {
         if self.outdated {
@@ -98,7 +99,8 @@ impl<T: Identified> Rows<T> {
             return;
         }
         if self.order == Order::Changing {
-            if self.paged {
+            let is_first = self.shown.is_empty() && !page.data.is_empty();
+            if self.paged && !is_first {
                 self.renew(page);
             } else {
                 self.start_with(page);
@@ -353,6 +355,30 @@ mod tests {
         rows.take_older("2", Page { data: vec![4, 2], next_cursor: None });
         rows.take_newest(in_order(&[2, 3]));
         assert_eq!(rows.shown(), [3, 5, 4, 2]);
+    }
+
+    #[test]
+    fn a_search_goes_on_where_it_was() {
+        let found = |data: &[u32], next: Option<&str>| Page {
+            data: data.to_vec(),
+            next_cursor: next.map(str::to_owned),
+        };
+        let mut rows = Rows::default();
+        rows.restart(Order::Changing);
+        rows.take_newest(found(&[], Some("70")));
+        rows.take_older("70", found(&[], Some("40")));
+        rows.take_newest(found(&[], Some("75")));
+        assert_eq!(rows.cursor(), Some("40"), "what was searched is not searched again");
+        rows.take_older("40", found(&[31, 12], Some("10")));
+        rows.take_newest(found(&[], Some("80")));
+        assert_eq!((rows.shown(), rows.cursor()), (&[31, 12][..], Some("10")));
+
+        let mut rows = Rows::default();
+        rows.restart(Order::Changing);
+        rows.take_newest(found(&[], Some("70")));
+        rows.take_older("70", found(&[], None));
+        rows.take_newest(found(&[99], Some("75")));
+        assert_eq!((rows.shown(), rows.cursor()), (&[99][..], Some("75")), "the first one appears");
     }
 
     #[test]

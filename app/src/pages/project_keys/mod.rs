@@ -61,7 +61,8 @@ fn Keys(project: ProjectId, kind: KeyKind) -> impl IntoView {
     let filter = FilterState::of_address();
     let keys = Feed::new(move |cursor| {
         list_project_keys(project, filter.now.get_untracked().for_server(kind), cursor)
-    });
+    })
+    .in_order(filter.now.with_untracked(filter::Filter::order));
     Effect::new(move |before: Option<filter::Filter>| {
         let now = filter.now.get();
         if before.is_some_and(|before| before != now) {
