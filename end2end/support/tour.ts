@@ -6,6 +6,7 @@ import { call, sendLog, sendTrace } from "./api.ts";
 import type { Dashboard } from "./dashboard.ts";
 import { Members, openSettings } from "./members.ts";
 import type { Person } from "./stand-in.ts";
+import { sendTelemetry, Telemetry } from "./telemetry.ts";
 
 /** Called at each stop; `secret` is set where a secret is on the page. */
 export type Stop = (name: string, secret?: string) => Promise<void>;
@@ -76,9 +77,28 @@ async function telemetry(dashboard: Dashboard, key: string, stop: Stop): Promise
   }
   await expect(dashboard.telemetryRow("/checkout")).toBeVisible();
   await stop("traces");
+  await spans(dashboard, key, stop);
   await dashboard.tab("Logs").click();
   await expect(dashboard.telemetryRow("level error")).toBeVisible();
   await stop("logs");
+}
+
+async function spans(dashboard: Dashboard, key: string, stop: Stop): Promise<void> {
+  const { page } = dashboard;
+  await sendTelemetry(dashboard.url, key);
+  const telemetry = new Telemetry(dashboard);
+  await telemetry.details("charge card").click();
+  await telemetry.details("charge card").scrollIntoViewIfNeeded();
+  await stop("traces-open");
+  await telemetry.row("charge card").getByRole("link").click();
+  await telemetry.details("POST /orders/7").click();
+  await telemetry.spans.first().scrollIntoViewIfNeeded();
+  await stop("trace");
+  await page.getByRole("link", { name: "All traces" }).click();
+  await telemetry.search.fill("nowhere");
+  await expect(page.getByRole("heading", { name: "No traces match" })).toBeVisible();
+  await stop("traces-no-match");
+  await page.getByRole("button", { name: "Clear filters" }).click();
 }
 
 async function revocation(dashboard: Dashboard, stop: Stop): Promise<void> {

@@ -265,6 +265,11 @@ pub fn Icon(
     #[prop(optional)]
     class: &'static str,
 ) -> impl IntoView {
+    drawing(glyph.shapes(), size, class)
+}
+
+/// An icon that only one page shows, by its shapes: those of [`Glyph`] are in the first load.
+pub fn drawing(shapes: &'static str, size: u8, class: &'static str) -> impl IntoView {
     let stroke = if size > 14 { "1.75" } else { "2" };
     view! {
         <svg
@@ -278,7 +283,7 @@ pub fn Icon(
             stroke-linecap="round"
             stroke-linejoin="round"
             aria-hidden="true"
-            inner_html=glyph.shapes()
+            inner_html=shapes
         ></svg>
     }
 }

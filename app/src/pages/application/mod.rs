@@ -1,9 +1,7 @@
 //! One application: its keys, and what it sends with them.
 
 pub mod actions;
-pub mod log_row;
 pub mod telemetry;
-pub mod trace_row;
 
 use latchkey_domain::api::{ApplicationContext, ListedKey};
 use latchkey_domain::id::{ApplicationId, ProjectId};

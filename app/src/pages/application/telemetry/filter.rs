@@ -1,0 +1,259 @@
+//! What the lists are narrowed to, and which trace is open. Both stand in the address, so that a
+//! link leads to the same view.
+
+use latchkey_domain::api::{LogFilter, SpanKind, SpanStatus, TraceFilter};
+use latchkey_domain::query::QueryText;
+use leptos::prelude::*;
+use leptos_router::NavigateOptions;
+use leptos_router::hooks::{use_location, use_navigate, use_query_map};
+use leptos_router::params::ParamsMap;
+
+/// The two lists.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum List {
+    /// Spans.
+    #[default]
+    Traces,
+    /// Lines of logs.
+    Logs,
+}
+
+impl List {
+    /// As the address names it.
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Traces => "traces",
+            Self::Logs => "logs",
+        }
+    }
+}
+
+/// What is shown of the telemetry.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Filter {
+    /// Which list.
+    pub list: List,
+    /// The trace that is open as a tree, in place of the list of traces.
+    pub trace: Option<QueryText>,
+    /// Only of this trace.
+    pub trace_id: String,
+    /// What the rows contain.
+    pub q: String,
+    /// Spans of this kind alone.
+    pub kind: Option<SpanKind>,
+    /// Spans with this status alone.
+    pub status: Option<SpanStatus>,
+    /// Only spans without one above them.
+    pub root: bool,
+    /// Lines of this level alone.
+    pub level: String,
+}
+
+impl Filter {
+    /// The filter that an address holds. What it doesn't know, it leaves out.
+    pub fn from_query(query: &ParamsMap) -> Self {
+        let text = |name| query.get(name).map(|text| text.trim().to_owned()).unwrap_or_default();
+        let one = |name, all: &[&'static str]| {
+            query.get_str(name).and_then(|text| all.iter().position(|one| *one == text))
+        };
+        let shared = Self { trace_id: text("trace_id"), q: text("q"), ..Self::default() };
+        if query.get_str("tab") == Some(List::Logs.name()) {
+            return Self { list: List::Logs, level: text("level"), ..shared };
+        }
+        Self {
+            trace: query.get_str("trace").and_then(QueryText::fitting),
+            kind: one("kind", &SpanKind::ALL.map(SpanKind::as_str))
+                .map(|place| SpanKind::ALL[place]),
+            status: one("status", &SpanStatus::ALL.map(SpanStatus::as_str))
+                .map(|place| SpanStatus::ALL[place]),
+            root: query.get_str("root") == Some("true"),
+            ..shared
+        }
+    }
+
+    /// The address's part after the path.
+    pub fn to_query(&self) -> String {
+        let mut query = ParamsMap::new();
+        query.insert("tab", self.list.name().to_owned());
+        let given = [
+            ("trace", self.trace.as_ref().map(QueryText::as_str)),
+            ("trace_id", Some(self.trace_id.as_str())),
+            ("q", Some(self.q.as_str())),
+            ("kind", self.kind.map(SpanKind::as_str)),
+            ("status", self.status.map(SpanStatus::as_str)),
+            ("root", self.root.then_some("true")),
+            ("level", Some(self.level.as_str())),
+        ];
+        for (name, value) in given {
+            if let Some(value) = value.filter(|value| !value.is_empty()) {
+                query.insert(name, value.to_owned());
+            }
+        }
+        query.to_query_string()
+    }
+
+    /// The other list, of the same trace.
+    #[must_use]
+    pub fn switched(&self, list: List) -> Self {
+        let trace_id = self.trace_id.clone();
+        Self { list, trace_id, ..Self::default() }
+    }
+
+    /// Whether it leaves rows out that could be listed.
+    pub fn is_narrow(&self) -> bool {
+        *self != Self { list: self.list, trace: self.trace.clone(), ..Self::default() }
+    }
+
+    /// As the server takes it, for traces.
+    pub fn for_traces(&self) -> TraceFilter {
+        TraceFilter {
+            trace_id: QueryText::fitting(&self.trace_id),
+            kind: self.kind,
+            status: self.status,
+            root: self.root,
+            q: QueryText::fitting(&self.q),
+        }
+    }
+
+    /// The same for logs.
+    pub fn for_logs(&self) -> LogFilter {
+        LogFilter {
+            trace_id: QueryText::fitting(&self.trace_id),
+            level: QueryText::fitting(&self.level),
+            q: QueryText::fitting(&self.q),
+        }
+    }
+}
+
+/// The address of a trace as a tree, if it can be looked for.
+pub fn trace_address(id: &str) -> Option<String> {
+    let trace = Some(id.parse().ok()?);
+    Some(Filter { trace, ..Filter::default() }.to_query())
+}
+
+/// The filter of the page.
+#[derive(Clone, Copy)]
+pub struct FilterState {
+    /// As the address has it.
+    pub now: Memo<Filter>,
+    set: Callback<Filter>,
+}
+
+impl FilterState {
+    /// The filter of the page that calls this.
+    pub fn of_address() -> Self {
+        let query = use_query_map();
+        let now = Memo::new(move |_| query.with(Filter::from_query));
+        let path = use_location().pathname;
+        let navigate = use_navigate();
+        let set = Callback::new(move |filter: Filter| {
+            let to = format!("{}{}", path.get_untracked(), filter.to_query());
+            // Each letter of a search is no step to go back to.
+            let options =
+                NavigateOptions { replace: true, scroll: false, ..NavigateOptions::default() };
+            navigate(&to, options);
+        });
+        Self { now, set }
+    }
+
+    /// Narrows the lists in another way.
+    pub fn change(self, change: impl FnOnce(&mut Filter)) {
+        let mut filter = self.now.get_untracked();
+        change(&mut filter);
+        if filter != self.now.get_untracked() {
+            self.set.run(filter);
+        }
+    }
+
+    /// Lists everything again.
+    pub fn clear(self) {
+        self.change(|filter| *filter = Filter { list: filter.list, ..Filter::default() });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ID: &str = "5b8efff798038103d269b633813fc60c";
+
+    fn query(pairs: &[(&'static str, &str)]) -> ParamsMap {
+        pairs.iter().map(|(name, value)| (*name, (*value).to_owned())).collect()
+    }
+
+    /// The server escapes more than the browser does; both read either.
+    fn readable(query: &str) -> String {
+        query.replace("%5F", "_")
+    }
+
+    #[test]
+    fn a_filter_survives_its_address() {
+        let traces = Filter {
+            trace_id: ID.to_owned(),
+            q: "GET /a&b".to_owned(),
+            kind: Some(SpanKind::Unspecified),
+            status: Some(SpanStatus::Unset),
+            root: true,
+            ..Filter::default()
+        };
+        let expected = format!(
+            "?tab=traces&trace_id={ID}&q=GET%20%2Fa%26b&kind=unspecified&status=unset&root=true"
+        );
+        assert_eq!(readable(&traces.to_query()), expected);
+        let read = query(&[
+            ("trace_id", ID),
+            ("q", " GET /a&b "),
+            ("kind", "unspecified"),
+            ("status", "unset"),
+            ("root", "true"),
+        ]);
+        assert_eq!(Filter::from_query(&read), traces);
+        let logs = Filter { list: List::Logs, level: "warn".to_owned(), ..Filter::default() };
+        assert_eq!(logs.to_query(), "?tab=logs&level=warn");
+        assert_eq!(Filter::from_query(&query(&[("tab", "logs"), ("level", "warn")])), logs);
+    }
+
+    #[test]
+    fn what_an_address_says_wrong_is_left_out() {
+        let read = query(&[
+            ("tab", "metrics"),
+            ("kind", "SERVER"),
+            ("status", "200"),
+            ("root", "1"),
+            ("level", "warn"),
+            ("trace", "\0"),
+        ]);
+        assert_eq!(Filter::from_query(&read), Filter::default());
+        // A list is not narrowed by what only the other one can show.
+        let read = query(&[("tab", "logs"), ("kind", "server"), ("root", "true")]);
+        assert!(!Filter::from_query(&read).is_narrow());
+    }
+
+    #[test]
+    fn a_trace_has_an_address_if_it_can_be_looked_for() {
+        let address = trace_address(ID).unwrap();
+        assert_eq!(address, format!("?tab=traces&trace={ID}"));
+        let open = Filter::from_query(&query(&[("trace", ID)]));
+        assert_eq!(open.trace.as_ref().map(QueryText::as_str), Some(ID));
+        assert!(!open.is_narrow());
+        for id in ["", "a\0b", &"a".repeat(201)] {
+            assert_eq!(trace_address(id), None);
+        }
+    }
+
+    #[test]
+    fn the_other_list_shows_the_same_trace() {
+        let filter = Filter {
+            trace_id: ID.to_owned(),
+            q: "a".to_owned(),
+            kind: Some(SpanKind::Server),
+            ..Filter::default()
+        };
+        assert_eq!(filter.switched(List::Logs).to_query(), filter_of_logs());
+    }
+
+    fn filter_of_logs() -> String {
+        let logs = Filter { list: List::Logs, trace_id: ID.to_owned(), ..Filter::default() };
+        logs.to_query()
+    }
+}

@@ -1,0 +1,177 @@
+//! A list that grows by itself, with its filters, and what stands in its place.
+
+use latchkey_domain::time::Timestamp;
+use leptos::prelude::*;
+
+use super::filter::{Filter, FilterState};
+use crate::components::button::Button;
+use crate::components::code_tabs::CodeTabs;
+use crate::components::empty_state::EmptyState;
+use crate::components::error_state::ErrorState;
+use crate::components::icon::{Glyph, Icon};
+use crate::components::pager::LoadMore;
+use crate::components::relative_time::browser_time;
+use crate::components::snippets::Snippet;
+use crate::components::table::{Card, Column, LoadingTable, Table};
+use crate::pages::feed::{Feed, Shown};
+use crate::pages::origin;
+use crate::pages::polling::poll_while_visible;
+use crate::pages::rows::Identified;
+
+/// What one of the lists says and shows.
+#[derive(Clone, Copy)]
+pub struct Words {
+    /// What it lists.
+    pub label: &'static str,
+    /// That it could not be had.
+    pub failed: &'static str,
+    /// That nothing was received yet.
+    pub empty: &'static str,
+    /// That the filters leave nothing.
+    pub unmatched: &'static str,
+    /// How to send the first.
+    pub command: fn(&str, Timestamp) -> Snippet,
+    /// Its columns.
+    pub columns: &'static [Column],
+}
+
+/// A list that asks for its newest page for as long as somebody looks at it.
+pub fn live_list<T>(
+    feed: Feed<T>,
+    filter: FilterState,
+    words: Words,
+    toolbar: impl Fn() -> AnyView + Copy + Send + Sync + 'static,
+    row: fn(T) -> AnyView,
+) -> impl IntoView
+where
+    T: Identified + Clone + PartialEq + Send + Sync + 'static,
+{
+    let is_narrow = Memo::new(move |_| filter.now.with(Filter::is_narrow));
+    // A page of a narrowed list may be ten thousand rows to look through: every other time will do.
+    let turn = StoredValue::new(false);
+    poll_while_visible(move || {
+        turn.update_value(|turn| *turn = !*turn);
+        if feed.is_ready_untracked() && (turn.get_value() || !is_narrow.get_untracked()) {
+            feed.refresh();
+        }
+    });
+    let shown = feed.shown();
+    // Where nothing was ever received there is nothing to filter.
+    let has_toolbar = Memo::new(move |before: Option<&bool>| {
+        before.copied().unwrap_or_default() || is_narrow.get() || shown.get() == Shown::Rows
+    });
+    let content = move || match shown.get() {
+        Shown::Skeleton => {
+            view! { <LoadingTable label=words.label columns=words.columns/> }.into_any()
+        }
+        Shown::Failed(error) => view! {
+            <Card>
+                <ErrorState title=words.failed error on_retry=move |()| feed.retry()/>
+            </Card>
+        }
+        .into_any(),
+        Shown::Empty if is_narrow.get() => view! {
+            <Unmatched words filter has_older=Signal::derive(move || feed.has_older())/>
+            {older(feed, "Search older")}
+        }
+        .into_any(),
+        Shown::Empty => view! { <Empty words/> }.into_any(),
+        Shown::Rows => view! {
+            <Table label=words.label columns=words.columns>
+                <For each=move || feed.rows() key=Identified::id children=row/>
+            </Table>
+            {older(feed, "Load older")}
+        }
+        .into_any(),
+    };
+    view! {
+        <Note shown is_narrow stale=feed.stale()/>
+        <Show when=move || has_toolbar.get()>{toolbar}</Show>
+        {content}
+    }
+}
+
+/// The way to the rows below those that are shown.
+fn older<T>(feed: Feed<T>, label: &'static str) -> impl IntoView
+where
+    T: Identified + Clone + Send + Sync + 'static,
+{
+    view! {
+        <LoadMore
+            label
+            there=Signal::derive(move || feed.has_older())
+            state=Signal::derive(move || feed.older())
+            on_press=move |()| feed.load_older()
+        />
+    }
+}
+
+/// What happens to the list by itself, told once it happens.
+#[component]
+fn Note(shown: Memo<Shown>, is_narrow: Memo<bool>, stale: Signal<bool>) -> impl IntoView {
+    let was_empty = RwSignal::new(false);
+    Effect::new(move || {
+        if is_narrow.get() {
+            was_empty.set(false);
+        } else if shown.get() == Shown::Empty {
+            was_empty.set(true);
+        }
+    });
+    let words = move || {
+        if stale.get() {
+            "Latchkey doesn’t answer. Trying again every few seconds."
+        } else if was_empty.get() && shown.get() == Shown::Rows {
+            "First request received"
+        } else {
+            ""
+        }
+    };
+    view! {
+        <p class="text-caption text-ink-2" class:mb-2=move || !words().is_empty() role="status">
+            {words}
+        </p>
+    }
+}
+
+/// The filters leave nothing, of all or of those that were looked at.
+#[component]
+fn Unmatched(words: Words, filter: FilterState, has_older: Signal<bool>) -> impl IntoView {
+    move || {
+        let text = if has_older.get() {
+            "The newest ones were searched. Older ones may match.".to_owned()
+        } else {
+            format!("Other {} of this application may.", words.label.to_lowercase())
+        };
+        view! {
+            <Card>
+                <EmptyState glyph=Glyph::Search title=words.unmatched text>
+                    <Button on_press=move |()| filter.clear()>"Clear filters"</Button>
+                </EmptyState>
+            </Card>
+        }
+    }
+}
+
+/// Nothing yet, and the command that changes that.
+#[component]
+fn Empty(words: Words) -> impl IntoView {
+    let now = browser_time();
+    let command = now.map(|now| (words.command)(&origin(), now));
+    view! {
+        <Card>
+            <EmptyState
+                glyph=Glyph::ScrollText
+                title=words.empty
+                text="Put a key in LATCHKEY_KEY and send one request. It appears here within seconds."
+            >
+                <div class="w-[36rem] max-w-full text-left">
+                    {command.map(|command| view! { <CodeTabs id="command" snippets=vec![command]/> })}
+                    <p class="mt-3 flex items-center gap-2 text-caption text-ink-3">
+                        <Icon glyph=Glyph::CircleDashed/>
+                        "Waiting for the first request"
+                    </p>
+                </div>
+            </EmptyState>
+        </Card>
+    }
+}

@@ -1,0 +1,141 @@
+//! What the application sent, as it arrives: traces and logs, newest first, and one trace as a
+//! tree.
+
+pub mod details;
+pub mod details_view;
+pub mod filter;
+pub mod kind;
+pub mod list;
+pub mod log_row;
+pub mod opening;
+pub mod toolbar;
+pub mod trace;
+pub mod trace_row;
+pub mod tree;
+
+use latchkey_domain::api::{IngestedLog, IngestedTrace};
+use latchkey_domain::id::ApplicationId;
+use leptos::html;
+use leptos::prelude::*;
+
+use self::filter::{Filter, FilterState, List};
+use self::list::{Words, live_list};
+use self::toolbar::{LogToolbar, TraceToolbar};
+use self::trace::Trace;
+use crate::api::{list_logs, list_traces};
+use crate::components::snippets::{curl_logs, curl_traces};
+use crate::components::tabs::{Tab, TabList, tab_id};
+use crate::pages::feed::Feed;
+use crate::pages::rows::{Identified, Order};
+
+const TRACES: &str = "Traces";
+const LOGS: &str = "Logs";
+const ID: &str = "telemetry";
+
+/// The two live lists, one in sight at a time, or one trace; which stands in the address.
+#[component]
+pub fn Telemetry(
+    /// Whose telemetry it is.
+    application: ApplicationId,
+) -> impl IntoView {
+    let filter = FilterState::of_address();
+    let chosen = Memo::new(move |_| match filter.now.with(|filter| filter.list) {
+        List::Logs => LOGS,
+        List::Traces => TRACES,
+    });
+    let choose = Callback::new(move |label: &'static str| {
+        let list = if label == LOGS { List::Logs } else { List::Traces };
+        filter.change(|filter| *filter = filter.switched(list));
+    });
+    let trace = Memo::new(move |_| filter.now.with(|filter| filter.trace.clone()));
+    let panel = NodeRef::<html::Div>::new();
+    // What led to a trace, or back, is gone from the page.
+    Effect::new(move |before: Option<Option<_>>| {
+        let now = trace.get();
+        if before.is_some_and(|before| before != now) {
+            request_animation_frame(move || {
+                crate::components::focus(panel.get_untracked().map(Into::into));
+            });
+        }
+        now
+    });
+    let tabs = vec![Tab::new(TRACES), Tab::new(LOGS)];
+    view! {
+        <section aria-labelledby="telemetry-title">
+            <h2 id="telemetry-title" class="text-heading font-semibold">"Telemetry"</h2>
+            <div class="mt-1 mb-3 border-b border-line">
+                <TabList id=ID label="Kind of telemetry" tabs chosen on_choose=choose/>
+            </div>
+            <div
+                id=format!("{ID}-panel")
+                role="tabpanel"
+                tabindex="-1"
+                class="outline-none"
+                aria-labelledby=move || tab_id(ID, chosen.get())
+                node_ref=panel
+            >
+                {move || match (chosen.get(), trace.get()) {
+                    (LOGS, _) => view! { <Logs application filter/> }.into_any(),
+                    (_, Some(id)) => view! { <Trace application id/> }.into_any(),
+                    (_, None) => view! { <Traces application filter/> }.into_any(),
+                }}
+            </div>
+        </section>
+    }
+}
+
+#[component]
+fn Traces(application: ApplicationId, filter: FilterState) -> impl IntoView {
+    let wanted = Memo::new(move |_| filter.now.with(Filter::for_traces));
+    let feed =
+        Feed::new(move |cursor| list_traces(application, Some(wanted.get_untracked()), cursor));
+    let feed = restarting(feed, wanted);
+    let words = Words {
+        label: TRACES,
+        failed: "Couldn’t load traces",
+        empty: "No traces yet",
+        unmatched: "No traces match",
+        command: curl_traces,
+        columns: trace_row::COLUMNS,
+    };
+    let toolbar = move || view! { <TraceToolbar filter feed/> }.into_any();
+    live_list(feed, filter, words, toolbar, |it: IngestedTrace| trace_row::trace_row(it).into_any())
+}
+
+#[component]
+fn Logs(application: ApplicationId, filter: FilterState) -> impl IntoView {
+    let wanted = Memo::new(move |_| filter.now.with(Filter::for_logs));
+    let feed =
+        Feed::new(move |cursor| list_logs(application, Some(wanted.get_untracked()), cursor));
+    let feed = restarting(feed, wanted);
+    let words = Words {
+        label: LOGS,
+        failed: "Couldn’t load logs",
+        empty: "No logs yet",
+        unmatched: "No logs match",
+        command: curl_logs,
+        columns: log_row::COLUMNS,
+    };
+    let toolbar = move || view! { <LogToolbar filter feed/> }.into_any();
+    live_list(feed, filter, words, toolbar, |it: IngestedLog| log_row::log_row(it).into_any())
+}
+
+/// The list, read anew whenever something else is wanted of it.
+fn restarting<T, W>(feed: Feed<T>, wanted: Memo<W>) -> Feed<T>
+where
+    T: Identified + Clone + Send + Sync + 'static,
+    W: Default + Clone + PartialEq + Send + Sync + 'static,
+{
+    // A page of a narrowed list ends with the rows that were looked through, and may have none.
+    let order = |wanted: &W| {
+        if *wanted == W::default() { Order::Newest } else { Order::Changing }
+    };
+    Effect::new(move |before: Option<W>| {
+        let now = wanted.get();
+        if before.is_some_and(|before| before != now) {
+            feed.restart(order(&now));
+        }
+        now
+    });
+    feed.in_order(wanted.with_untracked(order))
+}
