@@ -95,6 +95,22 @@ export async function sendTelemetry(url: string, key: string): Promise<void> {
   expect(await call(`${url}/v1/logs`, "POST", headers, logs)).toEqual({ status: 200, body: {} });
 }
 
+/** Sends so many requests in one call, each newer than what was sent before. */
+export async function sendManyTraces(url: string, key: string, count: number): Promise<void> {
+  const now = Date.now();
+  const traces = Array.from({ length: count }, (_, at) => ({
+    timestamp: new Date(now + at).toISOString(),
+    requestMethod: "GET",
+    requestURL: `/filler/${at}`,
+    responseStatus: 200,
+    traceId: "filler",
+    spanId: String(at),
+    durationMs: 1,
+  }));
+  const answer = await call(`${url}/ingest/traces`, "POST", { "x-api-key": key }, { traces });
+  expect(answer.body).toEqual({ accepted: count, rejected: 0, errors: [] });
+}
+
 /** The telemetry of the application whose page is open. */
 export class Telemetry {
   readonly page: Page;

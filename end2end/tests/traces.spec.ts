@@ -2,7 +2,7 @@
 import { sendTrace } from "../support/api.ts";
 import { expect, test } from "../support/fixtures.ts";
 import { tabTo } from "../support/keyboard.ts";
-import { HEALTH, ORDER, sendTelemetry, STACK, Telemetry } from "../support/telemetry.ts";
+import { HEALTH, ORDER, sendManyTraces, sendTelemetry, STACK, Telemetry } from "../support/telemetry.ts";
 
 test.beforeEach(async ({ application, latchkey }) => {
   await sendTelemetry(latchkey.url, await application.create("Shop"));
@@ -52,6 +52,22 @@ test("what arrives appears in a narrowed list only if it matches", async ({ appl
   await sendTrace(latchkey.url, key, "/elsewhere");
   await sendTrace(latchkey.url, key, "/cart/42");
   await expect(telemetry.row("/cart/42")).toBeVisible();
+  await expect(telemetry.rows).toHaveCount(1);
+});
+
+test("a narrowed list goes on below the rows that were looked through", async ({ application, page, latchkey }) => {
+  const telemetry = new Telemetry(application);
+  const key = await application.create("Busy");
+  await sendManyTraces(latchkey.url, key, 10_000);
+  await telemetry.choose("Kind", "Producer");
+  await expect(page.getByText("The newest ones were searched. Older ones may match.")).toBeVisible();
+  await page.getByRole("button", { name: "Search older" }).click();
+  await expect(telemetry.row("orders publish")).toBeVisible();
+  // What is asked for again is the newest rows, where there is still none.
+  for (let time = 0; time < 2; time++) {
+    await page.waitForResponse((response) => response.url().includes("/api/traces/list"));
+  }
+  await expect(telemetry.row("orders publish")).toBeVisible();
   await expect(telemetry.rows).toHaveCount(1);
 });
 

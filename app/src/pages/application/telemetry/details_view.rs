@@ -78,7 +78,7 @@ fn event(Event { name, time, pairs, blocks }: Event) -> impl IntoView {
                 {time.map(|time| view! { <time class="num text-caption text-ink-3">{time}</time> })}
             </p>
             {(!pairs.shown.is_empty()).then(|| list(pairs))}
-            {blocks.into_iter().map(block).collect_view()}
+            <div class="flex flex-col gap-2 not-empty:mt-2">{blocks.into_iter().map(block).collect_view()}</div>
         </li>
     }
 }
