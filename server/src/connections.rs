@@ -47,7 +47,7 @@ const CONNECTIONS: usize = 20_000;
 /// The largest head of a request over HTTP/2, in bytes.
 const HEAD: u32 = 64 * 1024;
 /// The same over HTTP/1.1, where it is also what is read of a body at once.
-pub(crate) const BUFFER: usize = 64 * 1024;
+const BUFFER: usize = 64 * 1024;
 /// Requests at once on one connection of HTTP/2.
 const STREAMS: u32 = 100;
 /// What is read ahead of a body over HTTP/2, in bytes, before somebody wants it.

@@ -15,7 +15,6 @@ use utoipa::openapi::{
     Required, Response,
 };
 
-use crate::connections::BUFFER;
 use crate::gateway::LARGEST_BODY;
 
 const JSON: &str = "application/json";
@@ -162,8 +161,7 @@ fn is_problem(content: &RefOr<Content>) -> bool {
     schema.ref_location.ends_with("/Problem")
 }
 
-/// What may be left out is not null when it is there: a query has no null, nor has a header. A text
-/// is no longer than what it names may be, or than the head of a request.
+/// What may be left out is not null when it is there: a query has no null, nor has a header.
 fn complete_parameter(path: &str, parameter: &mut Parameter) {
     if let Some(schema) = &mut parameter.schema {
         without_null(schema);
@@ -193,20 +191,15 @@ fn complete_parameter(path: &str, parameter: &mut Parameter) {
                     .into(),
             );
         }
-        name => {
-            let longest = match (path, name) {
-                ("/v1/models/{id}", "id") => ModelName::MAX_CHARACTERS,
-                (_, "login") => GithubLogin::LONGEST,
-                _ => BUFFER,
-            };
-            if let Some(RefOr::T(Schema::Object(schema))) = &mut parameter.schema
-                && schema.schema_type == SchemaType::Type(Type::String)
-                && schema.enum_values.is_none()
-                && schema.format.is_none()
-            {
-                schema.max_length.get_or_insert(longest);
-            }
-        }
+        "login" => limit_text(parameter, GithubLogin::LONGEST),
+        "id" if path == "/v1/models/{id}" => limit_text(parameter, ModelName::MAX_CHARACTERS),
+        _ => {}
+    }
+}
+
+fn limit_text(parameter: &mut Parameter, longest: usize) {
+    if let Some(RefOr::T(Schema::Object(schema))) = &mut parameter.schema {
+        schema.max_length = Some(longest);
     }
 }
 
