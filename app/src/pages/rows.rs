@@ -91,8 +91,8 @@ impl<T: Identified> Rows<T> {
     /// When more arrived than one page holds, the list starts again at that page: a gap would be a
     /// lie.
     ///
-    /// In a changing order nothing says where rows went, so once older ones were asked for, all stay
-    /// where they are and only what they say is renewed.
+    /// In a changing order nothing says where rows went, so once older ones were asked for, all
+    /// stay where they are and only what they say is renewed.
     pub fn take_newest(&mut self, page: Page<T>) {
         if self.outdated {
             self.start_with(page);

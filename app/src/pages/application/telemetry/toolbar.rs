@@ -154,7 +154,7 @@ fn add_levels(known: &mut Vec<String>, seen: impl Iterator<Item = String>) {
     }
 }
 
-/// “3 traces”, said again whenever it changes. The whole list grows by itself, and says nothing.
+/// “3 traces”, said again whenever it changes. The whole list grows by itself and says nothing.
 #[component]
 fn Count<T: Identified + Clone + Send + Sync + 'static>(
     filter: FilterState,
