@@ -7,6 +7,7 @@ mod logs;
 mod memory;
 mod metrics;
 mod protobuf;
+mod rust_exporter;
 mod traces;
 
 use std::io::Write;
