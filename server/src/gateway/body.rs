@@ -13,8 +13,9 @@ use latchkey_services::check::{AnswerCap, TokenNeed};
 
 use super::caps::{CAPS, Caps};
 use super::error::Refused;
-use super::estimate::{self, PromptTokens};
-use super::fields::{Fields, MOST_FIELDS, Unreadable};
+use super::estimate::{Counter, Place, PromptTokens};
+use super::fields::{Field, Fields, MOST_FIELDS, Unreadable};
+use super::json_reader::JsonReader;
 use super::upstream::Served;
 use crate::config::Tokenizer;
 
@@ -113,11 +114,14 @@ impl CallBody {
     /// 400: it is no JSON object, or a field that the gateway goes by is missing or of the wrong
     /// type.
     pub(super) fn parse(endpoint: Endpoint, bytes: Bytes) -> Result<Self, Refused> {
-        let fields = Fields::read(bytes).map_err(|error| unreadable(&error))?;
-        for name in fields.names() {
-            check_name(name)?;
+        let fields = Fields::read(bytes, endpoint.prompt()).map_err(|error| unreadable(&error))?;
+        for field in fields.iter() {
+            check_name(&field.name)?;
         }
-        let prompt = count(&fields, endpoint, None)?;
+        let mut prompt = PromptTokens::default();
+        for field in read_by_models(&fields) {
+            prompt += field.tokens;
+        }
         let model = model(&fields)?;
         check_prompt(&fields, endpoint)?;
         let stream = endpoint != Endpoint::Embeddings && flag(fields.get("stream"), "stream")?;
@@ -136,11 +140,16 @@ impl CallBody {
         Ok(Self { endpoint, model, stream, wants_usage, prompt, caps, choices, generated, fields })
     }
 
-    /// The tokens of the prompt by the model's own tokenizer; where it can't be counted, its bound.
+    /// The tokens of the prompt by the model's own tokenizer; where one can't be counted, its bound.
     /// It takes time that grows with the body.
     fn finer_count(&self, tokenizer: Tokenizer) -> u32 {
-        let counted = count(&self.fields, self.endpoint, Some(tokenizer));
-        let tokens = counted.map_or(self.prompt.bound, |counted| counted.estimate);
+        let mut tokens: u64 = 0;
+        for field in read_by_models(&self.fields) {
+            let counter = Counter { place: field.place, tokenizer: Some(tokenizer) };
+            let of_field = counter.count(&mut JsonReader::new(&field.value));
+            let of_field = of_field.map_or(field.tokens.bound, |tokens| tokens.estimate);
+            tokens = tokens.saturating_add(of_field);
+        }
         // What a chat's template ends with, after the messages.
         let template = if self.endpoint == Endpoint::Chat { TOKENS_OF_TEMPLATE } else { 0 };
         narrow(tokens.saturating_add(template))
@@ -225,9 +234,9 @@ impl CallBody {
         self.fields.get(name)
     }
 
-    /// All fields as JSON.
-    pub(super) fn fields(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.fields.iter()
+    /// The names of all fields.
+    pub(super) fn names(&self) -> impl Iterator<Item = &str> {
+        self.fields.iter().map(|field| field.name.as_str())
     }
 
     /// The prompt as JSON.
@@ -241,28 +250,12 @@ impl CallBody {
     }
 }
 
-/// The tokens of everything in a body that a model may read.
-///
-/// # Errors
-/// 400: a field is nested too deeply.
-fn count(
-    fields: &Fields,
-    endpoint: Endpoint,
-    tokenizer: Option<Tokenizer>,
-) -> Result<PromptTokens, Refused> {
-    let mut prompt = PromptTokens::default();
-    for (name, value) in fields.iter() {
-        if name == endpoint.prompt() {
-            prompt += estimate::of_prompt(value, tokenizer).map_err(|_| too_deep(name))?;
-            continue;
-        }
-        // Whatever is nested too deeply is refused, but only what a model may read counts.
-        let counted = estimate::of_field(value, tokenizer).map_err(|_| too_deep(name))?;
-        if value.starts_with(['"', '[', '{']) && !NOT_READ.contains(&name) {
-            prompt += counted;
-        }
-    }
-    Ok(prompt)
+/// The fields that a model may read. Numbers beside the prompt are none.
+fn read_by_models(fields: &Fields) -> impl Iterator<Item = &Field> {
+    fields.iter().filter(|field| {
+        let is_read = || matches!(*field.value, [b'"' | b'[' | b'{', ..]);
+        field.place == Place::Prompt || is_read() && !NOT_READ.contains(&field.name.as_str())
+    })
 }
 
 /// No body holds as many tokens, or asks for as many.
@@ -276,6 +269,7 @@ fn unreadable(why: &Unreadable) -> Refused {
             let message = format!("The body has too many fields: at most {MOST_FIELDS}.");
             return Refused::new(StatusCode::BAD_REQUEST, "malformed", message);
         }
+        Unreadable::Value(name) => return unfit(name),
         Unreadable::Json(error) => error,
     };
     if error.is_data() {
@@ -286,9 +280,11 @@ fn unreadable(why: &Unreadable) -> Refused {
     Refused::new(StatusCode::BAD_REQUEST, "malformed", message)
 }
 
-fn too_deep(name: &str) -> Refused {
+fn unfit(name: &str) -> Refused {
     let shown: String = name.chars().filter(|c| !c.is_control()).take(100).collect();
-    let message = format!("`{shown}` is nested too deeply, or holds a number that is too large.");
+    let message = format!(
+        "`{shown}` is nested too deeply, or holds a number that is too large or half of a character."
+    );
     Refused::new(StatusCode::BAD_REQUEST, "malformed", message)
 }
 
@@ -316,12 +312,12 @@ fn model(fields: &Fields) -> Result<String, Refused> {
 }
 
 fn check_prompt(fields: &Fields, endpoint: Endpoint) -> Result<(), Refused> {
-    let text = fields.get(endpoint.prompt()).unwrap_or_default();
-    let items = text.strip_prefix('[').map(str::trim_start);
+    let json = fields.bytes(endpoint.prompt());
+    let items = json.strip_prefix(b"[").map(<[u8]>::trim_ascii_start);
     match endpoint {
-        Endpoint::Chat if items.is_some_and(|items| !items.starts_with(']')) => Ok(()),
+        Endpoint::Chat if items.is_some_and(|items| !items.starts_with(b"]")) => Ok(()),
         Endpoint::Chat => Err(Refused::invalid("messages", "Send a list of at least one message.")),
-        _ if items.is_some() || text.starts_with('"') => Ok(()),
+        _ if items.is_some() || json.starts_with(b"\"") => Ok(()),
         _ => Err(Refused::invalid(endpoint.prompt(), "Send a text or a list.")),
     }
 }

@@ -109,7 +109,7 @@ mod tests {
 
     /// What becomes of a body.
     fn sent(body: &str, field: Option<CapField>, most: u64, reserved: Option<u64>) -> String {
-        let mut fields = Fields::read(body.to_owned().into()).unwrap();
+        let mut fields = Fields::read(body.to_owned().into(), "messages").unwrap();
         let caps = Caps::read(&fields).unwrap();
         caps.apply(&mut fields, field, most, reserved);
         String::from_utf8(fields.into_bytes().into()).unwrap()
@@ -154,7 +154,8 @@ mod tests {
 
     #[test]
     fn what_is_no_cap_is_refused_where_it_matters() {
-        let read = |body: &str| Caps::read(&Fields::read(body.to_owned().into()).unwrap());
+        let read =
+            |body: &str| Caps::read(&Fields::read(body.to_owned().into(), "messages").unwrap());
         for zero in [r#"{"max_tokens":0}"#, r#"{"max_tokens":9,"max_completion_tokens":0.0}"#] {
             assert!(read(zero).is_err(), "{zero}");
         }

@@ -41,18 +41,16 @@ pub(super) fn check(
     if models.is_none() && !has_budget {
         return Ok(());
     }
-    for (name, value) in body.fields() {
-        if value == "null" {
-            continue;
-        }
+    for name in body.names() {
         if let Some(field) = ELSEWHERE.into_iter().find(|field| folds_to(name, field)) {
-            if !passes(field) {
+            if body.field(name).is_some() && !passes(field) {
                 let message = format!(
                     "This key is limited, and `{field}` may name another model, host or credential. Leave it out."
                 );
                 return Err(Refused::invalid(field, message));
             }
         } else if let Some(field) = NESTED.into_iter().find(|field| folds_to(name, field)) {
+            let Some(value) = body.field(name) else { continue };
             let mut named = Vec::new();
             // What is nested too deeply was refused before.
             let _ =

@@ -9,13 +9,9 @@
 //! their size. Prompts are counted while their JSON is read; no copy of them is made. With a
 //! model's own tokenizer the estimate is what that counts.
 
-use std::borrow::Cow;
-use std::fmt;
 use std::ops::AddAssign;
 
-use serde::Deserializer;
-use serde::de::{DeserializeSeed, MapAccess, SeqAccess, Visitor};
-
+use super::json_reader::{BadJson, JsonReader, Text, Value};
 use crate::config::Tokenizer;
 
 const BYTES_PER_TOKEN: usize = 4;
@@ -53,44 +49,27 @@ impl AddAssign for PromptTokens {
     }
 }
 
-/// The estimate of a text.
-pub(super) fn of_text(text: &str) -> u64 {
-    u64::try_from(text.len().div_ceil(BYTES_PER_TOKEN)).unwrap_or(u64::MAX)
+/// The tokens of a text of so many bytes.
+fn of_text(bytes: usize) -> PromptTokens {
+    PromptTokens { estimate: of_bytes(bytes), bound: u64::try_from(bytes).unwrap_or(u64::MAX) }
 }
 
-/// The tokens of a prompt, as JSON: a text, tokens, a list of either, or messages.
-///
-/// # Errors
-/// It is nested too deeply, or holds a number that is too large.
-pub(super) fn of_prompt(
-    json: &str,
-    tokenizer: Option<Tokenizer>,
-) -> serde_json::Result<PromptTokens> {
-    Counter { place: Place::Prompt, tokenizer }.count(json)
-}
-
-/// The tokens of a field beside the prompt that the model reads too, names and all: tools, schemas,
-/// documents.
-///
-/// # Errors
-/// It is nested too deeply, or holds a number that is too large.
-pub(super) fn of_field(
-    json: &str,
-    tokenizer: Option<Tokenizer>,
-) -> serde_json::Result<PromptTokens> {
-    Counter { place: Place::Field, tokenizer }.count(json)
+/// The estimate of a text of so many bytes.
+fn of_bytes(bytes: usize) -> u64 {
+    u64::try_from(bytes.div_ceil(BYTES_PER_TOKEN)).unwrap_or(u64::MAX)
 }
 
 /// Where a value stands, which decides what it counts.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Place {
-    /// The whole prompt, or a list in it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Place {
+    /// The whole prompt: a text, tokens, a list of either, or messages; or a list in it.
     Prompt,
     /// In the prompt's list: a text, a token, a message, or a prompt of its own.
     Part,
     /// In a message, tool calls included: its texts.
     Content,
-    /// In a field beside the prompt: texts and names.
+    /// A field beside the prompt that the model reads too, names and all: tools, schemas,
+    /// documents.
     Field,
     /// A picture, by its link or itself.
     Picture,
@@ -109,8 +88,8 @@ impl Place {
         }
     }
 
-    /// What anything counts that is no text and no list: a token of a prompt or a schema, and
-    /// nothing in a message.
+    /// What anything counts that is no text and no list: a token of a prompt, and nothing in a
+    /// message.
     fn other(self) -> PromptTokens {
         match self {
             Self::Content => PromptTokens::default(),
@@ -121,106 +100,87 @@ impl Place {
 }
 
 /// Counts a value.
-#[derive(Clone, Copy)]
-struct Counter {
-    place: Place,
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Counter {
+    pub(super) place: Place,
     /// What counts its texts; none: their bytes are.
-    tokenizer: Option<Tokenizer>,
+    pub(super) tokenizer: Option<Tokenizer>,
 }
 
 impl Counter {
-    fn count(self, json: &str) -> serde_json::Result<PromptTokens> {
-        self.deserialize(&mut serde_json::Deserializer::from_str(json))
+    /// Reads the value that comes next, and counts it.
+    ///
+    /// # Errors
+    /// It is no JSON, is nested too deeply, or holds a number that is too large.
+    pub(super) fn count(self, json: &mut JsonReader<'_>) -> Result<PromptTokens, BadJson> {
+        match json.value()? {
+            Value::Text(text) => Ok(self.text(text)),
+            Value::List => self.list(json),
+            Value::Object if self.place == Place::Picture => picture(json),
+            Value::Object => self.object(json),
+            Value::Null if self.place == Place::Picture => Ok(PromptTokens::default()),
+            Value::Scalar(bytes) if self.place == Place::Field => Ok(self.scalar(bytes)),
+            Value::Null | Value::Scalar(_) => Ok(self.place.other()),
+        }
     }
 
     const fn at(self, place: Place) -> Self {
         Self { place, ..self }
     }
 
-    fn text(self, text: &str) -> PromptTokens {
-        let estimate = match self.tokenizer {
-            Some(tokenizer) => tokenizer.count(text),
-            None => of_text(text),
-        };
-        PromptTokens { estimate, bound: u64::try_from(text.len()).unwrap_or(u64::MAX) }
-    }
-}
-
-impl<'de> DeserializeSeed<'de> for Counter {
-    type Value = PromptTokens;
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<PromptTokens, D::Error> {
-        deserializer.deserialize_any(self)
-    }
-}
-
-impl<'de> Visitor<'de> for Counter {
-    type Value = PromptTokens;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a prompt")
-    }
-
-    fn visit_str<E>(self, text: &str) -> Result<PromptTokens, E> {
-        Ok(match self.place {
+    fn text(self, text: Text<'_>) -> PromptTokens {
+        match self.place {
             Place::Picture => self.place.other(),
             // A link, or the bytes themselves in base64.
-            Place::File => PromptTokens::exactly(of_text(text).min(MOST_TOKENS_PER_FILE)),
-            Place::Content | Place::Field => self.text(text),
-            Place::Prompt | Place::Part => self.text(text).at_least_one(),
-        })
+            Place::File => PromptTokens::exactly(of_bytes(text.length()).min(MOST_TOKENS_PER_FILE)),
+            Place::Content | Place::Field => self.tokens(text),
+            Place::Prompt | Place::Part => self.tokens(text).at_least_one(),
+        }
     }
 
-    fn visit_u64<E>(self, _: u64) -> Result<PromptTokens, E> {
-        Ok(self.place.other())
+    fn tokens(self, text: Text<'_>) -> PromptTokens {
+        let tokens = of_text(text.length());
+        match self.tokenizer {
+            Some(tokenizer) => PromptTokens { estimate: tokenizer.count(&text.read()), ..tokens },
+            None => tokens,
+        }
     }
 
-    fn visit_i64<E>(self, _: i64) -> Result<PromptTokens, E> {
-        Ok(self.place.other())
+    /// A schema's numbers are a part of its text.
+    fn scalar(self, bytes: usize) -> PromptTokens {
+        let tokens = of_text(bytes);
+        // It is read too seldom to be counted: a tokenizer makes no more of it.
+        let estimate = if self.tokenizer.is_some() { tokens.bound } else { tokens.estimate };
+        PromptTokens { estimate, ..tokens }
     }
 
-    fn visit_f64<E>(self, _: f64) -> Result<PromptTokens, E> {
-        Ok(self.place.other())
-    }
-
-    fn visit_bool<E>(self, _: bool) -> Result<PromptTokens, E> {
-        Ok(self.place.other())
-    }
-
-    fn visit_unit<E>(self) -> Result<PromptTokens, E> {
-        Ok(match self.place {
-            Place::Picture => PromptTokens::default(),
-            place => place.other(),
-        })
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut parts: A) -> Result<PromptTokens, A::Error> {
+    fn list(self, json: &mut JsonReader<'_>) -> Result<PromptTokens, BadJson> {
         let place = match self.place {
             Place::Prompt | Place::Part => Place::Part,
             other => other,
         };
-        let mut tokens = PromptTokens::default();
-        while let Some(more) = parts.next_element_seed(self.at(place))? {
-            tokens += more;
+        let (mut tokens, mut is_first) = (PromptTokens::default(), true);
+        while json.next_item(&mut is_first)? {
+            tokens += self.at(place).count(json)?;
         }
         Ok(if place == Place::Part { tokens.at_least_one() } else { tokens })
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut fields: A) -> Result<PromptTokens, A::Error> {
+    fn object(self, json: &mut JsonReader<'_>) -> Result<PromptTokens, BadJson> {
         let mut tokens = match self.place {
-            Place::Picture => return picture(fields, self),
             Place::Part => PromptTokens::exactly(TOKENS_PER_MESSAGE),
             _ => PromptTokens::default(),
         };
-        while let Some(name) = fields.next_key::<Cow<'_, str>>()? {
+        let mut is_first = true;
+        while let Some(name) = json.next_name(&mut is_first)? {
             if self.place == Place::Field {
-                tokens += self.text(&name);
+                tokens += self.tokens(name);
             }
             let place = match self.place {
                 Place::File => Place::File,
-                place => place.of_member(&name),
+                place => place.of_member(&name.read()),
             };
-            tokens += fields.next_value_seed(self.at(place))?;
+            tokens += self.at(place).count(json)?;
         }
         Ok(match self.place {
             Place::File => PromptTokens::exactly(tokens.estimate.min(MOST_TOKENS_PER_FILE)),
@@ -232,38 +192,36 @@ impl<'de> Visitor<'de> for Counter {
 }
 
 /// A picture with what is said of it.
-fn picture<'de, A: MapAccess<'de>>(
-    mut members: A,
-    counter: Counter,
-) -> Result<PromptTokens, A::Error> {
-    let mut tokens = TOKENS_PER_PICTURE;
-    while let Some(name) = members.next_key::<Cow<'_, str>>()? {
-        if name == "detail" {
-            let detail = members.next_value_seed(Detail)?;
-            tokens = if detail { TOKENS_PER_ROUGH_PICTURE } else { tokens };
-        } else {
-            members.next_value_seed(counter.at(Place::Content))?;
+fn picture(json: &mut JsonReader<'_>) -> Result<PromptTokens, BadJson> {
+    let unread = Counter { place: Place::Content, tokenizer: None };
+    let (mut tokens, mut is_first) = (TOKENS_PER_PICTURE, true);
+    while let Some(name) = json.next_name(&mut is_first)? {
+        let begin = json.position();
+        unread.count(json)?;
+        if name.read() == "detail" {
+            let is_low = json.since(begin) == b"\"low\"";
+            tokens = if is_low { TOKENS_PER_ROUGH_PICTURE } else { tokens };
         }
     }
     Ok(PromptTokens::exactly(tokens))
-}
-
-/// Whether a value is `"low"`.
-struct Detail;
-
-impl<'de> DeserializeSeed<'de> for Detail {
-    type Value = bool;
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<bool, D::Error> {
-        let value: &serde_json::value::RawValue = serde::Deserialize::deserialize(deserializer)?;
-        Ok(value.get() == "\"low\"")
-    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use serde_json::json;
+
+    fn count(
+        json: &str,
+        place: Place,
+        tokenizer: Option<Tokenizer>,
+    ) -> Result<PromptTokens, BadJson> {
+        Counter { place, tokenizer }.count(&mut JsonReader::new(json.as_bytes()))
+    }
+
+    fn of_prompt(json: &str, tokenizer: Option<Tokenizer>) -> Result<PromptTokens, BadJson> {
+        count(json, Place::Prompt, tokenizer)
+    }
 
     fn estimate(prompt: &serde_json::Value) -> u64 {
         of_prompt(&prompt.to_string(), None).unwrap().estimate
@@ -320,11 +278,20 @@ mod tests {
     #[test]
     fn fields_beside_the_prompt_count_with_their_names() {
         let field = json!([{ "function": { "name": "f", "parameters": { "properties": {} } } }]);
-        let tokens = of_field(&field.to_string(), None).unwrap();
+        let tokens = count(&field.to_string(), Place::Field, None).unwrap();
         assert_eq!(
             tokens,
             PromptTokens { estimate: 2 + 1 + 1 + 3 + 3, bound: 8 + 4 + 1 + 10 + 10 }
         );
+    }
+
+    #[test]
+    fn numbers_of_a_schema_count_as_they_are_written() {
+        let of = |field| count(field, Place::Field, None).unwrap();
+        assert_eq!(of(r#"["", 7, true]"#), PromptTokens { estimate: 2, bound: 5 });
+        let digits = format!("[{}]", "7".repeat(200));
+        assert_eq!(of(&digits), PromptTokens { estimate: 50, bound: 200 });
+        assert_eq!(count(&digits, Place::Prompt, None).unwrap(), PromptTokens::exactly(1));
     }
 
     #[test]
@@ -346,6 +313,6 @@ mod tests {
     fn what_is_nested_too_deeply_is_refused() {
         let deep = format!("{}1{}", "[".repeat(5_000), "]".repeat(5_000));
         assert!(of_prompt(&deep, None).is_err());
-        assert!(of_field(&deep, None).is_err());
+        assert!(count(&deep, Place::Field, None).is_err());
     }
 }

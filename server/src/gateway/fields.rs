@@ -3,14 +3,16 @@
 //!
 //! The work is linear in the body, whatever its fields are called.
 
-use std::borrow::Cow;
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::fmt;
 
 use axum::body::Bytes;
-use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, Visitor};
+use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
+
+use super::estimate::{Counter, Place, PromptTokens};
+use super::json_reader::{BadJson, JsonReader, Text, Value};
 
 /// The most fields that a body may have. No API of this kind has half as many.
 pub(super) const MOST_FIELDS: usize = 256;
@@ -20,7 +22,19 @@ pub(super) const MOST_FIELDS: usize = 256;
 pub(super) struct Fields {
     /// The object as it came; none: it was changed.
     whole: Option<Bytes>,
-    fields: Vec<(String, Bytes)>,
+    fields: Vec<Field>,
+}
+
+/// A field.
+#[derive(Debug, Clone)]
+pub(super) struct Field {
+    pub(super) name: String,
+    /// As JSON.
+    pub(super) value: Bytes,
+    /// Where it stands.
+    pub(super) place: Place,
+    /// The tokens of its text.
+    pub(super) tokens: PromptTokens,
 }
 
 /// Why a body has no fields to go by.
@@ -30,66 +44,63 @@ pub(super) enum Unreadable {
     Json(serde_json::Error),
     /// It has more than [`MOST_FIELDS`].
     TooManyFields,
+    /// The value of this field is JSON that no server reads: nested too deeply, a number that is
+    /// too large, half of a character.
+    Value(String),
 }
 
 impl Fields {
-    /// Reads an object. Of a field that is there twice the last one counts, and is the only one
-    /// that goes on: whoever reads the body after us must not go by the other.
+    /// Reads an object, and counts the tokens of its values; the one called `prompt` as a prompt.
+    /// Of a field that is there twice the last one counts, and is the only one that goes on:
+    /// whoever reads the body after us must not go by the other.
     ///
     /// # Errors
     /// It is no JSON, no object, or has too many fields.
-    pub(super) fn read(bytes: Bytes) -> Result<Self, Unreadable> {
-        let entries = entries(&bytes)?;
-        let mut fields: Vec<(String, Bytes)> = Vec::with_capacity(entries.len());
-        let mut places = HashMap::with_capacity(entries.len());
-        let mut repeated = false;
-        for (name, value) in entries {
-            let value = bytes.slice_ref(value.get().as_bytes());
-            match places.entry(name) {
-                Entry::Occupied(place) => {
-                    let place: &usize = place.get();
-                    fields[*place].1 = value;
-                    repeated = true;
-                }
-                Entry::Vacant(place) => {
-                    fields.push((place.key().clone().into_owned(), value));
-                    place.insert(fields.len() - 1);
-                }
-            }
-        }
-        drop(places);
+    pub(super) fn read(bytes: Bytes, prompt: &str) -> Result<Self, Unreadable> {
+        let mut reading = Reading { bytes: &bytes, prompt, fields: Vec::new(), at: String::new() };
+        let is_text = std::str::from_utf8(&bytes).is_ok();
+        let repeated = match reading.read() {
+            Ok(repeated) if is_text => repeated,
+            Err(Stop::TooManyFields) => return Err(Unreadable::TooManyFields),
+            Ok(_) | Err(Stop::Bad(BadJson)) => return Err(unreadable(&bytes, reading.at)),
+        };
+        let fields = reading.fields;
         Ok(Self { whole: (!repeated).then_some(bytes), fields })
     }
 
     /// A field's value as JSON; none: it is not there, or null.
     pub(super) fn get(&self, name: &str) -> Option<&str> {
-        let (_, value) = self.fields.iter().find(|(other, _)| other == name)?;
         // It was a part of a JSON text when it was read.
-        std::str::from_utf8(value).ok().filter(|value| *value != "null")
+        std::str::from_utf8(self.bytes(name)).ok().filter(|value| !matches!(*value, "" | "null"))
     }
 
-    /// The names of all.
-    pub(super) fn names(&self) -> impl Iterator<Item = &str> {
-        self.fields.iter().map(|(name, _)| name.as_str())
+    /// A field's value as JSON; nothing: it is not there.
+    pub(super) fn bytes(&self, name: &str) -> &[u8] {
+        let found = self.iter().find(|field| field.name == name);
+        found.map(|field| &*field.value).unwrap_or_default()
     }
 
     /// The bytes of all values.
     pub(super) fn len(&self) -> usize {
-        self.fields.iter().map(|(_, value)| value.len()).sum()
+        self.iter().map(|field| field.value.len()).sum()
     }
 
-    /// All of them with their values, as JSON.
-    pub(super) fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
-        let text = |value| std::str::from_utf8(value).unwrap_or("null");
-        self.fields.iter().map(move |(name, value)| (name.as_str(), text(value)))
+    /// All of them.
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Field> {
+        self.fields.iter()
     }
 
     /// Puts a value, as JSON, in the place of what is there, or adds it.
     pub(super) fn set(&mut self, name: &str, value: String) {
-        match self.fields.iter_mut().find(|(other, _)| other == name) {
-            Some((_, old)) if *old == value => return,
-            Some((_, old)) => *old = value.into(),
-            None => self.fields.push((name.to_owned(), value.into())),
+        match self.fields.iter_mut().find(|field| field.name == name) {
+            Some(field) if field.value == value => return,
+            Some(field) => field.value = value.into(),
+            None => self.fields.push(Field {
+                name: name.to_owned(),
+                value: value.into(),
+                place: Place::Field,
+                tokens: PromptTokens::default(),
+            }),
         }
         self.whole = None;
     }
@@ -97,7 +108,7 @@ impl Fields {
     /// Takes a field out.
     pub(super) fn remove(&mut self, name: &str) {
         let count = self.fields.len();
-        self.fields.retain(|(other, _)| other != name);
+        self.fields.retain(|field| field.name != name);
         if self.fields.len() != count {
             self.whole = None;
         }
@@ -108,80 +119,118 @@ impl Fields {
         if let Some(whole) = self.whole {
             return whole;
         }
-        let size = self.fields.iter().map(|(name, value)| name.len() + value.len() + 4).sum();
+        let size = self.iter().map(|field| field.name.len() + field.value.len() + 4).sum();
         let mut object: Vec<u8> = Vec::with_capacity(size);
         object.push(b'{');
-        for (index, (name, value)) in self.fields.iter().enumerate() {
+        for (index, field) in self.fields.iter().enumerate() {
             if index > 0 {
                 object.push(b',');
             }
             // A name always has a JSON form.
-            object.extend(serde_json::to_vec(name).unwrap_or_default());
+            object.extend(serde_json::to_vec(&field.name).unwrap_or_default());
             object.push(b':');
-            object.extend_from_slice(value);
+            object.extend_from_slice(&field.value);
         }
         object.push(b'}');
         object.into()
     }
 }
 
-type Entries<'a> = Vec<(Cow<'a, str>, &'a RawValue)>;
+/// An object that is being read.
+struct Reading<'a> {
+    bytes: &'a Bytes,
+    prompt: &'a str,
+    fields: Vec<Field>,
+    /// The name of the field that is being read.
+    at: String,
+}
 
-/// An object's entries in their order, without a copy of any value.
-fn entries(json: &[u8]) -> Result<Entries<'_>, Unreadable> {
-    let mut too_many = false;
-    let mut text = serde_json::Deserializer::from_slice(json);
-    let read = Object { too_many: &mut too_many }.deserialize(&mut text);
-    match read.and_then(|entries| text.end().map(|()| entries)) {
-        Ok(entries) => Ok(entries),
-        Err(_) if too_many => Err(Unreadable::TooManyFields),
-        Err(error) => Err(Unreadable::Json(error)),
+/// Why no more is read.
+enum Stop {
+    TooManyFields,
+    Bad(BadJson),
+}
+
+impl From<BadJson> for Stop {
+    fn from(bad: BadJson) -> Self {
+        Self::Bad(bad)
     }
 }
 
-/// Reads an object's entries, and stops when there are too many of them.
-struct Object<'a> {
-    too_many: &'a mut bool,
-}
+impl Reading<'_> {
+    /// Reads the object. Returns whether a field is there twice.
+    fn read(&mut self) -> Result<bool, Stop> {
+        let mut json = JsonReader::new(self.bytes);
+        if json.value()? != Value::Object {
+            return Err(BadJson.into());
+        }
+        let (mut places, mut count, mut is_first) = (HashMap::new(), 0, true);
+        while let Some(name) = json.next_name(&mut is_first)? {
+            if count == MOST_FIELDS {
+                return Err(Stop::TooManyFields);
+            }
+            count += 1;
+            let field = self.field(name, &mut json)?;
+            match places.entry(name.read()) {
+                Entry::Occupied(place) => self.fields[*place.get()] = field,
+                Entry::Vacant(place) => {
+                    place.insert(self.fields.len());
+                    self.fields.push(field);
+                }
+            }
+        }
+        json.end()?;
+        Ok(self.fields.len() < count)
+    }
 
-impl<'de> DeserializeSeed<'de> for Object<'_> {
-    type Value = Entries<'de>;
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
-        deserializer.deserialize_map(self)
+    fn field(&mut self, name: Text<'_>, json: &mut JsonReader<'_>) -> Result<Field, BadJson> {
+        self.at = name.read().into_owned();
+        let place = if self.at == self.prompt { Place::Prompt } else { Place::Field };
+        let begin = json.position();
+        let tokens = Counter { place, tokenizer: None }.count(json)?;
+        let value = self.bytes.slice_ref(json.since(begin));
+        Ok(Field { name: std::mem::take(&mut self.at), value, place, tokens })
     }
 }
 
-impl<'de> Visitor<'de> for Object<'_> {
-    type Value = Entries<'de>;
+/// Why a body could not be read, up to the value of the field `at`.
+fn unreadable(bytes: &[u8], at: String) -> Unreadable {
+    // What is ignored may hold bytes that are no text.
+    let text = serde_json::from_slice::<&RawValue>(bytes);
+    match text.and_then(|_| serde_json::from_slice::<AnyObject>(bytes)) {
+        Err(error) => Unreadable::Json(error),
+        Ok(AnyObject) => Unreadable::Value(at),
+    }
+}
+
+/// Any JSON object.
+struct AnyObject;
+
+impl<'de> Deserialize<'de> for AnyObject {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(Self)
+    }
+}
+
+impl<'de> Visitor<'de> for AnyObject {
+    type Value = Self;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a JSON object")
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-        let mut entries = Vec::new();
-        while let Some((Name(name), value)) = map.next_entry()? {
-            if entries.len() == MOST_FIELDS {
-                *self.too_many = true;
-                return Err(A::Error::custom("too many fields"));
-            }
-            entries.push((name, value));
-        }
-        Ok(entries)
+    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Self, A::Error> {
+        while members.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
+        Ok(self)
     }
 }
-
-/// A name, borrowed if it was written without escapes.
-#[derive(serde::Deserialize)]
-struct Name<'a>(#[serde(borrow)] Cow<'a, str>);
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn read(text: &str) -> Fields {
-        Fields::read(Bytes::copy_from_slice(text.as_bytes())).unwrap()
+        Fields::read(Bytes::copy_from_slice(text.as_bytes()), "prompt").unwrap()
     }
 
     #[test]
@@ -207,7 +256,7 @@ mod tests {
     }
 
     fn refusal(bytes: &'static [u8]) -> serde_json::Error {
-        match Fields::read(Bytes::from_static(bytes)) {
+        match Fields::read(Bytes::from_static(bytes), "prompt") {
             Err(Unreadable::Json(error)) => error,
             other => panic!("{other:?}"),
         }
@@ -225,15 +274,24 @@ mod tests {
     }
 
     #[test]
+    fn values_that_no_server_reads_are_refused_by_their_field() {
+        let deep = format!("{{\"b\":1,\"a\":{}{}}}", "[".repeat(200), "]".repeat(200));
+        for text in [deep.as_str(), r#"{"b":1,"a":1e999}"#, r#"{"b":1,"a":["\ud83d"],"c":1}"#] {
+            let read = Fields::read(text.to_owned().into(), "prompt");
+            assert!(matches!(read, Err(Unreadable::Value(name)) if name == "a"), "{text}");
+        }
+    }
+
+    #[test]
     fn fields_are_bounded_in_number() {
         let object = |count: usize| {
             let fields: Vec<String> = (0..count).map(|index| format!("\"f{index}\": 1")).collect();
-            Fields::read(format!("{{{}}}", fields.join(",")).into())
+            Fields::read(format!("{{{}}}", fields.join(",")).into(), "prompt")
         };
         assert_eq!(object(MOST_FIELDS).unwrap().iter().count(), MOST_FIELDS);
         assert!(matches!(object(MOST_FIELDS + 1), Err(Unreadable::TooManyFields)));
         // Nobody reads to the end of what is refused anyway.
         let same = format!("{{{} x", "\"a\": 1,".repeat(MOST_FIELDS + 1));
-        assert!(matches!(Fields::read(same.into()), Err(Unreadable::TooManyFields)));
+        assert!(matches!(Fields::read(same.into(), "prompt"), Err(Unreadable::TooManyFields)));
     }
 }

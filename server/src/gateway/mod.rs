@@ -20,6 +20,7 @@ mod estimate;
 mod fields;
 mod forward;
 mod in_flight;
+mod json_reader;
 mod models;
 mod passage;
 mod paths;

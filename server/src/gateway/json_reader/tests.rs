@@ -1,0 +1,185 @@
+use proptest::prelude::*;
+
+use super::*;
+
+/// Reads a whole text, all of it. Returns the bytes of its texts, names included.
+fn read(json: &str) -> Result<usize, BadJson> {
+    let mut reader = JsonReader::new(json.as_bytes());
+    let bytes = value(&mut reader)?;
+    reader.end().map(|()| bytes)
+}
+
+fn value(reader: &mut JsonReader<'_>) -> Result<usize, BadJson> {
+    let (mut bytes, mut is_first) = (0, true);
+    match reader.value()? {
+        Value::Text(text) => bytes += checked(text),
+        Value::List => {
+            while reader.next_item(&mut is_first)? {
+                bytes += value(reader)?;
+            }
+        }
+        Value::Object => {
+            while let Some(name) = reader.next_name(&mut is_first)? {
+                bytes += checked(name) + value(reader)?;
+            }
+        }
+        Value::Null | Value::Scalar(_) => {}
+    }
+    Ok(bytes)
+}
+
+fn checked(text: Text<'_>) -> usize {
+    assert_eq!(text.read().len(), text.length());
+    text.length()
+}
+
+fn bytes_of(value: &serde_json::Value) -> usize {
+    match value {
+        serde_json::Value::String(text) => text.len(),
+        serde_json::Value::Array(items) => items.iter().map(bytes_of).sum(),
+        serde_json::Value::Object(members) => {
+            members.iter().map(|(name, value)| name.len() + bytes_of(value)).sum()
+        }
+        _ => 0,
+    }
+}
+
+fn is_read_alike(json: &str) -> bool {
+    let theirs = serde_json::from_str::<serde_json::Value>(json).is_ok();
+    theirs == read(json).is_ok()
+}
+
+#[test]
+fn what_is_accepted_is_what_serde_json_accepts() {
+    for json in [
+        "",
+        " ",
+        "null",
+        "nul",
+        "nullx",
+        "true",
+        "false",
+        "tru",
+        "0",
+        "-",
+        "-0",
+        "01",
+        "1.",
+        ".1",
+        "1.0",
+        "1e",
+        "1e+",
+        "1e+5",
+        "1E-5",
+        "1e400",
+        "-1e400",
+        "1e-400",
+        "\"",
+        "\"a",
+        "\"a\"",
+        "\"\\\"",
+        "\"\\x\"",
+        "\"\\u12\"",
+        "\"\\u123g\"",
+        "\"\\u00e9\"",
+        "\"\\ud83d\\ude00\"",
+        "\"\\ud83d\"",
+        "\"\\ud83dx\"",
+        "\"\\ud83d\\u0041\"",
+        "\"\\ude00\"",
+        "\"\\u+123\"",
+        "\"\n\"",
+        "\"\u{1f}\"",
+        "\"\u{7f}é\"",
+        "[",
+        "[]",
+        "[1",
+        "[1,",
+        "[1,]",
+        "[,1]",
+        "[1 2]",
+        "[1,2]",
+        "[]]",
+        "{",
+        "{}",
+        "{\"a\"}",
+        "{\"a\":}",
+        "{\"a\":1,}",
+        "{\"a\":1 \"b\":2}",
+        "{a:1}",
+        "{\"a\" : 1 , \"b\" : [ ] }",
+        "{\"a\":1}x",
+        "\u{feff}1",
+        "\u{a0}1",
+        "+1",
+        "1_0",
+        "[}",
+        "{]",
+        "NaN",
+        "Infinity",
+        "'a'",
+        "1 // a",
+    ] {
+        assert!(is_read_alike(json), "{json}");
+    }
+    let digits = |count| "9".repeat(count);
+    assert!(is_read_alike(&digits(300)) && is_read_alike(&digits(400)));
+    for depth in [1, 126, 127] {
+        assert!(is_read_alike(&format!("{}{}", "[".repeat(depth), "]".repeat(depth))), "{depth}");
+    }
+    assert_eq!(read(&"[".repeat(100_000)), Err(BadJson));
+}
+
+#[test]
+fn a_text_ends_at_its_quote_wherever_that_is() {
+    for before in 0..20 {
+        for (written, length) in [("", 0), ("\\n", 1), ("\\u00e9é", 4), ("\\ud83d\\ude00", 4)] {
+            for after in 0..20 {
+                let (x, y) = ("x".repeat(before), "é".repeat(after));
+                let json = format!("\"{x}{written}{y}\"");
+                assert_eq!(read(&json), Ok(before + length + 2 * after), "{json}");
+            }
+        }
+    }
+}
+
+fn json() -> impl Strategy<Value = serde_json::Value> {
+    let text = "[ -~é\u{1f600}\n\"\\\\]{0,30}";
+    let leaf = prop_oneof![
+        Just(serde_json::Value::Null),
+        any::<bool>().prop_map(Into::into),
+        any::<i64>().prop_map(Into::into),
+        (-1e300_f64..1e300).prop_map(Into::into),
+        text.prop_map(Into::into),
+    ];
+    leaf.prop_recursive(4, 40, 6, move |inner| {
+        prop_oneof![
+            proptest::collection::vec(inner.clone(), 0..6).prop_map(Into::into),
+            proptest::collection::vec((text, inner), 0..6)
+                .prop_map(|members| { serde_json::Value::Object(members.into_iter().collect()) }),
+        ]
+    })
+}
+
+proptest! {
+    #[test]
+    fn texts_are_as_long_as_they_read(value in json(), pretty: bool) {
+        let json = if pretty { format!("{value:#}") } else { value.to_string() };
+        prop_assert_eq!(read(&json), Ok(bytes_of(&value)));
+    }
+
+    #[test]
+    fn damaged_json_is_judged_as_serde_json_does(
+        value in json(),
+        damage in proptest::collection::vec((any::<prop::sample::Index>(), "[ -~]?"), 1..3),
+    ) {
+        let mut json: Vec<char> = value.to_string().chars().collect();
+        for (place, with) in damage {
+            let at = place.index(json.len() + 1);
+            let end = (at + 1).min(json.len());
+            json.splice(at..end, with.chars());
+        }
+        let json: String = json.into_iter().collect();
+        prop_assert!(is_read_alike(&json), "{}", json);
+    }
+}
