@@ -10,7 +10,7 @@ use futures::Stream;
 use serde::de::IgnoredAny;
 
 use super::accounting::{EventKind, StreamEnd, StreamMeter, data, ended_by_cap, next_event};
-use super::answer::{AnswerBody, Broken};
+use super::answer::{AnswerBody, Broken, ReadAhead};
 use super::body::Endpoint;
 use super::error::Refused;
 use super::forward::Answering;
@@ -24,12 +24,15 @@ const LONGEST_EVENT: usize = 1024 * 1024;
 /// One that is longer takes of the room for bodies while it is not whole.
 const SHORT_EVENT: usize = 64 * 1024;
 
+/// What goes on in one write, and a part more.
+const MOST_AT_ONCE: usize = 16 * 1024;
+
 /// The last event.
 const DONE: &[u8] = b"data: [DONE]\n\n";
 
 /// A stream on its way to the client.
 pub(super) struct Relay {
-    answer: AnswerBody,
+    answer: ReadAhead,
     call: InFlightCall,
     answering: Answering,
     /// What has come of an event that is not whole yet.
@@ -43,7 +46,14 @@ impl Relay {
     pub(super) fn new(answer: AnswerBody, mut call: InFlightCall, answering: Answering) -> Self {
         // It has begun: from here on whoever leaves pays for what has come.
         call.has_used(answering.meter.used_so_far());
-        Self { answer, call, answering, pending: Vec::new(), held: Held::default(), ended: false }
+        Self {
+            answer: answer.read_ahead(),
+            call,
+            answering,
+            pending: Vec::new(),
+            held: Held::default(),
+            ended: false,
+        }
     }
 
     /// The events for the client.
@@ -64,22 +74,44 @@ impl Relay {
                     self.broken(broken)
                 }),
             };
-            let out = match chunk {
-                Ok(Some(chunk)) => self.take(chunk),
-                Ok(None) => self.finish(),
-                Err(refused) => self.fail(&refused),
-            };
+            let out = self.pass(chunk);
+            let out = self.with_more(out);
             if self.ended {
                 // Now, not when the client has taken the rest: the next call may depend on it.
                 self.call.settle().await;
-            } else {
-                self.call.has_used(self.answering.meter.used_so_far());
             }
             if !out.is_empty() {
                 return Some(out);
             }
         }
         None
+    }
+
+    /// What the client gets of what has come.
+    fn pass(&mut self, chunk: Result<Option<Bytes>, Refused>) -> Bytes {
+        let out = match chunk {
+            Ok(Some(chunk)) => self.take(chunk),
+            Ok(None) => self.finish(),
+            Err(refused) => self.fail(&refused),
+        };
+        if !self.ended {
+            self.call.has_used(self.answering.meter.used_so_far());
+        }
+        out
+    }
+
+    /// Adds what has come already, so that events which came together go on in one write.
+    fn with_more(&mut self, first: Bytes) -> Bytes {
+        let mut all = Vec::new();
+        while !self.ended && first.len() + all.len() < MOST_AT_ONCE {
+            let Some(chunk) = self.answer.next_if_there() else { break };
+            let part = self.pass(chunk.map_err(|broken| self.broken(broken)));
+            if all.is_empty() {
+                all.extend_from_slice(&first);
+            }
+            all.extend_from_slice(&part);
+        }
+        if all.is_empty() { first } else { all.into() }
     }
 
     fn broken(&self, broken: Broken) -> Refused {
@@ -203,6 +235,17 @@ impl Relay {
         let data = data(event).unwrap_or_default();
         let error = upstream_error::read(&data, &self.answering.served.line.secrets());
         Refused::upstream_answered(error).event().into_bytes()
+    }
+}
+
+impl Drop for Relay {
+    /// A client that leaves pays for what had come, read or not.
+    fn drop(&mut self) {
+        while !self.ended
+            && let Some(Ok(Some(chunk))) = self.answer.next_if_there()
+        {
+            drop(self.pass(Ok(Some(chunk))));
+        }
     }
 }
 

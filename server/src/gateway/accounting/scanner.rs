@@ -10,6 +10,8 @@
 #[cfg(test)]
 mod tests;
 
+use std::mem;
+
 use memchr::memchr2;
 
 use super::reported::ReportedUsage;
@@ -104,6 +106,14 @@ pub(in crate::gateway) struct AnswerScanner {
 }
 
 impl AnswerScanner {
+    /// Forgets what was read, but keeps the memory that it took.
+    pub(super) fn restart(&mut self) {
+        let (mut frames, mut name) = (mem::take(&mut self.frames), mem::take(&mut self.name));
+        frames.clear();
+        name.clear();
+        *self = Self { frames, name, ..Self::default() };
+    }
+
     /// Reads what comes next.
     pub(in crate::gateway) fn read(&mut self, mut bytes: &[u8]) {
         self.length += bytes.len() as u64;

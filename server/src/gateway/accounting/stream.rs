@@ -45,6 +45,8 @@ pub(in crate::gateway) struct StreamMeter {
     text: u64,
     /// Events with text: a token each, of most servers.
     events: u64,
+    /// Reads one event after the other.
+    event: AnswerScanner,
     reported: ReportedUsage,
     /// The most that was told of the completion.
     floor: u64,
@@ -60,6 +62,7 @@ impl StreamMeter {
             prompt,
             text: 0,
             events: 0,
+            event: AnswerScanner::default(),
             reported: ReportedUsage::default(),
             floor: 0,
             has_finish: false,
@@ -74,8 +77,9 @@ impl StreamMeter {
             self.ended = true;
             return EventKind::Done;
         }
-        let mut seen = AnswerScanner::default();
-        seen.read(&data);
+        self.event.restart();
+        self.event.read(&data);
+        let seen = &self.event;
         let has_text = seen.text() > 0;
         self.text = self.text.saturating_add(seen.text());
         self.events += u64::from(has_text);
