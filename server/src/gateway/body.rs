@@ -140,7 +140,7 @@ impl CallBody {
         Ok(Self { endpoint, model, stream, wants_usage, prompt, caps, choices, generated, fields })
     }
 
-    /// The tokens of the prompt by the model's own tokenizer; where one can't be counted, its bound.
+    /// The tokens of the prompt by the model's own tokenizer; of what can't be counted, the bound.
     /// It takes time that grows with the body.
     fn finer_count(&self, tokenizer: Tokenizer) -> u32 {
         let mut tokens: u64 = 0;

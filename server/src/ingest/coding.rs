@@ -12,8 +12,8 @@ use zstd::stream::read::Decoder as ZstdDecoder;
 
 use crate::http::problem::Refusal;
 
-/// How far back a frame of zstd may refer, as the exponent of 2: 32 MiB, which is all of the largest
-/// body, as a frame in one piece may do. No more than this is held beside what is unpacked.
+/// How far back a frame of zstd may refer, as the exponent of 2: 32 MiB, which is all of the
+/// largest body, as a frame in one piece may do. No more than this is held beside what is unpacked.
 const WINDOW_LOG: u32 = 25;
 
 /// How a body is packed.

@@ -8,6 +8,7 @@ mod memory;
 mod metrics;
 mod protobuf;
 mod rust_exporter;
+mod trace_list;
 mod traces;
 
 use std::io::Write;
