@@ -32,7 +32,8 @@ pub(crate) struct TraceParams {
     #[param(value_type = Option<bool>)]
     root: Option<String>,
     /// What stands somewhere in the method, the URL or `meta`: in its names and values, such as the
-    /// span’s name, attributes, events and stack traces. Capitals and white space are no difference.
+    /// span’s name, attributes, events and stack traces. Capitals and white space are no
+    /// difference.
     #[param(value_type = Option<QueryText>)]
     q: Option<String>,
 }
