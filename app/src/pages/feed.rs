@@ -146,6 +146,11 @@ impl<T: Identified + Clone + Send + Sync + 'static> Feed<T> {
         self.stale.into()
     }
 
+    /// Whether the first page was had, tracked.
+    pub fn is_ready(self) -> bool {
+        self.stage.with(|stage| *stage == Stage::Ready)
+    }
+
     /// Whether the first page was had, untracked.
     pub fn is_ready_untracked(self) -> bool {
         self.stage.with_untracked(|stage| *stage == Stage::Ready)

@@ -4,6 +4,7 @@ pub mod application;
 pub mod applications;
 pub mod audit;
 pub mod auth_complete;
+pub mod count;
 pub mod feed;
 pub mod home;
 pub mod inference_key;

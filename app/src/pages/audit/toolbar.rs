@@ -7,6 +7,7 @@ use leptos::prelude::*;
 use super::filter::{FilterState, Period};
 use super::people::{People, id_of, name_of};
 use crate::components::select::{Choice, Select, SelectPlace};
+use crate::pages::count::Count;
 use crate::pages::feed::Feed;
 
 /// Stands for all actors, or all actions.
@@ -29,7 +30,7 @@ pub fn Toolbar(
             <div class="w-44 max-md:w-full"><ActorSelect filter people/></div>
             <div class="w-48 max-md:w-auto max-md:grow max-md:basis-0"><ActionSelect filter/></div>
             <div class="w-40 max-md:w-auto max-md:grow max-md:basis-0"><PeriodSelect filter/></div>
-            <div class="ml-auto max-md:w-full"><Count events/></div>
+            <div class="ml-auto max-md:w-full"><Count feed=events one="event" several="events"/></div>
         </div>
     }
 }
@@ -97,17 +98,4 @@ fn PeriodSelect(filter: FilterState) -> impl IntoView {
             place=SelectPlace::Toolbar
         />
     }
-}
-
-/// “50+ events”, said again whenever it changes.
-#[component]
-fn Count(events: Feed<AuditEvent>) -> impl IntoView {
-    let words = move || {
-        let more = if events.has_older() { "+" } else { "" };
-        match events.count() {
-            1 if more.is_empty() => "1 event".to_owned(),
-            count => format!("{count}{more} events"),
-        }
-    };
-    view! { <p class="num text-caption whitespace-nowrap text-ink-2" role="status">{words}</p> }
 }

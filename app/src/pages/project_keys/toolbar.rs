@@ -10,6 +10,7 @@ use crate::components::search::Search;
 use crate::components::segmented::{Segment, Segmented, Track};
 use crate::components::select::{Choice, Select, SelectPlace};
 use crate::components::switch::Switch;
+use crate::pages::count::Count;
 use crate::pages::keys::Desk;
 
 const ALL: &str = "all";
@@ -61,7 +62,7 @@ pub fn Toolbar(
                 </Switch>
             </div>
             <div class="ml-auto flex items-center gap-3 max-md:order-2 max-md:w-full max-md:justify-between">
-                <Count desk/>
+                <Count feed=desk.keys one="key" several="keys"/>
                 <Button variant=Variant::Ghost on_press=on_check>"Is this my key?"</Button>
             </div>
         </div>
@@ -120,17 +121,4 @@ fn SortSelect(filter: FilterState) -> impl IntoView {
             />
         </div>
     }
-}
-
-/// “6 keys”, said again whenever it changes.
-#[component]
-fn Count(desk: Desk) -> impl IntoView {
-    let words = move || {
-        let more = if desk.keys.has_older() { "+" } else { "" };
-        match desk.keys.count() {
-            1 if more.is_empty() => "1 key".to_owned(),
-            count => format!("{count}{more} keys"),
-        }
-    };
-    view! { <p class="num text-caption whitespace-nowrap text-ink-2" role="status">{words}</p> }
 }

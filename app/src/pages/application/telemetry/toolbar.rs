@@ -3,11 +3,12 @@
 use latchkey_domain::api::{IngestedLog, IngestedTrace, SpanKind, SpanStatus};
 use leptos::prelude::*;
 
-use super::filter::FilterState;
+use super::filter::{Filter, FilterState};
 use super::kind::{kind_label, status_label};
 use crate::components::search::Search;
 use crate::components::select::{Choice, Select, SelectPlace};
 use crate::components::switch::Switch;
+use crate::pages::count::Count;
 use crate::pages::feed::Feed;
 use crate::pages::rows::Identified;
 
@@ -38,7 +39,7 @@ pub fn TraceToolbar(
                 <div class="w-28 max-md:w-auto max-md:grow max-md:basis-0"><StatusSelect filter/></div>
             </div>
             <Switch on=root on_change=move |on| filter.change(|it| it.root = on)>"Root spans only"</Switch>
-            <Count filter feed one="trace" several="traces"/>
+            <NarrowCount filter feed one="trace" several="traces"/>
         </div>
     }
 }
@@ -56,7 +57,7 @@ pub fn LogToolbar(
             <Text filter label="Search logs" placeholder="Search message or attributes"/>
             <TraceId filter/>
             <div class="w-32 max-md:w-full"><LevelSelect filter feed/></div>
-            <Count filter feed one="line" several="lines"/>
+            <NarrowCount filter feed one="line" several="lines"/>
         </div>
     }
 }
@@ -154,25 +155,16 @@ fn add_levels(known: &mut Vec<String>, seen: impl Iterator<Item = String>) {
     }
 }
 
-/// “3 traces”, said again whenever it changes. The whole list grows by itself and says nothing.
+/// How many rows a narrowed list shows. The whole list grows by itself and says nothing.
 #[component]
-fn Count<T: Identified + Clone + Send + Sync + 'static>(
+fn NarrowCount<T: Identified + Clone + Send + Sync + 'static>(
     filter: FilterState,
     feed: Feed<T>,
     one: &'static str,
     several: &'static str,
 ) -> impl IntoView {
-    let words = move || {
-        if !filter.now.with(super::filter::Filter::is_narrow) {
-            return String::new();
-        }
-        let more = if feed.has_older() { "+" } else { "" };
-        match feed.count() {
-            1 if more.is_empty() => format!("1 {one}"),
-            count => format!("{count}{more} {several}"),
-        }
-    };
-    view! { <p class="num ml-auto text-caption whitespace-nowrap text-ink-2" role="status">{words}</p> }
+    let said = Signal::derive(move || filter.now.with(Filter::is_narrow));
+    view! { <div class="ml-auto"><Count feed one several said/></div> }
 }
 
 #[cfg(test)]

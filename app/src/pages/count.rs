@@ -1,0 +1,56 @@
+//! How many rows a list shows, said in its toolbar.
+
+use leptos::prelude::*;
+
+use super::feed::{Feed, Shown};
+use super::rows::Identified;
+
+/// “3 traces” or “50+ traces”, announced whenever it changes. It is empty while a skeleton or an
+/// error stands in the list's place: nobody knows a number then.
+#[component]
+pub fn Count<T: Identified + Clone + Send + Sync + 'static>(
+    /// The list.
+    feed: Feed<T>,
+    /// What one row is called.
+    one: &'static str,
+    /// What several rows are called.
+    several: &'static str,
+    /// Whether to say anything at all.
+    #[prop(default = Signal::stored(true))]
+    said: Signal<bool>,
+) -> impl IntoView {
+    let shown = feed.shown();
+    let words = Memo::new(move |before: Option<&String>| {
+        if !said.get() {
+            return String::new();
+        }
+        match shown.get() {
+            Shown::Skeleton | Shown::Failed(_) => String::new(),
+            // The rows of the list before are still there, and so is their number.
+            Shown::Rows if !feed.is_ready() => before.cloned().unwrap_or_default(),
+            Shown::Rows | Shown::Empty => count(feed.count(), feed.has_older(), one, several),
+        }
+    });
+    view! { <p class="num text-caption whitespace-nowrap text-ink-2" role="status">{words}</p> }
+}
+
+fn count(rows: usize, has_older: bool, one: &str, several: &str) -> String {
+    match (rows, has_older) {
+        (1, false) => format!("1 {one}"),
+        (rows, false) => format!("{rows} {several}"),
+        (rows, true) => format!("{rows}+ {several}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::count;
+
+    #[test]
+    fn count_names_one_row_and_says_whether_there_are_more() {
+        assert_eq!(count(0, false, "key", "keys"), "0 keys");
+        assert_eq!(count(1, false, "key", "keys"), "1 key");
+        assert_eq!(count(1, true, "key", "keys"), "1+ keys");
+        assert_eq!(count(50, true, "key", "keys"), "50+ keys");
+    }
+}
