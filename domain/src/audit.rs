@@ -6,7 +6,8 @@ use crate::word;
 
 macro_rules! actions {
     ($($(#[$doc:meta])* $name:ident = $code:literal, $label:literal;)*) => {
-        /// What was done. The code is `thing.done`.
+        /// Type of an audit event. The code is `object.action` in the past tense, e.g.
+        /// `key.created`.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
         pub enum AuditAction {
             $($(#[$doc])* #[serde(rename = $code)] $name,)*
@@ -22,14 +23,14 @@ macro_rules! actions {
             /// All actions.
             pub const ALL: &[Self] = &[$(Self::$name),*];
 
-            /// As it stands in JSON and in the database.
+            /// The name in JSON and in the database.
             pub const fn as_str(self) -> &'static str {
                 match self {
                     $(Self::$name => $code,)*
                 }
             }
 
-            /// As the pages name it.
+            /// The name in the dashboard.
             pub const fn label(self) -> &'static str {
                 match self {
                     $(Self::$name => $label,)*
@@ -93,7 +94,7 @@ actions! {
     /// A member signed in. Written until people had a log of their own, as the next two.
     SessionCreated = "session.created", "Signed in";
     /// A member signed out, or ended a session of theirs.
-    SessionEnded = "session.ended", "Signed out";
+    SessionEnded = "session.ended", "The session has ended";
     /// A used refresh token of a member came back, and its session was ended.
     SessionReuseDetected = "session.reuse_detected", "Refresh token reused";
 }
@@ -111,7 +112,7 @@ impl utoipa::PartialSchema for AuditAction {
     fn schema() -> utoipa::openapi::RefOr<utoipa::openapi::schema::Schema> {
         utoipa::openapi::ObjectBuilder::new()
             .schema_type(utoipa::openapi::schema::Type::String)
-            .description(Some("What was done: `thing.done`"))
+            .description(Some("Type of an audit event: `object.action`, e.g. `key.created`"))
             .enum_values(Some(Self::ALL.iter().map(|action| action.as_str())))
             .examples(["key.created"])
             .into()
@@ -148,11 +149,11 @@ macro_rules! kinds {
 }
 
 kinds! {
-    /// Who acted.
+    /// Type of the actor of an audit event.
     ActorKind {
-        /// A person who was signed in.
+        /// A signed-in user.
         Person = "person",
-        /// A backend with a service key.
+        /// A service key.
         ServiceKey = "service_key",
         /// Latchkey itself.
         System = "system",
@@ -160,19 +161,19 @@ kinds! {
 }
 
 kinds! {
-    /// What was acted upon.
+    /// Type of the target of an audit event.
     TargetKind {
         /// The organization itself.
         Organization = "organization",
-        /// A project.
+        /// A project of the organization.
         Project = "project",
-        /// An application.
+        /// An application of a project.
         Application = "application",
-        /// A key.
+        /// A key of any kind.
         Key = "key",
-        /// A member, or somebody who was invited.
+        /// A member or an invited user.
         Member = "member",
-        /// A sign-in.
+        /// A session of a user.
         Session = "session",
     }
 }

@@ -10,21 +10,21 @@ use crate::word::from_words;
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum KeyKind {
-    /// A customer's SDK or client.
+    /// SDKs and clients of a customer.
     Api,
     /// Calls to the LLM gateway.
     Inference,
-    /// A backend that calls the management API.
+    /// A backend's calls to the management API.
     Service,
 }
 
 from_words!(KeyKind);
 
 impl KeyKind {
-    /// All kinds.
+    /// All key kinds.
     pub const ALL: [Self; 3] = [Self::Api, Self::Inference, Self::Service];
 
-    /// As it stands in JSON and in the database.
+    /// The name in JSON and in the database.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Api => "api",
@@ -33,21 +33,21 @@ impl KeyKind {
         }
     }
 
-    /// The kind of that name.
+    /// The inverse of `as_str`.
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|kind| kind.as_str() == name)
     }
 }
 
-/// Whether a key is for production or a sandbox.
+/// Whether a key is for production or for testing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Environment {
-    /// Production: requests count.
+    /// Production. Requests count towards the quota.
     #[default]
     Live,
-    /// The sandbox: requests never count, data is deleted after 24 hours.
+    /// Sandbox. Requests do not count towards the quota, and telemetry is deleted after 24 hours.
     Test,
 }
 
@@ -57,7 +57,7 @@ impl Environment {
     /// Both environments.
     pub const ALL: [Self; 2] = [Self::Live, Self::Test];
 
-    /// As it stands in the key, in JSON and in the database.
+    /// The name in secrets, in JSON and in the database.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Live => "live",
@@ -65,7 +65,7 @@ impl Environment {
         }
     }
 
-    /// The environment of that name.
+    /// The inverse of `as_str`.
     pub fn from_name(name: &str) -> Option<Self> {
         match name {
             "live" => Some(Self::Live),
@@ -74,7 +74,7 @@ impl Environment {
         }
     }
 
-    /// As the pages name it.
+    /// The name in the dashboard.
     pub const fn label(self) -> &'static str {
         match self {
             Self::Live => "Live",
@@ -83,26 +83,26 @@ impl Environment {
     }
 }
 
-/// Where a key stands in its life.
+/// Status of a key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum KeyStatus {
-    /// It works.
+    /// The key can be used.
     Active,
-    /// Its `expires_at` has come.
+    /// `expires_at` has passed.
     Expired,
-    /// Somebody revoked it. Final.
+    /// The key was revoked. This is final.
     Revoked,
 }
 
 from_words!(KeyStatus);
 
 impl KeyStatus {
-    /// All statuses.
+    /// All key statuses.
     pub const ALL: [Self; 3] = [Self::Active, Self::Expired, Self::Revoked];
 
-    /// As it stands in JSON.
+    /// The name in JSON.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Active => "active",
@@ -111,8 +111,8 @@ impl KeyStatus {
         }
     }
 
-    /// The status at `now`. Revocation outranks expiry; a key is dead from the instant `expires_at`
-    /// on.
+    /// The status at `now`. A revoked key is never reported as expired; a key is expired from the
+    /// instant of `expires_at`.
     pub fn at(
         now: Timestamp,
         revoked_at: Option<Timestamp>,

@@ -16,18 +16,18 @@ use crate::word::from_words;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Limit<const MAX: u64>(u64);
 
-/// Requests per minute.
+/// Maximum requests per minute.
 pub type Rpm = Limit<1_000_000_000>;
-/// Tokens, per minute or per period: up to 2^53 − 1, the largest whole number that every JSON
-/// reader keeps.
+/// Number of tokens, per minute or per period. At most 2^53 − 1, the largest integer that every
+/// JSON parser reads exactly.
 pub type Tokens = Limit<9_007_199_254_740_991>;
-/// Gateway calls of a key at a time.
+/// Maximum concurrent gateway calls of a key.
 pub type MaxParallel = Limit<1_000_000>;
 
-/// How many gateway calls a key may have at a time where it says nothing.
+/// Maximum concurrent gateway calls of a key that sets no limit.
 pub const DEFAULT_MAX_PARALLEL: u64 = 64;
 
-/// Why a number is no limit.
+/// The number is out of range.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("Use a whole number from 1 to {0}.")]
 pub struct InvalidLimit(u64);
@@ -80,20 +80,20 @@ impl<'de, const MAX: u64> Deserialize<'de> for Limit<MAX> {
     }
 }
 
-/// How long a token budget lasts. Periods are those of the calendar, in UTC; weeks begin on Monday.
+/// Length of a token budget's period. Periods follow the calendar in UTC; weeks start on Monday.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Period {
-    /// A minute.
+    /// A calendar minute.
     Minute,
-    /// An hour.
+    /// A calendar hour.
     Hour,
-    /// A day.
+    /// A calendar day.
     Day,
-    /// A week, from Monday.
+    /// A calendar week, starting on Monday.
     Week,
-    /// A month.
+    /// A calendar month.
     Month,
 }
 
@@ -103,7 +103,7 @@ impl Period {
     /// All periods, shortest first.
     pub const ALL: [Self; 5] = [Self::Minute, Self::Hour, Self::Day, Self::Week, Self::Month];
 
-    /// As it stands in JSON and in the database.
+    /// The name in JSON and in the database.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Minute => "minute",
@@ -114,12 +114,12 @@ impl Period {
         }
     }
 
-    /// The period of that name.
+    /// The inverse of `as_str`.
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|period| period.as_str() == name)
     }
 
-    /// When the period that runs at `now` began, and when the next one begins.
+    /// Start of the period that contains `now`, and start of the next one.
     pub fn around(self, now: Timestamp) -> (Timestamp, Timestamp) {
         const MINUTE: i64 = 60_000;
         const DAY: i64 = 24 * 60 * MINUTE;
@@ -145,13 +145,12 @@ fn month_around(now: Timestamp) -> (Timestamp, Timestamp) {
     (midnight(first), midnight(next))
 }
 
-/// A network that a key may be used from, e.g. `203.0.113.0/24` or `2001:db8::/32`. A bare address
-/// is the network of that address alone. Networks of IPv4 addresses in IPv6's form are kept in
-/// IPv4's.
+/// A network in CIDR notation, e.g. `203.0.113.0/24` or `2001:db8::/32`. A bare address is a
+/// network of one address. IPv4-mapped IPv6 networks are stored as IPv4.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Cidr(IpNet);
 
-/// Why a text is no network.
+/// The text is not a network in CIDR notation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("Use a network such as 203.0.113.0/24 or 2001:db8::/32.")]
 pub struct InvalidCidr;
@@ -201,7 +200,7 @@ impl<'de> Deserialize<'de> for Cidr {
     }
 }
 
-/// The name of a model, 1–256 characters, no control characters.
+/// Name of a model: 1–256 characters without control characters.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize)]
 #[serde(transparent)]
 pub struct ModelName(String);
@@ -241,17 +240,17 @@ impl<'de> Deserialize<'de> for ModelName {
     }
 }
 
-/// A list of 1 to 100 things, none of them twice. Absent means no restriction, so an empty list,
-/// which would allow nothing, is refused rather than guessed at.
+/// A list of 1 to 100 distinct items. To allow everything, omit the list: an empty one, which would
+/// allow nothing, is rejected.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(transparent)]
 pub struct AllowList<T>(Vec<T>);
 
-/// Why a list is no allow-list.
+/// Why a list was rejected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidAllowList {
-    /// It would allow nothing.
+    /// An empty list would allow nothing.
     #[error("Name at least one, or leave the field out to allow all.")]
     Empty,
     /// More than [`AllowList::MAX`].
@@ -260,13 +259,13 @@ pub enum InvalidAllowList {
 }
 
 impl<T: PartialEq> AllowList<T> {
-    /// The most things in a list.
+    /// Maximum number of items.
     pub const MAX: usize = 100;
 
-    /// A list of these; what stands in it twice is kept once.
+    /// A list without its duplicates.
     ///
     /// # Errors
-    /// There are none, or too many.
+    /// The list is empty or too long.
     pub fn new(all: Vec<T>) -> Result<Self, InvalidAllowList> {
         if all.len() > Self::MAX {
             return Err(InvalidAllowList::TooMany);
@@ -282,7 +281,7 @@ impl<T: PartialEq> AllowList<T> {
 }
 
 impl<T> AllowList<T> {
-    /// The things in it.
+    /// The items in their original order.
     pub fn as_slice(&self) -> &[T] {
         &self.0
     }
@@ -327,7 +326,9 @@ mod schemas {
             ObjectBuilder::new()
                 .schema_type(Type::String)
                 .format(Some(SchemaFormat::Custom("cidr".to_owned())))
-                .description(Some("A network; a bare address is the network of that address"))
+                .description(Some(
+                    "A network in CIDR notation. A bare address is a network of one address",
+                ))
                 .examples(["203.0.113.0/24"])
                 .into()
         }

@@ -174,7 +174,9 @@ impl utoipa::PartialSchema for Description {
             .schema_type(utoipa::openapi::schema::Type::String)
             .max_length(Some(Self::MAX_CHARACTERS))
             .pattern(Some(DESCRIPTION))
-            .description(Some("At most 500 characters, line breaks allowed"))
+            .description(Some(
+                "At most 500 characters. Line breaks are allowed, other control characters are not",
+            ))
             .into()
     }
 }

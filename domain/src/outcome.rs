@@ -2,40 +2,40 @@
 
 use serde::{Deserialize, Serialize};
 
-/// The outcome of a check.
+/// Outcome of checking a key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Outcome {
-    /// The call may go on.
+    /// The request is admitted.
     Valid,
-    /// No key was sent.
+    /// The request has no key.
     MissingKey,
-    /// What was sent is no key: its form or its checksum is wrong.
+    /// The key has the wrong format or a wrong checksum.
     MalformedKey,
     /// No key has this secret.
     UnknownKey,
     /// The key was revoked.
     RevokedKey,
-    /// The key's `expires_at` has passed.
+    /// The key has expired.
     ExpiredKey,
-    /// The key is for another application, or of a kind that this call does not take.
+    /// The key is for another application, or its kind is not accepted here.
     WrongScope,
-    /// The call comes from outside the key's networks.
+    /// The caller's IP address is not in the key's allowed networks.
     IpNotAllowed,
     /// The key may not use this model.
     ModelNotAllowed,
-    /// The key's requests per minute are used up.
+    /// The key's requests per minute are exhausted.
     RateLimited,
-    /// The key's tokens per minute are used up.
+    /// The key's tokens per minute are exhausted.
     TokenRateLimited,
-    /// The key has as many gateway calls in progress as it may.
+    /// The key has its maximum of concurrent gateway calls in progress.
     TooManyParallelRequests,
-    /// The key's token budget of the period is used up.
+    /// The key's token budget for this period is exhausted.
     TokenBudgetExhausted,
-    /// The month's live requests of the project are used up.
+    /// The project's monthly request quota is exhausted.
     QuotaExceeded,
-    /// The key can't be checked now; nothing is admitted on a guess.
+    /// The key cannot be checked right now. Requests are never admitted unchecked.
     Unavailable,
 }
 
@@ -59,7 +59,7 @@ impl Outcome {
         Self::Unavailable,
     ];
 
-    /// As it stands in JSON, in usage and in the database.
+    /// The name in JSON, in usage and in the database.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Valid => "valid",
@@ -80,7 +80,7 @@ impl Outcome {
         }
     }
 
-    /// The HTTP status that a refused caller sees.
+    /// HTTP status of a denied request.
     pub const fn status(self) -> u16 {
         match self {
             Self::Valid => 200,
@@ -99,7 +99,7 @@ impl Outcome {
         }
     }
 
-    /// The outcome of that name.
+    /// The inverse of `as_str`.
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|outcome| outcome.as_str() == name)
     }

@@ -5,55 +5,55 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use crate::id::KeyId;
 use crate::outcome::Outcome;
 
-/// The machine-readable reason of a refusal. Each has one HTTP status.
+/// Machine-readable error code. Each has one HTTP status.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ErrorCode {
-    /// 400: the body is not the JSON, or not the UTF-8, that it says it is.
+    /// 400: the body is not valid JSON or not valid UTF-8.
     Malformed,
-    /// 401: no credentials, or bad ones.
+    /// 401: missing or invalid credentials.
     Unauthenticated,
-    /// 403: signed in, but not allowed to do this.
+    /// 403: the caller is authenticated but lacks the permission.
     Forbidden,
-    /// 404: it does not exist, or the caller may not know that it does.
+    /// 404: the resource does not exist, or the caller has no access to it.
     NotFound,
-    /// 405: the path exists, the method does not.
+    /// 405: the path does not support this method.
     MethodNotAllowed,
-    /// 409: another thing of this name exists.
+    /// 409: the name is already in use.
     NameTaken,
-    /// 409: the state it is in does not allow this.
+    /// 409: the state of the resource does not allow this operation.
     Conflict,
-    /// 409: the project has as many active keys as its tier allows.
+    /// 409: the project has the maximum number of active keys of its tier.
     TierLimitReached,
-    /// 409: the organization, or the person, has as many of these as there may be; `detail` says
-    /// the way out.
+    /// 409: the organization or the user has reached a limit; `detail` says what to do.
     LimitReached,
-    /// 409: an organization keeps at least one owner.
+    /// 409: an organization must have at least one owner.
     LastOwner,
-    /// 409: this `Idempotency-Key` has made `key_id` already, or what `detail` names.
+    /// 409: a request with this `Idempotency-Key` has already succeeded; `key_id` is the key it
+    /// created.
     IdempotencyReplay,
-    /// 422: this `Idempotency-Key` came with another body before.
+    /// 422: this `Idempotency-Key` was used with a different body.
     IdempotencyMismatch,
-    /// 413: the body is over the route's limit.
+    /// 413: the body exceeds the size limit of the endpoint.
     TooLarge,
-    /// 415: not a media type that the route takes.
+    /// 415: the endpoint does not accept this media type.
     UnsupportedMediaType,
-    /// 422: a field is missing, unknown, of the wrong type or out of range; `errors` says which.
+    /// 422: a field is missing, unknown, of the wrong type or out of range; `errors` lists all of
+    /// them.
     Invalid,
-    /// 429: too many attempts of this address failed in the last minute; `Retry-After` says when it
-    /// frees.
+    /// 429: too many failed attempts from this IP address; `Retry-After` says how long to wait.
     TooManyFailures,
     /// 408: the request did not arrive in time.
     Timeout,
-    /// 500: a fault of the server. The log has the rest, under the request id.
+    /// 500: an error of the server. The log has the cause, under the request ID.
     Internal,
-    /// The outcome of a key's check, with the outcome's own status.
+    /// Outcome of a key's check, with its own status.
     #[serde(untagged)]
     Outcome(Outcome),
 }
 
 impl ErrorCode {
-    /// All codes but the outcomes'.
+    /// All codes except outcomes.
     pub const OWN: [Self; 18] = [
         Self::Malformed,
         Self::Unauthenticated,
@@ -75,7 +75,7 @@ impl ErrorCode {
         Self::Internal,
     ];
 
-    /// The HTTP status of this code.
+    /// HTTP status of this code.
     pub const fn status(self) -> u16 {
         match self {
             Self::Malformed => 400,
@@ -99,7 +99,7 @@ impl ErrorCode {
         }
     }
 
-    /// The short title that goes with the status.
+    /// Short title of the status.
     const fn title(self) -> &'static str {
         match self.status() {
             400 => "Bad Request",
@@ -132,7 +132,7 @@ impl utoipa::PartialSchema for ErrorCode {
         utoipa::openapi::ObjectBuilder::new()
             .schema_type(utoipa::openapi::schema::Type::String)
             .description(Some(format!(
-                "The machine-readable reason, each with one status: {}",
+                "Machine-readable error code. Each has one HTTP status: {}",
                 described.collect::<Vec<_>>().join(", ")
             )))
             .enum_values(Some(codes.filter_map(|code| serde_json::to_value(code).ok())))
@@ -143,40 +143,40 @@ impl utoipa::PartialSchema for ErrorCode {
 #[cfg(feature = "openapi")]
 impl utoipa::ToSchema for ErrorCode {}
 
-/// One field of a request that is wrong, and why.
+/// A validation error of one field.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct FieldError {
-    /// The field's path, e.g. `name` or `traces[3].durationMs`.
+    /// Path of the field, e.g. `name` or `traces[3].durationMs`.
     pub field: String,
-    /// What is wrong with it, as a sentence.
+    /// What is wrong with the value.
     pub message: String,
 }
 
-/// A refusal, as `application/problem+json`.
+/// An error as `application/problem+json` (RFC 9457).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Problem {
-    /// Always `about:blank`: `code` tells problems apart.
+    /// Always `about:blank`. Use `code` to tell errors apart.
     #[serde(rename = "type")]
     #[cfg_attr(feature = "openapi", schema(value_type = String, example = "about:blank"))]
     pub kind: AboutBlank,
-    /// The status in words.
+    /// Short title of the status.
     pub title: String,
-    /// The HTTP status.
+    /// HTTP status.
     pub status: u16,
-    /// The machine-readable reason.
+    /// Machine-readable error code.
     pub code: ErrorCode,
-    /// What happened and what to do, for people.
+    /// What happened and what to do, for humans.
     pub detail: String,
-    /// The id under which the server's log has this request.
+    /// ID of the request in the server's log.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(nullable = false))]
     pub request_id: Option<String>,
-    /// The wrong fields, when `code` is `invalid`.
+    /// Invalid fields, if `code` is `invalid`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub errors: Vec<FieldError>,
-    /// The key that was made, when `code` is `idempotency_replay`.
+    /// ID of the key that the first request created, if `code` is `idempotency_replay`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(nullable = false))]
     pub key_id: Option<KeyId>,
@@ -199,7 +199,7 @@ impl<'de> Deserialize<'de> for AboutBlank {
 }
 
 impl Problem {
-    /// A refusal for this reason.
+    /// An error with this code.
     pub fn new(code: ErrorCode, detail: impl Into<String>) -> Self {
         Self {
             kind: AboutBlank,
@@ -225,12 +225,12 @@ impl Problem {
         Self { errors, ..Self::new(ErrorCode::Invalid, detail) }
     }
 
-    /// The refusal that an outcome other than `valid` stands for.
+    /// The error for an outcome other than `valid`.
     pub fn outcome(outcome: Outcome) -> Self {
         Self::new(ErrorCode::Outcome(outcome), outcome.detail())
     }
 
-    /// The message for `field`, if this refusal has one.
+    /// The message for `field`, if there is one.
     pub fn field(&self, field: &str) -> Option<&str> {
         let error = self.errors.iter().find(|error| error.field == field)?;
         Some(&error.message)

@@ -84,7 +84,9 @@ impl utoipa::PartialSchema for QueryText {
             .schema_type(utoipa::openapi::schema::Type::String)
             .max_length(Some(Self::MAX_CHARACTERS))
             .pattern(Some(r"^[^\x00-\x1f\x7f-\x9f]*$"))
-            .description(Some("At most 200 characters, no control characters; empty: as if absent"))
+            .description(Some(
+                "At most 200 characters, no control characters. An empty value is ignored",
+            ))
             .into()
     }
 }

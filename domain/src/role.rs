@@ -4,49 +4,49 @@ use serde::Serialize;
 
 use crate::word::from_words;
 
-/// A member's role in an organization, weakest first.
+/// Role of a member in an organization, from least to most permissions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Role {
-    /// Reads everything but the audit log.
+    /// Can read everything except the audit log.
     Viewer,
-    /// Also makes, changes, rotates and revokes keys, verifies, and writes applications.
+    /// Can also create, update, rotate, revoke and verify keys, and manage applications.
     Member,
-    /// Also projects, members (not owners), service keys and the audit log.
+    /// Can also manage projects, members (except owners) and service keys, and read the audit log.
     Admin,
-    /// Also owners and deleting the organization.
+    /// Can also manage owners and delete the organization.
     Owner,
 }
 
-/// One thing that a role may or may not allow.
+/// A permission that a role can include.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Permission {
-    /// See the organization, its projects, applications, masked keys, telemetry and usage.
+    /// Read the organization, its projects, applications, masked keys, telemetry and usage.
     Read,
-    /// See keys, masked.
+    /// List and read keys, masked.
     KeysRead,
-    /// Make, change, rotate, revoke and archive API and inference keys.
+    /// Create, update, rotate, revoke and archive API and inference keys.
     KeysWrite,
-    /// The same for service keys.
+    /// Create, update, rotate, revoke and archive service keys.
     ServiceKeysWrite,
-    /// Check keys.
+    /// Verify keys.
     KeysVerify,
-    /// See what keys were used for.
+    /// Read the usage of keys.
     UsageRead,
-    /// Make, change and delete applications.
+    /// Create, update and delete applications.
     ApplicationsWrite,
-    /// Make, change and delete projects.
+    /// Create, update and delete projects.
     ProjectsWrite,
-    /// Invite, change and remove members who are not owners.
+    /// Invite, update and remove members who are not owners.
     MembersWrite,
-    /// The same for owners, and making somebody one.
+    /// Invite, update and remove owners, and make a member an owner.
     OwnersWrite,
     /// Rename the organization.
     OrganizationWrite,
     /// Delete the organization.
     OrganizationDelete,
-    /// See who did what.
+    /// Read the audit log.
     AuditRead,
 }
 
@@ -72,7 +72,7 @@ impl Permission {
 from_words!(Role);
 
 impl Role {
-    /// All roles, weakest first.
+    /// All roles, from least to most permissions.
     pub const ALL: [Self; 4] = [Self::Viewer, Self::Member, Self::Admin, Self::Owner];
 
     /// Whether this role allows `permission`.
@@ -100,7 +100,7 @@ impl Role {
         }
     }
 
-    /// As it stands in JSON and in the database.
+    /// The name in JSON and in the database.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Viewer => "viewer",
@@ -110,12 +110,12 @@ impl Role {
         }
     }
 
-    /// The role of that name.
+    /// The inverse of `as_str`.
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|role| role.as_str() == name)
     }
 
-    /// As the pages name it.
+    /// The name in the dashboard.
     pub const fn label(self) -> &'static str {
         match self {
             Self::Viewer => "Viewer",

@@ -5,18 +5,18 @@ use serde::{Deserialize, Serialize};
 use crate::limit::{Limit, Tokens};
 use crate::word::from_words;
 
-/// What an organization may use. The pages call it the plan.
+/// Plan of an organization. It determines the organization's limits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Tier {
-    /// Where everybody starts.
+    /// The plan of every new organization.
     Free,
     /// For one team in production.
     Pro,
     /// For several teams.
     Team,
-    /// Without limits.
+    /// No limits.
     Enterprise,
 }
 
@@ -26,7 +26,7 @@ impl Tier {
     /// All tiers, smallest first.
     pub const ALL: [Self; 4] = [Self::Free, Self::Pro, Self::Team, Self::Enterprise];
 
-    /// The table: what each tier allows.
+    /// The limits of this tier.
     pub const fn limits(self) -> TierLimits {
         const GIB: u64 = 1 << 30;
         match self {
@@ -61,7 +61,7 @@ impl Tier {
         }
     }
 
-    /// As it stands in JSON and in the database.
+    /// The name in JSON and in the database.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Free => "free",
@@ -71,12 +71,12 @@ impl Tier {
         }
     }
 
-    /// The tier of that name.
+    /// The inverse of `as_str`.
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|tier| tier.as_str() == name)
     }
 
-    /// As the pages name it.
+    /// The name in the dashboard.
     pub const fn label(self) -> &'static str {
         match self {
             Self::Free => "Free",
@@ -87,55 +87,54 @@ impl Tier {
     }
 }
 
-/// The organizations that a person may own, on whatever tier.
+/// Maximum number of organizations that a user can own, on any tier.
 pub const OWNED_ORGANIZATIONS: u32 = 20;
-/// The invitations that a person may make in an hour, to whichever organizations.
+/// Maximum number of invitations that a user can send per hour.
 pub const INVITATIONS_PER_HOUR: u32 = 60;
 
-/// What an organization may use, in numbers; `None` is unlimited. Either a row of the table, or
-/// what an administrator of the instance made of it: [`TierOverrides::limits`].
+/// Limits of an organization; `None` means unlimited. Either the tier's, or with overrides:
+/// [`TierOverrides::limits`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct TierLimits {
-    /// Projects.
+    /// Maximum number of projects.
     pub projects: Option<u32>,
-    /// Active keys that each project may have.
+    /// Maximum active keys per project.
     pub keys_per_project: Option<u32>,
-    /// Live requests that each project may make in a calendar month (UTC).
+    /// Maximum live requests per project and calendar month (UTC).
     pub requests_per_month: Option<u64>,
-    /// Days that live telemetry is kept, from its arrival.
+    /// Retention of live telemetry, in days from its arrival.
     pub telemetry_days: u32,
-    /// Bytes of live telemetry that each project may have.
+    /// Maximum size of live telemetry per project, in bytes.
     pub telemetry_bytes: Option<u64>,
 }
 
-/// A number of projects, keys or days from 1.
+/// Number of projects, keys or days, from 1.
 pub type Count = Limit<1_000_000_000>;
 
-/// What an administrator of the instance set for one organization instead of its tier's numbers.
-/// What is absent is the tier's.
+/// Limits of one organization that override its tier's. Absent limits are the tier's.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct TierOverrides {
-    /// Projects.
+    /// Maximum number of projects.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub projects: Option<Count>,
-    /// Active keys of each project.
+    /// Maximum active keys per project.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub keys_per_project: Option<Count>,
-    /// Live requests of each project in a month.
+    /// Maximum live requests per project and calendar month (UTC).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub requests_per_month: Option<Tokens>,
-    /// Days that live telemetry is kept.
+    /// Retention of live telemetry, in days.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub telemetry_days: Option<Count>,
-    /// Bytes of live telemetry of each project.
+    /// Maximum size of live telemetry per project, in bytes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub telemetry_bytes: Option<Tokens>,
 }
 
 impl TierOverrides {
-    /// Everything is as the tier says.
+    /// No overrides.
     pub const NONE: Self = Self {
         projects: None,
         keys_per_project: None,
@@ -144,7 +143,7 @@ impl TierOverrides {
         telemetry_bytes: None,
     };
 
-    /// What an organization of this tier with these overrides may use.
+    /// Effective limits of an organization of this tier with these overrides.
     pub fn limits(&self, tier: Tier) -> TierLimits {
         let table = tier.limits();
         TierLimits {
@@ -159,7 +158,7 @@ impl TierOverrides {
         }
     }
 
-    /// Whether everything is as the tier says.
+    /// Whether there are no overrides.
     pub fn is_empty(&self) -> bool {
         *self == Self::NONE
     }

@@ -13,10 +13,10 @@ use crate::word::from_words;
 
 const DAY: Duration = Duration::from_hours(24);
 
-/// How far back a chart goes.
+/// Time range of a usage report.
 ///
-/// A range is cut into buckets that begin at whole multiples of their width in UTC; the last one is
-/// the one that `now` is in. Together they are as long as the range:
+/// A range ends now and is split into buckets that start at whole multiples of their width in UTC;
+/// the last bucket contains the current time.
 ///
 /// | range | bucket | buckets |
 /// |---|---|---|
@@ -27,22 +27,22 @@ const DAY: Duration = Duration::from_hours(24);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub enum UsageRange {
-    /// An hour.
+    /// The last hour.
     #[serde(rename = "1h")]
     Hour,
-    /// A day.
+    /// The last 24 hours.
     #[default]
     #[serde(rename = "24h")]
     Day,
-    /// A week.
+    /// The last 7 days.
     #[serde(rename = "7d")]
     Week,
-    /// Thirty days.
+    /// The last 30 days.
     #[serde(rename = "30d")]
     Month,
 }
 
-/// Why a text is no range.
+/// The text is not a range.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("Use 1h, 24h, 7d or 30d.")]
 pub struct InvalidRange;
@@ -53,7 +53,7 @@ impl UsageRange {
     /// All ranges, shortest first.
     pub const ALL: [Self; 4] = [Self::Hour, Self::Day, Self::Week, Self::Month];
 
-    /// As it stands in a query and in JSON.
+    /// The name in a query string and in JSON.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Hour => "1h",
@@ -63,7 +63,7 @@ impl UsageRange {
         }
     }
 
-    /// The width of a bucket.
+    /// Width of a bucket.
     pub const fn bucket(self) -> Duration {
         match self {
             Self::Hour => Duration::from_mins(2),
@@ -73,7 +73,7 @@ impl UsageRange {
         }
     }
 
-    /// How many buckets there are.
+    /// Number of buckets.
     pub const fn buckets(self) -> u32 {
         match self {
             Self::Hour | Self::Month => 30,
@@ -82,12 +82,12 @@ impl UsageRange {
         }
     }
 
-    /// Where the range begins at `now`: with its first bucket.
+    /// Start of the first bucket of the range that ends at `now`.
     pub fn start(self, now: Timestamp) -> Timestamp {
         floor(now, self.bucket()) - self.bucket() * (self.buckets() - 1)
     }
 
-    /// Where each bucket begins at `now`, earliest first.
+    /// Start of each bucket at `now`, oldest first.
     pub fn starts(self, now: Timestamp) -> impl Iterator<Item = Timestamp> {
         let start = self.start(now);
         (0..self.buckets()).map(move |index| start + self.bucket() * index)
@@ -116,22 +116,22 @@ pub fn floor(at: Timestamp, width: Duration) -> Timestamp {
     Timestamp::from_millis(at.as_millis() - at.as_millis().rem_euclid(width))
 }
 
-/// A calendar month in UTC, the period of the quota.
+/// A calendar month in UTC: the period of the quota.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Month(Timestamp);
 
 impl Month {
-    /// The month that `at` is in.
+    /// The month that contains `at`.
     pub fn of(at: Timestamp) -> Self {
         Self(floor(at, DAY) - DAY * at.to_utc().day0())
     }
 
-    /// Its first instant.
+    /// First instant of the month.
     pub const fn start(self) -> Timestamp {
         self.0
     }
 
-    /// The first instant of the next month.
+    /// First instant of the next month.
     pub fn end(self) -> Timestamp {
         // No month has 32 days.
         Self::of(self.0 + DAY * 32).0

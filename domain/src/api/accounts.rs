@@ -6,60 +6,60 @@ use super::Organization;
 use crate::id::{SessionId, UserId};
 use crate::time::Timestamp;
 
-/// The person who is asking.
+/// The signed-in user.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Me {
-    /// Their id.
+    /// ID of the user.
     pub id: UserId,
     /// Their GitHub login.
     pub login: String,
-    /// Their name, if GitHub knows one.
+    /// Display name from GitHub; null if the user has not set one there.
     pub name: Option<String>,
-    /// Where their picture is.
+    /// URL of the user's avatar.
     pub avatar_url: Option<String>,
-    /// Whether they administer this instance.
+    /// Whether the user is an administrator of this instance.
     pub administrator: bool,
-    /// The organizations that they are a member of.
+    /// Organizations that the user is a member of.
     pub organizations: Vec<Organization>,
 }
 
-/// One sign-in of a person: where and when they were seen.
+/// A session of the signed-in user.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Session {
-    /// Its id.
+    /// ID of the session.
     pub id: SessionId,
-    /// Whether this is the one that asks.
+    /// Whether this is the session that made the request.
     pub current: bool,
-    /// When the person signed in.
+    /// When the user signed in.
     pub created_at: Timestamp,
-    /// When it was last renewed.
+    /// When the session was last refreshed.
     pub last_seen_at: Timestamp,
-    /// When it ends unless it is renewed.
+    /// When the session expires unless it is refreshed.
     pub expires_at: Timestamp,
-    /// The address that it was last renewed from.
+    /// IP address that last refreshed the session.
     pub ip: Option<String>,
-    /// What the browser calls itself.
+    /// `User-Agent` of the browser.
     pub user_agent: Option<String>,
 }
 
-/// Why a session ended before its time.
+/// Why a session ended before it expired.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum SessionEndReason {
-    /// The person signed out, or ended it from another one.
+    /// The user signed out or ended the session from another one.
     SignedOut,
-    /// A refresh token came back after its use: somebody had copied it.
+    /// A refresh token was used twice, so it may have been stolen.
     TokenReused,
-    /// A newer sign-in took its place: a person has at most 100 sessions at a time, and nobody had
-    /// used this one for the longest time.
+    /// The user had 100 sessions and signed in again, so the one idle for the longest time was
+    /// ended.
     Replaced,
 }
 
 impl SessionEndReason {
-    /// As it stands in JSON and in the database.
+    /// The name in JSON and in the database.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::SignedOut => "signed_out",
@@ -68,53 +68,53 @@ impl SessionEndReason {
         }
     }
 
-    /// The reason of that name.
+    /// The inverse of `as_str`.
     pub fn from_name(name: &str) -> Option<Self> {
         let all = [Self::SignedOut, Self::TokenReused, Self::Replaced];
         all.into_iter().find(|reason| reason.as_str() == name)
     }
 }
 
-/// A sign-in of a person in their own log, whether its session still stands or not.
+/// A past sign-in of the user, whether or not its session is still active.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct SignInEntry {
-    /// The session that began.
+    /// ID of the session that was started.
     pub id: SessionId,
-    /// When.
+    /// When the user signed in.
     pub created_at: Timestamp,
-    /// The address that the session was last seen at.
+    /// IP address that last refreshed the session.
     pub ip: Option<String>,
-    /// What the browser calls itself.
+    /// `User-Agent` of the browser.
     pub user_agent: Option<String>,
-    /// When the session ended, if it did before its time.
+    /// When the session was ended; null if it is active or expired.
     pub ended_at: Option<Timestamp>,
-    /// Why.
+    /// Why the session was ended; null if it is active or expired.
     pub end_reason: Option<SessionEndReason>,
 }
 
-/// The body of `POST /refresh` and `POST /logout` of a client that keeps its refresh token itself.
+/// Body of `POST /refresh` and `POST /logout`, for clients that store the refresh token themselves.
 #[derive(Clone, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct RefreshRequest {
-    /// The refresh token. Each is good once.
+    /// The refresh token. Each can be used once.
     #[serde(rename = "refreshToken")]
     #[cfg_attr(feature = "openapi", schema(max_length = 65_536))]
     pub refresh_token: String,
 }
 
-/// A new pair of tokens.
+/// A new access token and refresh token.
 #[derive(Clone, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct SessionTokens {
-    /// The JWT to send as `Authorization: Bearer`.
+    /// Access token (JWT) to send as `Authorization: Bearer`.
     pub token: String,
-    /// The next refresh token; absent when it went back as a cookie.
+    /// The next refresh token. Absent if it was set as a cookie.
     #[serde(rename = "refreshToken", default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(nullable = false))]
     pub refresh_token: Option<String>,
-    /// Seconds until the JWT expires.
+    /// Seconds until the access token expires.
     #[serde(rename = "expiresIn")]
     pub expires_in: u64,
 }

@@ -10,72 +10,71 @@ use crate::id::AuditEventId;
 use crate::query::QueryText;
 use crate::time::Timestamp;
 
-/// One thing that was done.
+/// An event in an organization's audit log.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct AuditEvent {
-    /// Its id.
+    /// ID of the event.
     pub id: AuditEventId,
-    /// When.
+    /// When it happened.
     pub at: Timestamp,
-    /// Who did it.
+    /// Who performed the action.
     pub actor: AuditActor,
-    /// What was done.
+    /// The action.
     pub action: AuditAction,
-    /// To what.
+    /// What the action was performed on.
     pub target: AuditTarget,
-    /// The address that it was done from.
+    /// IP address that the request came from.
     pub ip: Option<String>,
-    /// The fields that changed; empty for what made or ended a thing without more to say. Never a
-    /// secret.
+    /// Changed fields by name. Empty if the action changed no fields. Never contains secrets.
     pub changes: BTreeMap<String, AuditChange>,
 }
 
-/// Who acted.
+/// The user, service key or system that performed an action.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct AuditActor {
-    /// A person, a service key or the system.
+    /// Type of the actor.
     pub kind: ActorKind,
-    /// The person's or the key's id; null for the system.
+    /// ID of the user or service key; null for the system.
     pub id: Option<String>,
-    /// The person's login or the key's name at that time.
+    /// The user's login or the key's name when the action was performed.
     pub name: String,
 }
 
-/// What was acted upon.
+/// The resource that an action was performed on.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct AuditTarget {
-    /// What kind of thing.
+    /// Type of the resource.
     pub kind: TargetKind,
-    /// Its id.
+    /// ID of the resource.
     pub id: String,
-    /// Its name at that time.
+    /// Name of the resource when the action was performed.
     pub name: String,
 }
 
-/// A field before and after.
+/// The value of a field before and after a change.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct AuditChange {
-    /// As it was; null: it was not set.
+    /// Previous value; null if the field was not set.
     pub before: Value,
-    /// As it became; null: it is not set any more.
+    /// New value; null if the field was cleared.
     pub after: Value,
 }
 
-/// Which rows of an audit log are wanted.
+/// Filters for an audit log. An event must match all of them.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct AuditFilter {
-    /// Of this actor: an id (`usr_…`, `key_…`), a login, or `system`.
+    /// Only events by this actor: an ID (`usr_…`, `key_…`), a login, or `system`.
     #[serde(default, deserialize_with = "QueryText::given")]
     pub actor: Option<QueryText>,
-    /// Of this action.
+    /// Only events with this action.
     pub action: Option<AuditAction>,
-    /// At this time or later.
+    /// Only events at or after this time.
     pub from: Option<Timestamp>,
-    /// Before this time.
+    /// Only events before this time.
     pub to: Option<Timestamp>,
 }

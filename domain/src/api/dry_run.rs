@@ -9,19 +9,20 @@ use crate::outcome::Outcome;
 use crate::time::Timestamp;
 use crate::whole;
 
-/// The call that is tried out.
+/// A hypothetical call to check.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct DryRunRequest {
-    /// The model that it names, if it names one.
+    /// Model that the call would request.
     #[serde(default)]
     pub model: Option<String>,
-    /// Where it comes from. A key with `allowed_cidrs` is refused without it.
+    /// IP address of the caller. Required for keys with `allowed_cidrs`; without it they are
+    /// denied.
     #[serde(default)]
     #[cfg_attr(feature = "openapi", schema(value_type = Option<String>))]
     pub ip: Option<IpAddr>,
-    /// How many tokens it takes in any case: those of its prompt.
+    /// Number of prompt tokens.
     #[serde(default, deserialize_with = "whole::from_0")]
     #[cfg_attr(
         feature = "openapi",
@@ -30,41 +31,43 @@ pub struct DryRunRequest {
     pub tokens: u64,
 }
 
-/// What a check of that call would come to now. Limits are told as far as the check would get;
-/// nothing was taken of them.
+/// The outcome that the call would get now. Nothing is counted. Limits that come after the one that
+/// denies the call are null.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct DryRun {
-    /// The outcome.
+    /// Outcome of the check.
     pub code: Outcome,
-    /// The outcome in words. A limit's numbers stand in its own field.
+    /// Explanation of the outcome. The numbers of a limit are in its own field.
     pub detail: String,
-    /// When the same call could be admitted, in whole seconds, if waiting helps.
+    /// Seconds until the same call could be admitted; null if it is admitted now or if waiting does
+    /// not help.
     pub retry_after_seconds: Option<u64>,
-    /// Requests per minute; null: not limited, or not reached.
+    /// Requests per minute; null if not limited or not evaluated.
     pub ratelimit: Option<RateLimitState>,
-    /// Tokens per minute; null: not limited, or not reached.
+    /// Tokens per minute; null if not limited or not evaluated.
     pub token_ratelimit: Option<RateLimitState>,
-    /// The project's month; null: such calls don't count, or not reached.
+    /// Monthly quota of the project; null if the call does not count towards it or if it was not
+    /// evaluated.
     pub quota: Option<QuotaState>,
-    /// The token budget; null: not limited, or not reached.
+    /// Token budget; null if the key has none or if it was not evaluated.
     pub budget: Option<BudgetState>,
 }
 
-/// Where a project's live requests of the month stand.
+/// Current state of a project's monthly request quota.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct QuotaState {
-    /// What its plan allows; null: any number.
+    /// Requests per month that the plan allows; null if unlimited.
     pub limit: Option<u64>,
-    /// What was used.
+    /// Live requests in this month.
     pub used: u64,
-    /// When the next month begins.
+    /// When the next month starts.
     pub resets_at: Timestamp,
 }
 
 impl QuotaState {
-    /// Whether the plan allows no more this month.
+    /// Whether the quota is exhausted.
     pub fn is_used_up(&self) -> bool {
         self.limit.is_some_and(|limit| self.used >= limit)
     }

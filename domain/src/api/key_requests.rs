@@ -13,50 +13,50 @@ use crate::time::Timestamp;
 use crate::whole;
 use crate::word::from_words;
 
-/// The longest grace period of a rotation, in seconds: 7 days.
+/// Longest grace period after a rotation: 7 days.
 pub const MAX_GRACE_SECONDS: u64 = 604_800;
 
-/// The body of `POST /v1/projects/{id}/keys`. Everything but the name may be left out.
+/// Body of `POST /v1/projects/{id}/keys`. Only `name` is required.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct KeyRequest {
-    /// The key's name, unique among the project's keys of its kind that are not revoked.
+    /// Name of the key. Must be unique among the project's non-revoked keys of the same kind.
     pub name: Name,
-    /// Live (the default) or test.
+    /// `live` (default) or `test`.
     #[serde(default)]
     pub environment: Environment,
     /// `api` (the default), `inference` or `service`.
     #[serde(default = "api")]
     pub kind: KeyKind,
-    /// The one application that an API key is for; absent: any of the project.
+    /// Restricts an API key to one application. If omitted, the key is valid for the whole project.
     #[serde(default)]
     pub application_id: Option<ApplicationId>,
-    /// What a service key may do. Required for service keys, refused for others.
+    /// Permissions of a service key. Required for service keys, rejected for other kinds.
     #[serde(default)]
     pub permissions: Option<AllowList<ServicePermission>>,
-    /// Requests per minute.
+    /// Maximum requests per minute.
     #[serde(default)]
     pub rpm: Option<Rpm>,
-    /// Tokens per minute.
+    /// Maximum tokens per minute.
     #[serde(default)]
     pub tpm: Option<Tokens>,
-    /// Gateway calls in progress at a time, on each node; absent: 64.
+    /// Maximum concurrent gateway calls per node. Defaults to 64.
     #[serde(default)]
     pub max_parallel: Option<MaxParallel>,
-    /// The token budget of one period.
+    /// Token budget per `token_limit_period`.
     #[serde(default)]
     pub token_limit: Option<Tokens>,
-    /// The period of the token budget; both or neither.
+    /// Period of the token budget. Set it together with `token_limit`.
     #[serde(default)]
     pub token_limit_period: Option<Period>,
-    /// The models that it may use; absent: all that the project can reach.
+    /// Models that the key may use. If omitted, all models available to the project.
     #[serde(default)]
     pub allowed_models: Option<AllowList<ModelName>>,
-    /// The networks that it may be used from; absent: any.
+    /// Networks that the key may be used from. If omitted, any.
     #[serde(default)]
     pub allowed_cidrs: Option<AllowList<Cidr>>,
-    /// When it stops working; in the future.
+    /// When the key expires. Must be in the future.
     #[serde(default)]
     pub expires_at: Option<Timestamp>,
 }
@@ -66,7 +66,7 @@ const fn api() -> KeyKind {
 }
 
 impl KeyRequest {
-    /// A key of that name and kind without any limit.
+    /// A request without limits.
     pub fn new(name: Name, kind: KeyKind) -> Self {
         Self {
             name,
@@ -86,38 +86,38 @@ impl KeyRequest {
     }
 }
 
-/// The body of `POST /v1/projects/{id}/inference/keys`. Everything but the name may be left out.
+/// Body of `POST /v1/projects/{id}/inference/keys`. Only `name` is required.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct InferenceKeyRequest {
-    /// The key's name, unique among the project's inference keys that are not revoked.
+    /// Name of the key. Must be unique among the project's non-revoked inference keys.
     pub name: Name,
-    /// Live (the default) or test.
+    /// `live` (default) or `test`.
     #[serde(default)]
     pub environment: Environment,
-    /// Requests per minute.
+    /// Maximum requests per minute.
     #[serde(default)]
     pub rpm: Option<Rpm>,
-    /// Tokens per minute.
+    /// Maximum tokens per minute.
     #[serde(default)]
     pub tpm: Option<Tokens>,
-    /// Gateway calls in progress at a time, on each node; absent: 64.
+    /// Maximum concurrent gateway calls per node. Defaults to 64.
     #[serde(default)]
     pub max_parallel: Option<MaxParallel>,
-    /// The token budget of one period.
+    /// Token budget per `token_limit_period`.
     #[serde(default)]
     pub token_limit: Option<Tokens>,
-    /// The period of the token budget; both or neither.
+    /// Period of the token budget. Set it together with `token_limit`.
     #[serde(default)]
     pub token_limit_period: Option<Period>,
-    /// The models that it may use; absent: all that the project can reach.
+    /// Models that the key may use. If omitted, all models available to the project.
     #[serde(default)]
     pub allowed_models: Option<AllowList<ModelName>>,
-    /// The networks that it may be used from; absent: any.
+    /// Networks that the key may be used from. If omitted, any.
     #[serde(default)]
     pub allowed_cidrs: Option<AllowList<Cidr>>,
-    /// When it stops working; in the future.
+    /// When the key expires. Must be in the future.
     #[serde(default)]
     pub expires_at: Option<Timestamp>,
 }
@@ -139,85 +139,85 @@ impl From<InferenceKeyRequest> for KeyRequest {
     }
 }
 
-/// The body of `PATCH /v1/keys/{id}`. What is absent stays, null clears.
+/// Body of `PATCH /v1/keys/{id}`. Omitted fields are left unchanged; null clears a field.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct KeyPatch {
-    /// Another name.
+    /// New name.
     #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(nullable = false))]
     pub name: Option<Name>,
-    /// Requests per minute.
+    /// Maximum requests per minute.
     #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(value_type = Option<Rpm>))]
     pub rpm: Option<Option<Rpm>>,
-    /// Tokens per minute.
+    /// Maximum tokens per minute.
     #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(value_type = Option<Tokens>))]
     pub tpm: Option<Option<Tokens>>,
-    /// Gateway calls in progress at a time, on each node; null: 64.
+    /// Maximum concurrent gateway calls per node. Null resets it to 64.
     #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(value_type = Option<MaxParallel>))]
     pub max_parallel: Option<Option<MaxParallel>>,
-    /// The token budget of one period.
+    /// Token budget per `token_limit_period`.
     #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(value_type = Option<Tokens>))]
     pub token_limit: Option<Option<Tokens>>,
-    /// The period of the token budget; afterwards the key has both or neither.
+    /// Period of the token budget. After the update, the key must have both or neither.
     #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(value_type = Option<Period>))]
     pub token_limit_period: Option<Option<Period>>,
-    /// The models that it may use; null: all.
+    /// Models that the key may use; null allows all.
     #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(value_type = Option<AllowList<ModelName>>))]
     pub allowed_models: Option<Option<AllowList<ModelName>>>,
-    /// The networks that it may be used from; null: any.
+    /// Networks that the key may be used from; null allows any.
     #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(value_type = Option<AllowList<Cidr>>))]
     pub allowed_cidrs: Option<Option<AllowList<Cidr>>>,
-    /// When it stops working, in the future; null: never.
+    /// When the key expires. Must be in the future; null means never.
     #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(value_type = Option<Timestamp>))]
     pub expires_at: Option<Option<Timestamp>>,
 }
 
-/// The body of `POST …/{id}/rotate`.
+/// Body of `POST /v1/keys/{id}/rotate`.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct RotateRequest {
-    /// How long the old secret goes on working, 0 (the default) to 604,800 seconds (7 days), but
-    /// never past the key's expiry.
+    /// How long the old secret stays valid, in seconds: 0 (default) to 604,800 (7 days), but never
+    /// past the key's expiry.
     #[serde(default, deserialize_with = "whole::from_0")]
     #[cfg_attr(feature = "openapi", schema(minimum = 0, maximum = 604_800, default = 0))]
     pub grace_seconds: u64,
 }
 
-/// Which keys of a project are wanted.
+/// Filters and order for a list of keys.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct KeyFilter {
-    /// Of this kind.
+    /// Only keys of this kind.
     pub kind: Option<KeyKind>,
-    /// Live or test.
+    /// Only keys of this environment.
     pub environment: Option<Environment>,
-    /// Where they stand in their life.
+    /// Only keys with this status.
     pub status: Option<KeyStatus>,
-    /// For this application.
+    /// Only keys of this application.
     pub application_id: Option<ApplicationId>,
-    /// Archived ones too.
+    /// Whether to include archived keys.
     #[serde(default)]
     pub archived: bool,
-    /// What stands somewhere in the name, the id or the masked form, in any case.
+    /// Only keys whose name, ID or masked form contains this text, ignoring case.
     #[serde(default, deserialize_with = "QueryText::given")]
     pub q: Option<QueryText>,
-    /// In which order.
+    /// Sort order.
     #[serde(default)]
     pub sort: KeySort,
 }
 
-/// The order of a list of keys.
+/// Sort order of a list of keys.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
@@ -225,17 +225,17 @@ pub enum KeySort {
     /// Newest first.
     #[default]
     Created,
-    /// Last used first; those never used come last, newest first.
+    /// Most recently used first, then unused keys, newest first.
     LastUsed,
 }
 
 from_words!(KeySort);
 
 impl KeySort {
-    /// Both orders.
+    /// Both sort orders.
     pub const ALL: [Self; 2] = [Self::Created, Self::LastUsed];
 
-    /// As it stands in a query and in JSON.
+    /// The name in a query string and in JSON.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Created => "created",

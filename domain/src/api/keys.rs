@@ -11,110 +11,111 @@ use crate::permission::ServicePermission;
 use crate::secret::{KeyHint, SecretKey};
 use crate::time::Timestamp;
 
-/// A key, without its secret. What is not set is null.
+/// A key, without its secret.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct ApiKey {
-    /// Its id; it stays the same through rotations.
+    /// ID of the key. A rotation does not change it.
     pub id: KeyId,
-    /// What it authenticates.
+    /// What the key authenticates.
     pub kind: KeyKind,
-    /// The project that it belongs to.
+    /// ID of the project that the key belongs to.
     pub project_id: ProjectId,
-    /// The one application that it is for; null: any of the project.
+    /// ID of the application that the key is restricted to; null if it is valid for the whole
+    /// project.
     pub application_id: Option<ApplicationId>,
-    /// Its name.
+    /// Name of the key.
     pub name: String,
-    /// Live or test.
+    /// `live` or `test`.
     pub environment: Environment,
-    /// What may be shown of the secret, e.g. `lk_live_7Qm2...x9Kd`.
+    /// Masked secret, e.g. `lk_live_7Qm2...x9Kd`.
     pub masked: KeyHint,
-    /// Where it stands in its life.
+    /// Current status.
     pub status: KeyStatus,
-    /// Whether it is hidden from lists.
+    /// Whether the key is archived. Archived keys are hidden from lists by default.
     pub archived: bool,
-    /// Requests per minute.
+    /// Maximum requests per minute; null if not limited.
     pub rpm: Option<Rpm>,
-    /// Tokens per minute.
+    /// Maximum tokens per minute; null if not limited.
     pub tpm: Option<Tokens>,
-    /// Gateway calls in progress at a time, on each node; null: 64.
+    /// Maximum concurrent gateway calls per node; null means 64.
     pub max_parallel: Option<MaxParallel>,
-    /// The token budget of one period.
+    /// Token budget per `token_limit_period`; null if the key has no budget.
     pub token_limit: Option<Tokens>,
-    /// The period of the token budget.
+    /// Period of the token budget; null if the key has no budget.
     pub token_limit_period: Option<Period>,
-    /// The models that it may use; null: all that the project can reach.
+    /// Models that the key may use; null for all models available to the project.
     pub allowed_models: Option<AllowList<ModelName>>,
-    /// The networks that it may be used from; null: any.
+    /// Networks that the key may be used from; null for any.
     pub allowed_cidrs: Option<AllowList<Cidr>>,
-    /// When it was made.
+    /// When the key was created.
     pub created_at: Timestamp,
-    /// Who made it.
+    /// ID of the user who created the key.
     pub created_by: UserId,
-    /// When it stops working.
+    /// When the key expires; null if never.
     pub expires_at: Option<Timestamp>,
-    /// When it was revoked.
+    /// When the key was revoked; null if it was not.
     pub revoked_at: Option<Timestamp>,
-    /// When it was archived.
+    /// When the key was archived; null if it is not archived.
     pub archived_at: Option<Timestamp>,
-    /// When it was last used, whatever the outcome.
+    /// When the key was last used, including denied requests; null if never.
     pub last_used_at: Option<Timestamp>,
-    /// What a service key may do.
+    /// Permissions of a service key; null for other kinds.
     pub permissions: Option<Vec<ServicePermission>>,
 }
 
-/// A key in a list of the pages, with what the API tells elsewhere.
+/// A key in the dashboard's lists, with details that the API has in other places.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct ListedKey {
-    /// The key.
+    /// The key itself.
     #[serde(flatten)]
     pub key: ApiKey,
-    /// The address of the last use.
+    /// IP address of the last use.
     pub last_used_ip: Option<String>,
-    /// The secret before the last rotation, while it still works.
+    /// The secret before the last rotation, while it is still valid.
     pub old_secret: Option<OldSecret>,
-    /// Where its token budget stands, if it has one.
+    /// State of the token budget; null if the key has none.
     pub budget: Option<BudgetState>,
 }
 
-/// A secret that was rotated away and still works for its grace period.
+/// A rotated secret that is still valid during its grace period.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct OldSecret {
-    /// What may be shown of it.
+    /// Masked secret.
     pub masked: KeyHint,
-    /// When it stops working.
+    /// When the grace period ends.
     pub ends_at: Timestamp,
-    /// When it was last used.
+    /// When the old secret was last used; null if never.
     pub last_used_at: Option<Timestamp>,
 }
 
-/// The optional body of `POST /apikey`.
+/// Optional body of `POST /apikey`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct ApplicationKeyRequest {
-    /// The key's name; absent: one is made from the application's name.
+    /// Name of the key. If omitted, it is derived from the application's name.
     #[serde(default)]
     pub name: Option<Name>,
-    /// Live (the default) or test.
+    /// `live` (default) or `test`.
     #[serde(default)]
     pub environment: Environment,
 }
 
-/// A new key, with the only copy of its secret.
+/// A new key and its secret. The secret cannot be retrieved again.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct CreatedKey {
-    /// The secret. This answer is the only place where it ever stands.
+    /// The secret. Store it now: it is returned only once.
     #[cfg_attr(feature = "openapi", schema(value_type = String))]
     pub key: RevealedSecret,
-    /// The key as it is listed from now on.
+    /// The key, without its secret.
     pub api_key: ApiKey,
 }
 
-/// The one type that writes a secret into an answer. Its `Debug` is redacted like the secret's own.
+/// The only type that serializes a secret. Its `Debug` output is redacted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RevealedSecret(SecretKey);
 

@@ -7,81 +7,81 @@ use crate::login::GithubLogin;
 use crate::role::Role;
 use crate::time::Timestamp;
 
-/// A member, or somebody who is invited. Of the latter the organization knows the login alone.
+/// A member of an organization, or a person who has been invited.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Member {
-    /// The person; null while they are invited.
+    /// ID of the user; null until they accept the invitation.
     pub user_id: Option<UserId>,
-    /// Their GitHub login; of an invitation, as it was typed.
+    /// GitHub login. For an invitation, as it was entered.
     pub login: String,
-    /// Their name, if GitHub knows one; null while they are invited.
+    /// Display name from GitHub; null if not set, or until they accept the invitation.
     pub name: Option<String>,
-    /// What they may do.
+    /// Role in the organization.
     pub role: Role,
-    /// Whether the invitation waits for their answer.
+    /// Whether the invitation is pending.
     pub invited: bool,
-    /// When they joined or were invited.
+    /// When the user joined or was invited.
     pub created_at: Timestamp,
 }
 
-/// A member in the pages' list, with what the API does not tell.
+/// A member in the dashboard's list, with details that the API does not return.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct ListedMember {
-    /// The member.
+    /// The member or invitation itself.
     #[serde(flatten)]
     pub member: Member,
-    /// The invitation that waits, for who is no member yet.
+    /// ID of the pending invitation; null for members.
     pub invitation_id: Option<InvitationId>,
-    /// Where their picture is.
+    /// URL of the user's avatar.
     pub avatar_url: Option<String>,
-    /// When they last renewed a session, if any stands.
+    /// When the user last refreshed a session; null if they have no active session.
     pub last_active_at: Option<Timestamp>,
-    /// The login of who invited them.
+    /// GitHub login of the user who sent the invitation.
     pub invited_by: Option<String>,
 }
 
-/// The body of `POST /v1/organizations/{id}/members`.
+/// Body of `POST /v1/organizations/{id}/members`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct MemberRequest {
-    /// Whom to invite: whoever of GitHub signs in with it may accept.
+    /// GitHub login to invite. The user who signs in with it can accept the invitation.
     pub login: GithubLogin,
-    /// What they may do once they accept.
+    /// Role that the user gets after accepting.
     pub role: Role,
 }
 
-/// The body of `PATCH /v1/organizations/{id}/members/{user_id}`.
+/// Body of `PATCH /v1/organizations/{id}/members/{user_id}`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct MemberPatch {
-    /// What they may do from now on.
+    /// New role.
     pub role: Role,
 }
 
-/// An invitation, as whoever is invited sees it.
+/// An invitation, as the invited user sees it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Invitation {
-    /// To what.
+    /// The organization that the user is invited to.
     pub organization: InvitingOrganization,
-    /// What they may do there.
+    /// Role that the user gets after accepting.
     pub role: Role,
-    /// The login of who invited them.
+    /// GitHub login of the user who sent the invitation.
     pub invited_by: Option<String>,
-    /// When.
+    /// When the invitation was sent.
     pub created_at: Timestamp,
 }
 
-/// What somebody who is invited sees of the organization.
+/// The organization of an invitation, as the invited user sees it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct InvitingOrganization {
-    /// Its id.
+    /// ID of the organization.
     pub id: OrganizationId,
-    /// Its name.
+    /// Name of the organization.
     pub name: String,
 }

@@ -46,15 +46,15 @@ use serde::de::value::MapAccessDeserializer;
 use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
-/// A field that is there, be it null; `default` stands for one that is not.
+/// Tells an explicit null from an absent field; the field's `default` covers the latter.
 fn present<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
     deserializer: D,
 ) -> Result<Option<T>, D::Error> {
     T::deserialize(deserializer).map(Some)
 }
 
-/// The same of a field that is an object or null. By itself a struct would also be read from a list
-/// of its fields' values in their order.
+/// Like [`present`], for a field that is an object or null. By default serde would also read a
+/// struct from an array of its fields' values.
 #[expect(clippy::option_option, reason = "absent and null are not the same")]
 fn present_object<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
     deserializer: D,

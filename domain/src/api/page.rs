@@ -2,42 +2,42 @@
 
 use serde::{Deserialize, Serialize};
 
-/// One page of a list, and where the next begins.
+/// A page of a list.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Page<T> {
-    /// The rows.
+    /// Items on this page.
     pub data: Vec<T>,
-    /// Send it as `cursor` to get the next page; null: this is the last.
+    /// Value of `cursor` for the next page; null on the last page.
     pub next_cursor: Option<String>,
 }
 
 impl<T> Page<T> {
-    /// The same page of other rows.
+    /// Converts each item and keeps the cursor.
     pub fn map<U>(self, each: impl FnMut(T) -> U) -> Page<U> {
         Page { data: self.data.into_iter().map(each).collect(), next_cursor: self.next_cursor }
     }
 }
 
-/// How many rows a page has: 1 to 100, 50 unless asked otherwise.
+/// Number of items per page: 1 to 100, 50 by default.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PageLimit(u64);
 
-/// Why a number is no page size.
+/// The number is not from 1 to 100.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("Use a whole number from 1 to 100.")]
 pub struct InvalidLimit;
 
 impl PageLimit {
-    /// The rows of one page.
+    /// The number of items.
     pub const fn get(self) -> u64 {
         self.0
     }
 
-    /// A page of `rows`.
+    /// A page size.
     ///
     /// # Errors
-    /// `rows` is not 1 to 100.
+    /// `rows` is not from 1 to 100.
     pub fn new(rows: u64) -> Result<Self, InvalidLimit> {
         if (1..=100).contains(&rows) { Ok(Self(rows)) } else { Err(InvalidLimit) }
     }

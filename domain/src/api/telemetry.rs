@@ -10,94 +10,93 @@ use crate::key::Environment;
 use crate::time::{PreciseTimestamp, Timestamp};
 use crate::word::from_words;
 
-/// The body of `POST /ingest/traces`.
+/// Body of `POST /ingest/traces`.
 #[derive(Debug, Clone, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct TraceBatch {
     /// When the SDK sent the batch.
     #[serde(default, deserialize_with = "optional_client_time")]
     pub timestamp: Option<Timestamp>,
-    /// The first 10,000 items are stored.
+    /// Up to 10,000 items. Any others are rejected.
     pub traces: Vec<TraceEntry>,
 }
 
-/// The body of `POST /ingest/logs`.
+/// Body of `POST /ingest/logs`.
 #[derive(Debug, Clone, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct LogBatch {
     /// When the SDK sent the batch.
     #[serde(default, deserialize_with = "optional_client_time")]
     pub timestamp: Option<Timestamp>,
-    /// The first 10,000 items are stored.
+    /// Up to 10,000 items. Any others are rejected.
     pub logs: Vec<LogEntry>,
 }
 
-/// One request that an application served. Unknown fields are ignored: other SDK versions send
-/// them.
+/// A request that an application handled. Unknown fields are ignored.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct TraceEntry {
-    /// When it began: RFC 3339, or milliseconds since the Unix epoch.
+    /// Start time: RFC 3339, or milliseconds since the Unix epoch.
     #[serde(deserialize_with = "client_time")]
     pub timestamp: PreciseTimestamp,
-    /// The HTTP method, or the name of what is no request; at most 512 characters.
+    /// HTTP method, or the name of the span if it is not a request. At most 512 characters.
     #[cfg_attr(feature = "openapi", schema(max_length = 512))]
     pub request_method: String,
-    /// The URL or path, at most 8,192 characters.
+    /// URL or path. At most 8,192 characters.
     #[serde(rename = "requestURL")]
     #[cfg_attr(feature = "openapi", schema(max_length = 8_192))]
     pub request_url: String,
-    /// The HTTP status, 0 (no answer) to 999.
+    /// HTTP status from 0 (no response) to 999.
     #[cfg_attr(feature = "openapi", schema(maximum = 999))]
     pub response_status: u16,
-    /// The trace, at most 128 characters.
+    /// Trace ID. At most 128 characters.
     #[cfg_attr(feature = "openapi", schema(max_length = 128))]
     pub trace_id: String,
-    /// The span, at most 128 characters.
+    /// Span ID. At most 128 characters.
     #[cfg_attr(feature = "openapi", schema(max_length = 128))]
     pub span_id: String,
-    /// The span above it, if there is one; at most 128 characters.
+    /// ID of the parent span, if there is one. At most 128 characters.
     #[serde(default)]
     #[cfg_attr(feature = "openapi", schema(max_length = 128))]
     pub parent_span_id: Option<String>,
-    /// How long it took, in milliseconds; null is 0.
+    /// Duration in milliseconds; null means 0.
     #[serde(deserialize_with = "number_or_zero")]
     #[cfg_attr(feature = "openapi", schema(minimum = 0))]
     pub duration_ms: f64,
-    /// What else the application wants to keep with it.
+    /// Additional attributes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(value_type = Option<Object>))]
     pub meta: Option<Map<String, Value>>,
 }
 
-/// One line that an application logged. Unknown fields are ignored: other SDK versions send them.
+/// A log message of an application. Unknown fields are ignored.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct LogEntry {
-    /// The trace that it belongs to, if there is one; at most 128 characters.
+    /// ID of the trace that the message belongs to, if there is one. At most 128 characters.
     #[serde(default)]
     #[cfg_attr(feature = "openapi", schema(max_length = 128))]
     pub trace_id: Option<String>,
-    /// How serious it is, e.g. `info` or `error`; at most 512 characters.
+    /// Severity, e.g. `info` or `error`. At most 512 characters.
     #[cfg_attr(feature = "openapi", schema(max_length = 512))]
     pub level: String,
-    /// What it is about, at most 512 characters.
+    /// Category of the message. At most 512 characters.
     #[serde(rename = "type")]
     #[cfg_attr(feature = "openapi", schema(max_length = 512))]
     pub kind: String,
-    /// The text, as long as a body may be. What is no text is kept as JSON; absent is empty.
+    /// Text of the message. Other JSON values are stored as JSON; if omitted, the text is empty.
     #[serde(default, deserialize_with = "text_or_json")]
     #[cfg_attr(feature = "openapi", schema(max_length = 4_194_304))]
     pub message: String,
-    /// When it happened: RFC 3339, or milliseconds since the Unix epoch.
+    /// Time of the message: RFC 3339, or milliseconds since the Unix epoch.
     #[serde(deserialize_with = "client_time")]
     pub timestamp: PreciseTimestamp,
-    /// When it happened by the client's own clock.
+    /// Time of the message by the client's own clock.
     #[serde(default, deserialize_with = "optional_client_time")]
     pub client_timestamp: Option<Timestamp>,
-    /// What else the application wants to keep with it.
+    /// Additional attributes.
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "map_or_value")]
     #[cfg_attr(feature = "openapi", schema(value_type = Option<Object>))]
     pub meta: Option<Map<String, Value>>,
@@ -108,13 +107,13 @@ pub struct LogEntry {
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct IngestedTrace {
-    /// Its id.
+    /// ID of the item.
     pub id: TraceItemId,
-    /// The key that brought it.
+    /// ID of the key that sent the item.
     pub key_id: KeyId,
-    /// The key's environment. What a test key brought is deleted after 24 hours.
+    /// Environment of the key. Items of test keys are deleted after 24 hours.
     pub environment: Environment,
-    /// When it arrived.
+    /// When the item was received.
     pub received_at: Timestamp,
     /// The item as it was sent.
     #[serde(flatten)]
@@ -126,42 +125,42 @@ pub struct IngestedTrace {
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct IngestedLog {
-    /// Its id.
+    /// ID of the item.
     pub id: LogItemId,
-    /// The key that brought it.
+    /// ID of the key that sent the item.
     pub key_id: KeyId,
-    /// The key's environment. What a test key brought is deleted after 24 hours.
+    /// Environment of the key. Items of test keys are deleted after 24 hours.
     pub environment: Environment,
-    /// When it arrived.
+    /// When the item was received.
     pub received_at: Timestamp,
     /// The item as it was sent.
     #[serde(flatten)]
     pub entry: LogEntry,
 }
 
-/// What a span is, as OpenTelemetry has it.
+/// OpenTelemetry's kind of a span.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum SpanKind {
-    /// It says nothing of itself, or is no span.
+    /// Not specified, or the item is not a span.
     Unspecified,
-    /// Something within an application.
+    /// An operation within an application.
     Internal,
-    /// A request that the application serves.
+    /// A request that the application handles.
     Server,
-    /// A request that it sends.
+    /// A request that the application sends.
     Client,
-    /// A message that it sends.
+    /// A message that the application sends.
     Producer,
-    /// A message that it handles.
+    /// A message that the application processes.
     Consumer,
 }
 
 from_words!(SpanKind);
 
 impl SpanKind {
-    /// All of them, by OpenTelemetry's numbers from 0.
+    /// All kinds in the order of OpenTelemetry's numbers.
     pub const ALL: [Self; 6] = [
         Self::Unspecified,
         Self::Internal,
@@ -171,7 +170,7 @@ impl SpanKind {
         Self::Consumer,
     ];
 
-    /// Its name.
+    /// The name in JSON and in the database.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Unspecified => "unspecified",
@@ -183,32 +182,32 @@ impl SpanKind {
         }
     }
 
-    /// The kind of that name, if it says something.
+    /// The inverse of `as_str`, except for `unspecified`.
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().skip(1).find(|kind| kind.as_str() == name)
     }
 }
 
-/// How a span ended, as OpenTelemetry has it.
+/// OpenTelemetry's status of a span.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum SpanStatus {
-    /// It says nothing of it.
+    /// The status was not set.
     Unset,
-    /// Well.
+    /// The operation succeeded.
     Ok,
-    /// With an error.
+    /// The operation failed.
     Error,
 }
 
 from_words!(SpanStatus);
 
 impl SpanStatus {
-    /// All of them, by OpenTelemetry's numbers from 0.
+    /// All statuses in the order of OpenTelemetry's numbers.
     pub const ALL: [Self; 3] = [Self::Unset, Self::Ok, Self::Error];
 
-    /// Its name.
+    /// The name in JSON and in the database.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Unset => "unset",
@@ -217,39 +216,38 @@ impl SpanStatus {
         }
     }
 
-    /// The status of that name, if it says something.
+    /// The inverse of `as_str`, except for `unset`.
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().skip(1).find(|status| status.as_str() == name)
     }
 }
 
-/// What became of a batch.
+/// Result of an ingest request.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Accepted {
-    /// How many items are stored, by this call or by one before that brought the same.
+    /// Number of items that are stored, including duplicates of items stored before.
     #[cfg_attr(feature = "openapi", schema(value_type = u64))]
     pub accepted: usize,
-    /// How many were not.
+    /// Number of items that were not stored.
     #[cfg_attr(feature = "openapi", schema(value_type = u64))]
     pub rejected: usize,
-    /// What is wrong with items, the first 20 of them: why one was not stored, or what of it was
-    /// cut off.
+    /// The first 20 errors: items that were not stored, and values that were truncated.
     pub errors: Vec<ItemError>,
 }
 
-/// What is wrong with one item of a batch.
+/// An error in one item of a batch.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct ItemError {
-    /// Its place in the batch, from 0.
+    /// Zero-based index of the item in the batch.
     #[cfg_attr(feature = "openapi", schema(value_type = u64))]
     pub index: usize,
-    /// Which field, and what is wrong with it.
+    /// The field and what is wrong with it.
     pub message: String,
 }
 
-/// SDKs write times as RFC 3339 or as milliseconds since the Unix epoch, with or without decimals.
+/// SDKs send times as RFC 3339 or as milliseconds since the Unix epoch, with or without decimals.
 struct ClientTime;
 
 impl de::Visitor<'_> for ClientTime {
@@ -304,7 +302,7 @@ fn number_or_zero<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::
     Ok(Option::deserialize(deserializer)?.unwrap_or_default())
 }
 
-/// Loggers are handed errors and objects for a message too.
+/// Some loggers pass errors and objects as the message.
 fn text_or_json<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
     Ok(match Value::deserialize(deserializer)? {
         Value::Null => String::new(),
@@ -313,7 +311,8 @@ fn text_or_json<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D:
     })
 }
 
-/// Older SDKs' unknown fields were ignored, whatever they held: one of this name refuses no item.
+/// Earlier versions ignored unknown fields, so a `meta` that is not an object must not reject the
+/// item.
 fn map_or_value<'de, D: Deserializer<'de>>(
     deserializer: D,
 ) -> Result<Option<Map<String, Value>>, D::Error> {

@@ -5,36 +5,36 @@ use serde::{Deserialize, Serialize};
 use super::{SpanKind, SpanStatus};
 use crate::query::QueryText;
 
-/// Which traces of an application are wanted; all that are given must hold.
+/// Filters for traces. An item must match all of them.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct TraceFilter {
-    /// Of this trace.
+    /// Only items of this trace.
     #[serde(default, deserialize_with = "QueryText::given")]
     pub trace_id: Option<QueryText>,
-    /// Spans of this kind.
+    /// Only spans of this kind.
     pub kind: Option<SpanKind>,
-    /// Spans with this status.
+    /// Only spans with this status.
     pub status: Option<SpanStatus>,
-    /// Those that have no span above them.
+    /// Only spans without a parent.
     #[serde(default)]
     pub root: bool,
-    /// A text within the method, the URL or what `meta` holds, the name among it.
+    /// Only items whose method, URL or `meta` contains this text.
     #[serde(default, deserialize_with = "QueryText::given")]
     pub q: Option<QueryText>,
 }
 
-/// Which logs of an application are wanted; all that are given must hold.
+/// Filters for logs. An item must match all of them.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct LogFilter {
-    /// Of this trace.
+    /// Only items of this trace.
     #[serde(default, deserialize_with = "QueryText::given")]
     pub trace_id: Option<QueryText>,
-    /// Of this level, in upper or lower case.
+    /// Only messages of this level, ignoring case.
     #[serde(default, deserialize_with = "QueryText::given")]
     pub level: Option<QueryText>,
-    /// A text within the message, the type or what `meta` holds.
+    /// Only items whose message, type or `meta` contains this text.
     #[serde(default, deserialize_with = "QueryText::given")]
     pub q: Option<QueryText>,
 }

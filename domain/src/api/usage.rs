@@ -10,119 +10,120 @@ use crate::outcome::Outcome;
 use crate::time::Timestamp;
 use crate::usage::UsageRange;
 
-/// The use of a key, or of a project's keys together, over a range.
+/// Usage of a key, or of all keys of a project, in a time range.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Usage {
-    /// The range that was asked for.
+    /// The requested range.
     pub range: UsageRange,
-    /// The sums over all buckets.
+    /// Sums over all buckets.
     pub totals: UsageTotals,
-    /// The whole range in equal parts, earliest first, those without any request too.
+    /// Consecutive buckets of equal width, oldest first, including empty ones.
     pub buckets: Vec<UsageBucket>,
-    /// The last use, whatever its outcome and however long ago; null: never used.
+    /// Last use, regardless of its outcome and of the range; null if never used.
     pub last_used: Option<LastUsed>,
-    /// The newest denials of the range, newest first, at most 50.
+    /// Up to 50 denied requests in the range, newest first.
     pub denials: Vec<RecentDenial>,
-    /// The token budget, if the key has one.
+    /// State of the token budget; null if the key has none.
     pub budget: Option<BudgetState>,
 }
 
-/// Sums over a range.
+/// Totals of a time range.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct UsageTotals {
-    /// All requests.
+    /// Number of requests.
     pub requests: u64,
-    /// Those that were admitted.
+    /// Number of admitted requests.
     pub valid: u64,
-    /// Those that were not.
+    /// Number of denied requests.
     pub denied: u64,
-    /// Tokens that went in.
+    /// Number of prompt tokens.
     pub prompt_tokens: u64,
-    /// Tokens that came out.
+    /// Number of completion tokens.
     pub completion_tokens: u64,
-    /// How many of both are an estimate, because the upstream did not say.
+    /// Number of these tokens that are an estimate because the upstream reported no usage.
     pub estimated_tokens: u64,
-    /// Telemetry of admitted calls that was not stored: spans, log records and metrics.
+    /// Number of spans, log records and metric data points of admitted requests that were not
+    /// stored.
     pub rejected_items: u64,
 }
 
-/// One part of a range.
+/// Usage in one interval of a range.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct UsageBucket {
-    /// When it begins.
+    /// Start of the interval.
     pub start: Timestamp,
-    /// Requests by outcome; an outcome that did not occur is left out.
+    /// Number of requests by outcome. Outcomes that did not occur are omitted.
     #[cfg_attr(feature = "openapi", schema(value_type = BTreeMap<String, u64>, example = json!({"valid": 1204, "rate_limited": 27})))]
     pub outcomes: BTreeMap<Outcome, u64>,
-    /// Tokens that went in.
+    /// Number of prompt tokens.
     pub prompt_tokens: u64,
-    /// Tokens that came out.
+    /// Number of completion tokens.
     pub completion_tokens: u64,
-    /// How many of both are an estimate, because the upstream did not say.
+    /// Number of these tokens that are an estimate because the upstream reported no usage.
     pub estimated_tokens: u64,
 }
 
-/// The tokens of some requests.
+/// Sums of tokens over several requests.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct TokenSum {
-    /// That went in.
+    /// Number of prompt tokens.
     pub prompt: u64,
-    /// That came out.
+    /// Number of completion tokens.
     pub completion: u64,
-    /// How many of both are an estimate.
+    /// Number of these tokens that are an estimate.
     pub estimated: u64,
 }
 
-/// When and from where a key was last used.
+/// Time and IP address of a key's last use.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct LastUsed {
-    /// When.
+    /// Time of the last use.
     pub at: Timestamp,
-    /// The address.
+    /// IP address of the last use.
     pub ip: Option<String>,
 }
 
-/// A request that was not admitted.
+/// A denied request.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct RecentDenial {
-    /// When.
+    /// Time of the request.
     pub at: Timestamp,
-    /// Why.
+    /// Outcome of the check.
     pub code: Outcome,
-    /// Why, in words: what the limit is, what was used, when it frees.
+    /// Explanation: the limit, what was used, and when it resets.
     pub detail: String,
-    /// The address that it came from.
+    /// IP address that the request came from.
     pub ip: Option<String>,
 }
 
-/// What a key was used for in the last 24 hours, for its line in a list of the pages.
+/// Hourly requests of a key in the last 24 hours, for the sparkline in the dashboard's lists.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct KeyActivity {
-    /// The key.
+    /// ID of the key.
     pub key_id: KeyId,
-    /// The hours, earliest first; the last one is not over.
+    /// One entry per hour, oldest first. The last one is the current hour.
     #[cfg_attr(feature = "openapi", schema(value_type = Vec<HourOfUse>, min_items = 24, max_items = 24))]
     pub hours: [HourOfUse; 24],
 }
 
-/// The requests of one hour.
+/// Requests in one hour.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct HourOfUse {
-    /// Those that were admitted.
+    /// Number of admitted requests.
     pub allowed: u64,
-    /// Those that were not.
+    /// Number of denied requests.
     pub denied: u64,
 }
 
 impl HourOfUse {
-    /// Adds requests that came to that outcome.
+    /// Adds requests with the given outcome.
     pub fn add(&mut self, outcome: Outcome, requests: u64) {
         if outcome == Outcome::Valid {
             self.allowed += requests;
@@ -133,7 +134,7 @@ impl HourOfUse {
 }
 
 impl Usage {
-    /// A range in which nothing was used, as seen at `now`.
+    /// The range that ends at `now`, without any usage.
     pub fn none(range: UsageRange, now: Timestamp) -> Self {
         let bucket = |start| UsageBucket {
             start,
@@ -152,8 +153,8 @@ impl Usage {
         }
     }
 
-    /// Adds requests and tokens to the bucket that `at` is in, and to the totals. What lies outside
-    /// the range is not added.
+    /// Adds requests and tokens to the bucket that contains `at` and to the totals. Ignores times
+    /// outside the range.
     pub fn add(&mut self, at: Timestamp, outcome: Outcome, requests: u64, tokens: TokenSum) {
         let index = self.buckets.partition_point(|bucket| bucket.start <= at);
         let Some(bucket) = index.checked_sub(1).map(|index| &mut self.buckets[index]) else {

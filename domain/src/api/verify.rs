@@ -13,29 +13,30 @@ use crate::outcome::Outcome;
 use crate::time::Timestamp;
 use crate::whole;
 
-/// The body of `POST /v1/keys/verify`.
+/// Body of `POST /v1/keys/verify`.
 #[derive(Debug, Clone, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct VerifyRequest {
-    /// The secret that somebody presented.
+    /// The secret to verify.
     #[cfg_attr(feature = "openapi", schema(value_type = String, max_length = 1_048_576))]
     pub key: PresentedSecret,
-    /// The application that it shall be used for.
+    /// ID of the application that the key is used for.
     #[serde(default)]
     pub application_id: Option<ApplicationId>,
-    /// The model that it shall be used for.
+    /// Model that the key is used for.
     #[serde(default)]
     #[cfg_attr(feature = "openapi", schema(max_length = 1_048_576))]
     pub model: Option<String>,
-    /// How many tokens the call takes from the key's tokens per minute and its budget.
+    /// Number of tokens to deduct from the key's tokens per minute and its token budget.
     #[serde(default, deserialize_with = "whole::from_0")]
     #[cfg_attr(
         feature = "openapi",
         schema(minimum = 0, maximum = 9_223_372_036_854_775_807_i64, default = 0)
     )]
     pub cost: u64,
-    /// Where the call comes from. A key with `allowed_cidrs` is refused without it.
+    /// IP address of the end user. Required for keys with `allowed_cidrs`; without it they are
+    /// denied.
     #[serde(default)]
     #[cfg_attr(
         feature = "openapi",
@@ -44,13 +45,13 @@ pub struct VerifyRequest {
     pub ip: Option<IpAddr>,
 }
 
-/// A secret as somebody presented it, whatever it is. Its `Debug` is redacted.
+/// Any text that a caller presents as a secret. Its `Debug` output is redacted.
 #[derive(Clone, Deserialize)]
 #[serde(transparent)]
 pub struct PresentedSecret(String);
 
 impl PresentedSecret {
-    /// The text.
+    /// The plaintext.
     pub fn expose(&self) -> &str {
         &self.0
     }
@@ -62,65 +63,66 @@ impl fmt::Debug for PresentedSecret {
     }
 }
 
-/// The answer of `POST /v1/keys/verify`. Of a key that is not found only `valid` and `code` are
-/// told.
+/// Response of `POST /v1/keys/verify`. If the key is unknown, it has only `valid` and `code`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct VerifyAnswer {
-    /// Whether the call may go on.
+    /// Whether to allow the request.
     pub valid: bool,
-    /// The outcome.
+    /// Outcome of the check.
     pub code: Outcome,
-    /// The outcome in words, naming the limit, what was used and when it frees. Of a key that is
-    /// found, as all that follows.
+    /// Explanation of the outcome: the limit, what was used, and when it resets. Like all fields
+    /// below, absent if the key is unknown.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(nullable = false))]
     pub detail: Option<String>,
-    /// Its id.
+    /// ID of the key.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(nullable = false))]
     pub key_id: Option<KeyId>,
-    /// Its project.
+    /// ID of the key's project.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(nullable = false))]
     pub project_id: Option<ProjectId>,
-    /// Its application; null: any of the project.
+    /// ID of the application that the key is restricted to; null if it is valid for the whole
+    /// project.
     #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(value_type = Option<ApplicationId>))]
     pub application_id: Option<Option<ApplicationId>>,
-    /// Its name.
+    /// Name of the key.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(nullable = false))]
     pub name: Option<String>,
-    /// Live or test.
+    /// `live` or `test`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(nullable = false))]
     pub environment: Option<Environment>,
-    /// When it stops working; null: never.
+    /// When the key expires; null if never.
     #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(value_type = Option<Timestamp>))]
     pub expires_at: Option<Option<Timestamp>>,
-    /// When the same call could be admitted, in whole seconds; null: it was, or no waiting helps.
+    /// Seconds until the same call could be admitted; null if it was admitted or if waiting does
+    /// not help.
     #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(value_type = Option<u64>, minimum = 1))]
     pub retry_after_seconds: Option<Option<u64>>,
-    /// Its requests per minute; null: not limited.
+    /// Requests per minute; null if not limited.
     #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(value_type = Option<RateLimitState>))]
     pub ratelimit: Option<Option<RateLimitState>>,
-    /// Its tokens per minute; null: not limited, or the call was refused before they were looked
-    /// at.
+    /// Tokens per minute; null if not limited, or if the call was denied before this limit was
+    /// evaluated.
     #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(value_type = Option<RateLimitState>))]
     pub tokens: Option<Option<RateLimitState>>,
-    /// Its token budget; null: not limited.
+    /// Token budget; null if the key has none.
     #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(value_type = Option<BudgetState>))]
     pub budget: Option<Option<BudgetState>>,
 }
 
 impl VerifyAnswer {
-    /// The answer for a key that is not found.
+    /// The response for an unknown key.
     pub const fn not_found(code: Outcome) -> Self {
         Self {
             valid: false,
@@ -140,30 +142,30 @@ impl VerifyAnswer {
     }
 }
 
-/// Where a rate limit stands.
+/// Current state of a rate limit.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct RateLimitState {
-    /// What may be used in 60 seconds.
+    /// Maximum in any 60 seconds.
     pub limit: u64,
-    /// What is left.
+    /// Amount left in the current window.
     pub remaining: u64,
-    /// Seconds until all of it is free again.
+    /// Seconds until the full limit is available again.
     pub reset_seconds: f64,
 }
 
-/// Where a token budget stands.
+/// Current state of a token budget.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct BudgetState {
-    /// Tokens of one period.
+    /// Tokens per period.
     pub limit: u64,
-    /// What was used of the running one.
+    /// Tokens used in the current period.
     pub used: u64,
-    /// What is left of it.
+    /// Tokens left in the current period.
     pub remaining: u64,
-    /// How long one lasts.
+    /// Length of a period.
     pub period: Period,
-    /// When the next one begins.
+    /// When the next period starts.
     pub resets_at: Timestamp,
 }

@@ -12,88 +12,89 @@ use crate::tier::{Count, Tier, TierLimits, TierOverrides};
 use crate::time::Timestamp;
 use crate::word::from_words;
 
-/// An organization, as the member who asks sees it.
+/// An organization.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Organization {
-    /// Its id.
+    /// ID of the organization.
     pub id: OrganizationId,
-    /// Its name.
+    /// Name of the organization.
     pub name: String,
-    /// What it may use.
+    /// Tier (plan) of the organization.
     pub tier: Tier,
-    /// The asking member's role; null for an administrator of the instance who is no member.
+    /// Role of the current user; null if they are not a member but an administrator of the
+    /// instance.
     pub role: Option<Role>,
-    /// When it was made.
+    /// When the organization was created.
     pub created_at: Timestamp,
 }
 
 impl Organization {
-    /// Whether the role of the member who asks allows `permission`.
+    /// Whether the current user's role includes `permission`.
     pub fn allows(&self, permission: Permission) -> bool {
         self.role.is_some_and(|role| role.allows(permission))
     }
 }
 
-/// The body of `POST /v1/organizations`.
+/// Body of `POST /v1/organizations`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct OrganizationRequest {
-    /// Its name.
+    /// Name of the organization.
     pub name: Name,
 }
 
-/// The body of `PATCH /v1/organizations/{id}`. What is absent stays.
+/// Body of `PATCH /v1/organizations/{id}`. Omitted fields are left unchanged.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct OrganizationPatch {
-    /// Another name.
+    /// New name.
     #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(nullable = false))]
     pub name: Option<Name>,
-    /// What it may use from now on. For administrators of the instance.
+    /// New tier. Only administrators of the instance can set it.
     #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(nullable = false))]
     pub tier: Option<Tier>,
-    /// Numbers of the tier that are others for this organization; null: none. For administrators of
-    /// the instance.
+    /// Overrides of the tier's limits; null removes all of them. Only administrators of the
+    /// instance can set them.
     #[serde(default, deserialize_with = "present_object", skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(value_type = Option<TierOverridesPatch>))]
     pub tier_overrides: Option<Option<TierOverridesPatch>>,
 }
 
-/// Numbers of a tier that are others for one organization. What is absent stays, null goes back to
-/// the tier.
+/// Overrides of a tier's limits for one organization. Omitted fields are left unchanged; null
+/// restores the tier's limit.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct TierOverridesPatch {
-    /// Projects.
+    /// Maximum number of projects.
     #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(value_type = Option<u64>, minimum = 1, maximum = 1_000_000_000))]
     pub projects: Option<Option<Count>>,
-    /// Active keys of each project.
+    /// Maximum active keys per project.
     #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(value_type = Option<u64>, minimum = 1, maximum = 1_000_000_000))]
     pub keys_per_project: Option<Option<Count>>,
-    /// Live requests of each project in a calendar month (UTC).
+    /// Maximum live requests per project and calendar month (UTC).
     #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(value_type = Option<Tokens>))]
     pub requests_per_month: Option<Option<Tokens>>,
-    /// Days that live telemetry is kept.
+    /// Retention of live telemetry, in days.
     #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(value_type = Option<u64>, minimum = 1, maximum = 1_000_000_000))]
     pub telemetry_days: Option<Option<Count>>,
-    /// Bytes of live telemetry of each project.
+    /// Maximum size of live telemetry per project, in bytes.
     #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(value_type = Option<Tokens>))]
     pub telemetry_bytes: Option<Option<Tokens>>,
 }
 
 impl TierOverridesPatch {
-    /// What becomes of `before`.
+    /// Applies the patch to the current overrides.
     pub fn apply(self, before: TierOverrides) -> TierOverrides {
         TierOverrides {
             projects: self.projects.unwrap_or(before.projects),
@@ -105,83 +106,82 @@ impl TierOverridesPatch {
     }
 }
 
-/// What an organization may use, and how much of it is used; with the limits of the person who
-/// asks.
+/// Limits of an organization and their use, with the limits of the current user.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct PlanUse {
-    /// What the organization may use.
+    /// Limits of the organization.
     pub limits: TierLimits,
-    /// Its projects.
+    /// Number of projects.
     pub projects: u64,
-    /// The organizations that the person owns.
+    /// Number of organizations that the user owns.
     pub owned_organizations: u64,
-    /// The invitations that the person made in the last hour.
+    /// Number of invitations that the user sent in the last hour.
     pub invitations: u64,
-    /// The changes that the person may make in a minute.
+    /// Maximum writes per minute of the user.
     pub writes_per_minute: u64,
 }
 
-/// A project: what keys belong to.
+/// A project. Keys belong to projects.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Project {
-    /// Its id.
+    /// ID of the project.
     pub id: ProjectId,
-    /// The organization that it is in.
+    /// ID of the organization that the project belongs to.
     pub organization_id: OrganizationId,
-    /// Its name.
+    /// Name of the project.
     pub name: String,
-    /// What its new keys start with.
+    /// Prefix of new keys.
     pub key_prefix: String,
-    /// The organization's tier.
+    /// Tier of the organization.
     pub tier: Tier,
-    /// Active API and inference keys.
+    /// Number of active API and inference keys.
     pub keys_used: u64,
-    /// How many there may be; null is unlimited.
+    /// Maximum number of active API and inference keys; null if unlimited.
     pub keys_limit: Option<u32>,
-    /// When it was made.
+    /// When the project was created.
     pub created_at: Timestamp,
 }
 
-/// The body of `POST /v1/organizations/{id}/projects`. Everything but the name may be left out.
+/// Body of `POST /v1/organizations/{id}/projects`. Only `name` is required.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct ProjectRequest {
-    /// Its name.
+    /// Name of the project.
     pub name: Name,
-    /// What its keys start with; absent: `lk`.
+    /// Prefix of the project's keys. Defaults to `lk`.
     #[serde(default)]
     pub key_prefix: KeyPrefix,
 }
 
-/// The body of `PATCH /v1/projects/{id}`. What is absent stays.
+/// Body of `PATCH /v1/projects/{id}`. Omitted fields are left unchanged.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct ProjectPatch {
-    /// Another name.
+    /// New name.
     #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(nullable = false))]
     pub name: Option<Name>,
-    /// What its new keys start with; those that there are stay as they are.
+    /// Prefix of new keys. Existing keys keep theirs.
     #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(nullable = false))]
     pub key_prefix: Option<KeyPrefix>,
 }
 
-/// Where an application runs.
+/// Deployment environment of an application.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum ApplicationEnvironment {
-    /// For customers.
+    /// Serves customers.
     #[default]
     Production,
-    /// For trying releases.
+    /// Tests releases before they go live.
     Staging,
-    /// For building.
+    /// Runs work in progress.
     Development,
 }
 
@@ -191,7 +191,7 @@ impl ApplicationEnvironment {
     /// All environments.
     pub const ALL: [Self; 3] = [Self::Production, Self::Staging, Self::Development];
 
-    /// As it stands in JSON and in the database.
+    /// The name in JSON and in the database.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Production => "production",
@@ -200,12 +200,12 @@ impl ApplicationEnvironment {
         }
     }
 
-    /// The environment of that name.
+    /// The inverse of `as_str`.
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|environment| environment.as_str() == name)
     }
 
-    /// As the pages name it.
+    /// The name in the dashboard.
     pub const fn label(self) -> &'static str {
         match self {
             Self::Production => "Production",
@@ -219,60 +219,60 @@ impl ApplicationEnvironment {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Application {
-    /// Its id.
+    /// ID of the application.
     pub id: ApplicationId,
-    /// The project that it is in.
+    /// ID of the project that the application belongs to.
     pub project_id: ProjectId,
-    /// Its name.
+    /// Name of the application.
     pub name: String,
-    /// What it is for.
+    /// Description of the application.
     pub description: String,
-    /// Where it runs.
+    /// Deployment environment.
     pub environment: ApplicationEnvironment,
 }
 
-/// The body of `POST /v1/projects/{id}/applications`. Everything but the name may be left out.
+/// Body of `POST /v1/projects/{id}/applications`. Only `name` is required.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct ApplicationRequest {
-    /// Its name.
+    /// Name of the application.
     pub name: Name,
-    /// What it is for.
+    /// Description of the application.
     #[serde(default)]
     pub description: Description,
-    /// Where it runs; absent: production.
+    /// Deployment environment. Defaults to `production`.
     #[serde(default)]
     pub environment: ApplicationEnvironment,
 }
 
-/// The body of `PATCH /v1/applications/{id}`. What is absent stays.
+/// Body of `PATCH /v1/applications/{id}`. Omitted fields are left unchanged.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct ApplicationPatch {
-    /// Another name.
+    /// New name.
     #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(nullable = false))]
     pub name: Option<Name>,
-    /// What it is for.
+    /// New description.
     #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(nullable = false))]
     pub description: Option<Description>,
-    /// Where it runs.
+    /// New deployment environment.
     #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(nullable = false))]
     pub environment: Option<ApplicationEnvironment>,
 }
 
-/// An application with what stands above it, for its page.
+/// An application with its project and organization, for its page in the dashboard.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct ApplicationContext {
-    /// The application.
+    /// The application itself.
     pub application: Application,
-    /// Its project.
+    /// The project that the application belongs to.
     pub project: Project,
-    /// Its organization, with the asking member's role.
+    /// The organization that the project belongs to, with the current user's role.
     pub organization: Organization,
 }

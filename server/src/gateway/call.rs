@@ -28,10 +28,10 @@ use crate::state::AppState;
 /// How long a body may take to arrive.
 const BODY_PATIENCE: Duration = Duration::from_secs(30);
 
-/// Make a chat completion
+/// Create a chat completion
 ///
-/// As OpenAI's API has it, streaming included. The key’s limits hold: what the call may cost is
-/// reserved before it is made.
+/// Compatible with OpenAI's API, including streaming. The key’s limits apply: the estimated cost
+/// of the call is reserved before the upstream is called.
 #[utoipa::path(
     post,
     path = "/v1/chat/completions",
@@ -39,7 +39,7 @@ const BODY_PATIENCE: Duration = Duration::from_secs(30);
     tag = "Gateway",
     request_body(content = serde_json::Value),
     responses(
-        (status = 200, description = "As the upstream answers", body = serde_json::Value),
+        (status = 200, description = "Response of the upstream", body = serde_json::Value),
         CallRefusals,
     ),
     security(("bearer_key" = [])),
@@ -48,9 +48,9 @@ pub(crate) async fn chat_completions(state: State<AppState>, request: Request) -
     answer(state, Endpoint::Chat, request).await
 }
 
-/// Make a completion
+/// Create a completion
 ///
-/// As OpenAI's API has it, streaming included.
+/// Compatible with OpenAI's API, including streaming.
 #[utoipa::path(
     post,
     path = "/v1/completions",
@@ -58,7 +58,7 @@ pub(crate) async fn chat_completions(state: State<AppState>, request: Request) -
     tag = "Gateway",
     request_body(content = serde_json::Value),
     responses(
-        (status = 200, description = "As the upstream answers", body = serde_json::Value),
+        (status = 200, description = "Response of the upstream", body = serde_json::Value),
         CallRefusals,
     ),
     security(("bearer_key" = [])),
@@ -67,10 +67,10 @@ pub(crate) async fn completions(state: State<AppState>, request: Request) -> Res
     answer(state, Endpoint::Completions, request).await
 }
 
-/// Make embeddings
+/// Create embeddings
 ///
-/// As OpenAI's API has it. The sandbox takes at most 2,048 inputs, and answers with at most
-/// 1,048,576 numbers: inputs × dimensions.
+/// Compatible with OpenAI's API. The sandbox accepts at most 2,048 inputs and returns at most
+/// 1,048,576 numbers (inputs × dimensions).
 #[utoipa::path(
     post,
     path = "/v1/embeddings",
@@ -78,7 +78,7 @@ pub(crate) async fn completions(state: State<AppState>, request: Request) -> Res
     tag = "Gateway",
     request_body(content = serde_json::Value),
     responses(
-        (status = 200, description = "As the upstream answers", body = serde_json::Value),
+        (status = 200, description = "Response of the upstream", body = serde_json::Value),
         CallRefusals,
     ),
     security(("bearer_key" = [])),

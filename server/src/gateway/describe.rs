@@ -4,11 +4,12 @@ use utoipa::IntoResponses;
 
 use super::error::ErrorBody;
 
-/// The same for every endpoint that makes a call.
+/// Errors of endpoints that call a model.
 #[derive(IntoResponses)]
 #[expect(dead_code, reason = "it describes; a `Refused` is what answers")]
 pub(super) enum CallRefusals {
-    /// `malformed` (no JSON, more than 256 top-level fields, or nested too deeply), `invalid`
+    /// `malformed` (not valid JSON, more than 256 top-level fields, or nested too deeply) or
+    /// `invalid`
     #[response(status = 400)]
     BadRequest(ErrorBody),
     /// `missing_key`, `malformed_key`, `unknown_key`, `revoked_key`, `expired_key`
@@ -23,7 +24,7 @@ pub(super) enum CallRefusals {
     /// `timeout`: the body took too long to arrive
     #[response(status = 408)]
     RequestTimeout(ErrorBody),
-    /// `too_large`: over 10 MiB
+    /// `too_large`: the body exceeds 10 MiB
     #[response(status = 413)]
     PayloadTooLarge(ErrorBody),
     /// `rate_limited`, `token_rate_limited`, `too_many_parallel_requests`,

@@ -32,7 +32,7 @@ pub(crate) struct Refused {
     headers: Vec<(HeaderName, HeaderValue)>,
 }
 
-/// As OpenAI's clients read it.
+/// An error in the format of OpenAI’s API.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub(crate) struct ErrorBody {
     error: ErrorDetail,
@@ -40,15 +40,15 @@ pub(crate) struct ErrorBody {
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 struct ErrorDetail {
-    /// What happened and what to do, for people.
+    /// What happened and what to do, for humans.
     message: String,
     /// `invalid_request_error`, `authentication_error`, `permission_error`, `rate_limit_error`,
     /// `insufficient_quota` or `server_error`.
     #[serde(rename = "type")]
     kind: Cow<'static, str>,
-    /// The field that is wrong.
+    /// The invalid field.
     param: Option<String>,
-    /// The machine-readable reason; null: an upstream gave none.
+    /// Machine-readable error code. Null if the upstream did not return one.
     code: Option<Cow<'static, str>>,
 }
 

@@ -10,19 +10,19 @@ use super::call::Caller;
 use super::error::{ErrorBody, Refused};
 use crate::state::AppState;
 
-/// A model, as OpenAI's clients read it.
+/// A model in the format of OpenAI’s API.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct ModelObject {
     id: String,
     /// Always `model`.
     object: &'static str,
-    /// When it was made, in seconds since the Unix epoch; nobody says, so 0.
+    /// Creation time in seconds since the Unix epoch. Always 0, because it is unknown.
     created: u64,
-    /// The upstream that serves it.
+    /// Name of the upstream that serves the model.
     owned_by: String,
 }
 
-/// The models that a key may use.
+/// Models that the key may use.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct ModelList {
     /// Always `list`.
@@ -30,19 +30,19 @@ pub(crate) struct ModelList {
     data: Vec<ModelObject>,
 }
 
-/// List the models that the key may use
+/// List models
 ///
-/// It counts as a request.
+/// Returns the models that the key may use. Counts as one request.
 #[utoipa::path(
     get,
     path = "/v1/models",
     operation_id = "list_models",
     tag = "Gateway",
     responses(
-        (status = 200, description = "The models", body = ModelList),
-        (status = 401, description = "Why the key was refused", body = ErrorBody),
+        (status = 200, description = "Models that the key may use", body = ModelList),
+        (status = 401, description = "Reason why the key was denied", body = ErrorBody),
         (status = 403, description = "`wrong_scope`, `ip_not_allowed`", body = ErrorBody),
-        (status = 429, description = "Which limit was reached, or `too_many_failures`", body = ErrorBody),
+        (status = 429, description = "The limit that was reached, or `too_many_failures`", body = ErrorBody),
     ),
     security(("bearer_key" = [])),
 )]
@@ -53,9 +53,9 @@ pub(crate) async fn list_models(State(state): State<AppState>, request: Request)
     }
 }
 
-/// Read a model that the key may use
+/// Get a model
 ///
-/// It counts as a request.
+/// Counts as one request.
 #[utoipa::path(
     get,
     path = "/v1/models/{id}",
@@ -64,10 +64,10 @@ pub(crate) async fn list_models(State(state): State<AppState>, request: Request)
     params(("id" = String, Path)),
     responses(
         (status = 200, description = "The model", body = ModelObject),
-        (status = 401, description = "Why the key was refused", body = ErrorBody),
+        (status = 401, description = "Reason why the key was denied", body = ErrorBody),
         (status = 403, description = "`wrong_scope`, `ip_not_allowed`", body = ErrorBody),
         (status = 404, description = "`model_not_found`", body = ErrorBody),
-        (status = 429, description = "Which limit was reached, or `too_many_failures`", body = ErrorBody),
+        (status = 429, description = "The limit that was reached, or `too_many_failures`", body = ErrorBody),
     ),
     security(("bearer_key" = [])),
 )]

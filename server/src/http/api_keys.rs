@@ -15,11 +15,11 @@ use super::idempotency::IdempotencyKey;
 use super::json::Json;
 use super::problem::Refusal;
 
-/// Which application is meant.
+/// Query parameters of `/apikey`.
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct OfApplication {
-    /// The application's id.
+    /// ID of the application.
     #[serde(rename = "ApplicationId")]
     #[param(value_type = ApplicationId, required = true)]
     application: Option<String>,
@@ -34,10 +34,10 @@ impl OfApplication {
     }
 }
 
-/// Generate a key for an application
+/// Create a key for an application
 ///
-/// The key is returned once, as a plain JSON string, and can't be shown again. Without a body it is
-/// a live key with a name made from the application's.
+/// The response body is the secret as a JSON string. It is returned only once. Without a request
+/// body, the key is a live key whose name is derived from the application's.
 #[utoipa::path(
     post,
     path = "/apikey",
@@ -46,12 +46,12 @@ impl OfApplication {
     params(OfApplication, ("Idempotency-Key" = Option<String>, Header)),
     request_body(content = Option<ApplicationKeyRequest>),
     responses(
-        (status = 200, description = "The secret, this once", body = String,
+        (status = 200, description = "The secret. It is returned only once", body = String,
             content_type = "application/json", example = json!("lk_live_…")),
         (status = 400, description = "`malformed`", body = Problem),
         (status = 401, description = "`unauthenticated`", body = Problem),
-        (status = 403, description = "`forbidden`: a viewer", body = Problem),
-        (status = 404, description = "`not_found`: no such application, or another tenant’s", body = Problem),
+        (status = 403, description = "`forbidden`: the caller is a viewer", body = Problem),
+        (status = 404, description = "`not_found`: the application does not exist or belongs to another tenant", body = Problem),
         (status = 409, description = "`name_taken`, `tier_limit_reached`, `idempotency_replay`", body = Problem),
         (status = 422, description = "`invalid`", body = Problem),
     ),
@@ -72,7 +72,7 @@ pub(crate) async fn generate(
     Ok(axum::Json(created.key))
 }
 
-/// List the keys of an application, masked
+/// List the keys of an application
 #[utoipa::path(
     get,
     path = "/apikey",
@@ -83,9 +83,9 @@ pub(crate) async fn generate(
         PageParams,
     ),
     responses(
-        (status = 200, description = "Newest first, revoked keys included", body = Page<ApiKey>),
+        (status = 200, description = "Keys, newest first, including revoked ones", body = Page<ApiKey>),
         (status = 401, description = "`unauthenticated`", body = Problem),
-        (status = 404, description = "`not_found`: no such application, or another tenant’s", body = Problem),
+        (status = 404, description = "`not_found`: the application does not exist or belongs to another tenant", body = Problem),
         (status = 422, description = "`invalid`", body = Problem),
     ),
     security(("user" = [])),
@@ -102,7 +102,8 @@ pub(crate) async fn list(
 
 /// Revoke a key
 ///
-/// Final. Once this has answered, no check admits the key. Revoking it again changes nothing.
+/// The key stops working before this request returns. Revocation is final; revoking a revoked key
+/// has no effect.
 #[utoipa::path(
     delete,
     path = "/apikey/{keyId}",
@@ -110,10 +111,10 @@ pub(crate) async fn list(
     tag = "API keys",
     params(("keyId" = KeyId, Path)),
     responses(
-        (status = 204, description = "Revoked, now or before"),
+        (status = 204, description = "The key is revoked"),
         (status = 401, description = "`unauthenticated`", body = Problem),
-        (status = 403, description = "`forbidden`: a viewer", body = Problem),
-        (status = 404, description = "`not_found`: no such key, or another tenant’s", body = Problem),
+        (status = 403, description = "`forbidden`: the caller is a viewer", body = Problem),
+        (status = 404, description = "`not_found`: the key does not exist or belongs to another tenant", body = Problem),
     ),
     security(("user" = [])),
 )]

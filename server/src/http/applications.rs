@@ -24,9 +24,9 @@ use super::problem::Refusal;
         PageParams,
     ),
     responses(
-        (status = 200, description = "Newest first", body = Page<Application>),
+        (status = 200, description = "The list, newest first", body = Page<Application>),
         (status = 401, description = "`unauthenticated`", body = Problem),
-        (status = 404, description = "`not_found`: no such project, or another tenant’s", body = Problem),
+        (status = 404, description = "`not_found`: the project does not exist or belongs to another tenant", body = Problem),
         (status = 422, description = "`invalid`", body = Problem),
     ),
     security(("user" = [])),
@@ -40,7 +40,7 @@ pub(crate) async fn list(
     Ok(axum::Json(applications::list(&services, &actor, project, page).await?))
 }
 
-/// Read an application
+/// Get an application
 #[utoipa::path(
     get,
     path = "/v1/applications/{id}",
@@ -50,7 +50,7 @@ pub(crate) async fn list(
     responses(
         (status = 200, description = "The application", body = Application),
         (status = 401, description = "`unauthenticated`", body = Problem),
-        (status = 404, description = "`not_found`: no such application, or another tenant’s", body = Problem),
+        (status = 404, description = "`not_found`: the application does not exist or belongs to another tenant", body = Problem),
     ),
     security(("user" = [])),
 )]
@@ -62,7 +62,7 @@ pub(crate) async fn get(
     Ok(axum::Json(applications::get(&services, &actor, id).await?))
 }
 
-/// Make an application
+/// Create an application
 #[utoipa::path(
     post,
     path = "/v1/projects/{id}/applications",
@@ -73,8 +73,8 @@ pub(crate) async fn get(
     responses(
         (status = 201, description = "The application", body = Application),
         (status = 401, description = "`unauthenticated`", body = Problem),
-        (status = 403, description = "`forbidden`: not for viewers", body = Problem),
-        (status = 404, description = "`not_found`: no such project, or another tenant’s", body = Problem),
+        (status = 403, description = "`forbidden`: the caller is a viewer", body = Problem),
+        (status = 404, description = "`not_found`: the project does not exist or belongs to another tenant", body = Problem),
         (status = 409, description = "`idempotency_replay`", body = Problem),
         (status = 422, description = "`invalid`, `idempotency_mismatch`", body = Problem),
     ),
@@ -93,7 +93,7 @@ pub(crate) async fn create(
     Ok((StatusCode::CREATED, axum::Json(made)))
 }
 
-/// Change an application
+/// Update an application
 #[utoipa::path(
     patch,
     path = "/v1/applications/{id}",
@@ -102,10 +102,10 @@ pub(crate) async fn create(
     params(("id" = ApplicationId, Path)),
     request_body(content = ApplicationPatch),
     responses(
-        (status = 200, description = "The application as it is now", body = Application),
+        (status = 200, description = "The updated application", body = Application),
         (status = 401, description = "`unauthenticated`", body = Problem),
-        (status = 403, description = "`forbidden`: not for viewers", body = Problem),
-        (status = 404, description = "`not_found`: no such application, or another tenant’s", body = Problem),
+        (status = 403, description = "`forbidden`: the caller is a viewer", body = Problem),
+        (status = 404, description = "`not_found`: the application does not exist or belongs to another tenant", body = Problem),
         (status = 422, description = "`invalid`", body = Problem),
     ),
     security(("user" = [])),
@@ -127,10 +127,10 @@ pub(crate) async fn change(
     tag = "Workspace",
     params(("id" = ApplicationId, Path)),
     responses(
-        (status = 204, description = "Deleted; the keys that are for it alone are revoked, and what it sent is deleted soon after"),
+        (status = 204, description = "The application is deleted. Keys restricted to it are revoked, and its telemetry is deleted soon after"),
         (status = 401, description = "`unauthenticated`", body = Problem),
-        (status = 403, description = "`forbidden`: not for viewers", body = Problem),
-        (status = 404, description = "`not_found`: no such application, or another tenant’s", body = Problem),
+        (status = 403, description = "`forbidden`: the caller is a viewer", body = Problem),
+        (status = 404, description = "`not_found`: the application does not exist or belongs to another tenant", body = Problem),
     ),
     security(("user" = [])),
 )]

@@ -19,20 +19,20 @@ use super::auth::Caller;
 use super::extract::{ListPage, PageParams, Params, PathId, given, sought};
 use super::problem::Refusal;
 
-/// Which rows are wanted.
+/// Filters for the audit log.
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct AuditParams {
-    /// Of this actor: an id (`usr_…`, `key_…`), a login, or `system`.
+    /// Only events by this actor: an ID (`usr_…`, `key_…`), a login, or `system`.
     #[param(value_type = Option<QueryText>)]
     actor: Option<String>,
-    /// Of this action, e.g. `key.revoked`.
+    /// Only events with this action, e.g. `key.revoked`.
     #[param(value_type = Option<AuditAction>)]
     action: Option<String>,
-    /// At this time or later, RFC 3339.
+    /// Only events at or after this time (RFC 3339).
     #[param(value_type = Option<Timestamp>)]
     from: Option<String>,
-    /// Before this time, RFC 3339.
+    /// Only events before this time (RFC 3339).
     #[param(value_type = Option<Timestamp>)]
     to: Option<String>,
 }
@@ -56,7 +56,7 @@ impl AuditParams {
     }
 }
 
-/// Read the audit log
+/// List audit log events
 #[utoipa::path(
     get,
     path = "/v1/organizations/{id}/audit",
@@ -64,10 +64,10 @@ impl AuditParams {
     tag = "Audit",
     params(("id" = OrganizationId, Path), AuditParams, PageParams),
     responses(
-        (status = 200, description = "Newest first", body = Page<AuditEvent>),
+        (status = 200, description = "The list, newest first", body = Page<AuditEvent>),
         (status = 401, description = "`unauthenticated`", body = Problem),
-        (status = 403, description = "`forbidden`: only owners and admins", body = Problem),
-        (status = 404, description = "`not_found`: no such organization, or another tenant’s", body = Problem),
+        (status = 403, description = "`forbidden`: the caller is not an owner or admin", body = Problem),
+        (status = 404, description = "`not_found`: the organization does not exist or belongs to another tenant", body = Problem),
         (status = 422, description = "`invalid`", body = Problem),
     ),
     security(("user" = [])),
@@ -83,11 +83,11 @@ pub(crate) async fn list(
     Ok(axum::Json(audit::list(&services, &actor, organization, &filter, page).await?))
 }
 
-/// Export the audit log
+/// Export the audit log as CSV
 ///
-/// CSV as RFC 4180 has it, as long as it takes. It is broken off when the caller may no longer read
-/// the log, or leaves it unread for more than ten minutes in all. A cell that a spreadsheet would
-/// take for a formula has an apostrophe before it.
+/// Streams CSV as defined by RFC 4180. The response is aborted if the caller loses access to the
+/// audit log, or spends more than ten minutes in total without reading. Cells that a spreadsheet
+/// would interpret as a formula are prefixed with an apostrophe.
 #[utoipa::path(
     get,
     path = "/v1/organizations/{id}/audit.csv",
@@ -95,10 +95,10 @@ pub(crate) async fn list(
     tag = "Audit",
     params(("id" = OrganizationId, Path), AuditParams),
     responses(
-        (status = 200, description = "Newest first, with a header line", body = String, content_type = "text/csv"),
+        (status = 200, description = "CSV with a header line, newest event first", body = String, content_type = "text/csv"),
         (status = 401, description = "`unauthenticated`", body = Problem),
-        (status = 403, description = "`forbidden`: only owners and admins", body = Problem),
-        (status = 404, description = "`not_found`: no such organization, or another tenant’s", body = Problem),
+        (status = 403, description = "`forbidden`: the caller is not an owner or admin", body = Problem),
+        (status = 404, description = "`not_found`: the organization does not exist or belongs to another tenant", body = Problem),
         (status = 422, description = "`invalid`", body = Problem),
     ),
     security(("user" = [])),

@@ -110,7 +110,7 @@ fn complete_operation(path: &str, operation: &mut Operation) {
         let limited = || refusal(LIMITED, shape.clone());
         responses.entry("429".to_owned()).or_insert_with(limited);
     }
-    let other = refusal("Any other refusal, e.g. `too_large` or `unavailable`", shape.clone());
+    let other = refusal("Any other error, e.g. `too_large` or `unavailable`", shape.clone());
     responses.insert("default".to_owned(), other);
     // Where nothing is said a reader takes what holds for the whole document.
     operation.security.get_or_insert_with(Vec::new);
@@ -146,9 +146,10 @@ fn refusal(description: &str, (kind, content): Shape) -> RefOr<Response> {
 }
 
 /// What every call that may come with a service key can be answered.
-const LIMITED: &str = "`too_many_failures`, instead of `unknown_key`, after 60 unknown or malformed keys from this \
-                       address in a minute; or `rate_limited`, by the service key’s own limit or the changes that a caller may make in a \
-                       minute. With `Retry-After`";
+const LIMITED: &str = "`too_many_failures` in place of `unknown_key`, after 60 unknown or \
+                       malformed keys per minute from one IP address; or `rate_limited`, by the \
+                       service key’s own limit or by the writes per minute of the caller. See \
+                       `Retry-After`";
 
 /// Whether a caller must say who they are. An empty requirement means that they need not.
 fn needs_credentials(operation: &Operation) -> bool {
@@ -168,7 +169,8 @@ fn complete_parameter(path: &str, parameter: &mut Parameter) {
     }
     match parameter.name.as_str() {
         "Idempotency-Key" => {
-            let description = "A retry with the same key and body changes nothing, for 24 hours";
+            let description = "Makes retries safe: within 24 hours, repeating the request with the \
+                               same idempotency key and body has no effect";
             parameter.description = Some(description.to_owned());
             let schema = ObjectBuilder::new()
                 .schema_type(Type::String)
@@ -286,38 +288,47 @@ fn add_headers(operation: &mut Operation, method: &str) {
             header.description = Some(description.to_owned());
             response.headers.entry(name.to_owned()).or_insert(RefOr::T(header));
         };
-        add("x-request-id", Type::String, "The id under which the server’s log has this request");
+        add("x-request-id", Type::String, "ID of the request in the server’s log");
         match status.as_str() {
-            "401" => add("WWW-Authenticate", Type::String, "What the call takes as credentials"),
+            "401" => add(
+                "WWW-Authenticate",
+                Type::String,
+                "Authentication schemes that the endpoint accepts",
+            ),
             "403" if is_of_service_key => add(
                 "WWW-Authenticate",
                 Type::String,
-                "Where a service key lacks a permission: `insufficient_scope`, and the permission as `scope`",
+                "If a service key lacks a permission: `insufficient_scope` and the permission as \
+                 `scope`",
             ),
-            "405" => add("Allow", Type::String, "The methods that this path has"),
+            "405" => add("Allow", Type::String, "Methods that the path supports"),
             "429" | "503" => {
                 add(
                     "Retry-After",
                     Type::Integer,
-                    "Whole seconds after which to try again, if that helps",
+                    "Seconds to wait before retrying. Absent if waiting does not help",
                 );
             }
             "200" if method == "get" && !is_of_key => {
                 add(
                     "ETag",
                     Type::String,
-                    "Of an answer over 1 kB; send it back as `If-None-Match`",
+                    "Tag of a response over 1 kB. Send it back as `If-None-Match`",
                 );
             }
             _ => {}
         }
         if is_of_key && matches!(status.as_str(), "200" | "429") {
             for of in ["requests", "tokens"] {
-                let limit = "Where the key has this limit: what fits in 60 seconds";
+                let limit = "Maximum in any 60 seconds. Absent if the key has no such limit";
                 add(&format!("x-ratelimit-limit-{of}"), Type::Integer, limit);
-                add(&format!("x-ratelimit-remaining-{of}"), Type::Integer, "What is left of it");
-                let reset =
-                    "When all of it is free again: decimal seconds with `s`, as OpenAI has it";
+                add(
+                    &format!("x-ratelimit-remaining-{of}"),
+                    Type::Integer,
+                    "Amount left in the current window",
+                );
+                let reset = "Time until the full limit is available again, in decimal seconds with \
+                             the suffix `s`, as in OpenAI’s API";
                 add(&format!("x-ratelimit-reset-{of}"), Type::String, reset);
             }
         }
@@ -337,8 +348,8 @@ fn describe_gateway(path: &str, operation: &mut Operation) {
     let model = text().min_length(Some(1));
     let mut fields = ObjectBuilder::new()
         .schema_type(Type::Object)
-        .description(Some("As OpenAI’s API has it; other fields are passed on"))
-        .property("model", model.description(Some("One of `GET /v1/models`")))
+        .description(Some("As in OpenAI’s API. Other fields are passed through to the upstream"))
+        .property("model", model.description(Some("ID of a model from `GET /v1/models`")))
         .required("model")
         .property(field, schema)
         .required(field);
@@ -348,7 +359,10 @@ fn describe_gateway(path: &str, operation: &mut Operation) {
         let cap = || or_null(Type::Integer).minimum(Some(1));
         let stream = or_null(Type::Boolean).default(Some(json!(false)));
         fields = fields
-            .property("stream", stream.description(Some("Answer with server-sent events")))
+            .property(
+                "stream",
+                stream.description(Some("Whether to stream the response as server-sent events")),
+            )
             .property("max_tokens", cap())
             .property("max_completion_tokens", cap());
         add_stream(operation);
@@ -385,9 +399,9 @@ fn text() -> ObjectBuilder {
 fn add_stream(operation: &mut Operation) {
     let Some(RefOr::T(answer)) = operation.responses.responses.get_mut("200") else { return };
     // Some readers hold it against each event, others against all of them as one text.
-    let events = ObjectBuilder::new()
-        .schema_type(SchemaType::AnyValue)
-        .description(Some("With `stream`: events with the chunks, the last one is `[DONE]`"));
+    let events = ObjectBuilder::new().schema_type(SchemaType::AnyValue).description(Some(
+        "With `stream`: server-sent events with one chunk each. The last event is `[DONE]`",
+    ));
     let content = Content::new(Some(Schema::from(events.build())));
     answer.content.insert("text/event-stream".to_owned(), RefOr::T(content));
 }

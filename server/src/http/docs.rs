@@ -23,22 +23,24 @@ use crate::state::AppState;
 #[openapi(
     info(
         title = "Latchkey",
-        description = "Issues API keys, shows each once, masks, limits, meters, rotates and revokes them, \
-                       and checks them at memory speed.",
+        description = "Issue, limit, meter, rotate and revoke API keys, and check them at memory \
+                       speed.",
         license(name = "Apache-2.0 OR MIT", identifier = "Apache-2.0 OR MIT"),
     ),
     tags(
-        (name = "Keys", description = "The whole life of a key, and checking one"),
-        (name = "API keys", description = "Keys of an application, as Upblit’s clients know them"),
-        (name = "Ingest", description = "What applications send in with their keys"),
-        (name = "Gateway", description = "OpenAI’s protocol, with inference keys and their limits"),
-        (name = "Telemetry", description = "What they sent, read back"),
-        (name = "Usage", description = "What keys are used for, and why calls were refused"),
+        (name = "Keys", description = "Create, verify, limit, rotate, revoke and archive keys"),
+        (name = "API keys", description = "Keys of an application, compatible with clients of the \
+                                           Upblit observability service"),
+        (name = "Ingest", description = "Endpoints that receive traces and logs from applications"),
+        (name = "Gateway", description = "OpenAI-compatible API for models, authenticated and \
+                                          limited by inference keys"),
+        (name = "Telemetry", description = "Query the traces and logs of an application"),
+        (name = "Usage", description = "Requests, tokens and recent denials of keys and projects"),
         (name = "Workspace", description = "Organizations, projects and applications"),
-        (name = "Members", description = "Who is in an organization, in which role"),
-        (name = "Audit", description = "Who did what, when and from where"),
-        (name = "Sessions", description = "Signing in, staying signed in, signing out"),
-        (name = "Operation", description = "For whoever runs the server"),
+        (name = "Members", description = "Members of an organization, their roles and invitations"),
+        (name = "Audit", description = "Audit log of an organization"),
+        (name = "Sessions", description = "Sign-in, session refresh and sign-out"),
+        (name = "Operation", description = "Health checks"),
     ),
     // Those that stand in parameters alone: the derive of those does not bring them.
     components(schemas(KeySort, QueryText)),
@@ -51,12 +53,13 @@ pub(crate) struct ApiDoc;
 #[derive(OpenApi)]
 #[openapi(
     info(
-        title = "Latchkey’s dashboard",
-        description = "What the dashboard’s pages call. It changes with them: build on `/openapi.json` instead.",
+        title = "Latchkey dashboard",
+        description = "Internal API of the dashboard. It can change at any time; use \
+                       `/openapi.json` instead.",
         license(name = "Apache-2.0 OR MIT", identifier = "Apache-2.0 OR MIT"),
     ),
-    tags((name = "Dashboard", description = "The arguments as JSON. A list takes the `next_cursor` of the page \
-                                             before as `cursor`")),
+    tags((name = "Dashboard", description = "Arguments are sent as JSON. Lists take the \
+                                             `next_cursor` of the previous page as `cursor`")),
     components(schemas(Problem)),
     modifiers(&Security),
 )]

@@ -76,14 +76,14 @@ pub(crate) fn sought(name: &str, text: Option<String>) -> Result<Option<QueryTex
 /// `?limit` and `?cursor` of a list.
 pub(crate) struct ListPage(pub(crate) PageRequest);
 
-/// Which page of a list is wanted.
+/// Pagination of a list.
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct PageParams {
-    /// Rows of a page, 1 to 100.
+    /// Number of items per page, 1 to 100.
     #[param(value_type = Option<u64>, minimum = 1, maximum = 100, example = 50)]
     limit: Option<String>,
-    /// The `next_cursor` of the page before.
+    /// The `next_cursor` of the previous page.
     cursor: Option<String>,
 }
 

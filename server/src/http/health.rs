@@ -9,58 +9,56 @@ use utoipa::ToSchema;
 use crate::gateway::UpstreamReach;
 use crate::state::AppState;
 
-/// Whether this process is alive.
+/// Liveness of the process.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct Health {
-    /// `ok`.
+    /// Always `ok`.
     status: &'static str,
 }
 
-/// Whether this process can serve.
+/// Readiness of the process.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct Readiness {
     /// `ok`, `draining` or `unavailable`.
     status: &'static str,
-    /// Which of its own parts fail: `database`.
+    /// Failing components: `database`.
     failing: Vec<&'static str>,
 }
 
-/// The same with what only operators see.
+/// Readiness with details that only operators see.
 #[derive(Serialize)]
 pub(crate) struct DetailedReadiness {
     #[serde(flatten)]
     own: Readiness,
-    /// The gateway’s upstreams, as they were found a few seconds ago at most. One that is down
-    /// makes only its own calls fail: keys are checked and everything else is served, so it changes
-    /// nothing about `status`.
+    /// State of the gateway’s upstreams, at most a few seconds old. A failing upstream affects
+    /// only its own calls, so it does not change `status`.
     upstreams: Vec<UpstreamReach>,
 }
 
-/// Is the process alive?
+/// Check liveness
 #[utoipa::path(
     get,
     path = "/healthz",
     operation_id = "health",
     tag = "Operation",
-    responses((status = 200, description = "It answers", body = Health)),
+    responses((status = 200, description = "The process is alive", body = Health)),
 )]
 pub(crate) async fn alive() -> axum::Json<Health> {
     axum::Json(Health { status: "ok" })
 }
 
-/// Should this process be sent work?
+/// Check readiness
 ///
-/// Not while it drains before it stops, nor while no key could be looked up in its database. Which
-/// upstreams answer is told where the metrics are, at `LATCHKEY_METRICS_LISTEN`, under the same
-/// path.
+/// Returns 503 while the server is shutting down and while it cannot look up keys in its database.
+/// The state of the upstreams is available under the same path on `LATCHKEY_METRICS_LISTEN`.
 #[utoipa::path(
     get,
     path = "/readyz",
     operation_id = "readiness",
     tag = "Operation",
     responses(
-        (status = 200, description = "Yes", body = Readiness),
-        (status = 503, description = "No: `draining` or `unavailable`", body = Readiness),
+        (status = 200, description = "The server is ready", body = Readiness),
+        (status = 503, description = "The server is not ready: `draining` or `unavailable`", body = Readiness),
     ),
 )]
 pub(crate) async fn ready(State(state): State<AppState>) -> (StatusCode, axum::Json<Readiness>) {
@@ -68,7 +66,7 @@ pub(crate) async fn ready(State(state): State<AppState>) -> (StatusCode, axum::J
     (code, axum::Json(own))
 }
 
-/// The same for whoever may see the metrics, with the upstreams by name.
+/// Readiness and the state of each upstream by name, on the metrics listener.
 pub(crate) async fn ready_in_detail(
     State(state): State<AppState>,
 ) -> (StatusCode, axum::Json<DetailedReadiness>) {

@@ -18,7 +18,7 @@ use super::json::Json;
 use super::keys::KeyParams;
 use super::problem::Refusal;
 
-/// List inference keys of a project, masked
+/// List the inference keys of a project
 #[utoipa::path(
     get,
     path = "/v1/projects/{projectId}/inference/keys",
@@ -26,10 +26,10 @@ use super::problem::Refusal;
     tag = "Keys",
     params(("projectId" = ProjectId, Path), KeyParams, PageParams),
     responses(
-        (status = 200, description = "Newest first unless sorted otherwise", body = Page<ApiKey>),
-        (status = 401, description = "`unauthenticated`, or why the service key was refused", body = Problem),
+        (status = 200, description = "Keys, newest first by default", body = Page<ApiKey>),
+        (status = 401, description = "`unauthenticated`, or the reason why the service key was denied", body = Problem),
         (status = 403, description = "`forbidden`", body = Problem),
-        (status = 404, description = "`not_found`: no such thing, or another tenant’s", body = Problem),
+        (status = 404, description = "`not_found`: the resource does not exist or belongs to another tenant", body = Problem),
         (status = 422, description = "`invalid`", body = Problem),
     ),
     security(("user" = []), ("service_key" = [])),
@@ -46,9 +46,9 @@ pub(crate) async fn list(
     Ok(axum::Json(keys.map(|listed| listed.key)))
 }
 
-/// Make an inference key
+/// Create an inference key
 ///
-/// The answer holds the secret, this once.
+/// The response contains the secret. It is returned only once.
 #[utoipa::path(
     post,
     path = "/v1/projects/{projectId}/inference/keys",
@@ -57,10 +57,10 @@ pub(crate) async fn list(
     params(("projectId" = ProjectId, Path), ("Idempotency-Key" = Option<String>, Header)),
     request_body(content = InferenceKeyRequest),
     responses(
-        (status = 201, description = "The key and, this once, its secret", body = CreatedKey),
-        (status = 401, description = "`unauthenticated`, or why the service key was refused", body = Problem),
+        (status = 201, description = "The key and its secret. The secret is returned only once", body = CreatedKey),
+        (status = 401, description = "`unauthenticated`, or the reason why the service key was denied", body = Problem),
         (status = 403, description = "`forbidden`", body = Problem),
-        (status = 404, description = "`not_found`: no such thing, or another tenant’s", body = Problem),
+        (status = 404, description = "`not_found`: the resource does not exist or belongs to another tenant", body = Problem),
         (status = 409, description = "`name_taken`, `tier_limit_reached`, `idempotency_replay`", body = Problem),
         (status = 422, description = "`invalid`, `idempotency_mismatch`", body = Problem),
     ),
@@ -79,7 +79,7 @@ pub(crate) async fn create(
     Ok((StatusCode::CREATED, axum::Json(created)))
 }
 
-/// One inference key, masked
+/// Get an inference key
 #[utoipa::path(
     get,
     path = "/v1/inference/keys/{keyId}",
@@ -88,9 +88,9 @@ pub(crate) async fn create(
     params(("keyId" = KeyId, Path)),
     responses(
         (status = 200, description = "The key", body = ApiKey),
-        (status = 401, description = "`unauthenticated`, or why the service key was refused", body = Problem),
+        (status = 401, description = "`unauthenticated`, or the reason why the service key was denied", body = Problem),
         (status = 403, description = "`forbidden`", body = Problem),
-        (status = 404, description = "`not_found`: no such thing, or another tenant’s", body = Problem),
+        (status = 404, description = "`not_found`: the resource does not exist or belongs to another tenant", body = Problem),
     ),
     security(("user" = []), ("service_key" = [])),
 )]
@@ -103,9 +103,9 @@ pub(crate) async fn get(
     Ok(axum::Json(listed.key))
 }
 
-/// Change an inference key’s name, limits or expiry
+/// Update an inference key
 ///
-/// What is absent stays, null clears. Effective at once.
+/// Omitted fields are left unchanged; null clears a field. Changes take effect immediately.
 #[utoipa::path(
     patch,
     path = "/v1/inference/keys/{keyId}",
@@ -114,11 +114,11 @@ pub(crate) async fn get(
     params(("keyId" = KeyId, Path)),
     request_body(content = KeyPatch),
     responses(
-        (status = 200, description = "The key as it is now", body = ApiKey),
-        (status = 401, description = "`unauthenticated`, or why the service key was refused", body = Problem),
+        (status = 200, description = "The updated key", body = ApiKey),
+        (status = 401, description = "`unauthenticated`, or the reason why the service key was denied", body = Problem),
         (status = 403, description = "`forbidden`", body = Problem),
-        (status = 404, description = "`not_found`: no such thing, or another tenant’s", body = Problem),
-        (status = 409, description = "`conflict`: it is revoked; `name_taken`, `tier_limit_reached`", body = Problem),
+        (status = 404, description = "`not_found`: the resource does not exist or belongs to another tenant", body = Problem),
+        (status = 409, description = "`conflict`: the key is revoked; `name_taken`; `tier_limit_reached`", body = Problem),
         (status = 422, description = "`invalid`", body = Problem),
     ),
     security(("user" = []), ("service_key" = [])),
@@ -134,7 +134,8 @@ pub(crate) async fn change(
 
 /// Revoke an inference key
 ///
-/// Final. Once this has answered, no check admits the key. Revoking it again changes nothing.
+/// The key stops working before this request returns. Revocation is final; revoking a revoked key
+/// has no effect.
 #[utoipa::path(
     delete,
     path = "/v1/inference/keys/{keyId}",
@@ -142,10 +143,10 @@ pub(crate) async fn change(
     tag = "Keys",
     params(("keyId" = KeyId, Path)),
     responses(
-        (status = 204, description = "Revoked, now or before"),
-        (status = 401, description = "`unauthenticated`, or why the service key was refused", body = Problem),
+        (status = 204, description = "The key is revoked"),
+        (status = 401, description = "`unauthenticated`, or the reason why the service key was denied", body = Problem),
         (status = 403, description = "`forbidden`", body = Problem),
-        (status = 404, description = "`not_found`: no such thing, or another tenant’s", body = Problem),
+        (status = 404, description = "`not_found`: the resource does not exist or belongs to another tenant", body = Problem),
     ),
     security(("user" = []), ("service_key" = [])),
 )]
@@ -158,9 +159,10 @@ pub(crate) async fn revoke(
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// Give an inference key a new secret
+/// Rotate an inference key
 ///
-/// The key keeps its id. The old secret works for the grace, never past the key’s expiry.
+/// Replaces the secret; the key keeps its ID. The old secret stays valid for the grace period, but
+/// never past the key’s expiry.
 #[utoipa::path(
     post,
     path = "/v1/inference/keys/{keyId}/rotate",
@@ -169,11 +171,11 @@ pub(crate) async fn revoke(
     params(("keyId" = KeyId, Path), ("Idempotency-Key" = Option<String>, Header)),
     request_body(content = Option<RotateRequest>),
     responses(
-        (status = 200, description = "The key and, this once, its new secret", body = CreatedKey),
-        (status = 401, description = "`unauthenticated`, or why the service key was refused", body = Problem),
+        (status = 200, description = "The key and its new secret. The secret is returned only once", body = CreatedKey),
+        (status = 401, description = "`unauthenticated`, or the reason why the service key was denied", body = Problem),
         (status = 403, description = "`forbidden`", body = Problem),
-        (status = 404, description = "`not_found`: no such thing, or another tenant’s", body = Problem),
-        (status = 409, description = "`conflict`: it is revoked or expired; `idempotency_replay`", body = Problem),
+        (status = 404, description = "`not_found`: the resource does not exist or belongs to another tenant", body = Problem),
+        (status = 409, description = "`conflict`: the key is revoked or expired; `idempotency_replay`", body = Problem),
         (status = 422, description = "`invalid`, `idempotency_mismatch`", body = Problem),
     ),
     security(("user" = []), ("service_key" = [])),
@@ -193,7 +195,9 @@ pub(crate) async fn rotate(
     Ok(axum::Json(created))
 }
 
-/// Hide an inference key that is revoked or expired from lists
+/// Archive a revoked or expired inference key
+///
+/// Archived keys are hidden from lists by default.
 #[utoipa::path(
     post,
     path = "/v1/inference/keys/{keyId}/archive",
@@ -202,10 +206,10 @@ pub(crate) async fn rotate(
     params(("keyId" = KeyId, Path)),
     responses(
         (status = 200, description = "The key", body = ApiKey),
-        (status = 401, description = "`unauthenticated`, or why the service key was refused", body = Problem),
+        (status = 401, description = "`unauthenticated`, or the reason why the service key was denied", body = Problem),
         (status = 403, description = "`forbidden`", body = Problem),
-        (status = 404, description = "`not_found`: no such thing, or another tenant’s", body = Problem),
-        (status = 409, description = "`conflict`: it is active", body = Problem),
+        (status = 404, description = "`not_found`: the resource does not exist or belongs to another tenant", body = Problem),
+        (status = 409, description = "`conflict`: the key is active", body = Problem),
     ),
     security(("user" = []), ("service_key" = [])),
 )]
@@ -217,7 +221,7 @@ pub(crate) async fn archive(
     Ok(axum::Json(keys::archive(&services, &actor, KeyRef::inference(id)).await?))
 }
 
-/// Show an archived inference key in lists again
+/// Unarchive an inference key
 #[utoipa::path(
     post,
     path = "/v1/inference/keys/{keyId}/unarchive",
@@ -226,10 +230,10 @@ pub(crate) async fn archive(
     params(("keyId" = KeyId, Path)),
     responses(
         (status = 200, description = "The key", body = ApiKey),
-        (status = 401, description = "`unauthenticated`, or why the service key was refused", body = Problem),
+        (status = 401, description = "`unauthenticated`, or the reason why the service key was denied", body = Problem),
         (status = 403, description = "`forbidden`", body = Problem),
-        (status = 404, description = "`not_found`: no such thing, or another tenant’s", body = Problem),
-        (status = 409, description = "`conflict`: it is active", body = Problem),
+        (status = 404, description = "`not_found`: the resource does not exist or belongs to another tenant", body = Problem),
+        (status = 409, description = "`conflict`: the key is active", body = Problem),
     ),
     security(("user" = []), ("service_key" = [])),
 )]

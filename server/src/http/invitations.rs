@@ -20,10 +20,10 @@ use super::problem::Refusal;
     tag = "Members",
     params(("id" = OrganizationId, Path), ("login" = String, Path)),
     responses(
-        (status = 204, description = "Withdrawn"),
+        (status = 204, description = "The invitation is withdrawn"),
         (status = 401, description = "`unauthenticated`", body = Problem),
-        (status = 403, description = "`forbidden`: only owners and admins, and owners alone where an owner is invited", body = Problem),
-        (status = 404, description = "`not_found`: no such invitation, or another tenant’s", body = Problem),
+        (status = 403, description = "`forbidden`: the caller is not an owner or admin, or not an owner and the invitation is for an owner", body = Problem),
+        (status = 404, description = "`not_found`: the invitation does not exist or belongs to another tenant", body = Problem),
     ),
     security(("user" = [])),
 )]
@@ -36,7 +36,7 @@ pub(crate) async fn withdraw(
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// List my invitations
+/// List your pending invitations
 #[utoipa::path(
     get,
     path = "/v1/me/invitations",
@@ -44,9 +44,9 @@ pub(crate) async fn withdraw(
     tag = "Members",
     params(PageParams),
     responses(
-        (status = 200, description = "What waits for an answer, first come first", body = Page<Invitation>),
+        (status = 200, description = "Pending invitations, oldest first", body = Page<Invitation>),
         (status = 401, description = "`unauthenticated`", body = Problem),
-        (status = 403, description = "`forbidden`: a service key", body = Problem),
+        (status = 403, description = "`forbidden`: the caller is a service key", body = Problem),
         (status = 422, description = "`invalid`", body = Problem),
     ),
     security(("user" = [])),
@@ -61,7 +61,8 @@ pub(crate) async fn waiting(
 
 /// Accept an invitation
 ///
-/// From here on the caller is a member, whatever becomes of their login.
+/// The caller becomes a member with their account. Later changes of their GitHub login have no
+/// effect on it.
 #[utoipa::path(
     post,
     path = "/v1/me/invitations/{id}/accept",
@@ -69,11 +70,11 @@ pub(crate) async fn waiting(
     tag = "Members",
     params(("id" = OrganizationId, Path)),
     responses(
-        (status = 204, description = "A member now"),
+        (status = 204, description = "The caller is now a member"),
         (status = 401, description = "`unauthenticated`", body = Problem),
-        (status = 403, description = "`forbidden`: a service key", body = Problem),
-        (status = 404, description = "`not_found`: no invitation of that organization waits for the caller", body = Problem),
-        (status = 409, description = "`limit_reached`: the caller owns as many organizations as a person may", body = Problem),
+        (status = 403, description = "`forbidden`: the caller is a service key", body = Problem),
+        (status = 404, description = "`not_found`: the caller has no pending invitation to this organization", body = Problem),
+        (status = 409, description = "`limit_reached`: the caller already owns the maximum number of organizations", body = Problem),
     ),
     security(("user" = [])),
 )]
@@ -94,10 +95,10 @@ pub(crate) async fn accept(
     tag = "Members",
     params(("id" = OrganizationId, Path)),
     responses(
-        (status = 204, description = "Declined"),
+        (status = 204, description = "The invitation is declined"),
         (status = 401, description = "`unauthenticated`", body = Problem),
-        (status = 403, description = "`forbidden`: a service key", body = Problem),
-        (status = 404, description = "`not_found`: no invitation of that organization waits for the caller", body = Problem),
+        (status = 403, description = "`forbidden`: the caller is a service key", body = Problem),
+        (status = 404, description = "`not_found`: the caller has no pending invitation to this organization", body = Problem),
     ),
     security(("user" = [])),
 )]

@@ -20,29 +20,29 @@ use super::idempotency::IdempotencyKey;
 use super::json::Json;
 use super::problem::Refusal;
 
-/// Which keys of a project are wanted.
+/// Filters and order for a list of keys.
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct KeyParams {
-    /// `api`, `inference` or `service`.
+    /// Only keys of this kind: `api`, `inference` or `service`.
     #[param(value_type = Option<KeyKind>)]
     kind: Option<String>,
-    /// `live` or `test`.
+    /// Only keys of this environment: `live` or `test`.
     #[param(value_type = Option<Environment>)]
     environment: Option<String>,
-    /// `active`, `expired` or `revoked`.
+    /// Only keys with this status: `active`, `expired` or `revoked`.
     #[param(value_type = Option<KeyStatus>)]
     status: Option<String>,
-    /// For this application.
+    /// Only keys of this application.
     #[param(value_type = Option<latchkey_domain::id::ApplicationId>)]
     application_id: Option<String>,
-    /// `true` adds archived keys.
+    /// Whether to include archived keys. Defaults to `false`.
     #[param(value_type = Option<bool>)]
     archived: Option<String>,
-    /// What stands somewhere in the name, the id or the masked form.
+    /// Only keys whose name, ID or masked form contains this text.
     #[param(value_type = Option<QueryText>)]
     q: Option<String>,
-    /// `created` (the default) or `last_used`.
+    /// Sort order: `created` (default) or `last_used`.
     #[param(value_type = Option<KeySort>)]
     sort: Option<String>,
 }
@@ -81,7 +81,7 @@ fn one_of<T: for<'de> Deserialize<'de>>(
         .map_err(|_| Problem::invalid(field, message).into())
 }
 
-/// List keys of a project, masked
+/// List the keys of a project
 #[utoipa::path(
     get,
     path = "/v1/projects/{projectId}/keys",
@@ -89,10 +89,10 @@ fn one_of<T: for<'de> Deserialize<'de>>(
     tag = "Keys",
     params(("projectId" = ProjectId, Path), KeyParams, PageParams),
     responses(
-        (status = 200, description = "Newest first unless sorted otherwise", body = Page<ApiKey>),
-        (status = 401, description = "`unauthenticated`, or why the service key was refused", body = Problem),
+        (status = 200, description = "Keys, newest first by default", body = Page<ApiKey>),
+        (status = 401, description = "`unauthenticated`, or the reason why the service key was denied", body = Problem),
         (status = 403, description = "`forbidden`", body = Problem),
-        (status = 404, description = "`not_found`: no such thing, or another tenant’s", body = Problem),
+        (status = 404, description = "`not_found`: the resource does not exist or belongs to another tenant", body = Problem),
         (status = 422, description = "`invalid`", body = Problem),
     ),
     security(("user" = []), ("service_key" = [])),
@@ -109,9 +109,9 @@ pub(crate) async fn list(
     Ok(axum::Json(keys.map(|listed| listed.key)))
 }
 
-/// Make a key
+/// Create a key
 ///
-/// The answer holds the secret, this once.
+/// The response contains the secret. It is returned only once.
 #[utoipa::path(
     post,
     path = "/v1/projects/{projectId}/keys",
@@ -120,10 +120,10 @@ pub(crate) async fn list(
     params(("projectId" = ProjectId, Path), ("Idempotency-Key" = Option<String>, Header)),
     request_body(content = KeyRequest),
     responses(
-        (status = 201, description = "The key and, this once, its secret", body = CreatedKey),
-        (status = 401, description = "`unauthenticated`, or why the service key was refused", body = Problem),
+        (status = 201, description = "The key and its secret. The secret is returned only once", body = CreatedKey),
+        (status = 401, description = "`unauthenticated`, or the reason why the service key was denied", body = Problem),
         (status = 403, description = "`forbidden`", body = Problem),
-        (status = 404, description = "`not_found`: no such thing, or another tenant’s", body = Problem),
+        (status = 404, description = "`not_found`: the resource does not exist or belongs to another tenant", body = Problem),
         (status = 409, description = "`name_taken`, `tier_limit_reached`, `idempotency_replay`", body = Problem),
         (status = 422, description = "`invalid`, `idempotency_mismatch`", body = Problem),
     ),
@@ -141,7 +141,7 @@ pub(crate) async fn create(
     Ok((StatusCode::CREATED, axum::Json(created)))
 }
 
-/// One key, masked
+/// Get a key
 #[utoipa::path(
     get,
     path = "/v1/keys/{keyId}",
@@ -150,9 +150,9 @@ pub(crate) async fn create(
     params(("keyId" = KeyId, Path)),
     responses(
         (status = 200, description = "The key", body = ApiKey),
-        (status = 401, description = "`unauthenticated`, or why the service key was refused", body = Problem),
+        (status = 401, description = "`unauthenticated`, or the reason why the service key was denied", body = Problem),
         (status = 403, description = "`forbidden`", body = Problem),
-        (status = 404, description = "`not_found`: no such thing, or another tenant’s", body = Problem),
+        (status = 404, description = "`not_found`: the resource does not exist or belongs to another tenant", body = Problem),
     ),
     security(("user" = []), ("service_key" = [])),
 )]
@@ -165,9 +165,9 @@ pub(crate) async fn get(
     Ok(axum::Json(listed.key))
 }
 
-/// Change a key’s name, limits or expiry
+/// Update a key
 ///
-/// What is absent stays, null clears. Effective at once.
+/// Omitted fields are left unchanged; null clears a field. Changes take effect immediately.
 #[utoipa::path(
     patch,
     path = "/v1/keys/{keyId}",
@@ -176,11 +176,11 @@ pub(crate) async fn get(
     params(("keyId" = KeyId, Path)),
     request_body(content = KeyPatch),
     responses(
-        (status = 200, description = "The key as it is now", body = ApiKey),
-        (status = 401, description = "`unauthenticated`, or why the service key was refused", body = Problem),
+        (status = 200, description = "The updated key", body = ApiKey),
+        (status = 401, description = "`unauthenticated`, or the reason why the service key was denied", body = Problem),
         (status = 403, description = "`forbidden`", body = Problem),
-        (status = 404, description = "`not_found`: no such thing, or another tenant’s", body = Problem),
-        (status = 409, description = "`conflict`: it is revoked; `name_taken`, `tier_limit_reached`", body = Problem),
+        (status = 404, description = "`not_found`: the resource does not exist or belongs to another tenant", body = Problem),
+        (status = 409, description = "`conflict`: the key is revoked; `name_taken`; `tier_limit_reached`", body = Problem),
         (status = 422, description = "`invalid`", body = Problem),
     ),
     security(("user" = []), ("service_key" = [])),
@@ -196,7 +196,8 @@ pub(crate) async fn change(
 
 /// Revoke a key
 ///
-/// Final. Once this has answered, no check admits the key. Revoking it again changes nothing.
+/// The key stops working before this request returns. Revocation is final; revoking a revoked key
+/// has no effect.
 #[utoipa::path(
     delete,
     path = "/v1/keys/{keyId}",
@@ -204,10 +205,10 @@ pub(crate) async fn change(
     tag = "Keys",
     params(("keyId" = KeyId, Path)),
     responses(
-        (status = 204, description = "Revoked, now or before"),
-        (status = 401, description = "`unauthenticated`, or why the service key was refused", body = Problem),
+        (status = 204, description = "The key is revoked"),
+        (status = 401, description = "`unauthenticated`, or the reason why the service key was denied", body = Problem),
         (status = 403, description = "`forbidden`", body = Problem),
-        (status = 404, description = "`not_found`: no such thing, or another tenant’s", body = Problem),
+        (status = 404, description = "`not_found`: the resource does not exist or belongs to another tenant", body = Problem),
     ),
     security(("user" = []), ("service_key" = [])),
 )]
@@ -220,9 +221,10 @@ pub(crate) async fn revoke(
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// Give a key a new secret
+/// Rotate a key
 ///
-/// The key keeps its id. The old secret works for the grace, never past the key’s expiry.
+/// Replaces the secret; the key keeps its ID. The old secret stays valid for the grace period, but
+/// never past the key’s expiry.
 #[utoipa::path(
     post,
     path = "/v1/keys/{keyId}/rotate",
@@ -231,11 +233,11 @@ pub(crate) async fn revoke(
     params(("keyId" = KeyId, Path), ("Idempotency-Key" = Option<String>, Header)),
     request_body(content = Option<RotateRequest>),
     responses(
-        (status = 200, description = "The key and, this once, its new secret", body = CreatedKey),
-        (status = 401, description = "`unauthenticated`, or why the service key was refused", body = Problem),
+        (status = 200, description = "The key and its new secret. The secret is returned only once", body = CreatedKey),
+        (status = 401, description = "`unauthenticated`, or the reason why the service key was denied", body = Problem),
         (status = 403, description = "`forbidden`", body = Problem),
-        (status = 404, description = "`not_found`: no such thing, or another tenant’s", body = Problem),
-        (status = 409, description = "`conflict`: it is revoked or expired; `idempotency_replay`", body = Problem),
+        (status = 404, description = "`not_found`: the resource does not exist or belongs to another tenant", body = Problem),
+        (status = 409, description = "`conflict`: the key is revoked or expired; `idempotency_replay`", body = Problem),
         (status = 422, description = "`invalid`, `idempotency_mismatch`", body = Problem),
     ),
     security(("user" = []), ("service_key" = [])),
@@ -254,7 +256,9 @@ pub(crate) async fn rotate(
     Ok(axum::Json(created))
 }
 
-/// Hide a key that is revoked or expired from lists
+/// Archive a revoked or expired key
+///
+/// Archived keys are hidden from lists by default.
 #[utoipa::path(
     post,
     path = "/v1/keys/{keyId}/archive",
@@ -263,10 +267,10 @@ pub(crate) async fn rotate(
     params(("keyId" = KeyId, Path)),
     responses(
         (status = 200, description = "The key", body = ApiKey),
-        (status = 401, description = "`unauthenticated`, or why the service key was refused", body = Problem),
+        (status = 401, description = "`unauthenticated`, or the reason why the service key was denied", body = Problem),
         (status = 403, description = "`forbidden`", body = Problem),
-        (status = 404, description = "`not_found`: no such thing, or another tenant’s", body = Problem),
-        (status = 409, description = "`conflict`: it is active", body = Problem),
+        (status = 404, description = "`not_found`: the resource does not exist or belongs to another tenant", body = Problem),
+        (status = 409, description = "`conflict`: the key is active", body = Problem),
     ),
     security(("user" = []), ("service_key" = [])),
 )]
@@ -278,7 +282,7 @@ pub(crate) async fn archive(
     Ok(axum::Json(keys::archive(&services, &actor, KeyRef::from(id)).await?))
 }
 
-/// Show an archived key in lists again
+/// Unarchive a key
 #[utoipa::path(
     post,
     path = "/v1/keys/{keyId}/unarchive",
@@ -287,10 +291,10 @@ pub(crate) async fn archive(
     params(("keyId" = KeyId, Path)),
     responses(
         (status = 200, description = "The key", body = ApiKey),
-        (status = 401, description = "`unauthenticated`, or why the service key was refused", body = Problem),
+        (status = 401, description = "`unauthenticated`, or the reason why the service key was denied", body = Problem),
         (status = 403, description = "`forbidden`", body = Problem),
-        (status = 404, description = "`not_found`: no such thing, or another tenant’s", body = Problem),
-        (status = 409, description = "`conflict`: it is active", body = Problem),
+        (status = 404, description = "`not_found`: the resource does not exist or belongs to another tenant", body = Problem),
+        (status = 409, description = "`conflict`: the key is active", body = Problem),
     ),
     security(("user" = []), ("service_key" = [])),
 )]

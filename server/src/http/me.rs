@@ -8,14 +8,14 @@ use latchkey_services::{Services, accounts};
 use super::auth::Caller;
 use super::problem::Refusal;
 
-/// Who I am
+/// Get the current user
 #[utoipa::path(
     get,
     path = "/v1/me",
     operation_id = "get_me",
     tag = "Sessions",
     responses(
-        (status = 200, description = "The person whose token this is", body = Me),
+        (status = 200, description = "The user who owns the access token", body = Me),
         (status = 401, description = "`unauthenticated`", body = Problem),
     ),
     security(("user" = [])),

@@ -21,9 +21,9 @@ use super::problem::Refusal;
     tag = "Members",
     params(("id" = OrganizationId, Path), PageParams),
     responses(
-        (status = 200, description = "Members and invited people, first come first", body = Page<Member>),
+        (status = 200, description = "Members and pending invitations, oldest first", body = Page<Member>),
         (status = 401, description = "`unauthenticated`", body = Problem),
-        (status = 404, description = "`not_found`: no such organization, or another tenant’s", body = Problem),
+        (status = 404, description = "`not_found`: the organization does not exist or belongs to another tenant", body = Problem),
         (status = 422, description = "`invalid`", body = Problem),
     ),
     security(("user" = [])),
@@ -40,9 +40,9 @@ pub(crate) async fn list(
 
 /// Invite a member
 ///
-/// Whoever of GitHub signs in with the login may accept or decline; until then the organization
-/// sees the login alone. A person makes at most 60 invitations an hour; more are 429
-/// `rate_limited`.
+/// The user who signs in with this GitHub login can accept or decline the invitation. Until then,
+/// the organization sees only the login. A user can send 60 invitations per hour; further ones get
+/// 429 `rate_limited`.
 #[utoipa::path(
     post,
     path = "/v1/organizations/{id}/members",
@@ -53,9 +53,9 @@ pub(crate) async fn list(
     responses(
         (status = 201, description = "The invitation", body = Member),
         (status = 401, description = "`unauthenticated`", body = Problem),
-        (status = 403, description = "`forbidden`: only owners and admins, and owners alone invite owners", body = Problem),
-        (status = 404, description = "`not_found`: no such organization, or another tenant’s", body = Problem),
-        (status = 409, description = "`conflict`: a member or invited already; `idempotency_replay`", body = Problem),
+        (status = 403, description = "`forbidden`: the caller is not an owner or admin; only owners can invite owners", body = Problem),
+        (status = 404, description = "`not_found`: the organization does not exist or belongs to another tenant", body = Problem),
+        (status = 409, description = "`conflict`: the user is already a member or invited; `idempotency_replay`", body = Problem),
         (status = 422, description = "`invalid`, `idempotency_mismatch`", body = Problem),
     ),
     security(("user" = [])),
@@ -73,9 +73,9 @@ pub(crate) async fn invite(
     Ok((StatusCode::CREATED, axum::Json(invited)))
 }
 
-/// Give a member another role
+/// Update a member’s role
 ///
-/// Effective with their next request.
+/// Takes effect with the member’s next request.
 #[utoipa::path(
     patch,
     path = "/v1/organizations/{id}/members/{userId}",
@@ -84,11 +84,11 @@ pub(crate) async fn invite(
     params(("id" = OrganizationId, Path), ("userId" = UserId, Path)),
     request_body(content = MemberPatch),
     responses(
-        (status = 200, description = "The member as they are now", body = Member),
+        (status = 200, description = "The updated member", body = Member),
         (status = 401, description = "`unauthenticated`", body = Problem),
-        (status = 403, description = "`forbidden`: only owners and admins, and owners alone change owners", body = Problem),
-        (status = 404, description = "`not_found`: no such member, or another tenant’s", body = Problem),
-        (status = 409, description = "`last_owner`; `limit_reached`: they own as many organizations as a person may", body = Problem),
+        (status = 403, description = "`forbidden`: the caller is not an owner or admin; only owners can update owners", body = Problem),
+        (status = 404, description = "`not_found`: the member does not exist or belongs to another tenant", body = Problem),
+        (status = 409, description = "`last_owner`; `limit_reached`: the member already owns the maximum number of organizations", body = Problem),
         (status = 422, description = "`invalid`", body = Problem),
     ),
     security(("user" = [])),
@@ -104,7 +104,8 @@ pub(crate) async fn change(
 
 /// Remove a member
 ///
-/// Their access ends at once; the keys that they made keep working. It is also how one leaves.
+/// The member loses access immediately. Keys that they created keep working. Members can also
+/// remove themselves to leave an organization.
 #[utoipa::path(
     delete,
     path = "/v1/organizations/{id}/members/{userId}",
@@ -112,10 +113,10 @@ pub(crate) async fn change(
     tag = "Members",
     params(("id" = OrganizationId, Path), ("userId" = UserId, Path)),
     responses(
-        (status = 204, description = "Removed or left"),
+        (status = 204, description = "The user is no longer a member"),
         (status = 401, description = "`unauthenticated`", body = Problem),
-        (status = 403, description = "`forbidden`: only owners and admins remove others, and owners alone remove owners", body = Problem),
-        (status = 404, description = "`not_found`: no such member, or another tenant’s", body = Problem),
+        (status = 403, description = "`forbidden`: only owners and admins can remove other members, and only owners can remove owners", body = Problem),
+        (status = 404, description = "`not_found`: the member does not exist or belongs to another tenant", body = Problem),
         (status = 409, description = "`last_owner`", body = Problem),
     ),
     security(("user" = [])),

@@ -13,7 +13,7 @@ use super::idempotency::IdempotencyKey;
 use super::json::Json;
 use super::problem::Refusal;
 
-/// List my organizations
+/// List your organizations
 #[utoipa::path(
     get,
     path = "/v1/organizations",
@@ -23,7 +23,7 @@ use super::problem::Refusal;
         PageParams,
     ),
     responses(
-        (status = 200, description = "Newest first", body = Page<Organization>),
+        (status = 200, description = "The list, newest first", body = Page<Organization>),
         (status = 401, description = "`unauthenticated`", body = Problem),
         (status = 422, description = "`invalid`", body = Problem),
     ),
@@ -37,7 +37,7 @@ pub(crate) async fn list(
     Ok(axum::Json(organizations::list(&services, &actor, page).await?))
 }
 
-/// Read an organization
+/// Get an organization
 #[utoipa::path(
     get,
     path = "/v1/organizations/{id}",
@@ -45,9 +45,9 @@ pub(crate) async fn list(
     tag = "Workspace",
     params(("id" = OrganizationId, Path)),
     responses(
-        (status = 200, description = "The organization, with the caller’s role", body = Organization),
+        (status = 200, description = "The organization, including the caller’s role", body = Organization),
         (status = 401, description = "`unauthenticated`", body = Problem),
-        (status = 404, description = "`not_found`: no such organization, or another tenant’s", body = Problem),
+        (status = 404, description = "`not_found`: the organization does not exist or belongs to another tenant", body = Problem),
     ),
     security(("user" = [])),
 )]
@@ -59,7 +59,7 @@ pub(crate) async fn get(
     Ok(axum::Json(organizations::get(&services, &actor, id).await?))
 }
 
-/// Make an organization
+/// Create an organization
 #[utoipa::path(
     post,
     path = "/v1/organizations",
@@ -68,10 +68,10 @@ pub(crate) async fn get(
     params(("Idempotency-Key" = Option<String>, Header)),
     request_body(content = OrganizationRequest),
     responses(
-        (status = 201, description = "The organization, on the free tier, with the caller as its owner", body = Organization),
+        (status = 201, description = "The organization, on the Free tier, owned by the caller", body = Organization),
         (status = 401, description = "`unauthenticated`", body = Problem),
-        (status = 403, description = "`forbidden`: a service key", body = Problem),
-        (status = 409, description = "`limit_reached`: the caller owns as many organizations as a person may; `idempotency_replay`", body = Problem),
+        (status = 403, description = "`forbidden`: the caller is a service key", body = Problem),
+        (status = 409, description = "`limit_reached`: the caller already owns the maximum number of organizations; `idempotency_replay`", body = Problem),
         (status = 422, description = "`invalid`, `idempotency_mismatch`", body = Problem),
     ),
     security(("user" = [])),
@@ -87,11 +87,11 @@ pub(crate) async fn create(
     Ok((StatusCode::CREATED, axum::Json(made)))
 }
 
-/// Change an organization
+/// Update an organization
 ///
-/// Owners and admins rename it. The instance’s administrators put it on another tier or override
-/// numbers of its tier, whichever organization it is; effective at once. Lowering a limit revokes
-/// nothing; it only refuses what is new.
+/// Owners and admins can change the name. Administrators of the instance can change the tier and
+/// its overrides for any organization. Changes take effect immediately. Lowering a limit does not
+/// revoke anything; it only prevents new resources.
 #[utoipa::path(
     patch,
     path = "/v1/organizations/{id}",
@@ -100,10 +100,10 @@ pub(crate) async fn create(
     params(("id" = OrganizationId, Path)),
     request_body(content = OrganizationPatch),
     responses(
-        (status = 200, description = "The organization as it is now", body = Organization),
+        (status = 200, description = "The updated organization", body = Organization),
         (status = 401, description = "`unauthenticated`", body = Problem),
-        (status = 403, description = "`forbidden`: the name is for owners and admins, the plan for the instance’s administrators", body = Problem),
-        (status = 404, description = "`not_found`: no such organization, or another tenant’s", body = Problem),
+        (status = 403, description = "`forbidden`: only owners and admins can change the name, and only administrators of the instance the tier", body = Problem),
+        (status = 404, description = "`not_found`: the organization does not exist or belongs to another tenant", body = Problem),
         (status = 422, description = "`invalid`", body = Problem),
     ),
     security(("user" = [])),
@@ -125,10 +125,10 @@ pub(crate) async fn change(
     tag = "Workspace",
     params(("id" = OrganizationId, Path)),
     responses(
-        (status = 204, description = "Deleted, with its projects and applications; its keys are revoked"),
+        (status = 204, description = "The organization is deleted with its projects and applications, and its keys are revoked"),
         (status = 401, description = "`unauthenticated`", body = Problem),
-        (status = 403, description = "`forbidden`: only owners", body = Problem),
-        (status = 404, description = "`not_found`: no such organization, or another tenant’s", body = Problem),
+        (status = 403, description = "`forbidden`: the caller is not an owner", body = Problem),
+        (status = 404, description = "`not_found`: the organization does not exist or belongs to another tenant", body = Problem),
     ),
     security(("user" = [])),
 )]

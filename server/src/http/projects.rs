@@ -24,9 +24,9 @@ use super::problem::Refusal;
         PageParams,
     ),
     responses(
-        (status = 200, description = "Newest first", body = Page<Project>),
+        (status = 200, description = "The list, newest first", body = Page<Project>),
         (status = 401, description = "`unauthenticated`", body = Problem),
-        (status = 404, description = "`not_found`: no such organization, or another tenant’s", body = Problem),
+        (status = 404, description = "`not_found`: the organization does not exist or belongs to another tenant", body = Problem),
         (status = 422, description = "`invalid`", body = Problem),
     ),
     security(("user" = [])),
@@ -40,7 +40,7 @@ pub(crate) async fn list(
     Ok(axum::Json(projects::list(&services, &actor, organization, page).await?))
 }
 
-/// Read a project
+/// Get a project
 #[utoipa::path(
     get,
     path = "/v1/projects/{id}",
@@ -48,9 +48,9 @@ pub(crate) async fn list(
     tag = "Workspace",
     params(("id" = ProjectId, Path)),
     responses(
-        (status = 200, description = "The project, with its use of the tier", body = Project),
+        (status = 200, description = "The project, including its number of keys", body = Project),
         (status = 401, description = "`unauthenticated`", body = Problem),
-        (status = 404, description = "`not_found`: no such project, or another tenant’s", body = Problem),
+        (status = 404, description = "`not_found`: the project does not exist or belongs to another tenant", body = Problem),
     ),
     security(("user" = [])),
 )]
@@ -62,7 +62,7 @@ pub(crate) async fn get(
     Ok(axum::Json(projects::get(&services, &actor, id).await?))
 }
 
-/// Make a project
+/// Create a project
 #[utoipa::path(
     post,
     path = "/v1/organizations/{id}/projects",
@@ -73,8 +73,8 @@ pub(crate) async fn get(
     responses(
         (status = 201, description = "The project", body = Project),
         (status = 401, description = "`unauthenticated`", body = Problem),
-        (status = 403, description = "`forbidden`: only owners and admins", body = Problem),
-        (status = 404, description = "`not_found`: no such organization, or another tenant’s", body = Problem),
+        (status = 403, description = "`forbidden`: the caller is not an owner or admin", body = Problem),
+        (status = 404, description = "`not_found`: the organization does not exist or belongs to another tenant", body = Problem),
         (status = 409, description = "`limit_reached`, `idempotency_replay`", body = Problem),
         (status = 422, description = "`invalid`, `idempotency_mismatch`", body = Problem),
     ),
@@ -93,9 +93,9 @@ pub(crate) async fn create(
     Ok((StatusCode::CREATED, axum::Json(made)))
 }
 
-/// Change a project
+/// Update a project
 ///
-/// Another key prefix is that of new keys; those that there are stay as they are.
+/// A new key prefix applies to new keys. Existing keys keep theirs.
 #[utoipa::path(
     patch,
     path = "/v1/projects/{id}",
@@ -104,10 +104,10 @@ pub(crate) async fn create(
     params(("id" = ProjectId, Path)),
     request_body(content = ProjectPatch),
     responses(
-        (status = 200, description = "The project as it is now", body = Project),
+        (status = 200, description = "The updated project", body = Project),
         (status = 401, description = "`unauthenticated`", body = Problem),
-        (status = 403, description = "`forbidden`: only owners and admins", body = Problem),
-        (status = 404, description = "`not_found`: no such project, or another tenant’s", body = Problem),
+        (status = 403, description = "`forbidden`: the caller is not an owner or admin", body = Problem),
+        (status = 404, description = "`not_found`: the project does not exist or belongs to another tenant", body = Problem),
         (status = 422, description = "`invalid`", body = Problem),
     ),
     security(("user" = [])),
@@ -129,10 +129,10 @@ pub(crate) async fn change(
     tag = "Workspace",
     params(("id" = ProjectId, Path)),
     responses(
-        (status = 204, description = "Deleted, with its applications; its keys are revoked"),
+        (status = 204, description = "The project is deleted with its applications, and its keys are revoked"),
         (status = 401, description = "`unauthenticated`", body = Problem),
-        (status = 403, description = "`forbidden`: only owners and admins", body = Problem),
-        (status = 404, description = "`not_found`: no such project, or another tenant’s", body = Problem),
+        (status = 403, description = "`forbidden`: the caller is not an owner or admin", body = Problem),
+        (status = 404, description = "`not_found`: the project does not exist or belongs to another tenant", body = Problem),
     ),
     security(("user" = [])),
 )]

@@ -69,101 +69,101 @@ macro_rules! server_functions {
 }
 
 server_functions! {
-    "Who I am"
+    "Get the current user"
         GetMe() -> Me, [];
     "List the projects of an organization"
         ListProjects(organization_id: OrganizationId, cursor: Option<String>) -> Page<Project>, [NotFound];
     "List the applications of a project"
         ListApplications(project_id: ProjectId, cursor: Option<String>) -> Page<Application>, [NotFound];
-    "Read an application, its project and its organization"
+    "Get an application with its project and organization"
         GetApplication(application_id: ApplicationId) -> ApplicationContext, [NotFound];
-    "List the keys of an application, masked"
+    "List the keys of an application"
         ListApplicationKeys(application_id: ApplicationId, cursor: Option<String>) -> Page<ListedKey>, [NotFound];
-    "Generate a key for an application; no other answer has its secret"
+    "Create a key for an application. The secret is returned only once"
         CreateApplicationKey(application_id: ApplicationId, name: Option<Name>, environment: Environment) -> CreatedKey,
         [Forbidden, NotFound, NameTaken, TierLimitReached];
     "Revoke a key"
         RevokeKey(key_id: KeyId) -> (), [Forbidden, NotFound];
-    "List the keys of a project, masked"
+    "List the keys of a project"
         ListProjectKeys(project_id: ProjectId, filter: KeyFilter, cursor: Option<String>) -> Page<ListedKey>, [NotFound];
-    "Make a key; no other answer has its secret"
+    "Create a key. The secret is returned only once"
         CreateProjectKey(project_id: ProjectId, request: KeyRequest) -> CreatedKey,
         [Forbidden, NotFound, NameTaken, TierLimitReached];
-    "Read a key, masked"
+    "Get a key"
         GetKey(key_id: KeyId) -> ListedKey, [NotFound];
-    "Change a key’s name, limits or expiry"
+    "Update a key’s name, limits or expiry"
         ChangeKey(key_id: KeyId, patch: KeyPatch) -> ApiKey,
         [Forbidden, NotFound, Conflict, NameTaken, TierLimitReached];
-    "Give a key a new secret; no other answer has it"
+    "Rotate a key. The new secret is returned only once"
         RotateKey(key_id: KeyId, grace_seconds: u64) -> CreatedKey, [Forbidden, NotFound, Conflict];
-    "End a rotation’s grace"
+    "End the grace period of a rotation"
         EndGrace(key_id: KeyId) -> ListedKey, [Forbidden, NotFound];
-    "Hide a revoked or expired key from lists"
+    "Archive a revoked or expired key"
         ArchiveKey(key_id: KeyId) -> ApiKey, [Forbidden, NotFound, Conflict];
-    "Show an archived key in lists again"
+    "Unarchive a key"
         UnarchiveKey(key_id: KeyId) -> ApiKey, [Forbidden, NotFound, Conflict];
-    "Make an organization"
+    "Create an organization"
         CreateOrganization(request: OrganizationRequest) -> Organization, [LimitReached];
-    "Change an organization’s name or tier"
+    "Update an organization’s name or tier"
         ChangeOrganization(organization_id: OrganizationId, patch: OrganizationPatch) -> Organization, [Forbidden, NotFound];
-    "Read what an organization’s plan allows, and how much of it is used"
+    "Get the limits of an organization’s plan and their use"
         GetPlanUse(organization_id: OrganizationId) -> PlanUse, [NotFound];
-    "Delete an organization with all that is in it; its keys are revoked"
+    "Delete an organization with its contents and revoke its keys"
         DeleteOrganization(organization_id: OrganizationId) -> (), [Forbidden, NotFound];
-    "Make a project"
+    "Create a project"
         CreateProject(organization_id: OrganizationId, request: ProjectRequest) -> Project,
         [Forbidden, NotFound, LimitReached];
-    "Change a project’s name or key prefix"
+    "Update a project’s name or key prefix"
         ChangeProject(project_id: ProjectId, patch: ProjectPatch) -> Project, [Forbidden, NotFound];
-    "Delete a project with all that is in it; its keys are revoked"
+    "Delete a project with its contents and revoke its keys"
         DeleteProject(project_id: ProjectId) -> (), [Forbidden, NotFound];
-    "Make an application"
+    "Create an application"
         CreateApplication(project_id: ProjectId, request: ApplicationRequest) -> Application, [Forbidden, NotFound];
-    "Change an application’s name, description or environment"
+    "Update an application’s name, description or environment"
         ChangeApplication(application_id: ApplicationId, patch: ApplicationPatch) -> Application, [Forbidden, NotFound];
-    "Delete an application; the keys that are for it alone are revoked"
+    "Delete an application and revoke the keys restricted to it"
         DeleteApplication(application_id: ApplicationId) -> (), [Forbidden, NotFound];
-    "List the members of an organization and who is invited"
+    "List the members and pending invitations of an organization"
         ListMembers(organization_id: OrganizationId, cursor: Option<String>) -> Page<ListedMember>, [NotFound];
-    "Invite somebody, who is a member once they accept"
+    "Invite a user to an organization"
         InviteMember(organization_id: OrganizationId, request: MemberRequest) -> Member, [Forbidden, NotFound, Conflict];
     "Withdraw an invitation"
         WithdrawInvitation(organization_id: OrganizationId, login: GithubLogin) -> (), [Forbidden, NotFound];
-    "List the invitations that wait for me"
+    "List your pending invitations"
         ListInvitations(cursor: Option<String>) -> Page<Invitation>, [];
     "Accept an invitation"
         AcceptInvitation(organization_id: OrganizationId) -> (), [NotFound, LimitReached];
     "Decline an invitation"
         DeclineInvitation(organization_id: OrganizationId) -> (), [NotFound];
-    "Give a member another role"
+    "Update a member’s role"
         ChangeMember(organization_id: OrganizationId, user_id: UserId, patch: MemberPatch) -> Member,
         [Forbidden, NotFound, LastOwner, LimitReached];
-    "Remove a member, or leave"
+    "Remove a member or leave an organization"
         RemoveMember(organization_id: OrganizationId, user_id: UserId) -> (), [Forbidden, NotFound, LastOwner];
-    "Read the audit log of an organization"
+    "List audit log events of an organization"
         ListAuditEvents(organization_id: OrganizationId, filter: AuditFilter, cursor: Option<String>) -> Page<AuditEvent>,
         [Forbidden, NotFound];
-    "List where I am signed in"
+    "List your active sessions"
         ListSessions() -> Vec<Session>, [];
-    "List when I signed in"
+    "List your past sign-ins"
         ListSignIns() -> Vec<SignInEntry>, [];
-    "End a session of mine"
+    "End one of your sessions"
         EndSession(session_id: SessionId) -> (), [NotFound];
-    "End every session of mine but this one"
+    "End all of your other sessions"
         EndOtherSessions() -> (), [];
-    "Read the last 24 hours of up to 100 keys"
+    "Get the hourly activity of up to 100 keys in the last 24 hours"
         GetKeyActivity(project_id: ProjectId, key_ids: Vec<KeyId>) -> Vec<KeyActivity>, [NotFound];
     "List the traces of an application"
         ListTraces(application_id: ApplicationId, filter: Option<TraceFilter>, cursor: Option<String>) -> Page<IngestedTrace>, [NotFound];
     "List the logs of an application"
         ListLogs(application_id: ApplicationId, filter: Option<LogFilter>, cursor: Option<String>) -> Page<IngestedLog>, [NotFound];
-    "Read the usage of a key"
+    "Get the usage of a key"
         GetKeyUsage(key_id: KeyId, range: UsageRange) -> Usage, [NotFound];
-    "Read the usage of a project"
+    "Get the usage of a project"
         GetProjectUsage(project_id: ProjectId, environment: Option<Environment>, range: UsageRange) -> Usage, [NotFound];
-    "Read how much of its plan’s quota a project has used this month"
+    "Get a project’s monthly quota and its use"
         GetProjectMonth(project_id: ProjectId) -> QuotaState, [NotFound];
-    "Try out what a check of a key would come to; nothing is taken or counted"
+    "Simulate a check of a key without counting it"
         DryRunKey(key_id: KeyId, request: DryRunRequest) -> DryRun, [NotFound];
 }
 
@@ -183,7 +183,7 @@ fn add<Arguments: ToSchema, Answer: ToSchema>(
         .required(Some(Required::True))
         .build();
     let answer = Response::builder()
-        .description("Done")
+        .description("Success")
         .content(JSON, Content::new(only_field(schema::<Answer>(components))))
         .build();
     let id = path.trim_start_matches("/api/").replace('/', "_");

@@ -16,26 +16,24 @@ use super::problem::Refusal;
 use crate::oauth::cookies;
 use crate::state::AppState;
 
-/// Renew a session
+/// Refresh a session
 ///
-/// Takes a refresh token and gives an access token and the next refresh token; each refresh token
-/// is good once. With a body, both tokens come in the answer. Without one the cookie is used, from
-/// our own pages only, and the next refresh token goes back as a cookie alone.
+/// Exchanges a refresh token for an access token and a new refresh token. Each refresh token can be
+/// used once. If the refresh token is sent in the body, both tokens are in the response. Without a
+/// body, the cookie is used; this works only from the dashboard’s own pages, and the new refresh
+/// token is only set as a cookie.
 #[utoipa::path(
     post,
     path = "/refresh",
     tag = "Sessions",
     request_body(content = Option<RefreshRequest>),
     responses(
-        (status = 200, description = "The next tokens", body = SessionTokens),
+        (status = 200, description = "New tokens", body = SessionTokens),
         (status = 400, description = "`malformed`", body = Problem),
-        (status = 401, description = "`unauthenticated`: no token, or one that is unknown, expired, of an ended \
-                                      session, or was used before", body = Problem),
-        (status = 403, description = "`forbidden`: the cookie came from another site", body = Problem),
+        (status = 401, description = "`unauthenticated`: the refresh token is missing, unknown, expired or already used, or its session has ended", body = Problem),
+        (status = 403, description = "`forbidden`: the cookie was sent from another site", body = Problem),
         (status = 422, description = "`invalid`", body = Problem),
-        (status = 429, description = "`too_many_failures` instead of `unauthenticated`: more than 60 refreshes and \
-                                      sign-ins of this address failed in the last minute; with `Retry-After`. A good \
-                                      token is never held up", body = Problem),
+        (status = 429, description = "`too_many_failures` in place of `unauthenticated`: more than 60 refreshes and sign-ins from this IP address failed in the last minute. Valid tokens are never rejected. See `Retry-After`", body = Problem),
     ),
 )]
 pub(crate) async fn refresh(
@@ -70,14 +68,14 @@ pub(crate) async fn refresh(
 
 /// Sign out
 ///
-/// Ends the session that the access token names, expired or not, or that the refresh token in the
-/// body names. Whoever asks is signed out afterwards, so the answer is the same in any case.
+/// Ends the session of the access token, even if the token has expired, or of the refresh token in
+/// the body. The response is the same whether or not there was a session.
 #[utoipa::path(
     post,
     path = "/logout",
     tag = "Sessions",
     request_body(content = Option<RefreshRequest>),
-    responses((status = 204, description = "Signed out")),
+    responses((status = 204, description = "The session has ended")),
     security((), ("user" = [])),
 )]
 pub(crate) async fn logout(

@@ -15,25 +15,26 @@ use super::auth::Caller;
 use super::extract::{ListPage, PageParams, Params, PathId, given, sought};
 use super::problem::Refusal;
 
-/// Which traces of an application are wanted.
+/// Filters for traces.
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct TraceParams {
-    /// Of this trace.
+    /// Only items of this trace.
     #[param(value_type = Option<QueryText>)]
     trace_id: Option<String>,
-    /// `server`, `client`, `internal`, `producer`, `consumer` or `unspecified`.
+    /// Only spans of this kind: `server`, `client`, `internal`, `producer`, `consumer` or
+    /// `unspecified`.
     #[param(inline, value_type = Option<SpanKind>)]
     kind: Option<String>,
-    /// `ok`, `error` or `unset`.
+    /// Only spans with this status: `ok`, `error` or `unset`.
     #[param(inline, value_type = Option<SpanStatus>)]
     status: Option<String>,
-    /// `true` leaves out what has a span above it.
+    /// Whether to return only spans without a parent.
     #[param(value_type = Option<bool>)]
     root: Option<String>,
-    /// What stands somewhere in the method, the URL or `meta`: in its names and values, such as the
-    /// span’s name, attributes, events and stack traces. Capitals and white space are no
-    /// difference.
+    /// Only items whose method, URL or `meta` contains this text. `meta` includes names and values,
+    /// such as the span’s name, attributes, events and stack traces. Case and white space are
+    /// ignored.
     #[param(value_type = Option<QueryText>)]
     q: Option<String>,
 }
@@ -64,18 +65,18 @@ impl TraceParams {
     }
 }
 
-/// Which logs of an application are wanted.
+/// Filters for logs.
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct LogParams {
-    /// Of this trace.
+    /// Only items of this trace.
     #[param(value_type = Option<QueryText>)]
     trace_id: Option<String>,
-    /// Of this level, in upper or lower case.
+    /// Only messages of this level, ignoring case.
     #[param(value_type = Option<QueryText>)]
     level: Option<String>,
-    /// What stands somewhere in the message, the type or `meta`: in its names and values. Capitals
-    /// and white space are no difference.
+    /// Only items whose message, type or `meta` contains this text. `meta` includes names and
+    /// values. Case and white space are ignored.
     #[param(value_type = Option<QueryText>)]
     q: Option<String>,
 }
@@ -92,8 +93,8 @@ impl LogParams {
 
 /// List the traces of an application
 ///
-/// A page of a narrowed list looks through at most 10,000 rows or 16 MiB. It may have fewer rows
-/// than `limit`, even none, and a `next_cursor`: go on until that is null.
+/// With filters, a page scans at most 10,000 rows or 16 MiB. It can therefore have fewer items than
+/// `limit`, or none, and still have a `next_cursor`. Continue until `next_cursor` is null.
 #[utoipa::path(
     get,
     path = "/v1/applications/{id}/traces",
@@ -104,9 +105,9 @@ impl LogParams {
         TraceParams,
     ),
     responses(
-        (status = 200, description = "Newest first by their own time", body = Page<IngestedTrace>),
+        (status = 200, description = "Items, newest timestamp first", body = Page<IngestedTrace>),
         (status = 401, description = "`unauthenticated`", body = Problem),
-        (status = 404, description = "`not_found`: no such application, or another tenant’s", body = Problem),
+        (status = 404, description = "`not_found`: the application does not exist or belongs to another tenant", body = Problem),
         (status = 422, description = "`invalid`", body = Problem),
     ),
     security(("user" = [])),
@@ -123,8 +124,8 @@ pub(crate) async fn list_traces(
 
 /// List the logs of an application
 ///
-/// A page of a narrowed list looks through at most 10,000 rows or 16 MiB. It may have fewer rows
-/// than `limit`, even none, and a `next_cursor`: go on until that is null.
+/// With filters, a page scans at most 10,000 rows or 16 MiB. It can therefore have fewer items than
+/// `limit`, or none, and still have a `next_cursor`. Continue until `next_cursor` is null.
 #[utoipa::path(
     get,
     path = "/v1/applications/{id}/logs",
@@ -135,9 +136,9 @@ pub(crate) async fn list_traces(
         LogParams,
     ),
     responses(
-        (status = 200, description = "Newest first by their own time", body = Page<IngestedLog>),
+        (status = 200, description = "Items, newest timestamp first", body = Page<IngestedLog>),
         (status = 401, description = "`unauthenticated`", body = Problem),
-        (status = 404, description = "`not_found`: no such application, or another tenant’s", body = Problem),
+        (status = 404, description = "`not_found`: the application does not exist or belongs to another tenant", body = Problem),
         (status = 422, description = "`invalid`", body = Problem),
     ),
     security(("user" = [])),

@@ -14,11 +14,11 @@ use super::auth::Caller;
 use super::extract::{Params, PathId, given};
 use super::problem::Refusal;
 
-/// How far back is wanted.
+/// Time range of a usage report.
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct RangeParams {
-    /// How far back, in buckets of 2 minutes, 30 minutes, 4 hours or a day; `24h` if absent.
+    /// Time range, in buckets of 2 minutes, 30 minutes, 4 hours or 1 day. Defaults to `24h`.
     #[param(value_type = Option<UsageRange>)]
     range: Option<String>,
 }
@@ -30,11 +30,11 @@ impl RangeParams {
     }
 }
 
-/// Which keys are meant.
+/// Filter for a usage report.
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct EnvironmentParams {
-    /// Keys of this environment only; both if absent.
+    /// Only usage of keys of this environment. Defaults to both.
     #[param(value_type = Option<Environment>)]
     environment: Option<String>,
 }
@@ -48,7 +48,7 @@ impl EnvironmentParams {
     }
 }
 
-/// Read the usage of a key
+/// Get the usage of a key
 #[utoipa::path(
     get,
     path = "/v1/keys/{keyId}/usage",
@@ -56,10 +56,10 @@ impl EnvironmentParams {
     tag = "Usage",
     params(("keyId" = KeyId, Path), RangeParams),
     responses(
-        (status = 200, description = "Up to this moment", body = Usage),
-        (status = 401, description = "`unauthenticated`, or why the service key was refused", body = Problem),
-        (status = 403, description = "`forbidden`: a service key without `usage:read`", body = Problem),
-        (status = 404, description = "`not_found`: no such key, or another tenant’s", body = Problem),
+        (status = 200, description = "Usage up to now", body = Usage),
+        (status = 401, description = "`unauthenticated`, or the reason why the service key was denied", body = Problem),
+        (status = 403, description = "`forbidden`: the service key lacks `usage:read`", body = Problem),
+        (status = 404, description = "`not_found`: the key does not exist or belongs to another tenant", body = Problem),
         (status = 422, description = "`invalid`", body = Problem),
     ),
     security(("user" = []), ("service_key" = [])),
@@ -73,7 +73,7 @@ pub(crate) async fn of_key(
     Ok(axum::Json(usage::of_key(&services, &actor, id, params.range()?).await?))
 }
 
-/// Read the usage of an inference key
+/// Get the usage of an inference key
 #[utoipa::path(
     get,
     path = "/v1/inference/keys/{keyId}/usage",
@@ -81,10 +81,10 @@ pub(crate) async fn of_key(
     tag = "Usage",
     params(("keyId" = KeyId, Path), RangeParams),
     responses(
-        (status = 200, description = "Up to this moment", body = Usage),
-        (status = 401, description = "`unauthenticated`, or why the service key was refused", body = Problem),
-        (status = 403, description = "`forbidden`: a service key without `usage:read`", body = Problem),
-        (status = 404, description = "`not_found`: no such key, another tenant’s, or one of another kind",
+        (status = 200, description = "Usage up to now", body = Usage),
+        (status = 401, description = "`unauthenticated`, or the reason why the service key was denied", body = Problem),
+        (status = 403, description = "`forbidden`: the service key lacks `usage:read`", body = Problem),
+        (status = 404, description = "`not_found`: the key does not exist, belongs to another tenant or is not an inference key",
             body = Problem),
         (status = 422, description = "`invalid`", body = Problem),
     ),
@@ -100,9 +100,9 @@ pub(crate) async fn of_inference_key(
     Ok(axum::Json(usage::of_key(&services, &actor, key, params.range()?).await?))
 }
 
-/// Read the usage of a project
+/// Get the usage of a project
 ///
-/// All of its keys together. A budget is a key's: here it is null.
+/// Aggregates all keys of the project. `budget` is always null because budgets belong to keys.
 #[utoipa::path(
     get,
     path = "/v1/projects/{id}/usage",
@@ -110,10 +110,10 @@ pub(crate) async fn of_inference_key(
     tag = "Usage",
     params(("id" = ProjectId, Path), RangeParams, EnvironmentParams),
     responses(
-        (status = 200, description = "Up to this moment", body = Usage),
-        (status = 401, description = "`unauthenticated`, or why the service key was refused", body = Problem),
-        (status = 403, description = "`forbidden`: a service key without `usage:read`", body = Problem),
-        (status = 404, description = "`not_found`: no such project, or another tenant’s", body = Problem),
+        (status = 200, description = "Usage up to now", body = Usage),
+        (status = 401, description = "`unauthenticated`, or the reason why the service key was denied", body = Problem),
+        (status = 403, description = "`forbidden`: the service key lacks `usage:read`", body = Problem),
+        (status = 404, description = "`not_found`: the project does not exist or belongs to another tenant", body = Problem),
         (status = 422, description = "`invalid`", body = Problem),
     ),
     security(("user" = []), ("service_key" = [])),

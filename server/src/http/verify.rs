@@ -22,10 +22,10 @@ use crate::state::AppState;
 /// Bytes that an answer usually fits into: its buffer need not grow.
 const ANSWER: usize = 640;
 
-/// Check a key
+/// Verify a key
 ///
-/// Counts as one request of the key. What the key is refused for is an answer: `valid` is false and
-/// `code` says why. A key of another project is unknown to the caller.
+/// Counts as one request of the key. A denied key is a successful response: `valid` is false, and
+/// `code` is the reason. Keys of other projects are reported as `unknown_key`.
 #[utoipa::path(
     post,
     path = "/v1/keys/verify",
@@ -33,9 +33,9 @@ const ANSWER: usize = 640;
     tag = "Keys",
     request_body(content = VerifyRequest),
     responses(
-        (status = 200, description = "The outcome", body = VerifyAnswer),
-        (status = 401, description = "`unauthenticated`, or why the service key was refused", body = Problem),
-        (status = 403, description = "`forbidden`: a viewer, or a service key without `keys:verify`", body = Problem),
+        (status = 200, description = "Outcome of the check", body = VerifyAnswer),
+        (status = 401, description = "`unauthenticated`, or the reason why the service key was denied", body = Problem),
+        (status = 403, description = "`forbidden`: the caller is a viewer or a service key without `keys:verify`", body = Problem),
         (status = 422, description = "`invalid`", body = Problem),
     ),
     security(("user" = []), ("service_key" = [])),

@@ -11,10 +11,10 @@ use crate::http::problem::Refusal;
 
 /// Send logs
 ///
-/// Items that can’t be stored are counted in `rejected`, and the first 20 told in `errors`; all
-/// others are stored. An item that was sent before is stored once. Of a message and of `meta` the
-/// first 64 KiB are kept; what was cut off is said in `errors` too. The key tells the application.
-/// The body may come with `Content-Encoding: gzip`, `deflate` or `zstd`.
+/// Items that cannot be stored are counted in `rejected`, and the first 20 are listed in `errors`;
+/// all others are stored. Duplicate items are stored once. Messages and `meta` are truncated to 64
+/// KiB, which is reported in `errors` too. The key determines the application. The body can be
+/// compressed with `Content-Encoding: gzip`, `deflate` or `zstd`.
 #[utoipa::path(
     post,
     path = "/ingest/logs",
@@ -22,16 +22,16 @@ use crate::http::problem::Refusal;
     tag = "Ingest",
     request_body(content = LogBatch),
     responses(
-        (status = 200, description = "Stored, but for what `rejected` counts", body = Accepted),
+        (status = 200, description = "Items that are not counted in `rejected` are stored", body = Accepted),
         (status = 400, description = "`malformed`", body = Problem),
-        (status = 401, description = "`missing_key`, `malformed_key`, `unknown_key`, `revoked_key`,                                       `expired_key`", body = Problem),
+        (status = 401, description = "`missing_key`, `malformed_key`, `unknown_key`, `revoked_key`, `expired_key`", body = Problem),
         (status = 403, description = "`wrong_scope`", body = Problem),
-        (status = 409, description = "`limit_reached`: the project’s telemetry takes as much room as its plan has", body = Problem),
-        (status = 413, description = "`too_large`: over 4 MiB, sent or unpacked", body = Problem),
-        (status = 415, description = "`unsupported_media_type`: no JSON, or another encoding than gzip, deflate and zstd", body = Problem),
-        (status = 422, description = "`invalid`: no object with the list", body = Problem),
-        (status = 429, description = "`rate_limited`, `token_rate_limited`, `token_budget_exhausted`, `quota_exceeded`; or `too_many_failures`, instead of `malformed_key` and `unknown_key`, after 60 of these from this address in a minute. With `Retry-After`", body = Problem),
-        (status = 503, description = "`unavailable`: also when too much is waiting to be stored. With `Retry-After`", body = Problem),
+        (status = 409, description = "`limit_reached`: the project’s telemetry has reached the maximum size of its plan", body = Problem),
+        (status = 413, description = "`too_large`: the body exceeds 4 MiB, compressed or decompressed", body = Problem),
+        (status = 415, description = "`unsupported_media_type`: the body is not JSON, or its encoding is not gzip, deflate or zstd", body = Problem),
+        (status = 422, description = "`invalid`: the body is not an object with the required list", body = Problem),
+        (status = 429, description = "`rate_limited`, `token_rate_limited`, `token_budget_exhausted` or `quota_exceeded`; or `too_many_failures` in place of `malformed_key` and `unknown_key`, after 60 such failures per minute from one IP address. See `Retry-After`", body = Problem),
+        (status = 503, description = "`unavailable`: the key cannot be checked, or too many items are waiting to be stored. See `Retry-After`", body = Problem),
     ),
     security(("key" = [])),
 )]

@@ -16,15 +16,15 @@ use crate::http::extract::Params;
 use crate::http::problem::Refusal;
 use crate::state::AppState;
 
-/// Where to go on after signing in.
+/// Where to redirect after signing in.
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct Next {
-    /// A local path; anything else becomes `/`.
+    /// Local path to redirect to after signing in. Any other value becomes `/`.
     pub(super) next: Option<String>,
 }
 
-/// Begin to sign in with GitHub
+/// Start GitHub sign-in
 #[utoipa::path(
     get,
     path = "/oauth2/authorization/github",
@@ -32,12 +32,9 @@ pub(crate) struct Next {
     tag = "Sessions",
     params(Next),
     responses(
-        (status = 302, description = "To GitHub, with `state` and a PKCE challenge; a cookie binds the state to \
-                                      this browser"),
-        (status = 404, description = "`not_found`: this server has no GitHub credentials", body = Problem),
-        (status = 429, description = "`too_many_failures`: more than 60 sign-ins and refreshes of this address \
-                                      failed or are unfinished in the last minute; with `Retry-After`. A browser is \
-                                      sent to `/login` instead", body = Problem),
+        (status = 302, description = "Redirect to GitHub with `state` and a PKCE challenge. A cookie binds the state to this browser"),
+        (status = 404, description = "`not_found`: GitHub sign-in is not configured", body = Problem),
+        (status = 429, description = "`too_many_failures`: more than 60 sign-ins and refreshes from this IP address failed or were not completed in the last minute. Browsers are redirected to `/login`. See `Retry-After`", body = Problem),
     ),
 )]
 pub(crate) async fn authorize(

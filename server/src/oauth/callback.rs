@@ -19,19 +19,19 @@ use crate::http::problem::Refusal;
 use crate::pages::wants_page;
 use crate::state::AppState;
 
-/// What GitHub sends along.
+/// Query parameters that GitHub adds to the callback.
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct FromGithub {
-    /// The code to exchange.
+    /// Authorization code.
     code: Option<String>,
-    /// The state that went to GitHub.
+    /// State of the sign-in.
     state: Option<String>,
-    /// Why there is no code, e.g. `access_denied`.
+    /// OAuth error code, e.g. `access_denied`.
     error: Option<String>,
 }
 
-/// Finish to sign in with GitHub
+/// Complete GitHub sign-in
 #[utoipa::path(
     get,
     path = "/login/oauth2/code/github",
@@ -39,14 +39,11 @@ pub(crate) struct FromGithub {
     tag = "Sessions",
     params(FromGithub),
     responses(
-        (status = 302, description = "To `/auth/complete`, with the refresh token as a cookie; or to `/login` with \
-                                      the reason why GitHub did not sign the person in"),
-        (status = 403, description = "`forbidden`: the state is not of this browser, was used, or is too old",
+        (status = 302, description = "Redirect to `/auth/complete` with the refresh token as a cookie, or to `/login` with a reason if GitHub did not sign the user in"),
+        (status = 403, description = "`forbidden`: the state belongs to another browser, was already used or has expired",
             body = Problem),
-        (status = 404, description = "`not_found`: this server has no GitHub credentials", body = Problem),
-        (status = 429, description = "`too_many_failures`: more than 60 sign-ins and refreshes of this address \
-                                      failed or are unfinished in the last minute; with `Retry-After`. A browser is \
-                                      sent to `/login` instead", body = Problem),
+        (status = 404, description = "`not_found`: GitHub sign-in is not configured", body = Problem),
+        (status = 429, description = "`too_many_failures`: more than 60 sign-ins and refreshes from this IP address failed or were not completed in the last minute. Browsers are redirected to `/login`. See `Retry-After`", body = Problem),
     ),
 )]
 pub(crate) async fn callback(

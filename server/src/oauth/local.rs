@@ -34,11 +34,11 @@ const OF_PROXIES: [HeaderName; 3] = [
 ];
 const FORWARDED: &str = "x-forwarded-";
 
-/// The code of local sign-in, as the server’s log shows it.
+/// Credentials of local sign-in.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct LocalSignIn {
-    /// The code.
+    /// Sign-in code from the server’s log.
     #[serde(default)]
     #[schema(max_length = 65_536)]
     code: String,
@@ -64,9 +64,9 @@ pub(crate) fn local_link(public_url: &PublicUrl, code: &LocalCode) -> String {
 
 /// Sign in as the local developer
 ///
-/// Only on a server that is bound to loopback and reached there, has no GitHub credentials, and
-/// only from its own page on the same machine. It wants the code that the server’s log shows when
-/// it starts.
+/// Only available on a server without GitHub credentials that is bound to a loopback address, and
+/// only from its own login page on the same machine. Requires the code that the server logs at
+/// startup.
 #[utoipa::path(
     post,
     path = "/auth/local",
@@ -75,13 +75,10 @@ pub(crate) fn local_link(public_url: &PublicUrl, code: &LocalCode) -> String {
     params(Next),
     request_body(content((LocalSignIn = "application/x-www-form-urlencoded"), (LocalSignIn = "application/json"))),
     responses(
-        (status = 302, description = "To `/auth/complete`, with the refresh token as a cookie. A browser with a \
-                                      wrong code is sent to `/login`"),
-        (status = 403, description = "`forbidden`: the code is wrong, `Host` or `Origin` is not our own, or a proxy \
-                                      is between", body = Problem),
-        (status = 404, description = "`not_found`: people sign in with GitHub here", body = Problem),
-        (status = 429, description = "`too_many_failures`: five codes were wrong in the last minute; with \
-                                      `Retry-After`. A browser is sent to `/login`", body = Problem),
+        (status = 302, description = "Redirect to `/auth/complete` with the refresh token as a cookie. Browsers with a wrong code are redirected to `/login`"),
+        (status = 403, description = "`forbidden`: the code is wrong, `Host` or `Origin` is not the server’s own, or the request came through a proxy", body = Problem),
+        (status = 404, description = "`not_found`: local sign-in is disabled because GitHub sign-in is configured", body = Problem),
+        (status = 429, description = "`too_many_failures`: five wrong codes in the last minute. Browsers are redirected to `/login`. See `Retry-After`", body = Problem),
     ),
 )]
 pub(crate) async fn local(

@@ -4,20 +4,20 @@ use latchkey_domain::id::ApplicationId;
 use latchkey_domain::problem::Problem;
 use utoipa::{IntoParams, IntoResponses};
 
-/// The headers of a batch.
+/// Headers of an OTLP request.
 #[derive(IntoParams)]
 #[into_params(parameter_in = Header)]
 #[expect(dead_code, reason = "it describes; the extractors read")]
 pub(super) struct OtlpHeaders {
-    /// How the body is packed, if it is.
+    /// Compression of the body.
     #[param(rename = "content-encoding", inline)]
     content_encoding: Option<Packing>,
-    /// The application, if the key is for the whole project.
+    /// ID of the application. Required if the key is valid for the whole project.
     #[param(rename = "x-application-id")]
     application: Option<ApplicationId>,
 }
 
-/// A `Content-Encoding` that is unpacked.
+/// A supported `Content-Encoding`.
 #[derive(utoipa::ToSchema)]
 #[schema(rename_all = "lowercase")]
 #[expect(dead_code, reason = "the same")]
@@ -27,38 +27,39 @@ enum Packing {
     Zstd,
 }
 
-/// What a batch may be refused with.
+/// Errors of OTLP endpoints.
 #[derive(IntoResponses)]
 #[expect(dead_code, reason = "it describes; a `Refusal` is what answers")]
 pub(super) enum OtlpRefusals {
-    /// `malformed`
+    /// `malformed`: the body is not valid OTLP or cannot be decompressed
     #[response(status = 400)]
     BadRequest(Problem),
     /// `missing_key`, `malformed_key`, `unknown_key`, `revoked_key`, `expired_key`
     #[response(status = 401)]
     Unauthorized(Problem),
-    /// `wrong_scope`
+    /// `wrong_scope`: the key is for another application
     #[response(status = 403)]
     Forbidden(Problem),
-    /// `limit_reached`: the project’s telemetry takes as much room as its plan has
+    /// `limit_reached`: the project’s telemetry has reached the maximum size of its plan
     #[response(status = 409)]
     Conflict(Problem),
-    /// `too_large`: over 20 MiB, sent or unpacked
+    /// `too_large`: the body exceeds 20 MiB, compressed or decompressed
     #[response(status = 413)]
     PayloadTooLarge(Problem),
-    /// `unsupported_media_type`: neither protobuf nor JSON, or another encoding than gzip, deflate
-    /// and zstd
+    /// `unsupported_media_type`: the body is neither protobuf nor JSON, or its encoding is not
+    /// gzip, deflate or zstd
     #[response(status = 415)]
     UnsupportedMediaType(Problem),
-    /// `invalid`: no list of resources, or no application
+    /// `invalid`: the body has no list of resources, or the application is missing
     #[response(status = 422)]
     UnprocessableContent(Problem),
-    /// `rate_limited`, `token_rate_limited`, `token_budget_exhausted`, `quota_exceeded`; or
-    /// `too_many_failures`, instead of `malformed_key` and `unknown_key`, after 60 of these from
-    /// this address in a minute. With `Retry-After`
+    /// `rate_limited`, `token_rate_limited`, `token_budget_exhausted` or `quota_exceeded`; or
+    /// `too_many_failures` in place of `malformed_key` and `unknown_key`, after 60 such failures
+    /// per minute from one IP address. See `Retry-After`
     #[response(status = 429)]
     TooManyRequests(Problem),
-    /// `unavailable`: also when too much is waiting to be stored. With `Retry-After`
+    /// `unavailable`: the key cannot be checked, or too many items are waiting to be stored. See
+    /// `Retry-After`
     #[response(status = 503)]
     ServiceUnavailable(Problem),
 }

@@ -21,11 +21,12 @@ pub(super) const LOG_RECORDS: Signal = Signal {
 
 /// Send logs with OpenTelemetry
 ///
-/// OTLP/HTTP: an `ExportLogsServiceRequest` in protobuf or JSON, as it is or with
-/// `Content-Encoding: gzip`, `deflate` or `zstd`. Records that can’t be stored are counted in
-/// `partial_success`; the others are stored, each once however often it is sent. It also says if a
-/// message or `meta` was cut to 64 KiB. The answer has the request’s encoding. The key tells the
-/// application. `meta` keeps the record’s attributes, resource, scope, span and event name.
+/// OTLP/HTTP: an `ExportLogsServiceRequest` in protobuf or JSON, optionally compressed with
+/// `Content-Encoding: gzip`, `deflate` or `zstd`. Records that cannot be stored are counted in
+/// `partial_success`; all others are stored. Duplicate records are stored once. Messages and `meta`
+/// are truncated to 64 KiB, which is reported in `partial_success` too. The response has the
+/// encoding of the request. The key determines the application. `meta` contains the record’s
+/// attributes, resource, scope, span and event name.
 #[utoipa::path(
     post,
     path = "/v1/logs",
@@ -34,7 +35,7 @@ pub(super) const LOG_RECORDS: Signal = Signal {
     params(OtlpHeaders),
     request_body(content((OtlpMessage = "application/x-protobuf"), (Object = "application/json"))),
     responses(
-        (status = 200, description = "Stored, but for what `partial_success` tells", content((OtlpResponse = "application/json"), (OtlpMessage = "application/x-protobuf"))),
+        (status = 200, description = "Items that are not counted in `partial_success` are stored", content((OtlpResponse = "application/json"), (OtlpMessage = "application/x-protobuf"))),
         OtlpRefusals,
     ),
     security(("key" = []), ("bearer_key" = [])),

@@ -27,8 +27,8 @@ const NOT_STORED: &str = "Metrics are not stored here. Turn their export off, e.
 
 /// Send metrics with OpenTelemetry
 ///
-/// Metrics are not stored: every data point is counted in `partial_success`, whose message says so
-/// to the first call of a key. The answer has the request’s encoding.
+/// Metrics are not stored. Every data point is counted as rejected in `partial_success`; its
+/// message explains this once per key. The response has the encoding of the request.
 #[utoipa::path(
     post,
     path = "/v1/metrics",
@@ -37,7 +37,7 @@ const NOT_STORED: &str = "Metrics are not stored here. Turn their export off, e.
     params(OtlpHeaders),
     request_body(content((OtlpMessage = "application/x-protobuf"), (Object = "application/json"))),
     responses(
-        (status = 200, description = "Nothing is stored, as `partial_success` tells", content((OtlpResponse = "application/json"), (OtlpMessage = "application/x-protobuf"))),
+        (status = 200, description = "Nothing is stored; see `partial_success`", content((OtlpResponse = "application/json"), (OtlpMessage = "application/x-protobuf"))),
         OtlpRefusals,
     ),
     security(("key" = []), ("bearer_key" = [])),

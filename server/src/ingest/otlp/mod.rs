@@ -47,33 +47,33 @@ pub(crate) fn read_body(media_type: &str, bytes: &[u8]) {
     let _ = metrics::count(body());
 }
 
-/// A message of OTLP in protobuf.
+/// An OTLP message in protobuf.
 #[derive(ToSchema)]
 #[schema(value_type = String, format = Binary)]
 #[expect(dead_code, reason = "describes what is read and written as bytes")]
 pub(crate) struct OtlpMessage(Vec<u8>);
 
-/// What an OTLP call answers: an empty message when everything was stored.
+/// Response of an OTLP endpoint. Empty if everything was stored.
 #[derive(ToSchema)]
 #[schema(rename_all = "camelCase")]
 #[expect(dead_code, reason = "describes the JSON that is written by hand for both encodings")]
 pub(crate) struct OtlpResponse {
-    /// What was not stored; absent when everything was.
+    /// What was not stored. Absent if everything was stored.
     partial_success: Option<OtlpPartialSuccess>,
 }
 
-/// The items of a call that were not stored because they are over a limit.
+/// Items of the request that were not stored.
 #[derive(ToSchema)]
 #[schema(rename_all = "camelCase")]
 #[expect(dead_code, reason = "describes the JSON that is written by hand for both encodings")]
 pub(crate) struct OtlpPartialSuccess {
-    /// How many spans, as a text; only in the answer of `/v1/traces`.
+    /// Number of rejected spans as a string. Only in responses of `/v1/traces`.
     rejected_spans: Option<String>,
-    /// How many log records, as a text; only in the answer of `/v1/logs`.
+    /// Number of rejected log records as a string. Only in responses of `/v1/logs`.
     rejected_log_records: Option<String>,
-    /// How many data points, as a text; only in the answer of `/v1/metrics`.
+    /// Number of rejected data points as a string. Only in responses of `/v1/metrics`.
     rejected_data_points: Option<String>,
-    /// The first of them, each with its reason.
+    /// The first errors, each with its reason.
     error_message: String,
 }
 

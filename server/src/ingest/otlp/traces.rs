@@ -22,11 +22,11 @@ pub(super) const SPANS: Signal = Signal {
 
 /// Send traces with OpenTelemetry
 ///
-/// OTLP/HTTP: an `ExportTraceServiceRequest` in protobuf or JSON, as it is or with
-/// `Content-Encoding: gzip`, `deflate` or `zstd`. Spans that can’t be stored are counted in
-/// `partial_success`; the others are stored, each once however often it is sent. It also says if
-/// `meta` was cut to 64 KiB. The answer has the request’s encoding. The key tells the
-/// application.
+/// OTLP/HTTP: an `ExportTraceServiceRequest` in protobuf or JSON, optionally compressed with
+/// `Content-Encoding: gzip`, `deflate` or `zstd`. Spans that cannot be stored are counted in
+/// `partial_success`; all others are stored. Duplicate spans are stored once. `meta` is truncated
+/// to 64 KiB, which is reported in `partial_success` too. The response has the encoding of the
+/// request. The key determines the application.
 #[utoipa::path(
     post,
     path = "/v1/traces",
@@ -35,7 +35,7 @@ pub(super) const SPANS: Signal = Signal {
     params(OtlpHeaders),
     request_body(content((OtlpMessage = "application/x-protobuf"), (Object = "application/json"))),
     responses(
-        (status = 200, description = "Stored, but for what `partial_success` tells", content((OtlpResponse = "application/json"), (OtlpMessage = "application/x-protobuf"))),
+        (status = 200, description = "Items that are not counted in `partial_success` are stored", content((OtlpResponse = "application/json"), (OtlpMessage = "application/x-protobuf"))),
         OtlpRefusals,
     ),
     security(("key" = []), ("bearer_key" = [])),
@@ -50,8 +50,8 @@ pub(crate) async fn otlp_traces(
 
 /// Send traces with Langfuse’s SDKs
 ///
-/// As `/v1/traces`, at the path that Langfuse’s SDKs send to. They authenticate with the key as
-/// password (`LANGFUSE_SECRET_KEY`); the user (`LANGFUSE_PUBLIC_KEY`) may be anything.
+/// Like `/v1/traces`, at the path that Langfuse’s SDKs use. Send the key as the password of Basic
+/// authentication (`LANGFUSE_SECRET_KEY`). The username (`LANGFUSE_PUBLIC_KEY`) is ignored.
 #[utoipa::path(
     post,
     path = "/api/public/otel/v1/traces",
@@ -60,7 +60,7 @@ pub(crate) async fn otlp_traces(
     params(OtlpHeaders),
     request_body(content((OtlpMessage = "application/x-protobuf"), (Object = "application/json"))),
     responses(
-        (status = 200, description = "Stored, but for what `partial_success` tells", content((OtlpResponse = "application/json"), (OtlpMessage = "application/x-protobuf"))),
+        (status = 200, description = "Items that are not counted in `partial_success` are stored", content((OtlpResponse = "application/json"), (OtlpMessage = "application/x-protobuf"))),
         OtlpRefusals,
     ),
     security(("basic_key" = []), ("key" = []), ("bearer_key" = [])),
