@@ -2,7 +2,7 @@
 # Everything that has to hold: formatting, lints for the server and for the browser, the unit and storage
 # tests on SQLite and on a PostgreSQL of its own, and the product in a real Chromium.
 #
-#   scripts/test.sh [all|unit|e2e|openapi|fuzz-api|faults|lint|fmt]
+#   scripts/test.sh [all|unit|e2e|openapi|fuzz-api|faults|lint|fmt|deps]
 #
 # The browser's half is linted and built at the same time as the server's; no test runs meanwhile.
 set -euo pipefail
@@ -20,6 +20,8 @@ FRONT="--target wasm32-unknown-unknown --target-dir $LATCHKEY_FRONT_TARGET_DIR"
 # shellcheck disable=SC2086 # Lists of words, in all of these.
 {
     format() { cargo fmt --all -- --check; }
+
+    unused_crates() { cargo machete; }
 
     lint_server() {
         cargo clippy $LOCKED $NATIVE --all-targets -- -D warnings
@@ -75,6 +77,10 @@ cleanup() {
 mkdir -p target/site
 case $WHAT in
     fmt) step "Format (rustfmt)" format ;;
+    deps)
+        tools base machete
+        step "Dependencies: unused ones (cargo-machete)" unused_crates
+        ;;
     lint)
         tools base
         beside "Lint: the page (clippy, hydrate)" lint_page
@@ -108,8 +114,9 @@ case $WHAT in
         fi
         ;;
     all)
-        tools base e2e postgres poolers redis
+        tools base e2e postgres poolers redis machete
         step "Format (rustfmt)" format
+        step "Dependencies: unused ones (cargo-machete)" unused_crates
         beside "The page" page
         step "Lint: the server (clippy, ssr)" lint_server
         step "Tests: build" build_tests
@@ -119,6 +126,6 @@ case $WHAT in
         step "Tests: the API as tools read it" openapi_tests 120
         step "Tests: the product in Chromium (Playwright)" browser_tests
         ;;
-    *) die "test.sh knows all, unit, e2e, openapi, fuzz-api, faults, lint and fmt, not '$WHAT'" ;;
+    *) die "test.sh knows all, unit, e2e, openapi, fuzz-api, faults, lint, fmt and deps, not '$WHAT'" ;;
 esac
 DONE=yes
