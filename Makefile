@@ -63,9 +63,8 @@ fmt: ## Format the Rust code
 lint: ## Clippy for the server and for the page
 	@exec scripts/test.sh lint
 
-deny: ## Licences, advisories and duplicates of the dependencies (cargo-deny)
-	@scripts/bootstrap.sh base deny && . scripts/env.sh && cargo deny check licenses bans sources && \
-		cargo deny check advisories # Last: it wants the network.
+deny: ## Dependencies: unused ones, licences, versions, sources, advisories (cargo-machete, cargo-deny)
+	@scripts/test.sh deps && . scripts/env.sh && cargo deny check advisories # Last: it wants the network.
 
 clean: ## Remove everything that was built (tools in ~/.cache/latchkey stay)
 	rm -rf target style/node_modules end2end/node_modules end2end/openapi/node_modules end2end/test-results end2end/playwright-report end2end/screenshots

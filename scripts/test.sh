@@ -21,6 +21,9 @@ FRONT="--target wasm32-unknown-unknown --target-dir $LATCHKEY_FRONT_TARGET_DIR"
 {
     format() { cargo fmt --all -- --check; }
 
+    # Each exception has to be needed still. Advisories want the network: `make deny`.
+    allowed_crates() { cargo deny $LOCKED check -D unmatched-skip -D unnecessary-skip licenses bans sources; }
+
     unused_crates() { cargo machete; }
 
     lint_server() {
@@ -78,8 +81,9 @@ mkdir -p target/site
 case $WHAT in
     fmt) step "Format (rustfmt)" format ;;
     deps)
-        tools base machete
+        tools base deny machete
         step "Dependencies: unused ones (cargo-machete)" unused_crates
+        step "Dependencies: licences, versions and sources (cargo-deny)" allowed_crates
         ;;
     lint)
         tools base
@@ -114,9 +118,10 @@ case $WHAT in
         fi
         ;;
     all)
-        tools base e2e postgres poolers redis machete
+        tools base e2e postgres poolers redis deny machete
         step "Format (rustfmt)" format
         step "Dependencies: unused ones (cargo-machete)" unused_crates
+        step "Dependencies: licences, versions and sources (cargo-deny)" allowed_crates
         beside "The page" page
         step "Lint: the server (clippy, ssr)" lint_server
         step "Tests: build" build_tests
