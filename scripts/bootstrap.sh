@@ -64,6 +64,9 @@ at_least() {
 
 rust_at_least() { sed -n 's/^rust-version *= *"\(.*\)"/\1/p' Cargo.toml | head -n 1; }
 
+# The toolchain that rustup uses here, as rust-toolchain.toml names it.
+rust_channel() { sed -n 's/^channel *= *"\(.*\)"/\1/p' rust-toolchain.toml; }
+
 rust_version() { rustc --version 2>/dev/null | sed 's/^rustc \([0-9.]*\).*/\1/'; }
 
 rust_is_new_enough() {
@@ -307,7 +310,7 @@ install_rust() {
         die "Rust $RUST_AT_LEAST with the target wasm32-unknown-unknown is missing, and rustup may not download
 (RUSTUP_AUTO_INSTALL=0) or could not. Please run:
 
-    rustup toolchain install stable --component clippy,rustfmt --target wasm32-unknown-unknown"
+    rustup toolchain install $(rust_channel) --component clippy,rustfmt --target wasm32-unknown-unknown"
     fi
     say "    rustup (https://rustup.rs), which brings Rust"
     curl --proto '=https' --tlsv1.2 -sSf https://sh.rustup.rs |
@@ -318,13 +321,16 @@ install_rust() {
 }
 
 rust_from_rustup() {
+    local channel
+    channel=$(rust_channel)
     if rust_is_new_enough; then
         say "    with rustup: the WebAssembly target, clippy and rustfmt for Rust $(rust_version)"
         rustup target add wasm32-unknown-unknown && rustup component add clippy rustfmt
     else
-        say "    with rustup: the stable toolchain (Rust $RUST_AT_LEAST or later is needed)"
-        rustup toolchain install stable --profile minimal --component clippy,rustfmt \
-            --target wasm32-unknown-unknown && remember RUSTUP_TOOLCHAIN stable
+        say "    with rustup: Rust $channel"
+        # Remembered, as another choice in the environment would count for more than the file.
+        rustup toolchain install "$channel" --profile minimal --component clippy,rustfmt \
+            --target wasm32-unknown-unknown && remember RUSTUP_TOOLCHAIN "$channel"
     fi
     rust_is_complete
 }
