@@ -46,8 +46,8 @@ impl AppState {
             SignIn::Local => None,
         };
         Ok(Self {
+            upstreams: Arc::new(Upstreams::new(&config, services.clock())?),
             services,
-            upstreams: Arc::new(Upstreams::new(&config)?),
             site: Arc::new(SiteManifest::load(&config.cargo_leptos)),
             config: Arc::new(config),
             github,

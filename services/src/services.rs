@@ -178,6 +178,11 @@ impl Services {
         self.clock.monotonic()
     }
 
+    /// The clock that the capabilities go by.
+    pub fn clock(&self) -> Arc<dyn Clock> {
+        Arc::clone(&self.clock)
+    }
+
     /// The time by the same clock.
     pub fn now(&self) -> Timestamp {
         self.clock.now()

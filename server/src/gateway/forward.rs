@@ -1,13 +1,11 @@
 //! Forwarding a call to its upstream, with the upstream's own credentials.
 
-use std::error::Error as _;
 use std::time::Duration;
 
-use axum::body::{Body, Bytes};
+use axum::body::Body;
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
-use reqwest::Url;
 
 use super::accounting::StreamMeter;
 use super::answer::{AnswerBody, Broken, cause};
@@ -17,12 +15,9 @@ use super::in_flight::InFlightCall;
 use super::passage::{self, Passage};
 use super::stream::Relay;
 use super::upstream::Served;
+use super::upstream_client::{CallError, UpstreamAnswer};
 use super::upstream_error::{self, UpstreamError};
 use crate::state::AppState;
-
-/// A connection that was kept and that the upstream closed meanwhile fails at once. Later, the
-/// upstream may have begun to work.
-const REPLACED_WITHIN: Duration = Duration::from_secs(1);
 
 /// What has to be known of a call when its answer comes.
 pub(super) struct Answering {
@@ -74,7 +69,7 @@ pub(super) async fn forward(
             return Err(Refused::upstream_timeout());
         }
     };
-    let kind = answer.headers().get(CONTENT_TYPE).cloned();
+    let kind = answer.headers.get(CONTENT_TYPE).cloned();
     // What it is decides, not what was asked for.
     let is_stream = match &kind {
         Some(kind) => kind.as_bytes().to_ascii_lowercase().starts_with(b"text/event-stream"),
@@ -106,13 +101,13 @@ async fn answer(
     served: &Served,
     body: CallBody,
     reserved: Option<u64>,
-) -> Result<reqwest::Response, Failure> {
+) -> Result<UpstreamAnswer, Failure> {
     let answer = send(state, served, body, reserved).await?;
-    let status = answer.status();
+    let status = answer.status;
     if status.is_success() {
         return Ok(answer);
     }
-    let wait = retry_after(answer.headers().get(RETRY_AFTER));
+    let wait = retry_after(answer.headers.get(RETRY_AFTER));
     let error = error(AnswerBody::of(answer), state.upstreams.silence, served).await;
     tracing::warn!(
         upstream = served.line.name,
@@ -151,22 +146,11 @@ async fn send(
     served: &Served,
     body: CallBody,
     reserved: Option<u64>,
-) -> Result<reqwest::Response, Failure> {
-    let url = served.line.url(body.endpoint).clone();
+) -> Result<UpstreamAnswer, Failure> {
+    let endpoint = body.endpoint;
     let body = body.for_upstream(served, reserved);
-    let began = state.services.monotonic();
-    let sending = async {
-        let sent = post(state, served, url.clone(), body.clone()).await;
-        match sent {
-            Err(error)
-                if is_closed(&error)
-                    && state.services.monotonic().saturating_sub(began) < REPLACED_WITHIN =>
-            {
-                post(state, served, url, body).await
-            }
-            sent => sent,
-        }
-    };
+    let line = &served.line;
+    let sending = state.upstreams.client.send(&line.origin, || line.call(endpoint, body.clone()));
     let Ok(sent) = tokio::time::timeout(state.upstreams.timeout, sending).await else {
         return Err(Failure::TimedOut);
     };
@@ -174,47 +158,16 @@ async fn send(
         Ok(answer) => return Ok(answer),
         Err(error) => error,
     };
-    let refused = match (error.is_timeout(), error.is_connect()) {
-        (true, false) => return Err(Failure::TimedOut),
-        (true, true) => Refused::upstream_timeout(),
-        (false, true) => Refused::upstream_unreachable(),
-        (false, false) => Refused::upstream_error(),
+    let refused = match &error {
+        CallError::ConnectTimeout => Refused::upstream_timeout(),
+        CallError::Connect(_) if error.is_timeout() => Refused::upstream_timeout(),
+        CallError::Connect(_) => Refused::upstream_unreachable(),
+        CallError::Failed(_) if error.is_timeout() => return Err(Failure::TimedOut),
+        CallError::Failed(_) => Refused::upstream_error(),
     };
-    let cause = cause(&error.without_url());
-    tracing::warn!(upstream = served.line.name, cause, "An upstream could not be called");
+    let cause = cause(&error);
+    tracing::warn!(upstream = line.name, cause, "An upstream could not be called");
     Err(refused.into())
-}
-
-async fn post(
-    state: &AppState,
-    served: &Served,
-    url: Url,
-    body: Bytes,
-) -> Result<reqwest::Response, reqwest::Error> {
-    let request = served.line.authorized(state.upstreams.client.post(url));
-    let request = request.header(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    request.body(body).send().await
-}
-
-/// Whether a connection was closed before the first byte of an answer.
-fn is_closed(error: &reqwest::Error) -> bool {
-    if error.is_connect() || error.is_timeout() {
-        return false;
-    }
-    let mut source = error.source();
-    while let Some(error) = source {
-        if let Some(error) = error.downcast_ref::<hyper::Error>()
-            && (error.is_incomplete_message() || error.is_closed() || error.is_canceled())
-        {
-            return true;
-        }
-        if let Some(error) = error.downcast_ref::<std::io::Error>() {
-            use std::io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset};
-            return matches!(error.kind(), BrokenPipe | ConnectionAborted | ConnectionReset);
-        }
-        source = error.source();
-    }
-    false
 }
 
 fn stream(relay: Relay, kind: Option<HeaderValue>) -> Response {

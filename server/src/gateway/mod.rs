@@ -31,6 +31,7 @@ mod stream;
 mod tokenizer;
 mod unserved;
 mod upstream;
+mod upstream_client;
 mod upstream_error;
 
 /// Reads a call's body and goes no further, for [`crate::parsers`].

@@ -9,12 +9,12 @@ use std::time::Duration;
 
 use axum::http::StatusCode;
 use futures::future::join_all;
-use reqwest::Client;
 use serde::Serialize;
 use tokio::sync::watch;
 use utoipa::ToSchema;
 
 use super::upstream::Line;
+use super::upstream_client::UpstreamClient;
 
 /// How long an answer is passed on to everybody who asks.
 const FRESH: Duration = Duration::from_secs(5);
@@ -71,7 +71,11 @@ impl Watch {
 
     /// How each was found, in the order of the configuration; asks those that were not asked
     /// lately.
-    pub(super) async fn look(&self, client: &Client, now: Duration) -> Vec<UpstreamReach> {
+    pub(super) async fn look(
+        &self,
+        client: &Arc<UpstreamClient>,
+        now: Duration,
+    ) -> Vec<UpstreamReach> {
         join_all(self.upstreams.iter().map(async |watched| UpstreamReach {
             name: watched.line.name.clone(),
             status: watched.look(client, now).await,
@@ -81,7 +85,7 @@ impl Watch {
 }
 
 impl Watched {
-    async fn look(&self, client: &Client, now: Duration) -> Reach {
+    async fn look(&self, client: &Arc<UpstreamClient>, now: Duration) -> Reach {
         let mut answer = self.answer(client, now);
         let told = tokio::time::timeout(MOMENT, answer.wait_for(Option::is_some)).await;
         match told {
@@ -91,13 +95,17 @@ impl Watched {
     }
 
     /// The answer that is fresh, or one that is being fetched.
-    fn answer(&self, client: &Client, now: Duration) -> watch::Receiver<Option<Reach>> {
+    fn answer(
+        &self,
+        client: &Arc<UpstreamClient>,
+        now: Duration,
+    ) -> watch::Receiver<Option<Reach>> {
         let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(asked) = last.as_ref().filter(|asked| now.saturating_sub(asked.at) < FRESH) {
             return asked.answer.clone();
         }
         let (tell, answer) = watch::channel(None);
-        let (client, line) = (client.clone(), Arc::clone(&self.line));
+        let (client, line) = (Arc::clone(client), Arc::clone(&self.line));
         // On its own: it goes on when whoever asked has waited long enough.
         tokio::spawn(async move {
             let reach = ask(&client, &line).await;
@@ -110,10 +118,10 @@ impl Watched {
 
 /// Asks for its models, which costs nothing and which everybody who speaks this protocol answers
 /// somehow.
-async fn ask(client: &Client, line: &Line) -> Reach {
-    let request = line.authorized(client.get(line.models.clone()));
-    match tokio::time::timeout(PATIENCE, request.send()).await {
-        Ok(Ok(answer)) => match answer.status() {
+async fn ask(client: &UpstreamClient, line: &Line) -> Reach {
+    let asked = client.send(&line.origin, || line.ask_for_models());
+    match tokio::time::timeout(PATIENCE, asked).await {
+        Ok(Ok(answer)) => match answer.status {
             StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => Reach::Failing,
             status if status.is_server_error() => Reach::Failing,
             _ => Reach::Ok,

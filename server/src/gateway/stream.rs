@@ -10,7 +10,7 @@ use futures::Stream;
 use serde::de::IgnoredAny;
 
 use super::accounting::{EventKind, StreamEnd, StreamMeter, data, ended_by_cap, next_event};
-use super::answer::{AnswerBody, Broken, ReadAhead};
+use super::answer::{AnswerBody, Broken};
 use super::body::Endpoint;
 use super::error::Refused;
 use super::forward::Answering;
@@ -27,12 +27,15 @@ const SHORT_EVENT: usize = 64 * 1024;
 /// What goes on in one write, and a part more.
 const MOST_AT_ONCE: usize = 16 * 1024;
 
+/// What is still read of a stream whose client has left: an upstream may never stop.
+const MOST_AFTER_LEAVING: usize = 64 * 1024;
+
 /// The last event.
 const DONE: &[u8] = b"data: [DONE]\n\n";
 
 /// A stream on its way to the client.
 pub(super) struct Relay {
-    answer: ReadAhead,
+    answer: AnswerBody,
     call: InFlightCall,
     answering: Answering,
     /// What has come of an event that is not whole yet.
@@ -46,14 +49,7 @@ impl Relay {
     pub(super) fn new(answer: AnswerBody, mut call: InFlightCall, answering: Answering) -> Self {
         // It has begun: from here on whoever leaves pays for what has come.
         call.has_used(answering.meter.used_so_far());
-        Self {
-            answer: answer.read_ahead(),
-            call,
-            answering,
-            pending: Vec::new(),
-            held: Held::default(),
-            ended: false,
-        }
+        Self { answer, call, answering, pending: Vec::new(), held: Held::default(), ended: false }
     }
 
     /// The events for the client.
@@ -241,9 +237,12 @@ impl Relay {
 impl Drop for Relay {
     /// A client that leaves pays for what had come, read or not.
     fn drop(&mut self) {
+        let mut read = 0;
         while !self.ended
+            && read < MOST_AFTER_LEAVING
             && let Some(Ok(Some(chunk))) = self.answer.next_if_there()
         {
+            read += chunk.len();
             drop(self.pass(Ok(Some(chunk))));
         }
     }

@@ -5,25 +5,24 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::anyhow;
-use axum::http::HeaderValue;
-use axum::http::header::AUTHORIZATION;
+use axum::body::Bytes;
+use axum::http::header::{AUTHORIZATION, CONTENT_TYPE};
+use axum::http::{HeaderValue, Method, Request, Uri};
+use http_body_util::Full;
 use latchkey_domain::key::Environment;
 use latchkey_services::check::KeyRecord;
-use reqwest::{Client, RequestBuilder, Url};
+use latchkey_services::clock::Clock;
+use reqwest::Url;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::body::Endpoint;
 use super::reach::{UpstreamReach, Watch};
+use super::upstream_client::{Origin, UpstreamClient};
 use crate::config::{Audience, CapField, Config, Tokenizer, Upstream};
 use crate::{http_client, open_files};
 
 /// The built-in model for newcomers who have configured no upstream.
 pub(super) const SANDBOX: &str = "sandbox";
-/// How long a connection to an upstream may take.
-const CONNECT_PATIENCE: Duration = Duration::from_secs(5);
-/// How long a connection to an upstream is kept that nobody uses: less than the five seconds after
-/// which common servers close theirs.
-const POOL_IDLE_TIMEOUT: Duration = Duration::from_secs(4);
 /// The longest silence in an answer that has begun.
 const SILENCE_TIMEOUT: Duration = Duration::from_mins(5);
 /// The most tokens of an answer where the configuration does not say.
@@ -31,7 +30,7 @@ pub(super) const MAX_OUTPUT_TOKENS: u64 = 32_768;
 
 /// The upstreams, by what they serve.
 pub(crate) struct Upstreams {
-    pub(super) client: Client,
+    pub(super) client: Arc<UpstreamClient>,
     /// To the first byte.
     pub(super) timeout: Duration,
     /// Between bytes.
@@ -62,10 +61,11 @@ pub(super) struct Served {
 pub(super) struct Line {
     /// What operators call the upstream.
     pub(super) name: String,
-    chat: Url,
-    completions: Url,
-    embeddings: Url,
-    pub(super) models: Url,
+    pub(super) origin: Arc<Origin>,
+    chat: Uri,
+    completions: Uri,
+    embeddings: Uri,
+    models: Uri,
     authorization: Option<HeaderValue>,
     api_key: Option<String>,
     audience: Audience,
@@ -76,23 +76,22 @@ pub(super) struct Line {
 }
 
 impl Line {
-    fn to(upstream: &Upstream) -> anyhow::Result<Self> {
-        let url = |path: &str| -> anyhow::Result<Url> {
-            Ok(format!("{}{path}", upstream.base_url).parse()?)
+    fn to(upstream: &Upstream, client: &UpstreamClient) -> anyhow::Result<Self> {
+        let base: Url = upstream.base_url.parse()?;
+        let origin = client.origin(&base)?;
+        let target = |path: &str| -> anyhow::Result<Uri> {
+            let url: Url = format!("{}{path}", upstream.base_url).parse()?;
+            let query = url.query().map(|query| format!("?{query}")).unwrap_or_default();
+            origin.target(format!("{}{query}", url.path()).parse()?)
         };
-        let authorization = upstream.api_key.as_ref().map(|api_key| {
-            let mut value = HeaderValue::try_from(format!("Bearer {api_key}"))
-                .map_err(|_| anyhow!("the key of the upstream \"{}\" is none", upstream.name))?;
-            value.set_sensitive(true);
-            anyhow::Ok(value)
-        });
         Ok(Self {
             name: upstream.name.clone(),
-            chat: url(Endpoint::Chat.path())?,
-            completions: url(Endpoint::Completions.path())?,
-            embeddings: url(Endpoint::Embeddings.path())?,
-            models: url("/models")?,
-            authorization: authorization.transpose()?,
+            chat: target(Endpoint::Chat.path())?,
+            completions: target(Endpoint::Completions.path())?,
+            embeddings: target(Endpoint::Embeddings.path())?,
+            models: target("/models")?,
+            origin,
+            authorization: authorization(upstream, base)?,
             api_key: upstream.api_key.clone(),
             audience: upstream.audience.clone(),
             pass_fields: upstream.pass_fields.clone(),
@@ -108,25 +107,46 @@ impl Line {
 
     /// What no client is told of it: where it is, and what it is called with.
     pub(super) fn secrets(&self) -> impl Iterator<Item = &str> + Clone {
-        self.chat.host_str().into_iter().chain(self.api_key.as_deref())
+        std::iter::once(self.origin.host()).chain(self.api_key.as_deref())
     }
 
-    /// Where an endpoint is.
-    pub(super) const fn url(&self, endpoint: Endpoint) -> &Url {
-        match endpoint {
+    /// A call, with the upstream's own credentials, if it has any.
+    pub(super) fn call(&self, endpoint: Endpoint, body: Bytes) -> Request<Full<Bytes>> {
+        let target = match endpoint {
             Endpoint::Chat => &self.chat,
             Endpoint::Completions => &self.completions,
             Endpoint::Embeddings => &self.embeddings,
-        }
+        };
+        let mut request = self.origin.request(Method::POST, target.clone(), body);
+        let json = HeaderValue::from_static("application/json");
+        request.headers_mut().insert(CONTENT_TYPE, json);
+        self.authorized(request)
     }
 
-    /// A request with the upstream's own credentials, if it has any.
-    pub(super) fn authorized(&self, request: RequestBuilder) -> RequestBuilder {
-        match &self.authorization {
-            Some(value) => request.header(AUTHORIZATION, value.clone()),
-            None => request,
-        }
+    /// The question which models it has.
+    pub(super) fn ask_for_models(&self) -> Request<Full<Bytes>> {
+        let target = self.models.clone();
+        self.authorized(self.origin.request(Method::GET, target, Bytes::new()))
     }
+
+    fn authorized(&self, mut request: Request<Full<Bytes>>) -> Request<Full<Bytes>> {
+        if let Some(value) = &self.authorization {
+            request.headers_mut().insert(AUTHORIZATION, value.clone());
+        }
+        request
+    }
+}
+
+/// What an upstream is called with: its key, or what its URL holds.
+fn authorization(upstream: &Upstream, base: Url) -> anyhow::Result<Option<HeaderValue>> {
+    let Some(api_key) = &upstream.api_key else {
+        let mut request = http_client().build()?.get(base).build()?;
+        return Ok(request.headers_mut().remove(AUTHORIZATION));
+    };
+    let mut value = HeaderValue::try_from(format!("Bearer {api_key}"))
+        .map_err(|_| anyhow!("the key of the upstream \"{}\" is none", upstream.name))?;
+    value.set_sensitive(true);
+    Ok(Some(value))
 }
 
 /// Who answers a call.
@@ -140,18 +160,13 @@ impl Upstreams {
     ///
     /// # Errors
     /// The system has no TLS to call with, or a key can't be sent.
-    pub(crate) fn new(config: &Config) -> anyhow::Result<Self> {
+    pub(crate) fn new(config: &Config, clock: Arc<dyn Clock>) -> anyhow::Result<Self> {
         let shares = open_files::shares();
         let hosts = config.upstreams.len().max(1);
-        let client = http_client()
-            .connect_timeout(CONNECT_PATIENCE)
-            .tcp_nodelay(true)
-            .pool_idle_timeout(POOL_IDLE_TIMEOUT)
-            .pool_max_idle_per_host((shares.idle / hosts).max(1))
-            .build()?;
+        let client = Arc::new(UpstreamClient::new(clock, (shares.idle / hosts).max(1))?);
         let (mut models, mut names, mut lines) = (HashMap::new(), Vec::new(), Vec::new());
         for upstream in &config.upstreams {
-            let line = Arc::new(Line::to(upstream)?);
+            let line = Arc::new(Line::to(upstream, &client)?);
             for model in &upstream.models {
                 let served = Served {
                     line: Arc::clone(&line),

@@ -143,6 +143,20 @@ fn a_text_ends_at_its_quote_wherever_that_is() {
     }
 }
 
+#[test]
+fn runs_of_backslashes_are_read_wherever_a_block_ends() {
+    for before in 0..=2 * BLOCK {
+        for run in 1..=BLOCK + 2 {
+            let (x, backslashes) = ("x".repeat(before), "\\".repeat(run));
+            for after in ["", "\"", "n", "u0041", "é", "x", "\n"] {
+                let json = format!("\"{x}{backslashes}{after}{}\"", "y".repeat(BLOCK));
+                let theirs = serde_json::from_str::<String>(&json).map(|text| text.len());
+                assert_eq!(read(&json).ok(), theirs.ok(), "{json}");
+            }
+        }
+    }
+}
+
 fn json() -> impl Strategy<Value = serde_json::Value> {
     let text = "[ -~é\u{1f600}\n\"\\\\]{0,30}";
     let leaf = prop_oneof![
@@ -162,6 +176,25 @@ fn json() -> impl Strategy<Value = serde_json::Value> {
 }
 
 proptest! {
+    #[test]
+    fn long_texts_are_as_long_as_they_read(
+        pieces in proptest::collection::vec(
+            prop_oneof![
+                4 => "[a-zé\u{1f600}]{0,70}",
+                4 => prop::sample::select(vec![
+                    "\\\"", "\\\\", "\\n", "\\/", "\\u0041", "\\u00e9", "\\ud83d\\ude00",
+                ]).prop_map(str::to_owned),
+                1 => prop::sample::select(vec!["\\x", "\"", "\n", "\\", "\\ud83d"])
+                    .prop_map(str::to_owned),
+            ],
+            0..40,
+        ),
+    ) {
+        let json = format!("\"{}\"", pieces.concat());
+        let theirs = serde_json::from_str::<String>(&json).map(|text| text.len());
+        prop_assert_eq!(read(&json).ok(), theirs.ok(), "{}", json);
+    }
+
     #[test]
     fn texts_are_as_long_as_they_read(value in json(), pretty: bool) {
         let json = if pretty { format!("{value:#}") } else { value.to_string() };
