@@ -128,7 +128,7 @@ async fn next(
     listener: &TcpListener,
     places: &Arc<Semaphore>,
     wanted: &watch::Sender<()>,
-) -> (TcpStream, SocketAddr, Place) {
+) -> (TcpStream, SocketAddr, ConnectionPermit) {
     let mut free = pin!(Arc::clone(places).acquire_owned());
     // Without one only if the semaphore were closed, and nobody closes it.
     let place = loop {
@@ -148,7 +148,7 @@ async fn next(
     }
 }
 
-type Place = Option<OwnedSemaphorePermit>;
+type ConnectionPermit = Option<OwnedSemaphorePermit>;
 
 /// What all connections of a listener go by.
 struct Server<A> {
@@ -179,7 +179,7 @@ async fn converse<A: Answers>(
     let mut watchdog = Watchdog::new(Arc::clone(&progress));
     // Together, as each is only looked at when it is woken: the connection is with every request.
     let mut events = FuturesUnordered::new();
-    events.push(Either::Left(told.changed().map(|_| Event::Stop)));
+    events.push(Either::Left(told.changed().map(|_| ConnectionEvent::Stop)));
     events.push(Either::Right(Either::Left(tick(server.patience))));
     events.push(Either::Right(Either::Right(wants(wanted))));
     loop {
@@ -192,8 +192,8 @@ async fn converse<A: Answers>(
                 return;
             }
             Some(event) = events.next() => match event {
-                Event::Stop => connection.as_mut().graceful_shutdown(),
-                Event::Tick => {
+                ConnectionEvent::Stop => connection.as_mut().graceful_shutdown(),
+                ConnectionEvent::Tick => {
                     match watchdog.tick() {
                         Verdict::GoOn => {}
                         Verdict::Finish => connection.as_mut().graceful_shutdown(),
@@ -203,7 +203,7 @@ async fn converse<A: Answers>(
                     }
                     events.push(Either::Right(Either::Left(tick(server.patience))));
                 }
-                Event::Wanted(wanted) => {
+                ConnectionEvent::Wanted(wanted) => {
                     match progress.protocol() {
                         _ if !progress.is_idle() => {}
                         Protocol::Http2 => connection.as_mut().graceful_shutdown(),
@@ -219,7 +219,7 @@ async fn converse<A: Answers>(
 }
 
 /// What happens on a connection beside its requests.
-enum Event {
+enum ConnectionEvent {
     /// The server is to stop.
     Stop,
     /// The watchdog's time has come. A new tick begins then, not at the old one's end: a process
@@ -229,17 +229,17 @@ enum Event {
     Wanted(watch::Receiver<()>),
 }
 
-async fn wants(mut wanted: watch::Receiver<()>) -> Event {
+async fn wants(mut wanted: watch::Receiver<()>) -> ConnectionEvent {
     if wanted.changed().await.is_err() {
         // Nobody is accepted any more.
         std::future::pending::<()>().await;
     }
-    Event::Wanted(wanted)
+    ConnectionEvent::Wanted(wanted)
 }
 
-async fn tick(patience: Patience) -> Event {
+async fn tick(patience: Patience) -> ConnectionEvent {
     patience.tick().await;
-    Event::Tick
+    ConnectionEvent::Tick
 }
 
 /// What the requests of one connection have in common. Behind one counter of its own: the server's,
@@ -305,9 +305,9 @@ fn builder(patience: Patience) -> auto::Builder<TokioExecutor> {
     builder
 }
 
-type Stream = TokioIo<Opening<Pin<Box<TimeoutStream<TcpStream>>>>>;
+type ClientStream = TokioIo<Opening<Pin<Box<TimeoutStream<TcpStream>>>>>;
 
-fn prepared(stream: TcpStream, progress: &Arc<Progress>, patience: Patience) -> Stream {
+fn prepared(stream: TcpStream, progress: &Arc<Progress>, patience: Patience) -> ClientStream {
     // Without it a small answer waits for the client's delayed acknowledgement of the one before.
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, "TCP_NODELAY could not be set");

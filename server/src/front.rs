@@ -60,7 +60,7 @@ impl Front {
         Self { router: router(state.clone()), state, of_verified }
     }
 
-    async fn routed(&self, asked: &Asked, request: Request<LetGo>) -> Response {
+    async fn routed(&self, asked: &RequestContext, request: Request<LetGo>) -> Response {
         let mut request = request.map(Body::new);
         request.extensions_mut().insert(asked.ip);
         request.extensions_mut().insert(asked.id);
@@ -83,7 +83,7 @@ impl Front {
 
     /// A good answer to the busiest call is logged for debugging only: it is counted as usage, and
     /// a line each would cost more than the check.
-    async fn verify(&self, asked: &Asked, request: Request<LetGo>) -> Response {
+    async fn verify(&self, asked: &RequestContext, request: Request<LetGo>) -> Response {
         let mut handled = pin!(unpanicked(verify::answer(&self.state, asked.ip, request)));
         let handled = match futures::poll!(handled.as_mut()) {
             Poll::Ready(handled) => handled,
@@ -109,7 +109,7 @@ impl Front {
     }
 
     /// How long the answer took, which is counted.
-    fn time(&self, asked: &Asked) -> Duration {
+    fn time(&self, asked: &RequestContext) -> Duration {
         let elapsed = asked.clock.monotonic();
         self.metrics().durations.observe(asked.route, elapsed);
         elapsed
@@ -119,14 +119,14 @@ impl Front {
         &self.state.metrics
     }
 
-    fn verified(&self, asked: &Asked, json: Vec<u8>) -> Response {
+    fn verified(&self, asked: &RequestContext, json: Vec<u8>) -> Response {
         let mut response = Response::new(json.into());
         *response.headers_mut() = self.of_verified.clone();
         asked.id.write(response.headers_mut());
         response
     }
 
-    async fn finish(&self, asked: &Asked, response: Response) -> Response {
+    async fn finish(&self, asked: &RequestContext, response: Response) -> Response {
         let response = problem::render(asked.id, asked.takes, asked.unless_cut_off(response));
         let mut response = masked::refusal(response).await;
         security_headers::set(response.headers_mut(), self.state.config.public_url.is_https());
@@ -156,7 +156,7 @@ impl Answers for Front {
         let id = RequestId::new();
         let ip = ClientIp::of(peer, request.headers(), id, &self.state);
         let takes = Takes::of(request.uri().path());
-        let asked = Asked { id, route, takes, ip, share, clock: SystemClock::start() };
+        let asked = RequestContext { id, route, takes, ip, share, clock: SystemClock::start() };
         if route == Route::Verify && request.method() == Method::POST {
             self.verify(&asked, request).await
         } else {
@@ -171,7 +171,7 @@ impl Answers for Front {
 }
 
 /// What is known of a request beside what it says.
-struct Asked {
+struct RequestContext {
     id: RequestId,
     route: Route,
     takes: Takes,
@@ -180,7 +180,7 @@ struct Asked {
     clock: SystemClock,
 }
 
-impl Asked {
+impl RequestContext {
     /// The response, unless it is about a body that was cut off because there was no room for it.
     fn unless_cut_off(&self, response: Response) -> Response {
         if !self.share.as_ref().is_some_and(|share| share.is_exceeded()) {

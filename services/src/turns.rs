@@ -62,7 +62,7 @@ impl<T: Copy + Eq + Hash> LaneId for T {}
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Full;
 
-struct State<K: LaneId> {
+struct QueueState<K: LaneId> {
     bounds: Bounds,
     size: Size,
     running: usize,
@@ -81,7 +81,7 @@ struct Lane<K: LaneId> {
 }
 
 /// Turns at something, by lanes.
-pub(crate) struct Turns<K: LaneId>(Arc<Mutex<State<K>>>);
+pub(crate) struct Turns<K: LaneId>(Arc<Mutex<QueueState<K>>>);
 
 impl<K: LaneId> Clone for Turns<K> {
     fn clone(&self) -> Self {
@@ -90,7 +90,7 @@ impl<K: LaneId> Clone for Turns<K> {
 }
 
 /// A place among what waits or is under way.
-struct Place<K: LaneId> {
+struct QueuePlace<K: LaneId> {
     turns: Turns<K>,
     lane: K,
     bytes: usize,
@@ -105,12 +105,12 @@ struct Running<K: LaneId> {
 /// It is somebody's turn, until this is dropped.
 pub(crate) struct Turn<K: LaneId> {
     _running: Running<K>,
-    _place: Place<K>,
+    _place: QueuePlace<K>,
 }
 
 impl<K: LaneId> Turns<K> {
     pub(crate) fn new(bounds: Bounds) -> Self {
-        Self(Arc::new(Mutex::new(State {
+        Self(Arc::new(Mutex::new(QueueState {
             bounds,
             size: Size::default(),
             running: 0,
@@ -135,7 +135,7 @@ impl<K: LaneId> Turns<K> {
         &self,
         lane: K,
         bytes: usize,
-    ) -> Result<(Place<K>, oneshot::Receiver<Running<K>>), Full> {
+    ) -> Result<(QueuePlace<K>, oneshot::Receiver<Running<K>>), Full> {
         let (sender, receiver) = oneshot::channel();
         let mut state = self.state();
         let bounds = state.bounds;
@@ -156,7 +156,7 @@ impl<K: LaneId> Turns<K> {
         let begun = state.begin();
         drop(state);
         self.start(begun);
-        Ok((Place { turns: self.clone(), lane, bytes }, receiver))
+        Ok((QueuePlace { turns: self.clone(), lane, bytes }, receiver))
     }
 
     fn start(&self, begun: Vec<(K, oneshot::Sender<Running<K>>)>) {
@@ -178,7 +178,7 @@ impl<K: LaneId> Turns<K> {
         state.size.calls.saturating_sub(state.running)
     }
 
-    fn state(&self) -> MutexGuard<'_, State<K>> {
+    fn state(&self) -> MutexGuard<'_, QueueState<K>> {
         // No code panics while it holds the lock.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -190,7 +190,7 @@ impl<K: LaneId> Default for Lane<K> {
     }
 }
 
-impl<K: LaneId> State<K> {
+impl<K: LaneId> QueueState<K> {
     /// Puts a lane in the order, if somebody waits there who may go on.
     fn line_up(&mut self, lane: K) {
         let most = self.bounds.running_of_one;
@@ -250,7 +250,7 @@ impl<K: LaneId> Drop for Running<K> {
     }
 }
 
-impl<K: LaneId> Drop for Place<K> {
+impl<K: LaneId> Drop for QueuePlace<K> {
     fn drop(&mut self) {
         let mut state = self.turns.state();
         state.size.remove(self.bytes);

@@ -16,8 +16,8 @@ use crate::api::ApiError;
 use crate::components::pager::More;
 use crate::components::skeleton::{is_late, skeleton_shown};
 
-type Answer<T> = Pin<Box<dyn Future<Output = Result<Page<T>, ApiError>>>>;
-type Fetch<T> = Arc<dyn Fn(Option<String>) -> Answer<T> + Send + Sync>;
+type PageFuture<T> = Pin<Box<dyn Future<Output = Result<Page<T>, ApiError>>>>;
+type FetchPage<T> = Arc<dyn Fn(Option<String>) -> PageFuture<T> + Send + Sync>;
 
 /// What a list has to show.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -53,7 +53,7 @@ pub struct Feed<T: 'static> {
     /// How often a row was changed here. An answer from before the last change is older than what
     /// is shown.
     changes: StoredValue<u32>,
-    fetch: StoredValue<Fetch<T>>,
+    fetch: StoredValue<FetchPage<T>>,
 }
 
 impl<T> Clone for Feed<T> {
@@ -71,7 +71,7 @@ impl<T: Identified + Clone + Send + Sync + 'static> Feed<T> {
         F: Fn(Option<String>) -> A + Send + Sync + 'static,
         A: Future<Output = Result<Page<T>, ApiError>> + 'static,
     {
-        let fetch: Fetch<T> = Arc::new(move |cursor| Box::pin(fetch(cursor)));
+        let fetch: FetchPage<T> = Arc::new(move |cursor| Box::pin(fetch(cursor)));
         let feed = Self {
             rows: RwSignal::new(Rows::default()),
             stage: RwSignal::new(Stage::Loading),

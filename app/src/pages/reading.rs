@@ -12,8 +12,8 @@ use super::polling::poll_while_visible;
 use crate::api::ApiError;
 use crate::components::skeleton::skeleton_shown;
 
-type Answer<T> = Pin<Box<dyn Future<Output = Result<T, ApiError>>>>;
-type Fetch<T> = Arc<dyn Fn() -> Answer<T> + Send + Sync>;
+type ReadFuture<T> = Pin<Box<dyn Future<Output = Result<T, ApiError>>>>;
+type ReadFn<T> = Arc<dyn Fn() -> ReadFuture<T> + Send + Sync>;
 
 /// What there is to show of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,7 +35,7 @@ pub struct Reading<T: 'static> {
     /// Which request is the last; the answers of those before it are dropped.
     asked: StoredValue<u32>,
     asking: StoredValue<bool>,
-    fetch: StoredValue<Fetch<T>>,
+    fetch: StoredValue<ReadFn<T>>,
 }
 
 impl<T> Clone for Reading<T> {
@@ -53,7 +53,7 @@ impl<T: Clone + PartialEq + Send + Sync + 'static> Reading<T> {
         F: Fn() -> A + Send + Sync + 'static,
         A: Future<Output = Result<T, ApiError>> + 'static,
     {
-        let fetch: Fetch<T> = Arc::new(move || Box::pin(fetch()));
+        let fetch: ReadFn<T> = Arc::new(move || Box::pin(fetch()));
         let reading = Self {
             found: RwSignal::new(None),
             failure: RwSignal::new(None),

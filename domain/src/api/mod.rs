@@ -23,7 +23,7 @@ pub use keys::{ApiKey, ApplicationKeyRequest, CreatedKey, ListedKey, OldSecret, 
 pub use members::{
     Invitation, InvitingOrganization, ListedMember, Member, MemberPatch, MemberRequest,
 };
-pub use page::{InvalidLimit, Page, PageLimit};
+pub use page::{InvalidPageLimit, Page, PageLimit};
 pub use telemetry::{
     Accepted, IngestedLog, IngestedTrace, ItemError, LogBatch, LogEntry, SpanKind, SpanStatus,
     TraceBatch, TraceEntry,

@@ -26,7 +26,7 @@ pub struct PageLimit(u64);
 /// The number is not from 1 to 100.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("Use a whole number from 1 to 100.")]
-pub struct InvalidLimit;
+pub struct InvalidPageLimit;
 
 impl PageLimit {
     /// The number of items.
@@ -38,8 +38,8 @@ impl PageLimit {
     ///
     /// # Errors
     /// `rows` is not from 1 to 100.
-    pub fn new(rows: u64) -> Result<Self, InvalidLimit> {
-        if (1..=100).contains(&rows) { Ok(Self(rows)) } else { Err(InvalidLimit) }
+    pub fn new(rows: u64) -> Result<Self, InvalidPageLimit> {
+        if (1..=100).contains(&rows) { Ok(Self(rows)) } else { Err(InvalidPageLimit) }
     }
 }
 

@@ -125,21 +125,21 @@ fn complete_operation(path: &str, operation: &mut Operation) {
 }
 
 /// A media type and what it has.
-type Shape = (String, RefOr<Content>);
+type ProblemContent = (String, RefOr<Content>);
 
 /// What refuses everywhere but at the gateway.
-fn problem() -> Shape {
+fn problem() -> ProblemContent {
     let problem = Content::new(Some(RefOr::Ref(Ref::from_schema_name("Problem"))));
     (PROBLEM.to_owned(), RefOr::T(problem))
 }
 
 /// What an answer has: an operation's refusals all have the same.
-fn content(response: &RefOr<Response>) -> Option<Shape> {
+fn content(response: &RefOr<Response>) -> Option<ProblemContent> {
     let RefOr::T(response) = response else { return None };
     response.content.first().map(|(kind, content)| (kind.clone(), content.clone()))
 }
 
-fn refusal(description: &str, (kind, content): Shape) -> RefOr<Response> {
+fn refusal(description: &str, (kind, content): ProblemContent) -> RefOr<Response> {
     let mut response = Response::new(description);
     response.content.insert(kind, content);
     RefOr::T(response)

@@ -85,7 +85,7 @@ impl SdkBody {
 }
 
 /// Why an item can't be stored.
-enum Fault {
+enum ItemFault {
     Unreadable,
     OverLimits(Vec<FieldError>),
 }
@@ -93,23 +93,23 @@ enum Fault {
 fn read<T: DeserializeOwned>(
     item: &RawValue,
     check: fn(&T) -> Vec<FieldError>,
-) -> Result<T, Fault> {
+) -> Result<T, ItemFault> {
     // serde would also take a list of the fields' values in their order.
     let is_object = item.get().starts_with('{');
     let read = is_object.then(|| serde_json::from_str(item.get()).ok()).flatten();
-    let entry: T = read.ok_or(Fault::Unreadable)?;
+    let entry: T = read.ok_or(ItemFault::Unreadable)?;
     let errors = check(&entry);
-    if errors.is_empty() { Ok(entry) } else { Err(Fault::OverLimits(errors)) }
+    if errors.is_empty() { Ok(entry) } else { Err(ItemFault::OverLimits(errors)) }
 }
 
 /// The reason in words. Which field can't be read is found out here, for the few that are told.
-fn reason<T: DeserializeOwned>(item: &RawValue, fault: Fault) -> String {
+fn reason<T: DeserializeOwned>(item: &RawValue, fault: ItemFault) -> String {
     let errors = match fault {
-        Fault::OverLimits(errors) => errors,
-        Fault::Unreadable if !item.get().starts_with('{') => {
+        ItemFault::OverLimits(errors) => errors,
+        ItemFault::Unreadable if !item.get().starts_with('{') => {
             return "Expected an object.".to_owned();
         }
-        Fault::Unreadable => {
+        ItemFault::Unreadable => {
             let mut deserializer = serde_json::Deserializer::from_str(item.get());
             match serde_path_to_error::deserialize::<_, T>(&mut deserializer) {
                 Ok(_) => Vec::new(),
@@ -175,9 +175,9 @@ impl<'de> Visitor<'de> for Body {
 
 impl<'de> de::Deserialize<'de> for Items<'de> {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        struct List;
+        struct ItemsVisitor;
 
-        impl<'de> Visitor<'de> for List {
+        impl<'de> Visitor<'de> for ItemsVisitor {
             type Value = Items<'de>;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -197,6 +197,6 @@ impl<'de> de::Deserialize<'de> for Items<'de> {
             }
         }
 
-        from.deserialize_seq(List)
+        from.deserialize_seq(ItemsVisitor)
     }
 }

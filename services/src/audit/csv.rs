@@ -34,14 +34,14 @@ pub struct CsvExport {
     organization: OrganizationId,
     filter: Filter,
     after: Option<(i64, Uuid)>,
-    state: State,
+    state: ExportState,
     /// How long it has waited for its reader, and since when it waits again, by the monotonic
     /// clock.
     waited: Duration,
     waits_since: Duration,
 }
 
-enum State {
+enum ExportState {
     Header,
     Rows,
     Done,
@@ -65,7 +65,7 @@ pub async fn export(
         organization,
         filter,
         after: None,
-        state: State::Header,
+        state: ExportState::Header,
         waited: Duration::ZERO,
         waits_since: services.clock.monotonic(),
     })
@@ -89,11 +89,11 @@ impl CsvExport {
 
     async fn part(&mut self) -> Result<Option<String>, Error> {
         match self.state {
-            State::Header => {
-                self.state = State::Rows;
+            ExportState::Header => {
+                self.state = ExportState::Rows;
                 Ok(Some(HEADER.to_owned()))
             }
-            State::Rows => {
+            ExportState::Rows => {
                 let Self { services, actor, organization, .. } = self;
                 accounts::confirm(services, actor).await?;
                 let permission = Permission::AuditRead;
@@ -101,7 +101,7 @@ impl CsvExport {
                 let query = self.filter.select(&scope, self.after).limit(ROWS);
                 let rows = query.all(self.services.database.reader()).await?;
                 let Some(last) = rows.last() else {
-                    self.state = State::Done;
+                    self.state = ExportState::Done;
                     return Ok(None);
                 };
                 self.after = Some((last.at, last.id));
@@ -111,7 +111,7 @@ impl CsvExport {
                 }
                 Ok(Some(text))
             }
-            State::Done => Ok(None),
+            ExportState::Done => Ok(None),
         }
     }
 }

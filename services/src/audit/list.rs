@@ -40,14 +40,14 @@ pub async fn list(
 
 /// A filter that the database understands.
 pub(super) struct Filter {
-    actor: Option<Wanted>,
+    actor: Option<ActorFilter>,
     action: Option<AuditAction>,
     from: Option<Timestamp>,
     to: Option<Timestamp>,
 }
 
 /// Whose rows are wanted.
-enum Wanted {
+enum ActorFilter {
     Id(String),
     System,
     /// A login that nobody has.
@@ -58,9 +58,9 @@ impl Filter {
     pub(super) async fn resolve(services: &Services, filter: &AuditFilter) -> Result<Self, Error> {
         let actor = match filter.actor.as_ref().map(QueryText::as_str) {
             None => None,
-            Some("system") => Some(Wanted::System),
+            Some("system") => Some(ActorFilter::System),
             Some(id) if id.parse::<UserId>().is_ok() || id.parse::<KeyId>().is_ok() => {
-                Some(Wanted::Id(id.to_owned()))
+                Some(ActorFilter::Id(id.to_owned()))
             }
             Some(login) => Some(of_login(services, login).await?),
         };
@@ -79,9 +79,9 @@ impl Filter {
             .order_by_desc(Column::At)
             .order_by_desc(Column::Id);
         match &self.actor {
-            Some(Wanted::Id(id)) => query = query.filter(Column::ActorId.eq(id)),
-            Some(Wanted::System) => query = query.filter(Column::ActorId.is_null()),
-            Some(Wanted::Nobody) => query = query.filter(Expr::value(1).eq(0)),
+            Some(ActorFilter::Id(id)) => query = query.filter(Column::ActorId.eq(id)),
+            Some(ActorFilter::System) => query = query.filter(Column::ActorId.is_null()),
+            Some(ActorFilter::Nobody) => query = query.filter(Expr::value(1).eq(0)),
             None => {}
         }
         if let Some(action) = self.action {
@@ -105,11 +105,11 @@ impl Filter {
     }
 }
 
-async fn of_login(services: &Services, login: &str) -> Result<Wanted, Error> {
+async fn of_login(services: &Services, login: &str) -> Result<ActorFilter, Error> {
     let login = login.trim_start_matches('@').to_ascii_lowercase();
     let same = Expr::expr(Func::lower(Expr::col(user::Column::Login))).eq(login);
     let found = user::Entity::find().filter(same).one(services.database.reader()).await?;
-    Ok(found.map_or(Wanted::Nobody, |user| Wanted::Id(UserId::from(user.id).to_string())))
+    Ok(found.map_or(ActorFilter::Nobody, |user| ActorFilter::Id(UserId::from(user.id).to_string())))
 }
 
 /// A row as the API shows it.

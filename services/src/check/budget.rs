@@ -51,7 +51,7 @@ pub(super) async fn take(
     let (starts_at, resets_at) = period.around(now);
     let window = BudgetWindow { key: key.id, period, starts_at };
     let organization = key.organization;
-    let wanted = Wanted { services, organization, window, limit: limit.get(), need, most };
+    let wanted = BudgetRequest { services, organization, window, limit: limit.get(), need, most };
     let state = |used| state(limit, period, used, resets_at);
     let answer = match wanted.draw_whole() {
         Some(drawn) => Ok(drawn),
@@ -64,7 +64,7 @@ pub(super) async fn take(
 }
 
 /// What a call wants of a budget.
-struct Wanted<'a> {
+struct BudgetRequest<'a> {
     services: &'a Services,
     organization: OrganizationId,
     window: BudgetWindow,
@@ -74,7 +74,7 @@ struct Wanted<'a> {
     most: u64,
 }
 
-impl Wanted<'_> {
+impl BudgetRequest<'_> {
     /// What the call takes of a budget of which so many tokens are left.
     fn amount(&self, left: u64) -> u64 {
         let most = Ord::min(self.most, self.limit);
@@ -99,7 +99,8 @@ impl Wanted<'_> {
         let Self { organization, window, limit, need, most, .. } = *self;
         let services = self.services.clone();
         let leasing = tokio::spawn(async move {
-            let wanted = Wanted { services: &services, organization, window, limit, need, most };
+            let wanted =
+                BudgetRequest { services: &services, organization, window, limit, need, most };
             let answer = in_time(wanted.lease()).await?;
             let services = services.clone();
             Ok::<_, Error>(answer.map(|drawn| Offered { services, window, drawn: Some(drawn) }))
@@ -152,7 +153,7 @@ impl Wanted<'_> {
     }
 }
 
-impl Wanted<'_> {
+impl BudgetRequest<'_> {
     /// What is used, if somebody has looked since this call came to the gate, and too little was
     /// left for it. Thousands of calls of a budget that is used up would otherwise look one after
     /// the other, and the last wait too long.

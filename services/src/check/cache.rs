@@ -32,7 +32,7 @@ const SLOTS: usize = 4096;
 pub(crate) struct Stamp(u64);
 
 #[derive(Clone)]
-struct Entry {
+struct CacheEntry {
     record: Arc<KeyRecord>,
     stamp: Stamp,
 }
@@ -62,7 +62,7 @@ pub struct CacheSize {
 }
 
 pub(crate) struct KeyCache {
-    records: Cache<KeyDigest, Entry>,
+    records: Cache<KeyDigest, CacheEntry>,
     unknown: Cache<KeyDigest, Unknown>,
     stamps: Box<[AtomicU64]>,
     trust: Trust,
@@ -109,7 +109,7 @@ impl KeyCache {
         match known {
             _ if !current => {}
             Known::Key(record) => {
-                self.records.insert(digest, Entry { record: Arc::clone(record), stamp });
+                self.records.insert(digest, CacheEntry { record: Arc::clone(record), stamp });
             }
             Known::Unknown => {
                 self.unknown.insert(digest, Unknown { until: now + UNKNOWN_FOR, stamp });

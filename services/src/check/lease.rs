@@ -99,7 +99,7 @@ struct Slot {
     gate: Arc<tokio::sync::Mutex<()>>,
     /// How often the database was asked what is used, and what it said last.
     looks: u64,
-    last: Option<Look>,
+    last: Option<PeekedUsage>,
 }
 
 impl Slot {
@@ -141,7 +141,7 @@ impl Slot {
 
 /// What the database said that is used of a window: the answer to look `number`.
 #[derive(Debug, Clone, Copy)]
-struct Look {
+struct PeekedUsage {
     number: u64,
     window: BudgetWindow,
     used: u64,
@@ -339,7 +339,7 @@ impl Leases {
     /// What the look with this number found.
     pub(super) fn looked(&self, number: u64, window: BudgetWindow, used: u64) {
         self.shard(window.key).entry(window.key).or_default().last =
-            Some(Look { number, window, used });
+            Some(PeekedUsage { number, window, used });
     }
 
     /// What a look found that began after the first `looks`: whoever has waited at the gate since

@@ -58,7 +58,7 @@ async fn create_once(
         None => scope::project(services, actor, project, permission).await?,
     };
     check_request(&request, services.clock.now())?;
-    insert(services, actor, &mut scope, Wanted::Named(request), idempotency).await
+    insert(services, actor, &mut scope, KeySpec::Named(request), idempotency).await
 }
 
 /// Makes an API key for one application. The answer holds the only copy of its secret.
@@ -88,18 +88,18 @@ async fn create_for_application_once(
     let mut scope = scope::application(services, actor, application, Permission::KeysWrite).await?;
     let ApplicationKeyRequest { name, environment } = request;
     let wanted = match name {
-        Some(name) => Wanted::Named(KeyRequest {
+        Some(name) => KeySpec::Named(KeyRequest {
             environment,
             application_id: Some(application),
             ..KeyRequest::new(name, KeyKind::Api)
         }),
-        None => Wanted::Nameless(application, environment),
+        None => KeySpec::Nameless(application, environment),
     };
     insert(services, actor, scope.project_mut(), wanted, idempotency).await
 }
 
 /// What a new key shall be.
-enum Wanted {
+enum KeySpec {
     Named(KeyRequest),
     /// Upblit's clients send no name.
     Nameless(ApplicationId, Environment),
@@ -109,21 +109,21 @@ async fn insert(
     services: &Services,
     actor: &Actor,
     scope: &mut ProjectScope,
-    wanted: Wanted,
+    wanted: KeySpec,
     idempotency: Option<&Idempotency>,
 ) -> Result<CreatedKey, Error> {
     let Begun { transaction, by, within: project } = scope.begin(services, actor).await?;
     let now = services.clock.now();
     idempotency::check(&transaction, actor, idempotency, now).await?;
     let environment = match &wanted {
-        Wanted::Named(request) => request.environment,
-        Wanted::Nameless(_, environment) => *environment,
+        KeySpec::Named(request) => request.environment,
+        KeySpec::Nameless(_, environment) => *environment,
     };
     let secret = new_secret(services, scope, environment);
     let hint = secret.hint();
     let request = match wanted {
-        Wanted::Named(request) => request,
-        Wanted::Nameless(application, environment) => KeyRequest {
+        KeySpec::Named(request) => request,
+        KeySpec::Nameless(application, environment) => KeyRequest {
             environment,
             application_id: Some(application),
             ..KeyRequest::new(default_name(&transaction, application, &hint).await?, KeyKind::Api)

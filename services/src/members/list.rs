@@ -20,12 +20,12 @@ use crate::scope::{self, OrganizationScope};
 use crate::services::Services;
 
 /// A row of the list.
-enum Row {
+enum MemberRow {
     Member(membership::Model),
     Invited(invitation::Model),
 }
 
-impl Row {
+impl MemberRow {
     /// Its place in the list.
     const fn place(&self) -> (i64, Uuid) {
         match self {
@@ -61,7 +61,7 @@ pub async fn list(
     // As many of each kind as fit on the page, so that the first of both together are among them.
     let mut rows = members(database, &scope, after, page.rows()).await?;
     rows.extend(invited(database, &scope, after, page.rows()).await?);
-    rows.sort_by_key(Row::place);
+    rows.sort_by_key(MemberRow::place);
     rows.truncate(usize::try_from(page.rows()).unwrap_or(usize::MAX));
     let rows = page.page(rows, |last| {
         let (at, id) = last.place();
@@ -74,13 +74,13 @@ pub async fn list(
 }
 
 fn listed(
-    row: &Row,
+    row: &MemberRow,
     people: &HashMap<Uuid, user::Model>,
     seen: &HashMap<Uuid, i64>,
 ) -> Result<ListedMember, Error> {
     let login = |id: Option<Uuid>| id.and_then(|id| people.get(&id)).map(|one| one.login.clone());
     match row {
-        Row::Member(row) => {
+        MemberRow::Member(row) => {
             let person = people.get(&row.user_id).ok_or(Error::Corrupt("member"))?;
             Ok(ListedMember {
                 member: to_member(row, person)?,
@@ -90,7 +90,7 @@ fn listed(
                 invited_by: login(row.invited_by),
             })
         }
-        Row::Invited(row) => Ok(ListedMember {
+        MemberRow::Invited(row) => Ok(ListedMember {
             member: to_invited(row)?,
             invitation_id: Some(row.id.into()),
             avatar_url: None,
@@ -105,7 +105,7 @@ async fn members(
     scope: &OrganizationScope,
     after: Option<(i64, Uuid)>,
     limit: u64,
-) -> Result<Vec<Row>, Error> {
+) -> Result<Vec<MemberRow>, Error> {
     let mut query = membership::Entity::find()
         .filter(membership::Column::OrganizationId.eq(scope.id().as_uuid()))
         .order_by_asc(membership::Column::CreatedAt)
@@ -120,7 +120,7 @@ async fn members(
             ),
         );
     }
-    Ok(query.all(database).await?.into_iter().map(Row::Member).collect())
+    Ok(query.all(database).await?.into_iter().map(MemberRow::Member).collect())
 }
 
 async fn invited(
@@ -128,7 +128,7 @@ async fn invited(
     scope: &OrganizationScope,
     after: Option<(i64, Uuid)>,
     limit: u64,
-) -> Result<Vec<Row>, Error> {
+) -> Result<Vec<MemberRow>, Error> {
     let mut query = invitation::Entity::find()
         .filter(invitation::Column::OrganizationId.eq(scope.id().as_uuid()))
         .order_by_asc(invitation::Column::CreatedAt)
@@ -137,7 +137,7 @@ async fn invited(
     if let Some(after) = after {
         query = query.filter(invitation::Column::CreatedAt.gte(after.0)).filter(later(after));
     }
-    Ok(query.all(database).await?.into_iter().map(Row::Invited).collect())
+    Ok(query.all(database).await?.into_iter().map(MemberRow::Invited).collect())
 }
 
 /// A member as the API shows them.
@@ -173,18 +173,18 @@ pub(super) fn to_invited(row: &invitation::Model) -> Result<Member, Error> {
 /// The members, and who invited them or others.
 async fn people(
     database: &impl ConnectionTrait,
-    rows: &[Row],
+    rows: &[MemberRow],
 ) -> Result<HashMap<Uuid, user::Model>, Error> {
-    let ids = rows.iter().flat_map(Row::people);
+    let ids = rows.iter().flat_map(MemberRow::people);
     let people = user::Entity::find().filter(user::Column::Id.is_in(ids)).all(database).await?;
     Ok(people.into_iter().map(|person| (person.id, person)).collect())
 }
 
 /// When each member was last seen, if they have a session that stands.
-async fn last_seen(services: &Services, rows: &[Row]) -> Result<HashMap<Uuid, i64>, Error> {
+async fn last_seen(services: &Services, rows: &[MemberRow]) -> Result<HashMap<Uuid, i64>, Error> {
     let members = rows.iter().filter_map(|row| match row {
-        Row::Member(row) => Some(row.user_id),
-        Row::Invited(_) => None,
+        MemberRow::Member(row) => Some(row.user_id),
+        MemberRow::Invited(_) => None,
     });
     let seen: Vec<(Uuid, i64)> = session::Entity::find()
         .select_only()

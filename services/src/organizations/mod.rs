@@ -28,7 +28,7 @@ use crate::scope::{self, members_of_organization};
 use crate::services::Services;
 
 #[derive(FromQueryResult)]
-struct Row {
+struct OrganizationRow {
     id: Uuid,
     name: String,
     tier: String,
@@ -36,10 +36,10 @@ struct Row {
     created_at: i64,
 }
 
-impl TryFrom<Row> for Organization {
+impl TryFrom<OrganizationRow> for Organization {
     type Error = Error;
 
-    fn try_from(row: Row) -> Result<Self, Error> {
+    fn try_from(row: OrganizationRow) -> Result<Self, Error> {
         Ok(Self {
             id: row.id.into(),
             name: row.name,
@@ -63,7 +63,7 @@ pub async fn list(
     if let Some(after) = page.after_id()? {
         query = query.filter(organization::Column::Id.lt(after));
     }
-    let rows = query.into_model::<Row>().all(services.database.reader()).await?;
+    let rows = query.into_model::<OrganizationRow>().all(services.database.reader()).await?;
     let organizations = rows.into_iter().map(Organization::try_from).collect::<Result<_, _>>()?;
     Ok(page.page(organizations, |last: &Organization| id_cursor(last.id.as_uuid())))
 }
@@ -75,7 +75,7 @@ pub(crate) async fn of_actor(
 ) -> Result<Vec<Organization>, Error> {
     let rows = joined(actor)?
         .order_by_asc(organization::Column::Id)
-        .into_model::<Row>()
+        .into_model::<OrganizationRow>()
         .all(services.database.reader())
         .await?;
     rows.into_iter().map(Organization::try_from).collect()
@@ -96,7 +96,7 @@ pub async fn get(
     }
     joined(actor)?
         .filter(organization::Column::Id.eq(id.as_uuid()))
-        .into_model::<Row>()
+        .into_model::<OrganizationRow>()
         .one(services.database.reader())
         .await?
         .ok_or(Error::NotFound)?

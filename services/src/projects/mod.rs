@@ -25,7 +25,7 @@ use crate::scope;
 use crate::services::Services;
 
 #[derive(FromQueryResult)]
-struct Row {
+struct ProjectListRow {
     id: Uuid,
     organization_id: Uuid,
     name: String,
@@ -54,7 +54,7 @@ pub async fn list(
     if let Some(after) = page.after_id()? {
         query = query.filter(project::Column::Id.lt(after));
     }
-    let rows = query.into_model::<Row>().all(services.database.reader()).await?;
+    let rows = query.into_model::<ProjectListRow>().all(services.database.reader()).await?;
     let rows = page.page(rows, |last| id_cursor(last.id));
     let ids: Vec<_> = rows.data.iter().map(|row| row.id).collect();
     let used = count_active(services, services.database.reader(), &ids).await?;
@@ -82,7 +82,7 @@ pub(crate) async fn in_scope(
     let id = scope.id().as_uuid();
     let row = with_tier()
         .filter(project::Column::Id.eq(id))
-        .into_model::<Row>()
+        .into_model::<ProjectListRow>()
         .one(services.database.reader())
         .await?
         .ok_or(Error::NotFound)?;
@@ -97,7 +97,7 @@ fn with_tier() -> Select<project::Entity> {
         .join(JoinType::InnerJoin, scope::organization_of_project())
 }
 
-fn to_project(row: Row, keys_used: u64) -> Result<Project, Error> {
+fn to_project(row: ProjectListRow, keys_used: u64) -> Result<Project, Error> {
     let plan = Plan::parse(&row.tier, row.tier_overrides.as_deref())?;
     Ok(Project {
         id: row.id.into(),

@@ -43,7 +43,7 @@ pub(super) struct Scan<E> {
 
 /// What the database tells of a row: whether it is wanted, as far as can be said without its texts,
 /// and how long it is.
-struct Row {
+struct ScannedRow {
     place: Place,
     length: usize,
     is_wanted: bool,
@@ -61,8 +61,8 @@ impl Window {
     }
 
     /// Keeps the rows that there is room for.
-    fn fit(&mut self, rows: &mut Vec<Row>) {
-        let is_over = |row: &Row| {
+    fn fit(&mut self, rows: &mut Vec<ScannedRow>) {
+        let is_over = |row: &ScannedRow| {
             let is_over = !self.has_room();
             self.rows = self.rows.saturating_sub(1);
             self.bytes = self.bytes.saturating_sub(row.length);
@@ -137,13 +137,13 @@ impl<E: Searched> Scan<E> {
         services: &Services,
         after: Option<Place>,
         most: usize,
-    ) -> Result<Vec<Row>, Error> {
+    ) -> Result<Vec<ScannedRow>, Error> {
         let rows: Vec<(i64, i32, Uuid, i64, i64)> = self
             .query(after, most)
             .into_tuple()
             .all(services.database.telemetry().reader())
             .await?;
-        let row = |(timestamp, nanos, id, length, is_wanted)| Row {
+        let row = |(timestamp, nanos, id, length, is_wanted)| ScannedRow {
             place: Place { timestamp, nanos, id },
             length: usize::try_from(length).unwrap_or_default(),
             is_wanted: is_wanted != 0,
@@ -172,7 +172,7 @@ impl<E: Searched> Scan<E> {
     async fn find(
         &self,
         services: &Services,
-        rows: Vec<Row>,
+        rows: Vec<ScannedRow>,
         needed: usize,
         found: &mut Vec<(Place, usize)>,
     ) -> Result<(), Error> {

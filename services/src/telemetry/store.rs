@@ -240,7 +240,7 @@ async fn write(
     let alone = services.ingest.writing.lock().await;
     let last = chunks.len().saturating_sub(1);
     for (index, chunk) in chunks.into_iter().enumerate() {
-        let place = Place { is_first: index == 0, is_last: index == last };
+        let place = ChunkPlace { is_first: index == 0, is_last: index == last };
         let written = write_chunk(services, owner, call, chunk, place);
         within(TRANSACTION_TIMEOUT, written).await?;
     }
@@ -252,7 +252,7 @@ async fn write(
 
 /// Where a chunk stands among those of its call.
 #[derive(Clone, Copy)]
-struct Place {
+struct ChunkPlace {
     is_first: bool,
     is_last: bool,
 }
@@ -262,7 +262,7 @@ async fn write_chunk(
     (project, allowance): (Uuid, Allowance),
     call: Call,
     chunk: Chunk,
-    Place { is_first, is_last }: Place,
+    ChunkPlace { is_first, is_last }: ChunkPlace,
 ) -> Result<(), Error> {
     let transaction = services.database.telemetry().begin().await?;
     if !is_last && transaction.get_database_backend() == DbBackend::Postgres {

@@ -71,7 +71,7 @@ pub(crate) const fn counts(kind: KeyKind, environment: Environment) -> bool {
 }
 
 #[derive(Debug, Default)]
-struct Counter {
+struct MonthCounter {
     /// The database's total at the last look, all nodes together.
     total: u64,
     /// When that look began, on the monotonic clock; none: never looked.
@@ -96,7 +96,7 @@ pub(super) struct MonthCount {
     pub(super) requests: i64,
 }
 
-type Counters = IdMap<(ProjectId, Month), Counter>;
+type Counters = IdMap<(ProjectId, Month), MonthCounter>;
 
 /// What this node knows of every project's month.
 pub(crate) struct Quota(Box<[Mutex<Counters>]>);
@@ -200,7 +200,7 @@ impl Quota {
     }
 }
 
-impl Counter {
+impl MonthCounter {
     fn admit(&mut self, limit: Option<u64>, call: Counted) -> Result<Counted, QuotaHit> {
         let used = self.total.saturating_add_signed(self.unwritten);
         match limit {

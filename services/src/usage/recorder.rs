@@ -310,7 +310,7 @@ impl Shard {
                 denials: VecDeque::new(),
             }),
         };
-        if let Counted::New = unwritten.count(counter, full) {
+        if let CountResult::New = unwritten.count(counter, full) {
             self.counters += 1;
         }
     }
@@ -336,9 +336,9 @@ impl Shard {
         };
         unwritten.move_last_use(last_use);
         match unwritten.count(Counter::of(call), full) {
-            Counted::Known => {}
-            Counted::New => self.counters += 1,
-            Counted::Lost => self.lost += 1,
+            CountResult::Known => {}
+            CountResult::New => self.counters += 1,
+            CountResult::Lost => self.lost += 1,
         }
     }
 
@@ -383,9 +383,9 @@ impl Shard {
                 new.move_last_use(old.last_use);
                 for counter in old.counters {
                     match new.count(counter, self.counters >= COUNTERS_PER_SHARD) {
-                        Counted::Known => {}
-                        Counted::New => self.counters += 1,
-                        Counted::Lost => self.lost += counter.counts.requests,
+                        CountResult::Known => {}
+                        CountResult::New => self.counters += 1,
+                        CountResult::Lost => self.lost += counter.counts.requests,
                     }
                 }
                 let room = DENIALS_PER_KEY - new.denials.len();
@@ -399,7 +399,7 @@ impl Shard {
 }
 
 /// Where a call was counted.
-enum Counted {
+enum CountResult {
     Known,
     New,
     Lost,
@@ -421,21 +421,23 @@ impl Unwritten {
         self.last_use.old_secret_at = old_secret_at;
     }
 
-    fn count(&mut self, counter: Counter, full: bool) -> Counted {
+    fn count(&mut self, counter: Counter, full: bool) -> CountResult {
         let same = |known: &&mut Counter| known.outcome == counter.outcome;
         // The newest last: it is the one that is looked for.
         let mut known = self.counters.iter_mut().rev().filter(same);
         if let Some(known) = known.find(|known| known.minute == counter.minute) {
             known.counts += counter.counts;
-            return Counted::Known;
+            return CountResult::Known;
         }
         if !full {
             self.counters.push(counter);
-            return Counted::New;
+            return CountResult::New;
         }
-        let Some(other) = self.counters.iter_mut().rev().find(same) else { return Counted::Lost };
+        let Some(other) = self.counters.iter_mut().rev().find(same) else {
+            return CountResult::Lost;
+        };
         other.counts += counter.counts;
-        Counted::Known
+        CountResult::Known
     }
 }
 

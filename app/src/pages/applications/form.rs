@@ -34,7 +34,7 @@ struct Form {
 }
 
 /// What a form says, every part of it in order.
-struct Filled {
+struct ApplicationInput {
     name: Name,
     description: Description,
     environment: ApplicationEnvironment,
@@ -52,11 +52,16 @@ impl Form {
     }
 
     /// What is filled in; `None` if a field now says why not.
-    fn read(self) -> Option<Filled> {
+    fn read(self) -> Option<ApplicationInput> {
         let (name, description) = (self.name.parse(), self.description.parse());
         let environment = ApplicationEnvironment::from_name(self.environment.get_untracked());
-        let filled =
-            || Some(Filled { name: name?, description: description?, environment: environment? });
+        let filled = || {
+            Some(ApplicationInput {
+                name: name?,
+                description: description?,
+                environment: environment?,
+            })
+        };
         let filled = filled();
         if filled.is_none() {
             self.sending.miss();
@@ -90,7 +95,7 @@ pub fn CreateApplication(
     let toasts = expect_context::<Toasts>();
     let form = Form::new("", "", ApplicationEnvironment::default());
     let submit = move |()| {
-        let Some(Filled { name, description, environment }) = form.read() else { return };
+        let Some(ApplicationInput { name, description, environment }) = form.read() else { return };
         form.sending.begin();
         leptos::task::spawn_local(async move {
             let request = ApplicationRequest { name, description, environment };

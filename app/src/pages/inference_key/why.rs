@@ -20,13 +20,13 @@ use crate::pages::usage::trace::{sentence, steps_of_dry_run};
 
 /// What is filled in.
 #[derive(Clone, Copy)]
-struct Draft {
+struct CheckDraft {
     model: Entry,
     address: Entry,
     tokens: Entry,
 }
 
-impl Draft {
+impl CheckDraft {
     fn of(listed: &ListedKey) -> Self {
         let models = listed.key.allowed_models.as_ref();
         let model = models.and_then(|models| models.as_slice().first());
@@ -76,7 +76,7 @@ pub fn Why(
     /// The key as it is now.
     now: Memo<ListedKey>,
 ) -> impl IntoView {
-    let draft = now.with_untracked(Draft::of);
+    let draft = now.with_untracked(CheckDraft::of);
     let sending = Sending::new();
     let tried = RwSignal::new(None::<Tried>);
     let submit = move |event: leptos::ev::SubmitEvent| {

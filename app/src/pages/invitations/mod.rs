@@ -39,7 +39,7 @@ struct Answers {
 
 /// What the person says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Answer {
+enum InvitationReply {
     Accept,
     Decline,
 }
@@ -62,29 +62,29 @@ impl Answers {
     }
 
     /// Answers an invitation and says how that went, even to who has left the page by then.
-    fn give(self, answer: Answer, to: InvitingOrganization) {
+    fn give(self, answer: InvitationReply, to: InvitingOrganization) {
         keep_focus();
         _ = self.busy.try_set(Some(to.id));
         leptos::task::spawn_local(async move {
             let answered = match answer {
-                Answer::Accept => accept_invitation(to.id).await,
-                Answer::Decline => decline_invitation(to.id).await,
+                InvitationReply::Accept => accept_invitation(to.id).await,
+                InvitationReply::Decline => decline_invitation(to.id).await,
             };
             _ = self.busy.try_set(None);
             self.invitations.refresh();
             self.bar.reload();
             match (answered, answer) {
-                (Ok(()), Answer::Accept) => {
+                (Ok(()), InvitationReply::Accept) => {
                     self.workspace.reload();
                     self.toasts.success(format!("You joined {}", to.name));
                 }
-                (Ok(()), Answer::Decline) => self.toasts.success("Invitation declined"),
+                (Ok(()), InvitationReply::Decline) => self.toasts.success("Invitation declined"),
                 (Err(error), _) => self.tell(&error, answer, to),
             }
         });
     }
 
-    fn tell(self, error: &ApiError, answer: Answer, to: InvitingOrganization) {
+    fn tell(self, error: &ApiError, answer: InvitationReply, to: InvitingOrganization) {
         match error.code() {
             Some(ErrorCode::NotFound) => {
                 self.toasts.failure("This invitation was taken back, or answered already.", None);
@@ -92,8 +92,8 @@ impl Answers {
             Some(ErrorCode::LimitReached) => self.toasts.failure(error.to_string(), None),
             _ => {
                 let words = match answer {
-                    Answer::Accept => "Couldn’t accept the invitation.",
-                    Answer::Decline => "Couldn’t decline the invitation.",
+                    InvitationReply::Accept => "Couldn’t accept the invitation.",
+                    InvitationReply::Decline => "Couldn’t decline the invitation.",
                 };
                 let again = ToastAction::new("Retry", move || self.give(answer, to.clone()));
                 self.toasts.failure(words, Some(again));
@@ -176,10 +176,10 @@ fn Row(answers: Answers, invitation: Invitation) -> impl IntoView {
             </td>
             <td role="cell" class=format!("{CELL} max-md:col-span-4")>
                 <div class="flex justify-end gap-2">
-                    <Button size=Size::Compact disabled=busy on_press=press.clone()(Answer::Decline)>
+                    <Button size=Size::Compact disabled=busy on_press=press.clone()(InvitationReply::Decline)>
                         "Decline" <span class="sr-only">{spoken_too}</span>
                     </Button>
-                    <Button variant=Variant::Primary size=Size::Compact disabled=busy on_press=press(Answer::Accept)>
+                    <Button variant=Variant::Primary size=Size::Compact disabled=busy on_press=press(InvitationReply::Accept)>
                         "Accept" <span class="sr-only">{spoken}</span>
                     </Button>
                 </div>

@@ -33,7 +33,7 @@ const COLUMNS: &[Column] = &[
 
 /// The list and what is done with it.
 #[derive(Clone, Copy)]
-struct Desk {
+struct SessionsPageState {
     sessions: Feed<Session>,
     /// Whether the end of all others is being asked about.
     asking: RwSignal<bool>,
@@ -41,7 +41,7 @@ struct Desk {
     toasts: Toasts,
 }
 
-impl Desk {
+impl SessionsPageState {
     fn new() -> Self {
         let sessions = Feed::new(|_| async {
             list_sessions().await.map(|data| Page { data, next_cursor: None })
@@ -98,7 +98,7 @@ impl Desk {
 #[component]
 pub fn SessionsPage() -> impl IntoView {
     Clock::provide();
-    let desk = Desk::new();
+    let desk = SessionsPageState::new();
     let has_others = Memo::new(move |_| desk.has_others());
     view! {
         <PageHead
@@ -125,7 +125,7 @@ pub fn SessionsPage() -> impl IntoView {
 }
 
 #[component]
-fn List(desk: Desk) -> impl IntoView {
+fn List(desk: SessionsPageState) -> impl IntoView {
     let sessions = desk.sessions;
     let shown = sessions.shown();
     let rows = move || {
@@ -163,7 +163,7 @@ fn List(desk: Desk) -> impl IntoView {
 
 /// One session. Only when it was last seen, and from where, changes.
 #[component]
-fn Row(desk: Desk, session: Session) -> impl IntoView {
+fn Row(desk: SessionsPageState, session: Session) -> impl IntoView {
     let (id, current) = (session.id, session.current);
     let words = device(session.user_agent.as_deref());
     let agent = session.user_agent.clone();
@@ -225,8 +225,8 @@ fn ThisDevice() -> impl IntoView {
 
 /// The confirm of the end of all others.
 #[component]
-fn EndOthers(desk: Desk) -> impl IntoView {
-    let Desk { asking, busy, .. } = desk;
+fn EndOthers(desk: SessionsPageState) -> impl IntoView {
+    let SessionsPageState { asking, busy, .. } = desk;
     let how_many = move || {
         let others = desk.sessions.rows().iter().filter(|session| !session.current).count();
         match others {

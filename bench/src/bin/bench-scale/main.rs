@@ -24,7 +24,7 @@ use latchkey_bench::in_process::{self, Owner};
 use latchkey_bench::report;
 use stats_alloc::{INSTRUMENTED_SYSTEM, StatsAlloc};
 
-use measure::{Measured, measure};
+use measure::{SizeMeasurement, measure};
 
 #[global_allocator]
 static ALLOCATOR: &StatsAlloc<std::alloc::System> = &INSTRUMENTED_SYSTEM;
@@ -58,7 +58,7 @@ async fn main() -> anyhow::Result<()> {
     Ok(())
 }
 
-fn tell(sizes: &[u64], all: &[Measured]) {
+fn tell(sizes: &[u64], all: &[SizeMeasurement]) {
     let rows = sizes.iter().zip(all).map(|(size, at)| {
         let figures = [at.hit, at.hit_of_all, at.miss, at.list, at.create];
         let figures = figures.map(|figure| format!("{figure:.2}"));

@@ -33,7 +33,7 @@ const IN_USE: usize = 1_000;
 const AT_ONCE: usize = 16;
 
 /// The medians at one size, in microseconds; and what the cache takes.
-pub(crate) struct Measured {
+pub(crate) struct SizeMeasurement {
     /// A cached check, while as many keys are in use as at every size; whatever else is cached.
     pub(crate) hit: f64,
     /// A cached check, while all that are cached are in use.
@@ -48,7 +48,7 @@ pub(crate) struct Measured {
 
 /// Measures with `size` bulk keys in the database of `url`; `round` tells its samples from
 /// another's.
-pub(crate) async fn measure(url: &str, size: u64, round: &str) -> anyhow::Result<Measured> {
+pub(crate) async fn measure(url: &str, size: u64, round: &str) -> anyhow::Result<SizeMeasurement> {
     let services = in_process::start(url).await?;
     let watching = tokio::spawn({
         let services = services.clone();
@@ -63,7 +63,11 @@ pub(crate) async fn measure(url: &str, size: u64, round: &str) -> anyhow::Result
     measured
 }
 
-async fn measure_with(services: &Services, size: u64, round: &str) -> anyhow::Result<Measured> {
+async fn measure_with(
+    services: &Services,
+    size: u64,
+    round: &str,
+) -> anyhow::Result<SizeMeasurement> {
     let owner = Owner::sign_in(services).await?;
     let create = creations(&owner, round).await?;
     let list = lists(&owner).await?;
@@ -82,7 +86,7 @@ async fn measure_with(services: &Services, size: u64, round: &str) -> anyhow::Re
     let hit = hits(services, &secrets[..IN_USE], &mut random).await?;
     let [hit, hit_of_all, miss, list, create] =
         [hit, hit_of_all, miss, list, create].map(statistics::median);
-    Ok(Measured { hit, hit_of_all, miss, list, create, cached, bytes_per_key })
+    Ok(SizeMeasurement { hit, hit_of_all, miss, list, create, cached, bytes_per_key })
 }
 
 async fn creations(owner: &Owner, round: &str) -> anyhow::Result<Vec<f64>> {

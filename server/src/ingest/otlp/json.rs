@@ -76,9 +76,9 @@ pub(super) fn count(message: &[u8], name: &'static str) -> usize {
 
 /// A list whose elements stay packed, the first 10,000 of them; null is an empty one.
 pub(super) fn parts<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<Bytes>, D::Error> {
-    struct List;
+    struct ListVisitor;
 
-    impl<'de> Visitor<'de> for List {
+    impl<'de> Visitor<'de> for ListVisitor {
         type Value = Vec<Bytes>;
 
         fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -100,7 +100,7 @@ pub(super) fn parts<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<Bytes>, D:
         }
     }
 
-    from.deserialize_any(List)
+    from.deserialize_any(ListVisitor)
 }
 
 /// A message that stays packed, if it is there.

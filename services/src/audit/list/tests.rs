@@ -54,7 +54,7 @@ async fn a_page_of_a_long_log_is_one_indexed_query(database: Database) {
     fill(&database).await;
     let scope = OrganizationScope::for_test(organization(1));
     let whole = || Filter { actor: None, action: None, from: None, to: None };
-    let actor = || Some(Wanted::Id(ACTOR.to_owned()));
+    let actor = || Some(ActorFilter::Id(ACTOR.to_owned()));
     let action = Some(AuditAction::KeyRevoked);
     let (from, to) = (Some(Timestamp::from_millis(20_000)), Some(Timestamp::from_millis(90_000)));
     let cursor = Some((50_000, Uuid::from_u128(u128::MAX)));
@@ -64,7 +64,7 @@ async fn a_page_of_a_long_log_is_one_indexed_query(database: Database) {
         (Filter { from, to, ..whole() }, None),
         (Filter { actor: actor(), ..whole() }, None),
         (Filter { actor: actor(), from, to, ..whole() }, cursor),
-        (Filter { actor: Some(Wanted::System), ..whole() }, None),
+        (Filter { actor: Some(ActorFilter::System), ..whole() }, None),
         (Filter { action, ..whole() }, None),
         (Filter { actor: actor(), action, ..whole() }, cursor),
     ];

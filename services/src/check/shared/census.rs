@@ -27,11 +27,11 @@ pub(super) struct Census {
     nodes: AtomicU64,
     /// How many come before this one by name.
     before: AtomicU64,
-    seen: Mutex<HashMap<String, Row>>,
+    seen: Mutex<HashMap<String, NodeRow>>,
 }
 
 #[derive(Debug, Clone, Copy)]
-struct Row {
+struct NodeRow {
     beats: i64,
     /// How many looks have found it the same.
     same: u32,
@@ -73,7 +73,7 @@ impl Census {
                 Some(row) if row.beats == beats => row.same + 1,
                 _ => 0,
             };
-            seen.insert(id, Row { beats, same });
+            seen.insert(id, NodeRow { beats, same });
         }
         let there: Vec<_> =
             seen.iter().filter(|(id, row)| *id == own || row.same < GONE_AFTER).collect();

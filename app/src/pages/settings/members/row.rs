@@ -96,7 +96,7 @@ fn Invited(now: Memo<ListedMember>) -> impl IntoView {
 
 /// What is shown of a role.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Shown {
+enum RoleDisplay {
     /// Its name.
     Name,
     /// Its name, with a lock: it would be for this person to change it, but they can't.
@@ -105,7 +105,7 @@ enum Shown {
     Choice,
 }
 
-impl Shown {
+impl RoleDisplay {
     /// Tracked.
     fn of(desk: &Desk, member: &Member) -> Self {
         if !desk.may_write() || member.invited {
@@ -123,13 +123,13 @@ impl Shown {
 /// The role; choosing another saves it at once.
 #[component]
 fn RoleCell(desk: Desk, member: Memo<Member>) -> impl IntoView {
-    let shown = Memo::new(move |_| member.with(|member| Shown::of(&desk, member)));
+    let shown = Memo::new(move |_| member.with(|member| RoleDisplay::of(&desk, member)));
     let role = Memo::new(move |_| member.with(|member| member.role));
     move || match shown.get() {
-        Shown::Name => {
+        RoleDisplay::Name => {
             view! { <span class="text-ink-2">{move || role.get().label()}</span> }.into_any()
         }
-        Shown::Locked(why) => view! {
+        RoleDisplay::Locked(why) => view! {
             <span class="inline-flex items-center gap-2 text-ink-2" title=why>
                 <Icon glyph=Glyph::Lock size=14 class="text-ink-3"/>
                 {move || role.get().label()}
@@ -137,7 +137,7 @@ fn RoleCell(desk: Desk, member: Memo<Member>) -> impl IntoView {
             </span>
         }
         .into_any(),
-        Shown::Choice => {
+        RoleDisplay::Choice => {
             let id = member.with_untracked(|member| member.user_id);
             id.map(|id| view! { <RoleSelect desk id member role/> }).into_any()
         }
