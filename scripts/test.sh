@@ -21,6 +21,8 @@ FRONT="--target wasm32-unknown-unknown --target-dir $LATCHKEY_FRONT_TARGET_DIR"
 {
     format() { cargo fmt --all -- --check; }
 
+    check_source() { node scripts/check-source.mjs; }
+
     # Each exception has to be needed still. Advisories want the network: `make deny`.
     allowed_crates() { cargo deny $LOCKED check -D unmatched-skip -D unnecessary-skip licenses bans sources; }
 
@@ -87,6 +89,7 @@ case $WHAT in
         ;;
     lint)
         tools base
+        step "Lint: comments and names of types" check_source
         beside "Lint: the page (clippy, hydrate)" lint_page
         step "Lint: the server (clippy, ssr)" lint_server
         beside_join
@@ -120,6 +123,7 @@ case $WHAT in
     all)
         tools base e2e postgres poolers redis deny machete
         step "Format (rustfmt)" format
+        step "Lint: comments and names of types" check_source
         step "Dependencies: unused ones (cargo-machete)" unused_crates
         step "Dependencies: licences, versions and sources (cargo-deny)" allowed_crates
         beside "The page" page

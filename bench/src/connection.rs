@@ -24,7 +24,7 @@ pub struct Connection {
 /// One request and its answer.
 #[derive(Debug, Clone, Copy)]
 pub struct Exchange {
-    /// The status.
+    /// The status code of HTTP.
     pub status: u16,
     /// From the first byte sent to the first byte of the body.
     pub first_byte: Duration,

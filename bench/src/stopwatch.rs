@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 pub struct Stopwatch(Instant);
 
 impl Stopwatch {
-    /// Starts it.
+    /// Counts from now on.
     #[must_use]
     pub fn start() -> Self {
         Self(Instant::now())

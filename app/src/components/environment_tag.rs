@@ -3,7 +3,7 @@
 use latchkey_domain::key::Environment;
 use leptos::prelude::*;
 
-/// The tag of an environment.
+/// “Live” with a full line, or “Test” with a dashed one.
 #[component]
 pub fn EnvironmentTag(
     /// Live or test.

@@ -19,7 +19,6 @@ const A_DAY: &str = "public, max-age=86400";
 /// A contact is good for this long (RFC 9116 recommends less than a year).
 const GOOD_FOR: Duration = Duration::from_hours(180 * 24);
 
-/// The routes.
 pub(crate) fn routes() -> Router<AppState> {
     Router::new()
         .route(

@@ -1,5 +1,5 @@
-//! What a test stands on: a server on a real port, over a database of its own, with a clock that only the
-//! test moves and a GitHub that only the test asks.
+//! What a test stands on: a server on a real port, over a database of its own, with a clock that
+//! only the test moves and a GitHub that only the test asks.
 
 mod settings;
 
@@ -378,7 +378,8 @@ pub(crate) fn set_cookie(response: &Response, name: &str) -> Option<String> {
     cookies.find(|cookie| cookie.starts_with(&format!("{name}=")))
 }
 
-/// The cookie of a sign-in that a response begins, as a `Cookie` header has it. Its name ends as its state begins.
+/// The cookie of a sign-in that a response begins, as a `Cookie` header has it. Its name ends as
+/// its state begins.
 pub(crate) fn sign_in_cookie(response: &Response) -> Option<String> {
     let cookies = response.headers().get_all(SET_COOKIE).iter();
     let mut cookies = cookies.map(|value| value.to_str().unwrap().split(';').next().unwrap());

@@ -1,7 +1,8 @@
 //! Moves telemetry and usage of an older SQLite installation into the file of their own.
 //!
 //! ```text
-//! copy a batch (the other file commits) ─► delete what has arrived (the main file commits) ─► … ─► drop the tables
+//! copy a batch (the other file commits) ─► delete what has arrived (the main file commits)
+//!   ─► … ─► drop the tables
 //! ```
 //! It may end anywhere, by `kill -9` too, and goes on with the next start. A commit is atomic
 //! within one file alone, so a batch is copied first and deleted later, and only rows that are

@@ -45,7 +45,6 @@ pub(super) fn nanos_to_row(time: PreciseTimestamp) -> i32 {
     i32::try_from(time.nanos()).unwrap_or_default()
 }
 
-/// The time of a row.
 pub(super) fn time_from_row(millis: i64, nanos: i32) -> PreciseTimestamp {
     let nanos = u32::try_from(nanos).unwrap_or_default();
     PreciseTimestamp::new(Timestamp::from_millis(millis), nanos)

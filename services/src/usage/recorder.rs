@@ -45,13 +45,10 @@ const DETAIL_CHARACTERS: usize = 300;
 /// One call with a known key.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Use {
-    /// The key.
     pub(crate) key: KeyId,
-    /// Its project.
     pub(crate) project: ProjectId,
     /// What it authenticates.
     pub(crate) kind: KeyKind,
-    /// Its environment.
     pub(crate) environment: Environment,
     /// By the secret before the last rotation.
     pub(crate) old_secret: bool,

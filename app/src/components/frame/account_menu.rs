@@ -21,7 +21,6 @@ const THEMES: [Segment; 3] = [
     Segment::new("auto", "Auto").marked(Mark::Icon(Glyph::Monitor)),
 ];
 
-/// The menu.
 #[component]
 pub(super) fn AccountMenu() -> impl IntoView {
     let workspace = expect_context::<Workspace>();

@@ -57,7 +57,6 @@ pub(super) fn project_of(path: &str) -> Option<ProjectId> {
     slug::id_of(path.strip_prefix("/projects/")?.split('/').next()?)
 }
 
-/// An id in a path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum PathId {
     Project(ProjectId),

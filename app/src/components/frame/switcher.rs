@@ -20,7 +20,6 @@ pub(super) enum SwitcherLook {
     TopBar,
 }
 
-/// The switcher.
 #[component]
 pub(super) fn Switcher(
     /// Where it stands.

@@ -12,7 +12,6 @@ use crate::components::icon::{Glyph, Icon};
 use crate::components::mark::Logo;
 use crate::theme::Theme;
 
-/// The bar.
 #[component]
 pub(super) fn TopBar(
     /// Whether the drawer is open.

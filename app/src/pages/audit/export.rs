@@ -20,7 +20,7 @@ use crate::fetch::Download;
 /// For how long a file stays in reach after it was offered: the browser may ask where to put it.
 const KEPT_FOR: Duration = Duration::from_mins(1);
 
-/// The button.
+/// Downloads the events of the filter as CSV.
 #[component]
 pub fn ExportButton(
     /// Whose log.

@@ -15,7 +15,7 @@ const ANY: &str = "";
 /// As the server names Latchkey itself.
 const SYSTEM: &str = "system";
 
-/// The toolbar.
+/// Narrows the log by actor, action and period.
 #[component]
 pub fn Toolbar(
     /// The filter of the page.

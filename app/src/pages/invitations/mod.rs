@@ -102,7 +102,7 @@ impl Answers {
     }
 }
 
-/// The page.
+/// Organizations that the person is invited to.
 #[component]
 pub fn InvitationsPage() -> impl IntoView {
     Clock::provide();

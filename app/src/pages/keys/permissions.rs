@@ -59,7 +59,7 @@ impl Chosen {
     }
 }
 
-/// The boxes.
+/// A box to tick for each permission that a service key may have.
 #[component]
 pub fn PermissionBoxes(
     /// Which are ticked.

@@ -16,7 +16,7 @@ use crate::components::slot_meter::{MeterPlace, Slots};
 use crate::components::table::{Column, LOW_CELL, ROW, Table};
 use crate::components::thousands;
 
-/// The page.
+/// What the organization’s tier allows.
 #[component]
 pub fn PlanPage() -> impl IntoView {
     view! {

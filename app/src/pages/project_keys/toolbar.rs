@@ -21,7 +21,7 @@ const ENVIRONMENTS: &[Segment] = &[
     Segment::new(Environment::Test.as_str(), Environment::Test.label()),
 ];
 
-/// The toolbar.
+/// Search, filters and order of the list.
 #[component]
 pub fn Toolbar(
     /// The filter of the page.

@@ -94,7 +94,7 @@ impl SessionsPageState {
     }
 }
 
-/// The page.
+/// Where the person is signed in, and their last sign-ins.
 #[component]
 pub fn SessionsPage() -> impl IntoView {
     Clock::provide();

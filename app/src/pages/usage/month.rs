@@ -9,7 +9,7 @@ use crate::components::skeleton::SkeletonBar;
 use crate::components::thousands;
 use crate::pages::reading::Reading;
 
-/// The card.
+/// This month’s requests against the quota.
 #[component]
 pub fn MonthCard(
     /// Where the month stands.

@@ -19,7 +19,6 @@ pub(crate) struct Node {
 }
 
 impl Node {
-    /// Starts it.
     pub(crate) async fn start(binary: &Path, settings: &[(&str, &str)]) -> anyhow::Result<Self> {
         let address = free_address()?.to_string();
         let settings = [settings, &[("latchkey-metrics-listen", &address)]].concat();

@@ -39,7 +39,6 @@ impl Encoding {
         }
     }
 
-    /// The media type.
     pub(super) const fn media_type(self) -> &'static str {
         match self {
             Self::Protobuf => "application/x-protobuf",

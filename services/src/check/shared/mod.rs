@@ -46,7 +46,6 @@ pub(super) const NARROW_FOR: Duration = Duration::from_secs(61);
 #[derive(Debug)]
 pub(super) struct Away;
 
-/// The shared windows.
 pub(crate) struct SharedWindows {
     url: RedisUrl,
     presence: Presence,

@@ -95,7 +95,6 @@ impl Presence {
         self.census.take(database, &self.node).await
     }
 
-    /// Leaves.
     pub(super) async fn leave(&self, database: &Database) -> Result<(), Error> {
         census::leave(database, &self.node).await
     }

@@ -34,7 +34,7 @@ const COLUMNS: &[Column] = &[
     Column::spoken("Actions"),
 ];
 
-/// The page.
+/// Who belongs to the organization, and in which role.
 #[component]
 pub fn MembersPage() -> impl IntoView {
     Clock::provide();

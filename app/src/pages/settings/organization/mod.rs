@@ -17,7 +17,7 @@ use crate::components::frame::{About, Workspace};
 use crate::components::table::Card;
 use crate::components::toast::Toasts;
 
-/// The page.
+/// Name and deletion of the organization.
 #[component]
 pub fn OrganizationPage() -> impl IntoView {
     view! {

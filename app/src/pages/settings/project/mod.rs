@@ -18,7 +18,7 @@ use crate::components::frame::{PrefixField, Workspace};
 use crate::components::table::Card;
 use crate::components::toast::Toasts;
 
-/// The page.
+/// Name, key prefix and deletion of the project.
 #[component]
 pub fn ProjectPage() -> impl IntoView {
     view! {

@@ -35,7 +35,7 @@ const COLUMNS: &[Column] = &[
     Column::spoken("Actions"),
 ];
 
-/// The page.
+/// Keys of programs that manage the project.
 #[component]
 pub fn ServiceKeysPage() -> impl IntoView {
     Clock::provide();
