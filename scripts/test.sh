@@ -34,6 +34,11 @@ FRONT="--target wasm32-unknown-unknown --target-dir $LATCHKEY_FRONT_TARGET_DIR"
         if have shellcheck; then shellcheck -x scripts/*.sh .ci/run; fi
     }
 
+    # Links that lead nowhere are errors, those of private items too. The flags are those of every build.
+    lint_docs() {
+        RUSTDOCFLAGS="$RUSTFLAGS -Dwarnings" cargo doc $LOCKED $NATIVE --no-deps --document-private-items
+    }
+
     lint_page() {
         cargo clippy $LOCKED $FRONT --profile wasm-dev -p latchkey-frontend -p latchkey-app \
             --features latchkey-app/hydrate --no-deps -- -D warnings
@@ -92,6 +97,7 @@ case $WHAT in
         step "Lint: comments and names of types" check_source
         beside "Lint: the page (clippy, hydrate)" lint_page
         step "Lint: the server (clippy, ssr)" lint_server
+        step "Lint: the documentation (rustdoc)" lint_docs
         beside_join
         ;;
     unit)
@@ -128,6 +134,7 @@ case $WHAT in
         step "Dependencies: licences, versions and sources (cargo-deny)" allowed_crates
         beside "The page" page
         step "Lint: the server (clippy, ssr)" lint_server
+        step "Lint: the documentation (rustdoc)" lint_docs
         step "Tests: build" build_tests
         step "Server and GitHub's stand-in" build_server
         beside_join

@@ -1,12 +1,12 @@
 //! Scopes: proof that an actor may touch a tenant's rows.
 //!
-//! A scope's fields are private to this module and only [`project`], [`application`] and
-//! [`organization`] make one, each with one query that joins the thing with the actor's membership.
-//! So a query that takes a scope can't be asked about another tenant's rows, whatever its caller
-//! forgot.
+//! A scope's fields are private to this module and only [`project()`], [`application()`] and
+//! [`organization()`] make one, each with one query that joins the thing with the actor's
+//! membership. So a query that takes a scope can't be asked about another tenant's rows, whatever
+//! its caller forgot.
 //!
 //! A scope says what held when it was asked for. Whoever writes begins the transaction by it
-//! (`begin`), and there the same is read once more, under locks: see [`begin`].
+//! (`begin`), and there the same is read once more, under locks: see [`begin()`].
 
 mod begin;
 
@@ -199,7 +199,7 @@ pub(crate) async fn organization(
 /// The project, under the same conditions.
 ///
 /// # Errors
-/// As [`organization`].
+/// As [`organization()`].
 pub(crate) async fn project(
     services: &Services,
     actor: &Actor,
@@ -213,7 +213,7 @@ pub(crate) async fn project(
 /// The application, under the same conditions.
 ///
 /// # Errors
-/// As [`organization`].
+/// As [`organization()`].
 pub(crate) async fn application(
     services: &Services,
     actor: &Actor,
@@ -251,7 +251,7 @@ impl From<KeyId> for KeyRef {
 /// The project that a key is in, under the same conditions.
 ///
 /// # Errors
-/// As [`organization`].
+/// As [`organization()`].
 pub(crate) async fn project_of_key(
     services: &Services,
     actor: &Actor,

@@ -3,7 +3,7 @@
 //! A body takes time to arrive and work to read, and a caller may send one bad body after the
 //! other. So the key itself, its requests per minute and its calls in progress are looked at
 //! before, and the request stays taken whatever becomes of the call. What depends on the body
-//! (model, tokens) follows with [`super::reserve`] or [`super::admit_begun`].
+//! (model, tokens) follows with [`super::reserve()`] or [`super::admit_begun`].
 
 use latchkey_domain::api::RateLimitState;
 use latchkey_domain::outcome::Outcome;
