@@ -11,7 +11,7 @@ pub fn bearer(header: &str) -> Option<&str> {
 
 /// A request has two different keys.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("Two different keys were sent. Send one.")]
+#[error("The request contains two different keys. Send only one.")]
 pub struct TwoKeys;
 
 /// Which of two credentials counts: the one that alone has the form of our keys, else the first.

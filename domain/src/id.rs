@@ -18,7 +18,7 @@ const SUFFIX_LENGTH: usize = 26;
 
 /// Why a text is not an id of the wanted kind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("not an id of the form {prefix}_ and 26 characters")]
+#[error("Use an ID of the form {prefix}_ followed by 26 characters.")]
 pub struct InvalidId {
     /// The prefix that the id should have had.
     pub prefix: &'static str,

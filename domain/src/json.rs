@@ -26,8 +26,8 @@ pub fn refusal(path: &str, error: &serde_json::Error) -> Problem {
 /// The refusal of what is no JSON.
 fn malformed(error: &serde_json::Error) -> Problem {
     let place = format!("line {}, column {}", error.line(), error.column());
-    let what = if error.is_eof() { "ends too early" } else { "is not valid JSON" };
-    Problem::new(ErrorCode::Malformed, format!("The body {what}, at {place}."))
+    let what = if error.is_eof() { "ends unexpectedly" } else { "is not valid JSON" };
+    Problem::new(ErrorCode::Malformed, format!("The body {what} at {place}."))
 }
 
 /// Reads a body that has to be an object, as all of ours are. serde would also take a list of the
@@ -80,7 +80,7 @@ impl Fault {
     /// The field and what is wrong with it, as a sentence.
     fn told(self) -> (String, String) {
         match self {
-            Self::Unknown { field, .. } => (field, "There is no such field.".to_owned()),
+            Self::Unknown { field, .. } => (field, "Unknown field.".to_owned()),
             Self::Missing { field, .. } => (field, "This field is required.".to_owned()),
             Self::Wrong { field, message } => (field, message),
         }
@@ -90,8 +90,8 @@ impl Fault {
 /// serde's messages name what was found and then what was expected; only the latter is passed on.
 fn expectation(text: &str) -> String {
     match text {
-        "recursion limit exceeded" => return "This is nested too deeply.".to_owned(),
-        "number out of range" => return "This number is too large.".to_owned(),
+        "recursion limit exceeded" => return "The value is nested too deeply.".to_owned(),
+        "number out of range" => return "The number is too large.".to_owned(),
         _ => {}
     }
     let names_the_value = ["invalid type", "invalid value", "invalid length", "unknown variant"];
@@ -99,7 +99,7 @@ fn expectation(text: &str) -> String {
         return text.to_owned();
     }
     let expected =
-        text.rsplit_once(", expected ").map_or("something else", |(_, expected)| expected);
+        text.rsplit_once(", expected ").map_or("a different value", |(_, expected)| expected);
     let expected = match expected {
         "u16" | "u32" | "u64" => "a whole number from 0",
         "i16" | "i32" | "i64" => "a whole number",

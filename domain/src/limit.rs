@@ -251,10 +251,10 @@ pub struct AllowList<T>(Vec<T>);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidAllowList {
     /// An empty list would allow nothing.
-    #[error("Name at least one, or leave the field out to allow all.")]
+    #[error("List at least one item, or omit the field to allow all.")]
     Empty,
     /// More than [`AllowList::MAX`].
-    #[error("Name at most 100.")]
+    #[error("List at most 100 items.")]
     TooMany,
 }
 
@@ -421,7 +421,7 @@ mod tests {
     fn an_allow_list_has_1_to_100_different_things() {
         let list = |text: &str| serde_json::from_str::<AllowList<ModelName>>(text);
         assert_eq!(list(r#"["a","b","a"]"#).unwrap().as_slice().len(), 2);
-        assert!(list("[]").unwrap_err().to_string().starts_with("Name at least one"));
+        assert!(list("[]").unwrap_err().to_string().starts_with("List at least one"));
         assert!(list(r#"[""]"#).is_err());
         let many: Vec<u32> = (0..101).collect();
         assert_eq!(AllowList::new(many), Err(InvalidAllowList::TooMany));

@@ -110,21 +110,34 @@ impl Outcome {
             Self::Valid => "The key is valid.",
             Self::MissingKey => "No API key was sent.",
             Self::MalformedKey => {
-                "This is not a key: its form or its checksum is wrong. Check that it was copied whole."
+                "The key is malformed: its format or its checksum is wrong. Check that you copied \
+                 all of it."
             }
-            Self::UnknownKey => "No key has this secret. Check that it is of this server.",
+            Self::UnknownKey => {
+                "No key has this secret. Check that the key belongs to this \
+                                 server."
+            }
             Self::RevokedKey => "This key was revoked. Use another key.",
             Self::ExpiredKey => "This key has expired. Use another key.",
-            Self::WrongScope => "This key is not for this application or this kind of call.",
-            Self::IpNotAllowed => "This key may not be used from this address.",
-            Self::ModelNotAllowed => "This key may not use this model.",
-            Self::RateLimited => "This key’s requests per minute are used up. Wait and retry.",
-            Self::TokenRateLimited => "This key’s tokens per minute are used up. Wait and retry.",
-            Self::TooManyParallelRequests => {
-                "This key has as many calls in progress as it may. Try again when one has ended."
+            Self::WrongScope => {
+                "This key is not valid for this application or this type of \
+                                 request."
             }
-            Self::TokenBudgetExhausted => "This key’s token budget is used up.",
-            Self::QuotaExceeded => "This project’s requests of the month are used up.",
+            Self::IpNotAllowed => "This key may not be used from this IP address.",
+            Self::ModelNotAllowed => "This key may not use this model.",
+            Self::RateLimited => "This key has reached its requests per minute. Wait and retry.",
+            Self::TokenRateLimited => "This key has reached its tokens per minute. Wait and retry.",
+            Self::TooManyParallelRequests => {
+                "This key has its maximum number of calls in progress. Retry when one has finished."
+            }
+            Self::TokenBudgetExhausted => {
+                "This key’s token budget is exhausted. Wait for the next \
+                                           period or raise the budget."
+            }
+            Self::QuotaExceeded => {
+                "This project’s monthly request quota is exhausted. Wait for \
+                                    the next month or upgrade."
+            }
             Self::Unavailable => "The key can't be checked right now. Try again shortly.",
         }
     }

@@ -82,12 +82,10 @@ pub struct PresentedKey<'a> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum MalformedSecret {
     /// Not of the form `{prefix}_{live|test}_{38 letters and digits}`.
-    #[error(
-        "This doesn’t have the form of a key: prefix_live_ or prefix_test_ and 38 letters and digits."
-    )]
+    #[error("A key has the form prefix_live_ or prefix_test_ followed by 38 letters and digits.")]
     Form,
     /// The form is right but the checksum is not: a character is missing, added or changed.
-    #[error("The checksum doesn’t match: a character was changed, for example in copying.")]
+    #[error("The checksum doesn’t match. Check that you copied the key correctly.")]
     Checksum,
 }
 

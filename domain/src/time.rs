@@ -15,7 +15,7 @@ pub struct Timestamp(i64);
 
 /// Why a text is not a point in time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("not an RFC 3339 time such as 2026-11-21T07:45:53Z")]
+#[error("Use an RFC 3339 time such as 2026-11-21T07:45:53Z.")]
 pub struct InvalidTimestamp;
 
 impl Timestamp {

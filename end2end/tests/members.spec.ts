@@ -112,7 +112,7 @@ test("the last owner can be neither demoted nor leave", async ({ members, person
   await expect(theirs.toast(`${colleague.name} is now an admin`)).toBeVisible();
   watch.allowStatus(409, /^\/api\/members\//);
   await leave.getByRole("button", { name: "Leave organization" }).click();
-  await expect(members.failure("Make somebody else an owner first.")).toBeVisible();
+  await expect(members.failure("Make another member an owner first.")).toBeVisible();
   await expect(members.row(person)).toContainText("You");
 });
 
@@ -142,12 +142,12 @@ test("an invite that can't be sent says why at its field", async ({ members, per
     await refused(login, "Enter a GitHub username: letters, digits and single hyphens.");
   }
   watch.allowStatus(409, /^\/api\/members\/invite$/);
-  await refused(person.login, "You are a member already.");
+  await refused(person.login, "You are already a member.");
   await members.login.fill(colleague.login);
   await members.submit.click();
   await expect(members.inviteDialog).toBeHidden();
   await members.invite.click();
-  await refused(`@${colleague.login}`, "This person is invited already.");
+  await refused(`@${colleague.login}`, "This user has already been invited.");
 });
 
 test("an invite is cancelled, and whoever comes then is no member", async ({ members, colleague, elsewhere, watch }) => {

@@ -186,7 +186,7 @@ impl RequestContext {
         if !self.share.as_ref().is_some_and(|share| share.is_exceeded()) {
             return response;
         }
-        let detail = "Too many bodies are on their way at once. Try again in a moment.";
+        let detail = "The server is receiving too many request bodies. Try again in a moment.";
         match self.route {
             Route::Gateway => gateway::unavailable(detail),
             _ => Refusal::new(ErrorCode::Outcome(Outcome::Unavailable), detail).into_response(),
@@ -224,7 +224,7 @@ fn panicked(panic: &(dyn Any + Send)) -> Response {
     tracing::error!(panic = text, "a handler panicked");
     Refusal::new(
         ErrorCode::Internal,
-        "Something failed on the server. The request id finds it in the log.",
+        "An internal error occurred. The server’s log has the cause under the request ID.",
     )
     .into_response()
 }

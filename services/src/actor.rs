@@ -88,7 +88,8 @@ impl Actor {
 }
 
 /// What a service key is told where only people may ask, or its permissions don't reach.
-pub(crate) const NOT_FOR_SERVICE_KEYS: &str = "This service key’s permissions don’t allow this.";
+pub(crate) const NOT_FOR_SERVICE_KEYS: &str = "This service key does not have permission for this \
+                                               operation.";
 
 impl Person {
     /// Their id.

@@ -51,7 +51,7 @@ pub(crate) async fn keep(
     match row.insert(transaction).await {
         Ok(_) => Ok(()),
         Err(error) if is_unique_violation(&error) => Err(Error::Conflict(
-            "Another request with this Idempotency-Key is being answered. Try again.",
+            "Another request with this Idempotency-Key is in progress. Retry when it has finished.",
         )),
         Err(error) => Err(error.into()),
     }

@@ -214,12 +214,12 @@ impl From<&Error> for Problem {
             Error::Forbidden(detail) => Self::new(ErrorCode::Forbidden, *detail),
             Error::InsufficientScope(lacking) => Self::new(
                 ErrorCode::Forbidden,
-                format!("This service key lacks the permission {}.", lacking.as_str()),
+                format!("This service key does not have the permission {}.", lacking.as_str()),
             ),
             Error::WrongLocalCode => Self::new(
                 ErrorCode::Forbidden,
-                "That code isn’t right. The server’s log shows the right one, in a link; it changes at each \
-                 start unless LATCHKEY_LOCAL_CODE is set.",
+                "The sign-in code is wrong. Use the link in the server’s log; its code changes at \
+                 each start unless LATCHKEY_LOCAL_CODE is set.",
             ),
             Error::NotInvited => Self::new(
                 ErrorCode::Forbidden,
@@ -227,7 +227,7 @@ impl From<&Error> for Problem {
             ),
             Error::NotFound => Self::new(
                 ErrorCode::NotFound,
-                "There is nothing here with that id, or you don’t have access to it.",
+                "The resource does not exist, or you don’t have access to it.",
             ),
             Error::NameTaken(name) => Self::new(
                 ErrorCode::NameTaken,
@@ -236,20 +236,20 @@ impl From<&Error> for Problem {
             Error::Conflict(detail) => Self::new(ErrorCode::Conflict, *detail),
             Error::LastOwner => Self::new(
                 ErrorCode::LastOwner,
-                "The last owner can’t leave or become something else. Make somebody else an owner first.",
+                "An organization must have at least one owner. Make another member an owner first.",
             ),
             Error::IdempotencyReplay(key) => {
-                let detail = "This Idempotency-Key has made a key already. Its secret was shown then and \
-                              can’t be shown again: rotate the key if it was lost.";
+                let detail = "A request with this Idempotency-Key has already created a key. Its \
+                              secret can’t be shown again; if you lost it, rotate the key.";
                 Self { key_id: Some(*key), ..Self::new(ErrorCode::IdempotencyReplay, detail) }
             }
             Error::Replay(made) => Self::new(
                 ErrorCode::IdempotencyReplay,
-                format!("This Idempotency-Key has made {made} already."),
+                format!("A request with this Idempotency-Key has already created {made}."),
             ),
             Error::IdempotencyMismatch => Self::new(
                 ErrorCode::IdempotencyMismatch,
-                "This Idempotency-Key came with another body before. Use a new one.",
+                "This Idempotency-Key was already used with a different body. Use a new one.",
             ),
             Error::Denied(denial) => {
                 Self::new(ErrorCode::Outcome(denial.outcome), denial.detail.clone())
@@ -265,8 +265,8 @@ impl From<&Error> for Problem {
             Error::TelemetryFull { tier, limit, used } => Self::new(
                 ErrorCode::LimitReached,
                 format!(
-                    "This project’s telemetry takes {} of the {} that {} has room for. Wait until the \
-                     oldest is deleted, delete an application, or upgrade.",
+                    "This project’s telemetry uses {} of {} on {}. Wait until the oldest data is \
+                     deleted, delete an application, or upgrade.",
                     size(*used),
                     size(*limit),
                     tier.label()
@@ -283,11 +283,11 @@ impl From<&Error> for Problem {
             Error::Invalid(errors) => Self::invalid_fields(errors.clone()),
             Error::Unavailable(_) => Self::new(
                 ErrorCode::Outcome(Outcome::Unavailable),
-                "The database doesn’t answer right now. Try again shortly.",
+                "The database is not available right now. Try again shortly.",
             ),
             Error::Database(_) | Error::Corrupt(_) | Error::Signing(_) => Self::new(
                 ErrorCode::Internal,
-                "Something failed on the server. The request id finds it in the log.",
+                "An internal error occurred. The server’s log has the cause under the request ID.",
             ),
         }
     }

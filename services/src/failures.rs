@@ -33,7 +33,7 @@ impl TooManyFailures {
     /// In words: the limit, what was used and when it frees.
     pub fn detail(&self) -> String {
         format!(
-            "Too many {} from this address: {} of {} used in the last 60 s, frees in {} s.",
+            "Too many {} from this IP address: {} of {} in the last 60 s. Retry in {} s.",
             self.what,
             self.used,
             self.limit,
@@ -200,7 +200,7 @@ mod tests {
         let full = count(&failures, address(1), seconds(30)).err().unwrap();
         assert_eq!(
             full.detail(),
-            "Too many bad keys from this address: 60 of 60 used in the last 60 s, frees in 40 s."
+            "Too many bad keys from this IP address: 60 of 60 in the last 60 s. Retry in 40 s."
         );
         assert!(count(&failures, address(1), seconds(30) + full.retry_after).is_ok());
     }

@@ -82,7 +82,7 @@ pub(crate) fn nanos_cursor(millis: i64, nanos: i32, id: Uuid) -> String {
 }
 
 fn bad_cursor() -> Error {
-    Error::invalid("cursor", "Use the next_cursor of the page before.")
+    Error::invalid("cursor", "Use the next_cursor of the previous page.")
 }
 
 #[cfg(test)]

@@ -34,7 +34,7 @@ pub(crate) struct Writes {
 impl Writes {
     /// At most `limit` changes a minute.
     pub(crate) fn new(limit: u64) -> Self {
-        let words = ("changes", "; the operator of this server can allow more");
+        let words = ("changes", ", or ask the operator of this server for a higher limit");
         Self { limit, words, windows: Cache::new(CALLERS) }
     }
 

@@ -142,7 +142,7 @@ mod server {
                     if text.contains("length limit") {
                         Problem::new(
                             ErrorCode::TooLarge,
-                            "The body is over the limit of this route.",
+                            "The body exceeds the size limit of this endpoint.",
                         )
                     } else {
                         Problem::new(ErrorCode::Malformed, "The body could not be read.")
@@ -156,7 +156,8 @@ mod server {
                 tracing::error!(error = %other, "a server function could not answer");
                 Problem::new(
                     ErrorCode::Internal,
-                    "Something failed on the server. The request id finds it in the log.",
+                    "An internal error occurred. The server’s log has the cause under the request \
+                     ID.",
                 )
             }
         }

@@ -32,7 +32,7 @@ pub(super) fn refusal<T: DeserializeOwned>(
 ) -> Problem {
     if let Err(broken) = std::str::from_utf8(body) {
         let place = broken.valid_up_to() + 1;
-        let detail = format!("The body is not valid UTF-8, at byte {place}.");
+        let detail = format!("The body is not valid UTF-8 at byte {place}.");
         return Problem::new(ErrorCode::Malformed, detail);
     }
     if let Err(broken) = serde_json::from_slice::<IgnoredAny>(body) {
@@ -68,7 +68,8 @@ fn first<T: DeserializeOwned>(body: &[u8]) -> Option<(String, String)> {
     let (field, message) = Fault::of(&error.path().to_string(), error.inner()).told();
     // The body is JSON: what is said to be none is another kind of value.
     let is_syntax = error.inner().classify() == Category::Syntax && !message.ends_with('.');
-    let message = if is_syntax { "Expected another kind of value.".to_owned() } else { message };
+    let message =
+        if is_syntax { "Expected a different type of value.".to_owned() } else { message };
     Some((field, message))
 }
 

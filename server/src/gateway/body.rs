@@ -266,7 +266,7 @@ fn narrow(tokens: u64) -> u32 {
 fn unreadable(why: &Unreadable) -> Refused {
     let error = match why {
         Unreadable::TooManyFields => {
-            let message = format!("The body has too many fields: at most {MOST_FIELDS}.");
+            let message = format!("The body has more than {MOST_FIELDS} fields.");
             return Refused::new(StatusCode::BAD_REQUEST, "malformed", message);
         }
         Unreadable::Value(name) => return unfit(name),
@@ -276,14 +276,15 @@ fn unreadable(why: &Unreadable) -> Refused {
         return Refused::invalid("body", "Send a JSON object.");
     }
     let (line, column) = (error.line(), error.column());
-    let message = format!("The body is not valid JSON, at line {line}, column {column}.");
+    let message = format!("The body is not valid JSON at line {line}, column {column}.");
     Refused::new(StatusCode::BAD_REQUEST, "malformed", message)
 }
 
 fn unfit(name: &str) -> Refused {
     let shown: String = name.chars().filter(|c| !c.is_control()).take(100).collect();
     let message = format!(
-        "`{shown}` is nested too deeply, or holds a number that is too large or half of a character."
+        "`{shown}` is nested too deeply, or contains a number that is too large or an unpaired \
+         surrogate."
     );
     Refused::new(StatusCode::BAD_REQUEST, "malformed", message)
 }
@@ -295,7 +296,7 @@ fn check_name(name: &str) -> Result<(), Refused> {
         return Ok(());
     }
     match OURS.into_iter().find(|ours| folds_to(name, ours)) {
-        Some(ours) => Err(Refused::invalid(ours, format!("Write this field as `{ours}`."))),
+        Some(ours) => Err(Refused::invalid(ours, format!("Spell this field `{ours}`."))),
         None => Ok(()),
     }
 }
@@ -306,9 +307,9 @@ pub(super) fn folds_to(name: &str, other: &str) -> bool {
 }
 
 fn model(fields: &Fields) -> Result<String, Refused> {
-    let text = fields.get("model").ok_or_else(|| Refused::invalid("model", "Name a model."))?;
+    let text = fields.get("model").ok_or_else(|| Refused::invalid("model", "Specify a model."))?;
     let model = serde_json::from_str(text).ok().filter(|model: &String| !model.is_empty());
-    model.ok_or_else(|| Refused::invalid("model", "Name a model as a text."))
+    model.ok_or_else(|| Refused::invalid("model", "The model must be a non-empty string."))
 }
 
 fn check_prompt(fields: &Fields, endpoint: Endpoint) -> Result<(), Refused> {
@@ -318,7 +319,7 @@ fn check_prompt(fields: &Fields, endpoint: Endpoint) -> Result<(), Refused> {
         Endpoint::Chat if items.is_some_and(|items| !items.starts_with(b"]")) => Ok(()),
         Endpoint::Chat => Err(Refused::invalid("messages", "Send a list of at least one message.")),
         _ if items.is_some() || json.starts_with(b"\"") => Ok(()),
-        _ => Err(Refused::invalid(endpoint.prompt(), "Send a text or a list.")),
+        _ => Err(Refused::invalid(endpoint.prompt(), "Send a string or a list.")),
     }
 }
 

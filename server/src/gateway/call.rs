@@ -175,7 +175,7 @@ impl Caller {
 
 /// The node has as many calls in progress as it has connections for.
 const TOO_MANY_CALLS: &str =
-    "This server has as many calls in progress as it can take. Try again in a moment.";
+    "This server has its maximum number of calls in progress. Try again in a moment.";
 
 /// Who answers a call whose body was found right.
 enum Answerer {
@@ -272,7 +272,7 @@ fn denied(parts: &Parts, denial: Denial) -> Refused {
 /// The whole body, within the gateway's size.
 async fn read(body: Body) -> Result<axum::body::Bytes, Refused> {
     let too_large = || {
-        let message = "The body is too large: at most 10 MiB.";
+        let message = "The body exceeds 10 MiB.";
         Refused::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", message)
     };
     match tokio::time::timeout(BODY_PATIENCE, axum::body::to_bytes(body, LARGEST_BODY)).await {

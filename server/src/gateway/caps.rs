@@ -31,7 +31,11 @@ impl Caps {
             let Some(text) = fields.get(name) else { continue };
             match tokens(text) {
                 Some(0) => {
-                    return Err(Refused::invalid(name, "Ask for at least one token, or for none."));
+                    return Err(Refused::invalid(
+                        name,
+                        "Request at least one token, or omit this \
+                                                       field.",
+                    ));
                 }
                 Some(cap) => {
                     caps.smallest = Some(caps.smallest.map_or(cap, |other| other.min(cap)));

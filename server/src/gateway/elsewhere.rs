@@ -45,7 +45,8 @@ pub(super) fn check(
         if let Some(field) = ELSEWHERE.into_iter().find(|field| folds_to(name, field)) {
             if body.field(name).is_some() && !passes(field) {
                 let message = format!(
-                    "This key is limited, and `{field}` may name another model, host or credential. Leave it out."
+                    "This key is restricted, and `{field}` could select another model, host or \
+                     credential. Remove it."
                 );
                 return Err(Refused::invalid(field, message));
             }
@@ -59,9 +60,7 @@ pub(super) fn check(
                 models.is_none_or(|list| list.as_slice().iter().any(|one| one.as_str() == model))
             };
             if !named.iter().all(allowed) && !passes(field) {
-                let message = format!(
-                    "This key is limited, and `{field}` names a model that it may not use."
-                );
+                let message = format!("This key may not use the model in `{field}`.");
                 return Err(Refused::invalid(field, message));
             }
         }

@@ -89,7 +89,7 @@ impl Refused {
 
     /// 504: the upstream took too long.
     pub(super) fn upstream_timeout() -> Self {
-        let message = "The upstream took too long to answer. Try again.";
+        let message = "The upstream took too long to respond. Try again.";
         Self::new(StatusCode::GATEWAY_TIMEOUT, "upstream_timeout", message)
     }
 
@@ -108,8 +108,8 @@ impl Refused {
     /// 502: the upstream does not take the credentials that this server calls it with. No client
     /// can mend that.
     pub(super) fn upstream_unauthorized() -> Self {
-        let message = "The upstream that serves this model refuses this server’s credentials. Ask \
-                       whoever runs this server.";
+        let message = "The upstream that serves this model rejected this server’s credentials. \
+                       Contact the operator of this server.";
         let mut refused = Self::new(StatusCode::BAD_GATEWAY, "upstream_unauthorized", message);
         refused.headers.push((SHOULD_RETRY, HeaderValue::from_static("false")));
         refused
@@ -129,7 +129,8 @@ impl Refused {
 
     /// 429: the upstream has too much to do.
     pub(super) fn upstream_busy() -> Self {
-        let message = "The upstream that serves this model is limiting requests. Try again later.";
+        let message = "The upstream that serves this model is rate limiting requests. Try again \
+                       later.";
         Self::new(StatusCode::TOO_MANY_REQUESTS, "upstream_rate_limited", message)
     }
 

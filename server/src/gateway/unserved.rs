@@ -79,9 +79,9 @@ impl Unserved {
         let is_bare = !answered.headers().contains_key(CONTENT_TYPE)
             && answered.extensions().get::<Refusal>().is_none();
         let what = match answered.status() {
-            StatusCode::NOT_FOUND if is_bare => format!("There is no {method} {} here.", self.path),
+            StatusCode::NOT_FOUND if is_bare => format!("{method} {} does not exist.", self.path),
             StatusCode::METHOD_NOT_ALLOWED if is_bare => {
-                format!("{} does not take {method}.", self.path)
+                format!("{} does not support {method}.", self.path)
             }
             _ => return answered,
         };
@@ -135,7 +135,7 @@ fn asks_for_websocket<B>(request: &Request<B>) -> bool {
 /// 426, at which clients that prefer a WebSocket send the same over HTTP. RFC 9110 wants the
 /// protocol to be named.
 fn upgrade_required(asked: &Unserved) -> Response {
-    let message = "There are no WebSockets here. Send the call over HTTP.";
+    let message = "WebSockets are not supported. Send the request over HTTP.";
     let body = asked.body(StatusCode::UPGRADE_REQUIRED, message);
     let protocol = [(UPGRADE, HeaderValue::from_static("HTTP/1.1"))];
     (StatusCode::UPGRADE_REQUIRED, protocol, Json(body)).into_response()

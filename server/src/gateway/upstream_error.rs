@@ -63,7 +63,7 @@ pub(super) struct UpstreamError {
 }
 
 /// What an upstream says of an error where it says nothing.
-const WORDLESS: &str = "The upstream refused this request.";
+const WORDLESS: &str = "The upstream rejected this request.";
 /// The types and codes with which servers refuse the credentials that they are called with.
 const UNAUTHORIZED: [&str; 7] = [
     "auth_error",

@@ -28,7 +28,11 @@ pub(crate) struct OfApplication {
 impl OfApplication {
     fn id(self) -> Result<ApplicationId, Refusal> {
         let text = given(self.application).ok_or_else(|| {
-            Problem::invalid("ApplicationId", "Name the application: ?ApplicationId=app_…")
+            Problem::invalid(
+                "ApplicationId",
+                "Add the application’s ID to the query: \
+                                               ?ApplicationId=app_…",
+            )
         })?;
         text.parse().map_err(|_| no_such_id())
     }

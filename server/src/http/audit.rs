@@ -45,7 +45,7 @@ impl AuditParams {
         };
         let action = given(self.action).map(|code| {
             AuditAction::from_code(&code)
-                .ok_or_else(|| Problem::invalid("action", "There is no such action."))
+                .ok_or_else(|| Problem::invalid("action", "Unknown action."))
         });
         Ok(AuditFilter {
             actor: sought("actor", self.actor)?,

@@ -69,7 +69,7 @@ pub(crate) async fn tag(request: Request, next: Next) -> Response {
 async fn tagged(response: Response, had: &[HeaderValue]) -> Response {
     let (mut parts, body) = response.into_parts();
     let Ok(body) = to_bytes(body, usize::try_from(LONGEST).unwrap_or(usize::MAX)).await else {
-        let detail = "The answer could not be written.";
+        let detail = "The response could not be written.";
         return Refusal::new(ErrorCode::Internal, detail).into_response();
     };
     let hash = Sha256::digest(&body);

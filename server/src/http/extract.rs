@@ -54,7 +54,7 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Params<T> {
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Refusal> {
         match Query::<T>::from_request_parts(parts, state).await {
             Ok(Query(value)) => Ok(Self(value)),
-            Err(_) => Err(Refusal::new(ErrorCode::Malformed, "The query string can’t be read.")),
+            Err(_) => Err(Refusal::new(ErrorCode::Malformed, "The query string is malformed.")),
         }
     }
 }

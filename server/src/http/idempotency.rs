@@ -33,7 +33,11 @@ impl<S: Send + Sync> FromRequestParts<S> for IdempotencyKey {
             && values.next().is_none();
         let key = value.to_str().ok().filter(|_| fits);
         let key = key.ok_or_else(|| {
-            Problem::invalid("Idempotency-Key", "Use one key of 1 to 255 visible characters.")
+            Problem::invalid(
+                "Idempotency-Key",
+                "Send one key of 1 to 255 visible ASCII \
+                                                 characters.",
+            )
         })?;
         let path = parts.uri.path_and_query().map_or_else(String::new, ToString::to_string);
         Ok(Self(Some((key.to_owned(), path))))

@@ -100,11 +100,11 @@ where
 }
 
 fn too_large() -> Refusal {
-    Refusal::new(ErrorCode::TooLarge, "The body is larger than this endpoint takes.")
+    Refusal::new(ErrorCode::TooLarge, "The body exceeds the size limit of this endpoint.")
 }
 
 fn unreadable() -> Refusal {
-    Refusal::new(ErrorCode::Malformed, "The body ended early or could not be read.")
+    Refusal::new(ErrorCode::Malformed, "The body is incomplete or could not be read.")
 }
 
 pub(crate) fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Refusal> {
@@ -144,7 +144,7 @@ mod tests {
     fn wrong_fields_are_named() {
         let told = |body| refusal::<ApplicationKeyRequest>(body);
         let invalid = |detail: &str| (ErrorCode::Invalid, detail.to_owned());
-        assert_eq!(told(r#"{"color":1}"#), invalid("color: There is no such field."));
+        assert_eq!(told(r#"{"color":1}"#), invalid("color: Unknown field."));
         assert_eq!(told(r#"{"name":5}"#), invalid("name: Expected a string."));
         assert_eq!(told(r#"{"name":""}"#), invalid("name: Enter a name."));
         for body in ["[]", "null", "5", "\"lk\""] {

@@ -22,7 +22,7 @@ pub(crate) async fn refusal(response: Response) -> Response {
     }
     let (mut parts, body) = response.into_parts();
     let Ok(body) = to_bytes(body, usize::try_from(LONGEST).unwrap_or(usize::MAX)).await else {
-        let detail = "The answer could not be written.";
+        let detail = "The response could not be written.";
         return Refusal::new(ErrorCode::Internal, detail).into_response();
     };
     match mask::masked(&body) {

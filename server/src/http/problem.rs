@@ -109,19 +109,21 @@ fn bare_status(response: &Response) -> Option<Refusal> {
     }
     let (code, detail) = match response.status() {
         StatusCode::METHOD_NOT_ALLOWED => {
-            (ErrorCode::MethodNotAllowed, "This path exists, but not with this method.")
+            (ErrorCode::MethodNotAllowed, "This path does not support this method.")
         }
         StatusCode::REQUEST_TIMEOUT => (ErrorCode::Timeout, "The request took too long."),
         StatusCode::PAYLOAD_TOO_LARGE => (ErrorCode::TooLarge, "The body is too large."),
         StatusCode::UNSUPPORTED_MEDIA_TYPE => {
-            (ErrorCode::UnsupportedMediaType, "This media type is not taken here.")
+            (ErrorCode::UnsupportedMediaType, "This endpoint does not accept this media type.")
         }
-        StatusCode::NOT_FOUND => (ErrorCode::NotFound, "There is nothing at this path."),
-        StatusCode::BAD_REQUEST => (ErrorCode::Malformed, "The request can’t be read."),
-        StatusCode::UNPROCESSABLE_ENTITY => (ErrorCode::Invalid, "The request has a wrong value."),
+        StatusCode::NOT_FOUND => (ErrorCode::NotFound, "There is no endpoint at this path."),
+        StatusCode::BAD_REQUEST => (ErrorCode::Malformed, "The request is malformed."),
+        StatusCode::UNPROCESSABLE_ENTITY => {
+            (ErrorCode::Invalid, "The request has an invalid value.")
+        }
         status if status.is_server_error() => (
             ErrorCode::Internal,
-            "Something failed on the server. The request id finds it in the log.",
+            "An internal error occurred. The server’s log has the cause under the request ID.",
         ),
         _ => return None,
     };

@@ -53,7 +53,8 @@ pub(crate) async fn refresh(
     if origin::is_foreign(&headers, &state.config.public_url) {
         return Err(Refusal::new(
             ErrorCode::Forbidden,
-            "The refresh cookie is for our own pages only. Send the refresh token in the body.",
+            "The refresh cookie is accepted only from the dashboard’s own pages. Send the refresh \
+             token in the body.",
         ));
     }
     let over_https = state.config.public_url.is_https();

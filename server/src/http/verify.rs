@@ -87,6 +87,6 @@ where
     let answer = verify::verify(&state.services, actor, &request).await?;
     let mut json = Vec::with_capacity(ANSWER);
     serde_json::to_writer(&mut json, &answer)
-        .map_err(|_| Refusal::new(ErrorCode::Internal, "The answer could not be written."))?;
+        .map_err(|_| Refusal::new(ErrorCode::Internal, "The response could not be written."))?;
     Ok(json)
 }

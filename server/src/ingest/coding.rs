@@ -43,7 +43,7 @@ impl Coding {
         }
         Err(Refusal::new(
             ErrorCode::UnsupportedMediaType,
-            "Send the body as it is or with Content-Encoding: gzip, deflate or zstd.",
+            "Send the body uncompressed or with Content-Encoding: gzip, deflate or zstd.",
         ))
     }
 
@@ -72,12 +72,12 @@ impl Coding {
         };
         if unpacked.body.len() > most {
             let mib = most / (1024 * 1024);
-            let detail = format!("The body is over {mib} MiB unpacked.");
+            let detail = format!("The body exceeds {mib} MiB after decompression.");
             return Err(Problem::new(ErrorCode::TooLarge, detail));
         }
         whole.map(|()| unpacked.body.into()).ok_or_else(|| {
             let detail = format!(
-                "The body is not what Content-Encoding says: it can’t be unpacked as {}.",
+                "The body can’t be decompressed as {}, its Content-Encoding.",
                 self.as_str()
             );
             Problem::new(ErrorCode::Malformed, detail)
@@ -170,7 +170,7 @@ mod tests {
                 let sent = Bytes::from(packed(coding, &vec![0; MOST + more]));
                 let refused = coding.unpack(sent, MOST).unwrap_err();
                 assert_eq!(refused.code, ErrorCode::TooLarge, "{coding:?} {more}");
-                assert_eq!(refused.detail, "The body is over 1 MiB unpacked.");
+                assert_eq!(refused.detail, "The body exceeds 1 MiB after decompression.");
             }
         }
     }

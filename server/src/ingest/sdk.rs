@@ -118,7 +118,7 @@ fn reason<T: DeserializeOwned>(item: &RawValue, fault: ItemFault) -> String {
         }
     };
     if errors.is_empty() {
-        return "It can’t be read as JSON.".to_owned();
+        return "The item is not valid JSON.".to_owned();
     }
     let errors = errors.iter().map(|error| format!("{}: {}", error.field, error.message));
     errors.collect::<Vec<_>>().join(" ")

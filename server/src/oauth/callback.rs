@@ -119,7 +119,8 @@ fn foreign_state(headers: &HeaderMap) -> Response {
     if !wants_page(headers) {
         return Refusal::new(
             ErrorCode::Forbidden,
-            "This sign-in was not begun in this browser, was finished before, or took too long. Sign in again.",
+            "This sign-in was started in another browser, was already completed, or has expired. \
+             Sign in again.",
         )
         .into_response();
     }

@@ -95,14 +95,15 @@ pub(crate) async fn local(
     if !origin::is_own_page(&headers, &state.config) {
         return Err(Refusal::new(
             ErrorCode::Forbidden,
-            "Local sign-in is for this server’s own login page: Host and Origin must be its own.",
+            "Local sign-in works only from this server’s own login page: Host and Origin must \
+             match its public URL.",
         ));
     }
     if is_forwarded(&headers) {
         return Err(Refusal::new(
             ErrorCode::Forbidden,
-            "Local sign-in is for this machine alone, and this request came through a proxy. Set up GitHub \
-             sign-in to let others in.",
+            "Local sign-in works only on this machine, and this request came through a proxy. \
+             Configure GitHub sign-in to let others in.",
         ));
     }
     let code = code(request, &state).await?;

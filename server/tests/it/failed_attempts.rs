@@ -73,8 +73,8 @@ on_both_databases! {
             assert_eq!(
                 detail,
                 format!(
-                    "Too many unknown or malformed keys from this address: 60 of 60 used in the last 60 s, \
-                     frees in {wait} s."
+                    "Too many unknown or malformed keys from this IP address: 60 of 60 in the last \
+                     60 s. Retry in {wait} s."
                 )
             );
             assert!(MINUTE.contains(&wait), "{wait}");
@@ -140,8 +140,8 @@ on_both_databases! {
         assert_eq!(
             detail,
             format!(
-                "Too many failed or unfinished sign-ins and refreshes from this address: 60 of 60 used in the \
-                 last 60 s, frees in {wait} s."
+                "Too many failed or unfinished sign-ins and refreshes from this IP address: 60 of \
+                 60 in the last 60 s. Retry in {wait} s."
             )
         );
         assert!(MINUTE.contains(&wait), "{wait}");

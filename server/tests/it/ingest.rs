@@ -75,14 +75,14 @@ on_both_databases! {
         let ada = world.sign_in("ada").await;
         let secret = world.generate(&ada).await;
         for (place, (field, bad, message)) in [
-            ("durationMs", json!(-1), "Use a number from 0."),
+            ("durationMs", json!(-1), "Use a number of at least 0."),
             ("durationMs", json!("12"), "Expected a number."),
-            ("responseStatus", json!(1000), "Use an HTTP status."),
+            ("responseStatus", json!(1000), "Use an HTTP status from 0 to 999."),
             ("responseStatus", json!(70_000), "Expected a whole number from 0."),
             ("requestMethod", json!("X".repeat(513)), "Use at most 512 characters."),
             ("requestURL", json!("x".repeat(8_193)), "Use at most 8192 characters."),
             ("traceId", Value::Null, "Expected a string."),
-            ("timestamp", json!("yesterday"), "not an RFC 3339 time such as 2026-11-21T07:45:53Z"),
+            ("timestamp", json!("yesterday"), "Use an RFC 3339 time such as 2026-11-21T07:45:53Z."),
             ("meta", json!([1]), "Expected an object."),
         ].into_iter().enumerate() {
             let mut batch = traces(3);
@@ -297,7 +297,8 @@ async fn batches_have_a_largest_size() {
         logs.json::<Value>().await.unwrap(),
         json!({"accepted": 10_000, "rejected": 7, "errors": [{
             "index": 10_000,
-            "message": "At most 10,000 items are stored of a call; send the rest in another.",
+            "message": "At most 10,000 items are stored per request. Send the rest in another \
+                        request.",
         }]})
     );
     let huge = format!("{{\"traces\":[],\"pad\":\"{}\"}}", "x".repeat(4 * 1024 * 1024));

@@ -34,7 +34,7 @@ on_both_databases! {
         assert!((60..=61).contains(&wait), "{wait}");
         let refused = problem(refused, 429, "rate_limited").await;
         let detail = text(&refused["detail"]);
-        assert!(detail.starts_with("rpm 2 reached: 2 used in the last 60 s, frees in 6"), "{detail}");
+        assert!(detail.starts_with("rpm 2 reached: 2 used in the last 60 s. Retry in 6"), "{detail}");
         world.advance(Duration::from_secs(wait));
         assert_eq!(world.ingest(&key).await.status(), 200);
     }

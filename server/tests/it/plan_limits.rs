@@ -114,7 +114,8 @@ on_both_databases! {
         let refused = problem(create(0).await, 409, "limit_reached").await;
         assert_eq!(
             refused["detail"],
-            "You own 20 of 20 organizations. Delete one, or make somebody else the owner of one and leave it."
+            "You own 20 of 20 organizations. Delete one, or make another member the owner of one \
+             and leave it."
         );
         // Neither an invitation nor another owner's word gives them one more.
         let eve = world.sign_in("eve").await;
@@ -142,7 +143,8 @@ on_both_databases! {
         let refused = invite("late").await;
         assert_eq!(refused.headers()["retry-after"], "3600");
         let refused = problem(refused, 429, "rate_limited").await;
-        assert!(text(&refused["detail"]).starts_with("You made 60 of 60 invitations in the last hour."));
+        assert!(text(&refused["detail"]).starts_with("You sent 60 of 60 invitations in the last \
+                                                      hour."));
         // Taking one back gives none: it was made.
         let path = format!("/v1/organizations/{}/invitations/guest0", ada.organization);
         world.send(Method::DELETE, &path, &ada, &Value::Null).await;

@@ -52,8 +52,8 @@ on_both_databases! {
             let refused = problem(answer, 429, "quota_exceeded").await;
             assert_eq!(
                 refused["detail"],
-                "The month’s quota of 100,000 live requests is reached: 100,000 used, resets at \
-                 2026-12-01T00:00:00.000Z."
+                "The monthly quota of 100,000 live requests is exhausted: 100,000 used. It resets \
+                 at 2026-12-01T00:00:00.000Z."
             );
         }
         assert_eq!(admitted, 10);

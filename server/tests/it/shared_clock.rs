@@ -77,7 +77,7 @@ async fn tokens_that_a_clock_set_back_has_moved_ahead_refuse_with_their_numbers(
     redis.ask(&["HSET", &format!("latchkey:{{{id}}}:t"), &ahead.to_string(), "95"]);
     let denial = refused(&world.services, &secret, 10).await;
     assert_eq!(denial.outcome, Outcome::TokenRateLimited);
-    let told = "tpm 100 reached: 95 used in the last 60 s, 10 asked for; enough frees in ";
+    let told = "tpm 100 reached: 95 used in the last 60 s, 10 requested; retry in ";
     assert!(denial.detail.starts_with(told), "{}", denial.detail);
     assert_eq!(denial.limits.tokens.unwrap().remaining, 5);
     assert_eq!(denial.limits.requests.unwrap().remaining, 30, "it took no request");

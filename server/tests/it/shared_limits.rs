@@ -138,7 +138,7 @@ async fn three_nodes_admit_together_what_the_limits_allow() {
     let denial = denial(error);
     assert_eq!(denial.outcome, Outcome::RateLimited);
     assert!(
-        denial.detail.starts_with("rpm 50 reached: 50 used in the last 60 s, frees in "),
+        denial.detail.starts_with("rpm 50 reached: 50 used in the last 60 s. Retry in "),
         "{}",
         denial.detail
     );

@@ -72,7 +72,7 @@ on_both_databases! {
         let answer = send(&world, &key, "/ingest/logs", &logs(&messages)).await;
         assert_eq!(answer.json::<Value>().await.unwrap(), json!({
             "accepted": 2, "rejected": 0,
-            "errors": [{"index": 1, "message": "message: The first 64 KiB are stored, the rest was cut off."}],
+            "errors": [{"index": 1, "message": "message: Truncated to the first 64 KiB."}],
         }));
         let mut batch = traces(2);
         batch["traces"][0]["meta"] = json!({"name": "kept", "long": "x".repeat(100 * KIB)});

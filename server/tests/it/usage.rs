@@ -195,7 +195,7 @@ on_both_databases! {
         assert_eq!(world.ingest(&secret).await.status(), 200);
         problem(world.ingest(&secret).await, 429, "rate_limited").await;
         let seen = usage(&world, &ada, &key).await;
-        let detail = "rpm 1 reached: 1 used in the last 60 s, frees in 60 s.";
+        let detail = "rpm 1 reached: 1 used in the last 60 s. Retry in 60 s.";
         assert_eq!(seen["denials"][0]["detail"], detail);
         assert_eq!(seen["budget"], json!({"limit": 100, "used": 0, "remaining": 100, "period": "day",
             "resets_at": "2026-11-19T00:00:00.000Z"}));

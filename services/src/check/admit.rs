@@ -88,7 +88,7 @@ pub(super) fn ended(key: &KeyRecord, old: bool, now: Timestamp) -> Option<(Outco
     }
     let is_over = old && key.rare().old.is_some_and(|(_, ends_at)| ends_at <= now);
     is_over.then(|| {
-        let detail = "This secret was rotated out. Use the key’s new secret.";
+        let detail = "This secret was replaced by a rotation. Use the key’s new secret.";
         (Outcome::RevokedKey, detail.to_owned())
     })
 }
@@ -117,7 +117,7 @@ pub(super) fn judge(
     if !in_networks(key, call.ip) {
         let detail = call.ip.map_or_else(
             || {
-                "This key may be used from certain networks only, and no address was given."
+                "This key is restricted to certain networks, and the request has no IP address."
                     .to_owned()
             },
             |ip| format!("This key may not be used from {}.", ip.to_canonical()),
@@ -229,8 +229,8 @@ async fn take_budget(
             limits.budget = Some(state);
             Err(Denial {
                 detail: format!(
-                    "The budget of {} tokens a {} can’t take this call: {} used, {} asked for; it \
-                     resets at {}.",
+                    "The budget of {} tokens per {} is not enough for this call: {} used, {} \
+                     requested. It resets at {}.",
                     state.limit,
                     state.period.as_str(),
                     state.used,

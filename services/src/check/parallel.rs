@@ -106,7 +106,8 @@ pub(super) fn look(services: &Services, key: &KeyRecord) -> Option<Denial> {
 fn full(limit: u64, used: u64) -> Denial {
     Denial {
         detail: format!(
-            "max_parallel {limit} reached: {used} calls of this key are in progress. Try again when one has ended."
+            "max_parallel {limit} reached: {used} calls of this key are in progress. Retry when \
+             one has finished."
         ),
         retry_after: Some(RETRY_AFTER),
         ..Denial::of(Outcome::TooManyParallelRequests)

@@ -308,7 +308,7 @@ fn too_many_requests(
     let wait = full.retry_after.unwrap_or_default();
     Box::new(Denial {
         detail: format!(
-            "rpm {} reached: {} used in the last 60 s, frees in {} s.",
+            "rpm {} reached: {} used in the last 60 s. Retry in {} s.",
             named(limit, whole),
             full.used,
             whole_seconds(wait)
@@ -327,12 +327,12 @@ fn too_many_tokens(
 ) -> Box<Denial> {
     limits.tokens = Some(full_state(full, limit));
     let when = match full.retry_after {
-        Some(wait) => format!("enough frees in {} s", whole_seconds(wait)),
-        None => "a call of that size never fits".to_owned(),
+        Some(wait) => format!("retry in {} s", whole_seconds(wait)),
+        None => "a call of this size never fits".to_owned(),
     };
     Box::new(Denial {
         detail: format!(
-            "tpm {} reached: {} used in the last 60 s, {} asked for; {when}.",
+            "tpm {} reached: {} used in the last 60 s, {} requested; {when}.",
             named(limit, whole),
             full.used,
             need.least()
@@ -344,7 +344,14 @@ fn too_many_tokens(
 
 /// A limit in words, and what this node has of it for the moment, if that is less.
 fn named(limit: u64, whole: u64) -> String {
-    if limit == whole { limit.to_string() } else { format!("{whole} (here {limit} for now)") }
+    if limit == whole {
+        limit.to_string()
+    } else {
+        format!(
+            "{whole} (currently {limit} on this \
+                                                            node)"
+        )
+    }
 }
 
 /// Gives back what a call held that was refused for another reason.

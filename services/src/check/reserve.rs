@@ -194,7 +194,7 @@ fn say_what_is_reserved(denial: &mut Denial, reserved: &ReservedByCalls) {
     let ReservedByCalls { calls, tokens, .. } = *reserved;
     let calls = if calls == 1 { "1 call".to_owned() } else { format!("{calls} calls") };
     denial.detail = format!(
-        "{} Of that, {tokens} are reserved by {calls} in progress: try again in a second.",
+        "{} Of these, {tokens} are reserved by {calls} in progress. Retry in a second.",
         denial.detail
     );
     denial.retry_after = Some(SETTLEMENT_TIMEOUT);

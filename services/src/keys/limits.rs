@@ -63,13 +63,13 @@ pub(super) fn check_request(request: &KeyRequest, now: Timestamp) -> Result<(), 
     };
     let service = request.kind == KeyKind::Service;
     if request.application_id.is_some() && request.kind != KeyKind::Api {
-        refuse("application_id", "Only API keys can be for one application.");
+        refuse("application_id", "Only API keys can be restricted to an application.");
     }
     if service && request.permissions.is_none() {
-        refuse("permissions", "Name what this service key may do.");
+        refuse("permissions", "List the permissions of the service key.");
     }
     if !service && request.permissions.is_some() {
-        refuse("permissions", "Only service keys have permissions.");
+        refuse("permissions", "Only service keys can have permissions.");
     }
     if let Some(field) =
         half_budget(request.token_limit.is_some(), request.token_limit_period.is_some())
@@ -91,6 +91,5 @@ pub(super) const fn half_budget(limit: bool, period: bool) -> Option<&'static st
     }
 }
 
-pub(super) const HALF_BUDGET: &str =
-    "A token budget needs both token_limit and token_limit_period, or neither.";
+pub(super) const HALF_BUDGET: &str = "Set both token_limit and token_limit_period, or neither.";
 pub(super) const EXPIRY_PAST: &str = "Choose a time in the future.";

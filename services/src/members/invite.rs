@@ -64,13 +64,13 @@ async fn invite_once(
     if let Some(member) = member_of_login(&transaction, organization, &request.login).await? {
         let own = member == actor.author().as_uuid();
         return Err(Error::Conflict(if own {
-            "You are a member already."
+            "You are already a member."
         } else {
-            "This person is a member already."
+            "This user is already a member."
         }));
     }
     if find(&transaction, organization, request.login.as_str()).await?.is_some() {
-        return Err(Error::Conflict("This person is invited already."));
+        return Err(Error::Conflict("This user has already been invited."));
     }
     count(services, &transaction, actor.author()).await?;
     let now = services.clock.now();
@@ -202,8 +202,8 @@ async fn count(
         let frees = Timestamp::from_millis(times[0]) + INVITATION_WINDOW;
         return Err(Error::TooMany {
             detail: format!(
-                "You made {} of {INVITATIONS_PER_HOUR} invitations in the last hour. The next one is \
-                 possible at {frees}.",
+                "You sent {} of {INVITATIONS_PER_HOUR} invitations in the last hour. You can send \
+                 the next one at {frees}.",
                 times.len()
             ),
             retry_after: frees.since(now),

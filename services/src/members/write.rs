@@ -61,7 +61,7 @@ async fn change_once(
         another_owner(&transaction, &row).await?;
     }
     if patch.role == Role::Owner {
-        organizations::check_owned(&transaction, user, "This person owns").await?;
+        organizations::check_owned(&transaction, user, "This user owns").await?;
     }
     let mut row = row.into_active_model();
     row.role = Set(patch.role.as_str().to_owned());

@@ -103,8 +103,8 @@ pub(crate) async fn check_owned(
         return Ok(());
     }
     Err(Error::LimitReached(format!(
-        "{who_owns} {used} of {OWNED_ORGANIZATIONS} organizations. Delete one, or make somebody else the \
-         owner of one and leave it."
+        "{who_owns} {used} of {OWNED_ORGANIZATIONS} organizations. Delete one, or make another \
+         member the owner of one and leave it."
     )))
 }
 

@@ -209,9 +209,7 @@ async fn may_change(
         scope = Some(scope::organization(services, actor, id, needed).await?);
     }
     if plan && !administrator {
-        return Err(Error::Forbidden(
-            "Only an administrator of this instance can change the plan.",
-        ));
+        return Err(Error::Forbidden("Only administrators of this instance can change the plan."));
     }
     Ok(scope)
 }

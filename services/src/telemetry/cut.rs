@@ -18,7 +18,7 @@ const MARKS: usize = 128 * 20;
 
 /// What the answer says of a field that was cut.
 pub(super) fn note(field: &str) -> FieldError {
-    let message = "The first 64 KiB are stored, the rest was cut off.".to_owned();
+    let message = "Truncated to the first 64 KiB.".to_owned();
     FieldError { field: field.to_owned(), message }
 }
 

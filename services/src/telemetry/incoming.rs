@@ -45,7 +45,8 @@ impl<T> Incoming<T> {
     pub fn reject_rest(&mut self, from: usize, items: usize) {
         if items > 0 {
             self.reject(from, || {
-                "At most 10,000 items are stored of a call; send the rest in another.".to_owned()
+                "At most 10,000 items are stored per request. Send the rest in another request."
+                    .to_owned()
             });
             self.rejected += items - 1;
         }

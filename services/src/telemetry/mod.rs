@@ -73,7 +73,7 @@ impl Source {
             (None, None) => {
                 return Err(Error::invalid(
                     "x-application-id",
-                    "This key is for the whole project: name an application.",
+                    "This key is valid for the whole project. Name the application in this header.",
                 ));
             }
         };

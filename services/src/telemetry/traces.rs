@@ -68,10 +68,10 @@ pub fn check_trace(entry: &TraceEntry) -> Vec<FieldError> {
     faults.text("spanId", &entry.span_id, 128);
     faults.text("parentSpanId", entry.parent_span_id.as_deref().unwrap_or_default(), 128);
     if entry.response_status > 999 {
-        faults.add("responseStatus", "Use an HTTP status.");
+        faults.add("responseStatus", "Use an HTTP status from 0 to 999.");
     }
     if entry.duration_ms < 0.0 {
-        faults.add("durationMs", "Use a number from 0.");
+        faults.add("durationMs", "Use a number of at least 0.");
     }
     faults.into_errors()
 }

@@ -34,7 +34,7 @@ pub async fn of_keys(
     keys: &[KeyId],
 ) -> Result<Vec<KeyActivity>, Error> {
     if keys.len() > MOST_KEYS {
-        return Err(Error::invalid("key_ids", "Ask for at most 100 keys at once."));
+        return Err(Error::invalid("key_ids", "Request at most 100 keys at a time."));
     }
     let scope = scope::project(services, actor, project, Permission::UsageRead).await?;
     let start = Resolution::Hour.floor(services.clock.now()) - HOUR * 23;

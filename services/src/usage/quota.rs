@@ -44,7 +44,7 @@ impl QuotaHit {
     /// For the caller: what the limit is, what was used, when it frees.
     pub(crate) fn detail(&self) -> String {
         format!(
-            "The month’s quota of {} live requests is reached: {} used, resets at {}.",
+            "The monthly quota of {} live requests is exhausted: {} used. It resets at {}.",
             grouped(self.limit),
             grouped(self.used),
             self.resets_at
@@ -421,7 +421,7 @@ mod tests {
         let hit = QuotaHit { limit: 100_000, used: 100_002, resets_at };
         assert_eq!(
             hit.detail(),
-            "The month’s quota of 100,000 live requests is reached: 100,002 used, resets at \
+            "The monthly quota of 100,000 live requests is exhausted: 100,002 used. It resets at \
              2026-12-01T00:00:00.000Z."
         );
         assert_eq!(

@@ -49,8 +49,8 @@ impl Plan {
         }
         if shape.inputs * dimensions > MOST_NUMBERS {
             let message = format!(
-                "The sandbox answers with at most {MOST_NUMBERS} numbers, inputs × dimensions. Send fewer \
-                 inputs, or ask for fewer dimensions."
+                "The sandbox returns at most {MOST_NUMBERS} numbers (inputs × dimensions). Send \
+                 fewer inputs or request fewer dimensions."
             );
             return Err(Refused::invalid("input", message));
         }

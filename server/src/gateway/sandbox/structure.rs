@@ -64,7 +64,7 @@ pub(super) fn of(body: &CallBody) -> Result<Option<Structure>, Refused> {
         let mut functions = tools.into_iter().filter_map(|tool| tool.function);
         let chosen = functions.find(|function| demanded.is(&function.name));
         let Some(Function { name, parameters }) = chosen else {
-            let message = "The tool that has to be called is not among `tools`.";
+            let message = "The required tool is not in `tools`.";
             return Err(Refused::invalid("tool_choice", message));
         };
         let arguments =
@@ -114,7 +114,7 @@ fn value(schema: &RawValue, field: &str) -> Result<String, Refused> {
         (schema.len() <= schema::LONGEST_SCHEMA).then(|| serde_json::from_str(schema).ok());
     let value = parsed.flatten().and_then(|schema: Value| schema::value_of(&schema));
     value.map(|value| value.to_string()).ok_or_else(|| {
-        let message = "The sandbox can’t make a value of this schema: use a smaller one.";
+        let message = "The sandbox can’t generate a value for this schema. Use a smaller one.";
         Refused::invalid(field, message)
     })
 }

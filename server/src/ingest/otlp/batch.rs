@@ -57,7 +57,7 @@ pub(super) struct Item<'a> {
     pub(super) part: Bytes,
 }
 
-const TOO_MUCH: &str = "With the resource and scope of each, these items are over 32 MiB.";
+const TOO_MUCH: &str = "With their resources and scopes, the items exceed 32 MiB.";
 
 /// Why an item is not stored; the others are.
 pub(super) struct Fault(pub(super) String);
@@ -174,7 +174,7 @@ impl<T> Batch<T> {
     /// Groups that are not read count as one item each: nobody knows what they hold.
     fn reject_groups(&mut self, path: &dyn Display, groups: usize) {
         if groups > 0 {
-            let reason = format!("The first {MOST_ITEMS} are read, {groups} are not.");
+            let reason = format!("Only the first {MOST_ITEMS} are read. {groups} were ignored.");
             self.rejected.add(path, &reason);
             self.rejected.count += groups - 1;
         }
@@ -282,14 +282,13 @@ impl Rejected {
     pub(super) fn answer(mut self, encoding: Encoding, cut: usize) -> Response {
         let items = self.signal.items;
         if cut > 0 {
-            self.reasons.push(format!(
-                "{cut} of {items}: The first 64 KiB are stored, the rest was cut off."
-            ));
+            self.reasons.push(format!("{cut} of {items}: Truncated to the first 64 KiB."));
         }
         if self.beyond > 0 {
             let beyond = self.beyond;
             self.reasons.push(format!(
-                "{beyond} of {items}: At most 10,000 are stored of a call; send the rest in another."
+                "{beyond} of {items}: At most 10,000 are stored per request. Send the rest in \
+                 another request."
             ));
         }
         let error_message = self.reasons.join(" ");

@@ -77,11 +77,11 @@ impl Encoding {
             Self::Protobuf => {
                 let broken = |detail: String| Problem::new(ErrorCode::Malformed, detail);
                 let (part, more) = protobuf::bounded(part).ok_or_else(|| {
-                    broken(format!("The body is not OTLP in protobuf, at {path}."))
+                    broken(format!("The body is not valid OTLP protobuf at {path}."))
                 })?;
                 let message = T::decode(part).map_err(|error| {
                     // prost names message and field, never a value.
-                    broken(format!("The body is not OTLP in protobuf, at {path}: {error}."))
+                    broken(format!("The body is not valid OTLP protobuf at {path}: {error}."))
                 })?;
                 Ok((message, more))
             }

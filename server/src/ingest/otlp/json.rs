@@ -42,7 +42,7 @@ fn describe(path: &dyn Display, within: &str, error: &serde_json::Error) -> Prob
     let mut problem = refusal(&place, error);
     // The line and column are of the part alone.
     if problem.code == ErrorCode::Malformed {
-        problem.detail = format!("The body is not valid JSON: {place} can’t be read.");
+        problem.detail = format!("The body is not valid JSON at {place}.");
     }
     problem
 }

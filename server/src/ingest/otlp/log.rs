@@ -21,7 +21,7 @@ pub(super) fn entry(item: Item<'_>) -> Result<LogEntry, Fault> {
     let own_time = time(record.time_unix_nano);
     let observed = time(record.observed_time_unix_nano);
     let Some(timestamp) = own_time.or(observed) else {
-        return Err(Fault("It has neither a time nor an observed time.".to_owned()));
+        return Err(Fault("The record has neither a time nor an observed time.".to_owned()));
     };
     let message = match value(encoding, &format_args!("{path}.body"), record.body) {
         Value::String(text) => text,

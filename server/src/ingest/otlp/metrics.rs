@@ -22,8 +22,8 @@ const DATA_POINTS: Signal = Signal {
     items: "dataPoints",
     rejected: "rejectedDataPoints",
 };
-const NOT_STORED: &str = "Metrics are not stored here. Turn their export off, e.g. with \
-                          OTEL_METRICS_EXPORTER=none. This is said once.";
+const NOT_STORED: &str = "Metrics are not stored. Disable their export, e.g. with \
+                          OTEL_METRICS_EXPORTER=none. This message is sent only once.";
 
 /// Send metrics with OpenTelemetry
 ///
@@ -68,7 +68,11 @@ pub(super) fn count(body: OtlpBody) -> Result<usize, Problem> {
         Encoding::Json => serde_json::from_slice::<Points>(&body).ok().map(|Points(count)| count),
     };
     count.ok_or_else(|| {
-        Problem::new(ErrorCode::Malformed, "The body is not OTLP as its Content-Type says.")
+        Problem::new(
+            ErrorCode::Malformed,
+            "The body is not valid OTLP in the format of its \
+                                            Content-Type.",
+        )
     })
 }
 

@@ -167,7 +167,7 @@ async fn upstream_errors_keep_their_class_and_words() {
         let answer = gateway.chat(&key, &asks("qwen3.6-27b", "e")).await;
         assert_eq!(answer.status(), status);
         let told: Value = answer.json().await.unwrap();
-        assert_eq!(told["error"]["message"], "The upstream refused this request.");
+        assert_eq!(told["error"]["message"], "The upstream rejected this request.");
     }
     gateway.world.services.settled().await;
     let path = format!("/v1/inference/keys/{id}/usage?range=1h");

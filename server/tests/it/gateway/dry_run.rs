@@ -47,7 +47,7 @@ on_both_databases! {
             assert_eq!(told["code"], code, "{told}");
         }
         let never = dry_run(&world, &ada, &id, here(json!({ "tokens": 101 }))).await;
-        assert_eq!(never["retry_after_seconds"], Value::Null, "a call of that size never fits");
+        assert_eq!(never["retry_after_seconds"], Value::Null, "a call of this size never fits");
         assert_eq!(never["budget"], Value::Null, "it would not get that far");
         assert_eq!(chat(&world, &key, &asks("sandbox", "a")).await.status(), StatusCode::OK);
         let told = dry_run(&world, &ada, &id, here(json!({}))).await;

@@ -60,7 +60,7 @@ async fn guess(address: String) -> usize {
             assert!(!answer.contains(&key), "what was sent is not repeated");
             if status(&answer) == "429" {
                 assert!(answer.contains("retry-after: "), "{answer}");
-                let why = "Too many unknown or malformed keys from this address";
+                let why = "Too many unknown or malformed keys from this IP address";
                 assert!(answer.contains(why), "{answer}");
                 told_to_wait += 1;
             } else {

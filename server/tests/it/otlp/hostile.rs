@@ -42,7 +42,7 @@ on_both_databases! {
         let sent = send(&world, &key, "/v1/traces", PROTOBUF, request(&[latin, span("good"), wrong_type])).await;
         let (rejected, reasons) = super::protobuf::partial_success(&sent.bytes().await.unwrap());
         assert_eq!(rejected, 2);
-        assert!(reasons.starts_with("resourceSpans[0].scopeSpans[0].spans[0]: The body is not OTLP in protobuf"), "{reasons}");
+        assert!(reasons.starts_with("resourceSpans[0].scopeSpans[0].spans[0]: The body is not valid OTLP protobuf"), "{reasons}");
         assert_eq!(stored(&world, &ada, "traces").await.len(), before + 1);
     }
 
@@ -158,7 +158,8 @@ on_both_databases! {
         };
         assert_eq!(counted("traces").await, 10_000);
         spans.extend(["b", "c"].map(span));
-        let told = "2 of spans: At most 10,000 are stored of a call; send the rest in another.";
+        let told = "2 of spans: At most 10,000 are stored per request. Send the rest in another \
+                    request.";
         // In one scope, and over several resources.
         let halves = [request(&spans[..5_001]), request(&spans[5_001..])].concat();
         for body in [request(&spans), halves] {
@@ -174,7 +175,8 @@ on_both_databases! {
         let answer = send(&world, &key, "/v1/logs", JSON, body).await.json::<Value>().await.unwrap();
         assert_eq!(answer, json!({"partialSuccess": {
             "rejectedLogRecords": "3",
-            "errorMessage": "3 of logRecords: At most 10,000 are stored of a call; send the rest in another.",
+            "errorMessage": "3 of logRecords: At most 10,000 are stored per request. Send the rest \
+                             in another request.",
         }}));
         assert_eq!(counted("logs").await, 10_000);
         // Of other lists the first ones are read, in both encodings.
@@ -193,7 +195,7 @@ on_both_databases! {
         let answer = send(&world, &key, "/v1/traces", PROTOBUF, body).await;
         let (rejected, reason) = super::protobuf::partial_success(&answer.bytes().await.unwrap());
         assert_eq!(rejected, 69, "31 fit into 32 MiB");
-        assert!(reason.contains("these items are over 32 MiB"), "{reason}");
+        assert!(reason.contains("the items exceed 32 MiB"), "{reason}");
         assert_eq!(stored(&world, &ada, "traces").await.len(), 31);
     }
 

@@ -23,7 +23,7 @@ on_both_databases! {
         let answer = send(&world, &key, "/v1/logs", JSON, body("shop", &records)).await;
         assert_eq!(answer.json::<Value>().await.unwrap(), json!({"partialSuccess": {
             "rejectedLogRecords": "0",
-            "errorMessage": "1 of logRecords: The first 64 KiB are stored, the rest was cut off.",
+            "errorMessage": "1 of logRecords: Truncated to the first 64 KiB.",
         }}));
         let message = text(&stored(&world, &ada, "logs").await[0]["message"]);
         assert!(message.len() <= 64 * 1024 && message.ends_with("… [cut]"));
@@ -104,7 +104,7 @@ on_both_databases! {
         let key = world.generate(&ada).await;
         let good = json!({"timeUnixNano": START_NANOS.to_string(), "body": {"stringValue": "good"}});
         for (bad, reason) in [
-            (json!({}), "It has neither a time nor an observed time."),
+            (json!({}), "The record has neither a time nor an observed time."),
         ] {
             let before = stored(&world, &ada, "logs").await.len();
             let answer = send(&world, &key, "/v1/logs", JSON, body("shop", &json!([bad, good]))).await;
