@@ -46,7 +46,7 @@ impl SiteManifest {
         }
         let manifest = Site::get("manifest.json");
         manifest.and_then(|file| serde_json::from_slice(&file.data).ok()).unwrap_or_else(|| {
-            tracing::warn!("the site is not built: run `make run`, or scripts/build-site.sh");
+            tracing::warn!("The site is not built; run `make run` or scripts/build-site.sh");
             Self::default()
         })
     }

@@ -82,8 +82,9 @@ pub async fn serve(listener: TcpListener, front: Front, stop: impl Future<Output
     let room = open_files::shares().clients;
     if room < CONNECTIONS {
         tracing::info!(
-            room,
-            "fewer connections fit than {CONNECTIONS}: the limit of open files is low"
+            limit = room,
+            wanted = CONNECTIONS,
+            "Limited the number of connections because the limit of open files is low"
         );
     }
     accept(listener, front, room.min(CONNECTIONS), Patience::USUAL, stop).await;
@@ -141,7 +142,7 @@ async fn next(
         match listener.accept().await {
             Ok((stream, peer)) => return (stream, peer, place),
             Err(error) => {
-                tracing::warn!(%error, "a connection could not be accepted");
+                tracing::warn!(%error, "Failed to accept a connection");
                 tokio::time::sleep(ACCEPT_PAUSE).await;
             }
         }
@@ -187,7 +188,7 @@ async fn converse<A: Answers>(
             biased;
             ended = connection.as_mut() => {
                 if let Err(error) = ended {
-                    tracing::debug!(error, "a connection ended early");
+                    tracing::debug!(error, "Connection ended early");
                 }
                 return;
             }
@@ -198,7 +199,7 @@ async fn converse<A: Answers>(
                         Verdict::GoOn => {}
                         Verdict::Finish => connection.as_mut().graceful_shutdown(),
                         Verdict::CutOff(why) => {
-                            return tracing::debug!(why, "a connection was cut off");
+                            return tracing::debug!(why, "Closed a connection that timed out");
                         }
                     }
                     events.push(Either::Right(Either::Left(tick(server.patience))));
@@ -208,7 +209,8 @@ async fn converse<A: Answers>(
                         _ if !progress.is_idle() => {}
                         Protocol::Http2 => connection.as_mut().graceful_shutdown(),
                         Protocol::Unknown | Protocol::Http1 => {
-                            return tracing::debug!("a silent connection made room for another");
+                            return tracing::debug!("Closed an idle connection to make room for \
+                                                    another");
                         }
                     }
                     events.push(Either::Right(Either::Right(wants(wanted))));
@@ -310,7 +312,7 @@ type ClientStream = TokioIo<Opening<Pin<Box<TimeoutStream<TcpStream>>>>>;
 fn prepared(stream: TcpStream, progress: &Arc<Progress>, patience: Patience) -> ClientStream {
     // Without it a small answer waits for the client's delayed acknowledgement of the one before.
     if let Err(error) = stream.set_nodelay(true) {
-        tracing::debug!(%error, "TCP_NODELAY could not be set");
+        tracing::debug!(%error, "Failed to set TCP_NODELAY");
     }
     let mut stream = TimeoutStream::new(stream);
     stream.set_write_timeout(Some(patience.for_taking()));

@@ -100,7 +100,7 @@ impl Front {
         let elapsed = self.time(asked);
         if response.status().is_success() {
             let span = tracing::debug_span!("request", request_id = %asked.id);
-            span.in_scope(|| tracing::debug!(status = 200, ?elapsed, "verified"));
+            span.in_scope(|| tracing::debug!(status = 200, ?elapsed, "Verified a key"));
         } else {
             let span = tracing::info_span!("request", request_id = %asked.id);
             span.in_scope(|| answered(&Method::POST, "/v1/keys/verify", &response, elapsed));
@@ -207,7 +207,7 @@ fn shown(path: &str) -> String {
 fn answered(method: &Method, path: &str, response: &Response, elapsed: Duration) {
     let status = response.status().as_u16();
     let milliseconds = elapsed.as_secs_f64() * 1000.0;
-    tracing::info!(%method, path, status, milliseconds, "answered");
+    tracing::info!(%method, path, status, milliseconds, "Request completed");
 }
 
 /// A panic is a fault of ours: it is logged, and the caller is told no more than that.
@@ -221,7 +221,7 @@ fn panicked(panic: &(dyn Any + Send)) -> Response {
         .map(String::as_str)
         .or_else(|| panic.downcast_ref::<&str>().copied())
         .unwrap_or("no message");
-    tracing::error!(panic = text, "a handler panicked");
+    tracing::error!(panic = text, "Request handler panicked");
     Refusal::new(
         ErrorCode::Internal,
         "An internal error occurred. The server’s log has the cause under the request ID.",

@@ -10,7 +10,7 @@ use tracing_subscriber::EnvFilter;
 
 /// Starts writing logs to standard error. What panics is a log line like any other.
 pub fn start() {
-    panic::set_hook(Box::new(|panicked| tracing::error!(%panicked, "A thread panicked")));
+    panic::set_hook(Box::new(|panicked| tracing::error!(%panicked, "Thread panicked")));
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
     let terminal = std::io::stderr().is_terminal();
     let logs =

@@ -40,7 +40,7 @@ pub(crate) fn shares() -> Shares {
     static SHARES: OnceLock<Shares> = OnceLock::new();
     *SHARES.get_or_init(|| {
         let limit = rlimit::increase_nofile_limit(WANTED).unwrap_or_else(|error| {
-            tracing::warn!(%error, "the limit of open files could not be raised");
+            tracing::warn!(%error, "Failed to raise the limit of open files");
             USUAL
         });
         Shares::of(limit)

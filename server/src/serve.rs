@@ -69,12 +69,12 @@ pub async fn serve(settings: Settings) -> anyhow::Result<()> {
     });
     let serving = tokio::spawn(serving);
     wait_for_signal().await?;
-    tracing::info!("stopping: finishing requests under way");
+    tracing::info!("Shutting down; waiting for requests in progress");
     state.begin_drain();
     // The receivers live as long as their tasks; a task that has ended needs no word.
     let _ = stop.send(true);
     if tokio::time::timeout(DRAIN_PATIENCE, serving).await.is_err() {
-        tracing::warn!("some requests did not finish in time and are cut off");
+        tracing::warn!("Shutdown timed out; aborting requests in progress");
     }
     listening.abort();
     if let Some(measuring) = measuring {
@@ -83,7 +83,7 @@ pub async fn serve(settings: Settings) -> anyhow::Result<()> {
     let finished = tokio::time::timeout(DATABASE_PATIENCE, finish(&services, jobs)).await;
     finished.context("the database did not take the last counters in time")??;
     drop(alone);
-    tracing::info!("stopped");
+    tracing::info!("Server stopped");
     Ok(())
 }
 
@@ -98,7 +98,7 @@ async fn finish(
     services.settled().await;
     let returned = check::return_leases(services, true).await;
     if let Err(error) = check::leave(services).await {
-        tracing::warn!(%error, "the other nodes were not told that this one leaves");
+        tracing::warn!(%error, "Failed to remove this node from the cluster membership");
     }
     // Whatever became of the leases.
     usage::flush(services).await.context("writing the last counters")?;
@@ -125,14 +125,15 @@ fn announce(config: &Config) {
     };
     if config.services.administrators.is_empty() && matches!(config.sign_in, SignIn::Github(_)) {
         tracing::info!(
-            "Nobody administers this instance: name GitHub logins or id:NUMBER in LATCHKEY_ADMINS"
+            "This instance has no administrators; set LATCHKEY_ADMINS to GitHub logins or id:NUMBER"
         );
     }
     for upstream in &config.upstreams {
         let (name, audience) = (&upstream.name, &upstream.audience);
-        tracing::info!(upstream = name, "Upstream {name} serves {audience}");
+        tracing::info!(upstream = name, %audience, "Upstream configured");
     }
-    tracing::info!(listen = %config.listen, sign_in, "Latchkey is at {}", config.public_url);
+    let (listen, public_url) = (config.listen, &config.public_url);
+    tracing::info!(%listen, %public_url, sign_in, "Server started");
     if let Some(code) = &config.services.local_code {
         // The one secret that is meant to be read here: by whoever started the server.
         let link = oauth::local_link(&config.public_url, code);
@@ -157,7 +158,7 @@ async fn run_jobs(services: Services, mut stopped: watch::Receiver<bool>) {
             }
         };
         if let Err(error) = result {
-            tracing::warn!(%error, "a background job failed and will try again");
+            tracing::warn!(%error, "Background job failed and will be retried");
         }
     }
 }
@@ -172,7 +173,7 @@ async fn return_idle_leases(services: Services, mut stopped: watch::Receiver<boo
             _ = ticks.tick() => {}
         }
         if let Err(error) = check::return_leases(&services, false).await {
-            tracing::warn!(%error, "what is leased of budgets and not needed could not be given back");
+            tracing::warn!(%error, "Failed to return unused budget leases");
         }
     }
 }
@@ -191,7 +192,7 @@ async fn purge_telemetry(services: Services, mut stopped: watch::Receiver<bool>)
     let mut purge_old = tokio::time::interval(PURGE_EVERY);
     let told = |error: Option<Error>| {
         if let Some(error) = error {
-            tracing::warn!(%error, "Telemetry could not be purged; it is tried again");
+            tracing::warn!(%error, "Failed to purge telemetry; retrying later");
         }
     };
     let purge_forever = async {

@@ -30,7 +30,7 @@ static WORKERS: LazyLock<Mutex<Sender<Work>>> = LazyLock::new(|| {
         let receiver = Arc::clone(&receiver);
         let started = thread::Builder::new().name(WORKER.to_owned()).spawn(move || work(&receiver));
         if let Err(error) = started {
-            tracing::error!(%error, "A thread for telemetry could not be started");
+            tracing::error!(%error, "Failed to start a telemetry worker thread");
         }
     }
     Mutex::new(sender)

@@ -29,7 +29,7 @@ where
     for done in 0..MORE {
         match work().await {
             Err(error) if was_given_up(&error) => {
-                tracing::debug!(%error, "done again");
+                tracing::debug!(%error, "Retrying a transaction");
                 tokio::time::sleep(pause(services, done)).await;
             }
             answer => return answer,

@@ -122,7 +122,7 @@ mod server {
         fn from(error: latchkey_services::Error) -> Self {
             if error.is_fault() {
                 let id = use_context::<RequestId>().map(|id| id.0).unwrap_or_default();
-                tracing::error!(request_id = id, %error, "a server function failed");
+                tracing::error!(request_id = id, %error, "Server function failed");
             }
             if let Some(seconds) = error.retry_after()
                 && let Some(response) = use_context::<ResponseOptions>()
@@ -153,7 +153,7 @@ mod server {
                 Problem::new(ErrorCode::Invalid, text.clone())
             }
             other => {
-                tracing::error!(error = %other, "a server function could not answer");
+                tracing::error!(error = %other, "Server function failed to respond");
                 Problem::new(
                     ErrorCode::Internal,
                     "An internal error occurred. The server’s log has the cause under the request \

@@ -80,9 +80,11 @@ fn tighten(path: &Path) {
     }
     let permissions = std::fs::Permissions::from_mode(private);
     if let Err(error) = std::fs::set_permissions(path, permissions) {
-        tracing::warn!(path = %path.display(), %error, "Others can read this, and that can't be changed");
+        tracing::warn!(path = %path.display(), %error, "File is readable by other users, and its \
+                                                        permissions could not be changed");
     } else {
-        tracing::info!(path = %path.display(), "Others could read this: now only its owner can");
+        tracing::info!(path = %path.display(), "Restricted file permissions to the owner; other \
+                                                users could read the file");
     }
 }
 

@@ -68,7 +68,8 @@ fn make(path: &Path) -> anyhow::Result<Vec<u8>> {
     let _ = std::fs::remove_file(&draft);
     match result {
         Ok(()) => {
-            tracing::info!(file = %path.display(), "made a secret; keep it with your backups");
+            tracing::info!(file = %path.display(), "Generated a secret file; include it in your \
+                                                    backups");
             Ok(secret.into_bytes())
         }
         Err(error) if error.kind() == ErrorKind::AlreadyExists => read(File::open(path)?, path),

@@ -188,7 +188,7 @@ pub(crate) fn unavailable(message: &'static str) -> Response {
 impl From<Error> for Refused {
     fn from(error: Error) -> Self {
         if error.is_fault() {
-            tracing::error!(%error, "a call failed");
+            tracing::error!(%error, "Gateway call failed");
         }
         let problem = Problem::from(&error);
         let status = StatusCode::from_u16(problem.status);

@@ -96,7 +96,7 @@ impl Passage {
         tracing::warn!(
             upstream = line.name,
             message = error.message,
-            "An upstream answered with an error and a status of success"
+            "Upstream returned an error with a success status"
         );
         Refused::upstream_answered(error)
     }
@@ -151,7 +151,7 @@ impl Passage {
             Err(Broken::Failed(cause)) => {
                 self.call.release();
                 let upstream = &self.answering.served.line.name;
-                tracing::warn!(upstream, cause, "An upstream's answer broke off");
+                tracing::warn!(upstream, cause, "Upstream response was interrupted");
                 Err(Refused::upstream_error())
             }
         }

@@ -42,7 +42,7 @@ impl ClientIp {
                 [X_FORWARDED_FOR, FORWARDED].map(|name| end_of(headers, &name));
             tracing::warn!(
                 request_id = %id, proxy = %peer.ip(), x_forwarded_for, forwarded,
-                "The caller’s address can’t be read from what the proxy says"
+                "Client IP address could not be determined from the proxy headers"
             );
         }
         Self(found)

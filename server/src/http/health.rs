@@ -78,7 +78,7 @@ pub(crate) async fn ready_in_detail(
 async fn readiness(state: &AppState) -> (StatusCode, Readiness) {
     let looked_up = check::can_look_up(&state.services).await;
     if let Err(error) = &looked_up {
-        tracing::warn!(%error, "not ready: no key could be looked up");
+        tracing::warn!(%error, "Readiness check failed; keys cannot be looked up");
     }
     let failing: Vec<_> = looked_up.err().map(|_| "database").into_iter().collect();
     let (code, status) = if state.is_draining() {

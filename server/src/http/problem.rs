@@ -47,7 +47,7 @@ impl From<Outcome> for Refusal {
 impl From<Error> for Refusal {
     fn from(error: Error) -> Self {
         if error.is_fault() {
-            tracing::error!(%error, "a request failed");
+            tracing::error!(%error, "Request failed");
         }
         let lacking = match error {
             Error::InsufficientScope(lacking) => Some(lacking),

@@ -56,9 +56,13 @@ pub(crate) async fn listen(wanted: MetricsListen) -> anyhow::Result<Option<TcpLi
         MetricsListen::Off => Ok(None),
         MetricsListen::Usual(address) => Ok(TcpListener::bind(address)
             .await
-            .inspect_err(
-                |error| tracing::info!(%address, %error, "no metrics: set LATCHKEY_METRICS_LISTEN"),
-            )
+            .inspect_err(|error| {
+                tracing::info!(
+                    %address,
+                    %error,
+                    "Metrics listener is disabled; set LATCHKEY_METRICS_LISTEN to a free address"
+                );
+            })
             .ok()),
         MetricsListen::At(address) => {
             let listener = TcpListener::bind(address).await;

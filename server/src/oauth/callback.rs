@@ -71,7 +71,7 @@ pub(crate) async fn callback(
     let identity = match github.identity(code, verifier).await {
         Ok(identity) => identity,
         Err(error) => {
-            tracing::warn!(%error, "a sign-in with GitHub did not finish");
+            tracing::warn!(%error, "GitHub sign-in failed");
             if error.is_fault() {
                 attempt.give_back();
             }

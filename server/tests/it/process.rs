@@ -260,7 +260,7 @@ async fn what_is_over_is_purged_at_the_start_whatever_stopped_the_server() {
     process.signal("-TERM");
     assert_eq!(process.wait(), Some(0));
     let log = std::fs::read_to_string(log_file(&folder)).unwrap();
-    let purge = log.lines().find(|line| line.contains("purged")).unwrap();
+    let purge = log.lines().find(|line| line.contains("Purged telemetry")).unwrap();
     assert!(purge.contains("\"traces\":1,\"logs\":0"), "{purge}");
 }
 

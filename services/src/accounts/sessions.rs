@@ -147,7 +147,7 @@ async fn renew_once(
         transaction.commit().await?;
         tracing::warn!(
             session = %SessionId::from(row.session_id),
-            "a used refresh token came back: the session was ended"
+            "Refresh token was reused; ended its session"
         );
         return Err(Error::Unauthenticated);
     }

@@ -198,7 +198,7 @@ async fn take_quota(
 ) -> Result<Counted, Denial> {
     let limit = key.plan_limits().requests_per_month;
     let taken = quota::take(services, key.project, limit, now).await.map_err(|error| {
-        tracing::error!(%error, "a quota could not be asked");
+        tracing::error!(%error, "Failed to query a quota");
         Denial::of(Outcome::Unavailable)
     })?;
     taken.map_err(|hit| Denial {
@@ -217,7 +217,7 @@ async fn take_budget(
 ) -> Result<Option<Spent>, Denial> {
     let Some(budget) = key.rare().budget else { return Ok(None) };
     let answer = budget::take(services, key, budget, (need, most), now).await.map_err(|error| {
-        tracing::error!(%error, "a budget could not be asked");
+        tracing::error!(%error, "Failed to query a budget");
         Denial::of(Outcome::Unavailable)
     })?;
     match answer {

@@ -369,7 +369,7 @@ async fn load(services: &Services, digest: KeyDigest, by: Presenter) -> Result<K
         }
     };
     let asked = in_time(asking).await.unwrap_or_else(|error| {
-        tracing::error!(%error, "a key could not be looked up");
+        tracing::error!(%error, "Failed to look up a key");
         None
     });
     asked.ok_or_else(|| Denial::of(Outcome::Unavailable))

@@ -259,7 +259,7 @@ async fn settle(services: &Services, held: Held, used: UsedTokens) -> CallSlot {
         && let Err(error) = budget::settle(services, spent, cost).await
     {
         // What was reserved stays taken: the budget is not overspent.
-        tracing::error!(%error, key = %call.key, "a budget could not be settled");
+        tracing::error!(%error, key = %call.key, "Failed to settle a budget");
     }
     call.tokens =
         TokenCounts { prompt: used.prompt, completion: used.completion, estimated: used.estimated };

@@ -93,7 +93,7 @@ pub(super) async fn relocate(main: &SqlitePool, telemetry: &Path) -> Result<(), 
         }
     };
     if batches > 0 {
-        tracing::info!(batches, file = %telemetry.display(), "Moved telemetry to a file of its own");
+        tracing::info!(batches, file = %telemetry.display(), "Moved telemetry to a separate file");
     }
     relocation.end().await;
     result

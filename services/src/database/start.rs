@@ -102,7 +102,8 @@ pub(super) async fn check(postgres: &Postgres) -> Result<Room, DbErr> {
     if room < WANTED {
         tracing::warn!(
             connections = room,
-            "the database allows a node fewer than {WANTED} connections: it makes do with these"
+            wanted = WANTED,
+            "The database allows a node fewer connections than it uses; continuing with these"
         );
     }
     Ok(Room::of(room - BESIDE))

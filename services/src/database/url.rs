@@ -131,10 +131,7 @@ pub(super) fn postgres(text: &str) -> Result<Postgres, UrlError> {
     let (known, unknown): (Vec<_>, Vec<_>) =
         url.query_pairs().into_owned().partition(|(name, _)| is_known(name));
     for (name, _) in unknown {
-        tracing::warn!(
-            name = nameable(&name),
-            "a parameter of the database’s URL is not understood and left out"
-        );
+        tracing::warn!(name = nameable(&name), "Ignored an unknown parameter in the database URL");
     }
     url.set_query(None);
     if !known.is_empty() {

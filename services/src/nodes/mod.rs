@@ -75,7 +75,8 @@ async fn hear(services: &Services) {
         if lost.is_other_server() {
             services.database.renew();
         }
-        tracing::warn!(reason = %lost, "changes of keys are not heard of: every check asks the database");
+        tracing::warn!(reason = %lost, "Invalidation listener is down; every check queries the \
+                                        database");
         tokio::time::sleep(RETRY).await;
     }
 }

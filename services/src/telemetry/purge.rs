@@ -103,7 +103,7 @@ pub async fn purge_sandbox(services: &Services) -> Result<Purged, Error> {
     let logs = purge::<log::Entity>(services).await?;
     let purged = Purged { traces, logs };
     if purged != Purged::default() {
-        tracing::info!(traces, logs, "purged what test keys brought 24 hours ago and earlier");
+        tracing::info!(traces, logs, "Purged telemetry of test keys older than 24 hours");
     }
     Ok(purged)
 }
@@ -184,7 +184,7 @@ pub async fn purge_live(services: &Services) -> Result<Purged, Error> {
     }
     if purged != Purged::default() {
         let Purged { traces, logs } = purged;
-        tracing::info!(traces, logs, "Deleted live telemetry that is older than its tier keeps it");
+        tracing::info!(traces, logs, "Purged live telemetry past its retention period");
     }
     Ok(purged)
 }
@@ -257,7 +257,7 @@ pub async fn purge_deleted(services: &Services) -> Result<Purged, Error> {
     }
     if purged != Purged::default() {
         let Purged { traces, logs } = purged;
-        tracing::info!(traces, logs, "purged what deleted applications sent");
+        tracing::info!(traces, logs, "Purged telemetry of deleted applications");
     }
     Ok(purged)
 }

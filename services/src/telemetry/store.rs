@@ -317,7 +317,7 @@ pub(super) fn outage(why: &str) -> Error {
 
 async fn undo_or_tell(services: &Services, Call { kind, first, items, .. }: Call) {
     if let Err(error) = undo(services, kind, first, items).await {
-        tracing::warn!(%error, "Items of a refused call are deleted later");
+        tracing::warn!(%error, "Failed to delete the items of a rejected request; retrying later");
     }
 }
 
@@ -359,7 +359,7 @@ pub async fn purge_unfinished(services: &Services) -> Result<usize, Error> {
         undo(services, kind, row.first_id, items).await?;
     }
     if calls > 0 {
-        tracing::info!(calls, "Deleted items of calls that were never acknowledged");
+        tracing::info!(calls, "Deleted items of requests that were never acknowledged");
     }
     Ok(calls)
 }

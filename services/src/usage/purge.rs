@@ -39,7 +39,7 @@ pub async fn purge(services: &Services) -> Result<(), Error> {
     let is_old = Expr::col("starts_at").lt((now - BUDGETS_KEPT).as_millis());
     deleted += services.database.delete_some::<budget::Entity>(is_old).await?;
     if deleted > 0 {
-        tracing::info!(rows = deleted, "old usage was deleted");
+        tracing::info!(rows = deleted, "Purged usage past its retention period");
     }
     Ok(())
 }

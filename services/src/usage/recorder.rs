@@ -281,7 +281,7 @@ impl Recorder {
 
 fn tell_of(lost: u64) {
     if lost > 0 {
-        tracing::error!(lost, "calls were not counted: too much was waiting to be written");
+        tracing::error!(lost, "Dropped usage records because the write queue is full");
     }
 }
 

@@ -168,7 +168,8 @@ impl SharedWindows {
     pub(super) fn has_forgotten(&self, now: Duration) {
         if !self.is_narrow(now) {
             tracing::warn!(
-                "Redis has forgotten what was admitted: each node keeps to its share for a minute"
+                "Redis lost the rate limit state; each node enforces its share of the limits for a \
+                 minute"
             );
             self.narrow(now);
         }
@@ -288,7 +289,7 @@ impl SharedWindows {
             tracing::error!(
                 why,
                 nodes,
-                "Redis is away: each node admits its share of the limits per minute"
+                "Redis is unavailable; each node enforces its share of the rate limits"
             );
         }
         Away
@@ -328,7 +329,7 @@ impl SharedWindows {
         *self.connection.lock().unwrap_or_else(PoisonError::into_inner) = Some(connection);
         if !self.is_up.swap(true, Ordering::AcqRel) {
             let nodes = self.presence.nodes();
-            tracing::info!(nodes, "limits per minute are shared through Redis");
+            tracing::info!(nodes, "Rate limits are shared through Redis");
         }
         Ok(())
     }
@@ -369,7 +370,7 @@ fn complain(shared: &SharedWindows, told: &mut bool, why: &str) {
         tracing::error!(
             why,
             nodes,
-            "Redis can’t be reached (REDIS_URL): each node admits its share of the limits per minute"
+            "Redis is unreachable (REDIS_URL); each node enforces its share of the rate limits"
         );
     }
 }
@@ -386,7 +387,7 @@ async fn note(services: &Services, shared: &SharedWindows) {
         match noted {
             Ok(()) => told = false,
             Err(error) if !std::mem::replace(&mut told, true) => {
-                tracing::warn!(%error, "the number of nodes could not be written down");
+                tracing::warn!(%error, "Failed to store the number of nodes");
             }
             Err(_) => {}
         }

@@ -57,7 +57,7 @@ pub(super) async fn prune(services: &Services, batch: &Batch) {
             .exec(services.database.telemetry().writer())
             .await;
         if let Err(error) = deleted {
-            tracing::warn!(%error, "old denials could not be deleted and wait for the next time");
+            tracing::warn!(%error, "Failed to purge old denials; retrying later");
         }
     }
 }
