@@ -20,8 +20,9 @@ pub async fn run(command: Audit) -> anyhow::Result<()> {
 
 async fn verify(storage: &Storage) -> anyhow::Result<()> {
     let pepper = config::existing_pepper(storage)?;
-    let database =
-        Database::open(&storage.database_url()).await.context("the database (DATABASE_URL)")?;
+    let database = Database::open(&storage.database_url())
+        .await
+        .context("can't use the database (DATABASE_URL)")?;
     let mut out = std::io::stdout().lock();
     let (mut chains, mut events, mut broken) = (0_u64, 0_u64, 0_u64);
     let mut written = Ok(());
@@ -37,8 +38,11 @@ async fn verify(storage: &Storage) -> anyhow::Result<()> {
     .await?;
     written?;
     if broken > 0 {
-        bail!("{broken} of {chains} audit logs are not as they were written");
+        bail!("{broken} of {chains} audit logs were modified");
     }
-    writeln!(out, "{events} events in {chains} audit logs: all as they were written")?;
+    writeln!(
+        out,
+        "{events} events in {chains} audit logs verified; none were modified or removed"
+    )?;
     Ok(())
 }

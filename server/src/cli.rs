@@ -6,19 +6,19 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use latchkey_domain::limit::Cidr;
 
-/// Issues API keys, shows each once, limits, meters, rotates and revokes them, and checks them at
-/// memory speed. Without a command it serves, with the settings of the environment.
+/// Issue, limit, meter, rotate and revoke API keys, and check them at memory speed. Without a
+/// command, `latchkey` runs the server with settings from the environment.
 #[derive(Debug, Parser)]
 #[command(name = "latchkey", version, about, args_override_self = true)]
 pub struct Cli {
-    /// What to do.
+    /// Subcommand, if one was given.
     #[command(subcommand)]
     command: Option<Command>,
 }
 
 impl Cli {
-    /// What to do. `latchkey` alone is `latchkey serve`, which is also how `cargo leptos watch`
-    /// starts it.
+    /// The subcommand; `serve` if there is none, which is also how `cargo leptos watch` starts the
+    /// server.
     pub fn command(self) -> Command {
         self.command
             .unwrap_or_else(|| Command::Serve(Box::new(Serve::parse_from(["latchkey"]).settings)))
@@ -31,38 +31,39 @@ struct Serve {
     settings: Settings,
 }
 
-/// What to do.
+/// Subcommands of `latchkey`.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Serve the dashboard, the API and the ingest endpoints.
+    /// Run the server: the dashboard, the API, the gateway and the ingest endpoints.
     Serve(Box<Settings>),
-    /// Look after the audit logs.
+    /// Manage audit logs.
     #[command(subcommand)]
     Audit(Audit),
 }
 
-/// What to do with the audit logs.
+/// Subcommands of `latchkey audit`.
 #[derive(Debug, Subcommand)]
 pub enum Audit {
-    /// Read every organization's audit log and name the rows that were altered or removed. Fails if
-    /// there are any. Servers may run meanwhile.
+    /// Verify the audit logs of all organizations and list events that were modified or removed.
+    /// Fails if there are any. Servers can keep running.
     Verify(Storage),
 }
 
-/// Where what is stored is.
+/// Location of the stored data.
 #[derive(Clone, Args)]
 pub struct Storage {
-    /// Where the database and the secrets made on first start are kept.
+    /// Data folder, with the database and the generated secrets.
     #[arg(long = "latchkey-data-dir", env = "LATCHKEY_DATA_DIR", default_value = "./data")]
     pub data_dir: PathBuf,
 
-    /// `sqlite://path` or `postgres://user:password@host:5432/database`, where other characters
-    /// than letters and digits in user and password are percent-encoded (# as %23) [default:
-    /// latchkey.db in the data folder].
+    /// Database URL: `sqlite://path` or `postgres://user:password@host:5432/database`.
+    /// Percent-encode all characters except letters and digits in the user and password (# as %23)
+    /// [default: latchkey.db in the data folder].
     #[arg(long = "database-url", env = "DATABASE_URL", hide_env_values = true)]
     pub database_url: Option<String>,
 
-    /// The key of the keys' digests, at least 32 bytes [default: a file in the data folder].
+    /// Secret key for the digests of API keys, at least 32 bytes [default: a file in the data
+    /// folder].
     #[arg(long = "latchkey-pepper", env = "LATCHKEY_PEPPER", hide_env_values = true)]
     pub pepper: Option<String>,
 }
@@ -75,7 +76,7 @@ impl std::fmt::Debug for Storage {
 }
 
 impl Storage {
-    /// The database's URL.
+    /// The database URL, or the default in the data folder.
     pub fn database_url(&self) -> String {
         set(self.database_url.as_deref()).map_or_else(
             || format!("sqlite://{}", self.data_dir.join("latchkey.db").display()),
@@ -83,13 +84,13 @@ impl Storage {
         )
     }
 
-    /// The file that the pepper is in unless it is set.
+    /// Path of the pepper file, which is used if no pepper is set.
     pub fn pepper_file(&self) -> PathBuf {
         self.data_dir.join("pepper")
     }
 }
 
-/// What a setting says; one that is empty says nothing.
+/// Treats an empty setting as not set.
 pub(crate) fn set(value: Option<&str>) -> Option<&str> {
     value.map(str::trim).filter(|text| !text.is_empty())
 }
@@ -97,12 +98,11 @@ pub(crate) fn set(value: Option<&str>) -> Option<&str> {
 /// The settings of `latchkey serve`.
 #[derive(Clone, Args)]
 pub struct Settings {
-    /// The address and port to listen on.
+    /// Address and port to listen on.
     #[arg(long = "latchkey-listen", env = "LATCHKEY_LISTEN", default_value = "127.0.0.1:3000")]
     pub listen: SocketAddr,
 
-    /// The URL that people and GitHub reach this server at [default: http:// and the listen
-    /// address].
+    /// URL at which users and GitHub reach this server [default: http:// and the listen address].
     #[arg(long = "latchkey-public-url", env = "LATCHKEY_PUBLIC_URL")]
     pub public_url: Option<String>,
 
@@ -110,27 +110,28 @@ pub struct Settings {
     #[command(flatten)]
     pub storage: Storage,
 
-    /// A Redis or Valkey through which nodes share limits per minute,
-    /// `redis://:password@host:6379/0` or `rediss://…` [default: each node limits for itself].
+    /// URL of a Redis or Valkey server through which nodes share rate limits,
+    /// `redis://:password@host:6379/0` or `rediss://…` [default: each node enforces rate limits
+    /// on its own].
     #[arg(long = "redis-url", env = "REDIS_URL", hide_env_values = true)]
     pub redis_url: Option<String>,
 
-    /// Where `/metrics` is, for Prometheus: an address and port that the public can’t reach, or
-    /// `off` [default: 127.0.0.1:9464, unless that is taken].
+    /// Address and port of the Prometheus metrics (`/metrics`), which must not be reachable by the
+    /// public, or `off` [default: 127.0.0.1:9464, unless it is in use].
     #[arg(long = "latchkey-metrics-listen", env = "LATCHKEY_METRICS_LISTEN")]
     pub metrics_listen: Option<String>,
 
-    /// A PostgreSQL URL that leads past a pooler that can’t `LISTEN`, as PgBouncer can’t with
-    /// `pool_mode = transaction` [default: the database’s own URL].
+    /// PostgreSQL URL that bypasses a connection pooler without support for `LISTEN`, such as
+    /// PgBouncer with `pool_mode = transaction` [default: the database URL].
     #[arg(long = "database-direct-url", env = "DATABASE_DIRECT_URL", hide_env_values = true)]
     pub database_direct_url: Option<String>,
 
-    /// The client id of the GitHub OAuth app. Without one, where listen address and public URL are
-    /// loopback, sign-in is local, by the code that the log shows.
+    /// Client ID of the GitHub OAuth app. If not set, and both the listen address and the public
+    /// URL are loopback, local sign-in with a code from the log is enabled.
     #[arg(long = "latchkey-github-client-id", env = "LATCHKEY_GITHUB_CLIENT_ID")]
     pub github_client_id: Option<String>,
 
-    /// The client secret of the GitHub OAuth app.
+    /// Client secret of the GitHub OAuth app.
     #[arg(
         long = "latchkey-github-client-secret",
         env = "LATCHKEY_GITHUB_CLIENT_SECRET",
@@ -138,7 +139,7 @@ pub struct Settings {
     )]
     pub github_client_secret: Option<String>,
 
-    /// Where GitHub is; change it for GitHub Enterprise.
+    /// URL of GitHub. Change it for GitHub Enterprise.
     #[arg(
         long = "latchkey-github-url",
         env = "LATCHKEY_GITHUB_URL",
@@ -146,7 +147,7 @@ pub struct Settings {
     )]
     pub github_url: String,
 
-    /// Where GitHub's API is; change it for GitHub Enterprise.
+    /// URL of GitHub's API. Change it for GitHub Enterprise.
     #[arg(
         long = "latchkey-github-api-url",
         env = "LATCHKEY_GITHUB_API_URL",
@@ -154,21 +155,21 @@ pub struct Settings {
     )]
     pub github_api_url: String,
 
-    /// The instance's administrators, separated by commas: GitHub logins, or `id:` and the number
-    /// of a GitHub account. A login counts for the account that first signs in with it, for good,
-    /// also if it is taken out and named again. None: nobody, except the local developer.
+    /// Administrators of the instance, separated by commas: GitHub logins, or `id:` and the number
+    /// of a GitHub account. A login is permanently bound to the account that first signs in with
+    /// it. If empty, only the local developer is an administrator.
     #[arg(long = "latchkey-admins", env = "LATCHKEY_ADMINS", value_delimiter = ',')]
     pub admins: Vec<String>,
 
-    /// Who may sign in.
+    /// Who can sign in for the first time.
     #[arg(long = "latchkey-signup", env = "LATCHKEY_SIGNUP", value_enum, default_value_t)]
     pub signup: SignupSetting,
 
-    /// What access tokens are signed with, at least 32 bytes [default: a file in the data folder].
+    /// Secret that signs access tokens, at least 32 bytes [default: a file in the data folder].
     #[arg(long = "latchkey-jwt-secret", env = "LATCHKEY_JWT_SECRET", hide_env_values = true)]
     pub jwt_secret: Option<String>,
 
-    /// Seconds that an access token is good.
+    /// Lifetime of an access token, in seconds.
     #[arg(
         long = "latchkey-access-token-ttl",
         env = "LATCHKEY_ACCESS_TOKEN_TTL",
@@ -177,7 +178,7 @@ pub struct Settings {
     )]
     pub access_token_ttl: u64,
 
-    /// Seconds that a refresh token is good.
+    /// Lifetime of a refresh token, in seconds.
     #[arg(
         long = "latchkey-refresh-token-ttl",
         env = "LATCHKEY_REFRESH_TOKEN_TTL",
@@ -186,7 +187,7 @@ pub struct Settings {
     )]
     pub refresh_token_ttl: u64,
 
-    /// Changes that a person or a service key may make in a minute, on each node.
+    /// Maximum writes per minute of a user or service key, per node.
     #[arg(
         long = "latchkey-writes-per-minute",
         env = "LATCHKEY_WRITES_PER_MINUTE",
@@ -195,7 +196,7 @@ pub struct Settings {
     )]
     pub writes_per_minute: u64,
 
-    /// Seconds until a session ends, however often it was renewed.
+    /// Maximum lifetime of a session in seconds, regardless of refreshes.
     #[arg(
         long = "latchkey-session-ttl",
         env = "LATCHKEY_SESSION_TTL",
@@ -204,16 +205,15 @@ pub struct Settings {
     )]
     pub session_ttl: u64,
 
-    /// The code that local sign-in wants; the log shows it as a link [default: random at each
-    /// start].
+    /// Code for local sign-in. The log contains a link with it [default: random at each start].
     #[arg(long = "latchkey-local-code", env = "LATCHKEY_LOCAL_CODE", hide_env_values = true)]
     pub local_code: Option<String>,
 
-    /// A TOML file that names the upstreams of the gateway [default: the built-in sandbox alone].
+    /// TOML file with the gateway's upstreams [default: only the built-in sandbox].
     #[arg(long = "latchkey-upstreams", env = "LATCHKEY_UPSTREAMS")]
     pub upstreams: Option<PathBuf>,
 
-    /// Seconds that an upstream may take to its first byte.
+    /// Maximum time until the first byte of an upstream's response, in seconds.
     #[arg(
         long = "latchkey-upstream-timeout",
         env = "LATCHKEY_UPSTREAM_TIMEOUT",
@@ -222,8 +222,8 @@ pub struct Settings {
     )]
     pub upstream_timeout: u64,
 
-    /// Networks of proxies whose X-Forwarded-For and Forwarded are believed, separated by commas.
-    /// Where a request has both, they have to name the same address.
+    /// CIDR networks of proxies whose X-Forwarded-For and Forwarded headers are trusted, separated
+    /// by commas. If a request has both headers, they must name the same address.
     #[arg(
         long = "latchkey-trusted-proxies",
         env = "LATCHKEY_TRUSTED_PROXIES",
@@ -231,17 +231,17 @@ pub struct Settings {
     )]
     pub trusted_proxies: Vec<Cidr>,
 
-    /// Origins whose pages may call ingest and the gateway from a browser, separated by commas,
-    /// e.g. `https://shop.example`; `*` means all [default: none].
+    /// Origins that can call the ingest and gateway endpoints from a browser, separated by commas,
+    /// e.g. `https://shop.example`; `*` allows all [default: none].
     #[arg(long = "latchkey-cors-origins", env = "LATCHKEY_CORS_ORIGINS", value_delimiter = ',')]
     pub cors_origins: Vec<String>,
 
-    /// Whom to tell of a weakness: an address of mail, or a URI. `/.well-known/security.txt` names
-    /// it [default: there is no such file].
+    /// Contact for security reports in `/.well-known/security.txt`: an email address or a URI
+    /// [default: the file is not served].
     #[arg(long = "latchkey-security-contact", env = "LATCHKEY_SECURITY_CONTACT")]
     pub security_contact: Option<String>,
 
-    /// What cargo-leptos says, if it started the server.
+    /// Settings from cargo-leptos, if it started the server.
     #[command(flatten)]
     pub cargo_leptos: CargoLeptos,
 }
@@ -257,18 +257,18 @@ impl std::fmt::Debug for Settings {
     }
 }
 
-/// What cargo-leptos says of the site that it has built.
+/// Environment that cargo-leptos sets for the site it has built.
 #[derive(Debug, Clone, Default, Args)]
 pub struct CargoLeptos {
-    /// What the site's files are called; there is no hash in their names.
+    /// Base name of the site's files, which have no hash in their names.
     #[arg(long = "leptos-output-name", env = "LEPTOS_OUTPUT_NAME", hide = true)]
     pub output_name: Option<String>,
 
-    /// Whether it watches, and says so on that port when it has built anew.
+    /// Whether cargo-leptos watches the sources and announces rebuilds on `reload_port`.
     #[arg(long = "leptos-watch", env = "LEPTOS_WATCH", hide = true)]
     pub watch: bool,
 
-    /// The port.
+    /// Port of the live-reload WebSocket.
     #[arg(
         long = "leptos-reload-port",
         env = "LEPTOS_RELOAD_PORT",
@@ -278,12 +278,12 @@ pub struct CargoLeptos {
     pub reload_port: u16,
 }
 
-/// Who may sign in for the first time.
+/// Who can sign in for the first time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
 pub enum SignupSetting {
-    /// Anybody.
+    /// Anybody with a GitHub account.
     #[default]
     Open,
-    /// Administrators, and people who were invited.
+    /// Only administrators and invited users.
     Invited,
 }

@@ -81,7 +81,7 @@ pub async fn serve(settings: Settings) -> anyhow::Result<()> {
         measuring.abort();
     }
     let finished = tokio::time::timeout(DATABASE_PATIENCE, finish(&services, jobs)).await;
-    finished.context("the database did not take the last counters in time")??;
+    finished.context("timed out writing the last counters to the database")??;
     drop(alone);
     tracing::info!("Server stopped");
     Ok(())
@@ -93,7 +93,7 @@ async fn finish(
     jobs: impl IntoIterator<Item = JoinHandle<()>>,
 ) -> anyhow::Result<()> {
     for job in jobs {
-        job.await.context("a background job")?;
+        job.await.context("background job failed")?;
     }
     services.settled().await;
     let returned = check::return_leases(services, true).await;
@@ -101,9 +101,9 @@ async fn finish(
         tracing::warn!(%error, "Failed to remove this node from the cluster membership");
     }
     // Whatever became of the leases.
-    usage::flush(services).await.context("writing the last counters")?;
-    returned.context("giving back what budgets were leased")?;
-    services.database.close().await.context("closing the database")
+    usage::flush(services).await.context("failed to write the last counters")?;
+    returned.context("failed to return budget leases")?;
+    services.database.close().await.context("failed to close the database")
 }
 
 async fn start(config: &Config) -> anyhow::Result<Services> {
@@ -114,7 +114,7 @@ async fn start(config: &Config) -> anyhow::Result<Services> {
         Database::check_way(url, direct_url, source.bytes()).await?;
         Database::open_beside(url, direct_url).await
     };
-    let database = opening.await.context("the database (DATABASE_URL)")?;
+    let database = opening.await.context("can't use the database (DATABASE_URL)")?;
     Ok(Services::start(database, config.services.clone(), clock, random).await?)
 }
 
@@ -223,12 +223,13 @@ async fn wait_for_signal() -> anyhow::Result<()> {
     #[cfg(unix)]
     {
         use tokio::signal::unix::{SignalKind, signal};
-        let mut terminate = signal(SignalKind::terminate()).context("waiting for SIGTERM")?;
+        let mut terminate =
+            signal(SignalKind::terminate()).context("failed to wait for SIGTERM")?;
         tokio::select! {
             _ = terminate.recv() => Ok(()),
-            result = tokio::signal::ctrl_c() => result.context("waiting for Ctrl+C"),
+            result = tokio::signal::ctrl_c() => result.context("failed to wait for Ctrl+C"),
         }
     }
     #[cfg(not(unix))]
-    tokio::signal::ctrl_c().await.context("waiting for Ctrl+C")
+    tokio::signal::ctrl_c().await.context("failed to wait for Ctrl+C")
 }

@@ -71,8 +71,7 @@ pub(crate) fn within<T>(
     patience: Duration,
     work: impl Future<Output = Result<T, Error>>,
 ) -> impl Future<Output = Result<T, Error>> {
-    let silent =
-        || Error::Unavailable(DbErr::Conn(RuntimeErr::Internal("no answer in time".to_owned())));
+    let silent = || Error::Unavailable(DbErr::Conn(RuntimeErr::Internal("timed out".to_owned())));
     let timely = tokio::time::timeout(patience, Box::pin(work));
     async move { timely.await.unwrap_or_else(|_| Err(silent())) }
 }

@@ -70,9 +70,9 @@ pub enum StartError {
     Database(#[from] DbErr),
     /// The database's keys were made with another pepper.
     #[error(
-        "this node’s pepper is not the one that the database’s keys were made with. \
-         Give every node that shares the database the same LATCHKEY_PEPPER, or the pepper file of the \
-         data folder that the database came from"
+        "this node’s pepper differs from the pepper of the keys in the database. Set \
+         LATCHKEY_PEPPER to the same value on every node that shares the database, or copy the \
+         pepper file from the original data folder"
     )]
     OtherPepper,
     /// Redis answers, and refuses what limits need.

@@ -10,7 +10,8 @@ pub struct SecurityContact(String);
 /// Why a text is no contact.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "use an address such as security@example.com, or a URI that starts with https://, mailto: or tel:"
+    "use an email address such as security@example.com, or a URI that starts with https://, \
+     mailto: or tel:"
 )]
 pub struct InvalidContact;
 

@@ -32,18 +32,18 @@ impl CorsOrigins {
 
 /// Browsers send an origin in lower case, without a slash at its end.
 fn origin(name: &str) -> anyhow::Result<HeaderValue> {
-    let uri: Uri = name.parse().context("is no URL")?;
+    let uri: Uri = name.parse().context("is not a URL")?;
     let (Some(scheme), Some(authority)) = (uri.scheme_str(), uri.authority()) else {
-        bail!("name a scheme and a host, e.g. https://shop.example");
+        bail!("specify a scheme and a host, e.g. https://shop.example");
     };
     if !uri.path().trim_matches('/').is_empty()
         || uri.query().is_some()
         || authority.as_str().contains('@')
     {
-        bail!("is more than an origin: name scheme, host and port alone");
+        bail!("is not an origin: specify only scheme, host and port");
     }
     let origin = format!("{scheme}://{authority}").to_ascii_lowercase();
-    HeaderValue::from_str(&origin).context("is no origin")
+    HeaderValue::from_str(&origin).context("is not an origin")
 }
 
 #[cfg(test)]

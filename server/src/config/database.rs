@@ -72,8 +72,8 @@ impl Alone {
                     tokio::time::sleep(RETRY).await;
                 }
                 Err(TryLockError::WouldBlock) => bail!(
-                    "another latchkey serves {}: each would admit the whole of every limit. Stop it, or let both use \
-                     one PostgreSQL (DATABASE_URL)",
+                    "another latchkey server already uses {}; each would enforce the limits on its \
+                     own. Stop it, or let both use one PostgreSQL database (DATABASE_URL)",
                     path.display()
                 ),
                 // A file system without locks: as before.

@@ -29,13 +29,13 @@ impl MetricsListen {
             None => return Ok(Self::Usual(USUAL)),
             Some("off") => return Ok(Self::Off),
             Some(address) => address.parse().context(
-                "LATCHKEY_METRICS_LISTEN: give an address and port, like 127.0.0.1:9464, or off",
+                "LATCHKEY_METRICS_LISTEN: specify an address and port, e.g. 127.0.0.1:9464, or off",
             )?,
         };
         if overlap(address, listen) {
             bail!(
-                "LATCHKEY_METRICS_LISTEN: metrics are not for the public, and {address} would be reached where {listen} \
-                 is (LATCHKEY_LISTEN); give another port"
+                "LATCHKEY_METRICS_LISTEN: metrics are not for the public, and {address} overlaps \
+                 with {listen} (LATCHKEY_LISTEN); use another port"
             );
         }
         Ok(Self::At(address))

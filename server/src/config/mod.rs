@@ -191,7 +191,8 @@ pub(crate) fn existing_pepper(storage: &Storage) -> anyhow::Result<Pepper> {
     let file = storage.pepper_file();
     if storage.pepper.is_none() && !file.exists() {
         bail!(
-            "there is no {}: set LATCHKEY_DATA_DIR to the server's data folder, or LATCHKEY_PEPPER",
+            "{} does not exist; set LATCHKEY_DATA_DIR to the server's data folder, or set \
+             LATCHKEY_PEPPER",
             file.display()
         );
     }
@@ -219,23 +220,23 @@ fn sign_in(settings: &Settings, public_url: &PublicUrl) -> anyhow::Result<SignIn
             api_url: settings.github_api_url.trim_end_matches('/').to_owned(),
         })),
         (Some(_), None) => {
-            bail!("LATCHKEY_GITHUB_CLIENT_ID is set: set LATCHKEY_GITHUB_CLIENT_SECRET too")
+            bail!("LATCHKEY_GITHUB_CLIENT_ID is set; set LATCHKEY_GITHUB_CLIENT_SECRET too")
         }
         (None, Some(_)) => {
-            bail!("LATCHKEY_GITHUB_CLIENT_SECRET is set: set LATCHKEY_GITHUB_CLIENT_ID too")
+            bail!("LATCHKEY_GITHUB_CLIENT_SECRET is set; set LATCHKEY_GITHUB_CLIENT_ID too")
         }
         (None, None) if settings.listen.ip().is_loopback() && public_url.is_loopback() => {
             Ok(SignIn::Local)
         }
         (None, None) if settings.listen.ip().is_loopback() => bail!(
-            "LATCHKEY_PUBLIC_URL, {public_url}, is not of this machine, and without GitHub credentials people \
-             sign in on this machine alone. Set LATCHKEY_GITHUB_CLIENT_ID and LATCHKEY_GITHUB_CLIENT_SECRET, or \
-             take LATCHKEY_PUBLIC_URL away"
+            "LATCHKEY_PUBLIC_URL ({public_url}) is not a loopback URL, and local sign-in works \
+             only on this machine. Set LATCHKEY_GITHUB_CLIENT_ID and \
+             LATCHKEY_GITHUB_CLIENT_SECRET, or unset LATCHKEY_PUBLIC_URL"
         ),
         (None, None) => bail!(
-            "{} is not a loopback address, and without GitHub credentials anybody who reaches it could \
-             sign in. Set LATCHKEY_GITHUB_CLIENT_ID and LATCHKEY_GITHUB_CLIENT_SECRET, or set \
-             LATCHKEY_LISTEN to 127.0.0.1:3000",
+            "{} is not a loopback address, and local sign-in works only on this machine. Set \
+             LATCHKEY_GITHUB_CLIENT_ID and LATCHKEY_GITHUB_CLIENT_SECRET, or set LATCHKEY_LISTEN \
+             to 127.0.0.1:3000",
             settings.listen
         ),
     }

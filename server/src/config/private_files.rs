@@ -32,7 +32,7 @@ pub(super) fn prepare(folder: &Path, database_url: &str) -> anyhow::Result<()> {
     std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
     builder
         .create(folder)
-        .with_context(|| format!("can't make the data folder {}", folder.display()))?;
+        .with_context(|| format!("can't create the data folder {}", folder.display()))?;
     tighten(folder);
     for file in database_files(folder, database_url) {
         tighten(&file);

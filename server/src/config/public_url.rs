@@ -15,7 +15,7 @@ pub struct PublicUrl {
 
 /// Why a text is no public URL.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("use http:// or https://, a host and perhaps a port, and no path")]
+#[error("use http:// or https://, a host and an optional port, without a path")]
 pub struct InvalidPublicUrl;
 
 impl PublicUrl {

@@ -26,7 +26,7 @@ pub(super) fn setting_or_file(
         None => (read_or_make(file)?, format!("{} (instead of {name})", file.display())),
     };
     if secret.len() < MIN_BYTES {
-        bail!("{origin} has {} bytes: it needs at least {MIN_BYTES}", secret.len());
+        bail!("{origin} has {} bytes; at least {MIN_BYTES} are required", secret.len());
     }
     Ok(secret)
 }
@@ -46,7 +46,7 @@ fn read(mut file: File, path: &Path) -> anyhow::Result<Vec<u8>> {
         let mode = file.metadata()?.permissions().mode();
         if mode & 0o077 != 0 {
             bail!(
-                "{} can be read by others (mode {:03o}): run chmod 600 on it",
+                "{} is readable by other users (mode {:03o}); run chmod 600 on it",
                 path.display(),
                 mode & 0o777
             );

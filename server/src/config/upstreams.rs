@@ -94,7 +94,7 @@ pub struct Model {
 #[derive(Deserialize)]
 #[serde(
     untagged,
-    expecting = "expected a model's name, or { id = …, upstream = …, max_output_tokens = …, \
+    expecting = "expected a model name, or { id = …, upstream = …, max_output_tokens = …, \
                  tokenizer = \"cl100k_base\" or \"o200k_base\" }"
 )]
 enum ModelEntry {
@@ -175,21 +175,21 @@ fn parse(
     for entry in file.upstream {
         let of = |key: &str| format!("upstream \"{}\", {key}", entry.name);
         if entry.name.is_empty() || !names.insert(entry.name.clone()) {
-            bail!("upstream names must be there and differ: \"{}\"", entry.name);
+            bail!("upstream names must be present and unique: \"{}\"", entry.name);
         }
         let url: reqwest::Url = entry.base_url.parse().with_context(|| of("base_url"))?;
         if !matches!(url.scheme(), "http" | "https") || url.host().is_none() {
             bail!("{}: use an http:// or https:// URL", of("base_url"));
         }
         if entry.models.is_empty() {
-            bail!("{}: name at least one model", of("models"));
+            bail!("{}: list at least one model", of("models"));
         }
         for model in &entry.models {
             if model.id.is_empty() || model.upstream.is_empty() || model.id == "sandbox" {
-                bail!("{}: \"{}\" can't be a model's name", of("models"), model.id);
+                bail!("{}: \"{}\" is not a valid model name", of("models"), model.id);
             }
             if !models.insert(model.id.clone()) {
-                bail!("{}: \"{}\" is served already", of("models"), model.id);
+                bail!("{}: \"{}\" is already served", of("models"), model.id);
             }
         }
         let api_key = match &entry.api_key_env {
@@ -261,12 +261,12 @@ mod tests {
             ("base_url = \"ftp://x\"\nmodels = [\"m\"]", "base_url"),
             ("base_url = \"x\"\nmodels = [\"m\"]", "base_url"),
             ("base_url = \"http://x\"\nmodels = []", "models"),
-            ("base_url = \"http://x\"\nmodels = [\"m\", \"m\"]", "\"m\" is served already"),
+            ("base_url = \"http://x\"\nmodels = [\"m\", \"m\"]", "\"m\" is already served"),
             ("base_url = \"http://x\"\nmodels = [\"sandbox\"]", "\"sandbox\""),
-            ("base_url = \"http://x\"\nmodels = [7]", "a model's name"),
+            ("base_url = \"http://x\"\nmodels = [7]", "expected a model name"),
             (
                 "base_url = \"http://x\"\nmodels = [{ id = \"m\", max_output_tokens = 0 }]",
-                "a model's name",
+                "expected a model name",
             ),
             (
                 "base_url = \"http://x\"\nmodels = [{ id = \"m\", tokenizer = \"gpt2\" }]",

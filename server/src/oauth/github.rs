@@ -30,16 +30,16 @@ type OAuthClient =
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum GithubError {
     /// GitHub did not take the code. What it said may hold secrets, so it is not kept.
-    #[error("the code could not be exchanged")]
+    #[error("GitHub rejected the authorization code")]
     Exchange,
     /// GitHub did not answer.
-    #[error("GitHub could not be asked: {0}")]
+    #[error("failed to reach GitHub: {0}")]
     Unreachable(#[source] TransportError),
     /// GitHub did not say who it is.
-    #[error("the user could not be read: {0}")]
+    #[error("failed to get the user from GitHub: {0}")]
     User(#[source] TransportError),
     /// GitHub names somebody as it names nobody.
-    #[error("GitHub’s answer has no valid login")]
+    #[error("GitHub returned an invalid login")]
     Login(#[from] InvalidLogin),
 }
 
@@ -170,9 +170,9 @@ fn is_picture(url: &str) -> bool {
 pub(crate) enum TransportError {
     #[error("{0}")]
     Http(#[source] reqwest::Error),
-    #[error("the answer is longer than {LARGEST_ANSWER} bytes")]
+    #[error("the response exceeds {LARGEST_ANSWER} bytes")]
     TooLarge,
-    #[error("the answer is not what was asked for: {0}")]
+    #[error("the response is not valid: {0}")]
     Body(#[from] serde_json::Error),
 }
 

@@ -314,7 +314,7 @@ on_both_databases! {
             Finding::Removed { first: last, last },
         ]);
         execute(&world, "DELETE FROM audit_heads").await;
-        assert!(findings(&world).await.iter().any(|found| found.contains("where the log ends")));
+        assert!(findings(&world).await.iter().any(|found| found.contains("the log's end")));
     }
 
     async fn only_owners_and_admins_see_the_log(world: World) {

@@ -25,7 +25,7 @@ pub struct Administrators {
 
 /// What names no administrator.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0:?} names nobody: use a GitHub login, or id: and the number of a GitHub account")]
+#[error("{0:?} is not a GitHub login or id: followed by the number of a GitHub account")]
 pub struct InvalidAdministrator(String);
 
 impl Administrators {

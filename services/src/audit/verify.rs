@@ -52,7 +52,7 @@ impl std::fmt::Display for Finding {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Altered { event, sequence } => {
-                write!(f, "event {event} (number {sequence}) was altered")
+                write!(f, "event {event} (number {sequence}) was modified")
             }
             Self::Removed { first, last } if first == last => {
                 write!(f, "event number {first} was removed")
@@ -60,7 +60,7 @@ impl std::fmt::Display for Finding {
             Self::Removed { first, last } => {
                 write!(f, "events number {first} to {last} were removed")
             }
-            Self::HeadAltered => write!(f, "the record of where the log ends was altered"),
+            Self::HeadAltered => write!(f, "the record of the log's end was modified"),
         }
     }
 }

@@ -45,7 +45,8 @@ fn telling(statement: Statement) -> Statement {
 }
 
 fn replica() -> Error {
-    let why = "a replica was asked instead of the primary: turn off the balancing of reads in the pooler \
-               (load_balance_mode = off in pgpool-II), or let DATABASE_URL lead to the primary";
+    let why = "the query was answered by a replica instead of the primary; disable read balancing \
+               in the pooler (load_balance_mode = off in pgpool-II), or point DATABASE_URL to the \
+               primary";
     Error::Unavailable(DbErr::Conn(RuntimeErr::Internal(why.to_owned())))
 }

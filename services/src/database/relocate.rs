@@ -112,7 +112,7 @@ impl Move {
     pub(super) async fn begin(main: &SqlitePool, telemetry: &Path) -> Result<Self, DbErr> {
         let mut connection = main.acquire().await.map_err(conversion)?;
         let path = telemetry.to_str().ok_or_else(|| {
-            DbErr::Custom("the path of the database is no valid Unicode".to_owned())
+            DbErr::Custom("the path of the database is not valid Unicode".to_owned())
         })?;
         sqlx::query("ATTACH DATABASE ?1 AS telemetry")
             .bind(path)
@@ -198,7 +198,7 @@ impl Move {
         // so on.
         self.in_vain = if deleted == 0 { self.in_vain + 1 } else { 0 };
         if self.in_vain > MOST_IN_VAIN {
-            return Err(DbErr::Custom(format!("the rows of {name} can’t be moved")));
+            return Err(DbErr::Custom(format!("failed to move the rows of {name}")));
         }
         Ok(())
     }

@@ -30,7 +30,7 @@ fn refused(sentence: String) -> DbErr {
 pub(super) async fn reach(postgres: &Postgres) -> Result<PgConnection, DbErr> {
     #[expect(clippy::disallowed_methods, reason = "how long a connection may take is real time")]
     let until = Instant::now() + PATIENCE;
-    let mut why = format!("does not answer within {} s", PATIENCE.as_secs());
+    let mut why = format!("did not answer within {} s", PATIENCE.as_secs());
     loop {
         match timeout_at(until, PgConnection::connect_with(postgres.options())).await {
             Ok(Ok(connection)) => return Ok(connection),
@@ -59,11 +59,15 @@ pub(crate) fn why_not(error: &Sqlx) -> String {
         Sqlx::Io(error) => format!("can’t be reached: {error}"),
         Sqlx::Database(error) => match error.code().as_deref() {
             Some("53300") => format!(
-                "takes no more connections ({}): raise max_connections, or the CONNECTION LIMIT of the role or the \
-                 database",
+                "accepts no more connections ({}); raise max_connections, or the CONNECTION LIMIT \
+                 of the role or the database",
                 error.message()
             ),
-            code => format!("refuses: {} ({})", error.message(), code.unwrap_or("no code")),
+            code => format!(
+                "refused the connection: {} ({})",
+                error.message(),
+                code.unwrap_or("no code")
+            ),
         },
         error => format!("can’t be used: {error}"),
     }
@@ -76,8 +80,8 @@ pub(super) async fn check(postgres: &Postgres) -> Result<Room, DbErr> {
     let encoding = show(&mut connection, "server_encoding").await.map_err(failed)?;
     if encoding != "UTF8" {
         return Err(refused(format!(
-            "the database is encoded in {encoding}, which can’t hold every name: make one with \
-             CREATE DATABASE … ENCODING 'UTF8' TEMPLATE template0"
+            "the database has the encoding {encoding}, which can’t store every name; create one \
+             with CREATE DATABASE … ENCODING 'UTF8' TEMPLATE template0"
         )));
     }
     // Of a replica it is on as well; pgpool-II would ask one, but for the comment.
@@ -85,7 +89,8 @@ pub(super) async fn check(postgres: &Postgres) -> Result<Room, DbErr> {
     let writes = raw_sql(writes).fetch_one(&mut connection).await.map_err(failed)?;
     if !writes.try_get(0).map_err(failed)? {
         return Err(refused(format!(
-            "{postgres} takes no writes: let DATABASE_URL lead to the primary, with default_transaction_read_only off"
+            "{postgres} is read-only; point DATABASE_URL to the primary, with \
+             default_transaction_read_only off"
         )));
     }
     let room = room(&mut connection).await.map_err(failed)?;
@@ -94,8 +99,8 @@ pub(super) async fn check(postgres: &Postgres) -> Result<Room, DbErr> {
     let room = room.map_or(WANTED, |room| room.min(WANTED));
     if room < BESIDE + 2 {
         return Err(refused(format!(
-            "{postgres} allows fewer than {} connections: a node uses {WANTED}, raise max_connections or the \
-             CONNECTION LIMIT of the role or the database",
+            "{postgres} allows fewer than {} connections, and a node uses {WANTED}; raise \
+             max_connections or the CONNECTION LIMIT of the role or the database",
             BESIDE + 2
         )));
     }
@@ -165,8 +170,8 @@ pub(super) async fn is_behind<M: MigratorTrait>(
     }
     if let Some(later) = theirs.iter().find(|&name| !ours.contains(name)) {
         return Err(refused(format!(
-            "the database has the schema of a later Latchkey ({later}): start that version, or go back to a backup \
-             from before"
+            "the database has the schema of a later version of Latchkey ({later}); start that \
+             version, or restore a backup from before the upgrade"
         )));
     }
     Ok(ours.iter().any(|name| !theirs.contains(name)))
@@ -191,14 +196,15 @@ pub(super) async fn check_way(ways: &Ways, word: [u8; 8]) -> Result<(), DbErr> {
     }
     if ways.past.is_none() {
         return Err(refused(format!(
-            "{through} is a pooler that gives each transaction another connection, through which nothing can be \
-             heard: set DATABASE_DIRECT_URL to the database itself, or the pooler’s mode to session"
+            "{through} is a pooler in transaction mode, which does not support LISTEN; set \
+             DATABASE_DIRECT_URL to the database itself, or the pooler’s mode to session"
         )));
     }
     if timeout(PATIENCE, probe.keeps_statements(through)).await != Ok(true) {
         return Err(refused(format!(
-            "{through} is a pooler that gives each transaction another connection and loses prepared statements: use \
-             PgBouncer 1.21 or later with max_prepared_statements above 0, or its pool_mode = session"
+            "{through} is a pooler in transaction mode that does not support prepared statements; \
+             use PgBouncer 1.21 or later with max_prepared_statements above 0, or pool_mode = \
+             session"
         )));
     }
     Ok(())
@@ -206,8 +212,8 @@ pub(super) async fn check_way(ways: &Ways, word: [u8; 8]) -> Result<(), DbErr> {
 
 fn too_few(through: &Postgres, got: u32) -> DbErr {
     refused(format!(
-        "{through} is a pooler that gives a node {got} of the {WANTED} connections that it uses: raise default_pool_size \
-         (PgBouncer) or num_init_children (pgpool-II)"
+        "{through} is a pooler that allows a node {got} of the {WANTED} connections that it uses; \
+         raise default_pool_size (PgBouncer) or num_init_children (pgpool-II)"
     ))
 }
 

@@ -166,7 +166,7 @@ async fn a_schema_of_a_later_version_is_refused() {
         let later = "INSERT INTO seaql_migrations VALUES ('m29991231_000001_later', 0)";
         database.writer().execute_unprepared(later).await.unwrap();
         let why = refusal(&url).await;
-        assert!(why.contains("a later Latchkey (m29991231_000001_later)"), "{why}");
+        assert!(why.contains("a later version of Latchkey (m29991231_000001_later)"), "{why}");
     }
 }
 

@@ -39,26 +39,25 @@ pub(super) enum UrlError {
     #[error("use sqlite://path or postgres://user:password@host:5432/database")]
     Scheme,
     #[error(
-        "the URL can't be parsed ({0}): in a user or password, percent-encode what is neither a letter nor a digit \
-         (# as %23, / as %2F, ? as %3F, @ as %40)"
+        "the URL can't be parsed ({0}); in the user and password, percent-encode all characters \
+         except letters and digits (# as %23, / as %2F, ? as %3F, @ as %40)"
     )]
     Unreadable(#[from] ParseError),
     #[error(
-        "the URL is ambiguous: in a user or password, percent-encode what is neither a letter nor a digit (# as %23, \
-         / as %2F, ? as %3F, @ as %40)"
+        "the URL is ambiguous; in the user and password, percent-encode all characters except \
+         letters and digits (# as %23, / as %2F, ? as %3F, @ as %40)"
     )]
     Ambiguous,
-    #[error(
-        "the URL has a value that can't be read for sslmode, port, hostaddr or statement-cache-capacity"
-    )]
+    #[error("the URL has an invalid value for sslmode, port, hostaddr or statement-cache-capacity")]
     Value,
     #[error(
-        "an SQLite in memory is a database of its own for each connection, and is gone when the process ends: name a \
-         file, sqlite://path"
+        "an in-memory SQLite database is separate for each connection and is lost when the process \
+         ends; use a file, sqlite://path"
     )]
     Memory,
     #[error(
-        "DATABASE_DIRECT_URL leads past a pooler of PostgreSQL: DATABASE_URL has to be postgres:// too"
+        "DATABASE_DIRECT_URL is for bypassing a PostgreSQL pooler, so DATABASE_URL must be a \
+         postgres:// URL too"
     )]
     Direct,
 }

@@ -28,16 +28,16 @@ const RETRY: Duration = Duration::from_millis(250);
 /// Why changes are not heard of any more.
 #[derive(Debug, thiserror::Error)]
 enum Lost {
-    #[error("the connection that listens was lost")]
+    #[error("the LISTEN connection was lost")]
     Connection,
     #[error("the database did not answer in time")]
     Silence,
     #[error(
-        "what this node tells itself through DATABASE_URL is not heard: a DATABASE_DIRECT_URL has to lead to the \
-         same database, and past a pooler that gives each transaction another connection"
+        "notifications sent through DATABASE_URL do not arrive; DATABASE_DIRECT_URL must point to \
+         the same database and bypass any pooler in transaction mode"
     )]
     Unheard,
-    #[error("the name leads to another server now")]
+    #[error("the host name now resolves to another server")]
     Moved,
     #[error("{why}")]
     Unreachable {

@@ -34,7 +34,7 @@ async fn a_redis_that_refuses_is_refused_and_one_that_is_away_is_not() {
     };
     assert_eq!(refusal(&world, &url("", "/0")).await, None);
     assert_eq!(redis.ask(&["KEYS", "latchkey:{start}:n"]), "latchkey:{start}:n", "tried");
-    expect(url("", "/99"), "database’s number").await;
+    expect(url("", "/99"), "database number").await;
     let user = ["ACL", "SETUSER", "ada", "on", ">right", "~latchkey:*", "+@connection", "+eval"];
     assert_eq!(redis.ask(&user), "OK");
     expect(url("ada:right@", "/0"), "+@scripting").await;
@@ -51,7 +51,7 @@ async fn a_redis_that_refuses_is_refused_and_one_that_is_away_is_not() {
     expect(url("", "/0"), "maxmemory").await;
     assert_eq!(redis.ask(&["CONFIG", "SET", "maxmemory", "0"]), "OK");
     assert_eq!(redis.ask(&["REPLICAOF", "127.0.0.1", "1"]), "OK");
-    expect(url("", "/0"), "lead to the primary").await;
+    expect(url("", "/0"), "REDIS_URL to the primary").await;
     assert_eq!(redis.ask(&["REPLICAOF", "NO", "ONE"]), "OK");
     assert_eq!(redis.ask(&["CONFIG", "SET", "requirepass", "right"]), "OK");
     expect(url("", "/0"), "user and password").await;

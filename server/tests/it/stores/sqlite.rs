@@ -16,7 +16,8 @@ async fn a_second_server_on_one_file_is_refused_and_a_command_is_not() {
     assert!(client.post(path).bearer_auth(&jwt).send().await.unwrap().status().is_success());
 
     let said = refusal(&folder, &[]);
-    for words in ["another latchkey serves", "latchkey.db", "Stop it", "DATABASE_URL"] {
+    for words in ["another latchkey server already uses", "latchkey.db", "Stop it", "DATABASE_URL"]
+    {
         assert!(said.contains(words), "{words}: {said}");
     }
 

@@ -278,7 +278,7 @@ impl SharedWindows {
                 break;
             }
         }
-        Err(self.lost("no answer in time"))
+        Err(self.lost("timed out"))
     }
 
     fn lost(&self, why: &str) -> Away {
@@ -357,7 +357,7 @@ async fn stay(services: &Services, shared: &SharedWindows) {
         match timeout(BEAT, shared.say(services.clock.monotonic())).await {
             Ok(Ok(())) => told = true,
             Ok(Err(error)) => complain(shared, &mut told, &error.to_string()),
-            Err(_) => complain(shared, &mut told, "no answer in time"),
+            Err(_) => complain(shared, &mut told, "timed out"),
         }
         tokio::time::sleep(BEAT).await;
     }

@@ -24,7 +24,7 @@ const PASSES: [&str; 7] =
 pub(super) async fn prove(shared: &SharedWindows) -> Result<(), String> {
     match timeout(PATIENCE, attempt(shared)).await {
         Ok(Err(error)) if !is_outage(&error) => {
-            Err(format!("{} refuses: {error}. {}", shared.url.host(), remedy(&error)))
+            Err(format!("{} reported an error: {error}. {}", shared.url.host(), remedy(&error)))
         }
         // It works, or it is away: that is told of when limits are to be shared.
         _ => Ok(()),
@@ -60,16 +60,17 @@ fn remedy(error: &RedisError) -> &'static str {
     let said = error.to_string();
     let has = |words: &[&str]| words.iter().any(|word| said.contains(word));
     if has(&["OOM"]) {
-        "It is full: raise its maxmemory, and set maxmemory-policy to noeviction"
+        "Redis is out of memory; raise maxmemory, and set maxmemory-policy to noeviction"
     } else if has(&["READONLY", "read only"]) {
-        "It is a replica: let REDIS_URL lead to the primary"
+        "The server is a replica; point REDIS_URL to the primary"
     } else if has(&["NOPERM", "ACL", "permission"]) {
         "Allow the user ~latchkey:* +@connection +@scripting +@hash +@sortedset +expire +time"
     } else if has(&["DB index", "database number", "switch database"]) {
-        "Leave the database’s number out of REDIS_URL, or name one that Redis has"
+        "Remove the database number from REDIS_URL, or use one that exists"
     } else if has(&["NOAUTH", "WRONGPASS", "assword", "AUTH"]) {
-        "Give user and password in REDIS_URL, redis://user:password@host:6379/0, percent-encoded"
+        "Add the user and password to REDIS_URL, percent-encoded: redis://user:password@host:6379/0"
     } else {
-        "Limits per minute need a Redis 6.2 or later, or a Valkey, that takes scripts and writes (REDIS_URL)"
+        "Shared rate limits require Redis 6.2 or later, or Valkey, with scripts and writes enabled \
+         (REDIS_URL)"
     }
 }

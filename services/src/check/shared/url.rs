@@ -16,8 +16,8 @@ impl RedisUrl {
     pub fn new(url: &str) -> Result<Self, RedisError> {
         let client = Client::open(url)?;
         if let ConnectionAddr::TcpTls { insecure: true, .. } = client.get_connection_info().addr() {
-            let why = "certificates are always checked: leave out #insecure, and name the file with your own \
-                       authority in SSL_CERT_FILE";
+            let why = "certificates are always verified; remove #insecure, and set SSL_CERT_FILE \
+                       to the file of your certificate authority";
             return Err((ErrorKind::InvalidClientConfig, why).into());
         }
         Ok(Self(url.to_owned()))
