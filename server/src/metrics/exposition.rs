@@ -46,54 +46,54 @@ fn checks(encoder: &mut DescriptorEncoder<'_>, state: &AppState) -> fmt::Result 
     let services = &state.services;
     let counts = check::counts(services);
     let mut family =
-        encoder.encode_descriptor("checks", "Checks by outcome", None, MetricType::Counter)?;
+        encoder.encode_descriptor("checks", "Key checks by outcome", None, MetricType::Counter)?;
     for (outcome, count) in counts.outcomes {
         let labels = [("outcome", outcome.as_str())];
         ConstCounter::new(count).encode(family.encode_family(&labels)?)?;
     }
     let looks = [("hit", counts.cache_hits), ("miss", counts.cache_misses)];
-    let help = "Looks into the cache of keys, by whether the database had to be asked";
+    let help = "Lookups in the key cache by result";
     let mut family =
         encoder.encode_descriptor("key_cache_lookups", help, None, MetricType::Counter)?;
     for (result, count) in looks {
         ConstCounter::new(count).encode(family.encode_family(&[("result", result)])?)?;
     }
     let size = check::cache_size(services);
-    let help = "Cached keys, and cached digests that no key has";
+    let help = "Entries in the key cache: keys, and digests known to belong to no key";
     let mut family =
         encoder.encode_descriptor("key_cache_entries", help, None, MetricType::Gauge)?;
     for (kind, entries) in [("key", size.keys), ("unknown", size.unknown)] {
         gauge(entries).encode(family.encode_family(&[("kind", kind)])?)?;
     }
-    let heard = usize::from(check::hears_of_changes(services));
-    let help = "1 while this node hears of other nodes’ changes and may use its cache";
-    gauge(heard).encode(encoder.encode_descriptor(
-        "changes_heard",
+    let listening = usize::from(check::hears_of_changes(services));
+    let help = "Whether this node receives key invalidations from other nodes and uses its cache";
+    gauge(listening).encode(encoder.encode_descriptor(
+        "invalidation_listener_up",
         help,
         None,
         MetricType::Gauge,
     )?)?;
     if let Some(shared) = check::shares_limits(services) {
-        let help = "1 while limits per minute are shared with other nodes through Redis";
-        let up = encoder.encode_descriptor("limits_shared", help, None, MetricType::Gauge)?;
+        let help = "Whether rate limits are shared with other nodes through Redis";
+        let up = encoder.encode_descriptor("redis_limiter_up", help, None, MetricType::Gauge)?;
         gauge(usize::from(shared)).encode(up)?;
     }
-    let help = "Checks that wait to ask the database";
+    let help = "Key lookups waiting for the database";
     let waiting =
-        encoder.encode_descriptor("key_lookups_waiting", help, None, MetricType::Gauge)?;
+        encoder.encode_descriptor("key_lookup_queue_length", help, None, MetricType::Gauge)?;
     gauge(check::waiting(services)).encode(waiting)?;
-    let help = "Token budgets of which this node holds something ahead";
+    let help = "Token budgets of which this node holds a lease";
     let leases = encoder.encode_descriptor("budget_leases", help, None, MetricType::Gauge)?;
     gauge(check::leases(services)).encode(leases)
 }
 
 fn store(encoder: &mut DescriptorEncoder<'_>, state: &AppState) -> fmt::Result {
     let database = &state.services.database;
-    let help = "Statements sent to the database";
+    let help = "Statements executed by the database";
     let statements =
         encoder.encode_descriptor("database_statements", help, None, MetricType::Counter)?;
     ConstCounter::new(database.statements()).encode(statements)?;
-    let help = "Connections to the database by pool and state";
+    let help = "Database connections by pool and state";
     let mut family =
         encoder.encode_descriptor("database_connections", help, None, MetricType::Gauge)?;
     for (pool, size, idle) in database.pools() {
@@ -108,24 +108,27 @@ fn store(encoder: &mut DescriptorEncoder<'_>, state: &AppState) -> fmt::Result {
 
 fn ingest(encoder: &mut DescriptorEncoder<'_>, state: &AppState) -> fmt::Result {
     let (calls, bytes, refused) = telemetry::waiting(&state.services);
-    let help = "Calls with telemetry that wait to be stored or are being stored";
-    let waiting = encoder.encode_descriptor("ingest_calls", help, None, MetricType::Gauge)?;
+    let help = "Ingest requests that are waiting to be stored or being stored";
+    let waiting =
+        encoder.encode_descriptor("ingest_queue_requests", help, None, MetricType::Gauge)?;
     gauge(calls).encode(waiting)?;
-    let help = "The bodies of these calls";
+    let help = "Size of the bodies in the ingest queue";
     let bodies =
-        encoder.encode_descriptor("ingest_body", help, Some(&Unit::Bytes), MetricType::Gauge)?;
+        encoder.encode_descriptor("ingest_queue", help, Some(&Unit::Bytes), MetricType::Gauge)?;
     gauge(bytes).encode(bodies)?;
-    let help = "Calls with telemetry that were refused because too much was waiting";
-    let full = encoder.encode_descriptor("ingest_refused", help, None, MetricType::Counter)?;
+    let help = "Ingest requests rejected because the queue was full";
+    let full =
+        encoder.encode_descriptor("ingest_rejected_requests", help, None, MetricType::Counter)?;
     ConstCounter::new(refused).encode(full)
 }
 
 fn http(encoder: &mut DescriptorEncoder<'_>, state: &AppState) -> fmt::Result {
     let open = state.metrics.connections.load(Ordering::Relaxed);
-    let help = "Open connections of clients";
-    let connections = encoder.encode_descriptor("connections", help, None, MetricType::Gauge)?;
+    let help = "Open client connections";
+    let connections =
+        encoder.encode_descriptor("http_connections", help, None, MetricType::Gauge)?;
     gauge(usize::try_from(open).unwrap_or_default()).encode(connections)?;
-    let help = "From the head of a request to the head of its answer";
+    let help = "Time from the request head to the response head";
     let unit = Unit::Seconds;
     let mut family = encoder.encode_descriptor(
         "http_request_duration",

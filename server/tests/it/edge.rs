@@ -37,7 +37,7 @@ async fn metrics_are_on_a_listener_of_their_own() {
         "latchkey_checks_total{outcome=\"malformed_key\"} 1",
         "latchkey_checks_total{outcome=\"unavailable\"} 0",
         "latchkey_key_cache_entries{kind=\"key\"} 1",
-        "latchkey_changes_heard 1",
+        "latchkey_invalidation_listener_up 1",
         "latchkey_budget_leases 0",
         "latchkey_database_connections{pool=\"writer\",state=\"used\"} 0",
         "latchkey_http_request_duration_seconds_count{route=\"ingest\"} 3",

@@ -122,7 +122,7 @@ async fn tells(metrics: &str, folder: &TempDir, shared: &str, words: &str) {
         let answer = client().get(format!("http://{metrics}/metrics")).send().await.unwrap();
         let told = answer.text().await.unwrap();
         let log = std::fs::read_to_string(log_file(folder)).unwrap();
-        let metric = told.lines().any(|line| line == format!("latchkey_limits_shared {shared}"));
+        let metric = told.lines().any(|line| line == format!("latchkey_redis_limiter_up {shared}"));
         if metric && log.contains(words) {
             return;
         }

@@ -30,7 +30,7 @@ async fn redis(folder: &TempDir) -> Redis {
     Redis::start_with(port, arguments).await
 }
 
-/// Starts a node that is to share its limits, and waits until `latchkey_limits_shared` is as
+/// Starts a node that is to share its limits, and waits until `latchkey_redis_limiter_up` is as
 /// wanted.
 async fn node(redis: &Redis, folder: &TempDir, trusts: bool, wanted: &str) -> Process {
     let (client, metrics) = (client(), free_address());
@@ -45,7 +45,7 @@ async fn node(redis: &Redis, folder: &TempDir, trusts: bool, wanted: &str) -> Pr
     loop {
         let answer = client.get(format!("http://{metrics}/metrics")).send().await.unwrap();
         let text = answer.text().await.unwrap();
-        if text.lines().any(|line| line == format!("latchkey_limits_shared {wanted}")) {
+        if text.lines().any(|line| line == format!("latchkey_redis_limiter_up {wanted}")) {
             return process;
         }
         assert!(began.elapsed() < Duration::from_secs(10), "not {wanted}:\n{text}");

@@ -18,6 +18,9 @@ pub(crate) struct Node {
     metrics: String,
 }
 
+/// The metric of the invalidation listener, now and in builds before it was renamed.
+const LISTENER_UP: [&str; 2] = ["latchkey_invalidation_listener_up", "latchkey_changes_heard"];
+
 impl Node {
     pub(crate) async fn start(binary: &Path, settings: &[(&str, &str)]) -> anyhow::Result<Self> {
         let address = free_address()?.to_string();
@@ -30,8 +33,11 @@ impl Node {
     async fn hears(&self, client: &Client) -> anyhow::Result<bool> {
         let answer = client.get(&self.metrics).send().await?.error_for_status()?;
         let text = answer.text().await?;
-        let word = |word: &str| text.lines().any(|line| line == word);
-        let (yes, no) = (word("latchkey_changes_heard 1"), word("latchkey_changes_heard 0"));
+        let is = |value: &str| {
+            let mut named = text.lines().filter_map(|line| line.split_once(' '));
+            named.any(|(name, told)| LISTENER_UP.contains(&name) && told == value)
+        };
+        let (yes, no) = (is("1"), is("0"));
         ensure!(yes != no, "a node’s metrics don’t say whether it hears");
         Ok(yes)
     }

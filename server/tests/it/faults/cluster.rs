@@ -138,9 +138,9 @@ impl Cluster {
                 ready.is_ok_and(|answer| answer.status() == 200)
             })
             .await;
-            self.tells(node, "latchkey_changes_heard 1").await;
+            self.tells(node, "latchkey_invalidation_listener_up 1").await;
             if shares_limits {
-                self.tells(node, "latchkey_limits_shared 1").await;
+                self.tells(node, "latchkey_redis_limiter_up 1").await;
             }
             until("every node makes keys", async || {
                 self.create(node, &json!({ "name": self.name("Recovered") })).await.is_some()

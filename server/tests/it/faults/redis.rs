@@ -46,11 +46,11 @@ async fn goes_and_comes_back(cluster: &Cluster, redis: Redis) -> Redis {
     drop(redis);
     let meanwhile = admitted(cluster, &secret, [RPM; NODES]).await;
     for node in 0..NODES {
-        cluster.tells(node, "latchkey_limits_shared 0").await;
+        cluster.tells(node, "latchkey_redis_limiter_up 0").await;
     }
     let redis = Redis::start_on(port).await;
     for node in 0..NODES {
-        cluster.tells(node, "latchkey_limits_shared 1").await;
+        cluster.tells(node, "latchkey_redis_limiter_up 1").await;
     }
     let after = admitted(cluster, &secret, [RPM; NODES]).await;
     // Each node goes on to its share: the calls were spread evenly, so the shares are used up
