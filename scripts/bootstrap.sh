@@ -7,7 +7,7 @@
 #   build     base and site
 #   test      build, e2e, postgres, poolers, redis, deny and machete
 #   base      a C compiler, git, Node.js, Rust with the WebAssembly target
-#   site      wasm-bindgen, wasm-split, wasm-opt, Tailwind and the fonts
+#   site      wasm-opt, Tailwind and the fonts
 #   e2e       Playwright, a Chromium, OpenTelemetry's exporters, AI client libraries and what reads OpenAPI
 #   postgres  PostgreSQL's programs; no server of yours is touched
 #   poolers   PgBouncer and pgpool-II as programs; none is left running
@@ -26,8 +26,6 @@ cd "$LATCHKEY_ROOT"
 NODE_AT_LEAST=20
 NODE_OURS=24
 CARGO_LEPTOS=0.3.11
-# Reads what the crate wasm_split_helpers, which Leptos brings along, has written into the WebAssembly.
-WASM_SPLIT=0.2.3
 # As scripts/cargo-deny.txt names it.
 CARGO_DENY=0.20.2
 CARGO_MACHETE=0.9.2
@@ -91,11 +89,6 @@ node_is_new_enough() {
     local version
     have npm && version=$(node --version 2>/dev/null) && version=${version#v} &&
         [ "${version%%.*}" -ge "$NODE_AT_LEAST" ]
-}
-
-locked_version() {
-    awk -v name="$1" '$1 == "name" { found = $3 == "\"" name "\"" }
-        found && $1 == "version" { gsub("\"", "", $3); print $3; exit }' Cargo.lock 2>/dev/null || true
 }
 
 npm_is_fresh() { cmp -s "$1/package-lock.json" "$1/node_modules/.latchkey-lock"; }
@@ -499,18 +492,6 @@ fi
 if want site; then
     npm_is_fresh style || step "Tailwind, wasm-opt and the fonts (npm)" npm_packages style
     node style/fonts.mjs
-    version=$(locked_version wasm-bindgen)
-    [ -n "$version" ] || die "Cargo.lock names no wasm-bindgen: is the checkout complete?"
-    # A wasm-bindgen of another version than the crate's refuses to work.
-    if [ "$(wasm-bindgen --version 2>/dev/null)" != "wasm-bindgen $version" ]; then
-        step "wasm-bindgen $version, the version in Cargo.lock (compiled once: two minutes)" \
-            cargo_tool wasm-bindgen-cli "$version" --bin wasm-bindgen --no-default-features
-    fi
-    # It says no version of itself; cargo keeps a list.
-    if ! have wasm-split-cli || ! grep -qs "^\"wasm_split_cli_support $WASM_SPLIT " "$LATCHKEY_TOOLS/.crates.toml"; then
-        step "wasm-split $WASM_SPLIT (compiled once: one minute)" \
-            cargo_tool wasm_split_cli_support "$WASM_SPLIT" --features build-binary
-    fi
 fi
 
 if want e2e; then

@@ -21,6 +21,9 @@ esac
 
 STAGE=target/site-build/$MODE
 WASM=$LATCHKEY_FRONT_TARGET_DIR/wasm32-unknown-unknown/$PROFILE/frontend.wasm
+BUILDER=$LATCHKEY_FRONT_TARGET_DIR/debug/page-builder
+LOCKED=
+[ -z "${CI:-}" ] || LOCKED=--locked
 mkdir -p "$STAGE" "$SITE"
 
 # One at a time, where the system can say so (macOS cannot).
@@ -30,23 +33,21 @@ if have flock; then
 fi
 
 web_assembly() {
-    local locked=
-    [ -z "${CI:-}" ] || locked=--locked
     # shellcheck disable=SC2086 # No word at all outside CI.
-    cargo build $locked --package latchkey-frontend --features split --lib --target wasm32-unknown-unknown \
+    cargo build $LOCKED --package latchkey-frontend --features split --lib --target wasm32-unknown-unknown \
         --target-dir "$LATCHKEY_FRONT_TARGET_DIR" --profile "$PROFILE"
 }
 
-# The WebAssembly is split first, and what wasm-split says of it kept for when it fails; then wasm-bindgen
-# writes the JavaScript of the first piece. The others must not be touched but by wasm-opt.
+builder() {
+    # shellcheck disable=SC2086 # No word at all outside CI.
+    cargo build $LOCKED --package latchkey-page-builder --target-dir "$LATCHKEY_FRONT_TARGET_DIR"
+}
+
+# The pieces but the first must not be touched but by wasm-opt.
 java_script() {
     local new=$STAGE/pkg.new piece
-    rm -rf "$new" "$STAGE/split"
-    wasm-split-cli --out-name latchkey "$WASM" "$STAGE/split"
-    wasm-bindgen --target web --no-typescript --keep-lld-exports --no-demangle --out-name latchkey \
-        --out-dir "$new" "$STAGE/split/latchkey.wasm"
-    rm "$STAGE/split/latchkey.wasm"
-    mv "$STAGE"/split/* "$new"
+    rm -rf "$new"
+    "$BUILDER" "$WASM" "$new"
     if [ "$MODE" = release ]; then
         for piece in "$new"/*.wasm; do
             wasm-opt -Oz --enable-bulk-memory --enable-multivalue --enable-mutable-globals \
@@ -61,7 +62,6 @@ java_script() {
 }
 
 made_by() {
-    wasm-bindgen --version
     sha256sum <scripts/build-site.sh 2>/dev/null || shasum -a 256 <scripts/build-site.sh
 }
 
@@ -82,10 +82,11 @@ style_sheet() {
 scripts/bootstrap.sh site
 read_tools
 step "WebAssembly" web_assembly
-if ! [ "$STAGE/pkg/made-by" -nt "$WASM" ] ||
+step "What splits it (compiled once: two minutes)" builder
+if ! [ "$STAGE/pkg/made-by" -nt "$WASM" ] || ! [ "$STAGE/pkg/made-by" -nt "$BUILDER" ] ||
     [ "$(cat "$STAGE/pkg/made-by")" != "$(made_by)" ]; then
-    words="Its pieces (wasm-split) and the JavaScript around them (wasm-bindgen)"
-    [ "$MODE" = dev ] || words="Its pieces (wasm-split), the JavaScript around them (wasm-bindgen), and their size (wasm-opt)"
+    words="Its pieces and the JavaScript around them"
+    [ "$MODE" = dev ] || words="$words, and their size (wasm-opt)"
     step "$words" java_script
 fi
 if style_is_stale; then
