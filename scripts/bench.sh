@@ -17,10 +17,10 @@ LOCKED=
 
 # shellcheck disable=SC2086 # No word at all outside CI.
 {
-    build_server() { cargo build $LOCKED --release -p latchkey-server --bin latchkey; }
-    build_bench() { cargo build $LOCKED --release -p latchkey-bench --bin "bench-$NAME"; }
-    build_scale() { cargo build $LOCKED --release -p latchkey-bench --features in-process --bin bench-scale; }
-    build_check() { cargo bench $LOCKED -p latchkey-bench --features in-process --bench check --no-run; }
+    build_server() { with_progress cargo build $LOCKED --release -p latchkey-server --bin latchkey; }
+    build_bench() { with_progress cargo build $LOCKED --release -p latchkey-bench --bin "bench-$NAME"; }
+    build_scale() { with_progress cargo build $LOCKED --release -p latchkey-bench --features in-process --bin bench-scale; }
+    build_check() { with_progress cargo bench $LOCKED -p latchkey-bench --features in-process --bench check --no-run; }
     bench_check() { cargo bench $LOCKED --quiet -p latchkey-bench --features in-process --bench check; }
 }
 

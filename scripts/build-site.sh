@@ -34,13 +34,13 @@ fi
 
 web_assembly() {
     # shellcheck disable=SC2086 # No word at all outside CI.
-    cargo build $LOCKED --package latchkey-frontend --features split --lib --target wasm32-unknown-unknown \
+    with_progress cargo build $LOCKED --package latchkey-frontend --features split --lib --target wasm32-unknown-unknown \
         --target-dir "$LATCHKEY_FRONT_TARGET_DIR" --profile "$PROFILE"
 }
 
 builder() {
     # shellcheck disable=SC2086 # No word at all outside CI.
-    cargo build $LOCKED --package latchkey-page-builder --target-dir "$LATCHKEY_FRONT_TARGET_DIR"
+    with_progress cargo build $LOCKED --package latchkey-page-builder --target-dir "$LATCHKEY_FRONT_TARGET_DIR"
 }
 
 # The pieces but the first must not be touched but by wasm-opt.

@@ -9,7 +9,7 @@ build_server() {
     # Cargo watches the files that it has embedded, not the folder: a server that was compiled when there was no site
     # (make bench-…) would stay without.
     if ! cmp -s target/site-release/manifest.json target/release/latchkey-site; then touch server/src/assets.rs; fi
-    cargo build --locked --release -p latchkey-server --bin latchkey
+    with_progress cargo build --locked --release -p latchkey-server --bin latchkey
     cp target/site-release/manifest.json target/release/latchkey-site
 }
 

@@ -136,6 +136,17 @@ step() {
     return "$status"
 }
 
+# with_progress cargo …: says how many crates are built, instead of a line for each. Needs Node.js, and `pipefail`
+# to fail as cargo does.
+with_progress() {
+    local colour=never
+    [ ! -t 2 ] || colour=always
+    {
+        CARGO_TERM_PROGRESS_WHEN=always CARGO_TERM_PROGRESS_WIDTH=120 CARGO_TERM_COLOR=$colour \
+            "$@" 2>&1 >&3 3>&- | node "$LATCHKEY_ROOT/scripts/progress.mjs" >&2 3>&-
+    } 3>&1
+}
+
 # tools WHAT…: makes sure of them. What was decided for this machine holds for this shell too, which has read
 # the record of an earlier run, or none.
 tools() {
@@ -157,12 +168,17 @@ beside() {
     LATCHKEY_STEP_COUNT=$((LATCHKEY_STEP_COUNT + 1))
 }
 
-# Waits for what `beside` began, shows what it said and fails as it failed.
+# Shows what `beside` began has said and still says, waits for it and fails as it failed.
 beside_join() {
-    local status=0
+    local status=0 reader
+    tail -n +1 -f "$BESIDE_LOG" &
+    reader=$!
     wait "$BESIDE_PID" || status=$?
     BESIDE_PID=
-    cat "$BESIDE_LOG"
+    # The reader looks once a second.
+    sleep 1.2
+    kill "$reader" 2>/dev/null || true
+    wait "$reader" 2>/dev/null || true
     rm -f "$BESIDE_LOG"
     return "$status"
 }

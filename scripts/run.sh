@@ -5,7 +5,7 @@ set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/env.sh"
 cd "$LATCHKEY_ROOT"
 
-build_server() { cargo build -p latchkey-server --bin latchkey; }
+build_server() { with_progress cargo build -p latchkey-server --bin latchkey; }
 
 # What signs in locally: the server shows it in its log too, but the link is better not looked for.
 local_code() { od -An -N16 -tx1 /dev/urandom | tr -d ' \n'; }

@@ -29,24 +29,24 @@ FRONT="--target wasm32-unknown-unknown --target-dir $LATCHKEY_FRONT_TARGET_DIR"
     unused_crates() { cargo machete; }
 
     lint_server() {
-        cargo clippy $LOCKED $NATIVE --all-targets -- -D warnings
+        with_progress cargo clippy $LOCKED $NATIVE --all-targets -- -D warnings
         # The scripts too, where there is something to read them.
         if have shellcheck; then shellcheck -x scripts/*.sh .ci/run; fi
     }
 
     # Links that lead nowhere are errors, those of private items too. The flags are those of every build.
     lint_docs() {
-        RUSTDOCFLAGS="$RUSTFLAGS -Dwarnings" cargo doc $LOCKED $NATIVE --no-deps --document-private-items
+        RUSTDOCFLAGS="$RUSTFLAGS -Dwarnings" with_progress cargo doc $LOCKED $NATIVE --no-deps --document-private-items
     }
 
     lint_page() {
-        cargo clippy $LOCKED $FRONT --profile wasm-dev -p latchkey-frontend -p latchkey-app \
+        with_progress cargo clippy $LOCKED $FRONT --profile wasm-dev -p latchkey-frontend -p latchkey-app \
             --features latchkey-app/hydrate --no-deps -- -D warnings
     }
 
-    build_tests() { cargo test $LOCKED $NATIVE --no-run; }
+    build_tests() { with_progress cargo test $LOCKED $NATIVE --no-run; }
 
-    build_server() { cargo build $LOCKED -p latchkey-server -p github-stand-in --bin latchkey --bin github-stand-in; }
+    build_server() { with_progress cargo build $LOCKED -p latchkey-server -p github-stand-in --bin latchkey --bin github-stand-in; }
 
     # One after the other: each has three nodes.
     fault_tests() {
