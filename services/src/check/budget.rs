@@ -1,6 +1,23 @@
 //! Token budgets, kept in the database: what is taken is written before the call is admitted, by
 //! the call or by the lease that it draws on (see [`super::lease`]), so neither parallel calls, nor
 //! several nodes, nor a crash can overspend one.
+//!
+//! ```text
+//! take: draw on the lease -> enough: done, in memory
+//!        `- too little: one caller of the key at a time
+//!             what is used? -> too little is left: refused
+//!             `- take more, only if it fits -> deposit -> draw: done
+//! ```
+//!
+//! *Consistency.* More is taken by one statement ([`add`]), which adds only if the sum stays within
+//! the limit: whatever other nodes do between the look and the taking, it holds. A few attempts,
+//! and the call is refused. A call that has waited while another one of the same key found too
+//! little is refused by what that one saw, and does not ask again. The budget is taken last of all
+//! limits: what comes after could not give it back.
+//!
+//! *Failure.* A database that can't be asked makes the call `unavailable`. What is leased is leased
+//! in a task of its own, and what was drawn for somebody who has gone goes back. A write that gives
+//! tokens back and fails may have gone through all the same, so they stay taken: the strict side.
 
 use std::collections::HashMap;
 

@@ -1,10 +1,27 @@
 //! The cache of key records, by digest, and of digests that no key has.
 //!
-//! Two rules keep it honest. What a load brought is used only while its *stamp* is current: a
+//! A check must not use what a key was before a change that was answered. Two rules see to that:
+//!
+//! ```text
+//! load     stamp of the slot -> query -> keep the record with the stamp, if it still is the slot's
+//! change   commit -> next stamp for the slot, forget the record -> answer
+//! get      may the cache be believed now, and is the record's stamp still the slot's? -> use it
+//! ```
+//!
+//! What a load brought is used only while its *stamp* (the slot's generation number) is current: a
 //! change to a key moves the stamp of its slot after the change is committed and before it is
 //! answered, so neither a cached record nor one that a slower load brings back later can outlive
 //! the change. And nothing is used unless this node is sure to hear of what other nodes change: see
 //! [`Trust`].
+//!
+//! *Consistency.* A check at the same time as a change sees the key before or after it; one that
+//! begins after the change was answered sees it after. Stamps only grow, and keys share them: a
+//! neighbour's change costs a key one query, never an old record. Who changes what, and how other
+//! nodes hear of it: `super::changed` and `crate::nodes`.
+//!
+//! *Failure.* While changes are not heard of, the cache gives nothing, and each check asks the
+//! database; if that fails too, it is refused. Memory is bounded, whatever is presented. Why it is
+//! so: `docs/decisions/002-key-cache-invalidation.md`.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};

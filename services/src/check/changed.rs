@@ -1,5 +1,20 @@
 //! Telling everybody that keys have changed: this process's cache, and every other node on the
 //! database.
+//!
+//! ```text
+//! this node     change the rows, pg_notify(digests), commit -> evict -> answer
+//! other nodes   the notification comes -> parse -> evict
+//! ```
+//!
+//! *Consistency.* The notification is part of the transaction: it comes if and only if that
+//! commits, and in the order of commits. This node evicts after the commit and before anybody is
+//! answered. On SQLite nothing is sent: other processes look whether somebody has written
+//! (`crate::nodes`).
+//!
+//! *Failure.* A commit that fails may have gone through, so the keys are evicted all the same. Once
+//! begun, commit and eviction are carried through, although the client may have gone. A node that
+//! hears of nothing does not use its cache ([`super::trust`]). What this version doesn't
+//! understand, it takes for a change of all keys. Digests are HMACs: who listens learns no secret.
 
 use sea_orm::{ConnectionTrait, DatabaseTransaction, DbBackend, DbErr, RuntimeErr, Statement};
 use tokio::task::JoinError;

@@ -1,9 +1,29 @@
 //! What this process has taken of token budgets ahead of the calls that will use it.
 //!
 //! A budget is a row of the database. Taking from it for each call would cost two statements a
-//! call; a *lease* takes some more at once, and the next calls draw on it in memory. What is leased
-//! counts as used in the database, so that neither other nodes nor a crash can spend it twice; what
-//! a lease does not use goes back soon.
+//! call; a *lease* takes some more at once, and the next calls draw on it in memory. This module is
+//! the memory; `super::budget` talks to the database.
+//!
+//! ```text
+//! used in the database = what calls have used + what nodes have leased and not given back
+//!
+//! draw      a call takes of the lease; none: there is too little, the database has to be asked
+//! ask       how much to ask it for: what the call needs, and AHEAD times as much on top, but of
+//!           what is left no more than one in SHARE, so that nothing is held near the end
+//! deposit   the database has given it
+//! refund    a call has used less than it drew: back into the lease, or aside if that is gone
+//! pay       a call has used more than it drew: the lease pays first
+//! withdraw  once a second: what was put aside, leases that are IDLE, and what is beyond FULL
+//! ```
+//!
+//! *Consistency.* What is leased counts as used in the database, so that neither other nodes nor a
+//! crash can spend it twice; what a lease does not use goes back soon. Each step is taken under the
+//! lock of the key's shard, and the database is asked under the key's gate, so that of many callers
+//! one asks. A lease is of one window and one limit: a new period or another limit ends it. What a
+//! node shows as used is ahead of the truth by what other nodes have leased.
+//!
+//! *Failure.* A crash loses what was leased, until the period ends. What could not be written back
+//! is kept for the next time, unless it may have gone through: then it stays taken.
 //!
 //! What a call had drawn and did not use goes back into memory, whatever has become of its lease
 //! meanwhile, and from there to the database by one write a key and second. If calls wrote it

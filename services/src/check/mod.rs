@@ -1,11 +1,19 @@
 //! The check: may this key make this call?
 //!
 //! ```text
-//! text ─► form and checksum (no I/O) ─► HMAC digest ─► cache ─► status, scope, limits ─► outcome
-//!                                                     └─miss─► one indexed query ─► cache
+//! text -> form and checksum (no I/O) -> HMAC digest -> cache -> status, scope, limits -> outcome
+//!                                                       `- miss -> one indexed query -> cache
 //! ```
 //! There is one way to check a key, for every caller. If the store can't be asked and no fresh
 //! record is at hand, the answer is `unavailable`: nothing is admitted on a guess.
+//!
+//! The steps, and where they are: parse and digest (`look_up` here); look up (`find_digest` and
+//! `load` here, `cache`, `queue`, `record`); evaluate (`admit::judge`); acquire (`admit::decide`,
+//! with `rates`, the project's quota, and `budget`), all limits or none; record (`count` here,
+//! `tally`, `crate::usage`). A gateway call does it in two halves, before its body and after
+//! (`begin`, `reserve`). What keeps a record true while it is used: `cache` and `trust` on this
+//! node, `changed` and `crate::nodes` between nodes, `confirm` and `watched` for calls that take
+//! long.
 
 mod admit;
 mod begin;

@@ -1,4 +1,28 @@
 //! Requests and tokens per minute: of this node's own windows, or of those that nodes share.
+//!
+//! ```text
+//! the key has no such limit     nothing is taken, nobody is asked
+//! no Redis is configured        the node's own windows decide, by the whole limit
+//! Redis answers                 its windows decide; the node's own count what they admit
+//! Redis is away                 the node's own windows decide, by the node's share of the limit
+//! Redis was away a minute ago,  both have to admit the call: Redis by the whole limit, and the
+//! or has lost what it knew      node's own windows by its share
+//! ```
+//! The windows are [`Windows`] and [`SharedWindows`]; only here it is decided which of them count.
+//! As what Redis admits is counted on the node too, the node knows what it has admitted when Redis
+//! goes away.
+//!
+//! A call holds what it has taken ([`HeldRates`]) until more is known of it: [`give_back`] if
+//! another limit refuses it, [`settle_tokens`] once it has used its tokens. Both reach the node's
+//! windows and those in Redis.
+//!
+//! *Consistency.* In Redis one script takes requests and tokens together. On the node they are two
+//! steps, and the request goes back if the tokens refuse: in between, another call may be refused
+//! that would have fitted, and none is admitted that doesn't.
+//!
+//! *Failure.* A check never fails for want of Redis; limits get narrower then, never wider. Redis
+//! is told in the background what goes back. What it can't be told leaves its windows within a
+//! minute by itself.
 
 use std::cmp::Reverse;
 use std::time::Duration;

@@ -1,4 +1,16 @@
 //! For how long this node may believe what it has cached.
+//!
+//! A node can't see that a notification was lost. So it proves the way: on PostgreSQL it sends
+//! itself a heartbeat by the same way every 200 ms (`crate::nodes`). As notifications come in
+//! order, one that comes back shows that every change that was committed before it was *sent* has
+//! been heard of, and the cache may be believed until [`TRUST`] after that moment. Each heartbeat
+//! that comes back renews it; if none does, it ends by itself, and nobody has to notice that
+//! something is broken.
+//!
+//! *Consistency.* The time is monotonic and goes on while the machine sleeps: a process that stood
+//! still finds its trust over when it goes on. It is never moved back by an older heartbeat.
+//!
+//! *Failure.* Without trust each check asks the database. It is the state at the start, too.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;

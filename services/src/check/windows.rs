@@ -1,4 +1,17 @@
 //! The sliding windows of the keys that have a limit per minute, in this process.
+//!
+//! A key has a [`Window`] for its requests and one for its tokens, made with its first call and
+//! dropped after a minute without one ([`Windows::forget_idle`]). The window itself says how it
+//! counts: in no 60 seconds more is admitted than the limit, and it errs by less than a second,
+//! always on the strict side. This module finds a key's window and locks it.
+//!
+//! *Consistency.* A call looks and takes under one lock, which is held for a few additions and
+//! never across an `await`: of two calls at once only one gets the last request. Times are
+//! monotonic, so a clock that is set frees nothing. Other nodes have windows of their own; those
+//! that all nodes share are in Redis, see [`super::shared`].
+//!
+//! *Failure.* There is none while the process lives. A process that dies forgets what it has
+//! admitted, and begins a new minute when it is back.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;

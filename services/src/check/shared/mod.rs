@@ -1,8 +1,30 @@
 //! Limits per minute that several nodes share through Redis or Valkey.
 //!
-//! One script call decides about a check: it reads and writes the windows at once, by the Redis
-//! server's clock, so the nodes' own clocks don't matter. Where Redis is away, each node admits its
-//! share of a limit by its own windows: the gate is narrower then, never open.
+//! One script call decides about a check (`take.lua`): it reads and writes the windows of requests
+//! and of tokens at once, by the Redis server's clock, so the nodes' own clocks don't matter. A
+//! window is a hash from whole seconds to what was admitted in them, which lives for 62 s.
+//! `look.lua` reads, and `settle.lua` puts back what was not used. Where Redis is away, each node
+//! admits its share of a limit by its own windows: the gate is narrower then, never open.
+//!
+//! ```text
+//! up      an error, or 250 ms in which no call of the node gets an answer  ->  down
+//! down    each node admits its share; it tries every second                ->  up, and narrow
+//! up      Redis does not know the node any more, or counts less of a key
+//!         than the node alone has admitted: it has lost its data           ->  up, and narrow
+//! narrow  for 61 s Redis and the node's share both have to admit a call    ->  up
+//! ```
+//!
+//! How large a share is depends on how many nodes there are: `presence` hears it from Redis, and
+//! `census` counts in the database, for while no node has reached Redis. All shares together are
+//! the limit.
+//!
+//! *Consistency.* Redis runs one script at a time. A node that dies leaves what it has taken in the
+//! windows, until it is 60 s old. At the moment when Redis goes away nodes don't know of each other
+//! what they have admitted: in that minute it may be up to twice the limit, not more.
+//!
+//! *Failure.* No call waits longer than half a second, and none is refused but for a share that is
+//! used up. The call that finds Redis away closes the connection for all, so that time is lost
+//! once. Why it is so, and what Redis needs: `docs/decisions/016-shared-limits.md`.
 
 mod census;
 mod presence;
