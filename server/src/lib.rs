@@ -13,7 +13,6 @@ pub mod front;
 mod gateway;
 pub mod http;
 mod ingest;
-mod let_go;
 pub mod logging;
 mod metrics;
 mod oauth;
@@ -22,7 +21,6 @@ mod outbound;
 mod pages;
 #[doc(hidden)]
 pub mod parsers;
-mod room;
 mod router;
 pub mod serve;
 mod state;

@@ -22,7 +22,6 @@ use super::upstream::{Route, Served};
 use super::{LARGEST_BODY, elsewhere, forward, presented, sandbox};
 use crate::http::client::ClientIp;
 use crate::http::limits;
-use crate::room;
 use crate::state::AppState;
 
 /// How long a body may take to arrive.
@@ -109,7 +108,7 @@ impl Caller {
             Err(never) => match never {},
         };
         let found = check::identify(&state.services, presented::key(&parts.headers)?, ip).await?;
-        room::belongs_to(&parts.extensions, found.key().organization.as_uuid());
+        latchkey_listener::belongs_to(&parts.extensions, found.key().organization.as_uuid());
         Ok(Self { found, ip })
     }
 

@@ -8,6 +8,7 @@ use axum::body::{Body, Bytes};
 use axum::http::header::CONTENT_TYPE;
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
+use latchkey_listener::Held;
 
 use super::accounting::AnswerScanner;
 use super::answer::{AnswerBody, Broken};
@@ -16,7 +17,6 @@ use super::error::Refused;
 use super::forward::Answering;
 use super::in_flight::InFlightCall;
 use super::upstream_error;
-use crate::room::Held;
 
 /// The longest answer that is held until it is whole.
 const WHOLE: usize = 64 * 1024;

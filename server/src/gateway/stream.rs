@@ -7,6 +7,7 @@
 
 use axum::body::Bytes;
 use futures::Stream;
+use latchkey_listener::Held;
 use serde::de::IgnoredAny;
 
 use super::accounting::{EventKind, StreamEnd, StreamMeter, data, ended_by_cap, next_event};
@@ -16,7 +17,6 @@ use super::error::Refused;
 use super::forward::Answering;
 use super::in_flight::InFlightCall;
 use super::upstream_error;
-use crate::room::Held;
 
 /// An event that is longer is passed on unread.
 const LONGEST_EVENT: usize = 1024 * 1024;

@@ -13,7 +13,6 @@ use super::client::ClientIp;
 use super::limits;
 use super::presented::Presented;
 use super::problem::Refusal;
-use crate::room;
 use crate::state::AppState;
 
 /// The person whose access token, or the backend whose service key, came with the request. Put it
@@ -34,7 +33,7 @@ impl FromRequestParts<AppState> for Caller {
             limits::refused(parts, error);
         }
         let actor = asked?;
-        room::belongs_to(&parts.extensions, actor.owner());
+        latchkey_listener::belongs_to(&parts.extensions, actor.owner());
         parts.extensions.insert(Presented::caller(&state.services, &actor));
         Ok(Self(actor))
     }

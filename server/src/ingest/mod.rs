@@ -30,7 +30,6 @@ use crate::http::extract::no_such_id;
 use crate::http::limits;
 use crate::http::presented::Presented;
 use crate::http::problem::Refusal;
-use crate::room;
 use crate::state::AppState;
 
 const API_KEY: HeaderName = HeaderName::from_static("x-api-key");
@@ -118,7 +117,7 @@ async fn source(
         }
     };
     limits::admitted(parts, admission.limits);
-    room::belongs_to(&parts.extensions, admission.key.organization.as_uuid());
+    latchkey_listener::belongs_to(&parts.extensions, admission.key.organization.as_uuid());
     let presented = Presented::key(&state.services, &admission.key, admission.seen, call);
     parts.extensions.insert(presented);
     Ok(Source::of(&state.services, admission.key, application).await?)

@@ -18,16 +18,14 @@ use axum::http::header::{ACCEPT, CONTENT_TYPE, VARY};
 use axum::http::{HeaderMap, Request};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
+use latchkey_listener::{Answers, LetGo, Patience, Share};
 use tokio::net::TcpListener;
 use tower::ServiceExt;
 
 pub(crate) use durations::{Durations, Route};
 
 use crate::config::MetricsListen;
-use crate::connections::{self, Answers, Patience};
 use crate::http::health;
-use crate::let_go::LetGo;
-use crate::room::Share;
 use crate::state::AppState;
 
 /// More wait to be accepted: a few collect metrics, and no file is to be kept from the public
@@ -83,7 +81,7 @@ pub async fn serve(listener: TcpListener, state: AppState) {
         .route("/readyz", get(health::ready_in_detail))
         .with_state(state);
     let forever = std::future::pending();
-    connections::accept(listener, Pages(router), CONNECTIONS, Patience::USUAL, forever).await;
+    latchkey_listener::accept(listener, Pages(router), CONNECTIONS, Patience::USUAL, forever).await;
 }
 
 /// What this listener answers.

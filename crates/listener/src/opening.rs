@@ -93,7 +93,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Opening<S> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::connections::progress::Protocol;
+    use crate::progress::Protocol;
 
     fn spoken(reads: &[&[u8]]) -> Protocol {
         let progress = Arc::new(Progress::default());

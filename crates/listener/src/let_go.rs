@@ -21,7 +21,7 @@ const SHORT: u64 = 64 * 1024;
 const MOMENT: Duration = Duration::from_millis(500);
 
 /// A request's body. When it is dropped, a short rest is read and forgotten.
-pub(crate) struct LetGo {
+pub struct LetGo {
     body: Option<Incoming>,
     /// Of the room for all bodies, if it may take any.
     share: Option<Arc<Share>>,

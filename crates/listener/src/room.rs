@@ -9,7 +9,8 @@
 //! The first 64 KiB of a connection are free: a short body is answered however full the room is.
 //! All of HTTP/2's requests at once on a connection have these 64 KiB together. So bodies take at
 //! most the room and 64 KiB for each of the 20,000 connections, 1.5 GiB, whatever is sent; what is
-//! read of them before somebody wants it is bounded by [`crate::connections`].
+//! read of them before somebody wants it is bounded by [`crate::accept`]'s
+//! connections.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -36,7 +37,7 @@ static LEFT: AtomicUsize = AtomicUsize::new(ROOM);
 /// There is no room for more of a body.
 #[derive(Debug, thiserror::Error)]
 #[error("too much of bodies is in memory at once")]
-pub(crate) struct NoRoom;
+pub struct NoRoom;
 
 /// What is left of what is free to one connection.
 #[derive(Debug)]
@@ -63,7 +64,7 @@ impl Allowance {
 
 /// What one request's body takes, given back when nobody holds this any more.
 #[derive(Debug)]
-pub(crate) struct Share {
+pub struct Share {
     allowance: Arc<Allowance>,
     /// Of the allowance.
     free: AtomicUsize,
@@ -99,7 +100,7 @@ impl Share {
     ///
     /// # Errors
     /// There is none.
-    pub(crate) fn take(&self, bytes: usize) -> Result<(), NoRoom> {
+    pub fn take(&self, bytes: usize) -> Result<(), NoRoom> {
         let free = self.allowance.take(bytes);
         self.free.fetch_add(free, Ordering::AcqRel);
         let more = bytes - free;
@@ -142,7 +143,7 @@ impl Share {
     }
 
     /// Whether there was no room for the body.
-    pub(crate) fn is_exceeded(&self) -> bool {
+    pub fn is_exceeded(&self) -> bool {
         self.exceeded.load(Ordering::Acquire)
     }
 }
@@ -171,7 +172,7 @@ fn uncount(caller: Option<Uuid>, bytes: usize) {
 
 /// Says whose the body of a request with these extensions is: a person's, or an organization's
 /// whose key came with it.
-pub(crate) fn belongs_to(extensions: &Extensions, caller: Uuid) {
+pub fn belongs_to(extensions: &Extensions, caller: Uuid) {
     if let Some(share) = extensions.get::<Arc<Share>>() {
         share.belongs_to(caller);
     }
@@ -185,16 +186,16 @@ fn callers() -> MutexGuard<'static, HashMap<Option<Uuid>, usize>> {
 /// What is held of a body that is on its way between two others, e.g. an upstream's answer: of the
 /// room alone.
 #[derive(Debug, Default)]
-pub(crate) struct Held(usize);
+pub struct Held(usize);
 
 impl Held {
     /// How many bytes are held.
-    pub(crate) const fn bytes(&self) -> usize {
+    pub const fn bytes(&self) -> usize {
         self.0
     }
 
     /// Takes room for so many bytes more. False: there is none, so nothing more may be held.
-    pub(crate) fn take(&mut self, bytes: usize) -> bool {
+    pub fn take(&mut self, bytes: usize) -> bool {
         let fits = |left: usize| left.checked_sub(bytes);
         let taken = LEFT.fetch_update(Ordering::AcqRel, Ordering::Acquire, fits).is_ok();
         if taken {

@@ -26,12 +26,12 @@ const SPARED: usize = 256 * 1024;
 /// How long clients are waited for, in ticks: no clock is read but at their ends. So what is cut
 /// off had its time, and up to two ticks more.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Patience(Duration);
+pub struct Patience(Duration);
 
 impl Patience {
     /// 60 s for a head, 30 s for a client that takes nothing, two minutes for one that leaves much
     /// lying.
-    pub(crate) const USUAL: Self = Self(Duration::from_secs(15));
+    pub const USUAL: Self = Self(Duration::from_secs(15));
 
     #[cfg(test)]
     pub(super) const fn of(tick: Duration) -> Self {
