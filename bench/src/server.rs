@@ -12,7 +12,7 @@ use tempfile::TempDir;
 use crate::process;
 
 /// How long a start may take.
-const PATIENCE: Duration = Duration::from_secs(20);
+const START_TIMEOUT: Duration = Duration::from_secs(20);
 const STEP: Duration = Duration::from_millis(20);
 /// The code by which the local developer signs in.
 pub(crate) const LOCAL_CODE: &str = "bench";
@@ -62,7 +62,7 @@ impl Server {
             .with_context(|| format!("{} can't be started", binary.display()))?;
         let mut server = Self { child, address, folder };
         let mut waited = Duration::ZERO;
-        while waited < PATIENCE && server.child.try_wait()?.is_none() {
+        while waited < START_TIMEOUT && server.child.try_wait()?.is_none() {
             let ready = reqwest::get(format!("{}/readyz", server.url())).await;
             if ready.is_ok_and(|answer| answer.status().is_success()) {
                 return Ok(server);

@@ -1,10 +1,10 @@
 //! How many connections the server takes.
 
-use latchkey_listener::Patience;
+use latchkey_listener::Timeouts;
 use tokio::net::TcpListener;
 
-use crate::front::Front;
-use crate::open_files;
+use crate::fd_limit;
+use crate::service::HttpService;
 
 /// How many connections may be open, if the system lets the process have as many; more wait to be
 /// accepted.
@@ -12,8 +12,8 @@ const CONNECTIONS: usize = 20_000;
 
 /// Accepts connections and answers what comes on them until `stop`; then finishes the requests
 /// under way.
-pub async fn serve(listener: TcpListener, front: Front, stop: impl Future<Output = ()>) {
-    let room = open_files::shares().clients;
+pub async fn serve(listener: TcpListener, service: HttpService, stop: impl Future<Output = ()>) {
+    let room = fd_limit::shares().clients;
     if room < CONNECTIONS {
         tracing::info!(
             limit = room,
@@ -21,5 +21,6 @@ pub async fn serve(listener: TcpListener, front: Front, stop: impl Future<Output
             "Limited the number of connections because the limit of open files is low"
         );
     }
-    latchkey_listener::accept(listener, front, room.min(CONNECTIONS), Patience::USUAL, stop).await;
+    latchkey_listener::accept(listener, service, room.min(CONNECTIONS), Timeouts::DEFAULT, stop)
+        .await;
 }

@@ -27,7 +27,7 @@ pub(crate) const MANAGEMENT_BODY: usize = 1024 * 1024;
 /// The same where nobody is asked who they are: what is free to each connection.
 const ANYBODYS_BODY: usize = 64 * 1024;
 /// No handler of ours takes longer; whoever sends slower is cut off.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+pub(crate) const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// The API with its description. Pages of those origins may call what applications call.
 fn api(cors: Option<&CorsOrigins>) -> DescribedRouter {
@@ -108,7 +108,7 @@ fn api(cors: Option<&CorsOrigins>) -> DescribedRouter {
 
 /// Cuts off what takes too long. The gateway has time-outs of its own.
 fn brief() -> TimeoutLayer {
-    TimeoutLayer::with_status_code(StatusCode::REQUEST_TIMEOUT, PATIENCE)
+    TimeoutLayer::with_status_code(StatusCode::REQUEST_TIMEOUT, REQUEST_TIMEOUT)
 }
 
 fn describe(cors: Option<&CorsOrigins>) -> (Router<AppState>, Document) {

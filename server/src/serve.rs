@@ -15,11 +15,11 @@ use tokio::task::JoinHandle;
 use crate::cli::Settings;
 use crate::config::{Alone, Config, SignIn, private_files};
 use crate::connections;
-use crate::edge::{SystemClock, SystemRandom};
-use crate::front::Front;
 use crate::metrics;
 use crate::oauth;
+use crate::service::HttpService;
 use crate::state::AppState;
+use crate::system::{SystemClock, SystemRandom};
 
 /// How often counters are written.
 const FLUSH_EVERY: Duration = Duration::from_secs(1);
@@ -31,9 +31,9 @@ const SWEEP_EVERY: Duration = Duration::from_mins(1);
 /// How often telemetry is deleted whose time is over.
 const PURGE_TELEMETRY_EVERY: Duration = Duration::from_mins(1);
 /// How long requests under way may take once the server was told to stop.
-const DRAIN_PATIENCE: Duration = Duration::from_secs(25);
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(25);
 /// How long the database may take for what was only in memory then.
-const DATABASE_PATIENCE: Duration = Duration::from_secs(90);
+const DATABASE_TIMEOUT: Duration = Duration::from_secs(90);
 
 /// Serves until the process is told to stop; then finishes the requests under way, writes the
 /// counters and closes the database.
@@ -64,7 +64,7 @@ pub async fn serve(settings: Settings) -> anyhow::Result<()> {
     let measuring =
         metrics_listener.map(|listener| tokio::spawn(metrics::serve(listener, state.clone())));
     let mut told = stopped;
-    let serving = connections::serve(listener, Front::new(state.clone()), async move {
+    let serving = connections::serve(listener, HttpService::new(state.clone()), async move {
         told_to_stop(&mut told).await;
     });
     let serving = tokio::spawn(serving);
@@ -73,14 +73,14 @@ pub async fn serve(settings: Settings) -> anyhow::Result<()> {
     state.begin_drain();
     // The receivers live as long as their tasks; a task that has ended needs no word.
     let _ = stop.send(true);
-    if tokio::time::timeout(DRAIN_PATIENCE, serving).await.is_err() {
+    if tokio::time::timeout(DRAIN_TIMEOUT, serving).await.is_err() {
         tracing::warn!("Shutdown timed out; aborting requests in progress");
     }
     listening.abort();
     if let Some(measuring) = measuring {
         measuring.abort();
     }
-    let finished = tokio::time::timeout(DATABASE_PATIENCE, finish(&services, jobs)).await;
+    let finished = tokio::time::timeout(DATABASE_TIMEOUT, finish(&services, jobs)).await;
     finished.context("timed out writing the last counters to the database")??;
     drop(alone);
     tracing::info!("Server stopped");

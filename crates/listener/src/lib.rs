@@ -1,16 +1,17 @@
-//! The connections: accepted, bounded in number, cut off when they are too slow, and finished
-//! before the server stops.
+//! Accepts connections, limits their number and their request bodies, closes slow ones, and
+//! finishes requests in progress before it stops.
 //!
-//! HTTP/1.1 and HTTP/2 in clear text; TLS is the business of the proxy in front.
+//! It speaks HTTP/1.1 and HTTP/2 without TLS, which a proxy in front provides. It knows nothing of
+//! what is served: that is a [`Handler`].
 
-mod answer;
-mod let_go;
-mod opening;
-mod patience;
+mod body_budget;
+mod detect;
+mod drain_body;
 mod progress;
-mod room;
+mod response_body;
 #[cfg(test)]
 mod tests;
+mod timeouts;
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
@@ -32,15 +33,15 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio_io_timeout::TimeoutStream;
 
-pub use let_go::LetGo;
-pub use patience::Patience;
-pub use room::{Held, NoRoom, Share, belongs_to};
+pub use body_budget::{BodyBudgetExceeded, BodyPermit, BufferPermit, assign_to_caller};
+pub use drain_body::DrainedBody;
+pub use timeouts::Timeouts;
 
-use answer::Answer;
-use opening::Opening;
-use patience::{Verdict, Watchdog};
+use body_budget::Allowance;
+use detect::DetectedStream;
 use progress::{Progress, Protocol};
-use room::Allowance;
+use response_body::TrackedBody;
+use timeouts::{Action, Watchdog};
 
 /// The largest head of a request over HTTP/2, in bytes.
 const HEAD: u32 = 64 * 1024;
@@ -52,39 +53,38 @@ const STREAMS: u32 = 100;
 const STREAM_WINDOW: u32 = 64 * 1024;
 /// The same for all bodies of a connection.
 const WINDOW: u32 = 256 * 1024;
-/// How often those who say nothing are asked to go while others wait for their places.
+/// How often idle connections are closed while new ones wait for a place.
 const PRESSURE: Duration = Duration::from_secs(1);
 /// After a failure to accept: the system is out of something that others will give back.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
-/// Who answers what comes on a listener.
-pub trait Answers: Send + Sync + 'static {
-    /// Answers a request that came from `peer`. `share` is what its body takes of the room for all
-    /// of them, if it may take any.
-    fn answer(
+/// What answers the requests of a listener.
+pub trait Handler: Send + Sync + 'static {
+    /// Answers a request that came from `peer`. `permit` is what its body takes of the budget for
+    /// all bodies, if it may take any.
+    fn handle(
         &self,
-        request: Request<LetGo>,
+        request: Request<DrainedBody>,
         peer: SocketAddr,
-        share: Option<Arc<Share>>,
+        permit: Option<Arc<BodyPermit>>,
     ) -> impl Future<Output = Response> + Send;
 
-    /// Where open connections are counted, if they are.
-    fn open(&self) -> Option<&AtomicU64> {
+    /// The counter of open connections, if they are counted.
+    fn open_connections(&self) -> Option<&AtomicU64> {
         None
     }
 }
 
-/// Accepts connections and answers what comes on them until `stop`; then finishes the requests
-/// under way. At most `places` connections are open at once, each waited for as long as `patience`
-/// says.
+/// Accepts connections and answers their requests until `stop`; then finishes the requests in
+/// progress. At most `places` connections are open at once.
 pub async fn accept(
     listener: TcpListener,
-    answers: impl Answers,
+    handler: impl Handler,
     places: usize,
-    patience: Patience,
+    timeouts: Timeouts,
     stop: impl Future<Output = ()>,
 ) {
-    let server = Arc::new(Server { answers, builder: builder(patience), patience });
+    let server = Arc::new(Server { handler, builder: builder(timeouts), timeouts });
     let (told, _) = watch::channel(());
     let (wanted, _) = watch::channel(());
     let places = Arc::new(Semaphore::new(places));
@@ -97,13 +97,13 @@ pub async fn accept(
         let (server, told, wanted) = (Arc::clone(&server), told.subscribe(), wanted.subscribe());
         tokio::spawn(async move {
             let _counted = Counted::new(&server);
-            converse(&server, stream, peer, told, wanted).await;
+            serve_connection(&server, stream, peer, told, wanted).await;
             drop(place);
         });
     }
     drop(listener);
-    // Each connection hears of it, and lets go of its end when it is over. Without connections
-    // nobody hears.
+    // Each connection receives this, and drops its receiver when it is closed. It is an error only
+    // if there are no connections.
     let _ = told.send(());
     told.closed().await;
 }
@@ -138,14 +138,14 @@ type ConnectionPermit = Option<OwnedSemaphorePermit>;
 
 /// What all connections of a listener go by.
 struct Server<A> {
-    answers: A,
+    handler: A,
     builder: auto::Builder<TokioExecutor>,
-    patience: Patience,
+    timeouts: Timeouts,
 }
 
 /// Answers what comes on one connection until it ends, its client is out of time, or the server was
 /// `told` to stop and nothing is under way any more.
-async fn converse<A: Answers>(
+async fn serve_connection<A: Handler>(
     server: &Arc<Server<A>>,
     stream: TcpStream,
     peer: SocketAddr,
@@ -153,7 +153,7 @@ async fn converse<A: Answers>(
     wanted: watch::Receiver<()>,
 ) {
     let progress = Arc::new(Progress::default());
-    let stream = prepared(stream, &progress, server.patience);
+    let stream = prepared(stream, &progress, server.timeouts);
     let common = Arc::new(Common {
         server: Arc::clone(server),
         peer,
@@ -166,7 +166,7 @@ async fn converse<A: Answers>(
     // Together, as each is only looked at when it is woken: the connection is with every request.
     let mut events = FuturesUnordered::new();
     events.push(Either::Left(told.changed().map(|_| ConnectionEvent::Stop)));
-    events.push(Either::Right(Either::Left(tick(server.patience))));
+    events.push(Either::Right(Either::Left(tick(server.timeouts))));
     events.push(Either::Right(Either::Right(wants(wanted))));
     loop {
         tokio::select! {
@@ -181,13 +181,13 @@ async fn converse<A: Answers>(
                 ConnectionEvent::Stop => connection.as_mut().graceful_shutdown(),
                 ConnectionEvent::Tick => {
                     match watchdog.tick() {
-                        Verdict::GoOn => {}
-                        Verdict::Finish => connection.as_mut().graceful_shutdown(),
-                        Verdict::CutOff(why) => {
+                        Action::Continue => {}
+                        Action::ShutDown => connection.as_mut().graceful_shutdown(),
+                        Action::Close(why) => {
                             return tracing::debug!(why, "Closed a connection that timed out");
                         }
                     }
-                    events.push(Either::Right(Either::Left(tick(server.patience))));
+                    events.push(Either::Right(Either::Left(tick(server.timeouts))));
                 }
                 ConnectionEvent::Wanted(wanted) => {
                     match progress.protocol() {
@@ -224,8 +224,8 @@ async fn wants(mut wanted: watch::Receiver<()>) -> ConnectionEvent {
     ConnectionEvent::Wanted(wanted)
 }
 
-async fn tick(patience: Patience) -> ConnectionEvent {
-    patience.tick().await;
+async fn tick(timeouts: Timeouts) -> ConnectionEvent {
+    timeouts.tick().await;
     ConnectionEvent::Tick
 }
 
@@ -242,17 +242,17 @@ struct Common<A> {
 /// HTTP/1.1's short ones.
 ///
 /// Boxed, as hyper would else move all of its states to where it keeps them.
-fn answered<A: Answers>(
+fn answered<A: Handler>(
     common: &Arc<Common<A>>,
     request: Request<Incoming>,
-) -> Pin<Box<impl Future<Output = Result<Response<Answer>, Infallible>> + Send + use<A>>> {
+) -> Pin<Box<impl Future<Output = Result<Response<TrackedBody>, Infallible>> + Send + use<A>>> {
     let stream = common.progress.begin();
-    let share = Share::of(&request, &common.allowance);
-    let request = request.map(|body| LetGo::new(body, share.clone()));
+    let permit = BodyPermit::of(&request, &common.allowance);
+    let request = request.map(|body| DrainedBody::new(body, permit.clone()));
     let common = Arc::clone(common);
     Box::pin(async move {
-        let response = common.server.answers.answer(request, common.peer, share).await;
-        Ok(response.map(|body| Answer::new(body, stream)))
+        let response = common.server.handler.handle(request, common.peer, permit).await;
+        Ok(response.map(|body| TrackedBody::new(body, stream)))
     })
 }
 
@@ -260,8 +260,8 @@ fn answered<A: Answers>(
 struct Counted<'a>(Option<&'a AtomicU64>);
 
 impl<'a> Counted<'a> {
-    fn new(server: &'a Server<impl Answers>) -> Self {
-        let open = server.answers.open();
+    fn new(server: &'a Server<impl Handler>) -> Self {
+        let open = server.handler.open_connections();
         if let Some(open) = open {
             open.fetch_add(1, Ordering::Relaxed);
         }
@@ -277,7 +277,7 @@ impl Drop for Counted<'_> {
     }
 }
 
-fn builder(patience: Patience) -> auto::Builder<TokioExecutor> {
+fn builder(timeouts: Timeouts) -> auto::Builder<TokioExecutor> {
     let mut builder = auto::Builder::new(TokioExecutor::new());
     // The watchdog has the time-outs of HTTP/1.1: hyper makes a timer for each request.
     builder.http1().header_read_timeout(None).max_buf_size(BUFFER);
@@ -288,18 +288,18 @@ fn builder(patience: Patience) -> auto::Builder<TokioExecutor> {
         .max_concurrent_streams(STREAMS)
         .initial_stream_window_size(STREAM_WINDOW)
         .initial_connection_window_size(WINDOW)
-        .keep_alive_interval(patience.for_a_head());
+        .keep_alive_interval(timeouts.head());
     builder
 }
 
-type ClientStream = TokioIo<Opening<Pin<Box<TimeoutStream<TcpStream>>>>>;
+type ClientStream = TokioIo<DetectedStream<Pin<Box<TimeoutStream<TcpStream>>>>>;
 
-fn prepared(stream: TcpStream, progress: &Arc<Progress>, patience: Patience) -> ClientStream {
+fn prepared(stream: TcpStream, progress: &Arc<Progress>, timeouts: Timeouts) -> ClientStream {
     // Without it a small answer waits for the client's delayed acknowledgement of the one before.
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, "Failed to set TCP_NODELAY");
     }
     let mut stream = TimeoutStream::new(stream);
-    stream.set_write_timeout(Some(patience.for_taking()));
-    TokioIo::new(Opening::new(Box::pin(stream), Arc::clone(progress)))
+    stream.set_write_timeout(Some(timeouts.write()));
+    TokioIo::new(DetectedStream::new(Box::pin(stream), Arc::clone(progress)))
 }

@@ -16,8 +16,8 @@ use tokio::task::JoinHandle;
 
 use super::*;
 
-const PATIENCE: Patience = Patience::of(Duration::from_millis(50));
-/// Longer than any patience here.
+const TIMEOUTS: Timeouts = Timeouts::of(Duration::from_millis(50));
+/// Longer than any time-out here.
 const LONG: Duration = Duration::from_secs(1);
 /// On a busy machine.
 const SOON: Duration = Duration::from_secs(10);
@@ -25,12 +25,12 @@ const SOON: Duration = Duration::from_secs(10);
 /// Answers `/slow` as an upstream would that thinks, and any number with as many bytes.
 struct Sizes;
 
-impl Answers for Sizes {
-    async fn answer(
+impl Handler for Sizes {
+    async fn handle(
         &self,
-        request: Request<LetGo>,
+        request: Request<DrainedBody>,
         _peer: SocketAddr,
-        _share: Option<Arc<Share>>,
+        _share: Option<Arc<BodyPermit>>,
     ) -> Response<Body> {
         let part = |bytes: &'static str| async move { Ok::<_, Infallible>(Bytes::from(bytes)) };
         let thinks = async {
@@ -48,13 +48,13 @@ impl Answers for Sizes {
 
 /// A server with few places; it lives as long as the test.
 async fn start(places: usize) -> SocketAddr {
-    start_patient(places, PATIENCE).await
+    start_with(places, TIMEOUTS).await
 }
 
-async fn start_patient(places: usize, patience: Patience) -> SocketAddr {
+async fn start_with(places: usize, timeouts: Timeouts) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
-    tokio::spawn(accept(listener, Sizes, places, patience, std::future::pending()));
+    tokio::spawn(accept(listener, Sizes, places, timeouts, std::future::pending()));
     address
 }
 
@@ -110,7 +110,7 @@ async fn a_client_that_does_not_say_what_it_speaks_is_cut_off_and_gives_its_plac
 #[tokio::test]
 async fn silent_connections_make_room_for_others() {
     // Nobody is cut off for being slow here.
-    let address = start_patient(5, Patience::of(Duration::from_mins(10))).await;
+    let address = start_with(5, Timeouts::of(Duration::from_mins(10))).await;
     let mut silent = Vec::new();
     for beginning in ["", "GET / HTT", "GET /3 HTTP/1.1\r\nhost: x\r\n\r\n"] {
         let mut stream = TcpStream::connect(address).await.unwrap();
@@ -160,7 +160,7 @@ async fn who_leaves_some_answers_lying_keeps_the_connection_and_who_leaves_many_
     let mut greedy = Client::connect(address, 10).await;
     let _lying = slow.get("1000").await;
     let _lying_more = (greedy.get("200000").await, greedy.get("200000").await);
-    let began = tokio::time::sleep(PATIENCE.for_choosing() + PATIENCE.for_a_head());
+    let began = tokio::time::sleep(TIMEOUTS.detection() + TIMEOUTS.head());
     tokio::pin!(began);
     loop {
         let whole = slow.get("10").await.into_body().collect().await;
@@ -222,7 +222,7 @@ async fn who_takes_an_answer_slowly_over_http_1_gets_all_of_it() {
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
     assert!(taken > SIZE, "{taken}");
-    assert!(clock.elapsed() > 2 * PATIENCE.for_a_head());
+    assert!(clock.elapsed() > 2 * TIMEOUTS.head());
 }
 
 #[tokio::test]
@@ -245,7 +245,7 @@ async fn told_to_stop_it_finishes_what_is_under_way() {
     let address = listener.local_addr().unwrap();
     let (stop, told) = tokio::sync::oneshot::channel::<()>();
     let stopped = async move { told.await.unwrap() };
-    let server = tokio::spawn(accept(listener, Sizes, 3, PATIENCE, stopped));
+    let server = tokio::spawn(accept(listener, Sizes, 3, TIMEOUTS, stopped));
     let mut idle = TcpStream::connect(address).await.unwrap();
     let mut client = Client::connect(address, 1000).await;
     let answer = client.get("slow").await;

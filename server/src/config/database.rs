@@ -9,7 +9,7 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 
 /// How long a server that is stopping may take to let go of the file.
-const PATIENCE: Duration = Duration::from_secs(5);
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// How often it is tried meanwhile.
 const RETRY: Duration = Duration::from_millis(100);
 
@@ -63,7 +63,7 @@ impl Alone {
         std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
         let lock =
             options.open(&beside).with_context(|| format!("can’t write {}", beside.display()))?;
-        let mut tries = PATIENCE.as_millis() / RETRY.as_millis();
+        let mut tries = CONNECT_TIMEOUT.as_millis() / RETRY.as_millis();
         loop {
             match lock.try_lock() {
                 Ok(()) => return Ok(Self { _lock: Some(lock) }),

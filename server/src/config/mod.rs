@@ -22,7 +22,7 @@ use latchkey_services::random::Random;
 use latchkey_services::{Pepper, Settings as ServiceSettings, Signup};
 
 use crate::cli::{CargoLeptos, Settings, SignupSetting, Storage, set};
-use crate::edge::SystemRandom;
+use crate::system::SystemRandom;
 
 pub use audience::Audience;
 pub use contact::SecurityContact;

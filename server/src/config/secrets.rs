@@ -7,7 +7,7 @@ use std::path::Path;
 use anyhow::{Context, bail};
 use latchkey_services::random::Random;
 
-use crate::edge::SystemRandom;
+use crate::system::SystemRandom;
 
 const MIN_BYTES: usize = 32;
 

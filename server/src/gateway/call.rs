@@ -25,7 +25,7 @@ use crate::http::limits;
 use crate::state::AppState;
 
 /// How long a body may take to arrive.
-const BODY_PATIENCE: Duration = Duration::from_secs(30);
+const BODY_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Create a chat completion
 ///
@@ -108,7 +108,7 @@ impl Caller {
             Err(never) => match never {},
         };
         let found = check::identify(&state.services, presented::key(&parts.headers)?, ip).await?;
-        latchkey_listener::belongs_to(&parts.extensions, found.key().organization.as_uuid());
+        latchkey_listener::assign_to_caller(&parts.extensions, found.key().organization.as_uuid());
         Ok(Self { found, ip })
     }
 
@@ -274,7 +274,7 @@ async fn read(body: Body) -> Result<axum::body::Bytes, Refused> {
         let message = "The body exceeds 10 MiB.";
         Refused::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", message)
     };
-    match tokio::time::timeout(BODY_PATIENCE, axum::body::to_bytes(body, LARGEST_BODY)).await {
+    match tokio::time::timeout(BODY_TIMEOUT, axum::body::to_bytes(body, LARGEST_BODY)).await {
         Ok(Ok(bytes)) => Ok(bytes),
         Ok(Err(_)) => Err(too_large()),
         Err(_) => {

@@ -8,7 +8,7 @@ use axum::body::{Body, Bytes};
 use axum::http::header::CONTENT_TYPE;
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
-use latchkey_listener::Held;
+use latchkey_listener::BufferPermit;
 
 use super::accounting::AnswerScanner;
 use super::answer::{AnswerBody, Broken};
@@ -31,7 +31,7 @@ pub(super) struct Passage {
     /// What has come and is not passed on yet.
     last: Bytes,
     /// What is held takes of the room for bodies.
-    held: Held,
+    held: BufferPermit,
     is_over: bool,
 }
 
@@ -55,7 +55,7 @@ impl Passage {
             answering,
             read: AnswerScanner::default(),
             last: Bytes::new(),
-            held: Held::default(),
+            held: BufferPermit::default(),
             is_over: false,
         }
     }
@@ -74,7 +74,7 @@ impl Passage {
                 return Ok(whole.into());
             };
             length += part.len();
-            let fits = self.held.take(part.len());
+            let fits = self.held.acquire(part.len());
             parts.push(part);
             if length > WHOLE || !fits {
                 self.last = joined(parts);
@@ -108,7 +108,7 @@ impl Passage {
         }
         match self.part().await {
             Ok(Some(part)) => {
-                self.held = Held::default();
+                self.held = BufferPermit::default();
                 Some(Ok(std::mem::replace(&mut self.last, part)))
             }
             Ok(None) => {

@@ -23,7 +23,7 @@ const FRESH: Duration = Duration::from_secs(5);
 const MOMENT: Duration = Duration::from_millis(500);
 /// How long the upstream may take, for those who ask a little later: the first handshake with one
 /// that is far away is longer than a moment.
-const PATIENCE: Duration = Duration::from_secs(3);
+const HEALTH_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// How an upstream was found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
@@ -120,7 +120,7 @@ impl Watched {
 /// somehow.
 async fn ask(client: &UpstreamClient, line: &Line) -> Reach {
     let asked = client.send(&line.origin, || line.ask_for_models());
-    match tokio::time::timeout(PATIENCE, asked).await {
+    match tokio::time::timeout(HEALTH_TIMEOUT, asked).await {
         Ok(Ok(answer)) => match answer.status {
             StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => Reach::Failing,
             status if status.is_server_error() => Reach::Failing,

@@ -7,7 +7,7 @@
 
 use axum::body::Bytes;
 use futures::Stream;
-use latchkey_listener::Held;
+use latchkey_listener::BufferPermit;
 use serde::de::IgnoredAny;
 
 use super::accounting::{EventKind, StreamEnd, StreamMeter, data, ended_by_cap, next_event};
@@ -41,7 +41,7 @@ pub(super) struct Relay {
     /// What has come of an event that is not whole yet.
     pending: Vec<u8>,
     /// What that takes of the room for bodies, if it is long.
-    held: Held,
+    held: BufferPermit,
     ended: bool,
 }
 
@@ -49,7 +49,14 @@ impl Relay {
     pub(super) fn new(answer: AnswerBody, mut call: InFlightCall, answering: Answering) -> Self {
         // It has begun: from here on whoever leaves pays for what has come.
         call.has_used(answering.meter.used_so_far());
-        Self { answer, call, answering, pending: Vec::new(), held: Held::default(), ended: false }
+        Self {
+            answer,
+            call,
+            answering,
+            pending: Vec::new(),
+            held: BufferPermit::default(),
+            ended: false,
+        }
     }
 
     /// The events for the client.
@@ -198,13 +205,13 @@ impl Relay {
     fn keep(&mut self, rest: Bytes, out: Bytes) -> Bytes {
         let more = rest.len().saturating_sub(self.held.bytes());
         // A short one is there anyway, as a part of what was read.
-        let fits = rest.len() <= SHORT_EVENT || self.held.take(more);
+        let fits = rest.len() <= SHORT_EVENT || self.held.acquire(more);
         if rest.len() > LONGEST_EVENT || !fits {
-            self.held = Held::default();
+            self.held = BufferPermit::default();
             return if out.is_empty() { rest } else { [out, rest].concat().into() };
         }
         if rest.len() <= SHORT_EVENT {
-            self.held = Held::default();
+            self.held = BufferPermit::default();
         }
         // The same memory again, if it was pending before.
         self.pending = rest.into();

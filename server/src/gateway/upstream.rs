@@ -19,7 +19,7 @@ use super::body::Endpoint;
 use super::reach::{UpstreamReach, Watch};
 use super::upstream_client::{Origin, UpstreamClient};
 use crate::config::{Audience, CapField, Config, Tokenizer, Upstream};
-use crate::{http_client, open_files};
+use crate::{fd_limit, http_client};
 
 /// The built-in model for newcomers who have configured no upstream.
 pub(super) const SANDBOX: &str = "sandbox";
@@ -161,7 +161,7 @@ impl Upstreams {
     /// # Errors
     /// The system has no TLS to call with, or a key can't be sent.
     pub(crate) fn new(config: &Config, clock: Arc<dyn Clock>) -> anyhow::Result<Self> {
-        let shares = open_files::shares();
+        let shares = fd_limit::shares();
         let hosts = config.upstreams.len().max(1);
         let client = Arc::new(UpstreamClient::new(clock, (shares.idle / hosts).max(1))?);
         let (mut models, mut names, mut lines) = (HashMap::new(), Vec::new(), Vec::new());

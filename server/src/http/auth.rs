@@ -33,7 +33,7 @@ impl FromRequestParts<AppState> for Caller {
             limits::refused(parts, error);
         }
         let actor = asked?;
-        latchkey_listener::belongs_to(&parts.extensions, actor.owner());
+        latchkey_listener::assign_to_caller(&parts.extensions, actor.owner());
         parts.extensions.insert(Presented::caller(&state.services, &actor));
         Ok(Self(actor))
     }

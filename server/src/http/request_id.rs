@@ -5,7 +5,7 @@ use std::fmt;
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use latchkey_services::random::Random;
 
-use crate::edge::SystemRandom;
+use crate::system::SystemRandom;
 
 const HEADER: HeaderName = HeaderName::from_static("x-request-id");
 

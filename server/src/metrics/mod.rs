@@ -18,7 +18,7 @@ use axum::http::header::{ACCEPT, CONTENT_TYPE, VARY};
 use axum::http::{HeaderMap, Request};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use latchkey_listener::{Answers, LetGo, Patience, Share};
+use latchkey_listener::{BodyPermit, DrainedBody, Handler, Timeouts};
 use tokio::net::TcpListener;
 use tower::ServiceExt;
 
@@ -81,18 +81,19 @@ pub async fn serve(listener: TcpListener, state: AppState) {
         .route("/readyz", get(health::ready_in_detail))
         .with_state(state);
     let forever = std::future::pending();
-    latchkey_listener::accept(listener, Pages(router), CONNECTIONS, Patience::USUAL, forever).await;
+    latchkey_listener::accept(listener, Pages(router), CONNECTIONS, Timeouts::DEFAULT, forever)
+        .await;
 }
 
 /// What this listener answers.
 struct Pages(Router);
 
-impl Answers for Pages {
-    async fn answer(
+impl Handler for Pages {
+    async fn handle(
         &self,
-        request: Request<LetGo>,
+        request: Request<DrainedBody>,
         _peer: SocketAddr,
-        _share: Option<Arc<Share>>,
+        _permit: Option<Arc<BodyPermit>>,
     ) -> Response {
         // Its only error is that there is none.
         let Ok(response) = self.0.clone().oneshot(request.map(Body::new)).await;

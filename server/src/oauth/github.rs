@@ -19,7 +19,7 @@ use crate::config::GithubApp;
 use crate::http_client;
 
 /// How long GitHub may take for an answer. A person is waiting.
-const PATIENCE: Duration = Duration::from_secs(10);
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
 /// The largest answer that is read. A user's is about 2 KiB.
 const LARGEST_ANSWER: usize = 256 * 1024;
 
@@ -95,7 +95,7 @@ impl GithubClient {
             );
         let http = http_client()
             .user_agent(concat!("latchkey/", env!("CARGO_PKG_VERSION")))
-            .timeout(PATIENCE)
+            .timeout(REQUEST_TIMEOUT)
             .build()?;
         Ok(Self { oauth, http: OAuthTransport(http), user_url: format!("{}/user", app.api_url) })
     }

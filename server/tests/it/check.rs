@@ -109,7 +109,7 @@ on_both_databases! {
         let mut settings = world.config.services.clone();
         settings.pepper = latchkey_services::Pepper::new(b"another pepper of enough bytes..");
         let database = latchkey_services::Database::open(&world.config.database_url).await.unwrap();
-        let random = Arc::new(latchkey_server::edge::SystemRandom);
+        let random = Arc::new(latchkey_server::system::SystemRandom);
         let clock = Arc::clone(&world.clock) as Arc<_>;
         let Err(refused) = Services::start(database, settings, clock, random).await else {
             panic!("it started")

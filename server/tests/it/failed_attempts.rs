@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use latchkey_domain::key::Environment;
 use latchkey_domain::secret::{KeyPrefix, SecretKey};
-use latchkey_server::edge::SystemRandom;
+use latchkey_server::system::SystemRandom;
 use latchkey_services::random::Random;
 use reqwest::header::{COOKIE, RETRY_AFTER};
 use reqwest::{RequestBuilder, Response};

@@ -10,7 +10,7 @@ use tokio::net::TcpStream;
 use crate::world::{Session, World, on_both_databases, text, traces};
 
 /// How long an answer may take on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(30);
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// A call of which the server has read all but the last byte of the body.
 struct HeldBack {
@@ -32,7 +32,9 @@ impl HeldBack {
         stream.write_all(head.as_bytes()).await.unwrap();
         let mut told = Vec::new();
         while !told.ends_with(b"\r\n\r\n") {
-            told.push(tokio::time::timeout(PATIENCE, stream.read_u8()).await.unwrap().unwrap());
+            told.push(
+                tokio::time::timeout(ANSWER_TIMEOUT, stream.read_u8()).await.unwrap().unwrap(),
+            );
         }
         let told = String::from_utf8(told).unwrap();
         assert!(told.starts_with("HTTP/1.1 100"), "{path}: {told}");
@@ -46,7 +48,7 @@ impl HeldBack {
         self.stream.write_all(&[self.last]).await.unwrap();
         let mut answer = String::new();
         let read = self.stream.read_to_string(&mut answer);
-        tokio::time::timeout(PATIENCE, read).await.unwrap().unwrap();
+        tokio::time::timeout(ANSWER_TIMEOUT, read).await.unwrap().unwrap();
         let (head, body) = answer.split_once("\r\n\r\n").unwrap();
         let status = head.split(' ').nth(1).unwrap().parse().unwrap();
         // Chunks are framed by their length; the body is the one line that is JSON.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use latchkey_server::edge::SystemRandom;
+use latchkey_server::system::SystemRandom;
 use latchkey_services::accounts::{self, Device};
 use latchkey_services::check::{self, Call};
 use latchkey_services::{Database, Error, Services};

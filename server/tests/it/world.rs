@@ -10,8 +10,8 @@ use std::time::Duration;
 use github_stand_in::{Person, StandIn};
 use latchkey_domain::time::Timestamp;
 use latchkey_server::config::Config;
-use latchkey_server::edge::SystemRandom;
-use latchkey_server::{AppState, Front, connections, http_client};
+use latchkey_server::system::SystemRandom;
+use latchkey_server::{AppState, HttpService, connections, http_client};
 use latchkey_services::check::{AnswerCap, Denial, TokenNeed};
 use latchkey_services::clock::ManualClock;
 use latchkey_services::{Database, Error, Services};
@@ -122,7 +122,7 @@ impl World {
         let services = services.await.unwrap();
         listen(&services);
         let state = AppState::new(services.clone(), config.clone()).unwrap();
-        tokio::spawn(connections::serve(listener, Front::new(state), std::future::pending()));
+        tokio::spawn(connections::serve(listener, HttpService::new(state), std::future::pending()));
         let http = http_client().build().unwrap();
         Self { services, clock, config, github, base: format!("http://{address}"), http, folder }
     }
@@ -151,7 +151,7 @@ impl World {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let state = AppState::new(services, self.config.clone()).unwrap();
-        tokio::spawn(connections::serve(listener, Front::new(state), std::future::pending()));
+        tokio::spawn(connections::serve(listener, HttpService::new(state), std::future::pending()));
         format!("http://{address}")
     }
 

@@ -9,7 +9,7 @@ use latchkey_bench::stopwatch::Stopwatch;
 use reqwest::Client;
 
 /// How long it may take until all nodes hear again, or none.
-const PATIENCE: Duration = Duration::from_secs(15);
+const CHANGE_TIMEOUT: Duration = Duration::from_secs(15);
 const STEP: Duration = Duration::from_millis(5);
 
 /// A running node.
@@ -48,7 +48,7 @@ pub(crate) async fn until(nodes: &[Node], hear: bool, client: &Client) -> anyhow
     let watch = Stopwatch::start();
     for node in nodes {
         while node.hears(client).await? != hear {
-            ensure!(watch.elapsed() < PATIENCE, "a node does not come to hear={hear}");
+            ensure!(watch.elapsed() < CHANGE_TIMEOUT, "a node does not come to hear={hear}");
             tokio::time::sleep(STEP).await;
         }
     }

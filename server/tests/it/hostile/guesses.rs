@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use latchkey_domain::key::Environment;
 use latchkey_domain::secret::{KeyPrefix, SecretKey};
-use latchkey_server::edge::SystemRandom;
+use latchkey_server::system::SystemRandom;
 use latchkey_services::random::Random;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::TcpStream;

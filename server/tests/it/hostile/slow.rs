@@ -10,8 +10,8 @@ use super::Attacked;
 const SLOW: usize = 10_000;
 /// What a client that is there and does nothing may take.
 const KB_PER_CONNECTION: u64 = 48;
-/// How long the head of a request may take (`server/src/connections.rs`).
-const HEAD_PATIENCE: Duration = Duration::from_mins(1);
+/// How long the head of a request may take (`crates/listener/src/timeouts.rs`).
+const HEAD_TIMEOUT: Duration = Duration::from_mins(1);
 /// By how much later whoever takes longer is cut off, on a machine that is busy with ten thousand
 /// of them.
 const MOMENT: Duration = Duration::from_secs(10);
@@ -43,7 +43,7 @@ async fn ten_thousand_slow_connections_take_little_hold_up_nobody_and_are_cut_of
     let opened = Instant::now();
     attacked.honest_call().await;
     // A byte now and then keeps nothing alive.
-    while opened.elapsed() + NOW_AND_THEN < HEAD_PATIENCE {
+    while opened.elapsed() + NOW_AND_THEN < HEAD_TIMEOUT {
         tokio::time::sleep(NOW_AND_THEN).await;
         for stream in slow.iter_mut().step_by(STARTS.len()) {
             // Whoever came first may be cut off by now.
@@ -56,7 +56,7 @@ async fn ten_thousand_slow_connections_take_little_hold_up_nobody_and_are_cut_of
     assert!(took / (SLOW as u64) < KB_PER_CONNECTION, "{took} kB for {SLOW} connections");
     let mut kept = [0; STARTS.len()];
     for (number, stream) in slow.into_iter().enumerate() {
-        let was_cut_off = is_cut_off(stream, opened + HEAD_PATIENCE + MOMENT).await;
+        let was_cut_off = is_cut_off(stream, opened + HEAD_TIMEOUT + MOMENT).await;
         kept[number % STARTS.len()] += usize::from(!was_cut_off);
     }
     assert_eq!(kept, [0; STARTS.len()], "of those that sent {STARTS:?}");

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use latchkey_server::edge::SystemRandom;
+use latchkey_server::system::SystemRandom;
 use latchkey_services::check::{self, RedisUrl};
 use latchkey_services::{Database, Services};
 use serde_json::json;

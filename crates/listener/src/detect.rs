@@ -1,8 +1,8 @@
 //! The first bytes of a connection, which say what it speaks.
 //!
 //! hyper waits for them without a timer, and only then has time-outs. A client that sends nothing,
-//! or the beginning of what opens HTTP/2, would keep its place for ever; the watchdog ends it, told
-//! by this.
+//! or the beginning of what opens HTTP/2, would keep its place for ever. The watchdog closes it, as
+//! this tells that its protocol is not known yet.
 
 use std::io::{Error, IoSlice};
 use std::pin::Pin;
@@ -17,14 +17,14 @@ use super::progress::Progress;
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
 /// A stream whose first bytes are looked at.
-pub(super) struct Opening<S> {
+pub(super) struct DetectedStream<S> {
     stream: S,
     progress: Arc<Progress>,
     /// What of the preface has not come; nothing when it is known what is spoken.
     missing: &'static [u8],
 }
 
-impl<S> Opening<S> {
+impl<S> DetectedStream<S> {
     pub(super) const fn new(stream: S, progress: Arc<Progress>) -> Self {
         Self { stream, progress, missing: PREFACE }
     }
@@ -42,7 +42,7 @@ impl<S> Opening<S> {
     }
 }
 
-impl<S: AsyncRead + Unpin> AsyncRead for Opening<S> {
+impl<S: AsyncRead + Unpin> AsyncRead for DetectedStream<S> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -57,7 +57,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Opening<S> {
     }
 }
 
-impl<S: AsyncWrite + Unpin> AsyncWrite for Opening<S> {
+impl<S: AsyncWrite + Unpin> AsyncWrite for DetectedStream<S> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -97,7 +97,7 @@ mod tests {
 
     fn spoken(reads: &[&[u8]]) -> Protocol {
         let progress = Arc::new(Progress::default());
-        let mut opening = Opening::new((), Arc::clone(&progress));
+        let mut opening = DetectedStream::new((), Arc::clone(&progress));
         for read in reads {
             if !opening.missing.is_empty() {
                 opening.look(read);

@@ -9,18 +9,18 @@ use hyper::body::{Buf, Frame, SizeHint};
 use super::progress::{Stream, Waiting};
 
 /// A body, and the request that it answers.
-pub(super) struct Answer {
+pub(super) struct TrackedBody {
     body: Body,
     stream: Stream,
 }
 
-impl Answer {
+impl TrackedBody {
     pub(super) const fn new(body: Body, stream: Stream) -> Self {
         Self { body, stream }
     }
 }
 
-impl hyper::body::Body for Answer {
+impl hyper::body::Body for TrackedBody {
     type Data = Part;
     type Error = axum::Error;
 

@@ -1,9 +1,10 @@
-//! How long clients are waited for, and who ends a connection that hyper would keep.
+//! Time-outs of connections.
 //!
-//! The socket's time-out ends what takes nothing of an answer over HTTP/1.1. The [`Watchdog`] has
-//! the rest: connections that do not say what they speak, the idle ones, slow heads of requests
-//! among them, and over HTTP/2 those that leave their answers lying. Answers that wait for somebody
-//! else, such as an upstream, are nobody's fault here and stay.
+//! A write time-out of the socket closes HTTP/1.1 connections whose client does not read the
+//! response. The [`Watchdog`] closes the rest that hyper would keep: connections that send too
+//! little to tell their protocol, idle ones, slow request heads, and HTTP/2 connections whose
+//! client leaves responses unread. A response that waits for something else, such as an upstream,
+//! is not the client's fault and never times out here.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,31 +24,31 @@ const TAKING: u32 = 2;
 /// whole ticks.
 const SPARED: usize = 256 * 1024;
 
-/// How long clients are waited for, in ticks: no clock is read but at their ends. So what is cut
-/// off had its time, and up to two ticks more.
+/// The time-outs, counted in ticks of the watchdog so that no request reads a clock. A connection
+/// is closed up to two ticks later than its time-out.
 #[derive(Debug, Clone, Copy)]
-pub struct Patience(Duration);
+pub struct Timeouts(Duration);
 
-impl Patience {
-    /// 60 s for a head, 30 s for a client that takes nothing, two minutes for one that leaves much
-    /// lying.
-    pub const USUAL: Self = Self(Duration::from_secs(15));
+impl Timeouts {
+    /// 60 s for a request head, 30 s for a client that reads nothing, and two minutes for one that
+    /// leaves more than 256 KiB unread.
+    pub const DEFAULT: Self = Self(Duration::from_secs(15));
 
     #[cfg(test)]
     pub(super) const fn of(tick: Duration) -> Self {
         Self(tick)
     }
 
-    pub(super) fn for_a_head(self) -> Duration {
+    pub(super) fn head(self) -> Duration {
         self.0 * HEAD
     }
 
-    pub(super) fn for_taking(self) -> Duration {
+    pub(super) fn write(self) -> Duration {
         self.0 * TAKING
     }
 
     #[cfg(test)]
-    pub(super) fn for_choosing(self) -> Duration {
+    pub(super) fn detection(self) -> Duration {
         self.0 * u32::try_from(TICKS).unwrap()
     }
 
@@ -58,12 +59,12 @@ impl Patience {
 
 /// What becomes of a connection.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Verdict {
-    GoOn,
+pub(super) enum Action {
+    Continue,
     /// Its client is told that no more requests are taken, so that one on its way is not lost.
-    Finish,
+    ShutDown,
     /// At once; why.
-    CutOff(&'static str),
+    Close(&'static str),
 }
 
 /// Looks at one connection each tick.
@@ -81,32 +82,32 @@ impl Watchdog {
     }
 
     /// Judges at the end of a tick.
-    pub(super) fn tick(&mut self) -> Verdict {
+    pub(super) fn tick(&mut self) -> Action {
         let seen = self.progress.tick();
         self.idle = if seen.is_idle { self.idle + 1 } else { 0 };
         self.still = if seen.is_still { self.still + 1 } else { 0 };
         match self.progress.protocol() {
             Protocol::Unknown if self.idle >= HEAD => {
-                Verdict::CutOff("it has not said what it speaks")
+                Action::Close("it has not said what it speaks")
             }
-            Protocol::Http1 if self.idle >= HEAD => Verdict::CutOff("it sends no whole head"),
-            Protocol::Unknown | Protocol::Http1 => Verdict::GoOn,
+            Protocol::Http1 if self.idle >= HEAD => Action::Close("it sends no whole head"),
+            Protocol::Unknown | Protocol::Http1 => Action::Continue,
             Protocol::Http2 => self.judge(&seen),
         }
     }
 
-    fn judge(&self, seen: &Seen) -> Verdict {
+    fn judge(&self, seen: &Seen) -> Action {
         // What was handed over within the first of these ticks has waited for the others.
         if self.still > TAKING {
-            Verdict::CutOff("nothing of its answers is taken")
+            Action::Close("nothing of its answers is taken")
         } else if seen.stuck > SPARED {
-            Verdict::CutOff("too much of its answers is not taken")
+            Action::Close("too much of its answers is not taken")
         } else if self.idle >= 2 * HEAD {
-            Verdict::CutOff("it was told to finish, has nothing to finish and does not end")
+            Action::Close("it was told to finish, has nothing to finish and does not end")
         } else if self.idle == HEAD {
-            Verdict::Finish
+            Action::ShutDown
         } else {
-            Verdict::GoOn
+            Action::Continue
         }
     }
 }

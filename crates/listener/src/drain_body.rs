@@ -1,8 +1,8 @@
-//! Bodies that nobody wants to read any more.
+//! Reads request bodies to their end when the handler does not.
 //!
-//! A body that is not read to its end ends the connection, unannounced, and a client that has put
-//! it back into its pool meets that with its next call. So what is short is read to its end even if
-//! its request was refused by its head alone.
+//! A body that is not read to its end closes the connection without notice. A client that has put
+//! the connection back into its pool then fails with its next call. So a short body is read even if
+//! its request was refused because of its head.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use axum::body::Bytes;
 use http_body_util::BodyExt;
 use hyper::body::{Body, Frame, Incoming, SizeHint};
 
-use crate::room::Share;
+use crate::body_budget::BodyPermit;
 
 /// A longer body costs its client the connection.
 const SHORT: u64 = 64 * 1024;
@@ -21,19 +21,19 @@ const SHORT: u64 = 64 * 1024;
 const MOMENT: Duration = Duration::from_millis(500);
 
 /// A request's body. When it is dropped, a short rest is read and forgotten.
-pub struct LetGo {
+pub struct DrainedBody {
     body: Option<Incoming>,
-    /// Of the room for all bodies, if it may take any.
-    share: Option<Arc<Share>>,
+    /// What it takes of the budget for all bodies, if it may take any.
+    permit: Option<Arc<BodyPermit>>,
 }
 
-impl LetGo {
-    pub(crate) const fn new(body: Incoming, share: Option<Arc<Share>>) -> Self {
-        Self { body: Some(body), share }
+impl DrainedBody {
+    pub(crate) const fn new(body: Incoming, permit: Option<Arc<BodyPermit>>) -> Self {
+        Self { body: Some(body), permit }
     }
 }
 
-impl Body for LetGo {
+impl Body for DrainedBody {
     type Data = Bytes;
     type Error = axum::BoxError;
 
@@ -43,9 +43,9 @@ impl Body for LetGo {
     ) -> Poll<Option<Result<Frame<Bytes>, axum::BoxError>>> {
         let Some(body) = &mut self.body else { return Poll::Ready(None) };
         let mut polled = Pin::new(body).poll_frame(context).map_err(axum::BoxError::from);
-        if let (Some(share), Poll::Ready(Some(Ok(frame)))) = (&self.share, &polled) {
+        if let (Some(permit), Poll::Ready(Some(Ok(frame)))) = (&self.permit, &polled) {
             let length = frame.data_ref().map_or(0, Bytes::len);
-            if let Err(none) = share.take(length) {
+            if let Err(none) = permit.acquire(length) {
                 polled = Poll::Ready(Some(Err(none.into())));
             }
         }
@@ -65,7 +65,7 @@ impl Body for LetGo {
     }
 }
 
-impl Drop for LetGo {
+impl Drop for DrainedBody {
     fn drop(&mut self) {
         let is_short = |body: &Incoming| {
             !body.is_end_stream() && body.size_hint().upper().is_some_and(|rest| rest <= SHORT)

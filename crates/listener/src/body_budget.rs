@@ -1,16 +1,15 @@
-//! How much of requests' bodies may be in memory at once.
+//! A budget for the memory that all request bodies take together.
 //!
-//! Each route bounds one body. This bounds all of them together, so that thousands of connections
-//! that each send most of a large body, and then wait, take no more than one crowd of honest
-//! callers would. What does not fit is refused with 503, and may be tried again. The bodies of one
-//! caller take a quarter of it at most, and so do all those of which nobody knows yet whose they
-//! are: nobody keeps others out.
+//! Each route limits a single body. Without this budget, thousands of connections that each send
+//! most of a large body and then wait could still exhaust the memory. A body that exceeds the
+//! budget is refused with 503 and may be sent again. The bodies of one caller may take a quarter of
+//! the budget, and so may all bodies whose caller is not known yet, so that nobody can use it up
+//! alone.
 //!
-//! The first 64 KiB of a connection are free: a short body is answered however full the room is.
-//! All of HTTP/2's requests at once on a connection have these 64 KiB together. So bodies take at
-//! most the room and 64 KiB for each of the 20,000 connections, 1.5 GiB, whatever is sent; what is
-//! read of them before somebody wants it is bounded by [`crate::accept`]'s
-//! connections.
+//! The first 64 KiB of each connection are free: a short body is answered however little of the
+//! budget is left. Concurrent HTTP/2 requests of a connection share these 64 KiB. So bodies take at
+//! most the budget and 64 KiB for each of 20,000 connections, 1.5 GiB in total. What is read ahead
+//! of a body before a handler wants it is limited by [`crate::accept`].
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -21,23 +20,23 @@ use hyper::body::Body;
 use uuid::Uuid;
 
 /// For all that is not free, in bytes.
-const ROOM: usize = 256 * 1024 * 1024;
+const BUDGET: usize = 256 * 1024 * 1024;
 /// What the bodies of one connection may take before, in bytes.
 const FREE: usize = 64 * 1024;
 
-/// What the bodies of one caller may take of the room.
-const OF_ONE: usize = ROOM / 4;
+/// What the bodies of one caller may take of the budget.
+const CALLER_LIMIT: usize = BUDGET / 4;
 
-/// What callers take of the room, by who they are; none: it is not known.
+/// What each caller takes of the budget; the key `None` is for callers that are not known yet.
 static CALLERS: LazyLock<Mutex<HashMap<Option<Uuid>, usize>>> = LazyLock::new(Mutex::default);
 
-/// What is left of the room. Memory is the process's, so this is too.
-static LEFT: AtomicUsize = AtomicUsize::new(ROOM);
+/// What is left of the budget. It is one for the process, as the memory is.
+static LEFT: AtomicUsize = AtomicUsize::new(BUDGET);
 
-/// There is no room for more of a body.
+/// The body does not fit into what is left of the budget.
 #[derive(Debug, thiserror::Error)]
 #[error("too much of bodies is in memory at once")]
-pub struct NoRoom;
+pub struct BodyBudgetExceeded;
 
 /// What is left of what is free to one connection.
 #[derive(Debug)]
@@ -51,30 +50,30 @@ impl Default for Allowance {
 
 impl Allowance {
     /// Takes as many of so many bytes as there are left.
-    fn take(&self, bytes: usize) -> usize {
+    fn acquire(&self, bytes: usize) -> usize {
         let rest = |left: usize| Some(left.saturating_sub(bytes));
         let before = self.0.fetch_update(Ordering::AcqRel, Ordering::Acquire, rest);
         before.unwrap_or_default().min(bytes)
     }
 
-    fn give_back(&self, bytes: usize) {
+    fn release(&self, bytes: usize) {
         self.0.fetch_add(bytes, Ordering::AcqRel);
     }
 }
 
 /// What one request's body takes, given back when nobody holds this any more.
 #[derive(Debug)]
-pub struct Share {
+pub struct BodyPermit {
     allowance: Arc<Allowance>,
     /// Of the allowance.
     free: AtomicUsize,
-    /// Of the room.
+    /// Of the budget.
     taken: AtomicUsize,
     exceeded: AtomicBool,
     caller: OnceLock<Uuid>,
 }
 
-impl Share {
+impl BodyPermit {
     /// For a body that may take more than is free. Over HTTP/1.1 one that says it is short does
     /// not: it has its connection to itself.
     pub(crate) fn of<B: Body>(
@@ -96,12 +95,12 @@ impl Share {
         Self { allowance, free, taken, exceeded, caller: OnceLock::new() }
     }
 
-    /// Takes room for so many bytes more.
+    /// Takes so many bytes more, free ones first.
     ///
     /// # Errors
-    /// There is none.
-    pub fn take(&self, bytes: usize) -> Result<(), NoRoom> {
-        let free = self.allowance.take(bytes);
+    /// Too little is left of the budget, or of the caller's part of it.
+    pub fn acquire(&self, bytes: usize) -> Result<(), BodyBudgetExceeded> {
+        let free = self.allowance.acquire(bytes);
         self.free.fetch_add(free, Ordering::AcqRel);
         let more = bytes - free;
         if more == 0 {
@@ -110,15 +109,15 @@ impl Share {
         let fits = |left: usize| left.checked_sub(more);
         if LEFT.fetch_update(Ordering::AcqRel, Ordering::Acquire, fits).is_err() {
             self.exceeded.store(true, Ordering::Release);
-            return Err(NoRoom);
+            return Err(BodyBudgetExceeded);
         }
         self.taken.fetch_add(more, Ordering::AcqRel);
-        if self.count(more) { Ok(()) } else { Err(NoRoom) }
+        if self.count(more) { Ok(()) } else { Err(BodyBudgetExceeded) }
     }
 
-    /// It is known now whose body this is. If their bodies take their part of the room already, no
+    /// It is known now whose body this is. If their bodies take their part of the budget already, no
     /// more of it is read.
-    fn belongs_to(&self, caller: Uuid) {
+    fn assign_to_caller(&self, caller: Uuid) {
         if self.caller.set(caller).is_ok() {
             let taken = self.taken.load(Ordering::Acquire);
             uncount(None, taken);
@@ -135,22 +134,22 @@ impl Share {
         let mut callers = callers();
         let own = callers.entry(self.caller.get().copied()).or_default();
         *own += bytes;
-        let fits = *own <= OF_ONE;
+        let fits = *own <= CALLER_LIMIT;
         if !fits {
             self.exceeded.store(true, Ordering::Release);
         }
         fits
     }
 
-    /// Whether there was no room for the body.
+    /// Whether the body exceeded the budget.
     pub fn is_exceeded(&self) -> bool {
         self.exceeded.load(Ordering::Acquire)
     }
 }
 
-impl Drop for Share {
+impl Drop for BodyPermit {
     fn drop(&mut self) {
-        self.allowance.give_back(*self.free.get_mut());
+        self.allowance.release(*self.free.get_mut());
         let taken = *self.taken.get_mut();
         LEFT.fetch_add(taken, Ordering::AcqRel);
         uncount(self.caller.get().copied(), taken);
@@ -172,9 +171,9 @@ fn uncount(caller: Option<Uuid>, bytes: usize) {
 
 /// Says whose the body of a request with these extensions is: a person's, or an organization's
 /// whose key came with it.
-pub fn belongs_to(extensions: &Extensions, caller: Uuid) {
-    if let Some(share) = extensions.get::<Arc<Share>>() {
-        share.belongs_to(caller);
+pub fn assign_to_caller(extensions: &Extensions, caller: Uuid) {
+    if let Some(permit) = extensions.get::<Arc<BodyPermit>>() {
+        permit.assign_to_caller(caller);
     }
 }
 
@@ -184,18 +183,18 @@ fn callers() -> MutexGuard<'static, HashMap<Option<Uuid>, usize>> {
 }
 
 /// What is held of a body that is on its way between two others, e.g. an upstream's answer: of the
-/// room alone.
+/// budget alone.
 #[derive(Debug, Default)]
-pub struct Held(usize);
+pub struct BufferPermit(usize);
 
-impl Held {
+impl BufferPermit {
     /// How many bytes are held.
     pub const fn bytes(&self) -> usize {
         self.0
     }
 
-    /// Takes room for so many bytes more. False: there is none, so nothing more may be held.
-    pub fn take(&mut self, bytes: usize) -> bool {
+    /// Takes so many bytes more. False: too little is left, so nothing more may be held.
+    pub fn acquire(&mut self, bytes: usize) -> bool {
         let fits = |left: usize| left.checked_sub(bytes);
         let taken = LEFT.fetch_update(Ordering::AcqRel, Ordering::Acquire, fits).is_ok();
         if taken {
@@ -205,7 +204,7 @@ impl Held {
     }
 }
 
-impl Drop for Held {
+impl Drop for BufferPermit {
     fn drop(&mut self) {
         LEFT.fetch_add(self.0, Ordering::AcqRel);
     }
@@ -218,67 +217,67 @@ mod tests {
 
     use super::*;
 
-    fn share(allowance: &Arc<Allowance>) -> Share {
-        Share::new(Arc::clone(allowance))
+    fn permit(allowance: &Arc<Allowance>) -> BodyPermit {
+        BodyPermit::new(Arc::clone(allowance))
     }
 
-    /// One test: the room is the process's.
+    /// One test: the budget is the process's.
     #[test]
     fn the_room_is_shared_and_given_back_and_what_is_free_is_each_connections() {
         one_caller_takes_a_part_of_the_room();
         let full: Vec<_> = (0..4).map(|caller| whole_part(Uuid::from_u128(caller))).collect();
         assert_eq!(LEFT.load(Ordering::Acquire), 0);
         let other = Arc::default();
-        let second = share(&other);
-        second.take(200).unwrap();
-        second.take(FREE - 200).unwrap();
-        assert!(second.take(1).is_err());
+        let second = permit(&other);
+        second.acquire(200).unwrap();
+        second.acquire(FREE - 200).unwrap();
+        assert!(second.acquire(1).is_err());
         assert!(second.is_exceeded() && !full[0].is_exceeded());
         assert!(
-            share(&other).take(1).is_err(),
+            permit(&other).acquire(1).is_err(),
             "its connection's other requests have nothing free"
         );
         drop(second);
-        let again = share(&other);
-        again.take(FREE).unwrap();
+        let again = permit(&other);
+        again.acquire(FREE).unwrap();
         assert!(!again.is_exceeded());
-        let mut held = Held::default();
-        assert!(!held.take(1), "what others hold counts");
+        let mut held = BufferPermit::default();
+        assert!(!held.acquire(1), "what others hold counts");
         drop(full);
-        assert!(held.take(ROOM) && !held.take(1));
+        assert!(held.acquire(BUDGET) && !held.acquire(1));
         drop(held);
-        again.take(OF_ONE).unwrap();
+        again.acquire(CALLER_LIMIT).unwrap();
         drop(again);
-        assert_eq!(LEFT.load(Ordering::Acquire), ROOM);
+        assert_eq!(LEFT.load(Ordering::Acquire), BUDGET);
         assert_eq!(other.0.load(Ordering::Acquire), FREE);
         assert!(callers().is_empty());
     }
 
-    fn of(caller: Uuid) -> Share {
-        let share = share(&Arc::default());
-        share.belongs_to(caller);
-        share
+    fn of(caller: Uuid) -> BodyPermit {
+        let permit = permit(&Arc::default());
+        permit.assign_to_caller(caller);
+        permit
     }
 
-    fn whole_part(caller: Uuid) -> Share {
-        let share = of(caller);
-        share.take(FREE + OF_ONE).unwrap();
-        share
+    fn whole_part(caller: Uuid) -> BodyPermit {
+        let permit = of(caller);
+        permit.acquire(FREE + CALLER_LIMIT).unwrap();
+        permit
     }
 
     fn one_caller_takes_a_part_of_the_room() {
         let (one, other) = (Uuid::from_u128(1), Uuid::from_u128(2));
         let (first, second, third) = (of(one), of(one), of(one));
-        first.take(FREE + 1_000).unwrap();
-        second.take(FREE + OF_ONE - 1_000).unwrap();
-        assert!(third.take(FREE + 1).is_err() && third.is_exceeded());
-        // Of nobody yet, then of one who has no room left.
-        let fourth = share(&Arc::default());
-        fourth.take(FREE + OF_ONE).unwrap();
-        assert!(share(&Arc::default()).take(FREE + 1).is_err());
-        fourth.belongs_to(one);
+        first.acquire(FREE + 1_000).unwrap();
+        second.acquire(FREE + CALLER_LIMIT - 1_000).unwrap();
+        assert!(third.acquire(FREE + 1).is_err() && third.is_exceeded());
+        // Of nobody yet, then of one whose part is used up.
+        let fourth = permit(&Arc::default());
+        fourth.acquire(FREE + CALLER_LIMIT).unwrap();
+        assert!(permit(&Arc::default()).acquire(FREE + 1).is_err());
+        fourth.assign_to_caller(one);
         assert!(fourth.is_exceeded());
-        share(&Arc::default()).take(FREE + OF_ONE).unwrap();
+        permit(&Arc::default()).acquire(FREE + CALLER_LIMIT).unwrap();
         drop(whole_part(other));
         drop((first, second, third, fourth));
         drop(whole_part(one));
@@ -290,7 +289,7 @@ mod tests {
         let counted = |version, body: axum::body::Body| {
             let mut request = Request::new(body);
             *request.version_mut() = version;
-            Share::of(&request, &Arc::default()).is_some()
+            BodyPermit::of(&request, &Arc::default()).is_some()
         };
         let of = |length| axum::body::Body::new(Full::new(Bytes::from(vec![0; length])));
         let chunked = || {

@@ -21,20 +21,20 @@ use futures::FutureExt;
 use latchkey_domain::mask;
 use latchkey_domain::outcome::Outcome;
 use latchkey_domain::problem::ErrorCode;
-use latchkey_listener::{Answers, LetGo, Share};
+use latchkey_listener::{BodyPermit, DrainedBody, Handler};
 use latchkey_services::clock::Clock;
 use tower::ServiceExt;
 use tracing::Instrument;
 
-use crate::edge::SystemClock;
 use crate::http::challenge::Takes;
 use crate::http::client::ClientIp;
 use crate::http::problem::{self, Refusal};
 use crate::http::request_id::RequestId;
 use crate::http::{masked, security_headers, verify};
 use crate::metrics::{Metrics, Route};
-use crate::router::{PATIENCE, router};
+use crate::router::{REQUEST_TIMEOUT, router};
 use crate::state::AppState;
+use crate::system::SystemClock;
 use crate::{gateway, ingest};
 
 /// What a log line shows of a path at most, in bytes.
@@ -42,14 +42,14 @@ const LONGEST_SHOWN: usize = 1_024;
 
 /// Everything that this server answers.
 #[derive(Clone)]
-pub struct Front {
+pub struct HttpService {
     state: AppState,
     router: Router,
     /// The headers of an answer to the busiest call.
     of_verified: HeaderMap,
 }
 
-impl Front {
+impl HttpService {
     /// Prepares the routes.
     pub fn new(state: AppState) -> Self {
         let mut of_verified = security_headers::of_json(state.config.public_url.is_https());
@@ -58,7 +58,7 @@ impl Front {
         Self { router: router(state.clone()), state, of_verified }
     }
 
-    async fn routed(&self, asked: &RequestContext, request: Request<LetGo>) -> Response {
+    async fn routed(&self, asked: &RequestContext, request: Request<DrainedBody>) -> Response {
         let mut request = request.map(Body::new);
         request.extensions_mut().insert(asked.ip);
         request.extensions_mut().insert(asked.id);
@@ -81,12 +81,12 @@ impl Front {
 
     /// A good answer to the busiest call is logged for debugging only: it is counted as usage, and
     /// a line each would cost more than the check.
-    async fn verify(&self, asked: &RequestContext, request: Request<LetGo>) -> Response {
+    async fn verify(&self, asked: &RequestContext, request: Request<DrainedBody>) -> Response {
         let mut handled = pin!(unpanicked(verify::answer(&self.state, asked.ip, request)));
         let handled = match futures::poll!(handled.as_mut()) {
             Poll::Ready(handled) => handled,
             // Most answers wait for nothing, and need no timer.
-            Poll::Pending => match tokio::time::timeout(PATIENCE, handled).await {
+            Poll::Pending => match tokio::time::timeout(REQUEST_TIMEOUT, handled).await {
                 Ok(handled) => handled,
                 Err(_) => Err(StatusCode::REQUEST_TIMEOUT.into_response()),
             },
@@ -133,17 +133,17 @@ impl Front {
     }
 }
 
-impl Answers for Front {
+impl Handler for HttpService {
     /// One log line tells of each request: what was asked, what came of it, how long it took. Paths
     /// only: a query may hold an OAuth code.
-    async fn answer(
+    async fn handle(
         &self,
-        mut request: Request<LetGo>,
+        mut request: Request<DrainedBody>,
         peer: SocketAddr,
-        share: Option<Arc<Share>>,
+        permit: Option<Arc<BodyPermit>>,
     ) -> Response {
-        if let Some(share) = &share {
-            request.extensions_mut().insert(Arc::clone(share));
+        if let Some(permit) = &permit {
+            request.extensions_mut().insert(Arc::clone(permit));
         }
         let sent = request.uri();
         let mended = ingest::without_double_slashes(sent);
@@ -154,7 +154,7 @@ impl Answers for Front {
         let id = RequestId::new();
         let ip = ClientIp::of(peer, request.headers(), id, &self.state);
         let takes = Takes::of(request.uri().path());
-        let asked = RequestContext { id, route, takes, ip, share, clock: SystemClock::start() };
+        let asked = RequestContext { id, route, takes, ip, permit, clock: SystemClock::start() };
         if route == Route::Verify && request.method() == Method::POST {
             self.verify(&asked, request).await
         } else {
@@ -163,7 +163,7 @@ impl Answers for Front {
         }
     }
 
-    fn open(&self) -> Option<&AtomicU64> {
+    fn open_connections(&self) -> Option<&AtomicU64> {
         Some(&self.metrics().connections)
     }
 }
@@ -174,14 +174,14 @@ struct RequestContext {
     route: Route,
     takes: Takes,
     ip: ClientIp,
-    share: Option<Arc<Share>>,
+    permit: Option<Arc<BodyPermit>>,
     clock: SystemClock,
 }
 
 impl RequestContext {
     /// The response, unless it is about a body that was cut off because there was no room for it.
     fn unless_cut_off(&self, response: Response) -> Response {
-        if !self.share.as_ref().is_some_and(|share| share.is_exceeded()) {
+        if !self.permit.as_ref().is_some_and(|permit| permit.is_exceeded()) {
             return response;
         }
         let detail = "The server is receiving too many request bodies. Try again in a moment.";
