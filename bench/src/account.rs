@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::server::{LOCAL_CODE, Server};
 
-/// The local developer.
+/// Session of the local developer.
 pub struct Account {
     client: Client,
     url: String,

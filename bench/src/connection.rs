@@ -14,7 +14,7 @@ use crate::stopwatch::Stopwatch;
 /// No answer of ours has more.
 const MOST_HEADERS: usize = 64;
 
-/// An open connection.
+/// An open HTTP/1.1 connection to the server.
 pub struct Connection {
     stream: TcpStream,
     /// What has come and was not read yet.

@@ -77,9 +77,9 @@ pub async fn start(url: &str) -> anyhow::Result<Services> {
 pub struct Owner {
     services: Services,
     actor: Actor,
-    /// Their user.
+    /// ID of the owner.
     pub user: UserId,
-    /// Their project.
+    /// ID of the owner's project.
     pub project: ProjectId,
 }
 

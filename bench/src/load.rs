@@ -13,20 +13,20 @@ use crate::stopwatch::Stopwatch;
 /// What is sent, where, and for how long.
 #[derive(Clone)]
 pub struct Load {
-    /// Whom to ask.
+    /// Address of the server under load.
     pub address: SocketAddr,
     /// The bytes of the request.
     pub request: Arc<[u8]>,
     /// How many ask at once.
     pub connections: usize,
-    /// For how long.
+    /// How long requests are sent.
     pub duration: Duration,
 }
 
 /// What came of it.
 #[derive(Debug, Default)]
 pub struct Measured {
-    /// Every exchange.
+    /// Every exchange of the run.
     pub exchanges: Vec<Exchange>,
     /// From the first to the last.
     pub elapsed: Duration,

@@ -17,7 +17,7 @@ use crate::stopwatch::Stopwatch;
 /// What is sent, where, and for how long.
 #[derive(Clone)]
 pub struct MixedLoad {
-    /// Whom to ask.
+    /// Address of the server under load.
     pub address: SocketAddr,
     /// The bytes of each request.
     pub requests: Arc<[Vec<u8>]>,
@@ -25,7 +25,7 @@ pub struct MixedLoad {
     pub expected: Expected,
     /// How many ask at once.
     pub connections: usize,
-    /// For how long.
+    /// How long requests are sent.
     pub duration: Duration,
 }
 

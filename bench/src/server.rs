@@ -25,10 +25,10 @@ pub fn free_address() -> anyhow::Result<SocketAddr> {
     Ok(std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?)
 }
 
-/// A running server.
+/// A server process that the benchmark started.
 pub struct Server {
     child: Child,
-    /// Where it listens.
+    /// Address that the server listens on.
     pub address: SocketAddr,
     /// Its data, and what it has said (`log`).
     folder: TempDir,
@@ -79,7 +79,7 @@ impl Server {
         format!("http://{}", self.address)
     }
 
-    /// Its process id.
+    /// Process ID of the server.
     #[must_use]
     pub fn pid(&self) -> u32 {
         self.child.id()

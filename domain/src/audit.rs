@@ -20,7 +20,7 @@ macro_rules! actions {
         }
 
         impl AuditAction {
-            /// All actions.
+            /// All actions, in the order of the dashboard's filter.
             pub const ALL: &[Self] = &[$(Self::$name),*];
 
             /// The name in JSON and in the database.
@@ -77,7 +77,7 @@ actions! {
     LimitsChanged = "organization.limits_changed", "Changed plan limits";
     /// The organization was deleted, and its keys revoked.
     OrganizationDeleted = "organization.deleted", "Deleted organization";
-    /// Somebody was invited.
+    /// A user was invited to the organization.
     MemberInvited = "member.invited", "Invited member";
     /// Somebody was added without being asked, as long as that was possible.
     MemberAdded = "member.added", "Added member";
@@ -151,11 +151,11 @@ macro_rules! kinds {
 kinds! {
     /// Type of the actor of an audit event.
     ActorKind {
-        /// A signed-in user.
+        /// A user with a session.
         Person = "person",
-        /// A service key.
+        /// A backend with a service key.
         ServiceKey = "service_key",
-        /// Latchkey itself.
+        /// Latchkey itself, e.g. in a scheduled job.
         System = "system",
     }
 }
@@ -163,7 +163,7 @@ kinds! {
 kinds! {
     /// Type of the target of an audit event.
     TargetKind {
-        /// The organization itself.
+        /// The organization that owns the log.
         Organization = "organization",
         /// A project of the organization.
         Project = "project",

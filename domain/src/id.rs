@@ -173,7 +173,7 @@ ids! {
     TraceItemId = "trc";
     /// A stored log item.
     LogItemId = "log";
-    /// A recorded denial.
+    /// A denied request in a key's usage.
     DenialId = "dny";
     /// A row of an audit log.
     AuditEventId = "evt";

@@ -21,7 +21,7 @@ pub enum KeyKind {
 from_words!(KeyKind);
 
 impl KeyKind {
-    /// All key kinds.
+    /// All kinds, the default first.
     pub const ALL: [Self; 3] = [Self::Api, Self::Inference, Self::Service];
 
     /// The name in JSON and in the database.
@@ -54,7 +54,7 @@ pub enum Environment {
 from_words!(Environment);
 
 impl Environment {
-    /// Both environments.
+    /// Both environments, the default first.
     pub const ALL: [Self; 2] = [Self::Live, Self::Test];
 
     /// The name in secrets, in JSON and in the database.
@@ -90,7 +90,7 @@ impl Environment {
 pub enum KeyStatus {
     /// The key can be used.
     Active,
-    /// `expires_at` has passed.
+    /// The time `expires_at` has passed.
     Expired,
     /// The key was revoked. This is final.
     Revoked,
@@ -99,7 +99,7 @@ pub enum KeyStatus {
 from_words!(KeyStatus);
 
 impl KeyStatus {
-    /// All key statuses.
+    /// All statuses in the order of a key's life.
     pub const ALL: [Self; 3] = [Self::Active, Self::Expired, Self::Revoked];
 
     /// The name in JSON.

@@ -33,10 +33,10 @@ pub const DEFAULT_MAX_PARALLEL: u64 = 64;
 pub struct InvalidLimit(u64);
 
 impl<const MAX: u64> Limit<MAX> {
-    /// The largest limit.
+    /// The largest accepted value.
     pub const MAX: u64 = MAX;
 
-    /// The number.
+    /// The limit as a plain number.
     pub const fn get(self) -> u64 {
         self.0
     }
@@ -85,15 +85,15 @@ impl<'de, const MAX: u64> Deserialize<'de> for Limit<MAX> {
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Period {
-    /// A calendar minute.
+    /// A calendar minute in UTC.
     Minute,
-    /// A calendar hour.
+    /// A calendar hour in UTC.
     Hour,
-    /// A calendar day.
+    /// A calendar day in UTC.
     Day,
     /// A calendar week, starting on Monday.
     Week,
-    /// A calendar month.
+    /// A calendar month in UTC.
     Month,
 }
 
@@ -253,7 +253,7 @@ pub enum InvalidAllowList {
     /// An empty list would allow nothing.
     #[error("List at least one item, or omit the field to allow all.")]
     Empty,
-    /// More than [`AllowList::MAX`].
+    /// The list has more than [`AllowList::MAX`] items.
     #[error("List at most 100 items.")]
     TooMany,
 }

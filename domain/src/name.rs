@@ -19,7 +19,7 @@ pub enum InvalidName {
     /// Nothing but white space.
     #[error("Enter a name.")]
     Empty,
-    /// More than [`Name::MAX_CHARACTERS`].
+    /// The name has more than [`Name::MAX_CHARACTERS`].
     #[error("Use at most 64 characters.")]
     TooLong,
     /// A line break, tab or another character that does not show.
@@ -128,7 +128,7 @@ pub struct Description(String);
 /// Why a text can't be a description; the words stand at the field.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidDescription {
-    /// More than [`Description::MAX_CHARACTERS`].
+    /// The description has more than [`Description::MAX_CHARACTERS`].
     #[error("Use at most 500 characters.")]
     TooLong,
     /// A character that does not show.

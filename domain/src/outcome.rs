@@ -40,7 +40,7 @@ pub enum Outcome {
 }
 
 impl Outcome {
-    /// All outcomes.
+    /// All outcomes, `valid` first.
     pub const ALL: [Self; 15] = [
         Self::Valid,
         Self::MissingKey,

@@ -14,7 +14,7 @@ pub enum ServicePermission {
     /// Create, update, rotate, revoke and archive API and inference keys.
     #[serde(rename = "keys:write")]
     KeysWrite,
-    /// Verify keys.
+    /// Verify keys of the project.
     #[serde(rename = "keys:verify")]
     KeysVerify,
     /// Read the usage of keys.
@@ -25,7 +25,7 @@ pub enum ServicePermission {
 from_words!(ServicePermission);
 
 impl ServicePermission {
-    /// All permissions.
+    /// All permissions in their display order.
     pub const ALL: [Self; 4] = [Self::KeysRead, Self::KeysWrite, Self::KeysVerify, Self::UsageRead];
 
     /// The name in JSON and in the database.

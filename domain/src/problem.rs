@@ -163,9 +163,9 @@ pub struct Problem {
     pub kind: AboutBlank,
     /// Short title of the status.
     pub title: String,
-    /// HTTP status.
+    /// HTTP status of the response.
     pub status: u16,
-    /// Machine-readable error code.
+    /// Machine-readable code of the error.
     pub code: ErrorCode,
     /// What happened and what to do, for humans.
     pub detail: String,

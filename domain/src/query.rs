@@ -20,7 +20,7 @@ impl QueryText {
     /// The most characters (Unicode scalar values) that it may have.
     pub const MAX_CHARACTERS: usize = 200;
 
-    /// The text.
+    /// The text as it was entered.
     pub fn as_str(&self) -> &str {
         &self.0
     }

@@ -30,7 +30,7 @@ pub enum Permission {
     KeysWrite,
     /// Create, update, rotate, revoke and archive service keys.
     ServiceKeysWrite,
-    /// Verify keys.
+    /// Verify keys of the organization.
     KeysVerify,
     /// Read the usage of keys.
     UsageRead,
@@ -42,16 +42,16 @@ pub enum Permission {
     MembersWrite,
     /// Invite, update and remove owners, and make a member an owner.
     OwnersWrite,
-    /// Rename the organization.
+    /// Change the organization's name.
     OrganizationWrite,
-    /// Delete the organization.
+    /// Delete the organization with its contents.
     OrganizationDelete,
     /// Read the audit log.
     AuditRead,
 }
 
 impl Permission {
-    /// All permissions.
+    /// All permissions in their display order.
     pub const ALL: [Self; 13] = [
         Self::Read,
         Self::KeysRead,

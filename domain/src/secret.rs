@@ -219,7 +219,7 @@ impl fmt::Debug for SecretKey {
 pub struct KeyHint {
     /// The project's prefix when the key was made.
     pub prefix: KeyPrefix,
-    /// Live or test.
+    /// Environment that the key's text names.
     pub environment: Environment,
     /// The first four characters of the body.
     pub first: String,

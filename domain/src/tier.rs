@@ -14,9 +14,9 @@ pub enum Tier {
     Free,
     /// For one team in production.
     Pro,
-    /// For several teams.
+    /// For several teams in production.
     Team,
-    /// No limits.
+    /// No limits except for telemetry retention.
     Enterprise,
 }
 
@@ -134,7 +134,7 @@ pub struct TierOverrides {
 }
 
 impl TierOverrides {
-    /// No overrides.
+    /// Leaves all limits to the tier.
     pub const NONE: Self = Self {
         projects: None,
         keys_per_project: None,

@@ -117,7 +117,7 @@ impl PreciseTimestamp {
         Self::new(Timestamp::from_millis(millis), rest)
     }
 
-    /// Its millisecond.
+    /// The time truncated to a millisecond.
     pub const fn millisecond(self) -> Timestamp {
         self.millisecond
     }

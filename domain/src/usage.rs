@@ -27,7 +27,7 @@ const DAY: Duration = Duration::from_hours(24);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub enum UsageRange {
-    /// The last hour.
+    /// The last 60 minutes.
     #[serde(rename = "1h")]
     Hour,
     /// The last 24 hours.
@@ -73,7 +73,7 @@ impl UsageRange {
         }
     }
 
-    /// Number of buckets.
+    /// Number of buckets in the range.
     pub const fn buckets(self) -> u32 {
         match self {
             Self::Hour | Self::Month => 30,

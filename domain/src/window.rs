@@ -74,7 +74,7 @@ pub struct Taken {
 }
 
 impl Taken {
-    /// How much.
+    /// The amount that was acquired.
     pub const fn amount(self) -> u64 {
         self.amount
     }

@@ -31,12 +31,12 @@ struct Serve {
     settings: Settings,
 }
 
-/// Subcommands of `latchkey`.
+/// The subcommands of `latchkey`.
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Run the server: the dashboard, the API, the gateway and the ingest endpoints.
     Serve(Box<Settings>),
-    /// Manage audit logs.
+    /// Check the integrity of audit logs.
     #[command(subcommand)]
     Audit(Audit),
 }

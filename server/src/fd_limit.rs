@@ -17,7 +17,6 @@ const USUAL: u64 = 256;
 /// Who may have how many open.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Shares {
-    /// Connections of clients.
     pub(crate) clients: usize,
     /// Calls in progress to upstreams, each with a connection.
     pub(crate) calls: usize,

@@ -26,7 +26,6 @@ pub(crate) fn at_once() -> usize {
     processors.saturating_sub(1).max(1)
 }
 
-/// Renders a page.
 pub(crate) async fn page(State(state): State<AppState>, request: Request) -> Response {
     // It is never closed.
     let _turn = state.rendering.acquire().await;

@@ -23,9 +23,9 @@ use crate::ingest::otlp;
 use crate::ingest::sdk::SdkBody;
 use crate::{gateway, oauth};
 
-/// A parser.
+/// A parser that reads untrusted input.
 pub struct Parser {
-    /// What it reads.
+    /// Name of the parser in reports.
     pub name: &'static str,
     /// Reads it, whatever becomes of it.
     pub read: fn(&[u8]),
@@ -33,7 +33,7 @@ pub struct Parser {
     pub examples: &'static [&'static str],
 }
 
-/// All of them.
+/// All parsers that read untrusted input.
 pub const ALL: &[Parser] = &[
     Parser {
         name: "x-forwarded-for",

@@ -218,7 +218,6 @@ async fn told_to_stop(stopped: &mut watch::Receiver<bool>) {
     let _ = stopped.wait_for(|stop| *stop).await;
 }
 
-/// SIGTERM or Ctrl+C.
 async fn wait_for_signal() -> anyhow::Result<()> {
     #[cfg(unix)]
     {

@@ -50,7 +50,7 @@ pub struct HttpService {
 }
 
 impl HttpService {
-    /// Prepares the routes.
+    /// Builds the routes and their layers.
     pub fn new(state: AppState) -> Self {
         let mut of_verified = security_headers::of_json(state.config.public_url.is_https());
         // Each answer has its own. With it, a copy has room for it.

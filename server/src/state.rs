@@ -17,7 +17,7 @@ use crate::pages;
 /// The server's common ground. Cheap to clone.
 #[derive(Clone)]
 pub struct AppState {
-    /// The capabilities.
+    /// The services that implement the product.
     pub services: Services,
     /// What the operator decided.
     pub config: Arc<Config>,

@@ -9,7 +9,7 @@ use latchkey_services::clock::Clock;
 use latchkey_services::random::Random;
 use rustix::time::{ClockId, clock_gettime};
 
-/// The machine's clocks.
+/// Wall clock and monotonic clock of the machine.
 pub struct SystemClock {
     start: Duration,
 }

@@ -92,7 +92,7 @@ pub(crate) const NOT_FOR_SERVICE_KEYS: &str = "This service key does not have pe
                                                operation.";
 
 impl Person {
-    /// Their id.
+    /// ID of the signed-in user.
     pub const fn user(&self) -> UserId {
         self.user
     }

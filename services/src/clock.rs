@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use latchkey_domain::time::Timestamp;
 
-/// Tells the time.
+/// Source of the time, injected so that tests control it.
 pub trait Clock: Send + Sync + 'static {
     /// The wall clock: for what is stored and shown. It may jump.
     fn now(&self) -> Timestamp;

@@ -61,7 +61,7 @@ pub enum Error {
     /// 409: the project has as many active keys as its tier allows.
     #[error("the tier's limit is reached")]
     TierLimitReached {
-        /// The organization's tier.
+        /// Tier of the organization.
         tier: Tier,
         /// The keys that it allows.
         limit: u32,
@@ -75,7 +75,7 @@ pub enum Error {
     /// 429: too many in too short a time; the sentences say the limit, the use and when it frees.
     #[error("{detail}")]
     TooMany {
-        /// For the caller.
+        /// Explanation for the caller.
         detail: String,
         /// When the next one is possible.
         retry_after: Duration,
@@ -89,7 +89,7 @@ pub enum Error {
     /// 409: the project has as much telemetry as its tier allows.
     #[error("the project's telemetry is at its limit")]
     TelemetryFull {
-        /// The organization's tier.
+        /// Tier of the organization.
         tier: Tier,
         /// The bytes that it allows.
         limit: u64,

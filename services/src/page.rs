@@ -10,7 +10,7 @@ use crate::error::Error;
 /// Which page of a list is wanted.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct PageRequest {
-    /// How many rows.
+    /// Number of items per page.
     pub limit: PageLimit,
     /// The `next_cursor` of the page before; none: the first page.
     pub cursor: Option<String>,

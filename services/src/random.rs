@@ -9,7 +9,7 @@ pub trait Random: Send + Sync + 'static {
 }
 
 impl dyn Random {
-    /// `N` random bytes.
+    /// Returns an array of random bytes.
     pub fn bytes<const N: usize>(&self) -> [u8; N] {
         let mut bytes = [0; N];
         self.fill(&mut bytes);
@@ -22,7 +22,6 @@ impl dyn Random {
     }
 }
 
-/// Lower-case hexadecimal.
 pub(crate) fn hex(bytes: &[u8]) -> String {
     bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
         // Writing to a String can't fail.

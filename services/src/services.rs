@@ -39,7 +39,7 @@ pub struct Settings {
     pub refresh_token_ttl: Duration,
     /// How long a session lasts at most, however often it is renewed.
     pub session_ttl: Duration,
-    /// The instance's administrators.
+    /// Administrators of the instance.
     pub administrators: Administrators,
     /// The code by which the local developer signs in; none: people sign in with GitHub, and
     /// sessions of the local developer are not good.
@@ -55,7 +55,7 @@ pub struct Settings {
 /// Who may sign in for the first time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Signup {
-    /// Anybody.
+    /// Anybody with a GitHub account.
     #[default]
     Open,
     /// Administrators, and people who are in an organization already.
@@ -65,7 +65,7 @@ pub enum Signup {
 /// Why the services can't start.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
-    /// The database failed.
+    /// The database returned an error.
     #[error("the database: {0}")]
     Database(#[from] DbErr),
     /// The database's keys were made with another pepper.
@@ -86,7 +86,7 @@ pub struct Services(Arc<Inner>);
 
 /// What [`Services`] holds; reached through it.
 pub struct Inner {
-    /// The database.
+    /// The database and its connection pools.
     pub database: Database,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) random: Arc<dyn Random>,

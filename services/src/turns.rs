@@ -172,7 +172,6 @@ impl<K: LaneId> Turns<K> {
         (state.size, state.refused)
     }
 
-    /// How many wait.
     pub(crate) fn waiting(&self) -> usize {
         let state = self.state();
         state.size.calls.saturating_sub(state.running)

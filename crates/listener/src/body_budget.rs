@@ -65,9 +65,7 @@ impl Allowance {
 #[derive(Debug)]
 pub struct BodyPermit {
     allowance: Arc<Allowance>,
-    /// Of the allowance.
     free: AtomicUsize,
-    /// Of the budget.
     taken: AtomicUsize,
     exceeded: AtomicBool,
     caller: OnceLock<Uuid>,

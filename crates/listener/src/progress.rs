@@ -22,7 +22,6 @@ pub(super) enum Protocol {
     Http2,
 }
 
-/// One connection's.
 #[derive(Debug, Default)]
 pub(super) struct Progress {
     /// 0 until it is known, then the version.
@@ -80,7 +79,6 @@ impl Progress {
             && self.waiting.iter().all(|bytes| bytes.load(Ordering::Relaxed) == 0)
     }
 
-    /// Ends a tick.
     pub(super) fn tick(&self) -> Seen {
         let next = self.tick.load(Ordering::Relaxed).wrapping_add(1);
         // Of the ticks that are told apart, the next one takes the oldest one's place.

@@ -63,7 +63,6 @@ pub(super) enum Action {
     Continue,
     /// Its client is told that no more requests are taken, so that one on its way is not lost.
     ShutDown,
-    /// At once; why.
     Close(&'static str),
 }
 

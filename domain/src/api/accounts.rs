@@ -6,13 +6,13 @@ use super::Organization;
 use crate::id::{SessionId, UserId};
 use crate::time::Timestamp;
 
-/// The signed-in user.
+/// The user who owns the access token.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Me {
     /// ID of the user.
     pub id: UserId,
-    /// Their GitHub login.
+    /// GitHub login of the user.
     pub login: String,
     /// Display name from GitHub; null if the user has not set one there.
     pub name: Option<String>,

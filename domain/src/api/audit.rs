@@ -16,11 +16,11 @@ use crate::time::Timestamp;
 pub struct AuditEvent {
     /// ID of the event.
     pub id: AuditEventId,
-    /// When it happened.
+    /// When the action was performed.
     pub at: Timestamp,
     /// Who performed the action.
     pub actor: AuditActor,
-    /// The action.
+    /// Action that was performed.
     pub action: AuditAction,
     /// What the action was performed on.
     pub target: AuditTarget,

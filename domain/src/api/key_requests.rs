@@ -144,7 +144,7 @@ impl From<InferenceKeyRequest> for KeyRequest {
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct KeyPatch {
-    /// New name.
+    /// New name of the key.
     #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(nullable = false))]
     pub name: Option<Name>,
@@ -212,7 +212,7 @@ pub struct KeyFilter {
     /// Only keys whose name, ID or masked form contains this text, ignoring case.
     #[serde(default, deserialize_with = "QueryText::given")]
     pub q: Option<QueryText>,
-    /// Sort order.
+    /// Sort order of the list.
     #[serde(default)]
     pub sort: KeySort,
 }
@@ -222,7 +222,7 @@ pub struct KeyFilter {
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum KeySort {
-    /// Newest first.
+    /// Most recently created first.
     #[default]
     Created,
     /// Most recently used first, then unused keys, newest first.
@@ -232,7 +232,7 @@ pub enum KeySort {
 from_words!(KeySort);
 
 impl KeySort {
-    /// Both sort orders.
+    /// All sort orders, the default first.
     pub const ALL: [Self; 2] = [Self::Created, Self::LastUsed];
 
     /// The name in a query string and in JSON.

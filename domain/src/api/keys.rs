@@ -26,11 +26,11 @@ pub struct ApiKey {
     pub application_id: Option<ApplicationId>,
     /// Name of the key.
     pub name: String,
-    /// `live` or `test`.
+    /// Environment of the key: `live` or `test`.
     pub environment: Environment,
     /// Masked secret, e.g. `lk_live_7Qm2...x9Kd`.
     pub masked: KeyHint,
-    /// Current status.
+    /// Current status of the key.
     pub status: KeyStatus,
     /// Whether the key is archived. Archived keys are hidden from lists by default.
     pub archived: bool,
@@ -68,7 +68,7 @@ pub struct ApiKey {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct ListedKey {
-    /// The key itself.
+    /// The key, as the API returns it.
     #[serde(flatten)]
     pub key: ApiKey,
     /// IP address of the last use.
@@ -83,7 +83,7 @@ pub struct ListedKey {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct OldSecret {
-    /// Masked secret.
+    /// Masked form of the old secret.
     pub masked: KeyHint,
     /// When the grace period ends.
     pub ends_at: Timestamp,

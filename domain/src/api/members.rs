@@ -58,7 +58,7 @@ pub struct MemberRequest {
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct MemberPatch {
-    /// New role.
+    /// New role of the member.
     pub role: Role,
 }
 

@@ -64,7 +64,7 @@ pub struct TraceEntry {
     #[serde(deserialize_with = "number_or_zero")]
     #[cfg_attr(feature = "openapi", schema(minimum = 0))]
     pub duration_ms: f64,
-    /// Additional attributes.
+    /// Additional attributes as a JSON object.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(value_type = Option<Object>))]
     pub meta: Option<Map<String, Value>>,
@@ -96,7 +96,7 @@ pub struct LogEntry {
     /// Time of the message by the client's own clock.
     #[serde(default, deserialize_with = "optional_client_time")]
     pub client_timestamp: Option<Timestamp>,
-    /// Additional attributes.
+    /// Additional attributes as a JSON object.
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "map_or_value")]
     #[cfg_attr(feature = "openapi", schema(value_type = Option<Object>))]
     pub meta: Option<Map<String, Value>>,
@@ -195,9 +195,9 @@ impl SpanKind {
 pub enum SpanStatus {
     /// The status was not set.
     Unset,
-    /// The operation succeeded.
+    /// The operation completed successfully.
     Ok,
-    /// The operation failed.
+    /// The operation contains an error.
     Error,
 }
 

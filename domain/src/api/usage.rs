@@ -14,7 +14,7 @@ use crate::usage::UsageRange;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Usage {
-    /// The requested range.
+    /// Time range of the report.
     pub range: UsageRange,
     /// Sums over all buckets.
     pub totals: UsageTotals,
@@ -32,7 +32,7 @@ pub struct Usage {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct UsageTotals {
-    /// Number of requests.
+    /// Number of requests, admitted or denied.
     pub requests: u64,
     /// Number of admitted requests.
     pub valid: u64,
@@ -87,7 +87,7 @@ pub struct LastUsed {
     pub ip: Option<String>,
 }
 
-/// A denied request.
+/// A request that was denied.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct RecentDenial {
@@ -105,7 +105,7 @@ pub struct RecentDenial {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct KeyActivity {
-    /// ID of the key.
+    /// Key that the hours belong to.
     pub key_id: KeyId,
     /// One entry per hour, oldest first. The last one is the current hour.
     #[cfg_attr(feature = "openapi", schema(value_type = Vec<HourOfUse>, min_items = 24, max_items = 24))]

@@ -51,7 +51,7 @@ pub struct VerifyRequest {
 pub struct PresentedSecret(String);
 
 impl PresentedSecret {
-    /// The plaintext.
+    /// The plaintext, which must not be logged.
     pub fn expose(&self) -> &str {
         &self.0
     }
@@ -76,7 +76,7 @@ pub struct VerifyAnswer {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(nullable = false))]
     pub detail: Option<String>,
-    /// ID of the key.
+    /// ID of the verified key.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(nullable = false))]
     pub key_id: Option<KeyId>,
@@ -93,7 +93,7 @@ pub struct VerifyAnswer {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(nullable = false))]
     pub name: Option<String>,
-    /// `live` or `test`.
+    /// Environment of the key: `live` or `test`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(nullable = false))]
     pub environment: Option<Environment>,
@@ -158,7 +158,7 @@ pub struct RateLimitState {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct BudgetState {
-    /// Tokens per period.
+    /// Maximum tokens per period.
     pub limit: u64,
     /// Tokens used in the current period.
     pub used: u64,

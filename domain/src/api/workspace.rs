@@ -12,7 +12,7 @@ use crate::tier::{Count, Tier, TierLimits, TierOverrides};
 use crate::time::Timestamp;
 use crate::word::from_words;
 
-/// An organization.
+/// An organization, the tenant that owns projects.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Organization {
@@ -50,7 +50,7 @@ pub struct OrganizationRequest {
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct OrganizationPatch {
-    /// New name.
+    /// New name of the organization.
     #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(nullable = false))]
     pub name: Option<Name>,
@@ -112,7 +112,7 @@ impl TierOverridesPatch {
 pub struct PlanUse {
     /// Limits of the organization.
     pub limits: TierLimits,
-    /// Number of projects.
+    /// Number of existing projects.
     pub projects: u64,
     /// Number of organizations that the user owns.
     pub owned_organizations: u64,
@@ -161,7 +161,7 @@ pub struct ProjectRequest {
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct ProjectPatch {
-    /// New name.
+    /// New name of the project.
     #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(nullable = false))]
     pub name: Option<Name>,
@@ -176,7 +176,7 @@ pub struct ProjectPatch {
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum ApplicationEnvironment {
-    /// Serves customers.
+    /// Serves the application's customers.
     #[default]
     Production,
     /// Tests releases before they go live.
@@ -188,7 +188,7 @@ pub enum ApplicationEnvironment {
 from_words!(ApplicationEnvironment);
 
 impl ApplicationEnvironment {
-    /// All environments.
+    /// All environments, the default first.
     pub const ALL: [Self; 3] = [Self::Production, Self::Staging, Self::Development];
 
     /// The name in JSON and in the database.
@@ -227,7 +227,7 @@ pub struct Application {
     pub name: String,
     /// Description of the application.
     pub description: String,
-    /// Deployment environment.
+    /// Deployment environment of the application.
     pub environment: ApplicationEnvironment,
 }
 
@@ -251,15 +251,15 @@ pub struct ApplicationRequest {
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct ApplicationPatch {
-    /// New name.
+    /// New name of the application.
     #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(nullable = false))]
     pub name: Option<Name>,
-    /// New description.
+    /// New description of the application.
     #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(nullable = false))]
     pub description: Option<Description>,
-    /// New deployment environment.
+    /// New deployment environment of the application.
     #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(nullable = false))]
     pub environment: Option<ApplicationEnvironment>,
@@ -269,7 +269,7 @@ pub struct ApplicationPatch {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct ApplicationContext {
-    /// The application itself.
+    /// The application, as the API returns it.
     pub application: Application,
     /// The project that the application belongs to.
     pub project: Project,

@@ -6,7 +6,7 @@ use axum::http::{HeaderValue, Uri};
 /// Origins whose pages may call ingest and the gateway from a browser.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum CorsOrigins {
-    /// Every one.
+    /// All origins are allowed.
     Any,
     /// These, as browsers write them.
     Named(Vec<HeaderValue>),

@@ -4,10 +4,10 @@ use std::net::{Ipv4Addr, SocketAddr};
 
 use anyhow::{Context, bail};
 
-/// Where `/metrics` is.
+/// Whether and where the metrics listener runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum MetricsListen {
-    /// Nowhere.
+    /// The listener is disabled.
     Off,
     /// Nobody asked: at the usual address, if it is free.
     Usual(SocketAddr),

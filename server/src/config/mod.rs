@@ -35,13 +35,13 @@ pub use upstreams::{CapField, Model, Tokenizer, Upstream};
 /// What the server runs on, complete and consistent.
 #[derive(Clone)]
 pub struct Config {
-    /// Where to listen.
+    /// Address and port of the public listener.
     pub listen: SocketAddr,
     /// Where people reach the server.
     pub public_url: PublicUrl,
-    /// The database.
+    /// Database URL, including its credentials.
     pub database_url: String,
-    /// Where `/metrics` is.
+    /// Address and port of the metrics listener.
     pub metrics_listen: MetricsListen,
     /// Where changes are listened to, if that is not the database’s URL.
     pub database_direct_url: Option<String>,
@@ -66,7 +66,7 @@ pub struct Config {
 /// How people sign in.
 #[derive(Debug, Clone)]
 pub enum SignIn {
-    /// With GitHub.
+    /// GitHub sign-in through an OAuth app.
     Github(GithubApp),
     /// As the local developer: no credentials, bound to loopback and reached there.
     Local,
@@ -75,9 +75,9 @@ pub enum SignIn {
 /// A GitHub OAuth app.
 #[derive(Clone)]
 pub struct GithubApp {
-    /// Its client id.
+    /// Client ID of the OAuth app.
     pub client_id: String,
-    /// Its client secret.
+    /// Client secret of the OAuth app.
     pub client_secret: String,
     /// Where GitHub is, without a slash at the end.
     pub url: String,

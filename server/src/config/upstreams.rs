@@ -16,16 +16,16 @@ use super::Audience;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum CapField {
-    /// `max_tokens`.
+    /// The cap is sent as `max_tokens`.
     MaxTokens,
-    /// `max_completion_tokens`.
+    /// The cap is sent as `max_completion_tokens`.
     MaxCompletionTokens,
-    /// Both are sent.
+    /// The cap is sent under both names.
     Both,
 }
 
 impl CapField {
-    /// Its names.
+    /// Field names that carry the cap.
     pub const fn names(self) -> &'static [&'static str] {
         match self {
             Self::MaxTokens => &["max_tokens"],
@@ -38,10 +38,10 @@ impl CapField {
 /// The tokenizer of a model, by the name that tiktoken has for it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 pub enum Tokenizer {
-    /// `cl100k_base`.
+    /// The encoding `cl100k_base` of OpenAI's older models.
     #[serde(rename = "cl100k_base")]
     Cl100kBase,
-    /// `o200k_base`.
+    /// The encoding `o200k_base` of OpenAI's newer models.
     #[serde(rename = "o200k_base")]
     O200kBase,
 }
@@ -63,7 +63,7 @@ pub struct Upstream {
     pub cap_field: Option<CapField>,
     /// Whether it stops working when the connection closes.
     pub cancels: bool,
-    /// What it serves.
+    /// Models that the upstream serves.
     pub models: Vec<Model>,
 }
 

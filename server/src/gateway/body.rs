@@ -63,7 +63,6 @@ const OURS: [&str; 11] = [
 /// What a chat has after its messages, by the templates of common models.
 const TOKENS_OF_TEMPLATE: u64 = 3;
 
-/// What is called.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Endpoint {
     Chat,

@@ -112,7 +112,6 @@ impl Caller {
         Ok(Self { found, ip })
     }
 
-    /// The key.
     pub(super) const fn found(&self) -> &Found {
         &self.found
     }

@@ -46,7 +46,6 @@ impl Caps {
         Ok(caps)
     }
 
-    /// The smallest cap.
     pub(super) const fn smallest(self) -> Option<u64> {
         self.smallest
     }

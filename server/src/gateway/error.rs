@@ -24,7 +24,6 @@ pub(super) const LONGEST_WAIT: u64 = 60;
 const SHOULD_RETRY: HeaderName = HeaderName::from_static("x-should-retry");
 const CODE: HeaderName = HeaderName::from_static("x-latchkey-code");
 
-/// A refused call.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Refused {
     status: StatusCode,
@@ -46,7 +45,7 @@ struct ErrorDetail {
     /// `insufficient_quota` or `server_error`.
     #[serde(rename = "type")]
     kind: Cow<'static, str>,
-    /// The invalid field.
+    /// Name of the invalid field.
     param: Option<String>,
     /// Machine-readable error code. Null if the upstream did not return one.
     code: Option<Cow<'static, str>>,
@@ -178,7 +177,6 @@ const fn is_lasting(status: StatusCode) -> bool {
     matches!(status.as_u16(), 400..500) && !matches!(status.as_u16(), 408 | 409 | 425 | 429)
 }
 
-/// 503: not now.
 pub(crate) fn unavailable(message: &'static str) -> Response {
     let mut refused = Refused::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", message);
     refused.headers.push((RETRY_AFTER, HeaderValue::from_static("1")));

@@ -99,7 +99,6 @@ impl Place {
     }
 }
 
-/// Counts a value.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Counter {
     pub(super) place: Place,

@@ -25,13 +25,10 @@ pub(super) struct Fields {
     fields: Vec<Field>,
 }
 
-/// A field.
 #[derive(Debug, Clone)]
 pub(super) struct Field {
     pub(super) name: String,
-    /// As JSON.
     pub(super) value: Bytes,
-    /// Where it stands.
     pub(super) place: Place,
     /// The tokens of its text.
     pub(super) tokens: PromptTokens,
@@ -85,7 +82,6 @@ impl Fields {
         self.iter().map(|field| field.value.len()).sum()
     }
 
-    /// All of them.
     pub(super) fn iter(&self) -> impl Iterator<Item = &Field> {
         self.fields.iter()
     }
@@ -114,7 +110,6 @@ impl Fields {
         }
     }
 
-    /// The object.
     pub(super) fn into_bytes(self) -> Bytes {
         if let Some(whole) = self.whole {
             return whole;
@@ -203,7 +198,6 @@ fn unreadable(bytes: &[u8], at: String) -> Unreadable {
     }
 }
 
-/// Any JSON object.
 struct AnyObject;
 
 impl<'de> Deserialize<'de> for AnyObject {

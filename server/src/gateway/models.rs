@@ -14,7 +14,7 @@ use crate::state::AppState;
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct ModelObject {
     id: String,
-    /// Always `model`.
+    /// The string `model`, always.
     object: &'static str,
     /// Creation time in seconds since the Unix epoch. Always 0, because it is unknown.
     created: u64,
@@ -25,7 +25,7 @@ pub(crate) struct ModelObject {
 /// Models that the key may use.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct ModelList {
-    /// Always `list`.
+    /// The string `list`, always.
     object: &'static str,
     data: Vec<ModelObject>,
 }

@@ -32,7 +32,6 @@ impl Takes {
         }
     }
 
-    /// What to send.
     pub(crate) const fn challenge(self) -> &'static str {
         match self {
             Self::ApiKey => "ApiKey realm=\"latchkey\"",

@@ -50,7 +50,6 @@ impl DescribedRouter {
         Self { router: self.router.layer(layer), ..self }
     }
 
-    /// Both.
     pub(crate) fn merge(mut self, other: Self) -> Self {
         self.schemas.extend(other.schemas);
         Self { router: self.router.merge(other.router), ..self }

@@ -12,7 +12,7 @@ use crate::state::AppState;
 /// Liveness of the process.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct Health {
-    /// Always `ok`.
+    /// The string `ok`, always.
     status: &'static str,
 }
 
@@ -21,7 +21,7 @@ pub(crate) struct Health {
 pub(crate) struct Readiness {
     /// `ok`, `draining` or `unavailable`.
     status: &'static str,
-    /// Failing components: `database`.
+    /// Components that fail, such as `database`.
     failing: Vec<&'static str>,
 }
 

@@ -15,7 +15,6 @@ use serde::de::DeserializeOwned;
 use super::presented::Presented;
 use super::problem::Refusal;
 
-/// The media type.
 pub(crate) const JSON: &str = "application/json";
 
 /// The JSON body of a request.

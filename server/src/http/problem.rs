@@ -16,7 +16,6 @@ use latchkey_services::Error;
 use super::challenge::{self, Takes};
 use super::request_id::RequestId;
 
-/// A refused request.
 #[derive(Debug, Clone)]
 pub(crate) struct Refusal {
     pub(crate) problem: Box<Problem>,

@@ -21,7 +21,6 @@ impl RequestId {
         Self(random.bytes())
     }
 
-    /// Tells the caller.
     pub(crate) fn write(self, headers: &mut HeaderMap) {
         let mut text = *b"req_000000000000000000000000";
         for (pair, byte) in text[4..].chunks_exact_mut(2).zip(self.0) {

@@ -15,7 +15,7 @@ use super::auth::Caller;
 use super::extract::{ListPage, PageParams, Params, PathId, given, sought};
 use super::problem::Refusal;
 
-/// Filters for traces.
+/// Filters for a list of traces.
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct TraceParams {
@@ -65,7 +65,7 @@ impl TraceParams {
     }
 }
 
-/// Filters for logs.
+/// Filters for a list of logs.
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct LogParams {

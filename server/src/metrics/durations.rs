@@ -79,7 +79,6 @@ pub(crate) struct Snapshot {
 }
 
 impl Durations {
-    /// Counts an answer.
     pub(crate) fn observe(&self, route: Route, took: Duration) {
         let micros = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
         let histogram = &self.0[stripe::of_thread(STRIPES)].0[route as usize];

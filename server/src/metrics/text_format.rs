@@ -7,7 +7,6 @@
 use std::collections::HashSet;
 use std::fmt::Write;
 
-/// The media type.
 pub(super) const TEXT: &str = "text/plain; version=0.0.4; charset=utf-8";
 
 /// Whether a reader asks for OpenMetrics.

@@ -23,7 +23,7 @@ use crate::state::AppState;
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct FromGithub {
-    /// Authorization code.
+    /// Authorization code to exchange for a token.
     code: Option<String>,
     /// State of the sign-in.
     state: Option<String>,

@@ -219,7 +219,6 @@ impl World {
         self.post("/refresh").json(&body).send().await.unwrap()
     }
 
-    /// A 200's body.
     pub(crate) async fn json(&self, path: &str, jwt: &str) -> Value {
         let response = self.get(path).bearer_auth(jwt).send().await.unwrap();
         assert_eq!(response.status(), StatusCode::OK, "{path}");

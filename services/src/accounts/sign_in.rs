@@ -23,7 +23,7 @@ use crate::services::{Services, Signup};
 pub struct GithubIdentity {
     /// GitHub's own id. It stays when the login changes.
     pub id: i64,
-    /// The login.
+    /// GitHub login in its original case.
     pub login: String,
     /// The name, if there is one.
     pub name: Option<String>,
@@ -34,7 +34,7 @@ pub struct GithubIdentity {
 /// Where a person signs in from.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Device {
-    /// The client's address.
+    /// IP address of the client, if it is known.
     pub ip: Option<IpAddr>,
     /// What the browser calls itself.
     pub user_agent: Option<String>,

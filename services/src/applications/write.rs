@@ -56,7 +56,6 @@ async fn create_once(
     Ok(made)
 }
 
-/// Inserts an application.
 pub(crate) async fn insert(
     services: &Services,
     database: &impl ConnectionTrait,

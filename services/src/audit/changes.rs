@@ -30,7 +30,6 @@ impl Changes {
         self.field(name, Value::Null, value)
     }
 
-    /// Whether nothing changed.
     pub(crate) fn is_empty(&self) -> bool {
         self.0.is_empty()
     }

@@ -23,12 +23,10 @@ pub(crate) struct Event<'a> {
     pub(crate) kind: TargetKind,
     /// The id of what it was done to.
     pub(crate) id: String,
-    /// Its name now.
     pub(crate) name: &'a str,
     pub(crate) changes: Changes,
 }
 
-/// Who did it.
 pub(crate) struct By {
     pub(crate) kind: ActorKind,
     pub(crate) id: Option<String>,

@@ -19,7 +19,7 @@ const FINDINGS: usize = 100;
 /// What was found of one organization's log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ChainReport {
-    /// Whose log.
+    /// Organization that the log belongs to.
     pub organization: OrganizationId,
     /// How many rows were read.
     pub events: u64,
@@ -32,7 +32,7 @@ pub struct ChainReport {
 pub enum Finding {
     /// The row is not as it was written.
     Altered {
-        /// The row.
+        /// ID of the event that was modified.
         event: AuditEventId,
         /// Its place, from 1.
         sequence: i64,

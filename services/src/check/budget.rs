@@ -47,7 +47,6 @@ pub(super) struct Spent {
 }
 
 impl Spent {
-    /// How many tokens.
     pub(super) const fn tokens(self) -> u64 {
         self.tokens
     }

@@ -72,7 +72,7 @@ pub(crate) enum Known {
 /// How much is cached.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CacheSize {
-    /// Records of keys.
+    /// Number of cached key records.
     pub keys: usize,
     /// Digests that no key has.
     pub unknown: usize,

@@ -38,7 +38,6 @@ const MOST_DIGESTS: usize = 12_000;
 pub(crate) enum Changed {
     /// Those with these digests, known until now or not.
     Keys(Vec<KeyDigest>),
-    /// Every key.
     All,
 }
 

@@ -113,7 +113,7 @@ pub struct Found {
 }
 
 impl Found {
-    /// The key.
+    /// Record of the identified key.
     pub const fn key(&self) -> &Arc<KeyRecord> {
         &self.key
     }
@@ -330,7 +330,6 @@ async fn decide(
     decided
 }
 
-/// Counts a decision.
 fn count(
     services: &Services,
     found: &Found,
@@ -344,7 +343,6 @@ fn count(
     }
 }
 
-/// Counts a denial.
 fn tally_and_record(
     services: &Services,
     found: &Found,

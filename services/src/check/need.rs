@@ -32,7 +32,7 @@ pub enum AnswerCap {
 }
 
 impl AnswerCap {
-    /// In tokens.
+    /// Upper bound of the answer, in tokens.
     pub fn tokens(self) -> u64 {
         match self {
             Self::Client(tokens) | Self::Model(tokens) => tokens.into(),
@@ -43,7 +43,7 @@ impl AnswerCap {
 /// What was reserved, by what it is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ReservedTokens {
-    /// For the prompt.
+    /// Tokens reserved for the prompt.
     pub prompt: u64,
     /// For each of the answers.
     pub answer: u64,
@@ -102,7 +102,7 @@ impl TokenNeed {
 /// What a call takes of limits on tokens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Need {
-    /// Exactly as many.
+    /// A number of tokens that is known beforehand.
     Exactly(u64),
     /// As many as are left, at least so many and at most so many.
     Between(u64, u64),

@@ -23,7 +23,7 @@ pub struct LimitStates {
 /// A call that may go on.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Admission {
-    /// The key.
+    /// Record of the admitted key.
     pub key: Arc<KeyRecord>,
     /// What to look at again before acting for it later.
     pub seen: Seen,

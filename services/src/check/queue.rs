@@ -37,7 +37,6 @@ pub(crate) enum Asker {
     Server,
 }
 
-/// The queue.
 pub(crate) struct LookUps {
     everybody: Turns<Asker>,
     guessers: Turns<Asker>,
@@ -83,7 +82,6 @@ impl LookUps {
         .await
     }
 
-    /// How many wait.
     pub(crate) fn waiting(&self) -> usize {
         self.everybody.waiting() + self.guessers.waiting()
     }

@@ -22,29 +22,29 @@ use crate::services::Services;
 /// What a check needs to know of a key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KeyRecord {
-    /// The key.
+    /// ID of the key.
     pub id: KeyId,
-    /// Its project.
+    /// Project that the key belongs to.
     pub project: ProjectId,
-    /// The project's organization.
+    /// Organization that the project belongs to.
     pub organization: OrganizationId,
-    /// Its tier.
+    /// Tier of the organization.
     pub tier: Tier,
     /// The one application that it is for; none: any of the project.
     pub application: Option<ApplicationId>,
-    /// What it authenticates.
+    /// What the key authenticates.
     pub kind: KeyKind,
-    /// Its name.
+    /// Name of the key.
     pub name: Box<str>,
-    /// Live or test.
+    /// Environment of the key.
     pub environment: Environment,
-    /// Who made it.
+    /// User who created the key.
     pub created_by: UserId,
     /// When it was revoked.
     pub revoked_at: Option<Timestamp>,
     /// When it stops working.
     pub expires_at: Option<Timestamp>,
-    /// Requests per minute.
+    /// Maximum requests per minute.
     pub rpm: Option<Rpm>,
     /// What few keys have: apart, so that the many take little memory.
     pub(super) rare: Option<Box<Rare>>,
@@ -53,7 +53,7 @@ pub struct KeyRecord {
 /// What few keys have.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Rare {
-    /// Tokens per minute.
+    /// Maximum tokens per minute.
     pub tpm: Option<Tokens>,
     /// Gateway calls at a time.
     pub max_parallel: Option<MaxParallel>,

@@ -53,9 +53,9 @@ impl From<TokenNeed> for WantedTokens<'_> {
 /// What a call did cost, in tokens.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct UsedTokens {
-    /// That went in.
+    /// Number of prompt tokens.
     pub prompt: u64,
-    /// That came out.
+    /// Number of completion tokens.
     pub completion: u64,
     /// How many of both are an estimate.
     pub estimated: u64,
@@ -201,12 +201,12 @@ fn say_what_is_reserved(denial: &mut Denial, reserved: &ReservedByCalls) {
 }
 
 impl Reservation {
-    /// The key.
+    /// Record of the key that made the call.
     pub const fn key(&self) -> &Arc<KeyRecord> {
         &self.key
     }
 
-    /// What was reserved.
+    /// Number of tokens that were reserved.
     pub const fn granted(&self) -> ReservedTokens {
         self.granted
     }

@@ -28,12 +28,10 @@ struct Stripe {
     misses: AtomicU64,
 }
 
-/// The counters.
 #[derive(Default)]
 pub(crate) struct Tally([Stripe; STRIPES]);
 
 impl Tally {
-    /// Counts a check.
     pub(super) fn checked(&self, outcome: Outcome) {
         self.stripe().outcomes[outcome as usize].fetch_add(1, Ordering::Relaxed);
     }

@@ -20,7 +20,6 @@ pub(super) const CONNECTIONS: u32 = 4;
 pub(crate) struct Telemetry {
     pub(super) reader: DatabaseConnection,
     pub(super) writer: Writer,
-    /// SQLite's file.
     pub(super) file: Option<PathBuf>,
 }
 
@@ -66,7 +65,7 @@ pub(super) fn telemetry_file(main: &Path) -> PathBuf {
     beside(main, "-telemetry", "")
 }
 
-/// `name{stem}.db{end}` beside `name.db`.
+/// The path `name{stem}.db{end}` beside `name.db`.
 fn beside(file: &Path, stem: &str, end: &str) -> PathBuf {
     let mut name = file.file_stem().unwrap_or_default().to_owned();
     name.push(stem);

@@ -79,7 +79,6 @@ pub(super) enum Place {
 pub(crate) struct Postgres(pub(super) PgConnectOptions);
 
 impl Postgres {
-    /// How to connect.
     pub(crate) const fn options(&self) -> &PgConnectOptions {
         &self.0
     }
@@ -96,7 +95,6 @@ impl fmt::Display for Postgres {
 }
 
 impl Place {
-    /// Reads a setting.
     pub(super) fn parse(text: &str) -> Result<Self, UrlError> {
         let (scheme, rest) = text.split_once(':').ok_or(UrlError::Scheme)?;
         match scheme {

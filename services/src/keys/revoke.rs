@@ -52,7 +52,6 @@ async fn revoke_once(services: &Services, actor: &Actor, key: KeyRef) -> Result<
 
 /// Keys that were revoked together.
 pub(crate) struct Revoked {
-    /// How many.
     pub(crate) keys: usize,
     /// What to evict once the transaction is committed.
     pub(crate) digests: Vec<KeyDigest>,

@@ -61,7 +61,6 @@ async fn create_once(
     super::get(services, actor, id).await
 }
 
-/// Inserts a project.
 pub(crate) async fn insert(
     services: &Services,
     database: &impl ConnectionTrait,

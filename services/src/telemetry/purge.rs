@@ -87,9 +87,9 @@ fn is_of<E: Received>(environment: Environment) -> Expr {
 /// How many items were deleted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Purged {
-    /// Trace items.
+    /// Number of deleted trace items.
     pub traces: u64,
-    /// Log items.
+    /// Number of deleted log items.
     pub logs: u64,
 }
 

@@ -11,7 +11,6 @@ use latchkey_domain::query::folded_character;
 use serde::Deserializer;
 use serde::de::{DeserializeSeed, Error, MapAccess, SeqAccess, Visitor};
 
-/// What is sought.
 #[derive(Clone)]
 pub(super) struct Sought(String);
 

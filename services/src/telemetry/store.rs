@@ -70,7 +70,6 @@ impl Default for Ingest {
     }
 }
 
-/// Which table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
     Traces,

@@ -18,7 +18,6 @@ fn now(turns: &Turns<u8>, lane: u8) -> Option<Turn<u8>> {
     turns.turn(lane, 1).now_or_never()?.ok()
 }
 
-/// Waits.
 fn later(turns: &Turns<u8>, lane: u8) -> Waiting<'_> {
     let mut waiting: Waiting<'_> = Box::pin(turns.turn(lane, 1));
     assert!((&mut waiting).now_or_never().is_none());

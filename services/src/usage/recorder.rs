@@ -47,27 +47,22 @@ const DETAIL_CHARACTERS: usize = 300;
 pub(crate) struct Use {
     pub(crate) key: KeyId,
     pub(crate) project: ProjectId,
-    /// What it authenticates.
     pub(crate) kind: KeyKind,
     pub(crate) environment: Environment,
     /// By the secret before the last rotation.
     pub(crate) old_secret: bool,
     /// What its check came to.
     pub(crate) outcome: Outcome,
-    /// When.
     pub(crate) at: Timestamp,
     /// The address that it came from.
     pub(crate) ip: Option<IpAddr>,
-    /// What it took.
     pub(crate) tokens: TokenCounts,
 }
 
 /// The tokens of a call.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct TokenCounts {
-    /// That went in.
     pub(crate) prompt: u64,
-    /// That came out.
     pub(crate) completion: u64,
     /// How many of both are an estimate.
     pub(crate) estimated: u64,
@@ -148,7 +143,7 @@ pub(super) struct Unwritten {
     /// Seldom more than one: beside the rest, so that counting a call does not look elsewhere for
     /// it.
     pub(super) counters: SmallVec<[Counter; 1]>,
-    /// Oldest first.
+    /// Denied requests, oldest first.
     pub(super) denials: VecDeque<Denial>,
 }
 
@@ -185,7 +180,6 @@ impl Recorder {
         Self { shards, round: Mutex::default() }
     }
 
-    /// Counts a call.
     pub(super) fn record(&self, call: &Use) {
         self.shard(call.key).record(call);
     }

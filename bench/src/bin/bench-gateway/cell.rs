@@ -22,7 +22,6 @@ pub(crate) const LONG_PROMPT_KIB: f64 = 390.625;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
     Plain,
-    /// In 50 parts.
     Streamed,
     /// Plain, with a prompt of 100,000 tokens.
     LongPrompt,
@@ -110,7 +109,6 @@ impl Cell {
         }
     }
 
-    /// Adds a round.
     pub(crate) fn add(&mut self, measured: &Measured, server: Duration) {
         let at = |time: fn(&Exchange) -> Duration, percent| {
             let times = measured.exchanges.iter().map(time).collect();

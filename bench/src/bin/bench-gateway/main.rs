@@ -97,7 +97,6 @@ impl Subject {
         Ok(Self { server, targets, cells })
     }
 
-    /// Measures one round.
     async fn measure(&mut self) -> anyhow::Result<()> {
         for cell in &mut self.cells {
             let before = self.server.cpu_time()?;

@@ -26,7 +26,6 @@ use latchkey_bench::{mixed, report, statistics};
 use flood::Flood;
 use tenant::Tenant;
 
-/// The server's.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 

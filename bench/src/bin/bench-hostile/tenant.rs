@@ -24,7 +24,6 @@ pub(crate) struct Tenant {
 }
 
 impl Tenant {
-    /// Makes the keys.
     pub(crate) async fn settle(server: &Server, account: &Account) -> anyhow::Result<Self> {
         let mut to_revoke = Vec::new();
         for number in 0..REVOCATIONS {

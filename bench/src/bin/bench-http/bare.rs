@@ -43,7 +43,6 @@ impl Drop for Bare {
     }
 }
 
-/// What `verify` takes.
 #[derive(Deserialize)]
 #[expect(dead_code, reason = "parsing is what it is for")]
 struct Body {

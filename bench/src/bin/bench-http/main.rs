@@ -30,7 +30,6 @@ use serde_json::json;
 use bare::Bare;
 use side::{Side, tell};
 
-/// The server's.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 

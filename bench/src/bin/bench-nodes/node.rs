@@ -12,7 +12,6 @@ use reqwest::Client;
 const CHANGE_TIMEOUT: Duration = Duration::from_secs(15);
 const STEP: Duration = Duration::from_millis(5);
 
-/// A running node.
 pub(crate) struct Node {
     pub(crate) server: Server,
     metrics: String,

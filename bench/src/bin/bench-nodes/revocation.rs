@@ -31,7 +31,6 @@ pub(crate) struct Refused {
 }
 
 impl CachedKey {
-    /// Makes one.
     pub(crate) async fn make(
         account: &Account,
         nodes: &[Node],

@@ -71,7 +71,6 @@ enum Lex {
     #[default]
     Outside,
     Inside,
-    /// After a backslash.
     Escaped,
     /// In the digits after `\u`: how many are left, and those read.
     Unicode(u8, u32),

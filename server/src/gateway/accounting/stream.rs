@@ -18,9 +18,7 @@ pub(in crate::gateway) enum EventKind {
     Plain,
     /// The event that the usage was asked for with: it says nothing else.
     UsageOnly,
-    /// An error.
     Error,
-    /// The last event.
     Done,
 }
 
@@ -31,7 +29,6 @@ pub(in crate::gateway) enum StreamEnd {
     Whole,
     /// It says why it ended, and lacks the last event.
     LacksDone,
-    /// In the middle.
     Cut,
 }
 
@@ -41,7 +38,6 @@ pub(in crate::gateway) struct StreamMeter {
     endpoint: Endpoint,
     /// The estimate of the prompt.
     prompt: u64,
-    /// Bytes of text.
     text: u64,
     /// Events with text: a token each, of most servers.
     events: u64,
@@ -70,7 +66,6 @@ impl StreamMeter {
         }
     }
 
-    /// Reads an event.
     pub(in crate::gateway) fn read(&mut self, event: &[u8]) -> EventKind {
         let Some(data) = data(event) else { return EventKind::Plain };
         if data.trim_ascii() == b"[DONE]" {
@@ -128,7 +123,6 @@ impl StreamMeter {
         UsedTokens { completion, estimated, ..used }
     }
 
-    /// What is streamed.
     pub(in crate::gateway) const fn endpoint(&self) -> Endpoint {
         self.endpoint
     }

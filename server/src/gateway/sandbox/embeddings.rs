@@ -19,7 +19,6 @@ use crate::gateway::error::Refused;
 /// OpenAI's smaller embeddings have as many.
 const DIMENSIONS: usize = 1_536;
 const MOST_DIMENSIONS: usize = 4_096;
-/// As at OpenAI.
 pub(in crate::gateway) const MOST_INPUTS: usize = 2_048;
 /// The most numbers of one answer, inputs × dimensions: 10 MiB of text, about.
 pub(in crate::gateway) const MOST_NUMBERS: usize = 1 << 20;
@@ -72,7 +71,6 @@ impl Plan {
         Ok(Self { inputs, dimensions, encoded })
     }
 
-    /// The answer.
     pub(super) fn respond(self, model: &str, prompt: u64, slot: Option<CallSlot>) -> Response {
         // A text always has a JSON form.
         let model = serde_json::to_string(model).unwrap_or_default();

@@ -41,7 +41,6 @@ pub(super) async fn plan(body: &CallBody) -> Result<Plan, Refused> {
     })
 }
 
-/// Answers a call.
 pub(super) async fn answer(plan: Plan, body: CallBody, reservation: Reservation) -> Response {
     let prompt = body.prompt.estimate;
     match plan {

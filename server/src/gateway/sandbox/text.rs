@@ -175,7 +175,6 @@ impl Generated {
     }
 }
 
-/// What is answered.
 pub(super) struct Answer {
     frame: Frame,
     generated: Generated,
@@ -229,7 +228,6 @@ struct Events {
     at: At,
 }
 
-/// The next event.
 #[derive(Clone, Copy)]
 enum At {
     /// This token of this choice.

@@ -30,7 +30,6 @@ pub(super) fn attributes(
     map(encoding, path, list, DEEPEST)
 }
 
-/// One value.
 pub(super) fn value(encoding: Encoding, path: &dyn Display, part: Option<Bytes>) -> Value {
     nested(encoding, path, part, DEEPEST)
 }

@@ -236,7 +236,6 @@ pub(super) struct Rejected {
 }
 
 impl Rejected {
-    /// None yet.
     pub(super) const fn of(signal: &'static Signal) -> Self {
         Self { signal, count: 0, beyond: 0, reasons: Vec::new() }
     }
@@ -247,7 +246,6 @@ impl Rejected {
         Self { signal, count, beyond: 0, reasons }
     }
 
-    /// How many.
     pub(super) const fn count(&self) -> usize {
         self.count + self.beyond
     }

@@ -17,7 +17,7 @@ pub(super) struct OtlpHeaders {
     application: Option<ApplicationId>,
 }
 
-/// A supported `Content-Encoding`.
+/// A `Content-Encoding` that the server accepts.
 #[derive(utoipa::ToSchema)]
 #[schema(rename_all = "lowercase")]
 #[expect(dead_code, reason = "the same")]

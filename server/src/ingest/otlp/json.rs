@@ -268,18 +268,18 @@ fn member<'de, D: Deserializer<'de>>(
     Ok(number.unwrap_or_default())
 }
 
-/// `SpanKind`.
+/// Reads OTLP's enum `SpanKind`.
 pub(super) fn span_kind<'de, D: Deserializer<'de>>(from: D) -> Result<i32, D::Error> {
     const NAMES: [&str; 5] = ["INTERNAL", "SERVER", "CLIENT", "PRODUCER", "CONSUMER"];
     member(from, "SPAN_KIND_", &NAMES)
 }
 
-/// `Status.StatusCode`.
+/// Reads OTLP's enum `Status.StatusCode`.
 pub(super) fn status_code<'de, D: Deserializer<'de>>(from: D) -> Result<i32, D::Error> {
     member(from, "STATUS_CODE_", &["OK", "ERROR"])
 }
 
-/// `SeverityNumber`.
+/// Reads OTLP's enum `SeverityNumber`.
 pub(super) fn severity<'de, D: Deserializer<'de>>(from: D) -> Result<i32, D::Error> {
     const NAMES: [&str; 24] = [
         "TRACE", "TRACE2", "TRACE3", "TRACE4", "DEBUG", "DEBUG2", "DEBUG3", "DEBUG4", "INFO",

@@ -10,7 +10,7 @@ use serde::Deserialize;
 
 use super::json;
 
-/// `ExportTraceServiceRequest` and `ExportLogsServiceRequest`.
+/// OTLP's `ExportTraceServiceRequest` and `ExportLogsServiceRequest`.
 #[derive(Clone, PartialEq, prost::Message, Deserialize)]
 #[serde(default)]
 pub(super) struct Export {
@@ -19,7 +19,7 @@ pub(super) struct Export {
     pub(super) resources: Vec<Bytes>,
 }
 
-/// `ResourceSpans` and `ResourceLogs`.
+/// OTLP's `ResourceSpans` and `ResourceLogs`.
 #[derive(Clone, PartialEq, prost::Message, Deserialize)]
 #[serde(default)]
 pub(super) struct OfResource {
@@ -31,7 +31,7 @@ pub(super) struct OfResource {
     pub(super) scopes: Vec<Bytes>,
 }
 
-/// `ScopeSpans` and `ScopeLogs`.
+/// OTLP's `ScopeSpans` and `ScopeLogs`.
 #[derive(Clone, PartialEq, prost::Message, Deserialize)]
 #[serde(default)]
 pub(super) struct OfScope {
@@ -51,7 +51,6 @@ pub(super) struct Resource {
     pub(super) attributes: Vec<Bytes>,
 }
 
-/// `InstrumentationScope`.
 #[derive(Clone, PartialEq, prost::Message, Deserialize)]
 #[serde(default)]
 pub(super) struct Scope {
@@ -120,7 +119,6 @@ pub(super) struct Span {
     pub(super) flags: u32,
 }
 
-/// `Span.Event`.
 #[derive(Clone, PartialEq, prost::Message, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 pub(super) struct Event {
@@ -138,7 +136,6 @@ pub(super) struct Event {
     pub(super) dropped_attributes_count: u32,
 }
 
-/// `Span.Link`.
 #[derive(Clone, PartialEq, prost::Message, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 pub(super) struct Link {
@@ -248,7 +245,7 @@ pub(super) struct AnyValue {
     pub(super) bytes_value: Option<Bytes>,
 }
 
-/// `ArrayValue` and `KeyValueList`.
+/// OTLP's `ArrayValue` and `KeyValueList`.
 #[derive(Clone, PartialEq, prost::Message, Deserialize)]
 #[serde(default)]
 pub(super) struct Values {

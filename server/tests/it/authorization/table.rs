@@ -2,7 +2,6 @@
 
 use latchkey_domain::role::Role::{self, Admin, Member, Owner, Viewer};
 
-/// Who may.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Access {
     /// Anybody; who they are says something else, or nothing.

@@ -118,7 +118,6 @@ impl Cluster {
         assert_eq!(process.kill(), None, "it had ended before");
     }
 
-    /// Signals a node.
     pub(super) fn signal(&self, node: usize, name: &str) {
         self.node(node).process.lock().unwrap().as_ref().unwrap().signal(name);
     }

@@ -18,7 +18,6 @@ use crate::world::text;
 /// Mounts a small disk over the folder that is the first word, and becomes the command that
 /// follows.
 const ON_SMALL_DISK: &str = "mount -t tmpfs -o size=16m none \"$0\" && exec \"$@\"";
-/// The database's files.
 const MAIN: &str = "latchkey.db";
 const TELEMETRY: &str = "latchkey-telemetry.db";
 /// Tokens of a call.
@@ -172,7 +171,6 @@ async fn good(answer: reqwest::Response) -> Option<Value> {
     Some(if text.is_empty() { Value::Null } else { serde_json::from_str(&text).unwrap() })
 }
 
-/// What was acknowledged.
 #[derive(Default)]
 struct Acknowledged {
     active: Vec<String>,

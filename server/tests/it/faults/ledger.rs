@@ -28,7 +28,6 @@ const SOME: u64 = 5;
 /// Checks at once when all that was acknowledged is looked at.
 const AT_ONCE: usize = 8;
 
-/// What was acknowledged.
 pub(super) struct Ledger<'a> {
     cluster: &'a Cluster,
     /// The key that is spent: its id and its secret.
@@ -166,7 +165,6 @@ impl<'a> Ledger<'a> {
         self.is_refused(node, &secret).await;
     }
 
-    /// Spends the budget.
     async fn spend(&self, stopped: &watch::Receiver<bool>) {
         while !*stopped.borrow() {
             match self.cluster.verify(self.node(), &self.metered.1, COST).await.as_deref() {

@@ -18,7 +18,6 @@ const BUDGET: u64 = 500;
 /// What a call uses beside its prompt of 6.
 const WANTS: u64 = 4;
 
-/// How calls come.
 #[derive(Clone, Copy)]
 struct Load {
     calls: usize,

@@ -12,7 +12,6 @@ use super::Gateway;
 use super::upstream::Script;
 use crate::world::{Backend, text};
 
-/// A server's answers.
 #[derive(Deserialize)]
 struct Transcript {
     server: String,

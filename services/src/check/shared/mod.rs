@@ -87,9 +87,9 @@ pub(crate) struct SharedWindows {
     settle: Script,
 }
 
-/// What `take.lua` returns.
+/// Return value of `take.lua`.
 type TakeAnswer = (u8, u64, u64, u64, Vec<u64>, Vec<u64>, u8);
-/// What `look.lua` returns.
+/// Return value of `look.lua`.
 type LookAnswer = (u64, u64, Vec<u64>, Vec<u64>);
 
 /// The limit that refuses a call.
@@ -104,7 +104,6 @@ pub(super) enum Refused {
 pub(super) struct SharedTaken {
     /// By the server's clock.
     second: u64,
-    /// One request too.
     request: bool,
     pub(super) tokens: u64,
 }

@@ -32,7 +32,6 @@ pub(super) struct Left {
     /// Keys that somebody is changing at this moment, or whose turn did not come because the
     /// database failed.
     pub(super) batch: Batch,
-    /// Whether it failed.
     pub(super) result: Result<(), Error>,
 }
 
