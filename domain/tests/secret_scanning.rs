@@ -126,7 +126,7 @@ fn the_published_regex_finds_none_of_10_000_near_misses() {
 }
 
 #[test]
-fn of_10_000_matches_with_one_character_changed_the_checksum_takes_none() {
+fn checksum_rejects_10_000_matches_with_one_changed_character() {
     const BASE62: &[u8] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
     let mut stream = Stream(3);
     for _ in 0..KEYS {

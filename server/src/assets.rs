@@ -133,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cargo_leptos_built_is_found_without_a_hash_and_tells_of_new_builds() {
+    fn cargo_leptos_site_has_no_hash_and_reloads_after_builds() {
         let mut said = CargoLeptos {
             output_name: Some("latchkey".to_owned()),
             watch: true,

@@ -172,7 +172,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn in_no_60_seconds_are_more_than_60_failures_of_an_address_let_through(
+        fn address_never_exceeds_60_failures_in_any_60_seconds(
             attempts in prop::collection::vec((0_u32..3, 0_u64..1_500), 1..600),
         ) {
             let failures = failures();
@@ -257,7 +257,7 @@ mod tests {
     }
 
     #[test]
-    fn giving_back_late_or_after_being_forgotten_takes_nothing_from_others() {
+    fn late_release_of_forgotten_address_affects_no_other() {
         let failures = failures();
         let late = count(&failures, address(1), seconds(0)).unwrap();
         let forgotten = count(&failures, address(1), seconds(30)).unwrap();
@@ -269,7 +269,7 @@ mod tests {
     }
 
     #[test]
-    fn a_million_addresses_take_bounded_memory_and_do_not_wash_out_the_one_that_guesses_on() {
+    fn million_addresses_stay_bounded_and_keep_the_guessing_one() {
         let failures = failures();
         let guesser = ip("2001:db8::1");
         fill(&failures, guesser, seconds(0));

@@ -221,7 +221,7 @@ mod tests {
 
     /// One test: the budget is the process's.
     #[test]
-    fn the_room_is_shared_and_given_back_and_what_is_free_is_each_connections() {
+    fn body_budget_is_shared_returned_and_has_free_allowance() {
         one_caller_takes_a_part_of_the_room();
         let full: Vec<_> = (0..4).map(|caller| whole_part(Uuid::from_u128(caller))).collect();
         assert_eq!(LEFT.load(Ordering::Acquire), 0);

@@ -95,7 +95,7 @@ async fn end(stream: &mut TcpStream) -> Vec<u8> {
 }
 
 #[tokio::test]
-async fn a_client_that_does_not_say_what_it_speaks_is_cut_off_and_gives_its_place_back() {
+async fn silent_connection_is_closed_before_protocol_is_known() {
     let address = start(1).await;
     for beginning in ["", "PRI", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r", "G", "GET / HTTP/1.1\r\n"] {
         let mut stream = TcpStream::connect(address).await.unwrap();
@@ -154,7 +154,7 @@ async fn who_takes_nothing_of_an_answer_over_http_2_is_cut_off() {
 }
 
 #[tokio::test]
-async fn who_leaves_some_answers_lying_keeps_the_connection_and_who_leaves_many_does_not() {
+async fn connection_closes_when_too_many_responses_are_unread() {
     let address = start(2).await;
     let mut slow = Client::connect(address, 10).await;
     let mut greedy = Client::connect(address, 10).await;

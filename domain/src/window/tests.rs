@@ -118,7 +118,7 @@ fn a_full_window_says_when_it_frees() {
 }
 
 #[test]
-fn who_meets_a_limit_with_a_burst_waits_for_a_minute_and_no_longer() {
+fn window_frees_after_one_minute_when_burst_filled_it() {
     let mut window = Window::default();
     for _ in 0..3 {
         let _ = window.take(Duration::from_micros(10_400_100), 1, 3).unwrap();

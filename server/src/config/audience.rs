@@ -60,7 +60,7 @@ mod tests {
     }
 
     #[test]
-    fn free_is_left_out_where_anybody_may_sign_up_unless_it_is_named() {
+    fn audience_excludes_free_when_signup_is_open_unless_named() {
         let one = organization(1);
         let open = Audience::unnamed(false);
         assert!(!open.includes(Tier::Free, one) && open.includes(Tier::Pro, one));

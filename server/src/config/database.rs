@@ -95,7 +95,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_postgresql_believes_the_machines_authorities_unless_it_names_its_own() {
+    fn postgres_url_uses_system_authorities_unless_it_names_its_own() {
         let believing = |url: &str| believing(url.to_owned(), Some("/etc/ssl/our ca.pem"));
         assert_eq!(believing("postgres://h/d"), "postgres://h/d?sslrootcert=/etc/ssl/our%20ca.pem");
         assert_eq!(

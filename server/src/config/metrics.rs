@@ -55,7 +55,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn metrics_are_on_loopback_unless_said_otherwise_and_never_public() {
+    fn metrics_listen_on_loopback_by_default() {
         let listen = "0.0.0.0:3000".parse().unwrap();
         let parse = |setting| MetricsListen::parse(setting, listen);
         assert_eq!(parse(None).unwrap(), MetricsListen::Usual("127.0.0.1:9464".parse().unwrap()));
@@ -70,7 +70,7 @@ mod tests {
     }
 
     #[test]
-    fn metrics_are_never_where_the_public_listens_whatever_the_address_is_written_like() {
+    fn metrics_address_is_rejected_when_it_overlaps_public_listener() {
         let parse = |metrics, listen: &str| {
             MetricsListen::parse(metrics, listen.parse().unwrap())
                 .map_err(|error| error.to_string())

@@ -64,7 +64,7 @@ async fn service_key(world: &World, who: &Session) -> String {
 }
 
 on_both_databases! {
-    async fn the_61st_bad_key_in_a_minute_is_told_to_wait_and_the_good_one_after_it_goes_on(world: World) {
+    async fn bad_keys_get_429_after_60_failures_and_good_key_passes(world: World) {
         let ada = world.sign_in("ada").await;
         let good = world.generate(&ada).await;
         use_up_keys(&world).await;
@@ -94,7 +94,7 @@ on_both_databases! {
         held_up(world.ingest(&unknown_key()).await).await;
     }
 
-    async fn keys_that_exist_are_neither_held_up_nor_counted_whatever_they_are_refused_for(world: World) {
+    async fn existing_keys_never_count_as_failures_when_denied(world: World) {
         let ada = world.pro("ada").await;
         let expiring = json!({"name": "E", "expires_at": "2026-11-18T11:07:00Z"});
         let expired = text(&world.create(&ada, &expiring).await["key"]);
@@ -168,7 +168,7 @@ on_both_databases! {
         held_up(world.refresh(&ada.refresh_token).await).await;
     }
 
-    async fn a_used_refresh_token_ends_its_session_even_from_an_address_that_is_held_up(world: World) {
+    async fn reused_refresh_token_ends_session_when_address_is_limited(world: World) {
         let ada = world.sign_in("ada").await;
         let renewed = world.refresh(&ada.refresh_token).await;
         let renewed = renewed.json::<serde_json::Value>().await.unwrap();
@@ -189,7 +189,7 @@ on_both_databases! {
         }
     }
 
-    async fn sign_ins_under_way_have_a_limit_and_each_that_succeeds_makes_room(world: World) {
+    async fn pending_sign_ins_are_limited_until_one_completes(world: World) {
         let mut visits = Vec::new();
         for _ in 0..LIMIT {
             visits.push(world.visit_github("ada", "/").await);
@@ -335,7 +335,7 @@ async fn callbacks_that_nobody_began_are_told_to_wait() {
 }
 
 #[tokio::test]
-async fn codes_that_github_refuses_count_when_they_come_back_however_long_ago_they_were_begun() {
+async fn rejected_github_codes_count_when_callback_arrives() {
     let world = World::on(Backend::Sqlite).await;
     let mut visits = Vec::new();
     for _ in 0..2 {

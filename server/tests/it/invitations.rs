@@ -165,7 +165,7 @@ on_both_databases! {
         }
     }
 
-    async fn member_stays_after_a_rename_and_the_new_login_holder_gets_nothing(world: World) {
+    async fn renamed_member_stays_and_new_login_owner_gets_no_access(world: World) {
         let ada = world.sign_in("ada").await;
         let bob = world.join(&ada, "bob", "admin").await;
         let id = text(&world.json("/v1/me", &bob.jwt).await["id"]);

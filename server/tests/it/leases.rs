@@ -128,7 +128,7 @@ on_both_databases! {
         assert_eq!(spent, 10_000, "all of it and nothing more");
     }
 
-    async fn what_was_reserved_under_a_higher_limit_is_not_spent_under_a_lower_one(world: World) {
+    async fn lease_is_not_spent_after_the_limit_is_lowered(world: World) {
         let ada = world.sign_in("ada").await;
         let body = json!({"name": "b", "token_limit": 1_000, "token_limit_period": "month"});
         let created = world.create(&ada, &body).await;

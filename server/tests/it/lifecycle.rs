@@ -63,7 +63,7 @@ on_both_databases! {
         assert_eq!(world.json(&path, &ada.jwt).await["data"].as_array().unwrap().len(), 1);
     }
 
-    async fn sixty_four_parallel_creates_on_free_end_with_two_keys_twenty_times(world: World) {
+    async fn parallel_creates_never_exceed_the_free_tier(world: World) {
         let ada = world.sign_in("ada").await;
         for round in 0..20 {
             let creates = (0..64).map(|number| {
@@ -89,7 +89,7 @@ on_both_databases! {
         }
     }
 
-    async fn a_tier_change_is_effective_at_once_and_only_for_administrators(world: World) {
+    async fn tier_change_is_immediate_and_only_for_administrators(world: World) {
         let ada = world.sign_in("ada").await;
         let root = world.sign_in("root").await;
         let path = format!("/v1/organizations/{}", ada.organization);
@@ -189,7 +189,7 @@ on_both_databases! {
         assert_eq!(world.ingest(&secret).await.status(), 200);
     }
 
-    async fn a_rotated_key_keeps_its_id_and_the_old_secret_works_for_the_grace(world: World) {
+    async fn rotated_key_keeps_id_and_old_secret_works_during_grace(world: World) {
         let ada = world.sign_in("ada").await;
         let body = json!({"name": "A", "application_id": ada.application});
         let created = world.create(&ada, &body).await;

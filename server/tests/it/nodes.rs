@@ -115,7 +115,7 @@ on_both_databases! {
         assert_eq!(outcome(&other, &secret).await, Outcome::RevokedKey);
     }
 
-    async fn nodes_share_a_budget_to_the_last_token_and_never_overspend_it(world: World) {
+    async fn nodes_share_a_budget_and_never_overspend_it(world: World) {
         let ada = world.sign_in("ada").await;
         let body = json!({"name": "Metered", "token_limit": 10_000, "token_limit_period": "month"});
         let secret = text(&world.create(&ada, &body).await["key"]);

@@ -72,7 +72,7 @@ fn openapi_describes_every_server_function_and_no_other() {
 /// A key may stand for any caller, so every call that wants one tells what too many bad ones come
 /// to.
 #[test]
-fn openapi_says_that_bad_keys_are_told_to_wait_wherever_credentials_are_wanted() {
+fn openapi_documents_429_wherever_credentials_are_required() {
     let document = serde_json::to_value(latchkey_server::openapi()).unwrap();
     let operations = document["paths"].as_object().unwrap().iter().flat_map(|(path, item)| {
         item.as_object().unwrap().iter().map(move |(method, operation)| (path, method, operation))

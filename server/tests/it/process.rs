@@ -228,7 +228,7 @@ async fn sigterm_drains_and_writes_the_last_counters() {
 }
 
 #[tokio::test]
-async fn what_is_over_is_purged_at_the_start_whatever_stopped_the_server() {
+async fn expired_data_is_purged_at_start_after_any_shutdown() {
     let (folder, client) = (tempfile::tempdir().unwrap(), client());
     let process = Process::start(&folder, &client).await;
     let (jwt, application) = sign_in(&client, &process.base).await;
@@ -265,7 +265,7 @@ async fn what_is_over_is_purged_at_the_start_whatever_stopped_the_server() {
 }
 
 #[test]
-fn without_credentials_on_a_public_address_it_refuses_to_start_and_says_what_to_set() {
+fn server_refuses_to_start_on_public_address_without_github() {
     let folder = tempfile::tempdir().unwrap();
     let output = command(&folder)
         .arg("--latchkey-listen=0.0.0.0:0")

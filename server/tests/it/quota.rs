@@ -123,7 +123,7 @@ on_both_databases! {
         assert_eq!(count(&world.telemetry().await, &december).await, 1);
     }
 
-    async fn a_tier_holds_at_once_and_without_a_limit_calls_are_counted_all_the_same(world: World) {
+    async fn quota_follows_tier_at_once_and_unlimited_tier_still_counts(world: World) {
         let ada = world.sign_in("ada").await;
         let (secret, _) = new_key(&world, &ada, "live").await;
         set_month(&world, &ada, 99_999_998).await;

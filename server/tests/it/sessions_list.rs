@@ -117,7 +117,7 @@ on_both_databases! {
         assert_eq!(statements_to_end_others(&world, 60).await, one);
     }
 
-    async fn one_sign_in_too_many_ends_the_session_that_was_longest_unused(world: World) {
+    async fn sign_in_beyond_the_limit_ends_longest_idle_session(world: World) {
         let services = &world.services;
         let mut tokens = Vec::new();
         for _ in 0..100 {

@@ -47,7 +47,7 @@ async fn nodes_whose_clocks_differ_share_the_servers_minute() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_redis_whose_clock_was_set_back_opens_no_gate_and_closes_it_for_a_minute_at_most() {
+async fn redis_clock_set_back_denies_for_at_most_a_minute() {
     let redis = Redis::start().await;
     let world = world(&redis).await;
     let (id, secret) = key(&world, json!({"name": "rpm", "rpm": 3})).await;
@@ -69,7 +69,7 @@ async fn a_redis_whose_clock_was_set_back_opens_no_gate_and_closes_it_for_a_minu
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn tokens_that_a_clock_set_back_has_moved_ahead_refuse_with_their_numbers() {
+async fn tokens_in_the_future_are_reported_when_redis_clock_goes_back() {
     let redis = Redis::start().await;
     let world = world(&redis).await;
     let (id, secret) = key(&world, json!({"name": "both", "rpm": 30, "tpm": 100})).await;

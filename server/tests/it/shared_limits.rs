@@ -205,7 +205,7 @@ async fn a_call_that_another_limit_refuses_takes_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn without_redis_each_node_admits_its_share_and_with_it_again_all_share() {
+async fn node_enforces_its_share_while_redis_is_unavailable() {
     let redis = Redis::start().await;
     let port = redis.port;
     let world = world(&redis).await;

@@ -52,7 +52,7 @@ async fn a_rehearsal_and_a_denial_tell_what_other_nodes_have_taken() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn while_redis_is_away_and_for_a_minute_after_they_tell_of_the_nodes_share() {
+async fn limits_report_node_share_until_a_minute_after_redis_outage() {
     let redis = Redis::start().await;
     let port = redis.port;
     let world = world(&redis).await;

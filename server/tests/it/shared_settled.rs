@@ -42,7 +42,7 @@ async fn ask(world: &World, secret: &str, cost: u64) -> Outcome {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_a_call_did_not_use_is_free_again_in_redis_and_on_the_node() {
+async fn settlement_frees_unused_tokens_in_redis_and_on_node() {
     let redis = Redis::start().await;
     let world = world(&redis).await;
     let secret = key(&world).await;
@@ -72,7 +72,7 @@ async fn what_is_settled_after_redis_went_is_free_again_on_the_node() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn in_the_minute_after_redis_came_back_both_get_back_what_was_not_used() {
+async fn settlement_frees_both_in_the_minute_after_redis_outage() {
     let redis = Redis::start().await;
     let port = redis.port;
     let world = world(&redis).await;
@@ -95,7 +95,7 @@ async fn in_the_minute_after_redis_came_back_both_get_back_what_was_not_used() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_call_that_a_budget_refuses_takes_nothing_of_the_nodes_own_minute() {
+async fn call_denied_by_budget_leaves_local_rate_limit_unused() {
     let redis = Redis::start().await;
     let world = world(&redis).await;
     let ada = world.sign_in("ada").await;

@@ -54,7 +54,7 @@ async fn node(redis: &Redis, folder: &TempDir, trusts: bool, wanted: &str) -> Pr
 }
 
 #[tokio::test]
-async fn limits_are_shared_through_a_redis_whose_certificate_is_trusted() {
+async fn limits_are_shared_when_redis_certificate_is_trusted() {
     let folder = TempDir::new().unwrap();
     let redis = redis(&folder).await;
     let process = node(&redis, &folder, true, "1").await;
@@ -63,7 +63,7 @@ async fn limits_are_shared_through_a_redis_whose_certificate_is_trusted() {
 }
 
 #[tokio::test]
-async fn a_redis_whose_certificate_is_not_trusted_counts_as_away_and_the_log_says_why() {
+async fn redis_is_unavailable_when_certificate_is_not_trusted() {
     let folder = TempDir::new().unwrap();
     let redis = redis(&folder).await;
     let _process = node(&redis, &folder, false, "0").await;
@@ -75,7 +75,7 @@ async fn a_redis_whose_certificate_is_not_trusted_counts_as_away_and_the_log_say
 }
 
 #[tokio::test]
-async fn a_redis_url_that_asks_to_believe_any_certificate_is_refused_at_the_start() {
+async fn start_fails_when_redis_url_disables_certificate_checks() {
     let folder = TempDir::new().unwrap();
     let mut command = command(&folder);
     command.arg("--redis-url=rediss://:a-password@localhost:1/#insecure").stderr(Stdio::piped());

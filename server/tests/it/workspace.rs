@@ -198,7 +198,7 @@ on_both_databases! {
         assert_eq!(purge_deleted(&world.services).await.unwrap(), Purged::default());
     }
 
-    async fn no_key_outlives_a_project_that_is_deleted_while_keys_are_made(world: World) {
+    async fn no_key_survives_project_deleted_during_creates(world: World) {
         let ada = world.sign_in("ada").await;
         for round in 0..5 {
             let gone = another_project(&world, &ada).await;

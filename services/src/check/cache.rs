@@ -200,7 +200,7 @@ mod tests {
     }
 
     #[test]
-    fn a_load_that_began_before_a_change_cannot_bring_the_old_record_back() {
+    fn load_from_before_a_change_never_restores_old_record() {
         for known in [key(), Known::Unknown] {
             let cache = trusted();
             let stamp = cache.begin_load(&digest());

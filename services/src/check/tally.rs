@@ -68,7 +68,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_outcome_has_a_counter_of_its_own_whatever_thread_counts() {
+    fn every_outcome_has_its_own_counter_on_every_thread() {
         let tally = Tally::default();
         for (index, outcome) in Outcome::ALL.into_iter().enumerate() {
             for _ in 0..=index {

@@ -114,7 +114,7 @@ async fn an_aborted_connection_fails_one_caller_at_most() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_transaction_names_its_level_and_lasts_whatever_the_defaults_are() {
+async fn transaction_sets_isolation_and_durability_explicitly() {
     let url = new_on_postgres("defaults", "").await;
     let database = Database::open(&url).await.unwrap();
     for (default, lasts) in [("off", "on"), ("local", "on"), ("remote_apply", "remote_apply")] {
@@ -171,7 +171,7 @@ async fn a_schema_of_a_later_version_is_refused() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_role_that_may_make_nothing_serves_a_migrated_database_with_few_connections() {
+async fn role_without_create_serves_migrated_database() {
     let url = new_on_postgres("few", "").await;
     let database = Database::open(&url).await.unwrap();
     let of_role = role(&database, &url, "CONNECTION LIMIT 6").await;

@@ -311,7 +311,7 @@ mod tests {
     }
 
     #[test]
-    fn an_admitted_request_passes_every_check_and_an_unchecked_one_none() {
+    fn trace_passes_every_check_when_request_is_admitted() {
         let key =
             key(&serde_json::json!({ "environment": "live", "allowed_cidrs": ["10.0.0.0/8"] }));
         let of = |outcome| steps_of_dry_run(&key, &call(), &run(outcome));

@@ -15,7 +15,7 @@ use crate::nodes::{ALL, LISTENERS, TELLERS, cut};
 const AWAY: Duration = Duration::from_millis(1_500);
 
 #[tokio::test(flavor = "multi_thread")]
-async fn postgres_that_crashes_and_comes_back_loses_nothing_and_opens_nothing() {
+async fn postgres_crash_loses_no_write_and_admits_no_denied_key() {
     let postgres = Postgres::start().await;
     let cluster = Cluster::start(&[format!("--database-url={}", postgres.url())]).await;
     let (_, good) = cluster.create(0, &json!({ "name": "Good" })).await.unwrap();

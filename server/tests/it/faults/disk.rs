@@ -269,7 +269,7 @@ impl Acknowledged {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_full_disk_loses_nothing_that_was_acknowledged_and_writing_goes_on_when_there_is_room() {
+async fn full_disk_keeps_acknowledged_writes_and_recovers() {
     let disk = SmallDisk::start().await;
     let mut acknowledged = Acknowledged::default();
     for round in 0..rounds() {

@@ -23,7 +23,7 @@ async fn nodes_that_are_killed_at_work_lose_nothing_and_free_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_node_that_stood_still_admits_nothing_that_was_revoked_meanwhile() {
+async fn paused_node_denies_keys_revoked_during_the_pause() {
     let cluster = cluster().await;
     for _ in 0..rounds() {
         let body = json!({ "name": cluster.name("Key") });

@@ -60,7 +60,7 @@ async fn goes_and_comes_back(cluster: &Cluster, redis: Redis) -> Redis {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn redis_that_goes_away_and_comes_back_opens_no_gate_and_closes_none() {
+async fn redis_outage_neither_exceeds_limits_nor_blocks_keys() {
     let mut redis = Redis::start().await;
     let database = format!("--database-url={}", new_postgres_database().await);
     let cluster = Cluster::start(&[database, redis.argument()]).await;

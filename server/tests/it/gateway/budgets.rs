@@ -21,7 +21,7 @@ async fn used(world: &World, who: &crate::world::Session, id: &str) -> Value {
 }
 
 on_both_databases! {
-    async fn parallel_calls_spend_what_the_budget_allows_and_not_a_token_more(world: World) {
+    async fn parallel_calls_never_exceed_the_budget(world: World) {
         let ada = world.sign_in("ada").await;
         let body = json!({
             "name": "b", "token_limit": 500, "token_limit_period": "month", "max_parallel": 200,

@@ -46,7 +46,7 @@ async fn limited_key_names_no_other_model_host_or_credential() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn upstreams_words_are_passed_on_without_addresses_and_credentials() {
+async fn upstream_error_passes_without_addresses_and_credentials() {
     let gateway = Gateway::on(Backend::Sqlite).await;
     let (key, _) = gateway.key(json!({ "name": "k" })).await;
     let said = |message: String| {

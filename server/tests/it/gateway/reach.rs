@@ -123,7 +123,7 @@ async fn readyz_tells_which_upstreams_answer() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn readyz_asks_an_upstream_once_in_five_seconds_however_often_it_is_asked() {
+async fn readyz_probes_upstream_at_most_once_in_five_seconds() {
     let (asked, address) = Asked::start().await;
     let (world, _folder) = world(&[("up", format!("http://{address}/v1"))]).await;
     let up = json!([{ "name": "up", "status": "ok" }]);

@@ -103,7 +103,7 @@ async fn a_call_that_is_refused_for_its_body_takes_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_prompt_that_is_larger_than_the_budget_is_refused_and_takes_nothing() {
+async fn prompt_larger_than_budget_is_denied_and_reserves_nothing() {
     let gateway = Gateway::on(Backend::Sqlite).await;
     let limits = json!({ "name": "k", "token_limit": 50, "token_limit_period": "month" });
     let (key, id) = gateway.key(limits).await;

@@ -92,7 +92,7 @@ async fn usage_is_asked_for_and_hidden_unless_the_client_asked() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_client_that_goes_away_cancels_the_upstream_and_pays_for_what_came() {
+async fn disconnected_client_cancels_upstream_and_pays_received_part() {
     let gateway = Gateway::on(Backend::Sqlite).await;
     let limits = json!({ "name": "k", "token_limit": 10_000, "token_limit_period": "month" });
     let (key, id) = gateway.key(limits).await;

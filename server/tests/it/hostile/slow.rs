@@ -30,7 +30,7 @@ async fn is_cut_off(mut stream: TcpStream, end: Instant) -> bool {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn ten_thousand_slow_connections_take_little_hold_up_nobody_and_are_cut_off() {
+async fn ten_thousand_slow_connections_are_closed_and_block_nobody() {
     let room = rlimit::increase_nofile_limit(32_768).unwrap();
     assert!(room > SLOW as u64 + 1_000, "the test needs more open files than {room}: ulimit -n");
     let attacked = Attacked::start().await;

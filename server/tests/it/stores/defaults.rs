@@ -104,7 +104,7 @@ async fn give_up(database: &DatabaseConnection, table: &str, times: i64) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_write_that_the_database_gives_up_is_done_again_and_in_the_end_503() {
+async fn aborted_write_is_retried_and_finally_answers_503() {
     let world = World::on(Backend::Postgres).await;
     let ada = world.pro("ada").await;
     let database = sea_orm::Database::connect(&world.config.database_url).await.unwrap();

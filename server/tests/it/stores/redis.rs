@@ -88,7 +88,7 @@ async fn two_nodes(redis: &Redis) -> (World, [Services; 2]) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_redis_that_forgets_is_told_by_a_node_that_has_admitted_nothing_of_the_key() {
+async fn emptied_redis_is_noticed_by_node_without_admissions() {
     let redis = Redis::start().await;
     let (world, nodes) = two_nodes(&redis).await;
     let ada = world.pro("ada").await;

@@ -40,7 +40,7 @@ fn a_lease_is_of_one_window_and_one_limit() {
 }
 
 #[test]
-fn much_is_asked_for_while_there_is_much_and_nothing_ahead_near_the_end() {
+fn lease_is_large_while_budget_lasts_and_zero_near_its_end() {
     assert_eq!(Leases::ask(10, 0, 1_000_000), 650);
     assert_eq!(Leases::ask(10, 4, 1_000_000), 646);
     assert_eq!(Leases::ask(10, 0, 170), 20);
@@ -50,7 +50,7 @@ fn much_is_asked_for_while_there_is_much_and_nothing_ahead_near_the_end() {
 }
 
 #[test]
-fn what_a_call_did_not_use_is_drawn_again_and_too_much_goes_back() {
+fn unused_lease_is_reused_and_excess_is_returned() {
     let leases = Leases::new();
     let key = window(0).key;
     leases.deposit(window(0), 1_000_000, 500_000, 500_000, NOW);

@@ -109,7 +109,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_node_counts_from_the_first_look_until_ten_have_found_nothing_new() {
+    fn node_is_counted_until_ten_reads_find_no_new_heartbeat() {
         let census = Census::default();
         assert_eq!(census.counted(), None);
         let look = |own: i64, other: i64| {

@@ -212,7 +212,7 @@ mod tests {
     }
 
     #[test]
-    fn nodes_that_were_there_lately_count_and_those_of_a_moment_do_not() {
+    fn only_nodes_with_recent_stable_membership_count() {
         let mut lately = Lately::new(1);
         assert_eq!(hear(&mut lately, 0..30, 3), 3, "they settle within half a minute");
         assert_eq!(hear(&mut lately, 30..40, 4), 3, "one was restarted");
@@ -240,7 +240,7 @@ mod tests {
     }
 
     #[test]
-    fn a_share_grows_with_nothing_that_redis_says_in_its_first_minute() {
+    fn share_does_not_grow_in_the_first_minute_of_redis() {
         let presence = Presence::new(&Pepper::new(b"any"), [0; 8], 3);
         assert_eq!(presence.share(50), 16, "one that starts while Redis is away");
         presence.heard(Duration::ZERO, false, (3, 1, 1));

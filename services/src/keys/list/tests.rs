@@ -109,7 +109,7 @@ async fn fifty_of_fifty_thousand_keys_are_one_indexed_query_on_sqlite() {
 }
 
 #[tokio::test]
-async fn fifty_of_fifty_thousand_keys_are_one_indexed_query_on_postgres() {
+async fn page_of_fifty_thousand_keys_is_one_indexed_postgres_query() {
     let database = database_for_tests::on_postgres("key_list").await;
     fifty_of_fifty_thousand_keys_are_one_indexed_query(database).await;
 }

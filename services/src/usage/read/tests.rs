@@ -61,7 +61,7 @@ async fn fill(database: &Database) {
     database.telemetry().writer().execute_unprepared("ANALYZE").await.unwrap();
 }
 
-async fn a_month_of_ten_million_requests_is_fewer_than_a_thousand_rows(database: Database) {
+async fn month_of_ten_million_requests_reads_few_rows(database: Database) {
     fill(&database).await;
     let scope = ProjectScope::for_test(project());
     let start = UsageRange::Month.start(now());
@@ -83,13 +83,13 @@ async fn a_month_of_ten_million_requests_is_fewer_than_a_thousand_rows(database:
 }
 
 #[tokio::test]
-async fn a_month_of_ten_million_requests_is_fewer_than_a_thousand_rows_on_sqlite() {
+async fn month_of_ten_million_requests_reads_few_rows_on_sqlite() {
     let (database, _folder) = database_for_tests::on_sqlite().await;
-    a_month_of_ten_million_requests_is_fewer_than_a_thousand_rows(database).await;
+    month_of_ten_million_requests_reads_few_rows(database).await;
 }
 
 #[tokio::test]
-async fn a_month_of_ten_million_requests_is_fewer_than_a_thousand_rows_on_postgres() {
+async fn month_of_ten_million_requests_reads_few_rows_on_postgres() {
     let database = database_for_tests::on_postgres("usage").await;
-    a_month_of_ten_million_requests_is_fewer_than_a_thousand_rows(database).await;
+    month_of_ten_million_requests_reads_few_rows(database).await;
 }
