@@ -27,34 +27,34 @@ LOCKED=
 case $NAME in
     check)
         tools base
-        step "The bench" build_check
+        step "Build the benchmarks" build_check
         rm -f "$LATCHKEY_STEPS"
         bench_check
         ;;
     scale)
         tools base postgres
-        step "The bench" build_scale
+        step "Build the benchmarks" build_scale
         rm -f "$LATCHKEY_STEPS"
         exec scripts/with-postgres.sh target/release/bench-scale
         ;;
     nodes)
         tools base postgres
-        step "The server" build_server
-        step "The bench" build_bench
+        step "Build the server" build_server
+        step "Build the benchmarks" build_bench
         rm -f "$LATCHKEY_STEPS"
         exec scripts/with-postgres.sh target/release/bench-nodes target/release/latchkey
         ;;
     hostile)
         tools base postgres
-        [ -n "${LATCHKEY_BINARY:-}" ] || step "The server" build_server
-        step "The bench" build_bench
+        [ -n "${LATCHKEY_BINARY:-}" ] || step "Build the server" build_server
+        step "Build the benchmarks" build_bench
         rm -f "$LATCHKEY_STEPS"
         exec scripts/with-postgres.sh target/release/bench-hostile "${LATCHKEY_BINARY:-target/release/latchkey}"
         ;;
     *)
         tools base
-        step "The server" build_server
-        step "The bench" build_bench
+        step "Build the server" build_server
+        step "Build the benchmarks" build_bench
         rm -f "$LATCHKEY_STEPS"
         exec "target/release/bench-$NAME" target/release/latchkey
         ;;

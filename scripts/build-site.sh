@@ -16,7 +16,7 @@ MODE=${1:-dev}
 case $MODE in
     dev) PROFILE=wasm-dev SITE=target/site ;;
     release) PROFILE=wasm-release SITE=target/site-release ;;
-    *) die "build-site.sh knows dev and release, not '$MODE'" ;;
+    *) die "unknown mode '$MODE'; use dev or release" ;;
 esac
 
 STAGE=target/site-build/$MODE
@@ -82,7 +82,7 @@ style_sheet() {
 scripts/bootstrap.sh site
 read_tools
 step "WebAssembly" web_assembly
-step "What splits it (compiled once: two minutes)" builder
+step "Build the program that splits the site (compiled once, about 2 minutes)" builder
 if ! [ "$STAGE/pkg/made-by" -nt "$WASM" ] || ! [ "$STAGE/pkg/made-by" -nt "$BUILDER" ] ||
     [ "$(cat "$STAGE/pkg/made-by")" != "$(made_by)" ]; then
     words="Its pieces and the JavaScript around them"

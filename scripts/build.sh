@@ -14,8 +14,8 @@ build_server() {
 }
 
 tools build
-step "The page (WebAssembly, CSS, fonts)" scripts/build-site.sh release
-step "The server" build_server
+step "Build the site (WebAssembly, CSS, fonts)" scripts/build-site.sh release
+step "Build the server" build_server
 steps_table
 # Once more, where it is read: what it is, where it is, how large it is.
 node scripts/site.mjs release

@@ -158,7 +158,7 @@ tools() {
 beside() {
     BESIDE_WORDS=$1
     BESIDE_LOG=$(mktemp "${TMPDIR:-/tmp}/latchkey-beside.XXXXXX")
-    say "==> $1 (at the same time; its output follows when it is done)"
+    say "==> $1 (in parallel; its output follows when it finishes)"
     # Its own process group: ended as a whole when the step in front of it fails.
     set -m
     step "$@" >"$BESIDE_LOG" 2>&1 </dev/null &
@@ -187,7 +187,7 @@ beside_stop() {
     [ -n "${BESIDE_PID:-}" ] || return 0
     kill -- "-$BESIDE_PID" 2>/dev/null || true
     BESIDE_PID=
-    say "    (stopped: $BESIDE_WORDS; what it said last:)"
+    say "    (stopped: $BESIDE_WORDS; its last output:)"
     tail -n 5 "$BESIDE_LOG" | sed 's/^/    | /'
     rm -f "$BESIDE_LOG"
 }

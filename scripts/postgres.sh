@@ -11,7 +11,7 @@ set -euo pipefail
 
 COMMAND=${1:?"postgres.sh knows create, follow, start and crash"}
 FOLDER=${2:?"postgres.sh wants a folder"}
-BIN=$(find_postgres) || die "PostgreSQL is missing: scripts/bootstrap.sh postgres installs it."
+BIN=$(find_postgres) || die "PostgreSQL is not installed; run scripts/bootstrap.sh postgres"
 
 # PostgreSQL refuses to run as root.
 OWNER=nobody
@@ -43,5 +43,5 @@ case $COMMAND in
         as_postgres "$BIN/pg_ctl" -D "$FOLDER/data" -l "$FOLDER/data/server.log" -w -t 60 -o "$SETTINGS" start >/dev/null
         ;;
     crash) as_postgres "$BIN/pg_ctl" -D "$FOLDER/data" -m immediate stop >/dev/null 2>&1 ;;
-    *) die "postgres.sh knows create, follow, start and crash, not '$COMMAND'" ;;
+    *) die "unknown command '$COMMAND'; use create, follow, start or crash" ;;
 esac

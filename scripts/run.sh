@@ -32,8 +32,8 @@ open_browser() {
 
 mkdir -p target/site # The server is compiled against the folder; its content is read when it runs.
 tools base
-beside "The page (WebAssembly, CSS, fonts)" scripts/build-site.sh dev
-step "The server" build_server
+beside "Build the site (WebAssembly, CSS, fonts)" scripts/build-site.sh dev
+step "Build the server" build_server
 beside_join
 steps_table
 
@@ -50,7 +50,7 @@ if [ -z "${LATCHKEY_GITHUB_CLIENT_ID:-}" ]; then
         *) LINK="$URL/login#code=$LATCHKEY_LOCAL_CODE" ;;
     esac
 fi
-say "Latchkey: $LINK (Ctrl-C ends it)"
+say "Latchkey is running at $LINK (press Ctrl-C to stop)"
 open_browser "$URL" "$LINK" &
 rm -f "$LATCHKEY_STEPS"
 exec target/debug/latchkey serve

@@ -61,9 +61,9 @@ FRONT="--target wasm32-unknown-unknown --target-dir $LATCHKEY_FRONT_TARGET_DIR"
 
 # shellcheck disable=SC2317 # Called through `beside`.
 page() {
-    step "Tools of the page" scripts/bootstrap.sh site
-    [ "$WHAT" = e2e ] || step "Lint: the page (clippy, hydrate)" lint_page
-    [ "$WHAT" = unit ] || step "Page (WebAssembly, CSS, fonts)" scripts/build-site.sh dev
+    step "Tools for the site" scripts/bootstrap.sh site
+    [ "$WHAT" = e2e ] || step "Lint: the site (clippy, hydrate)" lint_page
+    [ "$WHAT" = unit ] || step "Build the site (WebAssembly, CSS, fonts)" scripts/build-site.sh dev
 }
 
 browser_tests() {
@@ -80,7 +80,7 @@ cleanup() {
     if [ "$EXIT_STATUS" -eq 0 ] && [ -n "$DONE" ]; then
         say "All stages passed ($WHAT)."
     else
-        say "*** NOT PASSED ($WHAT): see the stage marked FAILED or not finished."
+        say "*** FAILED ($WHAT): see the stage marked FAILED or not finished."
     fi
 }
 
@@ -89,59 +89,59 @@ case $WHAT in
     fmt) step "Format (rustfmt)" format ;;
     deps)
         tools base deny machete
-        step "Dependencies: unused ones (cargo-machete)" unused_crates
+        step "Dependencies: unused crates (cargo-machete)" unused_crates
         step "Dependencies: licences, versions and sources (cargo-deny)" allowed_crates
         ;;
     lint)
         tools base
         step "Lint: comments and names of types" check_source
-        beside "Lint: the page (clippy, hydrate)" lint_page
+        beside "Lint: the site (clippy, hydrate)" lint_page
         step "Lint: the server (clippy, ssr)" lint_server
         step "Lint: the documentation (rustdoc)" lint_docs
         beside_join
         ;;
     unit)
         tools base postgres poolers redis
-        step "Tests: build" build_tests
-        step "Tests: units and storage, on SQLite and PostgreSQL" unit_tests
+        step "Tests: compile" build_tests
+        step "Tests: unit and integration, on SQLite and PostgreSQL" unit_tests
         ;;
     faults)
         tools base postgres poolers redis
-        step "Tests: build" build_tests
-        step "Tests: what breaks under three nodes, ${LATCHKEY_FAULTS:-2} times each" fault_tests
+        step "Tests: compile" build_tests
+        step "Tests: fault injection with three nodes, ${LATCHKEY_FAULTS:-2} times each" fault_tests
         ;;
     e2e)
         tools base e2e
-        beside "The page" page
-        step "Server and GitHub's stand-in" build_server
+        beside "Site" page
+        step "Build the server and the GitHub stand-in" build_server
         beside_join
-        step "Tests: the product in Chromium (Playwright)" browser_tests
+        step "Tests: end to end in Chromium (Playwright)" browser_tests
         ;;
     openapi | fuzz-api)
         tools base e2e
-        step "Server and GitHub's stand-in" build_server
+        step "Build the server and the GitHub stand-in" build_server
         if [ "$WHAT" = openapi ]; then
-            step "Tests: the API as tools read it" openapi_tests 120
+            step "Tests: OpenAPI linters, generators and generated clients" openapi_tests 120
         else
-            step "Tests: the API, fuzzed (schemathesis)" openapi_tests "${LATCHKEY_FUZZ_SECONDS:-600}" fuzz
+            step "Tests: API fuzzing (schemathesis)" openapi_tests "${LATCHKEY_FUZZ_SECONDS:-600}" fuzz
         fi
         ;;
     all)
         tools base e2e postgres poolers redis deny machete
         step "Format (rustfmt)" format
         step "Lint: comments and names of types" check_source
-        step "Dependencies: unused ones (cargo-machete)" unused_crates
+        step "Dependencies: unused crates (cargo-machete)" unused_crates
         step "Dependencies: licences, versions and sources (cargo-deny)" allowed_crates
-        beside "The page" page
+        beside "Site" page
         step "Lint: the server (clippy, ssr)" lint_server
         step "Lint: the documentation (rustdoc)" lint_docs
-        step "Tests: build" build_tests
-        step "Server and GitHub's stand-in" build_server
+        step "Tests: compile" build_tests
+        step "Build the server and the GitHub stand-in" build_server
         beside_join
-        step "Tests: units and storage, on SQLite and PostgreSQL" unit_tests
-        step "Tests: the API as tools read it" openapi_tests 120
-        step "Tests: the product in Chromium (Playwright)" browser_tests
+        step "Tests: unit and integration, on SQLite and PostgreSQL" unit_tests
+        step "Tests: OpenAPI linters, generators and generated clients" openapi_tests 120
+        step "Tests: end to end in Chromium (Playwright)" browser_tests
         ;;
-    *) die "test.sh knows all, unit, e2e, openapi, fuzz-api, faults, lint, fmt and deps, not '$WHAT'" ;;
+    *) die "unknown argument '$WHAT'; use all, unit, e2e, openapi, fuzz-api, faults, lint, fmt or deps" ;;
 esac
 DONE=yes

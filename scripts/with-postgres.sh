@@ -39,7 +39,7 @@ place() {
             return
         fi
     done
-    die "there is no folder that PostgreSQL can keep its data in"
+    die "no folder for the data of PostgreSQL is available"
 }
 
 free_port() {
@@ -58,7 +58,7 @@ for try in 1 2 3; do
     PORT=$(free_port)
     if postgres start "$PLACE" "$PORT" "unix_socket_directories=$SOCKETS" max_connections=300 synchronous_commit=off \
         full_page_writes=off; then break; fi
-    [ "$try" -lt 3 ] || { cat "$PLACE/data/server.log" >&2 && die "PostgreSQL did not start"; }
+    [ "$try" -lt 3 ] || { cat "$PLACE/data/server.log" >&2 && die "failed to start PostgreSQL"; }
 done
 
 export LATCHKEY_TEST_POSTGRES_URL="postgres://postgres@127.0.0.1:$PORT/postgres"
