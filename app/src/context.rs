@@ -16,7 +16,7 @@ pub struct SiteAssets {
     pub wasm: String,
     /// The other pieces, by the name that `lazy` gives them: the files of each.
     pub pieces: BTreeMap<String, Vec<String>>,
-    /// The style sheet.
+    /// URL of the style sheet.
     pub css: String,
     /// Fonts that the first paint needs.
     pub preload: Vec<String>,
@@ -35,7 +35,7 @@ pub struct ClientAddress(pub Option<IpAddr>);
 /// The ways to sign in that this server offers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SignIn {
-    /// Through GitHub.
+    /// Whether GitHub sign-in is configured.
     pub github: bool,
     /// As the local developer, on loopback without GitHub credentials.
     pub local: bool,
@@ -48,9 +48,9 @@ pub struct PublicUrl(pub String);
 /// The colours that a person wants.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum ThemeChoice {
-    /// Light.
+    /// The light theme, always.
     Light,
-    /// Dark.
+    /// The dark theme, always.
     Dark,
     /// As the system is.
     #[default]
@@ -79,7 +79,7 @@ impl ThemeChoice {
             .map_or_else(Self::default, |(_, value)| Self::from_name(value))
     }
 
-    /// Its name.
+    /// The name in the cookie and the markup.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Light => "light",

@@ -25,7 +25,6 @@ pub(crate) struct Outgoing {
     body: Option<String>,
 }
 
-/// What came back.
 pub(crate) struct Answer {
     pub(crate) status: u16,
     pub(crate) body: Bytes,
@@ -103,7 +102,6 @@ impl Download {
         Ok(Self(response?.unchecked_into()))
     }
 
-    /// The answer's status.
     pub(crate) fn status(&self) -> u16 {
         self.0.status()
     }

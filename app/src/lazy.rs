@@ -109,11 +109,11 @@ macro_rules! lazy_page {
 }
 
 lazy_page!(
-    /// `/login`
+    /// Route of the page `/login`.
     LoginRoute = Login in sign_in, anybody
 );
 lazy_page!(
-    /// `/auth/complete`
+    /// Route of the page `/auth/complete`.
     AuthCompleteRoute = AuthComplete in sign_in, anybody
 );
 lazy_page!(
@@ -121,15 +121,15 @@ lazy_page!(
     FrameRoute = Frame in dashboard, signed_in
 );
 lazy_page!(
-    /// `/`
+    /// Route of the page `/`.
     HomeRoute = Home in dashboard, signed_in
 );
 lazy_page!(
-    /// A project's applications.
+    /// Route of a project's applications.
     ApplicationsRoute = ApplicationsPage in dashboard, signed_in
 );
 lazy_page!(
-    /// An application.
+    /// Route of one application.
     ApplicationRoute = ApplicationPage in keys, signed_in
 );
 lazy_page!(
@@ -141,7 +141,7 @@ lazy_page!(
     InferenceKeysRoute = InferenceKeysPage in keys, signed_in
 );
 lazy_page!(
-    /// An inference key.
+    /// Route of one inference key.
     InferenceKeyRoute = InferenceKeyPage in usage, signed_in
 );
 lazy_page!(

@@ -23,7 +23,7 @@ pub(crate) const TOKEN: &str = "token";
 pub enum Reason {
     /// The session ended without their doing.
     Expired,
-    /// They signed out.
+    /// The user signed out.
     SignedOut,
 }
 

@@ -26,7 +26,7 @@ impl Theme {
         });
     }
 
-    /// The choice, tracked.
+    /// The theme, tracked as a signal.
     pub fn get(self) -> ThemeChoice {
         self.0.get()
     }

@@ -44,7 +44,7 @@ pub async fn list_sign_ins() -> Result<Vec<SignInEntry>, ApiError> {
 /// See [`ApiError`]; `not_found` for somebody else’s.
 #[server(prefix = "/api", endpoint = "sessions/end", input = Body, output = Body, client = Bearer)]
 pub async fn end_session(
-    /// Which session.
+    /// The session to end.
     session_id: SessionId,
 ) -> Result<(), ApiError> {
     let (services, actor) = caller().await?;

@@ -16,7 +16,7 @@ use super::{ApiError, Bearer, Body};
 /// See [`ApiError`]; `not_found` for a project that the person can't see.
 #[server(prefix = "/api", endpoint = "applications/list", input = Body, output = Body, client = Bearer)]
 pub async fn list_applications(
-    /// Whose applications.
+    /// Project that the call is about.
     project_id: ProjectId,
     /// The `next_cursor` of the page before.
     cursor: Option<String>,
@@ -31,7 +31,7 @@ pub async fn list_applications(
 /// See [`ApiError`]; `not_found` for an application that the person can't see.
 #[server(prefix = "/api", endpoint = "applications/get", input = Body, output = Body, client = Bearer)]
 pub async fn get_application(
-    /// Which application.
+    /// Application that the call is about.
     application_id: ApplicationId,
 ) -> Result<ApplicationContext, ApiError> {
     let (services, actor) = caller().await?;
@@ -44,7 +44,7 @@ pub async fn get_application(
 /// See [`ApiError`]; `forbidden` for viewers.
 #[server(prefix = "/api", endpoint = "applications/create", input = Body, output = Body, client = Bearer)]
 pub async fn create_application(
-    /// Which project.
+    /// Project that the call is about.
     project_id: ProjectId,
     /// What it shall be.
     request: ApplicationRequest,
@@ -60,9 +60,9 @@ pub async fn create_application(
 /// See [`ApiError`]; `forbidden` for viewers.
 #[server(prefix = "/api", endpoint = "applications/change", input = Body, output = Body, client = Bearer)]
 pub async fn change_application(
-    /// Which application.
+    /// Application that the call is about.
     application_id: ApplicationId,
-    /// What shall change.
+    /// Fields to update; omitted fields are left unchanged.
     patch: ApplicationPatch,
 ) -> Result<Application, ApiError> {
     let (services, actor) = caller().await?;
@@ -75,7 +75,7 @@ pub async fn change_application(
 /// See [`ApiError`]; `forbidden` for viewers.
 #[server(prefix = "/api", endpoint = "applications/delete", input = Body, output = Body, client = Bearer)]
 pub async fn delete_application(
-    /// Which application.
+    /// Application that the call is about.
     application_id: ApplicationId,
 ) -> Result<(), ApiError> {
     let (services, actor) = caller().await?;

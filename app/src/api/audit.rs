@@ -15,9 +15,9 @@ use super::{ApiError, Bearer, Body};
 /// See [`ApiError`]; `forbidden` for viewers and members.
 #[server(prefix = "/api", endpoint = "audit/list", input = Body, output = Body, client = Bearer)]
 pub async fn list_audit_events(
-    /// Which organization.
+    /// Organization that the call is about.
     organization_id: OrganizationId,
-    /// Which rows.
+    /// Filters; all events if empty.
     filter: AuditFilter,
     /// The `next_cursor` of the page before.
     cursor: Option<String>,

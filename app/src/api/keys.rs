@@ -16,7 +16,7 @@ use super::{ApiError, Bearer, Body};
 /// See [`ApiError`]; `not_found` for an application that the person can't see.
 #[server(prefix = "/api", endpoint = "keys/list", input = Body, output = Body, client = Bearer)]
 pub async fn list_application_keys(
-    /// Which application.
+    /// Application that the call is about.
     application_id: ApplicationId,
     /// The `next_cursor` of the page before.
     cursor: Option<String>,
@@ -37,11 +37,11 @@ pub async fn list_application_keys(
 /// See [`ApiError`]; `name_taken`, `tier_limit_reached`, `forbidden` for a viewer.
 #[server(prefix = "/api", endpoint = "keys/create", input = Body, output = Body, client = Bearer)]
 pub async fn create_application_key(
-    /// Which application.
+    /// Application that the call is about.
     application_id: ApplicationId,
     /// Its name; without one, it is made from the application's.
     name: Option<Name>,
-    /// Live or test.
+    /// Environment of the new key.
     environment: Environment,
 ) -> Result<CreatedKey, ApiError> {
     let (services, actor) = caller().await?;
@@ -62,7 +62,7 @@ pub async fn create_application_key(
 /// See [`ApiError`]; `not_found` for a key that the person can't see, `forbidden` for a viewer.
 #[server(prefix = "/api", endpoint = "keys/revoke", input = Body, output = Body, client = Bearer)]
 pub async fn revoke_key(
-    /// Which key.
+    /// Key that the call is about.
     key_id: KeyId,
 ) -> Result<(), ApiError> {
     let (services, actor) = caller().await?;

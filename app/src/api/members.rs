@@ -15,7 +15,7 @@ use super::{ApiError, Bearer, Body};
 /// See [`ApiError`]; `not_found` for an organization that the person is not in.
 #[server(prefix = "/api", endpoint = "members/list", input = Body, output = Body, client = Bearer)]
 pub async fn list_members(
-    /// Which organization.
+    /// Organization that the call is about.
     organization_id: OrganizationId,
     /// The `next_cursor` of the page before.
     cursor: Option<String>,
@@ -30,7 +30,7 @@ pub async fn list_members(
 /// See [`ApiError`]; `conflict` for who is there already, `forbidden`, `rate_limited`.
 #[server(prefix = "/api", endpoint = "members/invite", input = Body, output = Body, client = Bearer)]
 pub async fn invite_member(
-    /// Which organization.
+    /// Organization that the call is about.
     organization_id: OrganizationId,
     /// Whom, and in which role.
     request: MemberRequest,
@@ -46,9 +46,9 @@ pub async fn invite_member(
 /// See [`ApiError`]; `not_found` for one that was answered meanwhile, `forbidden`.
 #[server(prefix = "/api", endpoint = "invitations/withdraw", input = Body, output = Body, client = Bearer)]
 pub async fn withdraw_invitation(
-    /// Which organization.
+    /// Organization that the call is about.
     organization_id: OrganizationId,
-    /// Who is invited.
+    /// GitHub login of the invited user.
     login: GithubLogin,
 ) -> Result<(), ApiError> {
     let (services, actor) = caller().await?;
@@ -75,7 +75,7 @@ pub async fn list_invitations(
 /// See [`ApiError`]; `not_found` for one that was withdrawn meanwhile, `limit_reached`.
 #[server(prefix = "/api", endpoint = "invitations/accept", input = Body, output = Body, client = Bearer)]
 pub async fn accept_invitation(
-    /// Which organization's.
+    /// Organization that the call is about.
     organization_id: OrganizationId,
 ) -> Result<(), ApiError> {
     let (services, actor) = caller().await?;
@@ -88,7 +88,7 @@ pub async fn accept_invitation(
 /// See [`ApiError`]; `not_found` for one that was withdrawn meanwhile.
 #[server(prefix = "/api", endpoint = "invitations/decline", input = Body, output = Body, client = Bearer)]
 pub async fn decline_invitation(
-    /// Which organization's.
+    /// Organization that the call is about.
     organization_id: OrganizationId,
 ) -> Result<(), ApiError> {
     let (services, actor) = caller().await?;
@@ -101,9 +101,9 @@ pub async fn decline_invitation(
 /// See [`ApiError`]; `last_owner`, `forbidden`.
 #[server(prefix = "/api", endpoint = "members/change", input = Body, output = Body, client = Bearer)]
 pub async fn change_member(
-    /// Which organization.
+    /// Organization that the call is about.
     organization_id: OrganizationId,
-    /// Which member.
+    /// ID of the member.
     user_id: UserId,
     /// Their role from now on.
     patch: MemberPatch,
@@ -119,9 +119,9 @@ pub async fn change_member(
 /// See [`ApiError`]; `last_owner`, `forbidden`.
 #[server(prefix = "/api", endpoint = "members/remove", input = Body, output = Body, client = Bearer)]
 pub async fn remove_member(
-    /// Which organization.
+    /// Organization that the call is about.
     organization_id: OrganizationId,
-    /// Which member.
+    /// ID of the member.
     user_id: UserId,
 ) -> Result<(), ApiError> {
     let (services, actor) = caller().await?;

@@ -28,9 +28,9 @@ pub async fn create_organization(
 /// administrators.
 #[server(prefix = "/api", endpoint = "organizations/change", input = Body, output = Body, client = Bearer)]
 pub async fn change_organization(
-    /// Which organization.
+    /// Organization that the call is about.
     organization_id: OrganizationId,
-    /// What shall change.
+    /// Fields to update; omitted fields are left unchanged.
     patch: OrganizationPatch,
 ) -> Result<Organization, ApiError> {
     let (services, actor) = caller().await?;
@@ -43,7 +43,7 @@ pub async fn change_organization(
 /// See [`ApiError`]; `not_found` for an organization that the person is not in.
 #[server(prefix = "/api", endpoint = "organizations/plan", input = Body, output = Body, client = Bearer)]
 pub async fn get_plan_use(
-    /// Which organization.
+    /// Organization that the call is about.
     organization_id: OrganizationId,
 ) -> Result<PlanUse, ApiError> {
     let (services, actor) = caller().await?;
@@ -56,7 +56,7 @@ pub async fn get_plan_use(
 /// See [`ApiError`]; `forbidden` for everybody but owners.
 #[server(prefix = "/api", endpoint = "organizations/delete", input = Body, output = Body, client = Bearer)]
 pub async fn delete_organization(
-    /// Which organization.
+    /// Organization that the call is about.
     organization_id: OrganizationId,
 ) -> Result<(), ApiError> {
     let (services, actor) = caller().await?;

@@ -14,7 +14,7 @@ use super::{ApiError, Bearer, Body};
 /// See [`ApiError`]; `not_found` for a project that the person can't see.
 #[server(prefix = "/api", endpoint = "project-keys/list", input = Body, output = Body, client = Bearer)]
 pub async fn list_project_keys(
-    /// Which project.
+    /// Project that the call is about.
     project_id: ProjectId,
     /// Which keys, and in which order.
     filter: KeyFilter,
@@ -31,7 +31,7 @@ pub async fn list_project_keys(
 /// See [`ApiError`]; `name_taken`, `tier_limit_reached`, `invalid`, `forbidden` for a viewer.
 #[server(prefix = "/api", endpoint = "project-keys/create", input = Body, output = Body, client = Bearer)]
 pub async fn create_project_key(
-    /// Which project.
+    /// Project that the call is about.
     project_id: ProjectId,
     /// What the key shall be.
     request: KeyRequest,
@@ -46,7 +46,7 @@ pub async fn create_project_key(
 /// See [`ApiError`]; `not_found` for a key that the person can't see.
 #[server(prefix = "/api", endpoint = "keys/get", input = Body, output = Body, client = Bearer)]
 pub async fn get_key(
-    /// Which key.
+    /// Key that the call is about.
     key_id: KeyId,
 ) -> Result<ListedKey, ApiError> {
     let (services, actor) = caller().await?;
@@ -59,9 +59,9 @@ pub async fn get_key(
 /// See [`ApiError`]; `conflict` for a revoked key, `name_taken`, `tier_limit_reached`, `invalid`.
 #[server(prefix = "/api", endpoint = "keys/change", input = Body, output = Body, client = Bearer)]
 pub async fn change_key(
-    /// Which key.
+    /// Key that the call is about.
     key_id: KeyId,
-    /// What shall change.
+    /// Fields to update; omitted fields are left unchanged.
     patch: KeyPatch,
 ) -> Result<ApiKey, ApiError> {
     let (services, actor) = caller().await?;
@@ -74,7 +74,7 @@ pub async fn change_key(
 /// See [`ApiError`]; `conflict` for a key that is revoked or expired.
 #[server(prefix = "/api", endpoint = "keys/rotate", input = Body, output = Body, client = Bearer)]
 pub async fn rotate_key(
-    /// Which key.
+    /// Key that the call is about.
     key_id: KeyId,
     /// For how long the old secret goes on working.
     grace_seconds: u64,
@@ -90,7 +90,7 @@ pub async fn rotate_key(
 /// See [`ApiError`]; `conflict` for an active key.
 #[server(prefix = "/api", endpoint = "keys/archive", input = Body, output = Body, client = Bearer)]
 pub async fn archive_key(
-    /// Which key.
+    /// Key that the call is about.
     key_id: KeyId,
 ) -> Result<ApiKey, ApiError> {
     let (services, actor) = caller().await?;
@@ -103,7 +103,7 @@ pub async fn archive_key(
 /// See [`ApiError`].
 #[server(prefix = "/api", endpoint = "keys/unarchive", input = Body, output = Body, client = Bearer)]
 pub async fn unarchive_key(
-    /// Which key.
+    /// Key that the call is about.
     key_id: KeyId,
 ) -> Result<ApiKey, ApiError> {
     let (services, actor) = caller().await?;
@@ -116,7 +116,7 @@ pub async fn unarchive_key(
 /// See [`ApiError`].
 #[server(prefix = "/api", endpoint = "keys/end-grace", input = Body, output = Body, client = Bearer)]
 pub async fn end_grace(
-    /// Which key.
+    /// Key that the call is about.
     key_id: KeyId,
 ) -> Result<ListedKey, ApiError> {
     let (services, actor) = caller().await?;

@@ -14,7 +14,7 @@ use super::{ApiError, Bearer, Body};
 /// See [`ApiError`]; `not_found` for an organization that the person is not in.
 #[server(prefix = "/api", endpoint = "projects/list", input = Body, output = Body, client = Bearer)]
 pub async fn list_projects(
-    /// Whose projects.
+    /// Organization that the call is about.
     organization_id: OrganizationId,
     /// The `next_cursor` of the page before.
     cursor: Option<String>,
@@ -29,7 +29,7 @@ pub async fn list_projects(
 /// See [`ApiError`]; `forbidden` for viewers and members.
 #[server(prefix = "/api", endpoint = "projects/create", input = Body, output = Body, client = Bearer)]
 pub async fn create_project(
-    /// Which organization.
+    /// Organization that the call is about.
     organization_id: OrganizationId,
     /// What it shall be.
     request: ProjectRequest,
@@ -45,9 +45,9 @@ pub async fn create_project(
 /// See [`ApiError`]; `forbidden` for viewers and members.
 #[server(prefix = "/api", endpoint = "projects/change", input = Body, output = Body, client = Bearer)]
 pub async fn change_project(
-    /// Which project.
+    /// Project that the call is about.
     project_id: ProjectId,
-    /// What shall change.
+    /// Fields to update; omitted fields are left unchanged.
     patch: ProjectPatch,
 ) -> Result<Project, ApiError> {
     let (services, actor) = caller().await?;
@@ -60,7 +60,7 @@ pub async fn change_project(
 /// See [`ApiError`]; `forbidden` for viewers and members.
 #[server(prefix = "/api", endpoint = "projects/delete", input = Body, output = Body, client = Bearer)]
 pub async fn delete_project(
-    /// Which project.
+    /// Project that the call is about.
     project_id: ProjectId,
 ) -> Result<(), ApiError> {
     let (services, actor) = caller().await?;

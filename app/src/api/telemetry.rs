@@ -16,7 +16,7 @@ use super::{ApiError, Bearer, Body};
 /// See [`ApiError`]; `not_found` for an application that the person can't see.
 #[server(prefix = "/api", endpoint = "traces/list", input = Body, output = Body, client = Bearer)]
 pub async fn list_traces(
-    /// Which application.
+    /// Application that the call is about.
     application_id: ApplicationId,
     /// Which of them; absent: all.
     filter: Option<TraceFilter>,
@@ -34,7 +34,7 @@ pub async fn list_traces(
 /// See [`ApiError`]; `not_found` for an application that the person can't see.
 #[server(prefix = "/api", endpoint = "logs/list", input = Body, output = Body, client = Bearer)]
 pub async fn list_logs(
-    /// Which application.
+    /// Application that the call is about.
     application_id: ApplicationId,
     /// Which of them; absent: all.
     filter: Option<LogFilter>,

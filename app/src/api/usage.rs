@@ -16,9 +16,9 @@ use super::{ApiError, Bearer, Body};
 /// See [`ApiError`]; `not_found` for a key that the person can't see.
 #[server(prefix = "/api", endpoint = "usage/key", input = Body, output = Body, client = Bearer)]
 pub async fn get_key_usage(
-    /// Which key.
+    /// Key that the call is about.
     key_id: KeyId,
-    /// How far back.
+    /// Time range of the report.
     range: UsageRange,
 ) -> Result<Usage, ApiError> {
     let (services, actor) = caller().await?;
@@ -31,11 +31,11 @@ pub async fn get_key_usage(
 /// See [`ApiError`]; `not_found` for a project that the person can't see.
 #[server(prefix = "/api", endpoint = "usage/project", input = Body, output = Body, client = Bearer)]
 pub async fn get_project_usage(
-    /// Which project.
+    /// Project that the call is about.
     project_id: ProjectId,
     /// Keys of this environment only; none: of both.
     environment: Option<Environment>,
-    /// How far back.
+    /// Time range of the report.
     range: UsageRange,
 ) -> Result<Usage, ApiError> {
     let (services, actor) = caller().await?;
@@ -49,7 +49,7 @@ pub async fn get_project_usage(
 /// See [`ApiError`]; `not_found` for a project that the person can't see.
 #[server(prefix = "/api", endpoint = "usage/month", input = Body, output = Body, client = Bearer)]
 pub async fn get_project_month(
-    /// Which project.
+    /// Project that the call is about.
     project_id: ProjectId,
 ) -> Result<QuotaState, ApiError> {
     let (services, actor) = caller().await?;
@@ -63,9 +63,9 @@ pub async fn get_project_month(
 /// See [`ApiError`]; `not_found` for a key that the person can't see.
 #[server(prefix = "/api", endpoint = "keys/dry-run", input = Body, output = Body, client = Bearer)]
 pub async fn dry_run_key(
-    /// Which key.
+    /// Key that the call is about.
     key_id: KeyId,
-    /// The call.
+    /// The hypothetical call to check.
     request: DryRunRequest,
 ) -> Result<DryRun, ApiError> {
     let (services, actor) = caller().await?;
@@ -79,9 +79,9 @@ pub async fn dry_run_key(
 /// See [`ApiError`]; `not_found` for a project that the person can't see.
 #[server(prefix = "/api", endpoint = "usage/keys", input = Body, output = Body, client = Bearer)]
 pub async fn get_key_activity(
-    /// Which project.
+    /// Project that the call is about.
     project_id: ProjectId,
-    /// Which keys.
+    /// Up to 100 keys to report.
     key_ids: Vec<KeyId>,
 ) -> Result<Vec<KeyActivity>, ApiError> {
     let (services, actor) = caller().await?;

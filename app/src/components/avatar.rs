@@ -17,7 +17,7 @@ pub fn Avatar(
     /// Who it is; decides the colour. `None` while that is not known.
     #[prop(into)]
     id: Signal<Option<UserId>>,
-    /// Their initials.
+    /// Initials of the user's name.
     #[prop(into)]
     initials: Signal<String>,
     /// How large it is, e.g. `size-8`.

@@ -11,11 +11,11 @@ pub fn BarMeter(
     /// What is measured, for screen readers.
     #[prop(into)]
     label: String,
-    /// What is used.
+    /// Amount that has been used.
     used: u64,
-    /// Of how much.
+    /// Amount that can be used.
     limit: u64,
-    /// Both in words.
+    /// Used amount and limit in words.
     #[prop(into)]
     text: String,
     /// Whether it measures something that is over.

@@ -9,7 +9,7 @@ use super::icon::{Glyph, Icon};
 pub enum Variant {
     /// The one thing to do here.
     Primary,
-    /// Everything else.
+    /// Any other action.
     #[default]
     Secondary,
     /// No box until it is pointed at.
@@ -45,7 +45,7 @@ impl Variant {
 pub enum Size {
     /// 28, inside rows and cards.
     Compact,
-    /// 32.
+    /// 32 px, the default height.
     #[default]
     Default,
     /// 44 everywhere, on the login page.
@@ -78,7 +78,7 @@ pub fn Button(
     /// How much attention it asks for.
     #[prop(optional)]
     variant: Variant,
-    /// Its height.
+    /// Height of the button.
     #[prop(optional)]
     size: Size,
     /// An icon before the label.
@@ -105,7 +105,7 @@ pub fn Button(
     /// What it does. A submit button needs none.
     #[prop(optional, into)]
     on_press: Option<Callback<()>>,
-    /// The label.
+    /// Label of the button.
     children: Children,
 ) -> impl IntoView {
     let press = move |event: leptos::ev::MouseEvent| {
@@ -160,7 +160,7 @@ pub fn Spinner() -> impl IntoView {
 /// A square button with an icon alone.
 #[component]
 pub fn IconButton(
-    /// What it shows.
+    /// Icon that is shown.
     glyph: Glyph,
     /// What it does to what, for screen readers: “Revoke Web checkout”.
     #[prop(into)]
@@ -168,7 +168,7 @@ pub fn IconButton(
     /// The verb, shown on hover after a moment.
     #[prop(optional)]
     tooltip: Option<&'static str>,
-    /// Whether it destroys.
+    /// Whether the action is destructive.
     #[prop(optional)]
     danger: bool,
     /// Whether it can't be pressed.
@@ -177,7 +177,7 @@ pub fn IconButton(
     /// More classes, for its place.
     #[prop(optional)]
     class: &'static str,
-    /// What it does.
+    /// Called when the button is pressed.
     #[prop(into)]
     on_press: Callback<()>,
 ) -> impl IntoView {

@@ -7,9 +7,9 @@ use super::icon::{Glyph, Icon};
 /// What kind of notice it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Tone {
-    /// Good to know.
+    /// A neutral hint for the user.
     Info,
-    /// Mind this.
+    /// A warning that needs attention.
     Warn,
     /// It failed, or it destroys.
     Danger,
@@ -33,7 +33,7 @@ impl Tone {
     }
 }
 
-/// The notice.
+/// A notice beside the content.
 #[component]
 pub fn Callout(
     /// What kind of notice it is.
@@ -44,7 +44,7 @@ pub fn Callout(
     /// Whether it appears after something was done, so that screen readers must say it at once.
     #[prop(optional)]
     alert: bool,
-    /// What it says.
+    /// Text of the notice.
     children: Children,
 ) -> impl IntoView {
     view! {

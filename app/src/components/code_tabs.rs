@@ -73,7 +73,7 @@ pub fn CodeTabs(
 /// A line for a `.env` file, its value set off from its name.
 #[component]
 pub fn EnvLine(
-    /// `NAME=value`.
+    /// Line of the form `NAME=value`.
     line: Signal<String>,
 ) -> impl IntoView {
     let part = move |value: bool| {

@@ -9,7 +9,7 @@ use super::icon::{Glyph, Icon};
 pub fn Consequence(
     /// Its icon; what stops working is red.
     glyph: Glyph,
-    /// The sentence.
+    /// Sentence with the consequence.
     children: Children,
 ) -> impl IntoView {
     let colour = if glyph == Glyph::Ban { "mt-px text-danger-ink" } else { "mt-px text-ink-3" };

@@ -18,7 +18,7 @@ pub fn CopyField(
     /// The text. It is read when it is shown or copied, and kept nowhere.
     #[prop(into)]
     text: Signal<String>,
-    /// The button's label.
+    /// Label of the button.
     action: &'static str,
     /// The button's state, from [`Copier::that_stays`].
     copier: Copier,

@@ -15,12 +15,12 @@ pub enum CheckState {
     NotReached,
 }
 
-/// One check.
+/// One step of a check.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TraceStep {
-    /// What is checked.
+    /// Name of the check.
     pub label: &'static str,
-    /// How it went.
+    /// Result of the check.
     pub state: CheckState,
     /// What it was about.
     pub detail: String,
@@ -31,12 +31,12 @@ pub struct TraceStep {
 pub fn DecisionTrace(
     /// The question above it.
     question: &'static str,
-    /// The answer.
+    /// Outcome of the check in words.
     #[prop(into)]
     sentence: String,
     /// After how many seconds the same request could pass, if waiting helps.
     retry_after: Option<u64>,
-    /// The checks.
+    /// Steps of the check in their order.
     steps: Vec<TraceStep>,
 ) -> impl IntoView {
     view! {

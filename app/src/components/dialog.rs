@@ -21,9 +21,9 @@ use super::toast::ToastRegion;
 /// How wide a dialog is, where there is room.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum DialogWidth {
-    /// 460, for confirms.
+    /// 460 px, for confirmations.
     Confirm,
-    /// 520, for forms.
+    /// 520 px, for forms.
     #[default]
     Form,
     /// 620, for a created key and for the limit.
@@ -80,7 +80,7 @@ pub fn Dialog(
     /// The buttons: cancel left of the action.
     #[prop(into)]
     footer: ViewFnOnce,
-    /// The body.
+    /// Content of the dialog.
     children: Children,
 ) -> impl IntoView {
     let element = NodeRef::<html::Dialog>::new();

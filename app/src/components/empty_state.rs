@@ -7,12 +7,12 @@ use super::icon::{Glyph, Icon};
 /// An icon, a heading, one sentence, and one or two buttons.
 #[component]
 pub fn EmptyState(
-    /// The icon.
+    /// Icon that is shown.
     glyph: Glyph,
-    /// The heading.
+    /// Title of the empty state.
     #[prop(into)]
     title: String,
-    /// The sentence.
+    /// Sentence below the title.
     #[prop(into)]
     text: String,
     /// The buttons, or a command to try.

@@ -6,7 +6,7 @@ use leptos::prelude::*;
 /// “Live” with a full line, or “Test” with a dashed one.
 #[component]
 pub fn EnvironmentTag(
-    /// Live or test.
+    /// Environment to show.
     environment: Environment,
 ) -> impl IntoView {
     let look = match environment {

@@ -12,12 +12,12 @@ pub fn ErrorState(
     /// What failed: “Couldn’t load keys”.
     #[prop(into)]
     title: String,
-    /// Why.
+    /// Error that occurred while loading.
     error: ApiError,
     /// What is still fine: “Your keys keep working.”
     #[prop(optional)]
     reassurance: &'static str,
-    /// Tries again.
+    /// Called to load again.
     #[prop(into)]
     on_retry: Callback<()>,
 ) -> impl IntoView {

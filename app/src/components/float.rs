@@ -15,12 +15,12 @@ use leptos::web_sys::{Event, HtmlElement};
 pub const FLOATING: &str = "fixed inset-auto z-40 max-w-[min(24rem,calc(100vw-1rem))] animate-fade-in \
     rounded-md bg-raised p-1 text-table text-ink shadow-menu";
 
-/// Which edges meet.
+/// Edge at which the popover is aligned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Edge {
     /// The left ones. What floats is as wide as its anchor, or wider.
     Start,
-    /// The right ones.
+    /// The right edges are aligned.
     End,
 }
 

@@ -15,7 +15,7 @@ use crate::api::ApiError;
 /// One field: what is written in it, and what is wrong with that.
 #[derive(Clone, Copy)]
 pub struct Entry {
-    /// What is written.
+    /// Current text of the field.
     pub value: RwSignal<String>,
     /// What is wrong, until something else is written.
     pub error: RwSignal<Option<String>>,
@@ -155,7 +155,7 @@ impl Default for Sending {
 /// Why the whole form was refused, above its fields.
 #[component]
 pub fn Refusal(
-    /// How sending goes.
+    /// State of the form's request.
     sending: Sending,
 ) -> impl IntoView {
     move || {
@@ -173,7 +173,7 @@ pub fn FormDialog(
     /// What stands at the right of the heading.
     #[prop(optional, into)]
     aside: Option<ViewFnOnce>,
-    /// How sending goes.
+    /// State of the form's request.
     sending: Sending,
     /// Whether closing it would lose something that was written.
     #[prop(into)]
@@ -182,13 +182,13 @@ pub fn FormDialog(
     action: &'static str,
     /// The button while that goes on.
     busy_label: &'static str,
-    /// Closes it.
+    /// Called to close the dialog.
     #[prop(into)]
     on_close: Callback<()>,
-    /// Sends it.
+    /// Called to submit the form.
     #[prop(into)]
     on_submit: Callback<()>,
-    /// The fields.
+    /// Fields of the form.
     children: Children,
 ) -> impl IntoView {
     let busy = sending.busy;

@@ -8,94 +8,57 @@ use leptos::prelude::*;
 
 /// What an icon shows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the variants are named as Lucide names its icons")]
 pub enum Glyph {
-    /// Hidden from lists.
     Archive,
     /// Shown in lists again.
     ArchiveRestore,
     /// Leads out of the page.
     ArrowUpRight,
-    /// Revoked.
     Ban,
-    /// What to read.
     BookOpen,
-    /// Applications.
     Boxes,
-    /// Usage.
     ChartColumn,
-    /// Done, or chosen.
     Check,
-    /// Opens downwards.
     ChevronDown,
-    /// Leads on.
     ChevronRight,
-    /// One of several.
     ChevronsUpDown,
-    /// It worked.
     CircleCheck,
-    /// Not yet.
     CircleDashed,
-    /// It failed.
     CircleX,
     /// Time is short, or over.
     Clock,
-    /// Copies.
     Copy,
-    /// Models.
     Cpu,
     /// Leads out as a file.
     Download,
-    /// More actions.
     Ellipsis,
     /// A limit is reached.
     Gauge,
-    /// Without a limit.
     Infinity,
-    /// Good to know.
     Info,
-    /// Keys.
     KeyRound,
-    /// Not allowed.
     Lock,
-    /// Signs out.
     LogOut,
-    /// Opens the navigation.
     Menu,
-    /// As the system.
     Monitor,
-    /// Dark.
     Moon,
-    /// Changes.
     Pencil,
-    /// Makes something new.
     Plus,
-    /// Again.
     RefreshCw,
     /// Gives a new secret.
     RotateCw,
-    /// Records.
     ScrollText,
-    /// Finds.
     Search,
-    /// A host.
     Server,
-    /// Settings.
     Settings,
-    /// Light.
     Sun,
-    /// Expired.
     TimerOff,
-    /// Revokes.
     Trash2,
-    /// Mind this.
     TriangleAlert,
-    /// Takes back.
     Undo2,
-    /// Invites somebody.
     UserPlus,
-    /// People.
     Users,
-    /// Closes.
     X,
 }
 
@@ -256,7 +219,7 @@ impl Glyph {
 /// An icon. It never speaks: the words beside it do.
 #[component]
 pub fn Icon(
-    /// What it shows.
+    /// Icon that is shown.
     glyph: Glyph,
     /// Its edge in pixels: 16, 14 in buttons, 12 in badges.
     #[prop(default = 16)]

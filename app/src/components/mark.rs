@@ -2,7 +2,7 @@
 
 use leptos::prelude::*;
 
-/// The mark alone.
+/// Logo without the product's name.
 #[component]
 pub fn Logo(
     /// Its edge in pixels: 22 in the sidebar, 28 on the login page.

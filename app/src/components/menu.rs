@@ -60,7 +60,7 @@ pub fn Menu(
     /// What the button shows.
     #[prop(into)]
     trigger: ViewFnOnce,
-    /// The button's classes.
+    /// Classes of the button that opens the menu.
     #[prop(into)]
     trigger_class: String,
     /// Where the menu opens.
@@ -133,7 +133,7 @@ const ITEM: &str = "flex h-8 w-full cursor-pointer items-center gap-2.5 rounded-
 /// An action of a menu. A verb that a dialog follows ends in “…”.
 #[component]
 pub fn MenuItem(
-    /// Its icon.
+    /// Icon that is shown.
     #[prop(optional, into)]
     glyph: Option<Glyph>,
     /// Whether it destroys; such an item stands last, after a divider.
@@ -142,7 +142,7 @@ pub fn MenuItem(
     /// What it does, after the menu has closed.
     #[prop(into)]
     on_press: Callback<()>,
-    /// Its label.
+    /// Label of the menu item.
     children: Children,
 ) -> impl IntoView {
     let menu = expect_context::<MenuState>();
@@ -171,13 +171,13 @@ pub fn MenuItem(
 /// A place that a menu leads to.
 #[component]
 pub fn MenuLink(
-    /// The path.
+    /// Path that the link leads to.
     #[prop(into)]
     href: Signal<String>,
     /// Whether that is where the person is.
     #[prop(optional, into)]
     current: Signal<bool>,
-    /// Its label.
+    /// Label of the menu item.
     children: Children,
 ) -> impl IntoView {
     let menu = expect_context::<MenuState>();
@@ -208,7 +208,7 @@ pub fn MenuCheck(
     /// More classes, for its place.
     #[prop(optional)]
     class: &'static str,
-    /// Its label.
+    /// Label of the menu item.
     children: Children,
 ) -> impl IntoView {
     view! {

@@ -9,7 +9,7 @@ use super::button::Button;
 pub enum More {
     /// None is under way.
     Idle,
-    /// One is.
+    /// The next page is loading.
     Loading,
     /// It failed; it may be asked again.
     Failed,
@@ -18,13 +18,13 @@ pub enum More {
 /// The button, for as long as there is more.
 #[component]
 pub fn LoadMore(
-    /// The button's label.
+    /// Label of the button.
     label: &'static str,
     /// Whether there is more.
     there: Signal<bool>,
     /// How the last request went.
     state: Signal<More>,
-    /// Asks for more.
+    /// Called to load the next page.
     #[prop(into)]
     on_press: Callback<()>,
 ) -> impl IntoView {

@@ -4,12 +4,12 @@ use leptos::prelude::*;
 
 use super::icon::{Glyph, Icon};
 
-/// One option.
+/// An option of a segmented control.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Segment {
-    /// Its value.
+    /// Value of the option.
     pub value: &'static str,
-    /// Its label.
+    /// Label of the option.
     pub label: &'static str,
     /// What stands before the label.
     pub mark: Mark,
@@ -31,9 +31,9 @@ impl Segment {
 /// What stands before an option's label.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mark {
-    /// Nothing.
+    /// No icon beside the label.
     None,
-    /// An icon.
+    /// An icon beside the label.
     Icon(Glyph),
     /// The filled dot of live.
     Live,
@@ -46,7 +46,7 @@ pub enum Mark {
 pub enum Track {
     /// 28, in a menu, whose up and down arrows lead past it.
     Menu,
-    /// 32, in toolbars.
+    /// 32 px high, for toolbars.
     Toolbar,
     /// 36, in forms, as wide as the form.
     #[default]

@@ -14,12 +14,12 @@ use super::float::{Edge, FLOATING, float_beside};
 use super::icon::{Glyph, Icon};
 use super::relative_time::browser_time;
 
-/// One option.
+/// An option of a select field.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Choice {
-    /// Its value.
+    /// Value of the option.
     pub value: String,
-    /// Its label.
+    /// Label of the option.
     pub label: String,
 }
 
@@ -63,7 +63,7 @@ pub fn Select(
     /// What is chosen here.
     #[prop(into)]
     label: Signal<String>,
-    /// The options.
+    /// Options to choose from.
     #[prop(into)]
     options: Signal<Vec<Choice>>,
     /// The chosen option's value.
@@ -72,7 +72,7 @@ pub fn Select(
     /// Called with the value that a person chooses.
     #[prop(into)]
     on_change: Callback<String>,
-    /// Where it stands.
+    /// Where the element is shown.
     #[prop(optional)]
     place: SelectPlace,
     /// The id of what stands below it.

@@ -26,7 +26,7 @@ pub fn SlotMeter(
     used: u64,
     /// How many it may have.
     limit: Option<u32>,
-    /// Where it stands.
+    /// Where the element is shown.
     #[prop(optional)]
     place: MeterPlace,
 ) -> impl IntoView {
@@ -69,7 +69,7 @@ pub fn Slots(
     used: u64,
     /// How many it may have.
     limit: Option<u32>,
-    /// Where they stand.
+    /// Where the element is shown.
     place: MeterPlace,
 ) -> impl IntoView {
     match limit {

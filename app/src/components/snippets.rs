@@ -9,7 +9,7 @@ use latchkey_domain::time::Timestamp;
 /// What a program is written in; also what a tab is called.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Language {
-    /// A shell command.
+    /// A shell command with curl.
     Curl,
     /// A middleware for Node's Express.
     Express,
@@ -63,7 +63,7 @@ impl Language {
 /// One text in one language.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Snippet {
-    /// The language.
+    /// Language of the snippet.
     pub language: Language,
     /// The text, without a line break at its end.
     pub code: String,
@@ -264,9 +264,9 @@ pub enum Tone {
     Keyword,
     /// A text in quotes.
     Text,
-    /// A comment.
+    /// A comment in the code.
     Comment,
-    /// The rest.
+    /// Code without highlighting.
     Plain,
 }
 

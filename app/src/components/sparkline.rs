@@ -11,7 +11,7 @@ const LEAST_DENIED: u64 = 2;
 /// The bars, earliest first. Without traffic there is the baseline alone.
 #[component]
 pub fn Sparkline(
-    /// The hours.
+    /// Requests of the last 24 hours.
     hours: [HourOfUse; 24],
 ) -> impl IntoView {
     let highest = hours.iter().map(|hour| hour.allowed + hour.denied).max().unwrap_or_default();

@@ -12,7 +12,7 @@ use super::relative_time::is_soon;
 /// The colour of a badge.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum BadgeTone {
-    /// It works.
+    /// The key or request is fine.
     Ok,
     /// It is on its way from one state to another.
     Accent,
@@ -49,9 +49,9 @@ fn Badge(tone: BadgeTone, children: Children) -> impl IntoView {
 /// What a key's badge says. Of several that apply, the first of this list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum KeyState {
-    /// Hidden from lists.
+    /// Archived and hidden from lists.
     Archived,
-    /// Revoked, for good.
+    /// The key was revoked.
     Revoked,
     /// Its time is over.
     Expired,
@@ -61,7 +61,7 @@ pub enum KeyState {
     Rotating,
     /// Its time is over within 7 days.
     ExpiresSoon,
-    /// It works.
+    /// The key can be used.
     Active,
 }
 
@@ -101,7 +101,7 @@ impl KeyState {
 /// Where a key stands.
 #[component]
 pub fn StatusBadge(
-    /// The state.
+    /// State of the key.
     state: KeyState,
 ) -> impl IntoView {
     let (tone, glyph, word) = state.look();
@@ -118,7 +118,7 @@ pub fn StatusBadge(
 /// The HTTP status that an application answered with; 0 means that it did not answer.
 #[component]
 pub fn ResponseBadge(
-    /// The status.
+    /// Status to show.
     status: u16,
 ) -> impl IntoView {
     let word = if status == 0 { "No answer".to_owned() } else { status.to_string() };
@@ -128,7 +128,7 @@ pub fn ResponseBadge(
 /// How a span ended that is no request, by its own word.
 #[component]
 pub fn SpanStatusBadge(
-    /// The status.
+    /// Status to show.
     status: SpanStatus,
 ) -> impl IntoView {
     let (tone, word) = match status {

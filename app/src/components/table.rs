@@ -49,9 +49,9 @@ impl Column {
 pub fn Table(
     /// What the table lists.
     label: &'static str,
-    /// Its columns.
+    /// Columns of the table.
     columns: &'static [Column],
-    /// The rows.
+    /// Rows of the table.
     #[prop(optional)]
     children: Option<Children>,
 ) -> impl IntoView {
@@ -92,7 +92,7 @@ pub fn Card(
 pub fn LoadingTable(
     /// What the table lists.
     label: &'static str,
-    /// Its columns.
+    /// Columns of the table.
     columns: &'static [Column],
 ) -> impl IntoView {
     view! {

@@ -6,7 +6,7 @@ use leptos::prelude::*;
 /// One tab. Its label is also what tells it from the others.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Tab {
-    /// The label.
+    /// Label of the tab.
     pub label: &'static str,
     /// More classes, e.g. to show it on some screens only.
     pub class: &'static str,
@@ -26,7 +26,7 @@ pub fn TabList(
     id: &'static str,
     /// What is chosen here, for screen readers.
     label: &'static str,
-    /// The tabs.
+    /// Tabs in their order.
     tabs: Vec<Tab>,
     /// The label of the chosen tab.
     #[prop(into)]

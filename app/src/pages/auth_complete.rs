@@ -14,7 +14,7 @@ use crate::components::error_state::ErrorState;
 use crate::components::mark::Logo;
 use crate::session::{self, RenewError};
 
-/// The page.
+/// Page that ends a sign-in.
 #[component]
 pub fn AuthComplete() -> impl IntoView {
     let query = use_query_map();

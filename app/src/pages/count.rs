@@ -9,7 +9,7 @@ use super::rows::Identified;
 /// error stands in the list's place: nobody knows a number then.
 #[component]
 pub fn Count<T: Identified + Clone + Send + Sync + 'static>(
-    /// The list.
+    /// List whose rows are counted.
     feed: Feed<T>,
     /// What one row is called.
     one: &'static str,

@@ -22,24 +22,24 @@ type FetchPage<T> = Arc<dyn Fn(Option<String>) -> PageFuture<T> + Send + Sync>;
 /// What a list has to show.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Shown {
-    /// Nothing yet.
+    /// Placeholder rows until the first response.
     Skeleton,
     /// Why it could not be had.
     Failed(ApiError),
     /// That there is nothing.
     Empty,
-    /// Its rows.
+    /// The loaded rows are shown.
     Rows,
 }
 
 /// Whether the first page is there.
 #[derive(Debug, Clone, PartialEq)]
 enum Stage {
-    /// Not yet.
+    /// The first page is loading.
     Loading,
     /// It could not be had.
     Failed(ApiError),
-    /// It is.
+    /// The list has been loaded.
     Ready,
 }
 

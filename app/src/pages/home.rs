@@ -13,7 +13,7 @@ use crate::components::frame::{Making, PageHead, Workspace, WorkspaceData, appli
 use crate::components::icon::Glyph;
 use crate::components::skeleton::{SkeletonRows, skeleton_shown};
 
-/// The page.
+/// Page that redirects to a project.
 #[component]
 pub fn Home() -> impl IntoView {
     let workspace = expect_context::<Workspace>();

@@ -19,7 +19,7 @@ mod specimen;
 use local::Local;
 use specimen::Specimen;
 
-/// The page.
+/// Page to sign in on.
 #[component]
 pub fn Login() -> impl IntoView {
     let query = use_query_map();

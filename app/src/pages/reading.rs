@@ -18,11 +18,11 @@ type ReadFn<T> = Arc<dyn Fn() -> ReadFuture<T> + Send + Sync>;
 /// What there is to show of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Shown {
-    /// Nothing yet.
+    /// Placeholder rows until the first response.
     Skeleton,
     /// Why it could not be had.
     Failed(ApiError),
-    /// It is there.
+    /// The value has been loaded.
     There,
 }
 

@@ -19,10 +19,10 @@ const MOST_ARRIVALS: usize = 1_000;
 
 /// A row that is told apart by an id.
 pub trait Identified {
-    /// The id's type.
+    /// Type of the row's ID.
     type Id: Copy + Eq + std::hash::Hash + Send + Sync + 'static;
 
-    /// The row's id.
+    /// ID of the row.
     fn id(&self) -> Self::Id;
 }
 
@@ -168,7 +168,7 @@ impl Identified for AuditEvent {
 /// What tells a row of the members apart: whoever is invited has no id that the organization sees.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum MemberRowId {
-    /// A member.
+    /// A member of the organization.
     Member(UserId),
     /// Somebody who is invited.
     Invitation(InvitationId),

@@ -90,7 +90,6 @@ pub(super) fn bar(axis: Axis, bucket: u64, counts: &[u64]) -> Vec<Block> {
 pub(super) struct Area {
     /// The upper edge, as the data of a path.
     pub(super) line: String,
-    /// The whole area.
     pub(super) outline: String,
 }
 

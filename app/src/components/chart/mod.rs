@@ -17,24 +17,24 @@ use super::bar_meter::short;
 /// One series of a chart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Series {
-    /// What it counts.
+    /// Name of the series.
     pub label: &'static str,
-    /// Its colour.
+    /// Colour of the series.
     pub colour: Colour,
 }
 
 /// The colours of series, by what they mean.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Colour {
-    /// Allowed, or input.
+    /// Allowed requests or prompt tokens.
     One,
-    /// Output.
+    /// Completion tokens of the range.
     Two,
-    /// Rate limited.
+    /// Rate-limited requests of the range.
     Three,
-    /// Over a budget.
+    /// Requests denied by a budget.
     Four,
-    /// Other denials.
+    /// All other denied requests.
     Five,
 }
 
@@ -88,7 +88,7 @@ pub struct Bucket {
     pub counts: Vec<u64>,
 }
 
-/// What is charted.
+/// Series and time axis of a chart.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ChartData {
     /// The parts of the time, earliest first.
@@ -111,7 +111,7 @@ impl ChartData {
 /// The chart on its card.
 #[component]
 pub fn Chart(
-    /// What it shows.
+    /// Title of the chart.
     title: &'static str,
     /// The number above it.
     #[prop(into)]
@@ -125,7 +125,7 @@ pub fn Chart(
     shape: Shape,
     /// What it shows where there is nothing.
     empty: &'static str,
-    /// The numbers.
+    /// Series and time axis of the chart.
     data: Memo<ChartData>,
 ) -> impl IntoView {
     view! {

@@ -32,7 +32,6 @@ pub(super) fn Tip(series: &'static [Series], bucket: Bucket, late: bool) -> impl
     }
 }
 
-/// The table.
 #[component]
 pub(super) fn Numbers(
     title: &'static str,

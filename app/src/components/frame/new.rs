@@ -165,9 +165,9 @@ fn NewOrganization(making: Making) -> impl IntoView {
 /// What a project's new keys start with, the rule for it, and how such a key begins.
 #[component]
 pub fn PrefixField(
-    /// Its id.
+    /// ID of the form field.
     name: &'static str,
-    /// The field.
+    /// State of the form field.
     entry: Entry,
     /// Whether it can't be changed now.
     #[prop(optional, into)]

@@ -12,7 +12,7 @@ use crate::components::skeleton::SkeletonBar;
 pub struct Section {
     /// Its title, e.g. “Applications”.
     pub title: &'static str,
-    /// Its path.
+    /// Path that the link leads to.
     pub href: String,
 }
 
@@ -22,9 +22,9 @@ pub enum About {
     /// The project that the address names.
     #[default]
     Project,
-    /// That project's organization.
+    /// The organization of the project.
     Organization,
-    /// The person.
+    /// The signed-in user.
     Person,
 }
 

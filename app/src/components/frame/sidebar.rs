@@ -36,7 +36,6 @@ impl Room {
 const LINK: &str =
     "nav-link tooltip flex items-center gap-2.5 rounded-sm px-2 transition-colors duration-[120ms]";
 
-/// The column.
 #[component]
 pub(super) fn Sidebar() -> impl IntoView {
     view! {

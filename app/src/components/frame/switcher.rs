@@ -14,7 +14,7 @@ use crate::components::skeleton::SkeletonBar;
 pub(super) enum SwitcherLook {
     /// In the column; a tile alone while that has no room.
     Sidebar,
-    /// In the drawer.
+    /// In the drawer on small screens.
     Drawer,
     /// In the top bar of phones: the project's name alone.
     TopBar,
@@ -22,7 +22,7 @@ pub(super) enum SwitcherLook {
 
 #[component]
 pub(super) fn Switcher(
-    /// Where it stands.
+    /// Where the switcher is shown.
     look: SwitcherLook,
 ) -> impl IntoView {
     let workspace = expect_context::<Workspace>();

@@ -12,10 +12,10 @@ use leptos_router::hooks::use_location;
 use super::paths::{PathId, each_id, project_of};
 use crate::api::{ApiError, get_me, list_projects};
 
-/// What was loaded.
+/// User, organizations and projects that were loaded.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WorkspaceData {
-    /// The person.
+    /// The signed-in user.
     pub me: Me,
     /// The projects of all their organizations.
     pub projects: Vec<Project>,

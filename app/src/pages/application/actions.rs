@@ -18,7 +18,7 @@ use crate::pages::applications::row::ApplicationMenu;
 pub(super) fn Actions(
     /// The project that it is in.
     project: ProjectId,
-    /// The application.
+    /// Application that the actions are for.
     subject: Subject,
 ) -> impl IntoView {
     let Subject { found, load, .. } = subject;

@@ -88,7 +88,7 @@ impl Form {
 pub fn CreateApplication(
     /// The project that it will be in.
     project: ProjectId,
-    /// Closes the dialog.
+    /// Called to close the dialog.
     #[prop(into)]
     on_close: Callback<()>,
 ) -> impl IntoView {
@@ -132,12 +132,12 @@ pub fn CreateApplication(
 /// The dialog that changes one. Only what changed is sent.
 #[component]
 pub fn EditApplication(
-    /// The application.
+    /// Application that the element shows.
     application: Application,
     /// Takes it as it is now.
     #[prop(into)]
     on_saved: Callback<Application>,
-    /// Closes the dialog.
+    /// Called to close the dialog.
     #[prop(into)]
     on_close: Callback<()>,
 ) -> impl IntoView {

@@ -26,7 +26,7 @@ pub const COLUMNS: &[Column] = &[
 pub fn Row(
     /// Where it is listed.
     desk: Desk,
-    /// The application.
+    /// Application that the element shows.
     application: Application,
 ) -> impl IntoView {
     let workspace = expect_context::<Workspace>();
@@ -114,13 +114,13 @@ fn Actions(desk: Desk, now: Memo<Application>) -> impl IntoView {
 /// The menu of an application, in its row and on its page.
 #[component]
 pub fn ApplicationMenu(
-    /// The application.
+    /// Application that the element shows.
     #[prop(into)]
     application: Signal<Application>,
-    /// Changes it.
+    /// Called to edit the application.
     #[prop(into)]
     on_edit: Callback<()>,
-    /// Deletes it.
+    /// Called to delete the resource.
     #[prop(into)]
     on_delete: Callback<()>,
 ) -> impl IntoView {

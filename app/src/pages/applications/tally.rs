@@ -75,7 +75,7 @@ impl Tally {
         tally
     }
 
-    /// Loads it again.
+    /// Reloads the counts.
     pub fn load(self) {
         leptos::task::spawn_local(async move {
             if let Some(counted) = count(self.project).await {

@@ -23,9 +23,9 @@ const KEPT_FOR: Duration = Duration::from_mins(1);
 /// Downloads the events of the filter as CSV.
 #[component]
 pub fn ExportButton(
-    /// Whose log.
+    /// Organization that the log belongs to.
     organization: OrganizationId,
-    /// Which events.
+    /// Filters that the export applies.
     filter: FilterState,
 ) -> impl IntoView {
     let toasts = expect_context::<Toasts>();

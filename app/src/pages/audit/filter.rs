@@ -15,14 +15,14 @@ use leptos_router::params::ParamsMap;
 /// How far back the log is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Period {
-    /// 24 hours.
+    /// The last 24 hours.
     Day,
-    /// 7 days.
+    /// The last 7 days.
     Week,
-    /// 30 days.
+    /// The last 30 days.
     #[default]
     Month,
-    /// To its beginning.
+    /// The whole log, without a limit.
     AllTime,
 }
 

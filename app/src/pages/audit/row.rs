@@ -43,9 +43,9 @@ pub fn by_day(
 /// One event, under the name of its day if it is the first of it.
 #[component]
 pub fn EventRow(
-    /// The event.
+    /// Audit event that the row shows.
     event: AuditEvent,
-    /// The day's name.
+    /// Heading of the day's events.
     day: Option<String>,
     /// Who may have acted.
     people: People,
@@ -127,7 +127,6 @@ fn DayRow(day: String) -> impl IntoView {
     }
 }
 
-/// Who acted.
 #[component]
 fn Actor(actor: AuditActor, people: People) -> impl IntoView {
     let AuditActor { kind, id, name: login } = actor;

@@ -16,7 +16,7 @@ use crate::components::thousands;
 /// What stands after a target's name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Detail {
-    /// Words.
+    /// A plain text without a value.
     Words(String),
     /// The visible characters of a key.
     Masked(String),

@@ -14,10 +14,10 @@ use crate::components::relative_time::{Clock, browser_time, date_and_time, exact
 use crate::components::thousands;
 use crate::pages::keys::Desk;
 
-/// The card.
+/// Card with the key's token budget.
 #[component]
 pub fn BudgetCard(
-    /// The dialogs.
+    /// State of the page's dialogs.
     desk: Desk,
     /// The key as it is now.
     now: Memo<ListedKey>,
@@ -106,7 +106,7 @@ fn Budget(desk: Desk, now: Memo<ListedKey>, state: BudgetState) -> impl IntoView
 /// How much of the period has passed: where the bar would end if every day took the same.
 #[component]
 fn Pace(
-    /// In thousandths.
+    /// Used share in thousandths.
     share: u16,
 ) -> impl IntoView {
     let at = |share: u16| format!("{}%", f64::from(share) / 10.0);

@@ -40,16 +40,16 @@ pub fn Waiting(
     view! { <PageHead title=title.to_owned() section=section(project)/> }
 }
 
-/// The head.
+/// Title and actions of the page.
 #[component]
 pub fn Head(
-    /// The dialogs.
+    /// State of the page's dialogs.
     desk: Desk,
     /// The key as it is now.
     now: Memo<ListedKey>,
     /// What it is used for.
     usage: Reading<Usage>,
-    /// The range.
+    /// State of the selected range.
     wanted: WantedState,
 ) -> impl IntoView {
     let project = now.with_untracked(|now| now.key.project_id);

@@ -14,10 +14,10 @@ use crate::pages::keys::Desk;
 /// A limit and what it is.
 type Row = (&'static str, String);
 
-/// The card.
+/// Card with the key's limits.
 #[component]
 pub fn LimitsCard(
-    /// The dialogs.
+    /// State of the page's dialogs.
     desk: Desk,
     /// The key as it is now.
     now: Memo<ListedKey>,

@@ -70,7 +70,7 @@ struct Tried {
     run: DryRun,
 }
 
-/// The card.
+/// Card that explains recent denials.
 #[component]
 pub fn Why(
     /// The key as it is now.

@@ -58,7 +58,7 @@ impl Draft {
 pub fn CreateKey(
     /// Whose key it will be.
     desk: Desk,
-    /// Closes the dialog.
+    /// Called to close the dialog.
     #[prop(into)]
     on_close: Callback<()>,
     /// Takes the new key, the only copy of its secret with it.

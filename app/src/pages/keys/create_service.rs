@@ -15,12 +15,12 @@ use crate::components::dialog::Dialog;
 use crate::components::field::focus_first_bad;
 use crate::components::relative_time::browser_time;
 
-/// The dialog.
+/// Dialog that creates a service key.
 #[component]
 pub fn CreateServiceKey(
     /// Whose key it will be.
     desk: Desk,
-    /// Closes the dialog.
+    /// Called to close the dialog.
     #[prop(into)]
     on_close: Callback<()>,
     /// Takes the new key, the only copy of its secret with it.

@@ -86,7 +86,7 @@ impl Desk {
 /// All dialogs of a [`Desk`].
 #[component]
 pub fn KeyDialogs(
-    /// Which is open.
+    /// State of the page's dialogs.
     desk: Desk,
 ) -> impl IntoView {
     let Desk { creating, revealed, rotating, editing, .. } = desk;

@@ -16,12 +16,12 @@ use crate::components::callout::{Callout, Tone};
 use crate::components::dialog::Dialog;
 use crate::components::relative_time::browser_time;
 
-/// The dialog.
+/// Dialog that edits a key.
 #[component]
 pub fn EditKey(
     /// Where the key is listed.
     desk: Desk,
-    /// The key.
+    /// Key that the row or dialog shows.
     listed: ListedKey,
 ) -> impl IntoView {
     let Desk { editing, toasts, .. } = desk;

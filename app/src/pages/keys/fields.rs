@@ -16,7 +16,7 @@ const ENVIRONMENTS: &[Segment] = &[
     Segment::new(Environment::Test.as_str(), Environment::Test.label()).marked(Mark::Test),
 ];
 
-/// The key's name.
+/// Form field for the name.
 #[component]
 pub fn NameField(
     /// The form that it is in.

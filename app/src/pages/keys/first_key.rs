@@ -11,7 +11,7 @@ use crate::components::relative_time::browser_time;
 use crate::components::snippets::report_a_trace;
 use crate::pages::origin;
 
-/// The card.
+/// Card that explains the first key.
 #[component]
 pub fn FirstKey(
     /// Whose first key it will be.

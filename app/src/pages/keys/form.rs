@@ -35,13 +35,13 @@ const DAY: Duration = Duration::from_hours(24);
 /// What is filled in, and what came of it.
 #[derive(Clone, Copy)]
 pub struct KeyForm {
-    /// The key's name.
+    /// Name of the key.
     pub name: Entry,
-    /// One of [`EXPIRIES`].
+    /// Selected expiry, one of [`EXPIRIES`].
     pub expiry: RwSignal<&'static str>,
     /// The last day, if the expiry is [`CUSTOM`], as `2026-08-12`.
     pub last_day: Entry,
-    /// Requests per minute.
+    /// Maximum requests per minute.
     pub rpm: Entry,
     /// Networks, one a line.
     pub networks: Entry,
@@ -60,11 +60,11 @@ pub struct KeyForm {
 /// What a form says, every part of it in order.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Filled {
-    /// The key's name.
+    /// Name of the key.
     pub name: Name,
     /// When it stops working.
     pub expires_at: Option<Timestamp>,
-    /// Requests per minute.
+    /// Maximum requests per minute.
     pub rpm: Option<Rpm>,
     /// The networks that it may be used from.
     pub allowed_cidrs: Option<AllowList<Cidr>>,

@@ -26,7 +26,7 @@ use crate::components::thousands;
 pub fn InferenceKeyRow(
     /// Where the key is listed.
     desk: Desk,
-    /// The key.
+    /// Key that the row or dialog shows.
     listed: ListedKey,
 ) -> impl IntoView {
     let workspace = expect_context::<Workspace>();

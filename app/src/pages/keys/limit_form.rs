@@ -11,7 +11,7 @@ use crate::components::thousands;
 /// What is written, and what is wrong with it.
 #[derive(Clone, Copy)]
 pub struct LimitForm {
-    /// Tokens per minute.
+    /// Maximum tokens per minute.
     pub tpm: Entry,
     /// The token budget of one period.
     pub budget: Entry,
@@ -21,10 +21,10 @@ pub struct LimitForm {
     pub models: Entry,
 }
 
-/// What it says.
+/// Token limits that the form contains.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct TokenLimits {
-    /// Tokens per minute.
+    /// Maximum tokens per minute.
     pub tpm: Option<Tokens>,
     /// The token budget and how long it lasts.
     pub budget: Option<(Tokens, Period)>,

@@ -24,12 +24,12 @@ use crate::components::slot_meter::{MeterPlace, Slots};
 use crate::components::table::Card;
 use crate::pages::plan::tier_change::{TierButton, TierChange};
 
-/// The dialog.
+/// Dialog that explains the key limit.
 #[component]
 pub fn LimitReached(
     /// Whose keys they are.
     desk: Desk,
-    /// Closes the dialog.
+    /// Called to close the dialog.
     on_close: Callback<()>,
 ) -> impl IntoView {
     let scope = desk.scope;

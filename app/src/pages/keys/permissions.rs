@@ -28,7 +28,7 @@ pub struct Chosen {
 }
 
 impl Chosen {
-    /// None of them.
+    /// A selection without any permission.
     pub fn none() -> Self {
         let chosen = Self {
             boxes: ServicePermission::ALL.map(|permission| (permission, RwSignal::new(false))),
@@ -62,7 +62,7 @@ impl Chosen {
 /// A box to tick for each permission that a service key may have.
 #[component]
 pub fn PermissionBoxes(
-    /// Which are ticked.
+    /// State of the checkboxes.
     chosen: Chosen,
 ) -> impl IntoView {
     let bad = Signal::derive(move || chosen.error.with(Option::is_some));
@@ -85,10 +85,10 @@ pub fn PermissionBoxes(
     }
 }
 
-/// The chips.
+/// Permissions of a service key as chips.
 #[component]
 pub fn PermissionChips(
-    /// The permissions.
+    /// Permissions to list as chips.
     permissions: Vec<ServicePermission>,
 ) -> impl IntoView {
     let chip = |permission: ServicePermission| {

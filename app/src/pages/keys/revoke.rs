@@ -65,7 +65,7 @@ impl Revocation {
 /// The confirm, for as long as a key is asked about.
 #[component]
 pub fn RevokeDialog(
-    /// What is asked.
+    /// Key to revoke and why.
     revocation: Revocation,
     /// Whose keys they are.
     scope: Signal<KeyScope>,

@@ -38,14 +38,14 @@ fn end_of_grace(seconds: u64, expires_at: Option<Timestamp>, now: Timestamp) -> 
     (seconds > 0).then(|| expires_at.map_or(end, |expiry| expiry.min(end)))
 }
 
-/// The dialog.
+/// Dialog that rotates a key.
 #[component]
 pub fn RotateKey(
     /// Where the key is listed.
     desk: Desk,
-    /// The key.
+    /// Key that the row or dialog shows.
     listed: ListedKey,
-    /// Closes the dialog.
+    /// Called to close the dialog.
     #[prop(into)]
     on_close: Callback<()>,
     /// Takes the key with its new secret, the only copy.

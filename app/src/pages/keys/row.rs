@@ -25,7 +25,7 @@ pub fn KeyRow(
     desk: Desk,
     /// What the listed keys were used for.
     activity: Activity,
-    /// The key.
+    /// Key that the row or dialog shows.
     listed: ListedKey,
     /// Whether to say which application the key is for.
     names_application: bool,
@@ -171,7 +171,7 @@ fn ExpiresAhead(now: Memo<ListedKey>, time: Signal<Option<Timestamp>>) -> impl I
 pub fn Expiry(
     /// The key as it is now.
     now: Memo<ListedKey>,
-    /// Where it stands.
+    /// State of the key.
     state: Memo<KeyState>,
     /// The time, if it is known.
     time: Signal<Option<Timestamp>>,
@@ -196,7 +196,7 @@ pub fn Expiry(
 pub fn OldSecretEnds(
     /// The key as it is now.
     now: Memo<ListedKey>,
-    /// Where it stands.
+    /// State of the key.
     state: Memo<KeyState>,
 ) -> impl IntoView {
     let end = Memo::new(move |_| now.with(|now| now.old_secret.as_ref().map(|old| old.ends_at)));

@@ -15,7 +15,7 @@ use crate::components::icon::Glyph;
 pub struct KeyScope {
     /// Which kind of keys.
     pub kind: KeyKind,
-    /// The project.
+    /// Project that the keys belong to.
     pub project: Project,
     /// Its organization, with the person's role.
     pub organization: Organization,

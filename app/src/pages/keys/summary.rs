@@ -11,7 +11,7 @@ use crate::components::masked_key::MaskedKey;
 /// The key's name, environment, masked form and what it is for, in a box.
 #[component]
 pub fn KeySummary(
-    /// The key.
+    /// Key that the row or dialog shows.
     listed: ListedKey,
     /// Whose key it is.
     scope: Signal<KeyScope>,

@@ -15,7 +15,7 @@ const CODE: &str = "#code=";
 /// The form. With the code in the address it sends itself; it works without scripts too.
 #[component]
 pub(super) fn Local(
-    /// Where it goes.
+    /// Path that the form is sent to.
     action: Signal<String>,
 ) -> impl IntoView {
     let (form, field) = (NodeRef::<Form>::new(), NodeRef::<Input>::new());

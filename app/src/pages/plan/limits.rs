@@ -17,7 +17,7 @@ const COLUMNS: &[Column] = &[
     Column::new("At the limit"),
 ];
 
-/// The table.
+/// Table with the plan's limits.
 #[component]
 pub fn Limits(
     /// What the page is about.

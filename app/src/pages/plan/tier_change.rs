@@ -78,7 +78,7 @@ pub fn is_larger(tier: Tier, than: Tier) -> bool {
 /// administrator has a button.
 #[component]
 pub fn TierButton(
-    /// What it changes.
+    /// Effect of the new tier.
     change: TierChange,
     /// The tier that it stands for.
     tier: Tier,

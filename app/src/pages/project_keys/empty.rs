@@ -30,11 +30,11 @@ pub enum Stock {
 /// The state that fits.
 #[component]
 pub fn NoKeys(
-    /// Whose keys.
+    /// Project that has no keys.
     project: ProjectId,
     /// What the list is narrowed to.
     filter: FilterState,
-    /// The dialogs.
+    /// State of the page's dialogs.
     desk: Desk,
     /// Learns whether there are keys at all.
     stock: RwSignal<Stock>,

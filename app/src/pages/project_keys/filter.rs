@@ -20,9 +20,9 @@ pub struct Filter {
     pub environment: Option<Environment>,
     /// Those in one state alone.
     pub status: Option<KeyStatus>,
-    /// Archived ones too.
+    /// Whether archived keys are shown.
     pub archived: bool,
-    /// In which order.
+    /// Sort order of the list.
     pub sort: KeySort,
 }
 

@@ -66,12 +66,12 @@ async fn all_keys(project: ProjectId) -> Result<(Vec<ListedKey>, bool), ApiError
     }
 }
 
-/// The dialog.
+/// Dialog that finds a pasted key.
 #[component]
 pub fn IsMine(
     /// Whose keys are looked through.
     project: ProjectId,
-    /// Closes the dialog.
+    /// Called to close the dialog.
     #[prop(into)]
     on_close: Callback<()>,
 ) -> impl IntoView {

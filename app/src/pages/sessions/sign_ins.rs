@@ -18,7 +18,7 @@ const COLUMNS: &[Column] = &[
     Column::new("Ended"),
 ];
 
-/// The log.
+/// List of the user's past sign-ins.
 #[component]
 pub fn SignIns() -> impl IntoView {
     let sign_ins =

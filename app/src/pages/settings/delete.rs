@@ -18,13 +18,13 @@ pub fn DeleteDialog(
     name: String,
     /// What to type its name for.
     label: &'static str,
-    /// The button.
+    /// Label of the confirm button.
     action: &'static str,
     /// How the deletion goes.
     sending: Sending,
-    /// Closes the dialog.
+    /// Called to close the dialog.
     on_close: Callback<()>,
-    /// Deletes it.
+    /// Called to delete the resource.
     #[prop(into)]
     on_delete: Callback<()>,
     /// What goes with it, as [`Consequence`]s.

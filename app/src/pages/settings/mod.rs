@@ -84,7 +84,7 @@ fn Waiting(
 /// The head of a page of the settings.
 #[component]
 pub fn SettingsHead(
-    /// Its title.
+    /// Title of the row or section.
     title: &'static str,
     /// What it is about.
     #[prop(optional)]
@@ -92,7 +92,7 @@ pub fn SettingsHead(
     /// What it is for.
     #[prop(into)]
     description: Signal<String>,
-    /// The actions.
+    /// Buttons beside the title.
     #[prop(optional)]
     children: Option<Children>,
 ) -> impl IntoView {

@@ -13,7 +13,7 @@ const EMPTY: ChartData = ChartData { buckets: Vec::new(), ticks: Vec::new() };
 /// The charts, side by side where there is room.
 #[component]
 pub fn UsageCharts(
-    /// The usage.
+    /// Usage data for the charts.
     usage: Reading<Usage>,
 ) -> impl IntoView {
     let data = move |chart: fn(&Usage) -> ChartData| {

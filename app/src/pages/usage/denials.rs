@@ -13,10 +13,10 @@ use crate::components::relative_time::{date, exact, time_of_day};
 /// Above what an opened denial says.
 pub const QUESTION: &str = "Why was this rejected?";
 
-/// The list.
+/// List of recent denied requests.
 #[component]
 pub fn Denials(
-    /// The denials.
+    /// Denied requests, newest first.
     #[prop(into)]
     denials: Signal<Vec<RecentDenial>>,
     /// The one key that they are of, if they are of one.
@@ -113,7 +113,7 @@ fn opened(
 /// An outcome as a word: what waiting helps against is a warning, the rest is neutral.
 #[component]
 pub fn OutcomeBadge(
-    /// The outcome.
+    /// Outcome of the denied request.
     outcome: Outcome,
 ) -> impl IntoView {
     let look = match outcome {

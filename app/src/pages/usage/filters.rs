@@ -47,12 +47,12 @@ async fn read_keys(project: ProjectId) -> Result<Vec<ListedKey>, ApiError> {
     }
 }
 
-/// The filters.
+/// Toolbar with the report's filters.
 #[component]
 pub fn Filters(
-    /// What is wanted.
+    /// State of the page's filters.
     wanted: WantedState,
-    /// The project's keys.
+    /// Keys of the project.
     keys: RwSignal<Vec<ListedKey>>,
 ) -> impl IntoView {
     let environment = Signal::derive(move || {

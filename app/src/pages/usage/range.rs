@@ -17,12 +17,12 @@ const RANGES: &[Segment] = &[
     Segment::new(UsageRange::Month.as_str(), "30d"),
 ];
 
-/// What is wanted.
+/// Filters of the usage report.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Wanted {
-    /// How far back.
+    /// Time range of the report.
     pub range: UsageRange,
-    /// One key alone.
+    /// Restricts the report to one key.
     pub key: Option<KeyId>,
     /// Keys of one environment alone.
     pub environment: Option<Environment>,
@@ -91,7 +91,7 @@ impl WantedState {
 /// The choice of ranges. On phones it has a line of its own below the title.
 #[component]
 pub fn RangePicker(
-    /// What is wanted.
+    /// State of the page's filters.
     wanted: WantedState,
 ) -> impl IntoView {
     let range = Signal::derive(move || wanted.now.with(|wanted| wanted.range.as_str()));

@@ -8,7 +8,6 @@ use super::kind::{Title, kind_label, span_kind, span_status, status_label};
 
 /// The most attributes of an item that are shown.
 const MOST_PAIRS: usize = 200;
-/// The most events.
 const MOST_EVENTS: usize = 50;
 /// The most attributes of an event.
 const MOST_PAIRS_OF_AN_EVENT: usize = 50;
@@ -30,22 +29,22 @@ pub struct Pairs {
 /// A text of several lines, such as a stack trace.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Block {
-    /// What it is.
+    /// Name of the block.
     pub name: String,
-    /// The lines.
+    /// Content of the block, line by line.
     pub text: String,
 }
 
 /// Something that happened within a span.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Event {
-    /// Its name.
+    /// Name of the event.
     pub name: String,
     /// When, as it was sent.
     pub time: Option<String>,
     /// What else it says.
     pub pairs: Pairs,
-    /// Its stack traces.
+    /// Stack traces of the event.
     pub blocks: Vec<Block>,
 }
 

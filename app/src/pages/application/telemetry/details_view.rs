@@ -7,7 +7,7 @@ use super::details::{Block, Details, Event, Pairs};
 /// The details of one item.
 #[component]
 pub fn DetailsView(
-    /// What it says.
+    /// Details of the item.
     details: Details,
 ) -> impl IntoView {
     let Details { facts, attributes, blocks, resource, events, more_events, meta } = details;

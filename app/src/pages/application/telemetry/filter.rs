@@ -8,13 +8,13 @@ use leptos_router::NavigateOptions;
 use leptos_router::hooks::{use_location, use_navigate, use_query_map};
 use leptos_router::params::ParamsMap;
 
-/// The two lists.
+/// The two lists of telemetry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum List {
-    /// Spans.
+    /// List of traces and spans.
     #[default]
     Traces,
-    /// Lines of logs.
+    /// List of log messages.
     Logs,
 }
 
@@ -31,7 +31,7 @@ impl List {
 /// What is shown of the telemetry.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Filter {
-    /// Which list.
+    /// Which of the two lists is shown.
     pub list: List,
     /// The trace that is open as a tree, in place of the list of traces.
     pub trace: Option<QueryText>,
@@ -165,7 +165,7 @@ impl FilterState {
         }
     }
 
-    /// Lists everything again.
+    /// Removes all filters.
     pub fn clear(self) {
         self.change(|filter| *filter = Filter { list: filter.list, ..Filter::default() });
     }

@@ -42,7 +42,7 @@ pub const fn status_label(status: SpanStatus) -> &'static str {
 /// The icon of a kind. The word stands beside it, or is heard.
 #[component]
 pub fn KindIcon(
-    /// The kind.
+    /// OpenTelemetry's kind of the span.
     kind: SpanKind,
 ) -> impl IntoView {
     const CLASS: &str = "text-ink-3";

@@ -21,7 +21,7 @@ use crate::pages::rows::Identified;
 /// What one of the lists says and shows.
 #[derive(Clone, Copy)]
 pub struct Words {
-    /// What it lists.
+    /// Label of the list.
     pub label: &'static str,
     /// That it could not be had.
     pub failed: &'static str,
@@ -31,7 +31,7 @@ pub struct Words {
     pub unmatched: &'static str,
     /// How to send the first.
     pub command: fn(&str, Timestamp) -> Snippet,
-    /// Its columns.
+    /// Columns of the table.
     pub columns: &'static [Column],
 }
 

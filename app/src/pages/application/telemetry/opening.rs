@@ -11,7 +11,7 @@ use crate::components::icon::{Glyph, Icon};
 pub fn OpenButton(
     /// The id of what it shows.
     id: String,
-    /// What that is.
+    /// Name of what is opened.
     label: String,
     /// Whether it is shown.
     open: RwSignal<bool>,
@@ -35,7 +35,7 @@ pub fn OpenButton(
 /// What it shows, as a row of the table.
 #[component]
 pub fn DetailsRow(
-    /// Its id.
+    /// ID of the row.
     id: String,
     /// How many columns the table has.
     columns: usize,

@@ -61,12 +61,12 @@ async fn read(application: ApplicationId, id: QueryText) -> Result<Spans, ApiErr
     Ok(Spans { spans, is_cut: cursor.is_some() })
 }
 
-/// The trace.
+/// Panel with one trace as a tree.
 #[component]
 pub fn Trace(
-    /// Whose it is.
+    /// Application that sent the trace.
     application: ApplicationId,
-    /// Its id.
+    /// ID of the row.
     id: QueryText,
 ) -> impl IntoView {
     let found = RwSignal::new(None::<Result<Spans, ApiError>>);

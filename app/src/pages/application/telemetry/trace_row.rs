@@ -90,7 +90,7 @@ fn Kind(kind: SpanKind) -> impl IntoView {
 /// What a span is called, in one line or two.
 #[component]
 pub fn TitleView(
-    /// Its title.
+    /// Title of the row or section.
     title: Title,
 ) -> impl IntoView {
     let Title { method, what, name } = title;

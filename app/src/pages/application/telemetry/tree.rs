@@ -6,7 +6,7 @@ use std::collections::HashMap;
 /// What a span says of its place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Place<'a> {
-    /// Its id.
+    /// ID of the row.
     pub id: &'a str,
     /// The id of the span above it, if there is one.
     pub parent: Option<&'a str>,

@@ -67,7 +67,7 @@ impl Desk {
         }
     }
 
-    /// The organization's id.
+    /// Organization whose members are managed.
     pub fn organization_id(self) -> OrganizationId {
         self.subject.with_untracked(|subject| subject.organization.id)
     }

@@ -12,7 +12,7 @@ use crate::components::field::TextField;
 use crate::components::form::{Entry, FormDialog, Sending};
 use crate::components::select::{Choice, Select};
 
-/// The dialog.
+/// Dialog that invites a user.
 #[component]
 pub fn InviteMember(
     /// Where the members are listed.

@@ -20,7 +20,7 @@ use crate::pages::rows::{Identified, MemberRowId};
 pub fn MemberRow(
     /// Where the member is listed.
     desk: Desk,
-    /// The member.
+    /// Member or invitation that the row shows.
     listed: ListedMember,
 ) -> impl IntoView {
     let id = listed.id();
@@ -97,7 +97,7 @@ fn Invited(now: Memo<ListedMember>) -> impl IntoView {
 /// What is shown of a role.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum RoleDisplay {
-    /// Its name.
+    /// The name from GitHub.
     Name,
     /// Its name, with a lock: it would be for this person to change it, but they can't.
     Locked(&'static str),
@@ -106,7 +106,6 @@ enum RoleDisplay {
 }
 
 impl RoleDisplay {
-    /// Tracked.
     fn of(desk: &Desk, member: &Member) -> Self {
         if !desk.may_write() || member.invited {
             Self::Name
@@ -197,7 +196,6 @@ enum Deed {
 }
 
 impl Deed {
-    /// Tracked.
     fn of(desk: &Desk, member: &Member) -> Self {
         match () {
             () if desk.is_me(member.user_id) => Self::Leave,

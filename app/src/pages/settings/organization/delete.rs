@@ -15,12 +15,12 @@ use crate::components::icon::Glyph;
 use crate::components::thousands;
 use crate::components::toast::Toasts;
 
-/// The dialog.
+/// Dialog that deletes the organization.
 #[component]
 pub fn DeleteOrganization(
-    /// Which organization.
+    /// Resource to delete.
     subject: Signal<Subject>,
-    /// Closes the dialog.
+    /// Called to close the dialog.
     #[prop(into)]
     on_close: Callback<()>,
 ) -> impl IntoView {

@@ -14,12 +14,12 @@ use crate::components::frame::Workspace;
 use crate::components::icon::Glyph;
 use crate::components::toast::Toasts;
 
-/// The dialog.
+/// Dialog that deletes the project.
 #[component]
 pub fn DeleteProject(
-    /// Which project.
+    /// Resource to delete.
     subject: Signal<Subject>,
-    /// Closes the dialog.
+    /// Called to close the dialog.
     #[prop(into)]
     on_close: Callback<()>,
 ) -> impl IntoView {

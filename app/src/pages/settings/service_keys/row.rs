@@ -18,7 +18,7 @@ use crate::pages::keys::row::{Expiry, LastUse, OldSecretEnds};
 pub fn ServiceKeyRow(
     /// Where the key is listed.
     desk: Desk,
-    /// The key.
+    /// Key that the row or dialog shows.
     listed: ListedKey,
 ) -> impl IntoView {
     let id = listed.key.id;
