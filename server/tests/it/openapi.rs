@@ -39,6 +39,24 @@ fn openapi_names_every_endpoint() {
     insta::assert_snapshot!("endpoints", endpoints.join("\n"));
 }
 
+/// Readers scan a list of operations by what each does.
+#[test]
+fn openapi_summaries_start_with_a_verb_in_the_imperative() {
+    let verbs = "Accept Archive Check Complete Create Decline Delete End Export Get Invite List \
+                 Refresh Remove Revoke Rotate Send Sign Simulate Start Unarchive Update Verify \
+                 Withdraw";
+    for document in [latchkey_server::openapi(), latchkey_server::dashboard_openapi()] {
+        for (path, item) in &document.paths.paths {
+            let operations = [&item.get, &item.post, &item.delete, &item.patch];
+            for operation in operations.into_iter().flatten() {
+                let summary = operation.summary.as_deref().unwrap_or_default();
+                let first = summary.split(' ').next().unwrap_or_default();
+                assert!(verbs.split(' ').any(|verb| verb == first), "{path}: {summary}");
+            }
+        }
+    }
+}
+
 /// What the pages call stands in a document of its own, and nothing else does there.
 #[test]
 fn openapi_describes_every_server_function_and_no_other() {
