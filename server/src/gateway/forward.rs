@@ -113,7 +113,7 @@ async fn answer(
         upstream = served.line.name,
         status = status.as_u16(),
         message = error.message,
-        "An upstream refused a call"
+        "Upstream rejected a call"
     );
     Err(refusal(status, error, wait).into())
 }
@@ -166,7 +166,7 @@ async fn send(
         CallError::Failed(_) => Refused::upstream_error(),
     };
     let cause = cause(&error);
-    tracing::warn!(upstream = line.name, cause, "An upstream could not be called");
+    tracing::warn!(upstream = line.name, cause, "Upstream call failed");
     Err(refused.into())
 }
 

@@ -120,7 +120,7 @@ impl Relay {
     fn broken(&self, broken: Broken) -> Refused {
         let Broken::Failed(cause) = broken else { return Refused::upstream_timeout() };
         let upstream = &self.answering.served.line.name;
-        tracing::warn!(upstream, cause, "An upstream's stream broke off");
+        tracing::warn!(upstream, cause, "Upstream stream was interrupted");
         Refused::upstream_error()
     }
 
@@ -147,7 +147,7 @@ impl Relay {
         match self.answering.meter.end() {
             StreamEnd::Cut => {
                 let name = &self.answering.served.line.name;
-                tracing::warn!(upstream = name, "An upstream's stream ended in the middle");
+                tracing::warn!(upstream = name, "Upstream stream ended without a final event");
                 return self.fail(&Refused::upstream_error());
             }
             StreamEnd::LacksDone => last.extend_from_slice(DONE),
