@@ -113,8 +113,8 @@ impl BodyPermit {
         if self.count(more) { Ok(()) } else { Err(BodyBudgetExceeded) }
     }
 
-    /// It is known now whose body this is. If their bodies take their part of the budget already, no
-    /// more of it is read.
+    /// It is known now whose body this is. If their bodies take their part of the budget already,
+    /// no more of it is read.
     fn assign_to_caller(&self, caller: Uuid) {
         if self.caller.set(caller).is_ok() {
             let taken = self.taken.load(Ordering::Acquire);
