@@ -31,7 +31,7 @@ use crate::http::client::ClientIp;
 use crate::http::problem::{self, Refusal};
 use crate::http::request_id::RequestId;
 use crate::http::{masked, security_headers, verify};
-use crate::metrics::{Metrics, Route};
+use crate::metrics::{Metrics, RouteClass};
 use crate::router::{REQUEST_TIMEOUT, router};
 use crate::state::AppState;
 use crate::system::SystemClock;
@@ -150,12 +150,12 @@ impl Handler for HttpService {
         if let Some(uri) = mended.or_else(|| gateway::without_second_version(sent)) {
             *request.uri_mut() = uri;
         }
-        let route = Route::of(request.uri());
+        let route = RouteClass::of(request.uri());
         let id = RequestId::new();
         let ip = ClientIp::of(peer, request.headers(), id, &self.state);
         let takes = Takes::of(request.uri().path());
         let asked = RequestContext { id, route, takes, ip, permit, clock: SystemClock::start() };
-        if route == Route::Verify && request.method() == Method::POST {
+        if route == RouteClass::Verify && request.method() == Method::POST {
             self.verify(&asked, request).await
         } else {
             // Boxed: a verification need not carry the router's states.
@@ -171,7 +171,7 @@ impl Handler for HttpService {
 /// What is known of a request beside what it says.
 struct RequestContext {
     id: RequestId,
-    route: Route,
+    route: RouteClass,
     takes: Takes,
     ip: ClientIp,
     permit: Option<Arc<BodyPermit>>,
@@ -186,7 +186,7 @@ impl RequestContext {
         }
         let detail = "The server is receiving too many request bodies. Try again in a moment.";
         match self.route {
-            Route::Gateway => gateway::unavailable(detail),
+            RouteClass::Gateway => gateway::unavailable(detail),
             _ => Refusal::new(ErrorCode::Outcome(Outcome::Unavailable), detail).into_response(),
         }
     }

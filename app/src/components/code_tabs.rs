@@ -6,7 +6,7 @@ use leptos::prelude::*;
 use super::button::IconButton;
 use super::clipboard::Copier;
 use super::icon::Glyph;
-use super::snippets::{Language, Snippet, Tone, highlight};
+use super::snippets::{CodeTone, Language, Snippet, highlight};
 use super::tabs::{Tab, TabList, tab_id};
 
 /// The tab with the line for a `.env` file.
@@ -94,12 +94,12 @@ fn find<'a>(snippets: &'a [Snippet], label: &str) -> &'a Snippet {
 }
 
 fn coloured(snippet: &Snippet) -> impl IntoView + use<> {
-    let piece = |(tone, text): (Tone, &str)| {
+    let piece = |(tone, text): (CodeTone, &str)| {
         let colour = match tone {
-            Tone::Keyword => "text-code-key",
-            Tone::Text => "text-code-str",
-            Tone::Comment => "text-code-dim",
-            Tone::Plain => return text.to_owned().into_any(),
+            CodeTone::Keyword => "text-code-key",
+            CodeTone::Text => "text-code-str",
+            CodeTone::Comment => "text-code-dim",
+            CodeTone::Plain => return text.to_owned().into_any(),
         };
         view! { <span class=colour>{text.to_owned()}</span> }.into_any()
     };

@@ -135,13 +135,13 @@ fn bar(used: u64, limit: u64, place: MeterPlace) -> impl IntoView {
 
 /// Accent, then a warning from 80 %, then danger at the limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Tone {
+pub(super) enum MeterTone {
     Accent,
     Warn,
     Danger,
 }
 
-impl Tone {
+impl MeterTone {
     const fn mark(self) -> &'static str {
         match self {
             Self::Accent => "border-accent bg-accent",
@@ -159,13 +159,13 @@ impl Tone {
     }
 }
 
-pub(super) const fn tone(used: u64, limit: u64) -> Tone {
+pub(super) const fn tone(used: u64, limit: u64) -> MeterTone {
     if used >= limit {
-        Tone::Danger
+        MeterTone::Danger
     } else if used * 5 >= limit * 4 {
-        Tone::Warn
+        MeterTone::Warn
     } else {
-        Tone::Accent
+        MeterTone::Accent
     }
 }
 
@@ -175,11 +175,11 @@ mod tests {
 
     #[test]
     fn the_meter_warns_from_80_percent() {
-        assert_eq!(tone(7, 10), Tone::Accent);
-        assert_eq!(tone(8, 10), Tone::Warn);
-        assert_eq!(tone(39, 50), Tone::Accent);
-        assert_eq!(tone(40, 50), Tone::Warn);
-        assert_eq!(tone(10, 10), Tone::Danger);
-        assert_eq!(tone(3, 2), Tone::Danger);
+        assert_eq!(tone(7, 10), MeterTone::Accent);
+        assert_eq!(tone(8, 10), MeterTone::Warn);
+        assert_eq!(tone(39, 50), MeterTone::Accent);
+        assert_eq!(tone(40, 50), MeterTone::Warn);
+        assert_eq!(tone(10, 10), MeterTone::Danger);
+        assert_eq!(tone(3, 2), MeterTone::Danger);
     }
 }

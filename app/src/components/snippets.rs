@@ -259,7 +259,7 @@ with urlopen(request) as response:
 
 /// How a piece of a program is coloured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Tone {
+pub enum CodeTone {
     /// A word of the language.
     Keyword,
     /// A text in quotes.
@@ -271,14 +271,14 @@ pub enum Tone {
 }
 
 /// Cuts a program into coloured pieces; together they are the program again.
-pub fn highlight(snippet: &Snippet) -> Vec<(Tone, &str)> {
-    let mut pieces: Vec<(Tone, &str)> = Vec::new();
+pub fn highlight(snippet: &Snippet) -> Vec<(CodeTone, &str)> {
+    let mut pieces: Vec<(CodeTone, &str)> = Vec::new();
     let (mut start, mut rest) = (0, snippet.code.as_str());
     while !rest.is_empty() {
         let (tone, length) = next_piece(snippet.language, rest);
         let end = start + length;
         match pieces.last_mut() {
-            Some((Tone::Plain, plain)) if tone == Tone::Plain => {
+            Some((CodeTone::Plain, plain)) if tone == CodeTone::Plain => {
                 *plain = &snippet.code[start - plain.len()..end];
             }
             _ => pieces.push((tone, &snippet.code[start..end])),
@@ -289,21 +289,24 @@ pub fn highlight(snippet: &Snippet) -> Vec<(Tone, &str)> {
 }
 
 /// The tone and the length in bytes of what `rest`, which is not empty, begins with.
-fn next_piece(language: Language, rest: &str) -> (Tone, usize) {
+fn next_piece(language: Language, rest: &str) -> (CodeTone, usize) {
     let is_word = |c: char| c.is_alphanumeric() || c == '_';
     let first = rest.chars().next().unwrap_or_default();
     if rest.starts_with(language.comment()) {
-        (Tone::Comment, rest.find('\n').unwrap_or(rest.len()))
+        (CodeTone::Comment, rest.find('\n').unwrap_or(rest.len()))
     } else if matches!(first, '"' | '\'') {
         let end = rest[1..].find(first).map_or(rest.len(), |at| at + 2);
-        (Tone::Text, end)
+        (CodeTone::Text, end)
     } else if is_word(first) {
         let end = rest.find(|c| !is_word(c)).unwrap_or(rest.len());
-        let tone =
-            if language.keywords().contains(&&rest[..end]) { Tone::Keyword } else { Tone::Plain };
+        let tone = if language.keywords().contains(&&rest[..end]) {
+            CodeTone::Keyword
+        } else {
+            CodeTone::Plain
+        };
         (tone, end)
     } else {
-        (Tone::Plain, first.len_utf8())
+        (CodeTone::Plain, first.len_utf8())
     }
 }
 
@@ -365,7 +368,7 @@ mod tests {
             let pieces = highlight(&snippet);
             let text: String = pieces.iter().map(|(_, text)| *text).collect();
             assert_eq!(text, snippet.code);
-            for tone in [Tone::Keyword, Tone::Text, Tone::Plain] {
+            for tone in [CodeTone::Keyword, CodeTone::Text, CodeTone::Plain] {
                 assert!(pieces.iter().any(|(each, _)| *each == tone), "{:?}", snippet.language);
             }
         }
@@ -380,13 +383,13 @@ mod tests {
         assert_eq!(
             highlight(&snippet),
             [
-                (Tone::Keyword, "const"),
-                (Tone::Plain, " a = "),
-                (Tone::Text, "\"//b\""),
-                (Tone::Plain, " "),
-                (Tone::Comment, "// it’s \"c\""),
-                (Tone::Plain, "\n"),
-                (Tone::Keyword, "new"),
+                (CodeTone::Keyword, "const"),
+                (CodeTone::Plain, " a = "),
+                (CodeTone::Text, "\"//b\""),
+                (CodeTone::Plain, " "),
+                (CodeTone::Comment, "// it’s \"c\""),
+                (CodeTone::Plain, "\n"),
+                (CodeTone::Keyword, "new"),
             ]
         );
     }

@@ -77,7 +77,7 @@ const TAB: &str = "h-9 shrink-0 cursor-pointer border-b-2 border-transparent px-
     outline-offset-[-2px] transition-colors duration-[120ms] hover:text-ink aria-selected:border-accent \
     aria-selected:font-medium aria-selected:text-ink max-md:h-11";
 
-/// The id of a tab.
+/// What the element of a tab is called, by the id of the tabs and its label.
 pub fn tab_id(id: &str, label: &str) -> String {
     format!("{id}-{}", label.trim_start_matches('.').to_lowercase())
 }

@@ -17,7 +17,7 @@ type ReadFn<T> = Arc<dyn Fn() -> ReadFuture<T> + Send + Sync>;
 
 /// What there is to show of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Shown {
+pub enum ReadingState {
     /// Placeholder rows until the first response.
     Skeleton,
     /// Why it could not be had.
@@ -106,15 +106,15 @@ impl<T: Clone + PartialEq + Send + Sync + 'static> Reading<T> {
     }
 
     /// What there is to show. It changes only when something else is to be shown.
-    pub fn shown(self) -> Memo<Shown> {
+    pub fn shown(self) -> Memo<ReadingState> {
         let is_there = Memo::new(move |_| self.found.with(Option::is_some));
         let loading = move || !is_there.get() && self.failure.with(Option::is_none);
         let skeleton = skeleton_shown(Signal::derive(loading));
         Memo::new(move |_| match self.failure.get() {
-            _ if skeleton.get() => Shown::Skeleton,
-            Some(error) => Shown::Failed(error),
-            None if is_there.get() => Shown::There,
-            None => Shown::Skeleton,
+            _ if skeleton.get() => ReadingState::Skeleton,
+            Some(error) => ReadingState::Failed(error),
+            None if is_there.get() => ReadingState::There,
+            None => ReadingState::Skeleton,
         })
     }
 

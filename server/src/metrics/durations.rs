@@ -16,7 +16,7 @@ const ENDS: [u64; 16] = [
 
 /// What a request is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Route {
+pub(crate) enum RouteClass {
     Verify,
     Ingest,
     Gateway,
@@ -24,7 +24,7 @@ pub(crate) enum Route {
     Pages,
 }
 
-impl Route {
+impl RouteClass {
     pub(crate) const ALL: [Self; 5] =
         [Self::Verify, Self::Ingest, Self::Gateway, Self::Api, Self::Pages];
 
@@ -63,7 +63,7 @@ struct Histogram {
 /// On cache lines of its own.
 #[derive(Default)]
 #[repr(align(128))]
-struct Stripe([Histogram; Route::ALL.len()]);
+struct Stripe([Histogram; RouteClass::ALL.len()]);
 
 /// Histograms of each route.
 #[derive(Default)]
@@ -79,7 +79,7 @@ pub(crate) struct Snapshot {
 }
 
 impl Durations {
-    pub(crate) fn observe(&self, route: Route, took: Duration) {
+    pub(crate) fn observe(&self, route: RouteClass, took: Duration) {
         let micros = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
         let histogram = &self.0[stripe::of_thread(STRIPES)].0[route as usize];
         let bucket = ENDS.partition_point(|end| *end < micros);
@@ -87,7 +87,7 @@ impl Durations {
         histogram.micros.fetch_add(micros, Ordering::Relaxed);
     }
 
-    pub(crate) fn snapshot(&self, route: Route) -> Snapshot {
+    pub(crate) fn snapshot(&self, route: RouteClass) -> Snapshot {
         let sum = |counter: &dyn Fn(&Histogram) -> &AtomicU64| -> u64 {
             let histograms = self.0.iter().map(|stripe| &stripe.0[route as usize]);
             histograms.map(|one| counter(one).load(Ordering::Relaxed)).sum()
@@ -111,25 +111,25 @@ mod tests {
     fn an_answer_is_in_the_first_bucket_that_it_fits() {
         let durations = Durations::default();
         for micros in [0, 50, 51, 30_000_000, 30_000_001] {
-            durations.observe(Route::Api, Duration::from_micros(micros));
+            durations.observe(RouteClass::Api, Duration::from_micros(micros));
         }
-        let seen = durations.snapshot(Route::Api);
+        let seen = durations.snapshot(RouteClass::Api);
         let counts: Vec<_> = seen.buckets.iter().map(|(_, count)| *count).collect();
         assert_eq!((&counts[..3], &counts[15..], seen.count), (&[2, 1, 0][..], &[1, 1][..], 5));
-        assert_eq!(durations.snapshot(Route::Verify).count, 0);
+        assert_eq!(durations.snapshot(RouteClass::Verify).count, 0);
     }
 
     #[test]
     fn addresses_are_told_apart() {
         for (path, route) in [
-            ("/v1/keys/verify", Route::Verify),
-            ("/v1/keys/key_x", Route::Api),
-            ("/apikey?ApplicationId=x", Route::Api),
-            ("/v1/logs", Route::Ingest),
-            ("/v1/models/sandbox", Route::Gateway),
-            ("/login", Route::Pages),
+            ("/v1/keys/verify", RouteClass::Verify),
+            ("/v1/keys/key_x", RouteClass::Api),
+            ("/apikey?ApplicationId=x", RouteClass::Api),
+            ("/v1/logs", RouteClass::Ingest),
+            ("/v1/models/sandbox", RouteClass::Gateway),
+            ("/login", RouteClass::Pages),
         ] {
-            assert_eq!(Route::of(&path.parse().unwrap()), route, "{path}");
+            assert_eq!(RouteClass::of(&path.parse().unwrap()), route, "{path}");
         }
     }
 }

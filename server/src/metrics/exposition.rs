@@ -12,7 +12,7 @@ use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::registry::{Registry, Unit};
 
-use super::Route;
+use super::RouteClass;
 use crate::state::AppState;
 
 /// Everything as text. What it tells is gathered when it is asked for.
@@ -136,7 +136,7 @@ fn http(encoder: &mut DescriptorEncoder<'_>, state: &AppState) -> fmt::Result {
         Some(&unit),
         MetricType::Histogram,
     )?;
-    for route in Route::ALL {
+    for route in RouteClass::ALL {
         let seen = state.metrics.durations.snapshot(route);
         let labels = [("route", route.as_str())];
         let mut encoder = family.encode_family(&labels)?;

@@ -22,7 +22,7 @@ use latchkey_listener::{BodyPermit, DrainedBody, Handler, Timeouts};
 use tokio::net::TcpListener;
 use tower::ServiceExt;
 
-pub(crate) use durations::{Durations, Route};
+pub(crate) use durations::{Durations, RouteClass};
 
 use crate::config::MetricsListen;
 use crate::http::health;

@@ -10,7 +10,7 @@ use latchkey_domain::window::WindowFull;
 use subtle::ConstantTimeEq;
 
 use super::Device;
-use super::sign_in::{Person, sign_in};
+use super::sign_in::{SignInIdentity, sign_in};
 use crate::digest::sha256;
 use crate::error::Error;
 use crate::failures::TooManyFailures;
@@ -59,7 +59,7 @@ pub async fn sign_in_local(
 ) -> Result<String, Error> {
     let right = services.settings.local_code.as_ref().ok_or(Error::NotFound)?;
     guess(services, right, code)?;
-    let person = Person {
+    let person = SignInIdentity {
         github_id: None,
         login: "local".to_owned(),
         name: Some("Local developer".to_owned()),

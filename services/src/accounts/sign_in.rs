@@ -48,7 +48,7 @@ impl Device {
     }
 }
 
-pub(super) struct Person {
+pub(super) struct SignInIdentity {
     pub(super) github_id: Option<i64>,
     pub(super) login: String,
     pub(super) name: Option<String>,
@@ -65,7 +65,7 @@ pub async fn sign_in_with_github(
     identity: GithubIdentity,
     device: &Device,
 ) -> Result<String, Error> {
-    let person = Person {
+    let person = SignInIdentity {
         github_id: Some(identity.id),
         login: identity.login,
         name: identity.name,
@@ -76,7 +76,7 @@ pub async fn sign_in_with_github(
 
 pub(super) async fn sign_in(
     services: &Services,
-    person: &Person,
+    person: &SignInIdentity,
     device: &Device,
 ) -> Result<String, Error> {
     match try_sign_in(services, person, device).await {
@@ -90,7 +90,7 @@ pub(super) async fn sign_in(
 
 async fn try_sign_in(
     services: &Services,
-    person: &Person,
+    person: &SignInIdentity,
     device: &Device,
 ) -> Result<String, Error> {
     retried(services, || try_sign_in_once(services, person, device)).await
@@ -98,7 +98,7 @@ async fn try_sign_in(
 
 async fn try_sign_in_once(
     services: &Services,
-    person: &Person,
+    person: &SignInIdentity,
     device: &Device,
 ) -> Result<String, Error> {
     let who = OnBehalfOf::SignIn(person.github_id);
@@ -130,7 +130,7 @@ async fn try_sign_in_once(
 async fn update_profile(
     database: &impl ConnectionTrait,
     known: user::Model,
-    person: &Person,
+    person: &SignInIdentity,
 ) -> Result<UserId, Error> {
     let id = UserId::from(known.id);
     if known.login != person.login || !known.holds_login {
@@ -156,7 +156,7 @@ async fn update_profile(
 async fn take_login(
     database: &impl ConnectionTrait,
     id: UserId,
-    person: &Person,
+    person: &SignInIdentity,
 ) -> Result<(), Error> {
     if person.github_id.is_none() {
         return Ok(());
@@ -176,7 +176,7 @@ async fn take_login(
 async fn create_user(
     services: &Services,
     database: &impl ConnectionTrait,
-    person: &Person,
+    person: &SignInIdentity,
 ) -> Result<UserId, Error> {
     if services.settings.signup == Signup::Invited
         && let Some(id) = person.github_id

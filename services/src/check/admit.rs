@@ -12,7 +12,7 @@ use super::need::Need;
 use super::rates::{HeldRates, MinuteLimits};
 use super::{BegunCall, Call, Denial, Found, KeyRecord, LimitStates, budget, rates};
 use crate::services::Services;
-use crate::usage::quota::{self, Counted};
+use crate::usage::quota::{self, CountedCall};
 
 /// The decision on a call at `now`: where the limits stand, and what the call holds of them. A call
 /// that was `begun` has taken its request.
@@ -152,7 +152,7 @@ struct TakenLimits<'a> {
     services: &'a Services,
     key: &'a KeyRecord,
     rates: HeldRates,
-    quota: Option<Counted>,
+    quota: Option<CountedCall>,
 }
 
 impl TakenLimits<'_> {
@@ -195,7 +195,7 @@ async fn take_quota(
     services: &Services,
     key: &KeyRecord,
     now: Timestamp,
-) -> Result<Counted, Denial> {
+) -> Result<CountedCall, Denial> {
     let limit = key.plan_limits().requests_per_month;
     let taken = quota::take(services, key.project, limit, now).await.map_err(|error| {
         tracing::error!(%error, "Failed to query a quota");

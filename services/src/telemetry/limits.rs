@@ -11,15 +11,15 @@ pub const MOST_OF_A_URL: usize = 8_192;
 /// What is left of the bytes that one call may store. Every item keeps its resource and scope, so a
 /// large resource above many items would unfold a body of 4 MiB into gigabytes.
 #[derive(Debug)]
-pub struct Room(usize);
+pub struct BytesLeft(usize);
 
-impl Default for Room {
+impl Default for BytesLeft {
     fn default() -> Self {
         Self(32 * 1024 * 1024)
     }
 }
 
-impl Room {
+impl BytesLeft {
     /// Takes room for so many bytes; whether there is.
     #[must_use]
     pub const fn take(&mut self, bytes: usize) -> bool {

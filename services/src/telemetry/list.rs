@@ -22,19 +22,19 @@ const READ_OF_A_MESSAGE: usize = 4 * MOST_BYTES;
 
 /// A row of a page: where it stands in the list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Place {
+pub(super) struct RowPosition {
     pub(super) timestamp: i64,
     pub(super) nanos: i32,
     pub(super) id: Uuid,
 }
 
-impl From<(i64, i32, Uuid)> for Place {
+impl From<(i64, i32, Uuid)> for RowPosition {
     fn from((timestamp, nanos, id): (i64, i32, Uuid)) -> Self {
         Self { timestamp, nanos, id }
     }
 }
 
-impl Place {
+impl RowPosition {
     fn cursor(&self) -> String {
         nanos_cursor(self.timestamp, self.nanos, self.id)
     }
@@ -52,10 +52,10 @@ pub(super) fn time_from_row(millis: i64, nanos: i32) -> PreciseTimestamp {
 
 /// The rows that a page may have.
 pub(super) struct Places {
-    rows: Vec<Place>,
+    rows: Vec<RowPosition>,
     more: bool,
     /// Where the list was left, if it was before its end.
-    left_at: Option<Place>,
+    left_at: Option<RowPosition>,
 }
 
 /// How long a text is, without reading it.
@@ -70,7 +70,11 @@ pub(super) fn beginning(column: &'static str) -> Expr {
 
 impl Places {
     /// Of rows with their lengths, those that fit into a page of `most` rows; one always does.
-    pub(super) fn of(rows: Vec<(Place, usize)>, most: usize, left_at: Option<Place>) -> Self {
+    pub(super) fn of(
+        rows: Vec<(RowPosition, usize)>,
+        most: usize,
+        left_at: Option<RowPosition>,
+    ) -> Self {
         let (all, mut bytes) = (rows.len(), 0);
         let mut places = Vec::with_capacity(all.min(most));
         for (place, length) in rows.into_iter().take(most) {
@@ -108,7 +112,7 @@ impl Places {
             last = Some(place);
         }
         let next = if more { last } else { self.left_at.as_ref() };
-        let next_cursor = next.map(Place::cursor);
+        let next_cursor = next.map(RowPosition::cursor);
         Page { data, next_cursor }
     }
 }
@@ -124,11 +128,11 @@ pub(super) fn of_message(length: Expr) -> Expr {
 mod tests {
     use super::*;
 
-    fn place(id: u128) -> Place {
-        Place { timestamp: 7, nanos: 8, id: Uuid::from_u128(id) }
+    fn place(id: u128) -> RowPosition {
+        RowPosition { timestamp: 7, nanos: 8, id: Uuid::from_u128(id) }
     }
 
-    fn rows(lengths: &[usize]) -> Vec<(Place, usize)> {
+    fn rows(lengths: &[usize]) -> Vec<(RowPosition, usize)> {
         (1..).zip(lengths).map(|(id, length)| (place(id), *length)).collect()
     }
 

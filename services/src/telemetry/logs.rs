@@ -17,7 +17,7 @@ use super::limits::{Faults, MOST_OF_A_NAME, storable};
 use super::list::{nanos_to_row, time_from_row};
 use super::scan::Scan;
 use super::store::{Batch, Ids, Kind, RowKey, store};
-use super::{Incoming, Source, Stored, Turn, list, sizes};
+use super::{Incoming, Source, StorePermit, Stored, list, sizes};
 use crate::actor::Actor;
 use crate::entity::log;
 use crate::error::Error;
@@ -32,7 +32,7 @@ use crate::services::Services;
 pub async fn ingest_logs(
     services: &Services,
     source: &Source,
-    turn: Turn,
+    turn: StorePermit,
     incoming: Incoming<LogEntry>,
 ) -> Result<Stored, Error> {
     let prepared = {

@@ -21,10 +21,10 @@ mod traces;
 
 pub use cut::{cut_text, fit_meta};
 pub use incoming::{Incoming, MOST_ITEMS, Stored};
-pub use limits::{MOST_OF_A_NAME, MOST_OF_A_URL, Room};
+pub use limits::{BytesLeft, MOST_OF_A_NAME, MOST_OF_A_URL};
 pub use logs::{check_log, ingest_logs, list_logs};
 pub use purge::{Purged, purge_deleted, purge_live, purge_sandbox};
-pub use queue::Turn;
+pub use queue::StorePermit;
 pub(crate) use store::Ingest;
 pub use store::{purge_unfinished, waiting};
 pub use traces::{check_trace, ingest_traces, list_traces};
@@ -84,7 +84,7 @@ impl Source {
     ///
     /// # Errors
     /// `QueueFull`: too much is waiting already.
-    pub async fn turn(&self, services: &Services, bytes: usize) -> Result<Turn, Error> {
+    pub async fn turn(&self, services: &Services, bytes: usize) -> Result<StorePermit, Error> {
         let turn = services.ingest.queue.turn(self.key.project, bytes).await;
         turn.map(Into::into).map_err(|_| Error::QueueFull)
     }
@@ -106,7 +106,7 @@ impl Source {
     }
 }
 
-impl Turn {
+impl StorePermit {
     /// Takes a body apart, or whatever else takes a while, on a thread in the background.
     pub async fn run<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> T {
         background::run(work).await

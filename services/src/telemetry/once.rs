@@ -12,7 +12,7 @@ use sea_orm::{ColumnTrait, DatabaseTransaction, EntityTrait, QueryFilter, QueryS
 use uuid::Uuid;
 
 use super::purge::Received;
-use super::store::{Call, Ids, Kind, RowKey, outage};
+use super::store::{CallIdentity, Ids, Kind, RowKey, outage};
 use crate::entity::{ingest_batch, log, trace};
 use crate::error::Error;
 
@@ -22,7 +22,7 @@ use crate::error::Error;
 /// The database fails.
 pub(super) async fn bytes_that_were_there(
     transaction: &DatabaseTransaction,
-    call: Call,
+    call: CallIdentity,
     rows: &[RowKey],
 ) -> Result<i64, Error> {
     match call.kind {
@@ -33,7 +33,7 @@ pub(super) async fn bytes_that_were_there(
 
 async fn find<E: Received>(
     transaction: &DatabaseTransaction,
-    call: Call,
+    call: CallIdentity,
     rows: &[RowKey],
 ) -> Result<i64, Error> {
     let times: HashSet<i64> = rows.iter().map(|row| row.timestamp).collect();
@@ -71,7 +71,7 @@ async fn find<E: Received>(
 /// they shall have.
 async fn take_over<E: Received>(
     transaction: &DatabaseTransaction,
-    call: Call,
+    call: CallIdentity,
     rows: HashMap<Uuid, Uuid>,
 ) -> Result<(), Error> {
     let unfinished = ingest_batch::Entity::find()

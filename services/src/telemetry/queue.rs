@@ -17,11 +17,11 @@ const IN_ALL: Size = Size { calls: 1_024, bytes: 128 * 1024 * 1024 };
 const OF_A_PROJECT: Size = Size { calls: 512, bytes: 64 * 1024 * 1024 };
 
 /// It is this call's turn, until this is dropped.
-pub struct Turn {
+pub struct StorePermit {
     _turn: turns::Turn<ProjectId>,
 }
 
-impl From<turns::Turn<ProjectId>> for Turn {
+impl From<turns::Turn<ProjectId>> for StorePermit {
     fn from(turn: turns::Turn<ProjectId>) -> Self {
         Self { _turn: turn }
     }

@@ -14,7 +14,7 @@ use uuid::Uuid;
 
 use super::allowance::Allowance;
 use super::filter::{Searched, Texts, Wanted, Words};
-use super::list::{Place, Places};
+use super::list::{Places, RowPosition};
 use super::purge::kept;
 use crate::background;
 use crate::error::Error;
@@ -44,7 +44,7 @@ pub(super) struct Scan<E> {
 /// What the database tells of a row: whether it is wanted, as far as can be said without its texts,
 /// and how long it is.
 struct ScannedRow {
-    place: Place,
+    place: RowPosition,
     length: usize,
     is_wanted: bool,
 }
@@ -110,7 +110,7 @@ impl<E: Searched> Scan<E> {
         page: &PageRequest,
     ) -> Result<Places, Error> {
         let needed = usize::try_from(page.rows()).unwrap_or(usize::MAX);
-        let mut after = page.after_nanos()?.map(Place::from);
+        let mut after = page.after_nanos()?.map(RowPosition::from);
         let mut window = Window { rows: WINDOW_ROWS, bytes: WINDOW_BYTES };
         // Most pages are full of the first rows.
         let mut chunk = needed;
@@ -135,7 +135,7 @@ impl<E: Searched> Scan<E> {
     async fn next(
         &self,
         services: &Services,
-        after: Option<Place>,
+        after: Option<RowPosition>,
         most: usize,
     ) -> Result<Vec<ScannedRow>, Error> {
         let rows: Vec<(i64, i32, Uuid, i64, i64)> = self
@@ -144,19 +144,19 @@ impl<E: Searched> Scan<E> {
             .all(services.database.telemetry().reader())
             .await?;
         let row = |(timestamp, nanos, id, length, is_wanted)| ScannedRow {
-            place: Place { timestamp, nanos, id },
+            place: RowPosition { timestamp, nanos, id },
             length: usize::try_from(length).unwrap_or_default(),
             is_wanted: is_wanted != 0,
         };
         Ok(rows.into_iter().map(row).collect())
     }
 
-    fn query(&self, after: Option<Place>, most: usize) -> Select<E> {
+    fn query(&self, after: Option<RowPosition>, most: usize) -> Select<E> {
         let order = [E::TIMESTAMP, E::NANOS, E::ID];
         let query = order.iter().fold(E::find().select_only(), |query, column| {
             query.column(*column).order_by_desc(*column)
         });
-        let after = after.map(|Place { timestamp, nanos, id }| {
+        let after = after.map(|RowPosition { timestamp, nanos, id }| {
             let last = [Expr::val(timestamp), Expr::val(nanos), Expr::val(id)];
             Expr::tuple(order.map(Expr::col)).lt(Expr::tuple(last))
         });
@@ -174,7 +174,7 @@ impl<E: Searched> Scan<E> {
         services: &Services,
         rows: Vec<ScannedRow>,
         needed: usize,
-        found: &mut Vec<(Place, usize)>,
+        found: &mut Vec<(RowPosition, usize)>,
     ) -> Result<(), Error> {
         let wanted = rows.into_iter().filter(|row| row.is_wanted);
         let mut wanted = wanted.map(|row| (row.place, row.length)).peekable();
@@ -201,7 +201,7 @@ impl<E: Searched> Scan<E> {
 async fn having<E: Searched>(
     services: &Services,
     words: &Words,
-    rows: &[(Place, usize)],
+    rows: &[(RowPosition, usize)],
 ) -> Result<HashSet<Uuid>, Error> {
     let [level, first, second, meta] = words.columns::<E>();
     let rows: Vec<(Uuid, String, String, String, String)> = E::find()

@@ -32,7 +32,7 @@ use uuid::Uuid;
 
 use super::allowance::Allowance;
 use super::purge::delete_by_id;
-use super::queue::{self, Turn};
+use super::queue::{self, StorePermit};
 use super::told::Told;
 use super::{Source, once, sizes};
 use crate::database::within;
@@ -126,13 +126,13 @@ impl Ids {
 
 /// A call's rows, ready to be sent to the database.
 pub(super) struct Batch {
-    call: Call,
+    call: CallIdentity,
     chunks: Vec<Chunk>,
 }
 
 /// What tells a call's rows from those of others.
 #[derive(Clone, Copy)]
-pub(super) struct Call {
+pub(super) struct CallIdentity {
     pub(super) kind: Kind,
     pub(super) application: Uuid,
     pub(super) first: Uuid,
@@ -192,7 +192,7 @@ impl Batch {
         }
         close(&mut models, &mut keys, &mut bytes);
         let (application, started_at) = (source.application.as_uuid(), ids.now.as_millis());
-        let call = Call { kind, application, first: ids.trace(0), started_at, items };
+        let call = CallIdentity { kind, application, first: ids.trace(0), started_at, items };
         Self { call, chunks }
     }
 }
@@ -204,7 +204,7 @@ impl Batch {
 pub(super) async fn store(
     services: &Services,
     source: &Source,
-    turn: Turn,
+    turn: StorePermit,
     batch: Batch,
 ) -> Result<(), Error> {
     let project = source.key.project.as_uuid();
@@ -233,7 +233,7 @@ pub(super) async fn store(
 async fn write(
     services: &Services,
     owner: (Uuid, Allowance),
-    call: Call,
+    call: CallIdentity,
     chunks: Vec<Chunk>,
 ) -> Result<(), Error> {
     let alone = services.ingest.writing.lock().await;
@@ -259,7 +259,7 @@ struct ChunkPlace {
 async fn write_chunk(
     services: &Services,
     (project, allowance): (Uuid, Allowance),
-    call: Call,
+    call: CallIdentity,
     chunk: Chunk,
     ChunkPlace { is_first, is_last }: ChunkPlace,
 ) -> Result<(), Error> {
@@ -314,7 +314,7 @@ pub(super) fn outage(why: &str) -> Error {
     Error::Unavailable(DbErr::Conn(RuntimeErr::Internal(why.to_owned())))
 }
 
-async fn undo_or_tell(services: &Services, Call { kind, first, items, .. }: Call) {
+async fn undo_or_tell(services: &Services, CallIdentity { kind, first, items, .. }: CallIdentity) {
     if let Err(error) = undo(services, kind, first, items).await {
         tracing::warn!(%error, "Failed to delete the items of a rejected request; retrying later");
     }

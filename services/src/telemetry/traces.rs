@@ -16,7 +16,7 @@ use super::limits::{Faults, MOST_OF_A_NAME, MOST_OF_A_URL, storable};
 use super::list::{nanos_to_row, time_from_row};
 use super::scan::Scan;
 use super::store::{Batch, Ids, Kind, RowKey, store};
-use super::{Incoming, Source, Stored, Turn, list, sizes};
+use super::{Incoming, Source, StorePermit, Stored, list, sizes};
 use crate::actor::Actor;
 use crate::entity::trace;
 use crate::error::Error;
@@ -31,7 +31,7 @@ use crate::services::Services;
 pub async fn ingest_traces(
     services: &Services,
     source: &Source,
-    turn: Turn,
+    turn: StorePermit,
     incoming: Incoming<TraceEntry>,
 ) -> Result<Stored, Error> {
     let prepared = {

@@ -83,7 +83,7 @@ struct MonthCounter {
 /// A call that was counted, to be given back if it is refused for another reason.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[must_use]
-pub(crate) struct Counted {
+pub(crate) struct CountedCall {
     project: ProjectId,
     month: Month,
 }
@@ -115,10 +115,10 @@ impl Quota {
         project: ProjectId,
         limit: Option<u64>,
         month: Month,
-    ) -> Result<Counted, QuotaHit> {
+    ) -> Result<CountedCall, QuotaHit> {
         let mut counters = self.shard(project);
         let counter = counters.entry((project, month)).or_default();
-        counter.admit(limit, Counted { project, month })
+        counter.admit(limit, CountedCall { project, month })
     }
 
     /// The same, if what the database said is fresh enough at `now` (monotonic): one look instead
@@ -129,15 +129,15 @@ impl Quota {
         limit: Option<u64>,
         month: Month,
         now: Duration,
-    ) -> Option<Result<Counted, QuotaHit>> {
+    ) -> Option<Result<CountedCall, QuotaHit>> {
         let mut counters = self.shard(project);
         let counter = counters.get_mut(&(project, month))?;
         let may = limit.is_none() || counter.is_looked_at_within(FRESH, now);
-        may.then(|| counter.admit(limit, Counted { project, month }))
+        may.then(|| counter.admit(limit, CountedCall { project, month }))
     }
 
     /// Uncounts a call, written by now or not.
-    pub(crate) fn give_back(&self, Counted { project, month }: Counted) {
+    pub(crate) fn give_back(&self, CountedCall { project, month }: CountedCall) {
         self.shard(project).entry((project, month)).or_default().unwritten -= 1;
     }
 
@@ -201,7 +201,7 @@ impl Quota {
 }
 
 impl MonthCounter {
-    fn admit(&mut self, limit: Option<u64>, call: Counted) -> Result<Counted, QuotaHit> {
+    fn admit(&mut self, limit: Option<u64>, call: CountedCall) -> Result<CountedCall, QuotaHit> {
         let used = self.total.saturating_add_signed(self.unwritten);
         match limit {
             Some(limit) if used >= limit => {
@@ -237,7 +237,7 @@ pub(crate) async fn take(
     project: ProjectId,
     limit: Option<u64>,
     now: Timestamp,
-) -> Result<Result<Counted, QuotaHit>, Error> {
+) -> Result<Result<CountedCall, QuotaHit>, Error> {
     let (quota, month) = (&services.usage.quota, Month::of(now));
     if let Some(taken) = quota.admit_if_fresh(project, limit, month, services.clock.monotonic()) {
         return Ok(taken);

@@ -126,7 +126,7 @@ impl Counter {
 
 /// One call that was not admitted.
 #[derive(Debug, Clone)]
-pub(super) struct Denial {
+pub(super) struct DenialRecord {
     pub(super) at: Timestamp,
     pub(super) outcome: Outcome,
     pub(super) detail: String,
@@ -144,11 +144,11 @@ pub(super) struct Unwritten {
     /// it.
     pub(super) counters: SmallVec<[Counter; 1]>,
     /// Denied requests, oldest first.
-    pub(super) denials: VecDeque<Denial>,
+    pub(super) denials: VecDeque<DenialRecord>,
 }
 
 /// What is not written yet of all keys, taken out to be written.
-pub(super) type Batch = Vec<(KeyId, Unwritten)>;
+pub(super) type UsageBatch = Vec<(KeyId, Unwritten)>;
 
 #[derive(Default)]
 struct Shard {
@@ -196,7 +196,7 @@ impl Recorder {
     pub(super) fn denied(&self, call: &Use, detail: &str) {
         let detail = mask::secrets(detail);
         let detail = detail.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c });
-        let denial = Denial {
+        let denial = DenialRecord {
             at: call.at,
             outcome: call.outcome,
             detail: detail.take(DETAIL_CHARACTERS).collect(),
@@ -208,9 +208,9 @@ impl Recorder {
     }
 
     /// Takes everything out, to be written.
-    pub(super) fn take(&self) -> Batch {
+    pub(super) fn take(&self) -> UsageBatch {
         let taken = self.shards.iter().map(|shard| std::mem::take(&mut *lock(shard)));
-        let (mut batch, mut lost) = (Batch::new(), 0);
+        let (mut batch, mut lost) = (UsageBatch::new(), 0);
         for shard in taken {
             lost += shard.lost;
             batch.extend(shard.keys);
@@ -223,7 +223,7 @@ impl Recorder {
     ///
     /// Keys have their turns in the order of their ids. Neighbours share the database's pages, so
     /// that a turn changes a few of these and not one or more for each key.
-    pub(super) fn take_turn(&self) -> Batch {
+    pub(super) fn take_turn(&self) -> UsageBatch {
         let keys_of = |shard: &Mutex<Shard>| lock(shard).keys.keys().copied().collect::<Vec<_>>();
         let mut keys: Vec<KeyId> = self.shards.iter().flat_map(keys_of).collect();
         let mut round = self.round.lock().unwrap_or_else(PoisonError::into_inner);
@@ -246,7 +246,7 @@ impl Recorder {
     }
 
     /// Puts back what could not be written, beside what has come since.
-    pub(super) fn put_back(&self, batch: Batch) {
+    pub(super) fn put_back(&self, batch: UsageBatch) {
         for (key, unwritten) in batch {
             self.shard(key).put_back(key, unwritten);
         }
@@ -333,7 +333,7 @@ impl Shard {
         }
     }
 
-    fn deny(&mut self, key: KeyId, denial: Denial) {
+    fn deny(&mut self, key: KeyId, denial: DenialRecord) {
         let Some(unwritten) = self.keys.get_mut(&key) else { return };
         let denials = &mut unwritten.denials;
         let replaces_own = denials.len() >= DENIALS_PER_KEY

@@ -23,7 +23,7 @@ use uuid::Uuid;
 
 use super::meter::Meter;
 use super::quota::MonthCount;
-use super::recorder::{Batch, Counts, Recorder};
+use super::recorder::{Counts, Recorder, UsageBatch};
 use super::resolution::Resolution;
 use crate::database::within;
 use crate::entity::{key_usage, project_month, project_usage};
@@ -64,7 +64,7 @@ pub async fn flush_turn(services: &Services) -> Result<(), Error> {
 
 async fn write(
     services: &Services,
-    take: fn(&Recorder) -> Batch,
+    take: fn(&Recorder) -> UsageBatch,
     patience: Duration,
 ) -> Result<(), Error> {
     let meter = &services.usage;
@@ -94,7 +94,7 @@ async fn write(
 /// Writes a batch in one transaction, all but the last uses. Returns what the months have then.
 async fn write_all(
     services: &Services,
-    batch: &Batch,
+    batch: &UsageBatch,
     months: &[MonthCount],
 ) -> Result<Totals, Error> {
     let transaction = services.database.telemetry().begin().await?;
@@ -109,11 +109,11 @@ async fn write_all(
 /// happens.
 struct Taken<'a> {
     meter: &'a Meter,
-    batch: Batch,
+    batch: UsageBatch,
 }
 
 impl Taken<'_> {
-    fn is_written(&mut self) -> Batch {
+    fn is_written(&mut self) -> UsageBatch {
         std::mem::take(&mut self.batch)
     }
 }
@@ -125,7 +125,7 @@ impl Drop for Taken<'_> {
 }
 
 /// Adds the batch to minutes, hours and days, of its keys and of their projects.
-async fn add_counters(transaction: &DatabaseTransaction, batch: &Batch) -> Result<(), Error> {
+async fn add_counters(transaction: &DatabaseTransaction, batch: &UsageBatch) -> Result<(), Error> {
     let mut of_keys: BTreeMap<_, (ProjectId, Counts)> = BTreeMap::new();
     let mut of_projects: BTreeMap<_, Counts> = BTreeMap::new();
     for (key, unwritten) in batch {

@@ -53,7 +53,7 @@ impl Axis {
 
 /// A part of a bar.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Block {
+pub(super) struct BarBlock {
     /// Which of the series it belongs to.
     pub(super) series: usize,
     pub(super) x: u64,
@@ -63,8 +63,8 @@ pub(super) struct Block {
 }
 
 /// The parts of the bar of a bucket, from the bottom.
-pub(super) fn bar(axis: Axis, bucket: u64, counts: &[u64]) -> Vec<Block> {
-    let mut blocks: Vec<Block> = Vec::new();
+pub(super) fn bar(axis: Axis, bucket: u64, counts: &[u64]) -> Vec<BarBlock> {
+    let mut blocks: Vec<BarBlock> = Vec::new();
     let mut below = 0;
     for (series, count) in counts.iter().enumerate().filter(|(_, count)| **count > 0) {
         let height = axis.height(*count).max(LEAST);
@@ -72,7 +72,7 @@ pub(super) fn bar(axis: Axis, bucket: u64, counts: &[u64]) -> Vec<Block> {
         // A small part on a bar that is as high as the axis takes its room from what is below.
         let top = (below + height).min(HEIGHT);
         let bottom = (below + seam).min(top - LEAST);
-        blocks.push(Block {
+        blocks.push(BarBlock {
             series,
             x: bucket * BUCKET + GAP / 2,
             y: HEIGHT - top,

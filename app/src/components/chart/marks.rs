@@ -2,7 +2,7 @@
 
 use leptos::prelude::*;
 
-use super::geometry::{Area, Axis, BUCKET, Block, HEIGHT, areas, bar};
+use super::geometry::{Area, Axis, BUCKET, BarBlock, HEIGHT, areas, bar};
 use super::{ChartData, Series, Shape};
 
 /// The drawing. Everything in it stretches with the room there is; lines keep their width.
@@ -60,7 +60,7 @@ fn grid(axis: Axis, width: u64) -> impl IntoView {
 }
 
 fn bars(series: &'static [Series], data: &ChartData, axis: Axis) -> impl IntoView + use<> {
-    let block = |block: Block| {
+    let block = |block: BarBlock| {
         view! {
             <rect
                 class=series[block.series].colour.fill()

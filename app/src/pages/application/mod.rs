@@ -25,7 +25,7 @@ use crate::pages::feed::Feed;
 use crate::pages::keys::first_key::FirstKey;
 use crate::pages::keys::scope::ViewerNote;
 use crate::pages::keys::table::KeyList;
-use crate::pages::keys::{Desk, KeyDialogs, KeyScope};
+use crate::pages::keys::{KeyDialogs, KeyScope, KeysPageState};
 use crate::pages::not_found::NotFound;
 use crate::pages::{application_of_address, project_of_address};
 
@@ -238,7 +238,7 @@ fn Sections(
         let only = Some(application);
         KeyScope { kind: KeyKind::Api, project, organization, only, applications }
     });
-    let desk = Desk::new(keys, scope, creating, counted);
+    let desk = KeysPageState::new(keys, scope, creating, counted);
     view! {
         <ViewerNote scope/>
         <div class="flex flex-col gap-7">

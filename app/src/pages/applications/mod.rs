@@ -39,7 +39,7 @@ pub fn ApplicationsPage() -> impl IntoView {
 
 /// The list, and which dialog about it is open.
 #[derive(Clone, Copy)]
-pub struct Desk {
+pub struct ApplicationsPageState {
     project: ProjectId,
     feed: Feed<Application>,
     tally: Tally,
@@ -62,7 +62,7 @@ fn Applications(project: ProjectId) -> impl IntoView {
         // Its keys took slots.
         workspace.reload();
     });
-    let desk = Desk {
+    let desk = ApplicationsPageState {
         project,
         feed,
         tally,
@@ -94,7 +94,7 @@ fn Applications(project: ProjectId) -> impl IntoView {
 }
 
 #[component]
-fn Head(desk: Desk) -> impl IntoView {
+fn Head(desk: ApplicationsPageState) -> impl IntoView {
     view! {
         <PageHead
             title="Applications"
@@ -109,7 +109,7 @@ fn Head(desk: Desk) -> impl IntoView {
 }
 
 #[component]
-fn NewButton(desk: Desk) -> impl IntoView {
+fn NewButton(desk: ApplicationsPageState) -> impl IntoView {
     view! {
         <Button variant=Variant::Primary glyph=Glyph::Plus on_press=move |()| desk.creating.set(true)>
             "New application"
@@ -118,7 +118,7 @@ fn NewButton(desk: Desk) -> impl IntoView {
 }
 
 #[component]
-fn List(desk: Desk) -> impl IntoView {
+fn List(desk: ApplicationsPageState) -> impl IntoView {
     let feed = desk.feed;
     let shown = feed.shown();
     move || {
@@ -137,7 +137,7 @@ fn List(desk: Desk) -> impl IntoView {
 }
 
 #[component]
-fn Empty(desk: Desk) -> impl IntoView {
+fn Empty(desk: ApplicationsPageState) -> impl IntoView {
     move || {
         let text = if desk.may_write.get() {
             "Keys for one application can’t be used by any other. Create one to begin."
@@ -157,7 +157,7 @@ fn Empty(desk: Desk) -> impl IntoView {
 }
 
 #[component]
-fn Rows(desk: Desk) -> impl IntoView {
+fn Rows(desk: ApplicationsPageState) -> impl IntoView {
     let feed = desk.feed;
     view! {
         <Table label="Applications" columns=COLUMNS>
@@ -178,8 +178,8 @@ fn Rows(desk: Desk) -> impl IntoView {
 }
 
 #[component]
-fn Dialogs(desk: Desk) -> impl IntoView {
-    let Desk { project, feed, creating, editing, deletion, .. } = desk;
+fn Dialogs(desk: ApplicationsPageState) -> impl IntoView {
+    let ApplicationsPageState { project, feed, creating, editing, deletion, .. } = desk;
     // A request that seemed to fail may have done its work.
     let close = move || {
         creating.set(false);

@@ -3,7 +3,7 @@
 use latchkey_domain::api::Application;
 use leptos::prelude::*;
 
-use super::Desk;
+use super::ApplicationsPageState;
 use super::tally::Use;
 use crate::components::frame::{Workspace, application_path};
 use crate::components::icon::{Glyph, Icon};
@@ -25,7 +25,7 @@ pub const COLUMNS: &[Column] = &[
 #[component]
 pub fn Row(
     /// Where it is listed.
-    desk: Desk,
+    desk: ApplicationsPageState,
     /// Application that the element shows.
     application: Application,
 ) -> impl IntoView {
@@ -96,7 +96,7 @@ fn Number(of: Signal<Option<u64>>, one: &'static str, many: &'static str) -> imp
 
 /// What can be done with an application, for who may.
 #[component]
-fn Actions(desk: Desk, now: Memo<Application>) -> impl IntoView {
+fn Actions(desk: ApplicationsPageState, now: Memo<Application>) -> impl IntoView {
     view! {
         <Show when=move || desk.may_write.get()>
             // Above the link, whose area is the whole row.

@@ -8,7 +8,7 @@ use leptos::wasm_bindgen::JsCast;
 use web_sys::{Blob, HtmlAnchorElement, Url};
 
 use super::csv::Records;
-use super::filter::FilterState;
+use super::filter::EventsFilterState;
 use crate::api::{ApiError, refused, with_token};
 use crate::components::button::Button;
 use crate::components::icon::Glyph;
@@ -26,7 +26,7 @@ pub fn ExportButton(
     /// Organization that the log belongs to.
     organization: OrganizationId,
     /// Filters that the export applies.
-    filter: FilterState,
+    filter: EventsFilterState,
 ) -> impl IntoView {
     let toasts = expect_context::<Toasts>();
     let busy = RwSignal::new(false);

@@ -69,7 +69,7 @@ impl Period {
 
 /// Which events are listed.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Filter {
+pub struct EventsFilter {
     /// Those of one actor: an id, a login, or `system`.
     pub actor: Option<String>,
     /// Those of one action.
@@ -78,7 +78,7 @@ pub struct Filter {
     pub period: Period,
 }
 
-impl Filter {
+impl EventsFilter {
     /// The filter that an address holds. What it doesn't know, it leaves out.
     pub fn from_query(query: &ParamsMap) -> Self {
         let actor = query.get("actor").map(|actor| actor.trim().to_owned());
@@ -134,20 +134,20 @@ impl Filter {
 
 /// The filter of the page.
 #[derive(Clone, Copy)]
-pub struct FilterState {
+pub struct EventsFilterState {
     /// As the address has it.
-    pub now: Memo<Filter>,
-    set: Callback<Filter>,
+    pub now: Memo<EventsFilter>,
+    set: Callback<EventsFilter>,
 }
 
-impl FilterState {
+impl EventsFilterState {
     /// The filter of the page that calls this.
     pub fn of_address() -> Self {
         let query = use_query_map();
-        let now = Memo::new(move |_| query.with(Filter::from_query));
+        let now = Memo::new(move |_| query.with(EventsFilter::from_query));
         let path = use_location().pathname;
         let navigate = use_navigate();
-        let set = Callback::new(move |filter: Filter| {
+        let set = Callback::new(move |filter: EventsFilter| {
             let to = format!("{}{}", path.get_untracked(), filter.to_query());
             let options =
                 NavigateOptions { replace: true, scroll: false, ..NavigateOptions::default() };
@@ -157,7 +157,7 @@ impl FilterState {
     }
 
     /// Narrows the log in another way.
-    pub fn change(self, change: impl FnOnce(&mut Filter)) {
+    pub fn change(self, change: impl FnOnce(&mut EventsFilter)) {
         let mut filter = self.now.get_untracked();
         change(&mut filter);
         if filter != self.now.get_untracked() {
@@ -167,7 +167,9 @@ impl FilterState {
 
     /// Lists all events again.
     pub fn clear(self) {
-        self.change(|filter| *filter = Filter { period: Period::AllTime, ..Filter::default() });
+        self.change(|filter| {
+            *filter = EventsFilter { period: Period::AllTime, ..EventsFilter::default() }
+        });
     }
 }
 
@@ -190,7 +192,7 @@ mod tests {
 
     #[test]
     fn a_filter_survives_its_address() {
-        let filter = Filter {
+        let filter = EventsFilter {
             actor: Some(USER.to_owned()),
             action: Some(AuditAction::KeyRevoked),
             period: Period::Week,
@@ -198,20 +200,21 @@ mod tests {
         let expected = format!("?actor={USER}&action=key.revoked&period=7d");
         assert_eq!(readable(&filter.to_query()), expected);
         let read = query(&[("actor", USER), ("action", "key.revoked"), ("period", "7d")]);
-        assert_eq!(Filter::from_query(&read), filter);
-        assert_eq!(Filter::default().to_query(), "");
+        assert_eq!(EventsFilter::from_query(&read), filter);
+        assert_eq!(EventsFilter::default().to_query(), "");
     }
 
     #[test]
     fn what_an_address_says_wrong_is_left_out() {
         let read = query(&[("actor", " "), ("action", "key.stolen"), ("period", "1y"), ("x", "y")]);
-        assert_eq!(Filter::from_query(&read), Filter::default());
+        assert_eq!(EventsFilter::from_query(&read), EventsFilter::default());
     }
 
     #[test]
     fn a_period_ends_now() {
         let now = Timestamp::parse("2026-11-21T12:00:00Z").unwrap();
-        let from = |period| Filter { period, ..Filter::default() }.for_server(Some(now)).from;
+        let from =
+            |period| EventsFilter { period, ..EventsFilter::default() }.for_server(Some(now)).from;
         assert_eq!(from(Period::Day), Timestamp::parse("2026-11-20T12:00:00Z").ok());
         assert_eq!(from(Period::Month), Timestamp::parse("2026-10-22T12:00:00Z").ok());
         assert_eq!(from(Period::AllTime), None);
@@ -221,7 +224,7 @@ mod tests {
     fn the_export_has_the_filter_of_the_page() {
         let now = Timestamp::parse("2026-11-21T12:00:00Z").ok();
         let organization: OrganizationId = "org_01h455vb4pex5vsknk084sn02q".parse().unwrap();
-        let filter = Filter {
+        let filter = EventsFilter {
             actor: Some("a&b".to_owned()),
             action: Some(AuditAction::KeyCreated),
             period: Period::Day,
@@ -231,7 +234,7 @@ mod tests {
             "/v1/organizations/org_01h455vb4pex5vsknk084sn02q/audit.csv\
             ?actor=a%26b&action=key.created&from=2026-11-20T12:00:00.000Z"
         );
-        let all = Filter { period: Period::AllTime, ..Filter::default() };
+        let all = EventsFilter { period: Period::AllTime, ..EventsFilter::default() };
         assert!(all.export_path(organization, now).ends_with("/audit.csv"));
     }
 }

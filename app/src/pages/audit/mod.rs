@@ -16,7 +16,7 @@ use latchkey_domain::role::{Permission, Role};
 use leptos::prelude::*;
 
 use self::export::ExportButton;
-use self::filter::FilterState;
+use self::filter::EventsFilterState;
 use self::people::People;
 use self::row::{COLUMNS, EventRow, by_day};
 use self::toolbar::Toolbar;
@@ -137,12 +137,12 @@ fn Forbidden(workspace: Workspace) -> impl IntoView {
 
 #[component]
 fn Log(organization: OrganizationId, workspace: Workspace) -> impl IntoView {
-    let filter = FilterState::of_address();
+    let filter = EventsFilterState::of_address();
     // The period begins where it did when the list was first asked for, page after page.
     let wanted = Memo::new(move |_| filter.now.with(|filter| filter.for_server(browser_time())));
     let events =
         Feed::new(move |cursor| list_audit_events(organization, wanted.get_untracked(), cursor));
-    Effect::new(move |before: Option<filter::Filter>| {
+    Effect::new(move |before: Option<filter::EventsFilter>| {
         let now = filter.now.get();
         if before.is_some_and(|before| before != now) {
             events.restart(Order::Newest);
@@ -161,7 +161,7 @@ fn Log(organization: OrganizationId, workspace: Workspace) -> impl IntoView {
 
 #[component]
 fn List(
-    filter: FilterState,
+    filter: EventsFilterState,
     events: Feed<AuditEvent>,
     people: People,
     workspace: Workspace,

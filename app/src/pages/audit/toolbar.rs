@@ -4,7 +4,7 @@ use latchkey_domain::api::AuditEvent;
 use latchkey_domain::audit::AuditAction;
 use leptos::prelude::*;
 
-use super::filter::{FilterState, Period};
+use super::filter::{EventsFilterState, Period};
 use super::people::{People, id_of, name_of};
 use crate::components::select::{Choice, Select, SelectPlace};
 use crate::pages::count::Count;
@@ -19,7 +19,7 @@ const SYSTEM: &str = "system";
 #[component]
 pub fn Toolbar(
     /// The filter of the page.
-    filter: FilterState,
+    filter: EventsFilterState,
     /// The events that it leaves.
     events: Feed<AuditEvent>,
     /// Who may have acted.
@@ -36,7 +36,7 @@ pub fn Toolbar(
 }
 
 #[component]
-fn ActorSelect(filter: FilterState, people: People) -> impl IntoView {
+fn ActorSelect(filter: EventsFilterState, people: People) -> impl IntoView {
     // An address may name somebody by their login, or somebody who has left.
     let value = Signal::derive(move || {
         let actor = filter.now.with(|filter| filter.actor.clone()).unwrap_or_default();
@@ -60,7 +60,7 @@ fn ActorSelect(filter: FilterState, people: People) -> impl IntoView {
 }
 
 #[component]
-fn ActionSelect(filter: FilterState) -> impl IntoView {
+fn ActionSelect(filter: EventsFilterState) -> impl IntoView {
     let all = AuditAction::ALL.iter().map(|action| Choice::new(action.as_str(), action.label()));
     let options: Vec<Choice> = std::iter::once(Choice::new(ANY, "Any action")).chain(all).collect();
     let value = Signal::derive(move || {
@@ -81,7 +81,7 @@ fn ActionSelect(filter: FilterState) -> impl IntoView {
 }
 
 #[component]
-fn PeriodSelect(filter: FilterState) -> impl IntoView {
+fn PeriodSelect(filter: EventsFilterState) -> impl IntoView {
     let choice = |period: Period| Choice::new(period.name(), period.label());
     let options = Period::ALL.map(choice).to_vec();
     let value = Signal::derive(move || filter.now.with(|filter| filter.period.name().to_owned()));

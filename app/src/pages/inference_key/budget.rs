@@ -12,13 +12,13 @@ use crate::components::button::{Button, Size};
 use crate::components::callout::{Callout, Tone};
 use crate::components::relative_time::{Clock, browser_time, date_and_time, exact, time_left};
 use crate::components::thousands;
-use crate::pages::keys::Desk;
+use crate::pages::keys::KeysPageState;
 
 /// Card with the key's token budget.
 #[component]
 pub fn BudgetCard(
     /// State of the page's dialogs.
-    desk: Desk,
+    desk: KeysPageState,
     /// The key as it is now.
     now: Memo<ListedKey>,
 ) -> impl IntoView {
@@ -35,7 +35,7 @@ pub fn BudgetCard(
 
 /// Opens the dialog that changes the key, for who may.
 #[component]
-fn Edit(desk: Desk, now: Memo<ListedKey>, label: &'static str) -> impl IntoView {
+fn Edit(desk: KeysPageState, now: Memo<ListedKey>, label: &'static str) -> impl IntoView {
     let may = Memo::new(move |_| {
         desk.may_write()
             && now.with(|now| now.key.status != KeyStatus::Revoked && !now.key.archived)
@@ -50,7 +50,7 @@ fn Edit(desk: Desk, now: Memo<ListedKey>, label: &'static str) -> impl IntoView 
 }
 
 #[component]
-fn NoBudget(desk: Desk, now: Memo<ListedKey>) -> impl IntoView {
+fn NoBudget(desk: KeysPageState, now: Memo<ListedKey>) -> impl IntoView {
     view! {
         <div class="flex flex-wrap items-center justify-between gap-3">
             <h2 id="budget-title" class="text-heading font-semibold">"Token budget"</h2>
@@ -61,7 +61,7 @@ fn NoBudget(desk: Desk, now: Memo<ListedKey>) -> impl IntoView {
 }
 
 #[component]
-fn Budget(desk: Desk, now: Memo<ListedKey>, state: BudgetState) -> impl IntoView {
+fn Budget(desk: KeysPageState, now: Memo<ListedKey>, state: BudgetState) -> impl IntoView {
     let BudgetState { limit, used, period, resets_at, remaining } = state;
     let clock = use_context::<Clock>();
     let time = move || clock.and_then(Clock::get).or_else(browser_time);

@@ -13,7 +13,7 @@ use crate::components::icon::Glyph;
 use crate::components::masked_key::MaskedKey;
 use crate::components::relative_time::{Clock, RelativeTime, browser_time};
 use crate::components::status_badge::{KeyState, StatusBadge};
-use crate::pages::keys::Desk;
+use crate::pages::keys::KeysPageState;
 use crate::pages::keys::actions::Actions;
 use crate::pages::keys::model_chips::AllModels;
 use crate::pages::keys::scope::ViewerNote;
@@ -44,7 +44,7 @@ pub fn Waiting(
 #[component]
 pub fn Head(
     /// State of the page's dialogs.
-    desk: Desk,
+    desk: KeysPageState,
     /// The key as it is now.
     now: Memo<ListedKey>,
     /// What it is used for.

@@ -9,7 +9,7 @@ use crate::components::button::{Button, Size, Variant};
 use crate::components::icon::Glyph;
 use crate::components::relative_time::date;
 use crate::components::thousands;
-use crate::pages::keys::Desk;
+use crate::pages::keys::KeysPageState;
 
 /// A limit and what it is.
 type Row = (&'static str, String);
@@ -18,7 +18,7 @@ type Row = (&'static str, String);
 #[component]
 pub fn LimitsCard(
     /// State of the page's dialogs.
-    desk: Desk,
+    desk: KeysPageState,
     /// The key as it is now.
     now: Memo<ListedKey>,
 ) -> impl IntoView {

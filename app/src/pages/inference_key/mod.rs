@@ -15,11 +15,11 @@ use self::budget::BudgetCard;
 use self::head::Head;
 use self::limits::LimitsCard;
 use self::why::Why;
-use super::feed::{Feed, Shown as ListShown};
-use super::keys::{Desk, KeyDialogs, KeyScope};
+use super::feed::{Feed, Shown};
+use super::keys::{KeyDialogs, KeyScope, KeysPageState};
 use super::not_found::NotFound;
 use super::polling::poll_while_visible;
-use super::reading::{Reading, Shown};
+use super::reading::{Reading, ReadingState};
 use super::usage::charts::{LoadingCharts, UsageCharts};
 use super::usage::denials::Denials;
 use super::usage::range::{Wanted, WantedState};
@@ -65,8 +65,8 @@ fn Page(project: ProjectId, key: KeyId) -> impl IntoView {
     let shown = keys.shown();
     // A memo, so that a dialog stays open when the key is read again.
     let state = Memo::new(move |_| match (shown.get(), workspace.error()) {
-        (ListShown::Failed(error), _) | (_, Some(error)) => Some(Err(error)),
-        (ListShown::Rows, None) if workspace.is_loaded() => Some(Ok(())),
+        (Shown::Failed(error), _) | (_, Some(error)) => Some(Err(error)),
+        (Shown::Rows, None) if workspace.is_loaded() => Some(Ok(())),
         _ => None,
     });
     let retry = move |()| {
@@ -86,7 +86,7 @@ fn Page(project: ProjectId, key: KeyId) -> impl IntoView {
                     Signal::derive(move || scope_of(workspace).unwrap_or_else(|| scope.clone()));
                 let creating = RwSignal::new(false);
                 let counted = Callback::new(move |()| workspace.reload());
-                let desk = Desk::new(keys, scope, creating, counted);
+                let desk = KeysPageState::new(keys, scope, creating, counted);
                 view! { <Sections desk now usage wanted/> }.into_any()
             }
             (Some(Err(error)), ..) => view! {
@@ -142,15 +142,15 @@ fn usage_of(key: KeyId, wanted: Memo<Wanted>) -> Reading<Usage> {
 
 #[component]
 fn Sections(
-    desk: Desk,
+    desk: KeysPageState,
     now: Memo<ListedKey>,
     usage: Reading<Usage>,
     wanted: WantedState,
 ) -> impl IntoView {
     let shown = usage.shown();
     let charts = move || match shown.get() {
-        Shown::Skeleton => view! { <LoadingCharts/> }.into_any(),
-        Shown::Failed(error) => view! {
+        ReadingState::Skeleton => view! { <LoadingCharts/> }.into_any(),
+        ReadingState::Failed(error) => view! {
             <Card>
                 <ErrorState
                     title="Couldn’t load usage"
@@ -161,7 +161,7 @@ fn Sections(
             </Card>
         }
         .into_any(),
-        Shown::There => view! { <UsageCharts usage/> }.into_any(),
+        ReadingState::There => view! { <UsageCharts usage/> }.into_any(),
     };
     view! {
         <Head desk now usage wanted/>

@@ -4,7 +4,7 @@ use latchkey_domain::api::{ApiKey, ListedKey};
 use latchkey_domain::key::KeyStatus;
 use leptos::prelude::*;
 
-use super::Desk;
+use super::KeysPageState;
 use super::archive::{can_archive, set_archived};
 use crate::components::button::{Button, IconButton, Variant};
 use crate::components::icon::{Glyph, Icon};
@@ -14,7 +14,7 @@ use crate::components::menu::{Menu, MenuDivider, MenuItem};
 #[component]
 pub fn Actions(
     /// Where the key is listed.
-    desk: Desk,
+    desk: KeysPageState,
     /// The key as it is now.
     now: Memo<ListedKey>,
     /// Whether there is room for words: in the head of the key's own page.
@@ -88,7 +88,7 @@ struct Handlers {
 }
 
 impl Handlers {
-    fn new(desk: &Desk, now: Memo<ListedKey>) -> Self {
+    fn new(desk: &KeysPageState, now: Memo<ListedKey>) -> Self {
         let desk = *desk;
         let set = move |archived| {
             let key = now.get_untracked().key;
@@ -105,7 +105,7 @@ impl Handlers {
 }
 
 #[component]
-fn Buttons(desk: Desk, now: Memo<ListedKey>, can: Memo<Deeds>) -> impl IntoView {
+fn Buttons(desk: KeysPageState, now: Memo<ListedKey>, can: Memo<Deeds>) -> impl IntoView {
     let Handlers { edit, rotate, archive, restore, revoke } = Handlers::new(&desk, now);
     let named = move |verb: &'static str| {
         Signal::derive(move || now.with(|now| format!("{verb} {}", now.key.name)))
@@ -131,7 +131,7 @@ fn Buttons(desk: Desk, now: Memo<ListedKey>, can: Memo<Deeds>) -> impl IntoView 
 
 /// The same with words. What changes the key stands beside what it changes.
 #[component]
-fn WideButtons(desk: Desk, now: Memo<ListedKey>, can: Memo<Deeds>) -> impl IntoView {
+fn WideButtons(desk: KeysPageState, now: Memo<ListedKey>, can: Memo<Deeds>) -> impl IntoView {
     let Handlers { rotate, archive, restore, revoke, .. } = Handlers::new(&desk, now);
     let name = move || view! { <span class="sr-only">{move || now.with(|now| format!(" {}", now.key.name))}</span> };
     view! {
@@ -151,7 +151,7 @@ fn WideButtons(desk: Desk, now: Memo<ListedKey>, can: Memo<Deeds>) -> impl IntoV
 }
 
 #[component]
-fn Items(desk: Desk, now: Memo<ListedKey>, can: Memo<Deeds>) -> impl IntoView {
+fn Items(desk: KeysPageState, now: Memo<ListedKey>, can: Memo<Deeds>) -> impl IntoView {
     let Handlers { edit, rotate, archive, restore, revoke } = Handlers::new(&desk, now);
     view! {
         <Show when=move || can.get().edit>

@@ -3,7 +3,7 @@
 use latchkey_domain::id::KeyId;
 use latchkey_domain::key::KeyStatus;
 
-use super::Desk;
+use super::KeysPageState;
 use crate::api::{archive_key, unarchive_key};
 use crate::components::icon::Glyph;
 use crate::components::relative_time::browser_time;
@@ -15,7 +15,7 @@ pub const fn can_archive(status: KeyStatus) -> bool {
 }
 
 /// Archives a key, or restores it, and says so. That works even after the page was left.
-pub fn set_archived(desk: Desk, id: KeyId, name: String, archived: bool) {
+pub fn set_archived(desk: KeysPageState, id: KeyId, name: String, archived: bool) {
     leptos::task::spawn_local(async move {
         let answer = if archived { archive_key(id).await } else { unarchive_key(id).await };
         let (deed, glyph) = if archived {

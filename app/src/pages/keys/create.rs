@@ -10,7 +10,7 @@ use super::form::KeyForm;
 use super::limit_fields::LimitFields;
 use super::limit_reached::LimitReached;
 use super::words::KeyWords;
-use super::{Desk, KeyScope};
+use super::{KeyScope, KeysPageState};
 use crate::api::create_project_key;
 use crate::components::button::{Button, Variant};
 use crate::components::callout::{Callout, Tone};
@@ -57,7 +57,7 @@ impl Draft {
 #[component]
 pub fn CreateKey(
     /// Whose key it will be.
-    desk: Desk,
+    desk: KeysPageState,
     /// Called to close the dialog.
     #[prop(into)]
     on_close: Callback<()>,

@@ -4,7 +4,7 @@ use latchkey_domain::api::{CreatedKey, KeyRequest};
 use latchkey_domain::key::KeyKind;
 use leptos::prelude::*;
 
-use super::Desk;
+use super::KeysPageState;
 use super::fields::{AdvancedFields, ExpiryField, NameField};
 use super::form::KeyForm;
 use super::permissions::{Chosen, PermissionBoxes};
@@ -19,7 +19,7 @@ use crate::components::relative_time::browser_time;
 #[component]
 pub fn CreateServiceKey(
     /// Whose key it will be.
-    desk: Desk,
+    desk: KeysPageState,
     /// Called to close the dialog.
     #[prop(into)]
     on_close: Callback<()>,

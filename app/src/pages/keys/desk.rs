@@ -25,7 +25,7 @@ pub struct NewSecret {
 
 /// The dialogs of a page with keys. Set a signal to open one.
 #[derive(Clone, Copy)]
-pub struct Desk {
+pub struct KeysPageState {
     /// The keys that are listed.
     pub keys: Feed<ListedKey>,
     /// Whose keys they are.
@@ -45,7 +45,7 @@ pub struct Desk {
     counted: Callback<()>,
 }
 
-impl Desk {
+impl KeysPageState {
     /// For the keys of one list. `counted` fetches what the number of active keys is part of.
     pub fn new(
         keys: Feed<ListedKey>,
@@ -87,9 +87,9 @@ impl Desk {
 #[component]
 pub fn KeyDialogs(
     /// State of the page's dialogs.
-    desk: Desk,
+    desk: KeysPageState,
 ) -> impl IntoView {
-    let Desk { creating, revealed, rotating, editing, .. } = desk;
+    let KeysPageState { creating, revealed, rotating, editing, .. } = desk;
     let reveal = move |secret| {
         creating.set(false);
         rotating.set(None);

@@ -5,7 +5,7 @@ use latchkey_domain::key::KeyKind;
 use latchkey_domain::problem::ErrorCode;
 use leptos::prelude::*;
 
-use super::Desk;
+use super::KeysPageState;
 use super::fields::{AdvancedFields, ExpiryField, NameField};
 use super::form::KeyForm;
 use super::limit_fields::LimitFields;
@@ -20,11 +20,11 @@ use crate::components::relative_time::browser_time;
 #[component]
 pub fn EditKey(
     /// Where the key is listed.
-    desk: Desk,
+    desk: KeysPageState,
     /// Key that the row or dialog shows.
     listed: ListedKey,
 ) -> impl IntoView {
-    let Desk { editing, toasts, .. } = desk;
+    let KeysPageState { editing, toasts, .. } = desk;
     let form = KeyForm::of(&listed.key);
     let kind = listed.key.kind;
     let is_inference = kind == KeyKind::Inference;

@@ -3,7 +3,7 @@
 
 use leptos::prelude::*;
 
-use super::{Desk, KeyScope};
+use super::{KeyScope, KeysPageState};
 use crate::components::button::{Button, Size, Variant, button_class};
 use crate::components::code_tabs::CodeTabs;
 use crate::components::icon::{Glyph, Icon};
@@ -15,7 +15,7 @@ use crate::pages::origin;
 #[component]
 pub fn FirstKey(
     /// Whose first key it will be.
-    desk: Desk,
+    desk: KeysPageState,
     /// What the button that makes it is called.
     action: &'static str,
 ) -> impl IntoView {

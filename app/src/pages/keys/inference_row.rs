@@ -6,7 +6,7 @@ use latchkey_domain::limit::{Limit, Period};
 use latchkey_domain::time::Timestamp;
 use leptos::prelude::*;
 
-use super::Desk;
+use super::KeysPageState;
 use super::actions::Actions;
 use super::model_chips::FewModels;
 use super::row::{Expiry, OldSecretEnds};
@@ -25,7 +25,7 @@ use crate::components::thousands;
 #[component]
 pub fn InferenceKeyRow(
     /// Where the key is listed.
-    desk: Desk,
+    desk: KeysPageState,
     /// Key that the row or dialog shows.
     listed: ListedKey,
 ) -> impl IntoView {

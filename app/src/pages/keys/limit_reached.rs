@@ -10,7 +10,7 @@ use leptos::prelude::*;
 
 use super::revoke::{Revocation, RevokeDialog};
 use super::words::KeyWords;
-use super::{Desk, KeyScope};
+use super::{KeyScope, KeysPageState};
 use crate::api::{ApiError, list_project_keys};
 use crate::components::button::{Button, Size, Variant};
 use crate::components::callout::{Callout, Tone};
@@ -28,7 +28,7 @@ use crate::pages::plan::tier_change::{TierButton, TierChange};
 #[component]
 pub fn LimitReached(
     /// Whose keys they are.
-    desk: Desk,
+    desk: KeysPageState,
     /// Called to close the dialog.
     on_close: Callback<()>,
 ) -> impl IntoView {
@@ -172,7 +172,7 @@ fn disuse(last_used_at: Option<Timestamp>, now: Timestamp) -> (String, bool) {
 
 /// Every plan, and the way to a larger one for who may go it.
 #[component]
-fn Plans(desk: Desk) -> impl IntoView {
+fn Plans(desk: KeysPageState) -> impl IntoView {
     let scope = desk.scope;
     let organization = Signal::derive(move || scope.get().organization);
     let change = TierChange::new(organization, Callback::new(move |()| desk.refresh()));

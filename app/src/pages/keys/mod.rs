@@ -28,5 +28,5 @@ pub mod summary;
 pub mod table;
 pub mod words;
 
-pub use desk::{Desk, KeyDialogs};
+pub use desk::{KeyDialogs, KeysPageState};
 pub use scope::KeyScope;

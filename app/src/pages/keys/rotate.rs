@@ -8,7 +8,7 @@ use latchkey_domain::problem::ErrorCode;
 use latchkey_domain::time::Timestamp;
 use leptos::prelude::*;
 
-use super::Desk;
+use super::KeysPageState;
 use super::summary::KeySummary;
 use crate::api::{ApiError, end_grace, rotate_key};
 use crate::components::button::{Button, Size, Variant};
@@ -42,7 +42,7 @@ fn end_of_grace(seconds: u64, expires_at: Option<Timestamp>, now: Timestamp) -> 
 #[component]
 pub fn RotateKey(
     /// Where the key is listed.
-    desk: Desk,
+    desk: KeysPageState,
     /// Key that the row or dialog shows.
     listed: ListedKey,
     /// Called to close the dialog.
@@ -147,7 +147,7 @@ fn StopsNow() -> impl IntoView {
 
 /// Two secrets work already: a third takes the oldest one's place, unless that is ended here.
 #[component]
-fn StillRotating(desk: Desk, id: KeyId) -> impl IntoView {
+fn StillRotating(desk: KeysPageState, id: KeyId) -> impl IntoView {
     let ending = RwSignal::new(false);
     let old = Memo::new(move |_| desk.keys.row(id).and_then(|row| row.old_secret));
     let end_now = move |()| {

@@ -5,7 +5,7 @@ use latchkey_domain::key::KeyStatus;
 use latchkey_domain::time::Timestamp;
 use leptos::prelude::*;
 
-use super::Desk;
+use super::KeysPageState;
 use super::actions::Actions;
 use super::activity::Activity;
 use crate::components::environment_tag::EnvironmentTag;
@@ -22,7 +22,7 @@ use crate::components::thousands;
 #[component]
 pub fn KeyRow(
     /// Where the key is listed.
-    desk: Desk,
+    desk: KeysPageState,
     /// What the listed keys were used for.
     activity: Activity,
     /// Key that the row or dialog shows.

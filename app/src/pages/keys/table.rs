@@ -5,7 +5,7 @@ use latchkey_domain::key::{KeyKind, KeyStatus};
 use leptos::children::ViewFn;
 use leptos::prelude::*;
 
-use super::Desk;
+use super::KeysPageState;
 use super::activity::Activity;
 use super::inference_row::InferenceKeyRow;
 use super::row::KeyRow;
@@ -65,7 +65,7 @@ const OF_APPLICATION: &[Column] = &[
 #[component]
 pub fn KeyList(
     /// The keys, and the dialogs about them.
-    desk: Desk,
+    desk: KeysPageState,
     /// What there is to show of them.
     shown: Memo<Shown>,
     /// Whether to say which application each key is for.
@@ -120,7 +120,7 @@ pub fn KeyList(
 }
 
 /// A key that expires while somebody looks, or that another tab revokes, leaves a slot free.
-fn follow_expiry(desk: &Desk) {
+fn follow_expiry(desk: &KeysPageState) {
     let desk = *desk;
     Effect::new(move |before: Option<Vec<(KeyId, KeyStatus)>>| {
         let keys = desk.keys.rows().into_iter();
@@ -138,7 +138,7 @@ fn follow_expiry(desk: &Desk) {
 
 #[component]
 fn KeyTable(
-    desk: Desk,
+    desk: KeysPageState,
     kind: KeyKind,
     activity: Activity,
     columns: &'static [Column],

@@ -4,7 +4,7 @@ use latchkey_domain::api::{PlanUse, QuotaState};
 use latchkey_domain::tier::{INVITATIONS_PER_HOUR, OWNED_ORGANIZATIONS, TierLimits};
 use leptos::prelude::*;
 
-use super::super::settings::Subject;
+use super::super::settings::SettingsSubject;
 use crate::api::{ApiError, get_plan_use, get_project_month};
 use crate::components::error_state::ErrorState;
 use crate::components::table::{Card, Column, LOW_CELL, LoadingTable, Nothing, ROW, Table};
@@ -21,7 +21,7 @@ const COLUMNS: &[Column] = &[
 #[component]
 pub fn Limits(
     /// What the page is about.
-    subject: Signal<Subject>,
+    subject: Signal<SettingsSubject>,
 ) -> impl IntoView {
     let place = Memo::new(move |_| {
         subject.with(|it| (it.organization.id, it.organization.tier, it.project.id))

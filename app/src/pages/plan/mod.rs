@@ -9,7 +9,7 @@ use leptos::prelude::*;
 
 use self::limits::{Limits, in_words};
 use self::tier_change::{TierButton, TierChange, is_larger};
-use super::settings::{SettingsHead, SettingsPage, Subject};
+use super::settings::{SettingsHead, SettingsPage, SettingsSubject};
 use crate::components::frame::{About, Workspace};
 use crate::components::icon::{Glyph, Icon};
 use crate::components::slot_meter::{MeterPlace, Slots};
@@ -30,7 +30,7 @@ pub fn PlanPage() -> impl IntoView {
 }
 
 #[component]
-fn Plan(subject: Signal<Subject>) -> impl IntoView {
+fn Plan(subject: Signal<SettingsSubject>) -> impl IntoView {
     let workspace = expect_context::<Workspace>();
     let organization = Signal::derive(move || subject.get().organization);
     let change = TierChange::new(organization, Callback::new(|()| {}));

@@ -5,14 +5,14 @@ use latchkey_domain::id::ProjectId;
 use latchkey_domain::key::KeyKind;
 use leptos::prelude::*;
 
-use super::filter::{Filter, FilterState};
+use super::filter::{KeysFilter, KeysFilterState};
 use crate::api::{ApiError, list_project_keys};
 use crate::components::button::{Button, Variant};
 use crate::components::empty_state::EmptyState;
 use crate::components::icon::Glyph;
 use crate::components::skeleton::SkeletonRows;
 use crate::components::table::Card;
-use crate::pages::keys::Desk;
+use crate::pages::keys::KeysPageState;
 use crate::pages::keys::first_key::FirstKey;
 use crate::pages::keys::words::KeyWords;
 
@@ -33,9 +33,9 @@ pub fn NoKeys(
     /// Project that has no keys.
     project: ProjectId,
     /// What the list is narrowed to.
-    filter: FilterState,
+    filter: KeysFilterState,
     /// State of the page's dialogs.
-    desk: Desk,
+    desk: KeysPageState,
     /// Learns whether there are keys at all.
     stock: RwSignal<Stock>,
 ) -> impl IntoView {
@@ -53,7 +53,7 @@ pub fn NoKeys(
 }
 
 #[component]
-fn First(desk: Desk, stock: RwSignal<Stock>) -> impl IntoView {
+fn First(desk: KeysPageState, stock: RwSignal<Stock>) -> impl IntoView {
     stock.set(Stock::None);
     let kind = desk.scope.with_untracked(|scope| scope.kind);
     if kind == KeyKind::Inference {
@@ -64,7 +64,7 @@ fn First(desk: Desk, stock: RwSignal<Stock>) -> impl IntoView {
 }
 
 #[component]
-fn FirstInferenceKey(desk: Desk) -> impl IntoView {
+fn FirstInferenceKey(desk: KeysPageState) -> impl IntoView {
     view! {
         <Card>
             <EmptyState
@@ -80,7 +80,7 @@ fn FirstInferenceKey(desk: Desk) -> impl IntoView {
 
 /// The way to a key, for who may make one.
 #[component]
-fn CreateButton(desk: Desk) -> impl IntoView {
+fn CreateButton(desk: KeysPageState) -> impl IntoView {
     let words = desk.scope.with_untracked(|scope| KeyWords::of(scope.kind));
     view! {
         <Show when=move || desk.may_write()>
@@ -92,7 +92,7 @@ fn CreateButton(desk: Desk) -> impl IntoView {
 }
 
 #[component]
-fn NoMatch(filter: FilterState) -> impl IntoView {
+fn NoMatch(filter: KeysFilterState) -> impl IntoView {
     let q = filter.now.with_untracked(|filter| filter.q.clone());
     let (title, text) = if q.is_empty() {
         ("No keys match these filters".to_owned(), "Other keys of this project may.")
@@ -110,7 +110,7 @@ fn NoMatch(filter: FilterState) -> impl IntoView {
 
 /// How many keys are archived: as many as a page has, and whether there are more.
 async fn count_archived(project: ProjectId, kind: KeyKind) -> Result<(usize, bool), ApiError> {
-    let all = Filter { archived: true, ..Filter::default() };
+    let all = KeysFilter { archived: true, ..KeysFilter::default() };
     let page = list_project_keys(project, all.for_server(kind), None).await?;
     Ok((page.data.len(), page.next_cursor.is_some()))
 }
@@ -119,8 +119,8 @@ async fn count_archived(project: ProjectId, kind: KeyKind) -> Result<(usize, boo
 #[component]
 fn Hidden(
     project: ProjectId,
-    filter: FilterState,
-    desk: Desk,
+    filter: KeysFilterState,
+    desk: KeysPageState,
     stock: RwSignal<Stock>,
 ) -> impl IntoView {
     let kind = desk.scope.with_untracked(|scope| scope.kind);
@@ -137,7 +137,12 @@ fn Hidden(
 }
 
 #[component]
-fn NoneActive(filter: FilterState, desk: Desk, count: usize, more: bool) -> impl IntoView {
+fn NoneActive(
+    filter: KeysFilterState,
+    desk: KeysPageState,
+    count: usize,
+    more: bool,
+) -> impl IntoView {
     let text = match (count, more) {
         (1, false) => "This project has 1 revoked or archived key.".to_owned(),
         (count, false) => format!("This project has {count} revoked or archived keys."),

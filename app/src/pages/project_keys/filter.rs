@@ -13,7 +13,7 @@ use crate::pages::rows::Order;
 
 /// Which keys are listed, and in which order.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Filter {
+pub struct KeysFilter {
     /// What their name, id or masked form contains.
     pub q: String,
     /// Live or test alone.
@@ -36,7 +36,7 @@ pub const STATUSES: [(&str, &str, KeyStatus); 3] = [
 /// As the address names the order by last use; the other one is left out.
 pub const LAST_USED: &str = "last_used";
 
-impl Filter {
+impl KeysFilter {
     /// The filter that an address holds. What it doesn't know, it leaves out.
     pub fn from_query(query: &ParamsMap) -> Self {
         let named = |status: &str| STATUSES.iter().find(|(name, ..)| *name == status);
@@ -107,20 +107,20 @@ impl Filter {
 
 /// The filter of the page.
 #[derive(Clone, Copy)]
-pub struct FilterState {
+pub struct KeysFilterState {
     /// As the address has it.
-    pub now: Memo<Filter>,
-    set: Callback<Filter>,
+    pub now: Memo<KeysFilter>,
+    set: Callback<KeysFilter>,
 }
 
-impl FilterState {
+impl KeysFilterState {
     /// The filter of the page that calls this.
     pub fn of_address() -> Self {
         let query = use_query_map();
-        let now = Memo::new(move |_| query.with(Filter::from_query));
+        let now = Memo::new(move |_| query.with(KeysFilter::from_query));
         let path = use_location().pathname;
         let navigate = use_navigate();
-        let set = Callback::new(move |filter: Filter| {
+        let set = Callback::new(move |filter: KeysFilter| {
             let to = format!("{}{}", path.get_untracked(), filter.to_query());
             // Each letter of a search is no step to go back to.
             let options =
@@ -131,7 +131,7 @@ impl FilterState {
     }
 
     /// Narrows the list in another way.
-    pub fn change(self, change: impl FnOnce(&mut Filter)) {
+    pub fn change(self, change: impl FnOnce(&mut KeysFilter)) {
         let mut filter = self.now.get_untracked();
         change(&mut filter);
         if filter != self.now.get_untracked() {
@@ -142,7 +142,11 @@ impl FilterState {
     /// Lists all keys again, in the same order.
     pub fn clear(self) {
         self.change(|filter| {
-            *filter = Filter { archived: filter.archived, sort: filter.sort, ..Filter::default() };
+            *filter = KeysFilter {
+                archived: filter.archived,
+                sort: filter.sort,
+                ..KeysFilter::default()
+            };
         });
     }
 }
@@ -157,7 +161,7 @@ mod tests {
 
     #[test]
     fn a_filter_survives_its_address() {
-        let filter = Filter {
+        let filter = KeysFilter {
             q: "Web & co".to_owned(),
             environment: Some(Environment::Test),
             status: Some(KeyStatus::Expired),
@@ -176,8 +180,8 @@ mod tests {
             ("archived", "true"),
             ("sort", "last_used"),
         ]);
-        assert_eq!(Filter::from_query(&read), filter);
-        assert_eq!(Filter::default().to_query(), "");
+        assert_eq!(KeysFilter::from_query(&read), filter);
+        assert_eq!(KeysFilter::default().to_query(), "");
     }
 
     #[test]
@@ -189,15 +193,18 @@ mod tests {
             ("sort", "name"),
             ("other", "x"),
         ]);
-        assert_eq!(Filter::from_query(&read), Filter::default());
+        assert_eq!(KeysFilter::from_query(&read), KeysFilter::default());
     }
 
     #[test]
     fn only_what_leaves_keys_out_is_narrow() {
         assert!(
-            !Filter { archived: true, sort: KeySort::LastUsed, ..Filter::default() }.is_narrow()
+            !KeysFilter { archived: true, sort: KeySort::LastUsed, ..KeysFilter::default() }
+                .is_narrow()
         );
-        assert!(Filter { q: "a".into(), ..Filter::default() }.is_narrow());
-        assert!(Filter { status: Some(KeyStatus::Active), ..Filter::default() }.is_narrow());
+        assert!(KeysFilter { q: "a".into(), ..KeysFilter::default() }.is_narrow());
+        assert!(
+            KeysFilter { status: Some(KeyStatus::Active), ..KeysFilter::default() }.is_narrow()
+        );
     }
 }

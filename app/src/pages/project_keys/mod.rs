@@ -11,14 +11,14 @@ use latchkey_domain::key::KeyKind;
 use leptos::prelude::*;
 
 use self::empty::{NoKeys, Stock};
-use self::filter::FilterState;
+use self::filter::KeysFilterState;
 use self::is_mine::IsMine;
 use self::toolbar::Toolbar;
 use super::feed::{Feed, Shown};
 use super::keys::scope::ViewerNote;
 use super::keys::table::KeyList;
 use super::keys::words::KeyWords;
-use super::keys::{Desk, KeyDialogs, KeyScope};
+use super::keys::{KeyDialogs, KeyScope, KeysPageState};
 use super::not_found::NotFound;
 use super::project_of_address;
 use crate::api::{list_applications, list_project_keys};
@@ -58,12 +58,12 @@ fn KeysPage(kind: KeyKind) -> impl IntoView {
 #[component]
 fn Keys(project: ProjectId, kind: KeyKind) -> impl IntoView {
     let workspace = expect_context::<Workspace>();
-    let filter = FilterState::of_address();
+    let filter = KeysFilterState::of_address();
     let keys = Feed::new(move |cursor| {
         list_project_keys(project, filter.now.get_untracked().for_server(kind), cursor)
     })
-    .in_order(filter.now.with_untracked(filter::Filter::order));
-    Effect::new(move |before: Option<filter::Filter>| {
+    .in_order(filter.now.with_untracked(filter::KeysFilter::order));
+    Effect::new(move |before: Option<filter::KeysFilter>| {
         let now = filter.now.get();
         if before.is_some_and(|before| before != now) {
             keys.restart(now.order());
@@ -187,7 +187,7 @@ fn Waiting(workspace: Workspace) -> impl IntoView {
 #[component]
 fn List(
     project: ProjectId,
-    filter: FilterState,
+    filter: KeysFilterState,
     keys: Feed<ListedKey>,
     scope: Signal<KeyScope>,
     stock: RwSignal<Stock>,
@@ -195,7 +195,8 @@ fn List(
 ) -> impl IntoView {
     let workspace = expect_context::<Workspace>();
     let checking = RwSignal::new(false);
-    let desk = Desk::new(keys, scope, creating, Callback::new(move |()| workspace.reload()));
+    let desk =
+        KeysPageState::new(keys, scope, creating, Callback::new(move |()| workspace.reload()));
     let shown = keys.shown();
     Effect::new(move || {
         if shown.get() == Shown::Rows {
@@ -206,7 +207,7 @@ fn List(
     let has_toolbar = Memo::new(move |_| match stock.get() {
         Stock::Some => true,
         Stock::None => false,
-        Stock::Unknown => filter.now.with(filter::Filter::is_narrow),
+        Stock::Unknown => filter.now.with(filter::KeysFilter::is_narrow),
     });
     view! {
         <ViewerNote scope/>

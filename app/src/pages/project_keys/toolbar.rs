@@ -4,14 +4,14 @@ use latchkey_domain::api::KeySort;
 use latchkey_domain::key::Environment;
 use leptos::prelude::*;
 
-use super::filter::{FilterState, LAST_USED, STATUSES};
+use super::filter::{KeysFilterState, LAST_USED, STATUSES};
 use crate::components::button::{Button, Variant};
 use crate::components::search::Search;
 use crate::components::segmented::{Segment, Segmented, Track};
 use crate::components::select::{Choice, Select, SelectPlace};
 use crate::components::switch::Switch;
 use crate::pages::count::Count;
-use crate::pages::keys::Desk;
+use crate::pages::keys::KeysPageState;
 
 const ALL: &str = "all";
 
@@ -25,9 +25,9 @@ const ENVIRONMENTS: &[Segment] = &[
 #[component]
 pub fn Toolbar(
     /// The filter of the page.
-    filter: FilterState,
+    filter: KeysFilterState,
     /// The keys that are listed.
-    desk: Desk,
+    desk: KeysPageState,
     /// Opens “Is this my key?”.
     #[prop(into)]
     on_check: Callback<()>,
@@ -70,7 +70,7 @@ pub fn Toolbar(
 }
 
 #[component]
-fn StatusSelect(filter: FilterState) -> impl IntoView {
+fn StatusSelect(filter: KeysFilterState) -> impl IntoView {
     let all = Choice::new(ALL, "Any status");
     let options: Vec<Choice> = std::iter::once(all)
         .chain(STATUSES.map(|(name, label, _)| Choice::new(name, label)))
@@ -97,7 +97,7 @@ fn StatusSelect(filter: FilterState) -> impl IntoView {
 }
 
 #[component]
-fn SortSelect(filter: FilterState) -> impl IntoView {
+fn SortSelect(filter: KeysFilterState) -> impl IntoView {
     const NEWEST: &str = "created";
     let options =
         vec![Choice::new(NEWEST, "Newest first"), Choice::new(LAST_USED, "Last used first")];

@@ -18,7 +18,7 @@ use crate::components::table::Card;
 
 /// What the settings are of.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Subject {
+pub struct SettingsSubject {
     /// The project that the address names.
     pub project: Project,
     /// Its organization, with the person's role.
@@ -37,13 +37,13 @@ pub fn SettingsPage(
     /// What it says if it waits in vain: “Couldn’t load the plan”.
     failed: &'static str,
     /// The page. What it is about may change while it stands, but not to another project.
-    page: fn(Signal<Subject>) -> AnyView,
+    page: fn(Signal<SettingsSubject>) -> AnyView,
 ) -> impl IntoView {
     let workspace = expect_context::<Workspace>();
     let project = project_of_address();
     let found = Memo::new(move |_| {
         let (project, organization) = workspace.project().zip(workspace.organization())?;
-        Some(Subject { project, organization })
+        Some(SettingsSubject { project, organization })
     });
     let which = Memo::new(move |_| found.with(|found| found.as_ref().map(|it| it.project.id)));
     let missing = Memo::new(move |_| {

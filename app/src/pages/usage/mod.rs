@@ -19,7 +19,7 @@ use self::month::MonthCard;
 use self::range::{RangePicker, Wanted, WantedState};
 use super::not_found::NotFound;
 use super::project_of_address;
-use super::reading::{Reading, Shown};
+use super::reading::{Reading, ReadingState};
 use crate::api::{get_key_usage, get_project_month, get_project_usage};
 use crate::components::error_state::ErrorState;
 use crate::components::frame::PageHead;
@@ -102,8 +102,8 @@ fn Body(
     });
     move || {
         match shown.get() {
-        Shown::Skeleton => view! { <LoadingCharts/> }.into_any(),
-        Shown::Failed(error) => view! {
+        ReadingState::Skeleton => view! { <LoadingCharts/> }.into_any(),
+        ReadingState::Failed(error) => view! {
             <Card>
                 <ErrorState
                     title="Couldn’t load usage"
@@ -114,7 +114,7 @@ fn Body(
             </Card>
         }
         .into_any(),
-        Shown::There => view! {
+        ReadingState::There => view! {
             <div class="flex flex-col gap-4">
                 <UsageCharts usage/>
                 {children()}

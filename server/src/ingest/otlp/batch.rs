@@ -6,7 +6,7 @@ use axum::body::Bytes;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
 use latchkey_domain::problem::{FieldError, Problem};
-use latchkey_services::telemetry::{Incoming, MOST_ITEMS, MOST_OF_A_NAME, Room, fit_meta};
+use latchkey_services::telemetry::{BytesLeft, Incoming, MOST_ITEMS, MOST_OF_A_NAME, fit_meta};
 use prost::Message;
 use serde_json::json;
 
@@ -30,7 +30,7 @@ pub(super) struct Signal {
 /// What the items of a scope have in common. It is read and bounded once, and borrowed by each:
 /// what an item costs does not grow with it, but for what the item stores of it.
 #[derive(Default)]
-pub(super) struct Origin {
+pub(super) struct ScopeContext {
     pub(super) resource: Meta,
     pub(super) scope: Scope,
     /// The beginning of the scope's name, if it is too long for the `type` of a log.
@@ -52,7 +52,7 @@ struct IsCut {
 /// One span or log record, still packed.
 pub(super) struct Item<'a> {
     pub(super) encoding: Encoding,
-    pub(super) origin: &'a Origin,
+    pub(super) origin: &'a ScopeContext,
     pub(super) path: &'a dyn Display,
     pub(super) part: Bytes,
 }
@@ -95,7 +95,7 @@ impl<T> Batch<T> {
         entry: fn(Item<'_>) -> Result<T, Fault>,
     ) -> Result<Self, Refusal> {
         let mut reader = Reader {
-            room: Room::default(),
+            room: BytesLeft::default(),
             entry,
             batch: Self { entries: Incoming::default(), cut: 0, rejected: Rejected::of(signal) },
         };
@@ -110,7 +110,7 @@ impl<T> Batch<T> {
 }
 
 struct Reader<T> {
-    room: Room,
+    room: BytesLeft,
     entry: fn(Item<'_>) -> Result<T, Fault>,
     batch: Batch<T>,
 }
@@ -125,7 +125,7 @@ impl<T> Reader<T> {
             let path = format!("{}[{index}]", signal.resources);
             let (group, more): (OfResource, _) = encoding.read_list(&path, part, signal.scopes)?;
             self.batch.reject_groups(&format_args!("{path}.{}", signal.scopes), more);
-            let mut origin = Origin::default();
+            let mut origin = ScopeContext::default();
             if let Some(part) = group.resource {
                 let path = &format_args!("{path}.resource");
                 let read = origin.add_resource(encoding, path, part);
@@ -181,7 +181,7 @@ impl<T> Batch<T> {
     }
 }
 
-impl Origin {
+impl ScopeContext {
     /// What of it can't be read is missing; the items are stored all the same.
     fn add_resource(
         &mut self,

@@ -296,7 +296,7 @@ mod tests {
     use super::*;
 
     #[derive(Deserialize)]
-    struct Field {
+    struct ReadField {
         #[serde(deserialize_with = "span_kind")]
         kind: i32,
         #[serde(deserialize_with = "integer")]
@@ -305,7 +305,7 @@ mod tests {
         name: String,
     }
 
-    fn field(value: &Value) -> Field {
+    fn field(value: &Value) -> ReadField {
         serde_json::from_value(json!({"kind": value, "count": value, "name": value})).unwrap()
     }
 
@@ -328,7 +328,7 @@ mod tests {
             (json!({"a": [1]}), 0, 0, ""),
             (Value::Null, 0, 0, ""),
         ] {
-            let Field { kind: got, count: counted, name: named } = field(&value);
+            let ReadField { kind: got, count: counted, name: named } = field(&value);
             assert_eq!((got, counted, named.as_str()), (kind, count, name), "{value}");
         }
     }

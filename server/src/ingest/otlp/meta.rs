@@ -3,7 +3,7 @@
 
 use serde_json::{Map, Value};
 
-use super::batch::Origin;
+use super::batch::ScopeContext;
 
 pub(super) type Meta = Map<String, Value>;
 
@@ -24,7 +24,7 @@ pub(super) fn put(meta: &mut Meta, name: &str, value: impl Into<Value>) {
 }
 
 /// Puts what all items of a scope have in common.
-pub(super) fn put_origin(meta: &mut Meta, origin: &Origin) {
+pub(super) fn put_origin(meta: &mut Meta, origin: &ScopeContext) {
     put(meta, "resource", origin.resource.clone());
     let mut scope = Meta::new();
     put(&mut scope, "name", origin.scope.name.clone());

@@ -12,11 +12,11 @@ use prost::encoding::{DecodeContext, WireType, decode_key, skip_field};
 const LISTS: usize = 32;
 
 /// One field: its number, and where it ends.
-struct Fields {
+struct FieldNumbers {
     rest: Bytes,
 }
 
-impl Iterator for Fields {
+impl Iterator for FieldNumbers {
     /// The number of a field that may be of a list, 0 for another; none: the message is broken.
     type Item = Option<usize>;
 
@@ -44,7 +44,7 @@ pub(super) fn bounded(message: Bytes) -> Option<(Bytes, usize)> {
     if message.len() <= 2 * MOST_ITEMS {
         return Some((message, 0));
     }
-    let mut fields = Fields { rest: message.clone() };
+    let mut fields = FieldNumbers { rest: message.clone() };
     let (mut counts, mut kept, mut dropped) = ([0_usize; LISTS], Vec::new(), 0);
     let mut begin = 0;
     while let Some(number) = fields.next() {

@@ -11,7 +11,7 @@ use latchkey_services::telemetry::{MOST_OF_A_NAME, MOST_OF_A_URL, check_trace};
 use serde_json::Value;
 
 use super::attributes::attributes;
-use super::batch::{Fault, Item, Origin};
+use super::batch::{Fault, Item, ScopeContext};
 use super::body::Encoding;
 use super::messages::{Event, Link, Span, Status};
 use super::meta::{Meta, beginning, put, put_origin};
@@ -146,7 +146,7 @@ fn kind(number: i32) -> SpanKind {
 fn meta(
     encoding: Encoding,
     path: &dyn Display,
-    origin: &Origin,
+    origin: &ScopeContext,
     span: Span,
     rest: Meta,
 ) -> Result<Meta, Problem> {

@@ -56,7 +56,7 @@ async fn plan<E: Searched>(database: &Database, wanted: Wanted) -> String {
         length: Expr::val(1),
         table: PhantomData,
     };
-    let after = Place { timestamp: i64::from(ROWS) - 1_000, nanos: 0, id: Uuid::nil() };
+    let after = RowPosition { timestamp: i64::from(ROWS) - 1_000, nanos: 0, id: Uuid::nil() };
     plan_on(database.telemetry().reader(), scan.query(Some(after), 101)).await
 }
 

@@ -150,8 +150,8 @@ fn a_turn_takes_all_of_little_and_a_bounded_part_of_much() {
     assert!(sizes.iter().all(|taken| (KEYS_PER_TURN..2_000).contains(taken)), "{sizes:?}");
     assert_eq!(sizes.iter().sum::<usize>(), 20_000, "each has had its turn");
     assert!(recorder.take().is_empty());
-    let last_of = |turn: &Batch| turn.iter().map(|(key, _)| *key).max();
-    let first_of = |turn: &Batch| turn.iter().map(|(key, _)| *key).min();
+    let last_of = |turn: &UsageBatch| turn.iter().map(|(key, _)| *key).max();
+    let first_of = |turn: &UsageBatch| turn.iter().map(|(key, _)| *key).min();
     let in_order = turns.array_windows().all(|[one, next]| last_of(one) < first_of(next));
     assert!(in_order, "neighbours have theirs together");
 }

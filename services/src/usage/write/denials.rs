@@ -9,13 +9,13 @@ use super::ROWS_PER_STATEMENT;
 use crate::entity::denial;
 use crate::error::Error;
 use crate::services::Services;
-use crate::usage::recorder::{Batch, DENIALS_PER_KEY};
+use crate::usage::recorder::{DENIALS_PER_KEY, UsageBatch};
 
 /// Writes the denials of a batch.
 pub(super) async fn insert(
     services: &Services,
     transaction: &DatabaseTransaction,
-    batch: &Batch,
+    batch: &UsageBatch,
 ) -> Result<(), Error> {
     let mut rows = Vec::new();
     for (key, unwritten) in batch {
@@ -45,7 +45,7 @@ pub(super) async fn insert(
 
 /// Deletes all but the newest denials of the batch's keys. What can't be deleted now is so the next
 /// time that the key is refused, and is not shown until then.
-pub(super) async fn prune(services: &Services, batch: &Batch) {
+pub(super) async fn prune(services: &Services, batch: &UsageBatch) {
     let keys: Vec<Uuid> = batch
         .iter()
         .filter(|(_, unwritten)| !unwritten.denials.is_empty())

@@ -18,7 +18,7 @@ use crate::database::in_time;
 use crate::entity::key;
 use crate::error::Error;
 use crate::services::Services;
-use crate::usage::recorder::{Batch, Unwritten};
+use crate::usage::recorder::{Unwritten, UsageBatch};
 
 /// How long a last use waits for a key that somebody is changing. No change takes as long: there is
 /// no such key any more.
@@ -31,7 +31,7 @@ const KEYS_PER_TRANSACTION: usize = 100;
 pub(super) struct Left {
     /// Keys that somebody is changing at this moment, or whose turn did not come because the
     /// database failed.
-    pub(super) batch: Batch,
+    pub(super) batch: UsageBatch,
     pub(super) result: Result<(), Error>,
 }
 
@@ -39,12 +39,12 @@ pub(super) struct Left {
 ///
 /// Keys that somebody is changing are left for the next time, so that counting never waits for a
 /// key's change, nor in a ring with it.
-pub(super) async fn write(services: &Services, mut batch: Batch) -> Left {
+pub(super) async fn write(services: &Services, mut batch: UsageBatch) -> Left {
     for (_, unwritten) in &mut batch {
         unwritten.counters.clear();
         unwritten.denials.clear();
     }
-    let mut left = Batch::new();
+    let mut left = UsageBatch::new();
     while !batch.is_empty() {
         let rest = batch.split_off(batch.len().min(KEYS_PER_TRANSACTION));
         match in_time(write_some(services, &batch)).await {

@@ -30,7 +30,7 @@ impl List {
 
 /// What is shown of the telemetry.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Filter {
+pub struct TelemetryFilter {
     /// Which of the two lists is shown.
     pub list: List,
     /// The trace that is open as a tree, in place of the list of traces.
@@ -49,7 +49,7 @@ pub struct Filter {
     pub level: String,
 }
 
-impl Filter {
+impl TelemetryFilter {
     /// The filter that an address holds. What it doesn't know, it leaves out.
     pub fn from_query(query: &ParamsMap) -> Self {
         let text = |name| query.get(name).map(|text| text.trim().to_owned()).unwrap_or_default();
@@ -128,25 +128,25 @@ impl Filter {
 /// The address of a trace as a tree, if it can be looked for.
 pub fn trace_address(id: &str) -> Option<String> {
     let trace = Some(id.parse().ok()?);
-    Some(Filter { trace, ..Filter::default() }.to_query())
+    Some(TelemetryFilter { trace, ..TelemetryFilter::default() }.to_query())
 }
 
 /// The filter of the page.
 #[derive(Clone, Copy)]
-pub struct FilterState {
+pub struct TelemetryFilterState {
     /// As the address has it.
-    pub now: Memo<Filter>,
-    set: Callback<Filter>,
+    pub now: Memo<TelemetryFilter>,
+    set: Callback<TelemetryFilter>,
 }
 
-impl FilterState {
+impl TelemetryFilterState {
     /// The filter of the page that calls this.
     pub fn of_address() -> Self {
         let query = use_query_map();
-        let now = Memo::new(move |_| query.with(Filter::from_query));
+        let now = Memo::new(move |_| query.with(TelemetryFilter::from_query));
         let path = use_location().pathname;
         let navigate = use_navigate();
-        let set = Callback::new(move |filter: Filter| {
+        let set = Callback::new(move |filter: TelemetryFilter| {
             let to = format!("{}{}", path.get_untracked(), filter.to_query());
             // Each letter of a search is no step to go back to.
             let options =
@@ -157,7 +157,7 @@ impl FilterState {
     }
 
     /// Narrows the lists in another way.
-    pub fn change(self, change: impl FnOnce(&mut Filter)) {
+    pub fn change(self, change: impl FnOnce(&mut TelemetryFilter)) {
         let mut filter = self.now.get_untracked();
         change(&mut filter);
         if filter != self.now.get_untracked() {
@@ -167,7 +167,9 @@ impl FilterState {
 
     /// Removes all filters.
     pub fn clear(self) {
-        self.change(|filter| *filter = Filter { list: filter.list, ..Filter::default() });
+        self.change(|filter| {
+            *filter = TelemetryFilter { list: filter.list, ..TelemetryFilter::default() }
+        });
     }
 }
 
@@ -188,13 +190,13 @@ mod tests {
 
     #[test]
     fn a_filter_survives_its_address() {
-        let traces = Filter {
+        let traces = TelemetryFilter {
             trace_id: ID.to_owned(),
             q: "GET /a&b".to_owned(),
             kind: Some(SpanKind::Unspecified),
             status: Some(SpanStatus::Unset),
             root: true,
-            ..Filter::default()
+            ..TelemetryFilter::default()
         };
         let expected = format!(
             "?tab=traces&trace_id={ID}&q=GET%20%2Fa%26b&kind=unspecified&status=unset&root=true"
@@ -207,10 +209,17 @@ mod tests {
             ("status", "unset"),
             ("root", "true"),
         ]);
-        assert_eq!(Filter::from_query(&read), traces);
-        let logs = Filter { list: List::Logs, level: "warn".to_owned(), ..Filter::default() };
+        assert_eq!(TelemetryFilter::from_query(&read), traces);
+        let logs = TelemetryFilter {
+            list: List::Logs,
+            level: "warn".to_owned(),
+            ..TelemetryFilter::default()
+        };
         assert_eq!(logs.to_query(), "?tab=logs&level=warn");
-        assert_eq!(Filter::from_query(&query(&[("tab", "logs"), ("level", "warn")])), logs);
+        assert_eq!(
+            TelemetryFilter::from_query(&query(&[("tab", "logs"), ("level", "warn")])),
+            logs
+        );
     }
 
     #[test]
@@ -223,17 +232,17 @@ mod tests {
             ("level", "warn"),
             ("trace", "\0"),
         ]);
-        assert_eq!(Filter::from_query(&read), Filter::default());
+        assert_eq!(TelemetryFilter::from_query(&read), TelemetryFilter::default());
         // A list is not narrowed by what only the other one can show.
         let read = query(&[("tab", "logs"), ("kind", "server"), ("root", "true")]);
-        assert!(!Filter::from_query(&read).is_narrow());
+        assert!(!TelemetryFilter::from_query(&read).is_narrow());
     }
 
     #[test]
     fn a_trace_has_an_address_if_it_can_be_looked_for() {
         let address = trace_address(ID).unwrap();
         assert_eq!(address, format!("?tab=traces&trace={ID}"));
-        let open = Filter::from_query(&query(&[("trace", ID)]));
+        let open = TelemetryFilter::from_query(&query(&[("trace", ID)]));
         assert_eq!(open.trace.as_ref().map(QueryText::as_str), Some(ID));
         assert!(!open.is_narrow());
         for id in ["", "a\0b", &"a".repeat(201)] {
@@ -243,17 +252,21 @@ mod tests {
 
     #[test]
     fn the_other_list_shows_the_same_trace() {
-        let filter = Filter {
+        let filter = TelemetryFilter {
             trace_id: ID.to_owned(),
             q: "a".to_owned(),
             kind: Some(SpanKind::Server),
-            ..Filter::default()
+            ..TelemetryFilter::default()
         };
         assert_eq!(filter.switched(List::Logs).to_query(), filter_of_logs());
     }
 
     fn filter_of_logs() -> String {
-        let logs = Filter { list: List::Logs, trace_id: ID.to_owned(), ..Filter::default() };
+        let logs = TelemetryFilter {
+            list: List::Logs,
+            trace_id: ID.to_owned(),
+            ..TelemetryFilter::default()
+        };
         logs.to_query()
     }
 }

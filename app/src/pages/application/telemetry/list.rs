@@ -3,7 +3,7 @@
 use latchkey_domain::time::Timestamp;
 use leptos::prelude::*;
 
-use super::filter::{Filter, FilterState};
+use super::filter::{TelemetryFilter, TelemetryFilterState};
 use crate::components::button::Button;
 use crate::components::code_tabs::CodeTabs;
 use crate::components::empty_state::EmptyState;
@@ -38,7 +38,7 @@ pub struct Words {
 /// A list that asks for its newest page for as long as somebody looks at it.
 pub fn live_list<T>(
     feed: Feed<T>,
-    filter: FilterState,
+    filter: TelemetryFilterState,
     words: Words,
     toolbar: impl Fn() -> AnyView + Copy + Send + Sync + 'static,
     row: fn(T) -> AnyView,
@@ -46,7 +46,7 @@ pub fn live_list<T>(
 where
     T: Identified + Clone + PartialEq + Send + Sync + 'static,
 {
-    let is_narrow = Memo::new(move |_| filter.now.with(Filter::is_narrow));
+    let is_narrow = Memo::new(move |_| filter.now.with(TelemetryFilter::is_narrow));
     // A page of a narrowed list may be ten thousand rows to look through: every other time will do.
     let turn = StoredValue::new(false);
     poll_while_visible(move || {
@@ -135,7 +135,7 @@ fn Note(shown: Memo<Shown>, is_narrow: Memo<bool>, stale: Signal<bool>) -> impl 
 
 /// The filters leave nothing, of all or of those that were looked at.
 #[component]
-fn Unmatched(words: Words, filter: FilterState, has_older: Signal<bool>) -> impl IntoView {
+fn Unmatched(words: Words, filter: TelemetryFilterState, has_older: Signal<bool>) -> impl IntoView {
     move || {
         let text = if has_older.get() {
             "The newest ones were searched. Older ones may match.".to_owned()

@@ -18,7 +18,7 @@ use latchkey_domain::id::ApplicationId;
 use leptos::html;
 use leptos::prelude::*;
 
-use self::filter::{Filter, FilterState, List};
+use self::filter::{List, TelemetryFilter, TelemetryFilterState};
 use self::list::{Words, live_list};
 use self::toolbar::{LogToolbar, TraceToolbar};
 use self::trace::Trace;
@@ -38,7 +38,7 @@ pub fn Telemetry(
     /// Whose telemetry it is.
     application: ApplicationId,
 ) -> impl IntoView {
-    let filter = FilterState::of_address();
+    let filter = TelemetryFilterState::of_address();
     let chosen = Memo::new(move |_| match filter.now.with(|filter| filter.list) {
         List::Logs => LOGS,
         List::Traces => TRACES,
@@ -85,8 +85,8 @@ pub fn Telemetry(
 }
 
 #[component]
-fn Traces(application: ApplicationId, filter: FilterState) -> impl IntoView {
-    let wanted = Memo::new(move |_| filter.now.with(Filter::for_traces));
+fn Traces(application: ApplicationId, filter: TelemetryFilterState) -> impl IntoView {
+    let wanted = Memo::new(move |_| filter.now.with(TelemetryFilter::for_traces));
     let feed =
         Feed::new(move |cursor| list_traces(application, Some(wanted.get_untracked()), cursor));
     let feed = restarting(feed, wanted);
@@ -103,8 +103,8 @@ fn Traces(application: ApplicationId, filter: FilterState) -> impl IntoView {
 }
 
 #[component]
-fn Logs(application: ApplicationId, filter: FilterState) -> impl IntoView {
-    let wanted = Memo::new(move |_| filter.now.with(Filter::for_logs));
+fn Logs(application: ApplicationId, filter: TelemetryFilterState) -> impl IntoView {
+    let wanted = Memo::new(move |_| filter.now.with(TelemetryFilter::for_logs));
     let feed =
         Feed::new(move |cursor| list_logs(application, Some(wanted.get_untracked()), cursor));
     let feed = restarting(feed, wanted);

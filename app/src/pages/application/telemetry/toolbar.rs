@@ -3,7 +3,7 @@
 use latchkey_domain::api::{IngestedLog, IngestedTrace, SpanKind, SpanStatus};
 use leptos::prelude::*;
 
-use super::filter::{Filter, FilterState};
+use super::filter::{TelemetryFilter, TelemetryFilterState};
 use super::kind::{kind_label, status_label};
 use crate::components::search::Search;
 use crate::components::select::{Choice, Select, SelectPlace};
@@ -25,7 +25,7 @@ const TOOLBAR: &str = "mb-3 flex flex-wrap items-center gap-2";
 #[component]
 pub fn TraceToolbar(
     /// The filter of the page.
-    filter: FilterState,
+    filter: TelemetryFilterState,
     /// The traces that it leaves.
     feed: Feed<IngestedTrace>,
 ) -> impl IntoView {
@@ -48,7 +48,7 @@ pub fn TraceToolbar(
 #[component]
 pub fn LogToolbar(
     /// The filter of the page.
-    filter: FilterState,
+    filter: TelemetryFilterState,
     /// The lines that it leaves.
     feed: Feed<IngestedLog>,
 ) -> impl IntoView {
@@ -63,21 +63,25 @@ pub fn LogToolbar(
 }
 
 #[component]
-fn Text(filter: FilterState, label: &'static str, placeholder: &'static str) -> impl IntoView {
+fn Text(
+    filter: TelemetryFilterState,
+    label: &'static str,
+    placeholder: &'static str,
+) -> impl IntoView {
     let value = Signal::derive(move || filter.now.with(|filter| filter.q.clone()));
     let on_search = move |q| filter.change(|filter| filter.q = q);
     view! { <Search label placeholder value on_search shortcut=true/> }
 }
 
 #[component]
-fn TraceId(filter: FilterState) -> impl IntoView {
+fn TraceId(filter: TelemetryFilterState) -> impl IntoView {
     let value = Signal::derive(move || filter.now.with(|filter| filter.trace_id.clone()));
     let on_search = move |id| filter.change(|filter| filter.trace_id = id);
     view! { <Search label="Trace id" placeholder="Trace id" value on_search/> }
 }
 
 #[component]
-fn KindSelect(filter: FilterState) -> impl IntoView {
+fn KindSelect(filter: TelemetryFilterState) -> impl IntoView {
     let kinds = SpanKind::ALL.into_iter().skip(1).chain([SpanKind::Unspecified]);
     let choices = kinds.map(|kind| Choice::new(kind.as_str(), kind_label(kind)));
     let options: Vec<_> = std::iter::once(Choice::new(ANY, "Any kind")).chain(choices).collect();
@@ -101,7 +105,7 @@ fn KindSelect(filter: FilterState) -> impl IntoView {
 }
 
 #[component]
-fn StatusSelect(filter: FilterState) -> impl IntoView {
+fn StatusSelect(filter: TelemetryFilterState) -> impl IntoView {
     let statuses = [SpanStatus::Ok, SpanStatus::Error, SpanStatus::Unset];
     let choices = statuses.map(|status| Choice::new(status.as_str(), status_label(status)));
     let options: Vec<_> = std::iter::once(Choice::new(ANY, "Any status")).chain(choices).collect();
@@ -126,7 +130,7 @@ fn StatusSelect(filter: FilterState) -> impl IntoView {
 
 /// The usual levels, those that were seen, and the one that the address names.
 #[component]
-fn LevelSelect(filter: FilterState, feed: Feed<IngestedLog>) -> impl IntoView {
+fn LevelSelect(filter: TelemetryFilterState, feed: Feed<IngestedLog>) -> impl IntoView {
     let value = Signal::derive(move || filter.now.with(|filter| filter.level.to_lowercase()));
     let known = Memo::new(move |before: Option<&Vec<String>>| {
         let mut known = before.cloned().unwrap_or_else(|| LEVELS.map(str::to_owned).to_vec());
@@ -158,12 +162,12 @@ fn add_levels(known: &mut Vec<String>, seen: impl Iterator<Item = String>) {
 /// How many rows a narrowed list shows. The whole list grows by itself and says nothing.
 #[component]
 fn NarrowCount<T: Identified + Clone + Send + Sync + 'static>(
-    filter: FilterState,
+    filter: TelemetryFilterState,
     feed: Feed<T>,
     one: &'static str,
     several: &'static str,
 ) -> impl IntoView {
-    let said = Signal::derive(move || filter.now.with(Filter::is_narrow));
+    let said = Signal::derive(move || filter.now.with(TelemetryFilter::is_narrow));
     view! { <div class="ml-auto"><Count feed one several said/></div> }
 }
 

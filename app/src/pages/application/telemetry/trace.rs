@@ -9,7 +9,7 @@ use leptos::prelude::*;
 
 use super::details::Details;
 use super::details_view::DetailsView;
-use super::filter::{Filter, List};
+use super::filter::{List, TelemetryFilter};
 use super::kind::{KindIcon, Title, duration, kind_label, outcome, span_kind, span_status};
 use super::opening::OpenButton;
 use super::trace_row::TitleView;
@@ -107,7 +107,11 @@ pub fn Trace(
 
 #[component]
 fn Head(id: QueryText, on_load: Callback<()>) -> impl IntoView {
-    let logs = Filter { list: List::Logs, trace_id: id.to_string(), ..Filter::default() };
+    let logs = TelemetryFilter {
+        list: List::Logs,
+        trace_id: id.to_string(),
+        ..TelemetryFilter::default()
+    };
     let link = || button_class(Variant::Secondary, Size::Default);
     view! {
         <div class="mb-3 flex flex-wrap items-center gap-2">
@@ -115,7 +119,7 @@ fn Head(id: QueryText, on_load: Callback<()>) -> impl IntoView {
                 "Trace "
                 <code class="font-mono text-code font-normal [overflow-wrap:anywhere] text-ink-2">{id.to_string()}</code>
             </h3>
-            <a href=Filter::default().to_query() class=link()>"All traces"</a>
+            <a href=TelemetryFilter::default().to_query() class=link()>"All traces"</a>
             <a href=logs.to_query() class=link()>"Logs of this trace"</a>
             <Button glyph=Glyph::RefreshCw on_press=on_load>"Reload"</Button>
         </div>

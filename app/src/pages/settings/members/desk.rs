@@ -9,7 +9,7 @@ use leptos::prelude::*;
 use leptos_router::NavigateOptions;
 use leptos_router::hooks::use_navigate;
 
-use super::super::Subject;
+use super::super::SettingsSubject;
 use crate::api::{ApiError, change_member, list_members, remove_member, withdraw_invitation};
 use crate::components::dialog::keep_focus;
 use crate::components::frame::Workspace;
@@ -26,7 +26,7 @@ const LIVE_UP_TO: usize = 200;
 
 /// The list, and its dialogs. Set a signal to open one.
 #[derive(Clone, Copy)]
-pub struct Desk {
+pub struct MembersPageState {
     /// The members, first come first.
     pub members: Feed<ListedMember>,
     /// Whether somebody is being invited.
@@ -37,14 +37,14 @@ pub struct Desk {
     pub busy: RwSignal<bool>,
     /// Where it is said how something went.
     pub toasts: Toasts,
-    subject: Signal<Subject>,
+    subject: Signal<SettingsSubject>,
     workspace: Workspace,
     go_home: Callback<()>,
 }
 
-impl Desk {
+impl MembersPageState {
     /// For the organization that a page is about.
-    pub fn new(subject: Signal<Subject>) -> Self {
+    pub fn new(subject: Signal<SettingsSubject>) -> Self {
         let id = subject.with_untracked(|subject| subject.organization.id);
         let members = Feed::new(move |_| all_members(id));
         poll_while_visible(move || {

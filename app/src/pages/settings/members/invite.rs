@@ -6,7 +6,7 @@ use latchkey_domain::problem::{ErrorCode, Problem};
 use latchkey_domain::role::Role;
 use leptos::prelude::*;
 
-use super::desk::Desk;
+use super::desk::MembersPageState;
 use crate::api::{ApiError, invite_member};
 use crate::components::field::TextField;
 use crate::components::form::{Entry, FormDialog, Sending};
@@ -16,7 +16,7 @@ use crate::components::select::{Choice, Select};
 #[component]
 pub fn InviteMember(
     /// Where the members are listed.
-    desk: Desk,
+    desk: MembersPageState,
 ) -> impl IntoView {
     let sending = Sending::new();
     let login = Entry::new("");

@@ -8,12 +8,12 @@ pub mod row;
 
 use leptos::prelude::*;
 
-use self::desk::Desk;
+use self::desk::MembersPageState;
 use self::invite::InviteMember;
 use self::remove::RemoveDialog;
 use self::roles::RolesTable;
 use self::row::MemberRow;
-use super::{SettingsHead, SettingsPage, Subject};
+use super::{SettingsHead, SettingsPage, SettingsSubject};
 use crate::components::button::{Button, Variant};
 use crate::components::callout::{Callout, Tone};
 use crate::components::empty_state::EmptyState;
@@ -49,8 +49,8 @@ pub fn MembersPage() -> impl IntoView {
 }
 
 #[component]
-fn Members(subject: Signal<Subject>) -> impl IntoView {
-    let desk = Desk::new(subject);
+fn Members(subject: Signal<SettingsSubject>) -> impl IntoView {
+    let desk = MembersPageState::new(subject);
     let missing = Memo::new(move |_| desk.members.is_missing());
     move || {
         if missing.get() {
@@ -62,7 +62,7 @@ fn Members(subject: Signal<Subject>) -> impl IntoView {
 }
 
 #[component]
-fn Page(desk: Desk) -> impl IntoView {
+fn Page(desk: MembersPageState) -> impl IntoView {
     let description =
         Signal::derive(move || format!("People in {} sign in with GitHub.", desk.organization()));
     let may_write = Memo::new(move |_| desk.may_write());
@@ -97,7 +97,7 @@ fn Page(desk: Desk) -> impl IntoView {
 
 /// Why there are no buttons, for who may only look, and who has them.
 #[component]
-fn ReaderNote(desk: Desk) -> impl IntoView {
+fn ReaderNote(desk: MembersPageState) -> impl IntoView {
     let why = move || {
         let (organization, role) = (desk.organization(), desk.role_in_words());
         let help = desk.who_can_help().map(|who| format!(" Ask {who}.")).unwrap_or_default();
@@ -116,7 +116,7 @@ fn ReaderNote(desk: Desk) -> impl IntoView {
 }
 
 #[component]
-fn List(desk: Desk) -> impl IntoView {
+fn List(desk: MembersPageState) -> impl IntoView {
     let members = desk.members;
     let shown = members.shown();
     move || {

@@ -3,7 +3,7 @@
 use latchkey_domain::api::ListedMember;
 use leptos::prelude::*;
 
-use super::desk::{Desk, name_of};
+use super::desk::{MembersPageState, name_of};
 use crate::components::button::{Button, Variant};
 use crate::components::dialog::{Dialog, DialogWidth};
 
@@ -11,7 +11,7 @@ use crate::components::dialog::{Dialog, DialogWidth};
 #[component]
 pub fn RemoveDialog(
     /// Who is asked about.
-    desk: Desk,
+    desk: MembersPageState,
 ) -> impl IntoView {
     move || {
         let listed = desk.removing.get()?;
@@ -28,7 +28,7 @@ pub fn RemoveDialog(
 }
 
 #[component]
-fn Remove(desk: Desk, listed: ListedMember) -> impl IntoView {
+fn Remove(desk: MembersPageState, listed: ListedMember) -> impl IntoView {
     let who = listed.member.user_id;
     let organization = untrack(|| desk.organization());
     view! {
@@ -49,7 +49,7 @@ fn Remove(desk: Desk, listed: ListedMember) -> impl IntoView {
 }
 
 #[component]
-fn Leave(desk: Desk, listed: ListedMember) -> impl IntoView {
+fn Leave(desk: MembersPageState, listed: ListedMember) -> impl IntoView {
     let who = listed.member.user_id;
     let organization = untrack(|| desk.organization());
     view! {
@@ -71,14 +71,14 @@ fn Leave(desk: Desk, listed: ListedMember) -> impl IntoView {
 
 #[component]
 fn Confirm(
-    desk: Desk,
+    desk: MembersPageState,
     title: String,
     action: &'static str,
     busy_label: &'static str,
     #[prop(into)] on_press: Callback<()>,
     children: Children,
 ) -> impl IntoView {
-    let Desk { removing, busy, .. } = desk;
+    let MembersPageState { removing, busy, .. } = desk;
     let buttons = move || {
         view! {
             <Button autofocus=true disabled=busy on_press=move |()| removing.set(None)>"Cancel"</Button>
@@ -101,7 +101,7 @@ fn Confirm(
 
 /// The last owner stays, and learns what can be done instead.
 #[component]
-fn CantLeave(desk: Desk) -> impl IntoView {
+fn CantLeave(desk: MembersPageState) -> impl IntoView {
     let organization = untrack(|| desk.organization());
     let close = move |()| desk.removing.set(None);
     view! {

@@ -5,7 +5,7 @@ use latchkey_domain::id::UserId;
 use latchkey_domain::role::Role;
 use leptos::prelude::*;
 
-use super::desk::{Desk, LAST_OWNER, name_of};
+use super::desk::{LAST_OWNER, MembersPageState, name_of};
 use crate::components::avatar::{Avatar, initials};
 use crate::components::button::{Button, Size, Variant};
 use crate::components::icon::{Glyph, Icon};
@@ -19,7 +19,7 @@ use crate::pages::rows::{Identified, MemberRowId};
 #[component]
 pub fn MemberRow(
     /// Where the member is listed.
-    desk: Desk,
+    desk: MembersPageState,
     /// Member or invitation that the row shows.
     listed: ListedMember,
 ) -> impl IntoView {
@@ -54,7 +54,7 @@ pub fn MemberRow(
 }
 
 #[component]
-fn Joined(desk: Desk, member: Memo<Member>) -> impl IntoView {
+fn Joined(desk: MembersPageState, member: Memo<Member>) -> impl IntoView {
     let id = Signal::derive(move || member.with(|member| member.user_id));
     let letters = Signal::derive(move || {
         member.with(|member| initials(member.name.as_deref(), &member.login))
@@ -106,7 +106,7 @@ enum RoleDisplay {
 }
 
 impl RoleDisplay {
-    fn of(desk: &Desk, member: &Member) -> Self {
+    fn of(desk: &MembersPageState, member: &Member) -> Self {
         if !desk.may_write() || member.invited {
             Self::Name
         } else if !desk.may_manage(member.role) {
@@ -121,7 +121,7 @@ impl RoleDisplay {
 
 /// The role; choosing another saves it at once.
 #[component]
-fn RoleCell(desk: Desk, member: Memo<Member>) -> impl IntoView {
+fn RoleCell(desk: MembersPageState, member: Memo<Member>) -> impl IntoView {
     let shown = Memo::new(move |_| member.with(|member| RoleDisplay::of(&desk, member)));
     let role = Memo::new(move |_| member.with(|member| member.role));
     move || match shown.get() {
@@ -144,7 +144,12 @@ fn RoleCell(desk: Desk, member: Memo<Member>) -> impl IntoView {
 }
 
 #[component]
-fn RoleSelect(desk: Desk, id: UserId, member: Memo<Member>, role: Memo<Role>) -> impl IntoView {
+fn RoleSelect(
+    desk: MembersPageState,
+    id: UserId,
+    member: Memo<Member>,
+    role: Memo<Role>,
+) -> impl IntoView {
     let options = Signal::derive(move || {
         let choice = |role: Role| Choice::new(role.as_str(), role.label());
         desk.roles_to_give().into_iter().map(choice).collect::<Vec<_>>()
@@ -169,7 +174,7 @@ fn RoleSelect(desk: Desk, id: UserId, member: Memo<Member>, role: Memo<Role>) ->
 }
 
 #[component]
-fn LastActive(desk: Desk, now: Memo<ListedMember>) -> impl IntoView {
+fn LastActive(desk: MembersPageState, now: Memo<ListedMember>) -> impl IntoView {
     move || {
         now.with(|ListedMember { member, last_active_at, .. }| {
             if member.invited {
@@ -196,7 +201,7 @@ enum Deed {
 }
 
 impl Deed {
-    fn of(desk: &Desk, member: &Member) -> Self {
+    fn of(desk: &MembersPageState, member: &Member) -> Self {
         match () {
             () if desk.is_me(member.user_id) => Self::Leave,
             () if !desk.may_manage(member.role) => Self::Nothing,
@@ -207,7 +212,7 @@ impl Deed {
 }
 
 #[component]
-fn Actions(desk: Desk, member: Memo<Member>) -> impl IntoView {
+fn Actions(desk: MembersPageState, member: Memo<Member>) -> impl IntoView {
     let deed = Memo::new(move |_| member.with(|member| Deed::of(&desk, member)));
     let login = move || member.with_untracked(|member| member.login.clone());
     move || {
@@ -230,7 +235,12 @@ fn Actions(desk: Desk, member: Memo<Member>) -> impl IntoView {
 
 /// The menu of a row; its one action opens the confirm.
 #[component]
-fn RowMenu(desk: Desk, member: Memo<Member>, glyph: Glyph, words: &'static str) -> impl IntoView {
+fn RowMenu(
+    desk: MembersPageState,
+    member: Memo<Member>,
+    glyph: Glyph,
+    words: &'static str,
+) -> impl IntoView {
     let ask = Callback::new(move |()| {
         let id = member.with_untracked(|member| member.user_id).map(MemberRowId::Member);
         desk.removing.set(id.and_then(|id| untrack(|| desk.members.row(id))));

@@ -5,7 +5,7 @@ use leptos::prelude::*;
 use leptos_router::NavigateOptions;
 use leptos_router::hooks::use_navigate;
 
-use super::super::Subject;
+use super::super::SettingsSubject;
 use super::super::delete::{DeleteDialog, keys_go};
 use crate::api::delete_organization;
 use crate::components::consequence::Consequence;
@@ -19,7 +19,7 @@ use crate::components::toast::Toasts;
 #[component]
 pub fn DeleteOrganization(
     /// Resource to delete.
-    subject: Signal<Subject>,
+    subject: Signal<SettingsSubject>,
     /// Called to close the dialog.
     #[prop(into)]
     on_close: Callback<()>,

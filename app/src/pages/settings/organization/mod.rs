@@ -8,7 +8,7 @@ use latchkey_domain::role::Permission;
 use leptos::prelude::*;
 
 use self::delete::DeleteOrganization;
-use super::{SettingsHead, SettingsPage, Subject};
+use super::{SettingsHead, SettingsPage, SettingsSubject};
 use crate::api::change_organization;
 use crate::components::button::{Button, Variant};
 use crate::components::field::TextField;
@@ -31,7 +31,7 @@ pub fn OrganizationPage() -> impl IntoView {
 }
 
 #[component]
-fn Page(subject: Signal<Subject>) -> impl IntoView {
+fn Page(subject: Signal<SettingsSubject>) -> impl IntoView {
     let description = Signal::derive(move || {
         format!("What {} is called, and its end.", subject.get().organization.name)
     });
@@ -52,12 +52,12 @@ fn Page(subject: Signal<Subject>) -> impl IntoView {
     }
 }
 
-fn may(subject: Signal<Subject>, permission: Permission) -> Memo<bool> {
+fn may(subject: Signal<SettingsSubject>, permission: Permission) -> Memo<bool> {
     Memo::new(move |_| subject.with(|subject| subject.organization.allows(permission)))
 }
 
 #[component]
-fn Rename(subject: Signal<Subject>) -> impl IntoView {
+fn Rename(subject: Signal<SettingsSubject>) -> impl IntoView {
     let may_rename = may(subject, Permission::OrganizationWrite);
     move || {
         if may_rename.get() {
@@ -75,7 +75,7 @@ fn Rename(subject: Signal<Subject>) -> impl IntoView {
 }
 
 #[component]
-fn RenameForm(subject: Signal<Subject>) -> impl IntoView {
+fn RenameForm(subject: Signal<SettingsSubject>) -> impl IntoView {
     let (workspace, toasts) = (expect_context::<Workspace>(), expect_context::<Toasts>());
     let sending = Sending::new();
     let id = subject.with_untracked(|subject| subject.organization.id);
@@ -128,7 +128,7 @@ fn RenameForm(subject: Signal<Subject>) -> impl IntoView {
 
 /// The way to the organization's end, for owners.
 #[component]
-fn DangerZone(subject: Signal<Subject>) -> impl IntoView {
+fn DangerZone(subject: Signal<SettingsSubject>) -> impl IntoView {
     let may_delete = may(subject, Permission::OrganizationDelete);
     let deleting = RwSignal::new(false);
     let title =

@@ -9,7 +9,7 @@ use latchkey_domain::secret::KeyPrefix;
 use leptos::prelude::*;
 
 use self::delete::DeleteProject;
-use super::{SettingsHead, SettingsPage, Subject};
+use super::{SettingsHead, SettingsPage, SettingsSubject};
 use crate::api::change_project;
 use crate::components::button::{Button, Variant};
 use crate::components::field::TextField;
@@ -31,7 +31,7 @@ pub fn ProjectPage() -> impl IntoView {
 }
 
 #[component]
-fn Page(subject: Signal<Subject>) -> impl IntoView {
+fn Page(subject: Signal<SettingsSubject>) -> impl IntoView {
     let may_write =
         Memo::new(move |_| subject.with(|it| it.organization.allows(Permission::ProjectsWrite)));
     let description = Signal::derive(move || {
@@ -61,7 +61,7 @@ fn Page(subject: Signal<Subject>) -> impl IntoView {
 
 /// For who may not change anything.
 #[component]
-fn Facts(subject: Signal<Subject>) -> impl IntoView {
+fn Facts(subject: Signal<SettingsSubject>) -> impl IntoView {
     let fact = |label: &'static str, value: AnyView| {
         view! {
             <div>
@@ -82,7 +82,7 @@ fn Facts(subject: Signal<Subject>) -> impl IntoView {
 }
 
 #[component]
-fn General(subject: Signal<Subject>) -> impl IntoView {
+fn General(subject: Signal<SettingsSubject>) -> impl IntoView {
     let (workspace, toasts) = (expect_context::<Workspace>(), expect_context::<Toasts>());
     let project = subject.with_untracked(|subject| subject.project.clone());
     let id = project.id;
@@ -147,7 +147,7 @@ fn General(subject: Signal<Subject>) -> impl IntoView {
 
 /// The way to the project's end.
 #[component]
-fn DangerZone(subject: Signal<Subject>, may_write: Memo<bool>) -> impl IntoView {
+fn DangerZone(subject: Signal<SettingsSubject>, may_write: Memo<bool>) -> impl IntoView {
     let deleting = RwSignal::new(false);
     let title = move || format!("Delete {}", subject.with(|subject| subject.project.name.clone()));
     let words = move || {

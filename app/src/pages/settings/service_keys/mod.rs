@@ -7,7 +7,7 @@ use latchkey_domain::key::KeyKind;
 use leptos::prelude::*;
 
 use self::row::ServiceKeyRow;
-use super::{SettingsHead, SettingsPage, Subject};
+use super::{SettingsHead, SettingsPage, SettingsSubject};
 use crate::api::list_project_keys;
 use crate::components::button::{Button, Variant};
 use crate::components::empty_state::EmptyState;
@@ -20,7 +20,7 @@ use crate::components::switch::Switch;
 use crate::components::table::{Card, Column, LoadingTable, Table};
 use crate::pages::feed::{Feed, Shown};
 use crate::pages::keys::scope::ViewerNote;
-use crate::pages::keys::{Desk, KeyDialogs, KeyScope};
+use crate::pages::keys::{KeyDialogs, KeyScope, KeysPageState};
 use crate::pages::not_found::NotFound;
 use crate::pages::polling::poll_while_visible;
 use crate::pages::rows::Order;
@@ -49,7 +49,7 @@ pub fn ServiceKeysPage() -> impl IntoView {
 }
 
 #[component]
-fn ServiceKeys(subject: Signal<Subject>) -> impl IntoView {
+fn ServiceKeys(subject: Signal<SettingsSubject>) -> impl IntoView {
     let project = subject.with_untracked(|subject| subject.project.id);
     let archived = RwSignal::new(false);
     let keys = Feed::new(move |cursor| {
@@ -58,12 +58,12 @@ fn ServiceKeys(subject: Signal<Subject>) -> impl IntoView {
         list_project_keys(project, filter, cursor)
     });
     let scope = Signal::derive(move || {
-        let Subject { project, organization } = subject.get();
+        let SettingsSubject { project, organization } = subject.get();
         let (only, applications) = (None, Vec::new());
         KeyScope { kind: KeyKind::Service, project, organization, only, applications }
     });
     // No plan counts service keys.
-    let desk = Desk::new(keys, scope, RwSignal::new(false), Callback::new(|()| {}));
+    let desk = KeysPageState::new(keys, scope, RwSignal::new(false), Callback::new(|()| {}));
     let missing = Memo::new(move |_| keys.is_missing());
     move || {
         if missing.get() {
@@ -75,7 +75,7 @@ fn ServiceKeys(subject: Signal<Subject>) -> impl IntoView {
 }
 
 #[component]
-fn Page(desk: Desk, archived: RwSignal<bool>) -> impl IntoView {
+fn Page(desk: KeysPageState, archived: RwSignal<bool>) -> impl IntoView {
     let keys = desk.keys;
     let shown = keys.shown();
     // An empty list has the button itself.
@@ -123,7 +123,7 @@ fn Page(desk: Desk, archived: RwSignal<bool>) -> impl IntoView {
 }
 
 #[component]
-fn List(desk: Desk, shown: Memo<Shown>) -> impl IntoView {
+fn List(desk: KeysPageState, shown: Memo<Shown>) -> impl IntoView {
     let keys = desk.keys;
     move || match shown.get() {
         Shown::Skeleton => {
@@ -146,7 +146,7 @@ fn List(desk: Desk, shown: Memo<Shown>) -> impl IntoView {
 }
 
 #[component]
-fn Empty(desk: Desk) -> impl IntoView {
+fn Empty(desk: KeysPageState) -> impl IntoView {
     view! {
         <Card>
             <EmptyState
@@ -165,7 +165,7 @@ fn Empty(desk: Desk) -> impl IntoView {
 }
 
 #[component]
-fn KeyTable(keys: Feed<ListedKey>, desk: Desk) -> impl IntoView {
+fn KeyTable(keys: Feed<ListedKey>, desk: KeysPageState) -> impl IntoView {
     view! {
         <Table label="Service keys" columns=COLUMNS>
             <For each=move || keys.rows() key=|row| row.key.id let(listed)>

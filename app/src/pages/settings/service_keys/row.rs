@@ -8,7 +8,7 @@ use crate::components::masked_key::MaskedKey;
 use crate::components::relative_time::{Clock, browser_time};
 use crate::components::status_badge::{KeyState, StatusBadge};
 use crate::components::table::{CELL, ROW};
-use crate::pages::keys::Desk;
+use crate::pages::keys::KeysPageState;
 use crate::pages::keys::actions::Actions;
 use crate::pages::keys::permissions::PermissionChips;
 use crate::pages::keys::row::{Expiry, LastUse, OldSecretEnds};
@@ -17,7 +17,7 @@ use crate::pages::keys::row::{Expiry, LastUse, OldSecretEnds};
 #[component]
 pub fn ServiceKeyRow(
     /// Where the key is listed.
-    desk: Desk,
+    desk: KeysPageState,
     /// Key that the row or dialog shows.
     listed: ListedKey,
 ) -> impl IntoView {
