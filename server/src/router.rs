@@ -130,7 +130,7 @@ pub fn dashboard_openapi() -> Document {
     document
 }
 
-/// Everything that this server answers. What stands around all of it is [`crate::front`].
+/// Everything that this server answers. What stands around all of it is [`crate::service`].
 pub(crate) fn router(state: AppState) -> Router {
     let (api, document) = describe(state.config.cors_origins.as_ref());
     let mut pages = Router::new();
