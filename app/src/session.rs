@@ -1,4 +1,4 @@
-//! The person's session in this browser: the token in `localStorage`, its renewal, and its end.
+//! The person's session in this browser: the token in `localStorage`, its renewal, and signing out.
 //!
 //! The token is stored raw, without quotes, because other clients of this origin read it too. The
 //! refresh token is an HTTP-only cookie that this code never sees.

@@ -1,4 +1,4 @@
-// The organization itself: its name, and its end.
+// The settings of an organization: its name, and its deletion.
 import { sendTrace } from "../support/api.ts";
 import { expect, test } from "../support/fixtures.ts";
 import { openSettings } from "../support/members.ts";

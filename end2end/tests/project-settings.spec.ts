@@ -1,4 +1,4 @@
-// A project's own settings: its name, what its keys begin with, and its end.
+// The settings of a project: its name, its key prefix, and its deletion.
 import { ApiKeys } from "../support/api-keys.ts";
 import { sendTrace } from "../support/api.ts";
 import { expect, test } from "../support/fixtures.ts";

@@ -1,4 +1,4 @@
-//! The organization's own settings: its name, and its end.
+//! The settings of an organization: its name, and its deletion.
 
 pub mod delete;
 
@@ -33,7 +33,7 @@ pub fn OrganizationPage() -> impl IntoView {
 #[component]
 fn Page(subject: Signal<SettingsSubject>) -> impl IntoView {
     let description = Signal::derive(move || {
-        format!("What {} is called, and its end.", subject.get().organization.name)
+        format!("Name and deletion of {}.", subject.get().organization.name)
     });
     view! {
         <SettingsHead title="Organization" about=About::Organization description/>

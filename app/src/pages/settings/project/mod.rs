@@ -1,4 +1,4 @@
-//! The project's own settings: its name, what its keys start with, and its end.
+//! The settings of a project: its name, its key prefix, and its deletion.
 
 pub mod delete;
 
@@ -36,7 +36,7 @@ fn Page(subject: Signal<SettingsSubject>) -> impl IntoView {
         Memo::new(move |_| subject.with(|it| it.organization.allows(Permission::ProjectsWrite)));
     let description = Signal::derive(move || {
         let name = subject.with(|subject| subject.project.name.clone());
-        format!("What {name} is called, how its keys begin, and its end.")
+        format!("Name, key prefix and deletion of {name}.")
     });
     view! {
         <SettingsHead title="Project" description/>
