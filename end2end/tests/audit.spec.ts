@@ -3,15 +3,7 @@ import { readFile } from "node:fs/promises";
 import { AuditLog } from "../support/audit-log.ts";
 import { expect, test } from "../support/fixtures.ts";
 import { tabTo } from "../support/keyboard.ts";
-
-const problem = {
-  type: "about:blank",
-  title: "Internal Server Error",
-  status: 500,
-  code: "internal",
-  detail: "Something failed on the server.",
-  request_id: "req-for-the-test",
-};
+import { problem } from "../support/problem.ts";
 
 test("every change is listed: when, who, what, to what and from where", async ({ application, person, page }) => {
   await application.create("Web checkout");

@@ -2,16 +2,9 @@
 // because a real server can't be made to fail on demand.
 import { sendTrace } from "../support/api.ts";
 import { expect, test } from "../support/fixtures.ts";
+import { problem } from "../support/problem.ts";
 
 const API = /\/api\//;
-const problem = {
-  type: "about:blank",
-  title: "Internal Server Error",
-  status: 500,
-  code: "internal",
-  detail: "Something failed on the server.",
-  request_id: "req-for-the-test",
-};
 
 test("a failing server is told, with a way to try again", async ({ application, page, watch }) => {
   await application.create("Web checkout");

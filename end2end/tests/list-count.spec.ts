@@ -2,17 +2,9 @@
 import type { Page } from "@playwright/test";
 import { AuditLog } from "../support/audit-log.ts";
 import { expect, test } from "../support/fixtures.ts";
+import { problem } from "../support/problem.ts";
 import { sendTelemetry, Telemetry } from "../support/telemetry.ts";
 import type { Watch } from "../support/watch.ts";
-
-const problem = {
-  type: "about:blank",
-  title: "Internal Server Error",
-  status: 500,
-  code: "internal",
-  detail: "Something failed on the server.",
-  request_id: "req-for-the-test",
-};
 
 interface Held {
   /** When the page has asked for the rows. */
