@@ -12,8 +12,8 @@
 //! order, so that nobody waits in a ring:
 //!
 //! ```text
-//! sessions ─► organization ─► memberships ─► people ─► projects ─► application ─► keys
-//!   ─► end of the audit log
+//! sessions → organization → memberships → people → projects → application → keys
+//!   → end of the audit log
 //! ```
 //! Several of a kind are locked in the order of their ids. SQLite has a single writer, and needs
 //! none of it.
