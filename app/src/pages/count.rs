@@ -5,8 +5,8 @@ use leptos::prelude::*;
 use super::feed::{Feed, Shown};
 use super::rows::Identified;
 
-/// “3 traces” or “50+ traces”, announced whenever it changes. It is empty while a skeleton or
-/// an error stands in the list's place: nobody knows a number then.
+/// “3 traces” or “50+ traces”, announced whenever it changes. It is empty while a skeleton
+/// or an error is shown instead of the list, as no number is known then.
 #[component]
 pub fn Count<T: Identified + Clone + Send + Sync + 'static>(
     /// List whose rows are counted.
