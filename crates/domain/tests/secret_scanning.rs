@@ -8,7 +8,7 @@ use latchkey_domain::key::Environment;
 use latchkey_domain::secret::{KeyPrefix, PresentedKey, SCANNER_REGEX, SecretKey};
 use regex::Regex;
 
-const DOCS: &str = include_str!("../../docs/secret-scanning.md");
+const DOCS: &str = include_str!("../../../docs/secret-scanning.md");
 const KEYS: usize = 10_000;
 
 /// A stand-in for a CSPRNG: splitmix64, whose stream depends on its seed alone.
