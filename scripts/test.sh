@@ -23,6 +23,8 @@ FRONT="--target wasm32-unknown-unknown --target-dir $LATCHKEY_FRONT_TARGET_DIR"
 
     check_source() { node scripts/check-source.mjs; }
 
+    check_circles() { node scripts/check-circles.mjs; }
+
     # Each exception has to be needed still. Advisories want the network: `make deny`.
     allowed_crates() { cargo deny $LOCKED check -D unmatched-skip -D unnecessary-skip licenses bans sources; }
 
@@ -95,6 +97,7 @@ case $WHAT in
     lint)
         tools base
         step "Lint: comments and names of types" check_source
+        step "Lint: circles of files" check_circles
         beside "Lint: the site (clippy, hydrate)" lint_page
         step "Lint: the server (clippy, ssr)" lint_server
         step "Lint: the documentation (rustdoc)" lint_docs
@@ -130,6 +133,7 @@ case $WHAT in
         tools base e2e postgres poolers redis deny machete
         step "Format (rustfmt)" format
         step "Lint: comments and names of types" check_source
+        step "Lint: circles of files" check_circles
         step "Dependencies: unused crates (cargo-machete)" unused_crates
         step "Dependencies: licences, versions and sources (cargo-deny)" allowed_crates
         beside "Site" page
