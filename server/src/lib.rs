@@ -20,6 +20,7 @@ mod pages;
 #[doc(hidden)]
 pub mod parsers;
 mod router;
+mod routes;
 pub mod serve;
 pub mod service;
 mod state;

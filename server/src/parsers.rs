@@ -18,9 +18,10 @@ use latchkey_services::PageRequest;
 use serde::de::DeserializeOwned;
 
 use crate::http::forwarded::{self, X_FORWARDED_FOR};
-use crate::http::{audit, auth, json, keys};
+use crate::http::{auth, json};
 use crate::ingest::otlp;
 use crate::ingest::sdk::SdkBody;
+use crate::routes::{audit, keys};
 use crate::{gateway, oauth};
 
 /// A parser that reads untrusted input.

@@ -14,10 +14,10 @@ use utoipa_axum::routes;
 
 use crate::config::CorsOrigins;
 use crate::http::described::DescribedRouter;
-use crate::http::{
-    api_keys, applications, audit, compress, cors, describe, docs, health, inference_keys,
-    invitations, keys, limits, me, members, organizations, projects, server_functions, sessions,
-    telemetry, usage, verify, well_known,
+use crate::http::{compress, cors, describe, limits};
+use crate::routes::{
+    api_keys, applications, audit, docs, health, inference_keys, invitations, keys, me, members,
+    organizations, projects, server_functions, sessions, telemetry, usage, verify, well_known,
 };
 use crate::state::AppState;
 use crate::{gateway, ingest, oauth, pages};

@@ -25,7 +25,7 @@ use tower::ServiceExt;
 pub(crate) use durations::{Durations, RouteClass};
 
 use crate::config::MetricsListen;
-use crate::http::health;
+use crate::routes::health;
 use crate::state::AppState;
 
 /// More wait to be accepted: a few collect metrics, and no file is to be kept from the public

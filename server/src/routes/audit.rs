@@ -15,9 +15,9 @@ use latchkey_services::{Services, audit};
 use serde::Deserialize;
 use utoipa::IntoParams;
 
-use super::auth::Caller;
-use super::extract::{ListPage, PageParams, Params, PathId, given, sought};
-use super::problem::Refusal;
+use crate::http::auth::Caller;
+use crate::http::extract::{ListPage, PageParams, Params, PathId, given, sought};
+use crate::http::problem::Refusal;
 
 /// Filters for the audit log.
 #[derive(Deserialize, IntoParams)]

@@ -35,7 +35,7 @@ use utoipa::openapi::schema::Schema;
 use utoipa::openapi::security::SecurityRequirement;
 use utoipa::openapi::{Components, Content, OpenApi, Ref, RefOr, Required, Response};
 
-use super::described::Named;
+use crate::http::described::Named;
 
 /// Takes rows of: what the function does, its signature, and what it refuses beside what all of
 /// them do.

@@ -8,9 +8,9 @@ use latchkey_domain::login::GithubLogin;
 use latchkey_domain::problem::Problem;
 use latchkey_services::{Services, members};
 
-use super::auth::Caller;
-use super::extract::{ListPage, PageParams, PathId, PathIds};
-use super::problem::Refusal;
+use crate::http::auth::Caller;
+use crate::http::extract::{ListPage, PageParams, PathId, PathIds};
+use crate::http::problem::Refusal;
 
 /// Withdraw an invitation
 #[utoipa::path(

@@ -8,11 +8,11 @@ use latchkey_domain::api::{RefreshRequest, SessionTokens};
 use latchkey_domain::problem::{ErrorCode, Problem};
 use latchkey_services::accounts::{self, SessionEnd};
 
-use super::auth::bearer;
-use super::client::ClientDevice;
-use super::json::Json;
-use super::origin;
-use super::problem::Refusal;
+use crate::http::auth::bearer;
+use crate::http::client::ClientDevice;
+use crate::http::json::Json;
+use crate::http::origin;
+use crate::http::problem::Refusal;
 use crate::oauth::cookies;
 use crate::state::AppState;
 

@@ -10,9 +10,9 @@ use latchkey_services::{KeyRef, Services, usage};
 use serde::Deserialize;
 use utoipa::IntoParams;
 
-use super::auth::Caller;
-use super::extract::{Params, PathId, given};
-use super::problem::Refusal;
+use crate::http::auth::Caller;
+use crate::http::extract::{Params, PathId, given};
+use crate::http::problem::Refusal;
 
 /// Time range of a usage report.
 #[derive(Deserialize, IntoParams)]

@@ -11,9 +11,9 @@ use latchkey_services::{Services, telemetry};
 use serde::Deserialize;
 use utoipa::IntoParams;
 
-use super::auth::Caller;
-use super::extract::{ListPage, PageParams, Params, PathId, given, sought};
-use super::problem::Refusal;
+use crate::http::auth::Caller;
+use crate::http::extract::{ListPage, PageParams, Params, PathId, given, sought};
+use crate::http::problem::Refusal;
 
 /// Filters for a list of traces.
 #[derive(Deserialize, IntoParams)]

@@ -9,11 +9,11 @@ use latchkey_services::{Services, keys};
 use serde::Deserialize;
 use utoipa::IntoParams;
 
-use super::auth::Caller;
-use super::extract::{ListPage, PageParams, Params, PathId, given, no_such_id};
-use super::idempotency::IdempotencyKey;
-use super::json::Json;
-use super::problem::Refusal;
+use crate::http::auth::Caller;
+use crate::http::extract::{ListPage, PageParams, Params, PathId, given, no_such_id};
+use crate::http::idempotency::IdempotencyKey;
+use crate::http::json::Json;
+use crate::http::problem::Refusal;
 
 /// Query parameters of `/apikey`.
 #[derive(Deserialize, IntoParams)]

@@ -7,11 +7,11 @@ use latchkey_domain::id::{OrganizationId, ProjectId};
 use latchkey_domain::problem::Problem;
 use latchkey_services::{Services, projects};
 
-use super::auth::Caller;
-use super::extract::{ListPage, PageParams, PathId};
-use super::idempotency::IdempotencyKey;
-use super::json::Json;
-use super::problem::Refusal;
+use crate::http::auth::Caller;
+use crate::http::extract::{ListPage, PageParams, PathId};
+use crate::http::idempotency::IdempotencyKey;
+use crate::http::json::Json;
+use crate::http::problem::Refusal;
 
 /// List the projects of an organization
 #[utoipa::path(

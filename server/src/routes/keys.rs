@@ -14,11 +14,11 @@ use serde::Deserialize;
 use serde::de::value::{Error as ValueError, StrDeserializer};
 use utoipa::IntoParams;
 
-use super::auth::Caller;
-use super::extract::{ListPage, PageParams, Params, PathId, given, no_such_id, sought};
-use super::idempotency::IdempotencyKey;
-use super::json::Json;
-use super::problem::Refusal;
+use crate::http::auth::Caller;
+use crate::http::extract::{ListPage, PageParams, Params, PathId, given, no_such_id, sought};
+use crate::http::idempotency::IdempotencyKey;
+use crate::http::json::Json;
+use crate::http::problem::Refusal;
 
 /// Filters and order for a list of keys.
 #[derive(Deserialize, IntoParams)]

@@ -5,8 +5,8 @@ use latchkey_domain::api::Me;
 use latchkey_domain::problem::Problem;
 use latchkey_services::{Services, accounts};
 
-use super::auth::Caller;
-use super::problem::Refusal;
+use crate::http::auth::Caller;
+use crate::http::problem::Refusal;
 
 /// Get the current user
 #[utoipa::path(

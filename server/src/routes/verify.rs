@@ -11,11 +11,11 @@ use latchkey_domain::api::{VerifyAnswer, VerifyRequest};
 use latchkey_domain::problem::{ErrorCode, Problem};
 use latchkey_services::{Actor, accounts, verify};
 
-use super::auth::caller;
-use super::client::ClientIp;
-use super::json::JSON;
-use super::problem::Refusal;
-use super::{json, limits};
+use crate::http::auth::caller;
+use crate::http::client::ClientIp;
+use crate::http::json::JSON;
+use crate::http::problem::Refusal;
+use crate::http::{json, limits};
 use crate::router::MANAGEMENT_BODY;
 use crate::state::AppState;
 

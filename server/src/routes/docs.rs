@@ -15,7 +15,7 @@ use utoipa::openapi::security::{ApiKey, ApiKeyValue, Http, HttpAuthScheme, Secur
 use utoipa::{Modify, OpenApi};
 use utoipa_swagger_ui::{Config, SwaggerUi};
 
-use super::compress;
+use crate::http::compress;
 use crate::state::AppState;
 
 /// The document that the handlers' descriptions are added to.

@@ -7,11 +7,11 @@ use latchkey_domain::id::{OrganizationId, UserId};
 use latchkey_domain::problem::Problem;
 use latchkey_services::{Services, members};
 
-use super::auth::Caller;
-use super::extract::{ListPage, PageParams, PathId, PathIds};
-use super::idempotency::IdempotencyKey;
-use super::json::Json;
-use super::problem::Refusal;
+use crate::http::auth::Caller;
+use crate::http::extract::{ListPage, PageParams, PathId, PathIds};
+use crate::http::idempotency::IdempotencyKey;
+use crate::http::json::Json;
+use crate::http::problem::Refusal;
 
 /// List the members of an organization
 #[utoipa::path(

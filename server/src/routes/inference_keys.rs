@@ -11,12 +11,12 @@ use latchkey_domain::key::KeyKind;
 use latchkey_domain::problem::Problem;
 use latchkey_services::{KeyRef, Services, keys};
 
-use super::auth::Caller;
-use super::extract::{ListPage, PageParams, Params, PathId};
-use super::idempotency::IdempotencyKey;
-use super::json::Json;
 use super::keys::KeyParams;
-use super::problem::Refusal;
+use crate::http::auth::Caller;
+use crate::http::extract::{ListPage, PageParams, Params, PathId};
+use crate::http::idempotency::IdempotencyKey;
+use crate::http::json::Json;
+use crate::http::problem::Refusal;
 
 /// List the inference keys of a project
 #[utoipa::path(
