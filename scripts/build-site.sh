@@ -67,7 +67,7 @@ made_by() {
 
 # Anything newer than the style sheet that could change it?
 style_is_stale() {
-    [ ! -f "$STAGE/latchkey.css" ] || [ -n "$(find style app/src -name node_modules -prune -o \
+    [ ! -f "$STAGE/latchkey.css" ] || [ -n "$(find style app/src crates/ui/src -name node_modules -prune -o \
         \( -name '*.css' -o -name '*.rs' -o -name package-lock.json \) -newer "$STAGE/latchkey.css" -print)" ]
 }
 

@@ -42,7 +42,7 @@ FRONT="--target wasm32-unknown-unknown --target-dir $LATCHKEY_FRONT_TARGET_DIR"
     }
 
     lint_page() {
-        with_progress cargo clippy $LOCKED $FRONT --profile wasm-dev -p latchkey-frontend -p latchkey-app \
+        with_progress cargo clippy $LOCKED $FRONT --profile wasm-dev -p latchkey-frontend -p latchkey-app -p latchkey-ui \
             --features latchkey-app/hydrate --no-deps -- -D warnings
     }
 

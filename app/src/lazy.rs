@@ -15,7 +15,6 @@ use leptos::wasm_split::wasm_split;
 use leptos_router::LazyRoute;
 
 use crate::components::frame::Frame;
-use crate::components::toast::{ToastAction, Toasts};
 use crate::pages::application::ApplicationPage;
 use crate::pages::applications::ApplicationsPage;
 use crate::pages::audit::AuditPage;
@@ -33,6 +32,7 @@ use crate::pages::settings::project::ProjectPage;
 use crate::pages::settings::service_keys::ServiceKeysPage;
 use crate::pages::usage::UsagePage;
 use crate::session;
+use latchkey_ui::toast::{ToastAction, Toasts};
 
 /// The piece with the pages for signing in.
 pub(crate) const SIGN_IN: &str = "sign_in";

@@ -12,10 +12,10 @@ use crate::lazy::{
     OrganizationRoute, PlanRoute, ProjectRoute, ServiceKeysRoute, SessionsRoute, UsageRoute,
 };
 
-use crate::components::toast::{ToastRegion, Toasts};
 use crate::context::{PublicUrl, SignIn};
 use crate::pages::not_found::NotFoundPage;
 use crate::theme::Theme;
+use latchkey_ui::toast::{ToastRegion, Toasts};
 
 /// The whole app: every page, and what all pages share.
 #[component]

@@ -2,9 +2,9 @@
 
 use leptos::prelude::*;
 
-use super::button::Button;
-use super::icon::{Glyph, Icon};
 use crate::api::ApiError;
+use latchkey_ui::button::Button;
+use latchkey_ui::icon::{Glyph, Icon};
 
 /// What failed, why, under which request id, and a button to try again.
 #[component]

@@ -6,11 +6,11 @@ use latchkey_domain::problem::{ErrorCode, FieldError};
 use leptos::children::ViewFnOnce;
 use leptos::prelude::*;
 
-use super::button::{Button, Variant};
-use super::callout::{Callout, Tone};
-use super::dialog::Dialog;
-use super::field::focus_first_bad;
 use crate::api::ApiError;
+use latchkey_ui::button::{Button, Variant};
+use latchkey_ui::callout::{Callout, Tone};
+use latchkey_ui::dialog::Dialog;
+use latchkey_ui::field::focus_first_bad;
 
 /// One field: what is written in it, and what is wrong with that.
 #[derive(Clone, Copy)]

@@ -9,10 +9,10 @@ use leptos_router::NavigateOptions;
 use leptos_router::hooks::{use_navigate, use_query_map};
 
 use crate::api::ApiError;
-use crate::components::button::Spinner;
 use crate::components::error_state::ErrorState;
-use crate::components::mark::Logo;
 use crate::session::{self, RenewError};
+use latchkey_ui::button::Spinner;
+use latchkey_ui::mark::Logo;
 
 /// Page that ends a sign-in.
 #[component]

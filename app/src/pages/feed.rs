@@ -13,8 +13,8 @@ use leptos::prelude::*;
 
 use super::rows::{Identified, Order, Rows};
 use crate::api::ApiError;
-use crate::components::pager::More;
-use crate::components::skeleton::{is_late, skeleton_shown};
+use latchkey_ui::pager::More;
+use latchkey_ui::skeleton::{is_late, skeleton_shown};
 
 type PageFuture<T> = Pin<Box<dyn Future<Output = Result<Page<T>, ApiError>>>>;
 type FetchPage<T> = Arc<dyn Fn(Option<String>) -> PageFuture<T> + Send + Sync>;

@@ -6,12 +6,12 @@ use leptos::prelude::*;
 use leptos_router::NavigateOptions;
 use leptos_router::hooks::{use_location, use_navigate};
 
-use crate::components::button::{Button, Variant};
-use crate::components::empty_state::EmptyState;
 use crate::components::error_state::ErrorState;
 use crate::components::frame::{Making, PageHead, Workspace, WorkspaceData, applications_path};
-use crate::components::icon::Glyph;
-use crate::components::skeleton::{SkeletonRows, skeleton_shown};
+use latchkey_ui::button::{Button, Variant};
+use latchkey_ui::empty_state::EmptyState;
+use latchkey_ui::icon::Glyph;
+use latchkey_ui::skeleton::{SkeletonRows, skeleton_shown};
 
 /// Page that redirects to a project.
 #[component]

@@ -6,12 +6,12 @@ use leptos_meta::Title;
 use leptos_router::NavigateOptions;
 use leptos_router::hooks::{use_navigate, use_query_map};
 
-use crate::components::button::{Size, Variant, button_class};
-use crate::components::callout::{Callout, Tone};
-use crate::components::icon::{GitHubMark, Glyph, Icon};
-use crate::components::mark::Logo;
 use crate::context::{PublicUrl, SignIn};
 use crate::session;
+use latchkey_ui::button::{Size, Variant, button_class};
+use latchkey_ui::callout::{Callout, Tone};
+use latchkey_ui::icon::{GitHubMark, Glyph, Icon};
+use latchkey_ui::mark::Logo;
 
 mod local;
 mod specimen;

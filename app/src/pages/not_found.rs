@@ -3,9 +3,9 @@
 use leptos::prelude::*;
 use leptos_meta::Title;
 
-use crate::components::button::{Size, Variant, button_class};
 use crate::components::frame::Workspace;
-use crate::components::mark::Wordmark;
+use latchkey_ui::button::{Size, Variant, button_class};
+use latchkey_ui::mark::Wordmark;
 
 /// The words and the way out, inside a page's frame. What is not there any more may still be listed
 /// in the frame, so that is loaded again.

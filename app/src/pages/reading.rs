@@ -10,7 +10,7 @@ use leptos::prelude::*;
 
 use super::polling::poll_while_visible;
 use crate::api::ApiError;
-use crate::components::skeleton::skeleton_shown;
+use latchkey_ui::skeleton::skeleton_shown;
 
 type ReadFuture<T> = Pin<Box<dyn Future<Output = Result<T, ApiError>>>>;
 type ReadFn<T> = Arc<dyn Fn() -> ReadFuture<T> + Send + Sync>;

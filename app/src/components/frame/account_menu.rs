@@ -6,14 +6,14 @@ use leptos::task::spawn_local;
 use leptos_router::hooks::use_location;
 
 use super::{INVITATIONS_PATH, Invitations, SESSIONS_PATH, Workspace};
-use crate::components::avatar::{Avatar, initials};
-use crate::components::icon::{Glyph, Icon};
-use crate::components::menu::{Menu, MenuCheck, MenuDivider, MenuItem, MenuLink};
-use crate::components::segmented::{Mark, Segment, Segmented, Track};
-use crate::components::shortcut;
 use crate::context::ThemeChoice;
 use crate::session;
 use crate::theme::Theme;
+use latchkey_ui::avatar::{Avatar, initials};
+use latchkey_ui::icon::{Glyph, Icon};
+use latchkey_ui::menu::{Menu, MenuCheck, MenuDivider, MenuItem, MenuLink};
+use latchkey_ui::segmented::{Mark, Segment, Segmented, Track};
+use latchkey_ui::shortcut;
 
 const THEMES: [Segment; 3] = [
     Segment::new("light", "Light").marked(Mark::Icon(Glyph::Sun)),

@@ -5,10 +5,10 @@ use leptos::prelude::*;
 
 use super::sidebar::{Navigation, Room};
 use super::use_place;
-use crate::components::button::IconButton;
-use crate::components::icon::Glyph;
-use crate::components::mark::Wordmark;
-use crate::components::toast::ToastRegion;
+use latchkey_ui::button::IconButton;
+use latchkey_ui::icon::Glyph;
+use latchkey_ui::mark::Wordmark;
+use latchkey_ui::toast::ToastRegion;
 
 /// The drawer. It closes when the page changes.
 #[component]

@@ -5,7 +5,7 @@ use leptos::prelude::*;
 
 use super::{INVITATIONS_PATH, use_place};
 use crate::api::{ApiError, list_invitations};
-use crate::components::icon::{Glyph, Icon};
+use latchkey_ui::icon::{Glyph, Icon};
 
 /// What waits; from `expect_context::<Invitations>()`.
 #[derive(Clone, Copy)]

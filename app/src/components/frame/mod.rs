@@ -96,7 +96,7 @@ fn focus_heading_on_navigation() {
 /// its heading goes and takes the focus along, the heading that comes gets it.
 fn focus_heading() {
     let heading = document().query_selector("h1").ok().flatten();
-    super::focus(heading.clone());
+    latchkey_ui::focus(heading.clone());
     if let Some(heading) = heading {
         follow(heading, LOOKS);
     }
@@ -112,7 +112,7 @@ fn follow(heading: Element, looks: u32) {
                 follow(heading, looks - 1);
             }
         } else if document().active_element().is_none_or(|it| it.tag_name() == "BODY") {
-            super::focus(document().query_selector("h1").ok().flatten());
+            latchkey_ui::focus(document().query_selector("h1").ok().flatten());
         }
     };
     set_timeout(look, Duration::from_millis(50));

@@ -11,9 +11,9 @@ use leptos_router::hooks::use_navigate;
 
 use super::{Workspace, api_keys_path};
 use crate::api::{create_organization, create_project};
-use crate::components::field::TextField;
 use crate::components::form::{Entry, FormDialog, Sending};
-use crate::components::toast::Toasts;
+use latchkey_ui::field::TextField;
+use latchkey_ui::toast::Toasts;
 
 /// What is being made, from `expect_context::<Making>()`.
 #[derive(Clone, Copy)]

@@ -3,7 +3,7 @@
 use leptos::ev;
 use leptos::prelude::*;
 
-use crate::components::relative_time::browser_time;
+use latchkey_ui::relative_time::browser_time;
 
 /// The bar. It is there only while the browser is offline.
 #[component]

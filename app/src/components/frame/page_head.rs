@@ -5,7 +5,7 @@ use leptos::text_prop::TextProp;
 use leptos_meta::Title;
 
 use super::Workspace;
-use crate::components::skeleton::SkeletonBar;
+use latchkey_ui::skeleton::SkeletonBar;
 
 /// The list that a page's item belongs to.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -11,8 +11,8 @@ use super::{
     Workspace, api_keys_path, applications_path, audit_path, inference_keys_path, usage_path,
     use_place,
 };
-use crate::components::icon::{Glyph, Icon};
-use crate::components::mark::Logo;
+use latchkey_ui::icon::{Glyph, Icon};
+use latchkey_ui::mark::Logo;
 
 /// How much room the navigation has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -5,9 +5,9 @@ use latchkey_domain::role::Permission;
 use leptos::prelude::*;
 
 use super::{Making, Workspace, applications_path};
-use crate::components::icon::{Glyph, Icon};
-use crate::components::menu::{Menu, MenuDivider, MenuItem, MenuLink, MenuPlace};
-use crate::components::skeleton::SkeletonBar;
+use latchkey_ui::icon::{Glyph, Icon};
+use latchkey_ui::menu::{Menu, MenuDivider, MenuItem, MenuLink, MenuPlace};
+use latchkey_ui::skeleton::SkeletonBar;
 
 /// Where the switcher stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -7,10 +7,10 @@ use super::account_menu::AccountMenu;
 use super::page_head::{About, Crumbs};
 use super::switcher::{Switcher, SwitcherLook};
 use super::{Workspace, applications_path};
-use crate::components::button::IconButton;
-use crate::components::icon::{Glyph, Icon};
-use crate::components::mark::Logo;
 use crate::theme::Theme;
+use latchkey_ui::button::IconButton;
+use latchkey_ui::icon::{Glyph, Icon};
+use latchkey_ui::mark::Logo;
 
 #[component]
 pub(super) fn TopBar(

@@ -13,14 +13,8 @@ use leptos::prelude::*;
 use self::actions::Actions;
 use self::telemetry::Telemetry;
 use crate::api::{ApiError, get_application, list_application_keys};
-use crate::components::button::{Button, Variant};
 use crate::components::error_state::ErrorState;
 use crate::components::frame::{PageHead, Section, Workspace, applications_path};
-use crate::components::icon::Glyph;
-use crate::components::relative_time::Clock;
-use crate::components::skeleton::{SkeletonRows, skeleton_shown};
-use crate::components::slot_meter::SlotMeter;
-use crate::components::table::Card;
 use crate::pages::feed::Feed;
 use crate::pages::keys::first_key::FirstKey;
 use crate::pages::keys::scope::ViewerNote;
@@ -28,6 +22,12 @@ use crate::pages::keys::table::KeyList;
 use crate::pages::keys::{KeyDialogs, KeyScope, KeysPageState};
 use crate::pages::not_found::NotFound;
 use crate::pages::{application_of_address, project_of_address};
+use latchkey_ui::button::{Button, Variant};
+use latchkey_ui::icon::Glyph;
+use latchkey_ui::relative_time::Clock;
+use latchkey_ui::skeleton::{SkeletonRows, skeleton_shown};
+use latchkey_ui::slot_meter::SlotMeter;
+use latchkey_ui::table::Card;
 
 /// The page. A path that names no application is answered like one that names a stranger's.
 #[component]

@@ -5,12 +5,12 @@ use leptos::prelude::*;
 
 use super::tally::{Count, count_keys};
 use crate::api::delete_application;
-use crate::components::button::{Button, Variant};
-use crate::components::consequence::Consequence;
-use crate::components::dialog::{Dialog, DialogWidth};
-use crate::components::icon::Glyph;
-use crate::components::thousands;
-use crate::components::toast::{ToastAction, Toasts};
+use latchkey_ui::button::{Button, Variant};
+use latchkey_ui::consequence::Consequence;
+use latchkey_ui::dialog::{Dialog, DialogWidth};
+use latchkey_ui::icon::Glyph;
+use latchkey_ui::thousands;
+use latchkey_ui::toast::{ToastAction, Toasts};
 
 /// The application that a person is about to delete, and how far that got.
 #[derive(Clone, Copy)]

@@ -8,10 +8,10 @@ use latchkey_domain::name::{Description, Name};
 use leptos::prelude::*;
 
 use crate::api::{change_application, create_application};
-use crate::components::field::{TextArea, TextField};
 use crate::components::form::{Entry, FormDialog, Sending};
-use crate::components::segmented::{Segment, Segmented};
-use crate::components::toast::Toasts;
+use latchkey_ui::field::{TextArea, TextField};
+use latchkey_ui::segmented::{Segment, Segmented};
+use latchkey_ui::toast::Toasts;
 
 const ENVIRONMENTS: &[Segment] = &[
     segment(ApplicationEnvironment::Production),

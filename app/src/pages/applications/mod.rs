@@ -18,14 +18,14 @@ use super::feed::{Feed, Shown};
 use super::not_found::NotFound;
 use super::project_of_address;
 use crate::api::list_applications;
-use crate::components::button::{Button, Variant};
-use crate::components::empty_state::EmptyState;
 use crate::components::error_state::ErrorState;
 use crate::components::frame::{PageHead, Workspace};
-use crate::components::icon::Glyph;
-use crate::components::pager::LoadMore;
-use crate::components::shortcut::on_shortcut;
-use crate::components::table::{Card, LoadingTable, Table};
+use latchkey_ui::button::{Button, Variant};
+use latchkey_ui::empty_state::EmptyState;
+use latchkey_ui::icon::Glyph;
+use latchkey_ui::pager::LoadMore;
+use latchkey_ui::shortcut::on_shortcut;
+use latchkey_ui::table::{Card, LoadingTable, Table};
 
 /// The page. A path that names no project is answered like one that names a stranger's.
 #[component]

@@ -6,10 +6,10 @@ use leptos::prelude::*;
 use super::ApplicationsPageState;
 use super::tally::Use;
 use crate::components::frame::{Workspace, application_path};
-use crate::components::icon::{Glyph, Icon};
-use crate::components::menu::{Menu, MenuDivider, MenuItem};
-use crate::components::table::{CELL, Column, Nothing, ROW};
-use crate::components::thousands;
+use latchkey_ui::icon::{Glyph, Icon};
+use latchkey_ui::menu::{Menu, MenuDivider, MenuItem};
+use latchkey_ui::table::{CELL, Column, Nothing, ROW};
+use latchkey_ui::thousands;
 
 /// The columns of the list.
 pub const COLUMNS: &[Column] = &[

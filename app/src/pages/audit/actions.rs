@@ -2,7 +2,7 @@
 
 use latchkey_domain::audit::AuditAction;
 
-use crate::components::icon::Glyph;
+use latchkey_ui::icon::Glyph;
 
 /// The icon of an action, and its colour: red for what ends something, amber for what should be
 /// looked at.

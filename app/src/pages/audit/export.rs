@@ -10,12 +10,12 @@ use web_sys::{Blob, HtmlAnchorElement, Url};
 use super::csv::Records;
 use super::filter::EventsFilterState;
 use crate::api::{ApiError, refused, with_token};
-use crate::components::button::Button;
-use crate::components::icon::Glyph;
-use crate::components::relative_time::browser_time;
-use crate::components::thousands;
-use crate::components::toast::{ToastAction, Toasts};
 use crate::fetch::Download;
+use latchkey_ui::button::Button;
+use latchkey_ui::icon::Glyph;
+use latchkey_ui::relative_time::browser_time;
+use latchkey_ui::thousands;
+use latchkey_ui::toast::{ToastAction, Toasts};
 
 /// For how long a file stays in reach after it was offered: the browser may ask where to put it.
 const KEPT_FOR: Duration = Duration::from_mins(1);

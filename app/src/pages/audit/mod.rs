@@ -25,14 +25,14 @@ use super::not_found::NotFound;
 use super::project_of_address;
 use super::rows::Order;
 use crate::api::list_audit_events;
-use crate::components::button::{Button, Size, Variant, button_class};
-use crate::components::empty_state::EmptyState;
 use crate::components::error_state::ErrorState;
 use crate::components::frame::{PageHead, Workspace, members_path};
-use crate::components::icon::Glyph;
-use crate::components::pager::LoadMore;
-use crate::components::relative_time::{Clock, browser_time};
-use crate::components::table::{Card, LoadingTable, Table};
+use latchkey_ui::button::{Button, Size, Variant, button_class};
+use latchkey_ui::empty_state::EmptyState;
+use latchkey_ui::icon::Glyph;
+use latchkey_ui::pager::LoadMore;
+use latchkey_ui::relative_time::{Clock, browser_time};
+use latchkey_ui::table::{Card, LoadingTable, Table};
 
 const LABEL: &str = "Audit log";
 

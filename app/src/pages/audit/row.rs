@@ -10,10 +10,10 @@ use leptos::prelude::*;
 use super::actions::look;
 use super::people::People;
 use super::words::{Detail, detail};
-use crate::components::avatar::{Avatar, initials};
-use crate::components::icon::{Glyph, Icon};
-use crate::components::relative_time::{day, exact, time_of_day};
-use crate::components::table::{Column, LOW_CELL, Nothing, ROW};
+use latchkey_ui::avatar::{Avatar, initials};
+use latchkey_ui::icon::{Glyph, Icon};
+use latchkey_ui::relative_time::{day, exact, time_of_day};
+use latchkey_ui::table::{Column, LOW_CELL, Nothing, ROW};
 
 /// The columns of the log.
 pub const COLUMNS: &[Column] = &[

@@ -6,9 +6,9 @@ use leptos::prelude::*;
 
 use super::filter::{EventsFilterState, Period};
 use super::people::{People, id_of, name_of};
-use crate::components::select::{Choice, Select, SelectPlace};
 use crate::pages::count::Count;
 use crate::pages::feed::Feed;
+use latchkey_ui::select::{Choice, Select, SelectPlace};
 
 /// Stands for all actors, or all actions.
 const ANY: &str = "";

@@ -10,8 +10,8 @@ use latchkey_domain::tier::Tier;
 use latchkey_domain::time::Timestamp;
 use serde_json::Value;
 
-use crate::components::relative_time::date;
-use crate::components::thousands;
+use latchkey_ui::relative_time::date;
+use latchkey_ui::thousands;
 
 /// What stands after a target's name.
 #[derive(Debug, Clone, PartialEq, Eq)]

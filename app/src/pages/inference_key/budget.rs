@@ -7,12 +7,12 @@ use latchkey_domain::key::KeyStatus;
 use latchkey_domain::time::Timestamp;
 use leptos::prelude::*;
 
-use crate::components::bar_meter::{BarMeter, percent, permille, short};
-use crate::components::button::{Button, Size};
-use crate::components::callout::{Callout, Tone};
-use crate::components::relative_time::{Clock, browser_time, date_and_time, exact, time_left};
-use crate::components::thousands;
 use crate::pages::keys::KeysPageState;
+use latchkey_ui::bar_meter::{BarMeter, percent, permille, short};
+use latchkey_ui::button::{Button, Size};
+use latchkey_ui::callout::{Callout, Tone};
+use latchkey_ui::relative_time::{Clock, browser_time, date_and_time, exact, time_left};
+use latchkey_ui::thousands;
 
 /// Card with the key's token budget.
 #[component]

@@ -5,20 +5,20 @@ use latchkey_domain::id::ProjectId;
 use latchkey_domain::key::KeyStatus;
 use leptos::prelude::*;
 
-use crate::components::button::IconButton;
-use crate::components::clipboard::Copier;
-use crate::components::environment_tag::EnvironmentTag;
 use crate::components::frame::{PageHead, Section, Workspace, inference_keys_path};
-use crate::components::icon::Glyph;
-use crate::components::masked_key::MaskedKey;
-use crate::components::relative_time::{Clock, RelativeTime, browser_time};
-use crate::components::status_badge::{KeyState, StatusBadge};
 use crate::pages::keys::KeysPageState;
 use crate::pages::keys::actions::Actions;
 use crate::pages::keys::model_chips::AllModels;
 use crate::pages::keys::scope::ViewerNote;
 use crate::pages::reading::Reading;
 use crate::pages::usage::range::{RangePicker, WantedState};
+use latchkey_ui::button::IconButton;
+use latchkey_ui::clipboard::Copier;
+use latchkey_ui::environment_tag::EnvironmentTag;
+use latchkey_ui::icon::Glyph;
+use latchkey_ui::masked_key::MaskedKey;
+use latchkey_ui::relative_time::{Clock, RelativeTime, browser_time};
+use latchkey_ui::status_badge::{KeyState, StatusBadge};
 
 fn section(project: ProjectId) -> Signal<Section> {
     let workspace = expect_context::<Workspace>();

@@ -5,11 +5,11 @@ use latchkey_domain::key::KeyStatus;
 use latchkey_domain::limit::{Cidr, DEFAULT_MAX_PARALLEL, Limit};
 use leptos::prelude::*;
 
-use crate::components::button::{Button, Size, Variant};
-use crate::components::icon::Glyph;
-use crate::components::relative_time::date;
-use crate::components::thousands;
 use crate::pages::keys::KeysPageState;
+use latchkey_ui::button::{Button, Size, Variant};
+use latchkey_ui::icon::Glyph;
+use latchkey_ui::relative_time::date;
+use latchkey_ui::thousands;
 
 /// A limit and what it is.
 type Row = (&'static str, String);

@@ -27,8 +27,8 @@ use super::{key_of_address, project_of_address};
 use crate::api::{ApiError, get_key, get_key_usage};
 use crate::components::error_state::ErrorState;
 use crate::components::frame::{Workspace, usage_path};
-use crate::components::relative_time::Clock;
-use crate::components::table::Card;
+use latchkey_ui::relative_time::Clock;
+use latchkey_ui::table::Card;
 
 /// The page. A path that names no inference key is answered like one that names a stranger's.
 #[component]
@@ -209,7 +209,7 @@ fn RecentDenials(
                 <h2 id="denials-title" class="text-heading font-semibold">"Recent denials"</h2>
                 <Show when=move || { denied() > 0 }>
                     <a href=href class="num inline-flex min-h-6 items-center rounded-xs text-table font-medium text-accent-ink hover:underline">
-                        {move || format!("All {} in Usage", crate::components::thousands(denied()))}
+                        {move || format!("All {} in Usage", latchkey_ui::thousands(denied()))}
                     </a>
                 </Show>
             </div>

@@ -9,14 +9,14 @@ use latchkey_domain::outcome::Outcome;
 use leptos::prelude::*;
 
 use crate::api::dry_run_key;
-use crate::components::button::Button;
-use crate::components::callout::{Callout, Tone};
-use crate::components::decision_trace::DecisionTrace;
-use crate::components::field::{TextField, focus_first_bad};
 use crate::components::form::{Entry, Sending};
-use crate::components::thousands;
 use crate::pages::usage::denials::QUESTION;
 use crate::pages::usage::trace::{sentence, steps_of_dry_run};
+use latchkey_ui::button::Button;
+use latchkey_ui::callout::{Callout, Tone};
+use latchkey_ui::decision_trace::DecisionTrace;
+use latchkey_ui::field::{TextField, focus_first_bad};
+use latchkey_ui::thousands;
 
 /// What is filled in.
 #[derive(Clone, Copy)]

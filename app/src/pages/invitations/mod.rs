@@ -8,15 +8,15 @@ use leptos::prelude::*;
 use super::feed::{Feed, Shown};
 use super::polling::poll_while_visible;
 use crate::api::{ApiError, accept_invitation, decline_invitation, list_invitations};
-use crate::components::button::{Button, Size, Variant};
-use crate::components::dialog::keep_focus;
-use crate::components::empty_state::EmptyState;
 use crate::components::error_state::ErrorState;
 use crate::components::frame::{About, Invitations, PageHead, Workspace};
-use crate::components::icon::Glyph;
-use crate::components::relative_time::{Clock, RelativeTime};
-use crate::components::table::{CELL, Card, Column, LoadingTable, Nothing, ROW, Table};
-use crate::components::toast::{ToastAction, Toasts};
+use latchkey_ui::button::{Button, Size, Variant};
+use latchkey_ui::dialog::keep_focus;
+use latchkey_ui::empty_state::EmptyState;
+use latchkey_ui::icon::Glyph;
+use latchkey_ui::relative_time::{Clock, RelativeTime};
+use latchkey_ui::table::{CELL, Card, Column, LoadingTable, Nothing, ROW, Table};
+use latchkey_ui::toast::{ToastAction, Toasts};
 
 const COLUMNS: &[Column] = &[
     Column::new("Organization"),

@@ -6,9 +6,9 @@ use leptos::prelude::*;
 
 use super::KeysPageState;
 use super::archive::{can_archive, set_archived};
-use crate::components::button::{Button, IconButton, Variant};
-use crate::components::icon::{Glyph, Icon};
-use crate::components::menu::{Menu, MenuDivider, MenuItem};
+use latchkey_ui::button::{Button, IconButton, Variant};
+use latchkey_ui::icon::{Glyph, Icon};
+use latchkey_ui::menu::{Menu, MenuDivider, MenuItem};
 
 /// What can be done with a key. On cards it is a menu.
 #[component]

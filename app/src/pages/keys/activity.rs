@@ -7,8 +7,8 @@ use latchkey_domain::id::{KeyId, ProjectId};
 use leptos::prelude::*;
 
 use crate::api::get_key_activity;
-use crate::components::relative_time::Clock;
 use crate::pages::feed::Feed;
+use latchkey_ui::relative_time::Clock;
 
 /// The most keys that the server answers for at once.
 const MOST_KEYS: usize = 100;

@@ -5,9 +5,9 @@ use latchkey_domain::key::KeyStatus;
 
 use super::KeysPageState;
 use crate::api::{archive_key, unarchive_key};
-use crate::components::icon::Glyph;
-use crate::components::relative_time::browser_time;
-use crate::components::toast::ToastAction;
+use latchkey_ui::icon::Glyph;
+use latchkey_ui::relative_time::browser_time;
+use latchkey_ui::toast::ToastAction;
 
 /// Whether a key in this state has an archive action: an active one is revoked first.
 pub const fn can_archive(status: KeyStatus) -> bool {

@@ -12,11 +12,11 @@ use super::limit_reached::LimitReached;
 use super::words::KeyWords;
 use super::{KeyScope, KeysPageState};
 use crate::api::create_project_key;
-use crate::components::button::{Button, Variant};
-use crate::components::callout::{Callout, Tone};
-use crate::components::dialog::Dialog;
-use crate::components::relative_time::browser_time;
-use crate::components::slot_meter::{MeterPlace, SlotMeter};
+use latchkey_ui::button::{Button, Variant};
+use latchkey_ui::callout::{Callout, Tone};
+use latchkey_ui::dialog::Dialog;
+use latchkey_ui::relative_time::browser_time;
+use latchkey_ui::slot_meter::{MeterPlace, SlotMeter};
 
 /// What is filled in. It is kept while the dialog says that the limit is reached.
 #[derive(Clone, Copy)]

@@ -9,11 +9,11 @@ use super::fields::{AdvancedFields, ExpiryField, NameField};
 use super::form::KeyForm;
 use super::permissions::{Chosen, PermissionBoxes};
 use crate::api::create_project_key;
-use crate::components::button::{Button, Variant};
-use crate::components::callout::{Callout, Tone};
-use crate::components::dialog::Dialog;
-use crate::components::field::focus_first_bad;
-use crate::components::relative_time::browser_time;
+use latchkey_ui::button::{Button, Variant};
+use latchkey_ui::callout::{Callout, Tone};
+use latchkey_ui::dialog::Dialog;
+use latchkey_ui::field::focus_first_bad;
+use latchkey_ui::relative_time::browser_time;
 
 /// Dialog that creates a service key.
 #[component]

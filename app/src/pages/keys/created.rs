@@ -12,18 +12,18 @@ use super::desk::NewSecret;
 use super::gateway_call::call_gateway;
 use super::model_chips::models_in_words;
 use super::service_call::use_service_key;
-use crate::components::button::{Button, IconButton, Variant};
-use crate::components::callout::{Callout, Tone};
-use crate::components::checkbox::Checkbox;
-use crate::components::clipboard::Copier;
-use crate::components::code_tabs::{CodeTabs, EnvLine};
-use crate::components::copy_field::CopyField;
-use crate::components::dialog::{Dialog, DialogWidth};
-use crate::components::environment_tag::EnvironmentTag;
-use crate::components::icon::Glyph;
-use crate::components::relative_time::{browser_time, date};
-use crate::components::snippets::{Snippet, report_a_trace};
 use crate::pages::origin;
+use latchkey_ui::button::{Button, IconButton, Variant};
+use latchkey_ui::callout::{Callout, Tone};
+use latchkey_ui::checkbox::Checkbox;
+use latchkey_ui::clipboard::Copier;
+use latchkey_ui::code_tabs::{CodeTabs, EnvLine};
+use latchkey_ui::copy_field::CopyField;
+use latchkey_ui::dialog::{Dialog, DialogWidth};
+use latchkey_ui::environment_tag::EnvironmentTag;
+use latchkey_ui::icon::Glyph;
+use latchkey_ui::relative_time::{browser_time, date};
+use latchkey_ui::snippets::{Snippet, report_a_trace};
 
 /// The dialog. It closes only once the person says that the key is stored, or insists.
 #[component]

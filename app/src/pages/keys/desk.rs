@@ -11,8 +11,8 @@ use super::created::KeyCreated;
 use super::edit::EditKey;
 use super::revoke::{Revocation, RevokeDialog};
 use super::rotate::RotateKey;
-use crate::components::toast::Toasts;
 use crate::pages::feed::Feed;
+use latchkey_ui::toast::Toasts;
 
 /// A secret that was just made. It is shown once.
 #[derive(Debug, Clone, PartialEq, Eq)]

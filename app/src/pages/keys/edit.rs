@@ -11,10 +11,10 @@ use super::form::KeyForm;
 use super::limit_fields::LimitFields;
 use super::summary::KeySummary;
 use crate::api::change_key;
-use crate::components::button::{Button, Variant};
-use crate::components::callout::{Callout, Tone};
-use crate::components::dialog::Dialog;
-use crate::components::relative_time::browser_time;
+use latchkey_ui::button::{Button, Variant};
+use latchkey_ui::callout::{Callout, Tone};
+use latchkey_ui::dialog::Dialog;
+use latchkey_ui::relative_time::browser_time;
 
 /// Dialog that edits a key.
 #[component]

@@ -5,11 +5,11 @@ use leptos::prelude::*;
 
 use super::KeyScope;
 use super::form::{CUSTOM, EXPIRIES, KeyForm};
-use crate::components::field::{TextArea, TextField};
-use crate::components::icon::{Glyph, Icon};
-use crate::components::relative_time::{browser_time, date_and_time};
-use crate::components::segmented::{Mark, Segment, Segmented};
-use crate::components::select::{Choice, Select};
+use latchkey_ui::field::{TextArea, TextField};
+use latchkey_ui::icon::{Glyph, Icon};
+use latchkey_ui::relative_time::{browser_time, date_and_time};
+use latchkey_ui::segmented::{Mark, Segment, Segmented};
+use latchkey_ui::select::{Choice, Select};
 
 const ENVIRONMENTS: &[Segment] = &[
     Segment::new(Environment::Live.as_str(), Environment::Live.label()).marked(Mark::Live),

@@ -4,12 +4,12 @@
 use leptos::prelude::*;
 
 use super::{KeyScope, KeysPageState};
-use crate::components::button::{Button, Size, Variant, button_class};
-use crate::components::code_tabs::CodeTabs;
-use crate::components::icon::{Glyph, Icon};
-use crate::components::relative_time::browser_time;
-use crate::components::snippets::report_a_trace;
 use crate::pages::origin;
+use latchkey_ui::button::{Button, Size, Variant, button_class};
+use latchkey_ui::code_tabs::CodeTabs;
+use latchkey_ui::icon::{Glyph, Icon};
+use latchkey_ui::relative_time::browser_time;
+use latchkey_ui::snippets::report_a_trace;
 
 /// Card that explains the first key.
 #[component]

@@ -13,10 +13,10 @@ use leptos::prelude::*;
 
 use super::limit_form::{LimitForm, TokenLimits};
 use crate::api::ApiError;
-use crate::components::field::focus_first_bad;
 use crate::components::form::{Entry, refusal};
-use crate::components::segmented::Segment;
-use crate::components::thousands;
+use latchkey_ui::field::focus_first_bad;
+use latchkey_ui::segmented::Segment;
+use latchkey_ui::thousands;
 
 /// What the expiry can be chosen to be.
 pub const EXPIRIES: &[Segment] = &[

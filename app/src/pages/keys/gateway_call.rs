@@ -4,7 +4,7 @@
 
 use latchkey_domain::api::ApiKey;
 
-use crate::components::snippets::{Language, Snippet};
+use latchkey_ui::snippets::{Language, Snippet};
 
 /// The model that every server has.
 const SANDBOX: &str = "sandbox";

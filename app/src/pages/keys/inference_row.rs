@@ -10,16 +10,16 @@ use super::KeysPageState;
 use super::actions::Actions;
 use super::model_chips::FewModels;
 use super::row::{Expiry, OldSecretEnds};
-use crate::components::bar_meter::{BarMeter, percent, short};
-use crate::components::environment_tag::EnvironmentTag;
 use crate::components::frame::{Workspace, inference_key_path};
-use crate::components::masked_key::MaskedKey;
-use crate::components::relative_time::{
+use latchkey_ui::bar_meter::{BarMeter, percent, short};
+use latchkey_ui::environment_tag::EnvironmentTag;
+use latchkey_ui::masked_key::MaskedKey;
+use latchkey_ui::relative_time::{
     Clock, browser_time, exact, month_and_day_of, time_to_the_minute,
 };
-use crate::components::status_badge::{KeyState, StatusBadge};
-use crate::components::table::{CELL, Nothing, ROW};
-use crate::components::thousands;
+use latchkey_ui::status_badge::{KeyState, StatusBadge};
+use latchkey_ui::table::{CELL, Nothing, ROW};
+use latchkey_ui::thousands;
 
 /// The row. What it says follows the list; the row itself stays, as focus may be in it.
 #[component]

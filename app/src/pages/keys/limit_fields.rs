@@ -4,8 +4,8 @@
 use leptos::prelude::*;
 
 use super::form::KeyForm;
-use crate::components::field::{TextArea, TextField};
-use crate::components::segmented::{Segment, Segmented};
+use latchkey_ui::field::{TextArea, TextField};
+use latchkey_ui::segmented::{Segment, Segmented};
 
 const PERIODS: &[Segment] = &[
     Segment::new("minute", "Minute"),

@@ -6,7 +6,7 @@ use latchkey_domain::limit::{AllowList, ModelName, Period, Tokens};
 use leptos::prelude::*;
 
 use crate::components::form::Entry;
-use crate::components::thousands;
+use latchkey_ui::thousands;
 
 /// What is written, and what is wrong with it.
 #[derive(Clone, Copy)]

@@ -12,17 +12,17 @@ use super::revoke::{Revocation, RevokeDialog};
 use super::words::KeyWords;
 use super::{KeyScope, KeysPageState};
 use crate::api::{ApiError, list_project_keys};
-use crate::components::button::{Button, Size, Variant};
-use crate::components::callout::{Callout, Tone};
-use crate::components::dialog::{Dialog, DialogWidth};
 use crate::components::error_state::ErrorState;
-use crate::components::icon::{Glyph, Icon};
-use crate::components::masked_key::MaskedKey;
-use crate::components::relative_time::{browser_time, days, is_recent, relative};
-use crate::components::skeleton::SkeletonRows;
-use crate::components::slot_meter::{MeterPlace, Slots};
-use crate::components::table::Card;
 use crate::pages::plan::tier_change::{TierButton, TierChange};
+use latchkey_ui::button::{Button, Size, Variant};
+use latchkey_ui::callout::{Callout, Tone};
+use latchkey_ui::dialog::{Dialog, DialogWidth};
+use latchkey_ui::icon::{Glyph, Icon};
+use latchkey_ui::masked_key::MaskedKey;
+use latchkey_ui::relative_time::{browser_time, days, is_recent, relative};
+use latchkey_ui::skeleton::SkeletonRows;
+use latchkey_ui::slot_meter::{MeterPlace, Slots};
+use latchkey_ui::table::Card;
 
 /// Dialog that explains the key limit.
 #[component]

@@ -4,8 +4,8 @@ use latchkey_domain::limit::AllowList;
 use latchkey_domain::permission::ServicePermission;
 use leptos::prelude::*;
 
-use crate::components::checkbox::Checkbox;
-use crate::components::field::FieldError;
+use latchkey_ui::checkbox::Checkbox;
+use latchkey_ui::field::FieldError;
 
 /// A permission as a sentence.
 const fn meaning(permission: ServicePermission) -> &'static str {

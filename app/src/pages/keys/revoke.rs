@@ -8,12 +8,12 @@ use leptos::prelude::*;
 use super::KeyScope;
 use super::summary::KeySummary;
 use crate::api::revoke_key;
-use crate::components::button::{Button, Variant};
-use crate::components::dialog::{Dialog, DialogWidth};
-use crate::components::icon::{Glyph, Icon};
-use crate::components::relative_time::{Clock, browser_time, date, exact, is_recent, relative};
-use crate::components::toast::{ToastAction, Toasts};
 use crate::pages::feed::Feed;
+use latchkey_ui::button::{Button, Variant};
+use latchkey_ui::dialog::{Dialog, DialogWidth};
+use latchkey_ui::icon::{Glyph, Icon};
+use latchkey_ui::relative_time::{Clock, browser_time, date, exact, is_recent, relative};
+use latchkey_ui::toast::{ToastAction, Toasts};
 
 /// The key that a person is about to revoke, and how far that got.
 #[derive(Clone, Copy)]

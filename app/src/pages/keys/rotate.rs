@@ -11,12 +11,12 @@ use leptos::prelude::*;
 use super::KeysPageState;
 use super::summary::KeySummary;
 use crate::api::{ApiError, end_grace, rotate_key};
-use crate::components::button::{Button, Size, Variant};
-use crate::components::callout::{Callout, Tone};
-use crate::components::dialog::Dialog;
-use crate::components::icon::Glyph;
-use crate::components::relative_time::{Clock, browser_time, date_and_time, day_and_time};
-use crate::components::segmented::{Segment, Segmented};
+use latchkey_ui::button::{Button, Size, Variant};
+use latchkey_ui::callout::{Callout, Tone};
+use latchkey_ui::dialog::Dialog;
+use latchkey_ui::icon::Glyph;
+use latchkey_ui::relative_time::{Clock, browser_time, date_and_time, day_and_time};
+use latchkey_ui::segmented::{Segment, Segmented};
 
 const STOP_NOW: &str = "0";
 const HOUR: &str = "3600";

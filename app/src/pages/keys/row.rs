@@ -8,15 +8,15 @@ use leptos::prelude::*;
 use super::KeysPageState;
 use super::actions::Actions;
 use super::activity::Activity;
-use crate::components::environment_tag::EnvironmentTag;
-use crate::components::masked_key::MaskedKey;
-use crate::components::relative_time::{
+use latchkey_ui::environment_tag::EnvironmentTag;
+use latchkey_ui::masked_key::MaskedKey;
+use latchkey_ui::relative_time::{
     Clock, RelativeTime, browser_time, date, day_and_time, distance, exact, is_soon,
 };
-use crate::components::sparkline::Sparkline;
-use crate::components::status_badge::{KeyState, StatusBadge};
-use crate::components::table::{CELL, Nothing, ROW};
-use crate::components::thousands;
+use latchkey_ui::sparkline::Sparkline;
+use latchkey_ui::status_badge::{KeyState, StatusBadge};
+use latchkey_ui::table::{CELL, Nothing, ROW};
+use latchkey_ui::thousands;
 
 /// The row. What it says follows the list; the row itself stays, as focus may be in it.
 #[component]

@@ -6,9 +6,9 @@ use latchkey_domain::key::KeyKind;
 use latchkey_domain::role::{Permission, Role};
 use leptos::prelude::*;
 
-use crate::components::callout::{Callout, Tone};
 use crate::components::frame::{Workspace, members_path};
-use crate::components::icon::Glyph;
+use latchkey_ui::callout::{Callout, Tone};
+use latchkey_ui::icon::Glyph;
 
 /// The project whose keys a page is about, or the one application of it.
 #[derive(Debug, Clone, PartialEq, Eq)]

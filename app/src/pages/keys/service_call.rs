@@ -4,7 +4,7 @@
 use latchkey_domain::id::ProjectId;
 use latchkey_domain::permission::ServicePermission;
 
-use crate::components::snippets::{Language, Snippet};
+use latchkey_ui::snippets::{Language, Snippet};
 
 /// The programs for a key with these permissions, one for each tab.
 pub fn use_service_key(

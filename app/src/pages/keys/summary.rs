@@ -5,8 +5,8 @@ use latchkey_domain::key::KeyKind;
 use leptos::prelude::*;
 
 use super::KeyScope;
-use crate::components::environment_tag::EnvironmentTag;
-use crate::components::masked_key::MaskedKey;
+use latchkey_ui::environment_tag::EnvironmentTag;
+use latchkey_ui::masked_key::MaskedKey;
 
 /// The key's name, environment, masked form and what it is for, in a box.
 #[component]

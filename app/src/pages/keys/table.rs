@@ -11,11 +11,11 @@ use super::inference_row::InferenceKeyRow;
 use super::row::KeyRow;
 use super::words::KeyWords;
 use crate::components::error_state::ErrorState;
-use crate::components::pager::LoadMore;
-use crate::components::status_badge::KeyState;
-use crate::components::table::{Card, Column, LoadingTable, Table};
 use crate::pages::feed::Shown;
 use crate::pages::polling::poll_while_visible;
+use latchkey_ui::pager::LoadMore;
+use latchkey_ui::status_badge::KeyState;
+use latchkey_ui::table::{Card, Column, LoadingTable, Table};
 
 /// The first to go where there is no room: it takes the most.
 const REQUESTS: Column =

@@ -5,9 +5,9 @@ use leptos::html::{Form, Input};
 use leptos::prelude::*;
 use wasm_bindgen::JsValue;
 
-use crate::components::button::{Button, Size, Variant};
-use crate::components::field::PlainField;
 use crate::session;
+use latchkey_ui::button::{Button, Size, Variant};
+use latchkey_ui::field::PlainField;
 
 /// How the part of the link begins that has the code.
 const CODE: &str = "#code=";

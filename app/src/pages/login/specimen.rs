@@ -3,8 +3,8 @@
 use latchkey_domain::key::Environment;
 use leptos::prelude::*;
 
-use crate::components::environment_tag::EnvironmentTag;
-use crate::components::icon::{Glyph, Icon};
+use latchkey_ui::environment_tag::EnvironmentTag;
+use latchkey_ui::icon::{Glyph, Icon};
 
 const CHECKS: [(&str, &str); 4] = [
     ("Key found", "key_01J9XW4Q"),

@@ -7,8 +7,8 @@ use leptos::prelude::*;
 use super::super::settings::SettingsSubject;
 use crate::api::{ApiError, get_plan_use, get_project_month};
 use crate::components::error_state::ErrorState;
-use crate::components::table::{Card, Column, LOW_CELL, LoadingTable, Nothing, ROW, Table};
-use crate::components::thousands;
+use latchkey_ui::table::{Card, Column, LOW_CELL, LoadingTable, Nothing, ROW, Table};
+use latchkey_ui::thousands;
 
 const COLUMNS: &[Column] = &[
     Column::new("Limit"),

@@ -11,10 +11,10 @@ use self::limits::{Limits, in_words};
 use self::tier_change::{TierButton, TierChange, is_larger};
 use super::settings::{SettingsHead, SettingsPage, SettingsSubject};
 use crate::components::frame::{About, Workspace};
-use crate::components::icon::{Glyph, Icon};
-use crate::components::slot_meter::{MeterPlace, Slots};
-use crate::components::table::{Column, LOW_CELL, ROW, Table};
-use crate::components::thousands;
+use latchkey_ui::icon::{Glyph, Icon};
+use latchkey_ui::slot_meter::{MeterPlace, Slots};
+use latchkey_ui::table::{Column, LOW_CELL, ROW, Table};
+use latchkey_ui::thousands;
 
 /// What the organization’s tier allows.
 #[component]

@@ -6,10 +6,10 @@ use latchkey_domain::tier::Tier;
 use leptos::prelude::*;
 
 use crate::api::change_organization;
-use crate::components::button::{Button, Size, Variant};
 use crate::components::frame::Workspace;
-use crate::components::toast::{ToastAction, Toasts};
 use latchkey_domain::api::OrganizationPatch;
+use latchkey_ui::button::{Button, Size, Variant};
+use latchkey_ui::toast::{ToastAction, Toasts};
 
 /// The change of one organization's tier, and how far it got.
 #[derive(Clone, Copy)]

@@ -7,14 +7,14 @@ use leptos::prelude::*;
 
 use super::filter::{KeysFilter, KeysFilterState};
 use crate::api::{ApiError, list_project_keys};
-use crate::components::button::{Button, Variant};
-use crate::components::empty_state::EmptyState;
-use crate::components::icon::Glyph;
-use crate::components::skeleton::SkeletonRows;
-use crate::components::table::Card;
 use crate::pages::keys::KeysPageState;
 use crate::pages::keys::first_key::FirstKey;
 use crate::pages::keys::words::KeyWords;
+use latchkey_ui::button::{Button, Variant};
+use latchkey_ui::empty_state::EmptyState;
+use latchkey_ui::icon::Glyph;
+use latchkey_ui::skeleton::SkeletonRows;
+use latchkey_ui::table::Card;
 
 /// Whether the project has keys at all.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -9,16 +9,16 @@ use latchkey_domain::secret::{KeyHint, MalformedSecret, PresentedKey};
 use leptos::prelude::*;
 
 use crate::api::{ApiError, list_project_keys};
-use crate::components::button::Button;
-use crate::components::dialog::Dialog;
-use crate::components::environment_tag::EnvironmentTag;
 use crate::components::error_state::ErrorState;
-use crate::components::field::TextField;
-use crate::components::icon::{Glyph, Icon};
-use crate::components::masked_key::MaskedKey;
-use crate::components::relative_time::{browser_time, day_and_time};
-use crate::components::status_badge::{KeyState, StatusBadge};
-use crate::components::thousands;
+use latchkey_ui::button::Button;
+use latchkey_ui::dialog::Dialog;
+use latchkey_ui::environment_tag::EnvironmentTag;
+use latchkey_ui::field::TextField;
+use latchkey_ui::icon::{Glyph, Icon};
+use latchkey_ui::masked_key::MaskedKey;
+use latchkey_ui::relative_time::{browser_time, day_and_time};
+use latchkey_ui::status_badge::{KeyState, StatusBadge};
+use latchkey_ui::thousands;
 
 /// The most keys that are looked through: this many fit into a browser, and a person who has more
 /// knows where to look.

@@ -22,15 +22,15 @@ use super::keys::{KeyDialogs, KeyScope, KeysPageState};
 use super::not_found::NotFound;
 use super::project_of_address;
 use crate::api::{list_applications, list_project_keys};
-use crate::components::button::{Button, Variant};
 use crate::components::error_state::ErrorState;
 use crate::components::frame::{PageHead, Workspace};
-use crate::components::icon::Glyph;
-use crate::components::relative_time::Clock;
-use crate::components::shortcut::on_shortcut;
-use crate::components::skeleton::{SkeletonBar, SkeletonRows};
-use crate::components::slot_meter::SlotMeter;
-use crate::components::table::Card;
+use latchkey_ui::button::{Button, Variant};
+use latchkey_ui::icon::Glyph;
+use latchkey_ui::relative_time::Clock;
+use latchkey_ui::shortcut::on_shortcut;
+use latchkey_ui::skeleton::{SkeletonBar, SkeletonRows};
+use latchkey_ui::slot_meter::SlotMeter;
+use latchkey_ui::table::Card;
 
 /// A project's API keys.
 #[component]

@@ -5,13 +5,13 @@ use latchkey_domain::key::Environment;
 use leptos::prelude::*;
 
 use super::filter::{KeysFilterState, LAST_USED, STATUSES};
-use crate::components::button::{Button, Variant};
-use crate::components::search::Search;
-use crate::components::segmented::{Segment, Segmented, Track};
-use crate::components::select::{Choice, Select, SelectPlace};
-use crate::components::switch::Switch;
 use crate::pages::count::Count;
 use crate::pages::keys::KeysPageState;
+use latchkey_ui::button::{Button, Variant};
+use latchkey_ui::search::Search;
+use latchkey_ui::segmented::{Segment, Segmented, Track};
+use latchkey_ui::select::{Choice, Select, SelectPlace};
+use latchkey_ui::switch::Switch;
 
 const ALL: &str = "all";
 

@@ -12,16 +12,16 @@ use self::sign_ins::SignIns;
 use super::feed::{Feed, Shown};
 use super::polling::poll_while_visible;
 use crate::api::{end_other_sessions, end_session, list_sessions};
-use crate::components::button::{Button, Size, Variant};
-use crate::components::dialog::{Dialog, DialogWidth, keep_focus};
-use crate::components::empty_state::EmptyState;
 use crate::components::error_state::ErrorState;
 use crate::components::frame::{About, PageHead};
-use crate::components::icon::{Glyph, Icon};
-use crate::components::relative_time::{Clock, RelativeTime};
-use crate::components::table::{CELL, Card, Column, LoadingTable, Nothing, ROW, Table};
-use crate::components::toast::{ToastAction, Toasts};
 use crate::session;
+use latchkey_ui::button::{Button, Size, Variant};
+use latchkey_ui::dialog::{Dialog, DialogWidth, keep_focus};
+use latchkey_ui::empty_state::EmptyState;
+use latchkey_ui::icon::{Glyph, Icon};
+use latchkey_ui::relative_time::{Clock, RelativeTime};
+use latchkey_ui::table::{CELL, Card, Column, LoadingTable, Nothing, ROW, Table};
+use latchkey_ui::toast::{ToastAction, Toasts};
 
 const COLUMNS: &[Column] = &[
     Column::new("Device"),

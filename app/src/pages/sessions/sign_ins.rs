@@ -8,8 +8,8 @@ use super::super::polling::poll_while_visible;
 use super::device::device;
 use crate::api::list_sign_ins;
 use crate::components::error_state::ErrorState;
-use crate::components::relative_time::RelativeTime;
-use crate::components::table::{Card, Column, LOW_CELL, LoadingTable, Nothing, ROW, Table};
+use latchkey_ui::relative_time::RelativeTime;
+use latchkey_ui::table::{Card, Column, LOW_CELL, LoadingTable, Nothing, ROW, Table};
 
 const COLUMNS: &[Column] = &[
     Column::new("Signed in").class("whitespace-nowrap"),

@@ -3,13 +3,13 @@
 
 use leptos::prelude::*;
 
-use crate::components::button::{Button, Variant};
-use crate::components::consequence::Consequence;
-use crate::components::dialog::{Dialog, DialogWidth};
-use crate::components::field::TextField;
 use crate::components::form::{Refusal, Sending};
-use crate::components::icon::Glyph;
-use crate::components::thousands;
+use latchkey_ui::button::{Button, Variant};
+use latchkey_ui::consequence::Consequence;
+use latchkey_ui::dialog::{Dialog, DialogWidth};
+use latchkey_ui::field::TextField;
+use latchkey_ui::icon::Glyph;
+use latchkey_ui::thousands;
 
 /// The dialog. Its button works once the name stands in the field; Enter alone deletes nothing.
 #[component]

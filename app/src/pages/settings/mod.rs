@@ -13,8 +13,8 @@ use super::not_found::NotFound;
 use super::project_of_address;
 use crate::components::error_state::ErrorState;
 use crate::components::frame::{About, PageHead, Workspace, settings_section};
-use crate::components::skeleton::SkeletonRows;
-use crate::components::table::Card;
+use latchkey_ui::skeleton::SkeletonRows;
+use latchkey_ui::table::Card;
 
 /// What the settings are of.
 #[derive(Debug, Clone, PartialEq, Eq)]

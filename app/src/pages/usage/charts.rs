@@ -4,9 +4,9 @@ use latchkey_domain::api::Usage;
 use leptos::prelude::*;
 
 use super::series::{REQUESTS, TOKENS, requests, tokens};
-use crate::components::chart::{Chart, ChartData, Shape};
-use crate::components::thousands;
 use crate::pages::reading::Reading;
+use latchkey_ui::chart::{Chart, ChartData, Shape};
+use latchkey_ui::thousands;
 
 const EMPTY: ChartData = ChartData { buckets: Vec::new(), ticks: Vec::new() };
 
@@ -57,7 +57,7 @@ pub fn UsageCharts(
 /// What stands in the charts' place while they load.
 #[component]
 pub fn LoadingCharts() -> impl IntoView {
-    use crate::components::skeleton::SkeletonBar;
+    use latchkey_ui::skeleton::SkeletonBar;
     let card = || {
         view! {
             <div class="h-[18rem] rounded-lg border border-line bg-surface p-4">

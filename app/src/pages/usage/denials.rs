@@ -5,10 +5,10 @@ use latchkey_domain::outcome::Outcome;
 use leptos::prelude::*;
 
 use super::trace::{label_of, steps_of_denial};
-use crate::components::decision_trace::DecisionTrace;
-use crate::components::empty_state::EmptyState;
-use crate::components::icon::{Glyph, Icon};
-use crate::components::relative_time::{date, exact, time_of_day};
+use latchkey_ui::decision_trace::DecisionTrace;
+use latchkey_ui::empty_state::EmptyState;
+use latchkey_ui::icon::{Glyph, Icon};
+use latchkey_ui::relative_time::{date, exact, time_of_day};
 
 /// Above what an opened denial says.
 pub const QUESTION: &str = "Why was this rejected?";

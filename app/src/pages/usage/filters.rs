@@ -7,8 +7,8 @@ use leptos::prelude::*;
 
 use super::range::WantedState;
 use crate::api::{ApiError, list_project_keys};
-use crate::components::segmented::{Segment, Segmented, Track};
-use crate::components::select::{Choice, Select, SelectPlace};
+use latchkey_ui::segmented::{Segment, Segmented, Track};
+use latchkey_ui::select::{Choice, Select, SelectPlace};
 
 const ALL: &str = "all";
 

@@ -23,8 +23,8 @@ use super::reading::{Reading, ReadingState};
 use crate::api::{get_key_usage, get_project_month, get_project_usage};
 use crate::components::error_state::ErrorState;
 use crate::components::frame::PageHead;
-use crate::components::relative_time::Clock;
-use crate::components::table::Card;
+use latchkey_ui::relative_time::Clock;
+use latchkey_ui::table::Card;
 
 /// The page. A path that names no project is answered like one that names a stranger's.
 #[component]

@@ -3,11 +3,11 @@
 use latchkey_domain::api::QuotaState;
 use leptos::prelude::*;
 
-use crate::components::bar_meter::{BarMeter, percent};
-use crate::components::relative_time::{Clock, browser_time, exact, time_left};
-use crate::components::skeleton::SkeletonBar;
-use crate::components::thousands;
 use crate::pages::reading::Reading;
+use latchkey_ui::bar_meter::{BarMeter, percent};
+use latchkey_ui::relative_time::{Clock, browser_time, exact, time_left};
+use latchkey_ui::skeleton::SkeletonBar;
+use latchkey_ui::thousands;
 
 /// This month’s requests against the quota.
 #[component]

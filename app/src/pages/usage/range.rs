@@ -8,7 +8,7 @@ use leptos_router::NavigateOptions;
 use leptos_router::hooks::{use_location, use_navigate, use_query_map};
 use leptos_router::params::ParamsMap;
 
-use crate::components::segmented::{Segment, Segmented, Track};
+use latchkey_ui::segmented::{Segment, Segmented, Track};
 
 const RANGES: &[Segment] = &[
     Segment::new(UsageRange::Hour.as_str(), "1h"),

@@ -5,8 +5,8 @@ use latchkey_domain::outcome::Outcome;
 use latchkey_domain::time::Timestamp;
 use latchkey_domain::usage::UsageRange;
 
-use crate::components::chart::{Bucket, ChartData, Colour, Series};
-use crate::components::relative_time::{day_and_time, month_and_day_of, time_to_the_minute};
+use latchkey_ui::chart::{Bucket, ChartData, Colour, Series};
+use latchkey_ui::relative_time::{day_and_time, month_and_day_of, time_to_the_minute};
 
 /// What requests came to, from the bottom.
 pub const REQUESTS: &[Series] = &[

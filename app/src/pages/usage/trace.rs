@@ -6,11 +6,11 @@ use latchkey_domain::api::{
 use latchkey_domain::key::{Environment, KeyKind};
 use latchkey_domain::outcome::Outcome;
 
-use crate::components::bar_meter::short;
-use crate::components::decision_trace::{CheckState, TraceStep};
-use crate::components::relative_time::{date, date_and_time};
-use crate::components::thousands;
 use crate::pages::keys::model_chips::models_in_words;
+use latchkey_ui::bar_meter::short;
+use latchkey_ui::decision_trace::{CheckState, TraceStep};
+use latchkey_ui::relative_time::{date, date_and_time};
+use latchkey_ui::thousands;
 
 /// What is checked, in the gateway's order: what can be told before a body has come goes first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

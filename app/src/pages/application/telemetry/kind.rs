@@ -4,8 +4,8 @@ use latchkey_domain::api::{SpanKind, SpanStatus, TraceEntry};
 use leptos::prelude::*;
 use serde_json::Value;
 
-use crate::components::icon::{Glyph, Icon, drawing};
-use crate::components::status_badge::{ResponseBadge, SpanStatusBadge};
+use latchkey_ui::icon::{Glyph, Icon, drawing};
+use latchkey_ui::status_badge::{ResponseBadge, SpanStatusBadge};
 
 /// Lucide's `code`, `send` and `inbox`.
 const CODE: &str = r#"<path d="m16 18 6-6-6-6M8 6l-6 6 6 6"/>"#;

@@ -4,19 +4,19 @@ use latchkey_domain::time::Timestamp;
 use leptos::prelude::*;
 
 use super::filter::{TelemetryFilter, TelemetryFilterState};
-use crate::components::button::Button;
-use crate::components::code_tabs::CodeTabs;
-use crate::components::empty_state::EmptyState;
 use crate::components::error_state::ErrorState;
-use crate::components::icon::{Glyph, Icon};
-use crate::components::pager::LoadMore;
-use crate::components::relative_time::browser_time;
-use crate::components::snippets::Snippet;
-use crate::components::table::{Card, Column, LoadingTable, Table};
 use crate::pages::feed::{Feed, Shown};
 use crate::pages::origin;
 use crate::pages::polling::poll_while_visible;
 use crate::pages::rows::Identified;
+use latchkey_ui::button::Button;
+use latchkey_ui::code_tabs::CodeTabs;
+use latchkey_ui::empty_state::EmptyState;
+use latchkey_ui::icon::{Glyph, Icon};
+use latchkey_ui::pager::LoadMore;
+use latchkey_ui::relative_time::browser_time;
+use latchkey_ui::snippets::Snippet;
+use latchkey_ui::table::{Card, Column, LoadingTable, Table};
 
 /// What one of the lists says and shows.
 #[derive(Clone, Copy)]

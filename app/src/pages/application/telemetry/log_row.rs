@@ -6,10 +6,10 @@ use leptos::prelude::*;
 use super::details::Details;
 use super::opening::{DetailsRow, OpenButton};
 use super::trace_row::trace_link;
-use crate::components::environment_tag::EnvironmentTag;
-use crate::components::relative_time::RelativeTime;
-use crate::components::status_badge::LevelBadge;
-use crate::components::table::{Column, LOW_CELL, Nothing, ROW};
+use latchkey_ui::environment_tag::EnvironmentTag;
+use latchkey_ui::relative_time::RelativeTime;
+use latchkey_ui::status_badge::LevelBadge;
+use latchkey_ui::table::{Column, LOW_CELL, Nothing, ROW};
 
 /// A message may be long; a list shows its beginning.
 const MOST_CHARACTERS: usize = 400;

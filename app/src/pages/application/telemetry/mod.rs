@@ -23,10 +23,10 @@ use self::list::{Words, live_list};
 use self::toolbar::{LogToolbar, TraceToolbar};
 use self::trace::Trace;
 use crate::api::{list_logs, list_traces};
-use crate::components::snippets::{curl_logs, curl_traces};
-use crate::components::tabs::{Tab, TabList, tab_id};
 use crate::pages::feed::Feed;
 use crate::pages::rows::{Identified, Order};
+use latchkey_ui::snippets::{curl_logs, curl_traces};
+use latchkey_ui::tabs::{Tab, TabList, tab_id};
 
 const TRACES: &str = "Traces";
 const LOGS: &str = "Logs";
@@ -54,7 +54,7 @@ pub fn Telemetry(
         let now = trace.get();
         if before.is_some_and(|before| before != now) {
             request_animation_frame(move || {
-                crate::components::focus(panel.get_untracked().map(Into::into));
+                latchkey_ui::focus(panel.get_untracked().map(Into::into));
             });
         }
         now

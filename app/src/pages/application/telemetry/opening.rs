@@ -4,7 +4,7 @@ use leptos::prelude::*;
 
 use super::details::Details;
 use super::details_view::DetailsView;
-use crate::components::icon::{Glyph, Icon};
+use latchkey_ui::icon::{Glyph, Icon};
 
 /// The button. The row around it is `relative`.
 #[component]

@@ -5,12 +5,12 @@ use leptos::prelude::*;
 
 use super::filter::{TelemetryFilter, TelemetryFilterState};
 use super::kind::{kind_label, status_label};
-use crate::components::search::Search;
-use crate::components::select::{Choice, Select, SelectPlace};
-use crate::components::switch::Switch;
 use crate::pages::count::Count;
 use crate::pages::feed::Feed;
 use crate::pages::rows::Identified;
+use latchkey_ui::search::Search;
+use latchkey_ui::select::{Choice, Select, SelectPlace};
+use latchkey_ui::switch::Switch;
 
 /// Stands for all of them.
 const ANY: &str = "";

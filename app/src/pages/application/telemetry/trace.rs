@@ -15,12 +15,12 @@ use super::opening::OpenButton;
 use super::trace_row::TitleView;
 use super::tree::{Node, Place, arrange};
 use crate::api::{ApiError, list_traces};
-use crate::components::button::{Button, Size, Variant, button_class};
-use crate::components::empty_state::EmptyState;
 use crate::components::error_state::ErrorState;
-use crate::components::icon::Glyph;
-use crate::components::skeleton::{SkeletonRows, skeleton_shown};
-use crate::components::table::Card;
+use latchkey_ui::button::{Button, Size, Variant, button_class};
+use latchkey_ui::empty_state::EmptyState;
+use latchkey_ui::icon::Glyph;
+use latchkey_ui::skeleton::{SkeletonRows, skeleton_shown};
+use latchkey_ui::table::Card;
 
 /// The most pages of a trace that are read; a page is 50 spans, or less if they are large.
 const MOST_PAGES: usize = 20;

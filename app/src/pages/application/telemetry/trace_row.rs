@@ -7,9 +7,9 @@ use super::details::Details;
 use super::filter::trace_address;
 use super::kind::{KindIcon, Title, duration, kind_label, outcome, span_kind};
 use super::opening::{DetailsRow, OpenButton};
-use crate::components::environment_tag::EnvironmentTag;
-use crate::components::relative_time::RelativeTime;
-use crate::components::table::{Column, LOW_CELL, Nothing, ROW};
+use latchkey_ui::environment_tag::EnvironmentTag;
+use latchkey_ui::relative_time::RelativeTime;
+use latchkey_ui::table::{Column, LOW_CELL, Nothing, ROW};
 
 /// The columns of the list.
 pub const COLUMNS: &[Column] = &[

@@ -11,12 +11,12 @@ use leptos_router::hooks::use_navigate;
 
 use super::super::SettingsSubject;
 use crate::api::{ApiError, change_member, list_members, remove_member, withdraw_invitation};
-use crate::components::dialog::keep_focus;
 use crate::components::frame::Workspace;
-use crate::components::toast::{ToastAction, Toasts};
 use crate::pages::feed::Feed;
 use crate::pages::polling::poll_while_visible;
 use crate::pages::rows::MemberRowId;
+use latchkey_ui::dialog::keep_focus;
+use latchkey_ui::toast::{ToastAction, Toasts};
 
 /// Why the last owner stays one.
 pub const LAST_OWNER: &str = "An organization needs an owner. Make somebody else an owner first.";

@@ -8,9 +8,9 @@ use leptos::prelude::*;
 
 use super::desk::MembersPageState;
 use crate::api::{ApiError, invite_member};
-use crate::components::field::TextField;
 use crate::components::form::{Entry, FormDialog, Sending};
-use crate::components::select::{Choice, Select};
+use latchkey_ui::field::TextField;
+use latchkey_ui::select::{Choice, Select};
 
 /// Dialog that invites a user.
 #[component]

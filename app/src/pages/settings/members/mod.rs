@@ -14,18 +14,18 @@ use self::remove::RemoveDialog;
 use self::roles::RolesTable;
 use self::row::MemberRow;
 use super::{SettingsHead, SettingsPage, SettingsSubject};
-use crate::components::button::{Button, Variant};
-use crate::components::callout::{Callout, Tone};
-use crate::components::empty_state::EmptyState;
 use crate::components::error_state::ErrorState;
 use crate::components::frame::About;
-use crate::components::icon::Glyph;
-use crate::components::relative_time::Clock;
-use crate::components::shortcut::on_shortcut;
-use crate::components::table::{Card, Column, LoadingTable, Table};
 use crate::pages::feed::Shown;
 use crate::pages::not_found::NotFound;
 use crate::pages::rows::Identified;
+use latchkey_ui::button::{Button, Variant};
+use latchkey_ui::callout::{Callout, Tone};
+use latchkey_ui::empty_state::EmptyState;
+use latchkey_ui::icon::Glyph;
+use latchkey_ui::relative_time::Clock;
+use latchkey_ui::shortcut::on_shortcut;
+use latchkey_ui::table::{Card, Column, LoadingTable, Table};
 
 const COLUMNS: &[Column] = &[
     Column::new("Member"),

@@ -4,8 +4,8 @@ use latchkey_domain::api::ListedMember;
 use leptos::prelude::*;
 
 use super::desk::{MembersPageState, name_of};
-use crate::components::button::{Button, Variant};
-use crate::components::dialog::{Dialog, DialogWidth};
+use latchkey_ui::button::{Button, Variant};
+use latchkey_ui::dialog::{Dialog, DialogWidth};
 
 /// The confirm, for as long as somebody is asked about.
 #[component]

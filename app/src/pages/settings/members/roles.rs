@@ -3,8 +3,8 @@
 use latchkey_domain::role::{Permission, Role};
 use leptos::prelude::*;
 
-use crate::components::icon::{Glyph, Icon};
-use crate::components::table::Nothing;
+use latchkey_ui::icon::{Glyph, Icon};
+use latchkey_ui::table::Nothing;
 
 /// Every permission in words; those of one line go together.
 const DEEDS: &[(&str, &[Permission])] = &[

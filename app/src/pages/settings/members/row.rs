@@ -6,14 +6,14 @@ use latchkey_domain::role::Role;
 use leptos::prelude::*;
 
 use super::desk::{LAST_OWNER, MembersPageState, name_of};
-use crate::components::avatar::{Avatar, initials};
-use crate::components::button::{Button, Size, Variant};
-use crate::components::icon::{Glyph, Icon};
-use crate::components::menu::{Menu, MenuItem};
-use crate::components::relative_time::RelativeTime;
-use crate::components::select::{Choice, Select, SelectPlace};
-use crate::components::table::{CELL, Nothing, ROW};
 use crate::pages::rows::{Identified, MemberRowId};
+use latchkey_ui::avatar::{Avatar, initials};
+use latchkey_ui::button::{Button, Size, Variant};
+use latchkey_ui::icon::{Glyph, Icon};
+use latchkey_ui::menu::{Menu, MenuItem};
+use latchkey_ui::relative_time::RelativeTime;
+use latchkey_ui::select::{Choice, Select, SelectPlace};
+use latchkey_ui::table::{CELL, Nothing, ROW};
 
 /// The row. What it says follows the list; the row itself stays, as focus may be in it.
 #[component]

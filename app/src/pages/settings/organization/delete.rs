@@ -8,12 +8,12 @@ use leptos_router::hooks::use_navigate;
 use super::super::SettingsSubject;
 use super::super::delete::{DeleteDialog, keys_go};
 use crate::api::delete_organization;
-use crate::components::consequence::Consequence;
 use crate::components::form::Sending;
 use crate::components::frame::Workspace;
-use crate::components::icon::Glyph;
-use crate::components::thousands;
-use crate::components::toast::Toasts;
+use latchkey_ui::consequence::Consequence;
+use latchkey_ui::icon::Glyph;
+use latchkey_ui::thousands;
+use latchkey_ui::toast::Toasts;
 
 /// Dialog that deletes the organization.
 #[component]

@@ -10,12 +10,12 @@ use leptos::prelude::*;
 use self::delete::DeleteOrganization;
 use super::{SettingsHead, SettingsPage, SettingsSubject};
 use crate::api::change_organization;
-use crate::components::button::{Button, Variant};
-use crate::components::field::TextField;
 use crate::components::form::{Entry, Refusal, Sending};
 use crate::components::frame::{About, Workspace};
-use crate::components::table::Card;
-use crate::components::toast::Toasts;
+use latchkey_ui::button::{Button, Variant};
+use latchkey_ui::field::TextField;
+use latchkey_ui::table::Card;
+use latchkey_ui::toast::Toasts;
 
 /// Name and deletion of the organization.
 #[component]

@@ -11,12 +11,12 @@ use leptos::prelude::*;
 use self::delete::DeleteProject;
 use super::{SettingsHead, SettingsPage, SettingsSubject};
 use crate::api::change_project;
-use crate::components::button::{Button, Variant};
-use crate::components::field::TextField;
 use crate::components::form::{Entry, Refusal, Sending};
 use crate::components::frame::{PrefixField, Workspace};
-use crate::components::table::Card;
-use crate::components::toast::Toasts;
+use latchkey_ui::button::{Button, Variant};
+use latchkey_ui::field::TextField;
+use latchkey_ui::table::Card;
+use latchkey_ui::toast::Toasts;
 
 /// Name, key prefix and deletion of the project.
 #[component]

@@ -9,21 +9,21 @@ use leptos::prelude::*;
 use self::row::ServiceKeyRow;
 use super::{SettingsHead, SettingsPage, SettingsSubject};
 use crate::api::list_project_keys;
-use crate::components::button::{Button, Variant};
-use crate::components::empty_state::EmptyState;
 use crate::components::error_state::ErrorState;
-use crate::components::icon::Glyph;
-use crate::components::pager::LoadMore;
-use crate::components::relative_time::Clock;
-use crate::components::shortcut::on_shortcut;
-use crate::components::switch::Switch;
-use crate::components::table::{Card, Column, LoadingTable, Table};
 use crate::pages::feed::{Feed, Shown};
 use crate::pages::keys::scope::ViewerNote;
 use crate::pages::keys::{KeyDialogs, KeyScope, KeysPageState};
 use crate::pages::not_found::NotFound;
 use crate::pages::polling::poll_while_visible;
 use crate::pages::rows::Order;
+use latchkey_ui::button::{Button, Variant};
+use latchkey_ui::empty_state::EmptyState;
+use latchkey_ui::icon::Glyph;
+use latchkey_ui::pager::LoadMore;
+use latchkey_ui::relative_time::Clock;
+use latchkey_ui::shortcut::on_shortcut;
+use latchkey_ui::switch::Switch;
+use latchkey_ui::table::{Card, Column, LoadingTable, Table};
 
 const COLUMNS: &[Column] = &[
     Column::new("Name"),

@@ -4,14 +4,14 @@ use latchkey_domain::api::ListedKey;
 use latchkey_domain::key::KeyStatus;
 use leptos::prelude::*;
 
-use crate::components::masked_key::MaskedKey;
-use crate::components::relative_time::{Clock, browser_time};
-use crate::components::status_badge::{KeyState, StatusBadge};
-use crate::components::table::{CELL, ROW};
 use crate::pages::keys::KeysPageState;
 use crate::pages::keys::actions::Actions;
 use crate::pages::keys::permissions::PermissionChips;
 use crate::pages::keys::row::{Expiry, LastUse, OldSecretEnds};
+use latchkey_ui::masked_key::MaskedKey;
+use latchkey_ui::relative_time::{Clock, browser_time};
+use latchkey_ui::status_badge::{KeyState, StatusBadge};
+use latchkey_ui::table::{CELL, ROW};
 
 /// The row. What it says follows the list; the row itself stays, as focus may be in it.
 #[component]

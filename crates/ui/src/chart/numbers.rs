@@ -4,7 +4,7 @@
 use leptos::prelude::*;
 
 use super::{Bucket, ChartData, Series};
-use crate::components::thousands;
+use crate::thousands;
 
 /// The card beside the cursor, on the side where the cursor is not. On phones a line below says it.
 #[component]

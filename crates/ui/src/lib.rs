@@ -1,0 +1,74 @@
+//! The components that Latchkey's pages are built of: buttons, dialogs, tables, charts.
+//!
+//! They are handed what they show and hand back what a person does. None of them calls the server,
+//! so that a page decides what is loaded, and a component can be used in any of them.
+
+#![expect(unreachable_pub, reason = "Leptos’ component macro makes every component public")]
+
+pub mod avatar;
+pub mod bar_meter;
+pub mod button;
+pub mod callout;
+pub mod chart;
+pub mod checkbox;
+pub mod clipboard;
+pub mod code_tabs;
+pub mod consequence;
+pub mod copy_field;
+pub mod decision_trace;
+pub mod dialog;
+pub mod empty_state;
+pub mod environment_tag;
+pub mod field;
+pub mod float;
+pub mod icon;
+pub mod mark;
+pub mod masked_key;
+pub mod menu;
+pub mod pager;
+pub mod relative_time;
+pub mod search;
+pub mod segmented;
+pub mod select;
+pub mod shortcut;
+pub mod skeleton;
+pub mod slot_meter;
+pub mod snippets;
+pub mod sparkline;
+pub mod status_badge;
+pub mod switch;
+pub mod table;
+pub mod tabs;
+pub mod toast;
+
+use leptos::wasm_bindgen::JsCast;
+use leptos::web_sys::{Element, HtmlElement};
+
+/// A number with its thousands set apart: `1,204`.
+pub fn thousands(number: u64) -> String {
+    let digits = number.to_string();
+    let groups: Vec<&str> =
+        digits.as_bytes().rchunks(3).rev().filter_map(|group| str::from_utf8(group).ok()).collect();
+    groups.join(",")
+}
+
+/// Gives keyboard focus to an element, if it is there and takes it.
+pub fn focus(element: Option<Element>) {
+    if let Some(element) = element.and_then(|element| element.dyn_into::<HtmlElement>().ok()) {
+        _ = element.focus();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_grouped_by_thousands() {
+        for (number, text) in
+            [(1, "1"), (999, "999"), (1_000, "1,000"), (1_000_000_000, "1,000,000,000")]
+        {
+            assert_eq!(thousands(number), text);
+        }
+    }
+}
