@@ -149,7 +149,7 @@ async fn run_jobs(services: Services, mut stopped: watch::Receiver<bool>) {
     loop {
         let result = tokio::select! {
             () = told_to_stop(&mut stopped) => return,
-            _ = flush.tick() => usage::flush_turn(&services).await,
+            _ = flush.tick() => usage::flush_turn(&services).await.map_err(Error::from),
             _ = purge.tick() => purge_expired(&services).await,
             _ = sweep.tick() => {
                 check::forget_idle(&services);

@@ -5,9 +5,10 @@ use latchkey_domain::time::Timestamp;
 use sea_orm::{ActiveModelTrait, ConnectionTrait, EntityTrait, Set};
 
 use crate::actor::Actor;
-use crate::entity::idempotent_create;
-use crate::error::{Error, is_unique_violation};
+use crate::error::Error;
 use crate::keys::Idempotency;
+use latchkey_store::entity::idempotent_create;
+use latchkey_store::is_unique_violation;
 
 /// Refuses what was done before.
 ///

@@ -5,7 +5,7 @@ use std::fmt;
 use ring::hmac::{self, HMAC_SHA256};
 use sha2::{Digest as _, Sha256};
 
-use crate::random::hex;
+use latchkey_store::random::hex;
 
 /// The key of every key's digest. It lives outside the database, so that the database alone
 /// confirms no guess. Losing it makes every key unknown.

@@ -7,11 +7,11 @@ use latchkey_domain::outcome::Outcome;
 use latchkey_domain::permission::ServicePermission;
 use latchkey_domain::problem::{ErrorCode, FieldError, Problem};
 use latchkey_domain::tier::Tier;
-use sea_orm::{DbErr, RuntimeErr};
+use sea_orm::DbErr;
 
 use crate::check::Denial;
-use crate::clock::whole_seconds;
 use crate::failures::TooManyFailures;
+use latchkey_store::clock::whole_seconds;
 
 /// Why a service refused. Each variant says which HTTP answer it becomes.
 #[derive(Debug, thiserror::Error)]
@@ -96,21 +96,20 @@ pub enum Error {
         /// The bytes that there are.
         used: u64,
     },
-    /// 503: the database does not answer. The caller may try again.
-    #[error("the database is unavailable: {0}")]
-    Unavailable(#[source] DbErr),
-    /// 500: the database refused a statement.
-    #[error("database error: {0}")]
-    Database(#[source] DbErr),
-    /// 500: a row says what the services never write.
-    #[error("the database holds an impossible {0}")]
-    Corrupt(&'static str),
+    /// 503 if the database does not answer: the caller may try again. Otherwise 500.
+    #[error(transparent)]
+    Store(#[from] latchkey_store::Error),
     /// 500: a token could not be signed.
     #[error("signing failed: {0}")]
     Signing(#[from] jsonwebtoken::errors::Error),
 }
 
 impl Error {
+    /// 500: rows do not fit together as this product writes them.
+    pub(crate) const fn corrupt(what: &'static str) -> Self {
+        Self::Store(latchkey_store::Error::Corrupt(what))
+    }
+
     /// 422 for one field.
     pub fn invalid(field: &str, message: impl Into<String>) -> Self {
         Self::Invalid(vec![FieldError { field: field.to_owned(), message: message.into() }])
@@ -129,10 +128,7 @@ impl Error {
 
     /// Whether the fault is the server's, so that the log must tell.
     pub const fn is_fault(&self) -> bool {
-        matches!(
-            self,
-            Self::Unavailable(_) | Self::Database(_) | Self::Corrupt(_) | Self::Signing(_)
-        )
+        matches!(self, Self::Store(_) | Self::Signing(_))
     }
 }
 
@@ -150,57 +146,7 @@ impl From<TooManyFailures> for Error {
 
 impl From<DbErr> for Error {
     fn from(error: DbErr) -> Self {
-        let unreachable = match &error {
-            DbErr::Conn(_) | DbErr::ConnectionAcquire(_) => true,
-            DbErr::Exec(RuntimeErr::SqlxError(cause))
-            | DbErr::Query(RuntimeErr::SqlxError(cause)) => is_outage(cause),
-            _ => false,
-        };
-        if unreachable { Self::Unavailable(error) } else { Self::Database(error) }
-    }
-}
-
-/// Whether a row stood where another with the same key was to be inserted.
-pub(crate) fn is_unique_violation(error: &DbErr) -> bool {
-    matches!(error.sql_err(), Some(sea_orm::SqlErr::UniqueConstraintViolation(_)))
-}
-
-/// Whether the database was away or too busy, rather than asked for something wrong.
-fn is_outage(error: &sea_orm::sqlx::Error) -> bool {
-    use sea_orm::sqlx::Error as Sqlx;
-    match error {
-        Sqlx::Io(_)
-        | Sqlx::Tls(_)
-        | Sqlx::Protocol(_)
-        | Sqlx::PoolTimedOut
-        | Sqlx::PoolClosed
-        | Sqlx::BeginFailed
-        | Sqlx::WorkerCrashed => true,
-        Sqlx::Database(cause) => cause.code().is_some_and(|code| means_outage(&code)),
-        _ => false,
-    }
-}
-
-/// Whether a database's code says so: SQLite's are numbers of up to four digits
-/// (<https://www.sqlite.org/rescode.html>), PostgreSQL's have five characters
-/// (<https://www.postgresql.org/docs/current/errcodes-appendix.html>).
-fn means_outage(code: &str) -> bool {
-    /// Busy, locked, input or output failed, the disk is full, the file can't be opened.
-    const SQLITE: [u16; 5] = [5, 6, 10, 13, 14];
-    /// A former primary that takes no more writes, a transaction that failed before, one that was
-    /// idle or took too long, two that were in each other's way (more than once), a lock that was
-    /// waited for too long.
-    const POSTGRES: [&str; 7] = ["25006", "25P02", "25P03", "25P04", "40001", "40P01", "55P03"];
-    match code.parse::<u16>() {
-        // The low byte is the kind of error, the high byte says more.
-        Ok(number) if code.len() < 5 => SQLITE.contains(&(number & 0xff)),
-        _ => {
-            // A connection that broke, too little of something (a full disk too), an operator's
-            // intervention (shutting down, starting up, a time limit of statements or sessions), a
-            // file that can't be read or written.
-            ["08", "53", "57", "58"].iter().any(|class| code.starts_with(class))
-                || POSTGRES.contains(&code)
-        }
+        Self::Store(error.into())
     }
 }
 
@@ -281,11 +227,11 @@ impl From<&Error> for Problem {
                 Self::new(ErrorCode::Outcome(Outcome::RateLimited), detail.clone())
             }
             Error::Invalid(errors) => Self::invalid_fields(errors.clone()),
-            Error::Unavailable(_) => Self::new(
+            Error::Store(latchkey_store::Error::Unavailable(_)) => Self::new(
                 ErrorCode::Outcome(Outcome::Unavailable),
                 "The database is not available right now. Try again shortly.",
             ),
-            Error::Database(_) | Error::Corrupt(_) | Error::Signing(_) => Self::new(
+            Error::Store(_) | Error::Signing(_) => Self::new(
                 ErrorCode::Internal,
                 "An internal error occurred. The server’s log has the cause under the request ID.",
             ),
@@ -298,27 +244,4 @@ fn size(bytes: u64) -> String {
     const GIB: u64 = 1 << 30;
     let tenths = bytes.saturating_mul(10) / GIB;
     format!("{}.{} GiB", tenths / 10, tenths % 10)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_outage_is_told_from_a_wrong_statement() {
-        // Busy, its snapshot, a full disk, a write that failed; then PostgreSQL's.
-        for code in ["5", "517", "13", "778", "57P01", "53100", "53300", "58030", "08006", "25006"]
-        {
-            assert!(means_outage(code), "{code}");
-        }
-        // Limits that an administrator sets: of locks, statements, sessions, transactions; two in
-        // each other's way.
-        for code in ["55P03", "57014", "57P05", "25P02", "25P03", "25P04", "40001", "40P01"] {
-            assert!(means_outage(code), "{code}");
-        }
-        // A constraint, its unique kind, a wrong statement; then PostgreSQL's.
-        for code in ["19", "2067", "1", "23505", "42P01", "22021", ""] {
-            assert!(!means_outage(code), "{code}");
-        }
-    }
 }

@@ -11,8 +11,8 @@ use std::time::Duration;
 use latchkey_domain::window::{Taken, Window, WindowFull};
 use quick_cache::sync::Cache;
 
-use crate::clock::whole_seconds;
 use crate::services::Services;
+use latchkey_store::clock::whole_seconds;
 
 /// How many attempts of one address may fail in any 60 seconds.
 const LIMIT: u64 = 60;

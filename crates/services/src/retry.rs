@@ -7,9 +7,6 @@
 
 use std::time::Duration;
 
-use sea_orm::sqlx::error::DatabaseError;
-use sea_orm::{DbErr, RuntimeErr};
-
 use crate::error::Error;
 use crate::services::Services;
 
@@ -28,7 +25,7 @@ where
 {
     for done in 0..MORE {
         match work().await {
-            Err(error) if was_given_up(&error) => {
+            Err(Error::Store(error)) if error.is_transaction_conflict() => {
                 tracing::debug!(%error, "Retrying a transaction");
                 tokio::time::sleep(pause(services, done)).await;
             }
@@ -43,15 +40,4 @@ fn pause(services: &Services, done: u32) -> Duration {
     let [random] = services.random.bytes::<1>();
     let whole = PAUSE * 2_u32.pow(done);
     whole / 2 + whole * u32::from(random) / 512
-}
-
-fn was_given_up(error: &Error) -> bool {
-    let (Error::Unavailable(error) | Error::Database(error)) = error else { return false };
-    let (DbErr::Exec(RuntimeErr::SqlxError(cause)) | DbErr::Query(RuntimeErr::SqlxError(cause))) =
-        error
-    else {
-        return false;
-    };
-    let code = cause.as_database_error().and_then(DatabaseError::code);
-    matches!(code.as_deref(), Some("40001" | "40P01"))
 }

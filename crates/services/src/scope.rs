@@ -18,17 +18,17 @@ use latchkey_domain::permission::ServicePermission;
 use latchkey_domain::role::{Permission, Role};
 use latchkey_domain::secret::KeyPrefix;
 use sea_orm::{
-    ColumnTrait, EntityTrait, FromQueryResult, JoinType, QueryFilter, QuerySelect, RelationDef,
+    ColumnTrait, EntityTrait, FromQueryResult, JoinType, QueryFilter, QuerySelect, RelationTrait,
     Select,
 };
 use uuid::Uuid;
 
 use crate::actor::{Actor, NOT_FOR_SERVICE_KEYS, Who};
 use crate::check::{Asker, KeyRecord};
-use crate::database::primary;
-use crate::entity::{application, key, membership, organization, project};
 use crate::error::Error;
 use crate::services::Services;
+use latchkey_store::database::primary;
+use latchkey_store::entity::{application, key, membership, organization, project};
 
 /// An organization that the actor is a member of.
 #[derive(Debug, Clone)]
@@ -221,7 +221,7 @@ pub(crate) async fn application(
     permission: Permission,
 ) -> Result<ApplicationScope, Error> {
     let query = project::Entity::find()
-        .join(JoinType::InnerJoin, applications_of_project())
+        .join(JoinType::InnerJoin, project::Relation::Application.def())
         .filter(application::Column::Id.eq(id.as_uuid()))
         .filter(application::Column::DeletedAt.is_null());
     let project = find_project(services, actor, query, permission).await?;
@@ -259,7 +259,7 @@ pub(crate) async fn project_of_key(
     permission: Permission,
 ) -> Result<ProjectScope, Error> {
     let mut query = project::Entity::find()
-        .join(JoinType::InnerJoin, keys_of_project())
+        .join(JoinType::InnerJoin, project::Relation::Key.def())
         .filter(key::Column::Id.eq(named.id.as_uuid()));
     if let Some(kind) = named.kind {
         query = query.filter(key::Column::Kind.eq(kind.as_str()));
@@ -283,8 +283,8 @@ async fn find_project(
     let query = match &actor.who {
         Who::Person(person) => query
             .column(membership::Column::Role)
-            .join(JoinType::InnerJoin, organization_of_project())
-            .join(JoinType::InnerJoin, members_of_organization())
+            .join(JoinType::InnerJoin, project::Relation::Organization.def())
+            .join(JoinType::InnerJoin, organization::Relation::Membership.def())
             .filter(membership::Column::UserId.eq(person.user().as_uuid())),
         Who::ServiceKey(_) => query,
     };
@@ -305,7 +305,7 @@ async fn find_project(
         Who::ServiceKey(key) => return Err(not_for(services, key, row.organization_id).await?),
     };
     grant.require(permission)?;
-    let key_prefix = row.key_prefix.parse().map_err(|_| Error::Corrupt("key prefix"))?;
+    let key_prefix = row.key_prefix.parse().map_err(|_| Error::corrupt("key prefix"))?;
     let organization = row.organization_id.into();
     let id = row.project_id.into();
     Ok(ProjectScope { id, organization, key_prefix, grant, permission })
@@ -321,7 +321,7 @@ async fn not_for(services: &Services, key: &KeyRecord, organization: Uuid) -> Re
 }
 
 fn role(name: &str) -> Result<Role, Error> {
-    Role::from_name(name).ok_or(Error::Corrupt("role"))
+    Role::from_name(name).ok_or(Error::corrupt("role"))
 }
 
 pub(crate) fn allow(role: Role, permission: Permission) -> Result<(), Error> {
@@ -347,34 +347,4 @@ pub(crate) fn allow(role: Role, permission: Permission) -> Result<(), Error> {
         Permission::OrganizationDelete => "Only owners can delete the organization.",
         Permission::AuditRead => "Only owners and admins can see the audit log.",
     }))
-}
-
-/// `projects` joined with the organization that each is in.
-pub(crate) fn organization_of_project() -> RelationDef {
-    project::Entity::belongs_to(organization::Entity)
-        .from(project::Column::OrganizationId)
-        .to(organization::Column::Id)
-        .into()
-}
-
-/// `organizations` joined with their members.
-pub(crate) fn members_of_organization() -> RelationDef {
-    organization::Entity::belongs_to(membership::Entity)
-        .from(organization::Column::Id)
-        .to(membership::Column::OrganizationId)
-        .into()
-}
-
-fn applications_of_project() -> RelationDef {
-    project::Entity::belongs_to(application::Entity)
-        .from(project::Column::Id)
-        .to(application::Column::ProjectId)
-        .into()
-}
-
-fn keys_of_project() -> RelationDef {
-    project::Entity::belongs_to(key::Entity)
-        .from(project::Column::Id)
-        .to(key::Column::ProjectId)
-        .into()
 }

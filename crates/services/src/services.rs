@@ -14,15 +14,15 @@ use crate::check::{
     InProgress, KeyCache, Leases, LookUps, ParallelCalls, PromptRatios, RedisUrl, SharedWindows,
     Tally, WatchedKeys, Windows,
 };
-use crate::clock::Clock;
-use crate::database::Database;
 use crate::digest::Pepper;
-use crate::entity::instance;
 use crate::failures::Failures;
-use crate::random::Random;
 use crate::telemetry::Ingest;
 use crate::usage::Meter;
 use crate::writes::Writes;
+use latchkey_store::clock::Clock;
+use latchkey_store::database::Database;
+use latchkey_store::entity::instance;
+use latchkey_store::random::Random;
 
 /// What an operator decides and the services need to know.
 #[derive(Debug, Clone)]
@@ -67,7 +67,7 @@ pub enum Signup {
 pub enum StartError {
     /// The database returned an error.
     #[error("the database: {0}")]
-    Database(#[from] DbErr),
+    Database(#[from] latchkey_store::Error),
     /// The database's keys were made with another pepper.
     #[error(
         "this node’s pepper differs from the pepper of the keys in the database. Set \
@@ -78,6 +78,12 @@ pub enum StartError {
     /// Redis answers, and refuses what limits need.
     #[error("REDIS_URL: {0}")]
     Redis(String),
+}
+
+impl From<DbErr> for StartError {
+    fn from(error: DbErr) -> Self {
+        Self::Database(error.into())
+    }
 }
 
 /// The capabilities' common ground. Cheap to clone.

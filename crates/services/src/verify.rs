@@ -8,11 +8,11 @@ use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
 
 use crate::actor::{Actor, Who};
 use crate::check::{self, Asker, Call, Denial, Found, KeyRecord};
-use crate::clock::whole_seconds;
-use crate::entity::application;
 use crate::error::Error;
 use crate::scope;
 use crate::services::Services;
+use latchkey_store::clock::whole_seconds;
+use latchkey_store::entity::application;
 
 /// Checks a key for a caller, as one request of that key. A key of another project than the service
 /// key's, or of one that the person can't see, is unknown to them.

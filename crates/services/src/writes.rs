@@ -13,8 +13,8 @@ use latchkey_domain::window::Window;
 use quick_cache::sync::Cache;
 use uuid::Uuid;
 
-use crate::clock::whole_seconds;
 use crate::error::Error;
+use latchkey_store::clock::whole_seconds;
 
 /// How many callers are remembered, at about 1 KiB each.
 const CALLERS: usize = 16_384;

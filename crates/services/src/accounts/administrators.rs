@@ -11,9 +11,9 @@ use std::str::FromStr;
 use sea_orm::sea_query::OnConflict;
 use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, PaginatorTrait, QueryFilter, Set};
 
-use crate::entity::administrator_login;
 use crate::error::Error;
 use crate::services::Services;
+use latchkey_store::entity::administrator_login;
 
 /// Whom the operator named.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -8,18 +8,18 @@ use latchkey_domain::key::KeyKind;
 use latchkey_domain::secret::PresentedKey;
 use sea_orm::{
     ColumnTrait, Condition, EntityTrait, FromQueryResult, JoinType, QueryFilter, QuerySelect,
-    RelationDef,
+    RelationTrait,
 };
 
 use super::administrators::is_administrator;
 use super::sessions::who_may_sign_in;
 use crate::actor::{Actor, Person, ServiceKey, Who};
 use crate::check::{self, Asker, Call};
-use crate::database::primary;
-use crate::entity::{session, user};
 use crate::error::Error;
 use crate::organizations;
 use crate::services::Services;
+use latchkey_store::database::primary;
+use latchkey_store::entity::{session, user};
 
 /// Finds out who is asking: a person by their access token, or a backend by its service key. The
 /// session is looked up each time, so that its end, by whatever way, ends its unexpired access
@@ -79,7 +79,7 @@ async fn signed_in(
     session: SessionId,
 ) -> Result<user::Model, Error> {
     let query = user::Entity::find()
-        .join(JoinType::InnerJoin, sessions_of_user())
+        .join(JoinType::InnerJoin, user::Relation::Session.def())
         .filter(session::Column::Id.eq(session.as_uuid()))
         .filter(standing(services))
         .filter(user::Column::Id.eq(user.as_uuid()))
@@ -122,11 +122,4 @@ async fn administers(services: &Services, user: &user::Model) -> Result<bool, Er
         Some(id) => is_administrator(services, services.database.reader(), id).await,
         None => Ok(true),
     }
-}
-
-fn sessions_of_user() -> RelationDef {
-    user::Entity::belongs_to(session::Entity)
-        .from(user::Column::Id)
-        .to(session::Column::UserId)
-        .into()
 }

@@ -22,7 +22,7 @@ pub(super) async fn create_workspace(
     by: &By,
     name: &str,
 ) -> Result<(), Error> {
-    let corrupt = |_| Error::Corrupt("first names");
+    let corrupt = |_| Error::corrupt("first names");
     // GitHub's names may be longer than ours, or hold what ours don't.
     let short: String = name.chars().take(Name::MAX_CHARACTERS).collect();
     let name: Name = match short.parse() {

@@ -12,9 +12,9 @@ use uuid::Uuid;
 
 use super::authenticate::standing;
 use super::sessions;
-use crate::entity::session;
 use crate::error::Error;
 use crate::services::Services;
+use latchkey_store::entity::session;
 
 /// How many sessions of a person stand at most; nobody uses more.
 pub(super) const MOST_SESSIONS: usize = 100;

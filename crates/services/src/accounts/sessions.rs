@@ -13,21 +13,21 @@ use latchkey_domain::time::Timestamp;
 use sea_orm::sea_query::{Expr, ExprTrait};
 use sea_orm::{
     ColumnTrait, Condition, ConnectionTrait, DatabaseTransaction, EntityTrait, JoinType,
-    QueryFilter, QueryOrder, QueryResult, QuerySelect, RelationDef, Select, Set,
+    QueryFilter, QueryOrder, QueryResult, QuerySelect, RelationTrait, Select, Set,
 };
 use uuid::Uuid;
 
 use super::{Device, Renewed, replaced};
 use crate::actor::Actor;
 use crate::check::Asker;
-use crate::database::{OnBehalfOf, primary};
 use crate::digest::sha256;
-use crate::entity::{refresh_token, session, sign_in_state, user};
 use crate::error::Error;
 use crate::failures::Address;
 use crate::retry::retried;
 use crate::scope::{self, Begun};
 use crate::services::Services;
+use latchkey_store::database::{OnBehalfOf, primary};
+use latchkey_store::entity::{refresh_token, session, sign_in_state, user};
 
 /// How long after its use a refresh token may come back without suspicion.
 const REUSE_GRACE: Duration = Duration::from_secs(10);
@@ -75,7 +75,7 @@ struct Named {
 /// before or not.
 async fn of_token(services: &Services, token: &str, asker: Asker) -> Result<Option<Named>, Error> {
     let query = session::Entity::find()
-        .join(JoinType::InnerJoin, tokens_of_session())
+        .join(JoinType::InnerJoin, session::Relation::RefreshToken.def())
         .filter(super::standing(services))
         .filter(refresh_token::Column::ExpiresAt.gt(services.clock.now().as_millis()))
         .filter(refresh_token::Column::Digest.eq(sha256(token)));
@@ -96,13 +96,6 @@ async fn named(
     let id = |row: &QueryResult, name| row.try_get::<Uuid>("", name);
     row.map(|row| Ok(Named { session: id(&row, "id")?.into(), person: id(&row, "person")?.into() }))
         .transpose()
-}
-
-fn tokens_of_session() -> RelationDef {
-    session::Entity::belongs_to(refresh_token::Entity)
-        .from(session::Column::Id)
-        .to(refresh_token::Column::SessionId)
-        .into()
 }
 
 async fn renew(
@@ -156,7 +149,7 @@ async fn renew_once(
     let began = Timestamp::from_millis(session.created_at);
     let refresh_token = issue_refresh_token(services, &transaction, id, began).await?;
     transaction.commit().await?;
-    let unique = crate::random::hex(&services.random.bytes::<16>());
+    let unique = latchkey_store::random::hex(&services.random.bytes::<16>());
     Ok(Renewed {
         token: services.signer.sign(session.user_id.into(), id, now, unique)?,
         refresh_token,
@@ -266,7 +259,7 @@ async fn end_session_once(services: &Services, named_by: SessionEnd<'_>) -> Resu
         }
         SessionEnd::RefreshToken(token) => {
             let query = query
-                .join(JoinType::InnerJoin, tokens_of_session())
+                .join(JoinType::InnerJoin, session::Relation::RefreshToken.def())
                 .filter(refresh_token::Column::Digest.eq(sha256(token)));
             // Of nobody yet: all of these take turns as one.
             (query, Asker::Address(Address::of(None)))

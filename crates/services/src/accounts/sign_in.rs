@@ -11,12 +11,12 @@ use super::first_sign_in::create_workspace;
 use super::replaced;
 use super::sessions::{self, issue_refresh_token};
 use crate::audit::By;
-use crate::database::OnBehalfOf;
-use crate::entity::{session, user};
-use crate::error::{Error, is_unique_violation};
+use crate::error::Error;
 use crate::members;
 use crate::retry::retried;
 use crate::services::{Services, Signup};
+use latchkey_store::database::OnBehalfOf;
+use latchkey_store::entity::{session, user};
 
 /// What GitHub says of a person.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -81,7 +81,7 @@ pub(super) async fn sign_in(
 ) -> Result<String, Error> {
     match try_sign_in(services, person, device).await {
         // Two first sign-ins at once: the other one made the person, so this one finds them.
-        Err(Error::Database(cause)) if is_unique_violation(&cause) => {
+        Err(Error::Store(cause)) if cause.is_unique_violation() => {
             try_sign_in(services, person, device).await
         }
         result => result,

@@ -8,11 +8,11 @@ use latchkey_domain::path::LocalPath;
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, Set};
 
 use super::SignInAttempt;
-use crate::database::OnBehalfOf;
 use crate::digest::sha256;
-use crate::entity::sign_in_state;
 use crate::error::Error;
 use crate::services::Services;
+use latchkey_store::database::OnBehalfOf;
+use latchkey_store::entity::sign_in_state;
 
 /// How long a person may take at GitHub.
 pub const STATE_LIFETIME: Duration = Duration::from_mins(10);

@@ -11,26 +11,23 @@ use latchkey_domain::role::Permission;
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 
 use crate::actor::Actor;
-use crate::entity::application;
 use crate::error::Error;
 use crate::page::{PageRequest, id_cursor};
 use crate::scope::{self, ApplicationScope};
 use crate::services::Services;
 use crate::{organizations, projects};
+use latchkey_store::entity::application;
 
-impl TryFrom<application::Model> for Application {
-    type Error = Error;
-
-    fn try_from(row: application::Model) -> Result<Self, Error> {
-        let environment = ApplicationEnvironment::from_name(&row.environment);
-        Ok(Self {
-            id: row.id.into(),
-            project_id: row.project_id.into(),
-            name: row.name,
-            description: row.description,
-            environment: environment.ok_or(Error::Corrupt("application environment"))?,
-        })
-    }
+/// A row as the API shows it.
+fn to_application(row: application::Model) -> Result<Application, Error> {
+    let environment = ApplicationEnvironment::from_name(&row.environment);
+    Ok(Application {
+        id: row.id.into(),
+        project_id: row.project_id.into(),
+        name: row.name,
+        description: row.description,
+        environment: environment.ok_or(Error::corrupt("application environment"))?,
+    })
 }
 
 /// The applications of a project, newest first.
@@ -53,8 +50,7 @@ pub async fn list(
         query = query.filter(application::Column::Id.lt(after));
     }
     let rows = page.page(query.all(services.database.reader()).await?, |last| id_cursor(last.id));
-    let applications =
-        rows.data.into_iter().map(Application::try_from).collect::<Result<_, _>>()?;
+    let applications = rows.data.into_iter().map(to_application).collect::<Result<_, _>>()?;
     Ok(Page { data: applications, next_cursor: rows.next_cursor })
 }
 
@@ -68,7 +64,7 @@ pub async fn get(
     id: ApplicationId,
 ) -> Result<Application, Error> {
     let scope = scope::application(services, actor, id, Permission::Read).await?;
-    in_scope(services, &scope).await?.try_into()
+    to_application(in_scope(services, &scope).await?)
 }
 
 /// One application with its project and organization, for its page.
@@ -81,7 +77,7 @@ pub async fn context(
     id: ApplicationId,
 ) -> Result<ApplicationContext, Error> {
     let scope = scope::application(services, actor, id, Permission::Read).await?;
-    let application = in_scope(services, &scope).await?.try_into()?;
+    let application = to_application(in_scope(services, &scope).await?)?;
     let project = projects::in_scope(services, scope.project()).await?;
     let organization = organizations::get(services, actor, project.organization_id).await?;
     Ok(ApplicationContext { application, project, organization })

@@ -10,16 +10,17 @@ use sea_orm::{
     QuerySelect, Set,
 };
 
+use super::to_application;
 use crate::actor::Actor;
 use crate::audit::{self, Changes, Event};
 use crate::check::Changed;
 use crate::creates;
-use crate::entity::{application, key};
 use crate::error::Error;
 use crate::keys::{Idempotency, revoke_where};
 use crate::retry::retried;
 use crate::scope::{self, ApplicationScope, Begun};
 use crate::services::Services;
+use latchkey_store::entity::{application, key};
 
 /// Makes an application in a project.
 ///
@@ -73,7 +74,7 @@ pub(crate) async fn insert(
         deleted_at: Set(None),
         purged_at: Set(None),
     };
-    row.insert(database).await?.try_into()
+    to_application(row.insert(database).await?)
 }
 
 fn event(id: ApplicationId, action: AuditAction, name: &str, changes: Changes) -> Event<'_> {
@@ -116,14 +117,14 @@ async fn change_once(
         environment.as_str().clone_into(&mut row.environment);
     }
     if changes.is_empty() {
-        return row.try_into();
+        return to_application(row);
     }
     let row = row.into_active_model().reset_all().update(&transaction).await?;
     let event = event(id, AuditAction::ApplicationChanged, &row.name, changes);
     let organization = scope.project().organization();
     audit::record(services, &transaction, organization, &by, event).await?;
     transaction.commit().await?;
-    row.try_into()
+    to_application(row)
 }
 
 /// Deletes an application, and revokes the keys that are for it alone, in one transaction. When
@@ -149,7 +150,8 @@ async fn delete_once(services: &Services, actor: &Actor, id: ApplicationId) -> R
     let event = event(id, AuditAction::ApplicationDeleted, &row.name, changes);
     let organization = scope.project().organization();
     audit::record(services, &transaction, organization, &by, event).await?;
-    Changed::keys(revoked.digests).commit(services, transaction).await
+    Changed::keys(revoked.digests).commit(services, transaction).await?;
+    Ok(())
 }
 
 async fn lock(

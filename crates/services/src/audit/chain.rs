@@ -1,7 +1,7 @@
 //! The hash of a row.
 
 use crate::digest::Pepper;
-use crate::entity::audit_event;
+use latchkey_store::entity::audit_event;
 
 /// The first row's predecessor.
 pub(super) const GENESIS: [u8; 32] = [0; 32];

@@ -11,11 +11,11 @@ use sea_orm::{ColumnTrait, Condition, EntityTrait, QueryFilter, QueryOrder, Quer
 use uuid::Uuid;
 
 use crate::actor::Actor;
-use crate::entity::{audit_event, user};
 use crate::error::Error;
 use crate::page::{PageRequest, time_cursor};
 use crate::scope::{self, OrganizationScope};
 use crate::services::Services;
+use latchkey_store::entity::{audit_event, user};
 
 /// The log of an organization, newest first.
 ///
@@ -117,16 +117,16 @@ async fn of_login(services: &Services, login: &str) -> Result<ActorFilter, Error
 /// # Errors
 /// `Corrupt`.
 pub(super) fn to_event(row: audit_event::Model) -> Result<AuditEvent, Error> {
-    let kind = ActorKind::from_name(&row.actor_kind).ok_or(Error::Corrupt("actor kind"))?;
-    let target = TargetKind::from_name(&row.target_kind).ok_or(Error::Corrupt("target kind"))?;
+    let kind = ActorKind::from_name(&row.actor_kind).ok_or(Error::corrupt("actor kind"))?;
+    let target = TargetKind::from_name(&row.target_kind).ok_or(Error::corrupt("target kind"))?;
     Ok(AuditEvent {
         id: row.id.into(),
         at: Timestamp::from_millis(row.at),
         actor: AuditActor { kind, id: row.actor_id, name: row.actor_name },
-        action: AuditAction::from_code(&row.action).ok_or(Error::Corrupt("action"))?,
+        action: AuditAction::from_code(&row.action).ok_or(Error::corrupt("action"))?,
         target: AuditTarget { kind: target, id: row.target_id, name: row.target_name },
         ip: row.ip,
-        changes: serde_json::from_str(&row.changes).map_err(|_| Error::Corrupt("changes"))?,
+        changes: serde_json::from_str(&row.changes).map_err(|_| Error::corrupt("changes"))?,
     })
 }
 

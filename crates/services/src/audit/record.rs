@@ -13,9 +13,9 @@ use sea_orm::{
 
 use super::Changes;
 use super::chain::{self, GENESIS};
-use crate::entity::{audit_event, audit_head};
 use crate::error::Error;
 use crate::services::Services;
+use latchkey_store::entity::{audit_event, audit_head};
 
 /// Something that was done.
 pub(crate) struct Event<'a> {
@@ -109,5 +109,5 @@ async fn lock_head(
         .on_conflict(OnConflict::column(audit_head::Column::OrganizationId).do_nothing().to_owned())
         .exec_without_returning(transaction)
         .await?;
-    find().await?.ok_or(Error::Corrupt("audit head"))
+    find().await?.ok_or(Error::corrupt("audit head"))
 }

@@ -5,10 +5,10 @@ use sea_orm::{ColumnTrait, DbErr, EntityTrait, QueryFilter, QueryOrder, QuerySel
 use uuid::Uuid;
 
 use super::chain::{self, GENESIS};
-use crate::database::Database;
 use crate::digest::Pepper;
-use crate::entity::{audit_event, audit_head};
 use crate::services::{StartError, check_pepper};
+use latchkey_store::database::Database;
+use latchkey_store::entity::{audit_event, audit_head};
 
 /// How many rows, and how many chains, are in memory at once.
 const ROWS: u64 = 1_000;

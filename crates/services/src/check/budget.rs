@@ -26,16 +26,15 @@ use latchkey_domain::id::{KeyId, OrganizationId};
 use latchkey_domain::limit::{Period, Tokens};
 use latchkey_domain::time::Timestamp;
 use sea_orm::sea_query::{Expr, ExprTrait, OnConflict};
-use sea_orm::{ColumnTrait, DbErr, EntityTrait, QueryFilter, QuerySelect, RuntimeErr, Set};
-use tokio::task::JoinError;
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QuerySelect, Set};
 
 use super::lease::{BudgetWindow, Drawn, Leases, Unused};
 use super::need::Need;
 use super::record::KeyRecord;
-use crate::database::{OnBehalfOf, in_time};
-use crate::entity::budget;
-use crate::error::Error;
 use crate::services::Services;
+use latchkey_store::Error;
+use latchkey_store::database::{OnBehalfOf, in_time};
+use latchkey_store::entity::budget;
 
 /// What is taken of which budget.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -121,8 +120,7 @@ impl BudgetRequest<'_> {
             let services = services.clone();
             Ok::<_, Error>(answer.map(|drawn| Offered { services, window, drawn: Some(drawn) }))
         });
-        let cut_off = |error: JoinError| DbErr::Conn(RuntimeErr::Internal(error.to_string()));
-        let offered = leasing.await.map_err(|error| Error::Unavailable(cut_off(error)))?;
+        let offered = leasing.await.map_err(latchkey_store::Error::unavailable)?;
         Ok(offered?.map(Offered::accept))
     }
 

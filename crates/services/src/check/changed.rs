@@ -16,12 +16,11 @@
 //! hears of nothing does not use its cache ([`super::trust`]). What this version doesn't
 //! understand, it takes for a change of all keys. Digests are HMACs: who listens learns no secret.
 
-use sea_orm::{ConnectionTrait, DatabaseTransaction, DbBackend, DbErr, RuntimeErr, Statement};
-use tokio::task::JoinError;
+use sea_orm::{ConnectionTrait, DatabaseTransaction, DbBackend, Statement};
 
 use crate::digest::KeyDigest;
-use crate::error::Error;
 use crate::services::Services;
+use latchkey_store::Error;
 
 /// PostgreSQL's channel for changes of keys.
 pub(crate) const CHANNEL: &str = "latchkey_keys";
@@ -70,8 +69,7 @@ impl Changed {
             self.evict(&services);
             committed
         });
-        let cut_off = |error: JoinError| DbErr::Conn(RuntimeErr::Internal(error.to_string()));
-        committing.await.map_err(|error| Error::Unavailable(cut_off(error)))?
+        committing.await.map_err(latchkey_store::Error::unavailable)?
     }
 
     /// Makes sure that no check in this process uses what was known of the keys before.

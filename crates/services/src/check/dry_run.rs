@@ -12,13 +12,13 @@ use latchkey_domain::time::Timestamp;
 use super::rates::Look;
 use super::{Call, Denial, KeyRecord, admit, budget, parallel, rates, record};
 use crate::actor::Actor;
-use crate::clock::whole_seconds;
 use crate::digest::KeyDigest;
 use crate::error::Error;
 use crate::keys;
 use crate::scope::{self, KeyRef};
 use crate::services::Services;
 use crate::usage::quota;
+use latchkey_store::clock::whole_seconds;
 
 /// What a check of a key would come to, for a call like that one.
 ///
@@ -33,7 +33,7 @@ pub async fn dry_run(
     let named = key.into();
     let scope = scope::project_of_key(services, actor, named, Permission::KeysRead).await?;
     let row = keys::find(services.database.reader(), &scope, named.id).await?;
-    let digest = KeyDigest::from_bytes(&row.digest).ok_or(Error::Corrupt("digest"))?;
+    let digest = KeyDigest::from_bytes(&row.digest).ok_or(Error::corrupt("digest"))?;
     let key = record::load(services, &digest).await?.ok_or(Error::NotFound)?;
     let call = Call {
         ip: request.ip.map(|ip| ip.to_canonical()),

@@ -9,8 +9,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use latchkey_domain::id::KeyId;
 use tokio::sync::Notify;
 
-use crate::id_map::IdMap;
 use crate::services::Services;
+use latchkey_store::id_map::IdMap;
 
 /// Keys are spread over this many locks, each held for an addition.
 const SHARDS: usize = 64;

@@ -40,7 +40,7 @@ use latchkey_domain::id::KeyId;
 use latchkey_domain::limit::Period;
 use latchkey_domain::time::Timestamp;
 
-use crate::id_map::IdMap;
+use latchkey_store::id_map::IdMap;
 
 /// Keys are spread over this many locks, each held for the time of a few additions.
 const SHARDS: usize = 64;

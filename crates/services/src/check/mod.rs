@@ -79,12 +79,12 @@ pub(crate) use windows::Windows;
 use admit::TakenTokens;
 use need::Need;
 
-use crate::database::in_time;
 use crate::digest::KeyDigest;
 use crate::error::Error;
 use crate::failures::Address;
 use crate::services::Services;
 use crate::usage::{TokenCounts, Use};
+use latchkey_store::database::in_time;
 
 /// The call that a key shall admit.
 #[derive(Debug, Clone, Copy, Default)]
@@ -387,7 +387,8 @@ async fn load(services: &Services, digest: KeyDigest, by: Presenter) -> Result<K
 /// The database does not answer, or not this role.
 pub async fn can_look_up(services: &Services) -> Result<(), Error> {
     let nobody = services.settings.pepper.digest("");
-    in_time(async { record::load(services, &nobody).await.map(|_| ()) }).await
+    in_time(async { record::load(services, &nobody).await.map(|_| ()) }).await?;
+    Ok(())
 }
 
 #[cfg(test)]

@@ -1,8 +1,8 @@
 //! What checks hold on this node: kept tidy, given back when the node stops, and told to operators.
 
 use super::{CacheSize, CheckCounts, SharedWindows, budget, shared};
-use crate::error::Error;
 use crate::services::Services;
+use latchkey_store::Error;
 
 /// Forgets what no check needs any more.
 pub fn forget_idle(services: &Services) {

@@ -13,8 +13,8 @@ use latchkey_domain::limit::{DEFAULT_MAX_PARALLEL, Limit};
 use latchkey_domain::outcome::Outcome;
 
 use super::{Denial, KeyRecord};
-use crate::id_map::IdMap;
 use crate::services::Services;
+use latchkey_store::id_map::IdMap;
 
 /// Keys are spread over this many locks, each held for an addition.
 const SHARDS: usize = 64;

@@ -9,10 +9,10 @@
 use latchkey_domain::id::{OrganizationId, SessionId, UserId};
 use sea_orm::{ConnAcquireErr, DbErr};
 
-use crate::database::in_time;
-use crate::error::Error;
 use crate::failures::Address;
-use crate::turns::{Bounds, Full, Size, Turn, Turns};
+use latchkey_store::Error;
+use latchkey_store::database::in_time;
+use latchkey_store::turns::{Bounds, Full, Size, Turn, Turns};
 
 /// Look-ups at once, of everybody and of those who have guessed too often. The pool has 16
 /// connections.
@@ -74,7 +74,9 @@ impl LookUps {
         asker: Asker,
         work: impl Future<Output = Result<T, Error>>,
     ) -> Result<T, Error> {
-        let full = |Full| Error::Unavailable(DbErr::ConnectionAcquire(ConnAcquireErr::Timeout));
+        let full = |Full| {
+            latchkey_store::Error::Unavailable(DbErr::ConnectionAcquire(ConnAcquireErr::Timeout))
+        };
         in_time(async {
             let _turn = self.turn(asker, false).await.map_err(full)?;
             work.await

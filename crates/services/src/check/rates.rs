@@ -37,8 +37,8 @@ use super::need::Need;
 use super::outcome::{full_state, rate_state};
 use super::shared::{Away, NARROW_FOR, Refused, SharedSeen, SharedTaken, SharedWindows};
 use super::{Denial, KeyRecord, LimitStates, Windows};
-use crate::clock::whole_seconds;
 use crate::services::Services;
+use latchkey_store::clock::whole_seconds;
 
 /// What this node has admitted in so many seconds, Redis counts as well, although its seconds begin
 /// at another moment.

@@ -8,16 +8,16 @@ use latchkey_domain::tier::{Tier, TierLimits, TierOverrides};
 use latchkey_domain::time::Timestamp;
 use sea_orm::{
     ColumnTrait, Condition, EntityTrait, FromQueryResult, JoinType, QueryFilter, QuerySelect,
+    RelationTrait,
 };
 
-use crate::database::primary;
 use crate::digest::KeyDigest;
-use crate::entity::{key, organization, project};
-use crate::error::Error;
-use crate::keys::row;
-use crate::organizations::Plan;
-use crate::scope::organization_of_project;
 use crate::services::Services;
+use latchkey_store::Error;
+use latchkey_store::database::primary;
+use latchkey_store::decode;
+use latchkey_store::decode::Plan;
+use latchkey_store::entity::{key, organization, project};
 
 /// What a check needs to know of a key.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -117,8 +117,8 @@ pub(super) async fn load(
     let bytes = digest.as_bytes().as_slice();
     let query = key::Entity::find()
         .select_also(organization::Entity)
-        .join(JoinType::InnerJoin, project_of_key())
-        .join(JoinType::InnerJoin, organization_of_project())
+        .join(JoinType::InnerJoin, key::Relation::Project.def())
+        .join(JoinType::InnerJoin, project::Relation::Organization.def())
         .filter(
             Condition::any()
                 .add(key::Column::Digest.eq(bytes))
@@ -132,16 +132,9 @@ pub(super) async fn load(
     record(&row, &organization).map(Some)
 }
 
-fn project_of_key() -> sea_orm::RelationDef {
-    key::Entity::belongs_to(project::Entity)
-        .from(key::Column::ProjectId)
-        .to(project::Column::Id)
-        .into()
-}
-
 fn record(row: &key::Model, organization: &organization::Model) -> Result<KeyRecord, Error> {
     let plan = Plan::of(organization)?;
-    let limits = row::limits(row)?;
+    let limits = decode::limits(row)?;
     let old = match (&row.old_digest, row.old_ends_at) {
         (Some(digest), Some(ends_at)) => {
             let digest = KeyDigest::from_bytes(digest).ok_or(Error::Corrupt("old digest"))?;
@@ -165,9 +158,9 @@ fn record(row: &key::Model, organization: &organization::Model) -> Result<KeyRec
         organization: organization.id.into(),
         tier: plan.tier,
         application: row.application_id.map(Into::into),
-        kind: row::kind(row)?,
+        kind: decode::kind(row)?,
         name: row.name.as_str().into(),
-        environment: row::environment(row)?,
+        environment: decode::environment(row)?,
         created_by: row.created_by.into(),
         revoked_at: row.revoked_at.map(Timestamp::from_millis),
         expires_at: row.expires_at.map(Timestamp::from_millis),

@@ -19,7 +19,7 @@ use std::time::Duration;
 use latchkey_domain::id::KeyId;
 use latchkey_domain::window::{Taken, Window, WindowFull, WindowState};
 
-use crate::id_map::IdMap;
+use latchkey_store::id_map::IdMap;
 
 /// Keys are spread over this many locks, each held for the time of a few additions.
 const SHARDS: usize = 64;

@@ -15,6 +15,7 @@ use crate::error::Error;
 use crate::retry::retried;
 use crate::scope::{self, Begun, KeyRef};
 use crate::services::Services;
+use latchkey_store::decode;
 
 /// Hides a key that is revoked or expired. Again, it changes nothing.
 ///
@@ -58,7 +59,7 @@ async fn set_once(
     let mut scope = scope::project_of_key(services, actor, key, Permission::KeysWrite).await?;
     let Begun { transaction, by, .. } = scope.begin(services, actor).await?;
     let mut key = find_locked(&transaction, &scope, key.id).await?;
-    scope.require(to_write(row::kind(&key)?))?;
+    scope.require(to_write(decode::kind(&key)?))?;
     let now = services.clock.now();
     if row::status(&key, now) == KeyStatus::Active {
         return Err(Error::Conflict("Only a revoked or expired key can be archived."));

@@ -14,11 +14,12 @@ use super::row::{self, search_text, to_api_key, to_column, to_json};
 use super::{find_locked, to_write};
 use crate::actor::Actor;
 use crate::check::Changed;
-use crate::entity::key;
 use crate::error::Error;
 use crate::retry::retried;
 use crate::scope::{self, Begun, KeyRef};
 use crate::services::Services;
+use latchkey_store::decode;
+use latchkey_store::entity::key;
 
 /// Changes a key; what the patch does not name stays. When this returns, every check goes by the
 /// change.
@@ -45,7 +46,7 @@ async fn change_once(
     let mut scope = scope::project_of_key(services, actor, key, Permission::KeysWrite).await?;
     let Begun { transaction, by, within: project } = scope.begin(services, actor).await?;
     let row = find_locked(&transaction, &scope, key.id).await?;
-    let kind = row::kind(&row)?;
+    let kind = decode::kind(&row)?;
     scope.require(to_write(kind))?;
     let now = services.clock.now();
     let before = row::status(&row, now);
@@ -82,7 +83,7 @@ fn apply(mut row: key::Model, patch: KeyPatch, now: Timestamp) -> Result<key::Mo
         errors.push(FieldError { field: field.to_owned(), message: message.to_owned() });
     };
     if let Some(name) = patch.name {
-        let hint = row.hint.parse().map_err(|_| Error::Corrupt("key hint"))?;
+        let hint = row.hint.parse().map_err(|_| Error::corrupt("key hint"))?;
         row.search = search_text(row.id.into(), name.as_str(), &hint);
         row.name = name.to_string();
     }

@@ -16,11 +16,11 @@ use super::row::{self, search_text, to_api_key, to_column, to_json};
 use super::to_write;
 use crate::actor::Actor;
 use crate::check::Changed;
-use crate::entity::{application, key};
 use crate::error::Error;
 use crate::retry::retried;
 use crate::scope::{self, Begun, ProjectScope};
 use crate::services::Services;
+use latchkey_store::entity::{application, key};
 
 /// Makes a key in a project. The answer holds the only copy of its secret.
 ///
@@ -210,5 +210,5 @@ async fn default_name(
     let stem: String = application.name.chars().take(Name::MAX_CHARACTERS - 10).collect();
     format!("{stem} {}{}", hint.first, hint.last)
         .parse()
-        .map_err(|_| Error::Corrupt("application name"))
+        .map_err(|_| Error::corrupt("application name"))
 }

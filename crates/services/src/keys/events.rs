@@ -7,10 +7,10 @@ use sea_orm::DatabaseTransaction;
 use serde_json::Value;
 
 use crate::audit::{self, By, Changes, Event};
-use crate::entity::key;
 use crate::error::Error;
 use crate::scope::ProjectScope;
 use crate::services::Services;
+use latchkey_store::entity::key;
 
 /// Records what was done to a key.
 pub(super) async fn record(

@@ -13,9 +13,9 @@ use serde::Serialize;
 use sha2::{Digest, Sha256};
 
 use crate::actor::Actor;
-use crate::entity::{idempotency_key, idempotent_create};
 use crate::error::Error;
 use crate::services::Services;
+use latchkey_store::entity::{idempotency_key, idempotent_create};
 
 /// How long a key is kept.
 const KEPT: Duration = Duration::from_hours(24);

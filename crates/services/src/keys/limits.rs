@@ -8,10 +8,10 @@ use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, PaginatorTrait, QueryFi
 use uuid::Uuid;
 
 use super::count_active;
-use crate::entity::{key, organization, project};
 use crate::error::Error;
-use crate::organizations::Plan;
 use crate::services::Services;
+use latchkey_store::decode::Plan;
+use latchkey_store::entity::{key, organization, project};
 
 /// Refuses one more active key beyond the tier. The project is locked by now.
 pub(super) async fn check_tier(

@@ -14,11 +14,11 @@ use sea_orm::{
 use super::find;
 use super::listed::{all_listed, listed};
 use crate::actor::Actor;
-use crate::entity::key;
 use crate::error::Error;
 use crate::page::{PageRequest, time_cursor};
 use crate::scope::{self, KeyRef, ProjectScope};
 use crate::services::Services;
+use latchkey_store::entity::key;
 
 /// One key.
 ///

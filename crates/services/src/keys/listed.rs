@@ -5,11 +5,12 @@ use latchkey_domain::id::KeyId;
 use latchkey_domain::limit::{Period, Tokens};
 use latchkey_domain::time::Timestamp;
 
-use super::row::{limits, to_listed};
+use super::row::to_listed;
 use crate::check::budget;
-use crate::entity::key;
 use crate::error::Error;
 use crate::services::Services;
+use latchkey_store::decode::limits;
+use latchkey_store::entity::key;
 
 /// A row as the pages list it. A key with a token budget takes one more query, by primary key.
 ///

@@ -31,10 +31,10 @@ pub use revoke::revoke;
 pub(crate) use revoke::revoke_where;
 pub use rotate::{end_grace, rotate};
 
-use crate::entity::key;
 use crate::error::Error;
 use crate::scope::ProjectScope;
 use crate::services::Services;
+use latchkey_store::entity::key;
 
 /// What one has to be allowed to change a key of this kind.
 const fn to_write(kind: KeyKind) -> Permission {

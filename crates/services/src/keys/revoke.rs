@@ -13,11 +13,12 @@ use crate::actor::Actor;
 use crate::audit::Changes;
 use crate::check::Changed;
 use crate::digest::KeyDigest;
-use crate::entity::key;
 use crate::error::Error;
 use crate::retry::retried;
 use crate::scope::{self, Begun, KeyRef};
 use crate::services::Services;
+use latchkey_store::decode;
+use latchkey_store::entity::key;
 
 /// Revokes a key. Final, and idempotent: the first revocation's time stands. When this returns, no
 /// check admits the key any more, whichever of its secrets is presented.
@@ -37,13 +38,14 @@ async fn revoke_once(services: &Services, actor: &Actor, key: KeyRef) -> Result<
     let mut scope = scope::project_of_key(services, actor, key, Permission::KeysWrite).await?;
     let Begun { transaction, by, .. } = scope.begin(services, actor).await?;
     let mut row = find_locked(&transaction, &scope, key.id).await?;
-    scope.require(to_write(row::kind(&row)?))?;
+    scope.require(to_write(decode::kind(&row)?))?;
     if row.revoked_at.is_none() {
         row.revoked_at = Some(services.clock.now().as_millis());
         row = row.into_active_model().reset_all().update(&transaction).await?;
         let (action, changes) = (AuditAction::KeyRevoked, Changes::default());
         events::record(services, &transaction, &scope, &by, action, &row, changes).await?;
-        return Changed::keys(row::digests(&row)).commit(services, transaction).await;
+        Changed::keys(row::digests(&row)).commit(services, transaction).await?;
+        return Ok(());
     }
     // Somebody else revoked it first: their eviction may still be on its way.
     Changed::keys(row::digests(&row)).evict(services);

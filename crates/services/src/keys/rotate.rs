@@ -19,6 +19,7 @@ use crate::error::Error;
 use crate::retry::retried;
 use crate::scope::{self, Begun, KeyRef};
 use crate::services::Services;
+use latchkey_store::decode;
 
 /// When a grace ends that is over whatever a clock says: another node's may be behind, and this
 /// one's may be set back.
@@ -54,7 +55,7 @@ async fn rotate_once(
     }
     let Begun { transaction, by, .. } = scope.begin(services, actor).await?;
     let mut key = find_locked(&transaction, &scope, named.id).await?;
-    scope.require(to_write(row::kind(&key)?))?;
+    scope.require(to_write(decode::kind(&key)?))?;
     let now = services.clock.now();
     idempotency::check(&transaction, actor, idempotency, now).await?;
     match row::status(&key, now) {
@@ -70,7 +71,7 @@ async fn rotate_once(
     }
     let digests = row::digests(&key);
     let before = key.clone();
-    let secret = new_secret(services, &scope, row::environment(&key)?);
+    let secret = new_secret(services, &scope, decode::environment(&key)?);
     let hint = secret.hint();
     let grace = i64::try_from(request.grace_seconds * 1_000).unwrap_or_default();
     let ends_at = if grace == 0 { ENDED } else { now.as_millis() + grace };
@@ -112,7 +113,7 @@ async fn end_grace_once(
     let mut scope = scope::project_of_key(services, actor, named, Permission::KeysWrite).await?;
     let Begun { transaction, by, .. } = scope.begin(services, actor).await?;
     let mut key = find_locked(&transaction, &scope, named.id).await?;
-    scope.require(to_write(row::kind(&key)?))?;
+    scope.require(to_write(decode::kind(&key)?))?;
     let now = services.clock.now();
     let evicted = Changed::keys(row::digests(&key));
     if key.old_ends_at.is_some_and(|end| end > now.as_millis()) {

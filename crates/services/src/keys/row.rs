@@ -2,62 +2,17 @@
 
 use latchkey_domain::api::{ApiKey, BudgetState, ListedKey, OldSecret};
 use latchkey_domain::id::KeyId;
-use latchkey_domain::key::{Environment, KeyKind, KeyStatus};
-use latchkey_domain::limit::{AllowList, Cidr, Limit, MaxParallel, ModelName, Period, Rpm, Tokens};
-use latchkey_domain::permission::ServicePermission;
+use latchkey_domain::key::KeyStatus;
+use latchkey_domain::limit::Limit;
 use latchkey_domain::query::folded;
 use latchkey_domain::secret::KeyHint;
 use latchkey_domain::time::Timestamp;
 use serde::Serialize;
-use serde::de::DeserializeOwned;
 
 use crate::digest::KeyDigest;
-use crate::entity::key;
 use crate::error::Error;
-
-/// What may limit a key, as a row has it.
-pub(crate) struct RowLimits {
-    pub(crate) rpm: Option<Rpm>,
-    pub(crate) tpm: Option<Tokens>,
-    pub(crate) max_parallel: Option<MaxParallel>,
-    pub(crate) token_limit: Option<Tokens>,
-    pub(crate) token_limit_period: Option<Period>,
-    pub(crate) allowed_models: Option<AllowList<ModelName>>,
-    pub(crate) allowed_cidrs: Option<AllowList<Cidr>>,
-    pub(crate) permissions: Option<AllowList<ServicePermission>>,
-}
-
-/// The limits of a row.
-///
-/// # Errors
-/// `Corrupt`: the services never write such a row.
-pub(crate) fn limits(row: &key::Model) -> Result<RowLimits, Error> {
-    Ok(RowLimits {
-        rpm: limit(row.rpm)?,
-        tpm: limit(row.tpm)?,
-        max_parallel: limit(row.max_parallel)?,
-        token_limit: limit(row.token_limit)?,
-        token_limit_period: row
-            .token_limit_period
-            .as_deref()
-            .map(|name| Period::from_name(name).ok_or(Error::Corrupt("period")))
-            .transpose()?,
-        allowed_models: list(row.allowed_models.as_deref())?,
-        allowed_cidrs: list(row.allowed_cidrs.as_deref())?,
-        permissions: list(row.permissions.as_deref())?,
-    })
-}
-
-fn limit<const MAX: u64>(number: Option<i64>) -> Result<Option<Limit<MAX>>, Error> {
-    let parse = |number: i64| u64::try_from(number).ok().and_then(|number| Limit::new(number).ok());
-    number.map(|number| parse(number).ok_or(Error::Corrupt("limit"))).transpose()
-}
-
-fn list<T: DeserializeOwned + PartialEq>(
-    text: Option<&str>,
-) -> Result<Option<AllowList<T>>, Error> {
-    text.map(|text| serde_json::from_str(text).map_err(|_| Error::Corrupt("list"))).transpose()
-}
+use latchkey_store::decode::{environment, kind, limits};
+use latchkey_store::entity::key;
 
 /// A limit as a column has it.
 pub(super) fn to_column<const MAX: u64>(limit: Option<Limit<MAX>>) -> Option<i64> {
@@ -72,30 +27,6 @@ pub(super) fn to_json<T: Serialize>(list: Option<&T>) -> Option<String> {
 /// What a search of the keys looks in.
 pub(super) fn search_text(id: KeyId, name: &str, hint: &KeyHint) -> String {
     folded(&format!("{name} {id} {hint}"))
-}
-
-/// The kind of a row.
-///
-/// # Errors
-/// `Corrupt`.
-pub(crate) fn kind(row: &key::Model) -> Result<KeyKind, Error> {
-    KeyKind::from_name(&row.kind).ok_or(Error::Corrupt("key kind"))
-}
-
-/// The environment of a row.
-///
-/// # Errors
-/// `Corrupt`.
-pub(crate) fn environment(row: &key::Model) -> Result<Environment, Error> {
-    environment_of(&row.environment)
-}
-
-/// The environment of that name.
-///
-/// # Errors
-/// `Corrupt`.
-pub(crate) fn environment_of(name: &str) -> Result<Environment, Error> {
-    Environment::from_name(name).ok_or(Error::Corrupt("key environment"))
 }
 
 /// The status of a row at `now`.
@@ -167,5 +98,5 @@ pub(super) fn to_listed(
 }
 
 fn hint(text: &str) -> Result<KeyHint, Error> {
-    text.parse().map_err(|_| Error::Corrupt("key hint"))
+    text.parse().map_err(|_| Error::corrupt("key hint"))
 }

@@ -20,13 +20,13 @@ use uuid::Uuid;
 use super::invite::{event, find, is_for};
 use crate::actor::Actor;
 use crate::audit::{self, By, Changes};
-use crate::entity::{invitation, membership, organization, user};
 use crate::error::Error;
 use crate::organizations;
 use crate::page::{PageRequest, time_cursor};
 use crate::retry::retried;
 use crate::scope::{self, Begun};
 use crate::services::Services;
+use latchkey_store::entity::{invitation, membership, organization, user};
 
 /// The invitations that wait for the actor, first come first.
 ///
@@ -58,9 +58,9 @@ pub async fn waiting(
         Ok(Invitation {
             organization: InvitingOrganization {
                 id: row.organization_id.into(),
-                name: name.ok_or(Error::Corrupt("invitation"))?.clone(),
+                name: name.ok_or(Error::corrupt("invitation"))?.clone(),
             },
-            role: Role::from_name(&row.role).ok_or(Error::Corrupt("role"))?,
+            role: Role::from_name(&row.role).ok_or(Error::corrupt("role"))?,
             invited_by: row.invited_by.and_then(|id| inviters.get(&id).cloned()),
             created_at: Timestamp::from_millis(row.created_at),
         })
@@ -129,7 +129,7 @@ async fn accept_once(
     organization: OrganizationId,
 ) -> Result<(), Error> {
     let (Begun { transaction, by, .. }, row) = take(services, actor, organization).await?;
-    let role = Role::from_name(&row.role).ok_or(Error::Corrupt("role"))?;
+    let role = Role::from_name(&row.role).ok_or(Error::corrupt("role"))?;
     let person = actor.author();
     if role == Role::Owner {
         organizations::check_owned(&transaction, person, "You own").await?;

@@ -12,21 +12,20 @@ use latchkey_domain::time::Timestamp;
 use sea_orm::sea_query::{Expr, ExprTrait, Func};
 use sea_orm::{
     ActiveModelTrait, ColumnTrait, ConnectionTrait, EntityTrait, JoinType, QueryFilter, QueryOrder,
-    QuerySelect, Set,
+    QuerySelect, RelationTrait, Set,
 };
 use uuid::Uuid;
 
 use super::list::to_invited;
-use super::write::person_of_membership;
 use crate::actor::Actor;
 use crate::audit::{self, Changes, Event};
 use crate::creates;
-use crate::entity::{invitation, invitation_time, membership, user};
 use crate::error::Error;
 use crate::keys::Idempotency;
 use crate::retry::retried;
 use crate::scope::{self, Begun, allow};
 use crate::services::Services;
+use latchkey_store::entity::{invitation, invitation_time, membership, user};
 
 /// How long an invitation counts against who made it.
 pub(crate) const INVITATION_WINDOW: Duration = Duration::from_hours(1);
@@ -115,7 +114,7 @@ async fn withdraw_once(
     let mut scope = scope::organization(services, actor, organization, permission).await?;
     let Begun { transaction, by, .. } = scope.begin(services, actor).await?;
     let row = find(&transaction, organization, login).await?.ok_or(Error::NotFound)?;
-    let role = Role::from_name(&row.role).ok_or(Error::Corrupt("role"))?;
+    let role = Role::from_name(&row.role).ok_or(Error::corrupt("role"))?;
     allow(scope.role(), role.to_manage())?;
     invitation::Entity::delete_by_id(row.id).exec(&transaction).await?;
     let changes = Changes::default().field("role", role, ());
@@ -166,7 +165,7 @@ async fn member_of_login(
     let login = login.as_str().to_ascii_lowercase();
     let lower = Func::lower(Expr::col((user::Entity, user::Column::Login)));
     let row = membership::Entity::find()
-        .join(JoinType::InnerJoin, person_of_membership())
+        .join(JoinType::InnerJoin, membership::Relation::User.def())
         .filter(membership::Column::OrganizationId.eq(organization.as_uuid()))
         .filter(Expr::expr(lower).eq(login))
         .filter(user::Column::HoldsLogin.eq(true))

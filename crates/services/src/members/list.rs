@@ -13,11 +13,11 @@ use uuid::Uuid;
 
 use super::answer::later;
 use crate::actor::Actor;
-use crate::entity::{invitation, membership, session, user};
 use crate::error::Error;
 use crate::page::{PageRequest, time_cursor};
 use crate::scope::{self, OrganizationScope};
 use crate::services::Services;
+use latchkey_store::entity::{invitation, membership, session, user};
 
 /// A row of the list.
 enum MemberRow {
@@ -81,7 +81,7 @@ fn listed(
     let login = |id: Option<Uuid>| id.and_then(|id| people.get(&id)).map(|one| one.login.clone());
     match row {
         MemberRow::Member(row) => {
-            let person = people.get(&row.user_id).ok_or(Error::Corrupt("member"))?;
+            let person = people.get(&row.user_id).ok_or(Error::corrupt("member"))?;
             Ok(ListedMember {
                 member: to_member(row, person)?,
                 invitation_id: None,
@@ -149,7 +149,7 @@ pub(super) fn to_member(row: &membership::Model, person: &user::Model) -> Result
         user_id: Some(row.user_id.into()),
         login: person.login.clone(),
         name: person.name.clone(),
-        role: Role::from_name(&row.role).ok_or(Error::Corrupt("role"))?,
+        role: Role::from_name(&row.role).ok_or(Error::corrupt("role"))?,
         invited: false,
         created_at: Timestamp::from_millis(row.created_at),
     })
@@ -164,7 +164,7 @@ pub(super) fn to_invited(row: &invitation::Model) -> Result<Member, Error> {
         user_id: None,
         login: row.login.clone(),
         name: None,
-        role: Role::from_name(&row.role).ok_or(Error::Corrupt("role"))?,
+        role: Role::from_name(&row.role).ok_or(Error::corrupt("role"))?,
         invited: true,
         created_at: Timestamp::from_millis(row.created_at),
     })

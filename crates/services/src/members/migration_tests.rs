@@ -7,8 +7,8 @@ use sea_orm::{
 };
 use uuid::Uuid;
 
-use crate::database_for_tests::new_on_postgres;
-use crate::entity::{invitation, membership, user};
+use latchkey_store::entity::{invitation, membership, user};
+use latchkey_test_database as test_database;
 
 const MIGRATION: &str = "m20261128_000018_invitations";
 
@@ -24,7 +24,8 @@ async fn invited_people_become_invitations_on_sqlite() {
 
 #[tokio::test]
 async fn invited_people_become_invitations_on_postgres() {
-    invited_people_become_invitations(&new_on_postgres("invited_people", "").await).await;
+    invited_people_become_invitations(&test_database::on_postgres("invited_people", "").await)
+        .await;
 }
 
 async fn invited_people_become_invitations(url: &str) {

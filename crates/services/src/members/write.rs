@@ -6,18 +6,18 @@ use latchkey_domain::id::{OrganizationId, UserId};
 use latchkey_domain::role::{Permission, Role};
 use sea_orm::{
     ActiveModelTrait, ColumnTrait, ConnectionTrait, EntityTrait, IntoActiveModel, PaginatorTrait,
-    QueryFilter, RelationDef, Set,
+    QueryFilter, Set,
 };
 
 use super::list::to_member;
 use crate::actor::Actor;
 use crate::audit::{self, Changes, Event};
-use crate::entity::{membership, user};
 use crate::error::Error;
 use crate::organizations;
 use crate::retry::retried;
 use crate::scope::{self, Begun, allow};
 use crate::services::Services;
+use latchkey_store::entity::{membership, user};
 
 fn event(action: AuditAction, person: &user::Model, changes: Changes) -> Event<'_> {
     let id = UserId::from(person.id).to_string();
@@ -125,7 +125,7 @@ async fn find(
     let row = membership::Entity::find_by_id(key).one(transaction).await?;
     let row = row.ok_or(Error::NotFound)?;
     let person = user::Entity::find_by_id(user.as_uuid()).one(transaction).await?;
-    Ok((row, person.ok_or(Error::Corrupt("member"))?))
+    Ok((row, person.ok_or(Error::corrupt("member"))?))
 }
 
 /// Refuses unless there is another owner. One who is invited is none yet.
@@ -140,11 +140,4 @@ async fn another_owner(
         .count(transaction)
         .await?;
     if others == 0 { Err(Error::LastOwner) } else { Ok(()) }
-}
-
-pub(super) fn person_of_membership() -> RelationDef {
-    membership::Entity::belongs_to(user::Entity)
-        .from(membership::Column::UserId)
-        .to(user::Column::Id)
-        .into()
 }

@@ -14,8 +14,8 @@ use std::time::Duration;
 use sea_orm::DbErr;
 
 use crate::check::shared;
-use crate::database::Watched;
 use crate::services::Services;
+use latchkey_store::database::Watched;
 
 /// How often a node makes sure that it still hears of changes: often enough that one lost word does
 /// no harm.

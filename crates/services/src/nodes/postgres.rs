@@ -19,9 +19,9 @@ use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
 
 use super::{BEAT, Lost, PATIENCE};
 use crate::check::{CHANNEL, Changed};
-use crate::database::{Postgres, Ways, why_not};
-use crate::random::hex;
 use crate::services::Services;
+use latchkey_store::database::{Postgres, Ways, why_not};
+use latchkey_store::random::hex;
 
 /// How often a node makes sure that the name still leads to the server that it is connected to.
 const LOOK: Duration = Duration::from_secs(2);

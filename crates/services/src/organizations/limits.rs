@@ -3,49 +3,13 @@
 
 use latchkey_domain::id::UserId;
 use latchkey_domain::role::Role;
-use latchkey_domain::tier::{OWNED_ORGANIZATIONS, Tier, TierLimits, TierOverrides};
+use latchkey_domain::tier::{OWNED_ORGANIZATIONS, TierOverrides};
 use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, PaginatorTrait, QueryFilter};
 
-use crate::entity::{membership, organization, project};
 use crate::error::Error;
 use crate::members::lock_person;
-
-/// An organization's tier and its overrides.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Plan {
-    pub(crate) tier: Tier,
-    pub(crate) overrides: TierOverrides,
-}
-
-impl Plan {
-    /// As an organization's row has them.
-    ///
-    /// # Errors
-    /// `Corrupt`.
-    pub(crate) fn of(row: &organization::Model) -> Result<Self, Error> {
-        Self::parse(&row.tier, row.tier_overrides.as_deref())
-    }
-
-    /// As the columns have them.
-    ///
-    /// # Errors
-    /// `Corrupt`.
-    pub(crate) fn parse(tier: &str, overrides: Option<&str>) -> Result<Self, Error> {
-        let tier = Tier::from_name(tier).ok_or(Error::Corrupt("tier"))?;
-        let overrides = match overrides {
-            Some(json) => {
-                serde_json::from_str(json).map_err(|_| Error::Corrupt("tier override"))?
-            }
-            None => TierOverrides::default(),
-        };
-        Ok(Self { tier, overrides })
-    }
-
-    /// What the organization may use.
-    pub(crate) fn limits(&self) -> TierLimits {
-        self.overrides.limits(self.tier)
-    }
-}
+use latchkey_store::decode::Plan;
+use latchkey_store::entity::{membership, organization, project};
 
 /// The overrides as the database has them.
 pub(super) fn to_column(overrides: &TierOverrides) -> Option<String> {

@@ -4,7 +4,7 @@ mod limits;
 mod plan_use;
 mod write;
 
-pub(crate) use limits::{Plan, check_owned, check_projects};
+pub(crate) use limits::{check_owned, check_projects};
 pub use plan_use::plan_use;
 pub use write::{change, create, delete};
 pub(crate) use write::{insert, lock};
@@ -16,16 +16,16 @@ use latchkey_domain::tier::Tier;
 use latchkey_domain::time::Timestamp;
 use sea_orm::{
     ColumnTrait, EntityTrait, FromQueryResult, JoinType, QueryFilter, QueryOrder, QuerySelect,
-    Select,
+    RelationTrait, Select,
 };
 use uuid::Uuid;
 
 use crate::actor::Actor;
-use crate::entity::{membership, organization};
 use crate::error::Error;
 use crate::page::{PageRequest, id_cursor};
-use crate::scope::{self, members_of_organization};
+use crate::scope;
 use crate::services::Services;
+use latchkey_store::entity::{membership, organization};
 
 #[derive(FromQueryResult)]
 struct OrganizationRow {
@@ -43,8 +43,8 @@ impl TryFrom<OrganizationRow> for Organization {
         Ok(Self {
             id: row.id.into(),
             name: row.name,
-            tier: Tier::from_name(&row.tier).ok_or(Error::Corrupt("tier"))?,
-            role: Some(Role::from_name(&row.role).ok_or(Error::Corrupt("role"))?),
+            tier: Tier::from_name(&row.tier).ok_or(Error::corrupt("tier"))?,
+            role: Some(Role::from_name(&row.role).ok_or(Error::corrupt("role"))?),
             created_at: Timestamp::from_millis(row.created_at),
         })
     }
@@ -108,6 +108,6 @@ fn joined(actor: &Actor) -> Result<Select<organization::Entity>, Error> {
     let user = actor.person()?.user();
     Ok(organization::Entity::find()
         .column(membership::Column::Role)
-        .join(JoinType::InnerJoin, members_of_organization())
+        .join(JoinType::InnerJoin, organization::Relation::Membership.def())
         .filter(membership::Column::UserId.eq(user.as_uuid())))
 }

@@ -5,13 +5,14 @@ use latchkey_domain::id::OrganizationId;
 use latchkey_domain::role::Permission;
 use sea_orm::{ColumnTrait, EntityTrait, PaginatorTrait, QueryFilter};
 
-use super::limits::{Plan, count_owned, count_projects};
+use super::limits::{count_owned, count_projects};
 use crate::actor::Actor;
-use crate::entity::{invitation_time, organization};
 use crate::error::Error;
 use crate::members::INVITATION_WINDOW;
 use crate::scope;
 use crate::services::Services;
+use latchkey_store::decode::Plan;
+use latchkey_store::entity::{invitation_time, organization};
 
 /// What the organization may use and what it uses, and where the actor's own limits stand.
 ///

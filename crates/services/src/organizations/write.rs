@@ -14,17 +14,18 @@ use sea_orm::{
 };
 use uuid::Uuid;
 
-use super::limits::{self, Plan, check_owned};
+use super::limits::{self, check_owned};
 use crate::actor::{Actor, Person};
 use crate::audit::{self, Changes, Event};
 use crate::check::Changed;
 use crate::creates;
-use crate::entity::{application, invitation, key, membership, organization, project};
 use crate::error::Error;
 use crate::keys::{Idempotency, revoke_where};
 use crate::retry::retried;
 use crate::scope::{self, Begun, OrganizationScope};
 use crate::services::Services;
+use latchkey_store::decode::Plan;
+use latchkey_store::entity::{application, invitation, key, membership, organization, project};
 
 /// Makes an organization on the free tier that the actor owns. There is nothing in it yet.
 ///
@@ -289,7 +290,8 @@ async fn delete_once(services: &Services, actor: &Actor, id: OrganizationId) -> 
     let (action, kind) = (AuditAction::OrganizationDeleted, TargetKind::Organization);
     let event = Event { action, kind, id: id.to_string(), name: &row.name, changes };
     audit::record(services, &transaction, id, &by, event).await?;
-    Changed::keys(digests.digests).commit(services, transaction).await
+    Changed::keys(digests.digests).commit(services, transaction).await?;
+    Ok(())
 }
 
 async fn lock_projects(

@@ -11,18 +11,18 @@ use latchkey_domain::role::Permission;
 use latchkey_domain::time::Timestamp;
 use sea_orm::{
     ColumnTrait, EntityTrait, FromQueryResult, JoinType, QueryFilter, QueryOrder, QuerySelect,
-    Select,
+    RelationTrait, Select,
 };
 use uuid::Uuid;
 
 use crate::actor::Actor;
-use crate::entity::{organization, project};
 use crate::error::Error;
 use crate::keys::count_active;
-use crate::organizations::Plan;
 use crate::page::{PageRequest, id_cursor};
 use crate::scope;
 use crate::services::Services;
+use latchkey_store::decode::Plan;
+use latchkey_store::entity::{organization, project};
 
 #[derive(FromQueryResult)]
 struct ProjectListRow {
@@ -94,7 +94,7 @@ fn with_tier() -> Select<project::Entity> {
     project::Entity::find()
         .column(organization::Column::Tier)
         .column(organization::Column::TierOverrides)
-        .join(JoinType::InnerJoin, scope::organization_of_project())
+        .join(JoinType::InnerJoin, project::Relation::Organization.def())
 }
 
 fn to_project(row: ProjectListRow, keys_used: u64) -> Result<Project, Error> {

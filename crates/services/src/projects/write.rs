@@ -14,13 +14,13 @@ use crate::actor::Actor;
 use crate::audit::{self, Changes, Event};
 use crate::check::Changed;
 use crate::creates;
-use crate::entity::{application, key, project};
 use crate::error::Error;
 use crate::keys::{Idempotency, revoke_where};
 use crate::organizations;
 use crate::retry::retried;
 use crate::scope::{self, Begun, ProjectScope};
 use crate::services::Services;
+use latchkey_store::entity::{application, key, project};
 
 /// Makes a project in an organization.
 ///
@@ -168,5 +168,6 @@ async fn delete_once(services: &Services, actor: &Actor, id: ProjectId) -> Resul
     let changes = Changes::default().set("keys_revoked", revoked.keys);
     let event = event(id, AuditAction::ProjectDeleted, &row.name, changes);
     audit::record(services, &transaction, scope.organization(), &by, event).await?;
-    Changed::keys(revoked.digests).commit(services, transaction).await
+    Changed::keys(revoked.digests).commit(services, transaction).await?;
+    Ok(())
 }

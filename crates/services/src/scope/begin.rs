@@ -34,13 +34,14 @@ use crate::accounts::{standing, who_may_sign_in};
 use crate::actor::{Actor, Person, ServiceKey, Who};
 use crate::audit::By;
 use crate::check::Denial;
-use crate::database::OnBehalfOf;
-use crate::entity::{key, membership, organization, project, session, user};
 use crate::error::Error;
 use crate::keys::row;
 use crate::organizations;
 use crate::projects;
 use crate::services::Services;
+use latchkey_store::database::OnBehalfOf;
+use latchkey_store::decode;
+use latchkey_store::entity::{key, membership, organization, project, session, user};
 
 /// A write that has begun: the actor may do it until the transaction ends.
 pub(crate) struct Begun<T> {
@@ -158,7 +159,7 @@ impl ProjectScope {
         let transaction = services.database.begin_for(who).await?;
         let within = projects::lock(&transaction, self).await?;
         let row = lock_service_key(services, &transaction, key).await?;
-        let permissions = row::limits(&row)?.permissions;
+        let permissions = decode::limits(&row)?.permissions;
         self.grant =
             Grant::ServiceKey(permissions.map_or_else(Vec::new, |all| all.as_slice().to_vec()));
         let by = By::service_key(KeyId::from(row.id), &row.name, actor.ip);

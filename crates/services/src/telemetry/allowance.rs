@@ -7,10 +7,10 @@ use latchkey_domain::tier::{Tier, TierLimits};
 use sea_orm::EntityTrait;
 
 use crate::check::KeyRecord;
-use crate::entity::organization;
 use crate::error::Error;
-use crate::organizations::Plan;
 use crate::services::Services;
+use latchkey_store::decode::Plan;
+use latchkey_store::entity::organization;
 
 /// What its organization's plan allows a project.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -11,7 +11,7 @@ use sea_orm::{ColumnTrait, Condition, Value};
 
 use super::purge::Received;
 use super::sought::Sought;
-use crate::entity::{log, trace};
+use latchkey_store::entity::{log, trace};
 
 /// Which rows are wanted; all parts must hold.
 pub(super) struct Wanted {

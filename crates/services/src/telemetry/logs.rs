@@ -19,11 +19,11 @@ use super::scan::Scan;
 use super::store::{Batch, Ids, Kind, RowKey, store};
 use super::{Incoming, Source, StorePermit, Stored, list, sizes};
 use crate::actor::Actor;
-use crate::entity::log;
 use crate::error::Error;
 use crate::page::PageRequest;
 use crate::scope;
 use crate::services::Services;
+use latchkey_store::entity::log;
 
 /// Stores a call's logs, all that can be or none, and ends the call's turn.
 ///
@@ -96,7 +96,7 @@ fn to_row(
 ) -> Result<(log::ActiveModel, RowKey), Error> {
     let mut message = storable(entry.message);
     let Ok(meta) = entry.meta.map(cut_meta).transpose() else {
-        return Err(Error::Corrupt("JSON map"));
+        return Err(Error::corrupt("JSON map"));
     };
     if cut_text(&mut message) {
         stored.cut(index, &note("message"));
@@ -173,7 +173,7 @@ fn from_row(mut row: log::Model) -> Result<IngestedLog, Error> {
     Ok(IngestedLog {
         id: row.id.into(),
         key_id: row.key_id.into(),
-        environment: crate::keys::row::environment_of(&row.environment)?,
+        environment: latchkey_store::decode::environment_of(&row.environment)?,
         received_at: Timestamp::from_millis(row.received_at),
         entry: LogEntry {
             trace_id: row.trace_id,
@@ -182,7 +182,7 @@ fn from_row(mut row: log::Model) -> Result<IngestedLog, Error> {
             message: row.message,
             timestamp: time_from_row(row.timestamp, row.nanos),
             client_timestamp: row.client_timestamp.map(Timestamp::from_millis),
-            meta: meta.map_err(|_| Error::Corrupt("log meta"))?,
+            meta: meta.map_err(|_| Error::corrupt("log meta"))?,
         },
     })
 }

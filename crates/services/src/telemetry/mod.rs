@@ -34,11 +34,11 @@ use std::sync::Arc;
 use latchkey_domain::id::ApplicationId;
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
 
-use crate::background;
 use crate::check::KeyRecord;
-use crate::entity::application;
 use crate::error::Error;
 use crate::services::Services;
+use latchkey_store::background;
+use latchkey_store::entity::application;
 
 /// Where a call's telemetry goes: an application that the key may write to. It can only be had from
 /// an admitted key.

@@ -13,8 +13,8 @@ use uuid::Uuid;
 
 use super::purge::Received;
 use super::store::{CallIdentity, Ids, Kind, RowKey, outage};
-use crate::entity::{ingest_batch, log, trace};
 use crate::error::Error;
+use latchkey_store::entity::{ingest_batch, log, trace};
 
 /// What those of these rows count for that were not inserted, as they are there already.
 ///
@@ -81,7 +81,7 @@ async fn take_over<E: Received>(
         .await?;
     for other in unfinished {
         let ids = Ids::after(other.first_id);
-        let items = u16::try_from(other.items).map_err(|_| Error::Corrupt("number of items"))?;
+        let items = u16::try_from(other.items).map_err(|_| Error::corrupt("number of items"))?;
         for id in (0..items).map(|index| ids.trace(index)) {
             if let Some(own) = rows.get(&id) {
                 E::update_many()

@@ -11,17 +11,16 @@ use latchkey_domain::time::Timestamp;
 use sea_orm::sea_query::{Expr, ExprTrait, LockBehavior, LockType, Order, Query, SelectStatement};
 use sea_orm::{
     ActiveModelTrait, ColumnTrait, ConnectionTrait, DatabaseTransaction, EntityTrait,
-    IntoActiveModel, JoinType, QueryFilter, QueryOrder, QuerySelect, RelationDef, Set, Value,
+    IntoActiveModel, JoinType, QueryFilter, QueryOrder, QuerySelect, RelationTrait, Set, Value,
 };
 use uuid::Uuid;
 
 use super::allowance::Allowance;
 use super::sizes;
-use crate::entity::{application, log, organization, project, trace};
 use crate::error::Error;
-use crate::organizations::Plan;
-use crate::scope::organization_of_project;
 use crate::services::Services;
+use latchkey_store::decode::Plan;
+use latchkey_store::entity::{application, log, organization, project, trace};
 
 /// How long the sandbox keeps what came in.
 const KEPT: Duration = Duration::from_hours(24);
@@ -164,8 +163,8 @@ pub async fn purge_live(services: &Services) -> Result<Purged, Error> {
             .column(application::Column::Id)
             .column(organization::Column::Tier)
             .column(organization::Column::TierOverrides)
-            .join(JoinType::InnerJoin, project_of_application())
-            .join(JoinType::InnerJoin, organization_of_project())
+            .join(JoinType::InnerJoin, application::Relation::Project.def())
+            .join(JoinType::InnerJoin, project::Relation::Organization.def())
             .filter(application::Column::Id.gt(after))
             .filter(application::Column::PurgedAt.is_null())
             .order_by_asc(application::Column::Id)
@@ -206,13 +205,6 @@ async fn purge_over<E: Received>(
         Some(_) => delete_in_batches::<E>(services, &over_of::<E>(application, until)).await,
         None => Ok(0),
     }
-}
-
-fn project_of_application() -> RelationDef {
-    application::Entity::belongs_to(project::Entity)
-        .from(application::Column::ProjectId)
-        .to(project::Column::Id)
-        .into()
 }
 
 fn is_over<E: Received>(application: Uuid, until: i64) -> Expr {
@@ -289,7 +281,7 @@ fn oldest<E: Received>(now: Timestamp) -> SelectStatement {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::database::Database;
+    use latchkey_store::database::Database;
     use sea_orm::{DbBackend, QueryResult, Statement};
 
     async fn plan<E: Received>(database: &Database) -> String {

@@ -6,7 +6,7 @@
 
 use latchkey_domain::id::ProjectId;
 
-use crate::turns::{self, Bounds, Size, Turns};
+use latchkey_store::turns::{self, Bounds, Size, Turns};
 
 /// One is taken apart while the one before it is stored.
 const AT_ONCE: usize = 2;

@@ -16,11 +16,11 @@ use super::allowance::Allowance;
 use super::filter::{Searched, Texts, Wanted, Words};
 use super::list::{Places, RowPosition};
 use super::purge::kept;
-use crate::background;
 use crate::error::Error;
 use crate::page::PageRequest;
 use crate::scope::ApplicationScope;
 use crate::services::Services;
+use latchkey_store::background;
 
 /// The rows of a window, and their bytes but for a last row.
 const WINDOW_ROWS: usize = 10_000;

@@ -8,8 +8,8 @@ use sea_orm::{ConnectionTrait, DatabaseTransaction, DbErr, QueryResult};
 use uuid::Uuid;
 
 use super::allowance::Allowance;
-use crate::entity::telemetry_size;
 use crate::error::Error;
+use latchkey_store::entity::telemetry_size;
 
 /// What a row takes beside its texts: ids, times and its places in the indexes.
 const ROW: usize = 256;
@@ -41,7 +41,7 @@ pub(super) async fn add(
         )
         .returning_col(Column::Bytes)
         .to_owned();
-    let row = transaction.query_one(&insert).await?.ok_or(Error::Corrupt("telemetry size"))?;
+    let row = transaction.query_one(&insert).await?.ok_or(Error::corrupt("telemetry size"))?;
     Ok(row.try_get_by_index(0)?)
 }
 

@@ -24,7 +24,7 @@ use latchkey_domain::time::Timestamp;
 use sea_orm::sea_query::OnConflict;
 use sea_orm::{
     ActiveModelTrait, ConnectionTrait, DatabaseTransaction, DbBackend, DbErr, EntityTrait,
-    QueryTrait, RuntimeErr, Set, Statement,
+    QueryTrait, Set, Statement,
 };
 use tokio::sync::Mutex;
 use tokio_util::task::TaskTracker;
@@ -35,11 +35,11 @@ use super::purge::delete_by_id;
 use super::queue::{self, StorePermit};
 use super::told::Told;
 use super::{Source, once, sizes};
-use crate::database::within;
-use crate::entity::{ingest_batch, log, trace};
 use crate::error::Error;
 use crate::services::Services;
-use crate::turns::{Size, Turns};
+use latchkey_store::database::within;
+use latchkey_store::entity::{ingest_batch, log, trace};
+use latchkey_store::turns::{Size, Turns};
 
 /// Rows of one transaction: a few milliseconds. SQLite takes at most 32,766 parameters in a
 /// statement.
@@ -311,7 +311,7 @@ fn bring_to_disk(log: &Path) -> Result<(), Error> {
 }
 
 pub(super) fn outage(why: &str) -> Error {
-    Error::Unavailable(DbErr::Conn(RuntimeErr::Internal(why.to_owned())))
+    latchkey_store::Error::unavailable(why).into()
 }
 
 async fn undo_or_tell(services: &Services, CallIdentity { kind, first, items, .. }: CallIdentity) {
@@ -323,7 +323,7 @@ async fn undo_or_tell(services: &Services, CallIdentity { kind, first, items, ..
 /// Deletes what a call has stored, wherever it was broken off.
 async fn undo(services: &Services, kind: Kind, first: Uuid, items: usize) -> Result<(), Error> {
     let ids = Ids::after(first);
-    let items = u16::try_from(items).map_err(|_| Error::Corrupt("number of items"))?;
+    let items = u16::try_from(items).map_err(|_| Error::corrupt("number of items"))?;
     let ids: Vec<Uuid> = (0..items).map(|index| ids.trace(index)).collect();
     for some in ids.chunks(ROWS) {
         let transaction = services.database.telemetry().begin().await?;
@@ -353,8 +353,8 @@ pub async fn purge_unfinished(services: &Services) -> Result<usize, Error> {
         .await?;
     let calls = unfinished.len();
     for row in unfinished {
-        let kind = Kind::from_name(&row.kind).ok_or(Error::Corrupt("kind of telemetry"))?;
-        let items = usize::try_from(row.items).map_err(|_| Error::Corrupt("number of items"))?;
+        let kind = Kind::from_name(&row.kind).ok_or(Error::corrupt("kind of telemetry"))?;
+        let items = usize::try_from(row.items).map_err(|_| Error::corrupt("number of items"))?;
         undo(services, kind, row.first_id, items).await?;
     }
     if calls > 0 {

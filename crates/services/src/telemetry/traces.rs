@@ -18,11 +18,11 @@ use super::scan::Scan;
 use super::store::{Batch, Ids, Kind, RowKey, store};
 use super::{Incoming, Source, StorePermit, Stored, list, sizes};
 use crate::actor::Actor;
-use crate::entity::trace;
 use crate::error::Error;
 use crate::page::PageRequest;
 use crate::scope;
 use crate::services::Services;
+use latchkey_store::entity::trace;
 
 /// Stores a call's traces, all that can be or none, and ends the call's turn.
 ///
@@ -94,7 +94,7 @@ fn to_row(
 ) -> Result<(trace::ActiveModel, RowKey), Error> {
     let (kind, status) = span_words(entry.meta.as_ref());
     let Ok(meta) = entry.meta.map(cut_meta).transpose() else {
-        return Err(Error::Corrupt("JSON map"));
+        return Err(Error::corrupt("JSON map"));
     };
     if meta.as_ref().is_some_and(|(_, is_cut)| *is_cut) {
         stored.cut(index, &note("meta"));
@@ -168,19 +168,19 @@ fn from_row(row: trace::Model) -> Result<IngestedTrace, Error> {
     Ok(IngestedTrace {
         id: row.id.into(),
         key_id: row.key_id.into(),
-        environment: crate::keys::row::environment_of(&row.environment)?,
+        environment: latchkey_store::decode::environment_of(&row.environment)?,
         received_at: Timestamp::from_millis(row.received_at),
         entry: TraceEntry {
             timestamp: time_from_row(row.timestamp, row.nanos),
             request_method: row.request_method,
             request_url: row.request_url,
-            response_status: status.map_err(|_| Error::Corrupt("response status"))?,
+            response_status: status.map_err(|_| Error::corrupt("response status"))?,
             trace_id: row.trace_id,
             span_id: row.span_id,
             parent_span_id: row.parent_span_id,
             duration_ms: row.duration_ms,
             // Older ones may be longer.
-            meta: meta.map_err(|_| Error::Corrupt("trace meta"))?.map(|meta| fit_meta(meta).0),
+            meta: meta.map_err(|_| Error::corrupt("trace meta"))?.map(|meta| fit_meta(meta).0),
         },
     })
 }

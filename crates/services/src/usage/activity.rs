@@ -13,10 +13,10 @@ use uuid::Uuid;
 
 use super::resolution::Resolution;
 use crate::actor::Actor;
-use crate::entity::key_usage;
 use crate::error::Error;
 use crate::scope;
 use crate::services::Services;
+use latchkey_store::entity::key_usage;
 
 /// The most keys of one answer: two pages of a list.
 const MOST_KEYS: usize = 100;
@@ -63,7 +63,7 @@ pub async fn of_keys(
         .all(services.database.telemetry().reader())
         .await?;
     for (key, start, outcome, requests) in rows {
-        let outcome = Outcome::from_name(&outcome).ok_or(Error::Corrupt("outcome"))?;
+        let outcome = Outcome::from_name(&outcome).ok_or(Error::corrupt("outcome"))?;
         let requests = u64::try_from(requests).unwrap_or_default();
         day.add(key.into(), Timestamp::from_millis(start), outcome, requests);
     }

@@ -7,11 +7,11 @@ use sea_orm::EntityTrait;
 
 use super::quota;
 use crate::actor::Actor;
-use crate::entity::organization;
 use crate::error::Error;
-use crate::organizations::Plan;
 use crate::scope;
 use crate::services::Services;
+use latchkey_store::decode::Plan;
+use latchkey_store::entity::organization;
 
 /// The live requests of the running month of a project, and what its plan allows.
 ///
@@ -28,5 +28,5 @@ pub async fn of_month(
         .await?
         .ok_or(Error::NotFound)?;
     let limit = Plan::of(&organization)?.limits().requests_per_month;
-    quota::standing(services, scope.id(), limit, services.clock.now()).await
+    Ok(quota::standing(services, scope.id(), limit, services.clock.now()).await?)
 }

@@ -7,9 +7,9 @@ use latchkey_domain::usage::UsageRange;
 use sea_orm::sea_query::{Expr, ExprTrait};
 
 use super::resolution::Resolution;
-use crate::entity::{budget, denial, key_usage, project_usage};
 use crate::error::Error;
 use crate::services::Services;
+use latchkey_store::entity::{budget, denial, key_usage, project_usage};
 
 /// How long after its period began a budget's row is kept. The longest period is a month; the rest
 /// is for a clock that is set ahead, which must not free what is used.

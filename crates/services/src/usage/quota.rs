@@ -15,11 +15,11 @@ use latchkey_domain::time::Timestamp;
 use latchkey_domain::usage::Month;
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QuerySelect};
 
-use crate::database::in_time;
-use crate::entity::project_month;
-use crate::error::Error;
-use crate::id_map::IdMap;
 use crate::services::Services;
+use latchkey_store::Error;
+use latchkey_store::database::in_time;
+use latchkey_store::entity::project_month;
+use latchkey_store::id_map::IdMap;
 
 /// How long a total may be used without looking again. A project in use is looked at with every
 /// batch, once a second; the rest is for a slow one.

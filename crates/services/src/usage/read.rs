@@ -17,11 +17,12 @@ use super::recorder::{DENIALS_PER_KEY, Unwritten};
 use super::resolution::Resolution;
 use crate::actor::Actor;
 use crate::check::budget;
-use crate::entity::{denial, key, key_usage, project_usage};
 use crate::error::Error;
 use crate::keys;
 use crate::scope::{self, KeyRef, ProjectScope};
 use crate::services::Services;
+use latchkey_store::decode;
+use latchkey_store::entity::{denial, key, key_usage, project_usage};
 
 /// The use of one key.
 ///
@@ -38,7 +39,7 @@ pub async fn of_key(
     let mut chart = Chart::new(services, range);
     let _whole = services.usage.writing.read().await;
     let row = keys::find(services.database.reader(), &scope, named.id).await?;
-    let limits = keys::row::limits(&row)?;
+    let limits = decode::limits(&row)?;
     if let Some(budget) = limits.token_limit.zip(limits.token_limit_period) {
         chart.usage.budget = Some(budget::standing(services, named.id, budget, chart.now).await?);
     }
@@ -247,7 +248,7 @@ impl Chart {
 }
 
 fn outcome(name: &str) -> Result<Outcome, Error> {
-    Outcome::from_name(name).ok_or(Error::Corrupt("outcome"))
+    Outcome::from_name(name).ok_or(Error::corrupt("outcome"))
 }
 
 #[cfg(test)]

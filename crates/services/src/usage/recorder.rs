@@ -19,7 +19,7 @@ use smallvec::SmallVec;
 
 use super::resolution::Resolution;
 use crate::check::KeyRecord;
-use crate::id_map::IdMap;
+use latchkey_store::id_map::IdMap;
 
 /// The most denials that are kept of a key, here and in the database.
 pub(super) const DENIALS_PER_KEY: usize = 50;

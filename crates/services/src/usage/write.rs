@@ -25,10 +25,10 @@ use super::meter::Meter;
 use super::quota::MonthCount;
 use super::recorder::{Counts, Recorder, UsageBatch};
 use super::resolution::Resolution;
-use crate::database::within;
-use crate::entity::{key_usage, project_month, project_usage};
-use crate::error::Error;
 use crate::services::Services;
+use latchkey_store::Error;
+use latchkey_store::database::within;
+use latchkey_store::entity::{key_usage, project_month, project_usage};
 
 /// Rows of one statement: SQLite takes at most 32,766 parameters.
 const ROWS_PER_STATEMENT: usize = 1_000;

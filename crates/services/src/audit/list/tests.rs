@@ -4,8 +4,8 @@ use latchkey_domain::api::PageLimit;
 use sea_orm::{ConnectionTrait, DbBackend, QuerySelect};
 
 use super::*;
-use crate::database::Database;
-use crate::database_for_tests;
+use latchkey_store::database::Database;
+use latchkey_test_database as test_database;
 
 /// Of each of two organizations.
 const EVENTS: u32 = 100_000;
@@ -75,12 +75,12 @@ async fn a_page_of_a_long_log_is_one_indexed_query(database: Database) {
         assert_eq!((rows.len(), database.statements() - before), (51, 1));
         assert!(rows.iter().all(|row| row.organization_id == organization(1).as_uuid()));
         assert!(rows.is_sorted_by(|one, next| (one.at, one.id) > (next.at, next.id)));
-        let plan = database_for_tests::plan(&database, query).await;
+        let plan = test_database::plan(database.reader(), query).await;
         assert!(plan.contains("audit_events_by_"), "{plan}");
         assert!(!plan.contains("TEMP B-TREE") && !plan.contains("Sort"), "{plan}");
         assert!(!plan.contains("SCAN audit_events") && !plan.contains("Seq Scan"), "{plan}");
         if database.reader().get_database_backend() == DbBackend::Postgres {
-            let read = database_for_tests::rows_read(&plan, "audit_events");
+            let read = test_database::rows_read(&plan, "audit_events");
             assert!(read <= 1_000, "{read} rows:\n{plan}");
         }
     }
@@ -88,11 +88,15 @@ async fn a_page_of_a_long_log_is_one_indexed_query(database: Database) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_page_of_a_long_log_is_one_indexed_query_on_sqlite() {
-    let (database, _folder) = database_for_tests::on_sqlite().await;
+    let (url, _folder) = test_database::on_sqlite();
+    let database = Database::open(&url).await.unwrap();
     a_page_of_a_long_log_is_one_indexed_query(database).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_page_of_a_long_log_is_one_indexed_query_on_postgres() {
-    a_page_of_a_long_log_is_one_indexed_query(database_for_tests::on_postgres("audit").await).await;
+    a_page_of_a_long_log_is_one_indexed_query(
+        Database::open(&test_database::on_postgres("audit", "").await).await.unwrap(),
+    )
+    .await;
 }

@@ -12,9 +12,9 @@ use std::sync::{Mutex, PoisonError};
 use sea_orm::sea_query::{Expr, OnConflict};
 use sea_orm::{ColumnTrait, EntityTrait, ExprTrait, QueryFilter, Set};
 
-use crate::database::{Database, in_time};
-use crate::entity::node;
-use crate::error::Error;
+use latchkey_store::Error;
+use latchkey_store::database::{Database, in_time};
+use latchkey_store::entity::node;
 
 /// So many looks at a row that stays the same: its node has gone.
 const GONE_AFTER: u32 = 10;

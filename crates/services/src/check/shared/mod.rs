@@ -45,10 +45,10 @@ use tokio::time::timeout;
 use self::presence::Presence;
 pub use self::url::RedisUrl;
 use super::need::Need;
-use crate::database::Database;
 use crate::digest::Pepper;
-use crate::error::Error;
 use crate::services::{Services, StartError};
+use latchkey_store::Error;
+use latchkey_store::database::Database;
 
 /// A call waits for its answer in turns of so long: a node that is held up itself, and comes back
 /// when all of the time is over, finds the answers that have arrived before it takes its own
@@ -160,10 +160,7 @@ impl SharedWindows {
         };
         prove::prove(&shared).await.map_err(StartError::Redis)?;
         // Before it admits anything: the others' shares shrink within a second.
-        shared.presence.count(database).await.map_err(|error| match error {
-            Error::Unavailable(error) | Error::Database(error) => StartError::Database(error),
-            error => StartError::Database(sea_orm::DbErr::Custom(error.to_string())),
-        })?;
+        shared.presence.count(database).await?;
         Ok(shared)
     }
 

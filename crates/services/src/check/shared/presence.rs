@@ -14,11 +14,11 @@ use sea_orm::sea_query::OnConflict;
 use sea_orm::{DbErr, EntityTrait, Set};
 
 use super::census::{self, Census};
-use crate::database::{Database, in_time};
 use crate::digest::Pepper;
-use crate::entity::instance;
-use crate::error::Error;
-use crate::random::hex;
+use latchkey_store::Error;
+use latchkey_store::database::{Database, in_time};
+use latchkey_store::entity::instance;
+use latchkey_store::random::hex;
 
 /// For how long a node that says nothing counts as there, in seconds.
 const COUNTS_FOR: u64 = 10;

@@ -6,8 +6,8 @@ use latchkey_migrations::{Migrator, MigratorTrait};
 use sea_orm::{ConnectionTrait, DbBackend};
 
 use super::*;
-use crate::database::Database;
-use crate::database_for_tests;
+use latchkey_store::database::Database;
+use latchkey_test_database as test_database;
 
 const KEYS: u32 = 50_000;
 
@@ -92,25 +92,26 @@ async fn fifty_of_fifty_thousand_keys_are_one_indexed_query(database: Database) 
         let rows = query.clone().all(database.reader()).await.unwrap();
         assert_eq!((rows.len(), database.statements() - before), (51, 1));
         assert_eq!(rows[0].name, format!("key {KEYS}"));
-        let plan = database_for_tests::plan(&database, query).await;
+        let plan = test_database::plan(database.reader(), query).await;
         assert!(indexes.iter().any(|index| plan.contains(index)), "{plan}");
         assert!(!plan.contains("TEMP B-TREE") && !plan.contains("Sort"), "{plan}");
         assert!(!plan.contains("SCAN keys") && !plan.contains("Seq Scan"), "{plan}");
         if database.reader().get_database_backend() == DbBackend::Postgres {
-            assert!(database_for_tests::rows_read(&plan, "keys") <= 60, "{plan}");
+            assert!(test_database::rows_read(&plan, "keys") <= 60, "{plan}");
         }
     }
 }
 
 #[tokio::test]
 async fn fifty_of_fifty_thousand_keys_are_one_indexed_query_on_sqlite() {
-    let (database, _folder) = database_for_tests::on_sqlite().await;
+    let (url, _folder) = test_database::on_sqlite();
+    let database = Database::open(&url).await.unwrap();
     fifty_of_fifty_thousand_keys_are_one_indexed_query(database).await;
 }
 
 #[tokio::test]
 async fn page_of_fifty_thousand_keys_is_one_indexed_postgres_query() {
-    let database = database_for_tests::on_postgres("key_list").await;
+    let database = Database::open(&test_database::on_postgres("key_list", "").await).await.unwrap();
     fifty_of_fifty_thousand_keys_are_one_indexed_query(database).await;
 }
 
@@ -172,6 +173,6 @@ async fn keys_from_before_are_found_in_every_alphabet_on_sqlite() {
 
 #[tokio::test]
 async fn keys_from_before_are_found_in_every_alphabet_on_postgres() {
-    let url = database_for_tests::new_on_postgres("fold_search", "").await;
+    let url = test_database::on_postgres("fold_search", "").await;
     keys_from_before_are_found_in_every_alphabet(&url).await;
 }

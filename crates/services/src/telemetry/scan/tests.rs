@@ -5,9 +5,9 @@ use latchkey_domain::api::{LogFilter, SpanStatus, TraceFilter};
 use sea_orm::{ConnectionTrait, DbBackend};
 
 use super::*;
-use crate::database::Database;
-use crate::database_for_tests::{on_postgres, on_sqlite, plan_on};
-use crate::entity::{log, trace};
+use latchkey_store::database::Database;
+use latchkey_store::entity::{log, trace};
+use latchkey_test_database as test_database;
 
 const ROWS: u32 = 20_000;
 
@@ -57,7 +57,7 @@ async fn plan<E: Searched>(database: &Database, wanted: Wanted) -> String {
         table: PhantomData,
     };
     let after = RowPosition { timestamp: i64::from(ROWS) - 1_000, nanos: 0, id: Uuid::nil() };
-    plan_on(database.telemetry().reader(), scan.query(Some(after), 101)).await
+    test_database::plan(database.telemetry().reader(), scan.query(Some(after), 101)).await
 }
 
 async fn an_index_has_the_rows_in_the_lists_order(database: Database) {
@@ -90,12 +90,14 @@ fn assert_uses(plan: &str, index: &str) {
 
 #[tokio::test]
 async fn an_index_has_the_rows_in_the_lists_order_on_sqlite() {
-    let (database, _folder) = on_sqlite().await;
+    let (url, _folder) = test_database::on_sqlite();
+    let database = Database::open(&url).await.unwrap();
     an_index_has_the_rows_in_the_lists_order(database).await;
 }
 
 #[tokio::test]
 async fn an_index_has_the_rows_in_the_lists_order_on_postgres() {
-    let database = on_postgres("telemetry_lists").await;
+    let database =
+        Database::open(&test_database::on_postgres("telemetry_lists", "").await).await.unwrap();
     an_index_has_the_rows_in_the_lists_order(database).await;
 }

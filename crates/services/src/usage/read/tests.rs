@@ -5,8 +5,8 @@ use std::time::Duration;
 use sea_orm::{ConnectionTrait, DbBackend, Set};
 
 use super::*;
-use crate::database::Database;
-use crate::database_for_tests;
+use latchkey_store::database::Database;
+use latchkey_test_database as test_database;
 
 /// A month of a key that is used day and night with several outcomes, beside the keys of others.
 const OUTCOMES: [Outcome; 4] =
@@ -71,12 +71,12 @@ async fn month_of_ten_million_requests_reads_few_rows(database: Database) {
     let requests: i64 = sums.iter().map(|sum| sum.requests).sum();
     assert!((REQUESTS - requests).abs() < 1_000, "{requests}");
     if database.reader().get_database_backend() == DbBackend::Postgres {
-        let plan = database_for_tests::plan_on(database.telemetry().reader(), query).await;
+        let plan = test_database::plan(database.telemetry().reader(), query).await;
         assert!(plan.contains("key_usage_pkey"), "{plan}");
-        assert!(database_for_tests::rows_read(&plan, "key_usage") < 1_000, "{plan}");
+        assert!(test_database::rows_read(&plan, "key_usage") < 1_000, "{plan}");
     } else {
         // The range of one primary key, so what it finds is all that it reads.
-        let plan = database_for_tests::plan_on(database.telemetry().reader(), query).await;
+        let plan = test_database::plan(database.telemetry().reader(), query).await;
         let search = "USING PRIMARY KEY (key_id=? AND resolution=? AND start>?)";
         assert!(plan.contains(search), "{plan}");
     }
@@ -84,12 +84,13 @@ async fn month_of_ten_million_requests_reads_few_rows(database: Database) {
 
 #[tokio::test]
 async fn month_of_ten_million_requests_reads_few_rows_on_sqlite() {
-    let (database, _folder) = database_for_tests::on_sqlite().await;
+    let (url, _folder) = test_database::on_sqlite();
+    let database = Database::open(&url).await.unwrap();
     month_of_ten_million_requests_reads_few_rows(database).await;
 }
 
 #[tokio::test]
 async fn month_of_ten_million_requests_reads_few_rows_on_postgres() {
-    let database = database_for_tests::on_postgres("usage").await;
+    let database = Database::open(&test_database::on_postgres("usage", "").await).await.unwrap();
     month_of_ten_million_requests_reads_few_rows(database).await;
 }

@@ -6,10 +6,10 @@ use sea_orm::{ColumnTrait, DatabaseTransaction, EntityTrait, QueryFilter, Set};
 use uuid::Uuid;
 
 use super::ROWS_PER_STATEMENT;
-use crate::entity::denial;
-use crate::error::Error;
 use crate::services::Services;
 use crate::usage::recorder::{DENIALS_PER_KEY, UsageBatch};
+use latchkey_store::Error;
+use latchkey_store::entity::denial;
 
 /// Writes the denials of a batch.
 pub(super) async fn insert(

@@ -14,11 +14,11 @@ use sea_orm::{
 };
 use uuid::Uuid;
 
-use crate::database::in_time;
-use crate::entity::key;
-use crate::error::Error;
 use crate::services::Services;
 use crate::usage::recorder::{Unwritten, UsageBatch};
+use latchkey_store::Error;
+use latchkey_store::database::in_time;
+use latchkey_store::entity::key;
 
 /// How long a last use waits for a key that somebody is changing. No change takes as long: there is
 /// no such key any more.

@@ -17,7 +17,7 @@ pub trait Clock: Send + Sync + 'static {
 
 /// A wait in whole seconds, as people and `Retry-After` have it: never zero, and who waits that
 /// long has waited long enough.
-pub(crate) fn whole_seconds(wait: Duration) -> u64 {
+pub fn whole_seconds(wait: Duration) -> u64 {
     wait.as_millis().div_ceil(1_000).max(1).try_into().unwrap_or(u64::MAX)
 }
 

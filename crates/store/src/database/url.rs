@@ -76,10 +76,11 @@ pub(super) enum Place {
 
 /// How to reach a PostgreSQL.
 #[derive(Clone)]
-pub(crate) struct Postgres(pub(super) PgConnectOptions);
+pub struct Postgres(pub(super) PgConnectOptions);
 
 impl Postgres {
-    pub(crate) const fn options(&self) -> &PgConnectOptions {
+    /// Options to connect with.
+    pub const fn options(&self) -> &PgConnectOptions {
         &self.0
     }
 }

@@ -10,8 +10,12 @@ use sea_orm::sqlx::{Row, raw_sql};
 use sea_orm::{ConnectionTrait, DbBackend, DbErr, Statement};
 
 use super::{CONNECTIONS, Database, OnBehalfOf};
-use crate::database_for_tests::{new_on_postgres, on_postgres};
 use crate::error::Error;
+
+/// An empty database on the test PostgreSQL.
+async fn on_postgres(name: &str) -> Database {
+    Database::open(&latchkey_test_database::on_postgres(name, "").await).await.unwrap()
+}
 
 /// Sets what connections to the database begin with, and connects anew.
 async fn with_default(database: &Database, url: &str, setting: &str) -> Database {
@@ -115,7 +119,7 @@ async fn an_aborted_connection_fails_one_caller_at_most() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn transaction_sets_isolation_and_durability_explicitly() {
-    let url = new_on_postgres("defaults", "").await;
+    let url = latchkey_test_database::on_postgres("defaults", "").await;
     let database = Database::open(&url).await.unwrap();
     for (default, lasts) in [("off", "on"), ("local", "on"), ("remote_apply", "remote_apply")] {
         let database =
@@ -152,7 +156,7 @@ async fn role(database: &Database, url: &str, options: &str) -> String {
 #[tokio::test]
 async fn an_encoding_that_cannot_hold_every_name_is_refused() {
     let latin = "ENCODING 'LATIN1' TEMPLATE template0 LC_COLLATE 'C' LC_CTYPE 'C'";
-    let url = new_on_postgres("latin", latin).await;
+    let url = latchkey_test_database::on_postgres("latin", latin).await;
     let why = refusal(&url).await;
     assert!(why.contains("LATIN1") && why.contains("ENCODING 'UTF8'"), "{why}");
 }
@@ -161,7 +165,7 @@ async fn an_encoding_that_cannot_hold_every_name_is_refused() {
 async fn a_schema_of_a_later_version_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let sqlite = format!("sqlite://{}/latchkey.db", folder.path().display());
-    for url in [sqlite, new_on_postgres("later", "").await] {
+    for url in [sqlite, latchkey_test_database::on_postgres("later", "").await] {
         let database = Database::open(&url).await.unwrap();
         let later = "INSERT INTO seaql_migrations VALUES ('m29991231_000001_later', 0)";
         database.writer().execute_unprepared(later).await.unwrap();
@@ -172,7 +176,7 @@ async fn a_schema_of_a_later_version_is_refused() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn role_without_create_serves_migrated_database() {
-    let url = new_on_postgres("few", "").await;
+    let url = latchkey_test_database::on_postgres("few", "").await;
     let database = Database::open(&url).await.unwrap();
     let of_role = role(&database, &url, "CONNECTION LIMIT 6").await;
     let served = Database::open(&of_role).await.unwrap();
@@ -194,7 +198,7 @@ async fn role_without_create_serves_migrated_database() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_keeps_a_node_from_connecting_is_said_with_the_host() {
-    let url = new_on_postgres("cause", "").await;
+    let url = latchkey_test_database::on_postgres("cause", "").await;
     let database = Database::open(&url).await.unwrap();
     let full = role(&database, &url, "CONNECTION LIMIT 0").await;
     let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();

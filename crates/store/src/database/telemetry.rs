@@ -17,7 +17,7 @@ pub(super) const CONNECTIONS: u32 = 4;
 
 /// The connections to telemetry and usage.
 #[derive(Clone)]
-pub(crate) struct Telemetry {
+pub struct Telemetry {
     pub(super) reader: DatabaseConnection,
     pub(super) writer: Writer,
     pub(super) file: Option<PathBuf>,
@@ -25,28 +25,31 @@ pub(crate) struct Telemetry {
 
 impl Telemetry {
     /// For statements that only read.
-    pub(crate) const fn reader(&self) -> &DatabaseConnection {
+    pub const fn reader(&self) -> &DatabaseConnection {
         &self.reader
     }
 
     /// For a single statement that writes.
-    pub(crate) const fn writer(&self) -> &DatabaseConnection {
+    pub const fn writer(&self) -> &DatabaseConnection {
         &self.writer.pool
     }
 
     /// Begins a transaction that writes; see [`super::Database::begin`].
-    pub(crate) async fn begin(&self) -> Result<DatabaseTransaction, DbErr> {
+    ///
+    /// # Errors
+    /// The database fails.
+    pub async fn begin(&self) -> Result<DatabaseTransaction, DbErr> {
         self.writer.begin(OnBehalfOf::Server).await
     }
 
     /// Which SQL it speaks.
-    pub(crate) fn backend(&self) -> DbBackend {
+    pub fn backend(&self) -> DbBackend {
         self.writer.pool.get_database_backend()
     }
 
     /// SQLite's log of what was committed and is not on the disk for sure; none: PostgreSQL sees to
     /// it.
-    pub(crate) fn write_ahead_log(&self) -> Option<PathBuf> {
+    pub fn write_ahead_log(&self) -> Option<PathBuf> {
         self.file.as_deref().map(|file| beside(file, "", "-wal"))
     }
 }

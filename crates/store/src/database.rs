@@ -8,7 +8,7 @@
 
 mod batches;
 mod begin;
-pub(crate) mod primary;
+pub mod primary;
 mod relocate;
 mod renewal;
 mod start;
@@ -31,12 +31,12 @@ use sea_orm::{
     RuntimeErr,
 };
 
-pub(crate) use self::begin::OnBehalfOf;
+pub use self::begin::OnBehalfOf;
 use self::begin::{Suspicion, Writer};
 use self::renewal::Renewal;
-pub(crate) use self::start::why_not;
-pub(crate) use self::telemetry::Telemetry;
-pub(crate) use self::url::Postgres;
+pub use self::start::why_not;
+pub use self::telemetry::Telemetry;
+pub use self::url::Postgres;
 use self::url::{Place, UrlError};
 use crate::background;
 use crate::error::Error;
@@ -60,20 +60,22 @@ const MIGRATION_LOCK: i64 = 0x6c61_7463_686b_6579;
 ///
 /// # Errors
 /// As the work's; `Unavailable` if it takes too long.
-pub(crate) fn in_time<T>(
+pub fn in_time<T>(
     work: impl Future<Output = Result<T, Error>>,
 ) -> impl Future<Output = Result<T, Error>> {
     within(PATIENCE, work)
 }
 
 /// The same for work that may take longer.
-pub(crate) fn within<T>(
+///
+/// # Errors
+/// As the work's; `Unavailable` if it takes too long.
+pub fn within<T, E: From<Error>>(
     patience: Duration,
-    work: impl Future<Output = Result<T, Error>>,
-) -> impl Future<Output = Result<T, Error>> {
-    let silent = || Error::Unavailable(DbErr::Conn(RuntimeErr::Internal("timed out".to_owned())));
+    work: impl Future<Output = Result<T, E>>,
+) -> impl Future<Output = Result<T, E>> {
     let timely = tokio::time::timeout(patience, Box::pin(work));
-    async move { timely.await.unwrap_or_else(|_| Err(silent())) }
+    async move { timely.await.unwrap_or_else(|_| Err(Error::unavailable("timed out").into())) }
 }
 
 /// The connections to the one database.
@@ -90,26 +92,31 @@ pub struct Database {
 }
 
 /// How a PostgreSQL is reached.
-pub(crate) struct Ways {
+pub struct Ways {
     /// As `DATABASE_URL` says: perhaps through a pooler.
-    pub(crate) through: Postgres,
+    pub through: Postgres,
     /// Past it; none: there is no other way.
-    pub(crate) past: Option<Postgres>,
+    pub past: Option<Postgres>,
 }
 
 impl Ways {
     /// The way to listen.
-    pub(crate) fn direct(&self) -> &Postgres {
+    pub fn direct(&self) -> &Postgres {
         self.past.as_ref().unwrap_or(&self.through)
     }
 }
 
 /// Where other processes' changes are heard of.
-pub(crate) enum Watched<'a> {
+pub enum Watched<'a> {
     /// By listening on a connection of its own.
     Postgres(&'a Ways),
-    /// By looking through the one connection that writes; and which one that is.
-    Sqlite { writer: &'a SqlitePool, number: &'a AtomicU64 },
+    /// By looking through the one connection that writes.
+    Sqlite {
+        /// The pool of that connection.
+        writer: &'a SqlitePool,
+        /// Which connection of the pool it is: it changes when a new one is opened.
+        number: &'a AtomicU64,
+    },
 }
 
 impl Database {
@@ -250,44 +257,53 @@ impl Database {
 
     /// Telemetry and usage: `traces`, `logs`, `key_usage`, `project_usage`, `project_months`,
     /// `denials`.
-    pub(crate) const fn telemetry(&self) -> &Telemetry {
+    pub const fn telemetry(&self) -> &Telemetry {
         &self.telemetry
     }
 
     /// For statements that only read.
-    pub(crate) const fn reader(&self) -> &DatabaseConnection {
+    pub const fn reader(&self) -> &DatabaseConnection {
         &self.reader
     }
 
     /// For a single statement that writes.
-    pub(crate) const fn writer(&self) -> &DatabaseConnection {
+    pub const fn writer(&self) -> &DatabaseConnection {
         &self.writer.pool
     }
 
     /// Begins a transaction that writes, for the server itself.
-    pub(crate) async fn begin(&self) -> Result<DatabaseTransaction, DbErr> {
+    ///
+    /// # Errors
+    /// The database fails.
+    pub async fn begin(&self) -> Result<DatabaseTransaction, DbErr> {
         self.begin_for(OnBehalfOf::Server).await
     }
 
     /// Begins a transaction that writes for somebody. In SQLite it holds the write lock from the
     /// start, so that what it reads can't change before it writes.
-    pub(crate) async fn begin_for(&self, who: OnBehalfOf) -> Result<DatabaseTransaction, DbErr> {
+    ///
+    /// # Errors
+    /// The database fails.
+    pub async fn begin_for(&self, who: OnBehalfOf) -> Result<DatabaseTransaction, DbErr> {
         self.writer.begin(who).await
     }
 
     /// Waits until it is somebody's turn to write a single statement, which lasts as long as what
     /// is returned.
-    pub(crate) async fn turn(&self, who: OnBehalfOf) -> Result<Turn<OnBehalfOf>, DbErr> {
+    ///
+    /// # Errors
+    /// The database fails.
+    pub async fn turn(&self, who: OnBehalfOf) -> Result<Turn<OnBehalfOf>, DbErr> {
         self.writer.turn(who).await
     }
 
     /// Whether it is an SQLite, which one server uses.
-    pub(crate) const fn is_sqlite(&self) -> bool {
+    pub const fn is_sqlite(&self) -> bool {
         self.ways.is_none()
     }
 
     /// Where other processes' changes are heard of.
-    pub(crate) fn watched(&self) -> Watched<'_> {
+    pub fn watched(&self) -> Watched<'_> {
         if let Some(ways) = &self.ways {
             return Watched::Postgres(ways);
         }
@@ -297,7 +313,7 @@ impl Database {
 
     /// No connection is used any more that there is now: they may lead to a server that is no
     /// longer the primary.
-    pub(crate) fn renew(&self) {
+    pub fn renew(&self) {
         self.renewal.begin();
     }
 

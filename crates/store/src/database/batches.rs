@@ -20,7 +20,7 @@ impl Database {
     ///
     /// # Errors
     /// The database fails.
-    pub(crate) async fn delete_some<E: EntityTrait>(&self, is_old: Expr) -> Result<u64, Error> {
+    pub async fn delete_some<E: EntityTrait>(&self, is_old: Expr) -> Result<u64, Error> {
         delete::<E>(&self.writer, is_old).await
     }
 
@@ -28,7 +28,7 @@ impl Database {
     ///
     /// # Errors
     /// The database fails.
-    pub(crate) async fn delete_all<E: EntityTrait>(&self, is_old: Expr) -> Result<(), Error> {
+    pub async fn delete_all<E: EntityTrait>(&self, is_old: Expr) -> Result<(), Error> {
         while delete::<E>(&self.writer, is_old.clone()).await? == ROWS_PER_DELETE * DELETES_PER_RUN
         {
         }
@@ -41,7 +41,7 @@ impl Telemetry {
     ///
     /// # Errors
     /// The database fails.
-    pub(crate) async fn delete_some<E: EntityTrait>(&self, is_old: Expr) -> Result<u64, Error> {
+    pub async fn delete_some<E: EntityTrait>(&self, is_old: Expr) -> Result<u64, Error> {
         delete::<E>(&self.writer, is_old).await
     }
 }

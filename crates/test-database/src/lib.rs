@@ -1,25 +1,23 @@
 //! Databases and query plans for the tests of what queries cost.
+#![expect(
+    clippy::unwrap_used,
+    clippy::missing_panics_doc,
+    reason = "a test fails where its database does"
+)]
 
 use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, QueryTrait, Statement};
 use tempfile::TempDir;
 
-use crate::database::Database;
-
-/// An empty SQLite, for as long as the folder lives.
-pub(crate) async fn on_sqlite() -> (Database, TempDir) {
+/// URL of an SQLite that does not exist yet, in a folder that is deleted when it is dropped.
+pub fn on_sqlite() -> (String, TempDir) {
     let folder = tempfile::tempdir().unwrap();
-    let url = format!("sqlite://{}/latchkey.db", folder.path().display());
-    (Database::open(&url).await.unwrap(), folder)
+    (format!("sqlite://{}/latchkey.db", folder.path().display()), folder)
 }
 
-/// An empty database on the test PostgreSQL. The whole server goes away after the tests.
-pub(crate) async fn on_postgres(name: &str) -> Database {
-    Database::open(&new_on_postgres(name, "").await).await.unwrap()
-}
-
-/// Where a new database on the test PostgreSQL is, made with `options`.
+/// URL of a new database on the test PostgreSQL, which is made with `options`. The whole server is
+/// deleted after the tests.
 #[expect(clippy::disallowed_methods, reason = "the test script names the server it started")]
-pub(crate) async fn new_on_postgres(name: &str, options: &str) -> String {
+pub async fn on_postgres(name: &str, options: &str) -> String {
     let server = std::env::var("LATCHKEY_TEST_POSTGRES_URL")
         .expect("run `make test-unit`, or `scripts/with-postgres.sh cargo test`");
     let name = format!("latchkey_{name}_test_{}", std::process::id());
@@ -29,13 +27,8 @@ pub(crate) async fn new_on_postgres(name: &str, options: &str) -> String {
     format!("{before}/{name}")
 }
 
-/// How the database goes about a query; PostgreSQL runs it and counts the rows.
-pub(crate) async fn plan(database: &Database, query: impl QueryTrait) -> String {
-    plan_on(database.reader(), query).await
-}
-
-/// The same where telemetry and usage are.
-pub(crate) async fn plan_on(database: &DatabaseConnection, query: impl QueryTrait) -> String {
+/// Query plan of a query, a line each step; PostgreSQL runs the query and counts the rows.
+pub async fn plan(database: &DatabaseConnection, query: impl QueryTrait) -> String {
     let backend = database.get_database_backend();
     let (how, column) = match backend {
         DbBackend::Postgres => ("EXPLAIN (ANALYZE)", "QUERY PLAN"),
@@ -51,7 +44,7 @@ pub(crate) async fn plan_on(database: &DatabaseConnection, query: impl QueryTrai
 
 /// The rows that the scans of a plan read, of index and table, as PostgreSQL counted them while it
 /// ran.
-pub(crate) fn rows_read(plan: &str, table: &str) -> u64 {
+pub fn rows_read(plan: &str, table: &str) -> u64 {
     let scan = format!(" on {table}");
     let scans = plan.lines().filter(|line| line.contains(&scan) || line.contains("Removed"));
     let rows = scans.map(|line| {

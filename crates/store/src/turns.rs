@@ -14,14 +14,16 @@ use tokio::sync::oneshot;
 
 /// A number of pieces of work, with how many bytes they bring.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(crate) struct Size {
-    pub(crate) calls: usize,
-    pub(crate) bytes: usize,
+pub struct Size {
+    /// Pieces of work.
+    pub calls: usize,
+    /// Bytes that they bring along.
+    pub bytes: usize,
 }
 
 impl Size {
     /// So many pieces, however large.
-    pub(crate) const fn calls(calls: usize) -> Self {
+    pub const fn calls(calls: usize) -> Self {
         Self { calls, bytes: usize::MAX }
     }
 
@@ -42,25 +44,25 @@ impl Size {
 
 /// How much there may be at a time.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Bounds {
+pub struct Bounds {
     /// Under way, of all lanes.
-    pub(crate) running: usize,
+    pub running: usize,
     /// Under way, of one lane.
-    pub(crate) running_of_one: usize,
+    pub running_of_one: usize,
     /// Waiting or under way, of all lanes.
-    pub(crate) all: Size,
+    pub all: Size,
     /// Waiting or under way, of one lane.
-    pub(crate) of_one: Size,
+    pub of_one: Size,
 }
 
 /// Whose work it is.
-pub(crate) trait LaneId: Copy + Eq + Hash {}
+pub trait LaneId: Copy + Eq + Hash {}
 
 impl<T: Copy + Eq + Hash> LaneId for T {}
 
 /// Too much waits already.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Full;
+pub struct Full;
 
 struct QueueState<K: LaneId> {
     bounds: Bounds,
@@ -81,7 +83,7 @@ struct Lane<K: LaneId> {
 }
 
 /// Turns at something, by lanes.
-pub(crate) struct Turns<K: LaneId>(Arc<Mutex<QueueState<K>>>);
+pub struct Turns<K: LaneId>(Arc<Mutex<QueueState<K>>>);
 
 impl<K: LaneId> Clone for Turns<K> {
     fn clone(&self) -> Self {
@@ -103,13 +105,14 @@ struct Running<K: LaneId> {
 }
 
 /// It is somebody's turn, until this is dropped.
-pub(crate) struct Turn<K: LaneId> {
+pub struct Turn<K: LaneId> {
     _running: Running<K>,
     _place: QueuePlace<K>,
 }
 
 impl<K: LaneId> Turns<K> {
-    pub(crate) fn new(bounds: Bounds) -> Self {
+    /// An empty queue.
+    pub fn new(bounds: Bounds) -> Self {
         Self(Arc::new(Mutex::new(QueueState {
             bounds,
             size: Size::default(),
@@ -124,7 +127,7 @@ impl<K: LaneId> Turns<K> {
     ///
     /// # Errors
     /// Too much waits already, of the lane or in all.
-    pub(crate) async fn turn(&self, lane: K, bytes: usize) -> Result<Turn<K>, Full> {
+    pub async fn turn(&self, lane: K, bytes: usize) -> Result<Turn<K>, Full> {
         let (place, running) = self.enter(lane, bytes)?;
         // A sender is dropped only with its place.
         let running = running.await.map_err(|_| Full)?;
@@ -167,12 +170,13 @@ impl<K: LaneId> Turns<K> {
     }
 
     /// How much waits or is under way, and how much was refused since the start.
-    pub(crate) fn counts(&self) -> (Size, u64) {
+    pub fn counts(&self) -> (Size, u64) {
         let state = self.state();
         (state.size, state.refused)
     }
 
-    pub(crate) fn waiting(&self) -> usize {
+    /// How many pieces wait.
+    pub fn waiting(&self) -> usize {
         let state = self.state();
         state.size.calls.saturating_sub(state.running)
     }

@@ -17,7 +17,7 @@ const IS_THERE: &str = "is_there";
 ///
 /// # Errors
 /// `Unavailable` if a replica answered.
-pub(crate) async fn one(
+pub async fn one(
     reader: &impl ConnectionTrait,
     query: &impl QueryTrait,
 ) -> Result<Option<QueryResult>, Error> {

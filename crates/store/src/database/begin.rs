@@ -31,7 +31,7 @@ const POSTGRES: &str = "SET TRANSACTION ISOLATION LEVEL READ COMMITTED; \
 /// Whose work a write is: the writes of each wait for each other, and take turns with those of
 /// others.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(crate) enum OnBehalfOf {
+pub enum OnBehalfOf {
     /// A person, by whichever session.
     Person(UserId),
     /// Whoever signs in with this GitHub id; none: the local developer.

@@ -13,7 +13,7 @@ use std::thread::{self, available_parallelism};
 use tokio::sync::oneshot;
 
 /// The name of the thread that writes SQLite's telemetry; Linux keeps 15 bytes of a name.
-pub(crate) const WRITER: &str = "telemetry-write";
+pub const WRITER: &str = "telemetry-write";
 const WORKER: &str = "telemetry-read";
 /// About a tenth of the time of a thread that competes with it.
 #[cfg(target_os = "linux")]
@@ -50,7 +50,7 @@ fn work(receiver: &Mutex<Receiver<Work>>) {
 }
 
 /// Does something on a thread in the background. A panic in it is told like any other.
-pub(crate) async fn run<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+pub async fn run<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
     let (done, result) = oneshot::channel::<Result<T, Box<dyn Any + Send>>>();
     let work = Box::new(move || {
         // Whoever asked may have gone.
@@ -66,7 +66,7 @@ pub(crate) async fn run<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'st
 
 /// Lowers the priority of this process's threads of that name.
 #[cfg(target_os = "linux")]
-pub(crate) fn stand_back(name: &str) {
+pub fn stand_back(name: &str) {
     use rustix::process::{Pid, setpriority_process};
 
     let Ok(tasks) = std::fs::read_dir("/proc/self/task") else { return };
@@ -82,7 +82,7 @@ pub(crate) fn stand_back(name: &str) {
 }
 
 #[cfg(not(target_os = "linux"))]
-pub(crate) const fn stand_back(_name: &str) {}
+pub const fn stand_back(_name: &str) {}
 
 #[cfg(test)]
 mod tests {

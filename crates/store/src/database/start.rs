@@ -54,7 +54,7 @@ pub(super) async fn reach(postgres: &Postgres) -> Result<PgConnection, DbErr> {
 }
 
 /// What keeps a connection from being made.
-pub(crate) fn why_not(error: &Sqlx) -> String {
+pub fn why_not(error: &Sqlx) -> String {
     match error {
         Sqlx::Io(error) => format!("can’t be reached: {error}"),
         Sqlx::Database(error) => match error.code().as_deref() {

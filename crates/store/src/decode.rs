@@ -1,0 +1,125 @@
+//! What rows say, as the domain's types.
+
+use latchkey_domain::key::{Environment, KeyKind};
+use latchkey_domain::limit::{AllowList, Cidr, Limit, MaxParallel, ModelName, Period, Rpm, Tokens};
+use latchkey_domain::permission::ServicePermission;
+use latchkey_domain::tier::{Tier, TierLimits, TierOverrides};
+use serde::de::DeserializeOwned;
+
+use crate::Error;
+use crate::entity::{key, organization};
+
+/// What may limit a key, as a row has it.
+pub struct RowLimits {
+    /// Maximum requests per minute.
+    pub rpm: Option<Rpm>,
+    /// Maximum tokens per minute.
+    pub tpm: Option<Tokens>,
+    /// Gateway calls at a time.
+    pub max_parallel: Option<MaxParallel>,
+    /// Token budget.
+    pub token_limit: Option<Tokens>,
+    /// Period of the token budget.
+    pub token_limit_period: Option<Period>,
+    /// The models that it may use; none: all.
+    pub allowed_models: Option<AllowList<ModelName>>,
+    /// The networks that it may be used from; none: any.
+    pub allowed_cidrs: Option<AllowList<Cidr>>,
+    /// What a service key may do.
+    pub permissions: Option<AllowList<ServicePermission>>,
+}
+
+/// The limits of a row.
+///
+/// # Errors
+/// `Corrupt`: the services never write such a row.
+pub fn limits(row: &key::Model) -> Result<RowLimits, Error> {
+    Ok(RowLimits {
+        rpm: limit(row.rpm)?,
+        tpm: limit(row.tpm)?,
+        max_parallel: limit(row.max_parallel)?,
+        token_limit: limit(row.token_limit)?,
+        token_limit_period: row
+            .token_limit_period
+            .as_deref()
+            .map(|name| Period::from_name(name).ok_or(Error::Corrupt("period")))
+            .transpose()?,
+        allowed_models: list(row.allowed_models.as_deref())?,
+        allowed_cidrs: list(row.allowed_cidrs.as_deref())?,
+        permissions: list(row.permissions.as_deref())?,
+    })
+}
+
+fn limit<const MAX: u64>(number: Option<i64>) -> Result<Option<Limit<MAX>>, Error> {
+    let parse = |number: i64| u64::try_from(number).ok().and_then(|number| Limit::new(number).ok());
+    number.map(|number| parse(number).ok_or(Error::Corrupt("limit"))).transpose()
+}
+
+fn list<T: DeserializeOwned + PartialEq>(
+    text: Option<&str>,
+) -> Result<Option<AllowList<T>>, Error> {
+    text.map(|text| serde_json::from_str(text).map_err(|_| Error::Corrupt("list"))).transpose()
+}
+
+/// The kind of a row.
+///
+/// # Errors
+/// `Corrupt`.
+pub fn kind(row: &key::Model) -> Result<KeyKind, Error> {
+    KeyKind::from_name(&row.kind).ok_or(Error::Corrupt("key kind"))
+}
+
+/// The environment of a row.
+///
+/// # Errors
+/// `Corrupt`.
+pub fn environment(row: &key::Model) -> Result<Environment, Error> {
+    environment_of(&row.environment)
+}
+
+/// The environment of that name.
+///
+/// # Errors
+/// `Corrupt`.
+pub fn environment_of(name: &str) -> Result<Environment, Error> {
+    Environment::from_name(name).ok_or(Error::Corrupt("key environment"))
+}
+
+/// An organization's tier and its overrides.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Plan {
+    /// Tier of the organization.
+    pub tier: Tier,
+    /// Numbers that are others than the tier's.
+    pub overrides: TierOverrides,
+}
+
+impl Plan {
+    /// As an organization's row has them.
+    ///
+    /// # Errors
+    /// `Corrupt`.
+    pub fn of(row: &organization::Model) -> Result<Self, Error> {
+        Self::parse(&row.tier, row.tier_overrides.as_deref())
+    }
+
+    /// As the columns have them.
+    ///
+    /// # Errors
+    /// `Corrupt`.
+    pub fn parse(tier: &str, overrides: Option<&str>) -> Result<Self, Error> {
+        let tier = Tier::from_name(tier).ok_or(Error::Corrupt("tier"))?;
+        let overrides = match overrides {
+            Some(json) => {
+                serde_json::from_str(json).map_err(|_| Error::Corrupt("tier override"))?
+            }
+            None => TierOverrides::default(),
+        };
+        Ok(Self { tier, overrides })
+    }
+
+    /// What the organization may use.
+    pub fn limits(&self) -> TierLimits {
+        self.overrides.limits(self.tier)
+    }
+}
