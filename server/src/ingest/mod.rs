@@ -4,6 +4,7 @@ mod coding;
 mod logs;
 pub(crate) mod otlp;
 mod paths;
+mod responses;
 pub(crate) mod sdk;
 mod traces;
 

@@ -5,11 +5,11 @@ use axum::http::HeaderMap;
 use axum::response::{IntoResponse, Response};
 use axum_extra::extract::CookieJar;
 use latchkey_domain::path::LocalPath;
-use latchkey_domain::problem::Problem;
 use latchkey_services::accounts;
 use serde::Deserialize;
 use utoipa::IntoParams;
 
+use super::responses::NoGithubSignIn;
 use super::{cookies, found, held_up};
 use crate::http::client::ClientIp;
 use crate::http::extract::Params;
@@ -33,8 +33,7 @@ pub(crate) struct Next {
     params(Next),
     responses(
         (status = 302, description = "Redirect to GitHub with `state` and a PKCE challenge. A cookie binds the state to this browser"),
-        (status = 404, description = "`not_found`: GitHub sign-in is not configured", body = Problem),
-        (status = 429, description = "`too_many_failures`: more than 60 sign-ins and refreshes from this IP address failed or were not completed in the last minute. Browsers are redirected to `/login`. See `Retry-After`", body = Problem),
+        NoGithubSignIn,
     ),
 )]
 pub(crate) async fn authorize(

@@ -6,18 +6,27 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum_extra::extract::CookieJar;
 use latchkey_domain::path::LocalPath;
-use latchkey_domain::problem::{ErrorCode, Problem};
+use latchkey_domain::problem::ErrorCode;
 use latchkey_services::{Error, accounts};
 use serde::Deserialize;
 use subtle::ConstantTimeEq;
 use utoipa::IntoParams;
 
+use super::responses::NoGithubSignIn;
 use super::{completion, cookies, found, held_up, login};
 use crate::http::client::ClientDevice;
 use crate::http::extract::Params;
 use crate::http::problem::Refusal;
+use crate::http::responses::refusals;
 use crate::pages::wants_page;
 use crate::state::AppState;
+
+refusals! {
+    /// The sign-in was begun elsewhere, or too long ago.
+    StateRefused {
+        403: "`forbidden`: the state belongs to another browser, was already used or has expired",
+    }
+}
 
 /// Query parameters that GitHub adds to the callback.
 #[derive(Deserialize, IntoParams)]
@@ -40,10 +49,8 @@ pub(crate) struct FromGithub {
     params(FromGithub),
     responses(
         (status = 302, description = "Redirect to `/auth/complete` with the refresh token as a cookie, or to `/login` with a reason if GitHub did not sign the user in"),
-        (status = 403, description = "`forbidden`: the state belongs to another browser, was already used or has expired",
-            body = Problem),
-        (status = 404, description = "`not_found`: GitHub sign-in is not configured", body = Problem),
-        (status = 429, description = "`too_many_failures`: more than 60 sign-ins and refreshes from this IP address failed or were not completed in the last minute. Browsers are redirected to `/login`. See `Retry-After`", body = Problem),
+        StateRefused,
+        NoGithubSignIn,
     ),
 )]
 pub(crate) async fn callback(

@@ -8,7 +8,7 @@ use axum::http::{HeaderMap, HeaderName};
 use axum::response::{IntoResponse, Response};
 use axum_extra::extract::CookieJar;
 use latchkey_domain::path::LocalPath;
-use latchkey_domain::problem::{ErrorCode, Problem};
+use latchkey_domain::problem::ErrorCode;
 use latchkey_services::Error;
 use latchkey_services::accounts::{self, LocalCode};
 use serde::Deserialize;
@@ -22,8 +22,18 @@ use crate::http::extract::Params;
 use crate::http::json::Json;
 use crate::http::origin;
 use crate::http::problem::Refusal;
+use crate::http::responses::refusals;
 use crate::pages::wants_page;
 use crate::state::AppState;
+
+refusals! {
+    /// Local sign-in is for the person at this machine alone.
+    LocalSignInRefused {
+        403: "`forbidden`: the code is wrong, `Host` or `Origin` is not the server’s own, or the request came through a proxy",
+        404: "`not_found`: local sign-in is disabled because GitHub sign-in is configured",
+        429: "`too_many_failures`: five wrong codes in the last minute. Browsers are redirected to `/login`. See `Retry-After`",
+    }
+}
 
 /// What a proxy adds to a request that it passes on. Whoever comes through one is not on this
 /// machine.
@@ -76,9 +86,7 @@ pub(crate) fn local_link(public_url: &PublicUrl, code: &LocalCode) -> String {
     request_body(content((LocalSignIn = "application/x-www-form-urlencoded"), (LocalSignIn = "application/json"))),
     responses(
         (status = 302, description = "Redirect to `/auth/complete` with the refresh token as a cookie. Browsers with a wrong code are redirected to `/login`"),
-        (status = 403, description = "`forbidden`: the code is wrong, `Host` or `Origin` is not the server’s own, or the request came through a proxy", body = Problem),
-        (status = 404, description = "`not_found`: local sign-in is disabled because GitHub sign-in is configured", body = Problem),
-        (status = 429, description = "`too_many_failures`: five wrong codes in the last minute. Browsers are redirected to `/login`. See `Retry-After`", body = Problem),
+        LocalSignInRefused,
     ),
 )]
 pub(crate) async fn local(

@@ -5,6 +5,7 @@ mod callback;
 pub(crate) mod cookies;
 mod github;
 mod local;
+mod responses;
 
 pub(crate) use authorize::{__path_authorize, authorize};
 pub(crate) use callback::{__path_callback, callback};

@@ -2,6 +2,7 @@
 
 use axum::extract::State;
 use axum::http::StatusCode;
+use latchkey_domain::api::Application;
 use latchkey_domain::api::{ApiKey, ApplicationKeyRequest, Page, RevealedSecret};
 use latchkey_domain::id::{ApplicationId, KeyId};
 use latchkey_domain::problem::Problem;
@@ -14,6 +15,7 @@ use crate::http::extract::{ListPage, PageParams, Params, PathId, given, no_such_
 use crate::http::idempotency::IdempotencyKey;
 use crate::http::json::Json;
 use crate::http::problem::Refusal;
+use crate::http::responses::{Invalid, IsViewer, KeyNotCreated, Malformed, NoAccess};
 
 /// Query parameters of `/apikey`.
 #[derive(Deserialize, IntoParams)]
@@ -52,12 +54,11 @@ impl OfApplication {
     responses(
         (status = 200, description = "The secret. It is returned only once", body = String,
             content_type = "application/json", example = json!("lk_live_…")),
-        (status = 400, description = "`malformed`", body = Problem),
-        (status = 401, description = "`unauthenticated`", body = Problem),
-        (status = 403, description = "`forbidden`: the caller is a viewer", body = Problem),
-        (status = 404, description = "`not_found`: the application does not exist or belongs to another tenant", body = Problem),
-        (status = 409, description = "`name_taken`, `tier_limit_reached`, `idempotency_replay`", body = Problem),
-        (status = 422, description = "`invalid`", body = Problem),
+        Malformed,
+        NoAccess<Application>,
+        IsViewer,
+        KeyNotCreated,
+        Invalid,
     ),
     security(("user" = [])),
 )]
@@ -88,9 +89,8 @@ pub(crate) async fn generate(
     ),
     responses(
         (status = 200, description = "Keys, newest first, including revoked ones", body = Page<ApiKey>),
-        (status = 401, description = "`unauthenticated`", body = Problem),
-        (status = 404, description = "`not_found`: the application does not exist or belongs to another tenant", body = Problem),
-        (status = 422, description = "`invalid`", body = Problem),
+        NoAccess<Application>,
+        Invalid,
     ),
     security(("user" = [])),
 )]
@@ -116,9 +116,8 @@ pub(crate) async fn list(
     params(("keyId" = KeyId, Path)),
     responses(
         (status = 204, description = "The key is revoked"),
-        (status = 401, description = "`unauthenticated`", body = Problem),
-        (status = 403, description = "`forbidden`: the caller is a viewer", body = Problem),
-        (status = 404, description = "`not_found`: the key does not exist or belongs to another tenant", body = Problem),
+        NoAccess<ApiKey>,
+        IsViewer,
     ),
     security(("user" = [])),
 )]

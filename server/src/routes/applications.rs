@@ -2,9 +2,9 @@
 
 use axum::extract::State;
 use axum::http::StatusCode;
+use latchkey_domain::api::Project;
 use latchkey_domain::api::{Application, ApplicationPatch, ApplicationRequest, Page};
 use latchkey_domain::id::{ApplicationId, ProjectId};
-use latchkey_domain::problem::Problem;
 use latchkey_services::{Services, applications};
 
 use crate::http::auth::Caller;
@@ -12,6 +12,14 @@ use crate::http::extract::{ListPage, PageParams, PathId};
 use crate::http::idempotency::IdempotencyKey;
 use crate::http::json::Json;
 use crate::http::problem::Refusal;
+use crate::http::responses::{Invalid, InvalidOrMismatched, IsViewer, NoAccess, refusals};
+
+refusals! {
+    /// The request was made before.
+    IsReplay {
+        409: "`idempotency_replay`",
+    }
+}
 
 /// List the applications of a project
 #[utoipa::path(
@@ -25,9 +33,8 @@ use crate::http::problem::Refusal;
     ),
     responses(
         (status = 200, description = "The list, newest first", body = Page<Application>),
-        (status = 401, description = "`unauthenticated`", body = Problem),
-        (status = 404, description = "`not_found`: the project does not exist or belongs to another tenant", body = Problem),
-        (status = 422, description = "`invalid`", body = Problem),
+        NoAccess<Project>,
+        Invalid,
     ),
     security(("user" = [])),
 )]
@@ -49,8 +56,7 @@ pub(crate) async fn list(
     params(("id" = ApplicationId, Path)),
     responses(
         (status = 200, description = "The application", body = Application),
-        (status = 401, description = "`unauthenticated`", body = Problem),
-        (status = 404, description = "`not_found`: the application does not exist or belongs to another tenant", body = Problem),
+        NoAccess<Application>,
     ),
     security(("user" = [])),
 )]
@@ -72,11 +78,10 @@ pub(crate) async fn get(
     request_body(content = ApplicationRequest),
     responses(
         (status = 201, description = "The application", body = Application),
-        (status = 401, description = "`unauthenticated`", body = Problem),
-        (status = 403, description = "`forbidden`: the caller is a viewer", body = Problem),
-        (status = 404, description = "`not_found`: the project does not exist or belongs to another tenant", body = Problem),
-        (status = 409, description = "`idempotency_replay`", body = Problem),
-        (status = 422, description = "`invalid`, `idempotency_mismatch`", body = Problem),
+        NoAccess<Project>,
+        IsViewer,
+        IsReplay,
+        InvalidOrMismatched,
     ),
     security(("user" = [])),
 )]
@@ -103,10 +108,9 @@ pub(crate) async fn create(
     request_body(content = ApplicationPatch),
     responses(
         (status = 200, description = "The updated application", body = Application),
-        (status = 401, description = "`unauthenticated`", body = Problem),
-        (status = 403, description = "`forbidden`: the caller is a viewer", body = Problem),
-        (status = 404, description = "`not_found`: the application does not exist or belongs to another tenant", body = Problem),
-        (status = 422, description = "`invalid`", body = Problem),
+        NoAccess<Application>,
+        IsViewer,
+        Invalid,
     ),
     security(("user" = [])),
 )]
@@ -128,9 +132,8 @@ pub(crate) async fn change(
     params(("id" = ApplicationId, Path)),
     responses(
         (status = 204, description = "The application is deleted. Keys restricted to it are revoked, and its telemetry is deleted soon after"),
-        (status = 401, description = "`unauthenticated`", body = Problem),
-        (status = 403, description = "`forbidden`: the caller is a viewer", body = Problem),
-        (status = 404, description = "`not_found`: the application does not exist or belongs to another tenant", body = Problem),
+        NoAccess<Application>,
+        IsViewer,
     ),
     security(("user" = [])),
 )]

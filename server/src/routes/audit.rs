@@ -5,6 +5,7 @@ use axum::extract::State;
 use axum::http::header::{CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_TYPE};
 use axum::response::IntoResponse;
 use futures::stream;
+use latchkey_domain::api::Organization;
 use latchkey_domain::api::{AuditEvent, AuditFilter, Page};
 use latchkey_domain::audit::AuditAction;
 use latchkey_domain::id::OrganizationId;
@@ -18,6 +19,7 @@ use utoipa::IntoParams;
 use crate::http::auth::Caller;
 use crate::http::extract::{ListPage, PageParams, Params, PathId, given, sought};
 use crate::http::problem::Refusal;
+use crate::http::responses::{Invalid, IsNotAdmin, NoAccess};
 
 /// Filters for the audit log.
 #[derive(Deserialize, IntoParams)]
@@ -65,10 +67,9 @@ impl AuditParams {
     params(("id" = OrganizationId, Path), AuditParams, PageParams),
     responses(
         (status = 200, description = "The list, newest first", body = Page<AuditEvent>),
-        (status = 401, description = "`unauthenticated`", body = Problem),
-        (status = 403, description = "`forbidden`: the caller is not an owner or admin", body = Problem),
-        (status = 404, description = "`not_found`: the organization does not exist or belongs to another tenant", body = Problem),
-        (status = 422, description = "`invalid`", body = Problem),
+        NoAccess<Organization>,
+        IsNotAdmin,
+        Invalid,
     ),
     security(("user" = [])),
 )]
@@ -96,10 +97,9 @@ pub(crate) async fn list(
     params(("id" = OrganizationId, Path), AuditParams),
     responses(
         (status = 200, description = "CSV with a header line, newest event first", body = String, content_type = "text/csv"),
-        (status = 401, description = "`unauthenticated`", body = Problem),
-        (status = 403, description = "`forbidden`: the caller is not an owner or admin", body = Problem),
-        (status = 404, description = "`not_found`: the organization does not exist or belongs to another tenant", body = Problem),
-        (status = 422, description = "`invalid`", body = Problem),
+        NoAccess<Organization>,
+        IsNotAdmin,
+        Invalid,
     ),
     security(("user" = [])),
 )]

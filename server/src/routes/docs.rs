@@ -42,8 +42,8 @@ use crate::state::AppState;
         (name = "Sessions", description = "Sign-in, session refresh and sign-out"),
         (name = "Operation", description = "Health checks"),
     ),
-    // Those that stand in parameters alone: the derive of those does not bring them.
-    components(schemas(KeySort, QueryText)),
+    // Those that are in parameters or sets of responses alone: their derives do not bring them.
+    components(schemas(KeySort, Problem, QueryText)),
     modifiers(&Security),
 )]
 pub(crate) struct ApiDoc;

@@ -5,12 +5,29 @@ use axum::http::StatusCode;
 use latchkey_domain::api::{Invitation, Page};
 use latchkey_domain::id::OrganizationId;
 use latchkey_domain::login::GithubLogin;
-use latchkey_domain::problem::Problem;
 use latchkey_services::{Services, members};
 
 use crate::http::auth::Caller;
 use crate::http::extract::{ListPage, PageParams, PathId, PathIds};
 use crate::http::problem::Refusal;
+use crate::http::responses::{Invalid, IsServiceKey, NoAccess, Unauthenticated, refusals};
+
+refusals! {
+    /// The caller's role, or the role of the invitation, is in the way.
+    MayNotWithdraw {
+        403: "`forbidden`: the caller is not an owner or admin, or not an owner and the invitation is for an owner",
+    }
+
+    /// Nothing is there to be answered.
+    NoInvitation {
+        404: "`not_found`: the caller has no pending invitation to this organization",
+    }
+
+    /// The invitation is for an owner.
+    OwnsTooMany {
+        409: "`limit_reached`: the caller already owns the maximum number of organizations",
+    }
+}
 
 /// Withdraw an invitation
 #[utoipa::path(
@@ -21,9 +38,8 @@ use crate::http::problem::Refusal;
     params(("id" = OrganizationId, Path), ("login" = String, Path)),
     responses(
         (status = 204, description = "The invitation is withdrawn"),
-        (status = 401, description = "`unauthenticated`", body = Problem),
-        (status = 403, description = "`forbidden`: the caller is not an owner or admin, or not an owner and the invitation is for an owner", body = Problem),
-        (status = 404, description = "`not_found`: the invitation does not exist or belongs to another tenant", body = Problem),
+        NoAccess<Invitation>,
+        MayNotWithdraw,
     ),
     security(("user" = [])),
 )]
@@ -45,9 +61,9 @@ pub(crate) async fn withdraw(
     params(PageParams),
     responses(
         (status = 200, description = "Pending invitations, oldest first", body = Page<Invitation>),
-        (status = 401, description = "`unauthenticated`", body = Problem),
-        (status = 403, description = "`forbidden`: the caller is a service key", body = Problem),
-        (status = 422, description = "`invalid`", body = Problem),
+        Unauthenticated,
+        IsServiceKey,
+        Invalid,
     ),
     security(("user" = [])),
 )]
@@ -71,10 +87,10 @@ pub(crate) async fn waiting(
     params(("id" = OrganizationId, Path)),
     responses(
         (status = 204, description = "The caller is now a member"),
-        (status = 401, description = "`unauthenticated`", body = Problem),
-        (status = 403, description = "`forbidden`: the caller is a service key", body = Problem),
-        (status = 404, description = "`not_found`: the caller has no pending invitation to this organization", body = Problem),
-        (status = 409, description = "`limit_reached`: the caller already owns the maximum number of organizations", body = Problem),
+        Unauthenticated,
+        IsServiceKey,
+        NoInvitation,
+        OwnsTooMany,
     ),
     security(("user" = [])),
 )]
@@ -96,9 +112,9 @@ pub(crate) async fn accept(
     params(("id" = OrganizationId, Path)),
     responses(
         (status = 204, description = "The invitation is declined"),
-        (status = 401, description = "`unauthenticated`", body = Problem),
-        (status = 403, description = "`forbidden`: the caller is a service key", body = Problem),
-        (status = 404, description = "`not_found`: the caller has no pending invitation to this organization", body = Problem),
+        Unauthenticated,
+        IsServiceKey,
+        NoInvitation,
     ),
     security(("user" = [])),
 )]

@@ -2,11 +2,11 @@
 
 use axum::extract::State;
 use latchkey_domain::api::Me;
-use latchkey_domain::problem::Problem;
 use latchkey_services::{Services, accounts};
 
 use crate::http::auth::Caller;
 use crate::http::problem::Refusal;
+use crate::http::responses::Unauthenticated;
 
 /// Get the current user
 #[utoipa::path(
@@ -16,7 +16,7 @@ use crate::http::problem::Refusal;
     tag = "Sessions",
     responses(
         (status = 200, description = "The user who owns the access token", body = Me),
-        (status = 401, description = "`unauthenticated`", body = Problem),
+        Unauthenticated,
     ),
     security(("user" = [])),
 )]

@@ -2,9 +2,9 @@
 
 use axum::extract::State;
 use axum::http::StatusCode;
+use latchkey_domain::api::Organization;
 use latchkey_domain::api::{Member, MemberPatch, MemberRequest, Page};
 use latchkey_domain::id::{OrganizationId, UserId};
-use latchkey_domain::problem::Problem;
 use latchkey_services::{Services, members};
 
 use crate::http::auth::Caller;
@@ -12,6 +12,39 @@ use crate::http::extract::{ListPage, PageParams, PathId, PathIds};
 use crate::http::idempotency::IdempotencyKey;
 use crate::http::json::Json;
 use crate::http::problem::Refusal;
+use crate::http::responses::{Invalid, InvalidOrMismatched, NoAccess, refusals};
+
+refusals! {
+    /// The caller's role, or the role of the invitation, is in the way.
+    MayNotInvite {
+        403: "`forbidden`: the caller is not an owner or admin; only owners can invite owners",
+    }
+
+    /// Nobody is invited twice.
+    IsAlreadyThere {
+        409: "`conflict`: the user is already a member or invited; `idempotency_replay`",
+    }
+
+    /// The caller's role, or the member's, is in the way.
+    MayNotUpdate {
+        403: "`forbidden`: the caller is not an owner or admin; only owners can update owners",
+    }
+
+    /// The new role is impossible.
+    RoleNotChanged {
+        409: "`last_owner`; `limit_reached`: the member already owns the maximum number of organizations",
+    }
+
+    /// The caller's role, or the member's, is in the way.
+    MayNotRemove {
+        403: "`forbidden`: only owners and admins can remove other members, and only owners can remove owners",
+    }
+
+    /// An organization keeps an owner.
+    IsLastOwner {
+        409: "`last_owner`",
+    }
+}
 
 /// List the members of an organization
 #[utoipa::path(
@@ -22,9 +55,8 @@ use crate::http::problem::Refusal;
     params(("id" = OrganizationId, Path), PageParams),
     responses(
         (status = 200, description = "Members and pending invitations, oldest first", body = Page<Member>),
-        (status = 401, description = "`unauthenticated`", body = Problem),
-        (status = 404, description = "`not_found`: the organization does not exist or belongs to another tenant", body = Problem),
-        (status = 422, description = "`invalid`", body = Problem),
+        NoAccess<Organization>,
+        Invalid,
     ),
     security(("user" = [])),
 )]
@@ -52,11 +84,10 @@ pub(crate) async fn list(
     request_body(content = MemberRequest),
     responses(
         (status = 201, description = "The invitation", body = Member),
-        (status = 401, description = "`unauthenticated`", body = Problem),
-        (status = 403, description = "`forbidden`: the caller is not an owner or admin; only owners can invite owners", body = Problem),
-        (status = 404, description = "`not_found`: the organization does not exist or belongs to another tenant", body = Problem),
-        (status = 409, description = "`conflict`: the user is already a member or invited; `idempotency_replay`", body = Problem),
-        (status = 422, description = "`invalid`, `idempotency_mismatch`", body = Problem),
+        NoAccess<Organization>,
+        MayNotInvite,
+        IsAlreadyThere,
+        InvalidOrMismatched,
     ),
     security(("user" = [])),
 )]
@@ -85,11 +116,10 @@ pub(crate) async fn invite(
     request_body(content = MemberPatch),
     responses(
         (status = 200, description = "The updated member", body = Member),
-        (status = 401, description = "`unauthenticated`", body = Problem),
-        (status = 403, description = "`forbidden`: the caller is not an owner or admin; only owners can update owners", body = Problem),
-        (status = 404, description = "`not_found`: the member does not exist or belongs to another tenant", body = Problem),
-        (status = 409, description = "`last_owner`; `limit_reached`: the member already owns the maximum number of organizations", body = Problem),
-        (status = 422, description = "`invalid`", body = Problem),
+        NoAccess<Member>,
+        MayNotUpdate,
+        RoleNotChanged,
+        Invalid,
     ),
     security(("user" = [])),
 )]
@@ -114,10 +144,9 @@ pub(crate) async fn change(
     params(("id" = OrganizationId, Path), ("userId" = UserId, Path)),
     responses(
         (status = 204, description = "The user is no longer a member"),
-        (status = 401, description = "`unauthenticated`", body = Problem),
-        (status = 403, description = "`forbidden`: only owners and admins can remove other members, and only owners can remove owners", body = Problem),
-        (status = 404, description = "`not_found`: the member does not exist or belongs to another tenant", body = Problem),
-        (status = 409, description = "`last_owner`", body = Problem),
+        NoAccess<Member>,
+        MayNotRemove,
+        IsLastOwner,
     ),
     security(("user" = [])),
 )]

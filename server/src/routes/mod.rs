@@ -8,6 +8,7 @@ pub(crate) mod docs;
 pub(crate) mod health;
 pub(crate) mod inference_keys;
 pub(crate) mod invitations;
+pub(crate) mod key_actions;
 pub(crate) mod keys;
 pub(crate) mod me;
 pub(crate) mod members;

@@ -4,7 +4,6 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use latchkey_domain::api::{Organization, OrganizationPatch, OrganizationRequest, Page};
 use latchkey_domain::id::OrganizationId;
-use latchkey_domain::problem::Problem;
 use latchkey_services::{Services, organizations};
 
 use crate::http::auth::Caller;
@@ -12,6 +11,26 @@ use crate::http::extract::{ListPage, PageParams, PathId};
 use crate::http::idempotency::IdempotencyKey;
 use crate::http::json::Json;
 use crate::http::problem::Refusal;
+use crate::http::responses::{
+    Invalid, InvalidOrMismatched, IsServiceKey, NoAccess, Unauthenticated, refusals,
+};
+
+refusals! {
+    /// The caller owns as many organizations as they may.
+    OrganizationNotCreated {
+        409: "`limit_reached`: the caller already owns the maximum number of organizations; `idempotency_replay`",
+    }
+
+    /// Which field it is decides who may change it.
+    MayNotChange {
+        403: "`forbidden`: only owners and admins can change the name, and only administrators of the instance the tier",
+    }
+
+    /// Only owners delete what they own.
+    IsNotOwner {
+        403: "`forbidden`: the caller is not an owner",
+    }
+}
 
 /// List your organizations
 #[utoipa::path(
@@ -24,8 +43,8 @@ use crate::http::problem::Refusal;
     ),
     responses(
         (status = 200, description = "The list, newest first", body = Page<Organization>),
-        (status = 401, description = "`unauthenticated`", body = Problem),
-        (status = 422, description = "`invalid`", body = Problem),
+        Unauthenticated,
+        Invalid,
     ),
     security(("user" = [])),
 )]
@@ -46,8 +65,7 @@ pub(crate) async fn list(
     params(("id" = OrganizationId, Path)),
     responses(
         (status = 200, description = "The organization, including the caller’s role", body = Organization),
-        (status = 401, description = "`unauthenticated`", body = Problem),
-        (status = 404, description = "`not_found`: the organization does not exist or belongs to another tenant", body = Problem),
+        NoAccess<Organization>,
     ),
     security(("user" = [])),
 )]
@@ -69,10 +87,10 @@ pub(crate) async fn get(
     request_body(content = OrganizationRequest),
     responses(
         (status = 201, description = "The organization, on the Free tier, owned by the caller", body = Organization),
-        (status = 401, description = "`unauthenticated`", body = Problem),
-        (status = 403, description = "`forbidden`: the caller is a service key", body = Problem),
-        (status = 409, description = "`limit_reached`: the caller already owns the maximum number of organizations; `idempotency_replay`", body = Problem),
-        (status = 422, description = "`invalid`, `idempotency_mismatch`", body = Problem),
+        Unauthenticated,
+        IsServiceKey,
+        OrganizationNotCreated,
+        InvalidOrMismatched,
     ),
     security(("user" = [])),
 )]
@@ -101,10 +119,9 @@ pub(crate) async fn create(
     request_body(content = OrganizationPatch),
     responses(
         (status = 200, description = "The updated organization", body = Organization),
-        (status = 401, description = "`unauthenticated`", body = Problem),
-        (status = 403, description = "`forbidden`: only owners and admins can change the name, and only administrators of the instance the tier", body = Problem),
-        (status = 404, description = "`not_found`: the organization does not exist or belongs to another tenant", body = Problem),
-        (status = 422, description = "`invalid`", body = Problem),
+        NoAccess<Organization>,
+        MayNotChange,
+        Invalid,
     ),
     security(("user" = [])),
 )]
@@ -126,9 +143,8 @@ pub(crate) async fn change(
     params(("id" = OrganizationId, Path)),
     responses(
         (status = 204, description = "The organization is deleted with its projects and applications, and its keys are revoked"),
-        (status = 401, description = "`unauthenticated`", body = Problem),
-        (status = 403, description = "`forbidden`: the caller is not an owner", body = Problem),
-        (status = 404, description = "`not_found`: the organization does not exist or belongs to another tenant", body = Problem),
+        NoAccess<Organization>,
+        IsNotOwner,
     ),
     security(("user" = [])),
 )]

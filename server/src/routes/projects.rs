@@ -2,9 +2,9 @@
 
 use axum::extract::State;
 use axum::http::StatusCode;
+use latchkey_domain::api::Organization;
 use latchkey_domain::api::{Page, Project, ProjectPatch, ProjectRequest};
 use latchkey_domain::id::{OrganizationId, ProjectId};
-use latchkey_domain::problem::Problem;
 use latchkey_services::{Services, projects};
 
 use crate::http::auth::Caller;
@@ -12,6 +12,14 @@ use crate::http::extract::{ListPage, PageParams, PathId};
 use crate::http::idempotency::IdempotencyKey;
 use crate::http::json::Json;
 use crate::http::problem::Refusal;
+use crate::http::responses::{Invalid, InvalidOrMismatched, IsNotAdmin, NoAccess, refusals};
+
+refusals! {
+    /// The organization has as many projects as it may have.
+    ProjectNotCreated {
+        409: "`limit_reached`, `idempotency_replay`",
+    }
+}
 
 /// List the projects of an organization
 #[utoipa::path(
@@ -25,9 +33,8 @@ use crate::http::problem::Refusal;
     ),
     responses(
         (status = 200, description = "The list, newest first", body = Page<Project>),
-        (status = 401, description = "`unauthenticated`", body = Problem),
-        (status = 404, description = "`not_found`: the organization does not exist or belongs to another tenant", body = Problem),
-        (status = 422, description = "`invalid`", body = Problem),
+        NoAccess<Organization>,
+        Invalid,
     ),
     security(("user" = [])),
 )]
@@ -49,8 +56,7 @@ pub(crate) async fn list(
     params(("id" = ProjectId, Path)),
     responses(
         (status = 200, description = "The project, including its number of keys", body = Project),
-        (status = 401, description = "`unauthenticated`", body = Problem),
-        (status = 404, description = "`not_found`: the project does not exist or belongs to another tenant", body = Problem),
+        NoAccess<Project>,
     ),
     security(("user" = [])),
 )]
@@ -72,11 +78,10 @@ pub(crate) async fn get(
     request_body(content = ProjectRequest),
     responses(
         (status = 201, description = "The project", body = Project),
-        (status = 401, description = "`unauthenticated`", body = Problem),
-        (status = 403, description = "`forbidden`: the caller is not an owner or admin", body = Problem),
-        (status = 404, description = "`not_found`: the organization does not exist or belongs to another tenant", body = Problem),
-        (status = 409, description = "`limit_reached`, `idempotency_replay`", body = Problem),
-        (status = 422, description = "`invalid`, `idempotency_mismatch`", body = Problem),
+        NoAccess<Organization>,
+        IsNotAdmin,
+        ProjectNotCreated,
+        InvalidOrMismatched,
     ),
     security(("user" = [])),
 )]
@@ -105,10 +110,9 @@ pub(crate) async fn create(
     request_body(content = ProjectPatch),
     responses(
         (status = 200, description = "The updated project", body = Project),
-        (status = 401, description = "`unauthenticated`", body = Problem),
-        (status = 403, description = "`forbidden`: the caller is not an owner or admin", body = Problem),
-        (status = 404, description = "`not_found`: the project does not exist or belongs to another tenant", body = Problem),
-        (status = 422, description = "`invalid`", body = Problem),
+        NoAccess<Project>,
+        IsNotAdmin,
+        Invalid,
     ),
     security(("user" = [])),
 )]
@@ -130,9 +134,8 @@ pub(crate) async fn change(
     params(("id" = ProjectId, Path)),
     responses(
         (status = 204, description = "The project is deleted with its applications, and its keys are revoked"),
-        (status = 401, description = "`unauthenticated`", body = Problem),
-        (status = 403, description = "`forbidden`: the caller is not an owner or admin", body = Problem),
-        (status = 404, description = "`not_found`: the project does not exist or belongs to another tenant", body = Problem),
+        NoAccess<Project>,
+        IsNotAdmin,
     ),
     security(("user" = [])),
 )]

@@ -5,7 +5,7 @@ use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum_extra::extract::CookieJar;
 use latchkey_domain::api::{RefreshRequest, SessionTokens};
-use latchkey_domain::problem::{ErrorCode, Problem};
+use latchkey_domain::problem::ErrorCode;
 use latchkey_services::accounts::{self, SessionEnd};
 
 use crate::http::auth::bearer;
@@ -13,8 +13,20 @@ use crate::http::client::ClientDevice;
 use crate::http::json::Json;
 use crate::http::origin;
 use crate::http::problem::Refusal;
+use crate::http::responses::refusals;
 use crate::oauth::cookies;
 use crate::state::AppState;
+
+refusals! {
+    /// Without a good refresh token.
+    RefreshRefused {
+        400: "`malformed`",
+        401: "`unauthenticated`: the refresh token is missing, unknown, expired or already used, or its session has ended",
+        403: "`forbidden`: the cookie was sent from another site",
+        422: "`invalid`",
+        429: "`too_many_failures` in place of `unauthenticated`: more than 60 refreshes and sign-ins from this IP address failed in the last minute. Valid tokens are never rejected. See `Retry-After`",
+    }
+}
 
 /// Refresh a session
 ///
@@ -29,11 +41,7 @@ use crate::state::AppState;
     request_body(content = Option<RefreshRequest>),
     responses(
         (status = 200, description = "New tokens", body = SessionTokens),
-        (status = 400, description = "`malformed`", body = Problem),
-        (status = 401, description = "`unauthenticated`: the refresh token is missing, unknown, expired or already used, or its session has ended", body = Problem),
-        (status = 403, description = "`forbidden`: the cookie was sent from another site", body = Problem),
-        (status = 422, description = "`invalid`", body = Problem),
-        (status = 429, description = "`too_many_failures` in place of `unauthenticated`: more than 60 refreshes and sign-ins from this IP address failed in the last minute. Valid tokens are never rejected. See `Retry-After`", body = Problem),
+        RefreshRefused,
     ),
 )]
 pub(crate) async fn refresh(

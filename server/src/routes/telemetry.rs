@@ -1,6 +1,7 @@
 //! Reading back what applications sent in.
 
 use axum::extract::State;
+use latchkey_domain::api::Application;
 use latchkey_domain::api::{
     IngestedLog, IngestedTrace, LogFilter, Page, SpanKind, SpanStatus, TraceFilter,
 };
@@ -14,6 +15,7 @@ use utoipa::IntoParams;
 use crate::http::auth::Caller;
 use crate::http::extract::{ListPage, PageParams, Params, PathId, given, sought};
 use crate::http::problem::Refusal;
+use crate::http::responses::{Invalid, NoAccess};
 
 /// Filters for a list of traces.
 #[derive(Deserialize, IntoParams)]
@@ -106,9 +108,8 @@ impl LogParams {
     ),
     responses(
         (status = 200, description = "Items, newest timestamp first", body = Page<IngestedTrace>),
-        (status = 401, description = "`unauthenticated`", body = Problem),
-        (status = 404, description = "`not_found`: the application does not exist or belongs to another tenant", body = Problem),
-        (status = 422, description = "`invalid`", body = Problem),
+        NoAccess<Application>,
+        Invalid,
     ),
     security(("user" = [])),
 )]
@@ -137,9 +138,8 @@ pub(crate) async fn list_traces(
     ),
     responses(
         (status = 200, description = "Items, newest timestamp first", body = Page<IngestedLog>),
-        (status = 401, description = "`unauthenticated`", body = Problem),
-        (status = 404, description = "`not_found`: the application does not exist or belongs to another tenant", body = Problem),
-        (status = 422, description = "`invalid`", body = Problem),
+        NoAccess<Application>,
+        Invalid,
     ),
     security(("user" = [])),
 )]

@@ -1,6 +1,8 @@
 //! What keys are used for.
 
 use axum::extract::State;
+use latchkey_domain::api::ApiKey;
+use latchkey_domain::api::Project;
 use latchkey_domain::api::Usage;
 use latchkey_domain::id::{KeyId, ProjectId};
 use latchkey_domain::key::Environment;
@@ -13,6 +15,19 @@ use utoipa::IntoParams;
 use crate::http::auth::Caller;
 use crate::http::extract::{Params, PathId, given};
 use crate::http::problem::Refusal;
+use crate::http::responses::{Invalid, NoCaller, NotFound, refusals};
+
+refusals! {
+    /// People of every role may.
+    MayNotReadUsage {
+        403: "`forbidden`: the service key lacks `usage:read`",
+    }
+
+    /// A key of another kind is not found here.
+    NoInferenceKey {
+        404: "`not_found`: the key does not exist, belongs to another tenant or is not an inference key",
+    }
+}
 
 /// Time range of a usage report.
 #[derive(Deserialize, IntoParams)]
@@ -57,10 +72,10 @@ impl EnvironmentParams {
     params(("keyId" = KeyId, Path), RangeParams),
     responses(
         (status = 200, description = "Usage up to now", body = Usage),
-        (status = 401, description = "`unauthenticated`, or the reason why the service key was denied", body = Problem),
-        (status = 403, description = "`forbidden`: the service key lacks `usage:read`", body = Problem),
-        (status = 404, description = "`not_found`: the key does not exist or belongs to another tenant", body = Problem),
-        (status = 422, description = "`invalid`", body = Problem),
+        NoCaller,
+        MayNotReadUsage,
+        NotFound<ApiKey>,
+        Invalid,
     ),
     security(("user" = []), ("service_key" = [])),
 )]
@@ -82,11 +97,10 @@ pub(crate) async fn of_key(
     params(("keyId" = KeyId, Path), RangeParams),
     responses(
         (status = 200, description = "Usage up to now", body = Usage),
-        (status = 401, description = "`unauthenticated`, or the reason why the service key was denied", body = Problem),
-        (status = 403, description = "`forbidden`: the service key lacks `usage:read`", body = Problem),
-        (status = 404, description = "`not_found`: the key does not exist, belongs to another tenant or is not an inference key",
-            body = Problem),
-        (status = 422, description = "`invalid`", body = Problem),
+        NoCaller,
+        MayNotReadUsage,
+        NoInferenceKey,
+        Invalid,
     ),
     security(("user" = []), ("service_key" = [])),
 )]
@@ -111,10 +125,10 @@ pub(crate) async fn of_inference_key(
     params(("id" = ProjectId, Path), RangeParams, EnvironmentParams),
     responses(
         (status = 200, description = "Usage up to now", body = Usage),
-        (status = 401, description = "`unauthenticated`, or the reason why the service key was denied", body = Problem),
-        (status = 403, description = "`forbidden`: the service key lacks `usage:read`", body = Problem),
-        (status = 404, description = "`not_found`: the project does not exist or belongs to another tenant", body = Problem),
-        (status = 422, description = "`invalid`", body = Problem),
+        NoCaller,
+        MayNotReadUsage,
+        NotFound<Project>,
+        Invalid,
     ),
     security(("user" = []), ("service_key" = [])),
 )]

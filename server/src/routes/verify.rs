@@ -8,16 +8,24 @@ use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
 use hyper::body::Body;
 use latchkey_domain::api::{VerifyAnswer, VerifyRequest};
-use latchkey_domain::problem::{ErrorCode, Problem};
+use latchkey_domain::problem::ErrorCode;
 use latchkey_services::{Actor, accounts, verify};
 
 use crate::http::auth::caller;
 use crate::http::client::ClientIp;
 use crate::http::json::JSON;
 use crate::http::problem::Refusal;
+use crate::http::request_limits::MANAGEMENT_BODY;
+use crate::http::responses::{Invalid, NoCaller, refusals};
 use crate::http::{json, limits};
-use crate::router::MANAGEMENT_BODY;
 use crate::state::AppState;
+
+refusals! {
+    /// A check counts as a request, so readers may not.
+    MayNotVerify {
+        403: "`forbidden`: the caller is a viewer or a service key without `keys:verify`",
+    }
+}
 
 /// Bytes that an answer usually fits into: its buffer need not grow.
 const ANSWER: usize = 640;
@@ -34,9 +42,9 @@ const ANSWER: usize = 640;
     request_body(content = VerifyRequest),
     responses(
         (status = 200, description = "Outcome of the check", body = VerifyAnswer),
-        (status = 401, description = "`unauthenticated`, or the reason why the service key was denied", body = Problem),
-        (status = 403, description = "`forbidden`: the caller is a viewer or a service key without `keys:verify`", body = Problem),
-        (status = 422, description = "`invalid`", body = Problem),
+        NoCaller,
+        MayNotVerify,
+        Invalid,
     ),
     security(("user" = []), ("service_key" = [])),
 )]

@@ -1,8 +1,9 @@
 //! What the OTLP calls share in the API's description.
 
 use latchkey_domain::id::ApplicationId;
-use latchkey_domain::problem::Problem;
-use utoipa::{IntoParams, IntoResponses};
+use utoipa::IntoParams;
+
+use crate::http::responses::refusals;
 
 /// Headers of an OTLP request.
 #[derive(IntoParams)]
@@ -27,39 +28,17 @@ enum Packing {
     Zstd,
 }
 
-/// Errors of OTLP endpoints.
-#[derive(IntoResponses)]
-#[expect(dead_code, reason = "it describes; a `Refusal` is what answers")]
-pub(super) enum OtlpRefusals {
-    /// `malformed`: the body is not valid OTLP or cannot be decompressed
-    #[response(status = 400)]
-    BadRequest(Problem),
-    /// `missing_key`, `malformed_key`, `unknown_key`, `revoked_key`, `expired_key`
-    #[response(status = 401)]
-    Unauthorized(Problem),
-    /// `wrong_scope`: the key is for another application
-    #[response(status = 403)]
-    Forbidden(Problem),
-    /// `limit_reached`: the project’s telemetry has reached the maximum size of its plan
-    #[response(status = 409)]
-    Conflict(Problem),
-    /// `too_large`: the body exceeds 20 MiB, compressed or decompressed
-    #[response(status = 413)]
-    PayloadTooLarge(Problem),
-    /// `unsupported_media_type`: the body is neither protobuf nor JSON, or its encoding is not
-    /// gzip, deflate or zstd
-    #[response(status = 415)]
-    UnsupportedMediaType(Problem),
-    /// `invalid`: the body has no list of resources, or the application is missing
-    #[response(status = 422)]
-    UnprocessableContent(Problem),
-    /// `rate_limited`, `token_rate_limited`, `token_budget_exhausted` or `quota_exceeded`; or
-    /// `too_many_failures` in place of `malformed_key` and `unknown_key`, after 60 such failures
-    /// per minute from one IP address. See `Retry-After`
-    #[response(status = 429)]
-    TooManyRequests(Problem),
-    /// `unavailable`: the key cannot be checked, or too many items are waiting to be stored. See
-    /// `Retry-After`
-    #[response(status = 503)]
-    ServiceUnavailable(Problem),
+refusals! {
+    /// Nothing of the request is stored.
+    OtlpRefusals {
+        400: "`malformed`: the body is not valid OTLP or cannot be decompressed",
+        401: "`missing_key`, `malformed_key`, `unknown_key`, `revoked_key`, `expired_key`",
+        403: "`wrong_scope`: the key is for another application",
+        409: "`limit_reached`: the project’s telemetry has reached the maximum size of its plan",
+        413: "`too_large`: the body exceeds 20 MiB, compressed or decompressed",
+        415: "`unsupported_media_type`: the body is neither protobuf nor JSON, or its encoding is not gzip, deflate or zstd",
+        422: "`invalid`: the body has no list of resources, or the application is missing",
+        429: "`rate_limited`, `token_rate_limited`, `token_budget_exhausted` or `quota_exceeded`; or `too_many_failures` in place of `malformed_key` and `unknown_key`, after 60 such failures per minute from one IP address. See `Retry-After`",
+        503: "`unavailable`: the key cannot be checked, or too many items are waiting to be stored. See `Retry-After`",
+    }
 }
