@@ -1,8 +1,5 @@
 //! The pages: rendered by Leptos, with what they need to know of the server as contexts.
 
-use std::num::NonZero;
-use std::thread::available_parallelism;
-
 use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::header::{ACCEPT, COOKIE};
@@ -18,13 +15,6 @@ use crate::http::problem::Refusal;
 use crate::http::request_id::RequestId;
 use crate::http::{auth, json, limits};
 use crate::state::AppState;
-
-/// How many pages are rendered at once: it is work of the processor alone, for whoever asks, and
-/// one is left to those who call with a key.
-pub(crate) fn at_once() -> usize {
-    let processors = available_parallelism().map_or(1, NonZero::get);
-    processors.saturating_sub(1).max(1)
-}
 
 pub(crate) async fn page(State(state): State<AppState>, request: Request) -> Response {
     // It is never closed.

@@ -1,7 +1,5 @@
 //! Which handler answers what.
 
-use std::time::Duration;
-
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::http::StatusCode;
@@ -14,6 +12,7 @@ use utoipa_axum::routes;
 
 use crate::config::CorsOrigins;
 use crate::http::described::DescribedRouter;
+use crate::http::request_limits::{ANYBODYS_BODY, MANAGEMENT_BODY, REQUEST_TIMEOUT};
 use crate::http::{compress, cors, describe, limits};
 use crate::routes::{
     api_keys, applications, audit, docs, health, inference_keys, invitations, keys, me, members,
@@ -21,13 +20,6 @@ use crate::routes::{
 };
 use crate::state::AppState;
 use crate::{gateway, ingest, oauth, pages};
-
-/// Management bodies are small.
-pub(crate) const MANAGEMENT_BODY: usize = 1024 * 1024;
-/// The same where nobody is asked who they are: what is free to each connection.
-const ANYBODYS_BODY: usize = 64 * 1024;
-/// No handler of ours takes longer; whoever sends slower is cut off.
-pub(crate) const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// The API with its description. Pages of those origins may call what applications call.
 fn api(cors: Option<&CorsOrigins>) -> DescribedRouter {

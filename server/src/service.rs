@@ -30,9 +30,10 @@ use crate::http::challenge::Takes;
 use crate::http::client::ClientIp;
 use crate::http::problem::{self, Refusal};
 use crate::http::request_id::RequestId;
+use crate::http::request_limits::REQUEST_TIMEOUT;
 use crate::http::{masked, security_headers};
 use crate::metrics::{Metrics, RouteClass};
-use crate::router::{REQUEST_TIMEOUT, router};
+use crate::router::router;
 use crate::routes::verify;
 use crate::state::AppState;
 use crate::system::SystemClock;
@@ -99,7 +100,7 @@ impl HttpService {
         let elapsed = self.time(asked);
         if response.status().is_success() {
             let span = tracing::debug_span!("request", request_id = %asked.id);
-            span.in_scope(|| tracing::debug!(status = 200, ?elapsed, "Verified a key"));
+            span.in_scope(|| tracing::debug!(?elapsed, status = 200, "Verified a key"));
         } else {
             let span = tracing::info_span!("request", request_id = %asked.id);
             span.in_scope(|| answered(&Method::POST, "/v1/keys/verify", &response, elapsed));

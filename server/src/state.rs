@@ -1,7 +1,9 @@
 //! What every handler can reach.
 
+use std::num::NonZero;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::available_parallelism;
 
 use axum::extract::FromRef;
 use latchkey_services::Services;
@@ -12,7 +14,6 @@ use crate::config::{Config, SignIn};
 use crate::gateway::Upstreams;
 use crate::metrics::Metrics;
 use crate::oauth::GithubClient;
-use crate::pages;
 
 /// The server's common ground. Cheap to clone.
 #[derive(Clone)]
@@ -52,7 +53,7 @@ impl AppState {
             config: Arc::new(config),
             github,
             metrics: Arc::default(),
-            rendering: Arc::new(Semaphore::new(pages::at_once())),
+            rendering: Arc::new(Semaphore::new(pages_at_once())),
             draining: Arc::default(),
         })
     }
@@ -72,4 +73,11 @@ impl FromRef<AppState> for Services {
     fn from_ref(state: &AppState) -> Self {
         state.services.clone()
     }
+}
+
+/// How many pages are rendered at once: it is work of the processor alone, for whoever asks, and
+/// one is left to those who call with a key.
+fn pages_at_once() -> usize {
+    let processors = available_parallelism().map_or(1, NonZero::get);
+    processors.saturating_sub(1).max(1)
 }

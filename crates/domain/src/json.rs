@@ -4,12 +4,14 @@
 //! wrong field, and calls a number where an enum stands a syntax error. So a body that was refused
 //! is looked at again, as often as it takes to tell all that is wrong with it.
 
+mod fault;
 #[cfg(feature = "read")]
 mod survey;
 
 use serde_json::error::Category;
 
-use crate::problem::{ErrorCode, Problem};
+use self::fault::{Fault, malformed};
+use crate::problem::Problem;
 
 /// The refusal of a body that serde could not read. `path` is where in the body it stopped, `.` for
 /// the whole. 400 for what is no JSON, 422 for a field that is missing, unknown or mistyped.
@@ -21,13 +23,6 @@ pub fn refusal(path: &str, error: &serde_json::Error) -> Problem {
     }
     let (field, message) = Fault::of(path, error).told();
     Problem::invalid(field, message)
-}
-
-/// The refusal of what is no JSON.
-fn malformed(error: &serde_json::Error) -> Problem {
-    let place = format!("line {}, column {}", error.line(), error.column());
-    let what = if error.is_eof() { "ends unexpectedly" } else { "is not valid JSON" };
-    Problem::new(ErrorCode::Malformed, format!("The body {what} at {place}."))
 }
 
 /// Reads a body that has to be an object, as all of ours are. serde would also take a list of the
@@ -44,71 +39,4 @@ pub fn read<T: serde::de::DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
         Ok(_) => Err(Problem::invalid("body", "Expected an object.")),
         Err(error) => Err(survey::refusal::<T>(body, is_object, &error)),
     }
-}
-
-/// What is wrong with a value of a body.
-#[derive(Debug, PartialEq, Eq)]
-enum Fault {
-    /// There is no field of this path.
-    Unknown { field: String, name: String },
-    /// The field of this path has to be there.
-    Missing { field: String, name: String },
-    /// The field of this path has a wrong value.
-    Wrong { field: String, message: String },
-}
-
-impl Fault {
-    fn of(path: &str, error: &serde_json::Error) -> Self {
-        let text = error.to_string();
-        let text = text.rsplit_once(" at line ").map_or(text.as_str(), |(message, _)| message);
-        let name = text.split('`').nth(1).unwrap_or_default().to_owned();
-        let within = |name: &str| match path {
-            "." => name.to_owned(),
-            path if path.ends_with(name) => path.to_owned(),
-            path => format!("{path}.{name}"),
-        };
-        if text.starts_with("unknown field") {
-            return Self::Unknown { field: within(&name), name };
-        }
-        if text.starts_with("missing field") {
-            return Self::Missing { field: within(&name), name };
-        }
-        let field = if path == "." { "body" } else { path }.to_owned();
-        Self::Wrong { field, message: expectation(text) }
-    }
-
-    /// The field and what is wrong with it, as a sentence.
-    fn told(self) -> (String, String) {
-        match self {
-            Self::Unknown { field, .. } => (field, "Unknown field.".to_owned()),
-            Self::Missing { field, .. } => (field, "This field is required.".to_owned()),
-            Self::Wrong { field, message } => (field, message),
-        }
-    }
-}
-
-/// serde's messages name what was found and then what was expected; only the latter is passed on.
-fn expectation(text: &str) -> String {
-    match text {
-        "recursion limit exceeded" => return "The value is nested too deeply.".to_owned(),
-        "number out of range" => return "The number is too large.".to_owned(),
-        _ => {}
-    }
-    let names_the_value = ["invalid type", "invalid value", "invalid length", "unknown variant"];
-    if !names_the_value.iter().any(|start| text.starts_with(start)) {
-        return text.to_owned();
-    }
-    let expected =
-        text.rsplit_once(", expected ").map_or("a different value", |(_, expected)| expected);
-    let expected = match expected {
-        "u16" | "u32" | "u64" => "a whole number from 0",
-        "i16" | "i32" | "i64" => "a whole number",
-        "f64" => "a number",
-        "a boolean" => "true or false",
-        "a map" => "an object",
-        "a sequence" => "a list",
-        other if other.starts_with("struct ") => "an object",
-        other => other,
-    };
-    format!("Expected {}.", expected.replace('`', "\""))
 }

@@ -7,7 +7,7 @@ use serde::Deserialize;
 use url::Url;
 
 use crate::github::{Grant, Person, Visit};
-use crate::{CLIENT_ID, Shared};
+use crate::shared::{CLIENT_ID, Shared};
 
 /// What the application sends along. Parameters that GitHub doesn't know are ignored, as there.
 #[derive(Debug, Deserialize)]

@@ -16,8 +16,8 @@ use axum::routing::{delete, get, post, put};
 use axum::{Json, Router};
 use serde::Deserialize;
 
-use crate::Shared;
 use crate::github::{Endpoint, Fault, GitHub, Person, Visit};
+use crate::shared::Shared;
 
 pub(crate) fn router() -> Router<Shared> {
     Router::new()

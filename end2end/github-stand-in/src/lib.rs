@@ -11,29 +11,22 @@
 mod authorize;
 pub mod control;
 mod github;
+mod shared;
 mod token;
 mod user;
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, SystemTime};
 
 use axum::Router;
-use axum::http::StatusCode;
-use axum::response::{Html, IntoResponse, Response};
 use axum::routing::{get, post};
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 
+use github::Visit;
 pub use github::{Endpoint, Fault, Person, UnknownPerson};
-use github::{GitHub, Visit};
-
-/// The id of the one OAuth app that this GitHub knows.
-pub const CLIENT_ID: &str = "Iv1.stand-in";
-
-/// The secret of that app.
-pub const CLIENT_SECRET: &str = "stand-in-client-secret";
+use shared::Shared;
+pub use shared::{CLIENT_ID, CLIENT_SECRET};
 
 /// A running stand-in. It stops when this is dropped.
 pub struct StandIn {
@@ -99,44 +92,6 @@ impl StandIn {
     /// Makes the next request to an endpoint fail or wait. Faults of one endpoint queue up.
     pub fn fail_next(&self, endpoint: Endpoint, fault: Fault) {
         self.shared.lock().fail_next(endpoint, fault);
-    }
-}
-
-/// What all handlers share.
-#[derive(Clone)]
-struct Shared {
-    base_url: Arc<str>,
-    github: Arc<Mutex<GitHub>>,
-}
-
-impl Shared {
-    fn new(base_url: String) -> Self {
-        Self { base_url: base_url.into(), github: Arc::default() }
-    }
-
-    fn lock(&self) -> MutexGuard<'_, GitHub> {
-        // A test that panicked with the lock held has failed already; the others may go on.
-        self.github.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// The time of a request. Everything below takes it as an argument.
-    #[expect(clippy::disallowed_methods, reason = "the one place that reads the clock")]
-    fn now() -> SystemTime {
-        SystemTime::now()
-    }
-
-    /// Plays the fault that a test has ordered for this endpoint, if there is one.
-    async fn play_fault(&self, endpoint: Endpoint) -> Result<(), Response> {
-        let Some(fault) = self.lock().next_fault(endpoint) else {
-            return Ok(());
-        };
-        tokio::time::sleep(Duration::from_millis(fault.delay_ms)).await;
-        match fault.status.and_then(|status| StatusCode::from_u16(status).ok()) {
-            Some(status) => {
-                Err((status, Html("<h1>GitHub is having a moment</h1>")).into_response())
-            }
-            None => Ok(()),
-        }
     }
 }
 

@@ -10,7 +10,7 @@ use axum_extra::headers::authorization::Basic;
 use serde::{Deserialize, Serialize};
 
 use crate::github::{Endpoint, Redemption, Refusal};
-use crate::{CLIENT_ID, CLIENT_SECRET, Shared};
+use crate::shared::{CLIENT_ID, CLIENT_SECRET, Shared};
 
 /// The form. What is missing is wrong in GitHub's own words, not in the parser's.
 #[derive(Debug, Deserialize)]

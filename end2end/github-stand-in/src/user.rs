@@ -6,8 +6,8 @@ use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
 
-use crate::Shared;
 use crate::github::Endpoint;
+use crate::shared::Shared;
 
 pub(crate) async fn current(State(shared): State<Shared>, headers: HeaderMap) -> Response {
     if !headers.contains_key(header::USER_AGENT) {

@@ -18,5 +18,6 @@ pub(crate) mod origin;
 pub(crate) mod presented;
 pub(crate) mod problem;
 pub(crate) mod request_id;
+pub(crate) mod request_limits;
 pub(crate) mod responses;
 pub(crate) mod security_headers;

@@ -4,14 +4,11 @@
 use axum::http::Uri;
 use axum::http::uri::PathAndQuery;
 
-const PATHS: [&str; 6] = [
-    "/ingest/traces",
-    "/ingest/logs",
-    "/v1/traces",
-    "/v1/logs",
-    "/v1/metrics",
-    super::otlp::LANGFUSE_TRACES,
-];
+/// Where Langfuse's SDKs send traces.
+pub(crate) const LANGFUSE_TRACES: &str = "/api/public/otel/v1/traces";
+
+const PATHS: [&str; 6] =
+    ["/ingest/traces", "/ingest/logs", "/v1/traces", "/v1/logs", "/v1/metrics", LANGFUSE_TRACES];
 
 /// The address without double slashes, if it has some and is one of ours without them.
 pub(crate) fn without_double_slashes(uri: &Uri) -> Option<Uri> {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use axum::http::Uri;
 use latchkey_services::stripe;
 
-use crate::ingest::otlp::LANGFUSE_TRACES;
+use crate::ingest::LANGFUSE_TRACES;
 
 /// The upper ends of the buckets, in microseconds; beyond the last is one more.
 const ENDS: [u64; 16] = [

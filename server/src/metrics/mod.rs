@@ -2,13 +2,13 @@
 //! asks, and `/readyz` with the upstreams by name, on a listener of its own that the public never
 //! reaches.
 
+mod counters;
 mod durations;
 mod exposition;
 mod text_format;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
 
 use anyhow::Context;
 use axum::Router;
@@ -22,7 +22,8 @@ use latchkey_listener::{BodyPermit, DrainedBody, Handler, Timeouts};
 use tokio::net::TcpListener;
 use tower::ServiceExt;
 
-pub(crate) use durations::{Durations, RouteClass};
+pub(crate) use counters::Metrics;
+pub(crate) use durations::RouteClass;
 
 use crate::config::MetricsListen;
 use crate::routes::health;
@@ -34,15 +35,6 @@ const CONNECTIONS: usize = 32;
 
 /// <https://github.com/prometheus/OpenMetrics/blob/main/specification/OpenMetrics.md>
 const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-
-/// What is counted at the edge. What the capabilities count, they are asked for.
-#[derive(Default)]
-pub(crate) struct Metrics {
-    /// How long answers took.
-    pub(crate) durations: Durations,
-    /// Connections that are open.
-    pub(crate) connections: AtomicU64,
-}
 
 /// Opens the listener that the operator asked for, if any.
 ///

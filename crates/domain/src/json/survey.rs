@@ -10,7 +10,7 @@ use serde_json::Value;
 use serde_json::error::Category;
 use serde_path_to_error::{Path, Segment};
 
-use super::{Fault, malformed};
+use super::fault::{Fault, malformed};
 use crate::problem::{ErrorCode, FieldError, Problem};
 
 /// The most bytes that are read again in all: whoever sends a long body full of faults hears of

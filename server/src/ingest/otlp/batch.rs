@@ -15,7 +15,7 @@ use super::body::{Encoding, OtlpBody};
 use super::messages::{
     Export, ExportResponse, OfResource, OfScope, PartialSuccess, Resource, Scope,
 };
-use super::meta::{Meta, beginning};
+use super::meta::{Meta, beginning, put};
 use crate::http::problem::Refusal;
 
 /// What traces and logs call the levels of their frame.
@@ -40,6 +40,16 @@ pub(super) struct ScopeContext {
     is_cut: IsCut,
     /// The bytes of it all in the body.
     pub(super) weight: usize,
+}
+
+/// Puts what all items of a scope have in common.
+pub(super) fn put_origin(meta: &mut Meta, origin: &ScopeContext) {
+    put(meta, "resource", origin.resource.clone());
+    let mut scope = Meta::new();
+    put(&mut scope, "name", origin.scope.name.clone());
+    put(&mut scope, "version", origin.scope.version.clone());
+    put(&mut scope, "attributes", origin.scope_attributes.clone());
+    put(meta, "scope", scope);
 }
 
 /// What of an origin was cut off.

@@ -1,9 +1,10 @@
 //! What the OTLP calls share in the API's description.
 
 use latchkey_domain::id::ApplicationId;
-use utoipa::IntoParams;
+use utoipa::openapi::{Content, Ref, Response};
+use utoipa::{IntoParams, IntoResponses, ToSchema};
 
-use crate::http::responses::refusals;
+use crate::http::responses::{ResponseMap, refusals};
 
 /// Headers of an OTLP request.
 #[derive(IntoParams)]
@@ -19,13 +20,58 @@ pub(super) struct OtlpHeaders {
 }
 
 /// A `Content-Encoding` that the server accepts.
-#[derive(utoipa::ToSchema)]
+#[derive(ToSchema)]
 #[schema(rename_all = "lowercase")]
 #[expect(dead_code, reason = "the same")]
 enum Packing {
     Gzip,
     Deflate,
     Zstd,
+}
+
+/// An OTLP message in protobuf.
+#[derive(ToSchema)]
+#[schema(value_type = String, format = Binary)]
+#[expect(dead_code, reason = "describes what is read and written as bytes")]
+pub(crate) struct OtlpMessage(Vec<u8>);
+
+/// Response of an OTLP endpoint. Empty if everything was stored.
+#[derive(ToSchema)]
+#[schema(rename_all = "camelCase")]
+#[expect(dead_code, reason = "describes the JSON that is written by hand for both encodings")]
+pub(crate) struct OtlpResponse {
+    /// What was not stored. Absent if everything was stored.
+    partial_success: Option<OtlpPartialSuccess>,
+}
+
+/// Items of the request that were not stored.
+#[derive(ToSchema)]
+#[schema(rename_all = "camelCase")]
+#[expect(dead_code, reason = "describes the JSON that is written by hand for both encodings")]
+pub(crate) struct OtlpPartialSuccess {
+    /// Number of rejected spans as a string. Only in responses of `/v1/traces`.
+    rejected_spans: Option<String>,
+    /// Number of rejected log records as a string. Only in responses of `/v1/logs`.
+    rejected_log_records: Option<String>,
+    /// Number of rejected data points as a string. Only in responses of `/v1/metrics`.
+    rejected_data_points: Option<String>,
+    /// The first errors, each with its reason.
+    error_message: String,
+}
+
+/// All that can be stored is stored.
+pub(super) enum OtlpStored {}
+
+impl IntoResponses for OtlpStored {
+    fn responses() -> ResponseMap {
+        let content = |name: &str| Content::new(Some(Ref::from_schema_name(name)));
+        let stored = Response::builder()
+            .description("Items that are not counted in `partial_success` are stored")
+            .content("application/json", content(&OtlpResponse::name()))
+            .content("application/x-protobuf", content(&OtlpMessage::name()))
+            .build();
+        [("200".to_owned(), stored.into())].into()
+    }
 }
 
 refusals! {

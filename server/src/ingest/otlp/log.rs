@@ -6,10 +6,10 @@ use latchkey_services::telemetry::{MOST_OF_A_NAME, check_log};
 use serde_json::Value;
 
 use super::attributes::{attributes, value};
-use super::batch::{Fault, Item};
+use super::batch::{Fault, Item, put_origin};
+use super::ids::{SPAN_ID, TRACE_ID, id, time};
 use super::messages::LogRecord;
-use super::meta::{Meta, beginning, put, put_origin};
-use super::{SPAN_ID, TRACE_ID, id, time};
+use super::meta::{Meta, beginning, put};
 
 /// What a record is stored as.
 ///

@@ -3,8 +3,6 @@
 
 use serde_json::{Map, Value};
 
-use super::batch::ScopeContext;
-
 pub(super) type Meta = Map<String, Value>;
 
 /// Puts a value where it says something.
@@ -21,16 +19,6 @@ pub(super) fn put(meta: &mut Meta, name: &str, value: impl Into<Value>) {
     if !is_empty {
         meta.insert(name.to_owned(), value);
     }
-}
-
-/// Puts what all items of a scope have in common.
-pub(super) fn put_origin(meta: &mut Meta, origin: &ScopeContext) {
-    put(meta, "resource", origin.resource.clone());
-    let mut scope = Meta::new();
-    put(&mut scope, "name", origin.scope.name.clone());
-    put(&mut scope, "version", origin.scope.version.clone());
-    put(&mut scope, "attributes", origin.scope_attributes.clone());
-    put(meta, "scope", scope);
 }
 
 /// The first characters of a text, if it has more than `most`.

@@ -11,8 +11,8 @@ use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Vis
 
 use super::batch::{Rejected, Signal};
 use super::body::{Encoding, OtlpBody};
-use super::describe::{OtlpHeaders, OtlpRefusals};
-use super::{OtlpMessage, OtlpResponse, protobuf};
+use super::describe::{OtlpHeaders, OtlpMessage, OtlpRefusals, OtlpResponse};
+use super::protobuf;
 use crate::http::problem::Refusal;
 use crate::ingest::ExporterSource;
 

@@ -12,6 +12,7 @@ mod attributes;
 mod batch;
 mod body;
 mod describe;
+mod ids;
 mod json;
 mod log;
 mod logs;
@@ -27,14 +28,6 @@ pub(crate) use logs::{__path_otlp_logs, otlp_logs};
 pub(crate) use metrics::{__path_otlp_metrics, otlp_metrics};
 pub(crate) use traces::{__path_langfuse_traces, __path_otlp_traces, langfuse_traces, otlp_traces};
 
-use axum::body::Bytes;
-use data_encoding::HEXLOWER;
-use latchkey_domain::time::PreciseTimestamp;
-use utoipa::ToSchema;
-
-/// Where Langfuse's SDKs send traces.
-pub(crate) const LANGFUSE_TRACES: &str = "/api/public/otel/v1/traces";
-
 /// Reads a body as spans, log records and metrics and goes no further, for [`crate::parsers`].
 pub(crate) fn read_body(media_type: &str, bytes: &[u8]) {
     let encoding = [body::Encoding::Protobuf, body::Encoding::Json]
@@ -46,47 +39,3 @@ pub(crate) fn read_body(media_type: &str, bytes: &[u8]) {
     let _ = batch::Batch::read(&logs::LOG_RECORDS, body(), log::entry);
     let _ = metrics::count(body());
 }
-
-/// An OTLP message in protobuf.
-#[derive(ToSchema)]
-#[schema(value_type = String, format = Binary)]
-#[expect(dead_code, reason = "describes what is read and written as bytes")]
-pub(crate) struct OtlpMessage(Vec<u8>);
-
-/// Response of an OTLP endpoint. Empty if everything was stored.
-#[derive(ToSchema)]
-#[schema(rename_all = "camelCase")]
-#[expect(dead_code, reason = "describes the JSON that is written by hand for both encodings")]
-pub(crate) struct OtlpResponse {
-    /// What was not stored. Absent if everything was stored.
-    partial_success: Option<OtlpPartialSuccess>,
-}
-
-/// Items of the request that were not stored.
-#[derive(ToSchema)]
-#[schema(rename_all = "camelCase")]
-#[expect(dead_code, reason = "describes the JSON that is written by hand for both encodings")]
-pub(crate) struct OtlpPartialSuccess {
-    /// Number of rejected spans as a string. Only in responses of `/v1/traces`.
-    rejected_spans: Option<String>,
-    /// Number of rejected log records as a string. Only in responses of `/v1/logs`.
-    rejected_log_records: Option<String>,
-    /// Number of rejected data points as a string. Only in responses of `/v1/metrics`.
-    rejected_data_points: Option<String>,
-    /// The first errors, each with its reason.
-    error_message: String,
-}
-
-/// A point in time; 0 is none.
-fn time(nanos: u64) -> Option<PreciseTimestamp> {
-    (nanos > 0).then(|| PreciseTimestamp::from_nanos(nanos))
-}
-
-/// An id of `length` bytes in hex. Another length is no id, and neither are zeros alone.
-fn id(bytes: &Bytes, length: usize) -> Option<String> {
-    let valid = bytes.len() == length && bytes.iter().any(|byte| *byte != 0);
-    valid.then(|| HEXLOWER.encode(bytes))
-}
-
-const TRACE_ID: usize = 16;
-const SPAN_ID: usize = 8;

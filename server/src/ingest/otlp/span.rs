@@ -11,11 +11,11 @@ use latchkey_services::telemetry::{MOST_OF_A_NAME, MOST_OF_A_URL, check_trace};
 use serde_json::Value;
 
 use super::attributes::attributes;
-use super::batch::{Fault, Item, ScopeContext};
+use super::batch::{Fault, Item, ScopeContext, put_origin};
 use super::body::Encoding;
+use super::ids::{SPAN_ID, TRACE_ID, id, time};
 use super::messages::{Event, Link, Span, Status};
-use super::meta::{Meta, beginning, put, put_origin};
-use super::{SPAN_ID, TRACE_ID, id, time};
+use super::meta::{Meta, beginning, put};
 
 /// What a span is stored as.
 ///

@@ -7,9 +7,8 @@ use latchkey_services::{Services, telemetry};
 
 use super::batch::{Batch, Signal};
 use super::body::OtlpBody;
-use super::describe::{OtlpHeaders, OtlpRefusals};
+use super::describe::{OtlpHeaders, OtlpMessage, OtlpRefusals, OtlpStored};
 use super::span;
-use super::{OtlpMessage, OtlpResponse};
 use crate::http::problem::Refusal;
 use crate::ingest::{ExporterSource, LangfuseSource};
 
@@ -35,7 +34,7 @@ pub(super) const SPANS: Signal = Signal {
     params(OtlpHeaders),
     request_body(content((OtlpMessage = "application/x-protobuf"), (Object = "application/json"))),
     responses(
-        (status = 200, description = "Items that are not counted in `partial_success` are stored", content((OtlpResponse = "application/json"), (OtlpMessage = "application/x-protobuf"))),
+        OtlpStored,
         OtlpRefusals,
     ),
     security(("key" = []), ("bearer_key" = [])),
@@ -60,7 +59,7 @@ pub(crate) async fn otlp_traces(
     params(OtlpHeaders),
     request_body(content((OtlpMessage = "application/x-protobuf"), (Object = "application/json"))),
     responses(
-        (status = 200, description = "Items that are not counted in `partial_success` are stored", content((OtlpResponse = "application/json"), (OtlpMessage = "application/x-protobuf"))),
+        OtlpStored,
         OtlpRefusals,
     ),
     security(("basic_key" = []), ("key" = []), ("bearer_key" = [])),

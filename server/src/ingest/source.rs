@@ -1,0 +1,118 @@
+//! Which application a call writes to: that of its key, wherever the kind of client puts that.
+
+use std::borrow::Cow;
+
+use axum::extract::FromRequestParts;
+use axum::http::HeaderName;
+use axum::http::header::AUTHORIZATION;
+use axum::http::request::Parts;
+use data_encoding::BASE64;
+use latchkey_domain::credentials;
+use latchkey_domain::key::KeyKind;
+use latchkey_domain::problem::ErrorCode;
+use latchkey_services::check::{self, Call};
+use latchkey_services::telemetry::Source;
+
+use crate::http::auth::bearer;
+use crate::http::client::ClientIp;
+use crate::http::extract::no_such_id;
+use crate::http::limits;
+use crate::http::presented::Presented;
+use crate::http::problem::Refusal;
+use crate::state::AppState;
+
+const API_KEY: HeaderName = HeaderName::from_static("x-api-key");
+const APPLICATION: HeaderName = HeaderName::from_static("x-application-id");
+
+/// The application that the call's key writes to. Put it before the body: without a good key, none
+/// is read.
+pub(crate) struct KeySource(pub(crate) Source);
+
+impl FromRequestParts<AppState> for KeySource {
+    type Rejection = Refusal;
+
+    async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, Refusal> {
+        source(parts, state, |parts| Ok(header(parts, API_KEY).map(Cow::Borrowed))).await.map(Self)
+    }
+}
+
+/// The same for OpenTelemetry's exporters, which may also send the key as a bearer token.
+pub(crate) struct ExporterSource(pub(crate) Source);
+
+impl FromRequestParts<AppState> for ExporterSource {
+    type Rejection = Refusal;
+
+    async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, Refusal> {
+        source(parts, state, exporter_key).await.map(Self)
+    }
+}
+
+fn exporter_key(parts: &Parts) -> Result<Option<Cow<'_, str>>, Refusal> {
+    let counting = credentials::counting(header(parts, API_KEY), bearer(&parts.headers));
+    let counting = counting.map_err(|two| Refusal::new(ErrorCode::Malformed, two.to_string()))?;
+    Ok(counting.map(Cow::Borrowed))
+}
+
+/// The same for Langfuse's SDKs, which send their two keys as a user's name and password: the
+/// password is ours, whatever the name is.
+pub(crate) struct LangfuseSource(pub(crate) Source);
+
+impl FromRequestParts<AppState> for LangfuseSource {
+    type Rejection = Refusal;
+
+    async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, Refusal> {
+        source(parts, state, langfuse_key).await.map(Self)
+    }
+}
+
+fn langfuse_key(parts: &Parts) -> Result<Option<Cow<'_, str>>, Refusal> {
+    match password(parts) {
+        Some(password) => Ok(Some(password)),
+        None => exporter_key(parts),
+    }
+}
+
+/// The password of `Authorization: Basic`; empty if it can't be read.
+fn password(parts: &Parts) -> Option<Cow<'_, str>> {
+    let (scheme, credentials) = parts.headers.get(AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("basic").then(|| {
+        let decoded = BASE64.decode(credentials.trim().as_bytes()).ok();
+        let text = decoded.and_then(|bytes| String::from_utf8(bytes).ok());
+        let password = text.and_then(|text| Some(text.split_once(':')?.1.to_owned()));
+        password.unwrap_or_default().into()
+    })
+}
+
+async fn source(
+    parts: &mut Parts,
+    state: &AppState,
+    key: fn(&Parts) -> Result<Option<Cow<'_, str>>, Refusal>,
+) -> Result<Source, Refusal> {
+    let ClientIp(ip) = match ClientIp::from_request_parts(parts, state).await {
+        Ok(ip) => ip,
+        Err(never) => match never {},
+    };
+    let application = match header(parts, APPLICATION) {
+        Some(text) => Some(text.parse().map_err(|_| no_such_id())?),
+        None => None,
+    };
+    let call = Call { kind: Some(KeyKind::Api), application, ip, ..Call::default() };
+    let checked = check::check(&state.services, key(parts)?.as_deref(), call).await;
+    let admission = match checked {
+        Ok(admission) => admission,
+        Err(error) => {
+            limits::refused(parts, &error);
+            return Err(error.into());
+        }
+    };
+    limits::admitted(parts, admission.limits);
+    latchkey_listener::assign_to_caller(&parts.extensions, admission.key.organization.as_uuid());
+    let presented = Presented::key(&state.services, &admission.key, admission.seen, call);
+    parts.extensions.insert(presented);
+    Ok(Source::of(&state.services, admission.key, application).await?)
+}
+
+/// A header's text; one that is no text is there, but empty.
+fn header(parts: &Parts, name: HeaderName) -> Option<&str> {
+    parts.headers.get(name).map(|value| value.to_str().unwrap_or_default())
+}
