@@ -10,7 +10,7 @@ use latchkey_services::clock::ManualClock;
 use latchkey_services::{Database, Services};
 use serde_json::json;
 
-use crate::nodes::hears;
+use crate::consistency::nodes::hears;
 use crate::world::{START, World, denial, listen, on_both_databases, text};
 
 const DAY: i64 = 24 * 3_600 * 1_000;

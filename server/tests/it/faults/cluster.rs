@@ -10,7 +10,7 @@ use tempfile::TempDir;
 
 use super::traffic::{Answer, Traffic, Work};
 use super::{RECOVERY, until};
-use crate::edge::free_address;
+use crate::process::edge::free_address;
 use crate::process::{self, Process};
 use crate::world::text;
 

@@ -9,7 +9,7 @@ use super::ledger::REVOKED_EVERYWHERE;
 use super::postgres::Postgres;
 use super::rounds::again_and_again;
 use super::until;
-use crate::nodes::{ALL, LISTENERS, TELLERS, cut};
+use crate::consistency::nodes::{ALL, LISTENERS, TELLERS, cut};
 
 /// How long PostgreSQL stays away where requests shall outlast it.
 const AWAY: Duration = Duration::from_millis(1_500);

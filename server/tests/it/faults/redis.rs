@@ -7,7 +7,7 @@ use serde_json::json;
 use super::cluster::{Cluster, NODES};
 use super::ledger::Ledger;
 use super::rounds::rounds;
-use crate::shared_limits::Redis;
+use crate::consistency::shared_limits::Redis;
 use crate::world::new_postgres_database;
 
 /// Each node's share of it is a whole number.

@@ -1,0 +1,70 @@
+//! Checks that nobody waits for any more: whoever goes away while the database is asked takes
+//! nothing along.
+
+use std::time::Duration;
+
+use futures::FutureExt;
+use latchkey_services::check::{self, Call};
+use serde_json::json;
+
+use crate::consistency::nodes::hears;
+use crate::world::{on_both_databases, text};
+
+const TEN_TOKENS: Call<'static> =
+    Call { kind: None, application: None, elsewhere: false, ip: None, model: None, cost: 10 };
+
+on_both_databases! {
+    async fn what_was_leased_for_somebody_who_left_is_there_for_the_next(world: World) {
+        let ada = world.sign_in("ada").await;
+        let body = json!({
+            "name": "Metered", "rpm": 150, "token_limit": 1_000, "token_limit_period": "month",
+        });
+        let secret = text(&world.create(&ada, &body).await["key"]);
+        hears(&world.services).await;
+        // Cached, so that the budget is what is waited for.
+        check::find(&world.services, Some(&secret)).await.unwrap();
+        let mut admitted = 0;
+        let mut left = 0;
+        for _ in 0..40 {
+            match check::check(&world.services, Some(&secret), TEN_TOKENS).now_or_never() {
+                Some(answer) => admitted += usize::from(answer.is_ok()),
+                None => left += 1,
+            }
+            tokio::time::sleep(Duration::from_millis(1)).await;
+            check::return_leases(&world.services, true).await.unwrap();
+        }
+        assert!(left > 0, "nobody left while the database was asked");
+        // What was drawn for them goes back by itself.
+        for _ in 0..20 {
+            world.services.settled().await;
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        while check::check(&world.services, Some(&secret), TEN_TOKENS).await.is_ok() {
+            admitted += 1;
+        }
+        assert_eq!(admitted, 100, "{left} left");
+        let denied = check::check(&world.services, Some(&secret), TEN_TOKENS).await.unwrap_err();
+        let denial = crate::world::denial(denied);
+        assert_eq!(denial.outcome.as_str(), "token_budget_exhausted", "their requests are free again");
+    }
+
+    async fn budgets_of_periods_long_over_are_deleted(world: World) {
+        let ada = world.sign_in("ada").await;
+        let body = json!({"name": "Metered", "token_limit": 100, "token_limit_period": "minute"});
+        let secret = text(&world.create(&ada, &body).await["key"]);
+        let database = sea_orm::Database::connect(&world.config.database_url).await.unwrap();
+        let count = async || crate::routes::ingest::sandbox::count(&database, "budgets").await;
+        for _ in 0..3 {
+            check::check(&world.services, Some(&secret), TEN_TOKENS).await.unwrap();
+            world.advance(Duration::from_mins(1));
+        }
+        assert_eq!(count().await, 3);
+        latchkey_services::usage::purge(&world.services).await.unwrap();
+        assert_eq!(count().await, 3, "a clock that is a little ahead frees nothing");
+        world.advance(Duration::from_hours(63 * 24));
+        hears(&world.services).await;
+        check::check(&world.services, Some(&secret), TEN_TOKENS).await.unwrap();
+        latchkey_services::usage::purge(&world.services).await.unwrap();
+        assert_eq!(count().await, 1, "the one of this minute");
+    }
+}

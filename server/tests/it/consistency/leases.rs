@@ -1,0 +1,150 @@
+//! What calls had reserved of a token budget and did not use: it goes back without a write for each
+//! of them, and others may spend it.
+
+use std::time::Duration;
+
+use latchkey_services::Services;
+use latchkey_services::check::{self, Call, Found, Reservation, UsedTokens};
+use serde_json::json;
+
+use crate::consistency::nodes::hears;
+use crate::world::{World, denial, on_both_databases, text, token_need};
+
+/// What each call uses, whatever it had reserved.
+const USED: u64 = 10;
+
+/// A key of that budget, found on the world's node.
+async fn key(world: &World, limit: u64) -> (String, Found) {
+    let ada = world.sign_in("ada").await;
+    let body = json!({"name": "Metered", "token_limit": limit, "token_limit_period": "month"});
+    let secret = text(&world.create(&ada, &body).await["key"]);
+    hears(&world.services).await;
+    let found = check::find(&world.services, Some(&secret)).await.unwrap();
+    (secret, found)
+}
+
+async fn reserve(services: &Services, found: &Found, tokens: u64) -> Reservation {
+    let begun = check::begin(services, found, Call::default()).await.unwrap();
+    let need = token_need(tokens, 0);
+    check::reserve(services, found, Call::default(), need, begun).await.unwrap()
+}
+
+async fn settle(reserved: Reservation) {
+    drop(reserved.settle(UsedTokens { prompt: USED, ..UsedTokens::default() }).await);
+}
+
+/// A call that reserves as much; what is used of the budget then, its reservation included.
+async fn call(services: &Services, found: &Found, tokens: u64) -> u64 {
+    let reserved = reserve(services, found, tokens).await;
+    let used = reserved.limits.budget.unwrap().used;
+    settle(reserved).await;
+    used
+}
+
+/// Asks for so many tokens; what is used then, or the code of the refusal.
+async fn spend(services: &Services, secret: &str, cost: u64) -> Result<u64, &'static str> {
+    match check::check(services, Some(secret), Call { cost, ..Call::default() }).await {
+        Ok(admission) => Ok(admission.limits.budget.unwrap().used),
+        Err(error) => Err(denial(error).outcome.as_str()),
+    }
+}
+
+on_both_databases! {
+    async fn small_calls_after_a_large_one_write_nothing_each(world: World) {
+        let (secret, found) = key(&world, 100_000_000).await;
+        let services = &world.services;
+        assert_eq!(call(services, &found, 1_000_000).await, 1_000_000);
+        let before = services.database.statements();
+        for calls in 1..=200 {
+            assert_eq!(call(services, &found, 400).await, USED * calls + 400);
+            if calls % 50 == 0 {
+                check::return_leases(services, false).await.unwrap();
+            }
+        }
+        let statements = services.database.statements() - before;
+        assert!(statements <= 4, "{statements} statements");
+        check::return_leases(services, true).await.unwrap();
+        assert_eq!(check::leases(services), 0);
+        let other = world.second_node().await;
+        assert_eq!(spend(&other, &secret, 0).await, Ok(USED * 201), "nothing is lost");
+    }
+
+    async fn long_calls_whose_lease_is_gone_write_nothing_each(world: World) {
+        let (secret, found) = key(&world, 100_000).await;
+        let services = &world.services;
+        let mut under_way = Vec::new();
+        for _ in 0..20 {
+            under_way.push(reserve(services, &found, 1_000).await);
+        }
+        world.advance(Duration::from_secs(2));
+        check::return_leases(services, false).await.unwrap();
+        assert_eq!(check::leases(services), 0, "nobody draws on it");
+        let before = services.database.statements();
+        for reserved in under_way {
+            settle(reserved).await;
+        }
+        assert_eq!(services.database.statements(), before);
+        check::return_leases(services, false).await.unwrap();
+        assert_eq!(services.database.statements(), before + 1, "one for all");
+        assert_eq!(check::leases(services), 0, "nothing is kept");
+        assert_eq!(spend(services, &secret, 0).await, Ok(USED * 20));
+        assert_eq!(spend(services, &secret, 100_000 - USED * 20).await, Ok(100_000));
+        assert_eq!(spend(services, &secret, 1).await, Err("token_budget_exhausted"));
+    }
+
+    async fn what_comes_back_before_it_is_written_is_there_for_the_next(world: World) {
+        let (secret, found) = key(&world, 1_000).await;
+        let services = &world.services;
+        let all = reserve(services, &found, 1_000).await;
+        world.advance(Duration::from_secs(2));
+        check::return_leases(services, false).await.unwrap();
+        assert_eq!(spend(services, &secret, 1).await, Err("token_budget_exhausted"));
+        settle(all).await;
+        assert_eq!(spend(services, &secret, 1_000 - USED).await, Ok(1_000));
+        assert_eq!(spend(services, &secret, 1).await, Err("token_budget_exhausted"));
+    }
+
+    async fn other_nodes_get_what_a_lease_in_use_has_too_much_of(world: World) {
+        let (secret, found) = key(&world, 10_000).await;
+        let (services, other) = (&world.services, world.second_node().await);
+        hears(&other).await;
+        let all = reserve(services, &found, 10_000).await;
+        assert_eq!(spend(&other, &secret, 5_000).await, Err("token_budget_exhausted"));
+        settle(all).await;
+        // The first still keeps what another large call would need.
+        for calls in 2..=3 {
+            check::return_leases(services, false).await.unwrap();
+            assert_eq!(call(services, &found, 20).await, USED * (calls - 1) + 20);
+        }
+        check::return_leases(services, false).await.unwrap();
+        assert!(spend(&other, &secret, 5_000).await.is_ok());
+        let mut spent = USED * 3 + 5_000;
+        for node in [services, &other, services] {
+            while spend(node, &secret, 10).await.is_ok() {
+                spent += 10;
+            }
+            check::return_leases(node, true).await.unwrap();
+        }
+        assert_eq!(spent, 10_000, "all of it and nothing more");
+    }
+
+    async fn lease_is_not_spent_after_the_limit_is_lowered(world: World) {
+        let ada = world.sign_in("ada").await;
+        let body = json!({"name": "b", "token_limit": 1_000, "token_limit_period": "month"});
+        let created = world.create(&ada, &body).await;
+        let (secret, id) = (text(&created["key"]), text(&created["api_key"]["id"]));
+        hears(&world.services).await;
+        let found = check::find(&world.services, Some(&secret)).await.unwrap();
+        let large = reserve(&world.services, &found, 800).await;
+        let lower = json!({"token_limit": 100});
+        assert_eq!(crate::consistency::nodes::change(&world, &ada, &id, lower).await, 200);
+        hears(&world.services).await;
+        assert_eq!(spend(&world.services, &secret, 1).await, Err("token_budget_exhausted"));
+        settle(large).await;
+        let mut spent = USED;
+        while spend(&world.services, &secret, 1).await.is_ok() {
+            spent += 1;
+        }
+        assert_eq!(spent, 100);
+    }
+}

@@ -1,0 +1,11 @@
+//! What holds when requests race, clients leave, and several nodes share a database.
+
+mod abandoned;
+mod cache;
+mod direct_url;
+mod held_back;
+mod late_writes;
+mod leases;
+pub(crate) mod nodes;
+pub(crate) mod shared_limits;
+mod stores;

@@ -1,0 +1,71 @@
+//! What is told of shared limits without taking of them is what all nodes have taken together.
+
+use latchkey_domain::key::KeyKind;
+use latchkey_domain::outcome::Outcome;
+use latchkey_services::Services;
+use latchkey_services::check::{self, Call};
+use serde_json::{Value, json};
+
+use crate::consistency::shared_limits::{Redis, admitted, shares, world};
+use crate::world::{Session, World, denial, text};
+
+/// “Would this call pass?”, on the world's own node.
+async fn dry_run(world: &World, who: &Session, id: &str, tokens: u64) -> Value {
+    let body = json!({ "key_id": id, "request": { "tokens": tokens } });
+    let answer = world.post("/api/keys/dry-run").bearer_auth(&who.jwt).json(&body);
+    answer.send().await.unwrap().json().await.unwrap()
+}
+
+/// What is left of the requests by a denial for another reason.
+async fn remaining(services: &Services, secret: &str) -> u64 {
+    let call = Call { kind: Some(KeyKind::Service), ..Call::default() };
+    let denial = denial(check::check(services, Some(secret), call).await.unwrap_err());
+    assert_eq!(denial.outcome, Outcome::WrongScope);
+    denial.limits.requests.unwrap().remaining
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_rehearsal_and_a_denial_tell_what_other_nodes_have_taken() {
+    let redis = Redis::start().await;
+    let world = world(&redis).await;
+    let other = world.second_node().await;
+    shares(&other, true).await;
+    let ada = world.sign_in("ada").await;
+    let made = world.create(&ada, &json!({"name": "both", "rpm": 4, "tpm": 100})).await;
+    let (id, secret) = (text(&made["api_key"]["id"]), text(&made["key"]));
+    assert_eq!(admitted(std::slice::from_ref(&other), &secret, 3, 20).await, 3);
+    for _ in 0..2 {
+        let told = dry_run(&world, &ada, &id, 40).await;
+        assert_eq!(told["code"], "valid", "{told}");
+        assert_eq!(told["ratelimit"]["remaining"], 1);
+        assert_eq!(told["token_ratelimit"]["remaining"], 40);
+        let told = dry_run(&world, &ada, &id, 41).await;
+        assert_eq!(told["code"], "token_rate_limited", "{told}");
+        assert!(told["retry_after_seconds"].as_u64().unwrap() >= 50, "{told}");
+        assert_eq!(remaining(&world.services, &secret).await, 1);
+    }
+    assert_eq!(admitted(std::slice::from_ref(&other), &secret, 1, 0).await, 1);
+    let told = dry_run(&world, &ada, &id, 0).await;
+    assert_eq!(told["code"], "rate_limited", "{told}");
+    assert!(told["retry_after_seconds"].as_u64().unwrap() >= 50, "{told}");
+    assert_eq!(remaining(&world.services, &secret).await, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn limits_report_node_share_until_a_minute_after_redis_outage() {
+    let redis = Redis::start().await;
+    let port = redis.port;
+    let world = world(&redis).await;
+    let ada = world.sign_in("ada").await;
+    let made = world.create(&ada, &json!({"name": "rpm", "rpm": 4})).await;
+    let (id, secret) = (text(&made["api_key"]["id"]), text(&made["key"]));
+    assert_eq!(admitted(std::slice::from_ref(&world.services), &secret, 3, 0).await, 3);
+    drop(redis);
+    shares(&world.services, false).await;
+    assert_eq!(dry_run(&world, &ada, &id, 0).await["ratelimit"]["remaining"], 1);
+    assert_eq!(remaining(&world.services, &secret).await, 1);
+    let _again = Redis::start_on(port).await;
+    shares(&world.services, true).await;
+    assert_eq!(dry_run(&world, &ada, &id, 0).await["ratelimit"]["remaining"], 1);
+    assert_eq!(remaining(&world.services, &secret).await, 1);
+}

@@ -1,0 +1,367 @@
+//! The binary itself: starting, draining, dying.
+
+pub(crate) mod edge;
+mod security;
+
+use std::fs::File;
+use std::io::{BufRead, BufReader};
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use latchkey_server::http_client;
+use reqwest::Client;
+use sea_orm::ConnectionTrait;
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::routes::ingest::sandbox::count;
+use crate::world::{LOCAL_CODE, refresh_cookie, text, traces};
+
+pub(crate) struct Process {
+    child: Child,
+    pub(crate) base: String,
+}
+
+impl Process {
+    /// Starts the binary on a free port and waits until it is ready.
+    pub(crate) async fn start(folder: &TempDir, client: &Client) -> Self {
+        Self::start_with(folder, client, &[]).await
+    }
+
+    /// The same with other settings too.
+    pub(crate) async fn start_with(
+        folder: &TempDir,
+        client: &Client,
+        arguments: &[String],
+    ) -> Self {
+        let mut command = command(folder);
+        command.args(arguments);
+        Self::start_command(command, folder, client).await
+    }
+
+    /// The same by a command that the binary's arguments may be added to.
+    pub(crate) async fn start_command(
+        mut command: Command,
+        folder: &TempDir,
+        client: &Client,
+    ) -> Self {
+        let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let log = File::options().create(true).append(true).open(log_file(folder)).unwrap();
+        command.arg(format!("--latchkey-listen=127.0.0.1:{port}")).stderr(log);
+        let child = command.spawn().unwrap();
+        let process = Self { child, base: format!("http://127.0.0.1:{port}") };
+        for _ in 0..200 {
+            let ready = client.get(format!("{}/readyz", process.base)).send().await;
+            if ready.is_ok_and(|answer| answer.status() == 200) {
+                return process;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        panic!("the server was not ready within 10 s");
+    }
+
+    /// The most memory that it had at once, in kilobytes.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn peak_memory(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
+        let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+        peak.trim().trim_end_matches(" kB").parse().unwrap()
+    }
+
+    #[cfg(target_os = "linux")]
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    pub(crate) fn signal(&self, name: &str) {
+        let kill =
+            Command::new("kill").args([name, &self.child.id().to_string()]).status().unwrap();
+        assert!(kill.success());
+    }
+
+    /// Ends it as `kill -9` does, at once; the exit code, if it had ended by itself.
+    pub(crate) fn kill(mut self) -> Option<i32> {
+        self.child.kill().unwrap();
+        self.wait()
+    }
+
+    /// Waits for the end and returns the exit code.
+    pub(crate) fn wait(mut self) -> Option<i32> {
+        self.child.wait().unwrap().code()
+    }
+}
+
+/// A test that fails midway leaves no server behind.
+impl Drop for Process {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// What the processes on this folder have said.
+pub(crate) fn log_file(folder: &TempDir) -> PathBuf {
+    folder.path().join("log.jsonl")
+}
+
+pub(crate) fn command(folder: &TempDir) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_latchkey"));
+    command
+        .args(["serve", &format!("--latchkey-data-dir={}", folder.path().join("data").display())])
+        .arg(format!("--latchkey-local-code={LOCAL_CODE}"))
+        .env_clear()
+        .env("LATCHKEY_WRITES_PER_MINUTE", "1000000")
+        .stdout(Stdio::null())
+        .stderr(Stdio::null());
+    command
+}
+
+pub(crate) async fn sign_in(client: &Client, base: &str) -> (String, String) {
+    let code = serde_json::json!({ "code": LOCAL_CODE });
+    let signed_in = client.post(format!("{base}/auth/local")).header("origin", base).json(&code);
+    let signed_in = signed_in.send().await.unwrap();
+    let body = serde_json::json!({ "refreshToken": refresh_cookie(&signed_in).unwrap() });
+    let tokens = client.post(format!("{base}/refresh")).json(&body).send().await.unwrap();
+    let tokens: Value = tokens.json().await.unwrap();
+    let jwt = text(&tokens["token"]);
+    let get = async |path: String| -> Value {
+        client
+            .get(format!("{base}{path}"))
+            .bearer_auth(&jwt)
+            .send()
+            .await
+            .unwrap()
+            .json()
+            .await
+            .unwrap()
+    };
+    let me = get("/v1/me".to_owned()).await;
+    let projects = format!("/v1/organizations/{}/projects", text(&me["organizations"][0]["id"]));
+    let project = text(&get(projects).await["data"][0]["id"]);
+    let application = get(format!("/v1/projects/{project}/applications")).await;
+    (jwt, text(&application["data"][0]["id"]))
+}
+
+pub(crate) fn client() -> Client {
+    http_client().build().unwrap()
+}
+
+async fn ingest(client: &Client, base: &str, key: &str) -> reqwest::Response {
+    client
+        .post(format!("{base}/ingest/traces"))
+        .header("x-api-key", key)
+        .json(&traces(1))
+        .send()
+        .await
+        .unwrap()
+}
+
+#[tokio::test]
+async fn kill_9_loses_no_acknowledged_key_or_revocation() {
+    let (folder, client) = (tempfile::tempdir().unwrap(), client());
+    let process = Process::start(&folder, &client).await;
+    let (jwt, application) = sign_in(&client, &process.base).await;
+    let path = format!("{}/apikey?ApplicationId={application}", process.base);
+    let secret: String =
+        client.post(&path).bearer_auth(&jwt).send().await.unwrap().json().await.unwrap();
+    process.signal("-KILL");
+    assert_eq!(process.wait(), None);
+
+    let process = Process::start(&folder, &client).await;
+    assert_eq!(ingest(&client, &process.base, &secret).await.status(), 200);
+    let (jwt, _) = sign_in(&client, &process.base).await;
+    let path = format!("{}/apikey?ApplicationId={application}", process.base);
+    let list: Value =
+        client.get(&path).bearer_auth(&jwt).send().await.unwrap().json().await.unwrap();
+    let path = format!("{}/apikey/{}", process.base, text(&list["data"][0]["id"]));
+    assert_eq!(client.delete(path).bearer_auth(&jwt).send().await.unwrap().status(), 204);
+    process.signal("-KILL");
+    assert_eq!(process.wait(), None);
+
+    let process = Process::start(&folder, &client).await;
+    assert_eq!(ingest(&client, &process.base, &secret).await.status(), 401);
+    process.signal("-TERM");
+    assert_eq!(process.wait(), Some(0));
+}
+
+#[tokio::test]
+async fn sigterm_drains_and_writes_the_last_counters() {
+    let (folder, client) = (tempfile::tempdir().unwrap(), client());
+    let process = Process::start(&folder, &client).await;
+    let base = process.base.clone();
+    let (jwt, application) = sign_in(&client, &base).await;
+    let path = format!("{base}/apikey?ApplicationId={application}");
+    let secret: String =
+        client.post(&path).bearer_auth(&jwt).send().await.unwrap().json().await.unwrap();
+
+    // A request whose body is still on its way when the signal comes.
+    let (sender, receiver) = futures::channel::mpsc::channel::<Result<String, std::io::Error>>(4);
+    let body = traces(1).to_string();
+    let (first, second) = body.split_at(body.len() / 2);
+    let mut sender = sender;
+    sender.try_send(Ok(first.to_owned())).unwrap();
+    let slow = client
+        .post(format!("{base}/ingest/traces"))
+        .header("x-api-key", &secret)
+        .header("content-type", "application/json")
+        .body(reqwest::Body::wrap_stream(receiver))
+        .send();
+    let slow = tokio::spawn(slow);
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    process.signal("-TERM");
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    sender.try_send(Ok(second.to_owned())).unwrap();
+    drop(sender);
+    assert_eq!(slow.await.unwrap().unwrap().status(), 200, "an accepted request is finished");
+    assert_eq!(process.wait(), Some(0));
+
+    let process = Process::start(&folder, &client).await;
+    let (jwt, _) = sign_in(&client, &process.base).await;
+    let path = format!("{}/apikey?ApplicationId={application}", process.base);
+    let list: Value =
+        client.get(path).bearer_auth(&jwt).send().await.unwrap().json().await.unwrap();
+    assert!(list["data"][0]["last_used_at"].is_string(), "the use was written at the end");
+    let path = format!("{}/v1/keys/{}/usage", process.base, text(&list["data"][0]["id"]));
+    let usage: Value =
+        client.get(path).bearer_auth(&jwt).send().await.unwrap().json().await.unwrap();
+    assert_eq!(usage["totals"]["valid"], 1, "the counters were written at the end");
+    process.signal("-TERM");
+    assert_eq!(process.wait(), Some(0));
+}
+
+#[tokio::test]
+async fn expired_data_is_purged_at_start_after_any_shutdown() {
+    let (folder, client) = (tempfile::tempdir().unwrap(), client());
+    let process = Process::start(&folder, &client).await;
+    let (jwt, application) = sign_in(&client, &process.base).await;
+    let path = format!("{}/apikey?ApplicationId={application}", process.base);
+    for environment in ["test", "live"] {
+        let body = serde_json::json!({ "environment": environment });
+        let key = client.post(&path).bearer_auth(&jwt).json(&body).send().await.unwrap();
+        let key: String = key.json().await.unwrap();
+        assert_eq!(ingest(&client, &process.base, &key).await.status(), 200);
+    }
+    process.signal("-KILL");
+    assert_eq!(process.wait(), None);
+
+    let url = format!("sqlite://{}/data/latchkey-telemetry.db", folder.path().display());
+    let database = sea_orm::Database::connect(&url).await.unwrap();
+    // A day and a second pass.
+    database
+        .execute_unprepared("UPDATE traces SET received_at = received_at - 86401000")
+        .await
+        .unwrap();
+    let process = Process::start(&folder, &client).await;
+    for _ in 0..200 {
+        if count(&database, "traces").await == 1 {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    assert_eq!(count(&database, "traces").await, 1, "the live one");
+    process.signal("-TERM");
+    assert_eq!(process.wait(), Some(0));
+    let log = std::fs::read_to_string(log_file(&folder)).unwrap();
+    let purge = log.lines().find(|line| line.contains("Purged telemetry")).unwrap();
+    assert!(purge.contains("\"traces\":1,\"logs\":0"), "{purge}");
+}
+
+#[test]
+fn server_refuses_to_start_on_public_address_without_github() {
+    let folder = tempfile::tempdir().unwrap();
+    let output = command(&folder)
+        .arg("--latchkey-listen=0.0.0.0:0")
+        .stderr(Stdio::piped())
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    let told = String::from_utf8(output.stderr).unwrap();
+    assert!(
+        told.contains("LATCHKEY_GITHUB_CLIENT_ID") && told.contains("LATCHKEY_LISTEN"),
+        "{told}"
+    );
+}
+
+#[test]
+fn local_sign_in_with_a_public_url_elsewhere_refuses_to_start() {
+    let folder = tempfile::tempdir().unwrap();
+    let output = command(&folder)
+        .args(["--latchkey-listen=127.0.0.1:0", "--latchkey-public-url=https://keys.example"])
+        .stderr(Stdio::piped())
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    let told = String::from_utf8(output.stderr).unwrap();
+    assert!(
+        told.contains("LATCHKEY_PUBLIC_URL") && told.contains("LATCHKEY_GITHUB_CLIENT_ID"),
+        "{told}"
+    );
+}
+
+#[tokio::test]
+async fn log_shows_the_link_of_local_sign_in_and_no_other_secret() {
+    let (folder, client) = (tempfile::tempdir().unwrap(), client());
+    let process = Process::start(&folder, &client).await;
+    sign_in(&client, &process.base).await;
+    let link = format!("{}/login#code=the%20code", process.base);
+    drop(process);
+    let log = std::fs::read_to_string(log_file(&folder)).unwrap();
+    assert_eq!(log.matches("the%20code").count(), 1, "{log}");
+    assert!(log.contains(&link), "{log}");
+    for secret in ["pepper", "jwt-secret"] {
+        let secret = std::fs::read_to_string(folder.path().join("data").join(secret)).unwrap();
+        assert!(!log.contains(secret.trim_end()));
+    }
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn data_folder_and_database_are_for_their_owner_alone() {
+    use std::os::unix::fs::PermissionsExt;
+    let (folder, client) = (tempfile::tempdir().unwrap(), client());
+    let process = Process::start(&folder, &client).await;
+    sign_in(&client, &process.base).await;
+    let mode =
+        |path: &std::path::Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    let data = folder.path().join("data");
+    assert_eq!(mode(&data), 0o700);
+    let files: Vec<PathBuf> =
+        std::fs::read_dir(&data).unwrap().map(|entry| entry.unwrap().path()).collect();
+    assert!(files.iter().any(|file| file.ends_with("latchkey.db-wal")), "{files:?}");
+    for file in files {
+        assert_eq!(mode(&file), 0o600, "{}", file.display());
+    }
+    drop(process);
+}
+
+#[test]
+fn help_lists_every_setting() {
+    let output =
+        Command::new(env!("CARGO_BIN_EXE_latchkey")).args(["serve", "--help"]).output().unwrap();
+    let lines: Vec<String> =
+        BufReader::new(&output.stdout[..]).lines().map(Result::unwrap).collect();
+    let help = lines.join("\n");
+    for setting in [
+        "LATCHKEY_LISTEN",
+        "LATCHKEY_PUBLIC_URL",
+        "LATCHKEY_DATA_DIR",
+        "DATABASE_URL",
+        "LATCHKEY_GITHUB_CLIENT_ID",
+        "LATCHKEY_GITHUB_CLIENT_SECRET",
+        "LATCHKEY_GITHUB_URL",
+        "LATCHKEY_GITHUB_API_URL",
+        "LATCHKEY_ADMINS",
+        "LATCHKEY_SIGNUP",
+        "LATCHKEY_JWT_SECRET",
+        "LATCHKEY_PEPPER",
+        "LATCHKEY_ACCESS_TOKEN_TTL",
+        "LATCHKEY_REFRESH_TOKEN_TTL",
+        "LATCHKEY_WRITES_PER_MINUTE",
+        "LATCHKEY_TRUSTED_PROXIES",
+        "LATCHKEY_LOCAL_CODE",
+        "LATCHKEY_SESSION_TTL",
+    ] {
+        assert!(help.contains(setting), "{setting}");
+    }
+}

@@ -1,0 +1,145 @@
+//! Calls in progress whose key stops being good: they end within a second, on every node.
+#![expect(
+    clippy::disallowed_methods,
+    reason = "what holds within a second is timed by a real clock"
+)]
+
+use std::time::{Duration, Instant};
+
+use latchkey_services::Database;
+use reqwest::Response;
+use serde_json::{Value, json};
+
+use super::upstream::Script;
+use super::{Gateway, asks, refused};
+use crate::consistency::nodes::hears;
+use crate::world::{Backend, World, on_both_databases};
+
+/// What the contract says, and what a busy machine may take beside.
+const WITHIN: Duration = Duration::from_secs(2);
+const EVENT: &str = "data: {\"choices\": [{\"index\": 0, \"delta\": {\"content\": \"Hi\"}}]}\n\n";
+
+async fn stream(gateway: &Gateway, base: &str, key: &str) -> Response {
+    let mut body = asks("qwen3.6-27b", "endless");
+    body["stream"] = json!(true);
+    let call = gateway.world.http.post(format!("{base}/v1/chat/completions"));
+    let mut answer = call.bearer_auth(key).json(&body).send().await.unwrap();
+    assert_eq!(answer.status(), 200);
+    assert!(answer.chunk().await.unwrap().is_some(), "it has begun");
+    answer
+}
+
+/// Reads a stream to its end; its last event, and how long that took.
+async fn last_event(answer: Response) -> (Value, Duration) {
+    let began = Instant::now();
+    let text = tokio::time::timeout(Duration::from_secs(10), answer.text()).await;
+    let text = text.expect("it ends").unwrap();
+    let last = text.trim_end().rsplit("\n\n").next().unwrap();
+    (serde_json::from_str(last.strip_prefix("data: ").unwrap()).unwrap(), began.elapsed())
+}
+
+async fn revoke(gateway: &Gateway, id: &str) {
+    let path = format!("/v1/inference/keys/{id}");
+    let revoked = gateway.world.delete(&path).bearer_auth(&gateway.ada.jwt).send().await.unwrap();
+    assert_eq!(revoked.status(), 204);
+}
+
+/// The database that the macro's world is on: the gateway has a world of its own.
+async fn gateway_like(world: &World) -> Gateway {
+    let on_sqlite = world.config.database_url.starts_with("sqlite");
+    let gateway = Gateway::on(if on_sqlite { Backend::Sqlite } else { Backend::Postgres }).await;
+    gateway.upstream.script("endless", Script::Endless(EVENT.into()));
+    gateway
+}
+
+on_both_databases! {
+    async fn open_streams_end_on_every_node_when_the_key_is_revoked(world: World) {
+        let gateway = gateway_like(&world).await;
+        let (hearing, deaf) = (gateway.world.second_node().await, Database::open(&gateway.world.config.database_url));
+        // It hears of nothing, and asks the database.
+        let deaf = gateway.world.node(deaf.await.unwrap()).await;
+        hears(&hearing).await;
+        let bases = [
+            gateway.world.base.clone(),
+            gateway.world.serve(hearing).await,
+            gateway.world.serve(deaf).await,
+        ];
+        let limits = json!({ "name": "k", "token_limit": 100_000, "token_limit_period": "month" });
+        let (key, id) = gateway.key(limits).await;
+        let (other, _) = gateway.key(json!({ "name": "other" })).await;
+        let mut unharmed = stream(&gateway, &bases[1], &other).await;
+        let mut open = Vec::new();
+        for base in &bases {
+            open.push(stream(&gateway, base, &key).await);
+        }
+        revoke(&gateway, &id).await;
+        for ended in futures::future::join_all(open.into_iter().map(last_event)).await {
+            let (event, took) = ended;
+            assert_eq!(event["error"]["code"], "revoked_key");
+            assert!(took < WITHIN, "{took:?}");
+        }
+        assert!(unharmed.chunk().await.unwrap().is_some(), "another key's goes on");
+        gateway.world.services.settled().await;
+        let path = format!("/v1/inference/keys/{id}/usage?range=1h");
+        let used = gateway.world.json(&path, &gateway.ada.jwt).await;
+        assert_eq!(used["totals"]["valid"], 1, "this node's call is counted: {used}");
+        assert!(used["totals"]["completion_tokens"].as_u64().unwrap() > 0, "what had come: {used}");
+    }
+
+    async fn open_streams_end_when_the_key_expires(world: World) {
+        let gateway = gateway_like(&world).await;
+        let expires = latchkey_domain::time::Timestamp::from_millis(crate::world::START + 3_600_000);
+        let (key, _) = gateway.key(json!({ "name": "k", "expires_at": expires })).await;
+        let open = stream(&gateway, &gateway.world.base, &key).await;
+        gateway.world.advance(Duration::from_hours(1));
+        let (event, took) = last_event(open).await;
+        assert_eq!(event["error"]["code"], "expired_key");
+        assert!(took < WITHIN, "{took:?}");
+    }
+
+    async fn open_streams_of_a_secret_that_is_rotated_out_end(world: World) {
+        let gateway = gateway_like(&world).await;
+        let (key, id) = gateway.key(json!({ "name": "k" })).await;
+        let open = stream(&gateway, &gateway.world.base, &key).await;
+        let path = format!("/v1/inference/keys/{id}/rotate");
+        let rotated = gateway.world.send(reqwest::Method::POST, &path, &gateway.ada, &json!({})).await;
+        let rotated: Value = rotated.json().await.unwrap();
+        let mut new = stream(&gateway, &gateway.world.base, rotated["key"].as_str().unwrap()).await;
+        let (event, _) = last_event(open).await;
+        assert_eq!(event["error"]["code"], "revoked_key");
+        assert!(new.chunk().await.unwrap().is_some(), "the new secret's goes on");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn call_that_waits_for_its_answer_ends_with_its_key() {
+    let gateway = Gateway::with(Backend::Sqlite, "", &["--latchkey-upstream-timeout=60"]).await;
+    gateway.upstream.script("silent", Script::Silent);
+    let limits = json!({ "name": "k", "token_limit": 100_000, "token_limit_period": "month" });
+    let (key, id) = gateway.key(limits).await;
+    let call = gateway.world.post("/v1/chat/completions").bearer_auth(&key);
+    let call = tokio::spawn(call.json(&asks("qwen3.6-27b", "silent")).send());
+    while gateway.upstream.seen().is_empty() {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    let began = Instant::now();
+    revoke(&gateway, &id).await;
+    refused(call.await.unwrap().unwrap(), 401, "revoked_key").await;
+    assert!(began.elapsed() < WITHIN, "{:?}", began.elapsed());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn answer_that_passes_for_long_ends_with_its_key() {
+    let gateway = Gateway::on(Backend::Sqlite).await;
+    gateway.upstream.script("long", Script::Endless(vec![b' '; 50_000].into()));
+    let (key, id) = gateway.key(json!({ "name": "k" })).await;
+    let mut answer = gateway.chat(&key, &asks("qwen3.6-27b", "long")).await;
+    assert_eq!(answer.status(), 200);
+    assert!(answer.chunk().await.unwrap().is_some(), "it passes as it comes");
+    let began = Instant::now();
+    revoke(&gateway, &id).await;
+    let rest =
+        tokio::time::timeout(Duration::from_secs(10), answer.bytes()).await.expect("it ends");
+    assert!(rest.is_err(), "and is not taken for a whole answer");
+    assert!(began.elapsed() < WITHIN, "{:?}", began.elapsed());
+}

@@ -1,0 +1,20 @@
+//! Endpoints, laid out as their URLs are.
+
+mod api_keys;
+mod audit;
+mod authorization;
+mod clients;
+mod cors;
+mod gateway;
+pub(crate) mod ingest;
+mod invitations;
+pub(crate) mod keys;
+pub(crate) mod members;
+mod oauth;
+mod openapi;
+mod pages;
+mod plan_limits;
+mod sessions;
+mod tenancy;
+pub(crate) mod usage;
+mod workspace;
