@@ -9,7 +9,6 @@ pub mod cli;
 pub mod config;
 pub mod connections;
 mod fd_limit;
-mod gateway;
 pub mod http;
 mod http_client;
 mod ingest;

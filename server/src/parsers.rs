@@ -14,6 +14,7 @@ use latchkey_domain::login::GithubLogin;
 use latchkey_domain::mask;
 use latchkey_domain::path::LocalPath;
 use latchkey_domain::secret::PresentedKey;
+use latchkey_gateway::parsers as gateway;
 use latchkey_services::PageRequest;
 use serde::de::DeserializeOwned;
 
@@ -21,8 +22,8 @@ use crate::http::forwarded::{self, X_FORWARDED_FOR};
 use crate::http::{auth, json};
 use crate::ingest::otlp;
 use crate::ingest::sdk::SdkBody;
+use crate::oauth;
 use crate::routes::{audit, keys};
-use crate::{gateway, oauth};
 
 /// A parser that reads untrusted input.
 pub struct Parser {

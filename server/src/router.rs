@@ -19,7 +19,7 @@ use crate::routes::{
     organizations, projects, server_functions, sessions, telemetry, usage, verify, well_known,
 };
 use crate::state::AppState;
-use crate::{gateway, ingest, oauth, pages};
+use crate::{ingest, oauth, pages};
 
 /// The API with its description. Pages of those origins may call what applications call.
 fn api(cors: Option<&CorsOrigins>) -> DescribedRouter {
@@ -84,12 +84,9 @@ fn api(cors: Option<&CorsOrigins>) -> DescribedRouter {
         .routes(routes!(ingest::otlp::langfuse_traces))
         .layer(DefaultBodyLimit::max(ingest::otlp::LARGEST_BODY))
         .merge(sdks);
-    let gateway = DescribedRouter::default()
-        .routes(routes!(gateway::chat_completions))
-        .routes(routes!(gateway::completions))
-        .routes(routes!(gateway::embeddings))
-        .routes(routes!(gateway::list_models))
-        .routes(routes!(gateway::get_model));
+    let gateway = latchkey_gateway::routes()
+        .into_iter()
+        .fold(DescribedRouter::default(), DescribedRouter::routes);
     management
         .merge(anybody)
         .merge(across_origins(ingest))

@@ -21,6 +21,7 @@ use futures::FutureExt;
 use latchkey_domain::mask;
 use latchkey_domain::outcome::Outcome;
 use latchkey_domain::problem::ErrorCode;
+use latchkey_gateway::Unserved;
 use latchkey_listener::{BodyPermit, DrainedBody, Handler};
 use latchkey_services::clock::Clock;
 use tower::ServiceExt;
@@ -32,12 +33,12 @@ use crate::http::problem::{self, Refusal};
 use crate::http::request_id::RequestId;
 use crate::http::request_limits::REQUEST_TIMEOUT;
 use crate::http::{masked, security_headers};
+use crate::ingest;
 use crate::metrics::{Metrics, RouteClass};
 use crate::router::router;
 use crate::routes::verify;
 use crate::state::AppState;
 use crate::system::SystemClock;
-use crate::{gateway, ingest};
 
 /// What a log line shows of a path at most, in bytes.
 const LONGEST_SHOWN: usize = 1_024;
@@ -63,17 +64,20 @@ impl HttpService {
     async fn routed(&self, asked: &RequestContext, request: Request<DrainedBody>) -> Response {
         let mut request = request.map(Body::new);
         request.extensions_mut().insert(asked.ip);
+        request.extensions_mut().insert(latchkey_gateway::ClientIp(asked.ip.0));
         request.extensions_mut().insert(asked.id);
         let method = request.method().clone();
         let path = shown(request.uri().path());
-        let unserved = gateway::Unserved::of(&request);
+        let unserved = Unserved::of(&request);
         let span = tracing::info_span!("request", request_id = %asked.id);
         // Its only error is that there is none.
         let routed = self.router.clone().oneshot(request).map(|Ok(response)| response);
         let routed = unpanicked(routed).instrument(span.clone()).await;
         let mut response = routed.unwrap_or_else(|panicked| panicked);
         if let Some(unserved) = unserved {
-            response = unserved.answer(&self.state, asked.ip.0, &method, response).await;
+            let is_refusal = response.extensions().get::<Refusal>().is_some();
+            let gateway = &self.state.gateway;
+            response = unserved.answer(gateway, asked.ip.0, &method, response, is_refusal).await;
         }
         let response = self.finish(asked, response).await;
         let elapsed = self.time(asked);
@@ -149,7 +153,7 @@ impl Handler for HttpService {
         }
         let sent = request.uri();
         let mended = ingest::without_double_slashes(sent);
-        if let Some(uri) = mended.or_else(|| gateway::without_second_version(sent)) {
+        if let Some(uri) = mended.or_else(|| latchkey_gateway::without_second_version(sent)) {
             *request.uri_mut() = uri;
         }
         let route = RouteClass::of(request.uri());
@@ -188,7 +192,7 @@ impl RequestContext {
         }
         let detail = "The server is receiving too many request bodies. Try again in a moment.";
         match self.route {
-            RouteClass::Gateway => gateway::unavailable(detail),
+            RouteClass::Gateway => latchkey_gateway::unavailable(detail),
             _ => Refusal::new(ErrorCode::Outcome(Outcome::Unavailable), detail).into_response(),
         }
     }

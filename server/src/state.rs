@@ -6,14 +6,15 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::available_parallelism;
 
 use axum::extract::FromRef;
+use latchkey_gateway::{Gateway, GatewayConfig};
 use latchkey_services::Services;
 use tokio::sync::Semaphore;
 
 use crate::assets::SiteManifest;
 use crate::config::{Config, SignIn};
-use crate::gateway::Upstreams;
 use crate::metrics::Metrics;
 use crate::oauth::GithubClient;
+use crate::{fd_limit, http_client};
 
 /// The server's common ground. Cheap to clone.
 #[derive(Clone)]
@@ -23,7 +24,7 @@ pub struct AppState {
     /// What the operator decided.
     pub config: Arc<Config>,
     /// Who answers the gateway's calls.
-    pub(crate) upstreams: Arc<Upstreams>,
+    pub(crate) gateway: Gateway,
     /// GitHub, if people sign in with it.
     pub(crate) github: Option<Arc<GithubClient>>,
     /// The names of the site's files.
@@ -47,7 +48,7 @@ impl AppState {
             SignIn::Local => None,
         };
         Ok(Self {
-            upstreams: Arc::new(Upstreams::new(&config, services.clock())?),
+            gateway: gateway(services.clone(), &config)?,
             services,
             site: Arc::new(SiteManifest::load(&config.cargo_leptos)),
             config: Arc::new(config),
@@ -80,4 +81,21 @@ impl FromRef<AppState> for Services {
 fn pages_at_once() -> usize {
     let processors = available_parallelism().map_or(1, NonZero::get);
     processors.saturating_sub(1).max(1)
+}
+
+impl FromRef<AppState> for Gateway {
+    fn from_ref(state: &AppState) -> Self {
+        state.gateway.clone()
+    }
+}
+
+fn gateway(services: Services, config: &Config) -> anyhow::Result<Gateway> {
+    let shares = fd_limit::shares();
+    let gateway = GatewayConfig {
+        upstreams: config.upstreams.clone(),
+        upstream_timeout: config.upstream_timeout,
+        max_calls: shares.calls,
+        max_idle_connections: shares.idle,
+    };
+    Gateway::new(services, &gateway, &http_client().build()?)
 }

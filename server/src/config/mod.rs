@@ -1,6 +1,5 @@
 //! From settings to a configuration that can be served, or a sentence that says what to set.
 
-mod audience;
 mod contact;
 mod cors;
 mod database;
@@ -15,6 +14,7 @@ use std::time::Duration;
 
 use anyhow::{Context, bail};
 use latchkey_domain::limit::Cidr;
+use latchkey_gateway::Upstream;
 use latchkey_services::accounts::tokens::JwtSecret;
 use latchkey_services::accounts::{Administrators, LocalCode};
 use latchkey_services::check::RedisUrl;
@@ -24,13 +24,11 @@ use latchkey_services::{Pepper, Settings as ServiceSettings, Signup};
 use crate::cli::{CargoLeptos, Settings, SignupSetting, Storage, set};
 use crate::system::SystemRandom;
 
-pub use audience::Audience;
 pub use contact::SecurityContact;
 pub use cors::CorsOrigins;
 pub(crate) use database::Alone;
 pub use metrics::MetricsListen;
 pub use public_url::PublicUrl;
-pub use upstreams::{CapField, Model, Tokenizer, Upstream};
 
 /// What the server runs on, complete and consistent.
 #[derive(Clone)]

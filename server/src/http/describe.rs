@@ -3,6 +3,7 @@
 
 use latchkey_domain::limit::{AllowList, ModelName};
 use latchkey_domain::login::GithubLogin;
+use latchkey_gateway::LARGEST_BODY;
 use serde_json::{Value, json};
 use utoipa::openapi::header::Header;
 use utoipa::openapi::path::{Operation, Parameter};
@@ -14,8 +15,6 @@ use utoipa::openapi::{
     ArrayBuilder, Components, Content, ObjectBuilder, OneOfBuilder, OpenApi, PathItem, Ref, RefOr,
     Required, Response,
 };
-
-use crate::gateway::LARGEST_BODY;
 
 const JSON: &str = "application/json";
 const PROBLEM: &str = "application/problem+json";

@@ -25,6 +25,10 @@ pub(crate) async fn announce(mut request: Request, next: Next) -> Response {
     let slot = Slot::of(&mut request);
     let mut response = next.run(request).await;
     slot.write(&mut response);
+    // The gateway leaves what it learned with its answer.
+    if let Some(limits) = response.extensions_mut().remove::<LimitStates>() {
+        write(response.headers_mut(), limits);
+    }
     response
 }
 

@@ -2,11 +2,11 @@
 
 use axum::extract::State;
 use axum::http::StatusCode;
+use latchkey_gateway::UpstreamReach;
 use latchkey_services::check;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::gateway::UpstreamReach;
 use crate::state::AppState;
 
 /// Liveness of the process.
@@ -70,7 +70,7 @@ pub(crate) async fn ready(State(state): State<AppState>) -> (StatusCode, axum::J
 pub(crate) async fn ready_in_detail(
     State(state): State<AppState>,
 ) -> (StatusCode, axum::Json<DetailedReadiness>) {
-    let upstreams = state.upstreams.reach(state.services.monotonic());
+    let upstreams = state.gateway.reach(state.services.monotonic());
     let ((code, own), upstreams) = tokio::join!(readiness(&state), upstreams);
     (code, axum::Json(DetailedReadiness { own, upstreams }))
 }

@@ -13,14 +13,14 @@ use super::connection::Connection;
 use super::origin::Origin;
 
 /// An answer whose head has come.
-pub(in crate::gateway) struct UpstreamAnswer {
-    pub(in crate::gateway) status: StatusCode,
-    pub(in crate::gateway) headers: HeaderMap,
-    pub(in crate::gateway) body: AnswerStream,
+pub(crate) struct UpstreamAnswer {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: AnswerStream,
 }
 
 /// The bytes of an answer. Who drops it before its end closes the connection.
-pub(in crate::gateway) struct AnswerStream {
+pub(crate) struct AnswerStream {
     body: Incoming,
     /// None: the answer is whole.
     connection: Option<Connection>,
@@ -35,7 +35,7 @@ impl AnswerStream {
     }
 
     /// What has come already; pending: the rest has to be waited for, and nobody is woken.
-    pub(in crate::gateway) fn poll_now(&mut self) -> Poll<Piece> {
+    pub(crate) fn poll_now(&mut self) -> Poll<Piece> {
         // Only driving the connection brings more, so nobody needs to be woken by the body.
         if let Poll::Ready(piece) = self.poll_body() {
             return Poll::Ready(piece);

@@ -11,8 +11,8 @@
 
 use std::ops::AddAssign;
 
+use super::config::Tokenizer;
 use super::json_reader::{BadJson, JsonReader, Text, Value};
-use crate::config::Tokenizer;
 
 const BYTES_PER_TOKEN: usize = 4;
 /// What a message costs beside its text: its role and its ends.

@@ -9,8 +9,8 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 
 use super::schema;
-use crate::gateway::body::{CallBody, Endpoint};
-use crate::gateway::error::Refused;
+use crate::body::{CallBody, Endpoint};
+use crate::error::Refused;
 
 /// The structure that was asked for, as JSON.
 #[derive(Debug, PartialEq, Eq)]

@@ -2,13 +2,14 @@
 
 use axum::Json;
 use axum::extract::{Path, Request, State};
+use axum::http::request::Parts;
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::call::Caller;
+use super::call::{Caller, announce};
 use super::error::{ErrorBody, Refused};
-use crate::state::AppState;
+use super::state::Gateway;
 
 /// A model in the format of OpenAI’s API.
 #[derive(Debug, Serialize, ToSchema)]
@@ -46,11 +47,14 @@ pub(crate) struct ModelList {
     ),
     security(("bearer_key" = [])),
 )]
-pub(crate) async fn list_models(State(state): State<AppState>, request: Request) -> Response {
-    match usable(&state, request).await {
+pub(crate) async fn list_models(State(state): State<Gateway>, request: Request) -> Response {
+    let (mut parts, _) = request.into_parts();
+    let mut response = match usable(&state, &mut parts).await {
         Ok(data) => Json(ModelList { object: "list", data }).into_response(),
         Err(refused) => refused.into_response(),
-    }
+    };
+    announce(&parts, &mut response);
+    response
 }
 
 /// Get a model
@@ -72,23 +76,25 @@ pub(crate) async fn list_models(State(state): State<AppState>, request: Request)
     security(("bearer_key" = [])),
 )]
 pub(crate) async fn get_model(
-    State(state): State<AppState>,
+    State(state): State<Gateway>,
     Path(id): Path<String>,
     request: Request,
 ) -> Response {
-    match usable(&state, request).await {
+    let (mut parts, _) = request.into_parts();
+    let mut response = match usable(&state, &mut parts).await {
         Ok(models) => match models.into_iter().find(|model| model.id == id) {
             Some(model) => Json(model).into_response(),
             None => Refused::no_such_model(&id).into_response(),
         },
         Err(refused) => refused.into_response(),
-    }
+    };
+    announce(&parts, &mut response);
+    response
 }
 
-async fn usable(state: &AppState, request: Request) -> Result<Vec<ModelObject>, Refused> {
-    let (mut parts, _) = request.into_parts();
-    let caller = Caller::of(state, &mut parts).await?;
-    caller.admit(state, &parts, None, None).await?;
+async fn usable(state: &Gateway, parts: &mut Parts) -> Result<Vec<ModelObject>, Refused> {
+    let caller = Caller::of(state, parts).await?;
+    caller.admit(state, parts, None, None).await?;
     let key = caller.found().key();
     let allowed = |id: &str| match &key.rare().models {
         Some(models) => models.as_slice().iter().any(|model| model.as_str() == id),

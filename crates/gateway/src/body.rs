@@ -12,12 +12,12 @@ use tokio::sync::Semaphore;
 use latchkey_services::check::{AnswerCap, TokenNeed};
 
 use super::caps::{CAPS, Caps};
+use super::config::Tokenizer;
 use super::error::Refused;
 use super::estimate::{Counter, Place, PromptTokens};
 use super::fields::{Field, Fields, MOST_FIELDS, Unreadable};
 use super::json_reader::JsonReader;
 use super::upstream::Served;
-use crate::config::Tokenizer;
 
 /// Fields that no model reads, whatever text they hold.
 const NOT_READ: [&str; 22] = [

@@ -18,8 +18,8 @@ use serde_json::{Value, json};
 use super::digest;
 use super::pieces::{self, Parts};
 use super::structure::{self, Structure};
-use crate::gateway::body::{CallBody, Endpoint};
-use crate::gateway::error::Refused;
+use crate::body::{CallBody, Endpoint};
+use crate::error::Refused;
 
 /// The bytes of a token, in the sandbox's own words too.
 const BYTES_PER_TOKEN: usize = 4;
@@ -28,7 +28,7 @@ const BYTES_PER_TOKEN: usize = 4;
 const ECHO: u64 = 500;
 
 /// What the answer says, and what stands around it.
-pub(in crate::gateway) struct Plan {
+pub(crate) struct Plan {
     reply: String,
     id: String,
     /// The tool that is called with the reply.

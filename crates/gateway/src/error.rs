@@ -177,7 +177,8 @@ const fn is_lasting(status: StatusCode) -> bool {
     matches!(status.as_u16(), 400..500) && !matches!(status.as_u16(), 408 | 409 | 425 | 429)
 }
 
-pub(crate) fn unavailable(message: &'static str) -> Response {
+/// 503, in the gateway's shape.
+pub fn unavailable(message: &'static str) -> Response {
     let mut refused = Refused::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", message);
     refused.headers.push((RETRY_AFTER, HeaderValue::from_static("1")));
     refused.into_response()

@@ -4,9 +4,9 @@
 //! was reserved; one is added only where less is reserved than the model may give. A cap of zero is
 //! never sent: many servers take it for none.
 
+use super::config::CapField;
 use super::error::Refused;
 use super::fields::Fields;
-use crate::config::CapField;
 
 /// The fields that limit what comes out.
 pub(super) const CAPS: [&str; 3] = ["max_completion_tokens", "max_tokens", "max_output_tokens"];

@@ -79,7 +79,7 @@ enum Lex {
 /// What an answer, or an event of one, has said so far.
 #[derive(Debug, Default)]
 #[expect(clippy::struct_excessive_bools, reason = "each says whether one thing was seen")]
-pub(in crate::gateway) struct AnswerScanner {
+pub(crate) struct AnswerScanner {
     frames: Vec<Frame>,
     /// Open objects and lists beyond [`DEEPEST`].
     deeper: usize,
@@ -114,7 +114,7 @@ impl AnswerScanner {
     }
 
     /// Reads what comes next.
-    pub(in crate::gateway) fn read(&mut self, mut bytes: &[u8]) {
+    pub(crate) fn read(&mut self, mut bytes: &[u8]) {
         self.length += bytes.len() as u64;
         while let Some((first, rest)) = bytes.split_first() {
             if self.ended {
@@ -145,7 +145,7 @@ impl AnswerScanner {
     }
 
     /// Whether it has a member `error` that is an object or a text.
-    pub(in crate::gateway) const fn has_error(&self) -> bool {
+    pub(crate) const fn has_error(&self) -> bool {
         self.has_error
     }
 
@@ -160,7 +160,7 @@ impl AnswerScanner {
     }
 
     /// Whether there is a choice at all.
-    pub(in crate::gateway) const fn has_choice(&self) -> bool {
+    pub(crate) const fn has_choice(&self) -> bool {
         self.has_choice
     }
 

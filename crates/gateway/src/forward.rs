@@ -13,11 +13,11 @@ use super::body::CallBody;
 use super::error::{LONGEST_WAIT, Refused};
 use super::in_flight::InFlightCall;
 use super::passage::{self, Passage};
+use super::state::Gateway;
 use super::stream::Relay;
 use super::upstream::Served;
 use super::upstream_client::{CallError, UpstreamAnswer};
 use super::upstream_error::{self, UpstreamError};
-use crate::state::AppState;
 
 /// What has to be known of a call when its answer comes.
 pub(super) struct Answering {
@@ -37,7 +37,7 @@ pub(super) struct Answering {
 /// whose key ends before. A call that times out pays for its prompt; one that the upstream fails
 /// costs nothing.
 pub(super) async fn forward(
-    state: &AppState,
+    state: &Gateway,
     served: Served,
     body: CallBody,
     reserved: Option<u64>,
@@ -97,7 +97,7 @@ impl From<Refused> for Failure {
 
 /// The head of a good answer.
 async fn answer(
-    state: &AppState,
+    state: &Gateway,
     served: &Served,
     body: CallBody,
     reserved: Option<u64>,
@@ -142,7 +142,7 @@ fn retry_after(value: Option<&HeaderValue>) -> Option<u64> {
 
 /// Sends the call, and waits for the head of the answer.
 async fn send(
-    state: &AppState,
+    state: &Gateway,
     served: &Served,
     body: CallBody,
     reserved: Option<u64>,

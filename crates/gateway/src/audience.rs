@@ -14,20 +14,20 @@ pub struct Audience {
 
 impl Audience {
     /// Those that an operator names; none: nobody is named.
-    pub(super) fn named(tiers: Vec<Tier>, organizations: Vec<OrganizationId>) -> Option<Self> {
+    pub fn named(tiers: Vec<Tier>, organizations: Vec<OrganizationId>) -> Option<Self> {
         let is_named = !tiers.is_empty() || !organizations.is_empty();
         is_named.then_some(Self { tiers, organizations })
     }
 
     /// Where nobody is named: everybody, if people are known. Where anybody may sign up, whoever
     /// does would otherwise spend the operator's money.
-    pub(super) fn unnamed(people_are_known: bool) -> Self {
+    pub fn unnamed(people_are_known: bool) -> Self {
         let serves = |tier: &Tier| people_are_known || *tier != Tier::Free;
         Self { tiers: Tier::ALL.into_iter().filter(serves).collect(), organizations: Vec::new() }
     }
 
     /// Whether an organization on this tier is among them.
-    pub(crate) fn includes(&self, tier: Tier, organization: OrganizationId) -> bool {
+    pub fn includes(&self, tier: Tier, organization: OrganizationId) -> bool {
         self.tiers.contains(&tier) || self.organizations.contains(&organization)
     }
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use axum::body::Body;
-use axum::extract::{FromRequestParts, Request, State};
+use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use axum::http::request::Parts;
 use axum::response::{IntoResponse, Response};
@@ -11,18 +11,17 @@ use latchkey_domain::key::KeyKind;
 use latchkey_domain::outcome::Outcome;
 use latchkey_services::Error;
 use latchkey_services::check::{
-    self, BegunCall, Call, Denial, FinerCount, Found, Reservation, WantedTokens,
+    self, BegunCall, Call, Denial, FinerCount, Found, LimitStates, Reservation, WantedTokens,
 };
 
 use super::body::{CallBody, Endpoint};
+use super::client_ip::ClientIp;
 use super::describe::CallRefusals;
 use super::error::Refused;
 use super::in_flight::InFlightCall;
+use super::state::Gateway;
 use super::upstream::{Route, Served};
 use super::{LARGEST_BODY, elsewhere, forward, presented, sandbox};
-use crate::http::client::ClientIp;
-use crate::http::limits;
-use crate::state::AppState;
 
 /// How long a body may take to arrive.
 const BODY_TIMEOUT: Duration = Duration::from_secs(30);
@@ -43,7 +42,7 @@ const BODY_TIMEOUT: Duration = Duration::from_secs(30);
     ),
     security(("bearer_key" = [])),
 )]
-pub(crate) async fn chat_completions(state: State<AppState>, request: Request) -> Response {
+pub(crate) async fn chat_completions(state: State<Gateway>, request: Request) -> Response {
     answer(state, Endpoint::Chat, request).await
 }
 
@@ -62,7 +61,7 @@ pub(crate) async fn chat_completions(state: State<AppState>, request: Request) -
     ),
     security(("bearer_key" = [])),
 )]
-pub(crate) async fn completions(state: State<AppState>, request: Request) -> Response {
+pub(crate) async fn completions(state: State<Gateway>, request: Request) -> Response {
     answer(state, Endpoint::Completions, request).await
 }
 
@@ -82,15 +81,24 @@ pub(crate) async fn completions(state: State<AppState>, request: Request) -> Res
     ),
     security(("bearer_key" = [])),
 )]
-pub(crate) async fn embeddings(state: State<AppState>, request: Request) -> Response {
+pub(crate) async fn embeddings(state: State<Gateway>, request: Request) -> Response {
     answer(state, Endpoint::Embeddings, request).await
 }
 
-async fn answer(State(state): State<AppState>, endpoint: Endpoint, request: Request) -> Response {
+async fn answer(State(state): State<Gateway>, endpoint: Endpoint, request: Request) -> Response {
     let (mut parts, body) = request.into_parts();
-    match call(&state, endpoint, &mut parts, body).await {
+    let mut response = match call(&state, endpoint, &mut parts, body).await {
         Ok(response) => response,
         Err(refused) => refused.into_response(),
+    };
+    announce(&parts, &mut response);
+    response
+}
+
+/// Leaves with the answer how the limits of the key stand, if it was checked.
+pub(super) fn announce(parts: &Parts, response: &mut Response) {
+    if let Some(limits) = parts.extensions.get::<LimitStates>() {
+        response.extensions_mut().insert(*limits);
     }
 }
 
@@ -102,11 +110,8 @@ pub(super) struct Caller {
 
 impl Caller {
     /// Finds the key. Nothing else is read before: without a good key nobody gets further.
-    pub(super) async fn of(state: &AppState, parts: &mut Parts) -> Result<Self, Refused> {
-        let ClientIp(ip) = match ClientIp::from_request_parts(parts, state).await {
-            Ok(ip) => ip,
-            Err(never) => match never {},
-        };
+    pub(super) async fn of(state: &Gateway, parts: &Parts) -> Result<Self, Refused> {
+        let ip = ClientIp::of(parts);
         let found = check::identify(&state.services, presented::key(&parts.headers)?, ip).await?;
         latchkey_listener::assign_to_caller(&parts.extensions, found.key().organization.as_uuid());
         Ok(Self { found, ip })
@@ -123,10 +128,10 @@ impl Caller {
 
     /// Takes what can be taken before the body has come: a request, and a place among the key's
     /// calls.
-    async fn begin(&self, state: &AppState, parts: &Parts) -> Result<BegunCall, Refused> {
+    async fn begin(&self, state: &Gateway, parts: &mut Parts) -> Result<BegunCall, Refused> {
         match check::begin(&state.services, &self.found, self.call(None)).await {
             Ok(begun) => {
-                limits::admitted(parts, begun.limits());
+                parts.extensions.insert(begun.limits());
                 Ok(begun)
             }
             Err(denial) => Err(denied(parts, denial)),
@@ -136,8 +141,8 @@ impl Caller {
     /// Reserves what a call may cost.
     async fn reserve(
         &self,
-        state: &AppState,
-        parts: &Parts,
+        state: &Gateway,
+        parts: &mut Parts,
         model: &str,
         wanted: WantedTokens<'_>,
         begun: BegunCall,
@@ -145,7 +150,7 @@ impl Caller {
         let call = self.call(Some(model));
         match check::reserve(&state.services, &self.found, call, wanted, begun).await {
             Ok(reservation) => {
-                limits::admitted(parts, reservation.limits);
+                parts.extensions.insert(reservation.limits);
                 Ok(reservation)
             }
             Err(denial) => Err(denied(parts, denial)),
@@ -155,15 +160,15 @@ impl Caller {
     /// Lets a call through that costs no tokens, as one request.
     pub(super) async fn admit(
         &self,
-        state: &AppState,
-        parts: &Parts,
+        state: &Gateway,
+        parts: &mut Parts,
         model: Option<&str>,
         begun: Option<&BegunCall>,
     ) -> Result<(), Refused> {
         let call = self.call(model);
         match check::admit_begun(&state.services, &self.found, call, begun).await {
             Ok(limits) => {
-                limits::admitted(parts, limits);
+                parts.extensions.insert(limits);
                 Ok(())
             }
             Err(denial) => Err(denied(parts, denial)),
@@ -182,7 +187,7 @@ enum Answerer {
 }
 
 async fn call(
-    state: &AppState,
+    state: &Gateway,
     endpoint: Endpoint,
     parts: &mut Parts,
     body: Body,
@@ -244,7 +249,7 @@ async fn call(
 }
 
 /// Finds who answers a call, and whether they can.
-async fn answerer(state: &AppState, caller: &Caller, body: &CallBody) -> Result<Answerer, Refused> {
+async fn answerer(state: &Gateway, caller: &Caller, body: &CallBody) -> Result<Answerer, Refused> {
     let key = caller.found().key();
     let Some(route) = state.upstreams.find(&body.model, key) else {
         return Err(Refused::no_such_model(&body.model));
@@ -261,10 +266,9 @@ async fn answerer(state: &AppState, caller: &Caller, body: &CallBody) -> Result<
     })
 }
 
-fn denied(parts: &Parts, denial: Denial) -> Refused {
-    let error = Error::from(Box::new(denial));
-    limits::refused(parts, &error);
-    error.into()
+fn denied(parts: &mut Parts, denial: Denial) -> Refused {
+    parts.extensions.insert(denial.limits);
+    Error::from(Box::new(denial)).into()
 }
 
 /// The whole body, within the gateway's size.

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::reported::ReportedUsage;
 use super::{AnswerScanner, data, tokens_of, used};
-use crate::gateway::body::Endpoint;
+use crate::body::Endpoint;
 
 /// No tokenizer makes fewer tokens of a text than one for so many bytes, but of long runs of
 /// spaces.
@@ -13,7 +13,7 @@ const MOST_BYTES_PER_TOKEN: u64 = 8;
 
 /// What an event is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::gateway) enum EventKind {
+pub(crate) enum EventKind {
     /// For the client, as it is.
     Plain,
     /// The event that the usage was asked for with: it says nothing else.
@@ -24,7 +24,7 @@ pub(in crate::gateway) enum EventKind {
 
 /// How a stream ended that nobody broke off.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::gateway) enum StreamEnd {
+pub(crate) enum StreamEnd {
     /// With its last event, or with an error.
     Whole,
     /// It says why it ended, and lacks the last event.
@@ -34,7 +34,7 @@ pub(in crate::gateway) enum StreamEnd {
 
 /// Reads a stream's events.
 #[derive(Debug)]
-pub(in crate::gateway) struct StreamMeter {
+pub(crate) struct StreamMeter {
     endpoint: Endpoint,
     /// The estimate of the prompt.
     prompt: u64,
@@ -52,7 +52,7 @@ pub(in crate::gateway) struct StreamMeter {
 
 impl StreamMeter {
     /// For a stream whose prompt is estimated at so many tokens.
-    pub(in crate::gateway) fn new(endpoint: Endpoint, prompt: u64) -> Self {
+    pub(crate) fn new(endpoint: Endpoint, prompt: u64) -> Self {
         Self {
             endpoint,
             prompt,
@@ -66,7 +66,7 @@ impl StreamMeter {
         }
     }
 
-    pub(in crate::gateway) fn read(&mut self, event: &[u8]) -> EventKind {
+    pub(crate) fn read(&mut self, event: &[u8]) -> EventKind {
         let Some(data) = data(event) else { return EventKind::Plain };
         if data.trim_ascii() == b"[DONE]" {
             self.ended = true;
@@ -93,13 +93,13 @@ impl StreamMeter {
     }
 
     /// What it has used, as the upstream told last, or as estimated.
-    pub(in crate::gateway) fn used(&self) -> UsedTokens {
+    pub(crate) fn used(&self) -> UsedTokens {
         used(self.endpoint, self.reported, self.prompt, self.text)
     }
 
     /// What it has used if nothing more is read of it: the larger of what was told until now and
     /// what has come.
-    pub(in crate::gateway) fn used_so_far(&self) -> UsedTokens {
+    pub(crate) fn used_so_far(&self) -> UsedTokens {
         let told = self.used();
         let come = tokens_of(self.text);
         let completion = told.completion.max(self.floor).max(come);
@@ -108,13 +108,13 @@ impl StreamMeter {
     }
 
     /// What a whole answer has used.
-    pub(in crate::gateway) fn of_whole(&self, answer: &AnswerScanner) -> UsedTokens {
+    pub(crate) fn of_whole(&self, answer: &AnswerScanner) -> UsedTokens {
         used(self.endpoint, answer.reported(), self.prompt, answer.text())
     }
 
     /// What it has used where it was ended for having delivered `limit` tokens: an estimate says no
     /// more than that.
-    pub(in crate::gateway) fn used_within(&self, limit: u64) -> UsedTokens {
+    pub(crate) fn used_within(&self, limit: u64) -> UsedTokens {
         let used = self.used_so_far();
         let most = self.floor.max(limit);
         let beyond = used.completion.saturating_sub(most);
@@ -123,18 +123,18 @@ impl StreamMeter {
         UsedTokens { completion, estimated, ..used }
     }
 
-    pub(in crate::gateway) const fn endpoint(&self) -> Endpoint {
+    pub(crate) const fn endpoint(&self) -> Endpoint {
         self.endpoint
     }
 
     /// How many tokens of the completion have surely come.
-    pub(in crate::gateway) fn delivered(&self) -> u64 {
+    pub(crate) fn delivered(&self) -> u64 {
         let by_text = self.events.min(tokens_of(self.text));
         self.floor.max(by_text).max(self.text / MOST_BYTES_PER_TOKEN)
     }
 
     /// How it ended, when the upstream sends no more.
-    pub(in crate::gateway) const fn end(&self) -> StreamEnd {
+    pub(crate) const fn end(&self) -> StreamEnd {
         match (self.ended, self.has_finish) {
             (true, _) => StreamEnd::Whole,
             (false, true) => StreamEnd::LacksDone,
@@ -150,7 +150,7 @@ impl StreamMeter {
 
 /// The events with which a stream ends that has delivered all that was reserved for it: as by a cap
 /// of the client's. `event` is the last one that came.
-pub(in crate::gateway) fn ended_by_cap(event: &[u8], endpoint: Endpoint, choices: u64) -> String {
+pub(crate) fn ended_by_cap(event: &[u8], endpoint: Endpoint, choices: u64) -> String {
     let last = data(event).and_then(|data| serde_json::from_slice::<Value>(&data).ok());
     let mut last = last.unwrap_or_else(|| json!({}));
     let choice = |index| match endpoint {

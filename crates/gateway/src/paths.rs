@@ -5,7 +5,7 @@ use axum::http::Uri;
 use axum::http::uri::PathAndQuery;
 
 /// The address with one `/v1`, if it begins with two.
-pub(crate) fn without_second_version(uri: &Uri) -> Option<Uri> {
+pub fn without_second_version(uri: &Uri) -> Option<Uri> {
     let once = uri.path_and_query()?.as_str().strip_prefix("/v1")?;
     if !once.starts_with("/v1/") {
         return None;

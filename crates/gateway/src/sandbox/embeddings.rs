@@ -13,18 +13,18 @@ use sha2::{Digest, Sha256};
 
 use super::pieces::{self, Parts};
 use super::{TURN, digest};
-use crate::gateway::body::CallBody;
-use crate::gateway::error::Refused;
+use crate::body::CallBody;
+use crate::error::Refused;
 
 /// OpenAI's smaller embeddings have as many.
 const DIMENSIONS: usize = 1_536;
 const MOST_DIMENSIONS: usize = 4_096;
-pub(in crate::gateway) const MOST_INPUTS: usize = 2_048;
+pub(crate) const MOST_INPUTS: usize = 2_048;
 /// The most numbers of one answer, inputs × dimensions: 10 MiB of text, about.
-pub(in crate::gateway) const MOST_NUMBERS: usize = 1 << 20;
+pub(crate) const MOST_NUMBERS: usize = 1 << 20;
 
 /// What the vectors are made from.
-pub(in crate::gateway) struct Plan {
+pub(crate) struct Plan {
     /// A digest of each input.
     inputs: Vec<[u8; 32]>,
     dimensions: usize,

@@ -4,7 +4,7 @@
 //! [tiktoken](https://github.com/openai/tiktoken). The crate counts in time that grows with the
 //! text alone, whatever the text is.
 
-use crate::config::Tokenizer;
+use super::config::Tokenizer;
 
 /// Texts of more bytes are counted where nobody waits for the thread.
 const SHORT: usize = 16 * 1024;

@@ -1,10 +1,10 @@
 //! The key that comes with a call.
 
+use axum::http::header::AUTHORIZATION;
 use axum::http::{HeaderMap, StatusCode};
 use latchkey_domain::credentials;
 
 use super::error::Refused;
-use crate::http::auth::bearer;
 
 /// The bearer token. Some clients send a second credential as `x-api-key`, which counts instead if
 /// it alone has the form of our keys.
@@ -16,4 +16,9 @@ pub(super) fn key(headers: &HeaderMap) -> Result<Option<&str>, Refused> {
     let other = headers.get("x-api-key").and_then(|value| value.to_str().ok());
     credentials::counting(Some(token), other)
         .map_err(|two| Refused::new(StatusCode::BAD_REQUEST, "malformed", two.to_string()))
+}
+
+/// The token of the `Authorization` header.
+pub(super) fn bearer(headers: &HeaderMap) -> Option<&str> {
+    credentials::bearer(headers.get(AUTHORIZATION)?.to_str().ok()?)
 }

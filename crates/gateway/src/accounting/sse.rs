@@ -8,7 +8,7 @@ use memchr::{memchr2, memchr2_iter};
 
 /// The length of the first whole event, its empty line included. `from` is how much was looked at
 /// before.
-pub(in crate::gateway) fn next_event(bytes: &[u8], from: usize) -> Option<usize> {
+pub(crate) fn next_event(bytes: &[u8], from: usize) -> Option<usize> {
     // An end may lie across what was looked at before and what has come since.
     let from = from.saturating_sub(3);
     memchr2_iter(b'\n', b'\r', &bytes[from..]).find_map(|at| {
@@ -28,7 +28,7 @@ fn line_end(bytes: &[u8]) -> Option<usize> {
 }
 
 /// An event's data; none: it has none.
-pub(in crate::gateway) fn data(event: &[u8]) -> Option<Cow<'_, [u8]>> {
+pub(crate) fn data(event: &[u8]) -> Option<Cow<'_, [u8]>> {
     let mut found: Option<Cow<'_, [u8]>> = None;
     let mut rest = event;
     while !rest.is_empty() {

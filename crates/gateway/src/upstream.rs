@@ -15,11 +15,11 @@ use latchkey_services::clock::Clock;
 use reqwest::Url;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+use super::audience::Audience;
 use super::body::Endpoint;
+use super::config::{CapField, GatewayConfig, Tokenizer, Upstream};
 use super::reach::{UpstreamReach, Watch};
 use super::upstream_client::{Origin, UpstreamClient};
-use crate::config::{Audience, CapField, Config, Tokenizer, Upstream};
-use crate::{fd_limit, http_client};
 
 /// The built-in model for newcomers who have configured no upstream.
 pub(super) const SANDBOX: &str = "sandbox";
@@ -29,7 +29,7 @@ const SILENCE_TIMEOUT: Duration = Duration::from_mins(5);
 pub(super) const MAX_OUTPUT_TOKENS: u64 = 32_768;
 
 /// The upstreams, by what they serve.
-pub(crate) struct Upstreams {
+pub(super) struct Upstreams {
     pub(super) client: Arc<UpstreamClient>,
     /// To the first byte.
     pub(super) timeout: Duration,
@@ -76,7 +76,11 @@ pub(super) struct Line {
 }
 
 impl Line {
-    fn to(upstream: &Upstream, client: &UpstreamClient) -> anyhow::Result<Self> {
+    fn to(
+        upstream: &Upstream,
+        client: &UpstreamClient,
+        http: &reqwest::Client,
+    ) -> anyhow::Result<Self> {
         let base: Url = upstream.base_url.parse()?;
         let origin = client.origin(&base)?;
         let target = |path: &str| -> anyhow::Result<Uri> {
@@ -91,7 +95,7 @@ impl Line {
             embeddings: target(Endpoint::Embeddings.path())?,
             models: target("/models")?,
             origin,
-            authorization: authorization(upstream, base)?,
+            authorization: authorization(upstream, base, http)?,
             api_key: upstream.api_key.clone(),
             audience: upstream.audience.clone(),
             pass_fields: upstream.pass_fields.clone(),
@@ -138,9 +142,13 @@ impl Line {
 }
 
 /// What an upstream is called with: its key, or what its URL holds.
-fn authorization(upstream: &Upstream, base: Url) -> anyhow::Result<Option<HeaderValue>> {
+fn authorization(
+    upstream: &Upstream,
+    base: Url,
+    http: &reqwest::Client,
+) -> anyhow::Result<Option<HeaderValue>> {
     let Some(api_key) = &upstream.api_key else {
-        let mut request = http_client().build()?.get(base).build()?;
+        let mut request = http.get(base).build()?;
         return Ok(request.headers_mut().remove(AUTHORIZATION));
     };
     let mut value = HeaderValue::try_from(format!("Bearer {api_key}"))
@@ -160,13 +168,17 @@ impl Upstreams {
     ///
     /// # Errors
     /// The system has no TLS to call with, or a key can't be sent.
-    pub(crate) fn new(config: &Config, clock: Arc<dyn Clock>) -> anyhow::Result<Self> {
-        let shares = fd_limit::shares();
+    pub(super) fn new(
+        config: &GatewayConfig,
+        clock: Arc<dyn Clock>,
+        http: &reqwest::Client,
+    ) -> anyhow::Result<Self> {
         let hosts = config.upstreams.len().max(1);
-        let client = Arc::new(UpstreamClient::new(clock, (shares.idle / hosts).max(1))?);
+        let client =
+            Arc::new(UpstreamClient::new(clock, (config.max_idle_connections / hosts).max(1))?);
         let (mut models, mut names, mut lines) = (HashMap::new(), Vec::new(), Vec::new());
         for upstream in &config.upstreams {
-            let line = Arc::new(Line::to(upstream, &client)?);
+            let line = Arc::new(Line::to(upstream, &client, http)?);
             for model in &upstream.models {
                 let served = Served {
                     line: Arc::clone(&line),
@@ -183,7 +195,7 @@ impl Upstreams {
             lines.push(line);
         }
         let watch = Watch::over(lines);
-        let calls = Arc::new(Semaphore::new(shares.calls));
+        let calls = Arc::new(Semaphore::new(config.max_calls));
         let timeout = config.upstream_timeout;
         // Whoever lowers the one does not mean to wait longer for the other.
         let silence = timeout.min(SILENCE_TIMEOUT);
@@ -198,7 +210,7 @@ impl Upstreams {
     }
 
     /// Which of them answer, as of a few seconds ago at most. `now` is on the monotonic clock.
-    pub(crate) async fn reach(&self, now: Duration) -> Vec<UpstreamReach> {
+    pub(super) async fn reach(&self, now: Duration) -> Vec<UpstreamReach> {
         self.watch.look(&self.client, now).await
     }
 

@@ -28,7 +28,7 @@ const HEALTH_TIMEOUT: Duration = Duration::from_secs(3);
 /// How an upstream was found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
-pub(crate) enum Reach {
+pub enum Reach {
     /// It answers.
     Ok,
     /// It answers that it fails, or that it does not know our credentials.
@@ -41,7 +41,7 @@ pub(crate) enum Reach {
 
 /// An upstream, by what operators call it, and how it was found.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
-pub(crate) struct UpstreamReach {
+pub struct UpstreamReach {
     name: String,
     status: Reach,
 }

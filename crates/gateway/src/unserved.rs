@@ -12,9 +12,8 @@ use latchkey_domain::secret::PresentedKey;
 use latchkey_services::check;
 use serde_json::{Value, json};
 
-use crate::http::auth::bearer;
-use crate::http::problem::Refusal;
-use crate::state::AppState;
+use super::presented::bearer;
+use super::state::Gateway;
 
 /// What is called below these is meant for a gateway.
 const PREFIXES: [&str; 10] = [
@@ -38,7 +37,7 @@ const ANTHROPIC_VERSION: HeaderName = HeaderName::from_static("anthropic-version
 const SHOULD_RETRY: HeaderName = HeaderName::from_static("x-should-retry");
 
 /// What to remember of a request that may turn out to be for nothing that is served.
-pub(crate) struct Unserved {
+pub struct Unserved {
     path: String,
     /// Its client reads Anthropic's shape.
     is_anthropic: bool,
@@ -50,7 +49,7 @@ pub(crate) struct Unserved {
 
 impl Unserved {
     /// Of a request that may be for the gateway; none: it is surely not.
-    pub(crate) fn of<B>(request: &Request<B>) -> Option<Self> {
+    pub fn of<B>(request: &Request<B>) -> Option<Self> {
         let path = request.uri().path();
         if !path.starts_with("/v1/") {
             return None;
@@ -65,19 +64,19 @@ impl Unserved {
     }
 
     /// The answer in the client's shape, if nothing answered the request and it was a gateway's
-    /// client that asked.
-    pub(crate) async fn answer(
+    /// client that asked. `is_refusal`: a route of the server's has answered with one of its own.
+    pub async fn answer(
         self,
-        state: &AppState,
+        state: &Gateway,
         ip: Option<IpAddr>,
         method: &Method,
         answered: Response,
+        is_refusal: bool,
     ) -> Response {
         if self.is_websocket {
             return upgrade_required(&self);
         }
-        let is_bare = !answered.headers().contains_key(CONTENT_TYPE)
-            && answered.extensions().get::<Refusal>().is_none();
+        let is_bare = !answered.headers().contains_key(CONTENT_TYPE) && !is_refusal;
         let what = match answered.status() {
             StatusCode::NOT_FOUND if is_bare => format!("{method} {} does not exist.", self.path),
             StatusCode::METHOD_NOT_ALLOWED if is_bare => {
@@ -118,7 +117,7 @@ impl Unserved {
     }
 
     /// Whether an inference key came with the call.
-    async fn is_of_inference_key(&self, state: &AppState, ip: Option<IpAddr>) -> bool {
+    async fn is_of_inference_key(&self, state: &Gateway, ip: Option<IpAddr>) -> bool {
         let Some(key) = &self.key else { return false };
         let found = check::identify(&state.services, Some(key), ip).await;
         found.is_ok_and(|found| found.key().kind == KeyKind::Inference)

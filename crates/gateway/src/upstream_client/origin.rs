@@ -24,7 +24,7 @@ const IDLE_TIMEOUT: Duration = Duration::from_secs(4);
 const SWEEP_INTERVAL: Duration = Duration::from_millis(500);
 
 /// Where an upstream is, with the connections that are open to it.
-pub(in crate::gateway) struct Origin {
+pub(crate) struct Origin {
     scheme: Scheme,
     authority: Authority,
     host: HeaderValue,
@@ -72,7 +72,7 @@ impl Origin {
     }
 
     /// Its name or address.
-    pub(in crate::gateway) fn host(&self) -> &str {
+    pub(crate) fn host(&self) -> &str {
         self.authority.host()
     }
 
@@ -80,7 +80,7 @@ impl Origin {
     ///
     /// # Errors
     /// The parts make no URI.
-    pub(in crate::gateway) fn target(&self, path: PathAndQuery) -> anyhow::Result<Uri> {
+    pub(crate) fn target(&self, path: PathAndQuery) -> anyhow::Result<Uri> {
         if !matches!(self.route, Route::Forward { .. }) {
             return Ok(path.into());
         }
@@ -89,12 +89,7 @@ impl Origin {
     }
 
     /// A request to it.
-    pub(in crate::gateway) fn request(
-        &self,
-        method: Method,
-        target: Uri,
-        body: Bytes,
-    ) -> Request<Full<Bytes>> {
+    pub(crate) fn request(&self, method: Method, target: Uri, body: Bytes) -> Request<Full<Bytes>> {
         let mut request = Request::new(Full::new(body));
         *request.method_mut() = method;
         *request.uri_mut() = target;

@@ -1,0 +1,133 @@
+//! What an operator decides about the gateway. The server reads it from a file and the environment.
+
+use std::fmt;
+use std::num::NonZeroU64;
+use std::time::Duration;
+
+use serde::Deserialize;
+
+use super::audience::Audience;
+
+/// What the gateway runs on.
+#[derive(Debug, Clone)]
+pub struct GatewayConfig {
+    /// Who answers which model, in the order of the file.
+    pub upstreams: Vec<Upstream>,
+    /// How long an upstream may take to its first byte.
+    pub upstream_timeout: Duration,
+    /// Calls in progress to upstreams, each with a connection.
+    pub max_calls: usize,
+    /// Connections to all upstreams together that wait for the next call.
+    pub max_idle_connections: usize,
+}
+
+/// The field by which an upstream goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CapField {
+    /// The cap is sent as `max_tokens`.
+    MaxTokens,
+    /// The cap is sent as `max_completion_tokens`.
+    MaxCompletionTokens,
+    /// The cap is sent under both names.
+    Both,
+}
+
+impl CapField {
+    /// Field names that carry the cap.
+    pub const fn names(self) -> &'static [&'static str] {
+        match self {
+            Self::MaxTokens => &["max_tokens"],
+            Self::MaxCompletionTokens => &["max_completion_tokens"],
+            Self::Both => &["max_tokens", "max_completion_tokens"],
+        }
+    }
+}
+
+/// The tokenizer of a model, by the name that tiktoken has for it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+pub enum Tokenizer {
+    /// The encoding `cl100k_base` of OpenAI's older models.
+    #[serde(rename = "cl100k_base")]
+    Cl100kBase,
+    /// The encoding `o200k_base` of OpenAI's newer models.
+    #[serde(rename = "o200k_base")]
+    O200kBase,
+}
+
+/// A server that speaks OpenAI's protocol.
+#[derive(Clone)]
+pub struct Upstream {
+    /// What operators call it.
+    pub name: String,
+    /// Where its API is, without a slash at the end, e.g. `http://127.0.0.1:8000/v1`.
+    pub base_url: String,
+    /// What it is called with.
+    pub api_key: Option<String>,
+    /// Who may use it.
+    pub audience: Audience,
+    /// Fields that choose a model, host or credential and may pass all the same, in lower case.
+    pub pass_fields: Vec<String>,
+    /// The field with the cap that it goes by; none: the one that the client used.
+    pub cap_field: Option<CapField>,
+    /// Whether it stops working when the connection closes.
+    pub cancels: bool,
+    /// Models that the upstream serves.
+    pub models: Vec<Model>,
+}
+
+impl fmt::Debug for Upstream {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Upstream")
+            .field("name", &self.name)
+            .field("base_url", &self.base_url)
+            .field("models", &self.models)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A model under the name that clients use.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(from = "ModelEntry")]
+pub struct Model {
+    /// The name that clients use.
+    pub id: String,
+    /// The name that the upstream uses.
+    pub upstream: String,
+    /// The most tokens of an answer, if it is known.
+    pub max_output_tokens: Option<u64>,
+    /// Its tokenizer, if it is one of those that are built in.
+    pub tokenizer: Option<Tokenizer>,
+}
+
+#[derive(Deserialize)]
+#[serde(
+    untagged,
+    expecting = "expected a model name, or { id = …, upstream = …, max_output_tokens = …, \
+                 tokenizer = \"cl100k_base\" or \"o200k_base\" }"
+)]
+enum ModelEntry {
+    Plain(String),
+    Full {
+        id: String,
+        upstream: Option<String>,
+        max_output_tokens: Option<NonZeroU64>,
+        tokenizer: Option<Tokenizer>,
+    },
+}
+
+impl From<ModelEntry> for Model {
+    fn from(entry: ModelEntry) -> Self {
+        match entry {
+            ModelEntry::Plain(id) => {
+                Self { upstream: id.clone(), id, max_output_tokens: None, tokenizer: None }
+            }
+            ModelEntry::Full { id, upstream, max_output_tokens, tokenizer } => Self {
+                upstream: upstream.unwrap_or_else(|| id.clone()),
+                id,
+                max_output_tokens: max_output_tokens.map(NonZeroU64::get),
+                tokenizer,
+            },
+        }
+    }
+}

@@ -1,0 +1,23 @@
+//! The gateway's routes, for a server to mount.
+
+use axum::extract::FromRef;
+use utoipa_axum::router::UtoipaMethodRouter;
+use utoipa_axum::routes;
+
+use super::state::Gateway;
+use super::{call, models};
+
+/// The routes with their descriptions, for a server whose state holds a [`Gateway`].
+pub fn routes<S>() -> [UtoipaMethodRouter<S>; 5]
+where
+    S: Clone + Send + Sync + 'static,
+    Gateway: FromRef<S>,
+{
+    [
+        routes!(call::chat_completions),
+        routes!(call::completions),
+        routes!(call::embeddings),
+        routes!(models::list_models),
+        routes!(models::get_model),
+    ]
+}
