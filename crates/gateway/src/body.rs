@@ -13,11 +13,12 @@ use latchkey_services::check::{AnswerCap, TokenNeed};
 
 use super::caps::{CAPS, Caps};
 use super::config::Tokenizer;
+use super::endpoint::Endpoint;
 use super::error::Refused;
 use super::estimate::{Counter, Place, PromptTokens};
 use super::fields::{Field, Fields, MOST_FIELDS, Unreadable};
 use super::json_reader::JsonReader;
-use super::upstream::Served;
+use super::line::Served;
 
 /// Fields that no model reads, whatever text they hold.
 const NOT_READ: [&str; 22] = [
@@ -62,33 +63,6 @@ const OURS: [&str; 11] = [
 
 /// What a chat has after its messages, by the templates of common models.
 const TOKENS_OF_TEMPLATE: u64 = 3;
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Endpoint {
-    Chat,
-    Completions,
-    Embeddings,
-}
-
-impl Endpoint {
-    /// Its path under an upstream's base URL.
-    pub(super) const fn path(self) -> &'static str {
-        match self {
-            Self::Chat => "/chat/completions",
-            Self::Completions => "/completions",
-            Self::Embeddings => "/embeddings",
-        }
-    }
-
-    /// The field with the prompt.
-    const fn prompt(self) -> &'static str {
-        match self {
-            Self::Chat => "messages",
-            Self::Completions => "prompt",
-            Self::Embeddings => "input",
-        }
-    }
-}
 
 /// A call's body, read and found right.
 #[derive(Debug, Clone)]

@@ -14,13 +14,15 @@ use latchkey_services::check::{
     self, BegunCall, Call, Denial, FinerCount, Found, LimitStates, Reservation, WantedTokens,
 };
 
-use super::body::{CallBody, Endpoint};
+use super::body::CallBody;
 use super::client_ip::ClientIp;
 use super::describe::CallRefusals;
+use super::endpoint::Endpoint;
 use super::error::Refused;
 use super::in_flight::InFlightCall;
+use super::line::Served;
 use super::state::Gateway;
-use super::upstream::{Route, Served};
+use super::upstream::Route;
 use super::{LARGEST_BODY, elsewhere, forward, presented, sandbox};
 
 /// How long a body may take to arrive.

@@ -134,7 +134,7 @@ impl<'de> Visitor<'de> for Models<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::body::Endpoint;
+    use crate::endpoint::Endpoint;
 
     fn body(more: &str) -> CallBody {
         let json = format!("{{\"model\": \"m\", \"messages\": [1]{more}}}");

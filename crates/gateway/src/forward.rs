@@ -9,28 +9,16 @@ use axum::response::{IntoResponse, Response};
 
 use super::accounting::StreamMeter;
 use super::answer::{AnswerBody, Broken, cause};
+use super::answering::Answering;
 use super::body::CallBody;
 use super::error::{LONGEST_WAIT, Refused};
 use super::in_flight::InFlightCall;
+use super::line::Served;
 use super::passage::{self, Passage};
 use super::state::Gateway;
 use super::stream::Relay;
-use super::upstream::Served;
 use super::upstream_client::{CallError, UpstreamAnswer};
 use super::upstream_error::{self, UpstreamError};
-
-/// What has to be known of a call when its answer comes.
-pub(super) struct Answering {
-    pub(super) served: Served,
-    pub(super) silence: Duration,
-    /// What is read of a stream: what the call costs.
-    pub(super) meter: StreamMeter,
-    pub(super) wants_usage: bool,
-    pub(super) wants_base64: bool,
-    pub(super) choices: u64,
-    /// How many tokens the answers may have, if that is limited.
-    pub(super) limit: Option<u64>,
-}
 
 /// Makes the call and passes the answer on. A client that leaves before the answer pays for what
 /// was reserved, as the upstream goes on working, or for the prompt, if it does not; so does a call

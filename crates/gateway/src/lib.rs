@@ -9,6 +9,7 @@
 
 mod accounting;
 mod answer;
+mod answering;
 mod audience;
 mod base64_vectors;
 mod body;
@@ -18,12 +19,14 @@ mod client_ip;
 mod config;
 mod describe;
 mod elsewhere;
+mod endpoint;
 mod error;
 mod estimate;
 mod fields;
 mod forward;
 mod in_flight;
 mod json_reader;
+mod line;
 mod models;
 #[doc(hidden)]
 pub mod parsers;

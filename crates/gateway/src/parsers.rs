@@ -3,7 +3,8 @@
 
 use axum::body::Bytes;
 
-use super::body::{CallBody, Endpoint};
+use super::body::CallBody;
+use super::endpoint::Endpoint;
 use super::{accounting, base64_vectors, stream, upstream_error};
 
 /// Reads a call's body and goes no further.

@@ -12,9 +12,9 @@ use latchkey_listener::BufferPermit;
 
 use super::accounting::AnswerScanner;
 use super::answer::{AnswerBody, Broken};
+use super::answering::Answering;
 use super::base64_vectors::Base64Vectors;
 use super::error::Refused;
-use super::forward::Answering;
 use super::in_flight::InFlightCall;
 use super::upstream_error;
 

@@ -13,7 +13,7 @@ use serde::Serialize;
 use tokio::sync::watch;
 use utoipa::ToSchema;
 
-use super::upstream::Line;
+use super::line::Line;
 use super::upstream_client::UpstreamClient;
 
 /// How long an answer is passed on to everybody who asks.

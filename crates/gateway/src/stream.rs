@@ -12,9 +12,9 @@ use serde::de::IgnoredAny;
 
 use super::accounting::{EventKind, StreamEnd, StreamMeter, data, ended_by_cap, next_event};
 use super::answer::{AnswerBody, Broken};
-use super::body::Endpoint;
+use super::answering::Answering;
+use super::endpoint::Endpoint;
 use super::error::Refused;
-use super::forward::Answering;
 use super::in_flight::InFlightCall;
 use super::upstream_error;
 

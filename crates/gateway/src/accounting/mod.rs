@@ -14,7 +14,7 @@ pub(super) use scanner::AnswerScanner;
 pub(super) use sse::{data, next_event};
 pub(super) use stream::{EventKind, StreamEnd, StreamMeter, ended_by_cap};
 
-use super::body::Endpoint;
+use super::endpoint::Endpoint;
 use reported::ReportedUsage;
 
 /// The bytes of a token where nobody counts: OpenAI's rule of thumb for English ([What are

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::reported::ReportedUsage;
 use super::{AnswerScanner, data, tokens_of, used};
-use crate::body::Endpoint;
+use crate::endpoint::Endpoint;
 
 /// No tokenizer makes fewer tokens of a text than one for so many bytes, but of long runs of
 /// spaces.

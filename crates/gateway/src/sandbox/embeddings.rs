@@ -11,8 +11,8 @@ use serde::de::{Deserializer, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 use sha2::{Digest, Sha256};
 
+use super::digest::{TURN, digest};
 use super::pieces::{self, Parts};
-use super::{TURN, digest};
 use crate::body::CallBody;
 use crate::error::Refused;
 

@@ -6,6 +6,7 @@
 //! is read once, only as far as the answer depends on it, and a long answer is written piece by
 //! piece while the client takes it.
 
+mod digest;
 mod embeddings;
 mod pieces;
 mod schema;
@@ -14,16 +15,13 @@ mod text;
 
 use axum::response::Response;
 use latchkey_services::check::{Reservation, UsedTokens};
-use sha2::{Digest, Sha256};
 
-use super::body::{CallBody, Endpoint};
+use super::body::CallBody;
+use super::endpoint::Endpoint;
 use super::error::Refused;
 
 /// The most tokens of an answer that has no cap.
 pub(super) const MAX_OUTPUT_TOKENS: u64 = 1_024;
-/// After so many bytes of work without a pause, others go on.
-const TURN: usize = 256 * 1024;
-
 /// An answer that can be given. It holds nothing of the request's body.
 pub(super) enum Plan {
     Text(text::Plan),
@@ -59,16 +57,4 @@ pub(super) async fn answer(plan: Plan, body: CallBody, reservation: Reservation)
             plan.respond(&model, prompt, slot)
         }
     }
-}
-
-/// The digest of a text, however long: others go on meanwhile.
-async fn digest(text: &[u8]) -> [u8; 32] {
-    let mut hash = Sha256::new();
-    for part in text.chunks(TURN) {
-        hash.update(part);
-        if part.len() == TURN {
-            tokio::task::yield_now().await;
-        }
-    }
-    hash.finalize().into()
 }

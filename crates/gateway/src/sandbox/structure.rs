@@ -9,7 +9,8 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 
 use super::schema;
-use crate::body::{CallBody, Endpoint};
+use crate::body::CallBody;
+use crate::endpoint::Endpoint;
 use crate::error::Refused;
 
 /// The structure that was asked for, as JSON.

@@ -15,10 +15,11 @@ use serde::de::{Deserializer, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
-use super::digest;
+use super::digest::digest;
 use super::pieces::{self, Parts};
 use super::structure::{self, Structure};
-use crate::body::{CallBody, Endpoint};
+use crate::body::CallBody;
+use crate::endpoint::Endpoint;
 use crate::error::Refused;
 
 /// The bytes of a token, in the sandbox's own words too.
