@@ -21,7 +21,7 @@ use futures::FutureExt;
 use latchkey_domain::mask;
 use latchkey_domain::outcome::Outcome;
 use latchkey_domain::problem::ErrorCode;
-use latchkey_gateway::Unserved;
+use latchkey_gateway::UnmatchedRequest;
 use latchkey_listener::{BodyPermit, DrainedBody, Handler};
 use latchkey_services::clock::Clock;
 use tower::ServiceExt;
@@ -68,16 +68,16 @@ impl HttpService {
         request.extensions_mut().insert(asked.id);
         let method = request.method().clone();
         let path = shown(request.uri().path());
-        let unserved = Unserved::of(&request);
+        let unmatched = UnmatchedRequest::of(&request);
         let span = tracing::info_span!("request", request_id = %asked.id);
         // Its only error is that there is none.
         let routed = self.router.clone().oneshot(request).map(|Ok(response)| response);
         let routed = unpanicked(routed).instrument(span.clone()).await;
         let mut response = routed.unwrap_or_else(|panicked| panicked);
-        if let Some(unserved) = unserved {
+        if let Some(unmatched) = unmatched {
             let is_refusal = response.extensions().get::<Refusal>().is_some();
             let gateway = &self.state.gateway;
-            response = unserved.answer(gateway, asked.ip.0, &method, response, is_refusal).await;
+            response = unmatched.answer(gateway, asked.ip.0, &method, response, is_refusal).await;
         }
         let response = self.finish(asked, response).await;
         let elapsed = self.time(asked);
@@ -153,7 +153,7 @@ impl Handler for HttpService {
         }
         let sent = request.uri();
         let mended = ingest::without_double_slashes(sent);
-        if let Some(uri) = mended.or_else(|| latchkey_gateway::without_second_version(sent)) {
+        if let Some(uri) = mended.or_else(|| latchkey_gateway::strip_repeated_v1(sent)) {
             *request.uri_mut() = uri;
         }
         let route = RouteClass::of(request.uri());

@@ -9,12 +9,12 @@
 use data_encoding::BASE64;
 
 /// A longer number is none.
-const LONGEST_NUMBER: usize = 64;
+const MAX_NUMBER_BYTES: usize = 64;
 
 /// Writes each list that stands under `embedding` as base64, while the answer passes.
 #[derive(Debug, Default)]
 pub(super) struct Base64Vectors {
-    at: At,
+    state: ScanState,
     name: Vec<u8>,
     number: Vec<u8>,
     floats: Vec<u8>,
@@ -23,7 +23,7 @@ pub(super) struct Base64Vectors {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-enum At {
+enum ScanState {
     #[default]
     Outside,
     String,
@@ -44,27 +44,27 @@ impl Base64Vectors {
     }
 
     fn byte(&mut self, byte: u8, out: &mut Vec<u8>) {
-        match self.at {
-            At::Vector => return self.in_vector(byte, out),
-            At::Escaped => self.at = At::String,
-            At::String => match byte {
-                b'\\' => self.at = At::Escaped,
-                b'"' if self.name == b"embedding" => self.at = At::Named,
-                b'"' => self.at = At::Outside,
+        match self.state {
+            ScanState::Vector => return self.in_vector(byte, out),
+            ScanState::Escaped => self.state = ScanState::String,
+            ScanState::String => match byte {
+                b'\\' => self.state = ScanState::Escaped,
+                b'"' if self.name == b"embedding" => self.state = ScanState::Named,
+                b'"' => self.state = ScanState::Outside,
                 // A byte more than the name: it is another.
                 _ if self.name.len() <= b"embedding".len() => self.name.push(byte),
                 _ => {}
             },
-            At::Named if byte == b'[' => {
-                self.at = At::Vector;
+            ScanState::Named if byte == b'[' => {
+                self.state = ScanState::Vector;
                 self.list.push(byte);
                 return;
             }
-            At::Named if byte == b':' || byte.is_ascii_whitespace() => {}
-            At::Outside | At::Named => {
-                self.at = At::Outside;
+            ScanState::Named if byte == b':' || byte.is_ascii_whitespace() => {}
+            ScanState::Outside | ScanState::Named => {
+                self.state = ScanState::Outside;
                 if byte == b'"' {
-                    self.at = At::String;
+                    self.state = ScanState::String;
                     self.name.clear();
                 }
             }
@@ -80,7 +80,7 @@ impl Base64Vectors {
             _ if byte.is_ascii_whitespace() => true,
             _ => {
                 self.number.push(byte);
-                self.number.len() <= LONGEST_NUMBER
+                self.number.len() <= MAX_NUMBER_BYTES
                     && matches!(byte, b'0'..=b'9' | b'-' | b'+' | b'.' | b'e' | b'E')
             }
         };
@@ -94,7 +94,7 @@ impl Base64Vectors {
         } else {
             out.append(&mut self.list);
         }
-        self.at = At::Outside;
+        self.state = ScanState::Outside;
         (self.list, self.floats, self.number) = (Vec::new(), Vec::new(), Vec::new());
     }
 

@@ -11,17 +11,17 @@ use tokio::sync::Semaphore;
 
 use latchkey_services::check::{AnswerCap, TokenNeed};
 
-use super::caps::{CAPS, Caps};
 use super::config::Tokenizer;
 use super::endpoint::Endpoint;
-use super::error::Refused;
-use super::estimate::{Counter, Place, PromptTokens};
-use super::fields::{Field, Fields, MOST_FIELDS, Unreadable};
+use super::error::GatewayError;
+use super::estimate::{Counter, PromptContext, PromptTokens};
+use super::fields::{Field, Fields, FieldsError, MAX_FIELDS};
 use super::json_reader::JsonReader;
-use super::line::Served;
+use super::max_tokens::{MAX_TOKENS_FIELDS, MaxTokens};
+use super::upstream_endpoint::UpstreamModel;
 
 /// Fields that no model reads, whatever text they hold.
-const NOT_READ: [&str; 22] = [
+const UNCOUNTED_FIELDS: [&str; 22] = [
     "model",
     "user",
     "metadata",
@@ -47,22 +47,22 @@ const NOT_READ: [&str; 22] = [
 ];
 
 /// The fields that the gateway goes by.
-const OURS: [&str; 11] = [
+const INTERPRETED_FIELDS: [&str; 11] = [
     "model",
     "messages",
     "prompt",
     "input",
     "stream",
     "stream_options",
-    CAPS[0],
-    CAPS[1],
-    CAPS[2],
+    MAX_TOKENS_FIELDS[0],
+    MAX_TOKENS_FIELDS[1],
+    MAX_TOKENS_FIELDS[2],
     "n",
     "best_of",
 ];
 
 /// What a chat has after its messages, by the templates of common models.
-const TOKENS_OF_TEMPLATE: u64 = 3;
+const CHAT_TEMPLATE_TOKENS: u64 = 3;
 
 /// A call's body, read and found right.
 #[derive(Debug, Clone)]
@@ -73,7 +73,7 @@ pub(super) struct CallBody {
     /// Whether the client wants to be told the usage at the end of a stream.
     pub(super) wants_usage: bool,
     pub(super) prompt: PromptTokens,
-    caps: Caps,
+    caps: MaxTokens,
     choices: u64,
     /// How many answers are generated, of which the best are the choices.
     generated: u64,
@@ -86,7 +86,7 @@ impl CallBody {
     /// # Errors
     /// 400: it is no JSON object, or a field that the gateway goes by is missing or of the wrong
     /// type.
-    pub(super) fn parse(endpoint: Endpoint, bytes: Bytes) -> Result<Self, Refused> {
+    pub(super) fn parse(endpoint: Endpoint, bytes: Bytes) -> Result<Self, GatewayError> {
         let fields = Fields::read(bytes, endpoint.prompt()).map_err(|error| unreadable(&error))?;
         for field in fields.iter() {
             check_name(&field.name)?;
@@ -102,7 +102,7 @@ impl CallBody {
             None => false,
             Some(wants) => flag(Some(&wants.to_string()), "include_usage")?,
         };
-        let caps = Caps::read(&fields)?;
+        let caps = MaxTokens::read(&fields)?;
         let choices = some(&fields, "n")?;
         let each = choices.max(some(&fields, "best_of")?);
         let generated = match endpoint {
@@ -115,7 +115,7 @@ impl CallBody {
 
     /// The tokens of the prompt by the model's own tokenizer; of what can't be counted, the bound.
     /// It takes time that grows with the body.
-    fn finer_count(&self, tokenizer: Tokenizer) -> u32 {
+    fn tokenizer_count(&self, tokenizer: Tokenizer) -> u32 {
         let mut tokens: u64 = 0;
         for field in read_by_models(&self.fields) {
             let counter = Counter { place: field.place, tokenizer: Some(tokenizer) };
@@ -124,35 +124,35 @@ impl CallBody {
             tokens = tokens.saturating_add(of_field);
         }
         // What a chat's template ends with, after the messages.
-        let template = if self.endpoint == Endpoint::Chat { TOKENS_OF_TEMPLATE } else { 0 };
+        let template = if self.endpoint == Endpoint::Chat { CHAT_TEMPLATE_TOKENS } else { 0 };
         narrow(tokens.saturating_add(template))
     }
 
     /// The same, once one of the `turns` is free. A count that was begun keeps its turn, be the
     /// client gone: whoever leaves must not begin the next one beside it.
-    pub(super) async fn finer_count_in_turn(
+    pub(super) async fn tokenizer_count_when_permitted(
         &self,
         tokenizer: Tokenizer,
         turns: &Arc<Semaphore>,
     ) -> u32 {
         if Tokenizer::is_quick_for(self.fields.len()) {
-            return self.finer_count(tokenizer);
+            return self.tokenizer_count(tokenizer);
         }
         // It is never closed.
         let turn = Arc::clone(turns).acquire_owned().await;
         let body = self.clone();
         let counted = tokio::task::spawn_blocking(move || {
             let _turn = turn;
-            body.finer_count(tokenizer)
+            body.tokenizer_count(tokenizer)
         });
         counted.await.unwrap_or_else(|_| narrow(self.prompt.bound))
     }
 
     /// What the call may cost where one answer of the model has at most so many tokens.
-    pub(super) fn need(&self, most_of_model: u64) -> TokenNeed {
+    pub(super) fn need(&self, model_max_tokens: u64) -> TokenNeed {
         let answer = match self.caps.smallest() {
             Some(cap) => AnswerCap::Client(narrow(cap)),
-            None => AnswerCap::Model(narrow(most_of_model)),
+            None => AnswerCap::Model(narrow(model_max_tokens)),
         };
         let PromptTokens { estimate, bound } = self.prompt;
         TokenNeed {
@@ -164,8 +164,8 @@ impl CallBody {
     }
 
     /// The same where the estimate is exact.
-    pub(super) fn exact_need(&self, most_of_model: u64) -> TokenNeed {
-        let need = self.need(most_of_model);
+    pub(super) fn exact_need(&self, model_max_tokens: u64) -> TokenNeed {
+        let need = self.need(model_max_tokens);
         TokenNeed { prompt_bound: need.prompt_estimate, ..need }
     }
 
@@ -175,18 +175,23 @@ impl CallBody {
     }
 
     /// Refuses a cap that says nothing, for a key whose tokens are limited.
-    pub(super) fn check_caps(&self) -> Result<(), Refused> {
+    pub(super) fn check_caps(&self) -> Result<(), GatewayError> {
         self.caps.check()
     }
 
     /// What goes to the upstream: under its own name for the model, with answers no longer than
     /// `reserved` tokens, if that is limited, and a stream that tells its usage.
-    pub(super) fn for_upstream(mut self, served: &Served, reserved: Option<u64>) -> Bytes {
-        if self.model != served.name {
-            self.fields.set("model", Value::from(served.name.as_str()).to_string());
+    pub(super) fn for_upstream(mut self, target: &UpstreamModel, reserved: Option<u64>) -> Bytes {
+        if self.model != target.name {
+            self.fields.set("model", Value::from(target.name.as_str()).to_string());
         }
         if self.endpoint != Endpoint::Embeddings {
-            self.caps.apply(&mut self.fields, served.line.cap_field, served.most_tokens, reserved);
+            self.caps.apply(
+                &mut self.fields,
+                target.upstream.cap_field,
+                target.max_output_tokens,
+                reserved,
+            );
         }
         if self.stream && !self.wants_usage {
             // It was an object when it was read.
@@ -227,7 +232,8 @@ impl CallBody {
 fn read_by_models(fields: &Fields) -> impl Iterator<Item = &Field> {
     fields.iter().filter(|field| {
         let is_read = || matches!(*field.value, [b'"' | b'[' | b'{', ..]);
-        field.place == Place::Prompt || is_read() && !NOT_READ.contains(&field.name.as_str())
+        field.place == PromptContext::Prompt
+            || is_read() && !UNCOUNTED_FIELDS.contains(&field.name.as_str())
     })
 }
 
@@ -236,40 +242,40 @@ fn narrow(tokens: u64) -> u32 {
     u32::try_from(tokens).unwrap_or(u32::MAX)
 }
 
-fn unreadable(why: &Unreadable) -> Refused {
+fn unreadable(why: &FieldsError) -> GatewayError {
     let error = match why {
-        Unreadable::TooManyFields => {
-            let message = format!("The body has more than {MOST_FIELDS} fields.");
-            return Refused::new(StatusCode::BAD_REQUEST, "malformed", message);
+        FieldsError::TooManyFields => {
+            let message = format!("The body has more than {MAX_FIELDS} fields.");
+            return GatewayError::new(StatusCode::BAD_REQUEST, "malformed", message);
         }
-        Unreadable::Value(name) => return unfit(name),
-        Unreadable::Json(error) => error,
+        FieldsError::Value(name) => return unfit(name),
+        FieldsError::Json(error) => error,
     };
     if error.is_data() {
-        return Refused::invalid("body", "Send a JSON object.");
+        return GatewayError::invalid("body", "Send a JSON object.");
     }
     let (line, column) = (error.line(), error.column());
     let message = format!("The body is not valid JSON at line {line}, column {column}.");
-    Refused::new(StatusCode::BAD_REQUEST, "malformed", message)
+    GatewayError::new(StatusCode::BAD_REQUEST, "malformed", message)
 }
 
-fn unfit(name: &str) -> Refused {
+fn unfit(name: &str) -> GatewayError {
     let shown: String = name.chars().filter(|c| !c.is_control()).take(100).collect();
     let message = format!(
         "`{shown}` is nested too deeply, or contains a number that is too large or an unpaired \
          surrogate."
     );
-    Refused::new(StatusCode::BAD_REQUEST, "malformed", message)
+    GatewayError::new(StatusCode::BAD_REQUEST, "malformed", message)
 }
 
 /// Some upstreams take a field in any case, and would go by a `Model` that the key was not checked
 /// for.
-fn check_name(name: &str) -> Result<(), Refused> {
-    if OURS.contains(&name) {
+fn check_name(name: &str) -> Result<(), GatewayError> {
+    if INTERPRETED_FIELDS.contains(&name) {
         return Ok(());
     }
-    match OURS.into_iter().find(|ours| folds_to(name, ours)) {
-        Some(ours) => Err(Refused::invalid(ours, format!("Spell this field `{ours}`."))),
+    match INTERPRETED_FIELDS.into_iter().find(|ours| folds_to(name, ours)) {
+        Some(ours) => Err(GatewayError::invalid(ours, format!("Spell this field `{ours}`."))),
         None => Ok(()),
     }
 }
@@ -279,43 +285,47 @@ pub(super) fn folds_to(name: &str, other: &str) -> bool {
     name.chars().flat_map(char::to_uppercase).flat_map(char::to_lowercase).eq(other.chars())
 }
 
-fn model(fields: &Fields) -> Result<String, Refused> {
-    let text = fields.get("model").ok_or_else(|| Refused::invalid("model", "Specify a model."))?;
+fn model(fields: &Fields) -> Result<String, GatewayError> {
+    let text =
+        fields.get("model").ok_or_else(|| GatewayError::invalid("model", "Specify a model."))?;
     let model = serde_json::from_str(text).ok().filter(|model: &String| !model.is_empty());
-    model.ok_or_else(|| Refused::invalid("model", "The model must be a non-empty string."))
+    model.ok_or_else(|| GatewayError::invalid("model", "The model must be a non-empty string."))
 }
 
-fn check_prompt(fields: &Fields, endpoint: Endpoint) -> Result<(), Refused> {
+fn check_prompt(fields: &Fields, endpoint: Endpoint) -> Result<(), GatewayError> {
     let json = fields.bytes(endpoint.prompt());
     let items = json.strip_prefix(b"[").map(<[u8]>::trim_ascii_start);
     match endpoint {
         Endpoint::Chat if items.is_some_and(|items| !items.starts_with(b"]")) => Ok(()),
-        Endpoint::Chat => Err(Refused::invalid("messages", "Send a list of at least one message.")),
+        Endpoint::Chat => {
+            Err(GatewayError::invalid("messages", "Send a list of at least one message."))
+        }
         _ if items.is_some() || json.starts_with(b"\"") => Ok(()),
-        _ => Err(Refused::invalid(endpoint.prompt(), "Send a string or a list.")),
+        _ => Err(GatewayError::invalid(endpoint.prompt(), "Send a string or a list.")),
     }
 }
 
 /// `stream_options`; none are no options.
-fn options(fields: &Fields) -> Result<Map<String, Value>, Refused> {
+fn options(fields: &Fields) -> Result<Map<String, Value>, GatewayError> {
     let Some(text) = fields.get("stream_options") else { return Ok(Map::new()) };
-    serde_json::from_str(text).map_err(|_| Refused::invalid("stream_options", "Send an object."))
+    serde_json::from_str(text)
+        .map_err(|_| GatewayError::invalid("stream_options", "Send an object."))
 }
 
-fn flag(text: Option<&str>, name: &str) -> Result<bool, Refused> {
+fn flag(text: Option<&str>, name: &str) -> Result<bool, GatewayError> {
     match text {
         None | Some("null" | "false") => Ok(false),
         Some("true") => Ok(true),
-        Some(_) => Err(Refused::invalid(name, "Use true or false.")),
+        Some(_) => Err(GatewayError::invalid(name, "Use true or false.")),
     }
 }
 
 /// How many, where it is at least one.
-fn some(fields: &Fields, name: &str) -> Result<u64, Refused> {
+fn some(fields: &Fields, name: &str) -> Result<u64, GatewayError> {
     match fields.get(name).map(str::parse::<u32>) {
         None => Ok(1),
         Some(Ok(count @ 1..=128)) => Ok(count.into()),
-        Some(_) => Err(Refused::invalid(name, "Use a whole number from 1 to 128.")),
+        Some(_) => Err(GatewayError::invalid(name, "Use a whole number from 1 to 128.")),
     }
 }
 
@@ -340,7 +350,7 @@ mod tests {
         let body = json!({ "model": "m", "messages": messages }).to_string();
         let body = CallBody::parse(Endpoint::Chat, body.into()).unwrap();
         let turns = Arc::new(Semaphore::new(1));
-        let mut count = Box::pin(body.finer_count_in_turn(Tokenizer::O200kBase, &turns));
+        let mut count = Box::pin(body.tokenizer_count_when_permitted(Tokenizer::O200kBase, &turns));
         assert!(futures::poll!(&mut count).is_pending());
         // The client leaves.
         drop(count);

@@ -16,14 +16,14 @@ use latchkey_services::check::{
 
 use super::body::CallBody;
 use super::client_ip::ClientIp;
-use super::describe::CallRefusals;
 use super::endpoint::Endpoint;
-use super::error::Refused;
+use super::error::GatewayError;
+use super::error_responses::CallErrors;
 use super::in_flight::InFlightCall;
-use super::line::Served;
 use super::state::Gateway;
-use super::upstream::Route;
-use super::{LARGEST_BODY, elsewhere, forward, presented, sandbox};
+use super::upstream_endpoint::UpstreamModel;
+use super::upstreams::ModelBackend;
+use super::{MAX_BODY_BYTES, credentials, forward, restricted_fields, sandbox};
 
 /// How long a body may take to arrive.
 const BODY_TIMEOUT: Duration = Duration::from_secs(30);
@@ -40,7 +40,7 @@ const BODY_TIMEOUT: Duration = Duration::from_secs(30);
     request_body(content = serde_json::Value),
     responses(
         (status = 200, description = "Response of the upstream", body = serde_json::Value),
-        CallRefusals,
+        CallErrors,
     ),
     security(("bearer_key" = [])),
 )]
@@ -59,7 +59,7 @@ pub(crate) async fn chat_completions(state: State<Gateway>, request: Request) ->
     request_body(content = serde_json::Value),
     responses(
         (status = 200, description = "Response of the upstream", body = serde_json::Value),
-        CallRefusals,
+        CallErrors,
     ),
     security(("bearer_key" = [])),
 )]
@@ -79,7 +79,7 @@ pub(crate) async fn completions(state: State<Gateway>, request: Request) -> Resp
     request_body(content = serde_json::Value),
     responses(
         (status = 200, description = "Response of the upstream", body = serde_json::Value),
-        CallRefusals,
+        CallErrors,
     ),
     security(("bearer_key" = [])),
 )]
@@ -112,9 +112,9 @@ pub(super) struct Caller {
 
 impl Caller {
     /// Finds the key. Nothing else is read before: without a good key nobody gets further.
-    pub(super) async fn of(state: &Gateway, parts: &Parts) -> Result<Self, Refused> {
+    pub(super) async fn of(state: &Gateway, parts: &Parts) -> Result<Self, GatewayError> {
         let ip = ClientIp::of(parts);
-        let found = check::identify(&state.services, presented::key(&parts.headers)?, ip).await?;
+        let found = check::identify(&state.services, credentials::key(&parts.headers)?, ip).await?;
         latchkey_listener::assign_to_caller(&parts.extensions, found.key().organization.as_uuid());
         Ok(Self { found, ip })
     }
@@ -130,7 +130,7 @@ impl Caller {
 
     /// Takes what can be taken before the body has come: a request, and a place among the key's
     /// calls.
-    async fn begin(&self, state: &Gateway, parts: &mut Parts) -> Result<BegunCall, Refused> {
+    async fn begin(&self, state: &Gateway, parts: &mut Parts) -> Result<BegunCall, GatewayError> {
         match check::begin(&state.services, &self.found, self.call(None)).await {
             Ok(begun) => {
                 parts.extensions.insert(begun.limits());
@@ -148,7 +148,7 @@ impl Caller {
         model: &str,
         wanted: WantedTokens<'_>,
         begun: BegunCall,
-    ) -> Result<Reservation, Refused> {
+    ) -> Result<Reservation, GatewayError> {
         let call = self.call(Some(model));
         match check::reserve(&state.services, &self.found, call, wanted, begun).await {
             Ok(reservation) => {
@@ -166,7 +166,7 @@ impl Caller {
         parts: &mut Parts,
         model: Option<&str>,
         begun: Option<&BegunCall>,
-    ) -> Result<(), Refused> {
+    ) -> Result<(), GatewayError> {
         let call = self.call(model);
         match check::admit_begun(&state.services, &self.found, call, begun).await {
             Ok(limits) => {
@@ -183,9 +183,9 @@ const TOO_MANY_CALLS: &str =
     "This server has its maximum number of calls in progress. Try again in a moment.";
 
 /// Who answers a call whose body was found right.
-enum Answerer {
-    Sandbox(sandbox::Plan),
-    Upstream(Served),
+enum PreparedCall {
+    Sandbox(sandbox::SandboxCall),
+    Upstream(UpstreamModel),
 }
 
 async fn call(
@@ -193,7 +193,7 @@ async fn call(
     endpoint: Endpoint,
     parts: &mut Parts,
     body: Body,
-) -> Result<Response, Refused> {
+) -> Result<Response, GatewayError> {
     // Nobody without a key gets further than this, and nobody sends bodies faster than their key
     // may call.
     let begun = Caller::of(state, parts).await?.begin(state, parts).await?;
@@ -201,13 +201,13 @@ async fn call(
     // It may have been revoked or changed while the body came.
     let caller = Caller::of(state, parts).await?;
     let found = match body {
-        Ok(body) => match answerer(state, &caller, &body).await {
-            Ok(answerer) => Ok((body, answerer)),
+        Ok(body) => match prepare(state, &caller, &body).await {
+            Ok(prepared) => Ok((body, prepared)),
             Err(refused) => Err((refused, Some(body.model))),
         },
         Err(refused) => Err((refused, None)),
     };
-    let (body, answerer) = match found {
+    let (body, prepared) = match found {
         Ok(found) => found,
         Err((refused, model)) => {
             // What refuses the key itself goes before. It was a request all the same.
@@ -215,76 +215,84 @@ async fn call(
             return Err(refused);
         }
     };
-    match answerer {
-        Answerer::Sandbox(plan) => {
+    match prepared {
+        PreparedCall::Sandbox(plan) => {
             let need = body.exact_need(sandbox::MAX_OUTPUT_TOKENS);
             let reservation = caller.reserve(state, parts, &body.model, need.into(), begun).await?;
             Ok(sandbox::answer(plan, body, reservation).await)
         }
-        Answerer::Upstream(served) => {
-            let Some(permit) = state.upstreams.begin_call() else {
+        PreparedCall::Upstream(target) => {
+            let Some(permit) = state.upstreams.acquire_call() else {
                 let call = caller.call(Some(&body.model));
                 let outcome = Outcome::Unavailable;
                 let denial =
                     check::refuse(&state.services, &caller.found, call, outcome, TOO_MANY_CALLS);
                 return Err(denied(parts, denial));
             };
-            let need = body.need(served.most_tokens);
-            let finer = served.tokenizer.map(|tokenizer| -> FinerCount<'_> {
-                Box::pin(body.finer_count_in_turn(tokenizer, &state.upstreams.counts))
-            });
-            let wanted = WantedTokens { need, finer };
+            let need = body.need(target.max_output_tokens);
+            let tokenizer_count =
+                target.tokenizer.map(|tokenizer| -> FinerCount<'_> {
+                    Box::pin(body.tokenizer_count_when_permitted(
+                        tokenizer,
+                        &state.upstreams.tokenizer_permits,
+                    ))
+                });
+            let wanted = WantedTokens { need, finer: tokenizer_count };
             let reservation = caller.reserve(state, parts, &body.model, wanted, begun).await?;
             let rare = reservation.key().rare();
             let is_limited = rare.budget.is_some() || rare.tpm.is_some();
             let reserved = is_limited.then_some(reservation.granted().answer);
             // Who leaves before a whole answer pays for what was reserved, unless the upstream
             // stops then. Who leaves a stream pays for what has come of it.
-            let pays = !body.stream && !served.line.cancels;
+            let pays = !body.stream && !target.upstream.cancels;
             let held = reserved.filter(|_| pays).unwrap_or_default();
             let costs = (body.prompt.estimate, body.of_all_answers(held));
             let key = check::watch_key(&state.services, &caller.found);
             let call = InFlightCall::new(reservation, key, costs, permit);
-            forward::forward(state, served, body, reserved, call).await
+            forward::forward(state, target, body, reserved, call).await
         }
     }
 }
 
 /// Finds who answers a call, and whether they can.
-async fn answerer(state: &Gateway, caller: &Caller, body: &CallBody) -> Result<Answerer, Refused> {
+async fn prepare(
+    state: &Gateway,
+    caller: &Caller,
+    body: &CallBody,
+) -> Result<PreparedCall, GatewayError> {
     let key = caller.found().key();
     let Some(route) = state.upstreams.find(&body.model, key) else {
-        return Err(Refused::no_such_model(&body.model));
+        return Err(GatewayError::no_such_model(&body.model));
     };
     let passes = |field: &str| state.upstreams.passes(&body.model, field);
     let limits = key.rare();
-    elsewhere::check(body, limits.models.as_ref(), limits.budget.is_some(), passes)?;
+    restricted_fields::check(body, limits.models.as_ref(), limits.budget.is_some(), passes)?;
     if limits.budget.is_some() || limits.tpm.is_some() {
         body.check_caps()?;
     }
     Ok(match route {
-        Route::Upstream(served) => Answerer::Upstream(served),
-        Route::Sandbox => Answerer::Sandbox(sandbox::plan(body).await?),
+        ModelBackend::Upstream(target) => PreparedCall::Upstream(target),
+        ModelBackend::Sandbox => PreparedCall::Sandbox(sandbox::plan(body).await?),
     })
 }
 
-fn denied(parts: &mut Parts, denial: Denial) -> Refused {
+fn denied(parts: &mut Parts, denial: Denial) -> GatewayError {
     parts.extensions.insert(denial.limits);
     Error::from(Box::new(denial)).into()
 }
 
 /// The whole body, within the gateway's size.
-async fn read(body: Body) -> Result<axum::body::Bytes, Refused> {
+async fn read(body: Body) -> Result<axum::body::Bytes, GatewayError> {
     let too_large = || {
         let message = "The body exceeds 10 MiB.";
-        Refused::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", message)
+        GatewayError::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", message)
     };
-    match tokio::time::timeout(BODY_TIMEOUT, axum::body::to_bytes(body, LARGEST_BODY)).await {
+    match tokio::time::timeout(BODY_TIMEOUT, axum::body::to_bytes(body, MAX_BODY_BYTES)).await {
         Ok(Ok(bytes)) => Ok(bytes),
         Ok(Err(_)) => Err(too_large()),
         Err(_) => {
             let message = "The body did not arrive in time.";
-            Err(Refused::new(StatusCode::REQUEST_TIMEOUT, "timeout", message))
+            Err(GatewayError::new(StatusCode::REQUEST_TIMEOUT, "timeout", message))
         }
     }
 }

@@ -19,13 +19,13 @@ use super::upstream_error::UpstreamError;
 /// The type of what no wait mends.
 const INSUFFICIENT_QUOTA: &str = "insufficient_quota";
 /// The longest wait that a client is asked for, in seconds.
-pub(super) const LONGEST_WAIT: u64 = 60;
+pub(super) const MAX_RETRY_AFTER_SECONDS: u64 = 60;
 /// What the clients of this protocol go by when they decide whether to call again.
 const SHOULD_RETRY: HeaderName = HeaderName::from_static("x-should-retry");
-const CODE: HeaderName = HeaderName::from_static("x-latchkey-code");
+const LATCHKEY_CODE: HeaderName = HeaderName::from_static("x-latchkey-code");
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Refused {
+pub(crate) struct GatewayError {
     status: StatusCode,
     body: Box<ErrorBody>,
     headers: Vec<(HeaderName, HeaderValue)>,
@@ -51,7 +51,7 @@ struct ErrorDetail {
     code: Option<Cow<'static, str>>,
 }
 
-impl Refused {
+impl GatewayError {
     pub(super) fn new(
         status: StatusCode,
         code: impl Into<Cow<'static, str>>,
@@ -179,12 +179,12 @@ const fn is_lasting(status: StatusCode) -> bool {
 
 /// 503, in the gateway's shape.
 pub fn unavailable(message: &'static str) -> Response {
-    let mut refused = Refused::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", message);
+    let mut refused = GatewayError::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", message);
     refused.headers.push((RETRY_AFTER, HeaderValue::from_static("1")));
     refused.into_response()
 }
 
-impl From<Error> for Refused {
+impl From<Error> for GatewayError {
     fn from(error: Error) -> Self {
         if error.is_fault() {
             tracing::error!(%error, "Gateway call failed");
@@ -197,7 +197,7 @@ impl From<Error> for Refused {
         let code = code.as_str().unwrap_or_default().to_owned();
         let mut refused = Self::new(status, code, problem.detail);
         if status == StatusCode::TOO_MANY_REQUESTS
-            && error.retry_after().is_none_or(|seconds| seconds > LONGEST_WAIT)
+            && error.retry_after().is_none_or(|seconds| seconds > MAX_RETRY_AFTER_SECONDS)
         {
             // Some clients sleep through any wait, and others call again and again.
             refused.status = StatusCode::PAYMENT_REQUIRED;
@@ -217,7 +217,7 @@ impl From<Error> for Refused {
     }
 }
 
-impl IntoResponse for Refused {
+impl IntoResponse for GatewayError {
     fn into_response(self) -> Response {
         let code =
             self.body.error.code.as_deref().and_then(|code| HeaderValue::try_from(code).ok());
@@ -226,7 +226,7 @@ impl IntoResponse for Refused {
         if is_lasting(self.status) {
             headers.insert(SHOULD_RETRY, HeaderValue::from_static("false"));
         }
-        headers.extend(code.map(|code| (CODE, code)));
+        headers.extend(code.map(|code| (LATCHKEY_CODE, code)));
         headers.extend(self.headers);
         response
     }

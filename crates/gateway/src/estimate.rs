@@ -12,16 +12,16 @@
 use std::ops::AddAssign;
 
 use super::config::Tokenizer;
-use super::json_reader::{BadJson, JsonReader, Text, Value};
+use super::json_reader::{BadJson, JsonReader, JsonText, JsonValue};
 
 const BYTES_PER_TOKEN: usize = 4;
 /// What a message costs beside its text: its role and its ends.
 const TOKENS_PER_MESSAGE: u64 = 4;
 /// A picture, and one that is to be looked at roughly.
-const TOKENS_PER_PICTURE: u64 = 1_000;
-const TOKENS_PER_ROUGH_PICTURE: u64 = 85;
+const TOKENS_PER_IMAGE: u64 = 1_000;
+const TOKENS_PER_LOW_DETAIL_IMAGE: u64 = 85;
 /// The most that audio or a file counts.
-const MOST_TOKENS_PER_FILE: u64 = 20_000;
+const MAX_TOKENS_PER_FILE: u64 = 20_000;
 
 /// The tokens of a prompt.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -61,7 +61,7 @@ fn of_bytes(bytes: usize) -> u64 {
 
 /// Where a value stands, which decides what it counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Place {
+pub(super) enum PromptContext {
     /// The whole prompt: a text, tokens, a list of either, or messages; or a list in it.
     Prompt,
     /// In the prompt's list: a text, a token, a message, or a prompt of its own.
@@ -72,17 +72,17 @@ pub(super) enum Place {
     /// documents.
     Field,
     /// A picture, by its link or itself.
-    Picture,
+    Image,
     /// Audio or a file, by its link or itself.
     File,
 }
 
-impl Place {
+impl PromptContext {
     /// Where the value of a member stands.
     fn of_member(self, name: &str) -> Self {
         match (self, name) {
             (Self::Field, _) => Self::Field,
-            (_, "image_url" | "image") => Self::Picture,
+            (_, "image_url" | "image") => Self::Image,
             (_, "input_audio" | "file" | "video_url") => Self::File,
             _ => Self::Content,
         }
@@ -93,7 +93,7 @@ impl Place {
     fn other(self) -> PromptTokens {
         match self {
             Self::Content => PromptTokens::default(),
-            Self::Picture => PromptTokens::exactly(TOKENS_PER_PICTURE),
+            Self::Image => PromptTokens::exactly(TOKENS_PER_IMAGE),
             Self::Prompt | Self::Part | Self::Field | Self::File => PromptTokens::exactly(1),
         }
     }
@@ -101,7 +101,7 @@ impl Place {
 
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Counter {
-    pub(super) place: Place,
+    pub(super) place: PromptContext,
     /// What counts its texts; none: their bytes are.
     pub(super) tokenizer: Option<Tokenizer>,
 }
@@ -113,31 +113,35 @@ impl Counter {
     /// It is no JSON, is nested too deeply, or holds a number that is too large.
     pub(super) fn count(self, json: &mut JsonReader<'_>) -> Result<PromptTokens, BadJson> {
         match json.value()? {
-            Value::Text(text) => Ok(self.text(text)),
-            Value::List => self.list(json),
-            Value::Object if self.place == Place::Picture => picture(json),
-            Value::Object => self.object(json),
-            Value::Null if self.place == Place::Picture => Ok(PromptTokens::default()),
-            Value::Scalar(bytes) if self.place == Place::Field => Ok(self.scalar(bytes)),
-            Value::Null | Value::Scalar(_) => Ok(self.place.other()),
+            JsonValue::Text(text) => Ok(self.text(text)),
+            JsonValue::List => self.list(json),
+            JsonValue::Object if self.place == PromptContext::Image => image(json),
+            JsonValue::Object => self.object(json),
+            JsonValue::Null if self.place == PromptContext::Image => Ok(PromptTokens::default()),
+            JsonValue::Scalar(bytes) if self.place == PromptContext::Field => {
+                Ok(self.scalar(bytes))
+            }
+            JsonValue::Null | JsonValue::Scalar(_) => Ok(self.place.other()),
         }
     }
 
-    const fn at(self, place: Place) -> Self {
+    const fn at(self, place: PromptContext) -> Self {
         Self { place, ..self }
     }
 
-    fn text(self, text: Text<'_>) -> PromptTokens {
+    fn text(self, text: JsonText<'_>) -> PromptTokens {
         match self.place {
-            Place::Picture => self.place.other(),
+            PromptContext::Image => self.place.other(),
             // A link, or the bytes themselves in base64.
-            Place::File => PromptTokens::exactly(of_bytes(text.length()).min(MOST_TOKENS_PER_FILE)),
-            Place::Content | Place::Field => self.tokens(text),
-            Place::Prompt | Place::Part => self.tokens(text).at_least_one(),
+            PromptContext::File => {
+                PromptTokens::exactly(of_bytes(text.length()).min(MAX_TOKENS_PER_FILE))
+            }
+            PromptContext::Content | PromptContext::Field => self.tokens(text),
+            PromptContext::Prompt | PromptContext::Part => self.tokens(text).at_least_one(),
         }
     }
 
-    fn tokens(self, text: Text<'_>) -> PromptTokens {
+    fn tokens(self, text: JsonText<'_>) -> PromptTokens {
         let tokens = of_text(text.length());
         match self.tokenizer {
             Some(tokenizer) => PromptTokens { estimate: tokenizer.count(&text.read()), ..tokens },
@@ -155,51 +159,51 @@ impl Counter {
 
     fn list(self, json: &mut JsonReader<'_>) -> Result<PromptTokens, BadJson> {
         let place = match self.place {
-            Place::Prompt | Place::Part => Place::Part,
+            PromptContext::Prompt | PromptContext::Part => PromptContext::Part,
             other => other,
         };
         let (mut tokens, mut is_first) = (PromptTokens::default(), true);
         while json.next_item(&mut is_first)? {
             tokens += self.at(place).count(json)?;
         }
-        Ok(if place == Place::Part { tokens.at_least_one() } else { tokens })
+        Ok(if place == PromptContext::Part { tokens.at_least_one() } else { tokens })
     }
 
     fn object(self, json: &mut JsonReader<'_>) -> Result<PromptTokens, BadJson> {
         let mut tokens = match self.place {
-            Place::Part => PromptTokens::exactly(TOKENS_PER_MESSAGE),
+            PromptContext::Part => PromptTokens::exactly(TOKENS_PER_MESSAGE),
             _ => PromptTokens::default(),
         };
         let mut is_first = true;
         while let Some(name) = json.next_name(&mut is_first)? {
-            if self.place == Place::Field {
+            if self.place == PromptContext::Field {
                 tokens += self.tokens(name);
             }
             let place = match self.place {
-                Place::File => Place::File,
+                PromptContext::File => PromptContext::File,
                 place => place.of_member(&name.read()),
             };
             tokens += self.at(place).count(json)?;
         }
         Ok(match self.place {
-            Place::File => PromptTokens::exactly(tokens.estimate.min(MOST_TOKENS_PER_FILE)),
+            PromptContext::File => PromptTokens::exactly(tokens.estimate.min(MAX_TOKENS_PER_FILE)),
             // A prompt that is an object is none that anybody knows: its text counts all the same.
-            Place::Prompt => tokens.at_least_one(),
+            PromptContext::Prompt => tokens.at_least_one(),
             _ => tokens,
         })
     }
 }
 
 /// A picture with what is said of it.
-fn picture(json: &mut JsonReader<'_>) -> Result<PromptTokens, BadJson> {
-    let unread = Counter { place: Place::Content, tokenizer: None };
-    let (mut tokens, mut is_first) = (TOKENS_PER_PICTURE, true);
+fn image(json: &mut JsonReader<'_>) -> Result<PromptTokens, BadJson> {
+    let unread = Counter { place: PromptContext::Content, tokenizer: None };
+    let (mut tokens, mut is_first) = (TOKENS_PER_IMAGE, true);
     while let Some(name) = json.next_name(&mut is_first)? {
         let begin = json.position();
         unread.count(json)?;
         if name.read() == "detail" {
             let is_low = json.since(begin) == b"\"low\"";
-            tokens = if is_low { TOKENS_PER_ROUGH_PICTURE } else { tokens };
+            tokens = if is_low { TOKENS_PER_LOW_DETAIL_IMAGE } else { tokens };
         }
     }
     Ok(PromptTokens::exactly(tokens))
@@ -212,14 +216,14 @@ mod tests {
 
     fn count(
         json: &str,
-        place: Place,
+        place: PromptContext,
         tokenizer: Option<Tokenizer>,
     ) -> Result<PromptTokens, BadJson> {
         Counter { place, tokenizer }.count(&mut JsonReader::new(json.as_bytes()))
     }
 
     fn of_prompt(json: &str, tokenizer: Option<Tokenizer>) -> Result<PromptTokens, BadJson> {
-        count(json, Place::Prompt, tokenizer)
+        count(json, PromptContext::Prompt, tokenizer)
     }
 
     fn estimate(prompt: &serde_json::Value) -> u64 {
@@ -258,13 +262,13 @@ mod tests {
             let tokens = of_prompt(&json!([{ "content": [part] }]).to_string(), None).unwrap();
             tokens.estimate - TOKENS_PER_MESSAGE
         };
-        let picture = |url: &str, detail: &str| {
+        let image = |url: &str, detail: &str| {
             part(json!({ "image_url": { "url": url, "detail": detail } }))
         };
         let inline = format!("data:image/png;base64,{}", "A".repeat(90_000));
         for url in [inline.as_str(), "https://example.com/a.png"] {
-            assert_eq!(picture(url, "high"), 1_000);
-            assert_eq!(picture(url, "low"), 85);
+            assert_eq!(image(url, "high"), 1_000);
+            assert_eq!(image(url, "low"), 85);
             assert_eq!(part(json!({ "image_url": url })), 1_000);
         }
         let audio = |length: usize| {
@@ -277,7 +281,7 @@ mod tests {
     #[test]
     fn fields_beside_the_prompt_count_with_their_names() {
         let field = json!([{ "function": { "name": "f", "parameters": { "properties": {} } } }]);
-        let tokens = count(&field.to_string(), Place::Field, None).unwrap();
+        let tokens = count(&field.to_string(), PromptContext::Field, None).unwrap();
         assert_eq!(
             tokens,
             PromptTokens { estimate: 2 + 1 + 1 + 3 + 3, bound: 8 + 4 + 1 + 10 + 10 }
@@ -286,11 +290,11 @@ mod tests {
 
     #[test]
     fn numbers_of_a_schema_count_as_they_are_written() {
-        let of = |field| count(field, Place::Field, None).unwrap();
+        let of = |field| count(field, PromptContext::Field, None).unwrap();
         assert_eq!(of(r#"["", 7, true]"#), PromptTokens { estimate: 2, bound: 5 });
         let digits = format!("[{}]", "7".repeat(200));
         assert_eq!(of(&digits), PromptTokens { estimate: 50, bound: 200 });
-        assert_eq!(count(&digits, Place::Prompt, None).unwrap(), PromptTokens::exactly(1));
+        assert_eq!(count(&digits, PromptContext::Prompt, None).unwrap(), PromptTokens::exactly(1));
     }
 
     #[test]
@@ -312,6 +316,6 @@ mod tests {
     fn what_is_nested_too_deeply_is_refused() {
         let deep = format!("{}1{}", "[".repeat(5_000), "]".repeat(5_000));
         assert!(of_prompt(&deep, None).is_err());
-        assert!(count(&deep, Place::Field, None).is_err());
+        assert!(count(&deep, PromptContext::Field, None).is_err());
     }
 }

@@ -11,11 +11,11 @@ use axum::body::Bytes;
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-use super::estimate::{Counter, Place, PromptTokens};
-use super::json_reader::{BadJson, JsonReader, Text, Value};
+use super::estimate::{Counter, PromptContext, PromptTokens};
+use super::json_reader::{BadJson, JsonReader, JsonText, JsonValue};
 
 /// The most fields that a body may have. No API of this kind has half as many.
-pub(super) const MOST_FIELDS: usize = 256;
+pub(super) const MAX_FIELDS: usize = 256;
 
 /// The fields of a JSON object.
 #[derive(Debug, Clone)]
@@ -29,17 +29,17 @@ pub(super) struct Fields {
 pub(super) struct Field {
     pub(super) name: String,
     pub(super) value: Bytes,
-    pub(super) place: Place,
+    pub(super) place: PromptContext,
     /// The tokens of its text.
     pub(super) tokens: PromptTokens,
 }
 
 /// Why a body has no fields to go by.
 #[derive(Debug)]
-pub(super) enum Unreadable {
+pub(super) enum FieldsError {
     /// It is no JSON, or no object.
     Json(serde_json::Error),
-    /// It has more than [`MOST_FIELDS`].
+    /// It has more than [`MAX_FIELDS`].
     TooManyFields,
     /// The value of this field is JSON that no server reads: nested too deeply, a number that is
     /// too large, half of a character.
@@ -53,13 +53,14 @@ impl Fields {
     ///
     /// # Errors
     /// It is no JSON, no object, or has too many fields.
-    pub(super) fn read(bytes: Bytes, prompt: &str) -> Result<Self, Unreadable> {
-        let mut reading = Reading { bytes: &bytes, prompt, fields: Vec::new(), at: String::new() };
+    pub(super) fn read(bytes: Bytes, prompt: &str) -> Result<Self, FieldsError> {
+        let mut reading =
+            FieldsReader { bytes: &bytes, prompt, fields: Vec::new(), at: String::new() };
         let is_text = std::str::from_utf8(&bytes).is_ok();
         let repeated = match reading.read() {
             Ok(repeated) if is_text => repeated,
-            Err(Stop::TooManyFields) => return Err(Unreadable::TooManyFields),
-            Ok(_) | Err(Stop::Bad(BadJson)) => return Err(unreadable(&bytes, reading.at)),
+            Err(ReadError::TooManyFields) => return Err(FieldsError::TooManyFields),
+            Ok(_) | Err(ReadError::Bad(BadJson)) => return Err(unreadable(&bytes, reading.at)),
         };
         let fields = reading.fields;
         Ok(Self { whole: (!repeated).then_some(bytes), fields })
@@ -94,7 +95,7 @@ impl Fields {
             None => self.fields.push(Field {
                 name: name.to_owned(),
                 value: value.into(),
-                place: Place::Field,
+                place: PromptContext::Field,
                 tokens: PromptTokens::default(),
             }),
         }
@@ -132,7 +133,7 @@ impl Fields {
 }
 
 /// An object that is being read.
-struct Reading<'a> {
+struct FieldsReader<'a> {
     bytes: &'a Bytes,
     prompt: &'a str,
     fields: Vec<Field>,
@@ -141,28 +142,28 @@ struct Reading<'a> {
 }
 
 /// Why no more is read.
-enum Stop {
+enum ReadError {
     TooManyFields,
     Bad(BadJson),
 }
 
-impl From<BadJson> for Stop {
+impl From<BadJson> for ReadError {
     fn from(bad: BadJson) -> Self {
         Self::Bad(bad)
     }
 }
 
-impl Reading<'_> {
+impl FieldsReader<'_> {
     /// Reads the object. Returns whether a field is there twice.
-    fn read(&mut self) -> Result<bool, Stop> {
+    fn read(&mut self) -> Result<bool, ReadError> {
         let mut json = JsonReader::new(self.bytes);
-        if json.value()? != Value::Object {
+        if json.value()? != JsonValue::Object {
             return Err(BadJson.into());
         }
         let (mut places, mut count, mut is_first) = (HashMap::new(), 0, true);
         while let Some(name) = json.next_name(&mut is_first)? {
-            if count == MOST_FIELDS {
-                return Err(Stop::TooManyFields);
+            if count == MAX_FIELDS {
+                return Err(ReadError::TooManyFields);
             }
             count += 1;
             let field = self.field(name, &mut json)?;
@@ -178,9 +179,10 @@ impl Reading<'_> {
         Ok(self.fields.len() < count)
     }
 
-    fn field(&mut self, name: Text<'_>, json: &mut JsonReader<'_>) -> Result<Field, BadJson> {
+    fn field(&mut self, name: JsonText<'_>, json: &mut JsonReader<'_>) -> Result<Field, BadJson> {
         self.at = name.read().into_owned();
-        let place = if self.at == self.prompt { Place::Prompt } else { Place::Field };
+        let place =
+            if self.at == self.prompt { PromptContext::Prompt } else { PromptContext::Field };
         let begin = json.position();
         let tokens = Counter { place, tokenizer: None }.count(json)?;
         let value = self.bytes.slice_ref(json.since(begin));
@@ -189,12 +191,12 @@ impl Reading<'_> {
 }
 
 /// Why a body could not be read, up to the value of the field `at`.
-fn unreadable(bytes: &[u8], at: String) -> Unreadable {
+fn unreadable(bytes: &[u8], at: String) -> FieldsError {
     // What is ignored may hold bytes that are no text.
     let text = serde_json::from_slice::<&RawValue>(bytes);
     match text.and_then(|_| serde_json::from_slice::<AnyObject>(bytes)) {
-        Err(error) => Unreadable::Json(error),
-        Ok(AnyObject) => Unreadable::Value(at),
+        Err(error) => FieldsError::Json(error),
+        Ok(AnyObject) => FieldsError::Value(at),
     }
 }
 
@@ -251,7 +253,7 @@ mod tests {
 
     fn refusal(bytes: &'static [u8]) -> serde_json::Error {
         match Fields::read(Bytes::from_static(bytes), "prompt") {
-            Err(Unreadable::Json(error)) => error,
+            Err(FieldsError::Json(error)) => error,
             other => panic!("{other:?}"),
         }
     }
@@ -272,7 +274,7 @@ mod tests {
         let deep = format!("{{\"b\":1,\"a\":{}{}}}", "[".repeat(200), "]".repeat(200));
         for text in [deep.as_str(), r#"{"b":1,"a":1e999}"#, r#"{"b":1,"a":["\ud83d"],"c":1}"#] {
             let read = Fields::read(text.to_owned().into(), "prompt");
-            assert!(matches!(read, Err(Unreadable::Value(name)) if name == "a"), "{text}");
+            assert!(matches!(read, Err(FieldsError::Value(name)) if name == "a"), "{text}");
         }
     }
 
@@ -282,10 +284,10 @@ mod tests {
             let fields: Vec<String> = (0..count).map(|index| format!("\"f{index}\": 1")).collect();
             Fields::read(format!("{{{}}}", fields.join(",")).into(), "prompt")
         };
-        assert_eq!(object(MOST_FIELDS).unwrap().iter().count(), MOST_FIELDS);
-        assert!(matches!(object(MOST_FIELDS + 1), Err(Unreadable::TooManyFields)));
+        assert_eq!(object(MAX_FIELDS).unwrap().iter().count(), MAX_FIELDS);
+        assert!(matches!(object(MAX_FIELDS + 1), Err(FieldsError::TooManyFields)));
         // Nobody reads to the end of what is refused anyway.
-        let same = format!("{{{} x", "\"a\": 1,".repeat(MOST_FIELDS + 1));
-        assert!(matches!(Fields::read(same.into(), "prompt"), Err(Unreadable::TooManyFields)));
+        let same = format!("{{{} x", "\"a\": 1,".repeat(MAX_FIELDS + 1));
+        assert!(matches!(Fields::read(same.into(), "prompt"), Err(FieldsError::TooManyFields)));
     }
 }

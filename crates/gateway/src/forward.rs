@@ -7,17 +7,17 @@ use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 
-use super::accounting::StreamMeter;
-use super::answer::{AnswerBody, Broken, cause};
-use super::answering::Answering;
+use super::accounting::StreamUsage;
 use super::body::CallBody;
-use super::error::{LONGEST_WAIT, Refused};
+use super::error::{GatewayError, MAX_RETRY_AFTER_SECONDS};
 use super::in_flight::InFlightCall;
-use super::line::Served;
-use super::passage::{self, Passage};
+use super::response_body::{BodyError, ResponseBody, cause};
+use super::response_context::ResponseContext;
+use super::response_proxy::{self, ResponseProxy};
+use super::sse_proxy::SseProxy;
 use super::state::Gateway;
-use super::stream::Relay;
-use super::upstream_client::{CallError, UpstreamAnswer};
+use super::upstream_client::{CallError, UpstreamResponse};
+use super::upstream_endpoint::UpstreamModel;
 use super::upstream_error::{self, UpstreamError};
 
 /// Makes the call and passes the answer on. A client that leaves before the answer pays for what
@@ -26,35 +26,35 @@ use super::upstream_error::{self, UpstreamError};
 /// costs nothing.
 pub(super) async fn forward(
     state: &Gateway,
-    served: Served,
+    target: UpstreamModel,
     body: CallBody,
     reserved: Option<u64>,
     mut call: InFlightCall,
-) -> Result<Response, Refused> {
+) -> Result<Response, GatewayError> {
     let wants_stream = body.stream;
-    let answering = Answering {
-        silence: state.upstreams.silence,
-        meter: StreamMeter::new(body.endpoint, body.prompt.estimate),
+    let context = ResponseContext {
+        idle_timeout: state.upstreams.idle_timeout,
+        meter: StreamUsage::new(body.endpoint, body.prompt.estimate),
         wants_usage: body.wants_usage,
         wants_base64: body.wants_base64(),
         choices: body.choices(),
         limit: reserved.map(|reserved| body.of_all_answers(reserved)),
-        served,
+        target,
     };
     let answered = tokio::select! {
         biased;
-        refused = call.key_ended() => return Err(refused),
-        answered = answer(state, &answering.served, body, reserved) => answered,
+        refused = call.key_invalidated() => return Err(refused),
+        answered = answer(state, &context.target, body, reserved) => answered,
     };
     let answer = match answered {
         Ok(answer) => answer,
-        Err(Failure::Refused(refused)) => {
+        Err(UpstreamFailure::GatewayError(refused)) => {
             call.release();
             return Err(refused);
         }
-        Err(Failure::TimedOut) => {
+        Err(UpstreamFailure::TimedOut) => {
             call.pays_for_prompt();
-            return Err(Refused::upstream_timeout());
+            return Err(GatewayError::upstream_timeout());
         }
     };
     let kind = answer.headers.get(CONTENT_TYPE).cloned();
@@ -63,42 +63,42 @@ pub(super) async fn forward(
         Some(kind) => kind.as_bytes().to_ascii_lowercase().starts_with(b"text/event-stream"),
         None => wants_stream,
     };
-    let answer = AnswerBody::of(answer);
+    let answer = ResponseBody::of(answer);
     if is_stream {
-        return Ok(stream(Relay::new(answer, call, answering), kind));
+        return Ok(stream(SseProxy::new(answer, call, context), kind));
     }
-    passage::pass_on(Passage::new(answer, call, answering), kind).await
+    response_proxy::respond(ResponseProxy::new(answer, call, context), kind).await
 }
 
 /// Why there is no answer.
-enum Failure {
+enum UpstreamFailure {
     /// The upstream refused the call, or could not be asked.
-    Refused(Refused),
+    GatewayError(GatewayError),
     TimedOut,
 }
 
-impl From<Refused> for Failure {
-    fn from(refused: Refused) -> Self {
-        Self::Refused(refused)
+impl From<GatewayError> for UpstreamFailure {
+    fn from(refused: GatewayError) -> Self {
+        Self::GatewayError(refused)
     }
 }
 
 /// The head of a good answer.
 async fn answer(
     state: &Gateway,
-    served: &Served,
+    target: &UpstreamModel,
     body: CallBody,
     reserved: Option<u64>,
-) -> Result<UpstreamAnswer, Failure> {
-    let answer = send(state, served, body, reserved).await?;
+) -> Result<UpstreamResponse, UpstreamFailure> {
+    let answer = send(state, target, body, reserved).await?;
     let status = answer.status;
     if status.is_success() {
         return Ok(answer);
     }
     let wait = retry_after(answer.headers.get(RETRY_AFTER));
-    let error = error(AnswerBody::of(answer), state.upstreams.silence, served).await;
+    let error = error(ResponseBody::of(answer), state.upstreams.idle_timeout, target).await;
     tracing::warn!(
-        upstream = served.line.name,
+        upstream = target.upstream.name,
         status = status.as_u16(),
         message = error.message,
         "Upstream rejected a call"
@@ -107,16 +107,16 @@ async fn answer(
 }
 
 /// What a client is told of an upstream's refusal.
-fn refusal(status: StatusCode, error: UpstreamError, wait: Option<u64>) -> Refused {
+fn refusal(status: StatusCode, error: UpstreamError, wait: Option<u64>) -> GatewayError {
     match status.as_u16() {
-        401 => Refused::upstream_unauthorized(),
-        400 | 403 if error.is_unauthorized() => Refused::upstream_unauthorized(),
-        429 if error.is_quota() => Refused::upstream_quota(error).with_retry_after(wait),
-        429 => Refused::upstream_busy().with_retry_after(wait),
+        401 => GatewayError::upstream_unauthorized(),
+        400 | 403 if error.is_unauthorized() => GatewayError::upstream_unauthorized(),
+        429 if error.is_quota() => GatewayError::upstream_quota(error).with_retry_after(wait),
+        429 => GatewayError::upstream_busy().with_retry_after(wait),
         // Its own words help whoever sent something wrong.
-        400..500 => Refused::of_upstream(status, error),
-        503 | 529 => Refused::upstream_overloaded(status).with_retry_after(wait),
-        _ => Refused::upstream_error(),
+        400..500 => GatewayError::of_upstream(status, error),
+        503 | 529 => GatewayError::upstream_overloaded(status).with_retry_after(wait),
+        _ => GatewayError::upstream_error(),
     }
 }
 
@@ -124,41 +124,43 @@ fn refusal(status: StatusCode, error: UpstreamError, wait: Option<u64>) -> Refus
 fn retry_after(value: Option<&HeaderValue>) -> Option<u64> {
     let seconds: f64 = value?.to_str().ok()?.trim().parse().ok()?;
     // Rounded up to what `Retry-After` may say; a date says nothing to most clients.
-    let waits = (1..=LONGEST_WAIT).find(|wait| Duration::from_secs(*wait).as_secs_f64() >= seconds);
-    (seconds >= 0.0).then(|| waits.unwrap_or(LONGEST_WAIT))
+    let waits = (1..=MAX_RETRY_AFTER_SECONDS)
+        .find(|wait| Duration::from_secs(*wait).as_secs_f64() >= seconds);
+    (seconds >= 0.0).then(|| waits.unwrap_or(MAX_RETRY_AFTER_SECONDS))
 }
 
 /// Sends the call, and waits for the head of the answer.
 async fn send(
     state: &Gateway,
-    served: &Served,
+    target: &UpstreamModel,
     body: CallBody,
     reserved: Option<u64>,
-) -> Result<UpstreamAnswer, Failure> {
+) -> Result<UpstreamResponse, UpstreamFailure> {
     let endpoint = body.endpoint;
-    let body = body.for_upstream(served, reserved);
-    let line = &served.line;
-    let sending = state.upstreams.client.send(&line.origin, || line.call(endpoint, body.clone()));
+    let body = body.for_upstream(target, reserved);
+    let upstream = &target.upstream;
+    let sending =
+        state.upstreams.client.send(&upstream.origin, || upstream.request(endpoint, body.clone()));
     let Ok(sent) = tokio::time::timeout(state.upstreams.timeout, sending).await else {
-        return Err(Failure::TimedOut);
+        return Err(UpstreamFailure::TimedOut);
     };
     let error = match sent {
         Ok(answer) => return Ok(answer),
         Err(error) => error,
     };
     let refused = match &error {
-        CallError::ConnectTimeout => Refused::upstream_timeout(),
-        CallError::Connect(_) if error.is_timeout() => Refused::upstream_timeout(),
-        CallError::Connect(_) => Refused::upstream_unreachable(),
-        CallError::Failed(_) if error.is_timeout() => return Err(Failure::TimedOut),
-        CallError::Failed(_) => Refused::upstream_error(),
+        CallError::ConnectTimeout => GatewayError::upstream_timeout(),
+        CallError::Connect(_) if error.is_timeout() => GatewayError::upstream_timeout(),
+        CallError::Connect(_) => GatewayError::upstream_unreachable(),
+        CallError::Failed(_) if error.is_timeout() => return Err(UpstreamFailure::TimedOut),
+        CallError::Failed(_) => GatewayError::upstream_error(),
     };
     let cause = cause(&error);
-    tracing::warn!(upstream = line.name, cause, "Upstream call failed");
+    tracing::warn!(upstream = upstream.name, cause, "Upstream call failed");
     Err(refused.into())
 }
 
-fn stream(relay: Relay, kind: Option<HeaderValue>) -> Response {
+fn stream(relay: SseProxy, kind: Option<HeaderValue>) -> Response {
     let mut response = Body::from_stream(relay.into_stream()).into_response();
     let kind = kind.unwrap_or(HeaderValue::from_static("text/event-stream"));
     response.headers_mut().insert(CONTENT_TYPE, kind);
@@ -167,15 +169,19 @@ fn stream(relay: Relay, kind: Option<HeaderValue>) -> Response {
 }
 
 /// What an error's body says. One that does not come, or says too much, is read as far as it came.
-async fn error(mut answer: AnswerBody, silence: Duration, served: &Served) -> UpstreamError {
+async fn error(
+    mut answer: ResponseBody,
+    idle_timeout: Duration,
+    target: &UpstreamModel,
+) -> UpstreamError {
     let mut whole = Vec::new();
-    while whole.len() < upstream_error::LONGEST {
-        match answer.next(silence).await {
+    while whole.len() < upstream_error::MAX_ERROR_BYTES {
+        match answer.next(idle_timeout).await {
             Ok(Some(part)) => whole.extend_from_slice(&part),
-            Ok(None) | Err(Broken::Silent | Broken::Failed(_)) => break,
+            Ok(None) | Err(BodyError::IdleTimeout | BodyError::Failed(_)) => break,
         }
     }
-    upstream_error::read(&whole, &served.line.secrets())
+    upstream_error::read(&whole, &target.upstream.secrets())
 }
 
 #[cfg(test)]

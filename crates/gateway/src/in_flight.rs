@@ -4,7 +4,7 @@ use latchkey_services::Error;
 use latchkey_services::check::{KeyWatch, Reservation, UsedTokens};
 use tokio::sync::OwnedSemaphorePermit;
 
-use super::error::Refused;
+use super::error::GatewayError;
 
 /// A call in progress. When it is dropped before it was settled it costs what it has used as far as
 /// is known.
@@ -64,7 +64,7 @@ impl InFlightCall {
     }
 
     /// Waits until the call's key is no good any more.
-    pub(super) async fn key_ended(&mut self) -> Refused {
+    pub(super) async fn key_invalidated(&mut self) -> GatewayError {
         Error::from(Box::new(self.key.ended().await)).into()
     }
 }

@@ -18,9 +18,9 @@ use std::borrow::Cow;
 use block::{BLOCK, plain_blocks};
 
 /// How deep a body may nest, itself included. `serde_json` goes no deeper in a value.
-const DEEPEST: u8 = 128;
+const MAX_DEPTH: u8 = 128;
 /// A number of so many digits without an exponent is finite.
-const SURELY_FINITE: usize = 300;
+const MAX_FINITE_DIGITS: usize = 300;
 
 const ONES: u64 = 0x0101_0101_0101_0101;
 const HIGHEST_BITS: u64 = ONES << 7;
@@ -31,8 +31,8 @@ pub(super) struct BadJson;
 
 /// A value that begins. Texts and whatever is no list and no object have been read as a whole.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Value<'a> {
-    Text(Text<'a>),
+pub(super) enum JsonValue<'a> {
+    Text(JsonText<'a>),
     /// Its items come next: [`JsonReader::next_item`].
     List,
     /// Its members come next: [`JsonReader::next_name`].
@@ -44,12 +44,12 @@ pub(super) enum Value<'a> {
 
 /// A text as it is written between its quotes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Text<'a> {
+pub(super) struct JsonText<'a> {
     written: &'a [u8],
     length: usize,
 }
 
-impl<'a> Text<'a> {
+impl<'a> JsonText<'a> {
     /// How many bytes it has when it is read.
     pub(super) const fn length(self) -> usize {
         self.length
@@ -76,7 +76,7 @@ pub(super) struct JsonReader<'a> {
 
 impl<'a> JsonReader<'a> {
     pub(super) const fn new(json: &'a [u8]) -> Self {
-        Self { json, at: 0, levels_left: DEEPEST }
+        Self { json, at: 0, levels_left: MAX_DEPTH }
     }
 
     /// What is read next begins at this byte.
@@ -91,19 +91,19 @@ impl<'a> JsonReader<'a> {
     }
 
     /// Begins to read a value.
-    pub(super) fn value(&mut self) -> Result<Value<'a>, BadJson> {
+    pub(super) fn value(&mut self) -> Result<JsonValue<'a>, BadJson> {
         self.skip_spaces();
         match self.peek().ok_or(BadJson)? {
             b'"' => {
                 self.at += 1;
-                self.text().map(Value::Text)
+                self.text().map(JsonValue::Text)
             }
-            b'[' => self.open().map(|()| Value::List),
-            b'{' => self.open().map(|()| Value::Object),
-            b'n' => self.word(b"null").map(|()| Value::Null),
-            b't' => self.word(b"true").map(|()| Value::Scalar(4)),
-            b'f' => self.word(b"false").map(|()| Value::Scalar(5)),
-            _ => self.number().map(Value::Scalar),
+            b'[' => self.open().map(|()| JsonValue::List),
+            b'{' => self.open().map(|()| JsonValue::Object),
+            b'n' => self.word(b"null").map(|()| JsonValue::Null),
+            b't' => self.word(b"true").map(|()| JsonValue::Scalar(4)),
+            b'f' => self.word(b"false").map(|()| JsonValue::Scalar(5)),
+            _ => self.number().map(JsonValue::Scalar),
         }
     }
 
@@ -121,7 +121,10 @@ impl<'a> JsonReader<'a> {
 
     /// The name of an object's next member, whose value is to be read then; none: it has no more.
     /// The first time `is_first` is true.
-    pub(super) fn next_name(&mut self, is_first: &mut bool) -> Result<Option<Text<'a>>, BadJson> {
+    pub(super) fn next_name(
+        &mut self,
+        is_first: &mut bool,
+    ) -> Result<Option<JsonText<'a>>, BadJson> {
         self.skip_spaces();
         if self.peek() == Some(b'}') {
             self.close();
@@ -204,7 +207,7 @@ impl<'a> JsonReader<'a> {
             self.digits()?;
         }
         let number = &self.json[begin..self.at];
-        if !has_exponent && number.len() <= SURELY_FINITE {
+        if !has_exponent && number.len() <= MAX_FINITE_DIGITS {
             return Ok(number.len());
         }
         let value = std::str::from_utf8(number).ok().and_then(|text| text.parse::<f64>().ok());
@@ -220,7 +223,7 @@ impl<'a> JsonReader<'a> {
     }
 
     /// A text whose opening quote was read.
-    fn text(&mut self) -> Result<Text<'a>, BadJson> {
+    fn text(&mut self) -> Result<JsonText<'a>, BadJson> {
         let begin = self.at;
         let mut shorter = 0;
         loop {
@@ -235,7 +238,7 @@ impl<'a> JsonReader<'a> {
                     Some(b'"') => {
                         let written = &self.json[begin..self.at];
                         self.at += 1;
-                        return Ok(Text { written, length: written.len() - shorter });
+                        return Ok(JsonText { written, length: written.len() - shorter });
                     }
                     Some(b'\\') => shorter += self.escape()?,
                     _ => return Err(BadJson),

@@ -8,51 +8,51 @@
 //! whoever goes away midway pays for what had come until then.
 
 mod accounting;
-mod answer;
-mod answering;
 mod audience;
 mod base64_vectors;
 mod body;
 mod call;
-mod caps;
 mod client_ip;
 mod config;
-mod describe;
-mod elsewhere;
+mod credentials;
 mod endpoint;
 mod error;
+mod error_responses;
 mod estimate;
 mod fields;
 mod forward;
+mod health;
 mod in_flight;
 mod json_reader;
-mod line;
+mod max_tokens;
 mod models;
 #[doc(hidden)]
 pub mod parsers;
-mod passage;
 mod paths;
-mod presented;
-mod reach;
+mod response_body;
+mod response_context;
+mod response_proxy;
+mod restricted_fields;
 mod routes;
 mod sandbox;
+mod sse_proxy;
 mod state;
-mod stream;
 mod tokenizer;
-mod unserved;
-mod upstream;
+mod unmatched;
 mod upstream_client;
+mod upstream_endpoint;
 mod upstream_error;
+mod upstreams;
 
 pub use audience::Audience;
 pub use client_ip::ClientIp;
 pub use config::{CapField, GatewayConfig, Model, Tokenizer, Upstream};
 pub use error::unavailable;
-pub use paths::without_second_version;
-pub use reach::{Reach, UpstreamReach};
+pub use health::{HealthStatus, UpstreamHealth};
+pub use paths::strip_repeated_v1;
 pub use routes::routes;
 pub use state::Gateway;
-pub use unserved::Unserved;
+pub use unmatched::UnmatchedRequest;
 
 /// The largest body of a call.
-pub const LARGEST_BODY: usize = 10 * 1024 * 1024;
+pub const MAX_BODY_BYTES: usize = 10 * 1024 * 1024;

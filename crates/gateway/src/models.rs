@@ -8,7 +8,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::call::{Caller, announce};
-use super::error::{ErrorBody, Refused};
+use super::error::{ErrorBody, GatewayError};
 use super::state::Gateway;
 
 /// A model in the format of OpenAI’s API.
@@ -84,7 +84,7 @@ pub(crate) async fn get_model(
     let mut response = match usable(&state, &mut parts).await {
         Ok(models) => match models.into_iter().find(|model| model.id == id) {
             Some(model) => Json(model).into_response(),
-            None => Refused::no_such_model(&id).into_response(),
+            None => GatewayError::no_such_model(&id).into_response(),
         },
         Err(refused) => refused.into_response(),
     };
@@ -92,7 +92,7 @@ pub(crate) async fn get_model(
     response
 }
 
-async fn usable(state: &Gateway, parts: &mut Parts) -> Result<Vec<ModelObject>, Refused> {
+async fn usable(state: &Gateway, parts: &mut Parts) -> Result<Vec<ModelObject>, GatewayError> {
     let caller = Caller::of(state, parts).await?;
     caller.admit(state, parts, None, None).await?;
     let key = caller.found().key();

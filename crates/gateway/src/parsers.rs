@@ -5,7 +5,7 @@ use axum::body::Bytes;
 
 use super::body::CallBody;
 use super::endpoint::Endpoint;
-use super::{accounting, base64_vectors, stream, upstream_error};
+use super::{accounting, base64_vectors, sse_proxy, upstream_error};
 
 /// Reads a call's body and goes no further.
 pub fn read_body(bytes: &Bytes) {
@@ -16,8 +16,8 @@ pub fn read_body(bytes: &Bytes) {
 
 /// Reads what an upstream answers and goes no further.
 pub fn read_answer(bytes: &[u8]) {
-    stream::read_events(bytes);
-    let mut scanner = accounting::AnswerScanner::default();
+    sse_proxy::read_events(bytes);
+    let mut scanner = accounting::ResponseScanner::default();
     let mut vectors = base64_vectors::Base64Vectors::default();
     // As it comes: in pieces.
     for piece in bytes.chunks(7) {

@@ -5,7 +5,7 @@ use axum::http::Uri;
 use axum::http::uri::PathAndQuery;
 
 /// The address with one `/v1`, if it begins with two.
-pub fn without_second_version(uri: &Uri) -> Option<Uri> {
+pub fn strip_repeated_v1(uri: &Uri) -> Option<Uri> {
     let once = uri.path_and_query()?.as_str().strip_prefix("/v1")?;
     if !once.starts_with("/v1/") {
         return None;
@@ -31,7 +31,7 @@ mod tests {
             ("/v1/v10/models", None),
             ("/v1v1/models", None),
         ] {
-            let mended = without_second_version(&sent.parse().unwrap());
+            let mended = strip_repeated_v1(&sent.parse().unwrap());
             assert_eq!(mended.map(|uri| uri.to_string()).as_deref(), expected, "{sent}");
         }
     }

@@ -6,8 +6,8 @@ use std::time::Duration;
 use latchkey_services::Services;
 
 use super::config::GatewayConfig;
-use super::reach::UpstreamReach;
-use super::upstream::Upstreams;
+use super::health::UpstreamHealth;
+use super::upstreams::Upstreams;
 
 /// The gateway. Cheap to clone.
 #[derive(Clone)]
@@ -32,7 +32,7 @@ impl Gateway {
 
     /// Which of the upstreams answer, as of a few seconds ago at most. `now` is on the monotonic
     /// clock.
-    pub async fn reach(&self, now: Duration) -> Vec<UpstreamReach> {
-        self.upstreams.reach(now).await
+    pub async fn health(&self, now: Duration) -> Vec<UpstreamHealth> {
+        self.upstreams.health(now).await
     }
 }

@@ -9,22 +9,22 @@ use std::borrow::Cow;
 use serde_json::Value;
 
 /// The longest error that is read, in bytes.
-pub(super) const LONGEST: usize = 64 * 1024;
+pub(super) const MAX_ERROR_BYTES: usize = 64 * 1024;
 /// What is passed on of its words, in characters.
-const MESSAGE: usize = 1_000;
+const MAX_MESSAGE_CHARS: usize = 1_000;
 /// What is passed on of its codes.
-const CODE: usize = 64;
+const MAX_CODE_CHARS: usize = 64;
 /// A run of letters and digits that is as long is no word.
-const OPAQUE: usize = 32;
+const MIN_OPAQUE_LENGTH: usize = 32;
 
 /// How credentials of the usual upstreams begin.
-const CREDENTIALS: [&str; 14] = [
+const CREDENTIAL_PREFIXES: [&str; 14] = [
     "sk-", "sk_", "pk-", "rk_", "xai-", "gsk_", "hf_", "AIza", "ghp_", "eyJ", "nvapi-", "tgp_",
     "fw_", "AKIA",
 ];
 /// How names of hosts end, mostly: a dotted word that ends otherwise may as well be a field's path
 /// or a version.
-const HOSTS: [&str; 26] = [
+const HOST_SUFFIXES: [&str; 26] = [
     "com",
     "net",
     "org",
@@ -63,9 +63,9 @@ pub(super) struct UpstreamError {
 }
 
 /// What an upstream says of an error where it says nothing.
-const WORDLESS: &str = "The upstream rejected this request.";
+const DEFAULT_MESSAGE: &str = "The upstream rejected this request.";
 /// The types and codes with which servers refuse the credentials that they are called with.
-const UNAUTHORIZED: [&str; 7] = [
+const UNAUTHORIZED_CODES: [&str; 7] = [
     "auth_error",
     "authentication_error",
     "invalid_api_key",
@@ -89,7 +89,7 @@ impl UpstreamError {
         [&self.kind, &self.code]
             .into_iter()
             .flatten()
-            .any(|text| UNAUTHORIZED.contains(&text.as_str()))
+            .any(|text| UNAUTHORIZED_CODES.contains(&text.as_str()))
             || ["api key", "authentication error", "invalid token", "invalid credentials"]
                 .iter()
                 .any(|about| words.contains(about))
@@ -111,14 +111,14 @@ pub(super) fn read<'a>(
     };
     let members = match &json {
         Some(Value::Object(members)) => members,
-        Some(Value::String(text)) => return UpstreamError::of_words(text, secrets.clone()),
-        _ => return UpstreamError::of_words(&plain().unwrap_or_default(), secrets.clone()),
+        Some(Value::String(text)) => return UpstreamError::of_message(text, secrets.clone()),
+        _ => return UpstreamError::of_message(&plain().unwrap_or_default(), secrets.clone()),
     };
     let members = match members.get("error").or_else(|| members.get("detail")) {
         Some(Value::Object(error)) => error,
-        Some(Value::String(text)) => return UpstreamError::of_words(text, secrets.clone()),
+        Some(Value::String(text)) => return UpstreamError::of_message(text, secrets.clone()),
         Some(Value::Array(errors)) => {
-            return UpstreamError::of_words(&listed(errors), secrets.clone());
+            return UpstreamError::of_message(&validation_messages(errors), secrets.clone());
         }
         _ => members,
     };
@@ -128,27 +128,29 @@ pub(super) fn read<'a>(
             Value::Number(number) => number.to_string(),
             _ => return None,
         };
-        Some(presentable(&text, secrets.clone(), most))
+        Some(sanitize(&text, secrets.clone(), most))
     };
-    let message = text("message", MESSAGE).or_else(|| text("error", MESSAGE));
+    let message = text("message", MAX_MESSAGE_CHARS).or_else(|| text("error", MAX_MESSAGE_CHARS));
     UpstreamError {
-        message: message.filter(|text| !text.is_empty()).unwrap_or_else(|| WORDLESS.to_owned()),
-        kind: text("type", CODE),
-        param: text("param", CODE),
-        code: text("code", CODE),
+        message: message
+            .filter(|text| !text.is_empty())
+            .unwrap_or_else(|| DEFAULT_MESSAGE.to_owned()),
+        kind: text("type", MAX_CODE_CHARS),
+        param: text("param", MAX_CODE_CHARS),
+        code: text("code", MAX_CODE_CHARS),
     }
 }
 
 impl UpstreamError {
-    fn of_words<'a>(text: &str, secrets: impl Iterator<Item = &'a str>) -> Self {
-        let message = presentable(text, secrets, MESSAGE);
-        let message = if message.is_empty() { WORDLESS.to_owned() } else { message };
+    fn of_message<'a>(text: &str, secrets: impl Iterator<Item = &'a str>) -> Self {
+        let message = sanitize(text, secrets, MAX_MESSAGE_CHARS);
+        let message = if message.is_empty() { DEFAULT_MESSAGE.to_owned() } else { message };
         Self { message, kind: None, param: None, code: None }
     }
 }
 
 /// What is wrong with which field, of a list as `FastAPI` writes it.
-fn listed(errors: &[Value]) -> String {
+fn validation_messages(errors: &[Value]) -> String {
     let said = errors.iter().take(8).filter_map(|error| {
         let said = error.get("msg").or_else(|| error.get("message"))?.as_str()?;
         let place = error.get("loc").and_then(Value::as_array).into_iter().flatten();
@@ -163,7 +165,7 @@ fn listed(errors: &[Value]) -> String {
 }
 
 /// A text without control characters, addresses and credentials, cut to so many characters.
-fn presentable<'a>(text: &str, secrets: impl Iterator<Item = &'a str>, most: usize) -> String {
+fn sanitize<'a>(text: &str, secrets: impl Iterator<Item = &'a str>, most: usize) -> String {
     let mut text: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
     for secret in secrets.filter(|secret| !secret.is_empty()) {
         if text.contains(secret) {
@@ -196,7 +198,11 @@ fn push_words(shown: &mut String, text: &str, after_scheme: &mut bool) {
         let bare = word.trim_end_matches(is_gap);
         let (core, end) = bare.split_at(bare.trim_end_matches(is_end).len());
         let is_credential = *after_scheme && !core.is_empty();
-        shown.push_str(if is_credential { "[credential]" } else { hides(core).unwrap_or(core) });
+        shown.push_str(if is_credential {
+            "[credential]"
+        } else {
+            redaction(core).unwrap_or(core)
+        });
         if !core.is_empty() {
             *after_scheme = matches!(core, "Bearer" | "Basic" | "bearer" | "basic");
         }
@@ -221,8 +227,9 @@ const fn is_end(c: char) -> bool {
 }
 
 /// What stands in the place of a word that a client has no business with.
-fn hides(word: &str) -> Option<&'static str> {
-    let is_credential = CREDENTIALS.iter().any(|begin| word.starts_with(begin)) || is_opaque(word);
+fn redaction(word: &str) -> Option<&'static str> {
+    let is_credential =
+        CREDENTIAL_PREFIXES.iter().any(|begin| word.starts_with(begin)) || is_opaque(word);
     if is_credential {
         Some("[credential]")
     } else if is_host(word) {
@@ -235,7 +242,7 @@ fn hides(word: &str) -> Option<&'static str> {
 /// A long run of letters and digits, both of them.
 fn is_opaque(word: &str) -> bool {
     word.split(|c: char| !c.is_ascii_alphanumeric()).any(|run| {
-        run.len() >= OPAQUE
+        run.len() >= MIN_OPAQUE_LENGTH
             && run.bytes().any(|byte| byte.is_ascii_digit())
             && run.bytes().any(|byte| byte.is_ascii_alphabetic())
     })
@@ -266,7 +273,7 @@ fn is_host(word: &str) -> bool {
     let last = name.rsplit('.').next().unwrap_or_default().to_ascii_lowercase();
     name.eq_ignore_ascii_case("localhost")
         || port.is_some_and(is_port) && name.parse::<u64>().is_err()
-        || name.contains('.') && HOSTS.contains(&last.as_str())
+        || name.contains('.') && HOST_SUFFIXES.contains(&last.as_str())
 }
 
 #[cfg(test)]
@@ -274,7 +281,7 @@ mod tests {
     use super::*;
 
     fn shown(text: &str) -> String {
-        presentable(text, ["vllm-7.example", "topsecret"].into_iter(), 200)
+        sanitize(text, ["vllm-7.example", "topsecret"].into_iter(), 200)
     }
 
     #[test]
@@ -327,11 +334,11 @@ mod tests {
             (r#"{"object": "error", "message": "no", "code": 400}"#, "no"),
             ("\"no\"", "no"),
             ("no", "no"),
-            ("<html><body>no</body></html>", WORDLESS),
-            ("{}", WORDLESS),
-            ("", WORDLESS),
-            (r#"{"error": null}"#, WORDLESS),
-            (r#"{"error": {"message": ""}}"#, WORDLESS),
+            ("<html><body>no</body></html>", DEFAULT_MESSAGE),
+            ("{}", DEFAULT_MESSAGE),
+            ("", DEFAULT_MESSAGE),
+            (r#"{"error": null}"#, DEFAULT_MESSAGE),
+            (r#"{"error": {"message": ""}}"#, DEFAULT_MESSAGE),
         ] {
             assert_eq!(read(body).message, words, "{body}");
         }

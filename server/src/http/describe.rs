@@ -3,7 +3,7 @@
 
 use latchkey_domain::limit::{AllowList, ModelName};
 use latchkey_domain::login::GithubLogin;
-use latchkey_gateway::LARGEST_BODY;
+use latchkey_gateway::MAX_BODY_BYTES;
 use serde_json::{Value, json};
 use utoipa::openapi::header::Header;
 use utoipa::openapi::path::{Operation, Parameter};
@@ -391,7 +391,7 @@ fn texts() -> Schema {
 
 /// A text that is as long as a body may be.
 fn text() -> ObjectBuilder {
-    ObjectBuilder::new().schema_type(Type::String).max_length(Some(LARGEST_BODY))
+    ObjectBuilder::new().schema_type(Type::String).max_length(Some(MAX_BODY_BYTES))
 }
 
 /// The answer to a call with `stream`.

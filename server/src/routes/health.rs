@@ -2,7 +2,7 @@
 
 use axum::extract::State;
 use axum::http::StatusCode;
-use latchkey_gateway::UpstreamReach;
+use latchkey_gateway::UpstreamHealth;
 use latchkey_services::check;
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -32,7 +32,7 @@ pub(crate) struct DetailedReadiness {
     own: Readiness,
     /// State of the gateway’s upstreams, at most a few seconds old. A failing upstream affects
     /// only its own calls, so it does not change `status`.
-    upstreams: Vec<UpstreamReach>,
+    upstreams: Vec<UpstreamHealth>,
 }
 
 /// Check liveness
@@ -70,7 +70,7 @@ pub(crate) async fn ready(State(state): State<AppState>) -> (StatusCode, axum::J
 pub(crate) async fn ready_in_detail(
     State(state): State<AppState>,
 ) -> (StatusCode, axum::Json<DetailedReadiness>) {
-    let upstreams = state.gateway.reach(state.services.monotonic());
+    let upstreams = state.gateway.health(state.services.monotonic());
     let ((code, own), upstreams) = tokio::join!(readiness(&state), upstreams);
     (code, axum::Json(DetailedReadiness { own, upstreams }))
 }

@@ -6,13 +6,13 @@
 mod reported;
 mod scanner;
 mod sse;
-mod stream;
+mod stream_usage;
 
 use latchkey_services::check::UsedTokens;
 
-pub(super) use scanner::AnswerScanner;
+pub(super) use scanner::ResponseScanner;
 pub(super) use sse::{data, next_event};
-pub(super) use stream::{EventKind, StreamEnd, StreamMeter, ended_by_cap};
+pub(super) use stream_usage::{EventKind, StreamEnd, StreamUsage, ended_by_cap};
 
 use super::endpoint::Endpoint;
 use reported::ReportedUsage;

@@ -11,7 +11,7 @@ use serde::de::{Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
 /// The largest float that is sure to be a whole number.
-const LARGEST_FLOAT: f64 = 9_007_199_254_740_992.0;
+const MAX_EXACT_INTEGER: f64 = 9_007_199_254_740_992.0;
 
 /// What an upstream says that a call has used; none: it says nothing, or nothing that is a count.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -87,7 +87,7 @@ impl<'de> Visitor<'de> for UsageVisitor {
                     continue;
                 }
             };
-            let Count(count) = members.next_value()?;
+            let TokenCount(count) = members.next_value()?;
             // Some tell one under both names, and mean neither by a zero.
             *member = count.max(*member);
         }
@@ -103,9 +103,9 @@ struct Iteration<'a> {
     #[serde(rename = "type", borrow)]
     kind: Cow<'a, str>,
     #[serde(default, alias = "prompt_tokens")]
-    input_tokens: Count,
+    input_tokens: TokenCount,
     #[serde(default, alias = "completion_tokens")]
-    output_tokens: Count,
+    output_tokens: TokenCount,
 }
 
 /// What the entries of `iterations` have used that the counts beside them leave out: all but those
@@ -114,7 +114,7 @@ fn beside_messages(iterations: &RawValue) -> (u64, u64) {
     let iterations: Vec<Iteration> = serde_json::from_str(iterations.get()).unwrap_or_default();
     let others = iterations.into_iter().filter(|iteration| iteration.kind != "message");
     others.fold((0_u64, 0_u64), |(prompt, completion), used| {
-        let (Count(input), Count(output)) = (used.input_tokens, used.output_tokens);
+        let (TokenCount(input), TokenCount(output)) = (used.input_tokens, used.output_tokens);
         let prompt = prompt.saturating_add(input.unwrap_or_default());
         (prompt, completion.saturating_add(output.unwrap_or_default()))
     })
@@ -127,23 +127,23 @@ fn beside_messages(iterations: &RawValue) -> (u64, u64) {
     reason = "it is a whole number between the bounds"
 )]
 fn whole(count: f64) -> Option<u64> {
-    let is_count = (0.0..=LARGEST_FLOAT).contains(&count) && count.fract() == 0.0;
+    let is_count = (0.0..=MAX_EXACT_INTEGER).contains(&count) && count.fract() == 0.0;
     is_count.then_some(count as u64)
 }
 
 /// A count in any form that is one.
 #[derive(Default)]
-struct Count(Option<u64>);
+struct TokenCount(Option<u64>);
 
-impl<'de> Deserialize<'de> for Count {
+impl<'de> Deserialize<'de> for TokenCount {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(CountVisitor).map(Self)
+        deserializer.deserialize_any(TokenCountVisitor).map(Self)
     }
 }
 
-struct CountVisitor;
+struct TokenCountVisitor;
 
-impl<'de> Visitor<'de> for CountVisitor {
+impl<'de> Visitor<'de> for TokenCountVisitor {
     type Value = Option<u64>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

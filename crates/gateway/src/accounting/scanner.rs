@@ -17,11 +17,11 @@ use memchr::memchr2;
 use super::reported::ReportedUsage;
 
 /// The longest name that is compared. Those that matter are shorter, even if all is escaped.
-const LONGEST_NAME: usize = 120;
+const MAX_NAME_BYTES: usize = 120;
 /// A longer `usage` is not read.
-const LONGEST_USAGE: usize = 16 * 1024;
+const MAX_USAGE_BYTES: usize = 16 * 1024;
 /// Nothing that matters stands deeper.
-const DEEPEST: usize = 32;
+const MAX_DEPTH: usize = 32;
 
 /// What a member is to the reader.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -57,7 +57,7 @@ impl Member {
 
 /// An open object or list.
 #[derive(Debug, Clone, Copy)]
-struct Frame {
+struct Container {
     is_object: bool,
     /// What its strings are, if it is a list.
     of: Member,
@@ -67,7 +67,7 @@ struct Frame {
 
 /// Where in a string the reader is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-enum Lex {
+enum StringState {
     #[default]
     Outside,
     Inside,
@@ -79,11 +79,11 @@ enum Lex {
 /// What an answer, or an event of one, has said so far.
 #[derive(Debug, Default)]
 #[expect(clippy::struct_excessive_bools, reason = "each says whether one thing was seen")]
-pub(crate) struct AnswerScanner {
-    frames: Vec<Frame>,
-    /// Open objects and lists beyond [`DEEPEST`].
+pub(crate) struct ResponseScanner {
+    frames: Vec<Container>,
+    /// Open objects and lists beyond [`MAX_DEPTH`].
     deeper: usize,
-    lex: Lex,
+    string_state: StringState,
     /// The string that is being read is a name.
     in_name: bool,
     /// The next string of the object is a name.
@@ -104,7 +104,7 @@ pub(crate) struct AnswerScanner {
     has_choice: bool,
 }
 
-impl AnswerScanner {
+impl ResponseScanner {
     /// Forgets what was read, but keeps the memory that it took.
     pub(super) fn restart(&mut self) {
         let (mut frames, mut name) = (mem::take(&mut self.frames), mem::take(&mut self.name));
@@ -120,14 +120,14 @@ impl AnswerScanner {
             if self.ended {
                 return;
             }
-            bytes = if self.lex == Lex::Inside {
+            bytes = if self.string_state == StringState::Inside {
                 self.inside(bytes)
             } else {
                 self.keep(&[*first]);
-                match self.lex {
-                    Lex::Escaped => self.escaped(*first),
-                    Lex::Unicode(left, code) => self.unicode(left, code, *first),
-                    Lex::Outside | Lex::Inside => self.outside(*first),
+                match self.string_state {
+                    StringState::Escaped => self.escaped(*first),
+                    StringState::Unicode(left, code) => self.unicode(left, code, *first),
+                    StringState::Outside | StringState::Inside => self.outside(*first),
                 }
                 rest
             };
@@ -180,7 +180,7 @@ impl AnswerScanner {
     /// Keeps what belongs to a `usage`, up to its bound and a byte more.
     fn keep(&mut self, bytes: &[u8]) {
         if let Some((_, kept)) = &mut self.usage {
-            let room = (LONGEST_USAGE + 1).saturating_sub(kept.len());
+            let room = (MAX_USAGE_BYTES + 1).saturating_sub(kept.len());
             kept.extend_from_slice(&bytes[..bytes.len().min(room)]);
         }
     }
@@ -190,7 +190,7 @@ impl AnswerScanner {
         let end = memchr2(b'"', b'\\', bytes);
         let plain = &bytes[..end.unwrap_or(bytes.len())];
         if self.in_name {
-            let room = (LONGEST_NAME + 1).saturating_sub(self.name.len());
+            let room = (MAX_NAME_BYTES + 1).saturating_sub(self.name.len());
             self.name.extend_from_slice(&plain[..plain.len().min(room)]);
         } else if self.is_text() {
             self.text += plain.len() as u64;
@@ -201,12 +201,12 @@ impl AnswerScanner {
         let Some(end) = end else { return &[] };
         self.keep(&bytes[end..=end]);
         if bytes[end] == b'\\' {
-            self.lex = Lex::Escaped;
+            self.string_state = StringState::Escaped;
             if self.in_name {
                 self.name.push(b'\\');
             }
         } else {
-            self.lex = Lex::Outside;
+            self.string_state = StringState::Outside;
             if !self.in_name {
                 self.value_ended();
             }
@@ -215,14 +215,14 @@ impl AnswerScanner {
     }
 
     fn escaped(&mut self, byte: u8) {
-        if self.in_name && self.name.len() <= LONGEST_NAME {
+        if self.in_name && self.name.len() <= MAX_NAME_BYTES {
             self.name.push(byte);
         }
         if byte == b'u' && !self.in_name {
-            self.lex = Lex::Unicode(4, 0);
+            self.string_state = StringState::Unicode(4, 0);
             return;
         }
-        self.lex = Lex::Inside;
+        self.string_state = StringState::Inside;
         self.text += u64::from(self.is_text());
     }
 
@@ -230,10 +230,10 @@ impl AnswerScanner {
         let digit = char::from(byte).to_digit(16).unwrap_or_default();
         let code = code << 4 | digit;
         if left > 1 {
-            self.lex = Lex::Unicode(left - 1, code);
+            self.string_state = StringState::Unicode(left - 1, code);
             return;
         }
-        self.lex = Lex::Inside;
+        self.string_state = StringState::Inside;
         if self.is_text() {
             self.text += match code {
                 0..0x80 => 1,
@@ -248,7 +248,7 @@ impl AnswerScanner {
         match byte {
             b' ' | b'\t' | b'\n' | b'\r' => {}
             b'"' => {
-                self.lex = Lex::Inside;
+                self.string_state = StringState::Inside;
                 self.in_name = self.at_name;
                 self.name.clear();
                 self.value_begins(byte);
@@ -302,7 +302,7 @@ impl AnswerScanner {
 
     fn open(&mut self, is_object: bool) {
         self.at_name = is_object;
-        if self.deeper > 0 || self.frames.len() == DEEPEST {
+        if self.deeper > 0 || self.frames.len() == MAX_DEPTH {
             self.deeper += 1;
             return;
         }
@@ -312,7 +312,7 @@ impl AnswerScanner {
         self.has_choice |= is_object && self.frames.len() == 2 && in_choices;
         let skipped = parent.is_some_and(|frame| frame.skipped)
             || matches!(self.member, Member::Skipped | Member::Usage);
-        self.frames.push(Frame { is_object, of: self.member, in_choices, skipped });
+        self.frames.push(Container { is_object, of: self.member, in_choices, skipped });
         if is_object {
             self.member = Member::Other;
         }

@@ -12,23 +12,23 @@ fn read(json: &str) -> Result<usize, BadJson> {
 fn value(reader: &mut JsonReader<'_>) -> Result<usize, BadJson> {
     let (mut bytes, mut is_first) = (0, true);
     match reader.value()? {
-        Value::Text(text) => bytes += checked(text),
-        Value::List => {
+        JsonValue::Text(text) => bytes += checked(text),
+        JsonValue::List => {
             while reader.next_item(&mut is_first)? {
                 bytes += value(reader)?;
             }
         }
-        Value::Object => {
+        JsonValue::Object => {
             while let Some(name) = reader.next_name(&mut is_first)? {
                 bytes += checked(name) + value(reader)?;
             }
         }
-        Value::Null | Value::Scalar(_) => {}
+        JsonValue::Null | JsonValue::Scalar(_) => {}
     }
     Ok(bytes)
 }
 
-fn checked(text: Text<'_>) -> usize {
+fn checked(text: JsonText<'_>) -> usize {
     assert_eq!(text.read().len(), text.length());
     text.length()
 }

@@ -11,20 +11,20 @@ use serde::de::{Deserializer, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 use sha2::{Digest, Sha256};
 
-use super::digest::{TURN, digest};
-use super::pieces::{self, Parts};
+use super::body_writer::{self, BodyWriter};
+use super::digest::{YIELD_INTERVAL_BYTES, digest};
 use crate::body::CallBody;
-use crate::error::Refused;
+use crate::error::GatewayError;
 
 /// OpenAI's smaller embeddings have as many.
 const DIMENSIONS: usize = 1_536;
-const MOST_DIMENSIONS: usize = 4_096;
-pub(crate) const MOST_INPUTS: usize = 2_048;
+const MAX_DIMENSIONS: usize = 4_096;
+pub(crate) const MAX_INPUTS: usize = 2_048;
 /// The most numbers of one answer, inputs × dimensions: 10 MiB of text, about.
-pub(crate) const MOST_NUMBERS: usize = 1 << 20;
+pub(crate) const MAX_NUMBERS: usize = 1 << 20;
 
 /// What the vectors are made from.
-pub(crate) struct Plan {
+pub(crate) struct EmbeddingsCall {
     /// A digest of each input.
     inputs: Vec<[u8; 32]>,
     dimensions: usize,
@@ -32,26 +32,26 @@ pub(crate) struct Plan {
     encoded: bool,
 }
 
-impl Plan {
+impl EmbeddingsCall {
     /// Reads a call.
     ///
     /// # Errors
     /// 400: the dimensions are none, or there would be too many vectors or numbers.
-    pub(super) async fn of(body: &CallBody) -> Result<Self, Refused> {
+    pub(super) async fn of(body: &CallBody) -> Result<Self, GatewayError> {
         let dimensions = dimensions(body.field("dimensions"))?;
         let encoded = body.field("encoding_format") == Some("\"base64\"");
         let input = body.prompt_json();
-        let shape = Shape::of(input);
-        if shape.inputs > MOST_INPUTS {
-            let message = format!("Send at most {MOST_INPUTS} inputs.");
-            return Err(Refused::invalid("input", message));
+        let shape = InputShape::of(input);
+        if shape.inputs > MAX_INPUTS {
+            let message = format!("Send at most {MAX_INPUTS} inputs.");
+            return Err(GatewayError::invalid("input", message));
         }
-        if shape.inputs * dimensions > MOST_NUMBERS {
+        if shape.inputs * dimensions > MAX_NUMBERS {
             let message = format!(
-                "The sandbox returns at most {MOST_NUMBERS} numbers (inputs × dimensions). Send \
+                "The sandbox returns at most {MAX_NUMBERS} numbers (inputs × dimensions). Send \
                  fewer inputs or request fewer dimensions."
             );
-            return Err(Refused::invalid("input", message));
+            return Err(GatewayError::invalid("input", message));
         }
         let inputs = if shape.is_list {
             let mut digests = Vec::with_capacity(shape.inputs);
@@ -59,7 +59,7 @@ impl Plan {
             for part in serde_json::from_str::<Vec<&RawValue>>(input).unwrap_or_default() {
                 digests.push(of_input(part.get()).await);
                 done += part.get().len();
-                if done >= TURN {
+                if done >= YIELD_INTERVAL_BYTES {
                     tokio::task::yield_now().await;
                     done = 0;
                 }
@@ -76,52 +76,52 @@ impl Plan {
         let model = serde_json::to_string(model).unwrap_or_default();
         let usage = format!("{{\"prompt_tokens\":{prompt},\"total_tokens\":{prompt}}}");
         let end = format!("],\"model\":{model},\"usage\":{usage}}}");
-        let answer = Answer { plan: self, next: 0, end: Some(end) };
-        pieces::respond("application/json", answer, slot)
+        let answer = EmbeddingsWriter { plan: self, next: 0, end: Some(end) };
+        body_writer::respond("application/json", answer, slot)
     }
 }
 
 /// How many numbers a vector shall have.
-fn dimensions(text: Option<&str>) -> Result<usize, Refused> {
+fn dimensions(text: Option<&str>) -> Result<usize, GatewayError> {
     let Some(text) = text else { return Ok(DIMENSIONS) };
-    let count = text.parse().ok().filter(|count| (1..=MOST_DIMENSIONS).contains(count));
+    let count = text.parse().ok().filter(|count| (1..=MAX_DIMENSIONS).contains(count));
     count.ok_or_else(|| {
-        let message = format!("Use a whole number from 1 to {MOST_DIMENSIONS}.");
-        Refused::invalid("dimensions", message)
+        let message = format!("Use a whole number from 1 to {MAX_DIMENSIONS}.");
+        GatewayError::invalid("dimensions", message)
     })
 }
 
 /// The digest of an input: of a text as it reads, of tokens as they are written.
 async fn of_input(json: &str) -> [u8; 32] {
-    match serde_json::from_str::<Text<'_>>(json) {
-        Ok(Text(text)) => digest(text.as_bytes()).await,
+    match serde_json::from_str::<InputText<'_>>(json) {
+        Ok(InputText(text)) => digest(text.as_bytes()).await,
         Err(_) => digest(json.as_bytes()).await,
     }
 }
 
 #[derive(serde::Deserialize)]
-struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
+struct InputText<'a>(#[serde(borrow)] Cow<'a, str>);
 
 /// What a call asks vectors of.
-struct Shape {
+struct InputShape {
     inputs: usize,
     /// Each part of the list is an input. A list of tokens is one input.
     is_list: bool,
 }
 
-impl Shape {
+impl InputShape {
     /// Counts without keeping anything.
     fn of(input: &str) -> Self {
-        struct Count;
-        impl<'de> Visitor<'de> for Count {
-            type Value = Shape;
+        struct InputCounter;
+        impl<'de> Visitor<'de> for InputCounter {
+            type Value = InputShape;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str("a list")
             }
 
-            fn visit_seq<A: SeqAccess<'de>>(self, mut parts: A) -> Result<Shape, A::Error> {
-                let mut shape = Shape { inputs: 0, is_list: false };
+            fn visit_seq<A: SeqAccess<'de>>(self, mut parts: A) -> Result<InputShape, A::Error> {
+                let mut shape = InputShape { inputs: 0, is_list: false };
                 while let Some(part) = parts.next_element::<&RawValue>()? {
                     shape.inputs += 1;
                     let is_number = |byte: &u8| *byte == b'-' || byte.is_ascii_digit();
@@ -130,7 +130,7 @@ impl Shape {
                 Ok(shape)
             }
         }
-        let counted = serde_json::Deserializer::from_str(input).deserialize_seq(Count);
+        let counted = serde_json::Deserializer::from_str(input).deserialize_seq(InputCounter);
         match counted {
             Ok(shape) if shape.is_list => shape,
             _ => Self { inputs: 1, is_list: false },
@@ -139,14 +139,14 @@ impl Shape {
 }
 
 /// The answer, a vector at a time.
-struct Answer {
-    plan: Plan,
+struct EmbeddingsWriter {
+    plan: EmbeddingsCall,
     next: usize,
     /// What follows the vectors; none: it is written.
     end: Option<String>,
 }
 
-impl Parts for Answer {
+impl BodyWriter for EmbeddingsWriter {
     fn write(&mut self, to: &mut Vec<u8>) -> bool {
         let index = self.next;
         let Some(input) = self.plan.inputs.get(index) else {
@@ -202,7 +202,7 @@ mod tests {
             ("[1, \"a\"]", 2),
             ("[]", 1),
         ] {
-            assert_eq!(Shape::of(input).inputs, inputs, "{input}");
+            assert_eq!(InputShape::of(input).inputs, inputs, "{input}");
         }
     }
 

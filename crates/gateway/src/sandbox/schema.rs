@@ -8,25 +8,25 @@
 use serde_json::{Map, Value, json};
 
 /// A longer schema is refused, so that a call costs no more than its size.
-pub(super) const LONGEST_SCHEMA: usize = 64 * 1024;
+pub(super) const MAX_SCHEMA_BYTES: usize = 64 * 1024;
 /// The most values and characters that are made.
-const MOST: usize = 4_096;
+const MAX_GENERATED: usize = 4_096;
 /// References may go round in circles.
-const DEEPEST: usize = 24;
+const MAX_DEPTH: usize = 24;
 
 /// A value that `schema` allows; none: it wants too large a one, or none that can be found.
 pub(super) fn value_of(schema: &Value) -> Option<Value> {
-    let mut maker = Maker { root: schema, left: MOST };
+    let mut maker = ValueGenerator { root: schema, left: MAX_GENERATED };
     maker.value(schema, 0)
 }
 
-struct Maker<'a> {
+struct ValueGenerator<'a> {
     root: &'a Value,
     /// How many values and characters may still be made.
     left: usize,
 }
 
-impl<'a> Maker<'a> {
+impl<'a> ValueGenerator<'a> {
     fn take(&mut self, amount: usize) -> Option<()> {
         self.left = self.left.checked_sub(amount)?;
         Some(())
@@ -34,7 +34,7 @@ impl<'a> Maker<'a> {
 
     fn value(&mut self, schema: &'a Value, depth: usize) -> Option<Value> {
         self.take(1)?;
-        if depth > DEEPEST {
+        if depth > MAX_DEPTH {
             return None;
         }
         let Value::Object(schema) = schema else {
@@ -114,7 +114,7 @@ impl<'a> Maker<'a> {
 
     fn array(&mut self, schema: &'a Map<String, Value>, depth: usize) -> Option<Value> {
         let count = schema.get("minItems").and_then(Value::as_u64).unwrap_or_default();
-        let count = usize::try_from(count).ok().filter(|count| *count <= MOST)?;
+        let count = usize::try_from(count).ok().filter(|count| *count <= MAX_GENERATED)?;
         let given = schema.get("prefixItems").and_then(Value::as_array);
         let rest = schema.get("items").unwrap_or(&Value::Bool(true));
         let items = (0..count.max(given.map_or(0, Vec::len))).map(|index| {

@@ -16,11 +16,11 @@ use super::connection::Transport;
 
 /// After so long without a byte the system asks whether the other side is still there, again after
 /// as long, and gives up after so many questions: a stream may be silent for minutes.
-const KEEP_ALIVE: Duration = Duration::from_secs(15);
-const KEEP_ALIVE_RETRIES: u32 = 3;
+const TCP_KEEP_ALIVE_INTERVAL: Duration = Duration::from_secs(15);
+const TCP_KEEP_ALIVE_RETRIES: u32 = 3;
 /// How long what was sent may stay unacknowledged.
 #[cfg(target_os = "linux")]
-const UNACKNOWLEDGED: Duration = Duration::from_secs(30);
+const TCP_USER_TIMEOUT: Duration = Duration::from_secs(30);
 
 type Direct = HttpsConnector<HttpConnector>;
 
@@ -71,11 +71,11 @@ impl Connector {
         let mut tcp = HttpConnector::new();
         tcp.enforce_http(false);
         tcp.set_nodelay(true);
-        tcp.set_keepalive(Some(KEEP_ALIVE));
-        tcp.set_keepalive_interval(Some(KEEP_ALIVE));
-        tcp.set_keepalive_retries(Some(KEEP_ALIVE_RETRIES));
+        tcp.set_keepalive(Some(TCP_KEEP_ALIVE_INTERVAL));
+        tcp.set_keepalive_interval(Some(TCP_KEEP_ALIVE_INTERVAL));
+        tcp.set_keepalive_retries(Some(TCP_KEEP_ALIVE_RETRIES));
         #[cfg(target_os = "linux")]
-        tcp.set_tcp_user_timeout(Some(UNACKNOWLEDGED));
+        tcp.set_tcp_user_timeout(Some(TCP_USER_TIMEOUT));
         let direct = HttpsConnector::from((tcp, Arc::clone(&tls)));
         Self { direct, tls, proxies: Arc::new(proxies) }
     }

@@ -10,10 +10,10 @@
 //! `HTTP_PROXY`, `ALL_PROXY` and `NO_PROXY` name. It follows no redirect: that could carry a
 //! credential to somebody else.
 
-mod answer;
 mod connection;
 mod connector;
 mod origin;
+mod response;
 #[cfg(test)]
 mod tests;
 
@@ -31,23 +31,23 @@ use latchkey_services::clock::Clock;
 use reqwest::Url;
 use tokio::time::timeout;
 
-pub(super) use answer::{AnswerStream, UpstreamAnswer};
 use connection::Connection;
 use connector::Connector;
 pub(super) use origin::Origin;
+pub(super) use response::{ResponseStream, UpstreamResponse};
 
 /// How long a connection may take to be made.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// A connection that was kept and that the upstream closed meanwhile fails at once. Later, the
 /// upstream may have begun to work.
-const REPLACED_WITHIN: Duration = Duration::from_secs(1);
+const RETRY_WINDOW: Duration = Duration::from_secs(1);
 
 /// Calls upstreams.
 pub(super) struct UpstreamClient {
     connector: Connector,
     clock: Arc<dyn Clock>,
     /// The most connections to one upstream that wait for a call.
-    most_idle: usize,
+    max_idle: usize,
 }
 
 /// Why there is no answer.
@@ -66,8 +66,8 @@ impl UpstreamClient {
     ///
     /// # Errors
     /// The system's roots can't be read.
-    pub(super) fn new(clock: Arc<dyn Clock>, most_idle: usize) -> anyhow::Result<Self> {
-        Ok(Self { connector: Connector::of_system()?, clock, most_idle })
+    pub(super) fn new(clock: Arc<dyn Clock>, max_idle: usize) -> anyhow::Result<Self> {
+        Ok(Self { connector: Connector::of_system()?, clock, max_idle })
     }
 
     /// Where a URL is.
@@ -76,7 +76,7 @@ impl UpstreamClient {
     /// It has no host.
     pub(super) fn origin(&self, url: &Url) -> anyhow::Result<Arc<Origin>> {
         let clock = Arc::clone(&self.clock);
-        Origin::new(url, &self.connector, clock, self.most_idle).map(Arc::new)
+        Origin::new(url, &self.connector, clock, self.max_idle).map(Arc::new)
     }
 
     /// Sends a request and waits for the head of its answer. A connection that was kept is replaced
@@ -88,13 +88,13 @@ impl UpstreamClient {
         &self,
         origin: &Arc<Origin>,
         request: impl Fn() -> Request<Full<Bytes>>,
-    ) -> Result<UpstreamAnswer, CallError> {
+    ) -> Result<UpstreamResponse, CallError> {
         if let Some(connection) = origin.take_idle() {
             let began = self.clock.monotonic();
             match exchange(connection, request(), origin).await {
                 Err(error)
                     if error.is_closed()
-                        && self.clock.monotonic().saturating_sub(began) < REPLACED_WITHIN => {}
+                        && self.clock.monotonic().saturating_sub(began) < RETRY_WINDOW => {}
                 answered => return answered,
             }
         }
@@ -111,7 +111,7 @@ async fn exchange(
     mut connection: Connection,
     request: Request<Full<Bytes>>,
     origin: &Arc<Origin>,
-) -> Result<UpstreamAnswer, CallError> {
+) -> Result<UpstreamResponse, CallError> {
     let mut answered = pin!(connection.send(request));
     let answer = poll_fn(|context| {
         // Only driving the connection brings an answer, so nobody needs to be woken by that.
@@ -124,8 +124,8 @@ async fn exchange(
         answered.as_mut().poll(&mut nobody)
     });
     let (head, body) = answer.await.map_err(CallError::Failed)?.into_parts();
-    let body = AnswerStream::new(body, connection, Arc::clone(origin));
-    Ok(UpstreamAnswer { status: head.status, headers: head.headers, body })
+    let body = ResponseStream::new(body, connection, Arc::clone(origin));
+    Ok(UpstreamResponse { status: head.status, headers: head.headers, body })
 }
 
 impl CallError {

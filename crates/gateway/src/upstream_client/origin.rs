@@ -30,7 +30,7 @@ pub(crate) struct Origin {
     host: HeaderValue,
     route: Route,
     idle: Mutex<Idle>,
-    most_idle: usize,
+    max_idle: usize,
     clock: Arc<dyn Clock>,
 }
 
@@ -51,7 +51,7 @@ impl Origin {
         url: &Url,
         connector: &Connector,
         clock: Arc<dyn Clock>,
-        most_idle: usize,
+        max_idle: usize,
     ) -> anyhow::Result<Self> {
         let mut host = url.host_str().context("a URL without a host")?.to_owned();
         if let Some(port) = url.port() {
@@ -66,7 +66,7 @@ impl Origin {
             host: host.try_into()?,
             route: connector.route(root.path_and_query("/").build()?),
             idle: Mutex::default(),
-            most_idle,
+            max_idle,
             clock,
         })
     }
@@ -124,7 +124,7 @@ impl Origin {
         }
         let now = self.clock.monotonic();
         let mut idle = self.idle();
-        if idle.connections.len() >= self.most_idle {
+        if idle.connections.len() >= self.max_idle {
             return;
         }
         idle.connections.push_back((now, connection));

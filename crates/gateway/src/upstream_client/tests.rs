@@ -103,7 +103,7 @@ fn client(
         .with_no_client_auth();
     let clock = Arc::new(ManualClock::starting_at(Timestamp::from_millis(0)));
     let connector = Connector::new(tls, proxies);
-    (UpstreamClient { connector, clock: Arc::clone(&clock) as _, most_idle: 2 }, clock)
+    (UpstreamClient { connector, clock: Arc::clone(&clock) as _, max_idle: 2 }, clock)
 }
 
 fn provider() -> Arc<rustls::crypto::CryptoProvider> {
@@ -118,13 +118,13 @@ fn origin(client: &UpstreamClient, url: &str) -> Arc<Origin> {
     client.origin(&url.parse().unwrap()).unwrap()
 }
 
-async fn get(client: &UpstreamClient, origin: &Arc<Origin>) -> Result<UpstreamAnswer, CallError> {
+async fn get(client: &UpstreamClient, origin: &Arc<Origin>) -> Result<UpstreamResponse, CallError> {
     let target = origin.target("/v1/models?a=b".parse().unwrap()).unwrap();
     let request = || origin.request(Method::GET, target.clone(), Bytes::new());
     client.send(origin, request).await
 }
 
-async fn text(answer: UpstreamAnswer) -> hyper::Result<String> {
+async fn text(answer: UpstreamResponse) -> hyper::Result<String> {
     let mut text = Vec::new();
     let mut body = answer.body;
     while let Some(piece) = body.next().await {

@@ -1,13 +1,13 @@
 use super::*;
 
-fn scanned(json: &str, size: usize) -> AnswerScanner {
-    let mut scanner = AnswerScanner::default();
+fn scanned(json: &str, size: usize) -> ResponseScanner {
+    let mut scanner = ResponseScanner::default();
     for part in json.as_bytes().chunks(size) {
         scanner.read(part);
     }
     assert_eq!(scanner.length, json.len() as u64);
-    assert!(scanner.frames.capacity() <= 2 * DEEPEST);
-    assert!(scanner.name.capacity() <= 4 * LONGEST_NAME);
+    assert!(scanner.frames.capacity() <= 2 * MAX_DEPTH);
+    assert!(scanner.name.capacity() <= 4 * MAX_NAME_BYTES);
     scanner
 }
 

@@ -15,20 +15,20 @@ use super::config::{CapField, Tokenizer, Upstream};
 use super::endpoint::Endpoint;
 use super::upstream_client::{Origin, UpstreamClient};
 
-/// A model of an upstream.
+/// A model, and how its upstream is called for it.
 #[derive(Clone)]
-pub(super) struct Served {
-    pub(super) line: Arc<Line>,
+pub(super) struct UpstreamModel {
+    pub(super) upstream: Arc<UpstreamEndpoint>,
     /// What the upstream calls it.
     pub(super) name: String,
     /// The most tokens of an answer.
-    pub(super) most_tokens: u64,
+    pub(super) max_output_tokens: u64,
     /// What counts its prompts, if that is known.
     pub(super) tokenizer: Option<Tokenizer>,
 }
 
 /// The way to an upstream, with everything that is the same for every call.
-pub(super) struct Line {
+pub(super) struct UpstreamEndpoint {
     /// What operators call the upstream.
     pub(super) name: String,
     pub(super) origin: Arc<Origin>,
@@ -45,8 +45,8 @@ pub(super) struct Line {
     pub(super) cancels: bool,
 }
 
-impl Line {
-    pub(super) fn to(
+impl UpstreamEndpoint {
+    pub(super) fn new(
         upstream: &Upstream,
         client: &UpstreamClient,
         http: &reqwest::Client,
@@ -85,7 +85,7 @@ impl Line {
     }
 
     /// A call, with the upstream's own credentials, if it has any.
-    pub(super) fn call(&self, endpoint: Endpoint, body: Bytes) -> Request<Full<Bytes>> {
+    pub(super) fn request(&self, endpoint: Endpoint, body: Bytes) -> Request<Full<Bytes>> {
         let target = match endpoint {
             Endpoint::Chat => &self.chat,
             Endpoint::Completions => &self.completions,
@@ -98,7 +98,7 @@ impl Line {
     }
 
     /// The question which models it has.
-    pub(super) fn ask_for_models(&self) -> Request<Full<Bytes>> {
+    pub(super) fn models_request(&self) -> Request<Full<Bytes>> {
         let target = self.models.clone();
         self.authorized(self.origin.request(Method::GET, target, Bytes::new()))
     }

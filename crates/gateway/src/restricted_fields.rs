@@ -10,10 +10,10 @@ use latchkey_domain::limit::{AllowList, ModelName};
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
 use super::body::{CallBody, folds_to};
-use super::error::Refused;
+use super::error::GatewayError;
 
 /// Fields that choose who answers, or at what price.
-const ELSEWHERE: [&str; 10] = [
+const ROUTING_FIELDS: [&str; 10] = [
     "models",
     "fallbacks",
     "route",
@@ -26,7 +26,7 @@ const ELSEWHERE: [&str; 10] = [
     "inference_geo",
 ];
 /// Fields in which a model may be named, by its own member `model` or that of a part.
-const NESTED: [&str; 2] = ["tools", "moderation"];
+const NESTED_MODEL_FIELDS: [&str; 2] = ["tools", "moderation"];
 
 /// Refuses what goes round a key's limits. `passes` says which fields may pass all the same.
 ///
@@ -37,20 +37,22 @@ pub(super) fn check(
     models: Option<&AllowList<ModelName>>,
     has_budget: bool,
     passes: impl Fn(&str) -> bool,
-) -> Result<(), Refused> {
+) -> Result<(), GatewayError> {
     if models.is_none() && !has_budget {
         return Ok(());
     }
     for name in body.names() {
-        if let Some(field) = ELSEWHERE.into_iter().find(|field| folds_to(name, field)) {
+        if let Some(field) = ROUTING_FIELDS.into_iter().find(|field| folds_to(name, field)) {
             if body.field(name).is_some() && !passes(field) {
                 let message = format!(
                     "This key is restricted, and `{field}` could select another model, host or \
                      credential. Remove it."
                 );
-                return Err(Refused::invalid(field, message));
+                return Err(GatewayError::invalid(field, message));
             }
-        } else if let Some(field) = NESTED.into_iter().find(|field| folds_to(name, field)) {
+        } else if let Some(field) =
+            NESTED_MODEL_FIELDS.into_iter().find(|field| folds_to(name, field))
+        {
             let Some(value) = body.field(name) else { continue };
             let mut named = Vec::new();
             // What is nested too deeply was refused before.
@@ -61,7 +63,7 @@ pub(super) fn check(
             };
             if !named.iter().all(allowed) && !passes(field) {
                 let message = format!("This key may not use the model in `{field}`.");
-                return Err(Refused::invalid(field, message));
+                return Err(GatewayError::invalid(field, message));
             }
         }
     }
@@ -148,7 +150,7 @@ mod tests {
     #[test]
     fn limited_keys_name_nothing_else() {
         let limited = models(&["m", "n"]);
-        for field in ELSEWHERE {
+        for field in ROUTING_FIELDS {
             for name in [field.to_owned(), field.to_uppercase()] {
                 let body = body(&format!(", \"{name}\": 1"));
                 assert!(check(&body, Some(&limited), false, |_| false).is_err(), "{name}");

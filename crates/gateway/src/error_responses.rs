@@ -7,7 +7,7 @@ use super::error::ErrorBody;
 /// Errors of endpoints that call a model.
 #[derive(IntoResponses)]
 #[expect(dead_code, reason = "it describes; a `Refused` is what answers")]
-pub(super) enum CallRefusals {
+pub(super) enum CallErrors {
     /// `malformed` (not valid JSON, more than 256 top-level fields, or nested too deeply) or
     /// `invalid`
     #[response(status = 400)]

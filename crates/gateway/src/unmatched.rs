@@ -12,7 +12,7 @@ use latchkey_domain::secret::PresentedKey;
 use latchkey_services::check;
 use serde_json::{Value, json};
 
-use super::presented::bearer;
+use super::credentials::bearer;
 use super::state::Gateway;
 
 /// What is called below these is meant for a gateway.
@@ -31,13 +31,13 @@ const PREFIXES: [&str; 10] = [
 const SERVED: &str = "POST /v1/chat/completions, POST /v1/completions, POST /v1/embeddings, GET /v1/models and \
                       GET /v1/models/{id}";
 /// Bytes of a path that a message repeats at most.
-const LONGEST_SHOWN: usize = 200;
+const MAX_PATH_BYTES: usize = 200;
 
 const ANTHROPIC_VERSION: HeaderName = HeaderName::from_static("anthropic-version");
 const SHOULD_RETRY: HeaderName = HeaderName::from_static("x-should-retry");
 
 /// What to remember of a request that may turn out to be for nothing that is served.
-pub struct Unserved {
+pub struct UnmatchedRequest {
     path: String,
     /// Its client reads Anthropic's shape.
     is_anthropic: bool,
@@ -47,7 +47,7 @@ pub struct Unserved {
     key: Option<String>,
 }
 
-impl Unserved {
+impl UnmatchedRequest {
     /// Of a request that may be for the gateway; none: it is surely not.
     pub fn of<B>(request: &Request<B>) -> Option<Self> {
         let path = request.uri().path();
@@ -56,7 +56,7 @@ impl Unserved {
         }
         let key = bearer(request.headers()).filter(|text| PresentedKey::parse(text).is_ok());
         Some(Self {
-            path: path[..path.floor_char_boundary(LONGEST_SHOWN)].to_owned(),
+            path: path[..path.floor_char_boundary(MAX_PATH_BYTES)].to_owned(),
             is_anthropic: request.headers().contains_key(ANTHROPIC_VERSION),
             is_websocket: asks_for_websocket(request),
             key: key.map(str::to_owned),
@@ -133,7 +133,7 @@ fn asks_for_websocket<B>(request: &Request<B>) -> bool {
 
 /// 426, at which clients that prefer a WebSocket send the same over HTTP. RFC 9110 wants the
 /// protocol to be named.
-fn upgrade_required(asked: &Unserved) -> Response {
+fn upgrade_required(asked: &UnmatchedRequest) -> Response {
     let message = "WebSockets are not supported. Send the request over HTTP.";
     let body = asked.body(StatusCode::UPGRADE_REQUIRED, message);
     let protocol = [(UPGRADE, HeaderValue::from_static("HTTP/1.1"))];

@@ -13,32 +13,32 @@ use super::connection::Connection;
 use super::origin::Origin;
 
 /// An answer whose head has come.
-pub(crate) struct UpstreamAnswer {
+pub(crate) struct UpstreamResponse {
     pub(crate) status: StatusCode,
     pub(crate) headers: HeaderMap,
-    pub(crate) body: AnswerStream,
+    pub(crate) body: ResponseStream,
 }
 
 /// The bytes of an answer. Who drops it before its end closes the connection.
-pub(crate) struct AnswerStream {
+pub(crate) struct ResponseStream {
     body: Incoming,
     /// None: the answer is whole.
     connection: Option<Connection>,
     origin: Arc<Origin>,
 }
 
-type Piece = Option<hyper::Result<Bytes>>;
+type PolledChunk = Option<hyper::Result<Bytes>>;
 
-impl AnswerStream {
+impl ResponseStream {
     pub(super) const fn new(body: Incoming, connection: Connection, origin: Arc<Origin>) -> Self {
         Self { body, connection: Some(connection), origin }
     }
 
     /// What has come already; pending: the rest has to be waited for, and nobody is woken.
-    pub(crate) fn poll_now(&mut self) -> Poll<Piece> {
+    pub(crate) fn poll_now(&mut self) -> Poll<PolledChunk> {
         // Only driving the connection brings more, so nobody needs to be woken by the body.
-        if let Poll::Ready(piece) = self.poll_body() {
-            return Poll::Ready(piece);
+        if let Poll::Ready(chunk) = self.poll_body() {
+            return Poll::Ready(chunk);
         }
         if let Some(connection) = &mut self.connection {
             connection.drive_now();
@@ -46,7 +46,7 @@ impl AnswerStream {
         self.poll_body()
     }
 
-    fn poll_body(&mut self) -> Poll<Piece> {
+    fn poll_body(&mut self) -> Poll<PolledChunk> {
         let mut context = Context::from_waker(Waker::noop());
         loop {
             let frame = ready!(Pin::new(&mut self.body).poll_frame(&mut context));
@@ -66,12 +66,12 @@ impl AnswerStream {
     }
 }
 
-impl Stream for AnswerStream {
+impl Stream for ResponseStream {
     type Item = hyper::Result<Bytes>;
 
-    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Piece> {
-        if let Poll::Ready(piece) = self.poll_now() {
-            return Poll::Ready(piece);
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<PolledChunk> {
+        if let Poll::Ready(chunk) = self.poll_now() {
+            return Poll::Ready(chunk);
         }
         // Again, now that it is clear that somebody has to be woken. With a waker from the start
         // the connection would wake its own task for each piece that is taken.

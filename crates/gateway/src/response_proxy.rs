@@ -10,23 +10,23 @@ use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use latchkey_listener::BufferPermit;
 
-use super::accounting::AnswerScanner;
-use super::answer::{AnswerBody, Broken};
-use super::answering::Answering;
+use super::accounting::ResponseScanner;
 use super::base64_vectors::Base64Vectors;
-use super::error::Refused;
+use super::error::GatewayError;
 use super::in_flight::InFlightCall;
+use super::response_body::{BodyError, ResponseBody};
+use super::response_context::ResponseContext;
 use super::upstream_error;
 
 /// The longest answer that is held until it is whole.
-const WHOLE: usize = 64 * 1024;
+const MAX_BUFFERED_RESPONSE_BYTES: usize = 64 * 1024;
 
 /// An answer on its way.
-pub(super) struct Passage {
-    answer: AnswerBody,
+pub(super) struct ResponseProxy {
+    answer: ResponseBody,
     call: InFlightCall,
-    answering: Answering,
-    read: AnswerScanner,
+    context: ResponseContext,
+    read: ResponseScanner,
     vectors: Option<Base64Vectors>,
     /// What has come and is not passed on yet.
     last: Bytes,
@@ -37,23 +37,23 @@ pub(super) struct Passage {
 
 /// Passes an answer on. The upstream's first part is waited for, so that what fails before is an
 /// error.
-pub(super) async fn pass_on(
-    passage: Passage,
+pub(super) async fn respond(
+    proxy: ResponseProxy,
     kind: Option<HeaderValue>,
-) -> Result<Response, Refused> {
+) -> Result<Response, GatewayError> {
     let kind = kind.unwrap_or(HeaderValue::from_static("application/json"));
-    let body = passage.begin().await?;
+    let body = proxy.begin().await?;
     Ok((StatusCode::OK, [(CONTENT_TYPE, kind)], body).into_response())
 }
 
-impl Passage {
-    pub(super) fn new(answer: AnswerBody, call: InFlightCall, answering: Answering) -> Self {
+impl ResponseProxy {
+    pub(super) fn new(answer: ResponseBody, call: InFlightCall, context: ResponseContext) -> Self {
         Self {
             answer,
             call,
-            vectors: answering.wants_base64.then(Base64Vectors::default),
-            answering,
-            read: AnswerScanner::default(),
+            vectors: context.wants_base64.then(Base64Vectors::default),
+            context,
+            read: ResponseScanner::default(),
             last: Bytes::new(),
             held: BufferPermit::default(),
             is_over: false,
@@ -61,7 +61,7 @@ impl Passage {
     }
 
     /// Reads until the answer is whole, or is longer than what is held of one.
-    async fn begin(mut self) -> Result<Body, Refused> {
+    async fn begin(mut self) -> Result<Body, GatewayError> {
         let mut parts = Vec::new();
         let mut length = 0;
         loop {
@@ -76,29 +76,29 @@ impl Passage {
             length += part.len();
             let fits = self.held.acquire(part.len());
             parts.push(part);
-            if length > WHOLE || !fits {
+            if length > MAX_BUFFERED_RESPONSE_BYTES || !fits {
                 self.last = joined(parts);
                 break;
             }
         }
         // From here on something of it reaches the client.
-        Ok(Body::from_stream(futures::stream::unfold(self, async |mut passage| {
-            let next = passage.next().await?;
-            Some((next, passage))
+        Ok(Body::from_stream(futures::stream::unfold(self, async |mut proxy| {
+            let next = proxy.next().await?;
+            Some((next, proxy))
         })))
     }
 
     /// An error that came with a status of success: as any other, the call costs nothing.
-    fn failed_with_success(&mut self, body: &[u8]) -> Refused {
+    fn failed_with_success(&mut self, body: &[u8]) -> GatewayError {
         self.call.release();
-        let line = &self.answering.served.line;
-        let error = upstream_error::read(body, &line.secrets());
+        let upstream = &self.context.target.upstream;
+        let error = upstream_error::read(body, &upstream.secrets());
         tracing::warn!(
-            upstream = line.name,
+            upstream = upstream.name,
             message = error.message,
             "Upstream returned an error with a success status"
         );
-        Refused::upstream_answered(error)
+        GatewayError::upstream_answered(error)
     }
 
     /// The next part for the client.
@@ -126,40 +126,40 @@ impl Passage {
 
     /// The next part of the upstream's answer. An upstream that fails costs nothing, and one that
     /// falls silent the prompt.
-    async fn part(&mut self) -> Result<Option<Bytes>, Refused> {
+    async fn part(&mut self) -> Result<Option<Bytes>, GatewayError> {
         let part = tokio::select! {
             // First: an upstream may always have something to say.
             biased;
-            refused = self.call.key_ended() => return Err(refused),
-            part = self.answer.next(self.answering.silence) => part,
+            refused = self.call.key_invalidated() => return Err(refused),
+            part = self.answer.next(self.context.idle_timeout) => part,
         };
         match part {
             Ok(Some(part)) => {
                 self.read.read(&part);
-                self.call.has_used_at_least(self.answering.meter.of_whole(&self.read));
+                self.call.has_used_at_least(self.context.meter.of_whole(&self.read));
                 Ok(Some(match &mut self.vectors {
                     Some(vectors) => vectors.encode(&part).into(),
                     None => part,
                 }))
             }
             Ok(None) => Ok(None),
-            Err(Broken::Silent) => {
+            Err(BodyError::IdleTimeout) => {
                 self.call.pays_for_prompt();
                 self.call.settle().await;
-                Err(Refused::upstream_timeout())
+                Err(GatewayError::upstream_timeout())
             }
-            Err(Broken::Failed(cause)) => {
+            Err(BodyError::Failed(cause)) => {
                 self.call.release();
-                let upstream = &self.answering.served.line.name;
+                let upstream = &self.context.target.upstream.name;
                 tracing::warn!(upstream, cause, "Upstream response was interrupted");
-                Err(Refused::upstream_error())
+                Err(GatewayError::upstream_error())
             }
         }
     }
 
     /// The answer is whole: what it says that it has used, or an estimate.
     async fn settle(&mut self) {
-        self.call.has_used(self.answering.meter.of_whole(&self.read));
+        self.call.has_used(self.context.meter.of_whole(&self.read));
         self.call.settle().await;
     }
 }

@@ -10,34 +10,34 @@ use futures::Stream;
 use latchkey_listener::BufferPermit;
 use serde::de::IgnoredAny;
 
-use super::accounting::{EventKind, StreamEnd, StreamMeter, data, ended_by_cap, next_event};
-use super::answer::{AnswerBody, Broken};
-use super::answering::Answering;
+use super::accounting::{EventKind, StreamEnd, StreamUsage, data, ended_by_cap, next_event};
 use super::endpoint::Endpoint;
-use super::error::Refused;
+use super::error::GatewayError;
 use super::in_flight::InFlightCall;
+use super::response_body::{BodyError, ResponseBody};
+use super::response_context::ResponseContext;
 use super::upstream_error;
 
 /// An event that is longer is passed on unread.
-const LONGEST_EVENT: usize = 1024 * 1024;
+const MAX_BUFFERED_EVENT_BYTES: usize = 1024 * 1024;
 
 /// One that is longer takes of the room for bodies while it is not whole.
-const SHORT_EVENT: usize = 64 * 1024;
+const UNACCOUNTED_EVENT_BYTES: usize = 64 * 1024;
 
 /// What goes on in one write, and a part more.
-const MOST_AT_ONCE: usize = 16 * 1024;
+const MAX_WRITE_BYTES: usize = 16 * 1024;
 
 /// What is still read of a stream whose client has left: an upstream may never stop.
-const MOST_AFTER_LEAVING: usize = 64 * 1024;
+const MAX_READ_AFTER_DISCONNECT_BYTES: usize = 64 * 1024;
 
 /// The last event.
 const DONE: &[u8] = b"data: [DONE]\n\n";
 
 /// A stream on its way to the client.
-pub(super) struct Relay {
-    answer: AnswerBody,
+pub(super) struct SseProxy {
+    answer: ResponseBody,
     call: InFlightCall,
-    answering: Answering,
+    context: ResponseContext,
     /// What has come of an event that is not whole yet.
     pending: Vec<u8>,
     /// What that takes of the room for bodies, if it is long.
@@ -45,14 +45,18 @@ pub(super) struct Relay {
     ended: bool,
 }
 
-impl Relay {
-    pub(super) fn new(answer: AnswerBody, mut call: InFlightCall, answering: Answering) -> Self {
+impl SseProxy {
+    pub(super) fn new(
+        answer: ResponseBody,
+        mut call: InFlightCall,
+        context: ResponseContext,
+    ) -> Self {
         // It has begun: from here on whoever leaves pays for what has come.
-        call.has_used(answering.meter.used_so_far());
+        call.has_used(context.meter.used_so_far());
         Self {
             answer,
             call,
-            answering,
+            context,
             pending: Vec::new(),
             held: BufferPermit::default(),
             ended: false,
@@ -72,8 +76,8 @@ impl Relay {
             let chunk = tokio::select! {
                 // First: an upstream may always have something to say.
                 biased;
-                refused = self.call.key_ended() => Err(refused),
-                chunk = self.answer.next(self.answering.silence) => chunk.map_err(|broken| {
+                refused = self.call.key_invalidated() => Err(refused),
+                chunk = self.answer.next(self.context.idle_timeout) => chunk.map_err(|broken| {
                     self.broken(broken)
                 }),
             };
@@ -91,14 +95,14 @@ impl Relay {
     }
 
     /// What the client gets of what has come.
-    fn pass(&mut self, chunk: Result<Option<Bytes>, Refused>) -> Bytes {
+    fn pass(&mut self, chunk: Result<Option<Bytes>, GatewayError>) -> Bytes {
         let out = match chunk {
             Ok(Some(chunk)) => self.take(chunk),
             Ok(None) => self.finish(),
             Err(refused) => self.fail(&refused),
         };
         if !self.ended {
-            self.call.has_used(self.answering.meter.used_so_far());
+            self.call.has_used(self.context.meter.used_so_far());
         }
         out
     }
@@ -106,8 +110,8 @@ impl Relay {
     /// Adds what has come already, so that events which came together go on in one write.
     fn with_more(&mut self, first: Bytes) -> Bytes {
         let mut all = Vec::new();
-        while !self.ended && first.len() + all.len() < MOST_AT_ONCE {
-            let Some(chunk) = self.answer.next_if_there() else { break };
+        while !self.ended && first.len() + all.len() < MAX_WRITE_BYTES {
+            let Some(chunk) = self.answer.next_if_ready() else { break };
             let part = self.pass(chunk.map_err(|broken| self.broken(broken)));
             if all.is_empty() {
                 all.extend_from_slice(&first);
@@ -117,18 +121,18 @@ impl Relay {
         if all.is_empty() { first } else { all.into() }
     }
 
-    fn broken(&self, broken: Broken) -> Refused {
-        let Broken::Failed(cause) = broken else { return Refused::upstream_timeout() };
-        let upstream = &self.answering.served.line.name;
+    fn broken(&self, broken: BodyError) -> GatewayError {
+        let BodyError::Failed(cause) = broken else { return GatewayError::upstream_timeout() };
+        let upstream = &self.context.target.upstream.name;
         tracing::warn!(upstream, cause, "Upstream stream was interrupted");
-        Refused::upstream_error()
+        GatewayError::upstream_error()
     }
 
     /// Ends the stream with an event that says why. Half an event is left out.
-    fn fail(&mut self, refused: &Refused) -> Bytes {
+    fn fail(&mut self, refused: &GatewayError) -> Bytes {
         self.ended = true;
         self.pending.clear();
-        self.call.has_used(self.answering.meter.used_so_far());
+        self.call.has_used(self.context.meter.used_so_far());
         refused.event().into()
     }
 
@@ -144,17 +148,17 @@ impl Relay {
         if self.ended {
             return last.into();
         }
-        match self.answering.meter.end() {
+        match self.context.meter.end() {
             StreamEnd::Cut => {
-                let name = &self.answering.served.line.name;
+                let name = &self.context.target.upstream.name;
                 tracing::warn!(upstream = name, "Upstream stream ended without a final event");
-                return self.fail(&Refused::upstream_error());
+                return self.fail(&GatewayError::upstream_error());
             }
             StreamEnd::LacksDone => last.extend_from_slice(DONE),
             StreamEnd::Whole => {}
         }
         self.ended = true;
-        self.call.has_used(self.answering.meter.used());
+        self.call.has_used(self.context.meter.used());
         last.into()
     }
 
@@ -179,8 +183,8 @@ impl Relay {
         let mut at = 0;
         while let Some(length) = next_event(&all[at..], from.saturating_sub(at)) {
             let event = &all[at..at + length];
-            let replaced = match self.answering.meter.read(event) {
-                EventKind::UsageOnly if !self.answering.wants_usage => Some(Vec::new()),
+            let replaced = match self.context.meter.read(event) {
+                EventKind::UsageOnly if !self.context.wants_usage => Some(Vec::new()),
                 EventKind::Error => Some(self.error(event)),
                 EventKind::UsageOnly | EventKind::Plain | EventKind::Done => None,
             };
@@ -205,12 +209,12 @@ impl Relay {
     fn keep(&mut self, rest: Bytes, out: Bytes) -> Bytes {
         let more = rest.len().saturating_sub(self.held.bytes());
         // A short one is there anyway, as a part of what was read.
-        let fits = rest.len() <= SHORT_EVENT || self.held.acquire(more);
-        if rest.len() > LONGEST_EVENT || !fits {
+        let fits = rest.len() <= UNACCOUNTED_EVENT_BYTES || self.held.acquire(more);
+        if rest.len() > MAX_BUFFERED_EVENT_BYTES || !fits {
             self.held = BufferPermit::default();
             return if out.is_empty() { rest } else { [out, rest].concat().into() };
         }
-        if rest.len() <= SHORT_EVENT {
+        if rest.len() <= UNACCOUNTED_EVENT_BYTES {
             self.held = BufferPermit::default();
         }
         // The same memory again, if it was pending before.
@@ -220,15 +224,15 @@ impl Relay {
 
     /// Whether more has come than was reserved for the answers.
     fn is_used_up(&self) -> bool {
-        let meter = &self.answering.meter;
+        let meter = &self.context.meter;
         meter.end() == StreamEnd::Cut
-            && self.answering.limit.is_some_and(|limit| meter.delivered() > limit)
+            && self.context.limit.is_some_and(|limit| meter.delivered() > limit)
     }
 
     /// Ends the stream as by a cap, before the event that passes it.
     fn cut(&mut self, last: &[u8]) -> String {
         self.ended = true;
-        let Answering { meter, limit, choices, .. } = &self.answering;
+        let ResponseContext { meter, limit, choices, .. } = &self.context;
         self.call.has_used(meter.used_within(limit.unwrap_or(u64::MAX)));
         ended_by_cap(last, meter.endpoint(), *choices)
     }
@@ -236,18 +240,18 @@ impl Relay {
     /// An upstream's error, without what is none of the client's business.
     fn error(&self, event: &[u8]) -> Vec<u8> {
         let data = data(event).unwrap_or_default();
-        let error = upstream_error::read(&data, &self.answering.served.line.secrets());
-        Refused::upstream_answered(error).event().into_bytes()
+        let error = upstream_error::read(&data, &self.context.target.upstream.secrets());
+        GatewayError::upstream_answered(error).event().into_bytes()
     }
 }
 
-impl Drop for Relay {
+impl Drop for SseProxy {
     /// A client that leaves pays for what had come, read or not.
     fn drop(&mut self) {
         let mut read = 0;
         while !self.ended
-            && read < MOST_AFTER_LEAVING
-            && let Some(Ok(Some(chunk))) = self.answer.next_if_there()
+            && read < MAX_READ_AFTER_DISCONNECT_BYTES
+            && let Some(Ok(Some(chunk))) = self.answer.next_if_ready()
         {
             read += chunk.len();
             drop(self.pass(Ok(Some(chunk))));
@@ -265,7 +269,7 @@ fn is_event(bytes: &[u8]) -> bool {
 
 /// Reads whole events and goes no further, for [`crate::parsers`].
 pub(super) fn read_events(mut events: &[u8]) {
-    let mut meter = StreamMeter::new(Endpoint::Chat, 0);
+    let mut meter = StreamUsage::new(Endpoint::Chat, 0);
     while let Some(length) = next_event(events, 0) {
         meter.read(&events[..length]);
         events = &events[length..];

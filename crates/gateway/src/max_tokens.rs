@@ -5,33 +5,34 @@
 //! never sent: many servers take it for none.
 
 use super::config::CapField;
-use super::error::Refused;
+use super::error::GatewayError;
 use super::fields::Fields;
 
 /// The fields that limit what comes out.
-pub(super) const CAPS: [&str; 3] = ["max_completion_tokens", "max_tokens", "max_output_tokens"];
+pub(super) const MAX_TOKENS_FIELDS: [&str; 3] =
+    ["max_completion_tokens", "max_tokens", "max_output_tokens"];
 
 /// What a body says of the length of its answers.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(super) struct Caps {
+pub(super) struct MaxTokens {
     smallest: Option<u64>,
     /// A field that holds no number of tokens, e.g. −1, which some servers take for "no cap".
     odd: Option<&'static str>,
 }
 
-impl Caps {
+impl MaxTokens {
     /// Reads the fields. What is no number of tokens is the upstream's to judge, unless the key's
     /// tokens are limited: see [`Self::check`].
     ///
     /// # Errors
     /// 400: a cap is zero.
-    pub(super) fn read(fields: &Fields) -> Result<Self, Refused> {
+    pub(super) fn read(fields: &Fields) -> Result<Self, GatewayError> {
         let mut caps = Self::default();
-        for name in CAPS {
+        for name in MAX_TOKENS_FIELDS {
             let Some(text) = fields.get(name) else { continue };
             match tokens(text) {
                 Some(0) => {
-                    return Err(Refused::invalid(
+                    return Err(GatewayError::invalid(
                         name,
                         "Request at least one token, or omit this \
                                                        field.",
@@ -54,9 +55,9 @@ impl Caps {
     ///
     /// # Errors
     /// 400, with the field's name.
-    pub(super) fn check(self) -> Result<(), Refused> {
+    pub(super) fn check(self) -> Result<(), GatewayError> {
         match self.odd {
-            Some(name) => Err(Refused::invalid(name, "Use a whole number of tokens.")),
+            Some(name) => Err(GatewayError::invalid(name, "Use a whole number of tokens.")),
             None => Ok(()),
         }
     }
@@ -75,7 +76,7 @@ impl Caps {
             let cap = self.smallest.map(|cap| reserved.map_or(cap, |reserved| cap.min(reserved)));
             if let Some(cap) = cap.or(added) {
                 let names = field.names();
-                for name in CAPS.iter().filter(|name| !names.contains(name)) {
+                for name in MAX_TOKENS_FIELDS.iter().filter(|name| !names.contains(name)) {
                     fields.remove(name);
                 }
                 for name in names {
@@ -85,7 +86,7 @@ impl Caps {
             return;
         }
         let Some(reserved) = reserved else { return };
-        for name in CAPS {
+        for name in MAX_TOKENS_FIELDS {
             if fields.get(name).and_then(tokens).is_some_and(|cap| cap > reserved) {
                 fields.set(name, reserved.to_string());
             }
@@ -113,7 +114,7 @@ mod tests {
     /// What becomes of a body.
     fn sent(body: &str, field: Option<CapField>, most: u64, reserved: Option<u64>) -> String {
         let mut fields = Fields::read(body.to_owned().into(), "messages").unwrap();
-        let caps = Caps::read(&fields).unwrap();
+        let caps = MaxTokens::read(&fields).unwrap();
         caps.apply(&mut fields, field, most, reserved);
         String::from_utf8(fields.into_bytes().into()).unwrap()
     }
@@ -157,8 +158,9 @@ mod tests {
 
     #[test]
     fn what_is_no_cap_is_refused_where_it_matters() {
-        let read =
-            |body: &str| Caps::read(&Fields::read(body.to_owned().into(), "messages").unwrap());
+        let read = |body: &str| {
+            MaxTokens::read(&Fields::read(body.to_owned().into(), "messages").unwrap())
+        };
         for zero in [r#"{"max_tokens":0}"#, r#"{"max_tokens":9,"max_completion_tokens":0.0}"#] {
             assert!(read(zero).is_err(), "{zero}");
         }
@@ -166,7 +168,7 @@ mod tests {
             let caps = read(&format!(r#"{{"max_tokens":{odd}}}"#)).unwrap();
             assert!(caps.smallest().is_none() && caps.check().is_err(), "{odd}");
         }
-        assert_eq!(read(r#"{"max_tokens":null}"#).unwrap(), Caps::default());
+        assert_eq!(read(r#"{"max_tokens":null}"#).unwrap(), MaxTokens::default());
         assert_eq!(read(r#"{"max_tokens":16.0}"#).unwrap().smallest(), Some(16));
     }
 }

@@ -15,44 +15,44 @@ use serde::de::{Deserializer, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
+use super::body_writer::{self, BodyWriter};
 use super::digest::digest;
-use super::pieces::{self, Parts};
-use super::structure::{self, Structure};
+use super::structured_output::{self, StructuredOutput};
 use crate::body::CallBody;
 use crate::endpoint::Endpoint;
-use crate::error::Refused;
+use crate::error::GatewayError;
 
 /// The bytes of a token, in the sandbox's own words too.
 const BYTES_PER_TOKEN: usize = 4;
 /// How much is repeated of what it was told, in characters, over all choices: many of them don't
 /// make a short call costly.
-const ECHO: u64 = 500;
+const MAX_ECHO_CHARS: u64 = 500;
 
 /// What the answer says, and what stands around it.
-pub(crate) struct Plan {
+pub(crate) struct CompletionCall {
     reply: String,
     id: String,
     /// The tool that is called with the reply.
     tool: Option<String>,
 }
 
-impl Plan {
+impl CompletionCall {
     /// Reads a call.
     ///
     /// # Errors
     /// 400: it asks for a structure that can't be made.
-    pub(super) async fn of(body: &CallBody) -> Result<Self, Refused> {
+    pub(super) async fn of(body: &CallBody) -> Result<Self, GatewayError> {
         let prompt = body.prompt_json();
-        let most = usize::try_from(ECHO / body.choices().max(1)).unwrap_or_default();
+        let most = usize::try_from(MAX_ECHO_CHARS / body.choices().max(1)).unwrap_or_default();
         let said = match body.endpoint {
             Endpoint::Chat => last_message(prompt).map(|content| said(content, most)),
             _ => Some(said(prompt, most)),
         };
         let said = said.unwrap_or_default();
         let plain = format!("This is the Latchkey sandbox: no model was called. You said: {said}");
-        let (reply, tool) = match structure::of(body)? {
-            Some(Structure::Content(content)) => (content, None),
-            Some(Structure::Call { tool, arguments }) => (arguments, Some(tool)),
+        let (reply, tool) = match structured_output::of(body)? {
+            Some(StructuredOutput::Content(content)) => (content, None),
+            Some(StructuredOutput::Call { tool, arguments }) => (arguments, Some(tool)),
             None => (plain, None),
         };
         let digest = digest(prompt.as_bytes()).await;
@@ -66,11 +66,11 @@ impl Plan {
     }
 
     /// The answer, each choice no longer than `cap` tokens.
-    pub(super) fn generate(self, body: &CallBody, cap: u64) -> Answer {
+    pub(super) fn generate(self, body: &CallBody, cap: u64) -> Completion {
         let Self { reply, id, tool } = self;
         let chat = body.endpoint == Endpoint::Chat;
-        Answer {
-            frame: Frame { id, chat, model: body.model.clone(), tool },
+        Completion {
+            envelope: CompletionEnvelope { id, chat, model: body.model.clone(), tool },
             generated: Generated::new(&reply, cap),
             choices: body.choices(),
             prompt_tokens: body.prompt.estimate,
@@ -129,8 +129,8 @@ fn said(content: &str, most: usize) -> String {
 
 /// Does something with each part of a JSON list, and keeps none of them.
 fn each<'a>(list: &'a str, with: impl FnMut(&'a RawValue)) {
-    struct Parts<'a, F>(F, PhantomData<&'a ()>);
-    impl<'de: 'a, 'a, F: FnMut(&'a RawValue)> Visitor<'de> for Parts<'a, F> {
+    struct Elements<'a, F>(F, PhantomData<&'a ()>);
+    impl<'de: 'a, 'a, F: FnMut(&'a RawValue)> Visitor<'de> for Elements<'a, F> {
         type Value = ();
 
         fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -145,7 +145,7 @@ fn each<'a>(list: &'a str, with: impl FnMut(&'a RawValue)) {
         }
     }
     // What is no list has no parts.
-    let _ = serde_json::Deserializer::from_str(list).deserialize_seq(Parts(with, PhantomData));
+    let _ = serde_json::Deserializer::from_str(list).deserialize_seq(Elements(with, PhantomData));
 }
 
 /// A text in tokens, as many as the cap lets through.
@@ -176,8 +176,8 @@ impl Generated {
     }
 }
 
-pub(super) struct Answer {
-    frame: Frame,
+pub(super) struct Completion {
+    envelope: CompletionEnvelope,
     generated: Generated,
     choices: u64,
     prompt_tokens: u64,
@@ -185,7 +185,7 @@ pub(super) struct Answer {
     wants_usage: bool,
 }
 
-impl Answer {
+impl Completion {
     /// How many tokens come out.
     pub(super) fn tokens(&self) -> u64 {
         self.generated.count() * self.choices
@@ -200,37 +200,37 @@ impl Answer {
 
     pub(super) fn respond(self, slot: Option<CallSlot>) -> Response {
         if !self.stream {
-            return pieces::respond("application/json", Whole(Some(self)), slot);
+            return body_writer::respond("application/json", WholeCompletion(Some(self)), slot);
         }
-        let events = Events { answer: self, at: At::Token(0, 0) };
-        let mut response = pieces::respond("text/event-stream", events, slot);
+        let events = CompletionEvents { answer: self, at: StreamPosition::Token(0, 0) };
+        let mut response = body_writer::respond("text/event-stream", events, slot);
         response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
         response
     }
 }
 
-/// The answer in one part: [`ECHO`] bounds it.
-struct Whole(Option<Answer>);
+/// The answer in one part: [`MAX_ECHO_CHARS`] bounds it.
+struct WholeCompletion(Option<Completion>);
 
-impl Parts for Whole {
+impl BodyWriter for WholeCompletion {
     fn write(&mut self, to: &mut Vec<u8>) -> bool {
         let Some(answer) = self.0.take() else { return false };
-        let choice = |index| answer.frame.choice(index, &answer.generated);
+        let choice = |index| answer.envelope.choice(index, &answer.generated);
         let choices: Vec<Value> = (0..answer.choices).map(choice).collect();
         // Writing to memory can't fail.
-        let _ = write!(to, "{}", answer.frame.whole(&json!(choices), &answer.usage()));
+        let _ = write!(to, "{}", answer.envelope.whole(&json!(choices), &answer.usage()));
         true
     }
 }
 
 /// The answer as events, a token each.
-struct Events {
-    answer: Answer,
-    at: At,
+struct CompletionEvents {
+    answer: Completion,
+    at: StreamPosition,
 }
 
 #[derive(Clone, Copy)]
-enum At {
+enum StreamPosition {
     /// This token of this choice.
     Token(u64, usize),
     Usage,
@@ -238,36 +238,36 @@ enum At {
     Over,
 }
 
-impl Parts for Events {
+impl BodyWriter for CompletionEvents {
     fn write(&mut self, to: &mut Vec<u8>) -> bool {
-        let Answer { frame, generated, choices, wants_usage, .. } = &self.answer;
+        let Completion { envelope, generated, choices, wants_usage, .. } = &self.answer;
         let event = match self.at {
-            At::Token(choice, _) if choice == *choices => {
-                self.at = At::Usage;
+            StreamPosition::Token(choice, _) if choice == *choices => {
+                self.at = StreamPosition::Usage;
                 return true;
             }
-            At::Token(choice, place) => {
+            StreamPosition::Token(choice, place) => {
                 if let Some(token) = generated.tokens.get(place) {
-                    self.at = At::Token(choice, place + 1);
-                    frame.part(choice, place == 0, token)
+                    self.at = StreamPosition::Token(choice, place + 1);
+                    envelope.part(choice, place == 0, token)
                 } else {
-                    self.at = At::Token(choice + 1, 0);
-                    frame.last(choice, frame.finish_reason(generated))
+                    self.at = StreamPosition::Token(choice + 1, 0);
+                    envelope.last(choice, envelope.finish_reason(generated))
                 }
             }
-            At::Usage => {
-                self.at = At::Done;
+            StreamPosition::Usage => {
+                self.at = StreamPosition::Done;
                 if !*wants_usage {
                     return true;
                 }
-                frame.usage(&self.answer.usage())
+                envelope.usage(&self.answer.usage())
             }
-            At::Done => {
-                self.at = At::Over;
+            StreamPosition::Done => {
+                self.at = StreamPosition::Over;
                 to.extend_from_slice(b"data: [DONE]\n\n");
                 return true;
             }
-            At::Over => return false,
+            StreamPosition::Over => return false,
         };
         // Writing to memory can't fail.
         let _ = write!(to, "data: {event}\n\n");
@@ -276,14 +276,14 @@ impl Parts for Events {
 }
 
 /// What stands around every answer of a call. Nothing in it depends on time or chance.
-struct Frame {
+struct CompletionEnvelope {
     id: String,
     chat: bool,
     model: String,
     tool: Option<String>,
 }
 
-impl Frame {
+impl CompletionEnvelope {
     const fn object(&self, chunk: bool) -> &'static str {
         match (self.chat, chunk) {
             (true, false) => "chat.completion",

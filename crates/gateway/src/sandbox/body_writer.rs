@@ -9,10 +9,10 @@ use axum::response::Response;
 use latchkey_services::check::CallSlot;
 
 /// What is written at once, about. A shorter answer is sent whole.
-const PIECE: usize = 32 * 1024;
+const CHUNK_BYTES: usize = 32 * 1024;
 
 /// Something that is written in parts, each of them short.
-pub(super) trait Parts: Send + 'static {
+pub(super) trait BodyWriter: Send + 'static {
     /// Writes the next part. False: there was none left.
     fn write(&mut self, to: &mut Vec<u8>) -> bool;
 }
@@ -20,23 +20,23 @@ pub(super) trait Parts: Send + 'static {
 /// Answers with `parts`. The call keeps its `slot` until the last of them is taken.
 pub(super) fn respond(
     kind: &'static str,
-    mut parts: impl Parts,
+    mut writer: impl BodyWriter,
     slot: Option<CallSlot>,
 ) -> Response {
-    let first = piece(&mut parts);
-    let body = if first.len() < PIECE {
+    let first = next_chunk(&mut writer);
+    let body = if first.len() < CHUNK_BYTES {
         drop(slot);
         Body::from(first)
     } else {
-        let rest = futures::stream::unfold((first, parts, slot), async |(next, parts, slot)| {
-            let (next, mut parts): (Bytes, _) = (next, parts);
+        let rest = futures::stream::unfold((first, writer, slot), async |(next, writer, slot)| {
+            let (next, mut writer): (Bytes, _) = (next, writer);
             if next.is_empty() {
                 return None;
             }
             // The client may take whatever is written: others go on in between.
             tokio::task::yield_now().await;
-            let after = piece(&mut parts);
-            Some((Ok::<_, Infallible>(next), (after, parts, slot)))
+            let after = next_chunk(&mut writer);
+            Some((Ok::<_, Infallible>(next), (after, writer, slot)))
         });
         Body::from_stream(rest)
     };
@@ -46,9 +46,9 @@ pub(super) fn respond(
 }
 
 /// The next piece; empty at the end.
-fn piece(parts: &mut impl Parts) -> Bytes {
-    let mut out = Vec::with_capacity(PIECE);
-    while out.len() < PIECE && parts.write(&mut out) {}
+fn next_chunk(writer: &mut impl BodyWriter) -> Bytes {
+    let mut out = Vec::with_capacity(CHUNK_BYTES);
+    while out.len() < CHUNK_BYTES && writer.write(&mut out) {}
     out.into()
 }
 
@@ -62,7 +62,7 @@ mod tests {
     /// them.
     struct Thousands(usize);
 
-    impl Parts for Thousands {
+    impl BodyWriter for Thousands {
         fn write(&mut self, to: &mut Vec<u8>) -> bool {
             if self.0 == 0 {
                 return false;
@@ -80,7 +80,7 @@ mod tests {
             let (mut length, mut seen) = (0, 0);
             while let Some(frame) = body.frame().await {
                 let data = frame.unwrap().into_data().unwrap();
-                assert!(data.len() < PIECE + 1_000);
+                assert!(data.len() < CHUNK_BYTES + 1_000);
                 length += data.len();
                 seen += 1;
             }

@@ -11,11 +11,11 @@ use serde_json::value::RawValue;
 use super::schema;
 use crate::body::CallBody;
 use crate::endpoint::Endpoint;
-use crate::error::Refused;
+use crate::error::GatewayError;
 
 /// The structure that was asked for, as JSON.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Structure {
+pub(super) enum StructuredOutput {
     Content(String),
     Call { tool: String, arguments: String },
 }
@@ -53,11 +53,11 @@ struct JsonSchema<'a> {
 ///
 /// # Errors
 /// 400: there is no such tool, or its schema allows nothing that can be made.
-pub(super) fn of(body: &CallBody) -> Result<Option<Structure>, Refused> {
+pub(super) fn of(body: &CallBody) -> Result<Option<StructuredOutput>, GatewayError> {
     if body.endpoint != Endpoint::Chat {
         return Ok(None);
     }
-    if let Some(demanded) = body.field("tool_choice").and_then(Demanded::by) {
+    if let Some(demanded) = body.field("tool_choice").and_then(ToolChoice::by) {
         let tools: Vec<Tool<'_>> = body
             .field("tools")
             .and_then(|tools| serde_json::from_str(tools).ok())
@@ -66,11 +66,11 @@ pub(super) fn of(body: &CallBody) -> Result<Option<Structure>, Refused> {
         let chosen = functions.find(|function| demanded.is(&function.name));
         let Some(Function { name, parameters }) = chosen else {
             let message = "The required tool is not in `tools`.";
-            return Err(Refused::invalid("tool_choice", message));
+            return Err(GatewayError::invalid("tool_choice", message));
         };
         let arguments =
             parameters.map_or_else(|| Ok("{}".to_owned()), |schema| value(schema, "tools"))?;
-        return Ok(Some(Structure::Call { tool: name.into_owned(), arguments }));
+        return Ok(Some(StructuredOutput::Call { tool: name.into_owned(), arguments }));
     }
     let format = body.field("response_format");
     let format: Option<Format<'_>> = format.and_then(|format| serde_json::from_str(format).ok());
@@ -82,16 +82,16 @@ pub(super) fn of(body: &CallBody) -> Result<Option<Structure>, Refused> {
         }
         _ => return Ok(None),
     };
-    Ok(Some(Structure::Content(content)))
+    Ok(Some(StructuredOutput::Content(content)))
 }
 
 /// Which tool has to be called.
-enum Demanded {
+enum ToolChoice {
     Any,
     Named(String),
 }
 
-impl Demanded {
+impl ToolChoice {
     /// Reads `tool_choice`; none: no tool has to be called.
     fn by(choice: &str) -> Option<Self> {
         let choice: Value = serde_json::from_str(choice).ok()?;
@@ -109,14 +109,14 @@ impl Demanded {
     }
 }
 
-fn value(schema: &RawValue, field: &str) -> Result<String, Refused> {
+fn value(schema: &RawValue, field: &str) -> Result<String, GatewayError> {
     let schema = schema.get();
     let parsed =
-        (schema.len() <= schema::LONGEST_SCHEMA).then(|| serde_json::from_str(schema).ok());
+        (schema.len() <= schema::MAX_SCHEMA_BYTES).then(|| serde_json::from_str(schema).ok());
     let value = parsed.flatten().and_then(|schema: Value| schema::value_of(&schema));
     value.map(|value| value.to_string()).ok_or_else(|| {
         let message = "The sandbox can’t generate a value for this schema. Use a smaller one.";
-        Refused::invalid(field, message)
+        GatewayError::invalid(field, message)
     })
 }
 
@@ -126,7 +126,7 @@ mod tests {
 
     use super::*;
 
-    fn asked(more: &Value) -> Result<Option<Structure>, Refused> {
+    fn asked(more: &Value) -> Result<Option<StructuredOutput>, GatewayError> {
         let mut body =
             json!({ "model": "sandbox", "messages": [{ "role": "user", "content": "Hi" }] });
         body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
@@ -143,7 +143,7 @@ mod tests {
         let tools = json!([tool("one"), tool("two")]);
         let call = |name: &str| {
             let arguments = format!("{{\"a\":\"{name}\"}}");
-            Some(Structure::Call { tool: name.to_owned(), arguments })
+            Some(StructuredOutput::Call { tool: name.to_owned(), arguments })
         };
         let with = |choice: Value| asked(&json!({ "tools": tools, "tool_choice": choice }));
         assert_eq!(with(json!("required")).unwrap(), call("one"));
@@ -161,10 +161,13 @@ mod tests {
         let format = |format: Value| asked(&json!({ "response_format": format }));
         let schema = json!({ "type": "object", "properties": { "n": { "type": "integer" } }, "required": ["n"] });
         let strict = json!({ "type": "json_schema", "json_schema": { "name": "x", "strict": true, "schema": schema } });
-        assert_eq!(format(strict).unwrap(), Some(Structure::Content("{\"n\":0}".to_owned())));
+        assert_eq!(
+            format(strict).unwrap(),
+            Some(StructuredOutput::Content("{\"n\":0}".to_owned()))
+        );
         assert!(matches!(
             format(json!({ "type": "json_object" })),
-            Ok(Some(Structure::Content(_)))
+            Ok(Some(StructuredOutput::Content(_)))
         ));
         assert_eq!(format(json!({ "type": "text" })).unwrap(), None);
         let endless =

@@ -4,12 +4,12 @@ use latchkey_services::check::UsedTokens;
 use serde_json::{Value, json};
 
 use super::reported::ReportedUsage;
-use super::{AnswerScanner, data, tokens_of, used};
+use super::{ResponseScanner, data, tokens_of, used};
 use crate::endpoint::Endpoint;
 
 /// No tokenizer makes fewer tokens of a text than one for so many bytes, but of long runs of
 /// spaces.
-const MOST_BYTES_PER_TOKEN: u64 = 8;
+const MAX_BYTES_PER_TOKEN: u64 = 8;
 
 /// What an event is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,7 +34,7 @@ pub(crate) enum StreamEnd {
 
 /// Reads a stream's events.
 #[derive(Debug)]
-pub(crate) struct StreamMeter {
+pub(crate) struct StreamUsage {
     endpoint: Endpoint,
     /// The estimate of the prompt.
     prompt: u64,
@@ -42,7 +42,7 @@ pub(crate) struct StreamMeter {
     /// Events with text: a token each, of most servers.
     events: u64,
     /// Reads one event after the other.
-    event: AnswerScanner,
+    event: ResponseScanner,
     reported: ReportedUsage,
     /// The most that was told of the completion.
     floor: u64,
@@ -50,7 +50,7 @@ pub(crate) struct StreamMeter {
     ended: bool,
 }
 
-impl StreamMeter {
+impl StreamUsage {
     /// For a stream whose prompt is estimated at so many tokens.
     pub(crate) fn new(endpoint: Endpoint, prompt: u64) -> Self {
         Self {
@@ -58,7 +58,7 @@ impl StreamMeter {
             prompt,
             text: 0,
             events: 0,
-            event: AnswerScanner::default(),
+            event: ResponseScanner::default(),
             reported: ReportedUsage::default(),
             floor: 0,
             has_finish: false,
@@ -108,7 +108,7 @@ impl StreamMeter {
     }
 
     /// What a whole answer has used.
-    pub(crate) fn of_whole(&self, answer: &AnswerScanner) -> UsedTokens {
+    pub(crate) fn of_whole(&self, answer: &ResponseScanner) -> UsedTokens {
         used(self.endpoint, answer.reported(), self.prompt, answer.text())
     }
 
@@ -130,7 +130,7 @@ impl StreamMeter {
     /// How many tokens of the completion have surely come.
     pub(crate) fn delivered(&self) -> u64 {
         let by_text = self.events.min(tokens_of(self.text));
-        self.floor.max(by_text).max(self.text / MOST_BYTES_PER_TOKEN)
+        self.floor.max(by_text).max(self.text / MAX_BYTES_PER_TOKEN)
     }
 
     /// How it ended, when the upstream sends no more.
@@ -178,8 +178,8 @@ mod tests {
         json!({ "choices": [{ "index": 0, "delta": { "content": text }, "finish_reason": null }] })
     }
 
-    fn metered(events: &[Value]) -> StreamMeter {
-        let mut meter = StreamMeter::new(Endpoint::Chat, 10);
+    fn metered(events: &[Value]) -> StreamUsage {
+        let mut meter = StreamUsage::new(Endpoint::Chat, 10);
         for json in events {
             meter.read(event(json).as_bytes());
         }
@@ -220,7 +220,7 @@ mod tests {
     #[test]
     fn the_usage_event_is_known_in_every_form() {
         let usage = json!({ "prompt_tokens": 7, "completion_tokens": 5 });
-        let kind = |json: Value| StreamMeter::new(Endpoint::Chat, 10).read(event(&json).as_bytes());
+        let kind = |json: Value| StreamUsage::new(Endpoint::Chat, 10).read(event(&json).as_bytes());
         for choices in [
             json!([]),
             json!(null),
@@ -285,7 +285,7 @@ mod tests {
     proptest! {
         #[test]
         fn a_stream_costs_what_its_upstream_told_last_or_its_text(steps in steps()) {
-            let mut meter = StreamMeter::new(Endpoint::Chat, 10);
+            let mut meter = StreamUsage::new(Endpoint::Chat, 10);
             let (mut last, mut bytes) = (None, 0);
             for step in steps {
                 let json = match step {
