@@ -18,8 +18,8 @@ use super::body::CallBody;
 use super::client_ip::ClientIp;
 use super::endpoint::Endpoint;
 use super::error::GatewayError;
-use super::error_responses::CallErrors;
 use super::in_flight::InFlightCall;
+use super::openapi::CallResponses;
 use super::state::Gateway;
 use super::upstream_endpoint::UpstreamModel;
 use super::upstreams::ModelBackend;
@@ -38,10 +38,7 @@ const BODY_TIMEOUT: Duration = Duration::from_secs(30);
     operation_id = "chat_completions",
     tag = "Gateway",
     request_body(content = serde_json::Value),
-    responses(
-        (status = 200, description = "Response of the upstream", body = serde_json::Value),
-        CallErrors,
-    ),
+    responses(CallResponses),
     security(("bearer_key" = [])),
 )]
 pub(crate) async fn chat_completions(state: State<Gateway>, request: Request) -> Response {
@@ -57,10 +54,7 @@ pub(crate) async fn chat_completions(state: State<Gateway>, request: Request) ->
     operation_id = "completions",
     tag = "Gateway",
     request_body(content = serde_json::Value),
-    responses(
-        (status = 200, description = "Response of the upstream", body = serde_json::Value),
-        CallErrors,
-    ),
+    responses(CallResponses),
     security(("bearer_key" = [])),
 )]
 pub(crate) async fn completions(state: State<Gateway>, request: Request) -> Response {
@@ -77,10 +71,7 @@ pub(crate) async fn completions(state: State<Gateway>, request: Request) -> Resp
     operation_id = "embeddings",
     tag = "Gateway",
     request_body(content = serde_json::Value),
-    responses(
-        (status = 200, description = "Response of the upstream", body = serde_json::Value),
-        CallErrors,
-    ),
+    responses(CallResponses),
     security(("bearer_key" = [])),
 )]
 pub(crate) async fn embeddings(state: State<Gateway>, request: Request) -> Response {

@@ -17,7 +17,6 @@ mod config;
 mod credentials;
 mod endpoint;
 mod error;
-mod error_responses;
 mod estimate;
 mod fields;
 mod forward;
@@ -26,6 +25,7 @@ mod in_flight;
 mod json_reader;
 mod max_tokens;
 mod models;
+mod openapi;
 #[doc(hidden)]
 pub mod parsers;
 mod paths;

@@ -9,6 +9,7 @@ use utoipa::ToSchema;
 
 use super::call::{Caller, announce};
 use super::error::{ErrorBody, GatewayError};
+use super::openapi::KeyErrors;
 use super::state::Gateway;
 
 /// A model in the format of OpenAI’s API.
@@ -41,9 +42,7 @@ pub(crate) struct ModelList {
     tag = "Gateway",
     responses(
         (status = 200, description = "Models that the key may use", body = ModelList),
-        (status = 401, description = "Reason why the key was denied", body = ErrorBody),
-        (status = 403, description = "`wrong_scope`, `ip_not_allowed`", body = ErrorBody),
-        (status = 429, description = "The limit that was reached, or `too_many_failures`", body = ErrorBody),
+        KeyErrors,
     ),
     security(("bearer_key" = [])),
 )]
@@ -68,10 +67,8 @@ pub(crate) async fn list_models(State(state): State<Gateway>, request: Request) 
     params(("id" = String, Path)),
     responses(
         (status = 200, description = "The model", body = ModelObject),
-        (status = 401, description = "Reason why the key was denied", body = ErrorBody),
-        (status = 403, description = "`wrong_scope`, `ip_not_allowed`", body = ErrorBody),
         (status = 404, description = "`model_not_found`", body = ErrorBody),
-        (status = 429, description = "The limit that was reached, or `too_many_failures`", body = ErrorBody),
+        KeyErrors,
     ),
     security(("bearer_key" = [])),
 )]

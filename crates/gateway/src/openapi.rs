@@ -1,13 +1,32 @@
-//! What a call may be refused with, in the API's description.
+//! The responses of the gateway's endpoints, as the API's description lists them. Handlers return a
+//! [`super::error::GatewayError`].
 
 use utoipa::IntoResponses;
 
 use super::error::ErrorBody;
 
-/// Errors of endpoints that call a model.
+/// Endpoints that only check the key.
 #[derive(IntoResponses)]
-#[expect(dead_code, reason = "it describes; a `Refused` is what answers")]
-pub(super) enum CallErrors {
+#[expect(dead_code, reason = "it only describes")]
+pub(super) enum KeyErrors {
+    /// Reason why the key was denied
+    #[response(status = 401)]
+    Unauthorized(ErrorBody),
+    /// `wrong_scope`, `ip_not_allowed`
+    #[response(status = 403)]
+    Forbidden(ErrorBody),
+    /// The limit that was reached, or `too_many_failures`
+    #[response(status = 429)]
+    TooManyRequests(ErrorBody),
+}
+
+/// Endpoints that call a model.
+#[derive(IntoResponses)]
+#[expect(dead_code, reason = "it only describes")]
+pub(super) enum CallResponses {
+    /// Response of the upstream
+    #[response(status = 200)]
+    Ok(serde_json::Value),
     /// `malformed` (not valid JSON, more than 256 top-level fields, or nested too deeply) or
     /// `invalid`
     #[response(status = 400)]
