@@ -1,11 +1,11 @@
-//! Who may use an upstream: organizations of some tiers, and some by id.
+//! Which organizations may use an upstream: by tier, or by id.
 
 use std::fmt;
 
 use latchkey_domain::id::OrganizationId;
 use latchkey_domain::tier::Tier;
 
-/// Who may use an upstream.
+/// The organizations that may use an upstream.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Audience {
     tiers: Vec<Tier>,
@@ -13,26 +13,26 @@ pub struct Audience {
 }
 
 impl Audience {
-    /// Those that an operator names; none: nobody is named.
+    /// The tiers and organizations that the operator listed. None if the lists are empty.
     pub fn named(tiers: Vec<Tier>, organizations: Vec<OrganizationId>) -> Option<Self> {
         let is_named = !tiers.is_empty() || !organizations.is_empty();
         is_named.then_some(Self { tiers, organizations })
     }
 
-    /// Where nobody is named: everybody, if people are known. Where anybody may sign up, whoever
-    /// does would otherwise spend the operator's money.
+    /// The default where the operator lists nobody: everybody, or everybody but Free if sign-up is
+    /// open. Otherwise anybody could sign up and spend the operator's money.
     pub fn unnamed(people_are_known: bool) -> Self {
         let serves = |tier: &Tier| people_are_known || *tier != Tier::Free;
         Self { tiers: Tier::ALL.into_iter().filter(serves).collect(), organizations: Vec::new() }
     }
 
-    /// Whether an organization on this tier is among them.
+    /// Whether an organization on this tier may use the upstream.
     pub fn includes(&self, tier: Tier, organization: OrganizationId) -> bool {
         self.tiers.contains(&tier) || self.organizations.contains(&organization)
     }
 }
 
-/// As the log says it: `tiers pro, team; organizations org_…`.
+/// The form in log lines: `tiers pro, team; organizations org_…`.
 impl fmt::Display for Audience {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let tiers: Vec<&str> = self.tiers.iter().map(|tier| tier.as_str()).collect();

@@ -1,24 +1,24 @@
-//! Vectors as base64, for clients that ask for them where the upstream writes numbers.
+//! Encodes vectors as base64 where the client asked for it and the upstream sends numbers.
 //!
-//! OpenAI's own clients ask for `encoding_format: "base64"` and take any string for one, and some
-//! take a list of numbers for bytes. Base64 is of the vector's little-endian 32-bit floats
-//! ([OpenAI's Python
+//! OpenAI's clients ask for `encoding_format: "base64"` and decode any string as base64; some take
+//! an array of numbers for bytes. The format is base64 of little-endian 32-bit floats, as [OpenAI's
+//! Python
 //! client](https://github.com/openai/openai-python/blob/main/src/openai/resources/embeddings.py)
-//! reads it so).
+//! decodes it.
 
 use data_encoding::BASE64;
 
-/// A longer number is none.
+/// Maximum length of a number.
 const MAX_NUMBER_BYTES: usize = 64;
 
-/// Writes each list that stands under `embedding` as base64, while the answer passes.
+/// Rewrites each array under `embedding` as base64 while the response is forwarded.
 #[derive(Debug, Default)]
 pub(super) struct Base64Vectors {
     state: ScanState,
     name: Vec<u8>,
     number: Vec<u8>,
     floats: Vec<u8>,
-    /// The list as it came: it goes on like that if it is none of numbers.
+    /// The original array, which is forwarded if it is not one of numbers.
     list: Vec<u8>,
 }
 
@@ -28,13 +28,13 @@ enum ScanState {
     Outside,
     String,
     Escaped,
-    /// Behind `"embedding"`, perhaps before its value.
+    /// After `"embedding"`, before its value.
     Named,
     Vector,
 }
 
 impl Base64Vectors {
-    /// What goes to the client of what comes next.
+    /// Converts the next chunk.
     pub(super) fn encode(&mut self, bytes: &[u8]) -> Vec<u8> {
         let mut out = Vec::with_capacity(bytes.len());
         for byte in bytes {
@@ -51,7 +51,7 @@ impl Base64Vectors {
                 b'\\' => self.state = ScanState::Escaped,
                 b'"' if self.name == b"embedding" => self.state = ScanState::Named,
                 b'"' => self.state = ScanState::Outside,
-                // A byte more than the name: it is another.
+                // One byte more than the name is enough to tell that it is another.
                 _ if self.name.len() <= b"embedding".len() => self.name.push(byte),
                 _ => {}
             },

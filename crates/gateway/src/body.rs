@@ -1,5 +1,5 @@
-//! What a call asks for, as far as the gateway has to know; the rest goes to the upstream as it
-//! came.
+//! Parsing of request bodies, and the body that is sent upstream. Only the fields that the gateway
+//! interprets are parsed; all others are forwarded unchanged.
 
 use std::sync::Arc;
 
@@ -20,7 +20,7 @@ use super::json_reader::JsonReader;
 use super::max_tokens::{MAX_TOKENS_FIELDS, MaxTokens};
 use super::upstream_endpoint::UpstreamModel;
 
-/// Fields that no model reads, whatever text they hold.
+/// Fields that do not reach the model, so their text is not counted as prompt.
 const UNCOUNTED_FIELDS: [&str; 22] = [
     "model",
     "user",
@@ -46,7 +46,7 @@ const UNCOUNTED_FIELDS: [&str; 22] = [
     "routing",
 ];
 
-/// The fields that the gateway goes by.
+/// Fields that the gateway interprets.
 const INTERPRETED_FIELDS: [&str; 11] = [
     "model",
     "messages",
@@ -61,31 +61,30 @@ const INTERPRETED_FIELDS: [&str; 11] = [
     "best_of",
 ];
 
-/// What a chat has after its messages, by the templates of common models.
+/// Tokens that common chat templates add after the last message.
 const CHAT_TEMPLATE_TOKENS: u64 = 3;
 
-/// A call's body, read and found right.
+/// A parsed and validated request body.
 #[derive(Debug, Clone)]
 pub(super) struct CallBody {
     pub(super) endpoint: Endpoint,
     pub(super) model: String,
     pub(super) stream: bool,
-    /// Whether the client wants to be told the usage at the end of a stream.
+    /// Whether the client asked for usage at the end of the stream.
     pub(super) wants_usage: bool,
     pub(super) prompt: PromptTokens,
     caps: MaxTokens,
     choices: u64,
-    /// How many answers are generated, of which the best are the choices.
+    /// Number of completions that are generated; with `best_of` more than `choices`.
     generated: u64,
     fields: Fields,
 }
 
 impl CallBody {
-    /// Reads a body.
+    /// Parses a body.
     ///
     /// # Errors
-    /// 400: it is no JSON object, or a field that the gateway goes by is missing or of the wrong
-    /// type.
+    /// 400: not a JSON object, or an interpreted field is missing or has the wrong type.
     pub(super) fn parse(endpoint: Endpoint, bytes: Bytes) -> Result<Self, GatewayError> {
         let fields = Fields::read(bytes, endpoint.prompt()).map_err(|error| unreadable(&error))?;
         for field in fields.iter() {
@@ -113,8 +112,8 @@ impl CallBody {
         Ok(Self { endpoint, model, stream, wants_usage, prompt, caps, choices, generated, fields })
     }
 
-    /// The tokens of the prompt by the model's own tokenizer; of what can't be counted, the bound.
-    /// It takes time that grows with the body.
+    /// Counts the prompt with the model's tokenizer. A field that cannot be tokenized counts with
+    /// its upper bound. Takes time linear in the body.
     fn tokenizer_count(&self, tokenizer: Tokenizer) -> u32 {
         let mut tokens: u64 = 0;
         for field in read_by_models(&self.fields) {
@@ -123,13 +122,14 @@ impl CallBody {
             let of_field = of_field.map_or(field.tokens.bound, |tokens| tokens.estimate);
             tokens = tokens.saturating_add(of_field);
         }
-        // What a chat's template ends with, after the messages.
+        // The end of a chat template, after the messages.
         let template = if self.endpoint == Endpoint::Chat { CHAT_TEMPLATE_TOKENS } else { 0 };
         narrow(tokens.saturating_add(template))
     }
 
-    /// The same, once one of the `turns` is free. A count that was begun keeps its turn, be the
-    /// client gone: whoever leaves must not begin the next one beside it.
+    /// Counts like [`Self::tokenizer_count`] as soon as `permits` allows. A count that has started
+    /// keeps its permit even if the client disconnects; otherwise clients that disconnect could
+    /// start any number of counts.
     pub(super) async fn tokenizer_count_when_permitted(
         &self,
         tokenizer: Tokenizer,
@@ -138,7 +138,7 @@ impl CallBody {
         if Tokenizer::is_quick_for(self.fields.len()) {
             return self.tokenizer_count(tokenizer);
         }
-        // It is never closed.
+        // The semaphore is never closed.
         let turn = Arc::clone(turns).acquire_owned().await;
         let body = self.clone();
         let counted = tokio::task::spawn_blocking(move || {
@@ -148,7 +148,7 @@ impl CallBody {
         counted.await.unwrap_or_else(|_| narrow(self.prompt.bound))
     }
 
-    /// What the call may cost where one answer of the model has at most so many tokens.
+    /// What the call may cost if one completion has at most `model_max_tokens` tokens.
     pub(super) fn need(&self, model_max_tokens: u64) -> TokenNeed {
         let answer = match self.caps.smallest() {
             Some(cap) => AnswerCap::Client(narrow(cap)),
@@ -163,24 +163,24 @@ impl CallBody {
         }
     }
 
-    /// The same where the estimate is exact.
+    /// Like [`Self::need`], for a backend whose prompt estimate is exact.
     pub(super) fn exact_need(&self, model_max_tokens: u64) -> TokenNeed {
         let need = self.need(model_max_tokens);
         TokenNeed { prompt_bound: need.prompt_estimate, ..need }
     }
 
-    /// What all answers may have together where each may have so many tokens.
+    /// Tokens of all completions together, if each may have `tokens`.
     pub(super) const fn of_all_answers(&self, tokens: u64) -> u64 {
         tokens.saturating_mul(self.generated)
     }
 
-    /// Refuses a cap that says nothing, for a key whose tokens are limited.
+    /// Rejects a cap that is not a number of tokens. Only called for keys with token limits.
     pub(super) fn check_caps(&self) -> Result<(), GatewayError> {
         self.caps.check()
     }
 
-    /// What goes to the upstream: under its own name for the model, with answers no longer than
-    /// `reserved` tokens, if that is limited, and a stream that tells its usage.
+    /// The body for the upstream: with the upstream's name of the model, `include_usage` for
+    /// streams, and a cap of `reserved` tokens if there is one.
     pub(super) fn for_upstream(mut self, target: &UpstreamModel, reserved: Option<u64>) -> Bytes {
         if self.model != target.name {
             self.fields.set("model", Value::from(target.name.as_str()).to_string());
@@ -194,7 +194,7 @@ impl CallBody {
             );
         }
         if self.stream && !self.wants_usage {
-            // It was an object when it was read.
+            // Parsing has verified that it is an object.
             let mut options = options(&self.fields).unwrap_or_default();
             options.insert("include_usage".to_owned(), true.into());
             self.fields.set("stream_options", Value::Object(options).to_string());
@@ -202,17 +202,17 @@ impl CallBody {
         self.fields.into_bytes()
     }
 
-    /// Whether the client wants vectors as base64.
+    /// Whether the client asked for vectors in base64.
     pub(super) fn wants_base64(&self) -> bool {
         self.endpoint == Endpoint::Embeddings && self.field("encoding_format") == Some("\"base64\"")
     }
 
-    /// A field as JSON; none: it is not there, or null.
+    /// A field as JSON. None if it is missing or null.
     pub(super) fn field(&self, name: &str) -> Option<&str> {
         self.fields.get(name)
     }
 
-    /// The names of all fields.
+    /// Names of all fields.
     pub(super) fn names(&self) -> impl Iterator<Item = &str> {
         self.fields.iter().map(|field| field.name.as_str())
     }
@@ -222,13 +222,13 @@ impl CallBody {
         self.fields.get(self.endpoint.prompt()).unwrap_or_default()
     }
 
-    /// How many answers are wanted.
+    /// Number of choices that the client asked for.
     pub(super) const fn choices(&self) -> u64 {
         self.choices
     }
 }
 
-/// The fields that a model may read. Numbers beside the prompt are none.
+/// Fields whose text reaches the model. Outside the prompt, numbers do not count.
 fn read_by_models(fields: &Fields) -> impl Iterator<Item = &Field> {
     fields.iter().filter(|field| {
         let is_read = || matches!(*field.value, [b'"' | b'[' | b'{', ..]);
@@ -237,7 +237,7 @@ fn read_by_models(fields: &Fields) -> impl Iterator<Item = &Field> {
     })
 }
 
-/// No body holds as many tokens, or asks for as many.
+/// Saturates: no body has that many tokens.
 fn narrow(tokens: u64) -> u32 {
     u32::try_from(tokens).unwrap_or(u32::MAX)
 }
@@ -268,8 +268,8 @@ fn unfit(name: &str) -> GatewayError {
     GatewayError::new(StatusCode::BAD_REQUEST, "malformed", message)
 }
 
-/// Some upstreams take a field in any case, and would go by a `Model` that the key was not checked
-/// for.
+/// Some upstreams match field names without regard to case. They would read a `Model` that the key
+/// was not checked for.
 fn check_name(name: &str) -> Result<(), GatewayError> {
     if INTERPRETED_FIELDS.contains(&name) {
         return Ok(());
@@ -280,7 +280,7 @@ fn check_name(name: &str) -> Result<(), GatewayError> {
     }
 }
 
-/// Whether a name is `other`, in whatever case. Nothing is copied: names may be long.
+/// Compares ignoring case. Does not copy `name`, which may be long.
 pub(super) fn folds_to(name: &str, other: &str) -> bool {
     name.chars().flat_map(char::to_uppercase).flat_map(char::to_lowercase).eq(other.chars())
 }
@@ -305,7 +305,7 @@ fn check_prompt(fields: &Fields, endpoint: Endpoint) -> Result<(), GatewayError>
     }
 }
 
-/// `stream_options`; none are no options.
+/// The options of the stream, or none.
 fn options(fields: &Fields) -> Result<Map<String, Value>, GatewayError> {
     let Some(text) = fields.get("stream_options") else { return Ok(Map::new()) };
     serde_json::from_str(text)
@@ -320,7 +320,7 @@ fn flag(text: Option<&str>, name: &str) -> Result<bool, GatewayError> {
     }
 }
 
-/// How many, where it is at least one.
+/// Parses a count of at least one.
 fn some(fields: &Fields, name: &str) -> Result<u64, GatewayError> {
     match fields.get(name).map(str::parse::<u32>) {
         None => Ok(1),
@@ -329,7 +329,7 @@ fn some(fields: &Fields, name: &str) -> Result<u64, GatewayError> {
     }
 }
 
-/// How many prompts a completion has: a list of tokens is one.
+/// Number of prompts of a completion. A list of tokens is one prompt.
 fn prompts(fields: &Fields) -> u64 {
     let list = fields.get("prompt").filter(|prompt| prompt.starts_with('['));
     let list: Option<Vec<&RawValue>> = list.and_then(|list| serde_json::from_str(list).ok());
@@ -352,7 +352,7 @@ mod tests {
         let turns = Arc::new(Semaphore::new(1));
         let mut count = Box::pin(body.tokenizer_count_when_permitted(Tokenizer::O200kBase, &turns));
         assert!(futures::poll!(&mut count).is_pending());
-        // The client leaves.
+        // The client disconnects.
         drop(count);
         assert_eq!(turns.available_permits(), 0, "the count goes on");
         let free = tokio::time::timeout(std::time::Duration::from_mins(1), turns.acquire());

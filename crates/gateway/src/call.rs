@@ -1,4 +1,4 @@
-//! A call: from the key to the answer.
+//! Handlers of the endpoints that call a model: authenticate, read the body, reserve, forward.
 
 use std::time::Duration;
 
@@ -25,7 +25,7 @@ use super::upstream_endpoint::UpstreamModel;
 use super::upstreams::ModelBackend;
 use super::{MAX_BODY_BYTES, credentials, forward, restricted_fields, sandbox};
 
-/// How long a body may take to arrive.
+/// How long the body may take to arrive.
 const BODY_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Create a chat completion
@@ -88,21 +88,21 @@ async fn answer(State(state): State<Gateway>, endpoint: Endpoint, request: Reque
     response
 }
 
-/// Leaves with the answer how the limits of the key stand, if it was checked.
+/// Passes the state of the key's limits on to the server, which writes the headers.
 pub(super) fn announce(parts: &Parts, response: &mut Response) {
     if let Some(limits) = parts.extensions.get::<LimitStates>() {
         response.extensions_mut().insert(*limits);
     }
 }
 
-/// A key that came with a call to the gateway.
+/// The authenticated key of a request.
 pub(super) struct Caller {
     found: Found,
     ip: Option<std::net::IpAddr>,
 }
 
 impl Caller {
-    /// Finds the key. Nothing else is read before: without a good key nobody gets further.
+    /// Authenticates the request. This comes first: without a valid key nothing else is read.
     pub(super) async fn of(state: &Gateway, parts: &Parts) -> Result<Self, GatewayError> {
         let ip = ClientIp::of(parts);
         let found = check::identify(&state.services, credentials::key(&parts.headers)?, ip).await?;
@@ -114,13 +114,13 @@ impl Caller {
         &self.found
     }
 
-    /// What the key has to admit.
+    /// The properties that the key is checked against.
     pub(super) fn call<'a>(&self, model: Option<&'a str>) -> Call<'a> {
         Call { kind: Some(KeyKind::Inference), ip: self.ip, model, ..Call::default() }
     }
 
-    /// Takes what can be taken before the body has come: a request, and a place among the key's
-    /// calls.
+    /// Acquires what does not depend on the body: one request of the rate limit and a slot of the
+    /// parallel limit.
     async fn begin(&self, state: &Gateway, parts: &mut Parts) -> Result<BegunCall, GatewayError> {
         match check::begin(&state.services, &self.found, self.call(None)).await {
             Ok(begun) => {
@@ -131,7 +131,7 @@ impl Caller {
         }
     }
 
-    /// Reserves what a call may cost.
+    /// Reserves what the call may cost.
     async fn reserve(
         &self,
         state: &Gateway,
@@ -150,7 +150,7 @@ impl Caller {
         }
     }
 
-    /// Lets a call through that costs no tokens, as one request.
+    /// Checks a call that uses no tokens. It counts as one request.
     pub(super) async fn admit(
         &self,
         state: &Gateway,
@@ -169,11 +169,11 @@ impl Caller {
     }
 }
 
-/// The node has as many calls in progress as it has connections for.
+/// The server has as many calls in progress as it has connections for.
 const TOO_MANY_CALLS: &str =
     "This server has its maximum number of calls in progress. Try again in a moment.";
 
-/// Who answers a call whose body was found right.
+/// A validated call and the backend that will serve it.
 enum PreparedCall {
     Sandbox(sandbox::SandboxCall),
     Upstream(UpstreamModel),
@@ -185,11 +185,11 @@ async fn call(
     parts: &mut Parts,
     body: Body,
 ) -> Result<Response, GatewayError> {
-    // Nobody without a key gets further than this, and nobody sends bodies faster than their key
-    // may call.
+    // The request is counted before the body is read, so that bodies arrive no faster than the rate
+    // limit of the key allows.
     let begun = Caller::of(state, parts).await?.begin(state, parts).await?;
     let body = read(body).await.and_then(|bytes| CallBody::parse(endpoint, bytes));
-    // It may have been revoked or changed while the body came.
+    // Look the key up again: it may have been revoked or changed while the body arrived.
     let caller = Caller::of(state, parts).await?;
     let found = match body {
         Ok(body) => match prepare(state, &caller, &body).await {
@@ -201,7 +201,8 @@ async fn call(
     let (body, prepared) = match found {
         Ok(found) => found,
         Err((refused, model)) => {
-            // What refuses the key itself goes before. It was a request all the same.
+            // A denial of the key takes precedence over errors of the body. The request counts in
+            // any case.
             caller.admit(state, parts, model.as_deref(), Some(&begun)).await?;
             return Err(refused);
         }
@@ -233,8 +234,9 @@ async fn call(
             let rare = reservation.key().rare();
             let is_limited = rare.budget.is_some() || rare.tpm.is_some();
             let reserved = is_limited.then_some(reservation.granted().answer);
-            // Who leaves before a whole answer pays for what was reserved, unless the upstream
-            // stops then. Who leaves a stream pays for what has come of it.
+            // A client that disconnects before a plain response pays for the whole reservation,
+            // unless the upstream stops generating then. A client of a stream pays for what it has
+            // received.
             let pays = !body.stream && !target.upstream.cancels;
             let held = reserved.filter(|_| pays).unwrap_or_default();
             let costs = (body.prompt.estimate, body.of_all_answers(held));
@@ -245,7 +247,7 @@ async fn call(
     }
 }
 
-/// Finds who answers a call, and whether they can.
+/// Finds the backend of the model, and validates what depends on the key.
 async fn prepare(
     state: &Gateway,
     caller: &Caller,
@@ -272,7 +274,7 @@ fn denied(parts: &mut Parts, denial: Denial) -> GatewayError {
     Error::from(Box::new(denial)).into()
 }
 
-/// The whole body, within the gateway's size.
+/// Reads the whole body, at most [`MAX_BODY_BYTES`].
 async fn read(body: Body) -> Result<axum::body::Bytes, GatewayError> {
     let too_large = || {
         let message = "The body exceeds 10 MiB.";

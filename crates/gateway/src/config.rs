@@ -1,4 +1,4 @@
-//! What an operator decides about the gateway. The server reads it from a file and the environment.
+//! The gateway's settings. The server reads them from its environment and the upstreams file.
 
 use std::fmt;
 use std::num::NonZeroU64;
@@ -8,20 +8,20 @@ use serde::Deserialize;
 
 use super::audience::Audience;
 
-/// What the gateway runs on.
+/// Settings of the gateway.
 #[derive(Debug, Clone)]
 pub struct GatewayConfig {
-    /// Who answers which model, in the order of the file.
+    /// Upstreams and their models, in the order of the file.
     pub upstreams: Vec<Upstream>,
-    /// How long an upstream may take to its first byte.
+    /// How long an upstream may take to send its first byte.
     pub upstream_timeout: Duration,
-    /// Calls in progress to upstreams, each with a connection.
+    /// Maximum number of concurrent calls to upstreams. Each needs a connection.
     pub max_calls: usize,
-    /// Connections to all upstreams together that wait for the next call.
+    /// Maximum number of idle connections, over all upstreams.
     pub max_idle_connections: usize,
 }
 
-/// The field by which an upstream goes.
+/// The request field by which an upstream limits the output tokens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum CapField {
@@ -55,22 +55,23 @@ pub enum Tokenizer {
     O200kBase,
 }
 
-/// A server that speaks OpenAI's protocol.
+/// An upstream: a server with an OpenAI-compatible API.
 #[derive(Clone)]
 pub struct Upstream {
-    /// What operators call it.
+    /// Name in logs and in `/readyz`.
     pub name: String,
-    /// Where its API is, without a slash at the end, e.g. `http://127.0.0.1:8000/v1`.
+    /// Base URL of its API without a trailing slash, e.g. `http://127.0.0.1:8000/v1`.
     pub base_url: String,
-    /// What it is called with.
+    /// API key that calls to it carry.
     pub api_key: Option<String>,
-    /// Who may use it.
+    /// Organizations that may use it.
     pub audience: Audience,
-    /// Fields that choose a model, host or credential and may pass all the same, in lower case.
+    /// Lower-case names of fields that are passed on although they choose a model, host or
+    /// credential.
     pub pass_fields: Vec<String>,
-    /// The field with the cap that it goes by; none: the one that the client used.
+    /// Field that carries the cap. None: the field that the client used.
     pub cap_field: Option<CapField>,
-    /// Whether it stops working when the connection closes.
+    /// Whether it stops generating when the connection closes.
     pub cancels: bool,
     /// Models that the upstream serves.
     pub models: Vec<Model>,
@@ -86,7 +87,7 @@ impl fmt::Debug for Upstream {
     }
 }
 
-/// A model under the name that clients use.
+/// A model, by the name that clients use.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(from = "ModelEntry")]
 pub struct Model {
@@ -94,9 +95,9 @@ pub struct Model {
     pub id: String,
     /// The name that the upstream uses.
     pub upstream: String,
-    /// The most tokens of an answer, if it is known.
+    /// Maximum output tokens of the model, if known.
     pub max_output_tokens: Option<u64>,
-    /// Its tokenizer, if it is one of those that are built in.
+    /// The model's tokenizer, if it is a built-in one.
     pub tokenizer: Option<Tokenizer>,
 }
 

@@ -1,4 +1,4 @@
-//! The key that comes with a call.
+//! Reads the key from a request's headers.
 
 use axum::http::header::AUTHORIZATION;
 use axum::http::{HeaderMap, StatusCode};
@@ -6,11 +6,11 @@ use latchkey_domain::credentials;
 
 use super::error::GatewayError;
 
-/// The bearer token. Some clients send a second credential as `x-api-key`, which counts instead if
-/// it alone has the form of our keys.
+/// The key in `Authorization: Bearer`. Some clients send a second credential as `x-api-key`; it is
+/// used instead if it alone has the format of our keys.
 ///
 /// # Errors
-/// 400: both are keys, and not the same.
+/// 400: both headers contain keys of ours, and they differ.
 pub(super) fn key(headers: &HeaderMap) -> Result<Option<&str>, GatewayError> {
     let Some(token) = bearer(headers) else { return Ok(None) };
     let other = headers.get("x-api-key").and_then(|value| value.to_str().ok());
@@ -18,7 +18,7 @@ pub(super) fn key(headers: &HeaderMap) -> Result<Option<&str>, GatewayError> {
         .map_err(|two| GatewayError::new(StatusCode::BAD_REQUEST, "malformed", two.to_string()))
 }
 
-/// The token of the `Authorization` header.
+/// The token in the `Authorization` header.
 pub(super) fn bearer(headers: &HeaderMap) -> Option<&str> {
     credentials::bearer(headers.get(AUTHORIZATION)?.to_str().ok()?)
 }

@@ -8,7 +8,7 @@ pub(super) enum Endpoint {
 }
 
 impl Endpoint {
-    /// Its path under an upstream's base URL.
+    /// Path below the base URL of an upstream.
     pub(super) const fn path(self) -> &'static str {
         match self {
             Self::Chat => "/chat/completions",
@@ -17,7 +17,7 @@ impl Endpoint {
         }
     }
 
-    /// The field with the prompt.
+    /// Name of the field that holds the prompt.
     pub(super) const fn prompt(self) -> &'static str {
         match self {
             Self::Chat => "messages",

@@ -1,4 +1,4 @@
-//! Refusals in OpenAI's shape: `{"error": {"message", "type", "param", "code"}}`.
+//! Errors in OpenAI's format: `{"error": {"message", "type", "param", "code"}}`.
 
 use std::borrow::Cow;
 
@@ -16,11 +16,11 @@ use utoipa::ToSchema;
 
 use super::upstream_error::UpstreamError;
 
-/// The type of what no wait mends.
+/// Error type that tells clients that retrying is useless.
 const INSUFFICIENT_QUOTA: &str = "insufficient_quota";
-/// The longest wait that a client is asked for, in seconds.
+/// The longest `Retry-After` that a client is sent.
 pub(super) const MAX_RETRY_AFTER_SECONDS: u64 = 60;
-/// What the clients of this protocol go by when they decide whether to call again.
+/// Header by which OpenAI's clients decide whether to retry.
 const SHOULD_RETRY: HeaderName = HeaderName::from_static("x-should-retry");
 const LATCHKEY_CODE: HeaderName = HeaderName::from_static("x-latchkey-code");
 
@@ -62,14 +62,14 @@ impl GatewayError {
         Self { status, body: Box::new(ErrorBody { error }), headers: Vec::new() }
     }
 
-    /// 400: a field of the body is wrong.
+    /// 400: a field of the body is invalid.
     pub(super) fn invalid(param: &str, message: impl Into<String>) -> Self {
         let mut refused = Self::new(StatusCode::BAD_REQUEST, "invalid", message);
         refused.body.error.param = Some(param.to_owned());
         refused
     }
 
-    /// 404: nobody serves the model.
+    /// 404: no upstream serves the model.
     pub(super) fn no_such_model(model: &str) -> Self {
         let shown: String = model.chars().filter(|c| !c.is_control()).take(100).collect();
         let message = format!("The model “{shown}” does not exist, or this key may not use it.");
@@ -78,7 +78,7 @@ impl GatewayError {
         refused
     }
 
-    /// What an upstream refused the call with, in its own words.
+    /// The upstream's error, in its own words.
     pub(super) fn of_upstream(status: StatusCode, told: UpstreamError) -> Self {
         let UpstreamError { message, kind, param, code } = told;
         let kind = kind.map_or_else(|| kind_of(status).into(), Cow::from);
@@ -86,13 +86,13 @@ impl GatewayError {
         Self { status, body: Box::new(ErrorBody { error }), headers: Vec::new() }
     }
 
-    /// 504: the upstream took too long.
+    /// 504: the upstream timed out.
     pub(super) fn upstream_timeout() -> Self {
         let message = "The upstream took too long to respond. Try again.";
         Self::new(StatusCode::GATEWAY_TIMEOUT, "upstream_timeout", message)
     }
 
-    /// 502: the upstream can't be reached.
+    /// 502: the upstream cannot be reached.
     pub(super) fn upstream_unreachable() -> Self {
         let message = "The upstream that serves this model can’t be reached. Try again shortly.";
         Self::new(StatusCode::BAD_GATEWAY, "upstream_unreachable", message)
@@ -104,8 +104,7 @@ impl GatewayError {
         Self::new(StatusCode::BAD_GATEWAY, "upstream_error", message)
     }
 
-    /// 502: the upstream does not take the credentials that this server calls it with. No client
-    /// can mend that.
+    /// 502: the upstream rejects this server's credentials. The client cannot do anything about it.
     pub(super) fn upstream_unauthorized() -> Self {
         let message = "The upstream that serves this model rejected this server’s credentials. \
                        Contact the operator of this server.";
@@ -114,26 +113,26 @@ impl GatewayError {
         refused
     }
 
-    /// 503 or 529: the upstream has too much to do, and says so by this status.
+    /// 503 or 529, as the upstream sent it: it is overloaded.
     pub(super) fn upstream_overloaded(status: StatusCode) -> Self {
         let message = "The upstream that serves this model is overloaded. Try again shortly.";
         Self::new(status, "upstream_error", message)
     }
 
-    /// 502: the upstream answered with an error instead of an answer.
+    /// 502: the upstream sent an error with a success status.
     pub(super) fn upstream_answered(told: UpstreamError) -> Self {
         let code = told.code.clone().or_else(|| Some("upstream_error".to_owned()));
         Self::of_upstream(StatusCode::BAD_GATEWAY, UpstreamError { code, ..told })
     }
 
-    /// 429: the upstream has too much to do.
+    /// 429: the upstream limits the rate of this server's calls.
     pub(super) fn upstream_busy() -> Self {
         let message = "The upstream that serves this model is rate limiting requests. Try again \
                        later.";
         Self::new(StatusCode::TOO_MANY_REQUESTS, "upstream_rate_limited", message)
     }
 
-    /// 429: the account that the upstream is called with has nothing left. No wait mends that.
+    /// 429: the account at the upstream has no quota left. Retrying is useless.
     pub(super) fn upstream_quota(told: UpstreamError) -> Self {
         let told = UpstreamError { code: Some(INSUFFICIENT_QUOTA.to_owned()), ..told };
         let mut refused = Self::of_upstream(StatusCode::TOO_MANY_REQUESTS, told);
@@ -142,21 +141,21 @@ impl GatewayError {
         refused
     }
 
-    /// The same with how long to wait, in whole seconds.
+    /// Adds `Retry-After`, in whole seconds.
     pub(super) fn with_retry_after(mut self, seconds: Option<u64>) -> Self {
         self.headers.extend(seconds.map(|seconds| (RETRY_AFTER, seconds.into())));
         self
     }
 
-    /// What happened, for people.
+    /// The message for people.
     pub(super) fn message(&self) -> &str {
         &self.body.error.message
     }
 
-    /// The refusal as an event of a stream that has begun.
+    /// The error as an event of a stream that has started.
     pub(super) fn event(&self) -> String {
         let body = serde_json::to_string(&self.body).unwrap_or_default();
-        // Other refusals are masked as a whole, where the answer leaves.
+        // In other responses secrets are masked when the response leaves the server.
         format!("data: {}\n\n", mask::secrets(&body))
     }
 }
@@ -171,13 +170,12 @@ const fn kind_of(status: StatusCode) -> &'static str {
     }
 }
 
-/// Whether waiting for a minute mends nothing that was refused with this status: clients that see
-/// it should not try again.
+/// Whether retrying is useless after this status.
 const fn is_lasting(status: StatusCode) -> bool {
     matches!(status.as_u16(), 400..500) && !matches!(status.as_u16(), 408 | 409 | 425 | 429)
 }
 
-/// 503, in the gateway's shape.
+/// 503 `unavailable` in the gateway's format.
 pub fn unavailable(message: &'static str) -> Response {
     let mut refused = GatewayError::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", message);
     refused.headers.push((RETRY_AFTER, HeaderValue::from_static("1")));
@@ -192,14 +190,14 @@ impl From<Error> for GatewayError {
         let problem = Problem::from(&error);
         let status = StatusCode::from_u16(problem.status);
         let status = status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        // A code is a word in JSON too.
+        // Error codes are strings in JSON too.
         let code = serde_json::to_value(problem.code).unwrap_or_default();
         let code = code.as_str().unwrap_or_default().to_owned();
         let mut refused = Self::new(status, code, problem.detail);
         if status == StatusCode::TOO_MANY_REQUESTS
             && error.retry_after().is_none_or(|seconds| seconds > MAX_RETRY_AFTER_SECONDS)
         {
-            // Some clients sleep through any wait, and others call again and again.
+            // Some clients sleep through any wait, and others retry regardless of it.
             refused.status = StatusCode::PAYMENT_REQUIRED;
             refused.body.error.kind = INSUFFICIENT_QUOTA.into();
             return refused;

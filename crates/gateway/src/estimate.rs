@@ -1,13 +1,13 @@
-//! How many tokens the prompt of a body has, where no upstream says so: an estimate and a bound.
+//! Counts the tokens of a prompt: an estimate and an upper bound.
 //!
-//! The estimate is four bytes of text a token, rounded up, as OpenAI's rule of thumb for English
-//! has it ([What are tokens](https://help.openai.com/en/articles/4936856)). The sandbox counts its
-//! own tokens by the same rule, so there the estimate is exact. The bound is a token for each byte
-//! of text: byte-level tokenizers never make more.
+//! The estimate is one token for four bytes of text, rounded up, which is OpenAI's rule of thumb
+//! for English ([What are tokens](https://help.openai.com/en/articles/4936856)). The sandbox counts
+//! its tokens by the same rule, so its estimates are exact. The upper bound is one token for each
+//! byte, as byte-level tokenizers never produce more.
 //!
-//! Media are no text: a picture counts the same inline and by link, and audio and files count by
-//! their size. Prompts are counted while their JSON is read; no copy of them is made. With a
-//! model's own tokenizer the estimate is what that counts.
+//! Media do not count as text: an image counts the same inline and by link; audio and files count
+//! by their size. Prompts are counted while their JSON is parsed, without copying them. If the
+//! model's tokenizer is known, it makes the estimate.
 
 use std::ops::AddAssign;
 
@@ -15,20 +15,20 @@ use super::config::Tokenizer;
 use super::json_reader::{BadJson, JsonReader, JsonText, JsonValue};
 
 const BYTES_PER_TOKEN: usize = 4;
-/// What a message costs beside its text: its role and its ends.
+/// Overhead of a message: its role and delimiters.
 const TOKENS_PER_MESSAGE: u64 = 4;
-/// A picture, and one that is to be looked at roughly.
+/// An image, and one with `detail: "low"`.
 const TOKENS_PER_IMAGE: u64 = 1_000;
 const TOKENS_PER_LOW_DETAIL_IMAGE: u64 = 85;
 /// The most that audio or a file counts.
 const MAX_TOKENS_PER_FILE: u64 = 20_000;
 
-/// The tokens of a prompt.
+/// Token counts of a prompt or a part of it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct PromptTokens {
-    /// What it likely has.
+    /// The likely number.
     pub(super) estimate: u64,
-    /// What it has at most.
+    /// The upper bound.
     pub(super) bound: u64,
 }
 
@@ -49,36 +49,36 @@ impl AddAssign for PromptTokens {
     }
 }
 
-/// The tokens of a text of so many bytes.
+/// Counts a text of this many bytes.
 fn of_text(bytes: usize) -> PromptTokens {
     PromptTokens { estimate: of_bytes(bytes), bound: u64::try_from(bytes).unwrap_or(u64::MAX) }
 }
 
-/// The estimate of a text of so many bytes.
+/// The estimate for a text of this many bytes.
 fn of_bytes(bytes: usize) -> u64 {
     u64::try_from(bytes.div_ceil(BYTES_PER_TOKEN)).unwrap_or(u64::MAX)
 }
 
-/// Where a value stands, which decides what it counts.
+/// Where a value is in the body, which decides how it counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum PromptContext {
-    /// The whole prompt: a text, tokens, a list of either, or messages; or a list in it.
+    /// The whole prompt: a text, tokens, a list of either, or messages.
     Prompt,
-    /// In the prompt's list: a text, a token, a message, or a prompt of its own.
+    /// An item of the prompt: a text, a token, a message, or a prompt of its own.
     Part,
-    /// In a message, tool calls included: its texts.
+    /// Inside a message, including tool calls. Only texts count.
     Content,
-    /// A field beside the prompt that the model reads too, names and all: tools, schemas,
+    /// A field beside the prompt that the model reads as well, with member names: tools, schemas,
     /// documents.
     Field,
-    /// A picture, by its link or itself.
+    /// An image, inline or as a link.
     Image,
-    /// Audio or a file, by its link or itself.
+    /// Audio or a file, inline or as a link.
     File,
 }
 
 impl PromptContext {
-    /// Where the value of a member stands.
+    /// The context of a member's value.
     fn of_member(self, name: &str) -> Self {
         match (self, name) {
             (Self::Field, _) => Self::Field,
@@ -88,8 +88,7 @@ impl PromptContext {
         }
     }
 
-    /// What anything counts that is no text and no list: a token of a prompt, and nothing in a
-    /// message.
+    /// What a value counts that is not a text and not a list.
     fn other(self) -> PromptTokens {
         match self {
             Self::Content => PromptTokens::default(),
@@ -102,15 +101,15 @@ impl PromptContext {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Counter {
     pub(super) place: PromptContext,
-    /// What counts its texts; none: their bytes are.
+    /// Tokenizer for the texts. None: texts count by their bytes.
     pub(super) tokenizer: Option<Tokenizer>,
 }
 
 impl Counter {
-    /// Reads the value that comes next, and counts it.
+    /// Parses the next value and counts it.
     ///
     /// # Errors
-    /// It is no JSON, is nested too deeply, or holds a number that is too large.
+    /// Not valid JSON, nested too deeply, or a number is too large.
     pub(super) fn count(self, json: &mut JsonReader<'_>) -> Result<PromptTokens, BadJson> {
         match json.value()? {
             JsonValue::Text(text) => Ok(self.text(text)),
@@ -132,7 +131,7 @@ impl Counter {
     fn text(self, text: JsonText<'_>) -> PromptTokens {
         match self.place {
             PromptContext::Image => self.place.other(),
-            // A link, or the bytes themselves in base64.
+            // A link, or the base64 of the file.
             PromptContext::File => {
                 PromptTokens::exactly(of_bytes(text.length()).min(MAX_TOKENS_PER_FILE))
             }
@@ -149,10 +148,10 @@ impl Counter {
         }
     }
 
-    /// A schema's numbers are a part of its text.
+    /// Numbers of a schema are part of its text.
     fn scalar(self, bytes: usize) -> PromptTokens {
         let tokens = of_text(bytes);
-        // It is read too seldom to be counted: a tokenizer makes no more of it.
+        // Too rare to be tokenized; the upper bound is safe.
         let estimate = if self.tokenizer.is_some() { tokens.bound } else { tokens.estimate };
         PromptTokens { estimate, ..tokens }
     }
@@ -187,14 +186,14 @@ impl Counter {
         }
         Ok(match self.place {
             PromptContext::File => PromptTokens::exactly(tokens.estimate.min(MAX_TOKENS_PER_FILE)),
-            // A prompt that is an object is none that anybody knows: its text counts all the same.
+            // No API has a prompt that is an object, but its text counts all the same.
             PromptContext::Prompt => tokens.at_least_one(),
             _ => tokens,
         })
     }
 }
 
-/// A picture with what is said of it.
+/// An image with its options.
 fn image(json: &mut JsonReader<'_>) -> Result<PromptTokens, BadJson> {
     let unread = Counter { place: PromptContext::Content, tokenizer: None };
     let (mut tokens, mut is_first) = (TOKENS_PER_IMAGE, true);
@@ -240,7 +239,7 @@ mod tests {
             (json!(["Hi", "Ho"]), 2),
             (json!([[1, 2], [3]]), 3),
             (json!([]), 1),
-            // "user" and "Hi" beside the message's own.
+            // "user" and "Hi", beside the overhead of the message.
             (json!([{"role": "user", "content": "Hi"}]), 6),
             (json!([{"role": "user", "content": [{"type": "text", "text": "Hi"}]}]), 7),
         ] {
@@ -302,7 +301,7 @@ mod tests {
         let digits = json!([{ "role": "user", "content": "0123456789".repeat(30) }]).to_string();
         let count = |tokenizer| of_prompt(&digits, tokenizer).unwrap();
         let counted = count(Some(Tokenizer::O200kBase));
-        // Three digits a token, beside the message's own and its role.
+        // Three digits per token, beside the overhead and the role.
         assert_eq!(counted, PromptTokens { estimate: 100 + 4 + 1, bound: 300 + 4 + 4 });
         assert_eq!(count(None), PromptTokens { estimate: 75 + 4 + 1, bound: 300 + 4 + 4 });
     }

@@ -1,7 +1,7 @@
-//! The fields of a call's body, each as it was written. What the gateway doesn't go by isn't read
-//! further, and a body that nothing is changed in goes on as the bytes that came.
+//! The top-level fields of a request body, as they were written. Fields that the gateway does not
+//! interpret are not parsed further, and an unmodified body is forwarded as the bytes that arrived.
 //!
-//! The work is linear in the body, whatever its fields are called.
+//! Parsing takes time linear in the body, whatever the names of the fields are.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -14,13 +14,13 @@ use serde_json::value::RawValue;
 use super::estimate::{Counter, PromptContext, PromptTokens};
 use super::json_reader::{BadJson, JsonReader, JsonText, JsonValue};
 
-/// The most fields that a body may have. No API of this kind has half as many.
+/// Maximum number of fields. No API of this kind has half as many.
 pub(super) const MAX_FIELDS: usize = 256;
 
 /// The fields of a JSON object.
 #[derive(Debug, Clone)]
 pub(super) struct Fields {
-    /// The object as it came; none: it was changed.
+    /// The original bytes. None once a field was changed.
     whole: Option<Bytes>,
     fields: Vec<Field>,
 }
@@ -30,29 +30,29 @@ pub(super) struct Field {
     pub(super) name: String,
     pub(super) value: Bytes,
     pub(super) place: PromptContext,
-    /// The tokens of its text.
+    /// Tokens of its text.
     pub(super) tokens: PromptTokens,
 }
 
-/// Why a body has no fields to go by.
+/// Why a body cannot be read.
 #[derive(Debug)]
 pub(super) enum FieldsError {
-    /// It is no JSON, or no object.
+    /// Not valid JSON, or not an object.
     Json(serde_json::Error),
-    /// It has more than [`MAX_FIELDS`].
+    /// More than [`MAX_FIELDS`] fields.
     TooManyFields,
-    /// The value of this field is JSON that no server reads: nested too deeply, a number that is
-    /// too large, half of a character.
+    /// The value of this field is JSON that no server accepts: nested too deeply, a number that is
+    /// too large, or an unpaired surrogate.
     Value(String),
 }
 
 impl Fields {
-    /// Reads an object, and counts the tokens of its values; the one called `prompt` as a prompt.
-    /// Of a field that is there twice the last one counts, and is the only one that goes on:
-    /// whoever reads the body after us must not go by the other.
+    /// Parses an object and counts the tokens of its values, with the field `prompt` as the prompt.
+    /// Of a repeated field only the last is kept and forwarded, so that the upstream cannot
+    /// interpret another one than the gateway has checked.
     ///
     /// # Errors
-    /// It is no JSON, no object, or has too many fields.
+    /// Not valid JSON, not an object, or too many fields.
     pub(super) fn read(bytes: Bytes, prompt: &str) -> Result<Self, FieldsError> {
         let mut reading =
             FieldsReader { bytes: &bytes, prompt, fields: Vec::new(), at: String::new() };
@@ -66,19 +66,19 @@ impl Fields {
         Ok(Self { whole: (!repeated).then_some(bytes), fields })
     }
 
-    /// A field's value as JSON; none: it is not there, or null.
+    /// A field's value as JSON. None if it is missing or null.
     pub(super) fn get(&self, name: &str) -> Option<&str> {
-        // It was a part of a JSON text when it was read.
+        // Parsing has verified that it is valid UTF-8.
         std::str::from_utf8(self.bytes(name)).ok().filter(|value| !matches!(*value, "" | "null"))
     }
 
-    /// A field's value as JSON; nothing: it is not there.
+    /// A field's value as JSON. Empty if it is missing.
     pub(super) fn bytes(&self, name: &str) -> &[u8] {
         let found = self.iter().find(|field| field.name == name);
         found.map(|field| &*field.value).unwrap_or_default()
     }
 
-    /// The bytes of all values.
+    /// Size of all values.
     pub(super) fn len(&self) -> usize {
         self.iter().map(|field| field.value.len()).sum()
     }
@@ -87,7 +87,7 @@ impl Fields {
         self.fields.iter()
     }
 
-    /// Puts a value, as JSON, in the place of what is there, or adds it.
+    /// Replaces or adds a field. The value is JSON.
     pub(super) fn set(&mut self, name: &str, value: String) {
         match self.fields.iter_mut().find(|field| field.name == name) {
             Some(field) if field.value == value => return,
@@ -102,7 +102,7 @@ impl Fields {
         self.whole = None;
     }
 
-    /// Takes a field out.
+    /// Removes a field.
     pub(super) fn remove(&mut self, name: &str) {
         let count = self.fields.len();
         self.fields.retain(|field| field.name != name);
@@ -122,7 +122,7 @@ impl Fields {
             if index > 0 {
                 object.push(b',');
             }
-            // A name always has a JSON form.
+            // Serializing a string cannot fail.
             object.extend(serde_json::to_vec(&field.name).unwrap_or_default());
             object.push(b':');
             object.extend_from_slice(&field.value);
@@ -132,16 +132,16 @@ impl Fields {
     }
 }
 
-/// An object that is being read.
+/// Parser of an object.
 struct FieldsReader<'a> {
     bytes: &'a Bytes,
     prompt: &'a str,
     fields: Vec<Field>,
-    /// The name of the field that is being read.
+    /// Name of the current field.
     at: String,
 }
 
-/// Why no more is read.
+/// Why parsing stopped.
 enum ReadError {
     TooManyFields,
     Bad(BadJson),
@@ -154,7 +154,7 @@ impl From<BadJson> for ReadError {
 }
 
 impl FieldsReader<'_> {
-    /// Reads the object. Returns whether a field is there twice.
+    /// Parses the object. Returns whether a field is repeated.
     fn read(&mut self) -> Result<bool, ReadError> {
         let mut json = JsonReader::new(self.bytes);
         if json.value()? != JsonValue::Object {
@@ -190,9 +190,9 @@ impl FieldsReader<'_> {
     }
 }
 
-/// Why a body could not be read, up to the value of the field `at`.
+/// Why a body could not be parsed. `at` is the field at which parsing stopped.
 fn unreadable(bytes: &[u8], at: String) -> FieldsError {
-    // What is ignored may hold bytes that are no text.
+    // Ignored values may contain bytes that are not UTF-8.
     let text = serde_json::from_slice::<&RawValue>(bytes);
     match text.and_then(|_| serde_json::from_slice::<AnyObject>(bytes)) {
         Err(error) => FieldsError::Json(error),
@@ -286,7 +286,7 @@ mod tests {
         };
         assert_eq!(object(MAX_FIELDS).unwrap().iter().count(), MAX_FIELDS);
         assert!(matches!(object(MAX_FIELDS + 1), Err(FieldsError::TooManyFields)));
-        // Nobody reads to the end of what is refused anyway.
+        // A body with too many fields is not parsed to its end.
         let same = format!("{{{} x", "\"a\": 1,".repeat(MAX_FIELDS + 1));
         assert!(matches!(Fields::read(same.into(), "prompt"), Err(FieldsError::TooManyFields)));
     }

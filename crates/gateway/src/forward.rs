@@ -1,4 +1,4 @@
-//! Forwarding a call to its upstream, with the upstream's own credentials.
+//! Forwards a call to its upstream and starts the response.
 
 use std::time::Duration;
 
@@ -20,10 +20,9 @@ use super::upstream_client::{CallError, UpstreamResponse};
 use super::upstream_endpoint::UpstreamModel;
 use super::upstream_error::{self, UpstreamError};
 
-/// Makes the call and passes the answer on. A client that leaves before the answer pays for what
-/// was reserved, as the upstream goes on working, or for the prompt, if it does not; so does a call
-/// whose key ends before. A call that times out pays for its prompt; one that the upstream fails
-/// costs nothing.
+/// Sends the call and forwards the response. If the client disconnects, or the key is revoked,
+/// before the response starts, the reservation is charged, as most upstreams go on generating; with
+/// `cancels` only the prompt is. A time-out is charged the prompt. A failed upstream call is free.
 pub(super) async fn forward(
     state: &Gateway,
     target: UpstreamModel,
@@ -58,7 +57,7 @@ pub(super) async fn forward(
         }
     };
     let kind = answer.headers.get(CONTENT_TYPE).cloned();
-    // What it is decides, not what was asked for.
+    // The content type decides, not the `stream` field of the request.
     let is_stream = match &kind {
         Some(kind) => kind.as_bytes().to_ascii_lowercase().starts_with(b"text/event-stream"),
         None => wants_stream,
@@ -70,9 +69,9 @@ pub(super) async fn forward(
     response_proxy::respond(ResponseProxy::new(answer, call, context), kind).await
 }
 
-/// Why there is no answer.
+/// Why there is no response.
 enum UpstreamFailure {
-    /// The upstream refused the call, or could not be asked.
+    /// The upstream rejected the call or could not be reached.
     GatewayError(GatewayError),
     TimedOut,
 }
@@ -83,7 +82,7 @@ impl From<GatewayError> for UpstreamFailure {
     }
 }
 
-/// The head of a good answer.
+/// Sends the call; returns the response if its status is a success.
 async fn answer(
     state: &Gateway,
     target: &UpstreamModel,
@@ -106,30 +105,30 @@ async fn answer(
     Err(refusal(status, error, wait).into())
 }
 
-/// What a client is told of an upstream's refusal.
+/// Maps an upstream's error status to the client's error.
 fn refusal(status: StatusCode, error: UpstreamError, wait: Option<u64>) -> GatewayError {
     match status.as_u16() {
         401 => GatewayError::upstream_unauthorized(),
         400 | 403 if error.is_unauthorized() => GatewayError::upstream_unauthorized(),
         429 if error.is_quota() => GatewayError::upstream_quota(error).with_retry_after(wait),
         429 => GatewayError::upstream_busy().with_retry_after(wait),
-        // Its own words help whoever sent something wrong.
+        // The upstream's message helps the client to correct its request.
         400..500 => GatewayError::of_upstream(status, error),
         503 | 529 => GatewayError::upstream_overloaded(status).with_retry_after(wait),
         _ => GatewayError::upstream_error(),
     }
 }
 
-/// How long an upstream asks to wait, at least a second and no more than a client is asked for.
+/// The upstream's `Retry-After` in whole seconds, from 1 to [`MAX_RETRY_AFTER_SECONDS`].
 fn retry_after(value: Option<&HeaderValue>) -> Option<u64> {
     let seconds: f64 = value?.to_str().ok()?.trim().parse().ok()?;
-    // Rounded up to what `Retry-After` may say; a date says nothing to most clients.
+    // Rounded up. A date is ignored, as most clients do not understand one.
     let waits = (1..=MAX_RETRY_AFTER_SECONDS)
         .find(|wait| Duration::from_secs(*wait).as_secs_f64() >= seconds);
     (seconds >= 0.0).then(|| waits.unwrap_or(MAX_RETRY_AFTER_SECONDS))
 }
 
-/// Sends the call, and waits for the head of the answer.
+/// Sends the call and waits for the head of the response.
 async fn send(
     state: &Gateway,
     target: &UpstreamModel,
@@ -168,7 +167,7 @@ fn stream(relay: SseProxy, kind: Option<HeaderValue>) -> Response {
     response
 }
 
-/// What an error's body says. One that does not come, or says too much, is read as far as it came.
+/// Reads the body of an error response. If it is incomplete or too long, its beginning is used.
 async fn error(
     mut answer: ResponseBody,
     idle_timeout: Duration,

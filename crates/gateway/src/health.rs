@@ -1,8 +1,8 @@
-//! Whether the upstreams answer, as `GET /readyz` tells it where the metrics are.
+//! Health of the upstreams, for the detailed `GET /readyz` on the metrics listener.
 //!
-//! It may be asked there as often as somebody likes; an upstream is asked at most once every few
-//! seconds, and by no more than one request at a time. Whoever asks waits for a moment only: a node
-//! whose upstream hangs has to tell a load balancer in time that it is ready itself.
+//! `/readyz` may be called at any rate, but each upstream is probed at most once every few seconds,
+//! by one request at a time. `/readyz` waits only briefly for a probe: a load balancer must learn
+//! in time that this server is ready, even if an upstream hangs.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -16,37 +16,36 @@ use utoipa::ToSchema;
 use super::upstream_client::UpstreamClient;
 use super::upstream_endpoint::UpstreamEndpoint;
 
-/// How long an answer is passed on to everybody who asks.
+/// How long the result of a probe is reused.
 const PROBE_CACHE_TTL: Duration = Duration::from_secs(5);
-/// How long somebody who asks waits for an upstream. Load balancers wait a second for the whole
-/// answer.
+/// How long `/readyz` waits for a probe. Load balancers wait about a second for the whole response.
 const PROBE_WAIT_TIMEOUT: Duration = Duration::from_millis(500);
-/// How long the upstream may take, for those who ask a little later: the first handshake with one
-/// that is far away is longer than a moment.
+/// How long a probe may take. Longer than `/readyz` waits, because the first TLS handshake with a
+/// distant upstream takes longer; the next `/readyz` gets its result.
 const PROBE_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// How an upstream was found.
+/// Result of a probe.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum HealthStatus {
-    /// It answers.
+    /// The upstream responds.
     Ok,
-    /// It answers that it fails, or that it does not know our credentials.
+    /// It responds with a server error or rejects our credentials.
     Failing,
-    /// There is no connection to it.
+    /// No connection could be made.
     Unreachable,
-    /// It has not answered in time.
+    /// It did not respond in time.
     TimedOut,
 }
 
-/// An upstream, by what operators call it, and how it was found.
+/// An upstream and the result of its last probe.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct UpstreamHealth {
     name: String,
     status: HealthStatus,
 }
 
-/// The upstreams, and what they last answered.
+/// Probes the upstreams and remembers the results.
 pub(super) struct HealthMonitor {
     upstreams: Vec<MonitoredUpstream>,
 }
@@ -57,9 +56,9 @@ struct MonitoredUpstream {
 }
 
 struct HealthProbe {
-    /// On the monotonic clock.
+    /// Time of the monotonic clock.
     started_at: Duration,
-    /// None until the upstream has answered, or has had its time.
+    /// None until the probe has finished.
     result: watch::Receiver<Option<HealthStatus>>,
 }
 
@@ -69,8 +68,8 @@ impl HealthMonitor {
         Self { upstreams: endpoints.into_iter().map(monitored).collect() }
     }
 
-    /// How each was found, in the order of the configuration; asks those that were not asked
-    /// lately.
+    /// Health of each upstream in the order of the configuration. Probes those without a recent
+    /// result.
     pub(super) async fn check(
         &self,
         client: &Arc<UpstreamClient>,
@@ -95,7 +94,7 @@ impl MonitoredUpstream {
         }
     }
 
-    /// The answer that is fresh, or one that is being fetched.
+    /// The recent result, or that of a probe in progress.
     fn result(
         &self,
         client: &Arc<UpstreamClient>,
@@ -110,7 +109,7 @@ impl MonitoredUpstream {
         }
         let (sender, result) = watch::channel(None);
         let (client, endpoint) = (Arc::clone(client), Arc::clone(&self.endpoint));
-        // On its own: it goes on when whoever asked has waited long enough.
+        // In a task of its own, as it continues after `/readyz` has stopped waiting.
         tokio::spawn(async move {
             let status = probe(&client, &endpoint).await;
             sender.send_replace(Some(status));
@@ -120,8 +119,7 @@ impl MonitoredUpstream {
     }
 }
 
-/// Asks for its models, which costs nothing and which everybody who speaks this protocol answers
-/// somehow.
+/// Lists the models: it costs nothing, and every OpenAI-compatible server responds to it somehow.
 async fn probe(client: &UpstreamClient, endpoint: &UpstreamEndpoint) -> HealthStatus {
     let response = client.send(&endpoint.origin, || endpoint.models_request());
     match tokio::time::timeout(PROBE_TIMEOUT, response).await {

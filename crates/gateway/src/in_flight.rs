@@ -1,4 +1,4 @@
-//! A call that an upstream has: what it holds until it is known what it cost.
+//! A call in progress at an upstream, with its reservation and what it would cost now.
 
 use latchkey_services::Error;
 use latchkey_services::check::{KeyWatch, Reservation, UsedTokens};
@@ -6,22 +6,21 @@ use tokio::sync::OwnedSemaphorePermit;
 
 use super::error::GatewayError;
 
-/// A call in progress. When it is dropped before it was settled it costs what it has used as far as
-/// is known.
+/// A call in progress. Dropping it settles the reservation with the usage known so far.
 pub(super) struct InFlightCall {
     reservation: Option<Reservation>,
     key: KeyWatch,
-    /// The estimate of the prompt.
+    /// Estimated prompt tokens.
     prompt: u64,
-    /// What dropping settles by.
+    /// The usage that dropping settles with.
     used: UsedTokens,
-    /// One of the node's calls in progress to upstreams.
+    /// One of the server's concurrent calls to upstreams.
     _permit: OwnedSemaphorePermit,
 }
 
 impl InFlightCall {
-    /// A call that is sent now. Until its answer comes, whoever leaves pays for `answers` tokens
-    /// beside the prompt, which the upstream has.
+    /// Starts with the prompt, which the upstream has from now on, and `answers` tokens, which are
+    /// charged if the client disconnects before the response.
     pub(super) const fn new(
         reservation: Reservation,
         key: KeyWatch,
@@ -33,37 +32,38 @@ impl InFlightCall {
         Self { reservation: Some(reservation), key, prompt, used, _permit: permit }
     }
 
-    /// What the call costs if it ends now.
+    /// Sets the usage that the call would settle with now.
     pub(super) const fn has_used(&mut self, used: UsedTokens) {
         self.used = used;
     }
 
-    /// The same, if it is more than what was to be paid until now.
+    /// Like [`Self::has_used`], but never lowers the completion.
     pub(super) const fn has_used_at_least(&mut self, used: UsedTokens) {
         if used.completion > self.used.completion {
             self.used = used;
         }
     }
 
-    /// The call costs its prompt if it ends now.
+    /// Charges only the prompt from now on.
     pub(super) const fn pays_for_prompt(&mut self) {
         let prompt = self.prompt;
         self.used = UsedTokens { prompt, completion: 0, estimated: prompt };
     }
 
-    /// Settles by what the call has used. The next call may depend on it.
+    /// Settles with the current usage. Done before the response ends, as the client's next call may
+    /// depend on it.
     pub(super) async fn settle(&mut self) {
         if let Some(reservation) = self.reservation.take() {
             reservation.settle(self.used).await;
         }
     }
 
-    /// The upstream failed: the call costs nothing.
+    /// The upstream failed, so the call is free.
     pub(super) fn release(&mut self) {
         drop(self.reservation.take());
     }
 
-    /// Waits until the call's key is no good any more.
+    /// Resolves when the key is no longer valid.
     pub(super) async fn key_invalidated(&mut self) -> GatewayError {
         Error::from(Box::new(self.key.ended().await)).into()
     }

@@ -1,13 +1,13 @@
-//! Reads the JSON of a call's body once, without a copy: where each value lies and how long its
-//! texts are.
+//! A JSON parser for request bodies: finds where each value is and how long its texts are, in one
+//! pass and without copying.
 //!
-//! Every call waits for this, and prompts are long. `serde_json` has to read a body twice for it,
-//! first to find the fields and then to unescape each text that is only to be measured, which
-//! took more time than all else that the gateway does with a long prompt. What this accepts,
-//! `serde_json` accepts too; a property test compares the two.
+//! Every call waits for it, and prompts are long. With `serde_json` a body was parsed twice, once
+//! to find its fields and once to unescape each text only to measure it. For long prompts that took
+//! more time than everything else in the gateway. Whatever this parser accepts `serde_json` accepts
+//! too; a property test compares them.
 //!
-//! Long texts are looked through in blocks, and the rest eight bytes at a time by the arithmetic of
-//! [Bit Twiddling Hacks](https://graphics.stanford.edu/~seander/bithacks.html#HasLessInWord).
+//! Long texts are scanned in blocks of 64 bytes, the rest eight bytes at a time with [Bit Twiddling
+//! Hacks](https://graphics.stanford.edu/~seander/bithacks.html#HasLessInWord).
 
 mod block;
 #[cfg(test)]
@@ -17,32 +17,32 @@ use std::borrow::Cow;
 
 use block::{BLOCK, plain_blocks};
 
-/// How deep a body may nest, itself included. `serde_json` goes no deeper in a value.
+/// Maximum depth of nesting, the body included. The limit of `serde_json`.
 const MAX_DEPTH: u8 = 128;
-/// A number of so many digits without an exponent is finite.
+/// Numbers without an exponent are finite up to this many digits.
 const MAX_FINITE_DIGITS: usize = 300;
 
 const ONES: u64 = 0x0101_0101_0101_0101;
 const HIGHEST_BITS: u64 = ONES << 7;
 
-/// What was read is no JSON, nests too deeply, or holds a number or text that has no value.
+/// Not valid JSON, nested too deeply, or a number or text without a value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct BadJson;
 
-/// A value that begins. Texts and whatever is no list and no object have been read as a whole.
+/// The start of a value. Texts and scalars have been read completely.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum JsonValue<'a> {
     Text(JsonText<'a>),
-    /// Its items come next: [`JsonReader::next_item`].
+    /// Its items follow: [`JsonReader::next_item`].
     List,
-    /// Its members come next: [`JsonReader::next_name`].
+    /// Its members follow: [`JsonReader::next_name`].
     Object,
     Null,
-    /// A number, true or false, written in so many bytes.
+    /// A number, true or false, and its length in bytes.
     Scalar(usize),
 }
 
-/// A text as it is written between its quotes.
+/// A text, still escaped, without its quotes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct JsonText<'a> {
     written: &'a [u8],
@@ -50,15 +50,15 @@ pub(super) struct JsonText<'a> {
 }
 
 impl<'a> JsonText<'a> {
-    /// How many bytes it has when it is read.
+    /// Length in bytes after unescaping.
     pub(super) const fn length(self) -> usize {
         self.length
     }
 
-    /// What it says: a part of the JSON, if it holds no escape.
+    /// Unescapes the text. Borrowed if there are no escapes.
     pub(super) fn read(self) -> Cow<'a, str> {
         if self.written.len() == self.length {
-            // It was valid when it was read.
+            // Reading has verified that it is valid UTF-8.
             return String::from_utf8_lossy(self.written);
         }
         let quoted = [b"\"", self.written, b"\""].concat();
@@ -66,7 +66,7 @@ impl<'a> JsonText<'a> {
     }
 }
 
-/// A place in a JSON text that is valid UTF-8.
+/// A position in JSON that is valid UTF-8.
 #[derive(Debug)]
 pub(super) struct JsonReader<'a> {
     json: &'a [u8],
@@ -79,18 +79,18 @@ impl<'a> JsonReader<'a> {
         Self { json, at: 0, levels_left: MAX_DEPTH }
     }
 
-    /// What is read next begins at this byte.
+    /// Offset of the next value.
     pub(super) fn position(&mut self) -> usize {
         self.skip_spaces();
         self.at
     }
 
-    /// What was read since then.
+    /// The bytes read since `position`.
     pub(super) fn since(&self, position: usize) -> &'a [u8] {
         &self.json[position..self.at]
     }
 
-    /// Begins to read a value.
+    /// Reads a value, or the start of a list or an object.
     pub(super) fn value(&mut self) -> Result<JsonValue<'a>, BadJson> {
         self.skip_spaces();
         match self.peek().ok_or(BadJson)? {
@@ -107,8 +107,8 @@ impl<'a> JsonReader<'a> {
         }
     }
 
-    /// Whether a list has another item, which is to be read then. The first time `is_first` is
-    /// true.
+    /// Whether a list has another item, which must be read next. `is_first` must be true on the
+    /// first call.
     pub(super) fn next_item(&mut self, is_first: &mut bool) -> Result<bool, BadJson> {
         self.skip_spaces();
         if self.peek() == Some(b']') {
@@ -119,8 +119,8 @@ impl<'a> JsonReader<'a> {
         Ok(true)
     }
 
-    /// The name of an object's next member, whose value is to be read then; none: it has no more.
-    /// The first time `is_first` is true.
+    /// The name of an object's next member, whose value must be read next. None at the end of the
+    /// object. `is_first` must be true on the first call.
     pub(super) fn next_name(
         &mut self,
         is_first: &mut bool,
@@ -139,7 +139,7 @@ impl<'a> JsonReader<'a> {
         Ok(Some(name))
     }
 
-    /// Nothing but spaces is left.
+    /// Checks that only whitespace is left.
     pub(super) fn end(&mut self) -> Result<(), BadJson> {
         self.skip_spaces();
         if self.at == self.json.len() { Ok(()) } else { Err(BadJson) }
@@ -186,7 +186,7 @@ impl<'a> JsonReader<'a> {
         Ok(())
     }
 
-    /// Reads a number. Returns in how many bytes it is written.
+    /// Reads a number and returns its length in bytes.
     fn number(&mut self) -> Result<usize, BadJson> {
         let begin = self.at;
         let mut has_exponent = false;
@@ -214,7 +214,7 @@ impl<'a> JsonReader<'a> {
         if value.is_some_and(f64::is_finite) { Ok(number.len()) } else { Err(BadJson) }
     }
 
-    /// At least one digit.
+    /// Reads one or more digits.
     fn digits(&mut self) -> Result<(), BadJson> {
         let rest = &self.json[self.at..];
         let count = rest.iter().position(|byte| !byte.is_ascii_digit()).unwrap_or(rest.len());
@@ -222,7 +222,7 @@ impl<'a> JsonReader<'a> {
         if count > 0 { Ok(()) } else { Err(BadJson) }
     }
 
-    /// A text whose opening quote was read.
+    /// Reads a text after its opening quote.
     fn text(&mut self) -> Result<JsonText<'a>, BadJson> {
         let begin = self.at;
         let mut shorter = 0;
@@ -230,7 +230,7 @@ impl<'a> JsonReader<'a> {
             let (bytes, escapes) = plain_blocks(&self.json[self.at..]);
             self.at += bytes;
             shorter += escapes;
-            // What stopped there is in this block.
+            // The byte that stopped the scan is in this block.
             let stop = self.at + BLOCK;
             while self.at < stop {
                 self.skip_plain();
@@ -247,7 +247,7 @@ impl<'a> JsonReader<'a> {
         }
     }
 
-    /// Goes to the next quote, backslash or control character.
+    /// Skips to the next quote, backslash or control character.
     fn skip_plain(&mut self) {
         while let Some(word) = self.json.get(self.at..).and_then(<[u8]>::first_chunk) {
             let found = special(u64::from_le_bytes(*word));
@@ -262,7 +262,7 @@ impl<'a> JsonReader<'a> {
         }
     }
 
-    /// Reads an escape. Returns how much shorter what it stands for is than itself.
+    /// Reads an escape. Returns how many bytes shorter the unescaped character is.
     fn escape(&mut self) -> Result<usize, BadJson> {
         match self.json.get(self.at + 1) {
             Some(b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't') => {
@@ -286,7 +286,7 @@ impl<'a> JsonReader<'a> {
         }
     }
 
-    /// Reads `\u` with its four digits.
+    /// Reads `\u` and four digits.
     fn code_unit(&mut self) -> Result<u32, BadJson> {
         let digits = self.json[self.at..].strip_prefix(b"\\u").and_then(|rest| rest.get(..4));
         let digits = digits.ok_or(BadJson)?.iter();
@@ -297,10 +297,10 @@ impl<'a> JsonReader<'a> {
     }
 }
 
-/// The highest bits of the bytes that end what is plain. Above the lowest one there may be false
+/// Marks bytes that end plain text by their highest bit. Above the lowest mark there may be false
 /// ones.
 const fn special(word: u64) -> u64 {
-    // With this bit turned a quote is 0x20: less than 0x21, as control characters still are.
+    // With this bit flipped a quote becomes 0x20, below 0x21 like the control characters.
     let below_quote = (word ^ (ONES * 0x02)).wrapping_sub(ONES * 0x21);
     let backslash = (word ^ (ONES * b'\\' as u64)).wrapping_sub(ONES);
     (below_quote | backslash) & !word & HIGHEST_BITS

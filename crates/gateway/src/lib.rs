@@ -1,11 +1,11 @@
-//! The gateway: OpenAI's protocol in front of any upstream that speaks it, with the limits of the
-//! key enforced.
+//! The LLM gateway: an OpenAI-compatible API in front of any upstream that speaks it. Each call is
+//! checked against the limits of its key.
 //!
 //! ```text
 //! key ─► body ─► model ─► reserve (rpm, tpm, budget) ─► upstream ─► stream through ─► settle
 //! ```
-//! A call holds what it may cost from before it is forwarded until it is known what it did cost;
-//! whoever goes away midway pays for what had come until then.
+//! A call reserves what it may cost before it is forwarded, and settles once the actual cost is
+//! known. If the client disconnects early, it is charged for what had been received until then.
 
 mod accounting;
 mod audience;
@@ -54,5 +54,5 @@ pub use routes::routes;
 pub use state::Gateway;
 pub use unmatched::UnmatchedRequest;
 
-/// The largest body of a call.
+/// Maximum size of a request body.
 pub const MAX_BODY_BYTES: usize = 10 * 1024 * 1024;

@@ -1,28 +1,29 @@
-//! Caps: the fields with which a client limits an answer, and what becomes of them.
+//! The caps: fields by which a client limits the output tokens, and what the upstream is sent.
 //!
-//! Servers of this protocol differ in which field they go by. A cap is only ever lowered, to what
-//! was reserved; one is added only where less is reserved than the model may give. A cap of zero is
-//! never sent: many servers take it for none.
+//! Servers differ in the field that they read. A cap is only lowered, to what was reserved, and one
+//! is added only if less was reserved than the model may generate. A cap of zero is never sent:
+//! many servers take it for no cap.
 
 use super::config::CapField;
 use super::error::GatewayError;
 use super::fields::Fields;
 
-/// The fields that limit what comes out.
+/// Names of the fields that limit output tokens.
 pub(super) const MAX_TOKENS_FIELDS: [&str; 3] =
     ["max_completion_tokens", "max_tokens", "max_output_tokens"];
 
-/// What a body says of the length of its answers.
+/// The caps of a body.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct MaxTokens {
     smallest: Option<u64>,
-    /// A field that holds no number of tokens, e.g. −1, which some servers take for "no cap".
+    /// A field whose value is not a number of tokens, e.g. -1, which some servers take for "no
+    /// cap".
     odd: Option<&'static str>,
 }
 
 impl MaxTokens {
-    /// Reads the fields. What is no number of tokens is the upstream's to judge, unless the key's
-    /// tokens are limited: see [`Self::check`].
+    /// Reads the fields. Whether a value that is not a number of tokens is valid is left to the
+    /// upstream, unless the key has token limits: see [`Self::check`].
     ///
     /// # Errors
     /// 400: a cap is zero.
@@ -51,10 +52,10 @@ impl MaxTokens {
         self.smallest
     }
 
-    /// Refuses what is no number of tokens.
+    /// Rejects a value that is not a number of tokens.
     ///
     /// # Errors
-    /// 400, with the field's name.
+    /// 400, naming the field.
     pub(super) fn check(self) -> Result<(), GatewayError> {
         match self.odd {
             Some(name) => Err(GatewayError::invalid(name, "Use a whole number of tokens.")),
@@ -62,8 +63,8 @@ impl MaxTokens {
         }
     }
 
-    /// Writes the caps as the upstream goes by them. `most` is what the model may give; `reserved`
-    /// is what one answer may have, if that is limited.
+    /// Writes the caps for an upstream. `most` is the model's maximum; `reserved` is the maximum of
+    /// one completion, if there is one.
     pub(super) fn apply(
         self,
         fields: &mut Fields,
@@ -97,7 +98,7 @@ impl MaxTokens {
     }
 }
 
-/// A number of tokens: a whole number, written as an integer or with zeros behind its point.
+/// Parses a number of tokens: an integer, or a decimal whose fraction is zero.
 fn tokens(text: &str) -> Option<u64> {
     let whole = match text.split_once('.') {
         Some((whole, rest)) if !rest.is_empty() && rest.bytes().all(|digit| digit == b'0') => whole,
@@ -111,7 +112,7 @@ fn tokens(text: &str) -> Option<u64> {
 mod tests {
     use super::*;
 
-    /// What becomes of a body.
+    /// The body after its caps were applied.
     fn sent(body: &str, field: Option<CapField>, most: u64, reserved: Option<u64>) -> String {
         let mut fields = Fields::read(body.to_owned().into(), "messages").unwrap();
         let caps = MaxTokens::read(&fields).unwrap();

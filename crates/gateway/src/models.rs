@@ -1,4 +1,4 @@
-//! `GET /v1/models`: what a key may use.
+//! `GET /v1/models`: the models that a key may use.
 
 use axum::Json;
 use axum::extract::{Path, Request, State};

@@ -1,5 +1,4 @@
-//! What the gateway reads from outside, as functions of bytes: for the tests that count the work of
-//! parsers and for `make fuzz`.
+//! Entry points of the gateway's parsers, for `make fuzz` and for the tests that measure parsers.
 
 use axum::body::Bytes;
 
@@ -7,19 +6,19 @@ use super::body::CallBody;
 use super::endpoint::Endpoint;
 use super::{accounting, base64_vectors, sse_proxy, upstream_error};
 
-/// Reads a call's body and goes no further.
+/// Parses a request body.
 pub fn read_body(bytes: &Bytes) {
     for endpoint in [Endpoint::Chat, Endpoint::Completions, Endpoint::Embeddings] {
         let _ = CallBody::parse(endpoint, bytes.clone());
     }
 }
 
-/// Reads what an upstream answers and goes no further.
+/// Parses an upstream's response.
 pub fn read_answer(bytes: &[u8]) {
     sse_proxy::read_events(bytes);
     let mut scanner = accounting::ResponseScanner::default();
     let mut vectors = base64_vectors::Base64Vectors::default();
-    // As it comes: in pieces.
+    // In small chunks, because responses arrive in chunks.
     for piece in bytes.chunks(7) {
         scanner.read(piece);
         let _ = vectors.encode(piece);

@@ -1,10 +1,10 @@
-//! The gateway's paths as they are sent: a client whose base URL ends in `/v1`, and that appends
-//! `/v1/…` itself, sends both.
+//! Corrects paths with a repeated `/v1`: some clients append `/v1/…` to a base URL that already
+//! ends in `/v1`.
 
 use axum::http::Uri;
 use axum::http::uri::PathAndQuery;
 
-/// The address with one `/v1`, if it begins with two.
+/// The URI with one `/v1` instead of two, if it begins with two.
 pub fn strip_repeated_v1(uri: &Uri) -> Option<Uri> {
     let once = uri.path_and_query()?.as_str().strip_prefix("/v1")?;
     if !once.starts_with("/v1/") {

@@ -1,7 +1,7 @@
-//! An upstream's answer, piece by piece and unpacked.
+//! Body of an upstream response: chunk by chunk, decompressed.
 //!
-//! Nothing is asked to be compressed, but some servers do it unasked, and clients that did not ask
-//! either can't read it.
+//! The gateway does not ask for compression, but some servers compress anyway. Clients that did not
+//! ask for it could not read the body.
 
 use std::error::Error;
 use std::io;
@@ -18,28 +18,28 @@ use tokio_util::io::StreamReader;
 
 use super::upstream_client::{ResponseStream, UpstreamResponse};
 
-/// What is unpacked at once.
+/// Size of a decompressed chunk.
 const DECODE_CHUNK_BYTES: usize = 16 * 1024;
-/// What is logged of a cause, in bytes.
+/// Maximum length of an error's cause in the log.
 const MAX_CAUSE_BYTES: usize = 500;
 
-/// The body of an answer.
+/// A response body, decompressed if necessary.
 pub(super) enum ResponseBody {
     Plain(ResponseStream),
     Compressed(Pin<Box<dyn AsyncRead + Send>>),
 }
 
-/// Why an answer did not go on.
+/// Why a body ended early.
 #[derive(Debug)]
 pub(super) enum BodyError {
-    /// Nothing came in time.
+    /// No bytes arrived within the idle time-out.
     IdleTimeout,
-    /// The connection broke, or what came can't be unpacked.
+    /// The connection broke, or decompression failed.
     Failed(String),
 }
 
 impl ResponseBody {
-    /// Takes an answer's body.
+    /// Wraps the body of a response.
     pub(super) fn of(answer: UpstreamResponse) -> Self {
         let UpstreamResponse { headers, body, .. } = answer;
         let Some(encoding) = headers.get(CONTENT_ENCODING) else { return Self::Plain(body) };
@@ -53,7 +53,7 @@ impl ResponseBody {
         }
     }
 
-    /// What comes next; none: the answer is whole.
+    /// Waits for the next chunk. None at the end of the body.
     pub(super) async fn next(
         &mut self,
         idle_timeout: Duration,
@@ -64,7 +64,7 @@ impl ResponseBody {
         }
     }
 
-    /// What has come already; none: the rest has to be waited for.
+    /// Returns the next chunk if it has already arrived. The outer None means that it has not.
     pub(super) fn next_if_ready(&mut self) -> Option<Result<Option<Bytes>, BodyError>> {
         let chunk = match self {
             Self::Plain(body) => match body.poll_now() {
@@ -97,7 +97,7 @@ fn into_chunk(chunk: Option<hyper::Result<Bytes>>) -> ChunkResult {
     chunk.transpose().map_err(|error| cause(&error))
 }
 
-/// An error with what it was caused by, in one bounded line.
+/// An error with its chain of causes on one line of bounded length.
 pub(super) fn cause(error: &dyn Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();

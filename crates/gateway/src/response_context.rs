@@ -1,19 +1,19 @@
-//! What a call has to be answered by.
+//! What the handling of a response needs to know of its call.
 
 use std::time::Duration;
 
 use super::accounting::StreamUsage;
 use super::upstream_endpoint::UpstreamModel;
 
-/// What has to be known of a call when its answer comes.
+/// Properties of the call that decide how its response is forwarded.
 pub(super) struct ResponseContext {
     pub(super) target: UpstreamModel,
     pub(super) idle_timeout: Duration,
-    /// What is read of a stream: what the call costs.
+    /// Usage of the stream so far, which decides what the call costs.
     pub(super) meter: StreamUsage,
     pub(super) wants_usage: bool,
     pub(super) wants_base64: bool,
     pub(super) choices: u64,
-    /// How many tokens the answers may have, if that is limited.
+    /// Maximum output tokens of all choices together, if they are limited.
     pub(super) limit: Option<u64>,
 }

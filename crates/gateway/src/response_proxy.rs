@@ -1,8 +1,8 @@
-//! Answers that are no streams of events, on their way to the client.
+//! Forwards responses that are not event streams.
 //!
-//! A short one is passed on whole, so that an upstream that breaks off midway is told as an error.
-//! A longer one passes as it comes: what a client does not take stays with the upstream. Its last
-//! part is held back until the call is settled, as the client's next call may depend on it.
+//! A short response is buffered, so that one that breaks off becomes a clean error. A longer one is
+//! forwarded as it arrives, with backpressure to the upstream. Its last chunk is held back until
+//! the call has settled, as the client's next call may depend on it.
 
 use axum::body::{Body, Bytes};
 use axum::http::header::CONTENT_TYPE;
@@ -18,25 +18,25 @@ use super::response_body::{BodyError, ResponseBody};
 use super::response_context::ResponseContext;
 use super::upstream_error;
 
-/// The longest answer that is held until it is whole.
+/// Responses up to this size are buffered.
 const MAX_BUFFERED_RESPONSE_BYTES: usize = 64 * 1024;
 
-/// An answer on its way.
+/// A response that is being forwarded.
 pub(super) struct ResponseProxy {
     answer: ResponseBody,
     call: InFlightCall,
     context: ResponseContext,
     read: ResponseScanner,
     vectors: Option<Base64Vectors>,
-    /// What has come and is not passed on yet.
+    /// The chunk that is held back.
     last: Bytes,
-    /// What is held takes of the room for bodies.
+    /// Share of the memory budget for bodies that buffered chunks use.
     held: BufferPermit,
     is_over: bool,
 }
 
-/// Passes an answer on. The upstream's first part is waited for, so that what fails before is an
-/// error.
+/// Starts the response. Waits for the first chunk, so that an early failure becomes an error
+/// status.
 pub(super) async fn respond(
     proxy: ResponseProxy,
     kind: Option<HeaderValue>,
@@ -60,7 +60,7 @@ impl ResponseProxy {
         }
     }
 
-    /// Reads until the answer is whole, or is longer than what is held of one.
+    /// Buffers the response until it ends or grows beyond the limit.
     async fn begin(mut self) -> Result<Body, GatewayError> {
         let mut parts = Vec::new();
         let mut length = 0;
@@ -81,14 +81,14 @@ impl ResponseProxy {
                 break;
             }
         }
-        // From here on something of it reaches the client.
+        // From here on the client receives bytes, so errors can only break the connection.
         Ok(Body::from_stream(futures::stream::unfold(self, async |mut proxy| {
             let next = proxy.next().await?;
             Some((next, proxy))
         })))
     }
 
-    /// An error that came with a status of success: as any other, the call costs nothing.
+    /// An error with a success status. The call is free, as after any other error.
     fn failed_with_success(&mut self, body: &[u8]) -> GatewayError {
         self.call.release();
         let upstream = &self.context.target.upstream;
@@ -101,7 +101,7 @@ impl ResponseProxy {
         GatewayError::upstream_answered(error)
     }
 
-    /// The next part for the client.
+    /// The next chunk for the client.
     async fn next(&mut self) -> Option<Result<Bytes, std::io::Error>> {
         if self.is_over {
             return None;
@@ -116,7 +116,8 @@ impl ResponseProxy {
                 self.is_over = true;
                 Some(Ok(std::mem::take(&mut self.last)))
             }
-            // There is no way to tell, but that the answer is not whole.
+            // The status is already sent. Breaking off tells the client that the response is
+            // incomplete.
             Err(refused) => {
                 self.is_over = true;
                 Some(Err(std::io::Error::other(refused.message().to_owned())))
@@ -124,11 +125,11 @@ impl ResponseProxy {
         }
     }
 
-    /// The next part of the upstream's answer. An upstream that fails costs nothing, and one that
-    /// falls silent the prompt.
+    /// Reads the next chunk from the upstream. If the upstream fails, the call is free; if it is
+    /// silent for too long, the prompt is charged.
     async fn part(&mut self) -> Result<Option<Bytes>, GatewayError> {
         let part = tokio::select! {
-            // First: an upstream may always have something to say.
+            // Checked first, as the upstream may always be ready.
             biased;
             refused = self.call.key_invalidated() => return Err(refused),
             part = self.answer.next(self.context.idle_timeout) => part,
@@ -157,7 +158,7 @@ impl ResponseProxy {
         }
     }
 
-    /// The answer is whole: what it says that it has used, or an estimate.
+    /// Settles with the reported usage, or with an estimate.
     async fn settle(&mut self) {
         self.call.has_used(self.context.meter.of_whole(&self.read));
         self.call.settle().await;

@@ -1,8 +1,9 @@
-//! Fields by which a body names another model, host or credential than the key was checked for.
+//! Fields by which a body could choose another model, host or credential than the key was checked
+//! for.
 //!
-//! Many servers that speak this protocol take such fields, each some of them. For a key that is
-//! limited to some models, or has a budget, they would be a way round the limit, so they are
-//! refused unless the upstream's configuration says that they may pass.
+//! Many OpenAI-compatible servers accept some of these fields. For keys with a list of models or
+//! with a budget they would bypass the limit, so they are rejected unless the upstream's
+//! configuration lets them pass.
 
 use std::fmt;
 
@@ -12,7 +13,7 @@ use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess,
 use super::body::{CallBody, folds_to};
 use super::error::GatewayError;
 
-/// Fields that choose who answers, or at what price.
+/// Fields that choose the backend or its price.
 const ROUTING_FIELDS: [&str; 10] = [
     "models",
     "fallbacks",
@@ -25,13 +26,14 @@ const ROUTING_FIELDS: [&str; 10] = [
     "speed",
     "inference_geo",
 ];
-/// Fields in which a model may be named, by its own member `model` or that of a part.
+/// Fields that may contain a `model`, directly or in one of their items.
 const NESTED_MODEL_FIELDS: [&str; 2] = ["tools", "moderation"];
 
-/// Refuses what goes round a key's limits. `passes` says which fields may pass all the same.
+/// Rejects fields that would bypass the limits of a key. `passes` tells which fields the upstream's
+/// configuration lets pass.
 ///
 /// # Errors
-/// 400, with the field's name.
+/// 400, naming the field.
 pub(super) fn check(
     body: &CallBody,
     models: Option<&AllowList<ModelName>>,
@@ -55,7 +57,7 @@ pub(super) fn check(
         {
             let Some(value) = body.field(name) else { continue };
             let mut named = Vec::new();
-            // What is nested too deeply was refused before.
+            // Parsing has already rejected a body that is nested too deeply.
             let _ =
                 Models(&mut named, 2).deserialize(&mut serde_json::Deserializer::from_str(value));
             let allowed = |model: &String| {
@@ -70,7 +72,7 @@ pub(super) fn check(
     Ok(())
 }
 
-/// Collects the models that are named by a member `model`, so many levels deep.
+/// Collects the values of members named `model`, down to a depth.
 struct Models<'a>(&'a mut Vec<String>, u8);
 
 impl<'de> DeserializeSeed<'de> for Models<'_> {

@@ -1,4 +1,4 @@
-//! The gateway's routes, for a server to mount.
+//! The gateway's routes and their OpenAPI descriptions.
 
 use axum::extract::FromRef;
 use utoipa_axum::router::UtoipaMethodRouter;
@@ -7,7 +7,7 @@ use utoipa_axum::routes;
 use super::state::Gateway;
 use super::{call, models};
 
-/// The routes with their descriptions, for a server whose state holds a [`Gateway`].
+/// The routes, for a server whose state contains a [`Gateway`].
 pub fn routes<S>() -> [UtoipaMethodRouter<S>; 5]
 where
     S: Clone + Send + Sync + 'static,

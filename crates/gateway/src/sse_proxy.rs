@@ -1,9 +1,9 @@
-//! Streams: server-sent events, passed through as they come.
+//! Forwards streams of server-sent events.
 //!
-//! Every event's bytes go on as they are. The gateway asks for the usage at the end; if the client
-//! did not, that one event is left out again. A client that leaves midway pays for what had come
-//! until then. The end is always whole: some clients take a part for the answer otherwise, and some
-//! repeat the call without end.
+//! Events are forwarded byte for byte. The gateway asks the upstream for usage at the end and
+//! removes that event if the client did not ask for it. If the client disconnects, it is charged
+//! for what had arrived. Every stream gets a proper end: some clients take a truncated stream for
+//! the whole answer, and some repeat the call forever.
 
 use axum::body::Bytes;
 use futures::Stream;
@@ -18,29 +18,29 @@ use super::response_body::{BodyError, ResponseBody};
 use super::response_context::ResponseContext;
 use super::upstream_error;
 
-/// An event that is longer is passed on unread.
+/// Longer events are forwarded without being parsed.
 const MAX_BUFFERED_EVENT_BYTES: usize = 1024 * 1024;
 
-/// One that is longer takes of the room for bodies while it is not whole.
+/// A longer incomplete event is accounted to the memory budget for bodies.
 const UNACCOUNTED_EVENT_BYTES: usize = 64 * 1024;
 
-/// What goes on in one write, and a part more.
+/// Events are merged into one write until it has this size.
 const MAX_WRITE_BYTES: usize = 16 * 1024;
 
-/// What is still read of a stream whose client has left: an upstream may never stop.
+/// How much of a stream is still read after the client has disconnected. Some upstreams never stop.
 const MAX_READ_AFTER_DISCONNECT_BYTES: usize = 64 * 1024;
 
-/// The last event.
+/// The final event of every stream.
 const DONE: &[u8] = b"data: [DONE]\n\n";
 
-/// A stream on its way to the client.
+/// A stream that is being forwarded.
 pub(super) struct SseProxy {
     answer: ResponseBody,
     call: InFlightCall,
     context: ResponseContext,
-    /// What has come of an event that is not whole yet.
+    /// Beginning of an event whose end has not arrived.
     pending: Vec<u8>,
-    /// What that takes of the room for bodies, if it is long.
+    /// Share of the memory budget that a long incomplete event uses.
     held: BufferPermit,
     ended: bool,
 }
@@ -51,7 +51,7 @@ impl SseProxy {
         mut call: InFlightCall,
         context: ResponseContext,
     ) -> Self {
-        // It has begun: from here on whoever leaves pays for what has come.
+        // The response has started, so a client that disconnects now pays for what has arrived.
         call.has_used(context.meter.used_so_far());
         Self {
             answer,
@@ -74,7 +74,7 @@ impl SseProxy {
     async fn next(&mut self) -> Option<Bytes> {
         while !self.ended {
             let chunk = tokio::select! {
-                // First: an upstream may always have something to say.
+                // Checked first, as the upstream may always be ready.
                 biased;
                 refused = self.call.key_invalidated() => Err(refused),
                 chunk = self.answer.next(self.context.idle_timeout) => chunk.map_err(|broken| {
@@ -84,7 +84,8 @@ impl SseProxy {
             let out = self.pass(chunk);
             let out = self.with_more(out);
             if self.ended {
-                // Now, not when the client has taken the rest: the next call may depend on it.
+                // Settles before the client reads the last bytes, as its next call may depend on
+                // it.
                 self.call.settle().await;
             }
             if !out.is_empty() {
@@ -94,7 +95,7 @@ impl SseProxy {
         None
     }
 
-    /// What the client gets of what has come.
+    /// Handles a chunk, the end, or an error of the upstream; returns the bytes for the client.
     fn pass(&mut self, chunk: Result<Option<Bytes>, GatewayError>) -> Bytes {
         let out = match chunk {
             Ok(Some(chunk)) => self.take(chunk),
@@ -107,7 +108,7 @@ impl SseProxy {
         out
     }
 
-    /// Adds what has come already, so that events which came together go on in one write.
+    /// Appends chunks that have already arrived, so that they are sent in one write.
     fn with_more(&mut self, first: Bytes) -> Bytes {
         let mut all = Vec::new();
         while !self.ended && first.len() + all.len() < MAX_WRITE_BYTES {
@@ -128,7 +129,7 @@ impl SseProxy {
         GatewayError::upstream_error()
     }
 
-    /// Ends the stream with an event that says why. Half an event is left out.
+    /// Ends the stream with an error event. An incomplete event is discarded.
     fn fail(&mut self, refused: &GatewayError) -> Bytes {
         self.ended = true;
         self.pending.clear();
@@ -136,7 +137,7 @@ impl SseProxy {
         refused.event().into()
     }
 
-    /// The upstream sends no more. Its last event may lack the empty line.
+    /// Handles the end of the upstream's stream. The last event may lack its empty line.
     fn finish(&mut self) -> Bytes {
         let mut last = std::mem::take(&mut self.pending);
         if is_event(&last) {
@@ -162,8 +163,7 @@ impl SseProxy {
         last.into()
     }
 
-    /// Takes what has come and returns the events that are whole now: as the bytes that came,
-    /// mostly.
+    /// Adds a chunk and returns the events that are now complete. Mostly without a copy.
     fn take(&mut self, chunk: Bytes) -> Bytes {
         let (all, from) = if self.pending.is_empty() {
             (chunk, 0)
@@ -175,10 +175,10 @@ impl SseProxy {
         self.let_through(&all, from)
     }
 
-    /// The whole events of what has come, without those that the client is not to see. What is not
-    /// whole is kept. `from` is how much was looked at before.
+    /// Returns the complete events, without those that the client must not see, and keeps the rest.
+    /// The first `from` bytes were searched before.
     fn let_through(&mut self, all: &Bytes, from: usize) -> Bytes {
-        // Only where something is left out or replaced.
+        // Set only if an event is removed or replaced.
         let mut changed: Option<Vec<u8>> = None;
         let mut at = 0;
         while let Some(length) = next_event(&all[at..], from.saturating_sub(at)) {
@@ -205,10 +205,10 @@ impl SseProxy {
         self.keep(all.slice(at..), out)
     }
 
-    /// Keeps the beginning of an event until the rest comes, or passes on one that is too long.
+    /// Keeps the beginning of an incomplete event. Forwards it unparsed if it is too long.
     fn keep(&mut self, rest: Bytes, out: Bytes) -> Bytes {
         let more = rest.len().saturating_sub(self.held.bytes());
-        // A short one is there anyway, as a part of what was read.
+        // A short rest is part of the read buffer, which exists anyway.
         let fits = rest.len() <= UNACCOUNTED_EVENT_BYTES || self.held.acquire(more);
         if rest.len() > MAX_BUFFERED_EVENT_BYTES || !fits {
             self.held = BufferPermit::default();
@@ -217,19 +217,20 @@ impl SseProxy {
         if rest.len() <= UNACCOUNTED_EVENT_BYTES {
             self.held = BufferPermit::default();
         }
-        // The same memory again, if it was pending before.
+        // Reuses the allocation if the rest was pending before.
         self.pending = rest.into();
         out
     }
 
-    /// Whether more has come than was reserved for the answers.
+    /// Whether the upstream has sent more than was reserved.
     fn is_used_up(&self) -> bool {
         let meter = &self.context.meter;
         meter.end() == StreamEnd::Cut
             && self.context.limit.is_some_and(|limit| meter.delivered() > limit)
     }
 
-    /// Ends the stream as by a cap, before the event that passes it.
+    /// Ends the stream before the event that exceeds the reservation, like a stream that reached
+    /// `max_tokens`.
     fn cut(&mut self, last: &[u8]) -> String {
         self.ended = true;
         let ResponseContext { meter, limit, choices, .. } = &self.context;
@@ -237,7 +238,7 @@ impl SseProxy {
         ended_by_cap(last, meter.endpoint(), *choices)
     }
 
-    /// An upstream's error, without what is none of the client's business.
+    /// Replaces an upstream's error by one without hosts and credentials.
     fn error(&self, event: &[u8]) -> Vec<u8> {
         let data = data(event).unwrap_or_default();
         let error = upstream_error::read(&data, &self.context.target.upstream.secrets());
@@ -246,7 +247,8 @@ impl SseProxy {
 }
 
 impl Drop for SseProxy {
-    /// A client that leaves pays for what had come, read or not.
+    /// Charges a client that disconnects for everything that has arrived, even if it was not read
+    /// yet.
     fn drop(&mut self) {
         let mut read = 0;
         while !self.ended
@@ -259,7 +261,7 @@ impl Drop for SseProxy {
     }
 }
 
-/// Whether the end of a stream is an event that lacks its empty line alone.
+/// Whether the rest of a stream is a complete event that only lacks its empty line.
 fn is_event(bytes: &[u8]) -> bool {
     let is_whole = |data: &[u8]| {
         data.trim_ascii() == b"[DONE]" || serde_json::from_slice::<IgnoredAny>(data).is_ok()
@@ -267,7 +269,7 @@ fn is_event(bytes: &[u8]) -> bool {
     data(bytes).is_some_and(|data| is_whole(&data))
 }
 
-/// Reads whole events and goes no further, for [`crate::parsers`].
+/// Parses complete events, for [`crate::parsers`].
 pub(super) fn read_events(mut events: &[u8]) {
     let mut meter = StreamUsage::new(Endpoint::Chat, 0);
     while let Some(length) = next_event(events, 0) {

@@ -1,4 +1,4 @@
-//! What the gateway's handlers can reach.
+//! State that the gateway's handlers share.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,7 +9,7 @@ use super::config::GatewayConfig;
 use super::health::UpstreamHealth;
 use super::upstreams::Upstreams;
 
-/// The gateway. Cheap to clone.
+/// The gateway's shared state. Cheap to clone.
 #[derive(Clone)]
 pub struct Gateway {
     pub(super) services: Services,
@@ -17,10 +17,11 @@ pub struct Gateway {
 }
 
 impl Gateway {
-    /// From the configuration. `http` is not called: it makes credentials of URLs that hold some.
+    /// Builds the state from the configuration. `http` sends nothing; it only turns credentials in
+    /// upstream URLs into headers.
     ///
     /// # Errors
-    /// The system has no TLS to call with, or a key can't be sent.
+    /// TLS is not available on this system, or an upstream's API key is not a valid header value.
     pub fn new(
         services: Services,
         config: &GatewayConfig,
@@ -30,8 +31,7 @@ impl Gateway {
         Ok(Self { services, upstreams })
     }
 
-    /// Which of the upstreams answer, as of a few seconds ago at most. `now` is on the monotonic
-    /// clock.
+    /// Health of the upstreams, at most a few seconds old. `now` is on the monotonic clock.
     pub async fn health(&self, now: Duration) -> Vec<UpstreamHealth> {
         self.upstreams.health(now).await
     }

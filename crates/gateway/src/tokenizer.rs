@@ -1,16 +1,16 @@
-//! Counts of text by a model's own tokenizer.
+//! Counts text with a model's own tokenizer.
 //!
-//! The vocabularies and the way that text is split are those of OpenAI's
-//! [tiktoken](https://github.com/openai/tiktoken). The crate counts in time that grows with the
-//! text alone, whatever the text is.
+//! The vocabularies and the splitting of text are those of OpenAI's
+//! [tiktoken](https://github.com/openai/tiktoken). The crate takes time linear in the text,
+//! whatever it contains.
 
 use super::config::Tokenizer;
 
-/// Texts of more bytes are counted where nobody waits for the thread.
+/// Longer texts are counted on a blocking thread.
 const SHORT: usize = 16 * 1024;
 
 impl Tokenizer {
-    /// The tokens of a text.
+    /// Counts the tokens of a text.
     pub(super) fn count(self, text: &str) -> u64 {
         let tokens = match self {
             Self::Cl100kBase => bpe_openai::cl100k_base().count(text),
@@ -19,12 +19,12 @@ impl Tokenizer {
         u64::try_from(tokens).unwrap_or(u64::MAX)
     }
 
-    /// Reads the vocabulary, which the first count would otherwise wait for.
+    /// Loads the vocabulary, so that the first count does not have to.
     pub(super) fn load(self) {
         self.count("");
     }
 
-    /// Whether so many bytes are counted at once.
+    /// Whether a text of this many bytes may be counted on an async thread.
     pub(super) const fn is_quick_for(bytes: usize) -> bool {
         bytes <= SHORT
     }
@@ -34,7 +34,7 @@ impl Tokenizer {
 mod tests {
     use super::*;
 
-    /// What tiktoken 0.12 says of the same texts.
+    /// Counts of tiktoken 0.12 for the same texts.
     #[test]
     fn texts_are_counted_as_the_models_do() {
         for (text, cl100k, o200k) in [

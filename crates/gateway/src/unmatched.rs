@@ -1,5 +1,5 @@
-//! Paths and methods under the gateway's prefixes that nothing answers, in the shape that the
-//! callers read: a client of OpenAI's or Anthropic's shows a problem document as nothing at all.
+//! Responses for unknown paths and methods below the gateway's prefixes, in the format that its
+//! clients parse. Clients of OpenAI and Anthropic show nothing of a problem document.
 
 use std::net::IpAddr;
 
@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use super::credentials::bearer;
 use super::state::Gateway;
 
-/// What is called below these is meant for a gateway.
+/// Path prefixes of LLM APIs.
 const PREFIXES: [&str; 10] = [
     "/v1/chat",
     "/v1/completions",
@@ -30,25 +30,25 @@ const PREFIXES: [&str; 10] = [
 ];
 const SERVED: &str = "POST /v1/chat/completions, POST /v1/completions, POST /v1/embeddings, GET /v1/models and \
                       GET /v1/models/{id}";
-/// Bytes of a path that a message repeats at most.
+/// Maximum length of a path in a message, in bytes.
 const MAX_PATH_BYTES: usize = 200;
 
 const ANTHROPIC_VERSION: HeaderName = HeaderName::from_static("anthropic-version");
 const SHOULD_RETRY: HeaderName = HeaderName::from_static("x-should-retry");
 
-/// What to remember of a request that may turn out to be for nothing that is served.
+/// What is kept of a request until it is known whether a route matches.
 pub struct UnmatchedRequest {
     path: String,
-    /// Its client reads Anthropic's shape.
+    /// The client expects errors in Anthropic's format.
     is_anthropic: bool,
-    /// It asks for the Responses API over a WebSocket.
+    /// It tries to open the Responses API over a WebSocket.
     is_websocket: bool,
-    /// What came as a bearer token and has the form of our keys.
+    /// The bearer token, if it has the format of our keys.
     key: Option<String>,
 }
 
 impl UnmatchedRequest {
-    /// Of a request that may be for the gateway; none: it is surely not.
+    /// Records a request below `/v1/`. None for all other requests.
     pub fn of<B>(request: &Request<B>) -> Option<Self> {
         let path = request.uri().path();
         if !path.starts_with("/v1/") {
@@ -63,8 +63,8 @@ impl UnmatchedRequest {
         })
     }
 
-    /// The answer in the client's shape, if nothing answered the request and it was a gateway's
-    /// client that asked. `is_refusal`: a route of the server's has answered with one of its own.
+    /// Replaces the server's response if no route matched and an LLM client sent the request.
+    /// `is_refusal` says that a route has refused the request.
     pub async fn answer(
         self,
         state: &Gateway,
@@ -116,7 +116,7 @@ impl UnmatchedRequest {
         }})
     }
 
-    /// Whether an inference key came with the call.
+    /// Whether the request carries a valid inference key.
     async fn is_of_inference_key(&self, state: &Gateway, ip: Option<IpAddr>) -> bool {
         let Some(key) = &self.key else { return false };
         let found = check::identify(&state.services, Some(key), ip).await;
@@ -131,8 +131,8 @@ fn asks_for_websocket<B>(request: &Request<B>) -> bool {
         && wanted.eq_ignore_ascii_case(b"websocket")
 }
 
-/// 426, at which clients that prefer a WebSocket send the same over HTTP. RFC 9110 wants the
-/// protocol to be named.
+/// 426, after which clients that prefer a WebSocket send the same request over HTTP. RFC 9110
+/// requires an `Upgrade` header.
 fn upgrade_required(asked: &UnmatchedRequest) -> Response {
     let message = "WebSockets are not supported. Send the request over HTTP.";
     let body = asked.body(StatusCode::UPGRADE_REQUIRED, message);

@@ -1,4 +1,4 @@
-//! The way to an upstream.
+//! Where an upstream is, and how a request to it is built.
 
 use std::sync::Arc;
 
@@ -15,21 +15,21 @@ use super::config::{CapField, Tokenizer, Upstream};
 use super::endpoint::Endpoint;
 use super::upstream_client::{Origin, UpstreamClient};
 
-/// A model, and how its upstream is called for it.
+/// A model under its name at the upstream, with its limits.
 #[derive(Clone)]
 pub(super) struct UpstreamModel {
     pub(super) upstream: Arc<UpstreamEndpoint>,
-    /// What the upstream calls it.
+    /// Name of the model at the upstream.
     pub(super) name: String,
-    /// The most tokens of an answer.
+    /// Maximum output tokens.
     pub(super) max_output_tokens: u64,
-    /// What counts its prompts, if that is known.
+    /// Tokenizer of the model, if known.
     pub(super) tokenizer: Option<Tokenizer>,
 }
 
-/// The way to an upstream, with everything that is the same for every call.
+/// An upstream, with everything that is the same for each call prepared in advance.
 pub(super) struct UpstreamEndpoint {
-    /// What operators call the upstream.
+    /// Name of the upstream in logs.
     pub(super) name: String,
     pub(super) origin: Arc<Origin>,
     chat: Uri,
@@ -41,7 +41,7 @@ pub(super) struct UpstreamEndpoint {
     audience: Audience,
     pub(super) pass_fields: Vec<String>,
     pub(super) cap_field: Option<CapField>,
-    /// It stops working when the connection closes.
+    /// Whether it stops generating when the connection closes.
     pub(super) cancels: bool,
 }
 
@@ -74,17 +74,17 @@ impl UpstreamEndpoint {
         })
     }
 
-    /// Whether a key's organization may use it.
+    /// Whether the organization of the key may use it.
     pub(super) fn serves(&self, key: &KeyRecord) -> bool {
         self.audience.includes(key.tier, key.organization)
     }
 
-    /// What no client is told of it: where it is, and what it is called with.
+    /// Strings that clients must not see: the host and the API key.
     pub(super) fn secrets(&self) -> impl Iterator<Item = &str> + Clone {
         std::iter::once(self.origin.host()).chain(self.api_key.as_deref())
     }
 
-    /// A call, with the upstream's own credentials, if it has any.
+    /// Builds a call with the upstream's credentials.
     pub(super) fn request(&self, endpoint: Endpoint, body: Bytes) -> Request<Full<Bytes>> {
         let target = match endpoint {
             Endpoint::Chat => &self.chat,
@@ -97,7 +97,7 @@ impl UpstreamEndpoint {
         self.authorized(request)
     }
 
-    /// The question which models it has.
+    /// Builds a request for the list of models.
     pub(super) fn models_request(&self) -> Request<Full<Bytes>> {
         let target = self.models.clone();
         self.authorized(self.origin.request(Method::GET, target, Bytes::new()))
@@ -111,7 +111,7 @@ impl UpstreamEndpoint {
     }
 }
 
-/// What an upstream is called with: its key, or what its URL holds.
+/// The `Authorization` header: the API key, or the credentials in the URL.
 fn authorization(
     upstream: &Upstream,
     base: Url,

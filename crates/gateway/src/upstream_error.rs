@@ -1,28 +1,27 @@
-//! What an upstream says of a call that it refused, as a client may read it.
+//! Parses the error of an upstream into a form that clients may see.
 //!
-//! Its words help whoever sent something wrong, and may name what is none of their business: where
-//! the upstream is, and by which credential it was called. Those are left out, and what is left is
-//! bounded.
+//! Its message helps to correct a request, but it may contain the upstream's address and
+//! credentials. These are removed, and the message is cut to a maximum length.
 
 use std::borrow::Cow;
 
 use serde_json::Value;
 
-/// The longest error that is read, in bytes.
+/// Maximum size of an error body that is read.
 pub(super) const MAX_ERROR_BYTES: usize = 64 * 1024;
-/// What is passed on of its words, in characters.
+/// Maximum length of the message, in characters.
 const MAX_MESSAGE_CHARS: usize = 1_000;
-/// What is passed on of its codes.
+/// Maximum length of types, codes and parameter names.
 const MAX_CODE_CHARS: usize = 64;
-/// A run of letters and digits that is as long is no word.
+/// A run of letters and digits of this length is taken for a credential.
 const MIN_OPAQUE_LENGTH: usize = 32;
 
-/// How credentials of the usual upstreams begin.
+/// Prefixes of common providers' credentials.
 const CREDENTIAL_PREFIXES: [&str; 14] = [
     "sk-", "sk_", "pk-", "rk_", "xai-", "gsk_", "hf_", "AIza", "ghp_", "eyJ", "nvapi-", "tgp_",
     "fw_", "AKIA",
 ];
-/// How names of hosts end, mostly: a dotted word that ends otherwise may as well be a field's path
+/// Common last labels of host names. A dotted word that ends otherwise may be the path of a field
 /// or a version.
 const HOST_SUFFIXES: [&str; 26] = [
     "com",
@@ -53,7 +52,7 @@ const HOST_SUFFIXES: [&str; 26] = [
     "arpa",
 ];
 
-/// An upstream's error.
+/// An error as a client may see it.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct UpstreamError {
     pub(super) message: String,
@@ -62,9 +61,9 @@ pub(super) struct UpstreamError {
     pub(super) code: Option<String>,
 }
 
-/// What an upstream says of an error where it says nothing.
+/// The message where the upstream sent none.
 const DEFAULT_MESSAGE: &str = "The upstream rejected this request.";
-/// The types and codes with which servers refuse the credentials that they are called with.
+/// Types and codes by which servers reject credentials.
 const UNAUTHORIZED_CODES: [&str; 7] = [
     "auth_error",
     "authentication_error",
@@ -72,18 +71,18 @@ const UNAUTHORIZED_CODES: [&str; 7] = [
     "invalid_authentication",
     "unauthorized",
     "unauthenticated",
-    // LiteLLM without a database, of a key that is not its master key.
+    // LiteLLM without a database, if the key is not its master key.
     "no_db_connection",
 ];
 
 impl UpstreamError {
-    /// Whether no wait mends it: the account that the upstream is called with is used up.
+    /// Whether the upstream account has no quota left, so that retrying is useless.
     pub(super) fn is_quota(&self) -> bool {
         let is = |text: &Option<String>| text.as_deref() == Some("insufficient_quota");
         is(&self.kind) || is(&self.code)
     }
 
-    /// Whether a refusal is about the credentials of this server, and not about the request.
+    /// Whether the error is about this server's credentials, not about the request.
     pub(super) fn is_unauthorized(&self) -> bool {
         let words = self.message.to_ascii_lowercase();
         [&self.kind, &self.code]
@@ -96,9 +95,9 @@ impl UpstreamError {
     }
 }
 
-/// Reads an error in any of the shapes that servers write: OpenAI's, a text under `error`, what
-/// `FastAPI` writes under `detail`, the members of an error at the top, or plain text. `secrets`
-/// are the upstream's own host and credential.
+/// Parses an error in any common format: OpenAI's, a string in `error`, `FastAPI`'s `detail`, the
+/// members of an error at the top level, or plain text. `secrets` are the upstream's host and API
+/// key.
 pub(super) fn read<'a>(
     body: &[u8],
     secrets: &(impl Iterator<Item = &'a str> + Clone),
@@ -106,7 +105,7 @@ pub(super) fn read<'a>(
     let json: Option<Value> = serde_json::from_slice(body).ok();
     let plain = || {
         let text = std::str::from_utf8(body).unwrap_or_default().trim();
-        // A page for people says nothing to a program.
+        // An HTML page is of no use to a program.
         (!text.starts_with(['<', '{', '['])).then(|| text.to_owned())
     };
     let members = match &json {
@@ -149,7 +148,7 @@ impl UpstreamError {
     }
 }
 
-/// What is wrong with which field, of a list as `FastAPI` writes it.
+/// Messages and fields of a list of validation errors, as `FastAPI` writes it.
 fn validation_messages(errors: &[Value]) -> String {
     let said = errors.iter().take(8).filter_map(|error| {
         let said = error.get("msg").or_else(|| error.get("message"))?.as_str()?;
@@ -164,7 +163,7 @@ fn validation_messages(errors: &[Value]) -> String {
     said.collect::<Vec<_>>().join("; ")
 }
 
-/// A text without control characters, addresses and credentials, cut to so many characters.
+/// Removes control characters, addresses and credentials, and cuts the text to `most` characters.
 fn sanitize<'a>(text: &str, secrets: impl Iterator<Item = &'a str>, most: usize) -> String {
     let mut text: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
     for secret in secrets.filter(|secret| !secret.is_empty()) {
@@ -177,7 +176,7 @@ fn sanitize<'a>(text: &str, secrets: impl Iterator<Item = &'a str>, most: usize)
     for piece in text.split_inclusive(ends_url) {
         let bare = piece.trim_end_matches(ends_url);
         if bare.contains("://") || bare.starts_with("//") {
-            // With its query: that may hold a credential.
+            // Including the query, which may hold a credential.
             let end = &bare[bare.trim_end_matches(is_end).len()..];
             shown.push_str("[url]");
             shown.push_str(end);
@@ -192,7 +191,7 @@ fn sanitize<'a>(text: &str, secrets: impl Iterator<Item = &'a str>, most: usize)
     }
 }
 
-/// Adds the words of a text that has no URL, without those that a client has no business with.
+/// Appends a text without URLs, replacing hosts and credentials.
 fn push_words(shown: &mut String, text: &str, after_scheme: &mut bool) {
     for word in text.split_inclusive(is_gap) {
         let bare = word.trim_end_matches(is_gap);
@@ -211,22 +210,22 @@ fn push_words(shown: &mut String, text: &str, after_scheme: &mut bool) {
     }
 }
 
-/// What no URL holds.
+/// Characters that end a URL.
 const fn ends_url(c: char) -> bool {
     c.is_whitespace() || matches!(c, '"' | '\'' | '`' | '(' | ')' | '<' | '>' | '{' | '}')
 }
 
-/// What separates words elsewhere.
+/// Characters that separate words elsewhere.
 const fn is_gap(c: char) -> bool {
     matches!(c, ',' | ';' | '=')
 }
 
-/// What may stand behind a word.
+/// Punctuation that may follow a word.
 const fn is_end(c: char) -> bool {
     matches!(c, '.' | ':' | '?' | '!' | '/' | ',' | ';')
 }
 
-/// What stands in the place of a word that a client has no business with.
+/// The replacement of a word that a client must not see.
 fn redaction(word: &str) -> Option<&'static str> {
     let is_credential =
         CREDENTIAL_PREFIXES.iter().any(|begin| word.starts_with(begin)) || is_opaque(word);
@@ -239,7 +238,7 @@ fn redaction(word: &str) -> Option<&'static str> {
     }
 }
 
-/// A long run of letters and digits, both of them.
+/// Whether it contains a long run of letters and digits that has both.
 fn is_opaque(word: &str) -> bool {
     word.split(|c: char| !c.is_ascii_alphanumeric()).any(|run| {
         run.len() >= MIN_OPAQUE_LENGTH
@@ -248,7 +247,7 @@ fn is_opaque(word: &str) -> bool {
     })
 }
 
-/// An address, a name of a host, or either with a port or a path.
+/// Whether it is an IP address or a host name, possibly with a port or a path.
 fn is_host(word: &str) -> bool {
     let word = word.rsplit_once('@').map_or(word, |(_, host)| host);
     let word: Cow<'_, str> = match word.strip_prefix('[').and_then(|rest| rest.split_once(']')) {

@@ -1,4 +1,4 @@
-//! Who serves which model.
+//! The configured upstreams and models: which of them serves a call.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -14,41 +14,42 @@ use super::health::{HealthMonitor, UpstreamHealth};
 use super::upstream_client::UpstreamClient;
 use super::upstream_endpoint::{UpstreamEndpoint, UpstreamModel};
 
-/// The built-in model for newcomers who have configured no upstream.
+/// The built-in model, for newcomers without an upstream.
 pub(super) const SANDBOX_MODEL: &str = "sandbox";
-/// The longest silence in an answer that has begun.
+/// Maximum time between two chunks of a response.
 const STREAM_IDLE_TIMEOUT: Duration = Duration::from_mins(5);
-/// The most tokens of an answer where the configuration does not say.
+/// Default of `max_output_tokens`.
 pub(super) const MAX_OUTPUT_TOKENS: u64 = 32_768;
 
-/// The upstreams, by what they serve.
+/// All upstreams and their models.
 pub(super) struct Upstreams {
     pub(super) client: Arc<UpstreamClient>,
-    /// To the first byte.
+    /// Time-out to the first byte.
     pub(super) timeout: Duration,
-    /// Between bytes.
+    /// Time-out between two chunks.
     pub(super) idle_timeout: Duration,
-    /// A permit for each call that may be in progress.
+    /// One permit for each concurrent call.
     call_permits: Arc<Semaphore>,
-    /// A permit for each long prompt that may be counted at once: half of the processors stay free.
+    /// One permit for each prompt that may be tokenized at the same time. Half of the processors
+    /// stay free for other work.
     pub(super) tokenizer_permits: Arc<Semaphore>,
     models: HashMap<String, UpstreamModel>,
-    /// In the order of the file.
+    /// Names of the models in the order of the file.
     names: Vec<String>,
     health: HealthMonitor,
 }
 
-/// Who answers a call.
+/// What serves a call.
 pub(super) enum ModelBackend {
     Sandbox,
     Upstream(UpstreamModel),
 }
 
 impl Upstreams {
-    /// From the configuration.
+    /// Builds the registry from the configuration.
     ///
     /// # Errors
-    /// The system has no TLS to call with, or a key can't be sent.
+    /// TLS is not available on this system, or an API key is not a valid header value.
     pub(super) fn new(
         config: &GatewayConfig,
         clock: Arc<dyn Clock>,
@@ -78,7 +79,7 @@ impl Upstreams {
         let health = HealthMonitor::new(endpoints);
         let call_permits = Arc::new(Semaphore::new(config.max_calls));
         let timeout = config.upstream_timeout;
-        // Whoever lowers the one does not mean to wait longer for the other.
+        // An operator who lowers one time-out does not want to wait longer for the other.
         let idle_timeout = timeout.min(STREAM_IDLE_TIMEOUT);
         let processors = std::thread::available_parallelism().map_or(1, usize::from);
         let tokenizer_permits = Arc::new(Semaphore::new((processors / 2).max(1)));
@@ -94,18 +95,18 @@ impl Upstreams {
         })
     }
 
-    /// A place among the node's calls to upstreams; none: too many are in progress.
+    /// Acquires one of the concurrent calls. None if all are in use.
     pub(super) fn acquire_call(&self) -> Option<OwnedSemaphorePermit> {
         Arc::clone(&self.call_permits).try_acquire_owned().ok()
     }
 
-    /// Which of them answer, as of a few seconds ago at most. `now` is on the monotonic clock.
+    /// Health of the upstreams, at most a few seconds old. `now` is on the monotonic clock.
     pub(super) async fn health(&self, now: Duration) -> Vec<UpstreamHealth> {
         self.health.check(&self.client, now).await
     }
 
-    /// Who answers a key's call of a model; none: nobody does. A test key's calls never reach an
-    /// upstream, and cost nobody anything.
+    /// Finds what serves a model for this key. Calls of test keys always go to the sandbox, so they
+    /// are free.
     pub(super) fn find(&self, model: &str, key: &KeyRecord) -> Option<ModelBackend> {
         match (key.environment, self.models.get(model)) {
             (Environment::Test, Some(_)) => Some(ModelBackend::Sandbox),
@@ -117,21 +118,20 @@ impl Upstreams {
         }
     }
 
-    /// Whether the built-in model is there for a key: for every test key, and for a live one that
-    /// has no other.
+    /// Whether the key may use the sandbox: all test keys, and live keys that have no other model.
     fn has_sandbox(&self, key: &KeyRecord) -> bool {
         key.environment == Environment::Test
             || !self.models.values().any(|target| target.upstream.serves(key))
     }
 
-    /// Whether a field that names another model, host or credential may go to the upstream of a
-    /// model.
+    /// Whether the upstream of the model accepts a field that may choose another model, host or
+    /// credential.
     pub(super) fn passes(&self, model: &str, field: &str) -> bool {
         let target = self.models.get(model);
         target.is_some_and(|target| target.upstream.pass_fields.iter().any(|one| one == field))
     }
 
-    /// The models that there are for a key, each with who owns it.
+    /// Models that the key may use, each with the name of its upstream.
     pub(super) fn models(&self, key: &KeyRecord) -> Vec<(&str, &str)> {
         let is_test = key.environment == Environment::Test;
         let entry = |id: &String| self.models.get_key_value(id);

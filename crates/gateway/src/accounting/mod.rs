@@ -1,7 +1,8 @@
-//! What a call is charged: read from what the upstream says, or estimated from what it sent.
+//! What a call is charged: the usage that the upstream reports, or an estimate from the text that
+//! it sent.
 //!
-//! Pure: no I/O, no clock. Upstreams differ in how they tell what a call has used, and in whether
-//! they tell it at all; everything here takes bytes and keeps no more of them than a bound.
+//! Pure: no I/O and no clock. Upstreams report usage in different forms, or not at all. The parsers
+//! here take bytes and keep only a bounded part of them.
 
 mod reported;
 mod scanner;
@@ -17,18 +18,18 @@ pub(super) use stream_usage::{EventKind, StreamEnd, StreamUsage, ended_by_cap};
 use super::endpoint::Endpoint;
 use reported::ReportedUsage;
 
-/// The bytes of a token where nobody counts: OpenAI's rule of thumb for English ([What are
+/// Bytes of text per token in estimates: OpenAI's rule of thumb for English ([What are
 /// tokens](https://help.openai.com/en/articles/4936856)).
 const BYTES_PER_TOKEN: u64 = 4;
 
-/// The estimate of so many bytes of text.
+/// Estimated tokens of a text.
 pub(super) const fn tokens_of(bytes: u64) -> u64 {
     bytes.div_ceil(BYTES_PER_TOKEN)
 }
 
-/// What a call has used: as reported, or where that says nothing, by the estimates.
+/// Usage of a call: as reported, or estimated where nothing is reported.
 ///
-/// `prompt` is the estimate of the prompt; `text` is how many bytes of text have come.
+/// `prompt` is the estimate of the prompt, `text` the number of bytes of text received.
 fn used(endpoint: Endpoint, reported: ReportedUsage, prompt: u64, text: u64) -> UsedTokens {
     let generates = endpoint != Endpoint::Embeddings;
     let completion = if generates { tokens_of(text) } else { 0 };
@@ -48,7 +49,7 @@ fn used(endpoint: Endpoint, reported: ReportedUsage, prompt: u64, text: u64) -> 
         (None, Some(told), Some(total)) => {
             estimated(Some(total.saturating_sub(told)), Some(told), (0, 0))
         }
-        // The sum is told, and only how it is divided is not.
+        // Only the total is reported; how it is divided is estimated.
         (None, None, Some(total)) => {
             let prompt = prompt.min(total);
             estimated(Some(prompt), Some(total - prompt), (0, 0))

@@ -1,7 +1,7 @@
-//! The counts that an upstream reports.
+//! The token counts that upstreams report.
 //!
-//! Servers of this protocol write them under either of two names, as integers, floats or strings,
-//! and leave out what they don't know or write zero for it.
+//! Servers use two names for each count, write integers, floats or strings, and omit counts that
+//! they do not know or write zero.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -10,10 +10,10 @@ use serde::Deserialize;
 use serde::de::{Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
-/// The largest float that is sure to be a whole number.
+/// The largest float below which every whole number is exact.
 const MAX_EXACT_INTEGER: f64 = 9_007_199_254_740_992.0;
 
-/// What an upstream says that a call has used; none: it says nothing, or nothing that is a count.
+/// Reported counts. None if a count is missing or is not a number of tokens.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct ReportedUsage {
     pub(super) prompt: Option<u64>,
@@ -22,25 +22,25 @@ pub(super) struct ReportedUsage {
 }
 
 impl ReportedUsage {
-    /// Reads a member `usage`, as JSON.
+    /// Parses the value of a member `usage`.
     pub(super) fn read(json: &[u8]) -> Self {
         serde_json::from_slice(json).unwrap_or_default()
     }
 
-    /// Without the zeros that stand for "not known": there is no prompt of no tokens, and no
-    /// completion of none where `has_content`.
+    /// Removes zeros that stand for "unknown": no prompt is empty, and no completion is if there is
+    /// content (`has_content`).
     pub(super) fn without_zeros(self, has_content: bool) -> Self {
         let prompt = self.prompt.filter(|count| *count > 0);
         let completion = self.completion.filter(|count| *count > 0 || !has_content);
         let known = prompt.unwrap_or_default().saturating_add(completion.unwrap_or_default());
-        // A sum that leaves nothing for what is missing says nothing of it.
+        // A total that leaves nothing for the missing count says nothing about it.
         let fills = completion.is_some() || !has_content;
         let total = self.total.filter(|total| *total > 0 && (*total > known || fills));
         Self { prompt, completion, total }
     }
 
-    /// What is known after `newer` was told too. The last one told counts, and keeps what it does
-    /// not tell itself.
+    /// Merges with a later report. The later one wins, and keeps earlier counts that it does not
+    /// contain.
     pub(super) fn then(self, newer: Self, has_content: bool) -> Self {
         let newer = newer.without_zeros(has_content);
         if newer == Self::default() {
@@ -88,7 +88,7 @@ impl<'de> Visitor<'de> for UsageVisitor {
                 }
             };
             let TokenCount(count) = members.next_value()?;
-            // Some tell one under both names, and mean neither by a zero.
+            // Some servers write one count under both names and set one of them to zero.
             *member = count.max(*member);
         }
         usage.prompt = usage.prompt.map(|count| count.saturating_add(beside.0));
@@ -97,7 +97,7 @@ impl<'de> Visitor<'de> for UsageVisitor {
     }
 }
 
-/// One entry of `iterations`: what a part of the call has used.
+/// An entry of `iterations`: the usage of one part of the call.
 #[derive(Deserialize)]
 struct Iteration<'a> {
     #[serde(rename = "type", borrow)]
@@ -108,8 +108,8 @@ struct Iteration<'a> {
     output_tokens: TokenCount,
 }
 
-/// What the entries of `iterations` have used that the counts beside them leave out: all but those
-/// of the type `message`. A list that can't be read has nothing to add.
+/// Tokens of the entries of `iterations` that the counts beside the list leave out: all but those
+/// of type `message`. An invalid list adds nothing.
 fn beside_messages(iterations: &RawValue) -> (u64, u64) {
     let iterations: Vec<Iteration> = serde_json::from_str(iterations.get()).unwrap_or_default();
     let others = iterations.into_iter().filter(|iteration| iteration.kind != "message");
@@ -120,7 +120,7 @@ fn beside_messages(iterations: &RawValue) -> (u64, u64) {
     })
 }
 
-/// A float that is a whole number.
+/// Converts a float that is a whole number.
 #[expect(
     clippy::cast_possible_truncation,
     clippy::cast_sign_loss,
@@ -131,7 +131,7 @@ fn whole(count: f64) -> Option<u64> {
     is_count.then_some(count as u64)
 }
 
-/// A count in any form that is one.
+/// A count in any of the accepted forms.
 #[derive(Default)]
 struct TokenCount(Option<u64>);
 

@@ -1,11 +1,11 @@
-//! Reads an answer while it passes: what it says that it has used, and how much text it holds.
+//! A streaming JSON scanner that finds the reported usage and counts the bytes of generated text.
 //!
-//! An answer may be as large as its upstream makes it, so it is never held to be read: each byte is
-//! looked at once, and nothing is kept but the name that is being read and a bounded `usage`. The
-//! same reader serves whole answers, in pieces, and the events of a stream.
+//! Responses may be of any size, so they are never buffered to be parsed. Each byte is looked at
+//! once; only the current member name and a bounded `usage` are kept. The same scanner reads whole
+//! responses, chunk by chunk, and single events of a stream.
 //!
-//! Text is what the model wrote: contents, reasoning, refusals and the arguments of tools, in
-//! `choices`. Envelopes, probabilities, vectors and media are none.
+//! Text is what the model generated inside `choices`: content, reasoning, refusals and tool
+//! arguments. The envelope, log probabilities, vectors and media do not count.
 
 #[cfg(test)]
 mod tests;
@@ -16,21 +16,21 @@ use memchr::memchr2;
 
 use super::reported::ReportedUsage;
 
-/// The longest name that is compared. Those that matter are shorter, even if all is escaped.
+/// Maximum length of a member name. All names that matter are shorter, even fully escaped.
 const MAX_NAME_BYTES: usize = 120;
-/// A longer `usage` is not read.
+/// Maximum size of a `usage` object.
 const MAX_USAGE_BYTES: usize = 16 * 1024;
-/// Nothing that matters stands deeper.
+/// Maximum depth at which members are interpreted.
 const MAX_DEPTH: usize = 32;
 
-/// What a member is to the reader.
+/// What a member means to the scanner.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 enum Member {
     #[default]
     Other,
-    /// What the model wrote, if it is a string.
+    /// Generated text, if the value is a string.
     Text,
-    /// Nothing in it is text.
+    /// Contains no text at all.
     Skipped,
     Choices,
     FinishReason,
@@ -55,43 +55,43 @@ impl Member {
     }
 }
 
-/// An open object or list.
+/// An open object or array.
 #[derive(Debug, Clone, Copy)]
 struct Container {
     is_object: bool,
-    /// What its strings are, if it is a list.
+    /// The member that an array belongs to, which decides what its strings are.
     of: Member,
     in_choices: bool,
     skipped: bool,
 }
 
-/// Where in a string the reader is.
+/// Position relative to a string.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 enum StringState {
     #[default]
     Outside,
     Inside,
     Escaped,
-    /// In the digits after `\u`: how many are left, and those read.
+    /// In the digits after `\u`: the number of digits left, and the value so far.
     Unicode(u8, u32),
 }
 
-/// What an answer, or an event of one, has said so far.
+/// Scanner of a response, or of one event of a stream.
 #[derive(Debug, Default)]
 #[expect(clippy::struct_excessive_bools, reason = "each says whether one thing was seen")]
 pub(crate) struct ResponseScanner {
     frames: Vec<Container>,
-    /// Open objects and lists beyond [`MAX_DEPTH`].
+    /// Number of open objects and arrays beyond [`MAX_DEPTH`].
     deeper: usize,
     string_state: StringState,
-    /// The string that is being read is a name.
+    /// The current string is a member name.
     in_name: bool,
-    /// The next string of the object is a name.
+    /// The next string is a member name.
     at_name: bool,
     name: Vec<u8>,
     /// The member whose value comes next.
     member: Member,
-    /// What is kept of a `usage`, as JSON, and at which depth it began.
+    /// The depth at which a `usage` began, and its JSON so far.
     usage: Option<(usize, Vec<u8>)>,
     reported: ReportedUsage,
     reported_depth: usize,
@@ -105,7 +105,7 @@ pub(crate) struct ResponseScanner {
 }
 
 impl ResponseScanner {
-    /// Forgets what was read, but keeps the memory that it took.
+    /// Starts over, but keeps the allocations.
     pub(super) fn restart(&mut self) {
         let (mut frames, mut name) = (mem::take(&mut self.frames), mem::take(&mut self.name));
         frames.clear();
@@ -113,7 +113,7 @@ impl ResponseScanner {
         *self = Self { frames, name, ..Self::default() };
     }
 
-    /// Reads what comes next.
+    /// Scans the next bytes.
     pub(crate) fn read(&mut self, mut bytes: &[u8]) {
         self.length += bytes.len() as u64;
         while let Some((first, rest)) = bytes.split_first() {
@@ -134,22 +134,22 @@ impl ResponseScanner {
         }
     }
 
-    /// What it says that it has used.
+    /// The reported usage.
     pub(super) const fn reported(&self) -> ReportedUsage {
         self.reported
     }
 
-    /// How many bytes of text it holds.
+    /// Bytes of generated text.
     pub(super) const fn text(&self) -> u64 {
         self.text
     }
 
-    /// Whether it has a member `error` that is an object or a text.
+    /// Whether there is a member `error` that is an object or a string.
     pub(crate) const fn has_error(&self) -> bool {
         self.has_error
     }
 
-    /// Whether a choice says why it ended.
+    /// Whether a choice has a finish reason.
     pub(super) const fn has_finish(&self) -> bool {
         self.has_finish
     }
@@ -159,7 +159,7 @@ impl ResponseScanner {
         self.has_tool_call
     }
 
-    /// Whether there is a choice at all.
+    /// Whether there is a choice.
     pub(crate) const fn has_choice(&self) -> bool {
         self.has_choice
     }
@@ -172,12 +172,13 @@ impl ResponseScanner {
         self.frames.last().is_some_and(|frame| frame.in_choices)
     }
 
-    /// Whether what is read now is text of the model.
+    /// Whether the current string is generated text.
     fn is_text(&self) -> bool {
         !self.in_name && self.member == Member::Text && self.in_choices() && !self.is_skipped()
     }
 
-    /// Keeps what belongs to a `usage`, up to its bound and a byte more.
+    /// Appends to the current `usage`, up to one byte more than the maximum, so that a longer one
+    /// is not valid JSON.
     fn keep(&mut self, bytes: &[u8]) {
         if let Some((_, kept)) = &mut self.usage {
             let room = (MAX_USAGE_BYTES + 1).saturating_sub(kept.len());
@@ -185,7 +186,7 @@ impl ResponseScanner {
         }
     }
 
-    /// Reads a string up to its end or an escape; what follows.
+    /// Scans a string up to its end or an escape. Returns the remaining bytes.
     fn inside<'a>(&mut self, bytes: &'a [u8]) -> &'a [u8] {
         let end = memchr2(b'"', b'\\', bytes);
         let plain = &bytes[..end.unwrap_or(bytes.len())];
@@ -237,7 +238,7 @@ impl ResponseScanner {
         if self.is_text() {
             self.text += match code {
                 0..0x80 => 1,
-                // Each half of a pair stands for two of its four bytes.
+                // Each half of a surrogate pair counts two of its four bytes.
                 0x80..0x800 | 0xd800..0xe000 => 2,
                 _ => 3,
             };
@@ -267,7 +268,7 @@ impl ResponseScanner {
             b'}' | b']' => self.close(),
             _ => {
                 self.value_begins(byte);
-                // What is no object and no list has nothing to say.
+                // A top-level scalar contains nothing to find.
                 self.ended = self.frames.is_empty();
             }
         }
@@ -282,7 +283,7 @@ impl ResponseScanner {
         Member::of(&self.name)
     }
 
-    /// Looks at the first byte of a value.
+    /// Handles the first byte of a value.
     fn value_begins(&mut self, byte: u8) {
         if self.in_name || self.is_skipped() {
             return;
@@ -334,7 +335,7 @@ impl ResponseScanner {
         self.at_name = false;
     }
 
-    /// Of several, the outermost counts; of several of those, the last.
+    /// The outermost `usage` wins; of several on the same level, the last.
     fn report(&mut self, depth: usize, usage: &[u8]) {
         let usage = ReportedUsage::read(usage);
         if usage != ReportedUsage::default()
@@ -349,7 +350,7 @@ impl ResponseScanner {
         self.at_name = self.deeper == 0 && self.frames.last().is_some_and(|frame| frame.is_object);
     }
 
-    /// What comes next in a list is what the list is of.
+    /// The next value of an array belongs to the member of the array.
     fn value_ended(&mut self) {
         let list = self.frames.last().filter(|frame| !frame.is_object);
         self.member = list.map_or(Member::Other, |list| list.of);

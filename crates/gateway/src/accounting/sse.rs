@@ -1,15 +1,15 @@
-//! Server-sent events as the [HTML
-//! standard](https://html.spec.whatwg.org/multipage/server-sent-events.html) has them: lines end
-//! with LF, CRLF or CR, an event ends with an empty line, and its data may stand on several lines.
+//! Server-sent events by the [HTML
+//! standard](https://html.spec.whatwg.org/multipage/server-sent-events.html): lines end with LF,
+//! CRLF or CR, an empty line ends an event, and data may span several lines.
 
 use std::borrow::Cow;
 
 use memchr::{memchr2, memchr2_iter};
 
-/// The length of the first whole event, its empty line included. `from` is how much was looked at
-/// before.
+/// Length of the first complete event, including its empty line. The first `from` bytes were
+/// searched before.
 pub(crate) fn next_event(bytes: &[u8], from: usize) -> Option<usize> {
-    // An end may lie across what was looked at before and what has come since.
+    // The end of an event may have begun in the part that was searched before.
     let from = from.saturating_sub(3);
     memchr2_iter(b'\n', b'\r', &bytes[from..]).find_map(|at| {
         let at = from + at;
@@ -18,7 +18,7 @@ pub(crate) fn next_event(bytes: &[u8], from: usize) -> Option<usize> {
     })
 }
 
-/// The length of the end of a line that stands at the beginning.
+/// Length of the line ending at the start of `bytes`.
 fn line_end(bytes: &[u8]) -> Option<usize> {
     match bytes {
         [b'\r', b'\n', ..] => Some(2),
@@ -27,7 +27,7 @@ fn line_end(bytes: &[u8]) -> Option<usize> {
     }
 }
 
-/// An event's data; none: it has none.
+/// The data of an event, if it has any.
 pub(crate) fn data(event: &[u8]) -> Option<Cow<'_, [u8]>> {
     let mut found: Option<Cow<'_, [u8]>> = None;
     let mut rest = event;

@@ -1,4 +1,4 @@
-//! What a stream has used so far, and whether it came to its end.
+//! Usage of a stream so far, and whether the stream is complete.
 
 use latchkey_services::check::UsedTokens;
 use serde_json::{Value, json};
@@ -7,51 +7,50 @@ use super::reported::ReportedUsage;
 use super::{ResponseScanner, data, tokens_of, used};
 use crate::endpoint::Endpoint;
 
-/// No tokenizer makes fewer tokens of a text than one for so many bytes, but of long runs of
-/// spaces.
+/// No tokenizer needs fewer tokens than one for this many bytes, except for long runs of spaces.
 const MAX_BYTES_PER_TOKEN: u64 = 8;
 
-/// What an event is.
+/// What an event means to the client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum EventKind {
-    /// For the client, as it is.
+    /// For the client, unchanged.
     Plain,
-    /// The event that the usage was asked for with: it says nothing else.
+    /// The event that contains only usage, which the gateway asked for.
     UsageOnly,
     Error,
     Done,
 }
 
-/// How a stream ended that nobody broke off.
+/// How a stream ended that was not broken off.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum StreamEnd {
-    /// With its last event, or with an error.
+    /// With its final event, or with an error.
     Whole,
-    /// It says why it ended, and lacks the last event.
+    /// A finish reason was sent, but not the final event.
     LacksDone,
     Cut,
 }
 
-/// Reads a stream's events.
+/// Tracks the usage of a stream, event by event.
 #[derive(Debug)]
 pub(crate) struct StreamUsage {
     endpoint: Endpoint,
-    /// The estimate of the prompt.
+    /// Estimated prompt tokens.
     prompt: u64,
     text: u64,
-    /// Events with text: a token each, of most servers.
+    /// Events with text. Most servers send one token per event.
     events: u64,
-    /// Reads one event after the other.
+    /// Scans one event after the other.
     event: ResponseScanner,
     reported: ReportedUsage,
-    /// The most that was told of the completion.
+    /// The highest completion count reported so far.
     floor: u64,
     has_finish: bool,
     ended: bool,
 }
 
 impl StreamUsage {
-    /// For a stream whose prompt is estimated at so many tokens.
+    /// For a stream whose prompt is estimated at `prompt` tokens.
     pub(crate) fn new(endpoint: Endpoint, prompt: u64) -> Self {
         Self {
             endpoint,
@@ -92,13 +91,13 @@ impl StreamUsage {
         if tells && says_nothing { EventKind::UsageOnly } else { EventKind::Plain }
     }
 
-    /// What it has used, as the upstream told last, or as estimated.
+    /// Usage as last reported, or as estimated.
     pub(crate) fn used(&self) -> UsedTokens {
         used(self.endpoint, self.reported, self.prompt, self.text)
     }
 
-    /// What it has used if nothing more is read of it: the larger of what was told until now and
-    /// what has come.
+    /// Usage if the stream were broken off now: the larger of the reported and the received
+    /// completion.
     pub(crate) fn used_so_far(&self) -> UsedTokens {
         let told = self.used();
         let come = tokens_of(self.text);
@@ -107,13 +106,13 @@ impl StreamUsage {
         UsedTokens { completion, estimated: told.estimated.saturating_add(beyond), ..told }
     }
 
-    /// What a whole answer has used.
+    /// Usage of a whole response.
     pub(crate) fn of_whole(&self, answer: &ResponseScanner) -> UsedTokens {
         used(self.endpoint, answer.reported(), self.prompt, answer.text())
     }
 
-    /// What it has used where it was ended for having delivered `limit` tokens: an estimate says no
-    /// more than that.
+    /// Usage of a stream that the gateway ended after `limit` tokens. An estimate does not exceed
+    /// the limit.
     pub(crate) fn used_within(&self, limit: u64) -> UsedTokens {
         let used = self.used_so_far();
         let most = self.floor.max(limit);
@@ -127,13 +126,13 @@ impl StreamUsage {
         self.endpoint
     }
 
-    /// How many tokens of the completion have surely come.
+    /// Tokens of the completion that have certainly been received.
     pub(crate) fn delivered(&self) -> u64 {
         let by_text = self.events.min(tokens_of(self.text));
         self.floor.max(by_text).max(self.text / MAX_BYTES_PER_TOKEN)
     }
 
-    /// How it ended, when the upstream sends no more.
+    /// How the stream ended, once the upstream sends nothing more.
     pub(crate) const fn end(&self) -> StreamEnd {
         match (self.ended, self.has_finish) {
             (true, _) => StreamEnd::Whole,
@@ -142,14 +141,14 @@ impl StreamUsage {
         }
     }
 
-    /// What was told of the completion; 0: nothing.
+    /// The reported completion, or 0.
     fn told_completion(&self) -> u64 {
         used(self.endpoint, self.reported, self.prompt, 0).completion
     }
 }
 
-/// The events with which a stream ends that has delivered all that was reserved for it: as by a cap
-/// of the client's. `event` is the last one that came.
+/// The final events of a stream that has used up its reservation, as if the model had reached
+/// `max_tokens`. `event` is the last one received.
 pub(crate) fn ended_by_cap(event: &[u8], endpoint: Endpoint, choices: u64) -> String {
     let last = data(event).and_then(|data| serde_json::from_slice::<Value>(&data).ok());
     let mut last = last.unwrap_or_else(|| json!({}));

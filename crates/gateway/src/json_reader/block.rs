@@ -1,22 +1,22 @@
-//! 64 bytes of a JSON text at a time, with a bit for each.
+//! Scans JSON texts 64 bytes at a time, with one bit for each byte.
 //!
-//! Which bytes are escaped follows from sums of whole blocks instead of a look at each byte: the
-//! algorithm of section 3.1.1 of [Parsing Gigabytes of JSON per
-//! Second](https://arxiv.org/abs/1902.08318) (Langdale, Lemire).
+//! Which bytes are escaped is computed by additions on whole blocks instead of a loop over bytes:
+//! section 3.1.1 of [Parsing Gigabytes of JSON per Second](https://arxiv.org/abs/1902.08318)
+//! (Langdale, Lemire).
 
 use wide::u8x16;
 
 pub(super) const BLOCK: usize = 64;
 const LANES: usize = 16;
 
-/// The bits of every second byte, from the second on.
+/// The bits at odd positions.
 const ODD: u64 = 0xaaaa_aaaa_aaaa_aaaa;
 
-/// How far whole blocks without the end of the text, and with escapes of two bytes only, reach, and
-/// how many escapes begin in them.
+/// Returns how many bytes are covered by whole blocks that do not end the text and contain only
+/// two-byte escapes, and the number of escapes in them.
 pub(super) fn plain_blocks(text: &[u8]) -> (usize, usize) {
     let (mut at, mut count) = (0, 0);
-    // The last byte of the block before was a backslash that escapes the first byte of this.
+    // The last byte of the previous block was a backslash that escapes the first byte of this one.
     let mut is_first_escaped = false;
     while let Some(block) = text.get(at..).and_then(<[u8]>::first_chunk::<BLOCK>) {
         let Bits { quotes, backslashes, controls } = Bits::of(block);
@@ -29,7 +29,7 @@ pub(super) fn plain_blocks(text: &[u8]) -> (usize, usize) {
         is_first_escaped = escapes_next;
         at += BLOCK;
     }
-    // Not without what it escapes.
+    // A backslash at the end is left for the caller, together with what it escapes.
     let left = usize::from(is_first_escaped);
     (at - left, count - left)
 }
@@ -54,19 +54,19 @@ impl Bits {
     }
 }
 
-/// Which bytes are escaped, and whether the first one of the next block is.
+/// The escaped bytes, and whether the first byte of the next block is escaped.
 fn escaped(backslashes: u64, is_first_escaped: bool) -> (u64, bool) {
     let first = u64::from(is_first_escaped);
     if backslashes == 0 {
         return (first, false);
     }
     let unescaped = backslashes & !first;
-    // A run of backslashes carries through its bits, and ends at an odd or an even place.
+    // The carry of a run of backslashes ends at an odd or an even position.
     let runs = (unescaped << 1 | ODD).wrapping_sub(unescaped) ^ ODD;
     (runs ^ (backslashes | first), (runs & backslashes) >> (BLOCK - 1) != 0)
 }
 
-/// Whether each stands for one byte: an escape by its code may stand for more, or be wrong.
+/// Whether all escapes stand for one byte. `\u` may stand for more, and others are invalid.
 fn are_short_escapes(block: &[u8; BLOCK], mut escaped: u64) -> bool {
     let mut are_short = true;
     while escaped != 0 {

@@ -2,7 +2,7 @@ use proptest::prelude::*;
 
 use super::*;
 
-/// Reads a whole text, all of it. Returns the bytes of its texts, names included.
+/// Reads all of a JSON text. Returns the bytes of its texts, names included.
 fn read(json: &str) -> Result<usize, BadJson> {
     let mut reader = JsonReader::new(json.as_bytes());
     let bytes = value(&mut reader)?;

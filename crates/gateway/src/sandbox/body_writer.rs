@@ -1,4 +1,4 @@
-//! Answers that are written while the client takes them.
+//! Response bodies that are generated while the client reads them.
 
 use std::convert::Infallible;
 
@@ -8,16 +8,16 @@ use axum::http::header::CONTENT_TYPE;
 use axum::response::Response;
 use latchkey_services::check::CallSlot;
 
-/// What is written at once, about. A shorter answer is sent whole.
+/// Approximate size of a chunk. A shorter body is sent at once.
 const CHUNK_BYTES: usize = 32 * 1024;
 
-/// Something that is written in parts, each of them short.
+/// A body that is written in small parts.
 pub(super) trait BodyWriter: Send + 'static {
-    /// Writes the next part. False: there was none left.
+    /// Writes the next part. Returns false if there was none.
     fn write(&mut self, to: &mut Vec<u8>) -> bool;
 }
 
-/// Answers with `parts`. The call keeps its `slot` until the last of them is taken.
+/// Responds with what `writer` writes. The call occupies its `slot` until the last chunk is read.
 pub(super) fn respond(
     kind: &'static str,
     mut writer: impl BodyWriter,
@@ -33,7 +33,7 @@ pub(super) fn respond(
             if next.is_empty() {
                 return None;
             }
-            // The client may take whatever is written: others go on in between.
+            // A fast client would read everything at once; let other tasks run in between.
             tokio::task::yield_now().await;
             let after = next_chunk(&mut writer);
             Some((Ok::<_, Infallible>(next), (after, writer, slot)))
@@ -45,7 +45,7 @@ pub(super) fn respond(
     response
 }
 
-/// The next piece; empty at the end.
+/// The next chunk. Empty at the end.
 fn next_chunk(writer: &mut impl BodyWriter) -> Bytes {
     let mut out = Vec::with_capacity(CHUNK_BYTES);
     while out.len() < CHUNK_BYTES && writer.write(&mut out) {}
@@ -58,8 +58,7 @@ mod tests {
 
     use super::*;
 
-    /// So many parts of 1,000 bytes, and how many bytes were written at most before somebody took
-    /// them.
+    /// This many parts of 1,000 bytes.
     struct Thousands(usize);
 
     impl BodyWriter for Thousands {

@@ -1,5 +1,5 @@
-//! The sandbox's completions: it says that it is one, and what it was told last; or what the call
-//! asks for in a structure of its own.
+//! The sandbox's completions. They say that this is the sandbox and repeat the last message, or
+//! contain the structured output that the call asks for.
 
 use std::borrow::Cow;
 use std::fmt::{self, Write as _};
@@ -22,17 +22,17 @@ use crate::body::CallBody;
 use crate::endpoint::Endpoint;
 use crate::error::GatewayError;
 
-/// The bytes of a token, in the sandbox's own words too.
+/// Bytes of a token, as in the gateway's estimates.
 const BYTES_PER_TOKEN: usize = 4;
-/// How much is repeated of what it was told, in characters, over all choices: many of them don't
-/// make a short call costly.
+/// How many characters of the last message are repeated, over all choices, so that a short call
+/// with many choices stays cheap.
 const MAX_ECHO_CHARS: u64 = 500;
 
-/// What the answer says, and what stands around it.
+/// A validated call: the reply, and the metadata around it.
 pub(crate) struct CompletionCall {
     reply: String,
     id: String,
-    /// The tool that is called with the reply.
+    /// The tool that is called, with the reply as its arguments.
     tool: Option<String>,
 }
 
@@ -40,7 +40,7 @@ impl CompletionCall {
     /// Reads a call.
     ///
     /// # Errors
-    /// 400: it asks for a structure that can't be made.
+    /// 400: no value can be generated for the requested schema.
     pub(super) async fn of(body: &CallBody) -> Result<Self, GatewayError> {
         let prompt = body.prompt_json();
         let most = usize::try_from(MAX_ECHO_CHARS / body.choices().max(1)).unwrap_or_default();
@@ -57,7 +57,7 @@ impl CompletionCall {
         };
         let digest = digest(prompt.as_bytes()).await;
         let digits = digest.iter().take(12).fold(String::new(), |mut text, byte| {
-            // Writing to a String can't fail.
+            // Writing to a String cannot fail.
             let _ = write!(text, "{byte:02x}");
             text
         });
@@ -65,7 +65,7 @@ impl CompletionCall {
         Ok(Self { reply, id: format!("{prefix}-{digits}"), tool })
     }
 
-    /// The answer, each choice no longer than `cap` tokens.
+    /// Generates the completion, each choice with at most `cap` tokens.
     pub(super) fn generate(self, body: &CallBody, cap: u64) -> Completion {
         let Self { reply, id, tool } = self;
         let chat = body.endpoint == Endpoint::Chat;
@@ -93,7 +93,7 @@ fn last_message(messages: &str) -> Option<&str> {
     message.content.map(RawValue::get)
 }
 
-/// The beginning of a text, or of the texts in a list of parts.
+/// The first characters of a text, or of the texts in a list of parts.
 fn said(content: &str, most: usize) -> String {
     #[derive(Deserialize)]
     struct Part<'a> {
@@ -127,7 +127,7 @@ fn said(content: &str, most: usize) -> String {
     said
 }
 
-/// Does something with each part of a JSON list, and keeps none of them.
+/// Calls a function for each element of a JSON array, without collecting them.
 fn each<'a>(list: &'a str, with: impl FnMut(&'a RawValue)) {
     struct Elements<'a, F>(F, PhantomData<&'a ()>);
     impl<'de: 'a, 'a, F: FnMut(&'a RawValue)> Visitor<'de> for Elements<'a, F> {
@@ -144,11 +144,11 @@ fn each<'a>(list: &'a str, with: impl FnMut(&'a RawValue)) {
             Ok(())
         }
     }
-    // What is no list has no parts.
+    // A value that is not an array has no elements.
     let _ = serde_json::Deserializer::from_str(list).deserialize_seq(Elements(with, PhantomData));
 }
 
-/// A text in tokens, as many as the cap lets through.
+/// A text split into tokens, cut at the cap.
 struct Generated {
     tokens: Vec<String>,
     cut: bool,
@@ -186,7 +186,7 @@ pub(super) struct Completion {
 }
 
 impl Completion {
-    /// How many tokens come out.
+    /// Total completion tokens.
     pub(super) fn tokens(&self) -> u64 {
         self.generated.count() * self.choices
     }
@@ -209,7 +209,7 @@ impl Completion {
     }
 }
 
-/// The answer in one part: [`MAX_ECHO_CHARS`] bounds it.
+/// The response as one JSON object. [`MAX_ECHO_CHARS`] limits its size.
 struct WholeCompletion(Option<Completion>);
 
 impl BodyWriter for WholeCompletion {
@@ -217,13 +217,13 @@ impl BodyWriter for WholeCompletion {
         let Some(answer) = self.0.take() else { return false };
         let choice = |index| answer.envelope.choice(index, &answer.generated);
         let choices: Vec<Value> = (0..answer.choices).map(choice).collect();
-        // Writing to memory can't fail.
+        // Writing to memory cannot fail.
         let _ = write!(to, "{}", answer.envelope.whole(&json!(choices), &answer.usage()));
         true
     }
 }
 
-/// The answer as events, a token each.
+/// The response as events, with one token each.
 struct CompletionEvents {
     answer: Completion,
     at: StreamPosition,
@@ -269,13 +269,13 @@ impl BodyWriter for CompletionEvents {
             }
             StreamPosition::Over => return false,
         };
-        // Writing to memory can't fail.
+        // Writing to memory cannot fail.
         let _ = write!(to, "data: {event}\n\n");
         true
     }
 }
 
-/// What stands around every answer of a call. Nothing in it depends on time or chance.
+/// Metadata around the choices. It depends on neither time nor randomness.
 struct CompletionEnvelope {
     id: String,
     chat: bool,
@@ -325,7 +325,7 @@ impl CompletionEnvelope {
         }
     }
 
-    /// A call of a tool.
+    /// A call of the tool.
     fn call(&self, index: u64, tool: &str, arguments: &str) -> Value {
         let id = format!("call_{}_{index}", self.id.trim_start_matches("chatcmpl-"));
         json!({ "id": id, "type": "function", "function": { "name": tool, "arguments": arguments } })

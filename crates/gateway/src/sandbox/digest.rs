@@ -1,11 +1,11 @@
-//! Digests that leave time for others.
+//! Digests that yield to other tasks.
 
 use sha2::{Digest, Sha256};
 
-/// After so many bytes of work without a pause, others go on.
+/// Yields after this many bytes of work.
 pub(super) const YIELD_INTERVAL_BYTES: usize = 256 * 1024;
 
-/// The digest of a text, however long: others go on meanwhile.
+/// SHA-256 of a text of any length. Yields in between.
 pub(super) async fn digest(text: &[u8]) -> [u8; 32] {
     let mut hash = Sha256::new();
     for part in text.chunks(YIELD_INTERVAL_BYTES) {

@@ -1,4 +1,4 @@
-//! The sandbox's embeddings: vectors that depend on the text alone.
+//! The sandbox's embeddings: vectors that depend only on the input.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -16,19 +16,19 @@ use super::digest::{YIELD_INTERVAL_BYTES, digest};
 use crate::body::CallBody;
 use crate::error::GatewayError;
 
-/// OpenAI's smaller embeddings have as many.
+/// Default of OpenAI's smaller embedding models.
 const DIMENSIONS: usize = 1_536;
 const MAX_DIMENSIONS: usize = 4_096;
 pub(crate) const MAX_INPUTS: usize = 2_048;
-/// The most numbers of one answer, inputs × dimensions: 10 MiB of text, about.
+/// Maximum of inputs × dimensions in one response: about 10 MiB of text.
 pub(crate) const MAX_NUMBERS: usize = 1 << 20;
 
-/// What the vectors are made from.
+/// A validated call.
 pub(crate) struct EmbeddingsCall {
-    /// A digest of each input.
+    /// Digest of each input.
     inputs: Vec<[u8; 32]>,
     dimensions: usize,
-    /// As base64 of little-endian floats.
+    /// Whether vectors are base64 of little-endian floats.
     encoded: bool,
 }
 
@@ -36,7 +36,7 @@ impl EmbeddingsCall {
     /// Reads a call.
     ///
     /// # Errors
-    /// 400: the dimensions are none, or there would be too many vectors or numbers.
+    /// 400: the number of dimensions is invalid, or there would be too many vectors or numbers.
     pub(super) async fn of(body: &CallBody) -> Result<Self, GatewayError> {
         let dimensions = dimensions(body.field("dimensions"))?;
         let encoded = body.field("encoding_format") == Some("\"base64\"");
@@ -72,7 +72,7 @@ impl EmbeddingsCall {
     }
 
     pub(super) fn respond(self, model: &str, prompt: u64, slot: Option<CallSlot>) -> Response {
-        // A text always has a JSON form.
+        // Serializing a string cannot fail.
         let model = serde_json::to_string(model).unwrap_or_default();
         let usage = format!("{{\"prompt_tokens\":{prompt},\"total_tokens\":{prompt}}}");
         let end = format!("],\"model\":{model},\"usage\":{usage}}}");
@@ -81,7 +81,7 @@ impl EmbeddingsCall {
     }
 }
 
-/// How many numbers a vector shall have.
+/// Number of dimensions.
 fn dimensions(text: Option<&str>) -> Result<usize, GatewayError> {
     let Some(text) = text else { return Ok(DIMENSIONS) };
     let count = text.parse().ok().filter(|count| (1..=MAX_DIMENSIONS).contains(count));
@@ -91,7 +91,7 @@ fn dimensions(text: Option<&str>) -> Result<usize, GatewayError> {
     })
 }
 
-/// The digest of an input: of a text as it reads, of tokens as they are written.
+/// Digest of an input: of a text after unescaping, of tokens as written.
 async fn of_input(json: &str) -> [u8; 32] {
     match serde_json::from_str::<InputText<'_>>(json) {
         Ok(InputText(text)) => digest(text.as_bytes()).await,
@@ -102,15 +102,15 @@ async fn of_input(json: &str) -> [u8; 32] {
 #[derive(serde::Deserialize)]
 struct InputText<'a>(#[serde(borrow)] Cow<'a, str>);
 
-/// What a call asks vectors of.
+/// Number and kind of inputs.
 struct InputShape {
     inputs: usize,
-    /// Each part of the list is an input. A list of tokens is one input.
+    /// Each element of the array is an input. An array of tokens is one input.
     is_list: bool,
 }
 
 impl InputShape {
-    /// Counts without keeping anything.
+    /// Counts the elements without collecting them.
     fn of(input: &str) -> Self {
         struct InputCounter;
         impl<'de> Visitor<'de> for InputCounter {
@@ -138,11 +138,11 @@ impl InputShape {
     }
 }
 
-/// The answer, a vector at a time.
+/// Writes the response, one vector at a time.
 struct EmbeddingsWriter {
     plan: EmbeddingsCall,
     next: usize,
-    /// What follows the vectors; none: it is written.
+    /// What follows the vectors. None once it is written.
     end: Option<String>,
 }
 
@@ -156,7 +156,7 @@ impl BodyWriter for EmbeddingsWriter {
         };
         self.next += 1;
         to.extend_from_slice(if index == 0 { b"{\"object\":\"list\",\"data\":[" } else { b"," });
-        // Writing to memory can't fail.
+        // Writing to memory cannot fail.
         let _ = write!(to, "{{\"object\":\"embedding\",\"index\":{index},\"embedding\":");
         let vector = vector(input, self.plan.dimensions);
         if self.plan.encoded {
@@ -170,7 +170,7 @@ impl BodyWriter for EmbeddingsWriter {
     }
 }
 
-/// A vector of length 1 that is the same for the same input: SHA-256 in counter mode.
+/// A unit vector derived from the input by SHA-256 in counter mode.
 fn vector(input: &[u8; 32], dimensions: usize) -> Vec<f32> {
     let mut numbers: Vec<f32> = Vec::with_capacity(dimensions + 16);
     let mut block: u32 = 0;

@@ -1,10 +1,9 @@
-//! The built-in upstream: it answers deterministically and without a network, and counts its tokens
-//! by the gateway's own estimate. It serves test keys, and newcomers who have configured no
-//! upstream.
+//! The built-in model: deterministic, without a network. It counts tokens by the gateway's own
+//! estimate, serves test keys, and lets newcomers try the gateway without an upstream.
 //!
-//! Anybody may call it, so a call costs no more than its size and what is documented: the request
-//! is read once, only as far as the answer depends on it, and a long answer is written piece by
-//! piece while the client takes it.
+//! Anybody with a test key may call it, so its work is bounded by the size of the request and by
+//! documented limits. A request is parsed once, and only as far as needed; a long response is
+//! generated while the client reads it.
 
 mod body_writer;
 mod completion;
@@ -20,18 +19,18 @@ use super::body::CallBody;
 use super::endpoint::Endpoint;
 use super::error::GatewayError;
 
-/// The most tokens of an answer that has no cap.
+/// Default maximum of output tokens.
 pub(super) const MAX_OUTPUT_TOKENS: u64 = 1_024;
-/// An answer that can be given. It holds nothing of the request's body.
+/// A validated call. It does not borrow from the request body.
 pub(super) enum SandboxCall {
     Text(completion::CompletionCall),
     Embeddings(embeddings::EmbeddingsCall),
 }
 
-/// Reads what the answer depends on, before anything is reserved for it.
+/// Validates a call before tokens are reserved for it.
 ///
 /// # Errors
-/// 400: a field is wrong, or the answer would be too large.
+/// 400: a field is invalid, or the response would be too large.
 pub(super) async fn plan(body: &CallBody) -> Result<SandboxCall, GatewayError> {
     Ok(match body.endpoint {
         Endpoint::Embeddings => {

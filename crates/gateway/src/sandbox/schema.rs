@@ -1,20 +1,20 @@
-//! A value that a JSON schema allows: what the sandbox answers where a client asks for structure.
+//! Generates a value that matches a JSON schema, for structured output of the sandbox.
 //!
-//! Only what clients' own libraries write is understood ([JSON Schema
+//! Supports what client libraries generate ([JSON Schema
 //! 2020-12](https://json-schema.org/draft/2020-12)): types, enumerations, properties, items,
 //! bounds, formats, alternatives and references into the schema itself. The same schema always
-//! gets the same value.
+//! gives the same value.
 
 use serde_json::{Map, Value, json};
 
-/// A longer schema is refused, so that a call costs no more than its size.
+/// Maximum size of a schema, so that the cost of a call is bounded by its size.
 pub(super) const MAX_SCHEMA_BYTES: usize = 64 * 1024;
-/// The most values and characters that are made.
+/// Maximum number of generated values and characters.
 const MAX_GENERATED: usize = 4_096;
-/// References may go round in circles.
+/// Maximum depth. References may be circular.
 const MAX_DEPTH: usize = 24;
 
-/// A value that `schema` allows; none: it wants too large a one, or none that can be found.
+/// A value that matches `schema`. None if it would be too large or none was found.
 pub(super) fn value_of(schema: &Value) -> Option<Value> {
     let mut maker = ValueGenerator { root: schema, left: MAX_GENERATED };
     maker.value(schema, 0)
@@ -22,7 +22,7 @@ pub(super) fn value_of(schema: &Value) -> Option<Value> {
 
 struct ValueGenerator<'a> {
     root: &'a Value,
-    /// How many values and characters may still be made.
+    /// How many values and characters may still be generated.
     left: usize,
 }
 
@@ -38,7 +38,7 @@ impl<'a> ValueGenerator<'a> {
             return None;
         }
         let Value::Object(schema) = schema else {
-            // `true` allows anything, and `false` nothing.
+            // `true` matches anything, `false` nothing.
             return (schema != &json!(false)).then(|| json!({}));
         };
         if let Some(value) = given(schema) {
@@ -51,7 +51,7 @@ impl<'a> ValueGenerator<'a> {
         }
         for alternatives in ["anyOf", "oneOf"] {
             if let Some(Value::Array(all)) = schema.get(alternatives) {
-                // The first that can be made: a reference may lead back here.
+                // The first alternative that works: a reference may be circular.
                 return all.iter().find_map(|one| self.value(one, depth + 1));
             }
         }
@@ -95,7 +95,7 @@ impl<'a> ValueGenerator<'a> {
         Some(object)
     }
 
-    /// Of objects all members, of anything else the first.
+    /// Merges the members of all objects. The first value that is not an object wins.
     fn all_of(
         &mut self,
         all: &'a [Value],
@@ -146,14 +146,14 @@ impl<'a> ValueGenerator<'a> {
     }
 }
 
-/// A value that the schema itself names.
+/// A value that the schema names itself.
 fn given(schema: &Map<String, Value>) -> Option<Value> {
     let first = |name: &str| schema.get(name)?.as_array()?.first().cloned();
     let named = schema.get("const").cloned().or_else(|| first("enum"));
     named.or_else(|| schema.get("default").cloned()).or_else(|| first("examples"))
 }
 
-/// The number within the bounds that is nearest to zero from above, or the least.
+/// The number within the bounds that is nearest to zero from above, or the minimum.
 fn number(schema: &Map<String, Value>) -> f64 {
     let of = |name: &str| schema.get(name).and_then(Value::as_f64);
     let step = of("multipleOf").filter(|step| *step > 0.0);
@@ -165,7 +165,7 @@ fn number(schema: &Map<String, Value>) -> f64 {
     step.map_or(value, |step| (value / step).ceil() * step)
 }
 
-/// A whole number without its point.
+/// A whole number without a decimal point.
 fn whole(number: &Value) -> Value {
     let text = number.to_string();
     let text = text.strip_suffix(".0").unwrap_or(&text);

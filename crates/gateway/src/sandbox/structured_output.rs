@@ -1,6 +1,7 @@
-//! What a call asks for in a structure of its own: a call of a tool, or content of a schema.
+//! Structured output that a call asks for: a tool call, or content that matches a schema.
 //!
-//! Libraries for structured output rely on it, and would fail with test keys on a plain text.
+//! Client libraries for structured output rely on it. With plain text they would fail for test
+//! keys.
 
 use std::borrow::Cow;
 
@@ -13,7 +14,7 @@ use crate::body::CallBody;
 use crate::endpoint::Endpoint;
 use crate::error::GatewayError;
 
-/// The structure that was asked for, as JSON.
+/// The requested structure, as JSON.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum StructuredOutput {
     Content(String),
@@ -48,11 +49,11 @@ struct JsonSchema<'a> {
     schema: Option<&'a RawValue>,
 }
 
-/// What a chat asks for; none: a plain text. A tool is called where the call demands one: whether
-/// it may be called is for a model to decide.
+/// The structure that a chat asks for. None: plain text. A tool is called only if the call requires
+/// one; whether an optional tool is called would be the model's decision.
 ///
 /// # Errors
-/// 400: there is no such tool, or its schema allows nothing that can be made.
+/// 400: the required tool does not exist, or no value can be generated for its schema.
 pub(super) fn of(body: &CallBody) -> Result<Option<StructuredOutput>, GatewayError> {
     if body.endpoint != Endpoint::Chat {
         return Ok(None);
@@ -85,14 +86,14 @@ pub(super) fn of(body: &CallBody) -> Result<Option<StructuredOutput>, GatewayErr
     Ok(Some(StructuredOutput::Content(content)))
 }
 
-/// Which tool has to be called.
+/// The tool that must be called.
 enum ToolChoice {
     Any,
     Named(String),
 }
 
 impl ToolChoice {
-    /// Reads `tool_choice`; none: no tool has to be called.
+    /// Parses `tool_choice`. None if no tool is required.
     fn by(choice: &str) -> Option<Self> {
         let choice: Value = serde_json::from_str(choice).ok()?;
         if choice == "required" {

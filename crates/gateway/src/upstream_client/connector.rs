@@ -1,4 +1,4 @@
-//! How a connection to an upstream is made: TCP, TLS, and through a proxy.
+//! Establishes connections to upstreams: TCP, TLS, and proxies.
 
 use std::error::Error;
 use std::sync::Arc;
@@ -14,17 +14,17 @@ use tower::ServiceExt;
 
 use super::connection::Transport;
 
-/// After so long without a byte the system asks whether the other side is still there, again after
-/// as long, and gives up after so many questions: a stream may be silent for minutes.
+/// TCP keep-alive: interval of the probes, and how many may fail before the connection is closed. A
+/// stream may be silent for minutes.
 const TCP_KEEP_ALIVE_INTERVAL: Duration = Duration::from_secs(15);
 const TCP_KEEP_ALIVE_RETRIES: u32 = 3;
-/// How long what was sent may stay unacknowledged.
+/// How long sent data may stay unacknowledged.
 #[cfg(target_os = "linux")]
 const TCP_USER_TIMEOUT: Duration = Duration::from_secs(30);
 
 type Direct = HttpsConnector<HttpConnector>;
 
-/// What all connections have in common.
+/// What all connections share.
 #[derive(Clone)]
 pub(super) struct Connector {
     direct: Direct,
@@ -32,18 +32,18 @@ pub(super) struct Connector {
     proxies: Arc<Matcher>,
 }
 
-/// The way to one upstream.
+/// How an upstream is reached.
 pub(super) enum Route {
     Direct {
         connector: Direct,
         to: Uri,
     },
-    /// A proxy is asked to connect to it, and sees nothing of what is said.
+    /// Through a tunnel (`CONNECT`). The proxy sees nothing of the content.
     Tunnel {
         connector: HttpsConnector<Tunnel<Direct>>,
         to: Uri,
     },
-    /// A proxy is sent the requests.
+    /// Requests are sent to the proxy, which forwards them.
     Forward {
         connector: Direct,
         proxy: Uri,
@@ -52,10 +52,10 @@ pub(super) enum Route {
 }
 
 impl Connector {
-    /// With the system's roots of trust, and the proxies of the environment.
+    /// With the system's root certificates and the proxies from the environment.
     ///
     /// # Errors
-    /// The system's roots can't be read.
+    /// The system's root certificates cannot be read.
     pub(super) fn of_system() -> anyhow::Result<Self> {
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let tls = ClientConfig::builder_with_provider(provider)
@@ -80,7 +80,7 @@ impl Connector {
         Self { direct, tls, proxies: Arc::new(proxies) }
     }
 
-    /// The way to an upstream.
+    /// How to reach an upstream.
     pub(super) fn route(&self, to: Uri) -> Route {
         let connector = self.direct.clone();
         let Some(proxy) = self.proxies.intercept(&to) else {
@@ -99,7 +99,7 @@ impl Connector {
 }
 
 impl Route {
-    /// Connects.
+    /// Establishes a connection.
     pub(super) async fn connect(&self) -> Result<Box<dyn Transport>, Box<dyn Error + Send + Sync>> {
         Ok(match self {
             Self::Direct { connector, to } => {

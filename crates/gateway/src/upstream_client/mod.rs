@@ -1,14 +1,14 @@
-//! The HTTP client that calls upstreams.
+//! The HTTP client for upstreams.
 //!
-//! A call's connection is polled by the task that answers the client, not by a task of its own as
-//! in `reqwest` and `hyper-util`: there each event of a stream woke two more tasks, mostly on
-//! another thread, which took more time than all else that was done with it. So whatever has come
-//! of a stream is read at once, and goes on in one write. What is left to do here is to keep the
-//! connections that wait for their next call ([`Origin`]).
+//! A connection is polled by the task that serves the client, not by a task of its own as in
+//! `reqwest` and `hyper-util`. There each event of a stream woke two more tasks, mostly on other
+//! threads, which took longer than all other work on it. Here everything that has arrived is read
+//! at once and forwarded in one write. What remains to do is a pool of idle connections
+//! ([`Origin`]).
 //!
-//! It speaks HTTP/1.1, over TLS by the system's roots, and through the proxies that `HTTPS_PROXY`,
-//! `HTTP_PROXY`, `ALL_PROXY` and `NO_PROXY` name. It follows no redirect: that could carry a
-//! credential to somebody else.
+//! It speaks HTTP/1.1, over TLS with the system's root certificates, and uses the proxies in
+//! `HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY` and `NO_PROXY`. It follows no redirects, because those
+//! could leak a credential.
 
 mod connection;
 mod connector;
@@ -36,21 +36,21 @@ use connector::Connector;
 pub(super) use origin::Origin;
 pub(super) use response::{ResponseStream, UpstreamResponse};
 
-/// How long a connection may take to be made.
+/// How long it may take to establish a connection.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-/// A connection that was kept and that the upstream closed meanwhile fails at once. Later, the
-/// upstream may have begun to work.
+/// If the upstream has closed an idle connection, a request on it fails at once and is sent again.
+/// After this time the upstream may have started to process it.
 const RETRY_WINDOW: Duration = Duration::from_secs(1);
 
-/// Calls upstreams.
+/// Sends requests over pooled connections.
 pub(super) struct UpstreamClient {
     connector: Connector,
     clock: Arc<dyn Clock>,
-    /// The most connections to one upstream that wait for a call.
+    /// Maximum number of idle connections per upstream.
     max_idle: usize,
 }
 
-/// Why there is no answer.
+/// Why there is no response.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum CallError {
     #[error("no connection in time")]
@@ -62,28 +62,28 @@ pub(super) enum CallError {
 }
 
 impl UpstreamClient {
-    /// A client with the system's roots of trust and the environment's proxies.
+    /// A client with the system's root certificates and the proxies from the environment.
     ///
     /// # Errors
-    /// The system's roots can't be read.
+    /// The system's root certificates cannot be read.
     pub(super) fn new(clock: Arc<dyn Clock>, max_idle: usize) -> anyhow::Result<Self> {
         Ok(Self { connector: Connector::of_system()?, clock, max_idle })
     }
 
-    /// Where a URL is.
+    /// The origin of a URL.
     ///
     /// # Errors
-    /// It has no host.
+    /// The URL has no host.
     pub(super) fn origin(&self, url: &Url) -> anyhow::Result<Arc<Origin>> {
         let clock = Arc::clone(&self.clock);
         Origin::new(url, &self.connector, clock, self.max_idle).map(Arc::new)
     }
 
-    /// Sends a request and waits for the head of its answer. A connection that was kept is replaced
-    /// if it turns out that the upstream has closed it.
+    /// Sends a request and waits for the head of the response. If an idle connection turns out to
+    /// be closed, the request is sent again on a new one.
     ///
     /// # Errors
-    /// There is no connection, or it broke before an answer.
+    /// No connection could be established, or it broke before the response.
     pub(super) async fn send(
         &self,
         origin: &Arc<Origin>,
@@ -114,7 +114,7 @@ async fn exchange(
 ) -> Result<UpstreamResponse, CallError> {
     let mut answered = pin!(connection.send(request));
     let answer = poll_fn(|context| {
-        // Only driving the connection brings an answer, so nobody needs to be woken by that.
+        // Only driving the connection makes the response progress, so no waker is needed here.
         let mut nobody = Context::from_waker(Waker::noop());
         connection.drive_now();
         if let Poll::Ready(answer) = answered.as_mut().poll(&mut nobody) {
@@ -129,12 +129,12 @@ async fn exchange(
 }
 
 impl CallError {
-    /// The system gave up waiting for the other side.
+    /// The operating system reported a time-out.
     pub(super) fn is_timeout(&self) -> bool {
         self.io_kinds().any(|kind| kind == std::io::ErrorKind::TimedOut)
     }
 
-    /// The connection was closed before the first byte of an answer.
+    /// The connection was closed before the first byte of a response.
     fn is_closed(&self) -> bool {
         use std::io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset};
         let Self::Failed(error) = self else { return false };

@@ -1,4 +1,4 @@
-//! An upstream's address, and the connections to it that wait for a call.
+//! The address of an upstream and its idle connections.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
@@ -17,13 +17,13 @@ use tokio::runtime::Handle;
 use super::connection::Connection;
 use super::connector::{Connector, Route};
 
-/// How long a connection is kept that nobody uses: less than the five seconds after which common
-/// servers close theirs.
+/// How long an idle connection is kept: less than the five seconds after which common servers close
+/// theirs.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(4);
-/// How often those that were kept too long are looked for.
+/// How often expired idle connections are looked for.
 const SWEEP_INTERVAL: Duration = Duration::from_millis(500);
 
-/// Where an upstream is, with the connections that are open to it.
+/// Scheme, host and port of an upstream, with a pool of idle connections.
 pub(crate) struct Origin {
     scheme: Scheme,
     authority: Authority,
@@ -36,14 +36,14 @@ pub(crate) struct Origin {
 
 #[derive(Default)]
 struct Idle {
-    /// Each with when it was last used, the latest at the end.
+    /// Each with the time of its last use, the latest at the end.
     connections: VecDeque<(Duration, Connection)>,
-    /// Somebody closes those that are kept too long.
+    /// Whether a task is running that closes expired connections.
     is_swept: bool,
 }
 
 impl Origin {
-    /// Of a URL. At most `most_idle` connections wait.
+    /// The origin of a URL, with a pool of at most `max_idle` connections.
     ///
     /// # Errors
     /// The URL has no host.
@@ -71,15 +71,15 @@ impl Origin {
         })
     }
 
-    /// Its name or address.
+    /// Host name or IP address.
     pub(crate) fn host(&self) -> &str {
         self.authority.host()
     }
 
-    /// What names a path of it in a request.
+    /// The request target of a path.
     ///
     /// # Errors
-    /// The parts make no URI.
+    /// The parts do not form a valid URI.
     pub(crate) fn target(&self, path: PathAndQuery) -> anyhow::Result<Uri> {
         if !matches!(self.route, Route::Forward { .. }) {
             return Ok(path.into());
@@ -88,7 +88,7 @@ impl Origin {
         Ok(Uri::builder().scheme(scheme).authority(authority).path_and_query(path).build()?)
     }
 
-    /// A request to it.
+    /// Builds a request to this origin.
     pub(crate) fn request(&self, method: Method, target: Uri, body: Bytes) -> Request<Full<Bytes>> {
         let mut request = Request::new(Full::new(body));
         *request.method_mut() = method;
@@ -106,7 +106,7 @@ impl Origin {
         &self.route
     }
 
-    /// The connection that was used last, if one waits that is still open.
+    /// Takes the most recently used idle connection that is still open.
     pub(super) fn take_idle(&self) -> Option<Connection> {
         loop {
             let (used, mut connection) = self.idle().connections.pop_back()?;
@@ -117,7 +117,7 @@ impl Origin {
         }
     }
 
-    /// Keeps a connection whose answer is whole for the next call.
+    /// Returns a connection to the pool after its response is complete.
     pub(super) fn keep(self: &Arc<Self>, mut connection: Connection) {
         if !connection.is_idle() {
             return;
@@ -128,7 +128,7 @@ impl Origin {
             return;
         }
         idle.connections.push_back((now, connection));
-        // There is no runtime when the process ends.
+        // During shutdown there is no runtime.
         if !idle.is_swept
             && let Ok(runtime) = Handle::try_current()
         {
@@ -137,8 +137,7 @@ impl Origin {
         }
     }
 
-    /// Closes what was kept too long, or was closed by the other side. Returns whether some are
-    /// left.
+    /// Removes expired and closed connections. Returns whether any are left.
     fn close_old(&self) -> bool {
         let now = self.clock.monotonic();
         let mut idle = self.idle();
@@ -154,7 +153,7 @@ impl Origin {
     }
 }
 
-/// Goes on as long as connections wait.
+/// Runs until no idle connections are left.
 async fn sweep(origin: Weak<Origin>) {
     loop {
         tokio::time::sleep(SWEEP_INTERVAL).await;

@@ -1,4 +1,4 @@
-//! The answer of an upstream.
+//! Responses of upstreams.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -12,17 +12,17 @@ use hyper::body::{Body, Incoming};
 use super::connection::Connection;
 use super::origin::Origin;
 
-/// An answer whose head has come.
+/// A response whose head has been received.
 pub(crate) struct UpstreamResponse {
     pub(crate) status: StatusCode,
     pub(crate) headers: HeaderMap,
     pub(crate) body: ResponseStream,
 }
 
-/// The bytes of an answer. Who drops it before its end closes the connection.
+/// The body of a response. Dropping it before its end closes the connection.
 pub(crate) struct ResponseStream {
     body: Incoming,
-    /// None: the answer is whole.
+    /// None once the body is complete.
     connection: Option<Connection>,
     origin: Arc<Origin>,
 }
@@ -34,9 +34,9 @@ impl ResponseStream {
         Self { body, connection: Some(connection), origin }
     }
 
-    /// What has come already; pending: the rest has to be waited for, and nobody is woken.
+    /// Returns what has already arrived. If pending, no waker was registered.
     pub(crate) fn poll_now(&mut self) -> Poll<PolledChunk> {
-        // Only driving the connection brings more, so nobody needs to be woken by the body.
+        // Only driving the connection makes the body progress, so no waker is needed here.
         if let Poll::Ready(chunk) = self.poll_body() {
             return Poll::Ready(chunk);
         }
@@ -58,7 +58,7 @@ impl ResponseStream {
             };
             match frame.map(hyper::body::Frame::into_data) {
                 Ok(Ok(bytes)) => return Poll::Ready(Some(Ok(bytes))),
-                // Trailers say nothing.
+                // Trailers are ignored.
                 Ok(Err(_)) => {}
                 Err(error) => return Poll::Ready(Some(Err(error))),
             }
@@ -73,8 +73,8 @@ impl Stream for ResponseStream {
         if let Poll::Ready(chunk) = self.poll_now() {
             return Poll::Ready(chunk);
         }
-        // Again, now that it is clear that somebody has to be woken. With a waker from the start
-        // the connection would wake its own task for each piece that is taken.
+        // Polls again, now with a waker. If the waker were registered from the start, the
+        // connection would wake its own task for each chunk.
         if let Some(connection) = &mut self.connection {
             connection.drive(context);
         }

@@ -1,4 +1,4 @@
-//! The client beside servers and proxies that do as the test says.
+//! The client against servers and proxies that follow a script.
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
@@ -20,7 +20,7 @@ use super::*;
 const OK: &str = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
 const HOST: &str = "localhost";
 
-/// What a server saw: the heads of requests, by connection.
+/// What a server received: the heads of the requests on each connection.
 #[derive(Clone, Default)]
 struct Log(Arc<Mutex<Vec<Vec<String>>>>);
 
@@ -39,13 +39,13 @@ impl Log {
         self.0.lock().unwrap().clone()
     }
 
-    /// How many requests each connection had.
+    /// Number of requests on each connection.
     fn requests(&self) -> Vec<usize> {
         self.heads().iter().map(Vec::len).collect()
     }
 }
 
-/// A server that answers the n-th request of the n-th connection so; none: it closes.
+/// A server that sends these responses: by connection, then by request. None closes the connection.
 type Script = fn(usize, usize) -> Option<&'static str>;
 
 async fn listen() -> (TcpListener, SocketAddr) {
@@ -178,7 +178,7 @@ async fn as_many_connections_wait_as_may() {
 
 #[tokio::test]
 async fn a_connection_that_was_closed_is_replaced() {
-    // It closes on the second request, as a server does whose time for a connection is over.
+    // The server closes on the second request, as servers do that close idle connections.
     let (address, log) = serve(|_, request| (request == 0).then_some(OK)).await;
     let (client, _) = direct();
     let origin = origin(&client, &format!("http://{address}"));
@@ -222,7 +222,7 @@ async fn what_has_come_is_there_at_once() {
     }
     assert_eq!(all, b"abc");
     assert!(answer.body.poll_now().is_pending());
-    // An answer that is left is no connection for the next call.
+    // A connection whose response was dropped is not reused.
     drop(answer);
     drop(get(&client, &origin).await.unwrap());
     assert_eq!(log.requests(), [1, 1]);
@@ -254,7 +254,7 @@ async fn a_proxy_is_sent_the_whole_address() {
     assert!(head.contains("proxy-authorization: Basic bWU6c2VjcmV0\r\n"), "{head}");
 }
 
-/// A server with TLS, and its certificate.
+/// A TLS server and its certificate.
 async fn serve_tls() -> (SocketAddr, Log, rcgen::Certificate) {
     let rcgen::CertifiedKey { cert, signing_key } =
         rcgen::generate_simple_self_signed([HOST.to_owned()]).unwrap();
