@@ -3,7 +3,7 @@
 use leptos::prelude::*;
 
 use super::geometry::{Area, Axis, BUCKET, BarBlock, HEIGHT, areas, bar};
-use super::{ChartData, Series, Shape};
+use super::data::{ChartData, Series, Shape};
 
 /// The drawing. Everything in it stretches with the room there is; lines keep their width.
 #[component]

@@ -3,7 +3,7 @@
 
 use leptos::prelude::*;
 
-use super::{Bucket, ChartData, Series};
+use super::data::{Bucket, ChartData, Series};
 use crate::thousands;
 
 /// The card beside the cursor, on the side where the cursor is not. On phones a line below says it.
