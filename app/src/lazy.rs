@@ -14,7 +14,7 @@ use leptos::wasm_split::SplitLoaderError;
 use leptos::wasm_split::wasm_split;
 use leptos_router::LazyRoute;
 
-use crate::components::frame::Frame;
+use crate::layout::Frame;
 use crate::pages::application::ApplicationPage;
 use crate::pages::applications::ApplicationsPage;
 use crate::pages::audit::AuditPage;
@@ -31,7 +31,7 @@ use crate::pages::settings::organization::OrganizationPage;
 use crate::pages::settings::project::ProjectPage;
 use crate::pages::settings::service_keys::ServiceKeysPage;
 use crate::pages::usage::UsagePage;
-use crate::session;
+use crate::data::session;
 use latchkey_ui::toast::{ToastAction, Toasts};
 
 /// The piece with the pages for signing in.

@@ -9,11 +9,12 @@
 pub mod api;
 pub mod components;
 pub mod context;
-mod fetch;
+pub mod data;
+mod keys;
+pub mod layout;
 mod lazy;
 pub mod pages;
 mod routes;
-pub mod session;
 pub mod shell;
 pub mod theme;
 

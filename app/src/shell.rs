@@ -12,7 +12,7 @@ use leptos_router::location::RequestUrl;
 use crate::context::{SiteAssets, ThemeChoice};
 use crate::lazy::{SIGN_IN, pieces_of};
 use crate::routes::App;
-use crate::session::TOKEN;
+use crate::data::session::TOKEN;
 
 const DESCRIPTION: &str = "Create, scope and revoke API keys for your projects.";
 

@@ -6,7 +6,8 @@ use leptos::prelude::*;
 
 #[cfg(feature = "ssr")]
 use super::caller::caller;
-use super::{ApiError, Bearer, Body};
+use super::{ApiError, Body};
+use crate::data::bearer::Bearer;
 
 /// The signed-in person and their organizations.
 ///

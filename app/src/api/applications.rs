@@ -8,7 +8,8 @@ use leptos::prelude::*;
 
 #[cfg(feature = "ssr")]
 use super::caller::{caller, page};
-use super::{ApiError, Bearer, Body};
+use super::{ApiError, Body};
+use crate::data::bearer::Bearer;
 
 /// The applications of a project.
 ///

@@ -7,7 +7,8 @@ use leptos::prelude::*;
 
 #[cfg(feature = "ssr")]
 use super::caller::{caller, page};
-use super::{ApiError, Bearer, Body};
+use super::{ApiError, Body};
+use crate::data::bearer::Bearer;
 
 /// The members of an organization and who is invited, first come first.
 ///

@@ -6,7 +6,6 @@
 mod accounts;
 mod applications;
 mod audit;
-mod bearer;
 mod body;
 #[cfg(feature = "ssr")]
 mod caller;
@@ -28,8 +27,6 @@ pub use applications::{
     change_application, create_application, delete_application, get_application, list_applications,
 };
 pub use audit::{ListAuditEvents, list_audit_events};
-pub use bearer::Bearer;
-pub(crate) use bearer::{refused, with_token};
 pub use body::{Body, BodyEncoding};
 pub use error::{ApiError, ProblemEncoding};
 pub use keys::{

@@ -8,7 +8,8 @@ use leptos::prelude::*;
 
 #[cfg(feature = "ssr")]
 use super::caller::caller;
-use super::{ApiError, Bearer, Body};
+use super::{ApiError, Body};
+use crate::data::bearer::Bearer;
 
 /// The use of one key, of whatever kind.
 ///

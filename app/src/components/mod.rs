@@ -1,5 +1,6 @@
-//! Components that know how a call to the server fails. The others are in the crate `latchkey-ui`.
+//! Components that know of lists and of calls to the server. The others are in the crate
+//! `latchkey-ui`.
 
+pub mod count;
 pub mod error_state;
 pub mod form;
-pub mod frame;

@@ -10,7 +10,7 @@ use leptos_router::hooks::{use_navigate, use_query_map};
 
 use crate::api::ApiError;
 use crate::components::error_state::ErrorState;
-use crate::session::{self, RenewError};
+use crate::data::session::{self, RenewError};
 use latchkey_ui::button::Spinner;
 use latchkey_ui::mark::Logo;
 

@@ -7,7 +7,7 @@ use leptos_router::NavigateOptions;
 use leptos_router::hooks::{use_location, use_navigate};
 
 use crate::components::error_state::ErrorState;
-use crate::components::frame::{Making, PageHead, Workspace, WorkspaceData, applications_path};
+use crate::layout::{Making, PageHead, Workspace, WorkspaceData, applications_path};
 use latchkey_ui::button::{Button, Variant};
 use latchkey_ui::empty_state::EmptyState;
 use latchkey_ui::icon::Glyph;

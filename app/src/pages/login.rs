@@ -7,7 +7,7 @@ use leptos_router::NavigateOptions;
 use leptos_router::hooks::{use_navigate, use_query_map};
 
 use crate::context::{PublicUrl, SignIn};
-use crate::session;
+use crate::data::session;
 use latchkey_ui::button::{Size, Variant, button_class};
 use latchkey_ui::callout::{Callout, Tone};
 use latchkey_ui::icon::{GitHubMark, Glyph, Icon};

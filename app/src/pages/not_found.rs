@@ -3,7 +3,7 @@
 use leptos::prelude::*;
 use leptos_meta::Title;
 
-use crate::components::frame::Workspace;
+use crate::layout::Workspace;
 use latchkey_ui::button::{Size, Variant, button_class};
 use latchkey_ui::mark::Wordmark;
 

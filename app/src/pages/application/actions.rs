@@ -8,7 +8,7 @@ use leptos_router::NavigateOptions;
 use leptos_router::hooks::use_navigate;
 
 use super::Subject;
-use crate::components::frame::{Workspace, applications_path};
+use crate::layout::{Workspace, applications_path};
 use crate::pages::applications::delete::Deletion;
 use crate::pages::applications::form::EditApplication;
 use crate::pages::applications::row::ApplicationMenu;

@@ -5,7 +5,7 @@ use leptos::prelude::*;
 
 use super::ApplicationsPageState;
 use super::tally::Use;
-use crate::components::frame::{Workspace, application_path};
+use crate::layout::{Workspace, application_path};
 use latchkey_ui::icon::{Glyph, Icon};
 use latchkey_ui::menu::{Menu, MenuDivider, MenuItem};
 use latchkey_ui::table::{CELL, Column, Nothing, ROW};

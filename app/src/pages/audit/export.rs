@@ -9,8 +9,9 @@ use web_sys::{Blob, HtmlAnchorElement, Url};
 
 use super::csv::Records;
 use super::filter::EventsFilterState;
-use crate::api::{ApiError, refused, with_token};
-use crate::fetch::Download;
+use crate::api::ApiError;
+use crate::data::bearer::{refused, with_token};
+use crate::data::fetch::Download;
 use latchkey_ui::button::Button;
 use latchkey_ui::icon::Glyph;
 use latchkey_ui::relative_time::browser_time;

@@ -6,8 +6,8 @@ use leptos::prelude::*;
 
 use super::filter::{EventsFilterState, Period};
 use super::people::{People, id_of, name_of};
-use crate::pages::count::Count;
-use crate::pages::feed::Feed;
+use crate::components::count::Count;
+use crate::data::feed::Feed;
 use latchkey_ui::select::{Choice, Select, SelectPlace};
 
 /// Stands for all actors, or all actions.

@@ -7,7 +7,7 @@ use latchkey_domain::key::KeyStatus;
 use latchkey_domain::time::Timestamp;
 use leptos::prelude::*;
 
-use crate::pages::keys::KeysPageState;
+use crate::keys::KeysPageState;
 use latchkey_ui::bar_meter::{BarMeter, percent, permille, short};
 use latchkey_ui::button::{Button, Size};
 use latchkey_ui::callout::{Callout, Tone};

@@ -5,12 +5,12 @@ use latchkey_domain::id::ProjectId;
 use latchkey_domain::key::KeyStatus;
 use leptos::prelude::*;
 
-use crate::components::frame::{PageHead, Section, Workspace, inference_keys_path};
-use crate::pages::keys::KeysPageState;
-use crate::pages::keys::actions::Actions;
-use crate::pages::keys::model_chips::AllModels;
-use crate::pages::keys::scope::ViewerNote;
-use crate::pages::reading::Reading;
+use crate::layout::{PageHead, Section, Workspace, inference_keys_path};
+use crate::keys::KeysPageState;
+use crate::keys::actions::Actions;
+use crate::keys::model_chips::AllModels;
+use crate::keys::scope::ViewerNote;
+use crate::data::reading::Reading;
 use crate::pages::usage::range::{RangePicker, WantedState};
 use latchkey_ui::button::IconButton;
 use latchkey_ui::clipboard::Copier;

@@ -5,7 +5,7 @@ use latchkey_domain::key::KeyStatus;
 use latchkey_domain::limit::{Cidr, DEFAULT_MAX_PARALLEL, Limit};
 use leptos::prelude::*;
 
-use crate::pages::keys::KeysPageState;
+use crate::keys::KeysPageState;
 use latchkey_ui::button::{Button, Size, Variant};
 use latchkey_ui::icon::Glyph;
 use latchkey_ui::relative_time::date;

@@ -5,11 +5,11 @@ use latchkey_domain::id::OrganizationId;
 use latchkey_domain::problem::ErrorCode;
 use leptos::prelude::*;
 
-use super::feed::{Feed, Shown};
-use super::polling::poll_while_visible;
+use crate::data::feed::{Feed, Shown};
+use crate::data::polling::poll_while_visible;
 use crate::api::{ApiError, accept_invitation, decline_invitation, list_invitations};
 use crate::components::error_state::ErrorState;
-use crate::components::frame::{About, Invitations, PageHead, Workspace};
+use crate::layout::{About, Invitations, PageHead, Workspace};
 use latchkey_ui::button::{Button, Size, Variant};
 use latchkey_ui::dialog::keep_focus;
 use latchkey_ui::empty_state::EmptyState;

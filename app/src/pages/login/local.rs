@@ -5,7 +5,7 @@ use leptos::html::{Form, Input};
 use leptos::prelude::*;
 use wasm_bindgen::JsValue;
 
-use crate::session;
+use crate::data::session;
 use latchkey_ui::button::{Button, Size, Variant};
 use latchkey_ui::field::PlainField;
 

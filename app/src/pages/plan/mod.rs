@@ -10,7 +10,7 @@ use leptos::prelude::*;
 use self::limits::{Limits, in_words};
 use self::tier_change::{TierButton, TierChange, is_larger};
 use super::settings::{SettingsHead, SettingsPage, SettingsSubject};
-use crate::components::frame::{About, Workspace};
+use crate::layout::{About, Workspace};
 use latchkey_ui::icon::{Glyph, Icon};
 use latchkey_ui::slot_meter::{MeterPlace, Slots};
 use latchkey_ui::table::{Column, LOW_CELL, ROW, Table};

@@ -6,7 +6,7 @@ use latchkey_domain::tier::Tier;
 use leptos::prelude::*;
 
 use crate::api::change_organization;
-use crate::components::frame::Workspace;
+use crate::layout::Workspace;
 use latchkey_domain::api::OrganizationPatch;
 use latchkey_ui::button::{Button, Size, Variant};
 use latchkey_ui::toast::{ToastAction, Toasts};

@@ -7,9 +7,9 @@ use leptos::prelude::*;
 
 use super::filter::{KeysFilter, KeysFilterState};
 use crate::api::{ApiError, list_project_keys};
-use crate::pages::keys::KeysPageState;
-use crate::pages::keys::first_key::FirstKey;
-use crate::pages::keys::words::KeyWords;
+use crate::keys::KeysPageState;
+use crate::keys::first_key::FirstKey;
+use crate::keys::words::KeyWords;
 use latchkey_ui::button::{Button, Variant};
 use latchkey_ui::empty_state::EmptyState;
 use latchkey_ui::icon::Glyph;

@@ -5,8 +5,8 @@ use latchkey_domain::key::Environment;
 use leptos::prelude::*;
 
 use super::filter::{KeysFilterState, LAST_USED, STATUSES};
-use crate::pages::count::Count;
-use crate::pages::keys::KeysPageState;
+use crate::components::count::Count;
+use crate::keys::KeysPageState;
 use latchkey_ui::button::{Button, Variant};
 use latchkey_ui::search::Search;
 use latchkey_ui::segmented::{Segment, Segmented, Track};

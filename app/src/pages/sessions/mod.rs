@@ -9,12 +9,12 @@ use leptos::prelude::*;
 
 use self::device::device;
 use self::sign_ins::SignIns;
-use super::feed::{Feed, Shown};
-use super::polling::poll_while_visible;
+use crate::data::feed::{Feed, Shown};
+use crate::data::polling::poll_while_visible;
 use crate::api::{end_other_sessions, end_session, list_sessions};
 use crate::components::error_state::ErrorState;
-use crate::components::frame::{About, PageHead};
-use crate::session;
+use crate::layout::{About, PageHead};
+use crate::data::session;
 use latchkey_ui::button::{Button, Size, Variant};
 use latchkey_ui::dialog::{Dialog, DialogWidth, keep_focus};
 use latchkey_ui::empty_state::EmptyState;

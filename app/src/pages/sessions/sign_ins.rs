@@ -3,8 +3,8 @@
 use latchkey_domain::api::{Page, SessionEndReason, SignInEntry};
 use leptos::prelude::*;
 
-use super::super::feed::{Feed, Shown};
-use super::super::polling::poll_while_visible;
+use crate::data::feed::{Feed, Shown};
+use crate::data::polling::poll_while_visible;
 use super::device::device;
 use crate::api::list_sign_ins;
 use crate::components::error_state::ErrorState;

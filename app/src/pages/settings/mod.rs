@@ -10,9 +10,9 @@ use latchkey_domain::api::{Organization, Project};
 use leptos::prelude::*;
 
 use super::not_found::NotFound;
-use super::project_of_address;
+use crate::layout::project_of_address;
 use crate::components::error_state::ErrorState;
-use crate::components::frame::{About, PageHead, Workspace, settings_section};
+use crate::layout::{About, PageHead, Workspace, settings_section};
 use latchkey_ui::skeleton::SkeletonRows;
 use latchkey_ui::table::Card;
 

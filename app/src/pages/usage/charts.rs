@@ -4,7 +4,7 @@ use latchkey_domain::api::Usage;
 use leptos::prelude::*;
 
 use super::series::{REQUESTS, TOKENS, requests, tokens};
-use crate::pages::reading::Reading;
+use crate::data::reading::Reading;
 use latchkey_ui::chart::{Chart, ChartData, Shape};
 use latchkey_ui::thousands;
 

@@ -18,11 +18,11 @@ use self::filters::{Filters, keys_of};
 use self::month::MonthCard;
 use self::range::{RangePicker, Wanted, WantedState};
 use super::not_found::NotFound;
-use super::project_of_address;
-use super::reading::{Reading, ReadingState};
+use crate::layout::project_of_address;
+use crate::data::reading::{Reading, ReadingState};
 use crate::api::{get_key_usage, get_project_month, get_project_usage};
 use crate::components::error_state::ErrorState;
-use crate::components::frame::PageHead;
+use crate::layout::PageHead;
 use latchkey_ui::relative_time::Clock;
 use latchkey_ui::table::Card;
 

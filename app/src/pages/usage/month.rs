@@ -3,7 +3,7 @@
 use latchkey_domain::api::QuotaState;
 use leptos::prelude::*;
 
-use crate::pages::reading::Reading;
+use crate::data::reading::Reading;
 use latchkey_ui::bar_meter::{BarMeter, percent};
 use latchkey_ui::relative_time::{Clock, browser_time, exact, time_left};
 use latchkey_ui::skeleton::SkeletonBar;

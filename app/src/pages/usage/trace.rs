@@ -6,7 +6,7 @@ use latchkey_domain::api::{
 use latchkey_domain::key::{Environment, KeyKind};
 use latchkey_domain::outcome::Outcome;
 
-use crate::pages::keys::model_chips::models_in_words;
+use crate::keys::model_chips::models_in_words;
 use latchkey_ui::bar_meter::short;
 use latchkey_ui::decision_trace::{CheckState, TraceStep};
 use latchkey_ui::relative_time::{date, date_and_time};

@@ -5,10 +5,10 @@ use leptos::prelude::*;
 
 use super::filter::{TelemetryFilter, TelemetryFilterState};
 use crate::components::error_state::ErrorState;
-use crate::pages::feed::{Feed, Shown};
-use crate::pages::origin;
-use crate::pages::polling::poll_while_visible;
-use crate::pages::rows::Identified;
+use crate::data::feed::{Feed, Shown};
+use crate::layout::origin;
+use crate::data::polling::poll_while_visible;
+use crate::data::rows::Identified;
 use latchkey_ui::button::Button;
 use latchkey_ui::code_tabs::CodeTabs;
 use latchkey_ui::empty_state::EmptyState;

@@ -23,8 +23,8 @@ use self::list::{Words, live_list};
 use self::toolbar::{LogToolbar, TraceToolbar};
 use self::trace::Trace;
 use crate::api::{list_logs, list_traces};
-use crate::pages::feed::Feed;
-use crate::pages::rows::{Identified, Order};
+use crate::data::feed::Feed;
+use crate::data::rows::{Identified, Order};
 use latchkey_ui::snippets::{curl_logs, curl_traces};
 use latchkey_ui::tabs::{Tab, TabList, tab_id};
 

@@ -5,9 +5,9 @@ use leptos::prelude::*;
 
 use super::filter::{TelemetryFilter, TelemetryFilterState};
 use super::kind::{kind_label, status_label};
-use crate::pages::count::Count;
-use crate::pages::feed::Feed;
-use crate::pages::rows::Identified;
+use crate::components::count::Count;
+use crate::data::feed::Feed;
+use crate::data::rows::Identified;
 use latchkey_ui::search::Search;
 use latchkey_ui::select::{Choice, Select, SelectPlace};
 use latchkey_ui::switch::Switch;

@@ -11,10 +11,10 @@ use leptos_router::hooks::use_navigate;
 
 use super::super::SettingsSubject;
 use crate::api::{ApiError, change_member, list_members, remove_member, withdraw_invitation};
-use crate::components::frame::Workspace;
-use crate::pages::feed::Feed;
-use crate::pages::polling::poll_while_visible;
-use crate::pages::rows::MemberRowId;
+use crate::layout::Workspace;
+use crate::data::feed::Feed;
+use crate::data::polling::poll_while_visible;
+use crate::data::rows::MemberRowId;
 use latchkey_ui::dialog::keep_focus;
 use latchkey_ui::toast::{ToastAction, Toasts};
 

@@ -6,7 +6,7 @@ use latchkey_domain::role::Role;
 use leptos::prelude::*;
 
 use super::desk::{LAST_OWNER, MembersPageState, name_of};
-use crate::pages::rows::{Identified, MemberRowId};
+use crate::data::rows::{Identified, MemberRowId};
 use latchkey_ui::avatar::{Avatar, initials};
 use latchkey_ui::button::{Button, Size, Variant};
 use latchkey_ui::icon::{Glyph, Icon};

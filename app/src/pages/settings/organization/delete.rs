@@ -9,7 +9,7 @@ use super::super::SettingsSubject;
 use super::super::delete::{DeleteDialog, keys_go};
 use crate::api::delete_organization;
 use crate::components::form::Sending;
-use crate::components::frame::Workspace;
+use crate::layout::Workspace;
 use latchkey_ui::consequence::Consequence;
 use latchkey_ui::icon::Glyph;
 use latchkey_ui::thousands;

@@ -11,7 +11,7 @@ use self::delete::DeleteOrganization;
 use super::{SettingsHead, SettingsPage, SettingsSubject};
 use crate::api::change_organization;
 use crate::components::form::{Entry, Refusal, Sending};
-use crate::components::frame::{About, Workspace};
+use crate::layout::{About, Workspace};
 use latchkey_ui::button::{Button, Variant};
 use latchkey_ui::field::TextField;
 use latchkey_ui::table::Card;

@@ -12,7 +12,7 @@ use self::delete::DeleteProject;
 use super::{SettingsHead, SettingsPage, SettingsSubject};
 use crate::api::change_project;
 use crate::components::form::{Entry, Refusal, Sending};
-use crate::components::frame::{PrefixField, Workspace};
+use crate::layout::{PrefixField, Workspace};
 use latchkey_ui::button::{Button, Variant};
 use latchkey_ui::field::TextField;
 use latchkey_ui::table::Card;

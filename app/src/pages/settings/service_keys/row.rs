@@ -4,10 +4,10 @@ use latchkey_domain::api::ListedKey;
 use latchkey_domain::key::KeyStatus;
 use leptos::prelude::*;
 
-use crate::pages::keys::KeysPageState;
-use crate::pages::keys::actions::Actions;
-use crate::pages::keys::permissions::PermissionChips;
-use crate::pages::keys::row::{Expiry, LastUse, OldSecretEnds};
+use crate::keys::KeysPageState;
+use crate::keys::actions::Actions;
+use crate::keys::permissions::PermissionChips;
+use crate::keys::row::{Expiry, LastUse, OldSecretEnds};
 use latchkey_ui::masked_key::MaskedKey;
 use latchkey_ui::relative_time::{Clock, browser_time};
 use latchkey_ui::status_badge::{KeyState, StatusBadge};

@@ -10,7 +10,7 @@ use super::KeysPageState;
 use super::actions::Actions;
 use super::model_chips::FewModels;
 use super::row::{Expiry, OldSecretEnds};
-use crate::components::frame::{Workspace, inference_key_path};
+use crate::layout::{Workspace, inference_key_path};
 use latchkey_ui::bar_meter::{BarMeter, percent, short};
 use latchkey_ui::environment_tag::EnvironmentTag;
 use latchkey_ui::masked_key::MaskedKey;

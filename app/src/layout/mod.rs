@@ -21,7 +21,8 @@ use leptos::prelude::*;
 use leptos::web_sys::Element;
 use leptos_router::components::Outlet;
 
-pub use address::{keep_address, use_place};
+pub use address::use_place;
+pub(crate) use address::{application_of_address, key_of_address, origin, project_of_address};
 pub use invitations::Invitations;
 pub use new::{Making, PrefixField};
 pub use page_head::{About, PageHead, Section};
@@ -35,7 +36,7 @@ pub use settings::{
 };
 pub use workspace::{Workspace, WorkspaceData};
 
-use crate::session;
+use crate::data::session;
 use drawer::Drawer;
 use invitations::InvitationsBar;
 use new::NewDialogs;

@@ -4,7 +4,7 @@
 use leptos::prelude::*;
 
 use super::{KeyScope, KeysPageState};
-use crate::pages::origin;
+use crate::layout::origin;
 use latchkey_ui::button::{Button, Size, Variant, button_class};
 use latchkey_ui::code_tabs::CodeTabs;
 use latchkey_ui::icon::{Glyph, Icon};

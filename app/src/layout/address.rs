@@ -1,10 +1,13 @@
 //! The address of the page: with names for people to read, and right after a rename too.
 
+use latchkey_domain::id::{ApplicationId, KeyId, ProjectId};
+use latchkey_domain::slug;
 use leptos::prelude::*;
 use leptos_router::NavigateOptions;
-use leptos_router::hooks::{use_location, use_navigate, use_url};
+use leptos_router::hooks::{use_location, use_navigate, use_params_map, use_url};
 
 use super::{Workspace, bare_path};
+use crate::context::PublicUrl;
 
 /// Where the person is, whatever its things are called at present.
 pub fn use_place() -> Memo<String> {
@@ -15,7 +18,7 @@ pub fn use_place() -> Memo<String> {
 /// Keeps the address of the calling page as its things are called now: a link with an id alone, or
 /// from before a rename, becomes the current one. That is no step in the history, and nothing on
 /// the page is done again.
-pub fn keep_address() {
+fn keep_address() {
     let workspace = expect_context::<Workspace>();
     // The page's own, which a page that is being left keeps.
     let url = use_url();
@@ -35,4 +38,29 @@ pub fn keep_address() {
             navigate(&format!("{address}{rest}"), options);
         }
     });
+}
+
+/// Where this server is reached, for commands that are copied from the page.
+pub(crate) fn origin() -> String {
+    use_context::<PublicUrl>().map(|url| url.0).unwrap_or_default()
+}
+
+/// The project that the address names, if it names one. The address is kept as the project is
+/// called.
+pub(crate) fn project_of_address() -> Memo<Option<ProjectId>> {
+    keep_address();
+    let params = use_params_map();
+    Memo::new(move |_| params.with(|params| params.get_str("project").and_then(slug::id_of)))
+}
+
+/// The key that the address names, if it names one.
+pub(crate) fn key_of_address() -> Memo<Option<KeyId>> {
+    let params = use_params_map();
+    Memo::new(move |_| params.with(|params| params.get_str("key").and_then(|key| key.parse().ok())))
+}
+
+/// The application that the address names, if it names one.
+pub(crate) fn application_of_address() -> Memo<Option<ApplicationId>> {
+    let params = use_params_map();
+    Memo::new(move |_| params.with(|params| params.get_str("application").and_then(slug::id_of)))
 }

@@ -11,9 +11,9 @@ use server_fn::request::ClientReq;
 use server_fn::response::ClientRes;
 use server_fn::{Bytes, Decodes};
 
-use super::{ApiError, ProblemEncoding};
-use crate::fetch::{Answer, Outgoing};
-use crate::session;
+use crate::api::{ApiError, ProblemEncoding};
+use super::fetch::{Answer, Outgoing};
+use super::session;
 
 /// Sends server functions with `Authorization: Bearer`.
 pub struct Bearer;

@@ -11,7 +11,7 @@ use super::created::KeyCreated;
 use super::edit::EditKey;
 use super::revoke::{Revocation, RevokeDialog};
 use super::rotate::RotateKey;
-use crate::pages::feed::Feed;
+use crate::data::feed::Feed;
 use latchkey_ui::toast::Toasts;
 
 /// A secret that was just made. It is shown once.

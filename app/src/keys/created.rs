@@ -12,7 +12,7 @@ use super::desk::NewSecret;
 use super::gateway_call::call_gateway;
 use super::model_chips::models_in_words;
 use super::service_call::use_service_key;
-use crate::pages::origin;
+use crate::layout::origin;
 use latchkey_ui::button::{Button, IconButton, Variant};
 use latchkey_ui::callout::{Callout, Tone};
 use latchkey_ui::checkbox::Checkbox;

@@ -2,8 +2,8 @@
 
 use leptos::prelude::*;
 
-use super::feed::{Feed, Shown};
-use super::rows::Identified;
+use crate::data::feed::{Feed, Shown};
+use crate::data::rows::Identified;
 
 /// “3 traces” or “50+ traces”, announced whenever it changes. It is empty while a skeleton
 /// or an error is shown instead of the list, as no number is known then.

@@ -6,7 +6,7 @@ use latchkey_domain::key::KeyKind;
 use latchkey_domain::role::{Permission, Role};
 use leptos::prelude::*;
 
-use crate::components::frame::{Workspace, members_path};
+use crate::layout::{Workspace, members_path};
 use latchkey_ui::callout::{Callout, Tone};
 use latchkey_ui::icon::Glyph;
 

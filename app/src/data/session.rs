@@ -13,7 +13,7 @@ use latchkey_domain::path::LocalPath;
 use leptos::prelude::*;
 
 use crate::api::ApiError;
-use crate::fetch::Outgoing;
+use super::fetch::Outgoing;
 
 /// Where `localStorage` keeps the access token.
 pub(crate) const TOKEN: &str = "token";

@@ -7,7 +7,7 @@ use latchkey_domain::id::{KeyId, ProjectId};
 use leptos::prelude::*;
 
 use crate::api::get_key_activity;
-use crate::pages::feed::Feed;
+use crate::data::feed::Feed;
 use latchkey_ui::relative_time::Clock;
 
 /// The most keys that the server answers for at once.

@@ -8,7 +8,7 @@ use leptos::prelude::*;
 use super::KeyScope;
 use super::summary::KeySummary;
 use crate::api::revoke_key;
-use crate::pages::feed::Feed;
+use crate::data::feed::Feed;
 use latchkey_ui::button::{Button, Variant};
 use latchkey_ui::dialog::{Dialog, DialogWidth};
 use latchkey_ui::icon::{Glyph, Icon};

@@ -7,7 +7,7 @@ use leptos_router::hooks::use_location;
 
 use super::{INVITATIONS_PATH, Invitations, SESSIONS_PATH, Workspace};
 use crate::context::ThemeChoice;
-use crate::session;
+use crate::data::session;
 use crate::theme::Theme;
 use latchkey_ui::avatar::{Avatar, initials};
 use latchkey_ui::icon::{Glyph, Icon};

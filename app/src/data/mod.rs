@@ -1,0 +1,10 @@
+//! How data comes to the page: the session and the requests that it is sent with, lists that are
+//! read page by page, and values that are asked for again while somebody looks.
+
+pub(crate) mod bearer;
+pub mod feed;
+pub(crate) mod fetch;
+pub mod polling;
+pub mod reading;
+pub mod rows;
+pub mod session;
