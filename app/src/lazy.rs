@@ -14,7 +14,7 @@ use leptos::wasm_split::SplitLoaderError;
 use leptos::wasm_split::wasm_split;
 use leptos_router::LazyRoute;
 
-use crate::layout::Frame;
+use crate::layout::Layout;
 use crate::pages::application::ApplicationPage;
 use crate::pages::applications::ApplicationsPage;
 use crate::pages::audit::AuditPage;
@@ -118,7 +118,7 @@ lazy_page!(
 );
 lazy_page!(
     /// What stands around every page below.
-    FrameRoute = Frame in dashboard, signed_in
+    LayoutRoute = Layout in dashboard, signed_in
 );
 lazy_page!(
     /// Route of the page `/`.

@@ -7,7 +7,7 @@ use leptos_router::components::{ParentRoute, Route, Router, Routes};
 use leptos_router::{Lazy, path};
 
 use crate::lazy::{
-    ApiKeysRoute, ApplicationRoute, ApplicationsRoute, AuditRoute, AuthCompleteRoute, FrameRoute,
+    ApiKeysRoute, ApplicationRoute, ApplicationsRoute, AuditRoute, AuthCompleteRoute, LayoutRoute,
     HomeRoute, InferenceKeyRoute, InferenceKeysRoute, InvitationsRoute, LoginRoute, MembersRoute,
     OrganizationRoute, PlanRoute, ProjectRoute, ServiceKeysRoute, SessionsRoute, UsageRoute,
 };
@@ -30,7 +30,7 @@ pub fn App() -> impl IntoView {
             <Routes fallback=NotFoundPage>
                 <Route path=path!("/login") view={Lazy::<LoginRoute>::new()}/>
                 <Route path=path!("/auth/complete") view={Lazy::<AuthCompleteRoute>::new()}/>
-                <ParentRoute path=path!("") view={Lazy::<FrameRoute>::new()}>
+                <ParentRoute path=path!("") view={Lazy::<LayoutRoute>::new()}>
                     <Route path=path!("/") view={Lazy::<HomeRoute>::new()}/>
                     <Route path=path!("/projects/:project/applications") view={Lazy::<ApplicationsRoute>::new()}/>
                     <Route path=path!("/projects/:project/applications/:application") view={Lazy::<ApplicationRoute>::new()}/>

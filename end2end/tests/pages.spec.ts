@@ -4,9 +4,9 @@ import { join } from "node:path";
 import { AxeBuilder } from "@axe-core/playwright";
 import type { Page } from "@playwright/test";
 import { expect, test } from "../support/fixtures.ts";
-import { settingsTour, type Stop, tour } from "../support/tour.ts";
-import { usageTour } from "../support/usage-tour.ts";
-import { workspaceTour } from "../support/workspace-tour.ts";
+import { settingsScreenshots, type Stop, pageScreenshots } from "../support/screenshots.ts";
+import { usageScreenshots } from "../support/usage-screenshots.ts";
+import { workspaceScreenshots } from "../support/workspace-screenshots.ts";
 
 const SCREENSHOTS = join(import.meta.dirname, "../screenshots");
 
@@ -52,14 +52,14 @@ for (const { width, height, colorScheme } of LOOKS) {
     test(`every page fits and is accessible at ${look}`, async ({ dashboard, person, page, watch }) => {
       test.setTimeout(180_000);
       watch.allowStatus(401, /^\/(refresh$|api\/)/);
-      await tour(dashboard, person.login, inspect(page));
+      await pageScreenshots(dashboard, person.login, inspect(page));
     });
 
     if (SETTINGS_LOOKS.includes(look)) {
       test(`the settings fit and are accessible at ${look}`, async ({ application, person, colleague, elsewhere, page, watch }) => {
         test.setTimeout(180_000);
         watch.allowStatus(401, /^\/(refresh$|api\/)/);
-        await settingsTour(application, { person, colleague, elsewhere }, inspect(page));
+        await settingsScreenshots(application, { person, colleague, elsewhere }, inspect(page));
       });
     }
 
@@ -72,14 +72,14 @@ for (const { width, height, colorScheme } of LOOKS) {
         page,
       }) => {
         test.setTimeout(180_000);
-        await workspaceTour(application, { person, colleague, elsewhere }, inspect(page));
+        await workspaceScreenshots(application, { person, colleague, elsewhere }, inspect(page));
       });
     }
 
     if (USAGE_LOOKS.includes(look)) {
       test(`inference keys and usage fit and are accessible at ${look}`, async ({ application, page }) => {
         test.setTimeout(180_000);
-        await usageTour(application, inspect(page));
+        await usageScreenshots(application, inspect(page));
       });
     }
   });

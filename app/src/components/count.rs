@@ -2,15 +2,15 @@
 
 use leptos::prelude::*;
 
-use crate::data::feed::{Feed, Shown};
-use crate::data::rows::Identified;
+use crate::data::paged_list::{PagedList, ListState};
+use crate::data::list_rows::HasId;
 
 /// “3 traces” or “50+ traces”, announced whenever it changes. It is empty while a skeleton
 /// or an error is shown instead of the list, as no number is known then.
 #[component]
-pub fn Count<T: Identified + Clone + Send + Sync + 'static>(
+pub fn Count<T: HasId + Clone + Send + Sync + 'static>(
     /// List whose rows are counted.
-    feed: Feed<T>,
+    list: PagedList<T>,
     /// What one row is called.
     one: &'static str,
     /// What several rows are called.
@@ -19,16 +19,16 @@ pub fn Count<T: Identified + Clone + Send + Sync + 'static>(
     #[prop(default = Signal::stored(true))]
     said: Signal<bool>,
 ) -> impl IntoView {
-    let shown = feed.shown();
+    let shown = list.shown();
     let words = Memo::new(move |before: Option<&String>| {
         if !said.get() {
             return String::new();
         }
         match shown.get() {
-            Shown::Skeleton | Shown::Failed(_) => String::new(),
+            ListState::Skeleton | ListState::Failed(_) => String::new(),
             // The rows of the list before are still there, and so is their number.
-            Shown::Rows if !feed.is_ready() => before.cloned().unwrap_or_default(),
-            Shown::Rows | Shown::Empty => count(feed.count(), feed.has_older(), one, several),
+            ListState::Rows if !list.is_ready() => before.cloned().unwrap_or_default(),
+            ListState::Rows | ListState::Empty => count(list.count(), list.has_older(), one, several),
         }
     });
     view! { <p class="num text-caption whitespace-nowrap text-ink-2" role="status">{words}</p> }

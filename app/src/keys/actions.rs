@@ -14,7 +14,7 @@ use latchkey_ui::menu::{Menu, MenuDivider, MenuItem};
 #[component]
 pub fn Actions(
     /// Where the key is listed.
-    desk: KeysPageState,
+    page: KeysPageState,
     /// The key as it is now.
     now: Memo<ListedKey>,
     /// Whether there is room for words: in the head of the key's own page.
@@ -24,15 +24,15 @@ pub fn Actions(
     let can =
         Memo::new(
             move |_| {
-                if desk.may_write() { now.with(|now| Deeds::of(&now.key)) } else { Deeds::NONE }
+                if page.may_write() { now.with(|now| KeyActions::of(&now.key)) } else { KeyActions::NONE }
             },
         );
     view! {
-        <Show when=move || can.get() != Deeds::NONE>
+        <Show when=move || can.get() != KeyActions::NONE>
             {if wide {
-                view! { <div class="flex gap-2 max-md:hidden"><WideButtons desk now can/></div> }.into_any()
+                view! { <div class="flex gap-2 max-md:hidden"><WideButtons page now can/></div> }.into_any()
             } else {
-                view! { <div class="flex justify-end gap-0.5 max-md:hidden"><Buttons desk now can/></div> }.into_any()
+                view! { <div class="flex justify-end gap-0.5 max-md:hidden"><Buttons page now can/></div> }.into_any()
             }}
             <div class="md:hidden">
                 <Menu
@@ -40,7 +40,7 @@ pub fn Actions(
                     trigger=|| view! { <Icon glyph=Glyph::Ellipsis/> }
                     trigger_class="inline-flex size-11 cursor-pointer items-center justify-center rounded-sm text-ink-3 hover:bg-hover hover:text-ink"
                 >
-                    <Items desk now can/>
+                    <Items page now can/>
                 </Menu>
             </div>
         </Show>
@@ -50,7 +50,7 @@ pub fn Actions(
 /// Which of the actions a key has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[expect(clippy::struct_excessive_bools, reason = "each is one action, and they are independent")]
-struct Deeds {
+struct KeyActions {
     edit: bool,
     rotate: bool,
     archive: bool,
@@ -58,7 +58,7 @@ struct Deeds {
     revoke: bool,
 }
 
-impl Deeds {
+impl KeyActions {
     const NONE: Self =
         Self { edit: false, rotate: false, archive: false, restore: false, revoke: false };
 
@@ -88,25 +88,25 @@ struct Handlers {
 }
 
 impl Handlers {
-    fn new(desk: &KeysPageState, now: Memo<ListedKey>) -> Self {
-        let desk = *desk;
+    fn new(page: &KeysPageState, now: Memo<ListedKey>) -> Self {
+        let page = *page;
         let set = move |archived| {
             let key = now.get_untracked().key;
-            set_archived(desk, key.id, key.name, archived);
+            set_archived(page, key.id, key.name, archived);
         };
         Self {
-            edit: Callback::new(move |()| desk.editing.set(Some(now.get_untracked()))),
-            rotate: Callback::new(move |()| desk.rotating.set(Some(now.get_untracked()))),
+            edit: Callback::new(move |()| page.editing.set(Some(now.get_untracked()))),
+            rotate: Callback::new(move |()| page.rotating.set(Some(now.get_untracked()))),
             archive: Callback::new(move |()| set(true)),
             restore: Callback::new(move |()| set(false)),
-            revoke: Callback::new(move |()| desk.revocation.asked.set(Some(now.get_untracked()))),
+            revoke: Callback::new(move |()| page.revocation.asked.set(Some(now.get_untracked()))),
         }
     }
 }
 
 #[component]
-fn Buttons(desk: KeysPageState, now: Memo<ListedKey>, can: Memo<Deeds>) -> impl IntoView {
-    let Handlers { edit, rotate, archive, restore, revoke } = Handlers::new(&desk, now);
+fn Buttons(page: KeysPageState, now: Memo<ListedKey>, can: Memo<KeyActions>) -> impl IntoView {
+    let Handlers { edit, rotate, archive, restore, revoke } = Handlers::new(&page, now);
     let named = move |verb: &'static str| {
         Signal::derive(move || now.with(|now| format!("{verb} {}", now.key.name)))
     };
@@ -131,8 +131,8 @@ fn Buttons(desk: KeysPageState, now: Memo<ListedKey>, can: Memo<Deeds>) -> impl 
 
 /// The same with words. What changes the key stands beside what it changes.
 #[component]
-fn WideButtons(desk: KeysPageState, now: Memo<ListedKey>, can: Memo<Deeds>) -> impl IntoView {
-    let Handlers { rotate, archive, restore, revoke, .. } = Handlers::new(&desk, now);
+fn WideButtons(page: KeysPageState, now: Memo<ListedKey>, can: Memo<KeyActions>) -> impl IntoView {
+    let Handlers { rotate, archive, restore, revoke, .. } = Handlers::new(&page, now);
     let name = move || view! { <span class="sr-only">{move || now.with(|now| format!(" {}", now.key.name))}</span> };
     view! {
         <Show when=move || can.get().rotate>
@@ -151,8 +151,8 @@ fn WideButtons(desk: KeysPageState, now: Memo<ListedKey>, can: Memo<Deeds>) -> i
 }
 
 #[component]
-fn Items(desk: KeysPageState, now: Memo<ListedKey>, can: Memo<Deeds>) -> impl IntoView {
-    let Handlers { edit, rotate, archive, restore, revoke } = Handlers::new(&desk, now);
+fn Items(page: KeysPageState, now: Memo<ListedKey>, can: Memo<KeyActions>) -> impl IntoView {
+    let Handlers { edit, rotate, archive, restore, revoke } = Handlers::new(&page, now);
     view! {
         <Show when=move || can.get().edit>
             <MenuItem glyph=Glyph::Pencil on_press=edit>"Edit…"</MenuItem>

@@ -7,7 +7,7 @@ use latchkey_domain::id::{KeyId, ProjectId};
 use leptos::prelude::*;
 
 use crate::api::get_key_activity;
-use crate::data::feed::Feed;
+use crate::data::paged_list::PagedList;
 use latchkey_ui::relative_time::Clock;
 
 /// The most keys that the server answers for at once.
@@ -20,7 +20,7 @@ pub struct Activity(RwSignal<BTreeMap<KeyId, [HourOfUse; 24]>>);
 
 impl Activity {
     /// That of the keys of one list. While `paused`, nothing is asked.
-    pub fn of(keys: Feed<ListedKey>, project: ProjectId, paused: Signal<bool>) -> Self {
+    pub fn of(keys: PagedList<ListedKey>, project: ProjectId, paused: Signal<bool>) -> Self {
         let activity = Self(RwSignal::new(BTreeMap::new()));
         let listed = Memo::new(move |_| {
             let mut ids: Vec<KeyId> = keys.rows().iter().map(|row| row.key.id).collect();

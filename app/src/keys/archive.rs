@@ -15,31 +15,31 @@ pub const fn can_archive(status: KeyStatus) -> bool {
 }
 
 /// Archives a key, or restores it, and says so. That works even after the page was left.
-pub fn set_archived(desk: KeysPageState, id: KeyId, name: String, archived: bool) {
+pub fn set_archived(page: KeysPageState, id: KeyId, name: String, archived: bool) {
     leptos::task::spawn_local(async move {
         let answer = if archived { archive_key(id).await } else { unarchive_key(id).await };
-        let (deed, glyph) = if archived {
+        let (action, glyph) = if archived {
             ("Archived", Glyph::Archive)
         } else {
             ("Restored", Glyph::ArchiveRestore)
         };
         if let Ok(key) = answer {
-            desk.keys.change(id, |row| {
+            page.keys.change(id, |row| {
                 row.key.archived = archived;
                 row.key.archived_at = key.archived_at.or_else(browser_time).filter(|_| archived);
             });
-            desk.refresh();
-            let text = format!("{deed} “{name}”");
+            page.refresh();
+            let text = format!("{action} “{name}”");
             let undo = ToastAction::new("Undo", move || {
-                set_archived(desk, id, name.clone(), !archived);
+                set_archived(page, id, name.clone(), !archived);
             });
-            desk.toasts.done(text, glyph, undo);
+            page.toasts.done(text, glyph, undo);
         } else {
             let verb = if archived { "archive" } else { "restore" };
             let retry = ToastAction::new("Retry", move || {
-                set_archived(desk, id, name.clone(), archived);
+                set_archived(page, id, name.clone(), archived);
             });
-            desk.toasts.failure(format!("Couldn’t {verb} the key."), Some(retry));
+            page.toasts.failure(format!("Couldn’t {verb} the key."), Some(retry));
         }
     });
 }

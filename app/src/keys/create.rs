@@ -57,14 +57,14 @@ impl Draft {
 #[component]
 pub fn CreateKey(
     /// Whose key it will be.
-    desk: KeysPageState,
+    page: KeysPageState,
     /// Called to close the dialog.
     #[prop(into)]
     on_close: Callback<()>,
     /// Takes the new key, the only copy of its secret with it.
     on_created: Callback<CreatedKey>,
 ) -> impl IntoView {
-    let scope = desk.scope;
+    let scope = page.scope;
     let draft = Draft::new(scope);
     // The server may know of keys that this page doesn't, until the count changes here too.
     let refused = RwSignal::new(false);
@@ -88,7 +88,7 @@ pub fn CreateKey(
                 Ok(created) => _ = on_created.try_run(created),
                 Err(error) if error.is(ErrorCode::TierLimitReached) => {
                     _ = form.busy.try_set(false);
-                    desk.refresh();
+                    page.refresh();
                     _ = refused.try_set(true);
                 }
                 Err(error) => {
@@ -99,7 +99,7 @@ pub fn CreateKey(
     });
     move || {
         if at_limit.get() {
-            view! { <LimitReached desk on_close/> }.into_any()
+            view! { <LimitReached page on_close/> }.into_any()
         } else {
             view! { <CreateForm scope draft on_close on_submit=submit/> }.into_any()
         }

@@ -19,7 +19,7 @@ use latchkey_ui::relative_time::browser_time;
 #[component]
 pub fn CreateServiceKey(
     /// Whose key it will be.
-    desk: KeysPageState,
+    page: KeysPageState,
     /// Called to close the dialog.
     #[prop(into)]
     on_close: Callback<()>,
@@ -45,7 +45,7 @@ pub fn CreateServiceKey(
         let Some(request) = request() else { return };
         form.refusal.set(None);
         form.busy.set(true);
-        let project = desk.scope.with_untracked(|scope| scope.project.id);
+        let project = page.scope.with_untracked(|scope| scope.project.id);
         leptos::task::spawn_local(async move {
             match create_project_key(project, request).await {
                 Ok(created) => _ = on_created.try_run(created),

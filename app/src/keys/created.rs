@@ -8,7 +8,7 @@ use latchkey_domain::key::KeyKind;
 use leptos::prelude::*;
 
 use super::KeyScope;
-use super::desk::NewSecret;
+use super::page_state::NewSecret;
 use super::gateway_call::call_gateway;
 use super::model_chips::models_in_words;
 use super::service_call::use_service_key;

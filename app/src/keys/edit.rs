@@ -20,18 +20,18 @@ use latchkey_ui::relative_time::browser_time;
 #[component]
 pub fn EditKey(
     /// Where the key is listed.
-    desk: KeysPageState,
+    page: KeysPageState,
     /// Key that the row or dialog shows.
     listed: ListedKey,
 ) -> impl IntoView {
-    let KeysPageState { editing, toasts, .. } = desk;
+    let KeysPageState { editing, toasts, .. } = page;
     let form = KeyForm::of(&listed.key);
     let kind = listed.key.kind;
     let is_inference = kind == KeyKind::Inference;
     let key = StoredValue::new(listed.key.clone());
     let close = Callback::new(move |()| {
         editing.set(None);
-        desk.refresh();
+        page.refresh();
     });
     let submit = move |()| {
         let Some(filled) = browser_time().and_then(|now| form.read(now)) else {
@@ -47,13 +47,13 @@ pub fn EditKey(
         leptos::task::spawn_local(async move {
             match change_key(id, patch).await {
                 Ok(changed) => {
-                    desk.keys.change(id, |row| row.key = changed);
+                    page.keys.change(id, |row| row.key = changed);
                     toasts.success("Key saved");
                     _ = close.try_run(());
                 }
                 Err(error) => {
                     if error.is(ErrorCode::Conflict) {
-                        desk.refresh();
+                        page.refresh();
                     }
                     form.refuse(&error, "Couldn’t save the key. Nothing was changed. Try again.");
                 }
@@ -80,7 +80,7 @@ pub fn EditKey(
                 {move || {
                     form.refusal.get().map(|why| view! { <Callout tone=Tone::Danger alert=true>{why}</Callout> })
                 }}
-                <KeySummary listed=listed.clone() scope=desk.scope/>
+                <KeySummary listed=listed.clone() scope=page.scope/>
                 <NameField form/>
                 <ExpiryField form/>
                 {is_inference.then(|| view! { <LimitFields form/> })}

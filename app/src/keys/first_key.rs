@@ -15,11 +15,11 @@ use latchkey_ui::snippets::report_a_trace;
 #[component]
 pub fn FirstKey(
     /// Whose first key it will be.
-    desk: KeysPageState,
+    page: KeysPageState,
     /// What the button that makes it is called.
     action: &'static str,
 ) -> impl IntoView {
-    let scope = desk.scope;
+    let scope = page.scope;
     let to_name = Memo::new(move |_| {
         scope.with(|scope| {
             let only = scope.only.as_ref().map(|only| only.id);
@@ -44,7 +44,7 @@ pub fn FirstKey(
                 </p>
                 <div class="mt-5 flex flex-wrap items-center gap-2">
                     <Show when=move || scope.with(KeyScope::may_write)>
-                        <Button variant=Variant::Primary glyph=Glyph::Plus on_press=move |()| desk.creating.set(true)>
+                        <Button variant=Variant::Primary glyph=Glyph::Plus on_press=move |()| page.creating.set(true)>
                             {action}
                         </Button>
                     </Show>

@@ -25,14 +25,14 @@ use latchkey_ui::thousands;
 #[component]
 pub fn InferenceKeyRow(
     /// Where the key is listed.
-    desk: KeysPageState,
+    page: KeysPageState,
     /// Key that the row or dialog shows.
     listed: ListedKey,
 ) -> impl IntoView {
     let workspace = expect_context::<Workspace>();
     let (id, project) = (listed.key.id, listed.key.project_id);
     let environment = listed.key.environment;
-    let now = Memo::new(move |_| desk.keys.row(id).unwrap_or_else(|| listed.clone()));
+    let now = Memo::new(move |_| page.keys.row(id).unwrap_or_else(|| listed.clone()));
     let clock = use_context::<Clock>();
     let time = Signal::derive(move || clock.and_then(Clock::get).or_else(browser_time));
     let state = Memo::new(move |_| now.with(|now| KeyState::of(now, time.get())));
@@ -97,7 +97,7 @@ pub fn InferenceKeyRow(
                 <OldSecretEnds now state/>
             </td>
             <td role="cell" class=format!("{CELL} text-right max-md:order-2 max-md:-my-2 max-md:-mr-2")>
-                <Actions desk now/>
+                <Actions page now/>
             </td>
         </tr>
     }

@@ -28,17 +28,17 @@ use latchkey_ui::table::Card;
 #[component]
 pub fn LimitReached(
     /// Whose keys they are.
-    desk: KeysPageState,
+    page: KeysPageState,
     /// Called to close the dialog.
     on_close: Callback<()>,
 ) -> impl IntoView {
-    let scope = desk.scope;
+    let scope = page.scope;
     let (used, tier) = (
         move || scope.with(|scope| scope.project.keys_used),
         move || scope.with(|scope| scope.project.tier.label()),
     );
     let limit = move || scope.with(|scope| scope.project.keys_limit.unwrap_or_default());
-    let revocation = Revocation::new(desk.keys, Callback::new(move |()| desk.refresh()));
+    let revocation = Revocation::new(page.keys, Callback::new(move |()| page.refresh()));
     view! {
         <Dialog
             title=scope.with_untracked(|scope| KeyWords::of(scope.kind).dialog)
@@ -64,7 +64,7 @@ pub fn LimitReached(
                 </section>
                 <section class="flex flex-col gap-2" aria-labelledby="upgrade-title">
                     <h3 id="upgrade-title" class="text-table font-medium">"Or upgrade"</h3>
-                    <Plans desk/>
+                    <Plans page/>
                 </section>
             </div>
         </Dialog>
@@ -172,10 +172,10 @@ fn disuse(last_used_at: Option<Timestamp>, now: Timestamp) -> (String, bool) {
 
 /// Every plan, and the way to a larger one for who may go it.
 #[component]
-fn Plans(desk: KeysPageState) -> impl IntoView {
-    let scope = desk.scope;
+fn Plans(page: KeysPageState) -> impl IntoView {
+    let scope = page.scope;
     let organization = Signal::derive(move || scope.get().organization);
-    let change = TierChange::new(organization, Callback::new(move |()| desk.refresh()));
+    let change = TierChange::new(organization, Callback::new(move |()| page.refresh()));
     let row = move |tier: Tier| {
         let limit = tier.limits().keys_per_project;
         let keys = limit.map_or_else(|| "Unlimited".to_owned(), |limit| limit.to_string());

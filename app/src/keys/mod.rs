@@ -7,7 +7,7 @@ pub mod archive;
 pub mod create;
 pub mod create_service;
 pub mod created;
-pub mod desk;
+pub mod page_state;
 pub mod edit;
 pub mod fields;
 pub mod first_key;
@@ -28,5 +28,5 @@ pub mod summary;
 pub mod table;
 pub mod words;
 
-pub use desk::{KeyDialogs, KeysPageState};
+pub use page_state::{KeyDialogs, KeysPageState};
 pub use scope::KeyScope;

@@ -8,7 +8,7 @@ use leptos::prelude::*;
 use super::KeyScope;
 use super::summary::KeySummary;
 use crate::api::revoke_key;
-use crate::data::feed::Feed;
+use crate::data::paged_list::PagedList;
 use latchkey_ui::button::{Button, Variant};
 use latchkey_ui::dialog::{Dialog, DialogWidth};
 use latchkey_ui::icon::{Glyph, Icon};
@@ -21,14 +21,14 @@ pub struct Revocation {
     /// The key in question.
     pub asked: RwSignal<Option<ListedKey>>,
     busy: RwSignal<bool>,
-    keys: Feed<ListedKey>,
+    keys: PagedList<ListedKey>,
     on_revoked: Callback<()>,
     toasts: Toasts,
 }
 
 impl Revocation {
     /// For the keys of one list. `on_revoked` is called after each.
-    pub fn new(keys: Feed<ListedKey>, on_revoked: Callback<()>) -> Self {
+    pub fn new(keys: PagedList<ListedKey>, on_revoked: Callback<()>) -> Self {
         Self {
             asked: RwSignal::new(None),
             busy: RwSignal::new(false),

@@ -42,7 +42,7 @@ fn end_of_grace(seconds: u64, expires_at: Option<Timestamp>, now: Timestamp) -> 
 #[component]
 pub fn RotateKey(
     /// Where the key is listed.
-    desk: KeysPageState,
+    page: KeysPageState,
     /// Key that the row or dialog shows.
     listed: ListedKey,
     /// Called to close the dialog.
@@ -91,8 +91,8 @@ pub fn RotateKey(
                 {move || {
                     refusal.get().map(|why| view! { <Callout tone=Tone::Danger alert=true>{why}</Callout> })
                 }}
-                <StillRotating desk id/>
-                <KeySummary listed=listed.clone() scope=desk.scope/>
+                <StillRotating page id/>
+                <KeySummary listed=listed.clone() scope=page.scope/>
                 <div class="flex flex-col gap-1.5">
                     <span class="text-table font-medium" aria-hidden="true">
                         "Keep the current secret working for"
@@ -147,18 +147,18 @@ fn StopsNow() -> impl IntoView {
 
 /// Two secrets work already: a third takes the oldest one's place, unless that is ended here.
 #[component]
-fn StillRotating(desk: KeysPageState, id: KeyId) -> impl IntoView {
+fn StillRotating(page: KeysPageState, id: KeyId) -> impl IntoView {
     let ending = RwSignal::new(false);
-    let old = Memo::new(move |_| desk.keys.row(id).and_then(|row| row.old_secret));
+    let old = Memo::new(move |_| page.keys.row(id).and_then(|row| row.old_secret));
     let end_now = move |()| {
         ending.set(true);
         leptos::task::spawn_local(async move {
             match end_grace(id).await {
                 Ok(ended) => {
-                    desk.keys.change(id, |row| *row = ended);
-                    desk.toasts.success("Old secret ended");
+                    page.keys.change(id, |row| *row = ended);
+                    page.toasts.success("Old secret ended");
                 }
-                Err(_) => desk.toasts.failure("Couldn’t end the old secret.", None),
+                Err(_) => page.toasts.failure("Couldn’t end the old secret.", None),
             }
             _ = ending.try_set(false);
         });

@@ -22,7 +22,7 @@ use latchkey_ui::thousands;
 #[component]
 pub fn KeyRow(
     /// Where the key is listed.
-    desk: KeysPageState,
+    page: KeysPageState,
     /// What the listed keys were used for.
     activity: Activity,
     /// Key that the row or dialog shows.
@@ -33,7 +33,7 @@ pub fn KeyRow(
     let id = listed.key.id;
     let environment = listed.key.environment;
     let application_id = listed.key.application_id;
-    let now = Memo::new(move |_| desk.keys.row(id).unwrap_or_else(|| listed.clone()));
+    let now = Memo::new(move |_| page.keys.row(id).unwrap_or_else(|| listed.clone()));
     let clock = use_context::<Clock>();
     let time = move || clock.and_then(Clock::get).or_else(browser_time);
     let state = Memo::new(move |_| now.with(|now| KeyState::of(now, time())));
@@ -47,7 +47,7 @@ pub fn KeyRow(
         match application_id {
         None => view! { "All " <span class="max-md:hidden">"apps"</span> <span class="md:hidden">"applications"</span> }
             .into_any(),
-        id => desk.scope.with(|scope| scope.application_name(id)).into_any(),
+        id => page.scope.with(|scope| scope.application_name(id)).into_any(),
     }
     };
     let is_dead = move || now.with(|now| now.key.status != KeyStatus::Active);
@@ -101,7 +101,7 @@ pub fn KeyRow(
                 <OldSecretEnds now state/>
             </td>
             <td role="cell" class=format!("{CELL} text-right max-md:order-2 max-md:-my-2 max-md:-mr-2")>
-                <Actions desk now/>
+                <Actions page now/>
             </td>
         </tr>
     }

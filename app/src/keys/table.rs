@@ -11,7 +11,7 @@ use super::inference_row::InferenceKeyRow;
 use super::row::KeyRow;
 use super::words::KeyWords;
 use crate::components::error_state::ErrorState;
-use crate::data::feed::Shown;
+use crate::data::paged_list::ListState;
 use crate::data::polling::poll_while_visible;
 use latchkey_ui::pager::LoadMore;
 use latchkey_ui::status_badge::KeyState;
@@ -65,9 +65,9 @@ const OF_APPLICATION: &[Column] = &[
 #[component]
 pub fn KeyList(
     /// The keys, and the dialogs about them.
-    desk: KeysPageState,
+    page: KeysPageState,
     /// What there is to show of them.
-    shown: Memo<Shown>,
+    shown: Memo<ListState>,
     /// Whether to say which application each key is for.
     #[prop(optional)]
     names_application: bool,
@@ -78,15 +78,15 @@ pub fn KeyList(
     #[prop(into)]
     empty: ViewFn,
 ) -> impl IntoView {
-    let keys = desk.keys;
+    let keys = page.keys;
     // When a key was last used is worth knowing before it is revoked.
     poll_while_visible(move || {
         if keys.is_ready_untracked() && !paused.get_untracked() {
             keys.refresh();
         }
     });
-    follow_expiry(&desk);
-    let (project, kind) = desk.scope.with_untracked(|scope| (scope.project.id, scope.kind));
+    follow_expiry(&page);
+    let (project, kind) = page.scope.with_untracked(|scope| (scope.project.id, scope.kind));
     // Inference keys' rows tell of their budgets instead.
     let activity = Activity::of(
         keys,
@@ -100,8 +100,8 @@ pub fn KeyList(
         _ => OF_APPLICATION,
     };
     move || match shown.get() {
-        Shown::Skeleton => view! { <LoadingTable label columns/> }.into_any(),
-        Shown::Failed(error) => view! {
+        ListState::Skeleton => view! { <LoadingTable label columns/> }.into_any(),
+        ListState::Failed(error) => view! {
             <Card>
                 <ErrorState
                     title="Couldn’t load keys"
@@ -112,25 +112,25 @@ pub fn KeyList(
             </Card>
         }
         .into_any(),
-        Shown::Empty => empty.run(),
-        Shown::Rows => {
-            view! { <KeyTable desk kind activity columns names_application/> }.into_any()
+        ListState::Empty => empty.run(),
+        ListState::Rows => {
+            view! { <KeyTable page kind activity columns names_application/> }.into_any()
         }
     }
 }
 
 /// A key that expires while somebody looks, or that another tab revokes, leaves a slot free.
-fn follow_expiry(desk: &KeysPageState) {
-    let desk = *desk;
+fn follow_expiry(page: &KeysPageState) {
+    let page = *page;
     Effect::new(move |before: Option<Vec<(KeyId, KeyStatus)>>| {
-        let keys = desk.keys.rows().into_iter();
+        let keys = page.keys.rows().into_iter();
         let now: Vec<_> = keys.map(|listed| (listed.key.id, listed.key.status)).collect();
         let was = |id: KeyId| {
             let before = before.as_ref()?.iter().find(|(other, _)| *other == id)?;
             Some(before.1)
         };
         if now.iter().any(|(id, status)| was(*id).is_some_and(|was| was != *status)) {
-            desk.count();
+            page.count();
         }
         now
     });
@@ -138,13 +138,13 @@ fn follow_expiry(desk: &KeysPageState) {
 
 #[component]
 fn KeyTable(
-    desk: KeysPageState,
+    page: KeysPageState,
     kind: KeyKind,
     activity: Activity,
     columns: &'static [Column],
     names_application: bool,
 ) -> impl IntoView {
-    let keys = desk.keys;
+    let keys = page.keys;
     let rows = move || {
         let mut rows = keys.rows();
         // Stable: within each part the server's order stays.
@@ -157,9 +157,9 @@ fn KeyTable(
         <Table label=KeyWords::of(kind).title columns>
             <For each=rows key=|row| row.key.id let(listed)>
                 {if kind == KeyKind::Inference {
-                    view! { <InferenceKeyRow desk listed/> }.into_any()
+                    view! { <InferenceKeyRow page listed/> }.into_any()
                 } else {
-                    view! { <KeyRow desk activity listed names_application/> }.into_any()
+                    view! { <KeyRow page activity listed names_application/> }.into_any()
                 }}
             </For>
         </Table>

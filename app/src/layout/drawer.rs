@@ -3,7 +3,7 @@
 use leptos::html;
 use leptos::prelude::*;
 
-use super::sidebar::{Navigation, Room};
+use super::sidebar::{Navigation, NavVariant};
 use super::use_place;
 use latchkey_ui::button::IconButton;
 use latchkey_ui::icon::Glyph;
@@ -50,7 +50,7 @@ pub(super) fn Drawer(
             </div>
             <Show when=move || open.get()>
                 <nav aria-label="Project" class="flex min-h-0 grow flex-col">
-                    <Navigation room=Room::Drawer/>
+                    <Navigation variant=NavVariant::Drawer/>
                 </nav>
                 <ToastRegion/>
             </Show>

@@ -5,7 +5,7 @@ mod account_menu;
 mod address;
 mod drawer;
 mod invitations;
-mod new;
+mod create_dialogs;
 mod offline_bar;
 mod page_head;
 mod paths;
@@ -24,7 +24,7 @@ use leptos_router::components::Outlet;
 pub use address::use_place;
 pub(crate) use address::{application_of_address, key_of_address, origin, project_of_address};
 pub use invitations::Invitations;
-pub use new::{Making, PrefixField};
+pub use create_dialogs::{CreateDialogs, PrefixField};
 pub use page_head::{About, PageHead, Section};
 pub use paths::{
     api_keys_path, application_path, applications_path, audit_path, bare_path, inference_key_path,
@@ -39,7 +39,7 @@ pub use workspace::{Workspace, WorkspaceData};
 use crate::data::session;
 use drawer::Drawer;
 use invitations::InvitationsBar;
-use new::NewDialogs;
+use create_dialogs::OpenCreateDialog;
 use offline_bar::OfflineBar;
 use page_head::Crumbs;
 use settings::SettingsBar;
@@ -48,11 +48,11 @@ use top_bar::TopBar;
 
 /// The frame, with the page in it.
 #[component]
-pub fn Frame() -> impl IntoView {
+pub fn Layout() -> impl IntoView {
     let workspace = Workspace::provide();
     Invitations::provide();
     Crumbs::provide();
-    Making::provide();
+    CreateDialogs::provide();
     let drawer = RwSignal::new(false);
     Effect::new(move |_| session::follow_other_tabs());
     focus_heading_on_navigation();
@@ -77,7 +77,7 @@ pub fn Frame() -> impl IntoView {
             </div>
         </div>
         <Drawer open=drawer/>
-        <NewDialogs/>
+        <OpenCreateDialog/>
     }
 }
 

@@ -5,7 +5,7 @@ use latchkey_domain::id::ProjectId;
 use leptos::prelude::*;
 
 use super::page_head::Section;
-use super::sidebar::Room;
+use super::sidebar::NavVariant;
 use super::{Workspace, plan_path, use_place};
 
 /// Where a person sees where they are signed in.
@@ -62,10 +62,10 @@ const PAGES: [NamedPath; 5] = [
 
 /// The list of the pages, while one of them is open.
 #[component]
-pub(super) fn SettingsPages(room: Room, workspace: Workspace) -> impl IntoView {
-    let place = match room {
-        Room::Column => "h-7 pl-8.5 text-table max-xl:hidden",
-        Room::Drawer => "h-11 pl-8.5 text-body",
+pub(super) fn SettingsPages(variant: NavVariant, workspace: Workspace) -> impl IntoView {
+    let place = match variant {
+        NavVariant::Column => "h-7 pl-8.5 text-table max-xl:hidden",
+        NavVariant::Drawer => "h-11 pl-8.5 text-body",
     };
     let open_in = project_of_settings(workspace);
     move || open_in.get().map(|project| links(workspace, project, place))

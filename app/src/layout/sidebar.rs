@@ -16,14 +16,14 @@ use latchkey_ui::mark::Logo;
 
 /// How much room the navigation has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Room {
+pub(super) enum NavVariant {
     /// A column that shrinks to icons below 1280 px.
     Column,
     /// The drawer, with room for words and for fingers.
     Drawer,
 }
 
-impl Room {
+impl NavVariant {
     /// The classes of a link, and of the words in it.
     const fn link(self) -> (&'static str, &'static str) {
         match self {
@@ -44,7 +44,7 @@ pub(super) fn Sidebar() -> impl IntoView {
                 <Logo/>
                 <span class="text-heading font-semibold max-xl:hidden">"Latchkey"</span>
             </a>
-            <Navigation room=Room::Column/>
+            <Navigation variant=NavVariant::Column/>
         </nav>
     }
 }
@@ -53,12 +53,12 @@ pub(super) fn Sidebar() -> impl IntoView {
 #[component]
 pub(super) fn Navigation(
     /// How much room there is.
-    room: Room,
+    variant: NavVariant,
 ) -> impl IntoView {
     let workspace = expect_context::<Workspace>();
-    let look = if room == Room::Column { SwitcherLook::Sidebar } else { SwitcherLook::Drawer };
-    let version = if room == Room::Column { "max-xl:hidden" } else { "" };
-    let (size, words) = room.link();
+    let look = if variant == NavVariant::Column { SwitcherLook::Sidebar } else { SwitcherLook::Drawer };
+    let version = if variant == NavVariant::Column { "max-xl:hidden" } else { "" };
+    let (size, words) = variant.link();
     let may_audit = Memo::new(move |_| {
         let project = workspace.project_to_navigate();
         let organization = project.and_then(|it| workspace.organization_of(it.organization_id));
@@ -67,23 +67,23 @@ pub(super) fn Navigation(
     view! {
         <Switcher look/>
         <div class="mt-3 flex grow flex-col gap-0.5">
-            <NavLink room glyph=Glyph::Boxes label="Applications" to=applications_path workspace/>
-            <NavLink room glyph=Glyph::KeyRound label="API keys" to=api_keys_path workspace/>
-            <NavLink room glyph=Glyph::Cpu label="Inference keys" to=inference_keys_path workspace/>
-            <NavLink room glyph=Glyph::ChartColumn label="Usage" to=usage_path workspace/>
+            <NavLink variant glyph=Glyph::Boxes label="Applications" to=applications_path workspace/>
+            <NavLink variant glyph=Glyph::KeyRound label="API keys" to=api_keys_path workspace/>
+            <NavLink variant glyph=Glyph::Cpu label="Inference keys" to=inference_keys_path workspace/>
+            <NavLink variant glyph=Glyph::ChartColumn label="Usage" to=usage_path workspace/>
             <Show when=move || may_audit.get()>
-                <NavLink room glyph=Glyph::ScrollText label="Audit log" to=audit_path workspace/>
+                <NavLink variant glyph=Glyph::ScrollText label="Audit log" to=audit_path workspace/>
             </Show>
             <div class="mx-2 my-2.5 h-px bg-line"></div>
-            <NavLink room glyph=Glyph::Settings label="Settings" to=members_path workspace above=settings_path/>
-            <SettingsPages room workspace/>
+            <NavLink variant glyph=Glyph::Settings label="Settings" to=members_path workspace above=settings_path/>
+            <SettingsPages variant workspace/>
         </div>
         <div class="flex items-center justify-between gap-2">
             <a
                 href="/docs"
                 rel="external"
                 class=format!("{LINK} {size} grow text-ink-2 hover:bg-hover hover:text-ink")
-                data-tip=(room == Room::Column).then_some("Docs")
+                data-tip=(variant == NavVariant::Column).then_some("Docs")
             >
                 <Icon glyph=Glyph::BookOpen/>
                 <span class=words>"Docs"</span>
@@ -98,7 +98,7 @@ pub(super) fn Navigation(
 /// A page of the project.
 #[component]
 fn NavLink(
-    room: Room,
+    variant: NavVariant,
     glyph: Glyph,
     label: &'static str,
     to: fn(ProjectId) -> String,
@@ -115,12 +115,12 @@ fn NavLink(
         let beginning = workspace.project_id().map(above.unwrap_or(to));
         beginning.is_some_and(|beginning| place.with(|place| place.starts_with(&beginning)))
     });
-    let (size, words) = room.link();
+    let (size, words) = variant.link();
     // Where the page beneath is in sight, it alone is marked.
-    let marked = match (above.is_some(), room) {
+    let marked = match (above.is_some(), variant) {
         (false, _) => "bg-pressed font-medium text-ink",
-        (true, Room::Column) => "text-ink max-xl:bg-pressed",
-        (true, Room::Drawer) => "text-ink",
+        (true, NavVariant::Column) => "text-ink max-xl:bg-pressed",
+        (true, NavVariant::Drawer) => "text-ink",
     };
     let look =
         move || if chosen.get() { marked } else { "text-ink-2 hover:bg-hover hover:text-ink" };
@@ -129,7 +129,7 @@ fn NavLink(
             href=href
             class=move || format!("{LINK} {size} {}", look())
             aria-current=move || chosen.get().then_some(if above.is_some() { "true" } else { "page" })
-            data-tip=(room == Room::Column).then_some(label)
+            data-tip=(variant == NavVariant::Column).then_some(label)
         >
             <span class="inline-flex" class:text-accent=chosen>
                 <Icon glyph/>

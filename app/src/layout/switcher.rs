@@ -4,7 +4,7 @@ use latchkey_domain::api::{Organization, Project};
 use latchkey_domain::role::Permission;
 use leptos::prelude::*;
 
-use super::{Making, Workspace, applications_path};
+use super::{CreateDialogs, Workspace, applications_path};
 use latchkey_ui::icon::{Glyph, Icon};
 use latchkey_ui::menu::{Menu, MenuDivider, MenuItem, MenuLink, MenuPlace};
 use latchkey_ui::skeleton::SkeletonBar;
@@ -106,13 +106,13 @@ fn Current(look: SwitcherLook, workspace: Workspace) -> impl IntoView {
 /// All projects, under the names of their organizations, and the ways to new ones.
 #[component]
 fn Projects(workspace: Workspace) -> impl IntoView {
-    let making = expect_context::<Making>();
+    let dialogs = expect_context::<CreateDialogs>();
     let groups = move || {
         workspace.with(|data| {
             let group = |organization: &Organization| {
                 let own = |project: &&Project| project.organization_id == organization.id;
                 let projects = data.projects.iter().filter(own).cloned().collect();
-                view! { <Group organization=organization.clone() projects workspace making/> }
+                view! { <Group organization=organization.clone() projects workspace dialogs/> }
             };
             data.me.organizations.iter().map(group).collect_view()
         })
@@ -122,7 +122,7 @@ fn Projects(workspace: Workspace) -> impl IntoView {
         <Show when=move || workspace.with(|data| !data.me.organizations.is_empty()).unwrap_or_default()>
             <MenuDivider/>
         </Show>
-        <MenuItem glyph=Glyph::Plus on_press=move |()| making.organization()>"New organization…"</MenuItem>
+        <MenuItem glyph=Glyph::Plus on_press=move |()| dialogs.organization()>"New organization…"</MenuItem>
     }
 }
 
@@ -132,14 +132,14 @@ fn Group(
     organization: Organization,
     projects: Vec<Project>,
     workspace: Workspace,
-    making: Making,
+    dialogs: CreateDialogs,
 ) -> impl IntoView {
     let Organization { id, name, tier, .. } = organization.clone();
     let heading = format!("{name} · {}", tier.label());
     let spoken = heading.clone();
     let add = organization.allows(Permission::ProjectsWrite).then(|| {
         view! {
-            <MenuItem glyph=Glyph::Plus on_press=move |()| making.project_in(id)>
+            <MenuItem glyph=Glyph::Plus on_press=move |()| dialogs.project_in(id)>
                 <span aria-hidden="true">"New project…"</span>
                 <span class="sr-only">{format!("New project in {name}…")}</span>
             </MenuItem>

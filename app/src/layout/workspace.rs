@@ -129,7 +129,7 @@ impl Workspace {
     }
 
     /// Notes what an application is called, for its address.
-    pub fn meet(self, application: &Application) {
+    pub fn remember_name(self, application: &Application) {
         let Application { id, name, .. } = application;
         if self.applications.with_untracked(|names| names.get(id) != Some(name)) {
             self.applications.update(|names| _ = names.insert(*id, name.clone()));

@@ -7,7 +7,7 @@ use leptos_router::NavigateOptions;
 use leptos_router::hooks::{use_location, use_navigate};
 
 use crate::components::error_state::ErrorState;
-use crate::layout::{Making, PageHead, Workspace, WorkspaceData, applications_path};
+use crate::layout::{CreateDialogs, PageHead, Workspace, WorkspaceData, applications_path};
 use latchkey_ui::button::{Button, Variant};
 use latchkey_ui::empty_state::EmptyState;
 use latchkey_ui::icon::Glyph;
@@ -57,7 +57,7 @@ pub fn Home() -> impl IntoView {
 /// What a person sees whose last project was deleted, or who was removed from every organization.
 #[component]
 fn NoProject(workspace: Workspace) -> impl IntoView {
-    let making = expect_context::<Making>();
+    let dialogs = expect_context::<CreateDialogs>();
     let host = Memo::new(move |_| {
         let may = |data: &WorkspaceData| {
             let mut all = data.me.organizations.iter();
@@ -77,17 +77,17 @@ fn NoProject(workspace: Workspace) -> impl IntoView {
         };
         view! {
             <EmptyState glyph=Glyph::Boxes title="No projects" text>
-                <Button variant on_press=move |()| making.organization()>"New organization"</Button>
-                {host.map(|host| view! { <NewProject making host/> })}
+                <Button variant on_press=move |()| dialogs.organization()>"New organization"</Button>
+                {host.map(|host| view! { <NewProject dialogs host/> })}
             </EmptyState>
         }
     }
 }
 
 #[component]
-fn NewProject(making: Making, host: OrganizationId) -> impl IntoView {
+fn NewProject(dialogs: CreateDialogs, host: OrganizationId) -> impl IntoView {
     view! {
-        <Button variant=Variant::Primary glyph=Glyph::Plus on_press=move |()| making.project_in(host)>
+        <Button variant=Variant::Primary glyph=Glyph::Plus on_press=move |()| dialogs.project_in(host)>
             "New project"
         </Button>
     }

@@ -20,7 +20,7 @@ pub mod dialog;
 pub mod empty_state;
 pub mod environment_tag;
 pub mod field;
-pub mod float;
+pub mod popover;
 pub mod icon;
 pub mod mark;
 pub mod masked_key;

@@ -7,7 +7,7 @@ use leptos::prelude::*;
 use leptos::wasm_bindgen::JsCast;
 use leptos::web_sys::{Element, Node};
 
-use super::float::{Edge, FLOATING, float_beside};
+use super::popover::{Edge, POPOVER_CLASS, show_popover};
 use super::icon::{Glyph, Icon};
 
 /// Lets the items of a menu close it.
@@ -110,7 +110,7 @@ fn Panel(
     items: ChildrenFn,
 ) -> impl IntoView {
     let element = NodeRef::<html::Div>::new();
-    float_beside(root, element, place.edge());
+    show_popover(root, element, place.edge());
     // Here, where no other menu is: around the button, the last menu of the page would be
     // everybody's.
     provide_context(state);
@@ -119,7 +119,7 @@ fn Panel(
             role="menu"
             popover="manual"
             aria-label=label
-            class=format!("{FLOATING} {}", place.class())
+            class=format!("{POPOVER_CLASS} {}", place.class())
             node_ref=element
         >
             {items()}

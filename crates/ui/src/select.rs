@@ -10,7 +10,7 @@ use leptos::ev::KeyboardEvent;
 use leptos::html;
 use leptos::prelude::*;
 
-use super::float::{Edge, FLOATING, float_beside};
+use super::popover::{Edge, POPOVER_CLASS, show_popover};
 use super::icon::{Glyph, Icon};
 use super::relative_time::browser_time;
 
@@ -271,7 +271,7 @@ fn Opener(list: Listbox, look: &'static str, described_by: Option<&'static str>)
 #[component]
 fn Options(root: NodeRef<html::Div>, list: Listbox) -> impl IntoView {
     let element = NodeRef::<html::Ul>::new();
-    float_beside(root, element, Edge::Start);
+    show_popover(root, element, Edge::Start);
     // What the arrows reach is in sight.
     Effect::new(move || {
         let active = list.active.get();
@@ -307,7 +307,7 @@ fn Options(root: NodeRef<html::Div>, list: Listbox) -> impl IntoView {
             role="listbox"
             popover="manual"
             id=list.id("list")
-            class=format!("{FLOATING} max-h-64 overflow-y-auto")
+            class=format!("{POPOVER_CLASS} max-h-64 overflow-y-auto")
             aria-labelledby=list.id("label")
             node_ref=element
         >

@@ -15,7 +15,7 @@ use self::telemetry::Telemetry;
 use crate::api::{ApiError, get_application, list_application_keys};
 use crate::components::error_state::ErrorState;
 use crate::layout::{PageHead, Section, Workspace, applications_path};
-use crate::data::feed::Feed;
+use crate::data::paged_list::PagedList;
 use crate::keys::first_key::FirstKey;
 use crate::keys::scope::ViewerNote;
 use crate::keys::table::KeyList;
@@ -73,7 +73,7 @@ impl Subject {
         Effect::new(move || load.run(()));
         let workspace = expect_context::<Workspace>();
         Effect::new(move || {
-            found.with(|found| found.iter().for_each(|found| workspace.meet(&found.application)));
+            found.with(|found| found.iter().for_each(|found| workspace.remember_name(&found.application)));
         });
         Self { found, failure, load }
     }
@@ -91,7 +91,7 @@ impl Subject {
 #[component]
 fn Page(project: ProjectId, application: ApplicationId) -> impl IntoView {
     let subject = Subject::new(project, application);
-    let keys = Feed::new(move |cursor| list_application_keys(application, cursor));
+    let keys = PagedList::new(move |cursor| list_application_keys(application, cursor));
     let creating = RwSignal::new(false);
     let missing = Memo::new(move |_| subject.is_missing());
     move || {
@@ -111,7 +111,7 @@ fn Page(project: ProjectId, application: ApplicationId) -> impl IntoView {
 fn Head(
     project: ProjectId,
     subject: Subject,
-    keys: Feed<ListedKey>,
+    keys: PagedList<ListedKey>,
     #[prop(into)] on_create: Callback<()>,
 ) -> impl IntoView {
     let Subject { found, failure, .. } = subject;
@@ -170,7 +170,7 @@ fn may_write(found: &ApplicationContext) -> bool {
 fn Body(
     application: ApplicationId,
     subject: Subject,
-    keys: Feed<ListedKey>,
+    keys: PagedList<ListedKey>,
     creating: RwSignal<bool>,
 ) -> impl IntoView {
     let Subject { found, failure, .. } = subject;
@@ -223,7 +223,7 @@ fn Loading() -> impl IntoView {
 fn Sections(
     application: ApplicationId,
     context: Signal<ApplicationContext>,
-    keys: Feed<ListedKey>,
+    keys: PagedList<ListedKey>,
     creating: RwSignal<bool>,
     on_changed: Callback<()>,
 ) -> impl IntoView {
@@ -238,20 +238,20 @@ fn Sections(
         let only = Some(application);
         KeyScope { kind: KeyKind::Api, project, organization, only, applications }
     });
-    let desk = KeysPageState::new(keys, scope, creating, counted);
+    let page = KeysPageState::new(keys, scope, creating, counted);
     view! {
         <ViewerNote scope/>
         <div class="flex flex-col gap-7">
             <section aria-labelledby="keys-title">
                 <h2 id="keys-title" class="mb-3 text-heading font-semibold">"API keys"</h2>
                 <KeyList
-                    desk
+                    page
                     shown=keys.shown()
-                    empty=move || view! { <FirstKey desk action="Generate API key"/> }
+                    empty=move || view! { <FirstKey page action="Generate API key"/> }
                 />
             </section>
             <Telemetry application/>
         </div>
-        <KeyDialogs desk/>
+        <KeyDialogs page/>
     }
 }

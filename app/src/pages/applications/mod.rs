@@ -14,7 +14,7 @@ use self::delete::Deletion;
 use self::form::{CreateApplication, EditApplication};
 use self::row::{COLUMNS, Row};
 use self::tally::Tally;
-use crate::data::feed::{Feed, Shown};
+use crate::data::paged_list::{PagedList, ListState};
 use super::not_found::NotFound;
 use crate::layout::project_of_address;
 use crate::api::list_applications;
@@ -41,7 +41,7 @@ pub fn ApplicationsPage() -> impl IntoView {
 #[derive(Clone, Copy)]
 pub struct ApplicationsPageState {
     project: ProjectId,
-    feed: Feed<Application>,
+    list: PagedList<Application>,
     tally: Tally,
     creating: RwSignal<bool>,
     editing: RwSignal<Option<Application>>,
@@ -53,18 +53,18 @@ pub struct ApplicationsPageState {
 #[component]
 fn Applications(project: ProjectId) -> impl IntoView {
     let workspace = expect_context::<Workspace>();
-    let feed = Feed::new(move |cursor| list_applications(project, cursor));
+    let list = PagedList::new(move |cursor| list_applications(project, cursor));
     let tally = Tally::of(project);
-    Effect::new(move || feed.rows().iter().for_each(|application| workspace.meet(application)));
+    Effect::new(move || list.rows().iter().for_each(|application| workspace.remember_name(application)));
     let on_deleted = Callback::new(move |()| {
-        feed.refresh();
+        list.refresh();
         tally.load();
         // Its keys took slots.
         workspace.reload();
     });
-    let desk = ApplicationsPageState {
+    let page = ApplicationsPageState {
         project,
-        feed,
+        list,
         tally,
         creating: RwSignal::new(false),
         editing: RwSignal::new(None),
@@ -72,74 +72,74 @@ fn Applications(project: ProjectId) -> impl IntoView {
         may_write: Memo::new(move |_| workspace.allows(Permission::ApplicationsWrite)),
     };
     on_shortcut("c", move || {
-        if desk.may_write.get_untracked() {
-            desk.creating.set(true);
+        if page.may_write.get_untracked() {
+            page.creating.set(true);
         }
     });
-    let missing = Memo::new(move |_| feed.is_missing());
+    let missing = Memo::new(move |_| list.is_missing());
     move || {
         if missing.get() {
             return view! { <NotFound/> }.into_any();
         }
         view! {
-            <Head desk/>
+            <Head page/>
             <section aria-labelledby="applications-title">
                 <h2 id="applications-title" class="sr-only">"All applications"</h2>
-                <List desk/>
+                <List page/>
             </section>
-            <Dialogs desk/>
+            <Dialogs page/>
         }
         .into_any()
     }
 }
 
 #[component]
-fn Head(desk: ApplicationsPageState) -> impl IntoView {
+fn Head(page: ApplicationsPageState) -> impl IntoView {
     view! {
         <PageHead
             title="Applications"
             description="What your keys are for. Open one to see its keys and what it sends."
             compact=true
         >
-            <Show when=move || desk.may_write.get() && desk.feed.count() != 0>
-                <NewButton desk/>
+            <Show when=move || page.may_write.get() && page.list.count() != 0>
+                <NewButton page/>
             </Show>
         </PageHead>
     }
 }
 
 #[component]
-fn NewButton(desk: ApplicationsPageState) -> impl IntoView {
+fn NewButton(page: ApplicationsPageState) -> impl IntoView {
     view! {
-        <Button variant=Variant::Primary glyph=Glyph::Plus on_press=move |()| desk.creating.set(true)>
+        <Button variant=Variant::Primary glyph=Glyph::Plus on_press=move |()| page.creating.set(true)>
             "New application"
         </Button>
     }
 }
 
 #[component]
-fn List(desk: ApplicationsPageState) -> impl IntoView {
-    let feed = desk.feed;
-    let shown = feed.shown();
+fn List(page: ApplicationsPageState) -> impl IntoView {
+    let list = page.list;
+    let shown = list.shown();
     move || {
         match shown.get() {
-        Shown::Skeleton => view! { <LoadingTable label="Applications" columns=COLUMNS/> }.into_any(),
-        Shown::Failed(error) => view! {
+        ListState::Skeleton => view! { <LoadingTable label="Applications" columns=COLUMNS/> }.into_any(),
+        ListState::Failed(error) => view! {
             <Card>
-                <ErrorState title="Couldn’t load applications" error on_retry=move |()| feed.retry()/>
+                <ErrorState title="Couldn’t load applications" error on_retry=move |()| list.retry()/>
             </Card>
         }
         .into_any(),
-        Shown::Empty => view! { <Empty desk/> }.into_any(),
-        Shown::Rows => view! { <Rows desk/> }.into_any(),
+        ListState::Empty => view! { <Empty page/> }.into_any(),
+        ListState::Rows => view! { <Rows page/> }.into_any(),
     }
     }
 }
 
 #[component]
-fn Empty(desk: ApplicationsPageState) -> impl IntoView {
+fn Empty(page: ApplicationsPageState) -> impl IntoView {
     move || {
-        let text = if desk.may_write.get() {
+        let text = if page.may_write.get() {
             "Keys for one application can’t be used by any other. Create one to begin."
         } else {
             "This project has no application that keys could be for."
@@ -147,8 +147,8 @@ fn Empty(desk: ApplicationsPageState) -> impl IntoView {
         view! {
             <Card>
                 <EmptyState glyph=Glyph::Boxes title="No applications" text>
-                    <Show when=move || desk.may_write.get()>
-                        <NewButton desk/>
+                    <Show when=move || page.may_write.get()>
+                        <NewButton page/>
                     </Show>
                 </EmptyState>
             </Card>
@@ -157,19 +157,19 @@ fn Empty(desk: ApplicationsPageState) -> impl IntoView {
 }
 
 #[component]
-fn Rows(desk: ApplicationsPageState) -> impl IntoView {
-    let feed = desk.feed;
+fn Rows(page: ApplicationsPageState) -> impl IntoView {
+    let list = page.list;
     view! {
         <Table label="Applications" columns=COLUMNS>
-            <For each=move || feed.rows() key=|application| application.id let(application)>
-                <Row desk application/>
+            <For each=move || list.rows() key=|application| application.id let(application)>
+                <Row page application/>
             </For>
         </Table>
         <LoadMore
             label="Load more"
-            there=Signal::derive(move || feed.has_older())
-            state=Signal::derive(move || feed.older())
-            on_press=move |()| feed.load_older()
+            there=Signal::derive(move || list.has_older())
+            state=Signal::derive(move || list.older())
+            on_press=move |()| list.load_older()
         />
         <p class="mt-3 text-caption text-ink-2">
             "Keys and requests are those of active keys for that application alone."
@@ -178,13 +178,13 @@ fn Rows(desk: ApplicationsPageState) -> impl IntoView {
 }
 
 #[component]
-fn Dialogs(desk: ApplicationsPageState) -> impl IntoView {
-    let ApplicationsPageState { project, feed, creating, editing, deletion, .. } = desk;
+fn Dialogs(page: ApplicationsPageState) -> impl IntoView {
+    let ApplicationsPageState { project, list, creating, editing, deletion, .. } = page;
     // A request that seemed to fail may have done its work.
     let close = move || {
         creating.set(false);
         editing.set(None);
-        feed.refresh();
+        list.refresh();
     };
     view! {
         <Show when=move || creating.get()>
@@ -195,7 +195,7 @@ fn Dialogs(desk: ApplicationsPageState) -> impl IntoView {
                 .get()
                 .map(|application| {
                     let id = application.id;
-                    let on_saved = move |saved: Application| feed.change(id, |row| *row = saved);
+                    let on_saved = move |saved: Application| list.change(id, |row| *row = saved);
                     view! { <EditApplication application on_saved on_close=move |()| close()/> }
                 })
         }}

@@ -25,14 +25,14 @@ pub const COLUMNS: &[Column] = &[
 #[component]
 pub fn Row(
     /// Where it is listed.
-    desk: ApplicationsPageState,
+    page: ApplicationsPageState,
     /// Application that the element shows.
     application: Application,
 ) -> impl IntoView {
     let workspace = expect_context::<Workspace>();
     let id = application.id;
     let path = application_path(application.project_id, id);
-    let now = Memo::new(move |_| desk.feed.row(id).unwrap_or_else(|| application.clone()));
+    let now = Memo::new(move |_| page.list.row(id).unwrap_or_else(|| application.clone()));
     let long_id = id.to_string();
     let short_id = long_id.get(..12).unwrap_or_default().to_owned();
     let is_described = Memo::new(move |_| now.with(|now| !now.description.is_empty()));
@@ -44,7 +44,7 @@ pub fn Row(
             description.into_any()
         }
     };
-    let used = move || desk.tally.get(id);
+    let used = move || page.tally.get(id);
     view! {
         <tr role="row" class=format!("relative {ROW}")>
             <td role="cell" class=format!("{CELL} max-w-72 md:min-w-40 max-md:col-span-3 max-md:max-w-none max-md:min-w-0")>
@@ -72,7 +72,7 @@ pub fn Row(
                 <Number of=Signal::derive(move || used().map(|it: Use| it.requests)) one="request" many="requests"/>
             </td>
             <td role="cell" class=format!("{CELL} text-right max-md:order-1 max-md:justify-self-end")>
-                <Actions desk now/>
+                <Actions page now/>
             </td>
         </tr>
     }
@@ -96,15 +96,15 @@ fn Number(of: Signal<Option<u64>>, one: &'static str, many: &'static str) -> imp
 
 /// What can be done with an application, for who may.
 #[component]
-fn Actions(desk: ApplicationsPageState, now: Memo<Application>) -> impl IntoView {
+fn Actions(page: ApplicationsPageState, now: Memo<Application>) -> impl IntoView {
     view! {
-        <Show when=move || desk.may_write.get()>
+        <Show when=move || page.may_write.get()>
             // Above the link, whose area is the whole row.
             <div class="relative z-10 inline-block">
                 <ApplicationMenu
                     application=now
-                    on_edit=move |()| desk.editing.set(Some(now.get_untracked()))
-                    on_delete=move |()| desk.deletion.asked.set(Some(now.get_untracked()))
+                    on_edit=move |()| page.editing.set(Some(now.get_untracked()))
+                    on_delete=move |()| page.deletion.asked.set(Some(now.get_untracked()))
                 />
             </div>
         </Show>

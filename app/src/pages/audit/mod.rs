@@ -20,10 +20,10 @@ use self::filter::EventsFilterState;
 use self::people::People;
 use self::row::{COLUMNS, EventRow, by_day};
 use self::toolbar::Toolbar;
-use crate::data::feed::{Feed, Shown};
+use crate::data::paged_list::{PagedList, ListState};
 use super::not_found::NotFound;
 use crate::layout::project_of_address;
-use crate::data::rows::Order;
+use crate::data::list_rows::Order;
 use crate::api::list_audit_events;
 use crate::components::error_state::ErrorState;
 use crate::layout::{PageHead, Workspace, members_path};
@@ -141,7 +141,7 @@ fn Log(organization: OrganizationId, workspace: Workspace) -> impl IntoView {
     // The period begins where it did when the list was first asked for, page after page.
     let wanted = Memo::new(move |_| filter.now.with(|filter| filter.for_server(browser_time())));
     let events =
-        Feed::new(move |cursor| list_audit_events(organization, wanted.get_untracked(), cursor));
+        PagedList::new(move |cursor| list_audit_events(organization, wanted.get_untracked(), cursor));
     Effect::new(move |before: Option<filter::EventsFilter>| {
         let now = filter.now.get();
         if before.is_some_and(|before| before != now) {
@@ -162,25 +162,25 @@ fn Log(organization: OrganizationId, workspace: Workspace) -> impl IntoView {
 #[component]
 fn List(
     filter: EventsFilterState,
-    events: Feed<AuditEvent>,
+    events: PagedList<AuditEvent>,
     people: People,
     workspace: Workspace,
 ) -> impl IntoView {
     let shown = events.shown();
     move || {
         match shown.get() {
-        Shown::Skeleton => view! { <LoadingTable label=LABEL columns=COLUMNS/> }.into_any(),
+        ListState::Skeleton => view! { <LoadingTable label=LABEL columns=COLUMNS/> }.into_any(),
         // The role was another one when the page was opened.
-        Shown::Failed(error) if error.is(ErrorCode::Forbidden) => {
+        ListState::Failed(error) if error.is(ErrorCode::Forbidden) => {
             view! { <Forbidden workspace/> }.into_any()
         }
-        Shown::Failed(error) => view! {
+        ListState::Failed(error) => view! {
             <Card>
                 <ErrorState title="Couldn’t load the audit log" error on_retry=move |()| events.retry()/>
             </Card>
         }
         .into_any(),
-        Shown::Empty => view! {
+        ListState::Empty => view! {
             <Card>
                 <EmptyState glyph=Glyph::ScrollText title="No events" text="No events match these filters.">
                     <Button on_press=move |()| filter.clear()>"Clear filters"</Button>
@@ -188,13 +188,13 @@ fn List(
             </Card>
         }
         .into_any(),
-        Shown::Rows => view! { <Events events people/> }.into_any(),
+        ListState::Rows => view! { <Events events people/> }.into_any(),
     }
     }
 }
 
 #[component]
-fn Events(events: Feed<AuditEvent>, people: People) -> impl IntoView {
+fn Events(events: PagedList<AuditEvent>, people: People) -> impl IntoView {
     let clock = expect_context::<Clock>();
     let rows = move || by_day(events.rows(), clock.get().or_else(browser_time));
     view! {

@@ -7,7 +7,7 @@ use leptos::prelude::*;
 use super::filter::{EventsFilterState, Period};
 use super::people::{People, id_of, name_of};
 use crate::components::count::Count;
-use crate::data::feed::Feed;
+use crate::data::paged_list::PagedList;
 use latchkey_ui::select::{Choice, Select, SelectPlace};
 
 /// Stands for all actors, or all actions.
@@ -21,7 +21,7 @@ pub fn Toolbar(
     /// The filter of the page.
     filter: EventsFilterState,
     /// The events that it leaves.
-    events: Feed<AuditEvent>,
+    events: PagedList<AuditEvent>,
     /// Who may have acted.
     people: People,
 ) -> impl IntoView {
@@ -30,7 +30,7 @@ pub fn Toolbar(
             <div class="w-44 max-md:w-full"><ActorSelect filter people/></div>
             <div class="w-48 max-md:w-auto max-md:grow max-md:basis-0"><ActionSelect filter/></div>
             <div class="w-40 max-md:w-auto max-md:grow max-md:basis-0"><PeriodSelect filter/></div>
-            <div class="ml-auto max-md:w-full"><Count feed=events one="event" several="events"/></div>
+            <div class="ml-auto max-md:w-full"><Count list=events one="event" several="events"/></div>
         </div>
     }
 }

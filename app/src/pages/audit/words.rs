@@ -67,14 +67,14 @@ fn is_own_word(field: &str) -> bool {
 
 /// How many things went along: “2 keys revoked”.
 fn count(field: &str, after: &Value) -> Option<String> {
-    let (thing, deed) = match field {
+    let (thing, action) = match field {
         "keys_revoked" => ("key", "revoked"),
         "projects_deleted" => ("project", "deleted"),
         _ => return None,
     };
     let count = after.as_u64()?;
     let plural = if count == 1 { "" } else { "s" };
-    Some(format!("{} {thing}{plural} {deed}", thousands(count)))
+    Some(format!("{} {thing}{plural} {action}", thousands(count)))
 }
 
 fn counts(changes: &BTreeMap<String, AuditChange>) -> Option<String> {

@@ -18,7 +18,7 @@ use latchkey_ui::thousands;
 #[component]
 pub fn BudgetCard(
     /// State of the page's dialogs.
-    desk: KeysPageState,
+    page: KeysPageState,
     /// The key as it is now.
     now: Memo<ListedKey>,
 ) -> impl IntoView {
@@ -26,8 +26,8 @@ pub fn BudgetCard(
     view! {
         <section class="rounded-lg border border-line bg-surface p-4" aria-labelledby="budget-title">
             {move || match budget.get() {
-                Some(state) => view! { <Budget desk now state/> }.into_any(),
-                None => view! { <NoBudget desk now/> }.into_any(),
+                Some(state) => view! { <Budget page now state/> }.into_any(),
+                None => view! { <NoBudget page now/> }.into_any(),
             }}
         </section>
     }
@@ -35,14 +35,14 @@ pub fn BudgetCard(
 
 /// Opens the dialog that changes the key, for who may.
 #[component]
-fn Edit(desk: KeysPageState, now: Memo<ListedKey>, label: &'static str) -> impl IntoView {
+fn Edit(page: KeysPageState, now: Memo<ListedKey>, label: &'static str) -> impl IntoView {
     let may = Memo::new(move |_| {
-        desk.may_write()
+        page.may_write()
             && now.with(|now| now.key.status != KeyStatus::Revoked && !now.key.archived)
     });
     view! {
         <Show when=move || may.get()>
-            <Button size=Size::Compact on_press=move |()| desk.editing.set(Some(now.get_untracked()))>
+            <Button size=Size::Compact on_press=move |()| page.editing.set(Some(now.get_untracked()))>
                 {label}
             </Button>
         </Show>
@@ -50,18 +50,18 @@ fn Edit(desk: KeysPageState, now: Memo<ListedKey>, label: &'static str) -> impl 
 }
 
 #[component]
-fn NoBudget(desk: KeysPageState, now: Memo<ListedKey>) -> impl IntoView {
+fn NoBudget(page: KeysPageState, now: Memo<ListedKey>) -> impl IntoView {
     view! {
         <div class="flex flex-wrap items-center justify-between gap-3">
             <h2 id="budget-title" class="text-heading font-semibold">"Token budget"</h2>
-            <Edit desk now label="Set a budget"/>
+            <Edit page now label="Set a budget"/>
         </div>
         <p class="mt-1 text-table text-ink-2">"None. This key may use any number of tokens."</p>
     }
 }
 
 #[component]
-fn Budget(desk: KeysPageState, now: Memo<ListedKey>, state: BudgetState) -> impl IntoView {
+fn Budget(page: KeysPageState, now: Memo<ListedKey>, state: BudgetState) -> impl IntoView {
     let BudgetState { limit, used, period, resets_at, remaining } = state;
     let clock = use_context::<Clock>();
     let time = move || clock.and_then(Clock::get).or_else(browser_time);
@@ -95,7 +95,7 @@ fn Budget(desk: KeysPageState, now: Memo<ListedKey>, state: BudgetState) -> impl
                     <div class="mt-3">
                         <Callout tone=Tone::Danger>
                             <p>{format!("The budget is spent. Requests are denied until {}.", date_and_time(resets_at))}</p>
-                            <div class="mt-2"><Edit desk now label="Raise budget"/></div>
+                            <div class="mt-2"><Edit page now label="Raise budget"/></div>
                         </Callout>
                     </div>
                 }

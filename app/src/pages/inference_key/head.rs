@@ -10,8 +10,8 @@ use crate::keys::KeysPageState;
 use crate::keys::actions::Actions;
 use crate::keys::model_chips::AllModels;
 use crate::keys::scope::ViewerNote;
-use crate::data::reading::Reading;
-use crate::pages::usage::range::{RangePicker, WantedState};
+use crate::data::polled_query::PolledQuery;
+use crate::pages::usage::range::{RangePicker, UsageFilterState};
 use latchkey_ui::button::IconButton;
 use latchkey_ui::clipboard::Copier;
 use latchkey_ui::environment_tag::EnvironmentTag;
@@ -44,29 +44,29 @@ pub fn Waiting(
 #[component]
 pub fn Head(
     /// State of the page's dialogs.
-    desk: KeysPageState,
+    page: KeysPageState,
     /// The key as it is now.
     now: Memo<ListedKey>,
     /// What it is used for.
-    usage: Reading<Usage>,
+    usage: PolledQuery<Usage>,
     /// State of the selected range.
-    wanted: WantedState,
+    filter: UsageFilterState,
 ) -> impl IntoView {
     let project = now.with_untracked(|now| now.key.project_id);
     let title = Signal::derive(move || now.with(|now| now.key.name.clone()));
     view! {
         <PageHead title section=section(project) compact=true>
-            <RangePicker wanted/>
-            <div class="max-md:ml-auto"><Actions desk now wide=true/></div>
+            <RangePicker filter/>
+            <div class="max-md:ml-auto"><Actions page now wide=true/></div>
         </PageHead>
         <Facts now usage/>
-        <ViewerNote scope=desk.scope/>
+        <ViewerNote scope=page.scope/>
     }
 }
 
 /// The line below the title.
 #[component]
-fn Facts(now: Memo<ListedKey>, usage: Reading<Usage>) -> impl IntoView {
+fn Facts(now: Memo<ListedKey>, usage: PolledQuery<Usage>) -> impl IntoView {
     let clock = use_context::<Clock>();
     let time = move || clock.and_then(Clock::get).or_else(browser_time);
     let state = Memo::new(move |_| now.with(|now| KeyState::of(now, time())));

@@ -18,13 +18,13 @@ type Row = (&'static str, String);
 #[component]
 pub fn LimitsCard(
     /// State of the page's dialogs.
-    desk: KeysPageState,
+    page: KeysPageState,
     /// The key as it is now.
     now: Memo<ListedKey>,
 ) -> impl IntoView {
     let rows = Memo::new(move |_| now.with(rows_of));
     let may = Memo::new(move |_| {
-        desk.may_write()
+        page.may_write()
             && now.with(|now| now.key.status != KeyStatus::Revoked && !now.key.archived)
     });
     let row = |(label, value): Row| {
@@ -47,7 +47,7 @@ pub fn LimitsCard(
                         variant=Variant::Ghost
                         size=Size::Compact
                         glyph=Glyph::Pencil
-                        on_press=move |()| desk.editing.set(Some(now.get_untracked()))
+                        on_press=move |()| page.editing.set(Some(now.get_untracked()))
                     >
                         "Edit"
                     </Button>

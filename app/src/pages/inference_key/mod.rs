@@ -15,14 +15,14 @@ use self::budget::BudgetCard;
 use self::head::Head;
 use self::limits::LimitsCard;
 use self::why::Why;
-use crate::data::feed::{Feed, Shown};
+use crate::data::paged_list::{PagedList, ListState};
 use crate::keys::{KeyDialogs, KeyScope, KeysPageState};
 use super::not_found::NotFound;
 use crate::data::polling::poll_while_visible;
-use crate::data::reading::{Reading, ReadingState};
+use crate::data::polled_query::{PolledQuery, QueryState};
 use super::usage::charts::{LoadingCharts, UsageCharts};
 use super::usage::denials::Denials;
-use super::usage::range::{Wanted, WantedState};
+use super::usage::range::{UsageFilter, UsageFilterState};
 use crate::layout::{key_of_address, project_of_address};
 use crate::api::{ApiError, get_key, get_key_usage};
 use crate::components::error_state::ErrorState;
@@ -53,20 +53,20 @@ async fn only(project: ProjectId, id: KeyId) -> Result<KeyPage<ListedKey>, ApiEr
 #[component]
 fn Page(project: ProjectId, key: KeyId) -> impl IntoView {
     let workspace = expect_context::<Workspace>();
-    let keys = Feed::new(move |_| only(project, key));
+    let keys = PagedList::new(move |_| only(project, key));
     poll_while_visible(move || {
         if keys.is_ready_untracked() {
             keys.refresh();
         }
     });
-    let wanted = WantedState::of_address();
-    let usage = usage_of(key, wanted.now);
+    let filter = UsageFilterState::of_address();
+    let usage = usage_of(key, filter.now);
     let missing = Memo::new(move |_| keys.is_missing());
     let shown = keys.shown();
     // A memo, so that a dialog stays open when the key is read again.
     let state = Memo::new(move |_| match (shown.get(), workspace.error()) {
-        (Shown::Failed(error), _) | (_, Some(error)) => Some(Err(error)),
-        (Shown::Rows, None) if workspace.is_loaded() => Some(Ok(())),
+        (ListState::Failed(error), _) | (_, Some(error)) => Some(Err(error)),
+        (ListState::Rows, None) if workspace.is_loaded() => Some(Ok(())),
         _ => None,
     });
     let retry = move |()| {
@@ -86,8 +86,8 @@ fn Page(project: ProjectId, key: KeyId) -> impl IntoView {
                     Signal::derive(move || scope_of(workspace).unwrap_or_else(|| scope.clone()));
                 let creating = RwSignal::new(false);
                 let counted = Callback::new(move |()| workspace.reload());
-                let desk = KeysPageState::new(keys, scope, creating, counted);
-                view! { <Sections desk now usage wanted/> }.into_any()
+                let page = KeysPageState::new(keys, scope, creating, counted);
+                view! { <Sections page now usage filter/> }.into_any()
             }
             (Some(Err(error)), ..) => view! {
                 <head::Waiting project title="Inference key"/>
@@ -111,7 +111,7 @@ fn Page(project: ProjectId, key: KeyId) -> impl IntoView {
 }
 
 /// The key as it is now, without following it.
-fn keys_now(keys: Feed<ListedKey>, key: KeyId) -> Option<ListedKey> {
+fn keys_now(keys: PagedList<ListedKey>, key: KeyId) -> Option<ListedKey> {
     untrack(|| keys.row(key))
 }
 
@@ -127,9 +127,9 @@ fn scope_of(workspace: Workspace) -> Option<KeyScope> {
 }
 
 /// What the key is used for, read again when another range is wanted.
-fn usage_of(key: KeyId, wanted: Memo<Wanted>) -> Reading<Usage> {
-    let range = Memo::new(move |_| wanted.with(|wanted| wanted.range));
-    let usage = Reading::new(move || get_key_usage(key, range.get_untracked()));
+fn usage_of(key: KeyId, filter: Memo<UsageFilter>) -> PolledQuery<Usage> {
+    let range = Memo::new(move |_| filter.with(|filter| filter.range));
+    let usage = PolledQuery::new(move || get_key_usage(key, range.get_untracked()));
     Effect::new(move |before: Option<_>| {
         let now = range.get();
         if before.is_some_and(|before| before != now) {
@@ -142,15 +142,15 @@ fn usage_of(key: KeyId, wanted: Memo<Wanted>) -> Reading<Usage> {
 
 #[component]
 fn Sections(
-    desk: KeysPageState,
+    page: KeysPageState,
     now: Memo<ListedKey>,
-    usage: Reading<Usage>,
-    wanted: WantedState,
+    usage: PolledQuery<Usage>,
+    filter: UsageFilterState,
 ) -> impl IntoView {
     let shown = usage.shown();
     let charts = move || match shown.get() {
-        ReadingState::Skeleton => view! { <LoadingCharts/> }.into_any(),
-        ReadingState::Failed(error) => view! {
+        QueryState::Skeleton => view! { <LoadingCharts/> }.into_any(),
+        QueryState::Failed(error) => view! {
             <Card>
                 <ErrorState
                     title="Couldn’t load usage"
@@ -161,32 +161,32 @@ fn Sections(
             </Card>
         }
         .into_any(),
-        ReadingState::There => view! { <UsageCharts usage/> }.into_any(),
+        QueryState::Loaded => view! { <UsageCharts usage/> }.into_any(),
     };
     view! {
-        <Head desk now usage wanted/>
+        <Head page now usage filter/>
         <div class="flex flex-col gap-4">
             {charts}
             <div class="grid items-start gap-4 lg:grid-cols-[23rem_minmax(0,1fr)]">
                 <div class="flex min-w-0 flex-col gap-4">
-                    <BudgetCard desk now/>
-                    <LimitsCard desk now/>
+                    <BudgetCard page now/>
+                    <LimitsCard page now/>
                 </div>
                 <div class="flex min-w-0 flex-col gap-4">
-                    <RecentDenials now usage wanted/>
+                    <RecentDenials now usage filter/>
                     <Why now/>
                 </div>
             </div>
         </div>
-        <KeyDialogs desk/>
+        <KeyDialogs page/>
     }
 }
 
 #[component]
 fn RecentDenials(
     now: Memo<ListedKey>,
-    usage: Reading<Usage>,
-    wanted: WantedState,
+    usage: PolledQuery<Usage>,
+    filter: UsageFilterState,
 ) -> impl IntoView {
     /// As many stand here; the usage page has the others.
     const MOST: usize = 5;
@@ -198,8 +198,8 @@ fn RecentDenials(
     let denied = move || usage.with(|usage| usage.totals.denied).unwrap_or_default();
     let href = move || {
         let (project, key) = now.with(|now| (now.key.project_id, now.key.id));
-        let range = wanted.now.with(|wanted| wanted.range);
-        let query = Wanted { range, key: Some(key), environment: None }.to_query();
+        let range = filter.now.with(|filter| filter.range);
+        let query = UsageFilter { range, key: Some(key), environment: None }.to_query();
         format!("{}{query}", workspace.address(&usage_path(project)))
     };
     let key = Signal::derive(move || Some(now.get().key));

@@ -5,7 +5,7 @@ use latchkey_domain::id::OrganizationId;
 use latchkey_domain::problem::ErrorCode;
 use leptos::prelude::*;
 
-use crate::data::feed::{Feed, Shown};
+use crate::data::paged_list::{PagedList, ListState};
 use crate::data::polling::poll_while_visible;
 use crate::api::{ApiError, accept_invitation, decline_invitation, list_invitations};
 use crate::components::error_state::ErrorState;
@@ -29,7 +29,7 @@ const COLUMNS: &[Column] = &[
 /// The list, and how it is answered.
 #[derive(Clone, Copy)]
 struct Answers {
-    invitations: Feed<Invitation>,
+    invitations: PagedList<Invitation>,
     /// Which one is being answered.
     busy: RwSignal<Option<OrganizationId>>,
     bar: Invitations,
@@ -46,7 +46,7 @@ enum InvitationReply {
 
 impl Answers {
     fn new() -> Self {
-        let invitations = Feed::new(list_invitations);
+        let invitations = PagedList::new(list_invitations);
         poll_while_visible(move || {
             if invitations.is_ready_untracked() {
                 invitations.refresh();
@@ -126,20 +126,20 @@ fn List(answers: Answers) -> impl IntoView {
     let shown = invitations.shown();
     move || {
         match shown.get() {
-        Shown::Skeleton => view! { <LoadingTable label="Invitations" columns=COLUMNS/> }.into_any(),
-        Shown::Failed(error) => view! {
+        ListState::Skeleton => view! { <LoadingTable label="Invitations" columns=COLUMNS/> }.into_any(),
+        ListState::Failed(error) => view! {
             <Card>
                 <ErrorState title="Couldn’t load your invitations" error on_retry=move |()| invitations.retry()/>
             </Card>
         }
         .into_any(),
-        Shown::Empty => view! {
+        ListState::Empty => view! {
             <Card>
                 <EmptyState glyph=Glyph::UserPlus title="No invitations" text="Nobody is waiting for an answer from you."/>
             </Card>
         }
         .into_any(),
-        Shown::Rows => view! {
+        ListState::Rows => view! {
             <Table label="Invitations" columns=COLUMNS>
                 <For each=move || invitations.rows() key=|row| row.organization.id let(invitation)>
                     <Row answers invitation/>

@@ -53,8 +53,8 @@ impl TierChange {
             let answer = change_organization(organization, patch).await;
             _ = self.under_way.try_set(None);
             if answer.is_ok() {
-                let deed = if upgrades { "Upgraded" } else { "Downgraded" };
-                self.toasts.success(format!("{deed} to {}", tier.label()));
+                let action = if upgrades { "Upgraded" } else { "Downgraded" };
+                self.toasts.success(format!("{action} to {}", tier.label()));
                 self.workspace.reload();
                 _ = self.on_changed.try_run(());
             } else {

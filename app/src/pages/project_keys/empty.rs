@@ -35,7 +35,7 @@ pub fn NoKeys(
     /// What the list is narrowed to.
     filter: KeysFilterState,
     /// State of the page's dialogs.
-    desk: KeysPageState,
+    page: KeysPageState,
     /// Learns whether there are keys at all.
     stock: RwSignal<Stock>,
 ) -> impl IntoView {
@@ -45,26 +45,26 @@ pub fn NoKeys(
             stock.set(Stock::Some);
             view! { <NoMatch filter/> }.into_any()
         } else if now.archived {
-            view! { <First desk stock/> }.into_any()
+            view! { <First page stock/> }.into_any()
         } else {
-            view! { <Hidden project filter desk stock/> }.into_any()
+            view! { <Hidden project filter page stock/> }.into_any()
         }
     }
 }
 
 #[component]
-fn First(desk: KeysPageState, stock: RwSignal<Stock>) -> impl IntoView {
+fn First(page: KeysPageState, stock: RwSignal<Stock>) -> impl IntoView {
     stock.set(Stock::None);
-    let kind = desk.scope.with_untracked(|scope| scope.kind);
+    let kind = page.scope.with_untracked(|scope| scope.kind);
     if kind == KeyKind::Inference {
-        view! { <FirstInferenceKey desk/> }.into_any()
+        view! { <FirstInferenceKey page/> }.into_any()
     } else {
-        view! { <FirstKey desk action=KeyWords::of(kind).create/> }.into_any()
+        view! { <FirstKey page action=KeyWords::of(kind).create/> }.into_any()
     }
 }
 
 #[component]
-fn FirstInferenceKey(desk: KeysPageState) -> impl IntoView {
+fn FirstInferenceKey(page: KeysPageState) -> impl IntoView {
     view! {
         <Card>
             <EmptyState
@@ -72,7 +72,7 @@ fn FirstInferenceKey(desk: KeysPageState) -> impl IntoView {
                 title="Create your first inference key"
                 text="Give an application access to models, with limits you set."
             >
-                <CreateButton desk/>
+                <CreateButton page/>
             </EmptyState>
         </Card>
     }
@@ -80,11 +80,11 @@ fn FirstInferenceKey(desk: KeysPageState) -> impl IntoView {
 
 /// The way to a key, for who may make one.
 #[component]
-fn CreateButton(desk: KeysPageState) -> impl IntoView {
-    let words = desk.scope.with_untracked(|scope| KeyWords::of(scope.kind));
+fn CreateButton(page: KeysPageState) -> impl IntoView {
+    let words = page.scope.with_untracked(|scope| KeyWords::of(scope.kind));
     view! {
-        <Show when=move || desk.may_write()>
-            <Button variant=Variant::Primary glyph=Glyph::Plus on_press=move |()| desk.creating.set(true)>
+        <Show when=move || page.may_write()>
+            <Button variant=Variant::Primary glyph=Glyph::Plus on_press=move |()| page.creating.set(true)>
                 {words.create}
             </Button>
         </Show>
@@ -120,18 +120,18 @@ async fn count_archived(project: ProjectId, kind: KeyKind) -> Result<(usize, boo
 fn Hidden(
     project: ProjectId,
     filter: KeysFilterState,
-    desk: KeysPageState,
+    page: KeysPageState,
     stock: RwSignal<Stock>,
 ) -> impl IntoView {
-    let kind = desk.scope.with_untracked(|scope| scope.kind);
+    let kind = page.scope.with_untracked(|scope| scope.kind);
     let archived = LocalResource::new(move || count_archived(project, kind));
     move || match archived.get() {
         None => view! { <Card><div aria-busy="true"><SkeletonRows/></div></Card> }.into_any(),
         // Without an answer, the first key is the likelier case and no harm.
-        Some(Ok((0, _)) | Err(_)) => view! { <First desk stock/> }.into_any(),
+        Some(Ok((0, _)) | Err(_)) => view! { <First page stock/> }.into_any(),
         Some(Ok((count, more))) => {
             stock.set(Stock::Some);
-            view! { <NoneActive filter desk count more/> }.into_any()
+            view! { <NoneActive filter page count more/> }.into_any()
         }
     }
 }
@@ -139,7 +139,7 @@ fn Hidden(
 #[component]
 fn NoneActive(
     filter: KeysFilterState,
-    desk: KeysPageState,
+    page: KeysPageState,
     count: usize,
     more: bool,
 ) -> impl IntoView {
@@ -152,7 +152,7 @@ fn NoneActive(
         <Card>
             <EmptyState glyph=Glyph::Archive title="No active keys" text>
                 <Button on_press=move |()| filter.change(|filter| filter.archived = true)>"Show archived"</Button>
-                <CreateButton desk/>
+                <CreateButton page/>
             </EmptyState>
         </Card>
     }

@@ -9,7 +9,7 @@ use leptos_router::NavigateOptions;
 use leptos_router::hooks::{use_location, use_navigate, use_query_map};
 use leptos_router::params::ParamsMap;
 
-use crate::data::rows::Order;
+use crate::data::list_rows::Order;
 
 /// Which keys are listed, and in which order.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]

@@ -14,7 +14,7 @@ use self::empty::{NoKeys, Stock};
 use self::filter::KeysFilterState;
 use self::is_mine::IsMine;
 use self::toolbar::Toolbar;
-use crate::data::feed::{Feed, Shown};
+use crate::data::paged_list::{PagedList, ListState};
 use crate::keys::scope::ViewerNote;
 use crate::keys::table::KeyList;
 use crate::keys::words::KeyWords;
@@ -59,7 +59,7 @@ fn KeysPage(kind: KeyKind) -> impl IntoView {
 fn Keys(project: ProjectId, kind: KeyKind) -> impl IntoView {
     let workspace = expect_context::<Workspace>();
     let filter = KeysFilterState::of_address();
-    let keys = Feed::new(move |cursor| {
+    let keys = PagedList::new(move |cursor| {
         list_project_keys(project, filter.now.get_untracked().for_server(kind), cursor)
     })
     .in_order(filter.now.with_untracked(filter::KeysFilter::order));
@@ -188,18 +188,18 @@ fn Waiting(workspace: Workspace) -> impl IntoView {
 fn List(
     project: ProjectId,
     filter: KeysFilterState,
-    keys: Feed<ListedKey>,
+    keys: PagedList<ListedKey>,
     scope: Signal<KeyScope>,
     stock: RwSignal<Stock>,
     creating: RwSignal<bool>,
 ) -> impl IntoView {
     let workspace = expect_context::<Workspace>();
     let checking = RwSignal::new(false);
-    let desk =
+    let page =
         KeysPageState::new(keys, scope, creating, Callback::new(move |()| workspace.reload()));
     let shown = keys.shown();
     Effect::new(move || {
-        if shown.get() == Shown::Rows {
+        if shown.get() == ListState::Rows {
             stock.set(Stock::Some);
         }
     });
@@ -212,20 +212,20 @@ fn List(
     view! {
         <ViewerNote scope/>
         <Show when=move || has_toolbar.get()>
-            <Toolbar filter desk on_check=move |()| checking.set(true)/>
+            <Toolbar filter page on_check=move |()| checking.set(true)/>
         </Show>
         <section aria-labelledby="keys-title">
             <h2 id="keys-title" class="sr-only">"Keys"</h2>
             <KeyList
-                desk
+                page
                 shown
                 names_application=names_application
                 // Nothing leaves the browser while a secret stands in a field.
                 paused=checking
-                empty=move || view! { <NoKeys project filter desk stock/> }
+                empty=move || view! { <NoKeys project filter page stock/> }
             />
         </section>
-        <KeyDialogs desk/>
+        <KeyDialogs page/>
         <Show when=move || checking.get()>
             <IsMine project on_close=move |()| checking.set(false)/>
         </Show>

@@ -27,7 +27,7 @@ pub fn Toolbar(
     /// The filter of the page.
     filter: KeysFilterState,
     /// The keys that are listed.
-    desk: KeysPageState,
+    page: KeysPageState,
     /// Opens “Is this my key?”.
     #[prop(into)]
     on_check: Callback<()>,
@@ -62,7 +62,7 @@ pub fn Toolbar(
                 </Switch>
             </div>
             <div class="ml-auto flex items-center gap-3 max-md:order-2 max-md:w-full max-md:justify-between">
-                <Count feed=desk.keys one="key" several="keys"/>
+                <Count list=page.keys one="key" several="keys"/>
                 <Button variant=Variant::Ghost on_press=on_check>"Is this my key?"</Button>
             </div>
         </div>

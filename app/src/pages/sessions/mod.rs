@@ -9,7 +9,7 @@ use leptos::prelude::*;
 
 use self::device::device;
 use self::sign_ins::SignIns;
-use crate::data::feed::{Feed, Shown};
+use crate::data::paged_list::{PagedList, ListState};
 use crate::data::polling::poll_while_visible;
 use crate::api::{end_other_sessions, end_session, list_sessions};
 use crate::components::error_state::ErrorState;
@@ -34,7 +34,7 @@ const COLUMNS: &[Column] = &[
 /// The list and what is done with it.
 #[derive(Clone, Copy)]
 struct SessionsPageState {
-    sessions: Feed<Session>,
+    sessions: PagedList<Session>,
     /// Whether the end of all others is being asked about.
     asking: RwSignal<bool>,
     busy: RwSignal<bool>,
@@ -43,7 +43,7 @@ struct SessionsPageState {
 
 impl SessionsPageState {
     fn new() -> Self {
-        let sessions = Feed::new(|_| async {
+        let sessions = PagedList::new(|_| async {
             list_sessions().await.map(|data| Page { data, next_cursor: None })
         });
         poll_while_visible(move || {
@@ -98,8 +98,8 @@ impl SessionsPageState {
 #[component]
 pub fn SessionsPage() -> impl IntoView {
     Clock::provide();
-    let desk = SessionsPageState::new();
-    let has_others = Memo::new(move |_| desk.has_others());
+    let page = SessionsPageState::new();
+    let has_others = Memo::new(move |_| page.has_others());
     view! {
         <PageHead
             title="Sessions"
@@ -107,26 +107,26 @@ pub fn SessionsPage() -> impl IntoView {
             description="Where you’re signed in to Latchkey. A session that ends asks for a new sign-in at once."
         >
             <Show when=move || has_others.get()>
-                <Button variant=Variant::DangerOutline on_press=move |()| desk.asking.set(true)>
+                <Button variant=Variant::DangerOutline on_press=move |()| page.asking.set(true)>
                     "Sign out everywhere else…"
                 </Button>
             </Show>
         </PageHead>
         <section aria-labelledby="sessions-title">
             <h2 id="sessions-title" class="sr-only">"Sessions"</h2>
-            <List desk/>
+            <List page/>
         </section>
         <section class="mt-7" aria-labelledby="sign-ins-title">
             <h2 id="sign-ins-title" class="mb-3 text-heading font-semibold">"Recent sign-ins"</h2>
             <SignIns/>
         </section>
-        <EndOthers desk/>
+        <EndOthers page/>
     }
 }
 
 #[component]
-fn List(desk: SessionsPageState) -> impl IntoView {
-    let sessions = desk.sessions;
+fn List(page: SessionsPageState) -> impl IntoView {
+    let sessions = page.sessions;
     let shown = sessions.shown();
     let rows = move || {
         let mut rows = sessions.rows();
@@ -136,23 +136,23 @@ fn List(desk: SessionsPageState) -> impl IntoView {
     };
     move || {
         match shown.get() {
-        Shown::Skeleton => view! { <LoadingTable label="Sessions" columns=COLUMNS/> }.into_any(),
-        Shown::Failed(error) => view! {
+        ListState::Skeleton => view! { <LoadingTable label="Sessions" columns=COLUMNS/> }.into_any(),
+        ListState::Failed(error) => view! {
             <Card>
                 <ErrorState title="Couldn’t load your sessions" error on_retry=move |()| sessions.retry()/>
             </Card>
         }
         .into_any(),
-        Shown::Empty => view! {
+        ListState::Empty => view! {
             <Card>
                 <EmptyState glyph=Glyph::Monitor title="No sessions" text="You aren’t signed in anywhere."/>
             </Card>
         }
         .into_any(),
-        Shown::Rows => view! {
+        ListState::Rows => view! {
             <Table label="Sessions" columns=COLUMNS>
                 <For each=rows key=|session| session.id let(session)>
-                    <Row desk session/>
+                    <Row page session/>
                 </For>
             </Table>
         }
@@ -163,12 +163,12 @@ fn List(desk: SessionsPageState) -> impl IntoView {
 
 /// One session. Only when it was last seen, and from where, changes.
 #[component]
-fn Row(desk: SessionsPageState, session: Session) -> impl IntoView {
+fn Row(page: SessionsPageState, session: Session) -> impl IntoView {
     let (id, current) = (session.id, session.current);
     let words = device(session.user_agent.as_deref());
     let agent = session.user_agent.clone();
     let created = session.created_at;
-    let now = Memo::new(move |_| desk.sessions.row(id).unwrap_or_else(|| session.clone()));
+    let now = Memo::new(move |_| page.sessions.row(id).unwrap_or_else(|| session.clone()));
     let spoken = format!(" on {words}");
     view! {
         <tr role="row" class=ROW>
@@ -203,7 +203,7 @@ fn Row(desk: SessionsPageState, session: Session) -> impl IntoView {
                     variant=Variant::Ghost
                     size=Size::Compact
                     on_press=move |()| {
-                        if current { leptos::task::spawn_local(session::sign_out()) } else { desk.end(id) }
+                        if current { leptos::task::spawn_local(session::sign_out()) } else { page.end(id) }
                     }
                 >
                     {if current { "Sign out" } else { "End session" }}
@@ -225,10 +225,10 @@ fn ThisDevice() -> impl IntoView {
 
 /// The confirm of the end of all others.
 #[component]
-fn EndOthers(desk: SessionsPageState) -> impl IntoView {
-    let SessionsPageState { asking, busy, .. } = desk;
+fn EndOthers(page: SessionsPageState) -> impl IntoView {
+    let SessionsPageState { asking, busy, .. } = page;
     let how_many = move || {
-        let others = desk.sessions.rows().iter().filter(|session| !session.current).count();
+        let others = page.sessions.rows().iter().filter(|session| !session.current).count();
         match others {
             1 => "1 other session ends".to_owned(),
             others => format!("{others} other sessions end"),
@@ -249,7 +249,7 @@ fn EndOthers(desk: SessionsPageState) -> impl IntoView {
                             variant=Variant::Danger
                             busy
                             busy_label="Signing out…"
-                            on_press=move |()| desk.end_others()
+                            on_press=move |()| page.end_others()
                         >
                             "Sign out everywhere else"
                         </Button>

@@ -3,7 +3,7 @@
 use latchkey_domain::api::{Page, SessionEndReason, SignInEntry};
 use leptos::prelude::*;
 
-use crate::data::feed::{Feed, Shown};
+use crate::data::paged_list::{PagedList, ListState};
 use crate::data::polling::poll_while_visible;
 use super::device::device;
 use crate::api::list_sign_ins;
@@ -22,7 +22,7 @@ const COLUMNS: &[Column] = &[
 #[component]
 pub fn SignIns() -> impl IntoView {
     let sign_ins =
-        Feed::new(|_| async { list_sign_ins().await.map(|data| Page { data, next_cursor: None }) });
+        PagedList::new(|_| async { list_sign_ins().await.map(|data| Page { data, next_cursor: None }) });
     poll_while_visible(move || {
         if sign_ins.is_ready_untracked() {
             sign_ins.refresh();
@@ -32,14 +32,14 @@ pub fn SignIns() -> impl IntoView {
     move || {
         match shown.get() {
         // Whoever reads this has signed in.
-        Shown::Skeleton | Shown::Empty => view! { <LoadingTable label="Recent sign-ins" columns=COLUMNS/> }.into_any(),
-        Shown::Failed(error) => view! {
+        ListState::Skeleton | ListState::Empty => view! { <LoadingTable label="Recent sign-ins" columns=COLUMNS/> }.into_any(),
+        ListState::Failed(error) => view! {
             <Card>
                 <ErrorState title="Couldn’t load your sign-ins" error on_retry=move |()| sign_ins.retry()/>
             </Card>
         }
         .into_any(),
-        Shown::Rows => view! {
+        ListState::Rows => view! {
             <Table label="Recent sign-ins" columns=COLUMNS>
                 <For each=move || sign_ins.rows() key=|entry| (entry.id, entry.ended_at) let(entry)>
                     <Row entry/>

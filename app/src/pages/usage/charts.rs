@@ -4,7 +4,7 @@ use latchkey_domain::api::Usage;
 use leptos::prelude::*;
 
 use super::series::{REQUESTS, TOKENS, requests, tokens};
-use crate::data::reading::Reading;
+use crate::data::polled_query::PolledQuery;
 use latchkey_ui::chart::{Chart, ChartData, Shape};
 use latchkey_ui::thousands;
 
@@ -14,7 +14,7 @@ const EMPTY: ChartData = ChartData { buckets: Vec::new(), ticks: Vec::new() };
 #[component]
 pub fn UsageCharts(
     /// Usage data for the charts.
-    usage: Reading<Usage>,
+    usage: PolledQuery<Usage>,
 ) -> impl IntoView {
     let data = move |chart: fn(&Usage) -> ChartData| {
         Memo::new(move |_| usage.with(chart).unwrap_or(EMPTY))

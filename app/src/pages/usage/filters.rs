@@ -5,7 +5,7 @@ use latchkey_domain::id::ProjectId;
 use latchkey_domain::key::{Environment, KeyKind};
 use leptos::prelude::*;
 
-use super::range::WantedState;
+use super::range::UsageFilterState;
 use crate::api::{ApiError, list_project_keys};
 use latchkey_ui::segmented::{Segment, Segmented, Track};
 use latchkey_ui::select::{Choice, Select, SelectPlace};
@@ -51,12 +51,12 @@ async fn read_keys(project: ProjectId) -> Result<Vec<ListedKey>, ApiError> {
 #[component]
 pub fn Filters(
     /// State of the page's filters.
-    wanted: WantedState,
+    filter: UsageFilterState,
     /// Keys of the project.
     keys: RwSignal<Vec<ListedKey>>,
 ) -> impl IntoView {
     let environment = Signal::derive(move || {
-        wanted.now.with(|wanted| wanted.environment.map_or(ALL, Environment::as_str))
+        filter.now.with(|filter| filter.environment.map_or(ALL, Environment::as_str))
     });
     let options = Signal::derive(move || {
         let all = std::iter::once(Choice::new("", "All keys"));
@@ -66,9 +66,9 @@ pub fn Filters(
         })
     });
     let key = Signal::derive(move || {
-        wanted.now.with(|wanted| wanted.key.map(|key| key.to_string()).unwrap_or_default())
+        filter.now.with(|filter| filter.key.map(|key| key.to_string()).unwrap_or_default())
     });
-    let is_one = Memo::new(move |_| wanted.now.with(|wanted| wanted.key.is_some()));
+    let is_one = Memo::new(move |_| filter.now.with(|filter| filter.key.is_some()));
     view! {
         <div class="mb-3 flex flex-wrap items-center gap-3 max-md:gap-2">
             <div class="w-56 max-md:w-full">
@@ -77,7 +77,7 @@ pub fn Filters(
                     label="Key"
                     options
                     value=key
-                    on_change=move |id: String| wanted.change(|wanted| wanted.key = id.parse().ok())
+                    on_change=move |id: String| filter.change(|filter| filter.key = id.parse().ok())
                     place=SelectPlace::Toolbar
                 />
             </div>
@@ -88,7 +88,7 @@ pub fn Filters(
                     options=ENVIRONMENTS
                     value=environment
                     on_change=move |chosen| {
-                        wanted.change(|wanted| wanted.environment = Environment::from_name(chosen));
+                        filter.change(|filter| filter.environment = Environment::from_name(chosen));
                     }
                     track=Track::Toolbar
                 />

@@ -16,10 +16,10 @@ use self::charts::{LoadingCharts, UsageCharts};
 use self::denials::Denials;
 use self::filters::{Filters, keys_of};
 use self::month::MonthCard;
-use self::range::{RangePicker, Wanted, WantedState};
+use self::range::{RangePicker, UsageFilter, UsageFilterState};
 use super::not_found::NotFound;
 use crate::layout::project_of_address;
-use crate::data::reading::{Reading, ReadingState};
+use crate::data::polled_query::{PolledQuery, QueryState};
 use crate::api::{get_key_usage, get_project_month, get_project_usage};
 use crate::components::error_state::ErrorState;
 use crate::layout::PageHead;
@@ -38,9 +38,9 @@ pub fn UsagePage() -> impl IntoView {
 }
 
 /// The usage that is wanted, read again when something else is.
-fn usage_of(project: ProjectId, wanted: Memo<Wanted>) -> Reading<Usage> {
-    let usage = Reading::new(move || {
-        let Wanted { range, key, environment } = wanted.get_untracked();
+fn usage_of(project: ProjectId, filter: Memo<UsageFilter>) -> PolledQuery<Usage> {
+    let usage = PolledQuery::new(move || {
+        let UsageFilter { range, key, environment } = filter.get_untracked();
         async move {
             match key {
                 Some(key) => get_key_usage(key, range).await,
@@ -48,8 +48,8 @@ fn usage_of(project: ProjectId, wanted: Memo<Wanted>) -> Reading<Usage> {
             }
         }
     });
-    Effect::new(move |before: Option<Wanted>| {
-        let now = wanted.get();
+    Effect::new(move |before: Option<UsageFilter>| {
+        let now = filter.get();
         if before.is_some_and(|before| before != now) {
             usage.restart();
         }
@@ -60,9 +60,9 @@ fn usage_of(project: ProjectId, wanted: Memo<Wanted>) -> Reading<Usage> {
 
 #[component]
 fn Page(project: ProjectId) -> impl IntoView {
-    let wanted = WantedState::of_address();
-    let usage = usage_of(project, wanted.now);
-    let month = Reading::new(move || get_project_month(project));
+    let filter = UsageFilterState::of_address();
+    let usage = usage_of(project, filter.now);
+    let month = PolledQuery::new(move || get_project_month(project));
     let keys = keys_of(project);
     let missing = Memo::new(move |_| usage.is_missing() || month.is_missing());
     move || {
@@ -75,10 +75,10 @@ fn Page(project: ProjectId) -> impl IntoView {
                 description="Requests and tokens of this project’s API and inference keys, in UTC."
                 compact=true
             >
-                <RangePicker wanted/>
+                <RangePicker filter/>
             </PageHead>
-            <Filters wanted keys/>
-            <Body usage keys wanted>
+            <Filters filter keys/>
+            <Body usage keys filter>
                 <MonthCard month/>
             </Body>
         }
@@ -88,22 +88,22 @@ fn Page(project: ProjectId) -> impl IntoView {
 
 #[component]
 fn Body(
-    usage: Reading<Usage>,
+    usage: PolledQuery<Usage>,
     keys: RwSignal<Vec<ListedKey>>,
-    wanted: WantedState,
+    filter: UsageFilterState,
     children: ChildrenFn,
 ) -> impl IntoView {
     let shown = usage.shown();
     let denials = Signal::derive(move || usage.with(|it| it.denials.clone()).unwrap_or_default());
     let denied = move || usage.with(|usage| usage.totals.denied).unwrap_or_default();
     let key = Signal::derive(move || {
-        let id = wanted.now.with(|wanted| wanted.key)?;
+        let id = filter.now.with(|filter| filter.key)?;
         keys.with(|keys| keys.iter().find(|it| it.key.id == id).map(|it| it.key.clone()))
     });
     move || {
         match shown.get() {
-        ReadingState::Skeleton => view! { <LoadingCharts/> }.into_any(),
-        ReadingState::Failed(error) => view! {
+        QueryState::Skeleton => view! { <LoadingCharts/> }.into_any(),
+        QueryState::Failed(error) => view! {
             <Card>
                 <ErrorState
                     title="Couldn’t load usage"
@@ -114,7 +114,7 @@ fn Body(
             </Card>
         }
         .into_any(),
-        ReadingState::There => view! {
+        QueryState::Loaded => view! {
             <div class="flex flex-col gap-4">
                 <UsageCharts usage/>
                 {children()}

@@ -3,7 +3,7 @@
 use latchkey_domain::api::QuotaState;
 use leptos::prelude::*;
 
-use crate::data::reading::Reading;
+use crate::data::polled_query::PolledQuery;
 use latchkey_ui::bar_meter::{BarMeter, percent};
 use latchkey_ui::relative_time::{Clock, browser_time, exact, time_left};
 use latchkey_ui::skeleton::SkeletonBar;
@@ -13,7 +13,7 @@ use latchkey_ui::thousands;
 #[component]
 pub fn MonthCard(
     /// Where the month stands.
-    month: Reading<QuotaState>,
+    month: PolledQuery<QuotaState>,
 ) -> impl IntoView {
     view! {
         <section class="rounded-lg border border-line bg-surface p-4" aria-labelledby="month-title">

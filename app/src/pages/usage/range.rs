@@ -19,7 +19,7 @@ const RANGES: &[Segment] = &[
 
 /// Filters of the usage report.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Wanted {
+pub struct UsageFilter {
     /// Time range of the report.
     pub range: UsageRange,
     /// Restricts the report to one key.
@@ -28,7 +28,7 @@ pub struct Wanted {
     pub environment: Option<Environment>,
 }
 
-impl Wanted {
+impl UsageFilter {
     /// What an address holds. What it doesn't know, it leaves out.
     pub fn from_query(query: &ParamsMap) -> Self {
         Self {
@@ -56,21 +56,21 @@ impl Wanted {
 
 /// What the page's address asks for.
 #[derive(Clone, Copy)]
-pub struct WantedState {
+pub struct UsageFilterState {
     /// As the address has it.
-    pub now: Memo<Wanted>,
-    set: Callback<Wanted>,
+    pub now: Memo<UsageFilter>,
+    set: Callback<UsageFilter>,
 }
 
-impl WantedState {
+impl UsageFilterState {
     /// That of the page that calls this.
     pub fn of_address() -> Self {
         let query = use_query_map();
-        let now = Memo::new(move |_| query.with(Wanted::from_query));
+        let now = Memo::new(move |_| query.with(UsageFilter::from_query));
         let path = use_location().pathname;
         let navigate = use_navigate();
-        let set = Callback::new(move |wanted: Wanted| {
-            let to = format!("{}{}", path.get_untracked(), wanted.to_query());
+        let set = Callback::new(move |filter: UsageFilter| {
+            let to = format!("{}{}", path.get_untracked(), filter.to_query());
             let options =
                 NavigateOptions { replace: true, scroll: false, ..NavigateOptions::default() };
             navigate(&to, options);
@@ -79,11 +79,11 @@ impl WantedState {
     }
 
     /// Asks for something else.
-    pub fn change(self, change: impl FnOnce(&mut Wanted)) {
-        let mut wanted = self.now.get_untracked();
-        change(&mut wanted);
-        if wanted != self.now.get_untracked() {
-            self.set.run(wanted);
+    pub fn change(self, change: impl FnOnce(&mut UsageFilter)) {
+        let mut filter = self.now.get_untracked();
+        change(&mut filter);
+        if filter != self.now.get_untracked() {
+            self.set.run(filter);
         }
     }
 }
@@ -92,9 +92,9 @@ impl WantedState {
 #[component]
 pub fn RangePicker(
     /// State of the page's filters.
-    wanted: WantedState,
+    filter: UsageFilterState,
 ) -> impl IntoView {
-    let range = Signal::derive(move || wanted.now.with(|wanted| wanted.range.as_str()));
+    let range = Signal::derive(move || filter.now.with(|filter| filter.range.as_str()));
     view! {
         <div class="max-md:order-3 max-md:w-full max-md:[&>*]:flex">
             <Segmented
@@ -102,7 +102,7 @@ pub fn RangePicker(
                 options=RANGES
                 value=range
                 on_change=move |chosen: &'static str| {
-                    wanted.change(|wanted| wanted.range = chosen.parse().unwrap_or_default());
+                    filter.change(|filter| filter.range = chosen.parse().unwrap_or_default());
                 }
                 track=Track::Toolbar
             />
@@ -117,7 +117,7 @@ mod tests {
     #[test]
     fn what_is_wanted_survives_its_address() {
         let key: KeyId = "key_01h455vb4pex5vsknk084sn02q".parse().unwrap();
-        let wanted = Wanted {
+        let filter = UsageFilter {
             range: UsageRange::Week,
             key: Some(key),
             environment: Some(Environment::Test),
@@ -125,11 +125,11 @@ mod tests {
         let pairs = [("range", "7d"), ("key", &key.to_string()), ("environment", "test")];
         let read: ParamsMap =
             pairs.iter().map(|(name, value)| (*name, (*value).to_owned())).collect();
-        assert_eq!(Wanted::from_query(&read), wanted);
+        assert_eq!(UsageFilter::from_query(&read), filter);
         // The server escapes the underscore too, the browser does not; both read either.
-        let query = wanted.to_query().replace("%5F", "_");
+        let query = filter.to_query().replace("%5F", "_");
         assert_eq!(query, format!("?range=7d&key={key}&environment=test"));
-        assert_eq!(Wanted::default().to_query(), "");
+        assert_eq!(UsageFilter::default().to_query(), "");
     }
 
     #[test]
@@ -138,7 +138,7 @@ mod tests {
             .into_iter()
             .map(|(name, value)| (name, value.to_owned()))
             .collect();
-        assert_eq!(Wanted::from_query(&read), Wanted::default());
+        assert_eq!(UsageFilter::from_query(&read), UsageFilter::default());
     }
 
     #[test]

@@ -5,10 +5,10 @@ use leptos::prelude::*;
 
 use super::filter::{TelemetryFilter, TelemetryFilterState};
 use crate::components::error_state::ErrorState;
-use crate::data::feed::{Feed, Shown};
+use crate::data::paged_list::{PagedList, ListState};
 use crate::layout::origin;
 use crate::data::polling::poll_while_visible;
-use crate::data::rows::Identified;
+use crate::data::list_rows::HasId;
 use latchkey_ui::button::Button;
 use latchkey_ui::code_tabs::CodeTabs;
 use latchkey_ui::empty_state::EmptyState;
@@ -37,90 +37,90 @@ pub struct Words {
 
 /// A list that asks for its newest page for as long as somebody looks at it.
 pub fn live_list<T>(
-    feed: Feed<T>,
+    list: PagedList<T>,
     filter: TelemetryFilterState,
     words: Words,
     toolbar: impl Fn() -> AnyView + Copy + Send + Sync + 'static,
     row: fn(T) -> AnyView,
 ) -> impl IntoView
 where
-    T: Identified + Clone + PartialEq + Send + Sync + 'static,
+    T: HasId + Clone + PartialEq + Send + Sync + 'static,
 {
     let is_narrow = Memo::new(move |_| filter.now.with(TelemetryFilter::is_narrow));
     // A page of a narrowed list may be ten thousand rows to look through: every other time will do.
     let turn = StoredValue::new(false);
     poll_while_visible(move || {
         turn.update_value(|turn| *turn = !*turn);
-        if feed.is_ready_untracked() && (turn.get_value() || !is_narrow.get_untracked()) {
-            feed.refresh();
+        if list.is_ready_untracked() && (turn.get_value() || !is_narrow.get_untracked()) {
+            list.refresh();
         }
     });
-    let shown = feed.shown();
+    let shown = list.shown();
     // Where nothing was ever received there is nothing to filter.
     let has_toolbar = Memo::new(move |before: Option<&bool>| {
-        before.copied().unwrap_or_default() || is_narrow.get() || shown.get() == Shown::Rows
+        before.copied().unwrap_or_default() || is_narrow.get() || shown.get() == ListState::Rows
     });
     let content = move || match shown.get() {
-        Shown::Skeleton => {
+        ListState::Skeleton => {
             view! { <LoadingTable label=words.label columns=words.columns/> }.into_any()
         }
-        Shown::Failed(error) => view! {
+        ListState::Failed(error) => view! {
             <Card>
-                <ErrorState title=words.failed error on_retry=move |()| feed.retry()/>
+                <ErrorState title=words.failed error on_retry=move |()| list.retry()/>
             </Card>
         }
         .into_any(),
-        Shown::Empty if is_narrow.get() => view! {
-            <Unmatched words filter has_older=Signal::derive(move || feed.has_older())/>
-            {older(feed, "Search older")}
+        ListState::Empty if is_narrow.get() => view! {
+            <Unmatched words filter has_older=Signal::derive(move || list.has_older())/>
+            {older(list, "Search older")}
         }
         .into_any(),
-        Shown::Empty => view! { <Empty words/> }.into_any(),
-        Shown::Rows => view! {
+        ListState::Empty => view! { <Empty words/> }.into_any(),
+        ListState::Rows => view! {
             <Table label=words.label columns=words.columns>
-                <For each=move || feed.rows() key=Identified::id children=row/>
+                <For each=move || list.rows() key=HasId::id children=row/>
             </Table>
-            {older(feed, "Load older")}
+            {older(list, "Load older")}
         }
         .into_any(),
     };
     view! {
-        <Note shown is_narrow stale=feed.stale()/>
+        <Note shown is_narrow stale=list.stale()/>
         <Show when=move || has_toolbar.get()>{toolbar}</Show>
         {content}
     }
 }
 
 /// The way to the rows below those that are shown.
-fn older<T>(feed: Feed<T>, label: &'static str) -> impl IntoView
+fn older<T>(list: PagedList<T>, label: &'static str) -> impl IntoView
 where
-    T: Identified + Clone + Send + Sync + 'static,
+    T: HasId + Clone + Send + Sync + 'static,
 {
     view! {
         <LoadMore
             label
-            there=Signal::derive(move || feed.has_older())
-            state=Signal::derive(move || feed.older())
-            on_press=move |()| feed.load_older()
+            there=Signal::derive(move || list.has_older())
+            state=Signal::derive(move || list.older())
+            on_press=move |()| list.load_older()
         />
     }
 }
 
 /// What happens to the list by itself, told once it happens.
 #[component]
-fn Note(shown: Memo<Shown>, is_narrow: Memo<bool>, stale: Signal<bool>) -> impl IntoView {
+fn Note(shown: Memo<ListState>, is_narrow: Memo<bool>, stale: Signal<bool>) -> impl IntoView {
     let was_empty = RwSignal::new(false);
     Effect::new(move || {
         if is_narrow.get() {
             was_empty.set(false);
-        } else if shown.get() == Shown::Empty {
+        } else if shown.get() == ListState::Empty {
             was_empty.set(true);
         }
     });
     let words = move || {
         if stale.get() {
             "Latchkey doesn’t answer. Trying again every few seconds."
-        } else if was_empty.get() && shown.get() == Shown::Rows {
+        } else if was_empty.get() && shown.get() == ListState::Rows {
             "First request received"
         } else {
             ""

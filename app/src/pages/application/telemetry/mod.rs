@@ -23,8 +23,8 @@ use self::list::{Words, live_list};
 use self::toolbar::{LogToolbar, TraceToolbar};
 use self::trace::Trace;
 use crate::api::{list_logs, list_traces};
-use crate::data::feed::Feed;
-use crate::data::rows::{Identified, Order};
+use crate::data::paged_list::PagedList;
+use crate::data::list_rows::{HasId, Order};
 use latchkey_ui::snippets::{curl_logs, curl_traces};
 use latchkey_ui::tabs::{Tab, TabList, tab_id};
 
@@ -87,9 +87,9 @@ pub fn Telemetry(
 #[component]
 fn Traces(application: ApplicationId, filter: TelemetryFilterState) -> impl IntoView {
     let wanted = Memo::new(move |_| filter.now.with(TelemetryFilter::for_traces));
-    let feed =
-        Feed::new(move |cursor| list_traces(application, Some(wanted.get_untracked()), cursor));
-    let feed = restarting(feed, wanted);
+    let list =
+        PagedList::new(move |cursor| list_traces(application, Some(wanted.get_untracked()), cursor));
+    let list = restarting(list, wanted);
     let words = Words {
         label: TRACES,
         failed: "Couldn’t load traces",
@@ -98,16 +98,16 @@ fn Traces(application: ApplicationId, filter: TelemetryFilterState) -> impl Into
         command: curl_traces,
         columns: trace_row::COLUMNS,
     };
-    let toolbar = move || view! { <TraceToolbar filter feed/> }.into_any();
-    live_list(feed, filter, words, toolbar, |it: IngestedTrace| trace_row::trace_row(it).into_any())
+    let toolbar = move || view! { <TraceToolbar filter list/> }.into_any();
+    live_list(list, filter, words, toolbar, |it: IngestedTrace| trace_row::trace_row(it).into_any())
 }
 
 #[component]
 fn Logs(application: ApplicationId, filter: TelemetryFilterState) -> impl IntoView {
     let wanted = Memo::new(move |_| filter.now.with(TelemetryFilter::for_logs));
-    let feed =
-        Feed::new(move |cursor| list_logs(application, Some(wanted.get_untracked()), cursor));
-    let feed = restarting(feed, wanted);
+    let list =
+        PagedList::new(move |cursor| list_logs(application, Some(wanted.get_untracked()), cursor));
+    let list = restarting(list, wanted);
     let words = Words {
         label: LOGS,
         failed: "Couldn’t load logs",
@@ -116,14 +116,14 @@ fn Logs(application: ApplicationId, filter: TelemetryFilterState) -> impl IntoVi
         command: curl_logs,
         columns: log_row::COLUMNS,
     };
-    let toolbar = move || view! { <LogToolbar filter feed/> }.into_any();
-    live_list(feed, filter, words, toolbar, |it: IngestedLog| log_row::log_row(it).into_any())
+    let toolbar = move || view! { <LogToolbar filter list/> }.into_any();
+    live_list(list, filter, words, toolbar, |it: IngestedLog| log_row::log_row(it).into_any())
 }
 
 /// The list, read anew whenever something else is wanted of it.
-fn restarting<T, W>(feed: Feed<T>, wanted: Memo<W>) -> Feed<T>
+fn restarting<T, W>(list: PagedList<T>, wanted: Memo<W>) -> PagedList<T>
 where
-    T: Identified + Clone + Send + Sync + 'static,
+    T: HasId + Clone + Send + Sync + 'static,
     W: Default + Clone + PartialEq + Send + Sync + 'static,
 {
     // A page of a narrowed list ends with the rows that were looked through, and may have none.
@@ -133,9 +133,9 @@ where
     Effect::new(move |before: Option<W>| {
         let now = wanted.get();
         if before.is_some_and(|before| before != now) {
-            feed.restart(order(&now));
+            list.restart(order(&now));
         }
         now
     });
-    feed.in_order(wanted.with_untracked(order))
+    list.in_order(wanted.with_untracked(order))
 }

@@ -6,8 +6,8 @@ use leptos::prelude::*;
 use super::filter::{TelemetryFilter, TelemetryFilterState};
 use super::kind::{kind_label, status_label};
 use crate::components::count::Count;
-use crate::data::feed::Feed;
-use crate::data::rows::Identified;
+use crate::data::paged_list::PagedList;
+use crate::data::list_rows::HasId;
 use latchkey_ui::search::Search;
 use latchkey_ui::select::{Choice, Select, SelectPlace};
 use latchkey_ui::switch::Switch;
@@ -27,7 +27,7 @@ pub fn TraceToolbar(
     /// The filter of the page.
     filter: TelemetryFilterState,
     /// The traces that it leaves.
-    feed: Feed<IngestedTrace>,
+    list: PagedList<IngestedTrace>,
 ) -> impl IntoView {
     let root = Signal::derive(move || filter.now.with(|filter| filter.root));
     view! {
@@ -39,7 +39,7 @@ pub fn TraceToolbar(
                 <div class="w-28 max-md:w-auto max-md:grow max-md:basis-0"><StatusSelect filter/></div>
             </div>
             <Switch on=root on_change=move |on| filter.change(|it| it.root = on)>"Root spans only"</Switch>
-            <NarrowCount filter feed one="trace" several="traces"/>
+            <NarrowCount filter list one="trace" several="traces"/>
         </div>
     }
 }
@@ -50,14 +50,14 @@ pub fn LogToolbar(
     /// The filter of the page.
     filter: TelemetryFilterState,
     /// The lines that it leaves.
-    feed: Feed<IngestedLog>,
+    list: PagedList<IngestedLog>,
 ) -> impl IntoView {
     view! {
         <div role="search" aria-label="Logs" class=TOOLBAR>
             <Text filter label="Search logs" placeholder="Search message or attributes"/>
             <TraceId filter/>
-            <div class="w-32 max-md:w-full"><LevelSelect filter feed/></div>
-            <NarrowCount filter feed one="line" several="lines"/>
+            <div class="w-32 max-md:w-full"><LevelSelect filter list/></div>
+            <NarrowCount filter list one="line" several="lines"/>
         </div>
     }
 }
@@ -130,11 +130,11 @@ fn StatusSelect(filter: TelemetryFilterState) -> impl IntoView {
 
 /// The usual levels, those that were seen, and the one that the address names.
 #[component]
-fn LevelSelect(filter: TelemetryFilterState, feed: Feed<IngestedLog>) -> impl IntoView {
+fn LevelSelect(filter: TelemetryFilterState, list: PagedList<IngestedLog>) -> impl IntoView {
     let value = Signal::derive(move || filter.now.with(|filter| filter.level.to_lowercase()));
     let known = Memo::new(move |before: Option<&Vec<String>>| {
         let mut known = before.cloned().unwrap_or_else(|| LEVELS.map(str::to_owned).to_vec());
-        let seen = feed.rows().into_iter().map(|log| log.entry.level.to_lowercase());
+        let seen = list.rows().into_iter().map(|log| log.entry.level.to_lowercase());
         add_levels(&mut known, seen);
         known
     });
@@ -161,14 +161,14 @@ fn add_levels(known: &mut Vec<String>, seen: impl Iterator<Item = String>) {
 
 /// How many rows a narrowed list shows. The whole list grows by itself and says nothing.
 #[component]
-fn NarrowCount<T: Identified + Clone + Send + Sync + 'static>(
+fn NarrowCount<T: HasId + Clone + Send + Sync + 'static>(
     filter: TelemetryFilterState,
-    feed: Feed<T>,
+    list: PagedList<T>,
     one: &'static str,
     several: &'static str,
 ) -> impl IntoView {
     let said = Signal::derive(move || filter.now.with(TelemetryFilter::is_narrow));
-    view! { <div class="ml-auto"><Count feed one several said/></div> }
+    view! { <div class="ml-auto"><Count list one several said/></div> }
 }
 
 #[cfg(test)]

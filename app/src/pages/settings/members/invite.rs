@@ -6,7 +6,7 @@ use latchkey_domain::problem::{ErrorCode, Problem};
 use latchkey_domain::role::Role;
 use leptos::prelude::*;
 
-use super::desk::MembersPageState;
+use super::page_state::MembersPageState;
 use crate::api::{ApiError, invite_member};
 use crate::components::form::{Entry, FormDialog, Sending};
 use latchkey_ui::field::TextField;
@@ -16,26 +16,26 @@ use latchkey_ui::select::{Choice, Select};
 #[component]
 pub fn InviteMember(
     /// Where the members are listed.
-    desk: MembersPageState,
+    page: MembersPageState,
 ) -> impl IntoView {
     let sending = Sending::new();
     let login = Entry::new("");
     let role = RwSignal::new(Role::Member);
     // An answer that seemed to fail may have done its work.
     let close = Callback::new(move |()| {
-        desk.inviting.set(false);
-        desk.members.refresh();
+        page.inviting.set(false);
+        page.members.refresh();
     });
     let submit = move |()| {
         let Some(whom) = login.parse::<GithubLogin>() else { return sending.miss() };
         sending.begin();
-        let organization = desk.organization_id();
+        let organization = page.organization_id();
         let request = MemberRequest { login: whom, role: role.get_untracked() };
         leptos::task::spawn_local(async move {
             match invite_member(organization, request).await {
                 Ok(_) => {
                     sending.succeed();
-                    desk.toasts.success("Member invited");
+                    page.toasts.success("Member invited");
                     _ = close.try_run(());
                 }
                 Err(error) => sending.fail(
@@ -48,7 +48,7 @@ pub fn InviteMember(
     };
     let roles = Signal::derive(move || {
         let choice = |role: Role| Choice::new(role.as_str(), role.label());
-        desk.roles_to_give().into_iter().map(choice).collect::<Vec<_>>()
+        page.roles_to_give().into_iter().map(choice).collect::<Vec<_>>()
     });
     view! {
         <FormDialog

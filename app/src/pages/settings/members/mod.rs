@@ -1,6 +1,6 @@
 //! Who is in the organization, in which role, and who is invited.
 
-pub mod desk;
+pub mod page_state;
 pub mod invite;
 pub mod remove;
 pub mod roles;
@@ -8,7 +8,7 @@ pub mod row;
 
 use leptos::prelude::*;
 
-use self::desk::MembersPageState;
+use self::page_state::MembersPageState;
 use self::invite::InviteMember;
 use self::remove::RemoveDialog;
 use self::roles::RolesTable;
@@ -16,9 +16,9 @@ use self::row::MemberRow;
 use super::{SettingsHead, SettingsPage, SettingsSubject};
 use crate::components::error_state::ErrorState;
 use crate::layout::About;
-use crate::data::feed::Shown;
+use crate::data::paged_list::ListState;
 use crate::pages::not_found::NotFound;
-use crate::data::rows::Identified;
+use crate::data::list_rows::HasId;
 use latchkey_ui::button::{Button, Variant};
 use latchkey_ui::callout::{Callout, Tone};
 use latchkey_ui::empty_state::EmptyState;
@@ -50,61 +50,61 @@ pub fn MembersPage() -> impl IntoView {
 
 #[component]
 fn Members(subject: Signal<SettingsSubject>) -> impl IntoView {
-    let desk = MembersPageState::new(subject);
-    let missing = Memo::new(move |_| desk.members.is_missing());
+    let page = MembersPageState::new(subject);
+    let missing = Memo::new(move |_| page.members.is_missing());
     move || {
         if missing.get() {
             view! { <NotFound/> }.into_any()
         } else {
-            view! { <Page desk/> }.into_any()
+            view! { <Page page/> }.into_any()
         }
     }
 }
 
 #[component]
-fn Page(desk: MembersPageState) -> impl IntoView {
+fn Page(page: MembersPageState) -> impl IntoView {
     let description =
-        Signal::derive(move || format!("People in {} sign in with GitHub.", desk.organization()));
-    let may_write = Memo::new(move |_| desk.may_write());
+        Signal::derive(move || format!("People in {} sign in with GitHub.", page.organization()));
+    let may_write = Memo::new(move |_| page.may_write());
     on_shortcut("c", move || {
         if may_write.get_untracked() {
-            desk.inviting.set(true);
+            page.inviting.set(true);
         }
     });
     view! {
         <SettingsHead title="Members" about=About::Organization description>
             <Show when=move || may_write.get()>
-                <Button variant=Variant::Primary glyph=Glyph::UserPlus on_press=move |()| desk.inviting.set(true)>
+                <Button variant=Variant::Primary glyph=Glyph::UserPlus on_press=move |()| page.inviting.set(true)>
                     "Invite member"
                 </Button>
             </Show>
         </SettingsHead>
-        <ReaderNote desk/>
+        <ReaderNote page/>
         <section aria-labelledby="members-title">
             <h2 id="members-title" class="sr-only">"Members"</h2>
-            <List desk/>
+            <List page/>
         </section>
         <section class="mt-7" aria-labelledby="roles-title">
             <h2 id="roles-title" class="mb-3 text-heading font-semibold">"What each role can do"</h2>
             <RolesTable/>
         </section>
-        <Show when=move || desk.inviting.get()>
-            <InviteMember desk/>
+        <Show when=move || page.inviting.get()>
+            <InviteMember page/>
         </Show>
-        <RemoveDialog desk/>
+        <RemoveDialog page/>
     }
 }
 
 /// Why there are no buttons, for who may only look, and who has them.
 #[component]
-fn ReaderNote(desk: MembersPageState) -> impl IntoView {
+fn ReaderNote(page: MembersPageState) -> impl IntoView {
     let why = move || {
-        let (organization, role) = (desk.organization(), desk.role_in_words());
-        let help = desk.who_can_help().map(|who| format!(" Ask {who}.")).unwrap_or_default();
+        let (organization, role) = (page.organization(), page.role_in_words());
+        let help = page.who_can_help().map(|who| format!(" Ask {who}.")).unwrap_or_default();
         format!(" Your role in {organization} is {role}. An owner or admin can change it.{help}")
     };
     view! {
-        <Show when=move || !desk.may_write()>
+        <Show when=move || !page.may_write()>
             <div class="mb-5">
                 <Callout tone=Tone::Info glyph=Glyph::Lock>
                     <span class="font-medium">"You can view members, not change them."</span>
@@ -116,13 +116,13 @@ fn ReaderNote(desk: MembersPageState) -> impl IntoView {
 }
 
 #[component]
-fn List(desk: MembersPageState) -> impl IntoView {
-    let members = desk.members;
+fn List(page: MembersPageState) -> impl IntoView {
+    let members = page.members;
     let shown = members.shown();
     move || {
         match shown.get() {
-        Shown::Skeleton => view! { <LoadingTable label="Members" columns=COLUMNS/> }.into_any(),
-        Shown::Failed(error) => view! {
+        ListState::Skeleton => view! { <LoadingTable label="Members" columns=COLUMNS/> }.into_any(),
+        ListState::Failed(error) => view! {
             <Card>
                 <ErrorState title="Couldn’t load members" error on_retry=move |()| members.retry()/>
             </Card>
@@ -130,16 +130,16 @@ fn List(desk: MembersPageState) -> impl IntoView {
         .into_any(),
         // A person who is no member sees no organization, so this is for the moment before the page
         // knows.
-        Shown::Empty => view! {
+        ListState::Empty => view! {
             <Card>
                 <EmptyState glyph=Glyph::UserPlus title="No members" text="Nobody is in this organization."/>
             </Card>
         }
         .into_any(),
-        Shown::Rows => view! {
+        ListState::Rows => view! {
             <Table label="Members" columns=COLUMNS>
-                <For each=move || members.rows() key=Identified::id let(listed)>
-                    <MemberRow desk listed/>
+                <For each=move || members.rows() key=HasId::id let(listed)>
+                    <MemberRow page listed/>
                 </For>
             </Table>
         }

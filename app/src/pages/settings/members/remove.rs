@@ -3,7 +3,7 @@
 use latchkey_domain::api::ListedMember;
 use leptos::prelude::*;
 
-use super::desk::{MembersPageState, name_of};
+use super::page_state::{MembersPageState, name_of};
 use latchkey_ui::button::{Button, Variant};
 use latchkey_ui::dialog::{Dialog, DialogWidth};
 
@@ -11,35 +11,35 @@ use latchkey_ui::dialog::{Dialog, DialogWidth};
 #[component]
 pub fn RemoveDialog(
     /// Who is asked about.
-    desk: MembersPageState,
+    page: MembersPageState,
 ) -> impl IntoView {
     move || {
-        let listed = desk.removing.get()?;
+        let listed = page.removing.get()?;
         let (is_me, is_last) = untrack(|| {
             let member = &listed.member;
-            (desk.is_me(member.user_id), desk.is_last_owner(member))
+            (page.is_me(member.user_id), page.is_last_owner(member))
         });
         Some(match (is_me, is_last) {
-            (true, true) => view! { <CantLeave desk/> }.into_any(),
-            (true, false) => view! { <Leave desk listed/> }.into_any(),
-            (false, _) => view! { <Remove desk listed/> }.into_any(),
+            (true, true) => view! { <CantLeave page/> }.into_any(),
+            (true, false) => view! { <Leave page listed/> }.into_any(),
+            (false, _) => view! { <Remove page listed/> }.into_any(),
         })
     }
 }
 
 #[component]
-fn Remove(desk: MembersPageState, listed: ListedMember) -> impl IntoView {
+fn Remove(page: MembersPageState, listed: ListedMember) -> impl IntoView {
     let who = listed.member.user_id;
-    let organization = untrack(|| desk.organization());
+    let organization = untrack(|| page.organization());
     view! {
         <Confirm
-            desk
+            page
             title=format!("Remove {}?", name_of(&listed.member))
             action="Remove member"
             busy_label="Removing…"
             on_press=move |()| {
                 if let Some(id) = who {
-                    desk.remove(id);
+                    page.remove(id);
                 }
             }
         >
@@ -49,18 +49,18 @@ fn Remove(desk: MembersPageState, listed: ListedMember) -> impl IntoView {
 }
 
 #[component]
-fn Leave(desk: MembersPageState, listed: ListedMember) -> impl IntoView {
+fn Leave(page: MembersPageState, listed: ListedMember) -> impl IntoView {
     let who = listed.member.user_id;
-    let organization = untrack(|| desk.organization());
+    let organization = untrack(|| page.organization());
     view! {
         <Confirm
-            desk
+            page
             title=format!("Leave {organization}?")
             action="Leave organization"
             busy_label="Leaving…"
             on_press=move |()| {
                 if let Some(id) = who {
-                    desk.leave(id);
+                    page.leave(id);
                 }
             }
         >
@@ -71,14 +71,14 @@ fn Leave(desk: MembersPageState, listed: ListedMember) -> impl IntoView {
 
 #[component]
 fn Confirm(
-    desk: MembersPageState,
+    page: MembersPageState,
     title: String,
     action: &'static str,
     busy_label: &'static str,
     #[prop(into)] on_press: Callback<()>,
     children: Children,
 ) -> impl IntoView {
-    let MembersPageState { removing, busy, .. } = desk;
+    let MembersPageState { removing, busy, .. } = page;
     let buttons = move || {
         view! {
             <Button autofocus=true disabled=busy on_press=move |()| removing.set(None)>"Cancel"</Button>
@@ -101,9 +101,9 @@ fn Confirm(
 
 /// The last owner stays, and learns what can be done instead.
 #[component]
-fn CantLeave(desk: MembersPageState) -> impl IntoView {
-    let organization = untrack(|| desk.organization());
-    let close = move |()| desk.removing.set(None);
+fn CantLeave(page: MembersPageState) -> impl IntoView {
+    let organization = untrack(|| page.organization());
+    let close = move |()| page.removing.set(None);
     view! {
         <Dialog
             title=format!("You can’t leave {organization}")

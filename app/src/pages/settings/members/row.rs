@@ -5,8 +5,8 @@ use latchkey_domain::id::UserId;
 use latchkey_domain::role::Role;
 use leptos::prelude::*;
 
-use super::desk::{LAST_OWNER, MembersPageState, name_of};
-use crate::data::rows::{Identified, MemberRowId};
+use super::page_state::{LAST_OWNER, MembersPageState, name_of};
+use crate::data::list_rows::{HasId, MemberRowId};
 use latchkey_ui::avatar::{Avatar, initials};
 use latchkey_ui::button::{Button, Size, Variant};
 use latchkey_ui::icon::{Glyph, Icon};
@@ -19,12 +19,12 @@ use latchkey_ui::table::{CELL, Nothing, ROW};
 #[component]
 pub fn MemberRow(
     /// Where the member is listed.
-    desk: MembersPageState,
+    page: MembersPageState,
     /// Member or invitation that the row shows.
     listed: ListedMember,
 ) -> impl IntoView {
     let id = listed.id();
-    let now = Memo::new(move |_| desk.members.row(id).unwrap_or_else(|| listed.clone()));
+    let now = Memo::new(move |_| page.members.row(id).unwrap_or_else(|| listed.clone()));
     let member = Memo::new(move |_| now.with(|now| now.member.clone()));
     let invited = Memo::new(move |_| member.with(|member| member.invited));
     view! {
@@ -35,31 +35,31 @@ pub fn MemberRow(
                         if invited.get() {
                             view! { <Invited now/> }.into_any()
                         } else {
-                            view! { <Joined desk member/> }.into_any()
+                            view! { <Joined page member/> }.into_any()
                         }
                     }}
                 </div>
             </td>
             <td role="cell" class=format!("{CELL} md:w-60 max-md:order-3 max-md:col-span-2 max-md:min-w-0")>
-                <RoleCell desk member/>
+                <RoleCell page member/>
             </td>
             <td role="cell" class=format!("{CELL} num whitespace-nowrap text-ink-2 md:w-44 max-md:order-4 max-md:col-span-2 max-md:justify-self-end max-md:text-caption")>
-                <LastActive desk now/>
+                <LastActive page now/>
             </td>
             <td role="cell" class=format!("{CELL} text-right whitespace-nowrap max-md:order-2 max-md:-my-2 max-md:-mr-2")>
-                <Actions desk member/>
+                <Actions page member/>
             </td>
         </tr>
     }
 }
 
 #[component]
-fn Joined(desk: MembersPageState, member: Memo<Member>) -> impl IntoView {
+fn Joined(page: MembersPageState, member: Memo<Member>) -> impl IntoView {
     let id = Signal::derive(move || member.with(|member| member.user_id));
     let letters = Signal::derive(move || {
         member.with(|member| initials(member.name.as_deref(), &member.login))
     });
-    let is_me = move || desk.is_me(member.with(|member| member.user_id));
+    let is_me = move || page.is_me(member.with(|member| member.user_id));
     view! {
         <Avatar id initials=letters class="size-8"/>
         <span class="min-w-0">
@@ -106,12 +106,12 @@ enum RoleDisplay {
 }
 
 impl RoleDisplay {
-    fn of(desk: &MembersPageState, member: &Member) -> Self {
-        if !desk.may_write() || member.invited {
+    fn of(page: &MembersPageState, member: &Member) -> Self {
+        if !page.may_write() || member.invited {
             Self::Name
-        } else if !desk.may_manage(member.role) {
+        } else if !page.may_manage(member.role) {
             Self::Locked("Only an owner can change an owner’s role.")
-        } else if desk.is_last_owner(member) {
+        } else if page.is_last_owner(member) {
             Self::Locked(LAST_OWNER)
         } else {
             Self::Choice
@@ -121,8 +121,8 @@ impl RoleDisplay {
 
 /// The role; choosing another saves it at once.
 #[component]
-fn RoleCell(desk: MembersPageState, member: Memo<Member>) -> impl IntoView {
-    let shown = Memo::new(move |_| member.with(|member| RoleDisplay::of(&desk, member)));
+fn RoleCell(page: MembersPageState, member: Memo<Member>) -> impl IntoView {
+    let shown = Memo::new(move |_| member.with(|member| RoleDisplay::of(&page, member)));
     let role = Memo::new(move |_| member.with(|member| member.role));
     move || match shown.get() {
         RoleDisplay::Name => {
@@ -138,25 +138,25 @@ fn RoleCell(desk: MembersPageState, member: Memo<Member>) -> impl IntoView {
         .into_any(),
         RoleDisplay::Choice => {
             let id = member.with_untracked(|member| member.user_id);
-            id.map(|id| view! { <RoleSelect desk id member role/> }).into_any()
+            id.map(|id| view! { <RoleSelect page id member role/> }).into_any()
         }
     }
 }
 
 #[component]
 fn RoleSelect(
-    desk: MembersPageState,
+    page: MembersPageState,
     id: UserId,
     member: Memo<Member>,
     role: Memo<Role>,
 ) -> impl IntoView {
     let options = Signal::derive(move || {
         let choice = |role: Role| Choice::new(role.as_str(), role.label());
-        desk.roles_to_give().into_iter().map(choice).collect::<Vec<_>>()
+        page.roles_to_give().into_iter().map(choice).collect::<Vec<_>>()
     });
     let choose = move |name: String| {
         if let Some(role) = Role::from_name(&name) {
-            desk.change_role(id, role);
+            page.change_role(id, role);
         }
     };
     view! {
@@ -174,13 +174,13 @@ fn RoleSelect(
 }
 
 #[component]
-fn LastActive(desk: MembersPageState, now: Memo<ListedMember>) -> impl IntoView {
+fn LastActive(page: MembersPageState, now: Memo<ListedMember>) -> impl IntoView {
     move || {
         now.with(|ListedMember { member, last_active_at, .. }| {
             if member.invited {
                 return "Not accepted yet".into_any();
             }
-            if desk.is_me(member.user_id) {
+            if page.is_me(member.user_id) {
                 return "Now".into_any();
             }
             match *last_active_at {
@@ -193,18 +193,18 @@ fn LastActive(desk: MembersPageState, now: Memo<ListedMember>) -> impl IntoView 
 
 /// What the person can do with a member.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Deed {
+enum MemberAction {
     Nothing,
     CancelInvite,
     Remove,
     Leave,
 }
 
-impl Deed {
-    fn of(desk: &MembersPageState, member: &Member) -> Self {
+impl MemberAction {
+    fn of(page: &MembersPageState, member: &Member) -> Self {
         match () {
-            () if desk.is_me(member.user_id) => Self::Leave,
-            () if !desk.may_manage(member.role) => Self::Nothing,
+            () if page.is_me(member.user_id) => Self::Leave,
+            () if !page.may_manage(member.role) => Self::Nothing,
             () if member.invited => Self::CancelInvite,
             () => Self::Remove,
         }
@@ -212,22 +212,22 @@ impl Deed {
 }
 
 #[component]
-fn Actions(desk: MembersPageState, member: Memo<Member>) -> impl IntoView {
-    let deed = Memo::new(move |_| member.with(|member| Deed::of(&desk, member)));
+fn Actions(page: MembersPageState, member: Memo<Member>) -> impl IntoView {
+    let action = Memo::new(move |_| member.with(|member| MemberAction::of(&page, member)));
     let login = move || member.with_untracked(|member| member.login.clone());
     move || {
-        match deed.get() {
-        Deed::Nothing => ().into_any(),
-        Deed::CancelInvite => view! {
-            <Button variant=Variant::Ghost size=Size::Compact on_press=move |()| desk.cancel_invite(login())>
+        match action.get() {
+        MemberAction::Nothing => ().into_any(),
+        MemberAction::CancelInvite => view! {
+            <Button variant=Variant::Ghost size=Size::Compact on_press=move |()| page.cancel_invite(login())>
                 "Cancel invite"
                 <span class="sr-only">{move || member.with(|member| format!(" of @{}", member.login))}</span>
             </Button>
         }
         .into_any(),
-        Deed::Remove => view! { <RowMenu desk member glyph=Glyph::Trash2 words="Remove…"/> }.into_any(),
-        Deed::Leave => {
-            view! { <RowMenu desk member glyph=Glyph::LogOut words="Leave organization…"/> }.into_any()
+        MemberAction::Remove => view! { <RowMenu page member glyph=Glyph::Trash2 words="Remove…"/> }.into_any(),
+        MemberAction::Leave => {
+            view! { <RowMenu page member glyph=Glyph::LogOut words="Leave organization…"/> }.into_any()
         }
     }
     }
@@ -236,14 +236,14 @@ fn Actions(desk: MembersPageState, member: Memo<Member>) -> impl IntoView {
 /// The menu of a row; its one action opens the confirm.
 #[component]
 fn RowMenu(
-    desk: MembersPageState,
+    page: MembersPageState,
     member: Memo<Member>,
     glyph: Glyph,
     words: &'static str,
 ) -> impl IntoView {
     let ask = Callback::new(move |()| {
         let id = member.with_untracked(|member| member.user_id).map(MemberRowId::Member);
-        desk.removing.set(id.and_then(|id| untrack(|| desk.members.row(id))));
+        page.removing.set(id.and_then(|id| untrack(|| page.members.row(id))));
     });
     view! {
         <div class="inline-block">

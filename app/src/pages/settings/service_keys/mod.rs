@@ -10,12 +10,12 @@ use self::row::ServiceKeyRow;
 use super::{SettingsHead, SettingsPage, SettingsSubject};
 use crate::api::list_project_keys;
 use crate::components::error_state::ErrorState;
-use crate::data::feed::{Feed, Shown};
+use crate::data::paged_list::{PagedList, ListState};
 use crate::keys::scope::ViewerNote;
 use crate::keys::{KeyDialogs, KeyScope, KeysPageState};
 use crate::pages::not_found::NotFound;
 use crate::data::polling::poll_while_visible;
-use crate::data::rows::Order;
+use crate::data::list_rows::Order;
 use latchkey_ui::button::{Button, Variant};
 use latchkey_ui::empty_state::EmptyState;
 use latchkey_ui::icon::Glyph;
@@ -52,7 +52,7 @@ pub fn ServiceKeysPage() -> impl IntoView {
 fn ServiceKeys(subject: Signal<SettingsSubject>) -> impl IntoView {
     let project = subject.with_untracked(|subject| subject.project.id);
     let archived = RwSignal::new(false);
-    let keys = Feed::new(move |cursor| {
+    let keys = PagedList::new(move |cursor| {
         let kind = Some(KeyKind::Service);
         let filter = KeyFilter { kind, archived: archived.get_untracked(), ..KeyFilter::default() };
         list_project_keys(project, filter, cursor)
@@ -63,26 +63,26 @@ fn ServiceKeys(subject: Signal<SettingsSubject>) -> impl IntoView {
         KeyScope { kind: KeyKind::Service, project, organization, only, applications }
     });
     // No plan counts service keys.
-    let desk = KeysPageState::new(keys, scope, RwSignal::new(false), Callback::new(|()| {}));
+    let page = KeysPageState::new(keys, scope, RwSignal::new(false), Callback::new(|()| {}));
     let missing = Memo::new(move |_| keys.is_missing());
     move || {
         if missing.get() {
             view! { <NotFound/> }.into_any()
         } else {
-            view! { <Page desk archived/> }.into_any()
+            view! { <Page page archived/> }.into_any()
         }
     }
 }
 
 #[component]
-fn Page(desk: KeysPageState, archived: RwSignal<bool>) -> impl IntoView {
-    let keys = desk.keys;
+fn Page(page: KeysPageState, archived: RwSignal<bool>) -> impl IntoView {
+    let keys = page.keys;
     let shown = keys.shown();
     // An empty list has the button itself.
-    let can_create = Memo::new(move |_| desk.may_write() && shown.get() == Shown::Rows);
+    let can_create = Memo::new(move |_| page.may_write() && shown.get() == ListState::Rows);
     on_shortcut("c", move || {
         if can_create.get_untracked() {
-            desk.creating.set(true);
+            page.creating.set(true);
         }
     });
     poll_while_visible(move || {
@@ -91,18 +91,18 @@ fn Page(desk: KeysPageState, archived: RwSignal<bool>) -> impl IntoView {
         }
     });
     let description = Signal::derive(move || {
-        let name = desk.scope.with(|scope| scope.project.name.clone());
+        let name = page.scope.with(|scope| scope.project.name.clone());
         format!("Keys with which your own programs manage {name} over the API.")
     });
     view! {
         <SettingsHead title="Service keys" description>
             <Show when=move || can_create.get()>
-                <Button variant=Variant::Primary glyph=Glyph::Plus on_press=move |()| desk.creating.set(true)>
+                <Button variant=Variant::Primary glyph=Glyph::Plus on_press=move |()| page.creating.set(true)>
                     "Create service key"
                 </Button>
             </Show>
         </SettingsHead>
-        <ViewerNote scope=desk.scope/>
+        <ViewerNote scope=page.scope/>
         <div class="mb-3 flex">
             <Switch
                 on=archived
@@ -116,20 +116,20 @@ fn Page(desk: KeysPageState, archived: RwSignal<bool>) -> impl IntoView {
         </div>
         <section aria-labelledby="keys-title">
             <h2 id="keys-title" class="sr-only">"Service keys"</h2>
-            <List desk shown/>
+            <List page shown/>
         </section>
-        <KeyDialogs desk/>
+        <KeyDialogs page/>
     }
 }
 
 #[component]
-fn List(desk: KeysPageState, shown: Memo<Shown>) -> impl IntoView {
-    let keys = desk.keys;
+fn List(page: KeysPageState, shown: Memo<ListState>) -> impl IntoView {
+    let keys = page.keys;
     move || match shown.get() {
-        Shown::Skeleton => {
+        ListState::Skeleton => {
             view! { <LoadingTable label="Service keys" columns=COLUMNS/> }.into_any()
         }
-        Shown::Failed(error) => view! {
+        ListState::Failed(error) => view! {
             <Card>
                 <ErrorState
                     title="Couldn’t load service keys"
@@ -140,13 +140,13 @@ fn List(desk: KeysPageState, shown: Memo<Shown>) -> impl IntoView {
             </Card>
         }
         .into_any(),
-        Shown::Empty => view! { <Empty desk/> }.into_any(),
-        Shown::Rows => view! { <KeyTable keys desk/> }.into_any(),
+        ListState::Empty => view! { <Empty page/> }.into_any(),
+        ListState::Rows => view! { <KeyTable keys page/> }.into_any(),
     }
 }
 
 #[component]
-fn Empty(desk: KeysPageState) -> impl IntoView {
+fn Empty(page: KeysPageState) -> impl IntoView {
     view! {
         <Card>
             <EmptyState
@@ -154,8 +154,8 @@ fn Empty(desk: KeysPageState) -> impl IntoView {
                 title="No service keys"
                 text="With one, a backend of yours checks keys, makes and revokes them, or reads their usage."
             >
-                <Show when=move || desk.may_write()>
-                    <Button variant=Variant::Primary glyph=Glyph::Plus on_press=move |()| desk.creating.set(true)>
+                <Show when=move || page.may_write()>
+                    <Button variant=Variant::Primary glyph=Glyph::Plus on_press=move |()| page.creating.set(true)>
                         "Create service key"
                     </Button>
                 </Show>
@@ -165,11 +165,11 @@ fn Empty(desk: KeysPageState) -> impl IntoView {
 }
 
 #[component]
-fn KeyTable(keys: Feed<ListedKey>, desk: KeysPageState) -> impl IntoView {
+fn KeyTable(keys: PagedList<ListedKey>, page: KeysPageState) -> impl IntoView {
     view! {
         <Table label="Service keys" columns=COLUMNS>
             <For each=move || keys.rows() key=|row| row.key.id let(listed)>
-                <ServiceKeyRow desk listed/>
+                <ServiceKeyRow page listed/>
             </For>
         </Table>
         <LoadMore

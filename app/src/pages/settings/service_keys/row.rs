@@ -17,13 +17,13 @@ use latchkey_ui::table::{CELL, ROW};
 #[component]
 pub fn ServiceKeyRow(
     /// Where the key is listed.
-    desk: KeysPageState,
+    page: KeysPageState,
     /// Key that the row or dialog shows.
     listed: ListedKey,
 ) -> impl IntoView {
     let id = listed.key.id;
     let permissions = listed.key.permissions.clone().unwrap_or_default();
-    let now = Memo::new(move |_| desk.keys.row(id).unwrap_or_else(|| listed.clone()));
+    let now = Memo::new(move |_| page.keys.row(id).unwrap_or_else(|| listed.clone()));
     let clock = use_context::<Clock>();
     let time = Signal::derive(move || clock.and_then(Clock::get).or_else(browser_time));
     let state = Memo::new(move |_| now.with(|now| KeyState::of(now, time.get())));
@@ -63,7 +63,7 @@ pub fn ServiceKeyRow(
                 <OldSecretEnds now state/>
             </td>
             <td role="cell" class=format!("{CELL} text-right max-md:order-2 max-md:-my-2 max-md:-mr-2")>
-                <Actions desk now/>
+                <Actions page now/>
             </td>
         </tr>
     }

@@ -1,4 +1,4 @@
-//! A list in the browser: [`Rows`] and how they are asked for.
+//! A list in the browser: [`ListRows`] and how they are asked for.
 //!
 //! It loads after hydration, because the token lives in the browser. One request is under way at a
 //! time in each direction; an answer that comes after the list is gone is dropped.
@@ -11,7 +11,7 @@ use latchkey_domain::api::Page;
 use latchkey_domain::problem::ErrorCode;
 use leptos::prelude::*;
 
-use super::rows::{Identified, Order, Rows};
+use super::list_rows::{HasId, Order, ListRows};
 use crate::api::ApiError;
 use latchkey_ui::pager::More;
 use latchkey_ui::skeleton::{is_late, skeleton_shown};
@@ -21,7 +21,7 @@ type FetchPage<T> = Arc<dyn Fn(Option<String>) -> PageFuture<T> + Send + Sync>;
 
 /// What a list has to show.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Shown {
+pub enum ListState {
     /// Placeholder rows until the first response.
     Skeleton,
     /// Why it could not be had.
@@ -29,7 +29,7 @@ pub enum Shown {
     /// That there is nothing.
     Empty,
     /// The loaded rows are shown.
-    Rows,
+    ListRows,
 }
 
 /// Whether the first page is there.
@@ -43,9 +43,9 @@ enum Stage {
     Ready,
 }
 
-/// A list, its newest page kept fresh by whoever calls [`Feed::refresh`].
-pub struct Feed<T: 'static> {
-    rows: RwSignal<Rows<T>>,
+/// A list, its newest page kept fresh by whoever calls [`PagedList::refresh`].
+pub struct PagedList<T: 'static> {
+    rows: RwSignal<ListRows<T>>,
     stage: RwSignal<Stage>,
     older: RwSignal<More>,
     stale: RwSignal<bool>,
@@ -56,15 +56,15 @@ pub struct Feed<T: 'static> {
     fetch: StoredValue<FetchPage<T>>,
 }
 
-impl<T> Clone for Feed<T> {
+impl<T> Clone for PagedList<T> {
     fn clone(&self) -> Self {
         *self
     }
 }
 
-impl<T> Copy for Feed<T> {}
+impl<T> Copy for PagedList<T> {}
 
-impl<T: Identified + Clone + Send + Sync + 'static> Feed<T> {
+impl<T: HasId + Clone + Send + Sync + 'static> PagedList<T> {
     /// A list that `fetch` reads: the first page, or the one at a cursor. It loads in the browser.
     pub fn new<F, A>(fetch: F) -> Self
     where
@@ -72,8 +72,8 @@ impl<T: Identified + Clone + Send + Sync + 'static> Feed<T> {
         A: Future<Output = Result<Page<T>, ApiError>> + 'static,
     {
         let fetch: FetchPage<T> = Arc::new(move |cursor| Box::pin(fetch(cursor)));
-        let feed = Self {
-            rows: RwSignal::new(Rows::default()),
+        let list = Self {
+            rows: RwSignal::new(ListRows::default()),
             stage: RwSignal::new(Stage::Loading),
             older: RwSignal::new(More::Idle),
             stale: RwSignal::new(false),
@@ -81,8 +81,8 @@ impl<T: Identified + Clone + Send + Sync + 'static> Feed<T> {
             changes: StoredValue::new(0),
             fetch: StoredValue::new(fetch),
         };
-        Effect::new(move || feed.refresh());
-        feed
+        Effect::new(move || list.refresh());
+        list
     }
 
     /// The same list, read in this order from its first page on.
@@ -94,18 +94,18 @@ impl<T: Identified + Clone + Send + Sync + 'static> Feed<T> {
 
     /// What there is to show. It changes only when something else is to be shown, so that an
     /// arriving row doesn't build the table again.
-    pub fn shown(self) -> Memo<Shown> {
+    pub fn shown(self) -> Memo<ListState> {
         let loading = Signal::derive(move || self.stage.with(|stage| *stage == Stage::Loading));
         let skeleton = skeleton_shown(loading);
         let late = is_late(loading);
         Memo::new(move |_| match self.stage.get() {
             // Rows of the list before are better than a blank moment.
-            Stage::Loading if self.count() > 0 && !late.get() => Shown::Rows,
-            Stage::Failed(error) if !skeleton.get() => Shown::Failed(error),
-            Stage::Ready if skeleton.get() => Shown::Skeleton,
-            Stage::Ready if self.count() == 0 => Shown::Empty,
-            Stage::Ready => Shown::Rows,
-            Stage::Loading | Stage::Failed(_) => Shown::Skeleton,
+            Stage::Loading if self.count() > 0 && !late.get() => ListState::Rows,
+            Stage::Failed(error) if !skeleton.get() => ListState::Failed(error),
+            Stage::Ready if skeleton.get() => ListState::Skeleton,
+            Stage::Ready if self.count() == 0 => ListState::Empty,
+            Stage::Ready => ListState::Rows,
+            Stage::Loading | Stage::Failed(_) => ListState::Skeleton,
         })
     }
 

@@ -15,29 +15,29 @@ use crate::components::form::{Entry, FormDialog, Sending};
 use latchkey_ui::field::TextField;
 use latchkey_ui::toast::Toasts;
 
-/// What is being made, from `expect_context::<Making>()`.
+/// What is being made, from `expect_context::<CreateDialogs>()`.
 #[derive(Clone, Copy)]
-pub struct Making(RwSignal<Option<New>>);
+pub struct CreateDialogs(RwSignal<Option<CreateDialog>>);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum New {
+enum CreateDialog {
     ProjectIn(OrganizationId),
     Organization,
 }
 
-impl Making {
+impl CreateDialogs {
     pub(super) fn provide() {
         provide_context(Self(RwSignal::new(None)));
     }
 
     /// Opens the dialog that makes a project.
     pub fn project_in(self, organization: OrganizationId) {
-        self.0.set(Some(New::ProjectIn(organization)));
+        self.0.set(Some(CreateDialog::ProjectIn(organization)));
     }
 
     /// Opens the dialog that makes an organization.
     pub fn organization(self) {
-        self.0.set(Some(New::Organization));
+        self.0.set(Some(CreateDialog::Organization));
     }
 
     fn close(self) {
@@ -47,25 +47,25 @@ impl Making {
 
 /// The dialog that is open.
 #[component]
-pub(super) fn NewDialogs() -> impl IntoView {
-    let making = expect_context::<Making>();
+pub(super) fn OpenCreateDialog() -> impl IntoView {
+    let dialogs = expect_context::<CreateDialogs>();
     let workspace = expect_context::<Workspace>();
     let project = move || {
-        let Some(New::ProjectIn(id)) = making.0.get() else { return None };
+        let Some(CreateDialog::ProjectIn(id)) = dialogs.0.get() else { return None };
         // What is filled in stays when the workspace is loaded again.
         let organization = untrack(|| workspace.organization_of(id))?;
-        Some(view! { <NewProject making organization/> })
+        Some(view! { <NewProject dialogs organization/> })
     };
     view! {
         {project}
-        <Show when=move || making.0.get() == Some(New::Organization)>
-            <NewOrganization making/>
+        <Show when=move || dialogs.0.get() == Some(CreateDialog::Organization)>
+            <NewOrganization dialogs/>
         </Show>
     }
 }
 
 #[component]
-fn NewProject(making: Making, organization: Organization) -> impl IntoView {
+fn NewProject(dialogs: CreateDialogs, organization: Organization) -> impl IntoView {
     let (workspace, toasts) = (expect_context::<Workspace>(), expect_context::<Toasts>());
     let navigate = use_navigate();
     let sending = Sending::new();
@@ -84,7 +84,7 @@ fn NewProject(making: Making, organization: Organization) -> impl IntoView {
                     sending.succeed();
                     let path = api_keys_path(project.id);
                     workspace.put_project(project);
-                    making.close();
+                    dialogs.close();
                     toasts.success("Project created");
                     let address = untrack(|| workspace.address(&path));
                     navigate(&address, NavigateOptions::default());
@@ -106,7 +106,7 @@ fn NewProject(making: Making, organization: Organization) -> impl IntoView {
             dirty=Signal::derive(move || name.is_changed() || prefix.is_changed())
             action="Create project"
             busy_label="Creating…"
-            on_close=move |()| making.close()
+            on_close=move |()| dialogs.close()
             on_submit=submit
         >
             <TextField name="name" label="Name" value=name.value hint="What your keys are for calling, such as an API." error=name.error autofocus=true/>
@@ -116,7 +116,7 @@ fn NewProject(making: Making, organization: Organization) -> impl IntoView {
 }
 
 #[component]
-fn NewOrganization(making: Making) -> impl IntoView {
+fn NewOrganization(dialogs: CreateDialogs) -> impl IntoView {
     let (workspace, toasts) = (expect_context::<Workspace>(), expect_context::<Toasts>());
     let sending = Sending::new();
     let name = Entry::new("");
@@ -130,7 +130,7 @@ fn NewOrganization(making: Making) -> impl IntoView {
                     let id = organization.id;
                     workspace.put_organization(organization);
                     toasts.success("Organization created");
-                    making.project_in(id);
+                    dialogs.project_in(id);
                 }
                 Err(error) => sending.fail(
                     &error,
@@ -147,7 +147,7 @@ fn NewOrganization(making: Making) -> impl IntoView {
             dirty=Signal::derive(move || name.is_changed())
             action="Create organization"
             busy_label="Creating…"
-            on_close=move |()| making.close()
+            on_close=move |()| dialogs.close()
             on_submit=submit
         >
             <TextField

@@ -12,7 +12,7 @@ use leptos::wasm_bindgen::closure::Closure;
 use leptos::web_sys::{Event, HtmlElement};
 
 /// The classes of what floats, beside its own. It needs `popover="manual"` too.
-pub const FLOATING: &str = "fixed inset-auto z-40 max-w-[min(24rem,calc(100vw-1rem))] animate-fade-in \
+pub const POPOVER_CLASS: &str = "fixed inset-auto z-40 max-w-[min(24rem,calc(100vw-1rem))] animate-fade-in \
     rounded-md bg-raised p-1 text-table text-ink shadow-menu";
 
 /// Edge at which the popover is aligned.
@@ -35,21 +35,21 @@ struct Span {
     to: f64,
 }
 
-/// Shows `floating` below `anchor` for as long as it is mounted, or above it where there is no room
+/// Shows `popover` below `anchor` for as long as it is mounted, or above it where there is no room
 /// below. It follows the anchor when something scrolls.
-pub fn float_beside<E>(anchor: NodeRef<Div>, floating: NodeRef<E>, edge: Edge)
+pub fn show_popover<E>(anchor: NodeRef<Div>, popover: NodeRef<E>, edge: Edge)
 where
     E: ElementType,
     E::Output: JsCast + Clone + 'static,
 {
     Effect::new(move |_| {
-        let Some(floating) = floating.get() else { return };
-        let floating: HtmlElement = floating.unchecked_into();
+        let Some(popover) = popover.get() else { return };
+        let popover: HtmlElement = popover.unchecked_into();
         // Browsers that don't know popovers show it all the same, if below what moves.
-        _ = floating.show_popover();
+        _ = popover.show_popover();
         let put = move || {
             if let Some(anchor) = anchor.get_untracked() {
-                put_beside(&anchor, &floating, edge);
+                place(&anchor, &popover, edge);
             }
         };
         put();
@@ -85,9 +85,9 @@ fn follow(put: impl Fn() + Clone + 'static) {
     });
 }
 
-fn put_beside(anchor: &HtmlElement, floating: &HtmlElement, edge: Edge) {
+fn place(anchor: &HtmlElement, popover: &HtmlElement, edge: Edge) {
     let area = anchor.get_bounding_client_rect();
-    let style = floating.style();
+    let style = popover.style();
     if edge == Edge::Start {
         _ = style.set_property("min-width", &format!("max({}px, 11rem)", area.width()));
     }
@@ -95,13 +95,13 @@ fn put_beside(anchor: &HtmlElement, floating: &HtmlElement, edge: Edge) {
     let (width, height) = root.map_or((0, 0), |root| (root.client_width(), root.client_height()));
     let left = across(
         Span { from: area.left(), to: area.right() },
-        f64::from(floating.offset_width()),
+        f64::from(popover.offset_width()),
         f64::from(width),
         edge,
     );
     let top = down(
         Span { from: area.top(), to: area.bottom() },
-        f64::from(floating.offset_height()),
+        f64::from(popover.offset_height()),
         f64::from(height),
     );
     _ = style.set_property("left", &format!("{left}px"));

@@ -12,22 +12,22 @@ use super::polling::poll_while_visible;
 use crate::api::ApiError;
 use latchkey_ui::skeleton::skeleton_shown;
 
-type ReadFuture<T> = Pin<Box<dyn Future<Output = Result<T, ApiError>>>>;
-type ReadFn<T> = Arc<dyn Fn() -> ReadFuture<T> + Send + Sync>;
+type QueryFuture<T> = Pin<Box<dyn Future<Output = Result<T, ApiError>>>>;
+type QueryFn<T> = Arc<dyn Fn() -> QueryFuture<T> + Send + Sync>;
 
 /// What there is to show of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum ReadingState {
+pub enum QueryState {
     /// Placeholder rows until the first response.
     Skeleton,
     /// Why it could not be had.
     Failed(ApiError),
     /// The value has been loaded.
-    There,
+    Loaded,
 }
 
 /// The thing, as it was last read.
-pub struct Reading<T: 'static> {
+pub struct PolledQuery<T: 'static> {
     found: RwSignal<Option<T>>,
     failure: RwSignal<Option<ApiError>>,
     /// Whether what is shown is not what is wanted, say of another range.
@@ -35,26 +35,26 @@ pub struct Reading<T: 'static> {
     /// Which request is the last; the answers of those before it are dropped.
     asked: StoredValue<u32>,
     asking: StoredValue<bool>,
-    fetch: StoredValue<ReadFn<T>>,
+    fetch: StoredValue<QueryFn<T>>,
 }
 
-impl<T> Clone for Reading<T> {
+impl<T> Clone for PolledQuery<T> {
     fn clone(&self) -> Self {
         *self
     }
 }
 
-impl<T> Copy for Reading<T> {}
+impl<T> Copy for PolledQuery<T> {}
 
-impl<T: Clone + PartialEq + Send + Sync + 'static> Reading<T> {
+impl<T: Clone + PartialEq + Send + Sync + 'static> PolledQuery<T> {
     /// What `fetch` reads, in the browser, for as long as the calling component is there.
     pub fn new<F, A>(fetch: F) -> Self
     where
         F: Fn() -> A + Send + Sync + 'static,
         A: Future<Output = Result<T, ApiError>> + 'static,
     {
-        let fetch: ReadFn<T> = Arc::new(move || Box::pin(fetch()));
-        let reading = Self {
+        let fetch: QueryFn<T> = Arc::new(move || Box::pin(fetch()));
+        let query = Self {
             found: RwSignal::new(None),
             failure: RwSignal::new(None),
             outdated: RwSignal::new(false),
@@ -62,14 +62,14 @@ impl<T: Clone + PartialEq + Send + Sync + 'static> Reading<T> {
             asking: StoredValue::new(false),
             fetch: StoredValue::new(fetch),
         };
-        Effect::new(move || reading.ask());
+        Effect::new(move || query.ask());
         poll_while_visible(move || {
-            let failed = reading.failure.with_untracked(Option::is_some);
-            if !failed && !reading.asking.get_value() {
-                reading.ask();
+            let failed = query.failure.with_untracked(Option::is_some);
+            if !failed && !query.asking.get_value() {
+                query.ask();
             }
         });
-        reading
+        query
     }
 
     /// Starts over: what `fetch` reads has changed. What was read stays in sight until then.
@@ -106,15 +106,15 @@ impl<T: Clone + PartialEq + Send + Sync + 'static> Reading<T> {
     }
 
     /// What there is to show. It changes only when something else is to be shown.
-    pub fn shown(self) -> Memo<ReadingState> {
+    pub fn shown(self) -> Memo<QueryState> {
         let is_there = Memo::new(move |_| self.found.with(Option::is_some));
         let loading = move || !is_there.get() && self.failure.with(Option::is_none);
         let skeleton = skeleton_shown(Signal::derive(loading));
         Memo::new(move |_| match self.failure.get() {
-            _ if skeleton.get() => ReadingState::Skeleton,
-            Some(error) => ReadingState::Failed(error),
-            None if is_there.get() => ReadingState::There,
-            None => ReadingState::Skeleton,
+            _ if skeleton.get() => QueryState::Skeleton,
+            Some(error) => QueryState::Failed(error),
+            None if is_there.get() => QueryState::Loaded,
+            None => QueryState::Skeleton,
         })
     }
 

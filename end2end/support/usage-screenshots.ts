@@ -2,10 +2,10 @@
 import { expect } from "@playwright/test";
 import type { Dashboard } from "./dashboard.ts";
 import { ask, InferenceKeys } from "./inference-keys.ts";
-import type { Stop } from "./tour.ts";
+import type { Stop } from "./screenshots.ts";
 
 /** Begins on the page of an application whose project has no key. */
-export async function usageTour(dashboard: Dashboard, stop: Stop): Promise<void> {
+export async function usageScreenshots(dashboard: Dashboard, stop: Stop): Promise<void> {
   const keys = new InferenceKeys(dashboard);
   await keys.open();
   await expect(keys.createKey).toBeVisible();

@@ -4,11 +4,11 @@ import { ApiKeys } from "./api-keys.ts";
 import { AuditLog } from "./audit-log.ts";
 import { FIRST_APPLICATION, type Dashboard } from "./dashboard.ts";
 import { Members } from "./members.ts";
-import type { Company, Stop } from "./tour.ts";
+import type { Company, Stop } from "./screenshots.ts";
 import { Workspace } from "./workspace.ts";
 
 /** Begins on the page of an application, and ends without a project. */
-export async function workspaceTour(dashboard: Dashboard, company: Company, stop: Stop): Promise<void> {
+export async function workspaceScreenshots(dashboard: Dashboard, company: Company, stop: Stop): Promise<void> {
   const workspace = new Workspace(dashboard);
   const keys = new ApiKeys(dashboard);
   await switcher(workspace, company, stop);

@@ -11,7 +11,7 @@ use super::created::KeyCreated;
 use super::edit::EditKey;
 use super::revoke::{Revocation, RevokeDialog};
 use super::rotate::RotateKey;
-use crate::data::feed::Feed;
+use crate::data::paged_list::PagedList;
 use latchkey_ui::toast::Toasts;
 
 /// A secret that was just made. It is shown once.
@@ -27,7 +27,7 @@ pub struct NewSecret {
 #[derive(Clone, Copy)]
 pub struct KeysPageState {
     /// The keys that are listed.
-    pub keys: Feed<ListedKey>,
+    pub keys: PagedList<ListedKey>,
     /// Whose keys they are.
     pub scope: Signal<KeyScope>,
     /// Whether a key is being made.
@@ -48,7 +48,7 @@ pub struct KeysPageState {
 impl KeysPageState {
     /// For the keys of one list. `counted` fetches what the number of active keys is part of.
     pub fn new(
-        keys: Feed<ListedKey>,
+        keys: PagedList<ListedKey>,
         scope: Signal<KeyScope>,
         creating: RwSignal<bool>,
         counted: Callback<()>,
@@ -83,13 +83,13 @@ impl KeysPageState {
     }
 }
 
-/// All dialogs of a [`Desk`].
+/// All dialogs of a [`KeysPageState`].
 #[component]
 pub fn KeyDialogs(
     /// State of the page's dialogs.
-    desk: KeysPageState,
+    page: KeysPageState,
 ) -> impl IntoView {
-    let KeysPageState { creating, revealed, rotating, editing, .. } = desk;
+    let KeysPageState { creating, revealed, rotating, editing, .. } = page;
     let reveal = move |secret| {
         creating.set(false);
         rotating.set(None);
@@ -97,36 +97,36 @@ pub fn KeyDialogs(
     };
     // A request that seemed to fail may have done its work, so what is shown is fetched again in
     // any case.
-    let refresh = Callback::new(move |()| desk.refresh());
+    let refresh = Callback::new(move |()| page.refresh());
     let stop_creating = Callback::new(move |()| {
         creating.set(false);
-        desk.refresh();
+        page.refresh();
     });
     let on_created = Callback::new(move |created| reveal(NewSecret { created, rotated: false }));
     let on_rotated = Callback::new(move |created| reveal(NewSecret { created, rotated: true }));
     view! {
         <Show when=move || creating.get()>
-            {move || match desk.scope.with_untracked(|scope| scope.kind) {
-                KeyKind::Service => view! { <CreateServiceKey desk on_close=stop_creating on_created/> }.into_any(),
+            {move || match page.scope.with_untracked(|scope| scope.kind) {
+                KeyKind::Service => view! { <CreateServiceKey page on_close=stop_creating on_created/> }.into_any(),
                 KeyKind::Api | KeyKind::Inference => {
-                    view! { <CreateKey desk on_close=stop_creating on_created/> }.into_any()
+                    view! { <CreateKey page on_close=stop_creating on_created/> }.into_any()
                 }
             }}
         </Show>
         {move || {
             let close = move |()| {
                 rotating.set(None);
-                desk.refresh();
+                page.refresh();
             };
-            rotating.get().map(|listed| view! { <RotateKey desk listed on_close=close on_rotated/> })
+            rotating.get().map(|listed| view! { <RotateKey page listed on_close=close on_rotated/> })
         }}
-        {move || editing.get().map(|listed| view! { <EditKey desk listed/> })}
+        {move || editing.get().map(|listed| view! { <EditKey page listed/> })}
         <Show when=move || revealed.with(Option::is_some)>
-            <KeyCreated revealed scope=desk.scope on_closed=refresh/>
+            <KeyCreated revealed scope=page.scope on_closed=refresh/>
         </Show>
         <RevokeDialog
-            revocation=desk.revocation
-            scope=desk.scope
+            revocation=page.revocation
+            scope=page.scope
             on_rotate=move |listed| rotating.set(Some(listed))
         />
     }

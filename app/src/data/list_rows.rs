@@ -1,7 +1,7 @@
 //! The rows of a list that grows at its top while a person reads it and asks for older ones.
 //!
-//! The server's pages are newest first. [`Rows::take_newest`] puts a fresh first page on top of
-//! what is shown and [`Rows::take_older`] adds below it; whatever arrives in between, no row is
+//! The server's pages are newest first. [`ListRows::take_newest`] puts a fresh first page on top of
+//! what is shown and [`ListRows::take_older`] adds below it; whatever arrives in between, no row is
 //! lost or doubled.
 
 use latchkey_domain::api::{
@@ -18,7 +18,7 @@ use latchkey_domain::id::{
 const MOST_ARRIVALS: usize = 1_000;
 
 /// A row that is told apart by an id.
-pub trait Identified {
+pub trait HasId {
     /// Type of the row's ID.
     type Id: Copy + Eq + std::hash::Hash + Send + Sync + 'static;
 
@@ -39,7 +39,7 @@ pub enum Order {
 
 /// What is shown of a list, and where its older rows begin.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Rows<T> {
+pub struct ListRows<T> {
     shown: Vec<T>,
     cursor: Option<String>,
     arrivals: usize,
@@ -50,7 +50,7 @@ pub struct Rows<T> {
     outdated: bool,
 }
 
-impl<T> Default for Rows<T> {
+impl<T> Default for ListRows<T> {
     fn default() -> Self {
         Self {
             shown: Vec::new(),
@@ -63,7 +63,7 @@ impl<T> Default for Rows<T> {
     }
 }
 
-impl<T: Identified> Rows<T> {
+impl<T: HasId> ListRows<T> {
     /// The rows, newest first.
     pub fn shown(&self) -> &[T] {
         &self.shown
@@ -145,11 +145,11 @@ impl<T: Identified> Rows<T> {
     }
 }
 
-fn contains<T: Identified>(rows: &[T], id: T::Id) -> bool {
+fn contains<T: HasId>(rows: &[T], id: T::Id) -> bool {
     rows.iter().any(|row| row.id() == id)
 }
 
-impl Identified for ListedKey {
+impl HasId for ListedKey {
     type Id = KeyId;
 
     fn id(&self) -> KeyId {
@@ -157,7 +157,7 @@ impl Identified for ListedKey {
     }
 }
 
-impl Identified for AuditEvent {
+impl HasId for AuditEvent {
     type Id = AuditEventId;
 
     fn id(&self) -> AuditEventId {
@@ -176,7 +176,7 @@ pub enum MemberRowId {
     Unknown,
 }
 
-impl Identified for ListedMember {
+impl HasId for ListedMember {
     type Id = MemberRowId;
 
     fn id(&self) -> MemberRowId {
@@ -188,7 +188,7 @@ impl Identified for ListedMember {
     }
 }
 
-impl Identified for SignInEntry {
+impl HasId for SignInEntry {
     type Id = SessionId;
 
     fn id(&self) -> SessionId {
@@ -196,7 +196,7 @@ impl Identified for SignInEntry {
     }
 }
 
-impl Identified for Invitation {
+impl HasId for Invitation {
     type Id = OrganizationId;
 
     fn id(&self) -> OrganizationId {
@@ -204,7 +204,7 @@ impl Identified for Invitation {
     }
 }
 
-impl Identified for Session {
+impl HasId for Session {
     type Id = SessionId;
 
     fn id(&self) -> SessionId {
@@ -212,7 +212,7 @@ impl Identified for Session {
     }
 }
 
-impl Identified for Application {
+impl HasId for Application {
     type Id = ApplicationId;
 
     fn id(&self) -> ApplicationId {
@@ -220,7 +220,7 @@ impl Identified for Application {
     }
 }
 
-impl Identified for IngestedTrace {
+impl HasId for IngestedTrace {
     type Id = TraceItemId;
 
     fn id(&self) -> TraceItemId {
@@ -228,7 +228,7 @@ impl Identified for IngestedTrace {
     }
 }
 
-impl Identified for IngestedLog {
+impl HasId for IngestedLog {
     type Id = LogItemId;
 
     fn id(&self) -> LogItemId {
@@ -240,7 +240,7 @@ impl Identified for IngestedLog {
 mod tests {
     use super::*;
 
-    impl Identified for u32 {
+    impl HasId for u32 {
         type Id = Self;
 
         fn id(&self) -> Self {
@@ -256,7 +256,7 @@ mod tests {
         Page { data, next_cursor }
     }
 
-    fn older(rows: &mut Rows<u32>, newest: u32) {
+    fn older(rows: &mut ListRows<u32>, newest: u32) {
         let asked = rows.cursor().unwrap().to_owned();
         rows.take_older(&asked, page(newest, Some(&asked)));
     }
@@ -267,7 +267,7 @@ mod tests {
 
     #[test]
     fn rows_that_arrive_while_paging_are_neither_lost_nor_doubled() {
-        let mut rows = Rows::default();
+        let mut rows = ListRows::default();
         rows.take_newest(page(30, None));
         older(&mut rows, 33);
         rows.take_newest(page(37, None));
@@ -282,7 +282,7 @@ mod tests {
 
     #[test]
     fn more_arrivals_than_a_page_start_the_list_again() {
-        let mut rows = Rows::default();
+        let mut rows = ListRows::default();
         rows.take_newest(page(30, None));
         let asked = rows.cursor().unwrap().to_owned();
         rows.take_newest(page(60, None));
@@ -296,7 +296,7 @@ mod tests {
 
     #[test]
     fn a_list_left_open_does_not_grow_for_ever() {
-        let mut rows = Rows::default();
+        let mut rows = ListRows::default();
         for newest in 20..3_000 {
             rows.take_newest(page(newest, None));
             assert!(rows.shown().len() <= MOST_ARRIVALS + 10);
@@ -306,19 +306,19 @@ mod tests {
 
     #[test]
     fn deleted_rows_go() {
-        let mut rows = Rows::default();
+        let mut rows = ListRows::default();
         rows.take_newest(page(30, None));
         let mut fresh = page(30, None);
         fresh.data.retain(|row| *row != 28);
         rows.take_newest(fresh);
         assert!(!rows.shown().contains(&28) && rows.shown().len() == 9);
         rows.take_newest(Page { data: Vec::new(), next_cursor: None });
-        assert_eq!(rows, Rows::default());
+        assert_eq!(rows, ListRows::default());
     }
 
     #[test]
     fn the_first_rows_of_an_empty_list_appear() {
-        let mut rows = Rows::default();
+        let mut rows = ListRows::default();
         rows.take_newest(page(0, None));
         rows.take_newest(page(3, None));
         assert_eq!(rows.shown(), down_from(3, 3));
@@ -326,7 +326,7 @@ mod tests {
 
     #[test]
     fn another_list_takes_the_place_of_the_one_before() {
-        let mut rows = Rows::default();
+        let mut rows = ListRows::default();
         rows.take_newest(page(30, None));
         let asked = rows.cursor().unwrap().to_owned();
         rows.restart(Order::Newest);
@@ -347,7 +347,7 @@ mod tests {
     fn no_row_is_lost_when_the_order_changes() {
         let in_order =
             |data: &[u32]| Page { data: data.to_vec(), next_cursor: Some("2".to_owned()) };
-        let mut rows = Rows::default();
+        let mut rows = ListRows::default();
         rows.restart(Order::Changing);
         rows.take_newest(in_order(&[5, 4]));
         rows.take_newest(in_order(&[3, 5]));
@@ -363,7 +363,7 @@ mod tests {
             data: data.to_vec(),
             next_cursor: next.map(str::to_owned),
         };
-        let mut rows = Rows::default();
+        let mut rows = ListRows::default();
         rows.restart(Order::Changing);
         rows.take_newest(found(&[], Some("70")));
         rows.take_older("70", found(&[], Some("40")));
@@ -373,7 +373,7 @@ mod tests {
         rows.take_newest(found(&[], Some("80")));
         assert_eq!((rows.shown(), rows.cursor()), (&[31, 12][..], Some("10")));
 
-        let mut rows = Rows::default();
+        let mut rows = ListRows::default();
         rows.restart(Order::Changing);
         rows.take_newest(found(&[], Some("70")));
         rows.take_older("70", found(&[], None));
@@ -383,7 +383,7 @@ mod tests {
 
     #[test]
     fn a_shown_row_can_be_changed() {
-        let mut rows = Rows::default();
+        let mut rows = ListRows::default();
         rows.take_newest(page(3, None));
         rows.change(2, |row| *row = 20);
         rows.change(9, |row| *row = 90);

@@ -12,7 +12,7 @@ import { sendTelemetry, Telemetry } from "./telemetry.ts";
 export type Stop = (name: string, secret?: string) => Promise<void>;
 
 /** Goes from the login page to the end of the session. Leaves the dashboard on the login page. */
-export async function tour(dashboard: Dashboard, login: string, stop: Stop): Promise<void> {
+export async function pageScreenshots(dashboard: Dashboard, login: string, stop: Stop): Promise<void> {
   await loginPage(dashboard, stop);
   await dashboard.signIn(login);
   await expect(dashboard.page.getByRole("main").getByRole("link", { name: "My application" })).toBeVisible();
@@ -180,7 +180,7 @@ export interface Company {
 }
 
 /** Goes past the settings of somebody's first project, which the dashboard shows. */
-export async function settingsTour(dashboard: Dashboard, { person, colleague, elsewhere }: Company, stop: Stop): Promise<void> {
+export async function settingsScreenshots(dashboard: Dashboard, { person, colleague, elsewhere }: Company, stop: Stop): Promise<void> {
   const { page, projectId } = dashboard;
   const members = new Members(dashboard, projectId);
   await members.open();

@@ -12,9 +12,9 @@ use leptos_router::hooks::use_navigate;
 use super::super::SettingsSubject;
 use crate::api::{ApiError, change_member, list_members, remove_member, withdraw_invitation};
 use crate::layout::Workspace;
-use crate::data::feed::Feed;
+use crate::data::paged_list::PagedList;
 use crate::data::polling::poll_while_visible;
-use crate::data::rows::MemberRowId;
+use crate::data::list_rows::MemberRowId;
 use latchkey_ui::dialog::keep_focus;
 use latchkey_ui::toast::{ToastAction, Toasts};
 
@@ -28,7 +28,7 @@ const LIVE_UP_TO: usize = 200;
 #[derive(Clone, Copy)]
 pub struct MembersPageState {
     /// The members, first come first.
-    pub members: Feed<ListedMember>,
+    pub members: PagedList<ListedMember>,
     /// Whether somebody is being invited.
     pub inviting: RwSignal<bool>,
     /// Who is about to be removed, or to leave.
@@ -46,7 +46,7 @@ impl MembersPageState {
     /// For the organization that a page is about.
     pub fn new(subject: Signal<SettingsSubject>) -> Self {
         let id = subject.with_untracked(|subject| subject.organization.id);
-        let members = Feed::new(move |_| all_members(id));
+        let members = PagedList::new(move |_| all_members(id));
         poll_while_visible(move || {
             if members.is_ready_untracked() && untrack(|| members.count()) <= LIVE_UP_TO {
                 members.refresh();
