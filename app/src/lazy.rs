@@ -14,6 +14,7 @@ use leptos::wasm_split::SplitLoaderError;
 use leptos::wasm_split::wasm_split;
 use leptos_router::LazyRoute;
 
+use crate::data::session;
 use crate::layout::Layout;
 use crate::pages::application::ApplicationPage;
 use crate::pages::applications::ApplicationsPage;
@@ -31,7 +32,6 @@ use crate::pages::settings::organization::OrganizationPage;
 use crate::pages::settings::project::ProjectPage;
 use crate::pages::settings::service_keys::ServiceKeysPage;
 use crate::pages::usage::UsagePage;
-use crate::data::session;
 use latchkey_ui::toast::{ToastAction, Toasts};
 
 /// The piece with the pages for signing in.
@@ -196,17 +196,18 @@ where
     F: Future<Output = Result<(), SplitLoaderError>>,
 {
     let mut toasts = use_context::<Toasts>();
-    let mut trouble = None;
+    let mut failure = None;
     let mut pause = Duration::from_secs(1);
     while fetch().await.is_err() {
         if let Some(toasts) = toasts.take() {
             let reload = ToastAction::new("Reload", || _ = window().location().reload());
-            trouble = Some(toasts.trouble("Couldn’t load this page. Trying again…", Some(reload)));
+            failure =
+                Some(toasts.persistent("Couldn’t load this page. Trying again…", Some(reload)));
         }
         sleep(pause).await;
         pause = (pause * 2).min(Duration::from_secs(30));
     }
-    drop(trouble);
+    drop(failure);
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ pub mod api;
 pub mod components;
 pub mod context;
 pub mod data;
-mod keys;
+pub mod keys;
 pub mod layout;
 mod lazy;
 pub mod pages;

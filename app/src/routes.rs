@@ -7,8 +7,8 @@ use leptos_router::components::{ParentRoute, Route, Router, Routes};
 use leptos_router::{Lazy, path};
 
 use crate::lazy::{
-    ApiKeysRoute, ApplicationRoute, ApplicationsRoute, AuditRoute, AuthCompleteRoute, LayoutRoute,
-    HomeRoute, InferenceKeyRoute, InferenceKeysRoute, InvitationsRoute, LoginRoute, MembersRoute,
+    ApiKeysRoute, ApplicationRoute, ApplicationsRoute, AuditRoute, AuthCompleteRoute, HomeRoute,
+    InferenceKeyRoute, InferenceKeysRoute, InvitationsRoute, LayoutRoute, LoginRoute, MembersRoute,
     OrganizationRoute, PlanRoute, ProjectRoute, ServiceKeysRoute, SessionsRoute, UsageRoute,
 };
 

@@ -10,9 +10,9 @@ use leptos_meta::MetaTags;
 use leptos_router::location::RequestUrl;
 
 use crate::context::{SiteAssets, ThemeChoice};
+use crate::data::session::TOKEN;
 use crate::lazy::{SIGN_IN, pieces_of};
 use crate::routes::App;
-use crate::data::session::TOKEN;
 
 const DESCRIPTION: &str = "Create, scope and revoke API keys for your projects.";
 

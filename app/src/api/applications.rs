@@ -60,7 +60,7 @@ pub async fn create_application(
 /// # Errors
 /// See [`ApiError`]; `forbidden` for viewers.
 #[server(prefix = "/api", endpoint = "applications/change", input = Body, output = Body, client = Bearer)]
-pub async fn change_application(
+pub async fn update_application(
     /// Application that the call is about.
     application_id: ApplicationId,
     /// Fields to update; omitted fields are left unchanged.

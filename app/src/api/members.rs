@@ -101,7 +101,7 @@ pub async fn decline_invitation(
 /// # Errors
 /// See [`ApiError`]; `last_owner`, `forbidden`.
 #[server(prefix = "/api", endpoint = "members/change", input = Body, output = Body, client = Bearer)]
-pub async fn change_member(
+pub async fn update_member(
     /// Organization that the call is about.
     organization_id: OrganizationId,
     /// ID of the member.

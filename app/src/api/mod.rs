@@ -23,8 +23,8 @@ pub use accounts::{
     end_session, get_me, list_sessions, list_sign_ins,
 };
 pub use applications::{
-    ChangeApplication, CreateApplication, DeleteApplication, GetApplication, ListApplications,
-    change_application, create_application, delete_application, get_application, list_applications,
+    CreateApplication, DeleteApplication, GetApplication, ListApplications, UpdateApplication,
+    create_application, delete_application, get_application, list_applications, update_application,
 };
 pub use audit::{ListAuditEvents, list_audit_events};
 pub use body::{Body, BodyEncoding};
@@ -34,22 +34,22 @@ pub use keys::{
     list_application_keys, revoke_key,
 };
 pub use members::{
-    AcceptInvitation, ChangeMember, DeclineInvitation, InviteMember, ListInvitations, ListMembers,
-    RemoveMember, WithdrawInvitation, accept_invitation, change_member, decline_invitation,
-    invite_member, list_invitations, list_members, remove_member, withdraw_invitation,
+    AcceptInvitation, DeclineInvitation, InviteMember, ListInvitations, ListMembers, RemoveMember,
+    UpdateMember, WithdrawInvitation, accept_invitation, decline_invitation, invite_member,
+    list_invitations, list_members, remove_member, update_member, withdraw_invitation,
 };
 pub use organizations::{
-    ChangeOrganization, CreateOrganization, DeleteOrganization, GetPlanUse, change_organization,
-    create_organization, delete_organization, get_plan_use,
+    CreateOrganization, DeleteOrganization, GetPlanUse, UpdateOrganization, create_organization,
+    delete_organization, get_plan_use, update_organization,
 };
 pub use project_keys::{
-    ArchiveKey, ChangeKey, CreateProjectKey, EndGrace, GetKey, ListProjectKeys, RotateKey,
-    UnarchiveKey, archive_key, change_key, create_project_key, end_grace, get_key,
-    list_project_keys, rotate_key, unarchive_key,
+    ArchiveKey, CreateProjectKey, EndGrace, GetKey, ListProjectKeys, RotateKey, UnarchiveKey,
+    UpdateKey, archive_key, create_project_key, end_grace, get_key, list_project_keys, rotate_key,
+    unarchive_key, update_key,
 };
 pub use projects::{
-    ChangeProject, CreateProject, DeleteProject, ListProjects, change_project, create_project,
-    delete_project, list_projects,
+    CreateProject, DeleteProject, ListProjects, UpdateProject, create_project, delete_project,
+    list_projects, update_project,
 };
 pub use telemetry::{ListLogs, ListTraces, list_logs, list_traces};
 pub use usage::{

@@ -28,7 +28,7 @@ pub async fn create_organization(
 /// See [`ApiError`]; `forbidden`: names are for owners and admins, tiers for the instance’s
 /// administrators.
 #[server(prefix = "/api", endpoint = "organizations/change", input = Body, output = Body, client = Bearer)]
-pub async fn change_organization(
+pub async fn update_organization(
     /// Organization that the call is about.
     organization_id: OrganizationId,
     /// Fields to update; omitted fields are left unchanged.

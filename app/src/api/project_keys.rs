@@ -59,7 +59,7 @@ pub async fn get_key(
 /// # Errors
 /// See [`ApiError`]; `conflict` for a revoked key, `name_taken`, `tier_limit_reached`, `invalid`.
 #[server(prefix = "/api", endpoint = "keys/change", input = Body, output = Body, client = Bearer)]
-pub async fn change_key(
+pub async fn update_key(
     /// Key that the call is about.
     key_id: KeyId,
     /// Fields to update; omitted fields are left unchanged.

@@ -45,7 +45,7 @@ pub async fn create_project(
 /// # Errors
 /// See [`ApiError`]; `forbidden` for viewers and members.
 #[server(prefix = "/api", endpoint = "projects/change", input = Body, output = Body, client = Bearer)]
-pub async fn change_project(
+pub async fn update_project(
     /// Project that the call is about.
     project_id: ProjectId,
     /// Fields to update; omitted fields are left unchanged.

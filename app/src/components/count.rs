@@ -2,8 +2,8 @@
 
 use leptos::prelude::*;
 
-use crate::data::paged_list::{PagedList, ListState};
 use crate::data::list_rows::HasId;
+use crate::data::paged_list::{ListState, PagedList};
 
 /// “3 traces” or “50+ traces”, announced whenever it changes. It is empty while a skeleton
 /// or an error is shown instead of the list, as no number is known then.
@@ -28,7 +28,9 @@ pub fn Count<T: HasId + Clone + Send + Sync + 'static>(
             ListState::Skeleton | ListState::Failed(_) => String::new(),
             // The rows of the list before are still there, and so is their number.
             ListState::Rows if !list.is_ready() => before.cloned().unwrap_or_default(),
-            ListState::Rows | ListState::Empty => count(list.count(), list.has_older(), one, several),
+            ListState::Rows | ListState::Empty => {
+                count(list.count(), list.has_older(), one, several)
+            }
         }
     });
     view! { <p class="num text-caption whitespace-nowrap text-ink-2" role="status">{words}</p> }

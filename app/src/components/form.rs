@@ -14,7 +14,7 @@ use latchkey_ui::field::focus_first_bad;
 
 /// One field: what is written in it, and what is wrong with that.
 #[derive(Clone, Copy)]
-pub struct Entry {
+pub struct FormField {
     /// Current text of the field.
     pub value: RwSignal<String>,
     /// What is wrong, until something else is written.
@@ -22,7 +22,7 @@ pub struct Entry {
     before: StoredValue<String>,
 }
 
-impl Entry {
+impl FormField {
     /// A field with that written in it.
     pub fn new(value: impl Into<String>) -> Self {
         let value = value.into();
@@ -36,7 +36,7 @@ impl Entry {
     }
 
     /// Says what is wrong.
-    pub fn refuse(self, message: impl Into<String>) {
+    pub fn set_error(self, message: impl Into<String>) {
         self.error.set(Some(message.into()));
     }
 
@@ -53,7 +53,7 @@ impl Entry {
 
     /// What `read` makes of what is written; else the field says why not.
     pub fn read<T>(self, read: impl FnOnce(Option<String>) -> Result<T, String>) -> Option<T> {
-        read(self.text()).map_err(|message| self.refuse(message)).ok()
+        read(self.text()).map_err(|message| self.set_error(message)).ok()
     }
 
     /// What is written as a `T`, which says why something isn't one.
@@ -68,7 +68,7 @@ impl Entry {
     }
 
     /// Takes what is written as what it was at first, once that is saved.
-    pub fn keep(self) {
+    pub fn mark_saved(self) {
         self.before.set_value(self.text().unwrap_or_default());
         self.value.notify();
     }
@@ -101,27 +101,27 @@ pub fn refusal(
 
 /// A form on its way to the server.
 #[derive(Clone, Copy)]
-pub struct Sending {
+pub struct Submission {
     /// Whether it is being sent.
     pub busy: RwSignal<bool>,
     /// Why the whole was refused.
     pub refusal: RwSignal<Option<String>>,
 }
 
-impl Sending {
+impl Submission {
     /// A form that was not sent yet.
     pub fn new() -> Self {
         Self { busy: RwSignal::new(false), refusal: RwSignal::new(None) }
     }
 
     /// A field can't be sent as it is: a person is led to it, even if it was wrong before.
-    pub fn miss(self) {
+    pub fn show_invalid(self) {
         self.refusal.set(None);
         focus_first_bad();
     }
 
     /// Now it is being sent.
-    pub fn begin(self) {
+    pub fn start(self) {
         self.refusal.set(None);
         self.busy.set(true);
     }
@@ -133,20 +133,20 @@ impl Sending {
 
     /// Says why the server has refused it, if the form is still there: at the fields, which have
     /// names, or above them.
-    pub fn fail(self, error: &ApiError, failed: &str, fields: &[(&str, Entry)]) {
+    pub fn fail(self, error: &ApiError, failed: &str, fields: &[(&str, FormField)]) {
         if self.busy.try_set(false).is_some() {
             return;
         }
         self.refusal.set(refusal(error, failed, |error| {
             let entry =
                 fields.iter().find(|(name, _)| *name == error.field).map(|(_, entry)| *entry);
-            entry.inspect(|entry| entry.refuse(error.message.clone())).is_some()
+            entry.inspect(|entry| entry.set_error(error.message.clone())).is_some()
         }));
         focus_first_bad();
     }
 }
 
-impl Default for Sending {
+impl Default for Submission {
     fn default() -> Self {
         Self::new()
     }
@@ -156,10 +156,10 @@ impl Default for Sending {
 #[component]
 pub fn Refusal(
     /// State of the form's request.
-    sending: Sending,
+    submission: Submission,
 ) -> impl IntoView {
     move || {
-        let why = sending.refusal.get()?;
+        let why = submission.refusal.get()?;
         Some(view! { <Callout tone=Tone::Danger alert=true>{why}</Callout> })
     }
 }
@@ -174,7 +174,7 @@ pub fn FormDialog(
     #[prop(optional, into)]
     aside: Option<ViewFnOnce>,
     /// State of the form's request.
-    sending: Sending,
+    submission: Submission,
     /// Whether closing it would lose something that was written.
     #[prop(into)]
     dirty: Signal<bool>,
@@ -191,10 +191,10 @@ pub fn FormDialog(
     /// Fields of the form.
     children: Children,
 ) -> impl IntoView {
-    let busy = sending.busy;
+    let busy = submission.busy;
     let fields = view! {
         <div class="flex flex-col gap-5">
-            <Refusal sending/>
+            <Refusal submission/>
             {children()}
         </div>
     };

@@ -11,18 +11,18 @@ use server_fn::request::ClientReq;
 use server_fn::response::ClientRes;
 use server_fn::{Bytes, Decodes};
 
-use crate::api::{ApiError, ProblemEncoding};
-use super::fetch::{Answer, Outgoing};
+use super::fetch::{HttpResponse, PostRequest};
 use super::session;
+use crate::api::{ApiError, ProblemEncoding};
 
 /// Sends server functions with `Authorization: Bearer`.
 pub struct Bearer;
 
 /// A request of [`Bearer`]. Server functions here have JSON bodies, so that is all it can carry.
-pub struct BearerRequest(Outgoing);
+pub struct BearerRequest(PostRequest);
 
 /// An answer to [`Bearer`].
-pub struct BearerResponse(Answer);
+pub struct BearerResponse(HttpResponse);
 
 impl Client<ApiError> for Bearer {
     type Request = BearerRequest;
@@ -54,7 +54,7 @@ impl Client<ApiError> for Bearer {
     }
 }
 
-async fn deliver(request: &Outgoing) -> Result<Answer, ApiError> {
+async fn deliver(request: &PostRequest) -> Result<HttpResponse, ApiError> {
     let answer = with_token(async |token| request.send(Some(&token)).await, |it| it.status).await?;
     match answer.status {
         400..=599 => Err(refused(answer.body)),
@@ -72,7 +72,7 @@ pub(crate) async fn with_token<A>(
     status: impl Fn(&A) -> u16,
 ) -> Result<A, ApiError> {
     let Some(token) = session::token() else {
-        return session::leave(None).await;
+        return session::redirect_to_login(None).await;
     };
     let mut answer = send(token.clone()).await?;
     if status(&answer) == 401
@@ -85,7 +85,7 @@ pub(crate) async fn with_token<A>(
         answer = send(session::renew().await?).await?;
     }
     if status(&answer) == 401 {
-        return session::leave(Some(session::Reason::Expired)).await;
+        return session::redirect_to_login(Some(session::Reason::Expired)).await;
     }
     Ok(answer)
 }
@@ -111,7 +111,7 @@ impl ClientReq<ApiError> for BearerRequest {
         _method: Method,
     ) -> Result<Self, ApiError> {
         let body = String::from_utf8(body.into()).map_err(|_| ApiError::Unreadable)?;
-        Ok(Self(Outgoing::json(path, body)))
+        Ok(Self(PostRequest::json(path, body)))
     }
 
     fn try_new_req_text(
@@ -121,7 +121,7 @@ impl ClientReq<ApiError> for BearerRequest {
         body: String,
         _method: Method,
     ) -> Result<Self, ApiError> {
-        Ok(Self(Outgoing::json(path, body)))
+        Ok(Self(PostRequest::json(path, body)))
     }
 
     fn try_new_req_query(_: &str, _: &str, _: &str, _: &str, _: Method) -> Result<Self, ApiError> {

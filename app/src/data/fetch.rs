@@ -20,17 +20,17 @@ const TIME_LIMIT_MS: u32 = 10_000;
 const TIME_OUT: &str = "TimeoutError";
 
 /// A `POST` to this server.
-pub(crate) struct Outgoing {
+pub(crate) struct PostRequest {
     path: String,
     body: Option<String>,
 }
 
-pub(crate) struct Answer {
+pub(crate) struct HttpResponse {
     pub(crate) status: u16,
     pub(crate) body: Bytes,
 }
 
-impl Outgoing {
+impl PostRequest {
     /// One with a JSON body.
     pub(crate) fn json(path: &str, body: String) -> Self {
         Self { path: path.to_owned(), body: Some(body) }
@@ -45,7 +45,7 @@ impl Outgoing {
     ///
     /// # Errors
     /// There was no answer, or none within ten seconds. A refusal is an answer.
-    pub(crate) async fn send(&self, token: Option<&str>) -> Result<Answer, ApiError> {
+    pub(crate) async fn send(&self, token: Option<&str>) -> Result<HttpResponse, ApiError> {
         let response: Response = match self.request(token) {
             Ok(request) => run(window().fetch_with_request(&request)).await?.unchecked_into(),
             Err(_) => return Err(ApiError::Unreadable),
@@ -53,7 +53,7 @@ impl Outgoing {
         let status = response.status();
         let text = response.text().map_err(|error| failure(&error))?;
         let body = run(text).await?.as_string().unwrap_or_default();
-        Ok(Answer { status, body: Bytes::from(body) })
+        Ok(HttpResponse { status, body: Bytes::from(body) })
     }
 
     fn request(&self, token: Option<&str>) -> Result<Request, JsValue> {

@@ -1,7 +1,7 @@
 //! The rows of a list that grows at its top while a person reads it and asks for older ones.
 //!
-//! The server's pages are newest first. [`ListRows::take_newest`] puts a fresh first page on top of
-//! what is shown and [`ListRows::take_older`] adds below it; whatever arrives in between, no row is
+//! The server's pages are newest first. [`ListRows::merge_first_page`] puts a fresh first page on top of
+//! what is shown and [`ListRows::append_page`] adds below it; whatever arrives in between, no row is
 //! lost or doubled.
 
 use latchkey_domain::api::{
@@ -15,7 +15,7 @@ use latchkey_domain::id::{
 
 /// After this many arrivals the list starts again at the newest page, so that a page left open for
 /// days does not fill the browser's memory. What was dropped is below, one “Load older” away.
-const MOST_ARRIVALS: usize = 1_000;
+const MAX_ARRIVALS: usize = 1_000;
 
 /// A row that is told apart by an id.
 pub trait HasId {
@@ -93,7 +93,7 @@ impl<T: HasId> ListRows<T> {
     ///
     /// In a changing order nothing says where rows went, so once older ones were asked for, all
     /// stay where they are and only what they say is renewed.
-    pub fn take_newest(&mut self, page: Page<T>) {
+    pub fn merge_first_page(&mut self, page: Page<T>) {
         if self.outdated {
             self.start_with(page);
             return;
@@ -110,7 +110,7 @@ impl<T: HasId> ListRows<T> {
         let last_known = self.shown.iter().rposition(|row| contains(&page.data, row.id()));
         let fresh = page.data.iter().filter(|row| !contains(&self.shown, row.id())).count();
         match last_known {
-            Some(last) if page.next_cursor.is_some() && self.arrivals + fresh <= MOST_ARRIVALS => {
+            Some(last) if page.next_cursor.is_some() && self.arrivals + fresh <= MAX_ARRIVALS => {
                 let older = self.shown.split_off(last + 1);
                 self.shown = page.data;
                 self.shown.extend(older);
@@ -133,7 +133,7 @@ impl<T: HasId> ListRows<T> {
 
     /// Adds the page that `asked` was the cursor of. It is dropped if the list has started again
     /// since.
-    pub fn take_older(&mut self, asked: &str, page: Page<T>) {
+    pub fn append_page(&mut self, asked: &str, page: Page<T>) {
         if self.outdated || self.cursor.as_deref() != Some(asked) {
             return;
         }
@@ -258,7 +258,7 @@ mod tests {
 
     fn older(rows: &mut ListRows<u32>, newest: u32) {
         let asked = rows.cursor().unwrap().to_owned();
-        rows.take_older(&asked, page(newest, Some(&asked)));
+        rows.append_page(&asked, page(newest, Some(&asked)));
     }
 
     fn down_from(newest: u32, count: usize) -> Vec<u32> {
@@ -268,14 +268,14 @@ mod tests {
     #[test]
     fn rows_that_arrive_while_paging_are_neither_lost_nor_doubled() {
         let mut rows = ListRows::default();
-        rows.take_newest(page(30, None));
+        rows.merge_first_page(page(30, None));
         older(&mut rows, 33);
-        rows.take_newest(page(37, None));
+        rows.merge_first_page(page(37, None));
         assert_eq!(rows.shown(), down_from(37, 27));
         older(&mut rows, 40);
         assert_eq!(rows.shown(), down_from(37, 37));
         assert_eq!(rows.cursor(), None);
-        rows.take_newest(page(41, None));
+        rows.merge_first_page(page(41, None));
         assert_eq!(rows.shown(), down_from(41, 41));
         assert_eq!(rows.cursor(), None);
     }
@@ -283,12 +283,12 @@ mod tests {
     #[test]
     fn more_arrivals_than_a_page_start_the_list_again() {
         let mut rows = ListRows::default();
-        rows.take_newest(page(30, None));
+        rows.merge_first_page(page(30, None));
         let asked = rows.cursor().unwrap().to_owned();
-        rows.take_newest(page(60, None));
+        rows.merge_first_page(page(60, None));
         assert_eq!(rows.shown(), down_from(60, 10));
         // An answer that was on its way when the list started again does not tear a hole into it.
-        rows.take_older(&asked, page(60, Some(&asked)));
+        rows.append_page(&asked, page(60, Some(&asked)));
         assert_eq!(rows.shown(), down_from(60, 10));
         older(&mut rows, 60);
         assert_eq!(rows.shown(), down_from(60, 20));
@@ -298,8 +298,8 @@ mod tests {
     fn a_list_left_open_does_not_grow_for_ever() {
         let mut rows = ListRows::default();
         for newest in 20..3_000 {
-            rows.take_newest(page(newest, None));
-            assert!(rows.shown().len() <= MOST_ARRIVALS + 10);
+            rows.merge_first_page(page(newest, None));
+            assert!(rows.shown().len() <= MAX_ARRIVALS + 10);
         }
         assert_eq!(rows.shown(), down_from(2_999, rows.shown().len()));
     }
@@ -307,27 +307,27 @@ mod tests {
     #[test]
     fn deleted_rows_go() {
         let mut rows = ListRows::default();
-        rows.take_newest(page(30, None));
+        rows.merge_first_page(page(30, None));
         let mut fresh = page(30, None);
         fresh.data.retain(|row| *row != 28);
-        rows.take_newest(fresh);
+        rows.merge_first_page(fresh);
         assert!(!rows.shown().contains(&28) && rows.shown().len() == 9);
-        rows.take_newest(Page { data: Vec::new(), next_cursor: None });
+        rows.merge_first_page(Page { data: Vec::new(), next_cursor: None });
         assert_eq!(rows, ListRows::default());
     }
 
     #[test]
     fn the_first_rows_of_an_empty_list_appear() {
         let mut rows = ListRows::default();
-        rows.take_newest(page(0, None));
-        rows.take_newest(page(3, None));
+        rows.merge_first_page(page(0, None));
+        rows.merge_first_page(page(3, None));
         assert_eq!(rows.shown(), down_from(3, 3));
     }
 
     #[test]
     fn another_list_takes_the_place_of_the_one_before() {
         let mut rows = ListRows::default();
-        rows.take_newest(page(30, None));
+        rows.merge_first_page(page(30, None));
         let asked = rows.cursor().unwrap().to_owned();
         rows.restart(Order::Newest);
         assert_eq!(
@@ -335,11 +335,11 @@ mod tests {
             down_from(30, 10),
             "what is shown stays until the other list is there"
         );
-        rows.take_older(&asked, page(30, Some(&asked)));
+        rows.append_page(&asked, page(30, Some(&asked)));
         assert_eq!(rows.shown(), down_from(30, 10), "a page of the list before is not part of it");
-        rows.take_newest(page(7, None));
+        rows.merge_first_page(page(7, None));
         assert_eq!(rows.shown(), down_from(7, 7));
-        rows.take_newest(page(8, None));
+        rows.merge_first_page(page(8, None));
         assert_eq!(rows.shown(), down_from(8, 8));
     }
 
@@ -349,11 +349,11 @@ mod tests {
             |data: &[u32]| Page { data: data.to_vec(), next_cursor: Some("2".to_owned()) };
         let mut rows = ListRows::default();
         rows.restart(Order::Changing);
-        rows.take_newest(in_order(&[5, 4]));
-        rows.take_newest(in_order(&[3, 5]));
+        rows.merge_first_page(in_order(&[5, 4]));
+        rows.merge_first_page(in_order(&[3, 5]));
         assert_eq!(rows.shown(), [3, 5]);
-        rows.take_older("2", Page { data: vec![4, 2], next_cursor: None });
-        rows.take_newest(in_order(&[2, 3]));
+        rows.append_page("2", Page { data: vec![4, 2], next_cursor: None });
+        rows.merge_first_page(in_order(&[2, 3]));
         assert_eq!(rows.shown(), [3, 5, 4, 2]);
     }
 
@@ -365,26 +365,26 @@ mod tests {
         };
         let mut rows = ListRows::default();
         rows.restart(Order::Changing);
-        rows.take_newest(found(&[], Some("70")));
-        rows.take_older("70", found(&[], Some("40")));
-        rows.take_newest(found(&[], Some("75")));
+        rows.merge_first_page(found(&[], Some("70")));
+        rows.append_page("70", found(&[], Some("40")));
+        rows.merge_first_page(found(&[], Some("75")));
         assert_eq!(rows.cursor(), Some("40"), "what was searched is not searched again");
-        rows.take_older("40", found(&[31, 12], Some("10")));
-        rows.take_newest(found(&[], Some("80")));
+        rows.append_page("40", found(&[31, 12], Some("10")));
+        rows.merge_first_page(found(&[], Some("80")));
         assert_eq!((rows.shown(), rows.cursor()), (&[31, 12][..], Some("10")));
 
         let mut rows = ListRows::default();
         rows.restart(Order::Changing);
-        rows.take_newest(found(&[], Some("70")));
-        rows.take_older("70", found(&[], None));
-        rows.take_newest(found(&[99], Some("75")));
+        rows.merge_first_page(found(&[], Some("70")));
+        rows.append_page("70", found(&[], None));
+        rows.merge_first_page(found(&[99], Some("75")));
         assert_eq!((rows.shown(), rows.cursor()), (&[99][..], Some("75")), "the first one appears");
     }
 
     #[test]
     fn a_shown_row_can_be_changed() {
         let mut rows = ListRows::default();
-        rows.take_newest(page(3, None));
+        rows.merge_first_page(page(3, None));
         rows.change(2, |row| *row = 20);
         rows.change(9, |row| *row = 90);
         assert_eq!(rows.shown(), [3, 20, 1]);

@@ -2,9 +2,9 @@
 //! read page by page, and values that are asked for again while somebody looks.
 
 pub(crate) mod bearer;
-pub mod paged_list;
 pub(crate) mod fetch;
-pub mod polling;
-pub mod polled_query;
 pub mod list_rows;
+pub mod paged_list;
+pub mod polled_query;
+pub mod polling;
 pub mod session;

@@ -11,7 +11,7 @@ use latchkey_domain::api::Page;
 use latchkey_domain::problem::ErrorCode;
 use leptos::prelude::*;
 
-use super::list_rows::{HasId, Order, ListRows};
+use super::list_rows::{HasId, ListRows, Order};
 use crate::api::ApiError;
 use latchkey_ui::pager::More;
 use latchkey_ui::skeleton::{is_late, skeleton_shown};
@@ -29,7 +29,7 @@ pub enum ListState {
     /// That there is nothing.
     Empty,
     /// The loaded rows are shown.
-    ListRows,
+    Rows,
 }
 
 /// Whether the first page is there.
@@ -87,7 +87,7 @@ impl<T: HasId + Clone + Send + Sync + 'static> PagedList<T> {
 
     /// The same list, read in this order from its first page on.
     #[must_use]
-    pub fn in_order(self, order: Order) -> Self {
+    pub fn with_order(self, order: Order) -> Self {
         self.rows.update_untracked(|rows| rows.restart(order));
         self
     }
@@ -190,17 +190,17 @@ impl<T: HasId + Clone + Send + Sync + 'static> PagedList<T> {
                 return;
             }
             if self.changes.get_value() == changes {
-                self.take_newest(answer);
+                self.merge_first_page(answer);
             } else {
                 self.refresh();
             }
         });
     }
 
-    fn take_newest(self, answer: Result<Page<T>, ApiError>) {
+    fn merge_first_page(self, answer: Result<Page<T>, ApiError>) {
         match answer {
             Ok(page) => {
-                self.rows.update(|rows| rows.take_newest(page));
+                self.rows.update(|rows| rows.merge_first_page(page));
                 if !self.is_ready_untracked() {
                     self.stage.set(Stage::Ready);
                 }
@@ -231,7 +231,7 @@ impl<T: HasId + Clone + Send + Sync + 'static> PagedList<T> {
             if self.older.try_set(result).is_none()
                 && let Some(page) = page
             {
-                self.rows.update(|rows| rows.take_older(&cursor, page));
+                self.rows.update(|rows| rows.append_page(&cursor, page));
             }
         });
     }

@@ -28,13 +28,13 @@ pub enum QueryState {
 
 /// The thing, as it was last read.
 pub struct PolledQuery<T: 'static> {
-    found: RwSignal<Option<T>>,
+    value: RwSignal<Option<T>>,
     failure: RwSignal<Option<ApiError>>,
     /// Whether what is shown is not what is wanted, say of another range.
     outdated: RwSignal<bool>,
     /// Which request is the last; the answers of those before it are dropped.
-    asked: StoredValue<u32>,
-    asking: StoredValue<bool>,
+    latest_request: StoredValue<u32>,
+    is_fetching: StoredValue<bool>,
     fetch: StoredValue<QueryFn<T>>,
 }
 
@@ -55,18 +55,18 @@ impl<T: Clone + PartialEq + Send + Sync + 'static> PolledQuery<T> {
     {
         let fetch: QueryFn<T> = Arc::new(move || Box::pin(fetch()));
         let query = Self {
-            found: RwSignal::new(None),
+            value: RwSignal::new(None),
             failure: RwSignal::new(None),
             outdated: RwSignal::new(false),
-            asked: StoredValue::new(0),
-            asking: StoredValue::new(false),
+            latest_request: StoredValue::new(0),
+            is_fetching: StoredValue::new(false),
             fetch: StoredValue::new(fetch),
         };
-        Effect::new(move || query.ask());
+        Effect::new(move || query.request());
         poll_while_visible(move || {
             let failed = query.failure.with_untracked(Option::is_some);
-            if !failed && !query.asking.get_value() {
-                query.ask();
+            if !failed && !query.is_fetching.get_value() {
+                query.request();
             }
         });
         query
@@ -81,17 +81,17 @@ impl<T: Clone + PartialEq + Send + Sync + 'static> PolledQuery<T> {
     /// Starts over after a failure.
     pub fn retry(self) {
         self.failure.set(None);
-        self.ask();
+        self.request();
     }
 
     /// What was last read, tracked.
     pub fn get(self) -> Option<T> {
-        self.found.get()
+        self.value.get()
     }
 
     /// A part of what was last read, tracked.
     pub fn with<U>(self, read: impl FnOnce(&T) -> U) -> Option<U> {
-        self.found.with(|found| found.as_ref().map(read))
+        self.value.with(|value| value.as_ref().map(read))
     }
 
     /// Whether what is shown is about to be replaced by something else, tracked.
@@ -107,7 +107,7 @@ impl<T: Clone + PartialEq + Send + Sync + 'static> PolledQuery<T> {
 
     /// What there is to show. It changes only when something else is to be shown.
     pub fn shown(self) -> Memo<QueryState> {
-        let is_there = Memo::new(move |_| self.found.with(Option::is_some));
+        let is_there = Memo::new(move |_| self.value.with(Option::is_some));
         let loading = move || !is_there.get() && self.failure.with(Option::is_none);
         let skeleton = skeleton_shown(Signal::derive(loading));
         Memo::new(move |_| match self.failure.get() {
@@ -118,25 +118,26 @@ impl<T: Clone + PartialEq + Send + Sync + 'static> PolledQuery<T> {
         })
     }
 
-    fn ask(self) {
-        self.asked.update_value(|asked| *asked = asked.wrapping_add(1));
-        self.asking.set_value(true);
-        let asked = self.asked.get_value();
+    fn request(self) {
+        self.latest_request
+            .update_value(|latest_request| *latest_request = latest_request.wrapping_add(1));
+        self.is_fetching.set_value(true);
+        let latest_request = self.latest_request.get_value();
         let answer = self.fetch.with_value(|fetch| fetch());
         leptos::task::spawn_local(async move {
             let answer = answer.await;
-            if self.asked.try_get_value() == Some(asked) {
-                self.asking.set_value(false);
-                self.take(answer);
+            if self.latest_request.try_get_value() == Some(latest_request) {
+                self.is_fetching.set_value(false);
+                self.receive(answer);
             }
         });
     }
 
-    fn take(self, answer: Result<T, ApiError>) {
+    fn receive(self, answer: Result<T, ApiError>) {
         match answer {
             Ok(read) => {
-                if self.found.with_untracked(|found| found.as_ref() != Some(&read)) {
-                    self.found.set(Some(read));
+                if self.value.with_untracked(|value| value.as_ref() != Some(&read)) {
+                    self.value.set(Some(read));
                 }
                 if self.outdated.get_untracked() {
                     self.outdated.set(false);
@@ -146,7 +147,7 @@ impl<T: Clone + PartialEq + Send + Sync + 'static> PolledQuery<T> {
             // wanted.
             Err(error) => {
                 let wanted =
-                    self.found.with_untracked(Option::is_some) && !self.outdated.get_untracked();
+                    self.value.with_untracked(Option::is_some) && !self.outdated.get_untracked();
                 if !wanted || error.is(ErrorCode::NotFound) {
                     self.failure.set(Some(error));
                 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use leptos::prelude::*;
 
 /// How often a live list asks for its newest page.
-const EVERY: Duration = Duration::from_millis(2_500);
+const POLL_INTERVAL: Duration = Duration::from_millis(2_500);
 
 /// Calls `ask` every 2.5 s while the page is visible, and at once when it becomes visible again. It
 /// ends with the component that calls this.
@@ -22,7 +22,7 @@ pub fn poll_while_visible(ask: impl Fn() + Clone + 'static) {
         let on_return = when_visible.clone();
         // The event bubbles from the document to the window.
         let listener = window_event_listener_untyped("visibilitychange", move |_| on_return());
-        let ticks = set_interval_with_handle(when_visible, EVERY);
+        let ticks = set_interval_with_handle(when_visible, POLL_INTERVAL);
         on_cleanup(move || {
             listener.remove();
             if let Ok(ticks) = ticks {

@@ -12,8 +12,8 @@ use latchkey_domain::api::SessionTokens;
 use latchkey_domain::path::LocalPath;
 use leptos::prelude::*;
 
+use super::fetch::PostRequest;
 use crate::api::ApiError;
-use super::fetch::Outgoing;
 
 /// Where `localStorage` keeps the access token.
 pub(crate) const TOKEN: &str = "token";
@@ -45,7 +45,7 @@ pub fn token() -> Option<String> {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RenewError {
     /// The session is over.
-    Over,
+    SessionEnded,
     /// The server could not be asked; the session may well be alive.
     Failed(ApiError),
 }
@@ -82,7 +82,7 @@ pub async fn refresh() -> Result<String, RenewError> {
 }
 
 async fn ask_for_token() -> Result<String, RenewError> {
-    let answer = Outgoing::empty("/refresh").send(None).await.map_err(RenewError::Failed)?;
+    let answer = PostRequest::empty("/refresh").send(None).await.map_err(RenewError::Failed)?;
     match answer.status {
         200 => {
             let Ok(SessionTokens { token, .. }) = serde_json::from_slice(&answer.body) else {
@@ -91,7 +91,7 @@ async fn ask_for_token() -> Result<String, RenewError> {
             _ = LocalStorage::raw().set_item(TOKEN, &token);
             Ok(token)
         }
-        401 | 403 => Err(RenewError::Over),
+        401 | 403 => Err(RenewError::SessionEnded),
         _ => Err(RenewError::Failed(
             serde_json::from_slice(&answer.body).map_or(ApiError::Unreachable, ApiError::Refused),
         )),
@@ -106,14 +106,14 @@ pub(crate) async fn renew() -> Result<String, ApiError> {
     match refresh().await {
         Ok(token) => Ok(token),
         Err(RenewError::Failed(error)) => Err(error),
-        Err(RenewError::Over) => leave(Some(Reason::Expired)).await,
+        Err(RenewError::SessionEnded) => redirect_to_login(Some(Reason::Expired)).await,
     }
 }
 
 /// Forgets the token and goes to the login page, which will lead back here. Never returns: what
 /// waits for it must not show an error for the moment that the browser needs.
-pub(crate) async fn leave<T>(reason: Option<Reason>) -> T {
-    leave_once(reason, Some(&here()));
+pub(crate) async fn redirect_to_login<T>(reason: Option<Reason>) -> T {
+    redirect_once(reason, Some(&here()));
     std::future::pending().await
 }
 
@@ -121,7 +121,7 @@ pub(crate) async fn leave<T>(reason: Option<Reason>) -> T {
 /// never sees the token.
 pub(crate) async fn require() {
     if token().is_none() {
-        leave::<()>(None).await;
+        redirect_to_login::<()>(None).await;
     }
 }
 
@@ -130,7 +130,7 @@ pub async fn sign_out() {
     LEAVING.set(true);
     if let Some(token) = token() {
         // Signing out must work without a connection too; the cookie is then left to expire.
-        _ = Outgoing::empty("/logout").send(Some(&token)).await;
+        _ = PostRequest::empty("/logout").send(Some(&token)).await;
     }
     go_to_login(Some(Reason::SignedOut), None);
 }
@@ -141,7 +141,7 @@ pub fn follow_other_tabs() {
         // A cleared store names no key.
         let token_gone = event.key().is_none_or(|key| key == TOKEN) && token().is_none();
         if token_gone {
-            leave_once(Some(Reason::SignedOut), None);
+            redirect_once(Some(Reason::SignedOut), None);
         }
     });
     on_cleanup(move || handle.remove());
@@ -155,7 +155,7 @@ fn here() -> LocalPath {
 }
 
 /// Goes to the login page, unless that is under way.
-fn leave_once(reason: Option<Reason>, next: Option<&LocalPath>) {
+fn redirect_once(reason: Option<Reason>, next: Option<&LocalPath>) {
     if !LEAVING.replace(true) {
         go_to_login(reason, next);
     }

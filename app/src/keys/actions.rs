@@ -21,12 +21,9 @@ pub fn Actions(
     #[prop(optional)]
     wide: bool,
 ) -> impl IntoView {
-    let can =
-        Memo::new(
-            move |_| {
-                if page.may_write() { now.with(|now| KeyActions::of(&now.key)) } else { KeyActions::NONE }
-            },
-        );
+    let can = Memo::new(move |_| {
+        if page.may_write() { now.with(|now| KeyActions::of(&now.key)) } else { KeyActions::NONE }
+    });
     view! {
         <Show when=move || can.get() != KeyActions::NONE>
             {if wide {

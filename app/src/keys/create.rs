@@ -7,9 +7,9 @@ use leptos::prelude::*;
 
 use super::fields::{AdvancedFields, ApplicationField, EnvironmentField, ExpiryField, NameField};
 use super::form::KeyForm;
+use super::labels::KeyLabels;
 use super::limit_fields::LimitFields;
 use super::limit_reached::LimitReached;
-use super::words::KeyWords;
 use super::{KeyScope, KeysPageState};
 use crate::api::create_project_key;
 use latchkey_ui::button::{Button, Variant};
@@ -121,7 +121,7 @@ fn CreateForm(
     };
     view! {
         <Dialog
-            title=KeyWords::of(kind).dialog
+            title=KeyLabels::of(kind).dialog
             on_close
             busy=form.busy
             dirty=form.is_dirty()

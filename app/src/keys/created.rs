@@ -8,11 +8,11 @@ use latchkey_domain::key::KeyKind;
 use leptos::prelude::*;
 
 use super::KeyScope;
-use super::page_state::NewSecret;
 use super::gateway_call::call_gateway;
 use super::model_chips::models_in_words;
+use super::page_state::NewSecret;
 use super::service_call::use_service_key;
-use crate::layout::origin;
+use crate::layout::server_url;
 use latchkey_ui::button::{Button, IconButton, Variant};
 use latchkey_ui::callout::{Callout, Tone};
 use latchkey_ui::checkbox::Checkbox;
@@ -109,7 +109,7 @@ pub fn KeyCreated(
 
 /// What a program does with the key.
 fn snippets_for(key: &ApiKey, scope: Signal<KeyScope>) -> Option<Vec<Snippet>> {
-    let origin = origin();
+    let origin = server_url();
     match key.kind {
         KeyKind::Service => {
             let permissions = key.permissions.as_deref().unwrap_or_default();

@@ -10,7 +10,7 @@ use super::fields::{AdvancedFields, ExpiryField, NameField};
 use super::form::KeyForm;
 use super::limit_fields::LimitFields;
 use super::summary::KeySummary;
-use crate::api::change_key;
+use crate::api::update_key;
 use latchkey_ui::button::{Button, Variant};
 use latchkey_ui::callout::{Callout, Tone};
 use latchkey_ui::dialog::Dialog;
@@ -45,7 +45,7 @@ pub fn EditKey(
         form.busy.set(true);
         let id = key.with_value(|key| key.id);
         leptos::task::spawn_local(async move {
-            match change_key(id, patch).await {
+            match update_key(id, patch).await {
                 Ok(changed) => {
                     page.keys.change(id, |row| row.key = changed);
                     toasts.success("Key saved");

@@ -4,7 +4,7 @@
 use leptos::prelude::*;
 
 use super::{KeyScope, KeysPageState};
-use crate::layout::origin;
+use crate::layout::server_url;
 use latchkey_ui::button::{Button, Size, Variant, button_class};
 use latchkey_ui::code_tabs::CodeTabs;
 use latchkey_ui::icon::{Glyph, Icon};
@@ -28,7 +28,7 @@ pub fn FirstKey(
     });
     let snippets = move || {
         browser_time().map(|now| {
-            let snippets = report_a_trace(&origin(), to_name.get(), now);
+            let snippets = report_a_trace(&server_url(), to_name.get(), now);
             view! { <CodeTabs id="first" snippets/> }
         })
     };

@@ -13,7 +13,7 @@ use leptos::prelude::*;
 
 use super::limit_form::{LimitForm, TokenLimits};
 use crate::api::ApiError;
-use crate::components::form::{Entry, refusal};
+use crate::components::form::{FormField, refusal};
 use latchkey_ui::field::focus_first_bad;
 use latchkey_ui::segmented::Segment;
 use latchkey_ui::thousands;
@@ -36,15 +36,15 @@ const DAY: Duration = Duration::from_hours(24);
 #[derive(Clone, Copy)]
 pub struct KeyForm {
     /// Name of the key.
-    pub name: Entry,
+    pub name: FormField,
     /// Selected expiry, one of [`EXPIRIES`].
     pub expiry: RwSignal<&'static str>,
     /// The last day, if the expiry is [`CUSTOM`], as `2026-08-12`.
-    pub last_day: Entry,
+    pub last_day: FormField,
     /// Maximum requests per minute.
-    pub rpm: Entry,
+    pub rpm: FormField,
     /// Networks, one a line.
-    pub networks: Entry,
+    pub networks: FormField,
     /// What limits tokens and models, on forms that have it.
     pub limits: LimitForm,
     /// Whether the advanced fields are in sight.
@@ -91,11 +91,11 @@ impl KeyForm {
     /// An empty form: a key without limits that never expires.
     pub fn empty() -> Self {
         Self {
-            name: Entry::new(String::new()),
+            name: FormField::new(String::new()),
             expiry: RwSignal::new(NEVER),
-            last_day: Entry::new(String::new()),
-            rpm: Entry::new(String::new()),
-            networks: Entry::new(String::new()),
+            last_day: FormField::new(String::new()),
+            rpm: FormField::new(String::new()),
+            networks: FormField::new(String::new()),
             limits: LimitForm::of(&TokenLimits::default()),
             advanced: RwSignal::new(false),
             refusal: RwSignal::new(None),
@@ -110,11 +110,11 @@ impl KeyForm {
             list.as_slice().iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
         };
         Self {
-            name: Entry::new(key.name.clone()),
+            name: FormField::new(key.name.clone()),
             expiry: RwSignal::new(if key.expires_at.is_some() { CUSTOM } else { NEVER }),
-            last_day: Entry::new(key.expires_at.map(day_of).unwrap_or_default()),
-            rpm: Entry::new(key.rpm.map(|rpm| rpm.to_string()).unwrap_or_default()),
-            networks: Entry::new(key.allowed_cidrs.as_ref().map(lines).unwrap_or_default()),
+            last_day: FormField::new(key.expires_at.map(day_of).unwrap_or_default()),
+            rpm: FormField::new(key.rpm.map(|rpm| rpm.to_string()).unwrap_or_default()),
+            networks: FormField::new(key.allowed_cidrs.as_ref().map(lines).unwrap_or_default()),
             limits: LimitForm::of(&TokenLimits::of(key)),
             advanced: RwSignal::new(
                 key.rpm.is_some() && key.kind != KeyKind::Inference || key.allowed_cidrs.is_some(),
@@ -136,7 +136,7 @@ impl KeyForm {
             end_of(self.expiry.get_untracked(), day, self.before.get_value(), now)
         });
         if let Err(message) = &expires_at {
-            self.last_day.refuse(message.as_str());
+            self.last_day.set_error(message.as_str());
         }
         if rpm.is_none() || networks.is_none() {
             self.advanced.set(true);
@@ -164,7 +164,7 @@ impl KeyForm {
     pub fn is_dirty(self) -> Signal<bool> {
         let entries = [self.name, self.last_day, self.rpm, self.networks];
         let all = move || entries.into_iter().chain(self.limits.entries());
-        Signal::derive(move || all().any(Entry::is_changed))
+        Signal::derive(move || all().any(FormField::is_changed))
     }
 
     /// The advanced fields of a form for keys of that kind in a line, tracked.
@@ -193,7 +193,7 @@ impl KeyForm {
         }
         if error.is(ErrorCode::NameTaken) {
             let name = self.name.text().unwrap_or_default();
-            self.name.refuse(format!("This project already has a key named “{name}”."));
+            self.name.set_error(format!("This project already has a key named “{name}”."));
         } else {
             self.refusal.set(refusal(error, failed, |error| self.refuse_field(error)));
         }
@@ -218,7 +218,7 @@ impl KeyForm {
         if matches!(root, "rpm" | "allowed_cidrs") {
             self.advanced.set(true);
         }
-        entry.refuse(error.message.clone());
+        entry.set_error(error.message.clone());
         focus_first_bad();
         true
     }

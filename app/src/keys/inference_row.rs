@@ -18,7 +18,7 @@ use latchkey_ui::relative_time::{
     Clock, browser_time, exact, month_and_day_of, time_to_the_minute,
 };
 use latchkey_ui::status_badge::{KeyState, StatusBadge};
-use latchkey_ui::table::{CELL, Nothing, ROW};
+use latchkey_ui::table::{CELL, EmptyCell, ROW};
 use latchkey_ui::thousands;
 
 /// The row. What it says follows the list; the row itself stays, as focus may be in it.
@@ -107,7 +107,7 @@ pub fn InferenceKeyRow(
 fn per_cell(limit: Option<u64>) -> AnyView {
     match limit {
         Some(limit) => view! { <span title=thousands(limit)>{short(limit)}</span> }.into_any(),
-        None => view! { <Nothing/> }.into_any(),
+        None => view! { <EmptyCell/> }.into_any(),
     }
 }
 

@@ -5,20 +5,20 @@ use latchkey_domain::api::{ApiKey, KeyPatch, KeyRequest};
 use latchkey_domain::limit::{AllowList, ModelName, Period, Tokens};
 use leptos::prelude::*;
 
-use crate::components::form::Entry;
+use crate::components::form::FormField;
 use latchkey_ui::thousands;
 
 /// What is written, and what is wrong with it.
 #[derive(Clone, Copy)]
 pub struct LimitForm {
     /// Maximum tokens per minute.
-    pub tpm: Entry,
+    pub tpm: FormField,
     /// The token budget of one period.
-    pub budget: Entry,
+    pub budget: FormField,
     /// The name of the period.
     pub period: RwSignal<&'static str>,
     /// Models, one a line.
-    pub models: Entry,
+    pub models: FormField,
 }
 
 /// Token limits that the form contains.
@@ -75,10 +75,10 @@ impl LimitForm {
             models.as_slice().iter().map(ModelName::as_str).collect::<Vec<_>>().join("\n")
         };
         Self {
-            tpm: Entry::new(number(limits.tpm)),
-            budget: Entry::new(number(limits.budget.map(|(limit, _)| limit))),
+            tpm: FormField::new(number(limits.tpm)),
+            budget: FormField::new(number(limits.budget.map(|(limit, _)| limit))),
             period: RwSignal::new(period.as_str()),
-            models: Entry::new(limits.models.as_ref().map(lines).unwrap_or_default()),
+            models: FormField::new(limits.models.as_ref().map(lines).unwrap_or_default()),
         }
     }
 
@@ -96,7 +96,7 @@ impl LimitForm {
     }
 
     /// The fields that text is written in.
-    pub const fn entries(self) -> [Entry; 3] {
+    pub const fn entries(self) -> [FormField; 3] {
         [self.tpm, self.budget, self.models]
     }
 }

@@ -8,8 +8,8 @@ use latchkey_domain::tier::Tier;
 use latchkey_domain::time::Timestamp;
 use leptos::prelude::*;
 
+use super::labels::KeyLabels;
 use super::revoke::{Revocation, RevokeDialog};
-use super::words::KeyWords;
 use super::{KeyScope, KeysPageState};
 use crate::api::{ApiError, list_project_keys};
 use crate::components::error_state::ErrorState;
@@ -41,7 +41,7 @@ pub fn LimitReached(
     let revocation = Revocation::new(page.keys, Callback::new(move |()| page.refresh()));
     view! {
         <Dialog
-            title=scope.with_untracked(|scope| KeyWords::of(scope.kind).dialog)
+            title=scope.with_untracked(|scope| KeyLabels::of(scope.kind).dialog)
             width=DialogWidth::Large
             on_close
             footer=move || {

@@ -15,7 +15,7 @@ use latchkey_ui::relative_time::{
 };
 use latchkey_ui::sparkline::Sparkline;
 use latchkey_ui::status_badge::{KeyState, StatusBadge};
-use latchkey_ui::table::{CELL, Nothing, ROW};
+use latchkey_ui::table::{CELL, EmptyCell, ROW};
 use latchkey_ui::thousands;
 
 /// The row. What it says follows the list; the row itself stays, as focus may be in it.
@@ -131,7 +131,7 @@ pub fn LastUse(
         {move || match last.get() {
             Some(time) => view! { <span class="md:hidden">"Used "</span> <RelativeTime time/> }.into_any(),
             None => view! {
-                <span class="max-md:hidden"><Nothing/></span>
+                <span class="max-md:hidden"><EmptyCell/></span>
                 <span class="md:hidden">"Never used"</span>
             }
             .into_any(),

@@ -8,8 +8,8 @@ use leptos::prelude::*;
 use super::KeysPageState;
 use super::activity::Activity;
 use super::inference_row::InferenceKeyRow;
+use super::labels::KeyLabels;
 use super::row::KeyRow;
-use super::words::KeyWords;
 use crate::components::error_state::ErrorState;
 use crate::data::paged_list::ListState;
 use crate::data::polling::poll_while_visible;
@@ -93,7 +93,7 @@ pub fn KeyList(
         project,
         Signal::derive(move || paused.get() || kind == KeyKind::Inference),
     );
-    let label = KeyWords::of(kind).title;
+    let label = KeyLabels::of(kind).title;
     let columns = match kind {
         KeyKind::Inference => OF_INFERENCE,
         _ if names_application => OF_PROJECT,
@@ -154,7 +154,7 @@ fn KeyTable(
         rows
     };
     view! {
-        <Table label=KeyWords::of(kind).title columns>
+        <Table label=KeyLabels::of(kind).title columns>
             <For each=rows key=|row| row.key.id let(listed)>
                 {if kind == KeyKind::Inference {
                     view! { <InferenceKeyRow page listed/> }.into_any()

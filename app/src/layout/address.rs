@@ -10,7 +10,7 @@ use super::{Workspace, bare_path};
 use crate::context::PublicUrl;
 
 /// Where the person is, whatever its things are called at present.
-pub fn use_place() -> Memo<String> {
+pub fn use_bare_path() -> Memo<String> {
     let path = use_location().pathname;
     Memo::new(move |_| path.with(|path| bare_path(path)))
 }
@@ -18,7 +18,7 @@ pub fn use_place() -> Memo<String> {
 /// Keeps the address of the calling page as its things are called now: a link with an id alone, or
 /// from before a rename, becomes the current one. That is no step in the history, and nothing on
 /// the page is done again.
-fn keep_address() {
+fn keep_address_current() {
     let workspace = expect_context::<Workspace>();
     // The page's own, which a page that is being left keeps.
     let url = use_url();
@@ -41,26 +41,26 @@ fn keep_address() {
 }
 
 /// Where this server is reached, for commands that are copied from the page.
-pub(crate) fn origin() -> String {
+pub(crate) fn server_url() -> String {
     use_context::<PublicUrl>().map(|url| url.0).unwrap_or_default()
 }
 
 /// The project that the address names, if it names one. The address is kept as the project is
 /// called.
-pub(crate) fn project_of_address() -> Memo<Option<ProjectId>> {
-    keep_address();
+pub(crate) fn use_project_id() -> Memo<Option<ProjectId>> {
+    keep_address_current();
     let params = use_params_map();
     Memo::new(move |_| params.with(|params| params.get_str("project").and_then(slug::id_of)))
 }
 
 /// The key that the address names, if it names one.
-pub(crate) fn key_of_address() -> Memo<Option<KeyId>> {
+pub(crate) fn use_key_id() -> Memo<Option<KeyId>> {
     let params = use_params_map();
     Memo::new(move |_| params.with(|params| params.get_str("key").and_then(|key| key.parse().ok())))
 }
 
 /// The application that the address names, if it names one.
-pub(crate) fn application_of_address() -> Memo<Option<ApplicationId>> {
+pub(crate) fn use_application_id() -> Memo<Option<ApplicationId>> {
     let params = use_params_map();
     Memo::new(move |_| params.with(|params| params.get_str("application").and_then(slug::id_of)))
 }

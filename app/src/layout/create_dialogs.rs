@@ -11,7 +11,7 @@ use leptos_router::hooks::use_navigate;
 
 use super::{Workspace, api_keys_path};
 use crate::api::{create_organization, create_project};
-use crate::components::form::{Entry, FormDialog, Sending};
+use crate::components::form::{FormDialog, FormField, Submission};
 use latchkey_ui::field::TextField;
 use latchkey_ui::toast::Toasts;
 
@@ -68,20 +68,20 @@ pub(super) fn OpenCreateDialog() -> impl IntoView {
 fn NewProject(dialogs: CreateDialogs, organization: Organization) -> impl IntoView {
     let (workspace, toasts) = (expect_context::<Workspace>(), expect_context::<Toasts>());
     let navigate = use_navigate();
-    let sending = Sending::new();
-    let name = Entry::new("");
-    let prefix = Entry::new(KeyPrefix::default().as_str());
+    let submission = Submission::new();
+    let name = FormField::new("");
+    let prefix = FormField::new(KeyPrefix::default().as_str());
     let id = organization.id;
     let submit = move |()| {
         let filled = (name.parse::<Name>(), prefix.parse::<KeyPrefix>());
-        let (Some(called), Some(key_prefix)) = filled else { return sending.miss() };
-        sending.begin();
+        let (Some(called), Some(key_prefix)) = filled else { return submission.show_invalid() };
+        submission.start();
         let navigate = navigate.clone();
         leptos::task::spawn_local(async move {
             let request = ProjectRequest { name: called, key_prefix };
             match create_project(id, request).await {
                 Ok(project) => {
-                    sending.succeed();
+                    submission.succeed();
                     let path = api_keys_path(project.id);
                     workspace.put_project(project);
                     dialogs.close();
@@ -89,7 +89,7 @@ fn NewProject(dialogs: CreateDialogs, organization: Organization) -> impl IntoVi
                     let address = untrack(|| workspace.address(&path));
                     navigate(&address, NavigateOptions::default());
                 }
-                Err(error) => sending.fail(
+                Err(error) => submission.fail(
                     &error,
                     "Couldn’t create the project. Nothing was saved. Try again.",
                     &[("name", name), ("key_prefix", prefix)],
@@ -102,7 +102,7 @@ fn NewProject(dialogs: CreateDialogs, organization: Organization) -> impl IntoVi
         <FormDialog
             title="Create project"
             aside=move || view! { <span class="min-w-0 max-w-[50%] truncate text-caption text-ink-2">{inside}</span> }
-            sending
+            submission
             dirty=Signal::derive(move || name.is_changed() || prefix.is_changed())
             action="Create project"
             busy_label="Creating…"
@@ -118,21 +118,21 @@ fn NewProject(dialogs: CreateDialogs, organization: Organization) -> impl IntoVi
 #[component]
 fn NewOrganization(dialogs: CreateDialogs) -> impl IntoView {
     let (workspace, toasts) = (expect_context::<Workspace>(), expect_context::<Toasts>());
-    let sending = Sending::new();
-    let name = Entry::new("");
+    let submission = Submission::new();
+    let name = FormField::new("");
     let submit = move |()| {
-        let Some(called) = name.parse::<Name>() else { return sending.miss() };
-        sending.begin();
+        let Some(called) = name.parse::<Name>() else { return submission.show_invalid() };
+        submission.start();
         leptos::task::spawn_local(async move {
             match create_organization(OrganizationRequest { name: called }).await {
                 Ok(organization) => {
-                    sending.succeed();
+                    submission.succeed();
                     let id = organization.id;
                     workspace.put_organization(organization);
                     toasts.success("Organization created");
                     dialogs.project_in(id);
                 }
-                Err(error) => sending.fail(
+                Err(error) => submission.fail(
                     &error,
                     "Couldn’t create the organization. Nothing was saved. Try again.",
                     &[("name", name)],
@@ -143,7 +143,7 @@ fn NewOrganization(dialogs: CreateDialogs) -> impl IntoView {
     view! {
         <FormDialog
             title="Create organization"
-            sending
+            submission
             dirty=Signal::derive(move || name.is_changed())
             action="Create organization"
             busy_label="Creating…"
@@ -168,7 +168,7 @@ pub fn PrefixField(
     /// ID of the form field.
     name: &'static str,
     /// State of the form field.
-    entry: Entry,
+    entry: FormField,
     /// Whether it can't be changed now.
     #[prop(optional, into)]
     disabled: Signal<bool>,

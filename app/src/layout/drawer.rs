@@ -3,8 +3,8 @@
 use leptos::html;
 use leptos::prelude::*;
 
-use super::sidebar::{Navigation, NavVariant};
-use super::use_place;
+use super::sidebar::{NavVariant, Navigation};
+use super::use_bare_path;
 use latchkey_ui::button::IconButton;
 use latchkey_ui::icon::Glyph;
 use latchkey_ui::mark::Wordmark;
@@ -17,7 +17,7 @@ pub(super) fn Drawer(
     open: RwSignal<bool>,
 ) -> impl IntoView {
     let element = NodeRef::<html::Dialog>::new();
-    let place = use_place();
+    let place = use_bare_path();
     Effect::new(move |_| {
         // Read, not only tracked: until it is read, it follows nothing.
         place.with(|_| ());

@@ -3,7 +3,7 @@
 use latchkey_domain::api::Invitation;
 use leptos::prelude::*;
 
-use super::{INVITATIONS_PATH, use_place};
+use super::{INVITATIONS_PATH, use_bare_path};
 use crate::api::{ApiError, list_invitations};
 use latchkey_ui::icon::{Glyph, Icon};
 
@@ -39,7 +39,7 @@ impl Invitations {
 #[component]
 pub(super) fn InvitationsBar() -> impl IntoView {
     let invitations = expect_context::<Invitations>();
-    let place = use_place();
+    let place = use_bare_path();
     let words = Memo::new(move |_| {
         if place.with(|place| place == INVITATIONS_PATH) {
             return None;

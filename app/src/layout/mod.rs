@@ -3,9 +3,9 @@
 
 mod account_menu;
 mod address;
+mod create_dialogs;
 mod drawer;
 mod invitations;
-mod create_dialogs;
 mod offline_bar;
 mod page_head;
 mod paths;
@@ -21,10 +21,10 @@ use leptos::prelude::*;
 use leptos::web_sys::Element;
 use leptos_router::components::Outlet;
 
-pub use address::use_place;
-pub(crate) use address::{application_of_address, key_of_address, origin, project_of_address};
-pub use invitations::Invitations;
+pub use address::use_bare_path;
+pub(crate) use address::{server_url, use_application_id, use_key_id, use_project_id};
 pub use create_dialogs::{CreateDialogs, PrefixField};
+pub use invitations::Invitations;
 pub use page_head::{About, PageHead, Section};
 pub use paths::{
     api_keys_path, application_path, applications_path, audit_path, bare_path, inference_key_path,
@@ -37,9 +37,9 @@ pub use settings::{
 pub use workspace::{Workspace, WorkspaceData};
 
 use crate::data::session;
+use create_dialogs::OpenCreateDialog;
 use drawer::Drawer;
 use invitations::InvitationsBar;
-use create_dialogs::OpenCreateDialog;
 use offline_bar::OfflineBar;
 use page_head::Crumbs;
 use settings::SettingsBar;
@@ -83,7 +83,7 @@ pub fn Layout() -> impl IntoView {
 
 /// After a change of page, focus and with it a screen reader stand at the new heading.
 fn focus_heading_on_navigation() {
-    let place = use_place();
+    let place = use_bare_path();
     Effect::new(move |before: Option<String>| {
         let place = place.get();
         if before.is_some_and(|before| before != place) {

@@ -6,7 +6,7 @@ use leptos::prelude::*;
 
 use super::page_head::Section;
 use super::sidebar::NavVariant;
-use super::{Workspace, plan_path, use_place};
+use super::{Workspace, plan_path, use_bare_path};
 
 /// Where a person sees where they are signed in.
 pub const SESSIONS_PATH: &str = "/settings/sessions";
@@ -88,7 +88,7 @@ pub(super) fn SettingsBar(workspace: Workspace) -> impl IntoView {
 
 /// The project whose settings are open.
 fn project_of_settings(workspace: Workspace) -> Memo<Option<ProjectId>> {
-    let place = use_place();
+    let place = use_bare_path();
     Memo::new(move |_| {
         let project = workspace.project_id()?;
         place.with(|place| place.starts_with(&settings_path(project))).then_some(project)
@@ -109,7 +109,7 @@ fn PageLink(
     label: &'static str,
     path: String,
 ) -> impl IntoView {
-    let now = use_place();
+    let now = use_bare_path();
     let href = {
         let path = path.clone();
         move || workspace.address(&path)

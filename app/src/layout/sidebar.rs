@@ -9,7 +9,7 @@ use super::settings::{SettingsPages, members_path, settings_path};
 use super::switcher::{Switcher, SwitcherLook};
 use super::{
     Workspace, api_keys_path, applications_path, audit_path, inference_keys_path, usage_path,
-    use_place,
+    use_bare_path,
 };
 use latchkey_ui::icon::{Glyph, Icon};
 use latchkey_ui::mark::Logo;
@@ -56,7 +56,8 @@ pub(super) fn Navigation(
     variant: NavVariant,
 ) -> impl IntoView {
     let workspace = expect_context::<Workspace>();
-    let look = if variant == NavVariant::Column { SwitcherLook::Sidebar } else { SwitcherLook::Drawer };
+    let look =
+        if variant == NavVariant::Column { SwitcherLook::Sidebar } else { SwitcherLook::Drawer };
     let version = if variant == NavVariant::Column { "max-xl:hidden" } else { "" };
     let (size, words) = variant.link();
     let may_audit = Memo::new(move |_| {
@@ -107,7 +108,7 @@ fn NavLink(
     #[prop(optional)]
     above: Option<fn(ProjectId) -> String>,
 ) -> impl IntoView {
-    let place = use_place();
+    let place = use_bare_path();
     let first = move || workspace.project_to_navigate().map(|project| project.id);
     let path = Memo::new(move |_| workspace.project_id().or_else(first).map(to));
     let href = move || path.get().map_or_else(|| "/".to_owned(), |path| workspace.address(&path));

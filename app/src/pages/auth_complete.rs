@@ -29,7 +29,7 @@ pub fn AuthComplete() -> impl IntoView {
             let options = NavigateOptions { replace: true, ..NavigateOptions::default() };
             match session::refresh().await {
                 Ok(_) => navigate(next.as_str(), options),
-                Err(RenewError::Over) => {
+                Err(RenewError::SessionEnded) => {
                     navigate(
                         &format!("/login?reason=not_completed&next={}", next.to_query_value()),
                         options,

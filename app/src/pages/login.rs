@@ -13,11 +13,11 @@ use latchkey_ui::callout::{Callout, Tone};
 use latchkey_ui::icon::{GitHubMark, Glyph, Icon};
 use latchkey_ui::mark::Logo;
 
+mod illustration;
 mod local;
-mod specimen;
 
+use illustration::Illustration;
 use local::Local;
-use specimen::Specimen;
 
 /// Page to sign in on.
 #[component]
@@ -44,7 +44,7 @@ pub fn Login() -> impl IntoView {
                 </div>
                 <Foot/>
             </main>
-            <Specimen/>
+            <Illustration/>
         </div>
     }
 }

@@ -7,8 +7,8 @@ use leptos::prelude::*;
 use leptos::wasm_bindgen::JsCast;
 use leptos::web_sys::{Element, Node};
 
-use super::popover::{Edge, POPOVER_CLASS, show_popover};
 use super::icon::{Glyph, Icon};
+use super::popover::{Edge, POPOVER_CLASS, show_popover};
 
 /// Lets the items of a menu close it.
 #[derive(Clone, Copy)]

@@ -10,8 +10,8 @@ use leptos::ev::KeyboardEvent;
 use leptos::html;
 use leptos::prelude::*;
 
-use super::popover::{Edge, POPOVER_CLASS, show_popover};
 use super::icon::{Glyph, Icon};
+use super::popover::{Edge, POPOVER_CLASS, show_popover};
 use super::relative_time::browser_time;
 
 /// An option of a select field.

@@ -107,7 +107,7 @@ pub fn LoadingTable(
 
 /// An empty cell: a dash for the eye, a word for the ear.
 #[component]
-pub fn Nothing() -> impl IntoView {
+pub fn EmptyCell() -> impl IntoView {
     view! {
         <span aria-hidden="true" class="text-ink-3">"–"</span>
         <span class="sr-only">"None"</span>

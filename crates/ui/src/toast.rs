@@ -13,7 +13,7 @@ use super::button::IconButton;
 use super::icon::{Glyph, Icon};
 
 const SHOWN_FOR: Duration = Duration::from_secs(5);
-const MOST: usize = 3;
+const MAX_SHOWN: usize = 3;
 
 /// What a person can do about a message, e.g. “Retry”.
 #[derive(Clone, Copy)]
@@ -74,8 +74,12 @@ impl Toasts {
 
     /// Says that something fails at present. The message goes with the answer.
     #[must_use = "the message is closed when this is dropped"]
-    pub fn trouble(self, text: impl Into<String>, action: Option<ToastAction>) -> Trouble {
-        Trouble { toasts: self, id: self.show(text.into(), None, action) }
+    pub fn persistent(
+        self,
+        text: impl Into<String>,
+        action: Option<ToastAction>,
+    ) -> PersistentToast {
+        PersistentToast { toasts: self, id: self.show(text.into(), None, action) }
     }
 
     /// A failure that is said again takes the place of the one before.
@@ -83,7 +87,7 @@ impl Toasts {
         let id = self.next_id();
         self.shown.update(|shown| {
             shown.retain(|toast| !(glyph.is_none() && toast.glyph.is_none() && toast.text == text));
-            if shown.len() == MOST {
+            if shown.len() == MAX_SHOWN {
                 shown.remove(0);
             }
             shown.push(Toast { id, text, glyph, action });
@@ -114,12 +118,12 @@ impl Toasts {
 }
 
 /// Something that fails at present, for as long as this is kept.
-pub struct Trouble {
+pub struct PersistentToast {
     toasts: Toasts,
     id: u32,
 }
 
-impl Drop for Trouble {
+impl Drop for PersistentToast {
     fn drop(&mut self) {
         self.toasts.close(self.id);
     }

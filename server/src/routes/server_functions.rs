@@ -4,14 +4,14 @@
 //! holds against the function's own.
 
 use latchkey_app::api::{
-    AcceptInvitation, ArchiveKey, ChangeApplication, ChangeKey, ChangeMember, ChangeOrganization,
-    ChangeProject, CreateApplication, CreateApplicationKey, CreateOrganization, CreateProject,
-    CreateProjectKey, DeclineInvitation, DeleteApplication, DeleteOrganization, DeleteProject,
-    DryRunKey, EndGrace, EndOtherSessions, EndSession, GetApplication, GetKey, GetKeyActivity,
-    GetKeyUsage, GetMe, GetPlanUse, GetProjectMonth, GetProjectUsage, InviteMember,
+    AcceptInvitation, ArchiveKey, CreateApplication, CreateApplicationKey, CreateOrganization,
+    CreateProject, CreateProjectKey, DeclineInvitation, DeleteApplication, DeleteOrganization,
+    DeleteProject, DryRunKey, EndGrace, EndOtherSessions, EndSession, GetApplication, GetKey,
+    GetKeyActivity, GetKeyUsage, GetMe, GetPlanUse, GetProjectMonth, GetProjectUsage, InviteMember,
     ListApplicationKeys, ListApplications, ListAuditEvents, ListInvitations, ListLogs, ListMembers,
     ListProjectKeys, ListProjects, ListSessions, ListSignIns, ListTraces, RemoveMember, RevokeKey,
-    RotateKey, UnarchiveKey, WithdrawInvitation,
+    RotateKey, UnarchiveKey, UpdateApplication, UpdateKey, UpdateMember, UpdateOrganization,
+    UpdateProject, WithdrawInvitation,
 };
 use latchkey_domain::api::{
     ApiKey, Application, ApplicationContext, ApplicationPatch, ApplicationRequest, AuditEvent,
@@ -92,7 +92,7 @@ server_functions! {
     "Get a key"
         GetKey(key_id: KeyId) -> ListedKey, [NotFound];
     "Update a key’s name, limits or expiry"
-        ChangeKey(key_id: KeyId, patch: KeyPatch) -> ApiKey,
+        UpdateKey(key_id: KeyId, patch: KeyPatch) -> ApiKey,
         [Forbidden, NotFound, Conflict, NameTaken, TierLimitReached];
     "Rotate a key. The new secret is returned only once"
         RotateKey(key_id: KeyId, grace_seconds: u64) -> CreatedKey, [Forbidden, NotFound, Conflict];
@@ -105,7 +105,7 @@ server_functions! {
     "Create an organization"
         CreateOrganization(request: OrganizationRequest) -> Organization, [LimitReached];
     "Update an organization’s name or tier"
-        ChangeOrganization(organization_id: OrganizationId, patch: OrganizationPatch) -> Organization, [Forbidden, NotFound];
+        UpdateOrganization(organization_id: OrganizationId, patch: OrganizationPatch) -> Organization, [Forbidden, NotFound];
     "Get the limits of an organization’s plan and their use"
         GetPlanUse(organization_id: OrganizationId) -> PlanUse, [NotFound];
     "Delete an organization with its contents and revoke its keys"
@@ -114,13 +114,13 @@ server_functions! {
         CreateProject(organization_id: OrganizationId, request: ProjectRequest) -> Project,
         [Forbidden, NotFound, LimitReached];
     "Update a project’s name or key prefix"
-        ChangeProject(project_id: ProjectId, patch: ProjectPatch) -> Project, [Forbidden, NotFound];
+        UpdateProject(project_id: ProjectId, patch: ProjectPatch) -> Project, [Forbidden, NotFound];
     "Delete a project with its contents and revoke its keys"
         DeleteProject(project_id: ProjectId) -> (), [Forbidden, NotFound];
     "Create an application"
         CreateApplication(project_id: ProjectId, request: ApplicationRequest) -> Application, [Forbidden, NotFound];
     "Update an application’s name, description or environment"
-        ChangeApplication(application_id: ApplicationId, patch: ApplicationPatch) -> Application, [Forbidden, NotFound];
+        UpdateApplication(application_id: ApplicationId, patch: ApplicationPatch) -> Application, [Forbidden, NotFound];
     "Delete an application and revoke the keys restricted to it"
         DeleteApplication(application_id: ApplicationId) -> (), [Forbidden, NotFound];
     "List the members and pending invitations of an organization"
@@ -136,7 +136,7 @@ server_functions! {
     "Decline an invitation"
         DeclineInvitation(organization_id: OrganizationId) -> (), [NotFound];
     "Update a member’s role"
-        ChangeMember(organization_id: OrganizationId, user_id: UserId, patch: MemberPatch) -> Member,
+        UpdateMember(organization_id: OrganizationId, user_id: UserId, patch: MemberPatch) -> Member,
         [Forbidden, NotFound, LastOwner, LimitReached];
     "Remove a member or leave an organization"
         RemoveMember(organization_id: OrganizationId, user_id: UserId) -> (), [Forbidden, NotFound, LastOwner];

@@ -14,14 +14,14 @@ use self::actions::Actions;
 use self::telemetry::Telemetry;
 use crate::api::{ApiError, get_application, list_application_keys};
 use crate::components::error_state::ErrorState;
-use crate::layout::{PageHead, Section, Workspace, applications_path};
 use crate::data::paged_list::PagedList;
 use crate::keys::first_key::FirstKey;
 use crate::keys::scope::ViewerNote;
 use crate::keys::table::KeyList;
 use crate::keys::{KeyDialogs, KeyScope, KeysPageState};
+use crate::layout::{PageHead, Section, Workspace, applications_path};
+use crate::layout::{use_application_id, use_project_id};
 use crate::pages::not_found::NotFound;
-use crate::layout::{application_of_address, project_of_address};
 use latchkey_ui::button::{Button, Variant};
 use latchkey_ui::icon::Glyph;
 use latchkey_ui::relative_time::Clock;
@@ -33,7 +33,7 @@ use latchkey_ui::table::Card;
 #[component]
 pub fn ApplicationPage() -> impl IntoView {
     Clock::provide();
-    let (project, application) = (project_of_address(), application_of_address());
+    let (project, application) = (use_project_id(), use_application_id());
     move || match (project.get(), application.get()) {
         (Some(project), Some(application)) => view! { <Page project application/> }.into_any(),
         _ => view! { <NotFound/> }.into_any(),
@@ -73,7 +73,9 @@ impl Subject {
         Effect::new(move || load.run(()));
         let workspace = expect_context::<Workspace>();
         Effect::new(move || {
-            found.with(|found| found.iter().for_each(|found| workspace.remember_name(&found.application)));
+            found.with(|found| {
+                found.iter().for_each(|found| workspace.remember_name(&found.application))
+            });
         });
         Self { found, failure, load }
     }

@@ -3,7 +3,7 @@
 use latchkey_domain::api::Application;
 use leptos::prelude::*;
 
-use super::tally::{Count, count_keys};
+use super::usage::{Count, count_keys};
 use crate::api::delete_application;
 use latchkey_ui::button::{Button, Variant};
 use latchkey_ui::consequence::Consequence;

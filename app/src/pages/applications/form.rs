@@ -7,8 +7,8 @@ use latchkey_domain::id::ProjectId;
 use latchkey_domain::name::{Description, Name};
 use leptos::prelude::*;
 
-use crate::api::{change_application, create_application};
-use crate::components::form::{Entry, FormDialog, Sending};
+use crate::api::{create_application, update_application};
+use crate::components::form::{FormDialog, FormField, Submission};
 use latchkey_ui::field::{TextArea, TextField};
 use latchkey_ui::segmented::{Segment, Segmented};
 use latchkey_ui::toast::Toasts;
@@ -26,9 +26,9 @@ const fn segment(environment: ApplicationEnvironment) -> Segment {
 /// What is filled in.
 #[derive(Clone, Copy)]
 struct Form {
-    sending: Sending,
-    name: Entry,
-    description: Entry,
+    submission: Submission,
+    name: FormField,
+    description: FormField,
     environment: RwSignal<&'static str>,
     before: ApplicationEnvironment,
 }
@@ -43,9 +43,9 @@ struct ApplicationInput {
 impl Form {
     fn new(name: &str, description: &str, environment: ApplicationEnvironment) -> Self {
         Self {
-            sending: Sending::new(),
-            name: Entry::new(name),
-            description: Entry::new(description),
+            submission: Submission::new(),
+            name: FormField::new(name),
+            description: FormField::new(description),
             environment: RwSignal::new(environment.as_str()),
             before: environment,
         }
@@ -64,7 +64,7 @@ impl Form {
         };
         let filled = filled();
         if filled.is_none() {
-            self.sending.miss();
+            self.submission.show_invalid();
         }
         filled
     }
@@ -79,7 +79,7 @@ impl Form {
 
     fn fail(self, error: &crate::api::ApiError, failed: &str) {
         let fields = [("name", self.name), ("description", self.description)];
-        self.sending.fail(error, failed, &fields);
+        self.submission.fail(error, failed, &fields);
     }
 }
 
@@ -96,12 +96,12 @@ pub fn CreateApplication(
     let form = Form::new("", "", ApplicationEnvironment::default());
     let submit = move |()| {
         let Some(ApplicationInput { name, description, environment }) = form.read() else { return };
-        form.sending.begin();
+        form.submission.start();
         leptos::task::spawn_local(async move {
             let request = ApplicationRequest { name, description, environment };
             match create_application(project, request).await {
                 Ok(_) => {
-                    form.sending.succeed();
+                    form.submission.succeed();
                     toasts.success("Application created");
                     _ = on_close.try_run(());
                 }
@@ -117,7 +117,7 @@ pub fn CreateApplication(
     view! {
         <FormDialog
             title="Create application"
-            sending=form.sending
+            submission=form.submission
             dirty=form.is_dirty()
             action="Create application"
             busy_label="Creating…"
@@ -155,11 +155,11 @@ pub fn EditApplication(
             on_close.run(());
             return;
         }
-        form.sending.begin();
+        form.submission.start();
         leptos::task::spawn_local(async move {
-            match change_application(id, patch).await {
+            match update_application(id, patch).await {
                 Ok(saved) => {
-                    form.sending.succeed();
+                    form.submission.succeed();
                     toasts.success("Application saved");
                     _ = on_saved.try_run(saved);
                     _ = on_close.try_run(());
@@ -176,7 +176,7 @@ pub fn EditApplication(
     view! {
         <FormDialog
             title=format!("Edit “{name}”")
-            sending=form.sending
+            submission=form.submission
             dirty=form.is_dirty()
             action="Save application"
             busy_label="Saving…"

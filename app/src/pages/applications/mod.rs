@@ -3,7 +3,7 @@
 pub mod delete;
 pub mod form;
 pub mod row;
-pub mod tally;
+pub mod usage;
 
 use latchkey_domain::api::Application;
 use latchkey_domain::id::ProjectId;
@@ -13,12 +13,12 @@ use leptos::prelude::*;
 use self::delete::Deletion;
 use self::form::{CreateApplication, EditApplication};
 use self::row::{COLUMNS, Row};
-use self::tally::Tally;
-use crate::data::paged_list::{PagedList, ListState};
+use self::usage::ApplicationsUsage;
 use super::not_found::NotFound;
-use crate::layout::project_of_address;
 use crate::api::list_applications;
 use crate::components::error_state::ErrorState;
+use crate::data::paged_list::{ListState, PagedList};
+use crate::layout::use_project_id;
 use crate::layout::{PageHead, Workspace};
 use latchkey_ui::button::{Button, Variant};
 use latchkey_ui::empty_state::EmptyState;
@@ -30,7 +30,7 @@ use latchkey_ui::table::{Card, LoadingTable, Table};
 /// The page. A path that names no project is answered like one that names a stranger's.
 #[component]
 pub fn ApplicationsPage() -> impl IntoView {
-    let project = project_of_address();
+    let project = use_project_id();
     move || match project.get() {
         Some(project) => view! { <Applications project/> }.into_any(),
         None => view! { <NotFound/> }.into_any(),
@@ -42,7 +42,7 @@ pub fn ApplicationsPage() -> impl IntoView {
 pub struct ApplicationsPageState {
     project: ProjectId,
     list: PagedList<Application>,
-    tally: Tally,
+    usage: ApplicationsUsage,
     creating: RwSignal<bool>,
     editing: RwSignal<Option<Application>>,
     deletion: Deletion,
@@ -54,18 +54,20 @@ pub struct ApplicationsPageState {
 fn Applications(project: ProjectId) -> impl IntoView {
     let workspace = expect_context::<Workspace>();
     let list = PagedList::new(move |cursor| list_applications(project, cursor));
-    let tally = Tally::of(project);
-    Effect::new(move || list.rows().iter().for_each(|application| workspace.remember_name(application)));
+    let usage = ApplicationsUsage::of(project);
+    Effect::new(move || {
+        list.rows().iter().for_each(|application| workspace.remember_name(application))
+    });
     let on_deleted = Callback::new(move |()| {
         list.refresh();
-        tally.load();
+        usage.load();
         // Its keys took slots.
         workspace.reload();
     });
     let page = ApplicationsPageState {
         project,
         list,
-        tally,
+        usage,
         creating: RwSignal::new(false),
         editing: RwSignal::new(None),
         deletion: Deletion::new(on_deleted),

@@ -4,11 +4,11 @@ use latchkey_domain::api::Application;
 use leptos::prelude::*;
 
 use super::ApplicationsPageState;
-use super::tally::Use;
+use super::usage::ApplicationUsage;
 use crate::layout::{Workspace, application_path};
 use latchkey_ui::icon::{Glyph, Icon};
 use latchkey_ui::menu::{Menu, MenuDivider, MenuItem};
-use latchkey_ui::table::{CELL, Column, Nothing, ROW};
+use latchkey_ui::table::{CELL, Column, EmptyCell, ROW};
 use latchkey_ui::thousands;
 
 /// The columns of the list.
@@ -39,12 +39,12 @@ pub fn Row(
     let description = move || {
         let description = now.with(|now| now.description.clone());
         if description.is_empty() {
-            view! { <Nothing/> }.into_any()
+            view! { <EmptyCell/> }.into_any()
         } else {
             description.into_any()
         }
     };
-    let used = move || page.tally.get(id);
+    let used = move || page.usage.get(id);
     view! {
         <tr role="row" class=format!("relative {ROW}")>
             <td role="cell" class=format!("{CELL} max-w-72 md:min-w-40 max-md:col-span-3 max-md:max-w-none max-md:min-w-0")>
@@ -66,10 +66,10 @@ pub fn Row(
                 {move || now.with(|now| now.environment.label())}
             </td>
             <td role="cell" class=format!("{CELL} num text-right whitespace-nowrap max-md:order-3 max-md:text-caption")>
-                <Number of=Signal::derive(move || used().map(|it: Use| it.keys)) one="key" many="keys"/>
+                <Number of=Signal::derive(move || used().map(|it: ApplicationUsage| it.keys)) one="key" many="keys"/>
             </td>
             <td role="cell" class=format!("{CELL} num text-right whitespace-nowrap max-md:order-3 max-md:text-caption")>
-                <Number of=Signal::derive(move || used().map(|it: Use| it.requests)) one="request" many="requests"/>
+                <Number of=Signal::derive(move || used().map(|it: ApplicationUsage| it.requests)) one="request" many="requests"/>
             </td>
             <td role="cell" class=format!("{CELL} text-right max-md:order-1 max-md:justify-self-end")>
                 <Actions page now/>
@@ -90,7 +90,7 @@ fn Number(of: Signal<Option<u64>>, one: &'static str, many: &'static str) -> imp
             }
             .into_any()
         }
-        None => view! { <Nothing/> }.into_any(),
+        None => view! { <EmptyCell/> }.into_any(),
     }
 }
 

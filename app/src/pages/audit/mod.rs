@@ -20,12 +20,12 @@ use self::filter::EventsFilterState;
 use self::people::People;
 use self::row::{COLUMNS, EventRow, by_day};
 use self::toolbar::Toolbar;
-use crate::data::paged_list::{PagedList, ListState};
 use super::not_found::NotFound;
-use crate::layout::project_of_address;
-use crate::data::list_rows::Order;
 use crate::api::list_audit_events;
 use crate::components::error_state::ErrorState;
+use crate::data::list_rows::Order;
+use crate::data::paged_list::{ListState, PagedList};
+use crate::layout::use_project_id;
 use crate::layout::{PageHead, Workspace, members_path};
 use latchkey_ui::button::{Button, Size, Variant, button_class};
 use latchkey_ui::empty_state::EmptyState;
@@ -41,7 +41,7 @@ const LABEL: &str = "Audit log";
 pub fn AuditPage() -> impl IntoView {
     Clock::provide();
     let workspace = expect_context::<Workspace>();
-    let project = project_of_address();
+    let project = use_project_id();
     let organization = Memo::new(move |_| workspace.organization());
     let missing = Memo::new(move |_| {
         project.get().is_none() || (workspace.is_loaded() && organization.with(Option::is_none))
@@ -140,8 +140,9 @@ fn Log(organization: OrganizationId, workspace: Workspace) -> impl IntoView {
     let filter = EventsFilterState::of_address();
     // The period begins where it did when the list was first asked for, page after page.
     let wanted = Memo::new(move |_| filter.now.with(|filter| filter.for_server(browser_time())));
-    let events =
-        PagedList::new(move |cursor| list_audit_events(organization, wanted.get_untracked(), cursor));
+    let events = PagedList::new(move |cursor| {
+        list_audit_events(organization, wanted.get_untracked(), cursor)
+    });
     Effect::new(move |before: Option<filter::EventsFilter>| {
         let now = filter.now.get();
         if before.is_some_and(|before| before != now) {

@@ -13,7 +13,7 @@ use super::words::{Detail, detail};
 use latchkey_ui::avatar::{Avatar, initials};
 use latchkey_ui::icon::{Glyph, Icon};
 use latchkey_ui::relative_time::{day, exact, time_of_day};
-use latchkey_ui::table::{Column, LOW_CELL, Nothing, ROW};
+use latchkey_ui::table::{Column, EmptyCell, LOW_CELL, ROW};
 
 /// The columns of the log.
 pub const COLUMNS: &[Column] = &[
@@ -87,7 +87,7 @@ pub fn EventRow(
             <td role="cell" class=format!("{LOW_CELL} font-mono text-[11.5px] whitespace-nowrap text-ink-2 max-md:hidden")>
                 {match ip {
                     Some(ip) => ip.into_any(),
-                    None => view! { <Nothing/> }.into_any(),
+                    None => view! { <EmptyCell/> }.into_any(),
                 }}
             </td>
             <td role="cell" class=format!("{LOW_CELL} text-right max-md:order-1 max-md:justify-self-end")>

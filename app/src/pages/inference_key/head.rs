@@ -5,12 +5,12 @@ use latchkey_domain::id::ProjectId;
 use latchkey_domain::key::KeyStatus;
 use leptos::prelude::*;
 
-use crate::layout::{PageHead, Section, Workspace, inference_keys_path};
+use crate::data::polled_query::PolledQuery;
 use crate::keys::KeysPageState;
 use crate::keys::actions::Actions;
 use crate::keys::model_chips::AllModels;
 use crate::keys::scope::ViewerNote;
-use crate::data::polled_query::PolledQuery;
+use crate::layout::{PageHead, Section, Workspace, inference_keys_path};
 use crate::pages::usage::range::{RangePicker, UsageFilterState};
 use latchkey_ui::button::IconButton;
 use latchkey_ui::clipboard::Copier;

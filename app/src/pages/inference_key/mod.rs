@@ -15,18 +15,18 @@ use self::budget::BudgetCard;
 use self::head::Head;
 use self::limits::LimitsCard;
 use self::why::Why;
-use crate::data::paged_list::{PagedList, ListState};
-use crate::keys::{KeyDialogs, KeyScope, KeysPageState};
 use super::not_found::NotFound;
-use crate::data::polling::poll_while_visible;
-use crate::data::polled_query::{PolledQuery, QueryState};
 use super::usage::charts::{LoadingCharts, UsageCharts};
 use super::usage::denials::Denials;
 use super::usage::range::{UsageFilter, UsageFilterState};
-use crate::layout::{key_of_address, project_of_address};
 use crate::api::{ApiError, get_key, get_key_usage};
 use crate::components::error_state::ErrorState;
+use crate::data::paged_list::{ListState, PagedList};
+use crate::data::polled_query::{PolledQuery, QueryState};
+use crate::data::polling::poll_while_visible;
+use crate::keys::{KeyDialogs, KeyScope, KeysPageState};
 use crate::layout::{Workspace, usage_path};
+use crate::layout::{use_key_id, use_project_id};
 use latchkey_ui::relative_time::Clock;
 use latchkey_ui::table::Card;
 
@@ -34,7 +34,7 @@ use latchkey_ui::table::Card;
 #[component]
 pub fn InferenceKeyPage() -> impl IntoView {
     Clock::provide();
-    let (project, key) = (project_of_address(), key_of_address());
+    let (project, key) = (use_project_id(), use_key_id());
     move || match (project.get(), key.get()) {
         (Some(project), Some(key)) => view! { <Page project key/> }.into_any(),
         _ => view! { <NotFound/> }.into_any(),

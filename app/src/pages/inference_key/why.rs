@@ -9,7 +9,7 @@ use latchkey_domain::outcome::Outcome;
 use leptos::prelude::*;
 
 use crate::api::dry_run_key;
-use crate::components::form::{Entry, Sending};
+use crate::components::form::{FormField, Submission};
 use crate::pages::usage::denials::QUESTION;
 use crate::pages::usage::trace::{sentence, steps_of_dry_run};
 use latchkey_ui::button::Button;
@@ -21,9 +21,9 @@ use latchkey_ui::thousands;
 /// What is filled in.
 #[derive(Clone, Copy)]
 struct CheckDraft {
-    model: Entry,
-    address: Entry,
-    tokens: Entry,
+    model: FormField,
+    address: FormField,
+    tokens: FormField,
 }
 
 impl CheckDraft {
@@ -31,9 +31,9 @@ impl CheckDraft {
         let models = listed.key.allowed_models.as_ref();
         let model = models.and_then(|models| models.as_slice().first());
         Self {
-            model: Entry::new(model.map_or("sandbox", ModelName::as_str)),
-            address: Entry::new(listed.last_used_ip.clone().unwrap_or_default()),
-            tokens: Entry::new("1000"),
+            model: FormField::new(model.map_or("sandbox", ModelName::as_str)),
+            address: FormField::new(listed.last_used_ip.clone().unwrap_or_default()),
+            tokens: FormField::new("1000"),
         }
     }
 
@@ -64,7 +64,7 @@ fn read_tokens(text: Option<String>) -> Result<u64, String> {
 
 /// What was tried out, and what it came to.
 #[derive(Debug, Clone, PartialEq)]
-struct Tried {
+struct FinishedDryRun {
     key: ApiKey,
     call: DryRunRequest,
     run: DryRun,
@@ -77,23 +77,23 @@ pub fn Why(
     now: Memo<ListedKey>,
 ) -> impl IntoView {
     let draft = now.with_untracked(CheckDraft::of);
-    let sending = Sending::new();
-    let tried = RwSignal::new(None::<Tried>);
+    let submission = Submission::new();
+    let finished = RwSignal::new(None::<FinishedDryRun>);
     let submit = move |event: leptos::ev::SubmitEvent| {
         event.prevent_default();
         let Some(call) = draft.read() else { return };
-        if sending.busy.get_untracked() {
+        if submission.busy.get_untracked() {
             return;
         }
-        sending.begin();
+        submission.start();
         let key = now.get_untracked().key;
         leptos::task::spawn_local(async move {
             match dry_run_key(key.id, call.clone()).await {
                 Ok(run) => {
-                    sending.succeed();
-                    _ = tried.try_set(Some(Tried { key, call, run }));
+                    submission.succeed();
+                    _ = finished.try_set(Some(FinishedDryRun { key, call, run }));
                 }
-                Err(error) => sending.fail(&error, "Couldn’t try this request. Try again.", &[]),
+                Err(error) => submission.fail(&error, "Couldn’t try this request. Try again.", &[]),
             }
         });
     };
@@ -123,16 +123,16 @@ pub fn Why(
                     />
                 </div>
                 <div class="mt-3">
-                    <Button submit=true busy=sending.busy busy_label="Trying…">"Try request"</Button>
+                    <Button submit=true busy=submission.busy busy_label="Trying…">"Try request"</Button>
                 </div>
             </form>
             <div role="status" class="mt-4 empty:hidden">
                 {move || {
-                    sending
+                    submission
                         .refusal
                         .get()
                         .map(|why| view! { <Callout tone=Tone::Danger>{why}</Callout> }.into_any())
-                        .or_else(|| tried.get().map(|tried| view! { <Answer tried/> }.into_any()))
+                        .or_else(|| finished.get().map(|finished| view! { <DryRunResult finished/> }.into_any()))
                 }}
             </div>
         </section>
@@ -140,8 +140,8 @@ pub fn Why(
 }
 
 #[component]
-fn Answer(tried: Tried) -> impl IntoView {
-    let Tried { key, call, run } = tried;
+fn DryRunResult(finished: FinishedDryRun) -> impl IntoView {
+    let FinishedDryRun { key, call, run } = finished;
     let question = if run.code == Outcome::Valid { "It would pass" } else { "It would be denied" };
     let code = run.code.as_str();
     view! {

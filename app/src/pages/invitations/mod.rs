@@ -5,17 +5,17 @@ use latchkey_domain::id::OrganizationId;
 use latchkey_domain::problem::ErrorCode;
 use leptos::prelude::*;
 
-use crate::data::paged_list::{PagedList, ListState};
-use crate::data::polling::poll_while_visible;
 use crate::api::{ApiError, accept_invitation, decline_invitation, list_invitations};
 use crate::components::error_state::ErrorState;
+use crate::data::paged_list::{ListState, PagedList};
+use crate::data::polling::poll_while_visible;
 use crate::layout::{About, Invitations, PageHead, Workspace};
 use latchkey_ui::button::{Button, Size, Variant};
 use latchkey_ui::dialog::keep_focus;
 use latchkey_ui::empty_state::EmptyState;
 use latchkey_ui::icon::Glyph;
 use latchkey_ui::relative_time::{Clock, RelativeTime};
-use latchkey_ui::table::{CELL, Card, Column, LoadingTable, Nothing, ROW, Table};
+use latchkey_ui::table::{CELL, Card, Column, EmptyCell, LoadingTable, ROW, Table};
 use latchkey_ui::toast::{ToastAction, Toasts};
 
 const COLUMNS: &[Column] = &[
@@ -28,7 +28,7 @@ const COLUMNS: &[Column] = &[
 
 /// The list, and how it is answered.
 #[derive(Clone, Copy)]
-struct Answers {
+struct InvitationsPageState {
     invitations: PagedList<Invitation>,
     /// Which one is being answered.
     busy: RwSignal<Option<OrganizationId>>,
@@ -44,7 +44,7 @@ enum InvitationReply {
     Decline,
 }
 
-impl Answers {
+impl InvitationsPageState {
     fn new() -> Self {
         let invitations = PagedList::new(list_invitations);
         poll_while_visible(move || {
@@ -106,7 +106,7 @@ impl Answers {
 #[component]
 pub fn InvitationsPage() -> impl IntoView {
     Clock::provide();
-    let answers = Answers::new();
+    let page = InvitationsPageState::new();
     view! {
         <PageHead
             title="Invitations"
@@ -115,14 +115,14 @@ pub fn InvitationsPage() -> impl IntoView {
         />
         <section aria-labelledby="invitations-title">
             <h2 id="invitations-title" class="sr-only">"Invitations"</h2>
-            <List answers/>
+            <List page/>
         </section>
     }
 }
 
 #[component]
-fn List(answers: Answers) -> impl IntoView {
-    let invitations = answers.invitations;
+fn List(page: InvitationsPageState) -> impl IntoView {
+    let invitations = page.invitations;
     let shown = invitations.shown();
     move || {
         match shown.get() {
@@ -142,7 +142,7 @@ fn List(answers: Answers) -> impl IntoView {
         ListState::Rows => view! {
             <Table label="Invitations" columns=COLUMNS>
                 <For each=move || invitations.rows() key=|row| row.organization.id let(invitation)>
-                    <Row answers invitation/>
+                    <Row page invitation/>
                 </For>
             </Table>
         }
@@ -152,19 +152,19 @@ fn List(answers: Answers) -> impl IntoView {
 }
 
 #[component]
-fn Row(answers: Answers, invitation: Invitation) -> impl IntoView {
+fn Row(page: InvitationsPageState, invitation: Invitation) -> impl IntoView {
     let Invitation { organization, role, invited_by, created_at } = invitation;
-    let busy = Memo::new(move |_| answers.busy.with(Option::is_some));
+    let busy = Memo::new(move |_| page.busy.with(Option::is_some));
     let spoken = format!(" the invitation of {}", organization.name);
     let spoken_too = spoken.clone();
     let by = match invited_by {
         Some(login) => view! { <span class="break-all">{format!("@{login}")}</span> }.into_any(),
-        None => view! { <Nothing/> }.into_any(),
+        None => view! { <EmptyCell/> }.into_any(),
     };
     let name = organization.name.clone();
     let press = move |answer| {
         let to = organization.clone();
-        move |()| answers.give(answer, to.clone())
+        move |()| page.give(answer, to.clone())
     };
     view! {
         <tr role="row" class=ROW>

@@ -7,7 +7,7 @@ use leptos::prelude::*;
 use super::super::settings::SettingsSubject;
 use crate::api::{ApiError, get_plan_use, get_project_month};
 use crate::components::error_state::ErrorState;
-use latchkey_ui::table::{Card, Column, LOW_CELL, LoadingTable, Nothing, ROW, Table};
+use latchkey_ui::table::{Card, Column, EmptyCell, LOW_CELL, LoadingTable, ROW, Table};
 use latchkey_ui::thousands;
 
 const COLUMNS: &[Column] = &[
@@ -171,7 +171,7 @@ fn Row(row: LimitRow) -> impl IntoView {
     let close = row.is_close;
     let used = match row.used {
         Some(used) => view! { {used} }.into_any(),
-        None => view! { <Nothing/> }.into_any(),
+        None => view! { <EmptyCell/> }.into_any(),
     };
     view! {
         <tr role="row" class=ROW>

@@ -5,7 +5,7 @@ use latchkey_domain::api::Organization;
 use latchkey_domain::tier::Tier;
 use leptos::prelude::*;
 
-use crate::api::change_organization;
+use crate::api::update_organization;
 use crate::layout::Workspace;
 use latchkey_domain::api::OrganizationPatch;
 use latchkey_ui::button::{Button, Size, Variant};
@@ -50,7 +50,7 @@ impl TierChange {
         _ = self.under_way.try_set(Some(tier));
         leptos::task::spawn_local(async move {
             let patch = OrganizationPatch { tier: Some(tier), ..OrganizationPatch::default() };
-            let answer = change_organization(organization, patch).await;
+            let answer = update_organization(organization, patch).await;
             _ = self.under_way.try_set(None);
             if answer.is_ok() {
                 let action = if upgrades { "Upgraded" } else { "Downgraded" };

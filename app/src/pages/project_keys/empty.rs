@@ -9,7 +9,7 @@ use super::filter::{KeysFilter, KeysFilterState};
 use crate::api::{ApiError, list_project_keys};
 use crate::keys::KeysPageState;
 use crate::keys::first_key::FirstKey;
-use crate::keys::words::KeyWords;
+use crate::keys::labels::KeyLabels;
 use latchkey_ui::button::{Button, Variant};
 use latchkey_ui::empty_state::EmptyState;
 use latchkey_ui::icon::Glyph;
@@ -18,7 +18,7 @@ use latchkey_ui::table::Card;
 
 /// Whether the project has keys at all.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Stock {
+pub enum KeysPresence {
     /// Nobody has looked yet.
     Unknown,
     /// None was ever made.
@@ -37,29 +37,29 @@ pub fn NoKeys(
     /// State of the page's dialogs.
     page: KeysPageState,
     /// Learns whether there are keys at all.
-    stock: RwSignal<Stock>,
+    presence: RwSignal<KeysPresence>,
 ) -> impl IntoView {
     move || {
         let now = filter.now.get();
         if now.is_narrow() {
-            stock.set(Stock::Some);
+            presence.set(KeysPresence::Some);
             view! { <NoMatch filter/> }.into_any()
         } else if now.archived {
-            view! { <First page stock/> }.into_any()
+            view! { <First page presence/> }.into_any()
         } else {
-            view! { <Hidden project filter page stock/> }.into_any()
+            view! { <Hidden project filter page presence/> }.into_any()
         }
     }
 }
 
 #[component]
-fn First(page: KeysPageState, stock: RwSignal<Stock>) -> impl IntoView {
-    stock.set(Stock::None);
+fn First(page: KeysPageState, presence: RwSignal<KeysPresence>) -> impl IntoView {
+    presence.set(KeysPresence::None);
     let kind = page.scope.with_untracked(|scope| scope.kind);
     if kind == KeyKind::Inference {
         view! { <FirstInferenceKey page/> }.into_any()
     } else {
-        view! { <FirstKey page action=KeyWords::of(kind).create/> }.into_any()
+        view! { <FirstKey page action=KeyLabels::of(kind).create/> }.into_any()
     }
 }
 
@@ -81,7 +81,7 @@ fn FirstInferenceKey(page: KeysPageState) -> impl IntoView {
 /// The way to a key, for who may make one.
 #[component]
 fn CreateButton(page: KeysPageState) -> impl IntoView {
-    let words = page.scope.with_untracked(|scope| KeyWords::of(scope.kind));
+    let words = page.scope.with_untracked(|scope| KeyLabels::of(scope.kind));
     view! {
         <Show when=move || page.may_write()>
             <Button variant=Variant::Primary glyph=Glyph::Plus on_press=move |()| page.creating.set(true)>
@@ -121,16 +121,16 @@ fn Hidden(
     project: ProjectId,
     filter: KeysFilterState,
     page: KeysPageState,
-    stock: RwSignal<Stock>,
+    presence: RwSignal<KeysPresence>,
 ) -> impl IntoView {
     let kind = page.scope.with_untracked(|scope| scope.kind);
     let archived = LocalResource::new(move || count_archived(project, kind));
     move || match archived.get() {
         None => view! { <Card><div aria-busy="true"><SkeletonRows/></div></Card> }.into_any(),
         // Without an answer, the first key is the likelier case and no harm.
-        Some(Ok((0, _)) | Err(_)) => view! { <First page stock/> }.into_any(),
+        Some(Ok((0, _)) | Err(_)) => view! { <First page presence/> }.into_any(),
         Some(Ok((count, more))) => {
-            stock.set(Stock::Some);
+            presence.set(KeysPresence::Some);
             view! { <NoneActive filter page count more/> }.into_any()
         }
     }

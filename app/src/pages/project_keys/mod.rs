@@ -10,19 +10,19 @@ use latchkey_domain::id::ProjectId;
 use latchkey_domain::key::KeyKind;
 use leptos::prelude::*;
 
-use self::empty::{NoKeys, Stock};
+use self::empty::{KeysPresence, NoKeys};
 use self::filter::KeysFilterState;
 use self::is_mine::IsMine;
 use self::toolbar::Toolbar;
-use crate::data::paged_list::{PagedList, ListState};
-use crate::keys::scope::ViewerNote;
-use crate::keys::table::KeyList;
-use crate::keys::words::KeyWords;
-use crate::keys::{KeyDialogs, KeyScope, KeysPageState};
 use super::not_found::NotFound;
-use crate::layout::project_of_address;
 use crate::api::{list_applications, list_project_keys};
 use crate::components::error_state::ErrorState;
+use crate::data::paged_list::{ListState, PagedList};
+use crate::keys::labels::KeyLabels;
+use crate::keys::scope::ViewerNote;
+use crate::keys::table::KeyList;
+use crate::keys::{KeyDialogs, KeyScope, KeysPageState};
+use crate::layout::use_project_id;
 use crate::layout::{PageHead, Workspace};
 use latchkey_ui::button::{Button, Variant};
 use latchkey_ui::icon::Glyph;
@@ -48,7 +48,7 @@ pub fn InferenceKeysPage() -> impl IntoView {
 #[component]
 fn KeysPage(kind: KeyKind) -> impl IntoView {
     Clock::provide();
-    let project = project_of_address();
+    let project = use_project_id();
     move || match project.get() {
         Some(project) => view! { <Keys project kind/> }.into_any(),
         None => view! { <NotFound/> }.into_any(),
@@ -62,7 +62,7 @@ fn Keys(project: ProjectId, kind: KeyKind) -> impl IntoView {
     let keys = PagedList::new(move |cursor| {
         list_project_keys(project, filter.now.get_untracked().for_server(kind), cursor)
     })
-    .in_order(filter.now.with_untracked(filter::KeysFilter::order));
+    .with_order(filter.now.with_untracked(filter::KeysFilter::order));
     Effect::new(move |before: Option<filter::KeysFilter>| {
         let now = filter.now.get();
         if before.is_some_and(|before| before != now) {
@@ -80,7 +80,7 @@ fn Keys(project: ProjectId, kind: KeyKind) -> impl IntoView {
         Some(KeyScope { kind, project, organization, only: None, applications })
     });
     let creating = RwSignal::new(false);
-    let stock = RwSignal::new(Stock::Unknown);
+    let presence = RwSignal::new(KeysPresence::Unknown);
     let missing = Memo::new(move |_| keys.is_missing());
     let is_found = Memo::new(move |_| found.with(Option::is_some));
     move || {
@@ -88,11 +88,11 @@ fn Keys(project: ProjectId, kind: KeyKind) -> impl IntoView {
             return view! { <NotFound/> }.into_any();
         }
         view! {
-            <Head kind found stock creating/>
+            <Head kind found presence creating/>
             {move || match (is_found.get(), found.get_untracked()) {
                 (true, Some(first)) => {
                     let scope = Signal::derive(move || found.get().unwrap_or_else(|| first.clone()));
-                    view! { <List project filter keys scope stock creating/> }.into_any()
+                    view! { <List project filter keys scope presence creating/> }.into_any()
                 }
                 _ => view! { <Waiting workspace/> }.into_any(),
             }}
@@ -125,10 +125,10 @@ fn applications_of(project: ProjectId) -> RwSignal<Vec<Application>> {
 fn Head(
     kind: KeyKind,
     found: Memo<Option<KeyScope>>,
-    stock: RwSignal<Stock>,
+    presence: RwSignal<KeysPresence>,
     creating: RwSignal<bool>,
 ) -> impl IntoView {
-    let words = KeyWords::of(kind);
+    let words = KeyLabels::of(kind);
     let description = Signal::derive(move || {
         if kind == KeyKind::Inference {
             return "Keys for model endpoints, with request, token and budget limits of their own."
@@ -141,7 +141,7 @@ fn Head(
         .unwrap_or_default()
     });
     let may_write = move || found.with(|found| found.as_ref().is_some_and(KeyScope::may_write));
-    let can_create = Memo::new(move |_| may_write() && stock.get() == Stock::Some);
+    let can_create = Memo::new(move |_| may_write() && presence.get() == KeysPresence::Some);
     on_shortcut("c", move || {
         if can_create.get_untracked() {
             creating.set(true);
@@ -190,7 +190,7 @@ fn List(
     filter: KeysFilterState,
     keys: PagedList<ListedKey>,
     scope: Signal<KeyScope>,
-    stock: RwSignal<Stock>,
+    presence: RwSignal<KeysPresence>,
     creating: RwSignal<bool>,
 ) -> impl IntoView {
     let workspace = expect_context::<Workspace>();
@@ -200,14 +200,14 @@ fn List(
     let shown = keys.shown();
     Effect::new(move || {
         if shown.get() == ListState::Rows {
-            stock.set(Stock::Some);
+            presence.set(KeysPresence::Some);
         }
     });
     let names_application = scope.with_untracked(|scope| scope.kind == KeyKind::Api);
-    let has_toolbar = Memo::new(move |_| match stock.get() {
-        Stock::Some => true,
-        Stock::None => false,
-        Stock::Unknown => filter.now.with(filter::KeysFilter::is_narrow),
+    let has_toolbar = Memo::new(move |_| match presence.get() {
+        KeysPresence::Some => true,
+        KeysPresence::None => false,
+        KeysPresence::Unknown => filter.now.with(filter::KeysFilter::is_narrow),
     });
     view! {
         <ViewerNote scope/>
@@ -222,7 +222,7 @@ fn List(
                 names_application=names_application
                 // Nothing leaves the browser while a secret stands in a field.
                 paused=checking
-                empty=move || view! { <NoKeys project filter page stock/> }
+                empty=move || view! { <NoKeys project filter page presence/> }
             />
         </section>
         <KeyDialogs page/>

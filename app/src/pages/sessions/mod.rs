@@ -9,18 +9,18 @@ use leptos::prelude::*;
 
 use self::device::device;
 use self::sign_ins::SignIns;
-use crate::data::paged_list::{PagedList, ListState};
-use crate::data::polling::poll_while_visible;
 use crate::api::{end_other_sessions, end_session, list_sessions};
 use crate::components::error_state::ErrorState;
-use crate::layout::{About, PageHead};
+use crate::data::paged_list::{ListState, PagedList};
+use crate::data::polling::poll_while_visible;
 use crate::data::session;
+use crate::layout::{About, PageHead};
 use latchkey_ui::button::{Button, Size, Variant};
 use latchkey_ui::dialog::{Dialog, DialogWidth, keep_focus};
 use latchkey_ui::empty_state::EmptyState;
 use latchkey_ui::icon::{Glyph, Icon};
 use latchkey_ui::relative_time::{Clock, RelativeTime};
-use latchkey_ui::table::{CELL, Card, Column, LoadingTable, Nothing, ROW, Table};
+use latchkey_ui::table::{CELL, Card, Column, EmptyCell, LoadingTable, ROW, Table};
 use latchkey_ui::toast::{ToastAction, Toasts};
 
 const COLUMNS: &[Column] = &[
@@ -182,7 +182,7 @@ fn Row(page: SessionsPageState, session: Session) -> impl IntoView {
             <td role="cell" class=format!("{CELL} max-md:order-2 max-md:col-span-4")>
                 {move || match now.with(|now| now.ip.clone()) {
                     Some(ip) => view! { <span class="font-mono text-code break-all text-ink-2">{ip}</span> }.into_any(),
-                    None => view! { <Nothing/> }.into_any(),
+                    None => view! { <EmptyCell/> }.into_any(),
                 }}
             </td>
             <td role="cell" class=format!("{CELL} num text-ink-2 md:whitespace-nowrap max-md:order-3 max-md:col-span-2 max-md:text-caption")>

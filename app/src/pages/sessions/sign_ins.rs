@@ -3,13 +3,13 @@
 use latchkey_domain::api::{Page, SessionEndReason, SignInEntry};
 use leptos::prelude::*;
 
-use crate::data::paged_list::{PagedList, ListState};
-use crate::data::polling::poll_while_visible;
 use super::device::device;
 use crate::api::list_sign_ins;
 use crate::components::error_state::ErrorState;
+use crate::data::paged_list::{ListState, PagedList};
+use crate::data::polling::poll_while_visible;
 use latchkey_ui::relative_time::RelativeTime;
-use latchkey_ui::table::{Card, Column, LOW_CELL, LoadingTable, Nothing, ROW, Table};
+use latchkey_ui::table::{Card, Column, EmptyCell, LOW_CELL, LoadingTable, ROW, Table};
 
 const COLUMNS: &[Column] = &[
     Column::new("Signed in").class("whitespace-nowrap"),
@@ -21,8 +21,9 @@ const COLUMNS: &[Column] = &[
 /// List of the user's past sign-ins.
 #[component]
 pub fn SignIns() -> impl IntoView {
-    let sign_ins =
-        PagedList::new(|_| async { list_sign_ins().await.map(|data| Page { data, next_cursor: None }) });
+    let sign_ins = PagedList::new(|_| async {
+        list_sign_ins().await.map(|data| Page { data, next_cursor: None })
+    });
     poll_while_visible(move || {
         if sign_ins.is_ready_untracked() {
             sign_ins.refresh();
@@ -58,7 +59,7 @@ fn Row(entry: SignInEntry) -> impl IntoView {
         Some(ip) => {
             view! { <span class="font-mono text-code break-all text-ink-2">{ip}</span> }.into_any()
         }
-        None => view! { <Nothing/> }.into_any(),
+        None => view! { <EmptyCell/> }.into_any(),
     };
     let ended = entry.ended_at.map(|time| {
         let why = match entry.end_reason {
@@ -70,7 +71,7 @@ fn Row(entry: SignInEntry) -> impl IntoView {
     });
     let ended = match ended {
         Some(ended) => ended.into_any(),
-        None => view! { <Nothing/> }.into_any(),
+        None => view! { <EmptyCell/> }.into_any(),
     };
     let warns = entry.end_reason == Some(SessionEndReason::TokenReused);
     view! {

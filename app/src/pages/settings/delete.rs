@@ -3,7 +3,7 @@
 
 use leptos::prelude::*;
 
-use crate::components::form::{Refusal, Sending};
+use crate::components::form::{Refusal, Submission};
 use latchkey_ui::button::{Button, Variant};
 use latchkey_ui::consequence::Consequence;
 use latchkey_ui::dialog::{Dialog, DialogWidth};
@@ -21,7 +21,7 @@ pub fn DeleteDialog(
     /// Label of the confirm button.
     action: &'static str,
     /// How the deletion goes.
-    sending: Sending,
+    submission: Submission,
     /// Called to close the dialog.
     on_close: Callback<()>,
     /// Called to delete the resource.
@@ -30,7 +30,7 @@ pub fn DeleteDialog(
     /// What goes with it, as [`Consequence`]s.
     children: Children,
 ) -> impl IntoView {
-    let busy = sending.busy;
+    let busy = submission.busy;
     let typed = RwSignal::new(String::new());
     let wanted = StoredValue::new(name.clone());
     let differs =
@@ -61,7 +61,7 @@ pub fn DeleteDialog(
             footer=buttons
         >
             <div class="flex flex-col gap-4">
-                <Refusal sending/>
+                <Refusal submission/>
                 <ul class="flex flex-col gap-2 text-ink-2">
                     {children()}
                     <Consequence glyph=Glyph::Undo2>

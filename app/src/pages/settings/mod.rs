@@ -10,8 +10,8 @@ use latchkey_domain::api::{Organization, Project};
 use leptos::prelude::*;
 
 use super::not_found::NotFound;
-use crate::layout::project_of_address;
 use crate::components::error_state::ErrorState;
+use crate::layout::use_project_id;
 use crate::layout::{About, PageHead, Workspace, settings_section};
 use latchkey_ui::skeleton::SkeletonRows;
 use latchkey_ui::table::Card;
@@ -40,7 +40,7 @@ pub fn SettingsPage(
     page: fn(Signal<SettingsSubject>) -> AnyView,
 ) -> impl IntoView {
     let workspace = expect_context::<Workspace>();
-    let project = project_of_address();
+    let project = use_project_id();
     let found = Memo::new(move |_| {
         let (project, organization) = workspace.project().zip(workspace.organization())?;
         Some(SettingsSubject { project, organization })

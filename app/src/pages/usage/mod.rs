@@ -18,11 +18,11 @@ use self::filters::{Filters, keys_of};
 use self::month::MonthCard;
 use self::range::{RangePicker, UsageFilter, UsageFilterState};
 use super::not_found::NotFound;
-use crate::layout::project_of_address;
-use crate::data::polled_query::{PolledQuery, QueryState};
 use crate::api::{get_key_usage, get_project_month, get_project_usage};
 use crate::components::error_state::ErrorState;
+use crate::data::polled_query::{PolledQuery, QueryState};
 use crate::layout::PageHead;
+use crate::layout::use_project_id;
 use latchkey_ui::relative_time::Clock;
 use latchkey_ui::table::Card;
 
@@ -30,7 +30,7 @@ use latchkey_ui::table::Card;
 #[component]
 pub fn UsagePage() -> impl IntoView {
     Clock::provide();
-    let project = project_of_address();
+    let project = use_project_id();
     move || match project.get() {
         Some(project) => view! { <Page project/> }.into_any(),
         None => view! { <NotFound/> }.into_any(),

@@ -2,8 +2,8 @@
 
 use leptos::prelude::*;
 
-use super::geometry::{Area, Axis, BUCKET, BarBlock, HEIGHT, areas, bar};
 use super::data::{ChartData, Series, Shape};
+use super::geometry::{Area, Axis, BUCKET, BarBlock, HEIGHT, areas, bar};
 
 /// The drawing. Everything in it stretches with the room there is; lines keep their width.
 #[component]

@@ -5,10 +5,10 @@ use leptos::prelude::*;
 
 use super::filter::{TelemetryFilter, TelemetryFilterState};
 use crate::components::error_state::ErrorState;
-use crate::data::paged_list::{PagedList, ListState};
-use crate::layout::origin;
-use crate::data::polling::poll_while_visible;
 use crate::data::list_rows::HasId;
+use crate::data::paged_list::{ListState, PagedList};
+use crate::data::polling::poll_while_visible;
+use crate::layout::server_url;
 use latchkey_ui::button::Button;
 use latchkey_ui::code_tabs::CodeTabs;
 use latchkey_ui::empty_state::EmptyState;
@@ -156,7 +156,7 @@ fn Unmatched(words: Words, filter: TelemetryFilterState, has_older: Signal<bool>
 #[component]
 fn Empty(words: Words) -> impl IntoView {
     let now = browser_time();
-    let command = now.map(|now| (words.command)(&origin(), now));
+    let command = now.map(|now| (words.command)(&server_url(), now));
     view! {
         <Card>
             <EmptyState

@@ -9,7 +9,7 @@ use super::trace_row::trace_link;
 use latchkey_ui::environment_tag::EnvironmentTag;
 use latchkey_ui::relative_time::RelativeTime;
 use latchkey_ui::status_badge::LevelBadge;
-use latchkey_ui::table::{Column, LOW_CELL, Nothing, ROW};
+use latchkey_ui::table::{Column, EmptyCell, LOW_CELL, ROW};
 
 /// A message may be long; a list shows its beginning.
 const MOST_CHARACTERS: usize = 400;
@@ -38,7 +38,7 @@ pub fn log_row(log: IngestedLog) -> impl IntoView {
     let time = entry.timestamp.millisecond();
     let link = match &entry.trace_id {
         Some(id) => trace_link(id),
-        None => view! { <Nothing/> }.into_any(),
+        None => view! { <EmptyCell/> }.into_any(),
     };
     let environment = log.environment;
     let log = StoredValue::new(log);

@@ -23,8 +23,8 @@ use self::list::{Words, live_list};
 use self::toolbar::{LogToolbar, TraceToolbar};
 use self::trace::Trace;
 use crate::api::{list_logs, list_traces};
-use crate::data::paged_list::PagedList;
 use crate::data::list_rows::{HasId, Order};
+use crate::data::paged_list::PagedList;
 use latchkey_ui::snippets::{curl_logs, curl_traces};
 use latchkey_ui::tabs::{Tab, TabList, tab_id};
 
@@ -87,8 +87,9 @@ pub fn Telemetry(
 #[component]
 fn Traces(application: ApplicationId, filter: TelemetryFilterState) -> impl IntoView {
     let wanted = Memo::new(move |_| filter.now.with(TelemetryFilter::for_traces));
-    let list =
-        PagedList::new(move |cursor| list_traces(application, Some(wanted.get_untracked()), cursor));
+    let list = PagedList::new(move |cursor| {
+        list_traces(application, Some(wanted.get_untracked()), cursor)
+    });
     let list = restarting(list, wanted);
     let words = Words {
         label: TRACES,
@@ -137,5 +138,5 @@ where
         }
         now
     });
-    list.in_order(wanted.with_untracked(order))
+    list.with_order(wanted.with_untracked(order))
 }

@@ -9,7 +9,7 @@ use super::kind::{KindIcon, Title, duration, kind_label, outcome, span_kind};
 use super::opening::{DetailsRow, OpenButton};
 use latchkey_ui::environment_tag::EnvironmentTag;
 use latchkey_ui::relative_time::RelativeTime;
-use latchkey_ui::table::{Column, LOW_CELL, Nothing, ROW};
+use latchkey_ui::table::{Column, EmptyCell, LOW_CELL, ROW};
 
 /// The columns of the list.
 pub const COLUMNS: &[Column] = &[
@@ -105,7 +105,7 @@ pub fn TitleView(
 
 /// The way from a row to its whole trace, by the beginning of the trace's id.
 pub fn trace_link(id: &str) -> AnyView {
-    let Some(address) = trace_address(id) else { return view! { <Nothing/> }.into_any() };
+    let Some(address) = trace_address(id) else { return view! { <EmptyCell/> }.into_any() };
     let beginning: String = id.chars().take(8).collect();
     view! {
         <a

@@ -8,7 +8,7 @@ use leptos::prelude::*;
 
 use super::page_state::MembersPageState;
 use crate::api::{ApiError, invite_member};
-use crate::components::form::{Entry, FormDialog, Sending};
+use crate::components::form::{FormDialog, FormField, Submission};
 use latchkey_ui::field::TextField;
 use latchkey_ui::select::{Choice, Select};
 
@@ -18,8 +18,8 @@ pub fn InviteMember(
     /// Where the members are listed.
     page: MembersPageState,
 ) -> impl IntoView {
-    let sending = Sending::new();
-    let login = Entry::new("");
+    let submission = Submission::new();
+    let login = FormField::new("");
     let role = RwSignal::new(Role::Member);
     // An answer that seemed to fail may have done its work.
     let close = Callback::new(move |()| {
@@ -27,18 +27,18 @@ pub fn InviteMember(
         page.members.refresh();
     });
     let submit = move |()| {
-        let Some(whom) = login.parse::<GithubLogin>() else { return sending.miss() };
-        sending.begin();
+        let Some(whom) = login.parse::<GithubLogin>() else { return submission.show_invalid() };
+        submission.start();
         let organization = page.organization_id();
         let request = MemberRequest { login: whom, role: role.get_untracked() };
         leptos::task::spawn_local(async move {
             match invite_member(organization, request).await {
                 Ok(_) => {
-                    sending.succeed();
+                    submission.succeed();
                     page.toasts.success("Member invited");
                     _ = close.try_run(());
                 }
-                Err(error) => sending.fail(
+                Err(error) => submission.fail(
                     &about_the_login(error),
                     "Couldn’t invite them. Nothing was saved. Try again.",
                     &[("login", login)],
@@ -53,7 +53,7 @@ pub fn InviteMember(
     view! {
         <FormDialog
             title="Invite member"
-            sending
+            submission
             dirty=Signal::derive(move || login.is_changed())
             action="Invite member"
             busy_label="Inviting…"

@@ -1,24 +1,24 @@
 //! Who is in the organization, in which role, and who is invited.
 
-pub mod page_state;
 pub mod invite;
+pub mod page_state;
 pub mod remove;
 pub mod roles;
 pub mod row;
 
 use leptos::prelude::*;
 
-use self::page_state::MembersPageState;
 use self::invite::InviteMember;
+use self::page_state::MembersPageState;
 use self::remove::RemoveDialog;
 use self::roles::RolesTable;
 use self::row::MemberRow;
 use super::{SettingsHead, SettingsPage, SettingsSubject};
 use crate::components::error_state::ErrorState;
-use crate::layout::About;
-use crate::data::paged_list::ListState;
-use crate::pages::not_found::NotFound;
 use crate::data::list_rows::HasId;
+use crate::data::paged_list::ListState;
+use crate::layout::About;
+use crate::pages::not_found::NotFound;
 use latchkey_ui::button::{Button, Variant};
 use latchkey_ui::callout::{Callout, Tone};
 use latchkey_ui::empty_state::EmptyState;

@@ -10,11 +10,11 @@ use leptos_router::NavigateOptions;
 use leptos_router::hooks::use_navigate;
 
 use super::super::SettingsSubject;
-use crate::api::{ApiError, change_member, list_members, remove_member, withdraw_invitation};
-use crate::layout::Workspace;
+use crate::api::{ApiError, list_members, remove_member, update_member, withdraw_invitation};
+use crate::data::list_rows::MemberRowId;
 use crate::data::paged_list::PagedList;
 use crate::data::polling::poll_while_visible;
-use crate::data::list_rows::MemberRowId;
+use crate::layout::Workspace;
 use latchkey_ui::dialog::keep_focus;
 use latchkey_ui::toast::{ToastAction, Toasts};
 
@@ -136,7 +136,7 @@ impl MembersPageState {
         self.members.change(row, |row| row.member.role = role);
         let organization = self.organization_id();
         leptos::task::spawn_local(async move {
-            match change_member(organization, id, MemberPatch { role }).await {
+            match update_member(organization, id, MemberPatch { role }).await {
                 Ok(member) => {
                     let words = format!("{} is now {}", name_of(&member), with_article(role));
                     self.members.change(row, |row| row.member = member);

@@ -4,7 +4,7 @@ use latchkey_domain::role::{Permission, Role};
 use leptos::prelude::*;
 
 use latchkey_ui::icon::{Glyph, Icon};
-use latchkey_ui::table::Nothing;
+use latchkey_ui::table::EmptyCell;
 
 /// Every permission in words; those of one line go together.
 const DEEDS: &[(&str, &[Permission])] = &[
@@ -78,7 +78,7 @@ fn Mark(allowed: bool) -> impl IntoView {
         }
         .into_any()
     } else {
-        view! { <Nothing/> }.into_any()
+        view! { <EmptyCell/> }.into_any()
     };
     view! { <td class="px-3 max-md:px-1 max-md:text-center">{mark}</td> }
 }

@@ -13,7 +13,7 @@ use latchkey_ui::icon::{Glyph, Icon};
 use latchkey_ui::menu::{Menu, MenuItem};
 use latchkey_ui::relative_time::RelativeTime;
 use latchkey_ui::select::{Choice, Select, SelectPlace};
-use latchkey_ui::table::{CELL, Nothing, ROW};
+use latchkey_ui::table::{CELL, EmptyCell, ROW};
 
 /// The row. What it says follows the list; the row itself stays, as focus may be in it.
 #[component]
@@ -185,7 +185,7 @@ fn LastActive(page: MembersPageState, now: Memo<ListedMember>) -> impl IntoView 
             }
             match *last_active_at {
                 Some(time) => view! { <RelativeTime time/> }.into_any(),
-                None => view! { <Nothing/> }.into_any(),
+                None => view! { <EmptyCell/> }.into_any(),
             }
         })
     }

@@ -8,7 +8,7 @@ use leptos_router::hooks::use_navigate;
 use super::super::SettingsSubject;
 use super::super::delete::{DeleteDialog, keys_go};
 use crate::api::delete_organization;
-use crate::components::form::Sending;
+use crate::components::form::Submission;
 use crate::layout::Workspace;
 use latchkey_ui::consequence::Consequence;
 use latchkey_ui::icon::Glyph;
@@ -27,12 +27,12 @@ pub fn DeleteOrganization(
     let (workspace, toasts) = (expect_context::<Workspace>(), expect_context::<Toasts>());
     let navigate = use_navigate();
     let go_home = Callback::new(move |()| navigate("/", NavigateOptions::default()));
-    let sending = Sending::new();
+    let submission = Submission::new();
     // What is being deleted stays what it was when the dialog opened.
     let (id, name) = subject
         .with_untracked(|subject| (subject.organization.id, subject.organization.name.clone()));
     let delete = move |()| {
-        sending.begin();
+        submission.start();
         leptos::task::spawn_local(async move {
             match delete_organization(id).await {
                 Ok(()) => {
@@ -43,7 +43,7 @@ pub fn DeleteOrganization(
                 Err(error) => {
                     let failed =
                         "Couldn’t delete the organization. Nothing was changed. Try again.";
-                    sending.fail(&error, failed, &[]);
+                    submission.fail(&error, failed, &[]);
                     workspace.reload();
                 }
             }
@@ -61,7 +61,7 @@ pub fn DeleteOrganization(
             name
             label="Type the organization’s name to delete it"
             action="Delete organization"
-            sending
+            submission
             on_close
             on_delete=delete
         >

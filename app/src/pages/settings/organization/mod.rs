@@ -9,8 +9,8 @@ use leptos::prelude::*;
 
 use self::delete::DeleteOrganization;
 use super::{SettingsHead, SettingsPage, SettingsSubject};
-use crate::api::change_organization;
-use crate::components::form::{Entry, Refusal, Sending};
+use crate::api::update_organization;
+use crate::components::form::{FormField, Refusal, Submission};
 use crate::layout::{About, Workspace};
 use latchkey_ui::button::{Button, Variant};
 use latchkey_ui::field::TextField;
@@ -77,28 +77,28 @@ fn Rename(subject: Signal<SettingsSubject>) -> impl IntoView {
 #[component]
 fn RenameForm(subject: Signal<SettingsSubject>) -> impl IntoView {
     let (workspace, toasts) = (expect_context::<Workspace>(), expect_context::<Toasts>());
-    let sending = Sending::new();
+    let submission = Submission::new();
     let id = subject.with_untracked(|subject| subject.organization.id);
-    let name = Entry::new(subject.with_untracked(|subject| subject.organization.name.clone()));
+    let name = FormField::new(subject.with_untracked(|subject| subject.organization.name.clone()));
     let submit = move |event: leptos::ev::SubmitEvent| {
         event.prevent_default();
-        if sending.busy.get_untracked() {
+        if submission.busy.get_untracked() {
             return;
         }
-        let Some(called) = name.parse::<Name>() else { return sending.miss() };
-        sending.begin();
+        let Some(called) = name.parse::<Name>() else { return submission.show_invalid() };
+        submission.start();
         leptos::task::spawn_local(async move {
             let patch = OrganizationPatch { name: Some(called), ..OrganizationPatch::default() };
-            match change_organization(id, patch).await {
+            match update_organization(id, patch).await {
                 Ok(organization) => {
-                    sending.succeed();
+                    submission.succeed();
                     toasts.success("Organization renamed");
                     workspace.put_organization(organization);
                 }
                 Err(error) => {
                     let failed =
                         "Couldn’t rename the organization. Nothing was changed. Try again.";
-                    sending.fail(&error, failed, &[("name", name)]);
+                    submission.fail(&error, failed, &[("name", name)]);
                     // It may be gone, or no longer this person's.
                     workspace.reload();
                 }
@@ -111,7 +111,7 @@ fn RenameForm(subject: Signal<SettingsSubject>) -> impl IntoView {
     });
     view! {
         <form method="post" novalidate class="flex flex-col gap-4" on:submit=submit>
-            <Refusal sending/>
+            <Refusal submission/>
             <TextField
                 name="organization-name"
                 label="Organization name"
@@ -120,7 +120,7 @@ fn RenameForm(subject: Signal<SettingsSubject>) -> impl IntoView {
                 error=name.error
             />
             <div>
-                <Button submit=true busy=sending.busy busy_label="Renaming…" disabled=same>"Rename"</Button>
+                <Button submit=true busy=submission.busy busy_label="Renaming…" disabled=same>"Rename"</Button>
             </div>
         </form>
     }

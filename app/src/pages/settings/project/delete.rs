@@ -8,7 +8,7 @@ use leptos_router::hooks::use_navigate;
 use super::super::SettingsSubject;
 use super::super::delete::{DeleteDialog, keys_go};
 use crate::api::{delete_project, list_applications};
-use crate::components::form::Sending;
+use crate::components::form::Submission;
 use crate::layout::Workspace;
 use latchkey_ui::consequence::Consequence;
 use latchkey_ui::icon::Glyph;
@@ -26,12 +26,12 @@ pub fn DeleteProject(
     let (workspace, toasts) = (expect_context::<Workspace>(), expect_context::<Toasts>());
     let navigate = use_navigate();
     let go_home = Callback::new(move |()| navigate("/", NavigateOptions::default()));
-    let sending = Sending::new();
+    let submission = Submission::new();
     // What is being deleted stays what it was when the dialog opened.
     let (id, name) =
         subject.with_untracked(|subject| (subject.project.id, subject.project.name.clone()));
     let delete = move |()| {
-        sending.begin();
+        submission.start();
         leptos::task::spawn_local(async move {
             match delete_project(id).await {
                 Ok(()) => {
@@ -41,7 +41,7 @@ pub fn DeleteProject(
                 }
                 Err(error) => {
                     let failed = "Couldn’t delete the project. Nothing was changed. Try again.";
-                    sending.fail(&error, failed, &[]);
+                    submission.fail(&error, failed, &[]);
                     workspace.reload();
                 }
             }
@@ -58,7 +58,7 @@ pub fn DeleteProject(
             name
             label="Type the project’s name to delete it"
             action="Delete project"
-            sending
+            submission
             on_close
             on_delete=delete
         >

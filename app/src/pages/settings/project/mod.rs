@@ -10,8 +10,8 @@ use leptos::prelude::*;
 
 use self::delete::DeleteProject;
 use super::{SettingsHead, SettingsPage, SettingsSubject};
-use crate::api::change_project;
-use crate::components::form::{Entry, Refusal, Sending};
+use crate::api::update_project;
+use crate::components::form::{FormField, Refusal, Submission};
 use crate::layout::{PrefixField, Workspace};
 use latchkey_ui::button::{Button, Variant};
 use latchkey_ui::field::TextField;
@@ -86,32 +86,32 @@ fn General(subject: Signal<SettingsSubject>) -> impl IntoView {
     let (workspace, toasts) = (expect_context::<Workspace>(), expect_context::<Toasts>());
     let project = subject.with_untracked(|subject| subject.project.clone());
     let id = project.id;
-    let sending = Sending::new();
-    let name = Entry::new(project.name);
-    let prefix = Entry::new(project.key_prefix);
+    let submission = Submission::new();
+    let name = FormField::new(project.name);
+    let prefix = FormField::new(project.key_prefix);
     let submit = move |event: leptos::ev::SubmitEvent| {
         event.prevent_default();
-        if sending.busy.get_untracked() {
+        if submission.busy.get_untracked() {
             return;
         }
         let filled = (name.parse::<Name>(), prefix.parse::<KeyPrefix>());
-        let (Some(called), Some(key_prefix)) = filled else { return sending.miss() };
+        let (Some(called), Some(key_prefix)) = filled else { return submission.show_invalid() };
         let patch = ProjectPatch {
             name: untrack(|| name.is_changed()).then_some(called),
             key_prefix: untrack(|| prefix.is_changed()).then_some(key_prefix),
         };
-        sending.begin();
+        submission.start();
         leptos::task::spawn_local(async move {
-            match change_project(id, patch).await {
+            match update_project(id, patch).await {
                 Ok(project) => {
-                    sending.succeed();
-                    name.keep();
-                    prefix.keep();
+                    submission.succeed();
+                    name.mark_saved();
+                    prefix.mark_saved();
                     workspace.put_project(project);
                     toasts.success("Project saved");
                 }
                 Err(error) => {
-                    sending.fail(
+                    submission.fail(
                         &error,
                         "Couldn’t save the project. Nothing was changed. Try again.",
                         &[("name", name), ("key_prefix", prefix)],
@@ -125,7 +125,7 @@ fn General(subject: Signal<SettingsSubject>) -> impl IntoView {
     let same = Signal::derive(move || !name.is_changed() && !prefix.is_changed());
     view! {
         <form method="post" novalidate class="flex flex-col gap-5" on:submit=submit>
-            <Refusal sending/>
+            <Refusal submission/>
             <TextField
                 name="project-name"
                 label="Name"
@@ -139,7 +139,7 @@ fn General(subject: Signal<SettingsSubject>) -> impl IntoView {
                 note="Only new keys start with it. The keys that there are stay as they are."
             />
             <div>
-                <Button submit=true busy=sending.busy busy_label="Saving…" disabled=same>"Save changes"</Button>
+                <Button submit=true busy=submission.busy busy_label="Saving…" disabled=same>"Save changes"</Button>
             </div>
         </form>
     }

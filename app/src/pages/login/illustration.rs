@@ -15,7 +15,7 @@ const CHECKS: [(&str, &str); 4] = [
 
 /// The panel. It is a picture: screen readers hear only the sentence under it.
 #[component]
-pub(super) fn Specimen() -> impl IntoView {
+pub(super) fn Illustration() -> impl IntoView {
     view! {
         <aside class="my-3 mr-3 hidden flex-col items-center justify-center rounded-xl border border-line bg-sidebar px-6 lg:flex">
             <div class="w-full max-w-[27.5rem] overflow-hidden rounded-lg border border-line bg-surface" aria-hidden="true">

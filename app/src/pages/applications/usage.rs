@@ -52,7 +52,7 @@ async fn read(project: ProjectId, filter: KeyFilter) -> Result<(Vec<ListedKey>, 
 
 /// What is known of one application.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Use {
+pub struct ApplicationUsage {
     /// Active keys for it alone.
     pub keys: u64,
     /// Their requests in the last 24 hours.
@@ -62,17 +62,17 @@ pub struct Use {
 /// The use of every application of a project. It stays unknown where a project has more keys than
 /// can be counted in a moment.
 #[derive(Clone, Copy)]
-pub struct Tally {
+pub struct ApplicationsUsage {
     project: ProjectId,
-    known: RwSignal<Option<HashMap<ApplicationId, Use>>>,
+    known: RwSignal<Option<HashMap<ApplicationId, ApplicationUsage>>>,
 }
 
-impl Tally {
+impl ApplicationsUsage {
     /// Loads it in the browser.
     pub fn of(project: ProjectId) -> Self {
-        let tally = Self { project, known: RwSignal::new(None) };
-        Effect::new(move || tally.load());
-        tally
+        let usage = Self { project, known: RwSignal::new(None) };
+        Effect::new(move || usage.load());
+        usage
     }
 
     /// Reloads the counts.
@@ -85,19 +85,19 @@ impl Tally {
     }
 
     /// The use of one application, once it is known; tracked.
-    pub fn get(self, application: ApplicationId) -> Option<Use> {
+    pub fn get(self, application: ApplicationId) -> Option<ApplicationUsage> {
         self.known.with(|known| {
             known.as_ref().map(|all| all.get(&application).copied().unwrap_or_default())
         })
     }
 }
 
-async fn count(project: ProjectId) -> Option<HashMap<ApplicationId, Use>> {
+async fn count(project: ProjectId) -> Option<HashMap<ApplicationId, ApplicationUsage>> {
     let filter = KeyFilter { status: Some(KeyStatus::Active), ..KeyFilter::default() };
     let (keys, true) = read(project, filter).await.ok()? else { return None };
     let own = |listed: &ListedKey| Some((listed.key.id, listed.key.application_id?));
     let owners: HashMap<KeyId, ApplicationId> = keys.iter().filter_map(own).collect();
-    let mut all: HashMap<ApplicationId, Use> = HashMap::new();
+    let mut all: HashMap<ApplicationId, ApplicationUsage> = HashMap::new();
     for application in owners.values() {
         all.entry(*application).or_default().keys += 1;
     }

@@ -4,7 +4,7 @@ use latchkey_domain::key::KeyKind;
 
 /// The words for one kind of keys.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct KeyWords {
+pub struct KeyLabels {
     /// The page's title, and what its table lists.
     pub title: &'static str,
     /// The title of the dialog that makes one.
@@ -13,7 +13,7 @@ pub struct KeyWords {
     pub create: &'static str,
 }
 
-impl KeyWords {
+impl KeyLabels {
     /// Those of that kind.
     pub const fn of(kind: KeyKind) -> Self {
         match kind {
