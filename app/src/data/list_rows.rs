@@ -1,8 +1,8 @@
 //! The rows of a list that grows at its top while a person reads it and asks for older ones.
 //!
-//! The server's pages are newest first. [`ListRows::merge_first_page`] puts a fresh first page on top of
-//! what is shown and [`ListRows::append_page`] adds below it; whatever arrives in between, no row is
-//! lost or doubled.
+//! The server's pages are newest first. [`ListRows::merge_first_page`] puts a fresh first page on
+//! top of what is shown and [`ListRows::append_page`] adds below it. Whatever arrives in between,
+//! no row is lost or shown twice.
 
 use latchkey_domain::api::{
     Application, AuditEvent, IngestedLog, IngestedTrace, Invitation, ListedKey, ListedMember, Page,

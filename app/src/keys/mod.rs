@@ -7,6 +7,7 @@ pub mod archive;
 pub mod create;
 pub mod create_service;
 pub mod created;
+pub mod dialogs;
 pub mod edit;
 pub mod fields;
 pub mod first_key;
@@ -28,5 +29,6 @@ pub mod service_call;
 pub mod summary;
 pub mod table;
 
-pub use page_state::{KeyDialogs, KeysPageState};
+pub use dialogs::KeyDialogs;
+pub use page_state::KeysPageState;
 pub use scope::KeyScope;

@@ -1,16 +1,10 @@
-//! Which of a page's dialogs about keys is open, and what happens to the list after it.
+//! What a page with keys keeps: the list, and which of its dialogs is open.
 
 use latchkey_domain::api::{CreatedKey, ListedKey};
-use latchkey_domain::key::KeyKind;
 use leptos::prelude::*;
 
 use super::KeyScope;
-use super::create::CreateKey;
-use super::create_service::CreateServiceKey;
-use super::created::KeyCreated;
-use super::edit::EditKey;
-use super::revoke::{Revocation, RevokeDialog};
-use super::rotate::RotateKey;
+use super::revoke::Revocation;
 use crate::data::paged_list::PagedList;
 use latchkey_ui::toast::Toasts;
 
@@ -80,54 +74,5 @@ impl KeysPageState {
     /// Fetches the count of active keys again, if the page is still there.
     pub fn count(self) {
         _ = self.counted.try_run(());
-    }
-}
-
-/// All dialogs of a [`KeysPageState`].
-#[component]
-pub fn KeyDialogs(
-    /// State of the page's dialogs.
-    page: KeysPageState,
-) -> impl IntoView {
-    let KeysPageState { creating, revealed, rotating, editing, .. } = page;
-    let reveal = move |secret| {
-        creating.set(false);
-        rotating.set(None);
-        revealed.set(Some(secret));
-    };
-    // A request that seemed to fail may have done its work, so what is shown is fetched again in
-    // any case.
-    let refresh = Callback::new(move |()| page.refresh());
-    let stop_creating = Callback::new(move |()| {
-        creating.set(false);
-        page.refresh();
-    });
-    let on_created = Callback::new(move |created| reveal(NewSecret { created, rotated: false }));
-    let on_rotated = Callback::new(move |created| reveal(NewSecret { created, rotated: true }));
-    view! {
-        <Show when=move || creating.get()>
-            {move || match page.scope.with_untracked(|scope| scope.kind) {
-                KeyKind::Service => view! { <CreateServiceKey page on_close=stop_creating on_created/> }.into_any(),
-                KeyKind::Api | KeyKind::Inference => {
-                    view! { <CreateKey page on_close=stop_creating on_created/> }.into_any()
-                }
-            }}
-        </Show>
-        {move || {
-            let close = move |()| {
-                rotating.set(None);
-                page.refresh();
-            };
-            rotating.get().map(|listed| view! { <RotateKey page listed on_close=close on_rotated/> })
-        }}
-        {move || editing.get().map(|listed| view! { <EditKey page listed/> })}
-        <Show when=move || revealed.with(Option::is_some)>
-            <KeyCreated revealed scope=page.scope on_closed=refresh/>
-        </Show>
-        <RevokeDialog
-            revocation=page.revocation
-            scope=page.scope
-            on_rotate=move |listed| rotating.set(Some(listed))
-        />
     }
 }

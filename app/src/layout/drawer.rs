@@ -3,7 +3,8 @@
 use leptos::html;
 use leptos::prelude::*;
 
-use super::sidebar::{NavVariant, Navigation};
+use super::nav_variant::NavVariant;
+use super::sidebar::Navigation;
 use super::use_bare_path;
 use latchkey_ui::button::IconButton;
 use latchkey_ui::icon::Glyph;

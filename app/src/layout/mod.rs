@@ -6,6 +6,7 @@ mod address;
 mod create_dialogs;
 mod drawer;
 mod invitations;
+mod nav_variant;
 mod offline_bar;
 mod page_head;
 mod paths;

@@ -4,8 +4,8 @@
 use latchkey_domain::id::ProjectId;
 use leptos::prelude::*;
 
+use super::nav_variant::NavVariant;
 use super::page_head::Section;
-use super::sidebar::NavVariant;
 use super::{Workspace, plan_path, use_bare_path};
 
 /// Where a person sees where they are signed in.

@@ -5,6 +5,7 @@ use latchkey_domain::id::ProjectId;
 use latchkey_domain::role::Permission;
 use leptos::prelude::*;
 
+use super::nav_variant::NavVariant;
 use super::settings::{SettingsPages, members_path, settings_path};
 use super::switcher::{Switcher, SwitcherLook};
 use super::{
@@ -13,25 +14,6 @@ use super::{
 };
 use latchkey_ui::icon::{Glyph, Icon};
 use latchkey_ui::mark::Logo;
-
-/// How much room the navigation has.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum NavVariant {
-    /// A column that shrinks to icons below 1280 px.
-    Column,
-    /// The drawer, with room for words and for fingers.
-    Drawer,
-}
-
-impl NavVariant {
-    /// The classes of a link, and of the words in it.
-    const fn link(self) -> (&'static str, &'static str) {
-        match self {
-            Self::Column => ("h-8 text-table max-xl:justify-center max-xl:px-0", "max-xl:sr-only"),
-            Self::Drawer => ("h-11 text-body", ""),
-        }
-    }
-}
 
 const LINK: &str =
     "nav-link tooltip flex items-center gap-2.5 rounded-sm px-2 transition-colors duration-[120ms]";

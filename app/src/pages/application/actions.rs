@@ -7,7 +7,7 @@ use leptos::prelude::*;
 use leptos_router::NavigateOptions;
 use leptos_router::hooks::use_navigate;
 
-use super::Subject;
+use super::subject::Subject;
 use crate::layout::{Workspace, applications_path};
 use crate::pages::applications::delete::Deletion;
 use crate::pages::applications::form::EditApplication;

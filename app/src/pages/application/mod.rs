@@ -1,18 +1,19 @@
 //! One application: its keys, and what it sends with them.
 
 pub mod actions;
+pub mod subject;
 pub mod telemetry;
 
 use latchkey_domain::api::{ApplicationContext, ListedKey};
 use latchkey_domain::id::{ApplicationId, ProjectId};
 use latchkey_domain::key::KeyKind;
-use latchkey_domain::problem::{ErrorCode, Problem};
 use latchkey_domain::role::Permission;
 use leptos::prelude::*;
 
 use self::actions::Actions;
+use self::subject::Subject;
 use self::telemetry::Telemetry;
-use crate::api::{ApiError, get_application, list_application_keys};
+use crate::api::list_application_keys;
 use crate::components::error_state::ErrorState;
 use crate::data::paged_list::PagedList;
 use crate::keys::first_key::FirstKey;
@@ -37,56 +38,6 @@ pub fn ApplicationPage() -> impl IntoView {
     move || match (project.get(), application.get()) {
         (Some(project), Some(application)) => view! { <Page project application/> }.into_any(),
         _ => view! { <NotFound/> }.into_any(),
-    }
-}
-
-/// The application's own data: what the head shows, and what the keys are counted against.
-#[derive(Clone, Copy)]
-pub struct Subject {
-    found: RwSignal<Option<ApplicationContext>>,
-    failure: RwSignal<Option<ApiError>>,
-    load: Callback<()>,
-}
-
-impl Subject {
-    /// Gets it in the browser, and again whenever `load` is called, say after a key came or went.
-    fn new(project: ProjectId, application: ApplicationId) -> Self {
-        let found = RwSignal::new(None::<ApplicationContext>);
-        let failure = RwSignal::new(None);
-        let load = Callback::new(move |()| {
-            leptos::task::spawn_local(async move {
-                let answer = get_application(application).await;
-                if found.is_disposed() {
-                    return;
-                }
-                match answer {
-                    Ok(it) if it.project.id == project => found.set(Some(it)),
-                    Ok(_) => {
-                        failure.set(Some(ApiError::Refused(Problem::new(ErrorCode::NotFound, ""))));
-                    }
-                    // What is shown stays right enough until the next time.
-                    Err(_) if found.with_untracked(Option::is_some) => {}
-                    Err(error) => failure.set(Some(error)),
-                }
-            });
-        });
-        Effect::new(move || load.run(()));
-        let workspace = expect_context::<Workspace>();
-        Effect::new(move || {
-            found.with(|found| {
-                found.iter().for_each(|found| workspace.remember_name(&found.application))
-            });
-        });
-        Self { found, failure, load }
-    }
-
-    fn is_missing(self) -> bool {
-        self.failure.with(|error| error.as_ref().is_some_and(|error| error.is(ErrorCode::NotFound)))
-    }
-
-    fn retry(self) {
-        self.failure.set(None);
-        self.load.run(());
     }
 }
 

@@ -2,6 +2,7 @@
 
 pub mod delete;
 pub mod form;
+pub mod page_state;
 pub mod row;
 pub mod usage;
 
@@ -12,14 +13,14 @@ use leptos::prelude::*;
 
 use self::delete::Deletion;
 use self::form::{CreateApplication, EditApplication};
+use self::page_state::ApplicationsPageState;
 use self::row::{COLUMNS, Row};
 use self::usage::ApplicationsUsage;
 use super::not_found::NotFound;
 use crate::api::list_applications;
 use crate::components::error_state::ErrorState;
 use crate::data::paged_list::{ListState, PagedList};
-use crate::layout::use_project_id;
-use crate::layout::{PageHead, Workspace};
+use crate::layout::{PageHead, Workspace, use_project_id};
 use latchkey_ui::button::{Button, Variant};
 use latchkey_ui::empty_state::EmptyState;
 use latchkey_ui::icon::Glyph;
@@ -35,19 +36,6 @@ pub fn ApplicationsPage() -> impl IntoView {
         Some(project) => view! { <Applications project/> }.into_any(),
         None => view! { <NotFound/> }.into_any(),
     }
-}
-
-/// The list, and which dialog about it is open.
-#[derive(Clone, Copy)]
-pub struct ApplicationsPageState {
-    project: ProjectId,
-    list: PagedList<Application>,
-    usage: ApplicationsUsage,
-    creating: RwSignal<bool>,
-    editing: RwSignal<Option<Application>>,
-    deletion: Deletion,
-    /// Whether the person may make, change and delete applications.
-    may_write: Memo<bool>,
 }
 
 #[component]

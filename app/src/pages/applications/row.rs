@@ -3,7 +3,7 @@
 use latchkey_domain::api::Application;
 use leptos::prelude::*;
 
-use super::ApplicationsPageState;
+use super::page_state::ApplicationsPageState;
 use super::usage::ApplicationUsage;
 use crate::layout::{Workspace, application_path};
 use latchkey_ui::icon::{Glyph, Icon};
