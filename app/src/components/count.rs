@@ -19,7 +19,7 @@ pub fn Count<T: HasId + Clone + Send + Sync + 'static>(
     #[prop(default = Signal::stored(true))]
     said: Signal<bool>,
 ) -> impl IntoView {
-    let shown = list.shown();
+    let shown = list.state();
     let words = Memo::new(move |before: Option<&String>| {
         if !said.get() {
             return String::new();

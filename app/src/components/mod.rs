@@ -4,3 +4,4 @@
 pub mod count;
 pub mod error_state;
 pub mod form;
+pub mod list_view;

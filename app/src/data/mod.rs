@@ -8,3 +8,4 @@ pub mod paged_list;
 pub mod polled_query;
 pub mod polling;
 pub mod session;
+pub mod url_filter;

@@ -94,7 +94,7 @@ impl<T: HasId + Clone + Send + Sync + 'static> PagedList<T> {
 
     /// What there is to show. It changes only when something else is to be shown, so that an
     /// arriving row doesn't build the table again.
-    pub fn shown(self) -> Memo<ListState> {
+    pub fn state(self) -> Memo<ListState> {
         let loading = Signal::derive(move || self.stage.with(|stage| *stage == Stage::Loading));
         let skeleton = skeleton_shown(loading);
         let late = is_late(loading);

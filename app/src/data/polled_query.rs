@@ -106,7 +106,7 @@ impl<T: Clone + PartialEq + Send + Sync + 'static> PolledQuery<T> {
     }
 
     /// What there is to show. It changes only when something else is to be shown.
-    pub fn shown(self) -> Memo<QueryState> {
+    pub fn state(self) -> Memo<QueryState> {
         let is_there = Memo::new(move |_| self.value.with(Option::is_some));
         let loading = move || !is_there.get() && self.failure.with(Option::is_none);
         let skeleton = skeleton_shown(Signal::derive(loading));

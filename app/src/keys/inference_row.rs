@@ -1,23 +1,17 @@
 //! One inference key in the list, with its limits and how much of its budget is used.
 
 use latchkey_domain::api::{BudgetState, ListedKey};
-use latchkey_domain::key::KeyStatus;
 use latchkey_domain::limit::{Limit, Period};
 use latchkey_domain::time::Timestamp;
 use leptos::prelude::*;
 
 use super::KeysPageState;
-use super::actions::Actions;
+use super::cells::{ActionsCell, Expiry, KeyRowState, SecretHint, ShortId, StatusCell};
 use super::model_chips::FewModels;
-use super::row::{Expiry, OldSecretEnds};
 use crate::layout::{Workspace, inference_key_path};
 use latchkey_ui::bar_meter::{BarMeter, percent, short};
 use latchkey_ui::environment_tag::EnvironmentTag;
-use latchkey_ui::masked_key::MaskedKey;
-use latchkey_ui::relative_time::{
-    Clock, browser_time, exact, month_and_day_of, time_to_the_minute,
-};
-use latchkey_ui::status_badge::{KeyState, StatusBadge};
+use latchkey_ui::relative_time::{exact, month_and_day_of, time_to_the_minute};
 use latchkey_ui::table::{CELL, EmptyCell, ROW};
 use latchkey_ui::thousands;
 
@@ -32,23 +26,13 @@ pub fn InferenceKeyRow(
     let workspace = expect_context::<Workspace>();
     let (id, project) = (listed.key.id, listed.key.project_id);
     let environment = listed.key.environment;
-    let now = Memo::new(move |_| page.keys.row(id).unwrap_or_else(|| listed.clone()));
-    let clock = use_context::<Clock>();
-    let time = Signal::derive(move || clock.and_then(Clock::get).or_else(browser_time));
-    let state = Memo::new(move |_| now.with(|now| KeyState::of(now, time.get())));
-    let name = Memo::new(move |_| now.with(|now| now.key.name.clone()));
-    let is_dead = Memo::new(move |_| now.with(|now| now.key.status != KeyStatus::Active));
-    let secret = Memo::new(move |_| {
-        now.with(|now| (now.key.masked.clone(), now.key.status == KeyStatus::Revoked))
-    });
+    let KeyRowState { now, time, state, name, is_dead } = KeyRowState::of(page, listed);
     let models = Memo::new(move |_| now.with(|now| now.key.allowed_models.clone()));
     let budget = Memo::new(move |_| now.with(|now| now.budget));
     let rpm = Memo::new(move |_| now.with(|now| now.key.rpm.map(Limit::get)));
     let tpm = Memo::new(move |_| now.with(|now| now.key.tpm.map(Limit::get)));
     let per_minute = move || in_words(rpm.get(), tpm.get());
     let href = move || workspace.address(&inference_key_path(project, id));
-    let long_id = id.to_string();
-    let short_id = long_id.get(..12).unwrap_or_default().to_owned();
     view! {
         <tr role="row" class=ROW>
             <td role="cell" class=format!("{CELL} max-w-48 max-md:col-span-2 max-md:max-w-none max-md:min-w-0")>
@@ -59,16 +43,11 @@ pub fn InferenceKeyRow(
                 >
                     {name}
                 </a>
-                <code class="block font-mono text-[11.5px] leading-4 text-ink-3 max-md:hidden" title=long_id>
-                    {short_id}
-                </code>
+                <ShortId id class="block leading-4 text-ink-3 max-md:hidden"/>
             </td>
             <td role="cell" class=format!("{CELL} max-md:order-3 max-md:col-span-4")>
                 <span class="flex flex-wrap items-center gap-2">
-                    {move || {
-                        let (hint, revoked) = secret.get();
-                        view! { <MaskedKey hint revoked/> }
-                    }}
+                    <SecretHint now/>
                     // Where there is a column, the key's prefix says it.
                     <span class="md:hidden"><EnvironmentTag environment/></span>
                 </span>
@@ -92,13 +71,8 @@ pub fn InferenceKeyRow(
             <td role="cell" class=format!("{CELL} num whitespace-nowrap text-ink-2 max-[88rem]:hidden")>
                 <Expiry now state time/>
             </td>
-            <td role="cell" class=format!("{CELL} max-md:order-1 max-md:text-right")>
-                {move || view! { <StatusBadge state=state.get()/> }}
-                <OldSecretEnds now state/>
-            </td>
-            <td role="cell" class=format!("{CELL} text-right max-md:order-2 max-md:-my-2 max-md:-mr-2")>
-                <Actions page now/>
-            </td>
+            <StatusCell now state/>
+            <ActionsCell page now/>
         </tr>
     }
 }

@@ -4,6 +4,7 @@
 pub mod actions;
 pub mod activity;
 pub mod archive;
+pub mod cells;
 pub mod create;
 pub mod create_service;
 pub mod created;

@@ -9,8 +9,7 @@ use super::KeyScope;
 use super::summary::KeySummary;
 use crate::api::revoke_key;
 use crate::data::paged_list::PagedList;
-use latchkey_ui::button::{Button, Variant};
-use latchkey_ui::dialog::{Dialog, DialogWidth};
+use latchkey_ui::confirm_dialog::ConfirmDialog;
 use latchkey_ui::icon::{Glyph, Icon};
 use latchkey_ui::relative_time::{Clock, browser_time, date, exact, is_recent, relative};
 use latchkey_ui::toast::{ToastAction, Toasts};
@@ -81,22 +80,6 @@ pub fn RevokeDialog(
         asked.get().map(|listed| {
             let title = format!("Revoke “{}”?", listed.key.name);
             let id = listed.key.id;
-            let buttons = move || {
-                view! {
-                    <Button autofocus=true disabled=busy on_press=move |()| asked.set(None)>
-                        "Cancel"
-                    </Button>
-                    <Button
-                        variant=Variant::Danger
-                        glyph=Glyph::Trash2
-                        busy
-                        busy_label="Revoking…"
-                        on_press=move |()| revocation.revoke(id)
-                    >
-                        "Revoke key"
-                    </Button>
-                }
-            };
             let is_active = listed.key.status == KeyStatus::Active;
             let rotate = on_rotate.filter(|_| is_active).map(|on_rotate| {
                 let listed = listed.clone();
@@ -108,19 +91,20 @@ pub fn RevokeDialog(
             let frees_a_slot = is_active && listed.key.kind != KeyKind::Service;
             let last_use = view! { <LastUse listed=listed.clone()/> };
             view! {
-                <Dialog
+                <ConfirmDialog
                     title
-                    width=DialogWidth::Confirm
-                    confirm=true
+                    action="Revoke key"
+                    busy_label="Revoking…"
+                    glyph=Glyph::Trash2
                     nested
                     busy
                     on_close=move |()| asked.set(None)
-                    footer=buttons
+                    on_confirm=move |()| revocation.revoke(id)
                 >
                     <KeySummary listed scope>{last_use}</KeySummary>
                     <Consequences frees_a_slot/>
                     {rotate.map(|rotate| view! { <RotateInstead busy on_press=rotate/> })}
-                </Dialog>
+                </ConfirmDialog>
             }
         })
     }

@@ -10,12 +10,12 @@ use super::activity::Activity;
 use super::inference_row::InferenceKeyRow;
 use super::labels::KeyLabels;
 use super::row::KeyRow;
-use crate::components::error_state::ErrorState;
+use crate::components::list_view::ListView;
 use crate::data::paged_list::ListState;
 use crate::data::polling::poll_while_visible;
 use latchkey_ui::pager::LoadMore;
 use latchkey_ui::status_badge::KeyState;
-use latchkey_ui::table::{Card, Column, LoadingTable, Table};
+use latchkey_ui::table::{Column, Table};
 
 /// The first to go where there is no room: it takes the most.
 const REQUESTS: Column =
@@ -99,23 +99,19 @@ pub fn KeyList(
         _ if names_application => OF_PROJECT,
         _ => OF_APPLICATION,
     };
-    move || match shown.get() {
-        ListState::Skeleton => view! { <LoadingTable label columns/> }.into_any(),
-        ListState::Failed(error) => view! {
-            <Card>
-                <ErrorState
-                    title="Couldn’t load keys"
-                    error
-                    reassurance="Your keys keep working."
-                    on_retry=move |()| keys.retry()
-                />
-            </Card>
-        }
-        .into_any(),
-        ListState::Empty => empty.run(),
-        ListState::Rows => {
-            view! { <KeyTable page kind activity columns names_application/> }.into_any()
-        }
+    let rows = move || view! { <KeyTable page kind activity columns names_application/> };
+    view! {
+        <ListView
+            state=shown
+            label
+            columns
+            failed="Couldn’t load keys"
+            reassurance="Your keys keep working."
+            on_retry=move |()| keys.retry()
+            empty
+        >
+            {rows()}
+        </ListView>
     }
 }
 

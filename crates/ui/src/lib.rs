@@ -13,6 +13,7 @@ pub mod chart;
 pub mod checkbox;
 pub mod clipboard;
 pub mod code_tabs;
+pub mod confirm_dialog;
 pub mod consequence;
 pub mod copy_field;
 pub mod decision_trace;

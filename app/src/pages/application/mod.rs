@@ -199,7 +199,7 @@ fn Sections(
                 <h2 id="keys-title" class="mb-3 text-heading font-semibold">"API keys"</h2>
                 <KeyList
                     page
-                    shown=keys.shown()
+                    shown=keys.state()
                     empty=move || view! { <FirstKey page action="Generate API key"/> }
                 />
             </section>

@@ -42,7 +42,9 @@ impl Subject {
         let workspace = expect_context::<Workspace>();
         Effect::new(move || {
             found.with(|found| {
-                found.iter().for_each(|found| workspace.remember_name(&found.application))
+                if let Some(found) = found {
+                    workspace.remember_name(&found.application);
+                }
             });
         });
         Self { found, failure, load }

@@ -5,9 +5,8 @@ use leptos::prelude::*;
 
 use super::usage::{Count, count_keys};
 use crate::api::delete_application;
-use latchkey_ui::button::{Button, Variant};
+use latchkey_ui::confirm_dialog::ConfirmDialog;
 use latchkey_ui::consequence::Consequence;
-use latchkey_ui::dialog::{Dialog, DialogWidth};
 use latchkey_ui::icon::Glyph;
 use latchkey_ui::thousands;
 use latchkey_ui::toast::{ToastAction, Toasts};
@@ -65,35 +64,22 @@ fn Confirm(deletion: Deletion, application: Application) -> impl IntoView {
     let (project, id) = (application.project_id, application.id);
     let keys = LocalResource::new(move || count_keys(project, id));
     let keys_go = move || keys_go(keys.get().flatten());
-    let buttons = move || {
-        view! {
-            <Button autofocus=true disabled=busy on_press=move |()| asked.set(None)>"Cancel"</Button>
-            <Button
-                variant=Variant::Danger
-                glyph=Glyph::Trash2
-                busy
-                busy_label="Deleting…"
-                on_press=move |()| deletion.delete(&application)
-            >
-                "Delete application"
-            </Button>
-        }
-    };
     view! {
-        <Dialog
+        <ConfirmDialog
             title
-            width=DialogWidth::Confirm
-            confirm=true
+            action="Delete application"
+            busy_label="Deleting…"
+            glyph=Glyph::Trash2
             busy
             on_close=move |()| asked.set(None)
-            footer=buttons
+            on_confirm=move |()| deletion.delete(&application)
         >
             <ul class="flex flex-col gap-2 text-ink-2">
                 <Consequence glyph=Glyph::Ban>{keys_go}</Consequence>
                 <Consequence glyph=Glyph::Trash2>"What it sent is deleted: its traces and logs."</Consequence>
                 <Consequence glyph=Glyph::Undo2>"Nobody can restore it. Its history stays in the audit log."</Consequence>
             </ul>
-        </Dialog>
+        </ConfirmDialog>
     }
 }
 

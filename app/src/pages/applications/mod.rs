@@ -18,15 +18,15 @@ use self::row::{COLUMNS, Row};
 use self::usage::ApplicationsUsage;
 use super::not_found::NotFound;
 use crate::api::list_applications;
-use crate::components::error_state::ErrorState;
-use crate::data::paged_list::{ListState, PagedList};
+use crate::components::list_view::ListView;
+use crate::data::paged_list::PagedList;
 use crate::layout::{PageHead, Workspace, use_project_id};
 use latchkey_ui::button::{Button, Variant};
 use latchkey_ui::empty_state::EmptyState;
 use latchkey_ui::icon::Glyph;
 use latchkey_ui::pager::LoadMore;
 use latchkey_ui::shortcut::on_shortcut;
-use latchkey_ui::table::{Card, LoadingTable, Table};
+use latchkey_ui::table::{Card, Table};
 
 /// The page. A path that names no project is answered like one that names a stranger's.
 #[component]
@@ -44,7 +44,9 @@ fn Applications(project: ProjectId) -> impl IntoView {
     let list = PagedList::new(move |cursor| list_applications(project, cursor));
     let usage = ApplicationsUsage::of(project);
     Effect::new(move || {
-        list.rows().iter().for_each(|application| workspace.remember_name(application))
+        for application in list.rows() {
+            workspace.remember_name(&application);
+        }
     });
     let on_deleted = Callback::new(move |()| {
         list.refresh();
@@ -110,19 +112,17 @@ fn NewButton(page: ApplicationsPageState) -> impl IntoView {
 #[component]
 fn List(page: ApplicationsPageState) -> impl IntoView {
     let list = page.list;
-    let shown = list.shown();
-    move || {
-        match shown.get() {
-        ListState::Skeleton => view! { <LoadingTable label="Applications" columns=COLUMNS/> }.into_any(),
-        ListState::Failed(error) => view! {
-            <Card>
-                <ErrorState title="Couldn’t load applications" error on_retry=move |()| list.retry()/>
-            </Card>
-        }
-        .into_any(),
-        ListState::Empty => view! { <Empty page/> }.into_any(),
-        ListState::Rows => view! { <Rows page/> }.into_any(),
-    }
+    view! {
+        <ListView
+            state=list.state()
+            label="Applications"
+            columns=COLUMNS
+            failed="Couldn’t load applications"
+            on_retry=move |()| list.retry()
+            empty=move || view! { <Empty page/> }
+        >
+            <Rows page/>
+        </ListView>
     }
 }
 

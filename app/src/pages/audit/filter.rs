@@ -7,10 +7,9 @@ use latchkey_domain::audit::AuditAction;
 use latchkey_domain::id::OrganizationId;
 use latchkey_domain::query::QueryText;
 use latchkey_domain::time::Timestamp;
-use leptos::prelude::*;
-use leptos_router::NavigateOptions;
-use leptos_router::hooks::{use_location, use_navigate, use_query_map};
 use leptos_router::params::ParamsMap;
+
+use crate::data::url_filter::{FilterState, UrlFilter};
 
 /// How far back the log is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -79,31 +78,6 @@ pub struct EventsFilter {
 }
 
 impl EventsFilter {
-    /// The filter that an address holds. What it doesn't know, it leaves out.
-    pub fn from_query(query: &ParamsMap) -> Self {
-        let actor = query.get("actor").map(|actor| actor.trim().to_owned());
-        Self {
-            actor: actor.filter(|actor| !actor.is_empty()),
-            action: query.get_str("action").and_then(AuditAction::from_code),
-            period: query.get_str("period").and_then(Period::from_name).unwrap_or_default(),
-        }
-    }
-
-    /// The address's part after the path, or nothing.
-    pub fn to_query(&self) -> String {
-        let mut query = ParamsMap::new();
-        if let Some(actor) = &self.actor {
-            query.insert("actor", actor.clone());
-        }
-        if let Some(action) = self.action {
-            query.insert("action", action.as_str().to_owned());
-        }
-        if self.period != Period::default() {
-            query.insert("period", self.period.name().to_owned());
-        }
-        query.to_query_string()
-    }
-
     /// As the server takes it from who looks at `now`.
     pub fn for_server(&self, now: Option<Timestamp>) -> AuditFilter {
         AuditFilter {
@@ -132,63 +106,44 @@ impl EventsFilter {
     }
 }
 
-/// The filter of the page.
-#[derive(Clone, Copy)]
-pub struct EventsFilterState {
-    /// As the address has it.
-    pub now: Memo<EventsFilter>,
-    set: Callback<EventsFilter>,
-}
-
-impl EventsFilterState {
-    /// The filter of the page that calls this.
-    pub fn of_address() -> Self {
-        let query = use_query_map();
-        let now = Memo::new(move |_| query.with(EventsFilter::from_query));
-        let path = use_location().pathname;
-        let navigate = use_navigate();
-        let set = Callback::new(move |filter: EventsFilter| {
-            let to = format!("{}{}", path.get_untracked(), filter.to_query());
-            let options =
-                NavigateOptions { replace: true, scroll: false, ..NavigateOptions::default() };
-            navigate(&to, options);
-        });
-        Self { now, set }
-    }
-
-    /// Narrows the log in another way.
-    pub fn change(self, change: impl FnOnce(&mut EventsFilter)) {
-        let mut filter = self.now.get_untracked();
-        change(&mut filter);
-        if filter != self.now.get_untracked() {
-            self.set.run(filter);
+impl UrlFilter for EventsFilter {
+    fn from_query(query: &ParamsMap) -> Self {
+        let actor = query.get("actor").map(|actor| actor.trim().to_owned());
+        Self {
+            actor: actor.filter(|actor| !actor.is_empty()),
+            action: query.get_str("action").and_then(AuditAction::from_code),
+            period: query.get_str("period").and_then(Period::from_name).unwrap_or_default(),
         }
     }
 
-    /// Lists all events again.
-    pub fn clear(self) {
-        self.change(|filter| {
-            *filter = EventsFilter { period: Period::AllTime, ..EventsFilter::default() }
-        });
+    fn to_query(&self) -> String {
+        let mut query = ParamsMap::new();
+        if let Some(actor) = &self.actor {
+            query.insert("actor", actor.clone());
+        }
+        if let Some(action) = self.action {
+            query.insert("action", action.as_str().to_owned());
+        }
+        if self.period != Period::default() {
+            query.insert("period", self.period.name().to_owned());
+        }
+        query.to_query_string()
+    }
+
+    fn cleared(&self) -> Self {
+        Self { period: Period::AllTime, ..Self::default() }
     }
 }
+
+/// The filter of the page.
+pub type EventsFilterState = FilterState<EventsFilter>;
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::data::url_filter::tests::{query, readable};
 
     const USER: &str = "usr_01h455vb4pex5vsknk084sn02q";
-
-    fn query(pairs: &[(&'static str, &str)]) -> ParamsMap {
-        pairs.iter().map(|(name, value)| (*name, (*value).to_owned())).collect()
-    }
-
-    /// The server escapes more than the browser does; both read either.
-    fn readable(query: &str) -> String {
-        [("%5F", "_"), ("%2E", "."), ("%3A", ":"), ("%2D", "-")]
-            .into_iter()
-            .fold(query.to_owned(), |query, (escaped, plain)| query.replace(escaped, plain))
-    }
 
     #[test]
     fn a_filter_survives_its_address() {

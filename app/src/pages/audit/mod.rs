@@ -167,7 +167,7 @@ fn List(
     people: People,
     workspace: Workspace,
 ) -> impl IntoView {
-    let shown = events.shown();
+    let shown = events.state();
     move || {
         match shown.get() {
         ListState::Skeleton => view! { <LoadingTable label=LABEL columns=COLUMNS/> }.into_any(),

@@ -24,6 +24,7 @@ use crate::components::error_state::ErrorState;
 use crate::data::paged_list::{ListState, PagedList};
 use crate::data::polled_query::{PolledQuery, QueryState};
 use crate::data::polling::poll_while_visible;
+use crate::data::url_filter::UrlFilter;
 use crate::keys::{KeyDialogs, KeyScope, KeysPageState};
 use crate::layout::{Workspace, usage_path};
 use crate::layout::{use_key_id, use_project_id};
@@ -62,7 +63,7 @@ fn Page(project: ProjectId, key: KeyId) -> impl IntoView {
     let filter = UsageFilterState::of_address();
     let usage = usage_of(key, filter.now);
     let missing = Memo::new(move |_| keys.is_missing());
-    let shown = keys.shown();
+    let shown = keys.state();
     // A memo, so that a dialog stays open when the key is read again.
     let state = Memo::new(move |_| match (shown.get(), workspace.error()) {
         (ListState::Failed(error), _) | (_, Some(error)) => Some(Err(error)),
@@ -147,7 +148,7 @@ fn Sections(
     usage: PolledQuery<Usage>,
     filter: UsageFilterState,
 ) -> impl IntoView {
-    let shown = usage.shown();
+    let shown = usage.state();
     let charts = move || match shown.get() {
         QueryState::Skeleton => view! { <LoadingCharts/> }.into_any(),
         QueryState::Failed(error) => view! {

@@ -6,8 +6,8 @@ use latchkey_domain::problem::ErrorCode;
 use leptos::prelude::*;
 
 use crate::api::{ApiError, accept_invitation, decline_invitation, list_invitations};
-use crate::components::error_state::ErrorState;
-use crate::data::paged_list::{ListState, PagedList};
+use crate::components::list_view::ListView;
+use crate::data::paged_list::PagedList;
 use crate::data::polling::poll_while_visible;
 use crate::layout::{About, Invitations, PageHead, Workspace};
 use latchkey_ui::button::{Button, Size, Variant};
@@ -15,7 +15,7 @@ use latchkey_ui::dialog::keep_focus;
 use latchkey_ui::empty_state::EmptyState;
 use latchkey_ui::icon::Glyph;
 use latchkey_ui::relative_time::{Clock, RelativeTime};
-use latchkey_ui::table::{CELL, Card, Column, EmptyCell, LoadingTable, ROW, Table};
+use latchkey_ui::table::{CELL, Card, Column, EmptyCell, ROW, Table};
 use latchkey_ui::toast::{ToastAction, Toasts};
 
 const COLUMNS: &[Column] = &[
@@ -123,31 +123,29 @@ pub fn InvitationsPage() -> impl IntoView {
 #[component]
 fn List(page: InvitationsPageState) -> impl IntoView {
     let invitations = page.invitations;
-    let shown = invitations.shown();
-    move || {
-        match shown.get() {
-        ListState::Skeleton => view! { <LoadingTable label="Invitations" columns=COLUMNS/> }.into_any(),
-        ListState::Failed(error) => view! {
-            <Card>
-                <ErrorState title="Couldn’t load your invitations" error on_retry=move |()| invitations.retry()/>
-            </Card>
-        }
-        .into_any(),
-        ListState::Empty => view! {
-            <Card>
-                <EmptyState glyph=Glyph::UserPlus title="No invitations" text="Nobody is waiting for an answer from you."/>
-            </Card>
-        }
-        .into_any(),
-        ListState::Rows => view! {
+    view! {
+        <ListView
+            state=invitations.state()
+            label="Invitations"
+            columns=COLUMNS
+            failed="Couldn’t load your invitations"
+            on_retry=move |()| invitations.retry()
+            empty=no_invitations
+        >
             <Table label="Invitations" columns=COLUMNS>
                 <For each=move || invitations.rows() key=|row| row.organization.id let(invitation)>
                     <Row page invitation/>
                 </For>
             </Table>
-        }
-        .into_any(),
+        </ListView>
     }
+}
+
+fn no_invitations() -> impl IntoView {
+    view! {
+        <Card>
+            <EmptyState glyph=Glyph::UserPlus title="No invitations" text="Nobody is waiting for an answer from you."/>
+        </Card>
     }
 }
 

@@ -4,12 +4,10 @@
 use latchkey_domain::api::{KeyFilter, KeySort};
 use latchkey_domain::key::{Environment, KeyKind, KeyStatus};
 use latchkey_domain::query::QueryText;
-use leptos::prelude::*;
-use leptos_router::NavigateOptions;
-use leptos_router::hooks::{use_location, use_navigate, use_query_map};
 use leptos_router::params::ParamsMap;
 
 use crate::data::list_rows::Order;
+use crate::data::url_filter::{FilterState, UrlFilter};
 
 /// Which keys are listed, and in which order.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -37,42 +35,6 @@ pub const STATUSES: [(&str, &str, KeyStatus); 3] = [
 pub const LAST_USED: &str = "last_used";
 
 impl KeysFilter {
-    /// The filter that an address holds. What it doesn't know, it leaves out.
-    pub fn from_query(query: &ParamsMap) -> Self {
-        let named = |status: &str| STATUSES.iter().find(|(name, ..)| *name == status);
-        Self {
-            q: query.get("q").map(|q| q.trim().to_owned()).unwrap_or_default(),
-            environment: query.get_str("environment").and_then(Environment::from_name),
-            status: query.get_str("status").and_then(named).map(|(.., status)| *status),
-            archived: query.get_str("archived") == Some("true"),
-            sort: match query.get_str("sort") {
-                Some(LAST_USED) => KeySort::LastUsed,
-                _ => KeySort::Created,
-            },
-        }
-    }
-
-    /// The address's part after the path: `?q=web&status=active`, or nothing.
-    pub fn to_query(&self) -> String {
-        let mut query = ParamsMap::new();
-        if !self.q.is_empty() {
-            query.insert("q", self.q.clone());
-        }
-        if let Some(environment) = self.environment {
-            query.insert("environment", environment.as_str().to_owned());
-        }
-        if let Some(status) = self.status_name() {
-            query.insert("status", status.to_owned());
-        }
-        if self.archived {
-            query.insert("archived", "true".to_owned());
-        }
-        if self.sort == KeySort::LastUsed {
-            query.insert("sort", LAST_USED.to_owned());
-        }
-        query.to_query_string()
-    }
-
     /// As the address names the state.
     pub fn status_name(&self) -> Option<&'static str> {
         STATUSES.iter().find(|(.., status)| self.status == Some(*status)).map(|(name, ..)| *name)
@@ -105,59 +67,53 @@ impl KeysFilter {
     }
 }
 
-/// The filter of the page.
-#[derive(Clone, Copy)]
-pub struct KeysFilterState {
-    /// As the address has it.
-    pub now: Memo<KeysFilter>,
-    set: Callback<KeysFilter>,
-}
-
-impl KeysFilterState {
-    /// The filter of the page that calls this.
-    pub fn of_address() -> Self {
-        let query = use_query_map();
-        let now = Memo::new(move |_| query.with(KeysFilter::from_query));
-        let path = use_location().pathname;
-        let navigate = use_navigate();
-        let set = Callback::new(move |filter: KeysFilter| {
-            let to = format!("{}{}", path.get_untracked(), filter.to_query());
-            // Each letter of a search is no step to go back to.
-            let options =
-                NavigateOptions { replace: true, scroll: false, ..NavigateOptions::default() };
-            navigate(&to, options);
-        });
-        Self { now, set }
-    }
-
-    /// Narrows the list in another way.
-    pub fn change(self, change: impl FnOnce(&mut KeysFilter)) {
-        let mut filter = self.now.get_untracked();
-        change(&mut filter);
-        if filter != self.now.get_untracked() {
-            self.set.run(filter);
+impl UrlFilter for KeysFilter {
+    fn from_query(query: &ParamsMap) -> Self {
+        let named = |status: &str| STATUSES.iter().find(|(name, ..)| *name == status);
+        Self {
+            q: query.get("q").map(|q| q.trim().to_owned()).unwrap_or_default(),
+            environment: query.get_str("environment").and_then(Environment::from_name),
+            status: query.get_str("status").and_then(named).map(|(.., status)| *status),
+            archived: query.get_str("archived") == Some("true"),
+            sort: match query.get_str("sort") {
+                Some(LAST_USED) => KeySort::LastUsed,
+                _ => KeySort::Created,
+            },
         }
     }
 
-    /// Lists all keys again, in the same order.
-    pub fn clear(self) {
-        self.change(|filter| {
-            *filter = KeysFilter {
-                archived: filter.archived,
-                sort: filter.sort,
-                ..KeysFilter::default()
-            };
-        });
+    fn to_query(&self) -> String {
+        let mut query = ParamsMap::new();
+        if !self.q.is_empty() {
+            query.insert("q", self.q.clone());
+        }
+        if let Some(environment) = self.environment {
+            query.insert("environment", environment.as_str().to_owned());
+        }
+        if let Some(status) = self.status_name() {
+            query.insert("status", status.to_owned());
+        }
+        if self.archived {
+            query.insert("archived", "true".to_owned());
+        }
+        if self.sort == KeySort::LastUsed {
+            query.insert("sort", LAST_USED.to_owned());
+        }
+        query.to_query_string()
+    }
+
+    fn cleared(&self) -> Self {
+        Self { archived: self.archived, sort: self.sort, ..Self::default() }
     }
 }
+
+/// The filter of the page.
+pub type KeysFilterState = FilterState<KeysFilter>;
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn query(pairs: &[(&'static str, &str)]) -> ParamsMap {
-        pairs.iter().map(|(name, value)| (*name, (*value).to_owned())).collect()
-    }
+    use crate::data::url_filter::tests::query;
 
     #[test]
     fn a_filter_survives_its_address() {

@@ -197,7 +197,7 @@ fn List(
     let checking = RwSignal::new(false);
     let page =
         KeysPageState::new(keys, scope, creating, Callback::new(move |()| workspace.reload()));
-    let shown = keys.shown();
+    let shown = keys.state();
     Effect::new(move || {
         if shown.get() == ListState::Rows {
             presence.set(KeysPresence::Some);

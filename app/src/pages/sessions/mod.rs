@@ -10,17 +10,18 @@ use leptos::prelude::*;
 use self::device::device;
 use self::sign_ins::SignIns;
 use crate::api::{end_other_sessions, end_session, list_sessions};
-use crate::components::error_state::ErrorState;
-use crate::data::paged_list::{ListState, PagedList};
+use crate::components::list_view::ListView;
+use crate::data::paged_list::PagedList;
 use crate::data::polling::poll_while_visible;
 use crate::data::session;
 use crate::layout::{About, PageHead};
 use latchkey_ui::button::{Button, Size, Variant};
-use latchkey_ui::dialog::{Dialog, DialogWidth, keep_focus};
+use latchkey_ui::confirm_dialog::ConfirmDialog;
+use latchkey_ui::dialog::keep_focus;
 use latchkey_ui::empty_state::EmptyState;
 use latchkey_ui::icon::{Glyph, Icon};
 use latchkey_ui::relative_time::{Clock, RelativeTime};
-use latchkey_ui::table::{CELL, Card, Column, EmptyCell, LoadingTable, ROW, Table};
+use latchkey_ui::table::{CELL, Card, Column, EmptyCell, ROW, Table};
 use latchkey_ui::toast::{ToastAction, Toasts};
 
 const COLUMNS: &[Column] = &[
@@ -127,41 +128,39 @@ pub fn SessionsPage() -> impl IntoView {
 #[component]
 fn List(page: SessionsPageState) -> impl IntoView {
     let sessions = page.sessions;
-    let shown = sessions.shown();
     let rows = move || {
         let mut rows = sessions.rows();
         // Stable: the others stay in the server's order, the latest seen first.
         rows.sort_by_key(|session| !session.current);
         rows
     };
-    move || {
-        match shown.get() {
-        ListState::Skeleton => view! { <LoadingTable label="Sessions" columns=COLUMNS/> }.into_any(),
-        ListState::Failed(error) => view! {
-            <Card>
-                <ErrorState title="Couldn’t load your sessions" error on_retry=move |()| sessions.retry()/>
-            </Card>
-        }
-        .into_any(),
-        ListState::Empty => view! {
-            <Card>
-                <EmptyState glyph=Glyph::Monitor title="No sessions" text="You aren’t signed in anywhere."/>
-            </Card>
-        }
-        .into_any(),
-        ListState::Rows => view! {
+    view! {
+        <ListView
+            state=sessions.state()
+            label="Sessions"
+            columns=COLUMNS
+            failed="Couldn’t load your sessions"
+            on_retry=move |()| sessions.retry()
+            empty=no_sessions
+        >
             <Table label="Sessions" columns=COLUMNS>
                 <For each=rows key=|session| session.id let(session)>
                     <Row page session/>
                 </For>
             </Table>
-        }
-        .into_any(),
-    }
+        </ListView>
     }
 }
 
 /// One session. Only when it was last seen, and from where, changes.
+fn no_sessions() -> impl IntoView {
+    view! {
+        <Card>
+            <EmptyState glyph=Glyph::Monitor title="No sessions" text="You aren’t signed in anywhere."/>
+        </Card>
+    }
+}
+
 #[component]
 fn Row(page: SessionsPageState, session: Session) -> impl IntoView {
     let (id, current) = (session.id, session.current);
@@ -236,28 +235,16 @@ fn EndOthers(page: SessionsPageState) -> impl IntoView {
     };
     view! {
         <Show when=move || asking.get()>
-            <Dialog
+            <ConfirmDialog
                 title="Sign out everywhere else?"
-                width=DialogWidth::Confirm
-                confirm=true
+                action="Sign out everywhere else"
+                busy_label="Signing out…"
                 busy
                 on_close=move |()| asking.set(false)
-                footer=move || {
-                    view! {
-                        <Button autofocus=true disabled=busy on_press=move |()| asking.set(false)>"Cancel"</Button>
-                        <Button
-                            variant=Variant::Danger
-                            busy
-                            busy_label="Signing out…"
-                            on_press=move |()| page.end_others()
-                        >
-                            "Sign out everywhere else"
-                        </Button>
-                    }
-                }
+                on_confirm=move |()| page.end_others()
             >
                 <p class="text-body text-ink-2">{how_many} " immediately. You stay signed in here."</p>
-            </Dialog>
+            </ConfirmDialog>
         </Show>
     }
 }

@@ -5,11 +5,11 @@ use leptos::prelude::*;
 
 use super::device::device;
 use crate::api::list_sign_ins;
-use crate::components::error_state::ErrorState;
-use crate::data::paged_list::{ListState, PagedList};
+use crate::components::list_view::ListView;
+use crate::data::paged_list::PagedList;
 use crate::data::polling::poll_while_visible;
 use latchkey_ui::relative_time::RelativeTime;
-use latchkey_ui::table::{Card, Column, EmptyCell, LOW_CELL, LoadingTable, ROW, Table};
+use latchkey_ui::table::{Column, EmptyCell, LOW_CELL, LoadingTable, ROW, Table};
 
 const COLUMNS: &[Column] = &[
     Column::new("Signed in").class("whitespace-nowrap"),
@@ -29,26 +29,22 @@ pub fn SignIns() -> impl IntoView {
             sign_ins.refresh();
         }
     });
-    let shown = sign_ins.shown();
-    move || {
-        match shown.get() {
-        // Whoever reads this has signed in.
-        ListState::Skeleton | ListState::Empty => view! { <LoadingTable label="Recent sign-ins" columns=COLUMNS/> }.into_any(),
-        ListState::Failed(error) => view! {
-            <Card>
-                <ErrorState title="Couldn’t load your sign-ins" error on_retry=move |()| sign_ins.retry()/>
-            </Card>
-        }
-        .into_any(),
-        ListState::Rows => view! {
+    view! {
+        <ListView
+            state=sign_ins.state()
+            label="Recent sign-ins"
+            columns=COLUMNS
+            failed="Couldn’t load your sign-ins"
+            on_retry=move |()| sign_ins.retry()
+            // Whoever reads this has signed in.
+            empty=|| view! { <LoadingTable label="Recent sign-ins" columns=COLUMNS/> }
+        >
             <Table label="Recent sign-ins" columns=COLUMNS>
                 <For each=move || sign_ins.rows() key=|entry| (entry.id, entry.ended_at) let(entry)>
                     <Row entry/>
                 </For>
             </Table>
-        }
-        .into_any(),
-    }
+        </ListView>
     }
 }
 

@@ -4,9 +4,8 @@
 use leptos::prelude::*;
 
 use crate::components::form::{Refusal, Submission};
-use latchkey_ui::button::{Button, Variant};
+use latchkey_ui::confirm_dialog::ConfirmDialog;
 use latchkey_ui::consequence::Consequence;
-use latchkey_ui::dialog::{Dialog, DialogWidth};
 use latchkey_ui::field::TextField;
 use latchkey_ui::icon::Glyph;
 use latchkey_ui::thousands;
@@ -35,30 +34,17 @@ pub fn DeleteDialog(
     let wanted = StoredValue::new(name.clone());
     let differs =
         Signal::derive(move || typed.with(|text| wanted.with_value(|name| text.trim() != name)));
-    let buttons = move || {
-        view! {
-            <Button autofocus=true disabled=busy on_press=on_close>"Cancel"</Button>
-            <Button
-                variant=Variant::Danger
-                glyph=Glyph::Trash2
-                busy
-                busy_label="Deleting…"
-                disabled=differs
-                on_press=on_delete
-            >
-                {action}
-            </Button>
-        }
-    };
     view! {
-        <Dialog
+        <ConfirmDialog
             title=format!("Delete {name}?")
-            width=DialogWidth::Confirm
-            confirm=true
+            action
+            busy_label="Deleting…"
+            glyph=Glyph::Trash2
             busy
+            disabled=differs
             dirty=Signal::derive(move || !typed.with(String::is_empty))
             on_close
-            footer=buttons
+            on_confirm=on_delete
         >
             <div class="flex flex-col gap-4">
                 <Refusal submission/>
@@ -70,7 +56,7 @@ pub fn DeleteDialog(
                 </ul>
                 <TextField name="confirmation" label value=typed hint=name/>
             </div>
-        </Dialog>
+        </ConfirmDialog>
     }
 }
 

@@ -93,7 +93,7 @@ fn Body(
     filter: UsageFilterState,
     children: ChildrenFn,
 ) -> impl IntoView {
-    let shown = usage.shown();
+    let shown = usage.state();
     let denials = Signal::derive(move || usage.with(|it| it.denials.clone()).unwrap_or_default());
     let denied = move || usage.with(|usage| usage.totals.denied).unwrap_or_default();
     let key = Signal::derive(move || {

@@ -4,10 +4,9 @@ use latchkey_domain::id::KeyId;
 use latchkey_domain::key::Environment;
 use latchkey_domain::usage::UsageRange;
 use leptos::prelude::*;
-use leptos_router::NavigateOptions;
-use leptos_router::hooks::{use_location, use_navigate, use_query_map};
 use leptos_router::params::ParamsMap;
 
+use crate::data::url_filter::{FilterState, UrlFilter};
 use latchkey_ui::segmented::{Segment, Segmented, Track};
 
 const RANGES: &[Segment] = &[
@@ -28,9 +27,8 @@ pub struct UsageFilter {
     pub environment: Option<Environment>,
 }
 
-impl UsageFilter {
-    /// What an address holds. What it doesn't know, it leaves out.
-    pub fn from_query(query: &ParamsMap) -> Self {
+impl UrlFilter for UsageFilter {
+    fn from_query(query: &ParamsMap) -> Self {
         Self {
             range: query.get_str("range").and_then(|range| range.parse().ok()).unwrap_or_default(),
             key: query.get_str("key").and_then(|key| key.parse().ok()),
@@ -38,8 +36,7 @@ impl UsageFilter {
         }
     }
 
-    /// The address's part after the path, or nothing.
-    pub fn to_query(self) -> String {
+    fn to_query(&self) -> String {
         let mut query = ParamsMap::new();
         if self.range != UsageRange::default() {
             query.insert("range", self.range.as_str().to_owned());
@@ -52,41 +49,14 @@ impl UsageFilter {
         }
         query.to_query_string()
     }
-}
 
-/// What the page's address asks for.
-#[derive(Clone, Copy)]
-pub struct UsageFilterState {
-    /// As the address has it.
-    pub now: Memo<UsageFilter>,
-    set: Callback<UsageFilter>,
-}
-
-impl UsageFilterState {
-    /// That of the page that calls this.
-    pub fn of_address() -> Self {
-        let query = use_query_map();
-        let now = Memo::new(move |_| query.with(UsageFilter::from_query));
-        let path = use_location().pathname;
-        let navigate = use_navigate();
-        let set = Callback::new(move |filter: UsageFilter| {
-            let to = format!("{}{}", path.get_untracked(), filter.to_query());
-            let options =
-                NavigateOptions { replace: true, scroll: false, ..NavigateOptions::default() };
-            navigate(&to, options);
-        });
-        Self { now, set }
-    }
-
-    /// Asks for something else.
-    pub fn change(self, change: impl FnOnce(&mut UsageFilter)) {
-        let mut filter = self.now.get_untracked();
-        change(&mut filter);
-        if filter != self.now.get_untracked() {
-            self.set.run(filter);
-        }
+    fn cleared(&self) -> Self {
+        Self::default()
     }
 }
+
+/// The filter of the page.
+pub type UsageFilterState = FilterState<UsageFilter>;
 
 /// The choice of ranges. On phones it has a line of its own below the title.
 #[component]

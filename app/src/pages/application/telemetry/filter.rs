@@ -3,10 +3,9 @@
 
 use latchkey_domain::api::{LogFilter, SpanKind, SpanStatus, TraceFilter};
 use latchkey_domain::query::QueryText;
-use leptos::prelude::*;
-use leptos_router::NavigateOptions;
-use leptos_router::hooks::{use_location, use_navigate, use_query_map};
 use leptos_router::params::ParamsMap;
+
+use crate::data::url_filter::{FilterState, UrlFilter};
 
 /// The two lists of telemetry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -50,48 +49,6 @@ pub struct TelemetryFilter {
 }
 
 impl TelemetryFilter {
-    /// The filter that an address holds. What it doesn't know, it leaves out.
-    pub fn from_query(query: &ParamsMap) -> Self {
-        let text = |name| query.get(name).map(|text| text.trim().to_owned()).unwrap_or_default();
-        let one = |name, all: &[&'static str]| {
-            query.get_str(name).and_then(|text| all.iter().position(|one| *one == text))
-        };
-        let shared = Self { trace_id: text("trace_id"), q: text("q"), ..Self::default() };
-        if query.get_str("tab") == Some(List::Logs.name()) {
-            return Self { list: List::Logs, level: text("level"), ..shared };
-        }
-        Self {
-            trace: query.get_str("trace").and_then(QueryText::fitting),
-            kind: one("kind", &SpanKind::ALL.map(SpanKind::as_str))
-                .map(|place| SpanKind::ALL[place]),
-            status: one("status", &SpanStatus::ALL.map(SpanStatus::as_str))
-                .map(|place| SpanStatus::ALL[place]),
-            root: query.get_str("root") == Some("true"),
-            ..shared
-        }
-    }
-
-    /// The address's part after the path.
-    pub fn to_query(&self) -> String {
-        let mut query = ParamsMap::new();
-        query.insert("tab", self.list.name().to_owned());
-        let given = [
-            ("trace", self.trace.as_ref().map(QueryText::as_str)),
-            ("trace_id", Some(self.trace_id.as_str())),
-            ("q", Some(self.q.as_str())),
-            ("kind", self.kind.map(SpanKind::as_str)),
-            ("status", self.status.map(SpanStatus::as_str)),
-            ("root", self.root.then_some("true")),
-            ("level", Some(self.level.as_str())),
-        ];
-        for (name, value) in given {
-            if let Some(value) = value.filter(|value| !value.is_empty()) {
-                query.insert(name, value.to_owned());
-            }
-        }
-        query.to_query_string()
-    }
-
     /// The other list, of the same trace.
     #[must_use]
     pub fn switched(&self, list: List) -> Self {
@@ -125,6 +82,52 @@ impl TelemetryFilter {
     }
 }
 
+impl UrlFilter for TelemetryFilter {
+    fn from_query(query: &ParamsMap) -> Self {
+        let text = |name| query.get(name).map(|text| text.trim().to_owned()).unwrap_or_default();
+        let one = |name, all: &[&'static str]| {
+            query.get_str(name).and_then(|text| all.iter().position(|one| *one == text))
+        };
+        let shared = Self { trace_id: text("trace_id"), q: text("q"), ..Self::default() };
+        if query.get_str("tab") == Some(List::Logs.name()) {
+            return Self { list: List::Logs, level: text("level"), ..shared };
+        }
+        Self {
+            trace: query.get_str("trace").and_then(QueryText::fitting),
+            kind: one("kind", &SpanKind::ALL.map(SpanKind::as_str))
+                .map(|place| SpanKind::ALL[place]),
+            status: one("status", &SpanStatus::ALL.map(SpanStatus::as_str))
+                .map(|place| SpanStatus::ALL[place]),
+            root: query.get_str("root") == Some("true"),
+            ..shared
+        }
+    }
+
+    fn to_query(&self) -> String {
+        let mut query = ParamsMap::new();
+        query.insert("tab", self.list.name().to_owned());
+        let given = [
+            ("trace", self.trace.as_ref().map(QueryText::as_str)),
+            ("trace_id", Some(self.trace_id.as_str())),
+            ("q", Some(self.q.as_str())),
+            ("kind", self.kind.map(SpanKind::as_str)),
+            ("status", self.status.map(SpanStatus::as_str)),
+            ("root", self.root.then_some("true")),
+            ("level", Some(self.level.as_str())),
+        ];
+        for (name, value) in given {
+            if let Some(value) = value.filter(|value| !value.is_empty()) {
+                query.insert(name, value.to_owned());
+            }
+        }
+        query.to_query_string()
+    }
+
+    fn cleared(&self) -> Self {
+        Self { list: self.list, ..Self::default() }
+    }
+}
+
 /// The address of a trace as a tree, if it can be looked for.
 pub fn trace_address(id: &str) -> Option<String> {
     let trace = Some(id.parse().ok()?);
@@ -132,61 +135,14 @@ pub fn trace_address(id: &str) -> Option<String> {
 }
 
 /// The filter of the page.
-#[derive(Clone, Copy)]
-pub struct TelemetryFilterState {
-    /// As the address has it.
-    pub now: Memo<TelemetryFilter>,
-    set: Callback<TelemetryFilter>,
-}
-
-impl TelemetryFilterState {
-    /// The filter of the page that calls this.
-    pub fn of_address() -> Self {
-        let query = use_query_map();
-        let now = Memo::new(move |_| query.with(TelemetryFilter::from_query));
-        let path = use_location().pathname;
-        let navigate = use_navigate();
-        let set = Callback::new(move |filter: TelemetryFilter| {
-            let to = format!("{}{}", path.get_untracked(), filter.to_query());
-            // Each letter of a search is no step to go back to.
-            let options =
-                NavigateOptions { replace: true, scroll: false, ..NavigateOptions::default() };
-            navigate(&to, options);
-        });
-        Self { now, set }
-    }
-
-    /// Narrows the lists in another way.
-    pub fn change(self, change: impl FnOnce(&mut TelemetryFilter)) {
-        let mut filter = self.now.get_untracked();
-        change(&mut filter);
-        if filter != self.now.get_untracked() {
-            self.set.run(filter);
-        }
-    }
-
-    /// Removes all filters.
-    pub fn clear(self) {
-        self.change(|filter| {
-            *filter = TelemetryFilter { list: filter.list, ..TelemetryFilter::default() }
-        });
-    }
-}
+pub type TelemetryFilterState = FilterState<TelemetryFilter>;
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::data::url_filter::tests::{query, readable};
 
     const ID: &str = "5b8efff798038103d269b633813fc60c";
-
-    fn query(pairs: &[(&'static str, &str)]) -> ParamsMap {
-        pairs.iter().map(|(name, value)| (*name, (*value).to_owned())).collect()
-    }
-
-    /// The server escapes more than the browser does; both read either.
-    fn readable(query: &str) -> String {
-        query.replace("%5F", "_")
-    }
 
     #[test]
     fn a_filter_survives_its_address() {

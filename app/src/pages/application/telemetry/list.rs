@@ -4,7 +4,7 @@ use latchkey_domain::time::Timestamp;
 use leptos::prelude::*;
 
 use super::filter::{TelemetryFilter, TelemetryFilterState};
-use crate::components::error_state::ErrorState;
+use crate::components::list_view::ListView;
 use crate::data::list_rows::HasId;
 use crate::data::paged_list::{ListState, PagedList};
 use crate::data::polling::poll_while_visible;
@@ -16,7 +16,7 @@ use latchkey_ui::icon::{Glyph, Icon};
 use latchkey_ui::pager::LoadMore;
 use latchkey_ui::relative_time::browser_time;
 use latchkey_ui::snippets::Snippet;
-use latchkey_ui::table::{Card, Column, LoadingTable, Table};
+use latchkey_ui::table::{Card, Column, Table};
 
 /// What one of the lists says and shows.
 #[derive(Clone, Copy)]
@@ -55,39 +55,37 @@ where
             list.refresh();
         }
     });
-    let shown = list.shown();
+    let shown = list.state();
     // Where nothing was ever received there is nothing to filter.
     let has_toolbar = Memo::new(move |before: Option<&bool>| {
         before.copied().unwrap_or_default() || is_narrow.get() || shown.get() == ListState::Rows
     });
-    let content = move || match shown.get() {
-        ListState::Skeleton => {
-            view! { <LoadingTable label=words.label columns=words.columns/> }.into_any()
+    let empty = move || {
+        if !is_narrow.get() {
+            return view! { <Empty words/> }.into_any();
         }
-        ListState::Failed(error) => view! {
-            <Card>
-                <ErrorState title=words.failed error on_retry=move |()| list.retry()/>
-            </Card>
-        }
-        .into_any(),
-        ListState::Empty if is_narrow.get() => view! {
+        view! {
             <Unmatched words filter has_older=Signal::derive(move || list.has_older())/>
             {older(list, "Search older")}
         }
-        .into_any(),
-        ListState::Empty => view! { <Empty words/> }.into_any(),
-        ListState::Rows => view! {
-            <Table label=words.label columns=words.columns>
-                <For each=move || list.rows() key=HasId::id children=row/>
-            </Table>
-            {older(list, "Load older")}
-        }
-        .into_any(),
+        .into_any()
     };
     view! {
         <Note shown is_narrow stale=list.stale()/>
         <Show when=move || has_toolbar.get()>{toolbar}</Show>
-        {content}
+        <ListView
+            state=shown
+            label=words.label
+            columns=words.columns
+            failed=words.failed
+            on_retry=move |()| list.retry()
+            empty
+        >
+            <Table label=words.label columns=words.columns>
+                <For each=move || list.rows() key=HasId::id children=row/>
+            </Table>
+            {older(list, "Load older")}
+        </ListView>
     }
 }
 

@@ -16,6 +16,7 @@ use super::trace_row::TitleView;
 use super::tree::{Node, Place, arrange};
 use crate::api::{ApiError, list_traces};
 use crate::components::error_state::ErrorState;
+use crate::data::url_filter::UrlFilter;
 use latchkey_ui::button::{Button, Size, Variant, button_class};
 use latchkey_ui::empty_state::EmptyState;
 use latchkey_ui::icon::Glyph;

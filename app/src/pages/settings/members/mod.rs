@@ -14,9 +14,8 @@ use self::remove::RemoveDialog;
 use self::roles::RolesTable;
 use self::row::MemberRow;
 use super::{SettingsHead, SettingsPage, SettingsSubject};
-use crate::components::error_state::ErrorState;
+use crate::components::list_view::ListView;
 use crate::data::list_rows::HasId;
-use crate::data::paged_list::ListState;
 use crate::layout::About;
 use crate::pages::not_found::NotFound;
 use latchkey_ui::button::{Button, Variant};
@@ -25,7 +24,7 @@ use latchkey_ui::empty_state::EmptyState;
 use latchkey_ui::icon::Glyph;
 use latchkey_ui::relative_time::Clock;
 use latchkey_ui::shortcut::on_shortcut;
-use latchkey_ui::table::{Card, Column, LoadingTable, Table};
+use latchkey_ui::table::{Card, Column, Table};
 
 const COLUMNS: &[Column] = &[
     Column::new("Member"),
@@ -118,32 +117,30 @@ fn ReaderNote(page: MembersPageState) -> impl IntoView {
 #[component]
 fn List(page: MembersPageState) -> impl IntoView {
     let members = page.members;
-    let shown = members.shown();
-    move || {
-        match shown.get() {
-        ListState::Skeleton => view! { <LoadingTable label="Members" columns=COLUMNS/> }.into_any(),
-        ListState::Failed(error) => view! {
-            <Card>
-                <ErrorState title="Couldn’t load members" error on_retry=move |()| members.retry()/>
-            </Card>
-        }
-        .into_any(),
-        // A person who is no member sees no organization, so this is for the moment before the page
-        // knows.
-        ListState::Empty => view! {
-            <Card>
-                <EmptyState glyph=Glyph::UserPlus title="No members" text="Nobody is in this organization."/>
-            </Card>
-        }
-        .into_any(),
-        ListState::Rows => view! {
+    view! {
+        <ListView
+            state=members.state()
+            label="Members"
+            columns=COLUMNS
+            failed="Couldn’t load members"
+            on_retry=move |()| members.retry()
+            empty=no_members
+        >
             <Table label="Members" columns=COLUMNS>
                 <For each=move || members.rows() key=HasId::id let(listed)>
                     <MemberRow page listed/>
                 </For>
             </Table>
-        }
-        .into_any(),
+        </ListView>
     }
+}
+
+/// A person who is no member sees no organization, so this is for the moment before the page
+/// knows.
+fn no_members() -> impl IntoView {
+    view! {
+        <Card>
+            <EmptyState glyph=Glyph::UserPlus title="No members" text="Nobody is in this organization."/>
+        </Card>
     }
 }

@@ -4,7 +4,8 @@ use latchkey_domain::api::ListedMember;
 use leptos::prelude::*;
 
 use super::page_state::{MembersPageState, name_of};
-use latchkey_ui::button::{Button, Variant};
+use latchkey_ui::button::Button;
+use latchkey_ui::confirm_dialog::ConfirmDialog;
 use latchkey_ui::dialog::{Dialog, DialogWidth};
 
 /// The confirm, for as long as somebody is asked about.
@@ -32,19 +33,22 @@ fn Remove(page: MembersPageState, listed: ListedMember) -> impl IntoView {
     let who = listed.member.user_id;
     let organization = untrack(|| page.organization());
     view! {
-        <Confirm
-            page
+        <ConfirmDialog
             title=format!("Remove {}?", name_of(&listed.member))
             action="Remove member"
             busy_label="Removing…"
-            on_press=move |()| {
+            busy=page.busy
+            on_close=move |()| page.removing.set(None)
+            on_confirm=move |()| {
                 if let Some(id) = who {
                     page.remove(id);
                 }
             }
         >
-            {format!("They lose access to {organization} immediately. Keys they created keep working.")}
-        </Confirm>
+            <p class="text-body text-ink-2">
+                {format!("They lose access to {organization} immediately. Keys they created keep working.")}
+            </p>
+        </ConfirmDialog>
     }
 }
 
@@ -53,49 +57,22 @@ fn Leave(page: MembersPageState, listed: ListedMember) -> impl IntoView {
     let who = listed.member.user_id;
     let organization = untrack(|| page.organization());
     view! {
-        <Confirm
-            page
+        <ConfirmDialog
             title=format!("Leave {organization}?")
             action="Leave organization"
             busy_label="Leaving…"
-            on_press=move |()| {
+            busy=page.busy
+            on_close=move |()| page.removing.set(None)
+            on_confirm=move |()| {
                 if let Some(id) = who {
                     page.leave(id);
                 }
             }
         >
-            {format!("You lose access to {organization} immediately. Keys you created keep working.")}
-        </Confirm>
-    }
-}
-
-#[component]
-fn Confirm(
-    page: MembersPageState,
-    title: String,
-    action: &'static str,
-    busy_label: &'static str,
-    #[prop(into)] on_press: Callback<()>,
-    children: Children,
-) -> impl IntoView {
-    let MembersPageState { removing, busy, .. } = page;
-    let buttons = move || {
-        view! {
-            <Button autofocus=true disabled=busy on_press=move |()| removing.set(None)>"Cancel"</Button>
-            <Button variant=Variant::Danger busy busy_label on_press>{action}</Button>
-        }
-    };
-    view! {
-        <Dialog
-            title
-            width=DialogWidth::Confirm
-            confirm=true
-            busy
-            on_close=move |()| removing.set(None)
-            footer=buttons
-        >
-            <p class="text-body text-ink-2">{children()}</p>
-        </Dialog>
+            <p class="text-body text-ink-2">
+                {format!("You lose access to {organization} immediately. Keys you created keep working.")}
+            </p>
+        </ConfirmDialog>
     }
 }
 

@@ -9,7 +9,7 @@ use leptos::prelude::*;
 use self::row::ServiceKeyRow;
 use super::{SettingsHead, SettingsPage, SettingsSubject};
 use crate::api::list_project_keys;
-use crate::components::error_state::ErrorState;
+use crate::components::list_view::ListView;
 use crate::data::list_rows::Order;
 use crate::data::paged_list::{ListState, PagedList};
 use crate::data::polling::poll_while_visible;
@@ -23,7 +23,7 @@ use latchkey_ui::pager::LoadMore;
 use latchkey_ui::relative_time::Clock;
 use latchkey_ui::shortcut::on_shortcut;
 use latchkey_ui::switch::Switch;
-use latchkey_ui::table::{Card, Column, LoadingTable, Table};
+use latchkey_ui::table::{Card, Column, Table};
 
 const COLUMNS: &[Column] = &[
     Column::new("Name"),
@@ -77,7 +77,7 @@ fn ServiceKeys(subject: Signal<SettingsSubject>) -> impl IntoView {
 #[component]
 fn Page(page: KeysPageState, archived: RwSignal<bool>) -> impl IntoView {
     let keys = page.keys;
-    let shown = keys.shown();
+    let shown = keys.state();
     // An empty list has the button itself.
     let can_create = Memo::new(move |_| page.may_write() && shown.get() == ListState::Rows);
     on_shortcut("c", move || {
@@ -125,23 +125,18 @@ fn Page(page: KeysPageState, archived: RwSignal<bool>) -> impl IntoView {
 #[component]
 fn List(page: KeysPageState, shown: Memo<ListState>) -> impl IntoView {
     let keys = page.keys;
-    move || match shown.get() {
-        ListState::Skeleton => {
-            view! { <LoadingTable label="Service keys" columns=COLUMNS/> }.into_any()
-        }
-        ListState::Failed(error) => view! {
-            <Card>
-                <ErrorState
-                    title="Couldn’t load service keys"
-                    error
-                    reassurance="Your keys keep working."
-                    on_retry=move |()| keys.retry()
-                />
-            </Card>
-        }
-        .into_any(),
-        ListState::Empty => view! { <Empty page/> }.into_any(),
-        ListState::Rows => view! { <KeyTable keys page/> }.into_any(),
+    view! {
+        <ListView
+            state=shown
+            label="Service keys"
+            columns=COLUMNS
+            failed="Couldn’t load service keys"
+            reassurance="Your keys keep working."
+            on_retry=move |()| keys.retry()
+            empty=move || view! { <Empty page/> }
+        >
+            <KeyTable keys page/>
+        </ListView>
     }
 }
 
