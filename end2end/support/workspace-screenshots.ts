@@ -52,7 +52,7 @@ async function applications(workspace: Workspace, stop: Stop): Promise<void> {
     expect((await workspace.api("POST", `/v1/projects/${dashboard.projectId}/applications`, body)).status).toBe(201);
   }
   await page.goto(`/projects/${dashboard.projectId}/applications`);
-  await expect(page.getByText("Keys and requests are those of active keys for that application alone.")).toBeVisible();
+  await expect(page.getByText("Only active keys restricted to the application are counted.")).toBeVisible();
   await expect(page.getByRole("row").last().getByRole("cell").nth(3)).toHaveText(/^0\b/);
   await stop("applications-several");
   await page.getByRole("main").getByRole("button", { name: "New application" }).click();
@@ -73,7 +73,7 @@ async function projectSettings(workspace: Workspace, stop: Stop): Promise<void> 
   await expect(page.getByRole("textbox", { name: "Key prefix" })).toHaveValue("lk");
   await stop("project-settings");
   await workspace.deleteProject.click();
-  await expect(page.getByText("3 applications go with it, and what they sent.")).toBeVisible();
+  await expect(page.getByText("3 applications are deleted, with their traces and logs.")).toBeVisible();
   await stop("project-delete");
   await page.keyboard.press("Escape");
 }

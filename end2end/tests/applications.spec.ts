@@ -93,7 +93,7 @@ test("the list says how many keys each application has of its own, and how much 
     await expect(counts.nth(3)).toHaveText(/^1\b/, { timeout: 1_000 });
     await expect(counts.nth(4)).toHaveText(/^3\b/, { timeout: 1_000 });
   }).toPass();
-  await expect(page.getByText("Keys and requests are those of active keys for that application alone.")).toBeVisible();
+  await expect(page.getByText("Only active keys restricted to the application are counted.")).toBeVisible();
 });
 
 test("deleting an application says what goes with it, and it does", async ({ application, page, latchkey }) => {
@@ -103,7 +103,7 @@ test("deleting an application says what goes with it, and it does", async ({ app
   await applications.act(FIRST_APPLICATION, "Delete…");
   const confirm = applications.confirm(FIRST_APPLICATION);
   await expect(confirm.getByText("1 key for this application alone is revoked at once.")).toBeVisible();
-  await expect(confirm.getByText("What it sent is deleted: its traces and logs.")).toBeVisible();
+  await expect(confirm.getByText("Its traces and logs are deleted.")).toBeVisible();
   await page.keyboard.press("Escape");
   await expect(confirm).toBeHidden();
 

@@ -34,7 +34,7 @@ test("an invitation that was taken back meanwhile says so", async ({ members, co
   await expect(members.toast("Invite cancelled")).toBeVisible();
   watch.allowStatus(404, /^\/api\/invitations\/accept$/);
   await accept.click();
-  await expect(elsewhere.page.getByRole("alert").filter({ hasText: "This invitation was taken back, or answered already." })).toBeVisible();
+  await expect(elsewhere.page.getByRole("alert").filter({ hasText: "This invitation was withdrawn, or already answered." })).toBeVisible();
   await elsewhere.page.unrouteAll();
 });
 

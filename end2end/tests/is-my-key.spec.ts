@@ -50,7 +50,7 @@ test("a mistyped, a foreign and an unknown key are told apart", async ({ apiKeys
   // A key of another server, as the checksum is not a secret: 32 zeros and their CRC-32.
   await field.fill(withChecksum(`lk_live_${"0".repeat(32)}`));
   await expect(check.getByText("No key of this project matches.")).toBeVisible();
-  await expect(check.getByText("It was compared with all of them, revoked and archived ones too.")).toBeVisible();
+  await expect(check.getByText("It was compared with all keys, including revoked and archived ones.")).toBeVisible();
 });
 
 test("revoked keys and old secrets are recognised too", async ({ apiKeys }) => {

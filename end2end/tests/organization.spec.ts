@@ -38,7 +38,7 @@ test("an organization is deleted with all that is in it, its keys first", async 
   await page.keyboard.press("Enter");
   const dialog = page.getByRole("alertdialog", { name: /^Delete / });
   await expect(dialog.getByRole("button", { name: "Cancel" })).toBeFocused();
-  await expect(dialog).toContainText("1 project goes with it, and its applications.");
+  await expect(dialog).toContainText("1 project is deleted, with its applications.");
   await expect(dialog).toContainText("1 active key is revoked at once, and all service keys.");
   await expect(dialog).toContainText("Nobody can restore it. Its history stays in the audit log.");
   const confirm = dialog.getByRole("button", { name: "Delete organization" });

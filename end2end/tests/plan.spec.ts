@@ -71,8 +71,8 @@ test("says every limit, what is in use and the way out", async ({ dashboard, pag
   await plan(dashboard);
   const limits = page.getByRole("table", { name: "Limits" });
   const row = (name: string) => limits.getByRole("row").filter({ hasText: name });
-  await expect(row("Organizations that you own")).toContainText("20");
-  await expect(row("Invitations that you made in the last hour")).toContainText("60");
+  await expect(row("Organizations you own")).toContainText("20");
+  await expect(row("Invitations you sent in the last hour")).toContainText("60");
   await expect(row("Projects")).toContainText("Delete a project or upgrade.");
   await expect(row("Live telemetry is kept")).toContainText("days");
 });

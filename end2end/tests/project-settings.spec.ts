@@ -31,7 +31,7 @@ test("a new prefix is for new keys alone", async ({ application, page }) => {
   const workspace = new Workspace(application);
   await workspace.openSettings();
   const prefix = page.getByRole("textbox", { name: "Key prefix" });
-  await expect(page.getByText("Only new keys start with it. The keys that there are stay as they are.")).toBeVisible();
+  await expect(page.getByText("Only new keys start with it. Existing keys stay as they are.")).toBeVisible();
   await prefix.fill("Shop");
   await page.getByRole("button", { name: "Save changes" }).click();
   await expect(page.getByText("Use 2 to 16 lower-case letters and digits, starting with a letter.")).toBeVisible();
@@ -54,7 +54,7 @@ test("deleting a project says what goes with it and wants its name", async ({ ap
   await workspace.deleteProject.click();
   const confirm = workspace.confirm("My project");
   await expect(confirm.getByRole("button", { name: "Cancel" })).toBeFocused();
-  await expect(confirm.getByText("1 application goes with it, and what it sent.")).toBeVisible();
+  await expect(confirm.getByText("1 application is deleted, with its traces and logs.")).toBeVisible();
   await expect(confirm.getByText("1 active key is revoked at once, and all service keys.")).toBeVisible();
   const deed = confirm.getByRole("button", { name: "Delete project" });
   await expect(deed).toBeDisabled();

@@ -133,7 +133,7 @@ test("a trace is a tree with an address of its own", async ({ application, page 
     await expect(telemetry.spans.nth(at)).toContainText(name);
     await expect(telemetry.spans.nth(at)).toHaveAttribute("aria-level", level);
   }
-  await expect(telemetry.spans.last()).toContainText("The span above it is missing.");
+  await expect(telemetry.spans.last()).toContainText("Its parent span is missing.");
   await expect(page.getByText("6 spans, 2 errors, 128 ms")).toBeVisible();
   await telemetry.details("charge card").click();
   await expect(telemetry.part("Stack trace")).toHaveText(STACK);

@@ -16,7 +16,7 @@ test("a project’s usage adds up its keys, and narrows to one", async ({ applic
   await expect(application.heading("Usage")).toBeVisible();
   await expect(keys.chart("Requests")).toContainText("1 denied");
   await expect(keys.chart("Requests").getByText("3", { exact: true }).first()).toBeVisible();
-  const quota = page.getByRole("meter", { name: "Quota of the month used" });
+  const quota = page.getByRole("meter", { name: "Monthly quota used" });
   await expect(quota).toHaveAttribute("aria-valuetext", /^[23] of 100,000 requests$/);
   await expect(keys.denials).toHaveCount(1);
 

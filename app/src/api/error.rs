@@ -20,7 +20,7 @@ pub enum ApiError {
     #[error("Latchkey didn’t answer within 10 seconds.")]
     TimedOut,
     /// Something answered, but not in Latchkey's words: a proxy, or another version.
-    #[error("The answer was not one that this page can read. Reload the page.")]
+    #[error("This page can’t read the server’s response. Reload the page.")]
     Unreadable,
 }
 

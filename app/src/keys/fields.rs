@@ -212,7 +212,7 @@ pub fn AdvancedFields(
                     label="Allowed addresses"
                     value=networks.value
                     placeholder="Any"
-                    hint="One network a line, such as 203.0.113.0/24. Requests from elsewhere are denied."
+                    hint="One network per line, such as 203.0.113.0/24. Requests from elsewhere are denied."
                     error=networks.error
                 />
             </div>

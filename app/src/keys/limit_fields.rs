@@ -66,7 +66,7 @@ pub fn LimitFields(
             label="Allowed models"
             value=limits.models.value
             placeholder="Any"
-            hint="One model a line. Requests for others are denied."
+            hint="One model per line. Requests for others are denied."
             error=limits.models.error
         />
     }

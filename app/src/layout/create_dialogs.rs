@@ -109,7 +109,7 @@ fn NewProject(dialogs: CreateDialogs, organization: Organization) -> impl IntoVi
             on_close=move |()| dialogs.close()
             on_submit=submit
         >
-            <TextField name="name" label="Name" value=name.value hint="What your keys are for calling, such as an API." error=name.error autofocus=true/>
+            <TextField name="name" label="Name" value=name.value hint="What your keys give access to, such as an API." error=name.error autofocus=true/>
             <PrefixField name="key-prefix" entry=prefix/>
         </FormDialog>
     }
@@ -154,7 +154,7 @@ fn NewOrganization(dialogs: CreateDialogs) -> impl IntoView {
                 name="name"
                 label="Name"
                 value=name.value
-                hint="Projects, members and the plan belong to it. You become its owner."
+                hint="It holds projects, members and the plan. You become its owner."
                 error=name.error
                 autofocus=true
             />

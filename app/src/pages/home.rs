@@ -68,7 +68,7 @@ fn NoProject(workspace: Workspace) -> impl IntoView {
     move || {
         let host = host.get();
         let (text, variant) = match host {
-            Some(_) => ("Keys belong to a project. Create one to begin.", Variant::Secondary),
+            Some(_) => ("Keys belong to a project. Create one to get started.", Variant::Secondary),
             None => (
                 "You can’t create projects in any organization. Ask an admin for an invite, or create an \
                 organization of your own.",

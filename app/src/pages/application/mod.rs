@@ -107,7 +107,7 @@ fn describe(found: &ApplicationContext) -> String {
     if application.description.is_empty() {
         let project = &project.name;
         format!(
-            "{environment} · Keys for calling the {project}. Full values are shown once, at creation."
+            "{environment} · Keys for calling {project}. Full values are shown once, at creation."
         )
     } else {
         format!("{environment} · {}", application.description)

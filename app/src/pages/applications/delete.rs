@@ -76,7 +76,7 @@ fn Confirm(deletion: Deletion, application: Application) -> impl IntoView {
         >
             <ul class="flex flex-col gap-2 text-ink-2">
                 <Consequence glyph=Glyph::Ban>{keys_go}</Consequence>
-                <Consequence glyph=Glyph::Trash2>"What it sent is deleted: its traces and logs."</Consequence>
+                <Consequence glyph=Glyph::Trash2>"Its traces and logs are deleted."</Consequence>
                 <Consequence glyph=Glyph::Undo2>"Nobody can restore it. Its history stays in the audit log."</Consequence>
             </ul>
         </ConfirmDialog>

@@ -196,7 +196,7 @@ fn Fields(form: Form) -> impl IntoView {
             name="name"
             label="Name"
             value=name.value
-            hint="Shown where a key is made for it, and in the audit log."
+            hint="Shown when a key is created for it, and in the audit log."
             error=name.error
             autofocus=true
         />
@@ -204,7 +204,7 @@ fn Fields(form: Form) -> impl IntoView {
             name="description"
             label="Description"
             value=description.value
-            hint="Optional. What it does, for the people who find its keys."
+            hint="Optional. Tells people who come across its keys what it does."
             error=description.error
             prose=true
         />

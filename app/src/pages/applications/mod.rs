@@ -90,7 +90,7 @@ fn Head(page: ApplicationsPageState) -> impl IntoView {
     view! {
         <PageHead
             title="Applications"
-            description="What your keys are for. Open one to see its keys and what it sends."
+            description="The applications that use your keys. Open one to see its keys and telemetry."
             compact=true
         >
             <Show when=move || page.may_write.get() && page.list.count() != 0>
@@ -130,9 +130,9 @@ fn List(page: ApplicationsPageState) -> impl IntoView {
 fn Empty(page: ApplicationsPageState) -> impl IntoView {
     move || {
         let text = if page.may_write.get() {
-            "Keys for one application can’t be used by any other. Create one to begin."
+            "A key for one application doesn’t work for any other. Create an application to get started."
         } else {
-            "This project has no application that keys could be for."
+            "This project has no applications."
         };
         view! {
             <Card>
@@ -162,7 +162,7 @@ fn Rows(page: ApplicationsPageState) -> impl IntoView {
             on_press=move |()| list.load_older()
         />
         <p class="mt-3 text-caption text-ink-2">
-            "Keys and requests are those of active keys for that application alone."
+            "Only active keys restricted to the application are counted."
         </p>
     }
 }

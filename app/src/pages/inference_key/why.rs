@@ -101,7 +101,7 @@ pub fn Why(
         <section class="rounded-lg border border-line bg-surface p-4" aria-labelledby="why-title">
             <h2 id="why-title" class="text-heading font-semibold">{QUESTION}</h2>
             <p class="mt-0.5 mb-4 text-table text-ink-2">
-                "Try a request: which check would it pass now, and which not? Nothing is sent or counted."
+                "Try a request to see which checks it would pass now. Nothing is sent or counted."
             </p>
             <form method="post" novalidate on:submit=submit aria-labelledby="why-title">
                 <div class="grid grid-cols-1 items-start gap-3 sm:grid-cols-3">

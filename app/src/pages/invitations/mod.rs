@@ -87,7 +87,7 @@ impl InvitationsPageState {
     fn tell(self, error: &ApiError, answer: InvitationReply, to: InvitingOrganization) {
         match error.code() {
             Some(ErrorCode::NotFound) => {
-                self.toasts.failure("This invitation was taken back, or answered already.", None);
+                self.toasts.failure("This invitation was withdrawn, or already answered.", None);
             }
             Some(ErrorCode::LimitReached) => self.toasts.failure(error.to_string(), None),
             _ => {
@@ -111,7 +111,7 @@ pub fn InvitationsPage() -> impl IntoView {
         <PageHead
             title="Invitations"
             about=About::Person
-            description="Organizations that ask you to join. Until you accept, they see your GitHub username, nothing else."
+            description="Organizations that invited you. Until you accept, they see only your GitHub username."
         />
         <section aria-labelledby="invitations-title">
             <h2 id="invitations-title" class="sr-only">"Invitations"</h2>
@@ -144,7 +144,7 @@ fn List(page: InvitationsPageState) -> impl IntoView {
 fn no_invitations() -> impl IntoView {
     view! {
         <Card>
-            <EmptyState glyph=Glyph::UserPlus title="No invitations" text="Nobody is waiting for an answer from you."/>
+            <EmptyState glyph=Glyph::UserPlus title="No invitations" text="You have no pending invitations."/>
         </Card>
     }
 }

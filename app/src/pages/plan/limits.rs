@@ -111,22 +111,22 @@ fn rows(plan: &PlanUse, month: &QuotaState, project: &str) -> Vec<LimitRow> {
         LimitRow::fixed(
             "Live telemetry of each project",
             size(limits.telemetry_bytes),
-            "More is refused until older telemetry is deleted.",
+            "New telemetry is refused until older telemetry is deleted.",
         ),
         LimitRow::counted(
-            "Organizations that you own",
+            "Organizations you own",
             plan.owned_organizations,
             Some(OWNED_ORGANIZATIONS.into()),
             "Delete one, or make somebody else its owner.",
         ),
         LimitRow::counted(
-            "Invitations that you made in the last hour",
+            "Invitations you sent in the last hour",
             plan.invitations,
             Some(INVITATIONS_PER_HOUR.into()),
-            "Wait until the first is an hour old.",
+            "Wait until the oldest is an hour old.",
         ),
         LimitRow::fixed(
-            "Your changes in a minute",
+            "Your changes per minute",
             thousands(plan.writes_per_minute),
             "Wait a minute.",
         ),

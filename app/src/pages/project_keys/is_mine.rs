@@ -152,7 +152,7 @@ fn AKey(
 #[component]
 fn NoMatch(count: usize, all: bool) -> impl IntoView {
     let compared = if all {
-        "It was compared with all of them, revoked and archived ones too.".to_owned()
+        "It was compared with all keys, including revoked and archived ones.".to_owned()
     } else {
         let count = thousands(u64::try_from(count).unwrap_or(u64::MAX));
         format!("It was compared with the newest {count}; there are more.")

@@ -136,7 +136,7 @@ fn Head(
         }
         let name = found.with(|found| found.as_ref().map(|scope| scope.project.name.clone()));
         name.map(|name| {
-            format!("Keys for calling the {name}. Full values are shown once, at creation.")
+            format!("Keys for calling {name}. Full values are shown once, at creation.")
         })
         .unwrap_or_default()
     });

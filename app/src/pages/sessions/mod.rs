@@ -105,7 +105,7 @@ pub fn SessionsPage() -> impl IntoView {
         <PageHead
             title="Sessions"
             about=About::Person
-            description="Where you’re signed in to Latchkey. A session that ends asks for a new sign-in at once."
+            description="Where you’re signed in to Latchkey. If you end a session, that device has to sign in again."
         >
             <Show when=move || has_others.get()>
                 <Button variant=Variant::DangerOutline on_press=move |()| page.asking.set(true)>

@@ -20,7 +20,7 @@ pub fn MonthCard(
             {move || match month.get() {
                 Some(state) => view! { <Quota state/> }.into_any(),
                 None => view! {
-                    <h2 id="month-title" class="text-heading font-semibold">"Quota of the month"</h2>
+                    <h2 id="month-title" class="text-heading font-semibold">"Monthly quota"</h2>
                     <div class="mt-4"><SkeletonBar class="h-6 w-44"/></div>
                 }
                 .into_any(),
@@ -40,7 +40,7 @@ fn Quota(state: QuotaState) -> impl IntoView {
     let measure = limit.map(|limit| {
         let text = format!("{} of {} requests", thousands(used), thousands(limit));
         view! {
-            <div class="mt-2.5"><BarMeter label="Quota of the month used" used limit text large=true/></div>
+            <div class="mt-2.5"><BarMeter label="Monthly quota used" used limit text large=true/></div>
         }
     });
     let of = match limit {
@@ -49,7 +49,7 @@ fn Quota(state: QuotaState) -> impl IntoView {
     };
     view! {
         <div class="flex flex-wrap items-baseline justify-between gap-x-4">
-            <h2 id="month-title" class="text-heading font-semibold">"Quota of the month"</h2>
+            <h2 id="month-title" class="text-heading font-semibold">"Monthly quota"</h2>
             <p class="text-caption text-ink-2" title=exact(resets_at)>{left}</p>
         </div>
         <p class="num mt-2 flex flex-wrap items-baseline gap-x-2">

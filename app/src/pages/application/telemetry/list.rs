@@ -117,7 +117,7 @@ fn Note(shown: Memo<ListState>, is_narrow: Memo<bool>, stale: Signal<bool>) -> i
     });
     let words = move || {
         if stale.get() {
-            "Latchkey doesn’t answer. Trying again every few seconds."
+            "Latchkey isn’t responding. Trying again every few seconds."
         } else if was_empty.get() && shown.get() == ListState::Rows {
             "First request received"
         } else {
@@ -138,7 +138,7 @@ fn Unmatched(words: Words, filter: TelemetryFilterState, has_older: Signal<bool>
         let text = if has_older.get() {
             "The newest ones were searched. Older ones may match.".to_owned()
         } else {
-            format!("Other {} of this application may.", words.label.to_lowercase())
+            format!("Clear the filters to see the application’s other {}.", words.label.to_lowercase())
         };
         view! {
             <Card>

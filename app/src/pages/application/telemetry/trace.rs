@@ -196,7 +196,7 @@ fn span_row(span: IngestedTrace, node: Node, window: Window) -> impl IntoView {
                 </span>
                 <span class="min-w-0 grow basis-0">
                     <TitleView title/>
-                    {is_orphan.then(|| view! { <span class="block text-caption text-ink-3">"The span above it is missing."</span> })}
+                    {is_orphan.then(|| view! { <span class="block text-caption text-ink-3">"Its parent span is missing."</span> })}
                 </span>
                 <span class="flex shrink-0 items-center gap-2 max-md:order-1 max-md:basis-full">
                     {depth.map(|depth| view! { <span class="text-caption text-ink-3">{depth}</span> })}

@@ -64,7 +64,7 @@ pub fn InviteMember(
                 name="login"
                 label="GitHub username"
                 value=login.value
-                hint="They are a member once they sign in with this account and accept."
+                hint="They become a member when they sign in with this account and accept."
                 error=login.error
                 autofocus=true
             />

@@ -168,7 +168,7 @@ impl MembersPageState {
             match answer {
                 Ok(()) => self.toasts.success("Invite cancelled"),
                 Err(error) if error.is(ErrorCode::NotFound) => {
-                    self.toasts.failure("The invite was answered or cancelled already.", None);
+                    self.toasts.failure("The invite was already answered or cancelled.", None);
                 }
                 Err(error) => {
                     let again = move || self.cancel_invite(login.clone());

@@ -74,7 +74,7 @@ pub fn DeleteOrganization(
 fn projects_go(count: u64) -> String {
     match count {
         0 => "It has no projects.".to_owned(),
-        1 => "1 project goes with it, and its applications.".to_owned(),
-        count => format!("{} projects go with it, and their applications.", thousands(count)),
+        1 => "1 project is deleted, with its applications.".to_owned(),
+        count => format!("{} projects are deleted, with their applications.", thousands(count)),
     }
 }

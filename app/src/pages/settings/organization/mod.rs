@@ -116,7 +116,7 @@ fn RenameForm(subject: Signal<SettingsSubject>) -> impl IntoView {
                 name="organization-name"
                 label="Organization name"
                 value=name.value
-                hint="Its members see it everywhere, and in the audit log."
+                hint="Members see this name on every page and in the audit log."
                 error=name.error
             />
             <div>
@@ -140,7 +140,7 @@ fn DangerZone(subject: Signal<SettingsSubject>) -> impl IntoView {
                 <p class="mt-0.5 text-table text-ink-2">
                     {move || {
                         if may_delete.get() {
-                            "Its projects, applications and keys go with it. Nobody can restore them."
+                            "Its projects, applications and keys are deleted too. Nobody can restore them."
                         } else {
                             "Only an owner can delete it."
                         }

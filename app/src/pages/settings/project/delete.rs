@@ -50,7 +50,7 @@ pub fn DeleteProject(
     let applications = LocalResource::new(move || count_applications(id));
     let applications = move || match applications.get() {
         Some(Some(count)) => applications_go(count),
-        _ => "Its applications go with it, and what they sent.".to_owned(),
+        _ => "Its applications are deleted, with their traces and logs.".to_owned(),
     };
     let keys = move || keys_go(subject.with(|subject| subject.project.keys_used));
     view! {
@@ -85,8 +85,8 @@ async fn count_applications(project: ProjectId) -> Option<usize> {
 fn applications_go(count: usize) -> String {
     match count {
         0 => "It has no applications.".to_owned(),
-        1 => "1 application goes with it, and what it sent.".to_owned(),
-        count => format!("{count} applications go with it, and what they sent."),
+        1 => "1 application is deleted, with its traces and logs.".to_owned(),
+        count => format!("{count} applications are deleted, with their traces and logs."),
     }
 }
 
@@ -97,7 +97,7 @@ mod tests {
     #[test]
     fn the_applications_that_go_are_counted_in_words() {
         assert_eq!(applications_go(0), "It has no applications.");
-        assert_eq!(applications_go(1), "1 application goes with it, and what it sent.");
-        assert_eq!(applications_go(3), "3 applications go with it, and what they sent.");
+        assert_eq!(applications_go(1), "1 application is deleted, with its traces and logs.");
+        assert_eq!(applications_go(3), "3 applications are deleted, with their traces and logs.");
     }
 }

@@ -130,13 +130,13 @@ fn General(subject: Signal<SettingsSubject>) -> impl IntoView {
                 name="project-name"
                 label="Name"
                 value=name.value
-                hint="It stands in the address of the project’s pages too. Old links keep working."
+                hint="It is part of the URLs of the project’s pages too. Old links keep working."
                 error=name.error
             />
             <PrefixField
                 name="project-key-prefix"
                 entry=prefix
-                note="Only new keys start with it. The keys that there are stay as they are."
+                note="Only new keys start with it. Existing keys stay as they are."
             />
             <div>
                 <Button submit=true busy=submission.busy busy_label="Saving…" disabled=same>"Save changes"</Button>
@@ -152,7 +152,7 @@ fn DangerZone(subject: Signal<SettingsSubject>, may_write: Memo<bool>) -> impl I
     let title = move || format!("Delete {}", subject.with(|subject| subject.project.name.clone()));
     let words = move || {
         if may_write.get() {
-            "Its applications and keys go with it. Nobody can restore them."
+            "Its applications and keys are deleted too. Nobody can restore them."
         } else {
             "Only an owner or admin can delete it."
         }

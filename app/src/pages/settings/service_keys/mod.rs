@@ -92,7 +92,7 @@ fn Page(page: KeysPageState, archived: RwSignal<bool>) -> impl IntoView {
     });
     let description = Signal::derive(move || {
         let name = page.scope.with(|scope| scope.project.name.clone());
-        format!("Keys with which your own programs manage {name} over the API.")
+        format!("Keys for your own programs that manage {name} over the API.")
     });
     view! {
         <SettingsHead title="Service keys" description>
@@ -147,7 +147,7 @@ fn Empty(page: KeysPageState) -> impl IntoView {
             <EmptyState
                 glyph=Glyph::Server
                 title="No service keys"
-                text="With one, a backend of yours checks keys, makes and revokes them, or reads their usage."
+                text="With a service key, your backend can check, create and revoke keys, or read their usage."
             >
                 <Show when=move || page.may_write()>
                     <Button variant=Variant::Primary glyph=Glyph::Plus on_press=move |()| page.creating.set(true)>
