@@ -25,6 +25,7 @@ pub mod secret;
 pub mod slug;
 pub mod tier;
 pub mod time;
+pub mod token_usage;
 pub mod usage;
 mod whole;
 pub mod window;

@@ -1,7 +1,8 @@
 //! A call in progress at an upstream, with its reservation and what it would cost now.
 
+use latchkey_domain::token_usage::TokenUsage;
 use latchkey_services::Error;
-use latchkey_services::check::{KeyWatch, Reservation, UsedTokens};
+use latchkey_services::check::{KeyWatch, Reservation};
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::error::GatewayError;
@@ -13,7 +14,7 @@ pub(super) struct InFlightCall {
     /// Estimated prompt tokens.
     prompt: u64,
     /// The usage that dropping settles with.
-    used: UsedTokens,
+    used: TokenUsage,
     /// One of the server's concurrent calls to upstreams.
     _permit: OwnedSemaphorePermit,
 }
@@ -28,17 +29,17 @@ impl InFlightCall {
         permit: OwnedSemaphorePermit,
     ) -> Self {
         let estimated = prompt.saturating_add(answers);
-        let used = UsedTokens { prompt, completion: answers, estimated };
+        let used = TokenUsage { prompt, completion: answers, estimated };
         Self { reservation: Some(reservation), key, prompt, used, _permit: permit }
     }
 
     /// Sets the usage that the call would settle with now.
-    pub(super) const fn has_used(&mut self, used: UsedTokens) {
+    pub(super) const fn has_used(&mut self, used: TokenUsage) {
         self.used = used;
     }
 
     /// Like [`Self::has_used`], but never lowers the completion.
-    pub(super) const fn has_used_at_least(&mut self, used: UsedTokens) {
+    pub(super) const fn has_used_at_least(&mut self, used: TokenUsage) {
         if used.completion > self.used.completion {
             self.used = used;
         }
@@ -47,7 +48,7 @@ impl InFlightCall {
     /// Charges only the prompt from now on.
     pub(super) const fn pays_for_prompt(&mut self) {
         let prompt = self.prompt;
-        self.used = UsedTokens { prompt, completion: 0, estimated: prompt };
+        self.used = TokenUsage { prompt, completion: 0, estimated: prompt };
     }
 
     /// Settles with the current usage. Done before the response ends, as the client's next call may

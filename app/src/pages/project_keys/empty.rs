@@ -95,7 +95,10 @@ fn CreateButton(page: KeysPageState) -> impl IntoView {
 fn NoMatch(filter: KeysFilterState) -> impl IntoView {
     let q = filter.now.with_untracked(|filter| filter.q.clone());
     let (title, text) = if q.is_empty() {
-        ("No keys match these filters".to_owned(), "Clear the filters to see the project’s other keys.")
+        (
+            "No keys match these filters".to_owned(),
+            "Clear the filters to see the project’s other keys.",
+        )
     } else {
         (format!("No keys match “{q}”"), "Search looks at names, ids and the last four characters.")
     };

@@ -94,7 +94,7 @@ fn ticks(usage: &Usage) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
-    use latchkey_domain::api::TokenSum;
+    use latchkey_domain::token_usage::TokenUsage;
 
     use super::*;
 
@@ -106,7 +106,7 @@ mod tests {
     fn every_request_is_in_one_series() {
         let mut usage = Usage::none(UsageRange::Day, now());
         for outcome in Outcome::ALL {
-            usage.add(now(), outcome, 1, TokenSum { prompt: 3, completion: 2, estimated: 0 });
+            usage.add(now(), outcome, 1, TokenUsage { prompt: 3, completion: 2, estimated: 0 });
         }
         let last = requests(&usage).buckets.pop().unwrap();
         assert_eq!(last.counts, [1, 3, 2, 9]);

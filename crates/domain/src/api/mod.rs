@@ -29,9 +29,7 @@ pub use telemetry::{
     TraceBatch, TraceEntry,
 };
 pub use telemetry_filter::{LogFilter, TraceFilter};
-pub use usage::{
-    HourOfUse, KeyActivity, LastUsed, RecentDenial, TokenSum, Usage, UsageBucket, UsageTotals,
-};
+pub use usage::{HourOfUse, KeyActivity, LastUsed, RecentDenial, Usage, UsageBucket, UsageTotals};
 pub use verify::{BudgetState, PresentedSecret, RateLimitState, VerifyAnswer, VerifyRequest};
 pub use workspace::{
     Application, ApplicationContext, ApplicationEnvironment, ApplicationPatch, ApplicationRequest,

@@ -8,6 +8,7 @@ use super::BudgetState;
 use crate::id::KeyId;
 use crate::outcome::Outcome;
 use crate::time::Timestamp;
+use crate::token_usage::TokenUsage;
 use crate::usage::UsageRange;
 
 /// Usage of a key, or of all keys of a project, in a time range.
@@ -64,17 +65,6 @@ pub struct UsageBucket {
     pub completion_tokens: u64,
     /// Number of these tokens that are an estimate because the upstream reported no usage.
     pub estimated_tokens: u64,
-}
-
-/// Sums of tokens over several requests.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct TokenSum {
-    /// Number of prompt tokens.
-    pub prompt: u64,
-    /// Number of completion tokens.
-    pub completion: u64,
-    /// Number of these tokens that are an estimate.
-    pub estimated: u64,
 }
 
 /// Time and IP address of a key's last use.
@@ -155,7 +145,7 @@ impl Usage {
 
     /// Adds requests and tokens to the bucket that contains `at` and to the totals. Ignores times
     /// outside the range.
-    pub fn add(&mut self, at: Timestamp, outcome: Outcome, requests: u64, tokens: TokenSum) {
+    pub fn add(&mut self, at: Timestamp, outcome: Outcome, requests: u64, tokens: TokenUsage) {
         let index = self.buckets.partition_point(|bucket| bucket.start <= at);
         let Some(bucket) = index.checked_sub(1).map(|index| &mut self.buckets[index]) else {
             return;
@@ -185,15 +175,13 @@ impl Usage {
 mod tests {
     use super::*;
 
-    const NONE: TokenSum = TokenSum { prompt: 0, completion: 0, estimated: 0 };
-
     #[test]
     fn usage_reads_as_the_contract_says() {
         let now = Timestamp::parse("2026-11-18T11:06:40Z").unwrap();
         let mut usage = Usage::none(UsageRange::Day, now);
-        let tokens = TokenSum { prompt: 30, completion: 12, estimated: 5 };
+        let tokens = TokenUsage { prompt: 30, completion: 12, estimated: 5 };
         usage.add(now, Outcome::Valid, 2, tokens);
-        usage.add(now, Outcome::RateLimited, 1, NONE);
+        usage.add(now, Outcome::RateLimited, 1, TokenUsage::default());
         usage.last_used = Some(LastUsed { at: now, ip: Some("203.0.113.9".to_owned()) });
         let wire = serde_json::to_value(&usage).unwrap();
         assert_eq!(
@@ -224,12 +212,17 @@ mod tests {
         let mut usage = Usage::none(UsageRange::Hour, now);
         let (first, last) = (usage.buckets[0].start, usage.buckets[29].start);
         let instant = std::time::Duration::from_millis(1);
-        let some = TokenSum { prompt: 1, completion: 1, estimated: 0 };
+        let some = TokenUsage { prompt: 1, completion: 1, estimated: 0 };
         usage.add(first - instant, Outcome::Valid, 1, some);
         usage.add(last + UsageRange::Hour.bucket(), Outcome::Valid, 1, some);
         assert_eq!(usage, Usage::none(UsageRange::Hour, now));
-        usage.add(first, Outcome::Valid, 1, NONE);
-        usage.add(last + UsageRange::Hour.bucket() - instant, Outcome::Valid, 1, NONE);
+        usage.add(first, Outcome::Valid, 1, TokenUsage::default());
+        usage.add(
+            last + UsageRange::Hour.bucket() - instant,
+            Outcome::Valid,
+            1,
+            TokenUsage::default(),
+        );
         assert_eq!(usage.totals.requests, 2);
     }
 }

@@ -9,7 +9,7 @@ mod scanner;
 mod sse;
 mod stream_usage;
 
-use latchkey_services::check::UsedTokens;
+use latchkey_domain::token_usage::TokenUsage;
 
 pub(super) use scanner::ResponseScanner;
 pub(super) use sse::{data, next_event};
@@ -30,11 +30,11 @@ pub(super) const fn tokens_of(bytes: u64) -> u64 {
 /// Usage of a call: as reported, or estimated where nothing is reported.
 ///
 /// `prompt` is the estimate of the prompt, `text` the number of bytes of text received.
-fn used(endpoint: Endpoint, reported: ReportedUsage, prompt: u64, text: u64) -> UsedTokens {
+fn used(endpoint: Endpoint, reported: ReportedUsage, prompt: u64, text: u64) -> TokenUsage {
     let generates = endpoint != Endpoint::Embeddings;
     let completion = if generates { tokens_of(text) } else { 0 };
     let reported = reported.without_zeros(completion > 0);
-    let estimated = |prompt: Option<u64>, completion: Option<u64>, guess: (u64, u64)| UsedTokens {
+    let estimated = |prompt: Option<u64>, completion: Option<u64>, guess: (u64, u64)| TokenUsage {
         prompt: prompt.unwrap_or(guess.0),
         completion: completion.unwrap_or(guess.1),
         estimated: prompt.map_or(guess.0, |_| 0).saturating_add(completion.map_or(guess.1, |_| 0)),
@@ -66,7 +66,7 @@ mod tests {
 
     fn of(endpoint: Endpoint, usage: &str, text: u64) -> (u64, u64, u64) {
         let reported = ReportedUsage::read(usage.as_bytes());
-        let UsedTokens { prompt, completion, estimated } = used(endpoint, reported, 10, text);
+        let TokenUsage { prompt, completion, estimated } = used(endpoint, reported, 10, text);
         (prompt, completion, estimated)
     }
 

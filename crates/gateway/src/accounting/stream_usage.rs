@@ -1,6 +1,6 @@
 //! Usage of a stream so far, and whether the stream is complete.
 
-use latchkey_services::check::UsedTokens;
+use latchkey_domain::token_usage::TokenUsage;
 use serde_json::{Value, json};
 
 use super::reported::ReportedUsage;
@@ -92,34 +92,34 @@ impl StreamUsage {
     }
 
     /// Usage as last reported, or as estimated.
-    pub(crate) fn used(&self) -> UsedTokens {
+    pub(crate) fn used(&self) -> TokenUsage {
         used(self.endpoint, self.reported, self.prompt, self.text)
     }
 
     /// Usage if the stream were broken off now: the larger of the reported and the received
     /// completion.
-    pub(crate) fn used_so_far(&self) -> UsedTokens {
+    pub(crate) fn used_so_far(&self) -> TokenUsage {
         let told = self.used();
         let come = tokens_of(self.text);
         let completion = told.completion.max(self.floor).max(come);
         let beyond = completion - told.completion.max(self.floor).min(completion);
-        UsedTokens { completion, estimated: told.estimated.saturating_add(beyond), ..told }
+        TokenUsage { completion, estimated: told.estimated.saturating_add(beyond), ..told }
     }
 
     /// Usage of a whole response.
-    pub(crate) fn of_whole(&self, answer: &ResponseScanner) -> UsedTokens {
+    pub(crate) fn of_whole(&self, answer: &ResponseScanner) -> TokenUsage {
         used(self.endpoint, answer.reported(), self.prompt, answer.text())
     }
 
     /// Usage of a stream that the gateway ended after `limit` tokens. An estimate does not exceed
     /// the limit.
-    pub(crate) fn used_within(&self, limit: u64) -> UsedTokens {
+    pub(crate) fn used_within(&self, limit: u64) -> TokenUsage {
         let used = self.used_so_far();
         let most = self.floor.max(limit);
         let beyond = used.completion.saturating_sub(most);
         let (completion, estimated) =
             (used.completion - beyond, used.estimated.saturating_sub(beyond));
-        UsedTokens { completion, estimated, ..used }
+        TokenUsage { completion, estimated, ..used }
     }
 
     pub(crate) const fn endpoint(&self) -> Endpoint {
@@ -185,7 +185,7 @@ mod tests {
         meter
     }
 
-    fn sums(used: UsedTokens) -> (u64, u64, u64) {
+    fn sums(used: TokenUsage) -> (u64, u64, u64) {
         (used.prompt, used.completion, used.estimated)
     }
 

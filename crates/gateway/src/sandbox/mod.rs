@@ -13,7 +13,8 @@ mod schema;
 mod structured_output;
 
 use axum::response::Response;
-use latchkey_services::check::{Reservation, UsedTokens};
+use latchkey_domain::token_usage::TokenUsage;
+use latchkey_services::check::Reservation;
 
 use super::body::CallBody;
 use super::endpoint::Endpoint;
@@ -52,14 +53,14 @@ pub(super) async fn answer(
         SandboxCall::Text(plan) => {
             let answer = plan.generate(&body, reservation.granted().answer);
             drop(body);
-            let used = UsedTokens { prompt, completion: answer.tokens(), estimated: 0 };
+            let used = TokenUsage { prompt, completion: answer.tokens(), estimated: 0 };
             let slot = reservation.settle(used).await;
             answer.respond(slot)
         }
         SandboxCall::Embeddings(plan) => {
             let model = body.model.clone();
             drop(body);
-            let used = UsedTokens { prompt, completion: 0, estimated: 0 };
+            let used = TokenUsage { prompt, completion: 0, estimated: 0 };
             let slot = reservation.settle(used).await;
             plan.respond(&model, prompt, slot)
         }

@@ -47,6 +47,7 @@ use latchkey_domain::key::KeyKind;
 use latchkey_domain::outcome::Outcome;
 use latchkey_domain::secret::PresentedKey;
 use latchkey_domain::time::Timestamp;
+use latchkey_domain::token_usage::TokenUsage;
 
 pub use begin::{BegunCall, begin, refuse};
 pub use cache::CacheSize;
@@ -67,7 +68,7 @@ pub(crate) use parallel::ParallelCalls;
 pub(crate) use queue::{Asker, LookUps};
 pub(crate) use ratio::PromptRatios;
 pub use record::KeyRecord;
-pub use reserve::{FinerCount, Reservation, UsedTokens, WantedTokens, reserve};
+pub use reserve::{FinerCount, Reservation, WantedTokens, reserve};
 pub use shared::RedisUrl;
 pub(crate) use shared::SharedWindows;
 pub use tally::CheckCounts;
@@ -83,7 +84,7 @@ use crate::digest::KeyDigest;
 use crate::error::Error;
 use crate::failures::Address;
 use crate::services::Services;
-use crate::usage::{TokenCounts, Use};
+use crate::usage::Use;
 use latchkey_store::database::in_time;
 
 /// The call that a key shall admit.
@@ -129,7 +130,7 @@ impl Found {
             outcome,
             at,
             ip: call.ip,
-            tokens: TokenCounts::default(),
+            tokens: TokenUsage::default(),
         }
     }
 }

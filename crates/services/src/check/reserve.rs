@@ -14,6 +14,7 @@ use std::time::Duration;
 
 use latchkey_domain::id::KeyId;
 use latchkey_domain::outcome::Outcome;
+use latchkey_domain::token_usage::TokenUsage;
 
 use super::admit::{self, TakenTokens};
 use super::in_progress::{InProgressCall, ReservedByCalls};
@@ -22,16 +23,12 @@ use super::{
     BegunCall, Call, CallSlot, Denial, Found, KeyRecord, LimitStates, budget, confirm, count, rates,
 };
 use crate::services::Services;
-use crate::usage::{TokenCounts, Use};
+use crate::usage::Use;
 
 /// How long a call waits for others to settle.
 const SETTLEMENT_TIMEOUT: Duration = Duration::from_secs(1);
 /// Calls of other nodes settle without a word: the limit is looked at again as often.
 const SETTLEMENT_INTERVAL: Duration = Duration::from_millis(100);
-
-/// What one call may count. An upstream that claims more than anybody could use must not make the
-/// sums unreadable.
-const MOST_A_CALL: u64 = 1 << 40;
 
 /// A count of a prompt's tokens that takes time: made only where it matters.
 pub type FinerCount<'a> = Pin<Box<dyn Future<Output = u32> + Send + 'a>>;
@@ -48,17 +45,6 @@ impl From<TokenNeed> for WantedTokens<'_> {
     fn from(need: TokenNeed) -> Self {
         Self { need, finer: None }
     }
-}
-
-/// What a call did cost, in tokens.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct UsedTokens {
-    /// Number of prompt tokens.
-    pub prompt: u64,
-    /// Number of completion tokens.
-    pub completion: u64,
-    /// How many of both are an estimate.
-    pub estimated: u64,
 }
 
 /// An admitted call that holds what it may cost.
@@ -213,7 +199,7 @@ impl Reservation {
 
     /// Puts what the call did cost in the place of what it might have, and counts the call. Its
     /// place among the key's calls goes back, for as long as the answer still takes.
-    pub async fn settle(mut self, used: UsedTokens) -> Option<CallSlot> {
+    pub async fn settle(mut self, used: TokenUsage) -> Option<CallSlot> {
         match self.held.take() {
             Some(held) => Some(settle(&self.services, held, used).await),
             None => None,
@@ -221,7 +207,7 @@ impl Reservation {
     }
 
     /// The same without waiting, for where nothing can.
-    pub fn settle_later(mut self, used: UsedTokens) {
+    pub fn settle_later(mut self, used: TokenUsage) {
         if let Some(held) = self.held.take() {
             spawn_settle(&self.services, held, used);
         }
@@ -232,12 +218,12 @@ impl Reservation {
 impl Drop for Reservation {
     fn drop(&mut self) {
         if let Some(held) = self.held.take() {
-            spawn_settle(&self.services, held, UsedTokens::default());
+            spawn_settle(&self.services, held, TokenUsage::default());
         }
     }
 }
 
-fn spawn_settle(services: &Services, held: Held, used: UsedTokens) {
+fn spawn_settle(services: &Services, held: Held, used: TokenUsage) {
     let services = services.clone();
     // Without a runtime there is nobody left to call; what was reserved stays taken, which is the
     // safe side.
@@ -247,13 +233,17 @@ fn spawn_settle(services: &Services, held: Held, used: UsedTokens) {
     }
 }
 
-async fn settle(services: &Services, held: Held, used: UsedTokens) -> CallSlot {
+async fn settle(services: &Services, held: Held, used: TokenUsage) -> CallSlot {
     let Held { taken, mut call, lesson, slot, in_progress } = held;
     let is_limited = taken.budget.is_some() || taken.rates.tokens().is_some();
     if is_limited && used.prompt > 0 && used.estimated == 0 {
-        services.prompt_ratios.learn(lesson.pair, lesson.estimate, used.prompt.min(MOST_A_CALL));
+        services.prompt_ratios.learn(
+            lesson.pair,
+            lesson.estimate,
+            used.prompt.min(TokenUsage::MAX_PER_CALL),
+        );
     }
-    let cost = used.prompt.saturating_add(used.completion).min(MOST_A_CALL);
+    let cost = used.total().min(TokenUsage::MAX_PER_CALL);
     rates::settle_tokens(services, call.key, taken.rates, cost);
     if let Some(spent) = taken.budget
         && let Err(error) = budget::settle(services, spent, cost).await
@@ -261,8 +251,7 @@ async fn settle(services: &Services, held: Held, used: UsedTokens) -> CallSlot {
         // What was reserved stays taken: the budget is not overspent.
         tracing::error!(%error, key = %call.key, "Failed to settle a budget");
     }
-    call.tokens =
-        TokenCounts { prompt: used.prompt, completion: used.completion, estimated: used.estimated };
+    call.tokens = used;
     services.usage.record(&call);
     drop(in_progress);
     slot

@@ -24,5 +24,5 @@ pub(crate) use meter::Meter;
 pub use month::of_month;
 pub use purge::purge;
 pub use read::{of_key, of_project};
-pub(crate) use recorder::{TokenCounts, Use};
+pub(crate) use recorder::Use;
 pub use write::{flush, flush_turn};

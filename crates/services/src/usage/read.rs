@@ -1,11 +1,12 @@
 //! Reading what was used: the sums that fit the range, and what this process has not written yet.
 
-use latchkey_domain::api::{LastUsed, RecentDenial, TokenSum, Usage};
+use latchkey_domain::api::{LastUsed, RecentDenial, Usage};
 use latchkey_domain::id::{DenialId, KeyId, ProjectId};
 use latchkey_domain::key::{Environment, KeyKind};
 use latchkey_domain::outcome::Outcome;
 use latchkey_domain::role::Permission;
 use latchkey_domain::time::Timestamp;
+use latchkey_domain::token_usage::TokenUsage;
 use latchkey_domain::usage::UsageRange;
 use sea_orm::sea_query::{Expr, ExprTrait, Func};
 use sea_orm::{
@@ -13,7 +14,7 @@ use sea_orm::{
     QueryTrait, Select,
 };
 
-use super::recorder::{DENIALS_PER_KEY, Unwritten};
+use super::recorder::{Counts, DENIALS_PER_KEY, Unwritten};
 use super::resolution::Resolution;
 use crate::actor::Actor;
 use crate::check::budget;
@@ -172,7 +173,7 @@ impl Chart {
         let number = |stored: i64| u64::try_from(stored).unwrap_or_default();
         for row in rows {
             let start = Timestamp::from_millis(row.bucket);
-            let tokens = TokenSum {
+            let tokens = TokenUsage {
                 prompt: number(row.prompt_tokens),
                 completion: number(row.completion_tokens),
                 estimated: number(row.estimated_tokens),
@@ -219,15 +220,10 @@ impl Chart {
         let last = unwritten.last_use;
         self.add_last_use(Some(last.at.as_millis()), last.ip.map(|ip| ip.to_string()));
         for counter in &unwritten.counters {
-            let (requests, tokens) = (counter.counts.requests, counter.counts.tokens);
-            let tokens = TokenSum {
-                prompt: tokens.prompt,
-                completion: tokens.completion,
-                estimated: tokens.estimated,
-            };
+            let Counts { requests, tokens, rejected_items } = counter.counts;
             self.usage.add(counter.minute, counter.outcome, requests, tokens);
             if counter.minute >= self.start {
-                self.usage.totals.rejected_items += counter.counts.rejected_items;
+                self.usage.totals.rejected_items += rejected_items;
             }
         }
         let denials = unwritten.denials.iter().rev().filter(|denial| denial.at >= self.start);

@@ -15,6 +15,7 @@ use latchkey_domain::key::{Environment, KeyKind};
 use latchkey_domain::mask;
 use latchkey_domain::outcome::Outcome;
 use latchkey_domain::time::Timestamp;
+use latchkey_domain::token_usage::TokenUsage;
 use smallvec::SmallVec;
 
 use super::resolution::Resolution;
@@ -37,8 +38,6 @@ const TURNS: usize = 16;
 const COUNTERS_PER_SHARD: usize = 4_096;
 /// When a shard has as many, further denials are counted but not told one by one.
 const DENIALS_PER_SHARD: usize = 512;
-/// No call has more tokens. An upstream that says otherwise can't make the sums overflow.
-const TOKENS_PER_CALL: u64 = 1 << 40;
 /// The longest reason of a denial, in characters.
 const DETAIL_CHARACTERS: usize = 300;
 
@@ -56,44 +55,28 @@ pub(crate) struct Use {
     pub(crate) at: Timestamp,
     /// The address that it came from.
     pub(crate) ip: Option<IpAddr>,
-    pub(crate) tokens: TokenCounts,
-}
-
-/// The tokens of a call.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(crate) struct TokenCounts {
-    pub(crate) prompt: u64,
-    pub(crate) completion: u64,
-    /// How many of both are an estimate.
-    pub(crate) estimated: u64,
+    pub(crate) tokens: TokenUsage,
 }
 
 /// Requests and their tokens.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Counts {
     pub(super) requests: u64,
-    pub(super) tokens: TokenCounts,
+    pub(super) tokens: TokenUsage,
     /// Telemetry of these requests that was not stored.
     pub(super) rejected_items: u64,
 }
 
 impl Counts {
-    fn of(tokens: TokenCounts) -> Self {
-        let bounded = TokenCounts {
-            prompt: tokens.prompt.min(TOKENS_PER_CALL),
-            completion: tokens.completion.min(TOKENS_PER_CALL),
-            estimated: tokens.estimated.min(TOKENS_PER_CALL),
-        };
-        Self { requests: 1, tokens: bounded, rejected_items: 0 }
+    fn of(tokens: TokenUsage) -> Self {
+        Self { requests: 1, tokens: tokens.bounded(), rejected_items: 0 }
     }
 }
 
 impl AddAssign for Counts {
     fn add_assign(&mut self, other: Self) {
         self.requests += other.requests;
-        self.tokens.prompt += other.tokens.prompt;
-        self.tokens.completion += other.tokens.completion;
-        self.tokens.estimated += other.tokens.estimated;
+        self.tokens += other.tokens;
         self.rejected_items += other.rejected_items;
     }
 }

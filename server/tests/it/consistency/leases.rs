@@ -3,8 +3,9 @@
 
 use std::time::Duration;
 
+use latchkey_domain::token_usage::TokenUsage;
 use latchkey_services::Services;
-use latchkey_services::check::{self, Call, Found, Reservation, UsedTokens};
+use latchkey_services::check::{self, Call, Found, Reservation};
 use serde_json::json;
 
 use crate::consistency::nodes::hears;
@@ -30,7 +31,7 @@ async fn reserve(services: &Services, found: &Found, tokens: u64) -> Reservation
 }
 
 async fn settle(reserved: Reservation) {
-    drop(reserved.settle(UsedTokens { prompt: USED, ..UsedTokens::default() }).await);
+    drop(reserved.settle(TokenUsage { prompt: USED, ..TokenUsage::default() }).await);
 }
 
 /// A call that reserves as much; what is used of the budget then, its reservation included.

@@ -138,7 +138,10 @@ fn Unmatched(words: Words, filter: TelemetryFilterState, has_older: Signal<bool>
         let text = if has_older.get() {
             "The newest ones were searched. Older ones may match.".to_owned()
         } else {
-            format!("Clear the filters to see the application’s other {}.", words.label.to_lowercase())
+            format!(
+                "Clear the filters to see the application’s other {}.",
+                words.label.to_lowercase()
+            )
         };
         view! {
             <Card>

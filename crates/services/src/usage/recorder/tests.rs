@@ -16,7 +16,7 @@ fn call(key: u8, millis: i64, outcome: Outcome) -> Use {
         outcome,
         at: at(millis),
         ip: None,
-        tokens: TokenCounts { prompt: 3, completion: 2, estimated: 1 },
+        tokens: TokenUsage { prompt: 3, completion: 2, estimated: 1 },
     }
 }
 
@@ -122,12 +122,12 @@ fn memory_is_bounded_and_sums_stay_right() {
 #[test]
 fn an_upstream_can_not_make_the_sums_overflow() {
     let recorder = Recorder::new();
-    let tokens = TokenCounts { prompt: u64::MAX, completion: u64::MAX, estimated: 0 };
+    let tokens = TokenUsage { prompt: u64::MAX, completion: u64::MAX, estimated: 0 };
     for _ in 0..3 {
         recorder.record(&Use { tokens, ..call(1, 0, Outcome::Valid) });
     }
     let counts = recorder.take()[0].1.counters[0].counts;
-    assert_eq!(counts.tokens.prompt, 3 * TOKENS_PER_CALL);
+    assert_eq!(counts.tokens.prompt, 3 * TokenUsage::MAX_PER_CALL);
 }
 
 #[test]

@@ -7,7 +7,8 @@ use std::time::{Duration, SystemTime};
 
 use latchkey_domain::outcome::Outcome;
 use latchkey_domain::time::Timestamp;
-use latchkey_services::check::{self, Call, Denial, UsedTokens};
+use latchkey_domain::token_usage::TokenUsage;
+use latchkey_services::check::{self, Call, Denial};
 use latchkey_services::clock::ManualClock;
 use latchkey_services::{Database, Services};
 use serde_json::json;
@@ -93,7 +94,7 @@ async fn a_call_without_tokens_needs_none_of_an_overrun_minute() {
     let begun = check::begin(&world.services, &found, Call::default()).await.unwrap();
     let reserved = check::reserve(&world.services, &found, Call::default(), need, begun);
     let reserved = reserved.await.unwrap();
-    reserved.settle(UsedTokens { prompt: 200, ..UsedTokens::default() }).await;
+    reserved.settle(TokenUsage { prompt: 200, ..TokenUsage::default() }).await;
     world.services.settled().await;
     let admission = check::check(&world.services, Some(&secret), Call::default()).await.unwrap();
     assert_eq!(admission.limits.tokens.unwrap().remaining, 0);

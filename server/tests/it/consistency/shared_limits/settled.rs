@@ -2,7 +2,8 @@
 //! node's own windows, which decide alone when Redis goes away.
 
 use latchkey_domain::outcome::Outcome;
-use latchkey_services::check::{self, Call, Reservation, UsedTokens};
+use latchkey_domain::token_usage::TokenUsage;
+use latchkey_services::check::{self, Call, Reservation};
 use serde_json::json;
 
 use crate::consistency::shared_limits::{Redis, shares, world};
@@ -29,7 +30,7 @@ async fn reserve(world: &World, secret: &str) -> Reservation {
 
 /// The call has used little of it.
 async fn settle(world: &World, reserved: Reservation) {
-    reserved.settle(UsedTokens { prompt: 50, ..UsedTokens::default() }).await;
+    reserved.settle(TokenUsage { prompt: 50, ..TokenUsage::default() }).await;
     // Redis is told without waiting.
     world.services.settled().await;
 }
