@@ -91,22 +91,23 @@ impl CallBody {
             check_name(&field.name)?;
         }
         let mut prompt = PromptTokens::default();
-        for field in read_by_models(&fields) {
+        for field in model_visible_fields(&fields) {
             prompt += field.tokens;
         }
         let model = model(&fields)?;
         check_prompt(&fields, endpoint)?;
-        let stream = endpoint != Endpoint::Embeddings && flag(fields.get("stream"), "stream")?;
-        let wants_usage = match options(&fields)?.get("include_usage") {
+        let stream =
+            endpoint != Endpoint::Embeddings && parse_bool(fields.get("stream"), "stream")?;
+        let wants_usage = match stream_options(&fields)?.get("include_usage") {
             None => false,
-            Some(wants) => flag(Some(&wants.to_string()), "include_usage")?,
+            Some(wants) => parse_bool(Some(&wants.to_string()), "include_usage")?,
         };
         let caps = MaxTokens::read(&fields)?;
-        let choices = some(&fields, "n")?;
-        let each = choices.max(some(&fields, "best_of")?);
+        let choices = positive_count(&fields, "n")?;
+        let each = choices.max(positive_count(&fields, "best_of")?);
         let generated = match endpoint {
             Endpoint::Chat => each,
-            Endpoint::Completions => each.saturating_mul(prompts(&fields)),
+            Endpoint::Completions => each.saturating_mul(prompt_count(&fields)),
             Endpoint::Embeddings => 0,
         };
         Ok(Self { endpoint, model, stream, wants_usage, prompt, caps, choices, generated, fields })
@@ -116,7 +117,7 @@ impl CallBody {
     /// its upper bound. Takes time linear in the body.
     fn tokenizer_count(&self, tokenizer: Tokenizer) -> u32 {
         let mut tokens: u64 = 0;
-        for field in read_by_models(&self.fields) {
+        for field in model_visible_fields(&self.fields) {
             let counter = Counter { place: field.place, tokenizer: Some(tokenizer) };
             let of_field = counter.count(&mut JsonReader::new(&field.value));
             let of_field = of_field.map_or(field.tokens.bound, |tokens| tokens.estimate);
@@ -124,7 +125,7 @@ impl CallBody {
         }
         // The end of a chat template, after the messages.
         let template = if self.endpoint == Endpoint::Chat { CHAT_TEMPLATE_TOKENS } else { 0 };
-        narrow(tokens.saturating_add(template))
+        saturating_u32(tokens.saturating_add(template))
     }
 
     /// Counts like [`Self::tokenizer_count`] as soon as `permits` allows. A count that has started
@@ -133,32 +134,32 @@ impl CallBody {
     pub(super) async fn tokenizer_count_when_permitted(
         &self,
         tokenizer: Tokenizer,
-        turns: &Arc<Semaphore>,
+        permits: &Arc<Semaphore>,
     ) -> u32 {
         if Tokenizer::is_quick_for(self.fields.len()) {
             return self.tokenizer_count(tokenizer);
         }
         // The semaphore is never closed.
-        let turn = Arc::clone(turns).acquire_owned().await;
+        let permit = Arc::clone(permits).acquire_owned().await;
         let body = self.clone();
         let counted = tokio::task::spawn_blocking(move || {
-            let _turn = turn;
+            let _permit = permit;
             body.tokenizer_count(tokenizer)
         });
-        counted.await.unwrap_or_else(|_| narrow(self.prompt.bound))
+        counted.await.unwrap_or_else(|_| saturating_u32(self.prompt.bound))
     }
 
     /// What the call may cost if one completion has at most `model_max_tokens` tokens.
     pub(super) fn need(&self, model_max_tokens: u64) -> TokenNeed {
         let answer = match self.caps.smallest() {
-            Some(cap) => AnswerCap::Client(narrow(cap)),
-            None => AnswerCap::Model(narrow(model_max_tokens)),
+            Some(cap) => AnswerCap::Client(saturating_u32(cap)),
+            None => AnswerCap::Model(saturating_u32(model_max_tokens)),
         };
         let PromptTokens { estimate, bound } = self.prompt;
         TokenNeed {
-            prompt_estimate: narrow(estimate),
-            prompt_bound: narrow(bound),
-            answers: narrow(self.generated),
+            prompt_estimate: saturating_u32(estimate),
+            prompt_bound: saturating_u32(bound),
+            answers: saturating_u32(self.generated),
             answer,
         }
     }
@@ -170,7 +171,7 @@ impl CallBody {
     }
 
     /// Tokens of all completions together, if each may have `tokens`.
-    pub(super) const fn of_all_answers(&self, tokens: u64) -> u64 {
+    pub(super) const fn total_output_tokens(&self, tokens: u64) -> u64 {
         tokens.saturating_mul(self.generated)
     }
 
@@ -195,7 +196,7 @@ impl CallBody {
         }
         if self.stream && !self.wants_usage {
             // Parsing has verified that it is an object.
-            let mut options = options(&self.fields).unwrap_or_default();
+            let mut options = stream_options(&self.fields).unwrap_or_default();
             options.insert("include_usage".to_owned(), true.into());
             self.fields.set("stream_options", Value::Object(options).to_string());
         }
@@ -229,7 +230,7 @@ impl CallBody {
 }
 
 /// Fields whose text reaches the model. Outside the prompt, numbers do not count.
-fn read_by_models(fields: &Fields) -> impl Iterator<Item = &Field> {
+fn model_visible_fields(fields: &Fields) -> impl Iterator<Item = &Field> {
     fields.iter().filter(|field| {
         let is_read = || matches!(*field.value, [b'"' | b'[' | b'{', ..]);
         field.place == PromptContext::Prompt
@@ -238,7 +239,7 @@ fn read_by_models(fields: &Fields) -> impl Iterator<Item = &Field> {
 }
 
 /// Saturates: no body has that many tokens.
-fn narrow(tokens: u64) -> u32 {
+fn saturating_u32(tokens: u64) -> u32 {
     u32::try_from(tokens).unwrap_or(u32::MAX)
 }
 
@@ -248,7 +249,7 @@ fn unreadable(why: &FieldsError) -> GatewayError {
             let message = format!("The body has more than {MAX_FIELDS} fields.");
             return GatewayError::new(StatusCode::BAD_REQUEST, "malformed", message);
         }
-        FieldsError::Value(name) => return unfit(name),
+        FieldsError::Value(name) => return unreadable_value(name),
         FieldsError::Json(error) => error,
     };
     if error.is_data() {
@@ -259,7 +260,7 @@ fn unreadable(why: &FieldsError) -> GatewayError {
     GatewayError::new(StatusCode::BAD_REQUEST, "malformed", message)
 }
 
-fn unfit(name: &str) -> GatewayError {
+fn unreadable_value(name: &str) -> GatewayError {
     let shown: String = name.chars().filter(|c| !c.is_control()).take(100).collect();
     let message = format!(
         "`{shown}` is nested too deeply, or contains a number that is too large or an unpaired \
@@ -274,14 +275,14 @@ fn check_name(name: &str) -> Result<(), GatewayError> {
     if INTERPRETED_FIELDS.contains(&name) {
         return Ok(());
     }
-    match INTERPRETED_FIELDS.into_iter().find(|ours| folds_to(name, ours)) {
+    match INTERPRETED_FIELDS.into_iter().find(|ours| eq_ignore_case(name, ours)) {
         Some(ours) => Err(GatewayError::invalid(ours, format!("Spell this field `{ours}`."))),
         None => Ok(()),
     }
 }
 
 /// Compares ignoring case. Does not copy `name`, which may be long.
-pub(super) fn folds_to(name: &str, other: &str) -> bool {
+pub(super) fn eq_ignore_case(name: &str, other: &str) -> bool {
     name.chars().flat_map(char::to_uppercase).flat_map(char::to_lowercase).eq(other.chars())
 }
 
@@ -306,13 +307,13 @@ fn check_prompt(fields: &Fields, endpoint: Endpoint) -> Result<(), GatewayError>
 }
 
 /// The options of the stream, or none.
-fn options(fields: &Fields) -> Result<Map<String, Value>, GatewayError> {
+fn stream_options(fields: &Fields) -> Result<Map<String, Value>, GatewayError> {
     let Some(text) = fields.get("stream_options") else { return Ok(Map::new()) };
     serde_json::from_str(text)
         .map_err(|_| GatewayError::invalid("stream_options", "Send an object."))
 }
 
-fn flag(text: Option<&str>, name: &str) -> Result<bool, GatewayError> {
+fn parse_bool(text: Option<&str>, name: &str) -> Result<bool, GatewayError> {
     match text {
         None | Some("null" | "false") => Ok(false),
         Some("true") => Ok(true),
@@ -321,7 +322,7 @@ fn flag(text: Option<&str>, name: &str) -> Result<bool, GatewayError> {
 }
 
 /// Parses a count of at least one.
-fn some(fields: &Fields, name: &str) -> Result<u64, GatewayError> {
+fn positive_count(fields: &Fields, name: &str) -> Result<u64, GatewayError> {
     match fields.get(name).map(str::parse::<u32>) {
         None => Ok(1),
         Some(Ok(count @ 1..=128)) => Ok(count.into()),
@@ -330,7 +331,7 @@ fn some(fields: &Fields, name: &str) -> Result<u64, GatewayError> {
 }
 
 /// Number of prompts of a completion. A list of tokens is one prompt.
-fn prompts(fields: &Fields) -> u64 {
+fn prompt_count(fields: &Fields) -> u64 {
     let list = fields.get("prompt").filter(|prompt| prompt.starts_with('['));
     let list: Option<Vec<&RawValue>> = list.and_then(|list| serde_json::from_str(list).ok());
     let Some(list) = list else { return 1 };
@@ -345,17 +346,18 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn a_count_that_was_begun_keeps_its_turn() {
+    async fn a_count_that_was_begun_keeps_its_permit() {
         let messages = json!([{ "role": "user", "content": "0123456789 ".repeat(200_000) }]);
         let body = json!({ "model": "m", "messages": messages }).to_string();
         let body = CallBody::parse(Endpoint::Chat, body.into()).unwrap();
-        let turns = Arc::new(Semaphore::new(1));
-        let mut count = Box::pin(body.tokenizer_count_when_permitted(Tokenizer::O200kBase, &turns));
+        let permits = Arc::new(Semaphore::new(1));
+        let mut count =
+            Box::pin(body.tokenizer_count_when_permitted(Tokenizer::O200kBase, &permits));
         assert!(futures::poll!(&mut count).is_pending());
         // The client disconnects.
         drop(count);
-        assert_eq!(turns.available_permits(), 0, "the count goes on");
-        let free = tokio::time::timeout(std::time::Duration::from_mins(1), turns.acquire());
+        assert_eq!(permits.available_permits(), 0, "the count goes on");
+        let free = tokio::time::timeout(std::time::Duration::from_mins(1), permits.acquire());
         assert!(free.await.is_ok(), "it ends");
     }
 }

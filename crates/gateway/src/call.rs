@@ -42,7 +42,7 @@ const BODY_TIMEOUT: Duration = Duration::from_secs(30);
     security(("bearer_key" = [])),
 )]
 pub(crate) async fn chat_completions(state: State<Gateway>, request: Request) -> Response {
-    answer(state, Endpoint::Chat, request).await
+    handle(state, Endpoint::Chat, request).await
 }
 
 /// Create a completion
@@ -58,7 +58,7 @@ pub(crate) async fn chat_completions(state: State<Gateway>, request: Request) ->
     security(("bearer_key" = [])),
 )]
 pub(crate) async fn completions(state: State<Gateway>, request: Request) -> Response {
-    answer(state, Endpoint::Completions, request).await
+    handle(state, Endpoint::Completions, request).await
 }
 
 /// Create embeddings
@@ -75,21 +75,21 @@ pub(crate) async fn completions(state: State<Gateway>, request: Request) -> Resp
     security(("bearer_key" = [])),
 )]
 pub(crate) async fn embeddings(state: State<Gateway>, request: Request) -> Response {
-    answer(state, Endpoint::Embeddings, request).await
+    handle(state, Endpoint::Embeddings, request).await
 }
 
-async fn answer(State(state): State<Gateway>, endpoint: Endpoint, request: Request) -> Response {
+async fn handle(State(state): State<Gateway>, endpoint: Endpoint, request: Request) -> Response {
     let (mut parts, body) = request.into_parts();
     let mut response = match call(&state, endpoint, &mut parts, body).await {
         Ok(response) => response,
         Err(refused) => refused.into_response(),
     };
-    announce(&parts, &mut response);
+    attach_limits(&parts, &mut response);
     response
 }
 
 /// Passes the state of the key's limits on to the server, which writes the headers.
-pub(super) fn announce(parts: &Parts, response: &mut Response) {
+pub(super) fn attach_limits(parts: &Parts, response: &mut Response) {
     if let Some(limits) = parts.extensions.get::<LimitStates>() {
         response.extensions_mut().insert(*limits);
     }
@@ -105,7 +105,9 @@ impl Caller {
     /// Authenticates the request. This comes first: without a valid key nothing else is read.
     pub(super) async fn of(state: &Gateway, parts: &Parts) -> Result<Self, GatewayError> {
         let ip = ClientIp::of(parts);
-        let found = check::identify(&state.services, credentials::key(&parts.headers)?, ip).await?;
+        let found =
+            check::identify(&state.services, credentials::presented_key(&parts.headers)?, ip)
+                .await?;
         latchkey_listener::assign_to_caller(&parts.extensions, found.key().organization.as_uuid());
         Ok(Self { found, ip })
     }
@@ -137,11 +139,11 @@ impl Caller {
         state: &Gateway,
         parts: &mut Parts,
         model: &str,
-        wanted: WantedTokens<'_>,
+        tokens: WantedTokens<'_>,
         begun: BegunCall,
     ) -> Result<Reservation, GatewayError> {
         let call = self.call(Some(model));
-        match check::reserve(&state.services, &self.found, call, wanted, begun).await {
+        match check::reserve(&state.services, &self.found, call, tokens, begun).await {
             Ok(reservation) => {
                 parts.extensions.insert(reservation.limits);
                 Ok(reservation)
@@ -229,17 +231,17 @@ async fn call(
                         &state.upstreams.tokenizer_permits,
                     ))
                 });
-            let wanted = WantedTokens { need, finer: tokenizer_count };
-            let reservation = caller.reserve(state, parts, &body.model, wanted, begun).await?;
+            let tokens = WantedTokens { need, finer: tokenizer_count };
+            let reservation = caller.reserve(state, parts, &body.model, tokens, begun).await?;
             let rare = reservation.key().rare();
             let is_limited = rare.budget.is_some() || rare.tpm.is_some();
             let reserved = is_limited.then_some(reservation.granted().answer);
             // A client that disconnects before a plain response pays for the whole reservation,
             // unless the upstream stops generating then. A client of a stream pays for what it has
             // received.
-            let pays = !body.stream && !target.upstream.cancels;
-            let held = reserved.filter(|_| pays).unwrap_or_default();
-            let costs = (body.prompt.estimate, body.of_all_answers(held));
+            let charges_reservation = !body.stream && !target.upstream.cancels;
+            let charged = reserved.filter(|_| charges_reservation).unwrap_or_default();
+            let costs = (body.prompt.estimate, body.total_output_tokens(charged));
             let key = check::watch_key(&state.services, &caller.found);
             let call = InFlightCall::new(reservation, key, costs, permit);
             forward::forward(state, target, body, reserved, call).await

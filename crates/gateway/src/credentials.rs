@@ -11,7 +11,7 @@ use super::error::GatewayError;
 ///
 /// # Errors
 /// 400: both headers contain keys of ours, and they differ.
-pub(super) fn key(headers: &HeaderMap) -> Result<Option<&str>, GatewayError> {
+pub(super) fn presented_key(headers: &HeaderMap) -> Result<Option<&str>, GatewayError> {
     let Some(token) = bearer(headers) else { return Ok(None) };
     let other = headers.get("x-api-key").and_then(|value| value.to_str().ok());
     credentials::counting(Some(token), other)

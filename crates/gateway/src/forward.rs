@@ -33,26 +33,26 @@ pub(super) async fn forward(
     let wants_stream = body.stream;
     let context = ResponseContext {
         idle_timeout: state.upstreams.idle_timeout,
-        meter: StreamUsage::new(body.endpoint, body.prompt.estimate),
+        usage: StreamUsage::new(body.endpoint, body.prompt.estimate),
         wants_usage: body.wants_usage,
         wants_base64: body.wants_base64(),
         choices: body.choices(),
-        limit: reserved.map(|reserved| body.of_all_answers(reserved)),
+        limit: reserved.map(|reserved| body.total_output_tokens(reserved)),
         target,
     };
-    let answered = tokio::select! {
+    let result = tokio::select! {
         biased;
         refused = call.key_invalidated() => return Err(refused),
-        answered = answer(state, &context.target, body, reserved) => answered,
+        result = answer(state, &context.target, body, reserved) => result,
     };
-    let answer = match answered {
+    let answer = match result {
         Ok(answer) => answer,
         Err(UpstreamFailure::GatewayError(refused)) => {
             call.release();
             return Err(refused);
         }
         Err(UpstreamFailure::TimedOut) => {
-            call.pays_for_prompt();
+            call.charge_prompt();
             return Err(GatewayError::upstream_timeout());
         }
     };
@@ -62,7 +62,7 @@ pub(super) async fn forward(
         Some(kind) => kind.as_bytes().to_ascii_lowercase().starts_with(b"text/event-stream"),
         None => wants_stream,
     };
-    let answer = ResponseBody::of(answer);
+    let answer = ResponseBody::decode(answer);
     if is_stream {
         return Ok(stream(SseProxy::new(answer, call, context), kind));
     }
@@ -95,18 +95,18 @@ async fn answer(
         return Ok(answer);
     }
     let wait = retry_after(answer.headers.get(RETRY_AFTER));
-    let error = error(ResponseBody::of(answer), state.upstreams.idle_timeout, target).await;
+    let error = error(ResponseBody::decode(answer), state.upstreams.idle_timeout, target).await;
     tracing::warn!(
         upstream = target.upstream.name,
         status = status.as_u16(),
         message = error.message,
         "Upstream rejected a call"
     );
-    Err(refusal(status, error, wait).into())
+    Err(client_error(status, error, wait).into())
 }
 
 /// Maps an upstream's error status to the client's error.
-fn refusal(status: StatusCode, error: UpstreamError, wait: Option<u64>) -> GatewayError {
+fn client_error(status: StatusCode, error: UpstreamError, wait: Option<u64>) -> GatewayError {
     match status.as_u16() {
         401 => GatewayError::upstream_unauthorized(),
         400 | 403 if error.is_unauthorized() => GatewayError::upstream_unauthorized(),

@@ -14,7 +14,7 @@ pub(super) struct InFlightCall {
     /// Estimated prompt tokens.
     prompt: u64,
     /// The usage that dropping settles with.
-    used: TokenUsage,
+    usage: TokenUsage,
     /// One of the server's concurrent calls to upstreams.
     _permit: OwnedSemaphorePermit,
 }
@@ -29,33 +29,33 @@ impl InFlightCall {
         permit: OwnedSemaphorePermit,
     ) -> Self {
         let estimated = prompt.saturating_add(answers);
-        let used = TokenUsage { prompt, completion: answers, estimated };
-        Self { reservation: Some(reservation), key, prompt, used, _permit: permit }
+        let usage = TokenUsage { prompt, completion: answers, estimated };
+        Self { reservation: Some(reservation), key, prompt, usage, _permit: permit }
     }
 
     /// Sets the usage that the call would settle with now.
-    pub(super) const fn has_used(&mut self, used: TokenUsage) {
-        self.used = used;
+    pub(super) const fn set_usage(&mut self, usage: TokenUsage) {
+        self.usage = usage;
     }
 
-    /// Like [`Self::has_used`], but never lowers the completion.
-    pub(super) const fn has_used_at_least(&mut self, used: TokenUsage) {
-        if used.completion > self.used.completion {
-            self.used = used;
+    /// Like [`Self::set_usage`], but never lowers the completion.
+    pub(super) const fn raise_usage(&mut self, usage: TokenUsage) {
+        if usage.completion > self.usage.completion {
+            self.usage = usage;
         }
     }
 
     /// Charges only the prompt from now on.
-    pub(super) const fn pays_for_prompt(&mut self) {
+    pub(super) const fn charge_prompt(&mut self) {
         let prompt = self.prompt;
-        self.used = TokenUsage { prompt, completion: 0, estimated: prompt };
+        self.usage = TokenUsage { prompt, completion: 0, estimated: prompt };
     }
 
     /// Settles with the current usage. Done before the response ends, as the client's next call may
     /// depend on it.
     pub(super) async fn settle(&mut self) {
         if let Some(reservation) = self.reservation.take() {
-            reservation.settle(self.used).await;
+            reservation.settle(self.usage).await;
         }
     }
 
@@ -73,7 +73,7 @@ impl InFlightCall {
 impl Drop for InFlightCall {
     fn drop(&mut self) {
         if let Some(reservation) = self.reservation.take() {
-            reservation.settle_later(self.used);
+            reservation.settle_later(self.usage);
         }
     }
 }

@@ -7,7 +7,7 @@ use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::call::{Caller, announce};
+use super::call::{Caller, attach_limits};
 use super::error::{ErrorBody, GatewayError};
 use super::openapi::KeyErrors;
 use super::state::Gateway;
@@ -48,11 +48,11 @@ pub(crate) struct ModelList {
 )]
 pub(crate) async fn list_models(State(state): State<Gateway>, request: Request) -> Response {
     let (mut parts, _) = request.into_parts();
-    let mut response = match usable(&state, &mut parts).await {
+    let mut response = match usable_models(&state, &mut parts).await {
         Ok(data) => Json(ModelList { object: "list", data }).into_response(),
         Err(refused) => refused.into_response(),
     };
-    announce(&parts, &mut response);
+    attach_limits(&parts, &mut response);
     response
 }
 
@@ -78,18 +78,21 @@ pub(crate) async fn get_model(
     request: Request,
 ) -> Response {
     let (mut parts, _) = request.into_parts();
-    let mut response = match usable(&state, &mut parts).await {
+    let mut response = match usable_models(&state, &mut parts).await {
         Ok(models) => match models.into_iter().find(|model| model.id == id) {
             Some(model) => Json(model).into_response(),
             None => GatewayError::no_such_model(&id).into_response(),
         },
         Err(refused) => refused.into_response(),
     };
-    announce(&parts, &mut response);
+    attach_limits(&parts, &mut response);
     response
 }
 
-async fn usable(state: &Gateway, parts: &mut Parts) -> Result<Vec<ModelObject>, GatewayError> {
+async fn usable_models(
+    state: &Gateway,
+    parts: &mut Parts,
+) -> Result<Vec<ModelObject>, GatewayError> {
     let caller = Caller::of(state, parts).await?;
     caller.admit(state, parts, None, None).await?;
     let key = caller.found().key();

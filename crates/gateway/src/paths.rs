@@ -5,6 +5,7 @@ use axum::http::Uri;
 use axum::http::uri::PathAndQuery;
 
 /// The URI with one `/v1` instead of two, if it begins with two.
+#[inline]
 pub fn strip_repeated_v1(uri: &Uri) -> Option<Uri> {
     let once = uri.path_and_query()?.as_str().strip_prefix("/v1")?;
     if !once.starts_with("/v1/") {

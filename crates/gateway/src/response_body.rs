@@ -40,8 +40,8 @@ pub(super) enum BodyError {
 
 impl ResponseBody {
     /// Wraps the body of a response.
-    pub(super) fn of(answer: UpstreamResponse) -> Self {
-        let UpstreamResponse { headers, body, .. } = answer;
+    pub(super) fn decode(response: UpstreamResponse) -> Self {
+        let UpstreamResponse { headers, body, .. } = response;
         let Some(encoding) = headers.get(CONTENT_ENCODING) else { return Self::Plain(body) };
         let reader = |body: ResponseStream| StreamReader::new(body.map_err(io::Error::other));
         match encoding.as_bytes().to_ascii_lowercase().as_slice() {

@@ -10,7 +10,7 @@ pub(super) struct ResponseContext {
     pub(super) target: UpstreamModel,
     pub(super) idle_timeout: Duration,
     /// Usage of the stream so far, which decides what the call costs.
-    pub(super) meter: StreamUsage,
+    pub(super) usage: StreamUsage,
     pub(super) wants_usage: bool,
     pub(super) wants_base64: bool,
     pub(super) choices: u64,

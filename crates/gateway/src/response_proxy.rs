@@ -23,16 +23,16 @@ const MAX_BUFFERED_RESPONSE_BYTES: usize = 64 * 1024;
 
 /// A response that is being forwarded.
 pub(super) struct ResponseProxy {
-    answer: ResponseBody,
+    body: ResponseBody,
     call: InFlightCall,
     context: ResponseContext,
-    read: ResponseScanner,
+    scanner: ResponseScanner,
     vectors: Option<Base64Vectors>,
     /// The chunk that is held back.
-    last: Bytes,
+    pending: Bytes,
     /// Share of the memory budget for bodies that buffered chunks use.
-    held: BufferPermit,
-    is_over: bool,
+    permit: BufferPermit,
+    is_finished: bool,
 }
 
 /// Starts the response. Waits for the first chunk, so that an early failure becomes an error
@@ -42,42 +42,42 @@ pub(super) async fn respond(
     kind: Option<HeaderValue>,
 ) -> Result<Response, GatewayError> {
     let kind = kind.unwrap_or(HeaderValue::from_static("application/json"));
-    let body = proxy.begin().await?;
+    let body = proxy.start().await?;
     Ok((StatusCode::OK, [(CONTENT_TYPE, kind)], body).into_response())
 }
 
 impl ResponseProxy {
-    pub(super) fn new(answer: ResponseBody, call: InFlightCall, context: ResponseContext) -> Self {
+    pub(super) fn new(body: ResponseBody, call: InFlightCall, context: ResponseContext) -> Self {
         Self {
-            answer,
+            body,
             call,
             vectors: context.wants_base64.then(Base64Vectors::default),
             context,
-            read: ResponseScanner::default(),
-            last: Bytes::new(),
-            held: BufferPermit::default(),
-            is_over: false,
+            scanner: ResponseScanner::default(),
+            pending: Bytes::new(),
+            permit: BufferPermit::default(),
+            is_finished: false,
         }
     }
 
     /// Buffers the response until it ends or grows beyond the limit.
-    async fn begin(mut self) -> Result<Body, GatewayError> {
-        let mut parts = Vec::new();
+    async fn start(mut self) -> Result<Body, GatewayError> {
+        let mut chunks = Vec::new();
         let mut length = 0;
         loop {
-            let Some(part) = self.part().await? else {
-                let whole = joined(parts);
-                if self.read.has_error() && !self.read.has_choice() {
-                    return Err(self.failed_with_success(&whole));
+            let Some(chunk) = self.chunk().await? else {
+                let whole = concat(chunks);
+                if self.scanner.has_error() && !self.scanner.has_choice() {
+                    return Err(self.error_with_success(&whole));
                 }
                 self.settle().await;
                 return Ok(whole.into());
             };
-            length += part.len();
-            let fits = self.held.acquire(part.len());
-            parts.push(part);
+            length += chunk.len();
+            let fits = self.permit.acquire(chunk.len());
+            chunks.push(chunk);
             if length > MAX_BUFFERED_RESPONSE_BYTES || !fits {
-                self.last = joined(parts);
+                self.pending = concat(chunks);
                 break;
             }
         }
@@ -89,7 +89,7 @@ impl ResponseProxy {
     }
 
     /// An error with a success status. The call is free, as after any other error.
-    fn failed_with_success(&mut self, body: &[u8]) -> GatewayError {
+    fn error_with_success(&mut self, body: &[u8]) -> GatewayError {
         self.call.release();
         let upstream = &self.context.target.upstream;
         let error = upstream_error::read(body, &upstream.secrets());
@@ -103,23 +103,23 @@ impl ResponseProxy {
 
     /// The next chunk for the client.
     async fn next(&mut self) -> Option<Result<Bytes, std::io::Error>> {
-        if self.is_over {
+        if self.is_finished {
             return None;
         }
-        match self.part().await {
-            Ok(Some(part)) => {
-                self.held = BufferPermit::default();
-                Some(Ok(std::mem::replace(&mut self.last, part)))
+        match self.chunk().await {
+            Ok(Some(chunk)) => {
+                self.permit = BufferPermit::default();
+                Some(Ok(std::mem::replace(&mut self.pending, chunk)))
             }
             Ok(None) => {
                 self.settle().await;
-                self.is_over = true;
-                Some(Ok(std::mem::take(&mut self.last)))
+                self.is_finished = true;
+                Some(Ok(std::mem::take(&mut self.pending)))
             }
             // The status is already sent. Breaking off tells the client that the response is
             // incomplete.
             Err(refused) => {
-                self.is_over = true;
+                self.is_finished = true;
                 Some(Err(std::io::Error::other(refused.message().to_owned())))
             }
         }
@@ -127,25 +127,25 @@ impl ResponseProxy {
 
     /// Reads the next chunk from the upstream. If the upstream fails, the call is free; if it is
     /// silent for too long, the prompt is charged.
-    async fn part(&mut self) -> Result<Option<Bytes>, GatewayError> {
-        let part = tokio::select! {
+    async fn chunk(&mut self) -> Result<Option<Bytes>, GatewayError> {
+        let chunk = tokio::select! {
             // Checked first, as the upstream may always be ready.
             biased;
             refused = self.call.key_invalidated() => return Err(refused),
-            part = self.answer.next(self.context.idle_timeout) => part,
+            chunk = self.body.next(self.context.idle_timeout) => chunk,
         };
-        match part {
-            Ok(Some(part)) => {
-                self.read.read(&part);
-                self.call.has_used_at_least(self.context.meter.of_whole(&self.read));
+        match chunk {
+            Ok(Some(chunk)) => {
+                self.scanner.read(&chunk);
+                self.call.raise_usage(self.context.usage.usage_of_response(&self.scanner));
                 Ok(Some(match &mut self.vectors {
-                    Some(vectors) => vectors.encode(&part).into(),
-                    None => part,
+                    Some(vectors) => vectors.encode(&chunk).into(),
+                    None => chunk,
                 }))
             }
             Ok(None) => Ok(None),
             Err(BodyError::IdleTimeout) => {
-                self.call.pays_for_prompt();
+                self.call.charge_prompt();
                 self.call.settle().await;
                 Err(GatewayError::upstream_timeout())
             }
@@ -160,15 +160,15 @@ impl ResponseProxy {
 
     /// Settles with the reported usage, or with an estimate.
     async fn settle(&mut self) {
-        self.call.has_used(self.context.meter.of_whole(&self.read));
+        self.call.set_usage(self.context.usage.usage_of_response(&self.scanner));
         self.call.settle().await;
     }
 }
 
-fn joined(mut parts: Vec<Bytes>) -> Bytes {
-    match parts.len() {
+fn concat(mut chunks: Vec<Bytes>) -> Bytes {
+    match chunks.len() {
         0 => Bytes::new(),
-        1 => parts.remove(0),
-        _ => parts.concat().into(),
+        1 => chunks.remove(0),
+        _ => chunks.concat().into(),
     }
 }

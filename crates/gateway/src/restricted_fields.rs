@@ -10,7 +10,7 @@ use std::fmt;
 use latchkey_domain::limit::{AllowList, ModelName};
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
-use super::body::{CallBody, folds_to};
+use super::body::{CallBody, eq_ignore_case};
 use super::error::GatewayError;
 
 /// Fields that choose the backend or its price.
@@ -44,7 +44,7 @@ pub(super) fn check(
         return Ok(());
     }
     for name in body.names() {
-        if let Some(field) = ROUTING_FIELDS.into_iter().find(|field| folds_to(name, field)) {
+        if let Some(field) = ROUTING_FIELDS.into_iter().find(|field| eq_ignore_case(name, field)) {
             if body.field(name).is_some() && !passes(field) {
                 let message = format!(
                     "This key is restricted, and `{field}` could select another model, host or \
@@ -53,7 +53,7 @@ pub(super) fn check(
                 return Err(GatewayError::invalid(field, message));
             }
         } else if let Some(field) =
-            NESTED_MODEL_FIELDS.into_iter().find(|field| folds_to(name, field))
+            NESTED_MODEL_FIELDS.into_iter().find(|field| eq_ignore_case(name, field))
         {
             let Some(value) = body.field(name) else { continue };
             let mut named = Vec::new();
@@ -124,7 +124,7 @@ impl<'de> Visitor<'de> for Models<'_> {
 
     fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<(), A::Error> {
         while let Some(name) = members.next_key::<std::borrow::Cow<'_, str>>()? {
-            if folds_to(&name, "model") {
+            if eq_ignore_case(&name, "model") {
                 let value = members.next_value::<serde_json::Value>()?;
                 self.0.extend(value.as_str().map(str::to_owned));
             } else {

@@ -35,39 +35,39 @@ const DONE: &[u8] = b"data: [DONE]\n\n";
 
 /// A stream that is being forwarded.
 pub(super) struct SseProxy {
-    answer: ResponseBody,
+    body: ResponseBody,
     call: InFlightCall,
     context: ResponseContext,
     /// Beginning of an event whose end has not arrived.
     pending: Vec<u8>,
     /// Share of the memory budget that a long incomplete event uses.
-    held: BufferPermit,
+    permit: BufferPermit,
     ended: bool,
 }
 
 impl SseProxy {
     pub(super) fn new(
-        answer: ResponseBody,
+        body: ResponseBody,
         mut call: InFlightCall,
         context: ResponseContext,
     ) -> Self {
         // The response has started, so a client that disconnects now pays for what has arrived.
-        call.has_used(context.meter.used_so_far());
+        call.set_usage(context.usage.usage_so_far());
         Self {
-            answer,
+            body,
             call,
             context,
             pending: Vec::new(),
-            held: BufferPermit::default(),
+            permit: BufferPermit::default(),
             ended: false,
         }
     }
 
     /// The events for the client.
     pub(super) fn into_stream(self) -> impl Stream<Item = Result<Bytes, std::convert::Infallible>> {
-        futures::stream::unfold(self, async |mut relay| {
-            let part = relay.next().await?;
-            Some((Ok(part), relay))
+        futures::stream::unfold(self, async |mut proxy| {
+            let chunk = proxy.next().await?;
+            Some((Ok(chunk), proxy))
         })
     }
 
@@ -76,13 +76,11 @@ impl SseProxy {
             let chunk = tokio::select! {
                 // Checked first, as the upstream may always be ready.
                 biased;
-                refused = self.call.key_invalidated() => Err(refused),
-                chunk = self.answer.next(self.context.idle_timeout) => chunk.map_err(|broken| {
-                    self.broken(broken)
-                }),
+                error = self.call.key_invalidated() => Err(error),
+                chunk = self.body.next(self.context.idle_timeout) => chunk.map_err(|error| self.to_error(error)),
             };
-            let out = self.pass(chunk);
-            let out = self.with_more(out);
+            let out = self.process(chunk);
+            let out = self.drain_ready(out);
             if self.ended {
                 // Settles before the client reads the last bytes, as its next call may depend on
                 // it.
@@ -96,45 +94,45 @@ impl SseProxy {
     }
 
     /// Handles a chunk, the end, or an error of the upstream; returns the bytes for the client.
-    fn pass(&mut self, chunk: Result<Option<Bytes>, GatewayError>) -> Bytes {
+    fn process(&mut self, chunk: Result<Option<Bytes>, GatewayError>) -> Bytes {
         let out = match chunk {
-            Ok(Some(chunk)) => self.take(chunk),
+            Ok(Some(chunk)) => self.feed(chunk),
             Ok(None) => self.finish(),
-            Err(refused) => self.fail(&refused),
+            Err(error) => self.fail(&error),
         };
         if !self.ended {
-            self.call.has_used(self.context.meter.used_so_far());
+            self.call.set_usage(self.context.usage.usage_so_far());
         }
         out
     }
 
     /// Appends chunks that have already arrived, so that they are sent in one write.
-    fn with_more(&mut self, first: Bytes) -> Bytes {
+    fn drain_ready(&mut self, first: Bytes) -> Bytes {
         let mut all = Vec::new();
         while !self.ended && first.len() + all.len() < MAX_WRITE_BYTES {
-            let Some(chunk) = self.answer.next_if_ready() else { break };
-            let part = self.pass(chunk.map_err(|broken| self.broken(broken)));
+            let Some(chunk) = self.body.next_if_ready() else { break };
+            let chunk = self.process(chunk.map_err(|error| self.to_error(error)));
             if all.is_empty() {
                 all.extend_from_slice(&first);
             }
-            all.extend_from_slice(&part);
+            all.extend_from_slice(&chunk);
         }
         if all.is_empty() { first } else { all.into() }
     }
 
-    fn broken(&self, broken: BodyError) -> GatewayError {
-        let BodyError::Failed(cause) = broken else { return GatewayError::upstream_timeout() };
+    fn to_error(&self, error: BodyError) -> GatewayError {
+        let BodyError::Failed(cause) = error else { return GatewayError::upstream_timeout() };
         let upstream = &self.context.target.upstream.name;
         tracing::warn!(upstream, cause, "Upstream stream was interrupted");
         GatewayError::upstream_error()
     }
 
     /// Ends the stream with an error event. An incomplete event is discarded.
-    fn fail(&mut self, refused: &GatewayError) -> Bytes {
+    fn fail(&mut self, error: &GatewayError) -> Bytes {
         self.ended = true;
         self.pending.clear();
-        self.call.has_used(self.context.meter.used_so_far());
-        refused.event().into()
+        self.call.set_usage(self.context.usage.usage_so_far());
+        error.event().into()
     }
 
     /// Handles the end of the upstream's stream. The last event may lack its empty line.
@@ -142,14 +140,14 @@ impl SseProxy {
         let mut last = std::mem::take(&mut self.pending);
         if is_event(&last) {
             last.extend_from_slice(b"\n\n");
-            last = self.let_through(&last.into(), 0).into();
+            last = self.filter_events(&last.into(), 0).into();
         } else {
             last.clear();
         }
         if self.ended {
             return last.into();
         }
-        match self.context.meter.end() {
+        match self.context.usage.end() {
             StreamEnd::Cut => {
                 let name = &self.context.target.upstream.name;
                 tracing::warn!(upstream = name, "Upstream stream ended without a final event");
@@ -159,12 +157,12 @@ impl SseProxy {
             StreamEnd::Whole => {}
         }
         self.ended = true;
-        self.call.has_used(self.context.meter.used());
+        self.call.set_usage(self.context.usage.usage());
         last.into()
     }
 
     /// Adds a chunk and returns the events that are now complete. Mostly without a copy.
-    fn take(&mut self, chunk: Bytes) -> Bytes {
+    fn feed(&mut self, chunk: Bytes) -> Bytes {
         let (all, from) = if self.pending.is_empty() {
             (chunk, 0)
         } else {
@@ -172,25 +170,25 @@ impl SseProxy {
             self.pending.extend_from_slice(&chunk);
             (std::mem::take(&mut self.pending).into(), from)
         };
-        self.let_through(&all, from)
+        self.filter_events(&all, from)
     }
 
     /// Returns the complete events, without those that the client must not see, and keeps the rest.
     /// The first `from` bytes were searched before.
-    fn let_through(&mut self, all: &Bytes, from: usize) -> Bytes {
+    fn filter_events(&mut self, all: &Bytes, from: usize) -> Bytes {
         // Set only if an event is removed or replaced.
         let mut changed: Option<Vec<u8>> = None;
         let mut at = 0;
         while let Some(length) = next_event(&all[at..], from.saturating_sub(at)) {
             let event = &all[at..at + length];
-            let replaced = match self.context.meter.read(event) {
+            let replaced = match self.context.usage.read(event) {
                 EventKind::UsageOnly if !self.context.wants_usage => Some(Vec::new()),
                 EventKind::Error => Some(self.error(event)),
                 EventKind::UsageOnly | EventKind::Plain | EventKind::Done => None,
             };
-            if self.is_used_up() {
+            if self.is_limit_exceeded() {
                 let mut out = changed.unwrap_or_else(|| all[..at].to_vec());
-                out.extend_from_slice(self.cut(event).as_bytes());
+                out.extend_from_slice(self.end_at_limit(event).as_bytes());
                 return out.into();
             }
             match (&mut changed, replaced) {
@@ -202,20 +200,20 @@ impl SseProxy {
             at += length;
         }
         let out = changed.map_or_else(|| all.slice(..at), Bytes::from);
-        self.keep(all.slice(at..), out)
+        self.buffer_rest(all.slice(at..), out)
     }
 
     /// Keeps the beginning of an incomplete event. Forwards it unparsed if it is too long.
-    fn keep(&mut self, rest: Bytes, out: Bytes) -> Bytes {
-        let more = rest.len().saturating_sub(self.held.bytes());
+    fn buffer_rest(&mut self, rest: Bytes, out: Bytes) -> Bytes {
+        let more = rest.len().saturating_sub(self.permit.bytes());
         // A short rest is part of the read buffer, which exists anyway.
-        let fits = rest.len() <= UNACCOUNTED_EVENT_BYTES || self.held.acquire(more);
+        let fits = rest.len() <= UNACCOUNTED_EVENT_BYTES || self.permit.acquire(more);
         if rest.len() > MAX_BUFFERED_EVENT_BYTES || !fits {
-            self.held = BufferPermit::default();
+            self.permit = BufferPermit::default();
             return if out.is_empty() { rest } else { [out, rest].concat().into() };
         }
         if rest.len() <= UNACCOUNTED_EVENT_BYTES {
-            self.held = BufferPermit::default();
+            self.permit = BufferPermit::default();
         }
         // Reuses the allocation if the rest was pending before.
         self.pending = rest.into();
@@ -223,19 +221,19 @@ impl SseProxy {
     }
 
     /// Whether the upstream has sent more than was reserved.
-    fn is_used_up(&self) -> bool {
-        let meter = &self.context.meter;
-        meter.end() == StreamEnd::Cut
-            && self.context.limit.is_some_and(|limit| meter.delivered() > limit)
+    fn is_limit_exceeded(&self) -> bool {
+        let usage = &self.context.usage;
+        usage.end() == StreamEnd::Cut
+            && self.context.limit.is_some_and(|limit| usage.delivered() > limit)
     }
 
     /// Ends the stream before the event that exceeds the reservation, like a stream that reached
     /// `max_tokens`.
-    fn cut(&mut self, last: &[u8]) -> String {
+    fn end_at_limit(&mut self, last: &[u8]) -> String {
         self.ended = true;
-        let ResponseContext { meter, limit, choices, .. } = &self.context;
-        self.call.has_used(meter.used_within(limit.unwrap_or(u64::MAX)));
-        ended_by_cap(last, meter.endpoint(), *choices)
+        let ResponseContext { usage, limit, choices, .. } = &self.context;
+        self.call.set_usage(usage.usage_within(limit.unwrap_or(u64::MAX)));
+        ended_by_cap(last, usage.endpoint(), *choices)
     }
 
     /// Replaces an upstream's error by one without hosts and credentials.
@@ -253,10 +251,10 @@ impl Drop for SseProxy {
         let mut read = 0;
         while !self.ended
             && read < MAX_READ_AFTER_DISCONNECT_BYTES
-            && let Some(Ok(Some(chunk))) = self.answer.next_if_ready()
+            && let Some(Ok(Some(chunk))) = self.body.next_if_ready()
         {
             read += chunk.len();
-            drop(self.pass(Ok(Some(chunk))));
+            drop(self.process(Ok(Some(chunk))));
         }
     }
 }
@@ -271,9 +269,9 @@ fn is_event(bytes: &[u8]) -> bool {
 
 /// Parses complete events, for [`crate::parsers`].
 pub(super) fn read_events(mut events: &[u8]) {
-    let mut meter = StreamUsage::new(Endpoint::Chat, 0);
+    let mut usage = StreamUsage::new(Endpoint::Chat, 0);
     while let Some(length) = next_event(events, 0) {
-        meter.read(&events[..length]);
+        usage.read(&events[..length]);
         events = &events[length..];
     }
 }

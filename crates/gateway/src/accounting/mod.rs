@@ -30,7 +30,7 @@ pub(super) const fn tokens_of(bytes: u64) -> u64 {
 /// Usage of a call: as reported, or estimated where nothing is reported.
 ///
 /// `prompt` is the estimate of the prompt, `text` the number of bytes of text received.
-fn used(endpoint: Endpoint, reported: ReportedUsage, prompt: u64, text: u64) -> TokenUsage {
+fn token_usage(endpoint: Endpoint, reported: ReportedUsage, prompt: u64, text: u64) -> TokenUsage {
     let generates = endpoint != Endpoint::Embeddings;
     let completion = if generates { tokens_of(text) } else { 0 };
     let reported = reported.without_zeros(completion > 0);
@@ -66,7 +66,8 @@ mod tests {
 
     fn of(endpoint: Endpoint, usage: &str, text: u64) -> (u64, u64, u64) {
         let reported = ReportedUsage::read(usage.as_bytes());
-        let TokenUsage { prompt, completion, estimated } = used(endpoint, reported, 10, text);
+        let TokenUsage { prompt, completion, estimated } =
+            token_usage(endpoint, reported, 10, text);
         (prompt, completion, estimated)
     }
 

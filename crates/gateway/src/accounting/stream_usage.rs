@@ -4,7 +4,7 @@ use latchkey_domain::token_usage::TokenUsage;
 use serde_json::{Value, json};
 
 use super::reported::ReportedUsage;
-use super::{ResponseScanner, data, tokens_of, used};
+use super::{ResponseScanner, data, token_usage, tokens_of};
 use crate::endpoint::Endpoint;
 
 /// No tokenizer needs fewer tokens than one for this many bytes, except for long runs of spaces.
@@ -78,48 +78,52 @@ impl StreamUsage {
         self.text = self.text.saturating_add(seen.text());
         self.events += u64::from(has_text);
         self.has_finish |= seen.has_finish();
-        let tells = seen.reported() != ReportedUsage::default();
-        if tells {
+        let reports = seen.reported() != ReportedUsage::default();
+        if reports {
             self.reported = self.reported.then(seen.reported(), self.text > 0);
-            self.floor = self.floor.max(self.told_completion());
+            self.floor = self.floor.max(self.reported_completion());
         }
         if seen.has_error() {
             self.ended = true;
             return EventKind::Error;
         }
-        let says_nothing = !has_text && !seen.has_tool_call() && !seen.has_finish();
-        if tells && says_nothing { EventKind::UsageOnly } else { EventKind::Plain }
+        let is_empty = !has_text && !seen.has_tool_call() && !seen.has_finish();
+        if reports && is_empty { EventKind::UsageOnly } else { EventKind::Plain }
     }
 
     /// Usage as last reported, or as estimated.
-    pub(crate) fn used(&self) -> TokenUsage {
-        used(self.endpoint, self.reported, self.prompt, self.text)
+    pub(crate) fn usage(&self) -> TokenUsage {
+        token_usage(self.endpoint, self.reported, self.prompt, self.text)
     }
 
     /// Usage if the stream were broken off now: the larger of the reported and the received
     /// completion.
-    pub(crate) fn used_so_far(&self) -> TokenUsage {
-        let told = self.used();
-        let come = tokens_of(self.text);
-        let completion = told.completion.max(self.floor).max(come);
-        let beyond = completion - told.completion.max(self.floor).min(completion);
-        TokenUsage { completion, estimated: told.estimated.saturating_add(beyond), ..told }
+    pub(crate) fn usage_so_far(&self) -> TokenUsage {
+        let reported_usage = self.usage();
+        let received = tokens_of(self.text);
+        let completion = reported_usage.completion.max(self.floor).max(received);
+        let excess = completion - reported_usage.completion.max(self.floor).min(completion);
+        TokenUsage {
+            completion,
+            estimated: reported_usage.estimated.saturating_add(excess),
+            ..reported_usage
+        }
     }
 
     /// Usage of a whole response.
-    pub(crate) fn of_whole(&self, answer: &ResponseScanner) -> TokenUsage {
-        used(self.endpoint, answer.reported(), self.prompt, answer.text())
+    pub(crate) fn usage_of_response(&self, answer: &ResponseScanner) -> TokenUsage {
+        token_usage(self.endpoint, answer.reported(), self.prompt, answer.text())
     }
 
     /// Usage of a stream that the gateway ended after `limit` tokens. An estimate does not exceed
     /// the limit.
-    pub(crate) fn used_within(&self, limit: u64) -> TokenUsage {
-        let used = self.used_so_far();
+    pub(crate) fn usage_within(&self, limit: u64) -> TokenUsage {
+        let usage = self.usage_so_far();
         let most = self.floor.max(limit);
-        let beyond = used.completion.saturating_sub(most);
+        let excess = usage.completion.saturating_sub(most);
         let (completion, estimated) =
-            (used.completion - beyond, used.estimated.saturating_sub(beyond));
-        TokenUsage { completion, estimated, ..used }
+            (usage.completion - excess, usage.estimated.saturating_sub(excess));
+        TokenUsage { completion, estimated, ..usage }
     }
 
     pub(crate) const fn endpoint(&self) -> Endpoint {
@@ -142,8 +146,8 @@ impl StreamUsage {
     }
 
     /// The reported completion, or 0.
-    fn told_completion(&self) -> u64 {
-        used(self.endpoint, self.reported, self.prompt, 0).completion
+    fn reported_completion(&self) -> u64 {
+        token_usage(self.endpoint, self.reported, self.prompt, 0).completion
     }
 }
 
@@ -185,8 +189,8 @@ mod tests {
         meter
     }
 
-    fn sums(used: TokenUsage) -> (u64, u64, u64) {
-        (used.prompt, used.completion, used.estimated)
+    fn sums(usage: TokenUsage) -> (u64, u64, u64) {
+        (usage.prompt, usage.completion, usage.estimated)
     }
 
     #[test]
@@ -194,26 +198,30 @@ mod tests {
         let role = json!({ "choices": [{ "delta": { "role": "assistant" } }] });
         let finish = json!({ "choices": [{ "delta": {}, "finish_reason": "stop" }] });
         let meter = metered(&[role, text(&"x".repeat(4_000)), text(&"y".repeat(4_000)), finish]);
-        assert_eq!(sums(meter.used()), (10, 2_000, 2_010));
+        assert_eq!(sums(meter.usage()), (10, 2_000, 2_010));
         assert_eq!(meter.end(), StreamEnd::LacksDone);
-        assert_eq!(sums(metered(&[text("abc")]).used()), (10, 1, 11));
+        assert_eq!(sums(metered(&[text("abc")]).usage()), (10, 1, 11));
     }
 
     #[test]
     fn the_largest_count_told_is_a_floor_and_the_last_is_final() {
-        let told = |completion: u64| {
+        let reported_usage = |completion: u64| {
             let mut event = text("x");
             event["usage"] = json!({ "prompt_tokens": 7, "completion_tokens": completion });
             event
         };
-        let meter = metered(&[told(5), told(60), told(40)]);
-        assert_eq!(sums(meter.used()), (7, 40, 0));
-        assert_eq!(sums(meter.used_so_far()), (7, 60, 0));
+        let meter = metered(&[reported_usage(5), reported_usage(60), reported_usage(40)]);
+        assert_eq!(sums(meter.usage()), (7, 40, 0));
+        assert_eq!(sums(meter.usage_so_far()), (7, 60, 0));
         assert_eq!(meter.delivered(), 60);
-        let left = metered(&[told(1), text(&"x".repeat(400))]);
-        assert_eq!(sums(left.used_so_far()), (7, 101, 100));
-        assert_eq!(sums(metered(&[told(0), told(0)]).used()), (7, 1, 1), "zeros are no count");
-        assert_eq!(sums(metered(&[told(60), told(0)]).used()), (7, 60, 0));
+        let left = metered(&[reported_usage(1), text(&"x".repeat(400))]);
+        assert_eq!(sums(left.usage_so_far()), (7, 101, 100));
+        assert_eq!(
+            sums(metered(&[reported_usage(0), reported_usage(0)]).usage()),
+            (7, 1, 1),
+            "zeros are no count"
+        );
+        assert_eq!(sums(metered(&[reported_usage(60), reported_usage(0)]).usage()), (7, 60, 0));
     }
 
     #[test]
@@ -300,11 +308,11 @@ mod tests {
                     Step::Comment => json!({ "x": 1 }),
                 };
                 meter.read(event(&json).as_bytes());
-                let (used, so_far) = (meter.used(), meter.used_so_far());
-                prop_assert!(so_far.completion >= used.completion.max(tokens_of(bytes)));
+                let (usage, so_far) = (meter.usage(), meter.usage_so_far());
+                prop_assert!(so_far.completion >= usage.completion.max(tokens_of(bytes)));
                 prop_assert!(so_far.completion >= last.unwrap_or_default());
             }
-            prop_assert_eq!(meter.used().completion, last.unwrap_or(tokens_of(bytes)));
+            prop_assert_eq!(meter.usage().completion, last.unwrap_or(tokens_of(bytes)));
         }
     }
 }
