@@ -108,7 +108,7 @@ impl Caller {
         let found =
             check::identify(&state.services, credentials::presented_key(&parts.headers)?, ip)
                 .await?;
-        latchkey_listener::assign_to_caller(&parts.extensions, found.key().organization.as_uuid());
+        latchkey_listener::assign_to_caller(&parts.extensions, found.key().organization.into());
         Ok(Self { found, ip })
     }
 

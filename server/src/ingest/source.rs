@@ -106,7 +106,7 @@ async fn source(
         }
     };
     limits::admitted(parts, admission.limits);
-    latchkey_listener::assign_to_caller(&parts.extensions, admission.key.organization.as_uuid());
+    latchkey_listener::assign_to_caller(&parts.extensions, admission.key.organization.into());
     let presented = Presented::key(&state.services, &admission.key, admission.seen, call);
     parts.extensions.insert(presented);
     Ok(Source::of(&state.services, admission.key, application).await?)
