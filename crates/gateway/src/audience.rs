@@ -73,7 +73,7 @@ mod tests {
     }
 
     #[test]
-    fn the_log_says_who() {
+    fn audience_is_displayed_for_the_log() {
         let one = organization(1);
         assert_eq!(Audience::unnamed(true).to_string(), "everybody");
         assert_eq!(Audience::unnamed(false).to_string(), "tiers pro, team, enterprise");

@@ -118,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn numbers_become_base64() {
+    fn numbers_are_encoded_as_base64() {
         let json = r#"{"data": [{"embedding": [ 1, -0.5,1e-3 ], "index": 0}, {"embedding":[]}]}"#;
         let bytes = [1.0_f32, -0.5, 1e-3].map(f32::to_le_bytes).concat();
         let wanted = format!(
@@ -131,7 +131,7 @@ mod tests {
     }
 
     #[test]
-    fn anything_else_passes_as_it_is() {
+    fn other_values_are_unchanged() {
         for json in [
             r#"{"data": [{"embedding": "AAAA"}]}"#,
             r#"{"object": "embedding", "x": [1, 2]}"#,

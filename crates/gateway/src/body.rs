@@ -346,7 +346,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn a_count_that_was_begun_keeps_its_permit() {
+    async fn count_keeps_its_permit_after_disconnect() {
         let messages = json!([{ "role": "user", "content": "0123456789 ".repeat(200_000) }]);
         let body = json!({ "model": "m", "messages": messages }).to_string();
         let body = CallBody::parse(Endpoint::Chat, body.into()).unwrap();

@@ -248,7 +248,7 @@ mod tests {
     }
 
     #[test]
-    fn the_bound_is_a_token_a_byte() {
+    fn bound_is_one_token_per_byte() {
         let bound = |prompt: serde_json::Value| of_prompt(&prompt.to_string(), None).unwrap().bound;
         assert_eq!(bound(json!("12345678")), 8);
         assert_eq!(bound(json!([1, 2, 3])), 3);
@@ -256,7 +256,7 @@ mod tests {
     }
 
     #[test]
-    fn pictures_count_alike_inline_and_by_link() {
+    fn images_count_alike_inline_and_by_link() {
         let part = |part: serde_json::Value| {
             let tokens = of_prompt(&json!([{ "content": [part] }]).to_string(), None).unwrap();
             tokens.estimate - TOKENS_PER_MESSAGE
@@ -278,7 +278,7 @@ mod tests {
     }
 
     #[test]
-    fn fields_beside_the_prompt_count_with_their_names() {
+    fn fields_beside_the_prompt_count_member_names() {
         let field = json!([{ "function": { "name": "f", "parameters": { "properties": {} } } }]);
         let tokens = count(&field.to_string(), PromptContext::Field, None).unwrap();
         assert_eq!(
@@ -288,7 +288,7 @@ mod tests {
     }
 
     #[test]
-    fn numbers_of_a_schema_count_as_they_are_written() {
+    fn numbers_of_a_schema_count_as_written() {
         let of = |field| count(field, PromptContext::Field, None).unwrap();
         assert_eq!(of(r#"["", 7, true]"#), PromptTokens { estimate: 2, bound: 5 });
         let digits = format!("[{}]", "7".repeat(200));
@@ -297,7 +297,7 @@ mod tests {
     }
 
     #[test]
-    fn a_models_own_tokenizer_counts_its_text() {
+    fn tokenizer_counts_texts_of_a_prompt() {
         let digits = json!([{ "role": "user", "content": "0123456789".repeat(30) }]).to_string();
         let count = |tokenizer| of_prompt(&digits, tokenizer).unwrap();
         let counted = count(Some(Tokenizer::O200kBase));
@@ -307,12 +307,12 @@ mod tests {
     }
 
     #[test]
-    fn a_text_counts_as_it_reads_not_as_it_is_escaped() {
+    fn escaped_text_counts_its_unescaped_length() {
         assert_eq!(of_prompt("\"\\u0061\\u0061\\u0061\\u0061\"", None).unwrap().estimate, 1);
     }
 
     #[test]
-    fn what_is_nested_too_deeply_is_refused() {
+    fn deep_nesting_is_rejected() {
         let deep = format!("{}1{}", "[".repeat(5_000), "]".repeat(5_000));
         assert!(of_prompt(&deep, None).is_err());
         assert!(count(&deep, PromptContext::Field, None).is_err());

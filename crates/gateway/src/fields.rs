@@ -230,7 +230,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_changed_goes_on_as_it_came() {
+    fn unchanged_body_is_forwarded_verbatim() {
         let text = "{ \"b\" : 1.10, \"a\": [1, {\"é\": null}],\n \"c\":\"x\" }";
         let mut fields = read(text);
         assert_eq!(fields.get("b"), Some("1.10"));
@@ -245,7 +245,7 @@ mod tests {
     }
 
     #[test]
-    fn of_a_repeated_field_only_the_last_goes_on() {
+    fn repeated_field_keeps_only_the_last() {
         let fields = read("{\"model\":\"a\",\"n\":1,\"mod\\u0065l\":\"b\"}");
         assert_eq!(fields.get("model"), Some("\"b\""));
         assert_eq!(fields.into_bytes(), "{\"model\":\"b\",\"n\":1}");
@@ -259,7 +259,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_object_is_refused() {
+    fn body_must_be_an_object() {
         for text in ["[]", "7", "\"a\"", "null"] {
             assert!(refusal(text.as_bytes()).is_data(), "{text}");
         }
@@ -270,7 +270,7 @@ mod tests {
     }
 
     #[test]
-    fn values_that_no_server_reads_are_refused_by_their_field() {
+    fn invalid_value_is_reported_with_its_field() {
         let deep = format!("{{\"b\":1,\"a\":{}{}}}", "[".repeat(200), "]".repeat(200));
         for text in [deep.as_str(), r#"{"b":1,"a":1e999}"#, r#"{"b":1,"a":["\ud83d"],"c":1}"#] {
             let read = Fields::read(text.to_owned().into(), "prompt");

@@ -188,7 +188,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn waits_are_whole_seconds_within_a_minute() {
+    fn retry_after_is_whole_seconds_within_a_minute() {
         let wait = |text: &str| retry_after(Some(&HeaderValue::from_str(text).unwrap()));
         for (text, seconds) in [
             ("7", Some(7)),

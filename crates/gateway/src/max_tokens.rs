@@ -144,7 +144,7 @@ mod tests {
     }
 
     #[test]
-    fn caps_go_under_the_field_that_the_upstream_goes_by() {
+    fn caps_are_sent_in_the_upstreams_field() {
         let asked = r#"{"max_completion_tokens":50,"a":1}"#;
         let to = |field| sent(asked, Some(field), 1_000, Some(20));
         assert_eq!(to(CapField::MaxTokens), r#"{"a":1,"max_tokens":20}"#);
@@ -158,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_cap_is_refused_where_it_matters() {
+    fn invalid_cap_is_rejected_for_limited_keys() {
         let read = |body: &str| {
             MaxTokens::read(&Fields::read(body.to_owned().into(), "messages").unwrap())
         };

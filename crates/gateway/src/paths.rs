@@ -21,7 +21,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_second_version_is_dropped_once() {
+    fn repeated_v1_is_stripped_once() {
         for (sent, expected) in [
             ("/v1/v1/models", Some("/v1/models")),
             ("/v1/v1/keys?limit=1", Some("/v1/keys?limit=1")),

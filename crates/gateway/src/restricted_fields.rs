@@ -150,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn limited_keys_name_nothing_else() {
+    fn restricted_key_cannot_use_routing_fields() {
         let limited = models(&["m", "n"]);
         for field in ROUTING_FIELDS {
             for name in [field.to_owned(), field.to_uppercase()] {
@@ -169,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn models_are_found_where_they_are_nested() {
+    fn nested_models_are_found() {
         let limited = models(&["m", "n"]);
         for (more, fine) in [
             (r#", "tools": [{"type": "x", "model": "n"}, {"model": "m"}]"#, true),

@@ -36,7 +36,7 @@ mod tests {
 
     /// Counts of tiktoken 0.12 for the same texts.
     #[test]
-    fn texts_are_counted_as_the_models_do() {
+    fn counts_match_tiktoken() {
         for (text, cl100k, o200k) in [
             ("", 0, 0),
             ("tiktoken is great!", 6, 6),
@@ -49,7 +49,7 @@ mod tests {
     }
 
     #[test]
-    fn no_text_has_more_tokens_than_bytes() {
+    fn text_never_has_more_tokens_than_bytes() {
         for text in ["0123456789".repeat(50), " ".repeat(500), "\u{fffd}é語\r\n".repeat(50)] {
             for tokenizer in [Tokenizer::Cl100kBase, Tokenizer::O200kBase] {
                 assert!(tokenizer.count(&text) <= text.len() as u64);

@@ -151,7 +151,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn prefixes_end_where_a_segment_does() {
+    fn prefixes_end_at_a_segment() {
         for path in ["/v1/chat", "/v1/chat/", "/v1/responses", "/v1/messages/count_tokens"] {
             assert!(is_below_prefix(path), "{path}");
         }

@@ -284,7 +284,7 @@ mod tests {
     }
 
     #[test]
-    fn addresses_and_credentials_are_left_out() {
+    fn addresses_and_credentials_are_redacted() {
         for (said, wanted) in [
             ("see https://api.example.com/v1?key=1.", "see [url]."),
             ("(url=http://u:p@a/b;c?d=e,f&g=h), or //a/b", "([url]), or [url]"),
@@ -303,7 +303,7 @@ mod tests {
     }
 
     #[test]
-    fn words_that_help_are_kept() {
+    fn helpful_words_are_kept() {
         for said in [
             "This model's maximum context length is 8192 tokens.",
             "messages.0.content: too long, at most 1.5 of [0, 1]",
@@ -317,7 +317,7 @@ mod tests {
     }
 
     #[test]
-    fn errors_of_every_shape_are_read() {
+    fn errors_of_every_format_are_parsed() {
         let read = |body: &str| read(body.as_bytes(), &std::iter::empty());
         let error = read(r#"{"error": {"message": "no", "type": "x", "param": null, "code": 7}}"#);
         assert_eq!((error.message.as_str(), error.kind.as_deref()), ("no", Some("x")));
@@ -344,7 +344,7 @@ mod tests {
     }
 
     #[test]
-    fn refused_credentials_are_told_from_refused_requests() {
+    fn rejected_credentials_are_recognized() {
         let read = |body: &str| read(body.as_bytes(), &std::iter::empty());
         for body in [
             r#"{"error": {"message": "Authentication Error, no such key", "type": "auth_error"}}"#,

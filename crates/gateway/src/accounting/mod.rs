@@ -72,7 +72,7 @@ mod tests {
     }
 
     #[test]
-    fn usage_is_read_in_every_form() {
+    fn usage_is_parsed_in_every_form() {
         for (usage, wanted) in [
             (r#"{"prompt_tokens": 7, "completion_tokens": 43}"#, (7, 43, 0)),
             (r#"{"input_tokens": 7, "output_tokens": 43}"#, (7, 43, 0)),

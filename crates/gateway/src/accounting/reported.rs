@@ -194,7 +194,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn iterations_beside_messages_are_added() {
+    fn iterations_besides_messages_are_added() {
         for (iterations, wanted) in [
             (r#"[{"type": "message", "input_tokens": 7, "output_tokens": 3}]"#, (7, 3)),
             (r#"[{"type": "compaction", "input_tokens": 20, "output_tokens": 4.0}]"#, (27, 7)),
@@ -215,7 +215,7 @@ mod tests {
     }
 
     #[test]
-    fn the_last_count_told_is_final() {
+    fn last_report_is_final() {
         let told = |json: &str| ReportedUsage::read(json.as_bytes());
         let first = told(r#"{"prompt_tokens": 9, "completion_tokens": 1, "total_tokens": 10}"#);
         let more = told(r#"{"prompt_tokens": 9, "completion_tokens": 5, "total_tokens": 14}"#);

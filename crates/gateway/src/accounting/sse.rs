@@ -55,7 +55,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn events_end_with_an_empty_line_of_any_kind() {
+    fn event_ends_at_any_kind_of_empty_line() {
         for end in ["\n\n", "\r\n\r\n", "\r\r", "\n\r\n", "\r\n\n"] {
             let first = format!("data: {{\"a\":1}}{end}");
             let two = format!("{first}data: b{end}");
@@ -70,7 +70,7 @@ mod tests {
     }
 
     #[test]
-    fn data_may_stand_on_several_lines() {
+    fn data_may_span_several_lines() {
         let read = |event: &str| {
             data(event.as_bytes()).map(|data| String::from_utf8(data.into()).unwrap())
         };

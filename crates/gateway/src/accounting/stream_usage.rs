@@ -194,7 +194,7 @@ mod tests {
     }
 
     #[test]
-    fn a_stream_without_usage_counts_its_text() {
+    fn stream_without_usage_is_estimated() {
         let role = json!({ "choices": [{ "delta": { "role": "assistant" } }] });
         let finish = json!({ "choices": [{ "delta": {}, "finish_reason": "stop" }] });
         let meter = metered(&[role, text(&"x".repeat(4_000)), text(&"y".repeat(4_000)), finish]);
@@ -204,7 +204,7 @@ mod tests {
     }
 
     #[test]
-    fn the_largest_count_told_is_a_floor_and_the_last_is_final() {
+    fn last_report_is_final_and_largest_is_a_floor() {
         let reported_usage = |completion: u64| {
             let mut event = text("x");
             event["usage"] = json!({ "prompt_tokens": 7, "completion_tokens": completion });
@@ -225,7 +225,7 @@ mod tests {
     }
 
     #[test]
-    fn the_usage_event_is_known_in_every_form() {
+    fn usage_event_is_recognized_in_every_form() {
         let usage = json!({ "prompt_tokens": 7, "completion_tokens": 5 });
         let kind = |json: Value| StreamUsage::new(Endpoint::Chat, 10).read(event(&json).as_bytes());
         for choices in [
@@ -249,7 +249,7 @@ mod tests {
     }
 
     #[test]
-    fn how_a_stream_ended_is_told() {
+    fn end_of_stream_is_classified() {
         let mut meter = metered(&[text("a")]);
         assert_eq!(meter.end(), StreamEnd::Cut);
         assert_eq!(meter.read(b"data: [DONE]\r\n\r\n"), EventKind::Done);
@@ -258,7 +258,7 @@ mod tests {
     }
 
     #[test]
-    fn a_stream_that_is_ended_says_that_it_was_cut() {
+    fn stream_at_its_limit_ends_with_length() {
         let mut last = text("a");
         last["id"] = json!("x");
         last["usage"] = json!({ "prompt_tokens": 7 });
@@ -291,7 +291,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_stream_costs_what_its_upstream_told_last_or_its_text(steps in steps()) {
+        fn stream_usage_is_the_last_report_or_the_text(steps in steps()) {
             let mut meter = StreamUsage::new(Endpoint::Chat, 10);
             let (mut last, mut bytes) = (None, 0);
             for step in steps {

@@ -50,7 +50,7 @@ fn is_read_alike(json: &str) -> bool {
 }
 
 #[test]
-fn what_is_accepted_is_what_serde_json_accepts() {
+fn accepted_json_is_accepted_by_serde_json() {
     for json in [
         "",
         " ",
@@ -131,7 +131,7 @@ fn what_is_accepted_is_what_serde_json_accepts() {
 }
 
 #[test]
-fn a_text_ends_at_its_quote_wherever_that_is() {
+fn text_ends_at_its_quote_at_any_offset() {
     for before in 0..20 {
         for (written, length) in [("", 0), ("\\n", 1), ("\\u00e9é", 4), ("\\ud83d\\ude00", 4)] {
             for after in 0..20 {
@@ -144,7 +144,7 @@ fn a_text_ends_at_its_quote_wherever_that_is() {
 }
 
 #[test]
-fn runs_of_backslashes_are_read_wherever_a_block_ends() {
+fn runs_of_backslashes_may_cross_blocks() {
     for before in 0..=2 * BLOCK {
         for run in 1..=BLOCK + 2 {
             let (x, backslashes) = ("x".repeat(before), "\\".repeat(run));
@@ -177,7 +177,7 @@ fn json() -> impl Strategy<Value = serde_json::Value> {
 
 proptest! {
     #[test]
-    fn long_texts_are_as_long_as_they_read(
+    fn long_texts_have_their_unescaped_length(
         pieces in proptest::collection::vec(
             prop_oneof![
                 4 => "[a-zé\u{1f600}]{0,70}",
@@ -196,13 +196,13 @@ proptest! {
     }
 
     #[test]
-    fn texts_are_as_long_as_they_read(value in json(), pretty: bool) {
+    fn texts_have_their_unescaped_length(value in json(), pretty: bool) {
         let json = if pretty { format!("{value:#}") } else { value.to_string() };
         prop_assert_eq!(read(&json), Ok(bytes_of(&value)));
     }
 
     #[test]
-    fn damaged_json_is_judged_as_serde_json_does(
+    fn damaged_json_is_rejected_like_serde_json(
         value in json(),
         damage in proptest::collection::vec((any::<prop::sample::Index>(), "[ -~]?"), 1..3),
     ) {

@@ -73,7 +73,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn long_answers_are_written_piece_by_piece() {
+    async fn long_body_is_written_in_chunks() {
         for (parts, frames) in [(0, 0), (1, 1), (31, 1), (33, 1), (34, 2), (1_000, 31)] {
             let mut body = respond("text/plain", Thousands(parts), None).into_body();
             let (mut length, mut seen) = (0, 0);

@@ -381,7 +381,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_was_said_last_is_repeated_in_part() {
+    fn last_message_is_repeated_in_part() {
         let said = |messages: &str| last_message(messages).map(|content| said(content, 6));
         assert_eq!(said(r#"[{"content": "a"}, {"content": "b\u0063 def"}]"#).unwrap(), "bc def");
         let parts = r#"[{"content": [{"type": "text", "text": "one"}, 7, {"x": 1}, "two"]}]"#;

@@ -193,7 +193,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn tokens_are_one_input_and_lists_are_many() {
+    fn token_array_is_one_input() {
         for (input, inputs) in [
             ("\"a\"", 1),
             ("[1, 2, 3]", 1),
@@ -207,7 +207,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_text_has_one_vector_however_it_is_escaped() {
+    async fn escaped_text_has_the_same_vector() {
         assert_eq!(of_input("\"a\"").await, of_input("\"\\u0061\"").await);
         assert_ne!(of_input("\"a\"").await, of_input("\"b\"").await);
         let vector = vector(&of_input("\"a\"").await, 40);

@@ -177,7 +177,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn values_follow_their_schema() {
+    fn values_match_their_schema() {
         for (schema, wanted) in [
             (json!({ "type": "string" }), json!("sandbox")),
             (json!({ "type": "string", "minLength": 9 }), json!("sandboxxx")),
@@ -216,7 +216,7 @@ mod tests {
     }
 
     #[test]
-    fn circles_and_large_values_end() {
+    fn circular_and_large_schemas_end() {
         let tree = json!({
             "$ref": "#/$defs/T",
             "$defs": { "T": { "type": "object", "required": ["next"],

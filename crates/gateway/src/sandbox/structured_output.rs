@@ -140,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn tools_are_called_where_one_is_demanded() {
+    fn required_tool_is_called() {
         let tools = json!([tool("one"), tool("two")]);
         let call = |name: &str| {
             let arguments = format!("{{\"a\":\"{name}\"}}");
@@ -158,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn content_follows_the_format() {
+    fn content_matches_response_format() {
         let format = |format: Value| asked(&json!({ "response_format": format }));
         let schema = json!({ "type": "object", "properties": { "n": { "type": "integer" } }, "required": ["n"] });
         let strict = json!({ "type": "json_schema", "json_schema": { "name": "x", "strict": true, "schema": schema } });

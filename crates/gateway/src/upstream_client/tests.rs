@@ -134,7 +134,7 @@ async fn text(answer: UpstreamResponse) -> hyper::Result<String> {
 }
 
 #[tokio::test]
-async fn a_connection_serves_one_call_after_the_other() {
+async fn connection_is_reused_by_the_next_call() {
     let (address, log) = serve(|_, _| Some(OK)).await;
     let (client, _) = direct();
     let origin = origin(&client, &format!("http://{address}/v1"));
@@ -148,7 +148,7 @@ async fn a_connection_serves_one_call_after_the_other() {
 }
 
 #[tokio::test]
-async fn a_connection_is_not_kept_for_long() {
+async fn idle_connection_expires() {
     let (address, log) = serve(|_, _| Some(OK)).await;
     let (client, clock) = direct();
     let origin = origin(&client, &format!("http://{address}"));
@@ -161,7 +161,7 @@ async fn a_connection_is_not_kept_for_long() {
 }
 
 #[tokio::test]
-async fn as_many_connections_wait_as_may() {
+async fn idle_connections_are_limited() {
     let (address, log) = serve(|_, _| Some(OK)).await;
     let (client, _) = direct();
     let origin = origin(&client, &format!("http://{address}"));
@@ -177,7 +177,7 @@ async fn as_many_connections_wait_as_may() {
 }
 
 #[tokio::test]
-async fn a_connection_that_was_closed_is_replaced() {
+async fn closed_idle_connection_is_replaced() {
     // The server closes on the second request, as servers do that close idle connections.
     let (address, log) = serve(|_, request| (request == 0).then_some(OK)).await;
     let (client, _) = direct();
@@ -189,7 +189,7 @@ async fn a_connection_that_was_closed_is_replaced() {
 }
 
 #[tokio::test]
-async fn a_new_connection_that_closes_is_an_error() {
+async fn new_connection_that_closes_is_an_error() {
     let (address, log) = serve(|_, _| None).await;
     let (client, _) = direct();
     let origin = origin(&client, &format!("http://{address}"));
@@ -208,7 +208,7 @@ async fn nobody_listens() {
 }
 
 #[tokio::test]
-async fn what_has_come_is_there_at_once() {
+async fn arrived_chunks_are_ready_at_once() {
     const STREAM: &str = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n\
                           1\r\na\r\n1\r\nb\r\n1\r\nc\r\n";
     let (address, log) = serve(|_, _| Some(STREAM)).await;
@@ -229,7 +229,7 @@ async fn what_has_come_is_there_at_once() {
 }
 
 #[tokio::test]
-async fn an_answer_that_is_cut_is_an_error() {
+async fn truncated_response_is_an_error() {
     const CUT: &str = "HTTP/1.1 200 OK\r\ncontent-length: 9\r\nconnection: close\r\n\r\ncut";
     let (address, _) = serve(|_, _| Some(CUT)).await;
     let (client, _) = direct();
@@ -239,7 +239,7 @@ async fn an_answer_that_is_cut_is_an_error() {
 }
 
 #[tokio::test]
-async fn a_proxy_is_sent_the_whole_address() {
+async fn forward_proxy_receives_absolute_uri() {
     let (proxy, log) = serve(|_, _| Some(OK)).await;
     let proxies = Matcher::builder().http(format!("http://me:secret@{proxy}")).build();
     let (client, _) = client(None, proxies);
@@ -280,7 +280,7 @@ async fn serve_tls() -> (SocketAddr, Log, rcgen::Certificate) {
 }
 
 #[tokio::test]
-async fn tls_is_spoken_with_whom_is_trusted() {
+async fn only_trusted_certificates_are_accepted() {
     let (address, log, certificate) = serve_tls().await;
     let url = format!("https://{HOST}:{}/v1", address.port());
     let (trusting, _) = client(Some(&certificate), Matcher::builder().build());
@@ -296,7 +296,7 @@ async fn tls_is_spoken_with_whom_is_trusted() {
 }
 
 #[tokio::test]
-async fn a_proxy_of_tls_is_only_told_where_to_connect() {
+async fn tls_proxy_receives_only_connect() {
     let (address, log, certificate) = serve_tls().await;
     let (listener, proxy) = listen().await;
     let asked = Log::default();

@@ -19,7 +19,7 @@ fn told(json: &str, size: usize) -> Option<(u64, u64)> {
 const USED: &str = r#"{"prompt_tokens": 3, "completion_tokens": 5, "d": {"a": [1, "}"]}}"#;
 
 #[test]
-fn usage_is_found_wherever_it_stands_and_however_it_is_cut() {
+fn usage_is_found_at_any_depth_and_chunking() {
     for (json, wanted) in [
         (format!(r#"{{"usage": {USED}}}"#), Some((3, 5))),
         (format!(r#" {{"a": [{{"x": 7}}, "\"}},"], "usage": {USED}, "b": 1}}"#), Some((3, 5))),
@@ -42,7 +42,7 @@ fn usage_is_found_wherever_it_stands_and_however_it_is_cut() {
 }
 
 #[test]
-fn names_and_values_of_any_length_are_passed_over() {
+fn names_and_values_of_any_length_are_skipped() {
     let long = "x".repeat(1_000_000);
     assert_eq!(told(&format!(r#"{{"{long}": "{long}", "usage": {USED}}}"#), 4_096), Some((3, 5)));
     assert_eq!(told(&format!(r#"{{"usage": {{"a": "{long}"}}}}"#), 4_096), None);
@@ -53,7 +53,7 @@ fn names_and_values_of_any_length_are_passed_over() {
 }
 
 #[test]
-fn text_is_what_the_model_wrote() {
+fn only_generated_text_is_counted() {
     for (json, text) in [
         (r#"{"choices": [{"message": {"role": "assistant", "content": "abc"}}]}"#, 3),
         (r#"{"choices": [{"text": "abc"}, {"text": "de"}]}"#, 5),
@@ -78,7 +78,7 @@ fn text_is_what_the_model_wrote() {
 }
 
 #[test]
-fn ends_tool_calls_and_errors_are_seen() {
+fn finish_tool_calls_and_errors_are_found() {
     let all = |json: &str| {
         let seen = scanned(json, 3);
         (seen.has_finish(), seen.has_tool_call(), seen.has_error(), seen.has_choice())
