@@ -1,4 +1,4 @@
-//! Pages whose code the browser fetches when they are first opened.
+//! Pages whose code is loaded when they are first opened.
 //!
 //! `scripts/build-site.sh` splits the WebAssembly at these functions (`wasm_split`) into a first
 //! piece, which every page needs, and one for each name below. `cargo leptos watch` does not split:

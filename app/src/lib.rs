@@ -1,8 +1,7 @@
 //! Latchkey's pages.
 //!
-//! The server renders the frame of a page: navigation, headings, skeletons. The token is in the
-//! browser alone, so data comes after hydration, through the server functions of [`api`] and their
-//! bearer client.
+//! The server renders the layout, headings and skeletons. Only the browser has the access token, so
+//! data is loaded after hydration, through the server functions of [`api`].
 
 #![expect(unreachable_pub, reason = "Leptos’ component macro makes every component public")]
 

@@ -1,4 +1,4 @@
-//! Which page stands at which path.
+//! The routes of the pages.
 
 use leptos::portal::Portal;
 use leptos::prelude::*;
@@ -49,7 +49,7 @@ pub fn App() -> impl IntoView {
                 </ParentRoute>
             </Routes>
         </Router>
-        // Beside the page, not in it: a page that waits for its code must be able to say so.
+        // Outside the page: a page that waits for its code must be able to show a message.
         <Portal>
             <ToastRegion/>
         </Portal>

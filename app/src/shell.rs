@@ -1,8 +1,8 @@
 //! The HTML document around the app.
 //!
-//! It is written by hand, not with Leptos' `HydrationScripts`, because the built files have hashed
-//! names that only the server knows. No inline style and no inline script without a nonce may stand
-//! in it.
+//! Leptos' `HydrationScripts` is not used, because the built files have hashed names that only the
+//! server knows. Inline styles, and inline scripts without a nonce, are blocked by the content
+//! security policy.
 
 use leptos::nonce::use_nonce;
 use leptos::prelude::*;
@@ -29,8 +29,8 @@ pub fn shell() -> impl IntoView {
                 <meta name="viewport" content="width=device-width, initial-scale=1"/>
                 <meta name="color-scheme" content="light dark"/>
                 <meta name="description" content=DESCRIPTION/>
-                // Stricter, as in the header, browsers would send `Origin: null` with our own
-                // forms.
+                // With the stricter policy of the header, browsers would send `Origin: null` with
+                // our own forms.
                 <meta name="referrer" content="same-origin"/>
                 <link rel="icon" href="/favicon.svg" type="image/svg+xml"/>
                 {use_context::<SiteAssets>().map(|assets| view! { <Assets assets/> })}
@@ -56,7 +56,7 @@ fn Assets(assets: SiteAssets) -> impl IntoView {
     let modules = modules.into_iter().map(|href| view! { <link rel="modulepreload" href=href/> });
     let needed = pieces_of_page();
     let mut files: Vec<&str> = Vec::new();
-    // What several pieces share is a file of each.
+    // Code that several pieces share is in files of its own.
     for file in needed.iter().filter_map(|piece| pieces.get(*piece)).flatten() {
         if !files.contains(&file.as_str()) {
             files.push(file);

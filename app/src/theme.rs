@@ -1,4 +1,4 @@
-//! Light, dark, or as the system is.
+//! The theme: light, dark, or that of the system.
 //!
 //! The choice is a cookie, so that the server can write it into the document before the first
 //! paint.

@@ -1,4 +1,4 @@
-//! The person who is asking, and where they are signed in.
+//! The signed-in user and their sessions.
 
 use latchkey_domain::api::{Me, Session, SignInEntry};
 use latchkey_domain::id::SessionId;

@@ -1,4 +1,5 @@
-//! JSON bodies, with refusals that say whether the text is not JSON (400) or does not fit (422).
+//! JSON request and response bodies. A body that is not JSON is a 400, one of the wrong shape a
+//! 422.
 
 use std::fmt;
 

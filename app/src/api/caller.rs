@@ -1,4 +1,4 @@
-//! Who is asking, on the server.
+//! Finds out on the server who calls a server function.
 
 use axum::http::HeaderMap;
 use axum::http::header::AUTHORIZATION;

@@ -1,4 +1,4 @@
-//! Keys of a project: found, made, changed, rotated, archived.
+//! Keys of a project: list, create, update, rotate, archive.
 
 use latchkey_domain::api::{ApiKey, CreatedKey, KeyFilter, KeyPatch, KeyRequest, ListedKey, Page};
 use latchkey_domain::id::{KeyId, ProjectId};

@@ -1,4 +1,4 @@
-//! What applications sent in.
+//! Traces and logs that applications sent.
 
 use latchkey_domain::api::{IngestedLog, IngestedTrace, LogFilter, Page, TraceFilter};
 use latchkey_domain::id::ApplicationId;

@@ -1,4 +1,4 @@
-//! What keys are used for.
+//! Usage of keys and projects, and the dry run of a check.
 
 use latchkey_domain::api::{DryRun, DryRunRequest, KeyActivity, QuotaState, Usage};
 use latchkey_domain::id::{KeyId, ProjectId};

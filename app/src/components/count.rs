@@ -1,4 +1,4 @@
-//! How many rows a list shows, said in its toolbar.
+//! The number of rows of a list, for its toolbar.
 
 use leptos::prelude::*;
 
@@ -26,7 +26,7 @@ pub fn Count<T: HasId + Clone + Send + Sync + 'static>(
         }
         match shown.get() {
             ListState::Skeleton | ListState::Failed(_) => String::new(),
-            // The rows of the list before are still there, and so is their number.
+            // The previous list's rows are still shown, and so is their number.
             ListState::Rows if !list.is_ready() => before.cloned().unwrap_or_default(),
             ListState::Rows | ListState::Empty => {
                 count(list.count(), list.has_older(), one, several)

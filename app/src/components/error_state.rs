@@ -1,4 +1,4 @@
-//! What a list says when it could not be loaded.
+//! Shown in place of data that could not be loaded.
 
 use leptos::prelude::*;
 

@@ -1,5 +1,5 @@
-//! What forms have in common: fields that say what is wrong with them, how sending goes, and the
-//! dialog around both.
+//! What all forms share: fields with their errors, the state of the request, and the dialog around
+//! both.
 
 use latchkey_domain::outcome::Outcome;
 use latchkey_domain::problem::{ErrorCode, FieldError};

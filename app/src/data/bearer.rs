@@ -1,5 +1,5 @@
-//! The client of the server functions: it sends the token, and renews it once when the server
-//! refuses it.
+//! The client of the server functions. It sends the access token, and renews it once when the
+//! server answers 401.
 
 use futures::channel::oneshot;
 use futures::{Sink, Stream, sink, stream};
@@ -29,7 +29,7 @@ impl Client<ApiError> for Bearer {
     type Response = BearerResponse;
 
     async fn send(request: BearerRequest) -> Result<BearerResponse, ApiError> {
-        // What the browser does can't move between threads, but its result can.
+        // Browser futures are not `Send`, but their result is.
         let (done, answer) = oneshot::channel();
         task::spawn_local(async move {
             _ = done.send(deliver(&request.0).await);

@@ -1,4 +1,4 @@
-//! `fetch`, as little of it as the pages need.
+//! A thin layer over the browser's `fetch`: POST requests with a time limit, and downloads.
 
 use std::time::Duration;
 

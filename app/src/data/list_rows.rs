@@ -1,4 +1,5 @@
-//! The rows of a list that grows at its top while a person reads it and asks for older ones.
+//! The rows of a list to which new ones are added at the top while a person reads it and loads
+//! older ones.
 //!
 //! The server's pages are newest first. [`ListRows::merge_first_page`] puts a fresh first page on
 //! top of what is shown and [`ListRows::append_page`] adds below it. Whatever arrives in between,
@@ -287,7 +288,7 @@ mod tests {
         let asked = rows.cursor().unwrap().to_owned();
         rows.merge_first_page(page(60, None));
         assert_eq!(rows.shown(), down_from(60, 10));
-        // An answer that was on its way when the list started again does not tear a hole into it.
+        // A response from before the restart leaves no gap.
         rows.append_page(&asked, page(60, Some(&asked)));
         assert_eq!(rows.shown(), down_from(60, 10));
         older(&mut rows, 60);

@@ -1,5 +1,5 @@
-//! How data comes to the page: the session and the requests that it is sent with, lists that are
-//! read page by page, and values that are asked for again while somebody looks.
+//! How pages get their data: the session and its requests, lists that are loaded page by page, and
+//! values that are polled.
 
 pub(crate) mod bearer;
 pub(crate) mod fetch;

@@ -1,7 +1,7 @@
-//! A list in the browser: [`ListRows`] and how they are asked for.
+//! A list that is loaded page by page: [`ListRows`] and the requests for them.
 //!
-//! It loads after hydration, because the token lives in the browser. One request is under way at a
-//! time in each direction; an answer that comes after the list is gone is dropped.
+//! It loads after hydration, because only the browser has the access token. At most one request per
+//! direction is in flight. A response that arrives after the list was unmounted is dropped.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -99,7 +99,7 @@ impl<T: HasId + Clone + Send + Sync + 'static> PagedList<T> {
         let skeleton = skeleton_shown(loading);
         let late = is_late(loading);
         Memo::new(move |_| match self.stage.get() {
-            // Rows of the list before are better than a blank moment.
+            // The previous list's rows are better than a blank moment.
             Stage::Loading if self.count() > 0 && !late.get() => ListState::Rows,
             Stage::Failed(error) if !skeleton.get() => ListState::Failed(error),
             Stage::Ready if skeleton.get() => ListState::Skeleton,
@@ -208,7 +208,7 @@ impl<T: HasId + Clone + Send + Sync + 'static> PagedList<T> {
                     self.stale.set(false);
                 }
             }
-            // What is listed is gone, or no longer for this person: neither is what was shown.
+            // The list is gone, or no longer visible to this user: neither are its rows.
             Err(error) if error.is(ErrorCode::NotFound) => self.stage.set(Stage::Failed(error)),
             Err(_) if self.is_ready_untracked() => self.stale.set(true),
             Err(error) => self.stage.set(Stage::Failed(error)),

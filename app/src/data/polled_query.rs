@@ -1,5 +1,5 @@
-//! One thing that the server knows and that changes while a person looks: asked for again every few
-//! seconds, and at once when another one is wanted.
+//! A value that changes while somebody looks at it: polled every few seconds, and loaded at once
+//! when its parameters change.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -143,8 +143,7 @@ impl<T: Clone + PartialEq + Send + Sync + 'static> PolledQuery<T> {
                     self.outdated.set(false);
                 }
             }
-            // What is shown stays right enough until the next time, unless it is not what is
-            // wanted.
+            // A failed refresh keeps the last value, unless it belongs to other parameters.
             Err(error) => {
                 let wanted =
                     self.value.with_untracked(Option::is_some) && !self.outdated.get_untracked();

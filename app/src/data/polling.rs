@@ -1,4 +1,4 @@
-//! Asking again every few seconds, for as long as somebody looks.
+//! Polls while the page is visible.
 
 use std::time::Duration;
 

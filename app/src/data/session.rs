@@ -129,7 +129,7 @@ pub(crate) async fn require() {
 pub async fn sign_out() {
     LEAVING.set(true);
     if let Some(token) = token() {
-        // Signing out must work without a connection too; the cookie is then left to expire.
+        // Signing out must work offline too; the cookie is then left to expire.
         _ = PostRequest::empty("/logout").send(Some(&token)).await;
     }
     go_to_login(Some(Reason::SignedOut), None);
@@ -138,7 +138,7 @@ pub async fn sign_out() {
 /// Follows a sign-out in another tab.
 pub fn follow_other_tabs() {
     let handle = window_event_listener(leptos::ev::storage, |event| {
-        // A cleared store names no key.
+        // `localStorage.clear()` sends an event without a key.
         let token_gone = event.key().is_none_or(|key| key == TOKEN) && token().is_none();
         if token_gone {
             redirect_once(Some(Reason::SignedOut), None);

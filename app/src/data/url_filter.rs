@@ -1,4 +1,4 @@
-//! A page's filter that stands in the address, so that a link leads to the same rows.
+//! The filter of a page. It is part of the URL, so that a link shows the same rows.
 
 use leptos::prelude::*;
 use leptos_router::NavigateOptions;
@@ -42,7 +42,7 @@ impl<F: UrlFilter> FilterState<F> {
         let navigate = use_navigate();
         let set = Callback::new(move |filter: F| {
             let to = format!("{}{}", path.get_untracked(), filter.to_query());
-            // Each letter of a search is no step to go back to.
+            // Typing in a search field must not add an entry to the history for each letter.
             let options =
                 NavigateOptions { replace: true, scroll: false, ..NavigateOptions::default() };
             navigate(&to, options);

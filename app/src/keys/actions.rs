@@ -1,4 +1,4 @@
-//! What can be done with a key: buttons in a table, a menu on cards.
+//! The actions of a key: buttons in a table, a menu on cards.
 
 use latchkey_domain::api::{ApiKey, ListedKey};
 use latchkey_domain::key::KeyStatus;

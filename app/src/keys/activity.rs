@@ -24,7 +24,7 @@ impl Activity {
         let activity = Self(RwSignal::new(BTreeMap::new()));
         let listed = Memo::new(move |_| {
             let mut ids: Vec<KeyId> = keys.rows().iter().map(|row| row.key.id).collect();
-            // In whatever order they are listed, they are the same keys.
+            // Sorted, so that another order of the list is not a change.
             ids.sort_unstable();
             ids
         });

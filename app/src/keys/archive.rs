@@ -1,4 +1,4 @@
-//! Hiding a dead key from the list and bringing it back: no dialog, but a way to undo it.
+//! Archives and restores a revoked or expired key, without a dialog but with an undo.
 
 use latchkey_domain::id::KeyId;
 use latchkey_domain::key::KeyStatus;

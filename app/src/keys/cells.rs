@@ -1,4 +1,4 @@
-//! The cells that rows of every kind of key have, and what they show.
+//! The cells that rows of all kinds of keys share.
 
 use latchkey_domain::api::ListedKey;
 use latchkey_domain::id::KeyId;

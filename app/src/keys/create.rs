@@ -1,4 +1,4 @@
-//! The dialog that makes a key.
+//! The dialog that creates an API or inference key.
 
 use latchkey_domain::api::{CreatedKey, KeyRequest};
 use latchkey_domain::key::{Environment, KeyKind};
@@ -66,7 +66,7 @@ pub fn CreateKey(
 ) -> impl IntoView {
     let scope = page.scope;
     let draft = Draft::new(scope);
-    // The server may know of keys that this page doesn't, until the count changes here too.
+    // The server may count keys that this page doesn't know of yet.
     let refused = RwSignal::new(false);
     let count =
         Memo::new(move |_| scope.with(|scope| (scope.project.keys_used, scope.project.keys_limit)));

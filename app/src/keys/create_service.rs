@@ -1,4 +1,4 @@
-//! The dialog that makes a service key.
+//! The dialog that creates a service key.
 
 use latchkey_domain::api::{CreatedKey, KeyRequest};
 use latchkey_domain::key::KeyKind;

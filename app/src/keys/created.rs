@@ -1,7 +1,7 @@
 //! The dialog that shows a new key, once.
 //!
-//! The secret stands in one signal, which the page owns and this dialog reads. Closing empties it;
-//! what was rendered of it leaves the page with the dialog.
+//! The secret is in one signal, which the page owns and this dialog reads. Closing the dialog
+//! empties the signal and removes what was rendered of it.
 
 use latchkey_domain::api::ApiKey;
 use latchkey_domain::key::KeyKind;
@@ -43,7 +43,7 @@ pub fn KeyCreated(
             new.as_ref().map(|new| new.created.key.expose().to_owned()).unwrap_or_default()
         })
     });
-    // Without the secret, so that it stays in one place.
+    // A copy without the secret, so that the secret is in one place only.
     let key = revealed
         .with_untracked(|new| new.as_ref().map(|new| (new.created.api_key.clone(), new.rotated)));
     let Some((key, rotated)) = key else {
@@ -63,7 +63,7 @@ pub fn KeyCreated(
             checking.set(true);
         }
     };
-    // The check goes first, so that focus returns to what opened the dialog under it.
+    // Close the confirmation first, so that focus returns to the dialog below it.
     let close_anyway = move || {
         checking.set(false);
         finish();

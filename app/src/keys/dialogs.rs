@@ -23,8 +23,7 @@ pub fn KeyDialogs(
         rotating.set(None);
         revealed.set(Some(secret));
     };
-    // A request that seemed to fail may have done its work, so what is shown is fetched again in
-    // any case.
+    // A request that seemed to fail may have succeeded, so always load the list again.
     let refresh = Callback::new(move |()| page.refresh());
     let stop_creating = Callback::new(move |()| {
         creating.set(false);

@@ -1,4 +1,4 @@
-//! The fields of the forms about keys.
+//! The fields that forms for keys share.
 
 use latchkey_domain::key::{Environment, KeyKind};
 use leptos::prelude::*;

@@ -1,5 +1,4 @@
-//! The card that stands in the list's place before the first key: what a key is for, and how it is
-//! tried.
+//! The card shown before the first key is created: what a key is for, and how to try one.
 
 use leptos::prelude::*;
 
@@ -61,7 +60,7 @@ pub fn FirstKey(
                     " and send one request."
                 </p>
                 {snippets}
-                // An application's page has a list of what arrives, which says this.
+                // An application's page has a telemetry list, which says this.
                 <Show when=move || scope.with(|scope| scope.only.is_none())>
                     <p class="mt-3 flex items-center gap-2 text-caption text-ink-3">
                         <Icon glyph=Glyph::CircleDashed/>

@@ -1,5 +1,5 @@
-//! What the forms about keys have in common: a name, an expiry and limits, read with the same types
-//! as on the server, and each refusal at its field.
+//! What the forms for keys share: name, expiry and limits, parsed by the same types as on the
+//! server, with each error at its field.
 
 use std::time::Duration;
 
@@ -141,7 +141,7 @@ impl KeyForm {
         if rpm.is_none() || networks.is_none() {
             self.advanced.set(true);
         }
-        // A field that was wrong before shows nothing new: a person must be led to it all the same.
+        // The field may have been invalid before, so move focus to it.
         focus_first_bad();
         Some(Filled {
             name: name?,
@@ -233,7 +233,7 @@ fn end_of(
 ) -> Result<Option<Timestamp>, String> {
     match choice {
         NEVER => Ok(None),
-        // The same day is the same instant as before, not the end of that day.
+        // An unchanged day keeps its exact time, not the end of that day.
         CUSTOM if before.is_some_and(|before| day_of(before) == last_day) => Ok(before),
         CUSTOM => {
             let end = end_of_day(last_day).filter(|end| *end > now);

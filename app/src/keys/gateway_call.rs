@@ -1,5 +1,5 @@
-//! Programs that ask a model through the gateway, ready to run as copied: a shell command, and
-//! OpenAI's own clients with nothing set but `base_url` and `api_key`. They read the key from
+//! Example programs that call a model through the gateway: a shell command, and OpenAI's own
+//! clients with only `base_url` and `api_key` set. They run as copied. They read the key from
 //! `LATCHKEY_KEY` and never contain it.
 
 use latchkey_domain::api::ApiKey;

@@ -1,4 +1,4 @@
-//! One inference key in the list, with its limits and how much of its budget is used.
+//! One inference key in the list, with its limits and the use of its budget.
 
 use latchkey_domain::api::{BudgetState, ListedKey};
 use latchkey_domain::limit::{Limit, Period};
@@ -48,7 +48,7 @@ pub fn InferenceKeyRow(
             <td role="cell" class=format!("{CELL} max-md:order-3 max-md:col-span-4")>
                 <span class="flex flex-wrap items-center gap-2">
                     <SecretHint now/>
-                    // Where there is a column, the key's prefix says it.
+                    // On wide screens, the key's prefix shows the environment.
                     <span class="md:hidden"><EnvironmentTag environment/></span>
                 </span>
                 <span class="block text-caption text-ink-3 min-[88rem]:hidden">{per_minute}</span>

@@ -1,4 +1,4 @@
-//! What pages call keys of one kind.
+//! The labels that pages use for keys of one kind.
 
 use latchkey_domain::key::KeyKind;
 

@@ -1,5 +1,5 @@
-//! The fields of an inference key's limits: they stand in sight, as they are what such a key is
-//! for.
+//! The fields of an inference key's limits. They are always visible, because limits are the point
+//! of such a key.
 
 use leptos::prelude::*;
 

@@ -1,5 +1,4 @@
-//! The part of the forms about keys that limits tokens and models: what is written there, and what
-//! it says.
+//! The part of the key forms that limits tokens and models.
 
 use latchkey_domain::api::{ApiKey, KeyPatch, KeyRequest};
 use latchkey_domain::limit::{AllowList, ModelName, Period, Tokens};

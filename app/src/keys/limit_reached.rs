@@ -1,5 +1,5 @@
-//! What stands in the form's place when the project has as many keys as its plan allows: the two
-//! ways out.
+//! Shown instead of the create form when the project has as many keys as its plan allows: revoke
+//! one, or upgrade.
 
 use latchkey_domain::api::{KeyFilter, KeySort, ListedKey};
 use latchkey_domain::id::ProjectId;

@@ -1,5 +1,5 @@
-//! Keys on a page, whoever's page it is: the table of them, and the dialogs that make, change,
-//! rotate, revoke and archive them.
+//! Tables of keys, and the dialogs that create, edit, rotate, revoke and archive them. Several
+//! pages show them.
 
 pub mod actions;
 pub mod activity;

@@ -1,4 +1,4 @@
-//! What a page with keys keeps: the list, and which of its dialogs is open.
+//! The state of a page with keys: the list, and which of its dialogs is open.
 
 use latchkey_domain::api::{CreatedKey, ListedKey};
 use leptos::prelude::*;

@@ -1,4 +1,4 @@
-//! What a service key may do: as boxes to tick, and as chips.
+//! The permissions of a service key: as checkboxes, and as chips.
 
 use latchkey_domain::limit::AllowList;
 use latchkey_domain::permission::ServicePermission;
@@ -44,7 +44,7 @@ impl Chosen {
 
     /// Whether one is ticked, tracked.
     pub fn is_some(self) -> bool {
-        // Every box is read, so that each is followed.
+        // Every checkbox is read, so that all of them are tracked.
         self.boxes.iter().filter(|(_, ticked)| ticked.get()).count() > 0
     }
 

@@ -1,4 +1,4 @@
-//! Revoking a key: what it means, then the deed.
+//! The dialog that revokes a key, after it has said what that means.
 
 use latchkey_domain::api::ListedKey;
 use latchkey_domain::id::KeyId;

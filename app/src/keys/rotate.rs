@@ -1,4 +1,4 @@
-//! The dialog that gives a key a new secret and says how long the current one goes on working.
+//! The dialog that rotates a key: it sets how long the current secret keeps working.
 
 use std::time::Duration;
 

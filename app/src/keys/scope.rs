@@ -1,4 +1,4 @@
-//! Whose keys a page is about.
+//! The project or application whose keys a page shows.
 
 use latchkey_domain::api::{Application, Organization, Project};
 use latchkey_domain::id::ApplicationId;

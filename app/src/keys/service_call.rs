@@ -1,5 +1,5 @@
-//! Programs that do one thing that a service key allows, ready to run as copied. They read the key
-//! from `LATCHKEY_KEY` and never contain it.
+//! Example programs that make one call that a service key allows. They run as copied. They read the
+//! key from `LATCHKEY_KEY` and never contain it.
 
 use latchkey_domain::id::ProjectId;
 use latchkey_domain::permission::ServicePermission;

@@ -79,7 +79,7 @@ pub fn KeyList(
     empty: ViewFn,
 ) -> impl IntoView {
     let keys = page.keys;
-    // When a key was last used is worth knowing before it is revoked.
+    // The last use of a key matters before it is revoked, so keep it current.
     poll_while_visible(move || {
         if keys.is_ready_untracked() && !paused.get_untracked() {
             keys.refresh();
@@ -87,7 +87,7 @@ pub fn KeyList(
     });
     follow_expiry(&page);
     let (project, kind) = page.scope.with_untracked(|scope| (scope.project.id, scope.kind));
-    // Inference keys' rows tell of their budgets instead.
+    // Rows of inference keys show budgets instead.
     let activity = Activity::of(
         keys,
         project,
@@ -143,7 +143,7 @@ fn KeyTable(
     let keys = page.keys;
     let rows = move || {
         let mut rows = keys.rows();
-        // Stable: within each part the server's order stays.
+        // The sort is stable: within each group the server's order stays.
         rows.sort_by_key(|row| {
             matches!(KeyState::of(row, None), KeyState::Revoked | KeyState::Archived)
         });

@@ -1,4 +1,4 @@
-//! The person, the theme, and the way out.
+//! The account menu: the user, the theme, and signing out.
 
 use latchkey_domain::api::Me;
 use leptos::prelude::*;

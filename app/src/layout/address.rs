@@ -1,4 +1,4 @@
-//! The address of the page: with names for people to read, and right after a rename too.
+//! The URL of the page: it contains readable names, which are updated after a rename.
 
 use latchkey_domain::id::{ApplicationId, KeyId, ProjectId};
 use latchkey_domain::slug;
@@ -20,7 +20,7 @@ pub fn use_bare_path() -> Memo<String> {
 /// the page is done again.
 fn keep_address_current() {
     let workspace = expect_context::<Workspace>();
-    // The page's own, which a page that is being left keeps.
+    // The URL of this page; a page that is being left keeps its own.
     let url = use_url();
     let here = use_location().pathname;
     let navigate = use_navigate();

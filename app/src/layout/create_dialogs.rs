@@ -1,5 +1,5 @@
-//! The dialogs that make a project or an organization. They belong to the frame: its switcher opens
-//! them on any page, and the page of somebody without a project does too.
+//! The dialogs that create a project or an organization. They belong to the layout, because the
+//! project switcher opens them on any page.
 
 use latchkey_domain::api::{Organization, OrganizationRequest, ProjectRequest};
 use latchkey_domain::id::OrganizationId;
@@ -52,7 +52,7 @@ pub(super) fn OpenCreateDialog() -> impl IntoView {
     let workspace = expect_context::<Workspace>();
     let project = move || {
         let Some(CreateDialog::ProjectIn(id)) = dialogs.0.get() else { return None };
-        // What is filled in stays when the workspace is loaded again.
+        // Untracked, so that reloading the workspace does not reset the form.
         let organization = untrack(|| workspace.organization_of(id))?;
         Some(view! { <NewProject dialogs organization/> })
     };

@@ -20,7 +20,7 @@ pub(super) fn Drawer(
     let element = NodeRef::<html::Dialog>::new();
     let place = use_bare_path();
     Effect::new(move |_| {
-        // Read, not only tracked: until it is read, it follows nothing.
+        // Read, not only tracked: a memo that nobody has read follows nothing.
         place.with(|_| ());
         open.set(false);
     });

@@ -1,4 +1,4 @@
-//! The invitations that wait for the person, told above every page until they are answered.
+//! The bar above every page that shows pending invitations.
 
 use latchkey_domain::api::Invitation;
 use leptos::prelude::*;

@@ -1,5 +1,4 @@
-//! What stands around every page of a signed-in person: navigation, top bar, and the `main`
-//! landmark.
+//! The layout around every page of a signed-in user: navigation, top bar, and the `main` landmark.
 
 mod account_menu;
 mod address;

@@ -1,4 +1,4 @@
-//! Says that the browser has no connection, and from when the data on the page is.
+//! Shows that the browser is offline, and how old the data on the page is.
 
 use leptos::ev;
 use leptos::prelude::*;

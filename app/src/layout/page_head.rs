@@ -1,4 +1,4 @@
-//! The head of a page: its title here, in the top bar's breadcrumb, and on the browser's tab.
+//! The head of a page. It also sets the breadcrumb in the top bar and the title of the browser tab.
 
 use leptos::prelude::*;
 use leptos::text_prop::TextProp;
@@ -146,7 +146,8 @@ mod tests {
         };
         let first = one.with(|| title("API keys"));
         let second = other.with(|| title("Usage"));
-        // The server's threads are at the other page when the first one's head is written.
+        // The server renders the other page on another thread while the first one's head is
+        // written.
         assert_eq!(first.get(), "API keys");
         assert_eq!(second.get(), "Usage");
     }

@@ -1,8 +1,7 @@
-//! Where the pages are.
+//! The paths of the pages.
 //!
-//! A path made here names its place by ids alone. [`Workspace::address`](super::Workspace::address)
-//! puts names before them for links (docs/decisions/011-slugs.md), and [`bare_path`] takes them
-//! away again to compare.
+//! Paths made here contain only ids. [`Workspace::address`](super::Workspace::address) adds names
+//! for links (docs/decisions/011-slugs.md), and [`bare_path`] removes them again to compare paths.
 
 use latchkey_domain::id::{ApplicationId, KeyId, ProjectId};
 use latchkey_domain::slug;

@@ -1,5 +1,4 @@
-//! The pages of the settings: where they are, and the list of them that opens beneath
-//! “Settings”.
+//! The settings pages: their paths, and the list of them that opens below “Settings”.
 
 use latchkey_domain::id::ProjectId;
 use leptos::prelude::*;

@@ -1,5 +1,5 @@
-//! The navigation at the left: as drawn from 1280 px, icons alone from 1024 px. Below, the drawer
-//! has it.
+//! The navigation at the left: with labels from 1280 px, icons only from 1024 px. Below that, the
+//! drawer shows it.
 
 use latchkey_domain::id::ProjectId;
 use latchkey_domain::role::Permission;
@@ -99,7 +99,7 @@ fn NavLink(
         beginning.is_some_and(|beginning| place.with(|place| place.starts_with(&beginning)))
     });
     let (size, words) = variant.link();
-    // Where the page beneath is in sight, it alone is marked.
+    // If the page below it is visible in the list, only that one is marked.
     let marked = match (above.is_some(), variant) {
         (false, _) => "bg-pressed font-medium text-ink",
         (true, NavVariant::Column) => "text-ink max-xl:bg-pressed",

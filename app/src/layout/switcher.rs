@@ -1,4 +1,4 @@
-//! Shows the project, and leads to the others and to new ones.
+//! The project switcher: shows the current project, and opens others or the dialogs for new ones.
 
 use latchkey_domain::api::{Organization, Project};
 use latchkey_domain::role::Permission;

@@ -1,4 +1,4 @@
-//! The bar above the page: where the person is, the theme, and their account.
+//! The bar above the page: breadcrumb, theme and account menu.
 
 use latchkey_domain::api::Project;
 use leptos::prelude::*;

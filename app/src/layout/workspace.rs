@@ -1,4 +1,5 @@
-//! The person, their organizations and their projects: what the frame shows on every page.
+//! The signed-in user, their organizations and their projects, which the layout shows on every
+//! page.
 
 use std::collections::HashMap;
 

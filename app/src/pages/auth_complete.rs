@@ -1,5 +1,5 @@
-//! Where signing in ends: fetches the token with the cookie that the server has just set, and goes
-//! on.
+//! The page that ends a sign-in: it fetches the access token with the cookie that the server has
+//! just set, and goes on.
 
 use latchkey_domain::path::LocalPath;
 use leptos::prelude::*;

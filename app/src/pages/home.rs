@@ -1,4 +1,4 @@
-//! `/`: goes on to the applications of the first project, or helps to a first one.
+//! `/`: redirects to the applications of the first project, or offers to create one.
 
 use latchkey_domain::id::OrganizationId;
 use latchkey_domain::role::Permission;
@@ -23,7 +23,7 @@ pub fn Home() -> impl IntoView {
     });
     let path = use_location().pathname;
     Effect::new(move |_| {
-        // Who has just made their first project here is on the way to its keys.
+        // A user who has just created their first project here is on the way to its keys.
         let is_here = path.with_untracked(|path| path == "/");
         if let Some(Some(project)) = first.get().filter(|_| is_here) {
             let options = NavigateOptions { replace: true, ..NavigateOptions::default() };

@@ -1,4 +1,4 @@
-//! `/login`: says why a person is here, and offers the ways in.
+//! `/login`: explains why the user was sent here, and offers the ways to sign in.
 
 use latchkey_domain::path::LocalPath;
 use leptos::prelude::*;

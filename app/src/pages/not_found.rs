@@ -1,4 +1,4 @@
-//! What stands where nothing is, or nothing that the person may see.
+//! The page for paths that don't exist, and for those that the user has no access to.
 
 use leptos::prelude::*;
 use leptos_meta::Title;

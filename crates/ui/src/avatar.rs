@@ -1,4 +1,4 @@
-//! A person as a disc with their initials.
+//! A user's initials in a circle.
 
 use latchkey_domain::id::UserId;
 use leptos::prelude::*;

@@ -1,4 +1,4 @@
-//! How much of a limit is used, as a bar; and large numbers as tables write them.
+//! A bar that shows how much of a limit is used, and large numbers in short form.
 
 use leptos::prelude::*;
 

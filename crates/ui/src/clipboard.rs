@@ -1,7 +1,7 @@
-//! Putting text on the clipboard, and what to say when the browser refuses.
+//! Copies text to the clipboard, and explains what to do when the browser refuses.
 //!
-//! Browsers give the clipboard only to pages on https or localhost, and ask the person where they
-//! like. When it is refused the text is selected instead, so that one keystroke copies it.
+//! Browsers offer the clipboard only to pages on https or localhost, and may ask the user first.
+//! When it is refused, the text is selected instead, so that one keystroke copies it.
 
 use std::time::Duration;
 
@@ -55,7 +55,7 @@ impl Copier {
         leptos::task::spawn_local(async move {
             let copied = write(&text).await;
             drop(text);
-            // The button may be gone by now, and its signal with it.
+            // The button and its signal may be gone by now.
             _ = self.state.try_set(if copied { Copied::Yes } else { Copied::Refused });
             if !copied && let Some(shown) = shown {
                 select(&shown);
@@ -98,7 +98,7 @@ async fn write(text: &str) -> bool {
 
 fn select(element: &Element) {
     if let Ok(Some(selection)) = window().get_selection() {
-        // Only a detached element can't be selected, and then nobody looks at it.
+        // Selection fails only for a detached element, which nobody sees.
         _ = selection.select_all_children(element);
     }
 }

@@ -1,4 +1,4 @@
-//! Programs in several languages, one tab each. Which one was chosen is remembered in this browser.
+//! Code in several languages, one tab each. The browser remembers which one was chosen.
 
 use gloo_storage::{LocalStorage, Storage};
 use leptos::prelude::*;
@@ -119,7 +119,7 @@ fn remembered(snippets: &[Snippet]) -> &'static str {
 
 fn remember(label: &str) {
     if Language::from_label(label).is_some() {
-        // A full or forbidden storage only forgets the choice.
+        // If storage is full or forbidden, the choice is just not remembered.
         _ = LocalStorage::raw().set_item(REMEMBERED_AS, label);
     }
 }

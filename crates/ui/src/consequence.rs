@@ -1,4 +1,4 @@
-//! What a deed leads to, in the dialog that asks before it.
+//! One consequence of an action, in the dialog that confirms it.
 
 use leptos::prelude::*;
 

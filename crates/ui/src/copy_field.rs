@@ -1,4 +1,4 @@
-//! The field that shows a new key, once, and copies it.
+//! The field that shows a new secret once, and copies it.
 
 use leptos::prelude::*;
 
@@ -40,7 +40,7 @@ pub fn CopyField(
             >
                 {text}
             </code>
-            // One button in both states, so that the focus stays where it was.
+            // One button for both states, so that it keeps the focus.
             <button
                 type="button"
                 class=move || if is_copied() { COPIED.to_owned() } else { button_class(Variant::Primary, Size::Default) }

@@ -1,4 +1,4 @@
-//! Why a request was denied: every check in its order, and how far the request got.
+//! The checks of a request in order, and how far it got.
 
 use leptos::prelude::*;
 

@@ -1,8 +1,8 @@
 //! Dialogs.
 //!
-//! The browser's own `<dialog>` does the hard part: it stands in the top layer, makes the rest of
-//! the page inert and keeps focus inside. What it leaves to us is here: asking before it closes,
-//! where focus starts, and where it goes back to when the opener is gone.
+//! The browser's own `<dialog>` does the hard part: it is in the top layer, makes the rest of the
+//! page inert and keeps focus inside. What it leaves to us is here: asking before it closes, where
+//! focus starts, and where it returns when the element that opened the dialog is gone.
 
 use std::cell::RefCell;
 use std::time::Duration;
@@ -194,7 +194,7 @@ fn tab_stops(dialog: &Element) -> Vec<HtmlElement> {
     };
     let found =
         (0..found.length()).filter_map(|index| found.item(index)?.dyn_into::<HtmlElement>().ok());
-    // What is disabled or hidden can't take focus.
+    // Disabled and hidden elements can't take focus.
     found
         .filter(|it| it.tab_index() >= 0 && !it.has_attribute("disabled") && it.offset_width() > 0)
         .collect()
@@ -288,7 +288,7 @@ fn look_after(opener: Element, looks: u8) {
             .is_none_or(|active| *active == opener || active.tag_name() == "BODY")
             && looks > 0
         {
-            // A row that has moved in its list was taken out of the page for a moment.
+            // A row that moved in its list was detached for a moment.
             if active.as_ref() != Some(&opener) {
                 super::focus(Some(opener.clone()));
             }

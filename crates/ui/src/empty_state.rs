@@ -1,4 +1,4 @@
-//! What a list says when it has nothing to show.
+//! Shown in place of an empty list.
 
 use leptos::prelude::*;
 

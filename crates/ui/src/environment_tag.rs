@@ -1,4 +1,5 @@
-//! Where a key belongs: live or test. The word always stands in it; test is also dashed.
+//! The environment of a key, live or test, as a tag. It always contains the word; test is also
+//! dashed.
 
 use latchkey_domain::key::Environment;
 use leptos::prelude::*;

@@ -1,7 +1,7 @@
 //! The components that Latchkey's pages are built of: buttons, dialogs, tables, charts.
 //!
-//! They are handed what they show and hand back what a person does. None of them calls the server,
-//! so that a page decides what is loaded, and a component can be used in any of them.
+//! They show what they are given and report what a user does. None of them calls the server: pages
+//! decide what is loaded, and any page can use any component.
 
 #![expect(unreachable_pub, reason = "Leptos’ component macro makes every component public")]
 

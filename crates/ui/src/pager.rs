@@ -1,4 +1,4 @@
-//! The button below a list that brings more of it.
+//! The button below a list that loads more rows.
 
 use leptos::prelude::*;
 

@@ -1,8 +1,7 @@
-//! What opens over the page beside a button: menus, and lists of options.
+//! Popovers beside a button: menus, and lists of options.
 //!
-//! It stands in the browser's top layer, so that no table or dialog around the button cuts it off.
-//! Where it stands is computed here: the browsers that we serve don't all know anchors in style
-//! sheets yet.
+//! A popover is in the browser's top layer, so that no table or dialog around the button clips it.
+//! Its position is computed here: not all browsers that we support know CSS anchor positioning.
 
 use leptos::ev;
 use leptos::html::{Div, ElementType};
@@ -45,7 +44,7 @@ where
     Effect::new(move |_| {
         let Some(popover) = popover.get() else { return };
         let popover: HtmlElement = popover.unchecked_into();
-        // Browsers that don't know popovers show it all the same, if below what moves.
+        // Browsers without popover support show it too, but below positioned elements.
         _ = popover.show_popover();
         let put = move || {
             if let Some(anchor) = anchor.get_untracked() {
@@ -64,7 +63,7 @@ fn follow(put: impl Fn() + Clone + 'static) {
         let put = put.clone();
         window_event_listener(ev::resize, move |_| put())
     };
-    // The scrolling of a box is seen by the window only on the event's way down.
+    // Scroll events don't bubble: the window sees those of a box only in the capture phase.
     let scrolled = Closure::<dyn Fn(Event)>::new(move |_| put());
     let target = window();
     _ = target.add_event_listener_with_callback_and_bool(

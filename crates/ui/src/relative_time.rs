@@ -1,9 +1,9 @@
-//! Times as people read them: “4 min ago”, “Yesterday”, “May 3, 2026”; the exact one in
-//! the tooltip.
+//! Times relative to now: “4 min ago”, “Yesterday”, “May 3, 2026”, with the exact time
+//! in the tooltip.
 //!
-//! The server has no clock that a page could agree with, so [`Clock`] starts empty there and in the
-//! browser, and every time is first written as its date. The browser then sets the clock once a
-//! minute.
+//! Server and browser must render the same at first, and their clocks differ. So [`Clock`] starts
+//! empty in both, and every time is first written as its date. The browser then updates the clock
+//! once a minute.
 
 use std::time::Duration;
 
@@ -92,7 +92,7 @@ pub fn distance(time: Timestamp, now: Timestamp) -> String {
         (0, _) => relative(time, now),
         (1..HOUR, _) => format!("in {} min", ahead.div_ceil(MINUTE)),
         (HOUR..DAY, _) => format!("in {} hr", ahead / HOUR),
-        // To the nearest day: a key that was made for 90 days says so.
+        // Rounded to the nearest day, so that a key created for 90 days says 90.
         _ => format!("in {}", days((ahead + DAY / 2) / DAY)),
     }
 }

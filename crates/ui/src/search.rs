@@ -1,4 +1,4 @@
-//! A field that narrows a list by what is typed, a moment after a person pauses.
+//! A search field. It searches a moment after the user stops typing.
 
 use std::time::Duration;
 
@@ -31,7 +31,7 @@ pub fn Search(
     shortcut: bool,
 ) -> impl IntoView {
     let text = RwSignal::new(value.get_untracked());
-    // What this field itself has searched for does not come back to it: more may be typed by then.
+    // Ignore the value that this field has set itself: the user may have typed more since.
     let searched = StoredValue::new(text.get_untracked());
     let timer = StoredValue::new(None::<TimeoutHandle>);
     let field = NodeRef::<html::Input>::new();

@@ -1,4 +1,4 @@
-//! A choice of two to five short options, all in sight.
+//! A choice of two to five short options, all visible.
 
 use leptos::prelude::*;
 

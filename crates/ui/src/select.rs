@@ -1,7 +1,8 @@
-//! A choice of one of many options, as a list that opens.
+//! A choice of one of many options.
 //!
-//! With a mouse it is a button and a listbox of our own, on touch screens the browser's select:
-//! fingers know that one. Both are in the page and the style sheet shows one of them.
+//! With a mouse it is a button and a listbox of our own, on touch screens the browser's select,
+//! which is easier to use with fingers. Both are in the page, and the style sheet shows one of
+//! them.
 
 use std::time::Duration;
 
@@ -272,7 +273,7 @@ fn Opener(list: Listbox, look: &'static str, described_by: Option<&'static str>)
 fn Options(root: NodeRef<html::Div>, list: Listbox) -> impl IntoView {
     let element = NodeRef::<html::Ul>::new();
     show_popover(root, element, Edge::Start);
-    // What the arrows reach is in sight.
+    // Scroll the option that the arrow keys reach into view.
     Effect::new(move || {
         let active = list.active.get();
         let Some(element) = element.get() else { return };

@@ -1,4 +1,4 @@
-//! Keys of the keyboard that do something on a page without a pointer: `/` searches, `C` creates.
+//! Keyboard shortcuts of a page: `/` searches, `C` creates.
 
 use gloo_storage::{LocalStorage, Storage};
 use leptos::ev::{self, KeyboardEvent};
@@ -46,6 +46,6 @@ pub fn are_on() -> bool {
 /// Turns shortcuts on or off in this browser.
 pub fn turn(on: bool) {
     let storage = LocalStorage::raw();
-    // A full or forbidden storage only forgets the choice.
+    // If storage is full or forbidden, the setting is just not remembered.
     _ = if on { storage.remove_item(OFF) } else { storage.set_item(OFF, "off") };
 }

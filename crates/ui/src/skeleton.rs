@@ -1,7 +1,7 @@
-//! What stands in a list's place while it loads.
+//! Placeholders for rows that are loading.
 //!
-//! It appears after 200 ms, so that a quick answer does not flicker, and then stays for at least
-//! 300 ms. The delay is a matter of the style sheet, because the server renders skeletons too.
+//! They appear after 200 ms, so that a quick response does not flicker, and then stay for at least
+//! 300 ms. The delay is in the style sheet, because the server renders skeletons too.
 
 use std::time::Duration;
 

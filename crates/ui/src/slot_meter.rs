@@ -1,4 +1,4 @@
-//! How many of a project's key slots are taken: the limit is seen before it is hit.
+//! A meter of a project's key slots, so that the limit is seen before it is reached.
 
 use leptos::prelude::*;
 

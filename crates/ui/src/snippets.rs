@@ -1,7 +1,7 @@
-//! Programs that send telemetry with a key, ready to run as copied.
+//! Example programs that send telemetry with a key. They run as copied.
 //!
-//! They read the key from `LATCHKEY_KEY` and never contain it. The times in the shell commands are
-//! literals, because quoting a `$(date)` right is more than a first try should ask for.
+//! They read the key from `LATCHKEY_KEY` and never contain it. Times in the shell commands are
+//! literals, because quoting `$(date)` correctly is too much for a first try.
 
 use latchkey_domain::id::ApplicationId;
 use latchkey_domain::time::Timestamp;

@@ -1,5 +1,4 @@
-//! A day of a key in a row of a list: how many requests each hour, and how many of them were
-//! denied.
+//! The last 24 hours of a key in a table row: requests per hour, and how many of them were denied.
 
 use latchkey_domain::api::HourOfUse;
 use leptos::prelude::*;

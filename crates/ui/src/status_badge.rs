@@ -1,5 +1,5 @@
-//! Where something stands, as a word in a pill: a key, an HTTP status, the level of a log line.
-//! Colour only repeats what the word says.
+//! The status of a key, of an HTTP response or of a log line, as a badge. The colour only repeats
+//! the word.
 
 use latchkey_domain::api::{ListedKey, SpanStatus};
 use latchkey_domain::key::KeyStatus;

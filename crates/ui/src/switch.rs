@@ -1,4 +1,4 @@
-//! A setting that is on or off at once.
+//! A switch that takes effect at once.
 
 use leptos::prelude::*;
 

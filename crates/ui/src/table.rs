@@ -1,7 +1,7 @@
 //! Tables that become a column of cards on narrow screens.
 //!
-//! A card is the same row, laid out as a grid. Browsers forget what a table is once its parts are
-//! no longer laid out as one, so every part says its role itself.
+//! A card is the same row, laid out as a grid. Browsers drop the semantics of a table that is not
+//! laid out as one, so every part has an explicit role.
 
 use leptos::prelude::*;
 

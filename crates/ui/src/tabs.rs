@@ -1,4 +1,4 @@
-//! A row of tabs with one tab stop, whose arrows move and choose.
+//! A row of tabs with one tab stop. The arrow keys move focus and select.
 
 use leptos::ev::KeyboardEvent;
 use leptos::prelude::*;

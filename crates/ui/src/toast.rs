@@ -1,8 +1,8 @@
-//! Short messages about what was just done.
+//! Short messages about the result of an action.
 //!
-//! A success goes by itself after five seconds, but not while a person points at it or has focus in
-//! it. A failure stays until it is closed. A modal dialog makes the rest of the page inert, so each
-//! has a region of its own, which shows the messages for as long as it is open.
+//! A success disappears after five seconds, unless the pointer or the focus is on it. A failure
+//! stays until it is closed. A modal dialog makes the rest of the page inert, so each dialog has a
+//! region of its own, which shows the messages while it is open.
 
 use std::time::Duration;
 
@@ -137,7 +137,7 @@ pub fn ToastRegion() -> impl IntoView {
     let element = NodeRef::<html::Div>::new();
     Effect::new(move |_| {
         let Some(element) = element.get() else { return };
-        // Browsers that don't know popovers show it all the same, if below what moves.
+        // Browsers without popover support show it too, but below positioned elements.
         _ = if shown.with(Vec::is_empty) { element.hide_popover() } else { element.show_popover() };
     });
     view! {

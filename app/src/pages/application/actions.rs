@@ -1,4 +1,4 @@
-//! What can be done with the application itself, on its own page.
+//! The actions of an application, on its own page.
 
 use latchkey_domain::api::Application;
 use latchkey_domain::id::ProjectId;

@@ -1,4 +1,4 @@
-//! One application: its keys, and what it sends with them.
+//! One application: its keys and its telemetry.
 
 pub mod actions;
 pub mod subject;
@@ -130,7 +130,7 @@ fn Body(
     let is_there = Memo::new(move |_| found.with(Option::is_some));
     let skeleton =
         skeleton_shown(Signal::derive(move || !is_there.get() && failure.with(Option::is_none)));
-    // A memo, so that the sections, and a dialog in them, stay when the data is fetched again.
+    // A memo, so that the sections and their dialogs stay when the data is loaded again.
     let state = Memo::new(move |_| {
         if skeleton.get() {
             None
@@ -141,7 +141,7 @@ fn Body(
         }
     });
     let workspace = expect_context::<Workspace>();
-    // What kept this from loading has kept the rest from it too.
+    // Whatever made this fail has made the other requests fail too.
     let retry = move |()| {
         subject.retry();
         keys.retry();

@@ -1,4 +1,4 @@
-//! The application that its page is about, as it was last loaded.
+//! The application that the page shows, as last loaded.
 
 use latchkey_domain::api::ApplicationContext;
 use latchkey_domain::id::{ApplicationId, ProjectId};
@@ -32,7 +32,7 @@ impl Subject {
                     Ok(_) => {
                         failure.set(Some(ApiError::Refused(Problem::new(ErrorCode::NotFound, ""))));
                     }
-                    // What is shown stays right enough until the next time.
+                    // A failed refresh keeps the last value.
                     Err(_) if found.with_untracked(Option::is_some) => {}
                     Err(error) => failure.set(Some(error)),
                 }

@@ -1,4 +1,4 @@
-//! Deleting an application: what goes with it, then the deed.
+//! The dialog that deletes an application, after it has said what goes with it.
 
 use latchkey_domain::api::Application;
 use leptos::prelude::*;

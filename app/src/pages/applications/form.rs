@@ -1,4 +1,4 @@
-//! The dialogs that make and change an application.
+//! The dialogs that create and edit an application.
 
 use latchkey_domain::api::{
     Application, ApplicationEnvironment, ApplicationPatch, ApplicationRequest,

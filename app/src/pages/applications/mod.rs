@@ -51,7 +51,7 @@ fn Applications(project: ProjectId) -> impl IntoView {
     let on_deleted = Callback::new(move |()| {
         list.refresh();
         usage.load();
-        // Its keys took slots.
+        // Its keys used slots.
         workspace.reload();
     });
     let page = ApplicationsPageState {
@@ -170,7 +170,7 @@ fn Rows(page: ApplicationsPageState) -> impl IntoView {
 #[component]
 fn Dialogs(page: ApplicationsPageState) -> impl IntoView {
     let ApplicationsPageState { project, list, creating, editing, deletion, .. } = page;
-    // A request that seemed to fail may have done its work.
+    // A request that seemed to fail may have succeeded.
     let close = move || {
         creating.set(false);
         editing.set(None);

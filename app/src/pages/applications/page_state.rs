@@ -1,4 +1,4 @@
-//! What the page of a project's applications keeps.
+//! The state of the page with a project's applications.
 
 use latchkey_domain::api::Application;
 use latchkey_domain::id::ProjectId;

@@ -99,7 +99,7 @@ fn Number(of: Signal<Option<u64>>, one: &'static str, many: &'static str) -> imp
 fn Actions(page: ApplicationsPageState, now: Memo<Application>) -> impl IntoView {
     view! {
         <Show when=move || page.may_write.get()>
-            // Above the link, whose area is the whole row.
+            // Above the link, which covers the whole row.
             <div class="relative z-10 inline-block">
                 <ApplicationMenu
                     application=now

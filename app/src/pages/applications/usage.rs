@@ -1,4 +1,4 @@
-//! How many keys applications have of their own, and how much these are used.
+//! The number of keys of each application, and their requests.
 
 use std::collections::HashMap;
 

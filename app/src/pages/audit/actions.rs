@@ -1,4 +1,4 @@
-//! How actions look.
+//! Icon and label of each audited action.
 
 use latchkey_domain::audit::AuditAction;
 

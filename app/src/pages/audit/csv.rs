@@ -1,4 +1,4 @@
-//! Counts what an export holds, while it arrives.
+//! Counts the records of an export while it downloads.
 
 /// Counts the records of a CSV (RFC 4180). A line break between quotes is part of a cell.
 #[derive(Debug, Default)]

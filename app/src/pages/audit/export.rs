@@ -1,4 +1,4 @@
-//! The log as a file, with the filter of the page.
+//! Exports the audit log as CSV, with the filters of the page.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! What the log is narrowed to. It stands in the address, so that a link leads to the same events.
+//! The filters of the audit log. They are part of the URL, so that a link shows the same events.
 
 use std::time::Duration;
 

@@ -138,7 +138,7 @@ fn Forbidden(workspace: Workspace) -> impl IntoView {
 #[component]
 fn Log(organization: OrganizationId, workspace: Workspace) -> impl IntoView {
     let filter = EventsFilterState::of_address();
-    // The period begins where it did when the list was first asked for, page after page.
+    // All pages of the list use the start of the period from the first request.
     let wanted = Memo::new(move |_| filter.now.with(|filter| filter.for_server(browser_time())));
     let events = PagedList::new(move |cursor| {
         list_audit_events(organization, wanted.get_untracked(), cursor)
@@ -171,7 +171,7 @@ fn List(
     move || {
         match shown.get() {
         ListState::Skeleton => view! { <LoadingTable label=LABEL columns=COLUMNS/> }.into_any(),
-        // The role was another one when the page was opened.
+        // The user's role changed after the page was opened.
         ListState::Failed(error) if error.is(ErrorCode::Forbidden) => {
             view! { <Forbidden workspace/> }.into_any()
         }

@@ -1,4 +1,4 @@
-//! The names of those who act: the log itself knows their logins alone.
+//! The names of actors. Events contain only logins.
 
 use latchkey_domain::api::Member;
 use latchkey_domain::id::OrganizationId;

@@ -1,5 +1,5 @@
-//! An event of the log; on narrow screens, its card. Opened, it shows the whole event as the API
-//! has it.
+//! An event of the audit log; on narrow screens, its card. Expanded, it shows the whole event as
+//! the API returns it.
 
 use latchkey_domain::api::{AuditActor, AuditEvent};
 use latchkey_domain::audit::{ActorKind, TargetKind};

@@ -1,4 +1,4 @@
-//! The filters of the log, and how many events they leave.
+//! The filters of the audit log, and the number of matching events.
 
 use latchkey_domain::api::AuditEvent;
 use latchkey_domain::audit::AuditAction;
@@ -37,7 +37,7 @@ pub fn Toolbar(
 
 #[component]
 fn ActorSelect(filter: EventsFilterState, people: People) -> impl IntoView {
-    // An address may name somebody by their login, or somebody who has left.
+    // A URL may contain a login, or somebody who has left.
     let value = Signal::derive(move || {
         let actor = filter.now.with(|filter| filter.actor.clone()).unwrap_or_default();
         people.find(&actor).map_or(actor, |member| id_of(&member))

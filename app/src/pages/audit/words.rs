@@ -1,4 +1,4 @@
-//! What an event changed, in words.
+//! Describes in a sentence what an event changed.
 
 use std::collections::BTreeMap;
 
@@ -33,7 +33,7 @@ pub fn detail(event: &AuditEvent) -> Option<Detail> {
     match (changes.next(), event.changes.len()) {
         (None, _) => None,
         (Some((field, change)), 1) => Some(Detail::Words(one(field, change))),
-        // What a new thing is, it tells itself; an overridden limit is no new thing.
+        // The details of a created resource are not changes; an overridden limit is one.
         _ if event.action != AuditAction::LimitsChanged && event.changes.values().all(made) => {
             counts(&event.changes).map(Detail::Words)
         }

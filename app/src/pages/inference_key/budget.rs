@@ -1,4 +1,4 @@
-//! The token budget of the key: what is used, when it resets, and whether it will last.
+//! The token budget of the key: how much is used, when it resets, and whether it will last.
 
 use std::time::Duration;
 
@@ -113,7 +113,7 @@ fn Pace(
     view! {
         <svg class="absolute inset-x-0 -top-1 h-9 w-full overflow-visible" aria-hidden="true">
             <rect class="fill-ink" x=at(share) y="0" width="2" height="16"></rect>
-            // The word stays on the card.
+            // On a card the label stays.
             <text class="fill-ink-2 text-micro" x=at(share.clamp(90, 910)) y="30" text-anchor="middle">
                 "even pace"
             </text>

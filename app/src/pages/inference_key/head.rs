@@ -1,4 +1,4 @@
-//! Which key the page is about, the range, and what can be done with the key.
+//! The head of the page: the key, the time range, and the actions of the key.
 
 use latchkey_domain::api::{ListedKey, Usage};
 use latchkey_domain::id::ProjectId;

@@ -1,4 +1,4 @@
-//! The limits of the key, in a list.
+//! The limits of the key.
 
 use latchkey_domain::api::ListedKey;
 use latchkey_domain::key::KeyStatus;

@@ -1,4 +1,4 @@
-//! One inference key: what it is used for, what is left of its budget, and why requests are denied.
+//! One inference key: its usage, the state of its budget, and why requests were denied.
 
 pub mod budget;
 pub mod head;
@@ -64,7 +64,7 @@ fn Page(project: ProjectId, key: KeyId) -> impl IntoView {
     let usage = usage_of(key, filter.now);
     let missing = Memo::new(move |_| keys.is_missing());
     let shown = keys.state();
-    // A memo, so that a dialog stays open when the key is read again.
+    // A memo, so that a dialog stays open when the key is loaded again.
     let state = Memo::new(move |_| match (shown.get(), workspace.error()) {
         (ListState::Failed(error), _) | (_, Some(error)) => Some(Err(error)),
         (ListState::Rows, None) if workspace.is_loaded() => Some(Ok(())),

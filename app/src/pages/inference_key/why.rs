@@ -1,5 +1,5 @@
-//! “Why was this rejected?”: a request is tried out. Nothing is sent to a model, taken of a
-//! limit or counted.
+//! “Why was this rejected?”: simulates a check. Nothing is sent to a model, taken from a limit
+//! or counted.
 
 use std::net::IpAddr;
 

@@ -1,4 +1,4 @@
-//! The invitations that wait for the person, and their answer.
+//! The user's pending invitations.
 
 use latchkey_domain::api::{Invitation, InvitingOrganization};
 use latchkey_domain::id::OrganizationId;

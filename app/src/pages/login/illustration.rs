@@ -1,4 +1,5 @@
-//! The drawing beside the sign-in: one request, and why it was allowed. Only where there is room.
+//! The illustration beside the sign-in form: one request, and why it was allowed. Wide screens
+//! only.
 
 use latchkey_domain::key::Environment;
 use leptos::prelude::*;

@@ -1,5 +1,5 @@
-//! Signing in as the local developer: by the link that the server shows when it starts, or by
-//! typing its code.
+//! Signs in as the local developer: by the link that the server logs when it starts, or by typing
+//! its code.
 
 use leptos::html::{Form, Input};
 use leptos::prelude::*;

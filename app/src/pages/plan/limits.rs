@@ -1,4 +1,4 @@
-//! Every limit of the plan and of the person, and how much of it is used.
+//! The limits of the plan and of the user, and how much of each is used.
 
 use latchkey_domain::api::{PlanUse, QuotaState};
 use latchkey_domain::tier::{INVITATIONS_PER_HOUR, OWNED_ORGANIZATIONS, TierLimits};

@@ -1,4 +1,4 @@
-//! The plan of the project's organization: what each allows, and how much of it the projects use.
+//! The plans, and how much of the current one the projects of the organization use.
 
 pub mod limits;
 pub mod tier_change;

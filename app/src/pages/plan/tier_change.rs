@@ -1,5 +1,5 @@
-//! Putting an organization on another tier, which the instance's administrators can do. A page
-//! calls it the plan.
+//! Changes the tier of an organization, which only administrators of the instance can. Pages call
+//! it the plan.
 
 use latchkey_domain::api::Organization;
 use latchkey_domain::tier::Tier;

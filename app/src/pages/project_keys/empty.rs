@@ -1,5 +1,5 @@
-//! What stands in the list's place when it has no key: the way to the first one, to those that are
-//! hidden, or out of a filter.
+//! Shown instead of an empty list of keys: how to create the first key, show archived ones, or
+//! clear the filters.
 
 use latchkey_domain::id::ProjectId;
 use latchkey_domain::key::KeyKind;
@@ -130,7 +130,7 @@ fn Hidden(
     let archived = LocalResource::new(move || count_archived(project, kind));
     move || match archived.get() {
         None => view! { <Card><div aria-busy="true"><SkeletonRows/></div></Card> }.into_any(),
-        // Without an answer, the first key is the likelier case and no harm.
+        // If the request failed, offering the first key does no harm.
         Some(Ok((0, _)) | Err(_)) => view! { <First page presence/> }.into_any(),
         Some(Ok((count, more))) => {
             presence.set(KeysPresence::Some);

@@ -1,5 +1,4 @@
-//! What the list of keys is narrowed to. It stands in the address, so that a link leads to the same
-//! list.
+//! The filters of the list of keys. They are part of the URL, so that a link shows the same list.
 
 use latchkey_domain::api::{KeyFilter, KeySort};
 use latchkey_domain::key::{Environment, KeyKind, KeyStatus};

@@ -1,7 +1,7 @@
-//! “Is this my key?”: a person pastes a secret, and this browser alone says what it is.
+//! “Is this my key?”: compares a pasted secret with the project's keys, in the browser alone.
 //!
-//! The project's keys are fetched when the dialog opens; from then on nothing is sent. What is
-//! pasted stands in the field and in one signal, both emptied when the dialog closes.
+//! The project's keys are loaded when the dialog opens; after that, nothing is sent. The pasted
+//! text is in the field and in one signal. Both are emptied when the dialog closes.
 
 use latchkey_domain::api::{KeyFilter, ListedKey};
 use latchkey_domain::id::ProjectId;

@@ -70,10 +70,10 @@ fn Keys(project: ProjectId, kind: KeyKind) -> impl IntoView {
         }
         now
     });
-    // Inference keys are for no application of their own.
+    // Inference keys don't belong to an application.
     let applications =
         if kind == KeyKind::Api { applications_of(project) } else { RwSignal::new(Vec::new()) };
-    // What the frame knows of the project; it keeps the last while that is fetched again.
+    // The project as the workspace has it; while that is loaded again, the last one.
     let found = Memo::new(move |_| {
         let (project, organization) = workspace.project().zip(workspace.organization())?;
         let applications = applications.get();
@@ -220,7 +220,7 @@ fn List(
                 page
                 shown
                 names_application=names_application
-                // Nothing leaves the browser while a secret stands in a field.
+                // No requests while a secret is in a field.
                 paused=checking
                 empty=move || view! { <NoKeys project filter page presence/> }
             />

@@ -1,4 +1,4 @@
-//! The search, the filters and the order of the list, and how many keys they leave.
+//! Search, filters and order of the list, and the number of matching keys.
 
 use latchkey_domain::api::KeySort;
 use latchkey_domain::key::Environment;

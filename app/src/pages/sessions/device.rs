@@ -1,7 +1,7 @@
-//! A browser and its system in words, from what it calls itself.
+//! Names the browser and the operating system in a `User-Agent`.
 //!
-//! Browsers say they are many things at once, for old web sites' sake. What a person wants to know
-//! is which of their devices it is, so the names here are few and the first that fits counts.
+//! For compatibility, browsers claim to be several browsers at once. A user only wants to know
+//! which of their devices it is, so there are few names and the first that matches counts.
 
 /// What a user agent contains, and the browser that this tells. Those that name another one come
 /// first.

@@ -1,4 +1,4 @@
-//! Where the person is signed in, and the end of any of it.
+//! The user's sessions, each of which they can end.
 
 pub mod device;
 pub mod sign_ins;
@@ -130,7 +130,7 @@ fn List(page: SessionsPageState) -> impl IntoView {
     let sessions = page.sessions;
     let rows = move || {
         let mut rows = sessions.rows();
-        // Stable: the others stay in the server's order, the latest seen first.
+        // The sort is stable: the other sessions stay in the server's order, last seen first.
         rows.sort_by_key(|session| !session.current);
         rows
     };

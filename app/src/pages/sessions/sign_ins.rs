@@ -1,4 +1,4 @@
-//! When the person signed in: their own log, which no organization sees.
+//! The user's sign-ins, which no organization sees.
 
 use latchkey_domain::api::{Page, SessionEndReason, SignInEntry};
 use leptos::prelude::*;
@@ -36,7 +36,7 @@ pub fn SignIns() -> impl IntoView {
             columns=COLUMNS
             failed="Couldn’t load your sign-ins"
             on_retry=move |()| sign_ins.retry()
-            // Whoever reads this has signed in.
+            // Never empty: the user has signed in.
             empty=|| view! { <LoadingTable label="Recent sign-ins" columns=COLUMNS/> }
         >
             <Table label="Recent sign-ins" columns=COLUMNS>

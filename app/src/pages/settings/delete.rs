@@ -1,5 +1,5 @@
-//! The dialog before a project or an organization is deleted: what goes with it, and its name once
-//! more.
+//! The dialog that deletes a project or an organization. It lists what goes with it, and requires
+//! its name.
 
 use leptos::prelude::*;
 

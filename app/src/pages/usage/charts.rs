@@ -1,4 +1,4 @@
-//! The two charts of usage: requests by what they came to, and tokens.
+//! The two charts of usage: requests by outcome, and tokens.
 
 use latchkey_domain::api::Usage;
 use leptos::prelude::*;

@@ -1,4 +1,4 @@
-//! Requests that were denied, newest first; each opens to the checks that it went through.
+//! Denied requests, newest first. Expanded, each shows the checks that it went through.
 
 use latchkey_domain::api::{ApiKey, RecentDenial};
 use latchkey_domain::outcome::Outcome;
@@ -23,7 +23,7 @@ pub fn Denials(
     #[prop(into)]
     key: Signal<Option<ApiKey>>,
 ) -> impl IntoView {
-    // A denial has no id: when it was and which of its instant it is tell it apart.
+    // A denial has no id: its time, and its position among those of the same time, identify it.
     let rows = move || {
         let mut rows: Vec<((i64, usize), RecentDenial)> = Vec::new();
         for denial in denials.get() {

@@ -1,4 +1,4 @@
-//! Which keys a project's usage is of: all, those of one environment, or one.
+//! The filter by keys of a project's usage: all, one environment, or one key.
 
 use latchkey_domain::api::{KeyFilter, ListedKey};
 use latchkey_domain::id::ProjectId;

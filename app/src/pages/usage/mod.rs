@@ -1,4 +1,4 @@
-//! What a project's keys are used for, and the parts that a key's own page shows of its usage.
+//! The usage of a project's keys, and the parts that an inference key's own page shows too.
 
 pub mod charts;
 pub mod denials;

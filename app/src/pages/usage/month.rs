@@ -1,4 +1,4 @@
-//! The month's quota of a project.
+//! The monthly quota of a project.
 
 use latchkey_domain::api::QuotaState;
 use leptos::prelude::*;

@@ -1,4 +1,4 @@
-//! How far back usage is shown, and of which keys. It stands in the address.
+//! The filters of the usage report. They are part of the URL.
 
 use latchkey_domain::id::KeyId;
 use latchkey_domain::key::Environment;

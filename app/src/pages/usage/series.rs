@@ -1,4 +1,4 @@
-//! From usage to what is charted of it.
+//! Turns usage into the series of the charts.
 
 use latchkey_domain::api::{Usage, UsageBucket};
 use latchkey_domain::outcome::Outcome;

@@ -1,4 +1,4 @@
-//! “Why was this rejected?”: from an outcome to the checks that led there, and to a sentence.
+//! “Why was this rejected?”: derives from an outcome the checks that led to it, and a sentence.
 
 use latchkey_domain::api::{
     ApiKey, BudgetState, DryRun, DryRunRequest, QuotaState, RateLimitState,

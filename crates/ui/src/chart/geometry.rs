@@ -1,4 +1,4 @@
-//! Where the parts of a chart are, in whole units: a bucket is 10 wide and the axis 1,000 high,
+//! The coordinates of a chart, in whole units: a bucket is 10 wide and the axis 1,000 high,
 //! whatever the size on the screen.
 
 /// The width of a bucket.
@@ -69,7 +69,7 @@ pub(super) fn bar(axis: Axis, bucket: u64, counts: &[u64]) -> Vec<BarBlock> {
     for (series, count) in counts.iter().enumerate().filter(|(_, count)| **count > 0) {
         let height = axis.height(*count).max(LEAST);
         let seam = if blocks.is_empty() || height <= SEAM + LEAST { 0 } else { SEAM };
-        // A small part on a bar that is as high as the axis takes its room from what is below.
+        // On a full-height bar, the minimum height of a small part is taken from the part below.
         let top = (below + height).min(HEIGHT);
         let bottom = (below + seam).min(top - LEAST);
         blocks.push(BarBlock {

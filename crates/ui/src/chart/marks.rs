@@ -1,4 +1,4 @@
-//! The drawing: grid, cursor, and bars or areas.
+//! Draws the grid, the cursor, and bars or areas.
 
 use leptos::prelude::*;
 

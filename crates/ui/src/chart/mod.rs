@@ -1,5 +1,5 @@
-//! A chart over time: bars or areas that stand on each other, a cursor that pointer and arrow keys
-//! move, and a table of the same numbers for who can't see it.
+//! A chart over time: stacked bars or areas, a cursor that pointer and arrow keys move, and a table
+//! of the same numbers for screen readers.
 
 mod data;
 mod geometry;
@@ -84,11 +84,11 @@ fn Plot(
         let Some(plot) = plot.get_untracked() else { return };
         let place = plot.get_bounding_client_rect();
         let x = f64::from(event.client_x()) - place.left();
-        // A finger has no card beside it.
+        // On touch screens there is no tooltip, so announce the numbers.
         spoken.set(event.pointer_type() == "touch");
         cursor.set(bucket_at(x, place.width(), count.get_untracked()));
     };
-    // What a finger has chosen stays chosen.
+    // A bucket chosen by touch stays chosen.
     let leave = move |event: PointerEvent| {
         if event.pointer_type() != "touch" {
             cursor.set(None);
@@ -109,7 +109,7 @@ fn Plot(
         spoken.set(true);
         cursor.set(to);
     };
-    // Of another range there may be fewer.
+    // Another range may have fewer buckets.
     let at = Memo::new(move |_| cursor.get().filter(|at| *at < count.get()));
     let labels = move || {
         axis.get()

@@ -1,5 +1,5 @@
-//! The numbers of a chart in words: of one bucket beside the cursor, and of all in a table that is
-//! heard.
+//! The numbers of a chart as text: those of one bucket beside the cursor, and all of them in a
+//! table for screen readers.
 
 use leptos::prelude::*;
 

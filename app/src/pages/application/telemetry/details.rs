@@ -1,5 +1,5 @@
-//! What `meta` says, told apart: attributes, resource, events and stack traces. All of it is
-//! bounded, whatever was sent.
+//! Splits `meta` into attributes, resource, events and stack traces. All of it is bounded, whatever
+//! was sent.
 
 use latchkey_domain::api::{LogEntry, TraceEntry};
 use serde_json::{Map, Value};

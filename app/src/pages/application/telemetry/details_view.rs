@@ -1,4 +1,4 @@
-//! What an opened row shows below itself.
+//! The details below an expanded row.
 
 use leptos::prelude::*;
 

@@ -1,5 +1,5 @@
-//! What the lists are narrowed to, and which trace is open. Both stand in the address, so that a
-//! link leads to the same view.
+//! The filters of the two lists, and which trace is open. Both are part of the URL, so that a link
+//! shows the same view.
 
 use latchkey_domain::api::{LogFilter, SpanKind, SpanStatus, TraceFilter};
 use latchkey_domain::query::QueryText;
@@ -189,7 +189,7 @@ mod tests {
             ("trace", "\0"),
         ]);
         assert_eq!(TelemetryFilter::from_query(&read), TelemetryFilter::default());
-        // A list is not narrowed by what only the other one can show.
+        // Filters of the other list don't apply.
         let read = query(&[("tab", "logs"), ("kind", "server"), ("root", "true")]);
         assert!(!TelemetryFilter::from_query(&read).is_narrow());
     }

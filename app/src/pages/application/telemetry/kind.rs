@@ -1,4 +1,4 @@
-//! What a span is: its kind's icon and word, its name, and how it ended.
+//! How a span is shown: the icon and label of its kind, its name, and its status.
 
 use latchkey_domain::api::{SpanKind, SpanStatus, TraceEntry};
 use leptos::prelude::*;

@@ -1,4 +1,4 @@
-//! A list that grows by itself, with its filters, and what stands in its place.
+//! A live list with its filters, and what is shown while it is empty.
 
 use latchkey_domain::time::Timestamp;
 use leptos::prelude::*;
@@ -47,7 +47,7 @@ where
     T: HasId + Clone + PartialEq + Send + Sync + 'static,
 {
     let is_narrow = Memo::new(move |_| filter.now.with(TelemetryFilter::is_narrow));
-    // A page of a narrowed list may be ten thousand rows to look through: every other time will do.
+    // A filtered page may cost the server a scan of ten thousand rows, so poll half as often.
     let turn = StoredValue::new(false);
     poll_while_visible(move || {
         turn.update_value(|turn| *turn = !*turn);
@@ -56,7 +56,7 @@ where
         }
     });
     let shown = list.state();
-    // Where nothing was ever received there is nothing to filter.
+    // Without any telemetry there is nothing to filter.
     let has_toolbar = Memo::new(move |before: Option<&bool>| {
         before.copied().unwrap_or_default() || is_narrow.get() || shown.get() == ListState::Rows
     });

@@ -1,4 +1,4 @@
-//! A row of the logs list; on narrow screens, its card. Opened, it shows what else the line says.
+//! A row of the log list; on narrow screens, its card. Expanded, it shows all fields.
 
 use latchkey_domain::api::IngestedLog;
 use leptos::prelude::*;

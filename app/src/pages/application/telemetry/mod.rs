@@ -1,4 +1,4 @@
-//! What the application sent, as it arrives: traces and logs, newest first, and one trace as a
+//! Telemetry of an application as it arrives: traces and logs, newest first, and one trace as a
 //! tree.
 
 pub mod details;
@@ -49,7 +49,7 @@ pub fn Telemetry(
     });
     let trace = Memo::new(move |_| filter.now.with(|filter| filter.trace.clone()));
     let panel = NodeRef::<html::Div>::new();
-    // What led to a trace, or back, is gone from the page.
+    // The link that was followed is gone from the page, so move focus.
     Effect::new(move |before: Option<Option<_>>| {
         let now = trace.get();
         if before.is_some_and(|before| before != now) {
@@ -127,7 +127,7 @@ where
     T: HasId + Clone + Send + Sync + 'static,
     W: Default + Clone + PartialEq + Send + Sync + 'static,
 {
-    // A page of a narrowed list ends with the rows that were looked through, and may have none.
+    // A filtered page ends where the scan ended, and may be empty.
     let order = |wanted: &W| {
         if *wanted == W::default() { Order::Newest } else { Order::Changing }
     };

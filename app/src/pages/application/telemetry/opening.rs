@@ -1,4 +1,4 @@
-//! How a row of the lists opens: a button that covers the row, and what it shows below.
+//! How a row expands: a button that covers the row, and the details below it.
 
 use leptos::prelude::*;
 

@@ -1,4 +1,4 @@
-//! The filters of the two lists, and how many rows they leave.
+//! The filters of the two lists, and the number of matching rows.
 
 use latchkey_domain::api::{IngestedLog, IngestedTrace, SpanKind, SpanStatus};
 use leptos::prelude::*;

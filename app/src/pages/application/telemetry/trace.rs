@@ -1,4 +1,4 @@
-//! One trace as a tree: its spans under each other, with when and for how long they ran.
+//! One trace as a tree of spans, with a timeline.
 
 use latchkey_domain::api::{IngestedTrace, SpanStatus, TraceEntry, TraceFilter};
 use latchkey_domain::id::ApplicationId;

@@ -1,4 +1,4 @@
-//! A row of the traces list; on narrow screens, its card. Opened, it shows what else the span says.
+//! A row of the trace list; on narrow screens, its card. Expanded, it shows all fields.
 
 use latchkey_domain::api::{IngestedTrace, SpanKind};
 use leptos::prelude::*;
@@ -110,7 +110,7 @@ pub fn trace_link(id: &str) -> AnyView {
     view! {
         <a
             href=address
-            // It lies above the button that opens the row and covers all of it.
+            // It is above the button that covers the row.
             class="relative z-1 inline-flex min-h-6 items-center font-mono text-[11.5px] text-accent-ink hover:underline"
             aria-label=format!("Open trace {id}")
         >

@@ -1,5 +1,5 @@
-//! The spans of a trace as a tree, whatever their ids say: parents that are missing, that are their
-//! own children, or that come twice lose no span and end no browser.
+//! Builds a tree from the spans of a trace, whatever their ids are. Missing parents, cycles and
+//! duplicate ids lose no span and never hang the browser.
 
 use std::collections::HashMap;
 
@@ -44,7 +44,7 @@ pub fn arrange(spans: &[Place<'_>]) -> Vec<Node> {
     };
     let mut nodes = Vec::with_capacity(spans.len());
     let mut placed = vec![false; spans.len()];
-    // No way leads from the uppermost to a circle: it begins at the first of its spans.
+    // A cycle can't be reached from a root, so it starts at the first of its spans.
     for start in uppermost.into_iter().chain(0..spans.len()) {
         let mut next = vec![(start, 1)];
         while let Some((index, level)) = next.pop() {

@@ -21,7 +21,7 @@ pub fn InviteMember(
     let submission = Submission::new();
     let login = FormField::new("");
     let role = RwSignal::new(Role::Member);
-    // An answer that seemed to fail may have done its work.
+    // A request that seemed to fail may have succeeded.
     let close = Callback::new(move |()| {
         page.inviting.set(false);
         page.members.refresh();

@@ -1,4 +1,4 @@
-//! Who is in the organization, in which role, and who is invited.
+//! The members of an organization, their roles, and who is invited.
 
 pub mod invite;
 pub mod page_state;

@@ -1,4 +1,4 @@
-//! The members of an organization, and what the person who looks may do with them.
+//! The state of the members page, and what the user may do there.
 
 use latchkey_domain::api::{ListedMember, Member, MemberPatch, Page};
 use latchkey_domain::id::{OrganizationId, UserId};

@@ -1,4 +1,4 @@
-//! Removing a member, or leaving: what it means, then the deed.
+//! The dialogs that remove a member or leave an organization.
 
 use latchkey_domain::api::ListedMember;
 use leptos::prelude::*;

@@ -1,4 +1,4 @@
-//! What each role can do, read off the domain's one table of permissions.
+//! What each role can do, taken from the permissions in `domain`.
 
 use latchkey_domain::role::{Permission, Role};
 use leptos::prelude::*;

@@ -1,4 +1,4 @@
-//! One member in the list, and what can be done with them.
+//! One member in the list, and the actions on them.
 
 use latchkey_domain::api::{ListedMember, Member};
 use latchkey_domain::id::UserId;

@@ -1,4 +1,4 @@
-//! Deleting an organization: what goes with it, its name once more, then the deed.
+//! The dialog that deletes an organization.
 
 use latchkey_domain::api::Project;
 use leptos::prelude::*;
@@ -28,7 +28,7 @@ pub fn DeleteOrganization(
     let navigate = use_navigate();
     let go_home = Callback::new(move |()| navigate("/", NavigateOptions::default()));
     let submission = Submission::new();
-    // What is being deleted stays what it was when the dialog opened.
+    // The dialog keeps the organization it was opened for.
     let (id, name) = subject
         .with_untracked(|subject| (subject.organization.id, subject.organization.name.clone()));
     let delete = move |()| {

@@ -99,7 +99,7 @@ fn RenameForm(subject: Signal<SettingsSubject>) -> impl IntoView {
                     let failed =
                         "Couldn’t rename the organization. Nothing was changed. Try again.";
                     submission.fail(&error, failed, &[("name", name)]);
-                    // It may be gone, or no longer this person's.
+                    // The organization may be deleted, or the user may have lost the permission.
                     workspace.reload();
                 }
             }

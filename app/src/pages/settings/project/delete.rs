@@ -1,4 +1,4 @@
-//! Deleting a project: what goes with it, its name once more, then the deed.
+//! The dialog that deletes a project.
 
 use latchkey_domain::id::ProjectId;
 use leptos::prelude::*;
@@ -27,7 +27,7 @@ pub fn DeleteProject(
     let navigate = use_navigate();
     let go_home = Callback::new(move |()| navigate("/", NavigateOptions::default()));
     let submission = Submission::new();
-    // What is being deleted stays what it was when the dialog opened.
+    // The dialog keeps the project it was opened for.
     let (id, name) =
         subject.with_untracked(|subject| (subject.project.id, subject.project.name.clone()));
     let delete = move |()| {

@@ -116,7 +116,7 @@ fn General(subject: Signal<SettingsSubject>) -> impl IntoView {
                         "Couldn’t save the project. Nothing was changed. Try again.",
                         &[("name", name), ("key_prefix", prefix)],
                     );
-                    // It may be gone, or no longer this person's to change.
+                    // The project may be deleted, or the user may have lost the permission.
                     workspace.reload();
                 }
             }

@@ -1,4 +1,4 @@
-//! The service keys of a project: with them, its own programs use the management API.
+//! The service keys of a project, with which its own programs call the management API.
 
 pub mod row;
 
