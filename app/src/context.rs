@@ -28,7 +28,7 @@ pub struct SiteAssets {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RequestId(pub String);
 
-/// The address that the request came from, if it is known; on the server alone.
+/// The client address of the request, if known; only on the server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ClientAddress(pub Option<IpAddr>);
 

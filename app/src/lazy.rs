@@ -36,7 +36,7 @@ use latchkey_ui::toast::{ToastAction, Toasts};
 
 /// The piece with the pages for signing in.
 pub(crate) const SIGN_IN: &str = "sign_in";
-/// The piece with what stands around every page of a signed-in person, and where they land.
+/// The piece with the layout of signed-in pages, and the page they land on.
 pub(crate) const DASHBOARD: &str = "dashboard";
 /// The piece with the pages that list keys.
 pub(crate) const KEYS: &str = "keys";
@@ -117,7 +117,7 @@ lazy_page!(
     AuthCompleteRoute = AuthComplete in sign_in, anybody
 );
 lazy_page!(
-    /// What stands around every page below.
+    /// The layout around every page below.
     LayoutRoute = Layout in dashboard, signed_in
 );
 lazy_page!(
@@ -177,7 +177,7 @@ lazy_page!(
     SessionsRoute = SessionsPage in settings, signed_in
 );
 lazy_page!(
-    /// Who asks the person to join.
+    /// The user's pending invitations.
     InvitationsRoute = InvitationsPage in settings, signed_in
 );
 

@@ -56,7 +56,7 @@ pub fn App() -> impl IntoView {
     }
 }
 
-/// Hands what the server says about itself on to the browser, where it is a context too.
+/// Passes the server's contexts on to the browser, where they are contexts too.
 fn provide_site() {
     let site = SharedValue::new(|| {
         let sign_in = use_context::<SignIn>().unwrap_or(SignIn { github: true, local: false });

@@ -8,8 +8,7 @@ use super::caller::caller;
 use super::server_function::server_function;
 
 server_function! {
-    /// Get the current user.
-    #[endpoint("me")]
+    #[endpoint("me", summary = "Get the current user")]
     pub async fn get_me() -> Me {
         let (services, actor) = caller().await?;
         Ok(latchkey_services::accounts::me(&services, &actor).await?)
@@ -17,8 +16,7 @@ server_function! {
 }
 
 server_function! {
-    /// List your active sessions.
-    #[endpoint("sessions/list")]
+    #[endpoint("sessions/list", summary = "List your active sessions")]
     pub async fn list_sessions() -> Vec<Session> {
         let (services, actor) = caller().await?;
         Ok(latchkey_services::accounts::list_sessions(&services, &actor).await?)
@@ -26,8 +24,7 @@ server_function! {
 }
 
 server_function! {
-    /// List your past sign-ins.
-    #[endpoint("sessions/sign-ins")]
+    #[endpoint("sessions/sign-ins", summary = "List your past sign-ins")]
     pub async fn list_sign_ins() -> Vec<SignInEntry> {
         let (services, actor) = caller().await?;
         Ok(latchkey_services::accounts::list_sign_ins(&services, &actor).await?)
@@ -35,8 +32,7 @@ server_function! {
 }
 
 server_function! {
-    /// End one of your sessions.
-    #[endpoint("sessions/end", refuses = [NotFound])]
+    #[endpoint("sessions/end", summary = "End one of your sessions", refuses = [NotFound])]
     pub async fn end_session(
         /// The session to end.
         session_id: SessionId,
@@ -47,8 +43,7 @@ server_function! {
 }
 
 server_function! {
-    /// End all of your other sessions.
-    #[endpoint("sessions/end-others")]
+    #[endpoint("sessions/end-others", summary = "End all of your other sessions")]
     pub async fn end_other_sessions() -> () {
         let (services, actor) = caller().await?;
         Ok(latchkey_services::accounts::end_other_sessions(&services, &actor).await?)

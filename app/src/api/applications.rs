@@ -10,8 +10,11 @@ use super::caller::{caller, page};
 use super::server_function::server_function;
 
 server_function! {
-    /// List the applications of a project.
-    #[endpoint("applications/list", refuses = [NotFound])]
+    #[endpoint(
+        "applications/list",
+        summary = "List the applications of a project",
+        refuses = [NotFound],
+    )]
     pub async fn list_applications(
         /// Project that the call is about.
         project_id: ProjectId,
@@ -24,8 +27,11 @@ server_function! {
 }
 
 server_function! {
-    /// Get an application with its project and organization.
-    #[endpoint("applications/get", refuses = [NotFound])]
+    #[endpoint(
+        "applications/get",
+        summary = "Get an application with its project and organization",
+        refuses = [NotFound],
+    )]
     pub async fn get_application(
         /// Application that the call is about.
         application_id: ApplicationId,
@@ -36,8 +42,11 @@ server_function! {
 }
 
 server_function! {
-    /// Create an application.
-    #[endpoint("applications/create", refuses = [Forbidden, NotFound])]
+    #[endpoint(
+        "applications/create",
+        summary = "Create an application",
+        refuses = [Forbidden, NotFound],
+    )]
     pub async fn create_application(
         /// Project that the call is about.
         project_id: ProjectId,
@@ -51,8 +60,11 @@ server_function! {
 }
 
 server_function! {
-    /// Update an application’s name, description or environment.
-    #[endpoint("applications/change", refuses = [Forbidden, NotFound])]
+    #[endpoint(
+        "applications/change",
+        summary = "Update an application’s name, description or environment",
+        refuses = [Forbidden, NotFound],
+    )]
     pub async fn update_application(
         /// Application that the call is about.
         application_id: ApplicationId,
@@ -65,8 +77,11 @@ server_function! {
 }
 
 server_function! {
-    /// Delete an application and revoke the keys restricted to it.
-    #[endpoint("applications/delete", refuses = [Forbidden, NotFound])]
+    #[endpoint(
+        "applications/delete",
+        summary = "Delete an application and revoke the keys restricted to it",
+        refuses = [Forbidden, NotFound],
+    )]
     pub async fn delete_application(
         /// Application that the call is about.
         application_id: ApplicationId,

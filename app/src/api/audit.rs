@@ -8,8 +8,11 @@ use super::caller::{caller, page};
 use super::server_function::server_function;
 
 server_function! {
-    /// List audit log events of an organization.
-    #[endpoint("audit/list", refuses = [Forbidden, NotFound])]
+    #[endpoint(
+        "audit/list",
+        summary = "List audit log events of an organization",
+        refuses = [Forbidden, NotFound],
+    )]
     pub async fn list_audit_events(
         /// Organization that the call is about.
         organization_id: OrganizationId,

@@ -4,10 +4,10 @@ use latchkey_domain::problem::{ErrorCode, Problem};
 use server_fn::error::{FromServerFnError, ServerFnErrorErr};
 use server_fn::{Bytes, ContentType, Decodes, Encodes, Format, FormatType};
 
-/// Why a call failed. Its words are fit for the page.
+/// Why a call failed. Its text is shown to users.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ApiError {
-    /// The server refused, and says why.
+    /// The server refused the call, with a reason.
     #[error("{}", .0.detail)]
     Refused(Problem),
     /// The browser has no connection.
@@ -19,7 +19,7 @@ pub enum ApiError {
     /// The server did not answer in time.
     #[error("Latchkey didn’t answer within 10 seconds.")]
     TimedOut,
-    /// Something answered, but not in Latchkey's words: a proxy, or another version.
+    /// The response is not one of Latchkey's: it came from a proxy, or from another version.
     #[error("This page can’t read the server’s response. Reload the page.")]
     Unreadable,
 }
@@ -54,7 +54,8 @@ impl ApiError {
         }
     }
 
-    /// The problem as it goes over the wire. Only refusals do; the rest is made in the browser.
+    /// The problem as sent over the wire. Only refusals are; the other variants exist only in the
+    /// browser.
     fn into_problem(self) -> Problem {
         match self {
             Self::Refused(problem) => problem,

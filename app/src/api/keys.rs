@@ -10,8 +10,7 @@ use super::caller::{caller, page};
 use super::server_function::server_function;
 
 server_function! {
-    /// List the keys of an application.
-    #[endpoint("keys/list", refuses = [NotFound])]
+    #[endpoint("keys/list", summary = "List the keys of an application", refuses = [NotFound])]
     pub async fn list_application_keys(
         /// Application that the call is about.
         application_id: ApplicationId,
@@ -30,8 +29,11 @@ server_function! {
 }
 
 server_function! {
-    /// Create a key for an application. The secret is returned only once.
-    #[endpoint("keys/create", refuses = [Forbidden, NotFound, NameTaken, TierLimitReached])]
+    #[endpoint(
+        "keys/create",
+        summary = "Create a key for an application. The secret is returned only once",
+        refuses = [Forbidden, NotFound, NameTaken, TierLimitReached],
+    )]
     pub async fn create_application_key(
         /// Application that the call is about.
         application_id: ApplicationId,
@@ -54,8 +56,7 @@ server_function! {
 }
 
 server_function! {
-    /// Revoke a key.
-    #[endpoint("keys/revoke", refuses = [Forbidden, NotFound])]
+    #[endpoint("keys/revoke", summary = "Revoke a key", refuses = [Forbidden, NotFound])]
     pub async fn revoke_key(
         /// Key that the call is about.
         key_id: KeyId,

@@ -9,8 +9,11 @@ use super::caller::{caller, page};
 use super::server_function::server_function;
 
 server_function! {
-    /// List the members and pending invitations of an organization.
-    #[endpoint("members/list", refuses = [NotFound])]
+    #[endpoint(
+        "members/list",
+        summary = "List the members and pending invitations of an organization",
+        refuses = [NotFound],
+    )]
     pub async fn list_members(
         /// Organization that the call is about.
         organization_id: OrganizationId,
@@ -23,8 +26,11 @@ server_function! {
 }
 
 server_function! {
-    /// Invite a user to an organization.
-    #[endpoint("members/invite", refuses = [Forbidden, NotFound, Conflict])]
+    #[endpoint(
+        "members/invite",
+        summary = "Invite a user to an organization",
+        refuses = [Forbidden, NotFound, Conflict],
+    )]
     pub async fn invite_member(
         /// Organization that the call is about.
         organization_id: OrganizationId,
@@ -38,8 +44,11 @@ server_function! {
 }
 
 server_function! {
-    /// Withdraw an invitation.
-    #[endpoint("invitations/withdraw", refuses = [Forbidden, NotFound])]
+    #[endpoint(
+        "invitations/withdraw",
+        summary = "Withdraw an invitation",
+        refuses = [Forbidden, NotFound],
+    )]
     pub async fn withdraw_invitation(
         /// Organization that the call is about.
         organization_id: OrganizationId,
@@ -53,8 +62,7 @@ server_function! {
 }
 
 server_function! {
-    /// List your pending invitations.
-    #[endpoint("invitations/list")]
+    #[endpoint("invitations/list", summary = "List your pending invitations")]
     pub async fn list_invitations(
         /// The `next_cursor` of the page before.
         cursor: Option<String>,
@@ -65,8 +73,11 @@ server_function! {
 }
 
 server_function! {
-    /// Accept an invitation.
-    #[endpoint("invitations/accept", refuses = [NotFound, LimitReached])]
+    #[endpoint(
+        "invitations/accept",
+        summary = "Accept an invitation",
+        refuses = [NotFound, LimitReached],
+    )]
     pub async fn accept_invitation(
         /// Organization that the call is about.
         organization_id: OrganizationId,
@@ -77,8 +88,7 @@ server_function! {
 }
 
 server_function! {
-    /// Decline an invitation.
-    #[endpoint("invitations/decline", refuses = [NotFound])]
+    #[endpoint("invitations/decline", summary = "Decline an invitation", refuses = [NotFound])]
     pub async fn decline_invitation(
         /// Organization that the call is about.
         organization_id: OrganizationId,
@@ -89,8 +99,11 @@ server_function! {
 }
 
 server_function! {
-    /// Update a member’s role.
-    #[endpoint("members/change", refuses = [Forbidden, NotFound, LastOwner, LimitReached])]
+    #[endpoint(
+        "members/change",
+        summary = "Update a member’s role",
+        refuses = [Forbidden, NotFound, LastOwner, LimitReached],
+    )]
     pub async fn update_member(
         /// Organization that the call is about.
         organization_id: OrganizationId,
@@ -106,8 +119,11 @@ server_function! {
 }
 
 server_function! {
-    /// Remove a member or leave an organization.
-    #[endpoint("members/remove", refuses = [Forbidden, NotFound, LastOwner])]
+    #[endpoint(
+        "members/remove",
+        summary = "Remove a member or leave an organization",
+        refuses = [Forbidden, NotFound, LastOwner],
+    )]
     pub async fn remove_member(
         /// Organization that the call is about.
         organization_id: OrganizationId,

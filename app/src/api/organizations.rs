@@ -8,8 +8,7 @@ use super::caller::caller;
 use super::server_function::server_function;
 
 server_function! {
-    /// Create an organization.
-    #[endpoint("organizations/create", refuses = [LimitReached])]
+    #[endpoint("organizations/create", summary = "Create an organization", refuses = [LimitReached])]
     pub async fn create_organization(
         /// What it shall be.
         request: OrganizationRequest,
@@ -20,8 +19,11 @@ server_function! {
 }
 
 server_function! {
-    /// Update an organization’s name or tier.
-    #[endpoint("organizations/change", refuses = [Forbidden, NotFound])]
+    #[endpoint(
+        "organizations/change",
+        summary = "Update an organization’s name or tier",
+        refuses = [Forbidden, NotFound],
+    )]
     pub async fn update_organization(
         /// Organization that the call is about.
         organization_id: OrganizationId,
@@ -34,8 +36,11 @@ server_function! {
 }
 
 server_function! {
-    /// Get the limits of an organization’s plan and their use.
-    #[endpoint("organizations/plan", refuses = [NotFound])]
+    #[endpoint(
+        "organizations/plan",
+        summary = "Get the limits of an organization’s plan and their use",
+        refuses = [NotFound],
+    )]
     pub async fn get_plan_use(
         /// Organization that the call is about.
         organization_id: OrganizationId,
@@ -46,8 +51,11 @@ server_function! {
 }
 
 server_function! {
-    /// Delete an organization with its contents and revoke its keys.
-    #[endpoint("organizations/delete", refuses = [Forbidden, NotFound])]
+    #[endpoint(
+        "organizations/delete",
+        summary = "Delete an organization with its contents and revoke its keys",
+        refuses = [Forbidden, NotFound],
+    )]
     pub async fn delete_organization(
         /// Organization that the call is about.
         organization_id: OrganizationId,

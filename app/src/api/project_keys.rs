@@ -8,8 +8,7 @@ use super::caller::{caller, page};
 use super::server_function::server_function;
 
 server_function! {
-    /// List the keys of a project.
-    #[endpoint("project-keys/list", refuses = [NotFound])]
+    #[endpoint("project-keys/list", summary = "List the keys of a project", refuses = [NotFound])]
     pub async fn list_project_keys(
         /// Project that the call is about.
         project_id: ProjectId,
@@ -24,8 +23,11 @@ server_function! {
 }
 
 server_function! {
-    /// Create a key. The secret is returned only once.
-    #[endpoint("project-keys/create", refuses = [Forbidden, NotFound, NameTaken, TierLimitReached])]
+    #[endpoint(
+        "project-keys/create",
+        summary = "Create a key. The secret is returned only once",
+        refuses = [Forbidden, NotFound, NameTaken, TierLimitReached],
+    )]
     pub async fn create_project_key(
         /// Project that the call is about.
         project_id: ProjectId,
@@ -38,8 +40,7 @@ server_function! {
 }
 
 server_function! {
-    /// Get a key.
-    #[endpoint("keys/get", refuses = [NotFound])]
+    #[endpoint("keys/get", summary = "Get a key", refuses = [NotFound])]
     pub async fn get_key(
         /// Key that the call is about.
         key_id: KeyId,
@@ -50,8 +51,11 @@ server_function! {
 }
 
 server_function! {
-    /// Update a key’s name, limits or expiry.
-    #[endpoint("keys/change", refuses = [Forbidden, NotFound, Conflict, NameTaken, TierLimitReached])]
+    #[endpoint(
+        "keys/change",
+        summary = "Update a key’s name, limits or expiry",
+        refuses = [Forbidden, NotFound, Conflict, NameTaken, TierLimitReached],
+    )]
     pub async fn update_key(
         /// Key that the call is about.
         key_id: KeyId,
@@ -64,8 +68,11 @@ server_function! {
 }
 
 server_function! {
-    /// Rotate a key. The new secret is returned only once.
-    #[endpoint("keys/rotate", refuses = [Forbidden, NotFound, Conflict])]
+    #[endpoint(
+        "keys/rotate",
+        summary = "Rotate a key. The new secret is returned only once",
+        refuses = [Forbidden, NotFound, Conflict],
+    )]
     pub async fn rotate_key(
         /// Key that the call is about.
         key_id: KeyId,
@@ -79,8 +86,11 @@ server_function! {
 }
 
 server_function! {
-    /// Archive a revoked or expired key.
-    #[endpoint("keys/archive", refuses = [Forbidden, NotFound, Conflict])]
+    #[endpoint(
+        "keys/archive",
+        summary = "Archive a revoked or expired key",
+        refuses = [Forbidden, NotFound, Conflict],
+    )]
     pub async fn archive_key(
         /// Key that the call is about.
         key_id: KeyId,
@@ -91,8 +101,11 @@ server_function! {
 }
 
 server_function! {
-    /// Unarchive a key.
-    #[endpoint("keys/unarchive", refuses = [Forbidden, NotFound, Conflict])]
+    #[endpoint(
+        "keys/unarchive",
+        summary = "Unarchive a key",
+        refuses = [Forbidden, NotFound, Conflict],
+    )]
     pub async fn unarchive_key(
         /// Key that the call is about.
         key_id: KeyId,
@@ -103,8 +116,11 @@ server_function! {
 }
 
 server_function! {
-    /// End the grace period of a rotation.
-    #[endpoint("keys/end-grace", refuses = [Forbidden, NotFound])]
+    #[endpoint(
+        "keys/end-grace",
+        summary = "End the grace period of a rotation",
+        refuses = [Forbidden, NotFound],
+    )]
     pub async fn end_grace(
         /// Key that the call is about.
         key_id: KeyId,

@@ -8,8 +8,7 @@ use super::caller::{caller, page};
 use super::server_function::server_function;
 
 server_function! {
-    /// List the projects of an organization.
-    #[endpoint("projects/list", refuses = [NotFound])]
+    #[endpoint("projects/list", summary = "List the projects of an organization", refuses = [NotFound])]
     pub async fn list_projects(
         /// Organization that the call is about.
         organization_id: OrganizationId,
@@ -22,8 +21,11 @@ server_function! {
 }
 
 server_function! {
-    /// Create a project.
-    #[endpoint("projects/create", refuses = [Forbidden, NotFound, LimitReached])]
+    #[endpoint(
+        "projects/create",
+        summary = "Create a project",
+        refuses = [Forbidden, NotFound, LimitReached],
+    )]
     pub async fn create_project(
         /// Organization that the call is about.
         organization_id: OrganizationId,
@@ -37,8 +39,11 @@ server_function! {
 }
 
 server_function! {
-    /// Update a project’s name or key prefix.
-    #[endpoint("projects/change", refuses = [Forbidden, NotFound])]
+    #[endpoint(
+        "projects/change",
+        summary = "Update a project’s name or key prefix",
+        refuses = [Forbidden, NotFound],
+    )]
     pub async fn update_project(
         /// Project that the call is about.
         project_id: ProjectId,
@@ -51,8 +56,11 @@ server_function! {
 }
 
 server_function! {
-    /// Delete a project with its contents and revoke its keys.
-    #[endpoint("projects/delete", refuses = [Forbidden, NotFound])]
+    #[endpoint(
+        "projects/delete",
+        summary = "Delete a project with its contents and revoke its keys",
+        refuses = [Forbidden, NotFound],
+    )]
     pub async fn delete_project(
         /// Project that the call is about.
         project_id: ProjectId,

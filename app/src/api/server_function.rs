@@ -19,7 +19,7 @@ use utoipa::{PartialSchema, ToSchema};
 pub struct ServerFunction {
     /// The whole path, `/api/…`.
     pub path: &'static str,
-    /// First line of its doc comment.
+    /// What it does, as an imperative: “Create a key”.
     pub summary: &'static str,
     /// Codes of its refusals, beside those that every call may get.
     pub refuses: &'static [ErrorCode],
@@ -55,13 +55,11 @@ pub fn server_functions() -> impl Iterator<Item = &'static ServerFunction> {
     inventory::iter::<ServerFunction>.into_iter()
 }
 
-/// Takes a function as it would be written with `#[server]`. The first line of its doc comment is
-/// the summary in the API's description. `refuses` are codes of [`latchkey_domain::problem`].
+/// Takes a function as it would be written with `#[server]`. `summary` is its doc comment, and its
+/// summary in the API's description. `refuses` are codes of [`latchkey_domain::problem`].
 macro_rules! server_function {
     (
-        #[doc = $summary:literal]
-        $(#[doc = $more:literal])*
-        #[endpoint($path:literal $(, refuses = [$($code:ident),*])?)]
+        #[endpoint($path:literal, summary = $summary:literal $(, refuses = [$($code:ident),*])? $(,)?)]
         pub async fn $function:ident(
             $($(#[doc = $about:literal])* $argument:ident: $kind:ty),* $(,)?
         ) -> $response:ty {
@@ -69,7 +67,6 @@ macro_rules! server_function {
         }
     ) => {
         #[doc = $summary]
-        $(#[doc = $more])*
         #[doc = ""]
         #[doc = "# Errors"]
         #[doc = "See [`crate::api::ApiError`]."]
@@ -91,27 +88,28 @@ macro_rules! server_function {
             use crate::api::server_function::{BodySchema, ServerFunction};
 
             #[derive(::utoipa::ToSchema)]
-            struct Arguments {
+            struct ArgumentsSchema {
                 $($argument: $kind),*
             }
 
             #[derive(::utoipa::ToSchema)]
-            struct Response {
+            struct ResponseSchema {
                 answer: $response,
             }
 
             // Nothing else reads the fields: only the schemas are used.
-            const _: fn(Arguments, Response) = |Arguments { $($argument),* }, Response { answer }| {
-                _ = ($($argument,)* answer,);
-            };
+            const _: fn(ArgumentsSchema, ResponseSchema) =
+                |ArgumentsSchema { $($argument),* }, ResponseSchema { answer }| {
+                    _ = ($($argument,)* answer,);
+                };
 
             ::leptos::server_fn::inventory::submit! {
                 ServerFunction {
                     path: concat!("/api/", $path),
                     summary: $summary,
                     refuses: &[$($(::latchkey_domain::problem::ErrorCode::$code),*)?],
-                    arguments: BodySchema::of::<Arguments>(),
-                    response: BodySchema::of::<Response>(),
+                    arguments: BodySchema::of::<ArgumentsSchema>(),
+                    response: BodySchema::of::<ResponseSchema>(),
                 }
             }
         };

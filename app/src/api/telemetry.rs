@@ -10,8 +10,7 @@ use super::caller::{caller, page};
 use super::server_function::server_function;
 
 server_function! {
-    /// List the traces of an application.
-    #[endpoint("traces/list", refuses = [NotFound])]
+    #[endpoint("traces/list", summary = "List the traces of an application", refuses = [NotFound])]
     pub async fn list_traces(
         /// Application that the call is about.
         application_id: ApplicationId,
@@ -27,8 +26,7 @@ server_function! {
 }
 
 server_function! {
-    /// List the logs of an application.
-    #[endpoint("logs/list", refuses = [NotFound])]
+    #[endpoint("logs/list", summary = "List the logs of an application", refuses = [NotFound])]
     pub async fn list_logs(
         /// Application that the call is about.
         application_id: ApplicationId,

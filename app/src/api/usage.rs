@@ -10,8 +10,7 @@ use super::caller::caller;
 use super::server_function::server_function;
 
 server_function! {
-    /// Get the usage of a key.
-    #[endpoint("usage/key", refuses = [NotFound])]
+    #[endpoint("usage/key", summary = "Get the usage of a key", refuses = [NotFound])]
     pub async fn get_key_usage(
         /// Key that the call is about.
         key_id: KeyId,
@@ -24,8 +23,7 @@ server_function! {
 }
 
 server_function! {
-    /// Get the usage of a project.
-    #[endpoint("usage/project", refuses = [NotFound])]
+    #[endpoint("usage/project", summary = "Get the usage of a project", refuses = [NotFound])]
     pub async fn get_project_usage(
         /// Project that the call is about.
         project_id: ProjectId,
@@ -41,8 +39,11 @@ server_function! {
 }
 
 server_function! {
-    /// Get a project’s monthly quota and its use.
-    #[endpoint("usage/month", refuses = [NotFound])]
+    #[endpoint(
+        "usage/month",
+        summary = "Get a project’s monthly quota and its use",
+        refuses = [NotFound],
+    )]
     pub async fn get_project_month(
         /// Project that the call is about.
         project_id: ProjectId,
@@ -53,8 +54,11 @@ server_function! {
 }
 
 server_function! {
-    /// Simulate a check of a key without counting it.
-    #[endpoint("keys/dry-run", refuses = [NotFound])]
+    #[endpoint(
+        "keys/dry-run",
+        summary = "Simulate a check of a key without counting it",
+        refuses = [NotFound],
+    )]
     pub async fn dry_run_key(
         /// Key that the call is about.
         key_id: KeyId,
@@ -67,8 +71,11 @@ server_function! {
 }
 
 server_function! {
-    /// Get the hourly activity of up to 100 keys in the last 24 hours.
-    #[endpoint("usage/keys", refuses = [NotFound])]
+    #[endpoint(
+        "usage/keys",
+        summary = "Get the hourly activity of up to 100 keys in the last 24 hours",
+        refuses = [NotFound],
+    )]
     pub async fn get_key_activity(
         /// Project that the call is about.
         project_id: ProjectId,

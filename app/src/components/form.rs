@@ -35,7 +35,7 @@ impl FormField {
         entry
     }
 
-    /// Says what is wrong.
+    /// Shows this message below the field until its text changes.
     pub fn set_error(self, message: impl Into<String>) {
         self.error.set(Some(message.into()));
     }
@@ -51,12 +51,12 @@ impl FormField {
             .with_untracked(|text| Some(text.trim().to_owned()).filter(|text| !text.is_empty()))
     }
 
-    /// What `read` makes of what is written; else the field says why not.
+    /// Parses the text with `read`. If that fails, the field shows why.
     pub fn read<T>(self, read: impl FnOnce(Option<String>) -> Result<T, String>) -> Option<T> {
         read(self.text()).map_err(|message| self.set_error(message)).ok()
     }
 
-    /// What is written as a `T`, which says why something isn't one.
+    /// Parses the text as a `T`. If that fails, the field shows why.
     pub fn parse<T>(self) -> Option<T>
     where
         T: std::str::FromStr,
@@ -170,7 +170,7 @@ pub fn FormDialog(
     /// What it is about.
     #[prop(into)]
     title: Signal<String>,
-    /// What stands at the right of the heading.
+    /// Shown at the right of the heading.
     #[prop(optional, into)]
     aside: Option<ViewFnOnce>,
     /// State of the form's request.
@@ -180,7 +180,7 @@ pub fn FormDialog(
     dirty: Signal<bool>,
     /// The button that sends it.
     action: &'static str,
-    /// The button while that goes on.
+    /// Label of the button while it is busy.
     busy_label: &'static str,
     /// Called to close the dialog.
     #[prop(into)]

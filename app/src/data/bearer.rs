@@ -62,8 +62,8 @@ async fn deliver(request: &PostRequest) -> Result<HttpResponse, ApiError> {
     }
 }
 
-/// Sends with the token; after a 401 once more with a renewed one. If the session is over, the page
-/// is on its way to the login page and this never returns.
+/// Sends with the token; after a 401, once more with a renewed one. If the session has ended, goes
+/// to the login page and never returns.
 ///
 /// # Errors
 /// There was no answer. A refusal is one, unless it is about the token.
@@ -90,7 +90,7 @@ pub(crate) async fn with_token<A>(
     Ok(answer)
 }
 
-/// What a refusal says.
+/// The error in the body of a refusal.
 pub(crate) fn refused(body: Bytes) -> ApiError {
     ProblemEncoding::decode(body).unwrap_or(ApiError::Unreadable)
 }

@@ -41,7 +41,7 @@ impl PostRequest {
         Self { path: path.to_owned(), body: None }
     }
 
-    /// Sends it, with `token` as Bearer.
+    /// Sends it, with `token` as bearer token.
     ///
     /// # Errors
     /// There was no answer, or none within ten seconds. A refusal is an answer.
@@ -70,12 +70,11 @@ impl PostRequest {
     }
 }
 
-/// A file on its way here. Its beginning must come within ten seconds, its end may take as long as
-/// it takes.
+/// A download. Its response must start within ten seconds; the body may take as long as it takes.
 pub(crate) struct Download(Response);
 
 impl Download {
-    /// Begins it, with `token` as Bearer.
+    /// Starts it, with `token` as bearer token.
     ///
     /// # Errors
     /// There was no answer in time. A refusal is an answer.

@@ -18,7 +18,7 @@ use latchkey_domain::id::{
 /// days does not fill the browser's memory. What was dropped is below, one “Load older” away.
 const MAX_ARRIVALS: usize = 1_000;
 
-/// A row that is told apart by an id.
+/// A row with an id.
 pub trait HasId {
     /// Type of the row's ID.
     type Id: Copy + Eq + std::hash::Hash + Send + Sync + 'static;
@@ -27,27 +27,27 @@ pub trait HasId {
     fn id(&self) -> Self::Id;
 }
 
-/// In which order the server lists the rows.
+/// The order of the server's list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Order {
     /// Newest first: rows arrive at the top, and those that are there stay where they are.
     #[default]
     Newest,
-    /// By something that changes while a person reads, such as the last use; or as a search finds
-    /// them, whose pages may have none while later ones do.
+    /// By something that changes while a person reads, such as the last use; or search results,
+    /// whose pages may be empty while later ones are not.
     Changing,
 }
 
-/// What is shown of a list, and where its older rows begin.
+/// The rows of a list that are loaded, and the cursor of the next ones.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ListRows<T> {
     shown: Vec<T>,
     cursor: Option<String>,
     arrivals: usize,
     order: Order,
-    /// Whether rows below the first page were asked for.
+    /// Whether older pages were loaded.
     paged: bool,
-    /// Whether another list was asked for: what is shown goes when its first page comes.
+    /// Whether the rows belong to an earlier list. The first page of the new one replaces them.
     outdated: bool,
 }
 
@@ -92,8 +92,8 @@ impl<T: HasId> ListRows<T> {
     /// When more arrived than one page holds, the list starts again at that page: a gap would be a
     /// lie.
     ///
-    /// In a changing order nothing says where rows went, so once older ones were asked for, all
-    /// stay where they are and only what they say is renewed.
+    /// In a changing order it is unknown where rows moved. So once older pages were loaded, all
+    /// rows stay where they are and only their content is updated.
     pub fn merge_first_page(&mut self, page: Page<T>) {
         if self.outdated {
             self.start_with(page);
@@ -132,8 +132,7 @@ impl<T: HasId> ListRows<T> {
         }
     }
 
-    /// Adds the page that `asked` was the cursor of. It is dropped if the list has started again
-    /// since.
+    /// Adds the page at the cursor `asked`. It is dropped if the list was restarted since.
     pub fn append_page(&mut self, asked: &str, page: Page<T>) {
         if self.outdated || self.cursor.as_deref() != Some(asked) {
             return;
@@ -166,7 +165,7 @@ impl HasId for AuditEvent {
     }
 }
 
-/// What tells a row of the members apart: whoever is invited has no id that the organization sees.
+/// Identifies a row of members: the organization does not see the id of an invited user.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum MemberRowId {
     /// A member of the organization.

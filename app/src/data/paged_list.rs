@@ -24,9 +24,9 @@ type FetchPage<T> = Arc<dyn Fn(Option<String>) -> PageFuture<T> + Send + Sync>;
 pub enum ListState {
     /// Placeholder rows until the first response.
     Skeleton,
-    /// Why it could not be had.
+    /// Why loading failed.
     Failed(ApiError),
-    /// That there is nothing.
+    /// The list is empty.
     Empty,
     /// The loaded rows are shown.
     Rows,
@@ -37,21 +37,20 @@ pub enum ListState {
 enum Stage {
     /// The first page is loading.
     Loading,
-    /// It could not be had.
+    /// Loading failed.
     Failed(ApiError),
     /// The list has been loaded.
     Ready,
 }
 
-/// A list, its newest page kept fresh by whoever calls [`PagedList::refresh`].
+/// A paged list. [`PagedList::refresh`] loads its newest page again.
 pub struct PagedList<T: 'static> {
     rows: RwSignal<ListRows<T>>,
     stage: RwSignal<Stage>,
     older: RwSignal<More>,
     stale: RwSignal<bool>,
     refreshing: StoredValue<bool>,
-    /// How often a row was changed here. An answer from before the last change is older than what
-    /// is shown.
+    /// Number of changes made to rows here. A response from before the last change is outdated.
     changes: StoredValue<u32>,
     fetch: StoredValue<FetchPage<T>>,
 }
@@ -65,7 +64,7 @@ impl<T> Clone for PagedList<T> {
 impl<T> Copy for PagedList<T> {}
 
 impl<T: HasId + Clone + Send + Sync + 'static> PagedList<T> {
-    /// A list that `fetch` reads: the first page, or the one at a cursor. It loads in the browser.
+    /// A list that `fetch` loads: the first page, or the one at a cursor. It loads in the browser.
     pub fn new<F, A>(fetch: F) -> Self
     where
         F: Fn(Option<String>) -> A + Send + Sync + 'static,
@@ -85,15 +84,15 @@ impl<T: HasId + Clone + Send + Sync + 'static> PagedList<T> {
         list
     }
 
-    /// The same list, read in this order from its first page on.
+    /// The same list, loaded in this order from the first page.
     #[must_use]
     pub fn with_order(self, order: Order) -> Self {
         self.rows.update_untracked(|rows| rows.restart(order));
         self
     }
 
-    /// What there is to show. It changes only when something else is to be shown, so that an
-    /// arriving row doesn't build the table again.
+    /// What there is to show. It changes only when something else is to be shown, so that a new row
+    /// does not rebuild the table.
     pub fn state(self) -> Memo<ListState> {
         let loading = Signal::derive(move || self.stage.with(|stage| *stage == Stage::Loading));
         let skeleton = skeleton_shown(loading);
@@ -109,8 +108,7 @@ impl<T: HasId + Clone + Send + Sync + 'static> PagedList<T> {
         })
     }
 
-    /// Whether there is nothing to list: what it would belong to does not exist for this person.
-    /// Tracked.
+    /// Whether the parent of the list does not exist for this user. Tracked.
     pub fn is_missing(self) -> bool {
         self.stage
             .with(|stage| matches!(stage, Stage::Failed(error) if error.is(ErrorCode::NotFound)))
@@ -146,29 +144,29 @@ impl<T: HasId + Clone + Send + Sync + 'static> PagedList<T> {
         self.stale.into()
     }
 
-    /// Whether the first page was had, tracked.
+    /// Whether the first page was loaded, tracked.
     pub fn is_ready(self) -> bool {
         self.stage.with(|stage| *stage == Stage::Ready)
     }
 
-    /// Whether the first page was had, untracked.
+    /// Whether the first page was loaded, untracked.
     pub fn is_ready_untracked(self) -> bool {
         self.stage.with_untracked(|stage| *stage == Stage::Ready)
     }
 
-    /// Changes the row of that id, if the list is still there.
+    /// Updates the row with that id, if the list is still mounted.
     pub fn change(self, id: T::Id, change: impl FnOnce(&mut T)) {
         _ = self.changes.try_update_value(|changes| *changes += 1);
         _ = self.rows.try_update(|rows| rows.change(id, change));
     }
 
-    /// Starts over after a failure.
+    /// Loads again after a failure.
     pub fn retry(self) {
         self.stage.set(Stage::Loading);
         self.refresh();
     }
 
-    /// Starts over with another list: what `fetch` reads has changed.
+    /// Loads another list: the parameters of `fetch` changed.
     pub fn restart(self, order: Order) {
         self.rows.update(|rows| rows.restart(order));
         self.changes.update_value(|changes| *changes += 1);
@@ -176,7 +174,7 @@ impl<T: HasId + Clone + Send + Sync + 'static> PagedList<T> {
         self.retry();
     }
 
-    /// Asks for the newest page, unless that is under way.
+    /// Loads the newest page, unless that is in progress.
     pub fn refresh(self) {
         if self.refreshing.get_value() {
             return;
@@ -215,7 +213,7 @@ impl<T: HasId + Clone + Send + Sync + 'static> PagedList<T> {
         }
     }
 
-    /// Asks for the rows below those shown, unless that is under way.
+    /// Loads the rows below those shown, unless that is in progress.
     pub fn load_older(self) {
         let cursor = self.rows.with_untracked(|rows| rows.cursor().map(str::to_owned));
         let Some(cursor) = cursor.filter(|_| self.older.get_untracked() != More::Loading) else {

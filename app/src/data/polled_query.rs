@@ -15,24 +15,24 @@ use latchkey_ui::skeleton::skeleton_shown;
 type QueryFuture<T> = Pin<Box<dyn Future<Output = Result<T, ApiError>>>>;
 type QueryFn<T> = Arc<dyn Fn() -> QueryFuture<T> + Send + Sync>;
 
-/// What there is to show of it.
+/// What there is to show.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum QueryState {
     /// Placeholder rows until the first response.
     Skeleton,
-    /// Why it could not be had.
+    /// Why loading failed.
     Failed(ApiError),
     /// The value has been loaded.
     Loaded,
 }
 
-/// The thing, as it was last read.
+/// A polled value, as last loaded.
 pub struct PolledQuery<T: 'static> {
     value: RwSignal<Option<T>>,
     failure: RwSignal<Option<ApiError>>,
-    /// Whether what is shown is not what is wanted, say of another range.
+    /// Whether the value belongs to earlier parameters, such as another range.
     outdated: RwSignal<bool>,
-    /// Which request is the last; the answers of those before it are dropped.
+    /// Number of the last request; responses to earlier ones are dropped.
     latest_request: StoredValue<u32>,
     is_fetching: StoredValue<bool>,
     fetch: StoredValue<QueryFn<T>>,
@@ -47,7 +47,7 @@ impl<T> Clone for PolledQuery<T> {
 impl<T> Copy for PolledQuery<T> {}
 
 impl<T: Clone + PartialEq + Send + Sync + 'static> PolledQuery<T> {
-    /// What `fetch` reads, in the browser, for as long as the calling component is there.
+    /// Loads with `fetch`, in the browser, for as long as the calling component is mounted.
     pub fn new<F, A>(fetch: F) -> Self
     where
         F: Fn() -> A + Send + Sync + 'static,
@@ -72,7 +72,8 @@ impl<T: Clone + PartialEq + Send + Sync + 'static> PolledQuery<T> {
         query
     }
 
-    /// Starts over: what `fetch` reads has changed. What was read stays in sight until then.
+    /// Loads again because the parameters of `fetch` changed. The old value stays visible until
+    /// then.
     pub fn restart(self) {
         self.outdated.set(true);
         self.retry();
@@ -84,23 +85,22 @@ impl<T: Clone + PartialEq + Send + Sync + 'static> PolledQuery<T> {
         self.request();
     }
 
-    /// What was last read, tracked.
+    /// The last value, tracked.
     pub fn get(self) -> Option<T> {
         self.value.get()
     }
 
-    /// A part of what was last read, tracked.
+    /// A part of the last value, tracked.
     pub fn with<U>(self, read: impl FnOnce(&T) -> U) -> Option<U> {
         self.value.with(|value| value.as_ref().map(read))
     }
 
-    /// Whether what is shown is about to be replaced by something else, tracked.
+    /// Whether the value is about to be replaced by that of other parameters, tracked.
     pub fn is_outdated(self) -> bool {
         self.outdated.get()
     }
 
-    /// Whether there is nothing to read: what it would belong to does not exist for this person.
-    /// Tracked.
+    /// Whether the resource does not exist for this user. Tracked.
     pub fn is_missing(self) -> bool {
         self.failure.with(|error| error.as_ref().is_some_and(|it| it.is(ErrorCode::NotFound)))
     }

@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use leptos::prelude::*;
 
-/// How often a live list asks for its newest page.
+/// Interval at which live lists are refreshed.
 const POLL_INTERVAL: Duration = Duration::from_millis(2_500);
 
-/// Calls `ask` every 2.5 s while the page is visible, and at once when it becomes visible again. It
-/// ends with the component that calls this.
+/// Calls `ask` every 2.5 s while the page is visible, and when it becomes visible again. It ends
+/// with the calling component.
 pub fn poll_while_visible(ask: impl Fn() + Clone + 'static) {
     Effect::new(move || {
         let when_visible = {

@@ -18,7 +18,7 @@ use crate::api::ApiError;
 /// Where `localStorage` keeps the access token.
 pub(crate) const TOKEN: &str = "token";
 
-/// Why a person has to sign in again; it stands in the login page's address.
+/// Why a user has to sign in again; the reason is in the URL of the login page.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Reason {
     /// The session ended without their doing.
@@ -46,7 +46,7 @@ pub fn token() -> Option<String> {
 pub enum RenewError {
     /// The session is over.
     SessionEnded,
-    /// The server could not be asked; the session may well be alive.
+    /// The server could not be reached; the session may be alive.
     Failed(ApiError),
 }
 
@@ -56,8 +56,8 @@ thread_local! {
     /// The renewal that is under way. Calls that are refused together wait for the same one.
     static RENEWAL: RefCell<Option<Renewal>> = const { RefCell::new(None) };
 
-    /// Whether this page is on its way to the login page. The first reason to go there counts: what
-    /// is refused on the way out knows less, and would start the navigation again.
+    /// Whether this page is about to navigate to the login page. The first reason counts: later
+    /// ones know less, and would restart the navigation.
     static LEAVING: Cell<bool> = const { Cell::new(false) };
 }
 
@@ -98,7 +98,7 @@ async fn ask_for_token() -> Result<String, RenewError> {
     }
 }
 
-/// A new token. If the session is over, the page goes to the login page and this never returns.
+/// A new token. If the session has ended, goes to the login page and never returns.
 ///
 /// # Errors
 /// The server can't be asked. The person stays signed in and can try again.
@@ -110,14 +110,14 @@ pub(crate) async fn renew() -> Result<String, ApiError> {
     }
 }
 
-/// Forgets the token and goes to the login page, which will lead back here. Never returns: what
-/// waits for it must not show an error for the moment that the browser needs.
+/// Forgets the token and goes to the login page, which will return here. Never returns, so that its
+/// caller shows no error until the browser navigates.
 pub(crate) async fn redirect_to_login<T>(reason: Option<Reason>) -> T {
     redirect_once(reason, Some(&here()));
     std::future::pending().await
 }
 
-/// Goes to the login page if nobody is signed in, and then never returns. The server can't tell: it
+/// Goes to the login page, and never returns, if nobody is signed in. The server can't tell: it
 /// never sees the token.
 pub(crate) async fn require() {
     if token().is_none() {

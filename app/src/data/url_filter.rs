@@ -5,12 +5,12 @@ use leptos_router::NavigateOptions;
 use leptos_router::hooks::{use_location, use_navigate, use_query_map};
 use leptos_router::params::ParamsMap;
 
-/// A filter that an address can hold.
+/// A filter that can be written as a query string.
 pub trait UrlFilter: Clone + PartialEq + Send + Sync + 'static {
-    /// The filter that an address holds. What it doesn't know, it leaves out.
+    /// Reads the filter from a query string. Unknown values are ignored.
     fn from_query(query: &ParamsMap) -> Self;
 
-    /// The address's part after the path: `?q=web&status=active`, or nothing.
+    /// The query string: `?q=web&status=active`, or nothing.
     fn to_query(&self) -> String;
 
     /// The same view without any filters.
@@ -20,7 +20,7 @@ pub trait UrlFilter: Clone + PartialEq + Send + Sync + 'static {
 
 /// The filter of a page.
 pub struct FilterState<F: Send + Sync + 'static> {
-    /// As the address has it.
+    /// The current filter, from the URL.
     pub now: Memo<F>,
     set: Callback<F>,
 }
@@ -50,7 +50,7 @@ impl<F: UrlFilter> FilterState<F> {
         Self { now, set }
     }
 
-    /// Changes the filter, and the address with it.
+    /// Changes the filter and the URL.
     pub fn change(self, change: impl FnOnce(&mut F)) {
         let mut filter = self.now.get_untracked();
         change(&mut filter);

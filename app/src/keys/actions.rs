@@ -10,14 +10,14 @@ use latchkey_ui::button::{Button, IconButton, Variant};
 use latchkey_ui::icon::{Glyph, Icon};
 use latchkey_ui::menu::{Menu, MenuDivider, MenuItem};
 
-/// What can be done with a key. On cards it is a menu.
+/// The actions of a key. On cards they are a menu.
 #[component]
 pub fn Actions(
     /// Where the key is listed.
     page: KeysPageState,
     /// The key as it is now.
     now: Memo<ListedKey>,
-    /// Whether there is room for words: in the head of the key's own page.
+    /// Whether the buttons have labels: in the head of the key's own page.
     #[prop(optional)]
     wide: bool,
 ) -> impl IntoView {
@@ -126,7 +126,7 @@ fn Buttons(page: KeysPageState, now: Memo<ListedKey>, can: Memo<KeyActions>) -> 
     }
 }
 
-/// The same with words. What changes the key stands beside what it changes.
+/// The same buttons with labels. Edit is missing: it is beside what it changes.
 #[component]
 fn WideButtons(page: KeysPageState, now: Memo<ListedKey>, can: Memo<KeyActions>) -> impl IntoView {
     let Handlers { rotate, archive, restore, revoke, .. } = Handlers::new(&page, now);

@@ -19,7 +19,7 @@ const MOST_KEYS: usize = 100;
 pub struct Activity(RwSignal<BTreeMap<KeyId, [HourOfUse; 24]>>);
 
 impl Activity {
-    /// That of the keys of one list. While `paused`, nothing is asked.
+    /// The activity of the keys of one list. While `paused`, nothing is loaded.
     pub fn of(keys: PagedList<ListedKey>, project: ProjectId, paused: Signal<bool>) -> Self {
         let activity = Self(RwSignal::new(BTreeMap::new()));
         let listed = Memo::new(move |_| {

@@ -14,7 +14,7 @@ pub const fn can_archive(status: KeyStatus) -> bool {
     !matches!(status, KeyStatus::Active)
 }
 
-/// Archives a key, or restores it, and says so. That works even after the page was left.
+/// Archives or restores a key and shows the result, even if the user has left the page.
 pub fn set_archived(page: KeysPageState, id: KeyId, name: String, archived: bool) {
     leptos::task::spawn_local(async move {
         let answer = if archived { archive_key(id).await } else { unarchive_key(id).await };

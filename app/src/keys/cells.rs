@@ -18,7 +18,7 @@ use latchkey_ui::table::{CELL, EmptyCell};
 /// A key in a list, as it is now.
 #[derive(Clone, Copy)]
 pub struct KeyRowState {
-    /// The key as the list has it.
+    /// The key, as in the list.
     pub now: Memo<ListedKey>,
     /// The time, if it is known.
     pub time: Signal<Option<Timestamp>>,

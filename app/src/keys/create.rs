@@ -18,7 +18,7 @@ use latchkey_ui::dialog::Dialog;
 use latchkey_ui::relative_time::browser_time;
 use latchkey_ui::slot_meter::{MeterPlace, SlotMeter};
 
-/// What is filled in. It is kept while the dialog says that the limit is reached.
+/// The form. It is kept while the dialog shows that the limit is reached.
 #[derive(Clone, Copy)]
 struct Draft {
     form: KeyForm,
@@ -53,7 +53,7 @@ impl Draft {
     }
 }
 
-/// The dialog. At the plan's limit it says what helps instead.
+/// The dialog. At the plan's limit it shows the ways out instead.
 #[component]
 pub fn CreateKey(
     /// Whose key it will be.

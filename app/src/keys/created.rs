@@ -25,7 +25,7 @@ use latchkey_ui::icon::Glyph;
 use latchkey_ui::relative_time::{browser_time, date};
 use latchkey_ui::snippets::{Snippet, report_a_trace};
 
-/// The dialog. It closes only once the person says that the key is stored, or insists.
+/// The dialog. It closes only if the user confirms that the key is stored, or insists.
 #[component]
 pub fn KeyCreated(
     /// The new secret. Emptied when the dialog closes.
@@ -149,7 +149,8 @@ fn Heading(key: ApiKey, scope: Signal<KeyScope>) -> impl IntoView {
     }
 }
 
-/// The line for a `.env` file, which alone holds the secret, and programs that read it from there.
+/// The line for a `.env` file, the only place with the secret, and programs that read it from
+/// there.
 #[component]
 fn Usage(secret: Signal<String>, snippets: Option<Vec<Snippet>>) -> impl IntoView {
     let line = Signal::derive(move || format!("LATCHKEY_KEY={}", secret.get()));

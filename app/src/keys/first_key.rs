@@ -15,7 +15,7 @@ use latchkey_ui::snippets::report_a_trace;
 pub fn FirstKey(
     /// Whose first key it will be.
     page: KeysPageState,
-    /// What the button that makes it is called.
+    /// Label of the create button.
     action: &'static str,
 ) -> impl IntoView {
     let scope = page.scope;
@@ -72,7 +72,8 @@ pub fn FirstKey(
     }
 }
 
-/// The project's slots, the next one marked: a drawing, as the meter in the head says the same.
+/// The project's key slots with the next one marked. Decorative: the meter in the head says the
+/// same.
 #[component]
 fn Slots(limit: Signal<Option<u32>>) -> impl IntoView {
     let slot = |index: u32| {

@@ -124,7 +124,7 @@ impl KeyForm {
         }
     }
 
-    /// What is filled in at `now`; `None` if a field now says why not.
+    /// The parsed form at `now`; `None` if a field is invalid, which then shows why.
     pub fn read(self, now: Timestamp) -> Option<Filled> {
         let name = self.name.read(|text| {
             text.unwrap_or_default().parse::<Name>().map_err(|error| error.to_string())

@@ -15,7 +15,7 @@ use latchkey_ui::relative_time::{exact, month_and_day_of, time_to_the_minute};
 use latchkey_ui::table::{CELL, EmptyCell, ROW};
 use latchkey_ui::thousands;
 
-/// The row. What it says follows the list; the row itself stays, as focus may be in it.
+/// The row. It follows the list but is never replaced, because it may contain the focus.
 #[component]
 pub fn InferenceKeyRow(
     /// Where the key is listed.

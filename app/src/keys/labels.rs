@@ -2,12 +2,12 @@
 
 use latchkey_domain::key::KeyKind;
 
-/// The words for one kind of keys.
+/// The labels for one kind of keys.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct KeyLabels {
     /// The page's title, and what its table lists.
     pub title: &'static str,
-    /// The title of the dialog that makes one.
+    /// Title of the create dialog.
     pub dialog: &'static str,
     /// The button that opens that dialog.
     pub create: &'static str,

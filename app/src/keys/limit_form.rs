@@ -81,7 +81,7 @@ impl LimitForm {
         }
     }
 
-    /// What is written; `None` if a field now says why not.
+    /// The parsed form; `None` if a field is invalid, which then shows why.
     pub fn read(self) -> Option<TokenLimits> {
         let tpm = self.tpm.read(read_tokens);
         let budget = self.budget.read(read_tokens);

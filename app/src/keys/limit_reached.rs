@@ -170,7 +170,7 @@ fn disuse(last_used_at: Option<Timestamp>, now: Timestamp) -> (String, bool) {
     (format!("Not used for {}", days(count)), count >= 7)
 }
 
-/// Every plan, and the way to a larger one for who may go it.
+/// All plans, with a button to upgrade for users who may.
 #[component]
 fn Plans(page: KeysPageState) -> impl IntoView {
     let scope = page.scope;

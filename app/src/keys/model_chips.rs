@@ -3,7 +3,7 @@
 use latchkey_domain::limit::{AllowList, ModelName};
 use leptos::prelude::*;
 
-/// As many chips stand in a table's cell. Of more, one is shown and the rest is counted.
+/// Number of chips in a table cell. If there are more, one is shown and the others are counted.
 const IN_A_CELL: usize = 2;
 
 const CHIP: &str = "inline-block max-w-full truncate rounded-xs border border-line bg-subtle px-1.5 \

@@ -8,7 +8,7 @@ use super::revoke::Revocation;
 use crate::data::paged_list::PagedList;
 use latchkey_ui::toast::Toasts;
 
-/// A secret that was just made. It is shown once.
+/// A new secret. It is shown once.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewSecret {
     /// The key, with the only copy of its secret.
@@ -24,7 +24,7 @@ pub struct KeysPageState {
     pub keys: PagedList<ListedKey>,
     /// Whose keys they are.
     pub scope: Signal<KeyScope>,
-    /// Whether a key is being made.
+    /// Whether the create dialog is open.
     pub creating: RwSignal<bool>,
     /// The new secret, for as long as it is shown.
     pub revealed: RwSignal<Option<NewSecret>>,
@@ -34,7 +34,7 @@ pub struct KeysPageState {
     pub editing: RwSignal<Option<ListedKey>>,
     /// The key that is being revoked.
     pub revocation: Revocation,
-    /// Where it is said how something went.
+    /// Shows the results of actions.
     pub toasts: Toasts,
     counted: Callback<()>,
 }
@@ -60,7 +60,7 @@ impl KeysPageState {
         }
     }
 
-    /// Whether the person may make and change keys, tracked.
+    /// Whether the user may create and change keys, tracked.
     pub fn may_write(self) -> bool {
         self.scope.with(KeyScope::may_write)
     }

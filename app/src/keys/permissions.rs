@@ -23,7 +23,7 @@ const fn meaning(permission: ServicePermission) -> &'static str {
 #[derive(Clone, Copy)]
 pub struct Chosen {
     boxes: [(ServicePermission, RwSignal<bool>); 4],
-    /// What is wrong with the choice, until another one is made.
+    /// The error, until the selection changes.
     error: RwSignal<Option<&'static str>>,
 }
 

@@ -14,7 +14,7 @@ use latchkey_ui::icon::{Glyph, Icon};
 use latchkey_ui::relative_time::{Clock, browser_time, date, exact, is_recent, relative};
 use latchkey_ui::toast::{ToastAction, Toasts};
 
-/// The key that a person is about to revoke, and how far that got.
+/// The key that is about to be revoked, and the progress.
 #[derive(Clone, Copy)]
 pub struct Revocation {
     /// The key in question.
@@ -37,8 +37,7 @@ impl Revocation {
         }
     }
 
-    /// Revokes a key, closes the dialog and says how it went, even to who has left the page by
-    /// then.
+    /// Revokes a key, closes the dialog and shows the result, even if the user has left the page.
     fn revoke(self, id: KeyId) {
         _ = self.busy.try_set(true);
         leptos::task::spawn_local(async move {
@@ -61,14 +60,14 @@ impl Revocation {
     }
 }
 
-/// The confirm, for as long as a key is asked about.
+/// The dialog, while a key is to be revoked.
 #[component]
 pub fn RevokeDialog(
     /// Key to revoke and why.
     revocation: Revocation,
     /// Whose keys they are.
     scope: Signal<KeyScope>,
-    /// Whether it stands on another dialog.
+    /// Whether it is shown above another dialog.
     #[prop(optional)]
     nested: bool,
     /// Opens the dialog that rotates the key instead, where that helps.
@@ -168,7 +167,7 @@ fn Consequences(frees_a_slot: bool) -> impl IntoView {
     }
 }
 
-/// For who revokes a key only to replace it.
+/// The alternative for users who only want to replace a key.
 #[component]
 fn RotateInstead(busy: RwSignal<bool>, on_press: Callback<()>) -> impl IntoView {
     view! {

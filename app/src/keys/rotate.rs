@@ -190,7 +190,7 @@ fn more(left: Duration) -> String {
     }
 }
 
-/// Both secrets as bars. The sentence under it says the same.
+/// Both secrets on a timeline. The sentence below says the same.
 #[component]
 fn Timeline(grace: RwSignal<&'static str>, end: Memo<Option<Timestamp>>) -> impl IntoView {
     // Where the current secret ends: drawn, not to scale.

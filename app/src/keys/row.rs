@@ -14,7 +14,7 @@ use latchkey_ui::sparkline::Sparkline;
 use latchkey_ui::table::{CELL, ROW};
 use latchkey_ui::thousands;
 
-/// The row. What it says follows the list; the row itself stays, as focus may be in it.
+/// The row. It follows the list but is never replaced, because it may contain the focus.
 #[component]
 pub fn KeyRow(
     /// Where the key is listed.

@@ -26,7 +26,7 @@ pub struct KeyScope {
 }
 
 impl KeyScope {
-    /// Whether the person may make and change keys.
+    /// Whether the user may create and change keys.
     pub fn may_write(&self) -> bool {
         let needed = match self.kind {
             KeyKind::Api | KeyKind::Inference => Permission::KeysWrite,
@@ -57,7 +57,7 @@ impl KeyScope {
     }
 }
 
-/// Why there are no buttons, for who may only look.
+/// Explains to viewers why there are no buttons.
 #[component]
 pub fn ViewerNote(
     /// Whose keys they look at.

@@ -30,7 +30,8 @@ struct Call {
 }
 
 impl Call {
-    /// One that a key with these permissions may make; checking keys is what most are made for.
+    /// A call that a key with these permissions may make. Checking keys comes first: most service
+    /// keys are for that.
     fn allowed_by(permissions: &[ServicePermission], project: ProjectId) -> Self {
         let may = |permission| permissions.contains(&permission);
         let keys = format!("/v1/projects/{project}/keys");

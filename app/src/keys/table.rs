@@ -21,8 +21,7 @@ use latchkey_ui::table::{Column, Table};
 const REQUESTS: Column =
     Column::new("Requests, 24 h").class("whitespace-nowrap max-[88rem]:hidden");
 
-/// The columns of a project's keys. Where there is less room, the application stands below the
-/// name.
+/// The columns of a project's keys. On narrower screens, the application is below the name.
 const OF_PROJECT: &[Column] = &[
     Column::new("Name"),
     Column::new("Key"),
@@ -35,8 +34,7 @@ const OF_PROJECT: &[Column] = &[
     Column::spoken("Actions"),
 ];
 
-/// The columns of a project's inference keys. Where there is less room, the limits stand below the
-/// key.
+/// The columns of a project's inference keys. On narrower screens, the limits are below the secret.
 const OF_INFERENCE: &[Column] = &[
     Column::new("Name"),
     Column::new("Key"),
@@ -66,7 +64,7 @@ const OF_APPLICATION: &[Column] = &[
 pub fn KeyList(
     /// The keys, and the dialogs about them.
     page: KeysPageState,
-    /// What there is to show of them.
+    /// State of the list.
     shown: Memo<ListState>,
     /// Whether to say which application each key is for.
     #[prop(optional)]
@@ -74,7 +72,7 @@ pub fn KeyList(
     /// Whether the list stays as it is for a while.
     #[prop(optional, into)]
     paused: Signal<bool>,
-    /// What stands there when there is no key to list.
+    /// Shown in place of an empty list.
     #[prop(into)]
     empty: ViewFn,
 ) -> impl IntoView {

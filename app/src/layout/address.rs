@@ -9,15 +9,14 @@ use leptos_router::hooks::{use_location, use_navigate, use_params_map, use_url};
 use super::{Workspace, bare_path};
 use crate::context::PublicUrl;
 
-/// Where the person is, whatever its things are called at present.
+/// The path without names, so that a rename does not change it.
 pub fn use_bare_path() -> Memo<String> {
     let path = use_location().pathname;
     Memo::new(move |_| path.with(|path| bare_path(path)))
 }
 
-/// Keeps the address of the calling page as its things are called now: a link with an id alone, or
-/// from before a rename, becomes the current one. That is no step in the history, and nothing on
-/// the page is done again.
+/// Keeps the URL of the calling page current. A link with only an id, or from before a rename, is
+/// replaced by the current one. That adds no entry to the history and reloads nothing.
 fn keep_address_current() {
     let workspace = expect_context::<Workspace>();
     // The URL of this page; a page that is being left keeps its own.
@@ -40,26 +39,25 @@ fn keep_address_current() {
     });
 }
 
-/// Where this server is reached, for commands that are copied from the page.
+/// The URL of this server, for commands that are copied from the page.
 pub(crate) fn server_url() -> String {
     use_context::<PublicUrl>().map(|url| url.0).unwrap_or_default()
 }
 
-/// The project that the address names, if it names one. The address is kept as the project is
-/// called.
+/// The project in the URL, if there is one. Also keeps the URL current.
 pub(crate) fn use_project_id() -> Memo<Option<ProjectId>> {
     keep_address_current();
     let params = use_params_map();
     Memo::new(move |_| params.with(|params| params.get_str("project").and_then(slug::id_of)))
 }
 
-/// The key that the address names, if it names one.
+/// The key in the URL, if there is one.
 pub(crate) fn use_key_id() -> Memo<Option<KeyId>> {
     let params = use_params_map();
     Memo::new(move |_| params.with(|params| params.get_str("key").and_then(|key| key.parse().ok())))
 }
 
-/// The application that the address names, if it names one.
+/// The application in the URL, if there is one.
 pub(crate) fn use_application_id() -> Memo<Option<ApplicationId>> {
     let params = use_params_map();
     Memo::new(move |_| params.with(|params| params.get_str("application").and_then(slug::id_of)))

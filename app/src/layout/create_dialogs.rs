@@ -15,7 +15,7 @@ use crate::components::form::{FormDialog, FormField, Submission};
 use latchkey_ui::field::TextField;
 use latchkey_ui::toast::Toasts;
 
-/// What is being made, from `expect_context::<CreateDialogs>()`.
+/// The create dialog that is open, from `expect_context::<CreateDialogs>()`.
 #[derive(Clone, Copy)]
 pub struct CreateDialogs(RwSignal<Option<CreateDialog>>);
 
@@ -30,12 +30,12 @@ impl CreateDialogs {
         provide_context(Self(RwSignal::new(None)));
     }
 
-    /// Opens the dialog that makes a project.
+    /// Opens the dialog that creates a project.
     pub fn project_in(self, organization: OrganizationId) {
         self.0.set(Some(CreateDialog::ProjectIn(organization)));
     }
 
-    /// Opens the dialog that makes an organization.
+    /// Opens the dialog that creates an organization.
     pub fn organization(self) {
         self.0.set(Some(CreateDialog::Organization));
     }
@@ -162,7 +162,7 @@ fn NewOrganization(dialogs: CreateDialogs) -> impl IntoView {
     }
 }
 
-/// What a project's new keys start with, the rule for it, and how such a key begins.
+/// The field for the prefix of a project's new keys, with its rule and an example.
 #[component]
 pub fn PrefixField(
     /// ID of the form field.

@@ -46,7 +46,7 @@ use settings::SettingsBar;
 use sidebar::Sidebar;
 use top_bar::TopBar;
 
-/// The frame, with the page in it.
+/// The layout with the page in it.
 #[component]
 pub fn Layout() -> impl IntoView {
     let workspace = Workspace::provide();
@@ -81,7 +81,7 @@ pub fn Layout() -> impl IntoView {
     }
 }
 
-/// After a change of page, focus and with it a screen reader stand at the new heading.
+/// Moves focus, and with it a screen reader, to the new heading after navigation.
 fn focus_heading_on_navigation() {
     let place = use_bare_path();
     Effect::new(move |before: Option<String>| {

@@ -16,7 +16,7 @@ pub struct Section {
     pub href: String,
 }
 
-/// What a page is about; its breadcrumb begins there.
+/// What a page is about; the first part of its breadcrumb.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum About {
     /// The project that the address names.
@@ -28,7 +28,7 @@ pub enum About {
     Person,
 }
 
-/// What the breadcrumb says.
+/// The breadcrumb of the current page.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(super) struct Trail {
     pub(super) about: About,
@@ -112,7 +112,7 @@ pub fn PageHead(
     }
 }
 
-/// What stands on the browser's tab.
+/// The title of the browser tab.
 ///
 /// On the server it is made with the page. `leptos_meta` 0.8.7 asks for it once the page is
 /// rendered, and `leptos_axum` 0.8.10 does not see to it that signals are then looked for among

@@ -7,38 +7,38 @@ use super::nav_variant::NavVariant;
 use super::page_head::Section;
 use super::{Workspace, plan_path, use_bare_path};
 
-/// Where a person sees where they are signed in.
+/// Path of the user's sessions.
 pub const SESSIONS_PATH: &str = "/settings/sessions";
 
-/// Where a person answers invitations.
+/// Path of the user's invitations.
 pub const INVITATIONS_PATH: &str = "/settings/invitations";
 
-/// Where the members of a project's organization are. “Settings” leads there.
+/// Path of the members of a project's organization. “Settings” links to it.
 pub fn members_path(project: ProjectId) -> String {
     format!("{}/members", settings_path(project))
 }
 
-/// Where the settings of a project's organization are.
+/// Path of the settings of a project's organization.
 pub fn organization_path(project: ProjectId) -> String {
     format!("{}/organization", settings_path(project))
 }
 
-/// Where a project's own settings are.
+/// Path of a project's own settings.
 pub fn project_settings_path(project: ProjectId) -> String {
     format!("{}/project", settings_path(project))
 }
 
-/// Where a project's service keys are.
+/// Path of a project's service keys.
 pub fn service_keys_path(project: ProjectId) -> String {
     format!("{}/service-keys", settings_path(project))
 }
 
-/// What the paths of all settings begin with.
+/// Prefix of the paths of all settings.
 pub(super) fn settings_path(project: ProjectId) -> String {
     format!("/projects/{project}/settings")
 }
 
-/// What every page of the settings is part of.
+/// The breadcrumb section of all settings pages.
 pub fn settings_section() -> Signal<Section> {
     let workspace = expect_context::<Workspace>();
     Signal::derive(move || {
@@ -47,7 +47,7 @@ pub fn settings_section() -> Signal<Section> {
     })
 }
 
-/// What a page is called, and where it is.
+/// The label of a page, and its path.
 type NamedPath = (&'static str, fn(ProjectId) -> String);
 
 /// The pages in their order: those about the organization, then those about the project.

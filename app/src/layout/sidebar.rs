@@ -31,7 +31,8 @@ pub(super) fn Sidebar() -> impl IntoView {
     }
 }
 
-/// The project switcher and the pages. Whoever shows it gives it a column, and the landmark.
+/// The project switcher and the links to the pages. The parent provides the column and the
+/// landmark.
 #[component]
 pub(super) fn Navigation(
     /// How much room there is.

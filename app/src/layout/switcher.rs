@@ -9,14 +9,14 @@ use latchkey_ui::icon::{Glyph, Icon};
 use latchkey_ui::menu::{Menu, MenuDivider, MenuItem, MenuLink, MenuPlace};
 use latchkey_ui::skeleton::SkeletonBar;
 
-/// Where the switcher stands.
+/// Where the switcher is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum SwitcherLook {
-    /// In the column; a tile alone while that has no room.
+    /// In the column; only an icon if that is narrow.
     Sidebar,
     /// In the drawer on small screens.
     Drawer,
-    /// In the top bar of phones: the project's name alone.
+    /// In the top bar of phones: only the project's name.
     TopBar,
 }
 

@@ -66,7 +66,7 @@ impl Workspace {
         self.data.with_untracked(|data| matches!(data, Some(Ok(_))))
     }
 
-    /// Loads it again, say after a key was made.
+    /// Loads it again, for example after a key was created.
     pub fn reload(self) {
         self.data.refetch();
     }
@@ -86,7 +86,7 @@ impl Workspace {
         self.project.get()
     }
 
-    /// The project that the navigation leads through: the page's, or the first; tracked.
+    /// The project that the navigation links to: the page's, or the first; tracked.
     pub fn project_to_navigate(self) -> Option<Project> {
         self.project().or_else(|| self.with(|data| data.projects.first().cloned()).flatten())
     }
@@ -129,7 +129,7 @@ impl Workspace {
         })
     }
 
-    /// Notes what an application is called, for its address.
+    /// Remembers the name of an application, for its URL.
     pub fn remember_name(self, application: &Application) {
         let Application { id, name, .. } = application;
         if self.applications.with_untracked(|names| names.get(id) != Some(name)) {
@@ -137,7 +137,7 @@ impl Workspace {
         }
     }
 
-    /// Takes in a project that was made or changed here, in the order that it will be loaded in:
+    /// Adds or replaces a project that was created or updated here, in the order of the server:
     /// newest first.
     pub fn put_project(self, project: Project) {
         self.change(|WorkspaceData { projects, .. }| {
@@ -151,12 +151,12 @@ impl Workspace {
         });
     }
 
-    /// Takes out a project that was deleted here.
+    /// Removes a project that was deleted here.
     pub fn remove_project(self, id: ProjectId) {
         self.change(|data| data.projects.retain(|project| project.id != id));
     }
 
-    /// Takes in an organization that was made or changed here.
+    /// Adds or replaces an organization that was created or updated here.
     pub fn put_organization(self, organization: Organization) {
         self.change(|data| {
             let all = &mut data.me.organizations;

@@ -54,7 +54,7 @@ pub fn Home() -> impl IntoView {
     }
 }
 
-/// What a person sees whose last project was deleted, or who was removed from every organization.
+/// Shown if the last project was deleted, or if the user was removed from every organization.
 #[component]
 fn NoProject(workspace: Workspace) -> impl IntoView {
     let dialogs = expect_context::<CreateDialogs>();

@@ -11,10 +11,10 @@ const COLOURS: [&str; 5] = [
     "bg-av5 text-av5-ink",
 ];
 
-/// The disc, for the eye alone: the name stands beside it.
+/// The circle. Screen readers ignore it: the name is beside it.
 #[component]
 pub fn Avatar(
-    /// Who it is; decides the colour. `None` while that is not known.
+    /// The user, who decides the colour. `None` while unknown.
     #[prop(into)]
     id: Signal<Option<UserId>>,
     /// Initials of the user's name.

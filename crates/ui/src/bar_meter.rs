@@ -5,7 +5,7 @@ use leptos::prelude::*;
 use super::slot_meter::tone;
 use super::thousands;
 
-/// The bar alone. The text beside it says the numbers.
+/// The bar without its text, which is beside it.
 #[component]
 pub fn BarMeter(
     /// What is measured, for screen readers.
@@ -21,7 +21,7 @@ pub fn BarMeter(
     /// Whether it measures something that is over.
     #[prop(optional)]
     muted: bool,
-    /// Whether it stands on a card of its own.
+    /// Whether it is on a card of its own.
     #[prop(optional)]
     large: bool,
 ) -> impl IntoView {

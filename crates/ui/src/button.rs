@@ -90,7 +90,7 @@ pub fn Button(
     /// The label while busy, e.g. “Creating…”.
     #[prop(optional)]
     busy_label: &'static str,
-    /// Whether it can't be pressed; the page says nearby why.
+    /// Whether it is disabled; the page says nearby why.
     #[prop(optional, into)]
     disabled: Signal<bool>,
     /// Whether it submits the form around it.
@@ -135,7 +135,7 @@ pub fn Button(
     }
 }
 
-/// The spinner and words of a busy button. They always take their room, so that its width is kept.
+/// Spinner and label of a busy button. They always take their space, so that its width is constant.
 #[component]
 fn Waiting(busy: Signal<bool>, label: &'static str) -> impl IntoView {
     view! {
@@ -146,7 +146,7 @@ fn Waiting(busy: Signal<bool>, label: &'static str) -> impl IntoView {
     }
 }
 
-/// Turns while something goes on; gone for people who want no motion, as the words say it too.
+/// A spinner. Hidden from users who prefer reduced motion, because the label says the same.
 #[component]
 pub fn Spinner() -> impl IntoView {
     view! {
@@ -157,7 +157,7 @@ pub fn Spinner() -> impl IntoView {
     }
 }
 
-/// A square button with an icon alone.
+/// A square button with only an icon.
 #[component]
 pub fn IconButton(
     /// Icon that is shown.

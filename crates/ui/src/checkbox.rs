@@ -17,10 +17,10 @@ pub fn Checkbox(
     /// Whether something is wrong with it.
     #[prop(optional, into)]
     invalid: Signal<bool>,
-    /// The id of what stands below it.
+    /// ID of the text below it.
     #[prop(optional)]
     described_by: Option<&'static str>,
-    /// The words beside it.
+    /// Its label.
     children: Children,
 ) -> impl IntoView {
     view! {

@@ -14,7 +14,7 @@ pub fn ConfirmDialog(
     title: Signal<String>,
     /// Label of the button that does it.
     action: &'static str,
-    /// The label while that goes on.
+    /// Label of the button while it is busy.
     busy_label: &'static str,
     /// Icon of the button.
     #[prop(optional, into)]
@@ -37,7 +37,7 @@ pub fn ConfirmDialog(
     /// Called to do it.
     #[prop(into)]
     on_confirm: Callback<()>,
-    /// What it leads to.
+    /// The consequences.
     children: Children,
 ) -> impl IntoView {
     let buttons = move || {

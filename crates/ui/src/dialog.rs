@@ -68,10 +68,10 @@ pub fn Dialog(
     /// Whether it asks before something that can't be undone.
     #[prop(optional)]
     confirm: bool,
-    /// Whether it stands on another dialog, which it dims.
+    /// Whether it is shown above another dialog, which it dims.
     #[prop(optional)]
     nested: bool,
-    /// What stands at the right of the heading.
+    /// Shown at the right of the heading.
     #[prop(optional, into)]
     aside: Option<ViewFnOnce>,
     /// Makes it a form, which calls this when it is submitted.

@@ -47,7 +47,7 @@ pub fn TextField(
     /// Whether it can't be changed now.
     #[prop(optional, into)]
     disabled: Signal<bool>,
-    /// The element, for who wants to focus or select it.
+    /// The element, for callers that focus or select it.
     #[prop(optional)]
     node_ref: NodeRef<Input>,
 ) -> impl IntoView {
@@ -93,7 +93,7 @@ pub fn PlainField(
     /// What is worth knowing, below it.
     #[prop(into)]
     hint: MaybeProp<String>,
-    /// The element, for who wants to fill it.
+    /// The element, for callers that set its text.
     node_ref: NodeRef<Input>,
 ) -> impl IntoView {
     let error = Signal::stored(None);
@@ -159,7 +159,7 @@ pub fn TextArea(
     view! { <Labelled name label hint error>{area}</Labelled> }
 }
 
-/// The id of what stands below a field, while something does.
+/// ID of the text below a field, if there is one.
 fn described_by(
     name: &'static str,
     hint: MaybeProp<String>,
@@ -232,7 +232,7 @@ fn focus_when_bad(error: Signal<Option<String>>) {
     });
 }
 
-/// Moves focus to the first field of the page that says what is wrong with it.
+/// Moves focus to the first invalid field of the page.
 pub fn focus_first_bad() {
     request_animation_frame(|| {
         super::focus(document().query_selector("[aria-invalid=true]").ok().flatten());

@@ -13,7 +13,7 @@ pub enum Glyph {
     Archive,
     /// Shown in lists again.
     ArchiveRestore,
-    /// Leads out of the page.
+    /// Opens another site.
     ArrowUpRight,
     Ban,
     BookOpen,
@@ -30,7 +30,7 @@ pub enum Glyph {
     Clock,
     Copy,
     Cpu,
-    /// Leads out as a file.
+    /// Downloads a file.
     Download,
     Ellipsis,
     /// A limit is reached.
@@ -216,7 +216,7 @@ impl Glyph {
     }
 }
 
-/// An icon. It never speaks: the words beside it do.
+/// An icon. Screen readers ignore it: the text beside it says the same.
 #[component]
 pub fn Icon(
     /// Icon that is shown.
@@ -251,7 +251,7 @@ pub fn drawing(shapes: &'static str, size: u8, class: &'static str) -> impl Into
     }
 }
 
-/// GitHub's mark, for the button that leads there.
+/// GitHub's mark, for its sign-in button.
 #[component]
 pub fn GitHubMark() -> impl IntoView {
     view! {

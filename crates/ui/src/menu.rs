@@ -136,7 +136,7 @@ pub fn MenuItem(
     /// Icon that is shown.
     #[prop(optional, into)]
     glyph: Option<Glyph>,
-    /// Whether it destroys; such an item stands last, after a divider.
+    /// Whether it is destructive; such an item is last, after a divider.
     #[prop(optional)]
     danger: bool,
     /// What it does, after the menu has closed.
@@ -168,7 +168,7 @@ pub fn MenuItem(
     }
 }
 
-/// A place that a menu leads to.
+/// An item that opens another page.
 #[component]
 pub fn MenuLink(
     /// Path that the link leads to.

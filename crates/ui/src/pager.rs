@@ -11,7 +11,7 @@ pub enum More {
     Idle,
     /// The next page is loading.
     Loading,
-    /// It failed; it may be asked again.
+    /// It failed and can be retried.
     Failed,
 }
 

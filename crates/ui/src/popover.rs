@@ -10,20 +10,20 @@ use leptos::wasm_bindgen::JsCast;
 use leptos::wasm_bindgen::closure::Closure;
 use leptos::web_sys::{Event, HtmlElement};
 
-/// The classes of what floats, beside its own. It needs `popover="manual"` too.
+/// The classes of a popover, beside its own. It needs `popover="manual"` too.
 pub const POPOVER_CLASS: &str = "fixed inset-auto z-40 max-w-[min(24rem,calc(100vw-1rem))] animate-fade-in \
     rounded-md bg-raised p-1 text-table text-ink shadow-menu";
 
 /// Edge at which the popover is aligned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Edge {
-    /// The left ones. What floats is as wide as its anchor, or wider.
+    /// The left edges are aligned. The popover is at least as wide as its anchor.
     Start,
     /// The right edges are aligned.
     End,
 }
 
-/// The room between the anchor and what floats, and between that and the window's edge, in pixels.
+/// Distance from the anchor, and from the edge of the window, in pixels.
 const GAP: f64 = 4.0;
 const MARGIN: f64 = 8.0;
 
@@ -107,7 +107,7 @@ fn place(anchor: &HtmlElement, popover: &HtmlElement, edge: Edge) {
     _ = style.set_property("top", &format!("{top}px"));
 }
 
-/// Where the left edge goes of something so wide: at the anchor's edge, but inside the window.
+/// The left edge of a popover of that width: at the anchor's edge, but inside the window.
 fn across(anchor: Span, width: f64, window: f64, edge: Edge) -> f64 {
     let wanted = match edge {
         Edge::Start => anchor.from,
@@ -116,8 +116,8 @@ fn across(anchor: Span, width: f64, window: f64, edge: Edge) -> f64 {
     wanted.min(window - MARGIN - width).max(MARGIN)
 }
 
-/// Where the top edge goes of something so high: below the anchor, or above it if there alone is
-/// room.
+/// The top edge of a popover of that height: below the anchor, or above it if there is only room
+/// there.
 fn down(anchor: Span, height: f64, window: f64) -> f64 {
     let (below, above) = (anchor.to + GAP, anchor.from - GAP - height);
     if below + height > window - MARGIN && above >= MARGIN { above } else { below }

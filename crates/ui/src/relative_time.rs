@@ -52,7 +52,7 @@ pub fn browser_time() -> Option<Timestamp> {
     Timestamp::parse(&String::from(js_sys::Date::new_0().to_iso_string())).ok()
 }
 
-/// A time in words, kept up to date by the [`Clock`] above it.
+/// A relative time, kept current by the [`Clock`].
 #[component]
 pub fn RelativeTime(
     /// The point in time.
@@ -66,7 +66,7 @@ pub fn RelativeTime(
     view! { <time datetime=time.to_string() title=exact(time)>{words}</time> }
 }
 
-/// Whether `time` lies less than 24 hours before `now`.
+/// Whether `time` is less than 24 hours before `now`.
 pub fn is_recent(time: Timestamp, now: Timestamp) -> bool {
     now.since(time).as_secs() < DAY
 }
@@ -83,7 +83,7 @@ pub fn relative(time: Timestamp, now: Timestamp) -> String {
     }
 }
 
-/// How far `time` lies from `now`: “in 5 days”, “in 3 hr”, “11 days ago”.
+/// The distance of `time` from `now`: “in 5 days”, “in 3 hr”, “11 days ago”.
 pub fn distance(time: Timestamp, now: Timestamp) -> String {
     let ahead = time.since(now).as_secs();
     let behind = now.since(time).as_secs();
@@ -102,7 +102,7 @@ pub fn days(count: u64) -> String {
     if count == 1 { "1 day".to_owned() } else { format!("{count} days") }
 }
 
-/// Whether `time` lies ahead of `now` by 7 days or less.
+/// Whether `time` is at most 7 days after `now`.
 pub fn is_soon(time: Timestamp, now: Timestamp) -> bool {
     time > now && time.since(now).as_secs() <= 7 * DAY
 }

@@ -10,7 +10,7 @@ use leptos::prelude::*;
 use super::icon::{Glyph, Icon};
 use super::shortcut::on_shortcut;
 
-/// How long a person pauses before the search begins.
+/// Pause in typing before the search starts.
 const PAUSE: Duration = Duration::from_millis(250);
 
 /// The field. Enter searches at once.
@@ -26,7 +26,7 @@ pub fn Search(
     /// Called with what a person has typed, without spaces around it.
     #[prop(into)]
     on_search: Callback<String>,
-    /// Whether `/` leads to this field.
+    /// Whether `/` focuses this field.
     #[prop(optional)]
     shortcut: bool,
 ) -> impl IntoView {

@@ -11,12 +11,12 @@ pub struct Segment {
     pub value: &'static str,
     /// Label of the option.
     pub label: &'static str,
-    /// What stands before the label.
+    /// Shown before the label.
     pub mark: Mark,
 }
 
 impl Segment {
-    /// An option with a label alone.
+    /// An option with only a label.
     pub const fn new(value: &'static str, label: &'static str) -> Self {
         Self { value, label, mark: Mark::None }
     }
@@ -28,7 +28,7 @@ impl Segment {
     }
 }
 
-/// What stands before an option's label.
+/// Shown before an option's label.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mark {
     /// No icon beside the label.

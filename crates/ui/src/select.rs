@@ -31,13 +31,13 @@ impl Choice {
     }
 }
 
-/// Where a select stands.
+/// Where a select is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum SelectPlace {
     /// In a form: 36 high and as wide as the form, its label above it.
     #[default]
     Form,
-    /// In a toolbar or in a table's cell: 32 high, its label heard alone.
+    /// In a toolbar or a table cell: 32 px high, with a label for screen readers only.
     Toolbar,
 }
 
@@ -76,7 +76,7 @@ pub fn Select(
     /// Where the element is shown.
     #[prop(optional)]
     place: SelectPlace,
-    /// The id of what stands below it.
+    /// ID of the text below it.
     #[prop(optional)]
     described_by: Option<&'static str>,
 ) -> impl IntoView {
@@ -211,7 +211,7 @@ impl Listbox {
         })
     }
 
-    /// Goes to the next option that begins with what is being typed.
+    /// Moves to the next option that starts with the typed text.
     fn find(self, letter: &str) {
         let before = if self.is_typing() {
             self.typed.with_value(|typed| typed.0.clone())

@@ -50,7 +50,7 @@ pub fn is_late(loading: Signal<bool>) -> Signal<bool> {
     late.into()
 }
 
-/// One grey bar; `class` says how wide and high it is.
+/// A grey bar; `class` sets its size.
 #[component]
 pub fn SkeletonBar(
     /// Its size, e.g. `h-2.5 w-32`.

@@ -7,7 +7,7 @@ use super::icon::{Glyph, Icon};
 /// Up to this many slots are drawn one by one.
 const MOST_MARKS: u64 = 10;
 
-/// Where a meter stands.
+/// Where a meter is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum MeterPlace {
     /// In the head of a list: “3 of 10 keys”, then the marks.
@@ -62,7 +62,7 @@ pub fn SlotMeter(
     .into_any()
 }
 
-/// The slots alone, for a place that tells the numbers in its own words.
+/// The slots without numbers, for places with a text of their own.
 #[component]
 pub fn Slots(
     /// The project's active keys.

@@ -7,7 +7,7 @@ const HEIGHT: u64 = 24;
 /// What a denial takes at least: one among thousands must be seen.
 const LEAST_DENIED: u64 = 2;
 
-/// The bars, earliest first. Without traffic there is the baseline alone.
+/// The bars, earliest first. Without traffic, only the baseline.
 #[component]
 pub fn Sparkline(
     /// Requests of the last 24 hours.

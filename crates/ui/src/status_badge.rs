@@ -46,7 +46,7 @@ fn Badge(tone: BadgeTone, children: Children) -> impl IntoView {
     }
 }
 
-/// What a key's badge says. Of several that apply, the first of this list.
+/// The state of a key as its badge shows it. If several apply, the first of this list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum KeyState {
     /// Archived and hidden from lists.
@@ -98,7 +98,7 @@ impl KeyState {
     }
 }
 
-/// Where a key stands.
+/// The badge of a key's state.
 #[component]
 pub fn StatusBadge(
     /// State of the key.

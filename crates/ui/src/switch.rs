@@ -11,7 +11,7 @@ pub fn Switch(
     /// Called with what a person wants it to be.
     #[prop(into)]
     on_change: Callback<bool>,
-    /// The words beside it.
+    /// Its label.
     children: Children,
 ) -> impl IntoView {
     view! {

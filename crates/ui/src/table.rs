@@ -81,13 +81,13 @@ pub fn Table(
 /// A box in a table's place or in its shape.
 #[component]
 pub fn Card(
-    /// What is in it.
+    /// Content of the card.
     children: Children,
 ) -> impl IntoView {
     view! { <div class="rounded-lg border border-line bg-surface">{children()}</div> }
 }
 
-/// What stands in a table's place while its rows load: its head, and grey rows.
+/// Placeholder for a table: its head, and grey rows.
 #[component]
 pub fn LoadingTable(
     /// What the table lists.

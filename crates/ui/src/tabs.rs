@@ -82,7 +82,7 @@ pub fn tab_id(id: &str, label: &str) -> String {
     format!("{id}-{}", label.trim_start_matches('.').to_lowercase())
 }
 
-/// The tab that a key of the keyboard leads to, if it leads to one.
+/// The tab that a keyboard key selects, if any.
 fn neighbour(labels: &[&'static str], chosen: &str, key: &str) -> Option<&'static str> {
     let at = labels.iter().position(|label| *label == chosen).unwrap_or_default();
     let last = labels.len().checked_sub(1)?;

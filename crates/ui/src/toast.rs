@@ -57,22 +57,22 @@ impl Toasts {
         });
     }
 
-    /// Says that something worked.
+    /// Shows that something worked.
     pub fn success(self, text: impl Into<String>) {
         self.show(text.into(), Some(Glyph::CircleCheck), None);
     }
 
-    /// Says what was done, with the icon of the deed, and how it is undone.
+    /// Shows what was done, with the icon of that action, and how to undo it.
     pub fn done(self, text: impl Into<String>, glyph: Glyph, undo: ToastAction) {
         self.show(text.into(), Some(glyph), Some(undo));
     }
 
-    /// Says that something failed, and what can be done about it.
+    /// Shows that something failed, and what can be done about it.
     pub fn failure(self, text: impl Into<String>, action: Option<ToastAction>) {
         self.show(text.into(), None, action);
     }
 
-    /// Says that something fails at present. The message goes with the answer.
+    /// Shows that something is failing, until the returned value is dropped.
     #[must_use = "the message is closed when this is dropped"]
     pub fn persistent(
         self,
@@ -82,7 +82,7 @@ impl Toasts {
         PersistentToast { toasts: self, id: self.show(text.into(), None, action) }
     }
 
-    /// A failure that is said again takes the place of the one before.
+    /// A repeated failure replaces the earlier message.
     fn show(self, text: String, glyph: Option<Glyph>, action: Option<ToastAction>) -> u32 {
         let id = self.next_id();
         self.shown.update(|shown| {
@@ -117,7 +117,7 @@ impl Toasts {
     }
 }
 
-/// Something that fails at present, for as long as this is kept.
+/// A message that is shown for as long as this is kept.
 pub struct PersistentToast {
     toasts: Toasts,
     id: u32,
@@ -129,7 +129,7 @@ impl Drop for PersistentToast {
     }
 }
 
-/// Where the messages stand, above everything: bottom right, on phones under the bar at the top.
+/// Where the messages are shown, above everything: bottom right, on phones below the top bar.
 #[component]
 pub fn ToastRegion() -> impl IntoView {
     let toasts = expect_context::<Toasts>();

@@ -36,10 +36,9 @@ fn add(document: &mut OpenApi, function: &ServerFunction) {
         .content(JSON, Content::new(only_field(schema(function.response, components))))
         .build();
     let id = function.path.trim_start_matches("/api/").replace('/', "_");
-    let summary = function.summary.trim().trim_end_matches('.');
     let mut operation = Operation::builder()
         .tag("Dashboard")
-        .summary(Some(summary))
+        .summary(Some(function.summary))
         .operation_id(Some(format!("dashboard_{id}")))
         .request_body(Some(arguments))
         .response("200", answer)

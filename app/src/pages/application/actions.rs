@@ -13,7 +13,7 @@ use crate::pages::applications::delete::Deletion;
 use crate::pages::applications::form::EditApplication;
 use crate::pages::applications::row::ApplicationMenu;
 
-/// The menu, for who may use it, and its dialogs.
+/// The menu, for users with the permission, and its dialogs.
 #[component]
 pub(super) fn Actions(
     /// The project that it is in.

@@ -11,7 +11,7 @@ use latchkey_ui::icon::Glyph;
 use latchkey_ui::thousands;
 use latchkey_ui::toast::{ToastAction, Toasts};
 
-/// The application that a person is about to delete, and how far that got.
+/// The application that is about to be deleted, and the progress.
 #[derive(Clone, Copy)]
 pub struct Deletion {
     /// The application in question.
@@ -32,8 +32,8 @@ impl Deletion {
         }
     }
 
-    /// Deletes an application, closes the dialog and says how it went, even to who has left the
-    /// page by then.
+    /// Deletes an application, closes the dialog and shows the result, even if the user has left
+    /// the page.
     fn delete(self, application: &Application) {
         _ = self.busy.try_set(true);
         let application = application.clone();
@@ -51,7 +51,7 @@ impl Deletion {
         });
     }
 
-    /// The confirm, for as long as an application is asked about.
+    /// The dialog, while an application is to be deleted.
     pub fn dialog(self) -> impl IntoView {
         move || self.asked.get().map(|application| view! { <Confirm deletion=self application/> })
     }
@@ -83,8 +83,7 @@ fn Confirm(deletion: Deletion, application: Application) -> impl IntoView {
     }
 }
 
-/// What happens to the active keys that are for the application alone, as far as they could be
-/// counted.
+/// What happens to the active keys restricted to the application, as far as they could be counted.
 fn keys_go(count: Option<Count>) -> String {
     match count {
         None => {

@@ -51,7 +51,7 @@ impl Form {
         }
     }
 
-    /// What is filled in; `None` if a field now says why not.
+    /// The parsed form; `None` if a field is invalid, which then shows why.
     fn read(self) -> Option<ApplicationInput> {
         let (name, description) = (self.name.parse(), self.description.parse());
         let environment = ApplicationEnvironment::from_name(self.environment.get_untracked());
@@ -83,7 +83,7 @@ impl Form {
     }
 }
 
-/// The dialog that makes one.
+/// The create dialog.
 #[component]
 pub fn CreateApplication(
     /// The project that it will be in.

@@ -17,6 +17,6 @@ pub struct ApplicationsPageState {
     pub(super) creating: RwSignal<bool>,
     pub(super) editing: RwSignal<Option<Application>>,
     pub(super) deletion: Deletion,
-    /// Whether the person may make, change and delete applications.
+    /// Whether the user may create, change and delete applications.
     pub(super) may_write: Memo<bool>,
 }

@@ -94,7 +94,7 @@ fn Number(of: Signal<Option<u64>>, one: &'static str, many: &'static str) -> imp
     }
 }
 
-/// What can be done with an application, for who may.
+/// The actions of an application, for users with the permission.
 #[component]
 fn Actions(page: ApplicationsPageState, now: Memo<Application>) -> impl IntoView {
     view! {

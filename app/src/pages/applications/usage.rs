@@ -23,7 +23,7 @@ pub struct Count {
     pub is_all: bool,
 }
 
-/// How many active keys an application has of its own, if the server can be asked.
+/// Counts the active keys restricted to an application, if the server can be reached.
 pub async fn count_keys(project: ProjectId, application: ApplicationId) -> Option<Count> {
     let filter = KeyFilter {
         application_id: Some(application),
@@ -53,7 +53,7 @@ async fn read(project: ProjectId, filter: KeyFilter) -> Result<(Vec<ListedKey>, 
 /// What is known of one application.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct ApplicationUsage {
-    /// Active keys for it alone.
+    /// Active keys restricted to it.
     pub keys: u64,
     /// Their requests in the last 24 hours.
     pub requests: u64,

@@ -41,7 +41,7 @@ pub fn ExportButton(
     }
 }
 
-/// Exports, and says how it went, even to who has left the page by then.
+/// Exports and shows the result, even if the user has left the page.
 fn export(path: String, busy: RwSignal<bool>, toasts: Toasts) {
     _ = busy.try_set(true);
     leptos::task::spawn_local(async move {

@@ -29,7 +29,7 @@ impl Period {
     /// All periods, the shortest first.
     pub const ALL: [Self; 4] = [Self::Day, Self::Week, Self::Month, Self::AllTime];
 
-    /// As the address names it.
+    /// Its name in the URL.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Day => "24h",
@@ -44,7 +44,7 @@ impl Period {
         Self::ALL.into_iter().find(|period| period.name() == name)
     }
 
-    /// As the page names it.
+    /// Its label on the page.
     pub const fn label(self) -> &'static str {
         match self {
             Self::Day => "Last 24 hours",
@@ -54,7 +54,7 @@ impl Period {
         }
     }
 
-    /// When it begins, for who looks at `now`.
+    /// Start of the period, for a user who looks at `now`.
     fn begins(self, now: Timestamp) -> Option<Timestamp> {
         let days = match self {
             Self::Day => 1,
@@ -78,7 +78,7 @@ pub struct EventsFilter {
 }
 
 impl EventsFilter {
-    /// As the server takes it from who looks at `now`.
+    /// The filter of the API, for a user who looks at `now`.
     pub fn for_server(&self, now: Option<Timestamp>) -> AuditFilter {
         AuditFilter {
             actor: self.actor.as_deref().and_then(QueryText::fitting),
@@ -88,7 +88,7 @@ impl EventsFilter {
         }
     }
 
-    /// Where the events are as CSV.
+    /// Path of the CSV export.
     pub fn export_path(&self, organization: OrganizationId, now: Option<Timestamp>) -> String {
         let AuditFilter { actor, action, from, .. } = self.for_server(now);
         let mut query = ParamsMap::new();

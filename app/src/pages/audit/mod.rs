@@ -91,7 +91,7 @@ fn Section(children: Children) -> impl IntoView {
     }
 }
 
-/// Until the frame knows the project, or why it doesn't.
+/// Shown until the workspace is loaded, or if that fails.
 #[component]
 fn Waiting(workspace: Workspace) -> impl IntoView {
     move || {
@@ -107,7 +107,7 @@ fn Waiting(workspace: Workspace) -> impl IntoView {
     }
 }
 
-/// For members and viewers: why they see nothing, and who can help.
+/// Explains to members and viewers why they see nothing, and who can help.
 #[component]
 fn Forbidden(workspace: Workspace) -> impl IntoView {
     let text = move || {

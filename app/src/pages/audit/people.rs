@@ -33,7 +33,7 @@ impl People {
         Self(people)
     }
 
-    /// The members, without those who are invited; tracked.
+    /// The members without invited users; tracked.
     pub fn who_act(self) -> Vec<Member> {
         self.0.with(|all| all.iter().filter(|member| !member.invited).cloned().collect())
     }
@@ -48,7 +48,7 @@ impl People {
         })
     }
 
-    /// The name of who has that login, or the login; tracked.
+    /// The name of the user with that login, or the login; tracked.
     pub fn name(self, login: &str) -> String {
         self.find(login).map_or_else(|| login.to_owned(), |member| name_of(&member))
     }
@@ -60,7 +60,7 @@ pub fn name_of(member: &Member) -> String {
     name.unwrap_or(&member.login).clone()
 }
 
-/// What the server knows them by; nothing for who is invited.
+/// The id of a member; nothing for invited users.
 pub fn id_of(member: &Member) -> String {
     member.user_id.map_or_else(String::new, |id| id.to_string())
 }

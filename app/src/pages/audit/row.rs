@@ -186,7 +186,7 @@ fn Target(
     }
 }
 
-/// The event as the API has it.
+/// The event as the API returns it.
 #[component]
 fn RawRow(id: String, label: String, raw: String) -> impl IntoView {
     view! {

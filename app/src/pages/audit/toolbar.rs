@@ -10,7 +10,7 @@ use crate::components::count::Count;
 use crate::data::paged_list::PagedList;
 use latchkey_ui::select::{Choice, Select, SelectPlace};
 
-/// Stands for all actors, or all actions.
+/// The option for all actors, or all actions.
 const ANY: &str = "";
 /// As the server names Latchkey itself.
 const SYSTEM: &str = "system";

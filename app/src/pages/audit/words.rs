@@ -13,7 +13,7 @@ use serde_json::Value;
 use latchkey_ui::relative_time::date;
 use latchkey_ui::thousands;
 
-/// What stands after a target's name.
+/// Shown after the name of a target.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Detail {
     /// A plain text without a value.
@@ -22,7 +22,7 @@ pub enum Detail {
     Masked(String),
 }
 
-/// What an event changed; nothing where the action alone says it.
+/// What an event changed; nothing if the action already says it.
 pub fn detail(event: &AuditEvent) -> Option<Detail> {
     let masked = event.changes.get("masked").and_then(|change| change.after.as_str());
     if let Some(masked) = masked {
@@ -60,12 +60,12 @@ fn one(field: &str, change: &AuditChange) -> String {
     }
 }
 
-/// Whether a new value of the field is understood without saying what it was before.
+/// Whether a new value is clear without the old one.
 fn is_own_word(field: &str) -> bool {
     matches!(field, "role" | "environment" | "key_prefix" | "kind")
 }
 
-/// How many things went along: “2 keys revoked”.
+/// The number of resources that were affected too: “2 keys revoked”.
 fn count(field: &str, after: &Value) -> Option<String> {
     let (thing, action) = match field {
         "keys_revoked" => ("key", "revoked"),
@@ -97,7 +97,7 @@ fn several(changes: &BTreeMap<String, AuditChange>) -> String {
     }
 }
 
-/// A field as the forms name it.
+/// The label of a field, as in the forms.
 fn label(field: &str) -> &str {
     match field {
         "rpm" => "rate limit",
@@ -133,7 +133,7 @@ fn unit(field: &str) -> &'static str {
     }
 }
 
-/// A value as the pages write it.
+/// A value as shown on pages.
 fn value(field: &str, value: &Value) -> String {
     match value {
         Value::Null => match field {

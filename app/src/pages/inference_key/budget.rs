@@ -33,7 +33,7 @@ pub fn BudgetCard(
     }
 }
 
-/// Opens the dialog that changes the key, for who may.
+/// Opens the edit dialog, for users who may edit.
 #[component]
 fn Edit(page: KeysPageState, now: Memo<ListedKey>, label: &'static str) -> impl IntoView {
     let may = Memo::new(move |_| {

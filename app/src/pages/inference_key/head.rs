@@ -33,7 +33,7 @@ fn section(project: ProjectId) -> Signal<Section> {
 pub fn Waiting(
     /// The project that it is in.
     project: ProjectId,
-    /// What stands for the name, if it will not come.
+    /// Title if the name can't be loaded.
     #[prop(optional)]
     title: &'static str,
 ) -> impl IntoView {

@@ -189,7 +189,7 @@ fn RecentDenials(
     usage: PolledQuery<Usage>,
     filter: UsageFilterState,
 ) -> impl IntoView {
-    /// As many stand here; the usage page has the others.
+    /// Number of denials shown here; the usage page has all.
     const MOST: usize = 5;
     let workspace = expect_context::<Workspace>();
     let denials = Signal::derive(move || {

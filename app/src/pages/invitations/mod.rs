@@ -26,7 +26,7 @@ const COLUMNS: &[Column] = &[
     Column::spoken("Actions"),
 ];
 
-/// The list, and how it is answered.
+/// The list, and which invitation is being answered.
 #[derive(Clone, Copy)]
 struct InvitationsPageState {
     invitations: PagedList<Invitation>,
@@ -37,7 +37,7 @@ struct InvitationsPageState {
     toasts: Toasts,
 }
 
-/// What the person says.
+/// The answer to an invitation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum InvitationReply {
     Accept,
@@ -61,7 +61,7 @@ impl InvitationsPageState {
         }
     }
 
-    /// Answers an invitation and says how that went, even to who has left the page by then.
+    /// Answers an invitation and shows the result, even if the user has left the page.
     fn give(self, answer: InvitationReply, to: InvitingOrganization) {
         keep_focus();
         _ = self.busy.try_set(Some(to.id));

@@ -9,7 +9,7 @@ use crate::data::session;
 use latchkey_ui::button::{Button, Size, Variant};
 use latchkey_ui::field::PlainField;
 
-/// How the part of the link begins that has the code.
+/// Prefix of the part of the link that contains the code.
 const CODE: &str = "#code=";
 
 /// The form. With the code in the address it sends itself; it works without scripts too.

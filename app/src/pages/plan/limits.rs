@@ -57,7 +57,7 @@ pub fn Limits(
     }
 }
 
-/// A limit in words.
+/// A row of the table.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct LimitRow {
     name: String,

@@ -144,7 +144,7 @@ fn over_limit(projects: &[Project], limit: u64) -> Option<String> {
     }
 }
 
-/// The slots of a plan as a drawing: the numbers stand above it.
+/// The slots of a plan as an illustration; the numbers are above it.
 #[component]
 fn SlotGrid(used: u64, limit: Option<u32>) -> impl IntoView {
     const DRAWN_OF_UNLIMITED: u32 = 100;

@@ -38,7 +38,7 @@ impl TierChange {
         self.organization.with(|organization| organization.tier)
     }
 
-    /// Who can change the plan, for a person who can't; tracked.
+    /// Who can change the plan, for users who can't; tracked.
     pub fn who_can(self) -> Option<&'static str> {
         let may_change = self.workspace.with(|data| data.me.administrator).unwrap_or_default();
         (!may_change).then_some("Ask an instance administrator to upgrade.")
@@ -80,9 +80,9 @@ pub fn is_larger(tier: Tier, than: Tier) -> bool {
 pub fn TierButton(
     /// Effect of the new tier.
     change: TierChange,
-    /// The tier that it stands for.
+    /// The tier of this button.
     tier: Tier,
-    /// Whether it stands in a list of upgrades: small, and without ways down.
+    /// Whether it is in a list of upgrades: small, and without downgrades.
     #[prop(optional)]
     compact: bool,
 ) -> impl IntoView {

@@ -19,20 +19,20 @@ use latchkey_ui::table::Card;
 /// Whether the project has keys at all.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum KeysPresence {
-    /// Nobody has looked yet.
+    /// Not loaded yet.
     Unknown,
-    /// None was ever made.
+    /// The project never had a key.
     None,
-    /// There are some, listed or hidden.
+    /// There are keys, listed or hidden.
     Some,
 }
 
-/// The state that fits.
+/// Shown in place of an empty list.
 #[component]
 pub fn NoKeys(
     /// Project that has no keys.
     project: ProjectId,
-    /// What the list is narrowed to.
+    /// Filter of the list.
     filter: KeysFilterState,
     /// State of the page's dialogs.
     page: KeysPageState,
@@ -78,7 +78,7 @@ fn FirstInferenceKey(page: KeysPageState) -> impl IntoView {
     }
 }
 
-/// The way to a key, for who may make one.
+/// The create button, for users with the permission.
 #[component]
 fn CreateButton(page: KeysPageState) -> impl IntoView {
     let words = page.scope.with_untracked(|scope| KeyLabels::of(scope.kind));
@@ -118,7 +118,7 @@ async fn count_archived(project: ProjectId, kind: KeyKind) -> Result<(usize, boo
     Ok((page.data.len(), page.next_cursor.is_some()))
 }
 
-/// Looks whether there are archived keys, before it says that there is none.
+/// Checks for archived keys before it says that there are none.
 #[component]
 fn Hidden(
     project: ProjectId,

@@ -11,11 +11,11 @@ use crate::data::url_filter::{FilterState, UrlFilter};
 /// Which keys are listed, and in which order.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct KeysFilter {
-    /// What their name, id or masked form contains.
+    /// Text that the name, id or masked secret contains.
     pub q: String,
-    /// Live or test alone.
+    /// Only live or test keys.
     pub environment: Option<Environment>,
-    /// Those in one state alone.
+    /// Only keys in this state.
     pub status: Option<KeyStatus>,
     /// Whether archived keys are shown.
     pub archived: bool,
@@ -23,18 +23,18 @@ pub struct KeysFilter {
     pub sort: KeySort,
 }
 
-/// The states that a list can be narrowed to: as the address names them, and as the page does.
+/// The states to filter by: their names in the URL and their labels.
 pub const STATUSES: [(&str, &str, KeyStatus); 3] = [
     ("active", "Active", KeyStatus::Active),
     ("expired", "Expired", KeyStatus::Expired),
     ("revoked", "Revoked", KeyStatus::Revoked),
 ];
 
-/// As the address names the order by last use; the other one is left out.
+/// Name of the order by last use in the URL; the default order is left out.
 pub const LAST_USED: &str = "last_used";
 
 impl KeysFilter {
-    /// As the address names the state.
+    /// Name of the state in the URL.
     pub fn status_name(&self) -> Option<&'static str> {
         STATUSES.iter().find(|(.., status)| self.status == Some(*status)).map(|(name, ..)| *name)
     }

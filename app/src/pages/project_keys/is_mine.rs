@@ -33,7 +33,7 @@ enum Verdict {
     WellFormed(KeyHint),
 }
 
-/// Says what `text` is; nothing if there is none.
+/// What `text` is; nothing if it is empty.
 fn judge(text: &str) -> Option<Verdict> {
     let text = text.trim();
     (!text.is_empty()).then(|| match PresentedKey::parse(text) {

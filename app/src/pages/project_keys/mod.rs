@@ -167,7 +167,7 @@ fn Head(
     }
 }
 
-/// Until the frame knows the project, or why it doesn't.
+/// Shown until the workspace is loaded, or if that fails.
 #[component]
 fn Waiting(workspace: Workspace) -> impl IntoView {
     view! {

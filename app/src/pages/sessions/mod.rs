@@ -36,7 +36,7 @@ const COLUMNS: &[Column] = &[
 #[derive(Clone, Copy)]
 struct SessionsPageState {
     sessions: PagedList<Session>,
-    /// Whether the end of all others is being asked about.
+    /// Whether the dialog that ends all other sessions is open.
     asking: RwSignal<bool>,
     busy: RwSignal<bool>,
     toasts: Toasts,

@@ -10,10 +10,10 @@ use latchkey_ui::field::TextField;
 use latchkey_ui::icon::Glyph;
 use latchkey_ui::thousands;
 
-/// The dialog. Its button works once the name stands in the field; Enter alone deletes nothing.
+/// The dialog. Its button is enabled once the name is typed; Enter alone deletes nothing.
 #[component]
 pub fn DeleteDialog(
-    /// What the thing is called.
+    /// Name of the project or organization.
     name: String,
     /// What to type its name for.
     label: &'static str,

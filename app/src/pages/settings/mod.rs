@@ -34,9 +34,9 @@ pub fn SettingsPage(
     /// What it is about.
     #[prop(optional)]
     about: About,
-    /// What it says if it waits in vain: “Couldn’t load the plan”.
+    /// Title of the error: “Couldn't load the plan”.
     failed: &'static str,
-    /// The page. What it is about may change while it stands, but not to another project.
+    /// The page. Its subject may be updated while it is shown, but never becomes another project.
     page: fn(Signal<SettingsSubject>) -> AnyView,
 ) -> impl IntoView {
     let workspace = expect_context::<Workspace>();

@@ -54,7 +54,7 @@ pub fn UsageCharts(
     }
 }
 
-/// What stands in the charts' place while they load.
+/// Placeholder for the charts.
 #[component]
 pub fn LoadingCharts() -> impl IntoView {
     use latchkey_ui::skeleton::SkeletonBar;

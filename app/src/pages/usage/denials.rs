@@ -10,7 +10,7 @@ use latchkey_ui::empty_state::EmptyState;
 use latchkey_ui::icon::{Glyph, Icon};
 use latchkey_ui::relative_time::{date, exact, time_of_day};
 
-/// Above what an opened denial says.
+/// Heading of the details of a denial.
 pub const QUESTION: &str = "Why was this rejected?";
 
 /// List of recent denied requests.
@@ -91,7 +91,7 @@ fn Denial(denial: RecentDenial, key: Signal<Option<ApiKey>>) -> impl IntoView {
     }
 }
 
-/// What a denial says when it is opened; without its key there are no checks to tell.
+/// The details of a denial. Without the key, there are no checks to show.
 fn opened(
     key: Option<&ApiKey>,
     code: Outcome,

@@ -12,7 +12,7 @@ use latchkey_ui::thousands;
 /// This month’s requests against the quota.
 #[component]
 pub fn MonthCard(
-    /// Where the month stands.
+    /// The state of the quota.
     month: PolledQuery<QuotaState>,
 ) -> impl IntoView {
     view! {

@@ -81,7 +81,7 @@ fn span(range: UsageRange, start: Timestamp) -> String {
     }
 }
 
-/// Where each quarter begins, and the end, which is now.
+/// Start of each quarter, and the end, which is now.
 fn ticks(usage: &Usage) -> Vec<String> {
     let word = |start| match usage.range {
         UsageRange::Hour | UsageRange::Day => time_to_the_minute(start),

@@ -12,7 +12,7 @@ use latchkey_ui::decision_trace::{CheckState, TraceStep};
 use latchkey_ui::relative_time::{date, date_and_time};
 use latchkey_ui::thousands;
 
-/// What is checked, in the gateway's order: what can be told before a body has come goes first.
+/// The checks in the gateway's order: those that don't need the body come first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Check {
     Found,
@@ -41,7 +41,7 @@ impl Check {
         Self::Budget,
     ];
 
-    /// The one that comes to that outcome; none: no check was made, or all went well.
+    /// The check that leads to that outcome; none if no check was made, or all passed.
     const fn of(outcome: Outcome) -> Option<Self> {
         match outcome {
             Outcome::Valid | Outcome::Unavailable => None,
@@ -73,7 +73,7 @@ impl Check {
         }
     }
 
-    /// Whether it says something of that key. One that denied a request always does.
+    /// Whether the check applies to that key. One that denied a request always does.
     fn matters(self, key: &ApiKey, failed: Option<Self>) -> bool {
         match self {
             _ if failed == Some(self) => true,
@@ -87,7 +87,7 @@ impl Check {
     }
 }
 
-/// An outcome as a badge says it.
+/// The label of an outcome.
 pub const fn label_of(outcome: Outcome) -> &'static str {
     match outcome {
         Outcome::Valid => "Allowed",
@@ -108,8 +108,8 @@ pub const fn label_of(outcome: Outcome) -> &'static str {
     }
 }
 
-/// The checks of a request that was denied some time ago. What the limits were then is told by
-/// `detail` alone.
+/// The checks of a request that was denied some time ago. Only `detail` has the limits of that
+/// time.
 pub fn steps_of_denial(key: &ApiKey, outcome: Outcome, detail: &str) -> Vec<TraceStep> {
     steps(key, outcome, |check, failed| match check {
         _ if failed => detail.to_owned(),
@@ -118,7 +118,8 @@ pub fn steps_of_denial(key: &ApiKey, outcome: Outcome, detail: &str) -> Vec<Trac
     })
 }
 
-/// The checks of a request that was tried out.
+/// The checks of a request that was denied some time ago. Only `detail` has the limits of that
+/// time.
 pub fn steps_of_dry_run(key: &ApiKey, call: &DryRunRequest, run: &DryRun) -> Vec<TraceStep> {
     steps(key, run.code, |check, _| match check {
         Check::Found => key.masked.to_string(),

@@ -81,7 +81,7 @@ pub struct Bucket {
 pub struct ChartData {
     /// The parts of the time, earliest first.
     pub buckets: Vec<Bucket>,
-    /// What stands below the horizontal axis, in equal distances.
+    /// Labels below the horizontal axis, equally spaced.
     pub ticks: Vec<String>,
 }
 

@@ -7,7 +7,7 @@ pub(super) const BUCKET: u64 = 10;
 const GAP: u64 = 2;
 /// The height of the axis.
 pub(super) const HEIGHT: u64 = 1_000;
-/// What stands between the parts of a stack: a pixel.
+/// Gap between the parts of a stack: a pixel.
 const SEAM: u64 = 6;
 /// What is there is seen, be it one among thousands.
 const LEAST: u64 = 10;
@@ -33,7 +33,7 @@ impl Axis {
         Self { step, steps: highest.div_ceil(step).max(2) }
     }
 
-    /// What each line stands for, from the top.
+    /// The value of each line, from the top.
     pub(super) fn lines(self) -> impl Iterator<Item = u64> {
         (0..=self.steps).rev().map(move |line| self.step.saturating_mul(line))
     }

@@ -6,7 +6,7 @@ use leptos::prelude::*;
 use super::data::{Bucket, ChartData, Series};
 use crate::thousands;
 
-/// The card beside the cursor, on the side where the cursor is not. On phones a line below says it.
+/// The tooltip, on the side where the cursor is not. On phones, a line below says the same.
 #[component]
 pub(super) fn Tip(series: &'static [Series], bucket: Bucket, late: bool) -> impl IntoView {
     let side = if late { "left-2" } else { "right-2" };

@@ -108,8 +108,8 @@ impl Details {
         details
     }
 
-    /// What is in `meta`, without the fields that are `told` elsewhere. A field that is not what
-    /// OpenTelemetry has under its name is an attribute like any other.
+    /// The content of `meta` without the fields in `told`, which are shown elsewhere. A field
+    /// whose value has not the form that OpenTelemetry defines is an attribute like any other.
     fn of(meta: Option<&Map<String, Value>>, told: &[&str]) -> Self {
         let Some(meta) = meta else { return Self::default() };
         let mut details = Self::default();
@@ -193,7 +193,7 @@ fn text(value: &Value) -> String {
     }
 }
 
-/// The first characters of a text, with an ellipsis where it goes on.
+/// The first characters of a text, with an ellipsis if it is longer.
 fn beginning(text: &str) -> String {
     match text.char_indices().nth(MOST_CHARACTERS) {
         Some((end, _)) => format!("{}…", &text[..end]),

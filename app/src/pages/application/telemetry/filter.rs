@@ -38,13 +38,13 @@ pub struct TelemetryFilter {
     pub trace_id: String,
     /// What the rows contain.
     pub q: String,
-    /// Spans of this kind alone.
+    /// Only spans of this kind.
     pub kind: Option<SpanKind>,
-    /// Spans with this status alone.
+    /// Only spans with this status.
     pub status: Option<SpanStatus>,
     /// Only spans without one above them.
     pub root: bool,
-    /// Lines of this level alone.
+    /// Only log lines of this level.
     pub level: String,
 }
 

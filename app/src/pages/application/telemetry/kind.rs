@@ -39,7 +39,7 @@ pub const fn status_label(status: SpanStatus) -> &'static str {
     }
 }
 
-/// The icon of a kind. The word stands beside it, or is heard.
+/// The icon of a kind. The label is beside it, or read out.
 #[component]
 pub fn KindIcon(
     /// OpenTelemetry's kind of the span.

@@ -18,12 +18,12 @@ use latchkey_ui::relative_time::browser_time;
 use latchkey_ui::snippets::Snippet;
 use latchkey_ui::table::{Card, Column, Table};
 
-/// What one of the lists says and shows.
+/// Texts and columns of one of the lists.
 #[derive(Clone, Copy)]
 pub struct Words {
     /// Label of the list.
     pub label: &'static str,
-    /// That it could not be had.
+    /// Title of the error when loading fails.
     pub failed: &'static str,
     /// That nothing was received yet.
     pub empty: &'static str,
@@ -104,7 +104,7 @@ where
     }
 }
 
-/// What happens to the list by itself, told once it happens.
+/// Announces changes of the list that the user did not cause.
 #[component]
 fn Note(shown: Memo<ListState>, is_narrow: Memo<bool>, stale: Signal<bool>) -> impl IntoView {
     let was_empty = RwSignal::new(false);
@@ -131,7 +131,7 @@ fn Note(shown: Memo<ListState>, is_narrow: Memo<bool>, stale: Signal<bool>) -> i
     }
 }
 
-/// The filters leave nothing, of all or of those that were looked at.
+/// Shown if no row matches, of all or of those that were searched.
 #[component]
 fn Unmatched(words: Words, filter: TelemetryFilterState, has_older: Signal<bool>) -> impl IntoView {
     move || {
@@ -153,7 +153,7 @@ fn Unmatched(words: Words, filter: TelemetryFilterState, has_older: Signal<bool>
     }
 }
 
-/// Nothing yet, and the command that changes that.
+/// Shown before the first request, with the command that sends one.
 #[component]
 fn Empty(words: Words) -> impl IntoView {
     let now = browser_time();

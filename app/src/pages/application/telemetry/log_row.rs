@@ -83,7 +83,7 @@ pub fn log_row(log: IngestedLog) -> impl IntoView {
     }
 }
 
-/// The first characters of a message, with an ellipsis where it goes on.
+/// The first characters of a message, with an ellipsis if it is longer.
 fn beginning(message: &str, most: usize) -> String {
     match message.char_indices().nth(most) {
         Some((end, _)) => format!("{}…", &message[..end]),

@@ -32,7 +32,7 @@ const TRACES: &str = "Traces";
 const LOGS: &str = "Logs";
 const ID: &str = "telemetry";
 
-/// The two live lists, one in sight at a time, or one trace; which stands in the address.
+/// The two live lists, one visible at a time, or one trace. The URL says which.
 #[component]
 pub fn Telemetry(
     /// Whose telemetry it is.

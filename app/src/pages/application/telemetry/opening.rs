@@ -39,7 +39,7 @@ pub fn DetailsRow(
     id: String,
     /// How many columns the table has.
     columns: usize,
-    /// What the item says.
+    /// Details of the item.
     details: Details,
 ) -> impl IntoView {
     view! {

@@ -12,7 +12,7 @@ use latchkey_ui::search::Search;
 use latchkey_ui::select::{Choice, Select, SelectPlace};
 use latchkey_ui::switch::Switch;
 
-/// Stands for all of them.
+/// The option for all.
 const ANY: &str = "";
 /// Levels that most applications have.
 const LEVELS: [&str; 4] = ["error", "warn", "info", "debug"];
@@ -159,7 +159,7 @@ fn add_levels(known: &mut Vec<String>, seen: impl Iterator<Item = String>) {
     }
 }
 
-/// How many rows a narrowed list shows. The whole list grows by itself and says nothing.
+/// The number of rows of a filtered list. An unfiltered list grows all the time and has none.
 #[component]
 fn NarrowCount<T: HasId + Clone + Send + Sync + 'static>(
     filter: TelemetryFilterState,

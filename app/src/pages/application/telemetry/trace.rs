@@ -26,8 +26,8 @@ use latchkey_ui::table::Card;
 /// The most pages of a trace that are read; a page is 50 spans, or less if they are large.
 const MOST_PAGES: usize = 20;
 
-/// How far the spans of a level stand from the edge: 16 pixels a level, 8 on phones. Deeper ones
-/// stand below each other and say how deep they are.
+/// Indentation of a level: 16 pixels, 8 on phones. Deeper spans are not indented further and show
+/// their depth.
 const INDENTS: [&str; 8] = [
     "pl-4",
     "pl-8 max-md:pl-6",

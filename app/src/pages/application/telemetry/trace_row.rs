@@ -75,7 +75,7 @@ pub fn trace_row(trace: IngestedTrace) -> impl IntoView {
     }
 }
 
-/// The icon, and the word where it says something.
+/// The icon, and the label if it adds something.
 #[component]
 fn Kind(kind: SpanKind) -> impl IntoView {
     let word = if kind == SpanKind::Unspecified { "sr-only" } else { "text-ink-2" };

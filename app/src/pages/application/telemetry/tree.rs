@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 
-/// What a span says of its place.
+/// The position of a span in its trace.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Place<'a> {
     /// ID of the row.
@@ -17,7 +17,7 @@ pub struct Place<'a> {
 pub struct Node {
     /// Which span it is, by its place in what was given.
     pub index: usize,
-    /// How deep it stands; the uppermost are at 1.
+    /// Depth in the tree; roots have 1.
     pub level: usize,
     /// Whether it names a span above it that is not here.
     pub is_orphan: bool,

@@ -83,7 +83,7 @@ pub fn InviteMember(
     }
 }
 
-/// Who is a member already, or invited, is told at the field with their name.
+/// Shows at the field that the user is already a member, or invited.
 fn about_the_login(error: ApiError) -> ApiError {
     match error {
         ApiError::Refused(problem) if problem.code == ErrorCode::Conflict => {

@@ -94,7 +94,7 @@ fn Page(page: MembersPageState) -> impl IntoView {
     }
 }
 
-/// Why there are no buttons, for who may only look, and who has them.
+/// Explains to viewers why there are no buttons, and who can help.
 #[component]
 fn ReaderNote(page: MembersPageState) -> impl IntoView {
     let why = move || {
@@ -135,8 +135,7 @@ fn List(page: MembersPageState) -> impl IntoView {
     }
 }
 
-/// A person who is no member sees no organization, so this is for the moment before the page
-/// knows.
+/// Only for the moment before the page knows: who is not a member does not see the organization.
 fn no_members() -> impl IntoView {
     view! {
         <Card>

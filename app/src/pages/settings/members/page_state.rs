@@ -31,11 +31,11 @@ pub struct MembersPageState {
     pub members: PagedList<ListedMember>,
     /// Whether somebody is being invited.
     pub inviting: RwSignal<bool>,
-    /// Who is about to be removed, or to leave.
+    /// The member to remove, or who leaves.
     pub removing: RwSignal<Option<ListedMember>>,
     /// Whether that is under way.
     pub busy: RwSignal<bool>,
-    /// Where it is said how something went.
+    /// Shows the results of actions.
     pub toasts: Toasts,
     subject: Signal<SettingsSubject>,
     workspace: Workspace,
@@ -103,7 +103,7 @@ impl MembersPageState {
         roles.filter(|role| self.may_manage(*role)).collect()
     }
 
-    /// Whether that is the person who looks, tracked.
+    /// Whether that is the current user, tracked.
     pub fn is_me(self, id: Option<UserId>) -> bool {
         id.is_some() && self.workspace.with(|data| data.me.id) == id
     }
@@ -114,7 +114,7 @@ impl MembersPageState {
             && self.members.rows().iter().filter(|row| is_owner(&row.member)).count() == 1
     }
 
-    /// Who may change members, tracked; up to three of them.
+    /// Up to three people who may change members, tracked.
     pub fn who_can_help(self) -> Option<String> {
         let rows = self.members.rows();
         let can_help =
@@ -128,7 +128,7 @@ impl MembersPageState {
         }
     }
 
-    /// Gives a member another role and says how that went, even to who has left the page by then.
+    /// Changes a member's role and shows the result, even if the user has left the page.
     pub fn change_role(self, id: UserId, role: Role) {
         let row = MemberRowId::Member(id);
         let before = untrack(|| self.members.row(row)).map(|row| row.member.role);
@@ -155,7 +155,7 @@ impl MembersPageState {
         });
     }
 
-    /// Withdraws an invitation and says how that went.
+    /// Withdraws an invitation and shows the result.
     pub fn cancel_invite(self, login: String) {
         let organization = self.organization_id();
         keep_focus();
@@ -178,7 +178,7 @@ impl MembersPageState {
         });
     }
 
-    /// Removes a member and says how that went.
+    /// Removes a member and shows the result.
     pub fn remove(self, id: UserId) {
         let organization = self.organization_id();
         _ = self.busy.try_set(true);
@@ -197,7 +197,7 @@ impl MembersPageState {
         });
     }
 
-    /// Takes the person out of the organization, and from its pages.
+    /// Leaves the organization, and its pages.
     pub fn leave(self, id: UserId) {
         let organization = self.organization_id();
         let name = untrack(|| self.organization());
@@ -220,7 +220,7 @@ impl MembersPageState {
         });
     }
 
-    /// Says why something was refused, or that it can be tried again.
+    /// Shows why the server refused, or offers to retry.
     fn tell(self, error: &ApiError, failed: &str, again: impl Fn() + Send + Sync + 'static) {
         match refusal(error) {
             Some(why) => self.toasts.failure(why, None),
@@ -241,7 +241,7 @@ fn refusal(error: &ApiError) -> Option<String> {
     }
 }
 
-/// All of them: no page alone tells who is the last owner.
+/// Loads all members: one page can't tell who is the last owner.
 async fn all_members(organization: OrganizationId) -> Result<Page<ListedMember>, ApiError> {
     let mut data = Vec::new();
     let mut cursor = None;

@@ -8,10 +8,10 @@ use latchkey_ui::button::Button;
 use latchkey_ui::confirm_dialog::ConfirmDialog;
 use latchkey_ui::dialog::{Dialog, DialogWidth};
 
-/// The confirm, for as long as somebody is asked about.
+/// The dialog, while somebody is to be removed.
 #[component]
 pub fn RemoveDialog(
-    /// Who is asked about.
+    /// State of the members page.
     page: MembersPageState,
 ) -> impl IntoView {
     move || {

@@ -6,7 +6,7 @@ use leptos::prelude::*;
 use latchkey_ui::icon::{Glyph, Icon};
 use latchkey_ui::table::EmptyCell;
 
-/// Every permission in words; those of one line go together.
+/// The permissions as text; those on one line belong together.
 const DEEDS: &[(&str, &[Permission])] = &[
     (
         "View applications, keys, usage and members",

@@ -15,7 +15,7 @@ use latchkey_ui::relative_time::RelativeTime;
 use latchkey_ui::select::{Choice, Select, SelectPlace};
 use latchkey_ui::table::{CELL, EmptyCell, ROW};
 
-/// The row. What it says follows the list; the row itself stays, as focus may be in it.
+/// The row. It follows the list but is never replaced, because it may contain the focus.
 #[component]
 pub fn MemberRow(
     /// Where the member is listed.
@@ -74,7 +74,7 @@ fn Joined(page: MembersPageState, member: Memo<Member>) -> impl IntoView {
     }
 }
 
-/// Somebody who has not answered yet: their login, and who asked them.
+/// An invited user: their login, and who invited them.
 #[component]
 fn Invited(now: Memo<ListedMember>) -> impl IntoView {
     let by = move || {

@@ -59,7 +59,7 @@ fn Page(subject: Signal<SettingsSubject>) -> impl IntoView {
     }
 }
 
-/// For who may not change anything.
+/// For users who may not change anything.
 #[component]
 fn Facts(subject: Signal<SettingsSubject>) -> impl IntoView {
     let fact = |label: &'static str, value: AnyView| {

@@ -10,7 +10,7 @@ use crate::keys::cells::{
 use crate::keys::permissions::PermissionChips;
 use latchkey_ui::table::{CELL, ROW};
 
-/// The row. What it says follows the list; the row itself stays, as focus may be in it.
+/// The row. It follows the list but is never replaced, because it may contain the focus.
 #[component]
 pub fn ServiceKeyRow(
     /// Where the key is listed.
