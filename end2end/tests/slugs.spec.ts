@@ -37,7 +37,7 @@ test("an id alone leads to the page, whose address then names it: no step back, 
   await page.goto("/settings/sessions");
   const asked: string[] = [];
   page.on("request", (request) => asked.push(new URL(request.url()).pathname));
-  // The frame's answer is held until the page is there, and focus is somewhere on it.
+  // The workspace's response is held until the page is there, and focus is somewhere on it.
   let release = (): void => {};
   const held = new Promise<void>((resolve) => (release = resolve));
   await page.route(/\/api\/projects\/list/, async (route) => {

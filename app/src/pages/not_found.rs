@@ -7,8 +7,8 @@ use crate::layout::Workspace;
 use latchkey_ui::button::{Size, Variant, button_class};
 use latchkey_ui::mark::Wordmark;
 
-/// The words and the way out, inside a page's frame. What is not there any more may still be listed
-/// in the frame, so that is loaded again.
+/// The message and a link, inside the layout. What no longer exists may still be listed in the
+/// workspace, so that is loaded again.
 #[component]
 pub fn NotFound() -> impl IntoView {
     if let Some(workspace) = use_context::<Workspace>() {
