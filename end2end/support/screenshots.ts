@@ -172,7 +172,7 @@ async function keysOfProject(keys: ApiKeys, stop: Stop): Promise<void> {
   await stop("plan");
 }
 
-/** Who a tour of the settings meets: who takes it, and a colleague who joins them in a browser of their own. */
+/** Who is on the settings pages: the user, and a colleague who joins them in a browser of their own. */
 export interface Company {
   person: Person;
   colleague: Person;

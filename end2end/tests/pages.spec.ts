@@ -25,7 +25,7 @@ const LOOKS: Look[] = [
   { width: 320, height: 640, colorScheme: "light" },
 ];
 
-/** Each tour takes its time. The first takes every look; these tell of every width and of both themes. */
+/** Each round of screenshots takes its time. The first takes all of them; these cover every width and both themes. */
 const SETTINGS_LOOKS = ["1440-light", "900-light", "390-dark", "320-light"];
 const WORKSPACE_LOOKS = ["1440-dark", "900-light", "390-light", "320-light"];
 const USAGE_LOOKS = ["1440-light", "390-dark", "320-light"];
