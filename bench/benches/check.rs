@@ -16,12 +16,12 @@ use futures::FutureExt;
 use latchkey_bench::in_process::{self, Owner, ThreadRandom};
 use latchkey_bench::stopwatch::Stopwatch;
 use latchkey_bench::{report, statistics};
+use latchkey_checker::{Call, Error};
 use latchkey_domain::key::{Environment, KeyKind};
 use latchkey_domain::outcome::Outcome;
 use latchkey_domain::secret::SecretKey;
-use latchkey_services::check::{self, Call};
+use latchkey_services::Services;
 use latchkey_services::random::Random;
-use latchkey_services::{Error, Services, nodes, usage};
 use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
 
 #[global_allocator]
@@ -45,7 +45,7 @@ fn main() -> anyhow::Result<()> {
     let rows = runtime.block_on(make_rows(&services))?;
     let _here = runtime.enter();
     run_jobs(&services);
-    while !check::hears_of_changes(&services) {
+    while !services.checker.is_listening() {
         runtime.block_on(tokio::time::sleep(Duration::from_millis(10)));
     }
     report::machine();
@@ -72,11 +72,11 @@ fn main() -> anyhow::Result<()> {
 /// be measured with ever more of them.
 fn run_jobs(services: &Services) {
     let (listening, writing) = (services.clone(), services.clone());
-    tokio::spawn(async move { nodes::watch(&listening).await });
+    tokio::spawn(async move { listening.checker.listen().await });
     tokio::spawn(async move {
         loop {
             tokio::time::sleep(Duration::from_secs(1)).await;
-            usage::flush_turn(&writing).await.expect("counters are written");
+            writing.checker.flush_usage_batch().await.expect("counters are written");
         }
     });
 }
@@ -115,7 +115,7 @@ impl Row {
 
     async fn checked(&self, services: &Services) -> Outcome {
         let call = Call { kind: Some(KeyKind::Api), cost: self.cost, ..Call::default() };
-        match check::check(services, Some(black_box(&self.secret)), call).await {
+        match services.checker.check(Some(black_box(&self.secret)), call).await {
             Ok(_) => Outcome::Valid,
             Err(Error::Denied(denial)) => denial.outcome,
             Err(error) => panic!("{error}"),

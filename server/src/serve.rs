@@ -5,9 +5,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use latchkey_services::random::Random;
-use latchkey_services::{
-    Database, Error, Services, accounts, check, failures, keys, nodes, telemetry, usage,
-};
+use latchkey_services::{Database, Error, Services, accounts, keys, telemetry, usage};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -54,7 +52,7 @@ pub async fn serve(settings: Settings) -> anyhow::Result<()> {
     let (stop, stopped) = watch::channel(false);
     let listening = tokio::spawn({
         let services = services.clone();
-        async move { nodes::watch(&services).await }
+        async move { services.checker.listen().await }
     });
     let jobs = [
         tokio::spawn(run_jobs(services.clone(), stopped.clone())),
@@ -96,12 +94,12 @@ async fn finish(
         job.await.context("background job failed")?;
     }
     services.settled().await;
-    let returned = check::return_leases(services, true).await;
-    if let Err(error) = check::leave(services).await {
+    let returned = services.checker.return_leases(true).await;
+    if let Err(error) = services.checker.leave_redis().await {
         tracing::warn!(%error, "Failed to remove this node from the cluster membership");
     }
     // Whatever became of the leases.
-    usage::flush(services).await.context("failed to write the last counters")?;
+    services.checker.flush_usage().await.context("failed to write the last counters")?;
     returned.context("failed to return budget leases")?;
     services.database.close().await.context("failed to close the database")
 }
@@ -149,12 +147,11 @@ async fn run_jobs(services: Services, mut stopped: watch::Receiver<bool>) {
     loop {
         let result = tokio::select! {
             () = told_to_stop(&mut stopped) => return,
-            _ = flush.tick() => usage::flush_turn(&services).await.map_err(Error::from),
+            _ = flush.tick() => services.checker.flush_usage_batch().await.map_err(Error::from),
             _ = purge.tick() => purge_expired(&services).await,
             _ = sweep.tick() => {
-                check::forget_idle(&services);
-                failures::forget_idle(&services);
-                usage::purge(&services).await
+                services.forget_idle();
+                                usage::purge(&services).await
             }
         };
         if let Err(error) = result {
@@ -172,7 +169,7 @@ async fn return_idle_leases(services: Services, mut stopped: watch::Receiver<boo
             () = told_to_stop(&mut stopped) => return,
             _ = ticks.tick() => {}
         }
-        if let Err(error) = check::return_leases(&services, false).await {
+        if let Err(error) = services.checker.return_leases(false).await {
             tracing::warn!(%error, "Failed to return unused budget leases");
         }
     }

@@ -48,7 +48,7 @@ impl AppState {
             SignIn::Local => None,
         };
         Ok(Self {
-            gateway: gateway(services.clone(), &config)?,
+            gateway: gateway(&services, &config)?,
             services,
             site: Arc::new(SiteManifest::load(&config.cargo_leptos)),
             config: Arc::new(config),
@@ -89,7 +89,7 @@ impl FromRef<AppState> for Gateway {
     }
 }
 
-fn gateway(services: Services, config: &Config) -> anyhow::Result<Gateway> {
+fn gateway(services: &Services, config: &Config) -> anyhow::Result<Gateway> {
     let shares = fd_limit::shares();
     let gateway = GatewayConfig {
         upstreams: config.upstreams.clone(),
@@ -97,5 +97,5 @@ fn gateway(services: Services, config: &Config) -> anyhow::Result<Gateway> {
         max_calls: shares.calls,
         max_idle_connections: shares.idle,
     };
-    Gateway::new(services, &gateway, &http_client().build()?)
+    Gateway::new(services.checker.clone(), services.clock(), &gateway, &http_client().build()?)
 }

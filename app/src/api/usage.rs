@@ -66,7 +66,7 @@ server_function! {
         request: DryRunRequest,
     ) -> DryRun {
         let (services, actor) = caller().await?;
-        Ok(latchkey_services::check::dry_run(&services, &actor, key_id, &request).await?)
+        Ok(latchkey_services::dry_run(&services, &actor, key_id, &request).await?)
     }
 }
 

@@ -9,7 +9,7 @@ use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 use tokio::sync::Semaphore;
 
-use latchkey_services::check::{AnswerCap, TokenNeed};
+use latchkey_checker::{AnswerCap, TokenNeed};
 
 use super::config::Tokenizer;
 use super::endpoint::Endpoint;

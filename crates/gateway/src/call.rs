@@ -7,12 +7,12 @@ use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use axum::http::request::Parts;
 use axum::response::{IntoResponse, Response};
+use latchkey_checker::Error;
+use latchkey_checker::{
+    BegunCall, Call, Denial, FinerCount, Found, LimitStates, Reservation, WantedTokens,
+};
 use latchkey_domain::key::KeyKind;
 use latchkey_domain::outcome::Outcome;
-use latchkey_services::Error;
-use latchkey_services::check::{
-    self, BegunCall, Call, Denial, FinerCount, Found, LimitStates, Reservation, WantedTokens,
-};
 
 use super::body::CallBody;
 use super::client_ip::ClientIp;
@@ -106,8 +106,7 @@ impl Caller {
     pub(super) async fn of(state: &Gateway, parts: &Parts) -> Result<Self, GatewayError> {
         let ip = ClientIp::of(parts);
         let found =
-            check::identify(&state.services, credentials::presented_key(&parts.headers)?, ip)
-                .await?;
+            state.checker.authenticate(credentials::presented_key(&parts.headers)?, ip).await?;
         latchkey_listener::assign_to_caller(&parts.extensions, found.key().organization.into());
         Ok(Self { found, ip })
     }
@@ -124,7 +123,7 @@ impl Caller {
     /// Acquires what does not depend on the body: one request of the rate limit and a slot of the
     /// parallel limit.
     async fn begin(&self, state: &Gateway, parts: &mut Parts) -> Result<BegunCall, GatewayError> {
-        match check::begin(&state.services, &self.found, self.call(None)).await {
+        match state.checker.begin(&self.found, self.call(None)).await {
             Ok(begun) => {
                 parts.extensions.insert(begun.limits());
                 Ok(begun)
@@ -143,7 +142,7 @@ impl Caller {
         begun: BegunCall,
     ) -> Result<Reservation, GatewayError> {
         let call = self.call(Some(model));
-        match check::reserve(&state.services, &self.found, call, tokens, begun).await {
+        match state.checker.reserve(&self.found, call, tokens, begun).await {
             Ok(reservation) => {
                 parts.extensions.insert(reservation.limits);
                 Ok(reservation)
@@ -161,7 +160,7 @@ impl Caller {
         begun: Option<&BegunCall>,
     ) -> Result<(), GatewayError> {
         let call = self.call(model);
-        match check::admit_begun(&state.services, &self.found, call, begun).await {
+        match state.checker.admit_begun(&self.found, call, begun).await {
             Ok(limits) => {
                 parts.extensions.insert(limits);
                 Ok(())
@@ -219,8 +218,7 @@ async fn call(
             let Some(permit) = state.upstreams.acquire_call() else {
                 let call = caller.call(Some(&body.model));
                 let outcome = Outcome::Unavailable;
-                let denial =
-                    check::refuse(&state.services, &caller.found, call, outcome, TOO_MANY_CALLS);
+                let denial = state.checker.refuse(&caller.found, call, outcome, TOO_MANY_CALLS);
                 return Err(denied(parts, denial));
             };
             let need = body.need(target.max_output_tokens);
@@ -242,7 +240,7 @@ async fn call(
             let charges_reservation = !body.stream && !target.upstream.cancels;
             let charged = reserved.filter(|_| charges_reservation).unwrap_or_default();
             let costs = (body.prompt.estimate, body.total_output_tokens(charged));
-            let key = check::watch_key(&state.services, &caller.found);
+            let key = state.checker.watch_key(&caller.found);
             let call = InFlightCall::new(reservation, key, costs, permit);
             forward::forward(state, target, body, reserved, call).await
         }

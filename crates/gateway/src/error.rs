@@ -7,10 +7,10 @@ use axum::http::StatusCode;
 use axum::http::header::{RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderName, HeaderValue};
 use axum::response::{IntoResponse, Response};
+use latchkey_checker::Error;
 use latchkey_domain::mask;
 use latchkey_domain::outcome::Outcome;
 use latchkey_domain::problem::{ErrorCode, Problem};
-use latchkey_services::Error;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -184,9 +184,6 @@ pub fn unavailable(message: &'static str) -> Response {
 
 impl From<Error> for GatewayError {
     fn from(error: Error) -> Self {
-        if error.is_fault() {
-            tracing::error!(%error, "Gateway call failed");
-        }
         let problem = Problem::from(&error);
         let status = StatusCode::from_u16(problem.status);
         let status = status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);

@@ -1,8 +1,8 @@
 //! A call in progress at an upstream, with its reservation and what it would cost now.
 
+use latchkey_checker::Error;
+use latchkey_checker::{KeyWatch, Reservation};
 use latchkey_domain::token_usage::TokenUsage;
-use latchkey_services::Error;
-use latchkey_services::check::{KeyWatch, Reservation};
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::error::GatewayError;

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use latchkey_services::Services;
+use latchkey_checker::Checker;
+use latchkey_checker::clock::Clock;
 
 use super::config::GatewayConfig;
 use super::health::UpstreamHealth;
@@ -12,7 +13,7 @@ use super::upstreams::Upstreams;
 /// The gateway's shared state. Cheap to clone.
 #[derive(Clone)]
 pub struct Gateway {
-    pub(super) services: Services,
+    pub(super) checker: Checker,
     pub(super) upstreams: Arc<Upstreams>,
 }
 
@@ -23,12 +24,13 @@ impl Gateway {
     /// # Errors
     /// TLS is not available on this system, or an upstream's API key is not a valid header value.
     pub fn new(
-        services: Services,
+        checker: Checker,
+        clock: Arc<dyn Clock>,
         config: &GatewayConfig,
         http: &reqwest::Client,
     ) -> anyhow::Result<Self> {
-        let upstreams = Arc::new(Upstreams::new(config, services.clock(), http)?);
-        Ok(Self { services, upstreams })
+        let upstreams = Arc::new(Upstreams::new(config, clock, http)?);
+        Ok(Self { checker, upstreams })
     }
 
     /// Health of the upstreams, at most a few seconds old. `now` is on the monotonic clock.

@@ -9,7 +9,6 @@ use axum::http::{HeaderName, HeaderValue, Method, Request, StatusCode};
 use axum::response::{IntoResponse, Response};
 use latchkey_domain::key::KeyKind;
 use latchkey_domain::secret::PresentedKey;
-use latchkey_services::check;
 use serde_json::{Value, json};
 
 use super::credentials::bearer;
@@ -119,7 +118,7 @@ impl UnmatchedRequest {
     /// Whether the request carries a valid inference key.
     async fn is_of_inference_key(&self, state: &Gateway, ip: Option<IpAddr>) -> bool {
         let Some(key) = &self.key else { return false };
-        let found = check::identify(&state.services, Some(key), ip).await;
+        let found = state.checker.authenticate(Some(key), ip).await;
         found.is_ok_and(|found| found.key().kind == KeyKind::Inference)
     }
 }

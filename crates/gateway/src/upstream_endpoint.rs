@@ -7,7 +7,7 @@ use axum::body::Bytes;
 use axum::http::header::{AUTHORIZATION, CONTENT_TYPE};
 use axum::http::{HeaderValue, Method, Request, Uri};
 use http_body_util::Full;
-use latchkey_services::check::KeyRecord;
+use latchkey_checker::KeyRecord;
 use reqwest::Url;
 
 use super::audience::Audience;

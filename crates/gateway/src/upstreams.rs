@@ -4,9 +4,9 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use latchkey_checker::KeyRecord;
+use latchkey_checker::clock::Clock;
 use latchkey_domain::key::Environment;
-use latchkey_services::check::KeyRecord;
-use latchkey_services::clock::Clock;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::config::GatewayConfig;

@@ -7,8 +7,8 @@ use std::sync::Arc;
 use latchkey_domain::id::{SessionId, UserId};
 use uuid::Uuid;
 
-use crate::check::{KeyRecord, Seen};
 use crate::error::Error;
+use latchkey_checker::{KeyRecord, Seen};
 
 /// Who is asking: known, and checked a moment ago. Only [`crate::accounts::authenticate`] makes
 /// one.

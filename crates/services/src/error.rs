@@ -9,8 +9,8 @@ use latchkey_domain::problem::{ErrorCode, FieldError, Problem};
 use latchkey_domain::tier::Tier;
 use sea_orm::DbErr;
 
-use crate::check::Denial;
-use crate::failures::TooManyFailures;
+use latchkey_checker::Denial;
+use latchkey_checker::failures::TooManyFailures;
 use latchkey_store::clock::whole_seconds;
 
 /// Why a service refused. Each variant says which HTTP answer it becomes.
@@ -144,6 +144,15 @@ impl From<TooManyFailures> for Error {
     }
 }
 
+impl From<latchkey_checker::Error> for Error {
+    fn from(error: latchkey_checker::Error) -> Self {
+        match error {
+            latchkey_checker::Error::Denied(denial) => Self::Denied(denial),
+            latchkey_checker::Error::TooManyFailures(full) => Self::TooManyFailures(full),
+        }
+    }
+}
+
 impl From<DbErr> for Error {
     fn from(error: DbErr) -> Self {
         Self::Store(error.into())
@@ -197,10 +206,8 @@ impl From<&Error> for Problem {
                 ErrorCode::IdempotencyMismatch,
                 "This Idempotency-Key was already used with a different body. Use a new one.",
             ),
-            Error::Denied(denial) => {
-                Self::new(ErrorCode::Outcome(denial.outcome), denial.detail.clone())
-            }
-            Error::TooManyFailures(full) => Self::new(ErrorCode::TooManyFailures, full.detail()),
+            Error::Denied(denial) => (&**denial).into(),
+            Error::TooManyFailures(full) => full.into(),
             Error::TierLimitReached { tier, limit, used } => Self::new(
                 ErrorCode::TierLimitReached,
                 format!(

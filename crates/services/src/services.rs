@@ -4,20 +4,14 @@ use std::ops::Deref;
 use std::sync::Arc;
 use std::time::Duration;
 
+use latchkey_checker::digest::Pepper;
+use latchkey_checker::{Checker, CheckerConfig, RedisUrl};
 use latchkey_domain::time::Timestamp;
 use sea_orm::DbErr;
-use tokio_util::task::TaskTracker;
 
 use crate::accounts::tokens::{JwtSecret, Signer};
 use crate::accounts::{Administrators, LocalCode, SignIns};
-use crate::check::{
-    InProgress, KeyCache, Leases, LookUps, ParallelCalls, PromptRatios, RedisUrl, SharedWindows,
-    Tally, WatchedKeys, Windows,
-};
-use crate::digest::Pepper;
-use crate::failures::Failures;
 use crate::telemetry::Ingest;
-use crate::usage::Meter;
 use crate::writes::Writes;
 use latchkey_store::clock::Clock;
 use latchkey_store::database::Database;
@@ -80,6 +74,15 @@ pub enum StartError {
     Redis(String),
 }
 
+impl From<latchkey_checker::StartError> for StartError {
+    fn from(error: latchkey_checker::StartError) -> Self {
+        match error {
+            latchkey_checker::StartError::Database(error) => Self::Database(error),
+            latchkey_checker::StartError::Redis(why) => Self::Redis(why),
+        }
+    }
+}
+
 impl From<DbErr> for StartError {
     fn from(error: DbErr) -> Self {
         Self::Database(error.into())
@@ -98,26 +101,12 @@ pub struct Inner {
     pub(crate) random: Arc<dyn Random>,
     pub(crate) settings: Settings,
     pub(crate) signer: Signer,
-    pub(crate) key_cache: KeyCache,
-    pub(crate) requests: Windows,
-    pub(crate) tokens: Windows,
-    /// Where nodes share limits per minute.
-    pub(crate) shared: Option<SharedWindows>,
-    pub(crate) leases: Leases,
-    pub(crate) in_progress: InProgress,
-    pub(crate) prompt_ratios: PromptRatios,
-    pub(crate) parallel: ParallelCalls,
-    pub(crate) watched_keys: WatchedKeys,
-    pub(crate) look_ups: LookUps,
-    pub(crate) tally: Tally,
-    pub(crate) failed_keys: Failures,
+    /// Checks keys.
+    pub checker: Checker,
     pub(crate) sign_ins: SignIns,
-    pub(crate) usage: Meter,
     pub(crate) ingest: Ingest,
     pub(crate) writes: Writes,
     pub(crate) renewals: Writes,
-    /// Reservations that are being settled by nobody who could wait.
-    pub(crate) unsettled: TaskTracker,
 }
 
 impl Deref for Services {
@@ -141,13 +130,14 @@ impl Services {
         random: Arc<dyn Random>,
     ) -> Result<Self, StartError> {
         check_pepper(&database, &settings.pepper).await?;
-        let shared = match settings.redis.clone() {
-            Some(url) => {
-                let node = random.bytes();
-                Some(SharedWindows::new(url, node, &settings.pepper, &database).await?)
-            }
-            None => None,
-        };
+        let checker = Checker::start(CheckerConfig {
+            database: database.clone(),
+            clock: Arc::clone(&clock),
+            random: Arc::clone(&random),
+            pepper: settings.pepper.clone(),
+            redis: settings.redis.clone(),
+        })
+        .await?;
         let signer = Signer::new(&settings.jwt_secret, &settings.issuer, settings.access_token_ttl);
         let writes = Writes::new(settings.writes_per_minute);
         Ok(Self(Arc::new(Inner {
@@ -156,24 +146,11 @@ impl Services {
             random,
             settings,
             signer,
-            key_cache: KeyCache::new(),
-            requests: Windows::new(),
-            tokens: Windows::new(),
-            shared,
-            leases: Leases::new(),
-            in_progress: InProgress::new(),
-            prompt_ratios: PromptRatios::new(),
-            parallel: ParallelCalls::new(),
-            watched_keys: WatchedKeys::default(),
-            look_ups: LookUps::new(),
-            tally: Tally::default(),
-            failed_keys: Failures::of("unknown or malformed keys"),
+            checker,
             sign_ins: SignIns::new(),
-            usage: Meter::new(),
             ingest: Ingest::default(),
             writes,
             renewals: Writes::renewals(),
-            unsettled: TaskTracker::new(),
         })))
     }
 }
@@ -194,14 +171,19 @@ impl Services {
         self.clock.now()
     }
 
+    /// Forgets limits and failed attempts that no longer count.
+    pub fn forget_idle(&self) {
+        self.checker.forget_idle();
+        self.sign_ins.failed.forget_idle(self.clock.monotonic());
+    }
+
     /// Waits until no reservation is being settled by itself, and no telemetry is being stored for
     /// somebody who has gone. Others may come meanwhile.
     pub async fn settled(&self) {
-        for tasks in [&self.unsettled, &self.ingest.storing] {
-            tasks.close();
-            tasks.wait().await;
-            tasks.reopen();
-        }
+        self.checker.settled().await;
+        self.ingest.storing.close();
+        self.ingest.storing.wait().await;
+        self.ingest.storing.reopen();
     }
 }
 

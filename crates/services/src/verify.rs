@@ -7,10 +7,10 @@ use latchkey_domain::role::Permission;
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
 
 use crate::actor::{Actor, Who};
-use crate::check::{self, Asker, Call, Denial, Found, KeyRecord};
 use crate::error::Error;
 use crate::scope;
 use crate::services::Services;
+use latchkey_checker::{Asker, Call, Denial, Found, KeyRecord};
 use latchkey_store::clock::whole_seconds;
 use latchkey_store::entity::application;
 
@@ -30,10 +30,11 @@ pub async fn verify(
     {
         return Err(Error::InsufficientScope(ServicePermission::KeysVerify));
     }
-    let found = match check::find_for(services, Some(request.key.expose()), asker(actor)).await {
-        Ok(found) => found,
-        Err(denial) => return Ok(VerifyAnswer::not_found(denial.outcome)),
-    };
+    let found =
+        match services.checker.authenticate_for(Some(request.key.expose()), asker(actor)).await {
+            Ok(found) => found,
+            Err(denial) => return Ok(VerifyAnswer::not_found(denial.outcome)),
+        };
     if !may_know(services, actor, &found).await? {
         return Ok(VerifyAnswer::not_found(Outcome::UnknownKey));
     }
@@ -45,7 +46,7 @@ pub async fn verify(
         model: request.model.as_deref(),
         cost: request.cost,
     };
-    Ok(match check::admit(services, &found, call).await {
+    Ok(match services.checker.admit(&found, call).await {
         Ok(limits) => answer(found.key(), Denial { limits, ..Denial::of(Outcome::Valid) }),
         Err(denial) => answer(found.key(), denial),
     })

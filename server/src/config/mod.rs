@@ -13,11 +13,11 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
+use latchkey_checker::RedisUrl;
 use latchkey_domain::limit::Cidr;
 use latchkey_gateway::Upstream;
 use latchkey_services::accounts::tokens::JwtSecret;
 use latchkey_services::accounts::{Administrators, LocalCode};
-use latchkey_services::check::RedisUrl;
 use latchkey_services::random::Random;
 use latchkey_services::{Pepper, Settings as ServiceSettings, Signup};
 

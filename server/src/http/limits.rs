@@ -12,9 +12,9 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use axum::middleware::Next;
 use axum::response::Response;
+use latchkey_checker::LimitStates;
 use latchkey_domain::api::RateLimitState;
 use latchkey_services::Error;
-use latchkey_services::check::LimitStates;
 
 /// Where a check leaves how the key's limits stand.
 #[derive(Debug, Clone, Default)]

@@ -7,7 +7,7 @@
 
 use std::sync::Arc;
 
-use latchkey_services::check::{self, Call, KeyRecord, Seen};
+use latchkey_checker::{Call, KeyRecord, Seen};
 use latchkey_services::{Actor, Services, accounts};
 
 use super::problem::Refusal;
@@ -50,7 +50,7 @@ impl Presented {
         match &self.who {
             Who::Caller(actor) => accounts::confirm(&self.services, actor).await?,
             Who::Key { key, seen, call } => {
-                check::confirm(&self.services, key, *seen, *call).await?;
+                self.services.checker.confirm(key, *seen, *call).await?;
             }
         }
         Ok(())

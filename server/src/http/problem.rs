@@ -43,6 +43,12 @@ impl From<Outcome> for Refusal {
     }
 }
 
+impl From<latchkey_checker::Error> for Refusal {
+    fn from(error: latchkey_checker::Error) -> Self {
+        Error::from(error).into()
+    }
+}
+
 impl From<Error> for Refusal {
     fn from(error: Error) -> Self {
         if error.is_fault() {

@@ -7,10 +7,10 @@ use axum::http::HeaderName;
 use axum::http::header::AUTHORIZATION;
 use axum::http::request::Parts;
 use data_encoding::BASE64;
+use latchkey_checker::Call;
 use latchkey_domain::credentials;
 use latchkey_domain::key::KeyKind;
 use latchkey_domain::problem::ErrorCode;
-use latchkey_services::check::{self, Call};
 use latchkey_services::telemetry::Source;
 
 use crate::http::auth::bearer;
@@ -97,8 +97,8 @@ async fn source(
         None => None,
     };
     let call = Call { kind: Some(KeyKind::Api), application, ip, ..Call::default() };
-    let checked = check::check(&state.services, key(parts)?.as_deref(), call).await;
-    let admission = match checked {
+    let checked = state.services.checker.check(key(parts)?.as_deref(), call).await;
+    let admission = match checked.map_err(latchkey_services::Error::from) {
         Ok(admission) => admission,
         Err(error) => {
             limits::refused(parts, &error);

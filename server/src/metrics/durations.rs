@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use axum::http::Uri;
-use latchkey_services::stripe;
+use latchkey_checker::stripe;
 
 use crate::ingest::LANGFUSE_TRACES;
 

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::atomic::Ordering;
 
-use latchkey_services::{check, telemetry};
+use latchkey_services::telemetry;
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric, NoLabelSet};
@@ -44,7 +44,7 @@ impl Collector for Everything {
 
 fn checks(encoder: &mut DescriptorEncoder<'_>, state: &AppState) -> fmt::Result {
     let services = &state.services;
-    let counts = check::counts(services);
+    let counts = services.checker.check_counts();
     let mut family =
         encoder.encode_descriptor("checks", "Key checks by outcome", None, MetricType::Counter)?;
     for (outcome, count) in counts.outcomes {
@@ -58,14 +58,14 @@ fn checks(encoder: &mut DescriptorEncoder<'_>, state: &AppState) -> fmt::Result 
     for (result, count) in looks {
         ConstCounter::new(count).encode(family.encode_family(&[("result", result)])?)?;
     }
-    let size = check::cache_size(services);
+    let size = services.checker.cache_size();
     let help = "Entries in the key cache: keys, and digests known to belong to no key";
     let mut family =
         encoder.encode_descriptor("key_cache_entries", help, None, MetricType::Gauge)?;
     for (kind, entries) in [("key", size.keys), ("unknown", size.unknown)] {
         gauge(entries).encode(family.encode_family(&[("kind", kind)])?)?;
     }
-    let listening = usize::from(check::hears_of_changes(services));
+    let listening = usize::from(services.checker.is_listening());
     let help = "Whether this node receives key invalidations from other nodes and uses its cache";
     gauge(listening).encode(encoder.encode_descriptor(
         "invalidation_listener_up",
@@ -73,7 +73,7 @@ fn checks(encoder: &mut DescriptorEncoder<'_>, state: &AppState) -> fmt::Result 
         None,
         MetricType::Gauge,
     )?)?;
-    if let Some(shared) = check::shares_limits(services) {
+    if let Some(shared) = services.checker.shares_limits() {
         let help = "Whether rate limits are shared with other nodes through Redis";
         let up = encoder.encode_descriptor("redis_limiter_up", help, None, MetricType::Gauge)?;
         gauge(usize::from(shared)).encode(up)?;
@@ -81,10 +81,10 @@ fn checks(encoder: &mut DescriptorEncoder<'_>, state: &AppState) -> fmt::Result 
     let help = "Key lookups waiting for the database";
     let waiting =
         encoder.encode_descriptor("key_lookup_queue_length", help, None, MetricType::Gauge)?;
-    gauge(check::waiting(services)).encode(waiting)?;
+    gauge(services.checker.waiting_look_ups()).encode(waiting)?;
     let help = "Token budgets of which this node holds a lease";
     let leases = encoder.encode_descriptor("budget_leases", help, None, MetricType::Gauge)?;
-    gauge(check::leases(services)).encode(leases)
+    gauge(services.checker.lease_count()).encode(leases)
 }
 
 fn store(encoder: &mut DescriptorEncoder<'_>, state: &AppState) -> fmt::Result {

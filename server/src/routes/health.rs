@@ -3,7 +3,6 @@
 use axum::extract::State;
 use axum::http::StatusCode;
 use latchkey_gateway::UpstreamHealth;
-use latchkey_services::check;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -76,7 +75,7 @@ pub(crate) async fn ready_in_detail(
 }
 
 async fn readiness(state: &AppState) -> (StatusCode, Readiness) {
-    let looked_up = check::can_look_up(&state.services).await;
+    let looked_up = state.services.checker.can_look_up().await;
     if let Err(error) = &looked_up {
         tracing::warn!(%error, "Readiness check failed; keys cannot be looked up");
     }

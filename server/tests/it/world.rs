@@ -8,13 +8,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use github_stand_in::{Person, StandIn};
+use latchkey_checker::{AnswerCap, Denial, TokenNeed};
 use latchkey_domain::time::Timestamp;
 use latchkey_server::config::Config;
 use latchkey_server::system::SystemRandom;
 use latchkey_server::{AppState, HttpService, connections, http_client};
-use latchkey_services::check::{AnswerCap, Denial, TokenNeed};
 use latchkey_services::clock::ManualClock;
-use latchkey_services::{Database, Error, Services};
+use latchkey_services::{Database, Services};
 use reqwest::header::{COOKIE, LOCATION, SET_COOKIE};
 use reqwest::{Client, Method, RequestBuilder, Response, StatusCode};
 use sea_orm::{ConnectionTrait, DatabaseConnection};
@@ -75,7 +75,7 @@ pub(crate) struct Session {
 /// Hears of other nodes' changes, as a server does.
 pub(crate) fn listen(services: &Services) -> tokio::task::AbortHandle {
     let services = services.clone();
-    tokio::spawn(async move { latchkey_services::nodes::watch(&services).await }).abort_handle()
+    tokio::spawn(async move { services.checker.listen().await }).abort_handle()
 }
 
 /// What makes a world's server one without GitHub.
@@ -360,8 +360,8 @@ pub(crate) async fn problem(response: Response, status: u16, code: &str) -> Valu
 }
 
 /// Why a check denied a call.
-pub(crate) fn denial(error: Error) -> Denial {
-    let Error::Denied(denial) = error else { panic!("no denial: {error}") };
+pub(crate) fn denial(error: latchkey_checker::Error) -> Denial {
+    let latchkey_checker::Error::Denied(denial) = error else { panic!("no denial: {error}") };
     *denial
 }
 

@@ -8,10 +8,10 @@ use futures::{StreamExt, TryStreamExt, stream};
 use latchkey_bench::in_process::{self, Owner};
 use latchkey_bench::statistics;
 use latchkey_bench::stopwatch::Stopwatch;
+use latchkey_checker::Call;
 use latchkey_domain::api::KeyRequest;
 use latchkey_domain::key::KeyKind;
-use latchkey_services::check::{self, Call};
-use latchkey_services::{Services, nodes};
+use latchkey_services::Services;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use stats_alloc::Region;
@@ -52,9 +52,9 @@ pub(crate) async fn measure(url: &str, size: u64, round: &str) -> anyhow::Result
     let services = in_process::start(url).await?;
     let watching = tokio::spawn({
         let services = services.clone();
-        async move { nodes::watch(&services).await }
+        async move { services.checker.listen().await }
     });
-    while !check::hears_of_changes(&services) {
+    while !services.checker.is_listening() {
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
     let measured = measure_with(&services, size, round).await;
@@ -80,7 +80,7 @@ async fn measure_with(
     let (few, rest) = secrets.split_at(SAMPLES);
     let miss = misses(services, few).await?;
     let bytes_per_key = fill_cache(services, rest).await?;
-    let in_cache = check::cache_size(services).keys;
+    let in_cache = services.checker.cache_size().keys;
     ensure!(in_cache == cached, "{in_cache} keys of {cached} are cached");
     let hit_of_all = hits(services, &secrets, &mut random).await?;
     let hit = hits(services, &secrets[..IN_USE], &mut random).await?;
@@ -152,7 +152,7 @@ async fn fill_cache(services: &Services, secrets: &[String]) -> anyhow::Result<f
     stream::iter(secrets)
         .map(anyhow::Ok)
         .try_for_each_concurrent(AT_ONCE, async |secret| {
-            let found = check::find(services, Some(secret)).await;
+            let found = services.checker.authenticate_on_server(Some(secret)).await;
             found.map_err(|denial| anyhow::anyhow!(denial.detail))?;
             Ok(())
         })
@@ -164,7 +164,7 @@ async fn fill_cache(services: &Services, secrets: &[String]) -> anyhow::Result<f
 }
 
 async fn admitted(services: &Services, secret: &str) -> anyhow::Result<()> {
-    check::check(services, Some(secret), Call::default()).await?;
+    services.checker.check(Some(secret), Call::default()).await?;
     Ok(())
 }
 

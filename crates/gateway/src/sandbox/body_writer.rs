@@ -6,7 +6,7 @@ use axum::body::{Body, Bytes};
 use axum::http::HeaderValue;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::Response;
-use latchkey_services::check::CallSlot;
+use latchkey_checker::CallSlot;
 
 /// Approximate size of a chunk. A shorter body is sent at once.
 const CHUNK_BYTES: usize = 32 * 1024;

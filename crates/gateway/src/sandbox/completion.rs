@@ -9,7 +9,7 @@ use std::marker::PhantomData;
 use axum::http::HeaderValue;
 use axum::http::header::CACHE_CONTROL;
 use axum::response::Response;
-use latchkey_services::check::CallSlot;
+use latchkey_checker::CallSlot;
 use serde::Deserialize;
 use serde::de::{Deserializer, SeqAccess, Visitor};
 use serde_json::value::RawValue;

@@ -6,7 +6,7 @@ use std::io::Write as _;
 
 use axum::response::Response;
 use data_encoding::BASE64;
-use latchkey_services::check::CallSlot;
+use latchkey_checker::CallSlot;
 use serde::de::{Deserializer, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 use sha2::{Digest, Sha256};

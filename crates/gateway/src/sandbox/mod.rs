@@ -13,8 +13,8 @@ mod schema;
 mod structured_output;
 
 use axum::response::Response;
+use latchkey_checker::Reservation;
 use latchkey_domain::token_usage::TokenUsage;
-use latchkey_services::check::Reservation;
 
 use super::body::CallBody;
 use super::endpoint::Endpoint;

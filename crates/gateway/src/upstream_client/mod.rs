@@ -27,7 +27,7 @@ use std::time::Duration;
 use axum::body::Bytes;
 use axum::http::Request;
 use http_body_util::Full;
-use latchkey_services::clock::Clock;
+use latchkey_checker::clock::Clock;
 use reqwest::Url;
 use tokio::time::timeout;
 

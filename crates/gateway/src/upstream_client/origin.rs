@@ -10,7 +10,7 @@ use axum::http::header::{ACCEPT, HOST, PROXY_AUTHORIZATION};
 use axum::http::uri::{Authority, PathAndQuery, Scheme};
 use axum::http::{HeaderValue, Method, Request, Uri};
 use http_body_util::Full;
-use latchkey_services::clock::Clock;
+use latchkey_checker::clock::Clock;
 use reqwest::Url;
 use tokio::runtime::Handle;
 

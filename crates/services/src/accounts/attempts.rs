@@ -9,10 +9,10 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use latchkey_domain::window::Window;
 use quick_cache::sync::Cache;
 
-use crate::digest::sha256;
 use crate::error::Error;
-use crate::failures::{ADDRESSES, Counted, Failures};
 use crate::services::Services;
+use latchkey_checker::digest::sha256;
+use latchkey_checker::failures::{ADDRESSES, Counted, Failures};
 
 /// What is known of the attempts of every address.
 pub(crate) struct SignIns {

@@ -14,10 +14,10 @@ use sea_orm::{
 use super::administrators::is_administrator;
 use super::sessions::who_may_sign_in;
 use crate::actor::{Actor, Person, ServiceKey, Who};
-use crate::check::{self, Asker, Call};
 use crate::error::Error;
 use crate::organizations;
 use crate::services::Services;
+use latchkey_checker::{Asker, Call};
 use latchkey_store::database::primary;
 use latchkey_store::entity::{session, user};
 
@@ -34,7 +34,7 @@ pub async fn authenticate(
     ip: Option<IpAddr>,
 ) -> Result<Actor, Error> {
     if let Some(key) = bearer.and_then(|text| PresentedKey::parse(text).ok()) {
-        let admission = check::check_parsed(services, Ok(key), by_service_key(ip)).await?;
+        let admission = services.checker.check_parsed(Ok(key), by_service_key(ip)).await?;
         let key = ServiceKey { record: admission.key, seen: admission.seen };
         return Ok(Actor { who: Who::ServiceKey(key), ip });
     }
@@ -51,7 +51,8 @@ pub async fn authenticate(
 pub async fn confirm(services: &Services, actor: &Actor) -> Result<(), Error> {
     match &actor.who {
         Who::ServiceKey(key) => {
-            check::confirm(services, &key.record, key.seen, by_service_key(actor.ip)).await
+            let call = by_service_key(actor.ip);
+            Ok(services.checker.confirm(&key.record, key.seen, call).await?)
         }
         Who::Person(person) => {
             Box::pin(signed_in(services, person.user, person.session)).await.map(|_| ())
@@ -85,7 +86,7 @@ async fn signed_in(
         .filter(user::Column::Id.eq(user.as_uuid()))
         .filter(who_may_sign_in(services));
     let row = primary::one(services.database.reader(), &query);
-    let row = services.look_ups.of(Asker::Session(session), row).await?;
+    let row = services.checker.look_ups.of(Asker::Session(session), row).await?;
     Ok(user::Model::from_query_result(&row.ok_or(Error::Unauthenticated)?, "")?)
 }
 

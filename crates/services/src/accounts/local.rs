@@ -11,10 +11,10 @@ use subtle::ConstantTimeEq;
 
 use super::Device;
 use super::sign_in::{SignInIdentity, sign_in};
-use crate::digest::sha256;
 use crate::error::Error;
-use crate::failures::TooManyFailures;
 use crate::services::Services;
+use latchkey_checker::digest::sha256;
+use latchkey_checker::failures::TooManyFailures;
 
 /// How many wrong codes there may be in any 60 seconds, whoever sends them.
 pub(super) const WRONG_CODES: u64 = 5;

@@ -19,13 +19,13 @@ use uuid::Uuid;
 
 use super::{Device, Renewed, replaced};
 use crate::actor::Actor;
-use crate::check::Asker;
-use crate::digest::sha256;
 use crate::error::Error;
-use crate::failures::Address;
 use crate::retry::retried;
 use crate::scope::{self, Begun};
 use crate::services::Services;
+use latchkey_checker::Asker;
+use latchkey_checker::digest::sha256;
+use latchkey_checker::failures::Address;
 use latchkey_store::database::{OnBehalfOf, primary};
 use latchkey_store::entity::{refresh_token, session, sign_in_state, user};
 
@@ -92,7 +92,7 @@ async fn named(
         .column(session::Column::Id)
         .column_as(session::Column::UserId, "person");
     let row = primary::one(services.database.reader(), &query);
-    let row = services.look_ups.of(asker, row).await?;
+    let row = services.checker.look_ups.of(asker, row).await?;
     let id = |row: &QueryResult, name| row.try_get::<Uuid>("", name);
     row.map(|row| Ok(Named { session: id(&row, "id")?.into(), person: id(&row, "person")?.into() }))
         .transpose()

@@ -8,9 +8,9 @@ use latchkey_domain::path::LocalPath;
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, Set};
 
 use super::SignInAttempt;
-use crate::digest::sha256;
 use crate::error::Error;
 use crate::services::Services;
+use latchkey_checker::digest::sha256;
 use latchkey_store::database::OnBehalfOf;
 use latchkey_store::entity::sign_in_state;
 

@@ -13,13 +13,13 @@ use sea_orm::{
 use super::to_application;
 use crate::actor::Actor;
 use crate::audit::{self, Changes, Event};
-use crate::check::Changed;
 use crate::creates;
 use crate::error::Error;
 use crate::keys::{Idempotency, revoke_where};
 use crate::retry::retried;
 use crate::scope::{self, ApplicationScope, Begun};
 use crate::services::Services;
+use latchkey_checker::Changed;
 use latchkey_store::entity::{application, key};
 
 /// Makes an application in a project.
@@ -150,7 +150,7 @@ async fn delete_once(services: &Services, actor: &Actor, id: ApplicationId) -> R
     let event = event(id, AuditAction::ApplicationDeleted, &row.name, changes);
     let organization = scope.project().organization();
     audit::record(services, &transaction, organization, &by, event).await?;
-    Changed::keys(revoked.digests).commit(services, transaction).await?;
+    Changed::keys(revoked.digests).commit(&services.checker, transaction).await?;
     Ok(())
 }
 

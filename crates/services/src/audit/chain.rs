@@ -1,6 +1,6 @@
 //! The hash of a row.
 
-use crate::digest::Pepper;
+use latchkey_checker::digest::Pepper;
 use latchkey_store::entity::audit_event;
 
 /// The first row's predecessor.

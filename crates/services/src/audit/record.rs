@@ -78,7 +78,7 @@ pub(crate) async fn record(
         changes: mask::secrets(&event.changes.to_json()).into_owned(),
         hash: Vec::new(),
     };
-    row.hash = chain::hash(&services.settings.pepper, &head.hash, &row);
+    row.hash = chain::hash(services.checker.pepper(), &head.hash, &row);
     audit_head::Entity::update_many()
         .col_expr(audit_head::Column::Sequence, Expr::value(row.sequence))
         .col_expr(audit_head::Column::Hash, Expr::value(row.hash.clone()))

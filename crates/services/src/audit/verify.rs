@@ -5,8 +5,8 @@ use sea_orm::{ColumnTrait, DbErr, EntityTrait, QueryFilter, QueryOrder, QuerySel
 use uuid::Uuid;
 
 use super::chain::{self, GENESIS};
-use crate::digest::Pepper;
 use crate::services::{StartError, check_pepper};
+use latchkey_checker::digest::Pepper;
 use latchkey_store::database::Database;
 use latchkey_store::entity::{audit_event, audit_head};
 

@@ -13,11 +13,11 @@ use super::limits::{EXPIRY_PAST, HALF_BUDGET, check_name, check_tier, half_budge
 use super::row::{self, search_text, to_api_key, to_column, to_json};
 use super::{find_locked, to_write};
 use crate::actor::Actor;
-use crate::check::Changed;
 use crate::error::Error;
 use crate::retry::retried;
 use crate::scope::{self, Begun, KeyRef};
 use crate::services::Services;
+use latchkey_checker::Changed;
 use latchkey_store::decode;
 use latchkey_store::entity::key;
 
@@ -72,7 +72,7 @@ async fn change_once(
         let action = AuditAction::KeyChanged;
         events::record(services, &transaction, &scope, &by, action, &row, changes).await?;
     }
-    Changed::keys(digests).commit(services, transaction).await?;
+    Changed::keys(digests).commit(&services.checker, transaction).await?;
     to_api_key(row, now)
 }
 

@@ -15,11 +15,11 @@ use super::limits::{check_name, check_request, check_tier};
 use super::row::{self, search_text, to_api_key, to_column, to_json};
 use super::to_write;
 use crate::actor::Actor;
-use crate::check::Changed;
 use crate::error::Error;
 use crate::retry::retried;
 use crate::scope::{self, Begun, ProjectScope};
 use crate::services::Services;
+use latchkey_checker::Changed;
 use latchkey_store::entity::{application, key};
 
 /// Makes a key in a project. The answer holds the only copy of its secret.
@@ -145,7 +145,7 @@ async fn insert(
         environment: Set(environment.as_str().to_owned()),
         search: Set(search_text(id, request.name.as_str(), &hint)),
         name: Set(request.name.to_string()),
-        digest: Set(services.settings.pepper.digest(secret.expose()).as_bytes().to_vec()),
+        digest: Set(services.checker.pepper().digest(secret.expose()).as_bytes().to_vec()),
         hint: Set(hint.to_string()),
         created_by: Set(actor.author().as_uuid()),
         created_at: Set(now.as_millis()),
@@ -172,7 +172,7 @@ async fn insert(
     let (action, changes) = (AuditAction::KeyCreated, events::of_new(&row));
     events::record(services, &transaction, scope, &by, action, &row, changes).await?;
     // Somebody may have guessed, or mistyped, what is a key from now on.
-    Changed::keys(row::digests(&row)).commit(services, transaction).await?;
+    Changed::keys(row::digests(&row)).commit(&services.checker, transaction).await?;
     Ok(CreatedKey { key: secret.into(), api_key: to_api_key(row, now)? })
 }
 

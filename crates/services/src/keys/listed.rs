@@ -6,7 +6,6 @@ use latchkey_domain::limit::{Period, Tokens};
 use latchkey_domain::time::Timestamp;
 
 use super::row::to_listed;
-use crate::check::budget;
 use crate::error::Error;
 use crate::services::Services;
 use latchkey_store::decode::limits;
@@ -22,7 +21,7 @@ pub(super) async fn listed(
     now: Timestamp,
 ) -> Result<ListedKey, Error> {
     let budget = match budget_of(&row)? {
-        Some((id, budget)) => Some(budget::standing(services, id, budget, now).await?),
+        Some((id, budget)) => Some(services.checker.budget_state(id, budget, now).await?),
         None => None,
     };
     to_listed(row, budget, now)
@@ -39,7 +38,7 @@ pub(super) async fn all_listed(
 ) -> Result<Vec<ListedKey>, Error> {
     let budgets = rows.iter().filter_map(|row| budget_of(row).transpose());
     let budgets = budgets.collect::<Result<Vec<_>, _>>()?;
-    let mut states = budget::standings(services, &budgets, now).await?;
+    let mut states = services.checker.budget_states(&budgets, now).await?;
     let listed = rows.into_iter().map(|row| {
         let budget = states.remove(&row.id.into());
         to_listed(row, budget, now)

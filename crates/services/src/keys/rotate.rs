@@ -14,11 +14,11 @@ use super::row::{self, search_text, to_api_key};
 use super::{find_locked, to_write};
 use crate::actor::Actor;
 use crate::audit::Changes;
-use crate::check::Changed;
 use crate::error::Error;
 use crate::retry::retried;
 use crate::scope::{self, Begun, KeyRef};
 use crate::services::Services;
+use latchkey_checker::Changed;
 use latchkey_store::decode;
 
 /// When a grace ends that is over whatever a clock says: another node's may be behind, and this
@@ -75,7 +75,7 @@ async fn rotate_once(
     let hint = secret.hint();
     let grace = i64::try_from(request.grace_seconds * 1_000).unwrap_or_default();
     let ends_at = if grace == 0 { ENDED } else { now.as_millis() + grace };
-    let new_digest = services.settings.pepper.digest(secret.expose()).as_bytes().to_vec();
+    let new_digest = services.checker.pepper().digest(secret.expose()).as_bytes().to_vec();
     key.old_digest = Some(std::mem::replace(&mut key.digest, new_digest));
     key.old_hint = Some(std::mem::replace(&mut key.hint, hint.to_string()));
     key.old_ends_at = Some(key.expires_at.map_or(ends_at, |end| end.min(ends_at)));
@@ -87,7 +87,7 @@ async fn rotate_once(
     let action = AuditAction::KeyRotated;
     events::record(services, &transaction, &scope, &by, action, &key, changes).await?;
     Changed::keys(digests.into_iter().chain(row::digests(&key)))
-        .commit(services, transaction)
+        .commit(&services.checker, transaction)
         .await?;
     Ok(CreatedKey { key: secret.into(), api_key: to_api_key(key, now)? })
 }
@@ -121,10 +121,10 @@ async fn end_grace_once(
         key = key.into_active_model().reset_all().update(&transaction).await?;
         let (action, changes) = (AuditAction::KeyGraceEnded, Changes::default());
         events::record(services, &transaction, &scope, &by, action, &key, changes).await?;
-        evicted.commit(services, transaction).await?;
+        evicted.commit(&services.checker, transaction).await?;
     } else {
         // Somebody else may have ended it a moment ago.
-        evicted.evict(services);
+        evicted.evict(&services.checker);
     }
     listed(services, key, now).await
 }

@@ -9,8 +9,8 @@ use latchkey_domain::secret::KeyHint;
 use latchkey_domain::time::Timestamp;
 use serde::Serialize;
 
-use crate::digest::KeyDigest;
 use crate::error::Error;
+use latchkey_checker::digest::KeyDigest;
 use latchkey_store::decode::{environment, kind, limits};
 use latchkey_store::entity::key;
 

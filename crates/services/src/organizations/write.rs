@@ -17,13 +17,13 @@ use uuid::Uuid;
 use super::limits::{self, check_owned};
 use crate::actor::{Actor, Person};
 use crate::audit::{self, Changes, Event};
-use crate::check::Changed;
 use crate::creates;
 use crate::error::Error;
 use crate::keys::{Idempotency, revoke_where};
 use crate::retry::retried;
 use crate::scope::{self, Begun, OrganizationScope};
 use crate::services::Services;
+use latchkey_checker::Changed;
 use latchkey_store::decode::Plan;
 use latchkey_store::entity::{application, invitation, key, membership, organization, project};
 
@@ -179,7 +179,7 @@ async fn change_once(
         .await?;
     // A key's record holds its organization's plan.
     let changed = if plan == before { Changed::keys([]) } else { Changed::All };
-    changed.commit(services, transaction).await?;
+    changed.commit(&services.checker, transaction).await?;
     Ok(Organization {
         id,
         name: row.name,
@@ -290,7 +290,7 @@ async fn delete_once(services: &Services, actor: &Actor, id: OrganizationId) -> 
     let (action, kind) = (AuditAction::OrganizationDeleted, TargetKind::Organization);
     let event = Event { action, kind, id: id.to_string(), name: &row.name, changes };
     audit::record(services, &transaction, id, &by, event).await?;
-    Changed::keys(digests.digests).commit(services, transaction).await?;
+    Changed::keys(digests.digests).commit(&services.checker, transaction).await?;
     Ok(())
 }
 

@@ -33,12 +33,12 @@ use super::{ApplicationScope, Grant, OrganizationScope, ProjectScope, allow, rol
 use crate::accounts::{standing, who_may_sign_in};
 use crate::actor::{Actor, Person, ServiceKey, Who};
 use crate::audit::By;
-use crate::check::Denial;
 use crate::error::Error;
 use crate::keys::row;
 use crate::organizations;
 use crate::projects;
 use crate::services::Services;
+use latchkey_checker::Denial;
 use latchkey_store::database::OnBehalfOf;
 use latchkey_store::decode;
 use latchkey_store::entity::{key, membership, organization, project, session, user};

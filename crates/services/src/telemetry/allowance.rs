@@ -6,9 +6,9 @@ use latchkey_domain::id::OrganizationId;
 use latchkey_domain::tier::{Tier, TierLimits};
 use sea_orm::EntityTrait;
 
-use crate::check::KeyRecord;
 use crate::error::Error;
 use crate::services::Services;
+use latchkey_checker::KeyRecord;
 use latchkey_store::decode::Plan;
 use latchkey_store::entity::organization;
 

@@ -34,9 +34,9 @@ use std::sync::Arc;
 use latchkey_domain::id::ApplicationId;
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
 
-use crate::check::KeyRecord;
 use crate::error::Error;
 use crate::services::Services;
+use latchkey_checker::KeyRecord;
 use latchkey_store::background;
 use latchkey_store::entity::application;
 
@@ -95,7 +95,7 @@ impl Source {
     pub fn count_rejected(&self, services: &Services, items: usize) {
         if items > 0 {
             let items = u64::try_from(items).unwrap_or(u64::MAX);
-            services.usage.rejected(&self.key, services.clock.now(), items);
+            services.checker.usage.rejected(&self.key, services.clock.now(), items);
         }
     }
 

@@ -11,11 +11,11 @@ use latchkey_domain::time::Timestamp;
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QuerySelect};
 use uuid::Uuid;
 
-use super::resolution::Resolution;
 use crate::actor::Actor;
 use crate::error::Error;
 use crate::scope;
 use crate::services::Services;
+use latchkey_checker::usage::Resolution;
 use latchkey_store::entity::key_usage;
 
 /// The most keys of one answer: two pages of a list.
@@ -39,9 +39,9 @@ pub async fn of_keys(
     let scope = scope::project(services, actor, project, Permission::UsageRead).await?;
     let start = Resolution::Hour.floor(services.clock.now()) - HOUR * 23;
     let mut day = Day { start, keys: BTreeMap::new() };
-    let _whole = services.usage.writing.read().await;
+    let _whole = services.checker.usage.hold().await;
     for key in keys {
-        services.usage.recorder.see_key(*key, |unwritten| {
+        services.checker.usage.see_key(*key, |unwritten| {
             for counter in unwritten.counters.iter().filter(|_| unwritten.project == scope.id()) {
                 day.add(*key, counter.minute, counter.outcome, counter.counts.requests);
             }

@@ -5,7 +5,6 @@ use latchkey_domain::id::ProjectId;
 use latchkey_domain::role::Permission;
 use sea_orm::EntityTrait;
 
-use super::quota;
 use crate::actor::Actor;
 use crate::error::Error;
 use crate::scope;
@@ -28,5 +27,5 @@ pub async fn of_month(
         .await?
         .ok_or(Error::NotFound)?;
     let limit = Plan::of(&organization)?.limits().requests_per_month;
-    Ok(quota::standing(services, scope.id(), limit, services.clock.now()).await?)
+    Ok(services.checker.quota_state(scope.id(), limit, services.clock.now()).await?)
 }

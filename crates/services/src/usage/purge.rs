@@ -6,9 +6,9 @@ use latchkey_domain::id::DenialId;
 use latchkey_domain::usage::UsageRange;
 use sea_orm::sea_query::{Expr, ExprTrait};
 
-use super::resolution::Resolution;
 use crate::error::Error;
 use crate::services::Services;
+use latchkey_checker::usage::Resolution;
 use latchkey_store::entity::{budget, denial, key_usage, project_usage};
 
 /// How long after its period began a budget's row is kept. The longest period is a month; the rest

@@ -14,14 +14,13 @@ use sea_orm::{
     QueryTrait, Select,
 };
 
-use super::recorder::{Counts, DENIALS_PER_KEY, Unwritten};
-use super::resolution::Resolution;
 use crate::actor::Actor;
-use crate::check::budget;
 use crate::error::Error;
 use crate::keys;
 use crate::scope::{self, KeyRef, ProjectScope};
 use crate::services::Services;
+use latchkey_checker::usage::Resolution;
+use latchkey_checker::usage::recorder::{Counts, DENIALS_PER_KEY, Unwritten};
 use latchkey_store::decode;
 use latchkey_store::entity::{denial, key, key_usage, project_usage};
 
@@ -38,14 +37,15 @@ pub async fn of_key(
     let named = key.into();
     let scope = scope::project_of_key(services, actor, named, Permission::UsageRead).await?;
     let mut chart = Chart::new(services, range);
-    let _whole = services.usage.writing.read().await;
+    let _whole = services.checker.usage.hold().await;
     let row = keys::find(services.database.reader(), &scope, named.id).await?;
     let limits = decode::limits(&row)?;
     if let Some(budget) = limits.token_limit.zip(limits.token_limit_period) {
-        chart.usage.budget = Some(budget::standing(services, named.id, budget, chart.now).await?);
+        chart.usage.budget =
+            Some(services.checker.budget_state(named.id, budget, chart.now).await?);
     }
     chart.add_last_use(row.last_used_at, row.last_used_ip);
-    services.usage.recorder.see_key(named.id, |unwritten| chart.add_unwritten(unwritten));
+    services.checker.usage.see_key(named.id, |unwritten| chart.add_unwritten(unwritten));
     chart.add_sums(services, sums_of_key(&scope, named.id)).await?;
     let denials = denial::Entity::find()
         .filter(denial::Column::KeyId.eq(named.id.as_uuid()))
@@ -69,7 +69,7 @@ pub async fn of_project(
     let scope = scope::project(services, actor, id, Permission::UsageRead).await?;
     let mut chart = Chart::new(services, range);
     let name = environment.map(Environment::as_str);
-    let _whole = services.usage.writing.read().await;
+    let _whole = services.checker.usage.hold().await;
     // As the index of keys by last use has it.
     let last_use =
         Expr::expr(Func::coalesce([Expr::col(key::Column::LastUsedAt), Expr::cust("0")]));
@@ -87,7 +87,7 @@ pub async fn of_project(
     if let Some((at, ip)) = last_use {
         chart.add_last_use(at, ip);
     }
-    services.usage.recorder.see_project(id, |unwritten| {
+    services.checker.usage.see_project(id, |unwritten| {
         if environment.is_none_or(|environment| environment == unwritten.environment) {
             chart.add_unwritten(unwritten);
         }

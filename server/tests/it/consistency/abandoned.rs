@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use futures::FutureExt;
-use latchkey_services::check::{self, Call};
+use latchkey_checker::Call;
 use serde_json::json;
 
 use crate::consistency::nodes::hears;
@@ -22,16 +22,16 @@ on_both_databases! {
         let secret = text(&world.create(&ada, &body).await["key"]);
         hears(&world.services).await;
         // Cached, so that the budget is what is waited for.
-        check::find(&world.services, Some(&secret)).await.unwrap();
+        world.services.checker.authenticate_on_server(Some(&secret)).await.unwrap();
         let mut admitted = 0;
         let mut left = 0;
         for _ in 0..40 {
-            match check::check(&world.services, Some(&secret), TEN_TOKENS).now_or_never() {
+            match world.services.checker.check(Some(&secret), TEN_TOKENS).now_or_never() {
                 Some(answer) => admitted += usize::from(answer.is_ok()),
                 None => left += 1,
             }
             tokio::time::sleep(Duration::from_millis(1)).await;
-            check::return_leases(&world.services, true).await.unwrap();
+            world.services.checker.return_leases(true).await.unwrap();
         }
         assert!(left > 0, "nobody left while the database was asked");
         // What was drawn for them goes back by itself.
@@ -39,11 +39,11 @@ on_both_databases! {
             world.services.settled().await;
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
-        while check::check(&world.services, Some(&secret), TEN_TOKENS).await.is_ok() {
+        while world.services.checker.check(Some(&secret), TEN_TOKENS).await.is_ok() {
             admitted += 1;
         }
         assert_eq!(admitted, 100, "{left} left");
-        let denied = check::check(&world.services, Some(&secret), TEN_TOKENS).await.unwrap_err();
+        let denied = world.services.checker.check(Some(&secret), TEN_TOKENS).await.unwrap_err();
         let denial = crate::world::denial(denied);
         assert_eq!(denial.outcome.as_str(), "token_budget_exhausted", "their requests are free again");
     }
@@ -55,7 +55,7 @@ on_both_databases! {
         let database = sea_orm::Database::connect(&world.config.database_url).await.unwrap();
         let count = async || crate::routes::ingest::sandbox::count(&database, "budgets").await;
         for _ in 0..3 {
-            check::check(&world.services, Some(&secret), TEN_TOKENS).await.unwrap();
+            world.services.checker.check(Some(&secret), TEN_TOKENS).await.unwrap();
             world.advance(Duration::from_mins(1));
         }
         assert_eq!(count().await, 3);
@@ -63,7 +63,7 @@ on_both_databases! {
         assert_eq!(count().await, 3, "a clock that is a little ahead frees nothing");
         world.advance(Duration::from_hours(63 * 24));
         hears(&world.services).await;
-        check::check(&world.services, Some(&secret), TEN_TOKENS).await.unwrap();
+        world.services.checker.check(Some(&secret), TEN_TOKENS).await.unwrap();
         latchkey_services::usage::purge(&world.services).await.unwrap();
         assert_eq!(count().await, 1, "the one of this minute");
     }

@@ -4,9 +4,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use latchkey_checker::Call;
 use latchkey_domain::key::KeyKind;
 use latchkey_domain::outcome::Outcome;
-use latchkey_services::check::{Call, check};
 use latchkey_services::{Services, accounts};
 
 use crate::consistency::nodes::hears;
@@ -22,7 +22,7 @@ const CALL: Call<'static> = Call {
 };
 
 async fn outcome(services: &Services, secret: &str) -> Outcome {
-    match check(services, Some(secret), CALL).await {
+    match services.checker.check(Some(secret), CALL).await {
         Ok(_) => Outcome::Valid,
         Err(error) => denial(error).outcome,
     }
@@ -123,7 +123,7 @@ on_both_databases! {
         assert!(world.keys(&ada).await[0]["last_used_at"].is_null());
         world.advance(Duration::from_mins(1));
         world.ingest(&secret).await;
-        latchkey_services::usage::flush(&world.services).await.unwrap();
+        world.services.checker.flush_usage().await.unwrap();
         let used = world.keys(&ada).await[0]["last_used_at"].clone();
         assert_eq!(used, "2026-11-18T11:07:40.001Z");
         let admin = sea_orm::Database::connect(&world.config.database_url).await.unwrap();
@@ -131,7 +131,7 @@ on_both_databases! {
             .await
             .unwrap();
         world.ingest(&secret).await;
-        latchkey_services::usage::flush(&world.services).await.unwrap();
+        world.services.checker.flush_usage().await.unwrap();
         assert_eq!(world.keys(&ada).await[0]["last_used_at"], "2255-03-14T16:00:00.000Z");
     }
 }
@@ -152,7 +152,7 @@ async fn an_unknown_key_and_none_are_told_apart() {
 async fn a_check_carries_little_along() {
     let world = World::on(Backend::Sqlite).await;
     let services = &world.services;
-    let checked = size_of_val(&check(services, None, CALL));
+    let checked = size_of_val(&services.checker.check(None, CALL));
     let authenticated = size_of_val(&accounts::authenticate(services, None, None));
     // Whatever waits for the database is kilobytes of states: boxed, where a check may not need it.
     assert!(checked.max(authenticated) < 2_048, "{checked} and {authenticated} bytes");

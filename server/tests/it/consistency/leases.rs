@@ -3,9 +3,9 @@
 
 use std::time::Duration;
 
+use latchkey_checker::{Call, Found, Reservation};
 use latchkey_domain::token_usage::TokenUsage;
 use latchkey_services::Services;
-use latchkey_services::check::{self, Call, Found, Reservation};
 use serde_json::json;
 
 use crate::consistency::nodes::hears;
@@ -20,14 +20,14 @@ async fn key(world: &World, limit: u64) -> (String, Found) {
     let body = json!({"name": "Metered", "token_limit": limit, "token_limit_period": "month"});
     let secret = text(&world.create(&ada, &body).await["key"]);
     hears(&world.services).await;
-    let found = check::find(&world.services, Some(&secret)).await.unwrap();
+    let found = world.services.checker.authenticate_on_server(Some(&secret)).await.unwrap();
     (secret, found)
 }
 
 async fn reserve(services: &Services, found: &Found, tokens: u64) -> Reservation {
-    let begun = check::begin(services, found, Call::default()).await.unwrap();
+    let begun = services.checker.begin(found, Call::default()).await.unwrap();
     let need = token_need(tokens, 0);
-    check::reserve(services, found, Call::default(), need, begun).await.unwrap()
+    services.checker.reserve(found, Call::default(), need, begun).await.unwrap()
 }
 
 async fn settle(reserved: Reservation) {
@@ -44,7 +44,7 @@ async fn call(services: &Services, found: &Found, tokens: u64) -> u64 {
 
 /// Asks for so many tokens; what is used then, or the code of the refusal.
 async fn spend(services: &Services, secret: &str, cost: u64) -> Result<u64, &'static str> {
-    match check::check(services, Some(secret), Call { cost, ..Call::default() }).await {
+    match services.checker.check(Some(secret), Call { cost, ..Call::default() }).await {
         Ok(admission) => Ok(admission.limits.budget.unwrap().used),
         Err(error) => Err(denial(error).outcome.as_str()),
     }
@@ -59,13 +59,13 @@ on_both_databases! {
         for calls in 1..=200 {
             assert_eq!(call(services, &found, 400).await, USED * calls + 400);
             if calls % 50 == 0 {
-                check::return_leases(services, false).await.unwrap();
+                services.checker.return_leases(false).await.unwrap();
             }
         }
         let statements = services.database.statements() - before;
         assert!(statements <= 4, "{statements} statements");
-        check::return_leases(services, true).await.unwrap();
-        assert_eq!(check::leases(services), 0);
+        services.checker.return_leases(true).await.unwrap();
+        assert_eq!(services.checker.lease_count(), 0);
         let other = world.second_node().await;
         assert_eq!(spend(&other, &secret, 0).await, Ok(USED * 201), "nothing is lost");
     }
@@ -78,16 +78,16 @@ on_both_databases! {
             under_way.push(reserve(services, &found, 1_000).await);
         }
         world.advance(Duration::from_secs(2));
-        check::return_leases(services, false).await.unwrap();
-        assert_eq!(check::leases(services), 0, "nobody draws on it");
+        services.checker.return_leases(false).await.unwrap();
+        assert_eq!(services.checker.lease_count(), 0, "nobody draws on it");
         let before = services.database.statements();
         for reserved in under_way {
             settle(reserved).await;
         }
         assert_eq!(services.database.statements(), before);
-        check::return_leases(services, false).await.unwrap();
+        services.checker.return_leases(false).await.unwrap();
         assert_eq!(services.database.statements(), before + 1, "one for all");
-        assert_eq!(check::leases(services), 0, "nothing is kept");
+        assert_eq!(services.checker.lease_count(), 0, "nothing is kept");
         assert_eq!(spend(services, &secret, 0).await, Ok(USED * 20));
         assert_eq!(spend(services, &secret, 100_000 - USED * 20).await, Ok(100_000));
         assert_eq!(spend(services, &secret, 1).await, Err("token_budget_exhausted"));
@@ -98,7 +98,7 @@ on_both_databases! {
         let services = &world.services;
         let all = reserve(services, &found, 1_000).await;
         world.advance(Duration::from_secs(2));
-        check::return_leases(services, false).await.unwrap();
+        services.checker.return_leases(false).await.unwrap();
         assert_eq!(spend(services, &secret, 1).await, Err("token_budget_exhausted"));
         settle(all).await;
         assert_eq!(spend(services, &secret, 1_000 - USED).await, Ok(1_000));
@@ -114,17 +114,17 @@ on_both_databases! {
         settle(all).await;
         // The first still keeps what another large call would need.
         for calls in 2..=3 {
-            check::return_leases(services, false).await.unwrap();
+            services.checker.return_leases(false).await.unwrap();
             assert_eq!(call(services, &found, 20).await, USED * (calls - 1) + 20);
         }
-        check::return_leases(services, false).await.unwrap();
+        services.checker.return_leases(false).await.unwrap();
         assert!(spend(&other, &secret, 5_000).await.is_ok());
         let mut spent = USED * 3 + 5_000;
         for node in [services, &other, services] {
             while spend(node, &secret, 10).await.is_ok() {
                 spent += 10;
             }
-            check::return_leases(node, true).await.unwrap();
+            node.checker.return_leases(true).await.unwrap();
         }
         assert_eq!(spent, 10_000, "all of it and nothing more");
     }
@@ -135,7 +135,7 @@ on_both_databases! {
         let created = world.create(&ada, &body).await;
         let (secret, id) = (text(&created["key"]), text(&created["api_key"]["id"]));
         hears(&world.services).await;
-        let found = check::find(&world.services, Some(&secret)).await.unwrap();
+        let found = world.services.checker.authenticate_on_server(Some(&secret)).await.unwrap();
         let large = reserve(&world.services, &found, 800).await;
         let lower = json!({"token_limit": 100});
         assert_eq!(crate::consistency::nodes::change(&world, &ada, &id, lower).await, 200);

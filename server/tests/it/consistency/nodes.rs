@@ -6,8 +6,8 @@
 
 use std::time::{Duration, Instant};
 
+use latchkey_checker::Call;
 use latchkey_domain::outcome::Outcome;
-use latchkey_services::check::{self, Call};
 use latchkey_services::{Database, Services};
 use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, Statement};
 use serde_json::{Value, json};
@@ -19,7 +19,7 @@ const TEN_TOKENS: Call<'static> =
     Call { kind: None, application: None, elsewhere: false, ip: None, model: None, cost: 10 };
 
 async fn outcome(services: &Services, secret: &str) -> Outcome {
-    match check::check(services, Some(secret), Call::default()).await {
+    match services.checker.check(Some(secret), Call::default()).await {
         Ok(_) => Outcome::Valid,
         Err(error) => denial(error).outcome,
     }
@@ -34,7 +34,7 @@ pub(crate) async fn change(world: &World, who: &Session, id: &str, body: Value) 
 /// Waits until the node hears of changes.
 pub(crate) async fn hears(services: &Services) {
     let began = Instant::now();
-    while !check::hears_of_changes(services) {
+    while !services.checker.is_listening() {
         assert!(began.elapsed() < Duration::from_secs(10), "nothing is heard");
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
@@ -122,7 +122,7 @@ on_both_databases! {
         let nodes = [world.services.clone(), world.second_node().await, world.second_node().await];
         let calls = nodes.iter().flat_map(|node| std::iter::repeat_n(node, 500)).map(|node| {
             let (node, secret) = (node.clone(), secret.clone());
-            tokio::spawn(async move { check::check(&node, Some(&secret), TEN_TOKENS).await.is_ok() })
+            tokio::spawn(async move { node.checker.check(Some(&secret), TEN_TOKENS).await.is_ok() })
         });
         let mut admitted = 0;
         for call in calls.collect::<Vec<_>>() {
@@ -131,9 +131,9 @@ on_both_databases! {
         assert!(admitted <= 1_000, "overspent: {admitted}");
         assert!(admitted >= 900, "leases near the end are small: {admitted}");
         for node in &nodes {
-            check::return_leases(node, true).await.unwrap();
+            node.checker.return_leases(true).await.unwrap();
         }
-        while check::check(&nodes[1], Some(&secret), TEN_TOKENS).await.is_ok() {
+        while nodes[1].checker.check(Some(&secret), TEN_TOKENS).await.is_ok() {
             admitted += 1;
         }
         assert_eq!(admitted, 1_000, "what one node did not use, another does");
@@ -147,15 +147,15 @@ on_both_databases! {
         hears(&dying).await;
         let mut admitted = 0;
         for _ in 0..3 {
-            check::check(&dying, Some(&secret), TEN_TOKENS).await.unwrap();
+            dying.checker.check(Some(&secret), TEN_TOKENS).await.unwrap();
             admitted += 1;
         }
         let before = dying.database.statements();
-        check::check(&dying, Some(&secret), TEN_TOKENS).await.unwrap();
+        dying.checker.check(Some(&secret), TEN_TOKENS).await.unwrap();
         admitted += 1;
         assert_eq!(dying.database.statements(), before, "drawn on the lease, in memory");
         drop(dying);
-        while check::check(&world.services, Some(&secret), TEN_TOKENS).await.is_ok() {
+        while world.services.checker.check(Some(&secret), TEN_TOKENS).await.is_ok() {
             admitted += 1;
         }
         assert!((90..100).contains(&admitted), "a lease is lost, nothing is overspent: {admitted}");
@@ -169,17 +169,17 @@ on_both_databases! {
         let other = world.second_node().await;
         for node in [&world.services, &other] {
             hears(node).await;
-            check::check(node, Some(&secret), TEN_TOKENS).await.unwrap();
+            node.checker.check(Some(&secret), TEN_TOKENS).await.unwrap();
         }
         assert_eq!(change(&world, &ada, &id, json!({"token_limit": 50})).await, 200);
         tokio::time::sleep(Duration::from_secs(1)).await;
         let mut admitted = 2;
         for node in [&world.services, &other] {
             // What the other has leased and not used is back only when it was asked for something.
-            let _ = check::check(node, Some(&secret), TEN_TOKENS).await.map(|_| admitted += 1);
+            let _ = node.checker.check(Some(&secret), TEN_TOKENS).await.map(|_| admitted += 1);
         }
         for node in [&world.services, &other, &world.services] {
-            while check::check(node, Some(&secret), TEN_TOKENS).await.is_ok() {
+            while node.checker.check(Some(&secret), TEN_TOKENS).await.is_ok() {
                 admitted += 1;
             }
         }
@@ -246,7 +246,7 @@ async fn behind_a_pooler_changes_are_listened_to_on_the_direct_url() {
     let hearing = world.node(open).await;
     listen(&hearing);
     hears(&hearing).await;
-    assert!(!check::hears_of_changes(&deaf), "it listens to the direct URL only");
+    assert!(!deaf.checker.is_listening(), "it listens to the direct URL only");
     let ada = world.sign_in("ada").await;
     let secret = world.generate(&ada).await;
     assert_eq!(outcome(&deaf, &secret).await, Outcome::Valid, "it asks the database");

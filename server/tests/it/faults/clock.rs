@@ -3,9 +3,9 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use latchkey_checker::Call;
 use latchkey_domain::outcome::Outcome;
 use latchkey_domain::time::Timestamp;
-use latchkey_services::check::{self, Call};
 use latchkey_services::clock::ManualClock;
 use latchkey_services::{Database, Services};
 use serde_json::json;
@@ -27,7 +27,7 @@ async fn node(world: &World, ahead: i64) -> (Services, Arc<ManualClock>) {
 }
 
 async fn outcome(services: &Services, secret: &str, cost: u64) -> Outcome {
-    match check::check(services, Some(secret), Call { cost, ..Call::default() }).await {
+    match services.checker.check(Some(secret), Call { cost, ..Call::default() }).await {
         Ok(_) => Outcome::Valid,
         Err(error) => denial(error).outcome,
     }

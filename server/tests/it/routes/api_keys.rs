@@ -142,7 +142,7 @@ async fn the_secret_stands_in_one_answer_and_nowhere_else() {
     let secret = world.generate(&ada).await;
     world.ingest(&secret).await;
     let key = text(&world.keys(&ada).await[0]["id"]);
-    latchkey_services::usage::flush(&world.services).await.unwrap();
+    world.services.checker.flush_usage().await.unwrap();
     let mut answers = vec![world.keys(&ada).await.iter().map(Value::to_string).collect::<String>()];
     world.revoke(&ada, &key).await;
     answers.push(world.ingest(&secret).await.text().await.unwrap());

@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use latchkey_services::usage::flush;
 use reqwest::{Method, Response};
 use serde_json::{Value, json};
 
@@ -50,7 +49,7 @@ on_both_databases! {
         problem(world.ingest(&secret).await, 429, "quota_exceeded").await;
         override_limits(&world, &ada, &json!({ "requests_per_month": 100_001 })).await;
         assert_eq!(world.ingest(&secret).await.status(), 200, "also for the key that is cached");
-        flush(&world.services).await.unwrap();
+        world.services.checker.flush_usage().await.unwrap();
         let refused = problem(world.ingest(&secret).await, 429, "quota_exceeded").await;
         assert!(text(&refused["detail"]).contains("quota of 100,001 live requests"));
         override_limits(&world, &ada, &json!({ "requests_per_month": null })).await;

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
+use latchkey_checker::Call;
 use latchkey_domain::id::{KeyId, ProjectId};
-use latchkey_services::check::{Call, check};
-use latchkey_services::usage::{flush, purge};
+use latchkey_services::usage::purge;
 use reqwest::{Method, Response};
 use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend};
 use serde_json::{Value, json};
@@ -86,7 +86,7 @@ on_both_databases! {
         assert_eq!(buckets[0]["outcomes"], json!({}));
         assert_eq!(before["last_used"], json!({"at": "2026-11-18T11:06:40.001Z", "ip": "127.0.0.1"}));
         assert_eq!(before["budget"], Value::Null);
-        flush(&world.services).await.unwrap();
+        world.services.checker.flush_usage().await.unwrap();
         assert_eq!(usage(&world, &ada, &key).await, before, "writing changes nothing");
         assert_eq!(project_usage(&world, &ada, "").await, before, "its only key");
         for range in ["1h", "7d", "30d"] {
@@ -103,7 +103,7 @@ on_both_databases! {
             world.advance(Duration::from_millis(1));
             out_of_scope(&world, &secret, &eve.application).await;
             if number % 10 == 0 {
-                flush(&world.services).await.unwrap();
+                world.services.checker.flush_usage().await.unwrap();
             }
         }
         world.revoke(&ada, &key).await;
@@ -117,7 +117,7 @@ on_both_databases! {
         }));
         assert_eq!(denials[1]["code"], "wrong_scope");
         assert_eq!(denials[49]["at"], "2026-11-18T11:06:40.023Z");
-        flush(&world.services).await.unwrap();
+        world.services.checker.flush_usage().await.unwrap();
         assert_eq!(usage(&world, &ada, &key).await, seen);
         assert_eq!(project_usage(&world, &ada, "").await["denials"], seen["denials"]);
         assert_eq!(count(&world.telemetry().await, "SELECT COUNT(*) FROM denials").await, 50);
@@ -129,8 +129,8 @@ on_both_databases! {
         let other = world.second_node().await;
         for _ in 0..5 {
             world.ingest(&secret).await;
-            check(&other, Some(&secret), Call::default()).await.unwrap();
-            let (ours, theirs) = tokio::join!(flush(&world.services), flush(&other));
+            other.checker.check(Some(&secret), Call::default()).await.unwrap();
+            let (ours, theirs) = tokio::join!(world.services.checker.flush_usage(), other.checker.flush_usage());
             ours.and(theirs).unwrap();
         }
         assert_eq!(usage(&world, &ada, &key).await["totals"]["valid"], 10);
@@ -155,11 +155,11 @@ on_both_databases! {
             world.ingest(&secret).await;
             networks(json!(null)).await;
             admin.execute_unprepared(&format!("ALTER TABLE {table} RENAME TO away")).await.unwrap();
-            assert!(flush(&world.services).await.is_err(), "{table}");
+            assert!(world.services.checker.flush_usage().await.is_err(), "{table}");
             admin.execute_unprepared(&format!("ALTER TABLE away RENAME TO {table}")).await.unwrap();
         }
         for _ in 0..2 {
-            flush(&world.services).await.unwrap();
+            world.services.checker.flush_usage().await.unwrap();
             let seen = usage(&world, &ada, &key).await;
             assert_eq!((&seen["totals"]["valid"], &seen["totals"]["denied"]), (&json!(3), &json!(3)));
             assert_eq!(seen["denials"].as_array().unwrap().len(), 3);
@@ -177,11 +177,11 @@ on_both_databases! {
         world.ingest(&secret).await;
         let change = sea_orm::TransactionTrait::begin(&admin).await.unwrap();
         change.execute_unprepared("UPDATE keys SET name = 'changing'").await.unwrap();
-        flush(&world.services).await.unwrap();
+        world.services.checker.flush_usage().await.unwrap();
         assert_eq!(usage(&world, &ada, &key).await["totals"]["valid"], 1);
         assert!(world.keys(&ada).await[0]["last_used_at"].is_null());
         change.commit().await.unwrap();
-        flush(&world.services).await.unwrap();
+        world.services.checker.flush_usage().await.unwrap();
         assert_eq!(world.keys(&ada).await[0]["last_used_at"], "2026-11-18T11:06:40.001Z");
         assert_eq!(usage(&world, &ada, &key).await["totals"]["valid"], 1);
     }
@@ -209,7 +209,7 @@ on_both_databases! {
         let seen = usage(&world, &ada, &key).await;
         assert_eq!(seen["denials"][0]["code"], "token_budget_exhausted");
         assert!(text(&seen["denials"][0]["detail"]).contains("70 used"));
-        flush(&world.services).await.unwrap();
+        world.services.checker.flush_usage().await.unwrap();
         let months = count(&world.telemetry().await, MONTHS).await;
         assert_eq!(months, 2, "what the budget refused does not count against the quota");
     }
@@ -233,7 +233,7 @@ on_both_databases! {
         problem(world.ingest(&reader).await, 403, "wrong_scope").await;
         assert_eq!(usage(&world, &ada, &reader_id).await["totals"]["requests"], 3);
         let seen = project_usage(&world, &ada, "").await;
-        flush(&world.services).await.unwrap();
+        world.services.checker.flush_usage().await.unwrap();
         assert_eq!(project_usage(&world, &ada, "").await, seen);
         assert_eq!((&seen["totals"]["requests"], &seen["denials"]), (&json!(1), &json!([])));
         assert_eq!(count(&world.telemetry().await, MONTHS).await, 1);
@@ -250,7 +250,7 @@ on_both_databases! {
             world.advance(Duration::from_mins(1));
             assert_eq!(world.ingest(secret).await.status(), 200);
         }
-        flush(&world.services).await.unwrap();
+        world.services.checker.flush_usage().await.unwrap();
         let body = json!({"key_id": key});
         let listed = world.send(Method::POST, "/api/keys/get", &ada, &body).await;
         let listed: Value = listed.json().await.unwrap();
@@ -315,7 +315,7 @@ on_both_databases! {
         let (ada, eve) = (world.sign_in("ada").await, world.sign_in("eve").await);
         let (secret, _) = new_key(&world, &ada, "live").await;
         out_of_scope(&world, &secret, &eve.application).await;
-        flush(&world.services).await.unwrap();
+        world.services.checker.flush_usage().await.unwrap();
         let left = async || {
             purge(&world.services).await.unwrap();
             count(&world.telemetry().await, "SELECT COUNT(*) FROM denials").await

@@ -3,7 +3,6 @@
 
 use std::time::{Duration, Instant};
 
-use latchkey_services::check;
 use sea_orm::{ConnectionTrait, Statement};
 use serde_json::json;
 use tempfile::TempDir;
@@ -108,7 +107,7 @@ async fn a_redis_that_takes_no_writes_counts_as_away() {
         };
         ask(breaks);
         assert_eq!(admitted(node, &secret, 30, 0).await, 12, "{name}");
-        assert_eq!(check::shares_limits(&world.services), Some(false), "{name}");
+        assert_eq!(world.services.checker.shares_limits(), Some(false), "{name}");
         ask(mends);
         shares(&world.services, true).await;
         assert_eq!(admitted(node, &secret, 30, 0).await, 0, "{name}");

@@ -14,9 +14,9 @@ mod tls;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use latchkey_checker::Call;
 use latchkey_domain::outcome::Outcome;
 use latchkey_services::Services;
-use latchkey_services::check::{self, Call};
 use serde_json::json;
 
 use crate::world::{Backend, World, denial, text, token_need};
@@ -105,7 +105,7 @@ pub(crate) async fn heard() {
 /// Waits until the node shares its limits, or until it knows that it can't.
 pub(crate) async fn shares(services: &Services, wanted: bool) {
     let began = Instant::now();
-    while check::shares_limits(services) != Some(wanted) {
+    while services.checker.shares_limits() != Some(wanted) {
         assert!(began.elapsed() < Duration::from_secs(10), "not {wanted}");
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
@@ -117,7 +117,7 @@ pub(crate) async fn admitted(nodes: &[Services], secret: &str, calls: usize, cos
         let (node, secret) = (node.clone(), secret.to_owned());
         tokio::spawn(async move {
             let call = Call { cost, ..Call::default() };
-            check::check(&node, Some(&secret), call).await.is_ok()
+            node.checker.check(Some(&secret), call).await.is_ok()
         })
     });
     let mut admitted = 0;
@@ -141,7 +141,7 @@ async fn three_nodes_admit_together_what_the_limits_allow() {
     let tpm = world.create(&ada, &json!({"name": "tpm", "tpm": 1_000})).await;
     assert_eq!(admitted(&nodes, &text(&tpm["key"]), 60, 10).await, 100);
     let error =
-        check::check(&nodes[1], Some(&text(&rpm["key"])), Call::default()).await.unwrap_err();
+        nodes[1].checker.check(Some(&text(&rpm["key"])), Call::default()).await.unwrap_err();
     let denial = denial(error);
     assert_eq!(denial.outcome, Outcome::RateLimited);
     assert!(
@@ -168,12 +168,12 @@ async fn begun_calls_share_requests_and_keep_them() {
     let secret = text(&world.create(&ada, &body).await["key"]);
     let mut begun = 0;
     for node in nodes.iter().cycle().take(8) {
-        let found = check::find(node, Some(&secret)).await.unwrap();
+        let found = node.checker.authenticate_on_server(Some(&secret)).await.unwrap();
         // Some come to nothing, some go on: none takes a second request or gives one back.
-        match check::begin(node, &found, Call::default()).await {
+        match node.checker.begin(&found, Call::default()).await {
             Ok(call) if begun % 2 == 0 => {
                 let need = token_need(10, 0);
-                let reserved = check::reserve(node, &found, Call::default(), need, call).await;
+                let reserved = node.checker.reserve(&found, Call::default(), need, call).await;
                 assert_eq!(reserved.unwrap().limits.requests.unwrap().limit, 5);
                 begun += 1;
             }
@@ -194,7 +194,7 @@ async fn a_call_that_another_limit_refuses_takes_nothing() {
     let secret = text(&world.create(&ada, &body).await["key"]);
     let ask = async |cost| {
         let call = Call { cost, ..Call::default() };
-        match check::check(&world.services, Some(&secret), call).await {
+        match world.services.checker.check(Some(&secret), call).await {
             Ok(_) => Outcome::Valid,
             Err(error) => denial(error).outcome,
         }

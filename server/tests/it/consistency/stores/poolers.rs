@@ -3,8 +3,8 @@
 
 use std::time::{Duration, Instant};
 
+use latchkey_checker::Call;
 use latchkey_services::Database;
-use latchkey_services::check::{self, Call};
 use serde_json::json;
 use tempfile::TempDir;
 
@@ -62,17 +62,17 @@ async fn a_pooler_of_sessions_with_enough_of_them_works() {
     let node = world.node(database).await;
     listen(&node);
     let began = Instant::now();
-    while !check::hears_of_changes(&node) {
+    while !node.checker.is_listening() {
         assert!(began.elapsed() < Duration::from_secs(10), "nothing is heard: {}", pooler.log());
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
     let ada = world.sign_in("ada").await;
     let made = world.create(&ada, &json!({"name": "pooled"})).await;
     let secret = text(&made["key"]);
-    check::check(&node, Some(&secret), Call::default()).await.unwrap();
+    node.checker.check(Some(&secret), Call::default()).await.unwrap();
     let revoked = world.revoke(&ada, made["api_key"]["id"].as_str().unwrap()).await;
     assert!(revoked.status().is_success());
     tokio::time::sleep(Duration::from_secs(1)).await;
-    let denied = check::check(&node, Some(&secret), Call::default()).await.unwrap_err();
+    let denied = node.checker.check(Some(&secret), Call::default()).await.unwrap_err();
     assert_eq!(crate::world::denial(denied).outcome.as_str(), "revoked_key");
 }

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use latchkey_checker::RedisUrl;
 use latchkey_server::system::SystemRandom;
-use latchkey_services::check::{self, RedisUrl};
 use latchkey_services::{Database, Services};
 use serde_json::json;
 
@@ -71,7 +71,7 @@ async fn nodes_that_never_reached_redis_share_the_limit() {
     let ada = world.pro("ada").await;
     let secret = text(&world.create(&ada, &json!({"name": "rpm", "rpm": 50})).await["key"]);
     assert_eq!(admitted(&nodes, &secret, 50, 0).await, 50);
-    check::leave(&nodes[0]).await.unwrap();
+    nodes[0].checker.leave_redis().await.unwrap();
 }
 
 /// Two nodes that share their limits and know of each other.

@@ -1,6 +1,5 @@
 //! “Why was this rejected?”: the check as a rehearsal, which takes and counts nothing.
 
-use latchkey_services::usage::flush;
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 
@@ -84,7 +83,7 @@ on_both_databases! {
         for tokens in [0, 50, 100, 1_000] {
             dry_run(&world, &ada, &id, json!({ "model": "sandbox", "tokens": tokens })).await;
         }
-        flush(&world.services).await.unwrap();
+        world.services.checker.flush_usage().await.unwrap();
         let used = usage(&world, &ada, &id).await;
         assert_eq!(used["totals"]["requests"], 0);
         assert_eq!(used["denials"], json!([]));

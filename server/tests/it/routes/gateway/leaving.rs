@@ -22,7 +22,7 @@ async fn a_key_that_is_revoked_while_its_body_comes_is_refused() {
     let call = call.body(reqwest::Body::wrap_stream(receiver)).send();
     let call = tokio::spawn(call);
     // Until the key was found: what is cached is what a slow body would be admitted by.
-    while latchkey_services::check::cache_size(&gateway.world.services).keys == 0 {
+    while gateway.world.services.checker.cache_size().keys == 0 {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
     let revoked = gateway.world.delete(&format!("/v1/inference/keys/{id}"));

@@ -118,7 +118,7 @@ on_both_databases! {
             let used = world.json(path, &ada.jwt).await;
             assert_eq!((&used["totals"]["rejected_items"], &used["totals"]["requests"]), (&json!(12), &json!(10)));
         }
-        latchkey_services::usage::flush(&world.services).await.unwrap();
+        world.services.checker.flush_usage().await.unwrap();
         for path in [&path, &project] {
             assert_eq!(world.json(path, &ada.jwt).await["totals"]["rejected_items"], 12, "once it is written");
         }

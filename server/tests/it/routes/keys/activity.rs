@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use latchkey_services::usage::flush;
 use serde_json::{Value, json};
 
 use crate::routes::usage::new_key;
@@ -42,7 +41,7 @@ on_both_databases! {
         assert_eq!(hours[20], json!({ "allowed": 1, "denied": 0 }));
         assert_eq!(hours[22], json!({ "allowed": 0, "denied": 0 }));
         assert_eq!(before.as_array().unwrap().len(), 1, "a key that was not used is left out");
-        flush(&world.services).await.unwrap();
+        world.services.checker.flush_usage().await.unwrap();
         assert_eq!(activity(&world, &ada, &ada.project, &keys).await, before, "writing changes nothing");
         let ada = later(&world, 21).await;
         let tomorrow = activity(&world, &ada, &ada.project, &keys).await;
@@ -56,7 +55,7 @@ on_both_databases! {
         let (secret, key) = new_key(&world, &ada, "live").await;
         world.ingest(&secret).await;
         assert_eq!(activity(&world, &eve, &eve.project, &[&key]).await, json!([]));
-        flush(&world.services).await.unwrap();
+        world.services.checker.flush_usage().await.unwrap();
         assert_eq!(activity(&world, &eve, &eve.project, &[&key]).await, json!([]));
         let ask = |project: &str, keys: Vec<&str>| {
             let body = json!({ "project_id": project, "key_ids": keys });

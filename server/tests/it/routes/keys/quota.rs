@@ -2,10 +2,9 @@
 
 use std::time::Duration;
 
+use latchkey_checker::Call;
 use latchkey_domain::id::ProjectId;
 use latchkey_domain::time::Timestamp;
-use latchkey_services::check::{Call, check};
-use latchkey_services::usage::flush;
 use sea_orm::ConnectionTrait;
 use serde_json::json;
 
@@ -57,14 +56,14 @@ on_both_databases! {
             );
         }
         assert_eq!(admitted, 10);
-        flush(&world.services).await.unwrap();
+        world.services.checker.flush_usage().await.unwrap();
         assert_eq!(month(&world).await, 100_000, "what was denied did not count");
         problem(world.ingest(&secret).await, 429, "quota_exceeded").await;
         let seen = usage(&world, &ada, &key).await;
         assert_eq!(seen["buckets"][47]["outcomes"], json!({"valid": 10, "quota_exceeded": 55}));
         assert!(text(&seen["denials"][0]["detail"]).contains("100,000 used"));
         let other = world.second_node().await;
-        let error = check(&other, Some(&secret), Call::default()).await.unwrap_err();
+        let error = other.checker.check(Some(&secret), Call::default()).await.unwrap_err();
         assert_eq!(denial(error).outcome.as_str(), "quota_exceeded", "another node knows it too");
     }
 
@@ -73,12 +72,12 @@ on_both_databases! {
         let (secret, _) = new_key(&world, &ada, "live").await;
         set_month(&world, &ada, 99_998).await;
         let other = world.second_node().await;
-        check(&other, Some(&secret), Call::default()).await.unwrap();
+        other.checker.check(Some(&secret), Call::default()).await.unwrap();
         assert_eq!(world.ingest(&secret).await.status(), 200);
-        flush(&world.services).await.unwrap();
-        flush(&other).await.unwrap();
+        world.services.checker.flush_usage().await.unwrap();
+        other.checker.flush_usage().await.unwrap();
         assert_eq!(month(&world).await, 100_000);
-        let error = check(&other, Some(&secret), Call::default()).await.unwrap_err();
+        let error = other.checker.check(Some(&secret), Call::default()).await.unwrap_err();
         assert_eq!(denial(error).outcome.as_str(), "quota_exceeded", "its own batch brought the total");
         world.advance(Duration::from_millis(1_500));
         problem(world.ingest(&secret).await, 429, "quota_exceeded").await;
@@ -95,7 +94,7 @@ on_both_databases! {
         assert_eq!(world.ingest(&live).await.status(), 200, "test calls took nothing");
         problem(world.ingest(&live).await, 429, "quota_exceeded").await;
         assert_eq!(world.ingest(&test).await.status(), 200, "and go on");
-        flush(&world.services).await.unwrap();
+        world.services.checker.flush_usage().await.unwrap();
         assert_eq!(month(&world).await, 100_000);
         assert_eq!(usage(&world, &ada, &key).await["totals"]["valid"], 4, "they are charted");
         assert_eq!(project_usage(&world, &ada, "").await["totals"]["requests"], 6);
@@ -117,7 +116,7 @@ on_both_databases! {
         problem(refused, 429, "quota_exceeded").await;
         world.advance(Duration::from_millis(1));
         assert_eq!(world.ingest(&secret).await.status(), 200);
-        flush(&world.services).await.unwrap();
+        world.services.checker.flush_usage().await.unwrap();
         assert_eq!(month(&world).await, 100_001);
         let december = format!("SELECT requests FROM project_months WHERE month = {MONTH_END}");
         assert_eq!(count(&world.telemetry().await, &december).await, 1);
@@ -134,7 +133,7 @@ on_both_databases! {
         problem(world.ingest(&secret).await, 429, "quota_exceeded").await;
         world.set_tier(&ada, "enterprise").await;
         assert_eq!(world.ingest(&secret).await.status(), 200, "at once");
-        flush(&world.services).await.unwrap();
+        world.services.checker.flush_usage().await.unwrap();
         assert_eq!(month(&world).await, 100_000_000);
     }
 }

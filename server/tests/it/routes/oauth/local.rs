@@ -3,9 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use latchkey_checker::Call;
 use latchkey_server::system::SystemRandom;
 use latchkey_services::accounts::{self, Device};
-use latchkey_services::check::{self, Call};
 use latchkey_services::{Database, Error, Services};
 use reqwest::{RequestBuilder, Response};
 use serde_json::{Value, json};
@@ -180,7 +180,7 @@ on_both_databases! {
         problem(asked, 401, "unauthenticated").await;
         problem(github.refresh(&renewed.refresh_token).await, 401, "unauthenticated").await;
         let call = Call::default();
-        assert!(check::check(&github.services, Some(&key), call).await.is_ok(), "keys go on");
+        assert!(github.services.checker.check(Some(&key), call).await.is_ok(), "keys go on");
         let refused = accounts::sign_in_local(&github.services, LOCAL_CODE, &device).await;
         assert!(matches!(refused, Err(Error::NotFound)));
         let again = services(true).await;

@@ -1,0 +1,89 @@
+//! The first half of a gateway call's check: what can be decided before its body has come.
+//!
+//! A body takes time to arrive and work to read, and a caller may send one bad body after the
+//! other. So the key itself, its requests per minute and its calls in progress are looked at
+//! before, and the request stays taken whatever becomes of the call. What depends on the body
+//! (model, tokens) follows with [`super::reserve()`] or [`super::admit_begun`].
+
+use latchkey_domain::api::RateLimitState;
+use latchkey_domain::outcome::Outcome;
+
+use crate::Checker;
+use crate::admit;
+use crate::check::Call;
+use crate::check::Found;
+use crate::check::tally_and_record;
+use crate::need::Need;
+use crate::outcome::Denial;
+use crate::outcome::LimitStates;
+use crate::parallel::CallSlot;
+use crate::rates::{self, MinuteLimits};
+
+/// What a call has taken before its body came.
+#[must_use]
+pub struct BegunCall {
+    /// Whether a request of `rpm` is among it; a key that gets the limit meanwhile has none taken.
+    pub(crate) took_request: bool,
+    /// Where requests per minute stood then.
+    pub(crate) requests: Option<RateLimitState>,
+    /// Where tokens per minute stood then; none of them was taken.
+    pub(crate) tokens: Option<RateLimitState>,
+    pub(crate) slot: CallSlot,
+}
+
+impl BegunCall {
+    /// Where the key's limits stand, as far as they were asked.
+    pub fn limits(&self) -> LimitStates {
+        LimitStates { requests: self.requests, tokens: self.tokens, budget: None }
+    }
+}
+
+impl Checker {
+    /// Takes one request of the key's `rpm` and a place among its calls in progress.
+    ///
+    /// # Errors
+    /// The [`Denial`] with the outcome; it is counted.
+    pub async fn begin(&self, found: &Found, call: Call<'_>) -> Result<BegunCall, Denial> {
+        let now = self.clock.now();
+        let begun = match admit::judge(&found.key, found.old, call, now) {
+            Some(refused) => Err(admit::refused(self, found, refused, None).await),
+            None => take(self, found).await,
+        };
+        if let Err(denial) = &begun {
+            tally_and_record(self, found, call, denial, now);
+        }
+        begun
+    }
+}
+
+async fn take(checker: &Checker, found: &Found) -> Result<BegunCall, Denial> {
+    const NO_TOKENS: Need = Need::Exactly(0);
+    let key = &found.key;
+    let mut limits = LimitStates::default();
+    let of_key = |denial: Denial, limits| Denial { key: Some(key.clone()), limits, ..denial };
+    let taken = rates::take(checker, MinuteLimits::of(key).requests(), NO_TOKENS, &mut limits);
+    match taken.await {
+        Ok(_) => {}
+        Err(denial) => return Err(of_key(*denial, limits)),
+    }
+    let slot = CallSlot::acquire(checker, key).map_err(|denial| of_key(*denial, limits))?;
+    let LimitStates { requests, tokens, .. } = limits;
+    Ok(BegunCall { took_request: key.rpm.is_some(), requests, tokens, slot })
+}
+
+impl Checker {
+    /// Counts a call that is refused for a reason that is not the key's, e.g. that the node has too
+    /// much to do.
+    pub fn refuse(
+        &self,
+        found: &Found,
+        call: Call<'_>,
+        outcome: Outcome,
+        detail: &'static str,
+    ) -> Denial {
+        let key = Some(found.key.clone());
+        let denial = Denial { detail: detail.to_owned(), key, ..Denial::of(outcome) };
+        tally_and_record(self, found, call, &denial, self.clock.now());
+        denial
+    }
+}

@@ -1,0 +1,122 @@
+//! What the checks of a process share.
+
+use std::ops::Deref;
+use std::sync::Arc;
+
+use latchkey_store::Database;
+use latchkey_store::clock::Clock;
+use latchkey_store::random::Random;
+use tokio_util::task::TaskTracker;
+
+use crate::cache::KeyCache;
+use crate::digest::Pepper;
+use crate::error::StartError;
+use crate::failures::Failures;
+use crate::in_progress::InProgress;
+use crate::lease::Leases;
+use crate::parallel::ParallelCalls;
+use crate::queue::LookUps;
+use crate::ratio::PromptRatios;
+use crate::shared::{RedisUrl, SharedWindows};
+use crate::tally::Tally;
+use crate::usage::Meter;
+use crate::watched::WatchedKeys;
+use crate::windows::Windows;
+
+/// What a checker is handed.
+pub struct CheckerConfig {
+    /// Where keys, budgets and usage are.
+    pub database: Database,
+    /// Source of the time.
+    pub clock: Arc<dyn Clock>,
+    /// Source of randomness.
+    pub random: Arc<dyn Random>,
+    /// The key of every key's digest.
+    pub pepper: Pepper,
+    /// Where nodes share rate limits; none: each node limits for itself.
+    pub redis: Option<RedisUrl>,
+}
+
+/// Checks keys: the state of this process's checks. Cheap to clone.
+#[derive(Clone)]
+pub struct Checker(Arc<CheckerState>);
+
+/// What [`Checker`] holds; reached through it.
+pub struct CheckerState {
+    pub(crate) database: Database,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) random: Arc<dyn Random>,
+    pub(crate) pepper: Pepper,
+    pub(crate) key_cache: KeyCache,
+    pub(crate) requests: Windows,
+    pub(crate) tokens: Windows,
+    /// Where nodes share limits per minute.
+    pub(crate) shared: Option<SharedWindows>,
+    pub(crate) leases: Leases,
+    pub(crate) in_progress: InProgress,
+    pub(crate) prompt_ratios: PromptRatios,
+    pub(crate) parallel: ParallelCalls,
+    pub(crate) watched_keys: WatchedKeys,
+    /// Queue in front of the database for those who ask who somebody is.
+    pub look_ups: LookUps,
+    pub(crate) tally: Tally,
+    pub(crate) failed_keys: Failures,
+    /// Counts calls until they are written.
+    pub usage: Meter,
+    /// Reservations that are being settled by nobody who could wait.
+    pub(crate) unsettled: TaskTracker,
+}
+
+impl Deref for Checker {
+    type Target = CheckerState;
+
+    fn deref(&self) -> &CheckerState {
+        &self.0
+    }
+}
+
+impl Checker {
+    /// A checker over an open database.
+    ///
+    /// # Errors
+    /// The database fails, or Redis answers and refuses what limits need.
+    pub async fn start(config: CheckerConfig) -> Result<Self, StartError> {
+        let CheckerConfig { database, clock, random, pepper, redis } = config;
+        let shared = match redis {
+            Some(url) => Some(SharedWindows::new(url, random.bytes(), &pepper, &database).await?),
+            None => None,
+        };
+        Ok(Self(Arc::new(CheckerState {
+            database,
+            clock,
+            random,
+            pepper,
+            key_cache: KeyCache::new(),
+            requests: Windows::new(),
+            tokens: Windows::new(),
+            shared,
+            leases: Leases::new(),
+            in_progress: InProgress::new(),
+            prompt_ratios: PromptRatios::new(),
+            parallel: ParallelCalls::new(),
+            watched_keys: WatchedKeys::default(),
+            look_ups: LookUps::new(),
+            tally: Tally::default(),
+            failed_keys: Failures::of("unknown or malformed keys"),
+            usage: Meter::new(),
+            unsettled: TaskTracker::new(),
+        })))
+    }
+
+    /// The key of every key's digest.
+    pub fn pepper(&self) -> &Pepper {
+        &self.pepper
+    }
+
+    /// Waits until no reservation is being settled by itself. Others may come meanwhile.
+    pub async fn settled(&self) {
+        self.unsettled.close();
+        self.unsettled.wait().await;
+        self.unsettled.reopen();
+    }
+}

@@ -1,0 +1,98 @@
+//! Looking again at a key that was admitted a moment ago, once the rest of its call has arrived.
+//!
+//! A client may hold back the last byte of a body for as long as the server waits. What its key was
+//! when the head came says nothing of what it is then. Nothing is counted a second time, and as
+//! long as no key of the cache's slot has changed meanwhile, it costs two comparisons.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use crate::Checker;
+use crate::Error;
+use crate::admit;
+use crate::cache::Stamp;
+use crate::check::Call;
+use crate::check::Found;
+use crate::check::Presenter;
+use crate::check::find_digest;
+use crate::digest::KeyDigest;
+use crate::outcome::Denial;
+use crate::record::KeyRecord;
+
+/// By which secret a key was found, and as of when.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Seen {
+    digest: KeyDigest,
+    stamp: Stamp,
+}
+
+impl Seen {
+    /// As of now. Take it before the key is looked up.
+    pub(crate) fn now(checker: &Checker, digest: KeyDigest) -> Self {
+        Self { digest, stamp: checker.key_cache.begin_load(&digest) }
+    }
+
+    /// The digest of the secret.
+    pub const fn digest(&self) -> &KeyDigest {
+        &self.digest
+    }
+
+    /// Whether what was read then still holds. It does not where changes by other nodes are not
+    /// heard of.
+    fn holds(&self, checker: &Checker) -> bool {
+        checker.key_cache.is_trusted(checker.clock.monotonic())
+            && checker.key_cache.begin_load(&self.digest) == self.stamp
+    }
+}
+
+impl Checker {
+    /// Whether a key that was admitted to a call may still make it. Its limits were taken then and are
+    /// not asked.
+    ///
+    /// # Errors
+    /// `Denied` if it was revoked or disabled meanwhile, has expired, or may not make such a call any
+    /// more.
+    pub async fn confirm(
+        &self,
+        key: &Arc<KeyRecord>,
+        seen: Seen,
+        call: Call<'_>,
+    ) -> Result<(), Error> {
+        if seen.holds(self) {
+            return judged(self, key, &seen, call);
+        }
+        // Boxed: hardly any call needs the states of asking the database.
+        let asking = Box::pin(find_digest(self, seen.digest, Presenter::Caller(call.ip)));
+        let found = asking.await.map_err(Box::new)?;
+        judged(self, &found.key, &seen, call)
+    }
+}
+
+/// The key as it is now, if it may have changed since it was found.
+///
+/// # Errors
+/// The [`Denial`] of a key that is gone, or can't be looked up.
+pub(crate) async fn current(
+    checker: &Checker,
+    found: &Found,
+    ip: Option<IpAddr>,
+) -> Result<Option<Found>, Denial> {
+    if found.seen.holds(checker) {
+        return Ok(None);
+    }
+    Box::pin(find_digest(checker, found.seen.digest, Presenter::Caller(ip))).await.map(Some)
+}
+
+fn judged(
+    checker: &Checker,
+    key: &Arc<KeyRecord>,
+    seen: &Seen,
+    call: Call<'_>,
+) -> Result<(), Error> {
+    let now = checker.clock.now();
+    let Some((outcome, detail)) = admit::judge(key, key.is_old(&seen.digest), call, now) else {
+        return Ok(());
+    };
+    let denial = Denial { detail, key: Some(Arc::clone(key)), ..Denial::of(outcome) };
+    Err(Error::Denied(Box::new(denial)))
+}

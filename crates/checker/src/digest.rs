@@ -1,0 +1,110 @@
+//! Digests of secrets: what the database keeps instead of them.
+
+use std::fmt;
+
+use ring::hmac::{self, HMAC_SHA256};
+use sha2::{Digest as _, Sha256};
+
+use latchkey_store::random::hex;
+
+/// The key of every key's digest. It lives outside the database, so that the database alone
+/// confirms no guess. Losing it makes every key unknown.
+///
+/// `ring`'s, as a check makes two digests at most and little else that takes as long: on processors
+/// without instructions for SHA-256 it takes two thirds of the time (docs/benchmarks.md).
+#[derive(Clone)]
+pub struct Pepper(hmac::Key);
+
+/// The HMAC-SHA-256 of a whole key under the pepper.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct KeyDigest([u8; 32]);
+
+impl Pepper {
+    /// From the setting's raw bytes.
+    pub fn new(bytes: &[u8]) -> Self {
+        Self(hmac::Key::new(HMAC_SHA256, bytes))
+    }
+
+    /// The digest of a key's plaintext.
+    pub fn digest(&self, plaintext: &str) -> KeyDigest {
+        let tag = hmac::sign(&self.0, plaintext.as_bytes());
+        let mut digest = [0; 32];
+        digest.copy_from_slice(tag.as_ref());
+        KeyDigest(digest)
+    }
+
+    /// A link of a chain: HMAC-SHA-256 over the link before and `content`, under a key of its own
+    /// that is made from the pepper.
+    pub fn chain(&self, before: &[u8], content: &[u8]) -> [u8; 32] {
+        let of_chains = Self::new(&self.digest("latchkey audit chain").0);
+        let mut mac = hmac::Context::with_key(&of_chains.0);
+        mac.update(before);
+        mac.update(content);
+        let mut link = [0; 32];
+        link.copy_from_slice(mac.sign().as_ref());
+        link
+    }
+
+    /// Tells this pepper from another without giving it away: the first 16 bytes of a digest that
+    /// no key can have, as text.
+    pub fn fingerprint(&self) -> String {
+        hex(&self.digest("latchkey pepper fingerprint").0[..16])
+    }
+}
+
+impl fmt::Debug for Pepper {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Pepper([redacted])")
+    }
+}
+
+impl KeyDigest {
+    /// The digest's bytes, as the database stores them.
+    pub const fn as_bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+
+    /// As text, for other nodes.
+    pub fn to_hex(self) -> String {
+        hex(&self.0)
+    }
+
+    /// From another node's text.
+    pub fn from_hex(text: &str) -> Option<Self> {
+        let bytes = text.as_bytes();
+        if bytes.len() != 64 {
+            return None;
+        }
+        let nibble =
+            |byte: u8| char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
+        let mut digest = [0; 32];
+        for (byte, pair) in digest.iter_mut().zip(bytes.chunks_exact(2)) {
+            *byte = nibble(pair[0])? << 4 | nibble(pair[1])?;
+        }
+        Some(Self(digest))
+    }
+
+    /// The digest that the database stored.
+    pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        bytes.try_into().ok().map(Self)
+    }
+}
+
+/// The SHA-256 of a token that is random enough to need no pepper: 256 bits.
+pub fn sha256(token: &str) -> Vec<u8> {
+    Sha256::digest(token.as_bytes()).to_vec()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// RFC 4231, test case 2.
+    #[test]
+    fn a_digest_is_the_standards_hmac_sha_256() {
+        let digest = Pepper::new(b"Jefe").digest("what do ya want for nothing?");
+        let expected = "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843";
+        assert_eq!(digest.to_hex(), expected);
+        assert_eq!(KeyDigest::from_hex(expected), Some(digest));
+    }
+}

@@ -1,0 +1,154 @@
+//! The check as a rehearsal: what would a call of this key come to now? It asks in the same order
+//! and comes to the same, but takes nothing of any limit and counts nothing.
+
+use std::time::Duration;
+
+use latchkey_domain::api::{DryRun, DryRunRequest};
+use latchkey_domain::key::KeyKind;
+use latchkey_domain::outcome::Outcome;
+use latchkey_domain::time::Timestamp;
+
+use crate::Checker;
+use crate::admit;
+use crate::check::Call;
+use crate::digest::KeyDigest;
+use crate::outcome::Denial;
+use crate::parallel;
+use crate::rates;
+use crate::rates::Look;
+use crate::record;
+use crate::record::KeyRecord;
+use crate::usage::quota;
+use latchkey_store::Error;
+use latchkey_store::clock::whole_seconds;
+
+impl Checker {
+    /// What a check of the key with this digest would come to, for a call like that one. None: there
+    /// is no such key any more.
+    ///
+    /// # Errors
+    /// The database fails. That the key would be refused is an answer, not an error.
+    pub async fn dry_run(
+        &self,
+        digest: &KeyDigest,
+        request: &DryRunRequest,
+    ) -> Result<Option<DryRun>, Error> {
+        let Some(key) = record::load(self, digest).await? else { return Ok(None) };
+        let call = Call {
+            ip: request.ip.map(|ip| ip.to_canonical()),
+            model: request.model.as_deref(),
+            ..Call::default()
+        };
+        let now = self.clock.now();
+        let mut rehearsal = Rehearsal { checker: self, now, answer: nothing_yet() };
+        let denial = rehearsal.call(&key, call, request.tokens).await?;
+        Ok(Some(rehearsal.finish(denial)))
+    }
+}
+
+/// What the key itself would refuse the call with.
+fn judged(key: &KeyRecord, call: Call<'_>, now: Timestamp) -> Option<Denial> {
+    let (outcome, detail) = admit::judge(key, false, call, now)?;
+    Some(Denial { detail, ..Denial::of(outcome) })
+}
+
+fn nothing_yet() -> DryRun {
+    DryRun {
+        code: Outcome::Valid,
+        detail: Outcome::Valid.detail().to_owned(),
+        retry_after_seconds: None,
+        ratelimit: None,
+        token_ratelimit: None,
+        quota: None,
+        budget: None,
+    }
+}
+
+/// An answer that is being put together.
+struct Rehearsal<'a> {
+    checker: &'a Checker,
+    now: Timestamp,
+    answer: DryRun,
+}
+
+impl Rehearsal<'_> {
+    /// The whole check, up to the first that refuses the call. The gateway looks at requests before
+    /// it knows the model, everybody else after.
+    async fn call(
+        &mut self,
+        key: &KeyRecord,
+        call: Call<'_>,
+        tokens: u64,
+    ) -> Result<Option<Denial>, Error> {
+        let Self { checker, now, .. } = *self;
+        let at_gateway = key.kind == KeyKind::Inference;
+        let first = if at_gateway { Call { model: None, ..call } } else { call };
+        if let Some(denial) = judged(key, first, now) {
+            return Ok(Some(denial));
+        }
+        let looks = rates::look(checker, key, tokens).await;
+        if let Some(look) = looks.requests {
+            self.answer.ratelimit = Some(look.state);
+            if look.is_full {
+                return Ok(Some(wait_for(Outcome::RateLimited, look.frees_in)));
+            }
+        }
+        if at_gateway
+            && let Some(denial) = parallel::look(checker, key).or_else(|| judged(key, call, now))
+        {
+            return Ok(Some(denial));
+        }
+        self.limits(key, looks.tokens, tokens).await
+    }
+
+    /// The limits beside requests, in the order in which a call takes of them.
+    async fn limits(
+        &mut self,
+        key: &KeyRecord,
+        of_tokens: Option<Look>,
+        tokens: u64,
+    ) -> Result<Option<Denial>, Error> {
+        let Self { checker, now, .. } = *self;
+        if let Some(look) = of_tokens {
+            self.answer.token_ratelimit = Some(look.state);
+            if look.is_full {
+                return Ok(Some(wait_for(Outcome::TokenRateLimited, look.frees_in)));
+            }
+        }
+        if quota::counts(key.kind, key.environment) {
+            let limit = key.plan_limits().requests_per_month;
+            let month = checker.quota_state(key.project, limit, now).await?;
+            self.answer.quota = Some(month);
+            if month.is_used_up() {
+                return Ok(Some(wait_for(
+                    Outcome::QuotaExceeded,
+                    Some(month.resets_at.since(now)),
+                )));
+            }
+        }
+        if let Some(limit) = key.rare().budget {
+            let state = checker.budget_state(key.id, limit, now).await?;
+            self.answer.budget = Some(state);
+            // Even a call without a token needs a budget that is not spent.
+            if state.remaining < tokens.max(1) {
+                let wait = Some(state.resets_at.since(now));
+                return Ok(Some(wait_for(Outcome::TokenBudgetExhausted, wait)));
+            }
+        }
+        Ok(None)
+    }
+
+    fn finish(mut self, denial: Option<Denial>) -> DryRun {
+        if let Some(Denial { outcome, detail, retry_after, .. }) = denial {
+            self.answer.code = outcome;
+            self.answer.detail = detail;
+            self.answer.retry_after_seconds = retry_after.map(whole_seconds);
+        }
+        self.answer
+    }
+}
+
+/// What is told of a limit stands in the answer beside it.
+fn wait_for(outcome: Outcome, retry_after: Option<Duration>) -> Denial {
+    Denial { retry_after, ..Denial::of(outcome) }
+}

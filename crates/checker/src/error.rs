@@ -1,0 +1,79 @@
+//! Why a check came to no admission.
+
+use latchkey_domain::problem::{ErrorCode, Problem};
+use latchkey_store::clock::whole_seconds;
+
+use crate::failures::TooManyFailures;
+use crate::outcome::Denial;
+
+/// Why a call was not admitted.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The key was refused: the outcome's status.
+    #[error("the key was refused")]
+    Denied(Box<Denial>),
+    /// Too many attempts of this address failed in the last minute. HTTP 429.
+    #[error("too many failed attempts")]
+    TooManyFailures(TooManyFailures),
+}
+
+impl From<Box<Denial>> for Error {
+    fn from(denial: Box<Denial>) -> Self {
+        Self::Denied(denial)
+    }
+}
+
+impl From<TooManyFailures> for Error {
+    fn from(full: TooManyFailures) -> Self {
+        Self::TooManyFailures(full)
+    }
+}
+
+impl Error {
+    /// The seconds after which the same call could go on, if waiting helps.
+    pub fn retry_after(&self) -> Option<u64> {
+        let wait = match self {
+            Self::Denied(denial) => denial.retry_after?,
+            Self::TooManyFailures(full) => full.retry_after,
+        };
+        Some(whole_seconds(wait))
+    }
+}
+
+impl From<&Denial> for Problem {
+    fn from(denial: &Denial) -> Self {
+        Self::new(ErrorCode::Outcome(denial.outcome), denial.detail.clone())
+    }
+}
+
+impl From<&TooManyFailures> for Problem {
+    fn from(full: &TooManyFailures) -> Self {
+        Self::new(ErrorCode::TooManyFailures, full.detail())
+    }
+}
+
+impl From<&Error> for Problem {
+    fn from(error: &Error) -> Self {
+        match error {
+            Error::Denied(denial) => (&**denial).into(),
+            Error::TooManyFailures(full) => full.into(),
+        }
+    }
+}
+
+/// Why a checker can't start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The database returned an error.
+    #[error("the database: {0}")]
+    Database(#[from] latchkey_store::Error),
+    /// Redis answers, and refuses what limits need.
+    #[error("REDIS_URL: {0}")]
+    Redis(String),
+}
+
+impl From<sea_orm::DbErr> for StartError {
+    fn from(error: sea_orm::DbErr) -> Self {
+        Self::Database(error.into())
+    }
+}

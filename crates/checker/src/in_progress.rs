@@ -1,0 +1,116 @@
+//! What the calls in progress of a key have reserved on this node.
+//!
+//! Reserved is not spent: most of it comes back when the call settles. A call that fits what is
+//! spent, but not what is reserved, waits a moment for that instead of being refused for as long
+//! as the limit's period lasts.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use latchkey_domain::id::KeyId;
+use tokio::sync::Notify;
+
+use crate::Checker;
+use latchkey_store::id_map::IdMap;
+
+/// Keys are spread over this many locks, each held for an addition.
+const SHARDS: usize = 64;
+
+#[derive(Default)]
+struct Entry {
+    calls: u64,
+    tokens: u64,
+    settled: Arc<Notify>,
+}
+
+/// The keys that have reservations.
+pub(crate) struct InProgress([Mutex<IdMap<KeyId, Entry>>; SHARDS]);
+
+/// What a key's calls in progress have reserved.
+#[derive(Debug, Clone)]
+pub(crate) struct ReservedByCalls {
+    pub(crate) calls: u64,
+    pub(crate) tokens: u64,
+    /// Told when one of them settles.
+    pub(crate) settled: Arc<Notify>,
+}
+
+impl InProgress {
+    pub(crate) fn new() -> Self {
+        Self(std::array::from_fn(|_| Mutex::default()))
+    }
+
+    /// What is reserved of a key's limits; none: no call is in progress.
+    pub(crate) fn of(&self, key: KeyId) -> Option<ReservedByCalls> {
+        let shard = self.shard(key);
+        let entry = shard.get(&key)?;
+        let Entry { calls, tokens, settled } = entry;
+        Some(ReservedByCalls { calls: *calls, tokens: *tokens, settled: Arc::clone(settled) })
+    }
+
+    fn add(&self, key: KeyId, tokens: u64) {
+        let mut shard = self.shard(key);
+        let entry = shard.entry(key).or_default();
+        entry.calls += 1;
+        entry.tokens = entry.tokens.saturating_add(tokens);
+    }
+
+    fn remove(&self, key: KeyId, tokens: u64) {
+        let mut shard = self.shard(key);
+        let Some(entry) = shard.get_mut(&key) else { return };
+        entry.calls = entry.calls.saturating_sub(1);
+        entry.tokens = entry.tokens.saturating_sub(tokens);
+        entry.settled.notify_waiters();
+        if entry.calls == 0 {
+            shard.remove(&key);
+        }
+    }
+
+    fn shard(&self, key: KeyId) -> MutexGuard<'_, IdMap<KeyId, Entry>> {
+        let last = key.as_uuid().as_bytes()[15];
+        // An entry is whole after each of its steps, whatever happened to the thread that held it.
+        self.0[usize::from(last) % SHARDS].lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A call's part of what is reserved, until it is dropped. Drop it when the rest has gone back.
+#[must_use]
+pub(crate) struct InProgressCall {
+    checker: Checker,
+    key: KeyId,
+    tokens: u64,
+}
+
+impl InProgressCall {
+    pub(crate) fn new(checker: &Checker, key: KeyId, tokens: u64) -> Self {
+        checker.in_progress.add(key, tokens);
+        Self { checker: checker.clone(), key, tokens }
+    }
+}
+
+impl Drop for InProgressCall {
+    fn drop(&mut self) {
+        self.checker.in_progress.remove(self.key, self.tokens);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use latchkey_domain::time::Timestamp;
+
+    use super::*;
+
+    #[test]
+    fn keys_without_calls_take_no_memory() {
+        let calls = InProgress::new();
+        let key = KeyId::new(Timestamp::from_millis(0), [7; 10]);
+        calls.add(key, 30);
+        calls.add(key, 12);
+        let reserved = calls.of(key).unwrap();
+        assert_eq!((reserved.calls, reserved.tokens), (2, 42));
+        calls.remove(key, 30);
+        assert_eq!(calls.of(key).unwrap().tokens, 12);
+        calls.remove(key, 12);
+        assert!(calls.of(key).is_none());
+        assert!(calls.0.iter().all(|shard| shard.lock().unwrap().is_empty()));
+    }
+}

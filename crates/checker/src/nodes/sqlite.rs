@@ -1,0 +1,41 @@
+//! SQLite tells a connection whether another one has written:
+//! <https://www.sqlite.org/pragma.html#pragma_data_version>.
+//!
+//! This process writes through one connection alone, so what that one calls another's is another
+//! process's.
+
+use std::convert::Infallible;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use sea_orm::sqlx::{SqlitePool, query_scalar};
+use tokio::time::{MissedTickBehavior, interval, timeout};
+
+use super::{BEAT, Lost, PATIENCE};
+use crate::Checker;
+
+/// Looks, again and again, whether another process has written, until the database fails.
+///
+/// `number` says which connection the writer's is: another one knows nothing of what this one saw.
+pub(super) async fn look(
+    checker: &Checker,
+    writer: &SqlitePool,
+    number: &AtomicU64,
+) -> Result<Infallible, Lost> {
+    let mut beats = interval(BEAT);
+    beats.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut seen = None;
+    loop {
+        beats.tick().await;
+        let now = checker.clock.monotonic();
+        let before = number.load(Ordering::Acquire);
+        let asked = query_scalar("PRAGMA data_version").fetch_one(writer);
+        let version: i64 = timeout(PATIENCE, asked).await.map_err(|_| Lost::Silence)??;
+        let same = number.load(Ordering::Acquire) == before;
+        let now_seen = same.then_some((before, version));
+        if now_seen.is_none() || seen != now_seen {
+            checker.key_cache.evict_all();
+        }
+        seen = now_seen;
+        checker.key_cache.trust(now);
+    }
+}

@@ -1,0 +1,138 @@
+//! The queue in front of the database for those who ask who somebody is: for checks of keys that
+//! are not cached, and for callers with a session.
+//!
+//! Without turns, a flood of one caller would fill the pool's queue and every honest caller would
+//! wait behind it. With them it also reads no more than its share afterwards: each request passes
+//! here before it reads anything else. Addresses that have guessed too often share few look-ups
+//! among them.
+
+use latchkey_domain::id::{OrganizationId, SessionId, UserId};
+use sea_orm::{ConnAcquireErr, DbErr};
+
+use crate::failures::Address;
+use latchkey_store::Error;
+use latchkey_store::database::in_time;
+use latchkey_store::turns::{Bounds, Full, Size, Turn, Turns};
+
+/// Look-ups at once, of everybody and of those who have guessed too often. The pool has 16
+/// connections.
+const AT_ONCE: (usize, usize) = (24, 4);
+/// Look-ups under way and waiting, of one caller and of those who have guessed too often.
+const OF_ONE: (usize, usize) = (4_096, 512);
+/// Look-ups under way and waiting in all.
+const IN_ALL: usize = 65_536;
+
+/// For whom keys are looked up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Asker {
+    /// Whoever presents them, from this address.
+    Address(Address),
+    /// Service keys of an organization, to whom they were presented.
+    Organization(OrganizationId),
+    /// A person to whom they were presented.
+    Person(UserId),
+    /// Somebody with this session, whose requests are looked up.
+    Session(SessionId),
+    /// The server itself: streams whose key may have changed.
+    Server,
+}
+
+/// The queue in front of the database.
+pub struct LookUps {
+    everybody: Turns<Asker>,
+    guessers: Turns<Asker>,
+}
+
+impl LookUps {
+    pub(crate) fn new() -> Self {
+        let bounds = |running, all, of_one| Bounds {
+            running,
+            running_of_one: running,
+            all: Size::calls(all),
+            of_one: Size::calls(of_one),
+        };
+        Self {
+            everybody: Turns::new(bounds(AT_ONCE.0, IN_ALL, OF_ONE.0)),
+            guessers: Turns::new(bounds(AT_ONCE.1, OF_ONE.1, OF_ONE.1)),
+        }
+    }
+
+    /// Waits for a turn, which lasts as long as what is returned.
+    ///
+    /// # Errors
+    /// Too many wait already.
+    pub(crate) async fn turn(&self, asker: Asker, guesser: bool) -> Result<Turn<Asker>, Full> {
+        let lane = if guesser { &self.guessers } else { &self.everybody };
+        lane.turn(asker, 0).await
+    }
+
+    /// Asks the database for a caller, once it is their turn.
+    ///
+    /// # Errors
+    /// As the work's; `Unavailable` if it takes too long or too many wait already.
+    pub async fn of<T>(
+        &self,
+        asker: Asker,
+        work: impl Future<Output = Result<T, Error>>,
+    ) -> Result<T, Error> {
+        let full = |Full| {
+            latchkey_store::Error::Unavailable(DbErr::ConnectionAcquire(ConnAcquireErr::Timeout))
+        };
+        in_time(async {
+            let _turn = self.turn(asker, false).await.map_err(full)?;
+            work.await
+        })
+        .await
+    }
+
+    pub(crate) fn waiting(&self) -> usize {
+        self.everybody.waiting() + self.guessers.waiting()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::{IpAddr, Ipv4Addr};
+
+    use futures::FutureExt;
+    use latchkey_domain::time::Timestamp;
+
+    use super::*;
+
+    fn address(last: u8) -> Asker {
+        Asker::Address(Address::of(Some(IpAddr::from(Ipv4Addr::new(192, 0, 2, last)))))
+    }
+
+    #[test]
+    fn who_guesses_waits_for_those_who_guess_alone() {
+        let queue = LookUps::new();
+        let turn = |guesser| queue.turn(address(1), guesser);
+        let running: Vec<_> = (0..AT_ONCE.1).map(|_| turn(true).now_or_never()).collect();
+        assert!(running.iter().all(|turn| matches!(turn, Some(Ok(_)))));
+        let mut waiting: Vec<_> =
+            (AT_ONCE.1..OF_ONE.1).map(|_| Box::pin(queue.turn(address(2), true))).collect();
+        assert!(waiting.iter_mut().all(|turn| turn.now_or_never().is_none()));
+        assert_eq!(queue.waiting(), OF_ONE.1 - AT_ONCE.1);
+        assert!(matches!(turn(true).now_or_never(), Some(Err(Full))));
+        assert!(matches!(turn(false).now_or_never(), Some(Ok(_))), "others go on");
+        drop(waiting);
+        drop(running);
+        assert_eq!(queue.waiting(), 0);
+        assert!(matches!(turn(true).now_or_never(), Some(Ok(_))));
+    }
+
+    #[test]
+    fn who_asks_for_many_keys_holds_up_nobody_else() {
+        let queue = LookUps::new();
+        let many = Asker::Organization(OrganizationId::new(Timestamp::from_millis(0), [1; 10]));
+        let mut running: Vec<_> =
+            (0..AT_ONCE.0).map(|_| queue.turn(many, false).now_or_never().unwrap()).collect();
+        let mut waiting: Vec<_> = (0..1_000).map(|_| Box::pin(queue.turn(many, false))).collect();
+        assert!(waiting.iter_mut().all(|turn| turn.now_or_never().is_none()));
+        let mut one = Box::pin(queue.turn(address(1), false));
+        assert!((&mut one).now_or_never().is_none());
+        // One of the many was in the order before it.
+        running.truncate(AT_ONCE.0 - 2);
+        assert!(matches!((&mut one).now_or_never(), Some(Ok(_))));
+    }
+}

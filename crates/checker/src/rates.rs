@@ -1,0 +1,428 @@
+//! Requests and tokens per minute: of this node's own windows, or of those that nodes share.
+//!
+//! ```text
+//! the key has no such limit     nothing is taken, nobody is asked
+//! no Redis is configured        the node's own windows decide, by the whole limit
+//! Redis answers                 its windows decide; the node's own count what they admit
+//! Redis is away                 the node's own windows decide, by the node's share of the limit
+//! Redis was away a minute ago,  both have to admit the call: Redis by the whole limit, and the
+//! or has lost what it knew      node's own windows by its share
+//! ```
+//! The windows are [`Windows`] and [`SharedWindows`]; only here it is decided which of them count.
+//! As what Redis admits is counted on the node too, the node knows what it has admitted when Redis
+//! goes away.
+//!
+//! A call holds what it has taken ([`HeldRates`]) until more is known of it: [`give_back`] if
+//! another limit refuses it, [`settle_tokens`] once it has used its tokens. Both reach the node's
+//! windows and those in Redis.
+//!
+//! *Consistency.* In Redis one script takes requests and tokens together. On the node they are two
+//! steps, and the request goes back if the tokens refuse: in between, another call may be refused
+//! that would have fitted, and none is admitted that doesn't.
+//!
+//! *Failure.* A check never fails for want of Redis; limits get narrower then, never wider. Redis
+//! is told in the background what goes back. What it can't be told leaves its windows within a
+//! minute by itself.
+
+use std::cmp::Reverse;
+use std::time::Duration;
+
+use latchkey_domain::api::RateLimitState;
+use latchkey_domain::id::KeyId;
+use latchkey_domain::limit::Limit;
+use latchkey_domain::outcome::Outcome;
+use latchkey_domain::window::{Taken, WindowFull, WindowState};
+
+use crate::Checker;
+use crate::need::Need;
+use crate::outcome::Denial;
+use crate::outcome::LimitStates;
+use crate::outcome::{full_state, rate_state};
+use crate::record::KeyRecord;
+use crate::shared::{Away, NARROW_FOR, Refused, SharedSeen, SharedTaken, SharedWindows};
+use crate::windows::Windows;
+use latchkey_store::clock::whole_seconds;
+
+/// What this node has admitted in so many seconds, Redis counts as well, although its seconds begin
+/// at another moment.
+const SURELY_SHARED: u64 = 57;
+
+/// What a call holds of its key's limits per minute. What it takes of the shared windows counts in
+/// this node's own too: should Redis go away, these know what the node has admitted.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct HeldRates {
+    /// Of this node's own windows.
+    requests: Option<Taken>,
+    tokens: Option<Taken>,
+    shared: Option<SharedTaken>,
+}
+
+impl HeldRates {
+    /// How many tokens it may use; none: they are not limited.
+    pub(crate) fn tokens(self) -> Option<u64> {
+        let own = self.tokens?.amount();
+        Some(self.shared.map_or(own, |shared| own.min(shared.tokens)))
+    }
+}
+
+/// The limits per minute that a call takes of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct MinuteLimits {
+    key: KeyId,
+    rpm: Option<u64>,
+    tpm: Option<u64>,
+    /// The key's tokens per minute, taken of or not: the caller is told how they stand.
+    told_tpm: Option<u64>,
+}
+
+impl MinuteLimits {
+    /// All that the key has.
+    pub(crate) fn of(key: &KeyRecord) -> Self {
+        let tpm = key.rare().tpm.map(Limit::get);
+        Self { key: key.id, rpm: key.rpm.map(Limit::get), tpm, told_tpm: tpm }
+    }
+
+    /// Requests alone: the rest comes when it is known how many tokens the call needs.
+    pub(crate) const fn requests(self) -> Self {
+        Self { tpm: None, ..self }
+    }
+
+    /// Tokens alone: the request was taken before.
+    pub(crate) const fn tokens(self) -> Self {
+        Self { rpm: None, ..self }
+    }
+}
+
+/// Takes what a call needs of the limits per minute, or says why it can't.
+pub(crate) async fn take(
+    checker: &Checker,
+    of: MinuteLimits,
+    need: Need,
+    limits: &mut LimitStates,
+) -> Result<HeldRates, Box<Denial>> {
+    if of.rpm.is_none() && of.tpm.is_none() {
+        limits.tokens = tokens_of_node(checker, of, |limit| limit);
+        return Ok(HeldRates::default());
+    }
+    let Some(shared) = &checker.shared else {
+        return of_node(checker, of, need, limits, |limit| limit);
+    };
+    let now = checker.clock.monotonic();
+    let own = of.rpm.map_or(0, |_| checker.requests.recent(of.key, now, SURELY_SHARED));
+    // Boxed: a check that asks no Redis need not carry the states of asking it.
+    match Box::pin(shared.take(now, of.key, of.rpm, of.tpm, need)).await {
+        Ok((Ok(taken), mut seen)) => {
+            // What it counts has this call in it too.
+            if own > 0 && seen.requests.state(seen.now, own).used <= own {
+                shared.has_forgotten(now);
+            }
+            of_all(checker, shared, of, need, limits, taken, seen)
+        }
+        Ok((Err(refused), seen)) => Err(refused_by_all(of, need, limits, refused, seen)),
+        Err(Away) => of_node(checker, of, need, limits, |limit| shared.share(limit)),
+    }
+}
+
+/// Of this node's own windows; `share` is what it may admit of a limit.
+fn of_node(
+    checker: &Checker,
+    of: MinuteLimits,
+    need: Need,
+    limits: &mut LimitStates,
+    share: impl Fn(u64) -> u64,
+) -> Result<HeldRates, Box<Denial>> {
+    let now = checker.clock.monotonic();
+    let mut held = HeldRates::default();
+    if let Some(whole) = of.rpm {
+        let limit = share(whole);
+        match checker.requests.take(of.key, now, 1, limit) {
+            Ok((taken, state)) => {
+                held.requests = Some(taken);
+                limits.requests = Some(rate_state(state, limit));
+            }
+            Err(full) => {
+                limits.tokens = tokens_of_node(checker, of, share);
+                return Err(too_many_requests(of_share(full, 1, whole), limit, whole, limits));
+            }
+        }
+    }
+    if of.tpm.is_none() {
+        limits.tokens = tokens_of_node(checker, of, &share);
+    }
+    if let Some(whole) = of.tpm {
+        let limit = share(whole);
+        match checker.tokens.take_of_left(of.key, now, |left| need.of(left), limit) {
+            Ok((taken, state)) => {
+                held.tokens = Some(taken);
+                limits.tokens = Some(rate_state(state, limit));
+            }
+            Err(full) => {
+                give_back(checker, of.key, held);
+                let full = of_share(full, need.least(), whole);
+                return Err(too_many_tokens(full, limit, whole, need, limits));
+            }
+        }
+    }
+    Ok(held)
+}
+
+/// Where the tokens per minute of this node's own windows stand, of which nothing is taken.
+fn tokens_of_node(
+    checker: &Checker,
+    of: MinuteLimits,
+    share: impl Fn(u64) -> u64,
+) -> Option<RateLimitState> {
+    let limit = share(of.told_tpm?);
+    let now = checker.clock.monotonic();
+    Some(Look::of(checker.tokens.look(of.key, now, 0, limit), limit).state)
+}
+
+/// What fits a limit but not this node's share of it fits when the nodes share again.
+fn of_share(full: WindowFull, amount: u64, whole: u64) -> WindowFull {
+    let again = (amount <= whole).then_some(NARROW_FOR);
+    WindowFull { retry_after: full.retry_after.or(again), ..full }
+}
+
+/// Of the windows that all nodes share, and of this node's own.
+fn of_all(
+    checker: &Checker,
+    shared: &SharedWindows,
+    of: MinuteLimits,
+    need: Need,
+    limits: &mut LimitStates,
+    taken: SharedTaken,
+    mut seen: SharedSeen,
+) -> Result<HeldRates, Box<Denial>> {
+    let MinuteLimits { key, rpm, tpm, told_tpm } = of;
+    limits.requests = rpm.map(|limit| rate_state(seen.requests.state(seen.now, limit), limit));
+    limits.tokens = told_tpm.map(|limit| rate_state(seen.tokens.state(seen.now, limit), limit));
+    let now = checker.clock.monotonic();
+    if !shared.is_narrow(now) {
+        return Ok(HeldRates {
+            requests: rpm.map(|_| checker.requests.count(key, now, 1)),
+            tokens: tpm.map(|_| checker.tokens.count(key, now, taken.tokens)),
+            shared: Some(taken),
+        });
+    }
+    let mut own = LimitStates::default();
+    let need = Need::Between(need.least(), taken.tokens);
+    let held = of_node(checker, of, need, &mut own, |limit| shared.share(limit));
+    limits.requests = tighter(limits.requests, own.requests);
+    limits.tokens = tighter(limits.tokens, own.tokens);
+    let shared = Some(taken);
+    match held {
+        Ok(own) => Ok(HeldRates { shared, ..own }),
+        Err(denial) => {
+            give_back(checker, key, HeldRates { shared, ..HeldRates::default() });
+            Err(denial)
+        }
+    }
+}
+
+/// The shared windows have refused a call, whatever this node makes of their numbers.
+fn refused_by_all(
+    of: MinuteLimits,
+    need: Need,
+    limits: &mut LimitStates,
+    refused: Refused,
+    mut seen: SharedSeen,
+) -> Box<Denial> {
+    let rpm = of.rpm.unwrap_or_default();
+    if refused == Refused::Requests {
+        let full = seen.requests.refusal(seen.now, 1, rpm);
+        limits.tokens =
+            of.told_tpm.map(|limit| rate_state(seen.tokens.state(seen.now, limit), limit));
+        return too_many_requests(full, rpm, rpm, limits);
+    }
+    limits.requests = of.rpm.map(|_| rate_state(seen.requests.state(seen.now, rpm), rpm));
+    let tpm = of.tpm.unwrap_or_default();
+    let full = seen.tokens.refusal(seen.now, need.least(), tpm);
+    too_many_tokens(full, tpm, tpm, need, limits)
+}
+
+/// What a key's limits per minute would say to a call.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Looks {
+    pub(crate) requests: Option<Look>,
+    pub(crate) tokens: Option<Look>,
+}
+
+/// Where a window stands, seen by a call that would take of it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Look {
+    pub(crate) state: RateLimitState,
+    /// It has too little left.
+    pub(crate) is_full: bool,
+    /// How long until it has enough; none: it has, or it never will.
+    pub(crate) frees_in: Option<Duration>,
+}
+
+impl Look {
+    fn of(looked: Result<WindowState, WindowFull>, limit: u64) -> Self {
+        match looked {
+            Ok(state) => Self { state: rate_state(state, limit), is_full: false, frees_in: None },
+            Err(full) => {
+                Self { state: full_state(full, limit), is_full: true, frees_in: full.retry_after }
+            }
+        }
+    }
+
+    /// Of what two windows say of the same limit, what a call meets that needs both.
+    fn stricter(one: Option<Self>, other: Option<Self>) -> Option<Self> {
+        let key = |look: &Self| (look.is_full, Reverse(look.state.remaining));
+        one.into_iter().chain(other).max_by_key(key)
+    }
+}
+
+/// What a call of so many tokens would meet, which takes nothing.
+pub(crate) async fn look(checker: &Checker, key: &KeyRecord, tokens: u64) -> Looks {
+    let (rpm, tpm) = (key.rpm.map(Limit::get), key.rare().tpm.map(Limit::get));
+    if rpm.is_none() && tpm.is_none() {
+        return Looks::default();
+    }
+    let Some(shared) = &checker.shared else {
+        return look_at_node(checker, key, tokens, |limit| limit);
+    };
+    let seen = Box::pin(shared.look(key.id)).await;
+    let own = look_at_node(checker, key, tokens, |limit| shared.share(limit));
+    let Ok(SharedSeen { now, requests: mut of_requests, tokens: mut of_tokens }) = seen else {
+        return own;
+    };
+    let requests = rpm.map(|limit| Look::of(of_requests.look(now, 1, limit), limit));
+    let tokens = tpm.map(|limit| Look::of(of_tokens.look(now, tokens, limit), limit));
+    if !shared.is_narrow(checker.clock.monotonic()) {
+        return Looks { requests, tokens };
+    }
+    Looks {
+        requests: Look::stricter(requests, own.requests),
+        tokens: Look::stricter(tokens, own.tokens),
+    }
+}
+
+fn look_at_node(
+    checker: &Checker,
+    key: &KeyRecord,
+    tokens: u64,
+    share: impl Fn(u64) -> u64,
+) -> Looks {
+    let now = checker.clock.monotonic();
+    let look = |windows: &Windows, amount: u64, whole: u64| {
+        let limit = share(whole);
+        let looked = windows.look(key.id, now, amount, limit);
+        Look::of(looked.map_err(|full| of_share(full, amount, whole)), limit)
+    };
+    Looks {
+        requests: key.rpm.map(|limit| look(&checker.requests, 1, limit.get())),
+        tokens: key.rare().tpm.map(|limit| look(&checker.tokens, tokens, limit.get())),
+    }
+}
+
+/// Of what two windows say of the same limit, what leaves less.
+fn tighter(one: Option<RateLimitState>, other: Option<RateLimitState>) -> Option<RateLimitState> {
+    match (one, other) {
+        (Some(one), Some(other)) if other.remaining < one.remaining => Some(other),
+        (one, other) => one.or(other),
+    }
+}
+
+fn too_many_requests(
+    full: WindowFull,
+    limit: u64,
+    whole: u64,
+    limits: &mut LimitStates,
+) -> Box<Denial> {
+    limits.requests = Some(full_state(full, limit));
+    let wait = full.retry_after.unwrap_or_default();
+    Box::new(Denial {
+        detail: format!(
+            "rpm {} reached: {} used in the last 60 s. Retry in {} s.",
+            named(limit, whole),
+            full.used,
+            whole_seconds(wait)
+        ),
+        retry_after: Some(wait),
+        ..Denial::of(Outcome::RateLimited)
+    })
+}
+
+fn too_many_tokens(
+    full: WindowFull,
+    limit: u64,
+    whole: u64,
+    need: Need,
+    limits: &mut LimitStates,
+) -> Box<Denial> {
+    limits.tokens = Some(full_state(full, limit));
+    let when = match full.retry_after {
+        Some(wait) => format!("retry in {} s", whole_seconds(wait)),
+        None => "a call of this size never fits".to_owned(),
+    };
+    Box::new(Denial {
+        detail: format!(
+            "tpm {} reached: {} used in the last 60 s, {} requested; {when}.",
+            named(limit, whole),
+            full.used,
+            need.least()
+        ),
+        retry_after: full.retry_after,
+        ..Denial::of(Outcome::TokenRateLimited)
+    })
+}
+
+/// A limit in words, and what this node has of it for the moment, if that is less.
+fn named(limit: u64, whole: u64) -> String {
+    if limit == whole {
+        limit.to_string()
+    } else {
+        format!(
+            "{whole} (currently {limit} on this \
+                                                            node)"
+        )
+    }
+}
+
+/// Gives back what a call held that was refused for another reason.
+pub(crate) fn give_back(checker: &Checker, key: KeyId, held: HeldRates) {
+    if let Some(taken) = held.requests {
+        checker.requests.give_back(key, taken);
+    }
+    if let Some(taken) = held.tokens {
+        checker.tokens.give_back(key, taken);
+    }
+    if let Some(taken) = held.shared {
+        settle_later(checker, key, taken, None);
+    }
+}
+
+/// Puts the tokens that a call has used in the place of those that it held; what it holds then.
+pub(crate) fn settle_tokens(
+    checker: &Checker,
+    key: KeyId,
+    held: HeldRates,
+    used: u64,
+) -> HeldRates {
+    let Some(own) = held.tokens else { return held };
+    checker.tokens.settle(key, checker.clock.monotonic(), own, used);
+    if let Some(taken) = held.shared {
+        settle_later(checker, key, taken, Some(used));
+    }
+    HeldRates {
+        tokens: Some(own.reduced_to(used)),
+        shared: held.shared.map(|taken| taken.reduced_to(used)),
+        ..held
+    }
+}
+
+/// Tells Redis without waiting, see [`SharedWindows::settle`]. If it can't be told, what was held
+/// leaves the window within a minute by itself.
+fn settle_later(checker: &Checker, key: KeyId, taken: SharedTaken, used: Option<u64>) {
+    let checker = checker.clone();
+    let unsettled = checker.unsettled.clone();
+    let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
+    let settle = async move {
+        if let Some(shared) = &checker.shared {
+            let _ = shared.settle(key, taken, used).await;
+        }
+    };
+    unsettled.spawn_on(settle, &runtime);
+}

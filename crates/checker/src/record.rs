@@ -1,0 +1,197 @@
+//! What a check needs to know of a key.
+
+use latchkey_domain::id::{ApplicationId, KeyId, OrganizationId, ProjectId, UserId};
+use latchkey_domain::key::{Environment, KeyKind};
+use latchkey_domain::limit::{AllowList, Cidr, MaxParallel, ModelName, Period, Rpm, Tokens};
+use latchkey_domain::permission::ServicePermission;
+use latchkey_domain::tier::{Tier, TierLimits, TierOverrides};
+use latchkey_domain::time::Timestamp;
+use sea_orm::{
+    ColumnTrait, Condition, EntityTrait, FromQueryResult, JoinType, QueryFilter, QuerySelect,
+    RelationTrait,
+};
+
+use crate::Checker;
+use crate::digest::KeyDigest;
+use latchkey_store::Error;
+use latchkey_store::database::primary;
+use latchkey_store::decode;
+use latchkey_store::decode::Plan;
+use latchkey_store::entity::{key, organization, project};
+
+/// What a check needs to know of a key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeyRecord {
+    /// ID of the key.
+    pub id: KeyId,
+    /// Project that the key belongs to.
+    pub project: ProjectId,
+    /// Organization that the project belongs to.
+    pub organization: OrganizationId,
+    /// Tier of the organization.
+    pub tier: Tier,
+    /// The one application that it is for; none: any of the project.
+    pub application: Option<ApplicationId>,
+    /// What the key authenticates.
+    pub kind: KeyKind,
+    /// Name of the key.
+    pub name: Box<str>,
+    /// Environment of the key.
+    pub environment: Environment,
+    /// User who created the key.
+    pub created_by: UserId,
+    /// When it was revoked.
+    pub revoked_at: Option<Timestamp>,
+    /// When it stops working.
+    pub expires_at: Option<Timestamp>,
+    /// Maximum requests per minute.
+    pub rpm: Option<Rpm>,
+    /// What few keys have: apart, so that the many take little memory.
+    pub(crate) rare: Option<Box<Rare>>,
+}
+
+/// What few keys have.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Rare {
+    /// Maximum tokens per minute.
+    pub tpm: Option<Tokens>,
+    /// Gateway calls at a time.
+    pub max_parallel: Option<MaxParallel>,
+    /// The token budget and how long it lasts.
+    pub budget: Option<(Tokens, Period)>,
+    /// The models that it may use; none: all.
+    pub models: Option<AllowList<ModelName>>,
+    /// The networks that it may be used from; none: any.
+    pub networks: Option<AllowList<Cidr>>,
+    /// What a service key may do.
+    pub permissions: Option<AllowList<ServicePermission>>,
+    /// Numbers that are others than the tier's for this organization.
+    pub overrides: TierOverrides,
+    /// The secret before the last rotation, and when it stops working.
+    pub(crate) old: Option<(KeyDigest, Timestamp)>,
+}
+
+static NOTHING: Rare = Rare {
+    tpm: None,
+    max_parallel: None,
+    budget: None,
+    models: None,
+    networks: None,
+    permissions: None,
+    overrides: TierOverrides::NONE,
+    old: None,
+};
+
+impl KeyRecord {
+    /// What few keys have.
+    pub fn rare(&self) -> &Rare {
+        self.rare.as_deref().unwrap_or(&NOTHING)
+    }
+
+    /// What the organization may use.
+    pub fn plan_limits(&self) -> TierLimits {
+        self.rare().overrides.limits(self.tier)
+    }
+
+    /// Whether `digest` is of the secret before the last rotation.
+    pub(crate) fn is_old(&self, digest: &KeyDigest) -> bool {
+        self.rare().old.is_some_and(|(old, _)| old == *digest)
+    }
+
+    /// What a service key may do.
+    pub fn permissions(&self) -> &[ServicePermission] {
+        self.rare().permissions.as_ref().map_or(&[], AllowList::as_slice)
+    }
+
+    /// Whether a service key may do this.
+    pub fn permits(&self, permission: ServicePermission) -> bool {
+        self.permissions().contains(&permission)
+    }
+}
+
+/// The record of the key that has this digest in either slot.
+pub(crate) async fn load(
+    checker: &Checker,
+    digest: &KeyDigest,
+) -> Result<Option<KeyRecord>, Error> {
+    let bytes = digest.as_bytes().as_slice();
+    let query = key::Entity::find()
+        .select_also(organization::Entity)
+        .join(JoinType::InnerJoin, key::Relation::Project.def())
+        .join(JoinType::InnerJoin, project::Relation::Organization.def())
+        .filter(
+            Condition::any()
+                .add(key::Column::Digest.eq(bytes))
+                .add(key::Column::OldDigest.eq(bytes)),
+        )
+        .limit(1);
+    let found = primary::one(checker.database.reader(), &query).await?;
+    let Some(found) = found else { return Ok(None) };
+    let row = key::Model::from_query_result(&found, "A_")?;
+    let organization = organization::Model::from_query_result(&found, "B_")?;
+    record(&row, &organization).map(Some)
+}
+
+fn record(row: &key::Model, organization: &organization::Model) -> Result<KeyRecord, Error> {
+    let plan = Plan::of(organization)?;
+    let limits = decode::limits(row)?;
+    let old = match (&row.old_digest, row.old_ends_at) {
+        (Some(digest), Some(ends_at)) => {
+            let digest = KeyDigest::from_bytes(digest).ok_or(Error::Corrupt("old digest"))?;
+            Some((digest, Timestamp::from_millis(ends_at)))
+        }
+        _ => None,
+    };
+    let rare = Rare {
+        tpm: limits.tpm,
+        max_parallel: limits.max_parallel,
+        budget: limits.token_limit.zip(limits.token_limit_period),
+        models: limits.allowed_models,
+        networks: limits.allowed_cidrs,
+        permissions: limits.permissions,
+        overrides: plan.overrides,
+        old,
+    };
+    Ok(KeyRecord {
+        id: row.id.into(),
+        project: row.project_id.into(),
+        organization: organization.id.into(),
+        tier: plan.tier,
+        application: row.application_id.map(Into::into),
+        kind: decode::kind(row)?,
+        name: row.name.as_str().into(),
+        environment: decode::environment(row)?,
+        created_by: row.created_by.into(),
+        revoked_at: row.revoked_at.map(Timestamp::from_millis),
+        expires_at: row.expires_at.map(Timestamp::from_millis),
+        rpm: limits.rpm,
+        rare: (rare != NOTHING).then(|| Box::new(rare)),
+    })
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+
+    fn at(millis: i64) -> Timestamp {
+        Timestamp::from_millis(millis)
+    }
+
+    pub(crate) fn record() -> KeyRecord {
+        KeyRecord {
+            id: KeyId::new(at(0), [0; 10]),
+            project: ProjectId::new(at(0), [0; 10]),
+            organization: OrganizationId::new(at(0), [0; 10]),
+            tier: Tier::Free,
+            application: Some(ApplicationId::new(at(0), [1; 10])),
+            kind: KeyKind::Api,
+            name: "Web checkout".into(),
+            environment: Environment::Live,
+            created_by: UserId::new(at(0), [0; 10]),
+            revoked_at: None,
+            expires_at: Some(at(1_000)),
+            rpm: None,
+            rare: None,
+        }
+    }
+}

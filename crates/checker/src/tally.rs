@@ -1,0 +1,82 @@
+//! How many checks there were, for an operator's metrics.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use latchkey_domain::outcome::Outcome;
+
+use crate::stripe;
+
+const STRIPES: usize = 16;
+
+/// Counts since the process started.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CheckCounts {
+    /// Checks, by what they came to.
+    pub outcomes: Vec<(Outcome, u64)>,
+    /// Looks into the cache that found what they needed.
+    pub cache_hits: u64,
+    /// Looks that had to ask the database.
+    pub cache_misses: u64,
+}
+
+/// On cache lines of its own.
+#[derive(Default)]
+#[repr(align(128))]
+struct Stripe {
+    outcomes: [AtomicU64; Outcome::ALL.len()],
+    hits: AtomicU64,
+    misses: AtomicU64,
+}
+
+#[derive(Default)]
+pub(crate) struct Tally([Stripe; STRIPES]);
+
+impl Tally {
+    pub(crate) fn checked(&self, outcome: Outcome) {
+        self.stripe().outcomes[outcome as usize].fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Counts a look into the cache.
+    pub(crate) fn looked(&self, hit: bool) {
+        let stripe = self.stripe();
+        let counter = if hit { &stripe.hits } else { &stripe.misses };
+        counter.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// What was counted until now.
+    pub(crate) fn counts(&self) -> CheckCounts {
+        let sum = |counter: &dyn Fn(&Stripe) -> &AtomicU64| {
+            self.0.iter().map(|stripe| counter(stripe).load(Ordering::Relaxed)).sum()
+        };
+        let outcomes = Outcome::ALL.into_iter();
+        CheckCounts {
+            outcomes: outcomes
+                .map(|outcome| (outcome, sum(&|stripe| &stripe.outcomes[outcome as usize])))
+                .collect(),
+            cache_hits: sum(&|stripe| &stripe.hits),
+            cache_misses: sum(&|stripe| &stripe.misses),
+        }
+    }
+
+    fn stripe(&self) -> &Stripe {
+        &self.0[stripe::of_thread(STRIPES)]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_outcome_has_its_own_counter_on_every_thread() {
+        let tally = Tally::default();
+        for (index, outcome) in Outcome::ALL.into_iter().enumerate() {
+            for _ in 0..=index {
+                std::thread::scope(|scope| _ = scope.spawn(|| tally.checked(outcome)));
+            }
+        }
+        let counts = tally.counts().outcomes.into_iter();
+        let expected = Outcome::ALL.into_iter().zip(1..);
+        assert!(counts.eq(expected));
+    }
+}

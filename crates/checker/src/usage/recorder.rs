@@ -1,0 +1,441 @@
+//! Use that is not written yet, in memory.
+//!
+//! Keys are spread over shards, each behind a lock that is held for a look-up and an addition.
+//! Counting what was counted before in the same minute allocates nothing. Memory is bounded,
+//! however long the database is away: see [`COUNTERS_PER_SHARD`].
+
+use std::collections::VecDeque;
+use std::collections::hash_map::Entry;
+use std::net::IpAddr;
+use std::ops::AddAssign;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use latchkey_domain::id::{KeyId, ProjectId};
+use latchkey_domain::key::{Environment, KeyKind};
+use latchkey_domain::mask;
+use latchkey_domain::outcome::Outcome;
+use latchkey_domain::time::Timestamp;
+use latchkey_domain::token_usage::TokenUsage;
+use smallvec::SmallVec;
+
+use super::resolution::Resolution;
+use crate::KeyRecord;
+use latchkey_store::id_map::IdMap;
+
+/// The most denials that are kept of a key, here and in the database.
+pub const DENIALS_PER_KEY: usize = 50;
+/// A power of two.
+const SHARDS: usize = 64;
+/// A turn takes out as many keys; more wait for their turn, so that what a flush costs does not
+/// grow with the keys in use, and a key's calls of several seconds become one row.
+const KEYS_PER_TURN: usize = 500;
+/// A turn takes out as large a part of the keys at least: within as many turns each has had its
+/// own.
+const TURNS: usize = 16;
+/// When a shard has as many, calls of a new minute are added to the key's last minute instead: sums
+/// stay right, minutes blur. Only a call of a key that has no counter yet is lost then, and the log
+/// says so.
+const COUNTERS_PER_SHARD: usize = 4_096;
+/// When a shard has as many, further denials are counted but not told one by one.
+const DENIALS_PER_SHARD: usize = 512;
+/// The longest reason of a denial, in characters.
+const DETAIL_CHARACTERS: usize = 300;
+
+/// One call with a known key.
+#[derive(Debug, Clone, Copy)]
+pub struct Use {
+    /// Which key made the call.
+    pub key: KeyId,
+    /// Project that the key belongs to.
+    pub project: ProjectId,
+    /// What the key authenticates.
+    pub kind: KeyKind,
+    /// Environment of the key at the time.
+    pub environment: Environment,
+    /// By the secret before the last rotation.
+    pub old_secret: bool,
+    /// What its check came to.
+    pub outcome: Outcome,
+    /// When its check was decided.
+    pub at: Timestamp,
+    /// The address that it came from.
+    pub ip: Option<IpAddr>,
+    /// Tokens that it used.
+    pub tokens: TokenUsage,
+}
+
+/// Requests and their tokens.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Number of calls.
+    pub requests: u64,
+    /// Tokens of these calls.
+    pub tokens: TokenUsage,
+    /// Telemetry of these requests that was not stored.
+    pub rejected_items: u64,
+}
+
+impl Counts {
+    fn of(tokens: TokenUsage) -> Self {
+        Self { requests: 1, tokens: tokens.bounded(), rejected_items: 0 }
+    }
+}
+
+impl AddAssign for Counts {
+    fn add_assign(&mut self, other: Self) {
+        self.requests += other.requests;
+        self.tokens += other.tokens;
+        self.rejected_items += other.rejected_items;
+    }
+}
+
+/// When and from where a key was last used, and when by the secret before the last rotation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LastUse {
+    /// When the key was last used, by either secret.
+    pub at: Timestamp,
+    /// The address that this call came from.
+    pub ip: Option<IpAddr>,
+    /// When the secret before the last rotation was last used.
+    pub old_secret_at: Option<Timestamp>,
+}
+
+/// The calls of one minute that came to the same outcome.
+#[derive(Debug, Clone, Copy)]
+pub struct Counter {
+    /// Start of the minute, on the wall clock.
+    pub minute: Timestamp,
+    /// What the checks came to.
+    pub outcome: Outcome,
+    /// Calls and their tokens.
+    pub counts: Counts,
+}
+
+impl Counter {
+    fn of(call: &Use) -> Self {
+        Self {
+            minute: Resolution::Minute.floor(call.at),
+            outcome: call.outcome,
+            counts: Counts::of(call.tokens),
+        }
+    }
+}
+
+/// One call that was not admitted.
+#[derive(Debug, Clone)]
+pub struct DenialRecord {
+    /// When it was refused.
+    pub at: Timestamp,
+    /// Why, as a code.
+    pub outcome: Outcome,
+    /// Why, in words.
+    pub detail: String,
+    /// The address that it came from.
+    pub ip: Option<IpAddr>,
+}
+
+/// What is not written yet of one key.
+#[derive(Debug)]
+pub struct Unwritten {
+    /// Project that the key belongs to.
+    pub project: ProjectId,
+    /// What the key authenticates.
+    pub kind: KeyKind,
+    /// Environment of the key.
+    pub environment: Environment,
+    /// Its last admitted call.
+    pub last_use: LastUse,
+    /// Seldom more than one: beside the rest, so that counting a call does not look elsewhere for
+    /// it.
+    pub counters: SmallVec<[Counter; 1]>,
+    /// Denied requests, oldest first.
+    pub denials: VecDeque<DenialRecord>,
+}
+
+/// What is not written yet of all keys, taken out to be written.
+pub(super) type UsageBatch = Vec<(KeyId, Unwritten)>;
+
+#[derive(Default)]
+struct Shard {
+    keys: IdMap<KeyId, Unwritten>,
+    counters: usize,
+    denials: usize,
+    lost: u64,
+}
+
+/// All use that is not written yet.
+pub(super) struct Recorder {
+    shards: Box<[Mutex<Shard>]>,
+    round: Mutex<Round>,
+}
+
+/// How far turns have come.
+#[derive(Default)]
+struct Round {
+    /// The key that had its turn last.
+    last: Option<KeyId>,
+    /// How many keys the last turn took out. It does not become less before all have had theirs, or
+    /// the last ones would wait longer the fewer they are.
+    turn: usize,
+}
+
+impl Recorder {
+    pub(super) fn new() -> Self {
+        let shards = std::iter::repeat_with(Mutex::default).take(SHARDS).collect();
+        Self { shards, round: Mutex::default() }
+    }
+
+    pub(super) fn record(&self, call: &Use) {
+        self.shard(call.key).record(call);
+    }
+
+    /// Counts telemetry of an admitted call that was not stored.
+    pub(super) fn rejected(&self, key: &KeyRecord, at: Timestamp, items: u64) {
+        let counts = Counts { rejected_items: items, ..Counts::default() };
+        let minute = Resolution::Minute.floor(at);
+        let counter = Counter { minute, outcome: Outcome::Valid, counts };
+        self.shard(key.id).add(key, counter);
+    }
+
+    /// Counts a call that was not admitted, and keeps why.
+    pub(super) fn denied(&self, call: &Use, detail: &str) {
+        let detail = mask::secrets(detail);
+        let detail = detail.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c });
+        let denial = DenialRecord {
+            at: call.at,
+            outcome: call.outcome,
+            detail: detail.take(DETAIL_CHARACTERS).collect(),
+            ip: call.ip,
+        };
+        let mut shard = self.shard(call.key);
+        shard.record(call);
+        shard.deny(call.key, denial);
+    }
+
+    /// Takes everything out, to be written.
+    pub(super) fn take(&self) -> UsageBatch {
+        let taken = self.shards.iter().map(|shard| std::mem::take(&mut *lock(shard)));
+        let (mut batch, mut lost) = (UsageBatch::new(), 0);
+        for shard in taken {
+            lost += shard.lost;
+            batch.extend(shard.keys);
+        }
+        tell_of(lost);
+        batch
+    }
+
+    /// Takes out what has its turn, to be written: everything, if that is little.
+    ///
+    /// Keys have their turns in the order of their ids. Neighbours share the database's pages, so
+    /// that a turn changes a few of these and not one or more for each key.
+    pub(super) fn take_turn(&self) -> UsageBatch {
+        let keys_of = |shard: &Mutex<Shard>| lock(shard).keys.keys().copied().collect::<Vec<_>>();
+        let mut keys: Vec<KeyId> = self.shards.iter().flat_map(keys_of).collect();
+        let mut round = self.round.lock().unwrap_or_else(PoisonError::into_inner);
+        let turn = KEYS_PER_TURN.max(keys.len().div_ceil(TURNS)).max(round.turn);
+        if keys.len() <= turn {
+            *round = Round::default();
+            return self.take();
+        }
+        tell_of(self.shards.iter().map(|shard| std::mem::take(&mut lock(shard).lost)).sum());
+        // From the one after the last, and around.
+        let before = round.last;
+        let place = |key: &KeyId| (Some(*key) <= before, *key);
+        keys.select_nth_unstable_by_key(turn, place);
+        keys.truncate(turn);
+        let last = keys.iter().copied().max_by_key(place);
+        let is_around = last <= before;
+        *round = Round { last, turn: if is_around { 0 } else { turn } };
+        drop(round);
+        keys.into_iter().filter_map(|key| Some((key, self.shard(key).take(key)?))).collect()
+    }
+
+    /// Puts back what could not be written, beside what has come since.
+    pub(super) fn put_back(&self, batch: UsageBatch) {
+        for (key, unwritten) in batch {
+            self.shard(key).put_back(key, unwritten);
+        }
+    }
+
+    /// Shows what is not written yet of one key.
+    pub(super) fn see_key(&self, key: KeyId, see: impl FnOnce(&Unwritten)) {
+        self.shard(key).keys.get(&key).map(see);
+    }
+
+    /// Shows what is not written yet of a project's keys, one after the other.
+    pub(super) fn see_project(&self, project: ProjectId, mut see: impl FnMut(&Unwritten)) {
+        for shard in &self.shards {
+            let shard = lock(shard);
+            let all = shard.keys.values().filter(|one| one.project == project);
+            all.filter(|one| one.is_of_project()).for_each(&mut see);
+        }
+    }
+
+    fn shard(&self, key: KeyId) -> MutexGuard<'_, Shard> {
+        // The last bits of an id are random.
+        let bits = key.as_uuid().as_bytes()[15];
+        lock(&self.shards[usize::from(bits) % SHARDS])
+    }
+}
+
+fn tell_of(lost: u64) {
+    if lost > 0 {
+        tracing::error!(lost, "Dropped usage records because the write queue is full");
+    }
+}
+
+fn lock(shard: &Mutex<Shard>) -> MutexGuard<'_, Shard> {
+    // No code panics while it holds the lock, and the counters would be whole even so.
+    shard.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Shard {
+    /// Adds to what an admitted call has counted, which may be written by now.
+    fn add(&mut self, key: &KeyRecord, counter: Counter) {
+        let full = self.counters >= COUNTERS_PER_SHARD;
+        let unwritten = match self.keys.entry(key.id) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(_) if full => return,
+            Entry::Vacant(new) => new.insert(Unwritten {
+                project: key.project,
+                kind: key.kind,
+                environment: key.environment,
+                // The call has told it; before all times, this moves nothing.
+                last_use: LastUse { at: Timestamp::from_millis(0), ip: None, old_secret_at: None },
+                counters: SmallVec::new(),
+                denials: VecDeque::new(),
+            }),
+        };
+        if let CountResult::New = unwritten.count(counter, full) {
+            self.counters += 1;
+        }
+    }
+
+    fn record(&mut self, call: &Use) {
+        let full = self.counters >= COUNTERS_PER_SHARD;
+        let old_secret_at = call.old_secret.then_some(call.at);
+        let last_use = LastUse { at: call.at, ip: call.ip, old_secret_at };
+        let unwritten = match self.keys.entry(call.key) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(_) if full => {
+                self.lost += 1;
+                return;
+            }
+            Entry::Vacant(new) => new.insert(Unwritten {
+                project: call.project,
+                kind: call.kind,
+                environment: call.environment,
+                last_use,
+                counters: SmallVec::new(),
+                denials: VecDeque::new(),
+            }),
+        };
+        unwritten.move_last_use(last_use);
+        match unwritten.count(Counter::of(call), full) {
+            CountResult::Known => {}
+            CountResult::New => self.counters += 1,
+            CountResult::Lost => self.lost += 1,
+        }
+    }
+
+    fn deny(&mut self, key: KeyId, denial: DenialRecord) {
+        let Some(unwritten) = self.keys.get_mut(&key) else { return };
+        let denials = &mut unwritten.denials;
+        let replaces_own = denials.len() >= DENIALS_PER_KEY
+            || (self.denials >= DENIALS_PER_SHARD && !denials.is_empty());
+        if replaces_own {
+            denials.pop_front();
+        } else if self.denials >= DENIALS_PER_SHARD {
+            return;
+        } else {
+            self.denials += 1;
+        }
+        denials.push_back(denial);
+    }
+
+    fn take(&mut self, key: KeyId) -> Option<Unwritten> {
+        let taken = self.keys.remove(&key)?;
+        self.counters -= taken.counters.len();
+        self.denials -= taken.denials.len();
+        Some(taken)
+    }
+
+    fn put_back(&mut self, key: KeyId, old: Unwritten) {
+        let full_of_keys = self.keys.len() >= COUNTERS_PER_SHARD;
+        match self.keys.entry(key) {
+            // Of a last use alone nothing is lost that is counted.
+            Entry::Vacant(_) if old.counters.is_empty() && full_of_keys => {}
+            Entry::Vacant(_) if self.counters >= COUNTERS_PER_SHARD => {
+                self.lost +=
+                    old.counters.iter().map(|counter| counter.counts.requests).sum::<u64>();
+            }
+            Entry::Vacant(place) => {
+                self.counters += old.counters.len();
+                self.denials += old.denials.len();
+                place.insert(old);
+            }
+            Entry::Occupied(known) => {
+                let new = known.into_mut();
+                new.move_last_use(old.last_use);
+                for counter in old.counters {
+                    match new.count(counter, self.counters >= COUNTERS_PER_SHARD) {
+                        CountResult::Known => {}
+                        CountResult::New => self.counters += 1,
+                        CountResult::Lost => self.lost += counter.counts.requests,
+                    }
+                }
+                let room = DENIALS_PER_KEY - new.denials.len();
+                for denial in old.denials.into_iter().rev().take(room) {
+                    new.denials.push_front(denial);
+                    self.denials += 1;
+                }
+            }
+        }
+    }
+}
+
+/// Where a call was counted.
+enum CountResult {
+    Known,
+    New,
+    Lost,
+}
+
+impl Unwritten {
+    /// Whether it belongs to the use of the project: a service key is its backend's own.
+    pub(super) const fn is_of_project(&self) -> bool {
+        !matches!(self.kind, KeyKind::Service)
+    }
+
+    /// A key's last use moves forward only.
+    fn move_last_use(&mut self, last_use: LastUse) {
+        // None is before all times.
+        let old_secret_at = self.last_use.old_secret_at.max(last_use.old_secret_at);
+        if self.last_use.at <= last_use.at {
+            self.last_use = last_use;
+        }
+        self.last_use.old_secret_at = old_secret_at;
+    }
+
+    fn count(&mut self, counter: Counter, full: bool) -> CountResult {
+        let same = |known: &&mut Counter| known.outcome == counter.outcome;
+        // The newest last: it is the one that is looked for.
+        let mut known = self.counters.iter_mut().rev().filter(same);
+        if let Some(known) = known.find(|known| known.minute == counter.minute) {
+            known.counts += counter.counts;
+            return CountResult::Known;
+        }
+        if !full {
+            self.counters.push(counter);
+            return CountResult::New;
+        }
+        let Some(other) = self.counters.iter_mut().rev().find(same) else {
+            return CountResult::Lost;
+        };
+        other.counts += counter.counts;
+        CountResult::Known
+    }
+}
+
+#[cfg(test)]
+mod tests;

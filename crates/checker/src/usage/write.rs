@@ -1,0 +1,237 @@
+//! The batched writer.
+//!
+//! Sums and denials are written in one transaction, where telemetry is; then the last uses, on the
+//! keys themselves, in small transactions that a revocation hardly waits for.
+//!
+//! Every statement writes many rows, in one order on every node: two nodes that count the same keys
+//! then wait for each other, not in a ring.
+
+mod denials;
+mod last_uses;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use latchkey_domain::id::ProjectId;
+use latchkey_domain::time::Timestamp;
+use latchkey_domain::usage::Month;
+use sea_orm::sea_query::{Expr, ExprTrait, OnConflict};
+use sea_orm::{
+    ActiveModelTrait, ColumnTrait, DatabaseTransaction, EntityTrait, Iterable, QueryFilter, Set,
+};
+use uuid::Uuid;
+
+use super::meter::Meter;
+use super::quota::MonthCount;
+use super::recorder::{Counts, Recorder, UsageBatch};
+use super::resolution::Resolution;
+use crate::Checker;
+use latchkey_store::Error;
+use latchkey_store::database::within;
+use latchkey_store::entity::{key_usage, project_month, project_usage};
+
+/// Rows of one statement: SQLite takes at most 32,766 parameters.
+const ROWS_PER_STATEMENT: usize = 1_000;
+/// How long a turn may take. Checks of projects that this node does not know wait for it: a
+/// connection that is silently dead must not hold them up for as long as TCP hopes.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// How long the last batch may take, which has everything.
+const PATIENCE_AT_THE_END: Duration = Duration::from_mins(1);
+/// The counters of both tables.
+const SUMS: &[&str] =
+    &["requests", "prompt_tokens", "completion_tokens", "estimated_tokens", "rejected_items"];
+
+/// What projects have used of their months.
+type Totals = BTreeMap<(Uuid, Month), u64>;
+
+impl Checker {
+    /// Writes what was counted since the last time, all of it or nothing; what was not written is kept
+    /// for the next time. When it returns, this process's calls before it are in the database.
+    ///
+    /// # Errors
+    /// The database fails.
+    pub async fn flush_usage(&self) -> Result<(), Error> {
+        write(self, Recorder::take, PATIENCE_AT_THE_END).await
+    }
+
+    /// Writes the months of all projects and, of keys, as many as have their turn: all, while few are
+    /// in use. Called each second, it writes everything within sixteen.
+    ///
+    /// # Errors
+    /// The database fails. What was not written is kept.
+    pub async fn flush_usage_batch(&self) -> Result<(), Error> {
+        write(self, Recorder::take_turn, PATIENCE).await
+    }
+}
+
+async fn write(
+    checker: &Checker,
+    take: fn(&Recorder) -> UsageBatch,
+    patience: Duration,
+) -> Result<(), Error> {
+    let meter = &checker.usage;
+    let _alone = meter.writing.write().await;
+    meter.quota.forget_idle(checker.clock.monotonic());
+    let mut taken = Taken { meter, batch: take(&meter.recorder) };
+    let mut months = meter.quota.unwritten();
+    if taken.batch.is_empty() && months.is_empty() {
+        return Ok(());
+    }
+    taken.batch.sort_by_key(|(key, _)| *key);
+    months.sort_unstable();
+    let looked_at = checker.clock.monotonic();
+    let totals = within(patience, write_all(checker, &taken.batch, &months)).await?;
+    let batch = taken.is_written();
+    for month in months {
+        let total = totals.get(&(month.project.as_uuid(), month.month)).copied();
+        meter.quota.written(month, total.unwrap_or_default(), looked_at);
+    }
+    denials::prune(checker, &batch).await;
+    // Apart, where the keys are: what is not written is kept, and written twice it is the same.
+    let last_uses::Left { batch, result } = last_uses::write(checker, batch).await;
+    meter.recorder.put_back(batch);
+    result
+}
+
+/// Writes a batch in one transaction, all but the last uses. Returns what the months have then.
+async fn write_all(
+    checker: &Checker,
+    batch: &UsageBatch,
+    months: &[MonthCount],
+) -> Result<Totals, Error> {
+    let transaction = checker.database.telemetry().begin().await?;
+    add_counters(&transaction, batch).await?;
+    let totals = add_months(&transaction, months).await?;
+    denials::insert(checker, &transaction, batch).await?;
+    transaction.commit().await?;
+    Ok(totals)
+}
+
+/// A batch on its way to the database. It goes back into memory unless it was written, whatever
+/// happens.
+struct Taken<'a> {
+    meter: &'a Meter,
+    batch: UsageBatch,
+}
+
+impl Taken<'_> {
+    fn is_written(&mut self) -> UsageBatch {
+        std::mem::take(&mut self.batch)
+    }
+}
+
+impl Drop for Taken<'_> {
+    fn drop(&mut self) {
+        self.meter.recorder.put_back(std::mem::take(&mut self.batch));
+    }
+}
+
+/// Adds the batch to minutes, hours and days, of its keys and of their projects.
+async fn add_counters(transaction: &DatabaseTransaction, batch: &UsageBatch) -> Result<(), Error> {
+    let mut of_keys: BTreeMap<_, (ProjectId, Counts)> = BTreeMap::new();
+    let mut of_projects: BTreeMap<_, Counts> = BTreeMap::new();
+    for (key, unwritten) in batch {
+        let (project, environment) = (unwritten.project, unwritten.environment.as_str());
+        for counter in &unwritten.counters {
+            let (outcome, counts) = (counter.outcome.as_str(), counter.counts);
+            for resolution in Resolution::ALL {
+                let start = resolution.floor(counter.minute);
+                let place = (*key, resolution, start, outcome);
+                of_keys.entry(place).or_insert((project, Counts::default())).1 += counts;
+                if unwritten.is_of_project() {
+                    let place = (project, resolution, start, environment, outcome);
+                    *of_projects.entry(place).or_default() += counts;
+                }
+            }
+        }
+    }
+    let rows = of_keys.into_iter().map(|((key, resolution, start, outcome), (project, counts))| {
+        key_usage::ActiveModel {
+            key_id: Set(key.as_uuid()),
+            project_id: Set(project.as_uuid()),
+            resolution: Set(resolution.as_str().to_owned()),
+            start: Set(start.as_millis()),
+            outcome: Set(outcome.to_owned()),
+            requests: Set(stored(counts.requests)),
+            prompt_tokens: Set(stored(counts.tokens.prompt)),
+            completion_tokens: Set(stored(counts.tokens.completion)),
+            estimated_tokens: Set(stored(counts.tokens.estimated)),
+            rejected_items: Set(stored(counts.rejected_items)),
+        }
+    });
+    add(transaction, rows.collect(), SUMS).await?;
+    let rows = of_projects.into_iter().map(
+        |((project, resolution, start, environment, outcome), counts)| project_usage::ActiveModel {
+            project_id: Set(project.as_uuid()),
+            resolution: Set(resolution.as_str().to_owned()),
+            start: Set(start.as_millis()),
+            environment: Set(environment.to_owned()),
+            outcome: Set(outcome.to_owned()),
+            requests: Set(stored(counts.requests)),
+            prompt_tokens: Set(stored(counts.tokens.prompt)),
+            completion_tokens: Set(stored(counts.tokens.completion)),
+            estimated_tokens: Set(stored(counts.tokens.estimated)),
+            rejected_items: Set(stored(counts.rejected_items)),
+        },
+    );
+    add(transaction, rows.collect(), SUMS).await
+}
+
+/// Adds to the projects' months, and reads what all nodes have added by now.
+async fn add_months(
+    transaction: &DatabaseTransaction,
+    months: &[MonthCount],
+) -> Result<Totals, Error> {
+    let rows = months.iter().map(|count| project_month::ActiveModel {
+        project_id: Set(count.project.as_uuid()),
+        month: Set(count.month.start().as_millis()),
+        requests: Set(count.requests),
+    });
+    add(transaction, rows.collect(), &["requests"]).await?;
+    let mut totals = BTreeMap::new();
+    for some in months.chunks(ROWS_PER_STATEMENT) {
+        // One month, or two around midnight: these times all projects, rather than pairs.
+        let projects = some.iter().map(|count| count.project.as_uuid());
+        let starts = some.iter().map(|count| count.month.start().as_millis());
+        let rows = project_month::Entity::find()
+            .filter(project_month::Column::ProjectId.is_in(projects))
+            .filter(project_month::Column::Month.is_in(starts.collect::<BTreeSet<_>>()))
+            .all(transaction)
+            .await?;
+        totals.extend(rows.into_iter().map(|row| {
+            let month = Month::of(Timestamp::from_millis(row.month));
+            ((row.project_id, month), u64::try_from(row.requests).unwrap_or_default())
+        }));
+    }
+    Ok(totals)
+}
+
+/// Inserts rows; where one exists with the same primary key, its `sums` grow.
+async fn add<A: ActiveModelTrait>(
+    transaction: &DatabaseTransaction,
+    mut rows: Vec<A>,
+    sums: &[&'static str],
+) -> Result<(), Error> {
+    let grow = |sum: &&'static str| {
+        let (theirs, ours) =
+            (Expr::col((A::Entity::default(), *sum)), Expr::col(("excluded", *sum)));
+        (*sum, theirs.add(ours))
+    };
+    let adding = OnConflict::columns(<A::Entity as EntityTrait>::PrimaryKey::iter())
+        .values(sums.iter().map(grow))
+        .to_owned();
+    while !rows.is_empty() {
+        let rest = rows.split_off(rows.len().min(ROWS_PER_STATEMENT));
+        A::Entity::insert_many(rows)
+            .on_conflict(adding.clone())
+            .exec_without_returning(transaction)
+            .await?;
+        rows = rest;
+    }
+    Ok(())
+}
+
+/// A number as the database stores it.
+fn stored(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}

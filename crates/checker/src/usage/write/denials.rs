@@ -1,0 +1,82 @@
+//! Denials, one by one: the newest of each key.
+
+use latchkey_domain::id::DenialId;
+use sea_orm::sea_query::{Expr, ExprTrait, Func, Order, Query, SelectStatement, WindowStatement};
+use sea_orm::{ColumnTrait, DatabaseTransaction, EntityTrait, QueryFilter, Set};
+use uuid::Uuid;
+
+use super::ROWS_PER_STATEMENT;
+use crate::Checker;
+use crate::usage::recorder::{DENIALS_PER_KEY, UsageBatch};
+use latchkey_store::Error;
+use latchkey_store::entity::denial;
+
+/// Writes the denials of a batch.
+pub(super) async fn insert(
+    checker: &Checker,
+    transaction: &DatabaseTransaction,
+    batch: &UsageBatch,
+) -> Result<(), Error> {
+    let mut rows = Vec::new();
+    for (key, unwritten) in batch {
+        // Of one millisecond, the later one has the greater id.
+        for (index, one) in (0..).zip(&unwritten.denials) {
+            let id = DenialId::in_batch(one.at, index, checker.random.bytes());
+            rows.push(denial::ActiveModel {
+                id: Set(id.as_uuid()),
+                key_id: Set(key.as_uuid()),
+                project_id: Set(unwritten.project.as_uuid()),
+                kind: Set(unwritten.kind.as_str().to_owned()),
+                environment: Set(unwritten.environment.as_str().to_owned()),
+                at: Set(one.at.as_millis()),
+                outcome: Set(one.outcome.as_str().to_owned()),
+                detail: Set(one.detail.clone()),
+                ip: Set(one.ip.map(|ip| ip.to_string())),
+            });
+        }
+    }
+    while !rows.is_empty() {
+        let rest = rows.split_off(rows.len().min(ROWS_PER_STATEMENT));
+        denial::Entity::insert_many(rows).exec_without_returning(transaction).await?;
+        rows = rest;
+    }
+    Ok(())
+}
+
+/// Deletes all but the newest denials of the batch's keys. What can't be deleted now is so the next
+/// time that the key is refused, and is not shown until then.
+pub(super) async fn prune(checker: &Checker, batch: &UsageBatch) {
+    let keys: Vec<Uuid> = batch
+        .iter()
+        .filter(|(_, unwritten)| !unwritten.denials.is_empty())
+        .map(|(key, _)| key.as_uuid())
+        .collect();
+    for some in keys.chunks(ROWS_PER_STATEMENT) {
+        let deleted = denial::Entity::delete_many()
+            .filter(denial::Column::Id.in_subquery(beyond_the_newest(some)))
+            .exec(checker.database.telemetry().writer())
+            .await;
+        if let Err(error) = deleted {
+            tracing::warn!(%error, "Failed to purge old denials; retrying later");
+        }
+    }
+}
+
+/// The denials of `keys` that have [`DENIALS_PER_KEY`] newer ones of the same key.
+fn beyond_the_newest(keys: &[Uuid]) -> SelectStatement {
+    let newest_first = WindowStatement::partition_by(denial::Column::KeyId)
+        .order_by(denial::Column::Id, Order::Desc)
+        .take();
+    let placed = Query::select()
+        .column(denial::Column::Id)
+        .expr_window_as(Func::cust("ROW_NUMBER"), newest_first, "place")
+        .from(denial::Entity)
+        .and_where(denial::Column::KeyId.is_in(keys.iter().copied()))
+        .to_owned();
+    let kept = i64::try_from(DENIALS_PER_KEY).unwrap_or(i64::MAX);
+    Query::select()
+        .column(denial::Column::Id)
+        .from_subquery(placed, "placed")
+        .and_where(Expr::col("place").gt(kept))
+        .to_owned()
+}

@@ -1,0 +1,136 @@
+//! When keys were last used, on the keys themselves: lists of keys are sorted by it, beside what
+//! only the keys know (`docs/decisions/017-telemetry-apart.md`).
+
+use std::collections::HashSet;
+use std::time::Duration;
+
+use latchkey_domain::id::KeyId;
+use sea_orm::sea_query::{
+    Expr, ExprTrait, IntoIden, IntoValueTuple, LockBehavior, LockType, Query, TableRef, ValueTuple,
+};
+use sea_orm::{
+    ColumnTrait, ConnectionTrait, DatabaseTransaction, EntityTrait, QueryFilter, QueryOrder,
+    QuerySelect,
+};
+use uuid::Uuid;
+
+use crate::Checker;
+use crate::usage::recorder::{Unwritten, UsageBatch};
+use latchkey_store::Error;
+use latchkey_store::database::in_time;
+use latchkey_store::entity::key;
+
+/// How long a last use waits for a key that somebody is changing. No change takes as long: there is
+/// no such key any more.
+const PATIENCE: Duration = Duration::from_mins(1);
+
+/// Keys of one transaction: whoever revokes one waits for no more than these.
+const KEYS_PER_TRANSACTION: usize = 100;
+
+/// What of a batch was not written.
+pub(super) struct Left {
+    /// Keys that somebody is changing at this moment, or whose turn did not come because the
+    /// database failed.
+    pub(super) batch: UsageBatch,
+    pub(super) result: Result<(), Error>,
+}
+
+/// Moves the last uses of a sorted batch forward, never back, whichever node writes last.
+///
+/// Keys that somebody is changing are left for the next time, so that counting never waits for a
+/// key's change, nor in a ring with it.
+pub(super) async fn write(checker: &Checker, mut batch: UsageBatch) -> Left {
+    for (_, unwritten) in &mut batch {
+        unwritten.counters.clear();
+        unwritten.denials.clear();
+    }
+    let mut left = UsageBatch::new();
+    while !batch.is_empty() {
+        let rest = batch.split_off(batch.len().min(KEYS_PER_TRANSACTION));
+        match in_time(write_some(checker, &batch)).await {
+            Ok(busy) => {
+                let now = checker.clock.now();
+                batch.retain(|(key, unwritten)| {
+                    busy.contains(&key.as_uuid()) && now.since(unwritten.last_use.at) < PATIENCE
+                });
+                left.append(&mut batch);
+            }
+            Err(error) => {
+                left.append(&mut batch);
+                left.extend(rest);
+                return Left { batch: left, result: Err(error) };
+            }
+        }
+        batch = rest;
+    }
+    Left { batch: left, result: Ok(()) }
+}
+
+/// Writes some in one transaction; which were busy.
+async fn write_some(checker: &Checker, some: &[Used]) -> Result<HashSet<Uuid>, Error> {
+    let transaction = checker.database.begin().await?;
+    let free: Vec<Uuid> = key::Entity::find()
+        .select_only()
+        .column(key::Column::Id)
+        .filter(key::Column::Id.is_in(some.iter().map(|(key, _)| key.as_uuid())))
+        .order_by_asc(key::Column::Id)
+        .lock_with_behavior(LockType::NoKeyUpdate, LockBehavior::SkipLocked)
+        .into_tuple()
+        .all(&transaction)
+        .await?;
+    let free: HashSet<Uuid> = free.into_iter().collect();
+    let is_free = |(key, _): &&Used| free.contains(&key.as_uuid());
+    let written = some.iter().filter(is_free);
+    let old = written.clone().filter_map(old_row).collect();
+    move_forward(&transaction, written.map(row).collect(), LAST_USE).await?;
+    move_forward(&transaction, old, OLD_LAST_USE).await?;
+    transaction.commit().await?;
+    Ok(some.iter().map(|(key, _)| key.as_uuid()).filter(|id| !free.contains(id)).collect())
+}
+
+/// A key and what is not written of it.
+type Used = (KeyId, Unwritten);
+
+/// The columns of a last use: when, and from where.
+type Columns = (key::Column, Option<key::Column>);
+const LAST_USE: Columns = (key::Column::LastUsedAt, Some(key::Column::LastUsedIp));
+/// The last use of the secret before the last rotation.
+const OLD_LAST_USE: Columns = (key::Column::OldLastUsedAt, None);
+
+/// A key, when it was last used and from where.
+fn row((key, unwritten): &Used) -> ValueTuple {
+    let last = unwritten.last_use;
+    (key.as_uuid(), last.at.as_millis(), last.ip.map(|ip| ip.to_string())).into_value_tuple()
+}
+
+/// A key, and when it was last used by its old secret.
+fn old_row((key, unwritten): &Used) -> Option<ValueTuple> {
+    let at = unwritten.last_use.old_secret_at?;
+    Some((key.as_uuid(), at.as_millis()).into_value_tuple())
+}
+
+async fn move_forward(
+    transaction: &DatabaseTransaction,
+    rows: Vec<ValueTuple>,
+    (at, ip): Columns,
+) -> Result<(), Error> {
+    if rows.is_empty() {
+        return Ok(());
+    }
+    // Both databases name the columns of VALUES so.
+    let given = |column: &'static str| Expr::col(("uses", column));
+    let known = |column| Expr::col((key::Entity, column));
+    let is_later = known(at).is_null().or(known(at).lt(given("column2")));
+    let mut update = Query::update();
+    update
+        .table(key::Entity)
+        .value(at, given("column2"))
+        .from(TableRef::ValuesList(rows, "uses".into_iden()))
+        .and_where(known(key::Column::Id).eq(given("column1")))
+        .and_where(is_later);
+    if let Some(ip) = ip {
+        update.value(ip, given("column3"));
+    }
+    transaction.execute(&update).await?;
+    Ok(())
+}
