@@ -132,9 +132,9 @@ impl<T: HasId> ListRows<T> {
         }
     }
 
-    /// Adds the page at the cursor `asked`. It is dropped if the list was restarted since.
-    pub fn append_page(&mut self, asked: &str, page: Page<T>) {
-        if self.outdated || self.cursor.as_deref() != Some(asked) {
+    /// Adds the page at `cursor`. It is dropped if the list was restarted since.
+    pub fn append_page(&mut self, cursor: &str, page: Page<T>) {
+        if self.outdated || self.cursor.as_deref() != Some(cursor) {
             return;
         }
         self.paged = true;
@@ -257,8 +257,8 @@ mod tests {
     }
 
     fn older(rows: &mut ListRows<u32>, newest: u32) {
-        let asked = rows.cursor().unwrap().to_owned();
-        rows.append_page(&asked, page(newest, Some(&asked)));
+        let cursor = rows.cursor().unwrap().to_owned();
+        rows.append_page(&cursor, page(newest, Some(&cursor)));
     }
 
     fn down_from(newest: u32, count: usize) -> Vec<u32> {
@@ -284,11 +284,11 @@ mod tests {
     fn more_arrivals_than_a_page_start_the_list_again() {
         let mut rows = ListRows::default();
         rows.merge_first_page(page(30, None));
-        let asked = rows.cursor().unwrap().to_owned();
+        let cursor = rows.cursor().unwrap().to_owned();
         rows.merge_first_page(page(60, None));
         assert_eq!(rows.shown(), down_from(60, 10));
         // A response from before the restart leaves no gap.
-        rows.append_page(&asked, page(60, Some(&asked)));
+        rows.append_page(&cursor, page(60, Some(&cursor)));
         assert_eq!(rows.shown(), down_from(60, 10));
         older(&mut rows, 60);
         assert_eq!(rows.shown(), down_from(60, 20));
@@ -328,14 +328,14 @@ mod tests {
     fn another_list_takes_the_place_of_the_one_before() {
         let mut rows = ListRows::default();
         rows.merge_first_page(page(30, None));
-        let asked = rows.cursor().unwrap().to_owned();
+        let cursor = rows.cursor().unwrap().to_owned();
         rows.restart(Order::Newest);
         assert_eq!(
             rows.shown(),
             down_from(30, 10),
             "what is shown stays until the other list is there"
         );
-        rows.append_page(&asked, page(30, Some(&asked)));
+        rows.append_page(&cursor, page(30, Some(&cursor)));
         assert_eq!(rows.shown(), down_from(30, 10), "a page of the list before is not part of it");
         rows.merge_first_page(page(7, None));
         assert_eq!(rows.shown(), down_from(7, 7));

@@ -96,7 +96,7 @@ impl Handlers {
             rotate: Callback::new(move |()| page.rotating.set(Some(now.get_untracked()))),
             archive: Callback::new(move |()| set(true)),
             restore: Callback::new(move |()| set(false)),
-            revoke: Callback::new(move |()| page.revocation.asked.set(Some(now.get_untracked()))),
+            revoke: Callback::new(move |()| page.revocation.target.set(Some(now.get_untracked()))),
         }
     }
 }

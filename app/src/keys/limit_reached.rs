@@ -73,7 +73,7 @@ pub fn LimitReached(
 }
 
 /// The keys that take a slot, the one that was unused for longest first.
-async fn keys_by_disuse(project: ProjectId) -> Result<Vec<ListedKey>, ApiError> {
+async fn keys_by_last_use(project: ProjectId) -> Result<Vec<ListedKey>, ApiError> {
     let filter = KeyFilter {
         status: Some(KeyStatus::Active),
         archived: true,
@@ -101,7 +101,7 @@ fn unused_since(listed: &ListedKey) -> Timestamp {
 #[component]
 fn UnusedKeys(scope: Signal<KeyScope>, revocation: Revocation) -> impl IntoView {
     let project = scope.with_untracked(|scope| scope.project.id);
-    let keys = LocalResource::new(move || keys_by_disuse(project));
+    let keys = LocalResource::new(move || keys_by_last_use(project));
     view! {
         <Card>
             {move || match keys.get() {
@@ -130,7 +130,7 @@ fn UnusedKeys(scope: Signal<KeyScope>, revocation: Revocation) -> impl IntoView 
 fn UnusedKey(listed: ListedKey, revocation: Revocation) -> impl IntoView {
     let key = listed.key.clone();
     let (words, long_ago) = match browser_time() {
-        Some(now) => disuse(key.last_used_at, now),
+        Some(now) => last_use_text(key.last_used_at, now),
         None => (String::new(), false),
     };
     view! {
@@ -150,7 +150,7 @@ fn UnusedKey(listed: ListedKey, revocation: Revocation) -> impl IntoView {
             <Button
                 variant=Variant::DangerOutline
                 size=Size::Compact
-                on_press=move |()| revocation.asked.set(Some(listed.clone()))
+                on_press=move |()| revocation.target.set(Some(listed.clone()))
             >
                 "Revoke…" <span class="sr-only">{format!(" {}", key.name)}</span>
             </Button>
@@ -159,7 +159,7 @@ fn UnusedKey(listed: ListedKey, revocation: Revocation) -> impl IntoView {
 }
 
 /// How long a key was not used, and whether that is long enough to notice: a week.
-fn disuse(last_used_at: Option<Timestamp>, now: Timestamp) -> (String, bool) {
+fn last_use_text(last_used_at: Option<Timestamp>, now: Timestamp) -> (String, bool) {
     let Some(last) = last_used_at else {
         return ("Never used".to_owned(), false);
     };
@@ -228,7 +228,7 @@ mod tests {
             (Some("2026-11-14T12:00:01Z"), "Not used for 6 days", false),
             (Some("2026-11-14T12:00:00Z"), "Not used for 7 days", true),
         ] {
-            assert_eq!(disuse(last.map(at), now), (words.to_owned(), long_ago), "{last:?}");
+            assert_eq!(last_use_text(last.map(at), now), (words.to_owned(), long_ago), "{last:?}");
         }
     }
 }

@@ -36,7 +36,7 @@ pub struct KeysPageState {
     pub revocation: Revocation,
     /// Shows the results of actions.
     pub toasts: Toasts,
-    counted: Callback<()>,
+    on_count_change: Callback<()>,
 }
 
 impl KeysPageState {
@@ -45,7 +45,7 @@ impl KeysPageState {
         keys: PagedList<ListedKey>,
         scope: Signal<KeyScope>,
         creating: RwSignal<bool>,
-        counted: Callback<()>,
+        on_count_change: Callback<()>,
     ) -> Self {
         Self {
             keys,
@@ -54,9 +54,9 @@ impl KeysPageState {
             revealed: RwSignal::new(None),
             rotating: RwSignal::new(None),
             editing: RwSignal::new(None),
-            revocation: Revocation::new(keys, counted),
+            revocation: Revocation::new(keys, on_count_change),
             toasts: expect_context::<Toasts>(),
-            counted,
+            on_count_change,
         }
     }
 
@@ -73,6 +73,6 @@ impl KeysPageState {
 
     /// Fetches the count of active keys again, if the page is still there.
     pub fn count(self) {
-        _ = self.counted.try_run(());
+        _ = self.on_count_change.try_run(());
     }
 }

@@ -8,7 +8,7 @@ use latchkey_ui::checkbox::Checkbox;
 use latchkey_ui::field::FieldError;
 
 /// A permission as a sentence.
-const fn meaning(permission: ServicePermission) -> &'static str {
+const fn description(permission: ServicePermission) -> &'static str {
     match permission {
         ServicePermission::KeysRead => "See the project’s keys, masked.",
         ServicePermission::KeysWrite => {
@@ -70,7 +70,7 @@ pub fn PermissionBoxes(
         view! {
             <Checkbox name=permission.as_str() checked=ticked invalid=bad described_by="permissions-about">
                 <code class="font-mono text-code">{permission.as_str()}</code>
-                <span class="block text-caption text-ink-2">{meaning(permission)}</span>
+                <span class="block text-caption text-ink-2">{description(permission)}</span>
             </Checkbox>
         }
     };

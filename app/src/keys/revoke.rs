@@ -18,7 +18,7 @@ use latchkey_ui::toast::{ToastAction, Toasts};
 #[derive(Clone, Copy)]
 pub struct Revocation {
     /// The key in question.
-    pub asked: RwSignal<Option<ListedKey>>,
+    pub target: RwSignal<Option<ListedKey>>,
     busy: RwSignal<bool>,
     keys: PagedList<ListedKey>,
     on_revoked: Callback<()>,
@@ -29,7 +29,7 @@ impl Revocation {
     /// For the keys of one list. `on_revoked` is called after each.
     pub fn new(keys: PagedList<ListedKey>, on_revoked: Callback<()>) -> Self {
         Self {
-            asked: RwSignal::new(None),
+            target: RwSignal::new(None),
             busy: RwSignal::new(false),
             keys,
             on_revoked,
@@ -43,7 +43,7 @@ impl Revocation {
         leptos::task::spawn_local(async move {
             let answer = revoke_key(id).await;
             _ = self.busy.try_set(false);
-            _ = self.asked.try_set(None);
+            _ = self.target.try_set(None);
             if answer.is_ok() {
                 self.keys.change(id, |row| {
                     row.key.status = KeyStatus::Revoked;
@@ -74,16 +74,16 @@ pub fn RevokeDialog(
     #[prop(optional, into)]
     on_rotate: Option<Callback<ListedKey>>,
 ) -> impl IntoView {
-    let Revocation { asked, busy, .. } = revocation;
+    let Revocation { target, busy, .. } = revocation;
     move || {
-        asked.get().map(|listed| {
+        target.get().map(|listed| {
             let title = format!("Revoke “{}”?", listed.key.name);
             let id = listed.key.id;
             let is_active = listed.key.status == KeyStatus::Active;
             let rotate = on_rotate.filter(|_| is_active).map(|on_rotate| {
                 let listed = listed.clone();
                 Callback::new(move |()| {
-                    asked.set(None);
+                    target.set(None);
                     on_rotate.run(listed.clone());
                 })
             });
@@ -97,7 +97,7 @@ pub fn RevokeDialog(
                     glyph=Glyph::Trash2
                     nested
                     busy
-                    on_close=move |()| asked.set(None)
+                    on_close=move |()| target.set(None)
                     on_confirm=move |()| revocation.revoke(id)
                 >
                     <KeySummary listed scope>{last_use}</KeySummary>

@@ -92,7 +92,7 @@ fn ThemeControl() -> impl IntoView {
 fn Shortcuts() -> impl IntoView {
     let on = RwSignal::new(!is_server() && shortcut::are_on());
     let turn = move |wanted| {
-        shortcut::turn(wanted);
+        shortcut::set_enabled(wanted);
         on.set(wanted);
     };
     view! { <MenuCheck checked=on on_change=turn class="max-md:hidden">"Keyboard shortcuts"</MenuCheck> }

@@ -46,25 +46,25 @@ where
         let popover: HtmlElement = popover.unchecked_into();
         // Browsers without popover support show it too, but below positioned elements.
         _ = popover.show_popover();
-        let put = move || {
+        let position = move || {
             if let Some(anchor) = anchor.get_untracked() {
                 place(&anchor, &popover, edge);
             }
         };
-        put();
-        follow(put);
+        position();
+        keep_positioned(position);
     });
 }
 
 /// Calls `put` whenever the window changes its size or something in it scrolls, until the effect
 /// ends.
-fn follow(put: impl Fn() + Clone + 'static) {
+fn keep_positioned(position: impl Fn() + Clone + 'static) {
     let resized = {
-        let put = put.clone();
-        window_event_listener(ev::resize, move |_| put())
+        let position = position.clone();
+        window_event_listener(ev::resize, move |_| position())
     };
     // Scroll events don't bubble: the window sees those of a box only in the capture phase.
-    let scrolled = Closure::<dyn Fn(Event)>::new(move |_| put());
+    let scrolled = Closure::<dyn Fn(Event)>::new(move |_| position());
     let target = window();
     _ = target.add_event_listener_with_callback_and_bool(
         "scroll",
@@ -92,13 +92,13 @@ fn place(anchor: &HtmlElement, popover: &HtmlElement, edge: Edge) {
     }
     let root = document().document_element();
     let (width, height) = root.map_or((0, 0), |root| (root.client_width(), root.client_height()));
-    let left = across(
+    let left = left_edge(
         Span { from: area.left(), to: area.right() },
         f64::from(popover.offset_width()),
         f64::from(width),
         edge,
     );
-    let top = down(
+    let top = top_edge(
         Span { from: area.top(), to: area.bottom() },
         f64::from(popover.offset_height()),
         f64::from(height),
@@ -108,7 +108,7 @@ fn place(anchor: &HtmlElement, popover: &HtmlElement, edge: Edge) {
 }
 
 /// The left edge of a popover of that width: at the anchor's edge, but inside the window.
-fn across(anchor: Span, width: f64, window: f64, edge: Edge) -> f64 {
+fn left_edge(anchor: Span, width: f64, window: f64, edge: Edge) -> f64 {
     let wanted = match edge {
         Edge::Start => anchor.from,
         Edge::End => anchor.to - width,
@@ -118,7 +118,7 @@ fn across(anchor: Span, width: f64, window: f64, edge: Edge) -> f64 {
 
 /// The top edge of a popover of that height: below the anchor, or above it if there is only room
 /// there.
-fn down(anchor: Span, height: f64, window: f64) -> f64 {
+fn top_edge(anchor: Span, height: f64, window: f64) -> f64 {
     let (below, above) = (anchor.to + GAP, anchor.from - GAP - height);
     if below + height > window - MARGIN && above >= MARGIN { above } else { below }
 }
@@ -134,18 +134,18 @@ mod tests {
     #[test]
     fn a_menu_meets_its_button_and_stays_in_the_window() {
         let button = Span { from: 300.0, to: 340.0 };
-        assert!(close(across(button, 160.0, 390.0, Edge::Start), 222.0));
-        assert!(close(across(button, 160.0, 1_440.0, Edge::Start), 300.0));
-        assert!(close(across(button, 160.0, 390.0, Edge::End), 180.0));
-        assert!(close(across(Span { from: 10.0, to: 50.0 }, 160.0, 390.0, Edge::End), 8.0));
+        assert!(close(left_edge(button, 160.0, 390.0, Edge::Start), 222.0));
+        assert!(close(left_edge(button, 160.0, 1_440.0, Edge::Start), 300.0));
+        assert!(close(left_edge(button, 160.0, 390.0, Edge::End), 180.0));
+        assert!(close(left_edge(Span { from: 10.0, to: 50.0 }, 160.0, 390.0, Edge::End), 8.0));
     }
 
     #[test]
     fn a_menu_opens_upwards_where_there_is_no_room_below() {
         let button = Span { from: 800.0, to: 830.0 };
-        assert!(close(down(button, 100.0, 844.0), 696.0));
-        assert!(close(down(button, 100.0, 2_000.0), 834.0));
+        assert!(close(top_edge(button, 100.0, 844.0), 696.0));
+        assert!(close(top_edge(button, 100.0, 2_000.0), 834.0));
         // Room in neither direction: below, where the page can be scrolled to it.
-        assert!(close(down(button, 900.0, 844.0), 834.0));
+        assert!(close(top_edge(button, 900.0, 844.0), 834.0));
     }
 }

@@ -44,7 +44,7 @@ pub fn are_on() -> bool {
 }
 
 /// Turns shortcuts on or off in this browser.
-pub fn turn(on: bool) {
+pub fn set_enabled(on: bool) {
     let storage = LocalStorage::raw();
     // If storage is full or forbidden, the setting is just not remembered.
     _ = if on { storage.remove_item(OFF) } else { storage.set_item(OFF, "off") };

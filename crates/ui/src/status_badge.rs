@@ -25,7 +25,7 @@ pub enum BadgeTone {
 }
 
 impl BadgeTone {
-    const fn look(self) -> &'static str {
+    const fn style(self) -> &'static str {
         match self {
             Self::Ok => "bg-ok-soft text-ok-ink",
             Self::Accent => "bg-accent-soft text-accent-ink",
@@ -41,7 +41,7 @@ fn Badge(tone: BadgeTone, children: Children) -> impl IntoView {
     view! {
         <span class=format!(
             "inline-flex h-5 items-center gap-1 rounded-full px-2 text-caption font-medium whitespace-nowrap {}",
-            tone.look(),
+            tone.style(),
         )>{children()}</span>
     }
 }
@@ -85,7 +85,7 @@ impl KeyState {
         }
     }
 
-    const fn look(self) -> (BadgeTone, Option<Glyph>, &'static str) {
+    const fn style(self) -> (BadgeTone, Option<Glyph>, &'static str) {
         match self {
             Self::Archived => (BadgeTone::Neutral, Some(Glyph::Archive), "Archived"),
             Self::Revoked => (BadgeTone::Danger, Some(Glyph::Ban), "Revoked"),
@@ -104,7 +104,7 @@ pub fn StatusBadge(
     /// State of the key.
     state: KeyState,
 ) -> impl IntoView {
-    let (tone, glyph, word) = state.look();
+    let (tone, glyph, word) = state.style();
     let sign = match glyph {
         Some(glyph) => view! { <Icon glyph size=12/> }.into_any(),
         None => {

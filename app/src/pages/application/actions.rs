@@ -47,7 +47,7 @@ pub(super) fn Actions(
             <ApplicationMenu
                 application
                 on_edit=move |()| ask(editing)
-                on_delete=move |()| ask(deletion.asked)
+                on_delete=move |()| ask(deletion.target)
             />
         })
     };

@@ -181,7 +181,7 @@ fn Sections(
     on_changed: Callback<()>,
 ) -> impl IntoView {
     let workspace = expect_context::<Workspace>();
-    let counted = Callback::new(move |()| {
+    let on_count_change = Callback::new(move |()| {
         on_changed.run(());
         workspace.reload();
     });
@@ -191,7 +191,7 @@ fn Sections(
         let only = Some(application);
         KeyScope { kind: KeyKind::Api, project, organization, only, applications }
     });
-    let page = KeysPageState::new(keys, scope, creating, counted);
+    let page = KeysPageState::new(keys, scope, creating, on_count_change);
     view! {
         <ViewerNote scope/>
         <div class="flex flex-col gap-7">

@@ -15,7 +15,7 @@ use latchkey_ui::toast::{ToastAction, Toasts};
 #[derive(Clone, Copy)]
 pub struct Deletion {
     /// The application in question.
-    pub asked: RwSignal<Option<Application>>,
+    pub target: RwSignal<Option<Application>>,
     busy: RwSignal<bool>,
     on_deleted: Callback<()>,
     toasts: Toasts,
@@ -25,7 +25,7 @@ impl Deletion {
     /// For the applications of a page. `on_deleted` is called after each.
     pub fn new(on_deleted: Callback<()>) -> Self {
         Self {
-            asked: RwSignal::new(None),
+            target: RwSignal::new(None),
             busy: RwSignal::new(false),
             on_deleted,
             toasts: expect_context::<Toasts>(),
@@ -40,7 +40,7 @@ impl Deletion {
         leptos::task::spawn_local(async move {
             let answer = delete_application(application.id).await;
             _ = self.busy.try_set(false);
-            _ = self.asked.try_set(None);
+            _ = self.target.try_set(None);
             if answer.is_ok() {
                 self.toasts.success("Application deleted");
                 _ = self.on_deleted.try_run(());
@@ -53,17 +53,17 @@ impl Deletion {
 
     /// The dialog, while an application is to be deleted.
     pub fn dialog(self) -> impl IntoView {
-        move || self.asked.get().map(|application| view! { <Confirm deletion=self application/> })
+        move || self.target.get().map(|application| view! { <Confirm deletion=self application/> })
     }
 }
 
 #[component]
 fn Confirm(deletion: Deletion, application: Application) -> impl IntoView {
-    let Deletion { asked, busy, .. } = deletion;
+    let Deletion { target, busy, .. } = deletion;
     let title = format!("Delete “{}”?", application.name);
     let (project, id) = (application.project_id, application.id);
     let keys = LocalResource::new(move || count_keys(project, id));
-    let keys_go = move || keys_go(keys.get().flatten());
+    let describe_keys = move || describe_keys(keys.get().flatten());
     view! {
         <ConfirmDialog
             title
@@ -71,11 +71,11 @@ fn Confirm(deletion: Deletion, application: Application) -> impl IntoView {
             busy_label="Deleting…"
             glyph=Glyph::Trash2
             busy
-            on_close=move |()| asked.set(None)
+            on_close=move |()| target.set(None)
             on_confirm=move |()| deletion.delete(&application)
         >
             <ul class="flex flex-col gap-2 text-ink-2">
-                <Consequence glyph=Glyph::Ban>{keys_go}</Consequence>
+                <Consequence glyph=Glyph::Ban>{describe_keys}</Consequence>
                 <Consequence glyph=Glyph::Trash2>"Its traces and logs are deleted."</Consequence>
                 <Consequence glyph=Glyph::Undo2>"Nobody can restore it. Its history stays in the audit log."</Consequence>
             </ul>
@@ -84,7 +84,7 @@ fn Confirm(deletion: Deletion, application: Application) -> impl IntoView {
 }
 
 /// What happens to the active keys restricted to the application, as far as they could be counted.
-fn keys_go(count: Option<Count>) -> String {
+fn describe_keys(count: Option<Count>) -> String {
     match count {
         None => {
             "Its own keys are revoked at once. Keys for all applications keep working.".to_owned()
@@ -109,11 +109,11 @@ mod tests {
 
     #[test]
     fn the_keys_that_go_are_counted_in_words() {
-        let all = |keys| keys_go(Some(Count { keys, is_all: true }));
+        let all = |keys| describe_keys(Some(Count { keys, is_all: true }));
         assert!(all(0).starts_with("It has no active keys of its own."));
         assert_eq!(all(1), "1 key for this application alone is revoked at once.");
         assert_eq!(all(2), "2 keys for this application alone are revoked at once.");
-        let some = keys_go(Some(Count { keys: 500, is_all: false }));
+        let some = describe_keys(Some(Count { keys: 500, is_all: false }));
         assert_eq!(some, "More than 500 keys for this application alone are revoked at once.");
     }
 }

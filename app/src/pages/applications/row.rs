@@ -104,7 +104,7 @@ fn Actions(page: ApplicationsPageState, now: Memo<Application>) -> impl IntoView
                 <ApplicationMenu
                     application=now
                     on_edit=move |()| page.editing.set(Some(now.get_untracked()))
-                    on_delete=move |()| page.deletion.asked.set(Some(now.get_untracked()))
+                    on_delete=move |()| page.deletion.target.set(Some(now.get_untracked()))
                 />
             </div>
         </Show>

@@ -1,4 +1,4 @@
-//! Icon and label of each audited action.
+//! Icon and colour of each audited action.
 
 use latchkey_domain::audit::AuditAction;
 
@@ -6,7 +6,7 @@ use latchkey_ui::icon::Glyph;
 
 /// The icon of an action, and its colour: red for what ends something, amber for what should be
 /// looked at.
-pub const fn look(action: AuditAction) -> (Glyph, &'static str) {
+pub const fn icon_and_colour(action: AuditAction) -> (Glyph, &'static str) {
     const PLAIN: &str = "text-ink-3";
     const DANGER: &str = "text-danger-ink";
     match action {

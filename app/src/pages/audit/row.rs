@@ -7,7 +7,7 @@ use latchkey_domain::id::UserId;
 use latchkey_domain::time::Timestamp;
 use leptos::prelude::*;
 
-use super::actions::look;
+use super::actions::icon_and_colour;
 use super::people::People;
 use super::words::{Detail, detail};
 use latchkey_ui::avatar::{Avatar, initials};
@@ -56,7 +56,7 @@ pub fn EventRow(
     let details = format!("{id}-details");
     let changed = detail(&event);
     let AuditEvent { at, actor, action, target, ip, .. } = event;
-    let (glyph, colour) = look(action);
+    let (glyph, colour) = icon_and_colour(action);
     let name = move || match target.kind {
         TargetKind::Member | TargetKind::Session => people.name(&target.name),
         _ => target.name.clone(),

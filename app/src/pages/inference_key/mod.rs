@@ -86,8 +86,8 @@ fn Page(project: ProjectId, key: KeyId) -> impl IntoView {
                 let scope =
                     Signal::derive(move || scope_of(workspace).unwrap_or_else(|| scope.clone()));
                 let creating = RwSignal::new(false);
-                let counted = Callback::new(move |()| workspace.reload());
-                let page = KeysPageState::new(keys, scope, creating, counted);
+                let on_count_change = Callback::new(move |()| workspace.reload());
+                let page = KeysPageState::new(keys, scope, creating, on_count_change);
                 view! { <Sections page now usage filter/> }.into_any()
             }
             (Some(Err(error)), ..) => view! {

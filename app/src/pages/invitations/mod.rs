@@ -62,7 +62,7 @@ impl InvitationsPageState {
     }
 
     /// Answers an invitation and shows the result, even if the user has left the page.
-    fn give(self, answer: InvitationReply, to: InvitingOrganization) {
+    fn reply(self, answer: InvitationReply, to: InvitingOrganization) {
         keep_focus();
         _ = self.busy.try_set(Some(to.id));
         leptos::task::spawn_local(async move {
@@ -79,12 +79,12 @@ impl InvitationsPageState {
                     self.toasts.success(format!("You joined {}", to.name));
                 }
                 (Ok(()), InvitationReply::Decline) => self.toasts.success("Invitation declined"),
-                (Err(error), _) => self.tell(&error, answer, to),
+                (Err(error), _) => self.show_error(&error, answer, to),
             }
         });
     }
 
-    fn tell(self, error: &ApiError, answer: InvitationReply, to: InvitingOrganization) {
+    fn show_error(self, error: &ApiError, answer: InvitationReply, to: InvitingOrganization) {
         match error.code() {
             Some(ErrorCode::NotFound) => {
                 self.toasts.failure("This invitation was withdrawn, or already answered.", None);
@@ -95,7 +95,7 @@ impl InvitationsPageState {
                     InvitationReply::Accept => "Couldn’t accept the invitation.",
                     InvitationReply::Decline => "Couldn’t decline the invitation.",
                 };
-                let again = ToastAction::new("Retry", move || self.give(answer, to.clone()));
+                let again = ToastAction::new("Retry", move || self.reply(answer, to.clone()));
                 self.toasts.failure(words, Some(again));
             }
         }
@@ -162,7 +162,7 @@ fn Row(page: InvitationsPageState, invitation: Invitation) -> impl IntoView {
     let name = organization.name.clone();
     let press = move |answer| {
         let to = organization.clone();
-        move |()| page.give(answer, to.clone())
+        move |()| page.reply(answer, to.clone())
     };
     view! {
         <tr role="row" class=ROW>

@@ -61,7 +61,7 @@ pub fn DeleteDialog(
 }
 
 /// What happens to so many active keys.
-pub fn keys_go(count: u64) -> String {
+pub fn describe_keys(count: u64) -> String {
     match count {
         0 => "It has no active keys. Service keys are revoked at once.".to_owned(),
         1 => "1 active key is revoked at once, and all service keys.".to_owned(),
@@ -77,8 +77,11 @@ mod tests {
 
     #[test]
     fn the_keys_that_go_are_counted_in_words() {
-        assert_eq!(keys_go(0), "It has no active keys. Service keys are revoked at once.");
-        assert_eq!(keys_go(1), "1 active key is revoked at once, and all service keys.");
-        assert_eq!(keys_go(1_200), "1,200 active keys are revoked at once, and all service keys.");
+        assert_eq!(describe_keys(0), "It has no active keys. Service keys are revoked at once.");
+        assert_eq!(describe_keys(1), "1 active key is revoked at once, and all service keys.");
+        assert_eq!(
+            describe_keys(1_200),
+            "1,200 active keys are revoked at once, and all service keys."
+        );
     }
 }

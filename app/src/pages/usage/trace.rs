@@ -74,7 +74,7 @@ impl Check {
     }
 
     /// Whether the check applies to that key. One that denied a request always does.
-    fn matters(self, key: &ApiKey, failed: Option<Self>) -> bool {
+    fn applies_to(self, key: &ApiKey, failed: Option<Self>) -> bool {
         match self {
             _ if failed == Some(self) => true,
             Self::Scope => key.kind == KeyKind::Api,
@@ -137,11 +137,11 @@ pub fn steps_of_dry_run(key: &ApiKey, call: &DryRunRequest, run: &DryRun) -> Vec
         Check::Parallel => key.max_parallel.map_or_else(no_limit, |limit| thousands(limit.get())),
         Check::Tokens => run
             .token_ratelimit
-            .map_or_else(no_limit, |state| asked(used(state), call.tokens, state.limit)),
+            .map_or_else(no_limit, |state| requested_text(used(state), call.tokens, state.limit)),
         Check::Quota => run.quota.map_or_else(no_limit, quota_in_words),
-        Check::Budget => {
-            run.budget.map_or_else(no_limit, |state| asked(state.used, call.tokens, state.limit))
-        }
+        Check::Budget => run
+            .budget
+            .map_or_else(no_limit, |state| requested_text(state.used, call.tokens, state.limit)),
     })
 }
 
@@ -157,7 +157,7 @@ fn steps(key: &ApiKey, outcome: Outcome, detail: impl Fn(Check, bool) -> String)
         denied |= state == CheckState::Failed;
         TraceStep { label: check.label(), state, detail: detail(check, failed == Some(check)) }
     };
-    Check::ALL.into_iter().filter(|check| check.matters(key, failed)).map(step).collect()
+    Check::ALL.into_iter().filter(|check| check.applies_to(key, failed)).map(step).collect()
 }
 
 fn no_limit() -> String {
@@ -168,7 +168,7 @@ const fn used(state: RateLimitState) -> u64 {
     state.limit.saturating_sub(state.remaining)
 }
 
-fn asked(used: u64, asked: u64, limit: u64) -> String {
+fn requested_text(used: u64, asked: u64, limit: u64) -> String {
     let (used, asked, limit) = (thousands(used), thousands(asked), thousands(limit));
     format!("{used} used + {asked} asked, limit {limit}")
 }

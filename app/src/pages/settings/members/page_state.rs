@@ -149,7 +149,7 @@ impl MembersPageState {
                     self.members.change(row, |row| row.member.role = before);
                     self.members.refresh();
                     let again = move || self.change_role(id, role);
-                    self.tell(&error, "Couldn’t change the role.", again);
+                    self.show_error(&error, "Couldn’t change the role.", again);
                 }
             }
         });
@@ -172,7 +172,7 @@ impl MembersPageState {
                 }
                 Err(error) => {
                     let again = move || self.cancel_invite(login.clone());
-                    self.tell(&error, "Couldn’t cancel the invite.", again);
+                    self.show_error(&error, "Couldn’t cancel the invite.", again);
                 }
             }
         });
@@ -191,7 +191,7 @@ impl MembersPageState {
                 Ok(()) => self.toasts.success("Member removed"),
                 Err(error) => {
                     let again = move || self.remove(id);
-                    self.tell(&error, "Couldn’t remove the member.", again);
+                    self.show_error(&error, "Couldn’t remove the member.", again);
                 }
             }
         });
@@ -214,14 +214,14 @@ impl MembersPageState {
                     _ = self.removing.try_set(None);
                     self.members.refresh();
                     let again = move || self.leave(id);
-                    self.tell(&error, "Couldn’t leave the organization.", again);
+                    self.show_error(&error, "Couldn’t leave the organization.", again);
                 }
             }
         });
     }
 
     /// Shows why the server refused, or offers to retry.
-    fn tell(self, error: &ApiError, failed: &str, again: impl Fn() + Send + Sync + 'static) {
+    fn show_error(self, error: &ApiError, failed: &str, again: impl Fn() + Send + Sync + 'static) {
         match refusal(error) {
             Some(why) => self.toasts.failure(why, None),
             None => self.toasts.failure(failed, Some(ToastAction::new("Retry", again))),

@@ -6,7 +6,7 @@ use leptos_router::NavigateOptions;
 use leptos_router::hooks::use_navigate;
 
 use super::super::SettingsSubject;
-use super::super::delete::{DeleteDialog, keys_go};
+use super::super::delete::{DeleteDialog, describe_keys};
 use crate::api::delete_organization;
 use crate::components::form::Submission;
 use crate::layout::Workspace;
@@ -54,8 +54,8 @@ pub fn DeleteOrganization(
         let count = |(count, keys), project: &Project| (count + 1, keys + project.keys_used);
         workspace.with(|data| data.projects.iter().filter(of).fold((0, 0), count))
     });
-    let projects = move || own.get().map(|(count, _)| projects_go(count));
-    let keys = move || own.get().map(|(_, keys)| keys_go(keys));
+    let projects = move || own.get().map(|(count, _)| describe_projects(count));
+    let keys = move || own.get().map(|(_, keys)| describe_keys(keys));
     view! {
         <DeleteDialog
             name
@@ -71,7 +71,7 @@ pub fn DeleteOrganization(
     }
 }
 
-fn projects_go(count: u64) -> String {
+fn describe_projects(count: u64) -> String {
     match count {
         0 => "It has no projects.".to_owned(),
         1 => "1 project is deleted, with its applications.".to_owned(),

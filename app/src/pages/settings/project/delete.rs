@@ -6,7 +6,7 @@ use leptos_router::NavigateOptions;
 use leptos_router::hooks::use_navigate;
 
 use super::super::SettingsSubject;
-use super::super::delete::{DeleteDialog, keys_go};
+use super::super::delete::{DeleteDialog, describe_keys};
 use crate::api::{delete_project, list_applications};
 use crate::components::form::Submission;
 use crate::layout::Workspace;
@@ -49,10 +49,10 @@ pub fn DeleteProject(
     };
     let applications = LocalResource::new(move || count_applications(id));
     let applications = move || match applications.get() {
-        Some(Some(count)) => applications_go(count),
+        Some(Some(count)) => describe_applications(count),
         _ => "Its applications are deleted, with their traces and logs.".to_owned(),
     };
-    let keys = move || keys_go(subject.with(|subject| subject.project.keys_used));
+    let keys = move || describe_keys(subject.with(|subject| subject.project.keys_used));
     view! {
         <DeleteDialog
             name
@@ -82,7 +82,7 @@ async fn count_applications(project: ProjectId) -> Option<usize> {
     }
 }
 
-fn applications_go(count: usize) -> String {
+fn describe_applications(count: usize) -> String {
     match count {
         0 => "It has no applications.".to_owned(),
         1 => "1 application is deleted, with its traces and logs.".to_owned(),
@@ -96,8 +96,11 @@ mod tests {
 
     #[test]
     fn the_applications_that_go_are_counted_in_words() {
-        assert_eq!(applications_go(0), "It has no applications.");
-        assert_eq!(applications_go(1), "1 application is deleted, with its traces and logs.");
-        assert_eq!(applications_go(3), "3 applications are deleted, with their traces and logs.");
+        assert_eq!(describe_applications(0), "It has no applications.");
+        assert_eq!(describe_applications(1), "1 application is deleted, with its traces and logs.");
+        assert_eq!(
+            describe_applications(3),
+            "3 applications are deleted, with their traces and logs."
+        );
     }
 }
