@@ -35,7 +35,7 @@ pub enum HealthStatus {
     /// No connection could be made.
     Unreachable,
     /// It did not respond in time.
-    TimedOut,
+    Silent,
 }
 
 /// An upstream and the result of its last probe.
@@ -89,8 +89,8 @@ impl MonitoredUpstream {
         let result =
             tokio::time::timeout(PROBE_WAIT_TIMEOUT, result.wait_for(Option::is_some)).await;
         match result {
-            Ok(Ok(result)) => result.unwrap_or(HealthStatus::TimedOut),
-            _ => HealthStatus::TimedOut,
+            Ok(Ok(result)) => result.unwrap_or(HealthStatus::Silent),
+            _ => HealthStatus::Silent,
         }
     }
 
@@ -128,8 +128,8 @@ async fn probe(client: &UpstreamClient, endpoint: &UpstreamEndpoint) -> HealthSt
             status if status.is_server_error() => HealthStatus::Failing,
             _ => HealthStatus::Ok,
         },
-        Ok(Err(error)) if error.is_timeout() => HealthStatus::TimedOut,
+        Ok(Err(error)) if error.is_timeout() => HealthStatus::Silent,
         Ok(Err(_)) => HealthStatus::Unreachable,
-        Err(_) => HealthStatus::TimedOut,
+        Err(_) => HealthStatus::Silent,
     }
 }
