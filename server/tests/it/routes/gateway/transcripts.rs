@@ -40,7 +40,7 @@ struct Exchange {
 }
 
 fn transcripts() -> Vec<Transcript> {
-    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/gateway/transcripts");
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/routes/gateway/transcripts");
     let files = std::fs::read_dir(folder).unwrap().map(|file| file.unwrap().path());
     files.map(|file| serde_json::from_slice(&std::fs::read(file).unwrap()).unwrap()).collect()
 }
