@@ -1,5 +1,5 @@
-//! What all routes share: who calls, bodies and parameters, refusals, headers, and the completion of
-//! the API's description.
+//! What all routes share: who calls, bodies and parameters, refusals, headers, and the completion
+//! of the API's description.
 
 pub(crate) mod auth;
 pub(crate) mod challenge;

@@ -1,5 +1,5 @@
-//! The REST API: one file per endpoint group, each with its requests, handlers and description. What
-//! they share is in [`crate::http`].
+//! The REST API: one file per endpoint group, each with its requests, handlers and description.
+//! What they share is in [`crate::http`].
 
 pub(crate) mod api_keys;
 pub(crate) mod applications;
