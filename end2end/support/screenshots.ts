@@ -205,6 +205,8 @@ export async function settingsScreenshots(dashboard: Dashboard, { person, collea
   await stop("members-last-owner");
   await page.keyboard.press("Escape");
   await members.give("Viewer", colleague);
+  // The list shows the new role before the server has it.
+  await expect(page.getByText(`${colleague.name} is now a viewer`)).toBeVisible();
   const theirs = members.seenIn(elsewhere);
   await theirs.open();
   await expect(theirs.page.getByText("You can view members, not change them.")).toBeVisible();
