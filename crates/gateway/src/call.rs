@@ -103,7 +103,7 @@ pub(super) struct Caller {
 
 impl Caller {
     /// Authenticates the request. This comes first: without a valid key nothing else is read.
-    pub(super) async fn of(state: &Gateway, parts: &Parts) -> Result<Self, GatewayError> {
+    pub(super) async fn authenticate(state: &Gateway, parts: &Parts) -> Result<Self, GatewayError> {
         let ip = ClientIp::of(parts);
         let found =
             state.checker.authenticate(credentials::presented_key(&parts.headers)?, ip).await?;
@@ -188,10 +188,10 @@ async fn call(
 ) -> Result<Response, GatewayError> {
     // The request is counted before the body is read, so that bodies arrive no faster than the rate
     // limit of the key allows.
-    let begun = Caller::of(state, parts).await?.begin(state, parts).await?;
+    let begun = Caller::authenticate(state, parts).await?.begin(state, parts).await?;
     let body = read(body).await.and_then(|bytes| CallBody::parse(endpoint, bytes));
     // Look the key up again: it may have been revoked or changed while the body arrived.
-    let caller = Caller::of(state, parts).await?;
+    let caller = Caller::authenticate(state, parts).await?;
     let found = match body {
         Ok(body) => match prepare(state, &caller, &body).await {
             Ok(prepared) => Ok((body, prepared)),
@@ -212,7 +212,7 @@ async fn call(
         PreparedCall::Sandbox(plan) => {
             let need = body.exact_need(sandbox::MAX_OUTPUT_TOKENS);
             let reservation = caller.reserve(state, parts, &body.model, need.into(), begun).await?;
-            Ok(sandbox::answer(plan, body, reservation).await)
+            Ok(sandbox::respond(plan, body, reservation).await)
         }
         PreparedCall::Upstream(target) => {
             let Some(permit) = state.upstreams.acquire_call() else {

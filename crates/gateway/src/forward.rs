@@ -43,10 +43,10 @@ pub(super) async fn forward(
     let result = tokio::select! {
         biased;
         refused = call.key_invalidated() => return Err(refused),
-        result = answer(state, &context.target, body, reserved) => result,
+        result = send_for_success(state, &context.target, body, reserved) => result,
     };
-    let answer = match result {
-        Ok(answer) => answer,
+    let response = match result {
+        Ok(response) => response,
         Err(UpstreamFailure::GatewayError(refused)) => {
             call.release();
             return Err(refused);
@@ -56,17 +56,19 @@ pub(super) async fn forward(
             return Err(GatewayError::upstream_timeout());
         }
     };
-    let kind = answer.headers.get(CONTENT_TYPE).cloned();
+    let content_type = response.headers.get(CONTENT_TYPE).cloned();
     // The content type decides, not the `stream` field of the request.
-    let is_stream = match &kind {
-        Some(kind) => kind.as_bytes().to_ascii_lowercase().starts_with(b"text/event-stream"),
+    let is_stream = match &content_type {
+        Some(content_type) => {
+            content_type.as_bytes().to_ascii_lowercase().starts_with(b"text/event-stream")
+        }
         None => wants_stream,
     };
-    let answer = ResponseBody::decode(answer);
+    let response = ResponseBody::decode(response);
     if is_stream {
-        return Ok(stream(SseProxy::new(answer, call, context), kind));
+        return Ok(stream_response(SseProxy::new(response, call, context), content_type));
     }
-    response_proxy::respond(ResponseProxy::new(answer, call, context), kind).await
+    response_proxy::respond(ResponseProxy::new(response, call, context), content_type).await
 }
 
 /// Why there is no response.
@@ -83,19 +85,20 @@ impl From<GatewayError> for UpstreamFailure {
 }
 
 /// Sends the call; returns the response if its status is a success.
-async fn answer(
+async fn send_for_success(
     state: &Gateway,
     target: &UpstreamModel,
     body: CallBody,
     reserved: Option<u64>,
 ) -> Result<UpstreamResponse, UpstreamFailure> {
-    let answer = send(state, target, body, reserved).await?;
-    let status = answer.status;
+    let response = send(state, target, body, reserved).await?;
+    let status = response.status;
     if status.is_success() {
-        return Ok(answer);
+        return Ok(response);
     }
-    let wait = retry_after(answer.headers.get(RETRY_AFTER));
-    let error = error(ResponseBody::decode(answer), state.upstreams.idle_timeout, target).await;
+    let wait = retry_after(response.headers.get(RETRY_AFTER));
+    let error =
+        read_error(ResponseBody::decode(response), state.upstreams.idle_timeout, target).await;
     tracing::warn!(
         upstream = target.upstream.name,
         status = status.as_u16(),
@@ -144,7 +147,7 @@ async fn send(
         return Err(UpstreamFailure::TimedOut);
     };
     let error = match sent {
-        Ok(answer) => return Ok(answer),
+        Ok(response) => return Ok(response),
         Err(error) => error,
     };
     let refused = match &error {
@@ -159,28 +162,28 @@ async fn send(
     Err(refused.into())
 }
 
-fn stream(relay: SseProxy, kind: Option<HeaderValue>) -> Response {
-    let mut response = Body::from_stream(relay.into_stream()).into_response();
-    let kind = kind.unwrap_or(HeaderValue::from_static("text/event-stream"));
-    response.headers_mut().insert(CONTENT_TYPE, kind);
+fn stream_response(proxy: SseProxy, content_type: Option<HeaderValue>) -> Response {
+    let mut response = Body::from_stream(proxy.into_stream()).into_response();
+    let content_type = content_type.unwrap_or(HeaderValue::from_static("text/event-stream"));
+    response.headers_mut().insert(CONTENT_TYPE, content_type);
     response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
     response
 }
 
 /// Reads the body of an error response. If it is incomplete or too long, its beginning is used.
-async fn error(
-    mut answer: ResponseBody,
+async fn read_error(
+    mut response: ResponseBody,
     idle_timeout: Duration,
     target: &UpstreamModel,
 ) -> UpstreamError {
-    let mut whole = Vec::new();
-    while whole.len() < upstream_error::MAX_ERROR_BYTES {
-        match answer.next(idle_timeout).await {
-            Ok(Some(part)) => whole.extend_from_slice(&part),
+    let mut bytes = Vec::new();
+    while bytes.len() < upstream_error::MAX_ERROR_BYTES {
+        match response.next(idle_timeout).await {
+            Ok(Some(chunk)) => bytes.extend_from_slice(&chunk),
             Ok(None) | Err(BodyError::IdleTimeout | BodyError::Failed(_)) => break,
         }
     }
-    upstream_error::read(&whole, &target.upstream.secrets())
+    upstream_error::read(&bytes, &target.upstream.secrets())
 }
 
 #[cfg(test)]

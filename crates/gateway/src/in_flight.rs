@@ -25,11 +25,11 @@ impl InFlightCall {
     pub(super) const fn new(
         reservation: Reservation,
         key: KeyWatch,
-        (prompt, answers): (u64, u64),
+        (prompt, completion): (u64, u64),
         permit: OwnedSemaphorePermit,
     ) -> Self {
-        let estimated = prompt.saturating_add(answers);
-        let usage = TokenUsage { prompt, completion: answers, estimated };
+        let estimated = prompt.saturating_add(completion);
+        let usage = TokenUsage { prompt, completion, estimated };
         Self { reservation: Some(reservation), key, prompt, usage, _permit: permit }
     }
 

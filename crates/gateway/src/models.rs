@@ -93,7 +93,7 @@ async fn usable_models(
     state: &Gateway,
     parts: &mut Parts,
 ) -> Result<Vec<ModelObject>, GatewayError> {
-    let caller = Caller::of(state, parts).await?;
+    let caller = Caller::authenticate(state, parts).await?;
     caller.admit(state, parts, None, None).await?;
     let key = caller.found().key();
     let allowed = |id: &str| match &key.rare().models {

@@ -19,9 +19,9 @@ pub fn read_answer(bytes: &[u8]) {
     let mut scanner = accounting::ResponseScanner::default();
     let mut vectors = base64_vectors::Base64Vectors::default();
     // In small chunks, because responses arrive in chunks.
-    for piece in bytes.chunks(7) {
-        scanner.read(piece);
-        let _ = vectors.encode(piece);
+    for chunk in bytes.chunks(7) {
+        scanner.read(chunk);
+        let _ = vectors.encode(chunk);
     }
     let _ = upstream_error::read(bytes, &std::iter::empty());
 }

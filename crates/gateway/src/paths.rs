@@ -32,8 +32,8 @@ mod tests {
             ("/v1/v10/models", None),
             ("/v1v1/models", None),
         ] {
-            let mended = strip_repeated_v1(&sent.parse().unwrap());
-            assert_eq!(mended.map(|uri| uri.to_string()).as_deref(), expected, "{sent}");
+            let stripped = strip_repeated_v1(&sent.parse().unwrap());
+            assert_eq!(stripped.map(|uri| uri.to_string()).as_deref(), expected, "{sent}");
         }
     }
 }

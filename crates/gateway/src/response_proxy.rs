@@ -66,12 +66,12 @@ impl ResponseProxy {
         let mut length = 0;
         loop {
             let Some(chunk) = self.chunk().await? else {
-                let whole = concat(chunks);
+                let bytes = concat(chunks);
                 if self.scanner.has_error() && !self.scanner.has_choice() {
-                    return Err(self.error_with_success(&whole));
+                    return Err(self.error_with_success(&bytes));
                 }
                 self.settle().await;
-                return Ok(whole.into());
+                return Ok(bytes.into());
             };
             length += chunk.len();
             let fits = self.permit.acquire(chunk.len());

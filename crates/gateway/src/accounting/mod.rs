@@ -43,19 +43,19 @@ fn token_usage(endpoint: Endpoint, reported: ReportedUsage, prompt: u64, text: u
         return estimated(reported.prompt.or(reported.total), Some(0), (prompt, 0));
     }
     match (reported.prompt, reported.completion, reported.total) {
-        (Some(told), None, Some(total)) => {
-            estimated(Some(told), Some(total.saturating_sub(told)), (0, 0))
+        (Some(known), None, Some(total)) => {
+            estimated(Some(known), Some(total.saturating_sub(known)), (0, 0))
         }
-        (None, Some(told), Some(total)) => {
-            estimated(Some(total.saturating_sub(told)), Some(told), (0, 0))
+        (None, Some(known), Some(total)) => {
+            estimated(Some(total.saturating_sub(known)), Some(known), (0, 0))
         }
         // Only the total is reported; how it is divided is estimated.
         (None, None, Some(total)) => {
             let prompt = prompt.min(total);
             estimated(Some(prompt), Some(total - prompt), (0, 0))
         }
-        (told_prompt, told_completion, _) => {
-            estimated(told_prompt, told_completion, (prompt, completion))
+        (known_prompt, known_completion, _) => {
+            estimated(known_prompt, known_completion, (prompt, completion))
         }
     }
 }

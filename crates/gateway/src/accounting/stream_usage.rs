@@ -111,16 +111,16 @@ impl StreamUsage {
     }
 
     /// Usage of a whole response.
-    pub(crate) fn usage_of_response(&self, answer: &ResponseScanner) -> TokenUsage {
-        token_usage(self.endpoint, answer.reported(), self.prompt, answer.text())
+    pub(crate) fn usage_of_response(&self, response: &ResponseScanner) -> TokenUsage {
+        token_usage(self.endpoint, response.reported(), self.prompt, response.text())
     }
 
     /// Usage of a stream that the gateway ended after `limit` tokens. An estimate does not exceed
     /// the limit.
     pub(crate) fn usage_within(&self, limit: u64) -> TokenUsage {
         let usage = self.usage_so_far();
-        let most = self.floor.max(limit);
-        let excess = usage.completion.saturating_sub(most);
+        let max = self.floor.max(limit);
+        let excess = usage.completion.saturating_sub(max);
         let (completion, estimated) =
             (usage.completion - excess, usage.estimated.saturating_sub(excess));
         TokenUsage { completion, estimated, ..usage }
@@ -182,11 +182,11 @@ mod tests {
     }
 
     fn metered(events: &[Value]) -> StreamUsage {
-        let mut meter = StreamUsage::new(Endpoint::Chat, 10);
+        let mut stream = StreamUsage::new(Endpoint::Chat, 10);
         for json in events {
-            meter.read(event(json).as_bytes());
+            stream.read(event(json).as_bytes());
         }
-        meter
+        stream
     }
 
     fn sums(usage: TokenUsage) -> (u64, u64, u64) {
@@ -197,9 +197,9 @@ mod tests {
     fn stream_without_usage_is_estimated() {
         let role = json!({ "choices": [{ "delta": { "role": "assistant" } }] });
         let finish = json!({ "choices": [{ "delta": {}, "finish_reason": "stop" }] });
-        let meter = metered(&[role, text(&"x".repeat(4_000)), text(&"y".repeat(4_000)), finish]);
-        assert_eq!(sums(meter.usage()), (10, 2_000, 2_010));
-        assert_eq!(meter.end(), StreamEnd::LacksDone);
+        let stream = metered(&[role, text(&"x".repeat(4_000)), text(&"y".repeat(4_000)), finish]);
+        assert_eq!(sums(stream.usage()), (10, 2_000, 2_010));
+        assert_eq!(stream.end(), StreamEnd::LacksDone);
         assert_eq!(sums(metered(&[text("abc")]).usage()), (10, 1, 11));
     }
 
@@ -210,10 +210,10 @@ mod tests {
             event["usage"] = json!({ "prompt_tokens": 7, "completion_tokens": completion });
             event
         };
-        let meter = metered(&[reported_usage(5), reported_usage(60), reported_usage(40)]);
-        assert_eq!(sums(meter.usage()), (7, 40, 0));
-        assert_eq!(sums(meter.usage_so_far()), (7, 60, 0));
-        assert_eq!(meter.delivered(), 60);
+        let stream = metered(&[reported_usage(5), reported_usage(60), reported_usage(40)]);
+        assert_eq!(sums(stream.usage()), (7, 40, 0));
+        assert_eq!(sums(stream.usage_so_far()), (7, 60, 0));
+        assert_eq!(stream.delivered(), 60);
         let left = metered(&[reported_usage(1), text(&"x".repeat(400))]);
         assert_eq!(sums(left.usage_so_far()), (7, 101, 100));
         assert_eq!(
@@ -250,10 +250,10 @@ mod tests {
 
     #[test]
     fn end_of_stream_is_classified() {
-        let mut meter = metered(&[text("a")]);
-        assert_eq!(meter.end(), StreamEnd::Cut);
-        assert_eq!(meter.read(b"data: [DONE]\r\n\r\n"), EventKind::Done);
-        assert_eq!(meter.end(), StreamEnd::Whole);
+        let mut stream = metered(&[text("a")]);
+        assert_eq!(stream.end(), StreamEnd::Cut);
+        assert_eq!(stream.read(b"data: [DONE]\r\n\r\n"), EventKind::Done);
+        assert_eq!(stream.end(), StreamEnd::Whole);
         assert_eq!(metered(&[json!({ "error": "x" })]).end(), StreamEnd::Whole);
     }
 
@@ -292,7 +292,7 @@ mod tests {
     proptest! {
         #[test]
         fn stream_usage_is_the_last_report_or_the_text(steps in steps()) {
-            let mut meter = StreamUsage::new(Endpoint::Chat, 10);
+            let mut stream = StreamUsage::new(Endpoint::Chat, 10);
             let (mut last, mut bytes) = (None, 0);
             for step in steps {
                 let json = match step {
@@ -307,12 +307,12 @@ mod tests {
                     Step::Zeros => json!({ "choices": [], "usage": { "prompt_tokens": 0, "total_tokens": 0 } }),
                     Step::Comment => json!({ "x": 1 }),
                 };
-                meter.read(event(&json).as_bytes());
-                let (usage, so_far) = (meter.usage(), meter.usage_so_far());
+                stream.read(event(&json).as_bytes());
+                let (usage, so_far) = (stream.usage(), stream.usage_so_far());
                 prop_assert!(so_far.completion >= usage.completion.max(tokens_of(bytes)));
                 prop_assert!(so_far.completion >= last.unwrap_or_default());
             }
-            prop_assert_eq!(meter.usage().completion, last.unwrap_or(tokens_of(bytes)));
+            prop_assert_eq!(stream.usage().completion, last.unwrap_or(tokens_of(bytes)));
         }
     }
 }

@@ -43,13 +43,13 @@ impl CompletionCall {
     /// 400: no value can be generated for the requested schema.
     pub(super) async fn of(body: &CallBody) -> Result<Self, GatewayError> {
         let prompt = body.prompt_json();
-        let most = usize::try_from(MAX_ECHO_CHARS / body.choices().max(1)).unwrap_or_default();
-        let said = match body.endpoint {
-            Endpoint::Chat => last_message(prompt).map(|content| said(content, most)),
-            _ => Some(said(prompt, most)),
+        let max_chars = usize::try_from(MAX_ECHO_CHARS / body.choices().max(1)).unwrap_or_default();
+        let echo = match body.endpoint {
+            Endpoint::Chat => last_message(prompt).map(|content| echo_text(content, max_chars)),
+            _ => Some(echo_text(prompt, max_chars)),
         };
-        let said = said.unwrap_or_default();
-        let plain = format!("This is the Latchkey sandbox: no model was called. You said: {said}");
+        let echo = echo.unwrap_or_default();
+        let plain = format!("This is the Latchkey sandbox: no model was called. You said: {echo}");
         let (reply, tool) = match structured_output::of(body)? {
             Some(StructuredOutput::Content(content)) => (content, None),
             Some(StructuredOutput::Call { tool, arguments }) => (arguments, Some(tool)),
@@ -94,7 +94,7 @@ fn last_message(messages: &str) -> Option<&str> {
 }
 
 /// The first characters of a text, or of the texts in a list of parts.
-fn said(content: &str, most: usize) -> String {
+fn echo_text(content: &str, max_chars: usize) -> String {
     #[derive(Deserialize)]
     struct Part<'a> {
         #[serde(borrow)]
@@ -112,19 +112,20 @@ fn said(content: &str, most: usize) -> String {
         Err(_) => None,
     };
     if !content.starts_with('[') {
-        return text(content).map_or_else(String::new, |text| text.chars().take(most).collect());
+        return text(content)
+            .map_or_else(String::new, |text| text.chars().take(max_chars).collect());
     }
-    let (mut said, mut left) = (String::new(), most);
+    let (mut echo, mut left) = (String::new(), max_chars);
     each(content, |part: &RawValue| {
         if let Some(text) = (left > 0).then(|| text(part.get())).flatten() {
-            let gap = (!said.is_empty()).then_some(' ');
+            let gap = (!echo.is_empty()).then_some(' ');
             for character in gap.into_iter().chain(text.chars()).take(left) {
-                said.push(character);
+                echo.push(character);
                 left -= 1;
             }
         }
     });
-    said
+    echo
 }
 
 /// Calls a function for each element of a JSON array, without collecting them.
@@ -202,7 +203,7 @@ impl Completion {
         if !self.stream {
             return body_writer::respond("application/json", WholeCompletion(Some(self)), slot);
         }
-        let events = CompletionEvents { answer: self, at: StreamPosition::Token(0, 0) };
+        let events = CompletionEvents { completion: self, at: StreamPosition::Token(0, 0) };
         let mut response = body_writer::respond("text/event-stream", events, slot);
         response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
         response
@@ -214,18 +215,19 @@ struct WholeCompletion(Option<Completion>);
 
 impl BodyWriter for WholeCompletion {
     fn write(&mut self, to: &mut Vec<u8>) -> bool {
-        let Some(answer) = self.0.take() else { return false };
-        let choice = |index| answer.envelope.choice(index, &answer.generated);
-        let choices: Vec<Value> = (0..answer.choices).map(choice).collect();
+        let Some(completion) = self.0.take() else { return false };
+        let choice = |index| completion.envelope.choice(index, &completion.generated);
+        let choices: Vec<Value> = (0..completion.choices).map(choice).collect();
         // Writing to memory cannot fail.
-        let _ = write!(to, "{}", answer.envelope.whole(&json!(choices), &answer.usage()));
+        let _ =
+            write!(to, "{}", completion.envelope.response(&json!(choices), &completion.usage()));
         true
     }
 }
 
 /// The response as events, with one token each.
 struct CompletionEvents {
-    answer: Completion,
+    completion: Completion,
     at: StreamPosition,
 }
 
@@ -240,7 +242,7 @@ enum StreamPosition {
 
 impl BodyWriter for CompletionEvents {
     fn write(&mut self, to: &mut Vec<u8>) -> bool {
-        let Completion { envelope, generated, choices, wants_usage, .. } = &self.answer;
+        let Completion { envelope, generated, choices, wants_usage, .. } = &self.completion;
         let event = match self.at {
             StreamPosition::Token(choice, _) if choice == *choices => {
                 self.at = StreamPosition::Usage;
@@ -260,7 +262,7 @@ impl BodyWriter for CompletionEvents {
                 if !*wants_usage {
                     return true;
                 }
-                envelope.usage(&self.answer.usage())
+                envelope.usage(&self.completion.usage())
             }
             StreamPosition::Done => {
                 self.at = StreamPosition::Over;
@@ -299,10 +301,10 @@ impl CompletionEnvelope {
         })
     }
 
-    fn whole(&self, choices: &Value, usage: &Value) -> Value {
-        let mut whole = self.around(false, choices);
-        whole["usage"] = usage.clone();
-        whole
+    fn response(&self, choices: &Value, usage: &Value) -> Value {
+        let mut response = self.around(false, choices);
+        response["usage"] = usage.clone();
+        response
     }
 
     fn choice(&self, index: u64, generated: &Generated) -> Value {
@@ -382,12 +384,12 @@ mod tests {
 
     #[test]
     fn last_message_is_repeated_in_part() {
-        let said = |messages: &str| last_message(messages).map(|content| said(content, 6));
-        assert_eq!(said(r#"[{"content": "a"}, {"content": "b\u0063 def"}]"#).unwrap(), "bc def");
+        let echo = |messages: &str| last_message(messages).map(|content| echo_text(content, 6));
+        assert_eq!(echo(r#"[{"content": "a"}, {"content": "b\u0063 def"}]"#).unwrap(), "bc def");
         let parts = r#"[{"content": [{"type": "text", "text": "one"}, 7, {"x": 1}, "two"]}]"#;
-        assert_eq!(said(parts).unwrap(), "one tw");
+        assert_eq!(echo(parts).unwrap(), "one tw");
         for nothing in ["[]", "7", "[7]", r#"[{"role": "user"}]"#, r#"[{"content": null}]"#] {
-            assert_eq!(said(nothing).unwrap_or_default(), "", "{nothing}");
+            assert_eq!(echo(nothing).unwrap_or_default(), "", "{nothing}");
         }
     }
 }

@@ -43,7 +43,7 @@ pub(super) async fn plan(body: &CallBody) -> Result<SandboxCall, GatewayError> {
     })
 }
 
-pub(super) async fn answer(
+pub(super) async fn respond(
     plan: SandboxCall,
     body: CallBody,
     reservation: Reservation,
@@ -51,11 +51,11 @@ pub(super) async fn answer(
     let prompt = body.prompt.estimate;
     match plan {
         SandboxCall::Text(plan) => {
-            let answer = plan.generate(&body, reservation.granted().answer);
+            let completion = plan.generate(&body, reservation.granted().answer);
             drop(body);
-            let used = TokenUsage { prompt, completion: answer.tokens(), estimated: 0 };
+            let used = TokenUsage { prompt, completion: completion.tokens(), estimated: 0 };
             let slot = reservation.settle(used).await;
-            answer.respond(slot)
+            completion.respond(slot)
         }
         SandboxCall::Embeddings(plan) => {
             let model = body.model.clone();

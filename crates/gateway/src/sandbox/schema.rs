@@ -41,7 +41,7 @@ impl<'a> ValueGenerator<'a> {
             // `true` matches anything, `false` nothing.
             return (schema != &json!(false)).then(|| json!({}));
         };
-        if let Some(value) = given(schema) {
+        if let Some(value) = named_value(schema) {
             self.take(value.to_string().len())?;
             return Some(value);
         }
@@ -68,7 +68,7 @@ impl<'a> ValueGenerator<'a> {
             "object" => self.object(schema, depth).map(Value::Object),
             "array" => self.array(schema, depth),
             "string" => self.string(schema),
-            "integer" => Some(json!(number(schema).ceil())).map(|value| whole(&value)),
+            "integer" => Some(json!(number(schema).ceil())).map(|value| as_integer(&value)),
             "number" => Some(json!(number(schema))),
             "boolean" => Some(json!(true)),
             "null" => Some(Value::Null),
@@ -115,10 +115,10 @@ impl<'a> ValueGenerator<'a> {
     fn array(&mut self, schema: &'a Map<String, Value>, depth: usize) -> Option<Value> {
         let count = schema.get("minItems").and_then(Value::as_u64).unwrap_or_default();
         let count = usize::try_from(count).ok().filter(|count| *count <= MAX_GENERATED)?;
-        let given = schema.get("prefixItems").and_then(Value::as_array);
+        let prefix_items = schema.get("prefixItems").and_then(Value::as_array);
         let rest = schema.get("items").unwrap_or(&Value::Bool(true));
-        let items = (0..count.max(given.map_or(0, Vec::len))).map(|index| {
-            self.value(given.and_then(|items| items.get(index)).unwrap_or(rest), depth + 1)
+        let items = (0..count.max(prefix_items.map_or(0, Vec::len))).map(|index| {
+            self.value(prefix_items.and_then(|items| items.get(index)).unwrap_or(rest), depth + 1)
         });
         items.collect::<Option<Vec<Value>>>().map(Value::Array)
     }
@@ -138,16 +138,16 @@ impl<'a> ValueGenerator<'a> {
             _ => "sandbox",
         };
         let of = |name: &str| schema.get(name).and_then(Value::as_u64).map(usize::try_from);
-        let least = of("minLength").transpose().ok()?.unwrap_or_default();
-        let most = of("maxLength").transpose().ok()?.unwrap_or(usize::MAX);
-        self.take(text.len().max(least))?;
+        let min = of("minLength").transpose().ok()?.unwrap_or_default();
+        let max = of("maxLength").transpose().ok()?.unwrap_or(usize::MAX);
+        self.take(text.len().max(min))?;
         let padded = text.chars().chain(std::iter::repeat('x'));
-        Some(padded.take(text.len().max(least).min(most)).collect::<String>().into())
+        Some(padded.take(text.len().max(min).min(max)).collect::<String>().into())
     }
 }
 
 /// A value that the schema names itself.
-fn given(schema: &Map<String, Value>) -> Option<Value> {
+fn named_value(schema: &Map<String, Value>) -> Option<Value> {
     let first = |name: &str| schema.get(name)?.as_array()?.first().cloned();
     let named = schema.get("const").cloned().or_else(|| first("enum"));
     named.or_else(|| schema.get("default").cloned()).or_else(|| first("examples"))
@@ -157,16 +157,14 @@ fn given(schema: &Map<String, Value>) -> Option<Value> {
 fn number(schema: &Map<String, Value>) -> f64 {
     let of = |name: &str| schema.get(name).and_then(Value::as_f64);
     let step = of("multipleOf").filter(|step| *step > 0.0);
-    let least =
-        of("minimum").or_else(|| of("exclusiveMinimum").map(|least| least + step.unwrap_or(1.0)));
-    let most =
-        of("maximum").or_else(|| of("exclusiveMaximum").map(|most| most - step.unwrap_or(1.0)));
-    let value = least.unwrap_or_default().min(most.unwrap_or(f64::MAX));
+    let min = of("minimum").or_else(|| of("exclusiveMinimum").map(|min| min + step.unwrap_or(1.0)));
+    let max = of("maximum").or_else(|| of("exclusiveMaximum").map(|max| max - step.unwrap_or(1.0)));
+    let value = min.unwrap_or_default().min(max.unwrap_or(f64::MAX));
     step.map_or(value, |step| (value / step).ceil() * step)
 }
 
 /// A whole number without a decimal point.
-fn whole(number: &Value) -> Value {
+fn as_integer(number: &Value) -> Value {
     let text = number.to_string();
     let text = text.strip_suffix(".0").unwrap_or(&text);
     serde_json::from_str(text).unwrap_or_else(|_| json!(0))

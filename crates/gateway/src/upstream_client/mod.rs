@@ -95,7 +95,7 @@ impl UpstreamClient {
                 Err(error)
                     if error.is_closed()
                         && self.clock.monotonic().saturating_sub(began) < RETRY_WINDOW => {}
-                answered => return answered,
+                result => return result,
             }
         }
         let connecting = async {
@@ -112,18 +112,18 @@ async fn exchange(
     request: Request<Full<Bytes>>,
     origin: &Arc<Origin>,
 ) -> Result<UpstreamResponse, CallError> {
-    let mut answered = pin!(connection.send(request));
-    let answer = poll_fn(|context| {
+    let mut pending = pin!(connection.send(request));
+    let response = poll_fn(|context| {
         // Only driving the connection makes the response progress, so no waker is needed here.
-        let mut nobody = Context::from_waker(Waker::noop());
+        let mut no_waker = Context::from_waker(Waker::noop());
         connection.drive_now();
-        if let Poll::Ready(answer) = answered.as_mut().poll(&mut nobody) {
-            return Poll::Ready(answer);
+        if let Poll::Ready(response) = pending.as_mut().poll(&mut no_waker) {
+            return Poll::Ready(response);
         }
         connection.drive(context);
-        answered.as_mut().poll(&mut nobody)
+        pending.as_mut().poll(&mut no_waker)
     });
-    let (head, body) = answer.await.map_err(CallError::Failed)?.into_parts();
+    let (head, body) = response.await.map_err(CallError::Failed)?.into_parts();
     let body = ResponseStream::new(body, connection, Arc::clone(origin));
     Ok(UpstreamResponse { status: head.status, headers: head.headers, body })
 }

@@ -60,20 +60,20 @@ async fn serve(script: Script) -> (SocketAddr, Log) {
     let seen = log.clone();
     tokio::spawn(async move {
         while let Ok((stream, _)) = listener.accept().await {
-            tokio::spawn(answer(stream, script, seen.clone()));
+            tokio::spawn(play_script(stream, script, seen.clone()));
         }
     });
     (address, log)
 }
 
-async fn answer(mut stream: impl AsyncRead + AsyncWrite + Unpin, script: Script, log: Log) {
+async fn play_script(mut stream: impl AsyncRead + AsyncWrite + Unpin, script: Script, log: Log) {
     let connection = log.begin();
     for request in 0.. {
         let Some(head) = read_head(&mut stream).await else { return };
         log.add(connection, head);
-        let Some(answer) = script(connection, request) else { return };
-        stream.write_all(answer.as_bytes()).await.unwrap();
-        if answer.contains("connection: close") {
+        let Some(response) = script(connection, request) else { return };
+        stream.write_all(response.as_bytes()).await.unwrap();
+        if response.contains("connection: close") {
             return;
         }
     }
@@ -124,11 +124,11 @@ async fn get(client: &UpstreamClient, origin: &Arc<Origin>) -> Result<UpstreamRe
     client.send(origin, request).await
 }
 
-async fn text(answer: UpstreamResponse) -> hyper::Result<String> {
+async fn text(response: UpstreamResponse) -> hyper::Result<String> {
     let mut text = Vec::new();
-    let mut body = answer.body;
-    while let Some(piece) = body.next().await {
-        text.extend_from_slice(&piece?);
+    let mut body = response.body;
+    while let Some(chunk) = body.next().await {
+        text.extend_from_slice(&chunk?);
     }
     Ok(String::from_utf8(text).unwrap())
 }
@@ -166,9 +166,9 @@ async fn idle_connections_are_limited() {
     let (client, _) = direct();
     let origin = origin(&client, &format!("http://{address}"));
     for _ in 0..2 {
-        let answers = futures::future::join_all((0..4).map(|_| get(&client, &origin))).await;
-        for answer in answers {
-            text(answer.unwrap()).await.unwrap();
+        let responses = futures::future::join_all((0..4).map(|_| get(&client, &origin))).await;
+        for response in responses {
+            text(response.unwrap()).await.unwrap();
         }
     }
     let mut requests = log.requests();
@@ -214,16 +214,16 @@ async fn arrived_chunks_are_ready_at_once() {
     let (address, log) = serve(|_, _| Some(STREAM)).await;
     let (client, _) = direct();
     let origin = origin(&client, &format!("http://{address}"));
-    let mut answer = get(&client, &origin).await.unwrap();
-    let first = answer.body.next().await.unwrap().unwrap();
+    let mut response = get(&client, &origin).await.unwrap();
+    let first = response.body.next().await.unwrap().unwrap();
     let mut all = first.to_vec();
-    while let Poll::Ready(Some(piece)) = answer.body.poll_now() {
-        all.extend_from_slice(&piece.unwrap());
+    while let Poll::Ready(Some(chunk)) = response.body.poll_now() {
+        all.extend_from_slice(&chunk.unwrap());
     }
     assert_eq!(all, b"abc");
-    assert!(answer.body.poll_now().is_pending());
+    assert!(response.body.poll_now().is_pending());
     // A connection whose response was dropped is not reused.
-    drop(answer);
+    drop(response);
     drop(get(&client, &origin).await.unwrap());
     assert_eq!(log.requests(), [1, 1]);
 }
@@ -234,8 +234,8 @@ async fn truncated_response_is_an_error() {
     let (address, _) = serve(|_, _| Some(CUT)).await;
     let (client, _) = direct();
     let origin = origin(&client, &format!("http://{address}"));
-    let answer = get(&client, &origin).await.unwrap();
-    text(answer).await.unwrap_err();
+    let response = get(&client, &origin).await.unwrap();
+    text(response).await.unwrap_err();
 }
 
 #[tokio::test]
@@ -272,7 +272,7 @@ async fn serve_tls() -> (SocketAddr, Log, rcgen::Certificate) {
     tokio::spawn(async move {
         while let Ok((stream, _)) = listener.accept().await {
             if let Ok(stream) = acceptor.accept(stream).await {
-                tokio::spawn(answer(stream, |_, _| Some(OK), seen.clone()));
+                tokio::spawn(play_script(stream, |_, _| Some(OK), seen.clone()));
             }
         }
     });
