@@ -16,7 +16,7 @@ use futures::FutureExt;
 use latchkey_bench::in_process::{self, Owner, ThreadRandom};
 use latchkey_bench::stopwatch::Stopwatch;
 use latchkey_bench::{report, statistics};
-use latchkey_checker::{Call, Error};
+use latchkey_checker::{CheckRequest, Error};
 use latchkey_domain::key::{Environment, KeyKind};
 use latchkey_domain::outcome::Outcome;
 use latchkey_domain::secret::SecretKey;
@@ -114,7 +114,8 @@ impl Row {
     }
 
     async fn checked(&self, services: &Services) -> Outcome {
-        let call = Call { kind: Some(KeyKind::Api), cost: self.cost, ..Call::default() };
+        let call =
+            CheckRequest { kind: Some(KeyKind::Api), cost: self.cost, ..CheckRequest::default() };
         match services.checker.check(Some(black_box(&self.secret)), call).await {
             Ok(_) => Outcome::Valid,
             Err(Error::Denied(denial)) => denial.outcome,

@@ -9,15 +9,16 @@ use latchkey_domain::api::RateLimitState;
 use latchkey_domain::outcome::Outcome;
 
 use crate::Checker;
-use crate::admit;
-use crate::check::Call;
-use crate::check::Found;
-use crate::check::tally_and_record;
-use crate::need::Need;
+use crate::acquire;
+use crate::check::CheckRequest;
+use crate::check::IdentifiedKey;
+use crate::check::record_denial;
+use crate::evaluate;
 use crate::outcome::Denial;
 use crate::outcome::LimitStates;
-use crate::parallel::CallSlot;
-use crate::rates::{self, MinuteLimits};
+use crate::parallel_limit::CallSlot;
+use crate::rate_limit::{self, MinuteLimits};
+use crate::token_estimate::TokenAmount;
 
 /// What a call has taken before its body came.
 #[must_use]
@@ -43,25 +44,30 @@ impl Checker {
     ///
     /// # Errors
     /// The [`Denial`] with the outcome; it is counted.
-    pub async fn begin(&self, found: &Found, call: Call<'_>) -> Result<BegunCall, Denial> {
+    pub async fn begin(
+        &self,
+        found: &IdentifiedKey,
+        call: CheckRequest<'_>,
+    ) -> Result<BegunCall, Denial> {
         let now = self.clock.now();
-        let begun = match admit::judge(&found.key, found.old, call, now) {
-            Some(refused) => Err(admit::refused(self, found, refused, None).await),
-            None => take(self, found).await,
+        let begun = match evaluate::evaluate(&found.key, found.old, call, now) {
+            Some(refused) => Err(acquire::refused(self, found, refused, None).await),
+            None => acquire_request(self, found).await,
         };
         if let Err(denial) = &begun {
-            tally_and_record(self, found, call, denial, now);
+            record_denial(self, found, call, denial, now);
         }
         begun
     }
 }
 
-async fn take(checker: &Checker, found: &Found) -> Result<BegunCall, Denial> {
-    const NO_TOKENS: Need = Need::Exactly(0);
+async fn acquire_request(checker: &Checker, found: &IdentifiedKey) -> Result<BegunCall, Denial> {
+    const NO_TOKENS: TokenAmount = TokenAmount::Exactly(0);
     let key = &found.key;
     let mut limits = LimitStates::default();
     let of_key = |denial: Denial, limits| Denial { key: Some(key.clone()), limits, ..denial };
-    let taken = rates::take(checker, MinuteLimits::of(key).requests(), NO_TOKENS, &mut limits);
+    let taken =
+        rate_limit::acquire(checker, MinuteLimits::of(key).requests(), NO_TOKENS, &mut limits);
     match taken.await {
         Ok(_) => {}
         Err(denial) => return Err(of_key(*denial, limits)),
@@ -76,14 +82,14 @@ impl Checker {
     /// much to do.
     pub fn refuse(
         &self,
-        found: &Found,
-        call: Call<'_>,
+        found: &IdentifiedKey,
+        call: CheckRequest<'_>,
         outcome: Outcome,
         detail: &'static str,
     ) -> Denial {
         let key = Some(found.key.clone());
         let denial = Denial { detail: detail.to_owned(), key, ..Denial::of(outcome) };
-        tally_and_record(self, found, call, &denial, self.clock.now());
+        record_denial(self, found, call, &denial, self.clock.now());
         denial
     }
 }

@@ -29,23 +29,23 @@ use sea_orm::sea_query::{Expr, ExprTrait, OnConflict};
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QuerySelect, Set};
 
 use crate::Checker;
-use crate::lease::{BudgetWindow, Drawn, Leases, Unused};
-use crate::need::Need;
+use crate::lease::{BudgetWindow, DrawnTokens, Leases, UnusedLease};
 use crate::record::KeyRecord;
+use crate::token_estimate::TokenAmount;
 use latchkey_store::Error;
 use latchkey_store::database::{OnBehalfOf, in_time};
 use latchkey_store::entity::budget;
 
 /// What is taken of which budget.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Spent {
+pub(crate) struct BudgetPermit {
     window: BudgetWindow,
     tokens: u64,
     /// Whose key it is.
     organization: OrganizationId,
 }
 
-impl Spent {
+impl BudgetPermit {
     pub(crate) const fn tokens(self) -> u64 {
         self.tokens
     }
@@ -56,13 +56,13 @@ impl Spent {
 /// call.
 ///
 /// It waits for the database only when this node's lease is used up.
-pub(crate) async fn take(
+pub(crate) async fn acquire(
     checker: &Checker,
     key: &KeyRecord,
     (limit, period): (Tokens, Period),
-    (need, most): (Need, u64),
+    (need, most): (TokenAmount, u64),
     now: Timestamp,
-) -> Result<Result<(Spent, BudgetState), BudgetState>, Error> {
+) -> Result<Result<(BudgetPermit, BudgetState), BudgetState>, Error> {
     let (starts_at, resets_at) = period.around(now);
     let window = BudgetWindow { key: key.id, period, starts_at };
     let organization = key.organization;
@@ -73,7 +73,9 @@ pub(crate) async fn take(
         None => wanted.lease_apart().await?,
     };
     Ok(match answer {
-        Ok(drawn) => Ok((Spent { window, tokens: drawn.tokens, organization }, state(drawn.used))),
+        Ok(drawn) => {
+            Ok((BudgetPermit { window, tokens: drawn.tokens, organization }, state(drawn.used)))
+        }
         Err(used) => Err(state(used)),
     })
 }
@@ -84,7 +86,7 @@ struct BudgetRequest<'a> {
     organization: OrganizationId,
     window: BudgetWindow,
     limit: u64,
-    need: Need,
+    need: TokenAmount,
     /// What the call may have otherwise.
     most: u64,
 }
@@ -97,12 +99,12 @@ impl BudgetRequest<'_> {
     }
 
     /// Draws all that the call takes on the lease, as far as it is known what is left.
-    fn draw_whole(&self) -> Option<Drawn> {
+    fn draw_whole(&self) -> Option<DrawnTokens> {
         let most = self.amount(self.checker.leases.known_left(self.window, self.limit)?);
         self.draw(most, most)
     }
 
-    fn draw(&self, least: u64, most: u64) -> Option<Drawn> {
+    fn draw(&self, least: u64, most: u64) -> Option<DrawnTokens> {
         let now = self.checker.clock.monotonic();
         self.checker.leases.draw(self.window, self.limit, (least, most), now)
     }
@@ -110,7 +112,7 @@ impl BudgetRequest<'_> {
     /// Leases more and draws on it, in a task of its own: whoever goes away after the database has
     /// given and before the lease is kept would take what was given along. `Err` in the answer: too
     /// little is left, and so much is used.
-    async fn lease_apart(&self) -> Result<Result<Drawn, u64>, Error> {
+    async fn lease_apart(&self) -> Result<Result<DrawnTokens, u64>, Error> {
         let Self { organization, window, limit, need, most, .. } = *self;
         let checker = self.checker.clone();
         let leasing = tokio::spawn(async move {
@@ -118,13 +120,13 @@ impl BudgetRequest<'_> {
                 BudgetRequest { checker: &checker, organization, window, limit, need, most };
             let answer = in_time(wanted.lease()).await?;
             let checker = checker.clone();
-            Ok::<_, Error>(answer.map(|drawn| Offered { checker, window, drawn: Some(drawn) }))
+            Ok::<_, Error>(answer.map(|drawn| OfferedLease { checker, window, drawn: Some(drawn) }))
         });
         let offered = leasing.await.map_err(latchkey_store::Error::unavailable)?;
-        Ok(offered?.map(Offered::accept))
+        Ok(offered?.map(OfferedLease::accept))
     }
 
-    async fn lease(&self) -> Result<Result<Drawn, u64>, Error> {
+    async fn lease(&self) -> Result<Result<DrawnTokens, u64>, Error> {
         /// Other nodes may take what was left between the look and the taking, but not for ever.
         const ATTEMPTS: usize = 8;
         let Self { checker, window, limit, .. } = *self;
@@ -134,7 +136,7 @@ impl BudgetRequest<'_> {
         if let Some(refused) = self.seen_by_others(looks) {
             return Ok(Err(refused));
         }
-        give_back(checker, who, checker.leases.withdraw_other(window, limit)).await?;
+        return_unused(checker, who, checker.leases.withdraw_other(window, limit)).await?;
         let mut used = 0;
         for _ in 0..ATTEMPTS {
             // Whoever was here before may have leased enough for several.
@@ -181,22 +183,22 @@ impl BudgetRequest<'_> {
 }
 
 /// What was drawn for a call that may be gone by now. It goes back if nobody takes it.
-struct Offered {
+struct OfferedLease {
     checker: Checker,
     window: BudgetWindow,
-    drawn: Option<Drawn>,
+    drawn: Option<DrawnTokens>,
 }
 
-impl Offered {
-    fn accept(mut self) -> Drawn {
-        self.drawn.take().unwrap_or(Drawn { tokens: 0, used: 0 })
+impl OfferedLease {
+    fn accept(mut self) -> DrawnTokens {
+        self.drawn.take().unwrap_or(DrawnTokens { tokens: 0, used: 0 })
     }
 }
 
-impl Drop for Offered {
+impl Drop for OfferedLease {
     fn drop(&mut self) {
-        if let Some(Drawn { tokens, .. }) = self.drawn.take() {
-            self.checker.leases.refund(Unused { window: self.window, tokens });
+        if let Some(DrawnTokens { tokens, .. }) = self.drawn.take() {
+            self.checker.leases.refund(UnusedLease { window: self.window, tokens });
         }
     }
 }
@@ -204,10 +206,10 @@ impl Drop for Offered {
 /// Puts what was really used in the place of what was taken ahead, in the period that it was taken
 /// of. What was used beyond that counts, even over the limit: it can't be unused. What goes back
 /// waits for nothing: see [`return_leases`].
-pub(crate) async fn settle(checker: &Checker, spent: Spent, used: u64) -> Result<(), Error> {
-    let Spent { window, tokens, organization } = spent;
+pub(crate) async fn settle(checker: &Checker, spent: BudgetPermit, used: u64) -> Result<(), Error> {
+    let BudgetPermit { window, tokens, organization } = spent;
     if used <= tokens {
-        checker.leases.refund(Unused { window, tokens: tokens - used });
+        checker.leases.refund(UnusedLease { window, tokens: tokens - used });
         return Ok(());
     }
     let beyond = used - tokens;
@@ -241,17 +243,21 @@ pub(crate) async fn return_leases(checker: &Checker, all: bool) -> Result<(), Er
         // One at a time: where the database fails, only the one that may have gone back all the
         // same is lost.
         let due = checker.leases.withdraw_due(key, now, all);
-        give_back(checker, OnBehalfOf::Server, due).await?;
+        return_unused(checker, OnBehalfOf::Server, due).await?;
     }
     Ok(())
 }
 
 /// Gives back what a key's gate is held for. What fails stays taken, as it may have gone through;
 /// what was not tried is kept.
-async fn give_back(checker: &Checker, who: OnBehalfOf, unused: Vec<Unused>) -> Result<(), Error> {
+async fn return_unused(
+    checker: &Checker,
+    who: OnBehalfOf,
+    unused: Vec<UnusedLease>,
+) -> Result<(), Error> {
     let mut rest = unused.into_iter();
     while let Some(unused) = rest.next() {
-        let Unused { window, tokens: back } = unused;
+        let UnusedLease { window, tokens: back } = unused;
         if let Err(error) = change(checker, who, window, -tokens(back)).await {
             checker.leases.changed(window, back);
             rest.for_each(|unused| checker.leases.keep(unused));

@@ -12,12 +12,12 @@
 //! change to a key moves the stamp of its slot after the change is committed and before it is
 //! answered, so neither a cached record nor one that a slower load brings back later can outlive
 //! the change. And nothing is used unless this node is sure to hear of what other nodes change: see
-//! [`Trust`].
+//! [`CacheValidity`].
 //!
 //! *Consistency.* A check at the same time as a change sees the key before or after it; one that
 //! begins after the change was answered sees it after. Stamps only grow, and keys share them: a
 //! neighbour's change costs a key one query, never an old record. Who changes what, and how other
-//! nodes hear of it: `super::changed` and `crate::nodes`.
+//! nodes hear of it: `super::key_invalidation` and `crate::invalidation`.
 //!
 //! *Failure.* While changes are not heard of, the cache gives nothing, and each check asks the
 //! database; if that fails too, it is refused. Memory is bounded, whatever is presented. Why it is
@@ -29,9 +29,9 @@ use std::time::Duration;
 
 use quick_cache::sync::Cache;
 
+use crate::cache_validity::CacheValidity;
 use crate::digest::KeyDigest;
 use crate::record::KeyRecord;
-use crate::trust::Trust;
 
 /// How many records are kept; the least useful leave first.
 const CAPACITY: usize = 200_000;
@@ -46,23 +46,23 @@ const SLOTS: usize = 4096;
 
 /// The state of a key's slot when its load began.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Stamp(u64);
+pub(crate) struct Generation(u64);
 
 #[derive(Clone)]
 struct CacheEntry {
     record: Arc<KeyRecord>,
-    stamp: Stamp,
+    stamp: Generation,
 }
 
 #[derive(Clone)]
 struct Unknown {
     until: Duration,
-    stamp: Stamp,
+    stamp: Generation,
 }
 
 /// What is known of a digest.
 #[derive(Debug, Clone)]
-pub(crate) enum Known {
+pub(crate) enum CachedLookup {
     /// The key that has it.
     Key(Arc<KeyRecord>),
     /// No key has it.
@@ -82,7 +82,7 @@ pub(crate) struct KeyCache {
     records: Cache<KeyDigest, CacheEntry>,
     unknown: Cache<KeyDigest, Unknown>,
     stamps: Box<[AtomicU64]>,
-    trust: Trust,
+    trust: CacheValidity,
 }
 
 impl KeyCache {
@@ -91,26 +91,26 @@ impl KeyCache {
             records: Cache::new(CAPACITY),
             unknown: Cache::new(UNKNOWN),
             stamps: std::iter::repeat_with(AtomicU64::default).take(SLOTS).collect(),
-            trust: Trust::default(),
+            trust: CacheValidity::default(),
         }
     }
 
     /// What is known of `digest` and may be used. `now` is monotonic.
-    pub(crate) fn get(&self, digest: &KeyDigest, now: Duration) -> Option<Known> {
+    pub(crate) fn get(&self, digest: &KeyDigest, now: Duration) -> Option<CachedLookup> {
         if !self.trust.holds(now) {
             return None;
         }
         let current = self.begin_load(digest);
         if let Some(entry) = self.records.get(digest) {
-            return (entry.stamp == current).then_some(Known::Key(entry.record));
+            return (entry.stamp == current).then_some(CachedLookup::Key(entry.record));
         }
         let unknown = self.unknown.get(digest)?;
-        (unknown.stamp == current && now < unknown.until).then_some(Known::Unknown)
+        (unknown.stamp == current && now < unknown.until).then_some(CachedLookup::Unknown)
     }
 
     /// Begins a load. Take the stamp before asking the database.
-    pub(crate) fn begin_load(&self, digest: &KeyDigest) -> Stamp {
-        Stamp(self.slot(digest).load(Ordering::Acquire))
+    pub(crate) fn begin_load(&self, digest: &KeyDigest) -> Generation {
+        Generation(self.slot(digest).load(Ordering::Acquire))
     }
 
     /// Keeps what a load brought, at `now`. False: the key was changed meanwhile and it must not be
@@ -118,17 +118,17 @@ impl KeyCache {
     pub(crate) fn finish_load(
         &self,
         digest: KeyDigest,
-        stamp: Stamp,
-        known: &Known,
+        stamp: Generation,
+        known: &CachedLookup,
         now: Duration,
     ) -> bool {
         let current = self.begin_load(&digest) == stamp;
         match known {
             _ if !current => {}
-            Known::Key(record) => {
+            CachedLookup::Key(record) => {
                 self.records.insert(digest, CacheEntry { record: Arc::clone(record), stamp });
             }
-            Known::Unknown => {
+            CachedLookup::Unknown => {
                 self.unknown.insert(digest, Unknown { until: now + UNKNOWN_FOR, stamp });
             }
         }
@@ -185,8 +185,8 @@ mod tests {
         KeyDigest::from_bytes(&[7; 32]).unwrap()
     }
 
-    fn key() -> Known {
-        Known::Key(Arc::new(crate::record::tests::record()))
+    fn key() -> CachedLookup {
+        CachedLookup::Key(Arc::new(crate::record::tests::record()))
     }
 
     fn trusted() -> KeyCache {
@@ -201,7 +201,7 @@ mod tests {
 
     #[test]
     fn load_from_before_a_change_never_restores_old_record() {
-        for known in [key(), Known::Unknown] {
+        for known in [key(), CachedLookup::Unknown] {
             let cache = trusted();
             let stamp = cache.begin_load(&digest());
             cache.evict(&digest());
@@ -212,7 +212,7 @@ mod tests {
 
     #[test]
     fn an_eviction_ends_what_is_cached() {
-        for known in [key(), Known::Unknown] {
+        for known in [key(), CachedLookup::Unknown] {
             let cache = trusted();
             let keep = || cache.finish_load(digest(), cache.begin_load(&digest()), &known, NOW);
             assert!(keep());
@@ -241,7 +241,7 @@ mod tests {
     #[test]
     fn an_unknown_digest_is_asked_for_again_after_a_while() {
         let cache = trusted();
-        cache.finish_load(digest(), cache.begin_load(&digest()), &Known::Unknown, NOW);
+        cache.finish_load(digest(), cache.begin_load(&digest()), &CachedLookup::Unknown, NOW);
         assert!(is_known(&cache, NOW));
         cache.trust(NOW + UNKNOWN_FOR);
         assert!(!is_known(&cache, NOW + UNKNOWN_FOR));
@@ -255,7 +255,7 @@ mod tests {
             let mut bytes = [0; 32];
             bytes[..8].copy_from_slice(&guess.to_be_bytes());
             let guess = KeyDigest::from_bytes(&bytes).unwrap();
-            cache.finish_load(guess, cache.begin_load(&guess), &Known::Unknown, NOW);
+            cache.finish_load(guess, cache.begin_load(&guess), &CachedLookup::Unknown, NOW);
         }
         assert!(is_known(&cache, NOW));
         assert!(cache.size().unknown <= UNKNOWN, "{:?}", cache.size());

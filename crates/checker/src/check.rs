@@ -13,21 +13,21 @@ use latchkey_store::database::in_time;
 
 use crate::Checker;
 use crate::Error;
-use crate::admit::{self, TakenTokens};
+use crate::acquire::{self, AcquiredTokens};
 use crate::begin::BegunCall;
-use crate::cache::Known;
-use crate::confirm::{self, Seen};
+use crate::cache::CachedLookup;
+use crate::confirm::{self, KeyVersion};
 use crate::digest::KeyDigest;
 use crate::failures::Address;
-use crate::need::Need;
+use crate::lookup_limiter::LookupCaller;
 use crate::outcome::{Admission, Denial, LimitStates};
-use crate::queue::Asker;
 use crate::record::{self, KeyRecord};
+use crate::token_estimate::TokenAmount;
 use crate::usage::Use;
 
 /// The call that a key shall admit.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Call<'a> {
+pub struct CheckRequest<'a> {
     /// What kind of key it takes; none: any.
     pub kind: Option<KeyKind>,
     /// The application that it names, if it names one.
@@ -44,21 +44,21 @@ pub struct Call<'a> {
 
 /// A key that a secret led to. It says nothing yet of whether a call may go on.
 #[derive(Debug, Clone)]
-pub struct Found {
+pub struct IdentifiedKey {
     pub(crate) key: Arc<KeyRecord>,
     /// The secret is the one before the last rotation.
     pub(crate) old: bool,
-    pub(crate) seen: Seen,
+    pub(crate) seen: KeyVersion,
 }
 
-impl Found {
+impl IdentifiedKey {
     /// Record of the identified key.
     pub const fn key(&self) -> &Arc<KeyRecord> {
         &self.key
     }
 
     /// One use of the key.
-    pub(crate) fn used(&self, call: Call<'_>, at: Timestamp, outcome: Outcome) -> Use {
+    pub(crate) fn used(&self, call: CheckRequest<'_>, at: Timestamp, outcome: Outcome) -> Use {
         Use {
             key: self.key.id,
             project: self.key.project,
@@ -76,13 +76,17 @@ impl Found {
 impl Checker {
     /// Checks the key that came with a call, if one came.
     ///
-    /// With a cached record, of a project in use, and no token budget this neither waits nor asks the
-    /// database.
+    /// With a cached record, of a project in use, and no token budget this neither waits nor asks
+    /// the database.
     ///
     /// # Errors
     /// `Denied` with the outcome; `TooManyFailures` instead, if it is that the key is malformed or
     /// unknown, and the call's address has had too many of these.
-    pub async fn check(&self, presented: Option<&str>, call: Call<'_>) -> Result<Admission, Error> {
+    pub async fn check(
+        &self,
+        presented: Option<&str>,
+        call: CheckRequest<'_>,
+    ) -> Result<Admission, Error> {
         self.check_parsed(parse(presented), call).await
     }
 
@@ -93,9 +97,9 @@ impl Checker {
     pub async fn check_parsed(
         &self,
         parsed: Parsed<'_>,
-        call: Call<'_>,
+        call: CheckRequest<'_>,
     ) -> Result<Admission, Error> {
-        let found = identify_parsed(self, parsed, call.ip).await?;
+        let found = authenticate_parsed(self, parsed, call.ip).await?;
         let limits = self.admit(&found, call).await.map_err(Box::new)?;
         Ok(Admission { key: found.key, seen: found.seen, limits })
     }
@@ -119,18 +123,18 @@ impl Checker {
         &self,
         presented: Option<&str>,
         ip: Option<IpAddr>,
-    ) -> Result<Found, Error> {
-        identify_parsed(self, parse(presented), ip).await
+    ) -> Result<IdentifiedKey, Error> {
+        authenticate_parsed(self, parse(presented), ip).await
     }
 }
 
-async fn identify_parsed(
+async fn authenticate_parsed(
     checker: &Checker,
     parsed: Parsed<'_>,
     ip: Option<IpAddr>,
-) -> Result<Found, Error> {
-    let by = Presenter::Caller(ip);
-    find_from(checker, parsed, by).await.map_err(|denial| failed(checker, ip, denial))
+) -> Result<IdentifiedKey, Error> {
+    let by = PresentedBy::Caller(ip);
+    authenticate_by(checker, parsed, by).await.map_err(|denial| failed(checker, ip, denial))
 }
 
 /// What a call is refused with whose key was not found. Guesses count against their address.
@@ -148,8 +152,11 @@ impl Checker {
     ///
     /// # Errors
     /// A [`Denial`]: there is no secret, it is malformed or unknown, or the store can't be asked.
-    pub async fn authenticate_on_server(&self, presented: Option<&str>) -> Result<Found, Denial> {
-        self.authenticate_for(presented, Asker::Server).await
+    pub async fn authenticate_internally(
+        &self,
+        presented: Option<&str>,
+    ) -> Result<IdentifiedKey, Denial> {
+        self.authenticate_for(presented, LookupCaller::Server).await
     }
 
     /// The same for somebody to whom it was presented.
@@ -159,22 +166,22 @@ impl Checker {
     pub async fn authenticate_for(
         &self,
         presented: Option<&str>,
-        asker: Asker,
-    ) -> Result<Found, Denial> {
-        find_from(self, parse(presented), Presenter::Other(asker)).await
+        asker: LookupCaller,
+    ) -> Result<IdentifiedKey, Denial> {
+        authenticate_by(self, parse(presented), PresentedBy::Other(asker)).await
     }
 }
 
 /// Who presents a secret.
 #[derive(Debug, Clone, Copy)]
-pub(crate) enum Presenter {
+pub(crate) enum PresentedBy {
     /// Whoever calls, from this address if it can be read.
     Caller(Option<IpAddr>),
     /// Somebody else, for whom this one asks and is no guesser.
-    Other(Asker),
+    Other(LookupCaller),
 }
 
-impl Presenter {
+impl PresentedBy {
     fn guesses(self, checker: &Checker) -> bool {
         match self {
             Self::Caller(ip) => checker.failed_keys.is_full(ip, checker.clock.monotonic()),
@@ -182,51 +189,63 @@ impl Presenter {
         }
     }
 
-    fn asker(self) -> Asker {
+    fn asker(self) -> LookupCaller {
         match self {
-            Self::Caller(ip) => Asker::Address(Address::of(ip)),
+            Self::Caller(ip) => LookupCaller::Address(Address::of(ip)),
             Self::Other(asker) => asker,
         }
     }
 }
 
-async fn find_from(checker: &Checker, parsed: Parsed<'_>, by: Presenter) -> Result<Found, Denial> {
-    let found = look_up(checker, parsed, by).await;
+async fn authenticate_by(
+    checker: &Checker,
+    parsed: Parsed<'_>,
+    by: PresentedBy,
+) -> Result<IdentifiedKey, Denial> {
+    let found = resolve(checker, parsed, by).await;
     if let Err(denial) = &found {
-        checker.tally.checked(denial.outcome);
+        checker.counters.checked(denial.outcome);
     }
     found
 }
 
-async fn look_up(checker: &Checker, parsed: Parsed<'_>, by: Presenter) -> Result<Found, Denial> {
+async fn resolve(
+    checker: &Checker,
+    parsed: Parsed<'_>,
+    by: PresentedBy,
+) -> Result<IdentifiedKey, Denial> {
     let secret = parsed.map_err(Denial::of)?;
-    find_digest(checker, checker.pepper.digest(secret.expose()), by).await
+    look_up(checker, checker.pepper.digest(secret.expose()), by).await
 }
 
-pub(crate) async fn find_digest(
+pub(crate) async fn look_up(
     checker: &Checker,
     digest: KeyDigest,
-    by: Presenter,
-) -> Result<Found, Denial> {
+    by: PresentedBy,
+) -> Result<IdentifiedKey, Denial> {
     // Before anything is read: what is changed from here on is looked at again.
-    let seen = Seen::now(checker, digest);
+    let seen = KeyVersion::now(checker, digest);
     let cached = checker.key_cache.get(&digest, checker.clock.monotonic());
-    checker.tally.looked(cached.is_some());
+    checker.counters.looked(cached.is_some());
     let known = match cached {
         Some(known) => known,
         None => load(checker, digest, by).await?,
     };
-    let Known::Key(key) = known else { return Err(Denial::of(Outcome::UnknownKey)) };
-    Ok(Found { old: key.is_old(&digest), key, seen })
+    let CachedLookup::Key(key) = known else { return Err(Denial::of(Outcome::UnknownKey)) };
+    Ok(IdentifiedKey { old: key.is_old(&digest), key, seen })
 }
 
 impl Checker {
-    /// Decides whether a key that was found admits a call, and counts the call. Where its limits stand
-    /// then.
+    /// Decides whether a key that was found admits a call, and counts the call. Where its limits
+    /// stand then.
     ///
     /// # Errors
     /// The [`Denial`] with the outcome.
-    pub async fn admit(&self, found: &Found, call: Call<'_>) -> Result<LimitStates, Denial> {
+    pub async fn admit(
+        &self,
+        found: &IdentifiedKey,
+        call: CheckRequest<'_>,
+    ) -> Result<LimitStates, Denial> {
         self.admit_begun(found, call, None).await
     }
 
@@ -236,12 +255,12 @@ impl Checker {
     /// The [`Denial`] with the outcome.
     pub async fn admit_begun(
         &self,
-        found: &Found,
-        call: Call<'_>,
+        found: &IdentifiedKey,
+        call: CheckRequest<'_>,
         begun: Option<&BegunCall>,
     ) -> Result<LimitStates, Denial> {
         let now = self.clock.now();
-        let need = Need::Exactly(call.cost);
+        let need = TokenAmount::Exactly(call.cost);
         let (limits, _) = decide(self, found, call, need, now, begun).await?;
         self.usage.record(&found.used(call, now, Outcome::Valid));
         Ok(limits)
@@ -251,44 +270,44 @@ impl Checker {
 /// The decision on a call. A denial is counted here.
 async fn decide(
     checker: &Checker,
-    found: &Found,
-    call: Call<'_>,
-    need: Need,
+    found: &IdentifiedKey,
+    call: CheckRequest<'_>,
+    need: TokenAmount,
     now: Timestamp,
     begun: Option<&BegunCall>,
-) -> Result<(LimitStates, TakenTokens), Denial> {
+) -> Result<(LimitStates, AcquiredTokens), Denial> {
     // Its body has come since the key was found.
     let current = match begun {
         Some(_) => confirm::current(checker, found, call.ip).await?,
         None => None,
     };
     let found = current.as_ref().unwrap_or(found);
-    let decided = admit::decide(checker, found, call, need, now, begun).await;
+    let decided = acquire::decide(checker, found, call, need, now, begun).await;
     count(checker, found, call, decided.as_ref().err(), now);
     decided
 }
 
 pub(crate) fn count(
     checker: &Checker,
-    found: &Found,
-    call: Call<'_>,
+    found: &IdentifiedKey,
+    call: CheckRequest<'_>,
     denial: Option<&Denial>,
     now: Timestamp,
 ) {
     match denial {
-        None => checker.tally.checked(Outcome::Valid),
-        Some(denial) => tally_and_record(checker, found, call, denial, now),
+        None => checker.counters.checked(Outcome::Valid),
+        Some(denial) => record_denial(checker, found, call, denial, now),
     }
 }
 
-pub(crate) fn tally_and_record(
+pub(crate) fn record_denial(
     checker: &Checker,
-    found: &Found,
-    call: Call<'_>,
+    found: &IdentifiedKey,
+    call: CheckRequest<'_>,
     denial: &Denial,
     now: Timestamp,
 ) {
-    checker.tally.checked(denial.outcome);
+    checker.counters.checked(denial.outcome);
     checker.usage.denied(&found.used(call, now, denial.outcome), &denial.detail);
 }
 
@@ -300,16 +319,17 @@ pub(crate) fn tally_and_record(
 pub(crate) async fn load(
     checker: &Checker,
     digest: KeyDigest,
-    by: Presenter,
-) -> Result<Known, Denial> {
+    by: PresentedBy,
+) -> Result<CachedLookup, Denial> {
     let guesser = by.guesses(checker);
     let asking = async {
-        let turn = checker.look_ups.turn(by.asker(), guesser).await;
+        let turn = checker.lookup_limiter.turn(by.asker(), guesser).await;
         let Ok(_turn) = turn else { return Ok(None) };
         loop {
             let stamp = checker.key_cache.begin_load(&digest);
             let record = record::load(checker, &digest).await?;
-            let known = record.map_or(Known::Unknown, |record| Known::Key(Arc::new(record)));
+            let known =
+                record.map_or(CachedLookup::Unknown, |record| CachedLookup::Key(Arc::new(record)));
             let now = checker.clock.monotonic();
             if checker.key_cache.finish_load(digest, stamp, &known, now) {
                 return Ok(Some(known));

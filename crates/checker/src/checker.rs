@@ -9,19 +9,19 @@ use latchkey_store::random::Random;
 use tokio_util::task::TaskTracker;
 
 use crate::cache::KeyCache;
+use crate::counters::CheckCounters;
 use crate::digest::Pepper;
 use crate::error::StartError;
-use crate::failures::Failures;
+use crate::failures::FailedAttempts;
 use crate::in_progress::InProgress;
+use crate::key_watch::WatchedKeys;
 use crate::lease::Leases;
-use crate::parallel::ParallelCalls;
-use crate::queue::LookUps;
-use crate::ratio::PromptRatios;
-use crate::shared::{RedisUrl, SharedWindows};
-use crate::tally::Tally;
-use crate::usage::Meter;
-use crate::watched::WatchedKeys;
-use crate::windows::Windows;
+use crate::lookup_limiter::LookupLimiter;
+use crate::parallel_limit::ParallelCalls;
+use crate::prompt_ratio::PromptRatios;
+use crate::redis_limiter::{RedisLimiter, RedisUrl};
+use crate::usage::UsageBuffer;
+use crate::windows::RateWindows;
 
 /// What a checker is handed.
 pub struct CheckerConfig {
@@ -48,21 +48,21 @@ pub struct CheckerState {
     pub(crate) random: Arc<dyn Random>,
     pub(crate) pepper: Pepper,
     pub(crate) key_cache: KeyCache,
-    pub(crate) requests: Windows,
-    pub(crate) tokens: Windows,
+    pub(crate) requests: RateWindows,
+    pub(crate) tokens: RateWindows,
     /// Where nodes share limits per minute.
-    pub(crate) shared: Option<SharedWindows>,
+    pub(crate) shared: Option<RedisLimiter>,
     pub(crate) leases: Leases,
     pub(crate) in_progress: InProgress,
     pub(crate) prompt_ratios: PromptRatios,
     pub(crate) parallel: ParallelCalls,
     pub(crate) watched_keys: WatchedKeys,
     /// Queue in front of the database for those who ask who somebody is.
-    pub look_ups: LookUps,
-    pub(crate) tally: Tally,
-    pub(crate) failed_keys: Failures,
+    pub lookup_limiter: LookupLimiter,
+    pub(crate) counters: CheckCounters,
+    pub(crate) failed_keys: FailedAttempts,
     /// Counts calls until they are written.
-    pub usage: Meter,
+    pub usage: UsageBuffer,
     /// Reservations that are being settled by nobody who could wait.
     pub(crate) unsettled: TaskTracker,
 }
@@ -83,7 +83,7 @@ impl Checker {
     pub async fn start(config: CheckerConfig) -> Result<Self, StartError> {
         let CheckerConfig { database, clock, random, pepper, redis } = config;
         let shared = match redis {
-            Some(url) => Some(SharedWindows::new(url, random.bytes(), &pepper, &database).await?),
+            Some(url) => Some(RedisLimiter::new(url, random.bytes(), &pepper, &database).await?),
             None => None,
         };
         Ok(Self(Arc::new(CheckerState {
@@ -92,18 +92,18 @@ impl Checker {
             random,
             pepper,
             key_cache: KeyCache::new(),
-            requests: Windows::new(),
-            tokens: Windows::new(),
+            requests: RateWindows::new(),
+            tokens: RateWindows::new(),
             shared,
             leases: Leases::new(),
             in_progress: InProgress::new(),
             prompt_ratios: PromptRatios::new(),
             parallel: ParallelCalls::new(),
             watched_keys: WatchedKeys::default(),
-            look_ups: LookUps::new(),
-            tally: Tally::default(),
-            failed_keys: Failures::of("unknown or malformed keys"),
-            usage: Meter::new(),
+            lookup_limiter: LookupLimiter::new(),
+            counters: CheckCounters::default(),
+            failed_keys: FailedAttempts::of("unknown or malformed keys"),
+            usage: UsageBuffer::new(),
             unsettled: TaskTracker::new(),
         })))
     }

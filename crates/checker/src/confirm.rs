@@ -9,24 +9,24 @@ use std::sync::Arc;
 
 use crate::Checker;
 use crate::Error;
-use crate::admit;
-use crate::cache::Stamp;
-use crate::check::Call;
-use crate::check::Found;
-use crate::check::Presenter;
-use crate::check::find_digest;
+use crate::cache::Generation;
+use crate::check::CheckRequest;
+use crate::check::IdentifiedKey;
+use crate::check::PresentedBy;
+use crate::check::look_up;
 use crate::digest::KeyDigest;
+use crate::evaluate;
 use crate::outcome::Denial;
 use crate::record::KeyRecord;
 
 /// By which secret a key was found, and as of when.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Seen {
+pub struct KeyVersion {
     digest: KeyDigest,
-    stamp: Stamp,
+    stamp: Generation,
 }
 
-impl Seen {
+impl KeyVersion {
     /// As of now. Take it before the key is looked up.
     pub(crate) fn now(checker: &Checker, digest: KeyDigest) -> Self {
         Self { digest, stamp: checker.key_cache.begin_load(&digest) }
@@ -46,25 +46,25 @@ impl Seen {
 }
 
 impl Checker {
-    /// Whether a key that was admitted to a call may still make it. Its limits were taken then and are
-    /// not asked.
+    /// Whether a key that was admitted to a call may still make it. Its limits were taken then and
+    /// are not asked.
     ///
     /// # Errors
-    /// `Denied` if it was revoked or disabled meanwhile, has expired, or may not make such a call any
-    /// more.
+    /// `Denied` if it was revoked or disabled meanwhile, has expired, or may not make such a call
+    /// any more.
     pub async fn confirm(
         &self,
         key: &Arc<KeyRecord>,
-        seen: Seen,
-        call: Call<'_>,
+        seen: KeyVersion,
+        call: CheckRequest<'_>,
     ) -> Result<(), Error> {
         if seen.holds(self) {
-            return judged(self, key, &seen, call);
+            return evaluated(self, key, &seen, call);
         }
         // Boxed: hardly any call needs the states of asking the database.
-        let asking = Box::pin(find_digest(self, seen.digest, Presenter::Caller(call.ip)));
+        let asking = Box::pin(look_up(self, seen.digest, PresentedBy::Caller(call.ip)));
         let found = asking.await.map_err(Box::new)?;
-        judged(self, &found.key, &seen, call)
+        evaluated(self, &found.key, &seen, call)
     }
 }
 
@@ -74,23 +74,24 @@ impl Checker {
 /// The [`Denial`] of a key that is gone, or can't be looked up.
 pub(crate) async fn current(
     checker: &Checker,
-    found: &Found,
+    found: &IdentifiedKey,
     ip: Option<IpAddr>,
-) -> Result<Option<Found>, Denial> {
+) -> Result<Option<IdentifiedKey>, Denial> {
     if found.seen.holds(checker) {
         return Ok(None);
     }
-    Box::pin(find_digest(checker, found.seen.digest, Presenter::Caller(ip))).await.map(Some)
+    Box::pin(look_up(checker, found.seen.digest, PresentedBy::Caller(ip))).await.map(Some)
 }
 
-fn judged(
+fn evaluated(
     checker: &Checker,
     key: &Arc<KeyRecord>,
-    seen: &Seen,
-    call: Call<'_>,
+    seen: &KeyVersion,
+    call: CheckRequest<'_>,
 ) -> Result<(), Error> {
     let now = checker.clock.now();
-    let Some((outcome, detail)) = admit::judge(key, key.is_old(&seen.digest), call, now) else {
+    let Some((outcome, detail)) = evaluate::evaluate(key, key.is_old(&seen.digest), call, now)
+    else {
         return Ok(());
     };
     let denial = Denial { detail, key: Some(Arc::clone(key)), ..Denial::of(outcome) };

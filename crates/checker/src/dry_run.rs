@@ -9,13 +9,13 @@ use latchkey_domain::outcome::Outcome;
 use latchkey_domain::time::Timestamp;
 
 use crate::Checker;
-use crate::admit;
-use crate::check::Call;
+use crate::check::CheckRequest;
 use crate::digest::KeyDigest;
+use crate::evaluate;
 use crate::outcome::Denial;
-use crate::parallel;
-use crate::rates;
-use crate::rates::Look;
+use crate::parallel_limit;
+use crate::rate_limit;
+use crate::rate_limit::PeekedRate;
 use crate::record;
 use crate::record::KeyRecord;
 use crate::usage::quota;
@@ -23,8 +23,8 @@ use latchkey_store::Error;
 use latchkey_store::clock::whole_seconds;
 
 impl Checker {
-    /// What a check of the key with this digest would come to, for a call like that one. None: there
-    /// is no such key any more.
+    /// What a check of the key with this digest would come to, for a call like that one. None:
+    /// there is no such key any more.
     ///
     /// # Errors
     /// The database fails. That the key would be refused is an answer, not an error.
@@ -34,21 +34,21 @@ impl Checker {
         request: &DryRunRequest,
     ) -> Result<Option<DryRun>, Error> {
         let Some(key) = record::load(self, digest).await? else { return Ok(None) };
-        let call = Call {
+        let call = CheckRequest {
             ip: request.ip.map(|ip| ip.to_canonical()),
             model: request.model.as_deref(),
-            ..Call::default()
+            ..CheckRequest::default()
         };
         let now = self.clock.now();
-        let mut rehearsal = Rehearsal { checker: self, now, answer: nothing_yet() };
+        let mut rehearsal = DryRunCheck { checker: self, now, answer: nothing_yet() };
         let denial = rehearsal.call(&key, call, request.tokens).await?;
         Ok(Some(rehearsal.finish(denial)))
     }
 }
 
 /// What the key itself would refuse the call with.
-fn judged(key: &KeyRecord, call: Call<'_>, now: Timestamp) -> Option<Denial> {
-    let (outcome, detail) = admit::judge(key, false, call, now)?;
+fn evaluated(key: &KeyRecord, call: CheckRequest<'_>, now: Timestamp) -> Option<Denial> {
+    let (outcome, detail) = evaluate::evaluate(key, false, call, now)?;
     Some(Denial { detail, ..Denial::of(outcome) })
 }
 
@@ -65,28 +65,28 @@ fn nothing_yet() -> DryRun {
 }
 
 /// An answer that is being put together.
-struct Rehearsal<'a> {
+struct DryRunCheck<'a> {
     checker: &'a Checker,
     now: Timestamp,
     answer: DryRun,
 }
 
-impl Rehearsal<'_> {
+impl DryRunCheck<'_> {
     /// The whole check, up to the first that refuses the call. The gateway looks at requests before
     /// it knows the model, everybody else after.
     async fn call(
         &mut self,
         key: &KeyRecord,
-        call: Call<'_>,
+        call: CheckRequest<'_>,
         tokens: u64,
     ) -> Result<Option<Denial>, Error> {
         let Self { checker, now, .. } = *self;
         let at_gateway = key.kind == KeyKind::Inference;
-        let first = if at_gateway { Call { model: None, ..call } } else { call };
-        if let Some(denial) = judged(key, first, now) {
+        let first = if at_gateway { CheckRequest { model: None, ..call } } else { call };
+        if let Some(denial) = evaluated(key, first, now) {
             return Ok(Some(denial));
         }
-        let looks = rates::look(checker, key, tokens).await;
+        let looks = rate_limit::peek(checker, key, tokens).await;
         if let Some(look) = looks.requests {
             self.answer.ratelimit = Some(look.state);
             if look.is_full {
@@ -94,7 +94,8 @@ impl Rehearsal<'_> {
             }
         }
         if at_gateway
-            && let Some(denial) = parallel::look(checker, key).or_else(|| judged(key, call, now))
+            && let Some(denial) =
+                parallel_limit::peek(checker, key).or_else(|| evaluated(key, call, now))
         {
             return Ok(Some(denial));
         }
@@ -105,7 +106,7 @@ impl Rehearsal<'_> {
     async fn limits(
         &mut self,
         key: &KeyRecord,
-        of_tokens: Option<Look>,
+        of_tokens: Option<PeekedRate>,
         tokens: u64,
     ) -> Result<Option<Denial>, Error> {
         let Self { checker, now, .. } = *self;
@@ -126,7 +127,7 @@ impl Rehearsal<'_> {
                 )));
             }
         }
-        if let Some(limit) = key.rare().budget {
+        if let Some(limit) = key.extended().budget {
             let state = checker.budget_state(key.id, limit, now).await?;
             self.answer.budget = Some(state);
             // Even a call without a token needs a budget that is not spent.

@@ -8,7 +8,7 @@ use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use latchkey_domain::window::{Taken, Window, WindowFull};
+use latchkey_domain::window::{Window, WindowFull, WindowPermit};
 use quick_cache::sync::Cache;
 
 use latchkey_store::clock::whole_seconds;
@@ -74,12 +74,12 @@ impl Address {
 type SharedWindow = Arc<Mutex<Window>>;
 
 /// The failed attempts of one sort, of every address.
-pub struct Failures {
+pub struct FailedAttempts {
     what: &'static str,
     windows: Cache<Address, SharedWindow>,
 }
 
-impl Failures {
+impl FailedAttempts {
     /// `what` fails, as a plural that a refusal can name.
     pub fn of(what: &'static str) -> Self {
         Self { what, windows: Cache::new(ADDRESSES) }
@@ -89,16 +89,20 @@ impl Failures {
     ///
     /// # Errors
     /// The address has had too many.
-    pub fn count(&self, ip: Option<IpAddr>, now: Duration) -> Result<Counted, TooManyFailures> {
+    pub fn count(
+        &self,
+        ip: Option<IpAddr>,
+        now: Duration,
+    ) -> Result<CountedFailure, TooManyFailures> {
         let new = || Ok::<_, Infallible>(SharedWindow::default());
         let window = match self.windows.get_or_insert_with(&Address::of(ip), new) {
             Ok(window) => window,
             Err(never) => match never {},
         };
         // Outside the match, whose scrutinee would hold the lock to its end.
-        let taken = lock(&window).take(now, 1, LIMIT);
+        let taken = lock(&window).acquire(now, 1, LIMIT);
         match taken {
-            Ok(taken) => Ok(Counted(window, taken)),
+            Ok(taken) => Ok(CountedFailure(window, taken)),
             Err(WindowFull { used, retry_after, .. }) => {
                 let retry_after = retry_after.unwrap_or_default();
                 Err(TooManyFailures { what: self.what, used, limit: LIMIT, retry_after })
@@ -120,13 +124,13 @@ impl Failures {
 
 /// An attempt that was counted as failed.
 #[derive(Clone)]
-pub struct Counted(SharedWindow, Taken);
+pub struct CountedFailure(SharedWindow, WindowPermit);
 
-impl Counted {
+impl CountedFailure {
     /// The attempt did not fail after all.
-    pub fn give_back(self) {
+    pub fn release(self) {
         // Its own window, also when another has taken that one's place meanwhile.
-        lock(&self.0).give_back(self.1);
+        lock(&self.0).release(self.1);
     }
 }
 
@@ -143,8 +147,8 @@ mod tests {
 
     use super::*;
 
-    fn failures() -> Failures {
-        Failures::of("bad keys")
+    fn failures() -> FailedAttempts {
+        FailedAttempts::of("bad keys")
     }
 
     fn ip(text: &str) -> IpAddr {
@@ -159,11 +163,15 @@ mod tests {
         Duration::from_secs(seconds)
     }
 
-    fn count(failures: &Failures, ip: IpAddr, now: Duration) -> Result<Counted, TooManyFailures> {
+    fn count(
+        failures: &FailedAttempts,
+        ip: IpAddr,
+        now: Duration,
+    ) -> Result<CountedFailure, TooManyFailures> {
         failures.count(Some(ip), now)
     }
 
-    fn fill(failures: &Failures, ip: IpAddr, now: Duration) {
+    fn fill(failures: &FailedAttempts, ip: IpAddr, now: Duration) {
         for _ in 0..LIMIT {
             assert!(count(failures, ip, now).is_ok());
         }
@@ -248,7 +256,7 @@ mod tests {
     fn what_did_not_fail_was_never_counted() {
         let failures = failures();
         for _ in 0..1_000 {
-            count(&failures, address(1), seconds(0)).unwrap().give_back();
+            count(&failures, address(1), seconds(0)).unwrap().release();
         }
         assert!(!failures.is_full(Some(address(1)), seconds(0)));
         fill(&failures, address(1), seconds(0));
@@ -262,8 +270,8 @@ mod tests {
         let forgotten = count(&failures, address(1), seconds(30)).unwrap();
         failures.windows.clear();
         fill(&failures, address(1), seconds(100));
-        late.give_back();
-        forgotten.give_back();
+        late.release();
+        forgotten.release();
         assert!(failures.is_full(Some(address(1)), seconds(100)));
     }
 

@@ -64,14 +64,14 @@ pub(crate) struct BudgetWindow {
 
 /// Tokens that count as used in the database and are not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Unused {
+pub(crate) struct UnusedLease {
     pub(crate) window: BudgetWindow,
     pub(crate) tokens: u64,
 }
 
 /// What was drawn of a lease.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Drawn {
+pub(crate) struct DrawnTokens {
     pub(crate) tokens: u64,
     /// What is used of the budget then, as far as this node knows.
     pub(crate) used: u64,
@@ -114,7 +114,7 @@ impl Lease {
 struct Slot {
     lease: Option<Lease>,
     /// What no call draws on and is to go back: of calls whose lease is gone, once per window.
-    aside: Vec<Unused>,
+    aside: Vec<UnusedLease>,
     /// Held while the database is asked for more, so that callers of one key don't each ask.
     gate: Arc<tokio::sync::Mutex<()>>,
     /// How often the database was asked what is used, and what it said last.
@@ -123,7 +123,7 @@ struct Slot {
 }
 
 impl Slot {
-    fn put_aside(&mut self, unused: Unused) {
+    fn put_aside(&mut self, unused: UnusedLease) {
         let known = self.aside.iter_mut().find(|known| known.window == unused.window);
         match known {
             Some(known) => known.tokens = known.tokens.saturating_add(unused.tokens),
@@ -134,12 +134,12 @@ impl Slot {
 
     fn end_lease_if(&mut self, ends: impl FnOnce(&Lease) -> bool) {
         if let Some(lease) = self.lease.take_if(|lease| ends(lease)) {
-            self.put_aside(Unused { window: lease.window, tokens: lease.left });
+            self.put_aside(UnusedLease { window: lease.window, tokens: lease.left });
         }
     }
 
     /// Takes what was put aside: it is about to be written.
-    fn take_aside(&mut self) -> Vec<Unused> {
+    fn take_aside(&mut self) -> Vec<UnusedLease> {
         let aside = std::mem::take(&mut self.aside);
         for unused in &aside {
             if let Some(lease) = self.lease.as_mut().filter(|lease| lease.window == unused.window) {
@@ -185,7 +185,7 @@ impl Leases {
         limit: u64,
         (least, most): (u64, u64),
         now: Duration,
-    ) -> Option<Drawn> {
+    ) -> Option<DrawnTokens> {
         let mut slots = self.shard(window.key);
         let held = slots.get_mut(&window.key)?.lease.as_mut()?;
         let tokens = most.min(held.left);
@@ -195,7 +195,7 @@ impl Leases {
         held.left -= tokens;
         held.drawn_at = now;
         held.wanted = held.wanted.max(most);
-        Some(Drawn { tokens, used: held.used.saturating_sub(held.left) })
+        Some(DrawnTokens { tokens, used: held.used.saturating_sub(held.left) })
     }
 
     /// How many tokens count as used in the database and are not, as far as this node knows.
@@ -249,7 +249,7 @@ impl Leases {
     }
 
     /// Puts back what a call had drawn and not used: into the lease, or aside if there is none.
-    pub(crate) fn refund(&self, unused: Unused) {
+    pub(crate) fn refund(&self, unused: UnusedLease) {
         if unused.tokens == 0 {
             return;
         }
@@ -262,7 +262,7 @@ impl Leases {
     }
 
     /// Keeps what could not be written: it goes back the next time.
-    pub(crate) fn keep(&self, unused: Unused) {
+    pub(crate) fn keep(&self, unused: UnusedLease) {
         self.shard(unused.window.key).entry(unused.window.key).or_default().put_aside(unused);
         self.changed(unused.window, unused.tokens);
     }
@@ -289,7 +289,7 @@ impl Leases {
 
     /// The database has got back as much: whoever waits at the gate must not be refused for what
     /// was used before.
-    pub(crate) fn given_back(&self, unused: Unused) {
+    pub(crate) fn given_back(&self, unused: UnusedLease) {
         let mut slots = self.shard(unused.window.key);
         let last = slots.get_mut(&unused.window.key).and_then(|slot| slot.last.as_mut());
         if let Some(last) = last.filter(|last| last.window == unused.window) {
@@ -299,7 +299,7 @@ impl Leases {
 
     /// Takes what no call of this window and limit may draw on: what was put aside, and what is
     /// left of a lease of another window or limit.
-    pub(crate) fn withdraw_other(&self, window: BudgetWindow, limit: u64) -> Vec<Unused> {
+    pub(crate) fn withdraw_other(&self, window: BudgetWindow, limit: u64) -> Vec<UnusedLease> {
         let mut slots = self.shard(window.key);
         let Some(slot) = slots.get_mut(&window.key) else { return Vec::new() };
         slot.end_lease_if(|lease| !lease.is_of(window, limit));
@@ -327,12 +327,12 @@ impl Leases {
 
     /// Takes what is to go back of a key: what was put aside, what is left of an idle lease, and
     /// what is too much in one that is in use. One sum per window.
-    pub(crate) fn withdraw_due(&self, key: KeyId, now: Duration, all: bool) -> Vec<Unused> {
+    pub(crate) fn withdraw_due(&self, key: KeyId, now: Duration, all: bool) -> Vec<UnusedLease> {
         let mut slots = self.shard(key);
         let Some(slot) = slots.get_mut(&key) else { return Vec::new() };
         slot.end_lease_if(|lease| lease.is_idle(now, all));
         if let Some(lease) = &mut slot.lease {
-            let excess = Unused { window: lease.window, tokens: lease.excess() };
+            let excess = UnusedLease { window: lease.window, tokens: lease.excess() };
             lease.left -= excess.tokens;
             lease.wanted = 0;
             slot.put_aside(excess);

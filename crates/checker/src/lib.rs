@@ -1,67 +1,74 @@
 //! The check of a key: may this key make this call?
 //!
 //! ```text
-//! text -> form and checksum (no I/O) -> HMAC digest -> cache -> status, scope, limits -> outcome
-//!                                                       `- miss -> one indexed query -> cache
+//! authenticate             look up            evaluate         acquire       record
+//! checksum, HMAC digest ─► cache, or query ─► status, scope ─► all limits ─► counters, usage
 //! ```
-//! There is one way to check a key, for every caller. If the store can't be asked and no fresh
-//! record is at hand, the answer is `unavailable`: nothing is admitted on a guess.
+//! There is one way to check a key, for every caller, and each step has one name.
+//! [`Checker::check`] takes all of them; a gateway call takes them in two halves, before its body
+//! and after ([`Checker::begin`], [`Checker::reserve`]). If the database can't be asked and no
+//! valid record is cached, the outcome is `unavailable`: nothing is admitted on a guess.
 //!
-//! The steps, and where they are: parse and digest (`look_up` here); look up (`find_digest` and
-//! `load` here, `cache`, `queue`, `record`); evaluate (`admit::judge`); acquire (`admit::decide`,
-//! with `rates`, the project's quota, and `budget`), all limits or none; record (`count` here,
-//! `tally`, `crate::usage`). A gateway call does it in two halves, before its body and after
-//! (`begin`, `reserve`). What keeps a record true while it is used: `cache` and `trust` on this
-//! node, `changed` and `crate::nodes` between nodes, `confirm` and `watched` for calls that take
-//! long.
+//! | step | where |
+//! |---|---|
+//! | authenticate | `check`: form and checksum without I/O, then the digest under the pepper |
+//! | look up | `cache`; on a miss one indexed query (`record`), behind a queue (`lookup_limiter`) |
+//! | evaluate | `evaluate`: by the record alone |
+//! | acquire | `acquire`: `rate_limit`, the project's quota (`usage::quota`), `budget`; all or none |
+//! | record | `counters` for metrics, `usage` for charts and quotas |
+//!
+//! A record is good for as long as the node knows of every change: `cache_validity` says until
+//! when, `key_invalidation` and `invalidation` carry changes between nodes. `confirm` and
+//! `key_watch` look again for calls that take long.
 
-mod admit;
+mod acquire;
 mod begin;
 pub mod budget;
 mod cache;
-mod changed;
+mod cache_validity;
 mod check;
 mod checker;
 mod confirm;
+mod counters;
 pub mod digest;
 mod dry_run;
 mod error;
+mod evaluate;
 pub mod failures;
 mod in_progress;
+mod invalidation;
+mod key_invalidation;
+mod key_watch;
 mod lease;
-mod need;
-mod node;
-mod nodes;
+mod lookup_limiter;
+mod maintenance;
 mod outcome;
-mod parallel;
-mod queue;
-mod rates;
-mod ratio;
+mod parallel_limit;
+mod prompt_ratio;
+mod rate_limit;
 mod record;
+mod redis_limiter;
 mod reserve;
-mod shared;
-pub mod stripe;
-mod tally;
-mod trust;
+pub mod sharding;
+mod token_estimate;
 pub mod usage;
-mod watched;
 mod windows;
 
 pub use begin::BegunCall;
 pub use cache::CacheSize;
-pub use changed::Changed;
-pub use check::{Call, Found, Parsed};
+pub use check::{CheckRequest, IdentifiedKey, Parsed};
 pub use checker::{Checker, CheckerConfig};
-pub use confirm::Seen;
+pub use confirm::KeyVersion;
+pub use counters::CheckCounts;
 pub use error::{Error, StartError};
-pub use need::{AnswerCap, ReservedTokens, TokenNeed};
+pub use key_invalidation::KeyInvalidation;
+pub use key_watch::KeyWatch;
+pub use lookup_limiter::{LookupCaller, LookupLimiter};
 pub use outcome::{Admission, Denial, LimitStates};
-pub use parallel::CallSlot;
-pub use queue::{Asker, LookUps};
+pub use parallel_limit::CallSlot;
 pub use record::KeyRecord;
-pub use reserve::{FinerCount, Reservation, WantedTokens};
-pub use shared::RedisUrl;
-pub use tally::CheckCounts;
-pub use watched::KeyWatch;
+pub use redis_limiter::RedisUrl;
+pub use reserve::{ExactTokenCount, Reservation, ReservationRequest};
+pub use token_estimate::{AnswerCap, ReservedTokens, TokenEstimate};
 
 pub use latchkey_store::clock;

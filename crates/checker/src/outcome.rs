@@ -7,7 +7,7 @@ use latchkey_domain::api::{BudgetState, RateLimitState};
 use latchkey_domain::outcome::Outcome;
 use latchkey_domain::window::{WindowFull, WindowState};
 
-use crate::confirm::Seen;
+use crate::confirm::KeyVersion;
 use crate::record::KeyRecord;
 
 /// Where a key's limits stand after a check.
@@ -27,7 +27,7 @@ pub struct Admission {
     /// Record of the admitted key.
     pub key: Arc<KeyRecord>,
     /// What to look at again before acting for it later.
-    pub seen: Seen,
+    pub seen: KeyVersion,
     /// Where its limits stand, this call included.
     pub limits: LimitStates,
 }

@@ -47,12 +47,12 @@ pub struct KeyRecord {
     /// Maximum requests per minute.
     pub rpm: Option<Rpm>,
     /// What few keys have: apart, so that the many take little memory.
-    pub(crate) rare: Option<Box<Rare>>,
+    pub(crate) extended: Option<Box<ExtendedLimits>>,
 }
 
 /// What few keys have.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Rare {
+pub struct ExtendedLimits {
     /// Maximum tokens per minute.
     pub tpm: Option<Tokens>,
     /// Gateway calls at a time.
@@ -71,7 +71,7 @@ pub struct Rare {
     pub(crate) old: Option<(KeyDigest, Timestamp)>,
 }
 
-static NOTHING: Rare = Rare {
+static NOTHING: ExtendedLimits = ExtendedLimits {
     tpm: None,
     max_parallel: None,
     budget: None,
@@ -84,23 +84,23 @@ static NOTHING: Rare = Rare {
 
 impl KeyRecord {
     /// What few keys have.
-    pub fn rare(&self) -> &Rare {
-        self.rare.as_deref().unwrap_or(&NOTHING)
+    pub fn extended(&self) -> &ExtendedLimits {
+        self.extended.as_deref().unwrap_or(&NOTHING)
     }
 
     /// What the organization may use.
     pub fn plan_limits(&self) -> TierLimits {
-        self.rare().overrides.limits(self.tier)
+        self.extended().overrides.limits(self.tier)
     }
 
     /// Whether `digest` is of the secret before the last rotation.
     pub(crate) fn is_old(&self, digest: &KeyDigest) -> bool {
-        self.rare().old.is_some_and(|(old, _)| old == *digest)
+        self.extended().old.is_some_and(|(old, _)| old == *digest)
     }
 
     /// What a service key may do.
     pub fn permissions(&self) -> &[ServicePermission] {
-        self.rare().permissions.as_ref().map_or(&[], AllowList::as_slice)
+        self.extended().permissions.as_ref().map_or(&[], AllowList::as_slice)
     }
 
     /// Whether a service key may do this.
@@ -142,7 +142,7 @@ fn record(row: &key::Model, organization: &organization::Model) -> Result<KeyRec
         }
         _ => None,
     };
-    let rare = Rare {
+    let extended = ExtendedLimits {
         tpm: limits.tpm,
         max_parallel: limits.max_parallel,
         budget: limits.token_limit.zip(limits.token_limit_period),
@@ -165,7 +165,7 @@ fn record(row: &key::Model, organization: &organization::Model) -> Result<KeyRec
         revoked_at: row.revoked_at.map(Timestamp::from_millis),
         expires_at: row.expires_at.map(Timestamp::from_millis),
         rpm: limits.rpm,
-        rare: (rare != NOTHING).then(|| Box::new(rare)),
+        extended: (extended != NOTHING).then(|| Box::new(extended)),
     })
 }
 
@@ -191,7 +191,7 @@ pub(crate) mod tests {
             revoked_at: None,
             expires_at: Some(at(1_000)),
             rpm: None,
-            rare: None,
+            extended: None,
         }
     }
 }

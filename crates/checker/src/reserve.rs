@@ -17,20 +17,20 @@ use latchkey_domain::outcome::Outcome;
 use latchkey_domain::token_usage::TokenUsage;
 
 use crate::Checker;
-use crate::admit::{self, TakenTokens};
+use crate::acquire::{self, AcquiredTokens};
 use crate::begin::BegunCall;
 use crate::budget;
-use crate::check::Call;
-use crate::check::Found;
+use crate::check::CheckRequest;
+use crate::check::IdentifiedKey;
 use crate::check::count;
 use crate::confirm;
 use crate::in_progress::{InProgressCall, ReservedByCalls};
-use crate::need::{Need, ReservedTokens, TokenNeed};
 use crate::outcome::Denial;
 use crate::outcome::LimitStates;
-use crate::parallel::CallSlot;
-use crate::rates;
+use crate::parallel_limit::CallSlot;
+use crate::rate_limit;
 use crate::record::KeyRecord;
+use crate::token_estimate::{ReservedTokens, TokenAmount, TokenEstimate};
 use crate::usage::Use;
 
 /// How long a call waits for others to settle.
@@ -39,18 +39,18 @@ const SETTLEMENT_TIMEOUT: Duration = Duration::from_secs(1);
 const SETTLEMENT_INTERVAL: Duration = Duration::from_millis(100);
 
 /// A count of a prompt's tokens that takes time: made only where it matters.
-pub type FinerCount<'a> = Pin<Box<dyn Future<Output = u32> + Send + 'a>>;
+pub type ExactTokenCount<'a> = Pin<Box<dyn Future<Output = u32> + Send + 'a>>;
 
 /// What a call may cost.
-pub struct WantedTokens<'a> {
+pub struct ReservationRequest<'a> {
     /// By the estimate of its prompt.
-    pub need: TokenNeed,
+    pub need: TokenEstimate,
     /// Counts the prompt by the model's own tokenizer, if that is known.
-    pub finer: Option<FinerCount<'a>>,
+    pub finer: Option<ExactTokenCount<'a>>,
 }
 
-impl From<TokenNeed> for WantedTokens<'_> {
-    fn from(need: TokenNeed) -> Self {
+impl From<TokenEstimate> for ReservationRequest<'_> {
+    fn from(need: TokenEstimate) -> Self {
         Self { need, finer: None }
     }
 }
@@ -59,7 +59,7 @@ impl From<TokenNeed> for WantedTokens<'_> {
 #[must_use]
 pub struct Reservation {
     checker: Checker,
-    held: Option<Held>,
+    held: Option<HeldReservation>,
     key: Arc<KeyRecord>,
     /// Where the key's limits stand, this call's reservation included.
     pub limits: LimitStates,
@@ -67,17 +67,17 @@ pub struct Reservation {
 }
 
 /// What is learned when the call has settled.
-struct Lesson {
+struct RatioSample {
     pair: (KeyId, u64),
     /// The estimate of the prompt.
     estimate: u32,
 }
 
 /// What has to be settled.
-struct Held {
-    taken: TakenTokens,
+struct HeldReservation {
+    taken: AcquiredTokens,
     call: Use,
-    lesson: Lesson,
+    ratio_sample: RatioSample,
     slot: CallSlot,
     /// Dropped last, when the rest has gone back.
     in_progress: InProgressCall,
@@ -85,21 +85,21 @@ struct Held {
 
 impl Checker {
     /// Decides whether a key that was found admits a call that was begun, and reserves what it may
-    /// cost: all limits or none. The prompt's estimate is taken times what the key's calls to the model
-    /// settled at, unless there is a finer count.
+    /// cost: all limits or none. The prompt's estimate is taken times what the key's calls to the
+    /// model settled at, unless there is a finer count.
     ///
     /// # Errors
     /// The [`Denial`] with the outcome; it is counted.
     pub async fn reserve(
         &self,
-        found: &Found,
-        call: Call<'_>,
-        wanted: impl Into<WantedTokens<'_>>,
+        found: &IdentifiedKey,
+        call: CheckRequest<'_>,
+        wanted: impl Into<ReservationRequest<'_>>,
         begun: BegunCall,
     ) -> Result<Reservation, Denial> {
-        let WantedTokens { need, mut finer } = wanted.into();
+        let ReservationRequest { need, mut finer } = wanted.into();
         let pair = self.prompt_ratios.pair(found.key.id, call.model);
-        let lesson = Lesson { pair, estimate: need.prompt_estimate };
+        let ratio_sample = RatioSample { pair, estimate: need.prompt_estimate };
         let mut need = need.with_estimate(match &finer {
             // Until it is counted, the bound has to fit.
             Some(_) => need.prompt_bound,
@@ -114,8 +114,15 @@ impl Checker {
             let settled = settled.as_ref().map(|settled| settled.notified());
             let current = confirm::current(self, found, call.ip).await?;
             let confirmed = current.as_ref().unwrap_or(found);
-            let mut decided =
-                admit::decide(self, confirmed, call, Need::Call(need), now, Some(&begun)).await;
+            let mut decided = acquire::decide(
+                self,
+                confirmed,
+                call,
+                TokenAmount::CheckRequest(need),
+                now,
+                Some(&begun),
+            )
+            .await;
             if decided.as_ref().is_err_and(is_of_tokens)
                 && let Some(count) = finer.take()
             {
@@ -138,7 +145,7 @@ impl Checker {
             count(self, confirmed, call, decided.as_ref().err(), now);
             let (limits, taken) = decided?;
             let used = confirmed.used(call, now, Outcome::Valid);
-            let used = (used, lesson);
+            let used = (used, ratio_sample);
             return Ok(reservation(self, confirmed, need, (limits, taken), used, begun.slot));
         }
     }
@@ -146,21 +153,21 @@ impl Checker {
 
 fn reservation(
     checker: &Checker,
-    found: &Found,
-    need: TokenNeed,
-    (limits, mut taken): (LimitStates, TakenTokens),
-    (call, lesson): (Use, Lesson),
+    found: &IdentifiedKey,
+    need: TokenEstimate,
+    (limits, mut taken): (LimitStates, AcquiredTokens),
+    (call, ratio_sample): (Use, RatioSample),
     slot: CallSlot,
 ) -> Reservation {
     let granted = taken.granted();
     // The minute may have had more to give than the budget.
     if taken.rates.tokens().is_some_and(|tokens| tokens > granted) {
-        taken.rates = rates::settle_tokens(checker, found.key.id, taken.rates, granted);
+        taken.rates = rate_limit::settle_tokens(checker, found.key.id, taken.rates, granted);
     }
     let in_progress = InProgressCall::new(checker, found.key.id, granted);
     Reservation {
         checker: checker.clone(),
-        held: Some(Held { taken, call, lesson, slot, in_progress }),
+        held: Some(HeldReservation { taken, call, ratio_sample, slot, in_progress }),
         key: Arc::clone(&found.key),
         limits,
         granted: need.split(granted),
@@ -173,7 +180,7 @@ fn is_of_tokens(denial: &Denial) -> bool {
 }
 
 /// Whether a call would fit its limits on tokens if the calls in progress came to nothing.
-fn is_reserved(denial: &Denial, reserved: &ReservedByCalls, need: TokenNeed) -> bool {
+fn is_reserved(denial: &Denial, reserved: &ReservedByCalls, need: TokenEstimate) -> bool {
     let (limit, used) = match (denial.outcome, denial.limits.tokens, denial.limits.budget) {
         (Outcome::TokenRateLimited, Some(tokens), _) => {
             (tokens.limit, tokens.limit.saturating_sub(tokens.remaining))
@@ -233,7 +240,7 @@ impl Drop for Reservation {
     }
 }
 
-fn spawn_settle(checker: &Checker, held: Held, used: TokenUsage) {
+fn spawn_settle(checker: &Checker, held: HeldReservation, used: TokenUsage) {
     let checker = checker.clone();
     // Without a runtime there is nobody left to call; what was reserved stays taken, which is the
     // safe side.
@@ -243,18 +250,18 @@ fn spawn_settle(checker: &Checker, held: Held, used: TokenUsage) {
     }
 }
 
-async fn settle(checker: &Checker, held: Held, used: TokenUsage) -> CallSlot {
-    let Held { taken, mut call, lesson, slot, in_progress } = held;
+async fn settle(checker: &Checker, held: HeldReservation, used: TokenUsage) -> CallSlot {
+    let HeldReservation { taken, mut call, ratio_sample, slot, in_progress } = held;
     let is_limited = taken.budget.is_some() || taken.rates.tokens().is_some();
     if is_limited && used.prompt > 0 && used.estimated == 0 {
         checker.prompt_ratios.learn(
-            lesson.pair,
-            lesson.estimate,
+            ratio_sample.pair,
+            ratio_sample.estimate,
             used.prompt.min(TokenUsage::MAX_PER_CALL),
         );
     }
     let cost = used.total().min(TokenUsage::MAX_PER_CALL);
-    rates::settle_tokens(checker, call.key, taken.rates, cost);
+    rate_limit::settle_tokens(checker, call.key, taken.rates, cost);
     if let Some(spent) = taken.budget
         && let Err(error) = budget::settle(checker, spent, cost).await
     {

@@ -64,7 +64,7 @@ pub struct WindowFull {
 /// What was taken, to be given back if the call is refused for another reason.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[must_use]
-pub struct Taken {
+pub struct WindowPermit {
     second: u64,
     amount: u64,
     /// Which taking of the second it was.
@@ -73,7 +73,7 @@ pub struct Taken {
     before: u16,
 }
 
-impl Taken {
+impl WindowPermit {
     /// The amount that was acquired.
     pub const fn amount(self) -> u64 {
         self.amount
@@ -113,7 +113,12 @@ impl Window {
     ///
     /// # Errors
     /// Less than `amount` is left of `limit`.
-    pub fn take(&mut self, now: Duration, amount: u64, limit: u64) -> Result<Taken, WindowFull> {
+    pub fn acquire(
+        &mut self,
+        now: Duration,
+        amount: u64,
+        limit: u64,
+    ) -> Result<WindowPermit, WindowFull> {
         self.advance(now);
         if amount > limit.saturating_sub(self.used) {
             return Err(self.full(now, amount, limit));
@@ -122,7 +127,7 @@ impl Window {
     }
 
     /// Counts `amount` at `now`, whatever is left: it was admitted elsewhere.
-    pub fn count(&mut self, now: Duration, amount: u64) -> Taken {
+    pub fn count(&mut self, now: Duration, amount: u64) -> WindowPermit {
         self.advance(now);
         self.put(now, amount)
     }
@@ -131,7 +136,7 @@ impl Window {
     ///
     /// # Errors
     /// Less than `amount` is left of `limit`.
-    pub fn look(
+    pub fn peek(
         &mut self,
         now: Duration,
         amount: u64,
@@ -148,7 +153,7 @@ impl Window {
     }
 
     /// Gives back what was taken, as if it never had been.
-    pub fn give_back(&mut self, taken: Taken) {
+    pub fn release(&mut self, taken: WindowPermit) {
         self.remove(taken.second, taken.amount);
         if self.holds(taken.second) {
             let slot = self.slot(taken.second);
@@ -161,7 +166,7 @@ impl Window {
 
     /// Puts what was really used in the place of what was taken ahead of it. What was used beyond
     /// that counts at `now`, even over the limit: it can't be unused.
-    pub fn settle(&mut self, now: Duration, taken: Taken, used: u64) {
+    pub fn settle(&mut self, now: Duration, taken: WindowPermit, used: u64) {
         if let Some(unused) = taken.amount.checked_sub(used) {
             self.remove(taken.second, unused);
         } else {
@@ -201,11 +206,11 @@ impl Window {
         }
     }
 
-    fn put(&mut self, now: Duration, amount: u64) -> Taken {
+    fn put(&mut self, now: Duration, amount: u64) -> WindowPermit {
         let before = self.slot(self.second).last;
         self.add(now, amount);
         let taking = self.slot(self.second).takings;
-        Taken { second: self.second, amount, taking, before }
+        WindowPermit { second: self.second, amount, taking, before }
     }
 
     /// Adds to the second that is running.

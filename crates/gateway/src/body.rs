@@ -9,7 +9,7 @@ use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 use tokio::sync::Semaphore;
 
-use latchkey_checker::{AnswerCap, TokenNeed};
+use latchkey_checker::{AnswerCap, TokenEstimate};
 
 use super::config::Tokenizer;
 use super::endpoint::Endpoint;
@@ -150,13 +150,13 @@ impl CallBody {
     }
 
     /// What the call may cost if one completion has at most `model_max_tokens` tokens.
-    pub(super) fn need(&self, model_max_tokens: u64) -> TokenNeed {
+    pub(super) fn need(&self, model_max_tokens: u64) -> TokenEstimate {
         let answer = match self.caps.smallest() {
             Some(cap) => AnswerCap::Client(saturating_u32(cap)),
             None => AnswerCap::Model(saturating_u32(model_max_tokens)),
         };
         let PromptTokens { estimate, bound } = self.prompt;
-        TokenNeed {
+        TokenEstimate {
             prompt_estimate: saturating_u32(estimate),
             prompt_bound: saturating_u32(bound),
             answers: saturating_u32(self.generated),
@@ -165,9 +165,9 @@ impl CallBody {
     }
 
     /// Like [`Self::need`], for a backend whose prompt estimate is exact.
-    pub(super) fn exact_need(&self, model_max_tokens: u64) -> TokenNeed {
+    pub(super) fn exact_need(&self, model_max_tokens: u64) -> TokenEstimate {
         let need = self.need(model_max_tokens);
-        TokenNeed { prompt_bound: need.prompt_estimate, ..need }
+        TokenEstimate { prompt_bound: need.prompt_estimate, ..need }
     }
 
     /// Tokens of all completions together, if each may have `tokens`.

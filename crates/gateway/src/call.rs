@@ -9,7 +9,8 @@ use axum::http::request::Parts;
 use axum::response::{IntoResponse, Response};
 use latchkey_checker::Error;
 use latchkey_checker::{
-    BegunCall, Call, Denial, FinerCount, Found, LimitStates, Reservation, WantedTokens,
+    BegunCall, CheckRequest, Denial, ExactTokenCount, IdentifiedKey, LimitStates, Reservation,
+    ReservationRequest,
 };
 use latchkey_domain::key::KeyKind;
 use latchkey_domain::outcome::Outcome;
@@ -97,7 +98,7 @@ pub(super) fn attach_limits(parts: &Parts, response: &mut Response) {
 
 /// The authenticated key of a request.
 pub(super) struct Caller {
-    found: Found,
+    found: IdentifiedKey,
     ip: Option<std::net::IpAddr>,
 }
 
@@ -111,13 +112,18 @@ impl Caller {
         Ok(Self { found, ip })
     }
 
-    pub(super) const fn found(&self) -> &Found {
+    pub(super) const fn found(&self) -> &IdentifiedKey {
         &self.found
     }
 
     /// The properties that the key is checked against.
-    pub(super) fn call<'a>(&self, model: Option<&'a str>) -> Call<'a> {
-        Call { kind: Some(KeyKind::Inference), ip: self.ip, model, ..Call::default() }
+    pub(super) fn call<'a>(&self, model: Option<&'a str>) -> CheckRequest<'a> {
+        CheckRequest {
+            kind: Some(KeyKind::Inference),
+            ip: self.ip,
+            model,
+            ..CheckRequest::default()
+        }
     }
 
     /// Acquires what does not depend on the body: one request of the rate limit and a slot of the
@@ -138,7 +144,7 @@ impl Caller {
         state: &Gateway,
         parts: &mut Parts,
         model: &str,
-        tokens: WantedTokens<'_>,
+        tokens: ReservationRequest<'_>,
         begun: BegunCall,
     ) -> Result<Reservation, GatewayError> {
         let call = self.call(Some(model));
@@ -223,15 +229,15 @@ async fn call(
             };
             let need = body.need(target.max_output_tokens);
             let tokenizer_count =
-                target.tokenizer.map(|tokenizer| -> FinerCount<'_> {
+                target.tokenizer.map(|tokenizer| -> ExactTokenCount<'_> {
                     Box::pin(body.tokenizer_count_when_permitted(
                         tokenizer,
                         &state.upstreams.tokenizer_permits,
                     ))
                 });
-            let tokens = WantedTokens { need, finer: tokenizer_count };
+            let tokens = ReservationRequest { need, finer: tokenizer_count };
             let reservation = caller.reserve(state, parts, &body.model, tokens, begun).await?;
-            let rare = reservation.key().rare();
+            let rare = reservation.key().extended();
             let is_limited = rare.budget.is_some() || rare.tpm.is_some();
             let reserved = is_limited.then_some(reservation.granted().answer);
             // A client that disconnects before a plain response pays for the whole reservation,
@@ -258,7 +264,7 @@ async fn prepare(
         return Err(GatewayError::no_such_model(&body.model));
     };
     let passes = |field: &str| state.upstreams.passes(&body.model, field);
-    let limits = key.rare();
+    let limits = key.extended();
     restricted_fields::check(body, limits.models.as_ref(), limits.budget.is_some(), passes)?;
     if limits.budget.is_some() || limits.tpm.is_some() {
         body.check_caps()?;

@@ -8,7 +8,7 @@ use latchkey_domain::id::{SessionId, UserId};
 use uuid::Uuid;
 
 use crate::error::Error;
-use latchkey_checker::{KeyRecord, Seen};
+use latchkey_checker::{KeyRecord, KeyVersion};
 
 /// Who is asking: known, and checked a moment ago. Only [`crate::accounts::authenticate`] makes
 /// one.
@@ -31,7 +31,7 @@ pub(crate) enum Who {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct ServiceKey {
     pub(crate) record: Arc<KeyRecord>,
-    pub(crate) seen: Seen,
+    pub(crate) seen: KeyVersion,
 }
 
 impl Deref for ServiceKey {

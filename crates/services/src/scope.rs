@@ -26,7 +26,7 @@ use uuid::Uuid;
 use crate::actor::{Actor, NOT_FOR_SERVICE_KEYS, Who};
 use crate::error::Error;
 use crate::services::Services;
-use latchkey_checker::{Asker, KeyRecord};
+use latchkey_checker::{KeyRecord, LookupCaller};
 use latchkey_store::database::primary;
 use latchkey_store::entity::{application, key, membership, organization, project};
 
@@ -293,7 +293,11 @@ async fn find_project(
         // The session was looked up a moment ago, in turn.
         Who::Person(_) => row.await?,
         Who::ServiceKey(key) => {
-            services.checker.look_ups.of(Asker::Organization(key.organization), row).await?
+            services
+                .checker
+                .lookup_limiter
+                .of(LookupCaller::Organization(key.organization), row)
+                .await?
         }
     };
     let row = ProjectRow::from_query_result(&row.ok_or(Error::NotFound)?, "")?;

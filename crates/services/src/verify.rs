@@ -10,7 +10,7 @@ use crate::actor::{Actor, Who};
 use crate::error::Error;
 use crate::scope;
 use crate::services::Services;
-use latchkey_checker::{Asker, Call, Denial, Found, KeyRecord};
+use latchkey_checker::{CheckRequest, Denial, IdentifiedKey, KeyRecord, LookupCaller};
 use latchkey_store::clock::whole_seconds;
 use latchkey_store::entity::application;
 
@@ -38,7 +38,7 @@ pub async fn verify(
     if !may_know(services, actor, &found).await? {
         return Ok(VerifyAnswer::not_found(Outcome::UnknownKey));
     }
-    let call = Call {
+    let call = CheckRequest {
         kind: None,
         application: request.application_id,
         elsewhere: names_foreign(services, found.key(), request).await?,
@@ -52,14 +52,18 @@ pub async fn verify(
     })
 }
 
-fn asker(actor: &Actor) -> Asker {
+fn asker(actor: &Actor) -> LookupCaller {
     match &actor.who {
-        Who::Person(person) => Asker::Person(person.user),
-        Who::ServiceKey(key) => Asker::Organization(key.organization),
+        Who::Person(person) => LookupCaller::Person(person.user),
+        Who::ServiceKey(key) => LookupCaller::Organization(key.organization),
     }
 }
 
-async fn may_know(services: &Services, actor: &Actor, found: &Found) -> Result<bool, Error> {
+async fn may_know(
+    services: &Services,
+    actor: &Actor,
+    found: &IdentifiedKey,
+) -> Result<bool, Error> {
     let project = found.key().project;
     if let Who::ServiceKey(key) = &actor.who {
         return Ok(key.project == project);

@@ -60,7 +60,8 @@ impl Writes {
             Err(never) => match never {},
         };
         // A window is whole after each of its steps, whatever happened to the thread that held it.
-        let taken = window.lock().unwrap_or_else(PoisonError::into_inner).take(now, 1, self.limit);
+        let taken =
+            window.lock().unwrap_or_else(PoisonError::into_inner).acquire(now, 1, self.limit);
         match taken {
             Ok(_) => Ok(()),
             Err(full) => {

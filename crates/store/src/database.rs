@@ -40,7 +40,7 @@ pub use self::url::Postgres;
 use self::url::{Place, UrlError};
 use crate::background;
 use crate::error::Error;
-use crate::turns::Turn;
+use crate::fair_queue::QueuePermit;
 
 /// How long a statement may wait for a connection or for another process's write.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -85,21 +85,21 @@ pub struct Database {
     writer: Writer,
     telemetry: Telemetry,
     statements: Arc<AtomicU64>,
-    ways: Option<Arc<Ways>>,
+    ways: Option<Arc<PostgresRoutes>>,
     renewal: Renewal,
     /// How many connections SQLite's writer has had.
     writers: Arc<AtomicU64>,
 }
 
 /// How a PostgreSQL is reached.
-pub struct Ways {
+pub struct PostgresRoutes {
     /// As `DATABASE_URL` says: perhaps through a pooler.
     pub through: Postgres,
     /// Past it; none: there is no other way.
     pub past: Option<Postgres>,
 }
 
-impl Ways {
+impl PostgresRoutes {
     /// The way to listen.
     pub fn direct(&self) -> &Postgres {
         self.past.as_ref().unwrap_or(&self.through)
@@ -107,9 +107,9 @@ impl Ways {
 }
 
 /// Where other processes' changes are heard of.
-pub enum Watched<'a> {
+pub enum ChangeSource<'a> {
     /// By listening on a connection of its own.
-    Postgres(&'a Ways),
+    Postgres(&'a PostgresRoutes),
     /// By looking through the one connection that writes.
     Sqlite {
         /// The pool of that connection.
@@ -139,7 +139,7 @@ impl Database {
             (Place::Sqlite, Some(_)) => return Err(UrlError::Direct.into()),
             (Place::Postgres(through), direct_url) => {
                 let past = direct_url.map(url::postgres).transpose()?;
-                Self::postgres(Ways { through: *through, past }).await?
+                Self::postgres(PostgresRoutes { through: *through, past }).await?
             }
         };
         database.migrate().await?;
@@ -173,7 +173,7 @@ impl Database {
         })
     }
 
-    async fn postgres(ways: Ways) -> Result<Self, DbErr> {
+    async fn postgres(ways: PostgresRoutes) -> Result<Self, DbErr> {
         let room = start::check(&ways.through).await?;
         let statements = Arc::<AtomicU64>::default();
         let renewal = Renewal::default();
@@ -217,7 +217,7 @@ impl Database {
     ) -> Result<(), DbErr> {
         let Place::Postgres(through) = Place::parse(url)? else { return Ok(()) };
         let past = direct_url.map(url::postgres).transpose()?;
-        start::check_way(&Ways { through: *through, past }, word).await
+        start::check_way(&PostgresRoutes { through: *through, past }, word).await
     }
 
     /// Several nodes may start at once: the first migrates, the others wait and find nothing to do.
@@ -293,7 +293,7 @@ impl Database {
     ///
     /// # Errors
     /// The database fails.
-    pub async fn turn(&self, who: OnBehalfOf) -> Result<Turn<OnBehalfOf>, DbErr> {
+    pub async fn turn(&self, who: OnBehalfOf) -> Result<QueuePermit<OnBehalfOf>, DbErr> {
         self.writer.turn(who).await
     }
 
@@ -303,12 +303,12 @@ impl Database {
     }
 
     /// Where other processes' changes are heard of.
-    pub fn watched(&self) -> Watched<'_> {
+    pub fn watched(&self) -> ChangeSource<'_> {
         if let Some(ways) = &self.ways {
-            return Watched::Postgres(ways);
+            return ChangeSource::Postgres(ways);
         }
         let writer = self.writer.pool.get_sqlite_connection_pool();
-        Watched::Sqlite { writer, number: &self.writers }
+        ChangeSource::Sqlite { writer, number: &self.writers }
     }
 
     /// No connection is used any more that there is now: they may lead to a server that is no

@@ -6,7 +6,7 @@
 //!
 //! Beside the database stand the sources of what a program can't make up itself ([`clock`] and
 //! [`random`]), and what the database's users share: queues that serve each caller in turn
-//! ([`turns`]) and threads of low priority ([`background`]).
+//! ([`fair_queue`]) and threads of low priority ([`background`]).
 
 pub mod background;
 pub mod clock;
@@ -14,9 +14,9 @@ pub mod database;
 pub mod decode;
 pub mod entity;
 mod error;
+pub mod fair_queue;
 pub mod id_map;
 pub mod random;
-pub mod turns;
 
 pub use database::Database;
 pub use error::{Error, is_unique_violation};

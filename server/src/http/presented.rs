@@ -7,7 +7,7 @@
 
 use std::sync::Arc;
 
-use latchkey_checker::{Call, KeyRecord, Seen};
+use latchkey_checker::{CheckRequest, KeyRecord, KeyVersion};
 use latchkey_services::{Actor, Services, accounts};
 
 use super::problem::Refusal;
@@ -22,7 +22,7 @@ pub(crate) struct Presented {
 #[derive(Clone)]
 enum Who {
     Caller(Actor),
-    Key { key: Arc<KeyRecord>, seen: Seen, call: Call<'static> },
+    Key { key: Arc<KeyRecord>, seen: KeyVersion, call: CheckRequest<'static> },
 }
 
 impl Presented {
@@ -35,8 +35,8 @@ impl Presented {
     pub(crate) fn key(
         services: &Services,
         key: &Arc<KeyRecord>,
-        seen: Seen,
-        call: Call<'static>,
+        seen: KeyVersion,
+        call: CheckRequest<'static>,
     ) -> Self {
         let key = Arc::clone(key);
         Self { services: services.clone(), who: Who::Key { key, seen, call } }

@@ -7,7 +7,7 @@ use axum::http::HeaderName;
 use axum::http::header::AUTHORIZATION;
 use axum::http::request::Parts;
 use data_encoding::BASE64;
-use latchkey_checker::Call;
+use latchkey_checker::CheckRequest;
 use latchkey_domain::credentials;
 use latchkey_domain::key::KeyKind;
 use latchkey_domain::problem::ErrorCode;
@@ -96,7 +96,8 @@ async fn source(
         Some(text) => Some(text.parse().map_err(|_| no_such_id())?),
         None => None,
     };
-    let call = Call { kind: Some(KeyKind::Api), application, ip, ..Call::default() };
+    let call =
+        CheckRequest { kind: Some(KeyKind::Api), application, ip, ..CheckRequest::default() };
     let checked = state.services.checker.check(key(parts)?.as_deref(), call).await;
     let admission = match checked.map_err(latchkey_services::Error::from) {
         Ok(admission) => admission,

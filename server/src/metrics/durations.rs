@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use axum::http::Uri;
-use latchkey_checker::stripe;
+use latchkey_checker::sharding;
 
 use crate::ingest::LANGFUSE_TRACES;
 
@@ -81,7 +81,7 @@ pub(crate) struct Snapshot {
 impl Durations {
     pub(crate) fn observe(&self, route: RouteClass, took: Duration) {
         let micros = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
-        let histogram = &self.0[stripe::of_thread(STRIPES)].0[route as usize];
+        let histogram = &self.0[sharding::of_thread(STRIPES)].0[route as usize];
         let bucket = ENDS.partition_point(|end| *end < micros);
         histogram.buckets[bucket].fetch_add(1, Ordering::Relaxed);
         histogram.micros.fetch_add(micros, Ordering::Relaxed);

@@ -80,20 +80,20 @@ pub(crate) async fn callback(
         Err(error) => {
             tracing::warn!(%error, "GitHub sign-in failed");
             if error.is_fault() {
-                attempt.give_back();
+                attempt.release();
             }
             return Ok(refused(jar, "sign_in_failed", &next));
         }
     };
     match accounts::sign_in_with_github(&state.services, identity, &device).await {
         Ok(token) => {
-            attempt.give_back();
+            attempt.release();
             let cookie = cookies::refresh(&state.config, token);
             Ok((jar.add(cookie), found(&completion(&next))).into_response())
         }
         Err(Error::NotInvited) => Ok(refused(jar, "not_invited", &next)),
         Err(error) => {
-            attempt.give_back();
+            attempt.release();
             Err(error.into())
         }
     }

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use github_stand_in::{Person, StandIn};
-use latchkey_checker::{AnswerCap, Denial, TokenNeed};
+use latchkey_checker::{AnswerCap, Denial, TokenEstimate};
 use latchkey_domain::time::Timestamp;
 use latchkey_server::config::Config;
 use latchkey_server::system::SystemRandom;
@@ -429,9 +429,9 @@ pub(crate) async fn new_postgres_database() -> String {
 }
 
 /// What a call needs whose prompt has so many tokens and whose answer may have so many.
-pub(crate) fn token_need(prompt: u64, answer: u64) -> TokenNeed {
+pub(crate) fn token_need(prompt: u64, answer: u64) -> TokenEstimate {
     let [prompt, answer] = [prompt, answer].map(|tokens| u32::try_from(tokens).unwrap());
-    TokenNeed {
+    TokenEstimate {
         prompt_estimate: prompt,
         prompt_bound: prompt,
         answers: u32::from(answer > 0),

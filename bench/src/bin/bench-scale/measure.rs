@@ -8,7 +8,7 @@ use futures::{StreamExt, TryStreamExt, stream};
 use latchkey_bench::in_process::{self, Owner};
 use latchkey_bench::statistics;
 use latchkey_bench::stopwatch::Stopwatch;
-use latchkey_checker::Call;
+use latchkey_checker::CheckRequest;
 use latchkey_domain::api::KeyRequest;
 use latchkey_domain::key::KeyKind;
 use latchkey_services::Services;
@@ -152,7 +152,7 @@ async fn fill_cache(services: &Services, secrets: &[String]) -> anyhow::Result<f
     stream::iter(secrets)
         .map(anyhow::Ok)
         .try_for_each_concurrent(AT_ONCE, async |secret| {
-            let found = services.checker.authenticate_on_server(Some(secret)).await;
+            let found = services.checker.authenticate_internally(Some(secret)).await;
             found.map_err(|denial| anyhow::anyhow!(denial.detail))?;
             Ok(())
         })
@@ -164,7 +164,7 @@ async fn fill_cache(services: &Services, secrets: &[String]) -> anyhow::Result<f
 }
 
 async fn admitted(services: &Services, secret: &str) -> anyhow::Result<()> {
-    services.checker.check(Some(secret), Call::default()).await?;
+    services.checker.check(Some(secret), CheckRequest::default()).await?;
     Ok(())
 }
 

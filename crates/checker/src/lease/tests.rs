@@ -7,8 +7,8 @@ fn window(starts_at: i64) -> BudgetWindow {
     BudgetWindow { key, period: Period::Day, starts_at: Timestamp::from_millis(starts_at) }
 }
 
-fn unused(starts_at: i64, tokens: u64) -> Unused {
-    Unused { window: window(starts_at), tokens }
+fn unused(starts_at: i64, tokens: u64) -> UnusedLease {
+    UnusedLease { window: window(starts_at), tokens }
 }
 
 fn drawn(leases: &Leases, least: u64, most: u64) -> Option<u64> {
@@ -21,7 +21,7 @@ fn a_lease_gives_what_it_has_and_says_what_is_used() {
     assert_eq!(drawn(&leases, 0, 0), None, "nothing is known of the budget");
     leases.deposit(window(0), 1_000, 100, 400, NOW);
     let first = leases.draw(window(0), 1_000, (30, 30), NOW);
-    assert_eq!(first, Some(Drawn { tokens: 30, used: 330 }));
+    assert_eq!(first, Some(DrawnTokens { tokens: 30, used: 330 }));
     assert_eq!(drawn(&leases, 0, 0), Some(0));
     assert_eq!(drawn(&leases, 71, 71), None);
     assert_eq!(drawn(&leases, 10, 90), Some(70), "as much as is left");
@@ -55,23 +55,23 @@ fn unused_lease_is_reused_and_excess_is_returned() {
     let key = window(0).key;
     leases.deposit(window(0), 1_000_000, 500_000, 500_000, NOW);
     let large = leases.draw(window(0), 1_000_000, (500_000, 500_000), NOW);
-    assert_eq!(large, Some(Drawn { tokens: 500_000, used: 500_000 }));
+    assert_eq!(large, Some(DrawnTokens { tokens: 500_000, used: 500_000 }));
     leases.refund(unused(0, 499_900));
     assert_eq!(leases.due(NOW, false), [], "so large a call may come again");
     for _ in 0..2 {
         let small = leases.draw(window(0), 1_000_000, (10, 10), NOW);
-        assert_eq!(small, Some(Drawn { tokens: 10, used: 110 }));
+        assert_eq!(small, Some(DrawnTokens { tokens: 10, used: 110 }));
         leases.refund(unused(0, 10));
     }
     assert_eq!(leases.due(NOW, false), [key]);
     let excess = 499_900 - 10 * FULL;
     assert_eq!(leases.withdraw_due(key, NOW, false), [unused(0, excess)], "others may need it");
     let small = leases.draw(window(0), 1_000_000, (10, 10), NOW);
-    assert_eq!(small, Some(Drawn { tokens: 10, used: 110 }));
+    assert_eq!(small, Some(DrawnTokens { tokens: 10, used: 110 }));
     leases.keep(unused(0, excess));
     assert_eq!(leases.unused(window(0)), 499_890, "it could not be written");
     let small = leases.draw(window(0), 1_000_000, (0, 0), NOW);
-    assert_eq!(small, Some(Drawn { tokens: 0, used: 500_000 - 10 * FULL + 10 }));
+    assert_eq!(small, Some(DrawnTokens { tokens: 0, used: 500_000 - 10 * FULL + 10 }));
     assert_eq!(leases.withdraw_due(key, NOW, false), [unused(0, excess)]);
 }
 

@@ -9,12 +9,12 @@
 //! days alike: there is no roll-up that could run twice or be forgotten, and what several nodes add
 //! comes to its sum.
 
-mod meter;
+mod buffer;
+pub mod pending;
 pub mod quota;
-pub mod recorder;
 mod resolution;
 mod write;
 
-pub use meter::Meter;
-pub use recorder::Use;
+pub use buffer::UsageBuffer;
+pub use pending::Use;
 pub use resolution::Resolution;

@@ -137,7 +137,7 @@ impl Quota {
     }
 
     /// Uncounts a call, written by now or not.
-    pub(crate) fn give_back(&self, CountedCall { project, month }: CountedCall) {
+    pub(crate) fn release(&self, CountedCall { project, month }: CountedCall) {
         self.shard(project).entry((project, month)).or_default().unwritten -= 1;
     }
 
@@ -232,7 +232,7 @@ fn lock(shard: &Mutex<Counters>) -> MutexGuard<'_, Counters> {
 ///
 /// # Errors
 /// The database fails. `Err` in the answer: the quota is used up. Nothing was counted.
-pub(crate) async fn take(
+pub(crate) async fn acquire(
     checker: &Checker,
     project: ProjectId,
     limit: Option<u64>,
@@ -394,11 +394,11 @@ mod tests {
     fn what_is_given_back_was_never_counted_written_or_not() {
         let quota = Quota::new();
         let now = at("2026-11-18T11:06:40Z");
-        quota.give_back(quota.admit(project(), Some(1), Month::of(now)).unwrap());
+        quota.release(quota.admit(project(), Some(1), Month::of(now)).unwrap());
         assert!(quota.unwritten().is_empty());
         let counted = quota.admit(project(), Some(1), Month::of(now)).unwrap();
         quota.written(count(&quota), 1, Duration::ZERO);
-        quota.give_back(counted);
+        quota.release(counted);
         assert_eq!(count(&quota).requests, -1);
         let _ = quota.admit(project(), Some(1), Month::of(now)).unwrap();
         assert!(quota.admit(project(), Some(1), Month::of(now)).is_err());

@@ -21,9 +21,9 @@ use sea_orm::{
 };
 use uuid::Uuid;
 
-use super::meter::Meter;
+use super::buffer::UsageBuffer;
+use super::pending::{Counts, PendingCounters, UsageBatch};
 use super::quota::MonthCount;
-use super::recorder::{Counts, Recorder, UsageBatch};
 use super::resolution::Resolution;
 use crate::Checker;
 use latchkey_store::Error;
@@ -45,34 +45,34 @@ const SUMS: &[&str] =
 type Totals = BTreeMap<(Uuid, Month), u64>;
 
 impl Checker {
-    /// Writes what was counted since the last time, all of it or nothing; what was not written is kept
-    /// for the next time. When it returns, this process's calls before it are in the database.
+    /// Writes what was counted since the last time, all of it or nothing; what was not written is
+    /// kept for the next time. When it returns, this process's calls before it are in the database.
     ///
     /// # Errors
     /// The database fails.
     pub async fn flush_usage(&self) -> Result<(), Error> {
-        write(self, Recorder::take, PATIENCE_AT_THE_END).await
+        write(self, PendingCounters::take, PATIENCE_AT_THE_END).await
     }
 
-    /// Writes the months of all projects and, of keys, as many as have their turn: all, while few are
-    /// in use. Called each second, it writes everything within sixteen.
+    /// Writes the months of all projects and, of keys, as many as have their turn: all, while few
+    /// are in use. Called each second, it writes everything within sixteen.
     ///
     /// # Errors
     /// The database fails. What was not written is kept.
     pub async fn flush_usage_batch(&self) -> Result<(), Error> {
-        write(self, Recorder::take_turn, PATIENCE).await
+        write(self, PendingCounters::take_turn, PATIENCE).await
     }
 }
 
 async fn write(
     checker: &Checker,
-    take: fn(&Recorder) -> UsageBatch,
+    take: fn(&PendingCounters) -> UsageBatch,
     patience: Duration,
 ) -> Result<(), Error> {
     let meter = &checker.usage;
     let _alone = meter.writing.write().await;
     meter.quota.forget_idle(checker.clock.monotonic());
-    let mut taken = Taken { meter, batch: take(&meter.recorder) };
+    let mut taken = WindowPermit { meter, batch: take(&meter.recorder) };
     let mut months = meter.quota.unwritten();
     if taken.batch.is_empty() && months.is_empty() {
         return Ok(());
@@ -109,18 +109,18 @@ async fn write_all(
 
 /// A batch on its way to the database. It goes back into memory unless it was written, whatever
 /// happens.
-struct Taken<'a> {
-    meter: &'a Meter,
+struct WindowPermit<'a> {
+    meter: &'a UsageBuffer,
     batch: UsageBatch,
 }
 
-impl Taken<'_> {
+impl WindowPermit<'_> {
     fn is_written(&mut self) -> UsageBatch {
         std::mem::take(&mut self.batch)
     }
 }
 
-impl Drop for Taken<'_> {
+impl Drop for WindowPermit<'_> {
     fn drop(&mut self) {
         self.meter.recorder.put_back(std::mem::take(&mut self.batch));
     }

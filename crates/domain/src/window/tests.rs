@@ -9,10 +9,10 @@ fn millis(millis: u64) -> Duration {
 #[test]
 fn what_was_used_takes_the_place_of_what_was_taken() {
     let mut window = Window::default();
-    let taken = window.take(millis(0), 80, 100).unwrap();
+    let taken = window.acquire(millis(0), 80, 100).unwrap();
     window.settle(millis(5_000), taken, 30);
     assert_eq!(window.state(millis(5_000), 100).used, 30);
-    let taken = window.take(millis(5_000), 70, 100).unwrap();
+    let taken = window.acquire(millis(5_000), 70, 100).unwrap();
     window.settle(millis(6_000), taken, 90);
     assert_eq!(window.state(millis(6_000), 100).used, 120, "more than was taken counts too");
     assert_eq!(window.state(millis(6_000), 100).remaining, 0);
@@ -35,7 +35,7 @@ proptest! {
         let mut now = 0;
         for gap in gaps {
             now += gap;
-            if window.take(millis(now), 1, limit).is_ok() {
+            if window.acquire(millis(now), 1, limit).is_ok() {
                 admitted.push(now);
             }
             let within = admitted.iter().filter(|at| now - **at < 60_000).count();
@@ -54,7 +54,7 @@ proptest! {
         let gap = (60_000_000 * 100_u64).div_ceil(limit * 95);
         for call in 0..(limit * 3).min(4_000) {
             let now = Duration::from_micros(start * 1_000 + call * gap);
-            prop_assert!(window.take(now, 1, limit).is_ok(), "call {call}");
+            prop_assert!(window.acquire(now, 1, limit).is_ok(), "call {call}");
         }
     }
 
@@ -69,15 +69,15 @@ proptest! {
         for gap in gaps {
             now += gap;
             let before = window.clone();
-            match window.take(millis(now), amount, limit) {
+            match window.acquire(millis(now), amount, limit) {
                 Ok(_) => prop_assert!(amount <= limit),
                 Err(WindowFull { retry_after: None, .. }) => prop_assert!(amount > limit),
                 Err(WindowFull { retry_after: Some(wait), .. }) => {
                     let mut later = before.clone();
-                    prop_assert!(later.take(millis(now) + wait, amount, limit).is_ok());
+                    prop_assert!(later.acquire(millis(now) + wait, amount, limit).is_ok());
                     let mut sooner = before;
                     let early = millis(now) + wait.saturating_sub(millis(1));
-                    prop_assert!(wait.is_zero() || sooner.take(early, amount, limit).is_err());
+                    prop_assert!(wait.is_zero() || sooner.acquire(early, amount, limit).is_err());
                 }
             }
         }
@@ -91,11 +91,11 @@ proptest! {
         let mut now = 0;
         for (amount, gap, keep) in amounts {
             now += gap;
-            if let Ok(taken) = window.take(millis(now), amount, 100) {
+            if let Ok(taken) = window.acquire(millis(now), amount, 100) {
                 if keep {
-                    prop_assert!(other.take(millis(now), amount, 100).is_ok());
+                    prop_assert!(other.acquire(millis(now), amount, 100).is_ok());
                 } else {
-                    window.give_back(taken);
+                    window.release(taken);
                 }
             }
             prop_assert_eq!(window.state(millis(now), 100), other.state(millis(now), 100));
@@ -107,9 +107,9 @@ proptest! {
 fn a_full_window_says_when_it_frees() {
     let mut window = Window::default();
     for _ in 0..3 {
-        let _ = window.take(millis(10_400), 1, 3).unwrap();
+        let _ = window.acquire(millis(10_400), 1, 3).unwrap();
     }
-    let full = window.take(millis(20_000), 1, 3).unwrap_err();
+    let full = window.acquire(millis(20_000), 1, 3).unwrap_err();
     assert_eq!(full.used, 3);
     assert_eq!(full.retry_after, Some(millis(50_400)));
     assert_eq!(window.state(millis(70_399), 3).remaining, 0);
@@ -121,27 +121,27 @@ fn a_full_window_says_when_it_frees() {
 fn window_frees_after_one_minute_when_burst_filled_it() {
     let mut window = Window::default();
     for _ in 0..3 {
-        let _ = window.take(Duration::from_micros(10_400_100), 1, 3).unwrap();
+        let _ = window.acquire(Duration::from_micros(10_400_100), 1, 3).unwrap();
     }
     let now = Duration::from_micros(10_400_500);
-    let wait = window.take(now, 1, 3).unwrap_err().retry_after.unwrap();
+    let wait = window.acquire(now, 1, 3).unwrap_err().retry_after.unwrap();
     assert!(wait <= millis(60_001), "{wait:?}");
-    assert!(window.take(now + wait, 1, 3).is_ok());
+    assert!(window.acquire(now + wait, 1, 3).is_ok());
 }
 
 #[test]
 fn what_is_dated_in_the_future_counts_now() {
     let mut window = Window::of(1_000, [(939, 1), (940, 2), (970, 4), (1_000, 8), (4_600, 16)]);
-    let full = window.look(millis(1_000_500), 1, 30).unwrap_err();
+    let full = window.peek(millis(1_000_500), 1, 30).unwrap_err();
     assert_eq!((full.used, full.reset), (30, millis(60_500)));
     assert_eq!(window.refusal(millis(1_000_500), 3, 30).retry_after, Some(millis(30_500)));
-    assert_eq!(window.look(millis(1_001_000), 2, 30).unwrap().remaining, 2, "nothing is taken");
+    assert_eq!(window.peek(millis(1_001_000), 2, 30).unwrap().remaining, 2, "nothing is taken");
     assert_eq!(window.state(millis(1_061_000), 30).used, 0);
 }
 
 #[test]
 fn a_clock_that_steps_back_frees_nothing() {
     let mut window = Window::default();
-    let _ = window.take(millis(100_000), 1, 1).unwrap();
-    assert!(window.take(millis(5_000), 1, 1).is_err());
+    let _ = window.acquire(millis(100_000), 1, 1).unwrap();
+    assert!(window.acquire(millis(5_000), 1, 1).is_err());
 }

@@ -12,21 +12,21 @@ use quick_cache::sync::Cache;
 use crate::error::Error;
 use crate::services::Services;
 use latchkey_checker::digest::sha256;
-use latchkey_checker::failures::{ADDRESSES, Counted, Failures};
+use latchkey_checker::failures::{ADDRESSES, CountedFailure, FailedAttempts};
 
 /// What is known of the attempts of every address.
 pub(crate) struct SignIns {
-    pub(crate) failed: Failures,
+    pub(crate) failed: FailedAttempts,
     /// The sign-ins under way, by the digest of their state. One that is forgotten, because there
     /// are too many, or that another process began, counts until its minute is over.
-    open: Cache<Vec<u8>, Counted>,
+    open: Cache<Vec<u8>, CountedFailure>,
     /// Wrong codes for local sign-in, of everybody together.
     wrong_codes: Mutex<Window>,
 }
 
 impl SignIns {
     pub(crate) fn new() -> Self {
-        let failed = Failures::of("failed or unfinished sign-ins and refreshes");
+        let failed = FailedAttempts::of("failed or unfinished sign-ins and refreshes");
         Self { failed, open: Cache::new(ADDRESSES), wrong_codes: Mutex::default() }
     }
 
@@ -38,7 +38,7 @@ impl SignIns {
 }
 
 /// An attempt to sign in. It counts as failed, whatever becomes of it, until it is given back.
-pub struct SignInAttempt(Counted);
+pub struct SignInAttempt(CountedFailure);
 
 impl SignInAttempt {
     /// Begins an attempt.
@@ -56,8 +56,8 @@ impl SignInAttempt {
     }
 
     /// The attempt has succeeded, or failed by no fault of the person.
-    pub fn give_back(self) {
-        self.0.give_back();
+    pub fn release(self) {
+        self.0.release();
     }
 }
 
@@ -73,7 +73,7 @@ pub fn resume_sign_in(
 ) -> Result<SignInAttempt, Error> {
     let open = state.and_then(|state| services.sign_ins.open.remove(&sha256(state)));
     if let Some((_, counted)) = open {
-        counted.give_back();
+        counted.release();
     }
     SignInAttempt::begin(services, ip)
 }

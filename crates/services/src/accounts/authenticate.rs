@@ -17,7 +17,7 @@ use crate::actor::{Actor, Person, ServiceKey, Who};
 use crate::error::Error;
 use crate::organizations;
 use crate::services::Services;
-use latchkey_checker::{Asker, Call};
+use latchkey_checker::{CheckRequest, LookupCaller};
 use latchkey_store::database::primary;
 use latchkey_store::entity::{session, user};
 
@@ -60,8 +60,8 @@ pub async fn confirm(services: &Services, actor: &Actor) -> Result<(), Error> {
     }
 }
 
-fn by_service_key(ip: Option<IpAddr>) -> Call<'static> {
-    Call { kind: Some(KeyKind::Service), ip, ..Call::default() }
+fn by_service_key(ip: Option<IpAddr>) -> CheckRequest<'static> {
+    CheckRequest { kind: Some(KeyKind::Service), ip, ..CheckRequest::default() }
 }
 
 async fn person(services: &Services, bearer: Option<&str>) -> Result<Person, Error> {
@@ -86,7 +86,7 @@ async fn signed_in(
         .filter(user::Column::Id.eq(user.as_uuid()))
         .filter(who_may_sign_in(services));
     let row = primary::one(services.database.reader(), &query);
-    let row = services.checker.look_ups.of(Asker::Session(session), row).await?;
+    let row = services.checker.lookup_limiter.of(LookupCaller::Session(session), row).await?;
     Ok(user::Model::from_query_result(&row.ok_or(Error::Unauthenticated)?, "")?)
 }
 

@@ -82,7 +82,7 @@ fn guess(services: &Services, right: &LocalCode, code: &str) -> Result<(), Error
     if state.remaining > 0 && right.is(code) {
         return Ok(());
     }
-    match wrong.take(now, 1, WRONG_CODES) {
+    match wrong.acquire(now, 1, WRONG_CODES) {
         Ok(_) => Err(Error::WrongLocalCode),
         Err(WindowFull { used, retry_after, .. }) => {
             Err(full(used, retry_after.unwrap_or_default()).into())

@@ -23,7 +23,7 @@ use crate::error::Error;
 use crate::retry::retried;
 use crate::scope::{self, Begun};
 use crate::services::Services;
-use latchkey_checker::Asker;
+use latchkey_checker::LookupCaller;
 use latchkey_checker::digest::sha256;
 use latchkey_checker::failures::Address;
 use latchkey_store::database::{OnBehalfOf, primary};
@@ -53,7 +53,7 @@ pub enum SessionEnd<'a> {
 /// these; `TooMany` if the session was renewed too often.
 pub async fn refresh(services: &Services, token: &str, device: &Device) -> Result<Renewed, Error> {
     // What can neither be renewed nor end a session gets no turn with the one writer.
-    let asker = Asker::Address(Address::of(device.ip));
+    let asker = LookupCaller::Address(Address::of(device.ip));
     let renewed = match of_token(services, token, asker).await? {
         Some(named) => renew(services, token, device, named).await,
         None => Err(Error::Unauthenticated),
@@ -73,7 +73,11 @@ struct Named {
 
 /// The session that a refresh token was issued for, if both still stand, whether the token was used
 /// before or not.
-async fn of_token(services: &Services, token: &str, asker: Asker) -> Result<Option<Named>, Error> {
+async fn of_token(
+    services: &Services,
+    token: &str,
+    asker: LookupCaller,
+) -> Result<Option<Named>, Error> {
     let query = session::Entity::find()
         .join(JoinType::InnerJoin, session::Relation::RefreshToken.def())
         .filter(super::standing(services))
@@ -85,14 +89,14 @@ async fn of_token(services: &Services, token: &str, asker: Asker) -> Result<Opti
 async fn named(
     services: &Services,
     query: Select<session::Entity>,
-    asker: Asker,
+    asker: LookupCaller,
 ) -> Result<Option<Named>, Error> {
     let query = query
         .select_only()
         .column(session::Column::Id)
         .column_as(session::Column::UserId, "person");
     let row = primary::one(services.database.reader(), &query);
-    let row = services.checker.look_ups.of(asker, row).await?;
+    let row = services.checker.lookup_limiter.of(asker, row).await?;
     let id = |row: &QueryResult, name| row.try_get::<Uuid>("", name);
     row.map(|row| Ok(Named { session: id(&row, "id")?.into(), person: id(&row, "person")?.into() }))
         .transpose()
@@ -255,14 +259,14 @@ async fn end_session_once(services: &Services, named_by: SessionEnd<'_>) -> Resu
         SessionEnd::AccessToken(token) => {
             let Some(bearer) = services.signer.verify_signature(token) else { return Ok(()) };
             let own = session::Column::Id.eq(bearer.session.as_uuid());
-            (query.filter(own), Asker::Session(bearer.session))
+            (query.filter(own), LookupCaller::Session(bearer.session))
         }
         SessionEnd::RefreshToken(token) => {
             let query = query
                 .join(JoinType::InnerJoin, session::Relation::RefreshToken.def())
                 .filter(refresh_token::Column::Digest.eq(sha256(token)));
             // Of nobody yet: all of these take turns as one.
-            (query, Asker::Address(Address::of(None)))
+            (query, LookupCaller::Address(Address::of(None)))
         }
     };
     // A token is good here for ever: one of a session that has ended gets no turn with the one

@@ -45,7 +45,7 @@ pub async fn begin_sign_in(
     let written =
         sign_in_state::Entity::insert(row).exec_without_returning(services.database.writer()).await;
     if let Err(error) = written {
-        attempt.give_back();
+        attempt.release();
         return Err(error.into());
     }
     attempt.keep(services, &state);

@@ -19,7 +19,7 @@ use crate::keys::{Idempotency, revoke_where};
 use crate::retry::retried;
 use crate::scope::{self, ApplicationScope, Begun};
 use crate::services::Services;
-use latchkey_checker::Changed;
+use latchkey_checker::KeyInvalidation;
 use latchkey_store::entity::{application, key};
 
 /// Makes an application in a project.
@@ -150,7 +150,9 @@ async fn delete_once(services: &Services, actor: &Actor, id: ApplicationId) -> R
     let event = event(id, AuditAction::ApplicationDeleted, &row.name, changes);
     let organization = scope.project().organization();
     audit::record(services, &transaction, organization, &by, event).await?;
-    Changed::keys(revoked.digests).commit(&services.checker, transaction).await?;
+    KeyInvalidation::keys(revoked.digests)
+        .commit_and_invalidate(&services.checker, transaction)
+        .await?;
     Ok(())
 }
 

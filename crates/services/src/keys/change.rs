@@ -17,7 +17,7 @@ use crate::error::Error;
 use crate::retry::retried;
 use crate::scope::{self, Begun, KeyRef};
 use crate::services::Services;
-use latchkey_checker::Changed;
+use latchkey_checker::KeyInvalidation;
 use latchkey_store::decode;
 use latchkey_store::entity::key;
 
@@ -72,7 +72,7 @@ async fn change_once(
         let action = AuditAction::KeyChanged;
         events::record(services, &transaction, &scope, &by, action, &row, changes).await?;
     }
-    Changed::keys(digests).commit(&services.checker, transaction).await?;
+    KeyInvalidation::keys(digests).commit_and_invalidate(&services.checker, transaction).await?;
     to_api_key(row, now)
 }
 

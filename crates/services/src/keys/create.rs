@@ -19,7 +19,7 @@ use crate::error::Error;
 use crate::retry::retried;
 use crate::scope::{self, Begun, ProjectScope};
 use crate::services::Services;
-use latchkey_checker::Changed;
+use latchkey_checker::KeyInvalidation;
 use latchkey_store::entity::{application, key};
 
 /// Makes a key in a project. The answer holds the only copy of its secret.
@@ -172,7 +172,9 @@ async fn insert(
     let (action, changes) = (AuditAction::KeyCreated, events::of_new(&row));
     events::record(services, &transaction, scope, &by, action, &row, changes).await?;
     // Somebody may have guessed, or mistyped, what is a key from now on.
-    Changed::keys(row::digests(&row)).commit(&services.checker, transaction).await?;
+    KeyInvalidation::keys(row::digests(&row))
+        .commit_and_invalidate(&services.checker, transaction)
+        .await?;
     Ok(CreatedKey { key: secret.into(), api_key: to_api_key(row, now)? })
 }
 

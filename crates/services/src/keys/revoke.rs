@@ -15,7 +15,7 @@ use crate::error::Error;
 use crate::retry::retried;
 use crate::scope::{self, Begun, KeyRef};
 use crate::services::Services;
-use latchkey_checker::Changed;
+use latchkey_checker::KeyInvalidation;
 use latchkey_checker::digest::KeyDigest;
 use latchkey_store::decode;
 use latchkey_store::entity::key;
@@ -44,11 +44,13 @@ async fn revoke_once(services: &Services, actor: &Actor, key: KeyRef) -> Result<
         row = row.into_active_model().reset_all().update(&transaction).await?;
         let (action, changes) = (AuditAction::KeyRevoked, Changes::default());
         events::record(services, &transaction, &scope, &by, action, &row, changes).await?;
-        Changed::keys(row::digests(&row)).commit(&services.checker, transaction).await?;
+        KeyInvalidation::keys(row::digests(&row))
+            .commit_and_invalidate(&services.checker, transaction)
+            .await?;
         return Ok(());
     }
     // Somebody else revoked it first: their eviction may still be on its way.
-    Changed::keys(row::digests(&row)).evict(&services.checker);
+    KeyInvalidation::keys(row::digests(&row)).evict(&services.checker);
     Ok(())
 }
 

@@ -18,7 +18,7 @@ use crate::error::Error;
 use crate::retry::retried;
 use crate::scope::{self, Begun, KeyRef};
 use crate::services::Services;
-use latchkey_checker::Changed;
+use latchkey_checker::KeyInvalidation;
 use latchkey_store::decode;
 
 /// When a grace ends that is over whatever a clock says: another node's may be behind, and this
@@ -86,8 +86,8 @@ async fn rotate_once(
     idempotency::keep(&transaction, actor, idempotency, named.id, now).await?;
     let action = AuditAction::KeyRotated;
     events::record(services, &transaction, &scope, &by, action, &key, changes).await?;
-    Changed::keys(digests.into_iter().chain(row::digests(&key)))
-        .commit(&services.checker, transaction)
+    KeyInvalidation::keys(digests.into_iter().chain(row::digests(&key)))
+        .commit_and_invalidate(&services.checker, transaction)
         .await?;
     Ok(CreatedKey { key: secret.into(), api_key: to_api_key(key, now)? })
 }
@@ -115,13 +115,13 @@ async fn end_grace_once(
     let mut key = find_locked(&transaction, &scope, named.id).await?;
     scope.require(to_write(decode::kind(&key)?))?;
     let now = services.clock.now();
-    let evicted = Changed::keys(row::digests(&key));
+    let evicted = KeyInvalidation::keys(row::digests(&key));
     if key.old_ends_at.is_some_and(|end| end > now.as_millis()) {
         key.old_ends_at = Some(ENDED);
         key = key.into_active_model().reset_all().update(&transaction).await?;
         let (action, changes) = (AuditAction::KeyGraceEnded, Changes::default());
         events::record(services, &transaction, &scope, &by, action, &key, changes).await?;
-        evicted.commit(&services.checker, transaction).await?;
+        evicted.commit_and_invalidate(&services.checker, transaction).await?;
     } else {
         // Somebody else may have ended it a moment ago.
         evicted.evict(&services.checker);

@@ -23,7 +23,7 @@ use crate::keys::{Idempotency, revoke_where};
 use crate::retry::retried;
 use crate::scope::{self, Begun, OrganizationScope};
 use crate::services::Services;
-use latchkey_checker::Changed;
+use latchkey_checker::KeyInvalidation;
 use latchkey_store::decode::Plan;
 use latchkey_store::entity::{application, invitation, key, membership, organization, project};
 
@@ -178,8 +178,8 @@ async fn change_once(
         .one(&transaction)
         .await?;
     // A key's record holds its organization's plan.
-    let changed = if plan == before { Changed::keys([]) } else { Changed::All };
-    changed.commit(&services.checker, transaction).await?;
+    let changed = if plan == before { KeyInvalidation::keys([]) } else { KeyInvalidation::All };
+    changed.commit_and_invalidate(&services.checker, transaction).await?;
     Ok(Organization {
         id,
         name: row.name,
@@ -290,7 +290,9 @@ async fn delete_once(services: &Services, actor: &Actor, id: OrganizationId) -> 
     let (action, kind) = (AuditAction::OrganizationDeleted, TargetKind::Organization);
     let event = Event { action, kind, id: id.to_string(), name: &row.name, changes };
     audit::record(services, &transaction, id, &by, event).await?;
-    Changed::keys(digests.digests).commit(&services.checker, transaction).await?;
+    KeyInvalidation::keys(digests.digests)
+        .commit_and_invalidate(&services.checker, transaction)
+        .await?;
     Ok(())
 }
 

@@ -19,7 +19,7 @@ use crate::organizations;
 use crate::retry::retried;
 use crate::scope::{self, Begun, ProjectScope};
 use crate::services::Services;
-use latchkey_checker::Changed;
+use latchkey_checker::KeyInvalidation;
 use latchkey_store::entity::{application, key, project};
 
 /// Makes a project in an organization.
@@ -168,6 +168,8 @@ async fn delete_once(services: &Services, actor: &Actor, id: ProjectId) -> Resul
     let changes = Changes::default().set("keys_revoked", revoked.keys);
     let event = event(id, AuditAction::ProjectDeleted, &row.name, changes);
     audit::record(services, &transaction, scope.organization(), &by, event).await?;
-    Changed::keys(revoked.digests).commit(&services.checker, transaction).await?;
+    KeyInvalidation::keys(revoked.digests)
+        .commit_and_invalidate(&services.checker, transaction)
+        .await?;
     Ok(())
 }

@@ -6,7 +6,7 @@
 
 use latchkey_domain::id::ProjectId;
 
-use latchkey_store::turns::{self, Bounds, Size, Turns};
+use latchkey_store::fair_queue::{self, FairQueue, QueueBounds, Size};
 
 /// One is taken apart while the one before it is stored.
 const AT_ONCE: usize = 2;
@@ -18,18 +18,18 @@ const OF_A_PROJECT: Size = Size { calls: 512, bytes: 64 * 1024 * 1024 };
 
 /// It is this call's turn, until this is dropped.
 pub struct StorePermit {
-    _turn: turns::Turn<ProjectId>,
+    _turn: fair_queue::QueuePermit<ProjectId>,
 }
 
-impl From<turns::Turn<ProjectId>> for StorePermit {
-    fn from(turn: turns::Turn<ProjectId>) -> Self {
+impl From<fair_queue::QueuePermit<ProjectId>> for StorePermit {
+    fn from(turn: fair_queue::QueuePermit<ProjectId>) -> Self {
         Self { _turn: turn }
     }
 }
 
 /// The calls that bring telemetry to this node.
-pub(super) fn queue() -> Turns<ProjectId> {
-    Turns::new(Bounds {
+pub(super) fn queue() -> FairQueue<ProjectId> {
+    FairQueue::new(QueueBounds {
         running: AT_ONCE,
         running_of_one: AT_ONCE,
         all: IN_ALL,

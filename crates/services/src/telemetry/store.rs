@@ -39,7 +39,7 @@ use crate::error::Error;
 use crate::services::Services;
 use latchkey_store::database::within;
 use latchkey_store::entity::{ingest_batch, log, trace};
-use latchkey_store::turns::{Size, Turns};
+use latchkey_store::fair_queue::{FairQueue, Size};
 
 /// Rows of one transaction: a few milliseconds. SQLite takes at most 32,766 parameters in a
 /// statement.
@@ -55,7 +55,7 @@ const CALL_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// What this node does with the telemetry that comes in.
 pub(crate) struct Ingest {
-    pub(super) queue: Turns<ProjectId>,
+    pub(super) queue: FairQueue<ProjectId>,
     /// Held by the one call that is being stored.
     writing: Mutex<()>,
     /// Calls that are being stored: whoever sent one may go meanwhile.

@@ -20,7 +20,7 @@ use crate::keys;
 use crate::scope::{self, KeyRef, ProjectScope};
 use crate::services::Services;
 use latchkey_checker::usage::Resolution;
-use latchkey_checker::usage::recorder::{Counts, DENIALS_PER_KEY, Unwritten};
+use latchkey_checker::usage::pending::{Counts, DENIALS_PER_KEY, PendingUsage};
 use latchkey_store::decode;
 use latchkey_store::entity::{denial, key, key_usage, project_usage};
 
@@ -216,7 +216,7 @@ impl Chart {
         }
     }
 
-    fn add_unwritten(&mut self, unwritten: &Unwritten) {
+    fn add_unwritten(&mut self, unwritten: &PendingUsage) {
         let last = unwritten.last_use;
         self.add_last_use(Some(last.at.as_millis()), last.ip.map(|ip| ip.to_string()));
         for counter in &unwritten.counters {

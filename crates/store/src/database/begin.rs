@@ -19,7 +19,7 @@ use sea_orm::{
 use tokio::time::timeout;
 
 use super::{BELIEVED_GOOD, CONNECTIONS, PATIENCE};
-use crate::turns::{Bounds, Full, Size, Turn, Turns};
+use crate::fair_queue::{FairQueue, QueueBounds, QueueFull, QueuePermit, Size};
 
 /// The level that the services are written for, whatever the server's default is, and a commit that
 /// is on disk when it is answered. A `remote_apply` that an administrator chose is more than that
@@ -51,7 +51,7 @@ pub(super) struct Writer {
     pub(super) pool: DatabaseConnection,
     /// Begins under way, one for each connection. Without a bound, callers that have left would
     /// wait for connections by the thousand.
-    turns: Turns<OnBehalfOf>,
+    turns: FairQueue<OnBehalfOf>,
 }
 
 impl Writer {
@@ -59,13 +59,13 @@ impl Writer {
     pub(super) fn new(pool: DatabaseConnection, connections: u32) -> Self {
         let running = usize::try_from(connections).unwrap_or(usize::MAX);
         let (of_one, all) = WAITING;
-        let bounds = Bounds { running, running_of_one: running, all, of_one };
-        Self { pool, turns: Turns::new(bounds) }
+        let bounds = QueueBounds { running, running_of_one: running, all, of_one };
+        Self { pool, turns: FairQueue::new(bounds) }
     }
 
     /// Waits until it is somebody's turn to write.
-    pub(super) async fn turn(&self, who: OnBehalfOf) -> Result<Turn<OnBehalfOf>, DbErr> {
-        let full = |Full| DbErr::ConnectionAcquire(ConnAcquireErr::Timeout);
+    pub(super) async fn turn(&self, who: OnBehalfOf) -> Result<QueuePermit<OnBehalfOf>, DbErr> {
+        let full = |QueueFull| DbErr::ConnectionAcquire(ConnAcquireErr::Timeout);
         self.turns.turn(who, 0).await.map_err(full)
     }
 

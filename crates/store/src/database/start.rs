@@ -11,7 +11,7 @@ use tokio::net::lookup_host;
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 use super::url::Postgres;
-use super::{CONNECTIONS, PATIENCE, Ways, telemetry};
+use super::{CONNECTIONS, PATIENCE, PostgresRoutes, telemetry};
 use crate::random::hex;
 
 /// A node listens on one connection and tells of its changes on another, beside the pools.
@@ -188,7 +188,7 @@ fn is_missing_table(error: &DbErr) -> bool {
 }
 
 /// Makes sure that this node can listen, and that what it prepares is there when it is used.
-pub(super) async fn check_way(ways: &Ways, word: [u8; 8]) -> Result<(), DbErr> {
+pub(super) async fn check_way(ways: &PostgresRoutes, word: [u8; 8]) -> Result<(), DbErr> {
     let through = &ways.through;
     let mut probe = Probe::begin(through, &hex(&word)).await?;
     if !probe.pools_transactions {

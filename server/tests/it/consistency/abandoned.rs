@@ -4,14 +4,20 @@
 use std::time::Duration;
 
 use futures::FutureExt;
-use latchkey_checker::Call;
+use latchkey_checker::CheckRequest;
 use serde_json::json;
 
 use crate::consistency::nodes::hears;
 use crate::world::{on_both_databases, text};
 
-const TEN_TOKENS: Call<'static> =
-    Call { kind: None, application: None, elsewhere: false, ip: None, model: None, cost: 10 };
+const TEN_TOKENS: CheckRequest<'static> = CheckRequest {
+    kind: None,
+    application: None,
+    elsewhere: false,
+    ip: None,
+    model: None,
+    cost: 10,
+};
 
 on_both_databases! {
     async fn what_was_leased_for_somebody_who_left_is_there_for_the_next(world: World) {
@@ -22,7 +28,7 @@ on_both_databases! {
         let secret = text(&world.create(&ada, &body).await["key"]);
         hears(&world.services).await;
         // Cached, so that the budget is what is waited for.
-        world.services.checker.authenticate_on_server(Some(&secret)).await.unwrap();
+        world.services.checker.authenticate_internally(Some(&secret)).await.unwrap();
         let mut admitted = 0;
         let mut left = 0;
         for _ in 0..40 {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use latchkey_checker::Call;
+use latchkey_checker::CheckRequest;
 use latchkey_domain::key::KeyKind;
 use latchkey_domain::outcome::Outcome;
 use latchkey_services::{Services, accounts};
@@ -12,7 +12,7 @@ use latchkey_services::{Services, accounts};
 use crate::consistency::nodes::hears;
 use crate::world::{Backend, World, denial, on_both_databases, problem, text};
 
-const CALL: Call<'static> = Call {
+const CALL: CheckRequest<'static> = CheckRequest {
     kind: Some(KeyKind::Api),
     application: None,
     elsewhere: false,

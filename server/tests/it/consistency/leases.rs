@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use latchkey_checker::{Call, Found, Reservation};
+use latchkey_checker::{CheckRequest, IdentifiedKey, Reservation};
 use latchkey_domain::token_usage::TokenUsage;
 use latchkey_services::Services;
 use serde_json::json;
@@ -15,19 +15,19 @@ use crate::world::{World, denial, on_both_databases, text, token_need};
 const USED: u64 = 10;
 
 /// A key of that budget, found on the world's node.
-async fn key(world: &World, limit: u64) -> (String, Found) {
+async fn key(world: &World, limit: u64) -> (String, IdentifiedKey) {
     let ada = world.sign_in("ada").await;
     let body = json!({"name": "Metered", "token_limit": limit, "token_limit_period": "month"});
     let secret = text(&world.create(&ada, &body).await["key"]);
     hears(&world.services).await;
-    let found = world.services.checker.authenticate_on_server(Some(&secret)).await.unwrap();
+    let found = world.services.checker.authenticate_internally(Some(&secret)).await.unwrap();
     (secret, found)
 }
 
-async fn reserve(services: &Services, found: &Found, tokens: u64) -> Reservation {
-    let begun = services.checker.begin(found, Call::default()).await.unwrap();
+async fn reserve(services: &Services, found: &IdentifiedKey, tokens: u64) -> Reservation {
+    let begun = services.checker.begin(found, CheckRequest::default()).await.unwrap();
     let need = token_need(tokens, 0);
-    services.checker.reserve(found, Call::default(), need, begun).await.unwrap()
+    services.checker.reserve(found, CheckRequest::default(), need, begun).await.unwrap()
 }
 
 async fn settle(reserved: Reservation) {
@@ -35,7 +35,7 @@ async fn settle(reserved: Reservation) {
 }
 
 /// A call that reserves as much; what is used of the budget then, its reservation included.
-async fn call(services: &Services, found: &Found, tokens: u64) -> u64 {
+async fn call(services: &Services, found: &IdentifiedKey, tokens: u64) -> u64 {
     let reserved = reserve(services, found, tokens).await;
     let used = reserved.limits.budget.unwrap().used;
     settle(reserved).await;
@@ -44,7 +44,11 @@ async fn call(services: &Services, found: &Found, tokens: u64) -> u64 {
 
 /// Asks for so many tokens; what is used then, or the code of the refusal.
 async fn spend(services: &Services, secret: &str, cost: u64) -> Result<u64, &'static str> {
-    match services.checker.check(Some(secret), Call { cost, ..Call::default() }).await {
+    match services
+        .checker
+        .check(Some(secret), CheckRequest { cost, ..CheckRequest::default() })
+        .await
+    {
         Ok(admission) => Ok(admission.limits.budget.unwrap().used),
         Err(error) => Err(denial(error).outcome.as_str()),
     }
@@ -135,7 +139,7 @@ on_both_databases! {
         let created = world.create(&ada, &body).await;
         let (secret, id) = (text(&created["key"]), text(&created["api_key"]["id"]));
         hears(&world.services).await;
-        let found = world.services.checker.authenticate_on_server(Some(&secret)).await.unwrap();
+        let found = world.services.checker.authenticate_internally(Some(&secret)).await.unwrap();
         let large = reserve(&world.services, &found, 800).await;
         let lower = json!({"token_limit": 100});
         assert_eq!(crate::consistency::nodes::change(&world, &ada, &id, lower).await, 200);

@@ -6,7 +6,7 @@
 
 use std::time::{Duration, Instant};
 
-use latchkey_checker::Call;
+use latchkey_checker::CheckRequest;
 use latchkey_domain::outcome::Outcome;
 use latchkey_services::{Database, Services};
 use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, Statement};
@@ -15,11 +15,17 @@ use serde_json::{Value, json};
 use crate::world::{Backend, Session, World, denial, listen, on_both_databases, text};
 
 /// A call that takes tokens.
-const TEN_TOKENS: Call<'static> =
-    Call { kind: None, application: None, elsewhere: false, ip: None, model: None, cost: 10 };
+const TEN_TOKENS: CheckRequest<'static> = CheckRequest {
+    kind: None,
+    application: None,
+    elsewhere: false,
+    ip: None,
+    model: None,
+    cost: 10,
+};
 
 async fn outcome(services: &Services, secret: &str) -> Outcome {
-    match services.checker.check(Some(secret), Call::default()).await {
+    match services.checker.check(Some(secret), CheckRequest::default()).await {
         Ok(_) => Outcome::Valid,
         Err(error) => denial(error).outcome,
     }

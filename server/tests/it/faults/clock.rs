@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use latchkey_checker::Call;
+use latchkey_checker::CheckRequest;
 use latchkey_domain::outcome::Outcome;
 use latchkey_domain::time::Timestamp;
 use latchkey_services::clock::ManualClock;
@@ -27,7 +27,11 @@ async fn node(world: &World, ahead: i64) -> (Services, Arc<ManualClock>) {
 }
 
 async fn outcome(services: &Services, secret: &str, cost: u64) -> Outcome {
-    match services.checker.check(Some(secret), Call { cost, ..Call::default() }).await {
+    match services
+        .checker
+        .check(Some(secret), CheckRequest { cost, ..CheckRequest::default() })
+        .await
+    {
         Ok(_) => Outcome::Valid,
         Err(error) => denial(error).outcome,
     }

@@ -25,7 +25,7 @@ const COST: u64 = 10;
 /// Tokens of a round's budget: more than its calls can spend.
 const BUDGET: u64 = 100_000;
 /// What a node holds ahead of it at most: 64 calls' worth, and what was left
-/// (`crates/services/src/check/lease.rs`).
+/// (`crates/checker/src/lease.rs`).
 const LEASE: u64 = 66 * COST;
 /// How many keys are made in a round before there is no room.
 const BEFORE: usize = 20;

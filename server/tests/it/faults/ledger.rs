@@ -17,7 +17,7 @@ const COST: u64 = 10;
 /// Tokens of the one budget that all spend: more than they can while something breaks once.
 const BUDGET: u64 = 400_000;
 /// More than a node holds ahead at that cost: 64 calls' worth, and what was left
-/// (`crates/services/src/check/lease.rs`).
+/// (`crates/checker/src/lease.rs`).
 const LEASE: u64 = 66 * COST;
 /// Every process refuses a revoked key after this, whatever breaks.
 pub(super) const REVOKED_EVERYWHERE: Duration = Duration::from_secs(1);

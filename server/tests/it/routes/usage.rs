@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use latchkey_checker::Call;
+use latchkey_checker::CheckRequest;
 use latchkey_domain::id::{KeyId, ProjectId};
 use latchkey_services::usage::purge;
 use reqwest::{Method, Response};
@@ -129,7 +129,7 @@ on_both_databases! {
         let other = world.second_node().await;
         for _ in 0..5 {
             world.ingest(&secret).await;
-            other.checker.check(Some(&secret), Call::default()).await.unwrap();
+            other.checker.check(Some(&secret), CheckRequest::default()).await.unwrap();
             let (ours, theirs) = tokio::join!(world.services.checker.flush_usage(), other.checker.flush_usage());
             ours.and(theirs).unwrap();
         }

@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use super::ROWS_PER_STATEMENT;
 use crate::Checker;
-use crate::usage::recorder::{DENIALS_PER_KEY, UsageBatch};
+use crate::usage::pending::{DENIALS_PER_KEY, UsageBatch};
 use latchkey_store::Error;
 use latchkey_store::entity::denial;
 

@@ -15,7 +15,7 @@ use sea_orm::{
 use uuid::Uuid;
 
 use crate::Checker;
-use crate::usage::recorder::{Unwritten, UsageBatch};
+use crate::usage::pending::{PendingUsage, UsageBatch};
 use latchkey_store::Error;
 use latchkey_store::database::in_time;
 use latchkey_store::entity::key;
@@ -89,7 +89,7 @@ async fn write_some(checker: &Checker, some: &[Used]) -> Result<HashSet<Uuid>, E
 }
 
 /// A key and what is not written of it.
-type Used = (KeyId, Unwritten);
+type Used = (KeyId, PendingUsage);
 
 /// The columns of a last use: when, and from where.
 type Columns = (key::Column, Option<key::Column>);

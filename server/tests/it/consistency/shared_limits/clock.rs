@@ -5,7 +5,7 @@
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use latchkey_checker::{Call, Denial};
+use latchkey_checker::{CheckRequest, Denial};
 use latchkey_domain::outcome::Outcome;
 use latchkey_domain::time::Timestamp;
 use latchkey_domain::token_usage::TokenUsage;
@@ -24,7 +24,11 @@ async fn key(world: &World, limits: serde_json::Value) -> (String, String) {
 
 async fn refused(services: &Services, secret: &str, cost: u64) -> Denial {
     denial(
-        services.checker.check(Some(secret), Call { cost, ..Call::default() }).await.unwrap_err(),
+        services
+            .checker
+            .check(Some(secret), CheckRequest { cost, ..CheckRequest::default() })
+            .await
+            .unwrap_err(),
     )
 }
 
@@ -89,14 +93,15 @@ async fn a_call_without_tokens_needs_none_of_an_overrun_minute() {
     let redis = Redis::start().await;
     let world = world(&redis).await;
     let (_, secret) = key(&world, json!({"name": "tpm", "tpm": 100})).await;
-    let found = world.services.checker.authenticate_on_server(Some(&secret)).await.unwrap();
+    let found = world.services.checker.authenticate_internally(Some(&secret)).await.unwrap();
     let need = token_need(10, 0);
-    let begun = world.services.checker.begin(&found, Call::default()).await.unwrap();
-    let reserved = world.services.checker.reserve(&found, Call::default(), need, begun);
+    let begun = world.services.checker.begin(&found, CheckRequest::default()).await.unwrap();
+    let reserved = world.services.checker.reserve(&found, CheckRequest::default(), need, begun);
     let reserved = reserved.await.unwrap();
     reserved.settle(TokenUsage { prompt: 200, ..TokenUsage::default() }).await;
     world.services.settled().await;
-    let admission = world.services.checker.check(Some(&secret), Call::default()).await.unwrap();
+    let admission =
+        world.services.checker.check(Some(&secret), CheckRequest::default()).await.unwrap();
     assert_eq!(admission.limits.tokens.unwrap().remaining, 0);
     let denial = refused(&world.services, &secret, 1).await;
     assert_eq!(denial.outcome, Outcome::TokenRateLimited);

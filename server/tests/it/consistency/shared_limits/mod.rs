@@ -14,7 +14,7 @@ mod tls;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use latchkey_checker::Call;
+use latchkey_checker::CheckRequest;
 use latchkey_domain::outcome::Outcome;
 use latchkey_services::Services;
 use serde_json::json;
@@ -116,7 +116,7 @@ pub(crate) async fn admitted(nodes: &[Services], secret: &str, calls: usize, cos
     let calls = nodes.iter().flat_map(|node| std::iter::repeat_n(node, calls)).map(|node| {
         let (node, secret) = (node.clone(), secret.to_owned());
         tokio::spawn(async move {
-            let call = Call { cost, ..Call::default() };
+            let call = CheckRequest { cost, ..CheckRequest::default() };
             node.checker.check(Some(&secret), call).await.is_ok()
         })
     });
@@ -140,8 +140,11 @@ async fn three_nodes_admit_together_what_the_limits_allow() {
     assert_eq!(admitted(&nodes, &text(&rpm["key"]), 60, 0).await, 50);
     let tpm = world.create(&ada, &json!({"name": "tpm", "tpm": 1_000})).await;
     assert_eq!(admitted(&nodes, &text(&tpm["key"]), 60, 10).await, 100);
-    let error =
-        nodes[1].checker.check(Some(&text(&rpm["key"])), Call::default()).await.unwrap_err();
+    let error = nodes[1]
+        .checker
+        .check(Some(&text(&rpm["key"])), CheckRequest::default())
+        .await
+        .unwrap_err();
     let denial = denial(error);
     assert_eq!(denial.outcome, Outcome::RateLimited);
     assert!(
@@ -168,12 +171,13 @@ async fn begun_calls_share_requests_and_keep_them() {
     let secret = text(&world.create(&ada, &body).await["key"]);
     let mut begun = 0;
     for node in nodes.iter().cycle().take(8) {
-        let found = node.checker.authenticate_on_server(Some(&secret)).await.unwrap();
+        let found = node.checker.authenticate_internally(Some(&secret)).await.unwrap();
         // Some come to nothing, some go on: none takes a second request or gives one back.
-        match node.checker.begin(&found, Call::default()).await {
+        match node.checker.begin(&found, CheckRequest::default()).await {
             Ok(call) if begun % 2 == 0 => {
                 let need = token_need(10, 0);
-                let reserved = node.checker.reserve(&found, Call::default(), need, call).await;
+                let reserved =
+                    node.checker.reserve(&found, CheckRequest::default(), need, call).await;
                 assert_eq!(reserved.unwrap().limits.requests.unwrap().limit, 5);
                 begun += 1;
             }
@@ -193,7 +197,7 @@ async fn a_call_that_another_limit_refuses_takes_nothing() {
     let body = json!({"name": "both", "rpm": 3, "tpm": 100, "token_limit": 50, "token_limit_period": "day"});
     let secret = text(&world.create(&ada, &body).await["key"]);
     let ask = async |cost| {
-        let call = Call { cost, ..Call::default() };
+        let call = CheckRequest { cost, ..CheckRequest::default() };
         match world.services.checker.check(Some(&secret), call).await {
             Ok(_) => Outcome::Valid,
             Err(error) => denial(error).outcome,

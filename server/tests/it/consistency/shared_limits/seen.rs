@@ -1,6 +1,6 @@
 //! What is told of shared limits without taking of them is what all nodes have taken together.
 
-use latchkey_checker::Call;
+use latchkey_checker::CheckRequest;
 use latchkey_domain::key::KeyKind;
 use latchkey_domain::outcome::Outcome;
 use latchkey_services::Services;
@@ -18,7 +18,7 @@ async fn dry_run(world: &World, who: &Session, id: &str, tokens: u64) -> Value {
 
 /// What is left of the requests by a denial for another reason.
 async fn remaining(services: &Services, secret: &str) -> u64 {
-    let call = Call { kind: Some(KeyKind::Service), ..Call::default() };
+    let call = CheckRequest { kind: Some(KeyKind::Service), ..CheckRequest::default() };
     let denial = denial(services.checker.check(Some(secret), call).await.unwrap_err());
     assert_eq!(denial.outcome, Outcome::WrongScope);
     denial.limits.requests.unwrap().remaining

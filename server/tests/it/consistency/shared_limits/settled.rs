@@ -1,7 +1,7 @@
 //! What is reserved of limits that nodes share and not used: it is free again in Redis, and in the
 //! node's own windows, which decide alone when Redis goes away.
 
-use latchkey_checker::{Call, Reservation};
+use latchkey_checker::{CheckRequest, Reservation};
 use latchkey_domain::outcome::Outcome;
 use latchkey_domain::token_usage::TokenUsage;
 use serde_json::json;
@@ -19,10 +19,10 @@ async fn key(world: &World) -> String {
 
 /// Reserves most of what the key has in a minute.
 async fn reserve(world: &World, secret: &str) -> Reservation {
-    let found = world.services.checker.authenticate_on_server(Some(secret)).await.unwrap();
+    let found = world.services.checker.authenticate_internally(Some(secret)).await.unwrap();
     let need = token_need(100, 800);
-    let begun = world.services.checker.begin(&found, Call::default()).await.unwrap();
-    let reserved = world.services.checker.reserve(&found, Call::default(), need, begun);
+    let begun = world.services.checker.begin(&found, CheckRequest::default()).await.unwrap();
+    let reserved = world.services.checker.reserve(&found, CheckRequest::default(), need, begun);
     let reserved = reserved.await.unwrap();
     assert_eq!(reserved.granted().answer, 800);
     reserved
@@ -36,7 +36,12 @@ async fn settle(world: &World, reserved: Reservation) {
 }
 
 async fn ask(world: &World, secret: &str, cost: u64) -> Outcome {
-    match world.services.checker.check(Some(secret), Call { cost, ..Call::default() }).await {
+    match world
+        .services
+        .checker
+        .check(Some(secret), CheckRequest { cost, ..CheckRequest::default() })
+        .await
+    {
         Ok(_) => Outcome::Valid,
         Err(error) => denial(error).outcome,
     }
@@ -49,7 +54,8 @@ async fn settlement_frees_unused_tokens_in_redis_and_on_node() {
     let secret = key(&world).await;
     let reserved = reserve(&world, &secret).await;
     settle(&world, reserved).await;
-    let admission = world.services.checker.check(Some(&secret), Call::default()).await.unwrap();
+    let admission =
+        world.services.checker.check(Some(&secret), CheckRequest::default()).await.unwrap();
     assert_eq!(admission.limits.tokens.unwrap().remaining, TPM - 50);
     drop(redis);
     shares(&world.services, false).await;

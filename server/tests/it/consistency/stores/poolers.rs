@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use latchkey_checker::Call;
+use latchkey_checker::CheckRequest;
 use latchkey_services::Database;
 use serde_json::json;
 use tempfile::TempDir;
@@ -69,10 +69,10 @@ async fn a_pooler_of_sessions_with_enough_of_them_works() {
     let ada = world.sign_in("ada").await;
     let made = world.create(&ada, &json!({"name": "pooled"})).await;
     let secret = text(&made["key"]);
-    node.checker.check(Some(&secret), Call::default()).await.unwrap();
+    node.checker.check(Some(&secret), CheckRequest::default()).await.unwrap();
     let revoked = world.revoke(&ada, made["api_key"]["id"].as_str().unwrap()).await;
     assert!(revoked.status().is_success());
     tokio::time::sleep(Duration::from_secs(1)).await;
-    let denied = node.checker.check(Some(&secret), Call::default()).await.unwrap_err();
+    let denied = node.checker.check(Some(&secret), CheckRequest::default()).await.unwrap_err();
     assert_eq!(crate::world::denial(denied).outcome.as_str(), "revoked_key");
 }

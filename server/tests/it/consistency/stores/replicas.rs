@@ -8,7 +8,7 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use latchkey_checker::Call;
+use latchkey_checker::CheckRequest;
 use latchkey_services::{Database, Services};
 use sea_orm::{ConnectionTrait, DatabaseConnection, Statement};
 use serde_json::json;
@@ -78,7 +78,7 @@ async fn caught_up(primary: &Postgres, replica: &DatabaseConnection) {
 }
 
 async fn outcome(node: &Services, secret: &str) -> String {
-    match node.checker.check(Some(secret), Call::default()).await {
+    match node.checker.check(Some(secret), CheckRequest::default()).await {
         Ok(_) => "valid".to_owned(),
         Err(error) => denial(error).outcome.as_str().to_owned(),
     }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use latchkey_checker::Call;
+use latchkey_checker::CheckRequest;
 use latchkey_domain::id::ProjectId;
 use latchkey_domain::time::Timestamp;
 use sea_orm::ConnectionTrait;
@@ -63,7 +63,7 @@ on_both_databases! {
         assert_eq!(seen["buckets"][47]["outcomes"], json!({"valid": 10, "quota_exceeded": 55}));
         assert!(text(&seen["denials"][0]["detail"]).contains("100,000 used"));
         let other = world.second_node().await;
-        let error = other.checker.check(Some(&secret), Call::default()).await.unwrap_err();
+        let error = other.checker.check(Some(&secret), CheckRequest::default()).await.unwrap_err();
         assert_eq!(denial(error).outcome.as_str(), "quota_exceeded", "another node knows it too");
     }
 
@@ -72,12 +72,12 @@ on_both_databases! {
         let (secret, _) = new_key(&world, &ada, "live").await;
         set_month(&world, &ada, 99_998).await;
         let other = world.second_node().await;
-        other.checker.check(Some(&secret), Call::default()).await.unwrap();
+        other.checker.check(Some(&secret), CheckRequest::default()).await.unwrap();
         assert_eq!(world.ingest(&secret).await.status(), 200);
         world.services.checker.flush_usage().await.unwrap();
         other.checker.flush_usage().await.unwrap();
         assert_eq!(month(&world).await, 100_000);
-        let error = other.checker.check(Some(&secret), Call::default()).await.unwrap_err();
+        let error = other.checker.check(Some(&secret), CheckRequest::default()).await.unwrap_err();
         assert_eq!(denial(error).outcome.as_str(), "quota_exceeded", "its own batch brought the total");
         world.advance(Duration::from_millis(1_500));
         problem(world.ingest(&secret).await, 429, "quota_exceeded").await;

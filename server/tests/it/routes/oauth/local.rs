@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use latchkey_checker::Call;
+use latchkey_checker::CheckRequest;
 use latchkey_server::system::SystemRandom;
 use latchkey_services::accounts::{self, Device};
 use latchkey_services::{Database, Error, Services};
@@ -179,7 +179,7 @@ on_both_databases! {
         let asked = github.get(path).bearer_auth(&renewed.token).send().await.unwrap();
         problem(asked, 401, "unauthenticated").await;
         problem(github.refresh(&renewed.refresh_token).await, 401, "unauthenticated").await;
-        let call = Call::default();
+        let call = CheckRequest::default();
         assert!(github.services.checker.check(Some(&key), call).await.is_ok(), "keys go on");
         let refused = accounts::sign_in_local(&github.services, LOCAL_CODE, &device).await;
         assert!(matches!(refused, Err(Error::NotFound)));

@@ -20,7 +20,7 @@ fn call(key: u8, millis: i64, outcome: Outcome) -> Use {
     }
 }
 
-fn counters(recorder: &Recorder, key: u8) -> Vec<(i64, Outcome, u64)> {
+fn counters(recorder: &PendingCounters, key: u8) -> Vec<(i64, Outcome, u64)> {
     let mut seen = Vec::new();
     recorder.see_key(call(key, 0, Outcome::Valid).key, |unwritten| {
         let each = unwritten.counters.iter();
@@ -31,7 +31,7 @@ fn counters(recorder: &Recorder, key: u8) -> Vec<(i64, Outcome, u64)> {
 
 #[test]
 fn calls_are_summed_by_minute_and_outcome() {
-    let recorder = Recorder::new();
+    let recorder = PendingCounters::new();
     for (millis, outcome) in [
         (0, Outcome::Valid),
         (59_999, Outcome::Valid),
@@ -47,7 +47,7 @@ fn calls_are_summed_by_minute_and_outcome() {
 
 #[test]
 fn a_last_use_moves_forward_only() {
-    let recorder = Recorder::new();
+    let recorder = PendingCounters::new();
     recorder.record(&call(1, 5_000, Outcome::Valid));
     recorder.record(&Use { old_secret: true, ..call(1, 4_000, Outcome::RevokedKey) });
     recorder.record(&Use { old_secret: true, ..call(1, 3_000, Outcome::RevokedKey) });
@@ -59,7 +59,7 @@ fn a_last_use_moves_forward_only() {
 
 #[test]
 fn what_could_not_be_written_is_added_to_what_came_since() {
-    let recorder = Recorder::new();
+    let recorder = PendingCounters::new();
     recorder.record(&call(1, 0, Outcome::Valid));
     recorder.denied(&call(1, 0, Outcome::RateLimited), "first");
     let batch = recorder.take();
@@ -81,7 +81,7 @@ fn what_could_not_be_written_is_added_to_what_came_since() {
 
 #[test]
 fn the_newest_denials_of_a_key_are_kept() {
-    let recorder = Recorder::new();
+    let recorder = PendingCounters::new();
     for number in 0..60 {
         recorder.denied(&call(1, number, Outcome::RateLimited), &number.to_string());
     }
@@ -93,7 +93,7 @@ fn the_newest_denials_of_a_key_are_kept() {
 
 #[test]
 fn a_reason_is_short_and_has_no_control_characters() {
-    let recorder = Recorder::new();
+    let recorder = PendingCounters::new();
     let reason = format!("model \0{}", "x".repeat(1_000));
     recorder.denied(&call(1, 0, Outcome::ModelNotAllowed), &reason);
     let detail = &recorder.take()[0].1.denials[0].detail;
@@ -103,7 +103,7 @@ fn a_reason_is_short_and_has_no_control_characters() {
 
 #[test]
 fn memory_is_bounded_and_sums_stay_right() {
-    let recorder = Recorder::new();
+    let recorder = PendingCounters::new();
     let minutes = i64::try_from(COUNTERS_PER_SHARD).unwrap() + 1_000;
     for minute in 0..minutes {
         recorder.record(&call(1, minute * 60_000, Outcome::Valid));
@@ -121,7 +121,7 @@ fn memory_is_bounded_and_sums_stay_right() {
 
 #[test]
 fn an_upstream_can_not_make_the_sums_overflow() {
-    let recorder = Recorder::new();
+    let recorder = PendingCounters::new();
     let tokens = TokenUsage { prompt: u64::MAX, completion: u64::MAX, estimated: 0 };
     for _ in 0..3 {
         recorder.record(&Use { tokens, ..call(1, 0, Outcome::Valid) });
@@ -132,7 +132,7 @@ fn an_upstream_can_not_make_the_sums_overflow() {
 
 #[test]
 fn a_turn_takes_all_of_little_and_a_bounded_part_of_much() {
-    let recorder = Recorder::new();
+    let recorder = PendingCounters::new();
     let count = |keys: u16| {
         for number in 0..keys {
             let mut random = [0; 10];
@@ -158,7 +158,7 @@ fn a_turn_takes_all_of_little_and_a_bounded_part_of_much() {
 
 #[test]
 fn a_key_in_use_all_the_time_is_not_passed_over() {
-    let recorder = Recorder::new();
+    let recorder = PendingCounters::new();
     let key = |number: u16| {
         let mut random = [0; 10];
         random[8..].copy_from_slice(&number.to_be_bytes());

@@ -3,9 +3,9 @@
 use crate::Checker;
 use crate::budget;
 use crate::cache::CacheSize;
-use crate::shared;
-use crate::shared::SharedWindows;
-use crate::tally::CheckCounts;
+use crate::counters::CheckCounts;
+use crate::redis_limiter;
+use crate::redis_limiter::RedisLimiter;
 use latchkey_store::Error;
 
 impl Checker {
@@ -17,8 +17,8 @@ impl Checker {
         self.failed_keys.forget_idle(now);
     }
 
-    /// Gives back what is leased of token budgets and not used: what idle leases hold, what is too much
-    /// in others, and what came back when its lease was gone; or `all` when the node stops.
+    /// Gives back what is leased of token budgets and not used: what idle leases hold, what is too
+    /// much in others, and what came back when its lease was gone; or `all` when the node stops.
     ///
     /// # Errors
     /// The database fails. What was being given back stays taken, as it may have gone through: the
@@ -36,7 +36,7 @@ impl Checker {
 
     /// How many checks there were since the process started.
     pub fn check_counts(&self) -> CheckCounts {
-        self.tally.counts()
+        self.counters.counts()
     }
 }
 
@@ -51,20 +51,20 @@ impl Checker {
     /// # Errors
     /// The database fails. They find out within ten seconds.
     pub async fn leave_redis(&self) -> Result<(), Error> {
-        shared::leave(self).await
+        redis_limiter::leave(self).await
     }
 }
 
 impl Checker {
     /// How many checks wait to ask the database.
     pub fn waiting_look_ups(&self) -> usize {
-        self.look_ups.waiting()
+        self.lookup_limiter.waiting()
     }
 
-    /// Whether limits per minute are shared with other nodes at the moment; none: they are not meant to
-    /// be.
+    /// Whether limits per minute are shared with other nodes at the moment; none: they are not
+    /// meant to be.
     pub fn shares_limits(&self) -> Option<bool> {
-        self.shared.as_ref().map(SharedWindows::is_up)
+        self.shared.as_ref().map(RedisLimiter::is_up)
     }
 }
 

@@ -19,15 +19,15 @@ use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
 
 use super::{BEAT, Lost, PATIENCE};
 use crate::Checker;
-use crate::changed::{CHANNEL, Changed};
-use latchkey_store::database::{Postgres, Ways, why_not};
+use crate::key_invalidation::{CHANNEL, KeyInvalidation};
+use latchkey_store::database::{Postgres, PostgresRoutes, why_not};
 use latchkey_store::random::hex;
 
 /// How often a node makes sure that the name still leads to the server that it is connected to.
 const LOOK: Duration = Duration::from_secs(2);
 
 /// Listens past a pooler to what is told through it, until a connection is lost or leads elsewhere.
-pub(super) async fn listen(checker: &Checker, ways: &Ways) -> Result<Infallible, Lost> {
+pub(super) async fn listen(checker: &Checker, ways: &PostgresRoutes) -> Result<Infallible, Lost> {
     let own = format!("latchkey_beat_{}", hex(&checker.random.bytes::<8>()));
     // Not one of the pool's: under load it would come too late.
     let (mut teller, _) = connect(&ways.through).await?;
@@ -64,7 +64,7 @@ pub(super) async fn listen(checker: &Checker, ways: &Ways) -> Result<Infallible,
             }
         };
         if heard.channel() == CHANNEL {
-            Changed::parse(heard.payload()).evict(checker);
+            KeyInvalidation::parse(heard.payload()).evict(checker);
         } else if let Some(beat) = sent.take_if(|beat| heard.payload() == beat.number.to_string()) {
             checker.key_cache.trust(beat.sent_at);
         }
@@ -102,7 +102,7 @@ async fn listener(postgres: &Postgres, channels: [&str; 2]) -> Result<(PgListene
 }
 
 /// After a while, looks whether new connections still lead to the server, on either way.
-async fn look(ways: &Ways, server: &str) -> Result<(), Lost> {
+async fn look(ways: &PostgresRoutes, server: &str) -> Result<(), Lost> {
     sleep(LOOK).await;
     for way in [Some(&ways.through), ways.past.as_ref()].into_iter().flatten() {
         let (connection, now) = connect(way).await?;

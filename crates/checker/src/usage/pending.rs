@@ -136,7 +136,7 @@ pub struct DenialRecord {
 
 /// What is not written yet of one key.
 #[derive(Debug)]
-pub struct Unwritten {
+pub struct PendingUsage {
     /// Project that the key belongs to.
     pub project: ProjectId,
     /// What the key authenticates.
@@ -153,18 +153,18 @@ pub struct Unwritten {
 }
 
 /// What is not written yet of all keys, taken out to be written.
-pub(super) type UsageBatch = Vec<(KeyId, Unwritten)>;
+pub(super) type UsageBatch = Vec<(KeyId, PendingUsage)>;
 
 #[derive(Default)]
 struct Shard {
-    keys: IdMap<KeyId, Unwritten>,
+    keys: IdMap<KeyId, PendingUsage>,
     counters: usize,
     denials: usize,
     lost: u64,
 }
 
 /// All use that is not written yet.
-pub(super) struct Recorder {
+pub(super) struct PendingCounters {
     shards: Box<[Mutex<Shard>]>,
     round: Mutex<Round>,
 }
@@ -179,7 +179,7 @@ struct Round {
     turn: usize,
 }
 
-impl Recorder {
+impl PendingCounters {
     pub(super) fn new() -> Self {
         let shards = std::iter::repeat_with(Mutex::default).take(SHARDS).collect();
         Self { shards, round: Mutex::default() }
@@ -258,12 +258,12 @@ impl Recorder {
     }
 
     /// Shows what is not written yet of one key.
-    pub(super) fn see_key(&self, key: KeyId, see: impl FnOnce(&Unwritten)) {
+    pub(super) fn see_key(&self, key: KeyId, see: impl FnOnce(&PendingUsage)) {
         self.shard(key).keys.get(&key).map(see);
     }
 
     /// Shows what is not written yet of a project's keys, one after the other.
-    pub(super) fn see_project(&self, project: ProjectId, mut see: impl FnMut(&Unwritten)) {
+    pub(super) fn see_project(&self, project: ProjectId, mut see: impl FnMut(&PendingUsage)) {
         for shard in &self.shards {
             let shard = lock(shard);
             let all = shard.keys.values().filter(|one| one.project == project);
@@ -296,7 +296,7 @@ impl Shard {
         let unwritten = match self.keys.entry(key.id) {
             Entry::Occupied(known) => known.into_mut(),
             Entry::Vacant(_) if full => return,
-            Entry::Vacant(new) => new.insert(Unwritten {
+            Entry::Vacant(new) => new.insert(PendingUsage {
                 project: key.project,
                 kind: key.kind,
                 environment: key.environment,
@@ -321,7 +321,7 @@ impl Shard {
                 self.lost += 1;
                 return;
             }
-            Entry::Vacant(new) => new.insert(Unwritten {
+            Entry::Vacant(new) => new.insert(PendingUsage {
                 project: call.project,
                 kind: call.kind,
                 environment: call.environment,
@@ -332,7 +332,7 @@ impl Shard {
         };
         unwritten.move_last_use(last_use);
         match unwritten.count(Counter::of(call), full) {
-            CountResult::Known => {}
+            CountResult::CachedLookup => {}
             CountResult::New => self.counters += 1,
             CountResult::Lost => self.lost += 1,
         }
@@ -353,14 +353,14 @@ impl Shard {
         denials.push_back(denial);
     }
 
-    fn take(&mut self, key: KeyId) -> Option<Unwritten> {
+    fn take(&mut self, key: KeyId) -> Option<PendingUsage> {
         let taken = self.keys.remove(&key)?;
         self.counters -= taken.counters.len();
         self.denials -= taken.denials.len();
         Some(taken)
     }
 
-    fn put_back(&mut self, key: KeyId, old: Unwritten) {
+    fn put_back(&mut self, key: KeyId, old: PendingUsage) {
         let full_of_keys = self.keys.len() >= COUNTERS_PER_SHARD;
         match self.keys.entry(key) {
             // Of a last use alone nothing is lost that is counted.
@@ -379,7 +379,7 @@ impl Shard {
                 new.move_last_use(old.last_use);
                 for counter in old.counters {
                     match new.count(counter, self.counters >= COUNTERS_PER_SHARD) {
-                        CountResult::Known => {}
+                        CountResult::CachedLookup => {}
                         CountResult::New => self.counters += 1,
                         CountResult::Lost => self.lost += counter.counts.requests,
                     }
@@ -396,12 +396,12 @@ impl Shard {
 
 /// Where a call was counted.
 enum CountResult {
-    Known,
+    CachedLookup,
     New,
     Lost,
 }
 
-impl Unwritten {
+impl PendingUsage {
     /// Whether it belongs to the use of the project: a service key is its backend's own.
     pub(super) const fn is_of_project(&self) -> bool {
         !matches!(self.kind, KeyKind::Service)
@@ -423,7 +423,7 @@ impl Unwritten {
         let mut known = self.counters.iter_mut().rev().filter(same);
         if let Some(known) = known.find(|known| known.minute == counter.minute) {
             known.counts += counter.counts;
-            return CountResult::Known;
+            return CountResult::CachedLookup;
         }
         if !full {
             self.counters.push(counter);
@@ -433,7 +433,7 @@ impl Unwritten {
             return CountResult::Lost;
         };
         other.counts += counter.counts;
-        CountResult::Known
+        CountResult::CachedLookup
     }
 }
 

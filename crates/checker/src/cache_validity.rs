@@ -1,11 +1,11 @@
 //! For how long this node may believe what it has cached.
 //!
 //! A node can't see that a notification was lost. So it proves the way: on PostgreSQL it sends
-//! itself a heartbeat by the same way every 200 ms (`crate::nodes`). As notifications come in
-//! order, one that comes back shows that every change that was committed before it was *sent* has
-//! been heard of, and the cache may be believed until [`TRUST`] after that moment. Each heartbeat
-//! that comes back renews it; if none does, it ends by itself, and nobody has to notice that
-//! something is broken.
+//! itself a heartbeat by the same way every 200 ms (`crate::invalidation`). As notifications come
+//! in order, one that comes back shows that every change that was committed before it was *sent*
+//! has been heard of, and the cache may be believed until [`TRUST`] after that moment. Each
+//! heartbeat that comes back renews it; if none does, it ends by itself, and nobody has to notice
+//! that something is broken.
 //!
 //! *Consistency.* The time is monotonic and goes on while the machine sleeps: a process that stood
 //! still finds its trust over when it goes on. It is never moved back by an older heartbeat.
@@ -22,9 +22,9 @@ pub(crate) const TRUST: Duration = Duration::from_millis(700);
 
 /// The moment until which the cache may be believed, on the monotonic clock. At first it may not.
 #[derive(Debug, Default)]
-pub(crate) struct Trust(AtomicU64);
+pub(crate) struct CacheValidity(AtomicU64);
 
-impl Trust {
+impl CacheValidity {
     /// Every change that was committed before `asked_at` has been heard of.
     pub(crate) fn renew(&self, asked_at: Duration) {
         self.0.fetch_max(millis(asked_at + TRUST), Ordering::AcqRel);
@@ -51,7 +51,7 @@ mod tests {
 
     #[test]
     fn trust_ends_by_itself_and_is_never_shortened_by_an_older_word() {
-        let trust = Trust::default();
+        let trust = CacheValidity::default();
         let at = Duration::from_secs(10);
         assert!(!trust.holds(Duration::ZERO), "not before anything was heard");
         trust.renew(at);

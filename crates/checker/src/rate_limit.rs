@@ -8,11 +8,11 @@
 //! Redis was away a minute ago,  both have to admit the call: Redis by the whole limit, and the
 //! or has lost what it knew      node's own windows by its share
 //! ```
-//! The windows are [`Windows`] and [`SharedWindows`]; only here it is decided which of them count.
-//! As what Redis admits is counted on the node too, the node knows what it has admitted when Redis
-//! goes away.
+//! The windows are [`RateWindows`] and [`RedisLimiter`]; only here it is decided which of them
+//! count. As what Redis admits is counted on the node too, the node knows what it has admitted when
+//! Redis goes away.
 //!
-//! A call holds what it has taken ([`HeldRates`]) until more is known of it: [`give_back`] if
+//! A call holds what it has taken ([`RatePermit`]) until more is known of it: [`release`] if
 //! another limit refuses it, [`settle_tokens`] once it has used its tokens. Both reach the node's
 //! windows and those in Redis.
 //!
@@ -31,16 +31,19 @@ use latchkey_domain::api::RateLimitState;
 use latchkey_domain::id::KeyId;
 use latchkey_domain::limit::Limit;
 use latchkey_domain::outcome::Outcome;
-use latchkey_domain::window::{Taken, WindowFull, WindowState};
+use latchkey_domain::window::{WindowFull, WindowPermit, WindowState};
 
 use crate::Checker;
-use crate::need::Need;
 use crate::outcome::Denial;
 use crate::outcome::LimitStates;
 use crate::outcome::{full_state, rate_state};
 use crate::record::KeyRecord;
-use crate::shared::{Away, NARROW_FOR, Refused, SharedSeen, SharedTaken, SharedWindows};
-use crate::windows::Windows;
+use crate::redis_limiter::{
+    DEGRADED_FOR, RateLimitExceeded, RedisLimiter, RedisUnavailable, SharedPermit,
+    SharedWindowState,
+};
+use crate::token_estimate::TokenAmount;
+use crate::windows::RateWindows;
 use latchkey_store::clock::whole_seconds;
 
 /// What this node has admitted in so many seconds, Redis counts as well, although its seconds begin
@@ -50,14 +53,14 @@ const SURELY_SHARED: u64 = 57;
 /// What a call holds of its key's limits per minute. What it takes of the shared windows counts in
 /// this node's own too: should Redis go away, these know what the node has admitted.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(crate) struct HeldRates {
+pub(crate) struct RatePermit {
     /// Of this node's own windows.
-    requests: Option<Taken>,
-    tokens: Option<Taken>,
-    shared: Option<SharedTaken>,
+    requests: Option<WindowPermit>,
+    tokens: Option<WindowPermit>,
+    shared: Option<SharedPermit>,
 }
 
-impl HeldRates {
+impl RatePermit {
     /// How many tokens it may use; none: they are not limited.
     pub(crate) fn tokens(self) -> Option<u64> {
         let own = self.tokens?.amount();
@@ -78,7 +81,7 @@ pub(crate) struct MinuteLimits {
 impl MinuteLimits {
     /// All that the key has.
     pub(crate) fn of(key: &KeyRecord) -> Self {
-        let tpm = key.rare().tpm.map(Limit::get);
+        let tpm = key.extended().tpm.map(Limit::get);
         Self { key: key.id, rpm: key.rpm.map(Limit::get), tpm, told_tpm: tpm }
     }
 
@@ -94,15 +97,15 @@ impl MinuteLimits {
 }
 
 /// Takes what a call needs of the limits per minute, or says why it can't.
-pub(crate) async fn take(
+pub(crate) async fn acquire(
     checker: &Checker,
     of: MinuteLimits,
-    need: Need,
+    need: TokenAmount,
     limits: &mut LimitStates,
-) -> Result<HeldRates, Box<Denial>> {
+) -> Result<RatePermit, Box<Denial>> {
     if of.rpm.is_none() && of.tpm.is_none() {
         limits.tokens = tokens_of_node(checker, of, |limit| limit);
-        return Ok(HeldRates::default());
+        return Ok(RatePermit::default());
     }
     let Some(shared) = &checker.shared else {
         return of_node(checker, of, need, limits, |limit| limit);
@@ -110,7 +113,7 @@ pub(crate) async fn take(
     let now = checker.clock.monotonic();
     let own = of.rpm.map_or(0, |_| checker.requests.recent(of.key, now, SURELY_SHARED));
     // Boxed: a check that asks no Redis need not carry the states of asking it.
-    match Box::pin(shared.take(now, of.key, of.rpm, of.tpm, need)).await {
+    match Box::pin(shared.acquire(now, of.key, of.rpm, of.tpm, need)).await {
         Ok((Ok(taken), mut seen)) => {
             // What it counts has this call in it too.
             if own > 0 && seen.requests.state(seen.now, own).used <= own {
@@ -119,7 +122,7 @@ pub(crate) async fn take(
             of_all(checker, shared, of, need, limits, taken, seen)
         }
         Ok((Err(refused), seen)) => Err(refused_by_all(of, need, limits, refused, seen)),
-        Err(Away) => of_node(checker, of, need, limits, |limit| shared.share(limit)),
+        Err(RedisUnavailable) => of_node(checker, of, need, limits, |limit| shared.share(limit)),
     }
 }
 
@@ -127,15 +130,15 @@ pub(crate) async fn take(
 fn of_node(
     checker: &Checker,
     of: MinuteLimits,
-    need: Need,
+    need: TokenAmount,
     limits: &mut LimitStates,
     share: impl Fn(u64) -> u64,
-) -> Result<HeldRates, Box<Denial>> {
+) -> Result<RatePermit, Box<Denial>> {
     let now = checker.clock.monotonic();
-    let mut held = HeldRates::default();
+    let mut held = RatePermit::default();
     if let Some(whole) = of.rpm {
         let limit = share(whole);
-        match checker.requests.take(of.key, now, 1, limit) {
+        match checker.requests.acquire(of.key, now, 1, limit) {
             Ok((taken, state)) => {
                 held.requests = Some(taken);
                 limits.requests = Some(rate_state(state, limit));
@@ -157,7 +160,7 @@ fn of_node(
                 limits.tokens = Some(rate_state(state, limit));
             }
             Err(full) => {
-                give_back(checker, of.key, held);
+                release(checker, of.key, held);
                 let full = of_share(full, need.least(), whole);
                 return Err(too_many_tokens(full, limit, whole, need, limits));
             }
@@ -174,46 +177,46 @@ fn tokens_of_node(
 ) -> Option<RateLimitState> {
     let limit = share(of.told_tpm?);
     let now = checker.clock.monotonic();
-    Some(Look::of(checker.tokens.look(of.key, now, 0, limit), limit).state)
+    Some(PeekedRate::of(checker.tokens.peek(of.key, now, 0, limit), limit).state)
 }
 
 /// What fits a limit but not this node's share of it fits when the nodes share again.
 fn of_share(full: WindowFull, amount: u64, whole: u64) -> WindowFull {
-    let again = (amount <= whole).then_some(NARROW_FOR);
+    let again = (amount <= whole).then_some(DEGRADED_FOR);
     WindowFull { retry_after: full.retry_after.or(again), ..full }
 }
 
 /// Of the windows that all nodes share, and of this node's own.
 fn of_all(
     checker: &Checker,
-    shared: &SharedWindows,
+    shared: &RedisLimiter,
     of: MinuteLimits,
-    need: Need,
+    need: TokenAmount,
     limits: &mut LimitStates,
-    taken: SharedTaken,
-    mut seen: SharedSeen,
-) -> Result<HeldRates, Box<Denial>> {
+    taken: SharedPermit,
+    mut seen: SharedWindowState,
+) -> Result<RatePermit, Box<Denial>> {
     let MinuteLimits { key, rpm, tpm, told_tpm } = of;
     limits.requests = rpm.map(|limit| rate_state(seen.requests.state(seen.now, limit), limit));
     limits.tokens = told_tpm.map(|limit| rate_state(seen.tokens.state(seen.now, limit), limit));
     let now = checker.clock.monotonic();
-    if !shared.is_narrow(now) {
-        return Ok(HeldRates {
+    if !shared.is_degraded(now) {
+        return Ok(RatePermit {
             requests: rpm.map(|_| checker.requests.count(key, now, 1)),
             tokens: tpm.map(|_| checker.tokens.count(key, now, taken.tokens)),
             shared: Some(taken),
         });
     }
     let mut own = LimitStates::default();
-    let need = Need::Between(need.least(), taken.tokens);
+    let need = TokenAmount::Between(need.least(), taken.tokens);
     let held = of_node(checker, of, need, &mut own, |limit| shared.share(limit));
     limits.requests = tighter(limits.requests, own.requests);
     limits.tokens = tighter(limits.tokens, own.tokens);
     let shared = Some(taken);
     match held {
-        Ok(own) => Ok(HeldRates { shared, ..own }),
+        Ok(own) => Ok(RatePermit { shared, ..own }),
         Err(denial) => {
-            give_back(checker, key, HeldRates { shared, ..HeldRates::default() });
+            release(checker, key, RatePermit { shared, ..RatePermit::default() });
             Err(denial)
         }
     }
@@ -222,13 +225,13 @@ fn of_all(
 /// The shared windows have refused a call, whatever this node makes of their numbers.
 fn refused_by_all(
     of: MinuteLimits,
-    need: Need,
+    need: TokenAmount,
     limits: &mut LimitStates,
-    refused: Refused,
-    mut seen: SharedSeen,
+    refused: RateLimitExceeded,
+    mut seen: SharedWindowState,
 ) -> Box<Denial> {
     let rpm = of.rpm.unwrap_or_default();
-    if refused == Refused::Requests {
+    if refused == RateLimitExceeded::Requests {
         let full = seen.requests.refusal(seen.now, 1, rpm);
         limits.tokens =
             of.told_tpm.map(|limit| rate_state(seen.tokens.state(seen.now, limit), limit));
@@ -242,14 +245,14 @@ fn refused_by_all(
 
 /// What a key's limits per minute would say to a call.
 #[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct Looks {
-    pub(crate) requests: Option<Look>,
-    pub(crate) tokens: Option<Look>,
+pub(crate) struct RateStates {
+    pub(crate) requests: Option<PeekedRate>,
+    pub(crate) tokens: Option<PeekedRate>,
 }
 
 /// Where a window stands, seen by a call that would take of it.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Look {
+pub(crate) struct PeekedRate {
     pub(crate) state: RateLimitState,
     /// It has too little left.
     pub(crate) is_full: bool,
@@ -257,7 +260,7 @@ pub(crate) struct Look {
     pub(crate) frees_in: Option<Duration>,
 }
 
-impl Look {
+impl PeekedRate {
     fn of(looked: Result<WindowState, WindowFull>, limit: u64) -> Self {
         match looked {
             Ok(state) => Self { state: rate_state(state, limit), is_full: false, frees_in: None },
@@ -275,27 +278,28 @@ impl Look {
 }
 
 /// What a call of so many tokens would meet, which takes nothing.
-pub(crate) async fn look(checker: &Checker, key: &KeyRecord, tokens: u64) -> Looks {
-    let (rpm, tpm) = (key.rpm.map(Limit::get), key.rare().tpm.map(Limit::get));
+pub(crate) async fn peek(checker: &Checker, key: &KeyRecord, tokens: u64) -> RateStates {
+    let (rpm, tpm) = (key.rpm.map(Limit::get), key.extended().tpm.map(Limit::get));
     if rpm.is_none() && tpm.is_none() {
-        return Looks::default();
+        return RateStates::default();
     }
     let Some(shared) = &checker.shared else {
         return look_at_node(checker, key, tokens, |limit| limit);
     };
-    let seen = Box::pin(shared.look(key.id)).await;
+    let seen = Box::pin(shared.peek(key.id)).await;
     let own = look_at_node(checker, key, tokens, |limit| shared.share(limit));
-    let Ok(SharedSeen { now, requests: mut of_requests, tokens: mut of_tokens }) = seen else {
+    let Ok(SharedWindowState { now, requests: mut of_requests, tokens: mut of_tokens }) = seen
+    else {
         return own;
     };
-    let requests = rpm.map(|limit| Look::of(of_requests.look(now, 1, limit), limit));
-    let tokens = tpm.map(|limit| Look::of(of_tokens.look(now, tokens, limit), limit));
-    if !shared.is_narrow(checker.clock.monotonic()) {
-        return Looks { requests, tokens };
+    let requests = rpm.map(|limit| PeekedRate::of(of_requests.peek(now, 1, limit), limit));
+    let tokens = tpm.map(|limit| PeekedRate::of(of_tokens.peek(now, tokens, limit), limit));
+    if !shared.is_degraded(checker.clock.monotonic()) {
+        return RateStates { requests, tokens };
     }
-    Looks {
-        requests: Look::stricter(requests, own.requests),
-        tokens: Look::stricter(tokens, own.tokens),
+    RateStates {
+        requests: PeekedRate::stricter(requests, own.requests),
+        tokens: PeekedRate::stricter(tokens, own.tokens),
     }
 }
 
@@ -304,16 +308,16 @@ fn look_at_node(
     key: &KeyRecord,
     tokens: u64,
     share: impl Fn(u64) -> u64,
-) -> Looks {
+) -> RateStates {
     let now = checker.clock.monotonic();
-    let look = |windows: &Windows, amount: u64, whole: u64| {
+    let peek = |windows: &RateWindows, amount: u64, whole: u64| {
         let limit = share(whole);
-        let looked = windows.look(key.id, now, amount, limit);
-        Look::of(looked.map_err(|full| of_share(full, amount, whole)), limit)
+        let looked = windows.peek(key.id, now, amount, limit);
+        PeekedRate::of(looked.map_err(|full| of_share(full, amount, whole)), limit)
     };
-    Looks {
-        requests: key.rpm.map(|limit| look(&checker.requests, 1, limit.get())),
-        tokens: key.rare().tpm.map(|limit| look(&checker.tokens, tokens, limit.get())),
+    RateStates {
+        requests: key.rpm.map(|limit| peek(&checker.requests, 1, limit.get())),
+        tokens: key.extended().tpm.map(|limit| peek(&checker.tokens, tokens, limit.get())),
     }
 }
 
@@ -349,7 +353,7 @@ fn too_many_tokens(
     full: WindowFull,
     limit: u64,
     whole: u64,
-    need: Need,
+    need: TokenAmount,
     limits: &mut LimitStates,
 ) -> Box<Denial> {
     limits.tokens = Some(full_state(full, limit));
@@ -382,12 +386,12 @@ fn named(limit: u64, whole: u64) -> String {
 }
 
 /// Gives back what a call held that was refused for another reason.
-pub(crate) fn give_back(checker: &Checker, key: KeyId, held: HeldRates) {
+pub(crate) fn release(checker: &Checker, key: KeyId, held: RatePermit) {
     if let Some(taken) = held.requests {
-        checker.requests.give_back(key, taken);
+        checker.requests.release(key, taken);
     }
     if let Some(taken) = held.tokens {
-        checker.tokens.give_back(key, taken);
+        checker.tokens.release(key, taken);
     }
     if let Some(taken) = held.shared {
         settle_later(checker, key, taken, None);
@@ -398,24 +402,24 @@ pub(crate) fn give_back(checker: &Checker, key: KeyId, held: HeldRates) {
 pub(crate) fn settle_tokens(
     checker: &Checker,
     key: KeyId,
-    held: HeldRates,
+    held: RatePermit,
     used: u64,
-) -> HeldRates {
+) -> RatePermit {
     let Some(own) = held.tokens else { return held };
     checker.tokens.settle(key, checker.clock.monotonic(), own, used);
     if let Some(taken) = held.shared {
         settle_later(checker, key, taken, Some(used));
     }
-    HeldRates {
+    RatePermit {
         tokens: Some(own.reduced_to(used)),
         shared: held.shared.map(|taken| taken.reduced_to(used)),
         ..held
     }
 }
 
-/// Tells Redis without waiting, see [`SharedWindows::settle`]. If it can't be told, what was held
+/// Tells Redis without waiting, see [`RedisLimiter::settle`]. If it can't be told, what was held
 /// leaves the window within a minute by itself.
-fn settle_later(checker: &Checker, key: KeyId, taken: SharedTaken, used: Option<u64>) {
+fn settle_later(checker: &Checker, key: KeyId, taken: SharedPermit, used: Option<u64>) {
     let checker = checker.clone();
     let unsettled = checker.unsettled.clone();
     let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };

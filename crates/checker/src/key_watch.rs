@@ -15,14 +15,14 @@ use latchkey_domain::outcome::Outcome;
 use tokio::sync::watch;
 
 use crate::Checker;
-use crate::admit;
-use crate::cache::Known;
-use crate::check::Found;
-use crate::check::Presenter;
+use crate::cache::CachedLookup;
+use crate::check::IdentifiedKey;
+use crate::check::PresentedBy;
 use crate::check::load;
 use crate::digest::KeyDigest;
+use crate::evaluate;
+use crate::lookup_limiter::LookupCaller;
 use crate::outcome::Denial;
-use crate::queue::Asker;
 
 /// How often a key is looked at. With what it takes to distrust a cache that no changes reach (700
 /// ms), a revoked key's calls end within one second.
@@ -73,7 +73,7 @@ impl KeyWatch {
 
 impl Checker {
     /// Looks at the key of a call for as long as what is returned is kept.
-    pub fn watch_key(&self, found: &Found) -> KeyWatch {
+    pub fn watch_key(&self, found: &IdentifiedKey) -> KeyWatch {
         let digest = *found.seen.digest();
         let mut keys = self.watched_keys.lock();
         match keys.entry(digest) {
@@ -98,9 +98,9 @@ async fn look_on(checker: Checker, digest: KeyDigest, ended: Ended) {
             return;
         }
         wait = match standing(&checker, digest).await {
-            Standing::Good => INTERVAL,
-            Standing::Asked => DATABASE_INTERVAL,
-            Standing::Ended(denial) => {
+            KeyState::Good => INTERVAL,
+            KeyState::Asked => DATABASE_INTERVAL,
+            KeyState::Ended(denial) => {
                 // Whoever begins a call from now on looks for themselves.
                 checker.watched_keys.lock().remove(&digest);
                 ended.send_replace(Some(denial));
@@ -111,28 +111,28 @@ async fn look_on(checker: Checker, digest: KeyDigest, ended: Ended) {
 }
 
 /// How a key stands.
-enum Standing {
+enum KeyState {
     Good,
     /// As far as the database could tell, which had to be asked.
     Asked,
     Ended(Denial),
 }
 
-async fn standing(checker: &Checker, digest: KeyDigest) -> Standing {
+async fn standing(checker: &Checker, digest: KeyDigest) -> KeyState {
     let cached = checker.key_cache.get(&digest, checker.clock.monotonic());
     let (known, good) = match cached {
-        Some(known) => (known, Standing::Good),
-        None => match load(checker, digest, Presenter::Other(Asker::Server)).await {
-            Ok(known) => (known, Standing::Asked),
-            Err(_) => return Standing::Asked,
+        Some(known) => (known, KeyState::Good),
+        None => match load(checker, digest, PresentedBy::Other(LookupCaller::Server)).await {
+            Ok(known) => (known, KeyState::Asked),
+            Err(_) => return KeyState::Asked,
         },
     };
-    let Known::Key(key) = known else {
+    let CachedLookup::Key(key) = known else {
         // The secret was rotated out for good.
-        return Standing::Ended(Denial::of(Outcome::RevokedKey));
+        return KeyState::Ended(Denial::of(Outcome::RevokedKey));
     };
-    match admit::ended(&key, key.is_old(&digest), checker.clock.now()) {
-        Some((outcome, detail)) => Standing::Ended(Denial { detail, ..Denial::of(outcome) }),
+    match evaluate::ended(&key, key.is_old(&digest), checker.clock.now()) {
+        Some((outcome, detail)) => KeyState::Ended(Denial { detail, ..Denial::of(outcome) }),
         None => good,
     }
 }

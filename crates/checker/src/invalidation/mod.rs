@@ -14,8 +14,8 @@ use std::time::Duration;
 use sea_orm::DbErr;
 
 use crate::Checker;
-use crate::shared;
-use latchkey_store::database::Watched;
+use crate::redis_limiter;
+use latchkey_store::database::ChangeSource;
 
 /// How often a node makes sure that it still hears of changes: often enough that one lost word does
 /// no harm.
@@ -59,18 +59,18 @@ impl Lost {
 }
 
 impl Checker {
-    /// Hears of other nodes' changes, and shares limits with them where that is wanted, for as long as
-    /// it is polled. Without it every check asks the database.
+    /// Hears of other nodes' changes, and shares limits with them where that is wanted, for as long
+    /// as it is polled. Without it every check asks the database.
     pub async fn listen(&self) {
-        tokio::join!(hear(self), shared::keep(self));
+        tokio::join!(hear(self), redis_limiter::keep(self));
     }
 }
 
 async fn hear(checker: &Checker) {
     loop {
         let lost = match checker.database.watched() {
-            Watched::Postgres(ways) => postgres::listen(checker, ways).await,
-            Watched::Sqlite { writer, number } => sqlite::look(checker, writer, number).await,
+            ChangeSource::Postgres(ways) => postgres::listen(checker, ways).await,
+            ChangeSource::Sqlite { writer, number } => sqlite::look(checker, writer, number).await,
         };
         let Err(lost) = lost;
         checker.key_cache.distrust();

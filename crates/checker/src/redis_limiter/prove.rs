@@ -7,8 +7,8 @@ use std::time::Duration;
 use redis::{RedisError, Script};
 use tokio::time::timeout;
 
-use super::SharedWindows;
-use super::presence::TRIED;
+use super::RedisLimiter;
+use super::membership::TRIED;
 
 /// How long Redis may take. One that is away is no reason not to start.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -21,7 +21,7 @@ const PASSES: [&str; 7] =
 ///
 /// # Errors
 /// Redis answers and refuses: the sentence says what to set.
-pub(super) async fn prove(shared: &SharedWindows) -> Result<(), String> {
+pub(super) async fn prove(shared: &RedisLimiter) -> Result<(), String> {
     match timeout(PATIENCE, attempt(shared)).await {
         Ok(Err(error)) if !is_outage(&error) => {
             Err(format!("{} reported an error: {error}. {}", shared.url.host(), remedy(&error)))
@@ -31,7 +31,7 @@ pub(super) async fn prove(shared: &SharedWindows) -> Result<(), String> {
     }
 }
 
-async fn attempt(shared: &SharedWindows) -> Result<(), RedisError> {
+async fn attempt(shared: &RedisLimiter) -> Result<(), RedisError> {
     let mut connection = shared.connect().await?;
     let run = async |script: &Script, arguments: &[&str]| {
         let mut call = script.prepare_invoke();
@@ -44,7 +44,7 @@ async fn attempt(shared: &SharedWindows) -> Result<(), RedisError> {
     run(&shared.take, &["1000000", "1000000", "1", "1", TRIED, "any"]).await?;
     run(&shared.settle, &["0", "0", "0"]).await?;
     run(&shared.look, &[]).await?;
-    shared.presence.try_to_say(&mut connection).await
+    shared.membership.try_to_say(&mut connection).await
 }
 
 fn is_outage(error: &RedisError) -> bool {

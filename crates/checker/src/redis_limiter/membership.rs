@@ -13,7 +13,7 @@ use redis::{RedisError, Script};
 use sea_orm::sea_query::OnConflict;
 use sea_orm::{DbErr, EntityTrait, Set};
 
-use super::census::{self, Census};
+use super::node_table::{self, NodeTable};
 use crate::digest::Pepper;
 use latchkey_store::Error;
 use latchkey_store::database::{Database, in_time};
@@ -33,7 +33,7 @@ pub(super) const TRIED: &str = "latchkey:{start}:n";
 const ROW: &str = "nodes_sharing_limits";
 
 /// The nodes that share the limits, as this one has heard of them.
-pub(super) struct Presence {
+pub(super) struct Membership {
     /// The key in Redis: of this installation, whatever else uses the same Redis.
     key: String,
     node: String,
@@ -46,14 +46,14 @@ pub(super) struct Presence {
     /// What the database has.
     noted: AtomicU64,
     /// As the database counts them.
-    census: Census,
+    node_table: NodeTable,
 }
 
 /// What Redis says of the nodes: how many there are, how many of them come before this one, and
 /// whether this one was known.
 pub(super) type Heard = (u64, u64, u8);
 
-impl Presence {
+impl Membership {
     /// `known` nodes were there when the database last heard of it.
     pub(super) fn new(pepper: &Pepper, node: [u8; 8], known: u64) -> Self {
         Self {
@@ -65,7 +65,7 @@ impl Presence {
             before: AtomicU64::new(u64::MAX),
             lately: Mutex::new(Lately::new(known)),
             noted: AtomicU64::new(known),
-            census: Census::default(),
+            node_table: NodeTable::default(),
         }
     }
 
@@ -77,7 +77,7 @@ impl Presence {
     /// whichever counts more.
     fn place(&self) -> (u64, u64) {
         let heard = (self.nodes.load(Ordering::Relaxed), self.before.load(Ordering::Relaxed));
-        match self.census.counted() {
+        match self.node_table.counted() {
             Some(counted) if counted.0 >= heard.0 => counted,
             _ => heard,
         }
@@ -92,11 +92,11 @@ impl Presence {
 
     /// Says in the database too that this node is there, and counts the nodes there.
     pub(super) async fn count(&self, database: &Database) -> Result<(), Error> {
-        self.census.take(database, &self.node).await
+        self.node_table.take(database, &self.node).await
     }
 
     pub(super) async fn leave(&self, database: &Database) -> Result<(), Error> {
-        census::leave(database, &self.node).await
+        node_table::leave(database, &self.node).await
     }
 
     /// The nodes' key in Redis, and this node in it.
@@ -125,11 +125,11 @@ impl Presence {
         call.invoke_async(connection).await
     }
 
-    /// What was heard counts. In the `narrow` minute, Redis may not have heard of all nodes yet:
+    /// What was heard counts. In the `degraded` minute, Redis may not have heard of all nodes yet:
     /// shares don't grow.
-    pub(super) fn heard(&self, now: Duration, narrow: bool, (nodes, before, _): Heard) {
+    pub(super) fn heard(&self, now: Duration, degraded: bool, (nodes, before, _): Heard) {
         let nodes = self.lately().hear(now, nodes).max(nodes);
-        if narrow {
+        if degraded {
             self.nodes.fetch_max(nodes, Ordering::Relaxed);
             self.before.fetch_max(before, Ordering::Relaxed);
         } else {
@@ -228,9 +228,9 @@ mod tests {
         let pepper = Pepper::new(b"any");
         let nodes: Vec<_> = (0..3)
             .map(|before| {
-                let presence = Presence::new(&pepper, [0; 8], 1);
-                presence.heard(Duration::ZERO, false, (3, before, 1));
-                presence
+                let membership = Membership::new(&pepper, [0; 8], 1);
+                membership.heard(Duration::ZERO, false, (3, before, 1));
+                membership
             })
             .collect();
         for limit in 1..100 {
@@ -241,12 +241,12 @@ mod tests {
 
     #[test]
     fn share_does_not_grow_in_the_first_minute_of_redis() {
-        let presence = Presence::new(&Pepper::new(b"any"), [0; 8], 3);
-        assert_eq!(presence.share(50), 16, "one that starts while Redis is away");
-        presence.heard(Duration::ZERO, false, (3, 1, 1));
-        assert_eq!(presence.share(50), 17);
-        presence.heard(Duration::from_secs(1), true, (1, 0, 1));
-        assert_eq!(presence.share(50), 17);
-        assert_eq!(presence.share(1), 0);
+        let membership = Membership::new(&Pepper::new(b"any"), [0; 8], 3);
+        assert_eq!(membership.share(50), 16, "one that starts while Redis is away");
+        membership.heard(Duration::ZERO, false, (3, 1, 1));
+        assert_eq!(membership.share(50), 17);
+        membership.heard(Duration::from_secs(1), true, (1, 0, 1));
+        assert_eq!(membership.share(50), 17);
+        assert_eq!(membership.share(1), 0);
     }
 }

@@ -4,22 +4,22 @@ use latchkey_domain::id::{KeyId, ProjectId};
 use latchkey_domain::time::Timestamp;
 use tokio::sync::{RwLock, RwLockReadGuard};
 
+use super::pending::{PendingCounters, PendingUsage, Use};
 use super::quota::Quota;
-use super::recorder::{Recorder, Unwritten, Use};
 use crate::KeyRecord;
 
 /// Counts calls in memory until [`super::flush`] writes them.
-pub struct Meter {
-    pub(super) recorder: Recorder,
+pub struct UsageBuffer {
+    pub(super) recorder: PendingCounters,
     pub(crate) quota: Quota,
     /// Held alone while a batch is on its way from memory to the database, and shared by who adds
     /// up both: nothing is then seen twice, or not at all.
     pub(super) writing: RwLock<()>,
 }
 
-impl Meter {
+impl UsageBuffer {
     pub(crate) fn new() -> Self {
-        Self { recorder: Recorder::new(), quota: Quota::new(), writing: RwLock::new(()) }
+        Self { recorder: PendingCounters::new(), quota: Quota::new(), writing: RwLock::new(()) }
     }
 
     /// Counts a call. It neither waits nor fails.
@@ -39,12 +39,12 @@ impl Meter {
     }
 
     /// Shows what is not written yet of a key.
-    pub fn see_key(&self, key: KeyId, see: impl FnOnce(&Unwritten)) {
+    pub fn see_key(&self, key: KeyId, see: impl FnOnce(&PendingUsage)) {
         self.recorder.see_key(key, see);
     }
 
     /// Shows what is not written yet of each key of a project.
-    pub fn see_project(&self, project: ProjectId, see: impl FnMut(&Unwritten)) {
+    pub fn see_project(&self, project: ProjectId, see: impl FnMut(&PendingUsage)) {
         self.recorder.see_project(project, see);
     }
 

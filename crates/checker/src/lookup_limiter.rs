@@ -12,7 +12,7 @@ use sea_orm::{ConnAcquireErr, DbErr};
 use crate::failures::Address;
 use latchkey_store::Error;
 use latchkey_store::database::in_time;
-use latchkey_store::turns::{Bounds, Full, Size, Turn, Turns};
+use latchkey_store::fair_queue::{FairQueue, QueueBounds, QueueFull, QueuePermit, Size};
 
 /// Look-ups at once, of everybody and of those who have guessed too often. The pool has 16
 /// connections.
@@ -24,7 +24,7 @@ const IN_ALL: usize = 65_536;
 
 /// For whom keys are looked up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Asker {
+pub enum LookupCaller {
     /// Whoever presents them, from this address.
     Address(Address),
     /// Service keys of an organization, to whom they were presented.
@@ -38,22 +38,22 @@ pub enum Asker {
 }
 
 /// The queue in front of the database.
-pub struct LookUps {
-    everybody: Turns<Asker>,
-    guessers: Turns<Asker>,
+pub struct LookupLimiter {
+    everybody: FairQueue<LookupCaller>,
+    guessers: FairQueue<LookupCaller>,
 }
 
-impl LookUps {
+impl LookupLimiter {
     pub(crate) fn new() -> Self {
-        let bounds = |running, all, of_one| Bounds {
+        let bounds = |running, all, of_one| QueueBounds {
             running,
             running_of_one: running,
             all: Size::calls(all),
             of_one: Size::calls(of_one),
         };
         Self {
-            everybody: Turns::new(bounds(AT_ONCE.0, IN_ALL, OF_ONE.0)),
-            guessers: Turns::new(bounds(AT_ONCE.1, OF_ONE.1, OF_ONE.1)),
+            everybody: FairQueue::new(bounds(AT_ONCE.0, IN_ALL, OF_ONE.0)),
+            guessers: FairQueue::new(bounds(AT_ONCE.1, OF_ONE.1, OF_ONE.1)),
         }
     }
 
@@ -61,7 +61,11 @@ impl LookUps {
     ///
     /// # Errors
     /// Too many wait already.
-    pub(crate) async fn turn(&self, asker: Asker, guesser: bool) -> Result<Turn<Asker>, Full> {
+    pub(crate) async fn turn(
+        &self,
+        asker: LookupCaller,
+        guesser: bool,
+    ) -> Result<QueuePermit<LookupCaller>, QueueFull> {
         let lane = if guesser { &self.guessers } else { &self.everybody };
         lane.turn(asker, 0).await
     }
@@ -72,10 +76,10 @@ impl LookUps {
     /// As the work's; `Unavailable` if it takes too long or too many wait already.
     pub async fn of<T>(
         &self,
-        asker: Asker,
+        asker: LookupCaller,
         work: impl Future<Output = Result<T, Error>>,
     ) -> Result<T, Error> {
-        let full = |Full| {
+        let full = |QueueFull| {
             latchkey_store::Error::Unavailable(DbErr::ConnectionAcquire(ConnAcquireErr::Timeout))
         };
         in_time(async {
@@ -99,13 +103,13 @@ mod tests {
 
     use super::*;
 
-    fn address(last: u8) -> Asker {
-        Asker::Address(Address::of(Some(IpAddr::from(Ipv4Addr::new(192, 0, 2, last)))))
+    fn address(last: u8) -> LookupCaller {
+        LookupCaller::Address(Address::of(Some(IpAddr::from(Ipv4Addr::new(192, 0, 2, last)))))
     }
 
     #[test]
     fn who_guesses_waits_for_those_who_guess_alone() {
-        let queue = LookUps::new();
+        let queue = LookupLimiter::new();
         let turn = |guesser| queue.turn(address(1), guesser);
         let running: Vec<_> = (0..AT_ONCE.1).map(|_| turn(true).now_or_never()).collect();
         assert!(running.iter().all(|turn| matches!(turn, Some(Ok(_)))));
@@ -113,7 +117,7 @@ mod tests {
             (AT_ONCE.1..OF_ONE.1).map(|_| Box::pin(queue.turn(address(2), true))).collect();
         assert!(waiting.iter_mut().all(|turn| turn.now_or_never().is_none()));
         assert_eq!(queue.waiting(), OF_ONE.1 - AT_ONCE.1);
-        assert!(matches!(turn(true).now_or_never(), Some(Err(Full))));
+        assert!(matches!(turn(true).now_or_never(), Some(Err(QueueFull))));
         assert!(matches!(turn(false).now_or_never(), Some(Ok(_))), "others go on");
         drop(waiting);
         drop(running);
@@ -123,8 +127,9 @@ mod tests {
 
     #[test]
     fn who_asks_for_many_keys_holds_up_nobody_else() {
-        let queue = LookUps::new();
-        let many = Asker::Organization(OrganizationId::new(Timestamp::from_millis(0), [1; 10]));
+        let queue = LookupLimiter::new();
+        let many =
+            LookupCaller::Organization(OrganizationId::new(Timestamp::from_millis(0), [1; 10]));
         let mut running: Vec<_> =
             (0..AT_ONCE.0).map(|_| queue.turn(many, false).now_or_never().unwrap()).collect();
         let mut waiting: Vec<_> = (0..1_000).map(|_| Box::pin(queue.turn(many, false))).collect();

@@ -4,9 +4,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use latchkey_domain::outcome::Outcome;
 
-use crate::stripe;
+use crate::sharding;
 
-const STRIPES: usize = 16;
+const SHARDS: usize = 16;
 
 /// Counts since the process started.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,16 +22,16 @@ pub struct CheckCounts {
 /// On cache lines of its own.
 #[derive(Default)]
 #[repr(align(128))]
-struct Stripe {
+struct CounterShard {
     outcomes: [AtomicU64; Outcome::ALL.len()],
     hits: AtomicU64,
     misses: AtomicU64,
 }
 
 #[derive(Default)]
-pub(crate) struct Tally([Stripe; STRIPES]);
+pub(crate) struct CheckCounters([CounterShard; SHARDS]);
 
-impl Tally {
+impl CheckCounters {
     pub(crate) fn checked(&self, outcome: Outcome) {
         self.stripe().outcomes[outcome as usize].fetch_add(1, Ordering::Relaxed);
     }
@@ -45,7 +45,7 @@ impl Tally {
 
     /// What was counted until now.
     pub(crate) fn counts(&self) -> CheckCounts {
-        let sum = |counter: &dyn Fn(&Stripe) -> &AtomicU64| {
+        let sum = |counter: &dyn Fn(&CounterShard) -> &AtomicU64| {
             self.0.iter().map(|stripe| counter(stripe).load(Ordering::Relaxed)).sum()
         };
         let outcomes = Outcome::ALL.into_iter();
@@ -58,8 +58,8 @@ impl Tally {
         }
     }
 
-    fn stripe(&self) -> &Stripe {
-        &self.0[stripe::of_thread(STRIPES)]
+    fn stripe(&self) -> &CounterShard {
+        &self.0[sharding::of_thread(SHARDS)]
     }
 }
 
@@ -69,13 +69,13 @@ mod tests {
 
     #[test]
     fn every_outcome_has_its_own_counter_on_every_thread() {
-        let tally = Tally::default();
+        let counters = CheckCounters::default();
         for (index, outcome) in Outcome::ALL.into_iter().enumerate() {
             for _ in 0..=index {
-                std::thread::scope(|scope| _ = scope.spawn(|| tally.checked(outcome)));
+                std::thread::scope(|scope| _ = scope.spawn(|| counters.checked(outcome)));
             }
         }
-        let counts = tally.counts().outcomes.into_iter();
+        let counts = counters.counts().outcomes.into_iter();
         let expected = Outcome::ALL.into_iter().zip(1..);
         assert!(counts.eq(expected));
     }

@@ -11,7 +11,7 @@ const LEAST_OPEN_ANSWER: u64 = 1_024;
 
 /// What a call may cost, in tokens. Small, as every check carries one along.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct TokenNeed {
+pub struct TokenEstimate {
     /// What the prompt likely costs.
     pub prompt_estimate: u32,
     /// What the prompt costs at most; no less than the estimate.
@@ -49,7 +49,7 @@ pub struct ReservedTokens {
     pub answer: u64,
 }
 
-impl TokenNeed {
+impl TokenEstimate {
     /// The same with another estimate of the prompt; no more than its bound.
     #[must_use]
     pub(crate) fn with_estimate(self, tokens: u32) -> Self {
@@ -101,21 +101,21 @@ impl TokenNeed {
 
 /// What a call takes of limits on tokens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Need {
+pub(crate) enum TokenAmount {
     /// A number of tokens that is known beforehand.
     Exactly(u64),
     /// As many as are left, at least so many and at most so many.
     Between(u64, u64),
     /// What fits of what a call may cost.
-    Call(TokenNeed),
+    CheckRequest(TokenEstimate),
 }
 
-impl Need {
+impl TokenAmount {
     /// With less left, the call is refused.
     pub(crate) fn least(self) -> u64 {
         match self {
             Self::Exactly(tokens) | Self::Between(tokens, _) => tokens,
-            Self::Call(need) => need.least(),
+            Self::CheckRequest(need) => need.least(),
         }
     }
 
@@ -124,7 +124,7 @@ impl Need {
         match self {
             Self::Exactly(tokens) => tokens,
             Self::Between(least, most) => most.min(left).max(least),
-            Self::Call(need) => need.of(left),
+            Self::CheckRequest(need) => need.of(left),
         }
     }
 }
@@ -135,9 +135,9 @@ mod tests {
 
     use super::*;
 
-    const fn need(prompt: (u32, u32), answers: u32, answer: AnswerCap) -> TokenNeed {
+    const fn need(prompt: (u32, u32), answers: u32, answer: AnswerCap) -> TokenEstimate {
         let (prompt_estimate, prompt_bound) = prompt;
-        TokenNeed { prompt_estimate, prompt_bound, answers, answer }
+        TokenEstimate { prompt_estimate, prompt_bound, answers, answer }
     }
 
     #[test]

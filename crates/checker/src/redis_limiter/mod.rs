@@ -14,9 +14,9 @@
 //! narrow  for 61 s Redis and the node's share both have to admit a call    ->  up
 //! ```
 //!
-//! How large a share is depends on how many nodes there are: `presence` hears it from Redis, and
-//! `census` counts in the database, for while no node has reached Redis. All shares together are
-//! the limit.
+//! How large a share is depends on how many nodes there are: `membership` hears it from Redis, and
+//! `node_table` counts in the database, for while no node has reached Redis. All shares together
+//! are the limit.
 //!
 //! *Consistency.* Redis runs one script at a time. A node that dies leaves what it has taken in the
 //! windows, until it is 60 s old. At the moment when Redis goes away nodes don't know of each other
@@ -26,8 +26,8 @@
 //! used up. The call that finds Redis away closes the connection for all, so that time is lost
 //! once. Why it is so, and what Redis needs: `docs/decisions/016-shared-limits.md`.
 
-mod census;
-mod presence;
+mod membership;
+mod node_table;
 mod prove;
 mod url;
 
@@ -42,12 +42,12 @@ use redis::aio::MultiplexedConnection;
 use redis::{AsyncConnectionConfig, RedisError, Script};
 use tokio::time::timeout;
 
-use self::presence::Presence;
+use self::membership::Membership;
 pub use self::url::RedisUrl;
 use crate::Checker;
 use crate::digest::Pepper;
 use crate::error::StartError;
-use crate::need::Need;
+use crate::token_estimate::TokenAmount;
 use latchkey_store::Error;
 use latchkey_store::database::Database;
 
@@ -63,15 +63,15 @@ const ENDURANCE: u32 = 10;
 const BEAT: Duration = Duration::from_secs(1);
 /// What was admitted while Redis was away, or is forgotten by it, matters for as long (see
 /// [`Window`]).
-pub(crate) const NARROW_FOR: Duration = Duration::from_secs(61);
+pub(crate) const DEGRADED_FOR: Duration = Duration::from_secs(61);
 
 /// Redis can't be asked.
 #[derive(Debug)]
-pub(crate) struct Away;
+pub(crate) struct RedisUnavailable;
 
-pub(crate) struct SharedWindows {
+pub(crate) struct RedisLimiter {
     url: RedisUrl,
-    presence: Presence,
+    membership: Membership,
     connection: Mutex<Option<MultiplexedConnection>>,
     is_up: AtomicBool,
     /// Redis was away since it was last said that it is there, and may have missed calls.
@@ -82,7 +82,7 @@ pub(crate) struct SharedWindows {
     answers: AtomicU64,
     /// Until then it does not know all that the last minute has admitted: milliseconds on the
     /// monotonic clock.
-    narrow_until: AtomicU64,
+    degraded_until: AtomicU64,
     take: Script,
     look: Script,
     settle: Script,
@@ -95,21 +95,21 @@ type LookAnswer = (u64, u64, Vec<u64>, Vec<u64>);
 
 /// The limit that refuses a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Refused {
+pub(crate) enum RateLimitExceeded {
     Requests,
     Tokens,
 }
 
 /// What a call holds of the shared windows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct SharedTaken {
+pub(crate) struct SharedPermit {
     /// By the server's clock.
     second: u64,
     request: bool,
     pub(crate) tokens: u64,
 }
 
-impl SharedTaken {
+impl SharedPermit {
     /// The same taking after its tokens were settled.
     pub(crate) const fn reduced_to(self, tokens: u64) -> Self {
         Self { tokens, ..self }
@@ -117,14 +117,14 @@ impl SharedTaken {
 }
 
 /// A key's shared windows.
-pub(crate) struct SharedSeen {
+pub(crate) struct SharedWindowState {
     /// By the server's clock.
     pub(crate) now: Duration,
     pub(crate) requests: Window,
     pub(crate) tokens: Window,
 }
 
-impl SharedSeen {
+impl SharedWindowState {
     fn new(second: u64, micros: u64, requests: &[u64], tokens: &[u64]) -> Self {
         let window = |fields: &[u64]| {
             Window::of(second, fields.chunks_exact(2).map(|pair| (pair[0], pair[1])))
@@ -134,7 +134,7 @@ impl SharedSeen {
     }
 }
 
-impl SharedWindows {
+impl RedisLimiter {
     /// The way to Redis for this node, which [`keep`] opens.
     ///
     /// # Errors
@@ -145,23 +145,23 @@ impl SharedWindows {
         pepper: &Pepper,
         database: &Database,
     ) -> Result<Self, StartError> {
-        let known = presence::known(database).await?;
+        let known = membership::known(database).await?;
         let shared = Self {
             url,
-            presence: Presence::new(pepper, node, known),
+            membership: Membership::new(pepper, node, known),
             connection: Mutex::default(),
             is_up: AtomicBool::new(false),
             was_away: AtomicBool::new(false),
             is_known: AtomicBool::new(false),
             answers: AtomicU64::new(0),
-            narrow_until: AtomicU64::new(0),
+            degraded_until: AtomicU64::new(0),
             take: Script::new(include_str!("take.lua")),
             look: Script::new(include_str!("look.lua")),
             settle: Script::new(include_str!("settle.lua")),
         };
         prove::prove(&shared).await.map_err(StartError::Redis)?;
         // Before it admits anything: the others' shares shrink within a second.
-        shared.presence.count(database).await?;
+        shared.membership.count(database).await?;
         Ok(shared)
     }
 
@@ -173,48 +173,49 @@ impl SharedWindows {
     /// Whether each node keeps to its share although Redis is there: it was away within the last
     /// minute, and neither knows what nodes admitted meanwhile nor, if it was restarted, what they
     /// did before.
-    pub(crate) fn is_narrow(&self, now: Duration) -> bool {
-        millis(now) < self.narrow_until.load(Ordering::Acquire)
+    pub(crate) fn is_degraded(&self, now: Duration) -> bool {
+        millis(now) < self.degraded_until.load(Ordering::Acquire)
     }
 
     /// Redis does not know all that the last minute has admitted.
-    fn narrow(&self, now: Duration) {
-        self.narrow_until.store(millis(now + NARROW_FOR), Ordering::Release);
+    fn degraded(&self, now: Duration) {
+        self.degraded_until.store(millis(now + DEGRADED_FOR), Ordering::Release);
     }
 
     /// Redis does not know this node, or counts less of a key than it alone has admitted: it was
     /// emptied, or its place was taken by one that lagged behind.
     pub(crate) fn has_forgotten(&self, now: Duration) {
-        if !self.is_narrow(now) {
+        if !self.is_degraded(now) {
             tracing::warn!(
                 "Redis lost the rate limit state; each node enforces its share of the limits for a \
                  minute"
             );
-            self.narrow(now);
+            self.degraded(now);
         }
     }
 
     /// What a node may admit of a limit while it can't ask the others.
     pub(crate) fn share(&self, limit: u64) -> u64 {
-        self.presence.share(limit)
+        self.membership.share(limit)
     }
 
     /// Takes a request and tokens of a key's limits, all of it or none; also where the windows
     /// stand then. `now` is monotonic.
-    pub(crate) async fn take(
+    pub(crate) async fn acquire(
         &self,
         now: Duration,
         key: KeyId,
         requests: Option<u64>,
         tokens: Option<u64>,
-        need: Need,
-    ) -> Result<(Result<SharedTaken, Refused>, SharedSeen), Away> {
+        need: TokenAmount,
+    ) -> Result<(Result<SharedPermit, RateLimitExceeded>, SharedWindowState), RedisUnavailable>
+    {
         let mut call = self.take.prepare_invoke();
         call.key(window_of(key, 'r')).key(window_of(key, 't'));
         call.arg(requests.unwrap_or_default()).arg(tokens.unwrap_or_default());
         // The script gives what is left between the two: the quarter is one of the whole limit.
         call.arg(need.least()).arg(need.of(tokens.unwrap_or(u64::MAX)));
-        let (nodes, node) = self.presence.names();
+        let (nodes, node) = self.membership.names();
         call.arg(nodes).arg(node);
         let mut connection = self.open()?;
         let (refused, second, micros, tokens, requests_window, tokens_window, is_known): TakeAnswer =
@@ -225,21 +226,21 @@ impl SharedWindows {
             self.has_forgotten(now);
         }
         let taken = match refused {
-            0 => Ok(SharedTaken { second, request: requests.is_some(), tokens }),
-            1 => Err(Refused::Requests),
-            _ => Err(Refused::Tokens),
+            0 => Ok(SharedPermit { second, request: requests.is_some(), tokens }),
+            1 => Err(RateLimitExceeded::Requests),
+            _ => Err(RateLimitExceeded::Tokens),
         };
-        Ok((taken, SharedSeen::new(second, micros, &requests_window, &tokens_window)))
+        Ok((taken, SharedWindowState::new(second, micros, &requests_window, &tokens_window)))
     }
 
     /// Where a key's windows stand.
-    pub(crate) async fn look(&self, key: KeyId) -> Result<SharedSeen, Away> {
+    pub(crate) async fn peek(&self, key: KeyId) -> Result<SharedWindowState, RedisUnavailable> {
         let mut call = self.look.prepare_invoke();
         call.key(window_of(key, 'r')).key(window_of(key, 't'));
         let mut connection = self.open()?;
         let (second, micros, requests, tokens): LookAnswer =
             self.answer(call.invoke_async(&mut connection)).await?;
-        Ok(SharedSeen::new(second, micros, &requests, &tokens))
+        Ok(SharedWindowState::new(second, micros, &requests, &tokens))
     }
 
     /// Puts the tokens that a call used in the place of those that it took; none: it was refused
@@ -247,9 +248,9 @@ impl SharedWindows {
     pub(crate) async fn settle(
         &self,
         key: KeyId,
-        taken: SharedTaken,
+        taken: SharedPermit,
         used: Option<u64>,
-    ) -> Result<(), Away> {
+    ) -> Result<(), RedisUnavailable> {
         let requests = -i64::from(taken.request && used.is_none());
         let tokens = used.unwrap_or_default().cast_signed();
         let tokens = tokens.saturating_sub(taken.tokens.cast_signed());
@@ -263,12 +264,12 @@ impl SharedWindows {
         self.answer(call.invoke_async::<()>(&mut connection)).await
     }
 
-    fn open(&self) -> Result<MultiplexedConnection, Away> {
+    fn open(&self) -> Result<MultiplexedConnection, RedisUnavailable> {
         let connection = self.connection.lock().unwrap_or_else(PoisonError::into_inner).clone();
         connection.filter(|_| self.is_up()).ok_or_else(|| {
             // Before the first word too: Redis misses what this call comes to.
             self.was_away.store(true, Ordering::Release);
-            Away
+            RedisUnavailable
         })
     }
 
@@ -277,7 +278,7 @@ impl SharedWindows {
     async fn answer<T>(
         &self,
         call: impl Future<Output = Result<T, RedisError>>,
-    ) -> Result<T, Away> {
+    ) -> Result<T, RedisUnavailable> {
         let mut call = pin!(call);
         let (mut heard, mut silent) = (self.answers.load(Ordering::Relaxed), 0);
         for _ in 0..ENDURANCE {
@@ -300,18 +301,18 @@ impl SharedWindows {
         Err(self.lost("timed out"))
     }
 
-    fn lost(&self, why: &str) -> Away {
+    fn lost(&self, why: &str) -> RedisUnavailable {
         *self.connection.lock().unwrap_or_else(PoisonError::into_inner) = None;
         self.was_away.store(true, Ordering::Release);
         if self.is_up.swap(false, Ordering::AcqRel) {
-            let nodes = self.presence.nodes();
+            let nodes = self.membership.nodes();
             tracing::error!(
                 why,
                 nodes,
                 "Redis is unavailable; each node enforces its share of the rate limits"
             );
         }
-        Away
+        RedisUnavailable
     }
 
     /// A new connection, over which Redis has learned the scripts.
@@ -334,20 +335,20 @@ impl SharedWindows {
             None => self.connect().await?,
         };
         let was_known = self.is_known.load(Ordering::Acquire);
-        let mut heard = self.presence.say(&mut connection, was_known).await?;
+        let mut heard = self.membership.say(&mut connection, was_known).await?;
         // One that does not know a node any more has forgotten what it admitted, too.
         let has_forgotten = was_known && heard.2 == 0;
         if self.was_away.swap(false, Ordering::AcqRel) || has_forgotten {
-            self.narrow(now);
+            self.degraded(now);
         }
         if has_forgotten {
-            heard = self.presence.say(&mut connection, false).await?;
+            heard = self.membership.say(&mut connection, false).await?;
         }
         self.is_known.store(true, Ordering::Release);
-        self.presence.heard(now, self.is_narrow(now), heard);
+        self.membership.heard(now, self.is_degraded(now), heard);
         *self.connection.lock().unwrap_or_else(PoisonError::into_inner) = Some(connection);
         if !self.is_up.swap(true, Ordering::AcqRel) {
-            let nodes = self.presence.nodes();
+            let nodes = self.membership.nodes();
             tracing::info!(nodes, "Rate limits are shared through Redis");
         }
         Ok(())
@@ -363,13 +364,13 @@ pub(crate) async fn keep(checker: &Checker) {
 /// Leaves the nodes that share limits, if it is one.
 pub(crate) async fn leave(checker: &Checker) -> Result<(), Error> {
     match &checker.shared {
-        Some(shared) => shared.presence.leave(&checker.database).await,
+        Some(shared) => shared.membership.leave(&checker.database).await,
         None => Ok(()),
     }
 }
 
 /// Says again and again that this node is there.
-async fn stay(checker: &Checker, shared: &SharedWindows) {
+async fn stay(checker: &Checker, shared: &RedisLimiter) {
     // A Redis that is away when the node starts is told of once too.
     let mut told = false;
     loop {
@@ -382,10 +383,10 @@ async fn stay(checker: &Checker, shared: &SharedWindows) {
     }
 }
 
-fn complain(shared: &SharedWindows, told: &mut bool, why: &str) {
+fn complain(shared: &RedisLimiter, told: &mut bool, why: &str) {
     shared.lost(why);
     if !std::mem::replace(told, true) {
-        let nodes = shared.presence.nodes();
+        let nodes = shared.membership.nodes();
         tracing::error!(
             why,
             nodes,
@@ -395,12 +396,12 @@ fn complain(shared: &SharedWindows, told: &mut bool, why: &str) {
 }
 
 /// Writes down how many nodes there are, for those that start while Redis is away.
-async fn note(checker: &Checker, shared: &SharedWindows) {
+async fn note(checker: &Checker, shared: &RedisLimiter) {
     let mut told = false;
     loop {
         tokio::time::sleep(BEAT).await;
-        let noted = match shared.presence.count(&checker.database).await {
-            Ok(()) => shared.presence.note(&checker.database).await,
+        let noted = match shared.membership.count(&checker.database).await {
+            Ok(()) => shared.membership.note(&checker.database).await,
             Err(error) => Err(error),
         };
         match noted {

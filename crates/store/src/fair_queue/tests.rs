@@ -4,33 +4,33 @@ use futures::FutureExt;
 
 use super::*;
 
-const BOUNDS: Bounds = Bounds {
+const BOUNDS: QueueBounds = QueueBounds {
     running: 2,
     running_of_one: 2,
     all: Size { calls: 100, bytes: 1_000 },
     of_one: Size { calls: 50, bytes: 600 },
 };
 
-type Waiting<'a> = Pin<Box<dyn Future<Output = Result<Turn<u8>, Full>> + 'a>>;
+type Waiting<'a> = Pin<Box<dyn Future<Output = Result<QueuePermit<u8>, QueueFull>> + 'a>>;
 
 /// Comes in; none: it has to wait.
-fn now(turns: &Turns<u8>, lane: u8) -> Option<Turn<u8>> {
+fn now(turns: &FairQueue<u8>, lane: u8) -> Option<QueuePermit<u8>> {
     turns.turn(lane, 1).now_or_never()?.ok()
 }
 
-fn later(turns: &Turns<u8>, lane: u8) -> Waiting<'_> {
+fn later(turns: &FairQueue<u8>, lane: u8) -> Waiting<'_> {
     let mut waiting: Waiting<'_> = Box::pin(turns.turn(lane, 1));
     assert!((&mut waiting).now_or_never().is_none());
     waiting
 }
 
-fn is_empty(turns: &Turns<u8>) -> bool {
+fn is_empty(turns: &FairQueue<u8>) -> bool {
     let state = turns.state();
     state.lanes.is_empty() && state.order.is_empty() && state.running == 0
 }
 
 /// The lanes of those who wait, in the order in which they go on.
-fn order(running: Vec<Turn<u8>>, mut waiting: Vec<(u8, Waiting<'_>)>) -> Vec<u8> {
+fn order(running: Vec<QueuePermit<u8>>, mut waiting: Vec<(u8, Waiting<'_>)>) -> Vec<u8> {
     let mut running = VecDeque::from(running);
     let mut order = Vec::new();
     while !waiting.is_empty() {
@@ -51,7 +51,7 @@ fn order(running: Vec<Turn<u8>>, mut waiting: Vec<(u8, Waiting<'_>)>) -> Vec<u8>
 
 #[test]
 fn few_are_under_way_and_lanes_take_turns() {
-    let turns = Turns::new(BOUNDS);
+    let turns = FairQueue::new(BOUNDS);
     let running = vec![now(&turns, 1).unwrap(), now(&turns, 1).unwrap()];
     let waiting = [1, 1, 1, 2, 3].map(|lane| (lane, later(&turns, lane)));
     assert_eq!(turns.waiting(), 5);
@@ -63,7 +63,7 @@ fn few_are_under_way_and_lanes_take_turns() {
 
 #[test]
 fn one_lane_has_no_more_under_way_than_it_may() {
-    let turns = Turns::new(Bounds { running: 3, running_of_one: 2, ..BOUNDS });
+    let turns = FairQueue::new(QueueBounds { running: 3, running_of_one: 2, ..BOUNDS });
     let mut of_one = vec![now(&turns, 1).unwrap(), now(&turns, 1).unwrap()];
     let mut third = later(&turns, 1);
     let other = now(&turns, 2).unwrap();
@@ -77,7 +77,7 @@ fn one_lane_has_no_more_under_way_than_it_may() {
 
 #[test]
 fn whoever_goes_while_waiting_leaves_nothing_behind() {
-    let turns = Turns::new(BOUNDS);
+    let turns = FairQueue::new(BOUNDS);
     let running = [now(&turns, 1), now(&turns, 1)];
     for _ in 0..1_000 {
         for lane in 0..10 {
@@ -101,7 +101,7 @@ fn whoever_goes_while_waiting_leaves_nothing_behind() {
 
 #[test]
 fn what_waits_is_bounded_in_all_and_of_a_lane() {
-    let turns = Turns::new(BOUNDS);
+    let turns = FairQueue::new(BOUNDS);
     let mut places = Vec::new();
     let whole = BOUNDS.of_one.bytes;
     places.push(turns.enter(1, whole).ok().unwrap());

@@ -23,7 +23,7 @@ const FORGOTTEN_AFTER: u32 = 600;
 
 /// The nodes as this one has found them.
 #[derive(Debug, Default)]
-pub(super) struct Census {
+pub(super) struct NodeTable {
     nodes: AtomicU64,
     /// How many come before this one by name.
     before: AtomicU64,
@@ -37,7 +37,7 @@ struct NodeRow {
     same: u32,
 }
 
-impl Census {
+impl NodeTable {
     /// How many nodes there are, and how many of them come before this one. None were counted:
     /// nobody knows.
     pub(super) fn counted(&self) -> Option<(u64, u64)> {
@@ -110,11 +110,11 @@ mod tests {
 
     #[test]
     fn node_is_counted_until_ten_reads_find_no_new_heartbeat() {
-        let census = Census::default();
-        assert_eq!(census.counted(), None);
+        let node_table = NodeTable::default();
+        assert_eq!(node_table.counted(), None);
         let look = |own: i64, other: i64| {
-            census.count([("b".to_owned(), own), ("a".to_owned(), other)], "b");
-            census.counted()
+            node_table.count([("b".to_owned(), own), ("a".to_owned(), other)], "b");
+            node_table.counted()
         };
         assert_eq!(look(1, 7), Some((2, 1)), "what was just found counts");
         for beat in 2..=10 {
@@ -123,7 +123,7 @@ mod tests {
         assert_eq!(look(11, 7), Some((1, 0)), "it has gone");
         assert_eq!(look(12, 8), Some((2, 1)), "it is back");
         let gone = (0..=i64::from(FORGOTTEN_AFTER))
-            .map(|beat| census.count([("b".to_owned(), 13 + beat), ("a".to_owned(), 8)], "b"));
+            .map(|beat| node_table.count([("b".to_owned(), 13 + beat), ("a".to_owned(), 8)], "b"));
         assert_eq!(gone.last().unwrap(), [("a".to_owned(), 8)]);
     }
 }

@@ -9,11 +9,11 @@
 //! *Consistency.* The notification is part of the transaction: it comes if and only if that
 //! commits, and in the order of commits. This node evicts after the commit and before anybody is
 //! answered. On SQLite nothing is sent: other processes look whether somebody has written
-//! (`crate::nodes`).
+//! (`crate::invalidation`).
 //!
 //! *Failure.* A commit that fails may have gone through, so the keys are evicted all the same. Once
 //! begun, commit and eviction are carried through, although the client may have gone. A node that
-//! hears of nothing does not use its cache ([`super::trust`]). What this version doesn't
+//! hears of nothing does not use its cache ([`super::cache_validity`]). What this version doesn't
 //! understand, it takes for a change of all keys. Digests are HMACs: who listens learns no secret.
 
 use sea_orm::{ConnectionTrait, DatabaseTransaction, DbBackend, Statement};
@@ -34,14 +34,14 @@ const MOST_DIGESTS: usize = 12_000;
 /// Keys whose records are out of date once a transaction is committed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[must_use]
-pub enum Changed {
+pub enum KeyInvalidation {
     /// Those with these digests, known until now or not.
     Keys(Vec<KeyDigest>),
     /// Every key.
     All,
 }
 
-impl Changed {
+impl KeyInvalidation {
     /// The keys with these digests.
     pub fn keys(digests: impl IntoIterator<Item = KeyDigest>) -> Self {
         let digests: Vec<_> = digests.into_iter().collect();
@@ -56,7 +56,7 @@ impl Changed {
     ///
     /// # Errors
     /// The database fails. What was cached is forgotten then too: the commit may have gone through.
-    pub async fn commit(
+    pub async fn commit_and_invalidate(
         self,
         checker: &Checker,
         transaction: DatabaseTransaction,
@@ -137,26 +137,30 @@ mod tests {
 
     #[test]
     fn what_is_announced_is_what_is_heard() {
-        for changed in [Changed::keys(digests(1)), Changed::keys(digests(120)), Changed::All] {
+        for changed in [
+            KeyInvalidation::keys(digests(1)),
+            KeyInvalidation::keys(digests(120)),
+            KeyInvalidation::All,
+        ] {
             let payloads = changed.payloads();
             assert_eq!(payloads.len(), 1);
-            assert_eq!(Changed::parse(&payloads[0]), changed);
+            assert_eq!(KeyInvalidation::parse(&payloads[0]), changed);
         }
     }
 
     #[test]
     fn a_notification_is_never_too_long_for_postgresql() {
-        let payloads = Changed::keys(digests(1_000)).payloads();
+        let payloads = KeyInvalidation::keys(digests(1_000)).payloads();
         assert_eq!(payloads.len(), 9);
         assert!(payloads.iter().all(|payload| payload.len() < 8_000));
-        assert_eq!(Changed::keys(digests(MOST_DIGESTS + 1)), Changed::All);
-        assert!(Changed::keys([]).payloads().is_empty());
+        assert_eq!(KeyInvalidation::keys(digests(MOST_DIGESTS + 1)), KeyInvalidation::All);
+        assert!(KeyInvalidation::keys([]).payloads().is_empty());
     }
 
     #[test]
     fn unknown_words_are_about_all_keys() {
         for payload in ["", "all", "a later version’s words", &"0".repeat(63)] {
-            assert_eq!(Changed::parse(payload), Changed::All, "{payload}");
+            assert_eq!(KeyInvalidation::parse(payload), KeyInvalidation::All, "{payload}");
         }
     }
 }

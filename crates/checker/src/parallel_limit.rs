@@ -95,11 +95,11 @@ impl Drop for CallSlot {
 
 /// How many calls a key may have in progress.
 fn limit(key: &KeyRecord) -> u64 {
-    key.rare().max_parallel.map_or(DEFAULT_MAX_PARALLEL, Limit::get)
+    key.extended().max_parallel.map_or(DEFAULT_MAX_PARALLEL, Limit::get)
 }
 
 /// What a call would be refused with now; nothing is taken.
-pub(crate) fn look(checker: &Checker, key: &KeyRecord) -> Option<Denial> {
+pub(crate) fn peek(checker: &Checker, key: &KeyRecord) -> Option<Denial> {
     let (limit, used) = (limit(key), checker.parallel.count(key.id));
     (used >= limit).then(|| full(limit, used))
 }

@@ -44,7 +44,7 @@ impl Size {
 
 /// How much there may be at a time.
 #[derive(Debug, Clone, Copy)]
-pub struct Bounds {
+pub struct QueueBounds {
     /// Under way, of all lanes.
     pub running: usize,
     /// Under way, of one lane.
@@ -62,10 +62,10 @@ impl<T: Copy + Eq + Hash> LaneId for T {}
 
 /// Too much waits already.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Full;
+pub struct QueueFull;
 
 struct QueueState<K: LaneId> {
-    bounds: Bounds,
+    bounds: QueueBounds,
     size: Size,
     running: usize,
     lanes: HashMap<K, Lane<K>>,
@@ -83,9 +83,9 @@ struct Lane<K: LaneId> {
 }
 
 /// Turns at something, by lanes.
-pub struct Turns<K: LaneId>(Arc<Mutex<QueueState<K>>>);
+pub struct FairQueue<K: LaneId>(Arc<Mutex<QueueState<K>>>);
 
-impl<K: LaneId> Clone for Turns<K> {
+impl<K: LaneId> Clone for FairQueue<K> {
     fn clone(&self) -> Self {
         Self(Arc::clone(&self.0))
     }
@@ -93,26 +93,26 @@ impl<K: LaneId> Clone for Turns<K> {
 
 /// A place among what waits or is under way.
 struct QueuePlace<K: LaneId> {
-    turns: Turns<K>,
+    turns: FairQueue<K>,
     lane: K,
     bytes: usize,
 }
 
 /// One of those that are under way.
 struct Running<K: LaneId> {
-    turns: Turns<K>,
+    turns: FairQueue<K>,
     lane: K,
 }
 
 /// It is somebody's turn, until this is dropped.
-pub struct Turn<K: LaneId> {
+pub struct QueuePermit<K: LaneId> {
     _running: Running<K>,
     _place: QueuePlace<K>,
 }
 
-impl<K: LaneId> Turns<K> {
+impl<K: LaneId> FairQueue<K> {
     /// An empty queue.
-    pub fn new(bounds: Bounds) -> Self {
+    pub fn new(bounds: QueueBounds) -> Self {
         Self(Arc::new(Mutex::new(QueueState {
             bounds,
             size: Size::default(),
@@ -127,25 +127,25 @@ impl<K: LaneId> Turns<K> {
     ///
     /// # Errors
     /// Too much waits already, of the lane or in all.
-    pub async fn turn(&self, lane: K, bytes: usize) -> Result<Turn<K>, Full> {
+    pub async fn turn(&self, lane: K, bytes: usize) -> Result<QueuePermit<K>, QueueFull> {
         let (place, running) = self.enter(lane, bytes)?;
         // A sender is dropped only with its place.
-        let running = running.await.map_err(|_| Full)?;
-        Ok(Turn { _running: running, _place: place })
+        let running = running.await.map_err(|_| QueueFull)?;
+        Ok(QueuePermit { _running: running, _place: place })
     }
 
     fn enter(
         &self,
         lane: K,
         bytes: usize,
-    ) -> Result<(QueuePlace<K>, oneshot::Receiver<Running<K>>), Full> {
+    ) -> Result<(QueuePlace<K>, oneshot::Receiver<Running<K>>), QueueFull> {
         let (sender, receiver) = oneshot::channel();
         let mut state = self.state();
         let bounds = state.bounds;
         let own = state.lanes.get(&lane).map(|lane| lane.size).unwrap_or_default();
         if !state.size.fits(bytes, bounds.all) || !own.fits(bytes, bounds.of_one) {
             state.refused += 1;
-            return Err(Full);
+            return Err(QueueFull);
         }
         state.size.add(bytes);
         let own = state.lanes.entry(lane).or_default();

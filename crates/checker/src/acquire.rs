@@ -1,0 +1,193 @@
+//! Acquires what a call takes of its key's limits. All limits are one admission: the call gets all
+//! of them or none.
+
+use std::sync::Arc;
+
+use latchkey_domain::outcome::Outcome;
+use latchkey_domain::time::Timestamp;
+
+use crate::Checker;
+use crate::begin::BegunCall;
+use crate::budget;
+use crate::budget::BudgetPermit;
+use crate::check::CheckRequest;
+use crate::check::IdentifiedKey;
+use crate::evaluate::evaluate;
+use crate::outcome::Denial;
+use crate::outcome::LimitStates;
+use crate::rate_limit;
+use crate::rate_limit::{MinuteLimits, RatePermit};
+use crate::record::KeyRecord;
+use crate::token_estimate::TokenAmount;
+use crate::usage::quota::{self, CountedCall};
+
+/// The decision on a call at `now`: where the limits stand, and what the call holds of them. A call
+/// that was `begun` has taken its request.
+pub(crate) async fn decide(
+    checker: &Checker,
+    found: &IdentifiedKey,
+    call: CheckRequest<'_>,
+    need: TokenAmount,
+    now: Timestamp,
+    begun: Option<&BegunCall>,
+) -> Result<(LimitStates, AcquiredTokens), Denial> {
+    let key = &found.key;
+    if let Some(refusal) = evaluate(key, found.old, call, now) {
+        return Err(refused(checker, found, refusal, begun).await);
+    }
+    let mut taken = AcquiredLimits { checker, key, rates: RatePermit::default(), quota: None };
+    let mut of = MinuteLimits::of(key);
+    if begun.is_some_and(|begun| begun.took_request) {
+        of = of.tokens();
+    }
+    let mut limits = LimitStates::default();
+    let decided = taken.take_all(of, need, now, &mut limits).await;
+    limits.requests = limits.requests.or(begun.and_then(|begun| begun.requests));
+    match decided {
+        Ok(budget) => {
+            let most = need.of(u64::MAX);
+            Ok((limits, AcquiredTokens { rates: taken.keep(), budget, most }))
+        }
+        Err(denied) => Err(Denial { key: Some(Arc::clone(key)), limits, ..denied }),
+    }
+}
+
+/// The denial of a call that the key itself does not admit.
+pub(crate) async fn refused(
+    checker: &Checker,
+    found: &IdentifiedKey,
+    (outcome, detail): (Outcome, String),
+    begun: Option<&BegunCall>,
+) -> Denial {
+    let limits = match begun {
+        Some(begun) => begun.limits(),
+        None => standing(checker, &found.key).await,
+    };
+    Denial { detail, key: Some(Arc::clone(&found.key)), limits, ..Denial::of(outcome) }
+}
+
+/// What a call holds of its key's tokens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct AcquiredTokens {
+    pub(crate) rates: RatePermit,
+    pub(crate) budget: Option<BudgetPermit>,
+    most: u64,
+}
+
+impl AcquiredTokens {
+    /// How many it may use.
+    pub(crate) fn granted(self) -> u64 {
+        let window = self.rates.tokens().unwrap_or(self.most);
+        window.min(self.budget.map_or(self.most, BudgetPermit::tokens))
+    }
+}
+
+/// Where the key's limits per minute stand, without taking of them.
+async fn standing(checker: &Checker, key: &KeyRecord) -> LimitStates {
+    let looks = rate_limit::peek(checker, key, 0).await;
+    LimitStates {
+        requests: looks.requests.map(|look| look.state),
+        tokens: looks.tokens.map(|look| look.state),
+        budget: None,
+    }
+}
+
+/// What a call holds of the limits until it is decided. It goes back unless the call is admitted:
+/// when it is refused, and when whoever made it goes away while the database is asked.
+struct AcquiredLimits<'a> {
+    checker: &'a Checker,
+    key: &'a KeyRecord,
+    rates: RatePermit,
+    quota: Option<CountedCall>,
+}
+
+impl AcquiredLimits<'_> {
+    /// Takes what the call needs, the budget last: that can't be given back.
+    async fn take_all(
+        &mut self,
+        of: MinuteLimits,
+        need: TokenAmount,
+        now: Timestamp,
+        limits: &mut LimitStates,
+    ) -> Result<Option<BudgetPermit>, Denial> {
+        let (checker, key) = (self.checker, self.key);
+        self.rates =
+            rate_limit::acquire(checker, of, need, limits).await.map_err(|denial| *denial)?;
+        if quota::counts(key.kind, key.environment) {
+            self.quota = Some(take_quota(checker, key, now).await?);
+        }
+        // No more than the minute has left.
+        let most = self.rates.tokens().unwrap_or(u64::MAX);
+        take_budget(checker, key, (need, most), now, limits).await
+    }
+
+    /// The call is admitted: what it holds is its own.
+    fn keep(mut self) -> RatePermit {
+        self.quota = None;
+        std::mem::take(&mut self.rates)
+    }
+}
+
+impl Drop for AcquiredLimits<'_> {
+    fn drop(&mut self) {
+        rate_limit::release(self.checker, self.key.id, std::mem::take(&mut self.rates));
+        if let Some(counted) = self.quota.take() {
+            self.checker.usage.quota.release(counted);
+        }
+    }
+}
+
+/// Counts a call against the month of the key's project.
+async fn take_quota(
+    checker: &Checker,
+    key: &KeyRecord,
+    now: Timestamp,
+) -> Result<CountedCall, Denial> {
+    let limit = key.plan_limits().requests_per_month;
+    let taken = quota::acquire(checker, key.project, limit, now).await.map_err(|error| {
+        tracing::error!(%error, "Failed to query a quota");
+        Denial::of(Outcome::Unavailable)
+    })?;
+    taken.map_err(|hit| Denial {
+        detail: hit.detail(),
+        retry_after: Some(hit.resets_at.since(now)),
+        ..Denial::of(Outcome::QuotaExceeded)
+    })
+}
+
+async fn take_budget(
+    checker: &Checker,
+    key: &KeyRecord,
+    (need, most): (TokenAmount, u64),
+    now: Timestamp,
+    limits: &mut LimitStates,
+) -> Result<Option<BudgetPermit>, Denial> {
+    let Some(budget) = key.extended().budget else { return Ok(None) };
+    let answer =
+        budget::acquire(checker, key, budget, (need, most), now).await.map_err(|error| {
+            tracing::error!(%error, "Failed to query a budget");
+            Denial::of(Outcome::Unavailable)
+        })?;
+    match answer {
+        Ok((spent, state)) => {
+            limits.budget = Some(state);
+            Ok(Some(spent))
+        }
+        Err(state) => {
+            limits.budget = Some(state);
+            Err(Denial {
+                detail: format!(
+                    "The budget of {} tokens per {} is not enough for this call: {} used, {} \
+                     requested. It resets at {}.",
+                    state.limit,
+                    state.period.as_str(),
+                    state.used,
+                    need.least(),
+                    state.resets_at
+                ),
+                retry_after: Some(state.resets_at.since(now)),
+                ..Denial::of(Outcome::TokenBudgetExhausted)
+            })
+        }
+    }
+}

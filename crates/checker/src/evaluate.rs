@@ -1,0 +1,149 @@
+//! Evaluates a call by the key's record alone, before any limit is looked at: status, scope,
+//! networks, models. No I/O.
+
+use std::net::IpAddr;
+
+use latchkey_domain::key::KeyStatus;
+use latchkey_domain::outcome::Outcome;
+use latchkey_domain::time::Timestamp;
+
+use crate::check::CheckRequest;
+use crate::record::KeyRecord;
+
+/// Whether the key's life is over, or that of the secret which led to it. Calls in progress end
+/// then too.
+///
+/// `old`: it came by the secret before the last rotation.
+pub(crate) fn ended(key: &KeyRecord, old: bool, now: Timestamp) -> Option<(Outcome, String)> {
+    let plain = |outcome: Outcome| Some((outcome, outcome.detail().to_owned()));
+    match KeyStatus::at(now, key.revoked_at, key.expires_at) {
+        KeyStatus::Revoked => return plain(Outcome::RevokedKey),
+        KeyStatus::Expired => return plain(Outcome::ExpiredKey),
+        KeyStatus::Active => {}
+    }
+    let is_over = old && key.extended().old.is_some_and(|(_, ends_at)| ends_at <= now);
+    is_over.then(|| {
+        let detail = "This secret was replaced by a rotation. Use the key’s new secret.";
+        (Outcome::RevokedKey, detail.to_owned())
+    })
+}
+
+/// What the key itself says of a call, its limits aside; none: it may go on.
+///
+/// `old`: it came by the secret before the last rotation.
+pub(crate) fn evaluate(
+    key: &KeyRecord,
+    old: bool,
+    call: CheckRequest<'_>,
+    now: Timestamp,
+) -> Option<(Outcome, String)> {
+    if let Some(ended) = ended(key, old, now) {
+        return Some(ended);
+    }
+    let plain = |outcome: Outcome| Some((outcome, outcome.detail().to_owned()));
+    let other_kind = call.kind.is_some_and(|kind| kind != key.kind);
+    let other_application = match (key.application, call.application) {
+        (Some(own), Some(named)) => own != named,
+        _ => false,
+    };
+    if other_kind || other_application || call.elsewhere {
+        return plain(Outcome::WrongScope);
+    }
+    if !in_networks(key, call.ip) {
+        let detail = call.ip.map_or_else(
+            || {
+                "This key is restricted to certain networks, and the request has no IP address."
+                    .to_owned()
+            },
+            |ip| format!("This key may not be used from {}.", ip.to_canonical()),
+        );
+        return Some((Outcome::IpNotAllowed, detail));
+    }
+    let allowed = call.model.is_none_or(|model| {
+        let models = key.extended().models.as_ref();
+        models.is_none_or(|models| models.as_slice().iter().any(|one| one.as_str() == model))
+    });
+    if allowed { None } else { plain(Outcome::ModelNotAllowed) }
+}
+
+fn in_networks(key: &KeyRecord, ip: Option<IpAddr>) -> bool {
+    let Some(networks) = &key.extended().networks else { return true };
+    ip.is_some_and(|ip| networks.as_slice().iter().any(|network| network.contains(ip)))
+}
+
+#[cfg(test)]
+mod tests {
+    use latchkey_domain::id::ApplicationId;
+    use latchkey_domain::key::KeyKind;
+    use latchkey_domain::limit::AllowList;
+
+    use super::*;
+    use crate::digest::KeyDigest;
+    use crate::record::ExtendedLimits;
+    use crate::record::tests::record;
+
+    fn at(millis: i64) -> Timestamp {
+        Timestamp::from_millis(millis)
+    }
+
+    fn outcome(key: &KeyRecord, call: CheckRequest<'_>, now: i64) -> Outcome {
+        evaluate(key, false, call, at(now)).map_or(Outcome::Valid, |(outcome, _)| outcome)
+    }
+
+    fn call(application: Option<ApplicationId>) -> CheckRequest<'static> {
+        CheckRequest { kind: Some(KeyKind::Api), application, ..CheckRequest::default() }
+    }
+
+    #[test]
+    fn a_key_of_one_application_never_speaks_for_another() {
+        let other = ApplicationId::new(at(0), [2; 10]);
+        assert_eq!(outcome(&record(), call(record().application), 0), Outcome::Valid);
+        assert_eq!(outcome(&record(), call(None), 0), Outcome::Valid);
+        assert_eq!(outcome(&record(), call(Some(other)), 0), Outcome::WrongScope);
+    }
+
+    #[test]
+    fn keys_of_another_kind_are_out_of_scope() {
+        let inference = CheckRequest { kind: Some(KeyKind::Inference), ..CheckRequest::default() };
+        assert_eq!(outcome(&record(), inference, 0), Outcome::WrongScope);
+        assert_eq!(outcome(&record(), CheckRequest::default(), 0), Outcome::Valid);
+    }
+
+    #[test]
+    fn revocation_and_expiry_outrank_scope() {
+        let other = call(Some(ApplicationId::new(at(0), [2; 10])));
+        assert_eq!(outcome(&record(), other, 1_000), Outcome::ExpiredKey);
+        let revoked = KeyRecord { revoked_at: Some(at(1)), ..record() };
+        assert_eq!(outcome(&revoked, other, 1_000), Outcome::RevokedKey);
+    }
+
+    #[test]
+    fn a_rotated_secret_works_until_its_grace_ends() {
+        let digest = KeyDigest::from_bytes(&[7; 32]).unwrap();
+        let extended = ExtendedLimits { old: Some((digest, at(500))), ..ExtendedLimits::default() };
+        let key = KeyRecord { extended: Some(Box::new(extended)), ..record() };
+        assert_eq!(evaluate(&key, true, call(None), at(499)), None);
+        let ended = evaluate(&key, true, call(None), at(500)).unwrap();
+        assert_eq!(ended.0, Outcome::RevokedKey);
+        assert_eq!(evaluate(&key, false, call(None), at(500)), None);
+    }
+
+    #[test]
+    fn networks_and_models_fail_closed() {
+        let networks = AllowList::new(vec!["203.0.113.0/24".parse().unwrap()]).unwrap();
+        let models = AllowList::new(vec!["bge-m3".parse().unwrap()]).unwrap();
+        let extended = ExtendedLimits {
+            networks: Some(networks),
+            models: Some(models),
+            ..ExtendedLimits::default()
+        };
+        let key = KeyRecord { extended: Some(Box::new(extended)), ..record() };
+        let from = |ip: &str| CheckRequest { ip: ip.parse().ok(), ..call(None) };
+        assert_eq!(outcome(&key, from("203.0.113.7"), 0), Outcome::Valid);
+        assert_eq!(outcome(&key, from("198.51.100.7"), 0), Outcome::IpNotAllowed);
+        assert_eq!(outcome(&key, from(""), 0), Outcome::IpNotAllowed);
+        let uses = |model| CheckRequest { model: Some(model), ..from("203.0.113.7") };
+        assert_eq!(outcome(&key, uses("bge-m3"), 0), Outcome::Valid);
+        assert_eq!(outcome(&key, uses("gpt-9"), 0), Outcome::ModelNotAllowed);
+    }
+}
