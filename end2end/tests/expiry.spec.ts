@@ -6,12 +6,13 @@ test.use({ settings: { github: true, accessTokenTtl: 3 } });
 
 test("an expired token is renewed without a word", async ({ application, page }) => {
   const expired = (await application.token()) ?? "";
-  await expect.poll(() => whoAmI(application.url, expired), { timeout: 15_000 }).toBe(401);
-  const where = page.url();
+  // From here on: the page may be renewing its token already when the poll below sees that it has expired.
   const renewals: string[] = [];
   page.on("request", (request) => {
     if (new URL(request.url()).pathname === "/refresh") renewals.push(request.method());
   });
+  await expect.poll(() => whoAmI(application.url, expired), { timeout: 15_000 }).toBe(401);
+  const where = page.url();
   // As it was before it expired, whatever the page has renewed in the meantime.
   await application.setToken(expired);
   await application.createKey.click();
