@@ -3,12 +3,14 @@
 use serde::Serialize;
 
 use crate::time::Timestamp;
-use crate::word::from_words;
+use crate::word::{from_name, from_words, words};
 
 /// What a key authenticates.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "lowercase")]
+#[derive(strum::EnumCount, strum::VariantArray, strum::VariantNames)]
+#[strum(serialize_all = "lowercase")]
 pub enum KeyKind {
     /// SDKs and clients of a customer.
     Api,
@@ -18,31 +20,16 @@ pub enum KeyKind {
     Service,
 }
 
+words!(KeyKind);
 from_words!(KeyKind);
-
-impl KeyKind {
-    /// All kinds, the default first.
-    pub const ALL: [Self; 3] = [Self::Api, Self::Inference, Self::Service];
-
-    /// The name in JSON and in the database.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Api => "api",
-            Self::Inference => "inference",
-            Self::Service => "service",
-        }
-    }
-
-    /// The inverse of `as_str`.
-    pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|kind| kind.as_str() == name)
-    }
-}
+from_name!(KeyKind);
 
 /// Whether a key is for production or for testing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "lowercase")]
+#[derive(strum::EnumCount, strum::VariantArray, strum::VariantNames)]
+#[strum(serialize_all = "lowercase")]
 pub enum Environment {
     /// Production. Requests count towards the quota.
     #[default]
@@ -51,29 +38,11 @@ pub enum Environment {
     Test,
 }
 
+words!(Environment);
 from_words!(Environment);
+from_name!(Environment);
 
 impl Environment {
-    /// Both environments, the default first.
-    pub const ALL: [Self; 2] = [Self::Live, Self::Test];
-
-    /// The name in secrets, in JSON and in the database.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Live => "live",
-            Self::Test => "test",
-        }
-    }
-
-    /// The inverse of `as_str`.
-    pub fn from_name(name: &str) -> Option<Self> {
-        match name {
-            "live" => Some(Self::Live),
-            "test" => Some(Self::Test),
-            _ => None,
-        }
-    }
-
     /// The name in the dashboard.
     pub const fn label(self) -> &'static str {
         match self {
@@ -87,6 +56,8 @@ impl Environment {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "lowercase")]
+#[derive(strum::EnumCount, strum::VariantArray, strum::VariantNames)]
+#[strum(serialize_all = "lowercase")]
 pub enum KeyStatus {
     /// The key can be used.
     Active,
@@ -96,21 +67,10 @@ pub enum KeyStatus {
     Revoked,
 }
 
+words!(KeyStatus);
 from_words!(KeyStatus);
 
 impl KeyStatus {
-    /// All statuses in the order of a key's life.
-    pub const ALL: [Self; 3] = [Self::Active, Self::Expired, Self::Revoked];
-
-    /// The name in JSON.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Active => "active",
-            Self::Expired => "expired",
-            Self::Revoked => "revoked",
-        }
-    }
-
     /// The status at `now`. A revoked key is never reported as expired; a key is expired from the
     /// instant of `expires_at`.
     pub fn at(

@@ -10,7 +10,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use crate::time::Timestamp;
 use crate::whole;
-use crate::word::from_words;
+use crate::word::{from_name, from_words, words};
 
 /// A whole number from 1 to `MAX`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -84,6 +84,8 @@ impl<'de, const MAX: u64> Deserialize<'de> for Limit<MAX> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "lowercase")]
+#[derive(strum::EnumCount, strum::VariantArray, strum::VariantNames)]
+#[strum(serialize_all = "lowercase")]
 pub enum Period {
     /// A calendar minute in UTC.
     Minute,
@@ -97,28 +99,11 @@ pub enum Period {
     Month,
 }
 
+words!(Period);
 from_words!(Period);
+from_name!(Period);
 
 impl Period {
-    /// All periods, shortest first.
-    pub const ALL: [Self; 5] = [Self::Minute, Self::Hour, Self::Day, Self::Week, Self::Month];
-
-    /// The name in JSON and in the database.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Minute => "minute",
-            Self::Hour => "hour",
-            Self::Day => "day",
-            Self::Week => "week",
-            Self::Month => "month",
-        }
-    }
-
-    /// The inverse of `as_str`.
-    pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|period| period.as_str() == name)
-    }
-
     /// Start of the period that contains `now`, and start of the next one.
     pub fn around(self, now: Timestamp) -> (Timestamp, Timestamp) {
         const MINUTE: i64 = 60_000;

@@ -2,10 +2,14 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::word::{from_name, words};
+
 /// Outcome of checking a key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
+#[derive(strum::EnumCount, strum::VariantArray, strum::VariantNames)]
+#[strum(serialize_all = "snake_case")]
 pub enum Outcome {
     /// The request is admitted.
     Valid,
@@ -39,47 +43,10 @@ pub enum Outcome {
     Unavailable,
 }
 
+words!(Outcome);
+from_name!(Outcome);
+
 impl Outcome {
-    /// All outcomes, `valid` first.
-    pub const ALL: [Self; 15] = [
-        Self::Valid,
-        Self::MissingKey,
-        Self::MalformedKey,
-        Self::UnknownKey,
-        Self::RevokedKey,
-        Self::ExpiredKey,
-        Self::WrongScope,
-        Self::IpNotAllowed,
-        Self::ModelNotAllowed,
-        Self::RateLimited,
-        Self::TokenRateLimited,
-        Self::TooManyParallelRequests,
-        Self::TokenBudgetExhausted,
-        Self::QuotaExceeded,
-        Self::Unavailable,
-    ];
-
-    /// The name in JSON, in usage and in the database.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Valid => "valid",
-            Self::MissingKey => "missing_key",
-            Self::MalformedKey => "malformed_key",
-            Self::UnknownKey => "unknown_key",
-            Self::RevokedKey => "revoked_key",
-            Self::ExpiredKey => "expired_key",
-            Self::WrongScope => "wrong_scope",
-            Self::IpNotAllowed => "ip_not_allowed",
-            Self::ModelNotAllowed => "model_not_allowed",
-            Self::RateLimited => "rate_limited",
-            Self::TokenRateLimited => "token_rate_limited",
-            Self::TooManyParallelRequests => "too_many_parallel_requests",
-            Self::TokenBudgetExhausted => "token_budget_exhausted",
-            Self::QuotaExceeded => "quota_exceeded",
-            Self::Unavailable => "unavailable",
-        }
-    }
-
     /// HTTP status of a denied request.
     pub const fn status(self) -> u16 {
         match self {
@@ -97,11 +64,6 @@ impl Outcome {
             | Self::QuotaExceeded => 429,
             Self::Unavailable => 503,
         }
-    }
-
-    /// The inverse of `as_str`.
-    pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|outcome| outcome.as_str() == name)
     }
 
     /// One sentence for the caller: what happened and what to do.

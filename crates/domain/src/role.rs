@@ -2,12 +2,16 @@
 
 use serde::Serialize;
 
-use crate::word::from_words;
+use strum::EnumCount;
+
+use crate::word::{all, from_name, from_words, words};
 
 /// Role of a member in an organization, from least to most permissions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "lowercase")]
+#[derive(strum::EnumCount, strum::VariantArray, strum::VariantNames)]
+#[strum(serialize_all = "lowercase")]
 pub enum Role {
     /// Can read everything except the audit log.
     Viewer,
@@ -20,7 +24,7 @@ pub enum Role {
 }
 
 /// A permission that a role can include.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, strum::EnumCount, strum::VariantArray)]
 pub enum Permission {
     /// Read the organization, its projects, applications, masked keys, telemetry and usage.
     Read,
@@ -52,29 +56,14 @@ pub enum Permission {
 
 impl Permission {
     /// All permissions in their display order.
-    pub const ALL: [Self; 13] = [
-        Self::Read,
-        Self::KeysRead,
-        Self::KeysWrite,
-        Self::ServiceKeysWrite,
-        Self::KeysVerify,
-        Self::UsageRead,
-        Self::ApplicationsWrite,
-        Self::ProjectsWrite,
-        Self::MembersWrite,
-        Self::OwnersWrite,
-        Self::OrganizationWrite,
-        Self::OrganizationDelete,
-        Self::AuditRead,
-    ];
+    pub const ALL: [Self; Self::COUNT] = all();
 }
 
+words!(Role);
 from_words!(Role);
+from_name!(Role);
 
 impl Role {
-    /// All roles, from least to most permissions.
-    pub const ALL: [Self; 4] = [Self::Viewer, Self::Member, Self::Admin, Self::Owner];
-
     /// Whether this role allows `permission`.
     pub fn allows(self, permission: Permission) -> bool {
         let weakest = match permission {
@@ -98,21 +87,6 @@ impl Role {
             Self::Owner => Permission::OwnersWrite,
             Self::Viewer | Self::Member | Self::Admin => Permission::MembersWrite,
         }
-    }
-
-    /// The name in JSON and in the database.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Viewer => "viewer",
-            Self::Member => "member",
-            Self::Admin => "admin",
-            Self::Owner => "owner",
-        }
-    }
-
-    /// The inverse of `as_str`.
-    pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|role| role.as_str() == name)
     }
 
     /// The name in the dashboard.

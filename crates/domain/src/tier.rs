@@ -3,12 +3,14 @@
 use serde::{Deserialize, Serialize};
 
 use crate::limit::{Limit, Tokens};
-use crate::word::from_words;
+use crate::word::{from_name, from_words, words};
 
 /// Plan of an organization. It determines the organization's limits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "lowercase")]
+#[derive(strum::EnumCount, strum::VariantArray, strum::VariantNames)]
+#[strum(serialize_all = "lowercase")]
 pub enum Tier {
     /// The plan of every new organization.
     Free,
@@ -20,12 +22,11 @@ pub enum Tier {
     Enterprise,
 }
 
+words!(Tier);
 from_words!(Tier);
+from_name!(Tier);
 
 impl Tier {
-    /// All tiers, smallest first.
-    pub const ALL: [Self; 4] = [Self::Free, Self::Pro, Self::Team, Self::Enterprise];
-
     /// The limits of this tier.
     pub const fn limits(self) -> TierLimits {
         const GIB: u64 = 1 << 30;
@@ -59,21 +60,6 @@ impl Tier {
                 telemetry_bytes: None,
             },
         }
-    }
-
-    /// The name in JSON and in the database.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Free => "free",
-            Self::Pro => "pro",
-            Self::Team => "team",
-            Self::Enterprise => "enterprise",
-        }
-    }
-
-    /// The inverse of `as_str`.
-    pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|tier| tier.as_str() == name)
     }
 
     /// The name in the dashboard.

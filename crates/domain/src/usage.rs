@@ -9,7 +9,7 @@ use chrono::Datelike;
 use serde::Serialize;
 
 use crate::time::Timestamp;
-use crate::word::from_words;
+use crate::word::{from_words, words};
 
 const DAY: Duration = Duration::from_hours(24);
 
@@ -26,19 +26,24 @@ const DAY: Duration = Duration::from_hours(24);
 /// | `30d` | 1 d | 30 |
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[derive(strum::EnumCount, strum::VariantArray, strum::VariantNames)]
 pub enum UsageRange {
     /// The last 60 minutes.
     #[serde(rename = "1h")]
+    #[strum(serialize = "1h")]
     Hour,
     /// The last 24 hours.
     #[default]
     #[serde(rename = "24h")]
+    #[strum(serialize = "24h")]
     Day,
     /// The last 7 days.
     #[serde(rename = "7d")]
+    #[strum(serialize = "7d")]
     Week,
     /// The last 30 days.
     #[serde(rename = "30d")]
+    #[strum(serialize = "30d")]
     Month,
 }
 
@@ -47,22 +52,10 @@ pub enum UsageRange {
 #[error("Use 1h, 24h, 7d or 30d.")]
 pub struct InvalidRange;
 
+words!(UsageRange);
 from_words!(UsageRange);
 
 impl UsageRange {
-    /// All ranges, shortest first.
-    pub const ALL: [Self; 4] = [Self::Hour, Self::Day, Self::Week, Self::Month];
-
-    /// The name in a query string and in JSON.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Hour => "1h",
-            Self::Day => "24h",
-            Self::Week => "7d",
-            Self::Month => "30d",
-        }
-    }
-
     /// Width of a bucket.
     pub const fn bucket(self) -> Duration {
         match self {

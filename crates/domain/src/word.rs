@@ -7,6 +7,41 @@
 use std::fmt;
 
 use serde::de::{Deserializer, Error, Unexpected, Visitor};
+use strum::VariantArray;
+
+/// All variants of an enum in their order, as an array: its length is part of its type.
+pub(crate) const fn all<T: Copy + VariantArray, const N: usize>() -> [T; N] {
+    *T::VARIANTS.first_chunk().expect("the caller counts the same variants")
+}
+
+/// The list and the names of an enum that derives `strum`'s traits.
+macro_rules! words {
+    ($type:ty) => {
+        impl $type {
+            /// All of them, in the order in which they are declared.
+            pub const ALL: [Self; <Self as strum::EnumCount>::COUNT] = $crate::word::all();
+
+            /// The name in JSON, in query strings and in the database.
+            pub const fn as_str(self) -> &'static str {
+                <Self as strum::VariantNames>::VARIANTS[self as usize]
+            }
+        }
+    };
+}
+pub(crate) use words;
+
+/// The inverse of `as_str`.
+macro_rules! from_name {
+    ($type:ty) => {
+        impl $type {
+            /// The inverse of `as_str`.
+            pub fn from_name(name: &str) -> Option<Self> {
+                Self::ALL.into_iter().find(|one| one.as_str() == name)
+            }
+        }
+    };
+}
+pub(crate) use from_name;
 
 /// Reads an enum from the text that [`as_str`] gives, one of `ALL`.
 ///
@@ -51,5 +86,46 @@ impl<T: Copy> Visitor<'_> for Words<T> {
         let found = self.all.iter().find(|one| (self.name)(**one) == text);
         // What was sent is not repeated: it may be a secret in the wrong place.
         found.copied().ok_or_else(|| E::invalid_value(Unexpected::Other("another word"), &self))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::api::{ApplicationEnvironment, KeySort, SpanKind, SpanStatus};
+    use crate::key::{Environment, KeyKind, KeyStatus};
+    use crate::limit::Period;
+    use crate::outcome::Outcome;
+    use crate::permission::ServicePermission;
+    use crate::role::Role;
+    use crate::tier::Tier;
+    use crate::usage::UsageRange;
+
+    /// Whether serde writes and reads each of them by the name that `as_str` gives.
+    macro_rules! assert_names {
+        ($($type:ty),+) => {$(
+            for one in <$type>::ALL {
+                assert_eq!(serde_json::to_value(one).unwrap(), one.as_str());
+                assert_eq!(serde_json::from_value::<$type>(one.as_str().into()).unwrap(), one);
+            }
+        )+};
+    }
+
+    #[test]
+    fn words_have_one_name_in_json_and_elsewhere() {
+        assert_names!(
+            ApplicationEnvironment,
+            Environment,
+            KeyKind,
+            KeySort,
+            KeyStatus,
+            Outcome,
+            Period,
+            Role,
+            ServicePermission,
+            SpanKind,
+            SpanStatus,
+            Tier,
+            UsageRange
+        );
     }
 }

@@ -11,7 +11,7 @@ use crate::permission::ServicePermission;
 use crate::query::QueryText;
 use crate::time::Timestamp;
 use crate::whole;
-use crate::word::from_words;
+use crate::word::{from_words, words};
 
 /// Longest grace period after a rotation: 7 days.
 pub const MAX_GRACE_SECONDS: u64 = 604_800;
@@ -221,6 +221,8 @@ pub struct KeyFilter {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
+#[derive(strum::EnumCount, strum::VariantArray, strum::VariantNames)]
+#[strum(serialize_all = "snake_case")]
 pub enum KeySort {
     /// Most recently created first.
     #[default]
@@ -229,17 +231,5 @@ pub enum KeySort {
     LastUsed,
 }
 
+words!(KeySort);
 from_words!(KeySort);
-
-impl KeySort {
-    /// All sort orders, the default first.
-    pub const ALL: [Self; 2] = [Self::Created, Self::LastUsed];
-
-    /// The name in a query string and in JSON.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Created => "created",
-            Self::LastUsed => "last_used",
-        }
-    }
-}

@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 use crate::id::{KeyId, LogItemId, TraceItemId};
 use crate::key::Environment;
 use crate::time::{PreciseTimestamp, Timestamp};
-use crate::word::from_words;
+use crate::word::{from_words, words};
 
 /// Body of `POST /ingest/traces`.
 #[derive(Debug, Clone, Deserialize)]
@@ -142,6 +142,8 @@ pub struct IngestedLog {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "lowercase")]
+#[derive(strum::EnumCount, strum::VariantArray, strum::VariantNames)]
+#[strum(serialize_all = "lowercase")]
 pub enum SpanKind {
     /// Not specified, or the item is not a span.
     Unspecified,
@@ -157,31 +159,10 @@ pub enum SpanKind {
     Consumer,
 }
 
+words!(SpanKind);
 from_words!(SpanKind);
 
 impl SpanKind {
-    /// All kinds in the order of OpenTelemetry's numbers.
-    pub const ALL: [Self; 6] = [
-        Self::Unspecified,
-        Self::Internal,
-        Self::Server,
-        Self::Client,
-        Self::Producer,
-        Self::Consumer,
-    ];
-
-    /// The name in JSON and in the database.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Unspecified => "unspecified",
-            Self::Internal => "internal",
-            Self::Server => "server",
-            Self::Client => "client",
-            Self::Producer => "producer",
-            Self::Consumer => "consumer",
-        }
-    }
-
     /// The inverse of `as_str`, except for `unspecified`.
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().skip(1).find(|kind| kind.as_str() == name)
@@ -192,6 +173,8 @@ impl SpanKind {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "lowercase")]
+#[derive(strum::EnumCount, strum::VariantArray, strum::VariantNames)]
+#[strum(serialize_all = "lowercase")]
 pub enum SpanStatus {
     /// The status was not set.
     Unset,
@@ -201,21 +184,10 @@ pub enum SpanStatus {
     Error,
 }
 
+words!(SpanStatus);
 from_words!(SpanStatus);
 
 impl SpanStatus {
-    /// All statuses in the order of OpenTelemetry's numbers.
-    pub const ALL: [Self; 3] = [Self::Unset, Self::Ok, Self::Error];
-
-    /// The name in JSON and in the database.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Unset => "unset",
-            Self::Ok => "ok",
-            Self::Error => "error",
-        }
-    }
-
     /// The inverse of `as_str`, except for `unset`.
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().skip(1).find(|status| status.as_str() == name)

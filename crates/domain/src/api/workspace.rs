@@ -10,7 +10,7 @@ use crate::role::{Permission, Role};
 use crate::secret::KeyPrefix;
 use crate::tier::{Count, Tier, TierLimits, TierOverrides};
 use crate::time::Timestamp;
-use crate::word::from_words;
+use crate::word::{from_name, from_words, words};
 
 /// An organization, the tenant that owns projects.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -175,6 +175,8 @@ pub struct ProjectPatch {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "lowercase")]
+#[derive(strum::EnumCount, strum::VariantArray, strum::VariantNames)]
+#[strum(serialize_all = "lowercase")]
 pub enum ApplicationEnvironment {
     /// Serves the application's customers.
     #[default]
@@ -185,26 +187,11 @@ pub enum ApplicationEnvironment {
     Development,
 }
 
+words!(ApplicationEnvironment);
 from_words!(ApplicationEnvironment);
+from_name!(ApplicationEnvironment);
 
 impl ApplicationEnvironment {
-    /// All environments, the default first.
-    pub const ALL: [Self; 3] = [Self::Production, Self::Staging, Self::Development];
-
-    /// The name in JSON and in the database.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Production => "production",
-            Self::Staging => "staging",
-            Self::Development => "development",
-        }
-    }
-
-    /// The inverse of `as_str`.
-    pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|environment| environment.as_str() == name)
-    }
-
     /// The name in the dashboard.
     pub const fn label(self) -> &'static str {
         match self {
