@@ -7,8 +7,8 @@ use anyhow::Context;
 use latchkey_services::random::Random;
 use latchkey_services::{Database, Error, Services, accounts, keys, telemetry, usage};
 use tokio::net::TcpListener;
-use tokio::sync::watch;
 use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
 
 use crate::cli::Settings;
 use crate::config::{Alone, Config, SignIn, private_files};
@@ -49,28 +49,28 @@ pub async fn serve(settings: Settings) -> anyhow::Result<()> {
     let services = start(&config).await?;
     announce(&config);
     let state = AppState::new(services.clone(), config)?;
-    let (stop, stopped) = watch::channel(false);
+    let stop = CancellationToken::new();
     let listening = tokio::spawn({
         let services = services.clone();
         async move { services.checker.listen().await }
     });
     let jobs = [
-        tokio::spawn(run_jobs(services.clone(), stopped.clone())),
-        tokio::spawn(return_idle_leases(services.clone(), stopped.clone())),
-        tokio::spawn(purge_telemetry(services.clone(), stopped.clone())),
+        tokio::spawn(run_jobs(services.clone(), stop.clone())),
+        tokio::spawn(return_idle_leases(services.clone(), stop.clone())),
+        tokio::spawn(purge_telemetry(services.clone(), stop.clone())),
     ];
     let measuring =
         metrics_listener.map(|listener| tokio::spawn(metrics::serve(listener, state.clone())));
-    let mut told = stopped;
-    let serving = connections::serve(listener, HttpService::new(state.clone()), async move {
-        told_to_stop(&mut told).await;
-    });
+    let serving = connections::serve(
+        listener,
+        HttpService::new(state.clone()),
+        stop.clone().cancelled_owned(),
+    );
     let serving = tokio::spawn(serving);
     wait_for_signal().await?;
     tracing::info!("Shutting down; waiting for requests in progress");
     state.begin_drain();
-    // The receivers live as long as their tasks; a task that has ended needs no word.
-    let _ = stop.send(true);
+    stop.cancel();
     if tokio::time::timeout(DRAIN_TIMEOUT, serving).await.is_err() {
         tracing::warn!("Shutdown timed out; aborting requests in progress");
     }
@@ -140,13 +140,13 @@ fn announce(config: &Config) {
 }
 
 /// Writes counters and deletes what has expired, until the server stops.
-async fn run_jobs(services: Services, mut stopped: watch::Receiver<bool>) {
+async fn run_jobs(services: Services, stop: CancellationToken) {
     let mut flush = tokio::time::interval(FLUSH_EVERY);
     let mut purge = tokio::time::interval(PURGE_EVERY);
     let mut sweep = tokio::time::interval(SWEEP_EVERY);
     loop {
         let result = tokio::select! {
-            () = told_to_stop(&mut stopped) => return,
+            () = stop.cancelled() => return,
             _ = flush.tick() => services.checker.flush_usage_batch().await.map_err(Error::from),
             _ = purge.tick() => purge_expired(&services).await,
             _ = sweep.tick() => {
@@ -162,11 +162,11 @@ async fn run_jobs(services: Services, mut stopped: watch::Receiver<bool>) {
 
 /// Gives back what leases hold and calls don't need. Apart: many of them must not hold up the
 /// counters.
-async fn return_idle_leases(services: Services, mut stopped: watch::Receiver<bool>) {
+async fn return_idle_leases(services: Services, stop: CancellationToken) {
     let mut ticks = tokio::time::interval(FLUSH_EVERY);
     loop {
         tokio::select! {
-            () = told_to_stop(&mut stopped) => return,
+            () = stop.cancelled() => return,
             _ = ticks.tick() => {}
         }
         if let Err(error) = services.checker.return_leases(false).await {
@@ -184,7 +184,7 @@ async fn purge_expired(services: &Services) -> Result<(), Error> {
 /// that were broken off: at the start, then every minute; and hourly what tiers keep no longer;
 /// until the server stops. It has a task of its own, so that a large purge keeps no counter
 /// waiting.
-async fn purge_telemetry(services: Services, mut stopped: watch::Receiver<bool>) {
+async fn purge_telemetry(services: Services, stop: CancellationToken) {
     let mut purge = tokio::time::interval(PURGE_TELEMETRY_EVERY);
     let mut purge_old = tokio::time::interval(PURGE_EVERY);
     let told = |error: Option<Error>| {
@@ -204,15 +204,7 @@ async fn purge_telemetry(services: Services, mut stopped: watch::Receiver<bool>)
             }
         }
     };
-    tokio::select! {
-        () = told_to_stop(&mut stopped) => {}
-        () = purge_forever => {}
-    }
-}
-
-async fn told_to_stop(stopped: &mut watch::Receiver<bool>) {
-    // An error means that the sender is gone: stop as well.
-    let _ = stopped.wait_for(|stop| *stop).await;
+    stop.run_until_cancelled(purge_forever).await;
 }
 
 async fn wait_for_signal() -> anyhow::Result<()> {
