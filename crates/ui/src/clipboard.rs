@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use leptos::html::Code;
 use leptos::prelude::*;
-use leptos::web_sys::Element;
 use wasm_bindgen_futures::JsFuture;
+use web_sys::Element;
 
 /// How long “Copied” stays where it does not stay for good.
 const SHOWN_FOR: Duration = Duration::from_secs(2);

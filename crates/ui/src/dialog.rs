@@ -12,7 +12,7 @@ use leptos::ev::{Event, KeyboardEvent, MouseEvent, SubmitEvent};
 use leptos::html;
 use leptos::prelude::*;
 use leptos::wasm_bindgen::JsCast;
-use leptos::web_sys::{Element, HtmlElement};
+use web_sys::{Element, HtmlElement};
 
 use super::button::IconButton;
 use super::icon::Glyph;

@@ -43,7 +43,7 @@ pub mod tabs;
 pub mod toast;
 
 use leptos::wasm_bindgen::JsCast;
-use leptos::web_sys::{Element, HtmlElement};
+use web_sys::{Element, HtmlElement};
 
 /// A number with its thousands set apart: `1,204`.
 pub fn thousands(number: u64) -> String {

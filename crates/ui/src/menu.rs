@@ -5,7 +5,7 @@ use leptos::ev::{FocusEvent, KeyboardEvent};
 use leptos::html;
 use leptos::prelude::*;
 use leptos::wasm_bindgen::JsCast;
-use leptos::web_sys::{Element, Node};
+use web_sys::{Element, Node};
 
 use super::icon::{Glyph, Icon};
 use super::popover::{Edge, POPOVER_CLASS, show_popover};
@@ -236,7 +236,7 @@ pub fn MenuDivider() -> impl IntoView {
     view! { <div role="separator" class="mx-1.5 my-1 h-px bg-line"></div> }
 }
 
-fn contains(root: NodeRef<html::Div>, target: &leptos::web_sys::EventTarget) -> bool {
+fn contains(root: NodeRef<html::Div>, target: &web_sys::EventTarget) -> bool {
     let root = root.get_untracked();
     root.is_some_and(|root| root.contains(target.dyn_ref::<Node>()))
 }

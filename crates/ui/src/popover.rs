@@ -8,7 +8,7 @@ use leptos::html::{Div, ElementType};
 use leptos::prelude::*;
 use leptos::wasm_bindgen::JsCast;
 use leptos::wasm_bindgen::closure::Closure;
-use leptos::web_sys::{Event, HtmlElement};
+use web_sys::{Event, HtmlElement};
 
 /// The classes of a popover, beside its own. It needs `popover="manual"` too.
 pub const POPOVER_CLASS: &str = "fixed inset-auto z-40 max-w-[min(24rem,calc(100vw-1rem))] animate-fade-in \

@@ -99,7 +99,7 @@ pub fn Segmented(
     let group = NodeRef::new();
     let choose = move |index: usize| {
         on_change.run(options[index].value);
-        let group: Option<leptos::web_sys::HtmlDivElement> = group.get_untracked();
+        let group: Option<web_sys::HtmlDivElement> = group.get_untracked();
         let button =
             group.and_then(|group| group.children().item(u32::try_from(index).unwrap_or_default()));
         super::focus(button);

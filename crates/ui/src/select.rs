@@ -317,9 +317,9 @@ fn Options(root: NodeRef<html::Div>, list: Listbox) -> impl IntoView {
     }
 }
 
-fn nearest() -> leptos::web_sys::ScrollIntoViewOptions {
-    let options = leptos::web_sys::ScrollIntoViewOptions::new();
-    options.set_block(leptos::web_sys::ScrollLogicalPosition::Nearest);
+fn nearest() -> web_sys::ScrollIntoViewOptions {
+    let options = web_sys::ScrollIntoViewOptions::new();
+    options.set_block(web_sys::ScrollLogicalPosition::Nearest);
     options
 }
 

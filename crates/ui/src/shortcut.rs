@@ -4,7 +4,7 @@ use gloo_storage::{LocalStorage, Storage};
 use leptos::ev::{self, KeyboardEvent};
 use leptos::prelude::*;
 use leptos::wasm_bindgen::JsCast;
-use leptos::web_sys::Element;
+use web_sys::Element;
 
 /// Where this browser keeps that a person wants none of them.
 const OFF: &str = "latchkey.shortcuts";
