@@ -5,7 +5,7 @@ use std::fmt;
 use ring::hmac::{self, HMAC_SHA256};
 use sha2::{Digest as _, Sha256};
 
-use latchkey_store::random::hex;
+use data_encoding::{HEXLOWER, HEXLOWER_PERMISSIVE};
 
 /// The key of every key's digest. It lives outside the database, so that the database alone
 /// confirms no guess. Losing it makes every key unknown.
@@ -48,7 +48,7 @@ impl Pepper {
     /// Tells this pepper from another without giving it away: the first 16 bytes of a digest that
     /// no key can have, as text.
     pub fn fingerprint(&self) -> String {
-        hex(&self.digest("latchkey pepper fingerprint").0[..16])
+        HEXLOWER.encode(&self.digest("latchkey pepper fingerprint").0[..16])
     }
 }
 
@@ -66,22 +66,12 @@ impl KeyDigest {
 
     /// As text, for other nodes.
     pub fn to_hex(self) -> String {
-        hex(&self.0)
+        HEXLOWER.encode(&self.0)
     }
 
     /// From another node's text.
     pub fn from_hex(text: &str) -> Option<Self> {
-        let bytes = text.as_bytes();
-        if bytes.len() != 64 {
-            return None;
-        }
-        let nibble =
-            |byte: u8| char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
-        let mut digest = [0; 32];
-        for (byte, pair) in digest.iter_mut().zip(bytes.chunks_exact(2)) {
-            *byte = nibble(pair[0])? << 4 | nibble(pair[1])?;
-        }
-        Some(Self(digest))
+        HEXLOWER_PERMISSIVE.decode(text.as_bytes()).ok()?.try_into().ok().map(Self)
     }
 
     /// The digest that the database stored.

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
+use data_encoding::HEXLOWER;
 use latchkey_services::random::Random;
 
 use crate::system::SystemRandom;
@@ -23,11 +24,7 @@ impl RequestId {
 
     pub(crate) fn write(self, headers: &mut HeaderMap) {
         let mut text = *b"req_000000000000000000000000";
-        for (pair, byte) in text[4..].chunks_exact_mut(2).zip(self.0) {
-            const DIGITS: &[u8; 16] = b"0123456789abcdef";
-            pair[0] = DIGITS[usize::from(byte >> 4)];
-            pair[1] = DIGITS[usize::from(byte & 15)];
-        }
+        HEXLOWER.encode_mut(&self.0, &mut text[4..]);
         if let Ok(value) = HeaderValue::from_bytes(&text) {
             headers.insert(HEADER, value);
         }
@@ -37,7 +34,7 @@ impl RequestId {
 impl fmt::Display for RequestId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("req_")?;
-        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+        HEXLOWER.encode_display(&self.0).fmt(f)
     }
 }
 

@@ -21,14 +21,14 @@ use super::{BEAT, Lost, PATIENCE};
 use crate::Checker;
 use crate::key_invalidation::{CHANNEL, KeyInvalidation};
 use latchkey_store::database::{Postgres, PostgresRoutes, why_not};
-use latchkey_store::random::hex;
+use data_encoding::HEXLOWER;
 
 /// How often a node makes sure that the name still leads to the server that it is connected to.
 const LOOK: Duration = Duration::from_secs(2);
 
 /// Listens past a pooler to what is told through it, until a connection is lost or leads elsewhere.
 pub(super) async fn listen(checker: &Checker, ways: &PostgresRoutes) -> Result<Infallible, Lost> {
-    let own = format!("latchkey_beat_{}", hex(&checker.random.bytes::<8>()));
+    let own = format!("latchkey_beat_{}", HEXLOWER.encode(&checker.random.bytes::<8>()));
     // Not one of the pool's: under load it would come too late.
     let (mut teller, _) = connect(&ways.through).await?;
     let (mut listener, server) = listener(ways.direct(), [CHANNEL, &own]).await?;

@@ -15,10 +15,10 @@ use sea_orm::{DbErr, EntityTrait, Set};
 
 use super::node_table::{self, NodeTable};
 use crate::digest::Pepper;
+use data_encoding::HEXLOWER;
 use latchkey_store::Error;
 use latchkey_store::database::{Database, in_time};
 use latchkey_store::entity::instance;
-use latchkey_store::random::hex;
 
 /// For how long a node that says nothing counts as there, in seconds.
 const COUNTS_FOR: u64 = 10;
@@ -58,7 +58,7 @@ impl Membership {
     pub(super) fn new(pepper: &Pepper, node: [u8; 8], known: u64) -> Self {
         Self {
             key: format!("latchkey:{}:nodes", &pepper.fingerprint()[..16]),
-            node: hex(&node),
+            node: HEXLOWER.encode(&node),
             beat: Script::new(include_str!("beat.lua")),
             nodes: AtomicU64::new(known),
             // Of what is left when a limit is divided, a node that was never counted has nothing.

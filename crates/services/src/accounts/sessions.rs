@@ -153,7 +153,7 @@ async fn renew_once(
     let began = Timestamp::from_millis(session.created_at);
     let refresh_token = issue_refresh_token(services, &transaction, id, began).await?;
     transaction.commit().await?;
-    let unique = latchkey_store::random::hex(&services.random.bytes::<16>());
+    let unique = data_encoding::HEXLOWER.encode(&services.random.bytes::<16>());
     Ok(Renewed {
         token: services.signer.sign(session.user_id.into(), id, now, unique)?,
         refresh_token,

@@ -12,7 +12,7 @@ use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 use super::url::Postgres;
 use super::{CONNECTIONS, PATIENCE, PostgresRoutes, telemetry};
-use crate::random::hex;
+use data_encoding::HEXLOWER;
 
 /// A node listens on one connection and tells of its changes on another, beside the pools.
 const BESIDE: u32 = 2;
@@ -190,7 +190,7 @@ fn is_missing_table(error: &DbErr) -> bool {
 /// Makes sure that this node can listen, and that what it prepares is there when it is used.
 pub(super) async fn check_way(ways: &PostgresRoutes, word: [u8; 8]) -> Result<(), DbErr> {
     let through = &ways.through;
-    let mut probe = Probe::begin(through, &hex(&word)).await?;
+    let mut probe = Probe::begin(through, &HEXLOWER.encode(&word)).await?;
     if !probe.pools_transactions {
         return probe.gets_enough(through).await;
     }
