@@ -1,8 +1,13 @@
 //! Where a person goes on after signing in.
 
-use std::fmt::{self, Write as _};
+use std::fmt;
 
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::{Deserialize, Serialize};
+
+/// All but RFC 3986's unreserved characters and slashes.
+const OUTSIDE_QUERY_VALUES: AsciiSet =
+    NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~').remove(b'/');
 
 /// A path on this server, such as `/projects/prj_…?tab=logs`, that is safe to redirect to: it
 /// can't name another host, whatever the browser makes of slashes and backslashes.
@@ -35,19 +40,7 @@ impl LocalPath {
 
     /// The path as the value of a query parameter, percent-encoded.
     pub fn to_query_value(&self) -> String {
-        let mut encoded = String::with_capacity(self.0.len());
-        for byte in self.0.bytes() {
-            match byte {
-                b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' | b'/' => {
-                    encoded.push(char::from(byte));
-                }
-                _ => {
-                    // Writing to a String can't fail.
-                    let _ = write!(encoded, "%{byte:02X}");
-                }
-            }
-        }
-        encoded
+        utf8_percent_encode(&self.0, &OUTSIDE_QUERY_VALUES).to_string()
     }
 }
 

@@ -1,12 +1,16 @@
 //! What `DATABASE_URL` means on this machine: certificates to believe, and a file that one server
 //! uses.
 
-use std::fmt::Write as _;
 use std::fs::{File, OpenOptions, TryLockError};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, bail};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+
+/// What a path can't have in a URL's query.
+const OUTSIDE_PATHS: AsciiSet =
+    NON_ALPHANUMERIC.remove(b'/').remove(b'.').remove(b'_').remove(b'-');
 
 /// How long a server that is stopping may take to let go of the file.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -29,16 +33,8 @@ pub(super) fn believing(url: String, certificates: Option<&str>) -> String {
         return url;
     }
     let mark = if url.contains('?') { '&' } else { '?' };
-    let mut url = format!("{url}{mark}sslrootcert=");
-    for byte in file.bytes() {
-        if byte.is_ascii_alphanumeric() || b"/._-".contains(&byte) {
-            url.push(char::from(byte));
-        } else {
-            // Writing to a String can't fail.
-            let _ = write!(url, "%{byte:02X}");
-        }
-    }
-    url
+    let file = utf8_percent_encode(file, &OUTSIDE_PATHS);
+    format!("{url}{mark}sslrootcert={file}")
 }
 
 /// The one server that uses an SQLite file. Commands may use it as well: they keep nothing in

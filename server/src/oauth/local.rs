@@ -1,7 +1,5 @@
 //! `POST /auth/local`: signs in the local developer, where there are no GitHub credentials.
 
-use std::fmt::Write as _;
-
 use axum::extract::{Form, FromRequest, Request, State};
 use axum::http::header::CONTENT_TYPE;
 use axum::http::{HeaderMap, HeaderName};
@@ -11,6 +9,7 @@ use latchkey_domain::path::LocalPath;
 use latchkey_domain::problem::ErrorCode;
 use latchkey_services::Error;
 use latchkey_services::accounts::{self, LocalCode};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Deserialize;
 use utoipa::ToSchema;
 
@@ -44,6 +43,10 @@ const OF_PROXIES: [HeaderName; 3] = [
 ];
 const FORWARDED: &str = "x-forwarded-";
 
+/// All but RFC 3986's unreserved characters.
+const OUTSIDE_FRAGMENTS: AsciiSet =
+    NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
+
 /// Credentials of local sign-in.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -57,19 +60,8 @@ pub(crate) struct LocalSignIn {
 /// The link by which the local developer signs in. What stands behind `#` no browser sends to
 /// anybody.
 pub(crate) fn local_link(public_url: &PublicUrl, code: &LocalCode) -> String {
-    let mut link = format!("{public_url}/login#code=");
-    for byte in code.expose().bytes() {
-        match byte {
-            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' => {
-                link.push(char::from(byte));
-            }
-            _ => {
-                // Writing to a String can't fail.
-                let _ = write!(link, "%{byte:02X}");
-            }
-        }
-    }
-    link
+    let code = utf8_percent_encode(code.expose(), &OUTSIDE_FRAGMENTS);
+    format!("{public_url}/login#code={code}")
 }
 
 /// Sign in as the local developer
