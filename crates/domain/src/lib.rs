@@ -15,6 +15,7 @@ pub mod limit;
 pub mod login;
 pub mod mask;
 pub mod name;
+pub mod number;
 pub mod outcome;
 pub mod path;
 pub mod permission;

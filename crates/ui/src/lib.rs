@@ -42,16 +42,9 @@ pub mod table;
 pub mod tabs;
 pub mod toast;
 
+pub use latchkey_domain::number::thousands;
 use leptos::wasm_bindgen::JsCast;
 use web_sys::{Element, HtmlElement};
-
-/// A number with its thousands set apart: `1,204`.
-pub fn thousands(number: u64) -> String {
-    let digits = number.to_string();
-    let groups: Vec<&str> =
-        digits.as_bytes().rchunks(3).rev().filter_map(|group| str::from_utf8(group).ok()).collect();
-    groups.join(",")
-}
 
 /// Gives keyboard focus to an element, if it is there and takes it.
 pub fn focus(element: Option<Element>) {

@@ -11,6 +11,7 @@ use std::time::Duration;
 use latchkey_domain::api::QuotaState;
 use latchkey_domain::id::ProjectId;
 use latchkey_domain::key::{Environment, KeyKind};
+use latchkey_domain::number::thousands;
 use latchkey_domain::time::Timestamp;
 use latchkey_domain::usage::Month;
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QuerySelect};
@@ -45,24 +46,11 @@ impl QuotaHit {
     pub(crate) fn detail(&self) -> String {
         format!(
             "The monthly quota of {} live requests is exhausted: {} used. It resets at {}.",
-            grouped(self.limit),
-            grouped(self.used),
+            thousands(self.limit),
+            thousands(self.used),
             self.resets_at
         )
     }
-}
-
-/// A number as people read it: `100,000`.
-fn grouped(number: u64) -> String {
-    let digits = number.to_string();
-    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
-    for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
 }
 
 /// Whether a key's calls count: live, and not a backend's own.
@@ -427,7 +415,7 @@ mod tests {
              2026-12-01T00:00:00.000Z."
         );
         assert_eq!(
-            (grouped(0), grouped(999), grouped(5_000_000)),
+            (thousands(0), thousands(999), thousands(5_000_000)),
             ("0".to_owned(), "999".to_owned(), "5,000,000".to_owned())
         );
     }
