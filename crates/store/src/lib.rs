@@ -16,6 +16,7 @@ pub mod entity;
 mod error;
 pub mod fair_queue;
 pub mod id_map;
+pub mod insert;
 pub mod random;
 
 pub use database::Database;

@@ -29,9 +29,8 @@ use crate::Checker;
 use latchkey_store::Error;
 use latchkey_store::database::within;
 use latchkey_store::entity::{key_usage, project_month, project_usage};
+use latchkey_store::insert::{ROWS_PER_STATEMENT, insert_many};
 
-/// Rows of one statement: SQLite takes at most 32,766 parameters.
-const ROWS_PER_STATEMENT: usize = 1_000;
 /// How long a turn may take. Checks of projects that this node does not know wait for it: a
 /// connection that is silently dead must not hold them up for as long as TCP hopes.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -209,7 +208,7 @@ async fn add_months(
 /// Inserts rows; where one exists with the same primary key, its `sums` grow.
 async fn add<A: ActiveModelTrait>(
     transaction: &DatabaseTransaction,
-    mut rows: Vec<A>,
+    rows: Vec<A>,
     sums: &[&'static str],
 ) -> Result<(), Error> {
     let grow = |sum: &&'static str| {
@@ -220,15 +219,7 @@ async fn add<A: ActiveModelTrait>(
     let adding = OnConflict::columns(<A::Entity as EntityTrait>::PrimaryKey::iter())
         .values(sums.iter().map(grow))
         .to_owned();
-    while !rows.is_empty() {
-        let rest = rows.split_off(rows.len().min(ROWS_PER_STATEMENT));
-        A::Entity::insert_many(rows)
-            .on_conflict(adding.clone())
-            .exec_without_returning(transaction)
-            .await?;
-        rows = rest;
-    }
-    Ok(())
+    Ok(insert_many(transaction, rows, Some(&adding)).await?)
 }
 
 /// A number as the database stores it.

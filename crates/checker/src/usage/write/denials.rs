@@ -5,11 +5,11 @@ use sea_orm::sea_query::{Expr, ExprTrait, Func, Order, Query, SelectStatement, W
 use sea_orm::{ColumnTrait, DatabaseTransaction, EntityTrait, QueryFilter, Set};
 use uuid::Uuid;
 
-use super::ROWS_PER_STATEMENT;
 use crate::Checker;
 use crate::usage::pending::{DENIALS_PER_KEY, UsageBatch};
 use latchkey_store::Error;
 use latchkey_store::entity::denial;
+use latchkey_store::insert::{ROWS_PER_STATEMENT, insert_many};
 
 /// Writes the denials of a batch.
 pub(super) async fn insert(
@@ -35,12 +35,7 @@ pub(super) async fn insert(
             });
         }
     }
-    while !rows.is_empty() {
-        let rest = rows.split_off(rows.len().min(ROWS_PER_STATEMENT));
-        denial::Entity::insert_many(rows).exec_without_returning(transaction).await?;
-        rows = rest;
-    }
-    Ok(())
+    Ok(insert_many(transaction, rows, None).await?)
 }
 
 /// Deletes all but the newest denials of the batch's keys. What can't be deleted now is so the next

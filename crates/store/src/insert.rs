@@ -1,0 +1,28 @@
+//! Inserts of more rows than fit into one statement.
+
+use sea_orm::sea_query::OnConflict;
+use sea_orm::{ActiveModelTrait, DatabaseTransaction, DbErr, EntityTrait};
+
+/// Rows of one statement: SQLite takes at most 32,766 parameters.
+pub const ROWS_PER_STATEMENT: usize = 1_000;
+
+/// Inserts rows in their order, in as many statements as it takes.
+///
+/// # Errors
+/// The database fails.
+pub async fn insert_many<A: ActiveModelTrait>(
+    transaction: &DatabaseTransaction,
+    mut rows: Vec<A>,
+    on_conflict: Option<&OnConflict>,
+) -> Result<(), DbErr> {
+    while !rows.is_empty() {
+        let rest = rows.split_off(rows.len().min(ROWS_PER_STATEMENT));
+        let mut insert = A::Entity::insert_many(rows);
+        if let Some(on_conflict) = on_conflict {
+            insert = insert.on_conflict(on_conflict.clone());
+        }
+        insert.exec_without_returning(transaction).await?;
+        rows = rest;
+    }
+    Ok(())
+}
