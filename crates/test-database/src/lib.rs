@@ -5,6 +5,8 @@
     reason = "a test fails where its database does"
 )]
 
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, QueryTrait, Statement};
 use tempfile::TempDir;
 
@@ -18,9 +20,11 @@ pub fn on_sqlite() -> (String, TempDir) {
 /// deleted after the tests.
 #[expect(clippy::disallowed_methods, reason = "the test script names the server it started")]
 pub async fn on_postgres(name: &str, options: &str) -> String {
+    static NUMBER: AtomicU64 = AtomicU64::new(0);
     let server = std::env::var("LATCHKEY_TEST_POSTGRES_URL")
         .expect("run `make test-unit`, or `scripts/with-postgres.sh cargo test`");
-    let name = format!("latchkey_{name}_test_{}", std::process::id());
+    let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+    let name = format!("latchkey_{name}_test_{}_{number}", std::process::id());
     let admin = sea_orm::Database::connect(&server).await.unwrap();
     admin.execute_unprepared(&format!("CREATE DATABASE {name} {options}")).await.unwrap();
     let (before, _) = server.rsplit_once('/').expect("a URL with a database");

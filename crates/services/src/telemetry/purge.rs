@@ -282,6 +282,7 @@ fn oldest<E: Received>(now: Timestamp) -> SelectStatement {
 mod tests {
     use super::*;
     use latchkey_store::database::Database;
+    use latchkey_test_database::{on_postgres, on_sqlite};
     use sea_orm::{DbBackend, QueryResult, Statement};
 
     async fn plan<E: Received>(database: &Database) -> String {
@@ -301,16 +302,10 @@ mod tests {
         rows.iter().map(line).collect::<Vec<_>>().join("\n")
     }
 
-    #[expect(clippy::disallowed_methods, reason = "the test script names the server it started")]
-    fn postgres() -> String {
-        std::env::var("LATCHKEY_TEST_POSTGRES_URL").expect("run scripts/with-postgres.sh")
-    }
-
     #[tokio::test]
     async fn an_index_finds_what_is_over() {
-        let folder = tempfile::tempdir().unwrap();
-        let sqlite = format!("sqlite://{}/latchkey.db", folder.path().display());
-        for url in [sqlite, postgres()] {
+        let (sqlite, _folder) = on_sqlite();
+        for url in [sqlite, on_postgres("purge", "").await] {
             let database = Database::open(&url).await.unwrap();
             let plan_of_logs = plan::<log::Entity>(&database).await;
             assert!(plan_of_logs.contains("logs_sandbox"), "{plan_of_logs}");

@@ -18,7 +18,7 @@ use tokio::net::TcpStream;
 
 use crate::process::edge::free_address;
 use crate::process::{Process, client};
-use crate::world::{Backend, World};
+use crate::test_app::{Backend, TestApp};
 
 /// What a connection may have under way at once.
 const STREAMS: usize = 100;
@@ -178,8 +178,8 @@ async fn metrics_are_bounded_and_speak_both_versions() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn http2_connection_survives_headers_that_are_too_long() {
-    let world = World::on(Backend::Sqlite).await;
-    let mut send = connect(world.base.trim_start_matches("http://")).await;
+    let app = TestApp::on(Backend::Sqlite).await;
+    let mut send = connect(app.base.trim_start_matches("http://")).await;
     for (length, wanted) in [(10_000, 200), (80_000, 431), (10, 200)] {
         send.ready().await.unwrap();
         let request = Request::get("http://x/healthz").header("x-long", "a".repeat(length));

@@ -6,7 +6,7 @@ use reqwest::Client;
 use serde_json::{Value, json};
 
 use crate::process::{Process, command, log_file, sign_in};
-use crate::world::text;
+use crate::test_app::text;
 
 /// A running binary that logs all it can, and somebody who is signed in.
 struct Talkative {

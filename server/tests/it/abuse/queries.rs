@@ -5,7 +5,7 @@ use github_stand_in::Person;
 use reqwest::header::COOKIE;
 use serde_json::{Value, json};
 
-use crate::world::{Session, location, on_both_databases, problem, refresh_cookie, text};
+use crate::test_app::{Session, location, on_both_databases, problem, refresh_cookie, text};
 
 /// Values that are too long, or hold what no database takes.
 fn odd_values() -> Vec<String> {
@@ -46,16 +46,16 @@ fn parameters() -> Vec<(String, String)> {
 }
 
 on_both_databases! {
-    async fn query_strings_never_fail_the_server(world: World) {
-        let ada = world.sign_in("ada").await;
-        let made = world.create(&ada, &json!({"name": "A"})).await;
+    async fn query_strings_never_fail_the_server(app: TestApp) {
+        let ada = app.sign_in("ada").await;
+        let made = app.create(&ada, &json!({"name": "A"})).await;
         let key = text(&made["api_key"]["id"]);
         let all = parameters();
         assert!(all.len() > 20, "{all:?}");
         for (path, parameter) in all {
             for value in odd_values() {
                 let url = format!("{}?{parameter}={value}", with_ids(&path, &ada, &key));
-                let answer = world.get(&url).bearer_auth(&ada.jwt).send().await.unwrap();
+                let answer = app.get(&url).bearer_auth(&ada.jwt).send().await.unwrap();
                 let (status, body) = (answer.status().as_u16(), answer.text().await.unwrap());
                 assert!(status < 500, "{url:.200} {status} {body}");
                 if status == 422 {
@@ -68,13 +68,13 @@ on_both_databases! {
         }
     }
 
-    async fn free_text_has_200_characters_at_most(world: World) {
-        let ada = world.sign_in("ada").await;
-        world.create(&ada, &json!({"name": "Web %_ checkout"})).await;
+    async fn free_text_has_200_characters_at_most(app: TestApp) {
+        let ada = app.sign_in("ada").await;
+        app.create(&ada, &json!({"name": "Web %_ checkout"})).await;
         let keys = format!("/v1/projects/{}/keys?q=", ada.project);
         let audit = format!("/v1/organizations/{}/audit?actor=", ada.organization);
         let csv = format!("/v1/organizations/{}/audit.csv?actor=", ada.organization);
-        let ask = async |url: String| world.get(&url).bearer_auth(&ada.jwt).send().await.unwrap();
+        let ask = async |url: String| app.get(&url).bearer_auth(&ada.jwt).send().await.unwrap();
         for (path, field) in [(&keys, "q"), (&audit, "actor"), (&csv, "actor")] {
             for bad in ["%00", "a%00", "%0A", "%7F", &"a".repeat(201), &"a".repeat(50_000)] {
                 let refused = problem(ask(format!("{path}{bad}")).await, 422, "invalid").await;
@@ -84,17 +84,17 @@ on_both_databases! {
                 assert_eq!(ask(format!("{path}{good}")).await.status(), 200, "{path}{good}");
             }
         }
-        let found = world.json(&format!("{keys}%25_%20c"), &ada.jwt).await;
+        let found = app.json(&format!("{keys}%25_%20c"), &ada.jwt).await;
         assert_eq!(found["data"].as_array().unwrap().len(), 1);
         let flag = ask(format!("/v1/projects/{}/keys?archived=", ada.project)).await;
         let flag = problem(flag, 422, "invalid").await;
         assert_eq!(flag["errors"][0]["field"], "archived");
     }
 
-    async fn server_functions_keep_the_same_bounds(world: World) {
-        let ada = world.sign_in("ada").await;
+    async fn server_functions_keep_the_same_bounds(app: TestApp) {
+        let ada = app.sign_in("ada").await;
         let call = async |path: &str, body: Value| {
-            world.post(path).bearer_auth(&ada.jwt).json(&body).send().await.unwrap()
+            app.post(path).bearer_auth(&ada.jwt).json(&body).send().await.unwrap()
         };
         for (odd, good) in [("a\0", false), (&*"a".repeat(50_000), false), ("", true), ("a", true)] {
             let keys = json!({"project_id": ada.project, "filter": {"q": odd}});
@@ -114,12 +114,12 @@ on_both_databases! {
         }
     }
 
-    async fn github_names_that_do_not_fit_are_cut_or_refused(world: World) {
+    async fn github_names_that_do_not_fit_are_cut_or_refused(app: TestApp) {
         let visit = async |id: u64, login: &str, name: &str| {
             let (login, name) = (login.to_owned(), Some(name.to_owned()));
-            world.github.set_person(Person { id, login: login.clone(), name, email: None });
-            let (callback, cookie) = world.visit_github_as(&login, "/").await;
-            world.http.get(callback).header(COOKIE, cookie).send().await.unwrap()
+            app.github.set_person(Person { id, login: login.clone(), name, email: None });
+            let (callback, cookie) = app.visit_github_as(&login, "/").await;
+            app.http.get(callback).header(COOKIE, cookie).send().await.unwrap()
         };
         for (id, login) in [(1, "octo\0cat"), (2, &*"a".repeat(50_000)), (3, "@octocat")] {
             let refused = visit(id, login, "Mira").await;
@@ -127,8 +127,8 @@ on_both_databases! {
         }
         let signed_in = visit(4, "octocat", &format!("Mi\0ra {}", "é".repeat(50_000))).await;
         let token = refresh_cookie(&signed_in).unwrap();
-        let tokens: Value = world.refresh(&token).await.json().await.unwrap();
-        let me = world.json("/v1/me", &text(&tokens["token"])).await;
+        let tokens: Value = app.refresh(&token).await.json().await.unwrap();
+        let me = app.json("/v1/me", &text(&tokens["token"])).await;
         assert_eq!(me["name"], format!("Mira {}", "é".repeat(95)));
         assert_eq!(me["login"], "octocat");
     }

@@ -8,7 +8,7 @@ use latchkey_checker::CheckRequest;
 use serde_json::json;
 
 use crate::consistency::nodes::hears;
-use crate::world::{on_both_databases, text};
+use crate::test_app::{on_both_databases, text};
 
 const TEN_TOKENS: CheckRequest<'static> = CheckRequest {
     kind: None,
@@ -20,57 +20,57 @@ const TEN_TOKENS: CheckRequest<'static> = CheckRequest {
 };
 
 on_both_databases! {
-    async fn what_was_leased_for_somebody_who_left_is_there_for_the_next(world: World) {
-        let ada = world.sign_in("ada").await;
+    async fn what_was_leased_for_somebody_who_left_is_there_for_the_next(app: TestApp) {
+        let ada = app.sign_in("ada").await;
         let body = json!({
             "name": "Metered", "rpm": 150, "token_limit": 1_000, "token_limit_period": "month",
         });
-        let secret = text(&world.create(&ada, &body).await["key"]);
-        hears(&world.services).await;
+        let secret = text(&app.create(&ada, &body).await["key"]);
+        hears(&app.services).await;
         // Cached, so that the budget is what is waited for.
-        world.services.checker.authenticate_internally(Some(&secret)).await.unwrap();
+        app.services.checker.authenticate_internally(Some(&secret)).await.unwrap();
         let mut admitted = 0;
         let mut left = 0;
         for _ in 0..40 {
-            match world.services.checker.check(Some(&secret), TEN_TOKENS).now_or_never() {
+            match app.services.checker.check(Some(&secret), TEN_TOKENS).now_or_never() {
                 Some(answer) => admitted += usize::from(answer.is_ok()),
                 None => left += 1,
             }
             tokio::time::sleep(Duration::from_millis(1)).await;
-            world.services.checker.return_leases(true).await.unwrap();
+            app.services.checker.return_leases(true).await.unwrap();
         }
         assert!(left > 0, "nobody left while the database was asked");
         // What was drawn for them goes back by itself.
         for _ in 0..20 {
-            world.services.settled().await;
+            app.services.settled().await;
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
-        while world.services.checker.check(Some(&secret), TEN_TOKENS).await.is_ok() {
+        while app.services.checker.check(Some(&secret), TEN_TOKENS).await.is_ok() {
             admitted += 1;
         }
         assert_eq!(admitted, 100, "{left} left");
-        let denied = world.services.checker.check(Some(&secret), TEN_TOKENS).await.unwrap_err();
-        let denial = crate::world::denial(denied);
+        let denied = app.services.checker.check(Some(&secret), TEN_TOKENS).await.unwrap_err();
+        let denial = crate::test_app::denial(denied);
         assert_eq!(denial.outcome.as_str(), "token_budget_exhausted", "their requests are free again");
     }
 
-    async fn budgets_of_periods_long_over_are_deleted(world: World) {
-        let ada = world.sign_in("ada").await;
+    async fn budgets_of_periods_long_over_are_deleted(app: TestApp) {
+        let ada = app.sign_in("ada").await;
         let body = json!({"name": "Metered", "token_limit": 100, "token_limit_period": "minute"});
-        let secret = text(&world.create(&ada, &body).await["key"]);
-        let database = sea_orm::Database::connect(&world.config.database_url).await.unwrap();
+        let secret = text(&app.create(&ada, &body).await["key"]);
+        let database = sea_orm::Database::connect(&app.config.database_url).await.unwrap();
         let count = async || crate::routes::ingest::sandbox::count(&database, "budgets").await;
         for _ in 0..3 {
-            world.services.checker.check(Some(&secret), TEN_TOKENS).await.unwrap();
-            world.advance(Duration::from_mins(1));
+            app.services.checker.check(Some(&secret), TEN_TOKENS).await.unwrap();
+            app.advance(Duration::from_mins(1));
         }
         assert_eq!(count().await, 3);
-        latchkey_services::usage::purge(&world.services).await.unwrap();
+        latchkey_services::usage::purge(&app.services).await.unwrap();
         assert_eq!(count().await, 3, "a clock that is a little ahead frees nothing");
-        world.advance(Duration::from_hours(63 * 24));
-        hears(&world.services).await;
-        world.services.checker.check(Some(&secret), TEN_TOKENS).await.unwrap();
-        latchkey_services::usage::purge(&world.services).await.unwrap();
+        app.advance(Duration::from_hours(63 * 24));
+        hears(&app.services).await;
+        app.services.checker.check(Some(&secret), TEN_TOKENS).await.unwrap();
+        latchkey_services::usage::purge(&app.services).await.unwrap();
         assert_eq!(count().await, 1, "the one of this minute");
     }
 }

@@ -5,15 +5,15 @@ use std::time::{Duration, Instant};
 
 use latchkey_services::Database;
 
-use crate::world::{Backend, World, listen, new_postgres_database};
+use crate::test_app::{Backend, TestApp, listen, new_postgres_database};
 
 /// The beat goes the way that revocations go: where it does not come back, nothing is believed.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_direct_url_of_another_database_is_never_trusted() {
-    let world = World::on(Backend::Postgres).await;
+    let app = TestApp::on(Backend::Postgres).await;
     let elsewhere = new_postgres_database().await;
-    let open = Database::open_beside(&world.config.database_url, Some(&elsewhere)).await.unwrap();
-    let misled = world.node(open).await;
+    let open = Database::open_beside(&app.config.database_url, Some(&elsewhere)).await.unwrap();
+    let misled = app.node(open).await;
     listen(&misled);
     let began = Instant::now();
     while began.elapsed() < Duration::from_secs(3) {

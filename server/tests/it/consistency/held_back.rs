@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use crate::world::{Session, World, on_both_databases, text, traces};
+use crate::test_app::{Session, TestApp, on_both_databases, text, traces};
 
 /// How long an answer may take on a busy machine.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
@@ -20,8 +20,8 @@ struct HeldBack {
 
 impl HeldBack {
     /// Sends the call. That the server asks for the body says that it has looked at the head.
-    async fn begin(world: &World, path: &str, credential: &str, body: &Value) -> Self {
-        let address = world.base.trim_start_matches("http://");
+    async fn begin(app: &TestApp, path: &str, credential: &str, body: &Value) -> Self {
+        let address = app.base.trim_start_matches("http://");
         let mut stream = TcpStream::connect(address).await.unwrap();
         let body = body.to_string();
         let head = format!(
@@ -72,61 +72,61 @@ fn x_api_key(key: &str) -> String {
 }
 
 /// A new service key's secret and id.
-async fn service_key(world: &World, who: &Session, permissions: &[&str]) -> (String, String) {
+async fn service_key(app: &TestApp, who: &Session, permissions: &[&str]) -> (String, String) {
     let body =
         json!({"name": permissions.join(" "), "kind": "service", "permissions": permissions});
-    let created = world.create(who, &body).await;
+    let created = app.create(who, &body).await;
     (text(&created["key"]), text(&created["api_key"]["id"]))
 }
 
-async fn sign_out(world: &World, who: &Session) {
-    let out = world.post("/logout").bearer_auth(&who.jwt).send().await.unwrap();
+async fn sign_out(app: &TestApp, who: &Session) {
+    let out = app.post("/logout").bearer_auth(&who.jwt).send().await.unwrap();
     assert_eq!(out.status(), 204);
 }
 
-async fn remove(world: &World, owner: &Session, member: &Session) {
-    let me = world.json("/v1/me", &member.jwt).await;
+async fn remove(app: &TestApp, owner: &Session, member: &Session) {
+    let me = app.json("/v1/me", &member.jwt).await;
     let path = format!("/v1/organizations/{}/members/{}", owner.organization, text(&me["id"]));
-    let removed = world.send(Method::DELETE, &path, owner, &Value::Null).await;
+    let removed = app.send(Method::DELETE, &path, owner, &Value::Null).await;
     assert_eq!(removed.status(), 204);
 }
 
 /// The names of the keys and of the applications in a person's project.
-async fn names(world: &World, who: &Session) -> Vec<String> {
+async fn names(app: &TestApp, who: &Session) -> Vec<String> {
     let mut names = Vec::new();
     for what in ["keys", "applications"] {
         let path = format!("/v1/projects/{}/{what}", who.project);
-        let page = world.json(&path, &who.jwt).await;
+        let page = app.json(&path, &who.jwt).await;
         names.extend(page["data"].as_array().unwrap().iter().map(|row| text(&row["name"])));
     }
     names
 }
 
 on_both_databases! {
-    async fn revoked_service_key_makes_no_key_with_its_last_byte(world: World) {
-        let ada = world.sign_in("ada").await;
-        let (secret, id) = service_key(&world, &ada, &["keys:write"]).await;
+    async fn revoked_service_key_makes_no_key_with_its_last_byte(app: TestApp) {
+        let ada = app.sign_in("ada").await;
+        let (secret, id) = service_key(&app, &ada, &["keys:write"]).await;
         let path = format!("/v1/projects/{}/keys", ada.project);
-        let held = HeldBack::begin(&world, &path, &bearer(&secret), &json!({"name": "late"})).await;
-        assert_eq!(world.revoke(&ada, &id).await.status(), 204);
+        let held = HeldBack::begin(&app, &path, &bearer(&secret), &json!({"name": "late"})).await;
+        assert_eq!(app.revoke(&ada, &id).await.status(), 204);
         held.expect_refusal(401, "revoked_key").await;
-        assert!(!names(&world, &ada).await.contains(&"late".to_owned()));
+        assert!(!names(&app, &ada).await.contains(&"late".to_owned()));
     }
 
-    async fn expired_service_key_makes_no_key_with_its_last_byte(world: World) {
-        let ada = world.sign_in("ada").await;
-        let soon = latchkey_domain::time::Timestamp::from_millis(crate::world::START + 60_000);
+    async fn expired_service_key_makes_no_key_with_its_last_byte(app: TestApp) {
+        let ada = app.sign_in("ada").await;
+        let soon = latchkey_domain::time::Timestamp::from_millis(crate::test_app::START + 60_000);
         let body = json!({"name": "s", "kind": "service", "permissions": ["keys:write"], "expires_at": soon});
-        let secret = text(&world.create(&ada, &body).await["key"]);
+        let secret = text(&app.create(&ada, &body).await["key"]);
         let path = format!("/v1/projects/{}/keys", ada.project);
-        let held = HeldBack::begin(&world, &path, &bearer(&secret), &json!({"name": "late"})).await;
-        world.advance(Duration::from_mins(1));
+        let held = HeldBack::begin(&app, &path, &bearer(&secret), &json!({"name": "late"})).await;
+        app.advance(Duration::from_mins(1));
         held.expect_refusal(401, "expired_key").await;
     }
 
-    async fn signed_out_person_writes_nothing_with_a_last_byte(world: World) {
-        let ada = world.sign_in("ada").await;
-        let other = world.sign_in("ada").await;
+    async fn signed_out_person_writes_nothing_with_a_last_byte(app: TestApp) {
+        let ada = app.sign_in("ada").await;
+        let other = app.sign_in("ada").await;
         let calls = [
             (format!("/v1/projects/{}/keys", ada.project), json!({"name": "late"})),
             (format!("/apikey?ApplicationId={}", ada.application), json!({"name": "late"})),
@@ -138,90 +138,90 @@ on_both_databases! {
         ];
         let mut held = Vec::new();
         for (path, body) in &calls {
-            held.push(HeldBack::begin(&world, path, &bearer(&ada.jwt), body).await);
+            held.push(HeldBack::begin(&app, path, &bearer(&ada.jwt), body).await);
         }
-        sign_out(&world, &ada).await;
+        sign_out(&app, &ada).await;
         for one in held {
             one.expect_refusal(401, "unauthenticated").await;
         }
-        assert!(!names(&world, &other).await.contains(&"late".to_owned()));
+        assert!(!names(&app, &other).await.contains(&"late".to_owned()));
     }
 
-    async fn signed_out_person_reads_nothing_with_a_last_byte(world: World) {
-        let ada = world.sign_in("ada").await;
-        let key = world.generate(&ada).await;
+    async fn signed_out_person_reads_nothing_with_a_last_byte(app: TestApp) {
+        let ada = app.sign_in("ada").await;
+        let key = app.generate(&ada).await;
         let body = json!({"application_id": ada.application, "cursor": null});
-        let list = HeldBack::begin(&world, "/api/keys/list", &bearer(&ada.jwt), &body).await;
+        let list = HeldBack::begin(&app, "/api/keys/list", &bearer(&ada.jwt), &body).await;
         let body = json!({"key": key});
-        let verify = HeldBack::begin(&world, "/v1/keys/verify", &bearer(&ada.jwt), &body).await;
-        sign_out(&world, &ada).await;
+        let verify = HeldBack::begin(&app, "/v1/keys/verify", &bearer(&ada.jwt), &body).await;
+        sign_out(&app, &ada).await;
         list.expect_refusal(401, "unauthenticated").await;
         verify.expect_refusal(401, "unauthenticated").await;
     }
 
-    async fn removed_member_writes_nothing_with_a_last_byte(world: World) {
-        let ada = world.sign_in("ada").await;
-        let bob = world.join(&ada, "bob", "member").await;
+    async fn removed_member_writes_nothing_with_a_last_byte(app: TestApp) {
+        let ada = app.sign_in("ada").await;
+        let bob = app.join(&ada, "bob", "member").await;
         let rest = format!("/v1/projects/{}/applications", ada.project);
-        let rest = HeldBack::begin(&world, &rest, &bearer(&bob.jwt), &json!({"name": "late"})).await;
+        let rest = HeldBack::begin(&app, &rest, &bearer(&bob.jwt), &json!({"name": "late"})).await;
         let body = json!({"application_id": ada.application, "name": "late", "environment": "live"});
-        let page = HeldBack::begin(&world, "/api/keys/create", &bearer(&bob.jwt), &body).await;
-        remove(&world, &ada, &bob).await;
+        let page = HeldBack::begin(&app, "/api/keys/create", &bearer(&bob.jwt), &body).await;
+        remove(&app, &ada, &bob).await;
         rest.expect_refusal(404, "not_found").await;
         page.expect_refusal(404, "not_found").await;
-        assert!(!names(&world, &ada).await.contains(&"late".to_owned()));
+        assert!(!names(&app, &ada).await.contains(&"late".to_owned()));
     }
 
-    async fn revoked_key_ingests_nothing_with_its_last_byte(world: World) {
-        let ada = world.sign_in("ada").await;
-        let key = world.generate(&ada).await;
-        let id = text(&world.keys(&ada).await[0]["id"]);
+    async fn revoked_key_ingests_nothing_with_its_last_byte(app: TestApp) {
+        let ada = app.sign_in("ada").await;
+        let key = app.generate(&ada).await;
+        let id = text(&app.keys(&ada).await[0]["id"]);
         let otlp = json!({"resourceSpans": []});
         let logs = json!({"logs": [{"level": "info", "type": "app", "message": "m", "timestamp": 0}]});
         let mut held = Vec::new();
         for (path, body) in [("/ingest/traces", traces(1)), ("/ingest/logs", logs), ("/v1/traces", otlp)] {
-            held.push(HeldBack::begin(&world, path, &x_api_key(&key), &body).await);
+            held.push(HeldBack::begin(&app, path, &x_api_key(&key), &body).await);
         }
-        assert_eq!(world.revoke(&ada, &id).await.status(), 204);
+        assert_eq!(app.revoke(&ada, &id).await.status(), 204);
         for one in held {
             one.expect_refusal(401, "revoked_key").await;
         }
         let path = format!("/v1/applications/{}/traces", ada.application);
-        assert_eq!(world.json(&path, &ada.jwt).await["data"], json!([]));
+        assert_eq!(app.json(&path, &ada.jwt).await["data"], json!([]));
     }
 
-    async fn revoked_service_key_verifies_nothing_with_its_last_byte(world: World) {
-        let ada = world.sign_in("ada").await;
-        let key = world.generate(&ada).await;
-        let (secret, id) = service_key(&world, &ada, &["keys:verify"]).await;
+    async fn revoked_service_key_verifies_nothing_with_its_last_byte(app: TestApp) {
+        let ada = app.sign_in("ada").await;
+        let key = app.generate(&ada).await;
+        let (secret, id) = service_key(&app, &ada, &["keys:verify"]).await;
         let body = json!({"key": key});
-        let held = HeldBack::begin(&world, "/v1/keys/verify", &bearer(&secret), &body).await;
-        assert_eq!(world.revoke(&ada, &id).await.status(), 204);
+        let held = HeldBack::begin(&app, "/v1/keys/verify", &bearer(&secret), &body).await;
+        assert_eq!(app.revoke(&ada, &id).await.status(), 204);
         held.expect_refusal(401, "revoked_key").await;
     }
 
-    async fn revoked_key_calls_no_model_with_its_last_byte(world: World) {
-        let ada = world.sign_in("ada").await;
+    async fn revoked_key_calls_no_model_with_its_last_byte(app: TestApp) {
+        let ada = app.sign_in("ada").await;
         let body = json!({"name": "k", "kind": "inference"});
-        let created = world.create(&ada, &body).await;
+        let created = app.create(&ada, &body).await;
         let (key, id) = (text(&created["key"]), text(&created["api_key"]["id"]));
         let body = json!({"model": "sandbox", "messages": [{"role": "user", "content": "hi"}]});
-        let held = HeldBack::begin(&world, "/v1/chat/completions", &bearer(&key), &body).await;
-        assert_eq!(world.revoke(&ada, &id).await.status(), 204);
+        let held = HeldBack::begin(&app, "/v1/chat/completions", &bearer(&key), &body).await;
+        assert_eq!(app.revoke(&ada, &id).await.status(), 204);
         let (status, answer) = held.finish().await;
         assert_eq!((status, answer["error"]["code"].as_str()), (401, Some("revoked_key")), "{answer}");
     }
 
-    async fn key_changed_under_a_body_is_counted_once(world: World) {
-        let ada = world.sign_in("ada").await;
+    async fn key_changed_under_a_body_is_counted_once(app: TestApp) {
+        let ada = app.sign_in("ada").await;
         let body = json!({"name": "k", "application_id": ada.application, "rpm": 2});
-        let created = world.create(&ada, &body).await;
+        let created = app.create(&ada, &body).await;
         let (key, path) = (text(&created["key"]), format!("/v1/keys/{}", text(&created["api_key"]["id"])));
-        let held = HeldBack::begin(&world, "/ingest/traces", &x_api_key(&key), &traces(1)).await;
-        let renamed = world.send(Method::PATCH, &path, &ada, &json!({"name": "new"})).await;
+        let held = HeldBack::begin(&app, "/ingest/traces", &x_api_key(&key), &traces(1)).await;
+        let renamed = app.send(Method::PATCH, &path, &ada, &json!({"name": "new"})).await;
         assert_eq!(renamed.status(), 200);
         assert_eq!(held.finish().await.0, 200);
-        let answer = world.ingest(&key).await;
+        let answer = app.ingest(&key).await;
         assert_eq!(answer.status(), 200);
         assert_eq!(answer.headers()["x-ratelimit-remaining-requests"], "0");
     }

@@ -11,7 +11,7 @@ use sea_orm::{ConnectionTrait, DatabaseConnection, Statement};
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
-use crate::world::{Session, World, on_both_databases, text};
+use crate::test_app::{Session, TestApp, on_both_databases, text};
 
 const WRITERS: usize = 24;
 const ROUNDS: usize = 12;
@@ -26,11 +26,11 @@ struct Writers {
 }
 
 impl Writers {
-    fn start(world: &World, clients: &[Client], path: &str, bearer: &str, round: usize) -> Self {
+    fn start(app: &TestApp, clients: &[Client], path: &str, bearer: &str, round: usize) -> Self {
         let (written, over) = (Arc::<AtomicUsize>::default(), Arc::<AtomicBool>::default());
         let mut tasks = JoinSet::new();
         for (writer, client) in clients.iter().cloned().enumerate() {
-            let (url, bearer) = (format!("{}{path}", world.base), bearer.to_owned());
+            let (url, bearer) = (format!("{}{path}", app.base), bearer.to_owned());
             let (written, over) = (Arc::clone(&written), Arc::clone(&over));
             tasks.spawn(async move {
                 for write in 0..WRITES {
@@ -75,19 +75,19 @@ async fn rows(database: &DatabaseConnection) -> i64 {
 }
 
 struct Race {
-    world: World,
+    app: TestApp,
     database: DatabaseConnection,
     clients: Vec<Client>,
     owner: Session,
 }
 
 impl Race {
-    async fn prepare(world: World) -> Self {
-        let owner = world.sign_in("ada").await;
-        world.set_tier(&owner, "enterprise").await;
-        let database = sea_orm::Database::connect(&world.config.database_url).await.unwrap();
+    async fn prepare(app: TestApp) -> Self {
+        let owner = app.sign_in("ada").await;
+        app.set_tier(&owner, "enterprise").await;
+        let database = sea_orm::Database::connect(&app.config.database_url).await.unwrap();
         let clients = (0..WRITERS).map(|_| http_client().build().unwrap()).collect();
-        Self { world, database, clients, owner }
+        Self { app, database, clients, owner }
     }
 
     /// One round: the writers write until `end` has taken their right away.
@@ -97,57 +97,57 @@ impl Race {
         what: &str,
         bearer: &str,
         refused: StatusCode,
-        end: impl AsyncFnOnce(&World),
+        end: impl AsyncFnOnce(&TestApp),
     ) {
         let path = format!("/v1/projects/{}/{what}", self.owner.project);
-        let writers = Writers::start(&self.world, &self.clients, &path, bearer, round);
+        let writers = Writers::start(&self.app, &self.clients, &path, bearer, round);
         writers.under_way().await;
-        end(&self.world).await;
+        end(&self.app).await;
         let then = rows(&self.database).await;
         writers.finish(refused).await;
         let late = rows(&self.database).await - then;
         assert_eq!(late, 0, "round {round}: written after the answer");
         // Each person may make so many changes a minute.
-        self.world.advance(Duration::from_mins(1));
+        self.app.advance(Duration::from_mins(1));
     }
 }
 
 on_both_databases! {
-    async fn nothing_is_written_after_a_revocation(world: World) {
-        let race = Race::prepare(world).await;
+    async fn nothing_is_written_after_a_revocation(app: TestApp) {
+        let race = Race::prepare(app).await;
         for round in 0..ROUNDS {
-            let owner = race.world.sign_in("ada").await;
+            let owner = race.app.sign_in("ada").await;
             let body = json!({"name": format!("s{round}"), "kind": "service", "permissions": ["keys:write"]});
-            let made = race.world.create(&owner, &body).await;
+            let made = race.app.create(&owner, &body).await;
             let (secret, id) = (text(&made["key"]), text(&made["api_key"]["id"]));
-            race.round(round, "keys", &secret, StatusCode::UNAUTHORIZED, async |world: &World| {
-                assert_eq!(world.revoke(&owner, &id).await.status(), 204);
+            race.round(round, "keys", &secret, StatusCode::UNAUTHORIZED, async |app: &TestApp| {
+                assert_eq!(app.revoke(&owner, &id).await.status(), 204);
             })
             .await;
         }
     }
 
-    async fn nothing_is_written_after_a_removal(world: World) {
-        let race = Race::prepare(world).await;
+    async fn nothing_is_written_after_a_removal(app: TestApp) {
+        let race = Race::prepare(app).await;
         for round in 0..ROUNDS {
-            let owner = race.world.sign_in("ada").await;
-            let bob = race.world.join(&owner, "bob", "member").await;
-            let id = text(&race.world.json("/v1/me", &bob.jwt).await["id"]);
+            let owner = race.app.sign_in("ada").await;
+            let bob = race.app.join(&owner, "bob", "member").await;
+            let id = text(&race.app.json("/v1/me", &bob.jwt).await["id"]);
             let path = format!("/v1/organizations/{}/members/{id}", owner.organization);
-            race.round(round, "applications", &bob.jwt, StatusCode::NOT_FOUND, async |world: &World| {
-                let removed = world.send(Method::DELETE, &path, &owner, &Value::Null).await;
+            race.round(round, "applications", &bob.jwt, StatusCode::NOT_FOUND, async |app: &TestApp| {
+                let removed = app.send(Method::DELETE, &path, &owner, &Value::Null).await;
                 assert_eq!(removed.status(), 204);
             })
             .await;
         }
     }
 
-    async fn nothing_is_written_after_a_sign_out(world: World) {
-        let race = Race::prepare(world).await;
+    async fn nothing_is_written_after_a_sign_out(app: TestApp) {
+        let race = Race::prepare(app).await;
         for round in 0..ROUNDS {
-            let owner = race.world.sign_in("ada").await;
-            race.round(round, "applications", &owner.jwt, StatusCode::UNAUTHORIZED, async |world: &World| {
-                let out = world.post("/logout").bearer_auth(&owner.jwt).send().await.unwrap();
+            let owner = race.app.sign_in("ada").await;
+            race.round(round, "applications", &owner.jwt, StatusCode::UNAUTHORIZED, async |app: &TestApp| {
+                let out = app.post("/logout").bearer_auth(&owner.jwt).send().await.unwrap();
                 assert_eq!(out.status(), 204);
             })
             .await;

@@ -9,18 +9,18 @@ use latchkey_services::Services;
 use serde_json::json;
 
 use crate::consistency::nodes::hears;
-use crate::world::{World, denial, on_both_databases, text, token_need};
+use crate::test_app::{TestApp, denial, on_both_databases, text, token_need};
 
 /// What each call uses, whatever it had reserved.
 const USED: u64 = 10;
 
-/// A key of that budget, found on the world's node.
-async fn key(world: &World, limit: u64) -> (String, IdentifiedKey) {
-    let ada = world.sign_in("ada").await;
+/// A key of that budget, found on the app's node.
+async fn key(app: &TestApp, limit: u64) -> (String, IdentifiedKey) {
+    let ada = app.sign_in("ada").await;
     let body = json!({"name": "Metered", "token_limit": limit, "token_limit_period": "month"});
-    let secret = text(&world.create(&ada, &body).await["key"]);
-    hears(&world.services).await;
-    let found = world.services.checker.authenticate_internally(Some(&secret)).await.unwrap();
+    let secret = text(&app.create(&ada, &body).await["key"]);
+    hears(&app.services).await;
+    let found = app.services.checker.authenticate_internally(Some(&secret)).await.unwrap();
     (secret, found)
 }
 
@@ -55,9 +55,9 @@ async fn spend(services: &Services, secret: &str, cost: u64) -> Result<u64, &'st
 }
 
 on_both_databases! {
-    async fn small_calls_after_a_large_one_write_nothing_each(world: World) {
-        let (secret, found) = key(&world, 100_000_000).await;
-        let services = &world.services;
+    async fn small_calls_after_a_large_one_write_nothing_each(app: TestApp) {
+        let (secret, found) = key(&app, 100_000_000).await;
+        let services = &app.services;
         assert_eq!(call(services, &found, 1_000_000).await, 1_000_000);
         let before = services.database.statements();
         for calls in 1..=200 {
@@ -70,18 +70,18 @@ on_both_databases! {
         assert!(statements <= 4, "{statements} statements");
         services.checker.return_leases(true).await.unwrap();
         assert_eq!(services.checker.lease_count(), 0);
-        let other = world.second_node().await;
+        let other = app.second_node().await;
         assert_eq!(spend(&other, &secret, 0).await, Ok(USED * 201), "nothing is lost");
     }
 
-    async fn long_calls_whose_lease_is_gone_write_nothing_each(world: World) {
-        let (secret, found) = key(&world, 100_000).await;
-        let services = &world.services;
+    async fn long_calls_whose_lease_is_gone_write_nothing_each(app: TestApp) {
+        let (secret, found) = key(&app, 100_000).await;
+        let services = &app.services;
         let mut under_way = Vec::new();
         for _ in 0..20 {
             under_way.push(reserve(services, &found, 1_000).await);
         }
-        world.advance(Duration::from_secs(2));
+        app.advance(Duration::from_secs(2));
         services.checker.return_leases(false).await.unwrap();
         assert_eq!(services.checker.lease_count(), 0, "nobody draws on it");
         let before = services.database.statements();
@@ -97,11 +97,11 @@ on_both_databases! {
         assert_eq!(spend(services, &secret, 1).await, Err("token_budget_exhausted"));
     }
 
-    async fn what_comes_back_before_it_is_written_is_there_for_the_next(world: World) {
-        let (secret, found) = key(&world, 1_000).await;
-        let services = &world.services;
+    async fn what_comes_back_before_it_is_written_is_there_for_the_next(app: TestApp) {
+        let (secret, found) = key(&app, 1_000).await;
+        let services = &app.services;
         let all = reserve(services, &found, 1_000).await;
-        world.advance(Duration::from_secs(2));
+        app.advance(Duration::from_secs(2));
         services.checker.return_leases(false).await.unwrap();
         assert_eq!(spend(services, &secret, 1).await, Err("token_budget_exhausted"));
         settle(all).await;
@@ -109,9 +109,9 @@ on_both_databases! {
         assert_eq!(spend(services, &secret, 1).await, Err("token_budget_exhausted"));
     }
 
-    async fn other_nodes_get_what_a_lease_in_use_has_too_much_of(world: World) {
-        let (secret, found) = key(&world, 10_000).await;
-        let (services, other) = (&world.services, world.second_node().await);
+    async fn other_nodes_get_what_a_lease_in_use_has_too_much_of(app: TestApp) {
+        let (secret, found) = key(&app, 10_000).await;
+        let (services, other) = (&app.services, app.second_node().await);
         hears(&other).await;
         let all = reserve(services, &found, 10_000).await;
         assert_eq!(spend(&other, &secret, 5_000).await, Err("token_budget_exhausted"));
@@ -133,21 +133,21 @@ on_both_databases! {
         assert_eq!(spent, 10_000, "all of it and nothing more");
     }
 
-    async fn lease_is_not_spent_after_the_limit_is_lowered(world: World) {
-        let ada = world.sign_in("ada").await;
+    async fn lease_is_not_spent_after_the_limit_is_lowered(app: TestApp) {
+        let ada = app.sign_in("ada").await;
         let body = json!({"name": "b", "token_limit": 1_000, "token_limit_period": "month"});
-        let created = world.create(&ada, &body).await;
+        let created = app.create(&ada, &body).await;
         let (secret, id) = (text(&created["key"]), text(&created["api_key"]["id"]));
-        hears(&world.services).await;
-        let found = world.services.checker.authenticate_internally(Some(&secret)).await.unwrap();
-        let large = reserve(&world.services, &found, 800).await;
+        hears(&app.services).await;
+        let found = app.services.checker.authenticate_internally(Some(&secret)).await.unwrap();
+        let large = reserve(&app.services, &found, 800).await;
         let lower = json!({"token_limit": 100});
-        assert_eq!(crate::consistency::nodes::change(&world, &ada, &id, lower).await, 200);
-        hears(&world.services).await;
-        assert_eq!(spend(&world.services, &secret, 1).await, Err("token_budget_exhausted"));
+        assert_eq!(crate::consistency::nodes::change(&app, &ada, &id, lower).await, 200);
+        hears(&app.services).await;
+        assert_eq!(spend(&app.services, &secret, 1).await, Err("token_budget_exhausted"));
         settle(large).await;
         let mut spent = USED;
-        while spend(&world.services, &secret, 1).await.is_ok() {
+        while spend(&app.services, &secret, 1).await.is_ok() {
             spent += 1;
         }
         assert_eq!(spent, 100);

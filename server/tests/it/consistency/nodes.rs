@@ -12,7 +12,7 @@ use latchkey_services::{Database, Services};
 use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, Statement};
 use serde_json::{Value, json};
 
-use crate::world::{Backend, Session, World, denial, listen, on_both_databases, text};
+use crate::test_app::{Backend, Session, TestApp, denial, listen, on_both_databases, text};
 
 /// A call that takes tokens.
 const TEN_TOKENS: CheckRequest<'static> = CheckRequest {
@@ -32,9 +32,9 @@ async fn outcome(services: &Services, secret: &str) -> Outcome {
 }
 
 /// Changes a key; the answer's status.
-pub(crate) async fn change(world: &World, who: &Session, id: &str, body: Value) -> u16 {
+pub(crate) async fn change(app: &TestApp, who: &Session, id: &str, body: Value) -> u16 {
     let path = format!("/v1/keys/{id}");
-    world.send(reqwest::Method::PATCH, &path, who, &body).await.status().as_u16()
+    app.send(reqwest::Method::PATCH, &path, who, &body).await.status().as_u16()
 }
 
 /// Waits until the node hears of changes.
@@ -57,34 +57,34 @@ async fn until_refused(services: &Services, secret: &str) -> Duration {
 }
 
 on_both_databases! {
-    async fn another_node_refuses_a_revoked_key_within_a_second(world: World) {
-        let other = world.second_node().await;
-        let ada = world.sign_in("ada").await;
+    async fn another_node_refuses_a_revoked_key_within_a_second(app: TestApp) {
+        let other = app.second_node().await;
+        let ada = app.sign_in("ada").await;
         for _ in 0..5 {
-            let secret = world.generate(&ada).await;
+            let secret = app.generate(&ada).await;
             hears(&other).await;
             assert_eq!(outcome(&other, &secret).await, Outcome::Valid);
             let before = other.database.statements();
             assert_eq!(outcome(&other, &secret).await, Outcome::Valid);
             assert_eq!(other.database.statements(), before, "it is cached there");
-            world.revoke(&ada, &text(&world.keys(&ada).await[0]["id"])).await;
+            app.revoke(&ada, &text(&app.keys(&ada).await[0]["id"])).await;
             assert!(until_refused(&other, &secret).await < Duration::from_secs(1));
         }
     }
 
-    async fn a_change_of_a_key_or_of_the_tier_is_heard_of(world: World) {
-        let other = world.second_node().await;
-        let ada = world.sign_in("ada").await;
-        let created = world.create(&ada, &json!({"name": "Limited"})).await;
+    async fn a_change_of_a_key_or_of_the_tier_is_heard_of(app: TestApp) {
+        let other = app.second_node().await;
+        let ada = app.sign_in("ada").await;
+        let created = app.create(&ada, &json!({"name": "Limited"})).await;
         let (secret, id) = (text(&created["key"]), text(&created["api_key"]["id"]));
         hears(&other).await;
         assert_eq!(outcome(&other, &secret).await, Outcome::Valid);
         let one_network = json!({"allowed_cidrs": ["203.0.113.0/24"]});
-        assert_eq!(change(&world, &ada, &id, one_network).await, 200);
+        assert_eq!(change(&app, &ada, &id, one_network).await, 200);
         until_refused(&other, &secret).await;
         assert_eq!(outcome(&other, &secret).await, Outcome::IpNotAllowed);
         let path = format!("/v1/projects/{}", ada.project);
-        let deleted = world.delete(&path).bearer_auth(&ada.jwt).send().await.unwrap();
+        let deleted = app.delete(&path).bearer_auth(&ada.jwt).send().await.unwrap();
         assert_eq!(deleted.status(), 204);
         let began = Instant::now();
         while outcome(&other, &secret).await != Outcome::RevokedKey {
@@ -93,39 +93,39 @@ on_both_databases! {
         }
     }
 
-    async fn a_node_that_hears_of_nothing_asks_the_database_each_time(world: World) {
-        let database = Database::open(&world.config.database_url).await.unwrap();
-        let deaf = world.node(database).await;
-        let ada = world.sign_in("ada").await;
-        let secret = world.generate(&ada).await;
+    async fn a_node_that_hears_of_nothing_asks_the_database_each_time(app: TestApp) {
+        let database = Database::open(&app.config.database_url).await.unwrap();
+        let deaf = app.node(database).await;
+        let ada = app.sign_in("ada").await;
+        let secret = app.generate(&ada).await;
         for _ in 0..3 {
             let before = deaf.database.statements();
             assert_eq!(outcome(&deaf, &secret).await, Outcome::Valid);
             assert!(deaf.database.statements() > before);
         }
-        world.revoke(&ada, &text(&world.keys(&ada).await[0]["id"])).await;
+        app.revoke(&ada, &text(&app.keys(&ada).await[0]["id"])).await;
         assert_eq!(outcome(&deaf, &secret).await, Outcome::RevokedKey, "at once");
     }
 
-    async fn a_node_that_hears_no_more_soon_asks_the_database(world: World) {
-        let database = Database::open(&world.config.database_url).await.unwrap();
-        let other = world.node(database).await;
+    async fn a_node_that_hears_no_more_soon_asks_the_database(app: TestApp) {
+        let database = Database::open(&app.config.database_url).await.unwrap();
+        let other = app.node(database).await;
         let listening = listen(&other);
-        let ada = world.sign_in("ada").await;
-        let secret = world.generate(&ada).await;
+        let ada = app.sign_in("ada").await;
+        let secret = app.generate(&ada).await;
         hears(&other).await;
         assert_eq!(outcome(&other, &secret).await, Outcome::Valid);
         listening.abort();
-        world.revoke(&ada, &text(&world.keys(&ada).await[0]["id"])).await;
-        world.advance(Duration::from_millis(700));
+        app.revoke(&ada, &text(&app.keys(&ada).await[0]["id"])).await;
+        app.advance(Duration::from_millis(700));
         assert_eq!(outcome(&other, &secret).await, Outcome::RevokedKey);
     }
 
-    async fn nodes_share_a_budget_and_never_overspend_it(world: World) {
-        let ada = world.sign_in("ada").await;
+    async fn nodes_share_a_budget_and_never_overspend_it(app: TestApp) {
+        let ada = app.sign_in("ada").await;
         let body = json!({"name": "Metered", "token_limit": 10_000, "token_limit_period": "month"});
-        let secret = text(&world.create(&ada, &body).await["key"]);
-        let nodes = [world.services.clone(), world.second_node().await, world.second_node().await];
+        let secret = text(&app.create(&ada, &body).await["key"]);
+        let nodes = [app.services.clone(), app.second_node().await, app.second_node().await];
         let calls = nodes.iter().flat_map(|node| std::iter::repeat_n(node, 500)).map(|node| {
             let (node, secret) = (node.clone(), secret.clone());
             tokio::spawn(async move { node.checker.check(Some(&secret), TEN_TOKENS).await.is_ok() })
@@ -145,11 +145,11 @@ on_both_databases! {
         assert_eq!(admitted, 1_000, "what one node did not use, another does");
     }
 
-    async fn what_a_node_had_leased_when_it_died_counts_as_used(world: World) {
-        let ada = world.sign_in("ada").await;
+    async fn what_a_node_had_leased_when_it_died_counts_as_used(app: TestApp) {
+        let ada = app.sign_in("ada").await;
         let body = json!({"name": "Metered", "token_limit": 1_000, "token_limit_period": "month"});
-        let secret = text(&world.create(&ada, &body).await["key"]);
-        let dying = world.second_node().await;
+        let secret = text(&app.create(&ada, &body).await["key"]);
+        let dying = app.second_node().await;
         hears(&dying).await;
         let mut admitted = 0;
         for _ in 0..3 {
@@ -161,30 +161,30 @@ on_both_databases! {
         admitted += 1;
         assert_eq!(dying.database.statements(), before, "drawn on the lease, in memory");
         drop(dying);
-        while world.services.checker.check(Some(&secret), TEN_TOKENS).await.is_ok() {
+        while app.services.checker.check(Some(&secret), TEN_TOKENS).await.is_ok() {
             admitted += 1;
         }
         assert!((90..100).contains(&admitted), "a lease is lost, nothing is overspent: {admitted}");
     }
 
-    async fn a_lower_limit_holds_whatever_was_leased_before(world: World) {
-        let ada = world.sign_in("ada").await;
+    async fn a_lower_limit_holds_whatever_was_leased_before(app: TestApp) {
+        let ada = app.sign_in("ada").await;
         let body = json!({"name": "Metered", "token_limit": 100_000, "token_limit_period": "month"});
-        let created = world.create(&ada, &body).await;
+        let created = app.create(&ada, &body).await;
         let (secret, id) = (text(&created["key"]), text(&created["api_key"]["id"]));
-        let other = world.second_node().await;
-        for node in [&world.services, &other] {
+        let other = app.second_node().await;
+        for node in [&app.services, &other] {
             hears(node).await;
             node.checker.check(Some(&secret), TEN_TOKENS).await.unwrap();
         }
-        assert_eq!(change(&world, &ada, &id, json!({"token_limit": 50})).await, 200);
+        assert_eq!(change(&app, &ada, &id, json!({"token_limit": 50})).await, 200);
         tokio::time::sleep(Duration::from_secs(1)).await;
         let mut admitted = 2;
-        for node in [&world.services, &other] {
+        for node in [&app.services, &other] {
             // What the other has leased and not used is back only when it was asked for something.
             let _ = node.checker.check(Some(&secret), TEN_TOKENS).await.map(|_| admitted += 1);
         }
-        for node in [&world.services, &other, &world.services] {
+        for node in [&app.services, &other, &app.services] {
             while node.checker.check(Some(&secret), TEN_TOKENS).await.is_ok() {
                 admitted += 1;
             }
@@ -192,10 +192,10 @@ on_both_databases! {
         assert_eq!(admitted, 5);
     }
 
-    async fn an_unknown_key_is_looked_up_once(world: World) {
-        let ada = world.sign_in("ada").await;
-        let secret = world.generate(&ada).await;
-        let elsewhere = World::on(Backend::Sqlite).await;
+    async fn an_unknown_key_is_looked_up_once(app: TestApp) {
+        let ada = app.sign_in("ada").await;
+        let secret = app.generate(&ada).await;
+        let elsewhere = TestApp::on(Backend::Sqlite).await;
         hears(&elsewhere.services).await;
         assert_eq!(outcome(&elsewhere.services, &secret).await, Outcome::UnknownKey);
         let before = elsewhere.services.database.statements();
@@ -223,17 +223,17 @@ pub(crate) async fn cut(admin: &DatabaseConnection, which: &str) -> i64 {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_cut_listener_comes_back_and_no_revocation_is_missed() {
-    let world = World::on(Backend::Postgres).await;
-    let other = world.second_node().await;
-    let ada = world.sign_in("ada").await;
-    let admin = sea_orm::Database::connect(&world.config.database_url).await.unwrap();
+    let app = TestApp::on(Backend::Postgres).await;
+    let other = app.second_node().await;
+    let ada = app.sign_in("ada").await;
+    let admin = sea_orm::Database::connect(&app.config.database_url).await.unwrap();
     for which in [LISTENERS, TELLERS, LISTENERS, TELLERS] {
-        let secret = world.generate(&ada).await;
-        hears(&world.services).await;
+        let secret = app.generate(&ada).await;
+        hears(&app.services).await;
         hears(&other).await;
         assert_eq!(outcome(&other, &secret).await, Outcome::Valid);
         assert!(cut(&admin, which).await >= 2, "those of both nodes");
-        world.revoke(&ada, &text(&world.keys(&ada).await[0]["id"])).await;
+        app.revoke(&ada, &text(&app.keys(&ada).await[0]["id"])).await;
         assert!(until_refused(&other, &secret).await < Duration::from_secs(1));
         hears(&other).await;
         assert_eq!(outcome(&other, &secret).await, Outcome::RevokedKey);
@@ -242,18 +242,18 @@ async fn a_cut_listener_comes_back_and_no_revocation_is_missed() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn behind_a_pooler_changes_are_listened_to_on_the_direct_url() {
-    let world = World::on(Backend::Postgres).await;
-    let url = &world.config.database_url;
+    let app = TestApp::on(Backend::Postgres).await;
+    let url = &app.config.database_url;
     let nowhere = "postgres://nobody@127.0.0.1:1/nothing";
     let open = Database::open_beside(url, Some(nowhere)).await.unwrap();
-    let deaf = world.node(open).await;
+    let deaf = app.node(open).await;
     listen(&deaf);
     let open = Database::open_beside(url, Some(url)).await.unwrap();
-    let hearing = world.node(open).await;
+    let hearing = app.node(open).await;
     listen(&hearing);
     hears(&hearing).await;
     assert!(!deaf.checker.is_listening(), "it listens to the direct URL only");
-    let ada = world.sign_in("ada").await;
-    let secret = world.generate(&ada).await;
+    let ada = app.sign_in("ada").await;
+    let secret = app.generate(&ada).await;
     assert_eq!(outcome(&deaf, &secret).await, Outcome::Valid, "it asks the database");
 }

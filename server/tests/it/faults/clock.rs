@@ -11,15 +11,15 @@ use latchkey_services::{Database, Services};
 use serde_json::json;
 
 use crate::consistency::nodes::hears;
-use crate::world::{START, World, denial, listen, on_both_databases, text};
+use crate::test_app::{START, TestApp, denial, listen, on_both_databases, text};
 
 const DAY: i64 = 24 * 3_600 * 1_000;
 
 /// A node with a clock of its own that is `ahead` milliseconds of the others.
-async fn node(world: &World, ahead: i64) -> (Services, Arc<ManualClock>) {
-    let database = Database::open(&world.config.database_url).await.unwrap();
+async fn node(app: &TestApp, ahead: i64) -> (Services, Arc<ManualClock>) {
+    let database = Database::open(&app.config.database_url).await.unwrap();
     let clock = Arc::new(ManualClock::starting_at(Timestamp::from_millis(START)));
-    let services = world.node_by(database, Arc::clone(&clock)).await;
+    let services = app.node_by(database, Arc::clone(&clock)).await;
     listen(&services);
     hears(&services).await;
     clock.set_by(ahead);
@@ -38,19 +38,19 @@ async fn outcome(services: &Services, secret: &str, cost: u64) -> Outcome {
 }
 
 on_both_databases! {
-    async fn clocks_that_differ_and_jump_admit_no_revoked_key(world: World) {
-        let (ahead, ahead_clock) = node(&world, DAY).await;
-        let (behind, behind_clock) = node(&world, -DAY).await;
-        let ada = world.sign_in("ada").await;
+    async fn clocks_that_differ_and_jump_admit_no_revoked_key(app: TestApp) {
+        let (ahead, ahead_clock) = node(&app, DAY).await;
+        let (behind, behind_clock) = node(&app, -DAY).await;
+        let ada = app.sign_in("ada").await;
         for jump in [0, -3 * DAY, 3 * DAY] {
-            let secret = world.generate(&ada).await;
+            let secret = app.generate(&ada).await;
             for other in [&ahead, &behind] {
                 hears(other).await;
                 assert_eq!(outcome(other, &secret, 0).await, Outcome::Valid);
             }
             ahead_clock.set_by(jump);
             behind_clock.set_by(-jump);
-            world.revoke(&ada, &text(&world.keys(&ada).await[0]["id"])).await;
+            app.revoke(&ada, &text(&app.keys(&ada).await[0]["id"])).await;
             let began = Instant::now();
             for other in [&ahead, &behind] {
                 while outcome(other, &secret, 0).await == Outcome::Valid {
@@ -62,25 +62,25 @@ on_both_databases! {
         }
     }
 
-    async fn a_clock_that_is_set_frees_no_limit_per_minute(world: World) {
-        let ada = world.sign_in("ada").await;
-        let secret = text(&world.create(&ada, &json!({"name": "Limited", "rpm": 20})).await["key"]);
+    async fn a_clock_that_is_set_frees_no_limit_per_minute(app: TestApp) {
+        let ada = app.sign_in("ada").await;
+        let secret = text(&app.create(&ada, &json!({"name": "Limited", "rpm": 20})).await["key"]);
         for _ in 0..20 {
-            assert_eq!(outcome(&world.services, &secret, 0).await, Outcome::Valid);
+            assert_eq!(outcome(&app.services, &secret, 0).await, Outcome::Valid);
         }
         for jump in [3_600_000, -DAY, DAY, -7_200_000, 60_000] {
-            world.clock.set_by(jump);
-            assert_eq!(outcome(&world.services, &secret, 0).await, Outcome::RateLimited);
+            app.clock.set_by(jump);
+            assert_eq!(outcome(&app.services, &secret, 0).await, Outcome::RateLimited);
         }
-        world.advance(Duration::from_mins(1));
-        assert_eq!(outcome(&world.services, &secret, 0).await, Outcome::Valid, "time frees it");
+        app.advance(Duration::from_mins(1));
+        assert_eq!(outcome(&app.services, &secret, 0).await, Outcome::Valid, "time frees it");
     }
 
-    async fn a_clock_that_is_set_back_finds_its_budgets_as_it_left_them(world: World) {
-        let (other, clock) = node(&world, 0).await;
-        let ada = world.sign_in("ada").await;
+    async fn a_clock_that_is_set_back_finds_its_budgets_as_it_left_them(app: TestApp) {
+        let (other, clock) = node(&app, 0).await;
+        let ada = app.sign_in("ada").await;
         let body = json!({"name": "Metered", "token_limit": 100, "token_limit_period": "day"});
-        let secret = text(&world.create(&ada, &body).await["key"]);
+        let secret = text(&app.create(&ada, &body).await["key"]);
         let spend_all = async |node: &Services| {
             let mut spent = 0;
             while outcome(node, &secret, 10).await == Outcome::Valid {
@@ -93,8 +93,8 @@ on_both_databases! {
         assert_eq!(spend_all(&other).await, 100, "its calendar says that it is tomorrow");
         clock.set_by(-DAY);
         assert_eq!(spend_all(&other).await, 0, "today’s is spent");
-        assert_eq!(spend_all(&world.services).await, 0, "for everybody");
-        world.advance(Duration::from_millis(DAY.unsigned_abs()));
-        assert_eq!(spend_all(&world.services).await, 0, "tomorrow’s was spent ahead");
+        assert_eq!(spend_all(&app.services).await, 0, "for everybody");
+        app.advance(Duration::from_millis(DAY.unsigned_abs()));
+        assert_eq!(spend_all(&app.services).await, 0, "tomorrow’s was spent ahead");
     }
 }

@@ -12,7 +12,7 @@ use super::traffic::{Answer, Traffic, Work};
 use super::{RECOVERY, until};
 use crate::process::edge::free_address;
 use crate::process::{self, Process};
-use crate::world::text;
+use crate::test_app::text;
 
 pub(super) const NODES: usize = 3;
 

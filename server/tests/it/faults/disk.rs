@@ -13,7 +13,7 @@ use tempfile::TempDir;
 use super::rounds::rounds;
 use super::until;
 use crate::process::{Process, client, sign_in};
-use crate::world::text;
+use crate::test_app::text;
 
 /// Mounts a small disk over the folder that is the first word, and becomes the command that
 /// follows.
@@ -54,7 +54,7 @@ impl SmallDisk {
             .arg(&data)
             .args([env!("CARGO_BIN_EXE_latchkey"), "serve", "--latchkey-metrics-listen=off"])
             .arg(format!("--latchkey-data-dir={}", data.display()))
-            .arg(format!("--latchkey-local-code={}", crate::world::LOCAL_CODE))
+            .arg(format!("--latchkey-local-code={}", crate::test_app::LOCAL_CODE))
             .env_clear()
             .env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin")
             .stdout(Stdio::null());
@@ -142,7 +142,7 @@ impl SmallDisk {
 fn in_own_world(data: &Path) -> Command {
     let is_root = std::fs::metadata("/proc/self")
         .is_ok_and(|own| std::os::unix::fs::MetadataExt::uid(&own) == 0);
-    // Whoever is not root may be root in a world of their own.
+    // Whoever is not root may be root in a user namespace of their own.
     let arguments = if is_root { &["--mount"][..] } else { &["--mount", "--map-root-user"] };
     let command = || {
         let mut command = Command::new("unshare");

@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::cluster::{Cluster, NODES};
 use super::rounds::{again_and_again, rounds};
-use crate::world::new_postgres_database;
+use crate::test_app::new_postgres_database;
 
 async fn cluster() -> Cluster {
     Cluster::start(&[format!("--database-url={}", new_postgres_database().await)]).await

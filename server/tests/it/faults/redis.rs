@@ -8,7 +8,7 @@ use super::cluster::{Cluster, NODES};
 use super::ledger::Ledger;
 use super::rounds::rounds;
 use crate::consistency::shared_limits::Redis;
-use crate::world::new_postgres_database;
+use crate::test_app::new_postgres_database;
 
 /// Each node's share of it is a whole number.
 const RPM: usize = 60;

@@ -8,7 +8,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 use crate::process::{Process, client, sign_in};
-use crate::world::{Backend, World, traces};
+use crate::test_app::{Backend, TestApp, traces};
 
 pub(crate) fn free_address() -> String {
     std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string()
@@ -60,13 +60,13 @@ async fn metrics_are_on_a_listener_of_their_own() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn http_2_is_spoken_in_clear_text() {
-    let world = World::on(Backend::Sqlite).await;
-    let address = world.base.trim_start_matches("http://");
+    let app = TestApp::on(Backend::Sqlite).await;
+    let address = app.base.trim_start_matches("http://");
     let stream = TokioIo::new(TcpStream::connect(address).await.unwrap());
     let (mut send, connection) =
         hyper::client::conn::http2::handshake(TokioExecutor::new(), stream).await.unwrap();
     tokio::spawn(connection);
-    let request = hyper::Request::get(format!("{}/healthz", world.base));
+    let request = hyper::Request::get(format!("{}/healthz", app.base));
     let answer = send.send_request(request.body(Empty::<Bytes>::new()).unwrap()).await.unwrap();
     assert_eq!(
         (answer.status(), answer.version()),
@@ -76,8 +76,8 @@ async fn http_2_is_spoken_in_clear_text() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_refusal_before_the_body_came_leaves_the_connection_open() {
-    let world = World::on(Backend::Sqlite).await;
-    let address = world.base.trim_start_matches("http://");
+    let app = TestApp::on(Backend::Sqlite).await;
+    let address = app.base.trim_start_matches("http://");
     for path in ["/v1/chat/completions", "/v1/keys/verify", "/ingest/logs"] {
         let mut stream = TcpStream::connect(address).await.unwrap();
         for _ in 0..3 {
@@ -97,8 +97,8 @@ async fn a_refusal_before_the_body_came_leaves_the_connection_open() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_head_without_end_is_refused() {
-    let world = World::on(Backend::Sqlite).await;
-    let address = world.base.trim_start_matches("http://");
+    let app = TestApp::on(Backend::Sqlite).await;
+    let address = app.base.trim_start_matches("http://");
     let mut stream = TcpStream::connect(address).await.unwrap();
     let head =
         format!("GET /healthz HTTP/1.1\r\nhost: x\r\nx-long: {}\r\n\r\n", "a".repeat(80_000));

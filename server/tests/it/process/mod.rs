@@ -16,7 +16,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::routes::ingest::sandbox::count;
-use crate::world::{LOCAL_CODE, refresh_cookie, text, traces};
+use crate::test_app::{LOCAL_CODE, refresh_cookie, text, traces};
 
 pub(crate) struct Process {
     child: Child,

@@ -1,12 +1,12 @@
 //! The pages as they come from the server, before they are alive.
 
-use crate::world::{Backend, World};
+use crate::test_app::{Backend, TestApp};
 
 #[tokio::test]
 async fn pages_come_with_a_strict_content_policy() {
-    let world = World::on(Backend::Sqlite).await;
+    let app = TestApp::on(Backend::Sqlite).await;
     for path in ["/login", "/", "/projects/prj_x/applications"] {
-        let page = world.get(path).send().await.unwrap();
+        let page = app.get(path).send().await.unwrap();
         assert_eq!(page.status(), 200, "{path}");
         let policy = page.headers()["content-security-policy"].to_str().unwrap().to_owned();
         assert_eq!(page.headers()["x-content-type-options"], "nosniff");
@@ -27,17 +27,17 @@ async fn pages_come_with_a_strict_content_policy() {
 
 #[tokio::test]
 async fn an_unknown_page_is_a_404_that_a_person_can_read() {
-    let world = World::on(Backend::Sqlite).await;
-    let page = world.get("/nothing/here").header("accept", "text/html").send().await.unwrap();
+    let app = TestApp::on(Backend::Sqlite).await;
+    let page = app.get("/nothing/here").header("accept", "text/html").send().await.unwrap();
     assert_eq!(page.status(), 404);
     assert!(page.text().await.unwrap().contains("This page doesn’t exist"));
 }
 
 #[tokio::test]
 async fn the_theme_is_in_the_first_html() {
-    let world = World::on(Backend::Sqlite).await;
+    let app = TestApp::on(Backend::Sqlite).await;
     let html = async |cookie: &str| {
-        world.get("/login").header("cookie", cookie).send().await.unwrap().text().await.unwrap()
+        app.get("/login").header("cookie", cookie).send().await.unwrap().text().await.unwrap()
     };
     assert!(html("theme=dark").await.contains("<html lang=\"en\" data-theme=\"dark\""));
     assert!(!html("theme=\"><script>").await.contains("data-theme"));

@@ -10,7 +10,7 @@ use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::world::{Backend, START, Session, World, on_both_databases, problem, text, traces};
+use crate::test_app::{Backend, START, Session, TestApp, on_both_databases, problem, text, traces};
 
 /// What all projects have used of all months.
 pub(crate) const MONTHS: &str =
@@ -19,31 +19,31 @@ const MINUTE: i64 = 60_000;
 const DAY: i64 = 24 * 60 * MINUTE;
 
 /// A key of the person's application, live or test: its secret and its id.
-pub(crate) async fn new_key(world: &World, who: &Session, environment: &str) -> (String, String) {
-    world.advance(Duration::from_millis(1));
+pub(crate) async fn new_key(app: &TestApp, who: &Session, environment: &str) -> (String, String) {
+    app.advance(Duration::from_millis(1));
     let path = format!("/apikey?ApplicationId={}", who.application);
     let body = json!({ "environment": environment });
-    let made = world.post(&path).bearer_auth(&who.jwt).json(&body).send().await.unwrap();
+    let made = app.post(&path).bearer_auth(&who.jwt).json(&body).send().await.unwrap();
     assert_eq!(made.status(), 200);
-    (made.json().await.unwrap(), text(&world.keys(who).await[0]["id"]))
+    (made.json().await.unwrap(), text(&app.keys(who).await[0]["id"]))
 }
 
-pub(crate) async fn usage(world: &World, who: &Session, key: &str) -> Value {
-    world.json(&format!("/v1/keys/{key}/usage"), &who.jwt).await
+pub(crate) async fn usage(app: &TestApp, who: &Session, key: &str) -> Value {
+    app.json(&format!("/v1/keys/{key}/usage"), &who.jwt).await
 }
 
-pub(crate) async fn project_usage(world: &World, who: &Session, query: &str) -> Value {
-    world.json(&format!("/v1/projects/{}/usage{query}", who.project), &who.jwt).await
+pub(crate) async fn project_usage(app: &TestApp, who: &Session, query: &str) -> Value {
+    app.json(&format!("/v1/projects/{}/usage{query}", who.project), &who.jwt).await
 }
 
 /// A call with a key that names another application than the key's.
-async fn out_of_scope(world: &World, key: &str, application: &str) -> Response {
-    let request = world.post("/ingest/traces").header("x-api-key", key);
+async fn out_of_scope(app: &TestApp, key: &str, application: &str) -> Response {
+    let request = app.post("/ingest/traces").header("x-api-key", key);
     request.header("x-application-id", application).json(&traces(1)).send().await.unwrap()
 }
 
-pub(crate) async fn admin(world: &World) -> DatabaseConnection {
-    sea_orm::Database::connect(&world.config.database_url).await.unwrap()
+pub(crate) async fn admin(app: &TestApp) -> DatabaseConnection {
+    sea_orm::Database::connect(&app.config.database_url).await.unwrap()
 }
 
 /// An id as a literal of the database's SQL.
@@ -61,17 +61,17 @@ pub(crate) async fn count(admin: &DatabaseConnection, sql: &str) -> i64 {
 }
 
 on_both_databases! {
-    async fn calls_are_counted_by_outcome_as_soon_as_they_are_made(world: World) {
-        let (ada, eve) = (world.sign_in("ada").await, world.sign_in("eve").await);
-        let (secret, key) = new_key(&world, &ada, "live").await;
-        assert!(usage(&world, &ada, &key).await["last_used"].is_null());
+    async fn calls_are_counted_by_outcome_as_soon_as_they_are_made(app: TestApp) {
+        let (ada, eve) = (app.sign_in("ada").await, app.sign_in("eve").await);
+        let (secret, key) = new_key(&app, &ada, "live").await;
+        assert!(usage(&app, &ada, &key).await["last_used"].is_null());
         for _ in 0..3 {
-            assert_eq!(world.ingest(&secret).await.status(), 200);
+            assert_eq!(app.ingest(&secret).await.status(), 200);
         }
-        problem(out_of_scope(&world, &secret, &eve.application).await, 403, "wrong_scope").await;
-        world.revoke(&ada, &key).await;
-        problem(world.ingest(&secret).await, 401, "revoked_key").await;
-        let before = usage(&world, &ada, &key).await;
+        problem(out_of_scope(&app, &secret, &eve.application).await, 403, "wrong_scope").await;
+        app.revoke(&ada, &key).await;
+        problem(app.ingest(&secret).await, 401, "revoked_key").await;
+        let before = usage(&app, &ada, &key).await;
         assert_eq!(before["totals"], json!({
             "requests": 5, "valid": 3, "denied": 2, "prompt_tokens": 0, "completion_tokens": 0,
             "estimated_tokens": 0, "rejected_items": 0,
@@ -86,29 +86,29 @@ on_both_databases! {
         assert_eq!(buckets[0]["outcomes"], json!({}));
         assert_eq!(before["last_used"], json!({"at": "2026-11-18T11:06:40.001Z", "ip": "127.0.0.1"}));
         assert_eq!(before["budget"], Value::Null);
-        world.services.checker.flush_usage().await.unwrap();
-        assert_eq!(usage(&world, &ada, &key).await, before, "writing changes nothing");
-        assert_eq!(project_usage(&world, &ada, "").await, before, "its only key");
+        app.services.checker.flush_usage().await.unwrap();
+        assert_eq!(usage(&app, &ada, &key).await, before, "writing changes nothing");
+        assert_eq!(project_usage(&app, &ada, "").await, before, "its only key");
         for range in ["1h", "7d", "30d"] {
-            let wider = world.json(&format!("/v1/keys/{key}/usage?range={range}"), &ada.jwt).await;
+            let wider = app.json(&format!("/v1/keys/{key}/usage?range={range}"), &ada.jwt).await;
             assert_eq!(wider["totals"], before["totals"], "{range}");
             assert_eq!(wider["range"], range);
         }
     }
 
-    async fn recent_denials_tell_why_newest_first(world: World) {
-        let (ada, eve) = (world.sign_in("ada").await, world.sign_in("eve").await);
-        let (secret, key) = new_key(&world, &ada, "live").await;
+    async fn recent_denials_tell_why_newest_first(app: TestApp) {
+        let (ada, eve) = (app.sign_in("ada").await, app.sign_in("eve").await);
+        let (secret, key) = new_key(&app, &ada, "live").await;
         for number in 0..70 {
-            world.advance(Duration::from_millis(1));
-            out_of_scope(&world, &secret, &eve.application).await;
+            app.advance(Duration::from_millis(1));
+            out_of_scope(&app, &secret, &eve.application).await;
             if number % 10 == 0 {
-                world.services.checker.flush_usage().await.unwrap();
+                app.services.checker.flush_usage().await.unwrap();
             }
         }
-        world.revoke(&ada, &key).await;
-        world.ingest(&secret).await;
-        let seen = usage(&world, &ada, &key).await;
+        app.revoke(&ada, &key).await;
+        app.ingest(&secret).await;
+        let seen = usage(&app, &ada, &key).await;
         let denials = seen["denials"].as_array().unwrap();
         assert_eq!((denials.len(), &seen["totals"]["denied"]), (50, &json!(71)));
         assert_eq!(denials[0], json!({
@@ -117,151 +117,151 @@ on_both_databases! {
         }));
         assert_eq!(denials[1]["code"], "wrong_scope");
         assert_eq!(denials[49]["at"], "2026-11-18T11:06:40.023Z");
-        world.services.checker.flush_usage().await.unwrap();
-        assert_eq!(usage(&world, &ada, &key).await, seen);
-        assert_eq!(project_usage(&world, &ada, "").await["denials"], seen["denials"]);
-        assert_eq!(count(&world.telemetry().await, "SELECT COUNT(*) FROM denials").await, 50);
+        app.services.checker.flush_usage().await.unwrap();
+        assert_eq!(usage(&app, &ada, &key).await, seen);
+        assert_eq!(project_usage(&app, &ada, "").await["denials"], seen["denials"]);
+        assert_eq!(count(&app.telemetry().await, "SELECT COUNT(*) FROM denials").await, 50);
     }
 
-    async fn what_several_nodes_count_comes_to_its_sum(world: World) {
-        let ada = world.sign_in("ada").await;
-        let (secret, key) = new_key(&world, &ada, "live").await;
-        let other = world.second_node().await;
+    async fn what_several_nodes_count_comes_to_its_sum(app: TestApp) {
+        let ada = app.sign_in("ada").await;
+        let (secret, key) = new_key(&app, &ada, "live").await;
+        let other = app.second_node().await;
         for _ in 0..5 {
-            world.ingest(&secret).await;
+            app.ingest(&secret).await;
             other.checker.check(Some(&secret), CheckRequest::default()).await.unwrap();
-            let (ours, theirs) = tokio::join!(world.services.checker.flush_usage(), other.checker.flush_usage());
+            let (ours, theirs) = tokio::join!(app.services.checker.flush_usage(), other.checker.flush_usage());
             ours.and(theirs).unwrap();
         }
-        assert_eq!(usage(&world, &ada, &key).await["totals"]["valid"], 10);
-        assert_eq!(project_usage(&world, &ada, "").await["totals"]["valid"], 10);
-        assert_eq!(count(&world.telemetry().await, MONTHS).await, 10);
+        assert_eq!(usage(&app, &ada, &key).await["totals"]["valid"], 10);
+        assert_eq!(project_usage(&app, &ada, "").await["totals"]["valid"], 10);
+        assert_eq!(count(&app.telemetry().await, MONTHS).await, 10);
     }
 
-    async fn what_could_not_be_written_is_written_the_next_time_and_once(world: World) {
-        let ada = world.sign_in("ada").await;
-        let (secret, key) = new_key(&world, &ada, "live").await;
-        let admin = world.telemetry().await;
+    async fn what_could_not_be_written_is_written_the_next_time_and_once(app: TestApp) {
+        let ada = app.sign_in("ada").await;
+        let (secret, key) = new_key(&app, &ada, "live").await;
+        let admin = app.telemetry().await;
         // The last table that a batch writes to: what was written before it must not stay.
         for table in ["key_usage", "project_months", "denials"] {
-            world.ingest(&secret).await;
+            app.ingest(&secret).await;
             let networks = async |networks| {
                 let body = json!({"allowed_cidrs": networks});
                 let path = format!("/v1/keys/{key}");
-                let changed = world.send(Method::PATCH, &path, &ada, &body).await;
+                let changed = app.send(Method::PATCH, &path, &ada, &body).await;
                 assert_eq!(changed.status(), 200);
             };
             networks(json!(["203.0.113.0/24"])).await;
-            world.ingest(&secret).await;
+            app.ingest(&secret).await;
             networks(json!(null)).await;
             admin.execute_unprepared(&format!("ALTER TABLE {table} RENAME TO away")).await.unwrap();
-            assert!(world.services.checker.flush_usage().await.is_err(), "{table}");
+            assert!(app.services.checker.flush_usage().await.is_err(), "{table}");
             admin.execute_unprepared(&format!("ALTER TABLE away RENAME TO {table}")).await.unwrap();
         }
         for _ in 0..2 {
-            world.services.checker.flush_usage().await.unwrap();
-            let seen = usage(&world, &ada, &key).await;
+            app.services.checker.flush_usage().await.unwrap();
+            let seen = usage(&app, &ada, &key).await;
             assert_eq!((&seen["totals"]["valid"], &seen["totals"]["denied"]), (&json!(3), &json!(3)));
             assert_eq!(seen["denials"].as_array().unwrap().len(), 3);
             assert_eq!(count(&admin, MONTHS).await, 3);
         }
     }
 
-    async fn a_last_use_waits_for_no_one_who_changes_the_key(world: World) {
-        let ada = world.sign_in("ada").await;
-        let (secret, key) = new_key(&world, &ada, "live").await;
-        let admin = admin(&world).await;
+    async fn a_last_use_waits_for_no_one_who_changes_the_key(app: TestApp) {
+        let ada = app.sign_in("ada").await;
+        let (secret, key) = new_key(&app, &ada, "live").await;
+        let admin = admin(&app).await;
         if admin.get_database_backend() == DbBackend::Sqlite {
             return; // One writer at a time: there is nobody to wait for.
         }
-        world.ingest(&secret).await;
+        app.ingest(&secret).await;
         let change = sea_orm::TransactionTrait::begin(&admin).await.unwrap();
         change.execute_unprepared("UPDATE keys SET name = 'changing'").await.unwrap();
-        world.services.checker.flush_usage().await.unwrap();
-        assert_eq!(usage(&world, &ada, &key).await["totals"]["valid"], 1);
-        assert!(world.keys(&ada).await[0]["last_used_at"].is_null());
+        app.services.checker.flush_usage().await.unwrap();
+        assert_eq!(usage(&app, &ada, &key).await["totals"]["valid"], 1);
+        assert!(app.keys(&ada).await[0]["last_used_at"].is_null());
         change.commit().await.unwrap();
-        world.services.checker.flush_usage().await.unwrap();
-        assert_eq!(world.keys(&ada).await[0]["last_used_at"], "2026-11-18T11:06:40.001Z");
-        assert_eq!(usage(&world, &ada, &key).await["totals"]["valid"], 1);
+        app.services.checker.flush_usage().await.unwrap();
+        assert_eq!(app.keys(&ada).await[0]["last_used_at"], "2026-11-18T11:06:40.001Z");
+        assert_eq!(usage(&app, &ada, &key).await["totals"]["valid"], 1);
     }
 
-    async fn denials_name_the_limit_what_was_used_and_when_it_frees(world: World) {
-        let ada = world.sign_in("ada").await;
+    async fn denials_name_the_limit_what_was_used_and_when_it_frees(app: TestApp) {
+        let ada = app.sign_in("ada").await;
         let body = json!({"name": "Narrow", "application_id": ada.application, "rpm": 1,
             "token_limit": 100, "token_limit_period": "day"});
-        let made = world.create(&ada, &body).await;
+        let made = app.create(&ada, &body).await;
         let (secret, key) = (text(&made["key"]), text(&made["api_key"]["id"]));
-        assert_eq!(world.ingest(&secret).await.status(), 200);
-        problem(world.ingest(&secret).await, 429, "rate_limited").await;
-        let seen = usage(&world, &ada, &key).await;
+        assert_eq!(app.ingest(&secret).await.status(), 200);
+        problem(app.ingest(&secret).await, 429, "rate_limited").await;
+        let seen = usage(&app, &ada, &key).await;
         let detail = "rpm 1 reached: 1 used in the last 60 s. Retry in 60 s.";
         assert_eq!(seen["denials"][0]["detail"], detail);
         assert_eq!(seen["budget"], json!({"limit": 100, "used": 0, "remaining": 100, "period": "day",
             "resets_at": "2026-11-19T00:00:00.000Z"}));
         let verify = json!({"key": secret, "cost": 70});
-        world.advance(Duration::from_secs(61));
-        let answer = world.send(Method::POST, "/v1/keys/verify", &ada, &verify).await;
+        app.advance(Duration::from_secs(61));
+        let answer = app.send(Method::POST, "/v1/keys/verify", &ada, &verify).await;
         let answer: Value = answer.json().await.unwrap();
-        assert_eq!(usage(&world, &ada, &key).await["budget"], answer["budget"]);
-        world.advance(Duration::from_secs(61));
-        world.send(Method::POST, "/v1/keys/verify", &ada, &verify).await;
-        let seen = usage(&world, &ada, &key).await;
+        assert_eq!(usage(&app, &ada, &key).await["budget"], answer["budget"]);
+        app.advance(Duration::from_secs(61));
+        app.send(Method::POST, "/v1/keys/verify", &ada, &verify).await;
+        let seen = usage(&app, &ada, &key).await;
         assert_eq!(seen["denials"][0]["code"], "token_budget_exhausted");
         assert!(text(&seen["denials"][0]["detail"]).contains("70 used"));
-        world.services.checker.flush_usage().await.unwrap();
-        let months = count(&world.telemetry().await, MONTHS).await;
+        app.services.checker.flush_usage().await.unwrap();
+        let months = count(&app.telemetry().await, MONTHS).await;
         assert_eq!(months, 2, "what the budget refused does not count against the quota");
     }
 
-    async fn a_service_key_reads_usage_and_is_none_of_its_projects(world: World) {
-        let ada = world.sign_in("ada").await;
-        let (secret, key) = new_key(&world, &ada, "live").await;
+    async fn a_service_key_reads_usage_and_is_none_of_its_projects(app: TestApp) {
+        let ada = app.sign_in("ada").await;
+        let (secret, key) = new_key(&app, &ada, "live").await;
         let service = async |permissions: &[&str]| {
             let body = json!({"name": permissions[0], "kind": "service", "permissions": permissions});
-            let made = world.create(&ada, &body).await;
+            let made = app.create(&ada, &body).await;
             (text(&made["key"]), text(&made["api_key"]["id"]))
         };
         let ((reader, reader_id), (other, _)) = (service(&["usage:read"]).await, service(&["keys:read"]).await);
-        world.ingest(&secret).await;
+        app.ingest(&secret).await;
         let (of_key, of_project) = (format!("/v1/keys/{key}/usage"), format!("/v1/projects/{}/usage", ada.project));
         for path in [&of_key, &of_project] {
-            assert_eq!(world.json(path, &reader).await["totals"]["requests"], 1, "{path}");
-            let refused = world.get(path).bearer_auth(&other).send().await.unwrap();
+            assert_eq!(app.json(path, &reader).await["totals"]["requests"], 1, "{path}");
+            let refused = app.get(path).bearer_auth(&other).send().await.unwrap();
             problem(refused, 403, "forbidden").await;
         }
-        problem(world.ingest(&reader).await, 403, "wrong_scope").await;
-        assert_eq!(usage(&world, &ada, &reader_id).await["totals"]["requests"], 3);
-        let seen = project_usage(&world, &ada, "").await;
-        world.services.checker.flush_usage().await.unwrap();
-        assert_eq!(project_usage(&world, &ada, "").await, seen);
+        problem(app.ingest(&reader).await, 403, "wrong_scope").await;
+        assert_eq!(usage(&app, &ada, &reader_id).await["totals"]["requests"], 3);
+        let seen = project_usage(&app, &ada, "").await;
+        app.services.checker.flush_usage().await.unwrap();
+        assert_eq!(project_usage(&app, &ada, "").await, seen);
         assert_eq!((&seen["totals"]["requests"], &seen["denials"]), (&json!(1), &json!([])));
-        assert_eq!(count(&world.telemetry().await, MONTHS).await, 1);
+        assert_eq!(count(&app.telemetry().await, MONTHS).await, 1);
     }
 
-    async fn the_old_secrets_last_use_is_told_until_its_grace_ends(world: World) {
-        let ada = world.sign_in("ada").await;
-        let (old, key) = new_key(&world, &ada, "live").await;
+    async fn the_old_secrets_last_use_is_told_until_its_grace_ends(app: TestApp) {
+        let ada = app.sign_in("ada").await;
+        let (old, key) = new_key(&app, &ada, "live").await;
         let rotate = format!("/v1/keys/{key}/rotate");
-        let rotated = world.send(Method::POST, &rotate, &ada, &json!({"grace_seconds": 600})).await;
+        let rotated = app.send(Method::POST, &rotate, &ada, &json!({"grace_seconds": 600})).await;
         let rotated: Value = rotated.json().await.unwrap();
         let new = text(&rotated["key"]);
         for secret in [&old, &new] {
-            world.advance(Duration::from_mins(1));
-            assert_eq!(world.ingest(secret).await.status(), 200);
+            app.advance(Duration::from_mins(1));
+            assert_eq!(app.ingest(secret).await.status(), 200);
         }
-        world.services.checker.flush_usage().await.unwrap();
+        app.services.checker.flush_usage().await.unwrap();
         let body = json!({"key_id": key});
-        let listed = world.send(Method::POST, "/api/keys/get", &ada, &body).await;
+        let listed = app.send(Method::POST, "/api/keys/get", &ada, &body).await;
         let listed: Value = listed.json().await.unwrap();
         assert_eq!(listed["last_used_at"], "2026-11-18T11:08:40.001Z");
         assert_eq!(listed["old_secret"]["last_used_at"], "2026-11-18T11:07:40.001Z");
     }
 
-    async fn a_month_of_ten_million_requests_is_read_in_a_few_statements(world: World) {
-        let ada = world.sign_in("ada").await;
-        let (secret, key) = new_key(&world, &ada, "live").await;
-        let admin = world.telemetry().await;
+    async fn a_month_of_ten_million_requests_is_read_in_a_few_statements(app: TestApp) {
+        let ada = app.sign_in("ada").await;
+        let (secret, key) = new_key(&app, &ada, "live").await;
+        let admin = app.telemetry().await;
         let (key_id, project) = (
             literal(&admin, key.parse::<KeyId>().unwrap().as_uuid()),
             literal(&admin, ada.project.parse::<ProjectId>().unwrap().as_uuid()),
@@ -275,21 +275,21 @@ on_both_databases! {
         let sql = format!("INSERT INTO key_usage ({columns}) VALUES {}", rows.join(","));
         admin.execute_unprepared(&sql).await.unwrap();
         for _ in 0..10 {
-            world.ingest(&secret).await;
+            app.ingest(&secret).await;
         }
-        let before = world.services.database.statements();
-        let seen = world.json(&format!("/v1/keys/{key}/usage?range=30d"), &ada.jwt).await;
+        let before = app.services.database.statements();
+        let seen = app.json(&format!("/v1/keys/{key}/usage?range=30d"), &ada.jwt).await;
         assert_eq!(seen["totals"], json!({
             "requests": 10_000_000, "valid": 10_000_000, "denied": 0,
             "prompt_tokens": 210, "completion_tokens": 150, "estimated_tokens": 60,
             "rejected_items": 0,
         }));
         assert_eq!(seen["buckets"].as_array().unwrap().len(), 30);
-        assert!(world.services.database.statements() - before <= 6);
+        assert!(app.services.database.statements() - before <= 6);
     }
 
-    async fn usage_is_kept_as_long_as_it_is_charted(world: World) {
-        let admin = world.telemetry().await;
+    async fn usage_is_kept_as_long_as_it_is_charted(app: TestApp) {
+        let admin = app.telemetry().await;
         let key = literal(&admin, Uuid::from_u128(7));
         let mut rows = Vec::new();
         for (resolution, days) in [("minute", 2), ("hour", 35), ("day", 400)] {
@@ -304,81 +304,81 @@ on_both_databases! {
             let sql = format!("INSERT INTO key_usage ({columns}) VALUES {}", some.join(","));
             admin.execute_unprepared(&sql).await.unwrap();
         }
-        purge(&world.services).await.unwrap();
+        purge(&app.services).await.unwrap();
         for resolution in ["minute", "hour", "day"] {
             let sql = format!("SELECT COUNT(*) FROM key_usage WHERE resolution = '{resolution}'");
             assert_eq!(count(&admin, &sql).await, 3, "{resolution}: from the oldest one kept on");
         }
     }
 
-    async fn old_denials_are_deleted(world: World) {
-        let (ada, eve) = (world.sign_in("ada").await, world.sign_in("eve").await);
-        let (secret, _) = new_key(&world, &ada, "live").await;
-        out_of_scope(&world, &secret, &eve.application).await;
-        world.services.checker.flush_usage().await.unwrap();
+    async fn old_denials_are_deleted(app: TestApp) {
+        let (ada, eve) = (app.sign_in("ada").await, app.sign_in("eve").await);
+        let (secret, _) = new_key(&app, &ada, "live").await;
+        out_of_scope(&app, &secret, &eve.application).await;
+        app.services.checker.flush_usage().await.unwrap();
         let left = async || {
-            purge(&world.services).await.unwrap();
-            count(&world.telemetry().await, "SELECT COUNT(*) FROM denials").await
+            purge(&app.services).await.unwrap();
+            count(&app.telemetry().await, "SELECT COUNT(*) FROM denials").await
         };
-        world.advance(Duration::from_hours(29 * 24));
+        app.advance(Duration::from_hours(29 * 24));
         assert_eq!(left().await, 1);
-        world.advance(Duration::from_hours(24));
+        app.advance(Duration::from_hours(24));
         assert_eq!(left().await, 0);
     }
 }
 
 #[tokio::test]
 async fn an_odd_range_is_refused_by_name() {
-    let world = World::on(Backend::Sqlite).await;
-    let ada = world.sign_in("ada").await;
-    let (_, key) = new_key(&world, &ada, "live").await;
+    let app = TestApp::on(Backend::Sqlite).await;
+    let ada = app.sign_in("ada").await;
+    let (_, key) = new_key(&app, &ada, "live").await;
     for path in [format!("/v1/keys/{key}/usage"), format!("/v1/projects/{}/usage", ada.project)] {
         for range in ["2h", "24H", "30", "1h%00", "forever"] {
-            let request = world.get(&format!("{path}?range={range}")).bearer_auth(&ada.jwt);
+            let request = app.get(&format!("{path}?range={range}")).bearer_auth(&ada.jwt);
             let refused = problem(request.send().await.unwrap(), 422, "invalid").await;
             assert_eq!(refused["errors"][0]["field"], "range");
         }
     }
     let path = format!("/v1/projects/{}/usage?environment=prod", ada.project);
-    let refused = world.get(&path).bearer_auth(&ada.jwt).send().await.unwrap();
+    let refused = app.get(&path).bearer_auth(&ada.jwt).send().await.unwrap();
     assert_eq!(problem(refused, 422, "invalid").await["errors"][0]["field"], "environment");
     let body = json!({"key_id": key, "range": "2h"});
-    let refused = world.post("/api/usage/key").bearer_auth(&ada.jwt).json(&body).send().await;
+    let refused = app.post("/api/usage/key").bearer_auth(&ada.jwt).json(&body).send().await;
     problem(refused.unwrap(), 422, "invalid").await;
 }
 
 #[tokio::test]
 async fn usage_wants_someone_and_a_key_of_the_paths_kind() {
-    let world = World::on(Backend::Sqlite).await;
-    let ada = world.sign_in("ada").await;
-    let (_, key) = new_key(&world, &ada, "live").await;
-    let stranger = world.get(&format!("/v1/keys/{key}/usage")).send().await.unwrap();
+    let app = TestApp::on(Backend::Sqlite).await;
+    let ada = app.sign_in("ada").await;
+    let (_, key) = new_key(&app, &ada, "live").await;
+    let stranger = app.get(&format!("/v1/keys/{key}/usage")).send().await.unwrap();
     problem(stranger, 401, "unauthenticated").await;
     for path in [
         format!("/v1/inference/keys/{key}/usage"),
         format!("/v1/keys/{}/usage", ada.project),
         "/v1/projects/nonsense/usage".to_owned(),
     ] {
-        let missing = world.get(&path).bearer_auth(&ada.jwt).send().await.unwrap();
+        let missing = app.get(&path).bearer_auth(&ada.jwt).send().await.unwrap();
         problem(missing, 404, "not_found").await;
     }
-    admin(&world).await.execute_unprepared("UPDATE keys SET kind = 'inference'").await.unwrap();
+    admin(&app).await.execute_unprepared("UPDATE keys SET kind = 'inference'").await.unwrap();
     let path = format!("/v1/inference/keys/{key}/usage");
-    assert_eq!(world.json(&path, &ada.jwt).await["totals"]["requests"], 0);
+    assert_eq!(app.json(&path, &ada.jwt).await["totals"]["requests"], 0);
 }
 
 #[tokio::test]
 async fn the_pages_read_the_same_usage() {
-    let world = World::on(Backend::Sqlite).await;
-    let ada = world.sign_in("ada").await;
-    let (secret, key) = new_key(&world, &ada, "live").await;
-    world.ingest(&secret).await;
+    let app = TestApp::on(Backend::Sqlite).await;
+    let ada = app.sign_in("ada").await;
+    let (secret, key) = new_key(&app, &ada, "live").await;
+    app.ingest(&secret).await;
     let call = async |function: &str, body: Value| -> Value {
-        let request = world.post(&format!("/api/usage/{function}")).bearer_auth(&ada.jwt);
+        let request = app.post(&format!("/api/usage/{function}")).bearer_auth(&ada.jwt);
         request.json(&body).send().await.unwrap().json().await.unwrap()
     };
     let of_key = call("key", json!({"key_id": key, "range": "24h"})).await;
-    assert_eq!(of_key, usage(&world, &ada, &key).await);
+    assert_eq!(of_key, usage(&app, &ada, &key).await);
     let body = json!({"project_id": ada.project, "environment": "live", "range": "24h"});
     assert_eq!(call("project", body).await, of_key);
 }

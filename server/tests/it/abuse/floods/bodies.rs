@@ -6,7 +6,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 use super::{Attacked, ROOM_KB, status};
-use crate::world::traces;
+use crate::test_app::traces;
 
 const GIBIBYTE: usize = 1 << 30;
 /// Large bodies that stop before their end, half as many again as there is room for.

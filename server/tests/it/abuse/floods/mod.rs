@@ -15,7 +15,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::process::{Process, client, sign_in};
-use crate::world::{text, traces};
+use crate::test_app::{text, traces};
 
 /// What a flood may take beside what its clients do, whatever its size.
 const ROOM_KB: u64 = 64 * 1024;

@@ -7,14 +7,14 @@ use sea_orm::{ConnectionTrait, Statement};
 use serde_json::json;
 use tempfile::TempDir;
 
-use crate::consistency::shared_limits::{Redis, admitted, heard, shares, world};
+use crate::consistency::shared_limits::{Redis, admitted, heard, shares, app};
 use crate::process::edge::free_address;
 use crate::process::{Process, client, log_file};
-use crate::world::{World, text};
+use crate::test_app::{TestApp, text};
 
 /// Waits until the database says how many nodes share the limits. Time passes meanwhile.
-async fn noted(world: &World, wanted: &str) {
-    let database = sea_orm::Database::connect(&world.config.database_url).await.unwrap();
+async fn noted(app: &TestApp, wanted: &str) {
+    let database = sea_orm::Database::connect(&app.config.database_url).await.unwrap();
     let began = Instant::now();
     loop {
         let select = "SELECT value FROM instance WHERE name = 'nodes_sharing_limits'";
@@ -24,16 +24,16 @@ async fn noted(world: &World, wanted: &str) {
             return;
         }
         assert!(began.elapsed() < Duration::from_secs(20), "{wanted} nodes are not noted");
-        world.advance(Duration::from_secs(1));
+        app.advance(Duration::from_secs(1));
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
 }
 
 /// That many nodes more.
-async fn more(world: &World, count: usize) -> Vec<latchkey_services::Services> {
+async fn more(app: &TestApp, count: usize) -> Vec<latchkey_services::Services> {
     let mut nodes = Vec::new();
     for _ in 0..count {
-        nodes.push(world.second_node().await);
+        nodes.push(app.second_node().await);
     }
     nodes
 }
@@ -42,25 +42,25 @@ async fn more(world: &World, count: usize) -> Vec<latchkey_services::Services> {
 async fn nodes_that_start_while_redis_is_away_admit_their_share() {
     let redis = Redis::start().await;
     let port = redis.port;
-    let world = world(&redis).await;
-    let mut nodes = more(&world, 2).await;
-    nodes.push(world.services.clone());
+    let app = app(&redis).await;
+    let mut nodes = more(&app, 2).await;
+    nodes.push(app.services.clone());
     for node in &nodes {
         shares(node, true).await;
     }
-    noted(&world, "3").await;
+    noted(&app, "3").await;
     drop(redis);
     for node in &nodes {
         shares(node, false).await;
     }
-    let ada = world.pro("ada").await;
-    let old = text(&world.create(&ada, &json!({"name": "old", "rpm": 50})).await["key"]);
+    let ada = app.pro("ada").await;
+    let old = text(&app.create(&ada, &json!({"name": "old", "rpm": 50})).await["key"]);
     assert_eq!(admitted(&nodes, &old, 60, 0).await, 50, "to the last one");
-    let one = text(&world.create(&ada, &json!({"name": "one", "rpm": 1})).await["key"]);
+    let one = text(&app.create(&ada, &json!({"name": "one", "rpm": 1})).await["key"]);
     assert_eq!(admitted(&nodes, &one, 5, 0).await, 1, "one of the nodes has it");
     // They are all restarted.
-    let again = more(&world, 3).await;
-    let new = text(&world.create(&ada, &json!({"name": "new", "rpm": 60})).await["key"]);
+    let again = more(&app, 3).await;
+    let new = text(&app.create(&ada, &json!({"name": "new", "rpm": 60})).await["key"]);
     assert_eq!(admitted(&again, &new, 60, 0).await, 60);
     let _redis = Redis::start_on(port).await;
     for node in &again {
@@ -72,7 +72,7 @@ async fn nodes_that_start_while_redis_is_away_admit_their_share() {
 #[tokio::test(flavor = "multi_thread")]
 async fn installations_on_one_redis_do_not_count_each_others_nodes() {
     let redis = Redis::start().await;
-    let (one, other) = (world(&redis).await, world(&redis).await);
+    let (one, other) = (app(&redis).await, app(&redis).await);
     heard().await;
     let nodes = redis.ask(&["KEYS", "latchkey:*:nodes"]);
     assert_eq!(nodes.lines().count(), 2, "{nodes}");
@@ -81,25 +81,25 @@ async fn installations_on_one_redis_do_not_count_each_others_nodes() {
         assert!((1..=10).contains(&lives), "{key} lives for {lives} s");
     }
     drop(redis);
-    for world in [&one, &other] {
-        shares(&world.services, false).await;
-        let ada = world.sign_in("ada").await;
-        let secret = text(&world.create(&ada, &json!({"name": "rpm", "rpm": 10})).await["key"]);
-        assert_eq!(admitted(std::slice::from_ref(&world.services), &secret, 20, 0).await, 10);
+    for app in [&one, &other] {
+        shares(&app.services, false).await;
+        let ada = app.sign_in("ada").await;
+        let secret = text(&app.create(&ada, &json!({"name": "rpm", "rpm": 10})).await["key"]);
+        assert_eq!(admitted(std::slice::from_ref(&app.services), &secret, 20, 0).await, 10);
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_redis_that_takes_no_writes_counts_as_away() {
     let redis = Redis::start().await;
-    let world = world(&redis).await;
-    let ada = world.sign_in("ada").await;
-    let node = std::slice::from_ref(&world.services);
+    let app = app(&redis).await;
+    let ada = app.sign_in("ada").await;
+    let node = std::slice::from_ref(&app.services);
     for (name, breaks, mends) in [
         ("full", ["CONFIG", "SET", "maxmemory", "1"], ["CONFIG", "SET", "maxmemory", "0"]),
         ("replica", ["REPLICAOF", "127.0.0.1", "1", ""], ["REPLICAOF", "NO", "ONE", ""]),
     ] {
-        let secret = text(&world.create(&ada, &json!({"name": name, "rpm": 20})).await["key"]);
+        let secret = text(&app.create(&ada, &json!({"name": name, "rpm": 20})).await["key"]);
         assert_eq!(admitted(node, &secret, 8, 0).await, 8);
         let ask = |command: [&str; 4]| {
             let command: Vec<&str> = command.into_iter().filter(|word| !word.is_empty()).collect();
@@ -107,9 +107,9 @@ async fn a_redis_that_takes_no_writes_counts_as_away() {
         };
         ask(breaks);
         assert_eq!(admitted(node, &secret, 30, 0).await, 12, "{name}");
-        assert_eq!(world.services.checker.shares_limits(), Some(false), "{name}");
+        assert_eq!(app.services.checker.shares_limits(), Some(false), "{name}");
         ask(mends);
-        shares(&world.services, true).await;
+        shares(&app.services, true).await;
         assert_eq!(admitted(node, &secret, 30, 0).await, 0, "{name}");
     }
 }

@@ -19,7 +19,7 @@ use latchkey_domain::outcome::Outcome;
 use latchkey_services::Services;
 use serde_json::json;
 
-use crate::world::{Backend, World, denial, text, token_need};
+use crate::test_app::{Backend, TestApp, denial, text, token_need};
 
 /// A Redis of the test's own, without files.
 pub(crate) struct Redis {
@@ -90,11 +90,11 @@ impl Drop for Redis {
     }
 }
 
-/// A world whose nodes share their limits.
-pub(crate) async fn world(redis: &Redis) -> World {
-    let world = World::with(Backend::Sqlite, &[&redis.argument()]).await;
-    shares(&world.services, true).await;
-    world
+/// An app whose nodes share their limits.
+pub(crate) async fn app(redis: &Redis) -> TestApp {
+    let app = TestApp::with(Backend::Sqlite, &[&redis.argument()]).await;
+    shares(&app.services, true).await;
+    app
 }
 
 /// Nodes have heard of each other after as long.
@@ -130,15 +130,15 @@ pub(crate) async fn admitted(nodes: &[Services], secret: &str, calls: usize, cos
 #[tokio::test(flavor = "multi_thread")]
 async fn three_nodes_admit_together_what_the_limits_allow() {
     let redis = Redis::start().await;
-    let world = world(&redis).await;
-    let nodes = [world.services.clone(), world.second_node().await, world.second_node().await];
+    let app = app(&redis).await;
+    let nodes = [app.services.clone(), app.second_node().await, app.second_node().await];
     for node in &nodes {
         shares(node, true).await;
     }
-    let ada = world.sign_in("ada").await;
-    let rpm = world.create(&ada, &json!({"name": "rpm", "rpm": 50})).await;
+    let ada = app.sign_in("ada").await;
+    let rpm = app.create(&ada, &json!({"name": "rpm", "rpm": 50})).await;
     assert_eq!(admitted(&nodes, &text(&rpm["key"]), 60, 0).await, 50);
-    let tpm = world.create(&ada, &json!({"name": "tpm", "tpm": 1_000})).await;
+    let tpm = app.create(&ada, &json!({"name": "tpm", "tpm": 1_000})).await;
     assert_eq!(admitted(&nodes, &text(&tpm["key"]), 60, 10).await, 100);
     let error = nodes[1]
         .checker
@@ -161,14 +161,14 @@ async fn three_nodes_admit_together_what_the_limits_allow() {
 #[tokio::test(flavor = "multi_thread")]
 async fn begun_calls_share_requests_and_keep_them() {
     let redis = Redis::start().await;
-    let world = world(&redis).await;
-    let nodes = [world.services.clone(), world.second_node().await];
+    let app = app(&redis).await;
+    let nodes = [app.services.clone(), app.second_node().await];
     for node in &nodes {
         shares(node, true).await;
     }
-    let ada = world.sign_in("ada").await;
+    let ada = app.sign_in("ada").await;
     let body = json!({"name": "both", "rpm": 5, "tpm": 1_000});
-    let secret = text(&world.create(&ada, &body).await["key"]);
+    let secret = text(&app.create(&ada, &body).await["key"]);
     let mut begun = 0;
     for node in nodes.iter().cycle().take(8) {
         let found = node.checker.authenticate_internally(Some(&secret)).await.unwrap();
@@ -192,13 +192,13 @@ async fn begun_calls_share_requests_and_keep_them() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_call_that_another_limit_refuses_takes_nothing() {
     let redis = Redis::start().await;
-    let world = world(&redis).await;
-    let ada = world.sign_in("ada").await;
+    let app = app(&redis).await;
+    let ada = app.sign_in("ada").await;
     let body = json!({"name": "both", "rpm": 3, "tpm": 100, "token_limit": 50, "token_limit_period": "day"});
-    let secret = text(&world.create(&ada, &body).await["key"]);
+    let secret = text(&app.create(&ada, &body).await["key"]);
     let ask = async |cost| {
         let call = CheckRequest { cost, ..CheckRequest::default() };
-        match world.services.checker.check(Some(&secret), call).await {
+        match app.services.checker.check(Some(&secret), call).await {
             Ok(_) => Outcome::Valid,
             Err(error) => denial(error).outcome,
         }
@@ -207,7 +207,7 @@ async fn a_call_that_another_limit_refuses_takes_nothing() {
         assert_eq!(ask(101).await, Outcome::TokenRateLimited);
         assert_eq!(ask(60).await, Outcome::TokenBudgetExhausted);
         // It is given back without waiting for Redis.
-        world.services.settled().await;
+        app.services.settled().await;
     }
     for _ in 0..3 {
         assert_eq!(ask(10).await, Outcome::Valid);
@@ -219,17 +219,17 @@ async fn a_call_that_another_limit_refuses_takes_nothing() {
 async fn node_enforces_its_share_while_redis_is_unavailable() {
     let redis = Redis::start().await;
     let port = redis.port;
-    let world = world(&redis).await;
-    let other = world.second_node().await;
+    let app = app(&redis).await;
+    let other = app.second_node().await;
     shares(&other, true).await;
     heard().await;
-    let nodes = [world.services.clone(), other];
-    let ada = world.sign_in("ada").await;
+    let nodes = [app.services.clone(), other];
+    let ada = app.sign_in("ada").await;
     drop(redis);
     for node in &nodes {
         shares(node, false).await;
     }
-    let fallback = world.create(&ada, &json!({"name": "fallback", "rpm": 40})).await;
+    let fallback = app.create(&ada, &json!({"name": "fallback", "rpm": 40})).await;
     assert_eq!(
         admitted(&nodes, &text(&fallback["key"]), 60, 0).await,
         40,
@@ -241,8 +241,8 @@ async fn node_enforces_its_share_while_redis_is_unavailable() {
     }
     let more = admitted(&nodes, &text(&fallback["key"]), 60, 0).await;
     assert_eq!(more, 0, "a Redis that starts anew knows nothing of the last minute: the nodes do");
-    world.advance(Duration::from_secs(61));
-    let shared = world.create(&ada, &json!({"name": "shared", "rpm": 40})).await;
+    app.advance(Duration::from_secs(61));
+    let shared = app.create(&ada, &json!({"name": "shared", "rpm": 40})).await;
     assert_eq!(admitted(&nodes[..1], &text(&shared["key"]), 60, 0).await, 40);
     assert_eq!(admitted(&nodes[1..], &text(&shared["key"]), 60, 0).await, 0);
 }
@@ -250,31 +250,31 @@ async fn node_enforces_its_share_while_redis_is_unavailable() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_redis_that_hangs_holds_up_one_moment_and_opens_nothing() {
     let redis = Redis::start().await;
-    let world = world(&redis).await;
-    let ada = world.sign_in("ada").await;
-    let secret = text(&world.create(&ada, &json!({"name": "rpm", "rpm": 10})).await["key"]);
-    assert_eq!(admitted(std::slice::from_ref(&world.services), &secret, 4, 0).await, 4);
+    let app = app(&redis).await;
+    let ada = app.sign_in("ada").await;
+    let secret = text(&app.create(&ada, &json!({"name": "rpm", "rpm": 10})).await["key"]);
+    assert_eq!(admitted(std::slice::from_ref(&app.services), &secret, 4, 0).await, 4);
     redis.signal("-STOP");
     let began = Instant::now();
-    let more = admitted(std::slice::from_ref(&world.services), &secret, 30, 0).await;
+    let more = admitted(std::slice::from_ref(&app.services), &secret, 30, 0).await;
     assert!(began.elapsed() < Duration::from_secs(2), "{:?}", began.elapsed());
     assert_eq!(more, 6, "what was admitted through Redis counts");
     redis.signal("-CONT");
-    shares(&world.services, true).await;
+    shares(&app.services, true).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_check_is_one_script_call() {
     let redis = Redis::start().await;
-    let world = world(&redis).await;
-    let ada = world.sign_in("ada").await;
+    let app = app(&redis).await;
+    let ada = app.sign_in("ada").await;
     let body = json!({"name": "both", "rpm": 100, "tpm": 1_000});
-    let secret = text(&world.create(&ada, &body).await["key"]);
-    let plain = text(&world.create(&ada, &json!({"name": "plain"})).await["key"]);
+    let secret = text(&app.create(&ada, &body).await["key"]);
+    let plain = text(&app.create(&ada, &json!({"name": "plain"})).await["key"]);
     let before = checks_asked(&redis);
-    assert_eq!(admitted(std::slice::from_ref(&world.services), &secret, 20, 1).await, 20);
+    assert_eq!(admitted(std::slice::from_ref(&app.services), &secret, 20, 1).await, 20);
     assert_eq!(checks_asked(&redis) - before, 20);
-    assert_eq!(admitted(std::slice::from_ref(&world.services), &plain, 20, 1).await, 20);
+    assert_eq!(admitted(std::slice::from_ref(&app.services), &plain, 20, 1).await, 20);
     assert_eq!(checks_asked(&redis) - before, 20, "a key without limits asks nothing");
 }
 

@@ -6,13 +6,13 @@ use latchkey_domain::outcome::Outcome;
 use latchkey_services::Services;
 use serde_json::{Value, json};
 
-use crate::consistency::shared_limits::{Redis, admitted, shares, world};
-use crate::world::{Session, World, denial, text};
+use crate::consistency::shared_limits::{Redis, admitted, app, shares};
+use crate::test_app::{Session, TestApp, denial, text};
 
-/// “Would this call pass?”, on the world's own node.
-async fn dry_run(world: &World, who: &Session, id: &str, tokens: u64) -> Value {
+/// “Would this call pass?”, on the app's own node.
+async fn dry_run(app: &TestApp, who: &Session, id: &str, tokens: u64) -> Value {
     let body = json!({ "key_id": id, "request": { "tokens": tokens } });
-    let answer = world.post("/api/keys/dry-run").bearer_auth(&who.jwt).json(&body);
+    let answer = app.post("/api/keys/dry-run").bearer_auth(&who.jwt).json(&body);
     answer.send().await.unwrap().json().await.unwrap()
 }
 
@@ -27,45 +27,45 @@ async fn remaining(services: &Services, secret: &str) -> u64 {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_rehearsal_and_a_denial_tell_what_other_nodes_have_taken() {
     let redis = Redis::start().await;
-    let world = world(&redis).await;
-    let other = world.second_node().await;
+    let app = app(&redis).await;
+    let other = app.second_node().await;
     shares(&other, true).await;
-    let ada = world.sign_in("ada").await;
-    let made = world.create(&ada, &json!({"name": "both", "rpm": 4, "tpm": 100})).await;
+    let ada = app.sign_in("ada").await;
+    let made = app.create(&ada, &json!({"name": "both", "rpm": 4, "tpm": 100})).await;
     let (id, secret) = (text(&made["api_key"]["id"]), text(&made["key"]));
     assert_eq!(admitted(std::slice::from_ref(&other), &secret, 3, 20).await, 3);
     for _ in 0..2 {
-        let told = dry_run(&world, &ada, &id, 40).await;
+        let told = dry_run(&app, &ada, &id, 40).await;
         assert_eq!(told["code"], "valid", "{told}");
         assert_eq!(told["ratelimit"]["remaining"], 1);
         assert_eq!(told["token_ratelimit"]["remaining"], 40);
-        let told = dry_run(&world, &ada, &id, 41).await;
+        let told = dry_run(&app, &ada, &id, 41).await;
         assert_eq!(told["code"], "token_rate_limited", "{told}");
         assert!(told["retry_after_seconds"].as_u64().unwrap() >= 50, "{told}");
-        assert_eq!(remaining(&world.services, &secret).await, 1);
+        assert_eq!(remaining(&app.services, &secret).await, 1);
     }
     assert_eq!(admitted(std::slice::from_ref(&other), &secret, 1, 0).await, 1);
-    let told = dry_run(&world, &ada, &id, 0).await;
+    let told = dry_run(&app, &ada, &id, 0).await;
     assert_eq!(told["code"], "rate_limited", "{told}");
     assert!(told["retry_after_seconds"].as_u64().unwrap() >= 50, "{told}");
-    assert_eq!(remaining(&world.services, &secret).await, 0);
+    assert_eq!(remaining(&app.services, &secret).await, 0);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn limits_report_node_share_until_a_minute_after_redis_outage() {
     let redis = Redis::start().await;
     let port = redis.port;
-    let world = world(&redis).await;
-    let ada = world.sign_in("ada").await;
-    let made = world.create(&ada, &json!({"name": "rpm", "rpm": 4})).await;
+    let app = app(&redis).await;
+    let ada = app.sign_in("ada").await;
+    let made = app.create(&ada, &json!({"name": "rpm", "rpm": 4})).await;
     let (id, secret) = (text(&made["api_key"]["id"]), text(&made["key"]));
-    assert_eq!(admitted(std::slice::from_ref(&world.services), &secret, 3, 0).await, 3);
+    assert_eq!(admitted(std::slice::from_ref(&app.services), &secret, 3, 0).await, 3);
     drop(redis);
-    shares(&world.services, false).await;
-    assert_eq!(dry_run(&world, &ada, &id, 0).await["ratelimit"]["remaining"], 1);
-    assert_eq!(remaining(&world.services, &secret).await, 1);
+    shares(&app.services, false).await;
+    assert_eq!(dry_run(&app, &ada, &id, 0).await["ratelimit"]["remaining"], 1);
+    assert_eq!(remaining(&app.services, &secret).await, 1);
     let _again = Redis::start_on(port).await;
-    shares(&world.services, true).await;
-    assert_eq!(dry_run(&world, &ada, &id, 0).await["ratelimit"]["remaining"], 1);
-    assert_eq!(remaining(&world.services, &secret).await, 1);
+    shares(&app.services, true).await;
+    assert_eq!(dry_run(&app, &ada, &id, 0).await["ratelimit"]["remaining"], 1);
+    assert_eq!(remaining(&app.services, &secret).await, 1);
 }

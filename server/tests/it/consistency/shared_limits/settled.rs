@@ -6,37 +6,37 @@ use latchkey_domain::outcome::Outcome;
 use latchkey_domain::token_usage::TokenUsage;
 use serde_json::json;
 
-use crate::consistency::shared_limits::{Redis, shares, world};
-use crate::world::{World, denial, text, token_need};
+use crate::consistency::shared_limits::{Redis, shares, app};
+use crate::test_app::{TestApp, denial, text, token_need};
 
 const TPM: u64 = 1_000;
 
 /// A key of that many tokens a minute.
-async fn key(world: &World) -> String {
-    let ada = world.sign_in("ada").await;
-    text(&world.create(&ada, &json!({"name": "tpm", "tpm": TPM})).await["key"])
+async fn key(app: &TestApp) -> String {
+    let ada = app.sign_in("ada").await;
+    text(&app.create(&ada, &json!({"name": "tpm", "tpm": TPM})).await["key"])
 }
 
 /// Reserves most of what the key has in a minute.
-async fn reserve(world: &World, secret: &str) -> Reservation {
-    let found = world.services.checker.authenticate_internally(Some(secret)).await.unwrap();
+async fn reserve(app: &TestApp, secret: &str) -> Reservation {
+    let found = app.services.checker.authenticate_internally(Some(secret)).await.unwrap();
     let need = token_need(100, 800);
-    let begun = world.services.checker.begin(&found, CheckRequest::default()).await.unwrap();
-    let reserved = world.services.checker.reserve(&found, CheckRequest::default(), need, begun);
+    let begun = app.services.checker.begin(&found, CheckRequest::default()).await.unwrap();
+    let reserved = app.services.checker.reserve(&found, CheckRequest::default(), need, begun);
     let reserved = reserved.await.unwrap();
     assert_eq!(reserved.granted().answer, 800);
     reserved
 }
 
 /// The call has used little of it.
-async fn settle(world: &World, reserved: Reservation) {
+async fn settle(app: &TestApp, reserved: Reservation) {
     reserved.settle(TokenUsage { prompt: 50, ..TokenUsage::default() }).await;
     // Redis is told without waiting.
-    world.services.settled().await;
+    app.services.settled().await;
 }
 
-async fn ask(world: &World, secret: &str, cost: u64) -> Outcome {
-    match world
+async fn ask(app: &TestApp, secret: &str, cost: u64) -> Outcome {
+    match app
         .services
         .checker
         .check(Some(secret), CheckRequest { cost, ..CheckRequest::default() })
@@ -50,72 +50,72 @@ async fn ask(world: &World, secret: &str, cost: u64) -> Outcome {
 #[tokio::test(flavor = "multi_thread")]
 async fn settlement_frees_unused_tokens_in_redis_and_on_node() {
     let redis = Redis::start().await;
-    let world = world(&redis).await;
-    let secret = key(&world).await;
-    let reserved = reserve(&world, &secret).await;
-    settle(&world, reserved).await;
+    let app = app(&redis).await;
+    let secret = key(&app).await;
+    let reserved = reserve(&app, &secret).await;
+    settle(&app, reserved).await;
     let admission =
-        world.services.checker.check(Some(&secret), CheckRequest::default()).await.unwrap();
+        app.services.checker.check(Some(&secret), CheckRequest::default()).await.unwrap();
     assert_eq!(admission.limits.tokens.unwrap().remaining, TPM - 50);
     drop(redis);
-    shares(&world.services, false).await;
-    assert_eq!(ask(&world, &secret, TPM - 49).await, Outcome::TokenRateLimited);
-    assert_eq!(ask(&world, &secret, TPM - 50).await, Outcome::Valid);
+    shares(&app.services, false).await;
+    assert_eq!(ask(&app, &secret, TPM - 49).await, Outcome::TokenRateLimited);
+    assert_eq!(ask(&app, &secret, TPM - 50).await, Outcome::Valid);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_settled_after_redis_went_is_free_again_on_the_node() {
     let redis = Redis::start().await;
-    let world = world(&redis).await;
-    let secret = key(&world).await;
-    let reserved = reserve(&world, &secret).await;
+    let app = app(&redis).await;
+    let secret = key(&app).await;
+    let reserved = reserve(&app, &secret).await;
     drop(redis);
-    shares(&world.services, false).await;
-    assert_eq!(ask(&world, &secret, 101).await, Outcome::TokenRateLimited, "it is reserved");
-    settle(&world, reserved).await;
-    let reserved = reserve(&world, &secret).await;
-    settle(&world, reserved).await;
-    assert_eq!(ask(&world, &secret, TPM - 100).await, Outcome::Valid);
+    shares(&app.services, false).await;
+    assert_eq!(ask(&app, &secret, 101).await, Outcome::TokenRateLimited, "it is reserved");
+    settle(&app, reserved).await;
+    let reserved = reserve(&app, &secret).await;
+    settle(&app, reserved).await;
+    assert_eq!(ask(&app, &secret, TPM - 100).await, Outcome::Valid);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn settlement_frees_both_in_the_minute_after_redis_outage() {
     let redis = Redis::start().await;
     let port = redis.port;
-    let world = world(&redis).await;
-    let secret = key(&world).await;
-    let reserved = reserve(&world, &secret).await;
-    settle(&world, reserved).await;
+    let app = app(&redis).await;
+    let secret = key(&app).await;
+    let reserved = reserve(&app, &secret).await;
+    settle(&app, reserved).await;
     drop(redis);
-    shares(&world.services, false).await;
+    shares(&app.services, false).await;
     let _again = Redis::start_on(port).await;
-    shares(&world.services, true).await;
+    shares(&app.services, true).await;
     // The node's own windows know of the first, Redis does not.
     for _ in 0..2 {
-        let reserved = reserve(&world, &secret).await;
-        settle(&world, reserved).await;
+        let reserved = reserve(&app, &secret).await;
+        settle(&app, reserved).await;
     }
-    assert_eq!(ask(&world, &secret, TPM - 149).await, Outcome::TokenRateLimited);
+    assert_eq!(ask(&app, &secret, TPM - 149).await, Outcome::TokenRateLimited);
     // Redis would have admitted it: what it took there goes back without waiting.
-    world.services.settled().await;
-    assert_eq!(ask(&world, &secret, TPM - 150).await, Outcome::Valid);
+    app.services.settled().await;
+    assert_eq!(ask(&app, &secret, TPM - 150).await, Outcome::Valid);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn call_denied_by_budget_leaves_local_rate_limit_unused() {
     let redis = Redis::start().await;
-    let world = world(&redis).await;
-    let ada = world.sign_in("ada").await;
+    let app = app(&redis).await;
+    let ada = app.sign_in("ada").await;
     let body = json!({"name": "all", "rpm": 3, "tpm": 100, "token_limit": 50, "token_limit_period": "day"});
-    let secret = text(&world.create(&ada, &body).await["key"]);
+    let secret = text(&app.create(&ada, &body).await["key"]);
     for _ in 0..5 {
-        assert_eq!(ask(&world, &secret, 60).await, Outcome::TokenBudgetExhausted);
-        world.services.settled().await;
+        assert_eq!(ask(&app, &secret, 60).await, Outcome::TokenBudgetExhausted);
+        app.services.settled().await;
     }
     drop(redis);
-    shares(&world.services, false).await;
+    shares(&app.services, false).await;
     for _ in 0..3 {
-        assert_eq!(ask(&world, &secret, 10).await, Outcome::Valid);
+        assert_eq!(ask(&app, &secret, 10).await, Outcome::Valid);
     }
-    assert_eq!(ask(&world, &secret, 10).await, Outcome::RateLimited);
+    assert_eq!(ask(&app, &secret, 10).await, Outcome::RateLimited);
 }

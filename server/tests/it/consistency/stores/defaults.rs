@@ -7,11 +7,11 @@ use reqwest::Method;
 use sea_orm::{ConnectionTrait, DatabaseConnection, TransactionTrait};
 use serde_json::{Value, json};
 
-use crate::world::{Backend, World, problem, text};
+use crate::test_app::{Backend, TestApp, problem, text};
 
-/// Sets what connections to the world's database begin with, and ends those that there are.
-async fn with_default(world: &World, settings: &[&str]) -> DatabaseConnection {
-    let database = sea_orm::Database::connect(&world.config.database_url).await.unwrap();
+/// Sets what connections to the app's database begin with, and ends those that there are.
+async fn with_default(app: &TestApp, settings: &[&str]) -> DatabaseConnection {
+    let database = sea_orm::Database::connect(&app.config.database_url).await.unwrap();
     for setting in settings {
         let set = format!(
             "DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET {setting}', current_database()); END $$"
@@ -28,12 +28,12 @@ async fn with_default(world: &World, settings: &[&str]) -> DatabaseConnection {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn no_default_isolation_makes_a_write_fail() {
-    let world = World::on(Backend::Postgres).await;
-    let ada = world.sign_in("ada").await;
-    world.set_tier(&ada, "enterprise").await;
-    with_default(&world, &["default_transaction_isolation = serializable"]).await;
+    let app = TestApp::on(Backend::Postgres).await;
+    let ada = app.sign_in("ada").await;
+    app.set_tier(&ada, "enterprise").await;
+    with_default(&app, &["default_transaction_isolation = serializable"]).await;
     let writes = (0..40).map(async |number| {
-        world.try_create(&ada, &json!({"name": format!("key {number}")})).await.status().as_u16()
+        app.try_create(&ada, &json!({"name": format!("key {number}")})).await.status().as_u16()
     });
     let statuses = join_all(writes).await;
     assert!(statuses.iter().all(|&status| status == 201), "{statuses:?}");
@@ -41,32 +41,32 @@ async fn no_default_isolation_makes_a_write_fail() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_time_limit_of_the_server_is_503_with_the_documented_words() {
-    let world = World::on(Backend::Postgres).await;
-    let ada = world.sign_in("ada").await;
+    let app = TestApp::on(Backend::Postgres).await;
+    let ada = app.sign_in("ada").await;
     for limit in ["lock_timeout = 500", "statement_timeout = 500"] {
         let resets = ["lock_timeout = 0", "statement_timeout = 0", limit];
-        let held = with_default(&world, &resets).await;
+        let held = with_default(&app, &resets).await;
         let holding = held.begin().await.unwrap();
         holding.execute_unprepared("SET LOCAL statement_timeout = 0").await.unwrap();
         holding.execute_unprepared("LOCK TABLE keys IN EXCLUSIVE MODE").await.unwrap();
-        let refused = world.try_create(&ada, &json!({"name": "waits"})).await;
+        let refused = app.try_create(&ada, &json!({"name": "waits"})).await;
         let said = problem(refused, 503, "unavailable").await;
         assert!(text(&said["detail"]).contains("Try again shortly"), "{limit}: {said}");
         holding.rollback().await.unwrap();
-        let made = world.try_create(&ada, &json!({"name": limit.split(' ').next()})).await;
+        let made = app.try_create(&ada, &json!({"name": limit.split(' ').next()})).await;
         assert_eq!(made.status(), 201, "{limit}: nothing stays behind");
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_server_that_ends_idle_sessions_is_never_a_500() {
-    let world = World::on(Backend::Postgres).await;
-    let ada = world.sign_in("ada").await;
-    with_default(&world, &["idle_session_timeout = 200"]).await;
+    let app = TestApp::on(Backend::Postgres).await;
+    let ada = app.sign_in("ada").await;
+    with_default(&app, &["idle_session_timeout = 200"]).await;
     for idle in [300, 600, 1_300] {
         tokio::time::sleep(Duration::from_millis(idle)).await;
         let path = format!("/v1/projects/{}/keys", ada.project);
-        let answer = world.send(Method::GET, &path, &ada, &Value::Null).await;
+        let answer = app.send(Method::GET, &path, &ada, &Value::Null).await;
         let status = answer.status().as_u16();
         assert!(status == 200 || (status == 503 && idle < 1_000), "{status} after {idle} ms");
     }
@@ -74,10 +74,10 @@ async fn a_server_that_ends_idle_sessions_is_never_a_500() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn ready_is_who_can_look_a_key_up() {
-    let world = World::on(Backend::Postgres).await;
-    let ready = async || world.get("/readyz").send().await.unwrap().status().as_u16();
+    let app = TestApp::on(Backend::Postgres).await;
+    let ready = async || app.get("/readyz").send().await.unwrap().status().as_u16();
     assert_eq!(ready().await, 200);
-    let database = sea_orm::Database::connect(&world.config.database_url).await.unwrap();
+    let database = sea_orm::Database::connect(&app.config.database_url).await.unwrap();
     for (breaks, mends) in [
         ("ALTER TABLE keys RENAME TO gone", "ALTER TABLE gone RENAME TO keys"),
         ("ALTER TABLE organizations RENAME TO gone", "ALTER TABLE gone RENAME TO organizations"),
@@ -105,10 +105,10 @@ async fn give_up(database: &DatabaseConnection, table: &str, times: i64) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn aborted_write_is_retried_and_finally_answers_503() {
-    let world = World::on(Backend::Postgres).await;
-    let ada = world.pro("ada").await;
-    let database = sea_orm::Database::connect(&world.config.database_url).await.unwrap();
-    let made = world.create(&ada, &json!({"name": "a key"})).await;
+    let app = TestApp::on(Backend::Postgres).await;
+    let ada = app.pro("ada").await;
+    let database = sea_orm::Database::connect(&app.config.database_url).await.unwrap();
+    let made = app.create(&ada, &json!({"name": "a key"})).await;
     let key = format!("/v1/keys/{}", text(&made["api_key"]["id"]));
     let project = format!("/v1/projects/{}", ada.project);
     let organization = format!("/v1/organizations/{}", ada.organization);
@@ -133,12 +133,12 @@ async fn aborted_write_is_retried_and_finally_answers_503() {
         (Method::DELETE, project.clone(), Value::Null),
     ] {
         give_up(&database, "audit_events", 2).await;
-        let answer = world.send(method.clone(), &path, &ada, &body).await;
+        let answer = app.send(method.clone(), &path, &ada, &body).await;
         let status = answer.status();
         assert!(status.is_success(), "{method} {path}: {status} {}", answer.text().await.unwrap());
     }
     give_up(&database, "audit_events", 1_000).await;
-    let refused = world.send(Method::PATCH, &organization, &ada, &json!({"name": "never"})).await;
+    let refused = app.send(Method::PATCH, &organization, &ada, &json!({"name": "never"})).await;
     let said = problem(refused, 503, "unavailable").await;
     assert!(text(&said["detail"]).contains("Try again shortly"));
 }

@@ -9,7 +9,7 @@ use serde_json::json;
 use tempfile::TempDir;
 
 use super::programs::{Program, pgbouncer, refusal};
-use crate::world::{Backend, World, listen, new_postgres_database, text};
+use crate::test_app::{Backend, TestApp, listen, new_postgres_database, text};
 
 fn port(url: &str) -> u16 {
     let (_, rest) = url.split_once('@').unwrap();
@@ -54,25 +54,25 @@ async fn a_pooler_that_cannot_work_is_refused_with_what_to_set() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_pooler_of_sessions_with_enough_of_them_works() {
-    let world = World::on(Backend::Postgres).await;
-    let url = world.config.database_url.clone();
+    let app = TestApp::on(Backend::Postgres).await;
+    let url = app.config.database_url.clone();
     let pooler = pgbouncer(port(&url), "pool_mode = session\ndefault_pool_size = 40").await;
     Database::check_way(&pooler.url(&url), None, [7; 8]).await.unwrap();
     let database = Database::open(&pooler.url(&url)).await.unwrap();
-    let node = world.node(database).await;
+    let node = app.node(database).await;
     listen(&node);
     let began = Instant::now();
     while !node.checker.is_listening() {
         assert!(began.elapsed() < Duration::from_secs(10), "nothing is heard: {}", pooler.log());
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
-    let ada = world.sign_in("ada").await;
-    let made = world.create(&ada, &json!({"name": "pooled"})).await;
+    let ada = app.sign_in("ada").await;
+    let made = app.create(&ada, &json!({"name": "pooled"})).await;
     let secret = text(&made["key"]);
     node.checker.check(Some(&secret), CheckRequest::default()).await.unwrap();
-    let revoked = world.revoke(&ada, made["api_key"]["id"].as_str().unwrap()).await;
+    let revoked = app.revoke(&ada, made["api_key"]["id"].as_str().unwrap()).await;
     assert!(revoked.status().is_success());
     tokio::time::sleep(Duration::from_secs(1)).await;
     let denied = node.checker.check(Some(&secret), CheckRequest::default()).await.unwrap_err();
-    assert_eq!(crate::world::denial(denied).outcome.as_str(), "revoked_key");
+    assert_eq!(crate::test_app::denial(denied).outcome.as_str(), "revoked_key");
 }

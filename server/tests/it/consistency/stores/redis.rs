@@ -9,30 +9,30 @@ use latchkey_services::{Database, Services};
 use serde_json::json;
 
 use crate::consistency::shared_limits::{Redis, admitted, heard, shares};
-use crate::world::{Backend, World, listen, text};
+use crate::test_app::{Backend, TestApp, listen, text};
 
 /// Why a node does not start with such a `REDIS_URL`; none: it starts.
-async fn refusal(world: &World, url: &str) -> Option<String> {
-    let database = Database::open(&world.config.database_url).await.unwrap();
-    let mut settings = world.config.services.clone();
+async fn refusal(app: &TestApp, url: &str) -> Option<String> {
+    let database = Database::open(&app.config.database_url).await.unwrap();
+    let mut settings = app.config.services.clone();
     settings.redis = Some(RedisUrl::new(url).unwrap());
-    let clock = Arc::clone(&world.clock) as Arc<_>;
+    let clock = Arc::clone(&app.clock) as Arc<_>;
     let started = Services::start(database, settings, clock, Arc::new(SystemRandom)).await;
     started.err().map(|error| error.to_string())
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_redis_that_refuses_is_refused_and_one_that_is_away_is_not() {
-    let world = World::on(Backend::Sqlite).await;
+    let app = TestApp::on(Backend::Sqlite).await;
     let redis = Redis::start().await;
     let at = format!("127.0.0.1:{}", redis.port);
     let url = |before: &str, after: &str| format!("redis://{before}{at}{after}");
     let expect = async |url: String, word: &str| {
-        let said = refusal(&world, &url).await.unwrap_or_else(|| panic!("started with {word}"));
+        let said = refusal(&app, &url).await.unwrap_or_else(|| panic!("started with {word}"));
         assert!(said.contains(&at) && said.contains(word), "{said}");
         assert!(!said.contains("wrong") && !said.contains("right"), "{said}");
     };
-    assert_eq!(refusal(&world, &url("", "/0")).await, None);
+    assert_eq!(refusal(&app, &url("", "/0")).await, None);
     assert_eq!(redis.ask(&["KEYS", "latchkey:{start}:n"]), "latchkey:{start}:n", "tried");
     expect(url("", "/99"), "database number").await;
     let user = ["ACL", "SETUSER", "ada", "on", ">right", "~latchkey:*", "+@connection", "+eval"];
@@ -43,7 +43,7 @@ async fn a_redis_that_refuses_is_refused_and_one_that_is_away_is_not() {
         ["ACL", "SETUSER", "ada", "+@scripting", "+@hash", "+@sortedset", "+expire", "+time"];
     assert_eq!(redis.ask(&more), "OK");
     assert_eq!(
-        refusal(&world, &url("ada:right@", "/0")).await,
+        refusal(&app, &url("ada:right@", "/0")).await,
         None,
         "what the words name is enough"
     );
@@ -56,43 +56,43 @@ async fn a_redis_that_refuses_is_refused_and_one_that_is_away_is_not() {
     assert_eq!(redis.ask(&["CONFIG", "SET", "requirepass", "right"]), "OK");
     expect(url("", "/0"), "user and password").await;
     expect(url(":wrong@", "/0"), "user and password").await;
-    assert_eq!(refusal(&world, &url(":right@", "/0")).await, None);
+    assert_eq!(refusal(&app, &url(":right@", "/0")).await, None);
     drop(redis);
-    assert_eq!(refusal(&world, &url("", "/0")).await, None, "an outage passes");
+    assert_eq!(refusal(&app, &url("", "/0")).await, None, "an outage passes");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn nodes_that_never_reached_redis_share_the_limit() {
     let nowhere = format!("--redis-url=redis://127.0.0.1:{}", Redis::free_port());
-    let world = World::with(Backend::Postgres, &[&nowhere]).await;
-    let nodes = [world.second_node().await, world.second_node().await, world.services.clone()];
+    let app = TestApp::with(Backend::Postgres, &[&nowhere]).await;
+    let nodes = [app.second_node().await, app.second_node().await, app.services.clone()];
     // Each has counted the others by its next word.
     tokio::time::sleep(Duration::from_millis(1_500)).await;
-    let ada = world.pro("ada").await;
-    let secret = text(&world.create(&ada, &json!({"name": "rpm", "rpm": 50})).await["key"]);
+    let ada = app.pro("ada").await;
+    let secret = text(&app.create(&ada, &json!({"name": "rpm", "rpm": 50})).await["key"]);
     assert_eq!(admitted(&nodes, &secret, 50, 0).await, 50);
     nodes[0].checker.leave_redis().await.unwrap();
 }
 
 /// Two nodes that share their limits and know of each other.
-async fn two_nodes(redis: &Redis) -> (World, [Services; 2]) {
-    let world = World::with(Backend::Postgres, &[&redis.argument()]).await;
-    let other = world.node(Database::open(&world.config.database_url).await.unwrap()).await;
+async fn two_nodes(redis: &Redis) -> (TestApp, [Services; 2]) {
+    let app = TestApp::with(Backend::Postgres, &[&redis.argument()]).await;
+    let other = app.node(Database::open(&app.config.database_url).await.unwrap()).await;
     listen(&other);
-    let nodes = [world.services.clone(), other];
+    let nodes = [app.services.clone(), other];
     for node in &nodes {
         shares(node, true).await;
     }
     heard().await;
-    (world, nodes)
+    (app, nodes)
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn emptied_redis_is_noticed_by_node_without_admissions() {
     let redis = Redis::start().await;
-    let (world, nodes) = two_nodes(&redis).await;
-    let ada = world.pro("ada").await;
-    let secret = text(&world.create(&ada, &json!({"name": "rpm", "rpm": 50})).await["key"]);
+    let (app, nodes) = two_nodes(&redis).await;
+    let ada = app.pro("ada").await;
+    let secret = text(&app.create(&ada, &json!({"name": "rpm", "rpm": 50})).await["key"]);
     assert_eq!(admitted(&nodes[..1], &secret, 50, 0).await, 50);
     assert_eq!(redis.ask(&["FLUSHALL"]), "OK");
     assert_eq!(admitted(&nodes[1..], &secret, 50, 0).await, 25, "its share, from the first call");
@@ -101,16 +101,16 @@ async fn emptied_redis_is_noticed_by_node_without_admissions() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_redis_that_forgets_does_not_admit_the_limit_once_more() {
     let redis = Redis::start().await;
-    let (world, nodes) = two_nodes(&redis).await;
-    let ada = world.pro("ada").await;
-    let secret = text(&world.create(&ada, &json!({"name": "rpm", "rpm": 50})).await["key"]);
+    let (app, nodes) = two_nodes(&redis).await;
+    let ada = app.pro("ada").await;
+    let secret = text(&app.create(&ada, &json!({"name": "rpm", "rpm": 50})).await["key"]);
     assert_eq!(admitted(&nodes, &secret, 25, 0).await, 50);
     assert_eq!(redis.ask(&["FLUSHALL"]), "OK");
     assert_eq!(admitted(&nodes, &secret, 25, 0).await, 0, "each knows what it has admitted itself");
     // A key that this node alone was asked for: the other knows nothing of it, but of Redis' having
     // forgotten.
-    let one = text(&world.create(&ada, &json!({"name": "one", "rpm": 10})).await["key"]);
-    let idle = text(&world.create(&ada, &json!({"name": "idle", "rpm": 10})).await["key"]);
+    let one = text(&app.create(&ada, &json!({"name": "one", "rpm": 10})).await["key"]);
+    let idle = text(&app.create(&ada, &json!({"name": "idle", "rpm": 10})).await["key"]);
     let both = admitted(&nodes, &one, 10, 0).await;
     assert!((5..=10).contains(&both), "Redis and a share each: {both}");
     heard().await;

@@ -17,7 +17,7 @@ use tokio::net::{TcpListener, TcpStream};
 use super::programs::pgpool;
 use crate::consistency::nodes::hears;
 use crate::faults::postgres::Postgres;
-use crate::world::{Session, World, denial, text};
+use crate::test_app::{Session, TestApp, denial, text};
 
 /// Leads to one address, and later to another; connections that are there stay where they lead to.
 struct Name {
@@ -84,20 +84,20 @@ async fn outcome(node: &Services, secret: &str) -> String {
     }
 }
 
-async fn key(world: &World, ada: &Session, name: &str) -> (String, String) {
-    let made = world.create(ada, &json!({ "name": name })).await;
+async fn key(app: &TestApp, ada: &Session, name: &str) -> (String, String) {
+    let made = app.create(ada, &json!({ "name": name })).await;
     (text(&made["key"]), text(&made["api_key"]["id"]))
 }
 
 /// What a replica says, which lags, is never believed: neither of a revoked key nor of one that was
 /// just made.
-async fn balanced_reads_are_never_stale(world: &World, primary: &Postgres, replica: &Postgres) {
-    let ada = world.pro("ada").await;
+async fn balanced_reads_are_never_stale(app: &TestApp, primary: &Postgres, replica: &Postgres) {
+    let ada = app.pro("ada").await;
     let at_replica = sea_orm::Database::connect(&replica.url()).await.unwrap();
     // By default pgpool-II sends a look-up to the primary, as it has a volatile function in it.
     // With a list of those that write, that one is not on it.
     for (settings, is_balanced) in [("", false), ("write_function_list = 'nextval,setval'", true)] {
-        let (before, id) = key(world, &ada, &format!("before {is_balanced}")).await;
+        let (before, id) = key(app, &ada, &format!("before {is_balanced}")).await;
         caught_up(primary, &at_replica).await;
         at_replica.execute_unprepared("SELECT pg_wal_replay_pause()").await.unwrap();
         let pooler = pgpool(primary.port, replica.port, settings).await;
@@ -106,9 +106,9 @@ async fn balanced_reads_are_never_stale(world: &World, primary: &Postgres, repli
         let at = format!("inet_server_port() = {}", replica.port);
         assert!(is(&plain, &at).await, "no plain read is balanced: {}", pooler.log());
         // On which nobody listens: each check asks.
-        let node = world.node(Database::open(&url).await.unwrap()).await;
-        assert_eq!(world.revoke(&ada, &id).await.status(), 204);
-        let (after, _) = key(world, &ada, &format!("after {is_balanced}")).await;
+        let node = app.node(Database::open(&url).await.unwrap()).await;
+        assert_eq!(app.revoke(&ada, &id).await.status(), 204);
+        let (after, _) = key(app, &ada, &format!("after {is_balanced}")).await;
         for _ in 0..20 {
             for (secret, truth) in [(&before, "revoked_key"), (&after, "valid")] {
                 let expected = if is_balanced { "unavailable" } else { truth };
@@ -127,14 +127,14 @@ async fn balanced_reads_are_never_stale(world: &World, primary: &Postgres, repli
 async fn neither_a_replica_nor_a_former_primary_is_believed() {
     let primary = Postgres::start().await;
     let name = Name::leading_to(primary.port).await;
-    let world = World::at(&name.url()).await;
+    let app = TestApp::at(&name.url()).await;
     let replica = primary.replica().await;
-    balanced_reads_are_never_stale(&world, &primary, &replica).await;
+    balanced_reads_are_never_stale(&app, &primary, &replica).await;
 
-    let ada = world.sign_in("ada").await;
-    let (secret, id) = key(&world, &ada, "promoted").await;
-    hears(&world.services).await;
-    assert_eq!(outcome(&world.services, &secret).await, "valid");
+    let ada = app.sign_in("ada").await;
+    let (secret, id) = key(&app, &ada, "promoted").await;
+    hears(&app.services).await;
+    assert_eq!(outcome(&app.services, &secret).await, "valid");
     let promoted = sea_orm::Database::connect(&replica.url()).await.unwrap();
     caught_up(&primary, &promoted).await;
     promoted.execute_unprepared("SELECT pg_promote()").await.unwrap();
@@ -144,11 +144,11 @@ async fn neither_a_replica_nor_a_former_primary_is_believed() {
     let revoke = "UPDATE keys SET revoked_at = 1 WHERE name = 'promoted'";
     assert_eq!(promoted.execute_unprepared(revoke).await.unwrap().rows_affected(), 1, "{id}");
     let revoked = Instant::now();
-    while outcome(&world.services, &secret).await != "revoked_key" {
+    while outcome(&app.services, &secret).await != "revoked_key" {
         assert!(revoked.elapsed() < Duration::from_secs(5), "the former primary is believed");
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     // What is written goes to the new primary.
-    let (_, written) = key(&world, &ada, "written").await;
+    let (_, written) = key(&app, &ada, "written").await;
     assert!(is(&promoted, "EXISTS (SELECT FROM keys WHERE name = 'written')").await, "{written}");
 }

@@ -12,7 +12,7 @@ use sea_orm::ConnectionTrait;
 use serde_json::{Value, json};
 
 use crate::routes::usage::literal;
-use crate::world::{Backend, START, Session, World, problem, text};
+use crate::test_app::{Backend, START, Session, TestApp, problem, text};
 use table::{Access, Row, TABLE};
 
 /// Every permission that a service key can have.
@@ -59,28 +59,28 @@ struct People {
 }
 
 impl People {
-    async fn sign_in(world: &World) -> Self {
-        let expired = world.sign_in("owner").await.jwt;
-        world.advance(Duration::from_secs(1_000));
-        let victim = world.sign_in("victim").await;
-        let victim = text(&world.json("/v1/me", &victim.jwt).await["id"]);
+    async fn sign_in(app: &TestApp) -> Self {
+        let expired = app.sign_in("owner").await.jwt;
+        app.advance(Duration::from_secs(1_000));
+        let victim = app.sign_in("victim").await;
+        let victim = text(&app.json("/v1/me", &victim.jwt).await["id"]);
         Self {
             victim,
-            owner: world.sign_in("owner").await,
-            admin: world.sign_in("admin").await,
-            member: world.sign_in("member").await,
-            viewer: world.sign_in("viewer").await,
-            stranger: world.sign_in("stranger").await,
+            owner: app.sign_in("owner").await,
+            admin: app.sign_in("admin").await,
+            member: app.sign_in("member").await,
+            viewer: app.sign_in("viewer").await,
+            stranger: app.sign_in("stranger").await,
             expired,
         }
     }
 
     /// Those who are members of every tenant, with their roles.
-    async fn members(&self, world: &World) -> Vec<(UserId, &'static str)> {
+    async fn members(&self, app: &TestApp) -> Vec<(UserId, &'static str)> {
         let mut members = vec![(self.victim.parse().unwrap(), "viewer")];
         let others = [(&self.admin, "admin"), (&self.member, "member"), (&self.viewer, "viewer")];
         for (session, role) in others {
-            let me = world.json("/v1/me", &session.jwt).await;
+            let me = app.json("/v1/me", &session.jwt).await;
             members.push((text(&me["id"]).parse().unwrap(), role));
         }
         members
@@ -102,24 +102,24 @@ struct Tenant {
 }
 
 impl Tenant {
-    async fn new(world: &World, people: &People) -> Self {
+    async fn new(app: &TestApp, people: &People) -> Self {
         let owner = &people.owner;
         let make = async |path: String, body: Value| -> Value {
-            let answer = world.send(Method::POST, &path, owner, &body).await;
+            let answer = app.send(Method::POST, &path, owner, &body).await;
             assert!(answer.status().is_success(), "{path}");
             answer.json().await.unwrap()
         };
         let organization = make("/v1/organizations".to_owned(), json!({ "name": "O" })).await;
         let organization = text(&organization["id"]);
         let owner = Session { organization: organization.clone(), ..owner.clone() };
-        world.set_tier(&owner, "enterprise").await;
+        app.set_tier(&owner, "enterprise").await;
         let project =
             make(format!("/v1/organizations/{organization}/projects"), json!({ "name": "P" }));
         let project = text(&project.await["id"]);
         let application =
             make(format!("/v1/projects/{project}/applications"), json!({ "name": "A" }));
         let application = text(&application.await["id"]);
-        put_members(world, people, &organization).await;
+        put_members(app, people, &organization).await;
         let keys = format!("/v1/projects/{project}/keys");
         let key = make(keys.clone(), json!({ "name": "key" })).await;
         let revoked = make(keys.clone(), json!({ "name": "revoked" })).await;
@@ -128,7 +128,7 @@ impl Tenant {
         let spent = make(inference_keys, json!({ "name": "spent" })).await;
         for key in [&revoked, &spent] {
             let path = format!("/v1/keys/{}", text(&key["api_key"]["id"]));
-            world.send(Method::DELETE, &path, &owner, &Value::Null).await;
+            app.send(Method::DELETE, &path, &owner, &Value::Null).await;
         }
         let mut names = vec![
             ("$org", organization),
@@ -158,10 +158,10 @@ impl Tenant {
     }
 
     /// Another one in its place: a person owns so many and no more.
-    async fn renew(&mut self, world: &World, people: &People) {
+    async fn renew(&mut self, app: &TestApp, people: &People) {
         let path = format!("/v1/organizations/{}", self.get("$org"));
-        world.send(Method::DELETE, &path, &people.owner, &Value::Null).await;
-        *self = Self::new(world, people).await;
+        app.send(Method::DELETE, &path, &people.owner, &Value::Null).await;
+        *self = Self::new(app, people).await;
     }
 
     fn get(&self, name: &str) -> &str {
@@ -169,7 +169,7 @@ impl Tenant {
     }
 
     /// The row's request, as whoever has this token.
-    async fn send(&self, world: &World, row: &Row, bearer: Option<&str>) -> Response {
+    async fn send(&self, app: &TestApp, row: &Row, bearer: Option<&str>) -> Response {
         let (method, path) = row.0.split_once(' ').unwrap();
         let mut ids = row.1.iter().map(|name| self.get(name));
         let mut path: String = path
@@ -185,7 +185,7 @@ impl Tenant {
         for (name, value) in &self.names {
             body = body.replace(&format!("\"{name}\""), &format!("\"{value}\""));
         }
-        let request = world.http.request(method.parse().unwrap(), format!("{}{path}", world.base));
+        let request = app.http.request(method.parse().unwrap(), format!("{}{path}", app.base));
         let request = match bearer {
             Some(token) => request.bearer_auth(token),
             None => request,
@@ -201,11 +201,11 @@ impl Tenant {
 
 /// Makes members and an invitation as the database has them: by invitations there would be too many
 /// an hour.
-async fn put_members(world: &World, people: &People, organization: &str) {
-    let database = sea_orm::Database::connect(&world.config.database_url).await.unwrap();
+async fn put_members(app: &TestApp, people: &People, organization: &str) {
+    let database = sea_orm::Database::connect(&app.config.database_url).await.unwrap();
     let id: OrganizationId = organization.parse().unwrap();
     let organization = literal(&database, id.as_uuid());
-    for (user, role) in people.members(world).await {
+    for (user, role) in people.members(app).await {
         let user = literal(&database, user.as_uuid());
         let row = format!(
             "INSERT INTO memberships (organization_id, user_id, role, created_at) \
@@ -241,34 +241,34 @@ fn changes(row: &Row) -> bool {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_authorization_matrix_holds() {
-    let world = World::on(Backend::Sqlite).await;
-    let people = People::sign_in(&world).await;
-    let mut tenant = Tenant::new(&world, &people).await;
-    let elsewhere = Tenant::new(&world, &people).await;
+    let app = TestApp::on(Backend::Sqlite).await;
+    let people = People::sign_in(&app).await;
+    let mut tenant = Tenant::new(&app, &people).await;
+    let elsewhere = Tenant::new(&app, &people).await;
     let mut requests = 0_u32;
     for row in TABLE.iter().filter(|row| row.2 != Access::Anybody) {
         if row.2 == Access::InferenceKey {
-            let answer = tenant.send(&world, row, None).await;
+            let answer = tenant.send(&app, row, None).await;
             assert_eq!(answer.status(), 401, "{}", row.0);
             assert_eq!(answer.json::<Value>().await.unwrap()["error"]["code"], "missing_key");
-            let person = tenant.send(&world, row, Some(&people.owner.jwt)).await;
+            let person = tenant.send(&app, row, Some(&people.owner.jwt)).await;
             assert_eq!(person.status(), 401, "{}", row.0);
             requests += 2;
             continue;
         }
         let code = if row.2 == Access::ApplicationKey { "missing_key" } else { "unauthenticated" };
-        problem(tenant.send(&world, row, None).await, 401, code).await;
+        problem(tenant.send(&app, row, None).await, 401, code).await;
         if row.2 == Access::ApplicationKey {
             requests += 1;
             continue;
         }
-        problem(tenant.send(&world, row, Some(&people.expired)).await, 401, code).await;
+        problem(tenant.send(&app, row, Some(&people.expired)).await, 401, code).await;
         requests += 2;
         let (least, permission) = match row.2 {
             Access::From(role, permission) => (Some(role), permission),
             _ => (None, None),
         };
-        let strange = tenant.send(&world, row, Some(&people.stranger.jwt)).await;
+        let strange = tenant.send(&app, row, Some(&people.stranger.jwt)).await;
         match (least, row.0) {
             (None, _) => {}
             // A body, not a path, names the key, and the answer says that it is unknown.
@@ -282,7 +282,7 @@ async fn the_authorization_matrix_holds() {
         }
         for permission in PERMISSIONS.into_iter().filter(|_| least.is_some()) {
             let foreign = elsewhere.get(service_name("with", permission));
-            let answer = tenant.send(&world, row, Some(foreign)).await;
+            let answer = tenant.send(&app, row, Some(foreign)).await;
             requests += 1;
             if row.0 != "POST /v1/keys/verify" {
                 assert_eq!(answer.status(), 404, "{} with another tenant’s {permission}", row.0);
@@ -295,13 +295,13 @@ async fn the_authorization_matrix_holds() {
             }
         }
         for role in Role::ALL.into_iter().filter(|_| least.is_some()) {
-            let answer = tenant.send(&world, row, Some(&people.with_role(role).jwt)).await;
+            let answer = tenant.send(&app, row, Some(&people.with_role(role).jwt)).await;
             requests += 1;
             let said = format!("{} as {role:?}: {}", row.0, answer.status());
             if least.is_some_and(|least| role >= least) {
                 assert!(answer.status().is_success(), "{said}: {}", answer.text().await.unwrap());
                 if changes(row) {
-                    tenant.renew(&world, &people).await;
+                    tenant.renew(&app, &people).await;
                 }
             } else {
                 assert_eq!(answer.status().as_u16(), 403, "{said}");
@@ -315,13 +315,13 @@ async fn the_authorization_matrix_holds() {
             None => PERMISSIONS.map(|any| (service_name("with", any), false)).to_vec(),
         };
         for (name, allowed) in probes {
-            let answer = tenant.send(&world, row, Some(tenant.get(name))).await;
+            let answer = tenant.send(&app, row, Some(tenant.get(name))).await;
             requests += 1;
             if allowed {
                 let said = format!("{} {name}: {}", row.0, answer.status());
                 assert!(answer.status().is_success(), "{said}: {}", answer.text().await.unwrap());
                 if changes(row) {
-                    tenant.renew(&world, &people).await;
+                    tenant.renew(&app, &people).await;
                 }
             } else {
                 problem(answer, 403, "forbidden").await;

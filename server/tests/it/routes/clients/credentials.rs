@@ -3,7 +3,7 @@
 use reqwest::{RequestBuilder, Response};
 use serde_json::{Value, json};
 
-use crate::world::{Backend, Session, World, on_both_databases, problem, text};
+use crate::test_app::{Backend, Session, TestApp, on_both_databases, problem, text};
 
 const KEY: &str = "ApiKey realm=\"latchkey\"";
 const BEARER: &str = "Bearer realm=\"latchkey\"";
@@ -18,7 +18,7 @@ async fn sent(request: RequestBuilder) -> Response {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn routes_challenge_for_what_they_take() {
-    let world = World::on(Backend::Sqlite).await;
+    let app = TestApp::on(Backend::Sqlite).await;
     let both = format!("{KEY}, {BEARER}");
     for (path, expected, header) in [
         ("/ingest/traces", KEY, "x-api-key"),
@@ -26,40 +26,40 @@ async fn routes_challenge_for_what_they_take() {
         ("/v1/traces", &both, "x-api-key"),
         ("/v1/logs", &both, "Authorization: Bearer"),
     ] {
-        let none = sent(world.post(path)).await;
+        let none = sent(app.post(path)).await;
         assert_eq!(challenge(&none), expected, "{path}");
         let refused = problem(none, 401, "missing_key").await;
         assert!(text(&refused["detail"]).contains(header), "{refused}");
-        let bad = sent(world.post(path).header("x-api-key", "nonsense")).await;
+        let bad = sent(app.post(path).header("x-api-key", "nonsense")).await;
         assert_eq!(challenge(&bad), expected, "{path}");
     }
     for path in ["/v1/keys/verify", "/v1/organizations", "/api/me"] {
-        let none = sent(world.post(path)).await;
+        let none = sent(app.post(path)).await;
         assert_eq!(challenge(&none), BEARER, "{path}");
     }
-    let gateway = sent(world.post("/v1/chat/completions")).await;
+    let gateway = sent(app.post("/v1/chat/completions")).await;
     assert_eq!(challenge(&gateway), BEARER);
     let refused: Value = gateway.json().await.unwrap();
     assert!(!refused.to_string().contains("x-api-key"), "{refused}");
 }
 
-async fn service_key(world: &World, who: &Session, permission: &str) -> String {
+async fn service_key(app: &TestApp, who: &Session, permission: &str) -> String {
     let body = json!({"name": permission, "kind": "service", "permissions": [permission]});
-    text(&world.create(who, &body).await["key"])
+    text(&app.create(who, &body).await["key"])
 }
 
 on_both_databases! {
-    async fn a_service_key_is_told_which_permission_it_lacks(world: World) {
-        let ada = world.sign_in("ada").await;
-        let reads = service_key(&world, &ada, "keys:read").await;
-        let verifies = service_key(&world, &ada, "keys:verify").await;
+    async fn a_service_key_is_told_which_permission_it_lacks(app: TestApp) {
+        let ada = app.sign_in("ada").await;
+        let reads = service_key(&app, &ada, "keys:read").await;
+        let verifies = service_key(&app, &ada, "keys:verify").await;
         let keys = format!("/v1/projects/{}/keys", ada.project);
         let usage = format!("/v1/projects/{}/usage", ada.project);
         for (request, key, lacks) in [
-            (world.post("/v1/keys/verify").json(&json!({"key": "x"})), &reads, "keys:verify"),
-            (world.post(&keys).json(&json!({"name": "z"})), &reads, "keys:write"),
-            (world.get(&keys), &verifies, "keys:read"),
-            (world.get(&usage), &verifies, "usage:read"),
+            (app.post("/v1/keys/verify").json(&json!({"key": "x"})), &reads, "keys:verify"),
+            (app.post(&keys).json(&json!({"name": "z"})), &reads, "keys:write"),
+            (app.get(&keys), &verifies, "keys:read"),
+            (app.get(&usage), &verifies, "usage:read"),
         ] {
             let refused = request.bearer_auth(key).send().await.unwrap();
             let expected =
@@ -70,17 +70,17 @@ on_both_databases! {
         }
         // No permission would help: this is for people.
         let people = format!("/v1/organizations/{}/members", ada.organization);
-        let refused = world.get(&people).bearer_auth(&reads).send().await.unwrap();
+        let refused = app.get(&people).bearer_auth(&reads).send().await.unwrap();
         assert!(!refused.headers().contains_key("www-authenticate"));
         problem(refused, 403, "forbidden").await;
     }
 
-    async fn of_two_credentials_the_key_counts(world: World) {
-        let ada = world.pro("ada").await;
-        let key = world.generate(&ada).await;
-        let other = world.generate(&ada).await;
+    async fn of_two_credentials_the_key_counts(app: TestApp) {
+        let ada = app.pro("ada").await;
+        let key = app.generate(&ada).await;
+        let other = app.generate(&ada).await;
         let send = async |header: &str, bearer: &str| {
-            let request = world.post("/v1/logs").header("x-api-key", header).bearer_auth(bearer);
+            let request = app.post("/v1/logs").header("x-api-key", header).bearer_auth(bearer);
             request.json(&json!({"resourceLogs": []})).send().await.unwrap()
         };
         assert_eq!(send("nonsense", &key).await.status(), 200);
@@ -91,16 +91,16 @@ on_both_databases! {
         assert!(!refused.to_string().contains(&key[12..]), "{refused}");
     }
 
-    async fn of_two_credentials_the_key_counts_at_the_gateway(world: World) {
-        let ada = world.pro("ada").await;
+    async fn of_two_credentials_the_key_counts_at_the_gateway(app: TestApp) {
+        let ada = app.pro("ada").await;
         let path = format!("/v1/projects/{}/inference/keys", ada.project);
         let make = async |name: &str| {
-            let made = world.send(reqwest::Method::POST, &path, &ada, &json!({"name": name})).await;
+            let made = app.send(reqwest::Method::POST, &path, &ada, &json!({"name": name})).await;
             text(&made.json::<Value>().await.unwrap()["key"])
         };
         let (key, other) = (make("one").await, make("other").await);
         let send = async |header: &str, bearer: &str| {
-            let request = world.get("/v1/models").header("x-api-key", header);
+            let request = app.get("/v1/models").header("x-api-key", header);
             request.bearer_auth(bearer).send().await.unwrap()
         };
         assert_eq!(send("nonsense", &key).await.status(), 200);
@@ -113,13 +113,13 @@ on_both_databases! {
         assert!(!refused.to_string().contains(&key[12..]), "{refused}");
     }
 
-    async fn verify_says_when_to_come_back_and_where_tokens_stand(world: World) {
-        let ada = world.sign_in("ada").await;
+    async fn verify_says_when_to_come_back_and_where_tokens_stand(app: TestApp) {
+        let ada = app.sign_in("ada").await;
         let body = json!({"name": "A", "rpm": 1, "tpm": 1_000});
-        let key = world.create(&ada, &body).await["key"].clone();
+        let key = app.create(&ada, &body).await["key"].clone();
         let verify = async |cost: u64| {
             let asked = json!({"key": key, "cost": cost});
-            let answer = world.post("/v1/keys/verify").bearer_auth(&ada.jwt).json(&asked);
+            let answer = app.post("/v1/keys/verify").bearer_auth(&ada.jwt).json(&asked);
             answer.send().await.unwrap().json::<Value>().await.unwrap()
         };
         let admitted = verify(100).await;
@@ -132,17 +132,17 @@ on_both_databases! {
         assert!((1..=60).contains(&wait), "{refused}");
         assert_eq!(refused["tokens"]["remaining"], 900);
         let unknown = json!({"key": "nonsense"});
-        let unknown = world.post("/v1/keys/verify").bearer_auth(&ada.jwt).json(&unknown);
+        let unknown = app.post("/v1/keys/verify").bearer_auth(&ada.jwt).json(&unknown);
         let unknown: Value = unknown.send().await.unwrap().json().await.unwrap();
         assert_eq!(unknown, json!({"valid": false, "code": "malformed_key"}));
     }
 
-    async fn a_limit_of_requests_tells_where_tokens_stand(world: World) {
-        let ada = world.sign_in("ada").await;
+    async fn a_limit_of_requests_tells_where_tokens_stand(app: TestApp) {
+        let ada = app.sign_in("ada").await;
         let body = json!({"name": "A", "rpm": 1, "tpm": 1_000});
-        let key = world.create(&ada, &body).await["key"].clone();
+        let key = app.create(&ada, &body).await["key"].clone();
         let ingest = async || {
-            let request = world.post("/ingest/logs").header("x-api-key", text(&key));
+            let request = app.post("/ingest/logs").header("x-api-key", text(&key));
             let request = request.header("x-application-id", &ada.application);
             request.json(&json!({"logs": []})).send().await.unwrap()
         };
@@ -153,17 +153,17 @@ on_both_databases! {
         assert_eq!(refused.headers()["x-ratelimit-limit-tokens"], "1000");
         assert_eq!(refused.headers()["x-ratelimit-remaining-tokens"], "1000");
         let inference = format!("/v1/projects/{}/inference/keys", ada.project);
-        let made = world.send(reqwest::Method::POST, &inference, &ada, &body).await;
+        let made = app.send(reqwest::Method::POST, &inference, &ada, &body).await;
         let made: Value = made.json().await.unwrap();
         let models = async || {
-            world.get("/v1/models").bearer_auth(text(&made["key"])).send().await.unwrap()
+            app.get("/v1/models").bearer_auth(text(&made["key"])).send().await.unwrap()
         };
         assert_eq!(models().await.status(), 200);
         let refused = models().await;
         assert_eq!(refused.status(), 429);
         assert_eq!(refused.headers()["x-ratelimit-limit-tokens"], "1000");
         // A gateway call's request is taken before its body comes.
-        let chat = world.post("/v1/chat/completions").bearer_auth(text(&made["key"]));
+        let chat = app.post("/v1/chat/completions").bearer_auth(text(&made["key"]));
         let refused = chat.json(&json!({})).send().await.unwrap();
         assert_eq!(refused.status(), 429);
         assert_eq!(refused.headers()["x-ratelimit-remaining-tokens"], "1000");

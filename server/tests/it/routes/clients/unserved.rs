@@ -3,7 +3,7 @@
 use reqwest::{Method, Response};
 use serde_json::{Value, json};
 
-use crate::world::{Backend, World, problem, text};
+use crate::test_app::{Backend, TestApp, problem, text};
 
 async fn refused(answer: Response, status: u16) -> Value {
     assert_eq!(answer.status(), status);
@@ -15,9 +15,9 @@ async fn refused(answer: Response, status: u16) -> Value {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn gateway_paths_answer_in_the_clients_shape() {
-    let world = World::on(Backend::Sqlite).await;
+    let app = TestApp::on(Backend::Sqlite).await;
     let ask = async |method: Method, path: &str| {
-        world.http.request(method, format!("{}{path}", world.base)).send().await.unwrap()
+        app.http.request(method, format!("{}{path}", app.base)).send().await.unwrap()
     };
     for path in ["/v1/responses", "/v1/chat", "/v1/messages/count_tokens", "/v1/audio/speech"] {
         let body = refused(ask(Method::POST, path).await, 404).await;
@@ -35,7 +35,7 @@ async fn gateway_paths_answer_in_the_clients_shape() {
     let body = refused(answer, 405).await;
     assert_eq!(body["error"]["code"], "method_not_allowed");
     refused(ask(Method::DELETE, "/v1/models").await, 405).await;
-    let anthropic = world.post("/v1/messages").header("anthropic-version", "2023-06-01");
+    let anthropic = app.post("/v1/messages").header("anthropic-version", "2023-06-01");
     let body = refused(anthropic.send().await.unwrap(), 404).await;
     assert_eq!(
         (&body["type"], &body["error"]["type"]),
@@ -45,44 +45,44 @@ async fn gateway_paths_answer_in_the_clients_shape() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn unknown_paths_answer_an_inference_key_in_its_shape() {
-    let world = World::on(Backend::Sqlite).await;
-    let ada = world.sign_in("ada").await;
+    let app = TestApp::on(Backend::Sqlite).await;
+    let ada = app.sign_in("ada").await;
     let path = format!("/v1/projects/{}/inference/keys", ada.project);
-    let made = world.send(Method::POST, &path, &ada, &json!({"name": "k"})).await;
+    let made = app.send(Method::POST, &path, &ada, &json!({"name": "k"})).await;
     let inference = text(&made.json::<Value>().await.unwrap()["key"]);
-    let api = world.generate(&ada).await;
-    let ask = async |key: &str| world.get("/v1/files").bearer_auth(key).send().await.unwrap();
+    let api = app.generate(&ada).await;
+    let ask = async |key: &str| app.get("/v1/files").bearer_auth(key).send().await.unwrap();
     let body = refused(ask(&inference).await, 404).await;
     assert!(text(&body["error"]["message"]).contains("GET /v1/files"), "{body}");
     problem(ask(&api).await, 404, "not_found").await;
     problem(ask(&ada.jwt).await, 404, "not_found").await;
-    problem(world.get("/v1/files").send().await.unwrap(), 404, "not_found").await;
+    problem(app.get("/v1/files").send().await.unwrap(), 404, "not_found").await;
     // What is there and not the caller's is no unknown path.
-    let foreign = world.get("/v1/keys/key_01kahp5k6jfk9rj3x7gkcw0k7v").bearer_auth(&ada.jwt);
+    let foreign = app.get("/v1/keys/key_01kahp5k6jfk9rj3x7gkcw0k7v").bearer_auth(&ada.jwt);
     problem(foreign.send().await.unwrap(), 404, "not_found").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_second_version_in_the_path_is_dropped() {
-    let world = World::on(Backend::Sqlite).await;
-    let ada = world.sign_in("ada").await;
+    let app = TestApp::on(Backend::Sqlite).await;
+    let ada = app.sign_in("ada").await;
     let path = format!("/v1/projects/{}/inference/keys", ada.project);
-    let made = world.send(Method::POST, &path, &ada, &json!({"name": "k"})).await;
+    let made = app.send(Method::POST, &path, &ada, &json!({"name": "k"})).await;
     let key = text(&made.json::<Value>().await.unwrap()["key"]);
-    let models = world.get("/v1/v1/models").bearer_auth(&key).send().await.unwrap();
+    let models = app.get("/v1/v1/models").bearer_auth(&key).send().await.unwrap();
     assert_eq!(models.status(), 200);
     let body = json!({"model": "sandbox", "messages": [{"role": "user", "content": "Hello"}]});
-    let chat = world.post("/v1/v1/chat/completions").bearer_auth(&key).json(&body);
+    let chat = app.post("/v1/v1/chat/completions").bearer_auth(&key).json(&body);
     assert_eq!(chat.send().await.unwrap().status(), 200);
-    let unknown = world.get("/v1/v1/chat").bearer_auth(&key).send().await.unwrap();
+    let unknown = app.get("/v1/v1/chat").bearer_auth(&key).send().await.unwrap();
     refused(unknown, 404).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_websocket_for_responses_is_sent_to_http() {
-    let world = World::on(Backend::Sqlite).await;
+    let app = TestApp::on(Backend::Sqlite).await;
     let ask = |path: &str| {
-        let request = world.get(path).header("upgrade", "websocket");
+        let request = app.get(path).header("upgrade", "websocket");
         request.header("connection", "Upgrade").send()
     };
     let answer = ask("/v1/responses").await.unwrap();

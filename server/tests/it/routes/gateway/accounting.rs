@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::upstream::Script;
 use super::{Gateway, asks, refused};
-use crate::world::{Backend, text};
+use crate::test_app::{Backend, text};
 
 const EVENTS: &str = "text/event-stream; charset=utf-8";
 const JSON: &str = "application/json";
@@ -40,9 +40,9 @@ fn streamed(user: &str) -> Value {
 
 /// The prompt and completion tokens that a key has used, and how many of them are an estimate.
 async fn counted(gateway: &Gateway, id: &str) -> (u64, u64, u64) {
-    gateway.world.services.settled().await;
+    gateway.app.services.settled().await;
     let path = format!("/v1/inference/keys/{id}/usage?range=1h");
-    let totals = gateway.world.json(&path, &gateway.ada.jwt).await["totals"].clone();
+    let totals = gateway.app.json(&path, &gateway.ada.jwt).await["totals"].clone();
     let of = |name: &str| totals[name].as_u64().unwrap();
     (of("prompt_tokens"), of("completion_tokens"), of("estimated_tokens"))
 }
@@ -118,7 +118,7 @@ async fn only_text_is_estimated() {
     gateway.upstream.script("vectors", raw(JSON, vectors.to_string()));
     let (key, id) = gateway.key(json!({ "name": "vectors" })).await;
     let body = json!({ "model": "bge-m3", "input": "twenty bytes of text", "user": "vectors" });
-    let answer = gateway.world.post("/v1/embeddings").bearer_auth(&key).json(&body).send().await;
+    let answer = gateway.app.post("/v1/embeddings").bearer_auth(&key).json(&body).send().await;
     assert_eq!(answer.unwrap().status(), 200);
     assert_eq!(counted(&gateway, &id).await, (5, 0, 5));
 }
@@ -146,8 +146,8 @@ async fn reserved_is_not_spent() {
         assert!(words.contains("reserved by 2 calls in progress"), "{words}");
         // One of them ends while the next one waits.
         let waiting = {
-            let (world, key, body) = (&gateway.world, &key, &body);
-            async move { world.post("/v1/chat/completions").bearer_auth(key).json(body).send().await }
+            let (app, key, body) = (&gateway.app, &key, &body);
+            async move { app.post("/v1/chat/completions").bearer_auth(key).json(body).send().await }
         };
         let ending = async {
             tokio::time::sleep(Duration::from_millis(200)).await;
@@ -177,7 +177,7 @@ async fn what_no_wait_mends_is_not_to_be_tried_again() {
     refused(never, 402, "token_rate_limited").await;
     let wrong = gateway.chat(&key, &json!({ "model": 7 })).await;
     assert_eq!(wrong.headers()["x-should-retry"], "false");
-    gateway.world.revoke(&gateway.ada, &id).await;
+    gateway.app.revoke(&gateway.ada, &id).await;
     let revoked = gateway.chat(&key, &asks("qwen3.6-27b", "a")).await;
     assert_eq!(revoked.headers()["x-should-retry"], "false");
     refused(revoked, 401, "revoked_key").await;
@@ -213,7 +213,7 @@ async fn who_leaves_before_a_whole_answer_pays_what_was_reserved() {
         let (key, id) = gateway.key(limits).await;
         let mut body = asks("qwen3.6-27b", "silent");
         body["max_tokens"] = json!(500);
-        let call = gateway.world.post("/v1/chat/completions").bearer_auth(&key).json(&body).send();
+        let call = gateway.app.post("/v1/chat/completions").bearer_auth(&key).json(&body).send();
         let call = tokio::spawn(call);
         while gateway.upstream.seen().is_empty() {
             tokio::time::sleep(Duration::from_millis(5)).await;

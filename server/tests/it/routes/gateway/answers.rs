@@ -13,7 +13,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::upstream::Script;
 use super::{Gateway, asks, refused};
-use crate::world::{Backend, text};
+use crate::test_app::{Backend, text};
 
 const EVENTS: &str = "text/event-stream";
 
@@ -169,9 +169,9 @@ async fn upstream_errors_keep_their_class_and_words() {
         let told: Value = answer.json().await.unwrap();
         assert_eq!(told["error"]["message"], "The upstream rejected this request.");
     }
-    gateway.world.services.settled().await;
+    gateway.app.services.settled().await;
     let path = format!("/v1/inference/keys/{id}/usage?range=1h");
-    let used = gateway.world.json(&path, &gateway.ada.jwt).await;
+    let used = gateway.app.json(&path, &gateway.ada.jwt).await;
     assert_eq!(used["budget"]["used"], 0, "what an upstream refuses is free");
 }
 
@@ -222,8 +222,8 @@ async fn packed_answers_are_unpacked() {
     assert!(got.headers().get("content-encoding").is_none());
     assert_eq!(got.json::<Value>().await.unwrap(), answer);
     let path = format!("/v1/inference/keys/{id}/usage?range=1h");
-    gateway.world.services.settled().await;
-    let used = gateway.world.json(&path, &gateway.ada.jwt).await;
+    gateway.app.services.settled().await;
+    let used = gateway.app.json(&path, &gateway.ada.jwt).await;
     assert_eq!(used["totals"]["completion_tokens"], 3);
 }
 
@@ -237,7 +237,7 @@ async fn vectors_are_encoded_where_the_client_asked_for_base64() {
     let ask = async |format: &str| -> Value {
         let body =
             json!({ "model": "bge-m3", "input": "a", "user": "v", "encoding_format": format });
-        let answer = gateway.world.post("/v1/embeddings").bearer_auth(&key).json(&body).send();
+        let answer = gateway.app.post("/v1/embeddings").bearer_auth(&key).json(&body).send();
         answer.await.unwrap().json().await.unwrap()
     };
     let bytes = [0.5_f32, -1.0].map(f32::to_le_bytes).concat();

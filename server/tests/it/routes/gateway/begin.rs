@@ -6,7 +6,7 @@ use futures::channel::mpsc;
 use serde_json::{Value, json};
 
 use super::{Gateway, asks, refused};
-use crate::world::Backend;
+use crate::test_app::Backend;
 
 /// A body of so many fields.
 fn wide(fields: usize) -> String {
@@ -22,14 +22,7 @@ async fn body_of_too_many_fields_is_refused() {
     let gateway = Gateway::on(Backend::Sqlite).await;
     let (key, _) = gateway.key(json!({ "name": "k" })).await;
     let send = async |body: String| {
-        gateway
-            .world
-            .post("/v1/chat/completions")
-            .bearer_auth(&key)
-            .body(body)
-            .send()
-            .await
-            .unwrap()
+        gateway.app.post("/v1/chat/completions").bearer_auth(&key).body(body).send().await.unwrap()
     };
     assert_eq!(send(wide(256)).await.status(), 200);
     for fields in [257, 30_000] {
@@ -44,14 +37,7 @@ async fn bad_bodies_take_requests_too() {
     let gateway = Gateway::on(Backend::Sqlite).await;
     let (key, id) = gateway.key(json!({ "name": "k", "rpm": 4 })).await;
     let send = async |body: String| {
-        gateway
-            .world
-            .post("/v1/chat/completions")
-            .bearer_auth(&key)
-            .body(body)
-            .send()
-            .await
-            .unwrap()
+        gateway.app.post("/v1/chat/completions").bearer_auth(&key).body(body).send().await.unwrap()
     };
     for (body, status, left) in [
         ("{".to_owned(), 400, "3"),
@@ -69,7 +55,7 @@ async fn bad_bodies_take_requests_too() {
         refused(full, 429, "rate_limited").await;
     }
     let path = format!("/v1/inference/keys/{id}/usage?range=1h");
-    let used = gateway.world.json(&path, &gateway.ada.jwt).await;
+    let used = gateway.app.json(&path, &gateway.ada.jwt).await;
     assert_eq!(used["totals"]["requests"], 6, "each call once: {used}");
     assert_eq!((&used["totals"]["valid"], &used["totals"]["denied"]), (&json!(4), &json!(2)));
 }
@@ -80,7 +66,7 @@ async fn limited_call_is_refused_before_its_body_comes() {
     let (key, _) = gateway.key(json!({ "name": "k", "rpm": 1 })).await;
     assert_eq!(gateway.chat(&key, &asks("qwen3.6-27b", "a")).await.status(), 200);
     let (sender, receiver) = mpsc::channel::<Result<String, std::io::Error>>(4);
-    let call = gateway.world.post("/v1/chat/completions").bearer_auth(&key);
+    let call = gateway.app.post("/v1/chat/completions").bearer_auth(&key);
     let call = call.body(reqwest::Body::wrap_stream(receiver)).send();
     let full = tokio::time::timeout(Duration::from_secs(10), call).await.unwrap().unwrap();
     refused(full, 429, "rate_limited").await;
@@ -96,7 +82,7 @@ async fn refused_models_keep_their_request() {
     refused(gateway.chat(&key, &asks("qwen3.6-27b", "a")).await, 429, "rate_limited").await;
     let request = json!({ "model": "qwen3.6-27b", "tokens": 1 });
     let body = json!({ "key_id": id, "request": request });
-    let told = gateway.world.post("/api/keys/dry-run").bearer_auth(&gateway.ada.jwt).json(&body);
+    let told = gateway.app.post("/api/keys/dry-run").bearer_auth(&gateway.ada.jwt).json(&body);
     let told: Value = told.send().await.unwrap().json().await.unwrap();
     assert_eq!(told["code"], "rate_limited", "a rehearsal asks in the same order: {told}");
 }

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::upstream::Script;
 use super::{Gateway, asks, refused};
-use crate::world::{Backend, text};
+use crate::test_app::{Backend, text};
 
 /// The caps of the call that the upstream saw last.
 fn caps(gateway: &Gateway) -> Value {
@@ -88,9 +88,9 @@ async fn a_stream_ends_when_all_that_was_reserved_has_come() {
     let last: Value = serde_json::from_str(&events[events.len() - 2]["data: ".len()..]).unwrap();
     assert_eq!(last["choices"][0]["finish_reason"], "length");
     assert_eq!(last["id"], "x");
-    gateway.world.services.settled().await;
+    gateway.app.services.settled().await;
     let path = format!("/v1/inference/keys/{id}/usage?range=1h");
-    let used = gateway.world.json(&path, &gateway.ada.jwt).await;
+    let used = gateway.app.json(&path, &gateway.ada.jwt).await;
     let used = used["budget"]["used"].as_u64().unwrap();
     assert!((100..=150).contains(&used), "{used} of 150");
     assert_eq!(events.len() - 2, usize::try_from(used - 6).unwrap(), "a token each");
@@ -102,7 +102,7 @@ async fn every_prompt_and_answer_is_reserved() {
     let (key, _) = budget(&gateway, "many", 300).await;
     let prompts: Vec<String> = (0..10).map(|index| format!("prompt {index}")).collect();
     let body = json!({ "model": "qwen3.6-27b", "prompt": prompts, "max_tokens": 100 });
-    let answer = gateway.world.post("/v1/completions").bearer_auth(&key).json(&body).send().await;
+    let answer = gateway.app.post("/v1/completions").bearer_auth(&key).json(&body).send().await;
     assert_eq!(answer.unwrap().status(), 200);
     let cap = caps(&gateway)[0].as_u64().unwrap();
     assert!((20..=28).contains(&cap), "ten answers of {cap} within 300");

@@ -11,7 +11,7 @@ use tempfile::TempDir;
 use super::asks;
 use super::upstream::{Script, Upstream};
 use crate::process::{Process, client, sign_in};
-use crate::world::{Backend, new_postgres_database, text};
+use crate::test_app::{Backend, new_postgres_database, text};
 
 /// 50 calls of 10 tokens.
 const BUDGET: u64 = 500;

@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use super::upstream::Script;
 use super::{Gateway, asks, refused};
 use crate::consistency::nodes::hears;
-use crate::world::{Backend, World, on_both_databases};
+use crate::test_app::{Backend, TestApp, on_both_databases};
 
 /// What the contract says, and what a busy machine may take beside.
 const WITHIN: Duration = Duration::from_secs(2);
@@ -22,7 +22,7 @@ const EVENT: &str = "data: {\"choices\": [{\"index\": 0, \"delta\": {\"content\"
 async fn stream(gateway: &Gateway, base: &str, key: &str) -> Response {
     let mut body = asks("qwen3.6-27b", "endless");
     body["stream"] = json!(true);
-    let call = gateway.world.http.post(format!("{base}/v1/chat/completions"));
+    let call = gateway.app.http.post(format!("{base}/v1/chat/completions"));
     let mut answer = call.bearer_auth(key).json(&body).send().await.unwrap();
     assert_eq!(answer.status(), 200);
     assert!(answer.chunk().await.unwrap().is_some(), "it has begun");
@@ -40,29 +40,29 @@ async fn last_event(answer: Response) -> (Value, Duration) {
 
 async fn revoke(gateway: &Gateway, id: &str) {
     let path = format!("/v1/inference/keys/{id}");
-    let revoked = gateway.world.delete(&path).bearer_auth(&gateway.ada.jwt).send().await.unwrap();
+    let revoked = gateway.app.delete(&path).bearer_auth(&gateway.ada.jwt).send().await.unwrap();
     assert_eq!(revoked.status(), 204);
 }
 
-/// The database that the macro's world is on: the gateway has a world of its own.
-async fn gateway_like(world: &World) -> Gateway {
-    let on_sqlite = world.config.database_url.starts_with("sqlite");
+/// The database that the macro's app is on: the gateway has an app of its own.
+async fn gateway_like(app: &TestApp) -> Gateway {
+    let on_sqlite = app.config.database_url.starts_with("sqlite");
     let gateway = Gateway::on(if on_sqlite { Backend::Sqlite } else { Backend::Postgres }).await;
     gateway.upstream.script("endless", Script::Endless(EVENT.into()));
     gateway
 }
 
 on_both_databases! {
-    async fn open_streams_end_on_every_node_when_the_key_is_revoked(world: World) {
-        let gateway = gateway_like(&world).await;
-        let (hearing, deaf) = (gateway.world.second_node().await, Database::open(&gateway.world.config.database_url));
+    async fn open_streams_end_on_every_node_when_the_key_is_revoked(app: TestApp) {
+        let gateway = gateway_like(&app).await;
+        let (hearing, deaf) = (gateway.app.second_node().await, Database::open(&gateway.app.config.database_url));
         // It hears of nothing, and asks the database.
-        let deaf = gateway.world.node(deaf.await.unwrap()).await;
+        let deaf = gateway.app.node(deaf.await.unwrap()).await;
         hears(&hearing).await;
         let bases = [
-            gateway.world.base.clone(),
-            gateway.world.serve(hearing).await,
-            gateway.world.serve(deaf).await,
+            gateway.app.base.clone(),
+            gateway.app.serve(hearing).await,
+            gateway.app.serve(deaf).await,
         ];
         let limits = json!({ "name": "k", "token_limit": 100_000, "token_limit_period": "month" });
         let (key, id) = gateway.key(limits).await;
@@ -79,32 +79,32 @@ on_both_databases! {
             assert!(took < WITHIN, "{took:?}");
         }
         assert!(unharmed.chunk().await.unwrap().is_some(), "another key's goes on");
-        gateway.world.services.settled().await;
+        gateway.app.services.settled().await;
         let path = format!("/v1/inference/keys/{id}/usage?range=1h");
-        let used = gateway.world.json(&path, &gateway.ada.jwt).await;
+        let used = gateway.app.json(&path, &gateway.ada.jwt).await;
         assert_eq!(used["totals"]["valid"], 1, "this node's call is counted: {used}");
         assert!(used["totals"]["completion_tokens"].as_u64().unwrap() > 0, "what had come: {used}");
     }
 
-    async fn open_streams_end_when_the_key_expires(world: World) {
-        let gateway = gateway_like(&world).await;
-        let expires = latchkey_domain::time::Timestamp::from_millis(crate::world::START + 3_600_000);
+    async fn open_streams_end_when_the_key_expires(app: TestApp) {
+        let gateway = gateway_like(&app).await;
+        let expires = latchkey_domain::time::Timestamp::from_millis(crate::test_app::START + 3_600_000);
         let (key, _) = gateway.key(json!({ "name": "k", "expires_at": expires })).await;
-        let open = stream(&gateway, &gateway.world.base, &key).await;
-        gateway.world.advance(Duration::from_hours(1));
+        let open = stream(&gateway, &gateway.app.base, &key).await;
+        gateway.app.advance(Duration::from_hours(1));
         let (event, took) = last_event(open).await;
         assert_eq!(event["error"]["code"], "expired_key");
         assert!(took < WITHIN, "{took:?}");
     }
 
-    async fn open_streams_of_a_secret_that_is_rotated_out_end(world: World) {
-        let gateway = gateway_like(&world).await;
+    async fn open_streams_of_a_secret_that_is_rotated_out_end(app: TestApp) {
+        let gateway = gateway_like(&app).await;
         let (key, id) = gateway.key(json!({ "name": "k" })).await;
-        let open = stream(&gateway, &gateway.world.base, &key).await;
+        let open = stream(&gateway, &gateway.app.base, &key).await;
         let path = format!("/v1/inference/keys/{id}/rotate");
-        let rotated = gateway.world.send(reqwest::Method::POST, &path, &gateway.ada, &json!({})).await;
+        let rotated = gateway.app.send(reqwest::Method::POST, &path, &gateway.ada, &json!({})).await;
         let rotated: Value = rotated.json().await.unwrap();
-        let mut new = stream(&gateway, &gateway.world.base, rotated["key"].as_str().unwrap()).await;
+        let mut new = stream(&gateway, &gateway.app.base, rotated["key"].as_str().unwrap()).await;
         let (event, _) = last_event(open).await;
         assert_eq!(event["error"]["code"], "revoked_key");
         assert!(new.chunk().await.unwrap().is_some(), "the new secret's goes on");
@@ -117,7 +117,7 @@ async fn call_that_waits_for_its_answer_ends_with_its_key() {
     gateway.upstream.script("silent", Script::Silent);
     let limits = json!({ "name": "k", "token_limit": 100_000, "token_limit_period": "month" });
     let (key, id) = gateway.key(limits).await;
-    let call = gateway.world.post("/v1/chat/completions").bearer_auth(&key);
+    let call = gateway.app.post("/v1/chat/completions").bearer_auth(&key);
     let call = tokio::spawn(call.json(&asks("qwen3.6-27b", "silent")).send());
     while gateway.upstream.seen().is_empty() {
         tokio::time::sleep(Duration::from_millis(5)).await;

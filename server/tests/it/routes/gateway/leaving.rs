@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::upstream::Script;
 use super::{Gateway, asks, refused};
-use crate::world::Backend;
+use crate::test_app::Backend;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_key_that_is_revoked_while_its_body_comes_is_refused() {
@@ -18,14 +18,14 @@ async fn a_key_that_is_revoked_while_its_body_comes_is_refused() {
     let (first, second) = body.split_at(body.len() / 2);
     let (mut sender, receiver) = mpsc::channel::<Result<String, std::io::Error>>(4);
     sender.try_send(Ok(first.to_owned())).unwrap();
-    let call = gateway.world.post("/v1/chat/completions").bearer_auth(&key);
+    let call = gateway.app.post("/v1/chat/completions").bearer_auth(&key);
     let call = call.body(reqwest::Body::wrap_stream(receiver)).send();
     let call = tokio::spawn(call);
     // Until the key was found: what is cached is what a slow body would be admitted by.
-    while gateway.world.services.checker.cache_size().keys == 0 {
+    while gateway.app.services.checker.cache_size().keys == 0 {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
-    let revoked = gateway.world.delete(&format!("/v1/inference/keys/{id}"));
+    let revoked = gateway.app.delete(&format!("/v1/inference/keys/{id}"));
     assert_eq!(revoked.bearer_auth(&gateway.ada.jwt).send().await.unwrap().status(), 204);
     sender.try_send(Ok(second.to_owned())).unwrap();
     drop(sender);
@@ -49,12 +49,12 @@ async fn an_upstream_that_claims_more_than_there_is_spoils_no_sum() {
         let body = asks("qwen3.6-27b", "boasts");
         assert_eq!(gateway.chat(&key, &body).await.status(), 200);
         refused(gateway.chat(&key, &body).await, 429, "token_rate_limited").await;
-        gateway.world.advance(Duration::from_secs(61));
+        gateway.app.advance(Duration::from_secs(61));
         refused(gateway.chat(&key, &body).await, 402, "token_budget_exhausted").await;
         let path = format!("/v1/inference/keys/{id}/usage?range=1h");
-        let usage = gateway.world.json(&path, &gateway.ada.jwt).await;
+        let usage = gateway.app.json(&path, &gateway.ada.jwt).await;
         assert!(usage["budget"]["used"].as_u64().unwrap() >= 10_000, "{usage}");
         let list = format!("/v1/projects/{}/inference/keys", gateway.ada.project);
-        assert_eq!(gateway.world.json(&list, &gateway.ada.jwt).await["data"][0]["id"], id);
+        assert_eq!(gateway.app.json(&list, &gateway.ada.jwt).await["data"][0]["id"], id);
     }
 }

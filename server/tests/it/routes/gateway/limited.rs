@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::upstream::Script;
 use super::{Gateway, asks, refused};
-use crate::world::Backend;
+use crate::test_app::Backend;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn limited_key_names_no_other_model_host_or_credential() {

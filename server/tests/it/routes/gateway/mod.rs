@@ -26,12 +26,12 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::process::sign_in;
-use crate::world::{Backend, Session, World, text};
+use crate::test_app::{Backend, Session, TestApp, text};
 use upstream::Upstream;
 
-/// A world with an upstream, and somebody on a tier without limits.
+/// An app with an upstream, and somebody on a tier without limits.
 struct Gateway {
-    world: World,
+    app: TestApp,
     upstream: Upstream,
     ada: Session,
     _config: TempDir,
@@ -70,25 +70,25 @@ impl Gateway {
         let upstreams = format!("--latchkey-upstreams={}", path.display());
         let mut all = vec![upstreams.as_str(), "--latchkey-upstream-timeout=1"];
         all.extend(arguments);
-        let world = World::with(backend, &all).await;
-        let ada = world.sign_in("ada").await;
-        world.set_tier(&ada, "enterprise").await;
-        Self { world, upstream, ada, _config: config }
+        let app = TestApp::with(backend, &all).await;
+        let ada = app.sign_in("ada").await;
+        app.set_tier(&ada, "enterprise").await;
+        Self { app, upstream, ada, _config: config }
     }
 
     /// Makes an inference key; its secret and its id.
     async fn key(&self, body: Value) -> (String, String) {
-        inference_key(&self.world, &self.ada, body).await
+        inference_key(&self.app, &self.ada, body).await
     }
 
     async fn chat(&self, key: &str, body: &Value) -> reqwest::Response {
-        chat(&self.world, key, body).await
+        chat(&self.app, key, body).await
     }
 }
 
-async fn inference_key(world: &World, who: &Session, body: Value) -> (String, String) {
+async fn inference_key(app: &TestApp, who: &Session, body: Value) -> (String, String) {
     let path = format!("/v1/projects/{}/inference/keys", who.project);
-    let created = world.send(reqwest::Method::POST, &path, who, &body).await;
+    let created = app.send(reqwest::Method::POST, &path, who, &body).await;
     let status = created.status().as_u16();
     let created: Value = created.json().await.unwrap();
     assert_eq!(status, 201, "{created}");
@@ -106,8 +106,8 @@ async fn key_of(client: &reqwest::Client, base: &str, body: &Value) -> String {
     text(&created["key"])
 }
 
-async fn chat(world: &World, key: &str, body: &Value) -> reqwest::Response {
-    world.post("/v1/chat/completions").bearer_auth(key).json(body).send().await.unwrap()
+async fn chat(app: &TestApp, key: &str, body: &Value) -> reqwest::Response {
+    app.post("/v1/chat/completions").bearer_auth(key).json(body).send().await.unwrap()
 }
 
 /// A call of one user, so that the upstream does as it is told.
@@ -129,34 +129,34 @@ async fn refused(answer: reqwest::Response, status: u16, code: &str) -> Value {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_fresh_install_is_answered_by_the_sandbox() {
-    let world = World::on(Backend::Sqlite).await;
-    let ada = world.sign_in("ada").await;
-    let (key, id) = inference_key(&world, &ada, json!({ "name": "first" })).await;
+    let app = TestApp::on(Backend::Sqlite).await;
+    let ada = app.sign_in("ada").await;
+    let (key, id) = inference_key(&app, &ada, json!({ "name": "first" })).await;
     let models: Value =
-        world.get("/v1/models").bearer_auth(&key).send().await.unwrap().json().await.unwrap();
+        app.get("/v1/models").bearer_auth(&key).send().await.unwrap().json().await.unwrap();
     assert_eq!(models["data"][0]["id"], "sandbox");
     assert_eq!(models["object"], "list");
-    let answer = chat(&world, &key, &asks("sandbox", "a")).await;
+    let answer = chat(&app, &key, &asks("sandbox", "a")).await;
     assert_eq!(answer.status(), 200);
     let answer: Value = answer.json().await.unwrap();
     let said = text(&answer["choices"][0]["message"]["content"]);
     assert!(said.ends_with("You said: Hi"), "{said}");
-    let again: Value = chat(&world, &key, &asks("sandbox", "a")).await.json().await.unwrap();
+    let again: Value = chat(&app, &key, &asks("sandbox", "a")).await.json().await.unwrap();
     assert_eq!(answer, again, "it answers the same every time");
     let usage = &answer["usage"];
     let tokens = usage["completion_tokens"].as_u64().unwrap();
     assert_eq!(tokens, said.len().div_ceil(4) as u64);
-    let used = world.json(&format!("/v1/inference/keys/{id}/usage?range=1h"), &ada.jwt).await;
+    let used = app.json(&format!("/v1/inference/keys/{id}/usage?range=1h"), &ada.jwt).await;
     assert_eq!(used["totals"]["completion_tokens"], 2 * tokens);
     assert_eq!(used["totals"]["prompt_tokens"], 2 * usage["prompt_tokens"].as_u64().unwrap());
     assert_eq!(used["totals"]["requests"], 3, "the list of models is a request too");
     let body = json!({ "model": "sandbox", "prompt": "Once", "max_tokens": 2 });
-    let cut = world.post("/v1/completions").bearer_auth(&key).json(&body).send().await.unwrap();
+    let cut = app.post("/v1/completions").bearer_auth(&key).json(&body).send().await.unwrap();
     let cut: Value = cut.json().await.unwrap();
     assert_eq!(cut["choices"][0]["finish_reason"], "length");
     assert_eq!(cut["usage"]["completion_tokens"], 2);
     let body = json!({ "model": "sandbox", "input": ["a", "b"], "dimensions": 8 });
-    let vectors = world.post("/v1/embeddings").bearer_auth(&key).json(&body).send().await.unwrap();
+    let vectors = app.post("/v1/embeddings").bearer_auth(&key).json(&body).send().await.unwrap();
     let vectors: Value = vectors.json().await.unwrap();
     assert_eq!(vectors["data"].as_array().unwrap().len(), 2);
     assert_eq!(vectors["data"][0]["embedding"].as_array().unwrap().len(), 8);
@@ -183,7 +183,7 @@ async fn the_seeds_commands_work_with_only_host_and_key_changed() {
     assert_eq!(call.body["model"], "Qwen/Qwen3.6-27B", "the upstream's own name");
     assert!(call.headers.get("authorization").is_none(), "no key of a client reaches an upstream");
     let path = format!("/v1/inference/keys/{id}/usage?range=1h");
-    let used = gateway.world.json(&path, &gateway.ada.jwt).await;
+    let used = gateway.app.json(&path, &gateway.ada.jwt).await;
     assert_eq!(used["totals"]["prompt_tokens"], 7, "as the upstream counts");
     assert_eq!(used["totals"]["completion_tokens"], 3);
     assert_eq!(used["budget"]["used"], 10, "what was reserved and not used is free again");
@@ -210,7 +210,7 @@ async fn models_are_those_that_the_key_may_use() {
     let gateway = Gateway::on(Backend::Sqlite).await;
     let list = async |body: Value| {
         let (key, _) = gateway.key(body).await;
-        let answer = gateway.world.get("/v1/models").bearer_auth(&key).send().await.unwrap();
+        let answer = gateway.app.get("/v1/models").bearer_auth(&key).send().await.unwrap();
         let answer: Value = answer.json().await.unwrap();
         let ids: Vec<String> =
             answer["data"].as_array().unwrap().iter().map(|model| text(&model["id"])).collect();
@@ -220,7 +220,7 @@ async fn models_are_those_that_the_key_may_use() {
     let (key, ids) = list(json!({ "name": "one", "allowed_models": ["bge-m3", "other"] })).await;
     assert_eq!(ids, ["bge-m3"]);
     let one = async |id: &str| {
-        gateway.world.get(&format!("/v1/models/{id}")).bearer_auth(&key).send().await.unwrap()
+        gateway.app.get(&format!("/v1/models/{id}")).bearer_auth(&key).send().await.unwrap()
     };
     assert_eq!(one("bge-m3").await.json::<Value>().await.unwrap()["owned_by"], "local");
     refused(one("qwen3.6-27b").await, 404, "model_not_found").await;

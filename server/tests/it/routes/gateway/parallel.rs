@@ -12,7 +12,7 @@ use super::upstream::Upstream;
 use super::{Gateway, asks, refused};
 #[cfg(target_os = "linux")]
 use crate::process::Process;
-use crate::world::{Backend, on_both_databases};
+use crate::test_app::{Backend, on_both_databases};
 
 const EVENT: &str = "data: {\"choices\": [{\"index\": 0, \"delta\": {\"content\": \"Hi\"}}]}\n\n";
 
@@ -54,7 +54,7 @@ async fn calls_beyond_max_parallel_are_refused_until_one_ends() {
     }
     assert_eq!(gateway.chat(&other, &asks("qwen3.6-27b", "a")).await.status(), 200);
     let path = format!("/v1/inference/keys/{id}/usage?range=1h");
-    let used = gateway.world.json(&path, &gateway.ada.jwt).await;
+    let used = gateway.app.json(&path, &gateway.ada.jwt).await;
     assert_eq!(used["denials"][0]["code"], "too_many_parallel_requests");
     open.pop();
     until_admitted(&gateway, &key).await;
@@ -107,7 +107,7 @@ async fn open_streams_leave_files_for_other_connections() {
         .arg(format!("--latchkey-data-dir={}", folder.path().join("data").display()))
         .arg(format!("--latchkey-upstreams={}", file.display()))
         .arg("--latchkey-metrics-listen=off")
-        .arg(format!("--latchkey-local-code={}", crate::world::LOCAL_CODE))
+        .arg(format!("--latchkey-local-code={}", crate::test_app::LOCAL_CODE))
         .env_clear()
         .env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin")
         .stdout(std::process::Stdio::null());
@@ -146,21 +146,21 @@ async fn open_streams_leave_files_for_other_connections() {
 }
 
 on_both_databases! {
-    async fn max_parallel_is_set_changed_and_cleared(world: World) {
-        let ada = world.sign_in("ada").await;
-        let created = world.create(&ada, &json!({ "name": "k", "kind": "inference", "max_parallel": 3 })).await;
+    async fn max_parallel_is_set_changed_and_cleared(app: TestApp) {
+        let ada = app.sign_in("ada").await;
+        let created = app.create(&ada, &json!({ "name": "k", "kind": "inference", "max_parallel": 3 })).await;
         assert_eq!(created["api_key"]["max_parallel"], 3);
         let path = format!("/v1/keys/{}", created["api_key"]["id"].as_str().unwrap());
         for (value, status) in [(json!(7), 200), (json!(null), 200), (json!(0), 422), (json!("x"), 422)] {
             let body = json!({ "max_parallel": value });
-            let changed = world.send(reqwest::Method::PATCH, &path, &ada, &body).await;
+            let changed = app.send(reqwest::Method::PATCH, &path, &ada, &body).await;
             assert_eq!(changed.status().as_u16(), status, "{value}");
             if status == 200 {
                 assert_eq!(changed.json::<Value>().await.unwrap()["max_parallel"], value);
             }
         }
         let audit = format!("/v1/organizations/{}/audit", ada.organization);
-        let audit = world.json(&audit, &ada.jwt).await;
+        let audit = app.json(&audit, &ada.jwt).await;
         assert_eq!(audit["data"][0]["changes"]["max_parallel"], json!({ "before": 7, "after": null }));
     }
 }

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use super::upstream::{Script, Upstream};
 use super::{Gateway, asks, key_of};
 use crate::process::{Process, client};
-use crate::world::Backend;
+use crate::test_app::Backend;
 
 /// An answer of so many parts that says what it has used, first or last.
 fn answer(parts: usize, first: bool) -> Vec<Bytes> {
@@ -25,9 +25,9 @@ fn answer(parts: usize, first: bool) -> Vec<Bytes> {
 }
 
 async fn usage(gateway: &Gateway, id: &str) -> Value {
-    gateway.world.services.settled().await;
+    gateway.app.services.settled().await;
     let path = format!("/v1/inference/keys/{id}/usage?range=1h");
-    gateway.world.json(&path, &gateway.ada.jwt).await
+    gateway.app.json(&path, &gateway.ada.jwt).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -48,7 +48,7 @@ async fn answers_of_any_length_pass_whole_and_are_counted() {
     }
     // Each is settled before its end has come: the next call had the one place.
     let path = format!("/v1/inference/keys/{id}/usage?range=1h");
-    let used = gateway.world.json(&path, &gateway.ada.jwt).await;
+    let used = gateway.app.json(&path, &gateway.ada.jwt).await;
     assert_eq!(used["totals"]["prompt_tokens"], 11 * calls, "{used}");
     assert_eq!(used["totals"]["completion_tokens"], 5 * calls);
 }

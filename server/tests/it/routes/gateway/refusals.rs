@@ -5,24 +5,24 @@ use serde_json::{Value, json};
 
 use super::upstream::Script;
 use super::{Gateway, asks, refused};
-use crate::world::Backend;
+use crate::test_app::Backend;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn keys_are_refused_in_openais_shape() {
     let gateway = Gateway::on(Backend::Sqlite).await;
     let (key, id) = gateway.key(json!({ "name": "k" })).await;
     let none =
-        gateway.world.post("/v1/chat/completions").json(&asks("bge-m3", "a")).send().await.unwrap();
+        gateway.app.post("/v1/chat/completions").json(&asks("bge-m3", "a")).send().await.unwrap();
     let body = refused(none, 401, "missing_key").await;
     assert_eq!(body["error"]["type"], "authentication_error");
     refused(gateway.chat("nonsense", &asks("bge-m3", "a")).await, 401, "malformed_key").await;
-    let api = gateway.world.create(&gateway.ada, &json!({ "name": "api" })).await;
+    let api = gateway.app.create(&gateway.ada, &json!({ "name": "api" })).await;
     let api = api["key"].as_str().unwrap();
     refused(gateway.chat(api, &asks("bge-m3", "a")).await, 403, "wrong_scope").await;
     let (fenced, _) =
         gateway.key(json!({ "name": "f", "allowed_cidrs": ["203.0.113.0/24"] })).await;
     refused(gateway.chat(&fenced, &asks("bge-m3", "a")).await, 403, "ip_not_allowed").await;
-    gateway.world.revoke(&gateway.ada, &id).await;
+    gateway.app.revoke(&gateway.ada, &id).await;
     refused(gateway.chat(&key, &asks("bge-m3", "a")).await, 401, "revoked_key").await;
     refused(gateway.chat(&key, &asks("no such", "a")).await, 401, "revoked_key").await;
     assert!(gateway.upstream.seen().is_empty());
@@ -33,7 +33,7 @@ async fn bad_bodies_are_refused_in_openais_shape() {
     let gateway = Gateway::on(Backend::Sqlite).await;
     let (key, _) = gateway.key(json!({ "name": "k" })).await;
     let send = async |path: &str, body: String| {
-        gateway.world.post(path).bearer_auth(&key).body(body).send().await.unwrap()
+        gateway.app.post(path).bearer_auth(&key).body(body).send().await.unwrap()
     };
     for text in ["", "{", "{\"model\": \"bge-m3\"", "\u{0}"] {
         refused(send("/v1/chat/completions", text.to_owned()).await, 400, "malformed").await;
@@ -103,9 +103,9 @@ async fn an_upstream_that_fails_is_told_and_costs_nothing() {
     assert_eq!(passed.status(), 400);
     assert_eq!(passed.json::<Value>().await.unwrap(), error, "in the upstream's own words");
     refused(gateway.chat(&key, &asks("gone", "a")).await, 502, "upstream_unreachable").await;
-    gateway.world.services.settled().await;
+    gateway.app.services.settled().await;
     let path = format!("/v1/inference/keys/{id}/usage?range=1h");
-    let used = gateway.world.json(&path, &gateway.ada.jwt).await;
+    let used = gateway.app.json(&path, &gateway.ada.jwt).await;
     assert_eq!(used["budget"]["used"], 6, "the prompt of the call that timed out");
     assert_eq!(used["totals"]["requests"], 7, "they were calls all the same");
     let next = gateway.chat(&key, &asks("qwen3.6-27b", "a")).await;

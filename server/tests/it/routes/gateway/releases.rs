@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::upstream::Script;
 use super::{Gateway, asks, refused};
-use crate::world::Backend;
+use crate::test_app::Backend;
 
 const BUDGET: u64 = 10_000;
 /// What a prompt of [`asks`] takes.
@@ -30,15 +30,15 @@ impl Limited {
     }
 
     async fn post(&self, path: &str, body: String) -> reqwest::Response {
-        self.gateway.world.post(path).bearer_auth(&self.key).body(body).send().await.unwrap()
+        self.gateway.app.post(path).bearer_auth(&self.key).body(body).send().await.unwrap()
     }
 
     /// What is taken of the budget and of the minute when nothing is under way.
     async fn taken(&self) -> (u64, u64) {
-        self.gateway.world.services.settled().await;
+        self.gateway.app.services.settled().await;
         let path = format!("/v1/inference/keys/{}/usage?range=1h", self.id);
-        let usage = self.gateway.world.json(&path, &self.gateway.ada.jwt).await;
-        let models = self.gateway.world.get("/v1/models").bearer_auth(&self.key);
+        let usage = self.gateway.app.json(&path, &self.gateway.ada.jwt).await;
+        let models = self.gateway.app.get("/v1/models").bearer_auth(&self.key);
         let models = models.send().await.unwrap();
         let left = models.headers()["x-ratelimit-remaining-tokens"].to_str().unwrap();
         (usage["budget"]["used"].as_u64().unwrap(), BUDGET - left.parse::<u64>().unwrap())
@@ -115,7 +115,7 @@ async fn prompt_larger_than_budget_is_denied_and_reserves_nothing() {
     assert_eq!(told["error"]["type"], "insufficient_quota");
     assert!(gateway.upstream.seen().is_empty());
     let path = format!("/v1/inference/keys/{id}/usage?range=1h");
-    let usage = gateway.world.json(&path, &gateway.ada.jwt).await;
+    let usage = gateway.app.json(&path, &gateway.ada.jwt).await;
     assert_eq!(usage["budget"]["used"], 0);
     let (key, _) = gateway.key(json!({ "name": "t", "tpm": 50 })).await;
     let answer = gateway.chat(&key, &body).await;
@@ -202,7 +202,7 @@ async fn under_a_budget_every_way_to_say_how_much_is_capped() {
     assert_eq!(seen["max_completion_tokens"], 5);
     let body =
         json!({ "model": "qwen3.6-27b", "prompt": "Once", "best_of": 5, "max_tokens": 1_000 });
-    let call = gateway.world.post("/v1/completions").bearer_auth(&key).json(&body);
+    let call = gateway.app.post("/v1/completions").bearer_auth(&key).json(&body);
     assert_eq!(call.send().await.unwrap().status(), 200);
     let seen = gateway.upstream.seen().remove(1).body;
     // Ten were used by the first call, and one is the prompt.

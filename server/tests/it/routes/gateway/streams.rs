@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::upstream::Script;
 use super::{Gateway, asks};
-use crate::world::Backend;
+use crate::test_app::Backend;
 
 fn streamed(user: &str) -> Value {
     let mut body = asks("qwen3.6-27b", user);
@@ -86,7 +86,7 @@ async fn usage_is_asked_for_and_hidden_unless_the_client_asked() {
     asked["stream_options"] = json!({ "include_usage": true });
     assert_eq!(gateway.chat(&key, &asked).await.text().await.unwrap(), whole);
     let path = format!("/v1/inference/keys/{id}/usage?range=1h");
-    let told = gateway.world.json(&path, &gateway.ada.jwt).await;
+    let told = gateway.app.json(&path, &gateway.ada.jwt).await;
     assert_eq!(told["totals"]["prompt_tokens"], 22);
     assert_eq!(told["totals"]["completion_tokens"], 10);
 }
@@ -110,9 +110,9 @@ async fn disconnected_client_cancels_upstream_and_pays_received_part() {
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
     assert_eq!(gateway.upstream.cancelled(), 1);
-    gateway.world.services.settled().await;
+    gateway.app.services.settled().await;
     let path = format!("/v1/inference/keys/{id}/usage?range=1h");
-    let told = gateway.world.json(&path, &gateway.ada.jwt).await;
+    let told = gateway.app.json(&path, &gateway.ada.jwt).await;
     let used = told["budget"]["used"].as_u64().unwrap();
     assert!(
         (8..500).contains(&used),

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::upstream::Script;
 use super::{Gateway, asks};
-use crate::world::Backend;
+use crate::test_app::Backend;
 
 const LIMIT: u64 = 10_000;
 
@@ -35,9 +35,9 @@ async fn calls(gateway: &Gateway, key: &str, id: &str, at_once: usize) -> (usize
     let answers = join_all((0..at_once).map(|_| gateway.chat(key, &body))).await;
     let answered = answers.iter().filter(|answer| answer.status() == 200).count();
     drop(join_all(answers.into_iter().map(reqwest::Response::bytes)).await);
-    gateway.world.services.settled().await;
+    gateway.app.services.settled().await;
     let path = format!("/v1/inference/keys/{id}/usage?range=1h");
-    let usage = gateway.world.json(&path, &gateway.ada.jwt).await;
+    let usage = gateway.app.json(&path, &gateway.ada.jwt).await;
     (answered, usage["budget"]["used"].as_u64().unwrap())
 }
 

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use super::Gateway;
 use super::upstream::Script;
-use crate::world::{Backend, text};
+use crate::test_app::{Backend, text};
 
 #[derive(Deserialize)]
 struct Transcript {
@@ -86,13 +86,13 @@ impl Exchange {
         let head = vec![("content-type", self.content_type.clone())];
         gateway.upstream.script(&name, Script::Raw(self.status, head, self.body.clone().into()));
         let (key, id) = gateway.key(json!({ "name": name })).await;
-        let post = gateway.world.post(&format!("/v1/{}", self.path)).bearer_auth(key);
+        let post = gateway.app.post(&format!("/v1/{}", self.path)).bearer_auth(key);
         let answer = post.json(&self.request(&name, usage)).send().await.unwrap();
         let status = answer.status().as_u16();
         let shown = answer.text().await.unwrap();
-        gateway.world.services.settled().await;
+        gateway.app.services.settled().await;
         let path = format!("/v1/inference/keys/{id}/usage?range=1h");
-        let used = gateway.world.json(&path, &gateway.ada.jwt).await["totals"].clone();
+        let used = gateway.app.json(&path, &gateway.ada.jwt).await["totals"].clone();
         let used = |of: &str| used[of].as_u64().unwrap();
         if let Some((wanted, words)) = &self.told {
             assert_eq!(status, *wanted, "{name}: {shown}");

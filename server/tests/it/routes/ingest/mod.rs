@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use crate::routes::ingest::otlp::{gzip, zlib, zstd};
 use crate::routes::usage::count;
-use crate::world::{Backend, START, World, on_both_databases, problem, text, traces};
+use crate::test_app::{Backend, START, TestApp, on_both_databases, problem, text, traces};
 
 /// The answer to a batch that was stored as it came.
 fn stored(items: usize) -> Value {
@@ -19,18 +19,18 @@ fn stored(items: usize) -> Value {
 }
 
 on_both_databases! {
-    async fn traces_are_stored_and_read_back_newest_first(world: World) {
-        let ada = world.sign_in("ada").await;
-        let secret = world.generate(&ada).await;
+    async fn traces_are_stored_and_read_back_newest_first(app: TestApp) {
+        let ada = app.sign_in("ada").await;
+        let secret = app.generate(&ada).await;
         let mut batch = traces(3);
         batch["traces"][1]["meta"] = json!({"region": "eu", "n": [1, null]});
         batch["traces"][1]["fromANewerSdk"] = json!({"ignored": true});
         batch["traces"][2]["parentSpanId"] = json!("b7ad6b7169203331");
-        let sent = world.post("/ingest/traces").header("x-api-key", &secret).json(&batch).send().await.unwrap();
+        let sent = app.post("/ingest/traces").header("x-api-key", &secret).json(&batch).send().await.unwrap();
         assert_eq!(sent.status(), 200);
         assert_eq!(sent.json::<Value>().await.unwrap(), stored(3));
         let path = format!("/v1/applications/{}/traces", ada.application);
-        let read = world.json(&path, &ada.jwt).await;
+        let read = app.json(&path, &ada.jwt).await;
         let urls: Vec<_> = read["data"].as_array().unwrap().iter().map(|row| &row["requestURL"]).collect();
         assert_eq!(urls, ["/orders/2", "/orders/1", "/orders/0"]);
         let row = &read["data"][1];
@@ -41,33 +41,33 @@ on_both_databases! {
         assert_eq!(row.get("fromANewerSdk"), None);
     }
 
-    async fn logs_are_stored_and_read_back_newest_first(world: World) {
-        let ada = world.sign_in("ada").await;
-        let secret = world.generate(&ada).await;
+    async fn logs_are_stored_and_read_back_newest_first(app: TestApp) {
+        let ada = app.sign_in("ada").await;
+        let secret = app.generate(&ada).await;
         let log = |message: &str, at: i64| json!({
             "traceId": null, "level": "error", "type": "app", "message": message, "timestamp": at,
             "clientTimestamp": at - 5,
         });
         let body = json!({"timestamp": START, "logs": [log("first", START), log("nul \0 here", START)]});
-        let sent = world.post("/ingest/logs").header("x-api-key", &secret).json(&body).send().await.unwrap();
+        let sent = app.post("/ingest/logs").header("x-api-key", &secret).json(&body).send().await.unwrap();
         assert_eq!(sent.json::<Value>().await.unwrap(), stored(2));
-        let read = world.json(&format!("/v1/applications/{}/logs", ada.application), &ada.jwt).await;
+        let read = app.json(&format!("/v1/applications/{}/logs", ada.application), &ada.jwt).await;
         assert_eq!(read["data"][0]["message"], "nul \u{fffd} here");
         assert_eq!(read["data"][1]["message"], "first");
         assert_eq!(read["data"][1]["timestamp"], "2026-11-18T11:06:40.000Z");
         assert_eq!(read["data"][1]["clientTimestamp"], "2026-11-18T11:06:39.995Z");
     }
 
-    async fn large_batches_are_stored_whole_and_paged(world: World) {
-        let ada = world.sign_in("ada").await;
-        let secret = world.generate(&ada).await;
+    async fn large_batches_are_stored_whole_and_paged(app: TestApp) {
+        let ada = app.sign_in("ada").await;
+        let secret = app.generate(&ada).await;
         let batch = traces(2_500);
-        let sent = world.post("/ingest/traces").header("x-api-key", &secret).json(&batch).send().await.unwrap();
+        let sent = app.post("/ingest/traces").header("x-api-key", &secret).json(&batch).send().await.unwrap();
         assert_eq!(sent.json::<Value>().await.unwrap(), stored(2_500));
         let path = format!("/v1/applications/{}/traces?limit=100", ada.application);
         let (mut cursor, mut seen) = (String::new(), Vec::new());
         loop {
-            let page = world.json(&format!("{path}{cursor}"), &ada.jwt).await;
+            let page = app.json(&format!("{path}{cursor}"), &ada.jwt).await;
             seen.extend(page["data"].as_array().unwrap().iter().map(|row| text(&row["requestURL"])));
             let Some(next) = page["next_cursor"].as_str() else { break };
             cursor = format!("&cursor={next}");
@@ -76,9 +76,9 @@ on_both_databases! {
         assert_eq!(seen, expected);
     }
 
-    async fn one_bad_item_never_refuses_its_batch(world: World) {
-        let ada = world.sign_in("ada").await;
-        let secret = world.generate(&ada).await;
+    async fn one_bad_item_never_refuses_its_batch(app: TestApp) {
+        let ada = app.sign_in("ada").await;
+        let secret = app.generate(&ada).await;
         for (place, (field, bad, message)) in [
             ("durationMs", json!(-1), "Use a number of at least 0."),
             ("durationMs", json!("12"), "Expected a number."),
@@ -95,7 +95,7 @@ on_both_databases! {
                 item["spanId"] = json!(format!("{place:016x}"));
             }
             batch["traces"][1][field] = bad;
-            let sent = world.post("/ingest/traces").header("x-api-key", &secret).json(&batch).send().await.unwrap();
+            let sent = app.post("/ingest/traces").header("x-api-key", &secret).json(&batch).send().await.unwrap();
             assert_eq!(sent.status(), 200, "{field}");
             assert_eq!(sent.json::<Value>().await.unwrap(), json!({
                 "accepted": 2, "rejected": 1,
@@ -103,30 +103,30 @@ on_both_databases! {
             }));
         }
         let logs = json!({"logs": [7, {"level": "a", "type": "b", "timestamp": 0}, null, {"level": "a", "timestamp": 0}]});
-        let sent = world.post("/ingest/logs").header("x-api-key", &secret).json(&logs).send().await.unwrap();
+        let sent = app.post("/ingest/logs").header("x-api-key", &secret).json(&logs).send().await.unwrap();
         assert_eq!(sent.json::<Value>().await.unwrap(), json!({"accepted": 1, "rejected": 3, "errors": [
             {"index": 0, "message": "Expected an object."},
             {"index": 2, "message": "Expected an object."},
             {"index": 3, "message": "type: This field is required."},
         ]}));
         let path = format!("/v1/applications/{}/traces", ada.application);
-        assert_eq!(world.json(&path, &ada.jwt).await["data"].as_array().unwrap().len(), 18);
-        let keys = world.keys(&ada).await;
+        assert_eq!(app.json(&path, &ada.jwt).await["data"].as_array().unwrap().len(), 18);
+        let keys = app.keys(&ada).await;
         let path = format!("/v1/keys/{}/usage?range=24h", text(&keys[0]["id"]));
         let project = format!("/v1/projects/{}/usage?range=24h", ada.project);
         for path in [&path, &project] {
-            let used = world.json(path, &ada.jwt).await;
+            let used = app.json(path, &ada.jwt).await;
             assert_eq!((&used["totals"]["rejected_items"], &used["totals"]["requests"]), (&json!(12), &json!(10)));
         }
-        world.services.checker.flush_usage().await.unwrap();
+        app.services.checker.flush_usage().await.unwrap();
         for path in [&path, &project] {
-            assert_eq!(world.json(path, &ada.jwt).await["totals"]["rejected_items"], 12, "once it is written");
+            assert_eq!(app.json(path, &ada.jwt).await["totals"]["rejected_items"], 12, "once it is written");
         }
     }
 
-    async fn only_what_can_not_be_parsed_is_refused_whole(world: World) {
-        let ada = world.sign_in("ada").await;
-        let secret = world.generate(&ada).await;
+    async fn only_what_can_not_be_parsed_is_refused_whole(app: TestApp) {
+        let ada = app.sign_in("ada").await;
+        let secret = app.generate(&ada).await;
         for (body, status, code) in [
             ("", 400, "malformed"),
             (r#"{"traces":[{]}"#, 400, "malformed"),
@@ -137,22 +137,22 @@ on_both_databases! {
             (r#"{"traces":{}}"#, 422, "invalid"),
             (r#"{"traces":null}"#, 422, "invalid"),
         ] {
-            let request = world.post("/ingest/traces").header("x-api-key", &secret);
+            let request = app.post("/ingest/traces").header("x-api-key", &secret);
             let request = request.header("content-type", "application/json").body(body);
             problem(request.send().await.unwrap(), status, code).await;
         }
     }
 
-    async fn what_upblits_sdks_send_is_taken(world: World) {
-        let ada = world.sign_in("ada").await;
-        let secret = world.generate(&ada).await;
+    async fn what_upblits_sdks_send_is_taken(app: TestApp) {
+        let ada = app.sign_in("ada").await;
+        let secret = app.generate(&ada).await;
         let mut batch = traces(2);
         let name = "service.payments.charge_the_card_of_a_customer";
         batch["traces"][1]["durationMs"] = Value::Null;
         batch["traces"][1]["requestMethod"] = json!(name.repeat(10));
-        let sent = world.post("//ingest/traces").header("x-api-key", &secret).json(&batch).send().await.unwrap();
+        let sent = app.post("//ingest/traces").header("x-api-key", &secret).json(&batch).send().await.unwrap();
         assert_eq!(sent.json::<Value>().await.unwrap(), stored(2));
-        let read = world.json(&format!("/v1/applications/{}/traces", ada.application), &ada.jwt).await;
+        let read = app.json(&format!("/v1/applications/{}/traces", ada.application), &ada.jwt).await;
         let row = &read["data"][0];
         assert_eq!((&row["durationMs"], &row["requestMethod"]), (&json!(0.0), &json!(name.repeat(10))));
         let log = json!({"level": "info", "type": "app", "timestamp": START});
@@ -163,16 +163,16 @@ on_both_databases! {
             log
         };
         let logs = json!({"logs": [log, with(json!({"code": 7}), 1), with(json!([1, "a"]), 2), with(Value::Null, 3)]});
-        let sent = world.post("/ingest//logs").header("x-api-key", &secret).json(&logs).send().await.unwrap();
+        let sent = app.post("/ingest//logs").header("x-api-key", &secret).json(&logs).send().await.unwrap();
         assert_eq!(sent.json::<Value>().await.unwrap(), stored(4));
-        let read = world.json(&format!("/v1/applications/{}/logs", ada.application), &ada.jwt).await;
+        let read = app.json(&format!("/v1/applications/{}/logs", ada.application), &ada.jwt).await;
         let messages: Vec<_> = read["data"].as_array().unwrap().iter().map(|row| &row["message"]).collect();
         assert_eq!(messages, ["", r#"[1,"a"]"#, r#"{"code":7}"#, ""]);
     }
 
-    async fn items_that_are_sent_twice_are_stored_once(world: World) {
-        let ada = world.sign_in("ada").await;
-        let secret = world.generate(&ada).await;
+    async fn items_that_are_sent_twice_are_stored_once(app: TestApp) {
+        let ada = app.sign_in("ada").await;
+        let secret = app.generate(&ada).await;
         let log = |at: i64| json!({"level": "info", "type": "app", "message": "tick", "timestamp": START + at});
         // The last two say the same within one call: they are two lines.
         let logs = json!({"logs": [log(0), log(1), log(1)]});
@@ -180,12 +180,12 @@ on_both_databases! {
         batch["traces"][1_199] = batch["traces"][0].clone();
         for _ in 0..3 {
             for (path, body, items) in [("/ingest/traces", &batch, 1_200), ("/ingest/logs", &logs, 3)] {
-                let sent = world.post(path).header("x-api-key", &secret).json(body).send().await.unwrap();
+                let sent = app.post(path).header("x-api-key", &secret).json(body).send().await.unwrap();
                 assert_eq!(sent.json::<Value>().await.unwrap(), stored(items));
             }
-            world.advance(std::time::Duration::from_secs(1));
+            app.advance(std::time::Duration::from_secs(1));
         }
-        let telemetry = world.telemetry().await;
+        let telemetry = app.telemetry().await;
         let counted = async |table: &str| count(&telemetry, &format!("SELECT COUNT(*) FROM {table}")).await;
         assert_eq!((counted("traces").await, counted("logs").await), (1_199, 3));
         let bytes = "SELECT CAST(SUM(bytes) AS BIGINT) FROM";
@@ -194,47 +194,47 @@ on_both_databases! {
         // One that differs anywhere is another, and so is one of another environment.
         batch = traces(1);
         batch["traces"][0]["durationMs"] = json!(12.75);
-        let test = world.create(&ada, &json!({"name": "t", "environment": "test", "application_id": ada.application})).await;
+        let test = app.create(&ada, &json!({"name": "t", "environment": "test", "application_id": ada.application})).await;
         for key in [&secret, &text(&test["key"])] {
-            let sent = world.post("/ingest/traces").header("x-api-key", key).json(&batch).send().await.unwrap();
+            let sent = app.post("/ingest/traces").header("x-api-key", key).json(&batch).send().await.unwrap();
             assert_eq!(sent.status(), 200);
         }
         assert_eq!(counted("traces").await, 1_201);
     }
 
-    async fn a_repeated_call_keeps_rows_of_one_that_was_cut_off(world: World) {
-        let ada = world.sign_in("ada").await;
-        let secret = world.generate(&ada).await;
-        let telemetry = world.telemetry().await;
+    async fn a_repeated_call_keeps_rows_of_one_that_was_cut_off(app: TestApp) {
+        let ada = app.sign_in("ada").await;
+        let secret = app.generate(&ada).await;
+        let telemetry = app.telemetry().await;
         let send = async || {
-            let request = world.post("/ingest/traces").header("x-api-key", &secret).json(&traces(1_200));
+            let request = app.post("/ingest/traces").header("x-api-key", &secret).json(&traces(1_200));
             assert_eq!(request.send().await.unwrap().status(), 200);
         };
         send().await;
-        crate::routes::ingest::limits::cut_off(&world, &telemetry, 1_200).await;
+        crate::routes::ingest::limits::cut_off(&app, &telemetry, 1_200).await;
         // Its last transaction has left nothing.
         telemetry.execute_unprepared("DELETE FROM traces WHERE request_url = '/orders/1199'").await.unwrap();
-        world.advance(std::time::Duration::from_millis(1));
+        app.advance(std::time::Duration::from_millis(1));
         send().await;
-        world.advance(std::time::Duration::from_mins(3));
-        assert_eq!(purge_unfinished(&world.services).await.unwrap(), 1);
+        app.advance(std::time::Duration::from_mins(3));
+        assert_eq!(purge_unfinished(&app.services).await.unwrap(), 1);
         assert_eq!(count(&telemetry, "SELECT COUNT(*) FROM traces").await, 1_200);
     }
 
-    async fn times_keep_their_nanoseconds_and_their_order(world: World) {
-        let ada = world.sign_in("ada").await;
-        let secret = world.generate(&ada).await;
+    async fn times_keep_their_nanoseconds_and_their_order(app: TestApp) {
+        let ada = app.sign_in("ada").await;
+        let secret = app.generate(&ada).await;
         let mut batch = traces(6);
         for (index, item) in batch["traces"].as_array_mut().unwrap().iter_mut().enumerate() {
             // Not in the order in which they come.
             item["timestamp"] = json!(format!("2026-11-18T11:06:40.123{:06}Z", (index * 5) % 6));
         }
-        let sent = world.post("/ingest/traces").header("x-api-key", &secret).json(&batch).send().await.unwrap();
+        let sent = app.post("/ingest/traces").header("x-api-key", &secret).json(&batch).send().await.unwrap();
         assert_eq!(sent.json::<Value>().await.unwrap(), stored(6));
         let path = format!("/v1/applications/{}/traces?limit=2", ada.application);
         let (mut cursor, mut seen) = (String::new(), Vec::new());
         loop {
-            let page = world.json(&format!("{path}{cursor}"), &ada.jwt).await;
+            let page = app.json(&format!("{path}{cursor}"), &ada.jwt).await;
             seen.extend(page["data"].as_array().unwrap().iter().map(|row| text(&row["timestamp"])));
             let Some(next) = page["next_cursor"].as_str() else { break };
             cursor = format!("&cursor={next}");
@@ -243,12 +243,12 @@ on_both_databases! {
         assert_eq!(seen, expected.map(|fraction| format!("2026-11-18T11:06:40.{fraction}Z")));
     }
 
-    async fn packed_bodies_are_unpacked_and_bounded(world: World) {
-        let ada = world.sign_in("ada").await;
-        let secret = world.generate(&ada).await;
+    async fn packed_bodies_are_unpacked_and_bounded(app: TestApp) {
+        let ada = app.sign_in("ada").await;
+        let secret = app.generate(&ada).await;
         let body = traces(500).to_string();
         let post = async |coding: &str, body: Vec<u8>| {
-            let request = world.post("/ingest/traces").header("x-api-key", &secret);
+            let request = app.post("/ingest/traces").header("x-api-key", &secret);
             let request = request.header("content-type", "application/json").header("content-encoding", coding);
             request.body(body).send().await.unwrap()
         };
@@ -272,12 +272,12 @@ on_both_databases! {
 
 #[tokio::test]
 async fn a_key_of_one_application_never_writes_to_another() {
-    let world = World::on(Backend::Sqlite).await;
-    let ada = world.sign_in("ada").await;
-    let eve = world.sign_in("eve").await;
-    let secret = world.generate(&ada).await;
+    let app = TestApp::on(Backend::Sqlite).await;
+    let ada = app.sign_in("ada").await;
+    let eve = app.sign_in("eve").await;
+    let secret = app.generate(&ada).await;
     let send = async |application: &str| {
-        let request = world.post("/ingest/traces").header("x-api-key", &secret);
+        let request = app.post("/ingest/traces").header("x-api-key", &secret);
         request.header("x-application-id", application).json(&traces(1)).send().await.unwrap()
     };
     assert_eq!(send(&ada.application).await.status(), 200);
@@ -287,16 +287,16 @@ async fn a_key_of_one_application_never_writes_to_another() {
 
 #[tokio::test]
 async fn batches_have_a_largest_size() {
-    let world = World::on(Backend::Sqlite).await;
-    let ada = world.sign_in("ada").await;
-    let secret = world.generate(&ada).await;
+    let app = TestApp::on(Backend::Sqlite).await;
+    let ada = app.sign_in("ada").await;
+    let secret = app.generate(&ada).await;
     let send = async |body: String| {
-        let request = world.post("/ingest/traces").header("x-api-key", &secret);
+        let request = app.post("/ingest/traces").header("x-api-key", &secret);
         request.header("content-type", "application/json").body(body).send().await.unwrap()
     };
     let log = r#"{"level":"a","type":"b","message":"c","timestamp":0}"#;
     let many = format!("{{\"logs\":[{}]}}", vec![log; 10_007].join(","));
-    let request = world.post("/ingest/logs").header("x-api-key", &secret);
+    let request = app.post("/ingest/logs").header("x-api-key", &secret);
     let logs = request.header("content-type", "application/json").body(many).send().await.unwrap();
     assert_eq!(
         logs.json::<Value>().await.unwrap(),

@@ -6,18 +6,18 @@ use std::collections::HashSet;
 use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend};
 use serde_json::{Value, json};
 
-use crate::world::{Session, World, on_both_databases};
+use crate::test_app::{Session, TestApp, on_both_databases};
 
-async fn ingest(world: &World, key: &str, what: &str, items: Value) {
-    let request = world.post(&format!("/ingest/{what}")).header("x-api-key", key);
+async fn ingest(app: &TestApp, key: &str, what: &str, items: Value) {
+    let request = app.post(&format!("/ingest/{what}")).header("x-api-key", key);
     let sent = request.json(&json!({ what: items })).send().await.unwrap();
     assert_eq!(sent.status(), 200, "{}", sent.text().await.unwrap());
 }
 
 /// The page of a list, and each row's field.
-async fn page(world: &World, who: &Session, query: &str, field: &str) -> (Vec<Value>, Value) {
+async fn page(app: &TestApp, who: &Session, query: &str, field: &str) -> (Vec<Value>, Value) {
     let path = format!("/v1/applications/{}/{query}", who.application);
-    let page = world.json(&path, &who.jwt).await;
+    let page = app.json(&path, &who.jwt).await;
     let rows = page["data"].as_array().unwrap().iter().map(|row| row[field].clone());
     (rows.collect(), page["next_cursor"].clone())
 }
@@ -59,12 +59,12 @@ async fn multiply(telemetry: &DatabaseConnection, count: u32) {
 }
 
 on_both_databases! {
-    async fn capitals_are_no_difference_in_any_alphabet(world: World) {
-        let ada = world.pro("ada").await;
-        let key = world.generate(&ada).await;
+    async fn capitals_are_no_difference_in_any_alphabet(app: TestApp) {
+        let ada = app.pro("ada").await;
+        let key = app.generate(&ada).await;
         let traces = json!([trace("/Ärger", &json!({})), trace("/ЗАКАЗ", &json!({})), trace("/ΟΔΟΣΑ", &json!({}))]);
-        ingest(&world, &key, "traces", traces).await;
-        ingest(&world, &key, "logs", json!([log("VIEL ÄRGER", "Störung", &json!({})), log("arger", "info", &json!({}))])).await;
+        ingest(&app, &key, "traces", traces).await;
+        ingest(&app, &key, "logs", json!([log("VIEL ÄRGER", "Störung", &json!({})), log("arger", "info", &json!({}))])).await;
         for (query, field, expected) in [
             ("traces?q=ärger", "requestURL", "/Ärger"),
             ("traces?q=ÄRGER", "requestURL", "/Ärger"),
@@ -74,48 +74,48 @@ on_both_databases! {
             ("logs?level=STÖRUNG", "message", "VIEL ÄRGER"),
             ("logs?level=störung&q=viel", "message", "VIEL ÄRGER"),
         ] {
-            assert_eq!(page(&world, &ada, query, field).await, (vec![json!(expected)], Value::Null), "{query}");
+            assert_eq!(page(&app, &ada, query, field).await, (vec![json!(expected)], Value::Null), "{query}");
         }
         for name in ["Schlüssel ÜBER ΟΔΟΣΑ", "schlussel uber"] {
-            world.create(&ada, &json!({ "name": name })).await;
+            app.create(&ada, &json!({ "name": name })).await;
         }
         for sought in ["SCHLÜSSEL", "über", "Über", "ΟΔΟΣ", "οδος"] {
-            let keys = world.json(&format!("/v1/projects/{}/keys?q={sought}", ada.project), &ada.jwt).await;
+            let keys = app.json(&format!("/v1/projects/{}/keys?q={sought}", ada.project), &ada.jwt).await;
             let names: Vec<_> = keys["data"].as_array().unwrap().iter().map(|key| &key["name"]).collect();
             assert_eq!(names, ["Schlüssel ÜBER ΟΔΟΣΑ"], "{sought}");
         }
     }
 
-    async fn what_meta_holds_is_found_as_it_is_read(world: World) {
-        let ada = world.sign_in("ada").await;
-        let key = world.generate(&ada).await;
+    async fn what_meta_holds_is_found_as_it_is_read(app: TestApp) {
+        let ada = app.sign_in("ada").await;
+        let key = app.generate(&ada).await;
         let meta = json!({
             "attributes": {"db.query": "SELECT \"Straße\" FROM x", "path": "c:\\temp\\new", "retries": 17},
             "events": [{"name": "exception", "stack": "Fehler: Größe\n\tat run (a.js:1)"}],
             "share": "100%_of",
         });
-        ingest(&world, &key, "traces", json!([trace("/with", &meta), trace("/without", &json!({"a": "1000 of"}))])).await;
-        ingest(&world, &key, "logs", json!([log("with", "info", &meta), log("without", "info", &json!(null))])).await;
+        ingest(&app, &key, "traces", json!([trace("/with", &meta), trace("/without", &json!({"a": "1000 of"}))])).await;
+        ingest(&app, &key, "logs", json!([log("with", "info", &meta), log("without", "info", &json!(null))])).await;
         for (list, field, with) in [("traces", "requestURL", "/with"), ("logs", "message", "with")] {
             for sought in [
                 "DB.Query", "\"straße\"", "c:\\temp\\new", "17", "GRÖßE", "größe at run", "a.js:1",
                 "100%25_of", "%25", "_of",
             ] {
                 let query = format!("{list}?q={sought}");
-                assert_eq!(page(&world, &ada, &query, field).await, (vec![json!(with)], Value::Null), "{query}");
+                assert_eq!(page(&app, &ada, &query, field).await, (vec![json!(with)], Value::Null), "{query}");
             }
             for sought in ["\\\\", "\\tat", "{", "1%25", "nat", "events%25"] {
                 let query = format!("{list}?q={sought}");
-                assert_eq!(page(&world, &ada, &query, field).await, (vec![], Value::Null), "{query}");
+                assert_eq!(page(&app, &ada, &query, field).await, (vec![], Value::Null), "{query}");
             }
         }
     }
 
-    async fn a_page_reads_a_window_and_the_next_goes_on_there(world: World) {
-        let ada = world.sign_in("ada").await;
-        let key = world.generate(&ada).await;
-        ingest(&world, &key, "traces", json!([trace("/first", &json!({}))])).await;
-        multiply(&world.telemetry().await, 24_999).await;
+    async fn a_page_reads_a_window_and_the_next_goes_on_there(app: TestApp) {
+        let ada = app.sign_in("ada").await;
+        let key = app.generate(&ada).await;
+        ingest(&app, &key, "traces", json!([trace("/first", &json!({}))])).await;
+        multiply(&app.telemetry().await, 24_999).await;
         for (query, pages, rows) in [
             // A window is 10,000 rows.
             ("q=nowhere", 3, 0),
@@ -130,7 +130,7 @@ on_both_databases! {
             let (mut seen, mut read, mut cursor) = (HashSet::new(), 0, String::new());
             loop {
                 let path = format!("traces?{query}&cursor={cursor}");
-                let (ids, next) = page(&world, &ada, &path, "spanId").await;
+                let (ids, next) = page(&app, &ada, &path, "spanId").await;
                 read += 1;
                 for id in ids {
                     assert!(seen.insert(id.as_str().unwrap().to_owned()), "{query}: {id} twice");
@@ -143,18 +143,18 @@ on_both_databases! {
         }
     }
 
-    async fn a_window_is_no_more_than_16_mib_of_long_rows(world: World) {
-        let ada = world.sign_in("ada").await;
-        let key = world.generate(&ada).await;
+    async fn a_window_is_no_more_than_16_mib_of_long_rows(app: TestApp) {
+        let ada = app.sign_in("ada").await;
+        let key = app.generate(&ada).await;
         let long = json!({ "filler": "x".repeat(60 * 1024) });
         for part in 0..6 {
             let rows = (0..60).map(|row| trace(&format!("/{part}/{row}"), &long)).collect();
-            ingest(&world, &key, "traces", Value::Array(rows)).await;
+            ingest(&app, &key, "traces", Value::Array(rows)).await;
         }
         // 360 rows of 60 KiB are 21 MiB.
-        let (rows, next) = page(&world, &ada, "traces?q=nowhere", "spanId").await;
+        let (rows, next) = page(&app, &ada, "traces?q=nowhere", "spanId").await;
         assert_eq!(rows.len(), 0);
         let rest = format!("traces?q=nowhere&cursor={}", next.as_str().unwrap());
-        assert_eq!(page(&world, &ada, &rest, "spanId").await, (vec![], Value::Null));
+        assert_eq!(page(&app, &ada, &rest, "spanId").await, (vec![], Value::Null));
     }
 }

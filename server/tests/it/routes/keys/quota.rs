@@ -9,32 +9,32 @@ use sea_orm::ConnectionTrait;
 use serde_json::json;
 
 use crate::routes::usage::{MONTHS, count, literal, new_key, project_usage, usage};
-use crate::world::{START, Session, World, denial, on_both_databases, problem, text, traces};
+use crate::test_app::{START, Session, TestApp, denial, on_both_databases, problem, text, traces};
 
 /// The instant at which the month of [`START`] ends: 2026-12-01T00:00:00Z.
 const MONTH_END: i64 = 1_796_083_200_000;
 
 /// Sets what the person's project has used of the month of [`START`].
-pub(crate) async fn set_month(world: &World, who: &Session, requests: i64) {
-    let admin = world.telemetry().await;
+pub(crate) async fn set_month(app: &TestApp, who: &Session, requests: i64) {
+    let admin = app.telemetry().await;
     let project = literal(&admin, who.project.parse::<ProjectId>().unwrap().as_uuid());
     let month = Timestamp::parse("2026-11-01T00:00:00Z").unwrap().as_millis();
     let sql = format!("INSERT INTO project_months VALUES ({project}, {month}, {requests})");
     admin.execute_unprepared(&sql).await.unwrap();
 }
 
-async fn month(world: &World) -> i64 {
-    count(&world.telemetry().await, MONTHS).await
+async fn month(app: &TestApp) -> i64 {
+    count(&app.telemetry().await, MONTHS).await
 }
 
 on_both_databases! {
-    async fn the_quota_is_exact_under_parallel_calls(world: World) {
-        let ada = world.sign_in("ada").await;
-        let (secret, key) = new_key(&world, &ada, "live").await;
-        set_month(&world, &ada, 99_990).await;
+    async fn the_quota_is_exact_under_parallel_calls(app: TestApp) {
+        let ada = app.sign_in("ada").await;
+        let (secret, key) = new_key(&app, &ada, "live").await;
+        set_month(&app, &ada, 99_990).await;
         let calls: Vec<_> = (0..64)
             .map(|_| {
-                let request = world.post("/ingest/traces").header("x-api-key", &secret);
+                let request = app.post("/ingest/traces").header("x-api-key", &secret);
                 tokio::spawn(request.json(&traces(3)).send())
             })
             .collect();
@@ -56,84 +56,84 @@ on_both_databases! {
             );
         }
         assert_eq!(admitted, 10);
-        world.services.checker.flush_usage().await.unwrap();
-        assert_eq!(month(&world).await, 100_000, "what was denied did not count");
-        problem(world.ingest(&secret).await, 429, "quota_exceeded").await;
-        let seen = usage(&world, &ada, &key).await;
+        app.services.checker.flush_usage().await.unwrap();
+        assert_eq!(month(&app).await, 100_000, "what was denied did not count");
+        problem(app.ingest(&secret).await, 429, "quota_exceeded").await;
+        let seen = usage(&app, &ada, &key).await;
         assert_eq!(seen["buckets"][47]["outcomes"], json!({"valid": 10, "quota_exceeded": 55}));
         assert!(text(&seen["denials"][0]["detail"]).contains("100,000 used"));
-        let other = world.second_node().await;
+        let other = app.second_node().await;
         let error = other.checker.check(Some(&secret), CheckRequest::default()).await.unwrap_err();
         assert_eq!(denial(error).outcome.as_str(), "quota_exceeded", "another node knows it too");
     }
 
-    async fn another_node_knows_of_the_quota_within_seconds(world: World) {
-        let ada = world.sign_in("ada").await;
-        let (secret, _) = new_key(&world, &ada, "live").await;
-        set_month(&world, &ada, 99_998).await;
-        let other = world.second_node().await;
+    async fn another_node_knows_of_the_quota_within_seconds(app: TestApp) {
+        let ada = app.sign_in("ada").await;
+        let (secret, _) = new_key(&app, &ada, "live").await;
+        set_month(&app, &ada, 99_998).await;
+        let other = app.second_node().await;
         other.checker.check(Some(&secret), CheckRequest::default()).await.unwrap();
-        assert_eq!(world.ingest(&secret).await.status(), 200);
-        world.services.checker.flush_usage().await.unwrap();
+        assert_eq!(app.ingest(&secret).await.status(), 200);
+        app.services.checker.flush_usage().await.unwrap();
         other.checker.flush_usage().await.unwrap();
-        assert_eq!(month(&world).await, 100_000);
+        assert_eq!(month(&app).await, 100_000);
         let error = other.checker.check(Some(&secret), CheckRequest::default()).await.unwrap_err();
         assert_eq!(denial(error).outcome.as_str(), "quota_exceeded", "its own batch brought the total");
-        world.advance(Duration::from_millis(1_500));
-        problem(world.ingest(&secret).await, 429, "quota_exceeded").await;
+        app.advance(Duration::from_millis(1_500));
+        problem(app.ingest(&secret).await, 429, "quota_exceeded").await;
     }
 
-    async fn a_test_key_never_counts(world: World) {
-        let ada = world.sign_in("ada").await;
-        let (live, _) = new_key(&world, &ada, "live").await;
-        let (test, key) = new_key(&world, &ada, "test").await;
-        set_month(&world, &ada, 99_999).await;
+    async fn a_test_key_never_counts(app: TestApp) {
+        let ada = app.sign_in("ada").await;
+        let (live, _) = new_key(&app, &ada, "live").await;
+        let (test, key) = new_key(&app, &ada, "test").await;
+        set_month(&app, &ada, 99_999).await;
         for _ in 0..3 {
-            assert_eq!(world.ingest(&test).await.status(), 200);
+            assert_eq!(app.ingest(&test).await.status(), 200);
         }
-        assert_eq!(world.ingest(&live).await.status(), 200, "test calls took nothing");
-        problem(world.ingest(&live).await, 429, "quota_exceeded").await;
-        assert_eq!(world.ingest(&test).await.status(), 200, "and go on");
-        world.services.checker.flush_usage().await.unwrap();
-        assert_eq!(month(&world).await, 100_000);
-        assert_eq!(usage(&world, &ada, &key).await["totals"]["valid"], 4, "they are charted");
-        assert_eq!(project_usage(&world, &ada, "").await["totals"]["requests"], 6);
-        let test = project_usage(&world, &ada, "?environment=test").await;
+        assert_eq!(app.ingest(&live).await.status(), 200, "test calls took nothing");
+        problem(app.ingest(&live).await, 429, "quota_exceeded").await;
+        assert_eq!(app.ingest(&test).await.status(), 200, "and go on");
+        app.services.checker.flush_usage().await.unwrap();
+        assert_eq!(month(&app).await, 100_000);
+        assert_eq!(usage(&app, &ada, &key).await["totals"]["valid"], 4, "they are charted");
+        assert_eq!(project_usage(&app, &ada, "").await["totals"]["requests"], 6);
+        let test = project_usage(&app, &ada, "?environment=test").await;
         assert_eq!((&test["totals"]["valid"], &test["totals"]["denied"]), (&json!(4), &json!(0)));
-        let live = project_usage(&world, &ada, "?environment=live&range=1h").await;
+        let live = project_usage(&app, &ada, "?environment=live&range=1h").await;
         assert_eq!((&live["totals"]["valid"], &live["totals"]["denied"]), (&json!(1), &json!(1)));
         assert_eq!((test["denials"].as_array().unwrap().len(), live["denials"].as_array().unwrap().len()), (0, 1));
     }
 
-    async fn the_quota_begins_anew_at_midnight_utc_of_the_first(world: World) {
-        let ada = world.sign_in("ada").await;
-        let (secret, _) = new_key(&world, &ada, "live").await;
-        set_month(&world, &ada, 100_000).await;
-        let now = latchkey_services::clock::Clock::now(&*world.clock);
-        world.advance(Duration::from_millis(u64::try_from(MONTH_END - now.as_millis() - 1).unwrap()));
-        let refused = world.ingest(&secret).await;
+    async fn the_quota_begins_anew_at_midnight_utc_of_the_first(app: TestApp) {
+        let ada = app.sign_in("ada").await;
+        let (secret, _) = new_key(&app, &ada, "live").await;
+        set_month(&app, &ada, 100_000).await;
+        let now = latchkey_services::clock::Clock::now(&*app.clock);
+        app.advance(Duration::from_millis(u64::try_from(MONTH_END - now.as_millis() - 1).unwrap()));
+        let refused = app.ingest(&secret).await;
         assert_eq!(refused.headers()["retry-after"], "1");
         problem(refused, 429, "quota_exceeded").await;
-        world.advance(Duration::from_millis(1));
-        assert_eq!(world.ingest(&secret).await.status(), 200);
-        world.services.checker.flush_usage().await.unwrap();
-        assert_eq!(month(&world).await, 100_001);
+        app.advance(Duration::from_millis(1));
+        assert_eq!(app.ingest(&secret).await.status(), 200);
+        app.services.checker.flush_usage().await.unwrap();
+        assert_eq!(month(&app).await, 100_001);
         let december = format!("SELECT requests FROM project_months WHERE month = {MONTH_END}");
-        assert_eq!(count(&world.telemetry().await, &december).await, 1);
+        assert_eq!(count(&app.telemetry().await, &december).await, 1);
     }
 
-    async fn quota_follows_tier_at_once_and_unlimited_tier_still_counts(world: World) {
-        let ada = world.sign_in("ada").await;
-        let (secret, _) = new_key(&world, &ada, "live").await;
-        set_month(&world, &ada, 99_999_998).await;
-        problem(world.ingest(&secret).await, 429, "quota_exceeded").await;
-        world.set_tier(&ada, "enterprise").await;
-        assert_eq!(world.ingest(&secret).await.status(), 200, "at once");
-        world.set_tier(&ada, "team").await;
-        problem(world.ingest(&secret).await, 429, "quota_exceeded").await;
-        world.set_tier(&ada, "enterprise").await;
-        assert_eq!(world.ingest(&secret).await.status(), 200, "at once");
-        world.services.checker.flush_usage().await.unwrap();
-        assert_eq!(month(&world).await, 100_000_000);
+    async fn quota_follows_tier_at_once_and_unlimited_tier_still_counts(app: TestApp) {
+        let ada = app.sign_in("ada").await;
+        let (secret, _) = new_key(&app, &ada, "live").await;
+        set_month(&app, &ada, 99_999_998).await;
+        problem(app.ingest(&secret).await, 429, "quota_exceeded").await;
+        app.set_tier(&ada, "enterprise").await;
+        assert_eq!(app.ingest(&secret).await.status(), 200, "at once");
+        app.set_tier(&ada, "team").await;
+        problem(app.ingest(&secret).await, 429, "quota_exceeded").await;
+        app.set_tier(&ada, "enterprise").await;
+        assert_eq!(app.ingest(&secret).await.status(), 200, "at once");
+        app.services.checker.flush_usage().await.unwrap();
+        assert_eq!(month(&app).await, 100_000_000);
     }
 }

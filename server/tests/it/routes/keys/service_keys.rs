@@ -3,70 +3,70 @@
 use reqwest::{Method, Response};
 use serde_json::{Value, json};
 
-use crate::world::{Session, World, on_both_databases, problem, text};
+use crate::test_app::{Session, TestApp, on_both_databases, problem, text};
 
-async fn service_key(world: &World, who: &Session, permissions: &[&str]) -> (String, String) {
+async fn service_key(app: &TestApp, who: &Session, permissions: &[&str]) -> (String, String) {
     let body =
         json!({"name": permissions.join(" "), "kind": "service", "permissions": permissions});
-    let created = world.create(who, &body).await;
+    let created = app.create(who, &body).await;
     assert_eq!(created["api_key"]["permissions"], json!(permissions));
     (text(&created["key"]), text(&created["api_key"]["id"]))
 }
 
-async fn send(world: &World, bearer: &str, method: Method, path: &str, body: &Value) -> Response {
-    let request = world.http.request(method, format!("{}{path}", world.base)).bearer_auth(bearer);
+async fn send(app: &TestApp, bearer: &str, method: Method, path: &str, body: &Value) -> Response {
+    let request = app.http.request(method, format!("{}{path}", app.base)).bearer_auth(bearer);
     let request = if body.is_null() { request } else { request.json(body) };
     request.send().await.unwrap()
 }
 
 on_both_databases! {
-    async fn service_keys_do_not_count_against_the_tier(world: World) {
-        let ada = world.sign_in("ada").await;
+    async fn service_keys_do_not_count_against_the_tier(app: TestApp) {
+        let ada = app.sign_in("ada").await;
         for permissions in [["keys:read"], ["keys:write"], ["keys:verify"], ["usage:read"]] {
-            service_key(&world, &ada, &permissions).await;
+            service_key(&app, &ada, &permissions).await;
         }
-        let project = world.json(&format!("/v1/projects/{}", ada.project), &ada.jwt).await;
+        let project = app.json(&format!("/v1/projects/{}", ada.project), &ada.jwt).await;
         assert_eq!(project["keys_used"], 0);
         for name in ["A", "B"] {
-            world.create(&ada, &json!({"name": name})).await;
+            app.create(&ada, &json!({"name": name})).await;
         }
-        service_key(&world, &ada, &["keys:read", "keys:write"]).await;
+        service_key(&app, &ada, &["keys:read", "keys:write"]).await;
     }
 
-    async fn a_service_key_reads_and_writes_as_it_was_permitted(world: World) {
-        let ada = world.sign_in("ada").await;
-        let (reader, _) = service_key(&world, &ada, &["keys:read"]).await;
-        let (writer, writer_id) = service_key(&world, &ada, &["keys:write"]).await;
+    async fn a_service_key_reads_and_writes_as_it_was_permitted(app: TestApp) {
+        let ada = app.sign_in("ada").await;
+        let (reader, _) = service_key(&app, &ada, &["keys:read"]).await;
+        let (writer, writer_id) = service_key(&app, &ada, &["keys:write"]).await;
         let keys = format!("/v1/projects/{}/keys", ada.project);
         let good = json!({"name": "Made by a backend"});
-        problem(send(&world, &reader, Method::POST, &keys, &good).await, 403, "forbidden").await;
-        let made = send(&world, &writer, Method::POST, &keys, &good).await;
+        problem(send(&app, &reader, Method::POST, &keys, &good).await, 403, "forbidden").await;
+        let made = send(&app, &writer, Method::POST, &keys, &good).await;
         assert_eq!(made.status(), 201);
         let made: Value = made.json().await.unwrap();
         let path = format!("/v1/keys/{}", text(&made["api_key"]["id"]));
-        problem(send(&world, &writer, Method::GET, &path, &Value::Null).await, 403, "forbidden").await;
-        assert_eq!(send(&world, &reader, Method::GET, &path, &Value::Null).await.status(), 200);
-        assert_eq!(send(&world, &reader, Method::GET, &keys, &Value::Null).await.status(), 200);
-        assert_eq!(send(&world, &writer, Method::PATCH, &path, &json!({"rpm": 5})).await.status(), 200);
+        problem(send(&app, &writer, Method::GET, &path, &Value::Null).await, 403, "forbidden").await;
+        assert_eq!(send(&app, &reader, Method::GET, &path, &Value::Null).await.status(), 200);
+        assert_eq!(send(&app, &reader, Method::GET, &keys, &Value::Null).await.status(), 200);
+        assert_eq!(send(&app, &writer, Method::PATCH, &path, &json!({"rpm": 5})).await.status(), 200);
         let service = json!({"name": "S", "kind": "service", "permissions": ["keys:read"]});
-        problem(send(&world, &writer, Method::POST, &keys, &service).await, 403, "forbidden").await;
+        problem(send(&app, &writer, Method::POST, &keys, &service).await, 403, "forbidden").await;
         for (method, path) in [
             (Method::PATCH, format!("/v1/keys/{writer_id}")),
             (Method::DELETE, format!("/v1/keys/{writer_id}")),
             (Method::POST, format!("/v1/keys/{writer_id}/rotate")),
         ] {
-            let refused = send(&world, &writer, method, &path, &json!({})).await;
+            let refused = send(&app, &writer, method, &path, &json!({})).await;
             problem(refused, 403, "forbidden").await;
         }
-        assert_eq!(send(&world, &writer, Method::DELETE, &path, &Value::Null).await.status(), 204);
+        assert_eq!(send(&app, &writer, Method::DELETE, &path, &Value::Null).await.status(), 204);
     }
 
-    async fn a_service_key_is_for_its_own_project_alone(world: World) {
-        let ada = world.sign_in("ada").await;
-        let eve = world.sign_in("eve").await;
+    async fn a_service_key_is_for_its_own_project_alone(app: TestApp) {
+        let ada = app.sign_in("ada").await;
+        let eve = app.sign_in("eve").await;
         let all = ["keys:read", "keys:write", "keys:verify", "usage:read"];
-        let (key, _) = service_key(&world, &ada, &all).await;
-        let theirs = world.create(&eve, &json!({"name": "A"})).await;
+        let (key, _) = service_key(&app, &ada, &all).await;
+        let theirs = app.create(&eve, &json!({"name": "A"})).await;
         for path in [
             format!("/v1/projects/{}/keys", eve.project),
             format!("/v1/projects/{}", eve.project),
@@ -74,7 +74,7 @@ on_both_databases! {
             format!("/v1/applications/{}", eve.application),
             format!("/v1/keys/{}", text(&theirs["api_key"]["id"])),
         ] {
-            let refused = send(&world, &key, Method::GET, &path, &Value::Null).await;
+            let refused = send(&app, &key, Method::GET, &path, &Value::Null).await;
             problem(refused, 404, "not_found").await;
         }
         for path in [
@@ -85,31 +85,31 @@ on_both_databases! {
             format!("/v1/organizations/{}/projects", ada.organization),
             format!("/v1/applications/{}/traces", ada.application),
         ] {
-            let refused = send(&world, &key, Method::GET, &path, &Value::Null).await;
+            let refused = send(&app, &key, Method::GET, &path, &Value::Null).await;
             problem(refused, 403, "forbidden").await;
         }
     }
 
-    async fn a_revoked_service_key_is_refused_at_once(world: World) {
-        let ada = world.sign_in("ada").await;
-        let (key, id) = service_key(&world, &ada, &["keys:read"]).await;
+    async fn a_revoked_service_key_is_refused_at_once(app: TestApp) {
+        let ada = app.sign_in("ada").await;
+        let (key, id) = service_key(&app, &ada, &["keys:read"]).await;
         let keys = format!("/v1/projects/{}/keys", ada.project);
-        assert_eq!(send(&world, &key, Method::GET, &keys, &Value::Null).await.status(), 200);
-        world.revoke(&ada, &id).await;
-        let refused = send(&world, &key, Method::GET, &keys, &Value::Null).await;
+        assert_eq!(send(&app, &key, Method::GET, &keys, &Value::Null).await.status(), 200);
+        app.revoke(&ada, &id).await;
+        let refused = send(&app, &key, Method::GET, &keys, &Value::Null).await;
         problem(refused, 401, "revoked_key").await;
     }
 
-    async fn a_service_keys_own_limits_hold(world: World) {
-        let ada = world.sign_in("ada").await;
+    async fn a_service_keys_own_limits_hold(app: TestApp) {
+        let ada = app.sign_in("ada").await;
         let body = json!({"name": "S", "kind": "service", "permissions": ["keys:read"], "rpm": 1});
-        let key = text(&world.create(&ada, &body).await["key"]);
+        let key = text(&app.create(&ada, &body).await["key"]);
         let keys = format!("/v1/projects/{}/keys", ada.project);
-        assert_eq!(send(&world, &key, Method::GET, &keys, &Value::Null).await.status(), 200);
-        let refused = send(&world, &key, Method::GET, &keys, &Value::Null).await;
+        assert_eq!(send(&app, &key, Method::GET, &keys, &Value::Null).await.status(), 200);
+        let refused = send(&app, &key, Method::GET, &keys, &Value::Null).await;
         assert!(refused.headers().contains_key("retry-after"));
         problem(refused, 429, "rate_limited").await;
-        let ingest = world.ingest(&key).await;
+        let ingest = app.ingest(&key).await;
         problem(ingest, 403, "wrong_scope").await;
     }
 }

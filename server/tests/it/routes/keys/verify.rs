@@ -5,30 +5,30 @@ use std::time::Duration;
 use reqwest::{Method, Response};
 use serde_json::{Value, json};
 
-use crate::world::{Session, World, on_both_databases, problem, text};
+use crate::test_app::{Session, TestApp, on_both_databases, problem, text};
 
-async fn ask(world: &World, bearer: &str, body: &Value) -> Response {
-    world.post("/v1/keys/verify").bearer_auth(bearer).json(body).send().await.unwrap()
+async fn ask(app: &TestApp, bearer: &str, body: &Value) -> Response {
+    app.post("/v1/keys/verify").bearer_auth(bearer).json(body).send().await.unwrap()
 }
 
-async fn verify(world: &World, who: &Session, body: Value) -> Value {
-    let answer = ask(world, &who.jwt, &body).await;
+async fn verify(app: &TestApp, who: &Session, body: Value) -> Value {
+    let answer = ask(app, &who.jwt, &body).await;
     assert_eq!(answer.status(), 200);
     answer.json().await.unwrap()
 }
 
-async fn service_key(world: &World, who: &Session, permissions: &[&str]) -> String {
+async fn service_key(app: &TestApp, who: &Session, permissions: &[&str]) -> String {
     let body =
         json!({"name": permissions.join(" "), "kind": "service", "permissions": permissions});
-    text(&world.create(who, &body).await["key"])
+    text(&app.create(who, &body).await["key"])
 }
 
 on_both_databases! {
-    async fn a_valid_key_is_described(world: World) {
-        let ada = world.sign_in("ada").await;
+    async fn a_valid_key_is_described(app: TestApp) {
+        let ada = app.sign_in("ada").await;
         let body = json!({"name": "A", "rpm": 5, "token_limit": 100, "token_limit_period": "day"});
-        let created = world.create(&ada, &body).await;
-        let answer = verify(&world, &ada, json!({"key": created["key"], "cost": 30})).await;
+        let created = app.create(&ada, &body).await;
+        let answer = verify(&app, &ada, json!({"key": created["key"], "cost": 30})).await;
         assert_eq!((&answer["valid"], &answer["code"]), (&json!(true), &json!("valid")));
         assert_eq!(answer["key_id"], created["api_key"]["id"]);
         assert_eq!(answer["project_id"], ada.project);
@@ -44,55 +44,55 @@ on_both_databases! {
         assert!(!answer.to_string().contains(&text(&created["key"])));
     }
 
-    async fn every_denial_has_its_code(world: World) {
-        let ada = world.pro("ada").await;
+    async fn every_denial_has_its_code(app: TestApp) {
+        let ada = app.pro("ada").await;
         let code = async |body: Value| {
-            let answer = verify(&world, &ada, body).await;
+            let answer = verify(&app, &ada, body).await;
             assert_eq!(answer["valid"], false);
             text(&answer["code"])
         };
-        let make = async |body: Value| world.create(&ada, &body).await;
-        let malformed = verify(&world, &ada, json!({"key": "lk_live_nonsense"})).await;
+        let make = async |body: Value| app.create(&ada, &body).await;
+        let malformed = verify(&app, &ada, json!({"key": "lk_live_nonsense"})).await;
         assert_eq!(malformed, json!({"valid": false, "code": "malformed_key"}));
         let plain = make(json!({"name": "plain"})).await;
         let (secret, id) = (text(&plain["key"]), text(&plain["api_key"]["id"]));
-        world.revoke(&ada, &id).await;
+        app.revoke(&ada, &id).await;
         assert_eq!(code(json!({"key": secret})).await, "revoked_key");
-        let soon = latchkey_domain::time::Timestamp::from_millis(crate::world::START + 5_000);
+        let soon = latchkey_domain::time::Timestamp::from_millis(crate::test_app::START + 5_000);
         let expiring = make(json!({"name": "expiring", "expires_at": soon})).await;
         let scoped = make(json!({"name": "scoped", "application_id": ada.application})).await;
         let other = "app_01kahp5k6jfk9rj3x7gkcw0k7v";
         assert_eq!(code(json!({"key": scoped["key"], "application_id": other})).await, "wrong_scope");
         let whole = make(json!({"name": "whole"})).await;
-        let eve = world.sign_in("eve").await;
+        let eve = app.sign_in("eve").await;
         for foreign in [other, &*eve.application] {
             let asked = json!({"key": whole["key"], "application_id": foreign});
             assert_eq!(code(asked).await, "wrong_scope", "no application of the key’s project");
         }
         let own = json!({"key": whole["key"], "application_id": ada.application});
-        assert_eq!(verify(&world, &ada, own).await["valid"], true);
+        assert_eq!(verify(&app, &ada, own).await["valid"], true);
         let fenced = make(json!({"name": "fenced", "allowed_cidrs": ["203.0.113.0/24"]})).await;
         assert_eq!(code(json!({"key": fenced["key"]})).await, "ip_not_allowed");
         assert_eq!(code(json!({"key": fenced["key"], "ip": "198.51.100.1"})).await, "ip_not_allowed");
-        let inside = verify(&world, &ada, json!({"key": fenced["key"], "ip": "203.0.113.5"})).await;
+        let inside = verify(&app, &ada, json!({"key": fenced["key"], "ip": "203.0.113.5"})).await;
         assert_eq!(inside["valid"], true);
         let models = make(json!({"name": "models", "allowed_models": ["bge-m3"]})).await;
         assert_eq!(code(json!({"key": models["key"], "model": "other"})).await, "model_not_allowed");
         let rpm = make(json!({"name": "rpm", "rpm": 1})).await;
-        assert_eq!(verify(&world, &ada, json!({"key": rpm["key"]})).await["valid"], true);
-        let limited = verify(&world, &ada, json!({"key": rpm["key"]})).await;
+        assert_eq!(verify(&app, &ada, json!({"key": rpm["key"]})).await["valid"], true);
+        let limited = verify(&app, &ada, json!({"key": rpm["key"]})).await;
         assert_eq!(limited["code"], "rate_limited");
         assert_eq!(limited["ratelimit"]["remaining"], 0);
         assert!(text(&limited["detail"]).starts_with("rpm 1 reached: 1 used in the last 60 s"));
         let tpm = make(json!({"name": "tpm", "tpm": 100})).await;
-        assert_eq!(verify(&world, &ada, json!({"key": tpm["key"], "cost": 60})).await["valid"], true);
+        assert_eq!(verify(&app, &ada, json!({"key": tpm["key"], "cost": 60})).await["valid"], true);
         assert_eq!(code(json!({"key": tpm["key"], "cost": 60})).await, "token_rate_limited");
         let budget = make(json!({"name": "budget", "token_limit": 100, "token_limit_period": "month"})).await;
-        assert_eq!(verify(&world, &ada, json!({"key": budget["key"], "cost": 100})).await["valid"], true);
-        let spent = verify(&world, &ada, json!({"key": budget["key"], "cost": 1})).await;
+        assert_eq!(verify(&app, &ada, json!({"key": budget["key"], "cost": 100})).await["valid"], true);
+        let spent = verify(&app, &ada, json!({"key": budget["key"], "cost": 1})).await;
         assert_eq!(spent["code"], "token_budget_exhausted");
         assert_eq!((&spent["budget"]["used"], &spent["budget"]["remaining"]), (&json!(100), &json!(0)));
-        world.advance(Duration::from_secs(5));
+        app.advance(Duration::from_secs(5));
         assert_eq!(code(json!({"key": expiring["key"]})).await, "expired_key");
         for (body, field) in [
             (json!({}), "key"),
@@ -101,68 +101,68 @@ on_both_databases! {
             (json!({"key": secret, "application_id": "x"}), "application_id"),
             (json!({"key": secret, "colour": 1}), "colour"),
         ] {
-            let refused = problem(ask(&world, &ada.jwt, &body).await, 422, "invalid").await;
+            let refused = problem(ask(&app, &ada.jwt, &body).await, 422, "invalid").await;
             assert_eq!(refused["errors"][0]["field"], field);
             assert!(!refused.to_string().contains(&secret));
         }
     }
 
-    async fn a_refused_call_takes_nothing(world: World) {
-        let ada = world.sign_in("ada").await;
+    async fn a_refused_call_takes_nothing(app: TestApp) {
+        let ada = app.sign_in("ada").await;
         let body = json!({"name": "A", "rpm": 10, "tpm": 1_000, "token_limit": 50, "token_limit_period": "day"});
-        let key = world.create(&ada, &body).await["key"].clone();
+        let key = app.create(&ada, &body).await["key"].clone();
         for _ in 0..5 {
-            let refused = verify(&world, &ada, json!({"key": key, "cost": 51})).await;
+            let refused = verify(&app, &ada, json!({"key": key, "cost": 51})).await;
             assert_eq!(refused["code"], "token_budget_exhausted");
             assert_eq!(refused["budget"]["used"], 0);
         }
-        let admitted = verify(&world, &ada, json!({"key": key, "cost": 50})).await;
+        let admitted = verify(&app, &ada, json!({"key": key, "cost": 50})).await;
         assert_eq!(admitted["ratelimit"]["remaining"], 9);
         assert_eq!(admitted["budget"]["remaining"], 0);
     }
 
-    async fn parallel_calls_cannot_overspend_a_budget(world: World) {
-        let ada = world.sign_in("ada").await;
+    async fn parallel_calls_cannot_overspend_a_budget(app: TestApp) {
+        let ada = app.sign_in("ada").await;
         let body = json!({"name": "A", "token_limit": 50, "token_limit_period": "month"});
-        let key = world.create(&ada, &body).await["key"].clone();
-        let calls = (0..60).map(|_| verify(&world, &ada, json!({"key": key, "cost": 3})));
+        let key = app.create(&ada, &body).await["key"].clone();
+        let calls = (0..60).map(|_| verify(&app, &ada, json!({"key": key, "cost": 3})));
         let answers = futures::future::join_all(calls).await;
         assert_eq!(answers.iter().filter(|answer| answer["valid"] == true).count(), 16);
-        let left = verify(&world, &ada, json!({"key": key})).await;
+        let left = verify(&app, &ada, json!({"key": key})).await;
         assert_eq!(left["budget"]["used"], 48);
     }
 
-    async fn a_key_of_another_project_is_unknown(world: World) {
-        let ada = world.sign_in("ada").await;
-        let eve = world.sign_in("eve").await;
-        let key = world.create(&ada, &json!({"name": "A"})).await["key"].clone();
+    async fn a_key_of_another_project_is_unknown(app: TestApp) {
+        let ada = app.sign_in("ada").await;
+        let eve = app.sign_in("eve").await;
+        let key = app.create(&ada, &json!({"name": "A"})).await["key"].clone();
         let unknown = json!({"valid": false, "code": "unknown_key"});
-        assert_eq!(verify(&world, &eve, json!({"key": key})).await, unknown);
-        let theirs = service_key(&world, &eve, &["keys:verify"]).await;
-        let answer = ask(&world, &theirs, &json!({"key": key})).await;
+        assert_eq!(verify(&app, &eve, json!({"key": key})).await, unknown);
+        let theirs = service_key(&app, &eve, &["keys:verify"]).await;
+        let answer = ask(&app, &theirs, &json!({"key": key})).await;
         assert_eq!(answer.json::<Value>().await.unwrap(), unknown);
     }
 
-    async fn a_service_key_verifies_with_its_permission_alone(world: World) {
-        let ada = world.sign_in("ada").await;
-        let key = world.create(&ada, &json!({"name": "A"})).await["key"].clone();
-        let may = service_key(&world, &ada, &["keys:verify"]).await;
-        let answer: Value = ask(&world, &may, &json!({"key": key})).await.json().await.unwrap();
+    async fn a_service_key_verifies_with_its_permission_alone(app: TestApp) {
+        let ada = app.sign_in("ada").await;
+        let key = app.create(&ada, &json!({"name": "A"})).await["key"].clone();
+        let may = service_key(&app, &ada, &["keys:verify"]).await;
+        let answer: Value = ask(&app, &may, &json!({"key": key})).await.json().await.unwrap();
         assert_eq!(answer["valid"], true);
-        let may_not = service_key(&world, &ada, &["keys:read", "keys:write", "usage:read"]).await;
-        problem(ask(&world, &may_not, &json!({"key": key})).await, 403, "forbidden").await;
-        problem(ask(&world, "nonsense", &json!({"key": key})).await, 401, "unauthenticated").await;
-        problem(ask(&world, &text(&key), &json!({"key": key})).await, 403, "wrong_scope").await;
-        let nobody = world.post("/v1/keys/verify").json(&json!({"key": key})).send().await.unwrap();
+        let may_not = service_key(&app, &ada, &["keys:read", "keys:write", "usage:read"]).await;
+        problem(ask(&app, &may_not, &json!({"key": key})).await, 403, "forbidden").await;
+        problem(ask(&app, "nonsense", &json!({"key": key})).await, 401, "unauthenticated").await;
+        problem(ask(&app, &text(&key), &json!({"key": key})).await, 403, "wrong_scope").await;
+        let nobody = app.post("/v1/keys/verify").json(&json!({"key": key})).send().await.unwrap();
         problem(nobody, 401, "unauthenticated").await;
     }
 
-    async fn a_revoke_is_seen_by_the_next_verify(world: World) {
-        let ada = world.sign_in("ada").await;
-        let created = world.create(&ada, &json!({"name": "A"})).await;
-        assert_eq!(verify(&world, &ada, json!({"key": created["key"]})).await["valid"], true);
+    async fn a_revoke_is_seen_by_the_next_verify(app: TestApp) {
+        let ada = app.sign_in("ada").await;
+        let created = app.create(&ada, &json!({"name": "A"})).await;
+        assert_eq!(verify(&app, &ada, json!({"key": created["key"]})).await["valid"], true);
         let path = format!("/v1/keys/{}", text(&created["api_key"]["id"]));
-        world.send(Method::DELETE, &path, &ada, &Value::Null).await;
-        assert_eq!(verify(&world, &ada, json!({"key": created["key"]})).await["code"], "revoked_key");
+        app.send(Method::DELETE, &path, &ada, &Value::Null).await;
+        assert_eq!(verify(&app, &ada, json!({"key": created["key"]})).await["code"], "revoked_key");
     }
 }

@@ -5,46 +5,46 @@ use std::time::Duration;
 use github_stand_in::{Endpoint, Fault};
 use reqwest::header::COOKIE;
 
-use crate::world::{
-    Backend, World, location, on_both_databases, problem, refresh_cookie, set_cookie,
+use crate::test_app::{
+    Backend, TestApp, location, on_both_databases, problem, refresh_cookie, set_cookie,
     sign_in_cookie, text,
 };
 
 on_both_databases! {
-    async fn the_first_sign_in_makes_organization_project_and_application(world: World) {
-        let ada = world.sign_in("ada").await;
-        let me = world.json("/v1/me", &ada.jwt).await;
+    async fn the_first_sign_in_makes_organization_project_and_application(app: TestApp) {
+        let ada = app.sign_in("ada").await;
+        let me = app.json("/v1/me", &ada.jwt).await;
         assert_eq!(me["login"], "ada");
         assert_eq!(me["administrator"], false);
         assert_eq!(me["organizations"][0]["role"], "owner");
         assert_eq!(me["organizations"][0]["tier"], "free");
-        let again = world.sign_in("ada").await;
+        let again = app.sign_in("ada").await;
         assert_eq!(again.organization, ada.organization, "the second finds what the first made");
-        assert_eq!(world.json("/v1/me", &again.jwt).await["organizations"].as_array().unwrap().len(), 1);
+        assert_eq!(app.json("/v1/me", &again.jwt).await["organizations"].as_array().unwrap().len(), 1);
     }
 
-    async fn two_first_sign_ins_at_once_make_one_person(world: World) {
+    async fn two_first_sign_ins_at_once_make_one_person(app: TestApp) {
         let mut visits = Vec::new();
         for _ in 0..8 {
-            visits.push(world.visit_github("ada", "/").await);
+            visits.push(app.visit_github("ada", "/").await);
         }
         let arrivals = visits.into_iter().map(|(callback, cookie)| {
-            world.http.get(callback).header(COOKIE, cookie).send()
+            app.http.get(callback).header(COOKIE, cookie).send()
         });
         let mut people = std::collections::HashSet::new();
         for arrival in futures::future::join_all(arrivals).await {
             let token = refresh_cookie(&arrival.unwrap()).expect("all are signed in");
-            let tokens: serde_json::Value = world.refresh(&token).await.json().await.unwrap();
-            let me = world.json("/v1/me", &text(&tokens["token"])).await;
+            let tokens: serde_json::Value = app.refresh(&token).await.json().await.unwrap();
+            let me = app.json("/v1/me", &text(&tokens["token"])).await;
             assert_eq!(me["organizations"].as_array().unwrap().len(), 1);
             people.insert(text(&me["id"]));
         }
         assert_eq!(people.len(), 1);
     }
 
-    async fn the_tokens_never_stand_in_a_url(world: World) {
-        let (callback, begun) = world.visit_github("ada", "/projects/x%3Ftab=logs").await;
-        let finished = world.http.get(callback).header(COOKIE, &begun).send().await.unwrap();
+    async fn the_tokens_never_stand_in_a_url(app: TestApp) {
+        let (callback, begun) = app.visit_github("ada", "/projects/x%3Ftab=logs").await;
+        let finished = app.http.get(callback).header(COOKIE, &begun).send().await.unwrap();
         assert_eq!(location(&finished), "/auth/complete?next=/projects/x%3Ftab%3Dlogs");
         let cookie = set_cookie(&finished, "latchkey_refresh").unwrap();
         for attribute in ["HttpOnly", "SameSite=Strict", "Path=/refresh", "Max-Age=2592000"] {
@@ -56,78 +56,78 @@ on_both_databases! {
         assert!(over.starts_with(&format!("{begun}=;")) && over.contains("Max-Age=0"), "{over}");
     }
 
-    async fn a_state_is_good_once(world: World) {
-        let (callback, cookie) = world.visit_github("ada", "/").await;
-        let first = world.http.get(&callback).header(COOKIE, &cookie).send().await.unwrap();
+    async fn a_state_is_good_once(app: TestApp) {
+        let (callback, cookie) = app.visit_github("ada", "/").await;
+        let first = app.http.get(&callback).header(COOKIE, &cookie).send().await.unwrap();
         assert!(refresh_cookie(&first).is_some());
-        let second = world.http.get(&callback).header(COOKIE, &cookie).send().await.unwrap();
+        let second = app.http.get(&callback).header(COOKIE, &cookie).send().await.unwrap();
         assert!(refresh_cookie(&second).is_none());
         problem(second, 403, "forbidden").await;
     }
 
-    async fn a_state_is_good_for_ten_minutes(world: World) {
-        let (callback, cookie) = world.visit_github("ada", "/").await;
-        world.advance(Duration::from_mins(10));
-        let late = world.http.get(&callback).header(COOKIE, &cookie).send().await.unwrap();
+    async fn a_state_is_good_for_ten_minutes(app: TestApp) {
+        let (callback, cookie) = app.visit_github("ada", "/").await;
+        app.advance(Duration::from_mins(10));
+        let late = app.http.get(&callback).header(COOKIE, &cookie).send().await.unwrap();
         problem(late, 403, "forbidden").await;
     }
 }
 
 #[tokio::test]
 async fn a_callback_with_a_foreign_state_is_refused() {
-    let world = World::on(Backend::Sqlite).await;
-    let (callback, cookie) = world.visit_github("ada", "/").await;
-    let (_, other_browser) = world.visit_github("eve", "/").await;
-    let no_cookie = world.http.get(&callback).send().await.unwrap();
+    let app = TestApp::on(Backend::Sqlite).await;
+    let (callback, cookie) = app.visit_github("ada", "/").await;
+    let (_, other_browser) = app.visit_github("eve", "/").await;
+    let no_cookie = app.http.get(&callback).send().await.unwrap();
     problem(no_cookie, 403, "forbidden").await;
-    let other = world.http.get(&callback).header(COOKIE, other_browser).send().await.unwrap();
+    let other = app.http.get(&callback).header(COOKIE, other_browser).send().await.unwrap();
     problem(other, 403, "forbidden").await;
     let forged = callback.replace("state=", "state=0");
-    let forged = world.http.get(forged).header(COOKIE, &cookie).send().await.unwrap();
+    let forged = app.http.get(forged).header(COOKIE, &cookie).send().await.unwrap();
     problem(forged, 403, "forbidden").await;
     let none =
-        world.get("/login/oauth2/code/github?code=x").header(COOKIE, &cookie).send().await.unwrap();
+        app.get("/login/oauth2/code/github?code=x").header(COOKIE, &cookie).send().await.unwrap();
     problem(none, 403, "forbidden").await;
-    let person = world.http.get(&callback).header("accept", "text/html").send().await.unwrap();
+    let person = app.http.get(&callback).header("accept", "text/html").send().await.unwrap();
     assert_eq!(person.status(), 403);
     assert!(person.text().await.unwrap().contains("/login?reason=sign_in_failed"));
     // None of these used the state up.
-    let own = world.http.get(&callback).header(COOKIE, cookie).send().await.unwrap();
+    let own = app.http.get(&callback).header(COOKIE, cookie).send().await.unwrap();
     assert!(refresh_cookie(&own).is_some());
 }
 
 #[tokio::test]
 async fn what_github_refuses_ends_at_the_login_page_with_a_reason() {
-    let world = World::on(Backend::Sqlite).await;
-    world.github.cancel_next();
-    let begun = world.get("/oauth2/authorization/github?next=/x").send().await.unwrap();
+    let app = TestApp::on(Backend::Sqlite).await;
+    app.github.cancel_next();
+    let begun = app.get("/oauth2/authorization/github?next=/x").send().await.unwrap();
     let cookie = sign_in_cookie(&begun).unwrap();
-    let back = world.http.get(location(&begun)).send().await.unwrap();
-    let cancelled = world.http.get(location(&back)).header(COOKIE, cookie).send().await.unwrap();
+    let back = app.http.get(location(&begun)).send().await.unwrap();
+    let cancelled = app.http.get(location(&back)).header(COOKIE, cookie).send().await.unwrap();
     assert_eq!(location(&cancelled), "/login?reason=access_denied&next=/x");
 
     for (endpoint, status) in [(Endpoint::Token, 500), (Endpoint::User, 500), (Endpoint::User, 401)]
     {
-        let (callback, cookie) = world.visit_github("ada", "/x").await;
-        world.github.fail_next(endpoint, Fault { status: Some(status), delay_ms: 0 });
-        let failed = world.http.get(callback).header(COOKIE, cookie).send().await.unwrap();
+        let (callback, cookie) = app.visit_github("ada", "/x").await;
+        app.github.fail_next(endpoint, Fault { status: Some(status), delay_ms: 0 });
+        let failed = app.http.get(callback).header(COOKIE, cookie).send().await.unwrap();
         assert_eq!(location(&failed), "/login?reason=sign_in_failed&next=/x");
         assert!(refresh_cookie(&failed).is_none());
     }
 
-    let (callback, cookie) = world.visit_github("ada", "/x").await;
+    let (callback, cookie) = app.visit_github("ada", "/x").await;
     let forged = callback.replace("code=", "code=0");
-    let forged = world.http.get(forged).header(COOKIE, cookie).send().await.unwrap();
+    let forged = app.http.get(forged).header(COOKIE, cookie).send().await.unwrap();
     assert_eq!(location(&forged), "/login?reason=sign_in_failed&next=/x");
 }
 
 #[tokio::test]
 async fn github_gets_a_pkce_challenge_and_next_must_be_local() {
-    let world = World::on(Backend::Sqlite).await;
+    let app = TestApp::on(Backend::Sqlite).await;
     let begun =
-        world.get("/oauth2/authorization/github?next=https://evil.example").send().await.unwrap();
+        app.get("/oauth2/authorization/github?next=https://evil.example").send().await.unwrap();
     let url = location(&begun);
-    assert!(url.starts_with(&format!("{}/login/oauth/authorize?", world.github.base_url)), "{url}");
+    assert!(url.starts_with(&format!("{}/login/oauth/authorize?", app.github.base_url)), "{url}");
     for part in ["code_challenge_method=S256", "code_challenge=", "state=", "response_type=code"] {
         assert!(url.contains(part), "{url}");
     }
@@ -136,32 +136,32 @@ async fn github_gets_a_pkce_challenge_and_next_must_be_local() {
     for attribute in ["HttpOnly", "SameSite=Lax", "Path=/;", "Max-Age=600"] {
         assert!(cookie.contains(attribute), "{cookie}");
     }
-    let (callback, cookie) = world.visit_github("ada", "//evil.example/x").await;
-    let finished = world.http.get(callback).header(COOKIE, cookie).send().await.unwrap();
+    let (callback, cookie) = app.visit_github("ada", "//evil.example/x").await;
+    let finished = app.http.get(callback).header(COOKIE, cookie).send().await.unwrap();
     assert_eq!(location(&finished), "/auth/complete?next=/");
 }
 
 #[tokio::test]
 async fn only_invited_people_get_in_where_the_operator_says_so() {
     let arguments = ["--latchkey-signup=invited", "--latchkey-admins=Root, other"];
-    let world = World::with(Backend::Sqlite, &arguments).await;
-    let (callback, cookie) = world.visit_github("ada", "/").await;
-    let stranger = world.http.get(callback).header(COOKIE, cookie).send().await.unwrap();
+    let app = TestApp::with(Backend::Sqlite, &arguments).await;
+    let (callback, cookie) = app.visit_github("ada", "/").await;
+    let stranger = app.http.get(callback).header(COOKIE, cookie).send().await.unwrap();
     assert_eq!(location(&stranger), "/login?reason=not_invited&next=/");
     assert!(refresh_cookie(&stranger).is_none());
-    let root = world.sign_in("root").await;
-    assert_eq!(world.json("/v1/me", &root.jwt).await["administrator"], true);
+    let root = app.sign_in("root").await;
+    assert_eq!(app.json("/v1/me", &root.jwt).await["administrator"], true);
 }
 
 #[tokio::test]
 async fn two_tabs_that_sign_in_at_once_both_finish() {
-    let world = World::on(Backend::Sqlite).await;
-    let (first, one) = world.visit_github("ada", "/one").await;
-    let (second, other) = world.visit_github("ada", "/other").await;
+    let app = TestApp::on(Backend::Sqlite).await;
+    let (first, one) = app.visit_github("ada", "/one").await;
+    let (second, other) = app.visit_github("ada", "/other").await;
     // The browser has both cookies by now.
     let cookies = format!("{one}; {other}");
     for (callback, next) in [(second, "/other"), (first, "/one")] {
-        let finished = world.http.get(callback).header(COOKIE, &cookies).send().await.unwrap();
+        let finished = app.http.get(callback).header(COOKIE, &cookies).send().await.unwrap();
         assert_eq!(location(&finished), format!("/auth/complete?next={next}"));
         assert!(refresh_cookie(&finished).is_some());
     }
@@ -169,10 +169,10 @@ async fn two_tabs_that_sign_in_at_once_both_finish() {
 
 #[tokio::test]
 async fn browser_has_at_most_eight_sign_ins_under_way() {
-    let world = World::on(Backend::Sqlite).await;
+    let app = TestApp::on(Backend::Sqlite).await;
     let mut cookies: Vec<String> = Vec::new();
     let begin = async |cookies: &[String]| {
-        let begun = world.get("/oauth2/authorization/github").header(COOKIE, cookies.join("; "));
+        let begun = app.get("/oauth2/authorization/github").header(COOKIE, cookies.join("; "));
         begun.send().await.unwrap()
     };
     for _ in 0..8 {
@@ -190,11 +190,11 @@ async fn browser_has_at_most_eight_sign_ins_under_way() {
 async fn cookies_say_over_https_that_they_are_this_hosts_alone() {
     // Where the stand-in sends people back to.
     let url = "https://localhost:3443";
-    let world = World::with(Backend::Sqlite, &[&format!("--latchkey-public-url={url}")]).await;
-    let (callback, begun) = world.visit_github("ada", "/").await;
+    let app = TestApp::with(Backend::Sqlite, &[&format!("--latchkey-public-url={url}")]).await;
+    let (callback, begun) = app.visit_github("ada", "/").await;
     assert!(begun.starts_with("__Host-latchkey_sign_in_"), "{begun}");
-    let callback = callback.replace(url, &world.base);
-    let finished = world.http.get(callback).header(COOKIE, &begun).send().await.unwrap();
+    let callback = callback.replace(url, &app.base);
+    let finished = app.http.get(callback).header(COOKIE, &begun).send().await.unwrap();
     let over = set_cookie(&finished, begun.split('=').next().unwrap()).unwrap();
     assert!(over.contains("Path=/;") && over.contains("Secure"), "{over}");
     let refresh = set_cookie(&finished, "__Secure-latchkey_refresh").unwrap();
@@ -204,9 +204,9 @@ async fn cookies_say_over_https_that_they_are_this_hosts_alone() {
     let own = refresh.split(';').next().unwrap();
     // What another host of the domain could have planted is not taken.
     let planted = own.trim_start_matches("__Secure-");
-    let refused = world.post("/refresh").header(COOKIE, planted).send().await.unwrap();
+    let refused = app.post("/refresh").header(COOKIE, planted).send().await.unwrap();
     problem(refused, 401, "unauthenticated").await;
-    let renewed = world.post("/refresh").header(COOKIE, own).send().await.unwrap();
+    let renewed = app.post("/refresh").header(COOKIE, own).send().await.unwrap();
     assert_eq!(renewed.status(), 200);
     assert!(set_cookie(&renewed, "__Secure-latchkey_refresh").is_some());
 }

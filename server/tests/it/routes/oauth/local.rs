@@ -12,57 +12,57 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use crate::world::{
-    Backend, LOCAL, LOCAL_CODE, World, location, on_both_databases, problem, refresh_cookie, text,
+use crate::test_app::{
+    Backend, LOCAL, LOCAL_CODE, TestApp, location, on_both_databases, problem, refresh_cookie, text,
 };
 
 const FORM: &str = "application/x-www-form-urlencoded";
 
-fn own(world: &World) -> RequestBuilder {
-    world.post("/auth/local?next=/x").header("origin", &world.base)
+fn own(app: &TestApp) -> RequestBuilder {
+    app.post("/auth/local?next=/x").header("origin", &app.base)
 }
 
-async fn with_code(world: &World, code: &str) -> Response {
-    own(world).json(&json!({ "code": code })).send().await.unwrap()
+async fn with_code(app: &TestApp, code: &str) -> Response {
+    own(app).json(&json!({ "code": code })).send().await.unwrap()
 }
 
 /// A refresh token of the local developer.
-async fn sign_in(world: &World) -> String {
-    refresh_cookie(&with_code(world, LOCAL_CODE).await).expect("the code is right")
+async fn sign_in(app: &TestApp) -> String {
+    refresh_cookie(&with_code(app, LOCAL_CODE).await).expect("the code is right")
 }
 
 #[tokio::test]
 async fn local_sign_in_does_not_exist_where_people_use_github() {
-    let world = World::on(Backend::Sqlite).await;
-    problem(with_code(&world, LOCAL_CODE).await, 404, "not_found").await;
+    let app = TestApp::on(Backend::Sqlite).await;
+    problem(with_code(&app, LOCAL_CODE).await, 404, "not_found").await;
 }
 
 #[tokio::test]
 async fn code_comes_in_a_form_or_in_json() {
-    let world = World::with(Backend::Sqlite, &LOCAL).await;
-    let form = own(&world).header("content-type", FORM).body("code=the+code");
-    let json = own(&world).json(&json!({ "code": LOCAL_CODE }));
+    let app = TestApp::with(Backend::Sqlite, &LOCAL).await;
+    let form = own(&app).header("content-type", FORM).body("code=the+code");
+    let json = own(&app).json(&json!({ "code": LOCAL_CODE }));
     for request in [form, json] {
         let answer = request.send().await.unwrap();
         assert_eq!(answer.status(), 302);
         assert_eq!(location(&answer), "/auth/complete?next=/x");
         assert!(refresh_cookie(&answer).is_some());
     }
-    let no_github = world.get("/oauth2/authorization/github").send().await.unwrap();
+    let no_github = app.get("/oauth2/authorization/github").send().await.unwrap();
     problem(no_github, 404, "not_found").await;
-    let unknown = own(&world).json(&json!({ "code": LOCAL_CODE, "other": 1 }));
+    let unknown = own(&app).json(&json!({ "code": LOCAL_CODE, "other": 1 }));
     problem(unknown.send().await.unwrap(), 422, "invalid").await;
 }
 
 /// The local developer has no login, so nobody can invite them.
 #[tokio::test]
 async fn list_of_no_invitations_refuses_a_foreign_cursor() {
-    let world = World::with(Backend::Sqlite, &LOCAL).await;
-    let body = json!({ "refreshToken": sign_in(&world).await });
+    let app = TestApp::with(Backend::Sqlite, &LOCAL).await;
+    let body = json!({ "refreshToken": sign_in(&app).await });
     let session: Value =
-        world.post("/refresh").json(&body).send().await.unwrap().json().await.unwrap();
+        app.post("/refresh").json(&body).send().await.unwrap().json().await.unwrap();
     let ask = |query: &str| {
-        world.get(&format!("/v1/me/invitations{query}")).bearer_auth(text(&session["token"])).send()
+        app.get(&format!("/v1/me/invitations{query}")).bearer_auth(text(&session["token"])).send()
     };
     assert_eq!(ask("").await.unwrap().status(), 200);
     problem(ask("?cursor=foreign").await.unwrap(), 422, "invalid").await;
@@ -70,17 +70,15 @@ async fn list_of_no_invitations_refuses_a_foreign_cursor() {
 
 #[tokio::test]
 async fn wrong_code_is_refused_and_a_browser_told_why() {
-    let world = World::with(Backend::Sqlite, &LOCAL).await;
-    for request in [
-        own(&world).json(&json!({ "code": "the codes" })),
-        own(&world).json(&json!({})),
-        own(&world),
-    ] {
+    let app = TestApp::with(Backend::Sqlite, &LOCAL).await;
+    for request in
+        [own(&app).json(&json!({ "code": "the codes" })), own(&app).json(&json!({})), own(&app)]
+    {
         let refused = request.send().await.unwrap();
         assert!(refresh_cookie(&refused).is_none());
         problem(refused, 403, "forbidden").await;
     }
-    let browser = own(&world).header("accept", "text/html").header("content-type", FORM);
+    let browser = own(&app).header("accept", "text/html").header("content-type", FORM);
     let browser = browser.body("code=wrong").send().await.unwrap();
     assert_eq!(location(&browser), "/login?reason=wrong_code&next=/x");
     assert!(refresh_cookie(&browser).is_none());
@@ -88,31 +86,31 @@ async fn wrong_code_is_refused_and_a_browser_told_why() {
 
 #[tokio::test]
 async fn five_wrong_codes_a_minute_are_the_most() {
-    let world = World::with(Backend::Sqlite, &LOCAL).await;
-    let guesses = futures::future::join_all((0..20).map(|_| with_code(&world, "guess"))).await;
+    let app = TestApp::with(Backend::Sqlite, &LOCAL).await;
+    let guesses = futures::future::join_all((0..20).map(|_| with_code(&app, "guess"))).await;
     let looked_at = guesses.iter().filter(|answer| answer.status() == 403).count();
     assert_eq!(looked_at, 5);
-    let held_up = with_code(&world, LOCAL_CODE).await;
+    let held_up = with_code(&app, LOCAL_CODE).await;
     assert!(held_up.headers().contains_key("retry-after"));
     problem(held_up, 429, "too_many_failures").await;
-    let browser = own(&world).header("accept", "text/html").send().await.unwrap();
+    let browser = own(&app).header("accept", "text/html").send().await.unwrap();
     assert_eq!(location(&browser), "/login?reason=too_many_codes&next=/x");
-    world.advance(Duration::from_mins(1));
-    sign_in(&world).await;
+    app.advance(Duration::from_mins(1));
+    sign_in(&app).await;
     for _ in 0..10 {
-        sign_in(&world).await;
+        sign_in(&app).await;
     }
 }
 
 #[tokio::test]
 async fn local_sign_in_wants_our_own_host_and_origin() {
-    let world = World::with(Backend::Sqlite, &LOCAL).await;
+    let app = TestApp::with(Backend::Sqlite, &LOCAL).await;
     let code = json!({ "code": LOCAL_CODE });
-    let post = || world.post("/auth/local").json(&code);
+    let post = || app.post("/auth/local").json(&code);
     let foreign = post().header("origin", "http://evil.example");
     let rebound = post().header("origin", "http://evil.example").header("host", "evil.example");
-    let two = post().header("origin", &world.base).header("origin", "http://evil.example");
-    let elsewhere = own(&world).json(&code).header("sec-fetch-site", "cross-site");
+    let two = post().header("origin", &app.base).header("origin", "http://evil.example");
+    let elsewhere = own(&app).json(&code).header("sec-fetch-site", "cross-site");
     for request in [foreign, rebound, two, elsewhere, post()] {
         problem(request.send().await.unwrap(), 403, "forbidden").await;
     }
@@ -120,7 +118,7 @@ async fn local_sign_in_wants_our_own_host_and_origin() {
 
 #[tokio::test]
 async fn local_sign_in_refuses_what_came_through_a_proxy() {
-    let world = World::with(Backend::Sqlite, &LOCAL).await;
+    let app = TestApp::with(Backend::Sqlite, &LOCAL).await;
     for (name, value) in [
         ("forwarded", "for=203.0.113.7"),
         ("x-forwarded-for", "127.0.0.1"),
@@ -129,16 +127,16 @@ async fn local_sign_in_refuses_what_came_through_a_proxy() {
         ("x-real-ip", "203.0.113.7"),
         ("via", "1.1 proxy"),
     ] {
-        let request = own(&world).json(&json!({ "code": LOCAL_CODE })).header(name, value);
+        let request = own(&app).json(&json!({ "code": LOCAL_CODE })).header(name, value);
         problem(request.send().await.unwrap(), 403, "forbidden").await;
     }
-    sign_in(&world).await;
+    sign_in(&app).await;
 }
 
 #[tokio::test]
 async fn local_sign_in_refuses_two_hosts() {
-    let world = World::with(Backend::Sqlite, &LOCAL).await;
-    let address = world.base.trim_start_matches("http://");
+    let app = TestApp::with(Backend::Sqlite, &LOCAL).await;
+    let address = app.base.trim_start_matches("http://");
     let body = json!({ "code": LOCAL_CODE }).to_string();
     for (hosts, status) in [(vec![address], "302"), (vec![address, address], "403")] {
         let hosts: Vec<_> = hosts.iter().map(|host| format!("host: {host}\r\n")).collect();
@@ -146,7 +144,7 @@ async fn local_sign_in_refuses_two_hosts() {
         let request = format!(
             "POST /auth/local HTTP/1.1\r\n{hosts}origin: {}\r\ncontent-type: application/json\r\n\
              content-length: {}\r\nconnection: close\r\n\r\n{body}",
-            world.base,
+            app.base,
             body.len()
         );
         let mut stream = TcpStream::connect(address).await.unwrap();
@@ -158,7 +156,7 @@ async fn local_sign_in_refuses_two_hosts() {
 }
 
 on_both_databases! {
-    async fn local_sessions_end_where_github_is_set_up(github: World) {
+    async fn local_sessions_end_where_github_is_set_up(github: TestApp) {
         // The same database, as it was before GitHub was set up.
         let services = |code: bool| {
             let mut settings = github.config.services.clone();

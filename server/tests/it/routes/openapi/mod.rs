@@ -2,13 +2,13 @@
 
 mod limits;
 
-use crate::world::{Backend, World};
+use crate::test_app::{Backend, TestApp};
 
 #[tokio::test]
 async fn openapi_is_served_as_it_is_described() {
-    let world = World::on(Backend::Sqlite).await;
+    let app = TestApp::on(Backend::Sqlite).await;
     let served: serde_json::Value =
-        world.get("/openapi.json").send().await.unwrap().json().await.unwrap();
+        app.get("/openapi.json").send().await.unwrap().json().await.unwrap();
     assert_eq!(served, serde_json::to_value(latchkey_server::openapi()).unwrap());
     insta::assert_json_snapshot!("openapi", served);
 }

@@ -2,14 +2,14 @@
 
 use super::protobuf::{request, span};
 use super::{PROTOBUF, gzip, stored, taken};
-use crate::world::{on_both_databases, problem};
+use crate::test_app::{on_both_databases, problem};
 
 on_both_databases! {
-    async fn langfuses_sdks_deliver_with_the_key_as_password(world: World) {
-        let ada = world.sign_in("ada").await;
-        let key = world.generate(&ada).await;
+    async fn langfuses_sdks_deliver_with_the_key_as_password(app: TestApp) {
+        let ada = app.sign_in("ada").await;
+        let key = app.generate(&ada).await;
         let post = |name: &str| {
-            let request = world.post("/api/public/otel/v1/traces").header("content-type", PROTOBUF);
+            let request = app.post("/api/public/otel/v1/traces").header("content-type", PROTOBUF);
             request.header("x-langfuse-sdk-name", "python").body(super::protobuf::request(&[span(name)]))
         };
         taken(post("one").basic_auth("pk-lf-anything", Some(&key)).send().await.unwrap(), PROTOBUF).await;
@@ -17,7 +17,7 @@ on_both_databases! {
         taken(post("three").bearer_auth(&key).send().await.unwrap(), PROTOBUF).await;
         let packed = post("").header("content-encoding", "gzip").body(gzip(&request(&[span("four")])));
         taken(packed.basic_auth("pk", Some(&key)).send().await.unwrap(), PROTOBUF).await;
-        assert_eq!(stored(&world, &ada, "traces").await.len(), 4);
+        assert_eq!(stored(&app, &ada, "traces").await.len(), 4);
         problem(post("a").send().await.unwrap(), 401, "missing_key").await;
         for header in ["Basic", "Basic *", "Basic YQ==", "Digest a"] {
             let refused = post("a").header("authorization", header).send().await.unwrap();
@@ -29,8 +29,8 @@ on_both_databases! {
         // The name is no key, and elsewhere Basic authentication is none.
         let swapped = post("a").basic_auth(&key, Some("x")).send().await.unwrap();
         assert_eq!(swapped.status(), 401);
-        let elsewhere = world.post("/v1/traces").header("content-type", PROTOBUF).basic_auth("pk", Some(&key));
+        let elsewhere = app.post("/v1/traces").header("content-type", PROTOBUF).basic_auth("pk", Some(&key));
         problem(elsewhere.send().await.unwrap(), 401, "missing_key").await;
-        assert_eq!(stored(&world, &ada, "traces").await.len(), 4);
+        assert_eq!(stored(&app, &ada, "traces").await.len(), 4);
     }
 }

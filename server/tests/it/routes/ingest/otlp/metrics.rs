@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::protobuf::{field, partial_success};
 use super::{JSON, PROTOBUF, send, taken};
-use crate::world::{on_both_databases, problem, text};
+use crate::test_app::{on_both_databases, problem, text};
 
 fn points(count: usize) -> Value {
     json!({"resourceMetrics": [{"scopeMetrics": [{"metrics": [
@@ -13,32 +13,32 @@ fn points(count: usize) -> Value {
 }
 
 on_both_databases! {
-    async fn metrics_are_told_to_be_rejected_and_why_once(world: World) {
-        let ada = world.sign_in("ada").await;
-        let key = world.generate(&ada).await;
-        let answer = send(&world, &key, "/v1/metrics", JSON, points(3).to_string()).await;
+    async fn metrics_are_told_to_be_rejected_and_why_once(app: TestApp) {
+        let ada = app.sign_in("ada").await;
+        let key = app.generate(&ada).await;
+        let answer = send(&app, &key, "/v1/metrics", JSON, points(3).to_string()).await;
         assert_eq!((answer.status().as_u16(), &answer.headers()["content-type"]), (200, &JSON.parse().unwrap()));
         let answer = answer.json::<Value>().await.unwrap();
         assert_eq!(answer["partialSuccess"]["rejectedDataPoints"], "3");
         let words = text(&answer["partialSuccess"]["errorMessage"]);
         assert!(words.contains("not stored") && words.contains("OTEL_METRICS_EXPORTER=none"), "{words}");
-        let again = send(&world, &key, "/v1/metrics", JSON, points(2).to_string()).await;
+        let again = send(&app, &key, "/v1/metrics", JSON, points(2).to_string()).await;
         assert_eq!(again.json::<Value>().await.unwrap(), json!({
             "partialSuccess": {"rejectedDataPoints": "2", "errorMessage": ""},
         }));
-        let other = world.generate(&ada).await;
+        let other = app.generate(&ada).await;
         let gauge = field(5, field(1, b"").repeat(4));
         let body = field(1, field(2, field(2, gauge)));
-        let answer = send(&world, &other, "/v1/metrics", PROTOBUF, body.clone()).await;
+        let answer = send(&app, &other, "/v1/metrics", PROTOBUF, body.clone()).await;
         assert_eq!((answer.status().as_u16(), &answer.headers()["content-type"]), (200, &PROTOBUF.parse().unwrap()));
         let (rejected, reason) = partial_success(&answer.bytes().await.unwrap());
         assert_eq!((rejected, reason), (4, words));
-        taken(send(&world, &key, "/v1/metrics", PROTOBUF, "").await, PROTOBUF).await;
-        taken(send(&world, &key, "//v1/metrics", JSON, "{}").await, JSON).await;
-        problem(send(&world, &key, "/v1/metrics", PROTOBUF, &body[..body.len() - 1]).await, 400, "malformed").await;
-        problem(send(&world, &key, "/v1/metrics", JSON, "{").await, 400, "malformed").await;
-        problem(world.post("/v1/metrics").json(&points(1)).send().await.unwrap(), 401, "missing_key").await;
-        let usage = world.json(&format!("/v1/projects/{}/usage?range=24h", ada.project), &ada.jwt).await;
+        taken(send(&app, &key, "/v1/metrics", PROTOBUF, "").await, PROTOBUF).await;
+        taken(send(&app, &key, "//v1/metrics", JSON, "{}").await, JSON).await;
+        problem(send(&app, &key, "/v1/metrics", PROTOBUF, &body[..body.len() - 1]).await, 400, "malformed").await;
+        problem(send(&app, &key, "/v1/metrics", JSON, "{").await, 400, "malformed").await;
+        problem(app.post("/v1/metrics").json(&points(1)).send().await.unwrap(), 401, "missing_key").await;
+        let usage = app.json(&format!("/v1/projects/{}/usage?range=24h", ada.project), &ada.jwt).await;
         assert_eq!(usage["totals"]["rejected_items"], 9);
     }
 }

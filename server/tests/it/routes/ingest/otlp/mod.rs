@@ -18,7 +18,7 @@ use flate2::write::{GzEncoder, ZlibEncoder};
 use reqwest::Response;
 use serde_json::Value;
 
-use crate::world::{START, Session, World};
+use crate::test_app::{START, Session, TestApp};
 
 const PROTOBUF: &str = "application/x-protobuf";
 const JSON: &str = "application/json";
@@ -31,13 +31,13 @@ const SPAN: &str = "eee19b7ec3c1b174";
 const PARENT: &str = "eee19b7ec3c1b173";
 
 async fn send(
-    world: &World,
+    app: &TestApp,
     key: &str,
     path: &str,
     kind: &str,
     body: impl Into<Vec<u8>>,
 ) -> Response {
-    let request = world.post(path).header("x-api-key", key).header("content-type", kind);
+    let request = app.post(path).header("x-api-key", key).header("content-type", kind);
     request.body(body.into()).send().await.unwrap()
 }
 
@@ -59,9 +59,9 @@ pub(crate) fn zstd(body: &[u8]) -> Vec<u8> {
 }
 
 /// What was stored, newest first.
-async fn stored(world: &World, who: &Session, what: &str) -> Vec<Value> {
+async fn stored(app: &TestApp, who: &Session, what: &str) -> Vec<Value> {
     let path = format!("/v1/applications/{}/{what}?limit=100", who.application);
-    world.json(&path, &who.jwt).await["data"].as_array().unwrap().clone()
+    app.json(&path, &who.jwt).await["data"].as_array().unwrap().clone()
 }
 
 /// Checks that everything was taken, and how that is said.

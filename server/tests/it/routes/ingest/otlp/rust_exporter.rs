@@ -15,7 +15,7 @@ use opentelemetry_sdk::trace::SdkTracerProvider;
 use serde_json::json;
 
 use super::{START_NANOS, stored};
-use crate::world::on_both_databases;
+use crate::test_app::on_both_databases;
 
 fn resource() -> Resource {
     Resource::builder_empty().with_service_name("shop-rust").build()
@@ -82,9 +82,9 @@ fn export(settings: &Settings) {
 }
 
 on_both_databases! {
-    async fn what_the_exporters_for_rust_send_is_stored(world: World) {
-        let ada = world.sign_in("ada").await;
-        let key = world.generate(&ada).await;
+    async fn what_the_exporters_for_rust_send_is_stored(app: TestApp) {
+        let ada = app.sign_in("ada").await;
+        let key = app.generate(&ada).await;
         for (count, header, is_packed) in [
             (1, ("x-api-key".to_owned(), key.clone()), false),
             (2, ("authorization".to_owned(), format!("Bearer {key}")), true),
@@ -92,9 +92,9 @@ on_both_databases! {
             // Each later than the ones before.
             let start = Duration::from_nanos(START_NANOS) + Duration::from_millis(20 * count);
             let start = SystemTime::UNIX_EPOCH + start;
-            let settings = Settings { base: world.base.clone(), header, is_packed, start };
+            let settings = Settings { base: app.base.clone(), header, is_packed, start };
             tokio::task::spawn_blocking(move || export(&settings)).await.unwrap();
-            let spans = stored(&world, &ada, "traces").await;
+            let spans = stored(&app, &ada, "traces").await;
             assert_eq!(spans.len() as u64, 2 * count);
             // Newest first: by its nanoseconds the child is newer.
             let [child, parent] = &spans[..2] else { panic!("{spans:?}") };
@@ -108,7 +108,7 @@ on_both_databases! {
             assert_eq!(event["name"], "exception", "{child}");
             assert_eq!(event["attributes"]["exception.message"], "card declined");
             assert_eq!(parent["meta"]["resource"]["service.name"], "shop-rust", "{parent}");
-            let logs = stored(&world, &ada, "logs").await;
+            let logs = stored(&app, &ada, "logs").await;
             assert_eq!(logs.len() as u64, count);
             assert_eq!(logs[0]["message"], "Payment declined");
             assert_eq!(logs[0]["level"], "warn");

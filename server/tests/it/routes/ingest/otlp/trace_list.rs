@@ -4,12 +4,12 @@ use serde_json::{Value, json};
 
 use super::traces::{body, json_span};
 use super::{JSON, PARENT, TRACE, send, taken};
-use crate::world::{on_both_databases, problem};
+use crate::test_app::{on_both_databases, problem};
 
 on_both_databases! {
-    async fn lists_are_narrowed_by_trace_kind_status_root_and_text(world: World) {
-        let ada = world.sign_in("ada").await;
-        let key = world.generate(&ada).await;
+    async fn lists_are_narrowed_by_trace_kind_status_root_and_text(app: TestApp) {
+        let ada = app.sign_in("ada").await;
+        let key = app.generate(&ada).await;
         let span = |name: &str, kind: u32, status: u32, parent: Value, trace: &str| {
             let mut span = json_span(name, &[]);
             (span["kind"], span["status"]) = (json!(kind), json!({"code": status}));
@@ -23,10 +23,10 @@ on_both_databases! {
             span("wait", 1, 0, json!(PARENT), other),
             span("plain", 0, 0, Value::Null, other),
         ]);
-        taken(send(&world, &key, "/v1/traces", JSON, body(&spans).to_string()).await, JSON).await;
+        taken(send(&app, &key, "/v1/traces", JSON, body(&spans).to_string()).await, JSON).await;
         let names = async |query: &str| {
             let path = format!("/v1/applications/{}/traces?{query}", ada.application);
-            let page = world.json(&path, &ada.jwt).await;
+            let page = app.json(&path, &ada.jwt).await;
             page["data"].as_array().unwrap().iter().map(|row| row["meta"]["name"].clone()).collect::<Vec<_>>()
         };
         for (query, expected) in [
@@ -56,7 +56,7 @@ on_both_databases! {
             (json!({"trace_id": other, "root": true, "q": ""}), &["plain"]),
         ] {
             let body = json!({"application_id": ada.application, "filter": filter});
-            let sent = world.post("/api/traces/list").bearer_auth(&ada.jwt).json(&body).send().await.unwrap();
+            let sent = app.post("/api/traces/list").bearer_auth(&ada.jwt).json(&body).send().await.unwrap();
             let page: Value = sent.json().await.unwrap();
             let rows = page["data"].as_array().unwrap();
             let names: Vec<_> = rows.iter().map(|row| row["meta"]["name"].clone()).collect();
@@ -64,20 +64,20 @@ on_both_databases! {
         }
         for (field, value) in [("kind", json!("x")), ("status", json!(200)), ("root", json!("yes")), ("q", json!("\0"))] {
             let body = json!({"application_id": ada.application, "filter": {field: value}});
-            let sent = world.post("/api/traces/list").bearer_auth(&ada.jwt).json(&body).send().await.unwrap();
+            let sent = app.post("/api/traces/list").bearer_auth(&ada.jwt).json(&body).send().await.unwrap();
             let refused = problem(sent, 422, "invalid").await;
             assert_eq!(refused["errors"][0]["field"], format!("filter.{field}"));
         }
         for query in ["kind=x", "status=200", "root=yes", "root=", "q=%00"] {
             let path = format!("/v1/applications/{}/traces?{query}", ada.application);
-            let refused = world.get(&path).bearer_auth(&ada.jwt).send().await.unwrap();
+            let refused = app.get(&path).bearer_auth(&ada.jwt).send().await.unwrap();
             problem(refused, 422, "invalid").await;
         }
         // Pages of a narrowed list go on within it.
         let path = format!("/v1/applications/{}/traces?status=unset&limit=1", ada.application);
-        let first = world.json(&path, &ada.jwt).await;
+        let first = app.json(&path, &ada.jwt).await;
         let next = first["next_cursor"].as_str().unwrap();
-        let second = world.json(&format!("{path}&cursor={next}"), &ada.jwt).await;
+        let second = app.json(&format!("{path}&cursor={next}"), &ada.jwt).await;
         assert_eq!((&second["data"][0]["meta"]["name"], &second["next_cursor"]), (&json!("wait"), &Value::Null));
     }
 }

@@ -6,7 +6,7 @@ use super::protobuf::{attribute, field, fixed64, hex, number, partial_success, r
 use super::{
     JSON, PARENT, PROTOBUF, SPAN, START_NANOS, TRACE, gzip, send, stored, taken, zlib, zstd,
 };
-use crate::world::{on_both_databases, problem};
+use crate::test_app::{on_both_databases, problem};
 
 /// A request as OpenTelemetry's exporter for Node.js writes it.
 pub(super) fn body(spans: &Value) -> Value {
@@ -31,9 +31,9 @@ fn text(value: &str) -> Value {
 }
 
 on_both_databases! {
-    async fn a_span_in_protobuf_is_stored_as_a_trace(world: World) {
-        let ada = world.sign_in("ada").await;
-        let key = world.generate(&ada).await;
+    async fn a_span_in_protobuf_is_stored_as_a_trace(app: TestApp) {
+        let ada = app.sign_in("ada").await;
+        let key = app.generate(&ada).await;
         let status = field(9, [field(1, "http.response.status_code"), field(2, number(3, 502))].concat());
         let event = field(11, [fixed64(1, START_NANOS), field(2, "exception"), attribute(3, "exception.type", "Gone")].concat());
         let link = field(13, [field(1, hex(TRACE)), field(2, hex(PARENT))].concat());
@@ -48,8 +48,8 @@ on_both_databases! {
             link,
             field(15, [field(2, "upstream\0gone"), number(3, 2)].concat()),
         ];
-        taken(send(&world, &key, "/v1/traces", PROTOBUF, request(&[full.concat()])).await, PROTOBUF).await;
-        let stored = stored(&world, &ada, "traces").await;
+        taken(send(&app, &key, "/v1/traces", PROTOBUF, request(&[full.concat()])).await, PROTOBUF).await;
+        let stored = stored(&app, &ada, "traces").await;
         assert_eq!(stored.len(), 1);
         let mut row = stored[0].clone();
         let meta = row["meta"].take();
@@ -81,9 +81,9 @@ on_both_databases! {
         }));
     }
 
-    async fn a_span_in_json_is_stored_as_a_trace(world: World) {
-        let ada = world.sign_in("ada").await;
-        let key = world.generate(&ada).await;
+    async fn a_span_in_json_is_stored_as_a_trace(app: TestApp) {
+        let ada = app.sign_in("ada").await;
+        let key = app.generate(&ada).await;
         let mut span = json_span("orders", &[
             ("text", text("a \0 b")),
             ("whole", json!({"intValue": "9007199254740993"})),
@@ -105,9 +105,9 @@ on_both_databases! {
         span["status"] = json!({"code": 1});
         span["flags"] = json!(257);
         span["fromALaterVersion"] = json!([{"ignored": true}]);
-        let sent = send(&world, &key, "/v1/traces", JSON, body(&json!([span])).to_string()).await;
+        let sent = send(&app, &key, "/v1/traces", JSON, body(&json!([span])).to_string()).await;
         taken(sent, JSON).await;
-        let row = &stored(&world, &ada, "traces").await[0];
+        let row = &stored(&app, &ada, "traces").await[0];
         assert_eq!(row["traceId"], TRACE);
         assert_eq!(row["parentSpanId"], Value::Null);
         assert_eq!(row["durationMs"], 12.5);
@@ -123,9 +123,9 @@ on_both_databases! {
         }));
     }
 
-    async fn requests_are_recognised_by_old_and_new_conventions(world: World) {
-        let ada = world.sign_in("ada").await;
-        let key = world.generate(&ada).await;
+    async fn requests_are_recognised_by_old_and_new_conventions(app: TestApp) {
+        let ada = app.sign_in("ada").await;
+        let key = app.generate(&ada).await;
         let code = |code: Value| json!({"intValue": code});
         let cases = [
             (vec![("http.method", text("POST")), ("http.url", text("http://a/b")), ("http.status_code", code(json!(201)))],
@@ -142,18 +142,18 @@ on_both_databases! {
             (vec![("db.system.name", text("postgresql"))], ("SERVER", "name", 0)),
         ];
         for (attributes, (method, url, status)) in cases {
-            world.advance(std::time::Duration::from_millis(1));
+            app.advance(std::time::Duration::from_millis(1));
             let span = json_span("name", &attributes);
-            taken(send(&world, &key, "/v1/traces", JSON, body(&json!([span])).to_string()).await, JSON).await;
-            let row = &stored(&world, &ada, "traces").await[0];
+            taken(send(&app, &key, "/v1/traces", JSON, body(&json!([span])).to_string()).await, JSON).await;
+            let row = &stored(&app, &ada, "traces").await[0];
             let got = (&row["requestMethod"], &row["requestURL"], &row["responseStatus"]);
             assert_eq!(got, (&json!(method), &json!(url), &json!(status)), "{attributes:?}");
         }
     }
 
-    async fn spans_that_do_not_fit_are_told_and_the_others_stored(world: World) {
-        let ada = world.sign_in("ada").await;
-        let key = world.generate(&ada).await;
+    async fn spans_that_do_not_fit_are_told_and_the_others_stored(app: TestApp) {
+        let ada = app.sign_in("ada").await;
+        let key = app.generate(&ada).await;
         // Each call brings two that are new.
         let good = |at: u64| {
             let mut span = json_span("good", &[]);
@@ -175,30 +175,30 @@ on_both_databases! {
             (with("parentSpanId", json!("ab")), "parentSpanId: Use 8 bytes that are not all zero."),
             (with("startTimeUnixNano", json!("0")), "startTimeUnixNano: This field is required."),
         ] {
-            let before = stored(&world, &ada, "traces").await.len();
+            let before = stored(&app, &ada, "traces").await.len();
             at += 2;
             let sent = body(&json!([good(at), bad, good(at + 1)])).to_string();
-            let answer = send(&world, &key, "/v1/traces", JSON, sent).await;
+            let answer = send(&app, &key, "/v1/traces", JSON, sent).await;
             assert_eq!(answer.status(), 200);
             assert_eq!(answer.json::<Value>().await.unwrap(), json!({"partialSuccess": {
                 "rejectedSpans": "1",
                 "errorMessage": format!("resourceSpans[0].scopeSpans[0].spans[1]: {reason}"),
             }}));
-            let stored = stored(&world, &ada, "traces").await;
+            let stored = stored(&app, &ada, "traces").await;
             assert_eq!(stored.len(), before + 2);
             assert!(stored.iter().all(|row| row["requestURL"] == "good"));
         }
         let bad = [field(1, [1, 2, 3]), span("bad")[18..].to_vec()].concat();
-        let answer = send(&world, &key, "/v1/traces", PROTOBUF, request(&[bad.clone(), span("good"), bad])).await;
+        let answer = send(&app, &key, "/v1/traces", PROTOBUF, request(&[bad.clone(), span("good"), bad])).await;
         assert_eq!((answer.status().as_u16(), &answer.headers()["content-type"]), (200, &PROTOBUF.parse().unwrap()));
         let (rejected, reasons) = partial_success(&answer.bytes().await.unwrap());
         assert_eq!(rejected, 2);
         assert!(reasons.starts_with("resourceSpans[0].scopeSpans[0].spans[0]: traceId: Use 16 bytes"), "{reasons}");
     }
 
-    async fn odd_fields_of_spans_are_cut_and_kept_whole_in_meta(world: World) {
-        let ada = world.sign_in("ada").await;
-        let key = world.generate(&ada).await;
+    async fn odd_fields_of_spans_are_cut_and_kept_whole_in_meta(app: TestApp) {
+        let ada = app.sign_in("ada").await;
+        let key = app.generate(&ada).await;
         let status = |value: Value| vec![("http.status_code", value)];
         let (long, name) = (format!("/{}", "é".repeat(9_000)), "n".repeat(9_000));
         let cut = |text: &str, most: usize| text.chars().take(most).collect::<String>();
@@ -219,8 +219,8 @@ on_both_databases! {
         for (number, (name, attributes, method, url, code, kept)) in (1..).zip(cases) {
             let mut span = json_span(name, &attributes);
             span["startTimeUnixNano"] = json!(START_NANOS + number);
-            taken(send(&world, &key, "/v1/traces", JSON, body(&json!([span])).to_string()).await, JSON).await;
-            let row = &stored(&world, &ada, "traces").await[0];
+            taken(send(&app, &key, "/v1/traces", JSON, body(&json!([span])).to_string()).await, JSON).await;
+            let row = &stored(&app, &ada, "traces").await[0];
             assert_eq!(row["meta"]["name"], name);
             assert_eq!((&row["requestMethod"], &row["requestURL"]), (&json!(method), &json!(url)));
             assert_eq!((&row["responseStatus"], &row["meta"]["attributes"]["http.status_code"]), (&json!(code), &kept));
@@ -235,15 +235,15 @@ on_both_databases! {
         let mut span = json_span("back", &[]);
         span["startTimeUnixNano"] = json!(START_NANOS + 100);
         span["endTimeUnixNano"] = json!((START_NANOS - 1).to_string());
-        taken(send(&world, &key, "/v1/traces", JSON, body(&json!([span])).to_string()).await, JSON).await;
-        let row = &stored(&world, &ada, "traces").await[0];
+        taken(send(&app, &key, "/v1/traces", JSON, body(&json!([span])).to_string()).await, JSON).await;
+        let row = &stored(&app, &ada, "traces").await[0];
         assert_eq!((&row["durationMs"], &row["meta"]["endTime"]), (&json!(0.0), &json!("2026-11-18T11:06:39.999999999Z")));
         assert_eq!(row["timestamp"], "2026-11-18T11:06:40.000000100Z");
     }
 
-    async fn values_that_can_not_be_read_are_cut_or_kept_as_they_stand(world: World) {
-        let ada = world.sign_in("ada").await;
-        let key = world.generate(&ada).await;
+    async fn values_that_can_not_be_read_are_cut_or_kept_as_they_stand(app: TestApp) {
+        let ada = app.sign_in("ada").await;
+        let key = app.generate(&ada).await;
         let mut nested = json!({"intValue": 1});
         for _ in 0..36 {
             nested = json!({"arrayValue": {"values": [nested]}});
@@ -265,8 +265,8 @@ on_both_databases! {
         odd["events"] = json!([{"name": "e", "timeUnixNano": 1.5, "droppedAttributesCount": -1}]);
         let mut spans: Vec<Value> = (0..9).map(|number| json_span(&format!("good {number}"), &[])).collect();
         spans.insert(4, odd);
-        taken(send(&world, &key, "/v1/traces", JSON, body(&json!(spans)).to_string()).await, JSON).await;
-        let stored = stored(&world, &ada, "traces").await;
+        taken(send(&app, &key, "/v1/traces", JSON, body(&json!(spans)).to_string()).await, JSON).await;
+        let stored = stored(&app, &ada, "traces").await;
         assert_eq!(stored.len(), 10);
         let row = stored.iter().find(|row| row["meta"]["name"] == "odd").unwrap();
         let mut value = &row["meta"]["attributes"]["deep"];
@@ -290,12 +290,12 @@ on_both_databases! {
         let nest = |inner: Vec<u8>| field(5, field(1, inner));
         let deep = (0..36).fold(number(3, 1), |inner, _| nest(inner));
         let deep = [span("deep"), field(9, [field(1, "deep"), field(2, deep)].concat())].concat();
-        taken(send(&world, &key, "/v1/traces", PROTOBUF, request(&[deep])).await, PROTOBUF).await;
+        taken(send(&app, &key, "/v1/traces", PROTOBUF, request(&[deep])).await, PROTOBUF).await;
     }
 
-    async fn a_body_of_20_mib_is_taken(world: World) {
-        let ada = world.sign_in("ada").await;
-        let key = world.generate(&ada).await;
+    async fn a_body_of_20_mib_is_taken(app: TestApp) {
+        let ada = app.sign_in("ada").await;
+        let key = app.generate(&ada).await;
         let large = |number: u64| [
             span(&format!("span {number}")),
             attribute(9, "filler", &"x".repeat(12 * 1024)),
@@ -304,30 +304,30 @@ on_both_databases! {
         let body = request(&spans);
         assert!(body.len() > 18 * 1024 * 1024);
         for (coding, body) in [("gzip", gzip(&body)), ("identity", body)] {
-            let request = world.post("/v1/traces").header("x-api-key", &key).header("content-type", PROTOBUF);
+            let request = app.post("/v1/traces").header("x-api-key", &key).header("content-type", PROTOBUF);
             let sent = request.header("content-encoding", coding).body(body).send().await.unwrap();
             taken(sent, PROTOBUF).await;
         }
-        let telemetry = world.telemetry().await;
+        let telemetry = app.telemetry().await;
         assert_eq!(crate::routes::usage::count(&telemetry, "SELECT COUNT(*) FROM traces").await, 1_600);
     }
 
-    async fn nothing_to_store_is_no_error(world: World) {
-        let ada = world.sign_in("ada").await;
-        let key = world.generate(&ada).await;
+    async fn nothing_to_store_is_no_error(app: TestApp) {
+        let ada = app.sign_in("ada").await;
+        let key = app.generate(&ada).await;
         for path in ["/v1/traces", "/v1/logs"] {
-            taken(send(&world, &key, path, PROTOBUF, "").await, PROTOBUF).await;
-            taken(send(&world, &key, path, PROTOBUF, request(&[])).await, PROTOBUF).await;
+            taken(send(&app, &key, path, PROTOBUF, "").await, PROTOBUF).await;
+            taken(send(&app, &key, path, PROTOBUF, request(&[])).await, PROTOBUF).await;
             for body in ["{}", r#"{"resourceSpans":[]}"#,
                 r#"{"resourceLogs":null}"#, r#" {"resourceSpans":[{"resource":null,"scopeSpans":[{}]}]}"#] {
-                taken(send(&world, &key, path, "application/json; charset=utf-8", body).await, JSON).await;
+                taken(send(&app, &key, path, "application/json; charset=utf-8", body).await, JSON).await;
             }
         }
     }
 
-    async fn packed_bodies_are_unpacked(world: World) {
-        let ada = world.sign_in("ada").await;
-        let key = world.generate(&ada).await;
+    async fn packed_bodies_are_unpacked(app: TestApp) {
+        let ada = app.sign_in("ada").await;
+        let key = app.generate(&ada).await;
         for (coding, kind, body) in [
             ("gzip", PROTOBUF, gzip(&request(&[span("one")]))),
             ("GZIP", JSON, gzip(body(&json!([json_span("two", &[])])).to_string().as_bytes())),
@@ -335,46 +335,46 @@ on_both_databases! {
             ("deflate", PROTOBUF, zlib(&request(&[span("four")]))),
             ("zstd", JSON, zstd(body(&json!([json_span("five", &[])])).to_string().as_bytes())),
         ] {
-            let request = world.post("/v1/traces").header("x-api-key", &key);
+            let request = app.post("/v1/traces").header("x-api-key", &key);
             let request = request.header("content-type", kind).header("content-encoding", coding);
             taken(request.body(body).send().await.unwrap(), kind).await;
         }
-        assert_eq!(stored(&world, &ada, "traces").await.len(), 5);
+        assert_eq!(stored(&app, &ada, "traces").await.len(), 5);
     }
 
-    async fn the_key_comes_as_x_api_key_or_as_bearer(world: World) {
-        let ada = world.sign_in("ada").await;
-        let key = world.generate(&ada).await;
-        let named = |path: &str, name: &str| world.post(path).header("content-type", PROTOBUF).body(request(&[span(name)]));
+    async fn the_key_comes_as_x_api_key_or_as_bearer(app: TestApp) {
+        let ada = app.sign_in("ada").await;
+        let key = app.generate(&ada).await;
+        let named = |path: &str, name: &str| app.post(path).header("content-type", PROTOBUF).body(request(&[span(name)]));
         let post = |path: &str| named(path, "a");
         taken(post("/v1/traces").header("x-api-key", &key).send().await.unwrap(), PROTOBUF).await;
         taken(named("//v1/traces", "b").bearer_auth(&key).send().await.unwrap(), PROTOBUF).await;
         problem(post("/v1/traces").send().await.unwrap(), 401, "missing_key").await;
         problem(post("/v1/traces").bearer_auth(&ada.jwt).send().await.unwrap(), 401, "malformed_key").await;
         // Elsewhere a bearer token is a person's: the SDKs' own form takes none.
-        let form = world.post("/ingest/traces").json(&crate::world::traces(1)).bearer_auth(&key);
+        let form = app.post("/ingest/traces").json(&crate::test_app::traces(1)).bearer_auth(&key);
         problem(form.send().await.unwrap(), 401, "missing_key").await;
-        assert_eq!(stored(&world, &ada, "traces").await.len(), 2);
+        assert_eq!(stored(&app, &ada, "traces").await.len(), 2);
     }
 
-    async fn a_revoked_key_delivers_nothing_more(world: World) {
-        let ada = world.sign_in("ada").await;
-        let key = world.generate(&ada).await;
-        taken(send(&world, &key, "/v1/traces", PROTOBUF, request(&[span("a")])).await, PROTOBUF).await;
-        let id = crate::world::text(&world.keys(&ada).await[0]["id"]);
-        assert_eq!(world.revoke(&ada, &id).await.status(), 204);
+    async fn a_revoked_key_delivers_nothing_more(app: TestApp) {
+        let ada = app.sign_in("ada").await;
+        let key = app.generate(&ada).await;
+        taken(send(&app, &key, "/v1/traces", PROTOBUF, request(&[span("a")])).await, PROTOBUF).await;
+        let id = crate::test_app::text(&app.keys(&ada).await[0]["id"]);
+        assert_eq!(app.revoke(&ada, &id).await.status(), 204);
         for path in ["/v1/traces", "/v1/logs"] {
-            problem(send(&world, &key, path, PROTOBUF, request(&[span("b")])).await, 401, "revoked_key").await;
+            problem(send(&app, &key, path, PROTOBUF, request(&[span("b")])).await, 401, "revoked_key").await;
         }
-        assert_eq!(stored(&world, &ada, "traces").await.len(), 1);
+        assert_eq!(stored(&app, &ada, "traces").await.len(), 1);
     }
 
-    async fn a_key_of_one_application_never_exports_to_another(world: World) {
-        let ada = world.sign_in("ada").await;
-        let eve = world.sign_in("eve").await;
-        let key = world.generate(&ada).await;
+    async fn a_key_of_one_application_never_exports_to_another(app: TestApp) {
+        let ada = app.sign_in("ada").await;
+        let eve = app.sign_in("eve").await;
+        let key = app.generate(&ada).await;
         let send = async |path: &str, application: &str| {
-            let request = world.post(path).bearer_auth(&key).header("content-type", PROTOBUF);
+            let request = app.post(path).bearer_auth(&key).header("content-type", PROTOBUF);
             let request = request.header("x-application-id", application);
             request.body(super::protobuf::request(&[span("a")])).send().await.unwrap()
         };
@@ -383,7 +383,7 @@ on_both_databases! {
             problem(send(path, "nonsense").await, 404, "not_found").await;
         }
         taken(send("/v1/traces", &ada.application).await, PROTOBUF).await;
-        assert_eq!(stored(&world, &eve, "traces").await.len(), 0);
-        assert_eq!(stored(&world, &ada, "traces").await.len(), 1);
+        assert_eq!(stored(&app, &eve, "traces").await.len(), 0);
+        assert_eq!(stored(&app, &ada, "traces").await.len(), 1);
     }
 }

@@ -4,7 +4,6 @@
 mod settings;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use github_stand_in::{Person, StandIn};
@@ -17,26 +16,26 @@ use latchkey_services::clock::ManualClock;
 use latchkey_services::{Database, Services};
 use reqwest::header::{COOKIE, LOCATION, SET_COOKIE};
 use reqwest::{Client, Method, RequestBuilder, Response, StatusCode};
-use sea_orm::{ConnectionTrait, DatabaseConnection};
+use sea_orm::DatabaseConnection;
 use serde_json::Value;
 use tempfile::TempDir;
 
 /// Runs each test on both databases.
 macro_rules! on_both_databases {
-    ($(async fn $name:ident($world:ident: World) $body:block)*) => {$(
-        async fn $name($world: $crate::world::World) $body
+    ($(async fn $name:ident($app:ident: TestApp) $body:block)*) => {$(
+        async fn $name($app: $crate::test_app::TestApp) $body
 
         mod $name {
-            use $crate::world::{Backend, World};
+            use $crate::test_app::{Backend, TestApp};
 
             #[tokio::test(flavor = "multi_thread")]
             async fn on_sqlite() {
-                super::$name(World::on(Backend::Sqlite).await).await;
+                super::$name(TestApp::on(Backend::Sqlite).await).await;
             }
 
             #[tokio::test(flavor = "multi_thread")]
             async fn on_postgres() {
-                super::$name(World::on(Backend::Postgres).await).await;
+                super::$name(TestApp::on(Backend::Postgres).await).await;
             }
         }
     )*};
@@ -51,7 +50,7 @@ pub(crate) enum Backend {
 }
 
 /// A running server and what is around it.
-pub(crate) struct World {
+pub(crate) struct TestApp {
     pub(crate) services: Services,
     pub(crate) clock: Arc<ManualClock>,
     pub(crate) config: Config,
@@ -78,7 +77,7 @@ pub(crate) fn listen(services: &Services) -> tokio::task::AbortHandle {
     tokio::spawn(async move { services.checker.listen().await }).abort_handle()
 }
 
-/// What makes a world's server one without GitHub.
+/// What makes an app's server one without GitHub.
 pub(crate) const LOCAL: [&str; 2] =
     ["--latchkey-github-client-id=", "--latchkey-github-client-secret="];
 /// The code of local sign-in.
@@ -86,12 +85,12 @@ pub(crate) const LOCAL_CODE: &str = "the code";
 
 pub(crate) const START: i64 = 1_795_000_000_000;
 
-impl World {
+impl TestApp {
     pub(crate) async fn on(backend: Backend) -> Self {
         Self::with(backend, &[]).await
     }
 
-    /// A world whose server has other settings too.
+    /// An app whose server has other settings too.
     pub(crate) async fn with(backend: Backend, arguments: &[&str]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let url = match backend {
@@ -101,7 +100,7 @@ impl World {
         Self::over(folder, &url, arguments).await
     }
 
-    /// A world on a database of the test's own.
+    /// An app on a database of the test's own.
     pub(crate) async fn at(url: &str) -> Self {
         Self::over(tempfile::tempdir().unwrap(), url, &[]).await
     }
@@ -412,20 +411,9 @@ pub(crate) fn person(login: &str) -> Person {
     }
 }
 
-/// An empty database on the test `PostgreSQL`. The whole server goes away after the tests.
-#[expect(clippy::disallowed_methods, reason = "the test script names the server it started")]
+/// An empty database on the test PostgreSQL.
 pub(crate) async fn new_postgres_database() -> String {
-    static NUMBER: AtomicU64 = AtomicU64::new(0);
-    let server = std::env::var("LATCHKEY_TEST_POSTGRES_URL").expect(
-        "LATCHKEY_TEST_POSTGRES_URL is not set: run `make test-unit`, or `scripts/with-postgres.sh cargo test`",
-    );
-    let number = NUMBER.fetch_add(1, Ordering::Relaxed);
-    let name = format!("latchkey_test_{}_{number}", std::process::id());
-    let admin = sea_orm::Database::connect(&server).await.unwrap();
-    admin.execute_unprepared(&format!("CREATE DATABASE {name}")).await.unwrap();
-    admin.close().await.unwrap();
-    let (before, _) = server.rsplit_once('/').expect("a URL with a database");
-    format!("{before}/{name}")
+    latchkey_test_database::on_postgres("it", "").await
 }
 
 /// What a call needs whose prompt has so many tokens and whose answer may have so many.
