@@ -1,4 +1,4 @@
-//! `latchkey audit`: looking after the audit logs.
+//! `latchkey audit`: verification of audit logs.
 
 use std::io::Write;
 

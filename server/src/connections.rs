@@ -6,12 +6,11 @@ use tokio::net::TcpListener;
 use crate::fd_limit;
 use crate::service::HttpService;
 
-/// How many connections may be open, if the system lets the process have as many; more wait to be
-/// accepted.
+/// Maximum number of open connections, if the file limit of the process allows it. Further ones
+/// wait to be accepted.
 const CONNECTIONS: usize = 20_000;
 
-/// Accepts connections and answers what comes on them until `stop`; then finishes the requests
-/// under way.
+/// Accepts and serves connections until `stop`, then finishes the requests in progress.
 pub async fn serve(listener: TcpListener, service: HttpService, stop: impl Future<Output = ()>) {
     let room = fd_limit::shares().clients;
     if room < CONNECTIONS {

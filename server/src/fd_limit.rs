@@ -10,8 +10,8 @@ use std::sync::OnceLock;
 const WANTED: u64 = 65_536;
 /// For the database, the log and what else is no connection of a call.
 const RESERVED: u64 = 512;
-/// What the system allows at least, if it does not say (POSIX has no less than 20; nobody has less
-/// than this).
+/// Assumed limit if the system does not report one. POSIX guarantees only 20, but no supported
+/// system has less than this.
 const USUAL: u64 = 256;
 
 /// Who may have how many open.

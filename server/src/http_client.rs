@@ -1,11 +1,10 @@
-//! What the calls that leave this process have in common: one cryptography, and nobody is followed
-//! elsewhere.
+//! The HTTP client for all outgoing calls: one TLS provider, and redirects are not followed.
 
 use reqwest::ClientBuilder;
 use reqwest::redirect::Policy;
 
-/// A client of HTTP to build. A redirect is an answer like any other: following one could carry a
-/// credential to somebody else.
+/// A builder for an HTTP client. It does not follow redirects, which could carry a credential to
+/// another host.
 pub fn http_client() -> ClientBuilder {
     // The first call decides for the process, and there is one choice only (Cargo.toml): an error
     // says that it was made.

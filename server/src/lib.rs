@@ -1,7 +1,7 @@
 //! Latchkey's server: the dashboard, the API and the ingest endpoints in one binary.
 //!
-//! Handlers parse a request, call one function of `latchkey-services` and write its answer; what
-//! the product does stands there, not here.
+//! Handlers parse a request, call one function of `latchkey-services` and write the response. What
+//! the product does is implemented there.
 
 pub mod assets;
 pub mod audit;

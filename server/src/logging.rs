@@ -1,6 +1,6 @@
-//! Structured logs: text on a terminal, JSON otherwise. `RUST_LOG` chooses what is told.
+//! Structured logs: text on a terminal, JSON otherwise. `RUST_LOG` sets the levels.
 //!
-//! Each line is searched for secrets on its way out, whoever wrote it and in whichever field.
+//! Secrets are masked in every line and every field, whichever crate logs it.
 
 use std::io::{self, IsTerminal, Write};
 use std::panic;

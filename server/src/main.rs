@@ -1,4 +1,4 @@
-//! `latchkey`: the command line. What it does stands in the library, where tests reach it.
+//! `latchkey`: the command line. The implementation is in the library, where tests reach it.
 
 use clap::Parser;
 use latchkey_server::cli::{Cli, Command};

@@ -1,4 +1,4 @@
-//! The pages: rendered by Leptos, with what they need to know of the server as contexts.
+//! The pages, rendered by Leptos. What they need from the server is provided as context.
 
 use axum::body::Body;
 use axum::extract::{Request, State};
@@ -17,7 +17,7 @@ use crate::http::{auth, json, limits};
 use crate::state::AppState;
 
 pub(crate) async fn page(State(state): State<AppState>, request: Request) -> Response {
-    // It is never closed.
+    // The semaphore is never closed.
     let _turn = state.rendering.acquire().await;
     let contexts = contexts(&state, &request);
     leptos_axum::render_app_to_stream_with_context(contexts, latchkey_app::shell)(request)
@@ -25,8 +25,8 @@ pub(crate) async fn page(State(state): State<AppState>, request: Request) -> Res
         .into_response()
 }
 
-/// Runs a server function. Who asks is known before what they ask is judged: a stranger learns
-/// nothing of it.
+/// Runs a server function. The caller is authenticated before the body is parsed, so that anonymous
+/// callers learn nothing about it.
 pub(crate) async fn server_function(
     State(state): State<AppState>,
     ClientIp(ip): ClientIp,
@@ -56,8 +56,8 @@ pub(crate) async fn server_function(
     leptos_axum::handle_server_fns_with_context(contexts, request).await.into_response()
 }
 
-/// What no route took: a file of the site; for a person the page that says that there is none, for
-/// a program the problem.
+/// The fallback of the router: a file of the site, or 404 as a page for browsers and as a problem
+/// for programs.
 pub(crate) async fn fallback(state: State<AppState>, request: Request) -> Response {
     let reads = matches!(*request.method(), Method::GET | Method::HEAD);
     if reads && let Some(file) = assets::serve(request.uri(), request.headers()) {
@@ -69,7 +69,7 @@ pub(crate) async fn fallback(state: State<AppState>, request: Request) -> Respon
     StatusCode::NOT_FOUND.into_response()
 }
 
-/// Whether a person asks, with a browser.
+/// Whether the client accepts HTML, as browsers do.
 pub(crate) fn wants_page(headers: &HeaderMap) -> bool {
     let accept = headers.get(ACCEPT).and_then(|value| value.to_str().ok());
     accept.is_some_and(|accept| accept.contains("text/html"))

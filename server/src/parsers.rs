@@ -1,5 +1,5 @@
-//! Every parser of what comes from outside, as a function of bytes: for the tests that count its
-//! work and for `make fuzz` (server/tests/parsers). The server itself calls nothing here.
+//! Every parser of untrusted input as a function of bytes, for the tests that count its work and
+//! for `make fuzz` (server/tests/parsers). The server does not call this module.
 
 use std::net::{IpAddr, Ipv4Addr};
 
@@ -29,9 +29,9 @@ use crate::routes::{audit, keys};
 pub struct Parser {
     /// Name of the parser in reports.
     pub name: &'static str,
-    /// Reads it, whatever becomes of it.
+    /// Parses the bytes and drops the result.
     pub read: fn(&[u8]),
-    /// What it takes, to begin with.
+    /// Valid inputs to start from.
     pub examples: &'static [&'static str],
 }
 

@@ -1,4 +1,4 @@
-//! Which handler answers what.
+//! The router: which handler serves which path.
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
@@ -21,7 +21,8 @@ use crate::routes::{
 use crate::state::AppState;
 use crate::{ingest, oauth, pages};
 
-/// The API with its description. Pages of those origins may call what applications call.
+/// The API with its description. Pages of the given origins may call the ingest and gateway
+/// endpoints.
 fn api(cors: Option<&CorsOrigins>) -> DescribedRouter {
     let across_origins = |routes: DescribedRouter| match cors {
         Some(origins) => routes.layer(cors::layer(origins)),
@@ -95,7 +96,7 @@ fn api(cors: Option<&CorsOrigins>) -> DescribedRouter {
         .layer(from_fn(limits::announce))
 }
 
-/// Cuts off what takes too long. The gateway has time-outs of its own.
+/// Aborts slow requests. The gateway has its own time-outs.
 fn brief() -> TimeoutLayer {
     TimeoutLayer::with_status_code(StatusCode::REQUEST_TIMEOUT, REQUEST_TIMEOUT)
 }
@@ -119,7 +120,7 @@ pub fn dashboard_openapi() -> Document {
     document
 }
 
-/// Everything that this server answers. What stands around all of it is [`crate::service`].
+/// All routes of the server. [`crate::service`] wraps them.
 pub(crate) fn router(state: AppState) -> Router {
     let (api, document) = describe(state.config.cors_origins.as_ref());
     let mut pages = Router::new();

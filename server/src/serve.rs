@@ -21,19 +21,19 @@ use crate::system::{SystemClock, SystemRandom};
 
 /// How often counters are written.
 const FLUSH_EVERY: Duration = Duration::from_secs(1);
-/// How often what has expired is deleted.
+/// How often expired rows are deleted.
 const PURGE_EVERY: Duration = Duration::from_hours(1);
 /// How often old usage is deleted, a little each time, so that counters never wait for it; and how
-/// often the memory of keys that nobody uses, and of addresses from which nothing fails, is freed.
+/// often the memory of idle keys, and of addresses without failures, is freed.
 const SWEEP_EVERY: Duration = Duration::from_mins(1);
-/// How often telemetry is deleted whose time is over.
+/// How often expired telemetry is deleted.
 const PURGE_TELEMETRY_EVERY: Duration = Duration::from_mins(1);
-/// How long requests under way may take once the server was told to stop.
+/// How long requests in progress may take after the stop signal.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(25);
-/// How long the database may take for what was only in memory then.
+/// How long writing the remaining data in memory may take at the stop.
 const DATABASE_TIMEOUT: Duration = Duration::from_secs(90);
 
-/// Serves until the process is told to stop; then finishes the requests under way, writes the
+/// Serves until the process gets a stop signal; then finishes the requests in progress, writes the
 /// counters and closes the database.
 ///
 /// # Errors
@@ -85,7 +85,7 @@ pub async fn serve(settings: Settings) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Writes what is only in memory, once no request comes any more.
+/// Writes what is only in memory, after the last request.
 async fn finish(
     services: &Services,
     jobs: impl IntoIterator<Item = JoinHandle<()>>,
@@ -98,7 +98,7 @@ async fn finish(
     if let Err(error) = services.checker.leave_redis().await {
         tracing::warn!(%error, "Failed to remove this node from the cluster membership");
     }
-    // Whatever became of the leases.
+    // Also if returning the leases failed.
     services.checker.flush_usage().await.context("failed to write the last counters")?;
     returned.context("failed to return budget leases")?;
     services.database.close().await.context("failed to close the database")
@@ -133,7 +133,7 @@ fn announce(config: &Config) {
     let (listen, public_url) = (config.listen, &config.public_url);
     tracing::info!(%listen, %public_url, sign_in, "Server started");
     if let Some(code) = &config.services.local_code {
-        // The one secret that is meant to be read here: by whoever started the server.
+        // The only secret that is logged on purpose, for the person who started the server.
         let link = oauth::local_link(&config.public_url, code);
         tracing::info!("Sign in at {link}");
     }
@@ -160,8 +160,7 @@ async fn run_jobs(services: Services, stop: CancellationToken) {
     }
 }
 
-/// Gives back what leases hold and calls don't need. Apart: many of them must not hold up the
-/// counters.
+/// Returns the unused tokens of leases. A task of its own: many leases must not delay the counters.
 async fn return_idle_leases(services: Services, stop: CancellationToken) {
     let mut ticks = tokio::time::interval(FLUSH_EVERY);
     loop {
@@ -180,10 +179,9 @@ async fn purge_expired(services: &Services) -> Result<(), Error> {
     keys::purge_idempotency_keys(services).await
 }
 
-/// Deletes what is over of the sandbox, what deleted applications sent, and what is left of calls
-/// that were broken off: at the start, then every minute; and hourly what tiers keep no longer;
-/// until the server stops. It has a task of its own, so that a large purge keeps no counter
-/// waiting.
+/// Deletes expired sandbox telemetry, that of deleted applications, and the rest of aborted calls:
+/// at the start, then every minute. Every hour it deletes what is older than the tier's retention.
+/// It is a task of its own, so that a large purge does not delay the counters.
 async fn purge_telemetry(services: Services, stop: CancellationToken) {
     let mut purge = tokio::time::interval(PURGE_TELEMETRY_EVERY);
     let mut purge_old = tokio::time::interval(PURGE_EVERY);

@@ -1,8 +1,8 @@
-//! What stands around every answer: its id, the log line, the problem behind a refusal, the
-//! security headers. One function, not layers around layers: a layer costs each request a clone of
-//! all that is below it.
+//! What wraps every response: the request id, the log line, the problem body, the security headers.
+//! It is one function instead of nested layers, because each layer clones everything below it per
+//! request.
 //!
-//! The busiest call, `verify`, goes straight to its handler, past the router.
+//! The busiest endpoint, `verify`, bypasses the router.
 
 use std::any::Any;
 use std::net::SocketAddr;
@@ -140,8 +140,8 @@ impl HttpService {
 }
 
 impl Handler for HttpService {
-    /// One log line tells of each request: what was asked, what came of it, how long it took. Paths
-    /// only: a query may hold an OAuth code.
+    /// One log line per request: method, path, status and duration. No query, which may contain an
+    /// OAuth code.
     async fn handle(
         &self,
         mut request: Request<DrainedBody>,
@@ -214,7 +214,7 @@ fn answered(method: &Method, path: &str, response: &Response, elapsed: Duration)
     tracing::info!(%method, path, status, milliseconds, "Request completed");
 }
 
-/// A panic is a fault of ours: it is logged, and the caller is told no more than that.
+/// A panic is a bug in the server: it is logged, and the caller gets a plain 500.
 async fn unpanicked<T>(answer: impl Future<Output = T>) -> Result<T, Response> {
     AssertUnwindSafe(answer).catch_unwind().await.map_err(|panic| panicked(&*panic))
 }

@@ -1,4 +1,4 @@
-//! What every handler can reach.
+//! The state that handlers share.
 
 use std::num::NonZero;
 use std::sync::Arc;
@@ -16,16 +16,16 @@ use crate::metrics::Metrics;
 use crate::oauth::GithubClient;
 use crate::{fd_limit, http_client};
 
-/// The server's common ground. Cheap to clone.
+/// The state that handlers share. Cheap to clone.
 #[derive(Clone)]
 pub struct AppState {
     /// The services that implement the product.
     pub services: Services,
-    /// What the operator decided.
+    /// The settings.
     pub config: Arc<Config>,
-    /// Who answers the gateway's calls.
+    /// The upstreams of the gateway.
     pub(crate) gateway: Gateway,
-    /// GitHub, if people sign in with it.
+    /// The GitHub client, if GitHub sign-in is configured.
     pub(crate) github: Option<Arc<GithubClient>>,
     /// The names of the site's files.
     pub(crate) site: Arc<SiteManifest>,
@@ -59,12 +59,12 @@ impl AppState {
         })
     }
 
-    /// From now on `/readyz` says that no new work should be sent here.
+    /// Makes `/readyz` answer 503.
     pub fn begin_drain(&self) {
         self.draining.store(true, Ordering::Relaxed);
     }
 
-    /// Whether the server is about to stop.
+    /// Whether the server is stopping.
     pub fn is_draining(&self) -> bool {
         self.draining.load(Ordering::Relaxed)
     }
@@ -76,8 +76,8 @@ impl FromRef<AppState> for Services {
     }
 }
 
-/// How many pages are rendered at once: it is work of the processor alone, for whoever asks, and
-/// one is left to those who call with a key.
+/// How many pages are rendered concurrently. Rendering is CPU-bound and needs no credentials, so
+/// one CPU is left for calls with a key.
 fn pages_at_once() -> usize {
     let processors = available_parallelism().map_or(1, NonZero::get);
     processors.saturating_sub(1).max(1)

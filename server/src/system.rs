@@ -21,8 +21,8 @@ impl SystemClock {
     }
 }
 
-/// How long the machine has been running, asleep or not. `Instant` stands still while it sleeps:
-/// what another node revoked meanwhile would be believed for a moment after.
+/// Uptime of the machine, including sleep. `Instant` does not advance during sleep, so keys that
+/// another node revoked meanwhile would be accepted for a moment after it.
 fn running() -> Duration {
     #[cfg(target_os = "linux")]
     const CLOCK: ClockId = ClockId::Boottime;

@@ -1,4 +1,4 @@
-//! Whom to tell of a weakness of this installation: what `/.well-known/security.txt` names.
+//! The security contact of this installation, for `/.well-known/security.txt`.
 
 use std::fmt;
 use std::str::FromStr;

@@ -13,7 +13,7 @@ pub enum CorsOrigins {
 }
 
 impl CorsOrigins {
-    /// Reads the setting; none: nobody is named.
+    /// Parses the setting. Without a value, no origin is allowed.
     ///
     /// # Errors
     /// One is no origin.
@@ -66,7 +66,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_origin_is_refused_by_name() {
+    fn invalid_origin_is_rejected_by_name() {
         for name in ["shop.example", "https://a/b", "https://a?b", "https://u:p@a", "//a", "a b"] {
             let error = format!("{:#}", parse(&[name]).unwrap_err());
             assert!(error.contains("LATCHKEY_CORS_ORIGINS"), "{error}");

@@ -12,9 +12,9 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 const OUTSIDE_PATHS: AsciiSet =
     NON_ALPHANUMERIC.remove(b'/').remove(b'.').remove(b'_').remove(b'-');
 
-/// How long a server that is stopping may take to let go of the file.
+/// How long to wait for a stopping server to release the lock.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-/// How often it is tried meanwhile.
+/// How often to try meanwhile.
 const RETRY: Duration = Duration::from_millis(100);
 
 /// The file with the authorities that this machine believes, as Redis’ connections and
@@ -41,7 +41,7 @@ pub(super) fn believing(url: String, certificates: Option<&str>) -> String {
 /// memory.
 #[derive(Debug)]
 pub(crate) struct Alone {
-    /// The system lets go of it when the process ends, however it ends.
+    /// The system releases the lock when the process ends, even by a crash.
     _lock: Option<File>,
 }
 

@@ -47,9 +47,9 @@ pub struct Config {
     pub sign_in: SignIn,
     /// Proxies that are believed.
     pub trusted_proxies: Vec<Cidr>,
-    /// Origins whose pages may call from a browser; none: no page but our own.
+    /// Origins whose pages may call the API from a browser. Without any, only our own pages may.
     pub cors_origins: Option<CorsOrigins>,
-    /// Whom `/.well-known/security.txt` names, if anybody.
+    /// The contact in `/.well-known/security.txt`, if there is one.
     pub security_contact: Option<SecurityContact>,
     /// What cargo-leptos says, if it started the server.
     pub cargo_leptos: CargoLeptos,
@@ -198,7 +198,7 @@ pub(crate) fn existing_pepper(storage: &Storage) -> anyhow::Result<Pepper> {
     Ok(Pepper::new(&pepper))
 }
 
-/// What local sign-in wants: what was set, or something that nobody knows yet.
+/// The code of local sign-in: the configured one, or a new random one.
 fn local_code(sign_in: &SignIn, setting: Option<&str>) -> Option<LocalCode> {
     if matches!(sign_in, SignIn::Github(_)) {
         return None;

@@ -1,8 +1,8 @@
-//! What is stored is its owner's alone: the data folder, and the database's files wherever they
-//! are.
+//! Stored files are readable only by their owner: the data folder, and the database's files
+//! wherever they are.
 //!
-//! Digests, names, addresses and telemetry stand in them. Files of earlier versions, which took
-//! whatever the process's mask left, are tightened when the server starts.
+//! They contain digests, names, addresses and telemetry. Earlier versions created files with the
+//! default mask; their permissions are restricted when the server starts.
 
 use std::path::{Path, PathBuf};
 
@@ -40,8 +40,8 @@ pub(super) fn prepare(folder: &Path, database_url: &str) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The files of SQLite databases in the data folder, and of the one that the URL names with what
-/// stands beside it.
+/// The files of SQLite databases in the data folder, and of the one that the URL names, with its
+/// WAL and shared-memory files.
 fn database_files(folder: &Path, database_url: &str) -> Vec<PathBuf> {
     let mut files = beside(folder, |name| name.contains(".db"));
     let Some(path) = database_url.strip_prefix("sqlite:") else { return files };
@@ -68,7 +68,7 @@ fn beside(folder: &Path, is_ours: impl Fn(&str) -> bool) -> Vec<PathBuf> {
     ours.map(|entry| entry.path()).collect()
 }
 
-/// Where somebody else owns it, as with some volumes, that is told and left to them.
+/// If another user owns it, as with some volumes, log that and leave it.
 #[cfg(unix)]
 fn tighten(path: &Path) {
     use std::os::unix::fs::PermissionsExt;

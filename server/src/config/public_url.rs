@@ -29,7 +29,7 @@ impl PublicUrl {
         self.scheme == "https"
     }
 
-    /// Whether it leads to the machine that the browser runs on, whatever a name server says.
+    /// Whether the host is a loopback address or `localhost`, which need no name server.
     pub fn is_loopback(&self) -> bool {
         let host =
             self.authority.rsplit_once(':').map_or(self.authority.as_str(), |(host, port)| {

@@ -1,4 +1,4 @@
-//! Who is asking, from `Authorization: Bearer`.
+//! The caller of a request, from `Authorization: Bearer`.
 
 use std::net::IpAddr;
 
@@ -15,9 +15,9 @@ use super::presented::Presented;
 use super::problem::Refusal;
 use crate::state::AppState;
 
-/// The person whose access token, or the backend whose service key, came with the request. Put it
-/// before every other extractor: strangers learn nothing else. They are looked at again once the
-/// body is there.
+/// The person or service key that the bearer token belongs to. Place it before every other
+/// extractor, so that anonymous callers learn nothing else. It is authenticated again when the body
+/// has arrived.
 pub(crate) struct Caller(pub(crate) Actor);
 
 impl FromRequestParts<AppState> for Caller {
@@ -39,7 +39,7 @@ impl FromRequestParts<AppState> for Caller {
     }
 }
 
-/// Who is asking, from the address `ip`.
+/// The caller, from the address `ip`.
 ///
 /// # Errors
 /// As [`accounts::authenticate`].

@@ -1,6 +1,5 @@
-//! What a route takes as credentials, for the `WWW-Authenticate` of its 401 (RFC 9110) and for the
-//! words of who sent none: a client that is told of another header than the route reads would try
-//! it in vain.
+//! The credentials that each route accepts, for the `WWW-Authenticate` of a 401 (RFC 9110) and for
+//! the error text if none were sent. Both must name the header that the route reads.
 
 use latchkey_domain::permission::ServicePermission;
 

@@ -56,7 +56,7 @@ fn end_of(headers: &HeaderMap, name: &HeaderName) -> Option<String> {
     Some(line[line.len().saturating_sub(BYTES)..].escape_ascii().to_string())
 }
 
-/// The device that somebody signs in from.
+/// The device that a person signs in from.
 pub(crate) struct ClientDevice(pub(crate) Device);
 
 impl FromRequestParts<AppState> for ClientDevice {

@@ -1,10 +1,10 @@
-//! Answers to reads, smaller: gzip and brotli for what is over 1 kB, and a tag by which a client
-//! need not fetch again what it has.
+//! Compression of responses to reads (gzip and brotli, over 1 kB), and ETags for clients that have
+//! the response already.
 //!
-//! Only answers to `GET` and `HEAD` of the management API and its description are compressed. None
-//! of them holds a secret, which an attacker whose text stands beside it could tell from how well
-//! both compress. Those that do hold one (creates, rotations, `/refresh`) are answers to `POST`;
-//! the gateway's streams and ingest have no such layer.
+//! Only responses to `GET` and `HEAD` of the management API and its description are compressed.
+//! None of them contains a secret, which an attacker could infer from the compressed size next to
+//! text of their own. Responses with a secret (creates, rotations, `/refresh`) are responses to
+//! `POST`; the gateway's streams and ingest have no such layer.
 
 use axum::body::{Body, to_bytes};
 use axum::extract::Request;

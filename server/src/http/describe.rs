@@ -250,7 +250,7 @@ fn is_null(schema: &RefOr<Schema>) -> bool {
     object.schema_type == SchemaType::Type(Type::Null)
 }
 
-/// A body of that schema, as somebody would send it.
+/// An example body for the schema.
 fn example(schema: &str) -> Option<serde_json::Value> {
     Some(match schema {
         "KeyRequest" => json!({"name": "Web checkout", "environment": "live", "rpm": 600}),

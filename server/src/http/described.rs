@@ -1,7 +1,7 @@
-//! A router with its description, which remembers every schema that a route has brought.
+//! A router with its OpenAPI description, which keeps every schema that its routes add.
 //!
-//! Components have one schema a name: of two types with the same name one would quietly stand for
-//! the other in what clients are generated from. What is remembered shows it.
+//! OpenAPI components have one schema per name: if two types share a name, one silently replaces
+//! the other. The kept schemas let a test find such types.
 
 use std::convert::Infallible;
 

@@ -1,4 +1,4 @@
-//! Paths, queries and pages: what is wrong with them, in words.
+//! Extractors for paths, queries and pages, with errors that say what is wrong.
 
 use std::str::FromStr;
 
@@ -14,7 +14,7 @@ use utoipa::IntoParams;
 
 use super::problem::Refusal;
 
-/// The one id in a path. What is no id of that kind names nothing: 404, as a foreign one does.
+/// The only id in a path. An id of another form or kind is 404, like an id of another tenant.
 pub(crate) struct PathId<T>(pub(crate) T);
 
 impl<S: Send + Sync, T: FromStr> FromRequestParts<S> for PathId<T> {

@@ -1,11 +1,11 @@
-//! What proxies say of where a request comes from: `X-Forwarded-For` and `Forwarded` (RFC 7239).
+//! The client address from the headers of proxies: `X-Forwarded-For` and `Forwarded` (RFC 7239).
 //!
-//! Each proxy adds a hop at the right, so hops are believed from the right and only as far as
-//! trusted proxies wrote them. What can't be read gives no address at all: the proxy's own would
-//! let everybody behind it into networks that were allowed for it alone.
+//! Each proxy appends a hop, so hops are read from the right, as long as trusted proxies wrote
+//! them. An unreadable hop yields no address: falling back to the proxy's address would admit every
+//! client behind it to networks that are allowed for the proxy only.
 //!
-//! Where both headers are there, they have to lead to the same address. A proxy that writes one of
-//! them passes the other on as the client sent it, and which one it writes nobody has said.
+//! If both headers are present, they must yield the same address. A proxy that writes one of them
+//! forwards the client's version of the other, and no setting says which one it writes.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 

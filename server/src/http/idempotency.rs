@@ -1,4 +1,4 @@
-//! `Idempotency-Key`: 1 to 255 visible characters, good for a create or a rotation.
+//! `Idempotency-Key`: 1 to 255 visible characters, for creates and rotations.
 
 use axum::extract::FromRequestParts;
 use axum::http::HeaderName;
@@ -16,7 +16,7 @@ const MAX_CHARACTERS: usize = 255;
 pub(crate) struct IdempotencyKey(Option<(String, String)>);
 
 impl IdempotencyKey {
-    /// The key together with what the body means.
+    /// The idempotency key together with the parsed body.
     pub(crate) fn of(self, request: &impl Serialize) -> Option<Idempotency> {
         self.0.map(|(key, path)| Idempotency::new(key, path, request))
     }

@@ -33,7 +33,7 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Json<T> {
     }
 }
 
-/// An empty body is none, whatever media type it claims.
+/// An empty body counts as no body, with any media type.
 impl<S: Send + Sync, T: DeserializeOwned> OptionalFromRequest<S> for Json<T> {
     type Rejection = Refusal;
 
@@ -64,8 +64,7 @@ pub(crate) fn require_json(headers: &HeaderMap) -> Result<(), Refusal> {
     ))
 }
 
-/// The whole body, within the route's size. Whoever came with the head is looked at again once it
-/// is there.
+/// Reads the whole body, up to the route's limit, and then authenticates the caller once more.
 pub(crate) async fn read<S: Send + Sync>(request: Request, state: &S) -> Result<Bytes, Refusal> {
     let has_body = !request.body().is_end_stream();
     let presented = request.extensions().get::<Presented>().filter(|_| has_body).cloned();
@@ -123,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_json_is_malformed() {
+    fn invalid_json_is_malformed() {
         let nested = "[".repeat(100_000);
         for body in ["", "{", "{\"name\":\"a", "{\"name\":\"a\"}}", "nul", "\u{feff}{}", &nested] {
             assert_eq!(
@@ -165,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_sent_is_not_repeated() {
+    fn rejected_value_is_not_echoed() {
         let secret = "lk_live_0000000000000000000000000000000000000x";
         for body in [
             format!(r#"{{"environment":"{secret}"}}"#),

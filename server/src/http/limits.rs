@@ -1,9 +1,7 @@
-//! `x-ratelimit-…`: how a key's limits stand, on every answer to a call that a key was checked
-//! for.
+//! `x-ratelimit-…`: the state of a key's limits, on the response to every call with a key.
 //!
-//! An extractor checks the key before there is an answer to write on. It leaves what it learned in
-//! a [`Slot`] that [`announce`] has put into the request, and that writes the headers when the
-//! answer comes.
+//! An extractor checks the key before there is a response. It stores the state in a [`Slot`] that
+//! [`announce`] has added to the request and reads when the response comes.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -16,16 +14,16 @@ use latchkey_checker::LimitStates;
 use latchkey_domain::api::RateLimitState;
 use latchkey_services::Error;
 
-/// Where a check leaves how the key's limits stand.
+/// Where a check stores the state of the key's limits.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Slot(Arc<Mutex<LimitStates>>);
 
-/// Writes how the limits stand on the answer, if a key was checked.
+/// Writes the state of the limits to the response, if a key was checked.
 pub(crate) async fn announce(mut request: Request, next: Next) -> Response {
     let slot = Slot::of(&mut request);
     let mut response = next.run(request).await;
     slot.write(&mut response);
-    // The gateway leaves what it learned with its answer.
+    // The gateway attaches the state to its response.
     if let Some(limits) = response.extensions_mut().remove::<LimitStates>() {
         write(response.headers_mut(), limits);
     }
@@ -33,33 +31,33 @@ pub(crate) async fn announce(mut request: Request, next: Next) -> Response {
 }
 
 impl Slot {
-    /// Where the request's check leaves what it learns.
+    /// The slot of the request, where its check stores the state.
     pub(crate) fn of(request: &mut Request) -> Self {
         let slot = Self::default();
         request.extensions_mut().insert(slot.clone());
         slot
     }
 
-    /// Writes what was left.
+    /// Writes the stored state.
     pub(crate) fn write(&self, response: &mut Response) {
         let limits = *self.0.lock().unwrap_or_else(PoisonError::into_inner);
         write(response.headers_mut(), limits);
     }
 }
 
-/// Notes how the limits of an admitted key stand.
+/// Stores the state of an admitted key's limits.
 pub(crate) fn admitted(parts: &Parts, limits: LimitStates) {
     note(parts, limits);
 }
 
-/// Notes how the limits of a refused key stand, if that is what a call was refused for.
+/// Stores the state of a denied key's limits, if they are why the call was denied.
 pub(crate) fn refused(parts: &Parts, error: &Error) {
     if let Error::Denied(denial) = error {
         note(parts, denial.limits);
     }
 }
 
-/// Writes how the limits of a refused key stand, if that is what a call was refused for.
+/// Writes the state of a denied key's limits, if they are why the call was denied.
 pub(crate) fn write_refused(headers: &mut HeaderMap, error: &Error) {
     if let Error::Denied(denial) = error {
         write(headers, denial.limits);

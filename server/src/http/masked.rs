@@ -1,5 +1,5 @@
-//! Refusals without secrets: what a client put in the wrong place is not repeated to whoever reads
-//! its errors.
+//! Masks secrets in error responses: a secret that a client put in the wrong place must not end up
+//! in its error log.
 
 use axum::body::{Body, to_bytes};
 use axum::http::header::CONTENT_LENGTH;
@@ -10,10 +10,10 @@ use latchkey_domain::problem::ErrorCode;
 
 use super::problem::Refusal;
 
-/// A refusal is a few sentences. What is longer is a page, which repeats nothing.
+/// An error response is short. A longer body is a page, which echoes nothing.
 const LONGEST: u64 = 64 * 1024;
 
-/// Masks the body of a refusal, whatever wrote it and in whichever form.
+/// Masks secrets in the body of an error response of any origin and format.
 pub(crate) async fn refusal(response: Response) -> Response {
     let refused = response.status().is_client_error() || response.status().is_server_error();
     let length = response.body().size_hint().exact();

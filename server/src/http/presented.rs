@@ -1,9 +1,8 @@
-//! Who came with the head of a request, to be looked at again once its body is there.
+//! The caller of a request, authenticated a second time when its body has arrived.
 //!
-//! A client may hold back the last byte of a body for as long as the server waits. By then the
-//! session may have ended and the key may have been revoked. The extractors that authenticate a
-//! request leave here what they found, and [`super::json::read`], which reads every body behind
-//! them, asks again.
+//! A client may hold back the last byte of a body. Until it comes, the session may end and the key
+//! may be revoked. The extractors that authenticate a request store the caller here, and
+//! [`super::json::read`], which reads every body, checks it again.
 
 use std::sync::Arc;
 
@@ -12,7 +11,7 @@ use latchkey_services::{Actor, Services, accounts};
 
 use super::problem::Refusal;
 
-/// Who came with the head of a request.
+/// The caller that was authenticated by the head of a request.
 #[derive(Clone)]
 pub(crate) struct Presented {
     services: Services,
@@ -42,7 +41,7 @@ impl Presented {
         Self { services: services.clone(), who: Who::Key { key, seen, call } }
     }
 
-    /// Looks again. Nothing is counted a second time.
+    /// Authenticates again without counting again.
     ///
     /// # Errors
     /// As for a request that comes now.

@@ -70,8 +70,8 @@ impl IntoResponse for Refusal {
     }
 }
 
-/// Writes the refusal that a response carries, or that its bare status stands for, of a route that
-/// `takes` such credentials.
+/// Writes the problem of a response: the refusal that it carries, or the one that its bare status
+/// means. The route `takes` these credentials.
 pub(crate) fn render(id: RequestId, takes: Takes, mut response: Response) -> Response {
     if !response.status().is_client_error() && !response.status().is_server_error() {
         return response;

@@ -1,4 +1,4 @@
-//! The id under which the log has a request. It goes back as `x-request-id`, and in every problem.
+//! The id of a request in the log. It is returned as `x-request-id` and in every problem.
 
 use std::fmt;
 
@@ -10,13 +10,13 @@ use crate::system::SystemRandom;
 
 const HEADER: HeaderName = HeaderName::from_static("x-request-id");
 
-/// A request's id: `req_` and 24 hexadecimal characters. Ours alone; what a client sends as one is
-/// ignored, so that nobody can write another's id into the log.
+/// A request's id: `req_` and 24 hexadecimal characters. An id that the client sends is ignored, so
+/// that no client can put another's id into the log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct RequestId([u8; 12]);
 
 impl RequestId {
-    /// An id that no request has had.
+    /// A new random id.
     pub(crate) fn new() -> Self {
         let random: &dyn Random = &SystemRandom;
         Self(random.bytes())

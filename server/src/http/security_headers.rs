@@ -21,11 +21,10 @@ pub(crate) fn of_json(over_https: bool) -> HeaderMap {
     headers
 }
 
-/// Sets them on every response. Pages set their own content policy, with a nonce; what is no page
-/// needs none of it. Answers are not stored by anybody unless they say so themselves, as the site's
-/// files do.
+/// Sets the headers on every response. Pages set a content policy of their own, with a nonce; other
+/// responses need none. Responses are not cached unless they say so, as the site's files do.
 pub(crate) fn set(headers: &mut HeaderMap, over_https: bool) {
-    // Once, rather than again and again.
+    // Parsed once instead of on every response.
     headers.reserve(HEADERS.saturating_sub(headers.len()));
     let nothing = HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'");
     headers.entry(CONTENT_SECURITY_POLICY).or_insert(nothing);

@@ -1,5 +1,4 @@
-//! `Content-Encoding` of what comes in, and unpacking it: never more than a body may hold, whatever
-//! was packed.
+//! `Content-Encoding` of requests, and decompression that never exceeds the maximum body size.
 
 use std::io::Read;
 
@@ -143,7 +142,7 @@ mod tests {
     const PACKED: [Coding; 3] = [Coding::Gzip, Coding::Deflate, Coding::Zstd];
 
     #[test]
-    fn what_was_packed_is_unpacked() {
+    fn compressed_bodies_are_decompressed() {
         let body = b"{\"traces\":[]}".repeat(1_000);
         for coding in PACKED {
             let sent = Bytes::from(packed(coding, &body));
@@ -176,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_packed_otherwise_is_malformed() {
+    fn wrongly_compressed_body_is_malformed() {
         let body = b"{\"traces\":[]}".repeat(100);
         for coding in PACKED {
             let whole = packed(coding, &body);
@@ -188,7 +187,7 @@ mod tests {
         }
     }
 
-    /// A frame of zstd that holds an `a`, with what stands between its magic number and its block.
+    /// A zstd frame that contains an `a`, with these bytes between its magic number and its block.
     fn frame(header: &[u8]) -> Vec<u8> {
         [&[0x28, 0xb5, 0x2f, 0xfd], header, &[0x09, 0, 0], b"a"].concat()
     }

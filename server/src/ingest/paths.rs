@@ -1,5 +1,5 @@
-//! The paths that telemetry is sent to, as it is sent: whoever joins a base URL that ends in a
-//! slash and a path that begins with one writes two.
+//! The paths of telemetry endpoints, also with double slashes: clients produce those by joining a
+//! base URL that ends in a slash with a path that starts with one.
 
 use axum::http::Uri;
 use axum::http::uri::PathAndQuery;
@@ -20,7 +20,7 @@ pub(crate) fn without_double_slashes(uri: &Uri) -> Option<Uri> {
     single.extend(path.split('/').filter(|part| !part.is_empty()).flat_map(|part| ["/", part]));
     let ours = PATHS.iter().find(|known| **known == single)?;
     let mut parts = uri.clone().into_parts();
-    // The query stands for nothing here.
+    // The query has no meaning here.
     parts.path_and_query = Some(PathAndQuery::from_static(ours));
     Uri::from_parts(parts).ok()
 }

@@ -1,5 +1,5 @@
-//! The form of Upblit's SDKs: a list of items. One that can't be stored never refuses the others:
-//! an SDK puts a refused batch back and sends it again for ever.
+//! The format of Upblit's SDKs: a list of items. An item that cannot be stored never rejects the
+//! others, because the SDKs retry a rejected batch forever.
 
 use std::fmt;
 
@@ -16,10 +16,10 @@ use super::coding::Coding;
 use crate::http::json;
 use crate::http::problem::Refusal;
 
-/// The largest body, as it is sent and unpacked.
+/// Maximum body size, compressed and decompressed.
 pub(crate) const LARGEST_BODY: usize = 4 * 1024 * 1024;
 
-/// A body as it was sent: it is unpacked and read when it is its turn.
+/// A body as it was sent. It is decompressed and parsed when it gets a turn.
 pub(crate) struct SdkBody {
     coding: Coding,
     sent: Bytes,
@@ -36,7 +36,7 @@ impl<S: Send + Sync> FromRequest<S> for SdkBody {
 }
 
 impl SdkBody {
-    /// One that came from nobody.
+    /// A body without a request.
     pub(crate) fn of(sent: impl Into<Bytes>) -> Self {
         Self { coding: Coding::Identity, sent: sent.into() }
     }
@@ -102,7 +102,8 @@ fn read<T: DeserializeOwned>(
     if errors.is_empty() { Ok(entry) } else { Err(ItemFault::OverLimits(errors)) }
 }
 
-/// The reason in words. Which field can't be read is found out here, for the few that are told.
+/// The reason as text. The unreadable field is located only here, for the few items that are
+/// reported.
 fn reason<T: DeserializeOwned>(item: &RawValue, fault: ItemFault) -> String {
     let errors = match fault {
         ItemFault::OverLimits(errors) => errors,
@@ -137,14 +138,14 @@ fn list_of<'a>(body: &'a [u8], name: &'static str) -> Result<Items<'a>, Problem>
         Body(name).visit(&mut deserializer).and_then(|items| deserializer.end().map(|()| items));
     items.map_err(|error| {
         let message = error.to_string();
-        // Our own words, and those of serde that name a field, tell which.
+        // Our own messages, and those of serde that name a field, include the field.
         let is_of_list =
             message.starts_with("invalid type") && message.contains("expected a sequence");
         refusal(if is_of_list { name } else { "." }, &error)
     })
 }
 
-/// An object with a list of that name; whatever else it has is not looked at.
+/// An object with a list of that name. Other fields are ignored.
 struct Body(&'static str);
 
 impl Body {

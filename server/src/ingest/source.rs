@@ -1,4 +1,5 @@
-//! Which application a call writes to: that of its key, wherever the kind of client puts that.
+//! The application that a telemetry call writes to. It is found by the key, which each kind of
+//! client sends in another way.
 
 use std::borrow::Cow;
 
@@ -24,8 +25,8 @@ use crate::state::AppState;
 const API_KEY: HeaderName = HeaderName::from_static("x-api-key");
 const APPLICATION: HeaderName = HeaderName::from_static("x-application-id");
 
-/// The application that the call's key writes to. Put it before the body: without a good key, none
-/// is read.
+/// The application that the call's key writes to. Place it before the body: without a valid key, no
+/// body is read.
 pub(crate) struct KeySource(pub(crate) Source);
 
 impl FromRequestParts<AppState> for KeySource {
@@ -36,7 +37,7 @@ impl FromRequestParts<AppState> for KeySource {
     }
 }
 
-/// The same for OpenTelemetry's exporters, which may also send the key as a bearer token.
+/// The same for OpenTelemetry exporters, which may also send the key as a bearer token.
 pub(crate) struct ExporterSource(pub(crate) Source);
 
 impl FromRequestParts<AppState> for ExporterSource {
@@ -53,8 +54,8 @@ fn exporter_key(parts: &Parts) -> Result<Option<Cow<'_, str>>, Refusal> {
     Ok(counting.map(Cow::Borrowed))
 }
 
-/// The same for Langfuse's SDKs, which send their two keys as a user's name and password: the
-/// password is ours, whatever the name is.
+/// The same for Langfuse's SDKs, which send their two keys as username and password. The password
+/// is our key; the username is ignored.
 pub(crate) struct LangfuseSource(pub(crate) Source);
 
 impl FromRequestParts<AppState> for LangfuseSource {
@@ -72,7 +73,7 @@ fn langfuse_key(parts: &Parts) -> Result<Option<Cow<'_, str>>, Refusal> {
     }
 }
 
-/// The password of `Authorization: Basic`; empty if it can't be read.
+/// The password of `Authorization: Basic`; empty if it is malformed.
 fn password(parts: &Parts) -> Option<Cow<'_, str>> {
     let (scheme, credentials) = parts.headers.get(AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
     scheme.eq_ignore_ascii_case("basic").then(|| {
@@ -113,7 +114,7 @@ async fn source(
     Ok(Source::of(&state.services, admission.key, application).await?)
 }
 
-/// A header's text; one that is no text is there, but empty.
+/// A header's text; empty if it is not ASCII.
 fn header(parts: &Parts, name: HeaderName) -> Option<&str> {
     parts.headers.get(name).map(|value| value.to_str().unwrap_or_default())
 }

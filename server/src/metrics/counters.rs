@@ -4,11 +4,11 @@ use std::sync::atomic::AtomicU64;
 
 use super::durations::Durations;
 
-/// What is counted at the edge. What the capabilities count, they are asked for.
+/// What the server itself counts. The other values are read from the services.
 #[derive(Default)]
 pub(crate) struct Metrics {
-    /// How long answers took.
+    /// Durations of requests.
     pub(crate) durations: Durations,
-    /// Connections that are open.
+    /// Number of open connections.
     pub(crate) connections: AtomicU64,
 }

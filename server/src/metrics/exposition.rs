@@ -15,7 +15,7 @@ use prometheus_client::registry::{Registry, Unit};
 use super::RouteClass;
 use crate::state::AppState;
 
-/// Everything as text. What it tells is gathered when it is asked for.
+/// All metrics as text. Values are collected when this is called.
 pub(super) fn text(state: &AppState) -> String {
     let mut registry = Registry::with_prefix("latchkey");
     registry.register_collector(Box::new(Everything(state.clone())));

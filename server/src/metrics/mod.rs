@@ -1,6 +1,5 @@
-//! What an operator watches: `/metrics` in OpenMetrics or the text format before it, as the reader
-//! asks, and `/readyz` with the upstreams by name, on a listener of its own that the public never
-//! reaches.
+//! The operator's listener, which is not public: `/metrics` in OpenMetrics or the older text
+//! format, as the client accepts, and `/readyz` with the state of each upstream.
 
 mod counters;
 mod durations;
@@ -29,8 +28,8 @@ use crate::config::MetricsListen;
 use crate::routes::health;
 use crate::state::AppState;
 
-/// More wait to be accepted: a few collect metrics, and no file is to be kept from the public
-/// listener.
+/// Maximum number of connections. Few clients collect metrics, and the file descriptors are for the
+/// public listener.
 const CONNECTIONS: usize = 32;
 
 /// <https://github.com/prometheus/OpenMetrics/blob/main/specification/OpenMetrics.md>
@@ -39,8 +38,8 @@ const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset
 /// Opens the listener that the operator asked for, if any.
 ///
 /// # Errors
-/// The address that was asked for is taken. Where nobody asked and the usual one is taken, a word
-/// in the log will do: another node on this machine has it.
+/// The configured address is in use. If the default address is in use, that is only logged: another
+/// node on this machine has it.
 pub(crate) async fn listen(wanted: MetricsListen) -> anyhow::Result<Option<TcpListener>> {
     match wanted {
         MetricsListen::Off => Ok(None),
@@ -65,8 +64,8 @@ pub(crate) async fn listen(wanted: MetricsListen) -> anyhow::Result<Option<TcpLi
     }
 }
 
-/// Answers `/metrics`, and `/readyz` in detail, for as long as it is polled. Its clients are no
-/// more trusted than the public: whoever is slow is cut off.
+/// Serves `/metrics` and a detailed `/readyz` until it is dropped. Its clients are trusted no more
+/// than the public: slow ones are disconnected.
 pub async fn serve(listener: TcpListener, state: AppState) {
     let router = Router::new()
         .route("/metrics", get(metrics))

@@ -103,8 +103,8 @@ fn refused(jar: CookieJar, reason: &str, next: &LocalPath) -> Response {
     (jar, found(&login(reason, next))).into_response()
 }
 
-/// The PKCE verifier and the destination of the sign-in that this browser began, if `returned` is
-/// its state and nobody has used it yet.
+/// The PKCE verifier and the destination of the sign-in that this browser started, if `returned` is
+/// its state and was not used yet.
 async fn claim_state(
     state: &AppState,
     jar: &CookieJar,

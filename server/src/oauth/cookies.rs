@@ -1,8 +1,8 @@
 //! The cookies: the refresh token, and the sign-ins under way.
 //!
-//! Over https their names say so (RFC 6265bis §4.1.3): `__Host-` and `__Secure-` are taken by a
-//! browser only from this host over TLS, so that nobody else of the same domain, and nobody on the
-//! line, can plant one.
+//! Over HTTPS their names have the prefixes `__Host-` and `__Secure-` (RFC 6265bis §4.1.3).
+//! Browsers accept such cookies only from this host over TLS, so neither another host of the domain
+//! nor somebody on the network can set one.
 
 use axum::http::HeaderMap;
 use axum::http::header::COOKIE;
@@ -14,12 +14,12 @@ use crate::config::Config;
 
 const REFRESH: &str = "latchkey_refresh";
 const REFRESH_PATH: &str = "/refresh";
-/// Each sign-in has a cookie of its own, so that several tabs can sign in at once:
-/// `latchkey_sign_in_` and how its state begins.
+/// Each sign-in has its own cookie, so that several tabs can sign in at once: `latchkey_sign_in_`
+/// and the beginning of its state.
 const SIGN_IN: &str = "latchkey_sign_in_";
-/// How much of the state stands in the name.
+/// Length of the part of the state that is in the cookie's name.
 const STATE_IN_NAME: usize = 16;
-/// How many sign-ins a browser may have under way. Beginning one more ends the oldest.
+/// Maximum number of pending sign-ins of a browser. One more ends the oldest.
 const SIGN_INS: usize = 8;
 
 fn cookie(config: &Config, name: String, value: String, path: &'static str) -> Cookie<'static> {

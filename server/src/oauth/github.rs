@@ -38,7 +38,7 @@ pub(crate) enum GithubError {
     /// GitHub did not say who it is.
     #[error("failed to get the user from GitHub: {0}")]
     User(#[source] TransportError),
-    /// GitHub names somebody as it names nobody.
+    /// The login is not a valid GitHub login.
     #[error("GitHub returned an invalid login")]
     Login(#[from] InvalidLogin),
 }

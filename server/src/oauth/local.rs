@@ -34,8 +34,7 @@ refusals! {
     }
 }
 
-/// What a proxy adds to a request that it passes on. Whoever comes through one is not on this
-/// machine.
+/// Headers that proxies add. A request with one of them does not come from this machine.
 const OF_PROXIES: [HeaderName; 3] = [
     HeaderName::from_static("forwarded"),
     HeaderName::from_static("via"),
@@ -57,8 +56,7 @@ pub(crate) struct LocalSignIn {
     code: String,
 }
 
-/// The link by which the local developer signs in. What stands behind `#` no browser sends to
-/// anybody.
+/// The sign-in link of the local developer. Browsers do not send the part after `#`.
 pub(crate) fn local_link(public_url: &PublicUrl, code: &LocalCode) -> String {
     let code = utf8_percent_encode(code.expose(), &OUTSIDE_FRAGMENTS);
     format!("{public_url}/login#code={code}")

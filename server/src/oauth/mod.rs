@@ -29,7 +29,7 @@ fn found(location: &str) -> Response {
     }
 }
 
-/// Where a sign-in ends: the page that fetches the first access token. No token stands in the URL.
+/// The page that ends a sign-in by fetching the first access token. The URL contains no token.
 fn completion(next: &LocalPath) -> String {
     format!("/auth/complete?next={}", next.to_query_value())
 }

@@ -111,7 +111,8 @@ pub(crate) async fn export(
 ) -> Result<impl IntoResponse, Refusal> {
     let filter = params.filter()?;
     let export = audit::export(&services, &actor, organization, &filter).await?;
-    // A failure midway breaks the connection off: nobody takes half of it for the whole.
+    // An error during the export aborts the connection, so that no client takes a part for the
+    // whole.
     let parts = stream::try_unfold(export, async |mut export| {
         Ok::<_, latchkey_services::Error>(export.next().await?.map(|part| (part, export)))
     });

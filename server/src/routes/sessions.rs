@@ -100,7 +100,7 @@ pub(crate) async fn logout(
         let named = SessionEnd::RefreshToken(&request.refresh_token);
         accounts::end_session(&state.services, named).await?;
     }
-    // Another site can make a browser call this, but it shall not sign anybody out.
+    // Another site can make a browser call this; that must not sign the person out.
     let jar = if origin::is_foreign(&headers, &state.config.public_url) {
         jar
     } else {

@@ -32,7 +32,7 @@ pub(crate) fn routes() -> Router<AppState> {
         .route("/.well-known/security.txt", get(security))
 }
 
-/// Whom to tell of a weakness (RFC 9116). Without a contact there is no such file.
+/// `security.txt` (RFC 9116). Without a contact there is no such file.
 async fn security(State(state): State<AppState>) -> Response {
     let Some(contact) = &state.config.security_contact else {
         return StatusCode::NOT_FOUND.into_response();

@@ -1,6 +1,6 @@
 //! The product over HTTP and over its services, on SQLite and on PostgreSQL.
 //!
-//! Laid out as the URLs are. Every test that touches storage runs on both databases: see [`test_app`].
+//! Every test that touches storage runs on both databases: see [`test_app`].
 #![expect(clippy::unwrap_used, reason = "a test that can't go on stops")]
 
 mod abuse;

@@ -1,7 +1,7 @@
 //! Attributes and values, as the JSON that `meta` keeps.
 //!
-//! What can't be read is kept as it stands, and what nests too deep is cut there: one value never
-//! costs its item.
+//! Unreadable values are kept as they are, and deep nesting is cut: one bad value never rejects its
+//! item.
 
 use std::fmt::Display;
 
@@ -13,15 +13,15 @@ use serde_json::{Map, Number, Value};
 use super::body::Encoding;
 use super::messages::{AnyValue, KeyValue, Values};
 
-/// How deep values may nest: each level is one of the reader's stack.
+/// Maximum nesting of values: each level takes a frame of the reader's stack.
 const DEEPEST: u32 = 32;
-/// Stands where deeper values were.
+/// Placeholder for values that nest too deep.
 const CUT: &str = "… [cut]";
-/// Stands where a value of protobuf can't be read, which says nothing as it stands.
+/// Placeholder for an unreadable protobuf value, whose bytes would tell a reader nothing.
 const UNREADABLE: &str = "[unreadable]";
 
-/// A list of attributes as a map. `path` is where the list's owner stands; of a key that comes
-/// twice, the later value counts.
+/// A list of attributes as a map. `path` is the position of the list's owner; of duplicate keys,
+/// the last value wins.
 pub(super) fn attributes(
     encoding: Encoding,
     path: &dyn Display,

@@ -181,7 +181,7 @@ impl<T> Reader<T> {
 }
 
 impl<T> Batch<T> {
-    /// Groups that are not read count as one item each: nobody knows what they hold.
+    /// A group that is not read counts as one item, because its size is unknown.
     fn reject_groups(&mut self, path: &dyn Display, groups: usize) {
         if groups > 0 {
             let reason = format!("Only the first {MOST_ITEMS} are read. {groups} were ignored.");

@@ -15,7 +15,7 @@ use crate::http::json::read;
 use crate::http::problem::Refusal;
 use crate::ingest::coding::Coding;
 
-/// The largest body, as it is sent and unpacked.
+/// Maximum body size, compressed and decompressed.
 pub(crate) const LARGEST_BODY: usize = 20 * 1024 * 1024;
 
 /// How the messages of a call are written; the answer is written likewise.
@@ -108,7 +108,7 @@ impl<S: Send + Sync> FromRequest<S> for OtlpBody {
 }
 
 impl OtlpBody {
-    /// One that came from nobody.
+    /// A body without a request.
     pub(super) fn of(encoding: Encoding, sent: impl Into<Bytes>) -> Self {
         Self { encoding, coding: Coding::Identity, sent: sent.into() }
     }

@@ -1,9 +1,8 @@
-//! OTLP's own JSON: protobuf's JSON mapping, but ids in hex and enums as numbers. As there, null is
-//! absence, a whole number may stand in a text, and unknown fields are ignored.
+//! OTLP's JSON: protobuf's JSON mapping, but ids in hex and enums as numbers. As in protobuf, null
+//! means absent, integers may be strings, and unknown fields are ignored.
 //!
-//! Exporters write it by hand, so what a field holds is read as far as it can be: a number as a
-//! text, an enum by its name, a whole number with a point. What can't be read is as if it were
-//! absent, and refuses nothing.
+//! Some exporters write it by hand, so fields are read leniently: numbers as strings, enums by
+//! name, integers with a decimal point. Unreadable fields count as absent and reject nothing.
 
 use std::borrow::Cow;
 use std::fmt::{self, Display};
@@ -109,7 +108,7 @@ pub(super) fn part<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Bytes>, 
     Ok((raw != b"null").then(|| Bytes::copy_from_slice(raw)))
 }
 
-/// What stands where one value should: its text, its number, or neither.
+/// A scalar in place of a value: text, number, or neither.
 enum Scalar {
     None,
     Text(String),
@@ -197,8 +196,8 @@ pub(super) fn text<'de, D: Deserializer<'de>>(from: D) -> Result<String, D::Erro
     })
 }
 
-/// A trace's or span's id in hex. What is no hex becomes an id of a length that none has, so that
-/// only the item it stands in is refused.
+/// A trace's or span's id in hex. Invalid hex becomes an id of invalid length, so that only its
+/// item is rejected.
 pub(super) fn id<'de, D: Deserializer<'de>>(from: D) -> Result<Bytes, D::Error> {
     const NO_ID: &[u8] = b"?";
     let hex = text(from)?;
@@ -225,7 +224,7 @@ where
     Ok(number.and_then(|number| T::try_from(number).ok()).unwrap_or_default())
 }
 
-/// A whole number of a value, which is kept as it stands if it is none.
+/// The integer of a value; anything else is kept as it is.
 pub(super) fn some_integer<'de, D: Deserializer<'de>>(from: D) -> Result<Option<i64>, D::Error> {
     match Scalar::deserialize(from)? {
         Scalar::None => Ok(None),
@@ -249,8 +248,8 @@ pub(super) fn double<'de, D: Deserializer<'de>>(from: D) -> Result<Option<f64>, 
     number.map(Some).ok_or_else(|| de::Error::custom("Expected a number."))
 }
 
-/// A member of an enum, by its number or by its name with or without the prefix: they stand in the
-/// order of their numbers from 1.
+/// A variant of an enum, by number or by name with or without the prefix. `names` is in the order
+/// of the numbers, from 1.
 fn member<'de, D: Deserializer<'de>>(
     from: D,
     prefix: &str,
@@ -310,7 +309,7 @@ mod tests {
     }
 
     #[test]
-    fn what_can_be_read_is_read_and_the_rest_is_absence() {
+    fn unreadable_fields_are_treated_as_absent() {
         for (value, kind, count, name) in [
             (json!(2), 2, 2, "2"),
             (json!("2"), 2, 2, "2"),

@@ -1,9 +1,9 @@
-//! The messages of OTLP 1.x that are read here, for both of its encodings: protobuf by their field
-//! numbers, JSON by their names. Traces and logs have the same frame, so it stands here once.
+//! The messages of OTLP 1.x that the server reads, in both encodings: protobuf by field number,
+//! JSON by name. Traces and logs share the outer messages.
 //!
-//! What stands in a list stays packed ([`Bytes`], a message in the body's own encoding) until its
-//! turn comes. An empty span takes two bytes of a body and 280 of memory: unfolded as a whole, a
-//! body within its bounds could take half a gigabyte (docs/decisions/010-otlp-messages.md).
+//! The elements of lists stay encoded ([`Bytes`], in the body's encoding) until they are processed.
+//! An empty span takes 2 bytes of a body and 280 bytes of memory: decoded at once, a body within
+//! its limit could take half a gigabyte (docs/decisions/010-otlp-messages.md).
 
 use axum::body::Bytes;
 use serde::Deserialize;

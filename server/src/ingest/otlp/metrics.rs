@@ -76,7 +76,7 @@ pub(super) fn count(body: OtlpBody) -> Result<usize, Problem> {
     })
 }
 
-/// How many data points stand below a place of a body in JSON.
+/// Number of data points below a position in a JSON body.
 struct Points(usize);
 
 impl<'de> Deserialize<'de> for Points {

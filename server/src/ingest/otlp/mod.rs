@@ -1,6 +1,5 @@
-//! OTLP/HTTP: `POST /v1/traces`, `/v1/logs` and `/v1/metrics`, so that OpenTelemetry's exporters
-//! deliver unchanged with only the endpoint and a header set. What comes in is stored as the SDKs'
-//! own form is.
+//! OTLP/HTTP: `POST /v1/traces`, `/v1/logs` and `/v1/metrics`. OpenTelemetry exporters need only
+//! the endpoint and a header. Items are stored like those of the SDKs' own format.
 //!
 //! ```text
 //! body ─► unpacked (20 MiB) ─► resource ─► scope ─► item ─► entry ─► one insert

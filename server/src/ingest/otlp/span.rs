@@ -77,7 +77,7 @@ fn method(rest: &mut Meta, kind: SpanKind) -> String {
     method.unwrap_or_else(|| kind.as_str().to_ascii_uppercase())
 }
 
-/// Where the request went, as whole as the span tells it; for another span, its name.
+/// The request's URL, as complete as the span has it; the name for other spans.
 fn url(rest: &mut Meta, name: &str) -> String {
     if let Some(url) = take_text(rest, &["url.full", "http.url"], MOST_OF_A_URL) {
         return url;

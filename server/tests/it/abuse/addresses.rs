@@ -108,7 +108,7 @@ async fn callers_without_an_address_share_one_limit() {
 }
 
 #[tokio::test]
-async fn audit_shows_no_address_that_nobody_knows() {
+async fn audit_omits_unknown_addresses() {
     let app = behind_a_proxy().await;
     let ada = app.sign_in("ada").await;
     let make = async |name: &str, hop: &[u8]| {

@@ -248,7 +248,7 @@ async fn a_key_is_held_up_wherever_it_stands_for_its_owner() {
 }
 
 #[tokio::test]
-async fn a_key_that_somebody_asks_about_does_not_count() {
+async fn keys_in_verify_bodies_do_not_count_as_failures() {
     let app = TestApp::on(Backend::Sqlite).await;
     let ada = app.sign_in("ada").await;
     let service = service_key(&app, &ada).await;
@@ -317,7 +317,7 @@ async fn sign_ins_from_another_address_go_on() {
 }
 
 #[tokio::test]
-async fn callbacks_that_nobody_began_are_told_to_wait() {
+async fn unsolicited_callbacks_get_429() {
     let app = TestApp::on(Backend::Sqlite).await;
     let (callback, cookie) = app.visit_github("ada", "/").await;
     // The sign-in under way is one of the sixty.
@@ -375,7 +375,7 @@ async fn githubs_own_faults_do_not_count() {
 }
 
 #[tokio::test]
-async fn whoever_is_simply_not_signed_in_fails_at_nothing() {
+async fn anonymous_requests_do_not_count_as_failures() {
     let app = TestApp::on(Backend::Sqlite).await;
     for _ in 0..=LIMIT {
         problem(app.post("/refresh").send().await.unwrap(), 401, "unauthenticated").await;

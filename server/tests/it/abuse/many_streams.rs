@@ -119,7 +119,7 @@ async fn short_bodies_of_many_streams_share_the_body_budget() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_description_that_nobody_takes_is_in_memory_once() {
+async fn unread_openapi_response_is_buffered_once() {
     let (folder, client) = (TempDir::new().unwrap(), client());
     let process = Process::start(&folder, &client).await;
     let address = process.base.trim_start_matches("http://");

@@ -20,7 +20,7 @@ const TEN_TOKENS: CheckRequest<'static> = CheckRequest {
 };
 
 on_both_databases! {
-    async fn what_was_leased_for_somebody_who_left_is_there_for_the_next(app: TestApp) {
+    async fn lease_of_disconnected_client_is_used_by_next_call(app: TestApp) {
         let ada = app.sign_in("ada").await;
         let body = json!({
             "name": "Metered", "rpm": 150, "token_limit": 1_000, "token_limit_period": "month",

@@ -105,7 +105,7 @@ on_both_databases! {
         assert_eq!(app.get("/healthz").send().await.unwrap().status(), 200);
     }
 
-    async fn a_node_with_another_pepper_refuses_to_start(app: TestApp) {
+    async fn start_fails_with_a_different_pepper(app: TestApp) {
         let mut settings = app.config.services.clone();
         settings.pepper = latchkey_services::Pepper::new(b"another pepper of enough bytes..");
         let database = latchkey_services::Database::open(&app.config.database_url).await.unwrap();

@@ -97,7 +97,7 @@ on_both_databases! {
         assert_eq!(spend(services, &secret, 1).await, Err("token_budget_exhausted"));
     }
 
-    async fn what_comes_back_before_it_is_written_is_there_for_the_next(app: TestApp) {
+    async fn returned_tokens_are_reused_before_they_are_written(app: TestApp) {
         let (secret, found) = key(&app, 1_000).await;
         let services = &app.services;
         let all = reserve(services, &found, 1_000).await;

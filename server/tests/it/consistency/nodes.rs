@@ -72,7 +72,7 @@ on_both_databases! {
         }
     }
 
-    async fn a_change_of_a_key_or_of_the_tier_is_heard_of(app: TestApp) {
+    async fn key_and_tier_changes_are_observed_by_other_nodes(app: TestApp) {
         let other = app.second_node().await;
         let ada = app.sign_in("ada").await;
         let created = app.create(&ada, &json!({"name": "Limited"})).await;
@@ -93,7 +93,7 @@ on_both_databases! {
         }
     }
 
-    async fn a_node_that_hears_of_nothing_asks_the_database_each_time(app: TestApp) {
+    async fn node_without_listener_queries_database_on_every_check(app: TestApp) {
         let database = Database::open(&app.config.database_url).await.unwrap();
         let deaf = app.node(database).await;
         let ada = app.sign_in("ada").await;
@@ -107,7 +107,7 @@ on_both_databases! {
         assert_eq!(outcome(&deaf, &secret).await, Outcome::RevokedKey, "at once");
     }
 
-    async fn a_node_that_hears_no_more_soon_asks_the_database(app: TestApp) {
+    async fn node_queries_database_soon_after_its_listener_fails(app: TestApp) {
         let database = Database::open(&app.config.database_url).await.unwrap();
         let other = app.node(database).await;
         let listening = listen(&other);
@@ -145,7 +145,7 @@ on_both_databases! {
         assert_eq!(admitted, 1_000, "what one node did not use, another does");
     }
 
-    async fn what_a_node_had_leased_when_it_died_counts_as_used(app: TestApp) {
+    async fn leases_of_a_dead_node_count_as_used(app: TestApp) {
         let ada = app.sign_in("ada").await;
         let body = json!({"name": "Metered", "token_limit": 1_000, "token_limit_period": "month"});
         let secret = text(&app.create(&ada, &body).await["key"]);
@@ -222,7 +222,7 @@ pub(crate) async fn cut(admin: &DatabaseConnection, which: &str) -> i64 {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_cut_listener_comes_back_and_no_revocation_is_missed() {
+async fn reconnected_listener_misses_no_revocation() {
     let app = TestApp::on(Backend::Postgres).await;
     let other = app.second_node().await;
     let ada = app.sign_in("ada").await;
@@ -241,7 +241,7 @@ async fn a_cut_listener_comes_back_and_no_revocation_is_missed() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn behind_a_pooler_changes_are_listened_to_on_the_direct_url() {
+async fn node_behind_pooler_listens_on_direct_url() {
     let app = TestApp::on(Backend::Postgres).await;
     let url = &app.config.database_url;
     let nowhere = "postgres://nobody@127.0.0.1:1/nothing";

@@ -62,7 +62,7 @@ on_both_databases! {
         }
     }
 
-    async fn a_clock_that_is_set_frees_no_limit_per_minute(app: TestApp) {
+    async fn setting_the_clock_frees_no_rate_limit(app: TestApp) {
         let ada = app.sign_in("ada").await;
         let secret = text(&app.create(&ada, &json!({"name": "Limited", "rpm": 20})).await["key"]);
         for _ in 0..20 {
@@ -76,7 +76,7 @@ on_both_databases! {
         assert_eq!(outcome(&app.services, &secret, 0).await, Outcome::Valid, "time frees it");
     }
 
-    async fn a_clock_that_is_set_back_finds_its_budgets_as_it_left_them(app: TestApp) {
+    async fn budgets_are_unchanged_when_clock_is_set_back(app: TestApp) {
         let (other, clock) = node(&app, 0).await;
         let ada = app.sign_in("ada").await;
         let body = json!({"name": "Metered", "token_limit": 100, "token_limit_period": "day"});

@@ -44,7 +44,7 @@ async fn nobody_is_admitted(cluster: &Cluster, secret: &str) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn connections_that_are_cut_again_and_again_hide_no_revocation() {
+async fn repeatedly_cut_connections_hide_no_revocation() {
     let postgres = Postgres::start().await;
     let cluster = Cluster::start(&[format!("--database-url={}", postgres.url())]).await;
     let admin = sea_orm::Database::connect(postgres.url()).await.unwrap();

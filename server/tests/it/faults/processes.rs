@@ -13,7 +13,7 @@ async fn cluster() -> Cluster {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn nodes_that_are_killed_at_work_lose_nothing_and_free_nothing() {
+async fn killed_nodes_lose_no_writes_and_free_no_tokens() {
     let cluster = cluster().await;
     again_and_again(&cluster, 1, async |round| {
         cluster.kill_at_work(round).await;

@@ -123,7 +123,7 @@ async fn a_wrong_application_id_is_refused_in_words() {
 }
 
 #[tokio::test]
-async fn without_credentials_nothing_is_told() {
+async fn anonymous_requests_get_401() {
     let app = TestApp::on(Backend::Sqlite).await;
     let ada = app.sign_in("ada").await;
     let path = format!("/apikey?ApplicationId={}", ada.application);

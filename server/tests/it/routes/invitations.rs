@@ -102,7 +102,7 @@ on_both_databases! {
         assert_eq!(app.invite(&ada, "bob", "viewer").await.status(), 201, "and may be asked again");
     }
 
-    async fn withdrawn_invitation_lets_nobody_in(app: TestApp) {
+    async fn withdrawn_invitation_grants_no_access(app: TestApp) {
         let ada = app.sign_in("ada").await;
         app.invite(&ada, "Bob", "admin").await;
         assert_eq!(withdraw(&app, &ada, "bob").await.status(), 204);
@@ -117,7 +117,7 @@ on_both_databases! {
         problem(withdraw(&app, &carol, "dave").await, 403, "forbidden").await;
     }
 
-    async fn inviting_oneself_or_somebody_twice_changes_nothing(app: TestApp) {
+    async fn repeated_or_self_invitation_changes_nothing(app: TestApp) {
         let ada = app.sign_in("ada").await;
         problem(app.invite(&ada, "ada", "viewer").await, 409, "conflict").await;
         assert_eq!(app.invite(&ada, "bob", "viewer").await.status(), 201);
@@ -185,7 +185,7 @@ on_both_databases! {
         assert_eq!(members(&app, &ada).await.len(), 3);
     }
 
-    async fn login_that_somebody_else_took_answers_no_invitation(app: TestApp) {
+    async fn reassigned_login_cannot_accept_invitation(app: TestApp) {
         let ada = app.sign_in("ada").await;
         let bob = about(&ada, &app.sign_in("bob").await);
         app.invite(&ada, "bob", "admin").await;

@@ -135,7 +135,7 @@ on_both_databases! {
         assert_eq!(app.ingest(&secret).await.status(), 200, "the key is the project's, not theirs");
     }
 
-    async fn everybody_may_leave(app: TestApp) {
+    async fn every_member_may_leave(app: TestApp) {
         let ada = app.sign_in("ada").await;
         let bob = app.join(&ada, "bob", "viewer").await;
         problem(remove(&app, &bob, "ada").await, 403, "forbidden").await;

@@ -5,7 +5,7 @@ use sea_orm::ConnectionTrait;
 use crate::test_app::{on_both_databases, problem, text};
 
 on_both_databases! {
-    async fn another_tenants_ids_answer_404_whatever_the_verb(app: TestApp) {
+    async fn foreign_ids_answer_404_for_every_method(app: TestApp) {
         let ada = app.sign_in("ada").await;
         let eve = app.sign_in("eve").await;
         let secret = app.generate(&ada).await;

@@ -123,7 +123,7 @@ on_both_databases! {
         assert_eq!(count(&app.telemetry().await, "SELECT COUNT(*) FROM denials").await, 50);
     }
 
-    async fn what_several_nodes_count_comes_to_its_sum(app: TestApp) {
+    async fn usage_of_several_nodes_is_summed(app: TestApp) {
         let ada = app.sign_in("ada").await;
         let (secret, key) = new_key(&app, &ada, "live").await;
         let other = app.second_node().await;
@@ -138,7 +138,7 @@ on_both_databases! {
         assert_eq!(count(&app.telemetry().await, MONTHS).await, 10);
     }
 
-    async fn what_could_not_be_written_is_written_the_next_time_and_once(app: TestApp) {
+    async fn failed_usage_writes_are_retried_exactly_once(app: TestApp) {
         let ada = app.sign_in("ada").await;
         let (secret, key) = new_key(&app, &ada, "live").await;
         let admin = app.telemetry().await;
@@ -167,7 +167,7 @@ on_both_databases! {
         }
     }
 
-    async fn a_last_use_waits_for_no_one_who_changes_the_key(app: TestApp) {
+    async fn last_use_write_skips_keys_being_changed(app: TestApp) {
         let ada = app.sign_in("ada").await;
         let (secret, key) = new_key(&app, &ada, "live").await;
         let admin = admin(&app).await;
@@ -214,7 +214,7 @@ on_both_databases! {
         assert_eq!(months, 2, "what the budget refused does not count against the quota");
     }
 
-    async fn a_service_key_reads_usage_and_is_none_of_its_projects(app: TestApp) {
+    async fn service_key_reads_usage_but_adds_none_to_its_project(app: TestApp) {
         let ada = app.sign_in("ada").await;
         let (secret, key) = new_key(&app, &ada, "live").await;
         let service = async |permissions: &[&str]| {
@@ -328,7 +328,7 @@ on_both_databases! {
 }
 
 #[tokio::test]
-async fn an_odd_range_is_refused_by_name() {
+async fn invalid_range_is_rejected_by_name() {
     let app = TestApp::on(Backend::Sqlite).await;
     let ada = app.sign_in("ada").await;
     let (_, key) = new_key(&app, &ada, "live").await;
@@ -348,7 +348,7 @@ async fn an_odd_range_is_refused_by_name() {
 }
 
 #[tokio::test]
-async fn usage_wants_someone_and_a_key_of_the_paths_kind() {
+async fn usage_requires_credentials_and_matching_key_kind() {
     let app = TestApp::on(Backend::Sqlite).await;
     let ada = app.sign_in("ada").await;
     let (_, key) = new_key(&app, &ada, "live").await;

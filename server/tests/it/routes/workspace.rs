@@ -64,7 +64,7 @@ on_both_databases! {
         assert!(text(&key).starts_with("shop_live_"));
     }
 
-    async fn what_is_made_can_be_changed(app: TestApp) {
+    async fn created_resources_can_be_updated(app: TestApp) {
         let ada = app.sign_in("ada").await;
         let path = format!("/v1/organizations/{}", ada.organization);
         let changed = ask(&app, Method::PATCH, &path, &ada, json!({ "name": "New" }), 200).await;

@@ -72,7 +72,7 @@ async fn guess(address: String) -> usize {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_flood_of_guesses_is_told_to_wait_and_holds_up_nobody() {
+async fn flood_of_guesses_gets_429_and_delays_no_other_call() {
     let attacked = Attacked::start().await;
     let over = AtomicBool::new(false);
     let began = Instant::now();

@@ -39,7 +39,7 @@ async fn more(app: &TestApp, count: usize) -> Vec<latchkey_services::Services> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn nodes_that_start_while_redis_is_away_admit_their_share() {
+async fn nodes_started_without_redis_admit_their_share() {
     let redis = Redis::start().await;
     let port = redis.port;
     let app = app(&redis).await;
@@ -70,7 +70,7 @@ async fn nodes_that_start_while_redis_is_away_admit_their_share() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn installations_on_one_redis_do_not_count_each_others_nodes() {
+async fn installations_sharing_redis_count_only_their_own_nodes() {
     let redis = Redis::start().await;
     let (one, other) = (app(&redis).await, app(&redis).await);
     heard().await;
@@ -90,7 +90,7 @@ async fn installations_on_one_redis_do_not_count_each_others_nodes() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_redis_that_takes_no_writes_counts_as_away() {
+async fn read_only_redis_counts_as_unavailable() {
     let redis = Redis::start().await;
     let app = app(&redis).await;
     let ada = app.sign_in("ada").await;

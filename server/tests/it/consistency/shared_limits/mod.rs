@@ -248,7 +248,7 @@ async fn node_enforces_its_share_while_redis_is_unavailable() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_redis_that_hangs_holds_up_one_moment_and_opens_nothing() {
+async fn hung_redis_delays_checks_briefly_and_admits_no_excess() {
     let redis = Redis::start().await;
     let app = app(&redis).await;
     let ada = app.sign_in("ada").await;

@@ -25,7 +25,7 @@ async fn remaining(services: &Services, secret: &str) -> u64 {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_rehearsal_and_a_denial_tell_what_other_nodes_have_taken() {
+async fn dry_run_and_denial_report_usage_of_other_nodes() {
     let redis = Redis::start().await;
     let app = app(&redis).await;
     let other = app.second_node().await;

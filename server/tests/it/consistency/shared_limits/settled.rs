@@ -64,7 +64,7 @@ async fn settlement_frees_unused_tokens_in_redis_and_on_node() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_settled_after_redis_went_is_free_again_on_the_node() {
+async fn settlement_during_redis_outage_frees_local_window() {
     let redis = Redis::start().await;
     let app = app(&redis).await;
     let secret = key(&app).await;

@@ -40,7 +40,7 @@ async fn no_default_isolation_makes_a_write_fail() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_time_limit_of_the_server_is_503_with_the_documented_words() {
+async fn statement_timeout_answers_503_with_documented_text() {
     let app = TestApp::on(Backend::Postgres).await;
     let ada = app.sign_in("ada").await;
     for limit in ["lock_timeout = 500", "statement_timeout = 500"] {
@@ -73,7 +73,7 @@ async fn a_server_that_ends_idle_sessions_is_never_a_500() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn ready_is_who_can_look_a_key_up() {
+async fn readiness_requires_key_lookups() {
     let app = TestApp::on(Backend::Postgres).await;
     let ready = async || app.get("/readyz").send().await.unwrap().status().as_u16();
     assert_eq!(ready().await, 200);

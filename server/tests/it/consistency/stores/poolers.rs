@@ -25,7 +25,7 @@ async fn database() -> (String, u16) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_pooler_that_cannot_work_is_refused_with_what_to_set() {
+async fn unusable_pooler_fails_start_with_the_setting_to_change() {
     let folder = TempDir::new().unwrap();
     let (url, postgres) = database().await;
     let through = |program: &Program| format!("--database-url={}", program.url(&url));
@@ -53,7 +53,7 @@ async fn a_pooler_that_cannot_work_is_refused_with_what_to_set() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_pooler_of_sessions_with_enough_of_them_works() {
+async fn session_pooler_with_enough_connections_works() {
     let app = TestApp::on(Backend::Postgres).await;
     let url = app.config.database_url.clone();
     let pooler = pgbouncer(port(&url), "pool_mode = session\ndefault_pool_size = 40").await;

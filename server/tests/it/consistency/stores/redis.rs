@@ -22,7 +22,7 @@ async fn refusal(app: &TestApp, url: &str) -> Option<String> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_redis_that_refuses_is_refused_and_one_that_is_away_is_not() {
+async fn start_fails_if_redis_refuses_but_not_if_unreachable() {
     let app = TestApp::on(Backend::Sqlite).await;
     let redis = Redis::start().await;
     let at = format!("127.0.0.1:{}", redis.port);
@@ -99,7 +99,7 @@ async fn emptied_redis_is_noticed_by_node_without_admissions() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_redis_that_forgets_does_not_admit_the_limit_once_more() {
+async fn emptied_redis_does_not_admit_the_limit_again() {
     let redis = Redis::start().await;
     let (app, nodes) = two_nodes(&redis).await;
     let ada = app.pro("ada").await;

@@ -124,7 +124,7 @@ async fn balanced_reads_are_never_stale(app: &TestApp, primary: &Postgres, repli
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn neither_a_replica_nor_a_former_primary_is_believed() {
+async fn replicas_and_former_primaries_are_not_trusted() {
     let primary = Postgres::start().await;
     let name = Name::leading_to(primary.port).await;
     let app = TestApp::at(&name.url()).await;

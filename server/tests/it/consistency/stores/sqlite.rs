@@ -8,7 +8,7 @@ use super::programs::refusal;
 use crate::process::{Process, client, sign_in};
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_second_server_on_one_file_is_refused_and_a_command_is_not() {
+async fn second_server_on_one_sqlite_file_fails_but_commands_work() {
     let (folder, client) = (TempDir::new().unwrap(), client());
     let server = Process::start(&folder, &client).await;
     let (jwt, application) = sign_in(&client, &server.base).await;

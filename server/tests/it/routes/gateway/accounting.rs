@@ -159,7 +159,7 @@ async fn reserved_is_not_spent() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_no_wait_mends_is_not_to_be_tried_again() {
+async fn permanent_errors_have_no_retry_after() {
     let gateway = Gateway::on(Backend::Sqlite).await;
     let limits = json!({ "name": "spent", "token_limit": 10, "token_limit_period": "month" });
     let (key, _) = gateway.key(limits).await;
@@ -204,7 +204,7 @@ async fn a_stream_left_pays_for_what_had_come() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn who_leaves_before_a_whole_answer_pays_what_was_reserved() {
+async fn disconnect_before_full_response_charges_reservation() {
     for (more, wanted) in [("", (6, 500, 506)), ("cancels = true", (6, 0, 6))] {
         let gateway =
             Gateway::with(Backend::Sqlite, more, &["--latchkey-upstream-timeout=30"]).await;

@@ -59,7 +59,7 @@ on_both_databases! {
         assert_eq!(chat(&app, &key, &asks("sandbox", "a")).await.status(), 200, "a new day");
     }
 
-    async fn what_was_reserved_and_not_used_is_free_again(app: TestApp) {
+    async fn unused_reservation_is_released(app: TestApp) {
         let ada = app.sign_in("ada").await;
         let body = json!({ "name": "b", "token_limit": 2_000, "token_limit_period": "month", "tpm": 1_500 });
         let (key, id) = inference_key(&app, &ada, body).await;

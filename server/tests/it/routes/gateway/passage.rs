@@ -54,7 +54,7 @@ async fn answers_of_any_length_pass_whole_and_are_counted() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn who_leaves_midway_pays_for_what_had_come() {
+async fn disconnect_during_stream_charges_received_tokens() {
     let gateway = Gateway::on(Backend::Sqlite).await;
     let (key, id) = gateway.key(json!({ "name": "k" })).await;
     let begin = Bytes::from(r#"{"choices": [{"message": {"content": ""#);

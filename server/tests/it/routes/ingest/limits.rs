@@ -154,7 +154,7 @@ on_both_databases! {
         assert_eq!(sizes(&telemetry).await, (0, 0));
     }
 
-    async fn a_full_project_is_refused_whole_and_told_the_ways_out(app: TestApp) {
+    async fn batch_over_storage_limit_is_rejected_with_remedies(app: TestApp) {
         let ada = app.sign_in("ada").await;
         let key = app.generate(&ada).await;
         assert_eq!(send(&app, &key, "/ingest/traces", &traces(1)).await.status(), 200);
@@ -228,7 +228,7 @@ on_both_databases! {
         assert_eq!(sizes.0, sizes.1);
     }
 
-    async fn nobody_else_waits_while_telemetry_can_not_be_written(app: TestApp) {
+    async fn blocked_telemetry_writes_delay_no_other_call(app: TestApp) {
         let ada = app.sign_in("ada").await;
         let (eve, key) = (app.sign_in("eve").await, app.generate(&ada).await);
         let telemetry = app.telemetry().await;

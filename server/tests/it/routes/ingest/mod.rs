@@ -143,7 +143,7 @@ on_both_databases! {
         }
     }
 
-    async fn what_upblits_sdks_send_is_taken(app: TestApp) {
+    async fn batches_of_upblit_sdks_are_accepted(app: TestApp) {
         let ada = app.sign_in("ada").await;
         let secret = app.generate(&ada).await;
         let mut batch = traces(2);

@@ -86,7 +86,7 @@ on_both_databases! {
         }
     }
 
-    async fn what_meta_holds_is_found_as_it_is_read(app: TestApp) {
+    async fn search_finds_meta_as_it_is_displayed(app: TestApp) {
         let ada = app.sign_in("ada").await;
         let key = app.generate(&ada).await;
         let meta = json!({

@@ -22,7 +22,7 @@ async fn activity(app: &TestApp, who: &Session, project: &str, keys: &[&str]) ->
 }
 
 on_both_databases! {
-    async fn the_hours_of_listed_keys_are_told_written_or_not(app: TestApp) {
+    async fn key_activity_includes_unwritten_counts(app: TestApp) {
         let ada = app.sign_in("ada").await;
         let (secret, used) = new_key(&app, &ada, "live").await;
         let (_, unused) = new_key(&app, &ada, "live").await;
@@ -50,7 +50,7 @@ on_both_databases! {
         assert_eq!(activity(&app, &ada, &ada.project, &keys).await, json!([]), "a day later");
     }
 
-    async fn the_hours_of_strangers_keys_are_not_told(app: TestApp) {
+    async fn key_activity_hides_keys_of_other_tenants(app: TestApp) {
         let (ada, eve) = (app.sign_in("ada").await, app.sign_in("eve").await);
         let (secret, key) = new_key(&app, &ada, "live").await;
         app.ingest(&secret).await;

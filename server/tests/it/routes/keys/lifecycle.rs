@@ -39,7 +39,7 @@ on_both_databases! {
         assert_eq!(&read, key);
     }
 
-    async fn the_seeds_inference_body_works_verbatim(app: TestApp) {
+    async fn documented_inference_key_body_is_accepted(app: TestApp) {
         let ada = app.sign_in("ada").await;
         let body = json!({
             "name": "prod", "rpm": 600, "tpm": 200_000, "token_limit": 5_000_000,
@@ -265,7 +265,7 @@ on_both_databases! {
         assert_eq!(app.json(&list, &ada.jwt).await["data"][0]["status"], "revoked");
     }
 
-    async fn a_list_is_found_through_and_paged(app: TestApp) {
+    async fn key_list_is_searched_and_paged(app: TestApp) {
         let ada = app.pro("ada").await;
         for (name, environment) in [("100% of_it", "live"), ("Web checkout", "test"), ("web shop", "live")] {
             app.advance(Duration::from_millis(1));
@@ -341,7 +341,7 @@ on_both_databases! {
         assert_eq!(keys["data"], json!([]), "nothing was made");
     }
 
-    async fn another_tenants_ids_answer_404_whatever_the_verb(app: TestApp) {
+    async fn foreign_ids_answer_404_for_every_method(app: TestApp) {
         let ada = app.sign_in("ada").await;
         let eve = app.sign_in("eve").await;
         let created = app.create(&ada, &json!({"name": "A"})).await;

@@ -97,7 +97,7 @@ async fn a_callback_with_a_foreign_state_is_refused() {
 }
 
 #[tokio::test]
-async fn what_github_refuses_ends_at_the_login_page_with_a_reason() {
+async fn github_denial_redirects_to_login_with_a_reason() {
     let app = TestApp::on(Backend::Sqlite).await;
     app.github.cancel_next();
     let begun = app.get("/oauth2/authorization/github?next=/x").send().await.unwrap();

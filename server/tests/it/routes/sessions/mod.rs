@@ -158,7 +158,7 @@ async fn signing_out_answers_the_same_whatever_was_sent() {
 }
 
 #[tokio::test]
-async fn the_cookie_way_gives_the_next_token_as_a_cookie_alone() {
+async fn cookie_refresh_returns_next_token_only_as_cookie() {
     let app = TestApp::on(Backend::Sqlite).await;
     let ada = app.sign_in("ada").await;
     let cookie = format!("latchkey_refresh={}", ada.refresh_token);
@@ -178,7 +178,7 @@ async fn the_cookie_way_gives_the_next_token_as_a_cookie_alone() {
 }
 
 #[tokio::test]
-async fn the_cookie_way_is_for_our_own_pages() {
+async fn cookie_refresh_requires_same_origin() {
     let app = TestApp::on(Backend::Sqlite).await;
     let ada = app.sign_in("ada").await;
     let cookie = format!("latchkey_refresh={}", ada.refresh_token);

@@ -46,7 +46,7 @@ on_both_databases! {
         assert_eq!(stored(&app, &ada, "traces").await.len(), before + 1);
     }
 
-    async fn json_that_is_none_is_malformed(app: TestApp) {
+    async fn invalid_json_is_malformed(app: TestApp) {
         let ada = app.sign_in("ada").await;
         let key = app.generate(&ada).await;
         let deep = "[".repeat(200_000);
@@ -114,7 +114,7 @@ on_both_databases! {
         problem(twice.send().await.unwrap(), 415, "unsupported_media_type").await;
     }
 
-    async fn gzip_that_is_none_is_malformed(app: TestApp) {
+    async fn invalid_gzip_is_malformed(app: TestApp) {
         let ada = app.sign_in("ada").await;
         let key = app.generate(&ada).await;
         let whole = gzip(&request(&[span("a")]));
@@ -199,7 +199,7 @@ on_both_databases! {
         assert_eq!(stored(&app, &ada, "traces").await.len(), 31);
     }
 
-    async fn the_last_time_that_there_is_is_survived(app: TestApp) {
+    async fn maximum_timestamp_is_handled(app: TestApp) {
         let ada = app.sign_in("ada").await;
         let key = app.generate(&ada).await;
         let far = [span("a")[..28].to_vec(), field(5, "far"), fixed64(7, u64::MAX), fixed64(8, u64::MAX)].concat();

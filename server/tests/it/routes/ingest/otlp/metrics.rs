@@ -13,7 +13,7 @@ fn points(count: usize) -> Value {
 }
 
 on_both_databases! {
-    async fn metrics_are_told_to_be_rejected_and_why_once(app: TestApp) {
+    async fn otlp_metrics_are_rejected_with_one_explanation(app: TestApp) {
         let ada = app.sign_in("ada").await;
         let key = app.generate(&ada).await;
         let answer = send(&app, &key, "/v1/metrics", JSON, points(3).to_string()).await;

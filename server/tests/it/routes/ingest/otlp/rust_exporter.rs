@@ -82,7 +82,7 @@ fn export(settings: &Settings) {
 }
 
 on_both_databases! {
-    async fn what_the_exporters_for_rust_send_is_stored(app: TestApp) {
+    async fn exports_of_rust_opentelemetry_are_stored(app: TestApp) {
         let ada = app.sign_in("ada").await;
         let key = app.generate(&ada).await;
         for (count, header, is_packed) in [
