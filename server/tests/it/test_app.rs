@@ -311,10 +311,22 @@ impl TestApp {
         self.delete(&format!("/apikey/{key}")).bearer_auth(&who.jwt).send().await.unwrap()
     }
 
+    /// Verifies a key as this person; the answer.
+    pub(crate) async fn verify(&self, who: &Session, body: &Value) -> Value {
+        let response = self.send(Method::POST, "/v1/keys/verify", who, body).await;
+        assert_eq!(response.status(), StatusCode::OK);
+        response.json().await.unwrap()
+    }
+
     /// Sends one good trace with a key.
     pub(crate) async fn ingest(&self, key: &str) -> Response {
         self.post("/ingest/traces").header("x-api-key", key).json(&traces(1)).send().await.unwrap()
     }
+}
+
+/// The path of a key that was created.
+pub(crate) fn key_path(created: &Value) -> String {
+    format!("/v1/keys/{}", text(&created["api_key"]["id"]))
 }
 
 /// Where telemetry and usage of a database are.

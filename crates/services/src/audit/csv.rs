@@ -4,8 +4,10 @@
 //! meanwhile: whether they may read the log is asked before each part, and who makes it wait for
 //! long gets no more of it.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
+use csv::{Terminator, WriterBuilder};
 use latchkey_domain::api::{AuditEvent, AuditFilter};
 use latchkey_domain::id::OrganizationId;
 use latchkey_domain::role::Permission;
@@ -24,8 +26,19 @@ const ROWS: u64 = 500;
 /// How long a reader may make an export wait, all in all. What the database takes for it doesn't
 /// count.
 const PATIENCE: Duration = Duration::from_mins(10);
-const HEADER: &str =
-    "id,at,actor_kind,actor_id,actor_name,action,target_kind,target_id,target_name,ip,changes\r\n";
+const COLUMNS: [&str; 11] = [
+    "id",
+    "at",
+    "actor_kind",
+    "actor_id",
+    "actor_name",
+    "action",
+    "target_kind",
+    "target_id",
+    "target_name",
+    "ip",
+    "changes",
+];
 
 /// An export under way.
 pub struct CsvExport {
@@ -91,7 +104,7 @@ impl CsvExport {
         match self.state {
             ExportState::Header => {
                 self.state = ExportState::Rows;
-                Ok(Some(HEADER.to_owned()))
+                Ok(Some(lines([COLUMNS.map(Cow::from)])))
             }
             ExportState::Rows => {
                 let Self { services, actor, organization, .. } = self;
@@ -105,60 +118,53 @@ impl CsvExport {
                     return Ok(None);
                 };
                 self.after = Some((last.at, last.id));
-                let mut text = String::new();
-                for row in rows {
-                    write_row(&mut text, &to_event(row)?);
-                }
-                Ok(Some(text))
+                let events = rows.into_iter().map(to_event).collect::<Result<Vec<_>, _>>()?;
+                Ok(Some(lines(events.iter().map(cells))))
             }
             ExportState::Done => Ok(None),
         }
     }
 }
 
-fn write_row(text: &mut String, event: &AuditEvent) {
+fn cells(event: &AuditEvent) -> [Cow<'_, str>; COLUMNS.len()] {
     let changes = if event.changes.is_empty() {
         String::new()
     } else {
         serde_json::to_string(&event.changes).unwrap_or_default()
     };
-    let cells = [
-        &event.id.to_string(),
-        &event.at.to_string(),
-        event.actor.kind.as_str(),
-        event.actor.id.as_deref().unwrap_or_default(),
-        &event.actor.name,
-        event.action.as_str(),
-        event.target.kind.as_str(),
-        &event.target.id,
-        &event.target.name,
-        event.ip.as_deref().unwrap_or_default(),
-        &changes,
-    ];
-    for (index, cell) in cells.into_iter().enumerate() {
-        if index > 0 {
-            text.push(',');
-        }
-        write_cell(text, cell);
+    [
+        event.id.to_string().into(),
+        event.at.to_string().into(),
+        event.actor.kind.as_str().into(),
+        event.actor.id.as_deref().unwrap_or_default().into(),
+        event.actor.name.as_str().into(),
+        event.action.as_str().into(),
+        event.target.kind.as_str().into(),
+        event.target.id.as_str().into(),
+        event.target.name.as_str().into(),
+        event.ip.as_deref().unwrap_or_default().into(),
+        changes.into(),
+    ]
+}
+
+/// Rows as lines of CSV.
+fn lines<'a, const N: usize>(rows: impl IntoIterator<Item = [Cow<'a, str>; N]>) -> String {
+    let mut writer = WriterBuilder::new().terminator(Terminator::CRLF).from_writer(Vec::new());
+    for row in rows {
+        let row = row.map(as_text);
+        let written = writer.write_record(row.iter().map(|cell| cell.as_bytes()));
+        written.expect("memory can be written to, and rows are of one length");
     }
-    text.push_str("\r\n");
+    let bytes = writer.into_inner().expect("memory can be written to");
+    String::from_utf8(bytes).expect("texts with ASCII between them are a text")
 }
 
 /// A spreadsheet takes a cell that starts like a formula for one, in some settings with full-width
 /// signs too; an apostrophe before it makes it text ([OWASP, CSV
 /// injection](https://owasp.org/www-community/attacks/CSV_Injection)).
-fn write_cell(text: &mut String, cell: &str) {
+fn as_text(cell: Cow<'_, str>) -> Cow<'_, str> {
     let formula = cell.starts_with(['=', '+', '-', '@', '＝', '＋', '－', '＠', '\t', '\r', '\n']);
-    if !formula && !cell.contains([',', '"', '\r', '\n']) {
-        text.push_str(cell);
-        return;
-    }
-    text.push('"');
-    if formula {
-        text.push('\'');
-    }
-    text.push_str(&cell.replace('"', "\"\""));
-    text.push('"');
+    if formula { format!("'{cell}").into() } else { cell }
 }
 
 #[cfg(test)]
@@ -166,9 +172,8 @@ mod tests {
     use super::*;
 
     fn cell(text: &str) -> String {
-        let mut written = String::new();
-        write_cell(&mut written, text);
-        written
+        let line = lines([[Cow::from(text), "last".into()]]);
+        line.strip_suffix(",last\r\n").unwrap().to_owned()
     }
 
     #[test]
@@ -176,11 +181,11 @@ mod tests {
         assert_eq!(cell("Web checkout"), "Web checkout");
         assert_eq!(cell("a,b"), "\"a,b\"");
         assert_eq!(cell("say \"hi\""), "\"say \"\"hi\"\"\"");
-        for formula in
-            ["=1+1", "+1", "-1", "@SUM(A1)", "＝1+1", "＋1", "－1", "＠SUM(A1)", "\t=1", "\r=1"]
+        for formula in ["=1+1", "+1", "-1", "@SUM(A1)", "＝1+1", "＋1", "－1", "＠SUM(A1)", "\t=1"]
         {
-            assert_eq!(cell(formula), format!("\"'{formula}\""));
+            assert_eq!(cell(formula), format!("'{formula}"));
         }
+        assert_eq!(cell("\r=1"), "\"'\r=1\"");
         assert_eq!(cell("=HYPERLINK(\"x\")"), "\"'=HYPERLINK(\"\"x\"\")\"");
     }
 }

@@ -4,7 +4,9 @@ use reqwest::header::HeaderValue;
 use reqwest::{RequestBuilder, Response};
 use serde_json::{Value, json};
 
-use crate::test_app::{Backend, Session, TestApp, on_both_databases, problem, text, traces};
+use crate::test_app::{
+    Backend, Session, TestApp, key_path, on_both_databases, problem, text, traces,
+};
 
 const UNREADABLE: [&[u8]; 4] = [b"unknown", b"203.0.113.7, ", b"203.0.113.7, \xff\xfe", b"[::1"];
 
@@ -37,7 +39,7 @@ on_both_databases! {
         let made = limited(&app, &ada, &given).await;
         let stored = json!(["203.0.113.7/32", "10.0.0.0/8", "2001:db8::1/128"]);
         assert_eq!(made["api_key"]["allowed_cidrs"], stored);
-        let path = format!("/v1/keys/{}", text(&made["api_key"]["id"]));
+        let path = key_path(&made);
         assert_eq!(app.json(&path, &ada.jwt).await["allowed_cidrs"], stored);
     }
 }

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use crate::test_app::{Session, TestApp, on_both_databases, text, traces};
+use crate::test_app::{Session, TestApp, key_path, on_both_databases, text, traces};
 
 /// How long an answer may take on a busy machine.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
@@ -216,7 +216,7 @@ on_both_databases! {
         let ada = app.sign_in("ada").await;
         let body = json!({"name": "k", "application_id": ada.application, "rpm": 2});
         let created = app.create(&ada, &body).await;
-        let (key, path) = (text(&created["key"]), format!("/v1/keys/{}", text(&created["api_key"]["id"])));
+        let (key, path) = (text(&created["key"]), key_path(&created));
         let held = HeldBack::begin(&app, "/ingest/traces", &x_api_key(&key), &traces(1)).await;
         let renamed = app.send(Method::PATCH, &path, &ada, &json!({"name": "new"})).await;
         assert_eq!(renamed.status(), 200);

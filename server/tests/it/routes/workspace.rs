@@ -6,7 +6,7 @@ use latchkey_services::telemetry::{Purged, purge_deleted};
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::test_app::{Session, TestApp, on_both_databases, problem, text};
+use crate::test_app::{Session, TestApp, key_path, on_both_databases, problem, text};
 
 /// Sends a request and returns its answer, which has to have this status.
 async fn ask(
@@ -133,7 +133,7 @@ on_both_databases! {
             (Method::GET, keys.clone()),
             (Method::POST, keys),
             (Method::GET, format!("/v1/applications/{}", gone.application)),
-            (Method::GET, format!("/v1/keys/{}", text(&whole["api_key"]["id"]))),
+            (Method::GET, key_path(&whole)),
             (Method::GET, format!("/apikey?ApplicationId={}", gone.application)),
         ] {
             let body = if method == Method::POST { json!({ "name": "a" }) } else { Value::Null };

@@ -13,7 +13,7 @@ use latchkey_services::clock::ManualClock;
 use latchkey_services::{Database, Services};
 use serde_json::json;
 
-use crate::consistency::shared_limits::{Redis, admitted, shares, app};
+use crate::consistency::shared_limits::{Redis, admitted, app, shares};
 use crate::test_app::{START, TestApp, denial, listen, text, token_need};
 
 /// A key with these limits: its id and its secret.

@@ -6,7 +6,7 @@ use latchkey_domain::outcome::Outcome;
 use latchkey_domain::token_usage::TokenUsage;
 use serde_json::json;
 
-use crate::consistency::shared_limits::{Redis, shares, app};
+use crate::consistency::shared_limits::{Redis, app, shares};
 use crate::test_app::{TestApp, denial, text, token_need};
 
 const TPM: u64 = 1_000;

@@ -7,7 +7,7 @@ use reqwest::Method;
 use sea_orm::{ConnectionTrait, DatabaseConnection, TransactionTrait};
 use serde_json::{Value, json};
 
-use crate::test_app::{Backend, TestApp, problem, text};
+use crate::test_app::{Backend, TestApp, key_path, problem, text};
 
 /// Sets what connections to the app's database begin with, and ends those that there are.
 async fn with_default(app: &TestApp, settings: &[&str]) -> DatabaseConnection {
@@ -109,7 +109,7 @@ async fn aborted_write_is_retried_and_finally_answers_503() {
     let ada = app.pro("ada").await;
     let database = sea_orm::Database::connect(&app.config.database_url).await.unwrap();
     let made = app.create(&ada, &json!({"name": "a key"})).await;
-    let key = format!("/v1/keys/{}", text(&made["api_key"]["id"]));
+    let key = key_path(&made);
     let project = format!("/v1/projects/{}", ada.project);
     let organization = format!("/v1/organizations/{}", ada.organization);
     let application = format!("/v1/applications/{}", ada.application);

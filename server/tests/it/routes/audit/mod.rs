@@ -10,7 +10,7 @@ use reqwest::Method;
 use sea_orm::ConnectionTrait;
 use serde_json::{Value, json};
 
-use crate::test_app::{Session, TestApp, on_both_databases, problem, text};
+use crate::test_app::{Session, TestApp, key_path, on_both_databases, problem, text};
 
 async fn log(app: &TestApp, who: &Session, query: &str) -> Vec<Value> {
     let path = format!("/v1/organizations/{}/audit{query}", who.organization);
@@ -125,7 +125,7 @@ on_both_databases! {
     async fn no_secret_stands_in_the_audit_log(app: TestApp) {
         let ada = app.sign_in("ada").await;
         let key = app.create(&ada, &json!({ "name": "Web" })).await;
-        let path = format!("/v1/keys/{}/rotate", text(&key["api_key"]["id"]));
+        let path = format!("{}/rotate", key_path(&key));
         let rotated = app.send(Method::POST, &path, &ada, &json!({})).await;
         let rotated: Value = rotated.json().await.unwrap();
         let everything = format!(

@@ -12,7 +12,7 @@ use sea_orm::ConnectionTrait;
 use serde_json::{Value, json};
 
 use crate::routes::usage::literal;
-use crate::test_app::{Backend, START, Session, TestApp, problem, text};
+use crate::test_app::{Backend, START, Session, TestApp, key_path, problem, text};
 use table::{Access, Row, TABLE};
 
 /// Every permission that a service key can have.
@@ -127,7 +127,7 @@ impl Tenant {
         let inference = make(inference_keys.clone(), json!({ "name": "inference" })).await;
         let spent = make(inference_keys, json!({ "name": "spent" })).await;
         for key in [&revoked, &spent] {
-            let path = format!("/v1/keys/{}", text(&key["api_key"]["id"]));
+            let path = key_path(&key);
             app.send(Method::DELETE, &path, &owner, &Value::Null).await;
         }
         let mut names = vec![

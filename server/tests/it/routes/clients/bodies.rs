@@ -3,7 +3,7 @@
 use reqwest::{Method, Response};
 use serde_json::{Value, json};
 
-use crate::test_app::{Backend, Session, TestApp, on_both_databases, problem, text};
+use crate::test_app::{Backend, Session, TestApp, key_path, on_both_databases, problem, text};
 
 async fn post(app: &TestApp, who: &Session, path: &str, body: &str) -> Response {
     let request = app.post(path).bearer_auth(&who.jwt).header("content-type", "application/json");
@@ -110,7 +110,7 @@ on_both_databases! {
         let large = post(&app, &ada, "/v1/keys/verify", &verify("9223372036854775807")).await;
         let large: Value = large.json().await.unwrap();
         assert_eq!((&large["code"], &large["retry_after_seconds"]), (&json!("token_rate_limited"), &Value::Null));
-        let rotate = format!("/v1/keys/{}/rotate", text(&made["api_key"]["id"]));
+        let rotate = format!("{}/rotate", key_path(&made));
         assert_eq!(post(&app, &ada, &rotate, r#"{"grace_seconds":60.0}"#).await.status(), 200);
     }
 

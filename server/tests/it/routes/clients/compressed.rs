@@ -6,7 +6,7 @@ use flate2::read::GzDecoder;
 use reqwest::Response;
 use serde_json::{Value, json};
 
-use crate::test_app::{Backend, TestApp, text};
+use crate::test_app::{Backend, TestApp, key_path, text};
 
 fn header(answer: &Response, name: &str) -> Option<String> {
     Some(answer.headers().get(name)?.to_str().unwrap().to_owned())
@@ -84,7 +84,7 @@ async fn secrets_and_streams_are_never_compressed() {
     let made = made.bytes().await.unwrap();
     assert!(made.len() > 2_000);
     let made: Value = serde_json::from_slice(&made).unwrap();
-    let rotate = format!("/v1/keys/{}/rotate", text(&made["api_key"]["id"]));
+    let rotate = format!("{}/rotate", key_path(&made));
     let rotated = app.post(&rotate).bearer_auth(&ada.jwt).header("accept-encoding", "gzip");
     let rotated = rotated.send().await.unwrap();
     assert_eq!((rotated.status().as_u16(), header(&rotated, "content-encoding")), (200, None));

@@ -12,7 +12,7 @@ use super::upstream::Upstream;
 use super::{Gateway, asks, refused};
 #[cfg(target_os = "linux")]
 use crate::process::Process;
-use crate::test_app::{Backend, on_both_databases};
+use crate::test_app::{Backend, key_path, on_both_databases};
 
 const EVENT: &str = "data: {\"choices\": [{\"index\": 0, \"delta\": {\"content\": \"Hi\"}}]}\n\n";
 
@@ -150,7 +150,7 @@ on_both_databases! {
         let ada = app.sign_in("ada").await;
         let created = app.create(&ada, &json!({ "name": "k", "kind": "inference", "max_parallel": 3 })).await;
         assert_eq!(created["api_key"]["max_parallel"], 3);
-        let path = format!("/v1/keys/{}", created["api_key"]["id"].as_str().unwrap());
+        let path = key_path(&created);
         for (value, status) in [(json!(7), 200), (json!(null), 200), (json!(0), 422), (json!("x"), 422)] {
             let body = json!({ "max_parallel": value });
             let changed = app.send(reqwest::Method::PATCH, &path, &ada, &body).await;

@@ -6,7 +6,7 @@ use latchkey_domain::time::Timestamp;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::test_app::{START, Session, on_both_databases, problem, text};
+use crate::test_app::{START, Session, key_path, on_both_databases, problem, text};
 
 /// Time that is `seconds` after the app began.
 fn at(seconds: i64) -> String {
@@ -120,7 +120,7 @@ on_both_databases! {
         let body = json!({"name": "A", "rpm": 5, "token_limit": 9, "token_limit_period": "day",
             "application_id": ada.application});
         let created = app.create(&ada, &body).await;
-        let path = format!("/v1/keys/{}", text(&created["api_key"]["id"]));
+        let path = key_path(&created);
         let change = async |body: Value| app.send(Method::PATCH, &path, &ada, &body).await;
         let changed: Value = change(json!({"name": "B", "rpm": null})).await.json().await.unwrap();
         assert_eq!((&changed["name"], &changed["rpm"]), (&json!("B"), &Value::Null));
@@ -146,7 +146,7 @@ on_both_databases! {
         let created =
             app.create(&ada, &json!({"name": "A", "application_id": ada.application})).await;
         let (secret, path) =
-            (text(&created["key"]), format!("/v1/keys/{}", text(&created["api_key"]["id"])));
+            (text(&created["key"]), key_path(&created));
         for _ in 0..5 {
             assert_eq!(app.ingest(&secret).await.status(), 200);
         }
@@ -233,7 +233,7 @@ on_both_databases! {
         let ada = app.sign_in("ada").await;
         let body = json!({"name": "A", "application_id": ada.application, "expires_at": at(100)});
         let created = app.create(&ada, &body).await;
-        let path = format!("/v1/keys/{}", text(&created["api_key"]["id"]));
+        let path = key_path(&created);
         let rotate = json!({"grace_seconds": 3_600});
         app.send(Method::POST, &format!("{path}/rotate"), &ada, &rotate).await;
         let later = json!({"expires_at": at(50_000)});
@@ -390,7 +390,7 @@ on_both_databases! {
         for bad in ["", "a b", &"x".repeat(256)] {
             problem(send(bad, &ada, json!({"name": "B"})).await.unwrap(), 422, "invalid").await;
         }
-        let rotate = format!("/v1/keys/{}/rotate", text(&made["api_key"]["id"]));
+        let rotate = format!("{}/rotate", key_path(&made));
         let again = || app.post(&rotate).bearer_auth(&ada.jwt).header("idempotency-key", "k1").send();
         assert_eq!(again().await.unwrap().status(), 200, "another path is another use");
         problem(again().await.unwrap(), 409, "idempotency_replay").await;

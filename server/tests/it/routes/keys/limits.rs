@@ -5,7 +5,7 @@ use std::time::Duration;
 use reqwest::Response;
 use serde_json::json;
 
-use crate::test_app::{Session, TestApp, on_both_databases, problem, text};
+use crate::test_app::{Session, TestApp, key_path, on_both_databases, problem, text};
 
 async fn limited(app: &TestApp, who: &Session, rpm: u32) -> String {
     let body = json!({"name": "Limited", "rpm": rpm, "application_id": who.application});
@@ -55,7 +55,7 @@ on_both_databases! {
         let key = text(&created["key"]);
         assert_eq!(app.ingest(&key).await.status(), 200);
         problem(app.ingest(&key).await, 429, "rate_limited").await;
-        let path = format!("/v1/keys/{}", text(&created["api_key"]["id"]));
+        let path = key_path(&created);
         let raised = app.send(reqwest::Method::PATCH, &path, &ada, &json!({"rpm": 2})).await;
         assert_eq!(raised.status(), 200);
         assert_eq!(app.ingest(&key).await.status(), 200);

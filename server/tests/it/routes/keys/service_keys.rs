@@ -3,7 +3,7 @@
 use reqwest::{Method, Response};
 use serde_json::{Value, json};
 
-use crate::test_app::{Session, TestApp, on_both_databases, problem, text};
+use crate::test_app::{Session, TestApp, key_path, on_both_databases, problem, text};
 
 async fn service_key(app: &TestApp, who: &Session, permissions: &[&str]) -> (String, String) {
     let body =
@@ -43,7 +43,7 @@ on_both_databases! {
         let made = send(&app, &writer, Method::POST, &keys, &good).await;
         assert_eq!(made.status(), 201);
         let made: Value = made.json().await.unwrap();
-        let path = format!("/v1/keys/{}", text(&made["api_key"]["id"]));
+        let path = key_path(&made);
         problem(send(&app, &writer, Method::GET, &path, &Value::Null).await, 403, "forbidden").await;
         assert_eq!(send(&app, &reader, Method::GET, &path, &Value::Null).await.status(), 200);
         assert_eq!(send(&app, &reader, Method::GET, &keys, &Value::Null).await.status(), 200);
@@ -72,7 +72,7 @@ on_both_databases! {
             format!("/v1/projects/{}", eve.project),
             format!("/v1/organizations/{}/projects", eve.organization),
             format!("/v1/applications/{}", eve.application),
-            format!("/v1/keys/{}", text(&theirs["api_key"]["id"])),
+            key_path(&theirs),
         ] {
             let refused = send(&app, &key, Method::GET, &path, &Value::Null).await;
             problem(refused, 404, "not_found").await;
