@@ -1,4 +1,4 @@
-//! Compression of responses to reads (gzip and brotli, over 1 kB), and ETags for clients that have
+//! Compression of responses to reads (gzip and brotli, over 1 kB), and `ETag`s for clients that have
 //! the response already.
 //!
 //! Only responses to `GET` and `HEAD` of the management API and its description are compressed.

@@ -147,8 +147,7 @@ async fn the_secret_stands_in_one_answer_and_nowhere_else() {
     app.revoke(&ada, &key).await;
     answers.push(app.ingest(&secret).await.text().await.unwrap());
     answers.push(
-        app
-            .json(&format!("/v1/applications/{}/traces", ada.application), &ada.jwt)
+        app.json(&format!("/v1/applications/{}/traces", ada.application), &ada.jwt)
             .await
             .to_string(),
     );

@@ -176,8 +176,7 @@ async fn writes_are_counted_per_person_and_service_key() {
     let body = json!({ "name": "ci", "kind": "service", "permissions": ["keys:write"] });
     let service = app.create(&ada, &body).await;
     let ci = Session { jwt: text(&service["key"]), ..ada.clone() };
-    let key =
-        async |who: &Session, name: &str| app.try_create(who, &json!({ "name": name })).await;
+    let key = async |who: &Session, name: &str| app.try_create(who, &json!({ "name": name })).await;
     for name in ["a", "b", "c"] {
         assert_eq!(key(&ada, name).await.status(), 201);
     }

@@ -7,7 +7,7 @@ use sea_orm::{ConnectionTrait, Statement};
 use serde_json::json;
 use tempfile::TempDir;
 
-use crate::consistency::shared_limits::{Redis, admitted, heard, shares, app};
+use crate::consistency::shared_limits::{Redis, admitted, app, heard, shares};
 use crate::process::edge::free_address;
 use crate::process::{Process, client, log_file};
 use crate::test_app::{TestApp, text};
