@@ -312,8 +312,8 @@ impl TestApp {
     }
 
     /// Verifies a key as this person; the answer.
-    pub(crate) async fn verify(&self, who: &Session, body: &Value) -> Value {
-        let response = self.send(Method::POST, "/v1/keys/verify", who, body).await;
+    pub(crate) async fn verify(&self, who: &Session, body: Value) -> Value {
+        let response = self.send(Method::POST, "/v1/keys/verify", who, &body).await;
         assert_eq!(response.status(), StatusCode::OK);
         response.json().await.unwrap()
     }

@@ -22,7 +22,7 @@ on_both_databases! {
         let ada = app.sign_in("ada").await;
         let body = json!({"name": "A", "rpm": 5, "token_limit": 100, "token_limit_period": "day"});
         let created = app.create(&ada, &body).await;
-        let answer = app.verify(&ada, &json!({"key": created["key"], "cost": 30})).await;
+        let answer = app.verify(&ada, json!({"key": created["key"], "cost": 30})).await;
         assert_eq!((&answer["valid"], &answer["code"]), (&json!(true), &json!("valid")));
         assert_eq!(answer["key_id"], created["api_key"]["id"]);
         assert_eq!(answer["project_id"], ada.project);
@@ -46,7 +46,7 @@ on_both_databases! {
             text(&answer["code"])
         };
         let make = async |body: Value| app.create(&ada, &body).await;
-        let malformed = app.verify(&ada, &json!({"key": "lk_live_nonsense"})).await;
+        let malformed = app.verify(&ada, json!({"key": "lk_live_nonsense"})).await;
         assert_eq!(malformed, json!({"valid": false, "code": "malformed_key"}));
         let plain = make(json!({"name": "plain"})).await;
         let (secret, id) = (text(&plain["key"]), text(&plain["api_key"]["id"]));
@@ -68,22 +68,22 @@ on_both_databases! {
         let fenced = make(json!({"name": "fenced", "allowed_cidrs": ["203.0.113.0/24"]})).await;
         assert_eq!(code(json!({"key": fenced["key"]})).await, "ip_not_allowed");
         assert_eq!(code(json!({"key": fenced["key"], "ip": "198.51.100.1"})).await, "ip_not_allowed");
-        let inside = app.verify(&ada, &json!({"key": fenced["key"], "ip": "203.0.113.5"})).await;
+        let inside = app.verify(&ada, json!({"key": fenced["key"], "ip": "203.0.113.5"})).await;
         assert_eq!(inside["valid"], true);
         let models = make(json!({"name": "models", "allowed_models": ["bge-m3"]})).await;
         assert_eq!(code(json!({"key": models["key"], "model": "other"})).await, "model_not_allowed");
         let rpm = make(json!({"name": "rpm", "rpm": 1})).await;
-        assert_eq!(app.verify(&ada, &json!({"key": rpm["key"]})).await["valid"], true);
-        let limited = app.verify(&ada, &json!({"key": rpm["key"]})).await;
+        assert_eq!(app.verify(&ada, json!({"key": rpm["key"]})).await["valid"], true);
+        let limited = app.verify(&ada, json!({"key": rpm["key"]})).await;
         assert_eq!(limited["code"], "rate_limited");
         assert_eq!(limited["ratelimit"]["remaining"], 0);
         assert!(text(&limited["detail"]).starts_with("rpm 1 reached: 1 used in the last 60 s"));
         let tpm = make(json!({"name": "tpm", "tpm": 100})).await;
-        assert_eq!(app.verify(&ada, &json!({"key": tpm["key"], "cost": 60})).await["valid"], true);
+        assert_eq!(app.verify(&ada, json!({"key": tpm["key"], "cost": 60})).await["valid"], true);
         assert_eq!(code(json!({"key": tpm["key"], "cost": 60})).await, "token_rate_limited");
         let budget = make(json!({"name": "budget", "token_limit": 100, "token_limit_period": "month"})).await;
-        assert_eq!(app.verify(&ada, &json!({"key": budget["key"], "cost": 100})).await["valid"], true);
-        let spent = app.verify(&ada, &json!({"key": budget["key"], "cost": 1})).await;
+        assert_eq!(app.verify(&ada, json!({"key": budget["key"], "cost": 100})).await["valid"], true);
+        let spent = app.verify(&ada, json!({"key": budget["key"], "cost": 1})).await;
         assert_eq!(spent["code"], "token_budget_exhausted");
         assert_eq!((&spent["budget"]["used"], &spent["budget"]["remaining"]), (&json!(100), &json!(0)));
         app.advance(Duration::from_secs(5));
@@ -106,11 +106,11 @@ on_both_databases! {
         let body = json!({"name": "A", "rpm": 10, "tpm": 1_000, "token_limit": 50, "token_limit_period": "day"});
         let key = app.create(&ada, &body).await["key"].clone();
         for _ in 0..5 {
-            let refused = app.verify(&ada, &json!({"key": key, "cost": 51})).await;
+            let refused = app.verify(&ada, json!({"key": key, "cost": 51})).await;
             assert_eq!(refused["code"], "token_budget_exhausted");
             assert_eq!(refused["budget"]["used"], 0);
         }
-        let admitted = app.verify(&ada, &json!({"key": key, "cost": 50})).await;
+        let admitted = app.verify(&ada, json!({"key": key, "cost": 50})).await;
         assert_eq!(admitted["ratelimit"]["remaining"], 9);
         assert_eq!(admitted["budget"]["remaining"], 0);
     }
@@ -119,10 +119,10 @@ on_both_databases! {
         let ada = app.sign_in("ada").await;
         let body = json!({"name": "A", "token_limit": 50, "token_limit_period": "month"});
         let key = app.create(&ada, &body).await["key"].clone();
-        let calls = (0..60).map(|_| app.verify(&ada, &json!({"key": key, "cost": 3})));
+        let calls = (0..60).map(|_| app.verify(&ada, json!({"key": key, "cost": 3})));
         let answers = futures::future::join_all(calls).await;
         assert_eq!(answers.iter().filter(|answer| answer["valid"] == true).count(), 16);
-        let left = app.verify(&ada, &json!({"key": key})).await;
+        let left = app.verify(&ada, json!({"key": key})).await;
         assert_eq!(left["budget"]["used"], 48);
     }
 
@@ -131,7 +131,7 @@ on_both_databases! {
         let eve = app.sign_in("eve").await;
         let key = app.create(&ada, &json!({"name": "A"})).await["key"].clone();
         let unknown = json!({"valid": false, "code": "unknown_key"});
-        assert_eq!(app.verify(&eve, &json!({"key": key})).await, unknown);
+        assert_eq!(app.verify(&eve, json!({"key": key})).await, unknown);
         let theirs = service_key(&app, &eve, &["keys:verify"]).await;
         let answer = ask(&app, &theirs, &json!({"key": key})).await;
         assert_eq!(answer.json::<Value>().await.unwrap(), unknown);
@@ -154,9 +154,9 @@ on_both_databases! {
     async fn a_revoke_is_seen_by_the_next_verify(app: TestApp) {
         let ada = app.sign_in("ada").await;
         let created = app.create(&ada, &json!({"name": "A"})).await;
-        assert_eq!(app.verify(&ada, &json!({"key": created["key"]})).await["valid"], true);
+        assert_eq!(app.verify(&ada, json!({"key": created["key"]})).await["valid"], true);
         let path = key_path(&created);
         app.send(Method::DELETE, &path, &ada, &Value::Null).await;
-        assert_eq!(app.verify(&ada, &json!({"key": created["key"]})).await["code"], "revoked_key");
+        assert_eq!(app.verify(&ada, json!({"key": created["key"]})).await["code"], "revoked_key");
     }
 }
