@@ -20,8 +20,8 @@ use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
 use super::{BEAT, Lost, PATIENCE};
 use crate::Checker;
 use crate::key_invalidation::{CHANNEL, KeyInvalidation};
-use latchkey_store::database::{Postgres, PostgresRoutes, why_not};
 use data_encoding::HEXLOWER;
+use latchkey_store::database::{Postgres, PostgresRoutes, why_not};
 
 /// How often a node makes sure that the name still leads to the server that it is connected to.
 const LOOK: Duration = Duration::from_secs(2);
