@@ -7,6 +7,8 @@
 
 pub mod api;
 pub mod audit;
+#[cfg(feature = "sea-orm")]
+pub mod column;
 pub mod credentials;
 pub mod id;
 pub mod json;

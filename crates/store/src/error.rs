@@ -2,6 +2,7 @@
 
 use std::fmt::Display;
 
+use latchkey_domain::column::ImpossibleValue;
 use sea_orm::sqlx::error::DatabaseError;
 use sea_orm::{DbErr, RuntimeErr};
 
@@ -46,6 +47,11 @@ impl Error {
 
 impl From<DbErr> for Error {
     fn from(error: DbErr) -> Self {
+        if let DbErr::TryIntoErr { source, .. } = &error
+            && let Some(ImpossibleValue(what)) = source.downcast_ref()
+        {
+            return Self::Corrupt(what);
+        }
         let unreachable = match &error {
             DbErr::Conn(_) | DbErr::ConnectionAcquire(_) => true,
             DbErr::Exec(RuntimeErr::SqlxError(cause))

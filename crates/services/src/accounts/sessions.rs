@@ -168,7 +168,7 @@ fn is_reuse(row: &refresh_token::Model, now: Timestamp) -> bool {
 /// When a session ends that was begun at `began` and is renewed `now`: after another term, but no
 /// later than any session does.
 pub(super) fn expiry(services: &Services, began: Timestamp, now: Timestamp) -> Timestamp {
-    (now + services.settings.refresh_token_ttl).min(began + services.settings.session_ttl)
+    Ord::min(now + services.settings.refresh_token_ttl, began + services.settings.session_ttl)
 }
 
 /// Whether a person can sign in at all by what the operator has set up: the local developer can't

@@ -1,0 +1,334 @@
+//! How the database stores the domain's types, so that a row of it holds them.
+//!
+//! Each type names the plainer one that its column has, how it becomes that one, and how it is read
+//! back. A value that the type refuses is an error of the read: it says [`ImpossibleValue`], which
+//! the database crate tells from errors of the database itself.
+
+use std::sync::Arc;
+
+use sea_orm::sea_query::{self, ArrayType, ColumnType, Nullable, ValueTypeErr};
+use sea_orm::{ColIdx, DbErr, QueryResult, TryFromU64, TryGetError, TryGetable, Value};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use uuid::Uuid;
+
+use crate::api::{ApplicationEnvironment, SessionEndReason};
+use crate::audit::{ActorKind, AuditAction, TargetKind};
+use crate::id::{
+    ApplicationId, AuditEventId, DenialId, InvitationId, KeyId, LogItemId, OrganizationId,
+    ProjectId, SessionId, TraceItemId, UserId,
+};
+use crate::key::{Environment, KeyKind};
+use crate::limit::{AllowList, Limit, Period};
+use crate::outcome::Outcome;
+use crate::role::Role;
+use crate::secret::{KeyHint, KeyPrefix};
+use crate::tier::{Tier, TierOverrides};
+use crate::time::Timestamp;
+
+/// A column holds a value that this product never writes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the database holds an impossible {0}")]
+pub struct ImpossibleValue(pub &'static str);
+
+impl ImpossibleValue {
+    /// The error of reading such a column.
+    pub fn to_error(self) -> DbErr {
+        DbErr::TryIntoErr { from: "column", into: self.0, source: Arc::new(self) }
+    }
+}
+
+/// A type that a column can have.
+trait Column: Sized {
+    /// What the database stores.
+    type Stored: Into<Value> + TryGetable + sea_query::ValueType + Nullable;
+    /// What an impossible value is called in the log.
+    const NAME: &'static str;
+
+    fn store(self) -> Self::Stored;
+    fn restore(stored: Self::Stored) -> Option<Self>;
+}
+
+/// Implements SeaORM's traits of a column's type by [`Column`].
+macro_rules! value_traits {
+    ($type:ty $(, $($generics:tt)+)?) => {
+        impl$(<$($generics)+>)? From<$type> for Value {
+            fn from(value: $type) -> Self {
+                Column::store(value).into()
+            }
+        }
+
+        impl$(<$($generics)+>)? TryGetable for $type {
+            fn try_get_by<I: ColIdx>(row: &QueryResult, column: I) -> Result<Self, TryGetError> {
+                let stored = <<Self as Column>::Stored as TryGetable>::try_get_by(row, column)?;
+                let impossible = ImpossibleValue(<Self as Column>::NAME);
+                Column::restore(stored).ok_or_else(|| impossible.to_error().into())
+            }
+        }
+
+        impl$(<$($generics)+>)? sea_query::ValueType for $type {
+            fn try_from(value: Value) -> Result<Self, ValueTypeErr> {
+                let stored = <<Self as Column>::Stored as sea_query::ValueType>::try_from(value)?;
+                Column::restore(stored).ok_or(ValueTypeErr)
+            }
+
+            fn type_name() -> String {
+                stringify!($type).to_owned()
+            }
+
+            fn array_type() -> ArrayType {
+                <<Self as Column>::Stored as sea_query::ValueType>::array_type()
+            }
+
+            fn column_type() -> ColumnType {
+                <<Self as Column>::Stored as sea_query::ValueType>::column_type()
+            }
+        }
+
+        impl$(<$($generics)+>)? Nullable for $type {
+            fn null() -> Value {
+                <<Self as Column>::Stored as Nullable>::null()
+            }
+        }
+
+        /// A primary key may have this column; the database numbers none of ours.
+        impl$(<$($generics)+>)? TryFromU64 for $type {
+            fn try_from_u64(_: u64) -> Result<Self, DbErr> {
+                Err(DbErr::ConvertFromU64(stringify!($type)))
+            }
+        }
+    };
+}
+
+/// Ids: 16 bytes, which SQLite stores as they are and PostgreSQL as its `uuid`.
+macro_rules! ids {
+    ($($type:ty = $name:literal,)*) => {$(
+        impl Column for $type {
+            type Stored = Uuid;
+            const NAME: &'static str = $name;
+
+            fn store(self) -> Uuid {
+                self.into()
+            }
+
+            fn restore(stored: Uuid) -> Option<Self> {
+                Some(stored.into())
+            }
+        }
+
+        value_traits!($type);
+    )*};
+}
+
+ids! {
+    UserId = "user ID",
+    OrganizationId = "organization ID",
+    InvitationId = "invitation ID",
+    ProjectId = "project ID",
+    ApplicationId = "application ID",
+    KeyId = "key ID",
+    SessionId = "session ID",
+    TraceItemId = "trace item ID",
+    LogItemId = "log item ID",
+    DenialId = "denial ID",
+    AuditEventId = "audit event ID",
+}
+
+/// Words of a fixed list: the text that `as_str` gives.
+macro_rules! words {
+    ($($type:ty = $name:literal, $from_name:ident;)*) => {$(
+        impl Column for $type {
+            type Stored = String;
+            const NAME: &'static str = $name;
+
+            fn store(self) -> String {
+                self.as_str().to_owned()
+            }
+
+            fn restore(stored: String) -> Option<Self> {
+                Self::$from_name(&stored)
+            }
+        }
+
+        value_traits!($type);
+    )*};
+}
+
+words! {
+    ActorKind = "actor kind", from_name;
+    ApplicationEnvironment = "application environment", from_name;
+    AuditAction = "action", from_code;
+    Environment = "key environment", from_name;
+    KeyKind = "key kind", from_name;
+    Outcome = "outcome", from_name;
+    Period = "period", from_name;
+    Role = "role", from_name;
+    SessionEndReason = "end reason", from_name;
+    TargetKind = "target kind", from_name;
+    Tier = "tier", from_name;
+}
+
+/// Texts of a certain form.
+macro_rules! texts {
+    ($($type:ty = $name:literal,)*) => {$(
+        impl Column for $type {
+            type Stored = String;
+            const NAME: &'static str = $name;
+
+            fn store(self) -> String {
+                self.to_string()
+            }
+
+            fn restore(stored: String) -> Option<Self> {
+                stored.parse().ok()
+            }
+        }
+
+        value_traits!($type);
+    )*};
+}
+
+texts! {
+    KeyHint = "key hint",
+    KeyPrefix = "key prefix",
+}
+
+/// Milliseconds since the Unix epoch, which both databases order alike.
+impl Column for Timestamp {
+    type Stored = i64;
+    const NAME: &'static str = "time";
+
+    fn store(self) -> i64 {
+        self.as_millis()
+    }
+
+    fn restore(stored: i64) -> Option<Self> {
+        Some(Self::from_millis(stored))
+    }
+}
+
+value_traits!(Timestamp);
+
+impl<const MAX: u64> Column for Limit<MAX> {
+    type Stored = i64;
+    const NAME: &'static str = "limit";
+
+    fn store(self) -> i64 {
+        i64::try_from(self.get()).unwrap_or(i64::MAX)
+    }
+
+    fn restore(stored: i64) -> Option<Self> {
+        u64::try_from(stored).ok().and_then(|number| Self::new(number).ok())
+    }
+}
+
+value_traits!(Limit<MAX>, const MAX: u64);
+
+/// JSON as text.
+impl<T: Serialize + DeserializeOwned + PartialEq> Column for AllowList<T> {
+    type Stored = String;
+    const NAME: &'static str = "list";
+
+    fn store(self) -> String {
+        json(&self)
+    }
+
+    fn restore(stored: String) -> Option<Self> {
+        serde_json::from_str(&stored).ok()
+    }
+}
+
+value_traits!(AllowList<T>, T: Serialize + DeserializeOwned + PartialEq);
+
+/// JSON as text.
+impl Column for TierOverrides {
+    type Stored = String;
+    const NAME: &'static str = "tier override";
+
+    fn store(self) -> String {
+        json(&self)
+    }
+
+    fn restore(stored: String) -> Option<Self> {
+        serde_json::from_str(&stored).ok()
+    }
+}
+
+value_traits!(TierOverrides);
+
+fn json(value: &impl Serialize) -> String {
+    serde_json::to_string(value).expect("lists and structs of plain values have a JSON form")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fmt::Debug;
+
+    use super::*;
+    use crate::limit::{ModelName, Tokens};
+    use crate::tier::Count;
+
+    #[track_caller]
+    fn assert_stored<T>(value: &T, stored: impl Into<Value>)
+    where
+        T: Into<Value> + sea_query::ValueType + Nullable + Clone + PartialEq + Debug,
+    {
+        let stored = stored.into();
+        assert_eq!(value.clone().into(), stored);
+        assert_eq!(T::try_from(stored).ok().as_ref(), Some(value));
+        assert_eq!(<Option<T> as sea_query::ValueType>::try_from(T::null()).ok(), Some(None));
+    }
+
+    #[test]
+    fn columns_store_the_same_bytes_as_ever() {
+        let uuid = Uuid::from_u128(0x0189_0a5d_ac96_774b_bcce_b302_099a_8057);
+        assert_stored(&KeyId::from(uuid), uuid);
+        assert_stored(&Timestamp::from_millis(-1), -1_i64);
+        assert_stored(&Tokens::new(Tokens::MAX).unwrap(), 9_007_199_254_740_991_i64);
+        assert_stored(&AuditAction::KeyGraceEnded, "key.grace_ended");
+        assert_stored(&Environment::Live, "live");
+        let hint: KeyHint = "lk_live_7Qm2...x9Kd".parse().unwrap();
+        assert_stored(&hint, "lk_live_7Qm2...x9Kd");
+        let models: Vec<ModelName> = vec!["b \"c\"".parse().unwrap(), "a".parse().unwrap()];
+        assert_stored(&AllowList::new(models).unwrap(), r#"["b \"c\"","a"]"#);
+        let projects = Some(Count::new(3).unwrap());
+        let overrides = TierOverrides { projects, ..TierOverrides::NONE };
+        assert_stored(&overrides, r#"{"projects":3}"#);
+    }
+
+    #[test]
+    fn every_word_is_read_back() {
+        fn check<T>(all: &[T])
+        where
+            T: Into<Value> + sea_query::ValueType + Copy + PartialEq + Debug,
+        {
+            for one in all {
+                assert_eq!(<T as sea_query::ValueType>::try_from((*one).into()).ok(), Some(*one));
+            }
+        }
+        check(&ApplicationEnvironment::ALL);
+        check(AuditAction::ALL);
+        check(&Environment::ALL);
+        check(&KeyKind::ALL);
+        check(&Outcome::ALL);
+        check(&Period::ALL);
+        check(&Role::ALL);
+        check(&Tier::ALL);
+        check(&[ActorKind::Person, ActorKind::ServiceKey, ActorKind::System]);
+        check(&[SessionEndReason::SignedOut, SessionEndReason::TokenReused]);
+        check(&[TargetKind::Key, TargetKind::Session]);
+    }
+
+    #[test]
+    fn impossible_values_are_refused() {
+        fn refuses<T: sea_query::ValueType>(stored: impl Into<Value>) -> bool {
+            <T as sea_query::ValueType>::try_from(stored.into()).is_err()
+        }
+        assert!(refuses::<Role>("emperor") && refuses::<Tier>("") && refuses::<Outcome>("VALID"));
+        assert!(refuses::<Tokens>(0_i64) && refuses::<Tokens>(-1_i64) && refuses::<KeyId>("x"));
+        assert!(refuses::<AllowList<ModelName>>("[]") && refuses::<TierOverrides>("3"));
+        assert!(refuses::<KeyHint>("lk_live_7Qm2") && refuses::<KeyPrefix>("LK"));
+        let error = ImpossibleValue(<Role as Column>::NAME).to_error().to_string();
+        assert!(error.ends_with("the database holds an impossible role"), "{error}");
+    }
+}
