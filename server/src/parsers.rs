@@ -9,6 +9,7 @@ use axum::http::header::{AUTHORIZATION, COOKIE, FORWARDED};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Uri};
 use axum_extra::extract::CookieJar;
 use latchkey_domain::api::VerifyRequest;
+use latchkey_domain::id::KeyId;
 use latchkey_domain::limit::Cidr;
 use latchkey_domain::login::GithubLogin;
 use latchkey_domain::mask;
@@ -170,8 +171,8 @@ fn queries(input: &[u8]) {
 fn cursors(input: &[u8]) {
     let Ok(text) = std::str::from_utf8(input) else { return };
     let page = PageRequest { cursor: Some(text.to_owned()), ..PageRequest::default() };
-    let _ = page.after_id();
-    let _ = page.after_time();
+    let _ = page.after_id::<KeyId>();
+    let _ = page.after_time::<KeyId>();
     let _ = page.after_nanos();
 }
 

@@ -133,7 +133,7 @@ pub(crate) async fn load(
 }
 
 fn record(row: &key::Model, organization: &organization::Model) -> Result<KeyRecord, Error> {
-    let plan = Plan::of(organization)?;
+    let plan = Plan::of(organization);
     let limits = decode::limits(row)?;
     let old = match (&row.old_digest, row.old_ends_at) {
         (Some(digest), Some(ends_at)) => {
@@ -155,7 +155,7 @@ fn record(row: &key::Model, organization: &organization::Model) -> Result<KeyRec
     Ok(KeyRecord {
         id: row.id.into(),
         project: row.project_id.into(),
-        organization: organization.id.into(),
+        organization: organization.id,
         tier: plan.tier,
         application: row.application_id.map(Into::into),
         kind: decode::kind(row)?,

@@ -73,8 +73,8 @@ impl Actor {
     /// Whose resources a request takes: the person's, or those of the service key's organization.
     pub fn owner(&self) -> Uuid {
         match &self.who {
-            Who::Person(person) => person.user.as_uuid(),
-            Who::ServiceKey(key) => key.organization.as_uuid(),
+            Who::Person(person) => person.user.into(),
+            Who::ServiceKey(key) => key.organization.into(),
         }
     }
 

@@ -47,7 +47,7 @@ pub(crate) async fn keep(
         id: Set(idempotency.id(actor)),
         request: Set(idempotency.request().to_vec()),
         made: Set(made),
-        created_at: Set(now.as_millis()),
+        created_at: Set(now),
     };
     match row.insert(transaction).await {
         Ok(_) => Ok(()),

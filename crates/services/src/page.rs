@@ -26,18 +26,20 @@ impl PageRequest {
     ///
     /// # Errors
     /// The cursor is not one of ours.
-    pub fn after_id(&self) -> Result<Option<Uuid>, Error> {
-        self.cursor.as_deref().map(|text| text.parse().map_err(|_| bad_cursor())).transpose()
+    pub fn after_id<Id: From<Uuid>>(&self) -> Result<Option<Id>, Error> {
+        let parse = |text: &str| text.parse::<Uuid>().map(Id::from).map_err(|_| bad_cursor());
+        self.cursor.as_deref().map(parse).transpose()
     }
 
     /// The cursor of a list that is ordered by time, then id.
     ///
     /// # Errors
     /// The cursor is not one of ours.
-    pub fn after_time(&self) -> Result<Option<(i64, Uuid)>, Error> {
+    pub fn after_time<Id: From<Uuid>>(&self) -> Result<Option<(Timestamp, Id)>, Error> {
         let parse = |text: &str| {
             let (millis, id) = text.split_once('.')?;
-            Some((Timestamp::from_millis(millis.parse().ok()?).as_millis(), id.parse().ok()?))
+            let id: Uuid = id.parse().ok()?;
+            Some((Timestamp::from_millis(millis.parse().ok()?), id.into()))
         };
         self.cursor.as_deref().map(|text| parse(text).ok_or_else(bad_cursor)).transpose()
     }
@@ -46,12 +48,12 @@ impl PageRequest {
     ///
     /// # Errors
     /// The cursor is not one of ours.
-    pub fn after_nanos(&self) -> Result<Option<(i64, i32, Uuid)>, Error> {
+    pub fn after_nanos(&self) -> Result<Option<(Timestamp, i32, Uuid)>, Error> {
         let parse = |text: &str| {
             let (millis, rest) = text.split_once('.')?;
             let (nanos, id) = rest.split_once('.')?;
-            let millis = Timestamp::from_millis(millis.parse().ok()?).as_millis();
-            Some((millis, nanos.parse().ok()?, id.parse().ok()?))
+            let at = Timestamp::from_millis(millis.parse().ok()?);
+            Some((at, nanos.parse().ok()?, id.parse().ok()?))
         };
         self.cursor.as_deref().map(|text| parse(text).ok_or_else(bad_cursor)).transpose()
     }
@@ -67,18 +69,18 @@ impl PageRequest {
 }
 
 /// The cursor after a row of a list that is ordered by id.
-pub(crate) fn id_cursor(id: Uuid) -> String {
-    id.simple().to_string()
+pub(crate) fn id_cursor(id: impl Into<Uuid>) -> String {
+    id.into().simple().to_string()
 }
 
 /// The cursor after a row of a list that is ordered by time, then id.
-pub(crate) fn time_cursor(millis: i64, id: Uuid) -> String {
-    format!("{millis}.{}", id.simple())
+pub(crate) fn time_cursor(at: Timestamp, id: impl Into<Uuid>) -> String {
+    format!("{}.{}", at.as_millis(), id.into().simple())
 }
 
 /// The cursor after a row of a list that is ordered by time to the nanosecond, then id.
-pub(crate) fn nanos_cursor(millis: i64, nanos: i32, id: Uuid) -> String {
-    format!("{millis}.{nanos}.{}", id.simple())
+pub(crate) fn nanos_cursor(at: Timestamp, nanos: i32, id: Uuid) -> String {
+    format!("{}.{nanos}.{}", at.as_millis(), id.simple())
 }
 
 fn bad_cursor() -> Error {
@@ -97,16 +99,17 @@ mod tests {
     fn cursors_survive_their_text() {
         let id = Uuid::from_u128(7);
         assert_eq!(request(&id_cursor(id)).after_id().unwrap(), Some(id));
-        assert_eq!(request(&time_cursor(-5, id)).after_time().unwrap(), Some((-5, id)));
-        let precise = request(&nanos_cursor(-5, 999_999, id)).after_nanos().unwrap();
-        assert_eq!(precise, Some((-5, 999_999, id)));
+        let at = Timestamp::from_millis(-5);
+        assert_eq!(request(&time_cursor(at, id)).after_time().unwrap(), Some((at, id)));
+        let precise = request(&nanos_cursor(at, 999_999, id)).after_nanos().unwrap();
+        assert_eq!(precise, Some((at, 999_999, id)));
     }
 
     #[test]
     fn foreign_cursors_are_refused() {
         for text in ["", "x", "1.", ".1", "1.2.3", "'; DROP TABLE keys; --"] {
-            assert!(matches!(request(text).after_id(), Err(Error::Invalid(_))), "{text}");
-            assert!(matches!(request(text).after_time(), Err(Error::Invalid(_))), "{text}");
+            assert!(matches!(request(text).after_id::<Uuid>(), Err(Error::Invalid(_))), "{text}");
+            assert!(matches!(request(text).after_time::<Uuid>(), Err(Error::Invalid(_))), "{text}");
             assert!(matches!(request(text).after_nanos(), Err(Error::Invalid(_))), "{text}");
         }
     }

@@ -21,7 +21,6 @@ use sea_orm::{
     ColumnTrait, EntityTrait, FromQueryResult, JoinType, QueryFilter, QuerySelect, RelationTrait,
     Select,
 };
-use uuid::Uuid;
 
 use crate::actor::{Actor, NOT_FOR_SERVICE_KEYS, Who};
 use crate::error::Error;
@@ -169,10 +168,10 @@ impl ApplicationScope {
 
 #[derive(FromQueryResult)]
 struct ProjectRow {
-    project_id: Uuid,
-    organization_id: Uuid,
-    role: Option<String>,
-    key_prefix: String,
+    project_id: ProjectId,
+    organization_id: OrganizationId,
+    role: Option<Role>,
+    key_prefix: KeyPrefix,
 }
 
 /// The organization, if the actor is a member of it and may do `permission` there.
@@ -187,11 +186,11 @@ pub(crate) async fn organization(
 ) -> Result<OrganizationScope, Error> {
     let person = match &actor.who {
         Who::Person(person) => person,
-        Who::ServiceKey(key) => return Err(not_for(services, key, id.as_uuid()).await?),
+        Who::ServiceKey(key) => return Err(not_for(services, key, id).await?),
     };
-    let query = membership::Entity::find_by_id((id.as_uuid(), person.user().as_uuid()));
+    let query = membership::Entity::find_by_id((id, person.user()));
     let row = primary::one(services.database.reader(), &query).await?.ok_or(Error::NotFound)?;
-    let role = role(&membership::Model::from_query_result(&row, "")?.role)?;
+    let role = membership::Model::from_query_result(&row, "")?.role;
     allow(role, permission)?;
     Ok(OrganizationScope { id, role, permission })
 }
@@ -206,7 +205,7 @@ pub(crate) async fn project(
     id: ProjectId,
     permission: Permission,
 ) -> Result<ProjectScope, Error> {
-    let query = project::Entity::find().filter(project::Column::Id.eq(id.as_uuid()));
+    let query = project::Entity::find().filter(project::Column::Id.eq(id));
     find_project(services, actor, query, permission).await
 }
 
@@ -222,7 +221,7 @@ pub(crate) async fn application(
 ) -> Result<ApplicationScope, Error> {
     let query = project::Entity::find()
         .join(JoinType::InnerJoin, project::Relation::Application.def())
-        .filter(application::Column::Id.eq(id.as_uuid()))
+        .filter(application::Column::Id.eq(id))
         .filter(application::Column::DeletedAt.is_null());
     let project = find_project(services, actor, query, permission).await?;
     Ok(ApplicationScope { id, project })
@@ -260,7 +259,7 @@ pub(crate) async fn project_of_key(
 ) -> Result<ProjectScope, Error> {
     let mut query = project::Entity::find()
         .join(JoinType::InnerJoin, project::Relation::Key.def())
-        .filter(key::Column::Id.eq(named.id.as_uuid()));
+        .filter(key::Column::Id.eq(named.id));
     if let Some(kind) = named.kind {
         query = query.filter(key::Column::Kind.eq(kind.as_str()));
     }
@@ -285,7 +284,7 @@ async fn find_project(
             .column(membership::Column::Role)
             .join(JoinType::InnerJoin, project::Relation::Organization.def())
             .join(JoinType::InnerJoin, organization::Relation::Membership.def())
-            .filter(membership::Column::UserId.eq(person.user().as_uuid())),
+            .filter(membership::Column::UserId.eq(person.user())),
         Who::ServiceKey(_) => query,
     };
     let row = primary::one(services.database.reader(), &query);
@@ -302,30 +301,28 @@ async fn find_project(
     };
     let row = ProjectRow::from_query_result(&row.ok_or(Error::NotFound)?, "")?;
     let grant = match &actor.who {
-        Who::Person(_) => Grant::Member(role(&row.role.unwrap_or_default())?),
-        Who::ServiceKey(key) if key.project.as_uuid() == row.project_id => {
+        Who::Person(_) => Grant::Member(row.role.ok_or(Error::NotFound)?),
+        Who::ServiceKey(key) if key.project == row.project_id => {
             Grant::ServiceKey(key.permissions().to_vec())
         }
         Who::ServiceKey(key) => return Err(not_for(services, key, row.organization_id).await?),
     };
     grant.require(permission)?;
-    let key_prefix = row.key_prefix.parse().map_err(|_| Error::corrupt("key prefix"))?;
-    let organization = row.organization_id.into();
-    let id = row.project_id.into();
+    let ProjectRow { project_id: id, organization_id: organization, key_prefix, .. } = row;
     Ok(ProjectScope { id, organization, key_prefix, grant, permission })
 }
 
 /// What a service key is told outside its project: it may know of its own tenant alone.
-async fn not_for(services: &Services, key: &KeyRecord, organization: Uuid) -> Result<Error, Error> {
-    let own = project::Entity::find_by_id(key.project.as_uuid())
+async fn not_for(
+    services: &Services,
+    key: &KeyRecord,
+    organization: OrganizationId,
+) -> Result<Error, Error> {
+    let own = project::Entity::find_by_id(key.project)
         .filter(project::Column::OrganizationId.eq(organization))
         .one(services.database.reader())
         .await?;
     Ok(if own.is_some() { Error::Forbidden(NOT_FOR_SERVICE_KEYS) } else { Error::NotFound })
-}
-
-fn role(name: &str) -> Result<Role, Error> {
-    Role::from_name(name).ok_or(Error::corrupt("role"))
 }
 
 pub(crate) fn allow(role: Role, permission: Permission) -> Result<(), Error> {

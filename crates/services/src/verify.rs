@@ -85,8 +85,8 @@ async fn names_foreign(
     request: &VerifyRequest,
 ) -> Result<bool, Error> {
     let (None, Some(named)) = (key.application, request.application_id) else { return Ok(false) };
-    let own = application::Entity::find_by_id(named.as_uuid())
-        .filter(application::Column::ProjectId.eq(key.project.as_uuid()))
+    let own = application::Entity::find_by_id(named)
+        .filter(application::Column::ProjectId.eq(key.project))
         .filter(application::Column::DeletedAt.is_null());
     let own = Box::pin(own.one(services.database.reader())).await?;
     Ok(own.is_none())

@@ -53,9 +53,9 @@ impl Writes {
     ///
     /// # Errors
     /// `TooMany`; nothing was counted.
-    pub(crate) fn count(&self, caller: Uuid, now: Duration) -> Result<(), Error> {
+    pub(crate) fn count(&self, caller: impl Into<Uuid>, now: Duration) -> Result<(), Error> {
         let new = || Ok::<_, Infallible>(Arc::default());
-        let window = match self.windows.get_or_insert_with(&caller, new) {
+        let window = match self.windows.get_or_insert_with(&caller.into(), new) {
             Ok(window) => window,
             Err(never) => match never {},
         };

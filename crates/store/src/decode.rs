@@ -96,26 +96,13 @@ pub struct Plan {
 
 impl Plan {
     /// As an organization's row has them.
-    ///
-    /// # Errors
-    /// `Corrupt`.
-    pub fn of(row: &organization::Model) -> Result<Self, Error> {
-        Self::parse(&row.tier, row.tier_overrides.as_deref())
+    pub fn of(row: &organization::Model) -> Self {
+        Self::new(row.tier, row.tier_overrides)
     }
 
     /// As the columns have them.
-    ///
-    /// # Errors
-    /// `Corrupt`.
-    pub fn parse(tier: &str, overrides: Option<&str>) -> Result<Self, Error> {
-        let tier = Tier::from_name(tier).ok_or(Error::Corrupt("tier"))?;
-        let overrides = match overrides {
-            Some(json) => {
-                serde_json::from_str(json).map_err(|_| Error::Corrupt("tier override"))?
-            }
-            None => TierOverrides::default(),
-        };
-        Ok(Self { tier, overrides })
+    pub fn new(tier: Tier, overrides: Option<TierOverrides>) -> Self {
+        Self { tier, overrides: overrides.unwrap_or_default() }
     }
 
     /// What the organization may use.

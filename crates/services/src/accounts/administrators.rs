@@ -78,7 +78,7 @@ pub(super) async fn bind(
     let row = administrator_login::ActiveModel {
         login: Set(login.to_ascii_lowercase()),
         github_id: Set(github_id),
-        bound_at: Set(services.clock.now().as_millis()),
+        bound_at: Set(services.clock.now()),
     };
     administrator_login::Entity::insert(row)
         .on_conflict(OnConflict::column(administrator_login::Column::Login).do_nothing().to_owned())

@@ -81,9 +81,9 @@ async fn signed_in(
 ) -> Result<user::Model, Error> {
     let query = user::Entity::find()
         .join(JoinType::InnerJoin, user::Relation::Session.def())
-        .filter(session::Column::Id.eq(session.as_uuid()))
+        .filter(session::Column::Id.eq(session))
         .filter(standing(services))
-        .filter(user::Column::Id.eq(user.as_uuid()))
+        .filter(user::Column::Id.eq(user))
         .filter(who_may_sign_in(services));
     let row = primary::one(services.database.reader(), &query);
     let row = services.checker.lookup_limiter.of(LookupCaller::Session(session), row).await?;
@@ -94,7 +94,7 @@ async fn signed_in(
 pub(crate) fn standing(services: &Services) -> Condition {
     Condition::all()
         .add(session::Column::EndedAt.is_null())
-        .add(session::Column::ExpiresAt.gt(services.clock.now().as_millis()))
+        .add(session::Column::ExpiresAt.gt(services.clock.now()))
 }
 
 /// Who the actor is, and what they are a member of.
@@ -103,7 +103,7 @@ pub(crate) fn standing(services: &Services) -> Condition {
 /// `Forbidden` for a service key.
 pub async fn me(services: &Services, actor: &Actor) -> Result<Me, Error> {
     let person = actor.person()?;
-    let user = user::Entity::find_by_id(person.user().as_uuid())
+    let user = user::Entity::find_by_id(person.user())
         .one(services.database.reader())
         .await?
         .ok_or(Error::Unauthenticated)?;

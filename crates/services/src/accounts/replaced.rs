@@ -3,12 +3,11 @@
 //! Without a bound, one account could make as many as hold up the one writer when all of them end.
 
 use latchkey_domain::api::SessionEndReason;
-use latchkey_domain::id::UserId;
+use latchkey_domain::id::{SessionId, UserId};
 use sea_orm::sea_query::LockType;
 use sea_orm::{
     ColumnTrait, DatabaseTransaction, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
 };
-use uuid::Uuid;
 
 use super::authenticate::standing;
 use super::sessions;
@@ -35,17 +34,17 @@ pub(super) async fn make_room(
         session::Entity::find()
             .select_only()
             .column(session::Column::Id)
-            .filter(session::Column::UserId.eq(user.as_uuid()))
+            .filter(session::Column::UserId.eq(user))
             .filter(standing(services))
     };
     let all = own().order_by_asc(session::Column::Id).lock(LockType::NoKeyUpdate);
-    all.into_tuple::<Uuid>().all(transaction).await?;
+    all.into_tuple::<SessionId>().all(transaction).await?;
     // The session of a sign-in that this one has waited for is seen by another look only.
     let oldest = own()
         .order_by_asc(session::Column::LastSeenAt)
         .order_by_asc(session::Column::Id)
         .into_tuple();
-    let mut oldest: Vec<Uuid> = oldest.all(transaction).await?;
+    let mut oldest: Vec<SessionId> = oldest.all(transaction).await?;
     let too_many = (oldest.len() + 1).saturating_sub(MOST_SESSIONS);
     if too_many > 0 {
         oldest.truncate(too_many.min(MOST_REPLACED));

@@ -15,7 +15,6 @@ use sea_orm::{
     ColumnTrait, Condition, ConnectionTrait, DatabaseTransaction, EntityTrait, JoinType,
     QueryFilter, QueryOrder, QueryResult, QuerySelect, RelationTrait, Select, Set,
 };
-use uuid::Uuid;
 
 use super::{Device, Renewed, replaced};
 use crate::actor::Actor;
@@ -81,7 +80,7 @@ async fn of_token(
     let query = session::Entity::find()
         .join(JoinType::InnerJoin, session::Relation::RefreshToken.def())
         .filter(super::standing(services))
-        .filter(refresh_token::Column::ExpiresAt.gt(services.clock.now().as_millis()))
+        .filter(refresh_token::Column::ExpiresAt.gt(services.clock.now()))
         .filter(refresh_token::Column::Digest.eq(sha256(token)));
     named(services, query, asker).await
 }
@@ -97,9 +96,10 @@ async fn named(
         .column_as(session::Column::UserId, "person");
     let row = primary::one(services.database.reader(), &query);
     let row = services.checker.lookup_limiter.of(asker, row).await?;
-    let id = |row: &QueryResult, name| row.try_get::<Uuid>("", name);
-    row.map(|row| Ok(Named { session: id(&row, "id")?.into(), person: id(&row, "person")?.into() }))
-        .transpose()
+    let named = |row: QueryResult| {
+        Ok(Named { session: row.try_get("", "id")?, person: row.try_get("", "person")? })
+    };
+    row.map(named).transpose()
 }
 
 async fn renew(
@@ -108,7 +108,7 @@ async fn renew(
     device: &Device,
     named: Named,
 ) -> Result<Renewed, Error> {
-    services.renewals.count(named.session.as_uuid(), services.clock.monotonic())?;
+    services.renewals.count(named.session, services.clock.monotonic())?;
     let who = OnBehalfOf::Person(named.person);
     retried(services, || renew_once(services, token, device, who)).await
 }
@@ -124,7 +124,7 @@ async fn renew_once(
     let transaction = services.database.begin_for(who).await?;
     // Only one of several callers at once finds it unused.
     let claimed = refresh_token::Entity::update_many()
-        .col_expr(refresh_token::Column::UsedAt, Expr::value(now.as_millis()))
+        .col_expr(refresh_token::Column::UsedAt, Expr::value(now))
         .filter(refresh_token::Column::Digest.eq(digest.clone()))
         .filter(refresh_token::Column::UsedAt.is_null())
         .exec(&transaction)
@@ -135,7 +135,7 @@ async fn renew_once(
         .one(&transaction)
         .await?
         .ok_or(Error::Unauthenticated)?;
-    if now.as_millis() >= row.expires_at {
+    if now >= row.expires_at {
         return Err(Error::Unauthenticated);
     }
     if !claimed && is_reuse(&row, now) {
@@ -143,26 +143,25 @@ async fn renew_once(
         end(services, &transaction, row.session_id, reason).await?;
         transaction.commit().await?;
         tracing::warn!(
-            session = %SessionId::from(row.session_id),
+            session = %row.session_id,
             "Refresh token was reused; ended its session"
         );
         return Err(Error::Unauthenticated);
     }
     let session = touch(services, &transaction, row.session_id, device).await?;
-    let id = SessionId::from(session.id);
-    let began = Timestamp::from_millis(session.created_at);
+    let (id, began) = (session.id, session.created_at);
     let refresh_token = issue_refresh_token(services, &transaction, id, began).await?;
     transaction.commit().await?;
     let unique = data_encoding::HEXLOWER.encode(&services.random.bytes::<16>());
     Ok(Renewed {
-        token: services.signer.sign(session.user_id.into(), id, now, unique)?,
+        token: services.signer.sign(session.user_id, id, now, unique)?,
         refresh_token,
         expires_in: services.signer.ttl(),
     })
 }
 
 fn is_reuse(row: &refresh_token::Model, now: Timestamp) -> bool {
-    row.used_at.is_none_or(|used| now.since(Timestamp::from_millis(used)) > REUSE_GRACE)
+    row.used_at.is_none_or(|used| now.since(used) > REUSE_GRACE)
 }
 
 /// When a session ends that was begun at `began` and is renewed `now`: after another term, but no
@@ -176,7 +175,7 @@ pub(super) fn expiry(services: &Services, began: Timestamp, now: Timestamp) -> T
 async fn may_sign_in(
     services: &Services,
     database: &impl ConnectionTrait,
-    user: Uuid,
+    user: UserId,
 ) -> Result<bool, Error> {
     let user = user::Entity::find_by_id(user).filter(who_may_sign_in(services));
     Ok(user.one(database).await?.is_some())
@@ -196,7 +195,7 @@ pub(crate) fn who_may_sign_in(services: &Services) -> Condition {
 async fn touch(
     services: &Services,
     database: &impl ConnectionTrait,
-    id: Uuid,
+    id: SessionId,
     device: &Device,
 ) -> Result<session::Model, Error> {
     let now = services.clock.now();
@@ -204,13 +203,13 @@ async fn touch(
     if !may_sign_in(services, database, row.user_id).await? {
         return Err(Error::Unauthenticated);
     }
-    let expires = expiry(services, Timestamp::from_millis(row.created_at), now);
+    let expires = expiry(services, row.created_at, now);
     if expires <= now {
         return Err(Error::Unauthenticated);
     }
     let standing = session::Entity::update_many()
-        .col_expr(session::Column::LastSeenAt, Expr::value(now.as_millis()))
-        .col_expr(session::Column::ExpiresAt, Expr::value(expires.as_millis()))
+        .col_expr(session::Column::LastSeenAt, Expr::value(now))
+        .col_expr(session::Column::ExpiresAt, Expr::value(expires))
         .col_expr(session::Column::Ip, Expr::value(device.ip.map(|ip| ip.to_string())))
         .col_expr(session::Column::UserAgent, Expr::value(device.user_agent()))
         .filter(session::Column::Id.eq(id))
@@ -235,9 +234,9 @@ pub(super) async fn issue_refresh_token(
     let token = services.random.token();
     let row = refresh_token::ActiveModel {
         digest: Set(sha256(&token)),
-        session_id: Set(session.as_uuid()),
-        created_at: Set(now.as_millis()),
-        expires_at: Set(expiry(services, began, now).as_millis()),
+        session_id: Set(session),
+        created_at: Set(now),
+        expires_at: Set(expiry(services, began, now)),
         used_at: Set(None),
     };
     refresh_token::Entity::insert(row).exec_without_returning(database).await?;
@@ -258,7 +257,7 @@ async fn end_session_once(services: &Services, named_by: SessionEnd<'_>) -> Resu
     let (query, asker) = match named_by {
         SessionEnd::AccessToken(token) => {
             let Some(bearer) = services.signer.verify_signature(token) else { return Ok(()) };
-            let own = session::Column::Id.eq(bearer.session.as_uuid());
+            let own = session::Column::Id.eq(bearer.session);
             (query.filter(own), LookupCaller::Session(bearer.session))
         }
         SessionEnd::RefreshToken(token) => {
@@ -275,7 +274,7 @@ async fn end_session_once(services: &Services, named_by: SessionEnd<'_>) -> Resu
         return Ok(());
     };
     let transaction = services.database.begin_for(OnBehalfOf::Person(person)).await?;
-    end(services, &transaction, session.as_uuid(), SessionEndReason::SignedOut).await?;
+    end(services, &transaction, session, SessionEndReason::SignedOut).await?;
     Ok(transaction.commit().await?)
 }
 
@@ -286,20 +285,20 @@ async fn end_session_once(services: &Services, named_by: SessionEnd<'_>) -> Resu
 pub async fn list_sessions(services: &Services, actor: &Actor) -> Result<Vec<Session>, Error> {
     let person = actor.person()?;
     let rows = session::Entity::find()
-        .filter(session::Column::UserId.eq(person.user().as_uuid()))
+        .filter(session::Column::UserId.eq(person.user()))
         .filter(session::Column::EndedAt.is_null())
-        .filter(session::Column::ExpiresAt.gt(services.clock.now().as_millis()))
+        .filter(session::Column::ExpiresAt.gt(services.clock.now()))
         .order_by_desc(session::Column::LastSeenAt)
         .order_by_desc(session::Column::Id)
         .limit(MOST_SESSIONS)
         .all(services.database.reader())
         .await?;
     let sessions = rows.into_iter().map(|row| Session {
-        id: row.id.into(),
-        current: row.id == person.session().as_uuid(),
-        created_at: Timestamp::from_millis(row.created_at),
-        last_seen_at: Timestamp::from_millis(row.last_seen_at),
-        expires_at: Timestamp::from_millis(row.expires_at),
+        id: row.id,
+        current: row.id == person.session(),
+        created_at: row.created_at,
+        last_seen_at: row.last_seen_at,
+        expires_at: row.expires_at,
         ip: row.ip,
         user_agent: row.user_agent,
     });
@@ -325,12 +324,12 @@ async fn end_own_session_once(
 ) -> Result<(), Error> {
     let person = actor.person()?;
     let Begun { transaction, .. } = scope::begin_on_sessions(services, actor).await?;
-    session::Entity::find_by_id(id.as_uuid())
-        .filter(session::Column::UserId.eq(person.user().as_uuid()))
+    session::Entity::find_by_id(id)
+        .filter(session::Column::UserId.eq(person.user()))
         .one(&transaction)
         .await?
         .ok_or(Error::NotFound)?;
-    end(services, &transaction, id.as_uuid(), SessionEndReason::SignedOut).await?;
+    end(services, &transaction, id, SessionEndReason::SignedOut).await?;
     Ok(transaction.commit().await?)
 }
 
@@ -345,9 +344,8 @@ pub async fn end_other_sessions(services: &Services, actor: &Actor) -> Result<()
 async fn end_other_sessions_once(services: &Services, actor: &Actor) -> Result<(), Error> {
     let person = actor.person()?;
     let Begun { transaction, .. } = scope::begin_on_sessions(services, actor).await?;
-    let others = session::Column::UserId
-        .eq(person.user().as_uuid())
-        .and(session::Column::Id.ne(person.session().as_uuid()));
+    let others =
+        session::Column::UserId.eq(person.user()).and(session::Column::Id.ne(person.session()));
     // One statement, however many: the writer is everybody's.
     end_all(services, &transaction, others, SessionEndReason::SignedOut).await?;
     Ok(transaction.commit().await?)
@@ -357,7 +355,7 @@ async fn end_other_sessions_once(services: &Services, actor: &Actor) -> Result<(
 async fn end(
     services: &Services,
     transaction: &DatabaseTransaction,
-    id: Uuid,
+    id: SessionId,
     reason: SessionEndReason,
 ) -> Result<(), Error> {
     end_all(services, transaction, session::Column::Id.eq(id), reason).await
@@ -372,8 +370,8 @@ pub(super) async fn end_all(
     reason: SessionEndReason,
 ) -> Result<(), Error> {
     session::Entity::update_many()
-        .col_expr(session::Column::EndedAt, Expr::value(services.clock.now().as_millis()))
-        .col_expr(session::Column::EndReason, Expr::value(reason.as_str()))
+        .col_expr(session::Column::EndedAt, Expr::value(services.clock.now()))
+        .col_expr(session::Column::EndReason, Expr::value(reason))
         .filter(which)
         .filter(session::Column::EndedAt.is_null())
         .exec(transaction)
@@ -388,19 +386,19 @@ pub(super) async fn end_all(
 /// `Forbidden` for a service key.
 pub async fn list_sign_ins(services: &Services, actor: &Actor) -> Result<Vec<SignInEntry>, Error> {
     let rows = session::Entity::find()
-        .filter(session::Column::UserId.eq(actor.person()?.user().as_uuid()))
+        .filter(session::Column::UserId.eq(actor.person()?.user()))
         .order_by_desc(session::Column::CreatedAt)
         .order_by_desc(session::Column::Id)
         .limit(MOST_SESSIONS)
         .all(services.database.reader())
         .await?;
     let entries = rows.into_iter().map(|row| SignInEntry {
-        id: row.id.into(),
-        created_at: Timestamp::from_millis(row.created_at),
+        id: row.id,
+        created_at: row.created_at,
         ip: row.ip,
         user_agent: row.user_agent,
-        ended_at: row.ended_at.map(Timestamp::from_millis),
-        end_reason: row.end_reason.as_deref().and_then(SessionEndReason::from_name),
+        ended_at: row.ended_at,
+        end_reason: row.end_reason,
     });
     Ok(entries.collect())
 }
@@ -410,7 +408,7 @@ pub async fn list_sign_ins(services: &Services, actor: &Actor) -> Result<Vec<Sig
 /// # Errors
 /// The database fails.
 pub async fn purge_expired(services: &Services) -> Result<(), Error> {
-    let expired = || Expr::col("expires_at").lte(services.clock.now().as_millis());
+    let expired = || Expr::col("expires_at").lte(services.clock.now());
     let database = &services.database;
     database.delete_all::<sign_in_state::Entity>(expired()).await?;
     database.delete_all::<refresh_token::Entity>(expired()).await?;

@@ -112,7 +112,7 @@ async fn try_sign_in_once(
     };
     let known = user::Entity::find().filter(same).one(&transaction).await?;
     let user = if let Some(known) = known {
-        replaced::make_room(services, &transaction, known.id.into()).await?;
+        replaced::make_room(services, &transaction, known.id).await?;
         update_profile(&transaction, known, person).await?
     } else {
         let user = create_user(services, &transaction, person).await?;
@@ -132,7 +132,7 @@ async fn update_profile(
     known: user::Model,
     person: &SignInIdentity,
 ) -> Result<UserId, Error> {
-    let id = UserId::from(known.id);
+    let id = known.id;
     if known.login != person.login || !known.holds_login {
         take_login(database, id, person).await?;
     }
@@ -167,7 +167,7 @@ async fn take_login(
         .filter(login.eq(person.login.to_ascii_lowercase()))
         .filter(user::Column::HoldsLogin.eq(true))
         .filter(user::Column::GithubId.is_not_null())
-        .filter(user::Column::Id.ne(id.as_uuid()))
+        .filter(user::Column::Id.ne(id))
         .exec(database)
         .await?;
     Ok(())
@@ -189,12 +189,12 @@ async fn create_user(
     let id = UserId::new(now, services.random.bytes());
     take_login(database, id, person).await?;
     let row = user::ActiveModel {
-        id: Set(id.as_uuid()),
+        id: Set(id),
         github_id: Set(person.github_id),
         login: Set(person.login.clone()),
         name: Set(person.name.clone()),
         avatar_url: Set(person.avatar_url.clone()),
-        created_at: Set(now.as_millis()),
+        created_at: Set(now),
         holds_login: Set(true),
     };
     user::Entity::insert(row).exec_without_returning(database).await?;
@@ -210,11 +210,11 @@ async fn begin_session(
     let now = services.clock.now();
     let id = SessionId::new(now, services.random.bytes());
     let row = session::ActiveModel {
-        id: Set(id.as_uuid()),
-        user_id: Set(user.as_uuid()),
-        created_at: Set(now.as_millis()),
-        last_seen_at: Set(now.as_millis()),
-        expires_at: Set(sessions::expiry(services, now, now).as_millis()),
+        id: Set(id),
+        user_id: Set(user),
+        created_at: Set(now),
+        last_seen_at: Set(now),
+        expires_at: Set(sessions::expiry(services, now, now)),
         ended_at: Set(None),
         ip: Set(device.ip.map(|ip| ip.to_string())),
         user_agent: Set(device.user_agent()),

@@ -38,7 +38,7 @@ pub async fn begin_sign_in(
     let row = sign_in_state::ActiveModel {
         digest: Set(sha256(&state)),
         next: Set(next.to_string()),
-        expires_at: Set((now + STATE_LIFETIME).as_millis()),
+        expires_at: Set(now + STATE_LIFETIME),
     };
     // By whoever comes: there is nobody yet whose work it is.
     let _turn = services.database.turn(OnBehalfOf::SignIn(None)).await?;
@@ -68,6 +68,6 @@ pub async fn take_state(services: &Services, state: &str) -> Result<Option<Local
         .filter(sign_in_state::Column::Digest.eq(digest))
         .exec(services.database.writer())
         .await?;
-    let good = deleted.rows_affected == 1 && services.clock.now().as_millis() < row.expires_at;
+    let good = deleted.rows_affected == 1 && services.clock.now() < row.expires_at;
     Ok(good.then(|| LocalPath::or_root(Some(&row.next))))
 }

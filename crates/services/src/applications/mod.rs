@@ -5,7 +5,7 @@ mod write;
 pub(crate) use write::insert;
 pub use write::{change, create, delete};
 
-use latchkey_domain::api::{Application, ApplicationContext, ApplicationEnvironment, Page};
+use latchkey_domain::api::{Application, ApplicationContext, Page};
 use latchkey_domain::id::{ApplicationId, ProjectId};
 use latchkey_domain::role::Permission;
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
@@ -19,15 +19,9 @@ use crate::{organizations, projects};
 use latchkey_store::entity::application;
 
 /// A row as the API shows it.
-fn to_application(row: application::Model) -> Result<Application, Error> {
-    let environment = ApplicationEnvironment::from_name(&row.environment);
-    Ok(Application {
-        id: row.id.into(),
-        project_id: row.project_id.into(),
-        name: row.name,
-        description: row.description,
-        environment: environment.ok_or(Error::corrupt("application environment"))?,
-    })
+fn to_application(row: application::Model) -> Application {
+    let application::Model { id, project_id, name, description, environment, .. } = row;
+    Application { id, project_id, name, description, environment }
 }
 
 /// The applications of a project, newest first.
@@ -42,15 +36,15 @@ pub async fn list(
 ) -> Result<Page<Application>, Error> {
     let scope = scope::project(services, actor, project, Permission::Read).await?;
     let mut query = application::Entity::find()
-        .filter(application::Column::ProjectId.eq(scope.id().as_uuid()))
+        .filter(application::Column::ProjectId.eq(scope.id()))
         .filter(application::Column::DeletedAt.is_null())
         .order_by_desc(application::Column::Id)
         .limit(page.rows());
-    if let Some(after) = page.after_id()? {
+    if let Some(after) = page.after_id::<ApplicationId>()? {
         query = query.filter(application::Column::Id.lt(after));
     }
     let rows = page.page(query.all(services.database.reader()).await?, |last| id_cursor(last.id));
-    let applications = rows.data.into_iter().map(to_application).collect::<Result<_, _>>()?;
+    let applications = rows.data.into_iter().map(to_application).collect();
     Ok(Page { data: applications, next_cursor: rows.next_cursor })
 }
 
@@ -64,7 +58,7 @@ pub async fn get(
     id: ApplicationId,
 ) -> Result<Application, Error> {
     let scope = scope::application(services, actor, id, Permission::Read).await?;
-    to_application(in_scope(services, &scope).await?)
+    Ok(to_application(in_scope(services, &scope).await?))
 }
 
 /// One application with its project and organization, for its page.
@@ -77,7 +71,7 @@ pub async fn context(
     id: ApplicationId,
 ) -> Result<ApplicationContext, Error> {
     let scope = scope::application(services, actor, id, Permission::Read).await?;
-    let application = to_application(in_scope(services, &scope).await?)?;
+    let application = to_application(in_scope(services, &scope).await?);
     let project = projects::in_scope(services, scope.project()).await?;
     let organization = organizations::get(services, actor, project.organization_id).await?;
     Ok(ApplicationContext { application, project, organization })
@@ -87,7 +81,7 @@ async fn in_scope(
     services: &Services,
     scope: &ApplicationScope,
 ) -> Result<application::Model, Error> {
-    application::Entity::find_by_id(scope.id().as_uuid())
+    application::Entity::find_by_id(scope.id())
         .one(services.database.reader())
         .await?
         .ok_or(Error::NotFound)

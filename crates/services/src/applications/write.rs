@@ -65,16 +65,16 @@ pub(crate) async fn insert(
 ) -> Result<Application, Error> {
     let now = services.clock.now();
     let row = application::ActiveModel {
-        id: Set(ApplicationId::new(now, services.random.bytes()).as_uuid()),
-        project_id: Set(project.as_uuid()),
+        id: Set(ApplicationId::new(now, services.random.bytes())),
+        project_id: Set(project),
         name: Set(request.name.to_string()),
         description: Set(request.description.as_str().to_owned()),
-        environment: Set(request.environment.as_str().to_owned()),
-        created_at: Set(now.as_millis()),
+        environment: Set(request.environment),
+        created_at: Set(now),
         deleted_at: Set(None),
         purged_at: Set(None),
     };
-    to_application(row.insert(database).await?)
+    Ok(to_application(row.insert(database).await?))
 }
 
 fn event(id: ApplicationId, action: AuditAction, name: &str, changes: Changes) -> Event<'_> {
@@ -113,18 +113,18 @@ async fn change_once(
         description.as_str().clone_into(&mut row.description);
     }
     if let Some(environment) = patch.environment {
-        changes = changes.field("environment", &row.environment, environment);
-        environment.as_str().clone_into(&mut row.environment);
+        changes = changes.field("environment", row.environment, environment);
+        row.environment = environment;
     }
     if changes.is_empty() {
-        return to_application(row);
+        return Ok(to_application(row));
     }
     let row = row.into_active_model().reset_all().update(&transaction).await?;
     let event = event(id, AuditAction::ApplicationChanged, &row.name, changes);
     let organization = scope.project().organization();
     audit::record(services, &transaction, organization, &by, event).await?;
     transaction.commit().await?;
-    to_application(row)
+    Ok(to_application(row))
 }
 
 /// Deletes an application, and revokes the keys that are for it alone, in one transaction. When
@@ -141,7 +141,7 @@ async fn delete_once(services: &Services, actor: &Actor, id: ApplicationId) -> R
     // The project is locked too: keys are made under its lock.
     let Begun { transaction, by, .. } = scope.begin(services, actor).await?;
     let row = lock(&transaction, &scope).await?;
-    let now = services.clock.now().as_millis();
+    let now = services.clock.now();
     let revoked = revoke_where(&transaction, key::Column::ApplicationId.eq(row.id), now).await?;
     let mut deleted = row.clone().into_active_model();
     deleted.deleted_at = Set(Some(now));
@@ -160,8 +160,8 @@ async fn lock(
     transaction: &impl ConnectionTrait,
     scope: &ApplicationScope,
 ) -> Result<application::Model, Error> {
-    application::Entity::find_by_id(scope.id().as_uuid())
-        .filter(application::Column::ProjectId.eq(scope.project().id().as_uuid()))
+    application::Entity::find_by_id(scope.id())
+        .filter(application::Column::ProjectId.eq(scope.project().id()))
         .filter(application::Column::DeletedAt.is_null())
         .lock(LockType::NoKeyUpdate)
         .one(transaction)

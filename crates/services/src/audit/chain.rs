@@ -1,14 +1,60 @@
 //! The hash of a row.
 
 use latchkey_checker::digest::Pepper;
+use sea_orm::FromQueryResult;
+use uuid::Uuid;
+
 use latchkey_store::entity::audit_event;
 
 /// The first row's predecessor.
 pub(super) const GENESIS: [u8; 32] = [0; 32];
 
+/// A row as the database holds it. Whoever alters a row may write what its types refuse, and that
+/// shall be found and told too.
+#[derive(FromQueryResult)]
+pub(super) struct Link {
+    organization_id: Uuid,
+    pub(super) sequence: i64,
+    pub(super) id: Uuid,
+    at: i64,
+    actor_kind: String,
+    actor_id: Option<String>,
+    actor_name: String,
+    action: String,
+    target_kind: String,
+    target_id: String,
+    target_name: String,
+    ip: Option<String>,
+    changes: String,
+    pub(super) hash: Vec<u8>,
+}
+
+impl Link {
+    /// A row that is about to be written.
+    pub(super) fn of(row: &audit_event::Model) -> Self {
+        let row = row.clone();
+        Self {
+            organization_id: row.organization_id.into(),
+            sequence: row.sequence,
+            id: row.id.into(),
+            at: row.at.as_millis(),
+            actor_kind: row.actor_kind.as_str().to_owned(),
+            actor_id: row.actor_id,
+            actor_name: row.actor_name,
+            action: row.action.as_str().to_owned(),
+            target_kind: row.target_kind.as_str().to_owned(),
+            target_id: row.target_id,
+            target_name: row.target_name,
+            ip: row.ip,
+            changes: row.changes,
+            hash: row.hash,
+        }
+    }
+}
+
 /// HMAC-SHA-256 over the hash before and the row's content as a JSON array, so that no text can run
 /// into its neighbour.
-pub(super) fn hash(pepper: &Pepper, before: &[u8], row: &audit_event::Model) -> Vec<u8> {
+pub(super) fn hash(pepper: &Pepper, before: &[u8], row: &Link) -> Vec<u8> {
     let content = serde_json::json!([
         row.organization_id,
         row.sequence,

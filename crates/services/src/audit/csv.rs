@@ -9,10 +9,10 @@ use std::time::Duration;
 
 use csv::{Terminator, WriterBuilder};
 use latchkey_domain::api::{AuditEvent, AuditFilter};
-use latchkey_domain::id::OrganizationId;
+use latchkey_domain::id::{AuditEventId, OrganizationId};
 use latchkey_domain::role::Permission;
+use latchkey_domain::time::Timestamp;
 use sea_orm::QuerySelect;
-use uuid::Uuid;
 
 use super::list::{Filter, to_event};
 use crate::accounts;
@@ -46,7 +46,7 @@ pub struct CsvExport {
     actor: Actor,
     organization: OrganizationId,
     filter: Filter,
-    after: Option<(i64, Uuid)>,
+    after: Option<(Timestamp, AuditEventId)>,
     state: ExportState,
     /// How long it has waited for its reader, and since when it waits again, by the monotonic
     /// clock.

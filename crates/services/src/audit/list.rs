@@ -1,14 +1,13 @@
 //! Reading the log.
 
 use latchkey_domain::api::{AuditActor, AuditEvent, AuditFilter, AuditTarget, Page};
-use latchkey_domain::audit::{ActorKind, AuditAction, TargetKind};
-use latchkey_domain::id::{KeyId, OrganizationId, UserId};
+use latchkey_domain::audit::AuditAction;
+use latchkey_domain::id::{AuditEventId, KeyId, OrganizationId, UserId};
 use latchkey_domain::query::QueryText;
 use latchkey_domain::role::Permission;
 use latchkey_domain::time::Timestamp;
 use sea_orm::sea_query::{Expr, ExprTrait, Func};
 use sea_orm::{ColumnTrait, Condition, EntityTrait, QueryFilter, QueryOrder, QuerySelect, Select};
-use uuid::Uuid;
 
 use crate::actor::Actor;
 use crate::error::Error;
@@ -71,11 +70,11 @@ impl Filter {
     pub(super) fn select(
         &self,
         scope: &OrganizationScope,
-        after: Option<(i64, Uuid)>,
+        after: Option<(Timestamp, AuditEventId)>,
     ) -> Select<audit_event::Entity> {
         use audit_event::Column;
         let mut query = audit_event::Entity::find()
-            .filter(Column::OrganizationId.eq(scope.id().as_uuid()))
+            .filter(Column::OrganizationId.eq(scope.id()))
             .order_by_desc(Column::At)
             .order_by_desc(Column::Id);
         match &self.actor {
@@ -85,13 +84,13 @@ impl Filter {
             None => {}
         }
         if let Some(action) = self.action {
-            query = query.filter(Column::Action.eq(action.as_str()));
+            query = query.filter(Column::Action.eq(action));
         }
         if let Some(from) = self.from {
-            query = query.filter(Column::At.gte(from.as_millis()));
+            query = query.filter(Column::At.gte(from));
         }
         if let Some(to) = self.to {
-            query = query.filter(Column::At.lt(to.as_millis()));
+            query = query.filter(Column::At.lt(to));
         }
         if let Some((at, id)) = after {
             // The first condition alone already lets the index be entered at the right place.
@@ -109,7 +108,7 @@ async fn of_login(services: &Services, login: &str) -> Result<ActorFilter, Error
     let login = login.trim_start_matches('@').to_ascii_lowercase();
     let same = Expr::expr(Func::lower(Expr::col(user::Column::Login))).eq(login);
     let found = user::Entity::find().filter(same).one(services.database.reader()).await?;
-    Ok(found.map_or(ActorFilter::Nobody, |user| ActorFilter::Id(UserId::from(user.id).to_string())))
+    Ok(found.map_or(ActorFilter::Nobody, |user| ActorFilter::Id(user.id.to_string())))
 }
 
 /// A row as the API shows it.
@@ -117,14 +116,12 @@ async fn of_login(services: &Services, login: &str) -> Result<ActorFilter, Error
 /// # Errors
 /// `Corrupt`.
 pub(super) fn to_event(row: audit_event::Model) -> Result<AuditEvent, Error> {
-    let kind = ActorKind::from_name(&row.actor_kind).ok_or(Error::corrupt("actor kind"))?;
-    let target = TargetKind::from_name(&row.target_kind).ok_or(Error::corrupt("target kind"))?;
     Ok(AuditEvent {
-        id: row.id.into(),
-        at: Timestamp::from_millis(row.at),
-        actor: AuditActor { kind, id: row.actor_id, name: row.actor_name },
-        action: AuditAction::from_code(&row.action).ok_or(Error::corrupt("action"))?,
-        target: AuditTarget { kind: target, id: row.target_id, name: row.target_name },
+        id: row.id,
+        at: row.at,
+        actor: AuditActor { kind: row.actor_kind, id: row.actor_id, name: row.actor_name },
+        action: row.action,
+        target: AuditTarget { kind: row.target_kind, id: row.target_id, name: row.target_name },
         ip: row.ip,
         changes: serde_json::from_str(&row.changes).map_err(|_| Error::corrupt("changes"))?,
     })

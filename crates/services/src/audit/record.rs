@@ -12,7 +12,7 @@ use sea_orm::{
 };
 
 use super::Changes;
-use super::chain::{self, GENESIS};
+use super::chain::{self, GENESIS, Link};
 use crate::error::Error;
 use crate::services::Services;
 use latchkey_store::entity::{audit_event, audit_head};
@@ -63,22 +63,22 @@ pub(crate) async fn record(
     let place = u16::try_from((head.sequence + 1) % (1 << 14)).unwrap_or_default();
     let mut row = audit_event::Model {
         // Rows of one millisecond sort as they were written, until 2^14 of them wrap around.
-        id: AuditEventId::in_batch(now, place, services.random.bytes()).as_uuid(),
-        organization_id: organization.as_uuid(),
+        id: AuditEventId::in_batch(now, place, services.random.bytes()),
+        organization_id: organization,
         sequence: head.sequence + 1,
-        at: now.as_millis(),
-        actor_kind: by.kind.as_str().to_owned(),
+        at: now,
+        actor_kind: by.kind,
         actor_id: by.id.clone(),
         actor_name: mask::secrets(&by.name).into_owned(),
-        action: event.action.as_str().to_owned(),
-        target_kind: event.kind.as_str().to_owned(),
+        action: event.action,
+        target_kind: event.kind,
         target_id: mask::secrets(&event.id).into_owned(),
         target_name: mask::secrets(event.name).into_owned(),
         ip: by.ip.map(|ip| ip.to_canonical().to_string()),
         changes: mask::secrets(&event.changes.to_json()).into_owned(),
         hash: Vec::new(),
     };
-    row.hash = chain::hash(services.checker.pepper(), &head.hash, &row);
+    row.hash = chain::hash(services.checker.pepper(), &head.hash, &Link::of(&row));
     audit_head::Entity::update_many()
         .col_expr(audit_head::Column::Sequence, Expr::value(row.sequence))
         .col_expr(audit_head::Column::Hash, Expr::value(row.hash.clone()))
@@ -95,13 +95,12 @@ async fn lock_head(
     transaction: &impl ConnectionTrait,
     organization: OrganizationId,
 ) -> Result<audit_head::Model, Error> {
-    let find =
-        || audit_head::Entity::find_by_id(organization.as_uuid()).lock_exclusive().one(transaction);
+    let find = || audit_head::Entity::find_by_id(organization).lock_exclusive().one(transaction);
     if let Some(head) = find().await? {
         return Ok(head);
     }
     let first = audit_head::ActiveModel {
-        organization_id: Set(organization.as_uuid()),
+        organization_id: Set(organization),
         sequence: Set(0),
         hash: Set(GENESIS.to_vec()),
     };

@@ -2,9 +2,8 @@
 
 use latchkey_domain::id::{AuditEventId, OrganizationId};
 use sea_orm::{ColumnTrait, DbErr, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
-use uuid::Uuid;
 
-use super::chain::{self, GENESIS};
+use super::chain::{self, GENESIS, Link};
 use crate::services::{StartError, check_pepper};
 use latchkey_checker::digest::Pepper;
 use latchkey_store::database::Database;
@@ -95,8 +94,8 @@ pub async fn verify(
         }
         // Either of the two may have been removed.
         let reader = database.reader();
-        let mut organizations: Vec<Uuid> = query.into_tuple().all(reader).await?;
-        organizations.extend(heads.into_tuple::<Uuid>().all(reader).await?);
+        let mut organizations: Vec<OrganizationId> = query.into_tuple().all(reader).await?;
+        organizations.extend(heads.into_tuple::<OrganizationId>().all(reader).await?);
         organizations.sort_unstable();
         organizations.dedup();
         organizations.truncate(usize::try_from(ROWS).unwrap_or(usize::MAX));
@@ -111,7 +110,7 @@ pub async fn verify(
 async fn verify_chain(
     database: &Database,
     pepper: &Pepper,
-    organization: Uuid,
+    organization: OrganizationId,
 ) -> Result<ChainReport, DbErr> {
     let reader = database.reader();
     let head = audit_head::Entity::find_by_id(organization).one(reader).await?;
@@ -126,7 +125,7 @@ async fn verify_chain(
         if let Some(end) = end {
             query = query.filter(audit_event::Column::Sequence.lte(end));
         }
-        let rows = query.all(reader).await?;
+        let rows = query.into_model::<Link>().all(reader).await?;
         if rows.is_empty() {
             break;
         }
@@ -136,7 +135,7 @@ async fn verify_chain(
     }
     let mut findings = walk.finish(head.as_ref());
     findings.truncate(FINDINGS);
-    Ok(ChainReport { organization: organization.into(), events: walk.events, findings })
+    Ok(ChainReport { organization, events: walk.events, findings })
 }
 
 /// A walk along a chain.
@@ -153,7 +152,7 @@ impl<'a> Walk<'a> {
         Self { pepper, sequence: 0, hash: GENESIS.to_vec(), events: 0, findings: Vec::new() }
     }
 
-    fn step(&mut self, row: &audit_event::Model) {
+    fn step(&mut self, row: &Link) {
         let expected = self.sequence + 1;
         if row.sequence > expected {
             // What stood before this row is gone, so nothing tells whether it is as it was written;

@@ -54,7 +54,7 @@ async fn change_once(
         return Err(Error::Conflict("A revoked key can’t be changed. Create a new one."));
     }
     if let Some(name) = &patch.name {
-        check_name(&transaction, project.id, kind, name.as_str(), Some(row.id)).await?;
+        check_name(&transaction, project.id, kind, name.as_str(), Some(row.id.into())).await?;
     }
     let digests = row::digests(&row);
     let mut after = apply(row.clone(), patch, now)?;

@@ -139,7 +139,7 @@ async fn insert(
     let id = KeyId::new(now, services.random.bytes());
     let row = key::ActiveModel {
         id: Set(id.as_uuid()),
-        project_id: Set(project.id),
+        project_id: Set(project.id.into()),
         application_id: Set(request.application_id.map(ApplicationId::as_uuid)),
         kind: Set(request.kind.as_str().to_owned()),
         environment: Set(environment.as_str().to_owned()),
@@ -181,7 +181,7 @@ async fn insert(
 /// Whoever deletes an application locks its project before, so it stays until this transaction
 /// ends.
 async fn still_there(database: &impl ConnectionTrait, id: ApplicationId) -> Result<(), Error> {
-    application::Entity::find_by_id(id.as_uuid())
+    application::Entity::find_by_id(id)
         .filter(application::Column::DeletedAt.is_null())
         .one(database)
         .await?
@@ -205,10 +205,8 @@ async fn default_name(
     id: ApplicationId,
     hint: &KeyHint,
 ) -> Result<Name, Error> {
-    let application = application::Entity::find_by_id(id.as_uuid())
-        .one(database)
-        .await?
-        .ok_or(Error::NotFound)?;
+    let application =
+        application::Entity::find_by_id(id).one(database).await?.ok_or(Error::NotFound)?;
     let stem: String = application.name.chars().take(Name::MAX_CHARACTERS - 10).collect();
     format!("{stem} {}{}", hint.first, hint.last)
         .parse()

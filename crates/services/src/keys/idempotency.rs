@@ -48,10 +48,10 @@ impl Idempotency {
     pub(crate) fn repeats(
         &self,
         request: &[u8],
-        created_at: i64,
+        created_at: Timestamp,
         now: Timestamp,
     ) -> Result<bool, Error> {
-        if now.since(Timestamp::from_millis(created_at)) >= KEPT {
+        if now.since(created_at) >= KEPT {
             return Ok(false);
         }
         if request == self.request { Ok(true) } else { Err(Error::IdempotencyMismatch) }
@@ -82,7 +82,7 @@ pub(super) async fn check(
         return Ok(());
     };
     if idempotency.repeats(&row.request, row.created_at, now)? {
-        return Err(Error::IdempotencyReplay(row.key_id.into()));
+        return Err(Error::IdempotencyReplay(row.key_id));
     }
     idempotency_key::Entity::delete_by_id(id).exec(transaction).await?;
     Ok(())
@@ -100,8 +100,8 @@ pub(super) async fn keep(
     let row = idempotency_key::ActiveModel {
         id: Set(idempotency.id(actor)),
         request: Set(idempotency.request.to_vec()),
-        key_id: Set(key.as_uuid()),
-        created_at: Set(now.as_millis()),
+        key_id: Set(key),
+        created_at: Set(now),
     };
     row.insert(transaction).await?;
     Ok(())
@@ -112,8 +112,7 @@ pub(super) async fn keep(
 /// # Errors
 /// The database fails.
 pub async fn purge(services: &Services) -> Result<(), Error> {
-    let kept = i64::try_from(KEPT.as_millis()).unwrap_or(i64::MAX);
-    let is_old = Expr::col("created_at").lte(services.clock.now().as_millis() - kept);
+    let is_old = Expr::col("created_at").lte(services.clock.now() - KEPT);
     services.database.delete_all::<idempotency_key::Entity>(is_old.clone()).await?;
     services.database.delete_all::<idempotent_create::Entity>(is_old).await?;
     Ok(())

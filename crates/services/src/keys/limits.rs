@@ -1,11 +1,11 @@
 //! What a project's keys must keep to: the tier, their names, and rules that span fields.
 
 use latchkey_domain::api::KeyRequest;
+use latchkey_domain::id::{KeyId, ProjectId};
 use latchkey_domain::key::KeyKind;
 use latchkey_domain::problem::FieldError;
 use latchkey_domain::time::Timestamp;
 use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, PaginatorTrait, QueryFilter};
-use uuid::Uuid;
 
 use super::count_active;
 use crate::error::Error;
@@ -23,7 +23,7 @@ pub(super) async fn check_tier(
         .one(transaction)
         .await?
         .ok_or(Error::NotFound)?;
-    let plan = Plan::of(&organization)?;
+    let plan = Plan::of(&organization);
     let Some(limit) = plan.limits().keys_per_project else { return Ok(()) };
     let used = count_active(services, transaction, &[project.id]).await?;
     let used = used.get(&project.id).copied().unwrap_or_default();
@@ -38,14 +38,14 @@ pub(super) async fn check_tier(
 /// by now.
 pub(super) async fn check_name(
     transaction: &impl ConnectionTrait,
-    project: Uuid,
+    project: ProjectId,
     kind: KeyKind,
     name: &str,
-    except: Option<Uuid>,
+    except: Option<KeyId>,
 ) -> Result<(), Error> {
     let mut namesakes = key::Entity::find()
         .filter(key::Column::ProjectId.eq(project))
-        .filter(key::Column::Kind.eq(kind.as_str()))
+        .filter(key::Column::Kind.eq(kind))
         .filter(key::Column::Name.eq(name))
         .filter(key::Column::RevokedAt.is_null());
     if let Some(id) = except {

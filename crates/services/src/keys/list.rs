@@ -1,7 +1,7 @@
 //! Finding keys. What is shown of a secret is its hint.
 
 use latchkey_domain::api::{KeyFilter, KeySort, ListedKey, Page};
-use latchkey_domain::id::{ApplicationId, ProjectId};
+use latchkey_domain::id::{ApplicationId, KeyId, ProjectId};
 use latchkey_domain::key::{Environment, KeyKind, KeyStatus};
 use latchkey_domain::query::folded;
 use latchkey_domain::role::Permission;
@@ -75,8 +75,10 @@ async fn in_scope(
     let query = ordered(filtered(scope, filter, now), filter.sort, &page)?;
     let rows = query.limit(page.rows()).all(services.database.reader()).await?;
     let rows = page.page(rows, |last| match filter.sort {
-        KeySort::Created => time_cursor(last.created_at, last.id),
-        KeySort::LastUsed => time_cursor(last.last_used_at.unwrap_or_default(), last.id),
+        KeySort::Created => time_cursor(Timestamp::from_millis(last.created_at), last.id),
+        KeySort::LastUsed => {
+            time_cursor(Timestamp::from_millis(last.last_used_at.unwrap_or_default()), last.id)
+        }
     });
     let data = all_listed(services, rows.data, now).await?;
     Ok(Page { data, next_cursor: rows.next_cursor })
@@ -146,7 +148,7 @@ fn ordered(
         }
     };
     let query = query.order_by(time(), Order::Desc).order_by_desc(key::Column::Id);
-    Ok(match page.after_time()? {
+    Ok(match page.after_time::<KeyId>()? {
         // The first condition is the range of the index, the second its first rows.
         Some((after, id)) => query
             .filter(time().lte(after))

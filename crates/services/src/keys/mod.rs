@@ -14,13 +14,12 @@ pub(crate) mod row;
 
 use std::collections::HashMap;
 
-use latchkey_domain::id::KeyId;
+use latchkey_domain::id::{KeyId, ProjectId};
 use latchkey_domain::key::KeyKind;
 use latchkey_domain::role::Permission;
 use latchkey_domain::time::Timestamp;
 use sea_orm::sea_query::LockType;
 use sea_orm::{ColumnTrait, Condition, ConnectionTrait, EntityTrait, QueryFilter, QuerySelect};
-use uuid::Uuid;
 
 pub use archive::{archive, unarchive};
 pub use change::change;
@@ -50,8 +49,8 @@ pub(crate) async fn find(
     scope: &ProjectScope,
     id: KeyId,
 ) -> Result<key::Model, Error> {
-    key::Entity::find_by_id(id.as_uuid())
-        .filter(key::Column::ProjectId.eq(scope.id().as_uuid()))
+    key::Entity::find_by_id(id)
+        .filter(key::Column::ProjectId.eq(scope.id()))
         .one(database)
         .await?
         .ok_or(Error::NotFound)
@@ -63,8 +62,8 @@ async fn find_locked(
     scope: &ProjectScope,
     id: KeyId,
 ) -> Result<key::Model, Error> {
-    key::Entity::find_by_id(id.as_uuid())
-        .filter(key::Column::ProjectId.eq(scope.id().as_uuid()))
+    key::Entity::find_by_id(id)
+        .filter(key::Column::ProjectId.eq(scope.id()))
         .lock(LockType::NoKeyUpdate)
         .one(transaction)
         .await?
@@ -74,12 +73,12 @@ async fn find_locked(
 /// What the tier counts: API and inference keys, live or test, neither revoked nor expired.
 fn active(now: Timestamp) -> Condition {
     Condition::all()
-        .add(key::Column::Kind.ne(KeyKind::Service.as_str()))
+        .add(key::Column::Kind.ne(KeyKind::Service))
         .add(key::Column::RevokedAt.is_null())
         .add(
             Condition::any()
                 .add(key::Column::ExpiresAt.is_null())
-                .add(key::Column::ExpiresAt.gt(now.as_millis())),
+                .add(key::Column::ExpiresAt.gt(now)),
         )
 }
 
@@ -87,9 +86,9 @@ fn active(now: Timestamp) -> Condition {
 pub(crate) async fn count_active(
     services: &Services,
     database: &impl ConnectionTrait,
-    projects: &[Uuid],
-) -> Result<HashMap<Uuid, u64>, Error> {
-    let rows: Vec<(Uuid, i64)> = key::Entity::find()
+    projects: &[ProjectId],
+) -> Result<HashMap<ProjectId, u64>, Error> {
+    let rows: Vec<(ProjectId, i64)> = key::Entity::find()
         .select_only()
         .column(key::Column::ProjectId)
         .column_as(key::Column::Id.count(), "keys")

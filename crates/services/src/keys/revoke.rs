@@ -2,6 +2,7 @@
 
 use latchkey_domain::audit::AuditAction;
 use latchkey_domain::role::Permission;
+use latchkey_domain::time::Timestamp;
 use sea_orm::sea_query::Expr;
 use sea_orm::{
     ActiveModelTrait, ColumnTrait, DatabaseTransaction, EntityTrait, IntoActiveModel, QueryFilter,
@@ -66,7 +67,7 @@ pub(crate) struct Revoked {
 pub(crate) async fn revoke_where(
     transaction: &DatabaseTransaction,
     matching: Expr,
-    now: i64,
+    now: Timestamp,
 ) -> Result<Revoked, Error> {
     key::Entity::update_many()
         .col_expr(key::Column::RevokedAt, Expr::value(now))

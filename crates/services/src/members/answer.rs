@@ -7,15 +7,14 @@ use std::collections::HashMap;
 
 use latchkey_domain::api::{Invitation, InvitingOrganization, Page};
 use latchkey_domain::audit::{ActorKind, AuditAction};
-use latchkey_domain::id::{OrganizationId, UserId};
+use latchkey_domain::id::{InvitationId, OrganizationId, UserId};
 use latchkey_domain::role::Role;
 use latchkey_domain::time::Timestamp;
 use sea_orm::sea_query::OnConflict;
 use sea_orm::{
     ColumnTrait, Condition, ConnectionTrait, DatabaseTransaction, EntityTrait, QueryFilter,
-    QueryOrder, QuerySelect, Set,
+    QueryOrder, QuerySelect, Set, Value,
 };
-use uuid::Uuid;
 
 use super::invite::{event, find, is_for};
 use crate::actor::Actor;
@@ -38,7 +37,7 @@ pub async fn waiting(
     page: PageRequest,
 ) -> Result<Page<Invitation>, Error> {
     let database = services.database.reader();
-    let after = page.after_time()?;
+    let after = page.after_time::<InvitationId>()?;
     let Some(login) = own_login(database, actor).await? else {
         return Ok(Page { data: Vec::new(), next_cursor: None });
     };
@@ -57,19 +56,19 @@ pub async fn waiting(
         let name = organizations.get(&row.organization_id);
         Ok(Invitation {
             organization: InvitingOrganization {
-                id: row.organization_id.into(),
+                id: row.organization_id,
                 name: name.ok_or(Error::corrupt("invitation"))?.clone(),
             },
-            role: Role::from_name(&row.role).ok_or(Error::corrupt("role"))?,
+            role: row.role,
             invited_by: row.invited_by.and_then(|id| inviters.get(&id).cloned()),
-            created_at: Timestamp::from_millis(row.created_at),
+            created_at: row.created_at,
         })
     });
     Ok(Page { data: data.collect::<Result<_, Error>>()?, next_cursor: rows.next_cursor })
 }
 
 /// The invitations after a place in the order of their coming.
-pub(super) fn later((at, id): (i64, Uuid)) -> Condition {
+pub(super) fn later<Id: Into<Value>>((at, id): (Timestamp, Id)) -> Condition {
     Condition::any().add(invitation::Column::CreatedAt.gt(at)).add(
         Condition::all()
             .add(invitation::Column::CreatedAt.eq(at))
@@ -80,7 +79,7 @@ pub(super) fn later((at, id): (i64, Uuid)) -> Condition {
 async fn organizations_of(
     database: &impl ConnectionTrait,
     rows: &[invitation::Model],
-) -> Result<HashMap<Uuid, String>, Error> {
+) -> Result<HashMap<OrganizationId, String>, Error> {
     let ids = rows.iter().map(|row| row.organization_id);
     let found =
         organization::Entity::find().filter(organization::Column::Id.is_in(ids)).all(database);
@@ -90,7 +89,7 @@ async fn organizations_of(
 async fn inviters_of(
     database: &impl ConnectionTrait,
     rows: &[invitation::Model],
-) -> Result<HashMap<Uuid, String>, Error> {
+) -> Result<HashMap<UserId, String>, Error> {
     let ids = rows.iter().filter_map(|row| row.invited_by);
     let found = user::Entity::find().filter(user::Column::Id.is_in(ids)).all(database);
     Ok(found.await?.into_iter().map(|one| (one.id, one.login)).collect())
@@ -102,7 +101,7 @@ async fn own_login(
     database: &impl ConnectionTrait,
     actor: &Actor,
 ) -> Result<Option<String>, Error> {
-    let row = user::Entity::find_by_id(actor.person()?.user().as_uuid())
+    let row = user::Entity::find_by_id(actor.person()?.user())
         .filter(user::Column::HoldsLogin.eq(true))
         .filter(user::Column::GithubId.is_not_null())
         .one(database)
@@ -129,16 +128,16 @@ async fn accept_once(
     organization: OrganizationId,
 ) -> Result<(), Error> {
     let (Begun { transaction, by, .. }, row) = take(services, actor, organization).await?;
-    let role = Role::from_name(&row.role).ok_or(Error::corrupt("role"))?;
+    let role = row.role;
     let person = actor.author();
     if role == Role::Owner {
         organizations::check_owned(&transaction, person, "You own").await?;
     }
     let member = membership::ActiveModel {
-        organization_id: Set(organization.as_uuid()),
-        user_id: Set(person.as_uuid()),
-        role: Set(row.role.clone()),
-        created_at: Set(services.clock.now().as_millis()),
+        organization_id: Set(organization),
+        user_id: Set(person),
+        role: Set(role),
+        created_at: Set(services.clock.now()),
         invited_by: Set(row.invited_by),
     };
     // Who is a member already, under another login before, stays what they are.
@@ -203,7 +202,7 @@ pub(crate) async fn lock_person(
     transaction: &impl ConnectionTrait,
     person: UserId,
 ) -> Result<user::Model, Error> {
-    user::Entity::find_by_id(person.as_uuid())
+    user::Entity::find_by_id(person)
         .lock(sea_orm::sea_query::LockType::NoKeyUpdate)
         .one(transaction)
         .await?

@@ -6,7 +6,7 @@ use latchkey_domain::api::{Member, MemberRequest};
 use latchkey_domain::audit::{AuditAction, TargetKind};
 use latchkey_domain::id::{InvitationId, OrganizationId, UserId};
 use latchkey_domain::login::GithubLogin;
-use latchkey_domain::role::{Permission, Role};
+use latchkey_domain::role::Permission;
 use latchkey_domain::tier::INVITATIONS_PER_HOUR;
 use latchkey_domain::time::Timestamp;
 use sea_orm::sea_query::{Expr, ExprTrait, Func};
@@ -14,7 +14,6 @@ use sea_orm::{
     ActiveModelTrait, ColumnTrait, ConnectionTrait, EntityTrait, JoinType, QueryFilter, QueryOrder,
     QuerySelect, RelationTrait, Set,
 };
-use uuid::Uuid;
 
 use super::list::to_invited;
 use crate::actor::Actor;
@@ -61,7 +60,7 @@ async fn invite_once(
     let Begun { transaction, by, .. } = scope.begin(services, actor).await?;
     creates::check(&transaction, actor, idempotency, services.clock.now()).await?;
     if let Some(member) = member_of_login(&transaction, organization, &request.login).await? {
-        let own = member == actor.author().as_uuid();
+        let own = member == actor.author();
         return Err(Error::Conflict(if own {
             "You are already a member."
         } else {
@@ -74,12 +73,12 @@ async fn invite_once(
     count(services, &transaction, actor.author()).await?;
     let now = services.clock.now();
     let row = invitation::ActiveModel {
-        id: Set(InvitationId::new(now, services.random.bytes()).as_uuid()),
-        organization_id: Set(organization.as_uuid()),
+        id: Set(InvitationId::new(now, services.random.bytes())),
+        organization_id: Set(organization),
         login: Set(request.login.to_string()),
-        role: Set(request.role.as_str().to_owned()),
-        created_at: Set(now.as_millis()),
-        invited_by: Set(Some(actor.author().as_uuid())),
+        role: Set(request.role),
+        created_at: Set(now),
+        invited_by: Set(Some(actor.author())),
     };
     let row = row.insert(&transaction).await?;
     creates::keep(&transaction, actor, idempotency, row.login.clone(), now).await?;
@@ -87,7 +86,7 @@ async fn invite_once(
     let event = event(AuditAction::MemberInvited, &row.login, changes);
     audit::record(services, &transaction, organization, &by, event).await?;
     transaction.commit().await?;
-    to_invited(&row)
+    Ok(to_invited(&row))
 }
 
 /// Takes an invitation back. Of this and the person's answer at once, one happens.
@@ -114,7 +113,7 @@ async fn withdraw_once(
     let mut scope = scope::organization(services, actor, organization, permission).await?;
     let Begun { transaction, by, .. } = scope.begin(services, actor).await?;
     let row = find(&transaction, organization, login).await?.ok_or(Error::NotFound)?;
-    let role = Role::from_name(&row.role).ok_or(Error::corrupt("role"))?;
+    let role = row.role;
     allow(scope.role(), role.to_manage())?;
     invitation::Entity::delete_by_id(row.id).exec(&transaction).await?;
     let changes = Changes::default().field("role", role, ());
@@ -135,7 +134,7 @@ pub(super) async fn find(
     login: &str,
 ) -> Result<Option<invitation::Model>, Error> {
     Ok(invitation::Entity::find()
-        .filter(invitation::Column::OrganizationId.eq(organization.as_uuid()))
+        .filter(invitation::Column::OrganizationId.eq(organization))
         .filter(is_for(login))
         .one(transaction)
         .await?)
@@ -161,12 +160,12 @@ async fn member_of_login(
     transaction: &impl ConnectionTrait,
     organization: OrganizationId,
     login: &GithubLogin,
-) -> Result<Option<Uuid>, Error> {
+) -> Result<Option<UserId>, Error> {
     let login = login.as_str().to_ascii_lowercase();
     let lower = Func::lower(Expr::col((user::Entity, user::Column::Login)));
     let row = membership::Entity::find()
         .join(JoinType::InnerJoin, membership::Relation::User.def())
-        .filter(membership::Column::OrganizationId.eq(organization.as_uuid()))
+        .filter(membership::Column::OrganizationId.eq(organization))
         .filter(Expr::expr(lower).eq(login))
         .filter(user::Column::HoldsLogin.eq(true))
         .one(transaction)
@@ -183,13 +182,13 @@ async fn count(
 ) -> Result<(), Error> {
     super::lock_person(transaction, person).await?;
     let now = services.clock.now();
-    let own = invitation_time::Column::UserId.eq(person.as_uuid());
+    let own = invitation_time::Column::UserId.eq(person);
     invitation_time::Entity::delete_many()
         .filter(own.clone())
-        .filter(invitation_time::Column::At.lte((now - INVITATION_WINDOW).as_millis()))
+        .filter(invitation_time::Column::At.lte(now - INVITATION_WINDOW))
         .exec(transaction)
         .await?;
-    let times: Vec<i64> = invitation_time::Entity::find()
+    let times: Vec<Timestamp> = invitation_time::Entity::find()
         .select_only()
         .column(invitation_time::Column::At)
         .filter(own)
@@ -198,7 +197,7 @@ async fn count(
         .all(transaction)
         .await?;
     if times.len() >= INVITATIONS_PER_HOUR as usize {
-        let frees = Timestamp::from_millis(times[0]) + INVITATION_WINDOW;
+        let frees = times[0] + INVITATION_WINDOW;
         return Err(Error::TooMany {
             detail: format!(
                 "You sent {} of {INVITATIONS_PER_HOUR} invitations in the last hour. You can send \
@@ -209,9 +208,9 @@ async fn count(
         });
     }
     let row = invitation_time::ActiveModel {
-        id: Set(InvitationId::new(now, services.random.bytes()).as_uuid()),
-        user_id: Set(person.as_uuid()),
-        at: Set(now.as_millis()),
+        id: Set(InvitationId::new(now, services.random.bytes())),
+        user_id: Set(person),
+        at: Set(now),
     };
     invitation_time::Entity::insert(row).exec_without_returning(transaction).await?;
     Ok(())

@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 
 use latchkey_domain::api::{ListedMember, Member, Page};
-use latchkey_domain::id::OrganizationId;
-use latchkey_domain::role::{Permission, Role};
+use latchkey_domain::id::{OrganizationId, UserId};
+use latchkey_domain::role::Permission;
 use latchkey_domain::time::Timestamp;
 use sea_orm::{
     ColumnTrait, Condition, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
@@ -27,15 +27,15 @@ enum MemberRow {
 
 impl MemberRow {
     /// Its place in the list.
-    const fn place(&self) -> (i64, Uuid) {
+    fn place(&self) -> (Timestamp, Uuid) {
         match self {
-            Self::Member(row) => (row.created_at, row.user_id),
-            Self::Invited(row) => (row.created_at, row.id),
+            Self::Member(row) => (row.created_at, row.user_id.into()),
+            Self::Invited(row) => (row.created_at, row.id.into()),
         }
     }
 
     /// The people that it names.
-    fn people(&self) -> impl Iterator<Item = Uuid> + use<> {
+    fn people(&self) -> impl Iterator<Item = UserId> + use<> {
         let (person, inviter) = match self {
             Self::Member(row) => (Some(row.user_id), row.invited_by),
             Self::Invited(row) => (None, row.invited_by),
@@ -75,24 +75,24 @@ pub async fn list(
 
 fn listed(
     row: &MemberRow,
-    people: &HashMap<Uuid, user::Model>,
-    seen: &HashMap<Uuid, i64>,
+    people: &HashMap<UserId, user::Model>,
+    seen: &HashMap<UserId, Timestamp>,
 ) -> Result<ListedMember, Error> {
-    let login = |id: Option<Uuid>| id.and_then(|id| people.get(&id)).map(|one| one.login.clone());
+    let login = |id: Option<UserId>| id.and_then(|id| people.get(&id)).map(|one| one.login.clone());
     match row {
         MemberRow::Member(row) => {
             let person = people.get(&row.user_id).ok_or(Error::corrupt("member"))?;
             Ok(ListedMember {
-                member: to_member(row, person)?,
+                member: to_member(row, person),
                 invitation_id: None,
                 avatar_url: person.avatar_url.clone(),
-                last_active_at: seen.get(&row.user_id).copied().map(Timestamp::from_millis),
+                last_active_at: seen.get(&row.user_id).copied(),
                 invited_by: login(row.invited_by),
             })
         }
         MemberRow::Invited(row) => Ok(ListedMember {
-            member: to_invited(row)?,
-            invitation_id: Some(row.id.into()),
+            member: to_invited(row),
+            invitation_id: Some(row.id),
             avatar_url: None,
             last_active_at: None,
             invited_by: login(row.invited_by),
@@ -103,11 +103,11 @@ fn listed(
 async fn members(
     database: &impl ConnectionTrait,
     scope: &OrganizationScope,
-    after: Option<(i64, Uuid)>,
+    after: Option<(Timestamp, Uuid)>,
     limit: u64,
 ) -> Result<Vec<MemberRow>, Error> {
     let mut query = membership::Entity::find()
-        .filter(membership::Column::OrganizationId.eq(scope.id().as_uuid()))
+        .filter(membership::Column::OrganizationId.eq(scope.id()))
         .order_by_asc(membership::Column::CreatedAt)
         .order_by_asc(membership::Column::UserId)
         .limit(limit);
@@ -126,11 +126,11 @@ async fn members(
 async fn invited(
     database: &impl ConnectionTrait,
     scope: &OrganizationScope,
-    after: Option<(i64, Uuid)>,
+    after: Option<(Timestamp, Uuid)>,
     limit: u64,
 ) -> Result<Vec<MemberRow>, Error> {
     let mut query = invitation::Entity::find()
-        .filter(invitation::Column::OrganizationId.eq(scope.id().as_uuid()))
+        .filter(invitation::Column::OrganizationId.eq(scope.id()))
         .order_by_asc(invitation::Column::CreatedAt)
         .order_by_asc(invitation::Column::Id)
         .limit(limit);
@@ -141,52 +141,49 @@ async fn invited(
 }
 
 /// A member as the API shows them.
-///
-/// # Errors
-/// `Corrupt`.
-pub(super) fn to_member(row: &membership::Model, person: &user::Model) -> Result<Member, Error> {
-    Ok(Member {
-        user_id: Some(row.user_id.into()),
+pub(super) fn to_member(row: &membership::Model, person: &user::Model) -> Member {
+    Member {
+        user_id: Some(row.user_id),
         login: person.login.clone(),
         name: person.name.clone(),
-        role: Role::from_name(&row.role).ok_or(Error::corrupt("role"))?,
+        role: row.role,
         invited: false,
-        created_at: Timestamp::from_millis(row.created_at),
-    })
+        created_at: row.created_at,
+    }
 }
 
 /// Somebody who is invited as the API shows them.
-///
-/// # Errors
-/// `Corrupt`.
-pub(super) fn to_invited(row: &invitation::Model) -> Result<Member, Error> {
-    Ok(Member {
+pub(super) fn to_invited(row: &invitation::Model) -> Member {
+    Member {
         user_id: None,
         login: row.login.clone(),
         name: None,
-        role: Role::from_name(&row.role).ok_or(Error::corrupt("role"))?,
+        role: row.role,
         invited: true,
-        created_at: Timestamp::from_millis(row.created_at),
-    })
+        created_at: row.created_at,
+    }
 }
 
 /// The members, and who invited them or others.
 async fn people(
     database: &impl ConnectionTrait,
     rows: &[MemberRow],
-) -> Result<HashMap<Uuid, user::Model>, Error> {
+) -> Result<HashMap<UserId, user::Model>, Error> {
     let ids = rows.iter().flat_map(MemberRow::people);
     let people = user::Entity::find().filter(user::Column::Id.is_in(ids)).all(database).await?;
     Ok(people.into_iter().map(|person| (person.id, person)).collect())
 }
 
 /// When each member was last seen, if they have a session that stands.
-async fn last_seen(services: &Services, rows: &[MemberRow]) -> Result<HashMap<Uuid, i64>, Error> {
+async fn last_seen(
+    services: &Services,
+    rows: &[MemberRow],
+) -> Result<HashMap<UserId, Timestamp>, Error> {
     let members = rows.iter().filter_map(|row| match row {
         MemberRow::Member(row) => Some(row.user_id),
         MemberRow::Invited(_) => None,
     });
-    let seen: Vec<(Uuid, i64)> = session::Entity::find()
+    let seen: Vec<(UserId, Timestamp)> = session::Entity::find()
         .select_only()
         .column(session::Column::UserId)
         .column_as(session::Column::LastSeenAt.max(), "seen")

@@ -1,5 +1,6 @@
 //! What becomes of people who were invited before invitations had a table: nothing is lost.
 
+use latchkey_domain::role::Role;
 use latchkey_migrations::{Migrator, MigratorTrait};
 use sea_orm::{
     ColumnTrait, ConnectionTrait, DatabaseConnection, DbBackend, EntityTrait, QueryFilter,
@@ -81,10 +82,17 @@ async fn check(database: &DatabaseConnection) {
         .unwrap();
     let seen: Vec<_> = invitations
         .iter()
-        .map(|row| (row.organization_id.as_u128(), &*row.login, &*row.role, row.created_at))
+        .map(|row| {
+            (
+                Uuid::from(row.organization_id).as_u128(),
+                &*row.login,
+                row.role,
+                row.created_at.as_millis(),
+            )
+        })
         .collect();
-    assert_eq!(seen, [(1, "Guest", "admin", 5), (2, "Guest", "viewer", 6)]);
-    assert_eq!(invitations[0].invited_by, Some(Uuid::from_u128(3)));
+    assert_eq!(seen, [(1, "Guest", Role::Admin, 5), (2, "Guest", Role::Viewer, 6)]);
+    assert_eq!(invitations[0].invited_by, Some(Uuid::from_u128(3).into()));
     assert_eq!(invitations[1].invited_by, None);
     let members = membership::Entity::find().all(database).await.unwrap();
     assert_eq!(members.len(), 1, "the owner");

@@ -20,7 +20,7 @@ use crate::services::Services;
 use latchkey_store::entity::{membership, user};
 
 fn event(action: AuditAction, person: &user::Model, changes: Changes) -> Event<'_> {
-    let id = UserId::from(person.id).to_string();
+    let id = person.id.to_string();
     Event { action, kind: TargetKind::Member, id, name: &person.login, changes }
 }
 
@@ -52,7 +52,7 @@ async fn change_once(
     // Of two who change members at once, the second sees what the first did.
     let Begun { transaction, by, .. } = scope.begin(services, actor).await?;
     let (row, person) = find(&transaction, scope.id(), user).await?;
-    let member = to_member(&row, &person)?;
+    let member = to_member(&row, &person);
     allow(scope.role(), member.role.to_manage())?;
     if member.role == patch.role {
         return Ok(member);
@@ -64,7 +64,7 @@ async fn change_once(
         organizations::check_owned(&transaction, user, "This user owns").await?;
     }
     let mut row = row.into_active_model();
-    row.role = Set(patch.role.as_str().to_owned());
+    row.role = Set(patch.role);
     row.update(&transaction).await?;
     let changes = Changes::default().field("role", member.role, patch.role);
     let event = event(AuditAction::MemberRoleChanged, &person, changes);
@@ -100,7 +100,7 @@ async fn remove_once(
         allow(scope.role(), Permission::MembersWrite)?;
     }
     let (row, person) = find(&transaction, scope.id(), user).await?;
-    let role = to_member(&row, &person)?.role;
+    let role = to_member(&row, &person).role;
     if !leaves {
         allow(scope.role(), role.to_manage())?;
     }
@@ -121,10 +121,10 @@ async fn find(
     organization: OrganizationId,
     user: UserId,
 ) -> Result<(membership::Model, user::Model), Error> {
-    let key = (organization.as_uuid(), user.as_uuid());
+    let key = (organization, user);
     let row = membership::Entity::find_by_id(key).one(transaction).await?;
     let row = row.ok_or(Error::NotFound)?;
-    let person = user::Entity::find_by_id(user.as_uuid()).one(transaction).await?;
+    let person = user::Entity::find_by_id(user).one(transaction).await?;
     Ok((row, person.ok_or(Error::corrupt("member"))?))
 }
 
@@ -136,7 +136,7 @@ async fn another_owner(
     let others = membership::Entity::find()
         .filter(membership::Column::OrganizationId.eq(except.organization_id))
         .filter(membership::Column::UserId.ne(except.user_id))
-        .filter(membership::Column::Role.eq(Role::Owner.as_str()))
+        .filter(membership::Column::Role.eq(Role::Owner))
         .count(transaction)
         .await?;
     if others == 0 { Err(Error::LastOwner) } else { Ok(()) }

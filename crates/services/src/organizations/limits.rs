@@ -3,19 +3,13 @@
 
 use latchkey_domain::id::UserId;
 use latchkey_domain::role::Role;
-use latchkey_domain::tier::{OWNED_ORGANIZATIONS, TierOverrides};
+use latchkey_domain::tier::OWNED_ORGANIZATIONS;
 use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, PaginatorTrait, QueryFilter};
 
 use crate::error::Error;
 use crate::members::lock_person;
 use latchkey_store::decode::Plan;
 use latchkey_store::entity::{membership, organization, project};
-
-/// The overrides as the database has them.
-pub(super) fn to_column(overrides: &TierOverrides) -> Option<String> {
-    let json = || serde_json::to_string(overrides).unwrap_or_else(|_| "{}".to_owned());
-    (!overrides.is_empty()).then(json)
-}
 
 /// Refuses one more project beyond the plan. The organization is locked by now.
 ///
@@ -25,7 +19,7 @@ pub(crate) async fn check_projects(
     transaction: &impl ConnectionTrait,
     organization: &organization::Model,
 ) -> Result<(), Error> {
-    let plan = Plan::of(organization)?;
+    let plan = Plan::of(organization);
     let Some(limit) = plan.limits().projects else { return Ok(()) };
     let used = count_projects(transaction, organization).await?;
     if used < u64::from(limit) {
@@ -79,8 +73,8 @@ pub(super) async fn count_owned(
 ) -> Result<u64, Error> {
     // Deleting an organization deletes its memberships.
     Ok(membership::Entity::find()
-        .filter(membership::Column::UserId.eq(person.as_uuid()))
-        .filter(membership::Column::Role.eq(Role::Owner.as_str()))
+        .filter(membership::Column::UserId.eq(person))
+        .filter(membership::Column::Role.eq(Role::Owner))
         .count(database)
         .await?)
 }

@@ -18,7 +18,6 @@ use sea_orm::{
     ColumnTrait, EntityTrait, FromQueryResult, JoinType, QueryFilter, QueryOrder, QuerySelect,
     RelationTrait, Select,
 };
-use uuid::Uuid;
 
 use crate::actor::Actor;
 use crate::error::Error;
@@ -29,24 +28,17 @@ use latchkey_store::entity::{membership, organization};
 
 #[derive(FromQueryResult)]
 struct OrganizationRow {
-    id: Uuid,
+    id: OrganizationId,
     name: String,
-    tier: String,
-    role: String,
-    created_at: i64,
+    tier: Tier,
+    role: Role,
+    created_at: Timestamp,
 }
 
-impl TryFrom<OrganizationRow> for Organization {
-    type Error = Error;
-
-    fn try_from(row: OrganizationRow) -> Result<Self, Error> {
-        Ok(Self {
-            id: row.id.into(),
-            name: row.name,
-            tier: Tier::from_name(&row.tier).ok_or(Error::corrupt("tier"))?,
-            role: Some(Role::from_name(&row.role).ok_or(Error::corrupt("role"))?),
-            created_at: Timestamp::from_millis(row.created_at),
-        })
+impl From<OrganizationRow> for Organization {
+    fn from(row: OrganizationRow) -> Self {
+        let OrganizationRow { id, name, tier, role, created_at } = row;
+        Self { id, name, tier, role: Some(role), created_at }
     }
 }
 
@@ -60,12 +52,12 @@ pub async fn list(
     page: PageRequest,
 ) -> Result<Page<Organization>, Error> {
     let mut query = joined(actor)?.order_by_desc(organization::Column::Id).limit(page.rows());
-    if let Some(after) = page.after_id()? {
+    if let Some(after) = page.after_id::<OrganizationId>()? {
         query = query.filter(organization::Column::Id.lt(after));
     }
     let rows = query.into_model::<OrganizationRow>().all(services.database.reader()).await?;
-    let organizations = rows.into_iter().map(Organization::try_from).collect::<Result<_, _>>()?;
-    Ok(page.page(organizations, |last: &Organization| id_cursor(last.id.as_uuid())))
+    let organizations = rows.into_iter().map(Organization::from).collect();
+    Ok(page.page(organizations, |last: &Organization| id_cursor(last.id)))
 }
 
 /// All of them: a person is in few.
@@ -78,7 +70,7 @@ pub(crate) async fn of_actor(
         .into_model::<OrganizationRow>()
         .all(services.database.reader())
         .await?;
-    rows.into_iter().map(Organization::try_from).collect()
+    Ok(rows.into_iter().map(Organization::from).collect())
 }
 
 /// One organization.
@@ -94,13 +86,13 @@ pub async fn get(
         // A service key is told what its tenant may know.
         scope::organization(services, actor, id, Permission::Read).await?;
     }
-    joined(actor)?
-        .filter(organization::Column::Id.eq(id.as_uuid()))
+    let row = joined(actor)?
+        .filter(organization::Column::Id.eq(id))
         .into_model::<OrganizationRow>()
         .one(services.database.reader())
         .await?
-        .ok_or(Error::NotFound)?
-        .try_into()
+        .ok_or(Error::NotFound)?;
+    Ok(row.into())
 }
 
 /// Organizations with the actor's own membership: the tenant scope of every query here.
@@ -109,5 +101,5 @@ fn joined(actor: &Actor) -> Result<Select<organization::Entity>, Error> {
     Ok(organization::Entity::find()
         .column(membership::Column::Role)
         .join(JoinType::InnerJoin, organization::Relation::Membership.def())
-        .filter(membership::Column::UserId.eq(user.as_uuid())))
+        .filter(membership::Column::UserId.eq(user)))
 }

@@ -25,17 +25,17 @@ pub async fn plan_use(
 ) -> Result<PlanUse, Error> {
     scope::organization(services, actor, id, Permission::Read).await?;
     let database = services.database.reader();
-    let row = organization::Entity::find_by_id(id.as_uuid()).one(database).await?;
+    let row = organization::Entity::find_by_id(id).one(database).await?;
     let row = row.ok_or(Error::NotFound)?;
     let person = actor.author();
     let since = services.clock.now() - INVITATION_WINDOW;
     let invitations = invitation_time::Entity::find()
-        .filter(invitation_time::Column::UserId.eq(person.as_uuid()))
-        .filter(invitation_time::Column::At.gt(since.as_millis()))
+        .filter(invitation_time::Column::UserId.eq(person))
+        .filter(invitation_time::Column::At.gt(since))
         .count(database)
         .await?;
     Ok(PlanUse {
-        limits: Plan::of(&row)?.limits(),
+        limits: Plan::of(&row).limits(),
         projects: count_projects(database, &row).await?,
         owned_organizations: count_owned(database, person).await?,
         invitations,

@@ -2,19 +2,17 @@
 
 use latchkey_domain::api::{Organization, OrganizationPatch, OrganizationRequest};
 use latchkey_domain::audit::{AuditAction, TargetKind};
-use latchkey_domain::id::{OrganizationId, UserId};
+use latchkey_domain::id::{OrganizationId, ProjectId, UserId};
 use latchkey_domain::name::Name;
 use latchkey_domain::role::{Permission, Role};
 use latchkey_domain::tier::{Tier, TierOverrides};
-use latchkey_domain::time::Timestamp;
 use sea_orm::sea_query::{Expr, LockType};
 use sea_orm::{
     ActiveModelTrait, ColumnTrait, ConnectionTrait, DatabaseTransaction, EntityTrait,
     IntoActiveModel, QueryFilter, QueryOrder, QuerySelect, Set,
 };
-use uuid::Uuid;
 
-use super::limits::{self, check_owned};
+use super::limits::check_owned;
 use crate::actor::{Actor, Person};
 use crate::audit::{self, Changes, Event};
 use crate::creates;
@@ -87,19 +85,19 @@ pub(crate) async fn insert(
     let now = services.clock.now();
     let id = OrganizationId::new(now, services.random.bytes());
     let row = organization::ActiveModel {
-        id: Set(id.as_uuid()),
+        id: Set(id),
         name: Set(name.to_string()),
-        tier: Set(Tier::Free.as_str().to_owned()),
-        created_at: Set(now.as_millis()),
+        tier: Set(Tier::Free),
+        created_at: Set(now),
         deleted_at: Set(None),
         tier_overrides: Set(None),
     };
     organization::Entity::insert(row).exec_without_returning(database).await?;
     let owner = membership::ActiveModel {
-        organization_id: Set(id.as_uuid()),
-        user_id: Set(owner.as_uuid()),
-        role: Set(Role::Owner.as_str().to_owned()),
-        created_at: Set(now.as_millis()),
+        organization_id: Set(id),
+        user_id: Set(owner),
+        role: Set(Role::Owner),
+        created_at: Set(now),
         invited_by: Set(None),
     };
     membership::Entity::insert(owner).exec_without_returning(database).await?;
@@ -120,7 +118,7 @@ pub(crate) async fn lock(
     transaction: &impl ConnectionTrait,
     id: OrganizationId,
 ) -> Result<organization::Model, Error> {
-    organization::Entity::find_by_id(id.as_uuid())
+    organization::Entity::find_by_id(id)
         .filter(organization::Column::DeletedAt.is_null())
         .lock(LockType::NoKeyUpdate)
         .one(transaction)
@@ -155,7 +153,7 @@ async fn change_once(
         Some(scope) => scope.begin(services, actor).await?,
         None => begin_as_administrator(services, actor, id).await?,
     };
-    let before = Plan::of(&row)?;
+    let before = Plan::of(&row);
     let plan = patched(before, &patch);
     let mut events = Vec::new();
     if let Some(name) = patch.name {
@@ -163,8 +161,8 @@ async fn change_once(
         events.push((AuditAction::OrganizationChanged, changes));
         row.name = name.to_string();
     }
-    plan.tier.as_str().clone_into(&mut row.tier);
-    row.tier_overrides = limits::to_column(&plan.overrides);
+    row.tier = plan.tier;
+    row.tier_overrides = (!plan.overrides.is_empty()).then_some(plan.overrides);
     let moved = Changes::default().field("tier", before.tier, plan.tier);
     events.push((AuditAction::TierChanged, moved));
     events.push((AuditAction::LimitsChanged, override_changes(before.overrides, plan.overrides)));
@@ -174,9 +172,7 @@ async fn change_once(
         let event = Event { action, kind, id: id.to_string(), name: &row.name, changes };
         audit::record(services, &transaction, id, &by, event).await?;
     }
-    let own = membership::Entity::find_by_id((id.as_uuid(), actor.author().as_uuid()))
-        .one(&transaction)
-        .await?;
+    let own = membership::Entity::find_by_id((id, actor.author())).one(&transaction).await?;
     // A key's record holds its organization's plan.
     let changed = if plan == before { KeyInvalidation::keys([]) } else { KeyInvalidation::All };
     changed.commit_and_invalidate(&services.checker, transaction).await?;
@@ -184,8 +180,8 @@ async fn change_once(
         id,
         name: row.name,
         tier: plan.tier,
-        role: own.and_then(|own| Role::from_name(&own.role)),
-        created_at: Timestamp::from_millis(row.created_at),
+        role: own.map(|own| own.role),
+        created_at: row.created_at,
     })
 }
 
@@ -257,7 +253,7 @@ async fn delete_once(services: &Services, actor: &Actor, id: OrganizationId) -> 
     let permission = Permission::OrganizationDelete;
     let mut scope = scope::organization(services, actor, id, permission).await?;
     let Begun { transaction, by, within: row } = scope.begin_for_all(services, actor).await?;
-    let now = services.clock.now().as_millis();
+    let now = services.clock.now();
     let projects = lock_projects(&transaction, id).await?;
     // Keys that are being made meanwhile are either done by now and revoked, or find no project.
     let of_these = key::Column::ProjectId.is_in(projects.iter().copied());
@@ -277,11 +273,11 @@ async fn delete_once(services: &Services, actor: &Actor, id: OrganizationId) -> 
     deleted.deleted_at = Set(Some(now));
     deleted.update(&transaction).await?;
     membership::Entity::delete_many()
-        .filter(membership::Column::OrganizationId.eq(id.as_uuid()))
+        .filter(membership::Column::OrganizationId.eq(id))
         .exec(&transaction)
         .await?;
     invitation::Entity::delete_many()
-        .filter(invitation::Column::OrganizationId.eq(id.as_uuid()))
+        .filter(invitation::Column::OrganizationId.eq(id))
         .exec(&transaction)
         .await?;
     let changes = Changes::default()
@@ -299,11 +295,11 @@ async fn delete_once(services: &Services, actor: &Actor, id: OrganizationId) -> 
 async fn lock_projects(
     transaction: &DatabaseTransaction,
     id: OrganizationId,
-) -> Result<Vec<Uuid>, Error> {
+) -> Result<Vec<ProjectId>, Error> {
     Ok(project::Entity::find()
         .select_only()
         .column(project::Column::Id)
-        .filter(project::Column::OrganizationId.eq(id.as_uuid()))
+        .filter(project::Column::OrganizationId.eq(id))
         .filter(project::Column::DeletedAt.is_null())
         // Always in the same order, or two who lock several wait for each other.
         .order_by_asc(project::Column::Id)

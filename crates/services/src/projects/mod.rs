@@ -8,12 +8,13 @@ pub(crate) use write::{insert, lock};
 use latchkey_domain::api::{Page, Project};
 use latchkey_domain::id::{OrganizationId, ProjectId};
 use latchkey_domain::role::Permission;
+use latchkey_domain::secret::KeyPrefix;
+use latchkey_domain::tier::{Tier, TierOverrides};
 use latchkey_domain::time::Timestamp;
 use sea_orm::{
     ColumnTrait, EntityTrait, FromQueryResult, JoinType, QueryFilter, QueryOrder, QuerySelect,
     RelationTrait, Select,
 };
-use uuid::Uuid;
 
 use crate::actor::Actor;
 use crate::error::Error;
@@ -26,13 +27,13 @@ use latchkey_store::entity::{organization, project};
 
 #[derive(FromQueryResult)]
 struct ProjectListRow {
-    id: Uuid,
-    organization_id: Uuid,
+    id: ProjectId,
+    organization_id: OrganizationId,
     name: String,
-    key_prefix: String,
-    created_at: i64,
-    tier: String,
-    tier_overrides: Option<String>,
+    key_prefix: KeyPrefix,
+    created_at: Timestamp,
+    tier: Tier,
+    tier_overrides: Option<TierOverrides>,
 }
 
 /// The projects of an organization, newest first.
@@ -47,11 +48,11 @@ pub async fn list(
 ) -> Result<Page<Project>, Error> {
     let scope = scope::organization(services, actor, organization, Permission::Read).await?;
     let mut query = with_tier()
-        .filter(project::Column::OrganizationId.eq(scope.id().as_uuid()))
+        .filter(project::Column::OrganizationId.eq(scope.id()))
         .filter(project::Column::DeletedAt.is_null())
         .order_by_desc(project::Column::Id)
         .limit(page.rows());
-    if let Some(after) = page.after_id()? {
+    if let Some(after) = page.after_id::<ProjectId>()? {
         query = query.filter(project::Column::Id.lt(after));
     }
     let rows = query.into_model::<ProjectListRow>().all(services.database.reader()).await?;
@@ -62,7 +63,7 @@ pub async fn list(
         let used = used.get(&row.id).copied().unwrap_or_default();
         to_project(row, used)
     });
-    Ok(Page { data: projects.collect::<Result<_, _>>()?, next_cursor: rows.next_cursor })
+    Ok(Page { data: projects.collect(), next_cursor: rows.next_cursor })
 }
 
 /// One project.
@@ -79,7 +80,7 @@ pub(crate) async fn in_scope(
     services: &Services,
     scope: &scope::ProjectScope,
 ) -> Result<Project, Error> {
-    let id = scope.id().as_uuid();
+    let id = scope.id();
     let row = with_tier()
         .filter(project::Column::Id.eq(id))
         .into_model::<ProjectListRow>()
@@ -87,7 +88,7 @@ pub(crate) async fn in_scope(
         .await?
         .ok_or(Error::NotFound)?;
     let used = count_active(services, services.database.reader(), &[id]).await?;
-    to_project(row, used.get(&id).copied().unwrap_or_default())
+    Ok(to_project(row, used.get(&id).copied().unwrap_or_default()))
 }
 
 fn with_tier() -> Select<project::Entity> {
@@ -97,16 +98,16 @@ fn with_tier() -> Select<project::Entity> {
         .join(JoinType::InnerJoin, project::Relation::Organization.def())
 }
 
-fn to_project(row: ProjectListRow, keys_used: u64) -> Result<Project, Error> {
-    let plan = Plan::parse(&row.tier, row.tier_overrides.as_deref())?;
-    Ok(Project {
-        id: row.id.into(),
-        organization_id: row.organization_id.into(),
+fn to_project(row: ProjectListRow, keys_used: u64) -> Project {
+    let plan = Plan::new(row.tier, row.tier_overrides);
+    Project {
+        id: row.id,
+        organization_id: row.organization_id,
         name: row.name,
-        key_prefix: row.key_prefix,
+        key_prefix: row.key_prefix.to_string(),
         tier: plan.tier,
         keys_used,
         keys_limit: plan.limits().keys_per_project,
-        created_at: Timestamp::from_millis(row.created_at),
-    })
+        created_at: row.created_at,
+    }
 }

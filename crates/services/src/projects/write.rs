@@ -70,11 +70,11 @@ pub(crate) async fn insert(
     let now = services.clock.now();
     let id = ProjectId::new(now, services.random.bytes());
     let row = project::ActiveModel {
-        id: Set(id.as_uuid()),
-        organization_id: Set(organization.as_uuid()),
+        id: Set(id),
+        organization_id: Set(organization),
         name: Set(request.name.to_string()),
-        key_prefix: Set(request.key_prefix.to_string()),
-        created_at: Set(now.as_millis()),
+        key_prefix: Set(request.key_prefix.clone()),
+        created_at: Set(now),
         deleted_at: Set(None),
     };
     project::Entity::insert(row).exec_without_returning(database).await?;
@@ -90,7 +90,7 @@ pub(crate) async fn lock(
     transaction: &impl ConnectionTrait,
     scope: &ProjectScope,
 ) -> Result<project::Model, Error> {
-    project::Entity::find_by_id(scope.id().as_uuid())
+    project::Entity::find_by_id(scope.id())
         .filter(project::Column::DeletedAt.is_null())
         .lock(LockType::NoKeyUpdate)
         .one(transaction)
@@ -130,7 +130,7 @@ async fn change_once(
     }
     if let Some(prefix) = patch.key_prefix {
         changes = changes.field("key_prefix", &row.key_prefix, &prefix);
-        row.key_prefix = prefix.to_string();
+        row.key_prefix = prefix;
     }
     if !changes.is_empty() {
         let row = row.into_active_model().reset_all().update(&transaction).await?;
@@ -153,7 +153,7 @@ pub async fn delete(services: &Services, actor: &Actor, id: ProjectId) -> Result
 async fn delete_once(services: &Services, actor: &Actor, id: ProjectId) -> Result<(), Error> {
     let mut scope = scope::project(services, actor, id, Permission::ProjectsWrite).await?;
     let Begun { transaction, by, within: row } = scope.begin(services, actor).await?;
-    let now = services.clock.now().as_millis();
+    let now = services.clock.now();
     // Keys that are being made meanwhile are either done by now and revoked, or find no project.
     let revoked = revoke_where(&transaction, key::Column::ProjectId.eq(row.id), now).await?;
     application::Entity::update_many()

@@ -18,7 +18,7 @@
 //! Several of a kind are locked in the order of their ids. SQLite has a single writer, and needs
 //! none of it.
 
-use latchkey_domain::id::{KeyId, OrganizationId};
+use latchkey_domain::id::{KeyId, OrganizationId, SessionId};
 use latchkey_domain::key::KeyStatus;
 use latchkey_domain::outcome::Outcome;
 use latchkey_domain::time::Timestamp;
@@ -29,7 +29,7 @@ use sea_orm::{
 };
 use uuid::Uuid;
 
-use super::{ApplicationScope, Grant, OrganizationScope, ProjectScope, allow, role};
+use super::{ApplicationScope, Grant, OrganizationScope, ProjectScope, allow};
 use crate::accounts::{standing, who_may_sign_in};
 use crate::actor::{Actor, Person, ServiceKey, Who};
 use crate::audit::By;
@@ -59,7 +59,7 @@ pub(crate) struct Begun<T> {
 /// `Unauthenticated` if the session has ended, `Forbidden` for a service key.
 pub(crate) async fn begin(services: &Services, actor: &Actor) -> Result<Begun<()>, Error> {
     let person = actor.person()?;
-    count_write(services, person.user().as_uuid())?;
+    count_write(services, person.user())?;
     let transaction = services.database.begin_for(OnBehalfOf::Person(person.user())).await?;
     let by = lock_session(services, &transaction, actor, person).await?;
     Ok(Begun { transaction, by, within: () })
@@ -78,7 +78,7 @@ impl OrganizationScope {
     ) -> Result<Begun<organization::Model>, Error> {
         let Begun { transaction, by, .. } = begin(services, actor).await?;
         let within = organizations::lock(&transaction, self.id).await?;
-        let own = membership::Column::UserId.eq(actor.author().as_uuid());
+        let own = membership::Column::UserId.eq(actor.author());
         self.lock_members(&transaction, actor, own).await?;
         Ok(Begun { transaction, by, within })
     }
@@ -94,7 +94,7 @@ impl OrganizationScope {
     ) -> Result<Begun<organization::Model>, Error> {
         let Begun { transaction, by, .. } = begin(services, actor).await?;
         let within = organizations::lock(&transaction, self.id).await?;
-        let all = membership::Column::OrganizationId.eq(self.id.as_uuid());
+        let all = membership::Column::OrganizationId.eq(self.id);
         self.lock_members(&transaction, actor, all).await?;
         Ok(Begun { transaction, by, within })
     }
@@ -107,9 +107,9 @@ impl OrganizationScope {
         which: sea_orm::sea_query::Expr,
     ) -> Result<(), Error> {
         let rows = lock_memberships(transaction, self.id, which).await?;
-        let own = actor.author().as_uuid();
+        let own = actor.author();
         let own = rows.iter().find(|row| row.user_id == own).ok_or(Error::NotFound)?;
-        self.role = role(&own.role)?;
+        self.role = own.role;
         allow(self.role, self.permission)
     }
 }
@@ -140,10 +140,10 @@ impl ProjectScope {
         person: &Person,
     ) -> Result<Begun<project::Model>, Error> {
         let Begun { transaction, by, .. } = begin(services, actor).await?;
-        let own = membership::Column::UserId.eq(person.user().as_uuid());
+        let own = membership::Column::UserId.eq(person.user());
         let rows = lock_memberships(&transaction, self.organization, own).await?;
         let own = rows.first().ok_or(Error::NotFound)?;
-        self.grant = Grant::Member(role(&own.role)?);
+        self.grant = Grant::Member(own.role);
         let within = projects::lock(&transaction, self).await?;
         Ok(Begun { transaction, by, within })
     }
@@ -154,7 +154,7 @@ impl ProjectScope {
         actor: &Actor,
         key: &ServiceKey,
     ) -> Result<Begun<project::Model>, Error> {
-        count_write(services, key.id.as_uuid())?;
+        count_write(services, key.id)?;
         let who = OnBehalfOf::Organization(key.organization);
         let transaction = services.database.begin_for(who).await?;
         let within = projects::lock(&transaction, self).await?;
@@ -188,16 +188,16 @@ impl ApplicationScope {
 pub(crate) async fn begin_on_sessions(
     services: &Services,
     actor: &Actor,
-) -> Result<Begun<Vec<Uuid>>, Error> {
+) -> Result<Begun<Vec<SessionId>>, Error> {
     let person = actor.person()?;
     // By the session, not the person: whoever stole one of them can't keep its owner from ending
     // it.
-    count_write(services, person.session().as_uuid())?;
+    count_write(services, person.session())?;
     let transaction = services.database.begin_for(OnBehalfOf::Person(person.user())).await?;
-    let within: Vec<Uuid> = session::Entity::find()
+    let within: Vec<SessionId> = session::Entity::find()
         .select_only()
         .column(session::Column::Id)
-        .filter(session::Column::UserId.eq(person.user().as_uuid()))
+        .filter(session::Column::UserId.eq(person.user()))
         .filter(session::Column::EndedAt.is_null())
         .order_by_asc(session::Column::Id)
         .lock(LockType::NoKeyUpdate)
@@ -210,7 +210,7 @@ pub(crate) async fn begin_on_sessions(
 
 /// Every write begins here, so each is counted once, whoever asked for it and by whichever way:
 /// before it waits for the one writer.
-fn count_write(services: &Services, caller: Uuid) -> Result<(), Error> {
+fn count_write(services: &Services, caller: impl Into<Uuid>) -> Result<(), Error> {
     services.writes.count(caller, services.clock.monotonic())
 }
 
@@ -220,14 +220,14 @@ async fn lock_session(
     actor: &Actor,
     person: &Person,
 ) -> Result<By, Error> {
-    session::Entity::find_by_id(person.session().as_uuid())
-        .filter(session::Column::UserId.eq(person.user().as_uuid()))
+    session::Entity::find_by_id(person.session())
+        .filter(session::Column::UserId.eq(person.user()))
         .filter(standing(services))
         .lock(LockType::NoKeyUpdate)
         .one(transaction)
         .await?
         .ok_or(Error::Unauthenticated)?;
-    let user = user::Entity::find_by_id(person.user().as_uuid());
+    let user = user::Entity::find_by_id(person.user());
     let user = user.filter(who_may_sign_in(services)).one(transaction).await?;
     let user = user.ok_or(Error::Unauthenticated)?;
     Ok(By::person(person.user(), &user.login, actor.ip))
@@ -239,7 +239,7 @@ async fn lock_memberships(
     which: sea_orm::sea_query::Expr,
 ) -> Result<Vec<membership::Model>, Error> {
     Ok(membership::Entity::find()
-        .filter(membership::Column::OrganizationId.eq(organization.as_uuid()))
+        .filter(membership::Column::OrganizationId.eq(organization))
         .filter(which)
         .order_by_asc(membership::Column::UserId)
         .lock(LockType::NoKeyUpdate)
@@ -254,8 +254,8 @@ async fn lock_service_key(
     key: &ServiceKey,
 ) -> Result<key::Model, Error> {
     let denied = |outcome| Error::Denied(Box::new(Denial::of(outcome)));
-    let row = key::Entity::find_by_id(key.id.as_uuid())
-        .filter(key::Column::ProjectId.eq(key.project.as_uuid()))
+    let row = key::Entity::find_by_id(key.id)
+        .filter(key::Column::ProjectId.eq(key.project))
         .lock(LockType::NoKeyUpdate)
         .one(transaction)
         .await?

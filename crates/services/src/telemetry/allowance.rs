@@ -46,10 +46,10 @@ impl Allowance {
         services: &Services,
         id: OrganizationId,
     ) -> Result<Self, Error> {
-        let row = organization::Entity::find_by_id(id.as_uuid())
+        let row = organization::Entity::find_by_id(id)
             .one(services.database.reader())
             .await?
             .ok_or(Error::NotFound)?;
-        Ok(Self::of(&Plan::of(&row)?))
+        Ok(Self::of(&Plan::of(&row)))
     }
 }

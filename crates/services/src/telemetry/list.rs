@@ -23,13 +23,13 @@ const READ_OF_A_MESSAGE: usize = 4 * MOST_BYTES;
 /// A row of a page: where it stands in the list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct RowPosition {
-    pub(super) timestamp: i64,
+    pub(super) timestamp: Timestamp,
     pub(super) nanos: i32,
     pub(super) id: Uuid,
 }
 
-impl From<(i64, i32, Uuid)> for RowPosition {
-    fn from((timestamp, nanos, id): (i64, i32, Uuid)) -> Self {
+impl From<(Timestamp, i32, Uuid)> for RowPosition {
+    fn from((timestamp, nanos, id): (Timestamp, i32, Uuid)) -> Self {
         Self { timestamp, nanos, id }
     }
 }
@@ -45,9 +45,9 @@ pub(super) fn nanos_to_row(time: PreciseTimestamp) -> i32 {
     i32::try_from(time.nanos()).unwrap_or_default()
 }
 
-pub(super) fn time_from_row(millis: i64, nanos: i32) -> PreciseTimestamp {
+pub(super) fn time_from_row(millisecond: Timestamp, nanos: i32) -> PreciseTimestamp {
     let nanos = u32::try_from(nanos).unwrap_or_default();
-    PreciseTimestamp::new(Timestamp::from_millis(millis), nanos)
+    PreciseTimestamp::new(millisecond, nanos)
 }
 
 /// The rows that a page may have.
@@ -129,7 +129,7 @@ mod tests {
     use super::*;
 
     fn place(id: u128) -> RowPosition {
-        RowPosition { timestamp: 7, nanos: 8, id: Uuid::from_u128(id) }
+        RowPosition { timestamp: Timestamp::from_millis(7), nanos: 8, id: Uuid::from_u128(id) }
     }
 
     fn rows(lengths: &[usize]) -> Vec<(RowPosition, usize)> {

@@ -3,10 +3,10 @@
 use std::collections::HashMap;
 
 use latchkey_domain::api::{IngestedLog, LogEntry, LogFilter, Page};
-use latchkey_domain::id::ApplicationId;
+use latchkey_domain::id::{ApplicationId, LogItemId};
 use latchkey_domain::problem::FieldError;
 use latchkey_domain::role::Permission;
-use latchkey_domain::time::{PreciseTimestamp, Timestamp};
+use latchkey_domain::time::PreciseTimestamp;
 use sea_orm::sea_query::ExprTrait;
 use sea_orm::{ColumnTrait, EntityTrait, Iterable, QueryFilter, QuerySelect, Set};
 use uuid::Uuid;
@@ -88,7 +88,7 @@ pub fn check_log(entry: &LogEntry) -> Vec<FieldError> {
 
 fn to_row(
     source: &Source,
-    id: Uuid,
+    id: LogItemId,
     ids: &Ids,
     index: usize,
     entry: LogEntry,
@@ -109,34 +109,34 @@ fn to_row(
     let texts =
         [Some(&*message), Some(&*level), Some(&*kind), trace_id.as_deref(), meta.as_deref()];
     let bytes = sizes::of_row(texts);
-    let environment = source.key.environment.as_str();
+    let environment = source.key.environment;
     let client_time = entry.client_timestamp.map(PreciseTimestamp::from);
     let fingerprint = texts
         .into_iter()
-        .fold(Fingerprint::new().text(environment), Fingerprint::optional)
+        .fold(Fingerprint::new().text(environment.as_str()), Fingerprint::optional)
         .time(entry.timestamp)
         .number(client_time.is_some().into());
     let fingerprint = client_time.into_iter().fold(fingerprint, Fingerprint::time).finish();
-    let timestamp = entry.timestamp.millisecond().as_millis();
+    let timestamp = entry.timestamp.millisecond();
     let row = log::ActiveModel {
         id: Set(id),
-        application_id: Set(source.application.as_uuid()),
-        key_id: Set(source.key.id.as_uuid()),
-        environment: Set(environment.to_owned()),
+        application_id: Set(source.application),
+        key_id: Set(source.key.id),
+        environment: Set(environment),
         timestamp: Set(timestamp),
-        received_at: Set(ids.now().as_millis()),
+        received_at: Set(ids.now()),
         trace_id: Set(trace_id),
         level: Set(level),
         kind: Set(kind),
         message: Set(message),
-        client_timestamp: Set(entry.client_timestamp.map(Timestamp::as_millis)),
-        project_id: Set(Some(source.key.project.as_uuid())),
+        client_timestamp: Set(entry.client_timestamp),
+        project_id: Set(Some(source.key.project)),
         bytes: Set(bytes),
         nanos: Set(nanos_to_row(entry.timestamp)),
         fingerprint: Set(Some(fingerprint)),
         meta: Set(meta),
     };
-    Ok((row, RowKey { id, bytes, timestamp, fingerprint }))
+    Ok((row, RowKey { id: id.into(), bytes, timestamp, fingerprint }))
 }
 
 /// The logs of one application, newest first by their own time.
@@ -162,7 +162,7 @@ pub async fn list_logs(
         .filter(log::Column::Id.is_in(places.ids()))
         .all(services.database.telemetry().reader())
         .await?;
-    let rows = rows.into_iter().map(|row| Ok((row.id, from_row(row)?)));
+    let rows = rows.into_iter().map(|row| Ok((row.id.into(), from_row(row)?)));
     Ok(places.page(rows.collect::<Result<Vec<_>, Error>>()?))
 }
 
@@ -171,17 +171,17 @@ fn from_row(mut row: log::Model) -> Result<IngestedLog, Error> {
     cut_text(&mut row.message);
     let meta = row.meta.as_deref().map(serde_json::from_str).transpose();
     Ok(IngestedLog {
-        id: row.id.into(),
-        key_id: row.key_id.into(),
-        environment: latchkey_store::decode::environment_of(&row.environment)?,
-        received_at: Timestamp::from_millis(row.received_at),
+        id: row.id,
+        key_id: row.key_id,
+        environment: row.environment,
+        received_at: row.received_at,
         entry: LogEntry {
             trace_id: row.trace_id,
             level: row.level,
             kind: row.kind,
             message: row.message,
             timestamp: time_from_row(row.timestamp, row.nanos),
-            client_timestamp: row.client_timestamp.map(Timestamp::from_millis),
+            client_timestamp: row.client_timestamp,
             meta: meta.map_err(|_| Error::corrupt("log meta"))?,
         },
     })

@@ -62,8 +62,8 @@ impl Source {
         let application = match (key.application, named) {
             (Some(own), _) => own,
             (None, Some(named)) => {
-                application::Entity::find_by_id(named.as_uuid())
-                    .filter(application::Column::ProjectId.eq(key.project.as_uuid()))
+                application::Entity::find_by_id(named)
+                    .filter(application::Column::ProjectId.eq(key.project))
                     .filter(application::Column::DeletedAt.is_null())
                     .one(services.database.reader())
                     .await?

@@ -7,6 +7,7 @@
 
 use std::collections::{HashMap, HashSet};
 
+use latchkey_domain::time::Timestamp;
 use sea_orm::sea_query::Expr;
 use sea_orm::{ColumnTrait, DatabaseTransaction, EntityTrait, QueryFilter, QuerySelect};
 use uuid::Uuid;
@@ -36,9 +37,9 @@ async fn find<E: Received>(
     call: CallIdentity,
     rows: &[RowKey],
 ) -> Result<i64, Error> {
-    let times: HashSet<i64> = rows.iter().map(|row| row.timestamp).collect();
+    let times: HashSet<Timestamp> = rows.iter().map(|row| row.timestamp).collect();
     let fingerprints = rows.iter().map(|row| row.fingerprint);
-    let there: Vec<(Uuid, i64, Uuid)> = E::find()
+    let there: Vec<(Uuid, Timestamp, Uuid)> = E::find()
         .select_only()
         .columns([E::ID, E::TIMESTAMP, E::FINGERPRINT])
         .filter(E::APPLICATION_ID.eq(call.application))
@@ -47,7 +48,7 @@ async fn find<E: Received>(
         .into_tuple()
         .all(transaction)
         .await?;
-    let there: HashMap<(i64, Uuid), Uuid> =
+    let there: HashMap<(Timestamp, Uuid), Uuid> =
         there.into_iter().map(|(id, time, fingerprint)| ((time, fingerprint), id)).collect();
     let mut bytes = 0;
     let mut of_others = HashMap::new();
@@ -82,7 +83,7 @@ async fn take_over<E: Received>(
     for other in unfinished {
         let ids = Ids::after(other.first_id);
         let items = u16::try_from(other.items).map_err(|_| Error::corrupt("number of items"))?;
-        for id in (0..items).map(|index| ids.trace(index)) {
+        for id in (0..items).map(|index| Uuid::from(ids.trace(index))) {
             if let Some(own) = rows.get(&id) {
                 E::update_many()
                     .col_expr(E::ID, Expr::val(*own))

@@ -6,12 +6,14 @@
 
 use std::time::Duration;
 
+use latchkey_domain::id::ApplicationId;
 use latchkey_domain::key::Environment;
+use latchkey_domain::tier::{Tier, TierOverrides};
 use latchkey_domain::time::Timestamp;
 use sea_orm::sea_query::{Expr, ExprTrait, LockBehavior, LockType, Order, Query, SelectStatement};
 use sea_orm::{
     ActiveModelTrait, ColumnTrait, ConnectionTrait, DatabaseTransaction, EntityTrait,
-    IntoActiveModel, JoinType, QueryFilter, QueryOrder, QuerySelect, RelationTrait, Set, Value,
+    IntoActiveModel, JoinType, QueryFilter, QueryOrder, QuerySelect, RelationTrait, Set,
 };
 use uuid::Uuid;
 
@@ -69,8 +71,8 @@ impl Received for log::Entity {
 /// What a reader may see at `now`: what live keys brought within `live`, and the sandbox of the
 /// last 24 hours.
 pub(super) fn kept<E: Received>(now: Timestamp, live: Duration) -> Expr {
-    let of_sandbox = is_sandbox::<E>().not().or(E::RECEIVED_AT.gt((now - KEPT).as_millis()));
-    E::RECEIVED_AT.gt((now - live).as_millis()).and(of_sandbox)
+    let of_sandbox = is_sandbox::<E>().not().or(E::RECEIVED_AT.gt(now - KEPT));
+    E::RECEIVED_AT.gt(now - live).and(of_sandbox)
 }
 
 /// Written into the statement, not bound to it: SQLite uses the partial index for nothing else.
@@ -79,8 +81,7 @@ fn is_sandbox<E: Received>() -> Expr {
 }
 
 fn is_of<E: Received>(environment: Environment) -> Expr {
-    let name = Value::from(environment.as_str());
-    Expr::col((E::default(), E::ENVIRONMENT)).eq(Expr::Constant(name))
+    Expr::col((E::default(), E::ENVIRONMENT)).eq(Expr::Constant(environment.into()))
 }
 
 /// How many items were deleted.
@@ -156,27 +157,27 @@ pub(super) async fn delete_by_id<E: Received>(
 pub async fn purge_live(services: &Services) -> Result<Purged, Error> {
     let now = services.clock.now();
     let mut purged = Purged::default();
-    let mut after = Uuid::nil();
+    let mut after = ApplicationId::from(Uuid::nil());
     loop {
-        let applications: Vec<(Uuid, String, Option<String>)> = application::Entity::find()
-            .select_only()
-            .column(application::Column::Id)
-            .column(organization::Column::Tier)
-            .column(organization::Column::TierOverrides)
-            .join(JoinType::InnerJoin, application::Relation::Project.def())
-            .join(JoinType::InnerJoin, project::Relation::Organization.def())
-            .filter(application::Column::Id.gt(after))
-            .filter(application::Column::PurgedAt.is_null())
-            .order_by_asc(application::Column::Id)
-            .limit(ROWS_PER_DELETE)
-            .into_tuple()
-            .all(services.database.reader())
-            .await?;
+        let applications: Vec<(ApplicationId, Tier, Option<TierOverrides>)> =
+            application::Entity::find()
+                .select_only()
+                .column(application::Column::Id)
+                .column(organization::Column::Tier)
+                .column(organization::Column::TierOverrides)
+                .join(JoinType::InnerJoin, application::Relation::Project.def())
+                .join(JoinType::InnerJoin, project::Relation::Organization.def())
+                .filter(application::Column::Id.gt(after))
+                .filter(application::Column::PurgedAt.is_null())
+                .order_by_asc(application::Column::Id)
+                .limit(ROWS_PER_DELETE)
+                .into_tuple()
+                .all(services.database.reader())
+                .await?;
         let Some((last, ..)) = applications.last() else { break };
         after = *last;
         for (application, tier, overrides) in applications {
-            let plan = Plan::parse(&tier, overrides.as_deref())?;
-            let over = (now - Allowance::of(&plan).kept).as_millis();
+            let over = now - Allowance::of(&Plan::new(tier, overrides)).kept;
             purged.traces += purge_over::<trace::Entity>(services, application, over).await?;
             purged.logs += purge_over::<log::Entity>(services, application, over).await?;
         }
@@ -191,8 +192,8 @@ pub async fn purge_live(services: &Services) -> Result<Purged, Error> {
 /// Looks before it locks: most applications have nothing to delete.
 async fn purge_over<E: Received>(
     services: &Services,
-    application: Uuid,
-    until: i64,
+    application: ApplicationId,
+    until: Timestamp,
 ) -> Result<u64, Error> {
     let any = E::find()
         .select_only()
@@ -207,14 +208,14 @@ async fn purge_over<E: Received>(
     }
 }
 
-fn is_over<E: Received>(application: Uuid, until: i64) -> Expr {
+fn is_over<E: Received>(application: ApplicationId, until: Timestamp) -> Expr {
     is_of::<E>(Environment::Live)
         .and(E::APPLICATION_ID.eq(application))
         .and(E::RECEIVED_AT.lte(until))
 }
 
 /// The ids of what an application's live keys brought until then, a batch of it.
-fn over_of<E: Received>(application: Uuid, until: i64) -> SelectStatement {
+fn over_of<E: Received>(application: ApplicationId, until: Timestamp) -> SelectStatement {
     Query::select()
         .column(E::ID)
         .from(E::default())
@@ -233,7 +234,7 @@ fn over_of<E: Received>(application: Uuid, until: i64) -> SelectStatement {
 pub async fn purge_deleted(services: &Services) -> Result<Purged, Error> {
     let now = services.clock.now();
     let deleted = application::Entity::find()
-        .filter(application::Column::DeletedAt.lte((now - STILL_COMING).as_millis()))
+        .filter(application::Column::DeletedAt.lte(now - STILL_COMING))
         .filter(application::Column::PurgedAt.is_null())
         .all(services.database.reader())
         .await?;
@@ -244,7 +245,7 @@ pub async fn purge_deleted(services: &Services) -> Result<Purged, Error> {
             delete_in_batches::<trace::Entity>(services, &of::<trace::Entity>(id)).await?;
         purged.logs += delete_in_batches::<log::Entity>(services, &of::<log::Entity>(id)).await?;
         let mut done = application.into_active_model();
-        done.purged_at = Set(Some(now.as_millis()));
+        done.purged_at = Set(Some(now));
         done.update(services.database.writer()).await?;
     }
     if purged != Purged::default() {
@@ -255,7 +256,7 @@ pub async fn purge_deleted(services: &Services) -> Result<Purged, Error> {
 }
 
 /// The ids of what an application sent, a batch of it.
-fn of<E: Received>(application: Uuid) -> SelectStatement {
+fn of<E: Received>(application: ApplicationId) -> SelectStatement {
     Query::select()
         .column(E::ID)
         .from(E::default())
@@ -270,7 +271,7 @@ fn oldest<E: Received>(now: Timestamp) -> SelectStatement {
         .column(E::ID)
         .from(E::default())
         .and_where(is_sandbox::<E>())
-        .and_where(E::RECEIVED_AT.lte((now - KEPT).as_millis()))
+        .and_where(E::RECEIVED_AT.lte(now - KEPT))
         .order_by(E::RECEIVED_AT, Order::Asc)
         .limit(ROWS_PER_DELETE)
         // Two nodes that purge at once take different rows instead of waiting for each other.

@@ -8,6 +8,8 @@
 use std::collections::HashSet;
 use std::marker::PhantomData;
 
+use latchkey_domain::id::ApplicationId;
+use latchkey_domain::time::Timestamp;
 use sea_orm::sea_query::{Expr, ExprTrait};
 use sea_orm::{ColumnTrait, Condition, QueryFilter, QueryOrder, QuerySelect, Select};
 use uuid::Uuid;
@@ -33,7 +35,7 @@ const TEXT_BYTES: usize = 1024 * 1024;
 
 /// A list of an application's rows, newest first by their own time.
 pub(super) struct Scan<E> {
-    application: Uuid,
+    application: ApplicationId,
     indexed: Option<Expr>,
     is_wanted: Expr,
     words: Option<Words>,
@@ -91,7 +93,7 @@ impl<E: Searched> Scan<E> {
         let is_wanted = Condition::all().add(kept).add(wanted.row);
         let is_wanted: Expr = Expr::case(is_wanted, Expr::val(1)).finally(Expr::val(0)).into();
         Ok(Self {
-            application: scope.id().as_uuid(),
+            application: scope.id(),
             indexed: wanted.indexed,
             is_wanted: is_wanted.cast_as("bigint"),
             words: wanted.words,
@@ -138,7 +140,7 @@ impl<E: Searched> Scan<E> {
         after: Option<RowPosition>,
         most: usize,
     ) -> Result<Vec<ScannedRow>, Error> {
-        let rows: Vec<(i64, i32, Uuid, i64, i64)> = self
+        let rows: Vec<(Timestamp, i32, Uuid, i64, i64)> = self
             .query(after, most)
             .into_tuple()
             .all(services.database.telemetry().reader())

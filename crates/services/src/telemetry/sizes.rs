@@ -3,9 +3,9 @@
 
 use std::collections::BTreeMap;
 
+use latchkey_domain::id::ProjectId;
 use sea_orm::sea_query::{Expr, ExprTrait, OnConflict, Query};
 use sea_orm::{ConnectionTrait, DatabaseTransaction, DbErr, QueryResult};
-use uuid::Uuid;
 
 use super::allowance::Allowance;
 use crate::error::Error;
@@ -27,7 +27,7 @@ pub(super) fn of_row<'a>(texts: impl IntoIterator<Item = Option<&'a str>>) -> i6
 /// The database fails.
 pub(super) async fn add(
     transaction: &DatabaseTransaction,
-    project: Uuid,
+    project: ProjectId,
     bytes: i64,
 ) -> Result<i64, Error> {
     use telemetry_size::{Column, Entity};
@@ -69,9 +69,9 @@ pub(super) async fn subtract(
 ) -> Result<(), DbErr> {
     use telemetry_size::{Column, Entity};
     // Sorted: two that delete wait for each other, not in a ring.
-    let mut of_projects: BTreeMap<Uuid, i64> = BTreeMap::new();
+    let mut of_projects: BTreeMap<ProjectId, i64> = BTreeMap::new();
     for row in deleted {
-        if let Some(project) = row.try_get_by_index::<Option<Uuid>>(0)? {
+        if let Some(project) = row.try_get_by_index::<Option<ProjectId>>(0)? {
             *of_projects.entry(project).or_default() += row.try_get_by_index::<i64>(1)?;
         }
     }

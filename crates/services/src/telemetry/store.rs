@@ -18,8 +18,7 @@ use std::panic::resume_unwind;
 use std::path::Path;
 use std::time::Duration;
 
-use latchkey_domain::id::ProjectId;
-use latchkey_domain::id::{LogItemId, TraceItemId};
+use latchkey_domain::id::{ApplicationId, LogItemId, ProjectId, TraceItemId};
 use latchkey_domain::time::Timestamp;
 use sea_orm::sea_query::OnConflict;
 use sea_orm::{
@@ -115,12 +114,12 @@ impl Ids {
         Self { now: Timestamp::from_millis(i64::from_be_bytes(millis)), random }
     }
 
-    pub(super) fn trace(&self, index: u16) -> Uuid {
-        TraceItemId::in_batch(self.now, index, self.random).as_uuid()
+    pub(super) fn trace(&self, index: u16) -> TraceItemId {
+        TraceItemId::in_batch(self.now, index, self.random)
     }
 
-    pub(super) fn log(&self, index: u16) -> Uuid {
-        LogItemId::in_batch(self.now, index, self.random).as_uuid()
+    pub(super) fn log(&self, index: u16) -> LogItemId {
+        LogItemId::in_batch(self.now, index, self.random)
     }
 }
 
@@ -134,9 +133,9 @@ pub(super) struct Batch {
 #[derive(Clone, Copy)]
 pub(super) struct CallIdentity {
     pub(super) kind: Kind,
-    pub(super) application: Uuid,
+    pub(super) application: ApplicationId,
     pub(super) first: Uuid,
-    started_at: i64,
+    started_at: Timestamp,
     items: usize,
 }
 
@@ -145,7 +144,7 @@ pub(super) struct CallIdentity {
 pub(super) struct RowKey {
     pub(super) id: Uuid,
     pub(super) bytes: i64,
-    pub(super) timestamp: i64,
+    pub(super) timestamp: Timestamp,
     pub(super) fingerprint: Uuid,
 }
 
@@ -191,8 +190,9 @@ impl Batch {
             keys.push(key);
         }
         close(&mut models, &mut keys, &mut bytes);
-        let (application, started_at) = (source.application.as_uuid(), ids.now.as_millis());
-        let call = CallIdentity { kind, application, first: ids.trace(0), started_at, items };
+        let (application, started_at) = (source.application, ids.now);
+        let call =
+            CallIdentity { kind, application, first: ids.trace(0).into(), started_at, items };
         Self { call, chunks }
     }
 }
@@ -207,7 +207,7 @@ pub(super) async fn store(
     turn: StorePermit,
     batch: Batch,
 ) -> Result<(), Error> {
-    let project = source.key.project.as_uuid();
+    let project = source.key.project;
     let allowance = Allowance::of_key(&source.key);
     let storing = {
         let services = services.clone();
@@ -232,7 +232,7 @@ pub(super) async fn store(
 
 async fn write(
     services: &Services,
-    owner: (Uuid, Allowance),
+    owner: (ProjectId, Allowance),
     call: CallIdentity,
     chunks: Vec<Chunk>,
 ) -> Result<(), Error> {
@@ -258,7 +258,7 @@ struct ChunkPlace {
 
 async fn write_chunk(
     services: &Services,
-    (project, allowance): (Uuid, Allowance),
+    (project, allowance): (ProjectId, Allowance),
     call: CallIdentity,
     chunk: Chunk,
     ChunkPlace { is_first, is_last }: ChunkPlace,
@@ -324,7 +324,7 @@ async fn undo_or_tell(services: &Services, CallIdentity { kind, first, items, ..
 async fn undo(services: &Services, kind: Kind, first: Uuid, items: usize) -> Result<(), Error> {
     let ids = Ids::after(first);
     let items = u16::try_from(items).map_err(|_| Error::corrupt("number of items"))?;
-    let ids: Vec<Uuid> = (0..items).map(|index| ids.trace(index)).collect();
+    let ids: Vec<Uuid> = (0..items).map(|index| ids.trace(index).into()).collect();
     for some in ids.chunks(ROWS) {
         let transaction = services.database.telemetry().begin().await?;
         let some = some.iter().copied();
@@ -346,7 +346,7 @@ async fn undo(services: &Services, kind: Kind, first: Uuid, items: usize) -> Res
 /// The database fails.
 pub async fn purge_unfinished(services: &Services) -> Result<usize, Error> {
     use sea_orm::{ColumnTrait, QueryFilter};
-    let over = (services.clock.now() - UNFINISHED).as_millis();
+    let over = services.clock.now() - UNFINISHED;
     let unfinished = ingest_batch::Entity::find()
         .filter(ingest_batch::Column::StartedAt.lte(over))
         .all(services.database.telemetry().reader())
@@ -376,7 +376,7 @@ mod tests {
     #[test]
     fn the_first_id_of_a_call_tells_all_of_them() {
         let ids = Ids::new(Timestamp::from_millis(1_795_000_000_000), [0xa7; 10]);
-        let again = Ids::after(ids.trace(0));
+        let again = Ids::after(ids.trace(0).into());
         for index in [0, 1, 63, 64, 255, 256, 9_999] {
             assert_eq!(again.trace(index), ids.trace(index));
             assert_eq!(again.log(index), ids.log(index));

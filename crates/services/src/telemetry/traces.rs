@@ -1,14 +1,12 @@
 //! Traces: requests that applications served.
 
 use latchkey_domain::api::{IngestedTrace, Page, SpanKind, SpanStatus, TraceEntry, TraceFilter};
-use latchkey_domain::id::ApplicationId;
+use latchkey_domain::id::{ApplicationId, TraceItemId};
 use latchkey_domain::problem::FieldError;
 use latchkey_domain::role::Permission;
-use latchkey_domain::time::Timestamp;
 use sea_orm::sea_query::ExprTrait;
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, Set};
 use serde_json::{Map, Value};
-use uuid::Uuid;
 
 use super::cut::{cut_meta, fit_meta, note};
 use super::fingerprint::Fingerprint;
@@ -86,7 +84,7 @@ fn span_words(meta: Option<&Map<String, Value>>) -> (Option<SpanKind>, Option<Sp
 
 fn to_row(
     source: &Source,
-    id: Uuid,
+    id: TraceItemId,
     ids: &Ids,
     index: usize,
     entry: TraceEntry,
@@ -106,21 +104,21 @@ fn to_row(
     let texts = [&method, &url, &trace_id, &span_id].map(|text| Some(text.as_str()));
     let texts = texts.into_iter().chain([parent_span_id.as_deref(), meta.as_deref()]);
     let bytes = sizes::of_row(texts.clone());
-    let environment = source.key.environment.as_str();
+    let environment = source.key.environment;
     let fingerprint = texts
-        .fold(Fingerprint::new().text(environment), Fingerprint::optional)
+        .fold(Fingerprint::new().text(environment.as_str()), Fingerprint::optional)
         .time(entry.timestamp)
         .number(entry.response_status.into())
         .number(entry.duration_ms.to_bits())
         .finish();
-    let timestamp = entry.timestamp.millisecond().as_millis();
+    let timestamp = entry.timestamp.millisecond();
     let row = trace::ActiveModel {
         id: Set(id),
-        application_id: Set(source.application.as_uuid()),
-        key_id: Set(source.key.id.as_uuid()),
-        environment: Set(environment.to_owned()),
+        application_id: Set(source.application),
+        key_id: Set(source.key.id),
+        environment: Set(environment),
         timestamp: Set(timestamp),
-        received_at: Set(ids.now().as_millis()),
+        received_at: Set(ids.now()),
         request_method: Set(method),
         request_url: Set(url),
         response_status: Set(i32::from(entry.response_status)),
@@ -129,14 +127,14 @@ fn to_row(
         parent_span_id: Set(parent_span_id),
         duration_ms: Set(entry.duration_ms),
         meta: Set(meta),
-        project_id: Set(Some(source.key.project.as_uuid())),
+        project_id: Set(Some(source.key.project)),
         bytes: Set(bytes),
         nanos: Set(nanos_to_row(entry.timestamp)),
         fingerprint: Set(Some(fingerprint)),
         kind: Set(kind.map(|kind| kind.as_str().to_owned())),
         status: Set(status.map(|status| status.as_str().to_owned())),
     };
-    Ok((row, RowKey { id, bytes, timestamp, fingerprint }))
+    Ok((row, RowKey { id: id.into(), bytes, timestamp, fingerprint }))
 }
 
 /// The traces of one application, newest first by their own time.
@@ -158,7 +156,7 @@ pub async fn list_traces(
         .filter(trace::Column::Id.is_in(places.ids()))
         .all(services.database.telemetry().reader())
         .await?;
-    let rows = rows.into_iter().map(|row| Ok((row.id, from_row(row)?)));
+    let rows = rows.into_iter().map(|row| Ok((row.id.into(), from_row(row)?)));
     Ok(places.page(rows.collect::<Result<Vec<_>, Error>>()?))
 }
 
@@ -166,10 +164,10 @@ fn from_row(row: trace::Model) -> Result<IngestedTrace, Error> {
     let meta = row.meta.as_deref().map(serde_json::from_str).transpose();
     let status = u16::try_from(row.response_status);
     Ok(IngestedTrace {
-        id: row.id.into(),
-        key_id: row.key_id.into(),
-        environment: latchkey_store::decode::environment_of(&row.environment)?,
-        received_at: Timestamp::from_millis(row.received_at),
+        id: row.id,
+        key_id: row.key_id,
+        environment: row.environment,
+        received_at: row.received_at,
         entry: TraceEntry {
             timestamp: time_from_row(row.timestamp, row.nanos),
             request_method: row.request_method,

@@ -26,6 +26,6 @@ pub async fn of_month(
         .one(services.database.reader())
         .await?
         .ok_or(Error::NotFound)?;
-    let limit = Plan::of(&organization)?.limits().requests_per_month;
+    let limit = Plan::of(&organization).limits().requests_per_month;
     Ok(services.checker.quota_state(scope.id(), limit, services.clock.now()).await?)
 }

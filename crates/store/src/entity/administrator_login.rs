@@ -1,5 +1,6 @@
 //! Logins of administrators, each bound to the GitHub id that first signed in with it.
 
+use latchkey_domain::time::Timestamp;
 use sea_orm::entity::prelude::*;
 
 #[derive(Debug, Clone, PartialEq, Eq, DeriveEntityModel)]
@@ -8,7 +9,7 @@ pub struct Model {
     #[sea_orm(primary_key, auto_increment = false)]
     pub login: String,
     pub github_id: i64,
-    pub bound_at: i64,
+    pub bound_at: Timestamp,
 }
 
 #[derive(Debug, Clone, Copy, EnumIter, DeriveRelation)]

@@ -1,19 +1,22 @@
 //! Applications.
 
+use latchkey_domain::api::ApplicationEnvironment;
+use latchkey_domain::id::{ApplicationId, ProjectId};
+use latchkey_domain::time::Timestamp;
 use sea_orm::entity::prelude::*;
 
 #[derive(Debug, Clone, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "applications")]
 pub struct Model {
     #[sea_orm(primary_key, auto_increment = false)]
-    pub id: Uuid,
-    pub project_id: Uuid,
+    pub id: ApplicationId,
+    pub project_id: ProjectId,
     pub name: String,
     pub description: String,
-    pub environment: String,
-    pub created_at: i64,
-    pub deleted_at: Option<i64>,
-    pub purged_at: Option<i64>,
+    pub environment: ApplicationEnvironment,
+    pub created_at: Timestamp,
+    pub deleted_at: Option<Timestamp>,
+    pub purged_at: Option<Timestamp>,
 }
 
 #[derive(Debug, Clone, Copy, EnumIter, DeriveRelation)]

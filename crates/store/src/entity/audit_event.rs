@@ -1,20 +1,23 @@
 //! Rows of the audit logs, each organization's a chain of hashes.
 
+use latchkey_domain::audit::{ActorKind, AuditAction, TargetKind};
+use latchkey_domain::id::{AuditEventId, OrganizationId};
+use latchkey_domain::time::Timestamp;
 use sea_orm::entity::prelude::*;
 
 #[derive(Debug, Clone, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "audit_events")]
 pub struct Model {
     #[sea_orm(primary_key, auto_increment = false)]
-    pub id: Uuid,
-    pub organization_id: Uuid,
+    pub id: AuditEventId,
+    pub organization_id: OrganizationId,
     pub sequence: i64,
-    pub at: i64,
-    pub actor_kind: String,
+    pub at: Timestamp,
+    pub actor_kind: ActorKind,
     pub actor_id: Option<String>,
     pub actor_name: String,
-    pub action: String,
-    pub target_kind: String,
+    pub action: AuditAction,
+    pub target_kind: TargetKind,
     pub target_id: String,
     pub target_name: String,
     pub ip: Option<String>,

@@ -1,12 +1,13 @@
 //! Where each organization's audit log ends.
 
+use latchkey_domain::id::OrganizationId;
 use sea_orm::entity::prelude::*;
 
 #[derive(Debug, Clone, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "audit_heads")]
 pub struct Model {
     #[sea_orm(primary_key, auto_increment = false)]
-    pub organization_id: Uuid,
+    pub organization_id: OrganizationId,
     pub sequence: i64,
     pub hash: Vec<u8>,
 }

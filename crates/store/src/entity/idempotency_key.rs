@@ -1,5 +1,7 @@
 //! Creates and rotations that a client may send again.
 
+use latchkey_domain::id::KeyId;
+use latchkey_domain::time::Timestamp;
 use sea_orm::entity::prelude::*;
 
 #[derive(Debug, Clone, PartialEq, Eq, DeriveEntityModel)]
@@ -9,8 +11,8 @@ pub struct Model {
     pub id: Vec<u8>,
     #[sea_orm(column_type = "VarBinary(StringLen::N(32))")]
     pub request: Vec<u8>,
-    pub key_id: Uuid,
-    pub created_at: i64,
+    pub key_id: KeyId,
+    pub created_at: Timestamp,
 }
 
 #[derive(Debug, Clone, Copy, EnumIter, DeriveRelation)]

@@ -1,5 +1,6 @@
 //! Creates without a secret that a client may send again.
 
+use latchkey_domain::time::Timestamp;
 use sea_orm::entity::prelude::*;
 
 #[derive(Debug, Clone, PartialEq, Eq, DeriveEntityModel)]
@@ -10,7 +11,7 @@ pub struct Model {
     #[sea_orm(column_type = "VarBinary(StringLen::N(32))")]
     pub request: Vec<u8>,
     pub made: String,
-    pub created_at: i64,
+    pub created_at: Timestamp,
 }
 
 #[derive(Debug, Clone, Copy, EnumIter, DeriveRelation)]

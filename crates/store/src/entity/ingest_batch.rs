@@ -1,5 +1,6 @@
 //! Calls whose items are being stored in several transactions.
 
+use latchkey_domain::time::Timestamp;
 use sea_orm::entity::prelude::*;
 
 #[derive(Debug, Clone, PartialEq, Eq, DeriveEntityModel)]
@@ -9,7 +10,7 @@ pub struct Model {
     pub first_id: Uuid,
     pub kind: String,
     pub items: i64,
-    pub started_at: i64,
+    pub started_at: Timestamp,
 }
 
 #[derive(Debug, Clone, Copy, EnumIter, DeriveRelation)]

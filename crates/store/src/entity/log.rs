@@ -1,24 +1,27 @@
 //! Log items.
 
+use latchkey_domain::id::{ApplicationId, KeyId, LogItemId, ProjectId};
+use latchkey_domain::key::Environment;
+use latchkey_domain::time::Timestamp;
 use sea_orm::entity::prelude::*;
 
 #[derive(Debug, Clone, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "logs")]
 pub struct Model {
     #[sea_orm(primary_key, auto_increment = false)]
-    pub id: Uuid,
-    pub application_id: Uuid,
-    pub key_id: Uuid,
-    pub environment: String,
-    pub timestamp: i64,
-    pub received_at: i64,
+    pub id: LogItemId,
+    pub application_id: ApplicationId,
+    pub key_id: KeyId,
+    pub environment: Environment,
+    pub timestamp: Timestamp,
+    pub received_at: Timestamp,
     pub trace_id: Option<String>,
     pub level: String,
     pub kind: String,
     pub message: String,
-    pub client_timestamp: Option<i64>,
+    pub client_timestamp: Option<Timestamp>,
     /// None of rows from before sizes were counted.
-    pub project_id: Option<Uuid>,
+    pub project_id: Option<ProjectId>,
     pub bytes: i64,
     /// Beyond the millisecond of `timestamp`.
     pub nanos: i32,

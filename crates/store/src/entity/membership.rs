@@ -1,17 +1,20 @@
 //! Who is a member of which organization, in which role.
 
+use latchkey_domain::id::{OrganizationId, UserId};
+use latchkey_domain::role::Role;
+use latchkey_domain::time::Timestamp;
 use sea_orm::entity::prelude::*;
 
 #[derive(Debug, Clone, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "memberships")]
 pub struct Model {
     #[sea_orm(primary_key, auto_increment = false)]
-    pub organization_id: Uuid,
+    pub organization_id: OrganizationId,
     #[sea_orm(primary_key, auto_increment = false)]
-    pub user_id: Uuid,
-    pub role: String,
-    pub created_at: i64,
-    pub invited_by: Option<Uuid>,
+    pub user_id: UserId,
+    pub role: Role,
+    pub created_at: Timestamp,
+    pub invited_by: Option<UserId>,
 }
 
 #[derive(Debug, Clone, Copy, EnumIter, DeriveRelation)]

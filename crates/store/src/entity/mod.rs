@@ -28,3 +28,6 @@ pub mod sign_in_state;
 pub mod telemetry_size;
 pub mod trace;
 pub mod user;
+
+#[cfg(test)]
+mod tests;

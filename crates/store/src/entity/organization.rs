@@ -1,18 +1,21 @@
 //! Organizations.
 
+use latchkey_domain::id::OrganizationId;
+use latchkey_domain::tier::{Tier, TierOverrides};
+use latchkey_domain::time::Timestamp;
 use sea_orm::entity::prelude::*;
 
 #[derive(Debug, Clone, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "organizations")]
 pub struct Model {
     #[sea_orm(primary_key, auto_increment = false)]
-    pub id: Uuid,
+    pub id: OrganizationId,
     pub name: String,
-    pub tier: String,
-    pub created_at: i64,
-    pub deleted_at: Option<i64>,
-    /// JSON; none: all numbers are the tier's.
-    pub tier_overrides: Option<String>,
+    pub tier: Tier,
+    pub created_at: Timestamp,
+    pub deleted_at: Option<Timestamp>,
+    /// None: all numbers are the tier's.
+    pub tier_overrides: Option<TierOverrides>,
 }
 
 #[derive(Debug, Clone, Copy, EnumIter, DeriveRelation)]

@@ -1,17 +1,20 @@
 //! Projects.
 
+use latchkey_domain::id::{OrganizationId, ProjectId};
+use latchkey_domain::secret::KeyPrefix;
+use latchkey_domain::time::Timestamp;
 use sea_orm::entity::prelude::*;
 
 #[derive(Debug, Clone, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "projects")]
 pub struct Model {
     #[sea_orm(primary_key, auto_increment = false)]
-    pub id: Uuid,
-    pub organization_id: Uuid,
+    pub id: ProjectId,
+    pub organization_id: OrganizationId,
     pub name: String,
-    pub key_prefix: String,
-    pub created_at: i64,
-    pub deleted_at: Option<i64>,
+    pub key_prefix: KeyPrefix,
+    pub created_at: Timestamp,
+    pub deleted_at: Option<Timestamp>,
 }
 
 #[derive(Debug, Clone, Copy, EnumIter, DeriveRelation)]

@@ -1,21 +1,24 @@
 //! Sessions: one sign-in of one person on one device.
 
+use latchkey_domain::api::SessionEndReason;
+use latchkey_domain::id::{SessionId, UserId};
+use latchkey_domain::time::Timestamp;
 use sea_orm::entity::prelude::*;
 
 #[derive(Debug, Clone, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "sessions")]
 pub struct Model {
     #[sea_orm(primary_key, auto_increment = false)]
-    pub id: Uuid,
-    pub user_id: Uuid,
-    pub created_at: i64,
-    pub last_seen_at: i64,
-    pub expires_at: i64,
-    pub ended_at: Option<i64>,
+    pub id: SessionId,
+    pub user_id: UserId,
+    pub created_at: Timestamp,
+    pub last_seen_at: Timestamp,
+    pub expires_at: Timestamp,
+    pub ended_at: Option<Timestamp>,
     pub ip: Option<String>,
     pub user_agent: Option<String>,
     /// Why it ended, if it did before its time.
-    pub end_reason: Option<String>,
+    pub end_reason: Option<SessionEndReason>,
 }
 
 #[derive(Debug, Clone, Copy, EnumIter, DeriveRelation)]

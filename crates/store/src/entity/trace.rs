@@ -1,17 +1,20 @@
 //! Trace items.
 
+use latchkey_domain::id::{ApplicationId, KeyId, ProjectId, TraceItemId};
+use latchkey_domain::key::Environment;
+use latchkey_domain::time::Timestamp;
 use sea_orm::entity::prelude::*;
 
 #[derive(Debug, Clone, PartialEq, DeriveEntityModel)]
 #[sea_orm(table_name = "traces")]
 pub struct Model {
     #[sea_orm(primary_key, auto_increment = false)]
-    pub id: Uuid,
-    pub application_id: Uuid,
-    pub key_id: Uuid,
-    pub environment: String,
-    pub timestamp: i64,
-    pub received_at: i64,
+    pub id: TraceItemId,
+    pub application_id: ApplicationId,
+    pub key_id: KeyId,
+    pub environment: Environment,
+    pub timestamp: Timestamp,
+    pub received_at: Timestamp,
     pub request_method: String,
     pub request_url: String,
     pub response_status: i32,
@@ -21,7 +24,7 @@ pub struct Model {
     pub duration_ms: f64,
     pub meta: Option<String>,
     /// None of rows from before sizes were counted.
-    pub project_id: Option<Uuid>,
+    pub project_id: Option<ProjectId>,
     pub bytes: i64,
     /// Beyond the millisecond of `timestamp`.
     pub nanos: i32,

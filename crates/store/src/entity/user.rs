@@ -1,17 +1,19 @@
 //! People.
 
+use latchkey_domain::id::UserId;
+use latchkey_domain::time::Timestamp;
 use sea_orm::entity::prelude::*;
 
 #[derive(Debug, Clone, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "users")]
 pub struct Model {
     #[sea_orm(primary_key, auto_increment = false)]
-    pub id: Uuid,
+    pub id: UserId,
     pub github_id: Option<i64>,
     pub login: String,
     pub name: Option<String>,
     pub avatar_url: Option<String>,
-    pub created_at: i64,
+    pub created_at: Timestamp,
     /// Whether nobody signed in under this login since.
     pub holds_login: bool,
 }

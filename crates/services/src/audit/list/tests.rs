@@ -2,6 +2,7 @@
 
 use latchkey_domain::api::PageLimit;
 use sea_orm::{ConnectionTrait, DbBackend, QuerySelect};
+use uuid::Uuid;
 
 use super::*;
 use latchkey_store::database::Database;
@@ -19,7 +20,7 @@ fn organization(number: u8) -> OrganizationId {
 async fn fill(database: &Database) {
     let sqlite = database.writer().get_database_backend() == DbBackend::Sqlite;
     for number in 1..=2 {
-        let organization = organization(number).as_uuid().simple().to_string();
+        let organization = Uuid::from(organization(number)).simple().to_string();
         let (id, organization, hash, series) = if sqlite {
             (
                 format!("unhex(printf('{number:02x}%030x', n))"),
@@ -57,7 +58,7 @@ async fn a_page_of_a_long_log_is_one_indexed_query(database: Database) {
     let actor = || Some(ActorFilter::Id(ACTOR.to_owned()));
     let action = Some(AuditAction::KeyRevoked);
     let (from, to) = (Some(Timestamp::from_millis(20_000)), Some(Timestamp::from_millis(90_000)));
-    let cursor = Some((50_000, Uuid::from_u128(u128::MAX)));
+    let cursor = Some((Timestamp::from_millis(50_000), Uuid::from_u128(u128::MAX).into()));
     let reads = [
         (whole(), None),
         (whole(), cursor),
@@ -73,7 +74,7 @@ async fn a_page_of_a_long_log_is_one_indexed_query(database: Database) {
         let before = database.statements();
         let rows = query.clone().all(database.reader()).await.unwrap();
         assert_eq!((rows.len(), database.statements() - before), (51, 1));
-        assert!(rows.iter().all(|row| row.organization_id == organization(1).as_uuid()));
+        assert!(rows.iter().all(|row| row.organization_id == organization(1)));
         assert!(rows.is_sorted_by(|one, next| (one.at, one.id) > (next.at, next.id)));
         let plan = test_database::plan(database.reader(), query).await;
         assert!(plan.contains("audit_events_by_"), "{plan}");

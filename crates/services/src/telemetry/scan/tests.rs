@@ -49,14 +49,18 @@ async fn fill(database: &Database) {
 
 async fn plan<E: Searched>(database: &Database, wanted: Wanted) -> String {
     let scan = Scan::<E> {
-        application: Uuid::from_u128(7),
+        application: Uuid::from_u128(7).into(),
         indexed: wanted.indexed,
         is_wanted: Expr::val(1),
         words: wanted.words,
         length: Expr::val(1),
         table: PhantomData,
     };
-    let after = RowPosition { timestamp: i64::from(ROWS) - 1_000, nanos: 0, id: Uuid::nil() };
+    let after = RowPosition {
+        timestamp: Timestamp::from_millis(i64::from(ROWS) - 1_000),
+        nanos: 0,
+        id: Uuid::nil(),
+    };
     test_database::plan(database.telemetry().reader(), scan.query(Some(after), 101)).await
 }
 
