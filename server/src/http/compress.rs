@@ -1,5 +1,5 @@
-//! Compression of responses to reads (gzip and brotli, over 1 kB), and `ETag`s for clients that have
-//! the response already.
+//! Compression of responses to reads (gzip and brotli, over 1 kB), and `ETag`s for clients that
+//! have the response already.
 //!
 //! Only responses to `GET` and `HEAD` of the management API and its description are compressed.
 //! None of them contains a secret, which an attacker could infer from the compressed size next to
