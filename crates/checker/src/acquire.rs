@@ -6,20 +6,21 @@ use std::sync::Arc;
 use latchkey_domain::outcome::Outcome;
 use latchkey_domain::time::Timestamp;
 
-use crate::Checker;
-use crate::begin::BegunCall;
+use crate::begun_call::BegunCall;
 use crate::budget;
 use crate::budget::BudgetPermit;
-use crate::check::CheckRequest;
-use crate::check::IdentifiedKey;
+use crate::checker::Checker;
 use crate::evaluate::evaluate;
 use crate::outcome::Denial;
 use crate::outcome::LimitStates;
 use crate::rate_limit;
 use crate::rate_limit::{MinuteLimits, RatePermit};
 use crate::record::KeyRecord;
+use crate::request::CheckRequest;
+use crate::request::IdentifiedKey;
 use crate::token_estimate::TokenAmount;
 use crate::usage::quota::{self, CountedCall};
+use crate::usage::quota_check;
 
 /// The decision on a call at `now`: where the limits stand, and what the call holds of them. A call
 /// that was `begun` has taken its request.
@@ -144,7 +145,7 @@ async fn take_quota(
     now: Timestamp,
 ) -> Result<CountedCall, Denial> {
     let limit = key.plan_limits().requests_per_month;
-    let taken = quota::acquire(checker, key.project, limit, now).await.map_err(|error| {
+    let taken = quota_check::acquire(checker, key.project, limit, now).await.map_err(|error| {
         tracing::error!(%error, "Failed to query a quota");
         Denial::of(Outcome::Unavailable)
     })?;

@@ -3,41 +3,22 @@
 //! A body takes time to arrive and work to read, and a caller may send one bad body after the
 //! other. So the key itself, its requests per minute and its calls in progress are looked at
 //! before, and the request stays taken whatever becomes of the call. What depends on the body
-//! (model, tokens) follows with [`super::reserve()`] or [`super::admit_begun`].
+//! (model, tokens) follows with [`Checker::reserve`] or [`Checker::admit_begun`].
 
-use latchkey_domain::api::RateLimitState;
 use latchkey_domain::outcome::Outcome;
 
-use crate::Checker;
 use crate::acquire;
-use crate::check::CheckRequest;
-use crate::check::IdentifiedKey;
-use crate::check::record_denial;
+use crate::begun_call::BegunCall;
+use crate::call_slot::CallSlot;
+use crate::checker::Checker;
 use crate::evaluate;
 use crate::outcome::Denial;
 use crate::outcome::LimitStates;
-use crate::parallel_limit::CallSlot;
 use crate::rate_limit::{self, MinuteLimits};
+use crate::recording::record_denial;
+use crate::request::CheckRequest;
+use crate::request::IdentifiedKey;
 use crate::token_estimate::TokenAmount;
-
-/// What a call has taken before its body came.
-#[must_use]
-pub struct BegunCall {
-    /// Whether a request of `rpm` is among it; a key that gets the limit meanwhile has none taken.
-    pub(crate) took_request: bool,
-    /// Where requests per minute stood then.
-    pub(crate) requests: Option<RateLimitState>,
-    /// Where tokens per minute stood then; none of them was taken.
-    pub(crate) tokens: Option<RateLimitState>,
-    pub(crate) slot: CallSlot,
-}
-
-impl BegunCall {
-    /// Where the key's limits stand, as far as they were asked.
-    pub fn limits(&self) -> LimitStates {
-        LimitStates { requests: self.requests, tokens: self.tokens, budget: None }
-    }
-}
 
 impl Checker {
     /// Takes one request of the key's `rpm` and a place among its calls in progress.

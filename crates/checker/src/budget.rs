@@ -28,7 +28,7 @@ use latchkey_domain::time::Timestamp;
 use sea_orm::sea_query::{Expr, ExprTrait, OnConflict};
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QuerySelect, Set};
 
-use crate::Checker;
+use crate::checker::Checker;
 use crate::lease::{BudgetWindow, DrawnTokens, Leases, UnusedLease};
 use crate::record::KeyRecord;
 use crate::token_estimate::TokenAmount;
@@ -205,7 +205,7 @@ impl Drop for OfferedLease {
 
 /// Puts what was really used in the place of what was taken ahead, in the period that it was taken
 /// of. What was used beyond that counts, even over the limit: it can't be unused. What goes back
-/// waits for nothing: see [`return_leases`].
+/// waits for nothing: see `return_leases`.
 pub(crate) async fn settle(checker: &Checker, spent: BudgetPermit, used: u64) -> Result<(), Error> {
     let BudgetPermit { window, tokens, organization } = spent;
     if used <= tokens {
@@ -227,7 +227,7 @@ pub(crate) async fn settle(checker: &Checker, spent: BudgetPermit, used: u64) ->
 /// and what came back when its lease was gone; or all that there is.
 ///
 /// # Errors
-/// As [`super::return_leases`].
+/// The database fails. What was being given back stays taken.
 pub(crate) async fn return_leases(checker: &Checker, all: bool) -> Result<(), Error> {
     let now = checker.clock.monotonic();
     for key in checker.leases.due(now, all) {

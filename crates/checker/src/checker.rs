@@ -14,13 +14,14 @@ use crate::digest::Pepper;
 use crate::error::StartError;
 use crate::failures::FailedAttempts;
 use crate::in_progress::InProgress;
-use crate::key_watch::WatchedKeys;
 use crate::lease::Leases;
 use crate::lookup_limiter::LookupLimiter;
 use crate::parallel_limit::ParallelCalls;
 use crate::prompt_ratio::PromptRatios;
+use crate::redis_limiter::prove::prove;
 use crate::redis_limiter::{RedisLimiter, RedisUrl};
 use crate::usage::UsageBuffer;
+use crate::watched_keys::WatchedKeys;
 use crate::windows::RateWindows;
 
 /// What a checker is handed.
@@ -83,7 +84,13 @@ impl Checker {
     pub async fn start(config: CheckerConfig) -> Result<Self, StartError> {
         let CheckerConfig { database, clock, random, pepper, redis } = config;
         let shared = match redis {
-            Some(url) => Some(RedisLimiter::new(url, random.bytes(), &pepper, &database).await?),
+            Some(url) => {
+                let limiter = RedisLimiter::new(url, random.bytes(), &pepper, &database).await?;
+                prove(&limiter).await.map_err(StartError::Redis)?;
+                // Before it admits anything: the others' shares shrink within a second.
+                limiter.membership.count(&database).await?;
+                Some(limiter)
+            }
             None => None,
         };
         Ok(Self(Arc::new(CheckerState {

@@ -7,43 +7,16 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use crate::Checker;
-use crate::Error;
-use crate::cache::Generation;
-use crate::check::CheckRequest;
-use crate::check::IdentifiedKey;
-use crate::check::PresentedBy;
-use crate::check::look_up;
-use crate::digest::KeyDigest;
+use crate::checker::Checker;
+use crate::error::Error;
 use crate::evaluate;
+use crate::key_version::KeyVersion;
+use crate::lookup::PresentedBy;
+use crate::lookup::look_up;
 use crate::outcome::Denial;
 use crate::record::KeyRecord;
-
-/// By which secret a key was found, and as of when.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct KeyVersion {
-    digest: KeyDigest,
-    stamp: Generation,
-}
-
-impl KeyVersion {
-    /// As of now. Take it before the key is looked up.
-    pub(crate) fn now(checker: &Checker, digest: KeyDigest) -> Self {
-        Self { digest, stamp: checker.key_cache.begin_load(&digest) }
-    }
-
-    /// The digest of the secret.
-    pub const fn digest(&self) -> &KeyDigest {
-        &self.digest
-    }
-
-    /// Whether what was read then still holds. It does not where changes by other nodes are not
-    /// heard of.
-    fn holds(&self, checker: &Checker) -> bool {
-        checker.key_cache.is_trusted(checker.clock.monotonic())
-            && checker.key_cache.begin_load(&self.digest) == self.stamp
-    }
-}
+use crate::request::CheckRequest;
+use crate::request::IdentifiedKey;
 
 impl Checker {
     /// Whether a key that was admitted to a call may still make it. Its limits were taken then and
@@ -58,11 +31,11 @@ impl Checker {
         seen: KeyVersion,
         call: CheckRequest<'_>,
     ) -> Result<(), Error> {
-        if seen.holds(self) {
+        if seen.holds(&self.key_cache, self.clock.monotonic()) {
             return evaluated(self, key, &seen, call);
         }
         // Boxed: hardly any call needs the states of asking the database.
-        let asking = Box::pin(look_up(self, seen.digest, PresentedBy::Caller(call.ip)));
+        let asking = Box::pin(look_up(self, *seen.digest(), PresentedBy::Caller(call.ip)));
         let found = asking.await.map_err(Box::new)?;
         evaluated(self, &found.key, &seen, call)
     }
@@ -77,10 +50,10 @@ pub(crate) async fn current(
     found: &IdentifiedKey,
     ip: Option<IpAddr>,
 ) -> Result<Option<IdentifiedKey>, Denial> {
-    if found.seen.holds(checker) {
+    if found.seen.holds(&checker.key_cache, checker.clock.monotonic()) {
         return Ok(None);
     }
-    Box::pin(look_up(checker, found.seen.digest, PresentedBy::Caller(ip))).await.map(Some)
+    Box::pin(look_up(checker, *found.seen.digest(), PresentedBy::Caller(ip))).await.map(Some)
 }
 
 fn evaluated(
@@ -90,7 +63,7 @@ fn evaluated(
     call: CheckRequest<'_>,
 ) -> Result<(), Error> {
     let now = checker.clock.now();
-    let Some((outcome, detail)) = evaluate::evaluate(key, key.is_old(&seen.digest), call, now)
+    let Some((outcome, detail)) = evaluate::evaluate(key, key.is_old(seen.digest()), call, now)
     else {
         return Ok(());
     };

@@ -8,16 +8,16 @@ use latchkey_domain::key::KeyKind;
 use latchkey_domain::outcome::Outcome;
 use latchkey_domain::time::Timestamp;
 
-use crate::Checker;
-use crate::check::CheckRequest;
+use crate::call_slot;
+use crate::checker::Checker;
 use crate::digest::KeyDigest;
 use crate::evaluate;
+use crate::lookup::query;
 use crate::outcome::Denial;
-use crate::parallel_limit;
 use crate::rate_limit;
 use crate::rate_limit::PeekedRate;
-use crate::record;
 use crate::record::KeyRecord;
+use crate::request::CheckRequest;
 use crate::usage::quota;
 use latchkey_store::Error;
 use latchkey_store::clock::whole_seconds;
@@ -33,7 +33,7 @@ impl Checker {
         digest: &KeyDigest,
         request: &DryRunRequest,
     ) -> Result<Option<DryRun>, Error> {
-        let Some(key) = record::load(self, digest).await? else { return Ok(None) };
+        let Some(key) = query(self, digest).await? else { return Ok(None) };
         let call = CheckRequest {
             ip: request.ip.map(|ip| ip.to_canonical()),
             model: request.model.as_deref(),
@@ -95,7 +95,7 @@ impl DryRunCheck<'_> {
         }
         if at_gateway
             && let Some(denial) =
-                parallel_limit::peek(checker, key).or_else(|| evaluated(key, call, now))
+                call_slot::peek(checker, key).or_else(|| evaluated(key, call, now))
         {
             return Ok(Some(denial));
         }

@@ -7,8 +7,8 @@ use latchkey_domain::key::KeyStatus;
 use latchkey_domain::outcome::Outcome;
 use latchkey_domain::time::Timestamp;
 
-use crate::check::CheckRequest;
 use crate::record::KeyRecord;
+use crate::request::CheckRequest;
 
 /// Whether the key's life is over, or that of the secret which led to it. Calls in progress end
 /// then too.

@@ -9,7 +9,6 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use latchkey_domain::id::KeyId;
 use tokio::sync::Notify;
 
-use crate::Checker;
 use latchkey_store::id_map::IdMap;
 
 /// Keys are spread over this many locks, each held for an addition.
@@ -47,14 +46,14 @@ impl InProgress {
         Some(ReservedByCalls { calls: *calls, tokens: *tokens, settled: Arc::clone(settled) })
     }
 
-    fn add(&self, key: KeyId, tokens: u64) {
+    pub(crate) fn add(&self, key: KeyId, tokens: u64) {
         let mut shard = self.shard(key);
         let entry = shard.entry(key).or_default();
         entry.calls += 1;
         entry.tokens = entry.tokens.saturating_add(tokens);
     }
 
-    fn remove(&self, key: KeyId, tokens: u64) {
+    pub(crate) fn remove(&self, key: KeyId, tokens: u64) {
         let mut shard = self.shard(key);
         let Some(entry) = shard.get_mut(&key) else { return };
         entry.calls = entry.calls.saturating_sub(1);
@@ -69,27 +68,6 @@ impl InProgress {
         let last = key.as_uuid().as_bytes()[15];
         // An entry is whole after each of its steps, whatever happened to the thread that held it.
         self.0[usize::from(last) % SHARDS].lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// A call's part of what is reserved, until it is dropped. Drop it when the rest has gone back.
-#[must_use]
-pub(crate) struct InProgressCall {
-    checker: Checker,
-    key: KeyId,
-    tokens: u64,
-}
-
-impl InProgressCall {
-    pub(crate) fn new(checker: &Checker, key: KeyId, tokens: u64) -> Self {
-        checker.in_progress.add(key, tokens);
-        Self { checker: checker.clone(), key, tokens }
-    }
-}
-
-impl Drop for InProgressCall {
-    fn drop(&mut self) {
-        self.checker.in_progress.remove(self.key, self.tokens);
     }
 }
 

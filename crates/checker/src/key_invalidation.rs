@@ -18,7 +18,7 @@
 
 use sea_orm::{ConnectionTrait, DatabaseTransaction, DbBackend, Statement};
 
-use crate::Checker;
+use crate::checker::Checker;
 use crate::digest::KeyDigest;
 use latchkey_store::Error;
 

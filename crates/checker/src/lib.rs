@@ -12,10 +12,10 @@
 //! | step | where |
 //! |---|---|
 //! | authenticate | `check`: form and checksum without I/O, then the digest under the pepper |
-//! | look up | `cache`; on a miss one indexed query (`record`), behind a queue (`lookup_limiter`) |
+//! | look up | `lookup`: `cache`, or one indexed query behind a queue (`lookup_limiter`) |
 //! | evaluate | `evaluate`: by the record alone |
 //! | acquire | `acquire`: `rate_limit`, the project's quota (`usage::quota`), `budget`; all or none |
-//! | record | `counters` for metrics, `usage` for charts and quotas |
+//! | record | `recording`: `counters` for metrics, `usage` for charts and quotas |
 //!
 //! A record is good for as long as the node knows of every change: `cache_validity` says until
 //! when, `key_invalidation` and `invalidation` carry changes between nodes. `confirm` and
@@ -23,9 +23,11 @@
 
 mod acquire;
 mod begin;
+mod begun_call;
 pub mod budget;
 mod cache;
 mod cache_validity;
+mod call_slot;
 mod check;
 mod checker;
 mod confirm;
@@ -36,10 +38,13 @@ mod error;
 mod evaluate;
 pub mod failures;
 mod in_progress;
+mod in_progress_call;
 mod invalidation;
 mod key_invalidation;
+mod key_version;
 mod key_watch;
 mod lease;
+mod lookup;
 mod lookup_limiter;
 mod maintenance;
 mod outcome;
@@ -47,28 +52,32 @@ mod parallel_limit;
 mod prompt_ratio;
 mod rate_limit;
 mod record;
+mod recording;
+mod redis_heartbeat;
 mod redis_limiter;
+mod request;
 mod reserve;
 pub mod sharding;
 mod token_estimate;
 pub mod usage;
+mod watched_keys;
 mod windows;
 
-pub use begin::BegunCall;
+pub use begun_call::BegunCall;
 pub use cache::CacheSize;
-pub use check::{CheckRequest, IdentifiedKey, Parsed};
+pub use call_slot::CallSlot;
 pub use checker::{Checker, CheckerConfig};
-pub use confirm::KeyVersion;
 pub use counters::CheckCounts;
 pub use error::{Error, StartError};
 pub use key_invalidation::KeyInvalidation;
-pub use key_watch::KeyWatch;
+pub use key_version::KeyVersion;
 pub use lookup_limiter::{LookupCaller, LookupLimiter};
 pub use outcome::{Admission, Denial, LimitStates};
-pub use parallel_limit::CallSlot;
 pub use record::KeyRecord;
 pub use redis_limiter::RedisUrl;
+pub use request::{CheckRequest, IdentifiedKey, Parsed};
 pub use reserve::{ExactTokenCount, Reservation, ReservationRequest};
 pub use token_estimate::{AnswerCap, ReservedTokens, TokenEstimate};
+pub use watched_keys::KeyWatch;
 
 pub use latchkey_store::clock;

@@ -1,10 +1,10 @@
 //! What checks hold on this node: kept tidy, given back when the node stops, and told to operators.
 
-use crate::Checker;
 use crate::budget;
 use crate::cache::CacheSize;
+use crate::checker::Checker;
 use crate::counters::CheckCounts;
-use crate::redis_limiter;
+use crate::redis_heartbeat;
 use crate::redis_limiter::RedisLimiter;
 use latchkey_store::Error;
 
@@ -51,7 +51,7 @@ impl Checker {
     /// # Errors
     /// The database fails. They find out within ten seconds.
     pub async fn leave_redis(&self) -> Result<(), Error> {
-        redis_limiter::leave(self).await
+        redis_heartbeat::leave(self).await
     }
 }
 

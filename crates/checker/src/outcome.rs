@@ -7,7 +7,7 @@ use latchkey_domain::api::{BudgetState, RateLimitState};
 use latchkey_domain::outcome::Outcome;
 use latchkey_domain::window::{WindowFull, WindowState};
 
-use crate::confirm::KeyVersion;
+use crate::key_version::KeyVersion;
 use crate::record::KeyRecord;
 
 /// Where a key's limits stand after a check.

@@ -6,22 +6,13 @@
 
 use std::collections::hash_map::Entry;
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 use latchkey_domain::id::KeyId;
-use latchkey_domain::limit::{DEFAULT_MAX_PARALLEL, Limit};
-use latchkey_domain::outcome::Outcome;
 
-use crate::Checker;
-use crate::outcome::Denial;
-use crate::record::KeyRecord;
 use latchkey_store::id_map::IdMap;
 
 /// Keys are spread over this many locks, each held for an addition.
 const SHARDS: usize = 64;
-/// When a refused call may try again: nobody knows when one of the others ends.
-const RETRY_AFTER: Duration = Duration::from_secs(1);
-
 /// The calls in progress of the keys that have any.
 pub(crate) struct ParallelCalls([Mutex<IdMap<KeyId, u64>>; SHARDS]);
 
@@ -31,7 +22,7 @@ impl ParallelCalls {
     }
 
     /// Counts one call more, if there are fewer than `limit`; otherwise how many there are.
-    fn acquire(&self, key: KeyId, limit: u64) -> Result<(), u64> {
+    pub(crate) fn acquire(&self, key: KeyId, limit: u64) -> Result<(), u64> {
         match self.shard(key).entry(key) {
             Entry::Occupied(calls) if *calls.get() >= limit => Err(*calls.get()),
             Entry::Occupied(mut calls) => {
@@ -45,7 +36,7 @@ impl ParallelCalls {
         }
     }
 
-    fn release(&self, key: KeyId) {
+    pub(crate) fn release(&self, key: KeyId) {
         if let Entry::Occupied(mut calls) = self.shard(key).entry(key) {
             *calls.get_mut() -= 1;
             if *calls.get() == 0 {
@@ -63,55 +54,6 @@ impl ParallelCalls {
         let last = key.as_uuid().as_bytes()[15];
         // A count is whole after each of its steps, whatever happened to the thread that held it.
         self.0[usize::from(last) % SHARDS].lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// One of the calls that a key may have in progress, until it is dropped.
-#[must_use]
-pub struct CallSlot {
-    checker: Checker,
-    key: KeyId,
-}
-
-impl CallSlot {
-    /// Takes a place among the key's calls.
-    ///
-    /// # Errors
-    /// The [`Denial`]: all are taken.
-    pub(crate) fn acquire(checker: &Checker, key: &KeyRecord) -> Result<Self, Box<Denial>> {
-        let limit = limit(key);
-        match checker.parallel.acquire(key.id, limit) {
-            Ok(()) => Ok(Self { checker: checker.clone(), key: key.id }),
-            Err(used) => Err(Box::new(full(limit, used))),
-        }
-    }
-}
-
-impl Drop for CallSlot {
-    fn drop(&mut self) {
-        self.checker.parallel.release(self.key);
-    }
-}
-
-/// How many calls a key may have in progress.
-fn limit(key: &KeyRecord) -> u64 {
-    key.extended().max_parallel.map_or(DEFAULT_MAX_PARALLEL, Limit::get)
-}
-
-/// What a call would be refused with now; nothing is taken.
-pub(crate) fn peek(checker: &Checker, key: &KeyRecord) -> Option<Denial> {
-    let (limit, used) = (limit(key), checker.parallel.count(key.id));
-    (used >= limit).then(|| full(limit, used))
-}
-
-fn full(limit: u64, used: u64) -> Denial {
-    Denial {
-        detail: format!(
-            "max_parallel {limit} reached: {used} calls of this key are in progress. Retry when \
-             one has finished."
-        ),
-        retry_after: Some(RETRY_AFTER),
-        ..Denial::of(Outcome::TooManyParallelRequests)
     }
 }
 

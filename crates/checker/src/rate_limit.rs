@@ -33,7 +33,7 @@ use latchkey_domain::limit::Limit;
 use latchkey_domain::outcome::Outcome;
 use latchkey_domain::window::{WindowFull, WindowPermit, WindowState};
 
-use crate::Checker;
+use crate::checker::Checker;
 use crate::outcome::Denial;
 use crate::outcome::LimitStates;
 use crate::outcome::{full_state, rate_state};

@@ -6,18 +6,8 @@ use latchkey_domain::limit::{AllowList, Cidr, MaxParallel, ModelName, Period, Rp
 use latchkey_domain::permission::ServicePermission;
 use latchkey_domain::tier::{Tier, TierLimits, TierOverrides};
 use latchkey_domain::time::Timestamp;
-use sea_orm::{
-    ColumnTrait, Condition, EntityTrait, FromQueryResult, JoinType, QueryFilter, QuerySelect,
-    RelationTrait,
-};
 
-use crate::Checker;
 use crate::digest::KeyDigest;
-use latchkey_store::Error;
-use latchkey_store::database::primary;
-use latchkey_store::decode;
-use latchkey_store::decode::Plan;
-use latchkey_store::entity::{key, organization, project};
 
 /// What a check needs to know of a key.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -71,7 +61,7 @@ pub struct ExtendedLimits {
     pub(crate) old: Option<(KeyDigest, Timestamp)>,
 }
 
-static NOTHING: ExtendedLimits = ExtendedLimits {
+pub(crate) static NOTHING: ExtendedLimits = ExtendedLimits {
     tpm: None,
     max_parallel: None,
     budget: None,
@@ -107,66 +97,6 @@ impl KeyRecord {
     pub fn permits(&self, permission: ServicePermission) -> bool {
         self.permissions().contains(&permission)
     }
-}
-
-/// The record of the key that has this digest in either slot.
-pub(crate) async fn load(
-    checker: &Checker,
-    digest: &KeyDigest,
-) -> Result<Option<KeyRecord>, Error> {
-    let bytes = digest.as_bytes().as_slice();
-    let query = key::Entity::find()
-        .select_also(organization::Entity)
-        .join(JoinType::InnerJoin, key::Relation::Project.def())
-        .join(JoinType::InnerJoin, project::Relation::Organization.def())
-        .filter(
-            Condition::any()
-                .add(key::Column::Digest.eq(bytes))
-                .add(key::Column::OldDigest.eq(bytes)),
-        )
-        .limit(1);
-    let found = primary::one(checker.database.reader(), &query).await?;
-    let Some(found) = found else { return Ok(None) };
-    let row = key::Model::from_query_result(&found, "A_")?;
-    let organization = organization::Model::from_query_result(&found, "B_")?;
-    record(&row, &organization).map(Some)
-}
-
-fn record(row: &key::Model, organization: &organization::Model) -> Result<KeyRecord, Error> {
-    let plan = Plan::of(organization);
-    let limits = decode::limits(row)?;
-    let old = match (&row.old_digest, row.old_ends_at) {
-        (Some(digest), Some(ends_at)) => {
-            let digest = KeyDigest::from_bytes(digest).ok_or(Error::Corrupt("old digest"))?;
-            Some((digest, Timestamp::from_millis(ends_at)))
-        }
-        _ => None,
-    };
-    let extended = ExtendedLimits {
-        tpm: limits.tpm,
-        max_parallel: limits.max_parallel,
-        budget: limits.token_limit.zip(limits.token_limit_period),
-        models: limits.allowed_models,
-        networks: limits.allowed_cidrs,
-        permissions: limits.permissions,
-        overrides: plan.overrides,
-        old,
-    };
-    Ok(KeyRecord {
-        id: row.id.into(),
-        project: row.project_id.into(),
-        organization: organization.id,
-        tier: plan.tier,
-        application: row.application_id.map(Into::into),
-        kind: decode::kind(row)?,
-        name: row.name.as_str().into(),
-        environment: decode::environment(row)?,
-        created_by: row.created_by.into(),
-        revoked_at: row.revoked_at.map(Timestamp::from_millis),
-        expires_at: row.expires_at.map(Timestamp::from_millis),
-        rpm: limits.rpm,
-        extended: (extended != NOTHING).then(|| Box::new(extended)),
-    })
 }
 
 #[cfg(test)]

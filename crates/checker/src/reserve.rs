@@ -16,20 +16,21 @@ use latchkey_domain::id::KeyId;
 use latchkey_domain::outcome::Outcome;
 use latchkey_domain::token_usage::TokenUsage;
 
-use crate::Checker;
 use crate::acquire::{self, AcquiredTokens};
-use crate::begin::BegunCall;
+use crate::begun_call::BegunCall;
 use crate::budget;
-use crate::check::CheckRequest;
-use crate::check::IdentifiedKey;
-use crate::check::count;
+use crate::call_slot::CallSlot;
+use crate::checker::Checker;
 use crate::confirm;
-use crate::in_progress::{InProgressCall, ReservedByCalls};
+use crate::in_progress::ReservedByCalls;
+use crate::in_progress_call::InProgressCall;
 use crate::outcome::Denial;
 use crate::outcome::LimitStates;
-use crate::parallel_limit::CallSlot;
 use crate::rate_limit;
 use crate::record::KeyRecord;
+use crate::recording::count;
+use crate::request::CheckRequest;
+use crate::request::IdentifiedKey;
 use crate::token_estimate::{ReservedTokens, TokenAmount, TokenEstimate};
 use crate::usage::Use;
 

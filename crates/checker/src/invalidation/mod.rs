@@ -6,63 +6,24 @@
 //! On PostgreSQL, changes are notified with the transaction that makes them; on SQLite, whose other
 //! processes are rare, a node looks a few times a second whether another one has written.
 
+mod lost;
 mod postgres;
 mod sqlite;
 
 use std::time::Duration;
 
-use sea_orm::DbErr;
-
-use crate::Checker;
-use crate::redis_limiter;
+use crate::checker::Checker;
+use crate::redis_heartbeat;
 use latchkey_store::database::ChangeSource;
 
-/// How often a node makes sure that it still hears of changes: often enough that one lost word does
-/// no harm.
-const BEAT: Duration = Duration::from_millis(200);
-/// How long a word may take before the connection counts as dead.
-const PATIENCE: Duration = Duration::from_secs(2);
 /// How long after a failure it is tried again.
 const RETRY: Duration = Duration::from_millis(250);
-
-/// Why changes are not heard of any more.
-#[derive(Debug, thiserror::Error)]
-enum Lost {
-    #[error("the LISTEN connection was lost")]
-    Connection,
-    #[error("the database did not answer in time")]
-    Silence,
-    #[error(
-        "notifications sent through DATABASE_URL do not arrive; DATABASE_DIRECT_URL must point to \
-         the same database and bypass any pooler in transaction mode"
-    )]
-    Unheard,
-    #[error("the host name now resolves to another server")]
-    Moved,
-    #[error("{why}")]
-    Unreachable {
-        why: String,
-        /// It is there, and takes no more connections.
-        is_full: bool,
-    },
-    #[error("{0}")]
-    Database(#[from] DbErr),
-    #[error("{0}")]
-    Listener(#[from] sea_orm::sqlx::Error),
-}
-
-impl Lost {
-    /// Whether connections that are there may lead to a server that is no longer the primary.
-    const fn is_other_server(&self) -> bool {
-        matches!(self, Self::Moved | Self::Unreachable { is_full: false, .. })
-    }
-}
 
 impl Checker {
     /// Hears of other nodes' changes, and shares limits with them where that is wanted, for as long
     /// as it is polled. Without it every check asks the database.
     pub async fn listen(&self) {
-        tokio::join!(hear(self), redis_limiter::keep(self));
+        tokio::join!(hear(self), redis_heartbeat::keep(self));
     }
 }
 

@@ -17,8 +17,8 @@ use sea_orm::sqlx::postgres::{PgConnection, PgListener, PgPoolOptions};
 use sea_orm::sqlx::{AssertSqlSafe, Connection, Error as Sqlx, PgExecutor, Row, raw_sql};
 use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
 
-use super::{BEAT, Lost, PATIENCE};
-use crate::Checker;
+use super::lost::{BEAT, Lost, PATIENCE};
+use crate::checker::Checker;
 use crate::key_invalidation::{CHANNEL, KeyInvalidation};
 use data_encoding::HEXLOWER;
 use latchkey_store::database::{Postgres, PostgresRoutes, why_not};

@@ -10,8 +10,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use sea_orm::sqlx::{SqlitePool, query_scalar};
 use tokio::time::{MissedTickBehavior, interval, timeout};
 
-use super::{BEAT, Lost, PATIENCE};
-use crate::Checker;
+use super::lost::{BEAT, Lost, PATIENCE};
+use crate::checker::Checker;
 
 /// Looks, again and again, whether another process has written, until the database fails.
 ///

@@ -28,12 +28,12 @@ const SETTLED: Duration = Duration::from_secs(COUNTS_FOR + 1);
 /// limits.
 const LATELY: Duration = Duration::from_mins(5);
 /// The nodes' key where it is only tried.
-pub(super) const TRIED: &str = "latchkey:{start}:n";
+pub(crate) const TRIED: &str = "latchkey:{start}:n";
 /// The row of the database that has the number of nodes.
 const ROW: &str = "nodes_sharing_limits";
 
 /// The nodes that share the limits, as this one has heard of them.
-pub(super) struct Membership {
+pub(crate) struct Membership {
     /// The key in Redis: of this installation, whatever else uses the same Redis.
     key: String,
     node: String,
@@ -51,11 +51,11 @@ pub(super) struct Membership {
 
 /// What Redis says of the nodes: how many there are, how many of them come before this one, and
 /// whether this one was known.
-pub(super) type Heard = (u64, u64, u8);
+pub(crate) type Heard = (u64, u64, u8);
 
 impl Membership {
     /// `known` nodes were there when the database last heard of it.
-    pub(super) fn new(pepper: &Pepper, node: [u8; 8], known: u64) -> Self {
+    pub(crate) fn new(pepper: &Pepper, node: [u8; 8], known: u64) -> Self {
         Self {
             key: format!("latchkey:{}:nodes", &pepper.fingerprint()[..16]),
             node: HEXLOWER.encode(&node),
@@ -69,7 +69,7 @@ impl Membership {
         }
     }
 
-    pub(super) fn nodes(&self) -> u64 {
+    pub(crate) fn nodes(&self) -> u64 {
         self.place().0
     }
 
@@ -84,28 +84,28 @@ impl Membership {
     }
 
     /// What this node may admit of a limit by itself; all nodes' shares together are the limit.
-    pub(super) fn share(&self, limit: u64) -> u64 {
+    pub(crate) fn share(&self, limit: u64) -> u64 {
         let (nodes, before) = self.place();
         let nodes = nodes.max(1);
         limit / nodes + u64::from(before < limit % nodes)
     }
 
     /// Says in the database too that this node is there, and counts the nodes there.
-    pub(super) async fn count(&self, database: &Database) -> Result<(), Error> {
+    pub(crate) async fn count(&self, database: &Database) -> Result<(), Error> {
         self.node_table.take(database, &self.node).await
     }
 
-    pub(super) async fn leave(&self, database: &Database) -> Result<(), Error> {
+    pub(crate) async fn leave(&self, database: &Database) -> Result<(), Error> {
         node_table::leave(database, &self.node).await
     }
 
     /// The nodes' key in Redis, and this node in it.
-    pub(super) fn names(&self) -> (&str, &str) {
+    pub(crate) fn names(&self) -> (&str, &str) {
         (&self.key, &self.node)
     }
 
     /// What [`Self::say`] does, under a name that nobody reads.
-    pub(super) async fn try_to_say(
+    pub(crate) async fn try_to_say(
         &self,
         connection: &mut MultiplexedConnection,
     ) -> Result<(), RedisError> {
@@ -115,7 +115,7 @@ impl Membership {
     }
 
     /// Says that this node is there. One that `was_known` and is no more is not added.
-    pub(super) async fn say(
+    pub(crate) async fn say(
         &self,
         connection: &mut MultiplexedConnection,
         was_known: bool,
@@ -127,7 +127,7 @@ impl Membership {
 
     /// What was heard counts. In the `degraded` minute, Redis may not have heard of all nodes yet:
     /// shares don't grow.
-    pub(super) fn heard(&self, now: Duration, degraded: bool, (nodes, before, _): Heard) {
+    pub(crate) fn heard(&self, now: Duration, degraded: bool, (nodes, before, _): Heard) {
         let nodes = self.lately().hear(now, nodes).max(nodes);
         if degraded {
             self.nodes.fetch_max(nodes, Ordering::Relaxed);
@@ -139,7 +139,7 @@ impl Membership {
     }
 
     /// Writes down how many nodes were there lately, where the database has another number.
-    pub(super) async fn note(&self, database: &Database) -> Result<(), Error> {
+    pub(crate) async fn note(&self, database: &Database) -> Result<(), Error> {
         let nodes = self.lately().most();
         if nodes != self.noted.load(Ordering::Relaxed) {
             in_time(async { Ok(write(database, nodes).await?) }).await?;
@@ -154,7 +154,7 @@ impl Membership {
 }
 
 /// How many nodes the database knows of; one, until any were counted.
-pub(super) async fn known(database: &Database) -> Result<u64, DbErr> {
+pub(crate) async fn known(database: &Database) -> Result<u64, DbErr> {
     let row = instance::Entity::find_by_id(ROW.to_owned()).one(database.reader()).await?;
     Ok(row.and_then(|row| row.value.parse().ok()).unwrap_or(1))
 }

@@ -28,7 +28,7 @@
 
 mod membership;
 mod node_table;
-mod prove;
+pub(crate) mod prove;
 mod url;
 
 use std::pin::pin;
@@ -44,11 +44,9 @@ use tokio::time::timeout;
 
 use self::membership::Membership;
 pub use self::url::RedisUrl;
-use crate::Checker;
 use crate::digest::Pepper;
 use crate::error::StartError;
 use crate::token_estimate::TokenAmount;
-use latchkey_store::Error;
 use latchkey_store::database::Database;
 
 /// A call waits for its answer in turns of so long: a node that is held up itself, and comes back
@@ -60,7 +58,7 @@ const PATIENCE: u32 = 5;
 /// So many are, although others get theirs.
 const ENDURANCE: u32 = 10;
 /// How often a node says that it is there, and tries to come back to a Redis that was away.
-const BEAT: Duration = Duration::from_secs(1);
+pub(crate) const BEAT: Duration = Duration::from_secs(1);
 /// What was admitted while Redis was away, or is forgotten by it, matters for as long (see
 /// [`Window`]).
 pub(crate) const DEGRADED_FOR: Duration = Duration::from_secs(61);
@@ -71,7 +69,7 @@ pub(crate) struct RedisUnavailable;
 
 pub(crate) struct RedisLimiter {
     url: RedisUrl,
-    membership: Membership,
+    pub(crate) membership: Membership,
     connection: Mutex<Option<MultiplexedConnection>>,
     is_up: AtomicBool,
     /// Redis was away since it was last said that it is there, and may have missed calls.
@@ -135,7 +133,7 @@ impl SharedWindowState {
 }
 
 impl RedisLimiter {
-    /// The way to Redis for this node, which [`keep`] opens.
+    /// The way to Redis for this node, which `redis_heartbeat` opens.
     ///
     /// # Errors
     /// The database fails, which remembers how many nodes there are; or Redis answers, and refuses.
@@ -146,7 +144,7 @@ impl RedisLimiter {
         database: &Database,
     ) -> Result<Self, StartError> {
         let known = membership::known(database).await?;
-        let shared = Self {
+        Ok(Self {
             url,
             membership: Membership::new(pepper, node, known),
             connection: Mutex::default(),
@@ -158,11 +156,7 @@ impl RedisLimiter {
             take: Script::new(include_str!("take.lua")),
             look: Script::new(include_str!("look.lua")),
             settle: Script::new(include_str!("settle.lua")),
-        };
-        prove::prove(&shared).await.map_err(StartError::Redis)?;
-        // Before it admits anything: the others' shares shrink within a second.
-        shared.membership.count(database).await?;
-        Ok(shared)
+        })
     }
 
     /// Whether limits are shared at the moment.
@@ -301,7 +295,7 @@ impl RedisLimiter {
         Err(self.lost("timed out"))
     }
 
-    fn lost(&self, why: &str) -> RedisUnavailable {
+    pub(crate) fn lost(&self, why: &str) -> RedisUnavailable {
         *self.connection.lock().unwrap_or_else(PoisonError::into_inner) = None;
         self.was_away.store(true, Ordering::Release);
         if self.is_up.swap(false, Ordering::AcqRel) {
@@ -328,7 +322,7 @@ impl RedisLimiter {
     }
 
     /// Says that this node is there, over a new connection if there is none. `now` is monotonic.
-    async fn say(&self, now: Duration) -> Result<(), RedisError> {
+    pub(crate) async fn say(&self, now: Duration) -> Result<(), RedisError> {
         let open = self.connection.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let mut connection = match open {
             Some(connection) => connection,
@@ -352,65 +346,6 @@ impl RedisLimiter {
             tracing::info!(nodes, "Rate limits are shared through Redis");
         }
         Ok(())
-    }
-}
-
-/// Keeps the way to Redis open, if limits are shared, for as long as it is polled.
-pub(crate) async fn keep(checker: &Checker) {
-    let Some(shared) = &checker.shared else { return };
-    tokio::join!(stay(checker, shared), note(checker, shared));
-}
-
-/// Leaves the nodes that share limits, if it is one.
-pub(crate) async fn leave(checker: &Checker) -> Result<(), Error> {
-    match &checker.shared {
-        Some(shared) => shared.membership.leave(&checker.database).await,
-        None => Ok(()),
-    }
-}
-
-/// Says again and again that this node is there.
-async fn stay(checker: &Checker, shared: &RedisLimiter) {
-    // A Redis that is away when the node starts is told of once too.
-    let mut told = false;
-    loop {
-        match timeout(BEAT, shared.say(checker.clock.monotonic())).await {
-            Ok(Ok(())) => told = true,
-            Ok(Err(error)) => complain(shared, &mut told, &error.to_string()),
-            Err(_) => complain(shared, &mut told, "timed out"),
-        }
-        tokio::time::sleep(BEAT).await;
-    }
-}
-
-fn complain(shared: &RedisLimiter, told: &mut bool, why: &str) {
-    shared.lost(why);
-    if !std::mem::replace(told, true) {
-        let nodes = shared.membership.nodes();
-        tracing::error!(
-            why,
-            nodes,
-            "Redis is unreachable (REDIS_URL); each node enforces its share of the rate limits"
-        );
-    }
-}
-
-/// Writes down how many nodes there are, for those that start while Redis is away.
-async fn note(checker: &Checker, shared: &RedisLimiter) {
-    let mut told = false;
-    loop {
-        tokio::time::sleep(BEAT).await;
-        let noted = match shared.membership.count(&checker.database).await {
-            Ok(()) => shared.membership.note(&checker.database).await,
-            Err(error) => Err(error),
-        };
-        match noted {
-            Ok(()) => told = false,
-            Err(error) if !std::mem::replace(&mut told, true) => {
-                tracing::warn!(%error, "Failed to store the number of nodes");
-            }
-            Err(_) => {}
-        }
     }
 }
 

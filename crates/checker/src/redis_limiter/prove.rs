@@ -21,7 +21,7 @@ const PASSES: [&str; 7] =
 ///
 /// # Errors
 /// Redis answers and refuses: the sentence says what to set.
-pub(super) async fn prove(shared: &RedisLimiter) -> Result<(), String> {
+pub(crate) async fn prove(shared: &RedisLimiter) -> Result<(), String> {
     match timeout(PATIENCE, attempt(shared)).await {
         Ok(Err(error)) if !is_outage(&error) => {
             Err(format!("{} reported an error: {error}. {}", shared.url.host(), remedy(&error)))

@@ -6,9 +6,9 @@ use tokio::sync::{RwLock, RwLockReadGuard};
 
 use super::pending::{PendingCounters, PendingUsage, Use};
 use super::quota::Quota;
-use crate::KeyRecord;
+use crate::record::KeyRecord;
 
-/// Counts calls in memory until [`super::flush`] writes them.
+/// Counts calls in memory until [`crate::Checker::flush_usage`] writes them.
 pub struct UsageBuffer {
     pub(super) recorder: PendingCounters,
     pub(crate) quota: Quota,

@@ -11,7 +11,8 @@
 
 mod buffer;
 pub mod pending;
-pub mod quota;
+pub(crate) mod quota;
+pub(crate) mod quota_check;
 mod resolution;
 mod write;
 

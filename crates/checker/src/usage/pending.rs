@@ -19,7 +19,7 @@ use latchkey_domain::token_usage::TokenUsage;
 use smallvec::SmallVec;
 
 use super::resolution::Resolution;
-use crate::KeyRecord;
+use crate::record::KeyRecord;
 use latchkey_store::id_map::IdMap;
 
 /// The most denials that are kept of a key, here and in the database.

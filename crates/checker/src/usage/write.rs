@@ -25,7 +25,7 @@ use super::buffer::UsageBuffer;
 use super::pending::{Counts, PendingCounters, UsageBatch};
 use super::quota::MonthCount;
 use super::resolution::Resolution;
-use crate::Checker;
+use crate::checker::Checker;
 use latchkey_store::Error;
 use latchkey_store::database::within;
 use latchkey_store::entity::{key_usage, project_month, project_usage};

@@ -5,7 +5,7 @@ use sea_orm::sea_query::{Expr, ExprTrait, Func, Order, Query, SelectStatement, W
 use sea_orm::{ColumnTrait, DatabaseTransaction, EntityTrait, QueryFilter, Set};
 use uuid::Uuid;
 
-use crate::Checker;
+use crate::checker::Checker;
 use crate::usage::pending::{DENIALS_PER_KEY, UsageBatch};
 use latchkey_store::Error;
 use latchkey_store::entity::denial;

@@ -14,7 +14,7 @@ use sea_orm::{
 };
 use uuid::Uuid;
 
-use crate::Checker;
+use crate::checker::Checker;
 use crate::usage::pending::{PendingUsage, UsageBatch};
 use latchkey_store::Error;
 use latchkey_store::database::in_time;

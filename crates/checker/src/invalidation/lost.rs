@@ -1,0 +1,44 @@
+//! Why a node does not hear of other nodes' changes.
+
+use std::time::Duration;
+
+use sea_orm::DbErr;
+
+/// How often a node makes sure that it still hears of changes: often enough that one lost word does
+/// no harm.
+pub(super) const BEAT: Duration = Duration::from_millis(200);
+/// How long a word may take before the connection counts as dead.
+pub(super) const PATIENCE: Duration = Duration::from_secs(2);
+
+/// Why changes are not heard of any more.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Lost {
+    #[error("the LISTEN connection was lost")]
+    Connection,
+    #[error("the database did not answer in time")]
+    Silence,
+    #[error(
+        "notifications sent through DATABASE_URL do not arrive; DATABASE_DIRECT_URL must point to \
+         the same database and bypass any pooler in transaction mode"
+    )]
+    Unheard,
+    #[error("the host name now resolves to another server")]
+    Moved,
+    #[error("{why}")]
+    Unreachable {
+        why: String,
+        /// It is there, and takes no more connections.
+        is_full: bool,
+    },
+    #[error("{0}")]
+    Database(#[from] DbErr),
+    #[error("{0}")]
+    Listener(#[from] sea_orm::sqlx::Error),
+}
+
+impl Lost {
+    /// Whether connections that are there may lead to a server that is no longer the primary.
+    pub(super) const fn is_other_server(&self) -> bool {
+        matches!(self, Self::Moved | Self::Unreachable { is_full: false, .. })
+    }
+}

@@ -1,0 +1,170 @@
+//! Looks a key up: in the cache, and in the database if the cache has nothing valid.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use latchkey_domain::outcome::Outcome;
+use latchkey_domain::time::Timestamp;
+use latchkey_store::Error;
+use latchkey_store::database::{in_time, primary};
+use latchkey_store::decode::{self, Plan};
+use latchkey_store::entity::{key, organization, project};
+use sea_orm::{
+    ColumnTrait, Condition, EntityTrait, FromQueryResult, JoinType, QueryFilter, QuerySelect,
+    RelationTrait,
+};
+
+use crate::cache::CachedLookup;
+use crate::checker::Checker;
+use crate::digest::KeyDigest;
+use crate::failures::Address;
+use crate::key_version::KeyVersion;
+use crate::lookup_limiter::LookupCaller;
+use crate::outcome::Denial;
+use crate::record::{ExtendedLimits, KeyRecord, NOTHING};
+use crate::request::IdentifiedKey;
+
+/// Who presents a secret.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum PresentedBy {
+    /// Whoever calls, from this address if it can be read.
+    Caller(Option<IpAddr>),
+    /// Somebody else, for whom this one asks and is no guesser.
+    Other(LookupCaller),
+}
+
+impl PresentedBy {
+    fn guesses(self, checker: &Checker) -> bool {
+        match self {
+            Self::Caller(ip) => checker.failed_keys.is_full(ip, checker.clock.monotonic()),
+            Self::Other(_) => false,
+        }
+    }
+
+    fn asker(self) -> LookupCaller {
+        match self {
+            Self::Caller(ip) => LookupCaller::Address(Address::of(ip)),
+            Self::Other(asker) => asker,
+        }
+    }
+}
+
+pub(crate) async fn look_up(
+    checker: &Checker,
+    digest: KeyDigest,
+    by: PresentedBy,
+) -> Result<IdentifiedKey, Denial> {
+    // Before anything is read: what is changed from here on is looked at again.
+    let seen = KeyVersion::now(&checker.key_cache, digest);
+    let cached = checker.key_cache.get(&digest, checker.clock.monotonic());
+    checker.counters.looked(cached.is_some());
+    let known = match cached {
+        Some(known) => known,
+        None => load(checker, digest, by).await?,
+    };
+    let CachedLookup::Key(key) = known else { return Err(Denial::of(Outcome::UnknownKey)) };
+    Ok(IdentifiedKey { old: key.is_old(&digest), key, seen })
+}
+
+/// Asks the database for a record and caches it. If the key is changed meanwhile, asks again: what
+/// was read before the change must not be used after it.
+///
+/// Waiting for a turn counts as waiting for the database. Whether a key that was not looked up
+/// exists nobody knows: not even to an address that guesses is it called unknown.
+pub(crate) async fn load(
+    checker: &Checker,
+    digest: KeyDigest,
+    by: PresentedBy,
+) -> Result<CachedLookup, Denial> {
+    let guesser = by.guesses(checker);
+    let asking = async {
+        let turn = checker.lookup_limiter.turn(by.asker(), guesser).await;
+        let Ok(_turn) = turn else { return Ok(None) };
+        loop {
+            let stamp = checker.key_cache.begin_load(&digest);
+            let record = query(checker, &digest).await?;
+            let known =
+                record.map_or(CachedLookup::Unknown, |record| CachedLookup::Key(Arc::new(record)));
+            let now = checker.clock.monotonic();
+            if checker.key_cache.finish_load(digest, stamp, &known, now) {
+                return Ok(Some(known));
+            }
+        }
+    };
+    let asked = in_time(asking).await.unwrap_or_else(|error| {
+        tracing::error!(%error, "Failed to look up a key");
+        None
+    });
+    asked.ok_or_else(|| Denial::of(Outcome::Unavailable))
+}
+
+impl Checker {
+    /// Whether a key that is not cached could be checked: asks what a check asks.
+    ///
+    /// # Errors
+    /// The database does not answer, or not this role.
+    pub async fn can_look_up(&self) -> Result<(), latchkey_store::Error> {
+        let nobody = self.pepper.digest("");
+        in_time(async { query(self, &nobody).await.map(|_| ()) }).await
+    }
+}
+
+/// The record of the key that has this digest in either slot.
+pub(crate) async fn query(
+    checker: &Checker,
+    digest: &KeyDigest,
+) -> Result<Option<KeyRecord>, Error> {
+    let bytes = digest.as_bytes().as_slice();
+    let query = key::Entity::find()
+        .select_also(organization::Entity)
+        .join(JoinType::InnerJoin, key::Relation::Project.def())
+        .join(JoinType::InnerJoin, project::Relation::Organization.def())
+        .filter(
+            Condition::any()
+                .add(key::Column::Digest.eq(bytes))
+                .add(key::Column::OldDigest.eq(bytes)),
+        )
+        .limit(1);
+    let found = primary::one(checker.database.reader(), &query).await?;
+    let Some(found) = found else { return Ok(None) };
+    let row = key::Model::from_query_result(&found, "A_")?;
+    let organization = organization::Model::from_query_result(&found, "B_")?;
+    record(&row, &organization).map(Some)
+}
+
+fn record(row: &key::Model, organization: &organization::Model) -> Result<KeyRecord, Error> {
+    let plan = Plan::of(organization);
+    let limits = decode::limits(row)?;
+    let old = match (&row.old_digest, row.old_ends_at) {
+        (Some(digest), Some(ends_at)) => {
+            let digest = KeyDigest::from_bytes(digest).ok_or(Error::Corrupt("old digest"))?;
+            Some((digest, Timestamp::from_millis(ends_at)))
+        }
+        _ => None,
+    };
+    let extended = ExtendedLimits {
+        tpm: limits.tpm,
+        max_parallel: limits.max_parallel,
+        budget: limits.token_limit.zip(limits.token_limit_period),
+        models: limits.allowed_models,
+        networks: limits.allowed_cidrs,
+        permissions: limits.permissions,
+        overrides: plan.overrides,
+        old,
+    };
+    Ok(KeyRecord {
+        id: row.id.into(),
+        project: row.project_id.into(),
+        organization: organization.id,
+        tier: plan.tier,
+        application: row.application_id.map(Into::into),
+        kind: decode::kind(row)?,
+        name: row.name.as_str().into(),
+        environment: decode::environment(row)?,
+        created_by: row.created_by.into(),
+        revoked_at: row.revoked_at.map(Timestamp::from_millis),
+        expires_at: row.expires_at.map(Timestamp::from_millis),
+        rpm: limits.rpm,
+        extended: (extended != NOTHING).then(|| Box::new(extended)),
+    })
+}

@@ -1,0 +1,32 @@
+//! Records what a check came to: in the counters of metrics and, for charts, with the usage.
+
+use latchkey_domain::outcome::Outcome;
+use latchkey_domain::time::Timestamp;
+
+use crate::checker::Checker;
+use crate::outcome::Denial;
+use crate::request::{CheckRequest, IdentifiedKey};
+
+pub(crate) fn count(
+    checker: &Checker,
+    found: &IdentifiedKey,
+    call: CheckRequest<'_>,
+    denial: Option<&Denial>,
+    now: Timestamp,
+) {
+    match denial {
+        None => checker.counters.checked(Outcome::Valid),
+        Some(denial) => record_denial(checker, found, call, denial, now),
+    }
+}
+
+pub(crate) fn record_denial(
+    checker: &Checker,
+    found: &IdentifiedKey,
+    call: CheckRequest<'_>,
+    denial: &Denial,
+    now: Timestamp,
+) {
+    checker.counters.checked(denial.outcome);
+    checker.usage.denied(&found.used(call, now, denial.outcome), &denial.detail);
+}

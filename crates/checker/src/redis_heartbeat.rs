@@ -1,0 +1,66 @@
+//! Keeps a node among those that share rate limits by Redis.
+
+use latchkey_store::Error;
+use tokio::time::timeout;
+
+use crate::checker::Checker;
+use crate::redis_limiter::{BEAT, RedisLimiter};
+
+/// Keeps the way to Redis open, if limits are shared, for as long as it is polled.
+pub(crate) async fn keep(checker: &Checker) {
+    let Some(shared) = &checker.shared else { return };
+    tokio::join!(stay(checker, shared), note(checker, shared));
+}
+
+/// Leaves the nodes that share limits, if it is one.
+pub(crate) async fn leave(checker: &Checker) -> Result<(), Error> {
+    match &checker.shared {
+        Some(shared) => shared.membership.leave(&checker.database).await,
+        None => Ok(()),
+    }
+}
+
+/// Says again and again that this node is there.
+async fn stay(checker: &Checker, shared: &RedisLimiter) {
+    // A Redis that is away when the node starts is told of once too.
+    let mut told = false;
+    loop {
+        match timeout(BEAT, shared.say(checker.clock.monotonic())).await {
+            Ok(Ok(())) => told = true,
+            Ok(Err(error)) => complain(shared, &mut told, &error.to_string()),
+            Err(_) => complain(shared, &mut told, "timed out"),
+        }
+        tokio::time::sleep(BEAT).await;
+    }
+}
+
+fn complain(shared: &RedisLimiter, told: &mut bool, why: &str) {
+    shared.lost(why);
+    if !std::mem::replace(told, true) {
+        let nodes = shared.membership.nodes();
+        tracing::error!(
+            why,
+            nodes,
+            "Redis is unreachable (REDIS_URL); each node enforces its share of the rate limits"
+        );
+    }
+}
+
+/// Writes down how many nodes there are, for those that start while Redis is away.
+async fn note(checker: &Checker, shared: &RedisLimiter) {
+    let mut told = false;
+    loop {
+        tokio::time::sleep(BEAT).await;
+        let noted = match shared.membership.count(&checker.database).await {
+            Ok(()) => shared.membership.note(&checker.database).await,
+            Err(error) => Err(error),
+        };
+        match noted {
+            Ok(()) => told = false,
+            Err(error) if !std::mem::replace(&mut told, true) => {
+                tracing::warn!(%error, "Failed to store the number of nodes");
+            }
+            Err(_) => {}
+        }
+    }
+}

@@ -1,0 +1,92 @@
+//! Holds a project's live requests against its month's quota.
+
+use latchkey_domain::api::QuotaState;
+use latchkey_domain::id::ProjectId;
+use latchkey_domain::time::Timestamp;
+use latchkey_domain::usage::Month;
+use latchkey_store::Error;
+use latchkey_store::database::in_time;
+use latchkey_store::entity::project_month;
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QuerySelect};
+
+use super::quota::{CountedCall, MonthCount, QuotaHit};
+use crate::checker::Checker;
+
+/// Counts a live call at `now`, unless the month's quota is used up. Without a limit it only
+/// counts.
+///
+/// What was used of the month is known until a moment ago, by this node and by others. It waits for
+/// the database only for a project that was not in use in the last second.
+///
+/// # Errors
+/// The database fails. `Err` in the answer: the quota is used up. Nothing was counted.
+pub(crate) async fn acquire(
+    checker: &Checker,
+    project: ProjectId,
+    limit: Option<u64>,
+    now: Timestamp,
+) -> Result<Result<CountedCall, QuotaHit>, Error> {
+    let (quota, month) = (&checker.usage.quota, Month::of(now));
+    if let Some(taken) = quota.admit_if_fresh(project, limit, month, checker.clock.monotonic()) {
+        return Ok(taken);
+    }
+    if limit.is_some() {
+        know(checker, project, now).await?;
+    }
+    Ok(quota.admit(project, limit, month))
+}
+
+/// Makes sure that what was used of the month is known until a moment ago.
+///
+/// # Errors
+/// The database fails.
+async fn know(checker: &Checker, project: ProjectId, now: Timestamp) -> Result<(), Error> {
+    let (meter, month) = (&checker.usage, Month::of(now));
+    if meter.quota.is_fresh(project, month, checker.clock.monotonic()) {
+        return Ok(());
+    }
+    in_time(look(checker, project, month)).await
+}
+
+async fn look(checker: &Checker, project: ProjectId, month: Month) -> Result<(), Error> {
+    let meter = &checker.usage;
+    let _whole = match meter.writing.try_read() {
+        Ok(whole) => whole,
+        // A batch is being written, and will bring the totals.
+        Err(_) if meter.quota.is_known(project, month) => return Ok(()),
+        Err(_) => meter.writing.read().await,
+    };
+    let looked_at = checker.clock.monotonic();
+    let total: Option<i64> = project_month::Entity::find()
+        .select_only()
+        .column(project_month::Column::Requests)
+        .filter(project_month::Column::ProjectId.eq(project.as_uuid()))
+        .filter(project_month::Column::Month.eq(month.start().as_millis()))
+        .into_tuple()
+        .one(checker.database.telemetry().reader())
+        .await?;
+    let total = u64::try_from(total.unwrap_or_default()).unwrap_or_default();
+    meter.quota.written(MonthCount { project, month, requests: 0 }, total, looked_at);
+    Ok(())
+}
+
+impl Checker {
+    /// Where a project's month stands. Nothing is counted.
+    ///
+    /// # Errors
+    /// The database fails.
+    pub async fn quota_state(
+        &self,
+        project: ProjectId,
+        limit: Option<u64>,
+        now: Timestamp,
+    ) -> Result<QuotaState, Error> {
+        know(self, project, now).await?;
+        let month = Month::of(now);
+        Ok(QuotaState {
+            limit,
+            used: self.usage.quota.used(project, month),
+            resets_at: month.end(),
+        })
+    }
+}
