@@ -3,7 +3,7 @@
 //! A node can't see that a notification was lost. So it proves the way: on PostgreSQL it sends
 //! itself a heartbeat by the same way every 200 ms (`crate::invalidation`). As notifications come
 //! in order, one that comes back shows that every change that was committed before it was *sent*
-//! has been heard of, and the cache may be believed until [`TRUST`] after that moment. Each
+//! has been heard of, and the cache may be believed until [`VALIDITY`] after that moment. Each
 //! heartbeat that comes back renews it; if none does, it ends by itself, and nobody has to notice
 //! that something is broken.
 //!
@@ -18,7 +18,7 @@ use std::time::Duration;
 /// For how long after it was last sure to have heard of every change a node may believe its cache.
 /// Every process refuses a revoked key within one second, notified or not; the rest leaves room for
 /// a slow machine.
-pub(crate) const TRUST: Duration = Duration::from_millis(700);
+pub(crate) const VALIDITY: Duration = Duration::from_millis(700);
 
 /// The moment until which the cache may be believed, on the monotonic clock. At first it may not.
 #[derive(Debug, Default)]
@@ -27,7 +27,7 @@ pub(crate) struct CacheValidity(AtomicU64);
 impl CacheValidity {
     /// Every change that was committed before `asked_at` has been heard of.
     pub(crate) fn renew(&self, asked_at: Duration) {
-        self.0.fetch_max(millis(asked_at + TRUST), Ordering::AcqRel);
+        self.0.fetch_max(millis(asked_at + VALIDITY), Ordering::AcqRel);
     }
 
     /// A change may have been missed.
@@ -57,7 +57,7 @@ mod tests {
         trust.renew(at);
         trust.renew(Duration::from_secs(9));
         assert!(trust.holds(at + Duration::from_millis(699)));
-        assert!(!trust.holds(at + TRUST));
+        assert!(!trust.holds(at + VALIDITY));
         trust.renew(at);
         trust.end();
         assert!(!trust.holds(at));

@@ -33,32 +33,32 @@ pub(crate) struct CheckCounters([CounterShard; SHARDS]);
 
 impl CheckCounters {
     pub(crate) fn checked(&self, outcome: Outcome) {
-        self.stripe().outcomes[outcome as usize].fetch_add(1, Ordering::Relaxed);
+        self.shard().outcomes[outcome as usize].fetch_add(1, Ordering::Relaxed);
     }
 
     /// Counts a look into the cache.
     pub(crate) fn looked(&self, hit: bool) {
-        let stripe = self.stripe();
-        let counter = if hit { &stripe.hits } else { &stripe.misses };
+        let shard = self.shard();
+        let counter = if hit { &shard.hits } else { &shard.misses };
         counter.fetch_add(1, Ordering::Relaxed);
     }
 
     /// What was counted until now.
     pub(crate) fn counts(&self) -> CheckCounts {
         let sum = |counter: &dyn Fn(&CounterShard) -> &AtomicU64| {
-            self.0.iter().map(|stripe| counter(stripe).load(Ordering::Relaxed)).sum()
+            self.0.iter().map(|shard| counter(shard).load(Ordering::Relaxed)).sum()
         };
         let outcomes = Outcome::ALL.into_iter();
         CheckCounts {
             outcomes: outcomes
-                .map(|outcome| (outcome, sum(&|stripe| &stripe.outcomes[outcome as usize])))
+                .map(|outcome| (outcome, sum(&|shard| &shard.outcomes[outcome as usize])))
                 .collect(),
-            cache_hits: sum(&|stripe| &stripe.hits),
-            cache_misses: sum(&|stripe| &stripe.misses),
+            cache_hits: sum(&|shard| &shard.hits),
+            cache_misses: sum(&|shard| &shard.misses),
         }
     }
 
-    fn stripe(&self) -> &CounterShard {
+    fn shard(&self) -> &CounterShard {
         &self.0[sharding::of_thread(SHARDS)]
     }
 }

@@ -58,7 +58,7 @@ async fn look_on(checker: Checker, digest: KeyDigest, ended: Ended) {
         }
         wait = match standing(&checker, digest).await {
             KeyState::Good => INTERVAL,
-            KeyState::Asked => DATABASE_INTERVAL,
+            KeyState::Unconfirmed => DATABASE_INTERVAL,
             KeyState::Ended(denial) => {
                 // Whoever begins a call from now on looks for themselves.
                 checker.watched_keys.lock().remove(&digest);
@@ -73,7 +73,7 @@ async fn look_on(checker: Checker, digest: KeyDigest, ended: Ended) {
 enum KeyState {
     Good,
     /// As far as the database could tell, which had to be asked.
-    Asked,
+    Unconfirmed,
     Ended(Denial),
 }
 
@@ -82,8 +82,8 @@ async fn standing(checker: &Checker, digest: KeyDigest) -> KeyState {
     let (known, good) = match cached {
         Some(known) => (known, KeyState::Good),
         None => match load(checker, digest, PresentedBy::Other(LookupCaller::Server)).await {
-            Ok(known) => (known, KeyState::Asked),
-            Err(_) => return KeyState::Asked,
+            Ok(known) => (known, KeyState::Unconfirmed),
+            Err(_) => return KeyState::Unconfirmed,
         },
     };
     let CachedLookup::Key(key) = known else {

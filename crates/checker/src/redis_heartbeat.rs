@@ -4,7 +4,7 @@ use latchkey_store::Error;
 use tokio::time::timeout;
 
 use crate::checker::Checker;
-use crate::redis_limiter::{BEAT, RedisLimiter};
+use crate::redis_limiter::{HEARTBEAT_INTERVAL, RedisLimiter};
 
 /// Keeps the way to Redis open, if limits are shared, for as long as it is polled.
 pub(crate) async fn keep(checker: &Checker) {
@@ -25,12 +25,12 @@ async fn stay(checker: &Checker, shared: &RedisLimiter) {
     // A Redis that is away when the node starts is told of once too.
     let mut told = false;
     loop {
-        match timeout(BEAT, shared.say(checker.clock.monotonic())).await {
+        match timeout(HEARTBEAT_INTERVAL, shared.say(checker.clock.monotonic())).await {
             Ok(Ok(())) => told = true,
             Ok(Err(error)) => complain(shared, &mut told, &error.to_string()),
             Err(_) => complain(shared, &mut told, "timed out"),
         }
-        tokio::time::sleep(BEAT).await;
+        tokio::time::sleep(HEARTBEAT_INTERVAL).await;
     }
 }
 
@@ -50,7 +50,7 @@ fn complain(shared: &RedisLimiter, told: &mut bool, why: &str) {
 async fn note(checker: &Checker, shared: &RedisLimiter) {
     let mut told = false;
     loop {
-        tokio::time::sleep(BEAT).await;
+        tokio::time::sleep(HEARTBEAT_INTERVAL).await;
         let noted = match shared.membership.count(&checker.database).await {
             Ok(()) => shared.membership.note(&checker.database).await,
             Err(error) => Err(error),

@@ -96,7 +96,7 @@ pub async fn accept(
         };
         let (server, told, wanted) = (Arc::clone(&server), told.subscribe(), wanted.subscribe());
         tokio::spawn(async move {
-            let _counted = Counted::new(&server);
+            let _counted = OpenConnection::new(&server);
             serve_connection(&server, stream, peer, told, wanted).await;
             drop(place);
         });
@@ -257,9 +257,9 @@ fn answered<A: Handler>(
 }
 
 /// Counts a connection while it is open.
-struct Counted<'a>(Option<&'a AtomicU64>);
+struct OpenConnection<'a>(Option<&'a AtomicU64>);
 
-impl<'a> Counted<'a> {
+impl<'a> OpenConnection<'a> {
     fn new(server: &'a Server<impl Handler>) -> Self {
         let open = server.handler.open_connections();
         if let Some(open) = open {
@@ -269,7 +269,7 @@ impl<'a> Counted<'a> {
     }
 }
 
-impl Drop for Counted<'_> {
+impl Drop for OpenConnection<'_> {
     fn drop(&mut self) {
         if let Some(open) = self.0 {
             open.fetch_sub(1, Ordering::Relaxed);

@@ -91,11 +91,11 @@ impl Watchdog {
             }
             Protocol::Http1 if self.idle >= HEAD => Action::Close("it sends no whole head"),
             Protocol::Unknown | Protocol::Http1 => Action::Continue,
-            Protocol::Http2 => self.judge(&seen),
+            Protocol::Http2 => self.decide(&seen),
         }
     }
 
-    fn judge(&self, seen: &Seen) -> Action {
+    fn decide(&self, seen: &Seen) -> Action {
         // What was handed over within the first of these ticks has waited for the others.
         if self.still > TAKING {
             Action::Close("nothing of its answers is taken")

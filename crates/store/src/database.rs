@@ -8,6 +8,7 @@
 
 mod batches;
 mod begin;
+mod options;
 pub mod primary;
 mod relocate;
 mod renewal;
@@ -17,15 +18,12 @@ mod telemetry;
 mod tests;
 mod url;
 
-use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use latchkey_migrations::{Migrator, MigratorTrait, TelemetryMigrator};
-use sea_orm::sqlx::postgres::PgConnectOptions;
-use sea_orm::sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
-use sea_orm::sqlx::{Connection, SqlitePool};
+use sea_orm::sqlx::SqlitePool;
 use sea_orm::{
     ConnectOptions, ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr,
     RuntimeErr,
@@ -33,19 +31,19 @@ use sea_orm::{
 
 pub use self::begin::OnBehalfOf;
 use self::begin::{Suspicion, Writer};
+use self::options::{postgres_options, sqlite_options, telemetry_options};
 use self::renewal::Renewal;
 pub use self::start::why_not;
 pub use self::telemetry::Telemetry;
 pub use self::url::Postgres;
 use self::url::{Place, UrlError};
-use crate::background;
 use crate::error::Error;
 use crate::fair_queue::QueuePermit;
 
 /// How long a statement may wait for a connection or for another process's write.
-const PATIENCE: Duration = Duration::from_secs(5);
+const DATABASE_TIMEOUT: Duration = Duration::from_secs(5);
 /// A connection is asked whether it is still there when it was not used for as long.
-const BELIEVED_GOOD: Duration = Duration::from_secs(1);
+const IDLE_CHECK_AFTER: Duration = Duration::from_secs(1);
 /// Enough for the checks that miss the cache; PostgreSQL's default allows 100 in all.
 const CONNECTIONS: u32 = 16;
 /// The advisory lock that lets one node at a time migrate a shared PostgreSQL ("latchkey" in
@@ -63,7 +61,7 @@ const MIGRATION_LOCK: i64 = 0x6c61_7463_686b_6579;
 pub fn in_time<T>(
     work: impl Future<Output = Result<T, Error>>,
 ) -> impl Future<Output = Result<T, Error>> {
-    within(PATIENCE, work)
+    within(DATABASE_TIMEOUT, work)
 }
 
 /// The same for work that may take longer.
@@ -367,99 +365,4 @@ async fn counted(
         counter.fetch_add(1, Ordering::Relaxed);
     });
     Ok(pool)
-}
-
-fn options(url: &str, connections: u32) -> ConnectOptions {
-    let mut options = ConnectOptions::new(url);
-    options
-        .max_connections(connections)
-        .connect_timeout(PATIENCE)
-        .acquire_timeout(PATIENCE)
-        .sqlx_logging(false);
-    options
-}
-
-fn postgres_options(
-    postgres: PgConnectOptions,
-    connections: u32,
-    suspicion: Suspicion,
-    renewal: Renewal,
-) -> ConnectOptions {
-    // What it is given is what it uses; the URL would be parsed once more, and stand in its debug
-    // output.
-    let mut options = options("postgres://", connections);
-    options
-        .map_sqlx_postgres_opts(move |_| postgres.clone())
-        // A connection that was good a moment ago is: asking it each time would double what a
-        // look-up costs.
-        .test_before_acquire(false)
-        .map_sqlx_postgres_before_acquire(move |connection, handed_out| {
-            let is_old = renewal.is_due(handed_out.age);
-            let asked = suspicion.falls_on(handed_out.idle_for);
-            Box::pin(async move {
-                Ok(!is_old && (!asked || begin::is_clean(connection).await?))
-            })
-        });
-    options
-}
-
-/// `opened` counts the connections.
-fn sqlite_options(url: &str, connections: u32, opened: &Arc<AtomicU64>) -> ConnectOptions {
-    let opened = Arc::clone(opened);
-    let mut options = options(url, connections);
-    options
-        .idle_timeout(None::<Duration>)
-        .max_lifetime(None::<Duration>)
-        .map_sqlx_sqlite_pool_opts(move |pool| {
-            let opened = Arc::clone(&opened);
-            pool.after_connect(move |_, _| {
-                opened.fetch_add(1, Ordering::AcqRel);
-                Box::pin(async { Ok(()) })
-            })
-        })
-        // A full disk ends a transaction behind sqlx's back: its own ROLLBACK then fails, it takes
-        // the connection to be within a transaction for ever, and what it calls COMMIT may commit
-        // nothing. Such a connection is closed, never used again.
-        // (<https://www.sqlite.org/lang_transaction.html>, on automatic rollback)
-        .map_sqlx_sqlite_before_acquire(|connection, _| {
-            let is_clean = !connection.is_in_transaction();
-            Box::pin(async move { Ok(is_clean) })
-        })
-        .test_before_acquire_if_idle_for(BELIEVED_GOOD)
-        .map_sqlx_sqlite_opts(configure);
-    options
-}
-
-/// The same for telemetry's file. Its one connection that writes works in the background.
-fn telemetry_options(url: &str, connections: u32, file: &Path) -> ConnectOptions {
-    let is_writer = connections == 1;
-    let file = file.to_owned();
-    let mut options = sqlite_options(url, connections, &Arc::default());
-    options
-        .map_sqlx_sqlite_opts(move |sqlite| {
-            let sqlite = configure(sqlite)
-                .filename(&file)
-                // Who waits for the disk waits for the log (`Telemetry::write_ahead_log`), once for
-                // a whole call.
-                .synchronous(SqliteSynchronous::Normal);
-            if is_writer { sqlite.thread_name(|_| background::WRITER.to_owned()) } else { sqlite }
-        })
-        .map_sqlx_sqlite_pool_opts(move |pool| {
-            pool.after_connect(move |_, _| {
-                if is_writer {
-                    background::stand_back(background::WRITER);
-                }
-                Box::pin(async { Ok(()) })
-            })
-        });
-    options
-}
-
-fn configure(sqlite: SqliteConnectOptions) -> SqliteConnectOptions {
-    sqlite
-        .create_if_missing(true)
-        .journal_mode(SqliteJournalMode::Wal)
-        .synchronous(SqliteSynchronous::Full)
-        .foreign_keys(true)
-        .busy_timeout(PATIENCE)
 }

@@ -6,9 +6,9 @@ use sea_orm::DbErr;
 
 /// How often a node makes sure that it still hears of changes: often enough that one lost word does
 /// no harm.
-pub(super) const BEAT: Duration = Duration::from_millis(200);
+pub(super) const HEARTBEAT_INTERVAL: Duration = Duration::from_millis(200);
 /// How long a word may take before the connection counts as dead.
-pub(super) const PATIENCE: Duration = Duration::from_secs(2);
+pub(super) const DATABASE_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Why changes are not heard of any more.
 #[derive(Debug, thiserror::Error)]

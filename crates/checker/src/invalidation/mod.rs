@@ -17,7 +17,7 @@ use crate::redis_heartbeat;
 use latchkey_store::database::ChangeSource;
 
 /// How long after a failure it is tried again.
-const RETRY: Duration = Duration::from_millis(250);
+const RETRY_INTERVAL: Duration = Duration::from_millis(250);
 
 impl Checker {
     /// Hears of other nodes' changes, and shares limits with them where that is wanted, for as long
@@ -40,6 +40,6 @@ async fn hear(checker: &Checker) {
         }
         tracing::warn!(reason = %lost, "Invalidation listener is down; every check queries the \
                                         database");
-        tokio::time::sleep(RETRY).await;
+        tokio::time::sleep(RETRY_INTERVAL).await;
     }
 }

@@ -17,7 +17,7 @@ use sea_orm::sqlx::postgres::{PgConnection, PgListener, PgPoolOptions};
 use sea_orm::sqlx::{AssertSqlSafe, Connection, Error as Sqlx, PgExecutor, Row, raw_sql};
 use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
 
-use super::lost::{BEAT, Lost, PATIENCE};
+use super::lost::{HEARTBEAT_INTERVAL, Lost, DATABASE_TIMEOUT};
 use crate::checker::Checker;
 use crate::key_invalidation::{CHANNEL, KeyInvalidation};
 use data_encoding::HEXLOWER;
@@ -34,7 +34,7 @@ pub(super) async fn listen(checker: &Checker, ways: &PostgresRoutes) -> Result<I
     let (mut listener, server) = listener(ways.direct(), [CHANNEL, &own]).await?;
     // From here on every change is heard of; what came before was not.
     checker.key_cache.evict_all();
-    let mut beats = interval(BEAT);
+    let mut beats = interval(HEARTBEAT_INTERVAL);
     beats.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut looking = Box::pin(look(ways, &server));
     let mut sent: Option<Beat> = None;
@@ -122,7 +122,7 @@ async fn connect(postgres: &Postgres) -> Result<(PgConnection, String), Lost> {
         let server = server(&mut connection).await?;
         Ok((connection, server))
     };
-    match timeout(PATIENCE, connecting).await {
+    match timeout(DATABASE_TIMEOUT, connecting).await {
         Ok(Ok(connected)) => Ok(connected),
         Ok(Err(error)) => Err(Lost::unreachable(postgres, &error)),
         Err(_) => {
@@ -150,5 +150,5 @@ impl Lost {
 }
 
 async fn patiently<T>(work: impl Future<Output = Result<T, Sqlx>>) -> Result<T, Lost> {
-    Ok(timeout(PATIENCE, work).await.map_err(|_| Lost::Silence)??)
+    Ok(timeout(DATABASE_TIMEOUT, work).await.map_err(|_| Lost::Silence)??)
 }

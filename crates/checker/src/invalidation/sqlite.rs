@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use sea_orm::sqlx::{SqlitePool, query_scalar};
 use tokio::time::{MissedTickBehavior, interval, timeout};
 
-use super::lost::{BEAT, Lost, PATIENCE};
+use super::lost::{HEARTBEAT_INTERVAL, Lost, DATABASE_TIMEOUT};
 use crate::checker::Checker;
 
 /// Looks, again and again, whether another process has written, until the database fails.
@@ -21,7 +21,7 @@ pub(super) async fn look(
     writer: &SqlitePool,
     number: &AtomicU64,
 ) -> Result<Infallible, Lost> {
-    let mut beats = interval(BEAT);
+    let mut beats = interval(HEARTBEAT_INTERVAL);
     beats.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut seen = None;
     loop {
@@ -29,7 +29,7 @@ pub(super) async fn look(
         let now = checker.clock.monotonic();
         let before = number.load(Ordering::Acquire);
         let asked = query_scalar("PRAGMA data_version").fetch_one(writer);
-        let version: i64 = timeout(PATIENCE, asked).await.map_err(|_| Lost::Silence)??;
+        let version: i64 = timeout(DATABASE_TIMEOUT, asked).await.map_err(|_| Lost::Silence)??;
         let same = number.load(Ordering::Acquire) == before;
         let now_seen = same.then_some((before, version));
         if now_seen.is_none() || seen != now_seen {

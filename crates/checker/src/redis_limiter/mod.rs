@@ -52,13 +52,13 @@ use latchkey_store::database::Database;
 /// A call waits for its answer in turns of so long: a node that is held up itself, and comes back
 /// when all of the time is over, finds the answers that have arrived before it takes its own
 /// absence for Redis'.
-const TURN: Duration = Duration::from_millis(50);
+const TURN_LENGTH: Duration = Duration::from_millis(50);
 /// So many turns in which no call on the node gets an answer are enough. A check waits for it.
-const PATIENCE: u32 = 5;
+const MAX_SILENT_TURNS: u32 = 5;
 /// So many are, although others get theirs.
-const ENDURANCE: u32 = 10;
+const MAX_UNANSWERED_TURNS: u32 = 10;
 /// How often a node says that it is there, and tries to come back to a Redis that was away.
-pub(crate) const BEAT: Duration = Duration::from_secs(1);
+pub(crate) const HEARTBEAT_INTERVAL: Duration = Duration::from_secs(1);
 /// What was admitted while Redis was away, or is forgotten by it, matters for as long (see
 /// [`Window`]).
 pub(crate) const DEGRADED_FOR: Duration = Duration::from_secs(61);
@@ -275,8 +275,8 @@ impl RedisLimiter {
     ) -> Result<T, RedisUnavailable> {
         let mut call = pin!(call);
         let (mut heard, mut silent) = (self.answers.load(Ordering::Relaxed), 0);
-        for _ in 0..ENDURANCE {
-            match timeout(TURN, &mut call).await {
+        for _ in 0..MAX_UNANSWERED_TURNS {
+            match timeout(TURN_LENGTH, &mut call).await {
                 Ok(Ok(answer)) => {
                     self.answers.fetch_add(1, Ordering::Relaxed);
                     return Ok(answer);
@@ -288,7 +288,7 @@ impl RedisLimiter {
             let answers = self.answers.load(Ordering::Relaxed);
             silent = if answers == heard { silent + 1 } else { 0 };
             heard = answers;
-            if silent == PATIENCE {
+            if silent == MAX_SILENT_TURNS {
                 break;
             }
         }

@@ -11,7 +11,7 @@ use super::RedisLimiter;
 use super::membership::TRIED;
 
 /// How long Redis may take. One that is away is no reason not to start.
-const PATIENCE: Duration = Duration::from_secs(2);
+const PROBE_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// What passes by itself.
 const PASSES: [&str; 7] =
@@ -22,7 +22,7 @@ const PASSES: [&str; 7] =
 /// # Errors
 /// Redis answers and refuses: the sentence says what to set.
 pub(crate) async fn prove(shared: &RedisLimiter) -> Result<(), String> {
-    match timeout(PATIENCE, attempt(shared)).await {
+    match timeout(PROBE_TIMEOUT, attempt(shared)).await {
         Ok(Err(error)) if !is_outage(&error) => {
             Err(format!("{} reported an error: {error}. {}", shared.url.host(), remedy(&error)))
         }

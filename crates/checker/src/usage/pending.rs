@@ -166,12 +166,12 @@ struct Shard {
 /// All use that is not written yet.
 pub(super) struct PendingCounters {
     shards: Box<[Mutex<Shard>]>,
-    round: Mutex<Round>,
+    round: Mutex<BatchCursor>,
 }
 
 /// How far turns have come.
 #[derive(Default)]
-struct Round {
+struct BatchCursor {
     /// The key that had its turn last.
     last: Option<KeyId>,
     /// How many keys the last turn took out. It does not become less before all have had theirs, or
@@ -234,7 +234,7 @@ impl PendingCounters {
         let mut round = self.round.lock().unwrap_or_else(PoisonError::into_inner);
         let turn = KEYS_PER_TURN.max(keys.len().div_ceil(TURNS)).max(round.turn);
         if keys.len() <= turn {
-            *round = Round::default();
+            *round = BatchCursor::default();
             return self.take();
         }
         tell_of(self.shards.iter().map(|shard| std::mem::take(&mut lock(shard).lost)).sum());
@@ -245,7 +245,7 @@ impl PendingCounters {
         keys.truncate(turn);
         let last = keys.iter().copied().max_by_key(place);
         let is_around = last <= before;
-        *round = Round { last, turn: if is_around { 0 } else { turn } };
+        *round = BatchCursor { last, turn: if is_around { 0 } else { turn } };
         drop(round);
         keys.into_iter().filter_map(|key| Some((key, self.shard(key).take(key)?))).collect()
     }

@@ -33,9 +33,9 @@ use latchkey_store::insert::{ROWS_PER_STATEMENT, insert_many};
 
 /// How long a turn may take. Checks of projects that this node does not know wait for it: a
 /// connection that is silently dead must not hold them up for as long as TCP hopes.
-const PATIENCE: Duration = Duration::from_secs(10);
+const FLUSH_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long the last batch may take, which has everything.
-const PATIENCE_AT_THE_END: Duration = Duration::from_mins(1);
+const FINAL_FLUSH_TIMEOUT: Duration = Duration::from_mins(1);
 /// The counters of both tables.
 const SUMS: &[&str] =
     &["requests", "prompt_tokens", "completion_tokens", "estimated_tokens", "rejected_items"];
@@ -50,7 +50,7 @@ impl Checker {
     /// # Errors
     /// The database fails.
     pub async fn flush_usage(&self) -> Result<(), Error> {
-        write(self, PendingCounters::take, PATIENCE_AT_THE_END).await
+        write(self, PendingCounters::take, FINAL_FLUSH_TIMEOUT).await
     }
 
     /// Writes the months of all projects and, of keys, as many as have their turn: all, while few
@@ -59,14 +59,14 @@ impl Checker {
     /// # Errors
     /// The database fails. What was not written is kept.
     pub async fn flush_usage_batch(&self) -> Result<(), Error> {
-        write(self, PendingCounters::take_turn, PATIENCE).await
+        write(self, PendingCounters::take_turn, FLUSH_TIMEOUT).await
     }
 }
 
 async fn write(
     checker: &Checker,
     take: fn(&PendingCounters) -> UsageBatch,
-    patience: Duration,
+    timeout: Duration,
 ) -> Result<(), Error> {
     let meter = &checker.usage;
     let _alone = meter.writing.write().await;
@@ -79,7 +79,7 @@ async fn write(
     taken.batch.sort_by_key(|(key, _)| *key);
     months.sort_unstable();
     let looked_at = checker.clock.monotonic();
-    let totals = within(patience, write_all(checker, &taken.batch, &months)).await?;
+    let totals = within(timeout, write_all(checker, &taken.batch, &months)).await?;
     let batch = taken.is_written();
     for month in months {
         let total = totals.get(&(month.project.as_uuid(), month.month)).copied();

@@ -25,7 +25,7 @@ use crate::services::Services;
 const ROWS: u64 = 500;
 /// How long a reader may make an export wait, all in all. What the database takes for it doesn't
 /// count.
-const PATIENCE: Duration = Duration::from_mins(10);
+const CLIENT_TIMEOUT: Duration = Duration::from_mins(10);
 const COLUMNS: [&str; 11] = [
     "id",
     "at",
@@ -92,7 +92,7 @@ impl CsvExport {
     /// signed out, `Conflict` if the export has waited for them too long; the database fails.
     pub async fn next(&mut self) -> Result<Option<String>, Error> {
         self.waited += self.services.clock.monotonic().saturating_sub(self.waits_since);
-        if self.waited > PATIENCE {
+        if self.waited > CLIENT_TIMEOUT {
             return Err(Error::Conflict("The export was read too slowly."));
         }
         let part = self.part().await;

@@ -14,7 +14,7 @@ use super::sought::Sought;
 use latchkey_store::entity::{log, trace};
 
 /// Which rows are wanted; all parts must hold.
-pub(super) struct Wanted {
+pub(super) struct TelemetryFilter {
     /// What an index has in the order of the list: rows that lack it are never read. One of it, or
     /// the database might choose the index that leaves more to read.
     pub(super) indexed: Option<Expr>,
@@ -73,7 +73,7 @@ impl Words {
     }
 }
 
-impl From<&TraceFilter> for Wanted {
+impl From<&TraceFilter> for TelemetryFilter {
     fn from(filter: &TraceFilter) -> Self {
         use trace::Column;
         let kind = filter.kind.map(|kind| match kind {
@@ -99,7 +99,7 @@ impl From<&TraceFilter> for Wanted {
     }
 }
 
-impl From<&LogFilter> for Wanted {
+impl From<&LogFilter> for TelemetryFilter {
     fn from(filter: &LogFilter) -> Self {
         let (level, q) = (filter.level.as_ref(), filter.q.as_ref());
         Self {

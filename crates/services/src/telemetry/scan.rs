@@ -15,7 +15,7 @@ use sea_orm::{ColumnTrait, Condition, QueryFilter, QueryOrder, QuerySelect, Sele
 use uuid::Uuid;
 
 use super::allowance::Allowance;
-use super::filter::{Searched, Texts, Wanted, Words};
+use super::filter::{Searched, Texts, TelemetryFilter, Words};
 use super::list::{Places, RowPosition};
 use super::purge::kept;
 use crate::error::Error;
@@ -84,7 +84,7 @@ impl<E: Searched> Scan<E> {
     pub(super) async fn new(
         services: &Services,
         scope: &ApplicationScope,
-        wanted: Wanted,
+        wanted: TelemetryFilter,
         length: Expr,
     ) -> Result<Self, Error> {
         let organization = scope.project().organization();

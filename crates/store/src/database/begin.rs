@@ -18,7 +18,7 @@ use sea_orm::{
 };
 use tokio::time::timeout;
 
-use super::{BELIEVED_GOOD, CONNECTIONS, PATIENCE};
+use super::{IDLE_CHECK_AFTER, CONNECTIONS, DATABASE_TIMEOUT};
 use crate::fair_queue::{FairQueue, QueueBounds, QueueFull, QueuePermit, Size};
 
 /// The level that the services are written for, whatever the server's default is, and a commit that
@@ -81,7 +81,7 @@ impl Writer {
             };
             tokio::spawn(beginning).await.map_err(cut_off)?
         };
-        let begun = timeout(PATIENCE, begun).await;
+        let begun = timeout(DATABASE_TIMEOUT, begun).await;
         begun.unwrap_or(Err(DbErr::ConnectionAcquire(ConnAcquireErr::Timeout)))
     }
 }
@@ -121,7 +121,7 @@ impl Suspicion {
 
     /// Whether a connection must be asked about its state before it is used.
     pub(super) fn falls_on(&self, idle_for: Duration) -> bool {
-        self.take() || idle_for >= BELIEVED_GOOD
+        self.take() || idle_for >= IDLE_CHECK_AFTER
     }
 }
 

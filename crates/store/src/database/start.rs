@@ -11,7 +11,7 @@ use tokio::net::lookup_host;
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 use super::url::Postgres;
-use super::{CONNECTIONS, PATIENCE, PostgresRoutes, telemetry};
+use super::{CONNECTIONS, DATABASE_TIMEOUT, PostgresRoutes, telemetry};
 use data_encoding::HEXLOWER;
 
 /// A node listens on one connection and tells of its changes on another, beside the pools.
@@ -27,10 +27,10 @@ fn refused(sentence: String) -> DbErr {
 }
 
 /// Connects, for at most five seconds; what is in the way is said with the host.
-pub(super) async fn reach(postgres: &Postgres) -> Result<PgConnection, DbErr> {
+pub(super) async fn connect(postgres: &Postgres) -> Result<PgConnection, DbErr> {
     #[expect(clippy::disallowed_methods, reason = "how long a connection may take is real time")]
-    let until = Instant::now() + PATIENCE;
-    let mut why = format!("did not answer within {} s", PATIENCE.as_secs());
+    let until = Instant::now() + DATABASE_TIMEOUT;
+    let mut why = format!("did not answer within {} s", DATABASE_TIMEOUT.as_secs());
     loop {
         match timeout_at(until, PgConnection::connect_with(postgres.options())).await {
             Ok(Ok(connection)) => return Ok(connection),
@@ -74,8 +74,8 @@ pub fn why_not(error: &Sqlx) -> String {
 }
 
 /// What a database that can be served has; how many connections the pools may have there.
-pub(super) async fn check(postgres: &Postgres) -> Result<Room, DbErr> {
-    let mut connection = reach(postgres).await?;
+pub(super) async fn check(postgres: &Postgres) -> Result<PoolSizes, DbErr> {
+    let mut connection = connect(postgres).await?;
     let failed = |error: Sqlx| refused(format!("{postgres} {}", why_not(&error)));
     let encoding = show(&mut connection, "server_encoding").await.map_err(failed)?;
     if encoding != "UTF8" {
@@ -111,17 +111,17 @@ pub(super) async fn check(postgres: &Postgres) -> Result<Room, DbErr> {
             "The database allows a node fewer connections than it uses; continuing with these"
         );
     }
-    Ok(Room::of(room - BESIDE))
+    Ok(PoolSizes::of(room - BESIDE))
 }
 
 /// How many connections each pool may have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Room {
+pub(super) struct PoolSizes {
     pub(super) main: u32,
     pub(super) telemetry: u32,
 }
 
-impl Room {
+impl PoolSizes {
     /// Shares out what there is, at least two.
     fn of(connections: u32) -> Self {
         let telemetry = (connections / 5).clamp(1, telemetry::CONNECTIONS);
@@ -200,7 +200,7 @@ pub(super) async fn check_way(ways: &PostgresRoutes, word: [u8; 8]) -> Result<()
              DATABASE_DIRECT_URL to the database itself, or the pooler’s mode to session"
         )));
     }
-    if timeout(PATIENCE, probe.keeps_statements(through)).await != Ok(true) {
+    if timeout(DATABASE_TIMEOUT, probe.keeps_statements(through)).await != Ok(true) {
         return Err(refused(format!(
             "{through} is a pooler in transaction mode that does not support prepared statements; \
              use PgBouncer 1.21 or later with max_prepared_statements above 0, or pool_mode = \
@@ -255,12 +255,12 @@ impl Probe {
     /// that it was said on.
     async fn begin(through: &Postgres, word: &str) -> Result<Self, DbErr> {
         let failed = |error: Sqlx| refused(format!("{through} {}", why_not(&error)));
-        let mut asked = reach(through).await?;
+        let mut asked = connect(through).await?;
         let set = raw_sql(AssertSqlSafe(format!("SET latchkey.word = '{word}'")));
         set.execute(&mut asked).await.map_err(failed)?;
         let mut others = Vec::new();
         for there in 1..4 {
-            let other = timeout(PATIENCE, served(through, "BEGIN")).await;
+            let other = timeout(DATABASE_TIMEOUT, served(through, "BEGIN")).await;
             others.push(other.map_err(|_| too_few(through, there))??);
             if show(&mut asked, "latchkey.word").await.ok().as_deref() != Some(word) {
                 return Ok(Self { asked, others, pools_transactions: true });
@@ -276,7 +276,7 @@ impl Probe {
             return Ok(());
         }
         let there = u32::try_from(self.others.len() + 1).unwrap_or(WANTED);
-        let more = (there..WANTED).map(|_| timeout(PATIENCE, served(through, "SELECT 1")));
+        let more = (there..WANTED).map(|_| timeout(DATABASE_TIMEOUT, served(through, "SELECT 1")));
         // All at once, and held until each was tried. What is refused need not wait, and is told of
         // when it matters.
         let more = join_all(more).await;
@@ -292,7 +292,7 @@ impl Probe {
     async fn keeps_statements(&mut self, through: &Postgres) -> bool {
         const STATEMENT: &str = "SELECT $1::int";
         let prepared = query(STATEMENT).bind(1).fetch_one(&mut self.asked).await;
-        let Ok(mut other) = reach(through).await else { return false };
+        let Ok(mut other) = connect(through).await else { return false };
         prepared.is_ok()
             && raw_sql("BEGIN").execute(&mut other).await.is_ok()
             && query(STATEMENT).bind(1).fetch_one(&mut self.asked).await.is_ok()

@@ -22,7 +22,7 @@ use latchkey_store::entity::key;
 
 /// How long a last use waits for a key that somebody is changing. No change takes as long: there is
 /// no such key any more.
-const PATIENCE: Duration = Duration::from_mins(1);
+const MAX_DELAY: Duration = Duration::from_mins(1);
 
 /// Keys of one transaction: whoever revokes one waits for no more than these.
 const KEYS_PER_TRANSACTION: usize = 100;
@@ -51,7 +51,7 @@ pub(super) async fn write(checker: &Checker, mut batch: UsageBatch) -> Left {
             Ok(busy) => {
                 let now = checker.clock.now();
                 batch.retain(|(key, unwritten)| {
-                    busy.contains(&key.as_uuid()) && now.since(unwritten.last_use.at) < PATIENCE
+                    busy.contains(&key.as_uuid()) && now.since(unwritten.last_use.at) < MAX_DELAY
                 });
                 left.append(&mut batch);
             }

@@ -1,0 +1,111 @@
+//! Options of the connections: for PostgreSQL, for SQLite's main file, and for its telemetry file.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use sea_orm::ConnectOptions;
+use sea_orm::sqlx::Connection;
+use sea_orm::sqlx::postgres::PgConnectOptions;
+use sea_orm::sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
+
+use super::begin::{self, Suspicion};
+use super::renewal::Renewal;
+use super::{IDLE_CHECK_AFTER, DATABASE_TIMEOUT};
+use crate::background;
+
+fn options(url: &str, connections: u32) -> ConnectOptions {
+    let mut options = ConnectOptions::new(url);
+    options
+        .max_connections(connections)
+        .connect_timeout(DATABASE_TIMEOUT)
+        .acquire_timeout(DATABASE_TIMEOUT)
+        .sqlx_logging(false);
+    options
+}
+
+pub(super) fn postgres_options(
+    postgres: PgConnectOptions,
+    connections: u32,
+    suspicion: Suspicion,
+    renewal: Renewal,
+) -> ConnectOptions {
+    // What it is given is what it uses; the URL would be parsed once more, and stand in its debug
+    // output.
+    let mut options = options("postgres://", connections);
+    options
+        .map_sqlx_postgres_opts(move |_| postgres.clone())
+        // A connection that was good a moment ago is: asking it each time would double what a
+        // look-up costs.
+        .test_before_acquire(false)
+        .map_sqlx_postgres_before_acquire(move |connection, handed_out| {
+            let is_old = renewal.is_due(handed_out.age);
+            let asked = suspicion.falls_on(handed_out.idle_for);
+            Box::pin(async move {
+                Ok(!is_old && (!asked || begin::is_clean(connection).await?))
+            })
+        });
+    options
+}
+
+/// `opened` counts the connections.
+pub(super) fn sqlite_options(url: &str, connections: u32, opened: &Arc<AtomicU64>) -> ConnectOptions {
+    let opened = Arc::clone(opened);
+    let mut options = options(url, connections);
+    options
+        .idle_timeout(None::<Duration>)
+        .max_lifetime(None::<Duration>)
+        .map_sqlx_sqlite_pool_opts(move |pool| {
+            let opened = Arc::clone(&opened);
+            pool.after_connect(move |_, _| {
+                opened.fetch_add(1, Ordering::AcqRel);
+                Box::pin(async { Ok(()) })
+            })
+        })
+        // A full disk ends a transaction behind sqlx's back: its own ROLLBACK then fails, it takes
+        // the connection to be within a transaction for ever, and what it calls COMMIT may commit
+        // nothing. Such a connection is closed, never used again.
+        // (<https://www.sqlite.org/lang_transaction.html>, on automatic rollback)
+        .map_sqlx_sqlite_before_acquire(|connection, _| {
+            let is_clean = !connection.is_in_transaction();
+            Box::pin(async move { Ok(is_clean) })
+        })
+        .test_before_acquire_if_idle_for(IDLE_CHECK_AFTER)
+        .map_sqlx_sqlite_opts(configure);
+    options
+}
+
+/// The same for telemetry's file. Its one connection that writes works in the background.
+pub(super) fn telemetry_options(url: &str, connections: u32, file: &Path) -> ConnectOptions {
+    let is_writer = connections == 1;
+    let file = file.to_owned();
+    let mut options = sqlite_options(url, connections, &Arc::default());
+    options
+        .map_sqlx_sqlite_opts(move |sqlite| {
+            let sqlite = configure(sqlite)
+                .filename(&file)
+                // Who waits for the disk waits for the log (`Telemetry::write_ahead_log`), once for
+                // a whole call.
+                .synchronous(SqliteSynchronous::Normal);
+            if is_writer { sqlite.thread_name(|_| background::WRITER.to_owned()) } else { sqlite }
+        })
+        .map_sqlx_sqlite_pool_opts(move |pool| {
+            pool.after_connect(move |_, _| {
+                if is_writer {
+                    background::stand_back(background::WRITER);
+                }
+                Box::pin(async { Ok(()) })
+            })
+        });
+    options
+}
+
+fn configure(sqlite: SqliteConnectOptions) -> SqliteConnectOptions {
+    sqlite
+        .create_if_missing(true)
+        .journal_mode(SqliteJournalMode::Wal)
+        .synchronous(SqliteSynchronous::Full)
+        .foreign_keys(true)
+        .busy_timeout(DATABASE_TIMEOUT)
+}
