@@ -1,4 +1,4 @@
-//! Why a service refused, and how that reads to a client: the one mapping from errors to problems.
+//! Errors of the services, and the one mapping from them to problem responses.
 
 use std::time::Duration;
 
@@ -13,109 +13,108 @@ use latchkey_checker::Denial;
 use latchkey_checker::failures::TooManyFailures;
 use latchkey_store::clock::whole_seconds;
 
-/// Why a service refused. Each variant says which HTTP answer it becomes.
+/// Why a service refused a request. Each variant names its HTTP status.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// 401: no session, or one that has ended.
+    /// 401: no session, or an ended one.
     #[error("not signed in")]
     Unauthenticated,
-    /// 403: the caller's role does not allow it; the sentence says who can.
+    /// 403: the caller's role lacks the permission. The text says who has it.
     #[error("{0}")]
     Forbidden(&'static str),
-    /// 403: the service key has not this permission.
+    /// 403: the service key lacks this permission.
     #[error("the service key lacks {}", .0.as_str())]
     InsufficientScope(ServicePermission),
-    /// 403 on local sign-in: the code is another.
+    /// 403 on local sign-in: the code is wrong.
     #[error("the code of local sign-in is wrong")]
     WrongLocalCode,
-    /// 403 on sign-in: this instance takes only people who were invited.
+    /// 403 on sign-in: this instance admits only invited people.
     #[error("this person was not invited")]
     NotInvited,
-    /// 404: there is no such thing, or the caller may not know that there is.
+    /// 404: the resource does not exist, or the caller has no access to it.
     #[error("not found")]
     NotFound,
     /// 409: another key of the project has this name.
     #[error("the name is taken")]
     NameTaken(String),
-    /// 409: the state that the thing is in does not allow this; the sentence says why.
+    /// 409: the resource's state does not allow the request. The text says why.
     #[error("{0}")]
     Conflict(&'static str),
     /// 409: an organization keeps at least one owner.
     #[error("the last owner can’t go")]
     LastOwner,
-    /// 409: this idempotency key has made a key already.
+    /// 409: a request with this idempotency key has already created this key.
     #[error("this was done before")]
     IdempotencyReplay(KeyId),
-    /// 409: this idempotency key has made a thing already, which has this id.
+    /// 409: a request with this idempotency key has already created a resource, named by its id.
     #[error("{0} was made before")]
     Replay(String),
-    /// 422: this idempotency key came with another body before.
+    /// 422: this idempotency key was used with a different body.
     #[error("the idempotency key was used for something else")]
     IdempotencyMismatch,
-    /// What the key is refused with that stood for the caller: the outcome’s status.
+    /// The check denied the caller's own service key. The status is the outcome's.
     #[error("the key was refused")]
     Denied(Box<Denial>),
-    /// 429: too many attempts of this address failed in the last minute.
+    /// 429: too many attempts from this address failed in the last minute.
     #[error("too many failed attempts")]
     TooManyFailures(TooManyFailures),
-    /// 409: the project has as many active keys as its tier allows.
+    /// 409: the project is at its tier's limit of active keys.
     #[error("the tier's limit is reached")]
     TierLimitReached {
         /// Tier of the organization.
         tier: Tier,
-        /// The keys that it allows.
+        /// Active keys that the tier allows.
         limit: u32,
-        /// The active keys that there are.
+        /// Current number of active keys.
         used: u64,
     },
-    /// 409: there are as many of these as there may be; the sentences say the limit, the use and
-    /// the way out.
+    /// 409: the resource's count is at its limit. The text has the limit, the use and the remedy.
     #[error("{0}")]
     LimitReached(String),
-    /// 429: too many in too short a time; the sentences say the limit, the use and when it frees.
+    /// 429: rate limited. The text has the limit, the use and the time to wait.
     #[error("{detail}")]
     TooMany {
         /// Explanation for the caller.
         detail: String,
-        /// When the next one is possible.
+        /// Time until the next attempt can succeed.
         retry_after: Duration,
     },
-    /// 422: fields that are wrong, and why.
+    /// 422: the invalid fields, each with a reason.
     #[error("invalid input")]
     Invalid(Vec<FieldError>),
-    /// 503: more telemetry is waiting to be stored than may. The caller may try again.
+    /// 503: the telemetry queue is full. The caller may retry.
     #[error("too much telemetry is waiting to be stored")]
     QueueFull,
-    /// 409: the project has as much telemetry as its tier allows.
+    /// 409: the project's telemetry is at its tier's limit.
     #[error("the project's telemetry is at its limit")]
     TelemetryFull {
         /// Tier of the organization.
         tier: Tier,
-        /// The bytes that it allows.
+        /// Bytes that the tier allows.
         limit: u64,
-        /// The bytes that there are.
+        /// Bytes in use.
         used: u64,
     },
-    /// 503 if the database does not answer: the caller may try again. Otherwise 500.
+    /// 503 if the database is unavailable, and the caller may retry; otherwise 500.
     #[error(transparent)]
     Store(#[from] latchkey_store::Error),
-    /// 500: a token could not be signed.
+    /// 500: signing a token failed.
     #[error("signing failed: {0}")]
     Signing(#[from] jsonwebtoken::errors::Error),
 }
 
 impl Error {
-    /// 500: rows do not fit together as this product writes them.
+    /// 500: stored rows contradict each other or their types.
     pub(crate) const fn corrupt(what: &'static str) -> Self {
         Self::Store(latchkey_store::Error::Corrupt(what))
     }
 
-    /// 422 for one field.
+    /// 422 for a single field.
     pub fn invalid(field: &str, message: impl Into<String>) -> Self {
         Self::Invalid(vec![FieldError { field: field.to_owned(), message: message.into() }])
     }
 
-    /// The seconds after which the same call could go on, if waiting helps.
+    /// Seconds until the same request could succeed, if waiting helps.
     pub fn retry_after(&self) -> Option<u64> {
         let wait = match self {
             Self::Denied(denial) => denial.retry_after?,
@@ -126,7 +125,7 @@ impl Error {
         Some(whole_seconds(wait))
     }
 
-    /// Whether the fault is the server's, so that the log must tell.
+    /// Whether the server is at fault, so that the error must be logged.
     pub const fn is_fault(&self) -> bool {
         matches!(self, Self::Store(_) | Self::Signing(_))
     }
@@ -246,7 +245,7 @@ impl From<&Error> for Problem {
     }
 }
 
-/// Bytes as people read them: `1.0 GiB`.
+/// Formats bytes for people: `1.0 GiB`.
 fn size(bytes: u64) -> String {
     const GIB: u64 = 1 << 30;
     let tenths = bytes.saturating_mul(10) / GIB;

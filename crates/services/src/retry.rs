@@ -1,24 +1,24 @@
-//! Doing a write again that the database gave up.
+//! Retries transactions that the database rolled back.
 //!
-//! PostgreSQL ends one of two transactions that wait for each other (40P01), and where somebody has
-//! configured more than READ COMMITTED for what is done in between, one of two that can't be put in
-//! an order (40001). Nothing of it stays, so it is done again from its beginning, with what is read
-//! then.
+//! PostgreSQL aborts one of two transactions that deadlock (40P01). Where an operator has
+//! configured a stricter isolation level than READ COMMITTED, it also aborts one of two that can't
+//! be serialized (40001). The rollback is complete, so the whole transaction runs again and reads
+//! everything anew.
 
 use std::time::Duration;
 
 use crate::error::Error;
 use crate::services::Services;
 
-/// So often a write is done again; who still has no luck then is told to come back.
+/// Number of retries; after the last one the caller gets `Unavailable`.
 const MORE: u32 = 4;
-/// About as long it waits the first time, and twice as long each time after.
+/// Base of the first pause; it doubles with each retry.
 const PAUSE: Duration = Duration::from_millis(10);
 
-/// Does the work, and does it again if the database gave it up for another transaction.
+/// Runs `work`, and runs it again if the database rolled it back because of another transaction.
 ///
 /// # Errors
-/// As the work's; after a few times `Unavailable`.
+/// As `work`; `Unavailable` if the last retry conflicts too.
 pub(crate) async fn retried<T, W>(services: &Services, work: impl Fn() -> W) -> Result<T, Error>
 where
     W: Future<Output = Result<T, Error>>,
@@ -35,7 +35,7 @@ where
     work().await
 }
 
-/// Between half and the whole of the time, so that the two don't meet again.
+/// Random between half and all of the pause, so that the two transactions don't collide again.
 fn pause(services: &Services, done: u32) -> Duration {
     let [random] = services.random.bytes::<1>();
     let whole = PAUSE * 2_u32.pow(done);

@@ -1,12 +1,12 @@
-//! Scopes: proof that an actor may touch a tenant's rows.
+//! Scopes: proof that an actor may access a tenant's rows.
 //!
-//! A scope's fields are private to this module and only [`project()`], [`application()`] and
-//! [`organization()`] make one, each with one query that joins the thing with the actor's
-//! membership. So a query that takes a scope can't be asked about another tenant's rows, whatever
-//! its caller forgot.
+//! A scope's fields are private to this module. Only [`project()`], [`application()`] and
+//! [`organization()`] construct one, each with a single query that joins the resource with the
+//! actor's membership. A query that takes a scope therefore can't reach another tenant's rows,
+//! whatever its caller forgot.
 //!
-//! A scope says what held when it was asked for. Whoever writes begins the transaction by it
-//! (`begin`), and there the same is read once more, under locks: see [`begin()`].
+//! A scope describes the moment of that query. Every write starts its transaction through the
+//! scope, which reads the same state again under locks: see [`begin()`].
 
 mod begin;
 
@@ -34,7 +34,7 @@ use latchkey_store::entity::{application, key, membership, organization, project
 pub(crate) struct OrganizationScope {
     id: OrganizationId,
     role: Role,
-    /// What was asked for.
+    /// The permission that the scope was requested with.
     permission: Permission,
 }
 
@@ -45,16 +45,16 @@ pub(crate) struct ProjectScope {
     organization: OrganizationId,
     key_prefix: KeyPrefix,
     grant: Grant,
-    /// What was asked for.
+    /// The permission that the scope was requested with.
     permission: Permission,
 }
 
-/// By what an actor may act in a project.
+/// What authorizes an actor in a project.
 #[derive(Debug, Clone)]
 enum Grant {
-    /// Their role in its organization.
+    /// Role in the project's organization.
     Member(Role),
-    /// The permissions of a service key of the project.
+    /// Permissions of a service key of this project.
     ServiceKey(Vec<ServicePermission>),
 }
 
@@ -74,7 +74,7 @@ impl Grant {
     }
 }
 
-/// What a service key needs for this; none: it is for people alone.
+/// The service-key permission that `permission` corresponds to. `None`: only people may do it.
 const fn service_permission(permission: Permission) -> Option<ServicePermission> {
     match permission {
         Permission::KeysRead => Some(ServicePermission::KeysRead),
@@ -93,7 +93,7 @@ const fn service_permission(permission: Permission) -> Option<ServicePermission>
     }
 }
 
-/// An application of such a project.
+/// An application of a project that the actor has access to.
 #[derive(Debug, Clone)]
 pub(crate) struct ApplicationScope {
     id: ApplicationId,
@@ -101,7 +101,7 @@ pub(crate) struct ApplicationScope {
 }
 
 impl OrganizationScope {
-    /// A scope that nobody was asked for.
+    /// A scope without a membership check.
     #[cfg(test)]
     pub(crate) const fn for_test(id: OrganizationId) -> Self {
         Self { id, role: Role::Viewer, permission: Permission::Read }
@@ -111,14 +111,14 @@ impl OrganizationScope {
         self.id
     }
 
-    /// The actor's role there.
+    /// The actor's role in the organization.
     pub(crate) const fn role(&self) -> Role {
         self.role
     }
 }
 
 impl ProjectScope {
-    /// A scope that nobody was asked for.
+    /// A scope without a membership check.
     #[cfg(test)]
     pub(crate) fn for_test(id: ProjectId) -> Self {
         Self {
@@ -134,7 +134,6 @@ impl ProjectScope {
         self.id
     }
 
-    /// The organization that it is in.
     pub(crate) const fn organization(&self) -> OrganizationId {
         self.organization
     }
@@ -143,10 +142,10 @@ impl ProjectScope {
         &self.key_prefix
     }
 
-    /// Asks for another permission in the same project.
+    /// Checks another permission in the same project.
     ///
     /// # Errors
-    /// `Forbidden`.
+    /// `Forbidden`, or `InsufficientScope` for a service key.
     pub(crate) fn require(&self, permission: Permission) -> Result<(), Error> {
         self.grant.require(permission)
     }
@@ -174,10 +173,10 @@ struct ProjectRow {
     key_prefix: KeyPrefix,
 }
 
-/// The organization, if the actor is a member of it and may do `permission` there.
+/// The organization, if the actor is a member with `permission`.
 ///
 /// # Errors
-/// `NotFound` for a stranger, `Forbidden` for a member whose role does not allow it.
+/// `NotFound` if the actor is not a member, `Forbidden` if their role lacks the permission.
 pub(crate) async fn organization(
     services: &Services,
     actor: &Actor,
@@ -195,10 +194,10 @@ pub(crate) async fn organization(
     Ok(OrganizationScope { id, role, permission })
 }
 
-/// The project, under the same conditions.
+/// The project, if the actor may act in it with `permission`.
 ///
 /// # Errors
-/// As [`organization()`].
+/// As [`organization()`], and `InsufficientScope` for a service key without the permission.
 pub(crate) async fn project(
     services: &Services,
     actor: &Actor,
@@ -209,10 +208,10 @@ pub(crate) async fn project(
     find_project(services, actor, query, permission).await
 }
 
-/// The application, under the same conditions.
+/// The application, if the actor may act in its project with `permission`.
 ///
 /// # Errors
-/// As [`organization()`].
+/// As [`project()`].
 pub(crate) async fn application(
     services: &Services,
     actor: &Actor,
@@ -227,7 +226,7 @@ pub(crate) async fn application(
     Ok(ApplicationScope { id, project })
 }
 
-/// A key as a path names it. A path for inference keys names no key of another kind.
+/// A key as a request path names it. A path for inference keys matches no other kind.
 #[derive(Debug, Clone, Copy)]
 pub struct KeyRef {
     pub(crate) id: KeyId,
@@ -235,7 +234,7 @@ pub struct KeyRef {
 }
 
 impl KeyRef {
-    /// The inference key of that id.
+    /// Matches the key only if it is an inference key.
     pub const fn inference(id: KeyId) -> Self {
         Self { id, kind: Some(KeyKind::Inference) }
     }
@@ -247,10 +246,10 @@ impl From<KeyId> for KeyRef {
     }
 }
 
-/// The project that a key is in, under the same conditions.
+/// The project of a key, if the actor may act in it with `permission`.
 ///
 /// # Errors
-/// As [`organization()`].
+/// As [`project()`].
 pub(crate) async fn project_of_key(
     services: &Services,
     actor: &Actor,
@@ -266,7 +265,7 @@ pub(crate) async fn project_of_key(
     find_project(services, actor, query, permission).await
 }
 
-/// The project that `query` finds, if the actor may do `permission` there.
+/// The project that `query` selects, if the actor may act in it with `permission`.
 async fn find_project(
     services: &Services,
     actor: &Actor,
@@ -289,7 +288,7 @@ async fn find_project(
     };
     let row = primary::one(services.database.reader(), &query);
     let row = match &actor.who {
-        // The session was looked up a moment ago, in turn.
+        // Authentication has just queried the session under the lookup limiter.
         Who::Person(_) => row.await?,
         Who::ServiceKey(key) => {
             services
@@ -312,7 +311,8 @@ async fn find_project(
     Ok(ProjectScope { id, organization, key_prefix, grant, permission })
 }
 
-/// What a service key is told outside its project: it may know of its own tenant alone.
+/// The error for a service key outside its project. A service key may learn only about its own
+/// organization; anything else is `NotFound`.
 async fn not_for(
     services: &Services,
     key: &KeyRecord,

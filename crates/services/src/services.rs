@@ -1,4 +1,4 @@
-//! Everything that the capabilities share: the database, the clock, the secrets, the caches.
+//! State that all capabilities share: database, clock, secrets and caches.
 
 use std::ops::Deref;
 use std::sync::Arc;
@@ -18,31 +18,31 @@ use latchkey_store::database::Database;
 use latchkey_store::entity::instance;
 use latchkey_store::random::Random;
 
-/// What an operator decides and the services need to know.
+/// The operator's settings, as far as the services use them.
 #[derive(Debug, Clone)]
 pub struct Settings {
-    /// The key of every key's digest.
+    /// Secret of the HMAC that digests every key.
     pub pepper: Pepper,
-    /// What access tokens are signed with.
+    /// Secret that signs access tokens.
     pub jwt_secret: JwtSecret,
-    /// The `iss` of access tokens: the public URL.
+    /// The `iss` claim of access tokens: the public URL.
     pub issuer: String,
-    /// How long an access token is good.
+    /// Lifetime of an access token.
     pub access_token_ttl: Duration,
-    /// How long a refresh token is good.
+    /// Lifetime of a refresh token.
     pub refresh_token_ttl: Duration,
-    /// How long a session lasts at most, however often it is renewed.
+    /// Maximum lifetime of a session, however often it is renewed.
     pub session_ttl: Duration,
     /// Administrators of the instance.
     pub administrators: Administrators,
-    /// The code by which the local developer signs in; none: people sign in with GitHub, and
-    /// sessions of the local developer are not good.
+    /// Code for local sign-in. `None`: people sign in with GitHub, and sessions of the local
+    /// developer are refused.
     pub local_code: Option<LocalCode>,
-    /// Who may sign in.
+    /// Who may sign in for the first time.
     pub signup: Signup,
-    /// The management writes that a person or a service key may make in a minute.
+    /// Limit of management writes a minute, per person and per service key.
     pub writes_per_minute: u64,
-    /// Where nodes share limits per minute; none: each limits for itself.
+    /// Redis instance that shares rate limits between nodes. `None`: each node limits on its own.
     pub redis: Option<RedisUrl>,
 }
 
@@ -52,7 +52,7 @@ pub enum Signup {
     /// Anybody with a GitHub account.
     #[default]
     Open,
-    /// Administrators, and people who are in an organization already.
+    /// Administrators, and people who are invited to an organization.
     Invited,
 }
 
@@ -62,14 +62,14 @@ pub enum StartError {
     /// The database returned an error.
     #[error("the database: {0}")]
     Database(#[from] latchkey_store::Error),
-    /// The database's keys were made with another pepper.
+    /// The keys in the database were digested with a different pepper.
     #[error(
         "this node’s pepper differs from the pepper of the keys in the database. Set \
          LATCHKEY_PEPPER to the same value on every node that shares the database, or copy the \
          pepper file from the original data folder"
     )]
     OtherPepper,
-    /// Redis answers, and refuses what limits need.
+    /// Redis responds, but refuses what rate limiting needs.
     #[error("REDIS_URL: {0}")]
     Redis(String),
 }
@@ -89,11 +89,11 @@ impl From<DbErr> for StartError {
     }
 }
 
-/// The capabilities' common ground. Cheap to clone.
+/// Shared state of all capabilities. Cheap to clone.
 #[derive(Clone)]
 pub struct Services(Arc<Inner>);
 
-/// What [`Services`] holds; reached through it.
+/// Contents of [`Services`], reached through `Deref`.
 pub struct Inner {
     /// The database and its connection pools.
     pub database: Database,
@@ -101,7 +101,7 @@ pub struct Inner {
     pub(crate) random: Arc<dyn Random>,
     pub(crate) settings: Settings,
     pub(crate) signer: Signer,
-    /// Checks keys.
+    /// Checks keys on the request path.
     pub checker: Checker,
     pub(crate) sign_ins: SignIns,
     pub(crate) ingest: Ingest,
@@ -118,11 +118,11 @@ impl Deref for Services {
 }
 
 impl Services {
-    /// Starts the services over an open database.
+    /// Starts the services on an open database.
     ///
     /// # Errors
-    /// The database fails, or it holds keys that were made with another pepper: this node would
-    /// call every one of them unknown.
+    /// The database fails, or its keys were digested with a different pepper. With a wrong pepper
+    /// this node would reject every key as unknown.
     pub async fn start(
         database: Database,
         settings: Settings,
@@ -156,29 +156,29 @@ impl Services {
 }
 
 impl Services {
-    /// Time since some fixed point of this process, on the clock that the capabilities go by.
+    /// Monotonic time of the services' clock, since a fixed point of this process.
     pub fn monotonic(&self) -> Duration {
         self.clock.monotonic()
     }
 
-    /// The clock that the capabilities go by.
+    /// The clock that all capabilities use.
     pub fn clock(&self) -> Arc<dyn Clock> {
         Arc::clone(&self.clock)
     }
 
-    /// The time by the same clock.
+    /// Wall-clock time of the services' clock.
     pub fn now(&self) -> Timestamp {
         self.clock.now()
     }
 
-    /// Forgets limits and failed attempts that no longer count.
+    /// Evicts rate-limit state and failed attempts that no longer count.
     pub fn forget_idle(&self) {
         self.checker.forget_idle();
         self.sign_ins.failed.forget_idle(self.clock.monotonic());
     }
 
-    /// Waits until no reservation is being settled by itself, and no telemetry is being stored for
-    /// somebody who has gone. Others may come meanwhile.
+    /// Waits until background settlement of reservations is done, and until telemetry whose sender
+    /// disconnected is stored. New work may start meanwhile.
     pub async fn settled(&self) {
         self.checker.settled().await;
         self.ingest.storing.close();
@@ -187,7 +187,8 @@ impl Services {
     }
 }
 
-/// The first node to start writes its pepper's fingerprint; every other must have the same.
+/// Compares this node's pepper with the database's. The first node to start stores the fingerprint
+/// of its pepper; all others must match it.
 pub(crate) async fn check_pepper(database: &Database, pepper: &Pepper) -> Result<(), StartError> {
     use sea_orm::sea_query::OnConflict;
     use sea_orm::{EntityTrait, Set};

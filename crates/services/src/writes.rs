@@ -1,9 +1,8 @@
-//! Management writes a minute, counted per person and per service key.
+//! Limit of management writes a minute, per person and per service key.
 //!
-//! Each node counts for itself, in memory that has a bound: with `n` nodes a caller has up to `n`
-//! times as many. It keeps one caller from occupying the writer, nothing more, so it need not be
-//! exact across nodes. A write that the database gave up and that is done again counts again, for
-//! the same reason.
+//! Each node counts on its own, in bounded memory: with `n` nodes a caller gets up to `n` times the
+//! limit. The limit only keeps one caller from occupying the writer, so it need not be exact across
+//! nodes. For the same reason a retried transaction counts again.
 
 use std::convert::Infallible;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -16,35 +15,34 @@ use uuid::Uuid;
 use crate::error::Error;
 use latchkey_store::clock::whole_seconds;
 
-/// How many callers are remembered, at about 1 KiB each.
+/// Maximum number of callers in memory, at about 1 KiB each.
 const CALLERS: usize = 16_384;
 
-/// How often a session may be renewed in a minute: each of a person's tabs does so every few
-/// minutes.
+/// Limit of session renewals a minute. Each of a person's tabs renews every few minutes.
 const RENEWALS: u64 = 60;
 
-/// The writes of the last minute, of every caller.
+/// Writes of the last minute, per caller.
 pub(crate) struct Writes {
     limit: u64,
-    /// What they are, and what can be done about the limit.
+    /// Noun and hint for the error message.
     words: (&'static str, &'static str),
     windows: Cache<Uuid, Arc<Mutex<Window>>>,
 }
 
 impl Writes {
-    /// At most `limit` changes a minute.
+    /// Limits changes to `limit` a minute.
     pub(crate) fn new(limit: u64) -> Self {
         let words = ("changes", ", or ask the operator of this server for a higher limit");
         Self { limit, words, windows: Cache::new(CALLERS) }
     }
 
-    /// Renewals of sessions, counted per session.
+    /// Limits renewals of a session, counted per session.
     pub(crate) fn renewals() -> Self {
         let words = ("renewals of this session", "");
         Self { limit: RENEWALS, words, windows: Cache::new(CALLERS) }
     }
 
-    /// How many a minute a caller has.
+    /// Writes a minute that each caller may make.
     pub(crate) const fn limit(&self) -> u64 {
         self.limit
     }
@@ -52,14 +50,14 @@ impl Writes {
     /// Counts a write of a caller at `now` (monotonic).
     ///
     /// # Errors
-    /// `TooMany`; nothing was counted.
+    /// `TooMany`; a refused write is not counted.
     pub(crate) fn count(&self, caller: impl Into<Uuid>, now: Duration) -> Result<(), Error> {
         let new = || Ok::<_, Infallible>(Arc::default());
         let window = match self.windows.get_or_insert_with(&caller.into(), new) {
             Ok(window) => window,
             Err(never) => match never {},
         };
-        // A window is whole after each of its steps, whatever happened to the thread that held it.
+        // Each step leaves the window consistent, so a panic of the lock's holder does no harm.
         let taken =
             window.lock().unwrap_or_else(PoisonError::into_inner).acquire(now, 1, self.limit);
         match taken {

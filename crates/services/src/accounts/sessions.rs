@@ -1,9 +1,10 @@
 //! Sessions and their refresh tokens.
 //!
-//! A refresh token is good once; using it gives the next. One that comes back after its use has
-//! been copied: by then either the thief or the person holds a newer one, and nobody can tell who
-//! is who, so the whole session ends (RFC 9700 §4.14.2). Two tabs that refresh at once look the
-//! same for a moment; within [`REUSE_GRACE`] the second gets a pair of its own.
+//! A refresh token works once; using it returns the next one. A token that is presented again after
+//! its use has been copied: either the thief or the owner already holds a newer one, and the server
+//! can't tell them apart. It therefore ends the whole session (RFC 9700 §4.14.2). Two tabs that
+//! refresh at once look the same for a moment; within [`REUSE_GRACE`] the second one gets its own
+//! pair.
 
 use std::time::Duration;
 
@@ -28,13 +29,13 @@ use latchkey_checker::failures::Address;
 use latchkey_store::database::{OnBehalfOf, primary};
 use latchkey_store::entity::{refresh_token, session, sign_in_state, user};
 
-/// How long after its use a refresh token may come back without suspicion.
+/// How long a used refresh token may still be presented without counting as reuse.
 const REUSE_GRACE: Duration = Duration::from_secs(10);
 
-/// What a list of sessions shows at most; more don't stand.
+/// Maximum length of a list of sessions; no person has more active ones.
 const MOST_SESSIONS: u64 = replaced::MOST_SESSIONS as u64;
 
-/// What names the session that shall end.
+/// How a request names the session to end.
 #[derive(Clone, Copy)]
 pub enum SessionEnd<'a> {
     /// An access token, expired or not.
@@ -43,15 +44,15 @@ pub enum SessionEnd<'a> {
     RefreshToken(&'a str),
 }
 
-/// Renews a session: takes a refresh token, gives an access token and the next refresh token. A
-/// good token is never held up, however many bad ones its address has sent.
+/// Renews a session: exchanges a refresh token for an access token and the next refresh token.
+/// Failed attempts from the same address never delay a valid token.
 ///
 /// # Errors
-/// `Unauthenticated` if the token is unknown, expired, of an ended session, or comes back after its
-/// use; the last ends the session. `TooManyFailures` instead, if the address has had too many of
-/// these; `TooMany` if the session was renewed too often.
+/// `Unauthenticated` if the token is unknown or expired, its session has ended, or the token is
+/// reused; reuse ends the session. `TooManyFailures` instead, if the address has too many of these
+/// failures. `TooMany` if the session was renewed too often.
 pub async fn refresh(services: &Services, token: &str, device: &Device) -> Result<Renewed, Error> {
-    // What can neither be renewed nor end a session gets no turn with the one writer.
+    // A token that can neither renew nor end a session must not occupy the single writer.
     let asker = LookupCaller::Address(Address::of(device.ip));
     let renewed = match of_token(services, token, asker).await? {
         Some(named) => renew(services, token, device, named).await,
@@ -63,15 +64,15 @@ pub async fn refresh(services: &Services, token: &str, device: &Device) -> Resul
     renewed
 }
 
-/// A session and whose it is.
+/// A session and its owner.
 #[derive(Debug, Clone, Copy)]
 struct Named {
     session: SessionId,
     person: UserId,
 }
 
-/// The session that a refresh token was issued for, if both still stand, whether the token was used
-/// before or not.
+/// The session that a refresh token belongs to, if session and token are unexpired and the session
+/// has not ended. The token may be used already.
 async fn of_token(
     services: &Services,
     token: &str,
@@ -122,7 +123,7 @@ async fn renew_once(
     let now = services.clock.now();
     let digest = sha256(token);
     let transaction = services.database.begin_for(who).await?;
-    // Only one of several callers at once finds it unused.
+    // Of several concurrent requests, exactly one finds the token unused.
     let claimed = refresh_token::Entity::update_many()
         .col_expr(refresh_token::Column::UsedAt, Expr::value(now))
         .filter(refresh_token::Column::Digest.eq(digest.clone()))
@@ -164,14 +165,14 @@ fn is_reuse(row: &refresh_token::Model, now: Timestamp) -> bool {
     row.used_at.is_none_or(|used| now.since(used) > REUSE_GRACE)
 }
 
-/// When a session ends that was begun at `began` and is renewed `now`: after another term, but no
-/// later than any session does.
+/// Expiry of a session that started at `began` and is renewed at `now`: one refresh-token lifetime
+/// later, capped by the maximum lifetime of a session.
 pub(super) fn expiry(services: &Services, began: Timestamp, now: Timestamp) -> Timestamp {
     Ord::min(now + services.settings.refresh_token_ttl, began + services.settings.session_ttl)
 }
 
-/// Whether a person can sign in at all by what the operator has set up: the local developer can't
-/// where people use GitHub.
+/// Whether the operator's settings let this person sign in. The local developer can't where people
+/// use GitHub.
 async fn may_sign_in(
     services: &Services,
     database: &impl ConnectionTrait,
@@ -181,7 +182,7 @@ async fn may_sign_in(
     Ok(user.one(database).await?.is_some())
 }
 
-/// The people who can sign in by what the operator has set up.
+/// The people whom the operator's settings let sign in.
 pub(crate) fn who_may_sign_in(services: &Services) -> Condition {
     let everybody = Condition::all();
     if services.settings.local_code.is_some() {
@@ -191,7 +192,7 @@ pub(crate) fn who_may_sign_in(services: &Services) -> Condition {
     }
 }
 
-/// Marks a session as seen now and there, and keeps it for another term, if it still stands.
+/// Records time and device of a session's latest use and extends its expiry, if it has not ended.
 async fn touch(
     services: &Services,
     database: &impl ConnectionTrait,
@@ -222,8 +223,8 @@ async fn touch(
     session::Entity::find_by_id(id).one(database).await?.ok_or(Error::Unauthenticated)
 }
 
-/// Writes a new refresh token for a session that was begun at `began`, and returns it: the only
-/// place where it stands in the clear.
+/// Stores a new refresh token for a session that started at `began`, and returns its plaintext.
+/// Only the digest is stored.
 pub(super) async fn issue_refresh_token(
     services: &Services,
     database: &impl ConnectionTrait,
@@ -243,8 +244,8 @@ pub(super) async fn issue_refresh_token(
     Ok(token)
 }
 
-/// Ends the session that a token names, with every token of it. An unknown token names none, and
-/// that is no error: whoever asks is signed out either way.
+/// Ends the session that a token names, together with all its tokens. An unknown token is no error:
+/// the caller is signed out either way.
 ///
 /// # Errors
 /// The database fails.
@@ -264,12 +265,12 @@ async fn end_session_once(services: &Services, named_by: SessionEnd<'_>) -> Resu
             let query = query
                 .join(JoinType::InnerJoin, session::Relation::RefreshToken.def())
                 .filter(refresh_token::Column::Digest.eq(sha256(token)));
-            // Of nobody yet: all of these take turns as one.
+            // The owner is not known yet, so all of these share one place in the lookup limiter.
             (query, LookupCaller::Address(Address::of(None)))
         }
     };
-    // A token is good here for ever: one of a session that has ended gets no turn with the one
-    // writer.
+    // Tokens are accepted here after their expiry, so a token of an ended session could be replayed
+    // forever. It must not occupy the single writer.
     let Some(Named { session, person }) = named(services, query, asker).await? else {
         return Ok(());
     };
@@ -278,7 +279,7 @@ async fn end_session_once(services: &Services, named_by: SessionEnd<'_>) -> Resu
     Ok(transaction.commit().await?)
 }
 
-/// Where the actor is signed in, the latest seen first.
+/// The actor's active sessions, most recently seen first.
 ///
 /// # Errors
 /// `Forbidden` for a service key.
@@ -305,10 +306,10 @@ pub async fn list_sessions(services: &Services, actor: &Actor) -> Result<Vec<Ses
     Ok(sessions.collect())
 }
 
-/// Ends a session of the actor, and its access token at once. One that has ended stays so.
+/// Ends one of the actor's sessions, which also invalidates its access token at once. Idempotent.
 ///
 /// # Errors
-/// `NotFound` for somebody else's, `Forbidden` for a service key.
+/// `NotFound` for another person's session, `Forbidden` for a service key.
 pub async fn end_own_session(
     services: &Services,
     actor: &Actor,
@@ -333,7 +334,7 @@ async fn end_own_session_once(
     Ok(transaction.commit().await?)
 }
 
-/// Ends every session of the actor but the one that asks.
+/// Ends all of the actor's sessions except the current one.
 ///
 /// # Errors
 /// `Forbidden` for a service key.
@@ -346,12 +347,12 @@ async fn end_other_sessions_once(services: &Services, actor: &Actor) -> Result<(
     let Begun { transaction, .. } = scope::begin_on_sessions(services, actor).await?;
     let others =
         session::Column::UserId.eq(person.user()).and(session::Column::Id.ne(person.session()));
-    // One statement, however many: the writer is everybody's.
+    // One statement for any number of sessions: everyone shares the single writer.
     end_all(services, &transaction, others, SessionEndReason::SignedOut).await?;
     Ok(transaction.commit().await?)
 }
 
-/// Ends a session, if it still stands.
+/// Ends a session. Idempotent.
 async fn end(
     services: &Services,
     transaction: &DatabaseTransaction,
@@ -361,8 +362,8 @@ async fn end(
     end_all(services, transaction, session::Column::Id.eq(id), reason).await
 }
 
-/// Ends those sessions that still stand. The rows stay for the person's log until their time is
-/// over.
+/// Ends the matching sessions that have not ended yet. The rows stay in the person's sign-in log
+/// until they expire.
 pub(super) async fn end_all(
     services: &Services,
     transaction: &DatabaseTransaction,
@@ -379,8 +380,7 @@ pub(super) async fn end_all(
     Ok(())
 }
 
-/// When the actor signed in, newest first, whether the session still stands or not: their own log,
-/// which no organization sees.
+/// The actor's own sign-in log, newest first, ended sessions included. No organization sees it.
 ///
 /// # Errors
 /// `Forbidden` for a service key.
@@ -403,7 +403,7 @@ pub async fn list_sign_ins(services: &Services, actor: &Actor) -> Result<Vec<Sig
     Ok(entries.collect())
 }
 
-/// Deletes what can serve nobody any more: states, refresh tokens and sessions whose time is over.
+/// Deletes expired sign-in states, refresh tokens and sessions.
 ///
 /// # Errors
 /// The database fails.

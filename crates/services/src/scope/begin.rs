@@ -1,22 +1,22 @@
-//! Beginning a transaction that writes for somebody.
+//! Starts a transaction that writes on behalf of an actor.
 //!
-//! Between the look that gave a scope and the write, the actor may have been signed out, removed,
-//! given another role, or revoked, and that may have been answered. So a write reads all of it once
-//! more inside its transaction, under locks that those who take it away take too: they wait for the
-//! write, or the write finds that it may not go on. The audit log wants a [`By`], and for what
-//! somebody asked for only this module makes one: a write that forgets to begin here can't be
-//! recorded.
+//! Between the query that returned a scope and the write, the actor may have signed out, lost the
+//! membership, changed role or been revoked, and that change may already be acknowledged. A write
+//! therefore reads all of this again inside its transaction, under the locks that those changes
+//! also take. Either the change waits for the write, or the write is refused. The audit log
+//! requires a [`By`], and for actions of an actor only this module constructs one, so a write that
+//! skips this module can't be recorded.
 //!
-//! The locks are exclusive although nothing is written: shared ones could be held in turns without
-//! an end, by whoever means to keep their own removal from happening. Everybody locks in this
-//! order, so that nobody waits in a ring:
+//! The locks are exclusive although nothing is written to these rows. Shared locks could be held in
+//! overlap without end by a member who wants to block their own removal. All transactions lock in
+//! this order, which rules out deadlocks:
 //!
 //! ```text
 //! sessions → organization → memberships → people → projects → application → keys
 //!   → end of the audit log
 //! ```
-//! Several of a kind are locked in the order of their ids. SQLite has a single writer, and needs
-//! none of it.
+//! Several rows of a kind are locked in the order of their ids. SQLite has a single writer and
+//! needs no row locks.
 
 use latchkey_domain::id::{KeyId, OrganizationId, SessionId};
 use latchkey_domain::key::KeyStatus;
@@ -43,17 +43,17 @@ use latchkey_store::database::OnBehalfOf;
 use latchkey_store::decode;
 use latchkey_store::entity::{key, membership, organization, project, session, user};
 
-/// A write that has begun: the actor may do it until the transaction ends.
+/// A write that has started: the actor stays authorized until the transaction ends.
 pub(crate) struct Begun<T> {
     pub(crate) transaction: DatabaseTransaction,
-    /// Who does it, for the audit log.
+    /// The actor, for the audit log.
     pub(crate) by: By,
-    /// What it is done in, locked.
+    /// The row that the write is scoped to, locked.
     pub(crate) within: T,
 }
 
-/// Begins a write of a person that is in no tenant's scope: a new organization, or what an
-/// administrator of the instance does.
+/// Starts a write outside any tenant's scope: a new organization, or an action of an instance
+/// administrator.
 ///
 /// # Errors
 /// `Unauthenticated` if the session has ended, `Forbidden` for a service key.
@@ -66,11 +66,11 @@ pub(crate) async fn begin(services: &Services, actor: &Actor) -> Result<Begun<()
 }
 
 impl OrganizationScope {
-    /// Begins a write in the organization. From here on the scope says what holds now.
+    /// Starts a write in the organization and refreshes the scope with the actor's current role.
     ///
     /// # Errors
-    /// `Unauthenticated`, `NotFound` and `Forbidden`, if what the scope was given for holds no
-    /// more.
+    /// `Unauthenticated`, `NotFound` or `Forbidden` if the actor has lost access since the scope
+    /// was returned.
     pub(crate) async fn begin(
         &mut self,
         services: &Services,
@@ -83,7 +83,7 @@ impl OrganizationScope {
         Ok(Begun { transaction, by, within })
     }
 
-    /// The same for a write that ends every membership.
+    /// As [`Self::begin`], but locks every membership, for a write that ends them all.
     ///
     /// # Errors
     /// As [`Self::begin`].
@@ -99,7 +99,7 @@ impl OrganizationScope {
         Ok(Begun { transaction, by, within })
     }
 
-    /// Locks those memberships, the actor's among them.
+    /// Locks the memberships that `which` selects; the actor's must be among them.
     async fn lock_members(
         &mut self,
         transaction: &impl ConnectionTrait,
@@ -115,11 +115,11 @@ impl OrganizationScope {
 }
 
 impl ProjectScope {
-    /// Begins a write in the project. From here on the scope says what holds now.
+    /// Starts a write in the project and refreshes the scope with the actor's current grant.
     ///
     /// # Errors
-    /// `Unauthenticated`, `NotFound`, `Forbidden`, and `Denied` for a service key, if what the
-    /// scope was given for holds no more.
+    /// `Unauthenticated`, `NotFound`, `Forbidden`, or `Denied` for a service key, if the actor has
+    /// lost access since the scope was returned.
     pub(crate) async fn begin(
         &mut self,
         services: &Services,
@@ -168,7 +168,7 @@ impl ProjectScope {
 }
 
 impl ApplicationScope {
-    /// Begins a write in the application's project, which is locked; the application is not.
+    /// Starts a write in the application's project. Locks the project, not the application.
     ///
     /// # Errors
     /// As [`ProjectScope::begin`].
@@ -181,7 +181,8 @@ impl ApplicationScope {
     }
 }
 
-/// Begins a write on the person's own sessions, all of which that stand are locked: their ids.
+/// Starts a write on the person's own sessions. Locks all that have not ended and returns their
+/// ids.
 ///
 /// # Errors
 /// `Unauthenticated` if the session has ended, `Forbidden` for a service key.
@@ -190,8 +191,8 @@ pub(crate) async fn begin_on_sessions(
     actor: &Actor,
 ) -> Result<Begun<Vec<SessionId>>, Error> {
     let person = actor.person()?;
-    // By the session, not the person: whoever stole one of them can't keep its owner from ending
-    // it.
+    // Counted per session, not per person: the thief of one session must not use up the limit that
+    // its owner needs to end it.
     count_write(services, person.session())?;
     let transaction = services.database.begin_for(OnBehalfOf::Person(person.user())).await?;
     let within: Vec<SessionId> = session::Entity::find()
@@ -208,8 +209,8 @@ pub(crate) async fn begin_on_sessions(
     Ok(Begun { transaction, by, within })
 }
 
-/// Every write begins here, so each is counted once, whoever asked for it and by whichever way:
-/// before it waits for the one writer.
+/// Counts a write against the caller's limit. Every write starts in this module, so each is counted
+/// exactly once, and before it waits for the single writer.
 fn count_write(services: &Services, caller: impl Into<Uuid>) -> Result<(), Error> {
     services.writes.count(caller, services.clock.monotonic())
 }
@@ -247,7 +248,8 @@ async fn lock_memberships(
         .await?)
 }
 
-/// The row of the service key that acts, if its secret still works. Its project is locked by now.
+/// The acting service key's row, if the presented secret is still valid. The caller has locked its
+/// project.
 async fn lock_service_key(
     services: &Services,
     transaction: &impl ConnectionTrait,
