@@ -1,23 +1,23 @@
-//! Token budgets, kept in the database: what is taken is written before the call is admitted, by
-//! the call or by the lease that it draws on (see [`super::lease`]), so neither parallel calls, nor
-//! several nodes, nor a crash can overspend one.
+//! Token budgets, kept in the database. Tokens are charged before a call is admitted, by the call
+//! itself or by the lease that it draws on (see [`super::lease`]). So neither concurrent calls, nor
+//! several nodes, nor a crash can overspend a budget.
 //!
 //! ```text
-//! take: draw on the lease -> enough: done, in memory
-//!        `- too little: one caller of the key at a time
-//!             what is used? -> too little is left: refused
-//!             `- take more, only if it fits -> deposit -> draw: done
+//! acquire: draw on the lease -> enough: done, in memory
+//!           `- too little: one caller of the key at a time
+//!                read the usage -> too little is left: refuse
+//!                `- lease more, only if it fits -> deposit -> draw: done
 //! ```
 //!
-//! *Consistency.* More is taken by one statement ([`add`]), which adds only if the sum stays within
-//! the limit: whatever other nodes do between the look and the taking, it holds. A few attempts,
-//! and the call is refused. A call that has waited while another one of the same key found too
-//! little is refused by what that one saw, and does not ask again. The budget is taken last of all
-//! limits: what comes after could not give it back.
+//! *Consistency.* One statement ([`add`]) leases more and applies only if the sum stays within the
+//! limit. So the limit holds whatever other nodes do between the read and the write. After a few
+//! failed attempts the call is refused. A call that waited while another call of the same key found
+//! too little left is refused by that result and does not query again. The budget is the last limit
+//! to be acquired: a later refusal could not release it.
 //!
-//! *Failure.* A database that can't be asked makes the call `unavailable`. What is leased is leased
-//! in a task of its own, and what was drawn for somebody who has gone goes back. A write that gives
-//! tokens back and fails may have gone through all the same, so they stay taken: the strict side.
+//! *Failure.* If the database is unreachable, the call is `unavailable`. Leasing runs in its own
+//! task; what was drawn for a call that was cancelled is refunded. If a write that returns tokens
+//! fails, it may have been committed all the same, so the tokens stay charged: the strict side.
 
 use std::collections::HashMap;
 
@@ -36,12 +36,12 @@ use latchkey_store::Error;
 use latchkey_store::database::{OnBehalfOf, in_time};
 use latchkey_store::entity::budget;
 
-/// What is taken of which budget.
+/// Tokens that a call reserved of a budget window.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct BudgetPermit {
     window: BudgetWindow,
     tokens: u64,
-    /// Whose key it is.
+    /// Organization that owns the key.
     organization: OrganizationId,
 }
 
@@ -51,9 +51,9 @@ impl BudgetPermit {
     }
 }
 
-/// Takes of a budget what a call needs, at most `most` tokens, and says where it stands then.
-/// `Err` in the answer: too little is left. Call it last: nothing that comes after may refuse the
-/// call.
+/// Acquires what a call needs from a budget, at most `most` tokens, and returns the state after
+/// that. The inner `Err` means that too little is left. Acquire the budget last: nothing after it
+/// may refuse the call.
 ///
 /// It waits for the database only when this node's lease is used up.
 pub(crate) async fn acquire(
@@ -80,25 +80,25 @@ pub(crate) async fn acquire(
     })
 }
 
-/// What a call wants of a budget.
+/// One call's request for tokens of a budget.
 struct BudgetRequest<'a> {
     checker: &'a Checker,
     organization: OrganizationId,
     window: BudgetWindow,
     limit: u64,
     need: TokenAmount,
-    /// What the call may have otherwise.
+    /// Upper limit set by the caller.
     most: u64,
 }
 
 impl BudgetRequest<'_> {
-    /// What the call takes of a budget of which so many tokens are left.
+    /// Number of tokens the call reserves when `left` are left of the budget.
     fn amount(&self, left: u64) -> u64 {
         let most = Ord::min(self.most, self.limit);
         Ord::max(Ord::min(self.need.of(left), most), self.need.least())
     }
 
-    /// Draws all that the call takes on the lease, as far as it is known what is left.
+    /// Draws the call's full amount from the lease, based on what this node knows to be left.
     fn draw_whole(&self) -> Option<DrawnTokens> {
         let most = self.amount(self.checker.leases.known_left(self.window, self.limit)?);
         self.draw(most, most)
@@ -109,9 +109,9 @@ impl BudgetRequest<'_> {
         self.checker.leases.draw(self.window, self.limit, (least, most), now)
     }
 
-    /// Leases more and draws on it, in a task of its own: whoever goes away after the database has
-    /// given and before the lease is kept would take what was given along. `Err` in the answer: too
-    /// little is left, and so much is used.
+    /// Leases more and draws on it, in its own task: if the caller were cancelled between the grant
+    /// and the deposit, the granted tokens would be lost. The inner `Err` means that too little is
+    /// left and holds the usage.
     async fn lease_apart(&self) -> Result<Result<DrawnTokens, u64>, Error> {
         let Self { organization, window, limit, need, most, .. } = *self;
         let checker = self.checker.clone();
@@ -127,7 +127,8 @@ impl BudgetRequest<'_> {
     }
 
     async fn lease(&self) -> Result<Result<DrawnTokens, u64>, Error> {
-        /// Other nodes may take what was left between the look and the taking, but not for ever.
+        /// Other nodes may use up the rest between the read and the write, so retry, but not
+        /// forever.
         const ATTEMPTS: usize = 8;
         let Self { checker, window, limit, .. } = *self;
         let who = OnBehalfOf::Organization(self.organization);
@@ -139,7 +140,7 @@ impl BudgetRequest<'_> {
         return_unused(checker, who, checker.leases.withdraw_other(window, limit)).await?;
         let mut used = 0;
         for _ in 0..ATTEMPTS {
-            // Whoever was here before may have leased enough for several.
+            // The previous holder of the gate may have leased enough for several calls.
             if let Some(drawn) = self.draw_whole() {
                 return Ok(Ok(drawn));
             }
@@ -159,7 +160,7 @@ impl BudgetRequest<'_> {
             if let Some(used) = leased {
                 let now = checker.clock.monotonic();
                 checker.leases.deposit(window, limit, ask, used, now);
-                // All that there is, if it is less than was wanted.
+                // Draw the whole grant if it is less than the call wanted.
                 if let Some(drawn) = self.draw(least, most) {
                     return Ok(Ok(drawn));
                 }
@@ -170,9 +171,9 @@ impl BudgetRequest<'_> {
 }
 
 impl BudgetRequest<'_> {
-    /// What is used, if somebody has looked since this call came to the gate, and too little was
-    /// left for it. Thousands of calls of a budget that is used up would otherwise look one after
-    /// the other, and the last wait too long.
+    /// Usage, if another caller read it since this call reached the gate and too little was left.
+    /// Otherwise thousands of calls on an exhausted budget would query one after the other, and the
+    /// last would wait too long.
     fn seen_by_others(&self, looks: u64) -> Option<u64> {
         let Self { checker, window, limit, need, .. } = *self;
         let used = checker.leases.seen_since(looks, window)?;
@@ -182,7 +183,7 @@ impl BudgetRequest<'_> {
     }
 }
 
-/// What was drawn for a call that may be gone by now. It goes back if nobody takes it.
+/// Tokens drawn for a call that may have been cancelled. Dropping them refunds them.
 struct OfferedLease {
     checker: Checker,
     window: BudgetWindow,
@@ -203,9 +204,9 @@ impl Drop for OfferedLease {
     }
 }
 
-/// Puts what was really used in the place of what was taken ahead, in the period that it was taken
-/// of. What was used beyond that counts, even over the limit: it can't be unused. What goes back
-/// waits for nothing: see `return_leases`.
+/// Replaces the charged amount with actual usage, in the period that it was charged to. Usage
+/// beyond the reservation counts even over the limit: it cannot be undone. A refund does not wait
+/// for the database: see `return_leases`.
 pub(crate) async fn settle(checker: &Checker, spent: BudgetPermit, used: u64) -> Result<(), Error> {
     let BudgetPermit { window, tokens, organization } = spent;
     if used <= tokens {
@@ -213,7 +214,8 @@ pub(crate) async fn settle(checker: &Checker, spent: BudgetPermit, used: u64) ->
         return Ok(());
     }
     let beyond = used - tokens;
-    // What this node has leased pays first, or it would admit calls of a budget that is used up.
+    // This node's lease covers it first. Otherwise the node would admit calls on an exhausted
+    // budget.
     let unpaid = beyond - checker.leases.pay(window, beyond);
     if unpaid > 0 {
         let who = OnBehalfOf::Organization(organization);
@@ -223,33 +225,32 @@ pub(crate) async fn settle(checker: &Checker, spent: BudgetPermit, used: u64) ->
     Ok(())
 }
 
-/// Gives back what leases hold that nobody has drawn on for a while, what is too much in others,
-/// and what came back when its lease was gone; or all that there is.
+/// Returns idle leases, the excess of active ones, and refunds whose lease has ended; with `all`,
+/// everything.
 ///
 /// # Errors
-/// The database fails. What was being given back stays taken.
+/// The database fails. The tokens being returned at that moment stay charged.
 pub(crate) async fn return_leases(checker: &Checker, all: bool) -> Result<(), Error> {
     let now = checker.clock.monotonic();
     for key in checker.leases.due(now, all) {
-        // Whoever wants more of the budget now waits until this is written, or it would be refused
-        // for want of it.
+        // Callers that need more of the budget wait until this is written. Otherwise they would be
+        // refused although it is about to be returned.
         let (gate, _) = checker.leases.gate(key);
         let _alone = match gate.try_lock() {
             Ok(alone) => alone,
             Err(_) if all => gate.lock().await,
-            // The one who has the gate is about to lease more.
+            // The holder of the gate is about to lease more.
             Err(_) => continue,
         };
-        // One at a time: where the database fails, only the one that may have gone back all the
-        // same is lost.
+        // One key at a time: if the database fails, only the return in flight is lost.
         let due = checker.leases.withdraw_due(key, now, all);
         return_unused(checker, OnBehalfOf::Server, due).await?;
     }
     Ok(())
 }
 
-/// Gives back what a key's gate is held for. What fails stays taken, as it may have gone through;
-/// what was not tried is kept.
+/// Returns tokens of a key whose gate is held. A failed return stays charged, as it may have been
+/// committed. Returns that were not attempted are kept.
 async fn return_unused(
     checker: &Checker,
     who: OnBehalfOf,
@@ -289,7 +290,7 @@ async fn change(
 }
 
 impl Checker {
-    /// Where a budget stands at `now`.
+    /// State of a budget at `now`.
     ///
     /// # Errors
     /// The database fails.
@@ -303,7 +304,7 @@ impl Checker {
         states.remove(&key).ok_or(Error::Corrupt("budget"))
     }
 
-    /// Where the budgets of several keys stand at `now`, by one query.
+    /// States of several keys' budgets at `now`, by one query.
     ///
     /// # Errors
     /// The database fails.
@@ -319,7 +320,7 @@ impl Checker {
             let (starts_at, resets_at) = period.around(now);
             (BudgetWindow { key: *key, period: *period, starts_at }, *limit, resets_at)
         });
-        // What this node has leased and not used is used by nobody.
+        // Leased tokens that this node has not used do not count as used.
         let windows: Vec<_> =
             windows.map(|window| (window, self.leases.unused(window.0))).collect();
         let rows = budget::Entity::find()
@@ -350,11 +351,11 @@ fn state(limit: Tokens, period: Period, used: u64, resets_at: Timestamp) -> Budg
     BudgetState { limit, used, remaining: limit.saturating_sub(used), period, resets_at }
 }
 
-/// One statement, so that no other call can come between the look and the taking. The answer is
-/// what is used then; none: it would be over the limit.
+/// Adds `amount` unless that exceeds the limit. One statement, so that no other call can come
+/// between the read and the write. Returns the usage after that, or `None` over the limit.
 ///
-/// In a transaction of its own: SQLite commits a lone statement that returns rows after they were
-/// read, and if that fails, for want of room, nobody is told.
+/// It runs in an explicit transaction. SQLite commits a lone statement with `RETURNING` after its
+/// rows were read; if that commit fails, for lack of disk space, no error is reported.
 async fn add(
     checker: &Checker,
     who: OnBehalfOf,
@@ -402,7 +403,7 @@ async fn used_of(checker: &Checker, window: BudgetWindow) -> Result<u64, Error> 
     Ok(used.and_then(|used| u64::try_from(used).ok()).unwrap_or_default())
 }
 
-/// Limits end far below the largest `i64`.
+/// Limits are far below `i64::MAX`.
 fn tokens(tokens: u64) -> i64 {
     i64::try_from(tokens).unwrap_or(i64::MAX)
 }

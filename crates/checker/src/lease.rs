@@ -1,34 +1,33 @@
-//! What this process has taken of token budgets ahead of the calls that will use it.
+//! Token budget leased by this process ahead of the calls that will use it.
 //!
-//! A budget is a row of the database. Taking from it for each call would cost two statements a
-//! call; a *lease* takes some more at once, and the next calls draw on it in memory. This module is
-//! the memory; `super::budget` talks to the database.
+//! A budget is a row in the database. Charging it per call would cost two statements a call. A
+//! *lease* acquires more than one call needs, and later calls draw on it in memory. This module
+//! holds the leases; `super::budget` talks to the database.
 //!
 //! ```text
-//! used in the database = what calls have used + what nodes have leased and not given back
+//! used in the database = used by calls + leased by nodes and not returned
 //!
-//! draw      a call takes of the lease; none: there is too little, the database has to be asked
-//! ask       how much to ask it for: what the call needs, and AHEAD times as much on top, but of
-//!           what is left no more than one in SHARE, so that nothing is held near the end
-//! deposit   the database has given it
-//! refund    a call has used less than it drew: back into the lease, or aside if that is gone
-//! pay       a call has used more than it drew: the lease pays first
-//! withdraw  once a second: what was put aside, leases that are IDLE, and what is beyond FULL
+//! draw      a call draws on the lease; `None` if the lease is too small: query the database
+//! ask       how much to lease: what the call needs plus AHEAD times as much, but at most one part
+//!           in SHARE of what remains, so that nodes hold nothing near the limit
+//! deposit   add what the database granted
+//! refund    a call used less than it drew: return it to the lease, or set it aside if that ended
+//! pay       a call used more than it drew: the lease covers it first
+//! withdraw  once a second: what was set aside, leases that are IDLE, and the excess over FULL
 //! ```
 //!
-//! *Consistency.* What is leased counts as used in the database, so that neither other nodes nor a
-//! crash can spend it twice; what a lease does not use goes back soon. Each step is taken under the
-//! lock of the key's shard, and the database is asked under the key's gate, so that of many callers
-//! one asks. A lease is of one window and one limit: a new period or another limit ends it. What a
-//! node shows as used is ahead of the truth by what other nodes have leased.
+//! *Consistency.* Leased tokens count as used in the database, so neither another node nor a crash
+//! can spend them twice. Unused tokens are returned soon. Every step runs under the lock of the
+//! key's shard. The database is queried under the key's gate, so one of many concurrent callers
+//! does it. A lease belongs to one window and one limit; a new period or a changed limit ends it.
+//! The usage that a node reports exceeds actual usage by what other nodes have leased.
 //!
-//! *Failure.* A crash loses what was leased, until the period ends. What could not be written back
-//! is kept for the next time, unless it may have gone through: then it stays taken.
+//! *Failure.* A crash loses the leased tokens until the period ends. A return that was not
+//! attempted is retried. A return that failed may have been committed, so its tokens stay charged.
 //!
-//! What a call had drawn and did not use goes back into memory, whatever has become of its lease
-//! meanwhile, and from there to the database by one write a key and second. If calls wrote it
-//! themselves, whoever has a few hundred of them at once would fill the line before the one writer,
-//! where others' revocations wait.
+//! Refunds go to memory, even if the lease has ended since, and reach the database in one write per
+//! key and second. If calls wrote their own refunds, a client with a few hundred concurrent calls
+//! would fill the queue of the single writer and delay other tenants' revocations.
 
 #[cfg(test)]
 mod tests;
@@ -42,16 +41,17 @@ use latchkey_domain::time::Timestamp;
 
 use latchkey_store::id_map::IdMap;
 
-/// Keys are spread over this many locks, each held for the time of a few additions.
+/// Number of lock shards. A lock is held for a few additions.
 const SHARDS: usize = 64;
-/// A lease takes as many calls' worth ahead, of what is left no more than one in [`SHARE`].
+/// Number of calls' worth to lease ahead, capped by [`SHARE`].
 const AHEAD: u64 = 64;
-/// So that what one node holds is little of what all nodes may still use, and nothing near the end.
+/// A node leases at most one part in this many of what remains: little compared with what all nodes
+/// may still use, and nothing near the limit.
 const SHARE: u64 = 16;
-/// What a lease in use may hold, in calls' worth: what is beyond goes back, as other nodes may need
+/// Calls' worth that a lease in use may hold. The excess is returned, since other nodes may need
 /// it.
 const FULL: u64 = 2 * AHEAD;
-/// A lease that nobody drew on for so long goes back.
+/// A lease that no call drew on for this long is returned.
 const IDLE: Duration = Duration::from_secs(1);
 
 /// One window of a key's budget.
@@ -62,31 +62,31 @@ pub(crate) struct BudgetWindow {
     pub(crate) starts_at: Timestamp,
 }
 
-/// Tokens that count as used in the database and are not.
+/// Tokens charged in the database but not used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct UnusedLease {
     pub(crate) window: BudgetWindow,
     pub(crate) tokens: u64,
 }
 
-/// What was drawn of a lease.
+/// Tokens drawn from a lease.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct DrawnTokens {
     pub(crate) tokens: u64,
-    /// What is used of the budget then, as far as this node knows.
+    /// Tokens used of the budget after the draw, as far as this node knows.
     pub(crate) used: u64,
 }
 
 #[derive(Debug)]
 struct Lease {
     window: BudgetWindow,
-    /// The budget's limit when it was taken.
+    /// Limit of the budget when the lease was acquired.
     limit: u64,
-    /// What the database said that is used, leases included.
+    /// Usage according to the database, leases included.
     used: u64,
     left: u64,
     drawn_at: Duration,
-    /// The most that a call wanted of it since the last look for what is to go back.
+    /// Largest draw requested since the last check for excess.
     wanted: u64,
 }
 
@@ -99,8 +99,8 @@ impl Lease {
         self.window == window && self.limit == limit
     }
 
-    /// What is left beyond what the calls that come need. While none comes, nobody knows what they
-    /// need.
+    /// Tokens beyond what upcoming calls need. Zero if no call came since the last check: their
+    /// need is unknown then.
     fn excess(&self) -> u64 {
         if self.wanted == 0 {
             0
@@ -113,11 +113,11 @@ impl Lease {
 #[derive(Default)]
 struct Slot {
     lease: Option<Lease>,
-    /// What no call draws on and is to go back: of calls whose lease is gone, once per window.
+    /// Tokens to return that no call can draw, since their lease has ended. One entry per window.
     aside: Vec<UnusedLease>,
-    /// Held while the database is asked for more, so that callers of one key don't each ask.
+    /// Held while querying the database for more, so that concurrent callers of one key query once.
     gate: Arc<tokio::sync::Mutex<()>>,
-    /// How often the database was asked what is used, and what it said last.
+    /// Number of the last usage query that was started, and the last response.
     looks: u64,
     last: Option<PeekedUsage>,
 }
@@ -138,7 +138,7 @@ impl Slot {
         }
     }
 
-    /// Takes what was put aside: it is about to be written.
+    /// Takes the tokens set aside, to be written to the database.
     fn take_aside(&mut self) -> Vec<UnusedLease> {
         let aside = std::mem::take(&mut self.aside);
         for unused in &aside {
@@ -159,7 +159,7 @@ impl Slot {
     }
 }
 
-/// What the database said that is used of a window: the answer to look `number`.
+/// Tokens used of a window according to the database; the response to usage query `number`.
 #[derive(Debug, Clone, Copy)]
 struct PeekedUsage {
     number: u64,
@@ -169,7 +169,7 @@ struct PeekedUsage {
 
 type Slots = IdMap<KeyId, Slot>;
 
-/// The leases of this process.
+/// All leases of this process.
 pub(crate) struct Leases([Mutex<Slots>; SHARDS]);
 
 impl Leases {
@@ -177,8 +177,8 @@ impl Leases {
         Self(std::array::from_fn(|_| Mutex::default()))
     }
 
-    /// Draws as much as is left, at least `least` and at most `most`; never from an empty lease,
-    /// not even nothing: an empty one says nothing of what is left of the budget.
+    /// Draws as much as is left, at least `least` and at most `most`. An empty lease always returns
+    /// `None`, even for zero tokens: it does not tell what is left of the budget.
     pub(crate) fn draw(
         &self,
         window: BudgetWindow,
@@ -198,7 +198,7 @@ impl Leases {
         Some(DrawnTokens { tokens, used: held.used.saturating_sub(held.left) })
     }
 
-    /// How many tokens count as used in the database and are not, as far as this node knows.
+    /// Number of tokens charged in the database but unused, as far as this node knows.
     pub(crate) fn unused(&self, window: BudgetWindow) -> u64 {
         let slots = self.shard(window.key);
         let Some(slot) = slots.get(&window.key) else { return 0 };
@@ -207,7 +207,7 @@ impl Leases {
         leased.map_or(0, |lease| lease.left).saturating_add(aside.map_or(0, |unused| unused.tokens))
     }
 
-    /// What is left of a budget, as far as this node knows; none: it has no lease.
+    /// Tokens left of a budget, as far as this node knows. `None` without a lease.
     pub(crate) fn known_left(&self, window: BudgetWindow, limit: u64) -> Option<u64> {
         let slots = self.shard(window.key);
         let lease = slots.get(&window.key)?.lease.as_ref()?;
@@ -215,15 +215,15 @@ impl Leases {
         lease.is_of(window, limit).then(|| unleased.saturating_add(lease.left))
     }
 
-    /// How many tokens are at hand.
+    /// Number of tokens left in the lease.
     pub(crate) fn left(&self, window: BudgetWindow) -> u64 {
         let slots = self.shard(window.key);
         let lease = slots.get(&window.key).and_then(|slot| slot.lease.as_ref());
         lease.filter(|lease| lease.window == window).map_or(0, |lease| lease.left)
     }
 
-    /// How many tokens to ask the database for, which has `remaining`, to draw `most` with `left`
-    /// at hand.
+    /// Number of tokens to lease from the database, which has `remaining`, so that a call can draw
+    /// `most` with `left` in the lease.
     pub(crate) fn ask(most: u64, left: u64, remaining: u64) -> u64 {
         let most = most.max(1);
         let need = most.saturating_sub(left);
@@ -231,7 +231,7 @@ impl Leases {
         need.saturating_add(ahead).min(remaining)
     }
 
-    /// Adds `tokens` that the database has given; `used` is what it says then.
+    /// Adds `tokens` that the database granted. `used` is its usage after that.
     pub(crate) fn deposit(
         &self,
         window: BudgetWindow,
@@ -248,7 +248,8 @@ impl Leases {
         slot.lease = Some(Lease { window, limit, used, left, drawn_at: now, wanted });
     }
 
-    /// Puts back what a call had drawn and not used: into the lease, or aside if there is none.
+    /// Returns tokens that a call drew and did not use: to the lease, or set aside if there is
+    /// none.
     pub(crate) fn refund(&self, unused: UnusedLease) {
         if unused.tokens == 0 {
             return;
@@ -261,14 +262,14 @@ impl Leases {
         }
     }
 
-    /// Keeps what could not be written: it goes back the next time.
+    /// Keeps tokens whose return was not written, for the next attempt.
     pub(crate) fn keep(&self, unused: UnusedLease) {
         self.shard(unused.window.key).entry(unused.window.key).or_default().put_aside(unused);
         self.changed(unused.window, unused.tokens);
     }
 
-    /// Takes as much of the lease as it has, at most `tokens`, for a call that used more than it
-    /// had drawn.
+    /// Covers a call that used more than it drew from the lease, up to `tokens`. Returns the tokens
+    /// covered.
     pub(crate) fn pay(&self, window: BudgetWindow, tokens: u64) -> u64 {
         let mut slots = self.shard(window.key);
         let lease = slots.get_mut(&window.key).and_then(|slot| slot.lease.as_mut());
@@ -278,7 +279,7 @@ impl Leases {
         paid
     }
 
-    /// The database's `used` is more by as much, past the lease.
+    /// Adds `tokens` to the known database usage. The lease itself does not change.
     pub(crate) fn changed(&self, window: BudgetWindow, tokens: u64) {
         let mut slots = self.shard(window.key);
         let lease = slots.get_mut(&window.key).and_then(|slot| slot.lease.as_mut());
@@ -287,8 +288,8 @@ impl Leases {
         }
     }
 
-    /// The database has got back as much: whoever waits at the gate must not be refused for what
-    /// was used before.
+    /// Records that the database took `unused` back. A caller waiting at the gate must not be
+    /// refused because of the usage before.
     pub(crate) fn given_back(&self, unused: UnusedLease) {
         let mut slots = self.shard(unused.window.key);
         let last = slots.get_mut(&unused.window.key).and_then(|slot| slot.last.as_mut());
@@ -297,8 +298,8 @@ impl Leases {
         }
     }
 
-    /// Takes what no call of this window and limit may draw on: what was put aside, and what is
-    /// left of a lease of another window or limit.
+    /// Takes the tokens that no call of this window and limit may draw: those set aside, and the
+    /// rest of a lease of another window or limit.
     pub(crate) fn withdraw_other(&self, window: BudgetWindow, limit: u64) -> Vec<UnusedLease> {
         let mut slots = self.shard(window.key);
         let Some(slot) = slots.get_mut(&window.key) else { return Vec::new() };
@@ -306,8 +307,7 @@ impl Leases {
         slot.take_aside()
     }
 
-    /// The keys that have something to go back, or all that have anything. What is empty is
-    /// forgotten on the way.
+    /// Keys with tokens due for return; with `all`, every key that holds any. Drops empty slots.
     pub(crate) fn due(&self, now: Duration, all: bool) -> Vec<KeyId> {
         let mut keys = Vec::new();
         for shard in &self.0 {
@@ -318,15 +318,15 @@ impl Leases {
                 } else if let Some(lease) = &mut slot.lease {
                     lease.wanted = 0;
                 }
-                // Whoever holds the gate is about to make a deposit.
+                // A caller that holds the gate is about to deposit.
                 !slot.is_empty() || Arc::strong_count(&slot.gate) > 1
             });
         }
         keys
     }
 
-    /// Takes what is to go back of a key: what was put aside, what is left of an idle lease, and
-    /// what is too much in one that is in use. One sum per window.
+    /// Takes the tokens of a key that are due for return: those set aside, the rest of an idle
+    /// lease, and the excess of an active one. One sum per window.
     pub(crate) fn withdraw_due(&self, key: KeyId, now: Duration, all: bool) -> Vec<UnusedLease> {
         let mut slots = self.shard(key);
         let Some(slot) = slots.get_mut(&key) else { return Vec::new() };
@@ -340,15 +340,15 @@ impl Leases {
         slot.take_aside()
     }
 
-    /// What is to be held while the database is asked for more, and how many looks have begun by
-    /// now.
+    /// Gate to hold while querying the database for more, and the number of usage queries started
+    /// so far.
     pub(crate) fn gate(&self, key: KeyId) -> (Arc<tokio::sync::Mutex<()>>, u64) {
         let mut slots = self.shard(key);
         let slot = slots.entry(key).or_default();
         (Arc::clone(&slot.gate), slot.looks)
     }
 
-    /// Begins a look at what is used; its number.
+    /// Starts a usage query and returns its number.
     pub(crate) fn begin_look(&self, key: KeyId) -> u64 {
         let mut slots = self.shard(key);
         let slot = slots.entry(key).or_default();
@@ -356,33 +356,33 @@ impl Leases {
         slot.looks
     }
 
-    /// What the look with this number found.
+    /// Stores the result of usage query `number`.
     pub(crate) fn looked(&self, number: u64, window: BudgetWindow, used: u64) {
         self.shard(window.key).entry(window.key).or_default().last =
             Some(PeekedUsage { number, window, used });
     }
 
-    /// What a look found that began after the first `looks`: whoever has waited at the gate since
-    /// then need not ask the same again.
+    /// Result of a usage query that started after the first `looks`. A caller that has waited at
+    /// the gate since then need not repeat it.
     pub(crate) fn seen_since(&self, looks: u64, window: BudgetWindow) -> Option<u64> {
         let last = self.shard(window.key).get(&window.key)?.last?;
         (last.window == window && last.number > looks).then_some(last.used)
     }
 
-    /// How many keys there is something held of.
+    /// Number of keys that hold leased or set-aside tokens.
     pub(crate) fn len(&self) -> usize {
         let held = |slots: &Slots| slots.values().filter(|slot| !slot.is_empty()).count();
         self.0.iter().map(|shard| held(&lock(shard))).sum()
     }
 
     fn shard(&self, key: KeyId) -> MutexGuard<'_, Slots> {
-        // The last bits of an id are random.
+        // The last byte of an id is random.
         let last = key.as_uuid().as_bytes()[15];
         lock(&self.0[usize::from(last) % SHARDS])
     }
 }
 
 fn lock(shard: &Mutex<Slots>) -> MutexGuard<'_, Slots> {
-    // A lease is whole after each of its steps, whatever happened to the thread that held it.
+    // Each step leaves a lease consistent, even if a thread panicked while holding the lock.
     shard.lock().unwrap_or_else(PoisonError::into_inner)
 }

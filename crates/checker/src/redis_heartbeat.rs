@@ -1,4 +1,4 @@
-//! Keeps a node among those that share rate limits by Redis.
+//! Keeps a node a member of those that share rate limits through Redis.
 
 use latchkey_store::Error;
 use tokio::time::timeout;
@@ -6,13 +6,13 @@ use tokio::time::timeout;
 use crate::checker::Checker;
 use crate::redis_limiter::{HEARTBEAT_INTERVAL, RedisLimiter};
 
-/// Keeps the way to Redis open, if limits are shared, for as long as it is polled.
+/// Sends heartbeats while polled, if limits are shared.
 pub(crate) async fn keep(checker: &Checker) {
     let Some(shared) = &checker.shared else { return };
     tokio::join!(stay(checker, shared), note(checker, shared));
 }
 
-/// Leaves the nodes that share limits, if it is one.
+/// Leaves the membership, if limits are shared.
 pub(crate) async fn leave(checker: &Checker) -> Result<(), Error> {
     match &checker.shared {
         Some(shared) => shared.membership.leave(&checker.database).await,
@@ -20,9 +20,9 @@ pub(crate) async fn leave(checker: &Checker) -> Result<(), Error> {
     }
 }
 
-/// Says again and again that this node is there.
+/// Sends a heartbeat every interval.
 async fn stay(checker: &Checker, shared: &RedisLimiter) {
-    // A Redis that is away when the node starts is told of once too.
+    // An outage at start-up is logged once too.
     let mut told = false;
     loop {
         match timeout(HEARTBEAT_INTERVAL, shared.say(checker.clock.monotonic())).await {
@@ -46,7 +46,7 @@ fn complain(shared: &RedisLimiter, told: &mut bool, why: &str) {
     }
 }
 
-/// Writes down how many nodes there are, for those that start while Redis is away.
+/// Stores the number of nodes, for nodes that start while Redis is unavailable.
 async fn note(checker: &Checker, shared: &RedisLimiter) {
     let mut told = false;
     loop {

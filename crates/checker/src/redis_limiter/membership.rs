@@ -1,8 +1,8 @@
-//! How many nodes share the limits: what each may admit of them by itself while Redis is away
-//! depends on it.
+//! Number of nodes that share the limits. It determines what each may admit on its own while Redis
+//! is unavailable.
 //!
-//! Nodes hear it from Redis, where each says every second that it is there. The database remembers
-//! it, for nodes that start while Redis is away.
+//! Each node sends Redis a heartbeat every second and gets the count back. The database stores the
+//! count for nodes that start while Redis is unavailable.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -20,48 +20,47 @@ use latchkey_store::Error;
 use latchkey_store::database::{Database, in_time};
 use latchkey_store::entity::instance;
 
-/// For how long a node that says nothing counts as there, in seconds.
+/// Seconds for which a node counts as a member after its last heartbeat.
 const COUNTS_FOR: u64 = 10;
-/// A count that holds for as long counts nobody who has gone.
+/// A count that holds this long contains no node that has left.
 const SETTLED: Duration = Duration::from_secs(COUNTS_FOR + 1);
-/// Nodes that were there within this time may come back, and would find what they had of the
-/// limits.
+/// A node seen within this time may return, and still gets its share of the limits.
 const LATELY: Duration = Duration::from_mins(5);
-/// The nodes' key where it is only tried.
+/// Membership key used by the start-up probe.
 pub(crate) const TRIED: &str = "latchkey:{start}:n";
-/// The row of the database that has the number of nodes.
+/// Row of the database that stores the number of nodes.
 const ROW: &str = "nodes_sharing_limits";
 
-/// The nodes that share the limits, as this one has heard of them.
+/// The nodes that share the limits, as this node knows them.
 pub(crate) struct Membership {
-    /// The key in Redis: of this installation, whatever else uses the same Redis.
+    /// Key in Redis, unique to this installation: others may use the same Redis.
     key: String,
     node: String,
     beat: Script,
-    /// How many nodes there are or were lately, whichever is more.
+    /// Current or recent number of nodes, whichever is higher.
     nodes: AtomicU64,
-    /// How many nodes come before this one; of nodes that have heard the same, no two say the same.
+    /// Rank of this node. Among nodes that observed the same membership, ranks are unique.
     before: AtomicU64,
     lately: Mutex<Lately>,
-    /// What the database has.
+    /// Count stored in the database.
     noted: AtomicU64,
-    /// As the database counts them.
+    /// Membership according to the database.
     node_table: NodeTable,
 }
 
-/// What Redis says of the nodes: how many there are, how many of them come before this one, and
-/// whether this one was known.
+/// Heartbeat response: number of nodes, rank of this node, and whether Redis knew it.
 pub(crate) type Heard = (u64, u64, u8);
 
 impl Membership {
-    /// `known` nodes were there when the database last heard of it.
+    /// `known` is the number of nodes last stored in the database.
     pub(crate) fn new(pepper: &Pepper, node: [u8; 8], known: u64) -> Self {
         Self {
             key: format!("latchkey:{}:nodes", &pepper.fingerprint()[..16]),
             node: HEXLOWER.encode(&node),
             beat: Script::new(include_str!("beat.lua")),
             nodes: AtomicU64::new(known),
-            // Of what is left when a limit is divided, a node that was never counted has nothing.
+            // The remainder of a divided limit goes to the lowest ranks. A node that was never
+            // counted gets none of it.
             before: AtomicU64::new(u64::MAX),
             lately: Mutex::new(Lately::new(known)),
             noted: AtomicU64::new(known),
@@ -73,8 +72,8 @@ impl Membership {
         self.place().0
     }
 
-    /// Of how many nodes this one is, and how many come before it: as Redis or the database has it,
-    /// whichever counts more.
+    /// Number of nodes and rank of this one, from Redis or the database, whichever counts more
+    /// nodes.
     fn place(&self) -> (u64, u64) {
         let heard = (self.nodes.load(Ordering::Relaxed), self.before.load(Ordering::Relaxed));
         match self.node_table.counted() {
@@ -83,14 +82,14 @@ impl Membership {
         }
     }
 
-    /// What this node may admit of a limit by itself; all nodes' shares together are the limit.
+    /// What this node may admit of a limit on its own. All nodes' shares add up to the limit.
     pub(crate) fn share(&self, limit: u64) -> u64 {
         let (nodes, before) = self.place();
         let nodes = nodes.max(1);
         limit / nodes + u64::from(before < limit % nodes)
     }
 
-    /// Says in the database too that this node is there, and counts the nodes there.
+    /// Sends the heartbeat to the database too, and counts the nodes there.
     pub(crate) async fn count(&self, database: &Database) -> Result<(), Error> {
         self.node_table.take(database, &self.node).await
     }
@@ -99,12 +98,12 @@ impl Membership {
         node_table::leave(database, &self.node).await
     }
 
-    /// The nodes' key in Redis, and this node in it.
+    /// Membership key in Redis, and this node's name in it.
     pub(crate) fn names(&self) -> (&str, &str) {
         (&self.key, &self.node)
     }
 
-    /// What [`Self::say`] does, under a name that nobody reads.
+    /// Same as [`Self::say`], under a key that nothing reads.
     pub(crate) async fn try_to_say(
         &self,
         connection: &mut MultiplexedConnection,
@@ -114,7 +113,7 @@ impl Membership {
         call.invoke_async(connection).await
     }
 
-    /// Says that this node is there. One that `was_known` and is no more is not added.
+    /// Sends a heartbeat. A node that `was_known` but is missing in Redis is not added.
     pub(crate) async fn say(
         &self,
         connection: &mut MultiplexedConnection,
@@ -125,7 +124,7 @@ impl Membership {
         call.invoke_async(connection).await
     }
 
-    /// What was heard counts. In the `degraded` minute, Redis may not have heard of all nodes yet:
+    /// Applies a heartbeat response. In the `degraded` minute Redis may not know all nodes yet, so
     /// shares don't grow.
     pub(crate) fn heard(&self, now: Duration, degraded: bool, (nodes, before, _): Heard) {
         let nodes = self.lately().hear(now, nodes).max(nodes);
@@ -138,7 +137,7 @@ impl Membership {
         }
     }
 
-    /// Writes down how many nodes were there lately, where the database has another number.
+    /// Stores the recent number of nodes in the database, if it changed.
     pub(crate) async fn note(&self, database: &Database) -> Result<(), Error> {
         let nodes = self.lately().most();
         if nodes != self.noted.load(Ordering::Relaxed) {
@@ -153,7 +152,7 @@ impl Membership {
     }
 }
 
-/// How many nodes the database knows of; one, until any were counted.
+/// Number of nodes according to the database; 1 until any were counted.
 pub(crate) async fn known(database: &Database) -> Result<u64, DbErr> {
     let row = instance::Entity::find_by_id(ROW.to_owned()).one(database.reader()).await?;
     Ok(row.and_then(|row| row.value.parse().ok()).unwrap_or(1))
@@ -168,12 +167,12 @@ async fn write(database: &Database, nodes: u64) -> Result<(), DbErr> {
     insert.exec_without_returning(database.writer()).await.map(|_| ())
 }
 
-/// The most nodes that were there together lately. A node that is restarted counts twice for a
-/// moment, under its old name and its new one: only a number that has settled counts.
+/// Highest recent number of simultaneous nodes. A restarted node briefly counts twice, under its
+/// old name and its new one, so a number counts only once it has settled.
 struct Lately {
-    /// The lowest number since then.
+    /// Lowest count, and since when.
     lowest: (u64, Duration),
-    /// The highest that has settled since then, and before.
+    /// Highest settled count of this interval and its start; and that of the interval before.
     highest: (u64, Duration),
     before: u64,
 }
@@ -183,7 +182,7 @@ impl Lately {
         Self { lowest: (known, Duration::ZERO), highest: (known, Duration::ZERO), before: 0 }
     }
 
-    /// There are that many. Returns [`Self::most`].
+    /// Records a count. Returns [`Self::most`].
     fn hear(&mut self, now: Duration, nodes: u64) -> u64 {
         self.lowest.0 = self.lowest.0.min(nodes);
         if now.saturating_sub(self.lowest.1) >= SETTLED {
@@ -206,25 +205,25 @@ impl Lately {
 mod tests {
     use super::*;
 
-    /// Hears the same number every second from one second to another; what counts then.
+    /// Records the same count every second of a range; returns the last result.
     fn hear(lately: &mut Lately, seconds: std::ops::Range<u64>, nodes: u64) -> u64 {
         seconds.fold(0, |_, second| lately.hear(Duration::from_secs(second), nodes))
     }
 
     #[test]
-    fn only_nodes_with_recent_stable_membership_count() {
+    fn count_follows_recent_stable_membership() {
         let mut lately = Lately::new(1);
         assert_eq!(hear(&mut lately, 0..30, 3), 3, "they settle within half a minute");
         assert_eq!(hear(&mut lately, 30..40, 4), 3, "one was restarted");
         assert_eq!(hear(&mut lately, 40..330, 2), 3);
         assert_eq!(hear(&mut lately, 330..700, 2), 2);
-        // Redis was away for an hour, and knows nothing when it comes back.
+        // Redis was unavailable for an hour and has no members when it is back.
         assert_eq!(hear(&mut lately, 4_300..4_330, 1), 2);
         assert_eq!(hear(&mut lately, 4_330..5_000, 1), 1);
     }
 
     #[test]
-    fn shares_are_the_whole_limit_together() {
+    fn shares_add_up_to_the_limit() {
         let pepper = Pepper::new(b"any");
         let nodes: Vec<_> = (0..3)
             .map(|before| {
@@ -240,7 +239,7 @@ mod tests {
     }
 
     #[test]
-    fn share_does_not_grow_in_the_first_minute_of_redis() {
+    fn share_does_not_grow_while_degraded() {
         let membership = Membership::new(&Pepper::new(b"any"), [0; 8], 3);
         assert_eq!(membership.share(50), 16, "one that starts while Redis is away");
         membership.heard(Duration::ZERO, false, (3, 1, 1));

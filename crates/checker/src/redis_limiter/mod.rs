@@ -1,30 +1,30 @@
 //! Limits per minute that several nodes share through Redis or Valkey.
 //!
-//! One script call decides about a check (`take.lua`): it reads and writes the windows of requests
-//! and of tokens at once, by the Redis server's clock, so the nodes' own clocks don't matter. A
-//! window is a hash from whole seconds to what was admitted in them, which lives for 62 s.
-//! `look.lua` reads, and `settle.lua` puts back what was not used. Where Redis is away, each node
-//! admits its share of a limit by its own windows: the gate is narrower then, never open.
+//! One script call decides a check (`take.lua`). It reads and writes the windows of requests and of
+//! tokens at once, by the clock of the Redis server, so the nodes' clocks don't matter. A window is
+//! a hash from whole seconds to what was admitted in them and expires after 62 s. `look.lua` reads
+//! the windows, and `settle.lua` returns what was not used. While Redis is unavailable, each node
+//! admits its share of a limit by its own windows: limits get stricter, never looser.
 //!
 //! ```text
-//! up      an error, or 250 ms in which no call of the node gets an answer  ->  down
-//! down    each node admits its share; it tries every second                ->  up, and narrow
-//! up      Redis does not know the node any more, or counts less of a key
-//!         than the node alone has admitted: it has lost its data           ->  up, and narrow
-//! narrow  for 61 s Redis and the node's share both have to admit a call    ->  up
+//! up        an error, or 250 ms in which no call of the node gets a response  ->  down
+//! down      each node admits its share and reconnects every second            ->  degraded
+//! up        Redis does not know the node any more, or counts less of a key
+//!           than the node alone has admitted: it has lost its data            ->  degraded
+//! degraded  for 61 s both Redis and the node's share have to admit a call     ->  up
 //! ```
 //!
-//! How large a share is depends on how many nodes there are: `membership` hears it from Redis, and
-//! `node_table` counts in the database, for while no node has reached Redis. All shares together
-//! are the limit.
+//! A node's share depends on the number of nodes. `membership` gets that from Redis. `node_table`
+//! counts nodes in the database, for when no node has reached Redis. All shares together make up
+//! the limit.
 //!
-//! *Consistency.* Redis runs one script at a time. A node that dies leaves what it has taken in the
-//! windows, until it is 60 s old. At the moment when Redis goes away nodes don't know of each other
-//! what they have admitted: in that minute it may be up to twice the limit, not more.
+//! *Consistency.* Redis runs one script at a time. The reservations of a node that dies stay in the
+//! windows until they are 60 s old. When Redis goes down, nodes do not know what the others have
+//! admitted: in that minute up to twice the limit may be admitted, not more.
 //!
-//! *Failure.* No call waits longer than half a second, and none is refused but for a share that is
-//! used up. The call that finds Redis away closes the connection for all, so that time is lost
-//! once. Why it is so, and what Redis needs: `docs/decisions/016-shared-limits.md`.
+//! *Failure.* No call waits longer than half a second, and none is refused unless the node's share
+//! is used up. The call that detects the outage closes the connection for all, so the timeout is
+//! paid once. For the reasons, and what Redis needs, see `docs/decisions/016-shared-limits.md`.
 
 mod membership;
 mod node_table;
@@ -49,21 +49,22 @@ use crate::error::StartError;
 use crate::token_estimate::TokenAmount;
 use latchkey_store::database::Database;
 
-/// A call waits for its answer in turns of so long: a node that is held up itself, and comes back
-/// when all of the time is over, finds the answers that have arrived before it takes its own
-/// absence for Redis'.
+/// Interval in which a call polls for its response. Waiting in steps protects against a stall of
+/// the node itself: after it, the node reads the responses that have arrived before it blames
+/// Redis.
 const TURN_LENGTH: Duration = Duration::from_millis(50);
-/// So many turns in which no call on the node gets an answer are enough. A check waits for it.
+/// Steps without a response to any call of the node until Redis counts as down. A check waits for
+/// it.
 const MAX_SILENT_TURNS: u32 = 5;
-/// So many are, although others get theirs.
+/// Steps without a response to this call, although other calls get theirs.
 const MAX_UNANSWERED_TURNS: u32 = 10;
-/// How often a node says that it is there, and tries to come back to a Redis that was away.
+/// Interval of heartbeats and of attempts to reconnect.
 pub(crate) const HEARTBEAT_INTERVAL: Duration = Duration::from_secs(1);
-/// What was admitted while Redis was away, or is forgotten by it, matters for as long (see
-/// [`Window`]).
+/// How long to stay degraded after an outage or a loss of data: what Redis does not know of still
+/// counts for as long (see [`Window`]).
 pub(crate) const DEGRADED_FOR: Duration = Duration::from_secs(61);
 
-/// Redis can't be asked.
+/// Redis did not respond, or is known to be down.
 #[derive(Debug)]
 pub(crate) struct RedisUnavailable;
 
@@ -72,14 +73,14 @@ pub(crate) struct RedisLimiter {
     pub(crate) membership: Membership,
     connection: Mutex<Option<MultiplexedConnection>>,
     is_up: AtomicBool,
-    /// Redis was away since it was last said that it is there, and may have missed calls.
+    /// Redis was unavailable since the last heartbeat and may have missed calls.
     was_away: AtomicBool,
-    /// It has heard of this node.
+    /// Whether Redis has this node's heartbeat.
     is_known: AtomicBool,
-    /// How many calls have got an answer.
+    /// Number of responses received.
     answers: AtomicU64,
-    /// Until then it does not know all that the last minute has admitted: milliseconds on the
-    /// monotonic clock.
+    /// End of the degraded minute, in milliseconds on the monotonic clock. Until then Redis does
+    /// not know everything that was admitted in the last minute.
     degraded_until: AtomicU64,
     take: Script,
     look: Script,
@@ -101,14 +102,14 @@ pub(crate) enum RateLimitExceeded {
 /// What a call holds of the shared windows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct SharedPermit {
-    /// By the server's clock.
+    /// Second of the Redis server's clock.
     second: u64,
     request: bool,
     pub(crate) tokens: u64,
 }
 
 impl SharedPermit {
-    /// The same taking after its tokens were settled.
+    /// The permit after its tokens were settled.
     pub(crate) const fn reduced_to(self, tokens: u64) -> Self {
         Self { tokens, ..self }
     }
@@ -116,7 +117,7 @@ impl SharedPermit {
 
 /// A key's shared windows.
 pub(crate) struct SharedWindowState {
-    /// By the server's clock.
+    /// Redis server's clock.
     pub(crate) now: Duration,
     pub(crate) requests: Window,
     pub(crate) tokens: Window,
@@ -133,10 +134,10 @@ impl SharedWindowState {
 }
 
 impl RedisLimiter {
-    /// The way to Redis for this node, which `redis_heartbeat` opens.
+    /// Creates a disconnected limiter; `redis_heartbeat` opens the connection.
     ///
     /// # Errors
-    /// The database fails, which remembers how many nodes there are; or Redis answers, and refuses.
+    /// The database fails, which stores the number of nodes.
     pub(crate) async fn new(
         url: RedisUrl,
         node: [u8; 8],
@@ -164,20 +165,20 @@ impl RedisLimiter {
         self.is_up.load(Ordering::Acquire)
     }
 
-    /// Whether each node keeps to its share although Redis is there: it was away within the last
-    /// minute, and neither knows what nodes admitted meanwhile nor, if it was restarted, what they
-    /// did before.
+    /// Whether each node enforces its share although Redis is up. Redis was unavailable within the
+    /// last minute: it does not know what nodes admitted meanwhile nor, after a restart, before.
     pub(crate) fn is_degraded(&self, now: Duration) -> bool {
         millis(now) < self.degraded_until.load(Ordering::Acquire)
     }
 
-    /// Redis does not know all that the last minute has admitted.
+    /// Starts the degraded minute: Redis does not know everything admitted in the last minute.
     fn degraded(&self, now: Duration) {
         self.degraded_until.store(millis(now + DEGRADED_FOR), Ordering::Release);
     }
 
-    /// Redis does not know this node, or counts less of a key than it alone has admitted: it was
-    /// emptied, or its place was taken by one that lagged behind.
+    /// Enters the degraded minute because Redis has lost data: it does not know this node, or
+    /// counts less of a key than this node alone has admitted. It was flushed, or failed over to a
+    /// replica that lagged behind.
     pub(crate) fn has_forgotten(&self, now: Duration) {
         if !self.is_degraded(now) {
             tracing::warn!(
@@ -188,13 +189,13 @@ impl RedisLimiter {
         }
     }
 
-    /// What a node may admit of a limit while it can't ask the others.
+    /// Part of a limit that a node may admit while it cannot ask Redis.
     pub(crate) fn share(&self, limit: u64) -> u64 {
         self.membership.share(limit)
     }
 
-    /// Takes a request and tokens of a key's limits, all of it or none; also where the windows
-    /// stand then. `now` is monotonic.
+    /// Acquires a request and tokens of a key's limits, all or nothing, and returns the windows
+    /// after that. `now` is monotonic.
     pub(crate) async fn acquire(
         &self,
         now: Duration,
@@ -207,15 +208,15 @@ impl RedisLimiter {
         let mut call = self.take.prepare_invoke();
         call.key(window_of(key, 'r')).key(window_of(key, 't'));
         call.arg(requests.unwrap_or_default()).arg(tokens.unwrap_or_default());
-        // The script gives what is left between the two: the quarter is one of the whole limit.
+        // The script grants what is left between the two. The quarter is one of the whole limit.
         call.arg(need.least()).arg(need.of(tokens.unwrap_or(u64::MAX)));
         let (nodes, node) = self.membership.names();
         call.arg(nodes).arg(node);
         let mut connection = self.open()?;
         let (refused, second, micros, tokens, requests_window, tokens_window, is_known): TakeAnswer =
             self.answer(call.invoke_async(&mut connection)).await?;
-        // Each call is told by its own answer: none that came later to Redis, and finds there what
-        // others have taken meanwhile, passes before the node has heard.
+        // Every response carries this flag. A call that Redis handles later, and whose windows
+        // contain other nodes' calls, cannot hide the loss before this node has noticed.
         if is_known == 0 {
             self.has_forgotten(now);
         }
@@ -227,7 +228,7 @@ impl RedisLimiter {
         Ok((taken, SharedWindowState::new(second, micros, &requests_window, &tokens_window)))
     }
 
-    /// Where a key's windows stand.
+    /// Current state of a key's windows.
     pub(crate) async fn peek(&self, key: KeyId) -> Result<SharedWindowState, RedisUnavailable> {
         let mut call = self.look.prepare_invoke();
         call.key(window_of(key, 'r')).key(window_of(key, 't'));
@@ -237,8 +238,8 @@ impl RedisLimiter {
         Ok(SharedWindowState::new(second, micros, &requests, &tokens))
     }
 
-    /// Puts the tokens that a call used in the place of those that it took; none: it was refused
-    /// for another reason, and its request is given back too.
+    /// Replaces the tokens that a call reserved with those it used. `None`: the call was refused
+    /// for another reason, so its request is released too.
     pub(crate) async fn settle(
         &self,
         key: KeyId,
@@ -261,14 +262,14 @@ impl RedisLimiter {
     fn open(&self) -> Result<MultiplexedConnection, RedisUnavailable> {
         let connection = self.connection.lock().unwrap_or_else(PoisonError::into_inner).clone();
         connection.filter(|_| self.is_up()).ok_or_else(|| {
-            // Before the first word too: Redis misses what this call comes to.
+            // This includes calls before the first heartbeat: Redis misses what they admit.
             self.was_away.store(true, Ordering::Release);
             RedisUnavailable
         })
     }
 
-    /// Waits for an answer. Whoever gets none closes the connection for everybody: the next word
-    /// opens another.
+    /// Waits for a response. Without one it closes the connection for all callers; the next
+    /// heartbeat opens another.
     async fn answer<T>(
         &self,
         call: impl Future<Output = Result<T, RedisError>>,
@@ -284,7 +285,7 @@ impl RedisLimiter {
                 Ok(Err(error)) => return Err(self.lost(&error.to_string())),
                 Err(_) => {}
             }
-            // Where others get theirs, Redis is there: it or the node is only busy.
+            // If other calls get responses, Redis is up: it or the node is only busy.
             let answers = self.answers.load(Ordering::Relaxed);
             silent = if answers == heard { silent + 1 } else { 0 };
             heard = answers;
@@ -309,9 +310,9 @@ impl RedisLimiter {
         RedisUnavailable
     }
 
-    /// A new connection, over which Redis has learned the scripts.
+    /// Opens a connection and loads the scripts.
     async fn connect(&self) -> Result<MultiplexedConnection, RedisError> {
-        // Whoever asks waits in turns of their own.
+        // Callers apply their own timeout, see `answer`.
         let config = AsyncConnectionConfig::new().set_response_timeout(None);
         let client = self.url.client()?;
         let mut connection = client.get_multiplexed_async_connection_with_config(&config).await?;
@@ -321,7 +322,7 @@ impl RedisLimiter {
         Ok(connection)
     }
 
-    /// Says that this node is there, over a new connection if there is none. `now` is monotonic.
+    /// Sends a heartbeat, over a new connection if there is none. `now` is monotonic.
     pub(crate) async fn say(&self, now: Duration) -> Result<(), RedisError> {
         let open = self.connection.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let mut connection = match open {
@@ -330,7 +331,7 @@ impl RedisLimiter {
         };
         let was_known = self.is_known.load(Ordering::Acquire);
         let mut heard = self.membership.say(&mut connection, was_known).await?;
-        // One that does not know a node any more has forgotten what it admitted, too.
+        // A Redis that does not know a node any more has also lost what the node admitted.
         let has_forgotten = was_known && heard.2 == 0;
         if self.was_away.swap(false, Ordering::AcqRel) || has_forgotten {
             self.degraded(now);
@@ -353,7 +354,7 @@ fn millis(time: Duration) -> u64 {
     u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
 
-/// Both windows of a key are in the same slot of a cluster: the braces say so.
+/// Window key. The braces put both windows of a key in the same cluster slot.
 fn window_of(key: KeyId, kind: char) -> String {
     format!("latchkey:{{{key}}}:{kind}")
 }

@@ -1,9 +1,9 @@
-//! The nodes that share limits, counted in the database: while no node has ever reached Redis, only
-//! the database can tell how many there are.
+//! Counts the nodes that share limits in the database. Until a node has reached Redis, only the
+//! database knows how many there are.
 //!
-//! Each node counts up a row of its own every second. No clock is compared with another: a row that
-//! stays the same while a node looks ten times is of a node that has gone. One that was just found
-//! counts at once, so shares are rather too small than too large.
+//! Each node increments a counter in its own row every second. Clocks are not compared: if a row
+//! stays the same for ten reads, its node has left. A new row counts at once, so shares are too
+//! small rather than too large.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -16,16 +16,16 @@ use latchkey_store::Error;
 use latchkey_store::database::{Database, in_time};
 use latchkey_store::entity::node;
 
-/// So many looks at a row that stays the same: its node has gone.
+/// Reads of an unchanged row after which its node counts as gone.
 const GONE_AFTER: u32 = 10;
-/// And after as many, the row is deleted.
+/// Reads of an unchanged row after which it is deleted.
 const FORGOTTEN_AFTER: u32 = 600;
 
-/// The nodes as this one has found them.
+/// The nodes as last read from the database.
 #[derive(Debug, Default)]
 pub(super) struct NodeTable {
     nodes: AtomicU64,
-    /// How many come before this one by name.
+    /// Number of nodes whose name sorts before this node's.
     before: AtomicU64,
     seen: Mutex<HashMap<String, NodeRow>>,
 }
@@ -33,19 +33,18 @@ pub(super) struct NodeTable {
 #[derive(Debug, Clone, Copy)]
 struct NodeRow {
     beats: i64,
-    /// How many looks have found it the same.
+    /// Number of reads that found it unchanged.
     same: u32,
 }
 
 impl NodeTable {
-    /// How many nodes there are, and how many of them come before this one. None were counted:
-    /// nobody knows.
+    /// Number of nodes, and how many of them rank before this one. `None` until counted.
     pub(super) fn counted(&self) -> Option<(u64, u64)> {
         let nodes = self.nodes.load(Ordering::Acquire);
         (nodes > 0).then(|| (nodes, self.before.load(Ordering::Acquire)))
     }
 
-    /// Says that the node is there, and looks who else is. An SQLite has one node.
+    /// Sends a heartbeat and counts the nodes. SQLite has only one node, so it is skipped there.
     pub(super) async fn take(&self, database: &Database, own: &str) -> Result<(), Error> {
         if database.is_sqlite() {
             return Ok(());
@@ -60,7 +59,7 @@ impl NodeTable {
         Ok(())
     }
 
-    /// Counts the nodes; returns the rows of those that have been gone for long.
+    /// Counts the nodes. Returns the rows of nodes that left long ago.
     fn count(
         &self,
         rows: impl IntoIterator<Item = (String, i64)>,
@@ -97,7 +96,7 @@ async fn say_and_look(database: &Database, own: &str) -> Result<Vec<node::Model>
     node::Entity::find().all(database.writer()).await
 }
 
-/// Leaves at once, so that the others' shares grow.
+/// Leaves at once, so that the other nodes' shares grow.
 pub(super) async fn leave(database: &Database, own: &str) -> Result<(), Error> {
     let delete = node::Entity::delete_by_id(own.to_owned());
     in_time(async { Ok(delete.exec(database.writer()).await?) }).await?;

@@ -1,6 +1,5 @@
-//! Whether a Redis can ever work, tried once before a node starts: one that answers, and refuses,
-//! will refuse for as long as nobody changes a setting, and each node would keep to its share for
-//! ever.
+//! Probes Redis once before a node starts. A Redis that responds with a permanent error will do so
+//! until someone changes a setting, and until then each node would enforce its share.
 
 use std::time::Duration;
 
@@ -10,23 +9,23 @@ use tokio::time::timeout;
 use super::RedisLimiter;
 use super::membership::TRIED;
 
-/// How long Redis may take. One that is away is no reason not to start.
+/// Time limit of the probe. An unavailable Redis does not prevent the start.
 const PROBE_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// What passes by itself.
+/// Error codes of temporary conditions.
 const PASSES: [&str; 7] =
     ["LOADING", "BUSY", "MASTERDOWN", "TRYAGAIN", "CLUSTERDOWN", "MISCONF", "NOREPLICAS"];
 
-/// Does all that a node does, with windows of no key.
+/// Runs every command that a node uses, on windows of no key.
 ///
 /// # Errors
-/// Redis answers and refuses: the sentence says what to set.
+/// Redis responds with a permanent error. The message says what to set.
 pub(crate) async fn prove(shared: &RedisLimiter) -> Result<(), String> {
     match timeout(PROBE_TIMEOUT, attempt(shared)).await {
         Ok(Err(error)) if !is_outage(&error) => {
             Err(format!("{} reported an error: {error}. {}", shared.url.host(), remedy(&error)))
         }
-        // It works, or it is away: that is told of when limits are to be shared.
+        // It works, or it is unavailable; the heartbeat reports that.
         _ => Ok(()),
     }
 }

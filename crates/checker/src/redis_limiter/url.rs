@@ -1,18 +1,18 @@
-//! Where Redis is, as the setting says it.
+//! Redis address from the configuration.
 
 use std::fmt;
 
 use redis::{Client, ConnectionAddr, ErrorKind, RedisError};
 
-/// Where Redis is. It may hold a password.
+/// Redis URL. It may contain a password, so `Debug` redacts it.
 #[derive(Clone)]
 pub struct RedisUrl(String);
 
 impl RedisUrl {
-    /// From the setting.
+    /// Parses the setting.
     ///
     /// # Errors
-    /// It is no URL of a Redis, or asks to believe any certificate.
+    /// The URL is not a Redis URL, or disables certificate verification.
     pub fn new(url: &str) -> Result<Self, RedisError> {
         let client = Client::open(url)?;
         if let ConnectionAddr::TcpTls { insecure: true, .. } = client.get_connection_info().addr() {
@@ -23,7 +23,7 @@ impl RedisUrl {
         Ok(Self(url.to_owned()))
     }
 
-    /// Where that is, for logs and errors.
+    /// Address without credentials, for logs and errors.
     pub(super) fn host(&self) -> String {
         let client = self.client();
         client.map_or_else(
