@@ -1,8 +1,8 @@
-//! Threads that work behind the calls: they take what processor time the checks leave.
+//! Low-priority threads for background work: they use the processor time that checks leave.
 //!
-//! Reading and storing telemetry is most of what a busy node does, and none of it is urgent. On
-//! Linux, where priorities are a thread's, these threads get a lower one; elsewhere they compete
-//! with the others.
+//! Parsing and storing telemetry is most of the work of a busy node, and none of it is urgent. On
+//! Linux, where each thread has its own priority, these threads get a lower one. Elsewhere they
+//! compete with the others.
 
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
@@ -12,16 +12,16 @@ use std::thread::{self, available_parallelism};
 
 use tokio::sync::oneshot;
 
-/// The name of the thread that writes SQLite's telemetry; Linux keeps 15 bytes of a name.
+/// Name of the thread that writes SQLite's telemetry. Linux keeps 15 bytes of a name.
 pub const WRITER: &str = "telemetry-write";
 const WORKER: &str = "telemetry-read";
-/// About a tenth of the time of a thread that competes with it.
+/// About a tenth of the processor time of a thread that competes with it.
 #[cfg(target_os = "linux")]
 const NICENESS: i32 = 10;
 
 type Work = Box<dyn FnOnce() + Send>;
 
-/// Half of the processors, at least one: the threads that take bodies apart.
+/// The threads that parse request bodies: half the number of processors, at least one.
 static WORKERS: LazyLock<Mutex<Sender<Work>>> = LazyLock::new(|| {
     let (sender, receiver) = channel::<Work>();
     let receiver = Arc::new(Mutex::new(receiver));
@@ -37,7 +37,7 @@ static WORKERS: LazyLock<Mutex<Sender<Work>>> = LazyLock::new(|| {
 });
 
 fn work(receiver: &Mutex<Receiver<Work>>) {
-    // On Linux, "this process" is the thread that asks.
+    // On Linux, "this process" means the calling thread here.
     #[cfg(target_os = "linux")]
     let _ = rustix::process::setpriority_process(None, NICENESS);
     loop {
@@ -49,11 +49,11 @@ fn work(receiver: &Mutex<Receiver<Work>>) {
     }
 }
 
-/// Does something on a thread in the background. A panic in it is told like any other.
+/// Runs a closure on a background thread. A panic in it resumes in the caller.
 pub async fn run<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
     let (done, result) = oneshot::channel::<Result<T, Box<dyn Any + Send>>>();
     let work = Box::new(move || {
-        // Whoever asked may have gone.
+        // The caller may have been cancelled.
         let _ = done.send(catch_unwind(AssertUnwindSafe(work)));
     });
     let sent = WORKERS.lock().unwrap_or_else(PoisonError::into_inner).send(work);
@@ -64,7 +64,7 @@ pub async fn run<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -
     }
 }
 
-/// Lowers the priority of this process's threads of that name.
+/// Lowers the priority of this process's threads with this name.
 #[cfg(target_os = "linux")]
 pub fn stand_back(name: &str) {
     use rustix::process::{Pid, setpriority_process};
@@ -75,7 +75,7 @@ pub fn stand_back(name: &str) {
             .is_ok_and(|comm| comm.trim_end() == name);
         let id = task.file_name().to_str().and_then(|id| id.parse().ok()).and_then(Pid::from_raw);
         if let Some(id) = id.filter(|_| is_meant) {
-            // A system that forbids it loses nothing but the order.
+            // If the system forbids it, the thread keeps its priority. Nothing else is lost.
             let _ = setpriority_process(Some(id), NICENESS);
         }
     }
@@ -89,7 +89,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn work_is_done_elsewhere_and_its_panics_come_back() {
+    async fn work_runs_on_another_thread_and_panics_propagate() {
         let here = thread::current().id();
         assert_ne!(run(|| thread::current().id()).await, here);
         let panicking = tokio::spawn(run(|| panic!("told"))).await;

@@ -1,27 +1,27 @@
-//! Time comes in from outside, so that tests move it and never sleep.
+//! The clock is injected, so that tests advance it and never sleep.
 
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use latchkey_domain::time::Timestamp;
 
-/// Source of the time, injected so that tests control it.
+/// Source of the time.
 pub trait Clock: Send + Sync + 'static {
-    /// The wall clock: for what is stored and shown. It may jump.
+    /// The wall clock, for what is stored and shown. It may jump.
     fn now(&self) -> Timestamp;
 
-    /// Time since some fixed point of this process: for what must not notice a jump of the wall
-    /// clock.
+    /// Time since a fixed point in this process, for durations that a jump of the wall clock must
+    /// not affect.
     fn monotonic(&self) -> Duration;
 }
 
-/// A wait in whole seconds, as people and `Retry-After` have it: never zero, and who waits that
-/// long has waited long enough.
+/// A wait rounded up to whole seconds, at least one, as people and `Retry-After` express it.
+/// Waiting that long is always long enough.
 pub fn whole_seconds(wait: Duration) -> u64 {
     wait.as_millis().div_ceil(1_000).max(1).try_into().unwrap_or(u64::MAX)
 }
 
-/// A clock that stands still until it is moved.
+/// A clock that only moves when it is told to.
 pub struct ManualClock {
     wall: AtomicI64,
     elapsed: AtomicI64,
@@ -33,13 +33,13 @@ impl ManualClock {
         Self { wall: AtomicI64::new(start.as_millis()), elapsed: AtomicI64::new(0) }
     }
 
-    /// Moves the wall clock alone, as somebody does who sets it: `by` milliseconds, back if
-    /// negative.
+    /// Sets the wall clock forward by `by` milliseconds, backward if negative. The monotonic clock
+    /// does not change.
     pub fn set_by(&self, by: i64) {
         self.wall.fetch_add(by, Ordering::SeqCst);
     }
 
-    /// Lets time pass, to the millisecond.
+    /// Advances both clocks, with millisecond precision.
     pub fn advance(&self, by: Duration) {
         let millis = i64::try_from(by.as_millis()).unwrap_or(i64::MAX);
         self.wall.fetch_add(millis, Ordering::SeqCst);

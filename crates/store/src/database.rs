@@ -1,10 +1,9 @@
 //! The database: SQLite with one writer, or PostgreSQL.
 //!
-//! SQLite lets one connection write at a time. Writes therefore go through a pool of one
-//! connection, so that they queue here, fairly, instead of failing as busy; reads have a pool of
-//! their own and, in WAL mode, never wait for the writer. Telemetry and usage stand apart
-//! ([`Database::telemetry`]): what is written behind the calls never holds up a revocation
-//! (`docs/decisions/017-telemetry-apart.md`).
+//! SQLite allows one writer at a time. Writes go through a pool of one connection, so they queue
+//! here, fairly, instead of failing with `SQLITE_BUSY`. Reads have their own pool and, in WAL mode,
+//! never wait for the writer. Telemetry and usage are separate ([`Database::telemetry`]), so
+//! background writes never delay a revocation (`docs/decisions/017-telemetry-apart.md`).
 
 mod batches;
 mod begin;
@@ -42,32 +41,32 @@ use crate::fair_queue::QueuePermit;
 
 /// How long a statement may wait for a connection or for another process's write.
 const DATABASE_TIMEOUT: Duration = Duration::from_secs(5);
-/// A connection is asked whether it is still there when it was not used for as long.
+/// A connection that was idle for this long is tested before it is used.
 const IDLE_CHECK_AFTER: Duration = Duration::from_secs(1);
-/// Enough for the checks that miss the cache; PostgreSQL's default allows 100 in all.
+/// Enough for the checks that miss the cache. PostgreSQL allows 100 in total by default.
 const CONNECTIONS: u32 = 16;
 /// The advisory lock that lets one node at a time migrate a shared PostgreSQL ("latchkey" in
 /// ASCII).
 const MIGRATION_LOCK: i64 = 0x6c61_7463_686b_6579;
 
-/// Ends work that waits for the database too long: on a network that drops everything, nothing else
-/// would.
+/// Fails work that waits for the database longer than `DATABASE_TIMEOUT`. On a network that drops
+/// every packet, nothing else would end it.
 ///
-/// The work is boxed: it is kilobytes of states, which every check would carry along that never
-/// asks the database.
+/// The future is boxed: its state is kilobytes, and every check would carry it, even one that never
+/// queries the database.
 ///
 /// # Errors
-/// As the work's; `Unavailable` if it takes too long.
+/// The work's own errors; `Unavailable` on a time-out.
 pub fn in_time<T>(
     work: impl Future<Output = Result<T, Error>>,
 ) -> impl Future<Output = Result<T, Error>> {
     within(DATABASE_TIMEOUT, work)
 }
 
-/// The same for work that may take longer.
+/// As [`in_time`], with a time-out of the caller's choice.
 ///
 /// # Errors
-/// As the work's; `Unavailable` if it takes too long.
+/// The work's own errors; `Unavailable` on a time-out.
 pub fn within<T, E: From<Error>>(
     patience: Duration,
     work: impl Future<Output = Result<T, E>>,
@@ -76,7 +75,7 @@ pub fn within<T, E: From<Error>>(
     async move { timely.await.unwrap_or_else(|_| Err(Error::unavailable("timed out").into())) }
 }
 
-/// The connections to the one database.
+/// All connection pools of the database.
 #[derive(Clone)]
 pub struct Database {
     reader: DatabaseConnection,
@@ -85,49 +84,49 @@ pub struct Database {
     statements: Arc<AtomicU64>,
     ways: Option<Arc<PostgresRoutes>>,
     renewal: Renewal,
-    /// How many connections SQLite's writer has had.
+    /// How many connections SQLite's writer pool has opened so far.
     writers: Arc<AtomicU64>,
 }
 
-/// How a PostgreSQL is reached.
+/// How to connect to PostgreSQL.
 pub struct PostgresRoutes {
-    /// As `DATABASE_URL` says: perhaps through a pooler.
+    /// `DATABASE_URL`, which may lead to a pooler.
     pub through: Postgres,
-    /// Past it; none: there is no other way.
+    /// `DATABASE_DIRECT_URL`, which bypasses the pooler; `None` if it is not set.
     pub past: Option<Postgres>,
 }
 
 impl PostgresRoutes {
-    /// The way to listen.
+    /// The route that supports `LISTEN`.
     pub fn direct(&self) -> &Postgres {
         self.past.as_ref().unwrap_or(&self.through)
     }
 }
 
-/// Where other processes' changes are heard of.
+/// How this process learns of other processes' changes.
 pub enum ChangeSource<'a> {
-    /// By listening on a connection of its own.
+    /// `LISTEN` on a dedicated connection.
     Postgres(&'a PostgresRoutes),
-    /// By looking through the one connection that writes.
+    /// Polling through the single writer connection.
     Sqlite {
         /// The pool of that connection.
         writer: &'a SqlitePool,
-        /// Which connection of the pool it is: it changes when a new one is opened.
+        /// Number of the pool's current connection. It changes when the pool opens a new one.
         number: &'a AtomicU64,
     },
 }
 
 impl Database {
-    /// Connects to `url`, `sqlite://path` or `postgres://…`, and brings the schema up to date.
+    /// Connects to `url`, `sqlite://path` or `postgres://…`, and migrates the schema.
     ///
     /// # Errors
-    /// The database can't be reached or made, or a migration fails.
+    /// The database can't be reached or created, or a migration fails.
     pub async fn open(url: &str) -> Result<Self, DbErr> {
         Self::open_beside(url, None).await
     }
 
-    /// The same where `url` leads to a pooler that can't `LISTEN`: `direct_url` leads to the
-    /// database itself.
+    /// As [`Self::open`], for a `url` that leads to a pooler without `LISTEN` support. `direct_url`
+    /// leads to the database itself.
     ///
     /// # Errors
     /// As [`Self::open`].
@@ -148,7 +147,7 @@ impl Database {
         let statements = Arc::<AtomicU64>::default();
         let writers = Arc::<AtomicU64>::default();
         let file = telemetry::telemetry_file(&telemetry::main_file(url)?);
-        // The writers first: they make the files and switch them to WAL.
+        // Open the writers first: they create the files and switch them to WAL.
         let writer = counted(sqlite_options(url, 1, &writers), &statements).await?;
         let readers = sqlite_options(url, CONNECTIONS, &Arc::default());
         let reader = counted(readers, &statements).await?;
@@ -203,11 +202,11 @@ impl Database {
         })
     }
 
-    /// Makes sure that a node can listen on the way that it is given, once, before it opens the
-    /// database. `word` is random.
+    /// Checks once, before a node opens the database, that it can `LISTEN` on the configured route.
+    /// `word` is random.
     ///
     /// # Errors
-    /// A pooler is in between that can't be listened through, or that mixes up statements.
+    /// A pooler in between does not support `LISTEN`, or loses prepared statements.
     pub async fn check_way(
         url: &str,
         direct_url: Option<&str>,
@@ -218,12 +217,13 @@ impl Database {
         start::check_way(&PostgresRoutes { through: *through, past }, word).await
     }
 
-    /// Several nodes may start at once: the first migrates, the others wait and find nothing to do.
+    /// Several nodes may start at once: the first one migrates, the others wait and have nothing to
+    /// do.
     async fn migrate(&self) -> Result<(), DbErr> {
         let behind = start::is_behind::<Migrator>(&self.reader, "seaql_migrations").await?
             | start::is_behind::<TelemetryMigrator>(&self.telemetry.reader, "telemetry_migrations")
                 .await?;
-        // What was left of a move to a file of its own may still be to do.
+        // On SQLite, an interrupted move to the telemetry file may still have to be completed.
         if !behind && !self.is_sqlite() {
             return Ok(());
         }
@@ -237,7 +237,7 @@ impl Database {
         }
         Migrator::up(&transaction, None).await?;
         transaction.commit().await?;
-        // Looked at without a lock: another process may be writing all the time.
+        // Read without a lock: another process may be writing all the time.
         let pending = TelemetryMigrator::get_pending_migrations_read_only(&self.telemetry.reader);
         if !pending.await?.is_empty() {
             let transaction = self.telemetry.begin().await?;
@@ -259,17 +259,17 @@ impl Database {
         &self.telemetry
     }
 
-    /// For statements that only read.
+    /// For read-only statements.
     pub const fn reader(&self) -> &DatabaseConnection {
         &self.reader
     }
 
-    /// For a single statement that writes.
+    /// For a single write statement.
     pub const fn writer(&self) -> &DatabaseConnection {
         &self.writer.pool
     }
 
-    /// Begins a transaction that writes, for the server itself.
+    /// Begins a write transaction on behalf of the server.
     ///
     /// # Errors
     /// The database fails.
@@ -277,7 +277,7 @@ impl Database {
         self.begin_for(OnBehalfOf::Server).await
     }
 
-    /// Begins a transaction that writes for somebody. In SQLite it holds the write lock from the
+    /// Begins a write transaction on behalf of `who`. On SQLite it holds the write lock from the
     /// start, so that what it reads can't change before it writes.
     ///
     /// # Errors
@@ -286,8 +286,8 @@ impl Database {
         self.writer.begin(who).await
     }
 
-    /// Waits until it is somebody's turn to write a single statement, which lasts as long as what
-    /// is returned.
+    /// Waits for the permit to write a single statement. Hold the returned permit until the
+    /// statement is done.
     ///
     /// # Errors
     /// The database fails.
@@ -295,12 +295,12 @@ impl Database {
         self.writer.turn(who).await
     }
 
-    /// Whether it is an SQLite, which one server uses.
+    /// Whether this is SQLite, which only one server uses.
     pub const fn is_sqlite(&self) -> bool {
         self.ways.is_none()
     }
 
-    /// Where other processes' changes are heard of.
+    /// How to learn of other processes' changes.
     pub fn watched(&self) -> ChangeSource<'_> {
         if let Some(ways) = &self.ways {
             return ChangeSource::Postgres(ways);
@@ -309,8 +309,7 @@ impl Database {
         ChangeSource::Sqlite { writer, number: &self.writers }
     }
 
-    /// No connection is used any more that there is now: they may lead to a server that is no
-    /// longer the primary.
+    /// Retires all current connections: they may lead to a server that is no longer the primary.
     pub fn renew(&self) {
         self.renewal.begin();
     }
@@ -320,7 +319,7 @@ impl Database {
         self.statements.load(Ordering::Relaxed)
     }
 
-    /// The pools by name, with their connections and how many of these are idle.
+    /// Name, number of connections and number of idle connections of each pool.
     pub fn pools(&self) -> Vec<(&'static str, u32, usize)> {
         let Self { reader, writer, telemetry, .. } = self;
         if writer.pool.get_database_backend() == DbBackend::Sqlite {
@@ -339,7 +338,7 @@ impl Database {
         }
     }
 
-    /// Waits for statements under way and closes every connection.
+    /// Waits for statements in progress and closes every connection.
     ///
     /// # Errors
     /// A connection can't be closed.

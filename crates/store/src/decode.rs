@@ -1,4 +1,4 @@
-//! What rows say, as the domain's types.
+//! Decodes rows into the domain's types.
 
 use latchkey_domain::key::{Environment, KeyKind};
 use latchkey_domain::limit::{AllowList, Cidr, Limit, MaxParallel, ModelName, Period, Rpm, Tokens};
@@ -9,30 +9,30 @@ use serde::de::DeserializeOwned;
 use crate::Error;
 use crate::entity::{key, organization};
 
-/// What may limit a key, as a row has it.
+/// Limits of a key, decoded from its row.
 pub struct RowLimits {
     /// Maximum requests per minute.
     pub rpm: Option<Rpm>,
     /// Maximum tokens per minute.
     pub tpm: Option<Tokens>,
-    /// Gateway calls at a time.
+    /// Maximum concurrent gateway calls.
     pub max_parallel: Option<MaxParallel>,
     /// Token budget.
     pub token_limit: Option<Tokens>,
     /// Period of the token budget.
     pub token_limit_period: Option<Period>,
-    /// The models that it may use; none: all.
+    /// Models that the key may use; `None` allows all.
     pub allowed_models: Option<AllowList<ModelName>>,
-    /// The networks that it may be used from; none: any.
+    /// Networks that the key may be used from; `None` allows any.
     pub allowed_cidrs: Option<AllowList<Cidr>>,
     /// What a service key may do.
     pub permissions: Option<AllowList<ServicePermission>>,
 }
 
-/// The limits of a row.
+/// Decodes the limits of a key's row.
 ///
 /// # Errors
-/// `Corrupt`: the services never write such a row.
+/// `Corrupt` if the row holds a value that the services never write.
 pub fn limits(row: &key::Model) -> Result<RowLimits, Error> {
     Ok(RowLimits {
         rpm: limit(row.rpm)?,
@@ -61,26 +61,26 @@ fn list<T: DeserializeOwned + PartialEq>(
     text.map(|text| serde_json::from_str(text).map_err(|_| Error::Corrupt("list"))).transpose()
 }
 
-/// The kind of a row.
+/// Decodes the kind of a key's row.
 ///
 /// # Errors
-/// `Corrupt`.
+/// `Corrupt` if it is unknown.
 pub fn kind(row: &key::Model) -> Result<KeyKind, Error> {
     KeyKind::from_name(&row.kind).ok_or(Error::Corrupt("key kind"))
 }
 
-/// The environment of a row.
+/// Decodes the environment of a key's row.
 ///
 /// # Errors
-/// `Corrupt`.
+/// `Corrupt` if it is unknown.
 pub fn environment(row: &key::Model) -> Result<Environment, Error> {
     environment_of(&row.environment)
 }
 
-/// The environment of that name.
+/// Decodes an environment's name.
 ///
 /// # Errors
-/// `Corrupt`.
+/// `Corrupt` if it is unknown.
 pub fn environment_of(name: &str) -> Result<Environment, Error> {
     Environment::from_name(name).ok_or(Error::Corrupt("key environment"))
 }
@@ -90,22 +90,22 @@ pub fn environment_of(name: &str) -> Result<Environment, Error> {
 pub struct Plan {
     /// Tier of the organization.
     pub tier: Tier,
-    /// Numbers that are others than the tier's.
+    /// Limits that differ from the tier's.
     pub overrides: TierOverrides,
 }
 
 impl Plan {
-    /// As an organization's row has them.
+    /// The plan in an organization's row.
     pub fn of(row: &organization::Model) -> Self {
         Self::new(row.tier, row.tier_overrides)
     }
 
-    /// As the columns have them.
+    /// A plan from its two columns; `None` means no overrides.
     pub fn new(tier: Tier, overrides: Option<TierOverrides>) -> Self {
         Self { tier, overrides: overrides.unwrap_or_default() }
     }
 
-    /// What the organization may use.
+    /// The limits in effect.
     pub fn limits(&self) -> TierLimits {
         self.overrides.limits(self.tier)
     }

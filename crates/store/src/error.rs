@@ -1,4 +1,4 @@
-//! Errors of the database, sorted by what helps: to try again, or to read the log.
+//! Database errors, grouped by remedy: retry, or read the log.
 
 use std::fmt::Display;
 
@@ -6,13 +6,13 @@ use latchkey_domain::column::ImpossibleValue;
 use sea_orm::sqlx::error::DatabaseError;
 use sea_orm::{DbErr, RuntimeErr};
 
-/// Why the database did not do what it was asked for.
+/// Why a database operation failed.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// It does not answer, or is too busy: the same call may succeed later. HTTP 503.
+    /// The database does not respond or is too busy. The same call may succeed later. HTTP 503.
     #[error("the database is unavailable: {0}")]
     Unavailable(#[source] DbErr),
-    /// It refused a statement. HTTP 500.
+    /// The database rejected a statement. HTTP 500.
     #[error("database error: {0}")]
     Database(#[source] DbErr),
     /// A column holds a value that this product never writes. HTTP 500.
@@ -21,13 +21,13 @@ pub enum Error {
 }
 
 impl Error {
-    /// `Unavailable`, with a reason for the log.
+    /// `Unavailable` with a reason for the log.
     pub fn unavailable(reason: impl Display) -> Self {
         Self::Unavailable(DbErr::Conn(RuntimeErr::Internal(reason.to_string())))
     }
 
-    /// Whether the database gave the transaction up in favor of another one, so that repeating it
-    /// is likely to succeed: a serialization failure or a deadlock of PostgreSQL.
+    /// Whether PostgreSQL rolled the transaction back in favor of another one (a serialization
+    /// failure or a deadlock), so that a retry is likely to succeed.
     pub fn is_transaction_conflict(&self) -> bool {
         let (Self::Unavailable(error) | Self::Database(error)) = self else { return false };
         let (DbErr::Exec(RuntimeErr::SqlxError(cause))
@@ -39,7 +39,7 @@ impl Error {
         matches!(code.as_deref(), Some("40001" | "40P01"))
     }
 
-    /// Whether a row with the same key was there already.
+    /// Whether a row with the same key already existed.
     pub fn is_unique_violation(&self) -> bool {
         matches!(self, Self::Database(error) if is_unique_violation(error))
     }
@@ -62,12 +62,12 @@ impl From<DbErr> for Error {
     }
 }
 
-/// Whether a row stood where another with the same key was to be inserted.
+/// Whether an insert failed because a row with the same key already existed.
 pub fn is_unique_violation(error: &DbErr) -> bool {
     matches!(error.sql_err(), Some(sea_orm::SqlErr::UniqueConstraintViolation(_)))
 }
 
-/// Whether the database was away or too busy, rather than asked for something wrong.
+/// Whether the database was unreachable or too busy, rather than given a bad statement.
 fn is_outage(error: &sea_orm::sqlx::Error) -> bool {
     use sea_orm::sqlx::Error as Sqlx;
     match error {
@@ -83,23 +83,22 @@ fn is_outage(error: &sea_orm::sqlx::Error) -> bool {
     }
 }
 
-/// Whether a database's code says so: SQLite's are numbers of up to four digits
+/// Whether an error code means an outage. SQLite's codes are numbers of up to four digits
 /// (<https://www.sqlite.org/rescode.html>), PostgreSQL's have five characters
 /// (<https://www.postgresql.org/docs/current/errcodes-appendix.html>).
 fn means_outage(code: &str) -> bool {
-    /// Busy, locked, input or output failed, the disk is full, the file can't be opened.
+    /// Busy, locked, I/O error, disk full, file can't be opened.
     const SQLITE: [u16; 5] = [5, 6, 10, 13, 14];
-    /// A former primary that takes no more writes, a transaction that failed before, one that was
-    /// idle or took too long, two that were in each other's way (more than once), a lock that was
-    /// waited for too long.
+    /// In this order: writes refused by a former primary, a transaction that already failed, an
+    /// idle transaction's time-out, a transaction's time-out, a serialization failure, a deadlock,
+    /// a lock time-out.
     const POSTGRES: [&str; 7] = ["25006", "25P02", "25P03", "25P04", "40001", "40P01", "55P03"];
     match code.parse::<u16>() {
-        // The low byte is the kind of error, the high byte says more.
+        // The low byte is the kind of error, the high byte the detail.
         Ok(number) if code.len() < 5 => SQLITE.contains(&(number & 0xff)),
         _ => {
-            // A connection that broke, too little of something (a full disk too), an operator's
-            // intervention (shutting down, starting up, a time limit of statements or sessions), a
-            // file that can't be read or written.
+            // By class: connection failure, insufficient resources (a full disk too), operator
+            // intervention (shutdown, startup, time limits of statements or sessions), I/O error.
             ["08", "53", "57", "58"].iter().any(|class| code.starts_with(class))
                 || POSTGRES.contains(&code)
         }
@@ -111,18 +110,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_outage_is_told_from_a_wrong_statement() {
-        // Busy, its snapshot, a full disk, a write that failed; then PostgreSQL's.
+    fn outage_is_distinguished_from_bad_statement() {
+        // SQLite: busy, busy snapshot, disk full, failed write. Then PostgreSQL's.
         for code in ["5", "517", "13", "778", "57P01", "53100", "53300", "58030", "08006", "25006"]
         {
             assert!(means_outage(code), "{code}");
         }
-        // Limits that an administrator sets: of locks, statements, sessions, transactions; two in
-        // each other's way.
+        // Limits set by an administrator, of locks, statements, sessions and transactions, and
+        // transactions that conflict.
         for code in ["55P03", "57014", "57P05", "25P02", "25P03", "25P04", "40001", "40P01"] {
             assert!(means_outage(code), "{code}");
         }
-        // A constraint, its unique kind, a wrong statement; then PostgreSQL's.
+        // SQLite: a constraint, a unique constraint, a bad statement. Then PostgreSQL's.
         for code in ["19", "2067", "1", "23505", "42P01", "22021", ""] {
             assert!(!means_outage(code), "{code}");
         }

@@ -1,10 +1,10 @@
-//! Taking turns at something that there is little of: the one connection that writes, the look-ups
-//! of keys, the place where telemetry is stored.
+//! A fair queue for a scarce resource: the single writer connection, key look-ups, telemetry
+//! storage.
 //!
-//! Whoever waits does so in the lane of whose work it is, and the lanes take turns, each in the
-//! order in which its work came. So a flood of one caller waits for itself: others wait for one
-//! piece of its work, not for all of it. (Nagle, “On Packet Switches with Infinite Storage”,
-//! RFC 970, section 5: a queue for each source, served in turns.)
+//! Work waits in the lane of its owner. The lanes are served round-robin, each in first-in,
+//! first-out order. A flood of one caller therefore delays only itself: others wait for one piece
+//! of its work, not for all of it. (Nagle, “On Packet Switches with Infinite Storage”, RFC 970,
+//! section 5: a queue per source, served round-robin.)
 
 use std::collections::{HashMap, VecDeque};
 use std::hash::Hash;
@@ -12,17 +12,17 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::oneshot;
 
-/// A number of pieces of work, with how many bytes they bring.
+/// A number of calls and their total bytes.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Size {
-    /// Pieces of work.
+    /// Number of calls.
     pub calls: usize,
-    /// Bytes that they bring along.
+    /// Total size of the calls, in bytes.
     pub bytes: usize,
 }
 
 impl Size {
-    /// So many pieces, however large.
+    /// A limit on the number of calls only, whatever their size.
     pub const fn calls(calls: usize) -> Self {
         Self { calls, bytes: usize::MAX }
     }
@@ -42,25 +42,25 @@ impl Size {
     }
 }
 
-/// How much there may be at a time.
+/// Limits of a queue.
 #[derive(Debug, Clone, Copy)]
 pub struct QueueBounds {
-    /// Under way, of all lanes.
+    /// Running calls, all lanes.
     pub running: usize,
-    /// Under way, of one lane.
+    /// Running calls, one lane.
     pub running_of_one: usize,
-    /// Waiting or under way, of all lanes.
+    /// Waiting or running calls, all lanes.
     pub all: Size,
-    /// Waiting or under way, of one lane.
+    /// Waiting or running calls, one lane.
     pub of_one: Size,
 }
 
-/// Whose work it is.
+/// Identifies a lane: the owner of the work.
 pub trait LaneId: Copy + Eq + Hash {}
 
 impl<T: Copy + Eq + Hash> LaneId for T {}
 
-/// Too much waits already.
+/// The queue is full, for this lane or in total.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct QueueFull;
 
@@ -69,7 +69,7 @@ struct QueueState<K: LaneId> {
     size: Size,
     running: usize,
     lanes: HashMap<K, Lane<K>>,
-    /// The lanes that have somebody waiting who may go on, the next one first.
+    /// Lanes with a waiting call that may run, in the order in which they are served.
     order: VecDeque<K>,
     refused: u64,
 }
@@ -77,12 +77,12 @@ struct QueueState<K: LaneId> {
 struct Lane<K: LaneId> {
     size: Size,
     running: usize,
-    /// Whether the lane is in the order.
+    /// Whether the lane is in `order`.
     is_next: bool,
     waiting: VecDeque<oneshot::Sender<Running<K>>>,
 }
 
-/// Turns at something, by lanes.
+/// A fair queue with one lane per owner.
 pub struct FairQueue<K: LaneId>(Arc<Mutex<QueueState<K>>>);
 
 impl<K: LaneId> Clone for FairQueue<K> {
@@ -91,20 +91,20 @@ impl<K: LaneId> Clone for FairQueue<K> {
     }
 }
 
-/// A place among what waits or is under way.
+/// A place among the waiting or running calls.
 struct QueuePlace<K: LaneId> {
     turns: FairQueue<K>,
     lane: K,
     bytes: usize,
 }
 
-/// One of those that are under way.
+/// A running call.
 struct Running<K: LaneId> {
     turns: FairQueue<K>,
     lane: K,
 }
 
-/// It is somebody's turn, until this is dropped.
+/// The permit to run. It is released on drop.
 pub struct QueuePermit<K: LaneId> {
     _running: Running<K>,
     _place: QueuePlace<K>,
@@ -123,13 +123,13 @@ impl<K: LaneId> FairQueue<K> {
         })))
     }
 
-    /// Waits for a turn of work that brings so many bytes.
+    /// Waits for a permit for a call of this many bytes.
     ///
     /// # Errors
-    /// Too much waits already, of the lane or in all.
+    /// The queue is full, for this lane or in total.
     pub async fn turn(&self, lane: K, bytes: usize) -> Result<QueuePermit<K>, QueueFull> {
         let (place, running) = self.enter(lane, bytes)?;
-        // A sender is dropped only with its place.
+        // A sender is only dropped together with its place.
         let running = running.await.map_err(|_| QueueFull)?;
         Ok(QueuePermit { _running: running, _place: place })
     }
@@ -151,7 +151,7 @@ impl<K: LaneId> FairQueue<K> {
         let own = state.lanes.entry(lane).or_default();
         own.size.add(bytes);
         if own.waiting.len() > 2 * own.size.calls {
-            // Most of them have gone.
+            // Most of the waiting callers have been cancelled.
             own.waiting.retain(|waiting| !waiting.is_closed());
         }
         own.waiting.push_back(sender);
@@ -164,18 +164,19 @@ impl<K: LaneId> FairQueue<K> {
 
     fn start(&self, begun: Vec<(K, oneshot::Sender<Running<K>>)>) {
         for (lane, sender) in begun {
-            // Whoever has gone meanwhile gives the turn back at once: what is not taken is dropped.
+            // If the caller was cancelled meanwhile, the send fails and dropping `Running` releases
+            // the permit.
             let _ = sender.send(Running { turns: self.clone(), lane });
         }
     }
 
-    /// How much waits or is under way, and how much was refused since the start.
+    /// Size of waiting and running calls, and the number of refused calls since the start.
     pub fn counts(&self) -> (Size, u64) {
         let state = self.state();
         (state.size, state.refused)
     }
 
-    /// How many pieces wait.
+    /// Number of waiting calls.
     pub fn waiting(&self) -> usize {
         let state = self.state();
         state.size.calls.saturating_sub(state.running)
@@ -194,7 +195,7 @@ impl<K: LaneId> Default for Lane<K> {
 }
 
 impl<K: LaneId> QueueState<K> {
-    /// Puts a lane in the order, if somebody waits there who may go on.
+    /// Appends a lane to the order if it has a waiting call that may run.
     fn line_up(&mut self, lane: K) {
         let most = self.bounds.running_of_one;
         let Some(own) = self.lanes.get_mut(&lane) else { return };
@@ -204,20 +205,20 @@ impl<K: LaneId> QueueState<K> {
         }
     }
 
-    /// Forgets a lane in which nothing waits and nothing is under way.
+    /// Removes a lane without waiting or running calls.
     fn leave(&mut self, lane: K) {
         let Some(own) = self.lanes.get(&lane) else { return };
         if own.size.calls > 0 || own.running > 0 {
             return;
         }
-        // Whoever waited has gone.
+        // All its waiting callers were cancelled.
         if own.is_next {
             self.order.retain(|other| *other != lane);
         }
         self.lanes.remove(&lane);
     }
 
-    /// Those whose turn it is now. They count as running.
+    /// Removes and returns the calls that may run now. They count as running.
     fn begin(&mut self) -> Vec<(K, oneshot::Sender<Running<K>>)> {
         let mut begun = Vec::new();
         while self.running < self.bounds.running {

@@ -1,7 +1,7 @@
-//! Maps by our own ids.
+//! Maps keyed by ids that this product generates.
 
 use std::collections::HashMap;
 
-/// A map whose keys no caller chooses: ids that this product made. So its hash may be quick rather
-/// than proof against floods of keys that collide.
+/// A map whose keys no caller can choose. It may therefore use a fast hash that does not resist
+/// collision attacks.
 pub type IdMap<K, V> = HashMap<K, V, foldhash::fast::RandomState>;

@@ -1,12 +1,12 @@
-//! Inserts of more rows than fit into one statement.
+//! Inserts more rows than fit into one statement.
 
 use sea_orm::sea_query::OnConflict;
 use sea_orm::{ActiveModelTrait, DatabaseTransaction, DbErr, EntityTrait};
 
-/// Rows of one statement: SQLite takes at most 32,766 parameters.
+/// Rows per statement: SQLite allows at most 32,766 parameters.
 pub const ROWS_PER_STATEMENT: usize = 1_000;
 
-/// Inserts rows in their order, in as many statements as it takes.
+/// Inserts rows in order, in as many statements as needed.
 ///
 /// # Errors
 /// The database fails.

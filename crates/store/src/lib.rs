@@ -1,12 +1,12 @@
 //! The database: its tables, its connections and its transactions, on SQLite or PostgreSQL.
 //!
-//! Columns hold the domain's types: what a row says is decoded once, where it is read. Whoever uses
-//! a row knows its tenant; the queries themselves, with their tenant's scope, stand where they are
-//! used. No business rule and no HTTP lives here.
+//! Columns hold the domain's types: a value is decoded once, where the row is read. The caller of a
+//! query knows its tenant; the queries themselves, with their tenant scope, are written where they
+//! are used. This crate contains no business rules and no HTTP.
 //!
-//! Beside the database stand the sources of what a program can't make up itself ([`clock`] and
-//! [`random`]), and what the database's users share: queues that serve each caller in turn
-//! ([`fair_queue`]) and threads of low priority ([`background`]).
+//! It also contains the injected sources of time and randomness ([`clock`] and [`random`]), and
+//! what users of the database share: queues that are fair between callers ([`fair_queue`]) and
+//! low-priority threads ([`background`]).
 
 pub mod background;
 pub mod clock;

@@ -1,4 +1,4 @@
-//! Randomness comes in from outside; what is made of it is made here.
+//! Randomness is injected; this module derives tokens from it.
 
 use data_encoding::HEXLOWER;
 

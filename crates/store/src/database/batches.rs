@@ -1,5 +1,5 @@
-//! Deleting what is old: in small batches, each in its turn, so that nobody who writes waits for
-//! long.
+//! Deletes old rows in small batches. Each batch waits for its own permit, so other writers never
+//! wait for long.
 
 use sea_orm::sea_query::{Expr, ExprTrait, LockBehavior, LockType, Query};
 use sea_orm::{EntityTrait, Iterable, PrimaryKeyToColumn, QueryFilter};
@@ -9,14 +9,14 @@ use super::telemetry::Telemetry;
 use super::{Database, in_time};
 use crate::error::Error;
 
-/// Rows of one delete: the writer is never held for long.
+/// Rows per `DELETE`, so that the writer is never held for long.
 const ROWS_PER_DELETE: u64 = 2_000;
-/// Deletes of one kind in one run; the rest waits for the next.
+/// Maximum `DELETE`s per table in one run. The next run deletes the rest.
 const DELETES_PER_RUN: u64 = 20;
 
 impl Database {
-    /// Deletes rows, the indexed columns of which are as `is_old` says, up to a number. Returns how
-    /// many.
+    /// Deletes rows that match `is_old`, which must use indexed columns. Deletes at most
+    /// `ROWS_PER_DELETE * DELETES_PER_RUN` rows and returns how many.
     ///
     /// # Errors
     /// The database fails.
@@ -24,7 +24,7 @@ impl Database {
         delete::<E>(&self.writer, is_old).await
     }
 
-    /// The same, until there are none.
+    /// As [`Self::delete_some`], until no row matches.
     ///
     /// # Errors
     /// The database fails.

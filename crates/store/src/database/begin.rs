@@ -1,10 +1,10 @@
-//! How a write transaction begins, and which connections may be used again.
+//! How a write transaction begins, and which connections may be reused.
 //!
-//! A `BEGIN` that is cancelled on its way leaves sqlx's connection within a transaction that sqlx
-//! knows nothing of: the next caller's writes would then be part of it, answered and never
-//! committed, and after the first failed statement every later one fails with 25P02. So a
-//! transaction is begun in a task of its own, which no client can cancel, and a connection is asked
-//! about its state once something has failed.
+//! A cancelled `BEGIN` leaves sqlx's connection inside a transaction that sqlx does not know of.
+//! The next caller's writes would join it: they are confirmed and never committed, and after the
+//! first failed statement every later one fails with 25P02. A transaction therefore begins in a
+//! task of its own, which no client can cancel, and connections are tested after a statement has
+//! failed.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -21,36 +21,36 @@ use tokio::time::timeout;
 use super::{IDLE_CHECK_AFTER, CONNECTIONS, DATABASE_TIMEOUT};
 use crate::fair_queue::{FairQueue, QueueBounds, QueueFull, QueuePermit, Size};
 
-/// The level that the services are written for, whatever the server's default is, and a commit that
-/// is on disk when it is answered. A `remote_apply` that an administrator chose is more than that
-/// and stays.
+/// The isolation level that the services rely on, whatever the server's default is, and commits
+/// that are on disk when they are confirmed. An administrator's `remote_apply` is stronger than
+/// that and stays.
 const POSTGRES: &str = "SET TRANSACTION ISOLATION LEVEL READ COMMITTED; \
      SELECT set_config('synchronous_commit', 'on', true) \
      WHERE current_setting('synchronous_commit') <> 'remote_apply'";
 
-/// Whose work a write is: the writes of each wait for each other, and take turns with those of
-/// others.
+/// On whose behalf a write is made. Writes on behalf of one of these queue behind each other and
+/// alternate with those of others.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum OnBehalfOf {
-    /// A person, by whichever session.
+    /// A person, in any session.
     Person(UserId),
-    /// Whoever signs in with this GitHub id; none: the local developer.
+    /// A sign-in with this GitHub id; `None` for the local developer.
     SignIn(Option<i64>),
     /// The keys of an organization.
     Organization(OrganizationId),
-    /// The server itself, in the background.
+    /// Background work of the server itself.
     Server,
 }
 
-/// What may wait to write for one of them, and for all.
+/// Maximum of waiting writes, on behalf of one and in total.
 const WAITING: (Size, Size) = (Size::calls(1_024), Size::calls(65_536));
 
-/// The pool whose transactions write.
+/// The pool for write transactions.
 #[derive(Clone)]
 pub(super) struct Writer {
     pub(super) pool: DatabaseConnection,
-    /// Begins under way, one for each connection. Without a bound, callers that have left would
-    /// wait for connections by the thousand.
+    /// Permits to begin, one per connection. Without a bound, thousands of callers that have
+    /// already disconnected would wait for connections.
     turns: FairQueue<OnBehalfOf>,
 }
 
@@ -63,14 +63,13 @@ impl Writer {
         Self { pool, turns: FairQueue::new(bounds) }
     }
 
-    /// Waits until it is somebody's turn to write.
+    /// Waits for the permit to write.
     pub(super) async fn turn(&self, who: OnBehalfOf) -> Result<QueuePermit<OnBehalfOf>, DbErr> {
         let full = |QueueFull| DbErr::ConnectionAcquire(ConnAcquireErr::Timeout);
         self.turns.turn(who, 0).await.map_err(full)
     }
 
-    /// Begins a transaction. A caller that leaves meanwhile leaves none behind: the task rolls it
-    /// back.
+    /// Begins a transaction. If the caller is cancelled meanwhile, the task rolls it back.
     pub(super) async fn begin(&self, who: OnBehalfOf) -> Result<DatabaseTransaction, DbErr> {
         let begun = async {
             let turn = self.turn(who).await?;
@@ -103,13 +102,13 @@ fn cut_off(error: impl std::fmt::Display) -> DbErr {
     DbErr::Conn(RuntimeErr::Internal(error.to_string()))
 }
 
-/// How many of the connections that are handed out next are asked about their state first.
+/// How many of the next connections to be handed out are tested first.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Suspicion(Arc<AtomicU32>);
 
 impl Suspicion {
-    /// A statement has failed. Every idle connection comes round within as many turns: the pool
-    /// hands out the one that has been idle longest.
+    /// Call this when a statement has failed. The pool hands out the longest idle connection first,
+    /// so every idle connection is tested within `CONNECTIONS` acquisitions.
     pub(super) fn raise(&self) {
         self.0.store(CONNECTIONS, Ordering::Release);
     }
@@ -119,15 +118,14 @@ impl Suspicion {
         self.0.fetch_update(Ordering::AcqRel, Ordering::Acquire, less).is_ok()
     }
 
-    /// Whether a connection must be asked about its state before it is used.
+    /// Whether a connection must be tested before it is used.
     pub(super) fn falls_on(&self, idle_for: Duration) -> bool {
         self.take() || idle_for >= IDLE_CHECK_AFTER
     }
 }
 
-/// Whether a connection is within no transaction, neither an open nor an aborted one: it is closed
-/// otherwise. The time that a transaction began at is that of the statement, unless it began
-/// before.
+/// Whether a connection is outside any transaction, open or aborted; otherwise it is closed.
+/// Outside a transaction, `now()` equals the statement's own timestamp.
 pub(super) async fn is_clean(connection: &mut PgConnection) -> Result<bool, sea_orm::sqlx::Error> {
     raw_sql("SELECT now() = statement_timestamp()").fetch_one(connection).await?.try_get(0)
 }

@@ -1,4 +1,4 @@
-//! Options of the connections: for PostgreSQL, for SQLite's main file, and for its telemetry file.
+//! Connection options for PostgreSQL, SQLite's main file and its telemetry file.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -31,13 +31,12 @@ pub(super) fn postgres_options(
     suspicion: Suspicion,
     renewal: Renewal,
 ) -> ConnectOptions {
-    // What it is given is what it uses; the URL would be parsed once more, and stand in its debug
-    // output.
+    // The connection uses only the options mapped below. The real URL would be parsed again and
+    // would appear in debug output.
     let mut options = options("postgres://", connections);
     options
         .map_sqlx_postgres_opts(move |_| postgres.clone())
-        // A connection that was good a moment ago is: asking it each time would double what a
-        // look-up costs.
+        // Do not test every connection: that would double the cost of a look-up.
         .test_before_acquire(false)
         .map_sqlx_postgres_before_acquire(move |connection, handed_out| {
             let is_old = renewal.is_due(handed_out.age);
@@ -63,9 +62,9 @@ pub(super) fn sqlite_options(url: &str, connections: u32, opened: &Arc<AtomicU64
                 Box::pin(async { Ok(()) })
             })
         })
-        // A full disk ends a transaction behind sqlx's back: its own ROLLBACK then fails, it takes
-        // the connection to be within a transaction for ever, and what it calls COMMIT may commit
-        // nothing. Such a connection is closed, never used again.
+        // A full disk rolls a transaction back without sqlx's knowledge. sqlx's own `ROLLBACK` then
+        // fails, it believes the connection to be in a transaction for ever, and its `COMMIT` may
+        // commit nothing. Such a connection is closed and never reused.
         // (<https://www.sqlite.org/lang_transaction.html>, on automatic rollback)
         .map_sqlx_sqlite_before_acquire(|connection, _| {
             let is_clean = !connection.is_in_transaction();
@@ -76,7 +75,7 @@ pub(super) fn sqlite_options(url: &str, connections: u32, opened: &Arc<AtomicU64
     options
 }
 
-/// The same for telemetry's file. Its one connection that writes works in the background.
+/// Options for the telemetry file. Its single writer connection runs on a low-priority thread.
 pub(super) fn telemetry_options(url: &str, connections: u32, file: &Path) -> ConnectOptions {
     let is_writer = connections == 1;
     let file = file.to_owned();
@@ -85,8 +84,8 @@ pub(super) fn telemetry_options(url: &str, connections: u32, file: &Path) -> Con
         .map_sqlx_sqlite_opts(move |sqlite| {
             let sqlite = configure(sqlite)
                 .filename(&file)
-                // Who waits for the disk waits for the log (`Telemetry::write_ahead_log`), once for
-                // a whole call.
+                // A caller that needs durability syncs the log once per call
+                // (`Telemetry::write_ahead_log`).
                 .synchronous(SqliteSynchronous::Normal);
             if is_writer { sqlite.thread_name(|_| background::WRITER.to_owned()) } else { sqlite }
         })

@@ -1,19 +1,19 @@
-//! Reading what decides who may do what: from the primary, or not at all.
+//! Authorization reads come from the primary or fail.
 //!
-//! A pooler that balances reads may ask a replica, which does not know yet of a revocation, a
-//! sign-out or a removal. Nothing in an answer shows that, so such a look-up asks in the same
-//! statement where it is answered.
+//! A pooler that balances reads may query a replica, which may lag behind a revocation, a sign-out
+//! or a removal. The rows do not show where they came from, so the statement itself also selects
+//! whether a replica answered it.
 
 use sea_orm::{ConnectionTrait, DbBackend, DbErr, QueryResult, QueryTrait, RuntimeErr, Statement};
 
 use crate::error::Error;
 
-/// Whether the answer comes from a replica.
+/// Column: whether a replica answered.
 const FROM_REPLICA: &str = "from_replica";
-/// Whether there is what was looked for.
+/// Column: whether a row was found.
 const IS_THERE: &str = "is_there";
 
-/// The first row of a look-up.
+/// First row of a query, read from the primary.
 ///
 /// # Errors
 /// `Unavailable` if a replica answered.
@@ -33,8 +33,8 @@ pub async fn one(
     Ok(found.try_get::<Option<bool>>("", IS_THERE)?.is_some().then_some(found))
 }
 
-/// The same statement, which has a row even if nothing is found: a replica does not know either of
-/// what was made just now.
+/// Wraps a statement so that it returns a row even if nothing is found: a replica may also lag
+/// behind an insert.
 fn telling(statement: Statement) -> Statement {
     let sql = format!(
         "SELECT found.*, pg_is_in_recovery() AS {FROM_REPLICA} FROM (SELECT 1) AS one LEFT JOIN \

@@ -1,14 +1,15 @@
-//! Moves telemetry and usage of an older SQLite installation into the file of their own.
+//! Moves telemetry and usage of an older SQLite installation to a file of their own.
 //!
 //! ```text
 //! copy a batch (the other file commits) ─► delete what has arrived (the main file commits)
 //!   ─► … ─► drop the tables
 //! ```
-//! It may end anywhere, by `kill -9` too, and goes on with the next start. A commit is atomic
-//! within one file alone, so a batch is copied first and deleted later, and only rows that are
-//! there are deleted: none is lost. A row that was copied already is left as it is, and nobody
-//! counts before the move is done: no sum doubles. Both files are locked for writing while a batch
-//! is copied, so that two processes that start at once do not interleave.
+//! The move may be interrupted at any point, by `kill -9` too, and resumes at the next start. A
+//! commit is atomic within one file only. A batch is therefore copied first and deleted later, and
+//! only rows that exist in the copy are deleted: no row is lost. A row that was already copied is
+//! not overwritten, and nothing counts usage before the move is done: no sum doubles. Both files
+//! are locked for writing while a batch is copied, so two processes that start at once do not
+//! interleave.
 
 use std::path::Path;
 
@@ -18,12 +19,12 @@ use sea_orm::sqlx::{self, AssertSqlSafe, Sqlite, SqlitePool};
 
 use super::conversion;
 
-/// Rows of one transaction.
+/// Rows per transaction.
 const ROWS: u32 = 1_000;
-/// After as many batches of which nothing could be deleted, the move is given up.
+/// The move fails after this many consecutive batches that deleted nothing.
 const MOST_IN_VAIN: u32 = 100;
 
-/// A table that moves, with its primary key and its other columns as they were when it did.
+/// A table to move, with the primary key and other columns that it had at that version.
 struct Moved {
     name: &'static str,
     key: &'static str,
@@ -61,22 +62,22 @@ const TABLES: [Moved; 6] = [
     Moved { name: "project_months", key: "project_id, month", rest: "requests" },
 ];
 
-/// What a step has done.
+/// What a step did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Step {
     Copied,
     Deleted,
     Dropped,
-    /// There is nothing left to do.
+    /// Nothing is left to do.
     Done,
 }
 
-/// Moves everything. `telemetry` has the newest schema by now.
+/// Moves all tables. `telemetry` must already have the newest schema.
 ///
 /// # Errors
-/// The database fails, or a row can't be copied; what has moved stays so.
+/// The database fails, or a row can't be copied. Rows that have moved stay moved.
 pub(super) async fn relocate(main: &SqlitePool, telemetry: &Path) -> Result<(), DbErr> {
-    // Without a lock: another process may be writing all the time.
+    // Read without a lock: another process may be writing all the time.
     let sql = "SELECT EXISTS (SELECT 1 FROM sqlite_master WHERE type = 'table' AND name IN ('traces', 'logs', \
                'denials', 'key_usage', 'project_usage', 'project_months'))";
     if !sqlx::query_scalar::<_, bool>(sql).fetch_one(main).await.map_err(conversion)? {
@@ -99,12 +100,12 @@ pub(super) async fn relocate(main: &SqlitePool, telemetry: &Path) -> Result<(), 
     result
 }
 
-/// A move under way. Each step is one transaction.
+/// A move in progress. Each step is one transaction.
 pub(super) struct Move {
     connection: PoolConnection<Sqlite>,
-    /// Whether the next batch is there already.
+    /// Whether the next batch is already copied.
     copied: bool,
-    /// How often in a row there was nothing to delete.
+    /// Consecutive batches that deleted nothing.
     in_vain: u32,
 }
 
@@ -122,7 +123,8 @@ impl Move {
         Ok(Self { connection, copied: false, in_vain: 0 })
     }
 
-    /// The connection goes back without the other file; if that fails, it is closed.
+    /// Detaches the telemetry file and returns the connection to the pool. If that fails, closes
+    /// it.
     async fn end(mut self) {
         if self.run("DETACH DATABASE telemetry").await.is_err() {
             let _ = self.connection.close().await;
@@ -130,12 +132,13 @@ impl Move {
     }
 
     pub(super) async fn step(&mut self) -> Result<Step, DbErr> {
-        // Both files are locked from here on: what is seen stays so.
+        // Locks both files, so what is read below can't change.
         self.run("BEGIN IMMEDIATE").await?;
         match self.step_within().await {
             Ok(step) => self.run("COMMIT").await.map(|_| step),
             Err(error) => {
-                // If that fails too, the connection is closed before anybody uses it again.
+                // If the rollback fails too, the pool closes the connection before anyone reuses
+                // it.
                 let _ = self.run("ROLLBACK").await;
                 Err(error)
             }
@@ -194,8 +197,7 @@ impl Move {
              AND ({key}) IN (SELECT {key} FROM telemetry.{name})"
         );
         let deleted = self.run(&delete).await?;
-        // Another process that moves too may have been quicker; then the next batch is copied, and
-        // so on.
+        // Another process may have moved this batch already. Then copy the next one.
         self.in_vain = if deleted == 0 { self.in_vain + 1 } else { 0 };
         if self.in_vain > MOST_IN_VAIN {
             return Err(DbErr::Custom(format!("failed to move the rows of {name}")));

@@ -1,15 +1,14 @@
-//! Letting go of every connection there is, when the server at their end may no longer be the
-//! primary.
+//! Retires all current connections when their server may no longer be the primary.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-/// When connections were last let go of; sqlx tells how old one is by the same clock.
+/// When connections were last retired. sqlx measures a connection's age by the same clock.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Renewal(Arc<Mutex<Option<Instant>>>);
 
 impl Renewal {
-    /// Connections that were made before now are not used any more.
+    /// Retires connections opened before now.
     pub(super) fn begin(&self) {
         #[expect(
             clippy::disallowed_methods,
@@ -19,7 +18,7 @@ impl Renewal {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(now);
     }
 
-    /// Whether a connection of that age was made before.
+    /// Whether a connection of this age was opened before the last renewal.
     pub(super) fn is_due(&self, age: Duration) -> bool {
         let begun = *self.0.lock().unwrap_or_else(PoisonError::into_inner);
         #[expect(

@@ -1,5 +1,5 @@
-//! What is made sure of before a node starts on a PostgreSQL: each answer is one sentence that says
-//! what to set.
+//! Checks of a PostgreSQL before a node starts on it. Each error is one sentence that says what to
+//! set.
 
 use std::time::Duration;
 
@@ -14,19 +14,18 @@ use super::url::Postgres;
 use super::{CONNECTIONS, DATABASE_TIMEOUT, PostgresRoutes, telemetry};
 use data_encoding::HEXLOWER;
 
-/// A node listens on one connection and tells of its changes on another, beside the pools.
+/// Connections beside the pools: one listens for invalidations, one publishes them.
 const BESIDE: u32 = 2;
-/// All that a node uses.
+/// All connections of a node.
 const WANTED: u32 = CONNECTIONS + telemetry::CONNECTIONS + BESIDE;
-/// How soon a server is tried again that is starting up or takes no more connections for the
-/// moment.
+/// Interval between attempts while the server is starting up or has no connection left.
 const RETRY: Duration = Duration::from_millis(200);
 
 fn refused(sentence: String) -> DbErr {
     DbErr::Conn(RuntimeErr::Internal(sentence))
 }
 
-/// Connects, for at most five seconds; what is in the way is said with the host.
+/// Connects, retrying for at most five seconds. An error names the host.
 pub(super) async fn connect(postgres: &Postgres) -> Result<PgConnection, DbErr> {
     #[expect(clippy::disallowed_methods, reason = "how long a connection may take is real time")]
     let until = Instant::now() + DATABASE_TIMEOUT;
@@ -53,7 +52,7 @@ pub(super) async fn connect(postgres: &Postgres) -> Result<PgConnection, DbErr> 
     Err(refused(format!("{postgres} {why}")))
 }
 
-/// What keeps a connection from being made.
+/// Why a connection failed, as the end of a sentence that starts with the host.
 pub fn why_not(error: &Sqlx) -> String {
     match error {
         Sqlx::Io(error) => format!("can’t be reached: {error}"),
@@ -73,7 +72,7 @@ pub fn why_not(error: &Sqlx) -> String {
     }
 }
 
-/// What a database that can be served has; how many connections the pools may have there.
+/// Checks that this database can be used, and returns how many connections each pool may have.
 pub(super) async fn check(postgres: &Postgres) -> Result<PoolSizes, DbErr> {
     let mut connection = connect(postgres).await?;
     let failed = |error: Sqlx| refused(format!("{postgres} {}", why_not(&error)));
@@ -84,7 +83,7 @@ pub(super) async fn check(postgres: &Postgres) -> Result<PoolSizes, DbErr> {
              with CREATE DATABASE … ENCODING 'UTF8' TEMPLATE template0"
         )));
     }
-    // Of a replica it is on as well; pgpool-II would ask one, but for the comment.
+    // A replica is read-only as well. The comment keeps pgpool-II from sending the query to one.
     let writes = "/*NO LOAD BALANCE*/ SELECT current_setting('transaction_read_only') = 'off'";
     let writes = raw_sql(writes).fetch_one(&mut connection).await.map_err(failed)?;
     if !writes.try_get(0).map_err(failed)? {
@@ -94,7 +93,7 @@ pub(super) async fn check(postgres: &Postgres) -> Result<PoolSizes, DbErr> {
         )));
     }
     let room = room(&mut connection).await.map_err(failed)?;
-    // It is closed whether or not the server hears of it.
+    // The connection is closed even if the server does not get the message.
     let _ = connection.close().await;
     let room = room.map_or(WANTED, |room| room.min(WANTED));
     if room < BESIDE + 2 {
@@ -114,7 +113,7 @@ pub(super) async fn check(postgres: &Postgres) -> Result<PoolSizes, DbErr> {
     Ok(PoolSizes::of(room - BESIDE))
 }
 
-/// How many connections each pool may have.
+/// Connections of each pool.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct PoolSizes {
     pub(super) main: u32,
@@ -122,7 +121,7 @@ pub(super) struct PoolSizes {
 }
 
 impl PoolSizes {
-    /// Shares out what there is, at least two.
+    /// Splits `connections`, at least two, between the pools.
     fn of(connections: u32) -> Self {
         let telemetry = (connections / 5).clamp(1, telemetry::CONNECTIONS);
         Self { main: connections - telemetry, telemetry }
@@ -133,8 +132,8 @@ async fn show(connection: &mut PgConnection, name: &str) -> Result<String, Sqlx>
     raw_sql(AssertSqlSafe(format!("SHOW {name}"))).fetch_one(connection).await?.try_get(0)
 }
 
-/// How many connections this role may have to this database, whoever else has some; none: nobody
-/// counts.
+/// How many connections this role may have to this database in total, other nodes' included; `None`
+/// for a superuser, who has no limit.
 async fn room(connection: &mut PgConnection) -> Result<Option<u32>, Sqlx> {
     const LIMITS: &str = "/*NO LOAD BALANCE*/ SELECT LEAST( \
             current_setting('max_connections')::int - current_setting('superuser_reserved_connections')::int, \
@@ -146,11 +145,10 @@ async fn room(connection: &mut PgConnection) -> Result<Option<u32>, Sqlx> {
     Ok(limit.map(|limit| u32::try_from(limit).unwrap_or_default()))
 }
 
-/// Whether there are migrations to run. With none to run, nothing is made: the role need not be
-/// allowed to.
+/// Whether migrations are pending. If none are, nothing is created, so the role needs no right to.
 ///
 /// # Errors
-/// The schema is of a later version, or it can't be read.
+/// The schema is of a later version, or can't be read.
 pub(super) async fn is_behind<M: MigratorTrait>(
     database: &DatabaseConnection,
     table: &str,
@@ -187,7 +185,7 @@ fn is_missing_table(error: &DbErr) -> bool {
     cause.code().as_deref() == Some("42P01") || cause.message().starts_with("no such table")
 }
 
-/// Makes sure that this node can listen, and that what it prepares is there when it is used.
+/// Checks that this node can `LISTEN`, and that its prepared statements survive the pooler.
 pub(super) async fn check_way(ways: &PostgresRoutes, word: [u8; 8]) -> Result<(), DbErr> {
     let through = &ways.through;
     let mut probe = Probe::begin(through, &HEXLOWER.encode(&word)).await?;
@@ -217,8 +215,8 @@ fn too_few(through: &Postgres, got: u32) -> DbErr {
     ))
 }
 
-/// A connection on which a statement was run: PgBouncer lets a client in at once, and lets the
-/// first statement wait for one of the server's connections.
+/// Opens a connection and runs a statement on it. PgBouncer accepts a client at once; only the
+/// first statement waits for a server connection.
 async fn served(through: &Postgres, statement: &'static str) -> Result<PgConnection, DbErr> {
     let refuses = |error: Sqlx| refused(format!("{through} {}", why_not(&error)));
     let mut connection = PgConnection::connect_with(through.options()).await.map_err(refuses)?;
@@ -226,8 +224,8 @@ async fn served(through: &Postgres, statement: &'static str) -> Result<PgConnect
     Ok(connection)
 }
 
-/// Whether the server itself is where the URL leads to, by its own word. It stands elsewhere if a
-/// pooler is in between, or a network that translates addresses.
+/// Whether the URL leads to the server itself, by the server's own address. The addresses differ
+/// behind a pooler or a network that translates addresses.
 async fn is_the_server(connection: &mut PgConnection, through: &Postgres) -> bool {
     const PLACE: &str = "SELECT host(inet_server_addr()), inet_server_port()";
     let Ok(row) = raw_sql(PLACE).fetch_one(connection).await else { return false };
@@ -235,7 +233,7 @@ async fn is_the_server(connection: &mut PgConnection, through: &Postgres) -> boo
     let (address, port): (Option<String>, Option<i32>) = (address, port);
     let options = through.options();
     let (Some(address), Some(port)) = (address, port) else {
-        // A socket leads there.
+        // The server reports no address for a Unix socket.
         return options.get_socket().is_some();
     };
     let host = options.get_host().trim_start_matches('[').trim_end_matches(']');
@@ -251,8 +249,8 @@ struct Probe {
 }
 
 impl Probe {
-    /// A word that one connection keeps is gone when somebody else holds the server's connection
-    /// that it was said on.
+    /// Detects transaction pooling: a session variable set on one connection is lost once another
+    /// client holds the server connection that it was set on.
     async fn begin(through: &Postgres, word: &str) -> Result<Self, DbErr> {
         let failed = |error: Sqlx| refused(format!("{through} {}", why_not(&error)));
         let mut asked = connect(through).await?;
@@ -269,16 +267,16 @@ impl Probe {
         Ok(Self { asked, others, pools_transactions: false })
     }
 
-    /// Makes sure that a pooler that gives each client a connection of its own has enough of them:
-    /// it would let the rest wait for minutes.
+    /// Checks that a session pooler has enough connections for a node. It would let the rest wait
+    /// for minutes.
     async fn gets_enough(&mut self, through: &Postgres) -> Result<(), DbErr> {
         if is_the_server(&mut self.asked, through).await {
             return Ok(());
         }
         let there = u32::try_from(self.others.len() + 1).unwrap_or(WANTED);
         let more = (there..WANTED).map(|_| timeout(DATABASE_TIMEOUT, served(through, "SELECT 1")));
-        // All at once, and held until each was tried. What is refused need not wait, and is told of
-        // when it matters.
+        // All at once, each held until all were tried. A refused connection does not wait; it is
+        // reported when it is needed.
         let more = join_all(more).await;
         let waiting = more.iter().filter(|tried| tried.is_err()).count();
         match u32::try_from(waiting) {
@@ -287,8 +285,8 @@ impl Probe {
         }
     }
 
-    /// Whether a statement is still there when it is run on another of the server's connections:
-    /// the one that it was prepared on is taken by somebody else.
+    /// Whether a prepared statement still works on another server connection, after another client
+    /// has taken the one that it was prepared on.
     async fn keeps_statements(&mut self, through: &Postgres) -> bool {
         const STATEMENT: &str = "SELECT $1::int";
         let prepared = query(STATEMENT).bind(1).fetch_one(&mut self.asked).await;

@@ -1,6 +1,6 @@
-//! Where telemetry and usage are: on SQLite in a file of their own with a writer of its own, on
-//! PostgreSQL in the one database, written through a few connections of their own. Nobody who
-//! revokes, signs in or creates waits behind them.
+//! Where telemetry and usage are stored: on SQLite in a separate file with its own writer, on
+//! PostgreSQL in the same database through a small pool of its own. Revocations, sign-ins and
+//! creates never wait behind them.
 
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
@@ -11,11 +11,11 @@ use sea_orm::{DatabaseConnection, DatabaseTransaction, DbBackend, DbErr};
 use super::begin::{OnBehalfOf, Writer};
 use super::conversion;
 
-/// Connections to PostgreSQL for what is written behind the calls: a batch of telemetry, the
-/// counters, a purge, and one to spare.
+/// PostgreSQL connections for background writes: a batch of telemetry, the counters, a purge, and
+/// one spare.
 pub(super) const CONNECTIONS: u32 = 4;
 
-/// The connections to telemetry and usage.
+/// Connection pools for telemetry and usage.
 #[derive(Clone)]
 pub struct Telemetry {
     pub(super) reader: DatabaseConnection,
@@ -24,17 +24,17 @@ pub struct Telemetry {
 }
 
 impl Telemetry {
-    /// For statements that only read.
+    /// For read-only statements.
     pub const fn reader(&self) -> &DatabaseConnection {
         &self.reader
     }
 
-    /// For a single statement that writes.
+    /// For a single write statement.
     pub const fn writer(&self) -> &DatabaseConnection {
         &self.writer.pool
     }
 
-    /// Begins a transaction that writes; see [`super::Database::begin`].
+    /// Begins a write transaction; see [`super::Database::begin`].
     ///
     /// # Errors
     /// The database fails.
@@ -42,28 +42,28 @@ impl Telemetry {
         self.writer.begin(OnBehalfOf::Server).await
     }
 
-    /// Which SQL it speaks.
+    /// The SQL dialect.
     pub fn backend(&self) -> DbBackend {
         self.writer.pool.get_database_backend()
     }
 
-    /// SQLite's log of what was committed and is not on the disk for sure; none: PostgreSQL sees to
-    /// it.
+    /// SQLite's write-ahead log, whose commits are not yet guaranteed to be on disk; `None` on
+    /// PostgreSQL, which syncs its own.
     pub fn write_ahead_log(&self) -> Option<PathBuf> {
         self.file.as_deref().map(|file| beside(file, "", "-wal"))
     }
 }
 
-/// The file of a SQLite's main database.
+/// Path of SQLite's main database file.
 ///
 /// # Errors
-/// The URL is none of SQLite's.
+/// The URL is not a valid SQLite URL.
 pub(super) fn main_file(url: &str) -> Result<PathBuf, DbErr> {
     let options = SqliteConnectOptions::from_str(url).map_err(conversion)?;
     Ok(options.get_filename().to_owned())
 }
 
-/// The file of its telemetry: `latchkey-telemetry.db` beside `latchkey.db`.
+/// Path of the telemetry file: `latchkey-telemetry.db` beside `latchkey.db`.
 pub(super) fn telemetry_file(main: &Path) -> PathBuf {
     beside(main, "-telemetry", "")
 }

@@ -1,4 +1,4 @@
-//! How transactions begin, on a PostgreSQL whose administrator chose other defaults.
+//! Transactions and connections, on a PostgreSQL whose administrator chose other defaults.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -12,12 +12,12 @@ use sea_orm::{ConnectionTrait, DbBackend, DbErr, Statement};
 use super::{CONNECTIONS, Database, OnBehalfOf};
 use crate::error::Error;
 
-/// An empty database on the test PostgreSQL.
+/// Creates an empty database on the test PostgreSQL.
 async fn on_postgres(name: &str) -> Database {
     Database::open(&latchkey_test_database::on_postgres(name, "").await).await.unwrap()
 }
 
-/// Sets what connections to the database begin with, and connects anew.
+/// Sets a default of the database's connections and reconnects.
 async fn with_default(database: &Database, url: &str, setting: &str) -> Database {
     let set = format!(
         "DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET {setting}', current_database()); END $$"
@@ -31,14 +31,14 @@ async fn text(connection: &impl ConnectionTrait, sql: &str) -> Result<String, Db
     connection.query_one_raw(asked).await?.unwrap().try_get_by_index(0)
 }
 
-/// As one simple query: the times of the extended protocol differ anyway.
+/// As one simple query: in the extended protocol the two times differ anyway.
 async fn is_in_transaction(database: &Database) -> bool {
     let asked = "SELECT now() <> statement_timestamp() FROM pg_sleep(0.005)";
     let pool = database.reader().get_postgres_connection_pool();
     raw_sql(asked).fetch_one(pool).await.unwrap().get(0)
 }
 
-/// Somebody who wants to write two hundred times holds up whoever wants to write once by a turn.
+/// A caller that wants to write two hundred times delays a single write by one permit only.
 async fn writers_take_turns(database: Database, connections: u32) {
     let person = |number| OnBehalfOf::Person(UserId::new(Timestamp::from_millis(0), [number; 10]));
     let begin = |who| {
@@ -84,9 +84,9 @@ async fn writers_take_turns_on_postgres() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_caller_who_leaves_leaves_no_transaction_behind() {
+async fn cancelled_caller_leaves_no_open_transaction() {
     let database = on_postgres("leaves").await;
-    // Connections that are there: what is cancelled below is the BEGIN, not the connecting.
+    // Open the connections first, so that the cancelled step is `BEGIN`, not connecting.
     join_all((0..CONNECTIONS).map(|_| is_in_transaction(&database))).await;
     for polls in 0..60 {
         let mut leaving = Box::pin(database.begin());
@@ -102,7 +102,7 @@ async fn a_caller_who_leaves_leaves_no_transaction_behind() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_aborted_connection_fails_one_caller_at_most() {
+async fn aborted_connection_fails_at_most_one_caller() {
     let database = on_postgres("aborted").await;
     join_all((0..4).map(|_| is_in_transaction(&database))).await;
     for _ in 0..4 {
@@ -136,13 +136,13 @@ async fn transaction_sets_isolation_and_durability_explicitly() {
     }
 }
 
-/// Why a database can't be opened.
+/// The error that opening the database fails with.
 async fn refusal(url: &str) -> String {
     let refused = Database::open(url).await;
     refused.err().expect("it can’t be served").to_string()
 }
 
-/// A role of the database's own and the same URL for it. Roles are of the whole server.
+/// Creates a role and returns its URL for the same database. Roles belong to the whole server.
 async fn role(database: &Database, url: &str, options: &str) -> String {
     let (server, name) = url.rsplit_once('/').unwrap();
     let make = format!("CREATE ROLE {name} LOGIN PASSWORD 'se#cret' {options}");
@@ -154,7 +154,7 @@ async fn role(database: &Database, url: &str, options: &str) -> String {
 }
 
 #[tokio::test]
-async fn an_encoding_that_cannot_hold_every_name_is_refused() {
+async fn database_is_refused_when_encoding_is_not_utf8() {
     let latin = "ENCODING 'LATIN1' TEMPLATE template0 LC_COLLATE 'C' LC_CTYPE 'C'";
     let url = latchkey_test_database::on_postgres("latin", latin).await;
     let why = refusal(&url).await;
@@ -162,7 +162,7 @@ async fn an_encoding_that_cannot_hold_every_name_is_refused() {
 }
 
 #[tokio::test]
-async fn a_schema_of_a_later_version_is_refused() {
+async fn schema_of_a_later_version_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let sqlite = format!("sqlite://{}/latchkey.db", folder.path().display());
     for url in [sqlite, latchkey_test_database::on_postgres("later", "").await] {
@@ -197,7 +197,7 @@ async fn role_without_create_serves_migrated_database() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_keeps_a_node_from_connecting_is_said_with_the_host() {
+async fn connection_error_names_the_host() {
     let url = latchkey_test_database::on_postgres("cause", "").await;
     let database = Database::open(&url).await.unwrap();
     let full = role(&database, &url, "CONNECTION LIMIT 0").await;
@@ -211,7 +211,7 @@ async fn what_keeps_a_node_from_connecting_is_said_with_the_host() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn no_connection_is_used_that_was_made_before_a_renewal() {
+async fn connections_older_than_renewal_are_not_reused() {
     let database = on_postgres("renewal").await;
     let pids = async || {
         let asked = (0..CONNECTIONS)

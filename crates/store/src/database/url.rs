@@ -1,8 +1,7 @@
-//! Where the database is, as a setting says it.
+//! Parses the database URL.
 //!
-//! The text holds a password, so what is wrong with it is said without repeating it. sqlx's own
-//! parser repeats what it does not know, `sslpassword` too, and takes a password with a `#` in it
-//! for a port.
+//! The URL contains a password, so an error never repeats it. sqlx's own parser logs parameters
+//! that it does not know, `sslpassword` too, and takes a password with a `#` in it for a port.
 
 use std::fmt;
 
@@ -11,7 +10,7 @@ use sea_orm::sqlx::postgres::PgConnectOptions;
 use sea_orm::{DbErr, RuntimeErr};
 use url::{ParseError, Url};
 
-/// What sqlx understands; the rest of libpq's parameters are left out, with a word in the log.
+/// Parameters that sqlx supports. libpq's other parameters are dropped, with a warning in the log.
 const KNOWN: [&str; 18] = [
     "sslmode",
     "ssl-mode",
@@ -33,7 +32,7 @@ const KNOWN: [&str; 18] = [
     "options",
 ];
 
-/// Why a text is no URL of a database. No variant holds any part of it that may be secret.
+/// Why a text is not a database URL. No variant contains any part that may be secret.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(super) enum UrlError {
     #[error("use sqlite://path or postgres://user:password@host:5432/database")]
@@ -68,24 +67,24 @@ impl From<UrlError> for DbErr {
     }
 }
 
-/// Where a database is.
+/// Which database a URL names.
 pub(super) enum Place {
     Sqlite,
     Postgres(Box<Postgres>),
 }
 
-/// How to reach a PostgreSQL.
+/// How to connect to a PostgreSQL.
 #[derive(Clone)]
 pub struct Postgres(pub(super) PgConnectOptions);
 
 impl Postgres {
-    /// Options to connect with.
+    /// Options of a connection.
     pub const fn options(&self) -> &PgConnectOptions {
         &self.0
     }
 }
 
-/// Where it is, for logs and errors.
+/// Host and port for logs and errors.
 impl fmt::Display for Postgres {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0.get_socket() {
@@ -112,13 +111,13 @@ fn is_in_memory(rest: &str) -> bool {
     rest.is_empty() || rest.contains(":memory:") || rest.contains("mode=memory")
 }
 
-/// Reads the URL of a PostgreSQL.
+/// Parses a PostgreSQL URL.
 pub(super) fn postgres(text: &str) -> Result<Postgres, UrlError> {
     let mut url = Url::parse(text)?;
     let ambiguous = |part: &str| part.contains('@');
     let path = url.path().strip_prefix('/').unwrap_or_default();
-    // A password with one of these ends the part that it stands in: the rest of it is found further
-    // on.
+    // A password with an unescaped `#`, `/` or `?` ends its part of the URL early. The rest of it
+    // then shows up in a later part.
     if url.fragment().is_some()
         || ambiguous(path)
         || path.contains('/')
@@ -136,11 +135,11 @@ pub(super) fn postgres(text: &str) -> Result<Postgres, UrlError> {
         url.query_pairs_mut().extend_pairs(known);
     }
     let options = PgConnectOptions::from_url(&url).map_err(|_| UrlError::Value)?;
-    // An IPv6 literal stands in brackets in a URL, and nowhere else.
+    // An IPv6 literal has brackets in a URL only.
     let host = options.get_host().trim_start_matches('[').trim_end_matches(']').to_owned();
     let options = if options.get_socket().is_some() { options } else { options.host(&host) };
-    // PgBouncer refuses a client that names it, unless it is configured to ignore it. Numbers come
-    // in binary.
+    // PgBouncer rejects a client that sends `extra_float_digits`, unless configured to ignore it.
+    // It is not needed: sqlx transfers numbers in binary.
     Ok(Postgres(options.extra_float_digits(None).disable_statement_logging()))
 }
 
@@ -148,7 +147,7 @@ fn is_known(name: &str) -> bool {
     KNOWN.contains(&name) || name.starts_with("options[")
 }
 
-/// A name that is surely none of a secret's parts.
+/// Returns `name` only if it can't be part of a secret.
 fn nameable(name: &str) -> &str {
     let plain =
         name.len() <= 40 && name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_');
@@ -168,7 +167,7 @@ mod tests {
     }
 
     #[test]
-    fn a_url_leads_to_the_host_that_it_names() {
+    fn postgres_url_parses_to_its_host_and_port() {
         assert_eq!(shown("postgres://u:p@db.example/keys"), "PostgreSQL at db.example:5432");
         assert_eq!(shown("postgresql://u@[::1]:5433/keys"), "PostgreSQL at ::1:5433");
         assert_eq!(shown("postgres://u:p%23s@h/keys?sslmode=disable"), "PostgreSQL at h:5432");
@@ -180,7 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_is_said_without_the_password() {
+    fn url_error_does_not_contain_the_password() {
         for text in [
             "postgres://u:secret#1@h/keys",
             "postgres://u:secret/1@h/keys",
@@ -201,7 +200,7 @@ mod tests {
     }
 
     #[test]
-    fn an_sqlite_is_a_file() {
+    fn in_memory_sqlite_is_refused() {
         for text in ["sqlite::memory:", "sqlite://:memory:", "sqlite:", "sqlite://x?mode=memory"] {
             assert_eq!(error(text), UrlError::Memory, "{text}");
         }
@@ -209,7 +208,7 @@ mod tests {
     }
 
     #[test]
-    fn only_names_that_hold_nothing_are_logged() {
+    fn parameter_name_is_hidden_when_it_may_be_secret() {
         assert_eq!(nameable("sslpassword"), "sslpassword");
         for name in ["Pa55word", "p@ss", &"a".repeat(41)] {
             assert_eq!(nameable(name), "(not shown)");

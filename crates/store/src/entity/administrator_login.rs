@@ -1,4 +1,4 @@
-//! Logins of administrators, each bound to the GitHub id that first signed in with it.
+//! Administrators' logins, each bound to the GitHub id that first signed in with it.
 
 use latchkey_domain::time::Timestamp;
 use sea_orm::entity::prelude::*;

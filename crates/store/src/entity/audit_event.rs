@@ -1,4 +1,4 @@
-//! Rows of the audit logs, each organization's a chain of hashes.
+//! Audit log events. Each organization's log is a hash chain.
 
 use latchkey_domain::audit::{ActorKind, AuditAction, TargetKind};
 use latchkey_domain::id::{AuditEventId, OrganizationId};

@@ -1,4 +1,4 @@
-//! Where each organization's audit log ends.
+//! The end of each organization's audit log.
 
 use latchkey_domain::id::OrganizationId;
 use sea_orm::entity::prelude::*;

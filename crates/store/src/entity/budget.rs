@@ -1,4 +1,4 @@
-//! What was used of a key's token budget in one period.
+//! Tokens used of a key's budget, per period.
 
 use sea_orm::entity::prelude::*;
 

@@ -1,4 +1,4 @@
-//! Calls that were not admitted, the newest of each key.
+//! The latest denied calls of each key.
 
 use sea_orm::entity::prelude::*;
 

@@ -1,4 +1,4 @@
-//! Creates and rotations that a client may send again.
+//! Idempotency keys of creates and rotations, so that a client may retry them.
 
 use latchkey_domain::id::KeyId;
 use latchkey_domain::time::Timestamp;

@@ -1,4 +1,4 @@
-//! Creates without a secret that a client may send again.
+//! Idempotency keys of creates without a secret.
 
 use latchkey_domain::time::Timestamp;
 use sea_orm::entity::prelude::*;

@@ -1,4 +1,4 @@
-//! Calls whose items are being stored in several transactions.
+//! Ingest calls whose items are stored in several transactions.
 
 use latchkey_domain::time::Timestamp;
 use sea_orm::entity::prelude::*;

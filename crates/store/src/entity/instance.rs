@@ -1,4 +1,4 @@
-//! What this installation knows of itself.
+//! State of this installation.
 
 use sea_orm::entity::prelude::*;
 

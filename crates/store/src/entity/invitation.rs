@@ -1,4 +1,4 @@
-//! Who is invited to which organization, in which role.
+//! Invitations to organizations, with the roles that they grant.
 
 use latchkey_domain::id::{InvitationId, OrganizationId, UserId};
 use latchkey_domain::role::Role;
@@ -11,7 +11,7 @@ pub struct Model {
     #[sea_orm(primary_key, auto_increment = false)]
     pub id: InvitationId,
     pub organization_id: OrganizationId,
-    /// As it was typed. Case is ignored.
+    /// As typed. Case is ignored.
     pub login: String,
     pub role: Role,
     pub created_at: Timestamp,

@@ -1,4 +1,4 @@
-//! When a person invited somebody, for the last hour.
+//! Times of a person's invitations within the last hour.
 
 use latchkey_domain::id::{InvitationId, UserId};
 use latchkey_domain::time::Timestamp;

@@ -1,4 +1,4 @@
-//! Counters of keys, by resolution, start and outcome.
+//! Usage counters per key, resolution, start and outcome.
 
 use sea_orm::entity::prelude::*;
 
@@ -18,7 +18,7 @@ pub struct Model {
     pub prompt_tokens: i64,
     pub completion_tokens: i64,
     pub estimated_tokens: i64,
-    /// Telemetry that was not stored.
+    /// Dropped telemetry items.
     pub rejected_items: i64,
 }
 

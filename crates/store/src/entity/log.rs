@@ -20,12 +20,12 @@ pub struct Model {
     pub kind: String,
     pub message: String,
     pub client_timestamp: Option<Timestamp>,
-    /// None of rows from before sizes were counted.
+    /// `None` for rows that are older than the size counter.
     pub project_id: Option<ProjectId>,
     pub bytes: i64,
-    /// Beyond the millisecond of `timestamp`.
+    /// Nanoseconds beyond the millisecond of `timestamp`.
     pub nanos: i32,
-    /// A digest of the whole item; none of rows from before 2026-11-29.
+    /// Digest of the whole item; `None` for rows from before 2026-11-29.
     pub fingerprint: Option<Uuid>,
     pub meta: Option<String>,
 }

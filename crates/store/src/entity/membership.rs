@@ -1,4 +1,4 @@
-//! Who is a member of which organization, in which role.
+//! Members of organizations, with their roles.
 
 use latchkey_domain::id::{OrganizationId, UserId};
 use latchkey_domain::role::Role;

@@ -1,4 +1,4 @@
-//! The tables as SeaORM sees them. Joins are written where they are used, with their tenant scope.
+//! SeaORM entities. Joins are written where they are used, with their tenant scope.
 #![expect(missing_docs, reason = "a column's name says what it holds; exceptions are documented")]
 
 pub mod administrator_login;

@@ -1,4 +1,4 @@
-//! A node that shares limits per minute with others.
+//! Nodes that share rate limits.
 
 use sea_orm::entity::prelude::*;
 

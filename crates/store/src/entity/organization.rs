@@ -14,7 +14,7 @@ pub struct Model {
     pub tier: Tier,
     pub created_at: Timestamp,
     pub deleted_at: Option<Timestamp>,
-    /// None: all numbers are the tier's.
+    /// `None`: all limits are the tier's.
     pub tier_overrides: Option<TierOverrides>,
 }
 

@@ -1,4 +1,4 @@
-//! The live requests of a project in a calendar month.
+//! Live requests of a project per calendar month.
 
 use sea_orm::entity::prelude::*;
 

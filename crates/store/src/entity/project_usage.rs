@@ -1,4 +1,4 @@
-//! Counters of projects, by resolution, start, environment and outcome.
+//! Usage counters per project, resolution, start, environment and outcome.
 
 use sea_orm::entity::prelude::*;
 
@@ -19,7 +19,7 @@ pub struct Model {
     pub prompt_tokens: i64,
     pub completion_tokens: i64,
     pub estimated_tokens: i64,
-    /// Telemetry that was not stored.
+    /// Dropped telemetry items.
     pub rejected_items: i64,
 }
 

@@ -17,7 +17,7 @@ pub struct Model {
     pub ended_at: Option<Timestamp>,
     pub ip: Option<String>,
     pub user_agent: Option<String>,
-    /// Why it ended, if it did before its time.
+    /// Why the session ended, if it ended before it expired.
     pub end_reason: Option<SessionEndReason>,
 }
 

@@ -1,4 +1,4 @@
-//! OAuth states of sign-ins under way.
+//! OAuth states of sign-ins in progress.
 
 use latchkey_domain::time::Timestamp;
 use sea_orm::entity::prelude::*;

@@ -1,4 +1,4 @@
-//! How much telemetry a project has.
+//! Size of a project's stored telemetry.
 
 use latchkey_domain::id::ProjectId;
 use sea_orm::entity::prelude::*;

@@ -1,4 +1,4 @@
-//! Rows hold what the domain's types hold, on both databases.
+//! Columns round-trip the domain's types, on both databases.
 
 use latchkey_domain::id::OrganizationId;
 use latchkey_domain::tier::{Count, Tier, TierOverrides};

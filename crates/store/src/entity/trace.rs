@@ -23,16 +23,16 @@ pub struct Model {
     pub parent_span_id: Option<String>,
     pub duration_ms: f64,
     pub meta: Option<String>,
-    /// None of rows from before sizes were counted.
+    /// `None` for rows that are older than the size counter.
     pub project_id: Option<ProjectId>,
     pub bytes: i64,
-    /// Beyond the millisecond of `timestamp`.
+    /// Nanoseconds beyond the millisecond of `timestamp`.
     pub nanos: i32,
-    /// A digest of the whole item; none of rows from before 2026-11-29.
+    /// Digest of the whole item; `None` for rows from before 2026-11-29.
     pub fingerprint: Option<Uuid>,
-    /// The span's kind, if it is one.
+    /// Kind of the span; `None` if the item is not a span.
     pub kind: Option<String>,
-    /// The span's status, if it has set one.
+    /// Status of the span, if set.
     pub status: Option<String>,
 }
 

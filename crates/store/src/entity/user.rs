@@ -14,7 +14,7 @@ pub struct Model {
     pub name: Option<String>,
     pub avatar_url: Option<String>,
     pub created_at: Timestamp,
-    /// Whether nobody signed in under this login since.
+    /// Whether nobody has signed in with this login since.
     pub holds_login: bool,
 }
 

@@ -13,7 +13,7 @@ const BOUNDS: QueueBounds = QueueBounds {
 
 type Waiting<'a> = Pin<Box<dyn Future<Output = Result<QueuePermit<u8>, QueueFull>> + 'a>>;
 
-/// Comes in; none: it has to wait.
+/// Acquires a permit without waiting; `None` if it would have to wait.
 fn now(turns: &FairQueue<u8>, lane: u8) -> Option<QueuePermit<u8>> {
     turns.turn(lane, 1).now_or_never()?.ok()
 }
@@ -29,7 +29,7 @@ fn is_empty(turns: &FairQueue<u8>) -> bool {
     state.lanes.is_empty() && state.order.is_empty() && state.running == 0
 }
 
-/// The lanes of those who wait, in the order in which they go on.
+/// Lanes of the waiting calls, in the order in which they run.
 fn order(running: Vec<QueuePermit<u8>>, mut waiting: Vec<(u8, Waiting<'_>)>) -> Vec<u8> {
     let mut running = VecDeque::from(running);
     let mut order = Vec::new();
@@ -50,19 +50,19 @@ fn order(running: Vec<QueuePermit<u8>>, mut waiting: Vec<(u8, Waiting<'_>)>) -> 
 }
 
 #[test]
-fn few_are_under_way_and_lanes_take_turns() {
+fn lanes_alternate_when_permits_are_scarce() {
     let turns = FairQueue::new(BOUNDS);
     let running = vec![now(&turns, 1).unwrap(), now(&turns, 1).unwrap()];
     let waiting = [1, 1, 1, 2, 3].map(|lane| (lane, later(&turns, lane)));
     assert_eq!(turns.waiting(), 5);
-    // Who has all that is under way comes after those who have nothing.
+    // A lane that holds all permits comes after lanes that hold none.
     assert_eq!(order(running, waiting.into()), [2, 3, 1, 1, 1]);
     assert_eq!(turns.counts(), (Size::default(), 0));
     assert!(is_empty(&turns));
 }
 
 #[test]
-fn one_lane_has_no_more_under_way_than_it_may() {
+fn lane_does_not_exceed_its_running_limit() {
     let turns = FairQueue::new(QueueBounds { running: 3, running_of_one: 2, ..BOUNDS });
     let mut of_one = vec![now(&turns, 1).unwrap(), now(&turns, 1).unwrap()];
     let mut third = later(&turns, 1);
@@ -76,7 +76,7 @@ fn one_lane_has_no_more_under_way_than_it_may() {
 }
 
 #[test]
-fn whoever_goes_while_waiting_leaves_nothing_behind() {
+fn cancelled_waiter_leaves_no_state() {
     let turns = FairQueue::new(BOUNDS);
     let running = [now(&turns, 1), now(&turns, 1)];
     for _ in 0..1_000 {
@@ -92,7 +92,7 @@ fn whoever_goes_while_waiting_leaves_nothing_behind() {
     }
     assert!(turns.state().lanes[&20].waiting.len() < 10);
     drop(running);
-    // It was given a turn, and goes without having taken it.
+    // It was granted a permit and is cancelled before it takes it.
     drop(gone);
     assert!((&mut stays).now_or_never().is_some());
     assert_eq!(turns.counts(), (Size::default(), 0));
@@ -100,7 +100,7 @@ fn whoever_goes_while_waiting_leaves_nothing_behind() {
 }
 
 #[test]
-fn what_waits_is_bounded_in_all_and_of_a_lane() {
+fn queue_is_bounded_in_total_and_per_lane() {
     let turns = FairQueue::new(BOUNDS);
     let mut places = Vec::new();
     let whole = BOUNDS.of_one.bytes;

@@ -8,7 +8,7 @@ use crate::database::Database;
 
 const ITEMS: u32 = 2_500;
 
-/// A SQLite of before, with rows in all of its tables.
+/// An older SQLite installation with rows in all of its tables.
 async fn old_installation() -> (DatabaseConnection, String, TempDir) {
     let folder = tempfile::tempdir().unwrap();
     let url = format!("sqlite://{}/latchkey.db?mode=rwc", folder.path().display());
@@ -44,7 +44,7 @@ async fn old_installation() -> (DatabaseConnection, String, TempDir) {
     (old, url, folder)
 }
 
-/// Every row of a table, in both files together, each once; and how often the sums add up to.
+/// Every row of a table, from both files together, each once.
 async fn rows(moving: &mut Move, table: &Moved) -> Vec<String> {
     let Moved { name, key, rest } = table;
     let columns = format!("{key}, {rest}");
@@ -53,7 +53,7 @@ async fn rows(moving: &mut Move, table: &Moved) -> Vec<String> {
     let row = quoted.join(" || ',' || ");
     let mut parts = vec![format!("SELECT {row} AS r FROM telemetry.{name}")];
     if moving.is_there(table).await.unwrap() {
-        // A row that is in both files was copied and not deleted yet.
+        // A row in both files was copied and is not deleted yet.
         parts.push(format!("SELECT {row} AS r FROM main.{name}"));
     }
     let sql = format!("SELECT r FROM ({}) ORDER BY r", parts.join(" UNION "));
@@ -70,7 +70,7 @@ async fn all_rows(moving: &mut Move) -> Vec<Vec<String>> {
 }
 
 #[tokio::test]
-async fn a_move_that_is_cut_off_anywhere_loses_and_doubles_nothing() {
+async fn interrupted_move_neither_loses_nor_doubles_rows() {
     let (old, url, folder) = old_installation().await;
     let main = old.get_sqlite_connection_pool().clone();
     let file = folder.path().join("latchkey-telemetry.db");
@@ -90,7 +90,7 @@ async fn a_move_that_is_cut_off_anywhere_loses_and_doubles_nothing() {
             steps += 1;
             ends.push(step);
         }
-        // Whatever it had in mind is gone, as with the process.
+        // Its state in memory is lost, as if the process had been killed.
         moving.connection.close().await.unwrap();
         moving = Move::begin(&main, &file).await.unwrap();
         assert_eq!(all_rows(&mut moving).await, before, "after {steps} steps");
@@ -103,7 +103,7 @@ async fn a_move_that_is_cut_off_anywhere_loses_and_doubles_nothing() {
     old.close().await.unwrap();
     made.close().await.unwrap();
 
-    // Those who start now find everything where it belongs, and nothing to do.
+    // Later starts find every row in its place and have nothing to do.
     for _ in 0..2 {
         let database = Database::open(&url).await.unwrap();
         let telemetry = database.telemetry().reader().get_sqlite_connection_pool();
@@ -117,7 +117,7 @@ async fn a_move_that_is_cut_off_anywhere_loses_and_doubles_nothing() {
 }
 
 #[tokio::test]
-async fn an_old_installation_is_moved_by_its_next_start() {
+async fn old_installation_is_moved_at_next_start() {
     let (old, url, _folder) = old_installation().await;
     old.close().await.unwrap();
     let (first, second) = tokio::join!(Database::open(&url), Database::open(&url));
