@@ -278,9 +278,9 @@ async fn change(
     let column = Expr::col(budget::Column::Used);
     let update = budget::Entity::update_many()
         .col_expr(budget::Column::Used, column.add(difference))
-        .filter(budget::Column::KeyId.eq(window.key.as_uuid()))
-        .filter(budget::Column::Period.eq(window.period.as_str()))
-        .filter(budget::Column::StartsAt.eq(window.starts_at.as_millis()));
+        .filter(budget::Column::KeyId.eq(window.key))
+        .filter(budget::Column::Period.eq(window.period))
+        .filter(budget::Column::StartsAt.eq(window.starts_at));
     in_time(async {
         let _turn = checker.database.turn(who).await?;
         update.exec(checker.database.writer()).await?;
@@ -325,19 +325,19 @@ impl Checker {
             windows.map(|window| (window, self.leases.unused(window.0))).collect();
         let rows = budget::Entity::find()
             .filter(
-                budget::Column::KeyId.is_in(windows.iter().map(|((one, ..), _)| one.key.as_uuid())),
+                budget::Column::KeyId.is_in(windows.iter().map(|((one, ..), _)| one.key)),
             )
             .filter(
                 budget::Column::StartsAt
-                    .is_in(windows.iter().map(|((one, ..), _)| one.starts_at.as_millis())),
+                    .is_in(windows.iter().map(|((one, ..), _)| one.starts_at)),
             )
             .all(self.database.reader())
             .await?;
         let states = windows.into_iter().map(|((window, limit, resets_at), unused)| {
             let row = rows.iter().find(|row| {
-                row.key_id == window.key.as_uuid()
-                    && row.period == window.period.as_str()
-                    && row.starts_at == window.starts_at.as_millis()
+                row.key_id == window.key
+                    && row.period == window.period
+                    && row.starts_at == window.starts_at
             });
             let used = row.and_then(|row| u64::try_from(row.used).ok()).unwrap_or_default();
             (window.key, state(limit, window.period, used.saturating_sub(unused), resets_at))
@@ -366,9 +366,9 @@ async fn add(
     let Some(room) = limit.checked_sub(amount) else { return Ok(None) };
     let used = (budget::Entity, budget::Column::Used);
     let row = budget::ActiveModel {
-        key_id: Set(window.key.as_uuid()),
-        period: Set(window.period.as_str().to_owned()),
-        starts_at: Set(window.starts_at.as_millis()),
+        key_id: Set(window.key),
+        period: Set(window.period),
+        starts_at: Set(window.starts_at),
         used: Set(tokens(amount)),
     };
     let key = [budget::Column::KeyId, budget::Column::Period, budget::Column::StartsAt];
@@ -394,9 +394,9 @@ async fn used_of(checker: &Checker, window: BudgetWindow) -> Result<u64, Error> 
     let used: Option<i64> = budget::Entity::find()
         .select_only()
         .column(budget::Column::Used)
-        .filter(budget::Column::KeyId.eq(window.key.as_uuid()))
-        .filter(budget::Column::Period.eq(window.period.as_str()))
-        .filter(budget::Column::StartsAt.eq(window.starts_at.as_millis()))
+        .filter(budget::Column::KeyId.eq(window.key))
+        .filter(budget::Column::Period.eq(window.period))
+        .filter(budget::Column::StartsAt.eq(window.starts_at))
         .into_tuple()
         .one(checker.database.reader())
         .await?;

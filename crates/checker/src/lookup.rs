@@ -4,10 +4,9 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use latchkey_domain::outcome::Outcome;
-use latchkey_domain::time::Timestamp;
 use latchkey_store::Error;
 use latchkey_store::database::{in_time, primary};
-use latchkey_store::decode::{self, Plan};
+use latchkey_store::decode::Plan;
 use latchkey_store::entity::{key, organization, project};
 use sea_orm::{
     ColumnTrait, Condition, EntityTrait, FromQueryResult, JoinType, QueryFilter, QuerySelect,
@@ -129,42 +128,41 @@ pub(crate) async fn query(
     let Some(found) = found else { return Ok(None) };
     let row = key::Model::from_query_result(&found, "A_")?;
     let organization = organization::Model::from_query_result(&found, "B_")?;
-    record(&row, &organization).map(Some)
+    record(row, &organization).map(Some)
 }
 
-fn record(row: &key::Model, organization: &organization::Model) -> Result<KeyRecord, Error> {
+fn record(row: key::Model, organization: &organization::Model) -> Result<KeyRecord, Error> {
     let plan = Plan::of(organization);
-    let limits = decode::limits(row)?;
     let old = match (&row.old_digest, row.old_ends_at) {
         (Some(digest), Some(ends_at)) => {
             let digest = KeyDigest::from_bytes(digest).ok_or(Error::Corrupt("old digest"))?;
-            Some((digest, Timestamp::from_millis(ends_at)))
+            Some((digest, ends_at))
         }
         _ => None,
     };
     let extended = ExtendedLimits {
-        tpm: limits.tpm,
-        max_parallel: limits.max_parallel,
-        budget: limits.token_limit.zip(limits.token_limit_period),
-        models: limits.allowed_models,
-        networks: limits.allowed_cidrs,
-        permissions: limits.permissions,
+        tpm: row.tpm,
+        max_parallel: row.max_parallel,
+        budget: row.token_limit.zip(row.token_limit_period),
+        models: row.allowed_models,
+        networks: row.allowed_cidrs,
+        permissions: row.permissions,
         overrides: plan.overrides,
         old,
     };
     Ok(KeyRecord {
-        id: row.id.into(),
-        project: row.project_id.into(),
+        id: row.id,
+        project: row.project_id,
         organization: organization.id,
         tier: plan.tier,
-        application: row.application_id.map(Into::into),
-        kind: decode::kind(row)?,
+        application: row.application_id,
+        kind: row.kind,
         name: row.name.as_str().into(),
-        environment: decode::environment(row)?,
-        created_by: row.created_by.into(),
-        revoked_at: row.revoked_at.map(Timestamp::from_millis),
-        expires_at: row.expires_at.map(Timestamp::from_millis),
-        rpm: limits.rpm,
+        environment: row.environment,
+        created_by: row.created_by,
+        revoked_at: row.revoked_at,
+        expires_at: row.expires_at,
+        rpm: row.rpm,
         extended: (extended != NOTHING).then(|| Box::new(extended)),
     })
 }

@@ -25,7 +25,7 @@ from_words!(KeyKind);
 from_name!(KeyKind);
 
 /// Whether a key is for production or for testing.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "lowercase")]
 #[derive(strum::EnumCount, strum::VariantArray, strum::VariantNames)]

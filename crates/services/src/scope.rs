@@ -260,7 +260,7 @@ pub(crate) async fn project_of_key(
         .join(JoinType::InnerJoin, project::Relation::Key.def())
         .filter(key::Column::Id.eq(named.id));
     if let Some(kind) = named.kind {
-        query = query.filter(key::Column::Kind.eq(kind.as_str()));
+        query = query.filter(key::Column::Kind.eq(kind));
     }
     find_project(services, actor, query, permission).await
 }

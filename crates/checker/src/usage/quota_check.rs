@@ -60,8 +60,8 @@ async fn look(checker: &Checker, project: ProjectId, month: Month) -> Result<(),
     let total: Option<i64> = project_month::Entity::find()
         .select_only()
         .column(project_month::Column::Requests)
-        .filter(project_month::Column::ProjectId.eq(project.as_uuid()))
-        .filter(project_month::Column::Month.eq(month.start().as_millis()))
+        .filter(project_month::Column::ProjectId.eq(project))
+        .filter(project_month::Column::Month.eq(month.start()))
         .into_tuple()
         .one(checker.database.telemetry().reader())
         .await?;

@@ -13,13 +13,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use latchkey_domain::id::ProjectId;
-use latchkey_domain::time::Timestamp;
 use latchkey_domain::usage::Month;
 use sea_orm::sea_query::{Expr, ExprTrait, OnConflict};
 use sea_orm::{
     ActiveModelTrait, ColumnTrait, DatabaseTransaction, EntityTrait, Iterable, QueryFilter, Set,
 };
-use uuid::Uuid;
 
 use super::buffer::UsageBuffer;
 use super::pending::{Counts, PendingCounters, UsageBatch};
@@ -41,7 +39,7 @@ const SUMS: &[&str] =
     &["requests", "prompt_tokens", "completion_tokens", "estimated_tokens", "rejected_items"];
 
 /// What projects have used of their months.
-type Totals = BTreeMap<(Uuid, Month), u64>;
+type Totals = BTreeMap<(ProjectId, Month), u64>;
 
 impl Checker {
     /// Writes what was counted since the last time, all of it or nothing; what was not written is
@@ -82,7 +80,7 @@ async fn write(
     let totals = within(timeout, write_all(checker, &taken.batch, &months)).await?;
     let batch = taken.is_written();
     for month in months {
-        let total = totals.get(&(month.project.as_uuid(), month.month)).copied();
+        let total = totals.get(&(month.project, month.month)).copied();
         meter.quota.written(month, total.unwrap_or_default(), looked_at);
     }
     denials::prune(checker, &batch).await;
@@ -130,9 +128,9 @@ async fn add_counters(transaction: &DatabaseTransaction, batch: &UsageBatch) -> 
     let mut of_keys: BTreeMap<_, (ProjectId, Counts)> = BTreeMap::new();
     let mut of_projects: BTreeMap<_, Counts> = BTreeMap::new();
     for (key, unwritten) in batch {
-        let (project, environment) = (unwritten.project, unwritten.environment.as_str());
+        let (project, environment) = (unwritten.project, unwritten.environment);
         for counter in &unwritten.counters {
-            let (outcome, counts) = (counter.outcome.as_str(), counter.counts);
+            let (outcome, counts) = (counter.outcome, counter.counts);
             for resolution in Resolution::ALL {
                 let start = resolution.floor(counter.minute);
                 let place = (*key, resolution, start, outcome);
@@ -146,11 +144,11 @@ async fn add_counters(transaction: &DatabaseTransaction, batch: &UsageBatch) -> 
     }
     let rows = of_keys.into_iter().map(|((key, resolution, start, outcome), (project, counts))| {
         key_usage::ActiveModel {
-            key_id: Set(key.as_uuid()),
-            project_id: Set(project.as_uuid()),
+            key_id: Set(key),
+            project_id: Set(project),
             resolution: Set(resolution.as_str().to_owned()),
-            start: Set(start.as_millis()),
-            outcome: Set(outcome.to_owned()),
+            start: Set(start),
+            outcome: Set(outcome),
             requests: Set(stored(counts.requests)),
             prompt_tokens: Set(stored(counts.tokens.prompt)),
             completion_tokens: Set(stored(counts.tokens.completion)),
@@ -161,11 +159,11 @@ async fn add_counters(transaction: &DatabaseTransaction, batch: &UsageBatch) -> 
     add(transaction, rows.collect(), SUMS).await?;
     let rows = of_projects.into_iter().map(
         |((project, resolution, start, environment, outcome), counts)| project_usage::ActiveModel {
-            project_id: Set(project.as_uuid()),
+            project_id: Set(project),
             resolution: Set(resolution.as_str().to_owned()),
-            start: Set(start.as_millis()),
-            environment: Set(environment.to_owned()),
-            outcome: Set(outcome.to_owned()),
+            start: Set(start),
+            environment: Set(environment),
+            outcome: Set(outcome),
             requests: Set(stored(counts.requests)),
             prompt_tokens: Set(stored(counts.tokens.prompt)),
             completion_tokens: Set(stored(counts.tokens.completion)),
@@ -182,23 +180,23 @@ async fn add_months(
     months: &[MonthCount],
 ) -> Result<Totals, Error> {
     let rows = months.iter().map(|count| project_month::ActiveModel {
-        project_id: Set(count.project.as_uuid()),
-        month: Set(count.month.start().as_millis()),
+        project_id: Set(count.project),
+        month: Set(count.month.start()),
         requests: Set(count.requests),
     });
     add(transaction, rows.collect(), &["requests"]).await?;
     let mut totals = BTreeMap::new();
     for some in months.chunks(ROWS_PER_STATEMENT) {
         // One month, or two around midnight: these times all projects, rather than pairs.
-        let projects = some.iter().map(|count| count.project.as_uuid());
-        let starts = some.iter().map(|count| count.month.start().as_millis());
+        let projects = some.iter().map(|count| count.project);
+        let starts = some.iter().map(|count| count.month.start());
         let rows = project_month::Entity::find()
             .filter(project_month::Column::ProjectId.is_in(projects))
             .filter(project_month::Column::Month.is_in(starts.collect::<BTreeSet<_>>()))
             .all(transaction)
             .await?;
         totals.extend(rows.into_iter().map(|row| {
-            let month = Month::of(Timestamp::from_millis(row.month));
+            let month = Month::of(row.month);
             ((row.project_id, month), u64::try_from(row.requests).unwrap_or_default())
         }));
     }

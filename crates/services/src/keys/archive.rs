@@ -15,7 +15,6 @@ use crate::error::Error;
 use crate::retry::retried;
 use crate::scope::{self, Begun, KeyRef};
 use crate::services::Services;
-use latchkey_store::decode;
 
 /// Hides a key that is revoked or expired. Again, it changes nothing.
 ///
@@ -59,18 +58,18 @@ async fn set_once(
     let mut scope = scope::project_of_key(services, actor, key, Permission::KeysWrite).await?;
     let Begun { transaction, by, .. } = scope.begin(services, actor).await?;
     let mut key = find_locked(&transaction, &scope, key.id).await?;
-    scope.require(to_write(decode::kind(&key)?))?;
+    scope.require(to_write(key.kind))?;
     let now = services.clock.now();
     if row::status(&key, now) == KeyStatus::Active {
         return Err(Error::Conflict("Only a revoked or expired key can be archived."));
     }
     if archived != key.archived_at.is_some() {
-        key.archived_at = archived.then_some(now.as_millis());
+        key.archived_at = archived.then_some(now);
         key = key.into_active_model().reset_all().update(&transaction).await?;
         let action = if archived { AuditAction::KeyArchived } else { AuditAction::KeyUnarchived };
         let changes = Changes::default();
         events::record(services, &transaction, &scope, &by, action, &key, changes).await?;
         transaction.commit().await?;
     }
-    to_api_key(key, now)
+    Ok(to_api_key(key, now))
 }

@@ -10,7 +10,7 @@ use sea_orm::{ActiveModelTrait, IntoActiveModel};
 
 use super::events;
 use super::limits::{EXPIRY_PAST, HALF_BUDGET, check_name, check_tier, half_budget};
-use super::row::{self, search_text, to_api_key, to_column, to_json};
+use super::row::{self, search_text, to_api_key};
 use super::{find_locked, to_write};
 use crate::actor::Actor;
 use crate::error::Error;
@@ -18,7 +18,6 @@ use crate::retry::retried;
 use crate::scope::{self, Begun, KeyRef};
 use crate::services::Services;
 use latchkey_checker::KeyInvalidation;
-use latchkey_store::decode;
 use latchkey_store::entity::key;
 
 /// Changes a key; what the patch does not name stays. When this returns, every check goes by the
@@ -46,7 +45,7 @@ async fn change_once(
     let mut scope = scope::project_of_key(services, actor, key, Permission::KeysWrite).await?;
     let Begun { transaction, by, within: project } = scope.begin(services, actor).await?;
     let row = find_locked(&transaction, &scope, key.id).await?;
-    let kind = decode::kind(&row)?;
+    let kind = row.kind;
     scope.require(to_write(kind))?;
     let now = services.clock.now();
     let before = row::status(&row, now);
@@ -54,7 +53,7 @@ async fn change_once(
         return Err(Error::Conflict("A revoked key can’t be changed. Create a new one."));
     }
     if let Some(name) = &patch.name {
-        check_name(&transaction, project.id, kind, name.as_str(), Some(row.id.into())).await?;
+        check_name(&transaction, project.id, kind, name.as_str(), Some(row.id)).await?;
     }
     let digests = row::digests(&row);
     let mut after = apply(row.clone(), patch, now)?;
@@ -73,7 +72,7 @@ async fn change_once(
         events::record(services, &transaction, &scope, &by, action, &row, changes).await?;
     }
     KeyInvalidation::keys(digests).commit_and_invalidate(&services.checker, transaction).await?;
-    to_api_key(row, now)
+    Ok(to_api_key(row, now))
 }
 
 /// The row as the patch wants it.
@@ -83,39 +82,38 @@ fn apply(mut row: key::Model, patch: KeyPatch, now: Timestamp) -> Result<key::Mo
         errors.push(FieldError { field: field.to_owned(), message: message.to_owned() });
     };
     if let Some(name) = patch.name {
-        let hint = row.hint.parse().map_err(|_| Error::corrupt("key hint"))?;
-        row.search = search_text(row.id.into(), name.as_str(), &hint);
+        row.search = search_text(row.id, name.as_str(), &row.hint);
         row.name = name.to_string();
     }
     if let Some(rpm) = patch.rpm {
-        row.rpm = to_column(rpm);
+        row.rpm = rpm;
     }
     if let Some(tpm) = patch.tpm {
-        row.tpm = to_column(tpm);
+        row.tpm = tpm;
     }
     if let Some(calls) = patch.max_parallel {
-        row.max_parallel = to_column(calls);
+        row.max_parallel = calls;
     }
     if let Some(limit) = patch.token_limit {
-        row.token_limit = to_column(limit);
+        row.token_limit = limit;
     }
     if let Some(period) = patch.token_limit_period {
-        row.token_limit_period = period.map(|period| period.as_str().to_owned());
+        row.token_limit_period = period;
     }
     if let Some(field) = half_budget(row.token_limit.is_some(), row.token_limit_period.is_some()) {
         refuse(field, HALF_BUDGET);
     }
     if let Some(models) = patch.allowed_models {
-        row.allowed_models = to_json(models.as_ref());
+        row.allowed_models = models;
     }
     if let Some(networks) = patch.allowed_cidrs {
-        row.allowed_cidrs = to_json(networks.as_ref());
+        row.allowed_cidrs = networks;
     }
     if let Some(expires_at) = patch.expires_at {
         if expires_at.is_some_and(|end| end <= now) {
             refuse("expires_at", EXPIRY_PAST);
         }
-        row.expires_at = expires_at.map(Timestamp::as_millis);
+        row.expires_at = expires_at;
         // The secret before the last rotation never outlives its key.
         row.old_ends_at = match (row.old_ends_at, row.expires_at) {
             (Some(old), Some(end)) => Some(old.min(end)),

@@ -12,7 +12,7 @@ use sea_orm::{ActiveModelTrait, ColumnTrait, ConnectionTrait, EntityTrait, Query
 use super::events;
 use super::idempotency::{self, Idempotency};
 use super::limits::{check_name, check_request, check_tier};
-use super::row::{self, search_text, to_api_key, to_column, to_json};
+use super::row::{self, search_text, to_api_key};
 use super::to_write;
 use crate::actor::Actor;
 use crate::error::Error;
@@ -138,26 +138,26 @@ async fn insert(
     }
     let id = KeyId::new(now, services.random.bytes());
     let row = key::ActiveModel {
-        id: Set(id.as_uuid()),
-        project_id: Set(project.id.into()),
-        application_id: Set(request.application_id.map(ApplicationId::as_uuid)),
-        kind: Set(request.kind.as_str().to_owned()),
-        environment: Set(environment.as_str().to_owned()),
+        id: Set(id),
+        project_id: Set(project.id),
+        application_id: Set(request.application_id),
+        kind: Set(request.kind),
+        environment: Set(environment),
         search: Set(search_text(id, request.name.as_str(), &hint)),
         name: Set(request.name.to_string()),
         digest: Set(services.checker.pepper().digest(secret.expose()).as_bytes().to_vec()),
-        hint: Set(hint.to_string()),
-        created_by: Set(actor.author().as_uuid()),
-        created_at: Set(now.as_millis()),
-        expires_at: Set(request.expires_at.map(latchkey_domain::time::Timestamp::as_millis)),
-        rpm: Set(to_column(request.rpm)),
-        tpm: Set(to_column(request.tpm)),
-        max_parallel: Set(to_column(request.max_parallel)),
-        token_limit: Set(to_column(request.token_limit)),
-        token_limit_period: Set(request.token_limit_period.map(|one| one.as_str().to_owned())),
-        allowed_models: Set(to_json(request.allowed_models.as_ref())),
-        allowed_cidrs: Set(to_json(request.allowed_cidrs.as_ref())),
-        permissions: Set(to_json(request.permissions.as_ref())),
+        hint: Set(hint),
+        created_by: Set(actor.author()),
+        created_at: Set(now),
+        expires_at: Set(request.expires_at),
+        rpm: Set(request.rpm),
+        tpm: Set(request.tpm),
+        max_parallel: Set(request.max_parallel),
+        token_limit: Set(request.token_limit),
+        token_limit_period: Set(request.token_limit_period),
+        allowed_models: Set(request.allowed_models),
+        allowed_cidrs: Set(request.allowed_cidrs),
+        permissions: Set(request.permissions),
         revoked_at: Set(None),
         last_used_at: Set(None),
         last_used_ip: Set(None),
@@ -175,7 +175,7 @@ async fn insert(
     KeyInvalidation::keys(row::digests(&row))
         .commit_and_invalidate(&services.checker, transaction)
         .await?;
-    Ok(CreatedKey { key: secret.into(), api_key: to_api_key(row, now)? })
+    Ok(CreatedKey { key: secret.into(), api_key: to_api_key(row, now) })
 }
 
 /// Whoever deletes an application locks its project before, so it stays until this transaction

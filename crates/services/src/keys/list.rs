@@ -2,7 +2,7 @@
 
 use latchkey_domain::api::{KeyFilter, KeySort, ListedKey, Page};
 use latchkey_domain::id::{ApplicationId, KeyId, ProjectId};
-use latchkey_domain::key::{Environment, KeyKind, KeyStatus};
+use latchkey_domain::key::KeyStatus;
 use latchkey_domain::query::folded;
 use latchkey_domain::role::Permission;
 use latchkey_domain::time::Timestamp;
@@ -75,9 +75,9 @@ async fn in_scope(
     let query = ordered(filtered(scope, filter, now), filter.sort, &page)?;
     let rows = query.limit(page.rows()).all(services.database.reader()).await?;
     let rows = page.page(rows, |last| match filter.sort {
-        KeySort::Created => time_cursor(Timestamp::from_millis(last.created_at), last.id),
+        KeySort::Created => time_cursor(last.created_at, last.id),
         KeySort::LastUsed => {
-            time_cursor(Timestamp::from_millis(last.last_used_at.unwrap_or_default()), last.id)
+            time_cursor(last.last_used_at.unwrap_or(Timestamp::EPOCH), last.id)
         }
     });
     let data = all_listed(services, rows.data, now).await?;
@@ -85,12 +85,11 @@ async fn in_scope(
 }
 
 fn filtered(scope: &ProjectScope, filter: &KeyFilter, now: Timestamp) -> Select<key::Entity> {
-    let equals = |column: key::Column, value: Option<&str>| value.map(|value| column.eq(value));
     let mut wanted = Condition::all()
-        .add(key::Column::ProjectId.eq(scope.id().as_uuid()))
-        .add_option(equals(key::Column::Kind, filter.kind.map(KeyKind::as_str)))
-        .add_option(equals(key::Column::Environment, filter.environment.map(Environment::as_str)))
-        .add_option(filter.application_id.map(|id| key::Column::ApplicationId.eq(id.as_uuid())))
+        .add(key::Column::ProjectId.eq(scope.id()))
+        .add_option(filter.kind.map(|kind| key::Column::Kind.eq(kind)))
+        .add_option(filter.environment.map(|one| key::Column::Environment.eq(one)))
+        .add_option(filter.application_id.map(|id| key::Column::ApplicationId.eq(id)))
         .add_option(filter.status.map(|status| has_status(status, now)))
         .add_option(filter.q.as_ref().and_then(|q| contains(q.as_str())));
     if !filter.archived {
@@ -101,13 +100,13 @@ fn filtered(scope: &ProjectScope, filter: &KeyFilter, now: Timestamp) -> Select<
 
 fn has_status(status: KeyStatus, now: Timestamp) -> Condition {
     let living = Condition::all().add(key::Column::RevokedAt.is_null());
-    let ended = key::Column::ExpiresAt.lte(now.as_millis());
+    let ended = key::Column::ExpiresAt.lte(now);
     match status {
         KeyStatus::Revoked => Condition::all().add(key::Column::RevokedAt.is_not_null()),
         KeyStatus::Expired => living.add(ended),
         KeyStatus::Active => {
             let open = key::Column::ExpiresAt.is_null();
-            living.add(Condition::any().add(open).add(key::Column::ExpiresAt.gt(now.as_millis())))
+            living.add(Condition::any().add(open).add(key::Column::ExpiresAt.gt(now)))
         }
     }
 }

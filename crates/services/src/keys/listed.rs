@@ -8,49 +8,46 @@ use latchkey_domain::time::Timestamp;
 use super::row::to_listed;
 use crate::error::Error;
 use crate::services::Services;
-use latchkey_store::decode::limits;
 use latchkey_store::entity::key;
 
 /// A row as the pages list it. A key with a token budget takes one more query, by primary key.
 ///
 /// # Errors
-/// `Corrupt`, or the database fails.
+/// The database fails.
 pub(super) async fn listed(
     services: &Services,
     row: key::Model,
     now: Timestamp,
 ) -> Result<ListedKey, Error> {
-    let budget = match budget_of(&row)? {
+    let budget = match budget_of(&row) {
         Some((id, budget)) => Some(services.checker.budget_state(id, budget, now).await?),
         None => None,
     };
-    to_listed(row, budget, now)
+    Ok(to_listed(row, budget, now))
 }
 
 /// The same of a page of rows. All their budgets take one query.
 ///
 /// # Errors
-/// `Corrupt`, or the database fails.
+/// The database fails.
 pub(super) async fn all_listed(
     services: &Services,
     rows: Vec<key::Model>,
     now: Timestamp,
 ) -> Result<Vec<ListedKey>, Error> {
-    let budgets = rows.iter().filter_map(|row| budget_of(row).transpose());
-    let budgets = budgets.collect::<Result<Vec<_>, _>>()?;
+    let budgets: Vec<_> = rows.iter().filter_map(budget_of).collect();
     let mut states = services.checker.budget_states(&budgets, now).await?;
     let listed = rows.into_iter().map(|row| {
-        let budget = states.remove(&row.id.into());
+        let budget = states.remove(&row.id);
         to_listed(row, budget, now)
     });
-    listed.collect()
+    Ok(listed.collect())
 }
 
 /// A key and its token budget.
 type KeyBudget = (KeyId, (Tokens, Period));
 
-fn budget_of(row: &key::Model) -> Result<Option<KeyBudget>, Error> {
-    let limits = limits(row)?;
-    let budget = limits.token_limit.zip(limits.token_limit_period);
-    Ok(budget.map(|budget| (row.id.into(), budget)))
+fn budget_of(row: &key::Model) -> Option<KeyBudget> {
+    let budget = row.token_limit.zip(row.token_limit_period);
+    budget.map(|budget| (row.id, budget))
 }

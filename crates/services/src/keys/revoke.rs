@@ -18,7 +18,6 @@ use crate::scope::{self, Begun, KeyRef};
 use crate::services::Services;
 use latchkey_checker::KeyInvalidation;
 use latchkey_checker::digest::KeyDigest;
-use latchkey_store::decode;
 use latchkey_store::entity::key;
 
 /// Revokes a key. Final, and idempotent: the first revocation's time stands. When this returns, no
@@ -39,9 +38,9 @@ async fn revoke_once(services: &Services, actor: &Actor, key: KeyRef) -> Result<
     let mut scope = scope::project_of_key(services, actor, key, Permission::KeysWrite).await?;
     let Begun { transaction, by, .. } = scope.begin(services, actor).await?;
     let mut row = find_locked(&transaction, &scope, key.id).await?;
-    scope.require(to_write(decode::kind(&row)?))?;
+    scope.require(to_write(row.kind))?;
     if row.revoked_at.is_none() {
-        row.revoked_at = Some(services.clock.now().as_millis());
+        row.revoked_at = Some(services.clock.now());
         row = row.into_active_model().reset_all().update(&transaction).await?;
         let (action, changes) = (AuditAction::KeyRevoked, Changes::default());
         events::record(services, &transaction, &scope, &by, action, &row, changes).await?;

@@ -1,9 +1,12 @@
 //! Rotation: a new secret for the same key, the old one working on for a while.
 
+use std::time::Duration;
+
 use latchkey_domain::api::{CreatedKey, ListedKey, MAX_GRACE_SECONDS, RotateRequest};
 use latchkey_domain::audit::AuditAction;
 use latchkey_domain::key::KeyStatus;
 use latchkey_domain::role::Permission;
+use latchkey_domain::time::Timestamp;
 use sea_orm::{ActiveModelTrait, IntoActiveModel};
 
 use super::create::new_secret;
@@ -19,11 +22,10 @@ use crate::retry::retried;
 use crate::scope::{self, Begun, KeyRef};
 use crate::services::Services;
 use latchkey_checker::KeyInvalidation;
-use latchkey_store::decode;
 
 /// When a grace ends that is over whatever a clock says: another node's may be behind, and this
 /// one's may be set back.
-const ENDED: i64 = 0;
+const ENDED: Timestamp = Timestamp::EPOCH;
 
 /// Gives a key a new secret; the answer holds the only copy. The one before it works for the grace,
 /// never past the key's expiry; one that was still in its grace stops now.
@@ -55,7 +57,7 @@ async fn rotate_once(
     }
     let Begun { transaction, by, .. } = scope.begin(services, actor).await?;
     let mut key = find_locked(&transaction, &scope, named.id).await?;
-    scope.require(to_write(decode::kind(&key)?))?;
+    scope.require(to_write(key.kind))?;
     let now = services.clock.now();
     idempotency::check(&transaction, actor, idempotency, now).await?;
     match row::status(&key, now) {
@@ -71,13 +73,13 @@ async fn rotate_once(
     }
     let digests = row::digests(&key);
     let before = key.clone();
-    let secret = new_secret(services, &scope, decode::environment(&key)?);
+    let secret = new_secret(services, &scope, key.environment);
     let hint = secret.hint();
-    let grace = i64::try_from(request.grace_seconds * 1_000).unwrap_or_default();
-    let ends_at = if grace == 0 { ENDED } else { now.as_millis() + grace };
+    let grace = Duration::from_secs(request.grace_seconds);
+    let ends_at = if grace.is_zero() { ENDED } else { now + grace };
     let new_digest = services.checker.pepper().digest(secret.expose()).as_bytes().to_vec();
     key.old_digest = Some(std::mem::replace(&mut key.digest, new_digest));
-    key.old_hint = Some(std::mem::replace(&mut key.hint, hint.to_string()));
+    key.old_hint = Some(std::mem::replace(&mut key.hint, hint.clone()));
     key.old_ends_at = Some(key.expires_at.map_or(ends_at, |end| end.min(ends_at)));
     key.old_last_used_at = key.last_used_at;
     key.search = search_text(named.id, &key.name, &hint);
@@ -89,7 +91,7 @@ async fn rotate_once(
     KeyInvalidation::keys(digests.into_iter().chain(row::digests(&key)))
         .commit_and_invalidate(&services.checker, transaction)
         .await?;
-    Ok(CreatedKey { key: secret.into(), api_key: to_api_key(key, now)? })
+    Ok(CreatedKey { key: secret.into(), api_key: to_api_key(key, now) })
 }
 
 /// Ends the grace of a rotation: the secret before it stops working now.
@@ -113,10 +115,10 @@ async fn end_grace_once(
     let mut scope = scope::project_of_key(services, actor, named, Permission::KeysWrite).await?;
     let Begun { transaction, by, .. } = scope.begin(services, actor).await?;
     let mut key = find_locked(&transaction, &scope, named.id).await?;
-    scope.require(to_write(decode::kind(&key)?))?;
+    scope.require(to_write(key.kind))?;
     let now = services.clock.now();
     let evicted = KeyInvalidation::keys(row::digests(&key));
-    if key.old_ends_at.is_some_and(|end| end > now.as_millis()) {
+    if key.old_ends_at.is_some_and(|end| end > now) {
         key.old_ends_at = Some(ENDED);
         key = key.into_active_model().reset_all().update(&transaction).await?;
         let (action, changes) = (AuditAction::KeyGraceEnded, Changes::default());

@@ -18,10 +18,9 @@
 //! Several rows of a kind are locked in the order of their ids. SQLite has a single writer and
 //! needs no row locks.
 
-use latchkey_domain::id::{KeyId, OrganizationId, SessionId};
+use latchkey_domain::id::{OrganizationId, SessionId};
 use latchkey_domain::key::KeyStatus;
 use latchkey_domain::outcome::Outcome;
-use latchkey_domain::time::Timestamp;
 use sea_orm::sea_query::LockType;
 use sea_orm::{
     ColumnTrait, ConnectionTrait, DatabaseTransaction, EntityTrait, QueryFilter, QueryOrder,
@@ -40,7 +39,6 @@ use crate::projects;
 use crate::services::Services;
 use latchkey_checker::Denial;
 use latchkey_store::database::OnBehalfOf;
-use latchkey_store::decode;
 use latchkey_store::entity::{key, membership, organization, project, session, user};
 
 /// A write that has started: the actor stays authorized until the transaction ends.
@@ -159,10 +157,10 @@ impl ProjectScope {
         let transaction = services.database.begin_for(who).await?;
         let within = projects::lock(&transaction, self).await?;
         let row = lock_service_key(services, &transaction, key).await?;
-        let permissions = decode::limits(&row)?.permissions;
+        let permissions = row.permissions.as_ref();
         self.grant =
             Grant::ServiceKey(permissions.map_or_else(Vec::new, |all| all.as_slice().to_vec()));
-        let by = By::service_key(KeyId::from(row.id), &row.name, actor.ip);
+        let by = By::service_key(row.id, &row.name, actor.ip);
         Ok(Begun { transaction, by, within })
     }
 }
@@ -269,7 +267,7 @@ async fn lock_service_key(
         KeyStatus::Active => {}
     }
     let presented = key.seen.digest().as_bytes().as_slice();
-    let in_grace = row.old_ends_at.is_some_and(|end| Timestamp::from_millis(end) > now);
+    let in_grace = row.old_ends_at.is_some_and(|end| end > now);
     let is_old = row.old_digest.as_deref() == Some(presented);
     if row.digest == presented || (is_old && in_grace) {
         Ok(row)

@@ -9,7 +9,6 @@ use latchkey_domain::outcome::Outcome;
 use latchkey_domain::role::Permission;
 use latchkey_domain::time::Timestamp;
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QuerySelect};
-use uuid::Uuid;
 
 use crate::actor::Actor;
 use crate::error::Error;
@@ -47,7 +46,7 @@ pub async fn of_keys(
             }
         });
     }
-    let rows: Vec<(Uuid, i64, String, i64)> = key_usage::Entity::find()
+    let rows: Vec<(KeyId, Timestamp, Outcome, i64)> = key_usage::Entity::find()
         .select_only()
         .columns([
             key_usage::Column::KeyId,
@@ -55,17 +54,16 @@ pub async fn of_keys(
             key_usage::Column::Outcome,
             key_usage::Column::Requests,
         ])
-        .filter(key_usage::Column::KeyId.is_in(keys.iter().map(|key| key.as_uuid())))
-        .filter(key_usage::Column::ProjectId.eq(scope.id().as_uuid()))
+        .filter(key_usage::Column::KeyId.is_in(keys.iter().copied()))
+        .filter(key_usage::Column::ProjectId.eq(scope.id()))
         .filter(key_usage::Column::Resolution.eq(Resolution::Hour.as_str()))
-        .filter(key_usage::Column::Start.gte(start.as_millis()))
+        .filter(key_usage::Column::Start.gte(start))
         .into_tuple()
         .all(services.database.telemetry().reader())
         .await?;
     for (key, start, outcome, requests) in rows {
-        let outcome = Outcome::from_name(&outcome).ok_or(Error::corrupt("outcome"))?;
         let requests = u64::try_from(requests).unwrap_or_default();
-        day.add(key.into(), Timestamp::from_millis(start), outcome, requests);
+        day.add(key, start, outcome, requests);
     }
     let activity = day.keys.into_iter().map(|(key_id, hours)| KeyActivity { key_id, hours });
     Ok(activity.collect())

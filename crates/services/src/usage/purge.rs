@@ -28,15 +28,15 @@ pub async fn purge(services: &Services) -> Result<(), Error> {
     for resolution in Resolution::ALL {
         let is_old = Expr::col("resolution")
             .eq(resolution.as_str())
-            .and(Expr::col("start").lt((now - resolution.retention()).as_millis()));
+            .and(Expr::col("start").lt(now - resolution.retention()));
         deleted += telemetry.delete_some::<key_usage::Entity>(is_old.clone()).await?;
         deleted += telemetry.delete_some::<project_usage::Entity>(is_old).await?;
     }
     // Their ids begin with their time.
     let oldest = DenialId::new(UsageRange::Month.start(now), [0; 10]);
-    let is_old = Expr::col(denial::Column::Id).lt(oldest.as_uuid());
+    let is_old = Expr::col(denial::Column::Id).lt(oldest);
     deleted += telemetry.delete_some::<denial::Entity>(is_old).await?;
-    let is_old = Expr::col("starts_at").lt((now - BUDGETS_KEPT).as_millis());
+    let is_old = Expr::col("starts_at").lt(now - BUDGETS_KEPT);
     deleted += services.database.delete_some::<budget::Entity>(is_old).await?;
     if deleted > 0 {
         tracing::info!(rows = deleted, "Purged usage past its retention period");

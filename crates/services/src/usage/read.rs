@@ -21,7 +21,6 @@ use crate::scope::{self, KeyRef, ProjectScope};
 use crate::services::Services;
 use latchkey_checker::usage::Resolution;
 use latchkey_checker::usage::pending::{Counts, DENIALS_PER_KEY, PendingUsage};
-use latchkey_store::decode;
 use latchkey_store::entity::{denial, key, key_usage, project_usage};
 
 /// The use of one key.
@@ -39,8 +38,7 @@ pub async fn of_key(
     let mut chart = Chart::new(services, range);
     let _whole = services.checker.usage.hold().await;
     let row = keys::find(services.database.reader(), &scope, named.id).await?;
-    let limits = decode::limits(&row)?;
-    if let Some(budget) = limits.token_limit.zip(limits.token_limit_period) {
+    if let Some(budget) = row.token_limit.zip(row.token_limit_period) {
         chart.usage.budget =
             Some(services.checker.budget_state(named.id, budget, chart.now).await?);
     }
@@ -48,8 +46,8 @@ pub async fn of_key(
     services.checker.usage.see_key(named.id, |unwritten| chart.add_unwritten(unwritten));
     chart.add_sums(services, sums_of_key(&scope, named.id)).await?;
     let denials = denial::Entity::find()
-        .filter(denial::Column::KeyId.eq(named.id.as_uuid()))
-        .filter(denial::Column::ProjectId.eq(scope.id().as_uuid()));
+        .filter(denial::Column::KeyId.eq(named.id))
+        .filter(denial::Column::ProjectId.eq(scope.id()));
     chart.add_denials(services, denials).await?;
     Ok(chart.finish())
 }
@@ -68,16 +66,15 @@ pub async fn of_project(
 ) -> Result<Usage, Error> {
     let scope = scope::project(services, actor, id, Permission::UsageRead).await?;
     let mut chart = Chart::new(services, range);
-    let name = environment.map(Environment::as_str);
     let _whole = services.checker.usage.hold().await;
     // As the index of keys by last use has it.
     let last_use =
         Expr::expr(Func::coalesce([Expr::col(key::Column::LastUsedAt), Expr::cust("0")]));
-    let last_use: Option<(Option<i64>, Option<String>)> = key::Entity::find()
-        .filter(key::Column::ProjectId.eq(scope.id().as_uuid()))
+    let last_use: Option<(Option<Timestamp>, Option<String>)> = key::Entity::find()
+        .filter(key::Column::ProjectId.eq(scope.id()))
         .filter(last_use.clone().gt(0))
-        .filter(key::Column::Kind.ne(KeyKind::Service.as_str()))
-        .apply_if(name, |query, name| query.filter(key::Column::Environment.eq(name)))
+        .filter(key::Column::Kind.ne(KeyKind::Service))
+        .apply_if(environment, |query, one| query.filter(key::Column::Environment.eq(one)))
         .order_by(last_use, Order::Desc)
         .select_only()
         .columns([key::Column::LastUsedAt, key::Column::LastUsedIp])
@@ -94,17 +91,17 @@ pub async fn of_project(
     });
     chart.add_sums(services, sums_of_project(&scope, environment)).await?;
     let denials = denial::Entity::find()
-        .filter(denial::Column::ProjectId.eq(scope.id().as_uuid()))
-        .filter(denial::Column::Kind.ne(KeyKind::Service.as_str()))
-        .apply_if(name, |query, name| query.filter(denial::Column::Environment.eq(name)));
+        .filter(denial::Column::ProjectId.eq(scope.id()))
+        .filter(denial::Column::Kind.ne(KeyKind::Service))
+        .apply_if(environment, |query, one| query.filter(denial::Column::Environment.eq(one)));
     chart.add_denials(services, denials).await?;
     Ok(chart.finish())
 }
 
 fn sums_of_key(scope: &ProjectScope, id: KeyId) -> Select<key_usage::Entity> {
     key_usage::Entity::find()
-        .filter(key_usage::Column::KeyId.eq(id.as_uuid()))
-        .filter(key_usage::Column::ProjectId.eq(scope.id().as_uuid()))
+        .filter(key_usage::Column::KeyId.eq(id))
+        .filter(key_usage::Column::ProjectId.eq(scope.id()))
 }
 
 fn sums_of_project(
@@ -112,16 +109,16 @@ fn sums_of_project(
     environment: Option<Environment>,
 ) -> Select<project_usage::Entity> {
     project_usage::Entity::find()
-        .filter(project_usage::Column::ProjectId.eq(scope.id().as_uuid()))
+        .filter(project_usage::Column::ProjectId.eq(scope.id()))
         .apply_if(environment, |query, environment| {
-            query.filter(project_usage::Column::Environment.eq(environment.as_str()))
+            query.filter(project_usage::Column::Environment.eq(environment))
         })
 }
 
 #[derive(FromQueryResult)]
 struct Sum {
-    bucket: i64,
-    outcome: String,
+    bucket: Timestamp,
+    outcome: Outcome,
     requests: i64,
     prompt_tokens: i64,
     completion_tokens: i64,
@@ -143,7 +140,7 @@ fn summed<E: EntityTrait>(rows: Select<E>, range: UsageRange, start: Timestamp) 
         .expr_as(sum("estimated_tokens"), "estimated_tokens")
         .expr_as(sum("rejected_items"), "rejected_items")
         .filter(Expr::col("resolution").eq(Resolution::of(range).as_str()))
-        .filter(Expr::col("start").gte(start.as_millis()))
+        .filter(Expr::col("start").gte(start))
         .group_by(Expr::col("bucket"))
         .group_by(Expr::col("outcome"))
 }
@@ -172,13 +169,13 @@ impl Chart {
             .await?;
         let number = |stored: i64| u64::try_from(stored).unwrap_or_default();
         for row in rows {
-            let start = Timestamp::from_millis(row.bucket);
+            let start = row.bucket;
             let tokens = TokenUsage {
                 prompt: number(row.prompt_tokens),
                 completion: number(row.completion_tokens),
                 estimated: number(row.estimated_tokens),
             };
-            self.usage.add(start, outcome(&row.outcome)?, number(row.requests), tokens);
+            self.usage.add(start, row.outcome, number(row.requests), tokens);
             self.usage.totals.rejected_items += number(row.rejected_items);
         }
         Ok(())
@@ -192,15 +189,15 @@ impl Chart {
         // Their ids begin with their time.
         let earliest = DenialId::new(self.start, [0; 10]);
         let rows = denials
-            .filter(denial::Column::Id.gte(earliest.as_uuid()))
+            .filter(denial::Column::Id.gte(earliest))
             .order_by_desc(denial::Column::Id)
             .limit(DENIALS_PER_KEY as u64)
             .all(services.database.telemetry().reader())
             .await?;
         for row in rows {
             self.usage.denials.push(RecentDenial {
-                at: Timestamp::from_millis(row.at),
-                code: outcome(&row.outcome)?,
+                at: row.at,
+                code: row.outcome,
                 detail: row.detail,
                 ip: row.ip,
             });
@@ -208,8 +205,8 @@ impl Chart {
         Ok(())
     }
 
-    fn add_last_use(&mut self, at: Option<i64>, ip: Option<String>) {
-        if let Some(at) = at.map(Timestamp::from_millis)
+    fn add_last_use(&mut self, at: Option<Timestamp>, ip: Option<String>) {
+        if let Some(at) = at
             && self.usage.last_used.as_ref().is_none_or(|known| known.at <= at)
         {
             self.usage.last_used = Some(LastUsed { at, ip });
@@ -218,7 +215,7 @@ impl Chart {
 
     fn add_unwritten(&mut self, unwritten: &PendingUsage) {
         let last = unwritten.last_use;
-        self.add_last_use(Some(last.at.as_millis()), last.ip.map(|ip| ip.to_string()));
+        self.add_last_use(Some(last.at), last.ip.map(|ip| ip.to_string()));
         for counter in &unwritten.counters {
             let Counts { requests, tokens, rejected_items } = counter.counts;
             self.usage.add(counter.minute, counter.outcome, requests, tokens);
@@ -241,10 +238,6 @@ impl Chart {
         self.usage.denials.truncate(DENIALS_PER_KEY);
         self.usage
     }
-}
-
-fn outcome(name: &str) -> Result<Outcome, Error> {
-    Outcome::from_name(name).ok_or(Error::corrupt("outcome"))
 }
 
 #[cfg(test)]

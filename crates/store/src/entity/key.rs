@@ -1,40 +1,46 @@
 //! Keys: digest and hint, never a secret.
 
+use latchkey_domain::id::{ApplicationId, KeyId, ProjectId, UserId};
+use latchkey_domain::key::{Environment, KeyKind};
+use latchkey_domain::limit::{AllowList, Cidr, MaxParallel, ModelName, Period, Rpm, Tokens};
+use latchkey_domain::permission::ServicePermission;
+use latchkey_domain::secret::KeyHint;
+use latchkey_domain::time::Timestamp;
 use sea_orm::entity::prelude::*;
 
 #[derive(Debug, Clone, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "keys")]
 pub struct Model {
     #[sea_orm(primary_key, auto_increment = false)]
-    pub id: Uuid,
-    pub project_id: Uuid,
-    pub application_id: Option<Uuid>,
-    pub kind: String,
-    pub environment: String,
+    pub id: KeyId,
+    pub project_id: ProjectId,
+    pub application_id: Option<ApplicationId>,
+    pub kind: KeyKind,
+    pub environment: Environment,
     pub name: String,
     #[sea_orm(column_type = "VarBinary(StringLen::N(32))")]
     pub digest: Vec<u8>,
-    pub hint: String,
-    pub created_by: Uuid,
-    pub created_at: i64,
-    pub expires_at: Option<i64>,
-    pub revoked_at: Option<i64>,
-    pub last_used_at: Option<i64>,
+    pub hint: KeyHint,
+    pub created_by: UserId,
+    pub created_at: Timestamp,
+    pub expires_at: Option<Timestamp>,
+    pub revoked_at: Option<Timestamp>,
+    pub last_used_at: Option<Timestamp>,
     pub last_used_ip: Option<String>,
-    pub rpm: Option<i64>,
-    pub tpm: Option<i64>,
-    pub max_parallel: Option<i64>,
-    pub token_limit: Option<i64>,
-    pub token_limit_period: Option<String>,
-    pub allowed_models: Option<String>,
-    pub allowed_cidrs: Option<String>,
-    pub permissions: Option<String>,
-    pub archived_at: Option<i64>,
+    pub rpm: Option<Rpm>,
+    pub tpm: Option<Tokens>,
+    pub max_parallel: Option<MaxParallel>,
+    pub token_limit: Option<Tokens>,
+    pub token_limit_period: Option<Period>,
+    pub allowed_models: Option<AllowList<ModelName>>,
+    pub allowed_cidrs: Option<AllowList<Cidr>>,
+    pub permissions: Option<AllowList<ServicePermission>>,
+    pub archived_at: Option<Timestamp>,
     #[sea_orm(column_type = "VarBinary(StringLen::N(32))")]
     pub old_digest: Option<Vec<u8>>,
-    pub old_hint: Option<String>,
-    pub old_ends_at: Option<i64>,
-    pub old_last_used_at: Option<i64>,
+    pub old_hint: Option<KeyHint>,
+    pub old_ends_at: Option<Timestamp>,
+    pub old_last_used_at: Option<Timestamp>,
     pub search: String,
 }
 

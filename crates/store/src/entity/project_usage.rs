@@ -1,20 +1,24 @@
 //! Usage counters per project, resolution, start, environment and outcome.
 
+use latchkey_domain::id::ProjectId;
+use latchkey_domain::key::Environment;
+use latchkey_domain::outcome::Outcome;
+use latchkey_domain::time::Timestamp;
 use sea_orm::entity::prelude::*;
 
 #[derive(Debug, Clone, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "project_usage")]
 pub struct Model {
     #[sea_orm(primary_key, auto_increment = false)]
-    pub project_id: Uuid,
+    pub project_id: ProjectId,
     #[sea_orm(primary_key, auto_increment = false)]
     pub resolution: String,
     #[sea_orm(primary_key, auto_increment = false)]
-    pub start: i64,
+    pub start: Timestamp,
     #[sea_orm(primary_key, auto_increment = false)]
-    pub environment: String,
+    pub environment: Environment,
     #[sea_orm(primary_key, auto_increment = false)]
-    pub outcome: String,
+    pub outcome: Outcome,
     pub requests: i64,
     pub prompt_tokens: i64,
     pub completion_tokens: i64,

@@ -1,9 +1,8 @@
 //! Denials, one by one: the newest of each key.
 
-use latchkey_domain::id::DenialId;
+use latchkey_domain::id::{DenialId, KeyId};
 use sea_orm::sea_query::{Expr, ExprTrait, Func, Order, Query, SelectStatement, WindowStatement};
 use sea_orm::{ColumnTrait, DatabaseTransaction, EntityTrait, QueryFilter, Set};
-use uuid::Uuid;
 
 use crate::checker::Checker;
 use crate::usage::pending::{DENIALS_PER_KEY, UsageBatch};
@@ -23,13 +22,13 @@ pub(super) async fn insert(
         for (index, one) in (0..).zip(&unwritten.denials) {
             let id = DenialId::in_batch(one.at, index, checker.random.bytes());
             rows.push(denial::ActiveModel {
-                id: Set(id.as_uuid()),
-                key_id: Set(key.as_uuid()),
-                project_id: Set(unwritten.project.as_uuid()),
-                kind: Set(unwritten.kind.as_str().to_owned()),
-                environment: Set(unwritten.environment.as_str().to_owned()),
-                at: Set(one.at.as_millis()),
-                outcome: Set(one.outcome.as_str().to_owned()),
+                id: Set(id),
+                key_id: Set(*key),
+                project_id: Set(unwritten.project),
+                kind: Set(unwritten.kind),
+                environment: Set(unwritten.environment),
+                at: Set(one.at),
+                outcome: Set(one.outcome),
                 detail: Set(one.detail.clone()),
                 ip: Set(one.ip.map(|ip| ip.to_string())),
             });
@@ -41,10 +40,10 @@ pub(super) async fn insert(
 /// Deletes all but the newest denials of the batch's keys. What can't be deleted now is so the next
 /// time that the key is refused, and is not shown until then.
 pub(super) async fn prune(checker: &Checker, batch: &UsageBatch) {
-    let keys: Vec<Uuid> = batch
+    let keys: Vec<KeyId> = batch
         .iter()
         .filter(|(_, unwritten)| !unwritten.denials.is_empty())
-        .map(|(key, _)| key.as_uuid())
+        .map(|(key, _)| *key)
         .collect();
     for some in keys.chunks(ROWS_PER_STATEMENT) {
         let deleted = denial::Entity::delete_many()
@@ -58,7 +57,7 @@ pub(super) async fn prune(checker: &Checker, batch: &UsageBatch) {
 }
 
 /// The denials of `keys` that have [`DENIALS_PER_KEY`] newer ones of the same key.
-fn beyond_the_newest(keys: &[Uuid]) -> SelectStatement {
+fn beyond_the_newest(keys: &[KeyId]) -> SelectStatement {
     let newest_first = WindowStatement::partition_by(denial::Column::KeyId)
         .order_by(denial::Column::Id, Order::Desc)
         .take();

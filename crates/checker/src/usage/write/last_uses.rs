@@ -12,7 +12,6 @@ use sea_orm::{
     ColumnTrait, ConnectionTrait, DatabaseTransaction, EntityTrait, QueryFilter, QueryOrder,
     QuerySelect,
 };
-use uuid::Uuid;
 
 use crate::checker::Checker;
 use crate::usage::pending::{PendingUsage, UsageBatch};
@@ -51,7 +50,7 @@ pub(super) async fn write(checker: &Checker, mut batch: UsageBatch) -> Left {
             Ok(busy) => {
                 let now = checker.clock.now();
                 batch.retain(|(key, unwritten)| {
-                    busy.contains(&key.as_uuid()) && now.since(unwritten.last_use.at) < MAX_DELAY
+                    busy.contains(key) && now.since(unwritten.last_use.at) < MAX_DELAY
                 });
                 left.append(&mut batch);
             }
@@ -67,25 +66,25 @@ pub(super) async fn write(checker: &Checker, mut batch: UsageBatch) -> Left {
 }
 
 /// Writes some in one transaction; which were busy.
-async fn write_some(checker: &Checker, some: &[Used]) -> Result<HashSet<Uuid>, Error> {
+async fn write_some(checker: &Checker, some: &[Used]) -> Result<HashSet<KeyId>, Error> {
     let transaction = checker.database.begin().await?;
-    let free: Vec<Uuid> = key::Entity::find()
+    let free: Vec<KeyId> = key::Entity::find()
         .select_only()
         .column(key::Column::Id)
-        .filter(key::Column::Id.is_in(some.iter().map(|(key, _)| key.as_uuid())))
+        .filter(key::Column::Id.is_in(some.iter().map(|(key, _)| *key)))
         .order_by_asc(key::Column::Id)
         .lock_with_behavior(LockType::NoKeyUpdate, LockBehavior::SkipLocked)
         .into_tuple()
         .all(&transaction)
         .await?;
-    let free: HashSet<Uuid> = free.into_iter().collect();
-    let is_free = |(key, _): &&Used| free.contains(&key.as_uuid());
+    let free: HashSet<KeyId> = free.into_iter().collect();
+    let is_free = |(key, _): &&Used| free.contains(key);
     let written = some.iter().filter(is_free);
     let old = written.clone().filter_map(old_row).collect();
     move_forward(&transaction, written.map(row).collect(), LAST_USE).await?;
     move_forward(&transaction, old, OLD_LAST_USE).await?;
     transaction.commit().await?;
-    Ok(some.iter().map(|(key, _)| key.as_uuid()).filter(|id| !free.contains(id)).collect())
+    Ok(some.iter().map(|(key, _)| *key).filter(|id| !free.contains(id)).collect())
 }
 
 /// A key and what is not written of it.
@@ -100,13 +99,13 @@ const OLD_LAST_USE: Columns = (key::Column::OldLastUsedAt, None);
 /// A key, when it was last used and from where.
 fn row((key, unwritten): &Used) -> ValueTuple {
     let last = unwritten.last_use;
-    (key.as_uuid(), last.at.as_millis(), last.ip.map(|ip| ip.to_string())).into_value_tuple()
+    (*key, last.at, last.ip.map(|ip| ip.to_string())).into_value_tuple()
 }
 
 /// A key, and when it was last used by its old secret.
 fn old_row((key, unwritten): &Used) -> Option<ValueTuple> {
     let at = unwritten.last_use.old_secret_at?;
-    Some((key.as_uuid(), at.as_millis()).into_value_tuple())
+    Some((*key, at).into_value_tuple())
 }
 
 async fn move_forward(

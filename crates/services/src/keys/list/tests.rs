@@ -22,7 +22,7 @@ fn project(number: u8) -> ProjectId {
 /// 50,000 keys of one project beside as many of another, in rows that the database makes itself.
 async fn fill(database: &Database) {
     let hex = |id: uuid::Uuid| id.simple().to_string();
-    let owner = UserId::new(now(), [9; 10]).as_uuid();
+    let owner = UserId::new(now(), [9; 10]).into();
     let organization = uuid::Uuid::from_u128(1);
     let sqlite = database.writer().get_database_backend() == DbBackend::Sqlite;
     let id = |hex: &str| if sqlite { format!("x'{hex}'") } else { format!("'{hex}'::uuid") };
@@ -34,7 +34,7 @@ async fn fill(database: &Database) {
         ),
     ];
     for number in 1..=2 {
-        let project = id(&hex(project(number).as_uuid()));
+        let project = id(&hex(project(number).into()));
         statements.push(format!(
             "INSERT INTO projects (id, organization_id, name, key_prefix, created_at) \
              VALUES ({project}, {}, 'p', 'lk', 0)",

@@ -38,11 +38,11 @@ async fn fill(database: &Database) {
             };
             for number in 0..=NEIGHBOURS {
                 rows.extend(OUTCOMES.map(|outcome| key_usage::ActiveModel {
-                    key_id: Set(key(number).as_uuid()),
-                    project_id: Set(project().as_uuid()),
+                    key_id: Set(key(number)),
+                    project_id: Set(project()),
                     resolution: Set(resolution.as_str().to_owned()),
-                    start: Set((resolution.floor(now()) - width * back).as_millis()),
-                    outcome: Set(outcome.as_str().to_owned()),
+                    start: Set(resolution.floor(now()) - width * back),
+                    outcome: Set(outcome),
                     requests: Set(REQUESTS / 30 / 4),
                     prompt_tokens: Set(0),
                     completion_tokens: Set(0),
