@@ -127,7 +127,7 @@ impl Tenant {
         let inference = make(inference_keys.clone(), json!({ "name": "inference" })).await;
         let spent = make(inference_keys, json!({ "name": "spent" })).await;
         for key in [&revoked, &spent] {
-            let path = key_path(&key);
+            let path = key_path(key);
             app.send(Method::DELETE, &path, &owner, &Value::Null).await;
         }
         let mut names = vec![
