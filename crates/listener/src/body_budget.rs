@@ -1,15 +1,15 @@
-//! A budget for the memory that all request bodies take together.
+//! A shared memory budget for all request bodies.
 //!
 //! Each route limits a single body. Without this budget, thousands of connections that each send
 //! most of a large body and then wait could still exhaust the memory. A body that exceeds the
 //! budget is refused with 503 and may be sent again. The bodies of one caller may take a quarter of
-//! the budget, and so may all bodies whose caller is not known yet, so that nobody can use it up
-//! alone.
+//! the budget, and so may all bodies whose caller is not known yet, so that no caller can exhaust
+//! it alone.
 //!
-//! The first 64 KiB of each connection are free: a short body is answered however little of the
-//! budget is left. Concurrent HTTP/2 requests of a connection share these 64 KiB. So bodies take at
-//! most the budget and 64 KiB for each of 20,000 connections, 1.5 GiB in total. What is read ahead
-//! of a body before a handler wants it is limited by [`crate::accept`].
+//! The first 64 KiB of each connection are free: a short body is accepted even if the budget is
+//! exhausted. Concurrent HTTP/2 requests of a connection share these 64 KiB. Bodies therefore take
+//! at most the budget plus 64 KiB for each of 20,000 connections, 1.5 GiB in total.
+//! [`crate::accept`] limits how much of a body is buffered before a handler reads it.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -19,26 +19,27 @@ use axum::http::{Extensions, Request, Version};
 use hyper::body::Body;
 use uuid::Uuid;
 
-/// For all that is not free, in bytes.
+/// The budget, in bytes, for everything beyond the free allowances.
 const BUDGET: usize = 256 * 1024 * 1024;
-/// What the bodies of one connection may take before, in bytes.
+/// Free allowance of each connection, in bytes.
 const FREE: usize = 64 * 1024;
 
-/// What the bodies of one caller may take of the budget.
+/// Maximum of the budget for the bodies of one caller, in bytes.
 const CALLER_LIMIT: usize = BUDGET / 4;
 
-/// What each caller takes of the budget; the key `None` is for callers that are not known yet.
+/// Bytes of the budget in use by each caller. The key `None` stands for callers that are not known
+/// yet.
 static CALLERS: LazyLock<Mutex<HashMap<Option<Uuid>, usize>>> = LazyLock::new(Mutex::default);
 
-/// What is left of the budget. It is one for the process, as the memory is.
+/// Bytes left of the budget. It is global, as the memory is.
 static LEFT: AtomicUsize = AtomicUsize::new(BUDGET);
 
-/// The body does not fit into what is left of the budget.
+/// The body does not fit into the rest of the budget.
 #[derive(Debug, thiserror::Error)]
 #[error("too much of bodies is in memory at once")]
 pub struct BodyBudgetExceeded;
 
-/// What is left of what is free to one connection.
+/// Bytes left of a connection's free allowance.
 #[derive(Debug)]
 pub(crate) struct Allowance(AtomicUsize);
 
@@ -49,7 +50,7 @@ impl Default for Allowance {
 }
 
 impl Allowance {
-    /// Takes as many of so many bytes as there are left.
+    /// Acquires up to `bytes`. Returns how many.
     fn acquire(&self, bytes: usize) -> usize {
         let rest = |left: usize| Some(left.saturating_sub(bytes));
         let before = self.0.fetch_update(Ordering::AcqRel, Ordering::Acquire, rest);
@@ -61,7 +62,7 @@ impl Allowance {
     }
 }
 
-/// What one request's body takes, given back when nobody holds this any more.
+/// Bytes held by one request's body. They are released on drop.
 #[derive(Debug)]
 pub struct BodyPermit {
     allowance: Arc<Allowance>,
@@ -72,8 +73,8 @@ pub struct BodyPermit {
 }
 
 impl BodyPermit {
-    /// For a body that may take more than is free. Over HTTP/1.1 one that says it is short does
-    /// not: it has its connection to itself.
+    /// A permit for a body that may exceed the free allowance; `None` if it can't. An HTTP/1.1 body
+    /// of a short declared length can't: it has its connection to itself.
     pub(crate) fn of<B: Body>(
         request: &Request<B>,
         allowance: &Arc<Allowance>,
@@ -93,10 +94,10 @@ impl BodyPermit {
         Self { allowance, free, taken, exceeded, caller: OnceLock::new() }
     }
 
-    /// Takes so many bytes more, free ones first.
+    /// Acquires more bytes, free ones first.
     ///
     /// # Errors
-    /// Too little is left of the budget, or of the caller's part of it.
+    /// Too little is left of the budget, or of the caller's limit.
     pub fn acquire(&self, bytes: usize) -> Result<(), BodyBudgetExceeded> {
         let free = self.allowance.acquire(bytes);
         self.free.fetch_add(free, Ordering::AcqRel);
@@ -113,8 +114,8 @@ impl BodyPermit {
         if self.count(more) { Ok(()) } else { Err(BodyBudgetExceeded) }
     }
 
-    /// It is known now whose body this is. If their bodies take their part of the budget already,
-    /// no more of it is read.
+    /// Charges the body to its caller, once that is known. If the caller exceeds its limit, the
+    /// rest of the body is refused.
     fn assign_to_caller(&self, caller: Uuid) {
         if self.caller.set(caller).is_ok() {
             let taken = self.taken.load(Ordering::Acquire);
@@ -123,8 +124,8 @@ impl BodyPermit {
         }
     }
 
-    /// Counts what was taken for whoever the body is of; whether that is within their part. It
-    /// counts either way, until it is given back.
+    /// Charges bytes to the body's caller, and returns whether the caller is within its limit. The
+    /// bytes are charged either way, until they are released.
     fn count(&self, bytes: usize) -> bool {
         if bytes == 0 {
             return true;
@@ -167,8 +168,8 @@ fn uncount(caller: Option<Uuid>, bytes: usize) {
     }
 }
 
-/// Says whose the body of a request with these extensions is: a person's, or an organization's
-/// whose key came with it.
+/// Charges the body of a request with these extensions to its caller: a user, or the organization
+/// of the key.
 pub fn assign_to_caller(extensions: &Extensions, caller: Uuid) {
     if let Some(permit) = extensions.get::<Arc<BodyPermit>>() {
         permit.assign_to_caller(caller);
@@ -180,18 +181,18 @@ fn callers() -> MutexGuard<'static, HashMap<Option<Uuid>, usize>> {
     CALLERS.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// What is held of a body that is on its way between two others, e.g. an upstream's answer: of the
-/// budget alone.
+/// Buffer space for a body in transit, e.g. an upstream's response. It counts against the budget
+/// only, not against a caller.
 #[derive(Debug, Default)]
 pub struct BufferPermit(usize);
 
 impl BufferPermit {
-    /// How many bytes are held.
+    /// Number of bytes held.
     pub const fn bytes(&self) -> usize {
         self.0
     }
 
-    /// Takes so many bytes more. False: too little is left, so nothing more may be held.
+    /// Acquires more bytes. On `false` too little is left, and nothing more may be buffered.
     pub fn acquire(&mut self, bytes: usize) -> bool {
         let fits = |left: usize| left.checked_sub(bytes);
         let taken = LEFT.fetch_update(Ordering::AcqRel, Ordering::Acquire, fits).is_ok();
@@ -219,7 +220,7 @@ mod tests {
         BodyPermit::new(Arc::clone(allowance))
     }
 
-    /// One test: the budget is the process's.
+    /// A single test, since the budget is global.
     #[test]
     fn body_budget_is_shared_returned_and_has_free_allowance() {
         one_caller_takes_a_part_of_the_room();
@@ -269,7 +270,7 @@ mod tests {
         first.acquire(FREE + 1_000).unwrap();
         second.acquire(FREE + CALLER_LIMIT - 1_000).unwrap();
         assert!(third.acquire(FREE + 1).is_err() && third.is_exceeded());
-        // Of nobody yet, then of one whose part is used up.
+        // First without a caller, then assigned to a caller that is at its limit.
         let fourth = permit(&Arc::default());
         fourth.acquire(FREE + CALLER_LIMIT).unwrap();
         assert!(permit(&Arc::default()).acquire(FREE + 1).is_err());
@@ -283,7 +284,7 @@ mod tests {
     }
 
     #[test]
-    fn short_bodies_are_counted_where_a_connection_has_many() {
+    fn short_bodies_are_counted_only_on_http2() {
         let counted = |version, body: axum::body::Body| {
             let mut request = Request::new(body);
             *request.version_mut() = version;

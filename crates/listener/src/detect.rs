@@ -1,8 +1,8 @@
-//! The first bytes of a connection, which say what it speaks.
+//! Detects the protocol of a connection from its first bytes.
 //!
-//! hyper waits for them without a timer, and only then has time-outs. A client that sends nothing,
-//! or the beginning of what opens HTTP/2, would keep its place for ever. The watchdog closes it, as
-//! this tells that its protocol is not known yet.
+//! hyper waits for these bytes without a timer; its time-outs start only afterwards. A client that
+//! sends nothing, or only part of the HTTP/2 preface, would keep its connection for ever. The
+//! watchdog closes it while the protocol is still unknown.
 
 use std::io::{Error, IoSlice};
 use std::pin::Pin;
@@ -13,14 +13,14 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::progress::Progress;
 
-/// How HTTP/2 begins. What begins otherwise is HTTP/1.1, as hyper sees it.
+/// The HTTP/2 preface. hyper treats everything else as HTTP/1.1.
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
-/// A stream whose first bytes are looked at.
+/// A stream that inspects its first bytes.
 pub(super) struct DetectedStream<S> {
     stream: S,
     progress: Arc<Progress>,
-    /// What of the preface has not come; nothing when it is known what is spoken.
+    /// The part of the preface that has not arrived; empty once the protocol is known.
     missing: &'static [u8],
 }
 
@@ -29,7 +29,7 @@ impl<S> DetectedStream<S> {
         Self { stream, progress, missing: PREFACE }
     }
 
-    /// `read` is empty at the end of the stream.
+    /// An empty `read` means the end of the stream.
     fn look(&mut self, read: &[u8]) {
         let (expected, rest) = self.missing.split_at(read.len().min(self.missing.len()));
         let goes_on = !read.is_empty() && read.starts_with(expected);
@@ -107,7 +107,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_spoken_is_known_as_soon_as_hyper_knows_it() {
+    fn protocol_is_detected_as_early_as_by_hyper() {
         let (begin, end) = PREFACE.split_at(10);
         for (reads, protocol) in [
             (&[PREFACE][..], Protocol::Http2),

@@ -1,8 +1,8 @@
 //! Reads request bodies to their end when the handler does not.
 //!
-//! A body that is not read to its end closes the connection without notice. A client that has put
-//! the connection back into its pool then fails with its next call. So a short body is read even if
-//! its request was refused because of its head.
+//! hyper closes the connection, without notice, if a body is not read to its end. A client that has
+//! returned the connection to its pool then fails on its next call. A short body is therefore read
+//! even if its request was refused because of its head.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -15,15 +15,15 @@ use hyper::body::{Body, Frame, Incoming, SizeHint};
 
 use crate::body_budget::BodyPermit;
 
-/// A longer body costs its client the connection.
+/// Maximum rest of a body that is drained, in bytes. A longer one closes the connection.
 const SHORT: u64 = 64 * 1024;
-/// So does one that is slow.
+/// Time limit of draining. A slower body closes the connection.
 const MOMENT: Duration = Duration::from_millis(500);
 
-/// A request's body. When it is dropped, a short rest is read and forgotten.
+/// A request body that drains a short rest when it is dropped.
 pub struct DrainedBody {
     body: Option<Incoming>,
-    /// What it takes of the budget for all bodies, if it may take any.
+    /// The body's permit; `None` if it fits into the free allowance.
     permit: Option<Arc<BodyPermit>>,
 }
 
@@ -49,7 +49,7 @@ impl Body for DrainedBody {
                 polled = Poll::Ready(Some(Err(none.into())));
             }
         }
-        // After its end, or an error, there is nothing to read any more.
+        // Nothing is left to read after the end or an error.
         if matches!(polled, Poll::Ready(None | Some(Err(_)))) {
             self.body = None;
         }
@@ -74,7 +74,7 @@ impl Drop for DrainedBody {
         if let Ok(runtime) = tokio::runtime::Handle::try_current() {
             runtime.spawn(async move {
                 let rest = async { while let Some(Ok(_)) = body.frame().await {} };
-                // Too slow: the connection ends.
+                // On a time-out the connection closes.
                 let _ = tokio::time::timeout(MOMENT, rest).await;
             });
         }

@@ -1,8 +1,8 @@
 //! Accepts connections, limits their number and their request bodies, closes slow ones, and
 //! finishes requests in progress before it stops.
 //!
-//! It speaks HTTP/1.1 and HTTP/2 without TLS, which a proxy in front provides. It knows nothing of
-//! what is served: that is a [`Handler`].
+//! It serves HTTP/1.1 and HTTP/2 without TLS, which a proxy in front terminates. What it serves is
+//! up to a [`Handler`].
 
 mod body_budget;
 mod detect;
@@ -43,25 +43,26 @@ use progress::{Progress, Protocol};
 use response_body::TrackedBody;
 use timeouts::{Action, Watchdog};
 
-/// The largest head of a request over HTTP/2, in bytes.
+/// Maximum size of an HTTP/2 request head, in bytes.
 const HEAD: u32 = 64 * 1024;
-/// The same over HTTP/1.1, where it is also what is read of a body at once.
+/// Maximum size of an HTTP/1.1 request head, in bytes. It also limits a single read of a body.
 const BUFFER: usize = 64 * 1024;
-/// Requests at once on one connection of HTTP/2.
+/// Maximum concurrent requests on an HTTP/2 connection.
 const STREAMS: u32 = 100;
-/// What is read ahead of a body over HTTP/2, in bytes, before somebody wants it.
+/// Bytes of an HTTP/2 body that are buffered before a handler reads it.
 const STREAM_WINDOW: u32 = 64 * 1024;
-/// The same for all bodies of a connection.
+/// As `STREAM_WINDOW`, for all bodies of a connection together.
 const WINDOW: u32 = 256 * 1024;
-/// How often idle connections are closed while new ones wait for a place.
+/// Interval at which idle connections are closed while new ones wait for a place.
 const PRESSURE: Duration = Duration::from_secs(1);
-/// After a failure to accept: the system is out of something that others will give back.
+/// Pause after a failed accept: the system is out of a resource that other connections will
+/// release.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
-/// What answers the requests of a listener.
+/// Handles the requests of a listener.
 pub trait Handler: Send + Sync + 'static {
-    /// Answers a request that came from `peer`. `permit` is what its body takes of the budget for
-    /// all bodies, if it may take any.
+    /// Handles a request from `peer`. `permit` accounts for its body in the shared budget; it is
+    /// `None` if the body fits into the free allowance.
     fn handle(
         &self,
         request: Request<DrainedBody>,
@@ -69,13 +70,13 @@ pub trait Handler: Send + Sync + 'static {
         permit: Option<Arc<BodyPermit>>,
     ) -> impl Future<Output = Response> + Send;
 
-    /// The counter of open connections, if they are counted.
+    /// Counter of open connections; `None` if they are not counted.
     fn open_connections(&self) -> Option<&AtomicU64> {
         None
     }
 }
 
-/// Accepts connections and answers their requests until `stop`; then finishes the requests in
+/// Accepts connections and serves their requests until `stop`, then finishes the requests in
 /// progress. At most `places` connections are open at once.
 pub async fn accept(
     listener: TcpListener,
@@ -102,21 +103,21 @@ pub async fn accept(
         });
     }
     drop(listener);
-    // Each connection receives this, and drops its receiver when it is closed. It is an error only
-    // if there are no connections.
+    // Each connection gets this message, and drops its receiver when it closes. Sending fails only
+    // if no connection is open.
     let _ = told.send(());
     told.closed().await;
 }
 
-/// Waits for a place, then for a connection to have it. When there is none, those on which nothing
-/// is under way are told that their places are `wanted`: silence alone must not keep others out.
+/// Waits for a place, then for a connection. While none is free, idle connections are notified
+/// through `wanted`: a silent client must not keep others out.
 async fn next(
     listener: &TcpListener,
     places: &Arc<Semaphore>,
     wanted: &watch::Sender<()>,
 ) -> (TcpStream, SocketAddr, ConnectionPermit) {
     let mut free = pin!(Arc::clone(places).acquire_owned());
-    // Without one only if the semaphore were closed, and nobody closes it.
+    // `None` only if the semaphore is closed, which never happens.
     let place = loop {
         match tokio::time::timeout(PRESSURE, free.as_mut()).await {
             Ok(place) => break place.ok(),
@@ -136,15 +137,15 @@ async fn next(
 
 type ConnectionPermit = Option<OwnedSemaphorePermit>;
 
-/// What all connections of a listener go by.
+/// State shared by all connections of a listener.
 struct Server<A> {
     handler: A,
     builder: auto::Builder<TokioExecutor>,
     timeouts: Timeouts,
 }
 
-/// Answers what comes on one connection until it ends, its client is out of time, or the server was
-/// `told` to stop and nothing is under way any more.
+/// Serves one connection until it closes, its client times out, or the server was `told` to stop
+/// and no request is in progress.
 async fn serve_connection<A: Handler>(
     server: &Arc<Server<A>>,
     stream: TcpStream,
@@ -163,7 +164,8 @@ async fn serve_connection<A: Handler>(
     let answer = service_fn(move |request| answered(&common, request));
     let mut connection = pin!(server.builder.serve_connection(stream, answer));
     let mut watchdog = Watchdog::new(Arc::clone(&progress));
-    // Together, as each is only looked at when it is woken: the connection is with every request.
+    // In one set, which is polled only when one of them wakes. The connection itself is polled with
+    // every request.
     let mut events = FuturesUnordered::new();
     events.push(Either::Left(told.changed().map(|_| ConnectionEvent::Stop)));
     events.push(Either::Right(Either::Left(tick(server.timeouts))));
@@ -205,20 +207,20 @@ async fn serve_connection<A: Handler>(
     }
 }
 
-/// What happens on a connection beside its requests.
+/// Events of a connection beside its requests.
 enum ConnectionEvent {
-    /// The server is to stop.
+    /// The server stops.
     Stop,
-    /// The watchdog's time has come. A new tick begins then, not at the old one's end: a process
-    /// that was stopped meanwhile would else meet many at once.
+    /// The watchdog is due. The next tick starts now, not at the end of the last one: a process
+    /// that was suspended would otherwise run many ticks at once.
     Tick,
-    /// Others wait for a place.
+    /// New connections wait for a place.
     Wanted(watch::Receiver<()>),
 }
 
 async fn wants(mut wanted: watch::Receiver<()>) -> ConnectionEvent {
     if wanted.changed().await.is_err() {
-        // Nobody is accepted any more.
+        // The listener no longer accepts connections.
         std::future::pending::<()>().await;
     }
     ConnectionEvent::Wanted(wanted)
@@ -229,8 +231,8 @@ async fn tick(timeouts: Timeouts) -> ConnectionEvent {
     ConnectionEvent::Tick
 }
 
-/// What the requests of one connection have in common. Behind one counter of its own: the server's,
-/// which all connections share, would go from processor to processor with every request.
+/// State shared by the requests of one connection, behind its own reference count. The server's
+/// count is shared by all connections and would move between processors on every request.
 struct Common<A> {
     server: Arc<Server<A>>,
     peer: SocketAddr,
@@ -238,10 +240,10 @@ struct Common<A> {
     allowance: Arc<Allowance>,
 }
 
-/// Answers a request. What its body needs beside is made only where it may matter: not for
-/// HTTP/1.1's short ones.
+/// Handles a request. A permit is created only for bodies that need one, so not for short HTTP/1.1
+/// bodies.
 ///
-/// Boxed, as hyper would else move all of its states to where it keeps them.
+/// The future is boxed. Otherwise hyper would move its whole state into place.
 fn answered<A: Handler>(
     common: &Arc<Common<A>>,
     request: Request<Incoming>,
@@ -279,7 +281,7 @@ impl Drop for OpenConnection<'_> {
 
 fn builder(timeouts: Timeouts) -> auto::Builder<TokioExecutor> {
     let mut builder = auto::Builder::new(TokioExecutor::new());
-    // The watchdog has the time-outs of HTTP/1.1: hyper makes a timer for each request.
+    // The watchdog handles the time-outs of HTTP/1.1, since hyper creates a timer per request.
     builder.http1().header_read_timeout(None).max_buf_size(BUFFER);
     builder
         .http2()
@@ -295,7 +297,7 @@ fn builder(timeouts: Timeouts) -> auto::Builder<TokioExecutor> {
 type ClientStream = TokioIo<DetectedStream<Pin<Box<TimeoutStream<TcpStream>>>>>;
 
 fn prepared(stream: TcpStream, progress: &Arc<Progress>, timeouts: Timeouts) -> ClientStream {
-    // Without it a small answer waits for the client's delayed acknowledgement of the one before.
+    // Without it, a small response waits for the client's delayed ACK of the previous one.
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, "Failed to set TCP_NODELAY");
     }

@@ -1,22 +1,23 @@
-//! How far a connection has come: what it speaks, and what of its answers its client has not taken
+//! Progress of a connection: its protocol, and how much of its responses the client has not read
 //! yet.
 //!
-//! A client that sends no request is known by there being none under way. Over HTTP/2 one may also
-//! take nothing of an answer for ever and look alive: it answers pings, no write to the socket is
-//! pending that could time out, and hyper waits for it without a timer. So every part of an answer
-//! notes here when something of it is taken and when it is gone. Time is counted in the watchdog's
-//! ticks: a part costs less than the look at a clock.
+//! A client without a request in progress is idle. Over HTTP/2 a client may also leave a response
+//! unread for ever and look alive: it replies to pings, no socket write is pending that could time
+//! out, and hyper waits for it without a timer. Every chunk of a response therefore records here
+//! when the client reads some of it and when it is dropped. Time is counted in the watchdog's
+//! ticks, so a chunk costs less than reading a clock.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering};
 
-/// So many ticks are told apart. What has not moved since the oldest of them is [`Seen::stuck`].
+/// Number of ticks that are tracked separately. Bytes that have not moved since the oldest one are
+/// [`Seen::stuck`].
 pub(super) const TICKS: usize = 9;
 
-/// What is spoken on a connection.
+/// Protocol of a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Protocol {
-    /// Its client has not said enough.
+    /// The client has not sent enough to tell.
     Unknown,
     Http1,
     Http2,
@@ -24,26 +25,26 @@ pub(super) enum Protocol {
 
 #[derive(Debug, Default)]
 pub(super) struct Progress {
-    /// 0 until it is known, then the version.
+    /// 0 while unknown, then the HTTP version.
     protocol: AtomicU8,
-    /// Requests whose answers are not all handed to hyper yet.
+    /// Requests whose responses are not completely handed to hyper.
     streams: AtomicUsize,
-    /// Whether one began in this tick.
+    /// Whether a request started in this tick.
     began: AtomicBool,
-    /// Whether the client took something in this tick.
+    /// Whether the client read anything in this tick.
     moved: AtomicBool,
     tick: AtomicUsize,
-    /// Bytes that hyper has and the client does not, by the tick in which something of the same
-    /// part was last taken.
+    /// Bytes that hyper holds and the client has not read, by the tick in which some of the same
+    /// chunk was last read.
     waiting: [AtomicUsize; TICKS],
 }
 
-/// What a connection looks like at the end of a tick.
+/// State of a connection at the end of a tick.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Seen {
-    /// No request is under way, none has come in this tick, and everything has been taken.
+    /// No request is in progress, none arrived in this tick, and everything has been read.
     pub(super) is_idle: bool,
-    /// Bytes wait to be taken, and none was in this tick.
+    /// Bytes are waiting, and the client read none in this tick.
     pub(super) is_still: bool,
     /// Bytes that have waited for `TICKS - 1` whole ticks.
     pub(super) stuck: usize,
@@ -66,14 +67,14 @@ impl Progress {
         self.protocol.store(2, Ordering::Relaxed);
     }
 
-    /// A request has come. It is under way until what is returned is dropped.
+    /// Registers a request. It is in progress until the returned `Stream` is dropped.
     pub(super) fn begin(self: &Arc<Self>) -> Stream {
         self.streams.fetch_add(1, Ordering::Relaxed);
         self.began.store(true, Ordering::Relaxed);
         Stream(Arc::clone(self))
     }
 
-    /// Whether no request is under way and everything has been taken.
+    /// Whether no request is in progress and everything has been read.
     pub(super) fn is_idle(&self) -> bool {
         self.streams.load(Ordering::Relaxed) == 0
             && self.waiting.iter().all(|bytes| bytes.load(Ordering::Relaxed) == 0)
@@ -81,7 +82,7 @@ impl Progress {
 
     pub(super) fn tick(&self) -> Seen {
         let next = self.tick.load(Ordering::Relaxed).wrapping_add(1);
-        // Of the ticks that are told apart, the next one takes the oldest one's place.
+        // The next tick reuses the slot of the oldest one.
         let stuck = self.waiting[next % TICKS].load(Ordering::Relaxed);
         self.tick.store(next, Ordering::Relaxed);
         let is_waiting = self.waiting.iter().any(|bytes| bytes.load(Ordering::Relaxed) > 0);
@@ -92,12 +93,12 @@ impl Progress {
     }
 }
 
-/// A request that is under way.
+/// A request in progress.
 #[derive(Debug)]
 pub(super) struct Stream(Arc<Progress>);
 
 impl Stream {
-    /// So many bytes of its answer were handed to hyper.
+    /// Records bytes of the response that were handed to hyper.
     pub(super) fn hand_over(&self, bytes: usize) -> Waiting {
         let tick = self.0.tick.load(Ordering::Relaxed);
         self.0.waiting[tick % TICKS].fetch_add(bytes, Ordering::Relaxed);
@@ -111,17 +112,17 @@ impl Drop for Stream {
     }
 }
 
-/// Bytes that wait for the client, until it takes them or this is dropped.
+/// Bytes waiting for the client, until it reads them or this is dropped.
 #[derive(Debug)]
 pub(super) struct Waiting {
     progress: Arc<Progress>,
-    /// In which something was last taken.
+    /// The tick in which some of them were last read.
     tick: usize,
     bytes: usize,
 }
 
 impl Waiting {
-    /// The client took so many.
+    /// Records that the client read this many bytes.
     pub(super) fn take(&mut self, bytes: usize) {
         let waiting = &self.progress.waiting;
         waiting[self.tick % TICKS].fetch_sub(self.bytes, Ordering::Relaxed);
@@ -144,7 +145,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_moves_is_never_stuck_and_what_lies_is() {
+    fn only_unread_bytes_become_stuck() {
         let progress = Arc::new(Progress::default());
         let stream = progress.begin();
         let lying = stream.hand_over(10);
@@ -164,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn a_request_that_came_and_went_within_a_tick_is_no_idleness() {
+    fn connection_is_not_idle_after_request_within_tick() {
         let progress = Arc::new(Progress::default());
         drop(progress.begin());
         assert!(!progress.tick().is_idle);

@@ -1,4 +1,4 @@
-//! An answer's body that tells what of it is the client's to take.
+//! A response body that records how much of it the client has not read.
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -8,7 +8,7 @@ use hyper::body::{Buf, Frame, SizeHint};
 
 use super::progress::{Stream, Waiting};
 
-/// A body, and the request that it answers.
+/// A body and the request that it belongs to.
 pub(super) struct TrackedBody {
     body: Body,
     stream: Stream,
@@ -42,7 +42,7 @@ impl hyper::body::Body for TrackedBody {
     }
 }
 
-/// A part of an answer, in hyper's hands until the socket has taken it.
+/// A chunk of a response that hyper holds until the socket has taken it.
 pub(super) struct Part {
     bytes: Bytes,
     waiting: Waiting,

@@ -1,4 +1,4 @@
-//! Who is cut off, who is told that it is over, and who is not.
+//! Which connections are cut off, which shut down gracefully, and which stay open.
 #![expect(clippy::disallowed_methods, reason = "sockets go by a real clock")]
 
 use std::time::{Duration, Instant};
@@ -17,12 +17,12 @@ use tokio::task::JoinHandle;
 use super::*;
 
 const TIMEOUTS: Timeouts = Timeouts::of(Duration::from_millis(50));
-/// Longer than any time-out here.
+/// Longer than any time-out in these tests.
 const LONG: Duration = Duration::from_secs(1);
-/// On a busy machine.
+/// Time limit of a test's wait on a busy machine.
 const SOON: Duration = Duration::from_secs(10);
 
-/// Answers `/slow` as an upstream would that thinks, and any number with as many bytes.
+/// Responds to `/slow` like a slow upstream, and to `/N` with N bytes.
 struct Sizes;
 
 impl Handler for Sizes {
@@ -46,7 +46,7 @@ impl Handler for Sizes {
     }
 }
 
-/// A server with few places; it lives as long as the test.
+/// A server with few places. It runs as long as the test.
 async fn start(places: usize) -> SocketAddr {
     start_with(places, TIMEOUTS).await
 }
@@ -64,7 +64,7 @@ struct Client {
 }
 
 impl Client {
-    /// Over HTTP/2; takes so much of each answer until it reads it.
+    /// Connects over HTTP/2. The client accepts `window` bytes of each response before it reads.
     async fn connect(address: SocketAddr, window: u32) -> Self {
         let stream = TokioIo::new(TcpStream::connect(address).await.unwrap());
         let mut builder = http2::Builder::new(TokioExecutor::new());
@@ -79,17 +79,17 @@ impl Client {
         self.send.send_request(request).await.unwrap()
     }
 
-    /// Waits until the server ends the connection; whether it said so before.
+    /// Waits until the server closes the connection. Returns whether it was a graceful shutdown.
     async fn hears(self) -> bool {
         tokio::time::timeout(SOON, self.ended).await.expect("it ends").unwrap().is_ok()
     }
 }
 
-/// Waits for the end; what came before.
+/// Waits for the end of the stream and returns what came before.
 async fn end(stream: &mut TcpStream) -> Vec<u8> {
     let mut read = Vec::new();
     let ended = tokio::time::timeout(SOON, stream.read_to_end(&mut read));
-    // Reset is an end too.
+    // A reset is an end too.
     let _ = ended.await.expect("it is cut off");
     read
 }
@@ -109,7 +109,7 @@ async fn silent_connection_is_closed_before_protocol_is_known() {
 
 #[tokio::test]
 async fn silent_connections_make_room_for_others() {
-    // Nobody is cut off for being slow here.
+    // No connection times out in this test.
     let address = start_with(5, Timeouts::of(Duration::from_mins(10))).await;
     let mut silent = Vec::new();
     for beginning in ["", "GET / HTT", "GET /3 HTTP/1.1\r\nhost: x\r\n\r\n"] {
@@ -118,7 +118,7 @@ async fn silent_connections_make_room_for_others() {
         silent.push(stream);
     }
     let mut working = TcpStream::connect(address).await.unwrap();
-    // More than the system holds for a client that takes nothing yet.
+    // More than the system buffers for a client that does not read yet.
     let large = b"GET /30000000 HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n";
     working.write_all(large).await.unwrap();
     let mut idle = Client::connect(address, 1_000).await;
@@ -134,7 +134,7 @@ async fn silent_connections_make_room_for_others() {
 }
 
 #[tokio::test]
-async fn who_opens_http_2_and_says_no_more_is_cut_off() {
+async fn http2_connection_closes_when_silent_after_preface() {
     let address = start(1).await;
     let mut stream = TcpStream::connect(address).await.unwrap();
     stream.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n").await.unwrap();
@@ -142,9 +142,9 @@ async fn who_opens_http_2_and_says_no_more_is_cut_off() {
 }
 
 #[tokio::test]
-async fn who_takes_nothing_of_an_answer_over_http_2_is_cut_off() {
+async fn http2_connection_closes_when_response_is_unread() {
     let address = start(1).await;
-    // With the second one, hyper has handed all of the answer on and waits for nothing.
+    // With a window of 1, hyper has passed the whole response on and waits for nothing.
     for window in [0, 1] {
         let mut client = Client::connect(address, window).await;
         let answer = client.get("1000").await;
@@ -166,7 +166,7 @@ async fn connection_closes_when_too_many_responses_are_unread() {
         let whole = slow.get("10").await.into_body().collect().await;
         assert_eq!(whole.expect("it is spared").to_bytes().len(), 10);
         if !greedy.ended.is_finished() {
-            // Takes these.
+            // The client reads these.
             let request = Request::get("http://x/10").body(Empty::new()).unwrap();
             let _ = greedy.send.send_request(request).await;
         }
@@ -179,7 +179,7 @@ async fn connection_closes_when_too_many_responses_are_unread() {
 }
 
 #[tokio::test]
-async fn an_idle_connection_over_http_2_hears_that_it_is_over() {
+async fn idle_http2_connection_is_shut_down_gracefully() {
     let mut client = Client::connect(start(1).await, 1000).await;
     let answer = client.get("10").await;
     assert_eq!(answer.into_body().collect().await.unwrap().to_bytes().len(), 10);
@@ -187,7 +187,7 @@ async fn an_idle_connection_over_http_2_hears_that_it_is_over() {
 }
 
 #[tokio::test]
-async fn an_answer_that_waits_for_an_upstream_is_never_cut_off() {
+async fn response_stays_open_while_upstream_is_slow() {
     let address = start(2).await;
     let mut client = Client::connect(address, 1000).await;
     let answer = client.get("slow").await;
@@ -199,16 +199,16 @@ async fn an_answer_that_waits_for_an_upstream_is_never_cut_off() {
 }
 
 #[tokio::test]
-async fn who_takes_nothing_of_an_answer_over_http_1_is_cut_off() {
+async fn http1_connection_closes_when_response_is_unread() {
     let mut stream = TcpStream::connect(start(1).await).await.unwrap();
-    // More than the buffers of both ends take.
+    // More than the buffers of both ends hold.
     stream.write_all(b"GET /64000000 HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
     tokio::time::sleep(LONG).await;
     assert!(end(&mut stream).await.len() < 64_000_000);
 }
 
 #[tokio::test]
-async fn who_takes_an_answer_slowly_over_http_1_gets_all_of_it() {
+async fn slow_http1_reader_gets_whole_response() {
     const SIZE: usize = 24_000_000;
     let mut stream = TcpStream::connect(start(1).await).await.unwrap();
     let head = format!("GET /{SIZE} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n");
@@ -226,7 +226,7 @@ async fn who_takes_an_answer_slowly_over_http_1_gets_all_of_it() {
 }
 
 #[tokio::test]
-async fn a_head_that_comes_byte_by_byte_is_cut_off() {
+async fn connection_closes_when_head_comes_byte_by_byte() {
     let mut stream = TcpStream::connect(start(1).await).await.unwrap();
     let send = async {
         for byte in b"GET /3 HTTP/1.1\r\nhost: ".iter().chain(std::iter::repeat(&b'x')) {
@@ -240,7 +240,7 @@ async fn a_head_that_comes_byte_by_byte_is_cut_off() {
 }
 
 #[tokio::test]
-async fn told_to_stop_it_finishes_what_is_under_way() {
+async fn stop_finishes_requests_in_progress() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let (stop, told) = tokio::sync::oneshot::channel::<()>();

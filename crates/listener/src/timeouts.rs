@@ -1,10 +1,10 @@
 //! Time-outs of connections.
 //!
 //! A write time-out of the socket closes HTTP/1.1 connections whose client does not read the
-//! response. The [`Watchdog`] closes the rest that hyper would keep: connections that send too
-//! little to tell their protocol, idle ones, slow request heads, and HTTP/2 connections whose
-//! client leaves responses unread. A response that waits for something else, such as an upstream,
-//! is not the client's fault and never times out here.
+//! response. The [`Watchdog`] closes what hyper would keep open: connections that send too little
+//! to detect their protocol, idle ones, slow request heads, and HTTP/2 connections whose client
+//! leaves responses unread. A response that waits for something else, such as an upstream, is not
+//! the client's fault and never times out here.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,17 +15,17 @@ use tokio::time::Sleep;
 use super::progress::TICKS;
 use super::progress::{Progress, Protocol, Seen};
 
-/// For a head of a request, the wait for the next one on an open connection included.
+/// Ticks for a request head, including the wait for the next request on an open connection.
 const HEAD: u32 = 4;
-/// For a client that takes nothing of what is sent to it.
+/// Ticks for a client that reads nothing of what is sent to it.
 const TAKING: u32 = 2;
-/// Bytes that may lie longer than that while others are taken: a proxy that has one connection for
-/// everyone is not cut off because one of them is slow. What is more may not lie for `TICKS - 1`
-/// whole ticks.
+/// Bytes that may stay unread longer than that while the client reads others: a proxy that uses one
+/// connection for all of its users is not cut off because one of them is slow. More than that may
+/// stay unread for fewer than `TICKS - 1` whole ticks.
 const SPARED: usize = 256 * 1024;
 
 /// The time-outs, counted in ticks of the watchdog so that no request reads a clock. A connection
-/// is closed up to two ticks later than its time-out.
+/// closes up to two ticks after its time-out.
 #[derive(Debug, Clone, Copy)]
 pub struct Timeouts(Duration);
 
@@ -57,21 +57,21 @@ impl Timeouts {
     }
 }
 
-/// What becomes of a connection.
+/// What to do with a connection.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Action {
     Continue,
-    /// Its client is told that no more requests are taken, so that one on its way is not lost.
+    /// Announce that no more requests are accepted, so that one on its way is not lost.
     ShutDown,
     Close(&'static str),
 }
 
-/// Looks at one connection each tick.
+/// Inspects one connection every tick.
 pub(super) struct Watchdog {
     progress: Arc<Progress>,
-    /// Ticks without a request.
+    /// Consecutive ticks without a request.
     idle: u32,
-    /// Ticks in which the client took nothing of what there was.
+    /// Consecutive ticks in which the client read nothing of what was waiting.
     still: u32,
 }
 
@@ -80,7 +80,7 @@ impl Watchdog {
         Self { progress, idle: 0, still: 0 }
     }
 
-    /// Judges at the end of a tick.
+    /// Decides at the end of a tick.
     pub(super) fn tick(&mut self) -> Action {
         let seen = self.progress.tick();
         self.idle = if seen.is_idle { self.idle + 1 } else { 0 };
@@ -96,7 +96,7 @@ impl Watchdog {
     }
 
     fn decide(&self, seen: &Seen) -> Action {
-        // What was handed over within the first of these ticks has waited for the others.
+        // The first of these ticks may be partial, so the limit is exceeded only one tick later.
         if self.still > TAKING {
             Action::Close("nothing of its answers is taken")
         } else if seen.stuck > SPARED {

@@ -1,9 +1,9 @@
-//! Turns the page's WebAssembly, as rustc has linked it, into what a browser loads: pieces, one for
-//! each part of the dashboard, and the JavaScript that calls the first of them.
+//! Turns the frontend's WebAssembly, as linked by rustc, into what a browser loads: one module per
+//! part of the dashboard, and the JavaScript that loads the first of them.
 //!
-//! It does what the commands `wasm-split-cli` and `wasm-bindgen` do, on the libraries that they are
-//! made of. Compiling the commands took ten minutes on two cores, most of it for test servers and
-//! downloads that nobody needs here.
+//! It does what the commands `wasm-split-cli` and `wasm-bindgen` do, with the libraries behind
+//! them. Compiling the commands took ten minutes on two cores, most of it for test servers and
+//! downloads that are not needed here.
 //!
 //! Usage: `page-builder INPUT.wasm FOLDER`. The folder must not exist.
 
@@ -14,7 +14,7 @@ use anyhow::{Context, anyhow, bail};
 use wasm_bindgen_cli_support::Bindgen;
 use wasm_split_cli_support::{Options, transform};
 
-/// The files of the first piece are called so.
+/// Base name of the first module's files.
 const NAME: &str = "latchkey";
 
 fn main() -> anyhow::Result<()> {
@@ -34,8 +34,8 @@ fn main() -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Splits the WebAssembly at the functions that `#[lazy]` marks. The first piece is still to be
-/// read by wasm-bindgen, and the others are final.
+/// Splits the WebAssembly at the functions marked `#[lazy]`. The first module still has to go
+/// through wasm-bindgen; the others are final.
 fn split(wasm: &[u8], folder: &Path, first: &Path) -> anyhow::Result<()> {
     let script = format!("./{NAME}.js");
     let mut options = Options::new(wasm);
