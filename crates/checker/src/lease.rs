@@ -377,7 +377,7 @@ impl Leases {
 
     fn shard(&self, key: KeyId) -> MutexGuard<'_, Slots> {
         // The last byte of an id is random.
-        let last = key.as_uuid().as_bytes()[15];
+        let last = key.to_bytes()[15];
         lock(&self.0[usize::from(last) % SHARDS])
     }
 }

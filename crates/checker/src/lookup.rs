@@ -6,7 +6,6 @@ use std::sync::Arc;
 use latchkey_domain::outcome::Outcome;
 use latchkey_store::Error;
 use latchkey_store::database::{in_time, primary};
-use latchkey_store::decode::Plan;
 use latchkey_store::entity::{key, organization, project};
 use sea_orm::{
     ColumnTrait, Condition, EntityTrait, FromQueryResult, JoinType, QueryFilter, QuerySelect,
@@ -132,7 +131,7 @@ pub(crate) async fn query(
 }
 
 fn record(row: key::Model, organization: &organization::Model) -> Result<KeyRecord, Error> {
-    let plan = Plan::of(organization);
+    let plan = organization.plan();
     let old = match (&row.old_digest, row.old_ends_at) {
         (Some(digest), Some(ends_at)) => {
             let digest = KeyDigest::from_bytes(digest).ok_or(Error::Corrupt("old digest"))?;

@@ -51,7 +51,7 @@ impl ParallelCalls {
     }
 
     fn shard(&self, key: KeyId) -> MutexGuard<'_, IdMap<KeyId, u64>> {
-        let last = key.as_uuid().as_bytes()[15];
+        let last = key.to_bytes()[15];
         // A count is whole after each of its steps, whatever happened to the thread that held it.
         self.0[usize::from(last) % SHARDS].lock().unwrap_or_else(PoisonError::into_inner)
     }

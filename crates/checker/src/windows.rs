@@ -105,7 +105,7 @@ impl RateWindows {
     }
 
     fn shard(&self, key: KeyId) -> MutexGuard<'_, IdMap<KeyId, Box<Window>>> {
-        let last = key.as_uuid().as_bytes()[15];
+        let last = key.to_bytes()[15];
         lock(&self.0[usize::from(last) % SHARDS])
     }
 }

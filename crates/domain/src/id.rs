@@ -81,9 +81,9 @@ macro_rules! ids {
                 Self::new(now, with_sequence(index, random))
             }
 
-            /// The value as the database stores it.
-            pub const fn as_uuid(self) -> Uuid {
-                self.0
+            /// The 16 bytes. The last ones are random: they spread ids evenly.
+            pub const fn to_bytes(self) -> [u8; 16] {
+                self.0.into_bytes()
             }
         }
 

@@ -150,6 +150,27 @@ impl TierOverrides {
     }
 }
 
+/// An organization's tier and its overrides.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Plan {
+    /// Tier of the organization.
+    pub tier: Tier,
+    /// Limits that override the tier's.
+    pub overrides: TierOverrides,
+}
+
+impl Plan {
+    /// A tier, with or without overrides.
+    pub fn new(tier: Tier, overrides: Option<TierOverrides>) -> Self {
+        Self { tier, overrides: overrides.unwrap_or_default() }
+    }
+
+    /// What the organization may use.
+    pub fn limits(&self) -> TierLimits {
+        self.overrides.limits(self.tier)
+    }
+}
+
 fn small(count: Count) -> u32 {
     // A count is at most 10^9.
     u32::try_from(count.get()).unwrap_or(u32::MAX)

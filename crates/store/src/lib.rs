@@ -11,7 +11,6 @@
 pub mod background;
 pub mod clock;
 pub mod database;
-pub mod decode;
 pub mod entity;
 mod error;
 pub mod fair_queue;

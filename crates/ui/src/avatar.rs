@@ -33,7 +33,7 @@ pub fn Avatar(
 }
 
 fn colour(id: UserId) -> &'static str {
-    let place = usize::try_from(id.as_uuid().as_u128() % 5).unwrap_or_default();
+    let place = usize::try_from(u128::from_be_bytes(id.to_bytes()) % 5).unwrap_or_default();
     COLOURS.get(place).copied().unwrap_or_default()
 }
 

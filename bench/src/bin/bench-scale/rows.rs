@@ -38,7 +38,7 @@ pub(crate) async fn fill(
     first: u64,
     last: u64,
 ) -> anyhow::Result<()> {
-    let (project, user) = (owner.project.as_uuid(), owner.user.as_uuid());
+    let (project, user) = (owner.project, owner.user);
     let mac = Hmac::<Sha256>::new_from_slice(PEPPER).context("HMAC takes a key of any length")?;
     let mut from = first;
     while from <= last {

@@ -273,7 +273,7 @@ impl PendingCounters {
 
     fn shard(&self, key: KeyId) -> MutexGuard<'_, Shard> {
         // The last bits of an id are random.
-        let bits = key.as_uuid().as_bytes()[15];
+        let bits = key.to_bytes()[15];
         lock(&self.shards[usize::from(bits) % SHARDS])
     }
 }

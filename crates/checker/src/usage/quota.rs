@@ -178,7 +178,7 @@ impl Quota {
 
     fn shard(&self, project: ProjectId) -> MutexGuard<'_, Counters> {
         // The last bits of an id are random.
-        lock(&self.0[usize::from(project.as_uuid().as_bytes()[15]) % SHARDS])
+        lock(&self.0[usize::from(project.to_bytes()[15]) % SHARDS])
     }
 }
 

@@ -10,7 +10,6 @@ use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, PaginatorTrait, QueryFi
 use super::count_active;
 use crate::error::Error;
 use crate::services::Services;
-use latchkey_store::decode::Plan;
 use latchkey_store::entity::{key, organization, project};
 
 /// Refuses one more active key beyond the tier. The project is locked by now.
@@ -23,7 +22,7 @@ pub(super) async fn check_tier(
         .one(transaction)
         .await?
         .ok_or(Error::NotFound)?;
-    let plan = Plan::of(&organization);
+    let plan = organization.plan();
     let Some(limit) = plan.limits().keys_per_project else { return Ok(()) };
     let used = count_active(services, transaction, &[project.id]).await?;
     let used = used.get(&project.id).copied().unwrap_or_default();

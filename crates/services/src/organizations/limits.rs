@@ -8,7 +8,6 @@ use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, PaginatorTrait, QueryFi
 
 use crate::error::Error;
 use crate::members::lock_person;
-use latchkey_store::decode::Plan;
 use latchkey_store::entity::{membership, organization, project};
 
 /// Refuses one more project beyond the plan. The organization is locked by now.
@@ -19,7 +18,7 @@ pub(crate) async fn check_projects(
     transaction: &impl ConnectionTrait,
     organization: &organization::Model,
 ) -> Result<(), Error> {
-    let plan = Plan::of(organization);
+    let plan = organization.plan();
     let Some(limit) = plan.limits().projects else { return Ok(()) };
     let used = count_projects(transaction, organization).await?;
     if used < u64::from(limit) {

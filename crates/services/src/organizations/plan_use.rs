@@ -11,7 +11,6 @@ use crate::error::Error;
 use crate::members::INVITATION_WINDOW;
 use crate::scope;
 use crate::services::Services;
-use latchkey_store::decode::Plan;
 use latchkey_store::entity::{invitation_time, organization};
 
 /// What the organization may use and what it uses, and where the actor's own limits stand.
@@ -35,7 +34,7 @@ pub async fn plan_use(
         .count(database)
         .await?;
     Ok(PlanUse {
-        limits: Plan::of(&row).limits(),
+        limits: row.plan().limits(),
         projects: count_projects(database, &row).await?,
         owned_organizations: count_owned(database, person).await?,
         invitations,

@@ -5,7 +5,7 @@ use latchkey_domain::audit::{AuditAction, TargetKind};
 use latchkey_domain::id::{OrganizationId, ProjectId, UserId};
 use latchkey_domain::name::Name;
 use latchkey_domain::role::{Permission, Role};
-use latchkey_domain::tier::{Tier, TierOverrides};
+use latchkey_domain::tier::{Plan, Tier, TierOverrides};
 use sea_orm::sea_query::{Expr, LockType};
 use sea_orm::{
     ActiveModelTrait, ColumnTrait, ConnectionTrait, DatabaseTransaction, EntityTrait,
@@ -22,7 +22,6 @@ use crate::retry::retried;
 use crate::scope::{self, Begun, OrganizationScope};
 use crate::services::Services;
 use latchkey_checker::KeyInvalidation;
-use latchkey_store::decode::Plan;
 use latchkey_store::entity::{application, invitation, key, membership, organization, project};
 
 /// Makes an organization on the free tier that the actor owns. There is nothing in it yet.
@@ -153,7 +152,7 @@ async fn change_once(
         Some(scope) => scope.begin(services, actor).await?,
         None => begin_as_administrator(services, actor, id).await?,
     };
-    let before = Plan::of(&row);
+    let before = row.plan();
     let plan = patched(before, &patch);
     let mut events = Vec::new();
     if let Some(name) = patch.name {

@@ -9,7 +9,7 @@ use latchkey_domain::api::{Page, Project};
 use latchkey_domain::id::{OrganizationId, ProjectId};
 use latchkey_domain::role::Permission;
 use latchkey_domain::secret::KeyPrefix;
-use latchkey_domain::tier::{Tier, TierOverrides};
+use latchkey_domain::tier::{Plan, Tier, TierOverrides};
 use latchkey_domain::time::Timestamp;
 use sea_orm::{
     ColumnTrait, EntityTrait, FromQueryResult, JoinType, QueryFilter, QueryOrder, QuerySelect,
@@ -22,7 +22,6 @@ use crate::keys::count_active;
 use crate::page::{PageRequest, id_cursor};
 use crate::scope;
 use crate::services::Services;
-use latchkey_store::decode::Plan;
 use latchkey_store::entity::{organization, project};
 
 #[derive(FromQueryResult)]

@@ -3,13 +3,12 @@
 use std::time::Duration;
 
 use latchkey_domain::id::OrganizationId;
-use latchkey_domain::tier::{Tier, TierLimits};
+use latchkey_domain::tier::{Plan, Tier, TierLimits};
 use sea_orm::EntityTrait;
 
 use crate::error::Error;
 use crate::services::Services;
 use latchkey_checker::KeyRecord;
-use latchkey_store::decode::Plan;
 use latchkey_store::entity::organization;
 
 /// What its organization's plan allows a project.
@@ -50,6 +49,6 @@ impl Allowance {
             .one(services.database.reader())
             .await?
             .ok_or(Error::NotFound)?;
-        Ok(Self::of(&Plan::of(&row)))
+        Ok(Self::of(&row.plan()))
     }
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use latchkey_domain::id::ApplicationId;
 use latchkey_domain::key::Environment;
-use latchkey_domain::tier::{Tier, TierOverrides};
+use latchkey_domain::tier::{Plan, Tier, TierOverrides};
 use latchkey_domain::time::Timestamp;
 use sea_orm::sea_query::{Expr, ExprTrait, LockBehavior, LockType, Order, Query, SelectStatement};
 use sea_orm::{
@@ -21,7 +21,6 @@ use super::allowance::Allowance;
 use super::sizes;
 use crate::error::Error;
 use crate::services::Services;
-use latchkey_store::decode::Plan;
 use latchkey_store::entity::{application, log, organization, project, trace};
 
 /// How long the sandbox keeps what came in.

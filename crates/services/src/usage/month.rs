@@ -9,7 +9,6 @@ use crate::actor::Actor;
 use crate::error::Error;
 use crate::scope;
 use crate::services::Services;
-use latchkey_store::decode::Plan;
 use latchkey_store::entity::organization;
 
 /// The live requests of the running month of a project, and what its plan allows.
@@ -22,10 +21,10 @@ pub async fn of_month(
     id: ProjectId,
 ) -> Result<QuotaState, Error> {
     let scope = scope::project(services, actor, id, Permission::UsageRead).await?;
-    let organization = organization::Entity::find_by_id(scope.organization().as_uuid())
+    let organization = organization::Entity::find_by_id(scope.organization())
         .one(services.database.reader())
         .await?
         .ok_or(Error::NotFound)?;
-    let limit = Plan::of(&organization).limits().requests_per_month;
+    let limit = organization.plan().limits().requests_per_month;
     Ok(services.checker.quota_state(scope.id(), limit, services.clock.now()).await?)
 }

@@ -1,7 +1,7 @@
 //! Organizations.
 
 use latchkey_domain::id::OrganizationId;
-use latchkey_domain::tier::{Tier, TierOverrides};
+use latchkey_domain::tier::{Plan, Tier, TierOverrides};
 use latchkey_domain::time::Timestamp;
 use sea_orm::entity::prelude::*;
 
@@ -35,6 +35,13 @@ impl Related<super::membership::Entity> for Entity {
 impl Related<super::project::Entity> for Entity {
     fn to() -> RelationDef {
         Relation::Project.def()
+    }
+}
+
+impl Model {
+    /// What the organization may use.
+    pub fn plan(&self) -> Plan {
+        Plan::new(self.tier, self.tier_overrides)
     }
 }
 

@@ -47,7 +47,8 @@ pub(crate) async fn admin(app: &TestApp) -> DatabaseConnection {
 }
 
 /// An id as a literal of the database's SQL.
-pub(crate) fn literal(admin: &DatabaseConnection, id: Uuid) -> String {
+pub(crate) fn literal(admin: &DatabaseConnection, id: impl Into<Uuid>) -> String {
+    let id: Uuid = id.into();
     match admin.get_database_backend() {
         DbBackend::Sqlite => format!("x'{}'", id.simple()),
         _ => format!("'{id}'"),
@@ -263,8 +264,8 @@ on_both_databases! {
         let (secret, key) = new_key(&app, &ada, "live").await;
         let admin = app.telemetry().await;
         let (key_id, project) = (
-            literal(&admin, key.parse::<KeyId>().unwrap().as_uuid()),
-            literal(&admin, ada.project.parse::<ProjectId>().unwrap().as_uuid()),
+            literal(&admin, key.parse::<KeyId>().unwrap()),
+            literal(&admin, ada.project.parse::<ProjectId>().unwrap()),
         );
         let today = START - START.rem_euclid(DAY);
         let rows: Vec<String> = (0..60)

@@ -170,7 +170,7 @@ fn a_key_in_use_all_the_time_is_not_passed_over() {
             recorder.record(&Use { key: key(number), ..call(1, 0, Outcome::Valid) });
         }
         for (key, _) in recorder.take_turn() {
-            let [.., high, low] = *key.as_uuid().as_bytes();
+            let [.., high, low] = key.to_bytes();
             written[usize::from(u16::from_be_bytes([high, low]))] += 1;
         }
     }

@@ -204,9 +204,9 @@ impl Tenant {
 async fn put_members(app: &TestApp, people: &People, organization: &str) {
     let database = sea_orm::Database::connect(&app.config.database_url).await.unwrap();
     let id: OrganizationId = organization.parse().unwrap();
-    let organization = literal(&database, id.as_uuid());
+    let organization = literal(&database, id);
     for (user, role) in people.members(app).await {
-        let user = literal(&database, user.as_uuid());
+        let user = literal(&database, user);
         let row = format!(
             "INSERT INTO memberships (organization_id, user_id, role, created_at) \
              VALUES ({organization}, {user}, '{role}', {START})"

@@ -162,7 +162,7 @@ on_both_databases! {
         let (one, _) = sizes(&telemetry).await;
         // There is room for 700 of 1,200: the second transaction does not fit, and the first does
         // not stay.
-        let project = literal(&telemetry, ada.project.parse::<latchkey_domain::id::ProjectId>().unwrap().as_uuid());
+        let project = literal(&telemetry, ada.project.parse::<latchkey_domain::id::ProjectId>().unwrap());
         let left = (1 << 30) - 700 * (one + 8);
         let fill = format!("UPDATE telemetry_sizes SET bytes = {left} WHERE project_id = {project}");
         telemetry.execute_unprepared(&fill).await.unwrap();

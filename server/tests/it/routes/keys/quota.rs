@@ -17,7 +17,7 @@ const MONTH_END: i64 = 1_796_083_200_000;
 /// Sets what the person's project has used of the month of [`START`].
 pub(crate) async fn set_month(app: &TestApp, who: &Session, requests: i64) {
     let admin = app.telemetry().await;
-    let project = literal(&admin, who.project.parse::<ProjectId>().unwrap().as_uuid());
+    let project = literal(&admin, who.project.parse::<ProjectId>().unwrap());
     let month = Timestamp::parse("2026-11-01T00:00:00Z").unwrap().as_millis();
     let sql = format!("INSERT INTO project_months VALUES ({project}, {month}, {requests})");
     admin.execute_unprepared(&sql).await.unwrap();
