@@ -301,7 +301,7 @@ impl Checker {
         now: Timestamp,
     ) -> Result<BudgetState, Error> {
         let mut states = self.budget_states(&[(key, budget)], now).await?;
-        states.remove(&key).ok_or(Error::Corrupt("budget"))
+        states.remove(&key).ok_or(Error::corrupt("budget"))
     }
 
     /// States of several keys' budgets at `now`, by one query.
@@ -324,12 +324,9 @@ impl Checker {
         let windows: Vec<_> =
             windows.map(|window| (window, self.leases.unused(window.0))).collect();
         let rows = budget::Entity::find()
+            .filter(budget::Column::KeyId.is_in(windows.iter().map(|((one, ..), _)| one.key)))
             .filter(
-                budget::Column::KeyId.is_in(windows.iter().map(|((one, ..), _)| one.key)),
-            )
-            .filter(
-                budget::Column::StartsAt
-                    .is_in(windows.iter().map(|((one, ..), _)| one.starts_at)),
+                budget::Column::StartsAt.is_in(windows.iter().map(|((one, ..), _)| one.starts_at)),
             )
             .all(self.database.reader())
             .await?;

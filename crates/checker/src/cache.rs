@@ -30,8 +30,8 @@ use std::time::Duration;
 use quick_cache::sync::Cache;
 
 use crate::cache_validity::CacheValidity;
-use crate::digest::KeyDigest;
 use crate::record::KeyRecord;
+use latchkey_domain::digest::KeyDigest;
 
 /// How many records are kept; the least useful leave first.
 const CAPACITY: usize = 200_000;
@@ -182,7 +182,7 @@ mod tests {
     const NOW: Duration = Duration::from_secs(10);
 
     fn digest() -> KeyDigest {
-        KeyDigest::from_bytes(&[7; 32]).unwrap()
+        KeyDigest::new([7; 32])
     }
 
     fn key() -> CachedLookup {
@@ -254,7 +254,7 @@ mod tests {
         for guess in 0..3 * UNKNOWN {
             let mut bytes = [0; 32];
             bytes[..8].copy_from_slice(&guess.to_be_bytes());
-            let guess = KeyDigest::from_bytes(&bytes).unwrap();
+            let guess = KeyDigest::new(bytes);
             cache.finish_load(guess, cache.begin_load(&guess), &CachedLookup::Unknown, NOW);
         }
         assert!(is_known(&cache, NOW));

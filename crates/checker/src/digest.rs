@@ -2,10 +2,11 @@
 
 use std::fmt;
 
+use latchkey_domain::digest::KeyDigest;
 use ring::hmac::{self, HMAC_SHA256};
 use sha2::{Digest as _, Sha256};
 
-use data_encoding::{HEXLOWER, HEXLOWER_PERMISSIVE};
+use data_encoding::HEXLOWER;
 
 /// The key of every key's digest. It lives outside the database, so that the database alone
 /// confirms no guess. Losing it makes every key unknown.
@@ -14,10 +15,6 @@ use data_encoding::{HEXLOWER, HEXLOWER_PERMISSIVE};
 /// without instructions for SHA-256 it takes two thirds of the time (docs/benchmarks.md).
 #[derive(Clone)]
 pub struct Pepper(hmac::Key);
-
-/// The HMAC-SHA-256 of a whole key under the pepper.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct KeyDigest([u8; 32]);
 
 impl Pepper {
     /// From the setting's raw bytes.
@@ -30,13 +27,13 @@ impl Pepper {
         let tag = hmac::sign(&self.0, plaintext.as_bytes());
         let mut digest = [0; 32];
         digest.copy_from_slice(tag.as_ref());
-        KeyDigest(digest)
+        KeyDigest::new(digest)
     }
 
     /// A link of a chain: HMAC-SHA-256 over the link before and `content`, under a key of its own
     /// that is made from the pepper.
     pub fn chain(&self, before: &[u8], content: &[u8]) -> [u8; 32] {
-        let of_chains = Self::new(&self.digest("latchkey audit chain").0);
+        let of_chains = Self::new(self.digest("latchkey audit chain").as_bytes());
         let mut mac = hmac::Context::with_key(&of_chains.0);
         mac.update(before);
         mac.update(content);
@@ -48,35 +45,13 @@ impl Pepper {
     /// Tells this pepper from another without giving it away: the first 16 bytes of a digest that
     /// no key can have, as text.
     pub fn fingerprint(&self) -> String {
-        HEXLOWER.encode(&self.digest("latchkey pepper fingerprint").0[..16])
+        HEXLOWER.encode(&self.digest("latchkey pepper fingerprint").as_bytes()[..16])
     }
 }
 
 impl fmt::Debug for Pepper {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Pepper([redacted])")
-    }
-}
-
-impl KeyDigest {
-    /// The digest's bytes, as the database stores them.
-    pub const fn as_bytes(&self) -> &[u8; 32] {
-        &self.0
-    }
-
-    /// As text, for other nodes.
-    pub fn to_hex(self) -> String {
-        HEXLOWER.encode(&self.0)
-    }
-
-    /// From another node's text.
-    pub fn from_hex(text: &str) -> Option<Self> {
-        HEXLOWER_PERMISSIVE.decode(text.as_bytes()).ok()?.try_into().ok().map(Self)
-    }
-
-    /// The digest that the database stored.
-    pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
-        bytes.try_into().ok().map(Self)
     }
 }
 

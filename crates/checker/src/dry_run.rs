@@ -10,7 +10,6 @@ use latchkey_domain::time::Timestamp;
 
 use crate::call_slot;
 use crate::checker::Checker;
-use crate::digest::KeyDigest;
 use crate::evaluate;
 use crate::lookup::query;
 use crate::outcome::Denial;
@@ -19,6 +18,7 @@ use crate::rate_limit::PeekedRate;
 use crate::record::KeyRecord;
 use crate::request::CheckRequest;
 use crate::usage::quota;
+use latchkey_domain::digest::KeyDigest;
 use latchkey_store::Error;
 use latchkey_store::clock::whole_seconds;
 

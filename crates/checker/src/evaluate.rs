@@ -78,9 +78,9 @@ mod tests {
     use latchkey_domain::limit::AllowList;
 
     use super::*;
-    use crate::digest::KeyDigest;
     use crate::record::ExtendedLimits;
     use crate::record::tests::record;
+    use latchkey_domain::digest::KeyDigest;
 
     fn at(millis: i64) -> Timestamp {
         Timestamp::from_millis(millis)
@@ -119,7 +119,7 @@ mod tests {
 
     #[test]
     fn a_rotated_secret_works_until_its_grace_ends() {
-        let digest = KeyDigest::from_bytes(&[7; 32]).unwrap();
+        let digest = KeyDigest::new([7; 32]);
         let extended = ExtendedLimits { old: Some((digest, at(500))), ..ExtendedLimits::default() };
         let key = KeyRecord { extended: Some(Box::new(extended)), ..record() };
         assert_eq!(evaluate(&key, true, call(None), at(499)), None);

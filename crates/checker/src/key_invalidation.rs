@@ -19,7 +19,7 @@
 use sea_orm::{ConnectionTrait, DatabaseTransaction, DbBackend, Statement};
 
 use crate::checker::Checker;
-use crate::digest::KeyDigest;
+use latchkey_domain::digest::KeyDigest;
 use latchkey_store::Error;
 
 /// PostgreSQL's channel for changes of keys.
@@ -130,7 +130,7 @@ mod tests {
         let digest = |index: usize| {
             let mut bytes = [0; 32];
             bytes[..8].copy_from_slice(&index.to_be_bytes());
-            KeyDigest::from_bytes(&bytes).unwrap()
+            KeyDigest::new(bytes)
         };
         (0..count).map(digest).collect()
     }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::cache::{Generation, KeyCache};
-use crate::digest::KeyDigest;
+use latchkey_domain::digest::KeyDigest;
 
 /// By which secret a key was found, and as of when.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

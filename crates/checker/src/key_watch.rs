@@ -14,7 +14,6 @@ use tokio::sync::watch;
 
 use crate::cache::CachedLookup;
 use crate::checker::Checker;
-use crate::digest::KeyDigest;
 use crate::evaluate;
 use crate::lookup::PresentedBy;
 use crate::lookup::load;
@@ -22,6 +21,7 @@ use crate::lookup_limiter::LookupCaller;
 use crate::outcome::Denial;
 use crate::request::IdentifiedKey;
 use crate::watched_keys::{Ended, KeyWatch};
+use latchkey_domain::digest::KeyDigest;
 
 /// How often a key is looked at. With what it takes to distrust a cache that no changes reach (700
 /// ms), a revoked key's calls end within one second.

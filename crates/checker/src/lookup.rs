@@ -14,13 +14,13 @@ use sea_orm::{
 
 use crate::cache::CachedLookup;
 use crate::checker::Checker;
-use crate::digest::KeyDigest;
 use crate::failures::Address;
 use crate::key_version::KeyVersion;
 use crate::lookup_limiter::LookupCaller;
 use crate::outcome::Denial;
 use crate::record::{ExtendedLimits, KeyRecord, NOTHING};
 use crate::request::IdentifiedKey;
+use latchkey_domain::digest::KeyDigest;
 
 /// Who presents a secret.
 #[derive(Debug, Clone, Copy)]
@@ -112,33 +112,26 @@ pub(crate) async fn query(
     checker: &Checker,
     digest: &KeyDigest,
 ) -> Result<Option<KeyRecord>, Error> {
-    let bytes = digest.as_bytes().as_slice();
     let query = key::Entity::find()
         .select_also(organization::Entity)
         .join(JoinType::InnerJoin, key::Relation::Project.def())
         .join(JoinType::InnerJoin, project::Relation::Organization.def())
         .filter(
             Condition::any()
-                .add(key::Column::Digest.eq(bytes))
-                .add(key::Column::OldDigest.eq(bytes)),
+                .add(key::Column::Digest.eq(*digest))
+                .add(key::Column::OldDigest.eq(*digest)),
         )
         .limit(1);
     let found = primary::one(checker.database.reader(), &query).await?;
     let Some(found) = found else { return Ok(None) };
     let row = key::Model::from_query_result(&found, "A_")?;
     let organization = organization::Model::from_query_result(&found, "B_")?;
-    record(row, &organization).map(Some)
+    Ok(Some(record(row, &organization)))
 }
 
-fn record(row: key::Model, organization: &organization::Model) -> Result<KeyRecord, Error> {
+fn record(row: key::Model, organization: &organization::Model) -> KeyRecord {
     let plan = organization.plan();
-    let old = match (&row.old_digest, row.old_ends_at) {
-        (Some(digest), Some(ends_at)) => {
-            let digest = KeyDigest::from_bytes(digest).ok_or(Error::Corrupt("old digest"))?;
-            Some((digest, ends_at))
-        }
-        _ => None,
-    };
+    let old = row.old_digest.zip(row.old_ends_at);
     let extended = ExtendedLimits {
         tpm: row.tpm,
         max_parallel: row.max_parallel,
@@ -149,19 +142,19 @@ fn record(row: key::Model, organization: &organization::Model) -> Result<KeyReco
         overrides: plan.overrides,
         old,
     };
-    Ok(KeyRecord {
+    KeyRecord {
         id: row.id,
         project: row.project_id,
         organization: organization.id,
         tier: plan.tier,
         application: row.application_id,
         kind: row.kind,
-        name: row.name.as_str().into(),
+        name: row.name.into_boxed_str(),
         environment: row.environment,
         created_by: row.created_by,
         revoked_at: row.revoked_at,
         expires_at: row.expires_at,
         rpm: row.rpm,
         extended: (extended != NOTHING).then(|| Box::new(extended)),
-    })
+    }
 }

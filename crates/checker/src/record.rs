@@ -1,13 +1,12 @@
 //! What a check needs to know of a key.
 
+use latchkey_domain::digest::KeyDigest;
 use latchkey_domain::id::{ApplicationId, KeyId, OrganizationId, ProjectId, UserId};
 use latchkey_domain::key::{Environment, KeyKind};
 use latchkey_domain::limit::{AllowList, Cidr, MaxParallel, ModelName, Period, Rpm, Tokens};
 use latchkey_domain::permission::ServicePermission;
 use latchkey_domain::tier::{Tier, TierLimits, TierOverrides};
 use latchkey_domain::time::Timestamp;
-
-use crate::digest::KeyDigest;
 
 /// What a check needs to know of a key.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -5,8 +5,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::watch;
 
-use crate::digest::KeyDigest;
 use crate::outcome::Denial;
+use latchkey_domain::digest::KeyDigest;
 
 pub(crate) type Ended = watch::Sender<Option<Denial>>;
 
@@ -57,7 +57,7 @@ mod tests {
     #[test]
     fn keys_without_calls_are_forgotten() {
         let keys = WatchedKeys::default();
-        let digest = KeyDigest::from_bytes(&[7; 32]).unwrap();
+        let digest = KeyDigest::new([7; 32]);
         let (ended, receiver) = watch::channel(None);
         keys.lock().insert(digest, ended);
         assert!(!keys.forget_unused(&digest), "a call is in progress");

@@ -14,6 +14,7 @@ use uuid::Uuid;
 
 use crate::api::{ApplicationEnvironment, SessionEndReason};
 use crate::audit::{ActorKind, AuditAction, TargetKind};
+use crate::digest::KeyDigest;
 use crate::id::{
     ApplicationId, AuditEventId, DenialId, InvitationId, KeyId, LogItemId, OrganizationId,
     ProjectId, SessionId, TraceItemId, UserId,
@@ -193,6 +194,22 @@ texts! {
     KeyPrefix = "key prefix",
 }
 
+/// Its 32 bytes.
+impl Column for KeyDigest {
+    type Stored = Vec<u8>;
+    const NAME: &'static str = "digest";
+
+    fn store(self) -> Vec<u8> {
+        self.as_bytes().to_vec()
+    }
+
+    fn restore(stored: Vec<u8>) -> Option<Self> {
+        stored.try_into().ok().map(Self::new)
+    }
+}
+
+value_traits!(KeyDigest);
+
 /// Milliseconds since the Unix epoch, which both databases order alike.
 impl Column for Timestamp {
     type Stored = i64;
@@ -287,6 +304,7 @@ mod tests {
         assert_stored(&Tokens::new(Tokens::MAX).unwrap(), 9_007_199_254_740_991_i64);
         assert_stored(&AuditAction::KeyGraceEnded, "key.grace_ended");
         assert_stored(&Environment::Live, "live");
+        assert_stored(&KeyDigest::new([7; 32]), vec![7_u8; 32]);
         let hint: KeyHint = "lk_live_7Qm2...x9Kd".parse().unwrap();
         assert_stored(&hint, "lk_live_7Qm2...x9Kd");
         let models: Vec<ModelName> = vec!["b \"c\"".parse().unwrap(), "a".parse().unwrap()];
@@ -328,6 +346,7 @@ mod tests {
         assert!(refuses::<Tokens>(0_i64) && refuses::<Tokens>(-1_i64) && refuses::<KeyId>("x"));
         assert!(refuses::<AllowList<ModelName>>("[]") && refuses::<TierOverrides>("3"));
         assert!(refuses::<KeyHint>("lk_live_7Qm2") && refuses::<KeyPrefix>("LK"));
+        assert!(refuses::<KeyDigest>(vec![7_u8; 31]));
         let error = ImpossibleValue(<Role as Column>::NAME).to_error().to_string();
         assert!(error.ends_with("the database holds an impossible role"), "{error}");
     }

@@ -10,6 +10,7 @@ pub mod audit;
 #[cfg(feature = "sea-orm")]
 pub mod column;
 pub mod credentials;
+pub mod digest;
 pub mod id;
 pub mod json;
 pub mod key;

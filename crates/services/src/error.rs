@@ -106,7 +106,7 @@ pub enum Error {
 impl Error {
     /// 500: stored rows contradict each other or their types.
     pub(crate) const fn corrupt(what: &'static str) -> Self {
-        Self::Store(latchkey_store::Error::Corrupt(what))
+        Self::Store(latchkey_store::Error::corrupt(what))
     }
 
     /// 422 for a single field.

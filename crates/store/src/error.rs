@@ -21,7 +21,12 @@ pub enum Error {
 }
 
 impl Error {
-    /// `Unavailable` with a reason for the log.
+    /// `Corrupt`: rows contradict each other, which no column's type can tell.
+    pub const fn corrupt(what: &'static str) -> Self {
+        Self::Corrupt(what)
+    }
+
+    /// `Unavailable`, with a reason for the log.
     pub fn unavailable(reason: impl Display) -> Self {
         Self::Unavailable(DbErr::Conn(RuntimeErr::Internal(reason.to_string())))
     }

@@ -17,7 +17,7 @@ use sea_orm::sqlx::postgres::{PgConnection, PgListener, PgPoolOptions};
 use sea_orm::sqlx::{AssertSqlSafe, Connection, Error as Sqlx, PgExecutor, Row, raw_sql};
 use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
 
-use super::lost::{HEARTBEAT_INTERVAL, Lost, DATABASE_TIMEOUT};
+use super::lost::{DATABASE_TIMEOUT, HEARTBEAT_INTERVAL, Lost};
 use crate::checker::Checker;
 use crate::key_invalidation::{CHANNEL, KeyInvalidation};
 use data_encoding::HEXLOWER;

@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use sea_orm::sqlx::{SqlitePool, query_scalar};
 use tokio::time::{MissedTickBehavior, interval, timeout};
 
-use super::lost::{HEARTBEAT_INTERVAL, Lost, DATABASE_TIMEOUT};
+use super::lost::{DATABASE_TIMEOUT, HEARTBEAT_INTERVAL, Lost};
 use crate::checker::Checker;
 
 /// Looks, again and again, whether another process has written, until the database fails.

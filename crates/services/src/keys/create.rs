@@ -145,7 +145,7 @@ async fn insert(
         environment: Set(environment),
         search: Set(search_text(id, request.name.as_str(), &hint)),
         name: Set(request.name.to_string()),
-        digest: Set(services.checker.pepper().digest(secret.expose()).as_bytes().to_vec()),
+        digest: Set(services.checker.pepper().digest(secret.expose())),
         hint: Set(hint),
         created_by: Set(actor.author()),
         created_at: Set(now),

@@ -76,9 +76,7 @@ async fn in_scope(
     let rows = query.limit(page.rows()).all(services.database.reader()).await?;
     let rows = page.page(rows, |last| match filter.sort {
         KeySort::Created => time_cursor(last.created_at, last.id),
-        KeySort::LastUsed => {
-            time_cursor(last.last_used_at.unwrap_or(Timestamp::EPOCH), last.id)
-        }
+        KeySort::LastUsed => time_cursor(last.last_used_at.unwrap_or(Timestamp::EPOCH), last.id),
     });
     let data = all_listed(services, rows.data, now).await?;
     Ok(Page { data, next_cursor: rows.next_cursor })

@@ -17,7 +17,7 @@ use crate::retry::retried;
 use crate::scope::{self, Begun, KeyRef};
 use crate::services::Services;
 use latchkey_checker::KeyInvalidation;
-use latchkey_checker::digest::KeyDigest;
+use latchkey_domain::digest::KeyDigest;
 use latchkey_store::entity::key;
 
 /// Revokes a key. Final, and idempotent: the first revocation's time stands. When this returns, no
@@ -75,7 +75,7 @@ pub(crate) async fn revoke_where(
         .exec(transaction)
         .await?;
     // After they are locked: a rotation that came between has given some of them new secrets.
-    let rows: Vec<(Vec<u8>, Option<Vec<u8>>)> = key::Entity::find()
+    let rows: Vec<(KeyDigest, Option<KeyDigest>)> = key::Entity::find()
         .select_only()
         .columns([key::Column::Digest, key::Column::OldDigest])
         .filter(matching)
@@ -85,6 +85,6 @@ pub(crate) async fn revoke_where(
         .await?;
     let keys = rows.len();
     let slots = rows.into_iter().flat_map(|(digest, old)| [Some(digest), old]);
-    let digests = slots.flatten().filter_map(|bytes| KeyDigest::from_bytes(&bytes)).collect();
+    let digests = slots.flatten().collect();
     Ok(Revoked { keys, digests })
 }

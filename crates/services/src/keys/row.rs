@@ -7,7 +7,7 @@ use latchkey_domain::query::folded;
 use latchkey_domain::secret::KeyHint;
 use latchkey_domain::time::Timestamp;
 
-use latchkey_checker::digest::KeyDigest;
+use latchkey_domain::digest::KeyDigest;
 use latchkey_store::entity::key;
 
 /// What a search of the keys looks in.
@@ -22,8 +22,8 @@ pub(crate) fn status(row: &key::Model, now: Timestamp) -> KeyStatus {
 
 /// The digests that lead to a row.
 pub(super) fn digests(row: &key::Model) -> Vec<KeyDigest> {
-    let both = [Some(&row.digest), row.old_digest.as_ref()];
-    both.into_iter().flatten().filter_map(|bytes| KeyDigest::from_bytes(bytes)).collect()
+    let both = [Some(row.digest), row.old_digest];
+    both.into_iter().flatten().collect()
 }
 
 /// A row as the API shows it, with its status at `now`.

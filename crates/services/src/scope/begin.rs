@@ -266,9 +266,9 @@ async fn lock_service_key(
         KeyStatus::Expired => return Err(denied(Outcome::ExpiredKey)),
         KeyStatus::Active => {}
     }
-    let presented = key.seen.digest().as_bytes().as_slice();
+    let presented = *key.seen.digest();
     let in_grace = row.old_ends_at.is_some_and(|end| end > now);
-    let is_old = row.old_digest.as_deref() == Some(presented);
+    let is_old = row.old_digest == Some(presented);
     if row.digest == presented || (is_old && in_grace) {
         Ok(row)
     } else {

@@ -15,7 +15,7 @@ use sea_orm::{ColumnTrait, Condition, QueryFilter, QueryOrder, QuerySelect, Sele
 use uuid::Uuid;
 
 use super::allowance::Allowance;
-use super::filter::{Searched, Texts, TelemetryFilter, Words};
+use super::filter::{Searched, TelemetryFilter, Texts, Words};
 use super::list::{Places, RowPosition};
 use super::purge::kept;
 use crate::error::Error;

@@ -12,7 +12,7 @@ use sea_orm::sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynch
 
 use super::begin::{self, Suspicion};
 use super::renewal::Renewal;
-use super::{IDLE_CHECK_AFTER, DATABASE_TIMEOUT};
+use super::{DATABASE_TIMEOUT, IDLE_CHECK_AFTER};
 use crate::background;
 
 fn options(url: &str, connections: u32) -> ConnectOptions {
@@ -49,7 +49,11 @@ pub(super) fn postgres_options(
 }
 
 /// `opened` counts the connections.
-pub(super) fn sqlite_options(url: &str, connections: u32, opened: &Arc<AtomicU64>) -> ConnectOptions {
+pub(super) fn sqlite_options(
+    url: &str,
+    connections: u32,
+    opened: &Arc<AtomicU64>,
+) -> ConnectOptions {
     let opened = Arc::clone(opened);
     let mut options = options(url, connections);
     options

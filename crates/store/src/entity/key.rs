@@ -1,5 +1,6 @@
 //! Keys: digest and hint, never a secret.
 
+use latchkey_domain::digest::KeyDigest;
 use latchkey_domain::id::{ApplicationId, KeyId, ProjectId, UserId};
 use latchkey_domain::key::{Environment, KeyKind};
 use latchkey_domain::limit::{AllowList, Cidr, MaxParallel, ModelName, Period, Rpm, Tokens};
@@ -19,7 +20,7 @@ pub struct Model {
     pub environment: Environment,
     pub name: String,
     #[sea_orm(column_type = "VarBinary(StringLen::N(32))")]
-    pub digest: Vec<u8>,
+    pub digest: KeyDigest,
     pub hint: KeyHint,
     pub created_by: UserId,
     pub created_at: Timestamp,
@@ -37,7 +38,7 @@ pub struct Model {
     pub permissions: Option<AllowList<ServicePermission>>,
     pub archived_at: Option<Timestamp>,
     #[sea_orm(column_type = "VarBinary(StringLen::N(32))")]
-    pub old_digest: Option<Vec<u8>>,
+    pub old_digest: Option<KeyDigest>,
     pub old_hint: Option<KeyHint>,
     pub old_ends_at: Option<Timestamp>,
     pub old_last_used_at: Option<Timestamp>,
