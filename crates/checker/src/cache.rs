@@ -1,27 +1,27 @@
-//! The cache of key records, by digest, and of digests that no key has.
+//! Cache of key records by digest, and of digests that belong to no key.
 //!
-//! A check must not use what a key was before a change that was answered. Two rules see to that:
+//! A check must not use a key's state from before a change that was acknowledged. Two rules ensure
+//! that:
 //!
 //! ```text
-//! load     stamp of the slot -> query -> keep the record with the stamp, if it still is the slot's
-//! change   commit -> next stamp for the slot, forget the record -> answer
-//! get      may the cache be believed now, and is the record's stamp still the slot's? -> use it
+//! load     generation of the slot -> query -> cache the record if the generation is the same
+//! change   commit -> increment the slot's generation, evict the record -> respond
+//! get      is the cache valid now, and is the record's generation current? -> use it
 //! ```
 //!
-//! What a load brought is used only while its *stamp* (the slot's generation number) is current: a
-//! change to a key moves the stamp of its slot after the change is committed and before it is
-//! answered, so neither a cached record nor one that a slower load brings back later can outlive
-//! the change. And nothing is used unless this node is sure to hear of what other nodes change: see
-//! [`CacheValidity`].
+//! A loaded record is used only while its *generation* is the current one of its slot. A change to
+//! a key increments the generation after the commit and before the response. So neither a cached
+//! record nor one from a slower concurrent load can outlive the change. And nothing is used unless
+//! this node is certain to receive other nodes' invalidations: see [`CacheValidity`].
 //!
-//! *Consistency.* A check at the same time as a change sees the key before or after it; one that
-//! begins after the change was answered sees it after. Stamps only grow, and keys share them: a
-//! neighbour's change costs a key one query, never an old record. Who changes what, and how other
-//! nodes hear of it: `super::key_invalidation` and `crate::invalidation`.
+//! *Consistency.* A check concurrent with a change sees the key before or after it. A check that
+//! begins after the change was acknowledged sees it after. Generations only grow, and keys share
+//! them by slot: another key's change costs one query, never a stale record. For how changes reach
+//! this node and others, see `super::key_invalidation` and `crate::invalidation`.
 //!
-//! *Failure.* While changes are not heard of, the cache gives nothing, and each check asks the
-//! database; if that fails too, it is refused. Memory is bounded, whatever is presented. Why it is
-//! so: `docs/decisions/002-key-cache-invalidation.md`.
+//! *Failure.* While invalidations may be missed, the cache returns nothing and every check queries
+//! the database; if that fails too, the check is refused. Memory is bounded, whatever callers
+//! present. For the reasons see `docs/decisions/002-key-cache-invalidation.md`.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -33,18 +33,18 @@ use crate::cache_validity::CacheValidity;
 use crate::record::KeyRecord;
 use latchkey_domain::digest::KeyDigest;
 
-/// How many records are kept; the least useful leave first.
+/// Most cached records; the least used are evicted first.
 const CAPACITY: usize = 200_000;
-/// How many unknown digests are kept: apart, so that a flood of guesses drives no record out.
+/// Most cached unknown digests. They have their own cache, so that a flood of guesses evicts no
+/// record.
 const UNKNOWN: usize = 50_000;
-/// For how long an unknown digest is kept. Stamps alone would do; this frees what nobody asks for
-/// again.
+/// How long an unknown digest is cached. Correctness needs only the generation; this frees memory.
 const UNKNOWN_FOR: Duration = Duration::from_secs(10);
-/// Keys share stamps by slot, so that the stamps' memory is bounded. A neighbour's change costs one
-/// query.
+/// Number of generations, which keys share by slot to bound memory. Another key's change in the
+/// slot costs one query.
 const SLOTS: usize = 4096;
 
-/// The state of a key's slot when its load began.
+/// Generation of a key's slot when its load began.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Generation(u64);
 
@@ -60,21 +60,21 @@ struct Unknown {
     stamp: Generation,
 }
 
-/// What is known of a digest.
+/// Cached result of a lookup.
 #[derive(Debug, Clone)]
 pub(crate) enum CachedLookup {
-    /// The key that has it.
+    /// Record of the key with this digest.
     Key(Arc<KeyRecord>),
-    /// No key has it.
+    /// No key has this digest.
     Unknown,
 }
 
-/// How much is cached.
+/// Number of cache entries.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CacheSize {
     /// Number of cached key records.
     pub keys: usize,
-    /// Digests that no key has.
+    /// Number of cached digests that belong to no key.
     pub unknown: usize,
 }
 
@@ -95,7 +95,7 @@ impl KeyCache {
         }
     }
 
-    /// What is known of `digest` and may be used. `now` is monotonic.
+    /// Cached result for `digest`, if it is valid. `now` is monotonic.
     pub(crate) fn get(&self, digest: &KeyDigest, now: Duration) -> Option<CachedLookup> {
         if !self.trust.holds(now) {
             return None;
@@ -108,13 +108,13 @@ impl KeyCache {
         (unknown.stamp == current && now < unknown.until).then_some(CachedLookup::Unknown)
     }
 
-    /// Begins a load. Take the stamp before asking the database.
+    /// Begins a load. Read the generation before querying the database.
     pub(crate) fn begin_load(&self, digest: &KeyDigest) -> Generation {
         Generation(self.slot(digest).load(Ordering::Acquire))
     }
 
-    /// Keeps what a load brought, at `now`. False: the key was changed meanwhile and it must not be
-    /// used.
+    /// Caches a loaded result at `now`. Returns false if the key changed during the load: the
+    /// result must not be used then.
     pub(crate) fn finish_load(
         &self,
         digest: KeyDigest,
@@ -135,32 +135,32 @@ impl KeyCache {
         current
     }
 
-    /// From now on nothing is used that was loaded for `digest` before this call.
+    /// Invalidates everything loaded for `digest` before this call.
     pub(crate) fn evict(&self, digest: &KeyDigest) {
         self.slot(digest).fetch_add(1, Ordering::AcqRel);
         self.records.remove(digest);
         self.unknown.remove(digest);
     }
 
-    /// The same for every digest.
+    /// Same as [`Self::evict`], for every digest.
     pub(crate) fn evict_all(&self) {
         for stamp in &self.stamps {
             stamp.fetch_add(1, Ordering::AcqRel);
         }
     }
 
-    /// What is cached may be used for a while: every change that was committed before `asked_at`
-    /// has been heard of.
+    /// Marks the cache valid for a while: all changes committed before `asked_at` have been
+    /// applied.
     pub(crate) fn trust(&self, asked_at: Duration) {
         self.trust.renew(asked_at);
     }
 
-    /// What is cached may not be used until [`Self::trust`].
+    /// Marks the cache invalid until the next [`Self::trust`].
     pub(crate) fn distrust(&self) {
         self.trust.end();
     }
 
-    /// Whether what is cached may be used at `now`.
+    /// Whether the cache is valid at `now`.
     pub(crate) fn is_trusted(&self, now: Duration) -> bool {
         self.trust.holds(now)
     }
@@ -200,7 +200,7 @@ mod tests {
     }
 
     #[test]
-    fn load_from_before_a_change_never_restores_old_record() {
+    fn load_begun_before_eviction_is_not_cached() {
         for known in [key(), CachedLookup::Unknown] {
             let cache = trusted();
             let stamp = cache.begin_load(&digest());
@@ -211,7 +211,7 @@ mod tests {
     }
 
     #[test]
-    fn an_eviction_ends_what_is_cached() {
+    fn eviction_removes_cached_lookup() {
         for known in [key(), CachedLookup::Unknown] {
             let cache = trusted();
             let keep = || cache.finish_load(digest(), cache.begin_load(&digest()), &known, NOW);
@@ -226,7 +226,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_used_unless_changes_are_heard_of() {
+    fn cache_is_unused_while_invalidations_may_be_missed() {
         let cache = KeyCache::new();
         assert!(cache.finish_load(digest(), cache.begin_load(&digest()), &key(), NOW));
         assert!(!is_known(&cache, NOW), "nobody listens yet");
@@ -239,7 +239,7 @@ mod tests {
     }
 
     #[test]
-    fn an_unknown_digest_is_asked_for_again_after_a_while() {
+    fn unknown_digest_is_queried_again_after_ten_seconds() {
         let cache = trusted();
         cache.finish_load(digest(), cache.begin_load(&digest()), &CachedLookup::Unknown, NOW);
         assert!(is_known(&cache, NOW));
@@ -248,7 +248,7 @@ mod tests {
     }
 
     #[test]
-    fn a_flood_of_guesses_is_bounded_and_drives_no_record_out() {
+    fn flood_of_guesses_is_bounded_and_evicts_no_record() {
         let cache = trusted();
         cache.finish_load(digest(), cache.begin_load(&digest()), &key(), NOW);
         for guess in 0..3 * UNKNOWN {

@@ -1,41 +1,40 @@
-//! For how long this node may believe what it has cached.
+//! How long this node may rely on its cache.
 //!
-//! A node can't see that a notification was lost. So it proves the way: on PostgreSQL it sends
-//! itself a heartbeat by the same way every 200 ms (`crate::invalidation`). As notifications come
-//! in order, one that comes back shows that every change that was committed before it was *sent*
-//! has been heard of, and the cache may be believed until [`VALIDITY`] after that moment. Each
-//! heartbeat that comes back renews it; if none does, it ends by itself, and nobody has to notice
-//! that something is broken.
+//! A node can't detect a lost notification, so it tests the channel. On PostgreSQL it sends itself
+//! a heartbeat through the same channel every 200 ms (`crate::invalidation`). Notifications arrive
+//! in order. So a heartbeat that returns proves that every change committed before it was *sent*
+//! has been received, and the cache is valid until [`VALIDITY`] after that moment. Each heartbeat
+//! extends the validity. Without one it expires by itself; nothing has to detect the failure.
 //!
-//! *Consistency.* The time is monotonic and goes on while the machine sleeps: a process that stood
-//! still finds its trust over when it goes on. It is never moved back by an older heartbeat.
+//! *Consistency.* Time is monotonic and includes suspend: a process that was suspended finds its
+//! cache expired. An older heartbeat never shortens the validity.
 //!
-//! *Failure.* Without trust each check asks the database. It is the state at the start, too.
+//! *Failure.* Without validity every check queries the database. That is also the initial state.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-/// For how long after it was last sure to have heard of every change a node may believe its cache.
-/// Every process refuses a revoked key within one second, notified or not; the rest leaves room for
-/// a slow machine.
+/// How long the cache stays valid after the last moment up to which all changes are known. Every
+/// process has to refuse a revoked key within one second, notified or not; the rest is margin for a
+/// slow machine.
 pub(crate) const VALIDITY: Duration = Duration::from_millis(700);
 
-/// The moment until which the cache may be believed, on the monotonic clock. At first it may not.
+/// End of the cache's validity, in milliseconds on the monotonic clock. Initially 0: invalid.
 #[derive(Debug, Default)]
 pub(crate) struct CacheValidity(AtomicU64);
 
 impl CacheValidity {
-    /// Every change that was committed before `asked_at` has been heard of.
+    /// Extends the validity: every change committed before `asked_at` has been received.
     pub(crate) fn renew(&self, asked_at: Duration) {
         self.0.fetch_max(millis(asked_at + VALIDITY), Ordering::AcqRel);
     }
 
-    /// A change may have been missed.
+    /// Ends the validity: a change may have been missed.
     pub(crate) fn end(&self) {
         self.0.store(0, Ordering::Release);
     }
 
-    /// Whether the cache may be believed at `now`.
+    /// Whether the cache is valid at `now`.
     pub(crate) fn holds(&self, now: Duration) -> bool {
         millis(now) < self.0.load(Ordering::Acquire)
     }
@@ -50,7 +49,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn trust_ends_by_itself_and_is_never_shortened_by_an_older_word() {
+    fn validity_expires_and_older_heartbeat_never_shortens_it() {
         let trust = CacheValidity::default();
         let at = Duration::from_secs(10);
         assert!(!trust.holds(Duration::ZERO), "not before anything was heard");

@@ -1,28 +1,28 @@
-//! Requests and tokens per minute: of this node's own windows, or of those that nodes share.
+//! Requests and tokens per minute, by this node's own windows or by those that nodes share.
 //!
 //! ```text
-//! the key has no such limit     nothing is taken, nobody is asked
-//! no Redis is configured        the node's own windows decide, by the whole limit
-//! Redis answers                 its windows decide; the node's own count what they admit
-//! Redis is away                 the node's own windows decide, by the node's share of the limit
-//! Redis was away a minute ago,  both have to admit the call: Redis by the whole limit, and the
-//! or has lost what it knew      node's own windows by its share
+//! the key has no such limit    nothing is acquired
+//! Redis is not configured      the node's own windows decide, by the whole limit
+//! Redis is up                  Redis decides; the node's own windows count what it admits
+//! Redis is down                the node's own windows decide, by the node's share of the limit
+//! degraded: Redis was down or  both have to admit the call: Redis by the whole limit, and the
+//! lost data a minute ago       node's own windows by its share
 //! ```
-//! The windows are [`RateWindows`] and [`RedisLimiter`]; only here it is decided which of them
-//! count. As what Redis admits is counted on the node too, the node knows what it has admitted when
-//! Redis goes away.
+//! The windows are [`RateWindows`] and [`RedisLimiter`]; this module alone decides which of them
+//! count. The node also counts what Redis admits, so it knows what it has admitted when Redis goes
+//! down.
 //!
-//! A call holds what it has taken ([`RatePermit`]) until more is known of it: [`release`] if
-//! another limit refuses it, [`settle_tokens`] once it has used its tokens. Both reach the node's
-//! windows and those in Redis.
+//! A call holds its reservation ([`RatePermit`]) until its outcome is known: [`release`] if another
+//! limit refuses it, [`settle_tokens`] once it has used its tokens. Both update the node's windows
+//! and those in Redis.
 //!
-//! *Consistency.* In Redis one script takes requests and tokens together. On the node they are two
-//! steps, and the request goes back if the tokens refuse: in between, another call may be refused
-//! that would have fitted, and none is admitted that doesn't.
+//! *Consistency.* In Redis, one script acquires requests and tokens together. On the node these are
+//! two steps, and the request is released if the tokens are refused. In between, another call that
+//! would fit may be refused, but none is admitted beyond the limit.
 //!
-//! *Failure.* A check never fails for want of Redis; limits get narrower then, never wider. Redis
-//! is told in the background what goes back. What it can't be told leaves its windows within a
-//! minute by itself.
+//! *Failure.* A check never fails because Redis is down; limits get stricter then, never looser.
+//! Releases and settlements are sent to Redis in the background. If one is lost, its reservation
+//! leaves the window within a minute.
 
 use std::cmp::Reverse;
 use std::time::Duration;
@@ -46,57 +46,57 @@ use crate::token_estimate::TokenAmount;
 use crate::windows::RateWindows;
 use latchkey_store::clock::whole_seconds;
 
-/// What this node has admitted in so many seconds, Redis counts as well, although its seconds begin
-/// at another moment.
+/// Seconds of this node's admissions that Redis must count too, although its seconds start at
+/// another moment.
 const SURELY_SHARED: u64 = 57;
 
-/// What a call holds of its key's limits per minute. What it takes of the shared windows counts in
-/// this node's own too: should Redis go away, these know what the node has admitted.
+/// What a call holds of its key's limits per minute. Shared reservations also count in this node's
+/// own windows, so that the node knows what it has admitted if Redis goes down.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct RatePermit {
-    /// Of this node's own windows.
+    /// In this node's own windows.
     requests: Option<WindowPermit>,
     tokens: Option<WindowPermit>,
     shared: Option<SharedPermit>,
 }
 
 impl RatePermit {
-    /// How many tokens it may use; none: they are not limited.
+    /// Tokens that the call may use. `None` if tokens are not limited.
     pub(crate) fn tokens(self) -> Option<u64> {
         let own = self.tokens?.amount();
         Some(self.shared.map_or(own, |shared| own.min(shared.tokens)))
     }
 }
 
-/// The limits per minute that a call takes of.
+/// The limits per minute that a call has to acquire.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct MinuteLimits {
     key: KeyId,
     rpm: Option<u64>,
     tpm: Option<u64>,
-    /// The key's tokens per minute, taken of or not: the caller is told how they stand.
+    /// Limit on tokens per minute to report to the caller, even if none are acquired.
     told_tpm: Option<u64>,
 }
 
 impl MinuteLimits {
-    /// All that the key has.
+    /// All limits of the key.
     pub(crate) fn of(key: &KeyRecord) -> Self {
         let tpm = key.extended().tpm.map(Limit::get);
         Self { key: key.id, rpm: key.rpm.map(Limit::get), tpm, told_tpm: tpm }
     }
 
-    /// Requests alone: the rest comes when it is known how many tokens the call needs.
+    /// Requests only: the number of tokens is not known yet.
     pub(crate) const fn requests(self) -> Self {
         Self { tpm: None, ..self }
     }
 
-    /// Tokens alone: the request was taken before.
+    /// Tokens only: the request was acquired before.
     pub(crate) const fn tokens(self) -> Self {
         Self { rpm: None, ..self }
     }
 }
 
-/// Takes what a call needs of the limits per minute, or says why it can't.
+/// Acquires what a call needs of the limits per minute, or returns why it cannot.
 pub(crate) async fn acquire(
     checker: &Checker,
     of: MinuteLimits,
@@ -112,10 +112,10 @@ pub(crate) async fn acquire(
     };
     let now = checker.clock.monotonic();
     let own = of.rpm.map_or(0, |_| checker.requests.recent(of.key, now, SURELY_SHARED));
-    // Boxed: a check that asks no Redis need not carry the states of asking it.
+    // Boxed, so that checks without Redis do not carry this future.
     match Box::pin(shared.acquire(now, of.key, of.rpm, of.tpm, need)).await {
         Ok((Ok(taken), mut seen)) => {
-            // What it counts has this call in it too.
+            // The count from Redis includes this call.
             if own > 0 && seen.requests.state(seen.now, own).used <= own {
                 shared.has_forgotten(now);
             }
@@ -126,7 +126,7 @@ pub(crate) async fn acquire(
     }
 }
 
-/// Of this node's own windows; `share` is what it may admit of a limit.
+/// Acquires from this node's own windows. `share` maps a limit to what the node may admit of it.
 fn of_node(
     checker: &Checker,
     of: MinuteLimits,
@@ -169,7 +169,7 @@ fn of_node(
     Ok(held)
 }
 
-/// Where the tokens per minute of this node's own windows stand, of which nothing is taken.
+/// State of this node's own token window; acquires nothing.
 fn tokens_of_node(
     checker: &Checker,
     of: MinuteLimits,
@@ -180,13 +180,13 @@ fn tokens_of_node(
     Some(PeekedRate::of(checker.tokens.peek(of.key, now, 0, limit), limit).state)
 }
 
-/// What fits a limit but not this node's share of it fits when the nodes share again.
+/// A call that fits the limit but not this node's share can retry when limits are shared again.
 fn of_share(full: WindowFull, amount: u64, whole: u64) -> WindowFull {
     let again = (amount <= whole).then_some(DEGRADED_FOR);
     WindowFull { retry_after: full.retry_after.or(again), ..full }
 }
 
-/// Of the windows that all nodes share, and of this node's own.
+/// Records a call that Redis admitted and, while degraded, applies this node's share too.
 fn of_all(
     checker: &Checker,
     shared: &RedisLimiter,
@@ -222,7 +222,7 @@ fn of_all(
     }
 }
 
-/// The shared windows have refused a call, whatever this node makes of their numbers.
+/// Builds the denial of a call that Redis refused, even if this node reads the counts otherwise.
 fn refused_by_all(
     of: MinuteLimits,
     need: TokenAmount,
@@ -243,20 +243,20 @@ fn refused_by_all(
     too_many_tokens(full, tpm, tpm, need, limits)
 }
 
-/// What a key's limits per minute would say to a call.
+/// States of a key's limits per minute, as a call would find them.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct RateStates {
     pub(crate) requests: Option<PeekedRate>,
     pub(crate) tokens: Option<PeekedRate>,
 }
 
-/// Where a window stands, seen by a call that would take of it.
+/// State of a window, for a call that would acquire from it.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct PeekedRate {
     pub(crate) state: RateLimitState,
-    /// It has too little left.
+    /// Too little is left for the call.
     pub(crate) is_full: bool,
-    /// How long until it has enough; none: it has, or it never will.
+    /// Time until enough is left. `None` if it is already, or never will be.
     pub(crate) frees_in: Option<Duration>,
 }
 
@@ -270,14 +270,14 @@ impl PeekedRate {
         }
     }
 
-    /// Of what two windows say of the same limit, what a call meets that needs both.
+    /// The state that limits a call which needs both.
     fn stricter(one: Option<Self>, other: Option<Self>) -> Option<Self> {
         let key = |look: &Self| (look.is_full, Reverse(look.state.remaining));
         one.into_iter().chain(other).max_by_key(key)
     }
 }
 
-/// What a call of so many tokens would meet, which takes nothing.
+/// States that a call of `tokens` tokens would find. Acquires nothing.
 pub(crate) async fn peek(checker: &Checker, key: &KeyRecord, tokens: u64) -> RateStates {
     let (rpm, tpm) = (key.rpm.map(Limit::get), key.extended().tpm.map(Limit::get));
     if rpm.is_none() && tpm.is_none() {
@@ -321,7 +321,7 @@ fn look_at_node(
     }
 }
 
-/// Of what two windows say of the same limit, what leaves less.
+/// The state with less remaining.
 fn tighter(one: Option<RateLimitState>, other: Option<RateLimitState>) -> Option<RateLimitState> {
     match (one, other) {
         (Some(one), Some(other)) if other.remaining < one.remaining => Some(other),
@@ -373,7 +373,7 @@ fn too_many_tokens(
     })
 }
 
-/// A limit in words, and what this node has of it for the moment, if that is less.
+/// Formats a limit, with this node's current share if that is less.
 fn named(limit: u64, whole: u64) -> String {
     if limit == whole {
         limit.to_string()
@@ -385,7 +385,7 @@ fn named(limit: u64, whole: u64) -> String {
     }
 }
 
-/// Gives back what a call held that was refused for another reason.
+/// Releases the reservation of a call that was refused for another reason.
 pub(crate) fn release(checker: &Checker, key: KeyId, held: RatePermit) {
     if let Some(taken) = held.requests {
         checker.requests.release(key, taken);
@@ -398,7 +398,7 @@ pub(crate) fn release(checker: &Checker, key: KeyId, held: RatePermit) {
     }
 }
 
-/// Puts the tokens that a call has used in the place of those that it held; what it holds then.
+/// Replaces the reserved tokens with those used, and returns the new reservation.
 pub(crate) fn settle_tokens(
     checker: &Checker,
     key: KeyId,
@@ -417,8 +417,8 @@ pub(crate) fn settle_tokens(
     }
 }
 
-/// Tells Redis without waiting, see [`RedisLimiter::settle`]. If it can't be told, what was held
-/// leaves the window within a minute by itself.
+/// Settles in Redis without waiting, see [`RedisLimiter::settle`]. If that fails, the reservation
+/// leaves the window within a minute.
 fn settle_later(checker: &Checker, key: KeyId, taken: SharedPermit, used: Option<u64>) {
     let checker = checker.clone();
     let unsettled = checker.unsettled.clone();

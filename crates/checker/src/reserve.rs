@@ -1,12 +1,12 @@
-//! Reservations: what a call may cost is taken before it is made, and what it did cost takes its
-//! place after.
+//! Reservations: the maximum cost of a call is reserved before it runs and replaced with its actual
+//! cost afterwards.
 //!
-//! A call whose cost is known only when it is done would otherwise let parallel calls overspend. A
-//! reservation that is dropped gives back all of it; a crash gives back nothing, so a budget is
+//! The cost of a call is known only when it is done. Without reservations, concurrent calls would
+//! overspend. Dropping a reservation releases all of it. A crash releases nothing, so a budget is
 //! never overspent.
 //!
-//! Reserved is not spent: a call that would fit if the calls in progress had settled waits up to
-//! [`SETTLEMENT_TIMEOUT`] for that.
+//! Reserved is not spent: a call that would fit once the calls in progress have settled waits for
+//! them, up to [`SETTLEMENT_TIMEOUT`].
 
 use std::pin::{Pin, pin};
 use std::sync::Arc;
@@ -36,17 +36,17 @@ use crate::usage::Use;
 
 /// How long a call waits for others to settle.
 const SETTLEMENT_TIMEOUT: Duration = Duration::from_secs(1);
-/// Calls of other nodes settle without a word: the limit is looked at again as often.
+/// Settlements on other nodes are not announced, so the limit is retried this often.
 const SETTLEMENT_INTERVAL: Duration = Duration::from_millis(100);
 
-/// A count of a prompt's tokens that takes time: made only where it matters.
+/// Exact token count of a prompt. It takes time, so it runs only if the decision depends on it.
 pub type ExactTokenCount<'a> = Pin<Box<dyn Future<Output = u32> + Send + 'a>>;
 
-/// What a call may cost.
+/// Cost that a call asks to reserve.
 pub struct ReservationRequest<'a> {
-    /// By the estimate of its prompt.
+    /// Estimated cost of the call.
     pub need: TokenEstimate,
-    /// Counts the prompt by the model's own tokenizer, if that is known.
+    /// Counts the prompt with the model's own tokenizer, if that is known.
     pub finer: Option<ExactTokenCount<'a>>,
 }
 
@@ -56,41 +56,41 @@ impl From<TokenEstimate> for ReservationRequest<'_> {
     }
 }
 
-/// An admitted call that holds what it may cost.
+/// An admitted call and the cost that it has reserved.
 #[must_use]
 pub struct Reservation {
     checker: Checker,
     held: Option<HeldReservation>,
     key: Arc<KeyRecord>,
-    /// Where the key's limits stand, this call's reservation included.
+    /// States of the key's limits, including this reservation.
     pub limits: LimitStates,
     granted: ReservedTokens,
 }
 
-/// What is learned when the call has settled.
+/// Sample to learn from when the call settles.
 struct RatioSample {
     pair: (KeyId, u64),
-    /// The estimate of the prompt.
+    /// Estimated tokens of the prompt.
     estimate: u32,
 }
 
-/// What has to be settled.
+/// What a call holds until it settles.
 struct HeldReservation {
     taken: AcquiredTokens,
     call: Use,
     ratio_sample: RatioSample,
     slot: CallSlot,
-    /// Dropped last, when the rest has gone back.
+    /// Dropped last, after everything else was released.
     in_progress: InProgressCall,
 }
 
 impl Checker {
-    /// Decides whether a key that was found admits a call that was begun, and reserves what it may
-    /// cost: all limits or none. The prompt's estimate is taken times what the key's calls to the
-    /// model settled at, unless there is a finer count.
+    /// Decides whether an identified key admits a call that was begun, and reserves its maximum
+    /// cost: of all limits or of none. Without an exact count, the prompt's estimate is scaled by
+    /// the ratio at which the key's previous calls to the model settled.
     ///
     /// # Errors
-    /// The [`Denial`] with the outcome; it is counted.
+    /// The [`Denial`] with the outcome. It is counted.
     pub async fn reserve(
         &self,
         found: &IdentifiedKey,
@@ -102,14 +102,14 @@ impl Checker {
         let pair = self.prompt_ratios.pair(found.key.id, call.model);
         let ratio_sample = RatioSample { pair, estimate: need.prompt_estimate };
         let mut need = need.with_estimate(match &finer {
-            // Until it is counted, the bound has to fit.
+            // Until the exact count is known, the upper bound has to fit.
             Some(_) => need.prompt_bound,
             None => self.prompt_ratios.scaled(pair, need.prompt_estimate),
         });
         let mut timeout = pin!(tokio::time::sleep(SETTLEMENT_TIMEOUT));
         loop {
             let now = self.clock.now();
-            // Before the decision: what settles after it is heard of.
+            // Subscribe before deciding, so that no settlement after the decision is missed.
             let reserved = self.in_progress.of(found.key.id);
             let settled = reserved.as_ref().map(|reserved| Arc::clone(&reserved.settled));
             let settled = settled.as_ref().map(|settled| settled.notified());
@@ -161,7 +161,7 @@ fn reservation(
     slot: CallSlot,
 ) -> Reservation {
     let granted = taken.granted();
-    // The minute may have had more to give than the budget.
+    // The rate limit may have granted more than the budget.
     if taken.rates.tokens().is_some_and(|tokens| tokens > granted) {
         taken.rates = rate_limit::settle_tokens(checker, found.key.id, taken.rates, granted);
     }
@@ -175,12 +175,12 @@ fn reservation(
     }
 }
 
-/// Whether a call is refused for its tokens.
+/// Whether a call was refused by a limit on tokens.
 fn is_of_tokens(denial: &Denial) -> bool {
     matches!(denial.outcome, Outcome::TokenRateLimited | Outcome::TokenBudgetExhausted)
 }
 
-/// Whether a call would fit its limits on tokens if the calls in progress came to nothing.
+/// Whether a call would fit its token limits if the calls in progress used nothing.
 fn is_reserved(denial: &Denial, reserved: &ReservedByCalls, need: TokenEstimate) -> bool {
     let (limit, used) = match (denial.outcome, denial.limits.tokens, denial.limits.budget) {
         (Outcome::TokenRateLimited, Some(tokens), _) => {
@@ -193,7 +193,7 @@ fn is_reserved(denial: &Denial, reserved: &ReservedByCalls, need: TokenEstimate)
     reserved.calls > 0 && spent.saturating_add(need.least()) <= limit
 }
 
-/// What a call is told that waited in vain.
+/// Adds the reserved tokens to the denial of a call that waited in vain.
 fn say_what_is_reserved(denial: &mut Denial, reserved: &ReservedByCalls) {
     let ReservedByCalls { calls, tokens, .. } = *reserved;
     let calls = if calls == 1 { "1 call".to_owned() } else { format!("{calls} calls") };
@@ -215,8 +215,8 @@ impl Reservation {
         self.granted
     }
 
-    /// Puts what the call did cost in the place of what it might have, and counts the call. Its
-    /// place among the key's calls goes back, for as long as the answer still takes.
+    /// Replaces the reserved cost with the actual one, and records the call. Returns the call's
+    /// slot, to be held until the response is complete.
     pub async fn settle(mut self, used: TokenUsage) -> Option<CallSlot> {
         match self.held.take() {
             Some(held) => Some(settle(&self.checker, held, used).await),
@@ -224,7 +224,7 @@ impl Reservation {
         }
     }
 
-    /// The same without waiting, for where nothing can.
+    /// Same as [`Self::settle`] in a background task, for callers that cannot await.
     pub fn settle_later(mut self, used: TokenUsage) {
         if let Some(held) = self.held.take() {
             spawn_settle(&self.checker, held, used);
@@ -232,7 +232,7 @@ impl Reservation {
     }
 }
 
-/// A call that came to nothing cost nothing, but it was a call.
+/// A dropped call costs nothing but counts as a request.
 impl Drop for Reservation {
     fn drop(&mut self) {
         if let Some(held) = self.held.take() {
@@ -243,8 +243,8 @@ impl Drop for Reservation {
 
 fn spawn_settle(checker: &Checker, held: HeldReservation, used: TokenUsage) {
     let checker = checker.clone();
-    // Without a runtime there is nobody left to call; what was reserved stays taken, which is the
-    // safe side.
+    // Without a runtime the process is ending. The reservation stays charged, which is the safe
+    // side.
     if let Ok(runtime) = tokio::runtime::Handle::try_current() {
         let unsettled = checker.unsettled.clone();
         unsettled.spawn_on(async move { drop(settle(&checker, held, used).await) }, &runtime);
@@ -266,7 +266,7 @@ async fn settle(checker: &Checker, held: HeldReservation, used: TokenUsage) -> C
     if let Some(spent) = taken.budget
         && let Err(error) = budget::settle(checker, spent, cost).await
     {
-        // What was reserved stays taken: the budget is not overspent.
+        // The reservation stays charged, so the budget is not overspent.
         tracing::error!(%error, key = %call.key, "Failed to settle a budget");
     }
     call.tokens = used;

@@ -1,33 +1,32 @@
-//! How many tokens a call reserves: as much as it may cost, of what is left.
+//! How many tokens a call reserves: its maximum cost, within what is left.
 //!
-//! The prompt is known, but not how an upstream counts it. One token for each byte of its text is
-//! more than any tokenizer makes of it, so that is reserved while there is room; otherwise its
-//! estimate, or a finer count where there is one. The answer is not known: its cap is reserved, or
-//! where there is none what the model may give, but then no more than a quarter of what is left, so
-//! that calls in parallel fit.
+//! The prompt is known, but not how an upstream tokenizes it. One token per byte is more than any
+//! tokenizer produces, so that bound is reserved if it fits; otherwise the estimate, or an exact
+//! count if there is one. The length of the answer is unknown. Its cap is reserved; without a cap,
+//! the model's maximum, but at most a quarter of what is left, so that concurrent calls fit.
 
-/// An answer without a cap reserves at least as much, where it is left.
+/// Least number of tokens reserved for an uncapped answer, if that many are left.
 const LEAST_OPEN_ANSWER: u64 = 1_024;
 
-/// What a call may cost, in tokens. Small, as every check carries one along.
+/// Estimated cost of a call, in tokens. Kept small: every check carries one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TokenEstimate {
-    /// What the prompt likely costs.
+    /// Likely tokens of the prompt.
     pub prompt_estimate: u32,
-    /// What the prompt costs at most; no less than the estimate.
+    /// Upper bound of the prompt's tokens; at least the estimate.
     pub prompt_bound: u32,
-    /// How many answers are generated; none for what only reads.
+    /// Number of answers to generate; 0 for calls that generate none, such as embeddings.
     pub answers: u32,
-    /// The most tokens of each answer.
+    /// Most tokens of each answer.
     pub answer: AnswerCap,
 }
 
-/// The most tokens of one answer.
+/// Most tokens of one answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AnswerCap {
-    /// The client's own cap.
+    /// Cap set by the client.
     Client(u32),
-    /// The client names none: what the model may give.
+    /// Maximum of the model, if the client sets no cap.
     Model(u32),
 }
 
@@ -40,42 +39,42 @@ impl AnswerCap {
     }
 }
 
-/// What was reserved, by what it is for.
+/// Reserved tokens by purpose.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ReservedTokens {
     /// Tokens reserved for the prompt.
     pub prompt: u64,
-    /// For each of the answers.
+    /// Tokens reserved for each answer.
     pub answer: u64,
 }
 
 impl TokenEstimate {
-    /// The same with another estimate of the prompt; no more than its bound.
+    /// Replaces the estimate of the prompt, limited to its bound.
     #[must_use]
     pub(crate) fn with_estimate(self, tokens: u32) -> Self {
         Self { prompt_estimate: tokens.min(self.prompt_bound), ..self }
     }
 
-    /// What all answers may cost.
+    /// Most tokens of all answers together.
     fn wanted(&self) -> u64 {
         self.answer.tokens().saturating_mul(self.answers.into())
     }
 
-    /// What has to be left for the call to be made: the estimate of the prompt, and a token for
-    /// each answer.
+    /// Least number of tokens that must be left to admit the call: the estimated prompt and one
+    /// token for each answer.
     pub(crate) fn least(&self) -> u64 {
         u64::from(self.prompt_estimate).saturating_add(self.answers.into())
     }
 
-    /// What is reserved of `left` tokens; no less than [`Self::least`] and else no more than is
-    /// left.
+    /// Tokens to reserve when `left` are left: at least [`Self::least`], and otherwise at most
+    /// `left`.
     pub(crate) fn of(&self, left: u64) -> u64 {
         let prompt = self.prompt_of(left);
         let rest = left.saturating_sub(prompt).max(self.answers.into());
         prompt.saturating_add(self.open(left).min(rest))
     }
 
-    /// What the answers may reserve where `left` tokens are left, the prompt among them.
+    /// Most tokens for the answers when `left` tokens are left, prompt included.
     fn open(&self, left: u64) -> u64 {
         match self.answer {
             AnswerCap::Client(_) => self.wanted(),
@@ -83,14 +82,14 @@ impl TokenEstimate {
         }
     }
 
-    /// The bound, if it leaves room for an answer; else the estimate.
+    /// The upper bound if it leaves room for an answer, else the estimate.
     fn prompt_of(&self, left: u64) -> u64 {
         let room = self.wanted().min(LEAST_OPEN_ANSWER);
         let bound = u64::from(self.prompt_bound);
         if bound.saturating_add(room) <= left { bound } else { self.prompt_estimate.into() }
     }
 
-    /// What `granted` tokens are for.
+    /// Splits `granted` tokens into prompt and answers.
     pub fn split(&self, granted: u64) -> ReservedTokens {
         let prompt = self.prompt_of(granted);
         let answers = granted.saturating_sub(prompt);
@@ -99,19 +98,19 @@ impl TokenEstimate {
     }
 }
 
-/// What a call takes of limits on tokens.
+/// Tokens to acquire from a limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum TokenAmount {
-    /// A number of tokens that is known beforehand.
+    /// A fixed number of tokens.
     Exactly(u64),
-    /// As many as are left, at least so many and at most so many.
+    /// As many as are left, between a minimum and a maximum.
     Between(u64, u64),
-    /// What fits of what a call may cost.
+    /// As much of an estimated cost as fits.
     CheckRequest(TokenEstimate),
 }
 
 impl TokenAmount {
-    /// With less left, the call is refused.
+    /// The call is refused if fewer tokens are left.
     pub(crate) fn least(self) -> u64 {
         match self {
             Self::Exactly(tokens) | Self::Between(tokens, _) => tokens,
@@ -119,7 +118,7 @@ impl TokenAmount {
         }
     }
 
-    /// What it takes of `left` tokens.
+    /// Tokens to acquire when `left` are left.
     pub(crate) fn of(self, left: u64) -> u64 {
         match self {
             Self::Exactly(tokens) => tokens,
@@ -141,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn the_bound_is_reserved_while_it_fits() {
+    fn prompt_bound_is_reserved_if_it_fits() {
         let call = need((25, 100), 1, AnswerCap::Client(50));
         assert_eq!((call.of(1_000), call.of(150)), (150, 150));
         assert_eq!(call.split(150), ReservedTokens { prompt: 100, answer: 50 });
@@ -161,7 +160,7 @@ mod tests {
     }
 
     #[test]
-    fn every_answer_reserves_its_own() {
+    fn each_answer_reserves_its_own_tokens() {
         let call = need((10, 40), 10, AnswerCap::Client(100));
         assert_eq!(call.of(5_000), 1_040);
         assert_eq!(call.split(300), ReservedTokens { prompt: 10, answer: 29 });
@@ -169,7 +168,7 @@ mod tests {
     }
 
     #[test]
-    fn what_only_reads_reserves_its_prompt() {
+    fn call_without_answers_reserves_its_prompt() {
         let call = need((10, 40), 0, AnswerCap::Client(0));
         assert_eq!((call.of(1_000), call.of(40), call.of(39), call.least()), (40, 40, 10, 10));
     }

@@ -1,17 +1,17 @@
-//! The sliding windows of the keys that have a limit per minute, in this process.
+//! Sliding windows in this process, for keys with a limit per minute.
 //!
-//! A key has a [`Window`] for its requests and one for its tokens, made with its first call and
-//! dropped after a minute without one ([`RateWindows::forget_idle`]). The window itself says how it
-//! counts: in no 60 seconds more is admitted than the limit, and it errs by less than a second,
-//! always on the strict side. This module finds a key's window and locks it.
+//! A key has one [`Window`] for its requests and one for its tokens. It is created by the key's
+//! first call and dropped after a minute without calls ([`RateWindows::forget_idle`]). A window
+//! never admits more than the limit in any 60 seconds. It errs by less than a second, always on the
+//! strict side. This module finds a key's window and locks it.
 //!
-//! *Consistency.* A call looks and takes under one lock, which is held for a few additions and
-//! never across an `await`: of two calls at once only one gets the last request. Times are
-//! monotonic, so a clock that is set frees nothing. Other nodes have windows of their own; those
-//! that all nodes share are in Redis, see [`super::redis_limiter`].
+//! *Consistency.* A call reads and acquires under one lock, which is held for a few additions and
+//! never across an `await`. So only one of two concurrent calls gets the last request. Times are
+//! monotonic, so setting the clock frees nothing. Other nodes have their own windows; the windows
+//! shared by all nodes are in Redis, see [`super::redis_limiter`].
 //!
-//! *Failure.* There is none while the process lives. A process that dies forgets what it has
-//! admitted, and begins a new minute when it is back.
+//! *Failure.* Nothing fails while the process lives. A process that restarts has forgotten what it
+//! admitted and starts with empty windows.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -21,10 +21,10 @@ use latchkey_domain::window::{Window, WindowFull, WindowPermit, WindowState};
 
 use latchkey_store::id_map::IdMap;
 
-/// Keys are spread over this many locks, each held for the time of a few additions.
+/// Number of lock shards. A lock is held for a few additions.
 const SHARDS: usize = 64;
 
-/// One window for each key that was used in the last minute and has the limit.
+/// One window for each key that has the limit and was used in the last minute.
 pub(crate) struct RateWindows([Mutex<IdMap<KeyId, Box<Window>>>; SHARDS]);
 
 impl RateWindows {
@@ -32,7 +32,8 @@ impl RateWindows {
         Self(std::array::from_fn(|_| Mutex::default()))
     }
 
-    /// Takes `amount` of a key's `limit`, all of it or none, and says where the window stands then.
+    /// Acquires `amount` of a key's `limit`, all or nothing, and returns the window's state after
+    /// that.
     pub(crate) fn acquire(
         &self,
         key: KeyId,
@@ -46,12 +47,12 @@ impl RateWindows {
         Ok((taken, window.state(now, limit)))
     }
 
-    /// Counts what was admitted elsewhere, whatever is left.
+    /// Counts what Redis has admitted, without checking the limit.
     pub(crate) fn count(&self, key: KeyId, now: Duration, amount: u64) -> WindowPermit {
         self.shard(key).entry(key).or_default().count(now, amount)
     }
 
-    /// Takes of what is left of a key's `limit` as much as `amount` says, all of it or none.
+    /// Acquires the part of what is left that `amount` returns, all or nothing.
     pub(crate) fn take_of_left(
         &self,
         key: KeyId,
@@ -66,19 +67,19 @@ impl RateWindows {
         Ok((taken, window.state(now, limit)))
     }
 
-    /// Puts what a call really used in the place of what it had taken ahead.
+    /// Replaces a reservation with actual usage.
     pub(crate) fn settle(&self, key: KeyId, now: Duration, taken: WindowPermit, used: u64) {
         self.shard(key).entry(key).or_default().settle(now, taken, used);
     }
 
-    /// Gives back what a call had taken that was refused for another reason.
+    /// Releases the reservation of a call that was refused for another reason.
     pub(crate) fn release(&self, key: KeyId, taken: WindowPermit) {
         if let Some(window) = self.shard(key).get_mut(&key) {
             window.release(taken);
         }
     }
 
-    /// What taking `amount` would come to, which is not taken.
+    /// Result of acquiring `amount`, without acquiring it.
     pub(crate) fn peek(
         &self,
         key: KeyId,
@@ -92,12 +93,12 @@ impl RateWindows {
         }
     }
 
-    /// What was admitted to a key in the last `seconds`.
+    /// Amount that a key was admitted in the last `seconds`.
     pub(crate) fn recent(&self, key: KeyId, now: Duration, seconds: u64) -> u64 {
         self.shard(key).get_mut(&key).map_or(0, |window| window.recent(now, seconds))
     }
 
-    /// Forgets the keys that were not used in the last minute.
+    /// Drops the windows of keys that were not used in the last minute.
     pub(crate) fn forget_idle(&self, now: Duration) {
         for shard in &self.0 {
             lock(shard).retain(|_, window| !window.is_idle(now));
@@ -111,6 +112,6 @@ impl RateWindows {
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    // A window is whole after each of its steps, whatever happened to the thread that held it.
+    // Each step leaves a window consistent, even if a thread panicked while holding the lock.
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

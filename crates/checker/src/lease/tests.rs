@@ -16,7 +16,7 @@ fn drawn(leases: &Leases, least: u64, most: u64) -> Option<u64> {
 }
 
 #[test]
-fn a_lease_gives_what_it_has_and_says_what_is_used() {
+fn draw_is_limited_to_lease_and_reports_usage() {
     let leases = Leases::new();
     assert_eq!(drawn(&leases, 0, 0), None, "nothing is known of the budget");
     leases.deposit(window(0), 1_000, 100, 400, NOW);
@@ -29,7 +29,7 @@ fn a_lease_gives_what_it_has_and_says_what_is_used() {
 }
 
 #[test]
-fn a_lease_is_of_one_window_and_one_limit() {
+fn lease_ends_when_window_or_limit_changes() {
     let leases = Leases::new();
     leases.deposit(window(0), 1_000, 100, 100, NOW);
     assert_eq!(leases.draw(window(1), 1_000, (1, 1), NOW), None);
@@ -76,7 +76,7 @@ fn unused_lease_is_reused_and_excess_is_returned() {
 }
 
 #[test]
-fn what_comes_back_when_its_lease_is_gone_waits_to_be_written() {
+fn refund_without_lease_is_set_aside() {
     let leases = Leases::new();
     let key = window(0).key;
     for _ in 0..3 {
@@ -95,7 +95,7 @@ fn what_comes_back_when_its_lease_is_gone_waits_to_be_written() {
 }
 
 #[test]
-fn who_waits_at_the_gate_hears_of_what_went_back() {
+fn return_lowers_usage_seen_at_the_gate() {
     let leases = Leases::new();
     let (_gate, looks) = leases.gate(window(0).key);
     let look = leases.begin_look(window(0).key);
@@ -106,7 +106,7 @@ fn who_waits_at_the_gate_hears_of_what_went_back() {
 }
 
 #[test]
-fn a_lease_pays_for_what_was_used_beyond_what_was_drawn() {
+fn lease_covers_usage_beyond_the_draw() {
     let leases = Leases::new();
     assert_eq!(leases.pay(window(0), 10), 0, "there is no lease");
     leases.deposit(window(0), 1_000, 30, 30, NOW);
@@ -117,7 +117,7 @@ fn a_lease_pays_for_what_was_used_beyond_what_was_drawn() {
 }
 
 #[test]
-fn idle_leases_go_back() {
+fn idle_lease_is_returned() {
     let leases = Leases::new();
     let key = window(0).key;
     leases.deposit(window(0), 1_000, 100, 100, NOW);

@@ -1,4 +1,4 @@
-//! Where calls are counted.
+//! Counts calls until they are written.
 
 use latchkey_domain::id::{KeyId, ProjectId};
 use latchkey_domain::time::Timestamp;
@@ -12,8 +12,8 @@ use crate::record::KeyRecord;
 pub struct UsageBuffer {
     pub(super) recorder: PendingCounters,
     pub(crate) quota: Quota,
-    /// Held alone while a batch is on its way from memory to the database, and shared by who adds
-    /// up both: nothing is then seen twice, or not at all.
+    /// Held exclusively while a batch moves from memory to the database, and shared by readers that
+    /// add up both. Readers then count nothing twice and miss nothing.
     pub(super) writing: RwLock<()>,
 }
 
@@ -32,24 +32,23 @@ impl UsageBuffer {
         self.recorder.rejected(key, at, items);
     }
 
-    /// Keeps batches from being written for as long as what is returned is kept: who adds up memory
-    /// and database then sees nothing twice, and misses nothing.
+    /// Blocks flushes while the guard is held. A reader that adds up memory and database then
+    /// counts nothing twice and misses nothing.
     pub async fn hold(&self) -> RwLockReadGuard<'_, ()> {
         self.writing.read().await
     }
 
-    /// Shows what is not written yet of a key.
+    /// Calls `see` with a key's usage that is not written yet.
     pub fn see_key(&self, key: KeyId, see: impl FnOnce(&PendingUsage)) {
         self.recorder.see_key(key, see);
     }
 
-    /// Shows what is not written yet of each key of a project.
+    /// Calls `see` with the unwritten usage of each of a project's keys.
     pub fn see_project(&self, project: ProjectId, see: impl FnMut(&PendingUsage)) {
         self.recorder.see_project(project, see);
     }
 
-    /// Counts a call that was not admitted, and keeps why in words: the limit, what was used, when
-    /// it frees.
+    /// Counts a denied call and keeps the reason: the limit, the usage and when it resets.
     pub(crate) fn denied(&self, call: &Use, detail: &str) {
         self.recorder.denied(call, detail);
     }

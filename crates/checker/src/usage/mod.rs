@@ -1,13 +1,12 @@
-//! What keys are used for: counted in memory, written in batches, and held against the month's
-//! quota.
+//! Usage of keys: counted in memory, written in batches, and checked against the month's quota.
 //!
 //! ```text
-//! check ─► Meter (memory) ─► flush, in turn ─► minutes, hours, days ─► read by services
-//!                                                └► the project's month  ─► quota
+//! check ─► UsageBuffer ─► flush ─► minutes, hours, days ─► read by services
+//!                                   └► the project's month  ─► quota
 //! ```
-//! A check never waits for any of it. A batch is one transaction that adds to minutes, hours and
-//! days alike: there is no roll-up that could run twice or be forgotten, and what several nodes add
-//! comes to its sum.
+//! A check never waits for a flush. A batch is one transaction that adds to minutes, hours and days
+//! alike. So there is no roll-up that could run twice or be skipped, and the counts of several
+//! nodes add up.
 
 mod buffer;
 pub mod pending;

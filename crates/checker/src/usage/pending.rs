@@ -1,8 +1,8 @@
-//! Use that is not written yet, in memory.
+//! Usage in memory that is not written yet.
 //!
 //! Keys are spread over shards, each behind a lock that is held for a look-up and an addition.
-//! Counting what was counted before in the same minute allocates nothing. Memory is bounded,
-//! however long the database is away: see [`COUNTERS_PER_SHARD`].
+//! Counting another call of the same minute and outcome allocates nothing. Memory is bounded
+//! however long the database is unavailable: see [`COUNTERS_PER_SHARD`].
 
 use std::collections::VecDeque;
 use std::collections::hash_map::Entry;
@@ -22,26 +22,26 @@ use super::resolution::Resolution;
 use crate::record::KeyRecord;
 use latchkey_store::id_map::IdMap;
 
-/// The most denials that are kept of a key, here and in the database.
+/// Most denials kept per key, here and in the database.
 pub const DENIALS_PER_KEY: usize = 50;
-/// A power of two.
+/// Number of shards; a power of two.
 const SHARDS: usize = 64;
-/// A turn takes out as many keys; more wait for their turn, so that what a flush costs does not
-/// grow with the keys in use, and a key's calls of several seconds become one row.
+/// Least number of keys in a batch. Further keys wait for the next batch, so that the cost of a
+/// flush does not grow with the keys in use, and a key's calls of several seconds become one row.
 const KEYS_PER_TURN: usize = 500;
-/// A turn takes out as large a part of the keys at least: within as many turns each has had its
-/// own.
+/// Most batches to a round. A batch has at least one key in this many, so each key is written
+/// within as many batches.
 const TURNS: usize = 16;
-/// When a shard has as many, calls of a new minute are added to the key's last minute instead: sums
-/// stay right, minutes blur. Only a call of a key that has no counter yet is lost then, and the log
-/// says so.
+/// Counters per shard after which calls of a new minute are added to the key's last minute: sums
+/// stay right, minutes blur. Calls of a key without a counter are dropped then, and the log reports
+/// it.
 const COUNTERS_PER_SHARD: usize = 4_096;
-/// When a shard has as many, further denials are counted but not told one by one.
+/// Denials per shard after which further denials are counted but not listed.
 const DENIALS_PER_SHARD: usize = 512;
-/// The longest reason of a denial, in characters.
+/// Longest detail of a denial, in characters.
 const DETAIL_CHARACTERS: usize = 300;
 
-/// One call with a known key.
+/// One call of a known key.
 #[derive(Debug, Clone, Copy)]
 pub struct Use {
     /// Which key made the call.
@@ -52,26 +52,26 @@ pub struct Use {
     pub kind: KeyKind,
     /// Environment of the key at the time.
     pub environment: Environment,
-    /// By the secret before the last rotation.
+    /// Whether it used the secret before the last rotation.
     pub old_secret: bool,
-    /// What its check came to.
+    /// Outcome of its check.
     pub outcome: Outcome,
-    /// When its check was decided.
+    /// Time of the decision.
     pub at: Timestamp,
-    /// The address that it came from.
+    /// IP address of the caller.
     pub ip: Option<IpAddr>,
-    /// Tokens that it used.
+    /// Tokens that the call used.
     pub tokens: TokenUsage,
 }
 
-/// Requests and their tokens.
+/// Number of calls and their tokens.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Counts {
     /// Number of calls.
     pub requests: u64,
     /// Tokens of these calls.
     pub tokens: TokenUsage,
-    /// Telemetry of these requests that was not stored.
+    /// Telemetry items of these calls that were not stored.
     pub rejected_items: u64,
 }
 
@@ -89,25 +89,25 @@ impl AddAssign for Counts {
     }
 }
 
-/// When and from where a key was last used, and when by the secret before the last rotation.
+/// Last use of a key, and last use of its secret before the last rotation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LastUse {
-    /// When the key was last used, by either secret.
+    /// Time of the last use, with either secret.
     pub at: Timestamp,
-    /// The address that this call came from.
+    /// IP address of that call.
     pub ip: Option<IpAddr>,
-    /// When the secret before the last rotation was last used.
+    /// Last use of the secret before the last rotation.
     pub old_secret_at: Option<Timestamp>,
 }
 
-/// The calls of one minute that came to the same outcome.
+/// Calls of one minute with the same outcome.
 #[derive(Debug, Clone, Copy)]
 pub struct Counter {
     /// Start of the minute, on the wall clock.
     pub minute: Timestamp,
-    /// What the checks came to.
+    /// Outcome of the checks.
     pub outcome: Outcome,
-    /// Calls and their tokens.
+    /// Number of calls and their tokens.
     pub counts: Counts,
 }
 
@@ -124,17 +124,17 @@ impl Counter {
 /// One call that was not admitted.
 #[derive(Debug, Clone)]
 pub struct DenialRecord {
-    /// When it was refused.
+    /// Time of the denial.
     pub at: Timestamp,
-    /// Why, as a code.
+    /// Reason, as a code.
     pub outcome: Outcome,
-    /// Why, in words.
+    /// Reason, as text.
     pub detail: String,
-    /// The address that it came from.
+    /// IP address of the caller.
     pub ip: Option<IpAddr>,
 }
 
-/// What is not written yet of one key.
+/// Usage of one key that is not written yet.
 #[derive(Debug)]
 pub struct PendingUsage {
     /// Project that the key belongs to.
@@ -143,16 +143,15 @@ pub struct PendingUsage {
     pub kind: KeyKind,
     /// Environment of the key.
     pub environment: Environment,
-    /// Its last admitted call.
+    /// Last admitted call.
     pub last_use: LastUse,
-    /// Seldom more than one: beside the rest, so that counting a call does not look elsewhere for
-    /// it.
+    /// Rarely more than one, so it is stored inline: counting a call then follows no pointer.
     pub counters: SmallVec<[Counter; 1]>,
     /// Denied requests, oldest first.
     pub denials: VecDeque<DenialRecord>,
 }
 
-/// What is not written yet of all keys, taken out to be written.
+/// Usage taken out of memory to be written.
 pub(super) type UsageBatch = Vec<(KeyId, PendingUsage)>;
 
 #[derive(Default)]
@@ -163,19 +162,19 @@ struct Shard {
     lost: u64,
 }
 
-/// All use that is not written yet.
+/// All usage that is not written yet.
 pub(super) struct PendingCounters {
     shards: Box<[Mutex<Shard>]>,
     round: Mutex<BatchCursor>,
 }
 
-/// How far turns have come.
+/// Position of the batches in the current round.
 #[derive(Default)]
 struct BatchCursor {
-    /// The key that had its turn last.
+    /// Last key of the previous batch.
     last: Option<KeyId>,
-    /// How many keys the last turn took out. It does not become less before all have had theirs, or
-    /// the last ones would wait longer the fewer they are.
+    /// Number of keys in the previous batch. The batch size never shrinks within a round. If it
+    /// shrank with the backlog, the last keys would wait longest.
     turn: usize,
 }
 
@@ -197,7 +196,7 @@ impl PendingCounters {
         self.shard(key.id).add(key, counter);
     }
 
-    /// Counts a call that was not admitted, and keeps why.
+    /// Counts a denied call and keeps the reason.
     pub(super) fn denied(&self, call: &Use, detail: &str) {
         let detail = mask::secrets(detail);
         let detail = detail.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c });
@@ -224,10 +223,10 @@ impl PendingCounters {
         batch
     }
 
-    /// Takes out what has its turn, to be written: everything, if that is little.
+    /// Takes the next batch out, to be written. A small backlog is one batch.
     ///
-    /// Keys have their turns in the order of their ids. Neighbours share the database's pages, so
-    /// that a turn changes a few of these and not one or more for each key.
+    /// Batches follow the order of key IDs. Neighbouring keys share pages of the database, so a
+    /// batch changes a few pages instead of one or more for each key.
     pub(super) fn take_turn(&self) -> UsageBatch {
         let keys_of = |shard: &Mutex<Shard>| lock(shard).keys.keys().copied().collect::<Vec<_>>();
         let mut keys: Vec<KeyId> = self.shards.iter().flat_map(keys_of).collect();
@@ -238,7 +237,7 @@ impl PendingCounters {
             return self.take();
         }
         tell_of(self.shards.iter().map(|shard| std::mem::take(&mut lock(shard).lost)).sum());
-        // From the one after the last, and around.
+        // In order of IDs, starting after the last key and wrapping around.
         let before = round.last;
         let place = |key: &KeyId| (Some(*key) <= before, *key);
         keys.select_nth_unstable_by_key(turn, place);
@@ -250,19 +249,19 @@ impl PendingCounters {
         keys.into_iter().filter_map(|key| Some((key, self.shard(key).take(key)?))).collect()
     }
 
-    /// Puts back what could not be written, beside what has come since.
+    /// Puts a batch back that was not written, and merges it with what was counted since.
     pub(super) fn put_back(&self, batch: UsageBatch) {
         for (key, unwritten) in batch {
             self.shard(key).put_back(key, unwritten);
         }
     }
 
-    /// Shows what is not written yet of one key.
+    /// Calls `see` with a key's usage that is not written yet.
     pub(super) fn see_key(&self, key: KeyId, see: impl FnOnce(&PendingUsage)) {
         self.shard(key).keys.get(&key).map(see);
     }
 
-    /// Shows what is not written yet of a project's keys, one after the other.
+    /// Calls `see` with the unwritten usage of each of a project's keys.
     pub(super) fn see_project(&self, project: ProjectId, mut see: impl FnMut(&PendingUsage)) {
         for shard in &self.shards {
             let shard = lock(shard);
@@ -272,7 +271,7 @@ impl PendingCounters {
     }
 
     fn shard(&self, key: KeyId) -> MutexGuard<'_, Shard> {
-        // The last bits of an id are random.
+        // The last byte of an id is random.
         let bits = key.to_bytes()[15];
         lock(&self.shards[usize::from(bits) % SHARDS])
     }
@@ -285,12 +284,12 @@ fn tell_of(lost: u64) {
 }
 
 fn lock(shard: &Mutex<Shard>) -> MutexGuard<'_, Shard> {
-    // No code panics while it holds the lock, and the counters would be whole even so.
+    // No code panics while it holds the lock, and the counters would stay consistent even then.
     shard.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Shard {
-    /// Adds to what an admitted call has counted, which may be written by now.
+    /// Adds to the counter of an admitted call, which may have been written by now.
     fn add(&mut self, key: &KeyRecord, counter: Counter) {
         let full = self.counters >= COUNTERS_PER_SHARD;
         let unwritten = match self.keys.entry(key.id) {
@@ -300,7 +299,7 @@ impl Shard {
                 project: key.project,
                 kind: key.kind,
                 environment: key.environment,
-                // The call has told it; before all times, this moves nothing.
+                // The call itself recorded its last use. This earliest of times moves nothing.
                 last_use: LastUse { at: Timestamp::from_millis(0), ip: None, old_secret_at: None },
                 counters: SmallVec::new(),
                 denials: VecDeque::new(),
@@ -363,7 +362,7 @@ impl Shard {
     fn put_back(&mut self, key: KeyId, old: PendingUsage) {
         let full_of_keys = self.keys.len() >= COUNTERS_PER_SHARD;
         match self.keys.entry(key) {
-            // Of a last use alone nothing is lost that is counted.
+            // A last use carries no counts, so dropping it loses none.
             Entry::Vacant(_) if old.counters.is_empty() && full_of_keys => {}
             Entry::Vacant(_) if self.counters >= COUNTERS_PER_SHARD => {
                 self.lost +=
@@ -402,14 +401,14 @@ enum CountResult {
 }
 
 impl PendingUsage {
-    /// Whether it belongs to the use of the project: a service key is its backend's own.
+    /// Whether it counts as the project's usage. A service key belongs to the project's backend.
     pub(super) const fn is_of_project(&self) -> bool {
         !matches!(self.kind, KeyKind::Service)
     }
 
-    /// A key's last use moves forward only.
+    /// A key's last use only moves forward.
     fn move_last_use(&mut self, last_use: LastUse) {
-        // None is before all times.
+        // `None` is less than any time.
         let old_secret_at = self.last_use.old_secret_at.max(last_use.old_secret_at);
         if self.last_use.at <= last_use.at {
             self.last_use = last_use;
@@ -419,7 +418,7 @@ impl PendingUsage {
 
     fn count(&mut self, counter: Counter, full: bool) -> CountResult {
         let same = |known: &&mut Counter| known.outcome == counter.outcome;
-        // The newest last: it is the one that is looked for.
+        // The newest counter is last and the likeliest match.
         let mut known = self.counters.iter_mut().rev().filter(same);
         if let Some(known) = known.find(|known| known.minute == counter.minute) {
             known.counts += counter.counts;

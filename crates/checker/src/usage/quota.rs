@@ -1,8 +1,8 @@
-//! The month's live requests of a project, held against its tier.
+//! A project's live requests of the month, checked against its tier.
 //!
-//! Each node counts in memory what it admits and knows the database's total as of its last look, so
-//! a call is admitted or refused without waiting. Within a node the limit is exact whatever runs in
-//! parallel; what other nodes admit is known about two seconds later (see
+//! Each node counts in memory what it admits and keeps the database's total from its last read, so
+//! a call is admitted or refused without waiting. Within a node the limit is exact, whatever the
+//! concurrency. Other nodes' calls are known after about two seconds (see
 //! `docs/decisions/007-quota.md`).
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -16,27 +16,27 @@ use latchkey_domain::usage::Month;
 
 use latchkey_store::id_map::IdMap;
 
-/// How long a total may be used without looking again. A project in use is looked at with every
-/// batch, once a second; the rest is for a slow one.
+/// How long a total may be used without another read. Flushes refresh the totals of projects in use
+/// once a second; the rest is margin for a slow flush.
 const FRESH: Duration = Duration::from_millis(1_500);
-/// A project without calls is forgotten after as long.
+/// How long a project without calls is kept in memory.
 const IDLE: Duration = Duration::from_mins(10);
-/// A power of two.
+/// Number of shards; a power of two.
 const SHARDS: usize = 16;
 
-/// The month's quota is used up.
+/// Quota of the month is exhausted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct QuotaHit {
-    /// The organization's live requests of a month.
+    /// Live requests allowed per month.
     pub(crate) limit: u64,
-    /// Those that were made.
+    /// Live requests made this month.
     pub(crate) used: u64,
-    /// When the next month begins.
+    /// Start of the next month.
     pub(crate) resets_at: Timestamp,
 }
 
 impl QuotaHit {
-    /// For the caller: what the limit is, what was used, when it frees.
+    /// Text for the caller: the limit, the usage and when it resets.
     pub(crate) fn detail(&self) -> String {
         format!(
             "The monthly quota of {} live requests is exhausted: {} used. It resets at {}.",
@@ -47,22 +47,22 @@ impl QuotaHit {
     }
 }
 
-/// Whether a key's calls count: live, and not a backend's own.
+/// Whether a key's calls count: live keys, except the backend's own service keys.
 pub(crate) const fn counts(kind: KeyKind, environment: Environment) -> bool {
     matches!(environment, Environment::Live) && !matches!(kind, KeyKind::Service)
 }
 
 #[derive(Debug, Default)]
 struct MonthCounter {
-    /// The database's total at the last look, all nodes together.
+    /// Total of all nodes at the last read of the database.
     total: u64,
-    /// When that look began, on the monotonic clock; none: never looked.
+    /// Start of that read on the monotonic clock. `None` if the total was never read.
     looked_at: Option<Duration>,
-    /// What this node admitted and has not written; below zero if what was written was given back.
+    /// Calls admitted by this node and not written. Negative if calls were released after a write.
     unwritten: i64,
 }
 
-/// A call that was counted, to be given back if it is refused for another reason.
+/// A counted call; release it if the call is refused for another reason.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[must_use]
 pub(crate) struct CountedCall {
@@ -70,7 +70,7 @@ pub(crate) struct CountedCall {
     month: Month,
 }
 
-/// What a node admitted of a month and has not written.
+/// Calls of a month that a node has admitted and not written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct MonthCount {
     pub(super) project: ProjectId,
@@ -80,7 +80,7 @@ pub(super) struct MonthCount {
 
 type Counters = IdMap<(ProjectId, Month), MonthCounter>;
 
-/// What this node knows of every project's month.
+/// Counters of each project's month on this node.
 pub(crate) struct Quota(Box<[Mutex<Counters>]>);
 
 impl Quota {
@@ -88,10 +88,10 @@ impl Quota {
         Self(std::iter::repeat_with(Mutex::default).take(SHARDS).collect())
     }
 
-    /// Counts a live call, unless the month's quota is used up. Without a limit it only counts.
+    /// Counts a live call, unless the month's quota is exhausted. Without a limit it only counts.
     ///
     /// # Errors
-    /// The quota is used up; nothing was counted.
+    /// The quota is exhausted. Nothing was counted.
     pub(crate) fn admit(
         &self,
         project: ProjectId,
@@ -103,8 +103,8 @@ impl Quota {
         counter.admit(limit, CountedCall { project, month })
     }
 
-    /// The same, if what the database said is fresh enough at `now` (monotonic): one look instead
-    /// of two.
+    /// Same as [`Self::admit`], if the total is fresh at `now` (monotonic), under one lock instead
+    /// of two. `None` if it is stale.
     pub(crate) fn admit_if_fresh(
         &self,
         project: ProjectId,
@@ -118,19 +118,19 @@ impl Quota {
         may.then(|| counter.admit(limit, CountedCall { project, month }))
     }
 
-    /// Uncounts a call, written by now or not.
+    /// Uncounts a call, whether or not it was written.
     pub(crate) fn release(&self, CountedCall { project, month }: CountedCall) {
         self.shard(project).entry((project, month)).or_default().unwritten -= 1;
     }
 
-    /// How many live calls of the month were made, as far as the database has told.
+    /// Live calls of the month, as far as this node knows.
     pub(crate) fn used(&self, project: ProjectId, month: Month) -> u64 {
         let counters = self.shard(project);
         let counter = counters.get(&(project, month));
         counter.map_or(0, |counter| counter.total.saturating_add_signed(counter.unwritten))
     }
 
-    /// What is to be written.
+    /// Counts to be written.
     pub(super) fn unwritten(&self) -> Vec<MonthCount> {
         let mut months = Vec::new();
         for shard in &self.0 {
@@ -145,7 +145,7 @@ impl Quota {
         months
     }
 
-    /// `written`, which may be nothing, is in the database now, which has `total` in all.
+    /// Records that `written`, possibly zero, was added to the database, whose count is `total`.
     /// `looked_at` is on the monotonic clock.
     pub(super) fn written(&self, written: MonthCount, total: u64, looked_at: Duration) {
         let mut counters = self.shard(written.project);
@@ -155,7 +155,7 @@ impl Quota {
         counter.looked_at = Some(looked_at);
     }
 
-    /// Forgets the projects that have not been asked for in a while. `now` is monotonic.
+    /// Drops idle projects that have nothing to write. `now` is monotonic.
     pub(super) fn forget_idle(&self, now: Duration) {
         for shard in &self.0 {
             lock(shard).retain(|_, counter| {
@@ -177,7 +177,7 @@ impl Quota {
     }
 
     fn shard(&self, project: ProjectId) -> MutexGuard<'_, Counters> {
-        // The last bits of an id are random.
+        // The last byte of an id is random.
         lock(&self.0[usize::from(project.to_bytes()[15]) % SHARDS])
     }
 }
@@ -206,7 +206,7 @@ impl MonthCounter {
 }
 
 fn lock(shard: &Mutex<Counters>) -> MutexGuard<'_, Counters> {
-    // No code panics while it holds the lock, and the counters would be whole even so.
+    // No code panics while it holds the lock, and the counters would stay consistent even then.
     shard.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -227,7 +227,7 @@ mod tests {
     }
 
     #[test]
-    fn the_limit_is_exact_whatever_runs_in_parallel() {
+    fn quota_is_exact_under_concurrency() {
         let quota = Quota::new();
         let now = at("2026-11-18T11:06:40Z");
         let admitted: usize = std::thread::scope(|scope| {
@@ -247,7 +247,7 @@ mod tests {
     }
 
     #[test]
-    fn looking_counts_nothing() {
+    fn reading_usage_counts_nothing() {
         let quota = Quota::new();
         let now = at("2026-11-18T11:06:40Z");
         assert_eq!(quota.used(project(), Month::of(now)), 0);
@@ -259,7 +259,7 @@ mod tests {
     }
 
     #[test]
-    fn writing_frees_nothing() {
+    fn flush_frees_no_quota() {
         let quota = Quota::new();
         let now = at("2026-11-18T11:06:40Z");
         let _ = quota.admit(project(), Some(2), Month::of(now)).unwrap();
@@ -275,7 +275,7 @@ mod tests {
     }
 
     #[test]
-    fn a_higher_tier_admits_at_once_and_a_lower_one_refuses_at_once() {
+    fn tier_change_applies_to_the_next_call() {
         let quota = Quota::new();
         let now = at("2026-11-18T11:06:40Z");
         for _ in 0..3 {
@@ -287,7 +287,7 @@ mod tests {
     }
 
     #[test]
-    fn a_month_ends_at_midnight_utc() {
+    fn quota_resets_at_midnight_utc() {
         let quota = Quota::new();
         let _ = quota.admit(project(), Some(1), Month::of(at("2026-11-30T23:59:59.999Z"))).unwrap();
         let hit =
@@ -298,7 +298,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_given_back_was_never_counted_written_or_not() {
+    fn released_call_is_uncounted_even_after_a_flush() {
         let quota = Quota::new();
         let now = at("2026-11-18T11:06:40Z");
         quota.release(quota.admit(project(), Some(1), Month::of(now)).unwrap());
@@ -312,7 +312,7 @@ mod tests {
     }
 
     #[test]
-    fn idle_projects_are_forgotten_and_nothing_unwritten_is() {
+    fn idle_project_is_dropped_only_once_written() {
         let quota = Quota::new();
         let now = at("2026-11-18T11:06:40Z");
         let _ = quota.admit(project(), None, Month::of(now)).unwrap();
@@ -325,7 +325,7 @@ mod tests {
     }
 
     #[test]
-    fn a_hit_names_the_limit_the_use_and_the_reset() {
+    fn quota_error_names_limit_usage_and_reset() {
         let resets_at = at("2026-12-01T00:00:00Z");
         let hit = QuotaHit { limit: 100_000, used: 100_002, resets_at };
         assert_eq!(

@@ -1,4 +1,4 @@
-//! Holds a project's live requests against its month's quota.
+//! Checks a project's live requests against its monthly quota.
 
 use latchkey_domain::api::QuotaState;
 use latchkey_domain::id::ProjectId;
@@ -12,14 +12,14 @@ use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QuerySelect};
 use super::quota::{CountedCall, MonthCount, QuotaHit};
 use crate::checker::Checker;
 
-/// Counts a live call at `now`, unless the month's quota is used up. Without a limit it only
+/// Counts a live call at `now`, unless the month's quota is exhausted. Without a limit it only
 /// counts.
 ///
-/// What was used of the month is known until a moment ago, by this node and by others. It waits for
-/// the database only for a project that was not in use in the last second.
+/// It uses the known total of all nodes, at most a moment old. It waits for the database only if
+/// the project was not in use in the last second.
 ///
 /// # Errors
-/// The database fails. `Err` in the answer: the quota is used up. Nothing was counted.
+/// The database fails. The inner `Err` means that the quota is exhausted. Nothing was counted.
 pub(crate) async fn acquire(
     checker: &Checker,
     project: ProjectId,
@@ -36,7 +36,7 @@ pub(crate) async fn acquire(
     Ok(quota.admit(project, limit, month))
 }
 
-/// Makes sure that what was used of the month is known until a moment ago.
+/// Refreshes the month's total unless it is fresh.
 ///
 /// # Errors
 /// The database fails.
@@ -52,7 +52,7 @@ async fn look(checker: &Checker, project: ProjectId, month: Month) -> Result<(),
     let meter = &checker.usage;
     let _whole = match meter.writing.try_read() {
         Ok(whole) => whole,
-        // A batch is being written, and will bring the totals.
+        // A batch is being written and will bring the total.
         Err(_) if meter.quota.is_known(project, month) => return Ok(()),
         Err(_) => meter.writing.read().await,
     };
@@ -71,7 +71,7 @@ async fn look(checker: &Checker, project: ProjectId, month: Month) -> Result<(),
 }
 
 impl Checker {
-    /// Where a project's month stands. Nothing is counted.
+    /// State of a project's monthly quota. Nothing is counted.
     ///
     /// # Errors
     /// The database fails.

@@ -1,26 +1,26 @@
-//! The widths in which use is summed.
+//! Time resolutions at which usage is summed.
 
 use std::time::Duration;
 
 use latchkey_domain::time::Timestamp;
 use latchkey_domain::usage::{UsageRange, floor};
 
-/// A width in which use is summed.
+/// Time resolution of a sum.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Resolution {
     /// One minute.
     Minute,
     /// One hour.
     Hour,
-    /// One day of UTC.
+    /// One day in UTC.
     Day,
 }
 
 impl Resolution {
-    /// From the narrowest to the widest.
+    /// From finest to coarsest.
     pub const ALL: [Self; 3] = [Self::Minute, Self::Hour, Self::Day];
 
-    /// The widest that the buckets of a range can be made of: the fewest rows to read.
+    /// Coarsest resolution that the range's buckets can be built from: the fewest rows to read.
     pub const fn of(range: UsageRange) -> Self {
         match range {
             UsageRange::Hour | UsageRange::Day => Self::Minute,
@@ -29,7 +29,7 @@ impl Resolution {
         }
     }
 
-    /// As it stands in the database.
+    /// Name in the database.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Minute => "minute",
@@ -46,7 +46,7 @@ impl Resolution {
         }
     }
 
-    /// How long its sums are kept.
+    /// Retention of the sums.
     pub const fn retention(self) -> Duration {
         match self {
             Self::Minute => Duration::from_hours(48),
@@ -55,7 +55,7 @@ impl Resolution {
         }
     }
 
-    /// The beginning of the sum that `at` belongs to.
+    /// Start of the interval that contains `at`.
     pub fn floor(self, at: Timestamp) -> Timestamp {
         floor(at, self.width())
     }
@@ -66,7 +66,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_bucket_is_made_of_whole_sums_that_are_still_kept() {
+    fn bucket_is_made_of_whole_retained_sums() {
         for range in UsageRange::ALL {
             let resolution = Resolution::of(range);
             assert_eq!(range.bucket().as_millis() % resolution.width().as_millis(), 0, "{range}");

@@ -1,10 +1,10 @@
-//! The batched writer.
+//! Batched writes of usage.
 //!
-//! Sums and denials are written in one transaction, where telemetry is; then the last uses, on the
-//! keys themselves, in small transactions that a revocation hardly waits for.
+//! Sums and denials are written in one transaction to the telemetry database. Last uses follow on
+//! the keys themselves, in small transactions that hardly delay a revocation.
 //!
-//! Every statement writes many rows, in one order on every node: two nodes that count the same keys
-//! then wait for each other, not in a ring.
+//! Every statement writes many rows, in the same order on every node. So two nodes that write the
+//! same keys wait for each other but cannot deadlock.
 
 mod denials;
 mod last_uses;
@@ -29,21 +29,21 @@ use latchkey_store::database::within;
 use latchkey_store::entity::{key_usage, project_month, project_usage};
 use latchkey_store::insert::{ROWS_PER_STATEMENT, insert_many};
 
-/// How long a turn may take. Checks of projects that this node does not know wait for it: a
-/// connection that is silently dead must not hold them up for as long as TCP hopes.
+/// Time limit of a batch. Checks of projects that this node does not know wait for it, so a dead
+/// connection must not block them until TCP times out.
 const FLUSH_TIMEOUT: Duration = Duration::from_secs(10);
-/// How long the last batch may take, which has everything.
+/// Time limit of the final flush, which writes everything.
 const FINAL_FLUSH_TIMEOUT: Duration = Duration::from_mins(1);
-/// The counters of both tables.
+/// Counter columns of both tables.
 const SUMS: &[&str] =
     &["requests", "prompt_tokens", "completion_tokens", "estimated_tokens", "rejected_items"];
 
-/// What projects have used of their months.
+/// Totals of the projects' months.
 type Totals = BTreeMap<(ProjectId, Month), u64>;
 
 impl Checker {
-    /// Writes what was counted since the last time, all of it or nothing; what was not written is
-    /// kept for the next time. When it returns, this process's calls before it are in the database.
+    /// Writes everything counted since the last flush, all or nothing. What was not written is kept
+    /// for the next flush. On success, all earlier calls of this process are in the database.
     ///
     /// # Errors
     /// The database fails.
@@ -51,8 +51,8 @@ impl Checker {
         write(self, PendingCounters::take, FINAL_FLUSH_TIMEOUT).await
     }
 
-    /// Writes the months of all projects and, of keys, as many as have their turn: all, while few
-    /// are in use. Called each second, it writes everything within sixteen.
+    /// Writes the months of all projects and the next batch of keys, which is all keys if few are
+    /// in use. Called once a second, it writes every key within sixteen seconds.
     ///
     /// # Errors
     /// The database fails. What was not written is kept.
@@ -84,13 +84,13 @@ async fn write(
         meter.quota.written(month, total.unwrap_or_default(), looked_at);
     }
     denials::prune(checker, &batch).await;
-    // Apart, where the keys are: what is not written is kept, and written twice it is the same.
+    // Separate, in the database of the keys. What fails is kept; writing it twice is harmless.
     let last_uses::Left { batch, result } = last_uses::write(checker, batch).await;
     meter.recorder.put_back(batch);
     result
 }
 
-/// Writes a batch in one transaction, all but the last uses. Returns what the months have then.
+/// Writes a batch in one transaction, except last uses. Returns the months' totals after that.
 async fn write_all(
     checker: &Checker,
     batch: &UsageBatch,
@@ -104,8 +104,7 @@ async fn write_all(
     Ok(totals)
 }
 
-/// A batch on its way to the database. It goes back into memory unless it was written, whatever
-/// happens.
+/// A batch being written. It returns to memory when dropped, unless it was written.
 struct WindowPermit<'a> {
     meter: &'a UsageBuffer,
     batch: UsageBatch,
@@ -123,7 +122,7 @@ impl Drop for WindowPermit<'_> {
     }
 }
 
-/// Adds the batch to minutes, hours and days, of its keys and of their projects.
+/// Adds the batch to the minutes, hours and days of its keys and their projects.
 async fn add_counters(transaction: &DatabaseTransaction, batch: &UsageBatch) -> Result<(), Error> {
     let mut of_keys: BTreeMap<_, (ProjectId, Counts)> = BTreeMap::new();
     let mut of_projects: BTreeMap<_, Counts> = BTreeMap::new();
@@ -174,7 +173,7 @@ async fn add_counters(transaction: &DatabaseTransaction, batch: &UsageBatch) -> 
     add(transaction, rows.collect(), SUMS).await
 }
 
-/// Adds to the projects' months, and reads what all nodes have added by now.
+/// Adds to the projects' months and reads the totals of all nodes.
 async fn add_months(
     transaction: &DatabaseTransaction,
     months: &[MonthCount],
@@ -187,7 +186,8 @@ async fn add_months(
     add(transaction, rows.collect(), &["requests"]).await?;
     let mut totals = BTreeMap::new();
     for some in months.chunks(ROWS_PER_STATEMENT) {
-        // One month, or two around midnight: these times all projects, rather than pairs.
+        // There is one month, or two around midnight, so this reads few rows besides the exact
+        // pairs.
         let projects = some.iter().map(|count| count.project);
         let starts = some.iter().map(|count| count.month.start());
         let rows = project_month::Entity::find()
@@ -203,7 +203,7 @@ async fn add_months(
     Ok(totals)
 }
 
-/// Inserts rows; where one exists with the same primary key, its `sums` grow.
+/// Inserts rows. On a conflict of the primary key, adds to its `sums`.
 async fn add<A: ActiveModelTrait>(
     transaction: &DatabaseTransaction,
     rows: Vec<A>,
@@ -220,7 +220,7 @@ async fn add<A: ActiveModelTrait>(
     Ok(insert_many(transaction, rows, Some(&adding)).await?)
 }
 
-/// A number as the database stores it.
+/// The number as stored in the database.
 fn stored(number: u64) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
 }

@@ -1,4 +1,4 @@
-//! Counting in memory.
+//! Tests of counting in memory.
 
 use super::*;
 
@@ -46,7 +46,7 @@ fn calls_are_summed_by_minute_and_outcome() {
 }
 
 #[test]
-fn a_last_use_moves_forward_only() {
+fn last_use_only_moves_forward() {
     let recorder = PendingCounters::new();
     recorder.record(&call(1, 5_000, Outcome::Valid));
     recorder.record(&Use { old_secret: true, ..call(1, 4_000, Outcome::RevokedKey) });
@@ -58,7 +58,7 @@ fn a_last_use_moves_forward_only() {
 }
 
 #[test]
-fn what_could_not_be_written_is_added_to_what_came_since() {
+fn failed_batch_is_merged_with_newer_usage() {
     let recorder = PendingCounters::new();
     recorder.record(&call(1, 0, Outcome::Valid));
     recorder.denied(&call(1, 0, Outcome::RateLimited), "first");
@@ -80,7 +80,7 @@ fn what_could_not_be_written_is_added_to_what_came_since() {
 }
 
 #[test]
-fn the_newest_denials_of_a_key_are_kept() {
+fn newest_denials_of_a_key_are_kept() {
     let recorder = PendingCounters::new();
     for number in 0..60 {
         recorder.denied(&call(1, number, Outcome::RateLimited), &number.to_string());
@@ -92,7 +92,7 @@ fn the_newest_denials_of_a_key_are_kept() {
 }
 
 #[test]
-fn a_reason_is_short_and_has_no_control_characters() {
+fn denial_detail_is_short_without_control_characters() {
     let recorder = PendingCounters::new();
     let reason = format!("model \0{}", "x".repeat(1_000));
     recorder.denied(&call(1, 0, Outcome::ModelNotAllowed), &reason);
@@ -102,7 +102,7 @@ fn a_reason_is_short_and_has_no_control_characters() {
 }
 
 #[test]
-fn memory_is_bounded_and_sums_stay_right() {
+fn memory_is_bounded_and_sums_stay_exact() {
     let recorder = PendingCounters::new();
     let minutes = i64::try_from(COUNTERS_PER_SHARD).unwrap() + 1_000;
     for minute in 0..minutes {
@@ -112,7 +112,7 @@ fn memory_is_bounded_and_sums_stay_right() {
     assert_eq!(counted.len(), COUNTERS_PER_SHARD);
     let sum: u64 = counted.iter().map(|(_, _, requests)| requests).sum();
     assert_eq!(i64::try_from(sum).unwrap(), minutes);
-    // A batch that comes back finds the same bound.
+    // A batch that is put back obeys the same bound.
     let batch = recorder.take();
     recorder.record(&call(1, 0, Outcome::Valid));
     recorder.put_back(batch);
@@ -120,7 +120,7 @@ fn memory_is_bounded_and_sums_stay_right() {
 }
 
 #[test]
-fn an_upstream_can_not_make_the_sums_overflow() {
+fn upstream_usage_cannot_overflow_sums() {
     let recorder = PendingCounters::new();
     let tokens = TokenUsage { prompt: u64::MAX, completion: u64::MAX, estimated: 0 };
     for _ in 0..3 {
@@ -131,12 +131,12 @@ fn an_upstream_can_not_make_the_sums_overflow() {
 }
 
 #[test]
-fn a_turn_takes_all_of_little_and_a_bounded_part_of_much() {
+fn batch_has_all_keys_or_a_bounded_part() {
     let recorder = PendingCounters::new();
     let count = |keys: u16| {
         for number in 0..keys {
             let mut random = [0; 10];
-            // The last byte spreads keys over shards.
+            // The last byte of the ID selects the shard.
             random[8..].copy_from_slice(&number.to_be_bytes());
             let key = KeyId::new(at(0), random);
             recorder.record(&Use { key, ..call(1, 0, Outcome::Valid) });
@@ -157,7 +157,7 @@ fn a_turn_takes_all_of_little_and_a_bounded_part_of_much() {
 }
 
 #[test]
-fn a_key_in_use_all_the_time_is_not_passed_over() {
+fn busy_keys_are_written_once_a_round() {
     let recorder = PendingCounters::new();
     let key = |number: u16| {
         let mut random = [0; 10];

@@ -1,4 +1,4 @@
-//! Denials, one by one: the newest of each key.
+//! Denials, listed one by one: the newest of each key.
 
 use latchkey_domain::id::{DenialId, KeyId};
 use sea_orm::sea_query::{Expr, ExprTrait, Func, Order, Query, SelectStatement, WindowStatement};
@@ -10,7 +10,7 @@ use latchkey_store::Error;
 use latchkey_store::entity::denial;
 use latchkey_store::insert::{ROWS_PER_STATEMENT, insert_many};
 
-/// Writes the denials of a batch.
+/// Inserts the denials of a batch.
 pub(super) async fn insert(
     checker: &Checker,
     transaction: &DatabaseTransaction,
@@ -18,7 +18,7 @@ pub(super) async fn insert(
 ) -> Result<(), Error> {
     let mut rows = Vec::new();
     for (key, unwritten) in batch {
-        // Of one millisecond, the later one has the greater id.
+        // Within a millisecond, the later denial gets the greater ID.
         for (index, one) in (0..).zip(&unwritten.denials) {
             let id = DenialId::in_batch(one.at, index, checker.random.bytes());
             rows.push(denial::ActiveModel {
@@ -37,8 +37,8 @@ pub(super) async fn insert(
     Ok(insert_many(transaction, rows, None).await?)
 }
 
-/// Deletes all but the newest denials of the batch's keys. What can't be deleted now is so the next
-/// time that the key is refused, and is not shown until then.
+/// Deletes all but the newest denials of the batch's keys. A failed deletion is retried when the
+/// key is next refused; until then the excess is not shown.
 pub(super) async fn prune(checker: &Checker, batch: &UsageBatch) {
     let keys: Vec<KeyId> = batch
         .iter()
@@ -56,7 +56,7 @@ pub(super) async fn prune(checker: &Checker, batch: &UsageBatch) {
     }
 }
 
-/// The denials of `keys` that have [`DENIALS_PER_KEY`] newer ones of the same key.
+/// Denials of `keys` that have [`DENIALS_PER_KEY`] newer ones of the same key.
 fn beyond_the_newest(keys: &[KeyId]) -> SelectStatement {
     let newest_first = WindowStatement::partition_by(denial::Column::KeyId)
         .order_by(denial::Column::Id, Order::Desc)

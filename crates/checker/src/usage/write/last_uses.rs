@@ -1,5 +1,5 @@
-//! When keys were last used, on the keys themselves: lists of keys are sorted by it, beside what
-//! only the keys know (`docs/decisions/017-telemetry-apart.md`).
+//! Last uses, stored on the keys themselves: lists of keys sort by them and by columns that only
+//! keys have (`docs/decisions/017-telemetry-apart.md`).
 
 use std::collections::HashSet;
 use std::time::Duration;
@@ -19,25 +19,24 @@ use latchkey_store::Error;
 use latchkey_store::database::in_time;
 use latchkey_store::entity::key;
 
-/// How long a last use waits for a key that somebody is changing. No change takes as long: there is
-/// no such key any more.
+/// How long to retry a last use whose key is locked. No change takes this long, so the key no
+/// longer exists.
 const MAX_DELAY: Duration = Duration::from_mins(1);
 
-/// Keys of one transaction: whoever revokes one waits for no more than these.
+/// Keys per transaction. Bounds how long a revocation waits for one.
 const KEYS_PER_TRANSACTION: usize = 100;
 
-/// What of a batch was not written.
+/// Part of a batch that was not written.
 pub(super) struct Left {
-    /// Keys that somebody is changing at this moment, or whose turn did not come because the
-    /// database failed.
+    /// Keys that were locked by a change, or not attempted because the database failed.
     pub(super) batch: UsageBatch,
     pub(super) result: Result<(), Error>,
 }
 
 /// Moves the last uses of a sorted batch forward, never back, whichever node writes last.
 ///
-/// Keys that somebody is changing are left for the next time, so that counting never waits for a
-/// key's change, nor in a ring with it.
+/// Locked keys are skipped and retried with the next batch. So counting never waits for a change to
+/// a key and cannot deadlock with it.
 pub(super) async fn write(checker: &Checker, mut batch: UsageBatch) -> Left {
     for (_, unwritten) in &mut batch {
         unwritten.counters.clear();
@@ -65,7 +64,7 @@ pub(super) async fn write(checker: &Checker, mut batch: UsageBatch) -> Left {
     Left { batch: left, result: Ok(()) }
 }
 
-/// Writes some in one transaction; which were busy.
+/// Writes some keys in one transaction. Returns those that were locked.
 async fn write_some(checker: &Checker, some: &[Used]) -> Result<HashSet<KeyId>, Error> {
     let transaction = checker.database.begin().await?;
     let free: Vec<KeyId> = key::Entity::find()
@@ -87,22 +86,22 @@ async fn write_some(checker: &Checker, some: &[Used]) -> Result<HashSet<KeyId>, 
     Ok(some.iter().map(|(key, _)| *key).filter(|id| !free.contains(id)).collect())
 }
 
-/// A key and what is not written of it.
+/// A key and its unwritten usage.
 type Used = (KeyId, PendingUsage);
 
-/// The columns of a last use: when, and from where.
+/// Columns of a last use: time and IP address.
 type Columns = (key::Column, Option<key::Column>);
 const LAST_USE: Columns = (key::Column::LastUsedAt, Some(key::Column::LastUsedIp));
-/// The last use of the secret before the last rotation.
+/// Last use of the secret before the last rotation.
 const OLD_LAST_USE: Columns = (key::Column::OldLastUsedAt, None);
 
-/// A key, when it was last used and from where.
+/// Row of a key: ID, last use and IP address.
 fn row((key, unwritten): &Used) -> ValueTuple {
     let last = unwritten.last_use;
     (*key, last.at, last.ip.map(|ip| ip.to_string())).into_value_tuple()
 }
 
-/// A key, and when it was last used by its old secret.
+/// Row of a key's old secret: ID and last use.
 fn old_row((key, unwritten): &Used) -> Option<ValueTuple> {
     let at = unwritten.last_use.old_secret_at?;
     Some((*key, at).into_value_tuple())
@@ -116,7 +115,7 @@ async fn move_forward(
     if rows.is_empty() {
         return Ok(());
     }
-    // Both databases name the columns of VALUES so.
+    // SQLite and PostgreSQL both name the columns of `VALUES` like this.
     let given = |column: &'static str| Expr::col(("uses", column));
     let known = |column| Expr::col((key::Entity, column));
     let is_later = known(at).is_null().or(known(at).lt(given("column2")));
