@@ -96,7 +96,7 @@ mod tests {
     }
 
     #[test]
-    fn cursors_survive_their_text() {
+    fn cursors_round_trip_through_text() {
         let id = Uuid::from_u128(7);
         assert_eq!(request(&id_cursor(id)).after_id().unwrap(), Some(id));
         let at = Timestamp::from_millis(-5);
@@ -115,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn the_last_page_has_no_next() {
+    fn last_page_has_no_next_cursor() {
         let request = PageRequest { limit: PageLimit::new(2).unwrap(), cursor: None };
         assert_eq!(
             request.page(vec![3, 2, 1], ToString::to_string).next_cursor.as_deref(),

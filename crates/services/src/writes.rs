@@ -84,7 +84,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_caller_has_writes_of_its_own() {
+    fn write_limit_is_counted_per_caller() {
         let writes = Writes::new(2);
         let (one, other) = (Uuid::from_u128(1), Uuid::from_u128(2));
         for _ in 0..2 {
@@ -100,7 +100,7 @@ mod tests {
     }
 
     #[test]
-    fn callers_take_bounded_memory() {
+    fn write_limits_use_bounded_memory() {
         let writes = Writes::new(2);
         for caller in 0..200_000 {
             writes.count(Uuid::from_u128(caller), Duration::ZERO).unwrap();

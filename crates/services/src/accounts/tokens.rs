@@ -163,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn a_token_is_good_until_the_instant_it_expires() {
+    fn token_is_valid_until_the_instant_it_expires() {
         let signer = signer("a", "http://localhost");
         let token = sign(&signer);
         assert!(signer.verify(&token, Timestamp::from_millis(NOW + 899_999)).is_some());
@@ -226,7 +226,7 @@ mod tests {
 
     /// RFC 7515, appendix A.1: the signature that others make of the same.
     #[test]
-    fn signature_is_what_the_standard_says() {
+    fn signature_matches_the_rfc_7515_example() {
         jwt_crypto::install();
         let key = EncodingKey::from_base64_secret(
             "AyM1SysPpbyDfgZld3umj1qzKObwVMkoqQ+EstJQLr/T+1qS0gZH75aKtMN3Yj0iPS4hcgUuTwjAzZr1Z9CAow==",

@@ -50,7 +50,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_stayed_is_left_out() {
+    fn unchanged_fields_are_left_out() {
         let changes = Changes::default().field("name", "a", "b").field("rpm", 5, 5).set("tpm", 7);
         assert_eq!(
             changes.to_json(),

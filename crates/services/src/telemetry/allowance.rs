@@ -1,4 +1,4 @@
-//! How much telemetry a project may have, and for how long it is kept.
+//! Size limit and retention of a project's telemetry.
 
 use std::time::Duration;
 
@@ -11,13 +11,13 @@ use crate::services::Services;
 use latchkey_checker::KeyRecord;
 use latchkey_store::entity::organization;
 
-/// What its organization's plan allows a project.
+/// What the organization's plan allows each of its projects.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Allowance {
     pub(super) tier: Tier,
-    /// How long what live keys bring is kept, from its arrival.
+    /// Retention of telemetry from live keys, counted from its arrival.
     pub(super) kept: Duration,
-    /// The most bytes; none: any.
+    /// Maximum size in bytes. `None`: unlimited.
     pub(super) bytes: Option<u64>,
 }
 
@@ -27,20 +27,20 @@ impl Allowance {
         Self { tier, kept, bytes: limits.telemetry_bytes }
     }
 
-    /// Of the project that a key belongs to.
+    /// Allowance of the key's project.
     pub(super) fn of_key(key: &KeyRecord) -> Self {
         Self::new(key.tier, key.plan_limits())
     }
 
-    /// Of an organization's projects.
+    /// Allowance of the projects of an organization with this plan.
     pub(super) fn of(plan: &Plan) -> Self {
         Self::new(plan.tier, plan.limits())
     }
 
-    /// The same by its id.
+    /// Allowance of the projects of an organization.
     ///
     /// # Errors
-    /// `NotFound`: there is no such organization.
+    /// `NotFound` if the organization does not exist.
     pub(super) async fn of_organization(
         services: &Services,
         id: OrganizationId,

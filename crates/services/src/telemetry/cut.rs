@@ -1,28 +1,28 @@
-//! How much a message or `meta` keeps: 64 KiB. What is beyond is cut off with a mark that people
-//! see, and the answer to the call says so; a list of a hundred items is then never more than a few
-//! megabytes.
+//! Truncates messages and `meta` to 64 KiB each. A visible mark shows where text was cut, and the
+//! response reports it. A list of a hundred items is therefore never more than a few megabytes.
 
 use std::io;
 
 use latchkey_domain::problem::FieldError;
 use serde_json::{Map, Value};
 
-/// The most bytes of a message, and of `meta` as JSON.
+/// Maximum size of a message, and of `meta` as JSON, in bytes.
 pub(super) const MOST_BYTES: usize = 64 * 1024;
-/// Where something was cut off.
+/// Marks the place of a cut.
 const MARK: &str = "… [cut]";
-/// The name of a field that stands for those that are missing.
+/// Name of the field that stands in for dropped fields.
 const MISSING: &str = "…";
-/// What the marks of `meta` take at most: JSON is at most 128 levels deep.
+/// Reserve for the marks within `meta`: JSON is at most 128 levels deep, and each level has at most
+/// one mark.
 const MARKS: usize = 128 * 20;
 
-/// What the answer says of a field that was cut.
+/// The note in the response for a field that was cut.
 pub(super) fn note(field: &str) -> FieldError {
     let message = "Truncated to the first 64 KiB.".to_owned();
     FieldError { field: field.to_owned(), message }
 }
 
-/// Cuts a message at a character's end. Returns whether it was too long.
+/// Truncates a message at a character boundary. Returns whether it was too long.
 pub fn cut_text(text: &mut String) -> bool {
     if text.len() <= MOST_BYTES {
         return false;
@@ -32,11 +32,10 @@ pub fn cut_text(text: &mut String) -> bool {
     true
 }
 
-/// `meta` as JSON, and whether something of it is missing. Small fields stay whole, the large ones
-/// are cut.
+/// `meta` as JSON, and whether any of it was cut. Small fields stay whole; the largest are cut.
 ///
 /// # Errors
-/// None: a map with text for names is JSON.
+/// None in practice: a map with string keys always serializes.
 pub(super) fn cut_meta(meta: Map<String, Value>) -> serde_json::Result<(String, bool)> {
     let whole = serde_json::to_string(&meta)?;
     if whole.len() <= MOST_BYTES {
@@ -46,7 +45,7 @@ pub(super) fn cut_meta(meta: Map<String, Value>) -> serde_json::Result<(String, 
     Ok((serde_json::to_string(&fit_meta(meta).0)?, true))
 }
 
-/// The same for a map that shall stay one.
+/// As `cut_meta`, but returns a map instead of JSON.
 pub fn fit_meta(meta: Map<String, Value>) -> (Map<String, Value>, bool) {
     if json_length(&meta) <= MOST_BYTES {
         return (meta, false);
@@ -56,7 +55,7 @@ pub fn fit_meta(meta: Map<String, Value>) -> (Map<String, Value>, bool) {
     (fit_fields(fields, &mut (MOST_BYTES - MARKS)), true)
 }
 
-/// How long something is as JSON.
+/// Length of a value as JSON, in bytes.
 pub(super) fn json_length(value: &impl serde::Serialize) -> usize {
     struct Length(usize);
     impl io::Write for Length {
@@ -70,11 +69,11 @@ pub(super) fn json_length(value: &impl serde::Serialize) -> usize {
         }
     }
     let mut length = Length(0);
-    // What can't be written is too long for anything.
+    // A value that does not serialize fits nowhere.
     serde_json::to_writer(&mut length, value).map_or(usize::MAX, |()| length.0)
 }
 
-/// As much of a value as there is room for; none: nothing.
+/// As much of a value as fits into `left` bytes; `None` if nothing does.
 fn fit(value: Value, left: &mut usize) -> Option<Value> {
     match value {
         Value::Object(map) => {
@@ -112,7 +111,7 @@ fn fit_fields(
 ) -> Map<String, Value> {
     let mut fitting = Map::new();
     for (name, value) in fields {
-        // With its colon and comma.
+        // Plus the colon and the comma.
         let rest = left.checked_sub(json_length(&name) + 2);
         let fitted = rest.and_then(|mut rest| Some((fit(value, &mut rest)?, rest)));
         let Some((value, rest)) = fitted else {
@@ -144,7 +143,7 @@ fn fit_text(mut text: String, left: &mut usize) -> Option<String> {
     Some(text)
 }
 
-/// How many bytes JSON writes a character in.
+/// Number of bytes that JSON needs for a character.
 const fn escaped(c: char) -> usize {
     match c {
         '"' | '\\' | '\n' | '\r' | '\t' | '\u{8}' | '\u{c}' => 2,
@@ -166,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn messages_are_cut_at_a_characters_end_with_a_mark() {
+    fn long_message_is_cut_at_a_character_boundary() {
         for (text, cut) in [("é".repeat(MOST_BYTES / 2), false), ("é".repeat(MOST_BYTES), true)] {
             let mut kept = text.clone();
             assert_eq!(cut_text(&mut kept), cut);

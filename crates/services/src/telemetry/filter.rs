@@ -1,8 +1,8 @@
-//! What the filters of a list come to: what an index finds, what the database tells of each row,
-//! and what is sought in texts.
+//! Translates list filters: the condition that an index serves, the condition that the database
+//! evaluates for each row, and the text search.
 //!
-//! Texts are compared here and not by the database. SQLite's `lower` knows the letters of ASCII
-//! alone, PostgreSQL's those of its locale, and neither reads what JSON has escaped.
+//! Text is compared here, not in the database. SQLite's `lower` handles only ASCII, PostgreSQL's
+//! depends on the locale, and neither decodes JSON escapes.
 
 use latchkey_domain::api::{LogFilter, SpanKind, SpanStatus, TraceFilter};
 use latchkey_domain::query::{QueryText, folded};
@@ -13,30 +13,30 @@ use super::purge::Received;
 use super::sought::Sought;
 use latchkey_store::entity::{log, trace};
 
-/// Which rows are wanted; all parts must hold.
+/// A filter for rows; all parts must match.
 pub(super) struct TelemetryFilter {
-    /// What an index has in the order of the list: rows that lack it are never read. One of it, or
-    /// the database might choose the index that leaves more to read.
+    /// A condition whose index is in list order, so that rows that don't match are never read. At
+    /// most one condition: given two, the database might choose the less selective index.
     pub(super) indexed: Option<Expr>,
-    /// What each row is asked for.
+    /// The condition evaluated for each row.
     pub(super) row: Condition,
-    /// What its texts are asked for; none: nothing, and they are not read.
+    /// The condition on the row's texts. `None`: the texts are not read.
     pub(super) words: Option<Words>,
 }
 
-/// What is sought in a row's texts.
+/// Level and search text to match against a row's texts.
 #[derive(Clone)]
 pub(super) struct Words {
     level: Option<String>,
     text: Option<Sought>,
 }
 
-/// The texts of a row, as [`Words::columns`] has them.
+/// A row's texts, in the order of [`Words::columns`].
 pub(super) type Texts = [String; 4];
 
-/// A table whose rows have texts.
+/// A table with searchable texts.
 pub(super) trait Searched: Received {
-    /// The level, two texts and `meta`, as SQL that is never null.
+    /// SQL expressions of the level, two texts and `meta`. None of them is ever null.
     const TEXTS: [&'static str; 4];
 }
 
@@ -45,7 +45,7 @@ impl Searched for trace::Entity {
 }
 
 impl Searched for log::Entity {
-    // As much of a message as is shown.
+    // Only the part of a message that the lists show.
     const TEXTS: [&'static str; 4] =
         ["level", "kind", "SUBSTR(message, 1, 65536)", "COALESCE(meta, '')"];
 }
@@ -56,7 +56,7 @@ impl Words {
         (level.is_some() || text.is_some()).then_some(words)
     }
 
-    /// What to read of each row. Large texts are not read for a level.
+    /// The columns to read of each row. Without a search text, only the level is read.
     pub(super) fn columns<E: Searched>(&self) -> [Expr; 4] {
         let [level, texts @ ..] = E::TEXTS;
         let texts = texts.map(|text| if self.text.is_some() { text } else { "''" });
@@ -64,7 +64,7 @@ impl Words {
         [level, first, second, meta].map(|column| Expr::cust(column).cast_as("text"))
     }
 
-    /// Whether a row is meant.
+    /// Whether a row's texts match.
     pub(super) fn are_in(&self, [level, first, second, meta]: &Texts) -> bool {
         let has_level = self.level.as_ref().is_none_or(|wanted| *wanted == folded(level));
         let has_text =
@@ -82,8 +82,8 @@ impl From<&TraceFilter> for TelemetryFilter {
         });
         let status = filter.status.map(|status| match status {
             SpanStatus::Unset => Column::Status.is_null(),
-            // Written into the statement, not bound to it: SQLite uses a partial index for nothing
-            // else.
+            // A literal instead of a bound parameter: otherwise SQLite does not use the partial
+            // index.
             status => Expr::col(Column::Status).eq(Expr::Constant(Value::from(status.as_str()))),
         });
         let trace = filter.trace_id.as_ref().map(|id| Column::TraceId.eq(id.as_str()));

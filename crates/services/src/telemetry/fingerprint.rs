@@ -1,12 +1,12 @@
-//! What tells an item from every other: a digest of all that is stored of it. Senders repeat a
-//! call whose answer they did not see; what is there already is not stored again.
+//! Identifies an item by a digest of everything that is stored of it. Clients repeat a request
+//! whose response they did not receive; an item that is stored already is not stored again.
 
 use latchkey_domain::time::PreciseTimestamp;
 use ring::digest::{Context, SHA256};
 use uuid::Uuid;
 
-/// A digest that is being made. Each part is written with its length: two items differ wherever
-/// one of their parts does.
+/// A digest under construction. Each part is written with its length, so items that differ in any
+/// part differ in their digests.
 pub(super) struct Fingerprint(Context);
 
 impl Fingerprint {
@@ -20,11 +20,11 @@ impl Fingerprint {
         self
     }
 
-    /// One that is absent differs from an empty one.
+    /// An absent text differs from an empty one.
     pub(super) fn optional(self, text: Option<&str>) -> Self {
         match text {
             Some(text) => self.text(text),
-            // No text is as long.
+            // No text has this length.
             None => self.number(u64::MAX),
         }
     }
@@ -39,7 +39,8 @@ impl Fingerprint {
         self
     }
 
-    /// Half of the digest: nobody finds two items of one, and if somebody did, it would be theirs.
+    /// The first half of the digest. 128 bits rule out accidental collisions, and a deliberate one
+    /// only drops the sender's own item.
     pub(super) fn finish(self) -> Uuid {
         let mut half = [0; 16];
         half.copy_from_slice(&self.0.finish().as_ref()[..16]);
@@ -47,8 +48,9 @@ impl Fingerprint {
     }
 }
 
-/// The same for a further item of a call that says the same: an application may log a line twice
-/// within a millisecond. The first one keeps its own, so that a call that is repeated adds nothing.
+/// Fingerprint of a further identical item in one request: an application may log the same line
+/// twice within a millisecond. The first item keeps the plain fingerprint, so a repeated request
+/// adds nothing.
 pub(super) fn repeated(fingerprint: Uuid, times: u32) -> Uuid {
     let again = Fingerprint::new().text("repeated").number(times.into());
     again.text(&fingerprint.simple().to_string()).finish()
@@ -63,7 +65,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn items_that_differ_anywhere_have_other_fingerprints() {
+    fn items_that_differ_have_different_fingerprints() {
         let at = |nanos| PreciseTimestamp::new(Timestamp::from_millis(7), nanos);
         let new = Fingerprint::new;
         let all = [

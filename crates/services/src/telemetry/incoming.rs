@@ -1,15 +1,15 @@
-//! A call's items on their way to the database: one that can't be stored never refuses the others.
+//! A request's items on their way to the database. An invalid item never rejects the others.
 
 use latchkey_domain::api::{Accepted, ItemError};
 use latchkey_domain::problem::FieldError;
 
-/// The most items that are stored of one call.
+/// Maximum number of items stored per request.
 pub const MOST_ITEMS: usize = 10_000;
-/// How many items an answer tells of: enough to see a pattern.
+/// Maximum number of errors in a response: enough to see a pattern.
 const TOLD: usize = 20;
 
-/// What a call brought: the items that can be stored, each with its place in the call, and what is
-/// wrong with the others.
+/// A request's items: the valid ones, each with its index in the request, and the errors of the
+/// others.
 #[derive(Debug)]
 pub struct Incoming<T> {
     entries: Vec<(usize, T)>,
@@ -24,7 +24,7 @@ impl<T> Default for Incoming<T> {
 }
 
 impl<T> Incoming<T> {
-    /// Adds an item, unless there are 10,000. Returns whether there was room for it.
+    /// Adds an item, up to 10,000 of them. Returns whether it was added.
     pub fn accept(&mut self, index: usize, entry: T) -> bool {
         let fits = self.entries.len() < MOST_ITEMS;
         if fits {
@@ -33,7 +33,7 @@ impl<T> Incoming<T> {
         fits
     }
 
-    /// Counts an item that can't be stored, and tells why if it is one of the first.
+    /// Counts an invalid item, and records the reason of the first few.
     pub fn reject(&mut self, index: usize, reason: impl FnOnce() -> String) {
         self.rejected += 1;
         if self.errors.len() < TOLD {
@@ -41,7 +41,7 @@ impl<T> Incoming<T> {
         }
     }
 
-    /// Counts items that are not looked at, from that place on.
+    /// Counts `items` rejected items that were not parsed, starting at index `from`.
     pub fn reject_rest(&mut self, from: usize, items: usize) {
         if items > 0 {
             self.reject(from, || {
@@ -52,17 +52,17 @@ impl<T> Incoming<T> {
         }
     }
 
-    /// How many items can be stored.
+    /// Number of items to store.
     pub fn len(&self) -> usize {
         self.entries.len()
     }
 
-    /// Whether no item can be stored.
+    /// Whether there are no items to store.
     pub fn is_empty(&self) -> bool {
         self.entries.is_empty()
     }
 
-    /// How many items can't be stored.
+    /// Number of rejected items.
     pub fn rejected(&self) -> usize {
         self.rejected
     }
@@ -74,14 +74,14 @@ impl<T> Incoming<T> {
     }
 }
 
-/// What became of a call's items.
+/// Result of storing a request's items.
 #[derive(Debug)]
 pub struct Stored {
-    /// How many are stored, by this call or by one before.
+    /// Items that are stored, by this request or an earlier one.
     pub items: usize,
-    /// How many of them were too long and have been cut.
+    /// Stored items that were truncated.
     pub cut: usize,
-    /// How many were not stored.
+    /// Items that were not stored.
     pub rejected: usize,
     errors: Vec<ItemError>,
     cuts: Vec<ItemError>,
@@ -112,7 +112,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_first_twenty_of_what_is_wrong_are_told_in_order() {
+    fn first_twenty_errors_are_reported_in_order() {
         let mut incoming = Incoming::default();
         for index in 0..60 {
             if index % 2 == 0 {
@@ -137,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn no_more_than_ten_thousand_items_are_taken() {
+    fn items_beyond_ten_thousand_are_rejected() {
         let mut incoming = Incoming::default();
         assert_eq!((0..10_005).filter(|index| incoming.accept(*index, ())).count(), MOST_ITEMS);
         incoming.reject_rest(10_000, 5);

@@ -1,15 +1,15 @@
-//! How much one item may hold. What is beyond is refused with the field's path, so that an SDK's
-//! author sees what to mend; nothing is cut off silently ([`super::cut`]).
+//! Size limits of one item. A field beyond its limit is rejected with its path, so that the author
+//! of an SDK sees what to fix. Nothing is truncated silently ([`super::cut`]).
 
 use latchkey_domain::problem::FieldError;
 
-/// The most characters of a method, a level or a type: SDKs write names there.
+/// Maximum number of characters of a method, a level or a type.
 pub const MOST_OF_A_NAME: usize = 512;
-/// The most characters of a URL.
+/// Maximum number of characters of a URL.
 pub const MOST_OF_A_URL: usize = 8_192;
 
-/// What is left of the bytes that one call may store. Every item keeps its resource and scope, so a
-/// large resource above many items would unfold a body of 4 MiB into gigabytes.
+/// Remaining bytes that one request may store. Every item stores its own copy of its resource and
+/// scope, so one large resource shared by many items would expand a body of 4 MiB to gigabytes.
 #[derive(Debug)]
 pub struct BytesLeft(usize);
 
@@ -20,7 +20,7 @@ impl Default for BytesLeft {
 }
 
 impl BytesLeft {
-    /// Takes room for so many bytes; whether there is.
+    /// Takes `bytes` from the remainder. Returns whether they fit.
     #[must_use]
     pub const fn take(&mut self, bytes: usize) -> bool {
         match self.0.checked_sub(bytes) {
@@ -33,19 +33,18 @@ impl BytesLeft {
     }
 }
 
-/// Collects what is wrong with an item.
+/// Collects the errors of an item.
 #[derive(Default)]
 pub(super) struct Faults(Vec<FieldError>);
 
 impl Faults {
-    /// Checks the length of a text.
+    /// Checks that a text has at most `most` characters.
     pub(super) fn text(&mut self, field: &str, text: &str, most: usize) {
         if text.len() > most && text.chars().count() > most {
             self.add(field, format!("Use at most {most} characters."));
         }
     }
 
-    /// Notes that a field is wrong.
     pub(super) fn add(&mut self, field: &str, message: impl Into<String>) {
         self.0.push(FieldError { field: field.to_owned(), message: message.into() });
     }
@@ -55,8 +54,7 @@ impl Faults {
     }
 }
 
-/// PostgreSQL's text can't hold U+0000; it becomes the replacement character, as JSON parsers do
-/// it.
+/// PostgreSQL's text type can't hold U+0000, so it becomes U+FFFD, as some JSON parsers do.
 pub(super) fn storable(text: String) -> String {
     if text.contains('\0') { text.replace('\0', "\u{FFFD}") } else { text }
 }

@@ -1,8 +1,8 @@
-//! Pages of what came in: a hundred rows, or 4 MiB, whichever comes first.
+//! Pages of telemetry: a hundred rows or 4 MiB, whichever comes first.
 //!
-//! First the database tells how long each row is ([`super::scan`]), then those that fit are read.
-//! Rows from before messages were bounded may be megabytes: of their messages only the beginning
-//! is read.
+//! The database first returns the length of each row ([`super::scan`]); then only the rows that fit
+//! are read. Rows from before the limit on messages may be megabytes long: of those messages only
+//! the beginning is read.
 
 use std::collections::HashMap;
 
@@ -15,12 +15,12 @@ use uuid::Uuid;
 use super::cut::{MOST_BYTES, json_length};
 use crate::page::nanos_cursor;
 
-/// The most bytes of a page, in the database and as JSON.
+/// Maximum size of a page in bytes, both as stored and as JSON.
 const PAGE_BYTES: usize = 4 * 1024 * 1024;
-/// A character takes at most four bytes.
+/// Maximum number of bytes read of a message: a character has at most four.
 const READ_OF_A_MESSAGE: usize = 4 * MOST_BYTES;
 
-/// A row of a page: where it stands in the list.
+/// Position of a row in the list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct RowPosition {
     pub(super) timestamp: Timestamp,
@@ -40,7 +40,7 @@ impl RowPosition {
     }
 }
 
-/// What a row keeps of a time beside its millisecond.
+/// The nanoseconds beyond the millisecond, as the column stores them.
 pub(super) fn nanos_to_row(time: PreciseTimestamp) -> i32 {
     i32::try_from(time.nanos()).unwrap_or_default()
 }
@@ -50,26 +50,26 @@ pub(super) fn time_from_row(millisecond: Timestamp, nanos: i32) -> PreciseTimest
     PreciseTimestamp::new(millisecond, nanos)
 }
 
-/// The rows that a page may have.
+/// Rows of the next page.
 pub(super) struct Places {
     rows: Vec<RowPosition>,
     more: bool,
-    /// Where the list was left, if it was before its end.
+    /// Where the scan stopped, unless it reached the end of the list.
     left_at: Option<RowPosition>,
 }
 
-/// How long a text is, without reading it.
+/// Length of a text column in bytes, without reading the text.
 pub(super) fn length(column: &'static str) -> Expr {
     Expr::cust(format!("COALESCE(OCTET_LENGTH({column}), 0)")).cast_as("bigint")
 }
 
-/// The beginning of a message.
+/// The first `MOST_BYTES` characters of a message.
 pub(super) fn beginning(column: &'static str) -> Expr {
     Expr::cust(format!("SUBSTR({column}, 1, {MOST_BYTES})"))
 }
 
 impl Places {
-    /// Of rows with their lengths, those that fit into a page of `most` rows; one always does.
+    /// Selects the leading rows that fit into a page of `most` rows. The first row always fits.
     pub(super) fn of(
         rows: Vec<(RowPosition, usize)>,
         most: usize,
@@ -92,8 +92,8 @@ impl Places {
         self.rows.iter().map(|place| place.id)
     }
 
-    /// The page of these rows as they were read, in any order. What has been deleted meanwhile is
-    /// left out.
+    /// Builds the page from the rows as they were read, in any order. Rows deleted in the meantime
+    /// are left out.
     pub(super) fn page<T: Serialize>(self, rows: impl IntoIterator<Item = (Uuid, T)>) -> Page<T> {
         let mut rows: HashMap<Uuid, T> = rows.into_iter().collect();
         let (mut data, mut bytes, mut last) = (Vec::with_capacity(rows.len()), 0, None);
@@ -117,7 +117,7 @@ impl Places {
     }
 }
 
-/// What is read of a message of that length.
+/// How many bytes are read of a message of this length.
 pub(super) fn of_message(length: Expr) -> Expr {
     let most = i64::try_from(READ_OF_A_MESSAGE).unwrap_or(i64::MAX);
     let is_long = length.clone().gt(most);
@@ -137,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn a_page_ends_at_its_rows_or_at_4_mib() {
+    fn page_ends_at_its_row_limit_or_at_4_mib() {
         const MIB: usize = 1 << 20;
         for (lengths, places, more) in [
             (&[][..], 0, false),
@@ -154,16 +154,16 @@ mod tests {
     }
 
     #[test]
-    fn a_page_ends_at_4_mib_as_json_too() {
+    fn page_ends_at_4_mib_of_json() {
         let places = Places::of(rows(&[1_000_000; 3]), 3, Some(place(9)));
-        // Six bytes each as JSON.
+        // A control character takes six bytes of JSON.
         let texts = places.ids().map(|id| (id, "\u{1}".repeat(500_000))).collect::<Vec<_>>();
         let page = places.page(texts);
         assert_eq!((page.data.len(), page.next_cursor), (1, Some(place(1).cursor())));
     }
 
     #[test]
-    fn rows_that_are_gone_end_no_list() {
+    fn deleted_rows_do_not_end_the_list() {
         let places = Places::of(rows(&[1, 1, 1, 1]), 3, None);
         let first = places.ids().next().unwrap();
         let page = places.page([(first, "row")]);
@@ -171,7 +171,7 @@ mod tests {
     }
 
     #[test]
-    fn a_list_that_was_left_goes_on_there() {
+    fn list_resumes_where_the_scan_stopped() {
         for found in [&[][..], &[1], &[1, 1, 1]] {
             let places = Places::of(rows(found), 3, Some(place(9)));
             let shown: Vec<_> = places.ids().map(|id| (id, "row")).collect();

@@ -25,7 +25,7 @@ use crate::scope;
 use crate::services::Services;
 use latchkey_store::entity::log;
 
-/// Stores a call's logs, all that can be or none, and ends the call's turn.
+/// Stores the valid logs of a request, all or none of them, and releases its permit.
 ///
 /// # Errors
 /// `TelemetryFull`, or the database fails.
@@ -62,8 +62,8 @@ fn prepare(
     Ok((Batch::new(Kind::Logs, source, &ids, backend, rows), stored))
 }
 
-/// A line that an application logs twice within a moment is two lines, unlike a span that it sends
-/// twice.
+/// Gives identical lines of a request different fingerprints: a line that is logged twice within a
+/// millisecond is two lines. A span that is sent twice is one span.
 fn set_apart(
     (mut row, mut key): (log::ActiveModel, RowKey),
     seen: &mut HashMap<Uuid, u32>,
@@ -77,7 +77,8 @@ fn set_apart(
     (row, key)
 }
 
-/// What of a log is over a limit, by the names of the SDK's form; nothing if it can be stored.
+/// The fields of a log that are over a limit, named as in the SDK's format. Empty: it can be
+/// stored.
 pub fn check_log(entry: &LogEntry) -> Vec<FieldError> {
     let mut faults = Faults::default();
     faults.text("traceId", entry.trace_id.as_deref().unwrap_or_default(), 128);
@@ -139,10 +140,10 @@ fn to_row(
     Ok((row, RowKey { id: id.into(), bytes, timestamp, fingerprint }))
 }
 
-/// The logs of one application, newest first by their own time.
+/// The logs of an application, newest first by their own timestamps.
 ///
 /// # Errors
-/// `NotFound` for a stranger, `Invalid` for a foreign cursor.
+/// `NotFound` if the actor has no access, `Invalid` for a malformed cursor.
 pub async fn list_logs(
     services: &Services,
     actor: &Actor,
@@ -167,7 +168,7 @@ pub async fn list_logs(
 }
 
 fn from_row(mut row: log::Model) -> Result<IngestedLog, Error> {
-    // Older ones may be longer.
+    // Messages from before the limit may be longer.
     cut_text(&mut row.message);
     let meta = row.meta.as_deref().map(serde_json::from_str).transpose();
     Ok(IngestedLog {

@@ -1,5 +1,5 @@
-//! What applications send in with their keys: traces and logs, stored and read back newest first.
-//! What came in with a test key is deleted after a day.
+//! Telemetry that applications send with their keys: traces and logs, stored and listed newest
+//! first. Telemetry of test keys is deleted after a day.
 
 mod allowance;
 mod cut;
@@ -40,8 +40,8 @@ use latchkey_checker::KeyRecord;
 use latchkey_store::background;
 use latchkey_store::entity::application;
 
-/// Where a call's telemetry goes: an application that the key may write to. It can only be had from
-/// an admitted key.
+/// Where a request's telemetry goes: an application that the key may write to. Constructed only
+/// from an admitted key.
 #[derive(Debug, Clone)]
 pub struct Source {
     key: Arc<KeyRecord>,
@@ -52,8 +52,8 @@ impl Source {
     /// The application that an admitted key writes to.
     ///
     /// # Errors
-    /// `Invalid` if the key is for the whole project and the call names no application, `NotFound`
-    /// if it names one of another project.
+    /// `Invalid` if the key is for the whole project and the request names no application,
+    /// `NotFound` if it names one of another project.
     pub async fn of(
         services: &Services,
         key: Arc<KeyRecord>,
@@ -80,10 +80,10 @@ impl Source {
         Ok(Self { key, application })
     }
 
-    /// Waits until it is this call's turn, which brings a body of so many bytes.
+    /// Waits for a permit to store a request with a body of `bytes`.
     ///
     /// # Errors
-    /// `QueueFull`: too much is waiting already.
+    /// `QueueFull` if too much is waiting already.
     pub async fn turn(&self, services: &Services, bytes: usize) -> Result<StorePermit, Error> {
         let turn = services.ingest.queue.turn(self.key.project, bytes).await;
         turn.map(Into::into).map_err(|_| Error::QueueFull)
@@ -91,7 +91,7 @@ impl Source {
 }
 
 impl Source {
-    /// Counts items that were not stored, as part of the key's usage.
+    /// Counts rejected items in the key's usage.
     pub fn count_rejected(&self, services: &Services, items: usize) {
         if items > 0 {
             let items = u64::try_from(items).unwrap_or(u64::MAX);
@@ -99,15 +99,15 @@ impl Source {
         }
     }
 
-    /// Whether this is the first time that this process is asked for the key. Of a sender that
-    /// repeats itself each minute, one answer says why.
+    /// Whether this is the first call for the key in this process. A client that repeats the same
+    /// mistake every minute is told the reason once.
     pub fn is_first(&self, services: &Services) -> bool {
         services.ingest.told.is_first(self.key.id)
     }
 }
 
 impl StorePermit {
-    /// Takes a body apart, or whatever else takes a while, on a thread in the background.
+    /// Runs CPU-bound work, such as parsing a body, on a background thread.
     pub async fn run<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> T {
         background::run(work).await
     }

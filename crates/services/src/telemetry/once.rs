@@ -1,9 +1,9 @@
-//! An item that is sent twice is stored once: a unique index over application, time and fingerprint
-//! refuses the second row, and this finds out which rows those were.
+//! Deduplicates items. A unique index over application, time and fingerprint rejects the second row
+//! of an item; this module finds out which rows were rejected.
 //!
-//! The row that is there may be of a call that was broken off and whose rows are to be deleted
-//! ([`super::purge_unfinished`]). Such a row becomes this call's own, or it would be deleted after
-//! this call was told that it is stored.
+//! The existing row may belong to an interrupted request whose rows will be deleted
+//! ([`super::purge_unfinished`]). Such a row is reassigned to this request. Otherwise it would be
+//! deleted after this request was acknowledged.
 
 use std::collections::{HashMap, HashSet};
 
@@ -17,7 +17,7 @@ use super::store::{CallIdentity, Ids, Kind, RowKey, outage};
 use crate::error::Error;
 use latchkey_store::entity::{ingest_batch, log, trace};
 
-/// What those of these rows count for that were not inserted, as they are there already.
+/// Total size of those `rows` that were not inserted because they exist already.
 ///
 /// # Errors
 /// The database fails.
@@ -55,12 +55,12 @@ async fn find<E: Received>(
     for row in rows {
         match there.get(&(row.timestamp, row.fingerprint)) {
             Some(id) if *id == row.id => {}
-            // The same twice in one call: the first one may be of a chunk before.
+            // Also an item that occurs twice in one request: the first may be in an earlier chunk.
             Some(id) => {
                 bytes += row.bytes;
                 of_others.insert(*id, row.id);
             }
-            // It was deleted in between, as over its time. The sender repeats the call.
+            // The row expired and was deleted in the meantime. The client retries.
             None => return Err(outage("a row that was there is gone")),
         }
     }
@@ -68,8 +68,7 @@ async fn find<E: Received>(
     Ok(bytes)
 }
 
-/// Makes rows of calls that were broken off this call's own: the ids of the rows, and those that
-/// they shall have.
+/// Reassigns rows of interrupted requests to this one. `rows` maps their ids to the new ones.
 async fn take_over<E: Received>(
     transaction: &DatabaseTransaction,
     call: CallIdentity,

@@ -1,8 +1,8 @@
-//! What is deleted of what came in.
+//! Retention: deletes telemetry past its end.
 //!
-//! The sandbox: what a test key brought is there for 24 hours after its arrival and no longer. What
-//! live keys bring is there for as many days as the organization's tier says. Readers see the end
-//! to the millisecond, because every list filters by [`kept`]; the job that deletes may come later.
+//! Telemetry of test keys (the sandbox) is kept for 24 hours after its arrival, that of live keys
+//! for as many days as the organization's plan says. Every list filters by [`kept`], so readers see
+//! the end to the millisecond even if the purge job runs later.
 
 use std::time::Duration;
 
@@ -23,14 +23,14 @@ use crate::error::Error;
 use crate::services::Services;
 use latchkey_store::entity::{application, log, organization, project, trace};
 
-/// How long the sandbox keeps what came in.
+/// Retention of the sandbox.
 const KEPT: Duration = Duration::from_hours(24);
-/// How long a request that was under way when its application was deleted may still write.
+/// How long a request that was in flight when its application was deleted may still write.
 const STILL_COMING: Duration = Duration::from_mins(1);
-/// Rows of one statement: nobody who waits to write waits for more than these.
+/// Rows per statement. Bounds how long another writer waits.
 const ROWS_PER_DELETE: u64 = 1_000;
 
-/// A table of what came in.
+/// A table of received telemetry.
 pub(super) trait Received: EntityTrait {
     const ID: Self::Column;
     const ENVIRONMENT: Self::Column;
@@ -67,14 +67,14 @@ impl Received for log::Entity {
     const BYTES: log::Column = log::Column::Bytes;
 }
 
-/// What a reader may see at `now`: what live keys brought within `live`, and the sandbox of the
-/// last 24 hours.
+/// Condition of the rows visible at `now`: received from live keys within `live`, or in the sandbox
+/// within the last 24 hours.
 pub(super) fn kept<E: Received>(now: Timestamp, live: Duration) -> Expr {
     let of_sandbox = is_sandbox::<E>().not().or(E::RECEIVED_AT.gt(now - KEPT));
     E::RECEIVED_AT.gt(now - live).and(of_sandbox)
 }
 
-/// Written into the statement, not bound to it: SQLite uses the partial index for nothing else.
+/// A literal instead of a bound parameter: otherwise SQLite does not use the partial index.
 fn is_sandbox<E: Received>() -> Expr {
     is_of::<E>(Environment::Test)
 }
@@ -83,7 +83,7 @@ fn is_of<E: Received>(environment: Environment) -> Expr {
     Expr::col((E::default(), E::ENVIRONMENT)).eq(Expr::Constant(environment.into()))
 }
 
-/// How many items were deleted.
+/// Numbers of deleted items.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Purged {
     /// Number of deleted trace items.
@@ -92,8 +92,8 @@ pub struct Purged {
     pub logs: u64,
 }
 
-/// Deletes what test keys brought 24 hours ago or earlier, and says in the log how much that was.
-/// Several nodes may do it at once, and it may be broken off anywhere: what is left is found again.
+/// Deletes telemetry that test keys sent 24 hours ago or earlier, and logs how much. Several nodes
+/// may run it at once, and it may be interrupted anywhere: the next run finds what is left.
 ///
 /// # Errors
 /// The database fails.
@@ -111,7 +111,8 @@ async fn purge<E: Received>(services: &Services) -> Result<u64, Error> {
     delete_in_batches::<E>(services, &oldest::<E>(services.clock.now())).await
 }
 
-/// Deletes what `batch` finds, until it finds less than a whole batch. Others write in between.
+/// Deletes what `batch` selects, until a batch is not full. Other writers get in between the
+/// batches.
 async fn delete_in_batches<E: Received>(
     services: &Services,
     batch: &SelectStatement,
@@ -129,7 +130,7 @@ async fn delete_in_batches<E: Received>(
     }
 }
 
-/// Deletes rows and takes their sizes off their projects'.
+/// Deletes rows and subtracts their sizes from their projects' totals.
 async fn delete<E: Received>(transaction: &DatabaseTransaction, which: Expr) -> Result<u64, Error> {
     let returning = Query::returning().columns([E::PROJECT_ID, E::BYTES]);
     let delete =
@@ -140,7 +141,7 @@ async fn delete<E: Received>(transaction: &DatabaseTransaction, which: Expr) -> 
     Ok(deleted)
 }
 
-/// The same by ids.
+/// As `delete`, by ids.
 pub(super) async fn delete_by_id<E: Received>(
     transaction: &DatabaseTransaction,
     ids: impl IntoIterator<Item = Uuid>,
@@ -148,8 +149,8 @@ pub(super) async fn delete_by_id<E: Received>(
     delete::<E>(transaction, E::ID.is_in(ids)).await
 }
 
-/// Deletes what live keys brought longer ago than their organization's tier keeps it, and says in
-/// the log how much that was. It may be broken off anywhere: what is left is found again.
+/// Deletes telemetry of live keys past the retention of their organization's plan, and logs how
+/// much. It may be interrupted anywhere: the next run finds what is left.
 ///
 /// # Errors
 /// The database fails.
@@ -188,7 +189,7 @@ pub async fn purge_live(services: &Services) -> Result<Purged, Error> {
     Ok(purged)
 }
 
-/// Looks before it locks: most applications have nothing to delete.
+/// Reads before it locks: most applications have nothing to delete.
 async fn purge_over<E: Received>(
     services: &Services,
     application: ApplicationId,
@@ -213,7 +214,7 @@ fn is_over<E: Received>(application: ApplicationId, until: Timestamp) -> Expr {
         .and(E::RECEIVED_AT.lte(until))
 }
 
-/// The ids of what an application's live keys brought until then, a batch of it.
+/// Selects the ids of a batch of telemetry that an application's live keys sent by `until`.
 fn over_of<E: Received>(application: ApplicationId, until: Timestamp) -> SelectStatement {
     Query::select()
         .column(E::ID)
@@ -225,8 +226,8 @@ fn over_of<E: Received>(application: ApplicationId, until: Timestamp) -> SelectS
         .take()
 }
 
-/// Deletes what deleted applications sent, and says in the log how much that was. It may be broken
-/// off anywhere: what is left is found again.
+/// Deletes telemetry of deleted applications, and logs how much. It may be interrupted anywhere:
+/// the next run finds what is left.
 ///
 /// # Errors
 /// The database fails.
@@ -254,7 +255,7 @@ pub async fn purge_deleted(services: &Services) -> Result<Purged, Error> {
     Ok(purged)
 }
 
-/// The ids of what an application sent, a batch of it.
+/// Selects the ids of a batch of an application's telemetry.
 fn of<E: Received>(application: ApplicationId) -> SelectStatement {
     Query::select()
         .column(E::ID)
@@ -264,7 +265,7 @@ fn of<E: Received>(application: ApplicationId) -> SelectStatement {
         .take()
 }
 
-/// The ids of what is over, a batch of it.
+/// Selects the ids of a batch of expired sandbox telemetry.
 fn oldest<E: Received>(now: Timestamp) -> SelectStatement {
     Query::select()
         .column(E::ID)
@@ -291,7 +292,7 @@ mod tests {
         let (explain, column) = if backend == DbBackend::Sqlite {
             ("EXPLAIN QUERY PLAN", "detail")
         } else {
-            // Of an empty table it would rather read everything.
+            // PostgreSQL prefers a sequential scan of an empty table.
             transaction.execute_unprepared("SET LOCAL enable_seqscan = off").await.unwrap();
             ("EXPLAIN", "QUERY PLAN")
         };
@@ -303,7 +304,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_index_finds_what_is_over() {
+    async fn expired_rows_are_found_by_an_index() {
         let (sqlite, _folder) = on_sqlite();
         for url in [sqlite, on_postgres("purge", "").await] {
             let database = Database::open(&url).await.unwrap();

@@ -1,22 +1,22 @@
-//! Who stores next. Calls wait here, each with its body still packed, until it is their turn: one
-//! is taken apart while the one before it is stored.
+//! The order in which requests are stored. Each waits here with its body still encoded. One is
+//! parsed while the one before it is stored.
 //!
-//! What waits is bounded, in all and for each project; whoever comes when it is full is refused
-//! with 503 and may try again.
+//! The queue is bounded, in total and per project. A request that does not fit is refused with 503
+//! and may be retried.
 
 use latchkey_domain::id::ProjectId;
 
 use latchkey_store::fair_queue::{self, FairQueue, QueueBounds, Size};
 
-/// One is taken apart while the one before it is stored.
+/// Number of permits: one request is parsed while the one before it is stored.
 const AT_ONCE: usize = 2;
-/// What may wait or be under way. A call has at most 10,000 items, so bytes and calls bound these
-/// too.
+/// Bounds of what waits or is in progress. A request has at most 10,000 items, so these bounds
+/// limit items too.
 const IN_ALL: Size = Size { calls: 1_024, bytes: 128 * 1024 * 1024 };
-/// What of it one project may have.
+/// Share of it that one project may have.
 const OF_A_PROJECT: Size = Size { calls: 512, bytes: 64 * 1024 * 1024 };
 
-/// It is this call's turn, until this is dropped.
+/// Permit to store one request, released on drop.
 pub struct StorePermit {
     _turn: fair_queue::QueuePermit<ProjectId>,
 }
@@ -27,7 +27,7 @@ impl From<fair_queue::QueuePermit<ProjectId>> for StorePermit {
     }
 }
 
-/// The calls that bring telemetry to this node.
+/// Queue of the telemetry requests of this node.
 pub(super) fn queue() -> FairQueue<ProjectId> {
     FairQueue::new(QueueBounds {
         running: AT_ONCE,

@@ -1,9 +1,9 @@
-//! Reading a list until a page is full, but never more of it than a window: what few rows have, or
-//! none, must not cost a walk through millions. A page that ends with its window says where, and
-//! the next one goes on there, so it may be short or empty and still not the last.
+//! Scans a list until a page is full, but never more than a window of it. A filter that matches few
+//! rows or none must not cost a scan of millions. A page that ends with its window returns a cursor
+//! to that place, so a page may be short or empty without being the last.
 //!
-//! What an index finds in the list's order ([`Wanted::indexed`]) is walked through as a list of its
-//! own: rows that lack it are not in the window.
+//! A condition with an index in list order ([`TelemetryFilter::indexed`]) is scanned as a list of
+//! its own: rows that don't match it are not part of the window.
 
 use std::collections::HashSet;
 use std::marker::PhantomData;
@@ -24,16 +24,16 @@ use crate::scope::ApplicationScope;
 use crate::services::Services;
 use latchkey_store::background;
 
-/// The rows of a window, and their bytes but for a last row.
+/// Size of a window in rows, and in bytes; the last row may exceed the bytes.
 const WINDOW_ROWS: usize = 10_000;
 const WINDOW_BYTES: usize = 16 * 1024 * 1024;
-/// The rows of one statement after the first. SQLite walks through a long row to tell what stands
-/// at its end, so they are not too many at a time.
+/// Rows per statement after the first. SQLite reads through a long row to reach its last columns,
+/// so the chunks stay small.
 const CHUNK: usize = 1_000;
-/// The bytes of the texts that are read at a time, but for a last row.
+/// Size of the texts that are read at a time, in bytes; the last row may exceed it.
 const TEXT_BYTES: usize = 1024 * 1024;
 
-/// A list of an application's rows, newest first by their own time.
+/// A scan of an application's rows, newest first by their own timestamps.
 pub(super) struct Scan<E> {
     application: ApplicationId,
     indexed: Option<Expr>,
@@ -43,15 +43,15 @@ pub(super) struct Scan<E> {
     table: PhantomData<E>,
 }
 
-/// What the database tells of a row: whether it is wanted, as far as can be said without its texts,
-/// and how long it is.
+/// What the database returns of a row: its length, and whether it matches as far as can be told
+/// without its texts.
 struct ScannedRow {
     place: RowPosition,
     length: usize,
     is_wanted: bool,
 }
 
-/// How much of the window is left.
+/// The rest of the window.
 struct Window {
     rows: usize,
     bytes: usize,
@@ -62,7 +62,7 @@ impl Window {
         self.rows > 0 && self.bytes > 0
     }
 
-    /// Keeps the rows that there is room for.
+    /// Drops the rows beyond the window.
     fn fit(&mut self, rows: &mut Vec<ScannedRow>) {
         let is_over = |row: &ScannedRow| {
             let is_over = !self.has_room();
@@ -77,7 +77,8 @@ impl Window {
 }
 
 impl<E: Searched> Scan<E> {
-    /// A list of what is wanted. `length` is what a page reads of each row.
+    /// A scan for rows that match `wanted`. `length` is the number of bytes that a page reads of a
+    /// row.
     ///
     /// # Errors
     /// The database fails.
@@ -102,10 +103,10 @@ impl<E: Searched> Scan<E> {
         })
     }
 
-    /// Which rows come next.
+    /// The positions of the next page's rows.
     ///
     /// # Errors
-    /// `Invalid` for a foreign cursor.
+    /// `Invalid` for a malformed cursor.
     pub(super) async fn places(
         &self,
         services: &Services,
@@ -114,7 +115,7 @@ impl<E: Searched> Scan<E> {
         let needed = usize::try_from(page.rows()).unwrap_or(usize::MAX);
         let mut after = page.after_nanos()?.map(RowPosition::from);
         let mut window = Window { rows: WINDOW_ROWS, bytes: WINDOW_BYTES };
-        // Most pages are full of the first rows.
+        // Most pages are filled by the first rows.
         let mut chunk = needed;
         let mut found = Vec::new();
         loop {
@@ -133,7 +134,7 @@ impl<E: Searched> Scan<E> {
         }
     }
 
-    /// The next rows of the list, wanted or not.
+    /// The next rows of the list, matching or not.
     async fn next(
         &self,
         services: &Services,
@@ -170,7 +171,7 @@ impl<E: Searched> Scan<E> {
             .limit(u64::try_from(most).unwrap_or(u64::MAX))
     }
 
-    /// Adds those of the rows that are wanted, until there are as many as needed.
+    /// Adds the matching rows to `found`, until there are `needed` of them.
     async fn find(
         &self,
         services: &Services,
@@ -199,7 +200,7 @@ impl<E: Searched> Scan<E> {
     }
 }
 
-/// Those of the rows that have the words.
+/// The ids of the rows whose texts match.
 async fn having<E: Searched>(
     services: &Services,
     words: &Words,
@@ -222,7 +223,7 @@ async fn having<E: Searched>(
         let texts = rows.into_iter().map(|(id, a, b, c, d)| (id, Texts::from([a, b, c, d])));
         texts.filter(|(_, texts)| words.are_in(texts)).map(|(id, _)| id).collect()
     };
-    // It takes a while: not on a thread that checks keys.
+    // CPU-bound, so it must not block a thread that checks keys.
     Ok(background::run(read).await)
 }
 

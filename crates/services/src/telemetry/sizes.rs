@@ -1,5 +1,5 @@
-//! How much telemetry a project has, and how much it may have. A counter that the transactions keep
-//! which insert and delete: it is exact whatever runs in parallel, and costs a row, not a scan.
+//! The size of a project's telemetry, and its limit. The transactions that insert and delete rows
+//! also update a counter, so it is exact under concurrency and costs one row instead of a scan.
 
 use std::collections::BTreeMap;
 
@@ -11,17 +11,17 @@ use super::allowance::Allowance;
 use crate::error::Error;
 use latchkey_store::entity::telemetry_size;
 
-/// What a row takes beside its texts: ids, times and its places in the indexes.
+/// Size of a row beyond its texts, in bytes: ids, timestamps and index entries.
 const ROW: usize = 256;
 
-/// What a row counts for.
+/// Size that a row counts with, in bytes.
 pub(super) fn of_row<'a>(texts: impl IntoIterator<Item = Option<&'a str>>) -> i64 {
     let texts: usize = texts.into_iter().flatten().map(str::len).sum();
     i64::try_from(ROW + texts).unwrap_or(i64::MAX)
 }
 
-/// Counts what is inserted in the same transaction, and returns what the project has then. Until
-/// that ends nobody else counts for the project.
+/// Adds `bytes` to the project's total in the transaction that inserts them, and returns the new
+/// total. The row stays locked until the transaction ends.
 ///
 /// # Errors
 /// The database fails.
@@ -45,14 +45,14 @@ pub(super) async fn add(
     Ok(row.try_get_by_index(0)?)
 }
 
-/// Checks what a project has once `bytes` were added.
+/// Checks a project's total after `bytes` were added to it.
 ///
 /// # Errors
-/// `TelemetryFull`: it is more than the project may have. Roll back.
+/// `TelemetryFull` if the total is over the limit. The caller rolls back.
 pub(super) fn check(allowance: Allowance, total: i64, bytes: i64) -> Result<(), Error> {
     let number = |bytes| u64::try_from(bytes).unwrap_or_default();
     match allowance.bytes {
-        // What is there already is stored again for nothing, however full the project is.
+        // Items that are stored already cost nothing, even if the project is full.
         Some(limit) if number(total) > limit && bytes > 0 => {
             let used = number(total - bytes);
             Err(Error::TelemetryFull { tier: allowance.tier, limit, used })
@@ -61,14 +61,14 @@ pub(super) fn check(allowance: Allowance, total: i64, bytes: i64) -> Result<(), 
     }
 }
 
-/// Takes off what was deleted in the same transaction: rows of a project and its bytes. Of rows
-/// from before sizes were counted nothing is taken off.
+/// Subtracts deleted rows from their projects' totals, in the transaction that deletes them. Rows
+/// from before sizes were counted have no project and subtract nothing.
 pub(super) async fn subtract(
     transaction: &DatabaseTransaction,
     deleted: Vec<QueryResult>,
 ) -> Result<(), DbErr> {
     use telemetry_size::{Column, Entity};
-    // Sorted: two that delete wait for each other, not in a ring.
+    // Sorted, so that concurrent purges lock in the same order and can't deadlock.
     let mut of_projects: BTreeMap<ProjectId, i64> = BTreeMap::new();
     for row in deleted {
         if let Some(project) = row.try_get_by_index::<Option<ProjectId>>(0)? {

@@ -1,8 +1,7 @@
-//! Whether a text stands somewhere in another, or in what JSON holds: in its names and values as
-//! people read them, not as they are escaped.
+//! Substring search in plain text and in the contents of JSON: names and values after unescaping.
 //!
-//! Capitals and small letters are the same, and so is all white space in a row: a page shows the
-//! line ends of a stack trace as it likes, and no search field takes them.
+//! The search ignores case, and a run of whitespace matches any other. Pages render the line breaks
+//! of a stack trace as they like, and search fields have no line breaks.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -20,20 +19,20 @@ impl Sought {
     }
 
     pub(super) fn is_in(&self, text: &str) -> bool {
-        // Nothing in ASCII becomes anything else.
+        // ASCII folds to ASCII, so it can't contain a non-ASCII text.
         (self.0.is_ascii() || !text.is_ascii()) && comparable(text).contains(&self.0)
     }
 
-    /// The same for what JSON holds; nothing is in what is no JSON.
+    /// As `is_in`, for the contents of JSON. Invalid JSON contains nothing.
     pub(super) fn is_in_json(&self, json: &str) -> bool {
         let mut search = Search { sought: self, found: false };
-        // What is found ends the search with an error.
+        // The search stops at the first match, which it signals as an error.
         let _ = search.deserialize(&mut serde_json::Deserializer::from_str(json));
         search.found
     }
 }
 
-/// A text as it is compared.
+/// Folds case and whitespace.
 fn comparable(text: &str) -> Cow<'_, str> {
     if text.bytes().all(|byte| byte.is_ascii_graphic() && !byte.is_ascii_uppercase()) {
         return text.into();
@@ -56,7 +55,7 @@ fn comparable(text: &str) -> Cow<'_, str> {
     comparable.into()
 }
 
-/// A walk through JSON that builds nothing.
+/// A visitor that walks through JSON without building a value.
 struct Search<'a> {
     sought: &'a Sought,
     found: bool,
@@ -128,7 +127,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn texts_are_found_as_people_read_them() {
+    fn search_matches_text_as_people_read_it() {
         for (sought, text) in [
             ("ärger", "Viel ÄRGER"),
             ("ÄRGER", "viel ärger"),
@@ -147,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn what_json_holds_is_found_and_its_signs_are_not() {
+    fn json_search_matches_content_not_syntax() {
         let json = json!({
             "attributes": {"db.query": "SELECT \"Straße\"\n FROM c:\\temp\\new", "count": -7},
             "events": [{"exception": "Größe: 1,5\u{1}"}, true, null, 0.25, 1e30],

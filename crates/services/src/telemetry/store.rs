@@ -1,18 +1,17 @@
-//! How a call's items get into the database: one call at a time, in small transactions, so that
-//! whoever writes beside it (the counters, a purge) waits for a few milliseconds and not for ten
-//! thousand rows.
+//! Writes a request's items to the database: one request at a time, in small transactions. Other
+//! writers, such as the counters or a purge, wait for milliseconds instead of ten thousand rows.
 //!
-//! All items of a call are stored or none. Those of a large one take several transactions; the
-//! first of these writes down which call it is (`ingest_batches`), the last one deletes that again.
-//! If one fails, the rows that are there are deleted before the call is refused; if the process
-//! ends in between, or the database is away, they are deleted later ([`purge_unfinished`]): such a
-//! call was never answered with 200, so its sender sends it again. The one thing that nobody can
-//! tell apart is a last commit whose answer was lost.
+//! Either all items of a request are stored or none. A large request takes several transactions.
+//! The first one registers the request in `ingest_batches`; the last one deletes that entry. If one
+//! fails, the rows written so far are deleted before the request is refused. If the process dies in
+//! between, or the database is down, they are deleted later ([`purge_unfinished`]). Such a request
+//! was never answered with 200, so the client sends it again. One case can't be told apart: a last
+//! commit whose acknowledgement was lost.
 //!
-//! A row that is there already, by its fingerprint, is not stored again ([`super::once`]).
+//! A row with a known fingerprint is not stored again ([`super::once`]).
 //!
-//! On SQLite a commit is not on the disk yet. Before the call is answered, the log of commits is
-//! brought there, once for all of its transactions.
+//! On SQLite a commit does not reach the disk by itself. The write-ahead log is synced before the
+//! request is acknowledged, once for all of its transactions.
 
 use std::panic::resume_unwind;
 use std::path::Path;
@@ -40,24 +39,24 @@ use latchkey_store::database::within;
 use latchkey_store::entity::{ingest_batch, log, trace};
 use latchkey_store::fair_queue::{FairQueue, Size};
 
-/// Rows of one transaction: a few milliseconds. SQLite takes at most 32,766 parameters in a
+/// Rows per transaction, which take a few milliseconds. SQLite allows 32,766 parameters a
 /// statement.
 pub(super) const ROWS: usize = 500;
-/// Their bytes, but for a single row.
+/// Size of a transaction's rows in bytes; a single row may exceed it.
 const BYTES: i64 = 1024 * 1024;
-/// How long one transaction may take.
+/// Timeout of one transaction.
 const TRANSACTION_TIMEOUT: Duration = Duration::from_secs(5);
-/// A call that was begun as long ago is not under way any more: none may take as long.
+/// Age at which an unfinished request is certainly interrupted; none may take this long.
 const UNFINISHED: Duration = Duration::from_mins(2);
-/// How long a call may take in all, once it is its turn.
+/// Timeout of a whole request once it has its permit.
 const CALL_TIMEOUT: Duration = Duration::from_secs(20);
 
-/// What this node does with the telemetry that comes in.
+/// State of telemetry ingestion on this node.
 pub(crate) struct Ingest {
     pub(super) queue: FairQueue<ProjectId>,
-    /// Held by the one call that is being stored.
+    /// Held by the one request that is being written.
     writing: Mutex<()>,
-    /// Calls that are being stored: whoever sent one may go meanwhile.
+    /// Requests that are being stored, even if their clients have disconnected.
     pub(crate) storing: TaskTracker,
     pub(super) told: Told,
 }
@@ -88,8 +87,8 @@ impl Kind {
     }
 }
 
-/// The id of a call's item: they differ in time and index from each other, and all together from
-/// those of every other call, so that the first one tells all.
+/// Ids of a request's items. They share one time and one random part and differ in the index, so
+/// the first id determines all of them. No two requests share an id.
 pub(super) struct Ids {
     now: Timestamp,
     random: [u8; 10],
@@ -100,7 +99,7 @@ impl Ids {
         Self { now, random }
     }
 
-    /// When the call came.
+    /// Arrival time of the request.
     pub(super) const fn now(&self) -> Timestamp {
         self.now
     }
@@ -123,13 +122,13 @@ impl Ids {
     }
 }
 
-/// A call's rows, ready to be sent to the database.
+/// A request's rows as SQL statements.
 pub(super) struct Batch {
     call: CallIdentity,
     chunks: Vec<Chunk>,
 }
 
-/// What tells a call's rows from those of others.
+/// Identifies a request's rows.
 #[derive(Clone, Copy)]
 pub(super) struct CallIdentity {
     pub(super) kind: Kind,
@@ -139,7 +138,7 @@ pub(super) struct CallIdentity {
     items: usize,
 }
 
-/// What tells a row from every other, and what it counts for.
+/// Identifies a row, and has the size that it counts with.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct RowKey {
     pub(super) id: Uuid,
@@ -161,8 +160,7 @@ impl Chunk {
 }
 
 impl Batch {
-    /// Makes the statements of rows, each with what tells it from others. It takes a while: not on
-    /// a thread that checks keys.
+    /// Builds the statements. CPU-bound, so it must not run on a thread that checks keys.
     pub(super) fn new<A: ActiveModelTrait>(
         kind: Kind,
         source: &Source,
@@ -197,10 +195,10 @@ impl Batch {
     }
 }
 
-/// Stores a call's rows, all of them or none, and lets the next call have its turn.
+/// Stores a request's rows, all or none of them, and releases its permit.
 ///
 /// # Errors
-/// `TelemetryFull`, or the database fails; nothing is stored.
+/// `TelemetryFull`, or the database fails; in both cases nothing is stored.
 pub(super) async fn store(
     services: &Services,
     source: &Source,
@@ -249,7 +247,7 @@ async fn write(
     synced.map_err(|error| outage(&error.to_string()))?
 }
 
-/// Where a chunk stands among those of its call.
+/// Position of a chunk in its request.
 #[derive(Clone, Copy)]
 struct ChunkPlace {
     is_first: bool,
@@ -265,7 +263,7 @@ async fn write_chunk(
 ) -> Result<(), Error> {
     let transaction = services.database.telemetry().begin().await?;
     if !is_last && transaction.get_database_backend() == DbBackend::Postgres {
-        // The last one waits for all that was written before it.
+        // The synchronous commit of the last chunk also flushes the earlier ones.
         transaction.execute_unprepared("SET LOCAL synchronous_commit = off").await?;
     }
     let bytes = chunk.bytes();
@@ -299,12 +297,12 @@ async fn forget(transaction: &DatabaseTransaction, first: Uuid) -> Result<(), Db
     ingest_batch::Entity::delete_by_id(first).exec(transaction).await.map(|_| ())
 }
 
-/// Waits until what was committed to SQLite is on the disk.
+/// Syncs SQLite's write-ahead log to disk.
 fn bring_to_disk(log: &Path) -> Result<(), Error> {
     let synced = std::fs::File::options().write(true).open(log).and_then(|log| log.sync_data());
     match synced {
         Ok(()) => Ok(()),
-        // It was moved into the file itself, which is on the disk then.
+        // A checkpoint has moved the log into the database file, which is synced by then.
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
         Err(error) => Err(outage(&error.to_string())),
     }
@@ -320,7 +318,7 @@ async fn undo_or_tell(services: &Services, CallIdentity { kind, first, items, ..
     }
 }
 
-/// Deletes what a call has stored, wherever it was broken off.
+/// Deletes everything that a request has stored, wherever it was interrupted.
 async fn undo(services: &Services, kind: Kind, first: Uuid, items: usize) -> Result<(), Error> {
     let ids = Ids::after(first);
     let items = u16::try_from(items).map_err(|_| Error::corrupt("number of items"))?;
@@ -339,8 +337,8 @@ async fn undo(services: &Services, kind: Kind, first: Uuid, items: usize) -> Res
     Ok(transaction.commit().await?)
 }
 
-/// Deletes what is left of calls that were broken off, by a crash or by an outage of the database;
-/// how many calls. Several nodes may do it at once.
+/// Deletes the rows of requests that a crash or a database outage interrupted. Returns the number
+/// of requests. Several nodes may run it at once.
 ///
 /// # Errors
 /// The database fails.
@@ -363,7 +361,7 @@ pub async fn purge_unfinished(services: &Services) -> Result<usize, Error> {
     Ok(calls)
 }
 
-/// What waits to be stored: calls, their bytes, and how many calls were refused since the start.
+/// Queue metrics: waiting requests, their bytes, and requests refused since the start.
 pub fn waiting(services: &Services) -> (usize, usize, u64) {
     let (Size { calls, bytes }, refused) = services.ingest.queue.counts();
     (calls, bytes, refused)
@@ -374,7 +372,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_first_id_of_a_call_tells_all_of_them() {
+    fn first_id_determines_all_ids_of_a_request() {
         let ids = Ids::new(Timestamp::from_millis(1_795_000_000_000), [0xa7; 10]);
         let again = Ids::after(ids.trace(0).into());
         for index in [0, 1, 63, 64, 255, 256, 9_999] {

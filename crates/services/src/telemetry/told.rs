@@ -1,19 +1,20 @@
-//! Which keys were told something that is said once, not with every call.
+//! Which keys have received a message that is sent once per key, not with every response.
 
 use std::collections::HashSet;
 use std::sync::{Mutex, PoisonError};
 
 use latchkey_domain::id::KeyId;
 
-/// As many are remembered; then all are told once more.
+/// Maximum number of keys in memory. When it is exceeded, the set is cleared and each key is told
+/// once more.
 const MOST_KEYS: usize = 4_096;
 
-/// The keys that were told.
+/// The keys that have received the message.
 #[derive(Default)]
 pub(super) struct Told(Mutex<HashSet<KeyId>>);
 
 impl Told {
-    /// Notes that a key is told now; whether it is the first time.
+    /// Records a key. Returns whether it is new.
     pub(super) fn is_first(&self, key: KeyId) -> bool {
         let mut keys = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if keys.len() >= MOST_KEYS && !keys.contains(&key) {
@@ -30,7 +31,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_key_is_told_once_and_memory_is_bounded() {
+    fn each_key_is_first_once_in_bounded_memory() {
         let told = Told::default();
         let key = |number: usize| {
             let mut random = [0; 10];

@@ -22,7 +22,7 @@ use crate::scope;
 use crate::services::Services;
 use latchkey_store::entity::trace;
 
-/// Stores a call's traces, all that can be or none, and ends the call's turn.
+/// Stores the valid traces of a request, all or none of them, and releases its permit.
 ///
 /// # Errors
 /// `TelemetryFull`, or the database fails.
@@ -57,7 +57,8 @@ fn prepare(
     Ok((Batch::new(Kind::Traces, source, &ids, backend, rows), stored))
 }
 
-/// What of a trace is over a limit, by the names of the SDK's form; nothing if it can be stored.
+/// The fields of a trace that are over a limit, named as in the SDK's format. Empty: it can be
+/// stored.
 pub fn check_trace(entry: &TraceEntry) -> Vec<FieldError> {
     let mut faults = Faults::default();
     faults.text("requestMethod", &entry.request_method, MOST_OF_A_NAME);
@@ -74,7 +75,7 @@ pub fn check_trace(entry: &TraceEntry) -> Vec<FieldError> {
     faults.into_errors()
 }
 
-/// The kind and the status of a span, for the lists' filters; none of what is no span.
+/// Kind and status of a span, for the lists' filters. Neither if `meta` describes no span.
 fn span_words(meta: Option<&Map<String, Value>>) -> (Option<SpanKind>, Option<SpanStatus>) {
     let Some(meta) = meta else { return (None, None) };
     let kind = meta.get("kind").and_then(Value::as_str).and_then(SpanKind::from_name);
@@ -137,10 +138,10 @@ fn to_row(
     Ok((row, RowKey { id: id.into(), bytes, timestamp, fingerprint }))
 }
 
-/// The traces of one application, newest first by their own time.
+/// The traces of an application, newest first by their own timestamps.
 ///
 /// # Errors
-/// `NotFound` for a stranger, `Invalid` for a foreign cursor.
+/// `NotFound` if the actor has no access, `Invalid` for a malformed cursor.
 pub async fn list_traces(
     services: &Services,
     actor: &Actor,
@@ -177,7 +178,7 @@ fn from_row(row: trace::Model) -> Result<IngestedTrace, Error> {
             span_id: row.span_id,
             parent_span_id: row.parent_span_id,
             duration_ms: row.duration_ms,
-            // Older ones may be longer.
+            // Values from before the limit may be longer.
             meta: meta.map_err(|_| Error::corrupt("trace meta"))?.map(|meta| fit_meta(meta).0),
         },
     })

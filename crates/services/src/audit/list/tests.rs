@@ -88,14 +88,14 @@ async fn a_page_of_a_long_log_is_one_indexed_query(database: Database) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_page_of_a_long_log_is_one_indexed_query_on_sqlite() {
+async fn page_of_a_long_log_is_one_indexed_query_on_sqlite() {
     let (url, _folder) = test_database::on_sqlite();
     let database = Database::open(&url).await.unwrap();
     a_page_of_a_long_log_is_one_indexed_query(database).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_page_of_a_long_log_is_one_indexed_query_on_postgres() {
+async fn page_of_a_long_log_is_one_indexed_query_on_postgres() {
     a_page_of_a_long_log_is_one_indexed_query(
         Database::open(&test_database::on_postgres("audit", "").await).await.unwrap(),
     )

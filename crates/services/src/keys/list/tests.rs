@@ -103,7 +103,7 @@ async fn fifty_of_fifty_thousand_keys_are_one_indexed_query(database: Database) 
 }
 
 #[tokio::test]
-async fn fifty_of_fifty_thousand_keys_are_one_indexed_query_on_sqlite() {
+async fn page_of_fifty_thousand_keys_is_one_indexed_sqlite_query() {
     let (url, _folder) = test_database::on_sqlite();
     let database = Database::open(&url).await.unwrap();
     fifty_of_fifty_thousand_keys_are_one_indexed_query(database).await;
@@ -165,14 +165,14 @@ async fn keys_from_before_are_found_in_every_alphabet(url: &str) {
 }
 
 #[tokio::test]
-async fn keys_from_before_are_found_in_every_alphabet_on_sqlite() {
+async fn migrated_keys_are_found_in_every_alphabet_on_sqlite() {
     let folder = tempfile::tempdir().unwrap();
     let url = format!("sqlite://{}/latchkey.db?mode=rwc", folder.path().display());
     keys_from_before_are_found_in_every_alphabet(&url).await;
 }
 
 #[tokio::test]
-async fn keys_from_before_are_found_in_every_alphabet_on_postgres() {
+async fn migrated_keys_are_found_in_every_alphabet_on_postgres() {
     let url = test_database::on_postgres("fold_search", "").await;
     keys_from_before_are_found_in_every_alphabet(&url).await;
 }

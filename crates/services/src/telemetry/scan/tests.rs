@@ -1,5 +1,4 @@
-//! Which index finds the rows of a list, on both databases. What the lists answer is tested over
-//! HTTP.
+//! Which index serves each list, on both databases. The contents of the lists are tested over HTTP.
 
 use latchkey_domain::api::{LogFilter, SpanStatus, TraceFilter};
 use sea_orm::{ConnectionTrait, DbBackend};
@@ -11,8 +10,8 @@ use latchkey_test_database as test_database;
 
 const ROWS: u32 = 20_000;
 
-/// Rows of one application; most are of one trace, every hundredth failed. For the one that most
-/// have, PostgreSQL may as well walk through all.
+/// Rows of one application. Most belong to one trace, and every hundredth failed. For the most
+/// frequent trace a sequential scan in PostgreSQL is fine too.
 async fn fill(database: &Database) {
     let sqlite = database.telemetry().backend() == DbBackend::Sqlite;
     let (id, application, series) = if sqlite {
@@ -93,14 +92,14 @@ fn assert_uses(plan: &str, index: &str) {
 }
 
 #[tokio::test]
-async fn an_index_has_the_rows_in_the_lists_order_on_sqlite() {
+async fn index_returns_rows_in_list_order_on_sqlite() {
     let (url, _folder) = test_database::on_sqlite();
     let database = Database::open(&url).await.unwrap();
     an_index_has_the_rows_in_the_lists_order(database).await;
 }
 
 #[tokio::test]
-async fn an_index_has_the_rows_in_the_lists_order_on_postgres() {
+async fn index_returns_rows_in_list_order_on_postgres() {
     let database =
         Database::open(&test_database::on_postgres("telemetry_lists", "").await).await.unwrap();
     an_index_has_the_rows_in_the_lists_order(database).await;
