@@ -1,4 +1,4 @@
-//! Who is asking.
+//! The caller of a service function.
 
 use std::net::IpAddr;
 use std::ops::Deref;
@@ -10,12 +10,11 @@ use uuid::Uuid;
 use crate::error::Error;
 use latchkey_checker::{KeyRecord, KeyVersion};
 
-/// Who is asking: known, and checked a moment ago. Only [`crate::accounts::authenticate`] makes
-/// one.
+/// An authenticated caller. Only [`crate::accounts::authenticate`] constructs one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Actor {
     pub(crate) who: Who,
-    /// Where the call comes from.
+    /// IP address of the client.
     pub(crate) ip: Option<IpAddr>,
 }
 
@@ -23,11 +22,11 @@ pub struct Actor {
 pub(crate) enum Who {
     /// A person with an access token.
     Person(Person),
-    /// A backend with a service key, on its own project alone.
+    /// A backend with a service key, limited to the key's project.
     ServiceKey(ServiceKey),
 }
 
-/// A service key that was presented.
+/// A service key, and the version of its record that the check saw.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct ServiceKey {
     pub(crate) record: Arc<KeyRecord>,
@@ -42,7 +41,7 @@ impl Deref for ServiceKey {
     }
 }
 
-/// A person who is signed in.
+/// A signed-in person.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Person {
     pub(crate) user: UserId,
@@ -51,10 +50,10 @@ pub struct Person {
 }
 
 impl Actor {
-    /// The person who asks.
+    /// The caller as a person.
     ///
     /// # Errors
-    /// `Forbidden` for a service key: this is for people.
+    /// `Forbidden` for a service key.
     pub const fn person(&self) -> Result<&Person, Error> {
         match &self.who {
             Who::Person(person) => Ok(person),
@@ -62,7 +61,7 @@ impl Actor {
         }
     }
 
-    /// The person who asks, or who made the service key that asks.
+    /// The person, or the creator of the service key.
     pub(crate) fn author(&self) -> UserId {
         match &self.who {
             Who::Person(person) => person.user,
@@ -70,7 +69,7 @@ impl Actor {
         }
     }
 
-    /// Whose resources a request takes: the person's, or those of the service key's organization.
+    /// Whose resources the request uses: the person's, or the service key's organization's.
     pub fn owner(&self) -> Uuid {
         match &self.who {
             Who::Person(person) => person.user.into(),
@@ -78,7 +77,7 @@ impl Actor {
         }
     }
 
-    /// Tells this caller from every other.
+    /// Identifies the caller, for idempotency keys.
     pub(crate) fn caller(&self) -> String {
         match &self.who {
             Who::Person(person) => person.user.to_string(),
@@ -87,7 +86,7 @@ impl Actor {
     }
 }
 
-/// What a service key is told where only people may ask, or its permissions don't reach.
+/// Error for operations that are for people only, or that the key's permissions don't cover.
 pub(crate) const NOT_FOR_SERVICE_KEYS: &str = "This service key does not have permission for this \
                                                operation.";
 
@@ -97,12 +96,12 @@ impl Person {
         self.user
     }
 
-    /// The sign-in by which they ask.
+    /// ID of the session that the request belongs to.
     pub const fn session(&self) -> SessionId {
         self.session
     }
 
-    /// Whether they administer this instance.
+    /// Whether the person administers this instance.
     pub const fn is_administrator(&self) -> bool {
         self.administrator
     }

@@ -1,5 +1,5 @@
-//! `Idempotency-Key` of creates that return no secret: one that is sent again makes nothing a
-//! second time, and says what was made.
+//! `Idempotency-Key` for creates that return no secret. A repeated request creates nothing and
+//! returns the id of what the first one created.
 
 use latchkey_domain::time::Timestamp;
 use sea_orm::{ActiveModelTrait, ConnectionTrait, EntityTrait, Set};
@@ -10,10 +10,10 @@ use crate::keys::Idempotency;
 use latchkey_store::entity::idempotent_create;
 use latchkey_store::is_unique_violation;
 
-/// Refuses what was done before.
+/// Refuses a repeated request.
 ///
 /// # Errors
-/// `Replay` with what was made, `IdempotencyMismatch` if it was something else.
+/// `Replay` with the id of what was created, `IdempotencyMismatch` if the body differs.
 pub(crate) async fn check(
     transaction: &impl ConnectionTrait,
     actor: &Actor,
@@ -31,10 +31,10 @@ pub(crate) async fn check(
     Ok(())
 }
 
-/// Remembers what was made, in the transaction that makes it.
+/// Stores the key, in the transaction that creates the resource.
 ///
 /// # Errors
-/// `Conflict` if the same was sent twice at once, and the other one was quicker.
+/// `Conflict` if a concurrent request with the same key committed first.
 pub(crate) async fn keep(
     transaction: &impl ConnectionTrait,
     actor: &Actor,

@@ -1,4 +1,4 @@
-//! What a call of a key would come to now, without taking or counting anything.
+//! Dry run: the outcome of a check now, without acquiring or counting anything.
 
 use latchkey_domain::api::{DryRun, DryRunRequest};
 use latchkey_domain::role::Permission;
@@ -9,10 +9,10 @@ use crate::keys;
 use crate::scope::{self, KeyRef};
 use crate::services::Services;
 
-/// What a check of a key would come to, for a call like that one.
+/// The outcome that a check of the key would have for such a request.
 ///
 /// # Errors
-/// `NotFound` for a stranger. That the key would be refused is an answer, not an error.
+/// `NotFound` if the actor has no access. A denial is a result, not an error.
 pub async fn dry_run(
     services: &Services,
     actor: &Actor,

@@ -1,9 +1,9 @@
-//! What Latchkey does: one module per capability, each a few plain async functions over
+//! The business logic of Latchkey: one module per capability, each a few async functions over
 //! [`Services`] and an [`Actor`]. The REST handlers and the pages' server functions call the same
 //! ones.
 //!
-//! No HTTP and no HTML here. Every function that touches a tenant's row takes the scope that it may
-//! touch, and a scope can only be had by asking for it with a permission.
+//! This crate knows neither HTTP nor HTML. Every function that touches a tenant's row takes a
+//! scope, and the only way to get a scope is to request it with a permission.
 
 pub mod accounts;
 mod actor;

@@ -1,5 +1,5 @@
-//! Cursors: where a page of a list begins. Rows come newest first, by id or by time and id, so a
-//! page is one look-up in an index however long the list is.
+//! Cursors of paged lists. Rows come newest first, by id or by time and id, so a page is a single
+//! index lookup however long the list is.
 
 use latchkey_domain::api::{Page, PageLimit};
 use latchkey_domain::time::Timestamp;
@@ -7,34 +7,34 @@ use uuid::Uuid;
 
 use crate::error::Error;
 
-/// Which page of a list is wanted.
+/// A request for one page of a list.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct PageRequest {
     /// Number of items per page.
     pub limit: PageLimit,
-    /// The `next_cursor` of the page before; none: the first page.
+    /// `next_cursor` of the previous page. `None`: the first page.
     pub cursor: Option<String>,
 }
 
 impl PageRequest {
-    /// How many rows to read: one more than the page has, to see whether there is a next one.
+    /// Number of rows to read: one more than the page has, to detect whether there is a next page.
     pub(crate) const fn rows(&self) -> u64 {
         self.limit.get() + 1
     }
 
-    /// The cursor of a list that is ordered by id.
+    /// Position in a list that is ordered by id.
     ///
     /// # Errors
-    /// The cursor is not one of ours.
+    /// `Invalid` for a malformed cursor.
     pub fn after_id<Id: From<Uuid>>(&self) -> Result<Option<Id>, Error> {
         let parse = |text: &str| text.parse::<Uuid>().map(Id::from).map_err(|_| bad_cursor());
         self.cursor.as_deref().map(parse).transpose()
     }
 
-    /// The cursor of a list that is ordered by time, then id.
+    /// Position in a list that is ordered by time, then id.
     ///
     /// # Errors
-    /// The cursor is not one of ours.
+    /// `Invalid` for a malformed cursor.
     pub fn after_time<Id: From<Uuid>>(&self) -> Result<Option<(Timestamp, Id)>, Error> {
         let parse = |text: &str| {
             let (millis, id) = text.split_once('.')?;
@@ -44,10 +44,10 @@ impl PageRequest {
         self.cursor.as_deref().map(|text| parse(text).ok_or_else(bad_cursor)).transpose()
     }
 
-    /// The cursor of a list that is ordered by time to the nanosecond, then id.
+    /// Position in a list that is ordered by time in nanoseconds, then id.
     ///
     /// # Errors
-    /// The cursor is not one of ours.
+    /// `Invalid` for a malformed cursor.
     pub fn after_nanos(&self) -> Result<Option<(Timestamp, i32, Uuid)>, Error> {
         let parse = |text: &str| {
             let (millis, rest) = text.split_once('.')?;
@@ -58,7 +58,7 @@ impl PageRequest {
         self.cursor.as_deref().map(|text| parse(text).ok_or_else(bad_cursor)).transpose()
     }
 
-    /// Makes a page of the rows that were read.
+    /// Builds a page from the rows that were read.
     pub(crate) fn page<T>(&self, mut rows: Vec<T>, cursor: impl FnOnce(&T) -> String) -> Page<T> {
         let size = usize::try_from(self.limit.get()).unwrap_or(usize::MAX);
         let more = rows.len() > size;
@@ -68,17 +68,17 @@ impl PageRequest {
     }
 }
 
-/// The cursor after a row of a list that is ordered by id.
+/// Cursor after a row of a list that is ordered by id.
 pub(crate) fn id_cursor(id: impl Into<Uuid>) -> String {
     id.into().simple().to_string()
 }
 
-/// The cursor after a row of a list that is ordered by time, then id.
+/// Cursor after a row of a list that is ordered by time, then id.
 pub(crate) fn time_cursor(at: Timestamp, id: impl Into<Uuid>) -> String {
     format!("{}.{}", at.as_millis(), id.into().simple())
 }
 
-/// The cursor after a row of a list that is ordered by time to the nanosecond, then id.
+/// Cursor after a row of a list that is ordered by time in nanoseconds, then id.
 pub(crate) fn nanos_cursor(at: Timestamp, nanos: i32, id: Uuid) -> String {
     format!("{}.{nanos}.{}", at.as_millis(), id.simple())
 }

@@ -1,4 +1,4 @@
-//! Verification: a backend asks whether a key that somebody presented to it may go on.
+//! Verification: a backend asks whether a key that was presented to it is valid.
 
 use latchkey_domain::api::{VerifyAnswer, VerifyRequest};
 use latchkey_domain::outcome::Outcome;
@@ -14,12 +14,12 @@ use latchkey_checker::{CheckRequest, Denial, IdentifiedKey, KeyRecord, LookupCal
 use latchkey_store::clock::whole_seconds;
 use latchkey_store::entity::application;
 
-/// Checks a key for a caller, as one request of that key. A key of another project than the service
-/// key's, or of one that the person can't see, is unknown to them.
+/// Checks a key on behalf of the actor, as one request of that key. A key outside the service key's
+/// project, or in a project that the person can't see, is reported as unknown.
 ///
 /// # Errors
-/// `Forbidden` for a viewer and a service key without `keys:verify`. What the key is refused for is
-/// an answer, not an error.
+/// `Forbidden` for a viewer, `InsufficientScope` for a service key without `keys:verify`. A denial
+/// of the checked key is a result, not an error.
 pub async fn verify(
     services: &Services,
     actor: &Actor,
@@ -68,8 +68,7 @@ async fn may_know(
     if let Who::ServiceKey(key) = &actor.who {
         return Ok(key.project == project);
     }
-    // Boxed, as what follows: a service key's call need not carry the states of asking the
-    // database.
+    // Boxed, like the query below, so that the future of a service key's request stays small.
     match Box::pin(scope::project(services, actor, project, Permission::KeysVerify)).await {
         Ok(_) => Ok(true),
         Err(Error::NotFound) => Ok(false),
@@ -77,8 +76,8 @@ async fn may_know(
     }
 }
 
-/// Whether the call names an application of another project. Only a key for the whole project may
-/// name any at all, so no other key takes this query.
+/// Whether the request names an application of another project. Only a key for the whole project
+/// may name an application, so no other key costs this query.
 async fn names_foreign(
     services: &Services,
     key: &KeyRecord,
@@ -92,7 +91,7 @@ async fn names_foreign(
     Ok(own.is_none())
 }
 
-/// What a check came to; `valid` is an outcome too.
+/// Converts an outcome of a check, `valid` included, to the response.
 fn answer(key: &KeyRecord, came_to: Denial) -> VerifyAnswer {
     let Denial { outcome, detail, limits, retry_after, .. } = came_to;
     VerifyAnswer {

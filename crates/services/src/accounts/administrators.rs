@@ -1,10 +1,10 @@
-//! Who administers the instance.
+//! Administrators of the instance.
 //!
-//! The operator names GitHub ids, or logins. A login is nobody's for good: its owner may rename
-//! themselves, and somebody else takes it. So a login counts for the GitHub id that first signs in
-//! with it, and from then on for that id alone, whatever it is called. The binding outlives the
-//! setting: a login that is taken out and named again is not given to somebody else. To name
-//! another, name the id.
+//! The operator names GitHub ids or logins. A login can change hands: its owner may rename the
+//! account, and somebody else may take the name. A configured login is therefore bound to the
+//! GitHub id that first signs in with it, and from then on it stands for that id, whatever its
+//! login is. The binding outlives the setting: a login that is removed and added again is not bound
+//! anew. To name a different account, use its id.
 
 use std::str::FromStr;
 
@@ -15,24 +15,24 @@ use crate::error::Error;
 use crate::services::Services;
 use latchkey_store::entity::administrator_login;
 
-/// Whom the operator named.
+/// The accounts that the operator named.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Administrators {
     ids: Vec<i64>,
-    /// In lower case: GitHub ignores it.
+    /// In lower case: GitHub ignores case.
     logins: Vec<String>,
 }
 
-/// What names no administrator.
+/// A name that is neither a login nor an id.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0:?} is not a GitHub login or id: followed by the number of a GitHub account")]
 pub struct InvalidAdministrator(String);
 
 impl Administrators {
-    /// Reads names: `login` or `id:12345`.
+    /// Parses names of the form `login` or `id:12345`.
     ///
     /// # Errors
-    /// One is neither.
+    /// A name has neither form.
     pub fn parse<'a>(
         names: impl IntoIterator<Item = &'a str>,
     ) -> Result<Self, InvalidAdministrator> {
@@ -53,18 +53,17 @@ impl Administrators {
         Ok(all)
     }
 
-    /// Whether nobody is named.
+    /// Whether the list is empty.
     pub const fn is_empty(&self) -> bool {
         self.ids.is_empty() && self.logins.is_empty()
     }
 
-    /// Whether the login is named.
     fn names(&self, login: &str) -> bool {
         self.logins.iter().any(|name| name.eq_ignore_ascii_case(login))
     }
 }
 
-/// Binds a login that the operator named to the GitHub id that signs in with it, unless it is bound
+/// Binds a configured login to the GitHub id that signs in with it, unless the login is bound
 /// already.
 pub(super) async fn bind(
     services: &Services,
@@ -87,7 +86,7 @@ pub(super) async fn bind(
     Ok(())
 }
 
-/// Whether this GitHub account is one of those that the operator named.
+/// Whether the operator named this GitHub account.
 pub(super) async fn is_administrator(
     services: &Services,
     database: &impl ConnectionTrait,

@@ -1,7 +1,7 @@
-//! Sign-ins and refreshes as attempts of an address: those that fail are counted, together.
+//! Failed sign-ins and refreshes, counted together per address.
 //!
-//! A sign-in counts from its beginning, because beginning one costs a row and anybody may; it is
-//! given back when it succeeds. So is one that fails by a fault that is not the person's.
+//! A sign-in counts from its start, because a start costs a row and is open to everyone. It is
+//! released on success, and on a failure that is not the person's fault.
 
 use std::net::IpAddr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -14,13 +14,13 @@ use crate::services::Services;
 use latchkey_checker::digest::sha256;
 use latchkey_checker::failures::{ADDRESSES, CountedFailure, FailedAttempts};
 
-/// What is known of the attempts of every address.
+/// Sign-in attempts of all addresses.
 pub(crate) struct SignIns {
     pub(crate) failed: FailedAttempts,
-    /// The sign-ins under way, by the digest of their state. One that is forgotten, because there
-    /// are too many, or that another process began, counts until its minute is over.
+    /// Sign-ins in progress, by the digest of their state. One that is evicted, or that another
+    /// process started, counts until its minute is over.
     open: Cache<Vec<u8>, CountedFailure>,
-    /// Wrong codes for local sign-in, of everybody together.
+    /// Wrong codes for local sign-in, from all addresses together.
     wrong_codes: Mutex<Window>,
 }
 
@@ -30,18 +30,17 @@ impl SignIns {
         Self { failed, open: Cache::new(ADDRESSES), wrong_codes: Mutex::default() }
     }
 
-    /// What there was of wrong codes for local sign-in.
     pub(super) fn wrong_codes(&self) -> MutexGuard<'_, Window> {
-        // A window is whole after each of its steps, whatever happened to the thread that held it.
+        // Each step leaves the window consistent, so a panic of the lock's holder does no harm.
         self.wrong_codes.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// An attempt to sign in. It counts as failed, whatever becomes of it, until it is given back.
+/// A sign-in attempt. It counts as failed until it is released.
 pub struct SignInAttempt(CountedFailure);
 
 impl SignInAttempt {
-    /// Begins an attempt.
+    /// Starts an attempt.
     ///
     /// # Errors
     /// `TooManyFailures`.
@@ -50,19 +49,20 @@ impl SignInAttempt {
         Ok(Self(counted))
     }
 
-    /// Keeps the attempt until `state` comes back.
+    /// Stores the attempt until the callback returns with `state`.
     pub(super) fn keep(self, services: &Services, state: &str) {
         services.sign_ins.open.insert(sha256(state), self.0);
     }
 
-    /// The attempt has succeeded, or failed by no fault of the person.
+    /// Stops counting the attempt as failed: it succeeded, or failed through no fault of the
+    /// person.
     pub fn release(self) {
         self.0.release();
     }
 }
 
-/// Goes on with the attempt that a state came back for. Without one it is an attempt of its own.
-/// From here on it counts as of now, however long the person took.
+/// Resumes the attempt that belongs to `state`, or starts a new one if there is none. A resumed
+/// attempt counts from now, however long the person took.
 ///
 /// # Errors
 /// `TooManyFailures`.

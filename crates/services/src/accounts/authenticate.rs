@@ -1,4 +1,4 @@
-//! From an access token to the person who is asking.
+//! Resolves a bearer token to an actor.
 
 use std::net::IpAddr;
 
@@ -21,13 +21,12 @@ use latchkey_checker::{CheckRequest, LookupCaller};
 use latchkey_store::database::primary;
 use latchkey_store::entity::{session, user};
 
-/// Finds out who is asking: a person by their access token, or a backend by its service key. The
-/// session is looked up each time, so that its end, by whatever way, ends its unexpired access
-/// tokens too.
+/// Authenticates a request: a person by an access token, or a backend by a service key. The session
+/// is read on every request, so that ending it also invalidates its unexpired access tokens.
 ///
 /// # Errors
-/// `Unauthenticated` without a token, or with one that is not ours, has expired or whose session
-/// has ended; `Denied` for a key that the check refuses, `TooManyFailures` after too many of these.
+/// `Unauthenticated` without a token, or with one that is invalid or expired or whose session has
+/// ended; `Denied` for a key that the check refuses; `TooManyFailures` after too many of those.
 pub async fn authenticate(
     services: &Services,
     bearer: Option<&str>,
@@ -38,13 +37,13 @@ pub async fn authenticate(
         let key = ServiceKey { record: admission.key, seen: admission.seen };
         return Ok(Actor { who: Who::ServiceKey(key), ip });
     }
-    // Boxed: a service key's call need not carry the states of asking the database.
+    // Boxed, so that the future of a service key's request stays small.
     let who = Who::Person(Box::pin(person(services, bearer)).await?);
     Ok(Actor { who, ip })
 }
 
-/// Whether an actor still is who they were when the head of their request came: the body may have
-/// been held back for as long as the server waits. The call is not counted again.
+/// Checks that an actor is still authorized after the request's body has arrived: the client may
+/// have held it back until the server's timeout. The request is not counted again.
 ///
 /// # Errors
 /// As [`authenticate`].
@@ -73,7 +72,7 @@ async fn person(services: &Services, bearer: Option<&str>) -> Result<Person, Err
     Ok(Person { user: bearer.user, session: bearer.session, administrator })
 }
 
-/// The person of a session that stands.
+/// The user of an active session.
 async fn signed_in(
     services: &Services,
     user: UserId,
@@ -90,14 +89,14 @@ async fn signed_in(
     Ok(user::Model::from_query_result(&row.ok_or(Error::Unauthenticated)?, "")?)
 }
 
-/// The sessions that stand: neither ended nor expired.
+/// Condition of active sessions: neither ended nor expired.
 pub(crate) fn standing(services: &Services) -> Condition {
     Condition::all()
         .add(session::Column::EndedAt.is_null())
         .add(session::Column::ExpiresAt.gt(services.clock.now()))
 }
 
-/// Who the actor is, and what they are a member of.
+/// The actor's own profile and organizations.
 ///
 /// # Errors
 /// `Forbidden` for a service key.
@@ -117,7 +116,7 @@ pub async fn me(services: &Services, actor: &Actor) -> Result<Me, Error> {
     })
 }
 
-/// The operator's list, and the local developer, who is the operator.
+/// Accounts that the operator named, and the local developer, who is the operator.
 async fn administers(services: &Services, user: &user::Model) -> Result<bool, Error> {
     match user.github_id {
         Some(id) => is_administrator(services, services.database.reader(), id).await,

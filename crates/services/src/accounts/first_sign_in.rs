@@ -1,5 +1,5 @@
-//! What a new person finds: an organization of their own with a project and an application, so that
-//! nobody meets an empty product.
+//! Workspace of a new person: an organization with a project and an application, so that nobody
+//! starts with an empty product.
 
 use latchkey_domain::api::{ApplicationRequest, ProjectRequest};
 use latchkey_domain::audit::{AuditAction, TargetKind};
@@ -13,8 +13,7 @@ use crate::error::Error;
 use crate::services::Services;
 use crate::{applications, organizations, projects};
 
-/// Makes an organization that `owner` owns and is named like them, its first project and that
-/// project's first application.
+/// Creates an organization named after `owner`, with a first project and a first application.
 pub(super) async fn create_workspace(
     services: &Services,
     transaction: &DatabaseTransaction,
@@ -23,7 +22,7 @@ pub(super) async fn create_workspace(
     name: &str,
 ) -> Result<(), Error> {
     let corrupt = |_| Error::corrupt("first names");
-    // GitHub's names may be longer than ours, or hold what ours don't.
+    // GitHub allows longer names, and characters that `Name` doesn't.
     let short: String = name.chars().take(Name::MAX_CHARACTERS).collect();
     let name: Name = match short.parse() {
         Ok(name) => name,

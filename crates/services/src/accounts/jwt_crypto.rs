@@ -1,7 +1,6 @@
-//! What `jsonwebtoken` signs and verifies with: `ring`, which TLS and the keys' digests use
-//! already.
+//! The crypto provider of `jsonwebtoken`: `ring`, which TLS and the keys' digests use already.
 //!
-//! HS256 alone. The crate's own choices would bring RSA and elliptic curves along, which nothing
+//! Supports only HS256. The crate's own providers would add RSA and elliptic curves, which nothing
 //! here uses.
 
 use jsonwebtoken::Algorithm;
@@ -18,9 +17,9 @@ static PROVIDER: CryptoProvider = CryptoProvider {
     key_utils: KeyUtils::new_unimplemented(),
 };
 
-/// Makes `jsonwebtoken` use `ring`, in the whole process. Again, it changes nothing.
+/// Installs `ring` as the provider of `jsonwebtoken` for the whole process. Idempotent.
 pub(super) fn install() {
-    // An error says that there is a provider already, which is this one.
+    // Fails only if a provider is installed already, which is this one.
     let _ = PROVIDER.install_default();
 }
 
@@ -54,7 +53,7 @@ impl Verifier<Vec<u8>> for Hs256 {
         message: &[u8],
         signature: &Vec<u8>,
     ) -> std::result::Result<(), signature::Error> {
-        // In constant time.
+        // Compares in constant time.
         hmac::verify(&self.0, message, signature).map_err(|_| signature::Error::new())
     }
 }

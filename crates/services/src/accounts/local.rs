@@ -1,8 +1,8 @@
-//! Signing in as the local developer: on a server that only its own machine reaches, by a code that
-//! the server shows when it starts.
+//! Local sign-in: on a server that only its own machine can reach, the developer signs in with a
+//! code that the server shows at startup.
 //!
-//! Whoever else can reach the port, another account of the machine or a page in the browser,
-//! doesn't know the code.
+//! The code keeps out others who can reach the port: another account of the machine, or a page in
+//! the browser.
 
 use std::fmt;
 
@@ -16,25 +16,25 @@ use crate::services::Services;
 use latchkey_checker::digest::sha256;
 use latchkey_checker::failures::TooManyFailures;
 
-/// How many wrong codes there may be in any 60 seconds, whoever sends them.
+/// Limit of wrong codes in any 60 seconds, from all addresses together.
 pub(super) const WRONG_CODES: u64 = 5;
 
-/// The code of local sign-in.
+/// Code for local sign-in.
 #[derive(Clone)]
 pub struct LocalCode(String);
 
 impl LocalCode {
-    /// The code that was chosen.
+    /// Wraps the configured or generated code.
     pub const fn new(code: String) -> Self {
         Self(code)
     }
 
-    /// The code, to show it to whoever started the server.
+    /// The plaintext, to show to the person who started the server.
     pub fn expose(&self) -> &str {
         &self.0
     }
 
-    /// Whether it is `code`, in a time that tells nothing of it.
+    /// Compares in constant time.
     fn is(&self, code: &str) -> bool {
         sha256(&self.0).ct_eq(&sha256(code)).into()
     }
@@ -46,12 +46,12 @@ impl fmt::Debug for LocalCode {
     }
 }
 
-/// Signs in the local developer by the code. The caller has made sure that the request comes from
-/// our own page.
+/// Signs in the local developer with the code. The caller has checked that the request comes from a
+/// page of this origin.
 ///
 /// # Errors
-/// `NotFound` where people sign in with GitHub, `WrongLocalCode`, and `TooManyFailures` once five
-/// were wrong within a minute, right or not.
+/// `NotFound` where people sign in with GitHub; `WrongLocalCode`; `TooManyFailures` for any code
+/// after five wrong ones within a minute.
 pub async fn sign_in_local(
     services: &Services,
     code: &str,
@@ -68,7 +68,8 @@ pub async fn sign_in_local(
     sign_in(services, &person, device).await
 }
 
-/// Under one lock: of any number of guesses at once, five are looked at.
+/// Holds the lock throughout, so that of any number of concurrent guesses at most five are
+/// compared.
 fn guess(services: &Services, right: &LocalCode, code: &str) -> Result<(), Error> {
     let now = services.clock.monotonic();
     let mut wrong = services.sign_ins.wrong_codes();

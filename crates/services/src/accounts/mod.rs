@@ -1,4 +1,4 @@
-//! People: how they sign in, stay signed in, and who they are.
+//! People: sign-in, sessions and identity.
 
 mod administrators;
 mod attempts;
@@ -26,12 +26,12 @@ pub use sessions::{
 pub use sign_in::{Device, GithubIdentity, sign_in_with_github};
 pub use states::{NewState, STATE_LIFETIME, begin_sign_in, take_state};
 
-/// A session as it was just begun or renewed.
+/// Tokens of a session that was just started or renewed.
 pub struct Renewed {
-    /// The access token, a JWT.
+    /// Access token, a JWT.
     pub token: String,
-    /// The refresh token, good once.
+    /// Refresh token for a single use.
     pub refresh_token: String,
-    /// How long the access token is good.
+    /// Lifetime of the access token.
     pub expires_in: std::time::Duration,
 }

@@ -1,6 +1,7 @@
-//! How many sessions a person has at most, and which of them end when there would be more.
+//! Limits a person's active sessions and ends the least recently used ones beyond the limit.
 //!
-//! Without a bound, one account could make as many as hold up the one writer when all of them end.
+//! Without a limit, one account could create so many sessions that ending them all blocks the
+//! single writer.
 
 use latchkey_domain::api::SessionEndReason;
 use latchkey_domain::id::{SessionId, UserId};
@@ -15,16 +16,16 @@ use crate::error::Error;
 use crate::services::Services;
 use latchkey_store::entity::session;
 
-/// How many sessions of a person stand at most; nobody uses more.
+/// Maximum number of active sessions of a person, beyond any real use.
 pub(super) const MOST_SESSIONS: usize = 100;
-/// How many one sign-in ends at most, where more stand than may.
+/// Maximum number of sessions that one sign-in ends, if more than the limit are active.
 const MOST_REPLACED: usize = 1_000;
 
-/// Ends sessions of a person who is about to begin one, if it would be one too many: those that
-/// nobody has used for the longest time.
+/// Ends the least recently used sessions of a person who is about to start one, if it would exceed
+/// the limit.
 ///
-/// Sessions are locked before people are (see [`crate::scope`]), so call it before the person is
-/// written.
+/// Sessions are locked before people (see [`crate::scope`]), so the caller runs this before it
+/// writes the person's row.
 pub(super) async fn make_room(
     services: &Services,
     transaction: &DatabaseTransaction,
@@ -39,7 +40,8 @@ pub(super) async fn make_room(
     };
     let all = own().order_by_asc(session::Column::Id).lock(LockType::NoKeyUpdate);
     all.into_tuple::<SessionId>().all(transaction).await?;
-    // The session of a sign-in that this one has waited for is seen by another look only.
+    // A second query, because the locking one does not return a session that a concurrent sign-in
+    // committed while this one waited.
     let oldest = own()
         .order_by_asc(session::Column::LastSeenAt)
         .order_by_asc(session::Column::Id)

@@ -1,4 +1,4 @@
-//! Signing in: who the person is, whether they may, and the session that begins.
+//! Sign-in: identifies the person, checks that they may sign in, and starts a session.
 
 use std::net::IpAddr;
 
@@ -18,30 +18,30 @@ use crate::services::{Services, Signup};
 use latchkey_store::database::OnBehalfOf;
 use latchkey_store::entity::{session, user};
 
-/// What GitHub says of a person.
+/// A person's identity as GitHub returns it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct GithubIdentity {
-    /// GitHub's own id. It stays when the login changes.
+    /// GitHub's numeric id. It survives a change of the login.
     pub id: i64,
     /// GitHub login in its original case.
     pub login: String,
-    /// The name, if there is one.
+    /// Display name, if the person has set one.
     pub name: Option<String>,
-    /// Where the picture is.
+    /// The picture at GitHub, as an absolute URL.
     pub avatar_url: Option<String>,
 }
 
-/// Where a person signs in from.
+/// Client that a person signs in from.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Device {
-    /// IP address of the client, if it is known.
+    /// IP address of the client, if known.
     pub ip: Option<IpAddr>,
-    /// What the browser calls itself.
+    /// `User-Agent` header of the browser.
     pub user_agent: Option<String>,
 }
 
 impl Device {
-    /// The name as it is kept: a browser's own name is short; what is longer is not one.
+    /// The user agent to store, truncated to 256 characters. Real ones are shorter.
     pub(super) fn user_agent(&self) -> Option<String> {
         const CHARACTERS: usize = 256;
         self.user_agent.as_deref().map(|name| name.chars().take(CHARACTERS).collect())
@@ -55,11 +55,11 @@ pub(super) struct SignInIdentity {
     pub(super) avatar_url: Option<String>,
 }
 
-/// Signs in the person that GitHub named; their first sign-in makes their organization, a project
-/// and an application. Returns the session's first refresh token.
+/// Signs in the person whom GitHub identified. A first sign-in creates their organization, a
+/// project and an application. Returns the session's first refresh token.
 ///
 /// # Errors
-/// `NotInvited` if this instance takes only invited people and they are not.
+/// `NotInvited` if this instance admits only invited people and this person is not.
 pub async fn sign_in_with_github(
     services: &Services,
     identity: GithubIdentity,
@@ -80,7 +80,7 @@ pub(super) async fn sign_in(
     device: &Device,
 ) -> Result<String, Error> {
     match try_sign_in(services, person, device).await {
-        // Two first sign-ins at once: the other one made the person, so this one finds them.
+        // Of two concurrent first sign-ins, the other one created the person. The retry finds them.
         Err(Error::Store(cause)) if cause.is_unique_violation() => {
             try_sign_in(services, person, device).await
         }
@@ -126,7 +126,7 @@ async fn try_sign_in_once(
     Ok(token)
 }
 
-/// GitHub's word on login, name and picture is newer than ours.
+/// Updates login, name and avatar to GitHub's current values.
 async fn update_profile(
     database: &impl ConnectionTrait,
     known: user::Model,
@@ -151,8 +151,8 @@ async fn update_profile(
     Ok(id)
 }
 
-/// Takes a login from whoever had it before: at GitHub it is this person's now. What is for the
-/// login, as invitations are, is no longer the other's.
+/// Takes a login away from its previous holder, because on GitHub it now belongs to this person.
+/// Whatever is addressed to the login, such as an invitation, is no longer the previous holder's.
 async fn take_login(
     database: &impl ConnectionTrait,
     id: UserId,

@@ -1,5 +1,5 @@
-//! The `state` of an OAuth sign-in: random, bound to one browser, good once, and only for a short
-//! while.
+//! The `state` parameter of an OAuth sign-in: random, bound to one browser, single-use and
+//! short-lived.
 
 use std::net::IpAddr;
 use std::time::Duration;
@@ -14,16 +14,16 @@ use latchkey_checker::digest::sha256;
 use latchkey_store::database::OnBehalfOf;
 use latchkey_store::entity::sign_in_state;
 
-/// How long a person may take at GitHub.
+/// How long a person may take on GitHub's page.
 pub const STATE_LIFETIME: Duration = Duration::from_mins(10);
 
-/// A sign-in that has begun.
+/// A sign-in that has started.
 pub struct NewState {
-    /// What goes to GitHub, and into a cookie of the browser that must bring it back.
+    /// Goes to GitHub, and into a cookie of the browser that must return it.
     pub state: String,
 }
 
-/// Begins a sign-in that shall end at `next`.
+/// Starts a sign-in that returns to `next`.
 ///
 /// # Errors
 /// `TooManyFailures`, or the database fails.
@@ -40,7 +40,7 @@ pub async fn begin_sign_in(
         next: Set(next.to_string()),
         expires_at: Set(now + STATE_LIFETIME),
     };
-    // By whoever comes: there is nobody yet whose work it is.
+    // The person is unknown yet, so the write is queued for anonymous sign-ins.
     let _turn = services.database.turn(OnBehalfOf::SignIn(None)).await?;
     let written =
         sign_in_state::Entity::insert(row).exec_without_returning(services.database.writer()).await;
@@ -52,16 +52,16 @@ pub async fn begin_sign_in(
     Ok(NewState { state })
 }
 
-/// Takes a state that came back. Whoever takes it first has it: deleting the row is the test.
+/// Consumes a returned state. Deleting the row decides which of several requests gets it.
 ///
-/// Returns where the sign-in shall end, or nothing if the state is unknown, used or too old.
+/// Returns the path to continue at. `None` if the state is unknown, used or expired.
 ///
 /// # Errors
 /// The database fails.
 pub async fn take_state(services: &Services, state: &str) -> Result<Option<LocalPath>, Error> {
     let digest = sha256(state);
     let known = sign_in_state::Entity::find_by_id(digest.clone());
-    // One that nobody made gets no turn with the one writer.
+    // An unknown state must not occupy the single writer.
     let Some(row) = known.one(services.database.reader()).await? else { return Ok(None) };
     let _turn = services.database.turn(OnBehalfOf::SignIn(None)).await?;
     let deleted = sign_in_state::Entity::delete_many()

@@ -1,4 +1,4 @@
-//! Access tokens: JWTs, HS256, signed and verified here and nowhere else.
+//! Access tokens: JWTs with HS256, signed and verified only here.
 
 use std::fmt;
 use std::time::Duration;
@@ -13,7 +13,7 @@ use crate::error::Error;
 
 const AUDIENCE: &str = "latchkey";
 
-/// What access tokens are signed with: at least 32 bytes, the setting's raw UTF-8.
+/// Secret that signs access tokens: at least 32 bytes, the raw UTF-8 of the setting.
 #[derive(Clone)]
 pub struct JwtSecret(Vec<u8>);
 
@@ -23,10 +23,10 @@ pub struct JwtSecret(Vec<u8>);
 pub struct ShortSecret;
 
 impl JwtSecret {
-    /// The least that HS256 asks for (RFC 7518 §3.2).
+    /// Minimum that HS256 requires (RFC 7518 §3.2).
     pub const MIN_BYTES: usize = 32;
 
-    /// Takes a secret of at least 32 bytes.
+    /// Wraps a secret of at least 32 bytes.
     ///
     /// # Errors
     /// The secret is shorter.
@@ -49,25 +49,24 @@ struct Claims {
     sid: String,
     iat: i64,
     exp: i64,
-    /// We write none. One that is there counts.
+    /// Never written, but honored if present.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     nbf: Option<i64>,
     jti: String,
 }
 
-/// Whom an access token names. That its session still stands is for the database to say.
+/// User and session of an access token. Whether the session is still active is up to the database.
 pub(crate) struct Bearer {
     pub(crate) user: UserId,
     pub(crate) session: SessionId,
 }
 
-/// When a token is good.
+/// Validity period of a token.
 struct Term {
     begins: Timestamp,
     ends: Timestamp,
 }
 
-/// Signs and verifies access tokens.
 pub(crate) struct Signer {
     encoding: EncodingKey,
     decoding: DecodingKey,
@@ -83,7 +82,7 @@ impl Signer {
         validation.set_issuer(&[issuer]);
         validation.set_audience(&[AUDIENCE]);
         validation.set_required_spec_claims(&["exp", "iss", "aud", "sub"]);
-        // Times are checked against our own clock below.
+        // Times are compared to the injected clock below.
         validation.validate_exp = false;
         validation.validate_nbf = false;
         Self {
@@ -120,13 +119,13 @@ impl Signer {
         Ok(jsonwebtoken::encode(&Header::new(Algorithm::HS256), &claims, &self.encoding)?)
     }
 
-    /// The bearer of a token that is ours and good at `now`.
+    /// The bearer of a token with a valid signature that is valid at `now`.
     pub(crate) fn verify(&self, token: &str, now: Timestamp) -> Option<Bearer> {
         let (bearer, Term { begins, ends }) = self.read(token)?;
         (begins <= now && now < ends).then_some(bearer)
     }
 
-    /// The bearer of a token that is ours, expired or not: enough to end the session that it names.
+    /// The bearer of a token with a valid signature, expired or not. Enough to end its session.
     pub(crate) fn verify_signature(&self, token: &str) -> Option<Bearer> {
         self.read(token).map(|(bearer, _)| bearer)
     }
@@ -134,7 +133,8 @@ impl Signer {
     fn read(&self, token: &str) -> Option<(Bearer, Term)> {
         let TokenData { header, claims, .. } =
             jsonwebtoken::decode::<Claims>(token, &self.decoding, &self.validation).ok()?;
-        // It names what a reader must understand (RFC 7515 §4.1.11), and here nothing is.
+        // `crit` names extensions that a verifier must understand (RFC 7515 §4.1.11); this one
+        // understands none.
         if header.crit.is_some() {
             return None;
         }
@@ -194,7 +194,7 @@ mod tests {
         assert!(ours.verify("", now).is_none());
     }
 
-    /// A token of ours with other claims or another head.
+    /// A validly signed token with changed claims or another header.
     fn signed(signer: &Signer, header: &Header, change: impl Fn(&mut Claims)) -> String {
         let token = sign(signer);
         let read = jsonwebtoken::decode(&token, &signer.decoding, &signer.validation);
@@ -224,7 +224,7 @@ mod tests {
         );
     }
 
-    /// RFC 7515, appendix A.1: the signature that others make of the same.
+    /// The example of RFC 7515, appendix A.1.
     #[test]
     fn signature_matches_the_rfc_7515_example() {
         jwt_crypto::install();

@@ -18,7 +18,6 @@ use crate::services::Services;
 use crate::{organizations, projects};
 use latchkey_store::entity::application;
 
-/// A row as the API shows it.
 fn to_application(row: application::Model) -> Application {
     let application::Model { id, project_id, name, description, environment, .. } = row;
     Application { id, project_id, name, description, environment }
@@ -27,7 +26,7 @@ fn to_application(row: application::Model) -> Application {
 /// The applications of a project, newest first.
 ///
 /// # Errors
-/// `NotFound` for a stranger, `Invalid` for a foreign cursor.
+/// `NotFound` if the actor has no access, `Invalid` for a malformed cursor.
 pub async fn list(
     services: &Services,
     actor: &Actor,
@@ -51,7 +50,7 @@ pub async fn list(
 /// One application.
 ///
 /// # Errors
-/// `NotFound` for a stranger.
+/// `NotFound` if the actor has no access.
 pub async fn get(
     services: &Services,
     actor: &Actor,
@@ -64,7 +63,7 @@ pub async fn get(
 /// One application with its project and organization, for its page.
 ///
 /// # Errors
-/// `NotFound` for a stranger.
+/// `NotFound` if the actor has no access.
 pub async fn context(
     services: &Services,
     actor: &Actor,

@@ -1,4 +1,4 @@
-//! Making, changing and deleting applications.
+//! Creates, updates and deletes applications.
 
 use latchkey_domain::api::{Application, ApplicationPatch, ApplicationRequest};
 use latchkey_domain::audit::{AuditAction, TargetKind};
@@ -22,10 +22,11 @@ use crate::services::Services;
 use latchkey_checker::KeyInvalidation;
 use latchkey_store::entity::{application, key};
 
-/// Makes an application in a project.
+/// Creates an application in a project.
 ///
 /// # Errors
-/// `NotFound` for a stranger, `Forbidden` for viewers, `Replay` and `IdempotencyMismatch`.
+/// `NotFound` if the actor has no access, `Forbidden` for viewers, `Replay` and
+/// `IdempotencyMismatch`.
 pub async fn create(
     services: &Services,
     actor: &Actor,
@@ -44,7 +45,7 @@ async fn create_once(
     idempotency: Option<&Idempotency>,
 ) -> Result<Application, Error> {
     let mut scope = scope::project(services, actor, project, Permission::ApplicationsWrite).await?;
-    // The project is locked: it can't be deleted while this is made in it.
+    // Locks the project, so it can't be deleted before the application is inserted.
     let Begun { transaction, by, .. } = scope.begin(services, actor).await?;
     let now = services.clock.now();
     creates::check(&transaction, actor, idempotency, now).await?;
@@ -81,10 +82,10 @@ fn event(id: ApplicationId, action: AuditAction, name: &str, changes: Changes) -
     Event { action, kind: TargetKind::Application, id: id.to_string(), name, changes }
 }
 
-/// Changes an application's name, description or environment.
+/// Updates an application's name, description or environment.
 ///
 /// # Errors
-/// `NotFound` for a stranger, `Forbidden` for viewers.
+/// `NotFound` if the actor has no access, `Forbidden` for viewers.
 pub async fn change(
     services: &Services,
     actor: &Actor,
@@ -127,18 +128,18 @@ async fn change_once(
     Ok(to_application(row))
 }
 
-/// Deletes an application, and revokes the keys that are for it alone, in one transaction. When
-/// this returns, no check admits them. What it sent is deleted soon after.
+/// Deletes an application and revokes the keys that are restricted to it, in one transaction. When
+/// this returns, no check admits those keys. Its telemetry is deleted soon after.
 ///
 /// # Errors
-/// `NotFound` for a stranger, `Forbidden` for viewers.
+/// `NotFound` if the actor has no access, `Forbidden` for viewers.
 pub async fn delete(services: &Services, actor: &Actor, id: ApplicationId) -> Result<(), Error> {
     retried(services, || delete_once(services, actor, id)).await
 }
 
 async fn delete_once(services: &Services, actor: &Actor, id: ApplicationId) -> Result<(), Error> {
     let mut scope = scope::application(services, actor, id, Permission::ApplicationsWrite).await?;
-    // The project is locked too: keys are made under its lock.
+    // Locks the project too, because keys are created under its lock.
     let Begun { transaction, by, .. } = scope.begin(services, actor).await?;
     let row = lock(&transaction, &scope).await?;
     let now = services.clock.now();

@@ -1,4 +1,4 @@
-//! The hash of a row.
+//! Hash of a row.
 
 use latchkey_checker::digest::Pepper;
 use sea_orm::FromQueryResult;
@@ -6,11 +6,11 @@ use uuid::Uuid;
 
 use latchkey_store::entity::audit_event;
 
-/// The first row's predecessor.
+/// Predecessor of the first row.
 pub(super) const GENESIS: [u8; 32] = [0; 32];
 
-/// A row as the database holds it. Whoever alters a row may write what its types refuse, and that
-/// shall be found and told too.
+/// A row with raw column types. A tampered row may hold values that the typed entity rejects, and
+/// verification must report it instead of failing.
 #[derive(FromQueryResult)]
 pub(super) struct Link {
     organization_id: Uuid,
@@ -30,7 +30,7 @@ pub(super) struct Link {
 }
 
 impl Link {
-    /// A row that is about to be written.
+    /// The link of a row that is about to be inserted.
     pub(super) fn of(row: &audit_event::Model) -> Self {
         let row = row.clone();
         Self {
@@ -52,8 +52,8 @@ impl Link {
     }
 }
 
-/// HMAC-SHA-256 over the hash before and the row's content as a JSON array, so that no text can run
-/// into its neighbour.
+/// HMAC-SHA-256 over the previous hash and the row's content as a JSON array. The array keeps
+/// fields apart, so content can't be moved from one field to the next.
 pub(super) fn hash(pepper: &Pepper, before: &[u8], row: &Link) -> Vec<u8> {
     let content = serde_json::json!([
         row.organization_id,

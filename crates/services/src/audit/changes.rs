@@ -1,4 +1,4 @@
-//! What changed: fields before and after.
+//! Field values before and after an action.
 
 use std::collections::BTreeMap;
 
@@ -6,12 +6,12 @@ use latchkey_domain::api::AuditChange;
 use serde::Serialize;
 use serde_json::Value;
 
-/// The fields that an action changed. A field that is the same before and after is left out.
+/// The fields that an action changed. Fields with equal values before and after are left out.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Changes(BTreeMap<String, AuditChange>);
 
 impl Changes {
-    /// With a field that was one thing and is another.
+    /// Adds a field with its values before and after.
     pub(crate) fn field(
         mut self,
         name: &str,
@@ -25,7 +25,7 @@ impl Changes {
         self
     }
 
-    /// With a field that was not there before.
+    /// Adds a field that had no value before.
     pub(crate) fn set(self, name: &str, value: impl Serialize) -> Self {
         self.field(name, Value::Null, value)
     }
@@ -34,13 +34,13 @@ impl Changes {
         self.0.is_empty()
     }
 
-    /// As the database has it.
+    /// JSON for the database column.
     pub(super) fn to_json(&self) -> String {
         serde_json::to_string(&self.0).unwrap_or_else(|_| "{}".to_owned())
     }
 }
 
-/// Names, numbers, times and lists of them: all have a JSON form.
+/// Values are names, numbers, times and lists of them, which always serialize.
 fn to_value(value: impl Serialize) -> Value {
     serde_json::to_value(value).unwrap_or_default()
 }

@@ -1,8 +1,8 @@
-//! The log as CSV (RFC 4180), read and written a few rows at a time.
+//! Export of the log as CSV (RFC 4180), read and sent a few rows at a time.
 //!
-//! An export takes as long as its reader takes for it, and the reader may be removed or sign out
-//! meanwhile: whether they may read the log is asked before each part, and who makes it wait for
-//! long gets no more of it.
+//! An export lasts as long as its client reads, and the client may be removed or sign out
+//! meanwhile. Permission is therefore checked again before each chunk, and a client that reads too
+//! slowly is cut off.
 
 use std::borrow::Cow;
 use std::time::Duration;
@@ -21,10 +21,9 @@ use crate::error::Error;
 use crate::scope;
 use crate::services::Services;
 
-/// How many rows are in memory at once.
+/// Rows per chunk in memory.
 const ROWS: u64 = 500;
-/// How long a reader may make an export wait, all in all. What the database takes for it doesn't
-/// count.
+/// Total time that an export waits for its client. Time in the database does not count.
 const CLIENT_TIMEOUT: Duration = Duration::from_mins(10);
 const COLUMNS: [&str; 11] = [
     "id",
@@ -40,7 +39,7 @@ const COLUMNS: [&str; 11] = [
     "changes",
 ];
 
-/// An export under way.
+/// An export in progress.
 pub struct CsvExport {
     services: Services,
     actor: Actor,
@@ -48,7 +47,7 @@ pub struct CsvExport {
     filter: Filter,
     after: Option<(Timestamp, AuditEventId)>,
     state: ExportState,
-    /// How long it has waited for its reader, and since when it waits again, by the monotonic
+    /// Total time spent waiting for the client, and the start of the current wait, by the monotonic
     /// clock.
     waited: Duration,
     waits_since: Duration,
@@ -60,10 +59,10 @@ enum ExportState {
     Done,
 }
 
-/// Begins an export of the rows that a filter lets through, newest first.
+/// Starts an export of the rows that match a filter, newest first.
 ///
 /// # Errors
-/// `NotFound` for a stranger, `Forbidden` for viewers and members.
+/// `NotFound` if the actor is not a member, `Forbidden` for viewers and members.
 pub async fn export(
     services: &Services,
     actor: &Actor,
@@ -85,11 +84,11 @@ pub async fn export(
 }
 
 impl CsvExport {
-    /// The next part of the text; none at its end.
+    /// The next chunk of text; `None` at the end.
     ///
     /// # Errors
-    /// As [`export`], if the actor may no longer read the log; `Unauthenticated` if they have
-    /// signed out, `Conflict` if the export has waited for them too long; the database fails.
+    /// As [`export`] if the actor has lost access to the log; `Unauthenticated` if they have signed
+    /// out; `Conflict` if the client reads too slowly; the database fails.
     pub async fn next(&mut self) -> Result<Option<String>, Error> {
         self.waited += self.services.clock.monotonic().saturating_sub(self.waits_since);
         if self.waited > CLIENT_TIMEOUT {
@@ -147,7 +146,7 @@ fn cells(event: &AuditEvent) -> [Cow<'_, str>; COLUMNS.len()] {
     ]
 }
 
-/// Rows as lines of CSV.
+/// Formats rows as lines of CSV.
 fn lines<'a, const N: usize>(rows: impl IntoIterator<Item = [Cow<'a, str>; N]>) -> String {
     let mut writer = WriterBuilder::new().terminator(Terminator::CRLF).from_writer(Vec::new());
     for row in rows {
@@ -159,9 +158,9 @@ fn lines<'a, const N: usize>(rows: impl IntoIterator<Item = [Cow<'a, str>; N]>) 
     String::from_utf8(bytes).expect("texts with ASCII between them are a text")
 }
 
-/// A spreadsheet takes a cell that starts like a formula for one, in some settings with full-width
-/// signs too; an apostrophe before it makes it text ([OWASP, CSV
-/// injection](https://owasp.org/www-community/attacks/CSV_Injection)).
+/// Escapes formulas. Spreadsheets evaluate a cell that starts like a formula, with some settings
+/// also one that starts with a full-width sign. A leading apostrophe turns it into text ([OWASP,
+/// CSV injection](https://owasp.org/www-community/attacks/CSV_Injection)).
 fn as_text(cell: Cow<'_, str>) -> Cow<'_, str> {
     let formula = cell.starts_with(['=', '+', '-', '@', '＝', '＋', '－', '＠', '\t', '\r', '\n']);
     if formula { format!("'{cell}").into() } else { cell }

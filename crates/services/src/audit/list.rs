@@ -1,4 +1,4 @@
-//! Reading the log.
+//! Lists the log.
 
 use latchkey_domain::api::{AuditActor, AuditEvent, AuditFilter, AuditTarget, Page};
 use latchkey_domain::audit::AuditAction;
@@ -19,7 +19,8 @@ use latchkey_store::entity::{audit_event, user};
 /// The log of an organization, newest first.
 ///
 /// # Errors
-/// `NotFound` for a stranger, `Forbidden` for viewers and members, `Invalid` for a foreign cursor.
+/// `NotFound` if the actor is not a member, `Forbidden` for viewers and members, `Invalid` for a
+/// malformed cursor.
 pub async fn list(
     services: &Services,
     actor: &Actor,
@@ -37,7 +38,7 @@ pub async fn list(
     Ok(Page { data, next_cursor: rows.next_cursor })
 }
 
-/// A filter that the database understands.
+/// A filter with its login resolved to an id.
 pub(super) struct Filter {
     actor: Option<ActorFilter>,
     action: Option<AuditAction>,
@@ -45,11 +46,11 @@ pub(super) struct Filter {
     to: Option<Timestamp>,
 }
 
-/// Whose rows are wanted.
+/// Condition on the actor of an event.
 enum ActorFilter {
     Id(String),
     System,
-    /// A login that nobody has.
+    /// A login that no user has.
     Nobody,
 }
 
@@ -66,7 +67,7 @@ impl Filter {
         Ok(Self { actor, action: filter.action, from: filter.from, to: filter.to })
     }
 
-    /// Newest first, those after a cursor.
+    /// Selects the matching rows after a cursor, newest first.
     pub(super) fn select(
         &self,
         scope: &OrganizationScope,
@@ -93,7 +94,7 @@ impl Filter {
             query = query.filter(Column::At.lt(to));
         }
         if let Some((at, id)) = after {
-            // The first condition alone already lets the index be entered at the right place.
+            // Redundant, but it lets the database seek to the right place in the index.
             query = query.filter(Column::At.lte(at)).filter(
                 Condition::any()
                     .add(Column::At.lt(at))
@@ -111,7 +112,7 @@ async fn of_login(services: &Services, login: &str) -> Result<ActorFilter, Error
     Ok(found.map_or(ActorFilter::Nobody, |user| ActorFilter::Id(user.id.to_string())))
 }
 
-/// A row as the API shows it.
+/// Converts a row to its API form.
 ///
 /// # Errors
 /// `Corrupt`.

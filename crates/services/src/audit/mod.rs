@@ -1,9 +1,9 @@
-//! The audit log: one per organization, append-only, each row chained to the one before.
+//! The audit log: one per organization, append-only, with each row chained to the previous one.
 //!
-//! A row's hash is an HMAC over the hash before it and the row's own content, under a key that is
-//! made from the pepper and so isn't in the database: whoever can write the database alone can't
-//! write a row that fits. A row that was altered doesn't fit its hash, one that was removed leaves
-//! a gap in the sequence, and one that was cut off the end is missed by the head.
+//! A row's hash is an HMAC over the previous hash and the row's content. Its key is derived from
+//! the pepper, which is not in the database, so write access to the database is not enough to forge
+//! a row. An altered row does not match its hash, a removed row leaves a gap in the sequence, and a
+//! truncated log is shorter than its head says.
 
 mod chain;
 mod changes;

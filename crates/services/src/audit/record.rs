@@ -1,4 +1,4 @@
-//! Writing a row.
+//! Appends to the log.
 
 use std::net::IpAddr;
 
@@ -17,11 +17,11 @@ use crate::error::Error;
 use crate::services::Services;
 use latchkey_store::entity::{audit_event, audit_head};
 
-/// Something that was done.
+/// An action to record.
 pub(crate) struct Event<'a> {
     pub(crate) action: AuditAction,
     pub(crate) kind: TargetKind,
-    /// The id of what it was done to.
+    /// ID of the target.
     pub(crate) id: String,
     pub(crate) name: &'a str,
     pub(crate) changes: Changes,
@@ -35,22 +35,22 @@ pub(crate) struct By {
 }
 
 impl By {
-    /// A person, by their login.
+    /// A person, named by login.
     pub(crate) fn person(id: UserId, login: &str, ip: Option<IpAddr>) -> Self {
         Self { kind: ActorKind::Person, id: Some(id.to_string()), name: login.to_owned(), ip }
     }
 
-    /// A service key, by its name.
+    /// A service key, named by its name.
     pub(crate) fn service_key(id: KeyId, name: &str, ip: Option<IpAddr>) -> Self {
         Self { kind: ActorKind::ServiceKey, id: Some(id.to_string()), name: name.to_owned(), ip }
     }
 }
 
-/// Adds a row to the organization's log, in the transaction of what it tells of: neither is there
-/// without the other. Call it last: from here on the organization's other changes wait for the
-/// commit.
+/// Appends a row to the organization's log in the transaction of the action, so neither exists
+/// without the other. Call it last: it locks the head of the log, and other changes of the
+/// organization wait until this transaction commits.
 ///
-/// For what somebody asked for, `by` comes from beginning the transaction: see [`crate::scope`].
+/// For actions of an actor, `by` comes from the start of the transaction: see [`crate::scope`].
 pub(crate) async fn record(
     services: &Services,
     transaction: &DatabaseTransaction,
@@ -62,7 +62,7 @@ pub(crate) async fn record(
     let head = lock_head(transaction, organization).await?;
     let place = u16::try_from((head.sequence + 1) % (1 << 14)).unwrap_or_default();
     let mut row = audit_event::Model {
-        // Rows of one millisecond sort as they were written, until 2^14 of them wrap around.
+        // Ids within one millisecond sort in write order, until 2^14 of them wrap around.
         id: AuditEventId::in_batch(now, place, services.random.bytes()),
         organization_id: organization,
         sequence: head.sequence + 1,
@@ -90,7 +90,7 @@ pub(crate) async fn record(
     Ok(())
 }
 
-/// The end of the chain, locked until the transaction ends: rows are added one after the other.
+/// The head of the chain, locked until the transaction ends, so that rows are appended one by one.
 async fn lock_head(
     transaction: &impl ConnectionTrait,
     organization: OrganizationId,

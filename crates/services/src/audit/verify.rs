@@ -1,4 +1,4 @@
-//! Looking for rows that were altered or removed.
+//! Verifies the chains, to find rows that were altered or removed.
 
 use latchkey_domain::id::{AuditEventId, OrganizationId};
 use sea_orm::{ColumnTrait, DbErr, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
@@ -9,41 +9,40 @@ use latchkey_checker::digest::Pepper;
 use latchkey_store::database::Database;
 use latchkey_store::entity::{audit_event, audit_head};
 
-/// How many rows, and how many chains, are in memory at once.
+/// Number of rows, and of chains, in memory at once.
 const ROWS: u64 = 1_000;
-/// What is told of one chain at most: whoever removed a million rows need not be told a million
-/// times.
+/// Maximum number of findings per chain. A million removed rows need no million findings.
 const FINDINGS: usize = 100;
 
-/// What was found of one organization's log.
+/// Result for one organization's log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ChainReport {
     /// Organization that the log belongs to.
     pub organization: OrganizationId,
-    /// How many rows were read.
+    /// Number of rows read.
     pub events: u64,
-    /// What is wrong with it, the first hundred; empty: nothing.
+    /// The first hundred findings. Empty: the log is intact.
     pub findings: Vec<Finding>,
 }
 
-/// One thing that is wrong with a log.
+/// A fault in a log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Finding {
-    /// The row is not as it was written.
+    /// A row differs from what was written.
     Altered {
         /// ID of the event that was modified.
         event: AuditEventId,
-        /// Its place, from 1.
+        /// Its sequence number, from 1.
         sequence: i64,
     },
-    /// Rows are gone, from the first place to the last.
+    /// A range of rows is missing.
     Removed {
-        /// The first missing place.
+        /// Sequence number of the first missing row.
         first: i64,
-        /// The last missing place.
+        /// Sequence number of the last missing row.
         last: i64,
     },
-    /// There are rows, but where the log ends is not written down, or not as it was.
+    /// The record of the log's end is missing or was altered, although there are rows.
     HeadAltered,
 }
 
@@ -64,11 +63,11 @@ impl std::fmt::Display for Finding {
     }
 }
 
-/// Reads every log there is, calling `report` for each. Rows that are added meanwhile are left out.
+/// Verifies every log and calls `report` for each. Rows added during the run are left out.
 ///
 /// # Errors
-/// The database fails, or its keys were made with another pepper, which would make every row look
-/// altered.
+/// The database fails, or its keys were digested with a different pepper, which would make every
+/// row look altered.
 pub async fn verify(
     database: &Database,
     pepper: &Pepper,
@@ -92,7 +91,7 @@ pub async fn verify(
             query = query.filter(audit_event::Column::OrganizationId.gt(after));
             heads = heads.filter(audit_head::Column::OrganizationId.gt(after));
         }
-        // Either of the two may have been removed.
+        // Rows or heads alone: either may have been removed.
         let reader = database.reader();
         let mut organizations: Vec<OrganizationId> = query.into_tuple().all(reader).await?;
         organizations.extend(heads.into_tuple::<OrganizationId>().all(reader).await?);
@@ -138,7 +137,7 @@ async fn verify_chain(
     Ok(ChainReport { organization, events: walk.events, findings })
 }
 
-/// A walk along a chain.
+/// State of the verification of one chain.
 struct Walk<'a> {
     pepper: &'a Pepper,
     sequence: i64,
@@ -155,15 +154,15 @@ impl<'a> Walk<'a> {
     fn step(&mut self, row: &Link) {
         let expected = self.sequence + 1;
         if row.sequence > expected {
-            // What stood before this row is gone, so nothing tells whether it is as it was written;
-            // the gap is told instead.
+            // The predecessor's hash is gone, so this row can't be verified. The gap is reported
+            // instead.
             self.find(Finding::Removed { first: expected, last: row.sequence - 1 });
         } else if row.hash != chain::hash(self.pepper, &self.hash, row) {
             self.find(Finding::Altered { event: row.id.into(), sequence: row.sequence });
         }
         self.sequence = row.sequence;
-        // The hash as it stands: so that one altered row does not make the next ones look altered
-        // too.
+        // Continues from the stored hash, so that one altered row does not make its successors look
+        // altered.
         self.hash.clone_from(&row.hash);
         self.events += 1;
     }

@@ -1,4 +1,4 @@
-//! Hiding keys that work no more from lists, and showing them again.
+//! Hides ended keys from lists, and shows them again.
 
 use latchkey_domain::api::ApiKey;
 use latchkey_domain::audit::AuditAction;
@@ -16,10 +16,10 @@ use crate::retry::retried;
 use crate::scope::{self, Begun, KeyRef};
 use crate::services::Services;
 
-/// Hides a key that is revoked or expired. Again, it changes nothing.
+/// Hides a revoked or expired key from lists. Idempotent.
 ///
 /// # Errors
-/// `NotFound` for a stranger, `Forbidden` for a viewer, `Conflict` for an active key.
+/// `NotFound` if the actor has no access, `Forbidden` for a viewer, `Conflict` for an active key.
 pub async fn archive(
     services: &Services,
     actor: &Actor,
@@ -28,10 +28,10 @@ pub async fn archive(
     set(services, actor, key.into(), true).await
 }
 
-/// Shows an archived key in lists again. Again, it changes nothing.
+/// Shows an archived key in lists again. Idempotent.
 ///
 /// # Errors
-/// `NotFound` for a stranger, `Forbidden` for a viewer, `Conflict` for an active key.
+/// `NotFound` if the actor has no access, `Forbidden` for a viewer, `Conflict` for an active key.
 pub async fn unarchive(
     services: &Services,
     actor: &Actor,

@@ -1,4 +1,4 @@
-//! Changing a key's name, limits and expiry.
+//! Updates a key's name, limits and expiry.
 
 use latchkey_domain::api::{ApiKey, KeyPatch};
 use latchkey_domain::audit::AuditAction;
@@ -20,12 +20,13 @@ use crate::services::Services;
 use latchkey_checker::KeyInvalidation;
 use latchkey_store::entity::key;
 
-/// Changes a key; what the patch does not name stays. When this returns, every check goes by the
-/// change.
+/// Updates the fields of a key that the patch names. When this returns, every check applies the new
+/// values.
 ///
 /// # Errors
-/// `NotFound` for a stranger, `Forbidden` for a viewer, `Conflict` for a revoked key, `Invalid`,
-/// `NameTaken`, and `TierLimitReached` when an expired key would come back beyond the tier.
+/// `NotFound` if the actor has no access, `Forbidden` for a viewer, `Conflict` for a revoked key,
+/// `Invalid`, `NameTaken`, and `TierLimitReached` if an expired key would become active beyond the
+/// tier's limit.
 pub async fn change(
     services: &Services,
     actor: &Actor,
@@ -59,7 +60,7 @@ async fn change_once(
     let mut after = apply(row.clone(), patch, now)?;
     let comes_back = before == KeyStatus::Expired && row::status(&after, now) == KeyStatus::Active;
     if comes_back {
-        // What works must not be hidden.
+        // An active key must not be hidden from lists.
         after.archived_at = None;
         if kind != KeyKind::Service {
             check_tier(services, &transaction, &project).await?;
@@ -75,7 +76,7 @@ async fn change_once(
     Ok(to_api_key(row, now))
 }
 
-/// The row as the patch wants it.
+/// The row with the patch applied.
 fn apply(mut row: key::Model, patch: KeyPatch, now: Timestamp) -> Result<key::Model, Error> {
     let mut errors = Vec::new();
     let mut refuse = |field: &str, message: &str| {
@@ -114,7 +115,7 @@ fn apply(mut row: key::Model, patch: KeyPatch, now: Timestamp) -> Result<key::Mo
             refuse("expires_at", EXPIRY_PAST);
         }
         row.expires_at = expires_at;
-        // The secret before the last rotation never outlives its key.
+        // The old secret never outlives its key.
         row.old_ends_at = match (row.old_ends_at, row.expires_at) {
             (Some(old), Some(end)) => Some(old.min(end)),
             (old, _) => old,

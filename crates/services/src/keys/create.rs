@@ -1,4 +1,4 @@
-//! Making a key.
+//! Creates keys.
 
 use latchkey_domain::api::{ApplicationKeyRequest, CreatedKey, KeyRequest};
 use latchkey_domain::audit::AuditAction;
@@ -22,13 +22,13 @@ use crate::services::Services;
 use latchkey_checker::KeyInvalidation;
 use latchkey_store::entity::{application, key};
 
-/// Makes a key in a project. The answer holds the only copy of its secret.
+/// Creates a key in a project. The response holds the only copy of its secret.
 ///
 /// # Errors
-/// `NotFound` for a stranger or an application that isn't the project's, `Forbidden` for a viewer,
-/// `Invalid`, `NameTaken`, `IdempotencyReplay` and `IdempotencyMismatch`, and `TierLimitReached`
-/// when the project has as many active keys as its tier allows, whatever else is being made at the
-/// same time.
+/// `NotFound` if the actor has no access or the application is not in the project, `Forbidden` for
+/// a viewer, `Invalid`, `NameTaken`, `IdempotencyReplay` and `IdempotencyMismatch`, and
+/// `TierLimitReached` if the project is at its tier's limit of active keys, concurrent creates
+/// included.
 pub async fn create(
     services: &Services,
     actor: &Actor,
@@ -61,7 +61,7 @@ async fn create_once(
     insert(services, actor, &mut scope, KeySpec::Named(request), idempotency).await
 }
 
-/// Makes an API key for one application. The answer holds the only copy of its secret.
+/// Creates an API key for one application. The response holds the only copy of its secret.
 ///
 /// # Errors
 /// As [`create`].
@@ -98,10 +98,10 @@ async fn create_for_application_once(
     insert(services, actor, scope.project_mut(), wanted, idempotency).await
 }
 
-/// What a new key shall be.
+/// Specification of a new key.
 enum KeySpec {
     Named(KeyRequest),
-    /// Upblit's clients send no name.
+    /// Clients of Upblit send no name.
     Nameless(ApplicationId, Environment),
 }
 
@@ -171,15 +171,15 @@ async fn insert(
     idempotency::keep(&transaction, actor, idempotency, id, now).await?;
     let (action, changes) = (AuditAction::KeyCreated, events::of_new(&row));
     events::record(services, &transaction, scope, &by, action, &row, changes).await?;
-    // Somebody may have guessed, or mistyped, what is a key from now on.
+    // The secret may be cached as unknown, if somebody guessed or mistyped it before.
     KeyInvalidation::keys(row::digests(&row))
         .commit_and_invalidate(&services.checker, transaction)
         .await?;
     Ok(CreatedKey { key: secret.into(), api_key: to_api_key(row, now) })
 }
 
-/// Whoever deletes an application locks its project before, so it stays until this transaction
-/// ends.
+/// Checks that the application exists. Deleting an application locks its project first, so it stays
+/// until this transaction ends.
 async fn still_there(database: &impl ConnectionTrait, id: ApplicationId) -> Result<(), Error> {
     application::Entity::find_by_id(id)
         .filter(application::Column::DeletedAt.is_null())
@@ -189,7 +189,7 @@ async fn still_there(database: &impl ConnectionTrait, id: ApplicationId) -> Resu
         .ok_or(Error::NotFound)
 }
 
-/// A secret that nobody has had yet.
+/// Generates a new secret.
 pub(super) fn new_secret(
     services: &Services,
     scope: &ProjectScope,
@@ -198,8 +198,8 @@ pub(super) fn new_secret(
     SecretKey::generate(scope.key_prefix(), environment, |buffer| services.random.fill(buffer))
 }
 
-/// Upblit's clients send no name: theirs is the application's with what stays visible of the key,
-/// so that it is told from its neighbours and from its masked form at once.
+/// Default name for clients of Upblit, which send none: the application's name and the visible
+/// characters of the key, so that the key differs from its neighbours and matches its masked form.
 async fn default_name(
     database: &impl ConnectionTrait,
     id: ApplicationId,

@@ -1,4 +1,4 @@
-//! What the audit log says of keys.
+//! Audit events of keys.
 
 use latchkey_domain::audit::{AuditAction, TargetKind};
 use sea_orm::DatabaseTransaction;
@@ -9,7 +9,7 @@ use crate::scope::ProjectScope;
 use crate::services::Services;
 use latchkey_store::entity::key;
 
-/// Records what was done to a key.
+/// Records an action on a key.
 pub(super) async fn record(
     services: &Services,
     transaction: &DatabaseTransaction,
@@ -24,7 +24,7 @@ pub(super) async fn record(
     audit::record(services, transaction, scope.organization(), by, event).await
 }
 
-/// What a new key is.
+/// The fields of a new key.
 pub(super) fn of_new(key: &key::Model) -> Changes {
     differences(
         Changes::default().set("kind", key.kind).set("environment", key.environment),
@@ -33,7 +33,7 @@ pub(super) fn of_new(key: &key::Model) -> Changes {
     )
 }
 
-/// How a key is another than before.
+/// The fields that differ between two versions of a key.
 pub(super) fn between(before: &key::Model, after: &key::Model) -> Changes {
     differences(Changes::default(), Some(before), after)
 }

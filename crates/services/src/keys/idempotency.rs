@@ -1,7 +1,7 @@
-//! `Idempotency-Key`: a create or a rotation that is sent again makes no second secret.
+//! `Idempotency-Key` for creates and rotations: a repeated request creates no second secret.
 //!
-//! The secret is not stored, so the replay can't repeat it: it names the key, which can be rotated.
-//! What was refused leaves no trace and may be sent again.
+//! The secret is not stored, so a replay can't return it. It names the key, which can be rotated. A
+//! refused request leaves no trace and may be repeated.
 
 use std::time::Duration;
 
@@ -17,10 +17,10 @@ use crate::error::Error;
 use crate::services::Services;
 use latchkey_store::entity::{idempotency_key, idempotent_create};
 
-/// How long a key is kept.
+/// Retention of an idempotency key.
 const KEPT: Duration = Duration::from_hours(24);
 
-/// A client's key for one create or rotation.
+/// A client's idempotency key for one create or rotation.
 #[derive(Debug, Clone)]
 pub struct Idempotency {
     key: String,
@@ -29,22 +29,23 @@ pub struct Idempotency {
 }
 
 impl Idempotency {
-    /// The key that came with a request to `path`, whose body means `request`.
+    /// An idempotency key that came with a request to `path`. `request` is the parsed body.
     pub fn new(key: String, path: String, request: &impl Serialize) -> Self {
-        // Requests are structs of plain values: they always have a JSON form.
+        // Requests are structs of plain values, which always serialize.
         let body = serde_json::to_vec(request).unwrap_or_default();
         Self { key, path, request: Sha256::digest(body).into() }
     }
 
-    /// What the body means.
+    /// Digest of the parsed body.
     pub(crate) const fn request(&self) -> [u8; 32] {
         self.request
     }
 
-    /// Whether a remembered request is this one, sent again. One from too long ago is not.
+    /// Whether a stored request is the same as this one. A stored request past its retention is
+    /// not.
     ///
     /// # Errors
-    /// It is another one, with the same key.
+    /// `IdempotencyMismatch` if the bodies differ.
     pub(crate) fn repeats(
         &self,
         request: &[u8],
@@ -57,7 +58,7 @@ impl Idempotency {
         if request == self.request { Ok(true) } else { Err(Error::IdempotencyMismatch) }
     }
 
-    /// Under which it is kept.
+    /// Primary key of the stored request: a digest of caller, path and key.
     pub(crate) fn id(&self, actor: &Actor) -> Vec<u8> {
         let mut hash = Sha256::new();
         for part in [actor.caller().as_str(), &self.path, &self.key] {
@@ -68,8 +69,8 @@ impl Idempotency {
     }
 }
 
-/// Refuses what was done before. The project or the key is locked by now, so two at once are one
-/// after the other.
+/// Refuses a repeated request. The caller has locked the project or the key, so two concurrent
+/// requests run one after the other.
 pub(super) async fn check(
     transaction: &impl ConnectionTrait,
     actor: &Actor,
@@ -88,7 +89,7 @@ pub(super) async fn check(
     Ok(())
 }
 
-/// Remembers what was done, in the transaction that does it.
+/// Stores the key, in the transaction that creates or rotates.
 pub(super) async fn keep(
     transaction: &impl ConnectionTrait,
     actor: &Actor,
@@ -107,7 +108,7 @@ pub(super) async fn keep(
     Ok(())
 }
 
-/// Forgets keys that are older than a day.
+/// Deletes idempotency keys that are older than a day.
 ///
 /// # Errors
 /// The database fails.

@@ -1,4 +1,4 @@
-//! What a project's keys must keep to: the tier, their names, and rules that span fields.
+//! Rules for a project's keys: the tier's limit, unique names, and rules that span fields.
 
 use latchkey_domain::api::KeyRequest;
 use latchkey_domain::id::{KeyId, ProjectId};
@@ -12,7 +12,7 @@ use crate::error::Error;
 use crate::services::Services;
 use latchkey_store::entity::{key, organization, project};
 
-/// Refuses one more active key beyond the tier. The project is locked by now.
+/// Refuses another active key beyond the tier's limit. The caller has locked the project.
 pub(super) async fn check_tier(
     services: &Services,
     transaction: &impl ConnectionTrait,
@@ -33,8 +33,8 @@ pub(super) async fn check_tier(
     }
 }
 
-/// Names are unique among a project's keys of one kind that are not revoked. The project is locked
-/// by now.
+/// Names are unique among a project's unrevoked keys of one kind. The caller has locked the
+/// project.
 pub(super) async fn check_name(
     transaction: &impl ConnectionTrait,
     project: ProjectId,
@@ -54,7 +54,7 @@ pub(super) async fn check_name(
     if namesakes == 0 { Ok(()) } else { Err(Error::NameTaken(name.to_owned())) }
 }
 
-/// Rules of a new key that span fields, all of them told at once.
+/// Checks a new key for rules that span fields, and reports all violations at once.
 pub(super) fn check_request(request: &KeyRequest, now: Timestamp) -> Result<(), Error> {
     let mut errors = Vec::new();
     let mut refuse = |field: &str, message: &str| {
@@ -81,7 +81,7 @@ pub(super) fn check_request(request: &KeyRequest, now: Timestamp) -> Result<(), 
     if errors.is_empty() { Ok(()) } else { Err(Error::Invalid(errors)) }
 }
 
-/// A token budget has an amount and a period. The missing one of the two, if only one is there.
+/// A token budget needs both an amount and a period. Names the missing one, if only one is set.
 pub(super) const fn half_budget(limit: bool, period: bool) -> Option<&'static str> {
     match (limit, period) {
         (true, false) => Some("token_limit_period"),

@@ -1,4 +1,4 @@
-//! Finding keys. What is shown of a secret is its hint.
+//! Lists and finds keys. Only the hint of a secret is shown.
 
 use latchkey_domain::api::{KeyFilter, KeySort, ListedKey, Page};
 use latchkey_domain::id::{ApplicationId, KeyId, ProjectId};
@@ -23,7 +23,7 @@ use latchkey_store::entity::key;
 /// One key.
 ///
 /// # Errors
-/// `NotFound` for a stranger.
+/// `NotFound` if the actor has no access.
 pub async fn get(
     services: &Services,
     actor: &Actor,
@@ -35,10 +35,10 @@ pub async fn get(
     listed(services, row, services.clock.now()).await
 }
 
-/// The keys of one application, newest first, revoked ones included.
+/// The keys of an application, newest first, revoked ones included.
 ///
 /// # Errors
-/// `NotFound` for a stranger, `Invalid` for a foreign cursor.
+/// `NotFound` if the actor has no access, `Invalid` for a malformed cursor.
 pub async fn list_of_application(
     services: &Services,
     actor: &Actor,
@@ -50,10 +50,10 @@ pub async fn list_of_application(
     in_scope(services, scope.project(), &filter, page).await
 }
 
-/// The keys of a project that a filter lets through.
+/// The keys of a project that match a filter.
 ///
 /// # Errors
-/// `NotFound` for a stranger, `Invalid` for a foreign cursor.
+/// `NotFound` if the actor has no access, `Invalid` for a malformed cursor.
 pub async fn list(
     services: &Services,
     actor: &Actor,
@@ -109,8 +109,7 @@ fn has_status(status: KeyStatus, now: Timestamp) -> Condition {
     }
 }
 
-/// What is sought stands for itself: `%` and `_` are no wildcards. Bullets are those of a masked
-/// key.
+/// Substring match. `%` and `_` are literals, and a run of bullets matches the gap of a masked key.
 fn contains(q: &str) -> Option<SimpleExpr> {
     let mut sought = String::new();
     let mut bullets = false;
@@ -137,7 +136,7 @@ fn ordered(
     sort: KeySort,
     page: &PageRequest,
 ) -> Result<Select<key::Entity>, Error> {
-    // As the indexes have it.
+    // The same expressions as in the indexes, or the indexes would not be used.
     let time = || match sort {
         KeySort::Created => Expr::col(key::Column::CreatedAt),
         KeySort::LastUsed => {
@@ -146,7 +145,7 @@ fn ordered(
     };
     let query = query.order_by(time(), Order::Desc).order_by_desc(key::Column::Id);
     Ok(match page.after_time::<KeyId>()? {
-        // The first condition is the range of the index, the second its first rows.
+        // The first condition is the range of the index; the second skips its first rows.
         Some((after, id)) => query
             .filter(time().lte(after))
             .filter(Condition::any().add(time().lt(after)).add(key::Column::Id.lt(id))),

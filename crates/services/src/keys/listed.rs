@@ -1,4 +1,4 @@
-//! Keys as the pages list them: a row, and what is known of the key elsewhere.
+//! Keys in the form that lists show: a row with the state of its token budget.
 
 use latchkey_domain::api::ListedKey;
 use latchkey_domain::id::KeyId;
@@ -10,7 +10,7 @@ use crate::error::Error;
 use crate::services::Services;
 use latchkey_store::entity::key;
 
-/// A row as the pages list it. A key with a token budget takes one more query, by primary key.
+/// Converts a row to its listed form. A token budget costs one more query, by primary key.
 ///
 /// # Errors
 /// The database fails.
@@ -26,7 +26,7 @@ pub(super) async fn listed(
     Ok(to_listed(row, budget, now))
 }
 
-/// The same of a page of rows. All their budgets take one query.
+/// Converts a page of rows. All their budgets take a single query.
 ///
 /// # Errors
 /// The database fails.
@@ -44,7 +44,7 @@ pub(super) async fn all_listed(
     Ok(listed.collect())
 }
 
-/// A key and its token budget.
+/// A key's token budget, by the key's id.
 type KeyBudget = (KeyId, (Tokens, Period));
 
 fn budget_of(row: &key::Model) -> Option<KeyBudget> {

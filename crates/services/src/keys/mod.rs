@@ -1,4 +1,4 @@
-//! The life of a key: made, listed, changed, rotated, revoked, archived.
+//! Life cycle of a key: create, list, update, rotate, revoke, archive.
 
 mod archive;
 mod change;
@@ -35,7 +35,7 @@ use crate::scope::ProjectScope;
 use crate::services::Services;
 use latchkey_store::entity::key;
 
-/// What one has to be allowed to change a key of this kind.
+/// Permission that writes to keys of this kind require.
 const fn to_write(kind: KeyKind) -> Permission {
     match kind {
         KeyKind::Api | KeyKind::Inference => Permission::KeysWrite,
@@ -43,7 +43,7 @@ const fn to_write(kind: KeyKind) -> Permission {
     }
 }
 
-/// The row of a key in a scope.
+/// The row of a key, if it is in the scope.
 pub(crate) async fn find(
     database: &impl ConnectionTrait,
     scope: &ProjectScope,
@@ -56,7 +56,7 @@ pub(crate) async fn find(
         .ok_or(Error::NotFound)
 }
 
-/// The same, locked until the transaction ends (SQLite has a single writer anyway).
+/// As [`find`], and locks the row until the transaction ends. SQLite has a single writer anyway.
 async fn find_locked(
     transaction: &impl ConnectionTrait,
     scope: &ProjectScope,
@@ -70,7 +70,8 @@ async fn find_locked(
         .ok_or(Error::NotFound)
 }
 
-/// What the tier counts: API and inference keys, live or test, neither revoked nor expired.
+/// Condition of the keys that count against the tier: API and inference keys, live or test, neither
+/// revoked nor expired.
 fn active(now: Timestamp) -> Condition {
     Condition::all()
         .add(key::Column::Kind.ne(KeyKind::Service))
@@ -82,7 +83,7 @@ fn active(now: Timestamp) -> Condition {
         )
 }
 
-/// How many active keys each of `projects` has; those without any are not in the map.
+/// Number of active keys per project. Projects without any are not in the map.
 pub(crate) async fn count_active(
     services: &Services,
     database: &impl ConnectionTrait,

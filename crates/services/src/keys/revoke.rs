@@ -1,4 +1,4 @@
-//! Revoking a key.
+//! Revokes keys.
 
 use latchkey_domain::audit::AuditAction;
 use latchkey_domain::role::Permission;
@@ -20,11 +20,11 @@ use latchkey_checker::KeyInvalidation;
 use latchkey_domain::digest::KeyDigest;
 use latchkey_store::entity::key;
 
-/// Revokes a key. Final, and idempotent: the first revocation's time stands. When this returns, no
-/// check admits the key any more, whichever of its secrets is presented.
+/// Revokes a key. Final and idempotent: the time of the first revocation stays. When this returns,
+/// no check admits the key, neither with its current secret nor with its old one.
 ///
 /// # Errors
-/// `NotFound` if the key is of another tenant, `Forbidden` for a viewer.
+/// `NotFound` if the actor has no access, `Forbidden` for a viewer.
 pub async fn revoke(
     services: &Services,
     actor: &Actor,
@@ -49,20 +49,20 @@ async fn revoke_once(services: &Services, actor: &Actor, key: KeyRef) -> Result<
             .await?;
         return Ok(());
     }
-    // Somebody else revoked it first: their eviction may still be on its way.
+    // A concurrent request revoked it first, and its eviction may still be pending.
     KeyInvalidation::keys(row::digests(&row)).evict(&services.checker);
     Ok(())
 }
 
-/// Keys that were revoked together.
+/// The keys that a bulk revocation revoked.
 pub(crate) struct Revoked {
     pub(crate) keys: usize,
-    /// What to evict once the transaction is committed.
+    /// Secrets to evict once the transaction has committed.
     pub(crate) digests: Vec<KeyDigest>,
 }
 
-/// Revokes the keys that match, as part of deleting what they belong to. The caller holds the lock
-/// of their project and evicts them after the commit.
+/// Revokes the matching keys while deleting their parent. The caller holds the lock of their
+/// project, and evicts the keys after the commit.
 pub(crate) async fn revoke_where(
     transaction: &DatabaseTransaction,
     matching: Expr,
@@ -74,7 +74,8 @@ pub(crate) async fn revoke_where(
         .filter(key::Column::RevokedAt.is_null())
         .exec(transaction)
         .await?;
-    // After they are locked: a rotation that came between has given some of them new secrets.
+    // Reads the digests after the update has locked the rows: a concurrent rotation may have
+    // replaced some of them.
     let rows: Vec<(KeyDigest, Option<KeyDigest>)> = key::Entity::find()
         .select_only()
         .columns([key::Column::Digest, key::Column::OldDigest])

@@ -1,4 +1,4 @@
-//! Rotation: a new secret for the same key, the old one working on for a while.
+//! Rotates secrets: the key gets a new one, and the old one works for a grace period.
 
 use std::time::Duration;
 
@@ -23,16 +23,18 @@ use crate::scope::{self, Begun, KeyRef};
 use crate::services::Services;
 use latchkey_checker::KeyInvalidation;
 
-/// When a grace ends that is over whatever a clock says: another node's may be behind, and this
+/// End of a grace period that is over by any clock. Another node's clock may be behind, and this
 /// one's may be set back.
 const ENDED: Timestamp = Timestamp::EPOCH;
 
-/// Gives a key a new secret; the answer holds the only copy. The one before it works for the grace,
-/// never past the key's expiry; one that was still in its grace stops now.
+/// Gives a key a new secret. The response holds the only copy. The old secret works for the grace
+/// period, at most until the key expires. A secret that was still in an earlier grace period stops
+/// working now.
 ///
 /// # Errors
-/// `NotFound` for a stranger, `Forbidden` for a viewer, `Conflict` for a key that is revoked or
-/// expired, `Invalid` for a grace over 7 days, `IdempotencyReplay` and `IdempotencyMismatch`.
+/// `NotFound` if the actor has no access, `Forbidden` for a viewer, `Conflict` for a revoked or
+/// expired key, `Invalid` for a grace period over 7 days, `IdempotencyReplay` and
+/// `IdempotencyMismatch`.
 pub async fn rotate(
     services: &Services,
     actor: &Actor,
@@ -94,10 +96,10 @@ async fn rotate_once(
     Ok(CreatedKey { key: secret.into(), api_key: to_api_key(key, now) })
 }
 
-/// Ends the grace of a rotation: the secret before it stops working now.
+/// Ends the grace period of a rotation: the old secret stops working now.
 ///
 /// # Errors
-/// `NotFound` for a stranger, `Forbidden` for a viewer.
+/// `NotFound` if the actor has no access, `Forbidden` for a viewer.
 pub async fn end_grace(
     services: &Services,
     actor: &Actor,
@@ -125,7 +127,7 @@ async fn end_grace_once(
         events::record(services, &transaction, &scope, &by, action, &key, changes).await?;
         evicted.commit_and_invalidate(&services.checker, transaction).await?;
     } else {
-        // Somebody else may have ended it a moment ago.
+        // A concurrent request may just have ended it, with its eviction still pending.
         evicted.evict(&services.checker);
     }
     listed(services, key, now).await

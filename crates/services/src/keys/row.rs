@@ -1,4 +1,4 @@
-//! Between a key's row and its shapes.
+//! Converts between a key's row and its API forms.
 
 use latchkey_domain::api::{ApiKey, BudgetState, ListedKey, OldSecret};
 use latchkey_domain::id::KeyId;
@@ -10,23 +10,22 @@ use latchkey_domain::time::Timestamp;
 use latchkey_domain::digest::KeyDigest;
 use latchkey_store::entity::key;
 
-/// What a search of the keys looks in.
+/// The text that a search of keys matches against.
 pub(super) fn search_text(id: KeyId, name: &str, hint: &KeyHint) -> String {
     folded(&format!("{name} {id} {hint}"))
 }
 
-/// The status of a row at `now`.
 pub(crate) fn status(row: &key::Model, now: Timestamp) -> KeyStatus {
     KeyStatus::at(now, row.revoked_at, row.expires_at)
 }
 
-/// The digests that lead to a row.
+/// Digests of all secrets of a row: the current one and the old one.
 pub(super) fn digests(row: &key::Model) -> Vec<KeyDigest> {
     let both = [Some(row.digest), row.old_digest];
     both.into_iter().flatten().collect()
 }
 
-/// A row as the API shows it, with its status at `now`.
+/// Converts a row to its API form, with its status at `now`.
 pub(super) fn to_api_key(row: key::Model, now: Timestamp) -> ApiKey {
     ApiKey {
         id: row.id,
@@ -55,7 +54,7 @@ pub(super) fn to_api_key(row: key::Model, now: Timestamp) -> ApiKey {
     }
 }
 
-/// A row as the pages list it, with where its token budget stands.
+/// Converts a row to its listed form, with the state of its token budget.
 pub(super) fn to_listed(
     mut row: key::Model,
     budget: Option<BudgetState>,

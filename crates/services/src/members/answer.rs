@@ -1,7 +1,8 @@
-//! Answering an invitation: the person's side.
+//! Answers to invitations: the person's side.
 //!
-//! An invitation is for a login, and only whoever of GitHub signed in with it last may answer. Who
-//! accepts is a member by their GitHub identity from then on, whatever becomes of the login.
+//! An invitation is addressed to a login. Only the GitHub account that signed in with this login
+//! most recently may answer. Whoever accepts is a member by their GitHub identity from then on,
+//! whatever happens to the login.
 
 use std::collections::HashMap;
 
@@ -27,10 +28,10 @@ use crate::scope::{self, Begun};
 use crate::services::Services;
 use latchkey_store::entity::{invitation, membership, organization, user};
 
-/// The invitations that wait for the actor, first come first.
+/// The actor's pending invitations, oldest first.
 ///
 /// # Errors
-/// `Forbidden` for a service key, `Invalid` for a foreign cursor.
+/// `Forbidden` for a service key, `Invalid` for a malformed cursor.
 pub async fn waiting(
     services: &Services,
     actor: &Actor,
@@ -67,7 +68,7 @@ pub async fn waiting(
     Ok(Page { data: data.collect::<Result<_, Error>>()?, next_cursor: rows.next_cursor })
 }
 
-/// The invitations after a place in the order of their coming.
+/// Condition of the invitations after a position, oldest first.
 pub(super) fn later<Id: Into<Value>>((at, id): (Timestamp, Id)) -> Condition {
     Condition::any().add(invitation::Column::CreatedAt.gt(at)).add(
         Condition::all()
@@ -95,8 +96,8 @@ async fn inviters_of(
     Ok(found.await?.into_iter().map(|one| (one.id, one.login)).collect())
 }
 
-/// The login by which the actor may be invited; none: somebody else signed in with it since, or it
-/// is no login of GitHub's.
+/// The login that the actor can be invited by. `None` if another account has signed in with it
+/// since, or if it is not a GitHub login.
 async fn own_login(
     database: &impl ConnectionTrait,
     actor: &Actor,
@@ -109,11 +110,11 @@ async fn own_login(
     Ok(row.map(|row| row.login))
 }
 
-/// Accepts an invitation: from here on the actor is a member.
+/// Accepts an invitation, which makes the actor a member.
 ///
 /// # Errors
-/// `NotFound` if no such invitation waits for them, `LimitReached` for one more organization of
-/// their own than a person may own, `Forbidden` for a service key.
+/// `NotFound` without a pending invitation, `LimitReached` if the actor already owns as many
+/// organizations as a person may, `Forbidden` for a service key.
 pub async fn accept(
     services: &Services,
     actor: &Actor,
@@ -140,7 +141,7 @@ async fn accept_once(
         created_at: Set(services.clock.now()),
         invited_by: Set(row.invited_by),
     };
-    // Who is a member already, under another login before, stays what they are.
+    // Keeps the role of somebody who is a member already, having joined under another login.
     let key = [membership::Column::OrganizationId, membership::Column::UserId];
     membership::Entity::insert(member)
         .on_conflict(OnConflict::columns(key).do_nothing().to_owned())
@@ -155,10 +156,10 @@ async fn accept_once(
     Ok(transaction.commit().await?)
 }
 
-/// Declines an invitation. The organization learns that its login said no, nothing else.
+/// Declines an invitation. The organization learns that the login declined, and nothing else.
 ///
 /// # Errors
-/// `NotFound` if no such invitation waits for them, `Forbidden` for a service key.
+/// `NotFound` without a pending invitation, `Forbidden` for a service key.
 pub async fn decline(
     services: &Services,
     actor: &Actor,
@@ -180,8 +181,8 @@ async fn decline_once(
     Ok(transaction.commit().await?)
 }
 
-/// Takes the actor's invitation out of the table. Of several answers, and of a withdrawal, one
-/// finds it.
+/// Deletes and returns the actor's invitation. Of concurrent answers and a withdrawal, exactly one
+/// gets it.
 async fn take(
     services: &Services,
     actor: &Actor,
@@ -196,8 +197,7 @@ async fn take(
     Ok((begun, row))
 }
 
-/// A person's row, locked: of two writes that count what the person has, the second sees what the
-/// first did.
+/// Locks a person's row, so that concurrent writes that count what the person has see each other.
 pub(crate) async fn lock_person(
     transaction: &impl ConnectionTrait,
     person: UserId,

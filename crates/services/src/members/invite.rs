@@ -1,4 +1,4 @@
-//! Inviting people, and taking an invitation back: the organization's side.
+//! Invites people and withdraws invitations: the organization's side.
 
 use std::time::Duration;
 
@@ -26,16 +26,16 @@ use crate::scope::{self, Begun, allow};
 use crate::services::Services;
 use latchkey_store::entity::{invitation, invitation_time, membership, user};
 
-/// How long an invitation counts against who made it.
+/// How long an invitation counts against its sender's limit.
 pub(crate) const INVITATION_WINDOW: Duration = Duration::from_hours(1);
 
-/// Invites somebody, known here or not: nobody becomes a member without accepting. Nothing is said
-/// of who has the login.
+/// Invites a login, whether or not a user has it. Nobody becomes a member without accepting. The
+/// response does not reveal who has the login.
 ///
 /// # Errors
-/// `NotFound` for a stranger; `Forbidden` for viewers and members, and for admins who would make an
-/// owner; `Conflict` for who is a member or invited already, oneself included; `TooMany` beyond the
-/// invitations that a person makes in an hour; `Replay` and `IdempotencyMismatch`.
+/// `NotFound` if the actor is not a member; `Forbidden` for viewers and members, and for admins who
+/// invite an owner; `Conflict` if the login is a member or invited already, the actor's own
+/// included; `TooMany` beyond a person's invitations per hour; `Replay` and `IdempotencyMismatch`.
 pub async fn invite(
     services: &Services,
     actor: &Actor,
@@ -55,8 +55,8 @@ async fn invite_once(
 ) -> Result<Member, Error> {
     let permission = request.role.to_manage();
     let mut scope = scope::organization(services, actor, organization, permission).await?;
-    // The organization is locked: of two who invite the same login at once, one finds what the
-    // other did.
+    // Locks the organization, so that of two concurrent invitations of a login the second sees the
+    // first.
     let Begun { transaction, by, .. } = scope.begin(services, actor).await?;
     creates::check(&transaction, actor, idempotency, services.clock.now()).await?;
     if let Some(member) = member_of_login(&transaction, organization, &request.login).await? {
@@ -89,11 +89,11 @@ async fn invite_once(
     Ok(to_invited(&row))
 }
 
-/// Takes an invitation back. Of this and the person's answer at once, one happens.
+/// Withdraws an invitation. Of a concurrent withdrawal and answer, exactly one happens.
 ///
 /// # Errors
-/// `NotFound` for a stranger and for a login that is not invited; `Forbidden` for viewers and
-/// members, and for admins where an owner is invited.
+/// `NotFound` if the actor is not a member or the login is not invited; `Forbidden` for viewers and
+/// members, and for admins if an owner is invited.
 pub async fn withdraw(
     services: &Services,
     actor: &Actor,
@@ -122,12 +122,12 @@ async fn withdraw_once(
     Ok(transaction.commit().await?)
 }
 
-/// What happened to an invitation. Its login is all that the organization knows of whom it is for.
+/// Audit event of an invitation. The organization knows the invited person only by login.
 pub(super) fn event(action: AuditAction, login: &str, changes: Changes) -> Event<'_> {
     Event { action, kind: TargetKind::Member, id: login.to_owned(), name: login, changes }
 }
 
-/// The invitation of a login to an organization, which is locked by now.
+/// The invitation of a login to an organization. The caller has locked the organization.
 pub(super) async fn find(
     transaction: &impl ConnectionTrait,
     organization: OrganizationId,
@@ -140,13 +140,13 @@ pub(super) async fn find(
         .await?)
 }
 
-/// The invitations that are for a login, in whatever case.
+/// Condition of the invitations for a login, ignoring case.
 pub(super) fn is_for(login: &str) -> Expr {
     Expr::expr(Func::lower(Expr::col((invitation::Entity, invitation::Column::Login))))
         .eq(login.to_ascii_lowercase())
 }
 
-/// Whether an invitation waits for a login.
+/// Whether a login has a pending invitation.
 pub(crate) async fn is_invited(
     database: &impl ConnectionTrait,
     login: &str,
@@ -155,7 +155,7 @@ pub(crate) async fn is_invited(
     Ok(one.is_some())
 }
 
-/// The member whose login it is.
+/// The member with this login.
 async fn member_of_login(
     transaction: &impl ConnectionTrait,
     organization: OrganizationId,
@@ -173,8 +173,8 @@ async fn member_of_login(
     Ok(row.map(|row| row.user_id))
 }
 
-/// Counts an invitation of a person, or refuses it. Their row is locked, so that no two are counted
-/// at once.
+/// Counts an invitation against a person's limit, or refuses it. Locks their row, so that
+/// concurrent invitations are all counted.
 async fn count(
     services: &Services,
     transaction: &impl ConnectionTrait,

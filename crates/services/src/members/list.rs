@@ -1,4 +1,4 @@
-//! Reading who is a member, and who is invited.
+//! Lists members and invitations.
 
 use std::collections::HashMap;
 
@@ -19,14 +19,14 @@ use crate::scope::{self, OrganizationScope};
 use crate::services::Services;
 use latchkey_store::entity::{invitation, membership, session, user};
 
-/// A row of the list.
+/// A row of the combined list.
 enum MemberRow {
     Member(membership::Model),
     Invited(invitation::Model),
 }
 
 impl MemberRow {
-    /// Its place in the list.
+    /// Position in the list.
     fn place(&self) -> (Timestamp, Uuid) {
         match self {
             Self::Member(row) => (row.created_at, row.user_id.into()),
@@ -34,7 +34,7 @@ impl MemberRow {
         }
     }
 
-    /// The people that it names.
+    /// The users that the row refers to.
     fn people(&self) -> impl Iterator<Item = UserId> + use<> {
         let (person, inviter) = match self {
             Self::Member(row) => (Some(row.user_id), row.invited_by),
@@ -44,11 +44,11 @@ impl MemberRow {
     }
 }
 
-/// The members of an organization and who is invited, first come first. Of who is invited it tells
-/// the login alone.
+/// The members and invitations of an organization, oldest first. An invitation reveals only its
+/// login.
 ///
 /// # Errors
-/// `NotFound` for a stranger, `Invalid` for a foreign cursor.
+/// `NotFound` if the actor is not a member, `Invalid` for a malformed cursor.
 pub async fn list(
     services: &Services,
     actor: &Actor,
@@ -58,7 +58,7 @@ pub async fn list(
     let scope = scope::organization(services, actor, organization, Permission::Read).await?;
     let database = services.database.reader();
     let after = page.after_time()?;
-    // As many of each kind as fit on the page, so that the first of both together are among them.
+    // Reads a full page of each kind, so that the first rows of the merged list are among them.
     let mut rows = members(database, &scope, after, page.rows()).await?;
     rows.extend(invited(database, &scope, after, page.rows()).await?);
     rows.sort_by_key(MemberRow::place);
@@ -140,7 +140,7 @@ async fn invited(
     Ok(query.all(database).await?.into_iter().map(MemberRow::Invited).collect())
 }
 
-/// A member as the API shows them.
+/// Converts a membership to its API form.
 pub(super) fn to_member(row: &membership::Model, person: &user::Model) -> Member {
     Member {
         user_id: Some(row.user_id),
@@ -152,7 +152,7 @@ pub(super) fn to_member(row: &membership::Model, person: &user::Model) -> Member
     }
 }
 
-/// Somebody who is invited as the API shows them.
+/// Converts an invitation to its API form.
 pub(super) fn to_invited(row: &invitation::Model) -> Member {
     Member {
         user_id: None,
@@ -164,7 +164,7 @@ pub(super) fn to_invited(row: &invitation::Model) -> Member {
     }
 }
 
-/// The members, and who invited them or others.
+/// The members on the page, and the inviters of members and invitations.
 async fn people(
     database: &impl ConnectionTrait,
     rows: &[MemberRow],
@@ -174,7 +174,7 @@ async fn people(
     Ok(people.into_iter().map(|person| (person.id, person)).collect())
 }
 
-/// When each member was last seen, if they have a session that stands.
+/// When each member was last seen, if any of their sessions is still stored.
 async fn last_seen(
     services: &Services,
     rows: &[MemberRow],

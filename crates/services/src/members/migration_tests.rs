@@ -1,4 +1,4 @@
-//! What becomes of people who were invited before invitations had a table: nothing is lost.
+//! Migration of people who were invited before invitations had their own table: none is lost.
 
 use latchkey_domain::role::Role;
 use latchkey_migrations::{Migrator, MigratorTrait};

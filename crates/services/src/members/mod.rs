@@ -1,8 +1,8 @@
-//! Members of organizations, and people who are invited.
+//! Members of organizations, and invitations.
 //!
-//! Nobody becomes a member without accepting. Until then the organization has a login that it typed
-//! itself, and learns nothing of who answers to it. A member is a GitHub identity, never whoever
-//! has the login today.
+//! Nobody becomes a member without accepting. Until then the organization sees only the login that
+//! it entered, and learns nothing about the person behind it. A member is a GitHub identity, not
+//! whoever has the login today.
 
 mod answer;
 mod invite;

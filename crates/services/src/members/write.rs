@@ -1,4 +1,4 @@
-//! Changing and removing members.
+//! Updates and removes members.
 
 use latchkey_domain::api::{Member, MemberPatch};
 use latchkey_domain::audit::{AuditAction, TargetKind};
@@ -24,11 +24,11 @@ fn event(action: AuditAction, person: &user::Model, changes: Changes) -> Event<'
     Event { action, kind: TargetKind::Member, id, name: &person.login, changes }
 }
 
-/// Gives a member another role, effective with their next request.
+/// Changes a member's role, effective from their next request.
 ///
 /// # Errors
-/// `NotFound` for a stranger and for who is no member; `Forbidden` for viewers and members, and for
-/// admins where owners are concerned; `LastOwner`; `LimitReached` for who owns as many
+/// `NotFound` if the actor or the user is not a member; `Forbidden` for viewers and members, and
+/// for admins if an owner is involved; `LastOwner`; `LimitReached` if the user already owns as many
 /// organizations as a person may.
 pub async fn change(
     services: &Services,
@@ -49,7 +49,7 @@ async fn change_once(
 ) -> Result<Member, Error> {
     let permission = patch.role.to_manage();
     let mut scope = scope::organization(services, actor, organization, permission).await?;
-    // Of two who change members at once, the second sees what the first did.
+    // Locks the organization, so that concurrent changes of members see each other.
     let Begun { transaction, by, .. } = scope.begin(services, actor).await?;
     let (row, person) = find(&transaction, scope.id(), user).await?;
     let member = to_member(&row, &person);
@@ -73,11 +73,11 @@ async fn change_once(
     Ok(Member { role: patch.role, ..member })
 }
 
-/// Removes a member at once, or leaves the organization. The keys that they made keep working.
+/// Removes a member at once, or lets the actor leave. The keys that they created keep working.
 ///
 /// # Errors
-/// `NotFound` for a stranger and for who is no member; `Forbidden` for viewers and members who
-/// would remove somebody else, and for admins where owners are concerned; `LastOwner`.
+/// `NotFound` if the actor or the user is not a member; `Forbidden` for viewers and members who
+/// remove somebody else, and for admins if an owner is involved; `LastOwner`.
 pub async fn remove(
     services: &Services,
     actor: &Actor,
@@ -115,7 +115,7 @@ async fn remove_once(
     Ok(transaction.commit().await?)
 }
 
-/// A membership with its person. The organization is locked by now.
+/// A membership with its user. The caller has locked the organization.
 async fn find(
     transaction: &impl ConnectionTrait,
     organization: OrganizationId,
@@ -128,7 +128,7 @@ async fn find(
     Ok((row, person.ok_or(Error::corrupt("member"))?))
 }
 
-/// Refuses unless there is another owner. One who is invited is none yet.
+/// Refuses if there is no other owner. An invited owner does not count.
 async fn another_owner(
     transaction: &impl ConnectionTrait,
     except: &membership::Model,

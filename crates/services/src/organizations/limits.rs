@@ -1,5 +1,5 @@
-//! What an organization may use: its tier, and what an administrator of the instance made of it.
-//! Every number of a tier that is held against somebody comes from here.
+//! Effective limits of an organization: its tier with the overrides of an instance administrator.
+//! Every limit that comes from a tier is enforced by these values.
 
 use latchkey_domain::id::UserId;
 use latchkey_domain::role::Role;
@@ -10,7 +10,7 @@ use crate::error::Error;
 use crate::members::lock_person;
 use latchkey_store::entity::{membership, organization, project};
 
-/// Refuses one more project beyond the plan. The organization is locked by now.
+/// Refuses another project beyond the plan's limit. The caller has locked the organization.
 ///
 /// # Errors
 /// `LimitReached`.
@@ -31,7 +31,7 @@ pub(crate) async fn check_projects(
     )))
 }
 
-/// The projects of an organization.
+/// Number of projects of an organization.
 pub(super) async fn count_projects(
     database: &impl ConnectionTrait,
     organization: &organization::Model,
@@ -43,9 +43,8 @@ pub(super) async fn count_projects(
         .await?)
 }
 
-/// Refuses to make somebody an owner who owns as many organizations as a person may. `who_owns`
-/// begins the sentence. Their row is locked, so that of several at once each counts what the one
-/// before it did.
+/// Refuses another owned organization beyond a person's limit. `who_owns` starts the error message.
+/// Locks the person's row, so that concurrent changes see each other.
 ///
 /// # Errors
 /// `LimitReached`.
@@ -65,12 +64,12 @@ pub(crate) async fn check_owned(
     )))
 }
 
-/// The organizations that a person owns.
+/// Number of organizations that a person owns.
 pub(super) async fn count_owned(
     database: &impl ConnectionTrait,
     person: UserId,
 ) -> Result<u64, Error> {
-    // Deleting an organization deletes its memberships.
+    // Deleting an organization also deletes its memberships, so these need no filter.
     Ok(membership::Entity::find()
         .filter(membership::Column::UserId.eq(person))
         .filter(membership::Column::Role.eq(Role::Owner))

@@ -1,4 +1,4 @@
-//! Organizations, as their members see them: found, made, changed, deleted.
+//! Organizations as their members see them: list, create, update, delete.
 
 mod limits;
 mod plan_use;
@@ -42,10 +42,10 @@ impl From<OrganizationRow> for Organization {
     }
 }
 
-/// The organizations that the actor is a member of, newest first.
+/// The actor's organizations, newest first.
 ///
 /// # Errors
-/// `Invalid` for a foreign cursor.
+/// `Invalid` for a malformed cursor, `Forbidden` for a service key.
 pub async fn list(
     services: &Services,
     actor: &Actor,
@@ -60,7 +60,7 @@ pub async fn list(
     Ok(page.page(organizations, |last: &Organization| id_cursor(last.id)))
 }
 
-/// All of them: a person is in few.
+/// All of the actor's organizations, without pages: a person has few.
 pub(crate) async fn of_actor(
     services: &Services,
     actor: &Actor,
@@ -76,14 +76,14 @@ pub(crate) async fn of_actor(
 /// One organization.
 ///
 /// # Errors
-/// `NotFound` for a stranger.
+/// `NotFound` if the actor is not a member.
 pub async fn get(
     services: &Services,
     actor: &Actor,
     id: OrganizationId,
 ) -> Result<Organization, Error> {
     if actor.person().is_err() {
-        // A service key is told what its tenant may know.
+        // Gives a service key the error that fits its tenant.
         scope::organization(services, actor, id, Permission::Read).await?;
     }
     let row = joined(actor)?
@@ -95,7 +95,7 @@ pub async fn get(
     Ok(row.into())
 }
 
-/// Organizations with the actor's own membership: the tenant scope of every query here.
+/// Organizations joined with the actor's own membership: the tenant scope of every query here.
 fn joined(actor: &Actor) -> Result<Select<organization::Entity>, Error> {
     let user = actor.person()?.user();
     Ok(organization::Entity::find()

@@ -1,4 +1,4 @@
-//! What an organization's plan allows and how much of it is used, for the pages.
+//! Limits and use of an organization's plan, for the pages.
 
 use latchkey_domain::api::PlanUse;
 use latchkey_domain::id::OrganizationId;
@@ -13,10 +13,10 @@ use crate::scope;
 use crate::services::Services;
 use latchkey_store::entity::{invitation_time, organization};
 
-/// What the organization may use and what it uses, and where the actor's own limits stand.
+/// The plan's limits and their use, together with the actor's own limits.
 ///
 /// # Errors
-/// `NotFound` for a stranger.
+/// `NotFound` if the actor is not a member.
 pub async fn plan_use(
     services: &Services,
     actor: &Actor,

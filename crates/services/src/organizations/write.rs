@@ -1,4 +1,4 @@
-//! Making, changing and deleting organizations.
+//! Creates, updates and deletes organizations.
 
 use latchkey_domain::api::{Organization, OrganizationPatch, OrganizationRequest};
 use latchkey_domain::audit::{AuditAction, TargetKind};
@@ -24,11 +24,11 @@ use crate::services::Services;
 use latchkey_checker::KeyInvalidation;
 use latchkey_store::entity::{application, invitation, key, membership, organization, project};
 
-/// Makes an organization on the free tier that the actor owns. There is nothing in it yet.
+/// Creates an empty organization on the free tier, owned by the actor.
 ///
 /// # Errors
-/// `Forbidden` for a service key, `LimitReached` for who owns as many as a person may, `Replay` and
-/// `IdempotencyMismatch`.
+/// `Forbidden` for a service key, `LimitReached` if the actor already owns as many as a person may,
+/// `Replay` and `IdempotencyMismatch`.
 pub async fn create(
     services: &Services,
     actor: &Actor,
@@ -63,7 +63,7 @@ async fn create_once(
     Ok(made)
 }
 
-/// The event of an organization's beginning or end.
+/// Audit event of a create or delete.
 fn event(organization: &Organization, action: AuditAction) -> Event<'_> {
     Event {
         action,
@@ -74,7 +74,6 @@ fn event(organization: &Organization, action: AuditAction) -> Event<'_> {
     }
 }
 
-/// Inserts an organization with its owner.
 pub(crate) async fn insert(
     services: &Services,
     database: &impl ConnectionTrait,
@@ -109,7 +108,7 @@ pub(crate) async fn insert(
     })
 }
 
-/// An organization, locked until the transaction ends (SQLite has a single writer anyway).
+/// Locks an organization until the transaction ends. SQLite has a single writer anyway.
 ///
 /// # Errors
 /// `NotFound` if it was deleted.
@@ -125,13 +124,13 @@ pub(crate) async fn lock(
         .ok_or(Error::NotFound)
 }
 
-/// Renames an organization, puts it on another tier, or overrides numbers of its tier. When this
-/// returns, every check and every create goes by it. Lowering a limit revokes nothing; it only
-/// refuses what is new.
+/// Renames an organization, changes its tier, or overrides limits of its tier. When this returns,
+/// every check and every create applies the new values. A lower limit revokes nothing; it only
+/// refuses new resources.
 ///
 /// # Errors
-/// `NotFound` for a stranger; `Forbidden`: names are for owners and admins, tiers and their
-/// overrides for the instance's administrators, whichever organization it is.
+/// `NotFound` if the actor is not a member. `Forbidden`: owners and admins may rename; only
+/// instance administrators may change the tier and its overrides, in any organization.
 pub async fn change(
     services: &Services,
     actor: &Actor,
@@ -172,7 +171,7 @@ async fn change_once(
         audit::record(services, &transaction, id, &by, event).await?;
     }
     let own = membership::Entity::find_by_id((id, actor.author())).one(&transaction).await?;
-    // A key's record holds its organization's plan.
+    // Cached key records include their organization's plan.
     let changed = if plan == before { KeyInvalidation::keys([]) } else { KeyInvalidation::All };
     changed.commit_and_invalidate(&services.checker, transaction).await?;
     Ok(Organization {
@@ -184,19 +183,20 @@ async fn change_once(
     })
 }
 
-/// Whose part of a patch is whose. None: an administrator of the instance needs no membership.
+/// Checks who may apply which part of a patch. `None`: the actor is an instance administrator and
+/// needs no membership.
 async fn may_change(
     services: &Services,
     actor: &Actor,
     id: OrganizationId,
     patch: &OrganizationPatch,
 ) -> Result<Option<OrganizationScope>, Error> {
-    // A service key is told what its tenant may know.
+    // A service key is never an administrator, and gets the error that fits its tenant below.
     let administrator = actor.person().is_ok_and(Person::is_administrator);
     let plan = patch.tier.is_some() || patch.tier_overrides.is_some();
     let mut scope = None;
     if !plan || patch.name.is_some() || !administrator {
-        // Whose organization it is not learns no more than that it is not theirs.
+        // A stranger gets `NotFound` here and so learns nothing about the organization.
         let needed = if plan && patch.name.is_none() {
             Permission::Read
         } else {
@@ -228,7 +228,7 @@ fn override_changes(before: TierOverrides, after: TierOverrides) -> Changes {
         .field("telemetry_bytes", before.telemetry_bytes, after.telemetry_bytes)
 }
 
-/// An administrator of the instance may be a member of none of it.
+/// Without a scope, because an instance administrator need not be a member.
 async fn begin_as_administrator(
     services: &Services,
     actor: &Actor,
@@ -239,11 +239,11 @@ async fn begin_as_administrator(
     Ok(Begun { transaction, by, within })
 }
 
-/// Deletes an organization with its projects and applications, and revokes their keys, all in one
-/// transaction. When this returns, no check admits any of them.
+/// Deletes an organization with its projects and applications, and revokes their keys, in one
+/// transaction. When this returns, no check admits any of those keys.
 ///
 /// # Errors
-/// `NotFound` for a stranger, `Forbidden` for everybody but owners.
+/// `NotFound` if the actor is not a member, `Forbidden` for everyone but owners.
 pub async fn delete(services: &Services, actor: &Actor, id: OrganizationId) -> Result<(), Error> {
     retried(services, || delete_once(services, actor, id)).await
 }
@@ -254,7 +254,8 @@ async fn delete_once(services: &Services, actor: &Actor, id: OrganizationId) -> 
     let Begun { transaction, by, within: row } = scope.begin_for_all(services, actor).await?;
     let now = services.clock.now();
     let projects = lock_projects(&transaction, id).await?;
-    // Keys that are being made meanwhile are either done by now and revoked, or find no project.
+    // A concurrent create of a key has either committed, and the key is revoked here, or it will
+    // find no project.
     let of_these = key::Column::ProjectId.is_in(projects.iter().copied());
     let digests = revoke_where(&transaction, of_these, now).await?;
     application::Entity::update_many()
@@ -300,7 +301,7 @@ async fn lock_projects(
         .column(project::Column::Id)
         .filter(project::Column::OrganizationId.eq(id))
         .filter(project::Column::DeletedAt.is_null())
-        // Always in the same order, or two who lock several wait for each other.
+        // Always in the same order, so that transactions that lock several projects can't deadlock.
         .order_by_asc(project::Column::Id)
         .lock(LockType::NoKeyUpdate)
         .into_tuple()

@@ -1,4 +1,4 @@
-//! Projects: what keys belong to.
+//! Projects, which own keys.
 
 mod write;
 
@@ -38,7 +38,7 @@ struct ProjectListRow {
 /// The projects of an organization, newest first.
 ///
 /// # Errors
-/// `NotFound` for a stranger, `Invalid` for a foreign cursor.
+/// `NotFound` if the actor is not a member, `Invalid` for a malformed cursor.
 pub async fn list(
     services: &Services,
     actor: &Actor,
@@ -68,13 +68,13 @@ pub async fn list(
 /// One project.
 ///
 /// # Errors
-/// `NotFound` for a stranger.
+/// `NotFound` if the actor has no access.
 pub async fn get(services: &Services, actor: &Actor, id: ProjectId) -> Result<Project, Error> {
     let scope = scope::project(services, actor, id, Permission::Read).await?;
     in_scope(services, &scope).await
 }
 
-/// The project that a scope is for.
+/// The project of a scope.
 pub(crate) async fn in_scope(
     services: &Services,
     scope: &scope::ProjectScope,

@@ -1,4 +1,4 @@
-//! Making, changing and deleting projects.
+//! Creates, updates and deletes projects.
 
 use latchkey_domain::api::{Project, ProjectPatch, ProjectRequest};
 use latchkey_domain::audit::{AuditAction, TargetKind};
@@ -22,11 +22,11 @@ use crate::services::Services;
 use latchkey_checker::KeyInvalidation;
 use latchkey_store::entity::{application, key, project};
 
-/// Makes a project in an organization.
+/// Creates a project in an organization.
 ///
 /// # Errors
-/// `NotFound` for a stranger, `Forbidden` for viewers and members, `LimitReached` beyond the plan,
-/// `Replay` and `IdempotencyMismatch`.
+/// `NotFound` if the actor is not a member, `Forbidden` for viewers and members, `LimitReached`
+/// beyond the plan, `Replay` and `IdempotencyMismatch`.
 pub async fn create(
     services: &Services,
     actor: &Actor,
@@ -47,7 +47,7 @@ async fn create_once(
 ) -> Result<Project, Error> {
     let permission = Permission::ProjectsWrite;
     let mut scope = scope::organization(services, actor, organization, permission).await?;
-    // The organization is locked: it can't be deleted while this is made in it.
+    // Locks the organization, so it can't be deleted before the project is inserted.
     let Begun { transaction, by, within } = scope.begin(services, actor).await?;
     let now = services.clock.now();
     creates::check(&transaction, actor, idempotency, now).await?;
@@ -81,8 +81,8 @@ pub(crate) async fn insert(
     Ok(id)
 }
 
-/// Locks a project until the transaction ends, so that of several changes at once each counts what
-/// the one before it did (SQLite has a single writer anyway).
+/// Locks a project until the transaction ends, so that concurrent changes that count its resources
+/// see each other. SQLite has a single writer anyway.
 ///
 /// # Errors
 /// `NotFound` if it was deleted.
@@ -102,10 +102,10 @@ fn event(id: ProjectId, action: AuditAction, name: &str, changes: Changes) -> Ev
     Event { action, kind: TargetKind::Project, id: id.to_string(), name, changes }
 }
 
-/// Changes a project's name or key prefix. The keys that there are stay as they are.
+/// Updates a project's name or key prefix. Existing keys stay as they are.
 ///
 /// # Errors
-/// `NotFound` for a stranger, `Forbidden` for viewers and members.
+/// `NotFound` if the actor has no access, `Forbidden` for viewers and members.
 pub async fn change(
     services: &Services,
     actor: &Actor,
@@ -141,11 +141,11 @@ async fn change_once(
     super::in_scope(services, &scope).await
 }
 
-/// Deletes a project with its applications, and revokes its keys, all in one transaction. When this
-/// returns, no check admits any of them.
+/// Deletes a project with its applications, and revokes its keys, in one transaction. When this
+/// returns, no check admits any of those keys.
 ///
 /// # Errors
-/// `NotFound` for a stranger, `Forbidden` for viewers and members.
+/// `NotFound` if the actor has no access, `Forbidden` for viewers and members.
 pub async fn delete(services: &Services, actor: &Actor, id: ProjectId) -> Result<(), Error> {
     retried(services, || delete_once(services, actor, id)).await
 }
@@ -154,7 +154,8 @@ async fn delete_once(services: &Services, actor: &Actor, id: ProjectId) -> Resul
     let mut scope = scope::project(services, actor, id, Permission::ProjectsWrite).await?;
     let Begun { transaction, by, within: row } = scope.begin(services, actor).await?;
     let now = services.clock.now();
-    // Keys that are being made meanwhile are either done by now and revoked, or find no project.
+    // A concurrent create of a key has either committed, and the key is revoked here, or it will
+    // find no project.
     let revoked = revoke_where(&transaction, key::Column::ProjectId.eq(row.id), now).await?;
     application::Entity::update_many()
         .col_expr(application::Column::DeletedAt, Expr::value(now))

@@ -141,7 +141,6 @@ async fn delete<E: Received>(transaction: &DatabaseTransaction, which: Expr) -> 
     Ok(deleted)
 }
 
-/// As `delete`, by ids.
 pub(super) async fn delete_by_id<E: Received>(
     transaction: &DatabaseTransaction,
     ids: impl IntoIterator<Item = Uuid>,

@@ -1,4 +1,4 @@
-//! The last 24 hours of many keys at once, for the lines of a list.
+//! Activity of many keys in the last 24 hours, for the rows of a list.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -17,15 +17,15 @@ use crate::services::Services;
 use latchkey_checker::usage::Resolution;
 use latchkey_store::entity::key_usage;
 
-/// The most keys of one answer: two pages of a list.
+/// Maximum number of keys per request: two pages of a list.
 const MOST_KEYS: usize = 100;
 const HOUR: Duration = Duration::from_hours(1);
 
-/// What keys of a project were used for, hour by hour. Keys that were not used, and keys of others,
-/// are left out.
+/// Requests of a project's keys, hour by hour. Unused keys, and keys of other projects, are left
+/// out.
 ///
 /// # Errors
-/// `NotFound` for a stranger, `Invalid` for more than 100 keys.
+/// `NotFound` if the actor has no access, `Invalid` for more than 100 keys.
 pub async fn of_keys(
     services: &Services,
     actor: &Actor,
@@ -69,7 +69,7 @@ pub async fn of_keys(
     Ok(activity.collect())
 }
 
-/// An answer that is being put together.
+/// A response under construction.
 struct Day {
     start: Timestamp,
     keys: BTreeMap<KeyId, [HourOfUse; 24]>,

@@ -1,5 +1,5 @@
-//! Reads what keys were used for, for charts and the month's quota, and deletes what is old. The
-//! checker counts and writes it (`latchkey_checker::usage`).
+//! Reads the usage of keys for charts and the monthly quota, and deletes what is past its
+//! retention. The checker counts and writes it (`latchkey_checker::usage`).
 
 mod activity;
 mod month;

@@ -1,4 +1,4 @@
-//! A project's month, for the pages: how much of its plan's quota is used.
+//! A project's use of the monthly quota, for the pages.
 
 use latchkey_domain::api::QuotaState;
 use latchkey_domain::id::ProjectId;
@@ -11,10 +11,10 @@ use crate::scope;
 use crate::services::Services;
 use latchkey_store::entity::organization;
 
-/// The live requests of the running month of a project, and what its plan allows.
+/// Live requests of a project in the current month, and the plan's quota.
 ///
 /// # Errors
-/// `NotFound` for a stranger.
+/// `NotFound` if the actor has no access.
 pub async fn of_month(
     services: &Services,
     actor: &Actor,

@@ -1,4 +1,4 @@
-//! Use is kept as long as it is charted, and no longer.
+//! Deletes usage that no chart shows any more.
 
 use std::time::Duration;
 
@@ -11,13 +11,13 @@ use crate::services::Services;
 use latchkey_checker::usage::Resolution;
 use latchkey_store::entity::{budget, denial, key_usage, project_usage};
 
-/// How long after its period began a budget's row is kept. The longest period is a month; the rest
-/// is for a clock that is set ahead, which must not free what is used.
+/// Retention of a budget's row, counted from the start of its period. The longest period is a
+/// month. The rest is a margin for a clock that runs ahead, which must not reset a budget in use.
 const BUDGETS_KEPT: Duration = Duration::from_hours(62 * 24);
 
-/// Deletes sums that are older than their resolution's retention, denials that no range reaches,
-/// and budgets of periods that are long over. Run it often: one run deletes a bounded number of
-/// rows, in small batches, and nodes that run it at once share the work.
+/// Deletes sums past their resolution's retention, denials beyond the longest range, and budgets of
+/// long-past periods. Run it often: each run deletes a bounded number of rows in small batches, and
+/// concurrent runs of several nodes share the work.
 ///
 /// # Errors
 /// The database fails.
@@ -32,7 +32,7 @@ pub async fn purge(services: &Services) -> Result<(), Error> {
         deleted += telemetry.delete_some::<key_usage::Entity>(is_old.clone()).await?;
         deleted += telemetry.delete_some::<project_usage::Entity>(is_old).await?;
     }
-    // Their ids begin with their time.
+    // Denial ids start with their time.
     let oldest = DenialId::new(UsageRange::Month.start(now), [0; 10]);
     let is_old = Expr::col(denial::Column::Id).lt(oldest);
     deleted += telemetry.delete_some::<denial::Entity>(is_old).await?;

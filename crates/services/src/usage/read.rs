@@ -1,4 +1,4 @@
-//! Reading what was used: the sums that fit the range, and what this process has not written yet.
+//! Reads usage: the stored sums of a range, plus what this process has not flushed yet.
 
 use latchkey_domain::api::{LastUsed, RecentDenial, Usage};
 use latchkey_domain::id::{DenialId, KeyId, ProjectId};
@@ -23,10 +23,10 @@ use latchkey_checker::usage::Resolution;
 use latchkey_checker::usage::pending::{Counts, DENIALS_PER_KEY, PendingUsage};
 use latchkey_store::entity::{denial, key, key_usage, project_usage};
 
-/// The use of one key.
+/// The usage of one key.
 ///
 /// # Errors
-/// `NotFound` for a stranger.
+/// `NotFound` if the actor has no access.
 pub async fn of_key(
     services: &Services,
     actor: &Actor,
@@ -52,11 +52,11 @@ pub async fn of_key(
     Ok(chart.finish())
 }
 
-/// The use of a project's keys together, of one environment or of both. Service keys are left out:
-/// what they ask for is not what the project's customers do.
+/// The combined usage of a project's keys, in one environment or both. Service keys are left out:
+/// their requests are not those of the project's customers.
 ///
 /// # Errors
-/// `NotFound` for a stranger.
+/// `NotFound` if the actor has no access.
 pub async fn of_project(
     services: &Services,
     actor: &Actor,
@@ -67,7 +67,7 @@ pub async fn of_project(
     let scope = scope::project(services, actor, id, Permission::UsageRead).await?;
     let mut chart = Chart::new(services, range);
     let _whole = services.checker.usage.hold().await;
-    // As the index of keys by last use has it.
+    // The same expression as in the index of keys by last use.
     let last_use =
         Expr::expr(Func::coalesce([Expr::col(key::Column::LastUsedAt), Expr::cust("0")]));
     let last_use: Option<(Option<Timestamp>, Option<String>)> = key::Entity::find()
@@ -126,8 +126,8 @@ struct Sum {
     rejected_items: i64,
 }
 
-/// The sums of a range by bucket and outcome. The database adds them up: what it sends is what is
-/// shown.
+/// Sums by bucket and outcome. The database aggregates them, so it returns only what the chart
+/// shows.
 fn summed<E: EntityTrait>(rows: Select<E>, range: UsageRange, start: Timestamp) -> Select<E> {
     let width = i64::try_from(range.bucket().as_millis()).unwrap_or(i64::MAX);
     let sum = |column: &'static str| Expr::col(column).sum().cast_as("bigint");
@@ -145,7 +145,7 @@ fn summed<E: EntityTrait>(rows: Select<E>, range: UsageRange, start: Timestamp) 
         .group_by(Expr::col("outcome"))
 }
 
-/// An answer that is being put together.
+/// A response under construction.
 struct Chart {
     usage: Usage,
     now: Timestamp,
@@ -186,7 +186,7 @@ impl Chart {
         services: &Services,
         denials: Select<denial::Entity>,
     ) -> Result<(), Error> {
-        // Their ids begin with their time.
+        // Denial ids start with their time.
         let earliest = DenialId::new(self.start, [0; 10]);
         let rows = denials
             .filter(denial::Column::Id.gte(earliest))
@@ -233,7 +233,7 @@ impl Chart {
     }
 
     fn finish(mut self) -> Usage {
-        // Stable: of one instant, what is newer was added first.
+        // A stable sort: of equal times, the newer entry was added first.
         self.usage.denials.sort_by_key(|denial| std::cmp::Reverse(denial.at));
         self.usage.denials.truncate(DENIALS_PER_KEY);
         self.usage

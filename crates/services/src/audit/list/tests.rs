@@ -1,4 +1,4 @@
-//! What reading a long log costs, on both databases. What it answers is tested over HTTP.
+//! Cost of reading a long log, on both databases. The contents are tested over HTTP.
 
 use latchkey_domain::api::PageLimit;
 use sea_orm::{ConnectionTrait, DbBackend, QuerySelect};
@@ -8,7 +8,7 @@ use super::*;
 use latchkey_store::database::Database;
 use latchkey_test_database as test_database;
 
-/// Of each of two organizations.
+/// Events in each of two organizations.
 const EVENTS: u32 = 100_000;
 const ACTOR: &str = "usr_01kc3f1m6ze1tvyqnz0rg5bqf3";
 
@@ -16,7 +16,7 @@ fn organization(number: u8) -> OrganizationId {
     Uuid::from_u128(u128::from(number)).into()
 }
 
-/// Ten actors and four actions, one after the other, in rows that the database makes itself.
+/// Inserts rows that cycle through ten actors and four actions. The database generates them.
 async fn fill(database: &Database) {
     let sqlite = database.writer().get_database_backend() == DbBackend::Sqlite;
     for number in 1..=2 {

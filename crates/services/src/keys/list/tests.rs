@@ -1,4 +1,4 @@
-//! What a list of keys costs, on both databases. What it answers is tested over HTTP.
+//! Cost of a list of keys, on both databases. The contents are tested over HTTP.
 
 use latchkey_domain::api::PageLimit;
 use latchkey_domain::id::UserId;
@@ -19,7 +19,7 @@ fn project(number: u8) -> ProjectId {
     ProjectId::new(now(), [number; 10])
 }
 
-/// 50,000 keys of one project beside as many of another, in rows that the database makes itself.
+/// Inserts 50,000 keys in each of two projects. The database generates them.
 async fn fill(database: &Database) {
     let hex = |id: uuid::Uuid| id.simple().to_string();
     let owner = UserId::new(now(), [9; 10]).into();
@@ -40,7 +40,7 @@ async fn fill(database: &Database) {
              VALUES ({project}, {}, 'p', 'lk', 0)",
             id(&hex(organization))
         ));
-        // UUIDs in the order of their number; digests of 32 bytes.
+        // UUIDs in the order of their number, and digests of 32 bytes.
         let (key, digest, series) = if sqlite {
             (
                 format!("unhex(printf('{number:02x}%030x', n))"),
@@ -74,7 +74,7 @@ async fn fifty_of_fifty_thousand_keys_are_one_indexed_query(database: Database) 
     let scope = ProjectScope::for_test(project(1));
     let filters = [
         (KeyFilter::default(), ["keys_by_creation", "keys_by_creation"]),
-        // All of them are API keys here: either serves.
+        // All keys here are API keys, so either index serves.
         (
             KeyFilter { kind: Some(KeyKind::Api), ..KeyFilter::default() },
             ["keys_by_kind", "keys_by_creation"],
@@ -117,7 +117,7 @@ async fn page_of_fifty_thousand_keys_is_one_indexed_postgres_query() {
 
 const FOLDING: &str = "m20261129_000032_fold_search";
 
-/// Names that searches did not find, or only as they were written.
+/// Names that searches missed before the migration, or found only in their exact spelling.
 async fn keys_from_before_are_found_in_every_alphabet(url: &str) {
     let database = sea_orm::Database::connect(url).await.unwrap();
     let before = Migrator::migrations().iter().position(|one| one.name() == FOLDING).unwrap();

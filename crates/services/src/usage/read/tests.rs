@@ -1,4 +1,4 @@
-//! What reading costs, on both databases. What it answers is tested over HTTP.
+//! Cost of reading usage, on both databases. The contents are tested over HTTP.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use super::*;
 use latchkey_store::database::Database;
 use latchkey_test_database as test_database;
 
-/// A month of a key that is used day and night with several outcomes, beside the keys of others.
+/// A month of a key in constant use with several outcomes, beside the keys of others.
 const OUTCOMES: [Outcome; 4] =
     [Outcome::Valid, Outcome::RateLimited, Outcome::WrongScope, Outcome::QuotaExceeded];
 const NEIGHBOURS: u8 = 4;
@@ -75,7 +75,7 @@ async fn month_of_ten_million_requests_reads_few_rows(database: Database) {
         assert!(plan.contains("key_usage_pkey"), "{plan}");
         assert!(test_database::rows_read(&plan, "key_usage") < 1_000, "{plan}");
     } else {
-        // The range of one primary key, so what it finds is all that it reads.
+        // A range of the primary key, so the query reads only the rows that it returns.
         let plan = test_database::plan(database.telemetry().reader(), query).await;
         let search = "USING PRIMARY KEY (key_id=? AND resolution=? AND start>?)";
         assert!(plan.contains(search), "{plan}");
