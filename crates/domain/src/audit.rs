@@ -1,4 +1,4 @@
-//! What an audit log records: who did what to which thing.
+//! Events of an audit log: actor, action and target.
 
 use serde::{Deserialize, Deserializer, Serialize};
 
@@ -41,72 +41,72 @@ macro_rules! actions {
 }
 
 actions! {
-    /// A key was made.
+    /// A key was created.
     KeyCreated = "key.created", "Created key";
-    /// A key's name, limits or expiry changed.
+    /// A key's name, limits or expiry were updated.
     KeyChanged = "key.changed", "Changed key";
-    /// A key got a new secret.
+    /// A key's secret was rotated.
     KeyRotated = "key.rotated", "Rotated key";
-    /// The secret before a rotation was stopped before its time.
+    /// The grace period of a key's previous secret was ended early.
     KeyGraceEnded = "key.grace_ended", "Ended grace period";
     /// A key was revoked.
     KeyRevoked = "key.revoked", "Revoked key";
-    /// A key was hidden from lists.
+    /// A key was archived, which hides it from lists.
     KeyArchived = "key.archived", "Archived key";
-    /// A key was shown in lists again.
+    /// A key was restored from the archive.
     KeyUnarchived = "key.unarchived", "Restored key";
-    /// An application was made.
+    /// An application was created.
     ApplicationCreated = "application.created", "Created application";
-    /// An application's name, description or environment changed.
+    /// An application's name, description or environment was updated.
     ApplicationChanged = "application.changed", "Changed application";
-    /// An application was deleted, and its keys revoked.
+    /// An application was deleted and its keys were revoked.
     ApplicationDeleted = "application.deleted", "Deleted application";
-    /// A project was made.
+    /// A project was created.
     ProjectCreated = "project.created", "Created project";
-    /// A project's name or key prefix changed.
+    /// A project's name or key prefix was updated.
     ProjectChanged = "project.changed", "Changed project";
-    /// A project was deleted, and its keys revoked.
+    /// A project was deleted and its keys were revoked.
     ProjectDeleted = "project.deleted", "Deleted project";
-    /// The organization was made.
+    /// The organization was created.
     OrganizationCreated = "organization.created", "Created organization";
-    /// The organization's name changed.
+    /// The organization was renamed.
     OrganizationChanged = "organization.changed", "Changed organization";
-    /// The organization was put on another tier.
+    /// The organization's tier was changed.
     TierChanged = "organization.tier_changed", "Changed plan";
-    /// Numbers of the organization's tier were overridden for it, or are the tier's again.
+    /// Overrides of the tier's limits were set or removed.
     LimitsChanged = "organization.limits_changed", "Changed plan limits";
-    /// The organization was deleted, and its keys revoked.
+    /// The organization was deleted and its keys were revoked.
     OrganizationDeleted = "organization.deleted", "Deleted organization";
     /// A user was invited to the organization.
     MemberInvited = "member.invited", "Invited member";
-    /// Somebody was added without being asked, as long as that was possible.
+    /// A user was added without an invitation. No longer written.
     MemberAdded = "member.added", "Added member";
-    /// Somebody who was invited accepted.
+    /// A user accepted an invitation.
     MemberJoined = "member.joined", "Joined";
-    /// Somebody who was invited declined.
+    /// A user declined an invitation.
     InvitationDeclined = "member.invitation_declined", "Declined invitation";
     /// A member's role changed.
     MemberRoleChanged = "member.role_changed", "Changed role";
-    /// A member was removed, or left.
+    /// A member was removed or left.
     MemberRemoved = "member.removed", "Removed member";
     /// An invitation was withdrawn.
     InvitationWithdrawn = "member.invitation_withdrawn", "Withdrew invitation";
-    /// A member signed in. Written until people had a log of their own, as the next two.
+    /// A member signed in. No longer written, like the next two: users have a log of their own now.
     SessionCreated = "session.created", "Signed in";
-    /// A member signed out, or ended a session of theirs.
+    /// A member signed out or ended another of their sessions.
     SessionEnded = "session.ended", "The session has ended";
-    /// A used refresh token of a member came back, and its session was ended.
+    /// A member's refresh token was used twice, and its session was ended.
     SessionReuseDetected = "session.reuse_detected", "Refresh token reused";
 }
 
 impl AuditAction {
-    /// The action of that code.
+    /// The action with this code.
     pub fn from_code(code: &str) -> Option<Self> {
         Self::ALL.iter().copied().find(|action| action.as_str() == code)
     }
 }
 
-/// By hand, because the derive does not see names that a macro gives.
+/// Implemented by hand: the derive does not see names that a macro generates.
 #[cfg(feature = "openapi")]
 impl utoipa::PartialSchema for AuditAction {
     fn schema() -> utoipa::openapi::RefOr<utoipa::openapi::schema::Schema> {
@@ -133,14 +133,14 @@ macro_rules! kinds {
         }
 
         impl $type {
-            /// As it stands in JSON and in the database.
+            /// The name in JSON and in the database.
             pub const fn as_str(self) -> &'static str {
                 match self {
                     $(Self::$name => $code,)*
                 }
             }
 
-            /// The kind of that name.
+            /// The inverse of `as_str`.
             pub fn from_name(name: &str) -> Option<Self> {
                 [$(Self::$name),*].into_iter().find(|kind| kind.as_str() == name)
             }
@@ -183,7 +183,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_action_has_a_code_of_its_own() {
+    fn action_codes_are_unique() {
         for action in AuditAction::ALL {
             assert_eq!(AuditAction::from_code(action.as_str()), Some(*action));
             let json = serde_json::to_value(action).unwrap();

@@ -1,8 +1,8 @@
-//! How the database stores the domain's types, so that a row of it holds them.
+//! Stores the domain's types in database columns.
 //!
-//! Each type names the plainer one that its column has, how it becomes that one, and how it is read
-//! back. A value that the type refuses is an error of the read: it says [`ImpossibleValue`], which
-//! the database crate tells from errors of the database itself.
+//! Each type declares the plain type of its column, its conversion to it and its conversion back.
+//! If a stored value is not valid for the type, the read fails with [`ImpossibleValue`], which the
+//! database crate distinguishes from errors of the database itself.
 
 use std::sync::Arc;
 
@@ -33,24 +33,24 @@ use crate::time::Timestamp;
 pub struct ImpossibleValue(pub &'static str);
 
 impl ImpossibleValue {
-    /// The error of reading such a column.
+    /// The error of a read that finds this value.
     pub fn to_error(self) -> DbErr {
         DbErr::TryIntoErr { from: "column", into: self.0, source: Arc::new(self) }
     }
 }
 
-/// A type that a column can have.
+/// A type that can be stored in a column.
 trait Column: Sized {
     /// What the database stores.
     type Stored: Into<Value> + TryGetable + sea_query::ValueType + Nullable;
-    /// What an impossible value is called in the log.
+    /// Name of the type in logged errors.
     const NAME: &'static str;
 
     fn store(self) -> Self::Stored;
     fn restore(stored: Self::Stored) -> Option<Self>;
 }
 
-/// Implements SeaORM's traits of a column's type by [`Column`].
+/// Implements SeaORM's traits for a type that implements [`Column`].
 macro_rules! value_traits {
     ($type:ty $(, $($generics:tt)+)?) => {
         impl$(<$($generics)+>)? From<$type> for Value {
@@ -92,7 +92,7 @@ macro_rules! value_traits {
             }
         }
 
-        /// A primary key may have this column; the database numbers none of ours.
+        /// SeaORM requires this of a primary key. None of ours are numbered by the database.
         impl$(<$($generics)+>)? TryFromU64 for $type {
             fn try_from_u64(_: u64) -> Result<Self, DbErr> {
                 Err(DbErr::ConvertFromU64(stringify!($type)))
@@ -101,7 +101,7 @@ macro_rules! value_traits {
     };
 }
 
-/// Ids: 16 bytes, which SQLite stores as they are and PostgreSQL as its `uuid`.
+/// Ids: 16 bytes, as a blob in SQLite and as `uuid` in PostgreSQL.
 macro_rules! ids {
     ($($type:ty = $name:literal,)*) => {$(
         impl Column for $type {
@@ -135,7 +135,7 @@ ids! {
     AuditEventId = "audit event ID",
 }
 
-/// Words of a fixed list: the text that `as_str` gives.
+/// Enums, stored as the text that `as_str` returns.
 macro_rules! words {
     ($($type:ty = $name:literal, $from_name:ident;)*) => {$(
         impl Column for $type {
@@ -169,7 +169,7 @@ words! {
     Tier = "tier", from_name;
 }
 
-/// Texts of a certain form.
+/// Validated text.
 macro_rules! texts {
     ($($type:ty = $name:literal,)*) => {$(
         impl Column for $type {
@@ -194,7 +194,7 @@ texts! {
     KeyPrefix = "key prefix",
 }
 
-/// Its 32 bytes.
+/// The 32 bytes of the digest.
 impl Column for KeyDigest {
     type Stored = Vec<u8>;
     const NAME: &'static str = "digest";
@@ -210,7 +210,7 @@ impl Column for KeyDigest {
 
 value_traits!(KeyDigest);
 
-/// Milliseconds since the Unix epoch, which both databases order alike.
+/// Milliseconds since the Unix epoch, which both databases sort alike.
 impl Column for Timestamp {
     type Stored = i64;
     const NAME: &'static str = "time";
@@ -297,7 +297,7 @@ mod tests {
     }
 
     #[test]
-    fn columns_store_the_same_bytes_as_ever() {
+    fn columns_keep_their_stored_format() {
         let uuid = Uuid::from_u128(0x0189_0a5d_ac96_774b_bcce_b302_099a_8057);
         assert_stored(&KeyId::from(uuid), uuid);
         assert_stored(&Timestamp::from_millis(-1), -1_i64);
@@ -315,7 +315,7 @@ mod tests {
     }
 
     #[test]
-    fn every_word_is_read_back() {
+    fn enum_words_round_trip() {
         fn check<T>(all: &[T])
         where
             T: Into<Value> + sea_query::ValueType + Copy + PartialEq + Debug,

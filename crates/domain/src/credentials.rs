@@ -1,23 +1,23 @@
-//! How callers say who they are.
+//! Credentials of a request.
 
 use crate::secret::{MalformedSecret, PresentedKey};
 
-/// The token of an `Authorization` header of the `Bearer` scheme (RFC 6750), whose name ignores
-/// case.
+/// The token of an `Authorization` header with the `Bearer` scheme (RFC 6750), whose name is
+/// case-insensitive.
 pub fn bearer(header: &str) -> Option<&str> {
     let (scheme, token) = header.split_once(' ')?;
     scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
 }
 
-/// A request has two different keys.
+/// A request contains two different keys.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("The request contains two different keys. Send only one.")]
 pub struct TwoKeys;
 
-/// Which of two credentials counts: the one that alone has the form of our keys, else the first.
+/// Selects one of two credentials: the only one that has the form of our keys, else the first.
 ///
 /// # Errors
-/// Both have it, and they are not the same.
+/// Both have that form and differ.
 pub fn counting<'a>(
     first: Option<&'a str>,
     other: Option<&'a str>,
@@ -36,7 +36,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn of_two_credentials_the_key_counts() {
+    fn key_is_selected_from_two_credentials() {
         let key = "lk_live_000000000000000000000000000000004cjNQE";
         let mistyped = "lk_live_000000000000000000000000000000004cjNQF";
         let other = "eyJ.eyJ.x";
@@ -51,7 +51,7 @@ mod tests {
     }
 
     #[test]
-    fn only_the_bearer_scheme_is_taken() {
+    fn only_bearer_scheme_is_accepted() {
         assert_eq!(bearer("Bearer abc"), Some("abc"));
         assert_eq!(bearer("bearer  abc "), Some("abc"));
         for header in ["", "Bearer", "Basic abc", "abc"] {

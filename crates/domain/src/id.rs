@@ -1,9 +1,9 @@
-//! Ids as clients see them: a prefix that names the entity, an underscore, and a `UUIDv7` in 26
-//! characters of Crockford base32, e.g. `key_01kc3f1m6ze1tvyqnz0rg5bqfa`.
+//! Typed ids: a prefix for the entity, an underscore, and a `UUIDv7` in 26 characters of Crockford
+//! base32, e.g. `key_01kc3f1m6ze1tvyqnz0rg5bqfa`.
 //!
-//! The format is [TypeID 0.3](https://github.com/jetify-com/typeid/tree/main/spec): lower case, and
-//! the first character is at most `7` so that the value fits 128 bits. Being time-ordered, ids
-//! double as the tie-breaker of every cursor.
+//! The format is [TypeID 0.3](https://github.com/jetify-com/typeid/tree/main/spec): lower case,
+//! with a first character of at most `7`, so that the value fits 128 bits. Ids are time-ordered, so
+//! they also serve as the tie-breaker of every cursor.
 
 use std::fmt;
 use std::str::FromStr;
@@ -16,17 +16,17 @@ use crate::time::Timestamp;
 const ALPHABET: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
 const SUFFIX_LENGTH: usize = 26;
 
-/// Why a text is not an id of the wanted kind.
+/// Why a text is not an id of the expected type.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("Use an ID of the form {prefix}_ followed by 26 characters.")]
 pub struct InvalidId {
-    /// The prefix that the id should have had.
+    /// The expected prefix.
     pub prefix: &'static str,
 }
 
-/// Puts `index`, below 2^14, into the highest of the bits that a `UUIDv7` leaves to randomness (RFC
-/// 9562 §6.2, method 1): the version nibble hides the upper half of the first byte, the variant
-/// two bits of the third.
+/// Writes `index`, below 2^14, into the highest random bits of a `UUIDv7` (RFC 9562 §6.2, method
+/// 1). The version nibble replaces the upper half of the first byte, the variant two bits of the
+/// third.
 fn with_sequence(index: u16, mut random: [u8; 10]) -> [u8; 10] {
     let [high, low] = (index & 0x3fff).to_be_bytes();
     random[0] = high >> 2;
@@ -66,17 +66,17 @@ macro_rules! ids {
         pub struct $name(Uuid);
 
         impl $name {
-            /// What stands before the underscore.
+            /// The prefix before the underscore.
             pub const PREFIX: &'static str = $prefix;
 
-            /// The id of a thing made at `now`; `random` must come from a CSPRNG.
+            /// An id created at `now`. `random` must come from a CSPRNG.
             pub fn new(now: Timestamp, random: [u8; 10]) -> Self {
                 let millis = u64::try_from(now.as_millis()).unwrap_or_default();
                 Self(uuid::Builder::from_unix_timestamp_millis(millis, &random).into_uuid())
             }
 
-            /// The id of the `index`th thing of a batch made at `now`: ids of one batch sort by
-            /// their index. `random` must come from a CSPRNG.
+            /// The `index`th id of a batch created at `now`. Ids of one batch sort by index.
+            /// `random` must come from a CSPRNG.
             pub fn in_batch(now: Timestamp, index: u16, random: [u8; 10]) -> Self {
                 Self::new(now, with_sequence(index, random))
             }
@@ -155,19 +155,19 @@ macro_rules! ids {
 }
 
 ids! {
-    /// A person who signed in.
+    /// A user who has signed in at least once.
     UserId = "usr";
-    /// A company or a person's own space.
+    /// An organization, the tenant that owns projects.
     OrganizationId = "org";
     /// An invitation of a login to an organization.
     InvitationId = "inv";
-    /// What keys belong to.
+    /// A project, which owns keys.
     ProjectId = "prj";
-    /// One customer-facing application of a project.
+    /// An application of a project.
     ApplicationId = "app";
-    /// A key, whatever its kind; it stays the same through rotations.
+    /// A key of any kind. Rotations do not change it.
     KeyId = "key";
-    /// One sign-in of one person on one device.
+    /// A session: one sign-in on one device.
     SessionId = "ses";
     /// A stored trace item.
     TraceItemId = "trc";
@@ -175,7 +175,7 @@ ids! {
     LogItemId = "log";
     /// A denied request in a key's usage.
     DenialId = "dny";
-    /// A row of an audit log.
+    /// An audit log event.
     AuditEventId = "evt";
 }
 
@@ -185,8 +185,8 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn an_id_reads_as_the_typeid_specification_says() {
-        // The specification's own example of a valid encoding.
+    fn id_encodes_as_in_typeid_specification() {
+        // The specification's example of a valid encoding.
         let uuid: Uuid = "01890a5d-ac96-774b-bcce-b302099a8057".parse().unwrap();
         let id = KeyId::from(uuid);
         assert_eq!(id.to_string(), "key_01h455vb4pex5vsknk084sn02q");
@@ -194,7 +194,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_id_is_refused() {
+    fn invalid_id_is_refused() {
         for text in [
             "",
             "key_",
@@ -218,7 +218,7 @@ mod tests {
     }
 
     #[test]
-    fn ids_of_a_batch_sort_by_their_index() {
+    fn batch_ids_sort_by_index() {
         let now = Timestamp::from_millis(1_000);
         let ids = (0..10_000).map(|index| KeyId::in_batch(now, index, [0xa5; 10]));
         assert!(ids.collect::<Vec<_>>().is_sorted_by(|a, b| a < b));
@@ -226,7 +226,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn every_id_survives_its_text(value: u128) {
+        fn id_round_trips_through_text(value: u128) {
             let id = UserId::from(Uuid::from_u128(value));
             prop_assert_eq!(id.to_string().parse(), Ok(id));
         }

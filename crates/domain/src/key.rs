@@ -1,4 +1,4 @@
-//! What a key is: its kind, its environment and where it stands in its life.
+//! Kind, environment and status of a key.
 
 use serde::Serialize;
 
@@ -93,7 +93,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_key_is_dead_from_the_instant_it_expires() {
+    fn key_is_expired_from_its_exact_expiry() {
         let end = Timestamp::from_millis(1_000);
         let at = |now| KeyStatus::at(Timestamp::from_millis(now), None, Some(end));
         assert_eq!(at(999), KeyStatus::Active);

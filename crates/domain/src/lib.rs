@@ -1,8 +1,8 @@
-//! The language of Latchkey: what an id, a secret, a tier, a role and an outcome are, and the
-//! shapes that the pages and the API share.
+//! The vocabulary of Latchkey: ids, secrets, tiers, roles and outcomes, and the types that the
+//! dashboard and the API share.
 //!
-//! Everything here is pure. Time and randomness come in as arguments, nothing does I/O, and the
-//! crate compiles unchanged for the browser, so that the page and the server can't disagree on a
+//! Everything here is pure. Time and randomness are arguments, nothing does I/O, and the crate
+//! compiles unchanged for the browser, so that the dashboard and the server can't disagree on a
 //! rule.
 
 pub mod api;

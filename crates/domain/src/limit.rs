@@ -1,4 +1,4 @@
-//! What may limit a key: numbers from 1, periods, networks and models.
+//! Restrictions of a key: numeric limits, periods, networks and models.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -41,10 +41,10 @@ impl<const MAX: u64> Limit<MAX> {
         self.0
     }
 
-    /// A limit of `number`.
+    /// Creates a limit.
     ///
     /// # Errors
-    /// It is not from 1 to `MAX`.
+    /// `number` is not from 1 to `MAX`.
     pub fn new(number: u64) -> Result<Self, InvalidLimit> {
         if (1..=MAX).contains(&number) { Ok(Self(number)) } else { Err(InvalidLimit(MAX)) }
     }
@@ -56,7 +56,7 @@ impl<const MAX: u64> fmt::Display for Limit<MAX> {
     }
 }
 
-/// As a person types it: digits, with spaces, `_` or `,` between them if they like.
+/// Parses digits as a person types them, optionally grouped by spaces, `_` or `,`.
 impl<const MAX: u64> FromStr for Limit<MAX> {
     type Err = InvalidLimit;
 
@@ -108,7 +108,7 @@ impl Period {
     pub fn around(self, now: Timestamp) -> (Timestamp, Timestamp) {
         const MINUTE: i64 = 60_000;
         const DAY: i64 = 24 * 60 * MINUTE;
-        // The Unix epoch was a Thursday: the Monday before it was three days earlier.
+        // The Unix epoch was a Thursday; the Monday of its week was three days earlier.
         let (length, shift) = match self {
             Self::Minute => (MINUTE, 0),
             Self::Hour => (60 * MINUTE, 0),
@@ -141,7 +141,7 @@ pub struct Cidr(IpNet);
 pub struct InvalidCidr;
 
 impl Cidr {
-    /// Whether an address is in this network. An IPv4 address in IPv6 form is that IPv4 address.
+    /// Whether the address is in this network. An IPv4-mapped IPv6 address counts as IPv4.
     pub fn contains(&self, address: IpAddr) -> bool {
         self.0.contains(&address.to_canonical())
     }
@@ -157,7 +157,7 @@ impl FromStr for Cidr {
     }
 }
 
-/// `::ffff:203.0.113.0/120` is `203.0.113.0/24`: addresses are compared in that form.
+/// Converts `::ffff:203.0.113.0/120` to `203.0.113.0/24`, the form in which addresses are compared.
 fn canonical(network: IpNet) -> IpNet {
     const MAPPED: u8 = 96;
     let IpNet::V6(six) = network else { return network };
@@ -190,13 +190,13 @@ impl<'de> Deserialize<'de> for Cidr {
 #[serde(transparent)]
 pub struct ModelName(String);
 
-/// Why a text is no model's name.
+/// Why a text is not a valid model name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("Use 1 to 256 characters, no control characters.")]
 pub struct InvalidModelName;
 
 impl ModelName {
-    /// The most characters that it has.
+    /// Maximum number of characters.
     pub const MAX_CHARACTERS: usize = 256;
 
     /// The name as text.
@@ -247,7 +247,7 @@ impl<T: PartialEq> AllowList<T> {
     /// Maximum number of items.
     pub const MAX: usize = 100;
 
-    /// A list without its duplicates.
+    /// Creates a list without duplicates.
     ///
     /// # Errors
     /// The list is empty or too long.
@@ -344,7 +344,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn limits_are_whole_numbers_from_1() {
+    fn limit_accepts_whole_numbers_from_1() {
         assert_eq!(serde_json::from_str::<Rpm>("600").unwrap().get(), 600);
         for text in ["600.0", "6e2"] {
             assert_eq!(serde_json::from_str::<Rpm>(text).unwrap().get(), 600, "{text}");
@@ -361,7 +361,7 @@ mod tests {
     }
 
     #[test]
-    fn periods_are_those_of_the_calendar() {
+    fn periods_follow_the_calendar() {
         let time = |text: &str| Timestamp::parse(text).unwrap();
         let now = time("2026-12-31T23:59:59.999Z");
         for (period, begin, end) in [
@@ -377,7 +377,7 @@ mod tests {
     }
 
     #[test]
-    fn a_network_holds_its_addresses_in_either_form() {
+    fn network_contains_ipv4_addresses_in_mapped_form() {
         let network: Cidr = "203.0.113.9/24".parse().unwrap();
         assert_eq!(network.to_string(), "203.0.113.0/24");
         assert!(network.contains("203.0.113.200".parse().unwrap()));
@@ -403,7 +403,7 @@ mod tests {
     }
 
     #[test]
-    fn an_allow_list_has_1_to_100_different_things() {
+    fn allow_list_has_1_to_100_distinct_items() {
         let list = |text: &str| serde_json::from_str::<AllowList<ModelName>>(text);
         assert_eq!(list(r#"["a","b","a"]"#).unwrap().as_slice().len(), 2);
         assert!(list("[]").unwrap_err().to_string().starts_with("List at least one"));

@@ -5,28 +5,29 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
-/// A GitHub login: 1–39 letters, digits and single hyphens inside, and for enterprise-managed
-/// people an underscore with their company's short code. Case is kept, and ignored in comparisons.
+/// A GitHub login: 1–39 letters, digits and single inner hyphens, and for users managed by an
+/// enterprise an underscore and the company's short code. Case is preserved, and ignored in
+/// comparisons.
 ///
 /// Source: [GitHub's rules for user
 /// names](https://docs.github.com/en/enterprise-cloud@latest/admin/managing-iam/iam-configuration-reference/username-considerations-for-external-authentication).
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct GithubLogin(String);
 
-/// Why a text can't be a login; the words stand at the field.
+/// Why a text is not a valid login. The message is shown at the field.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("Enter a GitHub username: letters, digits and single hyphens.")]
 pub struct InvalidLogin;
 
 impl GithubLogin {
-    /// The most characters that it has.
+    /// Maximum number of characters.
     pub const LONGEST: usize = 39;
 
-    /// A login as GitHub says it, letter by letter: one that had to be mended would be somebody
-    /// else's.
+    /// Parses a login exactly as GitHub returns it. If it needed any correction, it would be
+    /// another user's.
     ///
     /// # Errors
-    /// It is none.
+    /// The text is not a login.
     pub fn exact(text: &str) -> Result<Self, InvalidLogin> {
         let login: Self = text.parse()?;
         if login.0 == text { Ok(login) } else { Err(InvalidLogin) }
@@ -41,7 +42,7 @@ impl GithubLogin {
 impl FromStr for GithubLogin {
     type Err = InvalidLogin;
 
-    /// Takes `@octocat` too, as people write it.
+    /// Also accepts `@octocat`, as people write it.
     fn from_str(text: &str) -> Result<Self, InvalidLogin> {
         let text = text.trim();
         let login = text.strip_prefix('@').unwrap_or(text);
@@ -94,7 +95,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn logins_are_told_from_other_texts() {
+    fn login_is_distinguished_from_other_text() {
         for good in ["octocat", "a", "O-c-t", "mona_acme", "7of9", &"a".repeat(39)] {
             assert_eq!(good.parse::<GithubLogin>().unwrap().as_str(), good);
         }

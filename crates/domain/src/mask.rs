@@ -1,33 +1,32 @@
-//! Secrets that people put in the wrong place: found in any text and masked.
+//! Masks misplaced secrets in any text.
 //!
-//! What matches the published expression of our keys (docs/secret-scanning.md), begins like such a
-//! key and was cut, or looks like a JSON Web Token is a secret, percent-encoded or not. Every log
-//! line, error, audit row and denial goes through here, so that no place that writes one has to
-//! think of it.
+//! A secret is what matches the published expression of our keys (docs/secret-scanning.md), what
+//! starts like such a key and was truncated, and what looks like a JSON Web Token, percent-encoded
+//! or not. Every log line, error, audit event and denial passes through here, so that no code that
+//! writes one has to remember it.
 //!
-//! The work grows with the text and no faster, and a text without secrets is not copied.
+//! The work is linear in the length of the text. A text without secrets is not copied.
 
 use std::borrow::Cow;
 use std::ops::Range;
 
-/// A key that was cut is still a secret when this much of it is left; no word of a language is that
-/// long.
+/// Shortest truncated body that is masked, in characters. No word of a language is that long.
 const LEAST_BODY: usize = 20;
-/// What is left to see at either end.
+/// Characters that stay visible at either end.
 const SHOWN: usize = 4;
-/// The least that a part of a token has.
+/// Minimum length of a token's header or content.
 const LEAST_PART: usize = 8;
 
-/// The text with what is secret masked: `lk_live_7Qm2...x9Kd`, `eyJ...`.
+/// Returns the text with its secrets masked: `lk_live_7Qm2...x9Kd`, `eyJ...`.
 pub fn secrets(text: &str) -> Cow<'_, str> {
     match masked(text.as_bytes()) {
-        // What was replaced, and by what, is ASCII.
+        // Both what was replaced and its replacement are ASCII.
         Some(masked) => Cow::Owned(String::from_utf8_lossy(&masked).into_owned()),
         None => Cow::Borrowed(text),
     }
 }
 
-/// The same for bytes that are text for the most part; none if there is nothing to mask.
+/// As [`secrets`], for bytes that are mostly text; `None` if there is nothing to mask.
 pub fn masked(text: &[u8]) -> Option<Vec<u8>> {
     let mut found = Found { units: Units { text }, at: 0, run: 0..0, token: None };
     let mut masked: Option<Vec<u8>> = None;
@@ -46,21 +45,21 @@ pub fn masked(text: &[u8]) -> Option<Vec<u8>> {
     })
 }
 
-/// A secret: what of the text goes, and what stays at its ends.
+/// A secret: the range to hide, and what stays visible at its ends.
 struct Secret {
     hidden: Range<usize>,
     first: Vec<u8>,
     last: Vec<u8>,
 }
 
-/// The text as it reads once percent-encoding is undone, by places of the text itself.
+/// The text with percent-encoding undone. Positions are those of the original text.
 #[derive(Clone, Copy)]
 struct Units<'a> {
     text: &'a [u8],
 }
 
 impl Units<'_> {
-    /// The byte at a place, and the place behind it.
+    /// The byte at a position, and the position after it.
     fn read(self, at: usize) -> Option<(u8, usize)> {
         #[cfg(test)]
         tests::STEPS.with(|steps| steps.set(steps.get() + 1));
@@ -74,7 +73,7 @@ impl Units<'_> {
         Some((byte, at + 1))
     }
 
-    /// The place behind `word`, if it stands at a place.
+    /// The position after `word`, if the text continues with it.
     fn skip(self, mut at: usize, word: &[u8]) -> Option<usize> {
         for expected in word {
             let (byte, next) = self.read(at)?;
@@ -86,7 +85,7 @@ impl Units<'_> {
         Some(at)
     }
 
-    /// The place behind all that `belongs` from a place on, and how many bytes that is.
+    /// Skips all bytes that `belongs` accepts. Returns the position after them and their number.
     fn run(self, mut at: usize, belongs: fn(u8) -> bool) -> (usize, usize) {
         let mut length = 0;
         while let Some((byte, next)) = self.read(at)
@@ -114,8 +113,8 @@ impl Units<'_> {
 struct Found<'a> {
     units: Units<'a>,
     at: usize,
-    /// What could be the first part of a token around here, so that it is read once; and where that
-    /// token ends.
+    /// The current candidate for a token's header, so that it is read only once, and the end of its
+    /// token.
     run: Range<usize>,
     token: Option<usize>,
 }
@@ -137,7 +136,7 @@ impl Found<'_> {
         None
     }
 
-    /// A key of ours whose prefix has just been passed.
+    /// A key whose prefix was just read.
     fn key(&self) -> Option<Secret> {
         let units = self.units;
         let mut words = [&b"_live_"[..], b"_test_"].into_iter();
@@ -151,8 +150,8 @@ impl Found<'_> {
         Some(Secret { hidden: body..end, first: decoded[..SHOWN].to_vec(), last })
     }
 
-    /// A JSON Web Token that begins here: its header is an object, which in base64url reads
-    /// `eyJ…`.
+    /// A JSON Web Token that starts here. Its header is a JSON object, which in base64url starts
+    /// with `eyJ`.
     fn web_token(&mut self) -> Option<Secret> {
         let rest = self.units.skip(self.at, b"eyJ")?;
         if !self.run.contains(&self.at) {
@@ -162,7 +161,7 @@ impl Found<'_> {
         Some(Secret { hidden, first: Vec::new(), last: Vec::new() })
     }
 
-    /// Reads on to the end of what may be a token, part by part.
+    /// Reads to the end of a possible token, part by part.
     fn read_parts(&mut self, from: usize) {
         let (header, length) = self.units.run(from, is_base64url);
         (self.run, self.token) = (self.at..header, None);
@@ -172,7 +171,7 @@ impl Found<'_> {
         let mut end = header;
         while let Some(part) = self.units.skip(end, b".") {
             let (behind, length) = self.units.run(part, is_base64url);
-            // The first one behind the header is the content; a signature may be cut.
+            // The first part after the header is the content. The signature may be truncated.
             if length == 0 || (self.token.is_none() && length < LEAST_PART) {
                 break;
             }
@@ -198,7 +197,7 @@ mod tests {
     use crate::secret::{KeyPrefix, SCANNER_REGEX, SecretKey};
 
     thread_local! {
-        /// How often a place of a text was looked at.
+        /// Number of times that a position was read.
         pub(super) static STEPS: std::cell::Cell<usize> = const { std::cell::Cell::new(0) };
     }
 
@@ -206,7 +205,7 @@ mod tests {
     const TOKEN: &str = "eyJ0eXAiOiJKV1QifQ.eyJzdWIiOiJ1c3IifQ.c2lnbmF0dXJl";
 
     #[test]
-    fn keys_and_tokens_are_masked_wherever_they_stand() {
+    fn keys_and_tokens_are_masked_anywhere_in_text() {
         for (text, shown) in [
             ("{}", "{}"),
             ("DELETE /v1/keys/{}?x", "DELETE /v1/keys/{}?x"),
@@ -222,7 +221,7 @@ mod tests {
     }
 
     #[test]
-    fn percent_encoded_and_cut_ones_are_masked_too() {
+    fn percent_encoded_and_truncated_secrets_are_masked() {
         let encoded = KEY.replace('_', "%5F");
         assert_eq!(secrets(&encoded), "lk%5Flive%5F0000...jNQE");
         let whole: Vec<_> = KEY.bytes().map(|byte| format!("%{byte:02x}")).collect();
@@ -235,7 +234,7 @@ mod tests {
     }
 
     #[test]
-    fn other_texts_are_not_copied() {
+    fn text_without_secrets_is_not_copied() {
         for text in [
             "",
             "%",
@@ -253,8 +252,8 @@ mod tests {
     }
 
     #[test]
-    fn work_grows_with_the_text_and_no_faster() {
-        // Each would be read again and again by a search that begins anew at every place.
+    fn work_is_linear_in_text_length() {
+        // A search that restarts at every position would read each of these again and again.
         for part in [
             "a",
             "_",
@@ -277,7 +276,8 @@ mod tests {
             };
             let (half, double) = (steps(2_000), steps(4_000));
             assert!(double <= 2 * half + 100, "{part}: {half}, then {double}");
-            // A byte, and two words compared with what follows it: five steps where each is `_`.
+            // Up to five steps per position, if each is `_`: a byte, and two words compared with
+            // what follows.
             assert!(double <= 8 * 4_000 * part.len() + 100, "{part}: {double}");
         }
     }
@@ -304,7 +304,7 @@ mod tests {
         }
 
         #[test]
-        fn no_bytes_make_it_panic(text: Vec<u8>) {
+        fn masking_never_panics(text: Vec<u8>) {
             let _ = masked(&text);
         }
     }

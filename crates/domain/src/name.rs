@@ -1,34 +1,34 @@
-//! Names that people give to things.
+//! Names and descriptions that users enter.
 
 use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
-/// The name of a key, an organization, a project or an application: 1–64 characters, none of them
-/// a control character.
+/// The name of a key, an organization, a project or an application: 1–64 characters, no control
+/// characters.
 ///
-/// White space around it is dropped. Characters that turn the direction of writing are refused too:
-/// they let one name look like another.
+/// Surrounding white space is trimmed. Characters that change the writing direction are refused as
+/// well: they can make one name look like another.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Name(String);
 
-/// Why a text can't be a name; the words stand at the field.
+/// Why a text is not a valid name. The message is shown at the field.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidName {
-    /// Nothing but white space.
+    /// Only white space.
     #[error("Enter a name.")]
     Empty,
     /// The name has more than [`Name::MAX_CHARACTERS`].
     #[error("Use at most 64 characters.")]
     TooLong,
-    /// A line break, tab or another character that does not show.
+    /// A line break, tab or another invisible character.
     #[error("Use no line breaks, tabs or other control characters.")]
     ControlCharacter,
 }
 
 impl Name {
-    /// The most characters (Unicode scalar values) that a name may have.
+    /// Maximum number of characters (Unicode scalar values).
     pub const MAX_CHARACTERS: usize = 64;
 
     /// The name as text.
@@ -37,22 +37,23 @@ impl Name {
     }
 }
 
-/// What of a name from elsewhere can be shown: without control characters, within `most`
-/// characters; nothing if that is all there is.
+/// The displayable part of an external name: without control characters, at most `most` characters;
+/// `None` if nothing is left.
 pub fn cleaned(text: &str, most: usize) -> Option<String> {
     let shown = text.trim().chars().filter(|character| !is_control(*character)).take(most);
     let shown = shown.collect::<String>().trim().to_owned();
     (!shown.is_empty()).then_some(shown)
 }
 
-/// A name in the API's description: no character that [`is_control`], and one that is no space.
+/// Pattern of a name in the OpenAPI document: no [`is_control`] character, and at least one that is
+/// not white space.
 #[cfg(feature = "openapi")]
 const NAME: &str = concat!(
     r"^[^\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]*",
     r"[^\s\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]",
     r"[^\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]*$",
 );
-/// A description, in the same way.
+/// Pattern of a description in the OpenAPI document.
 #[cfg(feature = "openapi")]
 const DESCRIPTION: &str =
     r"^[^\x00-\x09\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]*$";
@@ -120,24 +121,24 @@ impl utoipa::PartialSchema for Name {
 #[cfg(feature = "openapi")]
 impl utoipa::ToSchema for Name {}
 
-/// What a thing is for, in a few sentences: at most 500 characters. Line breaks are kept, other
-/// control characters are refused.
+/// A description of at most 500 characters. Line breaks are allowed, other control characters are
+/// not.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Serialize)]
 pub struct Description(String);
 
-/// Why a text can't be a description; the words stand at the field.
+/// Why a text is not a valid description. The message is shown at the field.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidDescription {
     /// The description has more than [`Description::MAX_CHARACTERS`].
     #[error("Use at most 500 characters.")]
     TooLong,
-    /// A character that does not show.
+    /// An invisible character.
     #[error("Use no tabs or other control characters.")]
     ControlCharacter,
 }
 
 impl Description {
-    /// The most characters (Unicode scalar values) that a description may have.
+    /// Maximum number of characters (Unicode scalar values).
     pub const MAX_CHARACTERS: usize = 500;
 
     /// The description as text.
@@ -189,14 +190,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_of_1_to_64_characters_are_taken() {
+    fn name_accepts_1_to_64_characters() {
         assert_eq!("a".parse::<Name>().unwrap().as_str(), "a");
         assert_eq!(" Web checkout ".parse::<Name>().unwrap().as_str(), "Web checkout");
         assert!("é".repeat(64).parse::<Name>().is_ok());
     }
 
     #[test]
-    fn other_names_are_refused_in_words() {
+    fn invalid_name_is_refused_with_a_message() {
         assert_eq!("".parse::<Name>(), Err(InvalidName::Empty));
         assert_eq!("   ".parse::<Name>(), Err(InvalidName::Empty));
         assert_eq!("a".repeat(65).parse::<Name>(), Err(InvalidName::TooLong));
@@ -206,7 +207,7 @@ mod tests {
     }
 
     #[test]
-    fn names_from_elsewhere_are_cleaned_and_cut() {
+    fn external_name_is_cleaned_and_truncated() {
         let clean = |text: &str| cleaned(text, 10);
         assert_eq!(clean(" Mira\0 Holt "), Some("Mira Holt".to_owned()));
         assert_eq!(clean("\u{202E}ab\ncd"), Some("abcd".to_owned()));
@@ -216,7 +217,7 @@ mod tests {
     }
 
     #[test]
-    fn descriptions_may_be_empty_and_have_lines() {
+    fn description_may_be_empty_or_multiline() {
         assert_eq!("".parse::<Description>(), Ok(Description::default()));
         assert_eq!(" Pays.\nBills. ".parse::<Description>().unwrap().as_str(), "Pays.\nBills.");
         assert_eq!("a".repeat(501).parse::<Description>(), Err(InvalidDescription::TooLong));

@@ -1,4 +1,4 @@
-//! What a check of a key can come to: one enum for every caller, for usage, pages and docs.
+//! The outcome of a check: one enum for all callers, usage, the dashboard and the docs.
 
 use serde::{Deserialize, Serialize};
 
@@ -110,7 +110,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_outcome_has_one_name_everywhere() {
+    fn outcome_has_the_same_name_everywhere() {
         for outcome in Outcome::ALL {
             assert_eq!(serde_json::to_value(outcome).unwrap(), outcome.as_str());
             assert_eq!(Outcome::from_name(outcome.as_str()), Some(outcome));

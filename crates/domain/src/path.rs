@@ -1,30 +1,30 @@
-//! Where a person goes on after signing in.
+//! Redirect target after a sign-in.
 
 use std::fmt;
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::{Deserialize, Serialize};
 
-/// All but RFC 3986's unreserved characters and slashes.
+/// All characters except RFC 3986's unreserved ones and slashes.
 const OUTSIDE_QUERY_VALUES: AsciiSet =
     NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~').remove(b'/');
 
 /// A path on this server, such as `/projects/prj_…?tab=logs`, that is safe to redirect to: it
-/// can't name another host, whatever the browser makes of slashes and backslashes.
+/// can't lead to another host, however the browser treats slashes and backslashes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct LocalPath(String);
 
 impl LocalPath {
-    /// Reads a `next` parameter; anything that is not a local path becomes `/`, because a sign-in
-    /// should not fail over where it leads.
+    /// Parses a `next` parameter. Anything that is not a local path becomes `/`: a sign-in should
+    /// not fail because of its target.
     pub fn or_root(text: Option<&str>) -> Self {
         text.and_then(Self::parse).unwrap_or_else(|| Self("/".to_owned()))
     }
 
-    /// The path, if it is one of this server.
+    /// Parses a path on this server.
     pub fn parse(text: &str) -> Option<Self> {
-        // Browsers drop `.` and `..`, so `/..//host` would become `//host`.
+        // Browsers resolve `.` and `..`, so `/..//host` would become `//host`.
         let path = text.split(['?', '#']).next().unwrap_or_default();
         let local = path.starts_with('/')
             && !path.contains("//")
@@ -78,7 +78,7 @@ mod tests {
     }
 
     #[test]
-    fn a_path_fits_a_query_parameter() {
+    fn path_is_encoded_for_a_query_parameter() {
         let path = LocalPath::or_root(Some("/a?b=c&d=e#f"));
         assert_eq!(path.to_query_value(), "/a%3Fb%3Dc%26d%3De%23f");
     }

@@ -1,4 +1,4 @@
-//! What a service key may do.
+//! Permissions of service keys.
 
 use serde::Serialize;
 

@@ -1,4 +1,4 @@
-//! How every refusal reads: RFC 9457 problem details with Latchkey's codes.
+//! Errors of the API: RFC 9457 problem details with Latchkey's codes.
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
@@ -119,7 +119,7 @@ impl ErrorCode {
     }
 }
 
-/// By hand, because the derive does not see that an outcome stands for its own code.
+/// Implemented by hand: the derive does not see that an outcome serializes as its own code.
 #[cfg(feature = "openapi")]
 impl utoipa::PartialSchema for ErrorCode {
     fn schema() -> utoipa::openapi::RefOr<utoipa::openapi::schema::Schema> {
@@ -182,7 +182,7 @@ pub struct Problem {
     pub key_id: Option<KeyId>,
 }
 
-/// The one `type` that our problems have.
+/// The only value of `type` in our problem details.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct AboutBlank;
 
@@ -242,7 +242,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn codes_read_as_one_flat_list() {
+    fn codes_serialize_as_one_flat_list() {
         let code = |text: &str| serde_json::from_value::<ErrorCode>(text.into()).unwrap();
         assert_eq!(code("name_taken"), ErrorCode::NameTaken);
         assert_eq!(code("revoked_key"), ErrorCode::Outcome(Outcome::RevokedKey));
@@ -253,7 +253,7 @@ mod tests {
     }
 
     #[test]
-    fn a_problem_reads_as_rfc_9457_says() {
+    fn problem_serializes_as_rfc_9457() {
         let problem = Problem::invalid("name", "Enter a name.");
         assert_eq!(
             serde_json::to_value(problem).unwrap(),

@@ -1,23 +1,23 @@
-//! Free text in a query, such as what a list is searched for.
+//! Search text of a query.
 
 use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer, Serialize, de};
 
-/// What a list is searched for or narrowed to: 1–200 characters, none of them a control
-/// character. PostgreSQL takes no NUL, SQLite no long pattern; nobody looks for either.
+/// Search or filter text of a list: 1–200 characters, no control characters. PostgreSQL accepts
+/// no NUL and SQLite no long pattern.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize)]
 #[serde(transparent)]
 pub struct QueryText(String);
 
-/// Why a text can't be looked for; the words stand at the parameter.
+/// Why a text is not valid search text. The message is shown at the parameter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("Use 1 to 200 characters, no control characters.")]
 pub struct InvalidQueryText;
 
 impl QueryText {
-    /// The most characters (Unicode scalar values) that it may have.
+    /// Maximum number of characters (Unicode scalar values).
     pub const MAX_CHARACTERS: usize = 200;
 
     /// The text as it was entered.
@@ -25,16 +25,16 @@ impl QueryText {
         &self.0
     }
 
-    /// What of a text can be looked for: a page does not fail over what stands in its address.
+    /// The valid part of a text, for pages: a page does not fail because of its query string.
     pub fn fitting(text: &str) -> Option<Self> {
         let shown = text.chars().filter(|character| !character.is_control());
         shown.take(Self::MAX_CHARACTERS).collect::<String>().parse().ok()
     }
 
-    /// Reads a field that may be absent, null or, as a query parameter, empty.
+    /// Deserializes a field that may be absent, null or, as a query parameter, empty.
     ///
     /// # Errors
-    /// The text can't be looked for.
+    /// The text is not valid search text.
     pub fn given<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Self>, D::Error> {
         let text = Option::<String>::deserialize(deserializer)?;
         let text = text.filter(|text| !text.is_empty());
@@ -46,7 +46,7 @@ impl FromStr for QueryText {
     type Err = InvalidQueryText;
 
     fn from_str(text: &str) -> Result<Self, InvalidQueryText> {
-        // Of a longer text no more is counted than shows that it is longer.
+        // Stop counting one character past the maximum.
         let characters = text.chars().take(Self::MAX_CHARACTERS + 1);
         let (count, controls) = characters.fold((0, false), |(count, controls), character| {
             (count + 1, controls || character.is_control())
@@ -65,14 +65,14 @@ impl fmt::Display for QueryText {
     }
 }
 
-/// A text as searches compare it: capitals of every alphabet are small letters. Databases do not
-/// agree on this: SQLite's `lower` knows the letters of ASCII, PostgreSQL's those of its locale.
+/// Lower-cases a text for comparison in searches, in every alphabet. The databases disagree on
+/// this: SQLite's `lower` handles ASCII only, PostgreSQL's depends on the locale.
 pub fn folded(text: &str) -> String {
     text.chars().flat_map(folded_character).collect()
 }
 
-/// The same of one character: what is found does not depend on what stands beside it, as it would
-/// with the two small forms of sigma.
+/// Lower-cases one character. The result does not depend on its neighbors, as the two lower-case
+/// forms of sigma would.
 pub fn folded_character(character: char) -> impl Iterator<Item = char> {
     character.to_lowercase().map(|small| if small == 'ς' { 'σ' } else { small })
 }
@@ -99,7 +99,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn texts_of_1_to_200_characters_are_taken() {
+    fn query_text_accepts_1_to_200_characters() {
         for good in ["a", " ", "Web • checkout", "%_\\", &"é".repeat(200)] {
             assert_eq!(good.parse::<QueryText>().unwrap().as_str(), good);
         }
@@ -109,7 +109,7 @@ mod tests {
     }
 
     #[test]
-    fn capitals_are_small_letters_in_every_alphabet() {
+    fn folding_lower_cases_every_alphabet() {
         for (text, small) in [
             ("Web CHECKOUT", "web checkout"),
             ("ÄRGER ÉCOLE", "ärger école"),
@@ -123,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn pages_look_for_what_fits() {
+    fn fitting_keeps_the_valid_part() {
         let fitting = |text: &str| QueryText::fitting(text).map(|text| text.to_string());
         assert_eq!(fitting("web\0"), Some("web".to_owned()));
         assert_eq!(fitting(&"é".repeat(300)), Some("é".repeat(200)));

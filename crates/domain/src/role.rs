@@ -1,4 +1,4 @@
-//! Who may do what: one table that the services ask and that the pages read.
+//! Roles and their permissions: one table for the services and the dashboard.
 
 use serde::Serialize;
 
@@ -81,7 +81,7 @@ impl Role {
         self >= weakest
     }
 
-    /// What one has to be allowed to give this role, or to take it away.
+    /// The permission needed to grant or remove this role.
     pub const fn to_manage(self) -> Permission {
         match self {
             Self::Owner => Permission::OwnersWrite,
@@ -105,7 +105,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_viewer_reads_and_does_not_write() {
+    fn viewer_can_read_but_not_write() {
         assert!(Role::Viewer.allows(Permission::Read));
         assert!(!Role::Viewer.allows(Permission::KeysVerify));
         assert!(!Role::Member.allows(Permission::ServiceKeysWrite));

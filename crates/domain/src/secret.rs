@@ -1,10 +1,10 @@
-//! The secret of a key: how it is made, recognised, checked for typing errors and shown masked.
+//! The secret of a key: generation, parsing, checksum and masking.
 //!
-//! A secret reads `{prefix}_{live|test}_{body}{checksum}`: 32 base62 characters from a CSPRNG (190
-//! bits), then the CRC-32 (ISO-HDLC, as in zlib) of everything before it, as a big-endian base62
-//! number in six characters. The checksum lets a mistyped or truncated key be refused without a
-//! look-up, and lets secret scanners report without false alarms; it proves nothing. The idea is
-//! GitHub's, see
+//! A secret has the form `{prefix}_{live|test}_{body}{checksum}`: 32 base62 characters from a
+//! CSPRNG (190 bits), then the CRC-32 (ISO-HDLC, as in zlib) of everything before it, as a
+//! big-endian base62 number of six characters. The checksum lets a check refuse a mistyped or
+//! truncated key without a look-up, and lets secret scanners avoid false positives. It proves
+//! nothing. The idea is GitHub's, see
 //! <https://github.blog/engineering/behind-githubs-new-authentication-token-formats/>.
 
 use std::fmt;
@@ -19,18 +19,18 @@ const BODY_LENGTH: usize = 32;
 const CHECKSUM_LENGTH: usize = 6;
 const SHOWN: usize = 4;
 
-/// Finds these keys in text, for secret scanners (docs/secret-scanning.md): its group ends with
-/// one. Engines differ in what `\b` is beside letters beyond ASCII, and a key may follow a letter
-/// or a digit that is not its own (a written-out `\n`, `%22`), so it says itself where a key ends,
-/// and the checksum tells where one begins.
+/// Finds these keys in text, for secret scanners (docs/secret-scanning.md). The group ends with a
+/// key. The expression avoids `\b`: engines disagree about it beside non-ASCII letters, and a key
+/// may follow an unrelated letter or digit (a written-out `\n`, `%22`). It matches the end of a key
+/// explicitly, and the checksum determines where the key begins.
 pub const SCANNER_REGEX: &str =
     r"([a-z][a-z0-9]{1,15}_(?:live|test)_[0-9A-Za-z]{38})(?:[^0-9A-Za-z]|$)";
 
-/// What stands before the first underscore of a project's keys: `[a-z][a-z0-9]{1,15}`.
+/// Prefix of a project's keys, before the first underscore: `[a-z][a-z0-9]{1,15}`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct KeyPrefix(String);
 
-/// Why a text can't be a key prefix.
+/// Why a text is not a valid key prefix.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("Use 2 to 16 lower-case letters and digits, starting with a letter.")]
 pub struct InvalidPrefix;
@@ -69,8 +69,8 @@ impl fmt::Display for KeyPrefix {
     }
 }
 
-/// A key as a caller presented it, its form and checksum found right. Borrowed, so that a check
-/// allocates nothing.
+/// A presented key with a valid form and checksum. It borrows the text, so that a check does not
+/// allocate.
 #[derive(Clone, Copy)]
 pub struct PresentedKey<'a> {
     text: &'a str,
@@ -78,7 +78,7 @@ pub struct PresentedKey<'a> {
     environment: Environment,
 }
 
-/// Why a text is no key of ours.
+/// Why a text is not one of our keys.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum MalformedSecret {
     /// Not of the form `{prefix}_{live|test}_{38 letters and digits}`.
@@ -90,12 +90,12 @@ pub enum MalformedSecret {
 }
 
 impl<'a> PresentedKey<'a> {
-    /// Recognises a key by form and checksum alone; no secret is compared here.
+    /// Parses a key by form and checksum only. It does not compare secrets.
     ///
     /// # Errors
     /// [`MalformedSecret`] says which of the two is wrong.
     pub fn parse(text: &'a str) -> Result<Self, MalformedSecret> {
-        // From its end, where lengths are known: nothing is searched for.
+        // Parse from the end, where the lengths are fixed and no search is needed.
         let (head, tail) = text
             .len()
             .checked_sub(BODY_LENGTH + CHECKSUM_LENGTH)
@@ -121,17 +121,17 @@ impl<'a> PresentedKey<'a> {
         Ok(Self { text, prefix_length: prefix.len(), environment })
     }
 
-    /// The plaintext, to be digested or compared and never kept.
+    /// The plaintext, to be digested or compared and never stored.
     pub const fn expose(&self) -> &'a str {
         self.text
     }
 
-    /// The environment that the key's own text names.
+    /// The environment in the key's text.
     pub const fn environment(&self) -> Environment {
         self.environment
     }
 
-    /// What may be stored and shown of the key.
+    /// The part of the key that may be stored and shown.
     pub fn hint(&self) -> KeyHint {
         let body = self.prefix_length + 1 + self.environment.as_str().len() + 1;
         KeyHint {
@@ -149,12 +149,13 @@ impl fmt::Debug for PresentedKey<'_> {
     }
 }
 
-/// The plaintext of a new key. It is shown once, in the answer that created it, and kept nowhere.
+/// The plaintext of a new key. It is returned once, by the request that created it, and never
+/// stored.
 #[derive(Clone, PartialEq, Eq)]
 pub struct SecretKey(String);
 
 impl SecretKey {
-    /// Makes a secret from a CSPRNG: `fill` fills a buffer with random bytes.
+    /// Generates a secret. `fill` fills a buffer with random bytes from a CSPRNG.
     pub fn generate(
         prefix: &KeyPrefix,
         environment: Environment,
@@ -165,7 +166,7 @@ impl SecretKey {
         while text.len() < end {
             let mut bytes = [0; 48];
             fill(&mut bytes);
-            // Bytes from 248 on would make the first eight letters likelier than the rest.
+            // Bytes from 248 on would make the first eight letters more likely than the others.
             let letters = bytes.iter().filter(|byte| **byte < 248);
             text.extend(
                 letters
@@ -178,12 +179,12 @@ impl SecretKey {
         Self(text)
     }
 
-    /// The plaintext, for the one answer that shows it.
+    /// The plaintext, for the one response that returns it.
     pub fn expose(&self) -> &str {
         &self.0
     }
 
-    /// What may be stored and shown of the key.
+    /// The part of the key that may be stored and shown.
     pub fn hint(&self) -> KeyHint {
         let body = self.0.len() - CHECKSUM_LENGTH - BODY_LENGTH;
         let mut parts = self.0.split('_');
@@ -213,13 +214,13 @@ impl fmt::Debug for SecretKey {
     }
 }
 
-/// What stays visible of a key: prefix, environment, the first four characters of its body and the
+/// The visible part of a key: prefix, environment, the first four characters of its body and the
 /// last four of the whole. Written `lk_live_7Qm2...x9Kd`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct KeyHint {
-    /// The project's prefix when the key was made.
+    /// The project's prefix when the key was created.
     pub prefix: KeyPrefix,
-    /// Environment that the key's text names.
+    /// Environment in the key's text.
     pub environment: Environment,
     /// The first four characters of the body.
     pub first: String,
@@ -326,7 +327,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    /// A stand-in for a CSPRNG: splitmix64, whose stream depends on `seed` alone.
+    /// A stand-in for a CSPRNG: splitmix64. Its stream depends on `seed` only.
     fn stream(mut seed: u64) -> impl FnMut(&mut [u8]) {
         move |buffer| {
             for byte in buffer {
@@ -342,7 +343,7 @@ mod tests {
     }
 
     #[test]
-    fn the_checksum_is_zlibs_crc_32_in_base62() {
+    fn checksum_is_crc_32_of_zlib_in_base62() {
         // CRC-32 of "123456789" is 0xCBF43926 = 3421780262, which is 3:45:35:1:9:0 in base 62.
         let mut value = 0_u64;
         for digit in checksum("123456789") {
@@ -354,7 +355,7 @@ mod tests {
     }
 
     #[test]
-    fn a_secret_never_shows_in_debug_output() {
+    fn debug_output_never_contains_the_secret() {
         let secret = secret(1);
         let presented = PresentedKey::parse(secret.expose()).unwrap();
         for text in [format!("{secret:?}"), format!("{presented:?}")] {
@@ -364,7 +365,7 @@ mod tests {
     }
 
     #[test]
-    fn truncated_and_foreign_texts_are_no_keys() {
+    fn truncated_and_foreign_texts_are_malformed() {
         let secret = secret(2);
         let text = secret.expose();
         for length in 0..text.len() {
@@ -394,7 +395,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn every_secret_is_recognised_and_masked(seed: u64, test: bool) {
+        fn generated_secret_is_parsed_and_masked(seed: u64, test: bool) {
             let environment = if test { Environment::Test } else { Environment::Live };
             let prefix: KeyPrefix = "upblit".parse().unwrap();
             let secret = SecretKey::generate(&prefix, environment, stream(seed));
@@ -407,7 +408,7 @@ mod tests {
         }
 
         #[test]
-        fn one_changed_character_is_noticed(seed: u64, place in 0_usize..38, shift in 1_usize..62) {
+        fn changed_character_is_noticed(seed: u64, place in 0_usize..38, shift in 1_usize..62) {
             let secret = secret(seed);
             let mut bytes = secret.expose().as_bytes().to_vec();
             let at = bytes.len() - 38 + place;
@@ -418,7 +419,7 @@ mod tests {
         }
 
         #[test]
-        fn no_text_makes_the_parser_panic(text: String) {
+        fn parser_never_panics(text: String) {
             let _ = PresentedKey::parse(&text);
         }
     }

@@ -1,16 +1,16 @@
-//! Names in addresses: `/projects/storefront-api-prj_01h455vb4pex5vsknk084sn02q/keys`.
+//! Readable URL segments: `/projects/storefront-api-prj_01h455vb4pex5vsknk084sn02q/keys`.
 //!
-//! The id at the end alone says what is meant. The name before it is for people, so that a link
-//! says where it leads; a link from before a rename, or with no name at all, leads there too.
+//! Only the id at the end identifies the resource. The name before it is for people. A link with an
+//! old name, or without one, works as well.
 
 use std::fmt::Display;
 use std::str::FromStr;
 
-/// The most characters of a name that stand in an address.
+/// Maximum number of characters of a name in a URL.
 const MAX_LENGTH: usize = 48;
 
-/// A name as addresses write it: lower-case ASCII letters and digits, hyphens between its words.
-/// Empty, if the name has none of them.
+/// A name as a slug: lower-case ASCII letters and digits, with hyphens between words. Empty if the
+/// name contains none of these.
 pub fn slug(name: &str) -> String {
     let mut slug = String::with_capacity(name.len().min(MAX_LENGTH));
     for character in name.chars().map(|character| character.to_ascii_lowercase()) {
@@ -27,15 +27,15 @@ pub fn slug(name: &str) -> String {
     slug
 }
 
-/// The part of an address that names a thing: its slug and its id, or the id alone.
+/// The URL segment of a resource: its slug and its id, or the id alone.
 pub fn segment(name: &str, id: impl Display) -> String {
     let slug = slug(name);
     if slug.is_empty() { id.to_string() } else { format!("{slug}-{id}") }
 }
 
-/// The id at the end of a part of an address, whatever stands before it.
+/// Parses the id at the end of a URL segment and ignores the slug.
 pub fn id_of<Id: FromStr>(segment: &str) -> Option<Id> {
-    // No id has a hyphen in it.
+    // An id contains no hyphen.
     segment.rsplit('-').next()?.parse().ok()
 }
 
@@ -48,7 +48,7 @@ mod tests {
     const ID: &str = "prj_01h455vb4pex5vsknk084sn02q";
 
     #[test]
-    fn a_name_becomes_lower_case_letters_digits_and_hyphens() {
+    fn slug_has_lower_case_letters_digits_and_hyphens() {
         for (name, expected) in [
             ("Storefront API", "storefront-api"),
             ("  My  project!  ", "my-project"),
@@ -64,20 +64,20 @@ mod tests {
     }
 
     #[test]
-    fn a_slug_has_at_most_48_characters_and_no_hyphen_at_its_end() {
+    fn slug_is_truncated_at_48_without_trailing_hyphen() {
         assert_eq!(slug(&"a".repeat(64)), "a".repeat(48));
         assert_eq!(slug(&format!("{} tail", "a".repeat(47))), "a".repeat(47));
     }
 
     #[test]
-    fn a_name_without_a_slug_leaves_the_bare_id() {
+    fn segment_is_bare_id_when_slug_is_empty() {
         let id: ProjectId = ID.parse().unwrap();
         assert_eq!(segment("Storefront API", id), format!("storefront-api-{ID}"));
         assert_eq!(segment("店舗", id), ID);
     }
 
     #[test]
-    fn the_id_at_the_end_is_what_counts() {
+    fn id_of_ignores_the_slug() {
         let id: Option<ProjectId> = ID.parse().ok();
         for text in
             [ID.to_owned(), format!("shop-{ID}"), format!("an-old-name-{ID}"), format!("-{ID}")]
@@ -94,7 +94,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn every_name_leads_back_to_its_id(name: String, value: u128) {
+        fn segment_round_trips_to_its_id(name: String, value: u128) {
             let id = ApplicationId::from(uuid::Uuid::from_u128(value));
             let segment = segment(&name, id);
             prop_assert!(segment.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'/'));

@@ -1,4 +1,4 @@
-//! What an organization may use, as one table.
+//! Limits of each tier, in one table.
 
 use serde::{Deserialize, Serialize};
 
@@ -172,7 +172,7 @@ impl Plan {
 }
 
 fn small(count: Count) -> u32 {
-    // A count is at most 10^9.
+    // A count is at most 10^9, so it always fits.
     u32::try_from(count.get()).unwrap_or(u32::MAX)
 }
 
@@ -181,7 +181,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn override_replaces_its_number_alone() {
+    fn override_replaces_only_its_own_limit() {
         let overrides = TierOverrides {
             projects: Some(Count::new(500).unwrap()),
             telemetry_days: Some(Count::new(1).unwrap()),

@@ -1,4 +1,4 @@
-//! Points in time, as every part of Latchkey stores, compares and shows them.
+//! Points in time, as stored, compared and shown everywhere in Latchkey.
 
 use std::fmt;
 use std::time::Duration;
@@ -8,12 +8,12 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 /// A point in time in whole milliseconds since 1970-01-01T00:00:00Z.
 ///
-/// Stored as that number, so that both databases order it alike; written in JSON as RFC 3339 in UTC
-/// with three decimals, e.g. `2026-11-21T07:45:53.120Z`.
+/// Stored as that number, so that both databases sort it alike. Serialized as RFC 3339 in UTC with
+/// three decimals, e.g. `2026-11-21T07:45:53.120Z`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Timestamp(i64);
 
-/// Why a text is not a point in time.
+/// Why a text is not a valid time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("Use an RFC 3339 time such as 2026-11-21T07:45:53Z.")]
 pub struct InvalidTimestamp;
@@ -22,11 +22,10 @@ impl Timestamp {
     /// 1970-01-01T00:00:00Z.
     pub const EPOCH: Self = Self(0);
 
-    /// The earliest and the latest point that RFC 3339's four-digit years can write.
+    /// The range of RFC 3339, whose years have four digits.
     const RANGE: std::ops::RangeInclusive<i64> = -62_167_219_200_000..=253_402_300_799_999;
 
-    /// From milliseconds since the Unix epoch. What lies outside the years 0000–9999 is drawn to
-    /// their edge.
+    /// From milliseconds since the Unix epoch, clamped to the years 0000–9999.
     pub fn from_millis(millis: i64) -> Self {
         Self(millis.clamp(*Self::RANGE.start(), *Self::RANGE.end()))
     }
@@ -36,7 +35,7 @@ impl Timestamp {
         self.0
     }
 
-    /// Reads RFC 3339 with any offset; finer than a millisecond is cut off.
+    /// Parses RFC 3339 with any offset, truncated to milliseconds.
     ///
     /// # Errors
     /// The text is not RFC 3339.
@@ -51,7 +50,7 @@ impl Timestamp {
         DateTime::from_timestamp_millis(self.0).unwrap_or_default()
     }
 
-    /// How long ago `earlier` was; zero if it lies ahead.
+    /// Time since `earlier`; zero if `earlier` is in the future.
     pub fn since(self, earlier: Self) -> Duration {
         let millis = self.0.saturating_sub(earlier.0);
         Duration::from_millis(u64::try_from(millis).unwrap_or_default())
@@ -94,10 +93,10 @@ impl<'de> Deserialize<'de> for Timestamp {
     }
 }
 
-/// A point in time to the nanosecond, as telemetry brings it.
+/// A point in time with nanosecond precision, as telemetry sends it.
 ///
-/// Stored as a [`Timestamp`] and the nanoseconds beyond it; written in JSON as RFC 3339 in UTC with
-/// three decimals, or with nine if it is finer than a millisecond.
+/// Stored as a [`Timestamp`] and the nanoseconds beyond it. Serialized as RFC 3339 in UTC with
+/// three decimals, or nine if the time is finer than a millisecond.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct PreciseTimestamp {
     millisecond: Timestamp,
@@ -130,7 +129,7 @@ impl PreciseTimestamp {
         self.nanos
     }
 
-    /// Reads RFC 3339 with any offset; finer than a nanosecond is cut off.
+    /// Parses RFC 3339 with any offset, truncated to nanoseconds.
     ///
     /// # Errors
     /// The text is not RFC 3339.
@@ -208,7 +207,7 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn offsets_are_turned_into_utc() {
+    fn offset_is_converted_to_utc() {
         let time = Timestamp::parse("2026-11-21T08:45:53.1234+01:00").unwrap();
         assert_eq!(time.to_string(), "2026-11-21T07:45:53.123Z");
     }
@@ -224,7 +223,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_time_is_refused() {
+    fn invalid_time_is_refused() {
         for text in ["", "2026-11-21", "2026-13-01T00:00:00Z", "now", "2026-11-21T07:45:53"] {
             assert_eq!(Timestamp::parse(text), Err(InvalidTimestamp), "{text}");
         }
@@ -232,13 +231,13 @@ mod tests {
 
     proptest! {
         #[test]
-        fn every_time_survives_its_text(millis: i64) {
+        fn timestamp_round_trips_through_text(millis: i64) {
             let time = Timestamp::from_millis(millis);
             prop_assert_eq!(Timestamp::parse(&time.to_string()), Ok(time));
         }
 
         #[test]
-        fn every_nanosecond_survives_its_text(millis: i64, nanos in 0_u32..1_000_000) {
+        fn precise_timestamp_round_trips_through_text(millis: i64, nanos in 0_u32..1_000_000) {
             let time = PreciseTimestamp::new(Timestamp::from_millis(millis), nanos);
             prop_assert_eq!(PreciseTimestamp::parse(&time.to_string()), Ok(time));
         }

@@ -2,8 +2,8 @@
 
 use std::ops::AddAssign;
 
-/// Tokens of one call, or the sum of several calls. This one type goes from the upstream's response
-/// to the chart.
+/// Tokens of one call, or the sum of several calls. This single type is used from the upstream's
+/// response to the chart.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct TokenUsage {
     /// Number of prompt tokens.
@@ -15,8 +15,8 @@ pub struct TokenUsage {
 }
 
 impl TokenUsage {
-    /// Maximum of each count of one call. Without it an upstream could report so much that sums
-    /// overflow.
+    /// Maximum of each count per call. Without it, an upstream could report so many tokens that
+    /// sums overflow.
     pub const MAX_PER_CALL: u64 = 1 << 40;
 
     /// Prompt and completion tokens.

@@ -1,5 +1,5 @@
-//! Time as usage is counted in it: ranges that are charted, the buckets they are made of, and the
-//! calendar months of the quota. All of it in UTC.
+//! Time units of usage: chart ranges, their buckets, and the calendar months of the quota, all in
+//! UTC.
 
 use std::fmt;
 use std::str::FromStr;
@@ -47,7 +47,7 @@ pub enum UsageRange {
     Month,
 }
 
-/// The text is not a range.
+/// The text is not a valid range.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("Use 1h, 24h, 7d or 30d.")]
 pub struct InvalidRange;
@@ -101,9 +101,9 @@ impl fmt::Display for UsageRange {
     }
 }
 
-/// The last whole multiple of `width` since the Unix epoch that is not after `at`.
+/// Rounds `at` down to a multiple of `width` since the Unix epoch.
 ///
-/// `width` is at least a millisecond.
+/// `width` must be at least a millisecond.
 pub fn floor(at: Timestamp, width: Duration) -> Timestamp {
     let width = i64::try_from(width.as_millis()).unwrap_or(i64::MAX).max(1);
     Timestamp::from_millis(at.as_millis() - at.as_millis().rem_euclid(width))
@@ -126,7 +126,7 @@ impl Month {
 
     /// First instant of the next month.
     pub fn end(self) -> Timestamp {
-        // No month has 32 days.
+        // No month has 32 days, so this is always in the next one.
         Self::of(self.0 + DAY * 32).0
     }
 }
@@ -141,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn a_range_has_one_name_everywhere() {
+    fn range_has_the_same_name_everywhere() {
         for range in UsageRange::ALL {
             assert_eq!(serde_json::to_value(range).unwrap(), range.as_str());
             assert_eq!(range.as_str().parse(), Ok(range));
@@ -152,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn buckets_stand_on_utc_and_end_with_the_one_under_way() {
+    fn buckets_align_to_utc_and_include_now() {
         let now = at("2026-11-18T11:06:40Z");
         let ends = |range: UsageRange| {
             let starts: Vec<_> = range.starts(now).collect();
@@ -174,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn the_buckets_of_a_range_are_as_long_as_the_range() {
+    fn buckets_cover_the_whole_range() {
         let hours = [1, 24, 7 * 24, 30 * 24];
         for (range, hours) in UsageRange::ALL.into_iter().zip(hours) {
             assert_eq!(range.bucket() * range.buckets(), Duration::from_hours(hours));
@@ -182,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn a_month_ends_at_midnight_utc() {
+    fn month_ends_at_midnight_utc() {
         let month = Month::of(at("2028-02-29T23:59:59.999Z"));
         assert_eq!(month.start(), at("2028-02-01T00:00:00Z"));
         assert_eq!(month.end(), at("2028-03-01T00:00:00Z"));
@@ -192,7 +192,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn every_time_is_in_its_month(millis in -62_000_000_000_000_i64..250_000_000_000_000) {
+        fn time_is_within_its_month(millis in -62_000_000_000_000_i64..250_000_000_000_000) {
             let time = Timestamp::from_millis(millis);
             let month = Month::of(time);
             prop_assert!(month.start() <= time && time < month.end());

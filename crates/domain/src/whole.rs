@@ -1,19 +1,19 @@
-//! Whole numbers, as JSON has them.
+//! Whole numbers in JSON.
 //!
-//! `60.0` and `6e1` are integers to JSON Schema, and some languages write every number so. serde
-//! takes neither for an integer.
+//! `60.0` and `6e1` are integers to JSON Schema, and some languages write every number that way.
+//! serde accepts neither as an integer.
 
 use std::fmt;
 
 use serde::de::{Deserializer, Error, Unexpected, Visitor};
 
-/// The largest number that both databases and every sum of ours hold: 2^63 − 1.
+/// The largest number that both databases and all of our sums can hold: 2^63 − 1.
 pub(crate) const MAX: u64 = i64::MAX.unsigned_abs();
 
-/// Reads a whole number from `min` to `max`.
+/// Deserializes a whole number from `min` to `max`.
 ///
 /// # Errors
-/// It is none, or out of range.
+/// The value is not a whole number, or out of range.
 pub(crate) fn between<'de, D: Deserializer<'de>>(
     deserializer: D,
     min: u64,
@@ -22,10 +22,10 @@ pub(crate) fn between<'de, D: Deserializer<'de>>(
     deserializer.deserialize_u64(Whole { min, max })
 }
 
-/// Reads a whole number from 0 to [`MAX`].
+/// Deserializes a whole number from 0 to [`MAX`].
 ///
 /// # Errors
-/// It is none, or out of range.
+/// The value is not a whole number, or out of range.
 pub(crate) fn from_0<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
     between(deserializer, 0, MAX)
 }
@@ -63,7 +63,7 @@ impl Visitor<'_> for Whole {
         reason = "it is whole and within the range by then"
     )]
     fn visit_f64<E: Error>(self, number: f64) -> Result<u64, E> {
-        /// 2^63: the next number of this type below it is whole and fits.
+        /// 2^63. The next smaller `f64` is whole and fits.
         const END: f64 = 9_223_372_036_854_775_808.0;
         if number.fract() == 0.0 && (0.0..END).contains(&number) {
             self.visit_u64(number as u64)

@@ -1,75 +1,75 @@
 //! The sliding window behind requests and tokens per minute.
 //!
-//! In no 60-second window is more admitted than the limit. The minute is kept as counts of whole
-//! seconds, and what was admitted in a second leaves the window when the last of it is 60 seconds
-//! old, to the millisecond. So the window that is counted is 60 to 61 seconds long: it errs by less
-//! than one second, always on the strict side, and steady traffic of up to 98 % of the limit is
-//! never refused. A burst within one millisecond, the usual way to meet a limit, frees after
-//! exactly 60 seconds. Memory is the same for every limit. (The counting form of the sliding window
-//! log, as in "Counter-based sliding windows", Cloudflare's "How we built rate limiting", made
-//! exact by never interpolating.)
+//! No 60-second window admits more than the limit. The window keeps one count per second. A
+//! second's count leaves the window when its last admission is 60 seconds old, to the millisecond.
+//! The effective window is therefore 60 to 61 seconds long: it errs by less than one second, always
+//! on the strict side, and never refuses steady traffic of up to 98 % of the limit. A burst within
+//! one millisecond, the usual way to reach a limit, is free again after exactly 60 seconds. Memory
+//! use does not depend on the limit. (The counting form of the sliding window log, as in
+//! "Counter-based sliding windows", Cloudflare's "How we built rate limiting", made exact by never
+//! interpolating.)
 
 use std::time::Duration;
 
-/// Whole seconds that can matter at once: the one that is running and the 60 before it.
+/// Number of seconds in the window: the current one and the 60 before it.
 const SLOTS: usize = 61;
 /// Milliseconds in a second.
 const MILLIS: u16 = 1_000;
 
-/// What was admitted in the last minute, as a state machine that is told the time.
+/// Amounts admitted in the last minute. A state machine: the time is an argument.
 ///
-/// Times are monotonic, from any fixed origin. A time before the last one counts as the last one.
+/// Times are monotonic, from any fixed origin. A time before the latest one counts as the latest.
 #[derive(Debug, Clone)]
 pub struct Window {
-    /// What was admitted in each second; the second `s` is at `s % SLOTS`.
+    /// Amount admitted in each second. Second `s` is at `s % SLOTS`.
     slots: [Slot; SLOTS],
-    /// The second that was last looked at.
+    /// The latest second seen.
     second: u64,
-    /// The sum of the slots.
+    /// Sum of all slots.
     used: u64,
 }
 
-/// What was admitted in one second.
+/// Amount admitted in one second.
 #[derive(Debug, Clone, Copy, Default)]
 struct Slot {
     amount: u64,
-    /// When the last of it was admitted, in milliseconds of the second, rounded up.
+    /// Time of the last admission, in milliseconds of the second, rounded up.
     last: u16,
-    /// Changes with every taking.
+    /// Number of acquisitions in this second, so that `release` can tell whether it was the last.
     takings: u32,
 }
 
-/// Where a window stands.
+/// What a window holds and what it could still admit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct WindowState {
-    /// What the window holds.
+    /// Amount in the window.
     pub used: u64,
-    /// What could still be admitted.
+    /// Amount that can still be admitted.
     pub remaining: u64,
-    /// How long until everything that was admitted has left the window.
+    /// Time until the window is empty.
     pub reset: Duration,
 }
 
-/// More was asked for than is left.
+/// The requested amount exceeds what is left.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct WindowFull {
-    /// What the window holds.
+    /// Amount in the window.
     pub used: u64,
-    /// How long until as much as was asked for is free; none if it is more than the limit.
+    /// Time until the requested amount is free; `None` if it exceeds the limit.
     pub retry_after: Option<Duration>,
-    /// How long until everything that was admitted has left the window.
+    /// Time until the window is empty.
     pub reset: Duration,
 }
 
-/// What was taken, to be given back if the call is refused for another reason.
+/// An acquired amount, to be released if the call is refused for another reason.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[must_use]
 pub struct WindowPermit {
     second: u64,
     amount: u64,
-    /// Which taking of the second it was.
+    /// The slot's `takings` after this acquisition.
     taking: u32,
-    /// When the last was taken before it, in milliseconds of the second.
+    /// The slot's `last` before this acquisition, in milliseconds of the second.
     before: u16,
 }
 
@@ -79,7 +79,7 @@ impl WindowPermit {
         self.amount
     }
 
-    /// The same taking after it was settled to `amount`.
+    /// The same permit after it was settled to `amount`.
     pub const fn reduced_to(self, amount: u64) -> Self {
         Self { amount, ..self }
     }
@@ -92,16 +92,15 @@ impl Default for Window {
 }
 
 impl Window {
-    /// The window at `second` in which so much was admitted in each second. Seconds that can't
-    /// matter are left out; those that are still to come, as after a clock was set back, count as
-    /// `second`.
+    /// Rebuilds a window at `second` from the amounts of single seconds. Seconds that have left the
+    /// window are ignored. Future seconds, as after a clock was set back, count as `second`.
     pub fn of(second: u64, counts: impl IntoIterator<Item = (u64, u64)>) -> Self {
         let mut window = Self { second, ..Self::default() };
         for (at, amount) in counts {
             let at = at.min(second);
             if at + SLOTS as u64 > second {
                 let slot = window.slot(at);
-                // Nobody says when in the second: at its end, to be on the strict side.
+                // The time within the second is unknown. Its end is the strict assumption.
                 *slot = Slot { amount: slot.amount + amount, last: MILLIS, takings: 0 };
                 window.used += amount;
             }
@@ -109,7 +108,7 @@ impl Window {
         window
     }
 
-    /// Takes `amount` at `now`, all of it or none.
+    /// Acquires `amount` at `now`, all of it or nothing.
     ///
     /// # Errors
     /// Less than `amount` is left of `limit`.
@@ -126,13 +125,13 @@ impl Window {
         Ok(self.put(now, amount))
     }
 
-    /// Counts `amount` at `now`, whatever is left: it was admitted elsewhere.
+    /// Counts `amount` at `now` regardless of the limit: another node has admitted it.
     pub fn count(&mut self, now: Duration, amount: u64) -> WindowPermit {
         self.advance(now);
         self.put(now, amount)
     }
 
-    /// What taking `amount` at `now` would come to, which is not taken.
+    /// Evaluates whether `amount` could be acquired at `now`, without acquiring it.
     ///
     /// # Errors
     /// Less than `amount` is left of `limit`.
@@ -146,26 +145,26 @@ impl Window {
         if amount > state.remaining { Err(self.full(now, amount, limit)) } else { Ok(state) }
     }
 
-    /// What a call is told that was refused `amount` at `now`, by whomever.
+    /// The refusal to report for `amount` at `now`, wherever the call was refused.
     pub fn refusal(&mut self, now: Duration, amount: u64, limit: u64) -> WindowFull {
         self.advance(now);
         self.full(now, amount, limit)
     }
 
-    /// Gives back what was taken, as if it never had been.
+    /// Releases a permit, as if it had never been acquired.
     pub fn release(&mut self, taken: WindowPermit) {
         self.remove(taken.second, taken.amount);
         if self.holds(taken.second) {
             let slot = self.slot(taken.second);
-            // If something was taken since, that keeps the second for as long.
+            // A later acquisition keeps the second in the window for as long.
             if slot.takings == taken.taking {
                 slot.last = taken.before;
             }
         }
     }
 
-    /// Puts what was really used in the place of what was taken ahead of it. What was used beyond
-    /// that counts at `now`, even over the limit: it can't be unused.
+    /// Replaces the acquired amount with the amount used. Use beyond the permit counts at `now`,
+    /// even over the limit, since it has already happened.
     pub fn settle(&mut self, now: Duration, taken: WindowPermit, used: u64) {
         if let Some(unused) = taken.amount.checked_sub(used) {
             self.remove(taken.second, unused);
@@ -175,7 +174,7 @@ impl Window {
         }
     }
 
-    /// Where the window stands at `now`.
+    /// State of the window at `now`.
     pub fn state(&mut self, now: Duration, limit: u64) -> WindowState {
         self.advance(now);
         WindowState {
@@ -185,14 +184,14 @@ impl Window {
         }
     }
 
-    /// What was admitted in the second of `now` and the `seconds` before it.
+    /// Amount admitted in the second of `now` and the `seconds` before it.
     pub fn recent(&mut self, now: Duration, seconds: u64) -> u64 {
         self.advance(now);
         let first = self.second.saturating_sub(seconds.min(SLOTS as u64 - 1));
         (first..=self.second).map(|second| self.slot(second).amount).sum()
     }
 
-    /// Whether nothing would be lost by forgetting this window.
+    /// Whether the window is empty, so that dropping it loses nothing.
     pub fn is_idle(&mut self, now: Duration) -> bool {
         self.advance(now);
         self.used == 0
@@ -213,11 +212,11 @@ impl Window {
         WindowPermit { second: self.second, amount, taking, before }
     }
 
-    /// Adds to the second that is running.
+    /// Adds to the current second.
     fn add(&mut self, now: Duration, amount: u64) {
         let at = now.subsec_nanos().div_ceil(1_000_000);
-        // Whoever read the clock before the second began is counted at its end, to be on the strict
-        // side.
+        // A clock that was read before this second began counts as the end of the second. That is
+        // the strict assumption.
         let early = now.as_secs() < self.second;
         let at = if early { MILLIS } else { u16::try_from(at).unwrap_or(MILLIS) };
         let slot = self.slot(self.second);
@@ -227,7 +226,7 @@ impl Window {
         self.used += amount;
     }
 
-    /// Takes from a second what has not left the window yet.
+    /// Subtracts from a second that has not left the window yet.
     fn remove(&mut self, second: u64, amount: u64) {
         if self.holds(second) {
             let slot = self.slot(second);
@@ -237,12 +236,12 @@ impl Window {
         }
     }
 
-    /// Whether a second's slot is still its own.
+    /// Whether a second's slot has not been reused.
     const fn holds(&self, second: u64) -> bool {
         second + SLOTS as u64 > self.second
     }
 
-    /// Lets go of what has left the window by `now`.
+    /// Clears the seconds that have left the window by `now`.
     fn advance(&mut self, now: Duration) {
         let second = now.as_secs().max(self.second);
         if second - self.second >= SLOTS as u64 {
@@ -261,10 +260,11 @@ impl Window {
         }
     }
 
-    /// How long until `amount` is free.
+    /// Time until `amount` is free.
     fn free_after(&self, now: Duration, amount: u64, limit: u64) -> Option<Duration> {
         let mut left = limit.checked_sub(amount)?;
-        // From the newest second back: as much as may stay beside `amount` stays.
+        // From the newest second back: keep as much as fits beside `amount`. The next older second
+        // has to leave first.
         for age in 0..SLOTS as u64 {
             let Some(second) = self.second.checked_sub(age) else { break };
             match left.checked_sub(self.slots[Self::index(second)].amount) {
@@ -282,7 +282,7 @@ impl Window {
         newest.map_or(Duration::ZERO, |second| self.leaves(second).saturating_sub(now))
     }
 
-    /// When what was admitted in `second` has left the window.
+    /// When a second's count leaves the window.
     fn leaves(&self, second: u64) -> Duration {
         let last = Duration::from_millis(self.slots[Self::index(second)].last.into());
         Duration::from_secs(second + SLOTS as u64 - 1) + last
@@ -293,7 +293,7 @@ impl Window {
     }
 
     fn index(second: u64) -> usize {
-        // Below 61: it fits.
+        // Below 61, so it always fits.
         usize::try_from(second % SLOTS as u64).unwrap_or_default()
     }
 }

@@ -1,24 +1,24 @@
-//! Words of a fixed list, as JSON has them.
+//! Enums as strings in JSON.
 //!
-//! serde's derive takes an enum without data from a text or from an object of one member, and
-//! `serde_json` calls anything else there a syntax error. Ours are texts and nothing else: another
-//! type is a wrong value of that field, and the message names the words.
+//! serde's derive accepts a unit-only enum as a string or as an object with one member, and
+//! `serde_json` reports anything else as a syntax error. Ours accept only a string: another type is
+//! a wrong value of that field, and the message lists the words.
 
 use std::fmt;
 
 use serde::de::{Deserializer, Error, Unexpected, Visitor};
 use strum::VariantArray;
 
-/// All variants of an enum in their order, as an array: its length is part of its type.
+/// All variants of an enum in order, as an array, whose length is part of its type.
 pub(crate) const fn all<T: Copy + VariantArray, const N: usize>() -> [T; N] {
     *T::VARIANTS.first_chunk().expect("the caller counts the same variants")
 }
 
-/// The list and the names of an enum that derives `strum`'s traits.
+/// Implements `ALL` and `as_str` for an enum that derives `strum`'s traits.
 macro_rules! words {
     ($type:ty) => {
         impl $type {
-            /// All of them, in the order in which they are declared.
+            /// All variants, in the order in which they are declared.
             pub const ALL: [Self; <Self as strum::EnumCount>::COUNT] = $crate::word::all();
 
             /// The name in JSON, in query strings and in the database.
@@ -30,7 +30,7 @@ macro_rules! words {
 }
 pub(crate) use words;
 
-/// The inverse of `as_str`.
+/// Implements `from_name`.
 macro_rules! from_name {
     ($type:ty) => {
         impl $type {
@@ -43,7 +43,7 @@ macro_rules! from_name {
 }
 pub(crate) use from_name;
 
-/// Reads an enum from the text that [`as_str`] gives, one of `ALL`.
+/// Deserializes an enum from the string that [`as_str`] returns, one of `ALL`.
 ///
 /// [`as_str`]: crate::key::Environment::as_str
 macro_rules! from_words {
@@ -57,7 +57,7 @@ macro_rules! from_words {
 }
 pub(crate) use from_words;
 
-/// Reads one of `all`, which `name` names.
+/// Deserializes one of `all`, whose strings `name` returns.
 pub(crate) fn read<'de, D: Deserializer<'de>, T: Copy + 'static>(
     deserializer: D,
     all: &'static [T],
@@ -84,7 +84,7 @@ impl<T: Copy> Visitor<'_> for Words<T> {
 
     fn visit_str<E: Error>(self, text: &str) -> Result<T, E> {
         let found = self.all.iter().find(|one| (self.name)(**one) == text);
-        // What was sent is not repeated: it may be a secret in the wrong place.
+        // The input is not repeated: it may be a misplaced secret.
         found.copied().ok_or_else(|| E::invalid_value(Unexpected::Other("another word"), &self))
     }
 }
@@ -100,7 +100,7 @@ mod tests {
     use crate::tier::Tier;
     use crate::usage::UsageRange;
 
-    /// Whether serde writes and reads each of them by the name that `as_str` gives.
+    /// Whether serde serializes and deserializes each variant by the name that `as_str` returns.
     macro_rules! assert_names {
         ($($type:ty),+) => {$(
             for one in <$type>::ALL {
@@ -111,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn words_have_one_name_in_json_and_elsewhere() {
+    fn words_have_the_same_name_in_json_and_elsewhere() {
         assert_names!(
             ApplicationEnvironment,
             Environment,

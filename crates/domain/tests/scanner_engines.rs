@@ -1,5 +1,5 @@
-//! The published expression reads the same in engines of other languages, as far as they are at
-//! hand. (That it does in RE2 and Hyperscan was seen by hand: docs/secret-scanning.md.)
+//! The published expression matches the same keys in the engines of other languages that are
+//! installed. (RE2 and Hyperscan were checked by hand: docs/secret-scanning.md.)
 
 use std::process::Command;
 
@@ -7,7 +7,7 @@ use latchkey_domain::secret::SCANNER_REGEX;
 
 const KEY: &str = "lk_live_000000000000000000000000000000004cjNQE";
 
-/// Texts, and what stands in the first group.
+/// Texts with the expected first group of each match.
 fn texts() -> Vec<(String, Vec<String>)> {
     let alone = || vec![KEY.to_owned()];
     let before = |more: &str| vec![format!("{more}{KEY}")];
@@ -25,7 +25,7 @@ fn texts() -> Vec<(String, Vec<String>)> {
     ]
 }
 
-/// Runs a program over the texts, if it is there: it prints a list of matches in JSON for each.
+/// Runs a program over the texts, if it is installed. It prints a JSON list of matches for each.
 fn assert_reads_the_same(program: &str, arguments: &[&str], code: &str) {
     for (text, expected) in texts() {
         let ran = Command::new(program)

@@ -1,5 +1,5 @@
-//! The expression that docs/secret-scanning.md gives to secret scanners: it finds every key and
-//! nothing of another form; what only has the form is told apart by its checksum.
+//! The expression that docs/secret-scanning.md publishes for secret scanners: it finds every key
+//! and nothing of another form. The checksum rules out what only has the form.
 #![expect(clippy::unwrap_used, reason = "a test that can't go on stops")]
 
 use std::sync::LazyLock;
@@ -11,7 +11,7 @@ use regex::Regex;
 const DOCS: &str = include_str!("../../../docs/secret-scanning.md");
 const KEYS: usize = 10_000;
 
-/// A stand-in for a CSPRNG: splitmix64, whose stream depends on its seed alone.
+/// A stand-in for a CSPRNG: splitmix64. Its stream depends on its seed only.
 struct Stream(u64);
 
 impl Stream {
@@ -35,7 +35,7 @@ impl Stream {
         prefix.parse().unwrap()
     }
 
-    /// Every second key has the prefix that a project has by default.
+    /// Every second key has the default prefix.
     fn secret(&mut self) -> SecretKey {
         let prefix = if self.below(2) == 0 { KeyPrefix::default() } else { self.prefix() };
         let environment = [Environment::Live, Environment::Test][self.below(2)];
@@ -49,24 +49,24 @@ impl Stream {
 
 static REGEX: LazyLock<Regex> = LazyLock::new(|| Regex::new(SCANNER_REGEX).unwrap());
 
-/// What the expression finds.
+/// The first group of each match.
 fn matches(text: &str) -> Vec<&str> {
     REGEX.captures_iter(text).map(|found| found.get(1).unwrap().as_str()).collect()
 }
 
-/// The key at the end of a match, as docs/secret-scanning.md finds it.
+/// The key at the end of a match, extracted as docs/secret-scanning.md describes.
 fn key_in(found: &str) -> Option<&str> {
     let starts = 0..found.find('_').unwrap() - 1;
     starts.map(|start| &found[start..]).find(|key| PresentedKey::parse(key).is_ok())
 }
 
-/// The keys of a text.
+/// All keys in a text.
 fn keys(text: &str) -> Vec<&str> {
     matches(text).into_iter().filter_map(key_in).collect()
 }
 
 #[test]
-fn the_published_regex_finds_10_000_keys_wherever_they_stand() {
+fn published_regex_finds_10_000_keys_anywhere() {
     const PLACES: [(&str, &str); 18] = [
         ("", ""),
         ("export LATCHKEY_KEY=", " # never commit"),
@@ -96,7 +96,7 @@ fn the_published_regex_finds_10_000_keys_wherever_they_stand() {
 }
 
 #[test]
-fn the_published_regex_finds_none_of_10_000_near_misses() {
+fn published_regex_finds_none_of_10_000_near_misses() {
     let mut stream = Stream(2);
     for number in 0..KEYS {
         let secret = stream.secret();
@@ -119,7 +119,7 @@ fn the_published_regex_finds_none_of_10_000_near_misses() {
             10 => format!("{prefix:a<17}_{environment}_{tail}"),
             _ => secret.hint().to_string(),
         };
-        // Of too long a prefix the end has the form, and no checksum.
+        // If the prefix is too long, its end still has the form, but the checksum fails.
         assert!(number % 12 == 10 || !REGEX.is_match(&miss), "{miss}");
         assert_eq!(keys(&miss), [""; 0], "{miss}");
     }
@@ -142,9 +142,9 @@ fn checksum_rejects_10_000_matches_with_one_changed_character() {
 }
 
 #[test]
-fn the_docs_publish_this_very_regex_and_keys_to_test_with() {
+fn docs_publish_this_regex_and_test_keys() {
     assert_eq!(DOCS.matches(&format!("\n{SCANNER_REGEX}\n")).count(), 1);
     assert!(DOCS.contains(&format!("regex = '''{SCANNER_REGEX}'''")));
-    // Two to test with, and kingfisher's.
+    // Two test keys, and kingfisher's.
     assert_eq!(keys(DOCS).len(), 3);
 }

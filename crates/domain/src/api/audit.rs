@@ -1,4 +1,4 @@
-//! Rows of an audit log.
+//! Events of an audit log.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,4 @@
-//! Trying out what a check of a key would come to, without calling anything.
+//! Dry runs: what a check of a key would return, without counting a call.
 
 use std::net::IpAddr;
 

@@ -1,4 +1,4 @@
-//! What a client sends to make, change, rotate and find keys.
+//! Requests that create, update, rotate and list keys.
 
 use serde::{Deserialize, Serialize};
 
@@ -13,7 +13,7 @@ use crate::time::Timestamp;
 use crate::whole;
 use crate::word::{from_words, words};
 
-/// Longest grace period after a rotation: 7 days.
+/// Longest grace period after a rotation, in seconds: 7 days.
 pub const MAX_GRACE_SECONDS: u64 = 604_800;
 
 /// Body of `POST /v1/projects/{id}/keys`. Only `name` is required.

@@ -1,4 +1,4 @@
-//! Keys as the API and the pages see them.
+//! Keys as the API and the dashboard represent them.
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 

@@ -1,4 +1,4 @@
-//! The shapes of requests and answers that the API, the server functions and the pages share.
+//! Request and response types shared by the API, the server functions and the dashboard.
 
 mod accounts;
 mod audit;
@@ -44,7 +44,7 @@ use serde::de::value::MapAccessDeserializer;
 use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
-/// Tells an explicit null from an absent field; the field's `default` covers the latter.
+/// Distinguishes an explicit null from an absent field. The field's `default` covers the latter.
 fn present<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
     deserializer: D,
 ) -> Result<Option<T>, D::Error> {

@@ -1,4 +1,4 @@
-//! Lists in pages.
+//! Paginated lists.
 
 use serde::{Deserialize, Serialize};
 

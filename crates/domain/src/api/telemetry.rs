@@ -1,4 +1,4 @@
-//! What applications send in, and how it reads back. Field names are those of Upblit's SDKs.
+//! Telemetry that applications send, and its stored form. Field names are those of Upblit's SDKs.
 
 use std::fmt;
 
@@ -301,7 +301,7 @@ mod tests {
     use serde_json::json;
 
     #[test]
-    fn times_are_taken_as_text_and_as_milliseconds() {
+    fn client_time_parses_from_text_and_milliseconds() {
         for time in [json!("2026-11-21T07:45:53.120Z"), json!(1_795_247_153_120_i64)] {
             let log: LogEntry = serde_json::from_value(json!({
                 "level": "info", "type": "app", "message": "hi", "timestamp": time,
@@ -329,7 +329,7 @@ mod tests {
     }
 
     #[test]
-    fn what_sdks_send_is_read() {
+    fn sdk_payload_is_parsed() {
         let trace: TraceEntry = serde_json::from_value(json!({
             "timestamp": 0, "requestMethod": "SERVICE", "requestURL": "charge", "responseStatus": 0,
             "traceId": "a", "spanId": "b", "durationMs": null,
@@ -356,7 +356,7 @@ mod tests {
     }
 
     #[test]
-    fn the_batch_time_may_be_absent_or_null() {
+    fn batch_time_may_be_absent_or_null() {
         for body in [json!({"traces": []}), json!({"timestamp": null, "traces": []})] {
             assert!(serde_json::from_value::<TraceBatch>(body).is_ok());
         }

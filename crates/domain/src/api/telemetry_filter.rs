@@ -1,4 +1,4 @@
-//! What the lists of telemetry are narrowed to.
+//! Filters for lists of telemetry.
 
 use serde::{Deserialize, Serialize};
 

@@ -1,4 +1,4 @@
-//! What a key, or a whole project, was used for.
+//! Usage reports of a key or a project.
 
 use std::collections::BTreeMap;
 
@@ -176,7 +176,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn usage_reads_as_the_contract_says() {
+    fn usage_report_serializes_as_documented() {
         let now = Timestamp::parse("2026-11-18T11:06:40Z").unwrap();
         let mut usage = Usage::none(UsageRange::Day, now);
         let tokens = TokenUsage { prompt: 30, completion: 12, estimated: 5 };
@@ -207,7 +207,7 @@ mod tests {
     }
 
     #[test]
-    fn what_lies_outside_the_range_is_not_added() {
+    fn usage_outside_the_range_is_ignored() {
         let now = Timestamp::parse("2026-11-18T11:06:40Z").unwrap();
         let mut usage = Usage::none(UsageRange::Hour, now);
         let (first, last) = (usage.buckets[0].start, usage.buckets[29].start);

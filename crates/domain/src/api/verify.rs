@@ -1,4 +1,4 @@
-//! Checking a key over the API.
+//! Verifying a key through the API.
 
 use std::fmt;
 use std::net::IpAddr;

@@ -1,22 +1,22 @@
-//! What serde says of a body, in words for whoever sent it.
+//! Turns serde's errors into messages for the client.
 
 use crate::problem::{ErrorCode, Problem};
 
-/// The refusal of what is no JSON.
+/// The response for a body that is not valid JSON.
 pub(super) fn malformed(error: &serde_json::Error) -> Problem {
     let place = format!("line {}, column {}", error.line(), error.column());
     let what = if error.is_eof() { "ends unexpectedly" } else { "is not valid JSON" };
     Problem::new(ErrorCode::Malformed, format!("The body {what} at {place}."))
 }
 
-/// What is wrong with a value of a body.
+/// An error in a body.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Fault {
-    /// There is no field of this path.
+    /// No field has this path.
     Unknown { field: String, name: String },
-    /// The field of this path has to be there.
+    /// The field at this path is required.
     Missing { field: String, name: String },
-    /// The field of this path has a wrong value.
+    /// The value of the field at this path is wrong.
     Wrong { field: String, message: String },
 }
 
@@ -40,7 +40,7 @@ impl Fault {
         Self::Wrong { field, message: expectation(text) }
     }
 
-    /// The field and what is wrong with it, as a sentence.
+    /// The field and its message.
     pub(super) fn told(self) -> (String, String) {
         match self {
             Self::Unknown { field, .. } => (field, "Unknown field.".to_owned()),
@@ -50,7 +50,7 @@ impl Fault {
     }
 }
 
-/// serde's messages name what was found and then what was expected; only the latter is passed on.
+/// The expectation in serde's message. The value found, which comes before it, is not repeated.
 fn expectation(text: &str) -> String {
     match text {
         "recursion limit exceeded" => return "The value is nested too deeply.".to_owned(),

@@ -1,7 +1,7 @@
-//! All that is wrong with a body, told in one answer.
+//! Finds all errors of a body, for a single response.
 //!
-//! serde stops at the first fault. So the faulty field is told and taken out, a missing one is told
-//! and filled in, and the rest is read again, until nothing is wrong or enough was said.
+//! serde stops at the first error. So each wrong field is reported and removed, each missing one is
+//! reported and filled in, and the rest is parsed again, until no error or no allowance is left.
 
 use std::collections::BTreeMap;
 
@@ -13,18 +13,18 @@ use serde_path_to_error::{Path, Segment};
 use super::fault::{Fault, malformed};
 use crate::problem::{ErrorCode, FieldError, Problem};
 
-/// The most bytes that are read again in all: whoever sends a long body full of faults hears of
-/// fewer.
+/// Maximum number of bytes that are parsed again in total. A long body with many errors gets fewer
+/// of them reported.
 const BYTES_READ_AGAIN: usize = 4 * 1024 * 1024;
-/// How often a body is read again at most.
+/// Maximum number of times that a body is parsed again.
 const MOST_ROUNDS: usize = 64;
-/// The most fields that are told.
+/// Maximum number of errors in a response.
 const MOST_TOLD: usize = 32;
-/// What a field that is missing, or had a wrong value, is filled in with: it is required, and what
-/// else is wrong shows only once it is there. The first that fits its type will do.
+/// Values to fill in for a missing or wrong field. The field is required, and further errors show
+/// only once it is present. The first value that fits its type is used.
 const STAND_INS: [&str; 7] = ["a", "1", "true", "[]", "{}", "[\"a\"]", "2100-01-01T00:00:00Z"];
 
-/// Why the body was refused, for which serde gave this error first.
+/// The response for a refused body, given serde's first error.
 pub(super) fn refusal<T: DeserializeOwned>(
     body: &[u8],
     is_object: bool,
@@ -46,7 +46,7 @@ pub(super) fn refusal<T: DeserializeOwned>(
     }
     let mut faults = Survey::of::<T>(body);
     if let Some((field, message)) = first::<T>(body) {
-        // The first in the order of the body; the survey may have more to say of it.
+        // The first error in the order of the body. The survey may have a better message for it.
         let told = faults.iter().position(|fault| fault.field == field);
         let fault = told.map_or(FieldError { field, message }, |index| faults.remove(index));
         faults.insert(0, fault);
@@ -54,36 +54,36 @@ pub(super) fn refusal<T: DeserializeOwned>(
     if faults.is_empty() { malformed(error) } else { Problem::invalid_fields(faults) }
 }
 
-/// Whether a text in the body stands for no Unicode text, though its form is JSON's.
+/// Whether the error is a string that is valid JSON but not valid Unicode.
 fn is_about_text(error: &serde_json::Error) -> bool {
     let text = error.to_string();
     error.classify() == Category::Syntax
         && ["surrogate", "hex escape", "unicode"].iter().any(|word| text.contains(word))
 }
 
-/// The first fault in the order of the body.
+/// The first error in the order of the body.
 fn first<T: DeserializeOwned>(body: &[u8]) -> Option<(String, String)> {
     let mut deserializer = serde_json::Deserializer::from_slice(body);
     let error = serde_path_to_error::deserialize::<_, T>(&mut deserializer).err()?;
     let (field, message) = Fault::of(&error.path().to_string(), error.inner()).told();
-    // The body is JSON: what is said to be none is another kind of value.
+    // The body is valid JSON, so a reported syntax error means a value of the wrong type.
     let is_syntax = error.inner().classify() == Category::Syntax && !message.ends_with('.');
     let message =
         if is_syntax { "Expected a different type of value.".to_owned() } else { message };
     Some((field, message))
 }
 
-/// A body whose faults are mended one after the other.
+/// A body whose errors are repaired one by one.
 struct Survey {
     value: Value,
     faults: Vec<FieldError>,
-    /// The fields that were filled in, and how many stand-ins were tried.
+    /// Fields that were filled in, with the number of values tried.
     filled: BTreeMap<String, usize>,
 }
 
 impl Survey {
     fn of<T: DeserializeOwned>(body: &[u8]) -> Vec<FieldError> {
-        // What is nested too deeply has no value, and one fault.
+        // A body that is nested too deeply does not parse, and that is its only error.
         let Ok(value) = serde_json::from_slice(body) else { return Vec::new() };
         let mut survey = Self { value, faults: Vec::new(), filled: BTreeMap::new() };
         let rounds = (BYTES_READ_AGAIN / body.len().max(1)).clamp(2, MOST_ROUNDS);
@@ -98,7 +98,7 @@ impl Survey {
         survey.faults
     }
 
-    /// Tells a fault, and makes the value one that can be read further. False: it can't be.
+    /// Records an error and repairs the value so that parsing can go on; `false` if it can't.
     fn mend(&mut self, path: &Path, error: &serde_json::Error) -> bool {
         let segments: Vec<&Segment> = path.iter().collect();
         match Fault::of(&path.to_string(), error) {
@@ -138,7 +138,7 @@ impl Survey {
                 *tried < STAND_INS.len()
             });
         }
-        // An enum names its variants only to a text.
+        // serde lists an enum's variants only if the value is a string.
         if message == "Expected string or map." && !place.is_string() {
             *place = Value::String(String::new());
             return true;
@@ -147,7 +147,7 @@ impl Survey {
         self.take_out(segments, None)
     }
 
-    /// Whether a field is known to be wrong, or something in it.
+    /// Whether an error was recorded for a field or something inside it.
     fn was_told(&self, field: &str) -> bool {
         self.faults.iter().any(|fault| {
             let rest = fault.field.strip_prefix(field);
@@ -160,7 +160,8 @@ impl Survey {
         self.faults.push(FieldError { field, message });
     }
 
-    /// Takes a field out: the last that the path names, or `name` there. Of a list, the whole list.
+    /// Removes a field: the last one in the path, or `name` in the object at the path. If the field
+    /// is a list, the whole list goes.
     fn take_out(&mut self, path: &[&Segment], name: Option<&str>) -> bool {
         let last = path.iter().rposition(|segment| matches!(segment, Segment::Map { .. }));
         let named = last.and_then(|last| match path[last] {
@@ -189,7 +190,7 @@ fn find<'a>(value: &'a mut Value, path: &[&Segment]) -> Option<&'a mut Value> {
     })
 }
 
-/// The first variant that an enum would have taken.
+/// The first variant in serde's message about an enum.
 fn a_variant(error: &serde_json::Error) -> Option<Value> {
     let text = error.to_string();
     let (start, expected) = text.split_once(", expected ")?;
@@ -197,7 +198,7 @@ fn a_variant(error: &serde_json::Error) -> Option<Value> {
     variant.flatten().map(Value::from)
 }
 
-/// A stand-in: JSON, or a text.
+/// A value to fill in, parsed as JSON or else taken as a string.
 fn json(text: &str) -> Value {
     serde_json::from_str(text).unwrap_or_else(|_| Value::from(text))
 }
@@ -227,7 +228,7 @@ mod tests {
     }
 
     #[test]
-    fn an_enum_of_another_type_is_a_wrong_field() {
+    fn enum_of_wrong_type_is_reported_as_wrong_field() {
         for wrong in ["5", "5.5", "true", "[]", "[\"live\"]", "{}", "{\"live\":null}", "-1"] {
             let body = format!(r#"{{"name":"z","environment":{wrong}}}"#);
             let problem = refused::<KeyRequest>(&body);
@@ -257,7 +258,7 @@ mod tests {
     }
 
     #[test]
-    fn all_wrong_fields_are_told_at_once() {
+    fn all_wrong_fields_are_reported_at_once() {
         let body = r#"{"rpm":"x","environment":5,"colour":1,"tpm":0,"allowed_models":["a",7]}"#;
         assert_eq!(
             fields::<KeyRequest>(body),
@@ -273,13 +274,13 @@ mod tests {
     }
 
     #[test]
-    fn a_field_given_twice_is_refused() {
+    fn duplicate_field_is_refused() {
         let problem = refused::<KeyRequest>(r#"{"name":"a","name":"b"}"#);
         assert_eq!(problem.code, ErrorCode::Invalid);
     }
 
     #[test]
-    fn two_values_are_no_body() {
+    fn body_with_two_values_is_refused() {
         for body in [
             r#"{"name":"a"}{"name":"b"}"#,
             r#"{"name":"a"} 1"#,
@@ -304,7 +305,7 @@ mod tests {
     }
 
     #[test]
-    fn costs_are_numbers_that_a_database_holds() {
+    fn cost_must_fit_the_database() {
         let cost = |text: &str| {
             let body = format!(r#"{{"key":"a","cost":{text}}}"#);
             read::<VerifyRequest>(body.as_bytes()).map(|request| request.cost)
@@ -319,7 +320,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_nested_deeply_is_a_wrong_field() {
+    fn deeply_nested_value_is_reported_as_wrong_field() {
         #[derive(Debug, Deserialize)]
         struct Any {
             #[expect(dead_code, reason = "only read")]
@@ -330,7 +331,7 @@ mod tests {
     }
 
     #[test]
-    fn long_bodies_are_read_again_less_often() {
+    fn long_body_is_parsed_again_less_often() {
         let many = (0..100_000).map(|number| format!("\"f{number}\":1"));
         let body = format!("{{{}}}", many.collect::<Vec<_>>().join(","));
         let told = refused::<KeyRequest>(&body).errors.len();

@@ -7,7 +7,7 @@ fn millis(millis: u64) -> Duration {
 }
 
 #[test]
-fn what_was_used_takes_the_place_of_what_was_taken() {
+fn settle_replaces_acquired_amount_with_used_amount() {
     let mut window = Window::default();
     let taken = window.acquire(millis(0), 80, 100).unwrap();
     window.settle(millis(5_000), taken, 30);
@@ -59,7 +59,7 @@ proptest! {
     }
 
     #[test]
-    fn a_refused_call_is_admitted_when_it_was_told(
+    fn refused_call_is_admitted_after_retry_after(
         limit in 1_u64..40,
         gaps in prop::collection::vec(0_u64..3_000, 1..200),
         amount in 1_u64..40,
@@ -84,7 +84,7 @@ proptest! {
     }
 
     #[test]
-    fn what_is_given_back_was_never_taken(
+    fn released_permit_leaves_no_trace(
         amounts in prop::collection::vec((1_u64..5, 0_u64..30_000, any::<bool>()), 1..60),
     ) {
         let (mut window, mut other) = (Window::default(), Window::default());
@@ -104,7 +104,7 @@ proptest! {
 }
 
 #[test]
-fn a_full_window_says_when_it_frees() {
+fn full_window_reports_retry_after() {
     let mut window = Window::default();
     for _ in 0..3 {
         let _ = window.acquire(millis(10_400), 1, 3).unwrap();
@@ -130,7 +130,7 @@ fn window_frees_after_one_minute_when_burst_filled_it() {
 }
 
 #[test]
-fn what_is_dated_in_the_future_counts_now() {
+fn future_seconds_count_as_the_current_second() {
     let mut window = Window::of(1_000, [(939, 1), (940, 2), (970, 4), (1_000, 8), (4_600, 16)]);
     let full = window.peek(millis(1_000_500), 1, 30).unwrap_err();
     assert_eq!((full.used, full.reset), (30, millis(60_500)));
@@ -140,7 +140,7 @@ fn what_is_dated_in_the_future_counts_now() {
 }
 
 #[test]
-fn a_clock_that_steps_back_frees_nothing() {
+fn clock_that_steps_back_frees_nothing() {
     let mut window = Window::default();
     let _ = window.acquire(millis(100_000), 1, 1).unwrap();
     assert!(window.acquire(millis(5_000), 1, 1).is_err());
