@@ -15,17 +15,16 @@ mod start;
 mod telemetry;
 #[cfg(test)]
 mod tests;
+mod timeouts;
 mod url;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
 
 use latchkey_migrations::{Migrator, MigratorTrait, TelemetryMigrator};
 use sea_orm::sqlx::SqlitePool;
 use sea_orm::{
     ConnectOptions, ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr,
-    RuntimeErr,
 };
 
 pub use self::begin::OnBehalfOf;
@@ -34,46 +33,15 @@ use self::options::{postgres_options, sqlite_options, telemetry_options};
 use self::renewal::Renewal;
 pub use self::start::why_not;
 pub use self::telemetry::Telemetry;
-pub use self::url::Postgres;
+use self::timeouts::CONNECTIONS;
+pub use self::timeouts::{in_time, within};
 use self::url::{Place, UrlError};
-use crate::error::Error;
+pub use self::url::{Postgres, PostgresRoutes};
 use crate::fair_queue::QueuePermit;
 
-/// How long a statement may wait for a connection or for another process's write.
-const DATABASE_TIMEOUT: Duration = Duration::from_secs(5);
-/// A connection that was idle for this long is tested before it is used.
-const IDLE_CHECK_AFTER: Duration = Duration::from_secs(1);
-/// Enough for the checks that miss the cache. PostgreSQL allows 100 in total by default.
-const CONNECTIONS: u32 = 16;
 /// The advisory lock that lets one node at a time migrate a shared PostgreSQL ("latchkey" in
 /// ASCII).
 const MIGRATION_LOCK: i64 = 0x6c61_7463_686b_6579;
-
-/// Fails work that waits for the database longer than `DATABASE_TIMEOUT`. On a network that drops
-/// every packet, nothing else would end it.
-///
-/// The future is boxed: its state is kilobytes, and every check would carry it, even one that never
-/// queries the database.
-///
-/// # Errors
-/// The work's own errors; `Unavailable` on a time-out.
-pub fn in_time<T>(
-    work: impl Future<Output = Result<T, Error>>,
-) -> impl Future<Output = Result<T, Error>> {
-    within(DATABASE_TIMEOUT, work)
-}
-
-/// As [`in_time`], with a time-out of the caller's choice.
-///
-/// # Errors
-/// The work's own errors; `Unavailable` on a time-out.
-pub fn within<T, E: From<Error>>(
-    patience: Duration,
-    work: impl Future<Output = Result<T, E>>,
-) -> impl Future<Output = Result<T, E>> {
-    let timely = tokio::time::timeout(patience, Box::pin(work));
-    async move { timely.await.unwrap_or_else(|_| Err(Error::unavailable("timed out").into())) }
-}
 
 /// All connection pools of the database.
 #[derive(Clone)]
@@ -86,21 +54,6 @@ pub struct Database {
     renewal: Renewal,
     /// How many connections SQLite's writer pool has opened so far.
     writers: Arc<AtomicU64>,
-}
-
-/// How to connect to PostgreSQL.
-pub struct PostgresRoutes {
-    /// `DATABASE_URL`, which may lead to a pooler.
-    pub through: Postgres,
-    /// `DATABASE_DIRECT_URL`, which bypasses the pooler; `None` if it is not set.
-    pub past: Option<Postgres>,
-}
-
-impl PostgresRoutes {
-    /// The route that supports `LISTEN`.
-    pub fn direct(&self) -> &Postgres {
-        self.past.as_ref().unwrap_or(&self.through)
-    }
 }
 
 /// How this process learns of other processes' changes.
@@ -348,10 +301,6 @@ impl Database {
         self.writer.pool.close_by_ref().await?;
         self.reader.close_by_ref().await
     }
-}
-
-fn conversion(error: sea_orm::sqlx::Error) -> DbErr {
-    DbErr::Conn(RuntimeErr::SqlxError(Arc::new(error)))
 }
 
 async fn counted(

@@ -1,6 +1,7 @@
 //! Database errors, grouped by remedy: retry, or read the log.
 
 use std::fmt::Display;
+use std::sync::Arc;
 
 use latchkey_domain::column::ImpossibleValue;
 use sea_orm::sqlx::error::DatabaseError;
@@ -108,6 +109,11 @@ fn means_outage(code: &str) -> bool {
                 || POSTGRES.contains(&code)
         }
     }
+}
+
+/// An error of a statement that bypasses SeaORM.
+pub(crate) fn from_sqlx(error: sea_orm::sqlx::Error) -> DbErr {
+    DbErr::Conn(RuntimeErr::SqlxError(Arc::new(error)))
 }
 
 #[cfg(test)]

@@ -4,9 +4,10 @@
 use sea_orm::sea_query::{Expr, ExprTrait, LockBehavior, LockType, Query};
 use sea_orm::{EntityTrait, Iterable, PrimaryKeyToColumn, QueryFilter};
 
+use super::Database;
 use super::begin::{OnBehalfOf, Writer};
 use super::telemetry::Telemetry;
-use super::{Database, in_time};
+use super::timeouts::in_time;
 use crate::error::Error;
 
 /// Rows per `DELETE`, so that the writer is never held for long.

@@ -18,7 +18,7 @@ use sea_orm::{
 };
 use tokio::time::timeout;
 
-use super::{CONNECTIONS, DATABASE_TIMEOUT, IDLE_CHECK_AFTER};
+use super::timeouts::{CONNECTIONS, DATABASE_TIMEOUT, IDLE_CHECK_AFTER};
 use crate::fair_queue::{FairQueue, QueueBounds, QueueFull, QueuePermit, Size};
 
 /// The isolation level that the services rely on, whatever the server's default is, and commits

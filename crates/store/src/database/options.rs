@@ -12,7 +12,7 @@ use sea_orm::sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynch
 
 use super::begin::{self, Suspicion};
 use super::renewal::Renewal;
-use super::{DATABASE_TIMEOUT, IDLE_CHECK_AFTER};
+use super::timeouts::{DATABASE_TIMEOUT, IDLE_CHECK_AFTER};
 use crate::background;
 
 fn options(url: &str, connections: u32) -> ConnectOptions {

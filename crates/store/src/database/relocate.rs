@@ -17,7 +17,7 @@ use sea_orm::DbErr;
 use sea_orm::sqlx::pool::PoolConnection;
 use sea_orm::sqlx::{self, AssertSqlSafe, Sqlite, SqlitePool};
 
-use super::conversion;
+use crate::error::from_sqlx;
 
 /// Rows per transaction.
 const ROWS: u32 = 1_000;
@@ -80,7 +80,7 @@ pub(super) async fn relocate(main: &SqlitePool, telemetry: &Path) -> Result<(), 
     // Read without a lock: another process may be writing all the time.
     let sql = "SELECT EXISTS (SELECT 1 FROM sqlite_master WHERE type = 'table' AND name IN ('traces', 'logs', \
                'denials', 'key_usage', 'project_usage', 'project_months'))";
-    if !sqlx::query_scalar::<_, bool>(sql).fetch_one(main).await.map_err(conversion)? {
+    if !sqlx::query_scalar::<_, bool>(sql).fetch_one(main).await.map_err(from_sqlx)? {
         return Ok(());
     }
     let mut relocation = Move::begin(main, telemetry).await?;
@@ -111,7 +111,7 @@ pub(super) struct Move {
 
 impl Move {
     pub(super) async fn begin(main: &SqlitePool, telemetry: &Path) -> Result<Self, DbErr> {
-        let mut connection = main.acquire().await.map_err(conversion)?;
+        let mut connection = main.acquire().await.map_err(from_sqlx)?;
         let path = telemetry.to_str().ok_or_else(|| {
             DbErr::Custom("the path of the database is not valid Unicode".to_owned())
         })?;
@@ -119,7 +119,7 @@ impl Move {
             .bind(path)
             .execute(&mut *connection)
             .await
-            .map_err(conversion)?;
+            .map_err(from_sqlx)?;
         Ok(Self { connection, copied: false, in_vain: 0 })
     }
 
@@ -170,13 +170,13 @@ impl Move {
         let sql =
             "SELECT EXISTS (SELECT 1 FROM main.sqlite_master WHERE type = 'table' AND name = ?1)";
         let there = sqlx::query_scalar(sql).bind(table.name).fetch_one(&mut *self.connection);
-        there.await.map_err(conversion)
+        there.await.map_err(from_sqlx)
     }
 
     async fn is_empty(&mut self, table: &Moved) -> Result<bool, DbErr> {
         let sql = format!("SELECT NOT EXISTS (SELECT 1 FROM main.{})", table.name);
         let empty = sqlx::query_scalar(AssertSqlSafe(sql)).fetch_one(&mut *self.connection);
-        empty.await.map_err(conversion)
+        empty.await.map_err(from_sqlx)
     }
 
     async fn copy(&mut self, table: &Moved) -> Result<(), DbErr> {
@@ -207,7 +207,7 @@ impl Move {
 
     async fn run(&mut self, sql: &str) -> Result<u64, DbErr> {
         let done = sqlx::query(AssertSqlSafe(sql)).execute(&mut *self.connection).await;
-        done.map(|done| done.rows_affected()).map_err(conversion)
+        done.map(|done| done.rows_affected()).map_err(from_sqlx)
     }
 }
 

@@ -10,8 +10,9 @@ use sea_orm::{ConnectionTrait, DatabaseConnection, DbErr, RuntimeErr, Statement}
 use tokio::net::lookup_host;
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 
-use super::url::Postgres;
-use super::{CONNECTIONS, DATABASE_TIMEOUT, PostgresRoutes, telemetry};
+use super::telemetry;
+use super::timeouts::{CONNECTIONS, DATABASE_TIMEOUT};
+use super::url::{Postgres, PostgresRoutes};
 use data_encoding::HEXLOWER;
 
 /// Connections beside the pools: one listens for invalidations, one publishes them.

@@ -9,7 +9,7 @@ use sea_orm::sqlx::sqlite::SqliteConnectOptions;
 use sea_orm::{DatabaseConnection, DatabaseTransaction, DbBackend, DbErr};
 
 use super::begin::{OnBehalfOf, Writer};
-use super::conversion;
+use crate::error::from_sqlx;
 
 /// PostgreSQL connections for background writes: a batch of telemetry, the counters, a purge, and
 /// one spare.
@@ -59,7 +59,7 @@ impl Telemetry {
 /// # Errors
 /// The URL is not a valid SQLite URL.
 pub(super) fn main_file(url: &str) -> Result<PathBuf, DbErr> {
-    let options = SqliteConnectOptions::from_str(url).map_err(conversion)?;
+    let options = SqliteConnectOptions::from_str(url).map_err(from_sqlx)?;
     Ok(options.get_filename().to_owned())
 }
 

@@ -9,7 +9,8 @@ use latchkey_domain::time::Timestamp;
 use sea_orm::sqlx::{Row, raw_sql};
 use sea_orm::{ConnectionTrait, DbBackend, DbErr, Statement};
 
-use super::{CONNECTIONS, Database, OnBehalfOf};
+use super::timeouts::CONNECTIONS;
+use super::{Database, OnBehalfOf};
 use crate::error::Error;
 
 /// Creates an empty database on the test PostgreSQL.

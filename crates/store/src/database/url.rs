@@ -154,6 +154,21 @@ fn nameable(name: &str) -> &str {
     if plain { name } else { "(not shown)" }
 }
 
+/// How to connect to PostgreSQL.
+pub struct PostgresRoutes {
+    /// `DATABASE_URL`, which may lead to a pooler.
+    pub through: Postgres,
+    /// `DATABASE_DIRECT_URL`, which bypasses the pooler; `None` if it is not set.
+    pub past: Option<Postgres>,
+}
+
+impl PostgresRoutes {
+    /// The route that supports `LISTEN`.
+    pub fn direct(&self) -> &Postgres {
+        self.past.as_ref().unwrap_or(&self.through)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
