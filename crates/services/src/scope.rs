@@ -38,7 +38,7 @@ pub(crate) struct OrganizationScope {
     permission: Permission,
 }
 
-/// A project of an organization that the actor is a member of.
+/// A project that the actor has access to.
 #[derive(Debug, Clone)]
 pub(crate) struct ProjectScope {
     id: ProjectId,
