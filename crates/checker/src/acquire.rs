@@ -1,5 +1,4 @@
-//! Acquires what a call takes of its key's limits. All limits are one admission: the call gets all
-//! of them or none.
+//! Acquires what a call needs of its key's limits: all of them or none.
 
 use std::sync::Arc;
 
@@ -22,8 +21,8 @@ use crate::token_estimate::TokenAmount;
 use crate::usage::quota::{self, CountedCall};
 use crate::usage::quota_check;
 
-/// The decision on a call at `now`: where the limits stand, and what the call holds of them. A call
-/// that was `begun` has taken its request.
+/// Decides a call at `now`. Returns the states of the limits and the call's reservation. A `begun`
+/// call has already acquired its request.
 pub(crate) async fn decide(
     checker: &Checker,
     found: &IdentifiedKey,
@@ -53,7 +52,7 @@ pub(crate) async fn decide(
     }
 }
 
-/// The denial of a call that the key itself does not admit.
+/// Builds the denial of a call that the key itself does not admit.
 pub(crate) async fn refused(
     checker: &Checker,
     found: &IdentifiedKey,
@@ -67,7 +66,7 @@ pub(crate) async fn refused(
     Denial { detail, key: Some(Arc::clone(&found.key)), limits, ..Denial::of(outcome) }
 }
 
-/// What a call holds of its key's tokens.
+/// What a call holds of its key's token limits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct AcquiredTokens {
     pub(crate) rates: RatePermit,
@@ -76,14 +75,14 @@ pub(crate) struct AcquiredTokens {
 }
 
 impl AcquiredTokens {
-    /// How many it may use.
+    /// Number of tokens that the call may use.
     pub(crate) fn granted(self) -> u64 {
         let window = self.rates.tokens().unwrap_or(self.most);
         window.min(self.budget.map_or(self.most, BudgetPermit::tokens))
     }
 }
 
-/// Where the key's limits per minute stand, without taking of them.
+/// States of the key's limits per minute. Acquires nothing.
 async fn standing(checker: &Checker, key: &KeyRecord) -> LimitStates {
     let looks = rate_limit::peek(checker, key, 0).await;
     LimitStates {
@@ -93,8 +92,8 @@ async fn standing(checker: &Checker, key: &KeyRecord) -> LimitStates {
     }
 }
 
-/// What a call holds of the limits until it is decided. It goes back unless the call is admitted:
-/// when it is refused, and when whoever made it goes away while the database is asked.
+/// What a call holds until it is decided. Dropping it releases everything: if the call is refused,
+/// and if it is cancelled during a query.
 struct AcquiredLimits<'a> {
     checker: &'a Checker,
     key: &'a KeyRecord,
@@ -103,7 +102,7 @@ struct AcquiredLimits<'a> {
 }
 
 impl AcquiredLimits<'_> {
-    /// Takes what the call needs, the budget last: that can't be given back.
+    /// Acquires everything. The budget is last because it cannot be released.
     async fn take_all(
         &mut self,
         of: MinuteLimits,
@@ -117,12 +116,12 @@ impl AcquiredLimits<'_> {
         if quota::counts(key.kind, key.environment) {
             self.quota = Some(take_quota(checker, key, now).await?);
         }
-        // No more than the minute has left.
+        // At most what the rate limit has granted.
         let most = self.rates.tokens().unwrap_or(u64::MAX);
         take_budget(checker, key, (need, most), now, limits).await
     }
 
-    /// The call is admitted: what it holds is its own.
+    /// Disarms the release: the call is admitted and owns the permits.
     fn keep(mut self) -> RatePermit {
         self.quota = None;
         std::mem::take(&mut self.rates)
@@ -138,7 +137,7 @@ impl Drop for AcquiredLimits<'_> {
     }
 }
 
-/// Counts a call against the month of the key's project.
+/// Counts a call against the project's monthly quota.
 async fn take_quota(
     checker: &Checker,
     key: &KeyRecord,

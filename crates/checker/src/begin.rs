@@ -1,9 +1,9 @@
-//! The first half of a gateway call's check: what can be decided before its body has come.
+//! First half of a gateway call's check: everything that can be decided before the body arrives.
 //!
-//! A body takes time to arrive and work to read, and a caller may send one bad body after the
-//! other. So the key itself, its requests per minute and its calls in progress are looked at
-//! before, and the request stays taken whatever becomes of the call. What depends on the body
-//! (model, tokens) follows with [`Checker::reserve`] or [`Checker::admit_begun`].
+//! A body takes time to arrive and to parse, and a caller may send one bad body after another. So
+//! the key, its requests per minute and its calls in progress are checked first, and the request
+//! stays counted whatever becomes of the call. What depends on the body (model, tokens) follows
+//! with [`Checker::reserve`] or [`Checker::admit_begun`].
 
 use latchkey_domain::outcome::Outcome;
 
@@ -21,7 +21,7 @@ use crate::request::IdentifiedKey;
 use crate::token_estimate::TokenAmount;
 
 impl Checker {
-    /// Takes one request of the key's `rpm` and a place among its calls in progress.
+    /// Acquires one request of the key's `rpm` and a slot for a call in progress.
     ///
     /// # Errors
     /// The [`Denial`] with the outcome; it is counted.
@@ -59,8 +59,8 @@ async fn acquire_request(checker: &Checker, found: &IdentifiedKey) -> Result<Beg
 }
 
 impl Checker {
-    /// Counts a call that is refused for a reason that is not the key's, e.g. that the node has too
-    /// much to do.
+    /// Counts a call that is refused for a reason other than its key, e.g. because the node is
+    /// overloaded.
     pub fn refuse(
         &self,
         found: &IdentifiedKey,

@@ -5,20 +5,20 @@ use latchkey_domain::api::RateLimitState;
 use crate::call_slot::CallSlot;
 use crate::outcome::LimitStates;
 
-/// What a call has taken before its body came.
+/// What a call has acquired before its body arrived.
 #[must_use]
 pub struct BegunCall {
-    /// Whether a request of `rpm` is among it; a key that gets the limit meanwhile has none taken.
+    /// Whether it acquired a request of `rpm`. False if the key got that limit only later.
     pub(crate) took_request: bool,
-    /// Where requests per minute stood then.
+    /// State of requests per minute at that time.
     pub(crate) requests: Option<RateLimitState>,
-    /// Where tokens per minute stood then; none of them was taken.
+    /// State of tokens per minute at that time. None were acquired.
     pub(crate) tokens: Option<RateLimitState>,
     pub(crate) slot: CallSlot,
 }
 
 impl BegunCall {
-    /// Where the key's limits stand, as far as they were asked.
+    /// States of the limits that were checked before the body.
     pub fn limits(&self) -> LimitStates {
         LimitStates { requests: self.requests, tokens: self.tokens, budget: None }
     }

@@ -1,4 +1,4 @@
-//! A call's place among the gateway calls that its key may have in progress.
+//! Slot for one of the gateway calls that a key may have in progress.
 
 use std::time::Duration;
 
@@ -10,10 +10,10 @@ use crate::checker::Checker;
 use crate::outcome::Denial;
 use crate::record::KeyRecord;
 
-/// When a refused call may try again: nobody knows when one of the others ends.
+/// When a refused call may retry. When another call ends is unknown.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
 
-/// One of the calls that a key may have in progress, until it is dropped.
+/// Slot of a call in progress. Dropping it frees the slot.
 #[must_use]
 pub struct CallSlot {
     checker: Checker,
@@ -21,10 +21,10 @@ pub struct CallSlot {
 }
 
 impl CallSlot {
-    /// Takes a place among the key's calls.
+    /// Acquires one of the key's slots.
     ///
     /// # Errors
-    /// The [`Denial`]: all are taken.
+    /// The [`Denial`]: all slots are in use.
     pub(crate) fn acquire(checker: &Checker, key: &KeyRecord) -> Result<Self, Box<Denial>> {
         let limit = limit(key);
         match checker.parallel.acquire(key.id, limit) {
@@ -40,12 +40,12 @@ impl Drop for CallSlot {
     }
 }
 
-/// How many calls a key may have in progress.
+/// Number of calls that a key may have in progress.
 fn limit(key: &KeyRecord) -> u64 {
     key.extended().max_parallel.map_or(DEFAULT_MAX_PARALLEL, Limit::get)
 }
 
-/// What a call would be refused with now; nothing is taken.
+/// Denial that a new call would get, if any. Acquires nothing.
 pub(crate) fn peek(checker: &Checker, key: &KeyRecord) -> Option<Denial> {
     let (limit, used) = (limit(key), checker.parallel.count(key.id));
     (used >= limit).then(|| full(limit, used))

@@ -1,4 +1,4 @@
-//! A check from end to end: authenticate, look up, evaluate, acquire, record.
+//! A complete check: authenticate, look up, evaluate, acquire, record.
 
 use std::net::IpAddr;
 
@@ -18,14 +18,14 @@ use crate::request::{CheckRequest, IdentifiedKey, Parsed, parse};
 use crate::token_estimate::TokenAmount;
 
 impl Checker {
-    /// Checks the key that came with a call, if one came.
+    /// Checks the key that a caller presents; `None` if it presents none.
     ///
-    /// With a cached record, of a project in use, and no token budget this neither waits nor asks
-    /// the database.
+    /// This neither waits nor queries the database if the record is cached, the project is in use
+    /// and the key has no token budget.
     ///
     /// # Errors
-    /// `Denied` with the outcome; `TooManyFailures` instead, if it is that the key is malformed or
-    /// unknown, and the call's address has had too many of these.
+    /// `Denied` with the outcome. `TooManyFailures` instead, if the key is malformed or unknown and
+    /// the caller's address has had too many of these.
     pub async fn check(
         &self,
         presented: Option<&str>,
@@ -34,7 +34,7 @@ impl Checker {
         self.check_parsed(parse(presented), call).await
     }
 
-    /// The same for a key whose form was found right, or for why there is none.
+    /// Same as [`Self::check`], for a key that was parsed before.
     ///
     /// # Errors
     /// As [`Self::check`].
@@ -50,10 +50,10 @@ impl Checker {
 }
 
 impl Checker {
-    /// Finds the key that authenticates a call from `ip`.
+    /// Identifies the key that authenticates a call from `ip`.
     ///
     /// # Errors
-    /// `Denied` if there is no secret, it is malformed or unknown, or the store can't be asked;
+    /// `Denied` if there is no secret, it is malformed or unknown, or the database is unavailable.
     /// `TooManyFailures` instead, if it is malformed or unknown and the address has had too many of
     /// these.
     pub async fn authenticate(
@@ -74,7 +74,7 @@ async fn authenticate_parsed(
     authenticate_by(checker, parsed, by).await.map_err(|denial| failed(checker, ip, denial))
 }
 
-/// What a call is refused with whose key was not found. Guesses count against their address.
+/// Turns the denial of an unidentified key into an error. Guesses count against their address.
 fn failed(checker: &Checker, ip: Option<IpAddr>, denial: Denial) -> Error {
     let guessed = matches!(denial.outcome, Outcome::MalformedKey | Outcome::UnknownKey);
     let counted = guessed.then(|| checker.failed_keys.count(ip, checker.clock.monotonic()));
@@ -85,10 +85,11 @@ fn failed(checker: &Checker, ip: Option<IpAddr>, denial: Denial) -> Error {
 }
 
 impl Checker {
-    /// Finds the key that has a secret.
+    /// Identifies the key that has a secret, on behalf of the server.
     ///
     /// # Errors
-    /// A [`Denial`]: there is no secret, it is malformed or unknown, or the store can't be asked.
+    /// A [`Denial`]: there is no secret, it is malformed or unknown, or the database is
+    /// unavailable.
     pub async fn authenticate_internally(
         &self,
         presented: Option<&str>,
@@ -96,7 +97,8 @@ impl Checker {
         self.authenticate_for(presented, LookupCaller::Server).await
     }
 
-    /// The same for somebody to whom it was presented.
+    /// Same as [`Self::authenticate_internally`], on behalf of a caller who was presented the
+    /// secret.
     ///
     /// # Errors
     /// As [`Self::authenticate_internally`].
@@ -131,8 +133,8 @@ async fn resolve(
 }
 
 impl Checker {
-    /// Decides whether a key that was found admits a call, and counts the call. Where its limits
-    /// stand then.
+    /// Decides whether an identified key admits a call, and counts the call. Returns the states of
+    /// the key's limits after that.
     ///
     /// # Errors
     /// The [`Denial`] with the outcome.
@@ -144,7 +146,7 @@ impl Checker {
         self.admit_begun(found, call, None).await
     }
 
-    /// The same for a call that has taken its request before.
+    /// Same as [`Self::admit`], for a call that has acquired its request before.
     ///
     /// # Errors
     /// The [`Denial`] with the outcome.
@@ -162,7 +164,7 @@ impl Checker {
     }
 }
 
-/// The decision on a call. A denial is counted here.
+/// Decides a call and counts a denial.
 async fn decide(
     checker: &Checker,
     found: &IdentifiedKey,
@@ -171,7 +173,7 @@ async fn decide(
     now: Timestamp,
     begun: Option<&BegunCall>,
 ) -> Result<(LimitStates, AcquiredTokens), Denial> {
-    // Its body has come since the key was found.
+    // The key may have changed while the body arrived.
     let current = match begun {
         Some(_) => confirm::current(checker, found, call.ip).await?,
         None => None,

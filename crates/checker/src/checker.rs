@@ -1,4 +1,4 @@
-//! What the checks of a process share.
+//! State shared by the checks of a process.
 
 use std::ops::Deref;
 use std::sync::Arc;
@@ -24,25 +24,25 @@ use crate::usage::UsageBuffer;
 use crate::watched_keys::WatchedKeys;
 use crate::windows::RateWindows;
 
-/// What a checker is handed.
+/// What a checker is built from.
 pub struct CheckerConfig {
-    /// Where keys, budgets and usage are.
+    /// Database of keys, budgets and usage.
     pub database: Database,
-    /// Source of the time.
+    /// Time source.
     pub clock: Arc<dyn Clock>,
     /// Source of randomness.
     pub random: Arc<dyn Random>,
-    /// The key of every key's digest.
+    /// HMAC key of all key digests.
     pub pepper: Pepper,
-    /// Where nodes share rate limits; none: each node limits for itself.
+    /// Redis server that nodes share rate limits through. `None`: each node limits on its own.
     pub redis: Option<RedisUrl>,
 }
 
-/// Checks keys: the state of this process's checks. Cheap to clone.
+/// Checks keys and holds the state of this process's checks. Cheap to clone.
 #[derive(Clone)]
 pub struct Checker(Arc<CheckerState>);
 
-/// What [`Checker`] holds; reached through it.
+/// State of a [`Checker`], which dereferences to it.
 pub struct CheckerState {
     pub(crate) database: Database,
     pub(crate) clock: Arc<dyn Clock>,
@@ -51,20 +51,20 @@ pub struct CheckerState {
     pub(crate) key_cache: KeyCache,
     pub(crate) requests: RateWindows,
     pub(crate) tokens: RateWindows,
-    /// Where nodes share limits per minute.
+    /// Limits per minute that nodes share. `None` without Redis.
     pub(crate) shared: Option<RedisLimiter>,
     pub(crate) leases: Leases,
     pub(crate) in_progress: InProgress,
     pub(crate) prompt_ratios: PromptRatios,
     pub(crate) parallel: ParallelCalls,
     pub(crate) watched_keys: WatchedKeys,
-    /// Queue in front of the database for those who ask who somebody is.
+    /// Limits concurrent database lookups of keys and sessions.
     pub lookup_limiter: LookupLimiter,
     pub(crate) counters: CheckCounters,
     pub(crate) failed_keys: FailedAttempts,
     /// Counts calls until they are written.
     pub usage: UsageBuffer,
-    /// Reservations that are being settled by nobody who could wait.
+    /// Background tasks that settle reservations.
     pub(crate) unsettled: TaskTracker,
 }
 
@@ -77,17 +77,17 @@ impl Deref for Checker {
 }
 
 impl Checker {
-    /// A checker over an open database.
+    /// Creates a checker on an open database.
     ///
     /// # Errors
-    /// The database fails, or Redis answers and refuses what limits need.
+    /// The database fails, or Redis responds with an error that makes shared limits impossible.
     pub async fn start(config: CheckerConfig) -> Result<Self, StartError> {
         let CheckerConfig { database, clock, random, pepper, redis } = config;
         let shared = match redis {
             Some(url) => {
                 let limiter = RedisLimiter::new(url, random.bytes(), &pepper, &database).await?;
                 prove(&limiter).await.map_err(StartError::Redis)?;
-                // Before it admits anything: the others' shares shrink within a second.
+                // Before anything is admitted: other nodes' shares shrink within a second.
                 limiter.membership.count(&database).await?;
                 Some(limiter)
             }
@@ -115,12 +115,12 @@ impl Checker {
         })))
     }
 
-    /// The key of every key's digest.
+    /// HMAC key of all key digests.
     pub fn pepper(&self) -> &Pepper {
         &self.pepper
     }
 
-    /// Waits until no reservation is being settled by itself. Others may come meanwhile.
+    /// Waits until the background settlements have finished. New ones may start meanwhile.
     pub async fn settled(&self) {
         self.unsettled.close();
         self.unsettled.wait().await;

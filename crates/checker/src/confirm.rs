@@ -1,8 +1,8 @@
-//! Looking again at a key that was admitted a moment ago, once the rest of its call has arrived.
+//! Confirms a key again once the rest of its call has arrived.
 //!
-//! A client may hold back the last byte of a body for as long as the server waits. What its key was
-//! when the head came says nothing of what it is then. Nothing is counted a second time, and as
-//! long as no key of the cache's slot has changed meanwhile, it costs two comparisons.
+//! A client may withhold the last byte of a body for as long as the server waits, and the key may
+//! change meanwhile. Nothing is counted a second time. As long as no key of the same cache slot has
+//! changed, confirming costs two comparisons.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -19,12 +19,11 @@ use crate::request::CheckRequest;
 use crate::request::IdentifiedKey;
 
 impl Checker {
-    /// Whether a key that was admitted to a call may still make it. Its limits were taken then and
-    /// are not asked.
+    /// Confirms that a key may still make a call that was admitted. Limits were acquired then and
+    /// are not checked again.
     ///
     /// # Errors
-    /// `Denied` if it was revoked or disabled meanwhile, has expired, or may not make such a call
-    /// any more.
+    /// `Denied` if the key was revoked or has expired since, or may no longer make such a call.
     pub async fn confirm(
         &self,
         key: &Arc<KeyRecord>,
@@ -34,17 +33,17 @@ impl Checker {
         if seen.holds(&self.key_cache, self.clock.monotonic()) {
             return evaluated(self, key, &seen, call);
         }
-        // Boxed: hardly any call needs the states of asking the database.
+        // Boxed: few calls need the future of a database query.
         let asking = Box::pin(look_up(self, *seen.digest(), PresentedBy::Caller(call.ip)));
         let found = asking.await.map_err(Box::new)?;
         evaluated(self, &found.key, &seen, call)
     }
 }
 
-/// The key as it is now, if it may have changed since it was found.
+/// The current key, if it may have changed since it was identified.
 ///
 /// # Errors
-/// The [`Denial`] of a key that is gone, or can't be looked up.
+/// The [`Denial`] of a key that is gone or cannot be looked up.
 pub(crate) async fn current(
     checker: &Checker,
     found: &IdentifiedKey,

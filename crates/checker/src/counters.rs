@@ -1,4 +1,4 @@
-//! How many checks there were, for an operator's metrics.
+//! Check counters for metrics.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -11,15 +11,15 @@ const SHARDS: usize = 16;
 /// Counts since the process started.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CheckCounts {
-    /// Checks, by what they came to.
+    /// Number of checks by outcome.
     pub outcomes: Vec<(Outcome, u64)>,
-    /// Looks into the cache that found what they needed.
+    /// Lookups answered by the cache.
     pub cache_hits: u64,
-    /// Looks that had to ask the database.
+    /// Lookups that queried the database.
     pub cache_misses: u64,
 }
 
-/// On cache lines of its own.
+/// Aligned so that no two shards share a cache line.
 #[derive(Default)]
 #[repr(align(128))]
 struct CounterShard {
@@ -36,14 +36,14 @@ impl CheckCounters {
         self.shard().outcomes[outcome as usize].fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Counts a look into the cache.
+    /// Counts a cache lookup.
     pub(crate) fn looked(&self, hit: bool) {
         let shard = self.shard();
         let counter = if hit { &shard.hits } else { &shard.misses };
         counter.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// What was counted until now.
+    /// Sums of all shards.
     pub(crate) fn counts(&self) -> CheckCounts {
         let sum = |counter: &dyn Fn(&CounterShard) -> &AtomicU64| {
             self.0.iter().map(|shard| counter(shard).load(Ordering::Relaxed)).sum()

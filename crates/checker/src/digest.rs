@@ -1,4 +1,4 @@
-//! Digests of secrets: what the database keeps instead of them.
+//! Digests of secrets, which the database stores instead of the secrets.
 
 use std::fmt;
 
@@ -8,21 +8,22 @@ use sha2::{Digest as _, Sha256};
 
 use data_encoding::HEXLOWER;
 
-/// The key of every key's digest. It lives outside the database, so that the database alone
-/// confirms no guess. Losing it makes every key unknown.
+/// HMAC key of all key digests. It lives outside the database, so that the database alone confirms
+/// no guess. If it is lost, every key is unknown.
 ///
-/// `ring`'s, as a check makes two digests at most and little else that takes as long: on processors
-/// without instructions for SHA-256 it takes two thirds of the time (docs/benchmarks.md).
+/// It uses `ring`: a check computes at most two digests and does little else that takes as long. On
+/// processors without SHA-256 instructions, `ring` takes two thirds of the time
+/// (docs/benchmarks.md).
 #[derive(Clone)]
 pub struct Pepper(hmac::Key);
 
 impl Pepper {
-    /// From the setting's raw bytes.
+    /// From the raw bytes of the setting.
     pub fn new(bytes: &[u8]) -> Self {
         Self(hmac::Key::new(HMAC_SHA256, bytes))
     }
 
-    /// The digest of a key's plaintext.
+    /// Digest of a key's plaintext.
     pub fn digest(&self, plaintext: &str) -> KeyDigest {
         let tag = hmac::sign(&self.0, plaintext.as_bytes());
         let mut digest = [0; 32];
@@ -30,8 +31,8 @@ impl Pepper {
         KeyDigest::new(digest)
     }
 
-    /// A link of a chain: HMAC-SHA-256 over the link before and `content`, under a key of its own
-    /// that is made from the pepper.
+    /// Link of a hash chain: HMAC-SHA-256 of the previous link and `content`, with a key derived
+    /// from the pepper.
     pub fn chain(&self, before: &[u8], content: &[u8]) -> [u8; 32] {
         let of_chains = Self::new(self.digest("latchkey audit chain").as_bytes());
         let mut mac = hmac::Context::with_key(&of_chains.0);
@@ -42,8 +43,8 @@ impl Pepper {
         link
     }
 
-    /// Tells this pepper from another without giving it away: the first 16 bytes of a digest that
-    /// no key can have, as text.
+    /// Identifies this pepper without revealing it: the first 16 bytes, in hex, of a digest that no
+    /// key can have.
     pub fn fingerprint(&self) -> String {
         HEXLOWER.encode(&self.digest("latchkey pepper fingerprint").as_bytes()[..16])
     }
@@ -55,7 +56,7 @@ impl fmt::Debug for Pepper {
     }
 }
 
-/// The SHA-256 of a token that is random enough to need no pepper: 256 bits.
+/// SHA-256 of a token that needs no pepper because it has 256 random bits.
 pub fn sha256(token: &str) -> Vec<u8> {
     Sha256::digest(token.as_bytes()).to_vec()
 }
@@ -66,7 +67,7 @@ mod tests {
 
     /// RFC 4231, test case 2.
     #[test]
-    fn a_digest_is_the_standards_hmac_sha_256() {
+    fn digest_matches_rfc_4231_hmac_sha_256() {
         let digest = Pepper::new(b"Jefe").digest("what do ya want for nothing?");
         let expected = "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843";
         assert_eq!(digest.to_hex(), expected);

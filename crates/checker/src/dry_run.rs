@@ -1,5 +1,5 @@
-//! The check as a rehearsal: what would a call of this key come to now? It asks in the same order
-//! and comes to the same, but takes nothing of any limit and counts nothing.
+//! Dry run of a check: what would a call of this key result in now? It runs the same steps in the
+//! same order, but acquires and counts nothing.
 
 use std::time::Duration;
 
@@ -23,11 +23,11 @@ use latchkey_store::Error;
 use latchkey_store::clock::whole_seconds;
 
 impl Checker {
-    /// What a check of the key with this digest would come to, for a call like that one. None:
-    /// there is no such key any more.
+    /// Result of checking the key with this digest for a given call. `None` if the key no longer
+    /// exists.
     ///
     /// # Errors
-    /// The database fails. That the key would be refused is an answer, not an error.
+    /// The database fails. A refusal by the key is a result, not an error.
     pub async fn dry_run(
         &self,
         digest: &KeyDigest,
@@ -46,7 +46,7 @@ impl Checker {
     }
 }
 
-/// What the key itself would refuse the call with.
+/// Denial by the key itself, if any.
 fn evaluated(key: &KeyRecord, call: CheckRequest<'_>, now: Timestamp) -> Option<Denial> {
     let (outcome, detail) = evaluate::evaluate(key, false, call, now)?;
     Some(Denial { detail, ..Denial::of(outcome) })
@@ -64,7 +64,7 @@ fn nothing_yet() -> DryRun {
     }
 }
 
-/// An answer that is being put together.
+/// A dry run and its result so far.
 struct DryRunCheck<'a> {
     checker: &'a Checker,
     now: Timestamp,
@@ -72,8 +72,8 @@ struct DryRunCheck<'a> {
 }
 
 impl DryRunCheck<'_> {
-    /// The whole check, up to the first that refuses the call. The gateway looks at requests before
-    /// it knows the model, everybody else after.
+    /// Runs the check up to the first denial. The gateway checks the request limit before it knows
+    /// the model, other callers after.
     async fn call(
         &mut self,
         key: &KeyRecord,
@@ -102,7 +102,7 @@ impl DryRunCheck<'_> {
         self.limits(key, looks.tokens, tokens).await
     }
 
-    /// The limits beside requests, in the order in which a call takes of them.
+    /// Limits other than requests, in the order in which a call acquires them.
     async fn limits(
         &mut self,
         key: &KeyRecord,
@@ -130,7 +130,7 @@ impl DryRunCheck<'_> {
         if let Some(limit) = key.extended().budget {
             let state = checker.budget_state(key.id, limit, now).await?;
             self.answer.budget = Some(state);
-            // Even a call without a token needs a budget that is not spent.
+            // Even a call without tokens needs a budget that is not exhausted.
             if state.remaining < tokens.max(1) {
                 let wait = Some(state.resets_at.since(now));
                 return Ok(Some(wait_for(Outcome::TokenBudgetExhausted, wait)));
@@ -149,7 +149,7 @@ impl DryRunCheck<'_> {
     }
 }
 
-/// What is told of a limit stands in the answer beside it.
+/// Needs no detail: the response already contains the limit.
 fn wait_for(outcome: Outcome, retry_after: Option<Duration>) -> Denial {
     Denial { retry_after, ..Denial::of(outcome) }
 }

@@ -1,4 +1,4 @@
-//! Why a check came to no admission.
+//! Why a check did not admit a call.
 
 use latchkey_domain::problem::{ErrorCode, Problem};
 use latchkey_store::clock::whole_seconds;
@@ -9,10 +9,10 @@ use crate::outcome::Denial;
 /// Why a call was not admitted.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// The key was refused: the outcome's status.
+    /// The key was refused. The HTTP status depends on the outcome.
     #[error("the key was refused")]
     Denied(Box<Denial>),
-    /// Too many attempts of this address failed in the last minute. HTTP 429.
+    /// Too many failed attempts from this address in the last minute. HTTP 429.
     #[error("too many failed attempts")]
     TooManyFailures(TooManyFailures),
 }
@@ -30,7 +30,7 @@ impl From<TooManyFailures> for Error {
 }
 
 impl Error {
-    /// The seconds after which the same call could go on, if waiting helps.
+    /// Seconds after which the same call could succeed, if waiting helps.
     pub fn retry_after(&self) -> Option<u64> {
         let wait = match self {
             Self::Denied(denial) => denial.retry_after?,
@@ -61,13 +61,13 @@ impl From<&Error> for Problem {
     }
 }
 
-/// Why a checker can't start.
+/// Why a checker cannot start.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
     /// The database returned an error.
     #[error("the database: {0}")]
     Database(#[from] latchkey_store::Error),
-    /// Redis answers, and refuses what limits need.
+    /// Redis responds with an error that makes shared limits impossible.
     #[error("REDIS_URL: {0}")]
     Redis(String),
 }

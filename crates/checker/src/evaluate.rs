@@ -1,5 +1,5 @@
-//! Evaluates a call by the key's record alone, before any limit is looked at: status, scope,
-//! networks, models. No I/O.
+//! Evaluates a call by the key's record alone, before any limit: status, scope, networks, models.
+//! No I/O.
 
 use std::net::IpAddr;
 
@@ -10,10 +10,10 @@ use latchkey_domain::time::Timestamp;
 use crate::record::KeyRecord;
 use crate::request::CheckRequest;
 
-/// Whether the key's life is over, or that of the secret which led to it. Calls in progress end
-/// then too.
+/// Reason why the key, or the secret that was used, is no longer valid. It also ends calls in
+/// progress.
 ///
-/// `old`: it came by the secret before the last rotation.
+/// `old`: the caller used the secret before the last rotation.
 pub(crate) fn ended(key: &KeyRecord, old: bool, now: Timestamp) -> Option<(Outcome, String)> {
     let plain = |outcome: Outcome| Some((outcome, outcome.detail().to_owned()));
     match KeyStatus::at(now, key.revoked_at, key.expires_at) {
@@ -28,9 +28,9 @@ pub(crate) fn ended(key: &KeyRecord, old: bool, now: Timestamp) -> Option<(Outco
     })
 }
 
-/// What the key itself says of a call, its limits aside; none: it may go on.
+/// Reason why the key itself refuses a call, limits aside. `None`: it does not.
 ///
-/// `old`: it came by the secret before the last rotation.
+/// `old`: the caller used the secret before the last rotation.
 pub(crate) fn evaluate(
     key: &KeyRecord,
     old: bool,
@@ -95,7 +95,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_of_one_application_never_speaks_for_another() {
+    fn application_key_is_out_of_scope_elsewhere() {
         let other = ApplicationId::new(at(0), [2; 10]);
         assert_eq!(outcome(&record(), call(record().application), 0), Outcome::Valid);
         assert_eq!(outcome(&record(), call(None), 0), Outcome::Valid);
@@ -118,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn a_rotated_secret_works_until_its_grace_ends() {
+    fn rotated_secret_works_until_grace_period_ends() {
         let digest = KeyDigest::new([7; 32]);
         let extended = ExtendedLimits { old: Some((digest, at(500))), ..ExtendedLimits::default() };
         let key = KeyRecord { extended: Some(Box::new(extended)), ..record() };

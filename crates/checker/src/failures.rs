@@ -1,7 +1,7 @@
-//! Failed attempts, counted per address: whoever guesses is told to wait, and what is good goes on.
+//! Counts failed attempts per address: a guesser has to wait, while valid attempts go on.
 //!
-//! Each process counts for itself, in memory that has a bound: when more addresses fail than are
-//! remembered, those that failed once and not again are forgotten first.
+//! Each process counts on its own, in bounded memory. If more addresses fail than fit, those that
+//! failed only once are evicted first.
 
 use std::convert::Infallible;
 use std::net::IpAddr;
@@ -13,26 +13,26 @@ use quick_cache::sync::Cache;
 
 use latchkey_store::clock::whole_seconds;
 
-/// How many attempts of one address may fail in any 60 seconds.
+/// Failed attempts allowed per address in any 60 seconds.
 const LIMIT: u64 = 60;
-/// How many addresses are remembered, at half a KiB each.
+/// Most addresses remembered, at half a KiB each.
 pub const ADDRESSES: usize = 16_384;
 
-/// Too many attempts of an address failed in the last minute.
+/// The address had too many failed attempts in the last minute.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TooManyFailures {
-    /// What failed, as a plural.
+    /// What failed, in the plural.
     pub what: &'static str,
-    /// How many failed in the last minute.
+    /// Failed attempts in the last minute.
     pub used: u64,
-    /// How many may fail in a minute.
+    /// Failed attempts allowed per minute.
     pub limit: u64,
-    /// When the next attempt may fail.
+    /// Time until another attempt may fail.
     pub retry_after: Duration,
 }
 
 impl TooManyFailures {
-    /// In words: the limit, what was used and when it frees.
+    /// Text for the caller: the limit, the usage and when to retry.
     pub fn detail(&self) -> String {
         format!(
             "Too many {} from this IP address: {} of {} in the last 60 s. Retry in {} s.",
@@ -44,21 +44,20 @@ impl TooManyFailures {
     }
 }
 
-/// An address as it is counted. A host has a whole /64 of IPv6 to itself, so that is one address.
-/// Callers whose address can't be read are counted as one: otherwise there would be no limit for
-/// them.
+/// Address that attempts are counted for. A host has a whole /64 of IPv6, so that counts as one
+/// address. Callers without a readable address count as one: otherwise they would have no limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Address {
-    /// All of an IPv4 address.
+    /// A whole IPv4 address.
     V4([u8; 4]),
     /// The first 64 bits of an IPv6 address.
     V6([u16; 4]),
-    /// None that could be read.
+    /// No address could be read.
     Unreadable,
 }
 
 impl Address {
-    /// The address that an IP address counts as.
+    /// Address that an IP address is counted for.
     pub fn of(ip: Option<IpAddr>) -> Self {
         match ip.map(|ip| ip.to_canonical()) {
             None => Self::Unreadable,
@@ -73,22 +72,22 @@ impl Address {
 
 type SharedWindow = Arc<Mutex<Window>>;
 
-/// The failed attempts of one sort, of every address.
+/// Failed attempts of one kind, for every address.
 pub struct FailedAttempts {
     what: &'static str,
     windows: Cache<Address, SharedWindow>,
 }
 
 impl FailedAttempts {
-    /// `what` fails, as a plural that a refusal can name.
+    /// `what` names the failures in errors, in the plural.
     pub fn of(what: &'static str) -> Self {
         Self { what, windows: Cache::new(ADDRESSES) }
     }
 
-    /// Counts a failed attempt, or says that the address has had too many.
+    /// Counts a failed attempt, unless the address has had too many.
     ///
     /// # Errors
-    /// The address has had too many.
+    /// The address has had too many failed attempts.
     pub fn count(
         &self,
         ip: Option<IpAddr>,
@@ -99,7 +98,7 @@ impl FailedAttempts {
             Ok(window) => window,
             Err(never) => match never {},
         };
-        // Outside the match, whose scrutinee would hold the lock to its end.
+        // Outside the `match`, whose scrutinee would hold the lock until its end.
         let taken = lock(&window).acquire(now, 1, LIMIT);
         match taken {
             Ok(taken) => Ok(CountedFailure(window, taken)),
@@ -110,32 +109,32 @@ impl FailedAttempts {
         }
     }
 
-    /// Whether one more failed attempt of the address would be refused.
+    /// Whether the next failed attempt of the address would be refused.
     pub fn is_full(&self, ip: Option<IpAddr>, now: Duration) -> bool {
         let window = self.windows.get(&Address::of(ip));
         window.is_some_and(|window| lock(&window).state(now, LIMIT).remaining == 0)
     }
 
-    /// Forgets the addresses of which nothing failed in the last minute.
+    /// Drops addresses without failures in the last minute.
     pub fn forget_idle(&self, now: Duration) {
         self.windows.retain(|_, window| !lock(window).is_idle(now));
     }
 }
 
-/// An attempt that was counted as failed.
+/// An attempt counted as failed.
 #[derive(Clone)]
 pub struct CountedFailure(SharedWindow, WindowPermit);
 
 impl CountedFailure {
-    /// The attempt did not fail after all.
+    /// Uncounts the attempt, which did not fail after all.
     pub fn release(self) {
-        // Its own window, also when another has taken that one's place meanwhile.
+        // In its own window, even if the address has a new one by now.
         lock(&self.0).release(self.1);
     }
 }
 
 fn lock(window: &Mutex<Window>) -> MutexGuard<'_, Window> {
-    // A window is whole after each of its steps, whatever happened to the thread that held it.
+    // Each step leaves a window consistent, even if a thread panicked while holding the lock.
     window.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -189,7 +188,7 @@ mod tests {
                 now += gap;
                 let times = let_through.entry(number).or_default();
                 let counted = count(&failures, address(number), Duration::from_millis(now));
-                // Up to a second more than the minute counts, so the outcome is free there.
+                // The minute may count up to a second more, so either result is right there.
                 let within = |span: u64| times.iter().filter(|at| now - **at < span).count() as u64;
                 prop_assert!(counted.is_err() || within(60_000) < LIMIT);
                 prop_assert!(counted.is_ok() || within(61_000) >= LIMIT, "another’s were counted");
@@ -201,7 +200,7 @@ mod tests {
     }
 
     #[test]
-    fn a_refusal_says_the_limit_what_was_used_and_when_it_frees() {
+    fn error_names_limit_usage_and_retry_time() {
         let failures = failures();
         fill(&failures, address(1), seconds(10));
         let full = count(&failures, address(1), seconds(30)).err().unwrap();
@@ -213,7 +212,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_refused_does_not_put_off_when_it_frees() {
+    fn refused_attempts_do_not_extend_the_wait() {
         let failures = failures();
         fill(&failures, address(1), seconds(0));
         for second in 0..60 {
@@ -223,7 +222,7 @@ mod tests {
     }
 
     #[test]
-    fn a_host_has_one_address_however_it_is_written() {
+    fn host_counts_as_one_address_in_any_notation() {
         let now = seconds(0);
         let same = |one: &str, other: &str| {
             let failures = failures();
@@ -234,7 +233,7 @@ mod tests {
         assert!(same("2001:db8:0:1::1", "2001:db8:0:1:ffff:ffff:ffff:ffff"));
         assert!(!same("2001:db8:0:1::1", "2001:db8:0:2::1"));
         assert!(!same("203.0.113.9", "203.0.113.10"));
-        // The same bits in the other family.
+        // The same bits in the other address family.
         assert!(!same("32.1.13.184", "2001:db8::"));
     }
 
@@ -253,7 +252,7 @@ mod tests {
     }
 
     #[test]
-    fn what_did_not_fail_was_never_counted() {
+    fn released_attempts_do_not_count() {
         let failures = failures();
         for _ in 0..1_000 {
             count(&failures, address(1), seconds(0)).unwrap().release();

@@ -1,8 +1,8 @@
-//! What the calls in progress of a key have reserved on this node.
+//! Tokens reserved by a key's calls in progress on this node.
 //!
-//! Reserved is not spent: most of it comes back when the call settles. A call that fits what is
-//! spent, but not what is reserved, waits a moment for that instead of being refused for as long
-//! as the limit's period lasts.
+//! Reserved is not spent: most of it is released when the call settles. A call that fits what is
+//! spent, but not what is reserved, waits briefly for that instead of being refused for the rest of
+//! the period.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -11,7 +11,7 @@ use tokio::sync::Notify;
 
 use latchkey_store::id_map::IdMap;
 
-/// Keys are spread over this many locks, each held for an addition.
+/// Number of lock shards. A lock is held for an addition.
 const SHARDS: usize = 64;
 
 #[derive(Default)]
@@ -21,15 +21,15 @@ struct Entry {
     settled: Arc<Notify>,
 }
 
-/// The keys that have reservations.
+/// Keys that have reservations.
 pub(crate) struct InProgress([Mutex<IdMap<KeyId, Entry>>; SHARDS]);
 
-/// What a key's calls in progress have reserved.
+/// Reservations of a key's calls in progress.
 #[derive(Debug, Clone)]
 pub(crate) struct ReservedByCalls {
     pub(crate) calls: u64,
     pub(crate) tokens: u64,
-    /// Told when one of them settles.
+    /// Notified when one of them settles.
     pub(crate) settled: Arc<Notify>,
 }
 
@@ -38,7 +38,7 @@ impl InProgress {
         Self(std::array::from_fn(|_| Mutex::default()))
     }
 
-    /// What is reserved of a key's limits; none: no call is in progress.
+    /// Reservations of a key. `None` if no call is in progress.
     pub(crate) fn of(&self, key: KeyId) -> Option<ReservedByCalls> {
         let shard = self.shard(key);
         let entry = shard.get(&key)?;
@@ -66,7 +66,7 @@ impl InProgress {
 
     fn shard(&self, key: KeyId) -> MutexGuard<'_, IdMap<KeyId, Entry>> {
         let last = key.to_bytes()[15];
-        // An entry is whole after each of its steps, whatever happened to the thread that held it.
+        // Each step leaves an entry consistent, even if a thread panicked while holding the lock.
         self.0[usize::from(last) % SHARDS].lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -1,10 +1,11 @@
-//! A call's part of what its key has reserved.
+//! One call's part of its key's reservations.
 
 use latchkey_domain::id::KeyId;
 
 use crate::checker::Checker;
 
-/// A call's part of what is reserved, until it is dropped. Drop it when the rest has gone back.
+/// A call's part of its key's reservations until dropped. Drop it after everything else was
+/// released.
 #[must_use]
 pub(crate) struct InProgressCall {
     checker: Checker,

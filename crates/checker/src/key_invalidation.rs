@@ -1,20 +1,18 @@
-//! Telling everybody that keys have changed: this process's cache, and every other node on the
-//! database.
+//! Invalidates cached keys after a change, in this process and on every other node.
 //!
 //! ```text
-//! this node     change the rows, pg_notify(digests), commit -> evict -> answer
-//! other nodes   the notification comes -> parse -> evict
+//! this node     change the rows, pg_notify(digests), commit -> evict -> respond
+//! other nodes   receive the notification -> parse -> evict
 //! ```
 //!
-//! *Consistency.* The notification is part of the transaction: it comes if and only if that
-//! commits, and in the order of commits. This node evicts after the commit and before anybody is
-//! answered. On SQLite nothing is sent: other processes look whether somebody has written
-//! (`crate::invalidation`).
+//! *Consistency.* The notification is part of the transaction: it is sent if and only if that
+//! commits, and in the order of commits. This node evicts after the commit and before the response.
+//! On SQLite nothing is sent; other processes poll for writes (`crate::invalidation`).
 //!
-//! *Failure.* A commit that fails may have gone through, so the keys are evicted all the same. Once
-//! begun, commit and eviction are carried through, although the client may have gone. A node that
-//! hears of nothing does not use its cache ([`super::cache_validity`]). What this version doesn't
-//! understand, it takes for a change of all keys. Digests are HMACs: who listens learns no secret.
+//! *Failure.* A failed commit may have gone through, so the keys are evicted all the same. Commit
+//! and eviction complete even if the client disconnects. A node that receives no notifications does
+//! not use its cache ([`super::cache_validity`]). A payload that this version cannot parse
+//! invalidates all keys. Digests are HMACs, so a listener learns no secret.
 
 use sea_orm::{ConnectionTrait, DatabaseTransaction, DbBackend, Statement};
 
@@ -22,40 +20,41 @@ use crate::checker::Checker;
 use latchkey_domain::digest::KeyDigest;
 use latchkey_store::Error;
 
-/// PostgreSQL's channel for changes of keys.
+/// PostgreSQL notification channel.
 pub(crate) const CHANNEL: &str = "latchkey_keys";
-/// What stands on the channel for a change of all keys.
+/// Payload that invalidates all keys.
 const ALL: &str = "all";
-/// A notification may have 8,000 bytes; a digest takes 64 and a space.
+/// A payload may have 8,000 bytes; a digest takes 64 and a space.
 const DIGESTS_A_NOTIFICATION: usize = 120;
-/// Beyond as many, all keys are read again: that is quicker for everybody.
+/// Number of digests beyond which all keys are invalidated: that is faster for every node.
 const MOST_DIGESTS: usize = 12_000;
 
-/// Keys whose records are out of date once a transaction is committed.
+/// Keys whose cached records become stale when a transaction commits.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[must_use]
 pub enum KeyInvalidation {
-    /// Those with these digests, known until now or not.
+    /// Keys with these digests, whether they existed before or not.
     Keys(Vec<KeyDigest>),
     /// Every key.
     All,
 }
 
 impl KeyInvalidation {
-    /// The keys with these digests.
+    /// Invalidates the keys with these digests.
     pub fn keys(digests: impl IntoIterator<Item = KeyDigest>) -> Self {
         let digests: Vec<_> = digests.into_iter().collect();
         if digests.len() > MOST_DIGESTS { Self::All } else { Self::Keys(digests) }
     }
 
-    /// Commits the transaction that changes the keys. When this returns, no check in this process
-    /// goes by what was before; other nodes hear of it with the commit.
+    /// Commits the transaction that changes the keys. After that, no check in this process uses the
+    /// previous state; other nodes are notified by the commit.
     ///
-    /// Once begun it is carried through, even if nobody waits for it any more: whoever goes away
-    /// between the commit and the eviction would leave a revoked key in the cache.
+    /// It completes even if the caller is cancelled: stopping between commit and eviction would
+    /// leave a revoked key in the cache.
     ///
     /// # Errors
-    /// The database fails. What was cached is forgotten then too: the commit may have gone through.
+    /// The database fails. The keys are evicted in that case too, since the commit may have gone
+    /// through.
     pub async fn commit_and_invalidate(
         self,
         checker: &Checker,
@@ -73,7 +72,7 @@ impl KeyInvalidation {
         committing.await.map_err(latchkey_store::Error::unavailable)?
     }
 
-    /// Makes sure that no check in this process uses what was known of the keys before.
+    /// Ensures that no check in this process uses the previous state of the keys.
     pub fn evict(&self, checker: &Checker) {
         match self {
             Self::Keys(digests) => {
@@ -85,8 +84,8 @@ impl KeyInvalidation {
         }
     }
 
-    /// Within the transaction, so that PostgreSQL tells other nodes exactly when, and if, it is
-    /// committed. SQLite's other processes look for themselves.
+    /// Part of the transaction, so that PostgreSQL notifies other nodes if and when it commits. On
+    /// SQLite, other processes poll.
     async fn announce(&self, transaction: &DatabaseTransaction) -> Result<(), Error> {
         let backend = transaction.get_database_backend();
         if backend != DbBackend::Postgres {
@@ -114,7 +113,7 @@ impl KeyInvalidation {
         }
     }
 
-    /// What another node said. Words that this one doesn't know are about all keys: nothing is
+    /// Parses another node's payload. An unknown payload invalidates all keys, so nothing is
     /// missed.
     pub(crate) fn parse(payload: &str) -> Self {
         let digests: Option<Vec<_>> = payload.split(' ').map(KeyDigest::from_hex).collect();
@@ -136,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_announced_is_what_is_heard() {
+    fn invalidation_survives_notification_round_trip() {
         for changed in [
             KeyInvalidation::keys(digests(1)),
             KeyInvalidation::keys(digests(120)),
@@ -149,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn a_notification_is_never_too_long_for_postgresql() {
+    fn notification_fits_the_postgresql_limit() {
         let payloads = KeyInvalidation::keys(digests(1_000)).payloads();
         assert_eq!(payloads.len(), 9);
         assert!(payloads.iter().all(|payload| payload.len() < 8_000));
@@ -158,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn unknown_words_are_about_all_keys() {
+    fn unknown_payload_invalidates_all_keys() {
         for payload in ["", "all", "a later version’s words", &"0".repeat(63)] {
             assert_eq!(KeyInvalidation::parse(payload), KeyInvalidation::All, "{payload}");
         }

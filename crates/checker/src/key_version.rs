@@ -1,11 +1,11 @@
-//! By which secret a key was found and as of when, so that a later look costs two comparisons.
+//! Version of a key when it was looked up, so that confirming it later costs two comparisons.
 
 use std::time::Duration;
 
 use crate::cache::{Generation, KeyCache};
 use latchkey_domain::digest::KeyDigest;
 
-/// By which secret a key was found, and as of when.
+/// Digest of the secret that identified a key, and the generation at that time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct KeyVersion {
     digest: KeyDigest,
@@ -13,18 +13,17 @@ pub struct KeyVersion {
 }
 
 impl KeyVersion {
-    /// As of now. Take it before the key is looked up.
+    /// Current version. Take it before looking up the key.
     pub(crate) fn now(cache: &KeyCache, digest: KeyDigest) -> Self {
         Self { digest, stamp: cache.begin_load(&digest) }
     }
 
-    /// The digest of the secret.
+    /// Digest of the secret that was used.
     pub const fn digest(&self) -> &KeyDigest {
         &self.digest
     }
 
-    /// Whether what was read then still holds. It does not where changes by other nodes are not
-    /// heard of.
+    /// Whether the key is unchanged since. False while invalidations may be missed.
     pub(crate) fn holds(&self, cache: &KeyCache, now: Duration) -> bool {
         cache.is_trusted(now) && cache.begin_load(&self.digest) == self.stamp
     }

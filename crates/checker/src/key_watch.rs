@@ -1,10 +1,9 @@
-//! Keys of calls that are in progress: a long call must not outlive the key that it was admitted
-//! by.
+//! Watches the keys of calls in progress: a long call must not outlive its key.
 //!
-//! One task for each such key asks, a few times a second, what a check would ask: the cache, and
-//! the database where the cache doesn't know or may not be believed. So a revocation is heard of
-//! wherever a check would hear of it, and whatever makes a check refuse the key itself (its life,
-//! not its limits) ends its calls, without being told here.
+//! One task per key repeats, several times a second, what a check would do: it reads the cache, or
+//! the database if the cache has no valid entry. So a revocation reaches calls in progress wherever
+//! it reaches checks. Whatever makes a check refuse the key itself (its status, not its limits)
+//! ends its calls without being listed here.
 
 use std::collections::hash_map::Entry;
 use std::time::Duration;
@@ -23,15 +22,14 @@ use crate::request::IdentifiedKey;
 use crate::watched_keys::{Ended, KeyWatch};
 use latchkey_domain::digest::KeyDigest;
 
-/// How often a key is looked at. With what it takes to distrust a cache that no changes reach (700
-/// ms), a revoked key's calls end within one second.
+/// Interval at which a key is checked. Together with the 700 ms until a cache without invalidations
+/// expires, a revoked key's calls end within one second.
 const INTERVAL: Duration = Duration::from_millis(100);
-/// How often the database is asked where the cache may not be believed, or the database does not
-/// answer.
+/// Interval of database queries while the cache is invalid or the database unavailable.
 const DATABASE_INTERVAL: Duration = Duration::from_millis(250);
 
 impl Checker {
-    /// Looks at the key of a call for as long as what is returned is kept.
+    /// Watches the key of a call until the returned watch is dropped.
     pub fn watch_key(&self, found: &IdentifiedKey) -> KeyWatch {
         let digest = *found.seen.digest();
         let mut keys = self.watched_keys.lock();
@@ -47,8 +45,8 @@ impl Checker {
     }
 }
 
-/// Looks at a key until it is no good any more, or nobody wants to know. It goes on for a moment
-/// after a call: the next one of the same client needs no task of its own.
+/// Watches a key until it becomes invalid or has no calls. It stays a moment after the last call,
+/// so that the client's next call needs no new task.
 async fn look_on(checker: Checker, digest: KeyDigest, ended: Ended) {
     let mut wait = INTERVAL;
     loop {
@@ -60,7 +58,7 @@ async fn look_on(checker: Checker, digest: KeyDigest, ended: Ended) {
             KeyState::Good => INTERVAL,
             KeyState::Unconfirmed => DATABASE_INTERVAL,
             KeyState::Ended(denial) => {
-                // Whoever begins a call from now on looks for themselves.
+                // Calls that begin from now on check the key themselves.
                 checker.watched_keys.lock().remove(&digest);
                 ended.send_replace(Some(denial));
                 return;
@@ -69,10 +67,10 @@ async fn look_on(checker: Checker, digest: KeyDigest, ended: Ended) {
     }
 }
 
-/// How a key stands.
+/// State of a watched key.
 enum KeyState {
     Good,
-    /// As far as the database could tell, which had to be asked.
+    /// Valid according to the database, or unknown because the database failed.
     Unconfirmed,
     Ended(Denial),
 }
@@ -87,7 +85,7 @@ async fn standing(checker: &Checker, digest: KeyDigest) -> KeyState {
         },
     };
     let CachedLookup::Key(key) = known else {
-        // The secret was rotated out for good.
+        // No key has this secret any more: its rotation is complete.
         return KeyState::Ended(Denial::of(Outcome::RevokedKey));
     };
     match evaluate::ended(&key, key.is_old(&digest), checker.clock.now()) {

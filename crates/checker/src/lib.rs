@@ -1,13 +1,13 @@
-//! The check of a key: may this key make this call?
+//! Key checks: may this key make this call?
 //!
 //! ```text
 //! authenticate             look up            evaluate         acquire       record
 //! checksum, HMAC digest ─► cache, or query ─► status, scope ─► all limits ─► counters, usage
 //! ```
-//! There is one way to check a key, for every caller, and each step has one name.
-//! [`Checker::check`] takes all of them; a gateway call takes them in two halves, before its body
-//! and after ([`Checker::begin`], [`Checker::reserve`]). If the database can't be asked and no
-//! valid record is cached, the outcome is `unavailable`: nothing is admitted on a guess.
+//! Every caller checks a key in the same way, and each step has one name. [`Checker::check`] runs
+//! all steps. A gateway call runs them in two halves, before its body and after
+//! ([`Checker::begin`], [`Checker::reserve`]). If the database is unavailable and no valid record
+//! is cached, the outcome is `unavailable`: nothing is admitted on a guess.
 //!
 //! | step | where |
 //! |---|---|
@@ -17,9 +17,9 @@
 //! | acquire | `acquire`: `rate_limit`, the project's quota (`usage::quota`), `budget`; all or none |
 //! | record | `recording`: `counters` for metrics, `usage` for charts and quotas |
 //!
-//! A record is good for as long as the node knows of every change: `cache_validity` says until
+//! A cached record is valid while the node receives every invalidation: `cache_validity` says until
 //! when, `key_invalidation` and `invalidation` carry changes between nodes. `confirm` and
-//! `key_watch` look again for calls that take long.
+//! `key_watch` check the key again during long calls.
 
 mod acquire;
 mod begin;

@@ -1,4 +1,4 @@
-//! Looks a key up: in the cache, and in the database if the cache has nothing valid.
+//! Looks up a key in the cache, or in the database if the cache has no valid entry.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -25,9 +25,9 @@ use latchkey_domain::digest::KeyDigest;
 /// Who presents a secret.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum PresentedBy {
-    /// Whoever calls, from this address if it can be read.
+    /// The caller itself, from this address if it is readable.
     Caller(Option<IpAddr>),
-    /// Somebody else, for whom this one asks and is no guesser.
+    /// A third party, on whose behalf the caller asks. It does not count as a guess.
     Other(LookupCaller),
 }
 
@@ -52,7 +52,7 @@ pub(crate) async fn look_up(
     digest: KeyDigest,
     by: PresentedBy,
 ) -> Result<IdentifiedKey, Denial> {
-    // Before anything is read: what is changed from here on is looked at again.
+    // Before anything is read, so that any later change makes this version stale.
     let seen = KeyVersion::now(&checker.key_cache, digest);
     let cached = checker.key_cache.get(&digest, checker.clock.monotonic());
     checker.counters.looked(cached.is_some());
@@ -64,11 +64,11 @@ pub(crate) async fn look_up(
     Ok(IdentifiedKey { old: key.is_old(&digest), key, seen })
 }
 
-/// Asks the database for a record and caches it. If the key is changed meanwhile, asks again: what
-/// was read before the change must not be used after it.
+/// Queries the database for a record and caches it. If the key changes during the query, queries
+/// again: a record from before the change must not be used after it.
 ///
-/// Waiting for a turn counts as waiting for the database. Whether a key that was not looked up
-/// exists nobody knows: not even to an address that guesses is it called unknown.
+/// Waiting for a permit counts towards the database timeout. A key that was not looked up is
+/// `unavailable`, never `unknown`, even for an address that guesses.
 pub(crate) async fn load(
     checker: &Checker,
     digest: KeyDigest,
@@ -97,17 +97,17 @@ pub(crate) async fn load(
 }
 
 impl Checker {
-    /// Whether a key that is not cached could be checked: asks what a check asks.
+    /// Tests whether a key that is not cached could be checked, with the query of a check.
     ///
     /// # Errors
-    /// The database does not answer, or not this role.
+    /// The database is unavailable, or refuses this role.
     pub async fn can_look_up(&self) -> Result<(), latchkey_store::Error> {
         let nobody = self.pepper.digest("");
         in_time(async { query(self, &nobody).await.map(|_| ()) }).await
     }
 }
 
-/// The record of the key that has this digest in either slot.
+/// Record of the key with this digest, as its current or its previous one.
 pub(crate) async fn query(
     checker: &Checker,
     digest: &KeyDigest,

@@ -1,10 +1,9 @@
-//! The queue in front of the database for those who ask who somebody is: for checks of keys that
-//! are not cached, and for callers with a session.
+//! Limits concurrent database lookups, of keys that are not cached and of sessions.
 //!
-//! Without turns, a flood of one caller would fill the pool's queue and every honest caller would
-//! wait behind it. With them it also reads no more than its share afterwards: each request passes
-//! here before it reads anything else. Addresses that have guessed too often share few look-ups
-//! among them.
+//! Callers take turns. Otherwise one caller's flood would fill the queue of the pool, and all
+//! others would wait behind it. The limit also bounds what a caller reads afterwards, since each
+//! request passes here before it reads anything else. Addresses that have guessed too often share a
+//! small limit of their own.
 
 use latchkey_domain::id::{OrganizationId, SessionId, UserId};
 use sea_orm::{ConnAcquireErr, DbErr};
@@ -14,30 +13,29 @@ use latchkey_store::Error;
 use latchkey_store::database::in_time;
 use latchkey_store::fair_queue::{FairQueue, QueueBounds, QueueFull, QueuePermit, Size};
 
-/// Look-ups at once, of everybody and of those who have guessed too often. The pool has 16
-/// connections.
+/// Concurrent lookups, of all callers and of guessers. The pool has 16 connections.
 const AT_ONCE: (usize, usize) = (24, 4);
-/// Look-ups under way and waiting, of one caller and of those who have guessed too often.
+/// Running and waiting lookups, of one caller and of guessers.
 const OF_ONE: (usize, usize) = (4_096, 512);
-/// Look-ups under way and waiting in all.
+/// Running and waiting lookups in total.
 const IN_ALL: usize = 65_536;
 
-/// For whom keys are looked up.
+/// Caller that a lookup counts for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum LookupCaller {
-    /// Whoever presents them, from this address.
+    /// Caller that presents a key, by IP address.
     Address(Address),
-    /// Service keys of an organization, to whom they were presented.
+    /// Organization whose service key checks a presented key.
     Organization(OrganizationId),
-    /// A person to whom they were presented.
+    /// User who checks a presented key.
     Person(UserId),
-    /// Somebody with this session, whose requests are looked up.
+    /// Session whose requests are being authenticated.
     Session(SessionId),
-    /// The server itself: streams whose key may have changed.
+    /// The server itself, for streams whose key may have changed.
     Server,
 }
 
-/// The queue in front of the database.
+/// Fair queues of the lookups that wait for the database.
 pub struct LookupLimiter {
     everybody: FairQueue<LookupCaller>,
     guessers: FairQueue<LookupCaller>,
@@ -57,10 +55,10 @@ impl LookupLimiter {
         }
     }
 
-    /// Waits for a turn, which lasts as long as what is returned.
+    /// Waits for a permit, which is released on drop.
     ///
     /// # Errors
-    /// Too many wait already.
+    /// The queue is full.
     pub(crate) async fn turn(
         &self,
         asker: LookupCaller,
@@ -70,10 +68,10 @@ impl LookupLimiter {
         lane.turn(asker, 0).await
     }
 
-    /// Asks the database for a caller, once it is their turn.
+    /// Runs a database lookup for a caller, once it has a permit.
     ///
     /// # Errors
-    /// As the work's; `Unavailable` if it takes too long or too many wait already.
+    /// The errors of `work`. `Unavailable` if it takes too long or the queue is full.
     pub async fn of<T>(
         &self,
         asker: LookupCaller,
@@ -108,7 +106,7 @@ mod tests {
     }
 
     #[test]
-    fn who_guesses_waits_for_those_who_guess_alone() {
+    fn guessers_wait_only_for_other_guessers() {
         let queue = LookupLimiter::new();
         let turn = |guesser| queue.turn(address(1), guesser);
         let running: Vec<_> = (0..AT_ONCE.1).map(|_| turn(true).now_or_never()).collect();
@@ -126,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn who_asks_for_many_keys_holds_up_nobody_else() {
+    fn caller_with_many_lookups_delays_no_other() {
         let queue = LookupLimiter::new();
         let many =
             LookupCaller::Organization(OrganizationId::new(Timestamp::from_millis(0), [1; 10]));
@@ -136,7 +134,7 @@ mod tests {
         assert!(waiting.iter_mut().all(|turn| turn.now_or_never().is_none()));
         let mut one = Box::pin(queue.turn(address(1), false));
         assert!((&mut one).now_or_never().is_none());
-        // One of the many was in the order before it.
+        // One of the many was queued before it.
         running.truncate(AT_ONCE.0 - 2);
         assert!(matches!((&mut one).now_or_never(), Some(Ok(_))));
     }

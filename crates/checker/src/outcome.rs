@@ -1,4 +1,4 @@
-//! What a check came to: an admission, or a denial that says why in words.
+//! Result of a check: an admission, or a denial with its reason.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,7 +10,7 @@ use latchkey_domain::window::{WindowFull, WindowState};
 use crate::key_version::KeyVersion;
 use crate::record::KeyRecord;
 
-/// Where a key's limits stand after a check.
+/// States of a key's limits after a check.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct LimitStates {
     /// Requests per minute, if the key has that limit.
@@ -21,34 +21,34 @@ pub struct LimitStates {
     pub budget: Option<BudgetState>,
 }
 
-/// A call that may go on.
+/// An admitted call.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Admission {
     /// Record of the admitted key.
     pub key: Arc<KeyRecord>,
-    /// What to look at again before acting for it later.
+    /// Version of the key, for confirming it later in the call.
     pub seen: KeyVersion,
-    /// Where its limits stand, this call included.
+    /// States of the key's limits, this call included.
     pub limits: LimitStates,
 }
 
-/// Why a call is not admitted.
+/// A refused call.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Denial {
-    /// The outcome, never `valid`.
+    /// Reason as a code, never `valid`.
     pub outcome: Outcome,
-    /// The outcome in words: the limit, what was used and when it frees.
+    /// Reason as text: the limit, the usage and when it resets.
     pub detail: String,
-    /// The key, if there is one with this secret.
+    /// The key, if one has this secret.
     pub key: Option<Arc<KeyRecord>>,
-    /// Where its limits stand.
+    /// States of the key's limits.
     pub limits: LimitStates,
-    /// When the same call could be admitted, if waiting helps.
+    /// Time after which the same call could be admitted, if waiting helps.
     pub retry_after: Option<Duration>,
 }
 
 impl Denial {
-    /// A denial that has nothing to say beyond its outcome.
+    /// A denial with the outcome's default text.
     pub fn of(outcome: Outcome) -> Self {
         Self {
             outcome,

@@ -1,8 +1,8 @@
-//! How many gateway calls of a key are in progress at once, on this node.
+//! Limits a key's concurrent gateway calls on this node.
 //!
-//! Rates bound how often calls begin. Calls that last, streams above all, also hold connections,
-//! memory and reservations for as long as they last, and that needs a bound of its own. It is kept
-//! by each node in memory: what it protects is the node.
+//! Rate limits bound how often calls start. Long calls, streams above all, also hold connections,
+//! memory and reservations while they last, and that needs its own limit. Each node keeps it in
+//! memory, since it protects the node.
 
 use std::collections::hash_map::Entry;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -11,9 +11,9 @@ use latchkey_domain::id::KeyId;
 
 use latchkey_store::id_map::IdMap;
 
-/// Keys are spread over this many locks, each held for an addition.
+/// Number of lock shards. A lock is held for an addition.
 const SHARDS: usize = 64;
-/// The calls in progress of the keys that have any.
+/// Number of calls in progress, by key.
 pub(crate) struct ParallelCalls([Mutex<IdMap<KeyId, u64>>; SHARDS]);
 
 impl ParallelCalls {
@@ -21,7 +21,7 @@ impl ParallelCalls {
         Self(std::array::from_fn(|_| Mutex::default()))
     }
 
-    /// Counts one call more, if there are fewer than `limit`; otherwise how many there are.
+    /// Counts one more call if fewer than `limit` are in progress. The error is their number.
     pub(crate) fn acquire(&self, key: KeyId, limit: u64) -> Result<(), u64> {
         match self.shard(key).entry(key) {
             Entry::Occupied(calls) if *calls.get() >= limit => Err(*calls.get()),
@@ -45,14 +45,14 @@ impl ParallelCalls {
         }
     }
 
-    /// How many calls of the key are in progress.
+    /// Number of the key's calls in progress.
     pub(crate) fn count(&self, key: KeyId) -> u64 {
         self.shard(key).get(&key).copied().unwrap_or_default()
     }
 
     fn shard(&self, key: KeyId) -> MutexGuard<'_, IdMap<KeyId, u64>> {
         let last = key.to_bytes()[15];
-        // A count is whole after each of its steps, whatever happened to the thread that held it.
+        // Each step leaves a count consistent, even if a thread panicked while holding the lock.
         self.0[usize::from(last) % SHARDS].lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -68,7 +68,7 @@ mod tests {
     }
 
     #[test]
-    fn calls_beyond_the_limit_wait_for_another_to_end() {
+    fn call_beyond_limit_is_refused_until_another_ends() {
         let calls = ParallelCalls::new();
         assert_eq!(calls.acquire(key(1), 2), Ok(()));
         assert_eq!(calls.acquire(key(1), 2), Ok(()));

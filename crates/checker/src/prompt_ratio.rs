@@ -1,10 +1,9 @@
-//! How many tokens the prompts of a key's calls to a model have, beside their estimates.
+//! Ratio between actual and estimated prompt tokens, by key and model.
 //!
-//! Text has more tokens than its estimate where it is code, numbers or another language than
-//! English. What a key sends to a model is mostly of one kind, so its next prompt is taken to be
-//! like the last ones.
+//! Code, numbers and languages other than English have more tokens than estimated. A key mostly
+//! sends a model one kind of content, so the next prompt is expected to resemble the previous ones.
 //!
-//! In the node's memory alone: a node that knows nothing goes by the estimate.
+//! Ratios are kept in the node's memory only. A node without a ratio uses the plain estimate.
 
 use std::hash::BuildHasher;
 
@@ -15,12 +14,12 @@ use quick_cache::sync::Cache;
 /// A key and a model.
 type Pair = (KeyId, u64);
 
-/// The pairs that are remembered, those that are called the most.
+/// Most pairs remembered; the least used are evicted.
 const MOST_PAIRS: usize = 65_536;
-/// Beyond as many estimated tokens, older calls count half: what a key sends may change.
+/// Estimated tokens after which the sums are halved, so that the ratio follows what a key sends.
 const WINDOW: u64 = 65_536;
 
-/// What the calls of a key to a model have settled at.
+/// Token sums of a key's settled calls to a model.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 struct Sums {
     estimated: u64,
@@ -38,7 +37,7 @@ impl Sums {
         }
     }
 
-    /// An estimate times the ratio, rounded up; no less than the estimate.
+    /// Scales an estimate by the ratio, rounded up. Never lowers it.
     fn scaled(self, estimate: u32) -> u32 {
         let tokens = u128::from(estimate) * u128::from(self.told);
         let tokens = tokens.div_ceil(u128::from(self.estimated.max(1)));
@@ -46,7 +45,7 @@ impl Sums {
     }
 }
 
-/// The ratios of all keys that this node has settled calls of.
+/// Ratios of the keys that this node has settled calls of.
 pub(crate) struct PromptRatios {
     sums: Cache<Pair, Sums>,
     hasher: RandomState,
@@ -57,18 +56,18 @@ impl PromptRatios {
         Self { sums: Cache::new(MOST_PAIRS), hasher: RandomState::default() }
     }
 
-    /// What stands for a key and a model.
+    /// Cache key for a key and a model.
     pub(crate) fn pair(&self, key: KeyId, model: Option<&str>) -> Pair {
         (key, self.hasher.hash_one(model.unwrap_or_default()))
     }
 
-    /// The tokens of a prompt, by its estimate and the calls before.
+    /// Expected tokens of a prompt, from its estimate and previous calls.
     pub(crate) fn scaled(&self, pair: Pair, estimate: u32) -> u32 {
         self.sums.get(&pair).unwrap_or_default().scaled(estimate)
     }
 
-    /// Learns from a call whose tokens were told. Of two at once one may be lost: it is an estimate
-    /// all the same.
+    /// Learns from a call whose token usage was reported. A concurrent update may be lost, which is
+    /// fine for an estimate.
     pub(crate) fn learn(&self, pair: Pair, estimated: u32, told: u64) {
         let before = self.sums.get(&pair).unwrap_or_default();
         self.sums.insert(pair, before.with(estimated.into(), told));
@@ -82,7 +81,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_prompt_is_taken_to_be_like_the_ones_before() {
+    fn estimate_is_scaled_by_previous_calls() {
         let ratios = PromptRatios::new();
         let key = KeyId::new(Timestamp::from_millis(0), [7; 10]);
         let pair = ratios.pair(key, Some("m"));
@@ -95,13 +94,13 @@ mod tests {
     }
 
     #[test]
-    fn an_estimate_is_never_lowered() {
+    fn estimate_is_never_lowered() {
         assert_eq!(Sums { estimated: 100, told: 87 }.scaled(200), 200);
         assert_eq!(Sums { estimated: 0, told: 0 }.scaled(200), 200);
     }
 
     #[test]
-    fn a_key_that_sends_something_else_is_followed() {
+    fn ratio_follows_a_change_of_content() {
         let english = (0..1_000).fold(Sums::default(), |sums, _| sums.with(1_000, 870));
         let digits = (0..200).fold(english, |sums, _| sums.with(1_000, 3_200));
         assert!((290..=320).contains(&digits.scaled(100)), "{}", digits.scaled(100));

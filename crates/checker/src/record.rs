@@ -1,4 +1,4 @@
-//! What a check needs to know of a key.
+//! Key record: what a check needs to know of a key.
 
 use latchkey_domain::digest::KeyDigest;
 use latchkey_domain::id::{ApplicationId, KeyId, OrganizationId, ProjectId, UserId};
@@ -19,7 +19,7 @@ pub struct KeyRecord {
     pub organization: OrganizationId,
     /// Tier of the organization.
     pub tier: Tier,
-    /// The one application that it is for; none: any of the project.
+    /// The only application that the key is for. `None`: any of the project.
     pub application: Option<ApplicationId>,
     /// What the key authenticates.
     pub kind: KeyKind,
@@ -29,34 +29,34 @@ pub struct KeyRecord {
     pub environment: Environment,
     /// User who created the key.
     pub created_by: UserId,
-    /// When it was revoked.
+    /// Time of revocation.
     pub revoked_at: Option<Timestamp>,
-    /// When it stops working.
+    /// Time from which the key is refused.
     pub expires_at: Option<Timestamp>,
     /// Maximum requests per minute.
     pub rpm: Option<Rpm>,
-    /// What few keys have: apart, so that the many take little memory.
+    /// Boxed, since few keys have any: the cache holds many records.
     pub(crate) extended: Option<Box<ExtendedLimits>>,
 }
 
-/// What few keys have.
+/// Limits and restrictions that few keys have.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ExtendedLimits {
     /// Maximum tokens per minute.
     pub tpm: Option<Tokens>,
-    /// Gateway calls at a time.
+    /// Maximum concurrent gateway calls.
     pub max_parallel: Option<MaxParallel>,
-    /// The token budget and how long it lasts.
+    /// Token budget and its period.
     pub budget: Option<(Tokens, Period)>,
-    /// The models that it may use; none: all.
+    /// Models that the key may use. `None`: all.
     pub models: Option<AllowList<ModelName>>,
-    /// The networks that it may be used from; none: any.
+    /// Networks that the key may be used from. `None`: any.
     pub networks: Option<AllowList<Cidr>>,
-    /// What a service key may do.
+    /// Permissions of a service key.
     pub permissions: Option<AllowList<ServicePermission>>,
-    /// Numbers that are others than the tier's for this organization.
+    /// Limits of the organization that differ from its tier.
     pub overrides: TierOverrides,
-    /// The secret before the last rotation, and when it stops working.
+    /// Digest of the secret before the last rotation, and when that secret expires.
     pub(crate) old: Option<(KeyDigest, Timestamp)>,
 }
 
@@ -72,27 +72,27 @@ pub(crate) static NOTHING: ExtendedLimits = ExtendedLimits {
 };
 
 impl KeyRecord {
-    /// What few keys have.
+    /// Limits and restrictions that few keys have; the defaults if this one has none.
     pub fn extended(&self) -> &ExtendedLimits {
         self.extended.as_deref().unwrap_or(&NOTHING)
     }
 
-    /// What the organization may use.
+    /// Limits of the organization: its tier's, with its overrides.
     pub fn plan_limits(&self) -> TierLimits {
         self.extended().overrides.limits(self.tier)
     }
 
-    /// Whether `digest` is of the secret before the last rotation.
+    /// Whether `digest` belongs to the secret before the last rotation.
     pub(crate) fn is_old(&self, digest: &KeyDigest) -> bool {
         self.extended().old.is_some_and(|(old, _)| old == *digest)
     }
 
-    /// What a service key may do.
+    /// Permissions of a service key.
     pub fn permissions(&self) -> &[ServicePermission] {
         self.extended().permissions.as_ref().map_or(&[], AllowList::as_slice)
     }
 
-    /// Whether a service key may do this.
+    /// Whether a service key has this permission.
     pub fn permits(&self, permission: ServicePermission) -> bool {
         self.permissions().contains(&permission)
     }

@@ -1,4 +1,4 @@
-//! Records what a check came to: in the counters of metrics and, for charts, with the usage.
+//! Records the result of a check: in the counters for metrics, and in the usage for charts.
 
 use latchkey_domain::outcome::Outcome;
 use latchkey_domain::time::Timestamp;

@@ -1,4 +1,4 @@
-//! What a check is asked, and the key that a secret led to.
+//! Input of a check, and the key that a secret identifies.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -14,28 +14,28 @@ use crate::key_version::KeyVersion;
 use crate::record::KeyRecord;
 use crate::usage::pending::Use;
 
-/// The call that a key shall admit.
+/// The call that is checked.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct CheckRequest<'a> {
-    /// What kind of key it takes; none: any.
+    /// Kind of key that the call requires. `None`: any.
     pub kind: Option<KeyKind>,
-    /// The application that it names, if it names one.
+    /// Application that the call names, if any.
     pub application: Option<ApplicationId>,
-    /// Whether that application is not the key's project's.
+    /// Whether that application belongs to another project than the key.
     pub elsewhere: bool,
-    /// Where it comes from.
+    /// IP address of the caller.
     pub ip: Option<IpAddr>,
-    /// The model that it uses, if it uses one.
+    /// Model that the call uses, if any.
     pub model: Option<&'a str>,
-    /// The tokens that it takes.
+    /// Tokens that the call costs.
     pub cost: u64,
 }
 
-/// A key that a secret led to. It says nothing yet of whether a call may go on.
+/// A key identified by a secret. It does not say whether a call is admitted.
 #[derive(Debug, Clone)]
 pub struct IdentifiedKey {
     pub(crate) key: Arc<KeyRecord>,
-    /// The secret is the one before the last rotation.
+    /// Whether the secret is the one before the last rotation.
     pub(crate) old: bool,
     pub(crate) seen: KeyVersion,
 }
@@ -46,7 +46,7 @@ impl IdentifiedKey {
         &self.key
     }
 
-    /// One use of the key.
+    /// Usage record of one call with the key.
     pub(crate) fn used(&self, call: CheckRequest<'_>, at: Timestamp, outcome: Outcome) -> Use {
         Use {
             key: self.key.id,
@@ -62,7 +62,7 @@ impl IdentifiedKey {
     }
 }
 
-/// A key whose form is right, or why there is none.
+/// A well-formed key, or the outcome if there is none.
 pub type Parsed<'a> = Result<PresentedKey<'a>, Outcome>;
 
 pub(crate) fn parse(presented: Option<&str>) -> Parsed<'_> {

@@ -1,5 +1,5 @@
-//! Stripes of counters: each thread adds to its own, so that no two processors write to the same
-//! memory with every call. Reading adds them up. (Java's `LongAdder` does the same.)
+//! Sharded counters: each thread adds to its own shard, so that processors do not contend for a
+//! cache line on every call. Reading sums the shards, as Java's `LongAdder` does.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -9,7 +9,7 @@ thread_local! {
     static THREAD: usize = THREADS.fetch_add(1, Ordering::Relaxed);
 }
 
-/// The stripe of the thread that asks, of so many. More threads than stripes share them.
+/// Shard of the current thread, out of `stripes`. Threads share shards if there are more of them.
 pub fn of_thread(stripes: usize) -> usize {
     THREAD.with(|thread| thread % stripes)
 }
@@ -21,7 +21,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_thread_keeps_its_stripe_and_the_next_has_another() {
+    fn thread_keeps_its_shard_and_next_thread_gets_another() {
         let own = of_thread(1_000_000);
         assert_eq!(of_thread(1_000_000), own);
         let other = thread::spawn(|| of_thread(1_000_000)).join().unwrap();

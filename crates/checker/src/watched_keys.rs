@@ -1,4 +1,4 @@
-//! The keys of calls that are in progress, each with those who want to know when it ends.
+//! Keys of calls in progress, each with the calls to notify when it ends.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -10,18 +10,18 @@ use latchkey_domain::digest::KeyDigest;
 
 pub(crate) type Ended = watch::Sender<Option<Denial>>;
 
-/// The keys that are looked at, by the secret that was used: after a rotation the other one may
-/// still be good.
+/// Watched keys, by the digest of the secret used: after a rotation the other secret may still be
+/// valid.
 #[derive(Default)]
 pub(crate) struct WatchedKeys(Mutex<HashMap<KeyDigest, Ended>>);
 
 impl WatchedKeys {
     pub(crate) fn lock(&self) -> MutexGuard<'_, HashMap<KeyDigest, Ended>> {
-        // The map is whole after each of its steps.
+        // Each step leaves the map consistent.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Stops looking at a key of which no call is in progress. False: there is one again.
+    /// Stops watching a key without calls in progress. Returns false if a call uses it again.
     pub(crate) fn forget_unused(&self, digest: &KeyDigest) -> bool {
         let mut keys = self.lock();
         let unused = keys.get(digest).is_none_or(|ended| ended.receiver_count() == 0);
@@ -32,17 +32,17 @@ impl WatchedKeys {
     }
 }
 
-/// Tells when the key of a call in progress stops being good.
+/// Reports when the key of a call in progress becomes invalid.
 #[derive(Debug, Clone)]
 pub struct KeyWatch(pub(crate) watch::Receiver<Option<Denial>>);
 
 impl KeyWatch {
-    /// Waits until a check would refuse the key; why. While nobody can say, as the database is
-    /// away, it goes on waiting.
+    /// Waits until a check would refuse the key, and returns the denial. It keeps waiting while the
+    /// database is unavailable and the key's state is unknown.
     pub async fn ended(&mut self) -> Denial {
         match self.0.wait_for(Option::is_some).await.map(|denial| (*denial).clone()) {
             Ok(Some(denial)) => denial,
-            // Nobody is left who could tell.
+            // The watching task has ended without a result.
             _ => std::future::pending().await,
         }
     }
@@ -67,7 +67,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn call_hears_of_an_end_that_came_before_it_asked() {
+    async fn watch_reports_an_end_from_before_it_waited() {
         let (ended, receiver) = watch::channel(None);
         ended.send_replace(Some(Denial::of(Outcome::RevokedKey)));
         let mut watch = KeyWatch(receiver);

@@ -1,16 +1,15 @@
-//! Why a node does not hear of other nodes' changes.
+//! Why a node does not receive invalidations.
 
 use std::time::Duration;
 
 use sea_orm::DbErr;
 
-/// How often a node makes sure that it still hears of changes: often enough that one lost word does
-/// no harm.
+/// Interval of heartbeats. Short enough that losing one does no harm.
 pub(super) const HEARTBEAT_INTERVAL: Duration = Duration::from_millis(200);
-/// How long a word may take before the connection counts as dead.
+/// Time limit of a statement, after which the connection counts as dead.
 pub(super) const DATABASE_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// Why changes are not heard of any more.
+/// Why invalidations stopped arriving.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Lost {
     #[error("the LISTEN connection was lost")]
@@ -27,7 +26,7 @@ pub(super) enum Lost {
     #[error("{why}")]
     Unreachable {
         why: String,
-        /// It is there, and takes no more connections.
+        /// The server is up but accepts no more connections.
         is_full: bool,
     },
     #[error("{0}")]
@@ -37,7 +36,7 @@ pub(super) enum Lost {
 }
 
 impl Lost {
-    /// Whether connections that are there may lead to a server that is no longer the primary.
+    /// Whether existing connections may lead to a server that is no longer the primary.
     pub(super) const fn is_other_server(&self) -> bool {
         matches!(self, Self::Moved | Self::Unreachable { is_full: false, .. })
     }

@@ -1,10 +1,11 @@
-//! What keeps this node's memory of keys true while other nodes write to the same database.
+//! Keeps this node's key cache correct while other nodes write to the same database.
 //!
-//! A node believes its cache only while it is sure to hear of every change, and for 700 ms after it
-//! last was. Otherwise each check asks the database, and is refused if that fails.
+//! A node uses its cache only while it is certain to receive every invalidation, and for 700 ms
+//! after the last proof of that. Otherwise every check queries the database, and is refused if that
+//! fails.
 //!
-//! On PostgreSQL, changes are notified with the transaction that makes them; on SQLite, whose other
-//! processes are rare, a node looks a few times a second whether another one has written.
+//! On PostgreSQL, a transaction notifies the other nodes of its changes. SQLite rarely has other
+//! processes, so a node polls a few times a second for their writes.
 
 mod lost;
 mod postgres;
@@ -16,12 +17,12 @@ use crate::checker::Checker;
 use crate::redis_heartbeat;
 use latchkey_store::database::ChangeSource;
 
-/// How long after a failure it is tried again.
+/// Pause after a failure.
 const RETRY_INTERVAL: Duration = Duration::from_millis(250);
 
 impl Checker {
-    /// Hears of other nodes' changes, and shares limits with them where that is wanted, for as long
-    /// as it is polled. Without it every check asks the database.
+    /// Applies other nodes' invalidations, and shares limits with them if configured, while it is
+    /// polled. Without it every check queries the database.
     pub async fn listen(&self) {
         tokio::join!(hear(self), redis_heartbeat::keep(self));
     }

@@ -1,13 +1,13 @@
 //! PostgreSQL's `LISTEN`/`NOTIFY`: <https://www.postgresql.org/docs/current/sql-notify.html>.
 //!
-//! Notifications come in the order of the commits that sent them. A node sends itself a *beat*
-//! through the same queue: when the beat comes back, everything that was committed before it was
-//! sent has been heard of. The beat goes the way that changes go, through `DATABASE_URL`: where the
-//! connection that listens leads elsewhere, none comes back.
+//! Notifications arrive in the order of the commits that sent them. A node sends itself a
+//! *heartbeat* through the same queue. When it returns, everything committed before it was sent has
+//! been received. Heartbeats take the same route as changes, through `DATABASE_URL`: if the
+//! listening connection leads to another server, none returns.
 //!
-//! A connection stays with the server that it was made to, even if another one is the primary by
-//! now and the name leads there. So a node connects anew every two seconds and looks whether it is
-//! still the same server.
+//! A connection stays with its server even after a failover, when the host name leads to a new
+//! primary. So a node opens new connections every two seconds and checks that they reach the same
+//! server.
 
 use std::convert::Infallible;
 use std::time::Duration;
@@ -23,16 +23,17 @@ use crate::key_invalidation::{CHANNEL, KeyInvalidation};
 use data_encoding::HEXLOWER;
 use latchkey_store::database::{Postgres, PostgresRoutes, why_not};
 
-/// How often a node makes sure that the name still leads to the server that it is connected to.
+/// Interval at which a node checks that the host name still leads to the connected server.
 const LOOK: Duration = Duration::from_secs(2);
 
-/// Listens past a pooler to what is told through it, until a connection is lost or leads elsewhere.
+/// Listens on a direct connection for notifications sent through the pooler, until a connection is
+/// lost or reaches another server.
 pub(super) async fn listen(checker: &Checker, ways: &PostgresRoutes) -> Result<Infallible, Lost> {
     let own = format!("latchkey_beat_{}", HEXLOWER.encode(&checker.random.bytes::<8>()));
-    // Not one of the pool's: under load it would come too late.
+    // Not from the pool: under load the heartbeat would be late.
     let (mut teller, _) = connect(&ways.through).await?;
     let (mut listener, server) = listener(ways.direct(), [CHANNEL, &own]).await?;
-    // From here on every change is heard of; what came before was not.
+    // From here on no invalidation is missed, but earlier ones were.
     checker.key_cache.evict_all();
     let mut beats = interval(HEARTBEAT_INTERVAL);
     beats.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -55,7 +56,7 @@ pub(super) async fn listen(checker: &Checker, ways: &PostgresRoutes) -> Result<I
                     None => {
                         number += 1;
                         sent = Some(Beat { number, sent_at: now, beats: 0 });
-                        // As text in one message: a pooler need keep nothing between two.
+                        // A simple query in one message, so that a pooler need not keep any state.
                         let notify = raw_sql(AssertSqlSafe(format!("NOTIFY {own}, '{number}'")));
                         patiently(notify.execute(&mut teller)).await?;
                     }
@@ -71,22 +72,21 @@ pub(super) async fn listen(checker: &Checker, ways: &PostgresRoutes) -> Result<I
     }
 }
 
-/// A word that does not come back while as many would have been due is lost, and the connection
-/// with it.
+/// Heartbeat intervals without a response after which the connection counts as lost.
 const MISSED: u32 = 10;
 
-/// A word to ourselves that is on its way.
+/// A heartbeat that has not returned yet.
 struct Beat {
     number: u64,
-    /// On the services' monotonic clock.
+    /// On the monotonic clock.
     sent_at: Duration,
-    /// How many beats would have been due since.
+    /// Number of heartbeats that would have been due since.
     beats: u32,
 }
 
-/// A connection that listens, and the server that it is made to.
+/// Opens a listening connection, and returns it with the identity of its server.
 async fn listener(postgres: &Postgres, channels: [&str; 2]) -> Result<(PgListener, String), Lost> {
-    // First alone, which says what is in the way.
+    // Connect directly first: that reports why a connection fails.
     connect(postgres).await?;
     let pool = PgPoolOptions::new()
         .max_connections(1)
@@ -94,19 +94,19 @@ async fn listener(postgres: &Postgres, channels: [&str; 2]) -> Result<(PgListene
         .idle_timeout(None)
         .connect_lazy_with(postgres.options().clone());
     let mut listener = patiently(PgListener::connect_with(&pool)).await?;
-    // What is missed while it is lost would go unnoticed if it came back by itself.
+    // A silent reconnect would hide the notifications missed in between.
     listener.eager_reconnect(false);
     let server = patiently(server(&mut listener)).await?;
     patiently(listener.listen_all(channels)).await?;
     Ok((listener, server))
 }
 
-/// After a while, looks whether new connections still lead to the server, on either way.
+/// After a while, checks on both routes that new connections still reach the server.
 async fn look(ways: &PostgresRoutes, server: &str) -> Result<(), Lost> {
     sleep(LOOK).await;
     for way in [Some(&ways.through), ways.past.as_ref()].into_iter().flatten() {
         let (connection, now) = connect(way).await?;
-        // It is closed whether or not the server hears of it.
+        // It is closed even if the server does not get the message.
         let _ = connection.close().await;
         if now != server {
             return Err(Lost::Moved);
@@ -115,7 +115,7 @@ async fn look(ways: &PostgresRoutes, server: &str) -> Result<(), Lost> {
     Ok(())
 }
 
-/// A new connection, and which server it is made to.
+/// Opens a connection and identifies its server.
 async fn connect(postgres: &Postgres) -> Result<(PgConnection, String), Lost> {
     let connecting = async {
         let mut connection = PgConnection::connect_with(postgres.options()).await?;
@@ -131,8 +131,8 @@ async fn connect(postgres: &Postgres) -> Result<(PgConnection, String), Lost> {
     }
 }
 
-/// A server is told from another by the moment it was started. The comment keeps pgpool-II from
-/// asking a replica.
+/// Identifies a server by its start time. The comment in the statement keeps pgpool-II from sending
+/// it to a replica.
 async fn server(connection: impl PgExecutor<'_>) -> Result<String, Sqlx> {
     const STARTED: &str =
         "/*NO LOAD BALANCE*/ SELECT extract(epoch FROM pg_postmaster_start_time())::text";

@@ -1,8 +1,8 @@
-//! SQLite tells a connection whether another one has written:
+//! Detects writes by other processes to an SQLite database:
 //! <https://www.sqlite.org/pragma.html#pragma_data_version>.
 //!
-//! This process writes through one connection alone, so what that one calls another's is another
-//! process's.
+//! This process writes through a single connection. So every write that this connection reports as
+//! another connection's is another process's.
 
 use std::convert::Infallible;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -13,9 +13,10 @@ use tokio::time::{MissedTickBehavior, interval, timeout};
 use super::lost::{DATABASE_TIMEOUT, HEARTBEAT_INTERVAL, Lost};
 use crate::checker::Checker;
 
-/// Looks, again and again, whether another process has written, until the database fails.
+/// Polls for writes of other processes until the database fails.
 ///
-/// `number` says which connection the writer's is: another one knows nothing of what this one saw.
+/// `number` identifies the writer's connection. A new connection knows nothing of the versions that
+/// the previous one saw.
 pub(super) async fn look(
     checker: &Checker,
     writer: &SqlitePool,
