@@ -1,10 +1,11 @@
-//! `make bench-check`: what a check costs in the process, without the network.
+//! `make bench-check`: the cost of a check in the process, without the network.
 //!
-//! A cached key plain, with a limit of requests a minute, and with a budget of which each check
-//! takes a token; a malformed and an unknown secret. Each check is polled once, and one that waits
-//! ends the bench, but for two: a budget's lease is renewed in the database every 64 tokens, and
-//! whether a digest is still unknown is asked every ten seconds. These are part of what is timed,
-//! and counted. Above criterion's report stand the allocations of one check.
+//! Measures a cached key without limits, with a rate limit, and with a budget of which each check
+//! acquires a token, and a malformed and an unknown secret. Each check is polled once. A check that
+//! has to wait ends the bench, with two exceptions: the database renews a budget's lease every 64
+//! tokens, and confirms every ten seconds that an unknown digest is still unknown. Both are part of
+//! the measured time and are counted. The allocations of one check are printed above criterion's
+//! report.
 
 use std::cell::Cell;
 use std::hint::black_box;
@@ -27,11 +28,11 @@ use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
 #[global_allocator]
 static ALLOCATOR: &StatsAlloc<std::alloc::System> = &INSTRUMENTED_SYSTEM;
 
-/// Checks that are timed together for the figure: enough that reading the clock does not show.
+/// Checks per timed batch: enough to hide the cost of reading the clock.
 const BATCH: u32 = 1_000;
 const BATCHES: usize = 2_000;
-/// Checks whose allocations are counted one by one: other tasks allocate too, but not during each
-/// of them.
+/// Checks whose allocations are counted one by one. Other tasks allocate too, but not during every
+/// one of them.
 const COUNTED: usize = 50;
 
 fn main() -> anyhow::Result<()> {
@@ -50,7 +51,7 @@ fn main() -> anyhow::Result<()> {
     }
     report::machine();
     for row in &rows {
-        // It is cached from here on.
+        // The key is cached from here on.
         assert_eq!(runtime.block_on(row.checked(&services)), row.outcome, "{}", row.name);
         report::say(&format!("{}: {} allocations a check", row.name, row.allocations(&services)));
     }
@@ -68,8 +69,8 @@ fn main() -> anyhow::Result<()> {
     Ok(())
 }
 
-/// What a server does beside its checks. Counters are written as it writes them, or the check would
-/// be measured with ever more of them.
+/// Background jobs of a server. They flush the counters as a server does; otherwise every check
+/// would be measured with more of them.
 fn run_jobs(services: &Services) {
     let (listening, writing) = (services.clone(), services.clone());
     tokio::spawn(async move { listening.checker.listen().await });
@@ -81,27 +82,27 @@ fn run_jobs(services: &Services) {
     });
 }
 
-/// What is checked, and what comes of it.
+/// A secret and the expected outcome of its check.
 struct Row {
     name: &'static str,
     secret: String,
-    /// Tokens that a check takes.
+    /// Tokens that a check acquires.
     cost: u64,
     outcome: Outcome,
-    /// What a check waits for now and then; none: a check that waits ends the bench.
+    /// What a check may wait for occasionally; `None`: a check that waits ends the bench.
     waits: Option<&'static str>,
     checks: Cell<u64>,
     waiting: Cell<u64>,
 }
 
 impl Row {
-    /// A key's that is admitted and never waits.
+    /// A key that is admitted and never waits.
     fn hit(name: &'static str, secret: String) -> Self {
         let (checks, waiting) = (Cell::new(0), Cell::new(0));
         Self { name, secret, cost: 0, outcome: Outcome::Valid, waits: None, checks, waiting }
     }
 
-    /// One check, and its wait if it may have one.
+    /// Runs one check, and waits for it if it may wait.
     fn once(&self, services: &Services) -> Outcome {
         self.checks.set(self.checks.get() + 1);
         let mut checked = pin!(self.checked(services));
@@ -124,7 +125,7 @@ impl Row {
     }
 
     fn allocations(&self, services: &Services) -> usize {
-        // The first of a minute makes the key's counter.
+        // The first check of a minute creates the key's counter.
         self.once(services);
         let count = || {
             let region = Region::new(ALLOCATOR);
@@ -134,7 +135,7 @@ impl Row {
         (0..COUNTED).map(|_| count()).min().unwrap_or_default()
     }
 
-    /// The median of a check, in microseconds.
+    /// Median time of a check, in microseconds.
     fn micros(&self, services: &Services) -> f64 {
         let batch = || {
             let watch = Stopwatch::start();

@@ -1,4 +1,4 @@
-//! Somebody who is signed in at the server under test, on a tier without limits, and makes keys.
+//! A signed-in user of the server under test, on a tier without limits.
 
 use anyhow::{Context, ensure};
 use reqwest::header::{ORIGIN, SET_COOKIE};
@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::server::{LOCAL_CODE, Server};
 
-/// Session of the local developer.
+/// A session of the local developer.
 pub struct Account {
     client: Client,
     url: String,
@@ -20,7 +20,7 @@ impl Account {
     /// Signs in.
     ///
     /// # Errors
-    /// The server does not answer as its API says.
+    /// The server does not respond as its API documents.
     pub async fn sign_in(server: &Server) -> anyhow::Result<Self> {
         let client = Client::builder().redirect(Policy::none()).build()?;
         let url = server.url();
@@ -44,19 +44,19 @@ impl Account {
         Ok(account)
     }
 
-    /// Makes an inference key from the body that the API takes; its secret.
+    /// Creates an inference key from an API body and returns its secret.
     ///
     /// # Errors
-    /// The server refuses.
+    /// The server refuses the request.
     pub async fn inference_key(&self, body: &Value) -> anyhow::Result<String> {
         let path = format!("/v1/projects/{}/inference/keys", self.project);
         text(&self.call(Method::POST, &path, body).await?["key"])
     }
 
-    /// The same; its id and its secret.
+    /// As [`Self::inference_key`], but returns the key's id and its secret.
     ///
     /// # Errors
-    /// The server refuses.
+    /// The server refuses the request.
     pub async fn inference_key_with_id(&self, body: &Value) -> anyhow::Result<(String, String)> {
         let path = format!("/v1/projects/{}/inference/keys", self.project);
         let created = self.call(Method::POST, &path, body).await?;
@@ -66,36 +66,36 @@ impl Account {
     /// Revokes a key.
     ///
     /// # Errors
-    /// The server refuses.
+    /// The server refuses the request.
     pub async fn revoke(&self, id: &str) -> anyhow::Result<()> {
         let request = self.client.delete(format!("{}/v1/keys/{id}", self.url));
         request.bearer_auth(&self.token).send().await?.error_for_status()?;
         Ok(())
     }
 
-    /// Makes a key of any kind from the body that the API takes; its secret.
+    /// Creates a key of any kind from an API body and returns its secret.
     ///
     /// # Errors
-    /// The server refuses.
+    /// The server refuses the request.
     pub async fn key(&self, body: &Value) -> anyhow::Result<String> {
         let path = format!("/v1/projects/{}/keys", self.project);
         text(&self.call(Method::POST, &path, body).await?["key"])
     }
 
-    /// Revokes a key; the answer's status.
+    /// Revokes a key and returns the status of the response.
     ///
     /// # Errors
-    /// There is no answer.
+    /// There is no response.
     pub async fn try_revoke(&self, id: &str) -> anyhow::Result<u16> {
         let request = self.client.delete(format!("{}/v1/keys/{id}", self.url));
         Ok(request.bearer_auth(&self.token).send().await?.status().as_u16())
     }
 
-    /// Makes an organization on the Free tier, and a test key of it; an application's id and the
-    /// secret.
+    /// Creates an organization on the Free tier with a test key. Returns an application's id and
+    /// the key's secret.
     ///
     /// # Errors
-    /// The server refuses.
+    /// The server refuses the request.
     pub async fn free_test_key(&self) -> anyhow::Result<(String, String)> {
         let named = |name| json!({ "name": name });
         let make = async |path: String, body: Value| self.call(Method::POST, &path, &body).await;

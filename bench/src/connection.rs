@@ -1,6 +1,5 @@
-//! A keep-alive connection of HTTP/1.1 that does no more than a bench needs: it sends bytes that
-//! were made before, and finds the end of the answer. What it costs itself is small beside what it
-//! measures.
+//! A minimal keep-alive HTTP/1.1 connection: it sends prepared bytes and finds the end of the
+//! response. Its own cost is small beside what it measures.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -11,7 +10,7 @@ use tokio::net::TcpStream;
 
 use crate::stopwatch::Stopwatch;
 
-/// No answer of ours has more.
+/// Maximum number of response headers. Our responses have fewer.
 const MOST_HEADERS: usize = 64;
 
 /// An open HTTP/1.1 connection to the server.
@@ -21,10 +20,10 @@ pub struct Connection {
     unread: Vec<u8>,
 }
 
-/// One request and its answer.
+/// Status and times of a request and its response.
 #[derive(Debug, Clone, Copy)]
 pub struct Exchange {
-    /// The status code of HTTP.
+    /// HTTP status of the response.
     pub status: u16,
     /// From the first byte sent to the first byte of the body.
     pub first_byte: Duration,
@@ -40,28 +39,28 @@ enum Framing {
 }
 
 impl Connection {
-    /// Opens it.
+    /// Opens a connection.
     ///
     /// # Errors
-    /// Nobody listens there.
+    /// Nothing listens at `address`.
     pub async fn open(address: SocketAddr) -> anyhow::Result<Self> {
         let stream = TcpStream::connect(address).await.with_context(|| address.to_string())?;
         stream.set_nodelay(true)?;
         Ok(Self { stream, unread: Vec::with_capacity(64 * 1024) })
     }
 
-    /// Sends a whole request and reads the whole answer.
+    /// Sends a request and reads the whole response.
     ///
     /// # Errors
-    /// The connection breaks, or what comes is no answer.
+    /// The connection breaks, or the response is not valid HTTP.
     pub async fn exchange(&mut self, request: &[u8]) -> anyhow::Result<Exchange> {
         Ok(self.exchange_and_look(request, |_| ()).await?.0)
     }
 
-    /// The same, and looks at the answer's body, as it came: one that came in chunks still is.
+    /// As [`Self::exchange`], and passes the raw body to `look`: a chunked body is still chunked.
     ///
     /// # Errors
-    /// The connection breaks, or what comes is no answer.
+    /// The connection breaks, or the response is not valid HTTP.
     pub async fn exchange_and_look<T>(
         &mut self,
         request: &[u8],
@@ -94,7 +93,7 @@ impl Connection {
         }
     }
 
-    /// Reads until all of a body has come; its length.
+    /// Reads a whole body and returns its length.
     async fn whole(&mut self, length: usize) -> anyhow::Result<usize> {
         while self.unread.len() < length {
             self.read().await?;
@@ -103,7 +102,7 @@ impl Connection {
     }
 
     async fn whole_chunks(&mut self) -> anyhow::Result<usize> {
-        // Where the next chunk begins.
+        // Start of the next chunk.
         let mut at = 0;
         loop {
             match httparse::parse_chunk_size(&self.unread[at..]) {
@@ -127,7 +126,7 @@ impl Connection {
     }
 }
 
-/// The head's length, its status, and how the body ends; none: it is not whole yet.
+/// Length of the head, status, and framing of the body; `None` if the head is incomplete.
 fn parse(bytes: &[u8]) -> anyhow::Result<Option<(usize, u16, Framing)>> {
     let mut headers = [httparse::EMPTY_HEADER; MOST_HEADERS];
     let mut head = httparse::Response::new(&mut headers);
@@ -144,7 +143,7 @@ fn parse(bytes: &[u8]) -> anyhow::Result<Option<(usize, u16, Framing)>> {
     Ok(Some((length, head.code.unwrap_or_default(), framing)))
 }
 
-/// The bytes of a POST with a JSON body.
+/// A POST request with a JSON body.
 #[must_use]
 pub fn post(address: SocketAddr, path: &str, key: &str, body: &str) -> Vec<u8> {
     let length = body.len();
@@ -155,7 +154,7 @@ pub fn post(address: SocketAddr, path: &str, key: &str, body: &str) -> Vec<u8> {
     .into_bytes()
 }
 
-/// The bytes of a GET.
+/// A GET request.
 #[must_use]
 pub fn get(address: SocketAddr, path: &str, key: &str) -> Vec<u8> {
     format!("GET {path} HTTP/1.1\r\nhost: {address}\r\nauthorization: Bearer {key}\r\n\r\n")
@@ -176,7 +175,7 @@ mod tests {
                 stream.write_all(answer).await.unwrap();
                 tokio::time::sleep(Duration::from_millis(5)).await;
             }
-            // It stays open: only the answer's own end may end it.
+            // Keep the connection open: only the response's own framing may end it.
             std::future::pending::<()>().await;
         });
         let mut connection = Connection::open(address).await.unwrap();
@@ -191,7 +190,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn answers_end_where_they_say() {
+    async fn responses_end_where_their_framing_says() {
         let plain: &[&[u8]] = &[
             b"HTTP/1.1 200 OK\r\nContent-Le",
             b"ngth: 4\r\n\r\nab",

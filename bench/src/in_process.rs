@@ -1,4 +1,4 @@
-//! The services without a server around them, for what is measured in this process.
+//! Runs the services in this process, without a server.
 #![expect(clippy::disallowed_methods, reason = "this is the edge of the benches")]
 
 use std::sync::Arc;
@@ -18,13 +18,13 @@ use latchkey_services::{
 
 use crate::stopwatch::Stopwatch;
 
-/// Real time, from a day of its own.
+/// A real clock that starts at a fixed date.
 struct RealClock(Stopwatch);
 
 impl Clock for RealClock {
     fn now(&self) -> Timestamp {
         let elapsed = i64::try_from(self.0.elapsed().as_millis()).unwrap_or_default();
-        // Any day will do; reading the wall clock costs what reading this one does.
+        // The date does not matter, and reading the wall clock costs as much as reading this one.
         Timestamp::from_millis(1_795_000_000_000 + elapsed)
     }
 
@@ -33,7 +33,7 @@ impl Clock for RealClock {
     }
 }
 
-/// The operating system’s generator.
+/// The operating system's random number generator.
 pub struct ThreadRandom;
 
 impl Random for ThreadRandom {
@@ -43,16 +43,16 @@ impl Random for ThreadRandom {
     }
 }
 
-/// The key of every key's digest.
+/// Pepper: the HMAC key of all digests.
 pub const PEPPER: &[u8] = b"a pepper of a bench, long enough.";
 
-/// The code of local sign-in.
+/// Code of the local sign-in.
 const CODE: &str = "bench";
 
-/// Starts the services over a database.
+/// Starts the services on a database.
 ///
 /// # Errors
-/// It can't be opened.
+/// The database can't be opened.
 pub async fn start(url: &str) -> anyhow::Result<Services> {
     let database = Database::open(url).await?;
     let settings = Settings {
@@ -61,7 +61,7 @@ pub async fn start(url: &str) -> anyhow::Result<Services> {
         issuer: "http://127.0.0.1".to_owned(),
         access_token_ttl: Duration::from_mins(15),
         refresh_token_ttl: Duration::from_hours(1),
-        // Keys are made as fast as the machine can.
+        // No write limit: keys are created as fast as the machine can.
         writes_per_minute: u64::MAX,
         session_ttl: Duration::from_hours(1),
         administrators: Administrators::default(),
@@ -73,7 +73,7 @@ pub async fn start(url: &str) -> anyhow::Result<Services> {
     Ok(Services::start(database, settings, clock, Arc::new(ThreadRandom)).await?)
 }
 
-/// Somebody who is signed in and has a project without limits.
+/// A signed-in user with a project that has no limits.
 pub struct Owner {
     services: Services,
     actor: Actor,
@@ -103,17 +103,17 @@ impl Owner {
         Ok(Self { services: services.clone(), actor, user, project: project.id })
     }
 
-    /// Makes a key; its secret.
+    /// Creates a key and returns its secret.
     ///
     /// # Errors
-    /// It is refused.
+    /// The services refuse the request.
     pub async fn create(&self, request: KeyRequest) -> anyhow::Result<String> {
         let created =
             keys::create(&self.services, &self.actor, self.project, request, None).await?;
         Ok(created.key.expose().to_owned())
     }
 
-    /// The first page of the project's keys; how many are on it.
+    /// Lists the first page of the project's keys and returns its length.
     ///
     /// # Errors
     /// The database fails.

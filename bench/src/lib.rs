@@ -1,9 +1,9 @@
-//! What the benches share. Each bench is a program of its own in `src/bin`, and `make bench-…`
-//! builds and runs it: the release build of Latchkey as a process, asked over real sockets.
+//! Shared code of the benches. Each bench is a program in `src/bin`. `make bench-…` builds and
+//! runs it: it starts the release build of Latchkey as a process and calls it over real sockets.
 //!
 //! A bench interleaves what it compares and takes medians over the rounds, so that a machine that
-//! is busy for a second does not decide. It ends with lines that programs can read:
-//! `figure NAME VALUE` and `ratio NAME VALUE`.
+//! is busy for a second does not change the result. It ends with machine-readable lines: `figure
+//! NAME VALUE` and `ratio NAME VALUE`.
 
 pub mod account;
 pub mod connection;

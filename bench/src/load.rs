@@ -1,4 +1,4 @@
-//! The load: connections that each send the next request when they have the last one's answer.
+//! Closed-loop load: each connection sends its next request after the previous response.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -10,30 +10,30 @@ use tokio::task::JoinSet;
 use crate::connection::{Connection, Exchange};
 use crate::stopwatch::Stopwatch;
 
-/// What is sent, where, and for how long.
+/// Request, target and duration of the load.
 #[derive(Clone)]
 pub struct Load {
     /// Address of the server under load.
     pub address: SocketAddr,
-    /// The bytes of the request.
+    /// The request, as raw bytes.
     pub request: Arc<[u8]>,
-    /// How many ask at once.
+    /// Number of concurrent connections.
     pub connections: usize,
     /// How long requests are sent.
     pub duration: Duration,
 }
 
-/// What came of it.
+/// Result of a run.
 #[derive(Debug, Default)]
 pub struct Measured {
     /// Every exchange of the run.
     pub exchanges: Vec<Exchange>,
-    /// From the first to the last.
+    /// Time from the first exchange to the last.
     pub elapsed: Duration,
 }
 
 impl Measured {
-    /// Answers in a second.
+    /// Responses per second.
     #[must_use]
     #[expect(clippy::cast_precision_loss, reason = "no bench makes as many requests")]
     pub fn per_second(&self) -> f64 {
@@ -41,10 +41,10 @@ impl Measured {
     }
 }
 
-/// Puts the load on. Connecting and each connection's first request are not measured.
+/// Runs the load. Connecting and each connection's first request are not measured.
 ///
 /// # Errors
-/// An answer is not 200, or a connection breaks: figures of refusals would mean nothing.
+/// A response is not 200, or a connection breaks: figures of refusals would mean nothing.
 pub async fn run(load: &Load) -> anyhow::Result<Measured> {
     let mut connections = Vec::new();
     for _ in 0..load.connections {
@@ -77,7 +77,7 @@ async fn ask(
     Ok(exchanges)
 }
 
-/// An exchange that was answered with 200.
+/// Returns the exchange if its status is 200.
 fn checked(exchange: Exchange) -> anyhow::Result<Exchange> {
     match exchange.status {
         200 => Ok(exchange),

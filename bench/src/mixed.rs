@@ -1,7 +1,7 @@
-//! Load of many different requests: each connection goes through all of them, from a place of its
-//! own.
+//! Load with many different requests. Each connection cycles through all of them, from its own
+//! starting point.
 //!
-//! Every answer is looked at: a check that refuses a key answers 200 as well, and sooner.
+//! Every response is validated: a check that refuses a key also responds with 200, and sooner.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -14,36 +14,36 @@ use crate::connection::{Connection, Exchange};
 use crate::load::Measured;
 use crate::stopwatch::Stopwatch;
 
-/// What is sent, where, and for how long.
+/// Requests, target and duration of the load.
 #[derive(Clone)]
 pub struct MixedLoad {
     /// Address of the server under load.
     pub address: SocketAddr,
-    /// The bytes of each request.
+    /// The requests, as raw bytes.
     pub requests: Arc<[Vec<u8>]>,
-    /// What every answer is.
+    /// What every response must look like.
     pub expected: Expected,
-    /// How many ask at once.
+    /// Number of concurrent connections.
     pub connections: usize,
     /// How long requests are sent.
     pub duration: Duration,
 }
 
-/// What an answer is that counts: told by its status, its first bytes and its length, as comparing
-/// all of it would cost more than the load generator may.
+/// A valid response, identified by its status, its first bytes and its length. Comparing the whole
+/// body would cost the load generator too much.
 #[derive(Clone)]
 pub struct Expected {
-    /// What its body begins with.
+    /// First bytes of the body.
     pub begins_with: &'static [u8],
-    /// How many bytes its body has.
+    /// Length of the body in bytes.
     pub length: usize,
 }
 
 impl Expected {
-    /// Asks, and sees that the answer is as expected.
+    /// Sends a request and validates the response.
     ///
     /// # Errors
-    /// It is another one, or the connection breaks.
+    /// The response is not as expected, or the connection breaks.
     pub async fn ask(
         &self,
         connection: &mut Connection,
@@ -60,10 +60,10 @@ impl Expected {
     }
 }
 
-/// Asks once with each request, on one connection.
+/// Sends each request once, on one connection.
 ///
 /// # Errors
-/// An answer is not as expected, or the connection breaks.
+/// A response is not as expected, or the connection breaks.
 pub async fn walk(load: &MixedLoad) -> anyhow::Result<()> {
     let mut connection = Connection::open(load.address).await?;
     for request in load.requests.iter() {
@@ -72,10 +72,10 @@ pub async fn walk(load: &MixedLoad) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Puts the load on. Connecting is not measured.
+/// Runs the load. Connecting is not measured.
 ///
 /// # Errors
-/// An answer is not as expected, or a connection breaks.
+/// A response is not as expected, or a connection breaks.
 pub async fn run(load: &MixedLoad) -> anyhow::Result<Measured> {
     let mut connections = Vec::new();
     for _ in 0..load.connections {

@@ -1,24 +1,24 @@
-//! How much processor time another process has used.
+//! Processor time of other processes.
 
 use std::path::Path;
 use std::time::Duration;
 
 use anyhow::Context;
 
-/// User and system time of a process since its start, all threads together.
+/// User and system time of a process since its start, over all threads.
 ///
 /// # Errors
-/// The process is gone, or this system does not tell.
+/// The process has ended, or the system does not report it.
 pub fn cpu_time(pid: u32) -> anyhow::Result<Duration> {
     if cfg!(target_os = "linux") { from_proc(pid) } else { from_ps(pid) }
 }
 
-/// The same of a process's threads whose names begin so, as far as the system tells (Linux alone).
+/// Processor time of a process's threads whose names start with `name`; zero except on Linux.
 pub fn cpu_time_of_threads(pid: u32, name: &str) -> Duration {
     of_named(&format!("/proc/{pid}/task"), name)
 }
 
-/// The same of all processes whose names begin so, as far as the system tells (Linux alone).
+/// Processor time of all processes whose names start with `name`; zero except on Linux.
 pub fn cpu_time_of_processes(name: &str) -> Duration {
     of_named("/proc", name)
 }
@@ -29,7 +29,7 @@ fn of_named(folder: &str, name: &str) -> Duration {
         let comm = std::fs::read_to_string(entry.path().join("comm"));
         comm.is_ok_and(|comm| comm.starts_with(name))
     });
-    // One that has ended meanwhile counts nothing.
+    // A process that has ended meanwhile counts as zero.
     named.filter_map(|entry| from_stat(&entry.path().join("stat")).ok()).sum()
 }
 
@@ -38,11 +38,11 @@ fn from_proc(pid: u32) -> anyhow::Result<Duration> {
 }
 
 fn from_stat(stat: &Path) -> anyhow::Result<Duration> {
-    /// Linux counts in hundredths of a second for programs, whatever the kernel counts in
+    /// Linux reports hundredths of a second to programs, whatever the kernel's own tick is
     /// (`USER_HZ`).
     const TICK: Duration = Duration::from_millis(10);
     let stat = std::fs::read_to_string(stat)?;
-    // The second field, the name, may hold anything but ends with the last parenthesis.
+    // The second field, the name, may contain anything but ends with the last parenthesis.
     let (_, fields) = stat.rsplit_once(')').context("/proc has another form")?;
     let ticks = fields.split_whitespace().skip(11).take(2).map(str::parse::<u32>);
     Ok(TICK * ticks.sum::<Result<u32, _>>()?)
@@ -56,7 +56,7 @@ fn from_ps(pid: u32) -> anyhow::Result<Duration> {
     parse(std::str::from_utf8(&output.stdout)?.trim())
 }
 
-/// `MM:SS.hh` or `HH:MM:SS`, as `ps` has it.
+/// Parses `MM:SS.hh` or `HH:MM:SS`, as printed by `ps`.
 fn parse(time: &str) -> anyhow::Result<Duration> {
     let mut seconds = 0.0;
     for part in time.split(':') {
@@ -71,14 +71,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn times_of_ps_are_read() {
+    fn ps_times_are_parsed() {
         assert_eq!(parse("0:01.50").unwrap(), Duration::from_millis(1_500));
         assert_eq!(parse("01:02:03").unwrap(), Duration::from_secs(3_723));
         assert!(parse("").is_err());
     }
 
     #[test]
-    fn our_own_time_passes() {
+    fn cpu_time_of_this_process_increases() {
         let before = cpu_time(std::process::id()).unwrap();
         let mut sum = 0_u64;
         while cpu_time(std::process::id()).unwrap() == before {

@@ -1,13 +1,13 @@
-//! What a bench prints: tables for people, and `figure NAME VALUE` and `ratio NAME VALUE` for
+//! Output of the benches: tables for people, `figure NAME VALUE` and `ratio NAME VALUE` for
 //! programs.
 #![expect(clippy::print_stdout, reason = "a bench is asked for what it prints")]
 
-/// A line for people.
+/// Prints a line for people.
 pub fn say(line: &str) {
     println!("{line}");
 }
 
-/// A table: the first column is text, the others are numbers.
+/// Prints a table. The first column is text, the others are numbers.
 pub fn table(head: &[&str], rows: &[Vec<String>]) {
     let cells = |column: usize| rows.iter().filter_map(move |row| row.get(column));
     let width = |column: usize| {
@@ -27,18 +27,18 @@ pub fn table(head: &[&str], rows: &[Vec<String>]) {
     }
 }
 
-/// A measured value; its unit is part of the name.
+/// Prints a measured value. The unit is part of the name.
 pub fn figure(name: &str, value: f64) {
     println!("figure {name} {value:.3}");
 }
 
-/// A value in proportion to another.
+/// Prints the proportion of two values.
 pub fn ratio(name: &str, value: f64) {
     println!("ratio {name} {value:.3}");
 }
 
-/// Says what machine this is, and how busy it was in the last minute before the bench: figures of a
-/// busy machine are worse.
+/// Prints the machine's model and its load average of the minute before the bench: a busy machine
+/// gives worse figures.
 pub fn machine() {
     let cores = std::thread::available_parallelism().map_or(0, std::num::NonZero::get);
     let cpus = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();

@@ -1,4 +1,5 @@
-//! Latchkey as a process: on a free port and a data folder of its own, ended with the bench.
+//! Latchkey as a child process, on a free port and with its own data folder. It ends with the
+//! bench.
 
 use std::fs::File;
 use std::net::SocketAddr;
@@ -11,16 +12,16 @@ use tempfile::TempDir;
 
 use crate::process;
 
-/// How long a start may take.
+/// Time limit of a start.
 const START_TIMEOUT: Duration = Duration::from_secs(20);
 const STEP: Duration = Duration::from_millis(20);
-/// The code by which the local developer signs in.
+/// Code of the local developer's sign-in.
 pub(crate) const LOCAL_CODE: &str = "bench";
 
-/// An address of this machine where nobody listens yet.
+/// An unused address of this machine.
 ///
 /// # Errors
-/// None is free.
+/// No port is free.
 pub fn free_address() -> anyhow::Result<SocketAddr> {
     Ok(std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?)
 }
@@ -30,17 +31,17 @@ pub struct Server {
     child: Child,
     /// Address that the server listens on.
     pub address: SocketAddr,
-    /// Its data, and what it has said (`log`).
+    /// The server's data and its log (`log`).
     folder: TempDir,
 }
 
 impl Server {
-    /// Starts the program `binary` with more settings, each a flag's name and its value, and waits
-    /// until it is ready. Nothing of this program's own environment is handed on. It logs to a
-    /// file, as a service does.
+    /// Starts the program `binary` with additional settings, each the name and value of a flag, and
+    /// waits until it is ready. The server does not inherit this program's environment. It logs to
+    /// a file, as a service does.
     ///
     /// # Errors
-    /// It can't be started, or is not ready in time; the message has what it said.
+    /// The program can't be started or is not ready in time. The message contains its log.
     pub async fn start(binary: &Path, settings: &[(&str, &str)]) -> anyhow::Result<Self> {
         let folder = tempfile::tempdir()?;
         let address = free_address()?;
@@ -51,10 +52,10 @@ impl Server {
             .arg(format!("--latchkey-data-dir={}", folder.path().join("data").display()))
             .args(settings.iter().map(|(name, value)| format!("--{name}={value}")))
             .env_clear()
-            // Not as a flag: a server of an older commit, which is measured beside this one's,
-            // would not know it.
+            // A variable, not a flag: servers of older commits, which are measured beside this one,
+            // would reject the flag.
             .env("LATCHKEY_LOCAL_CODE", LOCAL_CODE)
-            // Keys are made as fast as the machine can. A variable: servers of before it start too.
+            // No write limit: keys are created as fast as the machine can. A variable, as above.
             .env("LATCHKEY_WRITES_PER_MINUTE", "1000000000")
             .stdout(Stdio::null())
             .stderr(File::create(&log)?)
@@ -73,7 +74,7 @@ impl Server {
         bail!("the server is not ready: {}", std::fs::read_to_string(log).unwrap_or_default())
     }
 
-    /// Its URL, without a slash at the end.
+    /// URL of the server, without a trailing slash.
     #[must_use]
     pub fn url(&self) -> String {
         format!("http://{}", self.address)
@@ -85,15 +86,15 @@ impl Server {
         self.child.id()
     }
 
-    /// The processor time that it has used.
+    /// Processor time that the server has used.
     ///
     /// # Errors
-    /// It is gone.
+    /// The server has ended.
     pub fn cpu_time(&self) -> anyhow::Result<Duration> {
         process::cpu_time(self.pid())
     }
 
-    /// A folder that lives as long as the server.
+    /// A folder that exists as long as the server.
     #[must_use]
     pub fn folder(&self) -> &Path {
         self.folder.path()
@@ -102,7 +103,7 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        // One that is gone already needs no end.
+        // Fails only if the server has already ended.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-/// The median of some figures; 0 of none.
+/// Median of the figures; 0 if there are none.
 #[must_use]
 pub fn median(mut figures: Vec<f64>) -> f64 {
     figures.sort_by(f64::total_cmp);
@@ -14,7 +14,7 @@ pub fn median(mut figures: Vec<f64>) -> f64 {
     }
 }
 
-/// The time that `percent` of the times don't exceed; 0 of none.
+/// The given percentile of the times; 0 if there are none.
 #[must_use]
 pub fn percentile(mut times: Vec<Duration>, percent: usize) -> Duration {
     times.sort_unstable();
@@ -27,7 +27,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn medians_and_percentiles_are_those_of_the_textbook() {
+    fn medians_and_percentiles_match_the_textbook() {
         assert!((median(vec![3.0, 1.0, 2.0]) - 2.0).abs() < f64::EPSILON);
         assert!((median(vec![4.0, 1.0, 2.0, 3.0]) - 2.5).abs() < f64::EPSILON);
         assert!(median(Vec::new()).abs() < f64::EPSILON);

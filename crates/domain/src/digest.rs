@@ -1,4 +1,4 @@
-//! What the database keeps of a key instead of its secret.
+//! Digest of a key, stored instead of its secret.
 
 use data_encoding::{HEXLOWER, HEXLOWER_PERMISSIVE};
 
@@ -7,7 +7,7 @@ use data_encoding::{HEXLOWER, HEXLOWER_PERMISSIVE};
 pub struct KeyDigest([u8; 32]);
 
 impl KeyDigest {
-    /// From its bytes.
+    /// Wraps the bytes of a digest.
     pub const fn new(bytes: [u8; 32]) -> Self {
         Self(bytes)
     }
@@ -17,12 +17,12 @@ impl KeyDigest {
         &self.0
     }
 
-    /// As text, for other nodes.
+    /// Lower-case hexadecimal, the form in which nodes exchange digests.
     pub fn to_hex(self) -> String {
         HEXLOWER.encode(&self.0)
     }
 
-    /// From another node's text.
+    /// Parses 64 hexadecimal digits; `None` if the text is anything else.
     pub fn from_hex(text: &str) -> Option<Self> {
         HEXLOWER_PERMISSIVE.decode(text.as_bytes()).ok()?.try_into().ok().map(Self)
     }

@@ -160,12 +160,12 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// A tier, with or without overrides.
+    /// A tier with its overrides; `None` means no overrides.
     pub fn new(tier: Tier, overrides: Option<TierOverrides>) -> Self {
         Self { tier, overrides: overrides.unwrap_or_default() }
     }
 
-    /// What the organization may use.
+    /// The limits in effect.
     pub fn limits(&self) -> TierLimits {
         self.overrides.limits(self.tier)
     }

@@ -22,7 +22,7 @@ pub enum Error {
 }
 
 impl Error {
-    /// `Corrupt`: rows contradict each other, which no column's type can tell.
+    /// `Corrupt` for rows that contradict each other, which the type of a column can't detect.
     pub const fn corrupt(what: &'static str) -> Self {
         Self::Corrupt(what)
     }

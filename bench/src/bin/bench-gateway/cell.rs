@@ -1,4 +1,4 @@
-//! One cell of the table: a kind of call, a way and a number of connections, over all rounds.
+//! A cell of the table: a kind of call, a route and a number of connections, over all rounds.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -9,12 +9,12 @@ use latchkey_bench::report;
 use latchkey_bench::statistics::{median, percentile};
 use serde_json::json;
 
-/// What is called for.
+/// Requested model.
 pub(crate) const MODEL: &str = "qwen3.6-27b";
 
-/// English with what is escaped in JSON, as code and chats have it.
+/// English text with characters that JSON escapes, as in code and chats.
 const WORDS: &str = "The quick brown fox said \"no\", then jumped.\n\tIt was late: 22:15.\n";
-/// A prompt of 100,000 tokens, at four bytes of text each.
+/// A prompt of 100,000 tokens of four bytes each.
 const LONG_PROMPT_BYTES: usize = 400_000;
 pub(crate) const LONG_PROMPT_KIB: f64 = 390.625;
 
@@ -27,17 +27,17 @@ pub(crate) enum Kind {
     LongPrompt,
 }
 
-/// The way that a call goes.
+/// Route of a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Via {
     Direct,
     /// Through the gateway, with a key without limits.
     Unlimited,
-    /// Through the gateway, with a key that has a limit of tokens a minute and a budget.
+    /// Through the gateway, with a key that has a token rate limit and a budget.
     Limited,
 }
 
-/// Whom to ask, and with which keys.
+/// Addresses to call and keys to use.
 pub(crate) struct Targets {
     pub(crate) upstream: SocketAddr,
     pub(crate) gateway: SocketAddr,
@@ -46,7 +46,7 @@ pub(crate) struct Targets {
 }
 
 impl Targets {
-    /// The load of a cell's round.
+    /// The load of one round of a cell.
     pub(crate) fn load(&self, cell: &Cell, duration: Duration) -> Load {
         let (address, key) = match cell.via {
             Via::Direct => (self.upstream, "none"),
@@ -66,7 +66,7 @@ impl Targets {
     }
 }
 
-/// A cell, and what each round measured: milliseconds, and microseconds of the server's CPU.
+/// A cell and its measurements of each round: milliseconds, and microseconds of the server's CPU.
 pub(crate) struct Cell {
     pub(crate) kind: Kind,
     pub(crate) via: Via,
@@ -80,7 +80,7 @@ pub(crate) struct Cell {
 }
 
 impl Cell {
-    /// All of them, so that what is compared is measured one after the other.
+    /// All cells, ordered so that those that are compared are measured in succession.
     pub(crate) fn all() -> Vec<Self> {
         let mut cells = Vec::new();
         for kind in [Kind::Plain, Kind::Streamed] {
@@ -138,17 +138,18 @@ impl Cell {
         median(self.first.clone())
     }
 
-    /// The server's processor time per request, over all rounds: its clock is too coarse for one.
+    /// The server's processor time per request, over all rounds: its clock is too coarse for one
+    /// round.
     pub(crate) fn server_micros(&self) -> f64 {
         self.server.as_secs_f64() * 1e6 / f64::from(self.requests.max(1))
     }
 
-    /// Whether this is what `other` is compared with.
+    /// Whether this cell is the direct baseline of `other`.
     pub(crate) fn is_direct_of(&self, other: &Self) -> bool {
         self.via == Via::Direct && self.kind == other.kind && self.connections == other.connections
     }
 
-    /// What it is called in what is printed.
+    /// Name of the cell in the output.
     pub(crate) fn name(&self) -> String {
         let via = match self.via {
             Via::Direct => "direct",
@@ -178,7 +179,7 @@ impl Cell {
         ]
     }
 
-    /// The figures of this cell alone.
+    /// Prints the figures of this cell.
     pub(crate) fn tell(&self) {
         let name = self.name();
         report::figure(&format!("{name}_rps"), self.per_second());
@@ -190,7 +191,7 @@ impl Cell {
         }
     }
 
-    /// What it adds to, and what it leaves of, the direct way.
+    /// Prints the overhead compared with the direct route.
     pub(crate) fn compare(&self, direct: &Self) {
         let name = self.name();
         report::figure(&format!("{name}_added_p50_ms"), self.p50() - direct.p50());

@@ -1,13 +1,13 @@
-//! `make bench-gateway`: what the gateway adds to a call.
+//! `make bench-gateway`: the overhead of the gateway.
 //!
-//! The same calls go directly to an upstream on this machine and through Latchkey to it, plain and
-//! streamed, one at a time and sixteen at a time, with a key without limits and with one that has a
-//! limit of tokens a minute and a budget. Load generator, upstream and Latchkey share the machine's
-//! cores, so requests a second compare what all of them cost together.
+//! The same calls go to an upstream on this machine, directly and through Latchkey: plain and
+//! streamed, one at a time and sixteen at a time, with a key without limits and with a key that has
+//! a token rate limit and a budget. Load generator, upstream and Latchkey share the machine's
+//! cores, so requests per second compare their total cost.
 //!
-//! Usage: `bench-gateway PATH-OF-LATCHKEY [CELL…]`. With names of cells (`gateway_plain_c16`)
-//! only these are measured: for a profiler beside it. With `LATCHKEY_BEFORE`, the path of an
-//! earlier build, each round measures that too, in turn.
+//! Usage: `bench-gateway PATH-OF-LATCHKEY [CELL…]`. With names of cells (`gateway_plain_c16`) it
+//! measures only these, e.g. for a profiler. With `LATCHKEY_BEFORE`, the path of an earlier build,
+//! each round measures that build too, alternately.
 
 mod cell;
 mod upstream;
@@ -25,7 +25,7 @@ use serde_json::json;
 
 use cell::{Cell, Kind, Targets, Via};
 
-/// With 14 cells a bit more than a minute in all; with an earlier build twice as long.
+/// With 14 cells a little over a minute in total, twice as long with an earlier build.
 const ROUNDS: usize = 9;
 const ROUND: Duration = Duration::from_millis(600);
 
@@ -69,7 +69,7 @@ fn earlier_build() -> Option<PathBuf> {
     std::env::var_os("LATCHKEY_BEFORE").map(PathBuf::from)
 }
 
-/// A build that is measured.
+/// A build under test.
 struct Subject {
     server: Server,
     targets: Targets,
@@ -107,7 +107,7 @@ impl Subject {
     }
 }
 
-/// The server's processor time of one call of each kind, in microseconds.
+/// Sum of the server's processor time of one call of each kind, in microseconds.
 fn cpu(cells: &[Cell]) -> f64 {
     let small = cells.iter().filter(|cell| cell.kind != Kind::LongPrompt);
     small.filter(|cell| cell.via != Via::Direct).map(Cell::server_micros).sum()
@@ -129,7 +129,7 @@ fn tell(cells: &[Cell]) {
     goals(cells);
 }
 
-/// What the gateway is meant to reach, beside what it reached.
+/// Prints the gateway's goals beside its results.
 fn goals(cells: &[Cell]) {
     let find = |kind, via, connections| {
         let mut all = cells.iter();

@@ -1,4 +1,4 @@
-//! The upstream: it answers at once, and streams as fast as it is read, one write to an event.
+//! The upstream: it responds at once, and streams as fast as the client reads, one write per event.
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
@@ -11,10 +11,10 @@ use axum::routing::post;
 use axum::serve::ListenerExt;
 use serde_json::json;
 
-/// How many parts a streamed answer has.
+/// Number of chunks of a streamed response.
 const PARTS: usize = 50;
 
-/// Starts it on a thread of its own, where it lives as long as the bench.
+/// Starts the upstream on its own thread. It runs as long as the bench.
 pub(crate) fn start() -> anyhow::Result<SocketAddr> {
     let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
     listener.set_nonblocking(true)?;
@@ -23,9 +23,9 @@ pub(crate) fn start() -> anyhow::Result<SocketAddr> {
     std::thread::spawn(move || {
         runtime.block_on(async {
             let listener = tokio::net::TcpListener::from_std(listener)?;
-            // Without it every other event of a stream waits for an acknowledgement.
+            // Without it, every other event of a stream waits for an ACK.
             let listener = listener.tap_io(|connection| {
-                // Where it can't be set, the figures show it.
+                // If this fails, the figures show it.
                 let _ = connection.set_nodelay(true);
             });
             axum::serve(listener, Router::new().route("/v1/chat/completions", post(answer))).await
@@ -35,7 +35,7 @@ pub(crate) fn start() -> anyhow::Result<SocketAddr> {
 }
 
 async fn answer(body: Bytes) -> Response {
-    // What reading it as JSON would cost is not the gateway's to pay for.
+    // Do not parse JSON: that cost would be charged to the gateway.
     let says = |text: &[u8]| body.windows(text.len()).any(|part| part == text);
     if !says(b"\"stream\":true") {
         return ([(CONTENT_TYPE, "application/json")], whole()).into_response();
@@ -50,7 +50,7 @@ async fn answer(body: Bytes) -> Response {
     events.push(Bytes::from_static(b"data: [DONE]\n\n"));
     let stream = futures::stream::unfold(events.into_iter(), async |mut events| {
         let event = events.next()?;
-        // The one before is written by itself.
+        // Yield, so that the previous event is written separately.
         tokio::task::yield_now().await;
         Some((Ok::<_, Infallible>(event), events))
     });

@@ -1,4 +1,4 @@
-//! The flood: connections that post batches one after the other, on a thread of their own.
+//! The flood: connections on a separate thread that post batches without a pause.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -9,14 +9,15 @@ use latchkey_bench::connection::Connection;
 use latchkey_bench::process;
 use serde_json::json;
 
-/// The name of the thread.
+/// Name of the thread.
 const GENERATOR: &str = "flood";
 const CONNECTIONS: usize = 12;
 const ITEMS: u64 = 10_000;
-/// A time that is long past: SDKs send what they have kept.
+/// A time in the past: SDKs also send telemetry that they have buffered.
 const START: u64 = 1_795_000_000_000;
 const STEP: Duration = Duration::from_millis(5);
-/// How each span id begins: a number of its call stands there. The same item twice is stored once.
+/// Start of each span id, which is replaced by the number of the call. A duplicate item would be
+/// stored only once.
 const CALL: &[u8; 8] = b"00f067aa";
 
 #[derive(Default)]
@@ -27,7 +28,7 @@ struct State {
     refused: AtomicU64,
 }
 
-/// Posts while it is told to.
+/// Posts batches while it is switched on.
 pub(crate) struct Flood(Arc<State>);
 
 impl Flood {
@@ -36,7 +37,7 @@ impl Flood {
         let request: Arc<[u8]> = request(address, key, application).into();
         let flooding = Arc::clone(&state);
         let generator = std::thread::Builder::new().name(GENERATOR.to_owned());
-        // Without a thread the bench says that nothing was sent.
+        // If the thread can't be started, the bench reports that nothing was sent.
         let _ = generator.spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
             let Ok(runtime) = runtime else { return };
@@ -49,48 +50,47 @@ impl Flood {
         Self(state)
     }
 
-    /// Whether it runs from now on.
+    /// Switches the flood on or off.
     pub(crate) fn run(&self, runs: bool) {
         self.0.runs.store(runs, Ordering::Release);
     }
 
-    /// The processor time that it has taken by now: to send, to take apart and to store what it
-    /// sends. What the server's own threads take to receive it is not told apart, and counts as
-    /// that of the checks.
+    /// Processor time of the flood so far: sending, parsing and storing. What the server's own
+    /// threads spend on receiving can't be separated, and counts as the checks'.
     pub(crate) fn cpu_time(server: u32) -> Duration {
         process::cpu_time_of_threads(std::process::id(), GENERATOR)
             + process::cpu_time_of_threads(server, "telemetry-")
             + process::cpu_time_of_processes("postgres")
     }
 
-    /// Waits until nothing is under way.
+    /// Waits until no request is in progress.
     pub(crate) async fn rest(&self) {
         while self.0.under_way.load(Ordering::Acquire) > 0 {
             tokio::time::sleep(STEP).await;
         }
     }
 
-    /// Items that were acknowledged.
+    /// Number of acknowledged items.
     pub(crate) fn items(&self) -> u64 {
         self.0.items.load(Ordering::Acquire)
     }
 
-    /// Batches that were not.
+    /// Number of batches that were not acknowledged.
     pub(crate) fn refused(&self) -> u64 {
         self.0.refused.load(Ordering::Acquire)
     }
 }
 
-/// Requests that each bring other items.
+/// Requests with different items each.
 struct Batches {
     request: Vec<u8>,
-    /// Where the number of the call stands.
+    /// Where the number of the call goes.
     places: Vec<usize>,
     call: usize,
 }
 
 impl Batches {
-    /// Those of one connection.
+    /// The batches of one connection.
     fn of(request: &[u8], connection: usize) -> Self {
         let places = request.windows(CALL.len()).enumerate();
         let places = places.filter(|(_, part)| *part == CALL).map(|(place, _)| place).collect();
@@ -139,7 +139,7 @@ async fn post(address: SocketAddr, mut batches: Batches, state: &State) {
     }
 }
 
-/// The status; none: the connection broke.
+/// The status of the response; `None` if the connection broke.
 async fn send(connection: &mut Connection, request: &[u8]) -> Option<u16> {
     connection.exchange(request).await.ok().map(|exchange| exchange.status)
 }

@@ -1,14 +1,14 @@
-//! `make bench-hostile`: what others notice of somebody who floods.
+//! `make bench-hostile`: how one tenant's flood affects the others.
 //!
-//! Twelve connections post batches of 10,000 traces under one free test key, without a pause.
-//! Meanwhile another tenant revokes 200 keys, twenty a second, and then has cached keys checked, in
-//! turn with and without the flood. All of it on SQLite and on PostgreSQL.
+//! Twelve connections post batches of 10,000 traces with one free test key, without a pause.
+//! Meanwhile another tenant revokes 200 keys, twenty per second, and then checks cached keys,
+//! alternately with and without the flood. Both run on SQLite and on PostgreSQL.
 //!
 //! Everything shares the machine's cores, the load generators and PostgreSQL too.
 //!
 //! Usage: `LATCHKEY_TEST_POSTGRES_URL=… bench-hostile PATH-OF-LATCHKEY`; with `scripts/bench.sh`,
-//! `LATCHKEY_BINARY` names another server than the one that was just built, e.g. that of the commit
-//! before.
+//! `LATCHKEY_BINARY` selects another server than the one just built, e.g. that of the previous
+//! commit.
 #![expect(clippy::disallowed_methods, reason = "the script names the database it started")]
 
 mod flood;
@@ -29,11 +29,12 @@ use tenant::Tenant;
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-/// Rounds with the flood, and as many without.
+/// Rounds with the flood, and the same number without.
 const ROUNDS: usize = 5;
 const WARM_UP: Duration = Duration::from_secs(2);
 const REVOKE_EVERY: Duration = Duration::from_millis(50);
-/// A server that refuses each revocation after five seconds is not asked two hundred times.
+/// Time limit of all revocations. A server that refuses each one after five seconds is not called
+/// two hundred times.
 const MOST_OF_REVOCATIONS: Duration = Duration::from_mins(1);
 
 #[tokio::main(flavor = "current_thread")]
@@ -49,7 +50,7 @@ async fn main() -> anyhow::Result<()> {
     Ok(())
 }
 
-/// What came of one database.
+/// Results of one database.
 struct Figures {
     revocations: Vec<Duration>,
     refused: usize,
@@ -57,7 +58,7 @@ struct Figures {
     refused_batches: u64,
     alone: Vec<f64>,
     flooded: Vec<f64>,
-    /// The same for each core that the flood left.
+    /// As `flooded`, per core that the flood left free.
     flooded_per_core: Vec<f64>,
 }
 

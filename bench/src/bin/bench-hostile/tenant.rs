@@ -1,4 +1,4 @@
-//! Another tenant: the keys that it revokes, and those that it has checked.
+//! Another tenant, with keys to revoke and keys to check.
 
 use std::time::Duration;
 
@@ -17,9 +17,9 @@ const PATH: &str = "/v1/keys/verify";
 const ADMITTED: &[u8] = br#"{"valid":true,"#;
 
 pub(crate) struct Tenant {
-    /// The ids of keys.
+    /// Ids of keys.
     pub(crate) to_revoke: Vec<String>,
-    /// Checks of keys that are cached.
+    /// Checks of cached keys.
     pub(crate) checks: MixedLoad,
 }
 
@@ -35,7 +35,7 @@ impl Tenant {
         let service_key = account.key(&permissions).await?;
         let mut requests = Vec::new();
         for number in 0..CHECKED {
-            // Names of one length, and with them the answers.
+            // All names, and therefore all responses, have the same length.
             let secret = account.key(&json!({ "name": format!("key {number:05}") })).await?;
             let body = json!({ "key": secret }).to_string();
             requests.push(post(server.address, PATH, &service_key, &body));

@@ -1,4 +1,4 @@
-//! What Latchkey is compared with: a handler that does nothing but HTTP and JSON.
+//! The baseline for Latchkey: a handler that only does HTTP and JSON.
 
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
@@ -12,14 +12,14 @@ use axum::routing::post;
 use axum::serve::ListenerExt;
 use serde::Deserialize;
 
-/// It, as a process.
+/// The baseline as a child process.
 pub(crate) struct Bare {
     child: Child,
     pub(crate) address: SocketAddr,
 }
 
 impl Bare {
-    /// Starts this very program once more, to answer with `answer`.
+    /// Starts this program again as a server that responds with `answer`.
     pub(crate) fn start(answer: &str) -> anyhow::Result<Self> {
         let mut child = Command::new(std::env::current_exe()?)
             .args(["bare", answer])
@@ -37,7 +37,7 @@ impl Bare {
 
 impl Drop for Bare {
     fn drop(&mut self) {
-        // One that is gone already needs no end.
+        // Fails only if the process has already ended.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
@@ -53,7 +53,7 @@ struct Body {
     ip: Option<String>,
 }
 
-/// Answers until it is ended, with as many threads as Latchkey has.
+/// Serves until it is killed, with as many threads as Latchkey.
 pub(crate) fn serve(answer: String) -> anyhow::Result<()> {
     let answer = axum::body::Bytes::from(answer);
     let handler = move |Json(_): Json<Body>| {
@@ -62,7 +62,7 @@ pub(crate) fn serve(answer: String) -> anyhow::Result<()> {
     };
     let app = axum::Router::new().route(super::PATH, post(handler));
     std::thread::scope(|scope| {
-        // Not within the runtime that `main` is in.
+        // On another thread, outside the runtime of `main`.
         let serving = scope.spawn(|| {
             tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(async {
                 let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;

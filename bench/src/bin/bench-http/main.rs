@@ -1,15 +1,16 @@
-//! `make bench-http`: what a check costs over HTTP.
+//! `make bench-http`: the cost of a check over HTTP.
 //!
-//! `POST /v1/keys/verify` with a service key, over 10,000 keys, beside a bare axum handler in a
-//! process of its own that parses the same body and answers the same bytes. 32 connections, in
-//! turns of a second; load generator and servers share the machine's cores.
+//! Compares `POST /v1/keys/verify` with a service key, over 10,000 keys, with a bare axum handler
+//! in a separate process that parses the same body and responds with the same bytes. 32 connections
+//! alternate between the two every second. The load generator and the servers share the machine's
+//! cores.
 //!
-//! So that neither side is flattered: both have the same allocator, are warmed up, and take turns
-//! in going first; before bare axum's turn the server has written what it counted; every answer is
-//! looked at, and one that does not admit its key ends the bench.
+//! To favor neither side, both have the same allocator, are warmed up and take turns in going
+//! first. Before each of bare axum's turns, the server has flushed its counters. Every response is
+//! validated, and one that does not admit its key ends the bench.
 //!
-//! Usage: `bench-http PATH-OF-LATCHKEY [SECONDS]`. With a number of seconds it loads Latchkey alone
-//! for as long, and measures nothing: for a profiler, which would else see its waits as well.
+//! Usage: `bench-http PATH-OF-LATCHKEY [SECONDS]`. With a number of seconds it only loads Latchkey
+//! for that time and measures nothing, for a profiler that would otherwise also record the waits.
 
 mod bare;
 mod side;
@@ -39,11 +40,12 @@ const ROUNDS: usize = 11;
 const ROUND: Duration = Duration::from_secs(1);
 const PATH: &str = "/v1/keys/verify";
 const ADMITTED: &[u8] = br#"{"valid":true,"#;
-/// The server writes counters each second: while it has any left, so long a look sees it write.
+/// The server flushes its counters every second, so an interval of this length shows whether any
+/// are left.
 const LOOK: Duration = Duration::from_secs(2);
-/// What it uses within a look when it has nothing to do, its clock's coarseness included.
+/// Processor time of an idle server within a `LOOK`, including the clock's resolution.
 const AT_REST: Duration = Duration::from_millis(20);
-/// It has written everything within sixteen seconds; after as many looks something is wrong.
+/// The server flushes everything within sixteen seconds. After this many looks something is wrong.
 const LOOKS: usize = 30;
 
 #[tokio::main(flavor = "current_thread")]
@@ -90,8 +92,8 @@ async fn compare(binary: &Path, alone: Option<Duration>) -> anyhow::Result<()> {
     measure(&server, &bare, &ours, &theirs).await
 }
 
-/// The bodies of the calls that verify each of the keys. Their names are of one length, and with
-/// them the answers.
+/// Creates the keys and returns the request bodies that verify them. All names, and therefore all
+/// responses, have the same length.
 async fn make_keys(account: &Account) -> anyhow::Result<Vec<String>> {
     report::say(&format!("making {KEYS} keys"));
     let mut bodies = Vec::with_capacity(KEYS);
@@ -102,7 +104,7 @@ async fn make_keys(account: &Account) -> anyhow::Result<Vec<String>> {
     Ok(bodies)
 }
 
-/// The body of the answer to a request that admits its key.
+/// Body of the response to a request whose key is admitted.
 async fn template(address: SocketAddr, request: &[u8]) -> anyhow::Result<String> {
     let mut connection = Connection::open(address).await?;
     let (exchange, body) = connection.exchange_and_look(request, <[u8]>::to_vec).await?;
@@ -118,7 +120,7 @@ async fn measure(
     ours: &MixedLoad,
     theirs: &MixedLoad,
 ) -> anyhow::Result<()> {
-    // Once through all keys: every one is good, and cached from here on.
+    // Verify each key once: all are valid, and cached from here on.
     mixed::walk(ours).await?;
     for load in [ours, theirs] {
         mixed::run(&MixedLoad { duration: ROUND * 2, ..load.clone() }).await?;
@@ -138,8 +140,8 @@ async fn measure(
     Ok(())
 }
 
-/// Waits until the server has written what it counted: bare axum would share the cores with its
-/// writer.
+/// Waits until the server has flushed its counters. Otherwise bare axum would share the cores with
+/// the flush.
 async fn rest(server: &Server) -> anyhow::Result<()> {
     for _ in 0..LOOKS {
         let before = server.cpu_time()?;

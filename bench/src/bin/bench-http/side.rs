@@ -1,4 +1,4 @@
-//! What one of the two sides came to: the figures of its rounds.
+//! Results of one of the two sides.
 
 use std::time::Duration;
 
@@ -6,19 +6,19 @@ use latchkey_bench::load::Measured;
 use latchkey_bench::mixed::{self, MixedLoad};
 use latchkey_bench::{process, report, statistics};
 
-/// The figures of each round.
+/// Figures of each round.
 #[derive(Default)]
 pub(crate) struct Side {
     per_second: Vec<f64>,
     p50: Vec<f64>,
     p99: Vec<f64>,
     cpu: Vec<f64>,
-    /// What this process used itself, for asking.
+    /// Processor time of the load generator.
     generator: Vec<f64>,
 }
 
 impl Side {
-    /// Adds a round; `cpu` tells the processor time that the server has used.
+    /// Adds a round. `cpu` returns the processor time that the server has used.
     pub(crate) async fn round(
         &mut self,
         load: &MixedLoad,
@@ -46,7 +46,7 @@ impl Side {
     }
 }
 
-/// Prints both, and how they compare.
+/// Prints both sides and their ratios.
 pub(crate) fn tell(latchkey: &Side, axum: &Side) {
     let head =
         ["", "requests/s", "p50 ms", "p99 ms", "server’s CPU µs/request", "generator’s µs/request"];
@@ -55,7 +55,7 @@ pub(crate) fn tell(latchkey: &Side, axum: &Side) {
         "The load generator, one thread, has the same cores as the servers: a ratio of throughputs compares what server \
          and generator cost together, and is nearer to 1 than that of the servers’ CPU.",
     );
-    // Of each pair of rounds, then the median: what slows the machine slows both.
+    // The median of the ratios of paired rounds: what slows the machine slows both.
     let ratio = |ours: &[f64], theirs: &[f64]| {
         statistics::median(ours.iter().zip(theirs).map(|(ours, theirs)| ours / theirs).collect())
     };

@@ -1,10 +1,10 @@
-//! `make bench-nodes`: how soon a revocation that one node has answered holds on every other.
+//! `make bench-nodes`: how soon a revocation on one node takes effect on all others.
 //!
-//! Three nodes on one PostgreSQL, which all hear of changes. A key is cached on all of them,
-//! revoked on the first, and asked for on all of them without a pause until the last one refuses it
-//! with 401; the clock starts when the revocation has answered. Then the same while nothing comes
-//! through on the connections that listen for changes: these lead through a proxy of the bench,
-//! which is shut at ever another moment of the nodes' beat.
+//! Three nodes share one PostgreSQL, with their invalidation listeners up. A key is cached on all
+//! nodes and revoked on the first. All nodes are then called without a pause until the last one
+//! refuses the key with 401. The clock starts with the response to the revocation. The same is
+//! measured while the listeners' connections are stalled: they lead through a proxy of the bench,
+//! which stalls at a different phase of the nodes' heartbeat each time.
 //!
 //! Usage: `LATCHKEY_TEST_POSTGRES_URL=… bench-nodes PATH-OF-LATCHKEY`
 #![expect(clippy::disallowed_methods, reason = "the script names the database it started")]
@@ -27,9 +27,9 @@ use revocation::{CachedKey, Refused};
 
 const NODES: usize = 3;
 const REVOCATIONS: usize = 1_000;
-/// Each takes a bit more than a second: until no node believes its cache, and until all do again.
+/// Each takes a little over a second: until no node trusts its cache, and until all do again.
 const CUT_REVOCATIONS: u32 = 100;
-/// How often a node makes sure that it still hears.
+/// The nodes' heartbeat interval.
 const BEAT: Duration = Duration::from_millis(200);
 
 #[tokio::main(flavor = "current_thread")]
@@ -76,15 +76,14 @@ async fn cut(account: &Account, nodes: &[Node], proxy: &Proxy) -> anyhow::Result
         tokio::time::sleep(phase(number)).await;
         proxy.hold();
         refused.push(key.revoke(account, true).await?);
-        // The node that revoked it may still believe its cache: what it hears after that is what
-        // counts.
+        // The revoking node may still trust its cache. Wait until it does not.
         until(nodes, false, &client).await?;
         proxy.release();
     }
     Ok(refused)
 }
 
-/// A part of the beat, another one each time: multiples of the golden section fall nowhere twice
+/// A different phase of the heartbeat for each `number`. Multiples of the golden ratio never repeat
 /// and leave no gap.
 fn phase(number: u32) -> Duration {
     const GOLDEN_SECTION: f64 = 0.618_034;

@@ -1,4 +1,4 @@
-//! A node of the cluster, and whether it hears of the others' changes.
+//! A node of the cluster and the state of its invalidation listener.
 
 use std::path::Path;
 use std::time::Duration;
@@ -8,7 +8,7 @@ use latchkey_bench::server::{Server, free_address};
 use latchkey_bench::stopwatch::Stopwatch;
 use reqwest::Client;
 
-/// How long it may take until all nodes hear again, or none.
+/// Time limit until the listeners of all nodes are up, or all are down.
 const CHANGE_TIMEOUT: Duration = Duration::from_secs(15);
 const STEP: Duration = Duration::from_millis(5);
 
@@ -28,7 +28,7 @@ impl Node {
         Ok(Self { server, metrics: format!("http://{address}/metrics") })
     }
 
-    /// Whether it hears of changes at the moment, and so believes its cache.
+    /// Whether the node's invalidation listener is up, and its cache therefore valid.
     async fn hears(&self, client: &Client) -> anyhow::Result<bool> {
         let answer = client.get(&self.metrics).send().await?.error_for_status()?;
         let text = answer.text().await?;
@@ -42,7 +42,7 @@ impl Node {
     }
 }
 
-/// Waits until all nodes hear of changes, or none of them does.
+/// Waits until the invalidation listeners of all nodes are up, or all are down.
 pub(crate) async fn until(nodes: &[Node], hear: bool, client: &Client) -> anyhow::Result<()> {
     let watch = Stopwatch::start();
     for node in nodes {

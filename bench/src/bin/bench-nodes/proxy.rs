@@ -1,4 +1,4 @@
-//! A way to the database that can be held: what is sent stays on its way, as with a network that
+//! A proxy to the database that can stall: packets are then not forwarded, as on a network that
 //! drops everything.
 
 use std::net::SocketAddr;
@@ -8,14 +8,14 @@ use tokio::io::copy_bidirectional;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 
-/// A proxy that is running.
+/// A running proxy.
 pub(crate) struct Proxy {
     address: SocketAddr,
     held: watch::Sender<bool>,
 }
 
 impl Proxy {
-    /// Starts one that leads to the database of `url`.
+    /// Starts a proxy to the database of `url`.
     pub(crate) async fn start(url: &str) -> anyhow::Result<Self> {
         let target = authority(url)?.to_owned();
         let listener = TcpListener::bind("127.0.0.1:0").await?;
@@ -29,29 +29,29 @@ impl Proxy {
         Ok(Self { address, held })
     }
 
-    /// `url` with the way through this proxy.
+    /// `url` with this proxy as its host.
     pub(crate) fn url(&self, url: &str) -> anyhow::Result<String> {
         Ok(url.replacen(authority(url)?, &self.address.to_string(), 1))
     }
 
-    /// Nothing comes through from now on.
+    /// Stalls all connections.
     pub(crate) fn hold(&self) {
         self.held.send_replace(true);
     }
 
-    /// New connections come through again; those that were held break.
+    /// Forwards new connections again. Stalled ones break.
     pub(crate) fn release(&self) {
         self.held.send_replace(false);
     }
 }
 
 async fn lead(mut stream: TcpStream, target: String, mut holding: watch::Receiver<bool>) {
-    // A connection that comes while all is held is held as well.
+    // A connection that arrives during a stall is stalled as well.
     if holding.wait_for(|held| !held).await.is_err() {
         return;
     }
     let Ok(mut database) = TcpStream::connect(&target).await else { return };
-    // Or what is measured is this proxy's wait for acknowledgements.
+    // Otherwise the bench would measure this proxy's delayed ACKs.
     if stream.set_nodelay(true).and_then(|()| database.set_nodelay(true)).is_err() {
         return;
     }
@@ -63,11 +63,11 @@ async fn lead(mut stream: TcpStream, target: String, mut holding: watch::Receive
         _ = copy_bidirectional(&mut stream, &mut database) => return,
         _ = held => {}
     }
-    // Both sides stay open and hear nothing, until all is released.
+    // Both sides stay open and receive nothing until the release.
     let _ = holding.wait_for(|held| !held).await;
 }
 
-/// `host:port` of a URL.
+/// The `host:port` of a URL.
 fn authority(url: &str) -> anyhow::Result<&str> {
     let rest = url.split_once("://").context("the database's URL has no scheme")?.1;
     let rest = rest.split(['/', '?']).next().unwrap_or_default();

@@ -1,5 +1,5 @@
-//! One key: cached on every node, revoked on the first, and asked for on all of them until the last
-//! one refuses it.
+//! A key that is cached on every node, revoked on the first, and tried on all of them until the
+//! last one refuses it.
 
 use std::time::Duration;
 
@@ -12,21 +12,21 @@ use serde_json::json;
 
 use crate::node::Node;
 
-/// A revocation that takes longer ends the bench.
+/// A revocation that takes longer fails the bench.
 const LIMIT: Duration = Duration::from_secs(10);
 const PATH: &str = "/v1/models";
 
-/// A key that every node has cached.
+/// A key that is cached on every node.
 pub(crate) struct CachedKey {
     id: String,
     asking: Vec<(Connection, Vec<u8>)>,
 }
 
-/// From the answer to the revocation to the last node's refusal.
+/// Time from the response to the revocation to the last node's refusal.
 pub(crate) struct Refused {
     pub(crate) after: Duration,
-    /// Answers in between that neither admitted the key nor refused it: a node that could not know
-    /// (503).
+    /// Responses in between that neither admitted nor refused the key: 503, while a node can't
+    /// check it.
     pub(crate) unavailable: usize,
 }
 
@@ -51,7 +51,7 @@ impl CachedKey {
         Ok(Self { id, asking })
     }
 
-    /// Revokes it. A node that could not know ends the bench, unless it `may_not_know`.
+    /// Revokes the key. A 503 ends the bench, unless `may_not_know`.
     pub(crate) async fn revoke(
         mut self,
         account: &Account,

@@ -1,17 +1,17 @@
-//! `make bench-scale`: whether the millionth key is as quick as the first.
+//! `make bench-scale`: whether the ten-millionth key is as fast as the first.
 //!
-//! One project on PostgreSQL with a thousand, a hundred thousand and ten million keys: a check of a
-//! cached key, a check that has to ask the database, a page of the list, and making a key; and the
-//! memory of a cached key. In this process, with the services alone: what grows with the keys is
-//! not the network.
+//! One project on PostgreSQL has a thousand, a hundred thousand and ten million keys. Measured are
+//! a check of a cached key, a check that queries the database, a page of the list, creating a key,
+//! and the memory of a cached key. The services run in this process, since the network does not
+//! depend on the number of keys.
 //!
-//! Keys to check are drawn from the whole table, and as many are cached as there are or as the
-//! cache holds. Sizes are compared by checks of a thousand keys at each: what differs is the table
-//! and the cache. Checks of all that are cached are measured beside: what differs then is mostly
-//! how much of them the processor's own caches hold.
+//! Keys to check are drawn from the whole table, and as many are cached as exist or as fit into the
+//! cache. Sizes are compared by checks of a thousand keys each, so that only the table and the
+//! cache differ. Checks of all cached keys are measured as well; they differ mostly by how many of
+//! them fit into the processor's caches.
 //!
-//! The first size is measured twice, and the first time does not count: programs and PostgreSQL are
-//! cold then.
+//! The first size is measured twice and the first result is discarded, since the programs and
+//! PostgreSQL are cold then.
 //!
 //! Usage: `LATCHKEY_TEST_POSTGRES_URL=… bench-scale [KEYS-OF-THE-LARGEST-SIZE]`
 #![expect(clippy::disallowed_methods, reason = "the script names the database it started")]

@@ -1,5 +1,5 @@
-//! What is measured at one size: the same in the same order at each, by services that have cached
-//! and counted nothing yet.
+//! The measurements at one size: the same, in the same order, at each size, with services that have
+//! not cached or counted anything yet.
 
 use std::time::Duration;
 
@@ -19,35 +19,34 @@ use stats_alloc::Region;
 use crate::{ALLOCATOR, rows};
 
 const SAMPLES: usize = 400;
-/// Checks of cached keys that are timed together: too short a time for another program to come in
-/// between of most.
+/// Checks of cached keys per timed batch: few enough that most batches run uninterrupted.
 const BATCH: usize = 100;
 const BATCHES: usize = 2_000;
 /// Keys that are cached at most: nearly the cache's bound of 200,000. It has parts, and no part
 /// must overflow, or some of what is meant to be cached would not be.
 const CACHED: usize = 190_000;
-/// Keys that are in use where sizes are compared: all of the smallest. More would compare the
-/// processor's caches.
+/// Number of keys in use where sizes are compared: all keys of the smallest size. More would
+/// compare the processor's caches.
 const IN_USE: usize = 1_000;
-/// Checks at once while the cache is filled.
+/// Concurrent checks while the cache is filled.
 const AT_ONCE: usize = 16;
 
-/// The medians at one size, in microseconds; and what the cache takes.
+/// Medians at one size, in microseconds, and the memory of the cache.
 pub(crate) struct SizeMeasurement {
-    /// A cached check, while as many keys are in use as at every size; whatever else is cached.
+    /// A cached check with the same number of keys in use at every size.
     pub(crate) hit: f64,
-    /// A cached check, while all that are cached are in use.
+    /// A cached check with all cached keys in use.
     pub(crate) hit_of_all: f64,
     pub(crate) miss: f64,
     pub(crate) list: f64,
     pub(crate) create: f64,
-    /// How many keys were cached.
+    /// Number of cached keys.
     pub(crate) cached: usize,
     pub(crate) bytes_per_key: f64,
 }
 
-/// Measures with `size` bulk keys in the database of `url`; `round` tells its samples from
-/// another's.
+/// Measures with `size` bulk keys in the database of `url`. `round` distinguishes this round's
+/// samples.
 pub(crate) async fn measure(url: &str, size: u64, round: &str) -> anyhow::Result<SizeMeasurement> {
     let services = in_process::start(url).await?;
     let watching = tokio::spawn({
@@ -71,7 +70,7 @@ async fn measure_with(
     let owner = Owner::sign_in(services).await?;
     let create = creations(&owner, round).await?;
     let list = lists(&owner).await?;
-    // The same ones in each run, from all of the table.
+    // The same keys in each run, drawn from the whole table.
     let mut random = StdRng::seed_from_u64(size);
     let cached = CACHED.min(usize::try_from(size)?);
     let numbers = rand::seq::index::sample(&mut random, usize::try_from(size)?, cached);
@@ -120,19 +119,20 @@ async fn misses(services: &Services, secrets: &[String]) -> anyhow::Result<Vec<f
     Ok(times)
 }
 
-/// Checks of cached keys in no order.
+/// Checks cached keys in random order.
 async fn hits(
     services: &Services,
     secrets: &[String],
     random: &mut StdRng,
 ) -> anyhow::Result<Vec<f64>> {
-    // Each has its counters from here on, as a key has that is in use.
+    // Create the counters of every key first, as a key in use has them.
     for secret in secrets {
         admitted(services, secret).await?;
     }
     let mut times = Vec::new();
     for _ in 0..BATCHES {
-        // Copies: the secret that a caller presents is at hand, wherever the cache has its record.
+        // Copies, since a caller's secret is in the processor's cache, wherever the cached record
+        // is.
         let one = |_| secrets[random.random_range(0..secrets.len())].clone();
         let batch: Vec<String> = (0..BATCH).map(one).collect();
         let watch = Stopwatch::start();
@@ -145,8 +145,8 @@ async fn hits(
     Ok(times)
 }
 
-/// Caches the keys of these secrets. What the process holds more of then, per key: counters of use
-/// left aside, and connections that open meanwhile among it.
+/// Caches the keys of these secrets. Returns the additional memory per key, without usage counters
+/// but with connections that were opened meanwhile.
 async fn fill_cache(services: &Services, secrets: &[String]) -> anyhow::Result<f64> {
     let region = Region::new(ALLOCATOR);
     stream::iter(secrets)

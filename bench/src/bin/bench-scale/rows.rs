@@ -1,5 +1,5 @@
-//! The keys that are made in bulk. A key's secret follows from its number, so that any of millions
-//! can be checked, and nobody has to remember them.
+//! Bulk keys. The secret of a key is derived from its number, so that any of millions can be
+//! checked without storing secrets.
 
 use anyhow::Context;
 use hmac::{Hmac, KeyInit, Mac};
@@ -13,9 +13,9 @@ use rand::{Rng, SeedableRng};
 use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, Statement};
 use sha2::Sha256;
 
-/// Rows in one statement: a line of progress after each.
+/// Rows per statement. Progress is printed after each.
 const CHUNK: u64 = 500_000;
-/// Their digests come as one parameter: ten million rows of SQL would cost more than the rows.
+/// The digests are passed as one parameter: ten million rows of SQL would cost more than the rows.
 const INSERT: &str = "\
     INSERT INTO keys (id, project_id, kind, environment, name, digest, hint, created_by, created_at, search) \
     SELECT ('01' || lpad(to_hex(n), 30, '0'))::uuid, $1, 'api', 'live', 'bulk ' || n, \
@@ -30,8 +30,8 @@ pub(crate) fn secret(number: u64) -> SecretKey {
     })
 }
 
-/// Adds the keys from `first` to `last`, and leaves the table as one that has been there for a
-/// while: no vacuum and no checkpoint are still to come that would run beside what is measured.
+/// Adds the keys from `first` to `last`, then vacuums and checkpoints, so that neither runs during
+/// the measurement.
 pub(crate) async fn fill(
     admin: &DatabaseConnection,
     owner: &Owner,
@@ -61,8 +61,8 @@ pub(crate) async fn fill(
     Ok(())
 }
 
-/// What the database keeps of a secret; a check that finds its key says that it is the services'
-/// own.
+/// The stored digest of a secret. It is the services' own algorithm: otherwise a check would not
+/// find the key.
 fn digest(mut mac: Hmac<Sha256>, secret: &SecretKey) -> [u8; 32] {
     mac.update(secret.expose().as_bytes());
     mac.finalize().into_bytes().into()
