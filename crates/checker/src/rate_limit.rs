@@ -6,7 +6,7 @@
 //! Redis is up                  Redis decides; the node's own windows count what it admits
 //! Redis is down                the node's own windows decide, by the node's share of the limit
 //! degraded: Redis was down or  both have to admit the call: Redis by the whole limit, and the
-//! lost data a minute ago       node's own windows by its share
+//! lost data within 61 s        node's own windows by its share
 //! ```
 //! The windows are [`RateWindows`] and [`RedisLimiter`]; this module alone decides which of them
 //! count. The node also counts what Redis admits, so it knows what it has admitted when Redis goes

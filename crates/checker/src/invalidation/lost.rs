@@ -6,7 +6,7 @@ use sea_orm::DbErr;
 
 /// Interval of heartbeats. Short enough that losing one does no harm.
 pub(super) const HEARTBEAT_INTERVAL: Duration = Duration::from_millis(200);
-/// Time limit of a statement, after which the connection counts as dead.
+/// Time limit of connecting or of one statement, after which the connection counts as dead.
 pub(super) const DATABASE_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Why invalidations stopped arriving.

@@ -22,9 +22,10 @@
 //! windows until they are 60 s old. When Redis goes down, nodes do not know what the others have
 //! admitted: in that minute up to twice the limit may be admitted, not more.
 //!
-//! *Failure.* No call waits longer than half a second, and none is refused unless the node's share
-//! is used up. The call that detects the outage closes the connection for all, so the timeout is
-//! paid once. For the reasons, and what Redis needs, see `docs/decisions/016-shared-limits.md`.
+//! *Failure.* No call waits for Redis longer than half a second. An outage refuses a call only if
+//! the node's share is used up. The call that detects it closes the connection for all, so the
+//! timeout is paid once. For the reasons, and what Redis needs, see
+//! `docs/decisions/016-shared-limits.md`.
 
 mod membership;
 mod node_table;
@@ -49,14 +50,13 @@ use crate::error::StartError;
 use crate::token_estimate::TokenAmount;
 use latchkey_store::database::Database;
 
-/// Interval in which a call polls for its response. Waiting in steps protects against a stall of
-/// the node itself: after it, the node reads the responses that have arrived before it blames
-/// Redis.
+/// A call waits for its response in steps of this length. After a stall of the node itself, it then
+/// reads the responses that have arrived before it blames Redis.
 const TURN_LENGTH: Duration = Duration::from_millis(50);
-/// Steps without a response to any call of the node until Redis counts as down. A check waits for
-/// it.
+/// Steps without a response to any call of the node after which Redis counts as down. The first
+/// checks wait that long.
 const MAX_SILENT_TURNS: u32 = 5;
-/// Steps without a response to this call, although other calls get theirs.
+/// The same for a call without a response while other calls get theirs.
 const MAX_UNANSWERED_TURNS: u32 = 10;
 /// Interval of heartbeats and of attempts to reconnect.
 pub(crate) const HEARTBEAT_INTERVAL: Duration = Duration::from_secs(1);

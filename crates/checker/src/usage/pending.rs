@@ -26,15 +26,15 @@ use latchkey_store::id_map::IdMap;
 pub const DENIALS_PER_KEY: usize = 50;
 /// Number of shards; a power of two.
 const SHARDS: usize = 64;
-/// Least number of keys in a batch. Further keys wait for the next batch, so that the cost of a
-/// flush does not grow with the keys in use, and a key's calls of several seconds become one row.
+/// Batch size while few keys are in use. Further keys wait for the next batch, so that the cost of
+/// a flush hardly grows with the keys in use, and a key's calls of several seconds become one row.
 const KEYS_PER_TURN: usize = 500;
-/// Most batches to a round. A batch has at least one key in this many, so each key is written
-/// within as many batches.
+/// Most batches in a round. A batch holds at least this fraction of the keys (one in 16), so every
+/// key is written within 16 batches.
 const TURNS: usize = 16;
 /// Counters per shard after which calls of a new minute are added to the key's last minute: sums
-/// stay right, minutes blur. Calls of a key without a counter are dropped then, and the log reports
-/// it.
+/// stay exact, minutes blur. Calls of a key without a counter for their outcome are dropped then,
+/// and the log reports it.
 const COUNTERS_PER_SHARD: usize = 4_096;
 /// Denials per shard after which further denials are counted but not listed.
 const DENIALS_PER_SHARD: usize = 512;
@@ -44,7 +44,7 @@ const DETAIL_CHARACTERS: usize = 300;
 /// One call of a known key.
 #[derive(Debug, Clone, Copy)]
 pub struct Use {
-    /// Which key made the call.
+    /// Key that made the call.
     pub key: KeyId,
     /// Project that the key belongs to.
     pub project: ProjectId,
@@ -143,7 +143,7 @@ pub struct PendingUsage {
     pub kind: KeyKind,
     /// Environment of the key.
     pub environment: Environment,
-    /// Last admitted call.
+    /// Last call of the key, admitted or not.
     pub last_use: LastUse,
     /// Rarely more than one, so it is stored inline: counting a call then follows no pointer.
     pub counters: SmallVec<[Counter; 1]>,

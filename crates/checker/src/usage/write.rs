@@ -1,6 +1,6 @@
 //! Batched writes of usage.
 //!
-//! Sums and denials are written in one transaction to the telemetry database. Last uses follow on
+//! Sums and denials are written in one transaction, where telemetry is stored. Last uses follow on
 //! the keys themselves, in small transactions that hardly delay a revocation.
 //!
 //! Every statement writes many rows, in the same order on every node. So two nodes that write the
