@@ -16,7 +16,7 @@ const MOST_HEADERS: usize = 64;
 /// An open HTTP/1.1 connection to the server.
 pub struct Connection {
     stream: TcpStream,
-    /// What has come and was not read yet.
+    /// Received bytes that are not parsed yet.
     unread: Vec<u8>,
 }
 

@@ -284,7 +284,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_the_published_expression_finds_is_gone(
+        fn matches_of_published_expression_are_masked(
             before in "[ -~]{0,20}", after in "[ -~]{0,20}", seed: u64, test: bool,
         ) {
             let mut state = seed;

@@ -22,8 +22,8 @@ const SAMPLES: usize = 400;
 /// Checks of cached keys per timed batch: few enough that most batches run uninterrupted.
 const BATCH: usize = 100;
 const BATCHES: usize = 2_000;
-/// Keys that are cached at most: nearly the cache's bound of 200,000. It has parts, and no part
-/// must overflow, or some of what is meant to be cached would not be.
+/// Maximum number of cached keys, nearly the cache's capacity of 200,000. The cache is sharded, and
+/// no shard may overflow, or some of these keys would be evicted.
 const CACHED: usize = 190_000;
 /// Number of keys in use where sizes are compared: all keys of the smallest size. More would
 /// compare the processor's caches.

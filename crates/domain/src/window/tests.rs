@@ -26,7 +26,7 @@ fn settle_replaces_acquired_amount_with_used_amount() {
 proptest! {
     /// Rule 4, first half.
     #[test]
-    fn in_no_60_second_window_are_more_than_rpm_admitted(
+    fn window_never_admits_more_than_limit_in_60_seconds(
         limit in 1_u64..50,
         gaps in prop::collection::vec(0_u64..5_000, 1..400),
     ) {

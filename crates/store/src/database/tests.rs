@@ -73,14 +73,14 @@ async fn writers_take_turns(database: Database, connections: u32) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn writers_take_turns_on_sqlite() {
+async fn writers_alternate_on_sqlite() {
     let folder = tempfile::tempdir().unwrap();
     let url = format!("sqlite://{}/latchkey.db?mode=rwc", folder.path().display());
     writers_take_turns(Database::open(&url).await.unwrap(), 1).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn writers_take_turns_on_postgres() {
+async fn writers_alternate_on_postgres() {
     writers_take_turns(on_postgres("writers").await, CONNECTIONS).await;
 }
 
