@@ -1,7 +1,8 @@
 //! Finds all errors of a body, for a single response.
 //!
 //! serde stops at the first error. So each wrong field is reported and removed, each missing one is
-//! reported and filled in, and the rest is parsed again, until no error or no allowance is left.
+//! reported and filled in, and the rest is parsed again, until no error is left or a maximum below
+//! is reached.
 
 use std::collections::BTreeMap;
 
@@ -54,7 +55,7 @@ pub(super) fn refusal<T: DeserializeOwned>(
     if faults.is_empty() { malformed(error) } else { Problem::invalid_fields(faults) }
 }
 
-/// Whether the error is a string that is valid JSON but not valid Unicode.
+/// Whether the error is about a string that is valid JSON but not valid Unicode.
 fn is_about_text(error: &serde_json::Error) -> bool {
     let text = error.to_string();
     error.classify() == Category::Syntax
