@@ -2,6 +2,7 @@
 
 use latchkey_domain::api::PageLimit;
 use latchkey_domain::id::UserId;
+use latchkey_domain::key::KeyKind;
 use latchkey_migrations::{Migrator, MigratorTrait};
 use sea_orm::{ConnectionTrait, DbBackend};
 
