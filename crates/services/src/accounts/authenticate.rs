@@ -7,12 +7,11 @@ use latchkey_domain::id::{SessionId, UserId};
 use latchkey_domain::key::KeyKind;
 use latchkey_domain::secret::PresentedKey;
 use sea_orm::{
-    ColumnTrait, Condition, EntityTrait, FromQueryResult, JoinType, QueryFilter, QuerySelect,
-    RelationTrait,
+    ColumnTrait, EntityTrait, FromQueryResult, JoinType, QueryFilter, QuerySelect, RelationTrait,
 };
 
-use super::administrators::is_administrator;
-use super::sessions::who_may_sign_in;
+use super::administrator_logins::is_administrator;
+use super::session_state::{standing, who_may_sign_in};
 use crate::actor::{Actor, Person, ServiceKey, Who};
 use crate::error::Error;
 use crate::organizations;
@@ -87,13 +86,6 @@ async fn signed_in(
     let row = primary::one(services.database.reader(), &query);
     let row = services.checker.lookup_limiter.of(LookupCaller::Session(session), row).await?;
     Ok(user::Model::from_query_result(&row.ok_or(Error::Unauthenticated)?, "")?)
-}
-
-/// Condition of active sessions: neither ended nor expired.
-pub(crate) fn standing(services: &Services) -> Condition {
-    Condition::all()
-        .add(session::Column::EndedAt.is_null())
-        .add(session::Column::ExpiresAt.gt(services.clock.now()))
 }
 
 /// The actor's own profile and organizations.

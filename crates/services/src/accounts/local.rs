@@ -4,47 +4,17 @@
 //! The code keeps out others who can reach the port: another account of the machine, or a page in
 //! the browser.
 
-use std::fmt;
-
 use latchkey_domain::window::WindowFull;
-use subtle::ConstantTimeEq;
 
-use super::Device;
+use super::device::Device;
+use super::local_code::LocalCode;
 use super::sign_in::{SignInIdentity, sign_in};
 use crate::error::Error;
 use crate::services::Services;
-use latchkey_checker::digest::sha256;
 use latchkey_checker::failures::TooManyFailures;
 
 /// Limit of wrong codes in any 60 seconds, from all addresses together.
 pub(super) const WRONG_CODES: u64 = 5;
-
-/// Code for local sign-in.
-#[derive(Clone)]
-pub struct LocalCode(String);
-
-impl LocalCode {
-    /// Wraps the configured or generated code.
-    pub const fn new(code: String) -> Self {
-        Self(code)
-    }
-
-    /// The plaintext, to show to the person who started the server.
-    pub fn expose(&self) -> &str {
-        &self.0
-    }
-
-    /// Compares in constant time.
-    fn is(&self, code: &str) -> bool {
-        sha256(&self.0).ct_eq(&sha256(code)).into()
-    }
-}
-
-impl fmt::Debug for LocalCode {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("LocalCode([redacted])")
-    }
-}
 
 /// Signs in the local developer with the code. The caller has checked that the request comes from a
 /// page of this origin.

@@ -1,29 +1,35 @@
 //! People: sign-in, sessions and identity.
 
+mod administrator_logins;
 mod administrators;
 mod attempts;
 mod authenticate;
+mod device;
 mod first_sign_in;
 mod jwt_crypto;
 mod local;
+mod local_code;
 mod replaced;
+mod session_state;
 mod sessions;
 mod sign_in;
+mod sign_in_attempt;
 mod states;
 pub mod tokens;
 
 pub use administrators::{Administrators, InvalidAdministrator};
 pub(crate) use attempts::SignIns;
-pub use attempts::{SignInAttempt, resume_sign_in};
-pub(crate) use authenticate::standing;
 pub use authenticate::{authenticate, confirm, me};
-pub use local::{LocalCode, sign_in_local};
-pub(crate) use sessions::who_may_sign_in;
+pub use device::Device;
+pub use local::sign_in_local;
+pub use local_code::LocalCode;
+pub(crate) use session_state::{standing, who_may_sign_in};
 pub use sessions::{
     SessionEnd, end_other_sessions, end_own_session, end_session, list_sessions, list_sign_ins,
     purge_expired, refresh,
 };
-pub use sign_in::{Device, GithubIdentity, sign_in_with_github};
+pub use sign_in::{GithubIdentity, sign_in_with_github};
+pub use sign_in_attempt::{SignInAttempt, resume_sign_in};
 pub use states::{NewState, STATE_LIFETIME, begin_sign_in, take_state};
 
 /// Tokens of a session that was just started or renewed.

@@ -10,14 +10,12 @@ use sea_orm::{
     ColumnTrait, DatabaseTransaction, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
 };
 
-use super::authenticate::standing;
+use super::session_state::standing;
 use super::sessions;
 use crate::error::Error;
 use crate::services::Services;
 use latchkey_store::entity::session;
 
-/// Maximum number of active sessions of a person, beyond any real use.
-pub(super) const MOST_SESSIONS: usize = 100;
 /// Maximum number of sessions that one sign-in ends, if more than the limit are active.
 const MOST_REPLACED: usize = 1_000;
 
@@ -47,7 +45,7 @@ pub(super) async fn make_room(
         .order_by_asc(session::Column::Id)
         .into_tuple();
     let mut oldest: Vec<SessionId> = oldest.all(transaction).await?;
-    let too_many = (oldest.len() + 1).saturating_sub(MOST_SESSIONS);
+    let too_many = (oldest.len() + 1).saturating_sub(sessions::MOST_SESSIONS);
     if too_many > 0 {
         oldest.truncate(too_many.min(MOST_REPLACED));
         let which = session::Column::Id.is_in(oldest);

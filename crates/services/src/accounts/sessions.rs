@@ -13,11 +13,13 @@ use latchkey_domain::id::{SessionId, UserId};
 use latchkey_domain::time::Timestamp;
 use sea_orm::sea_query::{Expr, ExprTrait};
 use sea_orm::{
-    ColumnTrait, Condition, ConnectionTrait, DatabaseTransaction, EntityTrait, JoinType,
-    QueryFilter, QueryOrder, QueryResult, QuerySelect, RelationTrait, Select, Set,
+    ColumnTrait, ConnectionTrait, DatabaseTransaction, EntityTrait, JoinType, QueryFilter,
+    QueryOrder, QueryResult, QuerySelect, RelationTrait, Select, Set,
 };
 
-use super::{Device, Renewed, replaced};
+use super::Renewed;
+use super::device::Device;
+use super::session_state::{standing, who_may_sign_in};
 use crate::actor::Actor;
 use crate::error::Error;
 use crate::retry::retried;
@@ -32,8 +34,8 @@ use latchkey_store::entity::{refresh_token, session, sign_in_state, user};
 /// How long a used refresh token may still be presented without counting as reuse.
 const REUSE_GRACE: Duration = Duration::from_secs(10);
 
-/// Maximum length of a list of sessions; no person has more active ones.
-const MOST_SESSIONS: u64 = replaced::MOST_SESSIONS as u64;
+/// Maximum number of active sessions of a person, beyond any real use.
+pub(super) const MOST_SESSIONS: usize = 100;
 
 /// How a request names the session to end.
 #[derive(Clone, Copy)]
@@ -80,7 +82,7 @@ async fn of_token(
 ) -> Result<Option<Named>, Error> {
     let query = session::Entity::find()
         .join(JoinType::InnerJoin, session::Relation::RefreshToken.def())
-        .filter(super::standing(services))
+        .filter(standing(services))
         .filter(refresh_token::Column::ExpiresAt.gt(services.clock.now()))
         .filter(refresh_token::Column::Digest.eq(sha256(token)));
     named(services, query, asker).await
@@ -182,16 +184,6 @@ async fn may_sign_in(
     Ok(user.one(database).await?.is_some())
 }
 
-/// The people whom the operator's settings let sign in.
-pub(crate) fn who_may_sign_in(services: &Services) -> Condition {
-    let everybody = Condition::all();
-    if services.settings.local_code.is_some() {
-        everybody
-    } else {
-        everybody.add(user::Column::GithubId.is_not_null())
-    }
-}
-
 /// Records time and device of a session's latest use and extends its expiry, if it has not ended.
 async fn touch(
     services: &Services,
@@ -291,7 +283,7 @@ pub async fn list_sessions(services: &Services, actor: &Actor) -> Result<Vec<Ses
         .filter(session::Column::ExpiresAt.gt(services.clock.now()))
         .order_by_desc(session::Column::LastSeenAt)
         .order_by_desc(session::Column::Id)
-        .limit(MOST_SESSIONS)
+        .limit(MOST_SESSIONS as u64)
         .all(services.database.reader())
         .await?;
     let sessions = rows.into_iter().map(|row| Session {
@@ -389,7 +381,7 @@ pub async fn list_sign_ins(services: &Services, actor: &Actor) -> Result<Vec<Sig
         .filter(session::Column::UserId.eq(actor.person()?.user()))
         .order_by_desc(session::Column::CreatedAt)
         .order_by_desc(session::Column::Id)
-        .limit(MOST_SESSIONS)
+        .limit(MOST_SESSIONS as u64)
         .all(services.database.reader())
         .await?;
     let entries = rows.into_iter().map(|row| SignInEntry {

@@ -1,12 +1,11 @@
 //! Sign-in: identifies the person, checks that they may sign in, and starts a session.
 
-use std::net::IpAddr;
-
 use latchkey_domain::id::{SessionId, UserId};
 use sea_orm::sea_query::{Expr, ExprTrait, Func};
 use sea_orm::{ActiveModelTrait, ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, Set};
 
-use super::administrators::{self, is_administrator};
+use super::administrator_logins::{self, is_administrator};
+use super::device::Device;
 use super::first_sign_in::create_workspace;
 use super::replaced;
 use super::sessions::{self, issue_refresh_token};
@@ -29,23 +28,6 @@ pub struct GithubIdentity {
     pub name: Option<String>,
     /// The picture at GitHub, as an absolute URL.
     pub avatar_url: Option<String>,
-}
-
-/// Client that a person signs in from.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Device {
-    /// IP address of the client, if known.
-    pub ip: Option<IpAddr>,
-    /// `User-Agent` header of the browser.
-    pub user_agent: Option<String>,
-}
-
-impl Device {
-    /// The user agent to store, truncated to 256 characters. Real ones are shorter.
-    pub(super) fn user_agent(&self) -> Option<String> {
-        const CHARACTERS: usize = 256;
-        self.user_agent.as_deref().map(|name| name.chars().take(CHARACTERS).collect())
-    }
 }
 
 pub(super) struct SignInIdentity {
@@ -104,7 +86,7 @@ async fn try_sign_in_once(
     let who = OnBehalfOf::SignIn(person.github_id);
     let transaction = services.database.begin_for(who).await?;
     if let Some(id) = person.github_id {
-        administrators::bind(services, &transaction, id, &person.login).await?;
+        administrator_logins::bind(services, &transaction, id, &person.login).await?;
     }
     let same = match person.github_id {
         Some(id) => user::Column::GithubId.eq(id),

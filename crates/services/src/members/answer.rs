@@ -10,14 +10,14 @@ use latchkey_domain::api::{Invitation, InvitingOrganization, Page};
 use latchkey_domain::audit::{ActorKind, AuditAction};
 use latchkey_domain::id::{InvitationId, OrganizationId, UserId};
 use latchkey_domain::role::Role;
-use latchkey_domain::time::Timestamp;
 use sea_orm::sea_query::OnConflict;
 use sea_orm::{
-    ColumnTrait, Condition, ConnectionTrait, DatabaseTransaction, EntityTrait, QueryFilter,
-    QueryOrder, QuerySelect, Set, Value,
+    ColumnTrait, ConnectionTrait, DatabaseTransaction, EntityTrait, QueryFilter, QueryOrder,
+    QuerySelect, Set,
 };
 
 use super::invite::{event, find, is_for};
+use super::list::later;
 use crate::actor::Actor;
 use crate::audit::{self, By, Changes};
 use crate::error::Error;
@@ -66,15 +66,6 @@ pub async fn waiting(
         })
     });
     Ok(Page { data: data.collect::<Result<_, Error>>()?, next_cursor: rows.next_cursor })
-}
-
-/// Condition of the invitations after a position, oldest first.
-pub(super) fn later<Id: Into<Value>>((at, id): (Timestamp, Id)) -> Condition {
-    Condition::any().add(invitation::Column::CreatedAt.gt(at)).add(
-        Condition::all()
-            .add(invitation::Column::CreatedAt.eq(at))
-            .add(invitation::Column::Id.gt(id)),
-    )
 }
 
 async fn organizations_of(
@@ -195,16 +186,4 @@ async fn take(
     let row = find(transaction, organization, &login).await?.ok_or(Error::NotFound)?;
     invitation::Entity::delete_by_id(row.id).exec(transaction).await?;
     Ok((begun, row))
-}
-
-/// Locks a person's row, so that concurrent writes that count what the person has see each other.
-pub(crate) async fn lock_person(
-    transaction: &impl ConnectionTrait,
-    person: UserId,
-) -> Result<user::Model, Error> {
-    user::Entity::find_by_id(person)
-        .lock(sea_orm::sea_query::LockType::NoKeyUpdate)
-        .one(transaction)
-        .await?
-        .ok_or(Error::Unauthenticated)
 }

@@ -16,6 +16,7 @@ use sea_orm::{
 };
 
 use super::list::to_invited;
+use super::lock::lock_person;
 use crate::actor::Actor;
 use crate::audit::{self, Changes, Event};
 use crate::creates;
@@ -180,7 +181,7 @@ async fn count(
     transaction: &impl ConnectionTrait,
     person: UserId,
 ) -> Result<(), Error> {
-    super::lock_person(transaction, person).await?;
+    lock_person(transaction, person).await?;
     let now = services.clock.now();
     let own = invitation_time::Column::UserId.eq(person);
     invitation_time::Entity::delete_many()

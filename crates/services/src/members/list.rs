@@ -8,10 +8,10 @@ use latchkey_domain::role::Permission;
 use latchkey_domain::time::Timestamp;
 use sea_orm::{
     ColumnTrait, Condition, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
+    Value,
 };
 use uuid::Uuid;
 
-use super::answer::later;
 use crate::actor::Actor;
 use crate::error::Error;
 use crate::page::{PageRequest, time_cursor};
@@ -193,4 +193,13 @@ async fn last_seen(
         .all(services.database.reader())
         .await?;
     Ok(seen.into_iter().collect())
+}
+
+/// Condition of the invitations after a position, oldest first.
+pub(super) fn later<Id: Into<Value>>((at, id): (Timestamp, Id)) -> Condition {
+    Condition::any().add(invitation::Column::CreatedAt.gt(at)).add(
+        Condition::all()
+            .add(invitation::Column::CreatedAt.eq(at))
+            .add(invitation::Column::Id.gt(id)),
+    )
 }

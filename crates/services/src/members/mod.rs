@@ -7,6 +7,7 @@
 mod answer;
 mod invite;
 mod list;
+mod lock;
 #[cfg(test)]
 mod migration_tests;
 mod write;
@@ -16,5 +17,5 @@ pub use invite::{invite, withdraw};
 pub use list::list;
 pub use write::{change, remove};
 
-pub(crate) use answer::lock_person;
 pub(crate) use invite::{INVITATION_WINDOW, is_invited};
+pub(crate) use lock::lock_person;

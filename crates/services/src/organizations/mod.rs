@@ -1,13 +1,15 @@
 //! Organizations as their members see them: list, create, update, delete.
 
 mod limits;
+mod lock;
 mod plan_use;
 mod write;
 
 pub(crate) use limits::{check_owned, check_projects};
+pub(crate) use lock::lock;
 pub use plan_use::plan_use;
+pub(crate) use write::insert;
 pub use write::{change, create, delete};
-pub(crate) use write::{insert, lock};
 
 use latchkey_domain::api::{Organization, Page};
 use latchkey_domain::id::OrganizationId;

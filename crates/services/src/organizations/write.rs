@@ -13,6 +13,7 @@ use sea_orm::{
 };
 
 use super::limits::check_owned;
+use super::lock::lock;
 use crate::actor::{Actor, Person};
 use crate::audit::{self, Changes, Event};
 use crate::creates;
@@ -106,22 +107,6 @@ pub(crate) async fn insert(
         role: Some(Role::Owner),
         created_at: now,
     })
-}
-
-/// Locks an organization until the transaction ends. SQLite has a single writer anyway.
-///
-/// # Errors
-/// `NotFound` if it was deleted.
-pub(crate) async fn lock(
-    transaction: &impl ConnectionTrait,
-    id: OrganizationId,
-) -> Result<organization::Model, Error> {
-    organization::Entity::find_by_id(id)
-        .filter(organization::Column::DeletedAt.is_null())
-        .lock(LockType::NoKeyUpdate)
-        .one(transaction)
-        .await?
-        .ok_or(Error::NotFound)
 }
 
 /// Renames an organization, changes its tier, or overrides limits of its tier. When this returns,

@@ -1,9 +1,11 @@
 //! Projects, which own keys.
 
+mod lock;
 mod write;
 
+pub(crate) use lock::lock;
+pub(crate) use write::insert;
 pub use write::{change, create, delete};
-pub(crate) use write::{insert, lock};
 
 use latchkey_domain::api::{Page, Project};
 use latchkey_domain::id::{OrganizationId, ProjectId};

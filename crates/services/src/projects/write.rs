@@ -4,10 +4,9 @@ use latchkey_domain::api::{Project, ProjectPatch, ProjectRequest};
 use latchkey_domain::audit::{AuditAction, TargetKind};
 use latchkey_domain::id::{OrganizationId, ProjectId};
 use latchkey_domain::role::Permission;
-use sea_orm::sea_query::{Expr, LockType};
+use sea_orm::sea_query::Expr;
 use sea_orm::{
-    ActiveModelTrait, ColumnTrait, ConnectionTrait, EntityTrait, IntoActiveModel, QueryFilter,
-    QuerySelect, Set,
+    ActiveModelTrait, ColumnTrait, ConnectionTrait, EntityTrait, IntoActiveModel, QueryFilter, Set,
 };
 
 use crate::actor::Actor;
@@ -17,7 +16,7 @@ use crate::error::Error;
 use crate::keys::{Idempotency, revoke_where};
 use crate::organizations;
 use crate::retry::retried;
-use crate::scope::{self, Begun, ProjectScope};
+use crate::scope::{self, Begun};
 use crate::services::Services;
 use latchkey_checker::KeyInvalidation;
 use latchkey_store::entity::{application, key, project};
@@ -79,23 +78,6 @@ pub(crate) async fn insert(
     };
     project::Entity::insert(row).exec_without_returning(database).await?;
     Ok(id)
-}
-
-/// Locks a project until the transaction ends, so that concurrent changes that count its resources
-/// see each other. SQLite has a single writer anyway.
-///
-/// # Errors
-/// `NotFound` if it was deleted.
-pub(crate) async fn lock(
-    transaction: &impl ConnectionTrait,
-    scope: &ProjectScope,
-) -> Result<project::Model, Error> {
-    project::Entity::find_by_id(scope.id())
-        .filter(project::Column::DeletedAt.is_null())
-        .lock(LockType::NoKeyUpdate)
-        .one(transaction)
-        .await?
-        .ok_or(Error::NotFound)
 }
 
 fn event(id: ProjectId, action: AuditAction, name: &str, changes: Changes) -> Event<'_> {

@@ -13,10 +13,11 @@ use uuid::Uuid;
 
 use super::cut::{cut_meta, cut_text, note};
 use super::fingerprint::{Fingerprint, repeated};
+use super::identity::{Ids, Kind, RowKey};
 use super::limits::{Faults, MOST_OF_A_NAME, storable};
 use super::list::{nanos_to_row, time_from_row};
 use super::scan::Scan;
-use super::store::{Batch, Ids, Kind, RowKey, store};
+use super::store::{Batch, store};
 use super::{Incoming, Source, StorePermit, Stored, list, sizes};
 use crate::actor::Actor;
 use crate::error::Error;

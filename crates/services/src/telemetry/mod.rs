@@ -5,7 +5,9 @@ mod allowance;
 mod cut;
 mod filter;
 mod fingerprint;
+mod identity;
 mod incoming;
+mod ingest;
 mod limits;
 mod list;
 mod logs;
@@ -21,11 +23,11 @@ mod traces;
 
 pub use cut::{cut_text, fit_meta};
 pub use incoming::{Incoming, MOST_ITEMS, Stored};
+pub(crate) use ingest::Ingest;
 pub use limits::{BytesLeft, MOST_OF_A_NAME, MOST_OF_A_URL};
 pub use logs::{check_log, ingest_logs, list_logs};
 pub use purge::{Purged, purge_deleted, purge_live, purge_sandbox};
 pub use queue::StorePermit;
-pub(crate) use store::Ingest;
 pub use store::{purge_unfinished, waiting};
 pub use traces::{check_trace, ingest_traces, list_traces};
 

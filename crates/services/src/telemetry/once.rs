@@ -12,8 +12,8 @@ use sea_orm::sea_query::Expr;
 use sea_orm::{ColumnTrait, DatabaseTransaction, EntityTrait, QueryFilter, QuerySelect};
 use uuid::Uuid;
 
+use super::identity::{CallIdentity, Ids, Kind, RowKey, outage};
 use super::purge::Received;
-use super::store::{CallIdentity, Ids, Kind, RowKey, outage};
 use crate::error::Error;
 use latchkey_store::entity::{ingest_batch, log, trace};
 

@@ -17,27 +17,24 @@ use std::panic::resume_unwind;
 use std::path::Path;
 use std::time::Duration;
 
-use latchkey_domain::id::{ApplicationId, LogItemId, ProjectId, TraceItemId};
-use latchkey_domain::time::Timestamp;
+use latchkey_domain::id::ProjectId;
 use sea_orm::sea_query::OnConflict;
 use sea_orm::{
     ActiveModelTrait, ConnectionTrait, DatabaseTransaction, DbBackend, DbErr, EntityTrait,
     QueryTrait, Set, Statement,
 };
-use tokio::sync::Mutex;
-use tokio_util::task::TaskTracker;
 use uuid::Uuid;
 
 use super::allowance::Allowance;
+use super::identity::{CallIdentity, Ids, Kind, RowKey, outage};
 use super::purge::delete_by_id;
-use super::queue::{self, StorePermit};
-use super::told::Told;
+use super::queue::StorePermit;
 use super::{Source, once, sizes};
 use crate::error::Error;
 use crate::services::Services;
 use latchkey_store::database::within;
 use latchkey_store::entity::{ingest_batch, log, trace};
-use latchkey_store::fair_queue::{FairQueue, Size};
+use latchkey_store::fair_queue::Size;
 
 /// Rows per transaction, which take a few milliseconds. SQLite allows 32,766 parameters a
 /// statement.
@@ -51,100 +48,10 @@ const UNFINISHED: Duration = Duration::from_mins(2);
 /// Timeout of a whole request once it has its permit.
 const CALL_TIMEOUT: Duration = Duration::from_secs(20);
 
-/// State of telemetry ingestion on this node.
-pub(crate) struct Ingest {
-    pub(super) queue: FairQueue<ProjectId>,
-    /// Held by the one request that is being written.
-    writing: Mutex<()>,
-    /// Requests that are being stored, even if their clients have disconnected.
-    pub(crate) storing: TaskTracker,
-    pub(super) told: Told,
-}
-
-impl Default for Ingest {
-    fn default() -> Self {
-        let (writing, storing, told) = Default::default();
-        Self { queue: queue::queue(), writing, storing, told }
-    }
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
-    Traces,
-    Logs,
-}
-
-impl Kind {
-    pub(super) const fn as_str(self) -> &'static str {
-        match self {
-            Self::Traces => "traces",
-            Self::Logs => "logs",
-        }
-    }
-
-    fn from_name(name: &str) -> Option<Self> {
-        [Self::Traces, Self::Logs].into_iter().find(|kind| kind.as_str() == name)
-    }
-}
-
-/// Ids of a request's items. They share one time and one random part and differ in the index, so
-/// the first id determines all of them. No two requests share an id.
-pub(super) struct Ids {
-    now: Timestamp,
-    random: [u8; 10],
-}
-
-impl Ids {
-    pub(super) const fn new(now: Timestamp, random: [u8; 10]) -> Self {
-        Self { now, random }
-    }
-
-    /// Arrival time of the request.
-    pub(super) const fn now(&self) -> Timestamp {
-        self.now
-    }
-
-    pub(super) fn after(first: Uuid) -> Self {
-        let bytes = first.as_bytes();
-        let mut millis = [0; 8];
-        millis[2..].copy_from_slice(&bytes[..6]);
-        let mut random = [0; 10];
-        random.copy_from_slice(&bytes[6..]);
-        Self { now: Timestamp::from_millis(i64::from_be_bytes(millis)), random }
-    }
-
-    pub(super) fn trace(&self, index: u16) -> TraceItemId {
-        TraceItemId::in_batch(self.now, index, self.random)
-    }
-
-    pub(super) fn log(&self, index: u16) -> LogItemId {
-        LogItemId::in_batch(self.now, index, self.random)
-    }
-}
-
 /// A request's rows as SQL statements.
 pub(super) struct Batch {
     call: CallIdentity,
     chunks: Vec<Chunk>,
-}
-
-/// Identifies a request's rows.
-#[derive(Clone, Copy)]
-pub(super) struct CallIdentity {
-    pub(super) kind: Kind,
-    pub(super) application: ApplicationId,
-    pub(super) first: Uuid,
-    started_at: Timestamp,
-    items: usize,
-}
-
-/// Identifies a row, and has the size that it counts with.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct RowKey {
-    pub(super) id: Uuid,
-    pub(super) bytes: i64,
-    pub(super) timestamp: Timestamp,
-    pub(super) fingerprint: Uuid,
 }
 
 /// The rows of one transaction.
@@ -306,10 +213,6 @@ fn bring_to_disk(log: &Path) -> Result<(), Error> {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
         Err(error) => Err(outage(&error.to_string())),
     }
-}
-
-pub(super) fn outage(why: &str) -> Error {
-    latchkey_store::Error::unavailable(why).into()
 }
 
 async fn undo_or_tell(services: &Services, CallIdentity { kind, first, items, .. }: CallIdentity) {

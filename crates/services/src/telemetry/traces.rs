@@ -10,10 +10,11 @@ use serde_json::{Map, Value};
 
 use super::cut::{cut_meta, fit_meta, note};
 use super::fingerprint::Fingerprint;
+use super::identity::{Ids, Kind, RowKey};
 use super::limits::{Faults, MOST_OF_A_NAME, MOST_OF_A_URL, storable};
 use super::list::{nanos_to_row, time_from_row};
 use super::scan::Scan;
-use super::store::{Batch, Ids, Kind, RowKey, store};
+use super::store::{Batch, store};
 use super::{Incoming, Source, StorePermit, Stored, list, sizes};
 use crate::actor::Actor;
 use crate::error::Error;
