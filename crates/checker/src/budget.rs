@@ -1,5 +1,5 @@
 //! Token budgets, kept in the database. Tokens are charged before a call is admitted, by the call
-//! itself or by the lease that it draws on (see [`super::lease`]). So neither concurrent calls, nor
+//! itself or by the lease that it draws on (see `lease`). So neither concurrent calls, nor
 //! several nodes, nor a crash can overspend a budget.
 //!
 //! ```text
@@ -9,7 +9,7 @@
 //!                `- lease more, only if it fits -> deposit -> draw: done
 //! ```
 //!
-//! *Consistency.* One statement ([`add`]) leases more and applies only if the sum stays within the
+//! *Consistency.* One statement (`add`) leases more and applies only if the sum stays within the
 //! limit. So the limit holds whatever other nodes do between the read and the write. After a few
 //! failed attempts the call is refused. A call that waited while another call of the same key found
 //! too little left is refused by that result and does not query again. The budget is the last limit

@@ -2,7 +2,7 @@
 //!
 //! Keys are spread over shards, each behind a lock that is held for a look-up and an addition.
 //! Counting another call of the same minute and outcome allocates nothing. Memory is bounded
-//! however long the database is unavailable: see [`COUNTERS_PER_SHARD`].
+//! however long the database is unavailable: see `COUNTERS_PER_SHARD`.
 
 use std::collections::VecDeque;
 use std::collections::hash_map::Entry;
