@@ -272,6 +272,8 @@ pub fn waiting(services: &Services) -> (usize, usize, u64) {
 
 #[cfg(test)]
 mod tests {
+    use latchkey_domain::time::Timestamp;
+
     use super::*;
 
     #[test]
