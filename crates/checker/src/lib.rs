@@ -1,8 +1,8 @@
 //! Key checks: may this key make this call?
 //!
 //! ```text
-//! authenticate             look up            evaluate         acquire       record
-//! checksum, HMAC digest ─► cache, or query ─► status, scope ─► all limits ─► counters, usage
+//! authenticate             look up           evaluate         acquire       record
+//! checksum, HMAC digest -> cache or query -> status, scope -> all limits -> counters, usage
 //! ```
 //! Every caller checks a key in the same way, and each step has one name. [`Checker::check`] runs
 //! all steps. A gateway call runs them in two halves, before its body and after
@@ -14,7 +14,7 @@
 //! | authenticate | `check`: form and checksum without I/O, then the digest under the pepper |
 //! | look up | `lookup`: `cache`, or one indexed query behind a queue (`lookup_limiter`) |
 //! | evaluate | `evaluate`: by the record alone |
-//! | acquire | `acquire`: `rate_limit`, the project's quota (`usage::quota`), `budget`; all or none |
+//! | acquire | `acquire`: `rate_limit`, the month's quota (`usage::quota`), `budget`: all or none |
 //! | record | `recording`: `counters` for metrics, `usage` for charts and quotas |
 //!
 //! A cached record is valid while the node receives every invalidation: `cache_validity` says until
