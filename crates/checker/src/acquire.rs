@@ -5,13 +5,13 @@ use std::sync::Arc;
 use latchkey_domain::outcome::Outcome;
 use latchkey_domain::time::Timestamp;
 
-use crate::begun_call::BegunCall;
 use crate::budget;
 use crate::budget::BudgetPermit;
 use crate::checker::Checker;
 use crate::evaluate::evaluate;
 use crate::outcome::Denial;
 use crate::outcome::LimitStates;
+use crate::pending_call::PendingCall;
 use crate::rate_limit;
 use crate::rate_limit::{MinuteLimits, RatePermit};
 use crate::record::KeyRecord;
@@ -21,28 +21,28 @@ use crate::token_estimate::TokenAmount;
 use crate::usage::quota::{self, CountedCall};
 use crate::usage::quota_check;
 
-/// Decides a call at `now`. Returns the states of the limits and the call's reservation. A `begun`
-/// call has already acquired its request.
+/// Decides a call at `now`. Returns the states of the limits and the call's reservation. A
+/// `pending` call has already acquired its request.
 pub(crate) async fn decide(
     checker: &Checker,
     found: &IdentifiedKey,
     call: CheckRequest<'_>,
     need: TokenAmount,
     now: Timestamp,
-    begun: Option<&BegunCall>,
+    pending: Option<&PendingCall>,
 ) -> Result<(LimitStates, AcquiredTokens), Denial> {
     let key = &found.key;
     if let Some(refusal) = evaluate(key, found.old, call, now) {
-        return Err(refused(checker, found, refusal, begun).await);
+        return Err(refused(checker, found, refusal, pending).await);
     }
     let mut taken = AcquiredLimits { checker, key, rates: RatePermit::default(), quota: None };
     let mut of = MinuteLimits::of(key);
-    if begun.is_some_and(|begun| begun.took_request) {
+    if pending.is_some_and(|pending| pending.acquired_request) {
         of = of.tokens();
     }
     let mut limits = LimitStates::default();
     let decided = taken.take_all(of, need, now, &mut limits).await;
-    limits.requests = limits.requests.or(begun.and_then(|begun| begun.requests));
+    limits.requests = limits.requests.or(pending.and_then(|pending| pending.requests));
     match decided {
         Ok(budget) => {
             let most = need.of(u64::MAX);
@@ -57,10 +57,10 @@ pub(crate) async fn refused(
     checker: &Checker,
     found: &IdentifiedKey,
     (outcome, detail): (Outcome, String),
-    begun: Option<&BegunCall>,
+    pending: Option<&PendingCall>,
 ) -> Denial {
-    let limits = match begun {
-        Some(begun) => begun.limits(),
+    let limits = match pending {
+        Some(pending) => pending.limits(),
         None => standing(checker, &found.key).await,
     };
     Denial { detail, key: Some(Arc::clone(&found.key)), limits, ..Denial::of(outcome) }

@@ -3,17 +3,17 @@
 //! A body takes time to arrive and to parse, and a caller may send one bad body after another. So
 //! the key, its requests per minute and its calls in progress are checked first, and the request
 //! stays counted whatever becomes of the call. What depends on the body (model, tokens) follows
-//! with [`Checker::reserve`] or [`Checker::admit_begun`].
+//! with [`Checker::reserve`] or [`Checker::admit_pending`].
 
 use latchkey_domain::outcome::Outcome;
 
 use crate::acquire;
-use crate::begun_call::BegunCall;
 use crate::call_slot::CallSlot;
 use crate::checker::Checker;
 use crate::evaluate;
 use crate::outcome::Denial;
 use crate::outcome::LimitStates;
+use crate::pending_call::PendingCall;
 use crate::rate_limit::{self, MinuteLimits};
 use crate::recording::record_denial;
 use crate::request::CheckRequest;
@@ -29,20 +29,20 @@ impl Checker {
         &self,
         found: &IdentifiedKey,
         call: CheckRequest<'_>,
-    ) -> Result<BegunCall, Denial> {
+    ) -> Result<PendingCall, Denial> {
         let now = self.clock.now();
-        let begun = match evaluate::evaluate(&found.key, found.old, call, now) {
+        let pending = match evaluate::evaluate(&found.key, found.old, call, now) {
             Some(refused) => Err(acquire::refused(self, found, refused, None).await),
             None => acquire_request(self, found).await,
         };
-        if let Err(denial) = &begun {
+        if let Err(denial) = &pending {
             record_denial(self, found, call, denial, now);
         }
-        begun
+        pending
     }
 }
 
-async fn acquire_request(checker: &Checker, found: &IdentifiedKey) -> Result<BegunCall, Denial> {
+async fn acquire_request(checker: &Checker, found: &IdentifiedKey) -> Result<PendingCall, Denial> {
     const NO_TOKENS: TokenAmount = TokenAmount::Exactly(0);
     let key = &found.key;
     let mut limits = LimitStates::default();
@@ -55,7 +55,7 @@ async fn acquire_request(checker: &Checker, found: &IdentifiedKey) -> Result<Beg
     }
     let slot = CallSlot::acquire(checker, key).map_err(|denial| of_key(*denial, limits))?;
     let LimitStates { requests, tokens, .. } = limits;
-    Ok(BegunCall { took_request: key.rpm.is_some(), requests, tokens, slot })
+    Ok(PendingCall { acquired_request: key.rpm.is_some(), requests, tokens, slot })
 }
 
 impl Checker {

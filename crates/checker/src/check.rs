@@ -6,13 +6,13 @@ use latchkey_domain::outcome::Outcome;
 use latchkey_domain::time::Timestamp;
 
 use crate::acquire::{self, AcquiredTokens};
-use crate::begun_call::BegunCall;
 use crate::checker::Checker;
 use crate::confirm;
 use crate::error::Error;
 use crate::lookup::{PresentedBy, look_up};
 use crate::lookup_limiter::LookupCaller;
 use crate::outcome::{Admission, Denial, LimitStates};
+use crate::pending_call::PendingCall;
 use crate::recording::count;
 use crate::request::{CheckRequest, IdentifiedKey, Parsed, parse};
 use crate::token_estimate::TokenAmount;
@@ -143,22 +143,22 @@ impl Checker {
         found: &IdentifiedKey,
         call: CheckRequest<'_>,
     ) -> Result<LimitStates, Denial> {
-        self.admit_begun(found, call, None).await
+        self.admit_pending(found, call, None).await
     }
 
     /// Same as [`Self::admit`], for a call that has acquired its request before.
     ///
     /// # Errors
     /// The [`Denial`] with the outcome.
-    pub async fn admit_begun(
+    pub async fn admit_pending(
         &self,
         found: &IdentifiedKey,
         call: CheckRequest<'_>,
-        begun: Option<&BegunCall>,
+        pending: Option<&PendingCall>,
     ) -> Result<LimitStates, Denial> {
         let now = self.clock.now();
         let need = TokenAmount::Exactly(call.cost);
-        let (limits, _) = decide(self, found, call, need, now, begun).await?;
+        let (limits, _) = decide(self, found, call, need, now, pending).await?;
         self.usage.record(&found.used(call, now, Outcome::Valid));
         Ok(limits)
     }
@@ -171,15 +171,15 @@ async fn decide(
     call: CheckRequest<'_>,
     need: TokenAmount,
     now: Timestamp,
-    begun: Option<&BegunCall>,
+    pending: Option<&PendingCall>,
 ) -> Result<(LimitStates, AcquiredTokens), Denial> {
     // The key may have changed while the body arrived.
-    let current = match begun {
+    let current = match pending {
         Some(_) => confirm::current(checker, found, call.ip).await?,
         None => None,
     };
     let found = current.as_ref().unwrap_or(found);
-    let decided = acquire::decide(checker, found, call, need, now, begun).await;
+    let decided = acquire::decide(checker, found, call, need, now, pending).await;
     count(checker, found, call, decided.as_ref().err(), now);
     decided
 }

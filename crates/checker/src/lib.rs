@@ -23,7 +23,6 @@
 
 mod acquire;
 mod begin;
-mod begun_call;
 pub mod budget;
 mod cache;
 mod cache_validity;
@@ -49,6 +48,7 @@ mod lookup_limiter;
 mod maintenance;
 mod outcome;
 mod parallel_limit;
+mod pending_call;
 mod prompt_ratio;
 mod rate_limit;
 mod record;
@@ -63,7 +63,6 @@ pub mod usage;
 mod watched_keys;
 mod windows;
 
-pub use begun_call::BegunCall;
 pub use cache::CacheSize;
 pub use call_slot::CallSlot;
 pub use checker::{Checker, CheckerConfig};
@@ -73,6 +72,7 @@ pub use key_invalidation::KeyInvalidation;
 pub use key_version::KeyVersion;
 pub use lookup_limiter::{LookupCaller, LookupLimiter};
 pub use outcome::{Admission, Denial, LimitStates};
+pub use pending_call::PendingCall;
 pub use record::KeyRecord;
 pub use redis_limiter::RedisUrl;
 pub use request::{CheckRequest, IdentifiedKey, Parsed};

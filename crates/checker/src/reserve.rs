@@ -17,7 +17,6 @@ use latchkey_domain::outcome::Outcome;
 use latchkey_domain::token_usage::TokenUsage;
 
 use crate::acquire::{self, AcquiredTokens};
-use crate::begun_call::BegunCall;
 use crate::budget;
 use crate::call_slot::CallSlot;
 use crate::checker::Checker;
@@ -26,6 +25,7 @@ use crate::in_progress::ReservedByCalls;
 use crate::in_progress_call::InProgressCall;
 use crate::outcome::Denial;
 use crate::outcome::LimitStates;
+use crate::pending_call::PendingCall;
 use crate::rate_limit;
 use crate::record::KeyRecord;
 use crate::recording::count;
@@ -85,9 +85,9 @@ struct HeldReservation {
 }
 
 impl Checker {
-    /// Decides whether an identified key admits a call that was begun, and reserves its maximum
-    /// cost: of all limits or of none. Without an exact count, the prompt's estimate is scaled by
-    /// the ratio at which the key's previous calls to the model settled.
+    /// Decides whether an identified key admits a pending call, and reserves its maximum cost: of
+    /// all limits or of none. Without an exact count, the prompt's estimate is scaled by the ratio
+    /// at which the key's previous calls to the model settled.
     ///
     /// # Errors
     /// The [`Denial`] with the outcome. It is counted.
@@ -96,7 +96,7 @@ impl Checker {
         found: &IdentifiedKey,
         call: CheckRequest<'_>,
         wanted: impl Into<ReservationRequest<'_>>,
-        begun: BegunCall,
+        pending: PendingCall,
     ) -> Result<Reservation, Denial> {
         let ReservationRequest { need, mut finer } = wanted.into();
         let pair = self.prompt_ratios.pair(found.key.id, call.model);
@@ -121,7 +121,7 @@ impl Checker {
                 call,
                 TokenAmount::CheckRequest(need),
                 now,
-                Some(&begun),
+                Some(&pending),
             )
             .await;
             if decided.as_ref().is_err_and(is_of_tokens)
@@ -147,7 +147,7 @@ impl Checker {
             let (limits, taken) = decided?;
             let used = confirmed.used(call, now, Outcome::Valid);
             let used = (used, ratio_sample);
-            return Ok(reservation(self, confirmed, need, (limits, taken), used, begun.slot));
+            return Ok(reservation(self, confirmed, need, (limits, taken), used, pending.slot));
         }
     }
 }

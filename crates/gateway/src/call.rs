@@ -9,7 +9,7 @@ use axum::http::request::Parts;
 use axum::response::{IntoResponse, Response};
 use latchkey_checker::Error;
 use latchkey_checker::{
-    BegunCall, CheckRequest, Denial, ExactTokenCount, IdentifiedKey, LimitStates, Reservation,
+    CheckRequest, Denial, ExactTokenCount, IdentifiedKey, LimitStates, PendingCall, Reservation,
     ReservationRequest,
 };
 use latchkey_domain::key::KeyKind;
@@ -128,11 +128,11 @@ impl Caller {
 
     /// Acquires what does not depend on the body: one request of the rate limit and a slot of the
     /// parallel limit.
-    async fn begin(&self, state: &Gateway, parts: &mut Parts) -> Result<BegunCall, GatewayError> {
+    async fn begin(&self, state: &Gateway, parts: &mut Parts) -> Result<PendingCall, GatewayError> {
         match state.checker.begin(&self.found, self.call(None)).await {
-            Ok(begun) => {
-                parts.extensions.insert(begun.limits());
-                Ok(begun)
+            Ok(pending) => {
+                parts.extensions.insert(pending.limits());
+                Ok(pending)
             }
             Err(denial) => Err(denied(parts, denial)),
         }
@@ -145,10 +145,10 @@ impl Caller {
         parts: &mut Parts,
         model: &str,
         tokens: ReservationRequest<'_>,
-        begun: BegunCall,
+        pending: PendingCall,
     ) -> Result<Reservation, GatewayError> {
         let call = self.call(Some(model));
-        match state.checker.reserve(&self.found, call, tokens, begun).await {
+        match state.checker.reserve(&self.found, call, tokens, pending).await {
             Ok(reservation) => {
                 parts.extensions.insert(reservation.limits);
                 Ok(reservation)
@@ -163,10 +163,10 @@ impl Caller {
         state: &Gateway,
         parts: &mut Parts,
         model: Option<&str>,
-        begun: Option<&BegunCall>,
+        pending: Option<&PendingCall>,
     ) -> Result<(), GatewayError> {
         let call = self.call(model);
-        match state.checker.admit_begun(&self.found, call, begun).await {
+        match state.checker.admit_pending(&self.found, call, pending).await {
             Ok(limits) => {
                 parts.extensions.insert(limits);
                 Ok(())
@@ -194,7 +194,7 @@ async fn call(
 ) -> Result<Response, GatewayError> {
     // The request is counted before the body is read, so that bodies arrive no faster than the rate
     // limit of the key allows.
-    let begun = Caller::authenticate(state, parts).await?.begin(state, parts).await?;
+    let pending = Caller::authenticate(state, parts).await?.begin(state, parts).await?;
     let body = read(body).await.and_then(|bytes| CallBody::parse(endpoint, bytes));
     // Look the key up again: it may have been revoked or changed while the body arrived.
     let caller = Caller::authenticate(state, parts).await?;
@@ -210,14 +210,15 @@ async fn call(
         Err((refused, model)) => {
             // A denial of the key takes precedence over errors of the body. The request counts in
             // any case.
-            caller.admit(state, parts, model.as_deref(), Some(&begun)).await?;
+            caller.admit(state, parts, model.as_deref(), Some(&pending)).await?;
             return Err(refused);
         }
     };
     match prepared {
         PreparedCall::Sandbox(plan) => {
             let need = body.exact_need(sandbox::MAX_OUTPUT_TOKENS);
-            let reservation = caller.reserve(state, parts, &body.model, need.into(), begun).await?;
+            let request = need.into();
+            let reservation = caller.reserve(state, parts, &body.model, request, pending).await?;
             Ok(sandbox::respond(plan, body, reservation).await)
         }
         PreparedCall::Upstream(target) => {
@@ -236,7 +237,7 @@ async fn call(
                     ))
                 });
             let tokens = ReservationRequest { need, finer: tokenizer_count };
-            let reservation = caller.reserve(state, parts, &body.model, tokens, begun).await?;
+            let reservation = caller.reserve(state, parts, &body.model, tokens, pending).await?;
             let rare = reservation.key().extended();
             let is_limited = rare.budget.is_some() || rare.tpm.is_some();
             let reserved = is_limited.then_some(reservation.granted().answer);

@@ -25,9 +25,9 @@ async fn key(app: &TestApp, limit: u64) -> (String, IdentifiedKey) {
 }
 
 async fn reserve(services: &Services, found: &IdentifiedKey, tokens: u64) -> Reservation {
-    let begun = services.checker.begin(found, CheckRequest::default()).await.unwrap();
+    let pending = services.checker.begin(found, CheckRequest::default()).await.unwrap();
     let need = token_need(tokens, 0);
-    services.checker.reserve(found, CheckRequest::default(), need, begun).await.unwrap()
+    services.checker.reserve(found, CheckRequest::default(), need, pending).await.unwrap()
 }
 
 async fn settle(reserved: Reservation) {

@@ -95,8 +95,8 @@ async fn a_call_without_tokens_needs_none_of_an_overrun_minute() {
     let (_, secret) = key(&app, json!({"name": "tpm", "tpm": 100})).await;
     let found = app.services.checker.authenticate_internally(Some(&secret)).await.unwrap();
     let need = token_need(10, 0);
-    let begun = app.services.checker.begin(&found, CheckRequest::default()).await.unwrap();
-    let reserved = app.services.checker.reserve(&found, CheckRequest::default(), need, begun);
+    let pending = app.services.checker.begin(&found, CheckRequest::default()).await.unwrap();
+    let reserved = app.services.checker.reserve(&found, CheckRequest::default(), need, pending);
     let reserved = reserved.await.unwrap();
     reserved.settle(TokenUsage { prompt: 200, ..TokenUsage::default() }).await;
     app.services.settled().await;

@@ -159,7 +159,7 @@ async fn three_nodes_admit_together_what_the_limits_allow() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn begun_calls_share_requests_and_keep_them() {
+async fn pending_calls_share_requests_and_keep_them() {
     let redis = Redis::start().await;
     let app = app(&redis).await;
     let nodes = [app.services.clone(), app.second_node().await];
@@ -169,24 +169,24 @@ async fn begun_calls_share_requests_and_keep_them() {
     let ada = app.sign_in("ada").await;
     let body = json!({"name": "both", "rpm": 5, "tpm": 1_000});
     let secret = text(&app.create(&ada, &body).await["key"]);
-    let mut begun = 0;
+    let mut pending = 0;
     for node in nodes.iter().cycle().take(8) {
         let found = node.checker.authenticate_internally(Some(&secret)).await.unwrap();
         // Some come to nothing, some go on: none takes a second request or gives one back.
         match node.checker.begin(&found, CheckRequest::default()).await {
-            Ok(call) if begun % 2 == 0 => {
+            Ok(call) if pending % 2 == 0 => {
                 let need = token_need(10, 0);
                 let reserved =
                     node.checker.reserve(&found, CheckRequest::default(), need, call).await;
                 assert_eq!(reserved.unwrap().limits.requests.unwrap().limit, 5);
-                begun += 1;
+                pending += 1;
             }
-            Ok(_) => begun += 1,
+            Ok(_) => pending += 1,
             Err(denial) => assert_eq!(denial.outcome, Outcome::RateLimited),
         }
         node.settled().await;
     }
-    assert_eq!(begun, 5);
+    assert_eq!(pending, 5);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -21,8 +21,8 @@ async fn key(app: &TestApp) -> String {
 async fn reserve(app: &TestApp, secret: &str) -> Reservation {
     let found = app.services.checker.authenticate_internally(Some(secret)).await.unwrap();
     let need = token_need(100, 800);
-    let begun = app.services.checker.begin(&found, CheckRequest::default()).await.unwrap();
-    let reserved = app.services.checker.reserve(&found, CheckRequest::default(), need, begun);
+    let pending = app.services.checker.begin(&found, CheckRequest::default()).await.unwrap();
+    let reserved = app.services.checker.reserve(&found, CheckRequest::default(), need, pending);
     let reserved = reserved.await.unwrap();
     assert_eq!(reserved.granted().answer, 800);
     reserved

@@ -7,9 +7,9 @@ use crate::outcome::LimitStates;
 
 /// What a call has acquired before its body arrived.
 #[must_use]
-pub struct BegunCall {
+pub struct PendingCall {
     /// Whether it acquired a request of `rpm`. False if the key got that limit only later.
-    pub(crate) took_request: bool,
+    pub(crate) acquired_request: bool,
     /// State of requests per minute at that time.
     pub(crate) requests: Option<RateLimitState>,
     /// State of tokens per minute at that time. None were acquired.
@@ -17,7 +17,7 @@ pub struct BegunCall {
     pub(crate) slot: CallSlot,
 }
 
-impl BegunCall {
+impl PendingCall {
     /// States of the limits that were checked before the body.
     pub fn limits(&self) -> LimitStates {
         LimitStates { requests: self.requests, tokens: self.tokens, budget: None }
