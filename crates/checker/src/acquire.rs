@@ -27,7 +27,7 @@ pub(crate) async fn decide(
     checker: &Checker,
     found: &IdentifiedKey,
     call: CheckRequest<'_>,
-    need: TokenAmount,
+    amount: TokenAmount,
     now: Timestamp,
     pending: Option<&PendingCall>,
 ) -> Result<(LimitStates, AcquiredTokens), Denial> {
@@ -41,11 +41,11 @@ pub(crate) async fn decide(
         of = of.tokens();
     }
     let mut limits = LimitStates::default();
-    let decided = taken.take_all(of, need, now, &mut limits).await;
+    let decided = taken.take_all(of, amount, now, &mut limits).await;
     limits.requests = limits.requests.or(pending.and_then(|pending| pending.requests));
     match decided {
         Ok(budget) => {
-            let most = need.of(u64::MAX);
+            let most = amount.of(u64::MAX);
             Ok((limits, AcquiredTokens { rates: taken.keep(), budget, most }))
         }
         Err(denied) => Err(Denial { key: Some(Arc::clone(key)), limits, ..denied }),
@@ -106,19 +106,19 @@ impl AcquiredLimits<'_> {
     async fn take_all(
         &mut self,
         of: MinuteLimits,
-        need: TokenAmount,
+        amount: TokenAmount,
         now: Timestamp,
         limits: &mut LimitStates,
     ) -> Result<Option<BudgetPermit>, Denial> {
         let (checker, key) = (self.checker, self.key);
         self.rates =
-            rate_limit::acquire(checker, of, need, limits).await.map_err(|denial| *denial)?;
+            rate_limit::acquire(checker, of, amount, limits).await.map_err(|denial| *denial)?;
         if quota::counts(key.kind, key.environment) {
             self.quota = Some(take_quota(checker, key, now).await?);
         }
         // At most what the rate limit has granted.
         let most = self.rates.tokens().unwrap_or(u64::MAX);
-        take_budget(checker, key, (need, most), now, limits).await
+        take_budget(checker, key, (amount, most), now, limits).await
     }
 
     /// Disarms the release: the call is admitted and owns the permits.
@@ -158,13 +158,13 @@ async fn take_quota(
 async fn take_budget(
     checker: &Checker,
     key: &KeyRecord,
-    (need, most): (TokenAmount, u64),
+    (amount, most): (TokenAmount, u64),
     now: Timestamp,
     limits: &mut LimitStates,
 ) -> Result<Option<BudgetPermit>, Denial> {
     let Some(budget) = key.extended().budget else { return Ok(None) };
     let answer =
-        budget::acquire(checker, key, budget, (need, most), now).await.map_err(|error| {
+        budget::acquire(checker, key, budget, (amount, most), now).await.map_err(|error| {
             tracing::error!(%error, "Failed to query a budget");
             Denial::of(Outcome::Unavailable)
         })?;
@@ -182,7 +182,7 @@ async fn take_budget(
                     state.limit,
                     state.period.as_str(),
                     state.used,
-                    need.least(),
+                    amount.least(),
                     state.resets_at
                 ),
                 retry_after: Some(state.resets_at.since(now)),

@@ -60,13 +60,13 @@ pub(crate) async fn acquire(
     checker: &Checker,
     key: &KeyRecord,
     (limit, period): (Tokens, Period),
-    (need, most): (TokenAmount, u64),
+    (amount, most): (TokenAmount, u64),
     now: Timestamp,
 ) -> Result<Result<(BudgetPermit, BudgetState), BudgetState>, Error> {
     let (starts_at, resets_at) = period.around(now);
     let window = BudgetWindow { key: key.id, period, starts_at };
     let organization = key.organization;
-    let wanted = BudgetRequest { checker, organization, window, limit: limit.get(), need, most };
+    let wanted = BudgetRequest { checker, organization, window, limit: limit.get(), amount, most };
     let state = |used| state(limit, period, used, resets_at);
     let answer = match wanted.draw_whole() {
         Some(drawn) => Ok(drawn),
@@ -86,21 +86,21 @@ struct BudgetRequest<'a> {
     organization: OrganizationId,
     window: BudgetWindow,
     limit: u64,
-    need: TokenAmount,
+    amount: TokenAmount,
     /// Upper limit set by the caller.
     most: u64,
 }
 
 impl BudgetRequest<'_> {
     /// Number of tokens the call reserves when `left` are left of the budget.
-    fn amount(&self, left: u64) -> u64 {
+    fn reservable(&self, left: u64) -> u64 {
         let most = Ord::min(self.most, self.limit);
-        Ord::max(Ord::min(self.need.of(left), most), self.need.least())
+        Ord::max(Ord::min(self.amount.of(left), most), self.amount.least())
     }
 
     /// Draws the call's full amount from the lease, based on what this node knows to be left.
     fn draw_whole(&self) -> Option<DrawnTokens> {
-        let most = self.amount(self.checker.leases.known_left(self.window, self.limit)?);
+        let most = self.reservable(self.checker.leases.known_left(self.window, self.limit)?);
         self.draw(most, most)
     }
 
@@ -113,11 +113,11 @@ impl BudgetRequest<'_> {
     /// and the deposit, the granted tokens would be lost. The inner `Err` means that too little is
     /// left and holds the usage.
     async fn lease_apart(&self) -> Result<Result<DrawnTokens, u64>, Error> {
-        let Self { organization, window, limit, need, most, .. } = *self;
+        let Self { organization, window, limit, amount, most, .. } = *self;
         let checker = self.checker.clone();
         let leasing = tokio::spawn(async move {
             let wanted =
-                BudgetRequest { checker: &checker, organization, window, limit, need, most };
+                BudgetRequest { checker: &checker, organization, window, limit, amount, most };
             let answer = in_time(wanted.lease()).await?;
             let checker = checker.clone();
             Ok::<_, Error>(answer.map(|drawn| OfferedLease { checker, window, drawn: Some(drawn) }))
@@ -149,9 +149,9 @@ impl BudgetRequest<'_> {
             checker.leases.looked(look, window, used);
             let left = checker.leases.left(window);
             let remaining = limit.saturating_sub(used);
-            let most = self.amount(left.saturating_add(remaining));
+            let most = self.reservable(left.saturating_add(remaining));
             let ask = Leases::ask(most, left, remaining);
-            let least = self.need.least();
+            let least = self.amount.least();
             if left.saturating_add(ask) < Ord::max(least, 1) {
                 return Ok(Err(used.saturating_sub(checker.leases.unused(window))));
             }
@@ -175,11 +175,11 @@ impl BudgetRequest<'_> {
     /// Otherwise thousands of calls on an exhausted budget would query one after the other, and the
     /// last would wait too long.
     fn seen_by_others(&self, looks: u64) -> Option<u64> {
-        let Self { checker, window, limit, need, .. } = *self;
+        let Self { checker, window, limit, amount, .. } = *self;
         let used = checker.leases.seen_since(looks, window)?;
         let unused = checker.leases.unused(window);
         let remaining = unused.saturating_add(limit.saturating_sub(used));
-        (remaining < Ord::max(need.least(), 1)).then(|| used.saturating_sub(unused))
+        (remaining < Ord::max(amount.least(), 1)).then(|| used.saturating_sub(unused))
     }
 }
 

@@ -157,8 +157,8 @@ impl Checker {
         pending: Option<&PendingCall>,
     ) -> Result<LimitStates, Denial> {
         let now = self.clock.now();
-        let need = TokenAmount::Exactly(call.cost);
-        let (limits, _) = decide(self, found, call, need, now, pending).await?;
+        let amount = TokenAmount::Exactly(call.cost);
+        let (limits, _) = decide(self, found, call, amount, now, pending).await?;
         self.usage.record(&found.used(call, now, Outcome::Valid));
         Ok(limits)
     }
@@ -169,7 +169,7 @@ async fn decide(
     checker: &Checker,
     found: &IdentifiedKey,
     call: CheckRequest<'_>,
-    need: TokenAmount,
+    amount: TokenAmount,
     now: Timestamp,
     pending: Option<&PendingCall>,
 ) -> Result<(LimitStates, AcquiredTokens), Denial> {
@@ -179,7 +179,7 @@ async fn decide(
         None => None,
     };
     let found = current.as_ref().unwrap_or(found);
-    let decided = acquire::decide(checker, found, call, need, now, pending).await;
+    let decided = acquire::decide(checker, found, call, amount, now, pending).await;
     count(checker, found, call, decided.as_ref().err(), now);
     decided
 }

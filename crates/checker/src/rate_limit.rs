@@ -100,7 +100,7 @@ impl MinuteLimits {
 pub(crate) async fn acquire(
     checker: &Checker,
     of: MinuteLimits,
-    need: TokenAmount,
+    amount: TokenAmount,
     limits: &mut LimitStates,
 ) -> Result<RatePermit, Box<Denial>> {
     if of.rpm.is_none() && of.tpm.is_none() {
@@ -108,21 +108,21 @@ pub(crate) async fn acquire(
         return Ok(RatePermit::default());
     }
     let Some(shared) = &checker.shared else {
-        return of_node(checker, of, need, limits, |limit| limit);
+        return of_node(checker, of, amount, limits, |limit| limit);
     };
     let now = checker.clock.monotonic();
     let own = of.rpm.map_or(0, |_| checker.requests.recent(of.key, now, SURELY_SHARED));
     // Boxed, so that checks without Redis do not carry this future.
-    match Box::pin(shared.acquire(now, of.key, of.rpm, of.tpm, need)).await {
+    match Box::pin(shared.acquire(now, of.key, of.rpm, of.tpm, amount)).await {
         Ok((Ok(taken), mut seen)) => {
             // The count from Redis includes this call.
             if own > 0 && seen.requests.state(seen.now, own).used <= own {
                 shared.has_forgotten(now);
             }
-            of_all(checker, shared, of, need, limits, taken, seen)
+            of_all(checker, shared, of, amount, limits, taken, seen)
         }
-        Ok((Err(refused), seen)) => Err(refused_by_all(of, need, limits, refused, seen)),
-        Err(RedisUnavailable) => of_node(checker, of, need, limits, |limit| shared.share(limit)),
+        Ok((Err(refused), seen)) => Err(refused_by_all(of, amount, limits, refused, seen)),
+        Err(RedisUnavailable) => of_node(checker, of, amount, limits, |limit| shared.share(limit)),
     }
 }
 
@@ -130,7 +130,7 @@ pub(crate) async fn acquire(
 fn of_node(
     checker: &Checker,
     of: MinuteLimits,
-    need: TokenAmount,
+    amount: TokenAmount,
     limits: &mut LimitStates,
     share: impl Fn(u64) -> u64,
 ) -> Result<RatePermit, Box<Denial>> {
@@ -154,15 +154,15 @@ fn of_node(
     }
     if let Some(whole) = of.tpm {
         let limit = share(whole);
-        match checker.tokens.take_of_left(of.key, now, |left| need.of(left), limit) {
+        match checker.tokens.take_of_left(of.key, now, |left| amount.of(left), limit) {
             Ok((taken, state)) => {
                 held.tokens = Some(taken);
                 limits.tokens = Some(rate_state(state, limit));
             }
             Err(full) => {
                 release(checker, of.key, held);
-                let full = of_share(full, need.least(), whole);
-                return Err(too_many_tokens(full, limit, whole, need, limits));
+                let full = of_share(full, amount.least(), whole);
+                return Err(too_many_tokens(full, limit, whole, amount, limits));
             }
         }
     }
@@ -191,7 +191,7 @@ fn of_all(
     checker: &Checker,
     shared: &RedisLimiter,
     of: MinuteLimits,
-    need: TokenAmount,
+    amount: TokenAmount,
     limits: &mut LimitStates,
     taken: SharedPermit,
     mut seen: SharedWindowState,
@@ -208,8 +208,8 @@ fn of_all(
         });
     }
     let mut own = LimitStates::default();
-    let need = TokenAmount::Between(need.least(), taken.tokens);
-    let held = of_node(checker, of, need, &mut own, |limit| shared.share(limit));
+    let amount = TokenAmount::Between(amount.least(), taken.tokens);
+    let held = of_node(checker, of, amount, &mut own, |limit| shared.share(limit));
     limits.requests = tighter(limits.requests, own.requests);
     limits.tokens = tighter(limits.tokens, own.tokens);
     let shared = Some(taken);
@@ -225,7 +225,7 @@ fn of_all(
 /// Builds the denial of a call that Redis refused, even if this node reads the counts otherwise.
 fn refused_by_all(
     of: MinuteLimits,
-    need: TokenAmount,
+    amount: TokenAmount,
     limits: &mut LimitStates,
     refused: RateLimitExceeded,
     mut seen: SharedWindowState,
@@ -239,8 +239,8 @@ fn refused_by_all(
     }
     limits.requests = of.rpm.map(|_| rate_state(seen.requests.state(seen.now, rpm), rpm));
     let tpm = of.tpm.unwrap_or_default();
-    let full = seen.tokens.refusal(seen.now, need.least(), tpm);
-    too_many_tokens(full, tpm, tpm, need, limits)
+    let full = seen.tokens.refusal(seen.now, amount.least(), tpm);
+    too_many_tokens(full, tpm, tpm, amount, limits)
 }
 
 /// States of a key's limits per minute, as a call would find them.
@@ -353,7 +353,7 @@ fn too_many_tokens(
     full: WindowFull,
     limit: u64,
     whole: u64,
-    need: TokenAmount,
+    amount: TokenAmount,
     limits: &mut LimitStates,
 ) -> Box<Denial> {
     limits.tokens = Some(full_state(full, limit));
@@ -366,7 +366,7 @@ fn too_many_tokens(
             "tpm {} reached: {} used in the last 60 s, {} requested; {when}.",
             named(limit, whole),
             full.used,
-            need.least()
+            amount.least()
         ),
         retry_after: full.retry_after,
         ..Denial::of(Outcome::TokenRateLimited)

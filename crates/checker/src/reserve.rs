@@ -45,14 +45,14 @@ pub type ExactTokenCount<'a> = Pin<Box<dyn Future<Output = u32> + Send + 'a>>;
 /// Cost that a call asks to reserve.
 pub struct ReservationRequest<'a> {
     /// Estimated cost of the call.
-    pub need: TokenEstimate,
+    pub estimate: TokenEstimate,
     /// Counts the prompt with the model's own tokenizer, if that is known.
-    pub finer: Option<ExactTokenCount<'a>>,
+    pub exact_count: Option<ExactTokenCount<'a>>,
 }
 
 impl From<TokenEstimate> for ReservationRequest<'_> {
-    fn from(need: TokenEstimate) -> Self {
-        Self { need, finer: None }
+    fn from(estimate: TokenEstimate) -> Self {
+        Self { estimate, exact_count: None }
     }
 }
 
@@ -98,13 +98,13 @@ impl Checker {
         wanted: impl Into<ReservationRequest<'_>>,
         pending: PendingCall,
     ) -> Result<Reservation, Denial> {
-        let ReservationRequest { need, mut finer } = wanted.into();
+        let ReservationRequest { estimate, mut exact_count } = wanted.into();
         let pair = self.prompt_ratios.pair(found.key.id, call.model);
-        let ratio_sample = RatioSample { pair, estimate: need.prompt_estimate };
-        let mut need = need.with_estimate(match &finer {
+        let ratio_sample = RatioSample { pair, estimate: estimate.prompt_estimate };
+        let mut estimate = estimate.with_estimate(match &exact_count {
             // Until the exact count is known, the upper bound has to fit.
-            Some(_) => need.prompt_bound,
-            None => self.prompt_ratios.scaled(pair, need.prompt_estimate),
+            Some(_) => estimate.prompt_bound,
+            None => self.prompt_ratios.scaled(pair, estimate.prompt_estimate),
         });
         let mut timeout = pin!(tokio::time::sleep(SETTLEMENT_TIMEOUT));
         loop {
@@ -119,19 +119,19 @@ impl Checker {
                 self,
                 confirmed,
                 call,
-                TokenAmount::CheckRequest(need),
+                TokenAmount::Estimated(estimate),
                 now,
                 Some(&pending),
             )
             .await;
             if decided.as_ref().is_err_and(is_of_tokens)
-                && let Some(count) = finer.take()
+                && let Some(count) = exact_count.take()
             {
-                need = need.with_estimate(count.await);
+                estimate = estimate.with_estimate(count.await);
                 continue;
             }
             if let (Err(denial), Some(reserved), Some(settled)) = (&mut decided, &reserved, settled)
-                && is_reserved(denial, reserved, need)
+                && is_reserved(denial, reserved, estimate)
             {
                 if !timeout.is_elapsed() {
                     tokio::select! {
@@ -147,7 +147,7 @@ impl Checker {
             let (limits, taken) = decided?;
             let used = confirmed.used(call, now, Outcome::Valid);
             let used = (used, ratio_sample);
-            return Ok(reservation(self, confirmed, need, (limits, taken), used, pending.slot));
+            return Ok(reservation(self, confirmed, estimate, (limits, taken), used, pending.slot));
         }
     }
 }
@@ -155,7 +155,7 @@ impl Checker {
 fn reservation(
     checker: &Checker,
     found: &IdentifiedKey,
-    need: TokenEstimate,
+    estimate: TokenEstimate,
     (limits, mut taken): (LimitStates, AcquiredTokens),
     (call, ratio_sample): (Use, RatioSample),
     slot: CallSlot,
@@ -171,7 +171,7 @@ fn reservation(
         held: Some(HeldReservation { taken, call, ratio_sample, slot, in_progress }),
         key: Arc::clone(&found.key),
         limits,
-        granted: need.split(granted),
+        granted: estimate.split(granted),
     }
 }
 
@@ -181,7 +181,7 @@ fn is_of_tokens(denial: &Denial) -> bool {
 }
 
 /// Whether a call would fit its token limits if the calls in progress used nothing.
-fn is_reserved(denial: &Denial, reserved: &ReservedByCalls, need: TokenEstimate) -> bool {
+fn is_reserved(denial: &Denial, reserved: &ReservedByCalls, estimate: TokenEstimate) -> bool {
     let (limit, used) = match (denial.outcome, denial.limits.tokens, denial.limits.budget) {
         (Outcome::TokenRateLimited, Some(tokens), _) => {
             (tokens.limit, tokens.limit.saturating_sub(tokens.remaining))
@@ -190,7 +190,7 @@ fn is_reserved(denial: &Denial, reserved: &ReservedByCalls, need: TokenEstimate)
         _ => return false,
     };
     let spent = used.saturating_sub(reserved.tokens);
-    reserved.calls > 0 && spent.saturating_add(need.least()) <= limit
+    reserved.calls > 0 && spent.saturating_add(estimate.least()) <= limit
 }
 
 /// Adds the reserved tokens to the denial of a call that waited in vain.

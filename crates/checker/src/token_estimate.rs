@@ -106,7 +106,7 @@ pub(crate) enum TokenAmount {
     /// As many as are left, between a minimum and a maximum.
     Between(u64, u64),
     /// As much of an estimated cost as fits.
-    CheckRequest(TokenEstimate),
+    Estimated(TokenEstimate),
 }
 
 impl TokenAmount {
@@ -114,7 +114,7 @@ impl TokenAmount {
     pub(crate) fn least(self) -> u64 {
         match self {
             Self::Exactly(tokens) | Self::Between(tokens, _) => tokens,
-            Self::CheckRequest(need) => need.least(),
+            Self::Estimated(estimate) => estimate.least(),
         }
     }
 
@@ -123,7 +123,7 @@ impl TokenAmount {
         match self {
             Self::Exactly(tokens) => tokens,
             Self::Between(least, most) => most.min(left).max(least),
-            Self::CheckRequest(need) => need.of(left),
+            Self::Estimated(estimate) => estimate.of(left),
         }
     }
 }
@@ -134,14 +134,14 @@ mod tests {
 
     use super::*;
 
-    const fn need(prompt: (u32, u32), answers: u32, answer: AnswerCap) -> TokenEstimate {
+    const fn cost(prompt: (u32, u32), answers: u32, answer: AnswerCap) -> TokenEstimate {
         let (prompt_estimate, prompt_bound) = prompt;
         TokenEstimate { prompt_estimate, prompt_bound, answers, answer }
     }
 
     #[test]
     fn prompt_bound_is_reserved_if_it_fits() {
-        let call = need((25, 100), 1, AnswerCap::Client(50));
+        let call = cost((25, 100), 1, AnswerCap::Client(50));
         assert_eq!((call.of(1_000), call.of(150)), (150, 150));
         assert_eq!(call.split(150), ReservedTokens { prompt: 100, answer: 50 });
         assert_eq!(call.of(149), 75, "the estimate and the whole answer");
@@ -152,7 +152,7 @@ mod tests {
 
     #[test]
     fn open_answers_reserve_a_quarter_of_what_is_left() {
-        let call = need((10, 10), 1, AnswerCap::Model(32_768));
+        let call = cost((10, 10), 1, AnswerCap::Model(32_768));
         assert_eq!(call.of(u64::MAX), 10 + 32_768);
         assert_eq!(call.of(40_000), 10 + 10_000);
         assert_eq!(call.of(2_000), 10 + 1_024);
@@ -161,15 +161,15 @@ mod tests {
 
     #[test]
     fn each_answer_reserves_its_own_tokens() {
-        let call = need((10, 40), 10, AnswerCap::Client(100));
+        let call = cost((10, 40), 10, AnswerCap::Client(100));
         assert_eq!(call.of(5_000), 1_040);
         assert_eq!(call.split(300), ReservedTokens { prompt: 10, answer: 29 });
-        assert_eq!(need((10, 40), 128, AnswerCap::Client(1)).least(), 138);
+        assert_eq!(cost((10, 40), 128, AnswerCap::Client(1)).least(), 138);
     }
 
     #[test]
     fn call_without_answers_reserves_its_prompt() {
-        let call = need((10, 40), 0, AnswerCap::Client(0));
+        let call = cost((10, 40), 0, AnswerCap::Client(0));
         assert_eq!((call.of(1_000), call.of(40), call.of(39), call.least()), (40, 40, 10, 10));
     }
 
@@ -180,14 +180,14 @@ mod tests {
             cap in 0_u32..200_000, open: bool, left in 0_u64..1_000_000,
         ) {
             let answer = if open { AnswerCap::Model(cap) } else { AnswerCap::Client(cap) };
-            let cap = need((estimate, estimate + more), answers, answer);
-            let taken = cap.of(left);
-            prop_assert!(taken >= u64::from(estimate));
-            if cap.least() <= left {
-                prop_assert!(taken <= left, "{} of {}", taken, left);
-                let split = cap.split(taken);
+            let call = cost((estimate, estimate + more), answers, answer);
+            let reserved = call.of(left);
+            prop_assert!(reserved >= u64::from(estimate));
+            if call.least() <= left {
+                prop_assert!(reserved <= left, "{} of {}", reserved, left);
+                let split = call.split(reserved);
                 prop_assert!(split.prompt >= u64::from(estimate));
-                prop_assert!(split.prompt + split.answer * u64::from(answers) <= taken);
+                prop_assert!(split.prompt + split.answer * u64::from(answers) <= reserved);
                 prop_assert!(split.answer <= answer.tokens());
             }
         }

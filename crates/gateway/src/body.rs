@@ -150,7 +150,7 @@ impl CallBody {
     }
 
     /// What the call may cost if one completion has at most `model_max_tokens` tokens.
-    pub(super) fn need(&self, model_max_tokens: u64) -> TokenEstimate {
+    pub(super) fn estimate(&self, model_max_tokens: u64) -> TokenEstimate {
         let answer = match self.caps.smallest() {
             Some(cap) => AnswerCap::Client(saturating_u32(cap)),
             None => AnswerCap::Model(saturating_u32(model_max_tokens)),
@@ -164,10 +164,10 @@ impl CallBody {
         }
     }
 
-    /// Like [`Self::need`], for a backend whose prompt estimate is exact.
-    pub(super) fn exact_need(&self, model_max_tokens: u64) -> TokenEstimate {
-        let need = self.need(model_max_tokens);
-        TokenEstimate { prompt_bound: need.prompt_estimate, ..need }
+    /// Like [`Self::estimate`], for a backend whose prompt estimate is exact.
+    pub(super) fn exact_estimate(&self, model_max_tokens: u64) -> TokenEstimate {
+        let estimate = self.estimate(model_max_tokens);
+        TokenEstimate { prompt_bound: estimate.prompt_estimate, ..estimate }
     }
 
     /// Tokens of all completions together, if each may have `tokens`.

@@ -216,8 +216,8 @@ async fn call(
     };
     match prepared {
         PreparedCall::Sandbox(plan) => {
-            let need = body.exact_need(sandbox::MAX_OUTPUT_TOKENS);
-            let request = need.into();
+            let estimate = body.exact_estimate(sandbox::MAX_OUTPUT_TOKENS);
+            let request = ReservationRequest::from(estimate);
             let reservation = caller.reserve(state, parts, &body.model, request, pending).await?;
             Ok(sandbox::respond(plan, body, reservation).await)
         }
@@ -228,7 +228,7 @@ async fn call(
                 let denial = state.checker.refuse(&caller.found, call, outcome, TOO_MANY_CALLS);
                 return Err(denied(parts, denial));
             };
-            let need = body.need(target.max_output_tokens);
+            let estimate = body.estimate(target.max_output_tokens);
             let tokenizer_count =
                 target.tokenizer.map(|tokenizer| -> ExactTokenCount<'_> {
                     Box::pin(body.tokenizer_count_when_permitted(
@@ -236,7 +236,7 @@ async fn call(
                         &state.upstreams.tokenizer_permits,
                     ))
                 });
-            let tokens = ReservationRequest { need, finer: tokenizer_count };
+            let tokens = ReservationRequest { estimate, exact_count: tokenizer_count };
             let reservation = caller.reserve(state, parts, &body.model, tokens, pending).await?;
             let rare = reservation.key().extended();
             let is_limited = rare.budget.is_some() || rare.tpm.is_some();

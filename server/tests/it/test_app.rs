@@ -429,7 +429,7 @@ pub(crate) async fn new_postgres_database() -> String {
 }
 
 /// What a call needs whose prompt has so many tokens and whose answer may have so many.
-pub(crate) fn token_need(prompt: u64, answer: u64) -> TokenEstimate {
+pub(crate) fn token_estimate(prompt: u64, answer: u64) -> TokenEstimate {
     let [prompt, answer] = [prompt, answer].map(|tokens| u32::try_from(tokens).unwrap());
     TokenEstimate {
         prompt_estimate: prompt,

@@ -202,14 +202,14 @@ impl RedisLimiter {
         key: KeyId,
         requests: Option<u64>,
         tokens: Option<u64>,
-        need: TokenAmount,
+        amount: TokenAmount,
     ) -> Result<(Result<SharedPermit, RateLimitExceeded>, SharedWindowState), RedisUnavailable>
     {
         let mut call = self.take.prepare_invoke();
         call.key(window_of(key, 'r')).key(window_of(key, 't'));
         call.arg(requests.unwrap_or_default()).arg(tokens.unwrap_or_default());
         // The script grants what is left between the two. The quarter is one of the whole limit.
-        call.arg(need.least()).arg(need.of(tokens.unwrap_or(u64::MAX)));
+        call.arg(amount.least()).arg(amount.of(tokens.unwrap_or(u64::MAX)));
         let (nodes, node) = self.membership.names();
         call.arg(nodes).arg(node);
         let mut connection = self.open()?;

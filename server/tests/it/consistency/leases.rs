@@ -9,7 +9,7 @@ use latchkey_services::Services;
 use serde_json::json;
 
 use crate::consistency::nodes::hears;
-use crate::test_app::{TestApp, denial, on_both_databases, text, token_need};
+use crate::test_app::{TestApp, denial, on_both_databases, text, token_estimate};
 
 /// What each call uses, whatever it had reserved.
 const USED: u64 = 10;
@@ -26,8 +26,8 @@ async fn key(app: &TestApp, limit: u64) -> (String, IdentifiedKey) {
 
 async fn reserve(services: &Services, found: &IdentifiedKey, tokens: u64) -> Reservation {
     let pending = services.checker.begin(found, CheckRequest::default()).await.unwrap();
-    let need = token_need(tokens, 0);
-    services.checker.reserve(found, CheckRequest::default(), need, pending).await.unwrap()
+    let estimate = token_estimate(tokens, 0);
+    services.checker.reserve(found, CheckRequest::default(), estimate, pending).await.unwrap()
 }
 
 async fn settle(reserved: Reservation) {

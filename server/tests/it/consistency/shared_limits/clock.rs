@@ -14,7 +14,7 @@ use latchkey_services::{Database, Services};
 use serde_json::json;
 
 use crate::consistency::shared_limits::{Redis, admitted, app, shares};
-use crate::test_app::{START, TestApp, denial, listen, text, token_need};
+use crate::test_app::{START, TestApp, denial, listen, text, token_estimate};
 
 /// A key with these limits: its id and its secret.
 async fn key(app: &TestApp, limits: serde_json::Value) -> (String, String) {
@@ -94,9 +94,9 @@ async fn a_call_without_tokens_needs_none_of_an_overrun_minute() {
     let app = app(&redis).await;
     let (_, secret) = key(&app, json!({"name": "tpm", "tpm": 100})).await;
     let found = app.services.checker.authenticate_internally(Some(&secret)).await.unwrap();
-    let need = token_need(10, 0);
+    let estimate = token_estimate(10, 0);
     let pending = app.services.checker.begin(&found, CheckRequest::default()).await.unwrap();
-    let reserved = app.services.checker.reserve(&found, CheckRequest::default(), need, pending);
+    let reserved = app.services.checker.reserve(&found, CheckRequest::default(), estimate, pending);
     let reserved = reserved.await.unwrap();
     reserved.settle(TokenUsage { prompt: 200, ..TokenUsage::default() }).await;
     app.services.settled().await;

@@ -19,7 +19,7 @@ use latchkey_domain::outcome::Outcome;
 use latchkey_services::Services;
 use serde_json::json;
 
-use crate::test_app::{Backend, TestApp, denial, text, token_need};
+use crate::test_app::{Backend, TestApp, denial, text, token_estimate};
 
 /// A Redis of the test's own, without files.
 pub(crate) struct Redis {
@@ -175,9 +175,9 @@ async fn pending_calls_share_requests_and_keep_them() {
         // Some come to nothing, some go on: none takes a second request or gives one back.
         match node.checker.begin(&found, CheckRequest::default()).await {
             Ok(call) if pending % 2 == 0 => {
-                let need = token_need(10, 0);
+                let estimate = token_estimate(10, 0);
                 let reserved =
-                    node.checker.reserve(&found, CheckRequest::default(), need, call).await;
+                    node.checker.reserve(&found, CheckRequest::default(), estimate, call).await;
                 assert_eq!(reserved.unwrap().limits.requests.unwrap().limit, 5);
                 pending += 1;
             }

@@ -7,7 +7,7 @@ use latchkey_domain::token_usage::TokenUsage;
 use serde_json::json;
 
 use crate::consistency::shared_limits::{Redis, app, shares};
-use crate::test_app::{TestApp, denial, text, token_need};
+use crate::test_app::{TestApp, denial, text, token_estimate};
 
 const TPM: u64 = 1_000;
 
@@ -20,9 +20,9 @@ async fn key(app: &TestApp) -> String {
 /// Reserves most of what the key has in a minute.
 async fn reserve(app: &TestApp, secret: &str) -> Reservation {
     let found = app.services.checker.authenticate_internally(Some(secret)).await.unwrap();
-    let need = token_need(100, 800);
+    let estimate = token_estimate(100, 800);
     let pending = app.services.checker.begin(&found, CheckRequest::default()).await.unwrap();
-    let reserved = app.services.checker.reserve(&found, CheckRequest::default(), need, pending);
+    let reserved = app.services.checker.reserve(&found, CheckRequest::default(), estimate, pending);
     let reserved = reserved.await.unwrap();
     assert_eq!(reserved.granted().answer, 800);
     reserved
