@@ -35,18 +35,18 @@ pub(crate) async fn decide(
     if let Some(refusal) = evaluate(key, found.old, call, now) {
         return Err(refused(checker, found, refusal, pending).await);
     }
-    let mut taken = AcquiredLimits { checker, key, rates: RatePermit::default(), quota: None };
+    let mut acquired = AcquiredLimits { checker, key, rates: RatePermit::default(), quota: None };
     let mut of = MinuteLimits::of(key);
     if pending.is_some_and(|pending| pending.acquired_request) {
         of = of.tokens();
     }
     let mut limits = LimitStates::default();
-    let decided = taken.take_all(of, amount, now, &mut limits).await;
+    let decided = acquired.acquire_all(of, amount, now, &mut limits).await;
     limits.requests = limits.requests.or(pending.and_then(|pending| pending.requests));
     match decided {
         Ok(budget) => {
             let most = amount.of(u64::MAX);
-            Ok((limits, AcquiredTokens { rates: taken.keep(), budget, most }))
+            Ok((limits, AcquiredTokens { rates: acquired.keep(), budget, most }))
         }
         Err(denied) => Err(Denial { key: Some(Arc::clone(key)), limits, ..denied }),
     }
@@ -103,7 +103,7 @@ struct AcquiredLimits<'a> {
 
 impl AcquiredLimits<'_> {
     /// Acquires everything. The budget is last because it cannot be released.
-    async fn take_all(
+    async fn acquire_all(
         &mut self,
         of: MinuteLimits,
         amount: TokenAmount,
@@ -114,11 +114,11 @@ impl AcquiredLimits<'_> {
         self.rates =
             rate_limit::acquire(checker, of, amount, limits).await.map_err(|denial| *denial)?;
         if quota::counts(key.kind, key.environment) {
-            self.quota = Some(take_quota(checker, key, now).await?);
+            self.quota = Some(acquire_quota(checker, key, now).await?);
         }
         // At most what the rate limit has granted.
         let most = self.rates.tokens().unwrap_or(u64::MAX);
-        take_budget(checker, key, (amount, most), now, limits).await
+        acquire_budget(checker, key, (amount, most), now, limits).await
     }
 
     /// Disarms the release: the call is admitted and owns the permits.
@@ -138,24 +138,24 @@ impl Drop for AcquiredLimits<'_> {
 }
 
 /// Counts a call against the project's monthly quota.
-async fn take_quota(
+async fn acquire_quota(
     checker: &Checker,
     key: &KeyRecord,
     now: Timestamp,
 ) -> Result<CountedCall, Denial> {
     let limit = key.plan_limits().requests_per_month;
-    let taken = quota_check::acquire(checker, key.project, limit, now).await.map_err(|error| {
+    let acquired = quota_check::acquire(checker, key.project, limit, now).await.map_err(|error| {
         tracing::error!(%error, "Failed to query a quota");
         Denial::of(Outcome::Unavailable)
     })?;
-    taken.map_err(|hit| Denial {
+    acquired.map_err(|hit| Denial {
         detail: hit.detail(),
         retry_after: Some(hit.resets_at.since(now)),
         ..Denial::of(Outcome::QuotaExceeded)
     })
 }
 
-async fn take_budget(
+async fn acquire_budget(
     checker: &Checker,
     key: &KeyRecord,
     (amount, most): (TokenAmount, u64),

@@ -47,9 +47,9 @@ async fn acquire_request(checker: &Checker, found: &IdentifiedKey) -> Result<Pen
     let key = &found.key;
     let mut limits = LimitStates::default();
     let of_key = |denial: Denial, limits| Denial { key: Some(key.clone()), limits, ..denial };
-    let taken =
+    let acquiring =
         rate_limit::acquire(checker, MinuteLimits::of(key).requests(), NO_TOKENS, &mut limits);
-    match taken.await {
+    match acquiring.await {
         Ok(_) => {}
         Err(denial) => return Err(of_key(*denial, limits)),
     }

@@ -99,9 +99,9 @@ impl FailedAttempts {
             Err(never) => match never {},
         };
         // Outside the `match`, whose scrutinee would hold the lock until its end.
-        let taken = lock(&window).acquire(now, 1, LIMIT);
-        match taken {
-            Ok(taken) => Ok(CountedFailure(window, taken)),
+        let permit = lock(&window).acquire(now, 1, LIMIT);
+        match permit {
+            Ok(permit) => Ok(CountedFailure(window, permit)),
             Err(WindowFull { used, retry_after, .. }) => {
                 let retry_after = retry_after.unwrap_or_default();
                 Err(TooManyFailures { what: self.what, used, limit: LIMIT, retry_after })

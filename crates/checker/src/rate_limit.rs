@@ -114,12 +114,12 @@ pub(crate) async fn acquire(
     let own = of.rpm.map_or(0, |_| checker.requests.recent(of.key, now, SURELY_SHARED));
     // Boxed, so that checks without Redis do not carry this future.
     match Box::pin(shared.acquire(now, of.key, of.rpm, of.tpm, amount)).await {
-        Ok((Ok(taken), mut seen)) => {
+        Ok((Ok(acquired), mut seen)) => {
             // The count from Redis includes this call.
             if own > 0 && seen.requests.state(seen.now, own).used <= own {
                 shared.has_forgotten(now);
             }
-            of_all(checker, shared, of, amount, limits, taken, seen)
+            of_all(checker, shared, of, amount, limits, acquired, seen)
         }
         Ok((Err(refused), seen)) => Err(refused_by_all(of, amount, limits, refused, seen)),
         Err(RedisUnavailable) => of_node(checker, of, amount, limits, |limit| shared.share(limit)),
@@ -135,12 +135,12 @@ fn of_node(
     share: impl Fn(u64) -> u64,
 ) -> Result<RatePermit, Box<Denial>> {
     let now = checker.clock.monotonic();
-    let mut held = RatePermit::default();
+    let mut permit = RatePermit::default();
     if let Some(whole) = of.rpm {
         let limit = share(whole);
         match checker.requests.acquire(of.key, now, 1, limit) {
-            Ok((taken, state)) => {
-                held.requests = Some(taken);
+            Ok((acquired, state)) => {
+                permit.requests = Some(acquired);
                 limits.requests = Some(rate_state(state, limit));
             }
             Err(full) => {
@@ -154,19 +154,19 @@ fn of_node(
     }
     if let Some(whole) = of.tpm {
         let limit = share(whole);
-        match checker.tokens.take_of_left(of.key, now, |left| amount.of(left), limit) {
-            Ok((taken, state)) => {
-                held.tokens = Some(taken);
+        match checker.tokens.acquire_of_left(of.key, now, |left| amount.of(left), limit) {
+            Ok((acquired, state)) => {
+                permit.tokens = Some(acquired);
                 limits.tokens = Some(rate_state(state, limit));
             }
             Err(full) => {
-                release(checker, of.key, held);
+                release(checker, of.key, permit);
                 let full = of_share(full, amount.least(), whole);
                 return Err(too_many_tokens(full, limit, whole, amount, limits));
             }
         }
     }
-    Ok(held)
+    Ok(permit)
 }
 
 /// State of this node's own token window; acquires nothing.
@@ -193,7 +193,7 @@ fn of_all(
     of: MinuteLimits,
     amount: TokenAmount,
     limits: &mut LimitStates,
-    taken: SharedPermit,
+    acquired: SharedPermit,
     mut seen: SharedWindowState,
 ) -> Result<RatePermit, Box<Denial>> {
     let MinuteLimits { key, rpm, tpm, told_tpm } = of;
@@ -203,17 +203,17 @@ fn of_all(
     if !shared.is_degraded(now) {
         return Ok(RatePermit {
             requests: rpm.map(|_| checker.requests.count(key, now, 1)),
-            tokens: tpm.map(|_| checker.tokens.count(key, now, taken.tokens)),
-            shared: Some(taken),
+            tokens: tpm.map(|_| checker.tokens.count(key, now, acquired.tokens)),
+            shared: Some(acquired),
         });
     }
     let mut own = LimitStates::default();
-    let amount = TokenAmount::Between(amount.least(), taken.tokens);
-    let held = of_node(checker, of, amount, &mut own, |limit| shared.share(limit));
+    let amount = TokenAmount::Between(amount.least(), acquired.tokens);
+    let permit = of_node(checker, of, amount, &mut own, |limit| shared.share(limit));
     limits.requests = tighter(limits.requests, own.requests);
     limits.tokens = tighter(limits.tokens, own.tokens);
-    let shared = Some(taken);
-    match held {
+    let shared = Some(acquired);
+    match permit {
         Ok(own) => Ok(RatePermit { shared, ..own }),
         Err(denial) => {
             release(checker, key, RatePermit { shared, ..RatePermit::default() });
@@ -386,15 +386,15 @@ fn named(limit: u64, whole: u64) -> String {
 }
 
 /// Releases the reservation of a call that was refused for another reason.
-pub(crate) fn release(checker: &Checker, key: KeyId, held: RatePermit) {
-    if let Some(taken) = held.requests {
-        checker.requests.release(key, taken);
+pub(crate) fn release(checker: &Checker, key: KeyId, permit: RatePermit) {
+    if let Some(acquired) = permit.requests {
+        checker.requests.release(key, acquired);
     }
-    if let Some(taken) = held.tokens {
-        checker.tokens.release(key, taken);
+    if let Some(acquired) = permit.tokens {
+        checker.tokens.release(key, acquired);
     }
-    if let Some(taken) = held.shared {
-        settle_later(checker, key, taken, None);
+    if let Some(acquired) = permit.shared {
+        settle_later(checker, key, acquired, None);
     }
 }
 
@@ -402,30 +402,30 @@ pub(crate) fn release(checker: &Checker, key: KeyId, held: RatePermit) {
 pub(crate) fn settle_tokens(
     checker: &Checker,
     key: KeyId,
-    held: RatePermit,
+    permit: RatePermit,
     used: u64,
 ) -> RatePermit {
-    let Some(own) = held.tokens else { return held };
+    let Some(own) = permit.tokens else { return permit };
     checker.tokens.settle(key, checker.clock.monotonic(), own, used);
-    if let Some(taken) = held.shared {
-        settle_later(checker, key, taken, Some(used));
+    if let Some(acquired) = permit.shared {
+        settle_later(checker, key, acquired, Some(used));
     }
     RatePermit {
         tokens: Some(own.reduced_to(used)),
-        shared: held.shared.map(|taken| taken.reduced_to(used)),
-        ..held
+        shared: permit.shared.map(|acquired| acquired.reduced_to(used)),
+        ..permit
     }
 }
 
 /// Settles in Redis without waiting, see [`RedisLimiter::settle`]. If that fails, the reservation
 /// leaves the window within a minute.
-fn settle_later(checker: &Checker, key: KeyId, taken: SharedPermit, used: Option<u64>) {
+fn settle_later(checker: &Checker, key: KeyId, acquired: SharedPermit, used: Option<u64>) {
     let checker = checker.clone();
     let unsettled = checker.unsettled.clone();
     let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
     let settle = async move {
         if let Some(shared) = &checker.shared {
-            let _ = shared.settle(key, taken, used).await;
+            let _ = shared.settle(key, acquired, used).await;
         }
     };
     unsettled.spawn_on(settle, &runtime);

@@ -60,7 +60,7 @@ impl From<TokenEstimate> for ReservationRequest<'_> {
 #[must_use]
 pub struct Reservation {
     checker: Checker,
-    held: Option<HeldReservation>,
+    unsettled: Option<UnsettledReservation>,
     key: Arc<KeyRecord>,
     /// States of the key's limits, including this reservation.
     pub limits: LimitStates,
@@ -75,8 +75,8 @@ struct RatioSample {
 }
 
 /// What a call holds until it settles.
-struct HeldReservation {
-    taken: AcquiredTokens,
+struct UnsettledReservation {
+    acquired: AcquiredTokens,
     call: Use,
     ratio_sample: RatioSample,
     slot: CallSlot,
@@ -144,10 +144,10 @@ impl Checker {
                 say_what_is_reserved(denial, reserved);
             }
             count(self, confirmed, call, decided.as_ref().err(), now);
-            let (limits, taken) = decided?;
+            let acquired = decided?;
             let used = confirmed.used(call, now, Outcome::Valid);
             let used = (used, ratio_sample);
-            return Ok(reservation(self, confirmed, estimate, (limits, taken), used, pending.slot));
+            return Ok(reservation(self, confirmed, estimate, acquired, used, pending.slot));
         }
     }
 }
@@ -156,19 +156,19 @@ fn reservation(
     checker: &Checker,
     found: &IdentifiedKey,
     estimate: TokenEstimate,
-    (limits, mut taken): (LimitStates, AcquiredTokens),
+    (limits, mut acquired): (LimitStates, AcquiredTokens),
     (call, ratio_sample): (Use, RatioSample),
     slot: CallSlot,
 ) -> Reservation {
-    let granted = taken.granted();
+    let granted = acquired.granted();
     // The rate limit may have granted more than the budget.
-    if taken.rates.tokens().is_some_and(|tokens| tokens > granted) {
-        taken.rates = rate_limit::settle_tokens(checker, found.key.id, taken.rates, granted);
+    if acquired.rates.tokens().is_some_and(|tokens| tokens > granted) {
+        acquired.rates = rate_limit::settle_tokens(checker, found.key.id, acquired.rates, granted);
     }
     let in_progress = InProgressCall::new(checker, found.key.id, granted);
     Reservation {
         checker: checker.clone(),
-        held: Some(HeldReservation { taken, call, ratio_sample, slot, in_progress }),
+        unsettled: Some(UnsettledReservation { acquired, call, ratio_sample, slot, in_progress }),
         key: Arc::clone(&found.key),
         limits,
         granted: estimate.split(granted),
@@ -218,16 +218,16 @@ impl Reservation {
     /// Replaces the reserved cost with the actual one, and records the call. Returns the call's
     /// slot, to be held until the response is complete.
     pub async fn settle(mut self, used: TokenUsage) -> Option<CallSlot> {
-        match self.held.take() {
-            Some(held) => Some(settle(&self.checker, held, used).await),
+        match self.unsettled.take() {
+            Some(unsettled) => Some(settle(&self.checker, unsettled, used).await),
             None => None,
         }
     }
 
     /// Same as [`Self::settle`] in a background task, for callers that cannot await.
     pub fn settle_later(mut self, used: TokenUsage) {
-        if let Some(held) = self.held.take() {
-            spawn_settle(&self.checker, held, used);
+        if let Some(unsettled) = self.unsettled.take() {
+            spawn_settle(&self.checker, unsettled, used);
         }
     }
 }
@@ -235,25 +235,26 @@ impl Reservation {
 /// A dropped call costs nothing but counts as a request.
 impl Drop for Reservation {
     fn drop(&mut self) {
-        if let Some(held) = self.held.take() {
-            spawn_settle(&self.checker, held, TokenUsage::default());
+        if let Some(unsettled) = self.unsettled.take() {
+            spawn_settle(&self.checker, unsettled, TokenUsage::default());
         }
     }
 }
 
-fn spawn_settle(checker: &Checker, held: HeldReservation, used: TokenUsage) {
+fn spawn_settle(checker: &Checker, reservation: UnsettledReservation, used: TokenUsage) {
     let checker = checker.clone();
     // Without a runtime the process is ending. The reservation stays charged, which is the safe
     // side.
     if let Ok(runtime) = tokio::runtime::Handle::try_current() {
         let unsettled = checker.unsettled.clone();
-        unsettled.spawn_on(async move { drop(settle(&checker, held, used).await) }, &runtime);
+        let settled = async move { drop(settle(&checker, reservation, used).await) };
+        unsettled.spawn_on(settled, &runtime);
     }
 }
 
-async fn settle(checker: &Checker, held: HeldReservation, used: TokenUsage) -> CallSlot {
-    let HeldReservation { taken, mut call, ratio_sample, slot, in_progress } = held;
-    let is_limited = taken.budget.is_some() || taken.rates.tokens().is_some();
+async fn settle(checker: &Checker, unsettled: UnsettledReservation, used: TokenUsage) -> CallSlot {
+    let UnsettledReservation { acquired, mut call, ratio_sample, slot, in_progress } = unsettled;
+    let is_limited = acquired.budget.is_some() || acquired.rates.tokens().is_some();
     if is_limited && used.prompt > 0 && used.estimated == 0 {
         checker.prompt_ratios.learn(
             ratio_sample.pair,
@@ -262,8 +263,8 @@ async fn settle(checker: &Checker, held: HeldReservation, used: TokenUsage) -> C
         );
     }
     let cost = used.total().min(TokenUsage::MAX_PER_CALL);
-    rate_limit::settle_tokens(checker, call.key, taken.rates, cost);
-    if let Some(spent) = taken.budget
+    rate_limit::settle_tokens(checker, call.key, acquired.rates, cost);
+    if let Some(spent) = acquired.budget
         && let Err(error) = budget::settle(checker, spent, cost).await
     {
         // The reservation stays charged, so the budget is not overspent.

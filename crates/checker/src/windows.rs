@@ -43,8 +43,8 @@ impl RateWindows {
     ) -> Result<(WindowPermit, WindowState), WindowFull> {
         let mut shard = self.shard(key);
         let window = shard.entry(key).or_default();
-        let taken = window.acquire(now, amount, limit)?;
-        Ok((taken, window.state(now, limit)))
+        let permit = window.acquire(now, amount, limit)?;
+        Ok((permit, window.state(now, limit)))
     }
 
     /// Counts what Redis has admitted, without checking the limit.
@@ -53,7 +53,7 @@ impl RateWindows {
     }
 
     /// Acquires the part of what is left that `amount` returns, all or nothing.
-    pub(crate) fn take_of_left(
+    pub(crate) fn acquire_of_left(
         &self,
         key: KeyId,
         now: Duration,
@@ -63,19 +63,19 @@ impl RateWindows {
         let mut shard = self.shard(key);
         let window = shard.entry(key).or_default();
         let left = window.state(now, limit).remaining;
-        let taken = window.acquire(now, amount(left), limit)?;
-        Ok((taken, window.state(now, limit)))
+        let permit = window.acquire(now, amount(left), limit)?;
+        Ok((permit, window.state(now, limit)))
     }
 
     /// Replaces a reservation with actual usage.
-    pub(crate) fn settle(&self, key: KeyId, now: Duration, taken: WindowPermit, used: u64) {
-        self.shard(key).entry(key).or_default().settle(now, taken, used);
+    pub(crate) fn settle(&self, key: KeyId, now: Duration, permit: WindowPermit, used: u64) {
+        self.shard(key).entry(key).or_default().settle(now, permit, used);
     }
 
     /// Releases the reservation of a call that was refused for another reason.
-    pub(crate) fn release(&self, key: KeyId, taken: WindowPermit) {
+    pub(crate) fn release(&self, key: KeyId, permit: WindowPermit) {
         if let Some(window) = self.shard(key).get_mut(&key) {
-            window.release(taken);
+            window.release(permit);
         }
     }
 

@@ -220,12 +220,12 @@ impl RedisLimiter {
         if is_known == 0 {
             self.has_forgotten(now);
         }
-        let taken = match refused {
+        let permit = match refused {
             0 => Ok(SharedPermit { second, request: requests.is_some(), tokens }),
             1 => Err(RateLimitExceeded::Requests),
             _ => Err(RateLimitExceeded::Tokens),
         };
-        Ok((taken, SharedWindowState::new(second, micros, &requests_window, &tokens_window)))
+        Ok((permit, SharedWindowState::new(second, micros, &requests_window, &tokens_window)))
     }
 
     /// Current state of a key's windows.
@@ -243,18 +243,18 @@ impl RedisLimiter {
     pub(crate) async fn settle(
         &self,
         key: KeyId,
-        taken: SharedPermit,
+        permit: SharedPermit,
         used: Option<u64>,
     ) -> Result<(), RedisUnavailable> {
-        let requests = -i64::from(taken.request && used.is_none());
+        let requests = -i64::from(permit.request && used.is_none());
         let tokens = used.unwrap_or_default().cast_signed();
-        let tokens = tokens.saturating_sub(taken.tokens.cast_signed());
+        let tokens = tokens.saturating_sub(permit.tokens.cast_signed());
         if (requests, tokens) == (0, 0) {
             return Ok(());
         }
         let mut call = self.settle.prepare_invoke();
         call.key(window_of(key, 'r')).key(window_of(key, 't'));
-        call.arg(taken.second).arg(requests).arg(tokens);
+        call.arg(permit.second).arg(requests).arg(tokens);
         let mut connection = self.open()?;
         self.answer(call.invoke_async::<()>(&mut connection)).await
     }

@@ -27,8 +27,8 @@ pub(crate) async fn acquire(
     now: Timestamp,
 ) -> Result<Result<CountedCall, QuotaHit>, Error> {
     let (quota, month) = (&checker.usage.quota, Month::of(now));
-    if let Some(taken) = quota.admit_if_fresh(project, limit, month, checker.clock.monotonic()) {
-        return Ok(taken);
+    if let Some(counted) = quota.admit_if_fresh(project, limit, month, checker.clock.monotonic()) {
+        return Ok(counted);
     }
     if limit.is_some() {
         know(checker, project, now).await?;

@@ -69,16 +69,16 @@ async fn write(
     let meter = &checker.usage;
     let _alone = meter.writing.write().await;
     meter.quota.forget_idle(checker.clock.monotonic());
-    let mut taken = WindowPermit { meter, batch: take(&meter.recorder) };
+    let mut guard = FlushGuard { meter, batch: take(&meter.recorder) };
     let mut months = meter.quota.unwritten();
-    if taken.batch.is_empty() && months.is_empty() {
+    if guard.batch.is_empty() && months.is_empty() {
         return Ok(());
     }
-    taken.batch.sort_by_key(|(key, _)| *key);
+    guard.batch.sort_by_key(|(key, _)| *key);
     months.sort_unstable();
     let looked_at = checker.clock.monotonic();
-    let totals = within(timeout, write_all(checker, &taken.batch, &months)).await?;
-    let batch = taken.is_written();
+    let totals = within(timeout, write_all(checker, &guard.batch, &months)).await?;
+    let batch = guard.commit();
     for month in months {
         let total = totals.get(&(month.project, month.month)).copied();
         meter.quota.written(month, total.unwrap_or_default(), looked_at);
@@ -105,18 +105,18 @@ async fn write_all(
 }
 
 /// A batch being written. It returns to memory when dropped, unless it was written.
-struct WindowPermit<'a> {
+struct FlushGuard<'a> {
     meter: &'a UsageBuffer,
     batch: UsageBatch,
 }
 
-impl WindowPermit<'_> {
-    fn is_written(&mut self) -> UsageBatch {
+impl FlushGuard<'_> {
+    fn commit(&mut self) -> UsageBatch {
         std::mem::take(&mut self.batch)
     }
 }
 
-impl Drop for WindowPermit<'_> {
+impl Drop for FlushGuard<'_> {
     fn drop(&mut self) {
         self.meter.recorder.put_back(std::mem::take(&mut self.batch));
     }
