@@ -10,7 +10,7 @@ use crate::record::KeyRecord;
 
 /// Counts calls in memory until [`crate::Checker::flush_usage`] writes them.
 pub struct UsageBuffer {
-    pub(super) recorder: PendingCounters,
+    pub(super) pending: PendingCounters,
     pub(crate) quota: Quota,
     /// Held exclusively while a batch moves from memory to the database, and shared by readers that
     /// add up both. Readers then count nothing twice and miss nothing.
@@ -19,17 +19,17 @@ pub struct UsageBuffer {
 
 impl UsageBuffer {
     pub(crate) fn new() -> Self {
-        Self { recorder: PendingCounters::new(), quota: Quota::new(), writing: RwLock::new(()) }
+        Self { pending: PendingCounters::new(), quota: Quota::new(), writing: RwLock::new(()) }
     }
 
     /// Counts a call. It neither waits nor fails.
     pub(crate) fn record(&self, call: &Use) {
-        self.recorder.record(call);
+        self.pending.record(call);
     }
 
     /// Counts telemetry of an admitted call that was not stored.
     pub fn rejected(&self, key: &KeyRecord, at: Timestamp, items: u64) {
-        self.recorder.rejected(key, at, items);
+        self.pending.rejected(key, at, items);
     }
 
     /// Blocks flushes while the guard is held. A reader that adds up memory and database then
@@ -40,16 +40,16 @@ impl UsageBuffer {
 
     /// Calls `see` with a key's usage that is not written yet.
     pub fn see_key(&self, key: KeyId, see: impl FnOnce(&PendingUsage)) {
-        self.recorder.see_key(key, see);
+        self.pending.see_key(key, see);
     }
 
     /// Calls `see` with the unwritten usage of each of a project's keys.
     pub fn see_project(&self, project: ProjectId, see: impl FnMut(&PendingUsage)) {
-        self.recorder.see_project(project, see);
+        self.pending.see_project(project, see);
     }
 
     /// Counts a denied call and keeps the reason: the limit, the usage and when it resets.
     pub(crate) fn denied(&self, call: &Use, detail: &str) {
-        self.recorder.denied(call, detail);
+        self.pending.denied(call, detail);
     }
 }

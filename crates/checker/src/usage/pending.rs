@@ -28,10 +28,10 @@ pub const DENIALS_PER_KEY: usize = 50;
 const SHARDS: usize = 64;
 /// Batch size while few keys are in use. Further keys wait for the next batch, so that the cost of
 /// a flush hardly grows with the keys in use, and a key's calls of several seconds become one row.
-const KEYS_PER_TURN: usize = 500;
+const KEYS_PER_BATCH: usize = 500;
 /// Most batches in a round. A batch holds at least this fraction of the keys (one in 16), so every
 /// key is written within 16 batches.
-const TURNS: usize = 16;
+const BATCHES_PER_ROUND: usize = 16;
 /// Counters per shard after which calls of a new minute are added to the key's last minute: sums
 /// stay exact, minutes blur. Calls of a key without a counter for their outcome are dropped then,
 /// and the log reports it.
@@ -165,7 +165,7 @@ struct Shard {
 /// All usage that is not written yet.
 pub(super) struct PendingCounters {
     shards: Box<[Mutex<Shard>]>,
-    round: Mutex<BatchCursor>,
+    cursor: Mutex<BatchCursor>,
 }
 
 /// Position of the batches in the current round.
@@ -175,13 +175,13 @@ struct BatchCursor {
     last: Option<KeyId>,
     /// Number of keys in the previous batch. The batch size never shrinks within a round. If it
     /// shrank with the backlog, the last keys would wait longest.
-    turn: usize,
+    size: usize,
 }
 
 impl PendingCounters {
     pub(super) fn new() -> Self {
         let shards = std::iter::repeat_with(Mutex::default).take(SHARDS).collect();
-        Self { shards, round: Mutex::default() }
+        Self { shards, cursor: Mutex::default() }
     }
 
     pub(super) fn record(&self, call: &Use) {
@@ -219,7 +219,7 @@ impl PendingCounters {
             lost += shard.lost;
             batch.extend(shard.keys);
         }
-        tell_of(lost);
+        log_lost(lost);
         batch
     }
 
@@ -227,32 +227,32 @@ impl PendingCounters {
     ///
     /// Batches follow the order of key IDs. Neighbouring keys share pages of the database, so a
     /// batch changes a few pages instead of one or more for each key.
-    pub(super) fn take_turn(&self) -> UsageBatch {
+    pub(super) fn take_batch(&self) -> UsageBatch {
         let keys_of = |shard: &Mutex<Shard>| lock(shard).keys.keys().copied().collect::<Vec<_>>();
         let mut keys: Vec<KeyId> = self.shards.iter().flat_map(keys_of).collect();
-        let mut round = self.round.lock().unwrap_or_else(PoisonError::into_inner);
-        let turn = KEYS_PER_TURN.max(keys.len().div_ceil(TURNS)).max(round.turn);
-        if keys.len() <= turn {
-            *round = BatchCursor::default();
+        let mut cursor = self.cursor.lock().unwrap_or_else(PoisonError::into_inner);
+        let size = KEYS_PER_BATCH.max(keys.len().div_ceil(BATCHES_PER_ROUND)).max(cursor.size);
+        if keys.len() <= size {
+            *cursor = BatchCursor::default();
             return self.take();
         }
-        tell_of(self.shards.iter().map(|shard| std::mem::take(&mut lock(shard).lost)).sum());
+        log_lost(self.shards.iter().map(|shard| std::mem::take(&mut lock(shard).lost)).sum());
         // In order of IDs, starting after the last key and wrapping around.
-        let before = round.last;
+        let before = cursor.last;
         let place = |key: &KeyId| (Some(*key) <= before, *key);
-        keys.select_nth_unstable_by_key(turn, place);
-        keys.truncate(turn);
+        keys.select_nth_unstable_by_key(size, place);
+        keys.truncate(size);
         let last = keys.iter().copied().max_by_key(place);
         let is_around = last <= before;
-        *round = BatchCursor { last, turn: if is_around { 0 } else { turn } };
-        drop(round);
+        *cursor = BatchCursor { last, size: if is_around { 0 } else { size } };
+        drop(cursor);
         keys.into_iter().filter_map(|key| Some((key, self.shard(key).take(key)?))).collect()
     }
 
-    /// Puts a batch back that was not written, and merges it with what was counted since.
-    pub(super) fn put_back(&self, batch: UsageBatch) {
+    /// Restores a batch that was not written, and merges it with what was counted since.
+    pub(super) fn restore(&self, batch: UsageBatch) {
         for (key, unwritten) in batch {
-            self.shard(key).put_back(key, unwritten);
+            self.shard(key).restore(key, unwritten);
         }
     }
 
@@ -277,7 +277,7 @@ impl PendingCounters {
     }
 }
 
-fn tell_of(lost: u64) {
+fn log_lost(lost: u64) {
     if lost > 0 {
         tracing::error!(lost, "Dropped usage records because the write queue is full");
     }
@@ -331,7 +331,7 @@ impl Shard {
         };
         unwritten.move_last_use(last_use);
         match unwritten.count(Counter::of(call), full) {
-            CountResult::CachedLookup => {}
+            CountResult::Merged => {}
             CountResult::New => self.counters += 1,
             CountResult::Lost => self.lost += 1,
         }
@@ -359,7 +359,7 @@ impl Shard {
         Some(taken)
     }
 
-    fn put_back(&mut self, key: KeyId, old: PendingUsage) {
+    fn restore(&mut self, key: KeyId, old: PendingUsage) {
         let full_of_keys = self.keys.len() >= COUNTERS_PER_SHARD;
         match self.keys.entry(key) {
             // A last use carries no counts, so dropping it loses none.
@@ -378,7 +378,7 @@ impl Shard {
                 new.move_last_use(old.last_use);
                 for counter in old.counters {
                     match new.count(counter, self.counters >= COUNTERS_PER_SHARD) {
-                        CountResult::CachedLookup => {}
+                        CountResult::Merged => {}
                         CountResult::New => self.counters += 1,
                         CountResult::Lost => self.lost += counter.counts.requests,
                     }
@@ -395,7 +395,7 @@ impl Shard {
 
 /// Where a call was counted.
 enum CountResult {
-    CachedLookup,
+    Merged,
     New,
     Lost,
 }
@@ -422,7 +422,7 @@ impl PendingUsage {
         let mut known = self.counters.iter_mut().rev().filter(same);
         if let Some(known) = known.find(|known| known.minute == counter.minute) {
             known.counts += counter.counts;
-            return CountResult::CachedLookup;
+            return CountResult::Merged;
         }
         if !full {
             self.counters.push(counter);
@@ -432,7 +432,7 @@ impl PendingUsage {
             return CountResult::Lost;
         };
         other.counts += counter.counts;
-        CountResult::CachedLookup
+        CountResult::Merged
     }
 }
 

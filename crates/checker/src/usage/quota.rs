@@ -57,7 +57,7 @@ struct MonthCounter {
     /// Total of all nodes at the last read of the database.
     total: u64,
     /// Start of that read on the monotonic clock. `None` if the total was never read.
-    looked_at: Option<Duration>,
+    read_at: Option<Duration>,
     /// Calls admitted by this node and not written. Negative if calls were released after a write.
     unwritten: i64,
 }
@@ -114,7 +114,7 @@ impl Quota {
     ) -> Option<Result<CountedCall, QuotaHit>> {
         let mut counters = self.shard(project);
         let counter = counters.get_mut(&(project, month))?;
-        let may = limit.is_none() || counter.is_looked_at_within(FRESH, now);
+        let may = limit.is_none() || counter.is_read_within(FRESH, now);
         may.then(|| counter.admit(limit, CountedCall { project, month }))
     }
 
@@ -146,20 +146,20 @@ impl Quota {
     }
 
     /// Records that `written`, possibly zero, was added to the database, whose count is `total`.
-    /// `looked_at` is on the monotonic clock.
-    pub(super) fn written(&self, written: MonthCount, total: u64, looked_at: Duration) {
+    /// `read_at` is on the monotonic clock.
+    pub(super) fn written(&self, written: MonthCount, total: u64, read_at: Duration) {
         let mut counters = self.shard(written.project);
         let counter = counters.entry((written.project, written.month)).or_default();
         counter.unwritten -= written.requests;
         counter.total = total;
-        counter.looked_at = Some(looked_at);
+        counter.read_at = Some(read_at);
     }
 
     /// Drops idle projects that have nothing to write. `now` is monotonic.
     pub(super) fn forget_idle(&self, now: Duration) {
         for shard in &self.0 {
             lock(shard).retain(|_, counter| {
-                counter.unwritten != 0 || counter.is_looked_at_within(IDLE, now)
+                counter.unwritten != 0 || counter.is_read_within(IDLE, now)
             });
         }
     }
@@ -168,12 +168,12 @@ impl Quota {
         let counters = self.shard(project);
         counters
             .get(&(project, month))
-            .is_some_and(|counter| counter.is_looked_at_within(FRESH, now))
+            .is_some_and(|counter| counter.is_read_within(FRESH, now))
     }
 
     pub(crate) fn is_known(&self, project: ProjectId, month: Month) -> bool {
         let counters = self.shard(project);
-        counters.get(&(project, month)).is_some_and(|counter| counter.looked_at.is_some())
+        counters.get(&(project, month)).is_some_and(|counter| counter.read_at.is_some())
     }
 
     fn shard(&self, project: ProjectId) -> MutexGuard<'_, Counters> {
@@ -200,8 +200,8 @@ impl MonthCounter {
         }
     }
 
-    fn is_looked_at_within(&self, time: Duration, now: Duration) -> bool {
-        self.looked_at.is_some_and(|looked_at| now.saturating_sub(looked_at) < time)
+    fn is_read_within(&self, time: Duration, now: Duration) -> bool {
+        self.read_at.is_some_and(|read_at| now.saturating_sub(read_at) < time)
     }
 }
 

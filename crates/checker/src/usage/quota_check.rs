@@ -31,7 +31,7 @@ pub(crate) async fn acquire(
         return Ok(counted);
     }
     if limit.is_some() {
-        know(checker, project, now).await?;
+        refresh(checker, project, now).await?;
     }
     Ok(quota.admit(project, limit, month))
 }
@@ -40,23 +40,23 @@ pub(crate) async fn acquire(
 ///
 /// # Errors
 /// The database fails.
-async fn know(checker: &Checker, project: ProjectId, now: Timestamp) -> Result<(), Error> {
-    let (meter, month) = (&checker.usage, Month::of(now));
-    if meter.quota.is_fresh(project, month, checker.clock.monotonic()) {
+async fn refresh(checker: &Checker, project: ProjectId, now: Timestamp) -> Result<(), Error> {
+    let (usage, month) = (&checker.usage, Month::of(now));
+    if usage.quota.is_fresh(project, month, checker.clock.monotonic()) {
         return Ok(());
     }
-    in_time(look(checker, project, month)).await
+    in_time(read_total(checker, project, month)).await
 }
 
-async fn look(checker: &Checker, project: ProjectId, month: Month) -> Result<(), Error> {
-    let meter = &checker.usage;
-    let _whole = match meter.writing.try_read() {
+async fn read_total(checker: &Checker, project: ProjectId, month: Month) -> Result<(), Error> {
+    let usage = &checker.usage;
+    let _whole = match usage.writing.try_read() {
         Ok(whole) => whole,
         // A batch is being written and will bring the total.
-        Err(_) if meter.quota.is_known(project, month) => return Ok(()),
-        Err(_) => meter.writing.read().await,
+        Err(_) if usage.quota.is_known(project, month) => return Ok(()),
+        Err(_) => usage.writing.read().await,
     };
-    let looked_at = checker.clock.monotonic();
+    let read_at = checker.clock.monotonic();
     let total: Option<i64> = project_month::Entity::find()
         .select_only()
         .column(project_month::Column::Requests)
@@ -66,7 +66,7 @@ async fn look(checker: &Checker, project: ProjectId, month: Month) -> Result<(),
         .one(checker.database.telemetry().reader())
         .await?;
     let total = u64::try_from(total.unwrap_or_default()).unwrap_or_default();
-    meter.quota.written(MonthCount { project, month, requests: 0 }, total, looked_at);
+    usage.quota.written(MonthCount { project, month, requests: 0 }, total, read_at);
     Ok(())
 }
 
@@ -81,7 +81,7 @@ impl Checker {
         limit: Option<u64>,
         now: Timestamp,
     ) -> Result<QuotaState, Error> {
-        know(self, project, now).await?;
+        refresh(self, project, now).await?;
         let month = Month::of(now);
         Ok(QuotaState {
             limit,

@@ -57,7 +57,7 @@ impl Checker {
     /// # Errors
     /// The database fails. What was not written is kept.
     pub async fn flush_usage_batch(&self) -> Result<(), Error> {
-        write(self, PendingCounters::take_turn, FLUSH_TIMEOUT).await
+        write(self, PendingCounters::take_batch, FLUSH_TIMEOUT).await
     }
 }
 
@@ -66,27 +66,27 @@ async fn write(
     take: fn(&PendingCounters) -> UsageBatch,
     timeout: Duration,
 ) -> Result<(), Error> {
-    let meter = &checker.usage;
-    let _alone = meter.writing.write().await;
-    meter.quota.forget_idle(checker.clock.monotonic());
-    let mut guard = FlushGuard { meter, batch: take(&meter.recorder) };
-    let mut months = meter.quota.unwritten();
+    let usage = &checker.usage;
+    let _alone = usage.writing.write().await;
+    usage.quota.forget_idle(checker.clock.monotonic());
+    let mut guard = FlushGuard { usage, batch: take(&usage.pending) };
+    let mut months = usage.quota.unwritten();
     if guard.batch.is_empty() && months.is_empty() {
         return Ok(());
     }
     guard.batch.sort_by_key(|(key, _)| *key);
     months.sort_unstable();
-    let looked_at = checker.clock.monotonic();
+    let read_at = checker.clock.monotonic();
     let totals = within(timeout, write_all(checker, &guard.batch, &months)).await?;
     let batch = guard.commit();
     for month in months {
         let total = totals.get(&(month.project, month.month)).copied();
-        meter.quota.written(month, total.unwrap_or_default(), looked_at);
+        usage.quota.written(month, total.unwrap_or_default(), read_at);
     }
     denials::prune(checker, &batch).await;
     // Separate, in the database of the keys. What fails is kept; writing it twice is harmless.
     let last_uses::Left { batch, result } = last_uses::write(checker, batch).await;
-    meter.recorder.put_back(batch);
+    usage.pending.restore(batch);
     result
 }
 
@@ -106,7 +106,7 @@ async fn write_all(
 
 /// A batch being written. It returns to memory when dropped, unless it was written.
 struct FlushGuard<'a> {
-    meter: &'a UsageBuffer,
+    usage: &'a UsageBuffer,
     batch: UsageBatch,
 }
 
@@ -118,7 +118,7 @@ impl FlushGuard<'_> {
 
 impl Drop for FlushGuard<'_> {
     fn drop(&mut self) {
-        self.meter.recorder.put_back(std::mem::take(&mut self.batch));
+        self.usage.pending.restore(std::mem::take(&mut self.batch));
     }
 }
 

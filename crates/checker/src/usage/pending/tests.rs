@@ -20,9 +20,9 @@ fn call(key: u8, millis: i64, outcome: Outcome) -> Use {
     }
 }
 
-fn counters(recorder: &PendingCounters, key: u8) -> Vec<(i64, Outcome, u64)> {
+fn counters(pending: &PendingCounters, key: u8) -> Vec<(i64, Outcome, u64)> {
     let mut seen = Vec::new();
-    recorder.see_key(call(key, 0, Outcome::Valid).key, |unwritten| {
+    pending.see_key(call(key, 0, Outcome::Valid).key, |unwritten| {
         let each = unwritten.counters.iter();
         seen.extend(each.map(|one| (one.minute.as_millis(), one.outcome, one.counts.requests)));
     });
@@ -31,61 +31,61 @@ fn counters(recorder: &PendingCounters, key: u8) -> Vec<(i64, Outcome, u64)> {
 
 #[test]
 fn calls_are_summed_by_minute_and_outcome() {
-    let recorder = PendingCounters::new();
+    let pending = PendingCounters::new();
     for (millis, outcome) in [
         (0, Outcome::Valid),
         (59_999, Outcome::Valid),
         (60_000, Outcome::Valid),
         (59_000, Outcome::RateLimited),
     ] {
-        recorder.record(&call(1, millis, outcome));
+        pending.record(&call(1, millis, outcome));
     }
     let expected =
         [(0, Outcome::Valid, 2), (60_000, Outcome::Valid, 1), (0, Outcome::RateLimited, 1)];
-    assert_eq!(counters(&recorder, 1), expected);
+    assert_eq!(counters(&pending, 1), expected);
 }
 
 #[test]
 fn last_use_only_moves_forward() {
-    let recorder = PendingCounters::new();
-    recorder.record(&call(1, 5_000, Outcome::Valid));
-    recorder.record(&Use { old_secret: true, ..call(1, 4_000, Outcome::RevokedKey) });
-    recorder.record(&Use { old_secret: true, ..call(1, 3_000, Outcome::RevokedKey) });
+    let pending = PendingCounters::new();
+    pending.record(&call(1, 5_000, Outcome::Valid));
+    pending.record(&Use { old_secret: true, ..call(1, 4_000, Outcome::RevokedKey) });
+    pending.record(&Use { old_secret: true, ..call(1, 3_000, Outcome::RevokedKey) });
     let mut last = None;
-    recorder.see_key(call(1, 0, Outcome::Valid).key, |one| last = Some(one.last_use));
+    pending.see_key(call(1, 0, Outcome::Valid).key, |one| last = Some(one.last_use));
     let expected = LastUse { at: at(5_000), ip: None, old_secret_at: Some(at(4_000)) };
     assert_eq!(last, Some(expected));
 }
 
 #[test]
 fn failed_batch_is_merged_with_newer_usage() {
-    let recorder = PendingCounters::new();
-    recorder.record(&call(1, 0, Outcome::Valid));
-    recorder.denied(&call(1, 0, Outcome::RateLimited), "first");
-    let batch = recorder.take();
-    assert!(counters(&recorder, 1).is_empty());
-    recorder.denied(&call(1, 1_000, Outcome::RateLimited), "second");
-    recorder.record(&call(1, 60_000, Outcome::Valid));
-    recorder.put_back(batch);
-    let mut together = counters(&recorder, 1);
+    let pending = PendingCounters::new();
+    pending.record(&call(1, 0, Outcome::Valid));
+    pending.denied(&call(1, 0, Outcome::RateLimited), "first");
+    let batch = pending.take();
+    assert!(counters(&pending, 1).is_empty());
+    pending.denied(&call(1, 1_000, Outcome::RateLimited), "second");
+    pending.record(&call(1, 60_000, Outcome::Valid));
+    pending.restore(batch);
+    let mut together = counters(&pending, 1);
     together.sort_unstable();
     let expected =
         [(0, Outcome::Valid, 1), (0, Outcome::RateLimited, 2), (60_000, Outcome::Valid, 1)];
     assert_eq!(together, expected);
-    recorder.see_key(call(1, 0, Outcome::Valid).key, |unwritten| {
-        let told: Vec<_> = unwritten.denials.iter().map(|one| one.detail.as_str()).collect();
-        assert_eq!(told, ["first", "second"]);
+    pending.see_key(call(1, 0, Outcome::Valid).key, |unwritten| {
+        let details: Vec<_> = unwritten.denials.iter().map(|one| one.detail.as_str()).collect();
+        assert_eq!(details, ["first", "second"]);
         assert_eq!(unwritten.last_use.at, at(60_000));
     });
 }
 
 #[test]
 fn newest_denials_of_a_key_are_kept() {
-    let recorder = PendingCounters::new();
+    let pending = PendingCounters::new();
     for number in 0..60 {
-        recorder.denied(&call(1, number, Outcome::RateLimited), &number.to_string());
+        pending.denied(&call(1, number, Outcome::RateLimited), &number.to_string());
     }
-    let batch = recorder.take();
+    let batch = pending.take();
     let denials = &batch[0].1.denials;
     assert_eq!(denials.len(), DENIALS_PER_KEY);
     assert_eq!((&*denials[0].detail, &*denials[49].detail), ("10", "59"));
@@ -93,88 +93,89 @@ fn newest_denials_of_a_key_are_kept() {
 
 #[test]
 fn denial_detail_is_short_without_control_characters() {
-    let recorder = PendingCounters::new();
+    let pending = PendingCounters::new();
     let reason = format!("model \0{}", "x".repeat(1_000));
-    recorder.denied(&call(1, 0, Outcome::ModelNotAllowed), &reason);
-    let detail = &recorder.take()[0].1.denials[0].detail;
+    pending.denied(&call(1, 0, Outcome::ModelNotAllowed), &reason);
+    let detail = &pending.take()[0].1.denials[0].detail;
     assert!(detail.starts_with("model \u{fffd}x"));
     assert_eq!(detail.chars().count(), DETAIL_CHARACTERS);
 }
 
 #[test]
 fn memory_is_bounded_and_sums_stay_exact() {
-    let recorder = PendingCounters::new();
+    let pending = PendingCounters::new();
     let minutes = i64::try_from(COUNTERS_PER_SHARD).unwrap() + 1_000;
     for minute in 0..minutes {
-        recorder.record(&call(1, minute * 60_000, Outcome::Valid));
+        pending.record(&call(1, minute * 60_000, Outcome::Valid));
     }
-    let counted = counters(&recorder, 1);
+    let counted = counters(&pending, 1);
     assert_eq!(counted.len(), COUNTERS_PER_SHARD);
     let sum: u64 = counted.iter().map(|(_, _, requests)| requests).sum();
     assert_eq!(i64::try_from(sum).unwrap(), minutes);
-    // A batch that is put back obeys the same bound.
-    let batch = recorder.take();
-    recorder.record(&call(1, 0, Outcome::Valid));
-    recorder.put_back(batch);
-    assert!(counters(&recorder, 1).len() <= COUNTERS_PER_SHARD);
+    // A batch that is restored obeys the same bound.
+    let batch = pending.take();
+    pending.record(&call(1, 0, Outcome::Valid));
+    pending.restore(batch);
+    assert!(counters(&pending, 1).len() <= COUNTERS_PER_SHARD);
 }
 
 #[test]
 fn upstream_usage_cannot_overflow_sums() {
-    let recorder = PendingCounters::new();
+    let pending = PendingCounters::new();
     let tokens = TokenUsage { prompt: u64::MAX, completion: u64::MAX, estimated: 0 };
     for _ in 0..3 {
-        recorder.record(&Use { tokens, ..call(1, 0, Outcome::Valid) });
+        pending.record(&Use { tokens, ..call(1, 0, Outcome::Valid) });
     }
-    let counts = recorder.take()[0].1.counters[0].counts;
+    let counts = pending.take()[0].1.counters[0].counts;
     assert_eq!(counts.tokens.prompt, 3 * TokenUsage::MAX_PER_CALL);
 }
 
 #[test]
 fn batch_has_all_keys_or_a_bounded_part() {
-    let recorder = PendingCounters::new();
+    let pending = PendingCounters::new();
     let count = |keys: u16| {
         for number in 0..keys {
             let mut random = [0; 10];
             // The last byte of the ID selects the shard.
             random[8..].copy_from_slice(&number.to_be_bytes());
             let key = KeyId::new(at(0), random);
-            recorder.record(&Use { key, ..call(1, 0, Outcome::Valid) });
+            pending.record(&Use { key, ..call(1, 0, Outcome::Valid) });
         }
     };
     count(400);
-    assert_eq!(recorder.take_turn().len(), 400);
+    assert_eq!(pending.take_batch().len(), 400);
     count(20_000);
-    let turns: Vec<_> = std::iter::repeat_with(|| recorder.take_turn()).take(TURNS).collect();
-    let sizes: Vec<_> = turns.iter().map(Vec::len).collect();
-    assert!(sizes.iter().all(|taken| (KEYS_PER_TURN..2_000).contains(taken)), "{sizes:?}");
-    assert_eq!(sizes.iter().sum::<usize>(), 20_000, "each has had its turn");
-    assert!(recorder.take().is_empty());
-    let last_of = |turn: &UsageBatch| turn.iter().map(|(key, _)| *key).max();
-    let first_of = |turn: &UsageBatch| turn.iter().map(|(key, _)| *key).min();
-    let in_order = turns.array_windows().all(|[one, next]| last_of(one) < first_of(next));
-    assert!(in_order, "neighbours have theirs together");
+    let batches = std::iter::repeat_with(|| pending.take_batch());
+    let batches: Vec<_> = batches.take(BATCHES_PER_ROUND).collect();
+    let sizes: Vec<_> = batches.iter().map(Vec::len).collect();
+    assert!(sizes.iter().all(|size| (KEYS_PER_BATCH..2_000).contains(size)), "{sizes:?}");
+    assert_eq!(sizes.iter().sum::<usize>(), 20_000, "every key is in one batch");
+    assert!(pending.take().is_empty());
+    let last_of = |batch: &UsageBatch| batch.iter().map(|(key, _)| *key).max();
+    let first_of = |batch: &UsageBatch| batch.iter().map(|(key, _)| *key).min();
+    let in_order = batches.array_windows().all(|[one, next]| last_of(one) < first_of(next));
+    assert!(in_order, "neighbours are in the same batch");
 }
 
 #[test]
 fn busy_keys_are_written_once_a_round() {
-    let recorder = PendingCounters::new();
+    let pending = PendingCounters::new();
     let key = |number: u16| {
         let mut random = [0; 10];
         random[8..].copy_from_slice(&number.to_be_bytes());
         KeyId::new(at(0), random)
     };
     let mut written = vec![0; 8_000];
-    for _ in 0..2 * TURNS {
+    for _ in 0..2 * BATCHES_PER_ROUND {
         for number in 0..8_000 {
-            recorder.record(&Use { key: key(number), ..call(1, 0, Outcome::Valid) });
+            pending.record(&Use { key: key(number), ..call(1, 0, Outcome::Valid) });
         }
-        for (key, _) in recorder.take_turn() {
+        for (key, _) in pending.take_batch() {
             let [.., high, low] = key.to_bytes();
             written[usize::from(u16::from_be_bytes([high, low]))] += 1;
         }
     }
-    assert!(written.iter().all(|turns| *turns == 2), "{written:?}");
-    recorder.take();
-    assert!(recorder.shards.iter().all(|shard| lock(shard).counters == 0));
+    assert!(written.iter().all(|times| *times == 2), "{written:?}");
+    pending.take();
+    assert!(pending.shards.iter().all(|shard| lock(shard).counters == 0));
 }
