@@ -10,6 +10,7 @@ use latchkey_domain::query::{InvalidQueryText, QueryText};
 use latchkey_services::PageRequest;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use serde::de::value::{Error as ValueError, StrDeserializer};
 use utoipa::IntoParams;
 
 use super::problem::Refusal;
@@ -62,6 +63,33 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Params<T> {
 /// A parameter that was given. An empty one was not.
 pub(crate) fn given(text: Option<String>) -> Option<String> {
     text.filter(|text| !text.is_empty())
+}
+
+/// A parameter that is one of an enum's words, which are the same as in JSON.
+///
+/// # Errors
+/// 422 with `message`, naming the parameter.
+pub(crate) fn one_of<T: DeserializeOwned>(
+    name: &str,
+    text: Option<String>,
+    message: &str,
+) -> Result<Option<T>, Refusal> {
+    let Some(text) = given(text) else { return Ok(None) };
+    T::deserialize(StrDeserializer::<ValueError>::new(&text))
+        .map(Some)
+        .map_err(|_| Problem::invalid(name, message).into())
+}
+
+/// A parameter that is `true` or `false`, the default. An empty one is neither.
+///
+/// # Errors
+/// 422 naming the parameter.
+pub(crate) fn flag(name: &str, text: Option<&str>) -> Result<bool, Refusal> {
+    match text {
+        None | Some("false") => Ok(false),
+        Some("true") => Ok(true),
+        Some(_) => Err(Problem::invalid(name, "Use true or false.").into()),
+    }
 }
 
 /// A text to look for.

@@ -17,7 +17,7 @@ use serde::Deserialize;
 use utoipa::IntoParams;
 
 use crate::http::auth::Caller;
-use crate::http::extract::{ListPage, PageParams, Params, PathId, given, sought};
+use crate::http::extract::{ListPage, PageParams, Params, PathId, given, one_of, sought};
 use crate::http::problem::Refusal;
 use crate::http::responses::{Invalid, IsNotAdmin, NoAccess};
 
@@ -45,13 +45,9 @@ impl AuditParams {
             let wrong = |_| Problem::invalid(field, "Use a time such as 2026-11-21T07:45:53Z.");
             Ok(given(text).map(|text| Timestamp::parse(&text)).transpose().map_err(wrong)?)
         };
-        let action = given(self.action).map(|code| {
-            AuditAction::from_code(&code)
-                .ok_or_else(|| Problem::invalid("action", "Unknown action."))
-        });
         Ok(AuditFilter {
             actor: sought("actor", self.actor)?,
-            action: action.transpose()?,
+            action: one_of("action", self.action, "Unknown action.")?,
             from: time("from", self.from)?,
             to: time("to", self.to)?,
         })

@@ -7,16 +7,16 @@ use latchkey_domain::api::{
 };
 use latchkey_domain::id::{KeyId, ProjectId};
 use latchkey_domain::key::{Environment, KeyKind, KeyStatus};
-use latchkey_domain::problem::Problem;
 use latchkey_domain::query::QueryText;
 use latchkey_services::{KeyRef, Services, keys};
 use serde::Deserialize;
-use serde::de::value::{Error as ValueError, StrDeserializer};
 use utoipa::IntoParams;
 
 use super::key_actions::{KeyIsActive, KeyNotChanged, KeyNotRotated, key_actions};
 use crate::http::auth::Caller;
-use crate::http::extract::{ListPage, PageParams, Params, PathId, given, no_such_id, sought};
+use crate::http::extract::{
+    ListPage, PageParams, Params, PathId, flag, given, no_such_id, one_of, sought,
+};
 use crate::http::idempotency::IdempotencyKey;
 use crate::http::json::Json;
 use crate::http::problem::Refusal;
@@ -51,11 +51,7 @@ pub(crate) struct KeyParams {
 
 impl KeyParams {
     pub(crate) fn filter(self) -> Result<KeyFilter, Refusal> {
-        let archived = match self.archived.as_deref() {
-            None | Some("false") => false,
-            Some("true") => true,
-            Some(_) => return Err(Problem::invalid("archived", "Use true or false.").into()),
-        };
+        let archived = flag("archived", self.archived.as_deref())?;
         let application = given(self.application_id);
         Ok(KeyFilter {
             kind: one_of("kind", self.kind, "Use api, inference or service.")?,
@@ -69,18 +65,6 @@ impl KeyParams {
             sort: one_of("sort", self.sort, "Use created or last_used.")?.unwrap_or_default(),
         })
     }
-}
-
-/// A word of the query as the enum that JSON has it as.
-fn one_of<T: for<'de> Deserialize<'de>>(
-    field: &str,
-    text: Option<String>,
-    message: &str,
-) -> Result<Option<T>, Refusal> {
-    let Some(text) = given(text) else { return Ok(None) };
-    T::deserialize(StrDeserializer::<ValueError>::new(&text))
-        .map(Some)
-        .map_err(|_| Problem::invalid(field, message).into())
 }
 
 /// List the keys of a project

@@ -6,14 +6,13 @@ use latchkey_domain::api::{
     IngestedLog, IngestedTrace, LogFilter, Page, SpanKind, SpanStatus, TraceFilter,
 };
 use latchkey_domain::id::ApplicationId;
-use latchkey_domain::problem::Problem;
 use latchkey_domain::query::QueryText;
 use latchkey_services::{Services, telemetry};
 use serde::Deserialize;
 use utoipa::IntoParams;
 
 use crate::http::auth::Caller;
-use crate::http::extract::{ListPage, PageParams, Params, PathId, given, sought};
+use crate::http::extract::{ListPage, PageParams, Params, PathId, flag, one_of, sought};
 use crate::http::problem::Refusal;
 use crate::http::responses::{Invalid, NoAccess};
 
@@ -43,24 +42,12 @@ pub(crate) struct TraceParams {
 
 impl TraceParams {
     fn filter(self) -> Result<TraceFilter, Refusal> {
-        let kind = |name: String| {
-            let known = SpanKind::ALL.into_iter().find(|kind| kind.as_str() == name);
-            let words = "Use server, client, internal, producer, consumer or unspecified.";
-            known.ok_or_else(|| Problem::invalid("kind", words))
-        };
-        let status = |name: String| {
-            let known = SpanStatus::ALL.into_iter().find(|status| status.as_str() == name);
-            known.ok_or_else(|| Problem::invalid("status", "Use ok, error or unset."))
-        };
-        let root = match self.root.as_deref() {
-            None | Some("false") => false,
-            Some("true") => true,
-            Some(_) => return Err(Problem::invalid("root", "Use true or false.").into()),
-        };
+        let kinds = "Use server, client, internal, producer, consumer or unspecified.";
+        let root = flag("root", self.root.as_deref())?;
         Ok(TraceFilter {
             trace_id: sought("trace_id", self.trace_id)?,
-            kind: given(self.kind).map(kind).transpose()?,
-            status: given(self.status).map(status).transpose()?,
+            kind: one_of("kind", self.kind, kinds)?,
+            status: one_of("status", self.status, "Use ok, error or unset.")?,
             root,
             q: sought("q", self.q)?,
         })

@@ -6,14 +6,13 @@ use latchkey_domain::api::Project;
 use latchkey_domain::api::Usage;
 use latchkey_domain::id::{KeyId, ProjectId};
 use latchkey_domain::key::Environment;
-use latchkey_domain::problem::Problem;
 use latchkey_domain::usage::UsageRange;
 use latchkey_services::{KeyRef, Services, usage};
 use serde::Deserialize;
 use utoipa::IntoParams;
 
 use crate::http::auth::Caller;
-use crate::http::extract::{Params, PathId, given};
+use crate::http::extract::{Params, PathId, one_of};
 use crate::http::problem::Refusal;
 use crate::http::responses::{Invalid, NoCaller, NotFound, refusals};
 
@@ -40,8 +39,7 @@ pub(crate) struct RangeParams {
 
 impl RangeParams {
     fn range(self) -> Result<UsageRange, Refusal> {
-        let Some(text) = given(self.range) else { return Ok(UsageRange::default()) };
-        Ok(text.parse().map_err(|_| Problem::invalid("range", "Use 1h, 24h, 7d or 30d."))?)
+        Ok(one_of("range", self.range, "Use 1h, 24h, 7d or 30d.")?.unwrap_or_default())
     }
 }
 
@@ -56,10 +54,7 @@ pub(crate) struct EnvironmentParams {
 
 impl EnvironmentParams {
     fn environment(self) -> Result<Option<Environment>, Refusal> {
-        let Some(text) = given(self.environment) else { return Ok(None) };
-        let environment = Environment::from_name(&text)
-            .ok_or_else(|| Problem::invalid("environment", "Use live or test."))?;
-        Ok(Some(environment))
+        one_of("environment", self.environment, "Use live or test.")
     }
 }
 
