@@ -5,3 +5,4 @@ pub mod count;
 pub mod error_state;
 pub mod form;
 pub mod list_view;
+pub mod load_more;

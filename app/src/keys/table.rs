@@ -11,9 +11,9 @@ use super::inference_row::InferenceKeyRow;
 use super::labels::KeyLabels;
 use super::row::KeyRow;
 use crate::components::list_view::ListView;
+use crate::components::load_more::LoadMoreRows;
 use crate::data::paged_list::ListState;
 use crate::data::polling::poll_while_visible;
-use latchkey_ui::pager::LoadMore;
 use latchkey_ui::status_badge::KeyState;
 use latchkey_ui::table::{Column, Table};
 
@@ -157,12 +157,7 @@ fn KeyTable(
                 }}
             </For>
         </Table>
-        <LoadMore
-            label="Load more"
-            there=Signal::derive(move || keys.has_older())
-            state=Signal::derive(move || keys.older())
-            on_press=move |()| keys.load_older()
-        />
+        <LoadMoreRows list=keys/>
         <p class="mt-3 text-caption text-ink-2">
             {if kind == KeyKind::Inference {
                 view! { <InferenceNote/> }.into_any()

@@ -19,12 +19,12 @@ use self::usage::ApplicationsUsage;
 use super::not_found::NotFound;
 use crate::api::list_applications;
 use crate::components::list_view::ListView;
+use crate::components::load_more::LoadMoreRows;
 use crate::data::paged_list::PagedList;
 use crate::layout::{PageHead, Workspace, use_project_id};
 use latchkey_ui::button::{Button, Variant};
 use latchkey_ui::empty_state::EmptyState;
 use latchkey_ui::icon::Glyph;
-use latchkey_ui::pager::LoadMore;
 use latchkey_ui::shortcut::on_shortcut;
 use latchkey_ui::table::{Card, Table};
 
@@ -155,12 +155,7 @@ fn Rows(page: ApplicationsPageState) -> impl IntoView {
                 <Row page application/>
             </For>
         </Table>
-        <LoadMore
-            label="Load more"
-            there=Signal::derive(move || list.has_older())
-            state=Signal::derive(move || list.older())
-            on_press=move |()| list.load_older()
-        />
+        <LoadMoreRows list/>
         <p class="mt-3 text-caption text-ink-2">
             "Only active keys restricted to the application are counted."
         </p>

@@ -23,6 +23,7 @@ use self::toolbar::Toolbar;
 use super::not_found::NotFound;
 use crate::api::list_audit_events;
 use crate::components::error_state::ErrorState;
+use crate::components::load_more::LoadMoreRows;
 use crate::data::list_rows::Order;
 use crate::data::paged_list::{ListState, PagedList};
 use crate::layout::use_project_id;
@@ -30,7 +31,6 @@ use crate::layout::{PageHead, Workspace, members_path};
 use latchkey_ui::button::{Button, Size, Variant, button_class};
 use latchkey_ui::empty_state::EmptyState;
 use latchkey_ui::icon::Glyph;
-use latchkey_ui::pager::LoadMore;
 use latchkey_ui::relative_time::{Clock, browser_time};
 use latchkey_ui::table::{Card, LoadingTable, Table};
 
@@ -204,11 +204,6 @@ fn Events(events: PagedList<AuditEvent>, people: People) -> impl IntoView {
                 <EventRow event day people/>
             </For>
         </Table>
-        <LoadMore
-            label="Load more"
-            there=Signal::derive(move || events.has_older())
-            state=Signal::derive(move || events.older())
-            on_press=move |()| events.load_older()
-        />
+        <LoadMoreRows list=events/>
     }
 }

@@ -5,6 +5,7 @@ use leptos::prelude::*;
 
 use super::filter::{TelemetryFilter, TelemetryFilterState};
 use crate::components::list_view::ListView;
+use crate::components::load_more::LoadMoreRows;
 use crate::data::list_rows::HasId;
 use crate::data::paged_list::{ListState, PagedList};
 use crate::data::polling::poll_while_visible;
@@ -13,7 +14,6 @@ use latchkey_ui::button::Button;
 use latchkey_ui::code_tabs::CodeTabs;
 use latchkey_ui::empty_state::EmptyState;
 use latchkey_ui::icon::{Glyph, Icon};
-use latchkey_ui::pager::LoadMore;
 use latchkey_ui::relative_time::browser_time;
 use latchkey_ui::snippets::Snippet;
 use latchkey_ui::table::{Card, Column, Table};
@@ -66,7 +66,7 @@ where
         }
         view! {
             <Unmatched words filter has_older=Signal::derive(move || list.has_older())/>
-            {older(list, "Search older")}
+            <LoadMoreRows list label="Search older"/>
         }
         .into_any()
     };
@@ -84,23 +84,8 @@ where
             <Table label=words.label columns=words.columns>
                 <For each=move || list.rows() key=HasId::id children=row/>
             </Table>
-            {older(list, "Load older")}
+            <LoadMoreRows list label="Load older"/>
         </ListView>
-    }
-}
-
-/// The way to the rows below those that are shown.
-fn older<T>(list: PagedList<T>, label: &'static str) -> impl IntoView
-where
-    T: HasId + Clone + Send + Sync + 'static,
-{
-    view! {
-        <LoadMore
-            label
-            there=Signal::derive(move || list.has_older())
-            state=Signal::derive(move || list.older())
-            on_press=move |()| list.load_older()
-        />
     }
 }
 

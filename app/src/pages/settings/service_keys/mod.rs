@@ -10,6 +10,7 @@ use self::row::ServiceKeyRow;
 use super::{SettingsHead, SettingsPage, SettingsSubject};
 use crate::api::list_project_keys;
 use crate::components::list_view::ListView;
+use crate::components::load_more::LoadMoreRows;
 use crate::data::list_rows::Order;
 use crate::data::paged_list::{ListState, PagedList};
 use crate::data::polling::poll_while_visible;
@@ -19,7 +20,6 @@ use crate::pages::not_found::NotFound;
 use latchkey_ui::button::{Button, Variant};
 use latchkey_ui::empty_state::EmptyState;
 use latchkey_ui::icon::Glyph;
-use latchkey_ui::pager::LoadMore;
 use latchkey_ui::relative_time::Clock;
 use latchkey_ui::shortcut::on_shortcut;
 use latchkey_ui::switch::Switch;
@@ -167,12 +167,7 @@ fn KeyTable(keys: PagedList<ListedKey>, page: KeysPageState) -> impl IntoView {
                 <ServiceKeyRow page listed/>
             </For>
         </Table>
-        <LoadMore
-            label="Load more"
-            there=Signal::derive(move || keys.has_older())
-            state=Signal::derive(move || keys.older())
-            on_press=move |()| keys.load_older()
-        />
+        <LoadMoreRows list=keys/>
         <p class="mt-3 text-caption text-ink-2">"Service keys don’t count toward the limit."</p>
     }
 }
