@@ -17,7 +17,7 @@ use super::identity::{Ids, Kind, RowKey};
 use super::limits::{Faults, MOST_OF_A_NAME, storable};
 use super::list::{nanos_to_row, time_from_row};
 use super::scan::Scan;
-use super::store::{Batch, store};
+use super::store::{Batch, prepare_and_store};
 use super::{Incoming, Source, StorePermit, Stored, list, sizes};
 use crate::actor::Actor;
 use crate::error::Error;
@@ -36,14 +36,7 @@ pub async fn ingest_logs(
     turn: StorePermit,
     incoming: Incoming<LogEntry>,
 ) -> Result<Stored, Error> {
-    let prepared = {
-        let (services, source) = (services.clone(), source.clone());
-        turn.run(move || prepare(&services, &source, incoming)).await
-    };
-    let (batch, stored) = prepared?;
-    store(services, source, turn, batch).await?;
-    source.count_rejected(services, stored.rejected);
-    Ok(stored)
+    prepare_and_store(services, source, turn, incoming, prepare).await
 }
 
 fn prepare(

@@ -29,7 +29,7 @@ use super::allowance::Allowance;
 use super::identity::{CallIdentity, Ids, Kind, RowKey, outage};
 use super::purge::delete_by_id;
 use super::queue::StorePermit;
-use super::{Source, once, sizes};
+use super::{Incoming, Source, Stored, once, sizes};
 use crate::error::Error;
 use crate::services::Services;
 use latchkey_store::database::within;
@@ -102,11 +102,30 @@ impl Batch {
     }
 }
 
-/// Stores a request's rows, all or none of them, and releases its permit.
+/// Stores the valid items of a request, all or none of them, and releases its permit. `prepare`
+/// makes their rows; it runs on a background thread.
 ///
 /// # Errors
 /// `TelemetryFull`, or the database fails; in both cases nothing is stored.
-pub(super) async fn store(
+pub(super) async fn prepare_and_store<T: Send + 'static>(
+    services: &Services,
+    source: &Source,
+    turn: StorePermit,
+    incoming: Incoming<T>,
+    prepare: fn(&Services, &Source, Incoming<T>) -> Result<(Batch, Stored), Error>,
+) -> Result<Stored, Error> {
+    let prepared = {
+        let (services, source) = (services.clone(), source.clone());
+        turn.run(move || prepare(&services, &source, incoming)).await
+    };
+    let (batch, stored) = prepared?;
+    store(services, source, turn, batch).await?;
+    source.count_rejected(services, stored.rejected);
+    Ok(stored)
+}
+
+/// Writes a request's rows, all or none of them, and releases its permit.
+async fn store(
     services: &Services,
     source: &Source,
     turn: StorePermit,
