@@ -74,11 +74,8 @@ impl OrganizationScope {
         services: &Services,
         actor: &Actor,
     ) -> Result<Begun<organization::Model>, Error> {
-        let Begun { transaction, by, .. } = begin(services, actor).await?;
-        let within = organizations::lock(&transaction, self.id).await?;
         let own = membership::Column::UserId.eq(actor.author());
-        self.lock_members(&transaction, actor, own).await?;
-        Ok(Begun { transaction, by, within })
+        self.begin_with(services, actor, own).await
     }
 
     /// As [`Self::begin`], but locks every membership, for a write that ends them all.
@@ -90,25 +87,26 @@ impl OrganizationScope {
         services: &Services,
         actor: &Actor,
     ) -> Result<Begun<organization::Model>, Error> {
-        let Begun { transaction, by, .. } = begin(services, actor).await?;
-        let within = organizations::lock(&transaction, self.id).await?;
         let all = membership::Column::OrganizationId.eq(self.id);
-        self.lock_members(&transaction, actor, all).await?;
-        Ok(Begun { transaction, by, within })
+        self.begin_with(services, actor, all).await
     }
 
-    /// Locks the memberships that `which` selects; the actor's must be among them.
-    async fn lock_members(
+    /// Starts a write that locks the memberships that `which` selects. The actor's must be among
+    /// them.
+    async fn begin_with(
         &mut self,
-        transaction: &impl ConnectionTrait,
+        services: &Services,
         actor: &Actor,
         which: sea_orm::sea_query::Expr,
-    ) -> Result<(), Error> {
-        let rows = lock_memberships(transaction, self.id, which).await?;
+    ) -> Result<Begun<organization::Model>, Error> {
+        let Begun { transaction, by, .. } = begin(services, actor).await?;
+        let within = organizations::lock(&transaction, self.id).await?;
+        let rows = lock_memberships(&transaction, self.id, which).await?;
         let own = actor.author();
         let own = rows.iter().find(|row| row.user_id == own).ok_or(Error::NotFound)?;
         self.role = own.role;
-        allow(self.role, self.permission)
+        allow(self.role, self.permission)?;
+        Ok(Begun { transaction, by, within })
     }
 }
 
