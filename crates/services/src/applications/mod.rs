@@ -43,8 +43,7 @@ pub async fn list(
         query = query.filter(application::Column::Id.lt(after));
     }
     let rows = page.page(query.all(services.database.reader()).await?, |last| id_cursor(last.id));
-    let applications = rows.data.into_iter().map(to_application).collect();
-    Ok(Page { data: applications, next_cursor: rows.next_cursor })
+    Ok(rows.map(to_application))
 }
 
 /// One application.

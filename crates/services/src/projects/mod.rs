@@ -60,11 +60,10 @@ pub async fn list(
     let rows = page.page(rows, |last| id_cursor(last.id));
     let ids: Vec<_> = rows.data.iter().map(|row| row.id).collect();
     let used = count_active(services, services.database.reader(), &ids).await?;
-    let projects = rows.data.into_iter().map(|row| {
+    Ok(rows.map(|row| {
         let used = used.get(&row.id).copied().unwrap_or_default();
         to_project(row, used)
-    });
-    Ok(Page { data: projects.collect(), next_cursor: rows.next_cursor })
+    }))
 }
 
 /// One project.
