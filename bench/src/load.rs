@@ -33,6 +33,19 @@ pub struct Measured {
 }
 
 impl Measured {
+    /// Waits for the tasks of all connections.
+    pub(crate) async fn collect(
+        mut tasks: JoinSet<anyhow::Result<Vec<Exchange>>>,
+        watch: Stopwatch,
+    ) -> anyhow::Result<Self> {
+        let mut measured = Self::default();
+        while let Some(exchanges) = tasks.join_next().await {
+            measured.exchanges.extend(exchanges??);
+        }
+        measured.elapsed = watch.elapsed();
+        Ok(measured)
+    }
+
     /// Responses per second.
     #[must_use]
     #[expect(clippy::cast_precision_loss, reason = "no bench makes as many requests")]
@@ -57,12 +70,7 @@ pub async fn run(load: &Load) -> anyhow::Result<Measured> {
     for connection in connections {
         tasks.spawn(ask(connection, load.clone(), watch));
     }
-    let mut measured = Measured::default();
-    while let Some(exchanges) = tasks.join_next().await {
-        measured.exchanges.extend(exchanges??);
-    }
-    measured.elapsed = watch.elapsed();
-    Ok(measured)
+    Measured::collect(tasks, watch).await
 }
 
 async fn ask(

@@ -87,12 +87,7 @@ pub async fn run(load: &MixedLoad) -> anyhow::Result<Measured> {
     for (index, connection) in connections.into_iter().enumerate() {
         tasks.spawn(ask(connection, load.clone(), index * apart, watch));
     }
-    let mut measured = Measured::default();
-    while let Some(exchanges) = tasks.join_next().await {
-        measured.exchanges.extend(exchanges??);
-    }
-    measured.elapsed = watch.elapsed();
-    Ok(measured)
+    Measured::collect(tasks, watch).await
 }
 
 async fn ask(
