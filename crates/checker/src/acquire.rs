@@ -84,10 +84,10 @@ impl AcquiredTokens {
 
 /// States of the key's limits per minute. Acquires nothing.
 async fn standing(checker: &Checker, key: &KeyRecord) -> LimitStates {
-    let looks = rate_limit::peek(checker, key, 0).await;
+    let rates = rate_limit::peek(checker, key, 0).await;
     LimitStates {
-        requests: looks.requests.map(|look| look.state),
-        tokens: looks.tokens.map(|look| look.state),
+        requests: rates.requests.map(|rate| rate.state),
+        tokens: rates.tokens.map(|rate| rate.state),
         budget: None,
     }
 }

@@ -132,9 +132,9 @@ impl BudgetRequest<'_> {
         const ATTEMPTS: usize = 8;
         let Self { checker, window, limit, .. } = *self;
         let who = OnBehalfOf::Organization(self.organization);
-        let (gate, looks) = checker.leases.gate(window.key);
+        let (gate, queries) = checker.leases.gate(window.key);
         let _alone = gate.lock().await;
-        if let Some(refused) = self.seen_by_others(looks) {
+        if let Some(refused) = self.read_by_others(queries) {
             return Ok(Err(refused));
         }
         return_unused(checker, who, checker.leases.withdraw_other(window, limit)).await?;
@@ -144,9 +144,9 @@ impl BudgetRequest<'_> {
             if let Some(drawn) = self.draw_whole() {
                 return Ok(Ok(drawn));
             }
-            let look = checker.leases.begin_look(window.key);
+            let query = checker.leases.begin_query(window.key);
             used = used_of(checker, window).await?;
-            checker.leases.looked(look, window, used);
+            checker.leases.finish_query(query, window, used);
             let left = checker.leases.left(window);
             let remaining = limit.saturating_sub(used);
             let most = self.reservable(left.saturating_add(remaining));
@@ -174,9 +174,9 @@ impl BudgetRequest<'_> {
     /// Usage, if another caller read it since this call reached the gate and too little was left.
     /// Otherwise thousands of calls on an exhausted budget would query one after the other, and the
     /// last would wait too long.
-    fn seen_by_others(&self, looks: u64) -> Option<u64> {
+    fn read_by_others(&self, queries: u64) -> Option<u64> {
         let Self { checker, window, limit, amount, .. } = *self;
-        let used = checker.leases.seen_since(looks, window)?;
+        let used = checker.leases.read_since(queries, window)?;
         let unused = checker.leases.unused(window);
         let remaining = unused.saturating_add(limit.saturating_sub(used));
         (remaining < Ord::max(amount.least(), 1)).then(|| used.saturating_sub(unused))
@@ -264,7 +264,7 @@ async fn return_unused(
             rest.for_each(|unused| checker.leases.keep(unused));
             return Err(error);
         }
-        checker.leases.given_back(unused);
+        checker.leases.record_return(unused);
     }
     Ok(())
 }

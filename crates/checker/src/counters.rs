@@ -37,7 +37,7 @@ impl CheckCounters {
     }
 
     /// Counts a cache lookup.
-    pub(crate) fn looked(&self, hit: bool) {
+    pub(crate) fn looked_up(&self, hit: bool) {
         let shard = self.shard();
         let counter = if hit { &shard.hits } else { &shard.misses };
         counter.fetch_add(1, Ordering::Relaxed);

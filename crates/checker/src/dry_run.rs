@@ -86,11 +86,11 @@ impl DryRunCheck<'_> {
         if let Some(denial) = evaluated(key, first, now) {
             return Ok(Some(denial));
         }
-        let looks = rate_limit::peek(checker, key, tokens).await;
-        if let Some(look) = looks.requests {
-            self.answer.ratelimit = Some(look.state);
-            if look.is_full {
-                return Ok(Some(wait_for(Outcome::RateLimited, look.frees_in)));
+        let rates = rate_limit::peek(checker, key, tokens).await;
+        if let Some(rate) = rates.requests {
+            self.answer.ratelimit = Some(rate.state);
+            if rate.is_full {
+                return Ok(Some(wait_for(Outcome::RateLimited, rate.frees_in)));
             }
         }
         if at_gateway
@@ -99,7 +99,7 @@ impl DryRunCheck<'_> {
         {
             return Ok(Some(denial));
         }
-        self.limits(key, looks.tokens, tokens).await
+        self.limits(key, rates.tokens, tokens).await
     }
 
     /// Limits other than requests, in the order in which a call acquires them.
@@ -110,10 +110,10 @@ impl DryRunCheck<'_> {
         tokens: u64,
     ) -> Result<Option<Denial>, Error> {
         let Self { checker, now, .. } = *self;
-        if let Some(look) = of_tokens {
-            self.answer.token_ratelimit = Some(look.state);
-            if look.is_full {
-                return Ok(Some(wait_for(Outcome::TokenRateLimited, look.frees_in)));
+        if let Some(rate) = of_tokens {
+            self.answer.token_ratelimit = Some(rate.state);
+            if rate.is_full {
+                return Ok(Some(wait_for(Outcome::TokenRateLimited, rate.frees_in)));
             }
         }
         if quota::counts(key.kind, key.environment) {

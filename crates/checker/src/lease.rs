@@ -118,7 +118,7 @@ struct Slot {
     /// Held while querying the database for more, so that concurrent callers of one key query once.
     gate: Arc<tokio::sync::Mutex<()>>,
     /// Number of the last usage query that was started, and the last response.
-    looks: u64,
+    queries: u64,
     last: Option<PeekedUsage>,
 }
 
@@ -290,7 +290,7 @@ impl Leases {
 
     /// Records that the database took `unused` back. A caller waiting at the gate must not be
     /// refused because of the usage before.
-    pub(crate) fn given_back(&self, unused: UnusedLease) {
+    pub(crate) fn record_return(&self, unused: UnusedLease) {
         let mut slots = self.shard(unused.window.key);
         let last = slots.get_mut(&unused.window.key).and_then(|slot| slot.last.as_mut());
         if let Some(last) = last.filter(|last| last.window == unused.window) {
@@ -345,28 +345,28 @@ impl Leases {
     pub(crate) fn gate(&self, key: KeyId) -> (Arc<tokio::sync::Mutex<()>>, u64) {
         let mut slots = self.shard(key);
         let slot = slots.entry(key).or_default();
-        (Arc::clone(&slot.gate), slot.looks)
+        (Arc::clone(&slot.gate), slot.queries)
     }
 
     /// Starts a usage query and returns its number.
-    pub(crate) fn begin_look(&self, key: KeyId) -> u64 {
+    pub(crate) fn begin_query(&self, key: KeyId) -> u64 {
         let mut slots = self.shard(key);
         let slot = slots.entry(key).or_default();
-        slot.looks += 1;
-        slot.looks
+        slot.queries += 1;
+        slot.queries
     }
 
     /// Stores the result of usage query `number`.
-    pub(crate) fn looked(&self, number: u64, window: BudgetWindow, used: u64) {
+    pub(crate) fn finish_query(&self, number: u64, window: BudgetWindow, used: u64) {
         self.shard(window.key).entry(window.key).or_default().last =
             Some(PeekedUsage { number, window, used });
     }
 
-    /// Result of a usage query that started after the first `looks`. A caller that has waited at
+    /// Result of a usage query that started after the first `queries`. A caller that has waited at
     /// the gate since then need not repeat it.
-    pub(crate) fn seen_since(&self, looks: u64, window: BudgetWindow) -> Option<u64> {
+    pub(crate) fn read_since(&self, queries: u64, window: BudgetWindow) -> Option<u64> {
         let last = self.shard(window.key).get(&window.key)?.last?;
-        (last.window == window && last.number > looks).then_some(last.used)
+        (last.window == window && last.number > queries).then_some(last.used)
     }
 
     /// Number of keys that hold leased or set-aside tokens.

@@ -55,7 +55,7 @@ pub(crate) async fn look_up(
     // Before anything is read, so that any later change makes this version stale.
     let seen = KeyVersion::now(&checker.key_cache, digest);
     let cached = checker.key_cache.get(&digest, checker.clock.monotonic());
-    checker.counters.looked(cached.is_some());
+    checker.counters.looked_up(cached.is_some());
     let known = match cached {
         Some(known) => known,
         None => load(checker, digest, by).await?,

@@ -261,8 +261,8 @@ pub(crate) struct PeekedRate {
 }
 
 impl PeekedRate {
-    fn of(looked: Result<WindowState, WindowFull>, limit: u64) -> Self {
-        match looked {
+    fn of(peeked: Result<WindowState, WindowFull>, limit: u64) -> Self {
+        match peeked {
             Ok(state) => Self { state: rate_state(state, limit), is_full: false, frees_in: None },
             Err(full) => {
                 Self { state: full_state(full, limit), is_full: true, frees_in: full.retry_after }
@@ -272,7 +272,7 @@ impl PeekedRate {
 
     /// The state that limits a call which needs both.
     fn stricter(one: Option<Self>, other: Option<Self>) -> Option<Self> {
-        let key = |look: &Self| (look.is_full, Reverse(look.state.remaining));
+        let key = |rate: &Self| (rate.is_full, Reverse(rate.state.remaining));
         one.into_iter().chain(other).max_by_key(key)
     }
 }
@@ -284,10 +284,10 @@ pub(crate) async fn peek(checker: &Checker, key: &KeyRecord, tokens: u64) -> Rat
         return RateStates::default();
     }
     let Some(shared) = &checker.shared else {
-        return look_at_node(checker, key, tokens, |limit| limit);
+        return peek_node(checker, key, tokens, |limit| limit);
     };
     let seen = Box::pin(shared.peek(key.id)).await;
-    let own = look_at_node(checker, key, tokens, |limit| shared.share(limit));
+    let own = peek_node(checker, key, tokens, |limit| shared.share(limit));
     let Ok(SharedWindowState { now, requests: mut of_requests, tokens: mut of_tokens }) = seen
     else {
         return own;
@@ -303,7 +303,7 @@ pub(crate) async fn peek(checker: &Checker, key: &KeyRecord, tokens: u64) -> Rat
     }
 }
 
-fn look_at_node(
+fn peek_node(
     checker: &Checker,
     key: &KeyRecord,
     tokens: u64,
@@ -312,8 +312,8 @@ fn look_at_node(
     let now = checker.clock.monotonic();
     let peek = |windows: &RateWindows, amount: u64, whole: u64| {
         let limit = share(whole);
-        let looked = windows.peek(key.id, now, amount, limit);
-        PeekedRate::of(looked.map_err(|full| of_share(full, amount, whole)), limit)
+        let peeked = windows.peek(key.id, now, amount, limit);
+        PeekedRate::of(peeked.map_err(|full| of_share(full, amount, whole)), limit)
     };
     RateStates {
         requests: key.rpm.map(|limit| peek(&checker.requests, 1, limit.get())),

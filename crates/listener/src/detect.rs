@@ -30,7 +30,7 @@ impl<S> DetectedStream<S> {
     }
 
     /// An empty `read` means the end of the stream.
-    fn look(&mut self, read: &[u8]) {
+    fn inspect(&mut self, read: &[u8]) {
         let (expected, rest) = self.missing.split_at(read.len().min(self.missing.len()));
         let goes_on = !read.is_empty() && read.starts_with(expected);
         self.missing = if goes_on { rest } else { &[] };
@@ -51,7 +51,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for DetectedStream<S> {
         let before = buffer.filled().len();
         ready!(Pin::new(&mut self.stream).poll_read(context, buffer))?;
         if !self.missing.is_empty() {
-            self.look(&buffer.filled()[before..]);
+            self.inspect(&buffer.filled()[before..]);
         }
         Poll::Ready(Ok(()))
     }
@@ -100,7 +100,7 @@ mod tests {
         let mut opening = DetectedStream::new((), Arc::clone(&progress));
         for read in reads {
             if !opening.missing.is_empty() {
-                opening.look(read);
+                opening.inspect(read);
             }
         }
         progress.protocol()

@@ -51,11 +51,11 @@ fn checks(encoder: &mut DescriptorEncoder<'_>, state: &AppState) -> fmt::Result 
         let labels = [("outcome", outcome.as_str())];
         ConstCounter::new(count).encode(family.encode_family(&labels)?)?;
     }
-    let looks = [("hit", counts.cache_hits), ("miss", counts.cache_misses)];
+    let lookups = [("hit", counts.cache_hits), ("miss", counts.cache_misses)];
     let help = "Lookups in the key cache by result";
     let mut family =
         encoder.encode_descriptor("key_cache_lookups", help, None, MetricType::Counter)?;
-    for (result, count) in looks {
+    for (result, count) in lookups {
         ConstCounter::new(count).encode(family.encode_family(&[("result", result)])?)?;
     }
     let size = services.checker.cache_size();

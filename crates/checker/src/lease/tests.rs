@@ -97,12 +97,12 @@ fn refund_without_lease_is_set_aside() {
 #[test]
 fn return_lowers_usage_seen_at_the_gate() {
     let leases = Leases::new();
-    let (_gate, looks) = leases.gate(window(0).key);
-    let look = leases.begin_look(window(0).key);
-    leases.looked(look, window(0), 1_000);
-    leases.given_back(unused(1, 10));
-    leases.given_back(unused(0, 400));
-    assert_eq!(leases.seen_since(looks, window(0)), Some(600));
+    let (_gate, queries) = leases.gate(window(0).key);
+    let query = leases.begin_query(window(0).key);
+    leases.finish_query(query, window(0), 1_000);
+    leases.record_return(unused(1, 10));
+    leases.record_return(unused(0, 400));
+    assert_eq!(leases.read_since(queries, window(0)), Some(600));
 }
 
 #[test]

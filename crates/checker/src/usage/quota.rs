@@ -166,9 +166,7 @@ impl Quota {
 
     pub(crate) fn is_fresh(&self, project: ProjectId, month: Month, now: Duration) -> bool {
         let counters = self.shard(project);
-        counters
-            .get(&(project, month))
-            .is_some_and(|counter| counter.is_read_within(FRESH, now))
+        counters.get(&(project, month)).is_some_and(|counter| counter.is_read_within(FRESH, now))
     }
 
     pub(crate) fn is_known(&self, project: ProjectId, month: Month) -> bool {
