@@ -51,13 +51,13 @@ pub(crate) struct Generation(u64);
 #[derive(Clone)]
 struct CacheEntry {
     record: Arc<KeyRecord>,
-    stamp: Generation,
+    generation: Generation,
 }
 
 #[derive(Clone)]
 struct Unknown {
     until: Duration,
-    stamp: Generation,
+    generation: Generation,
 }
 
 /// Cached result of a lookup.
@@ -81,8 +81,8 @@ pub struct CacheSize {
 pub(crate) struct KeyCache {
     records: Cache<KeyDigest, CacheEntry>,
     unknown: Cache<KeyDigest, Unknown>,
-    stamps: Box<[AtomicU64]>,
-    trust: CacheValidity,
+    generations: Box<[AtomicU64]>,
+    validity: CacheValidity,
 }
 
 impl KeyCache {
@@ -90,22 +90,22 @@ impl KeyCache {
         Self {
             records: Cache::new(CAPACITY),
             unknown: Cache::new(UNKNOWN),
-            stamps: std::iter::repeat_with(AtomicU64::default).take(SLOTS).collect(),
-            trust: CacheValidity::default(),
+            generations: std::iter::repeat_with(AtomicU64::default).take(SLOTS).collect(),
+            validity: CacheValidity::default(),
         }
     }
 
     /// Cached result for `digest`, if it is valid. `now` is monotonic.
     pub(crate) fn get(&self, digest: &KeyDigest, now: Duration) -> Option<CachedLookup> {
-        if !self.trust.holds(now) {
+        if !self.validity.holds(now) {
             return None;
         }
         let current = self.begin_load(digest);
         if let Some(entry) = self.records.get(digest) {
-            return (entry.stamp == current).then_some(CachedLookup::Key(entry.record));
+            return (entry.generation == current).then_some(CachedLookup::Key(entry.record));
         }
         let unknown = self.unknown.get(digest)?;
-        (unknown.stamp == current && now < unknown.until).then_some(CachedLookup::Unknown)
+        (unknown.generation == current && now < unknown.until).then_some(CachedLookup::Unknown)
     }
 
     /// Begins a load. Read the generation before querying the database.
@@ -118,18 +118,18 @@ impl KeyCache {
     pub(crate) fn finish_load(
         &self,
         digest: KeyDigest,
-        stamp: Generation,
+        generation: Generation,
         known: &CachedLookup,
         now: Duration,
     ) -> bool {
-        let current = self.begin_load(&digest) == stamp;
+        let current = self.begin_load(&digest) == generation;
         match known {
             _ if !current => {}
             CachedLookup::Key(record) => {
-                self.records.insert(digest, CacheEntry { record: Arc::clone(record), stamp });
+                self.records.insert(digest, CacheEntry { record: Arc::clone(record), generation });
             }
             CachedLookup::Unknown => {
-                self.unknown.insert(digest, Unknown { until: now + UNKNOWN_FOR, stamp });
+                self.unknown.insert(digest, Unknown { until: now + UNKNOWN_FOR, generation });
             }
         }
         current
@@ -144,25 +144,25 @@ impl KeyCache {
 
     /// Same as [`Self::evict`], for every digest.
     pub(crate) fn evict_all(&self) {
-        for stamp in &self.stamps {
-            stamp.fetch_add(1, Ordering::AcqRel);
+        for generation in &self.generations {
+            generation.fetch_add(1, Ordering::AcqRel);
         }
     }
 
     /// Marks the cache valid for a while: all changes committed before `asked_at` have been
     /// applied.
-    pub(crate) fn trust(&self, asked_at: Duration) {
-        self.trust.renew(asked_at);
+    pub(crate) fn extend_validity(&self, asked_at: Duration) {
+        self.validity.renew(asked_at);
     }
 
-    /// Marks the cache invalid until the next [`Self::trust`].
-    pub(crate) fn distrust(&self) {
-        self.trust.end();
+    /// Marks the cache invalid until the next [`Self::extend_validity`].
+    pub(crate) fn end_validity(&self) {
+        self.validity.end();
     }
 
     /// Whether the cache is valid at `now`.
-    pub(crate) fn is_trusted(&self, now: Duration) -> bool {
-        self.trust.holds(now)
+    pub(crate) fn is_valid(&self, now: Duration) -> bool {
+        self.validity.holds(now)
     }
 
     pub(crate) fn size(&self) -> CacheSize {
@@ -171,7 +171,7 @@ impl KeyCache {
 
     fn slot(&self, digest: &KeyDigest) -> &AtomicU64 {
         let [first, second, ..] = *digest.as_bytes();
-        &self.stamps[usize::from(u16::from_be_bytes([first, second])) % SLOTS]
+        &self.generations[usize::from(u16::from_be_bytes([first, second])) % SLOTS]
     }
 }
 
@@ -189,9 +189,9 @@ mod tests {
         CachedLookup::Key(Arc::new(crate::record::tests::record()))
     }
 
-    fn trusted() -> KeyCache {
+    fn valid() -> KeyCache {
         let cache = KeyCache::new();
-        cache.trust(NOW);
+        cache.extend_validity(NOW);
         cache
     }
 
@@ -202,10 +202,10 @@ mod tests {
     #[test]
     fn load_begun_before_eviction_is_not_cached() {
         for known in [key(), CachedLookup::Unknown] {
-            let cache = trusted();
-            let stamp = cache.begin_load(&digest());
+            let cache = valid();
+            let generation = cache.begin_load(&digest());
             cache.evict(&digest());
-            assert!(!cache.finish_load(digest(), stamp, &known, NOW));
+            assert!(!cache.finish_load(digest(), generation, &known, NOW));
             assert!(!is_known(&cache, NOW));
         }
     }
@@ -213,7 +213,7 @@ mod tests {
     #[test]
     fn eviction_removes_cached_lookup() {
         for known in [key(), CachedLookup::Unknown] {
-            let cache = trusted();
+            let cache = valid();
             let keep = || cache.finish_load(digest(), cache.begin_load(&digest()), &known, NOW);
             assert!(keep());
             assert!(is_known(&cache, NOW));
@@ -230,26 +230,26 @@ mod tests {
         let cache = KeyCache::new();
         assert!(cache.finish_load(digest(), cache.begin_load(&digest()), &key(), NOW));
         assert!(!is_known(&cache, NOW), "nobody listens yet");
-        cache.trust(NOW);
+        cache.extend_validity(NOW);
         assert!(is_known(&cache, NOW + Duration::from_millis(699)));
         assert!(!is_known(&cache, NOW + Duration::from_millis(700)), "nobody listens any more");
-        cache.trust(NOW);
-        cache.distrust();
+        cache.extend_validity(NOW);
+        cache.end_validity();
         assert!(!is_known(&cache, NOW));
     }
 
     #[test]
     fn unknown_digest_is_queried_again_after_ten_seconds() {
-        let cache = trusted();
+        let cache = valid();
         cache.finish_load(digest(), cache.begin_load(&digest()), &CachedLookup::Unknown, NOW);
         assert!(is_known(&cache, NOW));
-        cache.trust(NOW + UNKNOWN_FOR);
+        cache.extend_validity(NOW + UNKNOWN_FOR);
         assert!(!is_known(&cache, NOW + UNKNOWN_FOR));
     }
 
     #[test]
     fn flood_of_guesses_is_bounded_and_evicts_no_record() {
-        let cache = trusted();
+        let cache = valid();
         cache.finish_load(digest(), cache.begin_load(&digest()), &key(), NOW);
         for guess in 0..3 * UNKNOWN {
             let mut bytes = [0; 32];

@@ -50,15 +50,15 @@ mod tests {
 
     #[test]
     fn validity_expires_and_older_heartbeat_never_shortens_it() {
-        let trust = CacheValidity::default();
+        let validity = CacheValidity::default();
         let at = Duration::from_secs(10);
-        assert!(!trust.holds(Duration::ZERO), "not before anything was heard");
-        trust.renew(at);
-        trust.renew(Duration::from_secs(9));
-        assert!(trust.holds(at + Duration::from_millis(699)));
-        assert!(!trust.holds(at + VALIDITY));
-        trust.renew(at);
-        trust.end();
-        assert!(!trust.holds(at));
+        assert!(!validity.holds(Duration::ZERO), "invalid before the first heartbeat");
+        validity.renew(at);
+        validity.renew(Duration::from_secs(9));
+        assert!(validity.holds(at + Duration::from_millis(699)));
+        assert!(!validity.holds(at + VALIDITY));
+        validity.renew(at);
+        validity.end();
+        assert!(!validity.holds(at));
     }
 }

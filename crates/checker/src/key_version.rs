@@ -9,13 +9,13 @@ use latchkey_domain::digest::KeyDigest;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct KeyVersion {
     digest: KeyDigest,
-    stamp: Generation,
+    generation: Generation,
 }
 
 impl KeyVersion {
     /// Current version. Take it before looking up the key.
     pub(crate) fn now(cache: &KeyCache, digest: KeyDigest) -> Self {
-        Self { digest, stamp: cache.begin_load(&digest) }
+        Self { digest, generation: cache.begin_load(&digest) }
     }
 
     /// Digest of the secret that was used.
@@ -25,6 +25,6 @@ impl KeyVersion {
 
     /// Whether the key is unchanged since. False while invalidations may be missed.
     pub(crate) fn holds(&self, cache: &KeyCache, now: Duration) -> bool {
-        cache.is_trusted(now) && cache.begin_load(&self.digest) == self.stamp
+        cache.is_valid(now) && cache.begin_load(&self.digest) == self.generation
     }
 }

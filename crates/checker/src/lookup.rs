@@ -79,12 +79,12 @@ pub(crate) async fn load(
         let turn = checker.lookup_limiter.turn(by.asker(), guesser).await;
         let Ok(_turn) = turn else { return Ok(None) };
         loop {
-            let stamp = checker.key_cache.begin_load(&digest);
+            let generation = checker.key_cache.begin_load(&digest);
             let record = query(checker, &digest).await?;
             let known =
                 record.map_or(CachedLookup::Unknown, |record| CachedLookup::Key(Arc::new(record)));
             let now = checker.clock.monotonic();
-            if checker.key_cache.finish_load(digest, stamp, &known, now) {
+            if checker.key_cache.finish_load(digest, generation, &known, now) {
                 return Ok(Some(known));
             }
         }

@@ -71,6 +71,6 @@ impl Checker {
 impl Checker {
     /// Whether this node receives other nodes' invalidations, so that checks may use the cache.
     pub fn is_listening(&self) -> bool {
-        self.key_cache.is_trusted(self.clock.monotonic())
+        self.key_cache.is_valid(self.clock.monotonic())
     }
 }

@@ -20,7 +20,7 @@ pub(super) enum Lost {
         "notifications sent through DATABASE_URL do not arrive; DATABASE_DIRECT_URL must point to \
          the same database and bypass any pooler in transaction mode"
     )]
-    Unheard,
+    Undelivered,
     #[error("the host name now resolves to another server")]
     Moved,
     #[error("{why}")]

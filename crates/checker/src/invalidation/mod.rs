@@ -24,18 +24,18 @@ impl Checker {
     /// Applies other nodes' invalidations, and shares limits with them if configured, while it is
     /// polled. Without it every check queries the database.
     pub async fn listen(&self) {
-        tokio::join!(hear(self), redis_heartbeat::keep(self));
+        tokio::join!(observe(self), redis_heartbeat::keep(self));
     }
 }
 
-async fn hear(checker: &Checker) {
+async fn observe(checker: &Checker) {
     loop {
         let lost = match checker.database.watched() {
             ChangeSource::Postgres(ways) => postgres::listen(checker, ways).await,
-            ChangeSource::Sqlite { writer, number } => sqlite::look(checker, writer, number).await,
+            ChangeSource::Sqlite { writer, number } => sqlite::poll(checker, writer, number).await,
         };
         let Err(lost) = lost;
-        checker.key_cache.distrust();
+        checker.key_cache.end_validity();
         if lost.is_other_server() {
             checker.database.renew();
         }

@@ -24,64 +24,65 @@ use data_encoding::HEXLOWER;
 use latchkey_store::database::{Postgres, PostgresRoutes, why_not};
 
 /// Interval at which a node checks that the host name still leads to the connected server.
-const LOOK: Duration = Duration::from_secs(2);
+const SERVER_CHECK_INTERVAL: Duration = Duration::from_secs(2);
 
 /// Listens on a direct connection for notifications sent through the pooler, until a connection is
 /// lost or reaches another server.
 pub(super) async fn listen(checker: &Checker, ways: &PostgresRoutes) -> Result<Infallible, Lost> {
     let own = format!("latchkey_beat_{}", HEXLOWER.encode(&checker.random.bytes::<8>()));
     // Not from the pool: under load the heartbeat would be late.
-    let (mut teller, _) = connect(&ways.through).await?;
+    let (mut sender, _) = connect(&ways.through).await?;
     let (mut listener, server) = listener(ways.direct(), [CHANNEL, &own]).await?;
     // From here on no invalidation is missed, but earlier ones were.
     checker.key_cache.evict_all();
-    let mut beats = interval(HEARTBEAT_INTERVAL);
-    beats.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut looking = Box::pin(look(ways, &server));
-    let mut sent: Option<Beat> = None;
+    let mut heartbeats = interval(HEARTBEAT_INTERVAL);
+    heartbeats.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut verifying = Box::pin(verify_server(ways, &server));
+    let mut sent: Option<Heartbeat> = None;
     let mut number = 0_u64;
     loop {
-        let heard = tokio::select! {
-            heard = listener.try_recv() => heard?.ok_or(Lost::Connection)?,
-            looked = &mut looking => {
-                looked?;
-                looking.set(look(ways, &server));
+        let notification = tokio::select! {
+            notification = listener.try_recv() => notification?.ok_or(Lost::Connection)?,
+            verified = &mut verifying => {
+                verified?;
+                verifying.set(verify_server(ways, &server));
                 continue;
             }
-            _ = beats.tick() => {
+            _ = heartbeats.tick() => {
                 let now = checker.clock.monotonic();
                 match &mut sent {
-                    Some(beat) if beat.beats == MISSED => return Err(Lost::Unheard),
-                    Some(beat) => beat.beats += 1,
+                    Some(late) if late.missed == MAX_MISSED => return Err(Lost::Undelivered),
+                    Some(late) => late.missed += 1,
                     None => {
                         number += 1;
-                        sent = Some(Beat { number, sent_at: now, beats: 0 });
+                        sent = Some(Heartbeat { number, sent_at: now, missed: 0 });
                         // A simple query in one message, so that a pooler need not keep any state.
                         let notify = raw_sql(AssertSqlSafe(format!("NOTIFY {own}, '{number}'")));
-                        patiently(notify.execute(&mut teller)).await?;
+                        with_timeout(notify.execute(&mut sender)).await?;
                     }
                 }
                 continue;
             }
         };
-        if heard.channel() == CHANNEL {
-            KeyInvalidation::parse(heard.payload()).evict(checker);
-        } else if let Some(beat) = sent.take_if(|beat| heard.payload() == beat.number.to_string()) {
-            checker.key_cache.trust(beat.sent_at);
+        let payload = notification.payload();
+        if notification.channel() == CHANNEL {
+            KeyInvalidation::parse(payload).evict(checker);
+        } else if let Some(returned) = sent.take_if(|sent| payload == sent.number.to_string()) {
+            checker.key_cache.extend_validity(returned.sent_at);
         }
     }
 }
 
 /// Heartbeat intervals without a response after which the connection counts as lost.
-const MISSED: u32 = 10;
+const MAX_MISSED: u32 = 10;
 
 /// A heartbeat that has not returned yet.
-struct Beat {
+struct Heartbeat {
     number: u64,
     /// On the monotonic clock.
     sent_at: Duration,
     /// Number of heartbeats that would have been due since.
-    beats: u32,
+    missed: u32,
 }
 
 /// Opens a listening connection, and returns it with the identity of its server.
@@ -93,17 +94,17 @@ async fn listener(postgres: &Postgres, channels: [&str; 2]) -> Result<(PgListene
         .max_lifetime(None)
         .idle_timeout(None)
         .connect_lazy_with(postgres.options().clone());
-    let mut listener = patiently(PgListener::connect_with(&pool)).await?;
+    let mut listener = with_timeout(PgListener::connect_with(&pool)).await?;
     // A silent reconnect would hide the notifications missed in between.
     listener.eager_reconnect(false);
-    let server = patiently(server(&mut listener)).await?;
-    patiently(listener.listen_all(channels)).await?;
+    let server = with_timeout(server(&mut listener)).await?;
+    with_timeout(listener.listen_all(channels)).await?;
     Ok((listener, server))
 }
 
 /// After a while, checks on both routes that new connections still reach the server.
-async fn look(ways: &PostgresRoutes, server: &str) -> Result<(), Lost> {
-    sleep(LOOK).await;
+async fn verify_server(ways: &PostgresRoutes, server: &str) -> Result<(), Lost> {
+    sleep(SERVER_CHECK_INTERVAL).await;
     for way in [Some(&ways.through), ways.past.as_ref()].into_iter().flatten() {
         let (connection, now) = connect(way).await?;
         // It is closed even if the server does not get the message.
@@ -149,6 +150,6 @@ impl Lost {
     }
 }
 
-async fn patiently<T>(work: impl Future<Output = Result<T, Sqlx>>) -> Result<T, Lost> {
+async fn with_timeout<T>(work: impl Future<Output = Result<T, Sqlx>>) -> Result<T, Lost> {
     Ok(timeout(DATABASE_TIMEOUT, work).await.map_err(|_| Lost::Silence)??)
 }

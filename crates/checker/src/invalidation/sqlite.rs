@@ -17,26 +17,26 @@ use crate::checker::Checker;
 ///
 /// `number` identifies the writer's connection. A new connection knows nothing of the versions that
 /// the previous one saw.
-pub(super) async fn look(
+pub(super) async fn poll(
     checker: &Checker,
     writer: &SqlitePool,
     number: &AtomicU64,
 ) -> Result<Infallible, Lost> {
-    let mut beats = interval(HEARTBEAT_INTERVAL);
-    beats.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut heartbeats = interval(HEARTBEAT_INTERVAL);
+    heartbeats.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut seen = None;
     loop {
-        beats.tick().await;
+        heartbeats.tick().await;
         let now = checker.clock.monotonic();
         let before = number.load(Ordering::Acquire);
-        let asked = query_scalar("PRAGMA data_version").fetch_one(writer);
-        let version: i64 = timeout(DATABASE_TIMEOUT, asked).await.map_err(|_| Lost::Silence)??;
+        let query = query_scalar("PRAGMA data_version").fetch_one(writer);
+        let version: i64 = timeout(DATABASE_TIMEOUT, query).await.map_err(|_| Lost::Silence)??;
         let same = number.load(Ordering::Acquire) == before;
         let now_seen = same.then_some((before, version));
         if now_seen.is_none() || seen != now_seen {
             checker.key_cache.evict_all();
         }
         seen = now_seen;
-        checker.key_cache.trust(now);
+        checker.key_cache.extend_validity(now);
     }
 }
