@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Deserializer, Serialize};
 
-use crate::word;
+use crate::word::{self, from_name, words};
 
 macro_rules! actions {
     ($($(#[$doc:meta])* $name:ident = $code:literal, $label:literal;)*) => {
@@ -122,61 +122,47 @@ impl utoipa::PartialSchema for AuditAction {
 #[cfg(feature = "openapi")]
 impl utoipa::ToSchema for AuditAction {}
 
-macro_rules! kinds {
-    ($(#[$docs:meta])* $type:ident { $($(#[$doc:meta])* $name:ident = $code:literal,)* }) => {
-        $(#[$docs])*
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-        #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
-        #[serde(rename_all = "snake_case")]
-        pub enum $type {
-            $($(#[$doc])* $name,)*
-        }
-
-        impl $type {
-            /// The name in JSON and in the database.
-            pub const fn as_str(self) -> &'static str {
-                match self {
-                    $(Self::$name => $code,)*
-                }
-            }
-
-            /// The inverse of `as_str`.
-            pub fn from_name(name: &str) -> Option<Self> {
-                [$(Self::$name),*].into_iter().find(|kind| kind.as_str() == name)
-            }
-        }
-    };
+/// Type of the actor of an audit event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "snake_case")]
+#[derive(strum::EnumCount, strum::VariantArray, strum::VariantNames)]
+#[strum(serialize_all = "snake_case")]
+pub enum ActorKind {
+    /// A user with a session.
+    Person,
+    /// A backend with a service key.
+    ServiceKey,
+    /// Latchkey itself, e.g. in a scheduled job.
+    System,
 }
 
-kinds! {
-    /// Type of the actor of an audit event.
-    ActorKind {
-        /// A user with a session.
-        Person = "person",
-        /// A backend with a service key.
-        ServiceKey = "service_key",
-        /// Latchkey itself, e.g. in a scheduled job.
-        System = "system",
-    }
+words!(ActorKind);
+from_name!(ActorKind);
+
+/// Type of the target of an audit event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "snake_case")]
+#[derive(strum::EnumCount, strum::VariantArray, strum::VariantNames)]
+#[strum(serialize_all = "snake_case")]
+pub enum TargetKind {
+    /// The organization that owns the log.
+    Organization,
+    /// A project of the organization.
+    Project,
+    /// An application of a project.
+    Application,
+    /// A key of any kind.
+    Key,
+    /// A member or an invited user.
+    Member,
+    /// A session of a user.
+    Session,
 }
 
-kinds! {
-    /// Type of the target of an audit event.
-    TargetKind {
-        /// The organization that owns the log.
-        Organization = "organization",
-        /// A project of the organization.
-        Project = "project",
-        /// An application of a project.
-        Application = "application",
-        /// A key of any kind.
-        Key = "key",
-        /// A member or an invited user.
-        Member = "member",
-        /// A session of a user.
-        Session = "session",
-    }
-}
+words!(TargetKind);
+from_name!(TargetKind);
 
 #[cfg(test)]
 mod tests {

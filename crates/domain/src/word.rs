@@ -91,7 +91,8 @@ impl<T: Copy> Visitor<'_> for Words<T> {
 
 #[cfg(test)]
 mod tests {
-    use crate::api::{ApplicationEnvironment, KeySort, SpanKind, SpanStatus};
+    use crate::api::{ApplicationEnvironment, KeySort, SessionEndReason, SpanKind, SpanStatus};
+    use crate::audit::{ActorKind, TargetKind};
     use crate::key::{Environment, KeyKind, KeyStatus};
     use crate::limit::Period;
     use crate::outcome::Outcome;
@@ -113,6 +114,7 @@ mod tests {
     #[test]
     fn words_have_the_same_name_in_json_and_elsewhere() {
         assert_names!(
+            ActorKind,
             ApplicationEnvironment,
             Environment,
             KeyKind,
@@ -122,8 +124,10 @@ mod tests {
             Period,
             Role,
             ServicePermission,
+            SessionEndReason,
             SpanKind,
             SpanStatus,
+            TargetKind,
             Tier,
             UsageRange
         );

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::Organization;
 use crate::id::{SessionId, UserId};
 use crate::time::Timestamp;
+use crate::word::{from_name, words};
 
 /// The user who owns the access token.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -48,6 +49,8 @@ pub struct Session {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
+#[derive(strum::EnumCount, strum::VariantArray, strum::VariantNames)]
+#[strum(serialize_all = "snake_case")]
 pub enum SessionEndReason {
     /// The user signed out or ended the session from another one.
     SignedOut,
@@ -58,22 +61,8 @@ pub enum SessionEndReason {
     Replaced,
 }
 
-impl SessionEndReason {
-    /// The name in JSON and in the database.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::SignedOut => "signed_out",
-            Self::TokenReused => "token_reused",
-            Self::Replaced => "replaced",
-        }
-    }
-
-    /// The inverse of `as_str`.
-    pub fn from_name(name: &str) -> Option<Self> {
-        let all = [Self::SignedOut, Self::TokenReused, Self::Replaced];
-        all.into_iter().find(|reason| reason.as_str() == name)
-    }
-}
+words!(SessionEndReason);
+from_name!(SessionEndReason);
 
 /// A past sign-in of the user, whether or not its session is still active.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
