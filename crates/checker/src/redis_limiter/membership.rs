@@ -57,7 +57,7 @@ impl Membership {
         Self {
             key: format!("latchkey:{}:nodes", &pepper.fingerprint()[..16]),
             node: HEXLOWER.encode(&node),
-            beat: Script::new(include_str!("beat.lua")),
+            beat: Script::new(include_str!("heartbeat.lua")),
             nodes: AtomicU64::new(known),
             // The remainder of a divided limit goes to the lowest ranks. A node that was never
             // counted gets none of it.

@@ -1,10 +1,10 @@
 //! Limits per minute that several nodes share through Redis or Valkey.
 //!
-//! One script call decides a check (`take.lua`). It reads and writes the windows of requests and of
-//! tokens at once, by the clock of the Redis server, so the nodes' clocks don't matter. A window is
-//! a hash from whole seconds to what was admitted in them and expires after 62 s. `look.lua` reads
-//! the windows, and `settle.lua` returns what was not used. While Redis is unavailable, each node
-//! admits its share of a limit by its own windows: limits get stricter, never looser.
+//! One script call decides a check (`acquire.lua`). It reads and writes the windows of requests and
+//! of tokens at once, by the clock of the Redis server, so the nodes' clocks don't matter. A window
+//! is a hash from whole seconds to what was admitted in them and expires after 62 s. `peek.lua`
+//! reads the windows, and `settle.lua` returns what was not used. While Redis is unavailable, each
+//! node admits its share of a limit by its own windows: limits get stricter, never looser.
 //!
 //! ```text
 //! up        an error, or 250 ms in which no call of the node gets a response  ->  down
@@ -87,9 +87,9 @@ pub(crate) struct RedisLimiter {
     settle: Script,
 }
 
-/// Return value of `take.lua`.
+/// Return value of `acquire.lua`.
 type TakeAnswer = (u8, u64, u64, u64, Vec<u64>, Vec<u64>, u8);
-/// Return value of `look.lua`.
+/// Return value of `peek.lua`.
 type LookAnswer = (u64, u64, Vec<u64>, Vec<u64>);
 
 /// The limit that refuses a call.
@@ -154,8 +154,8 @@ impl RedisLimiter {
             is_known: AtomicBool::new(false),
             answers: AtomicU64::new(0),
             degraded_until: AtomicU64::new(0),
-            take: Script::new(include_str!("take.lua")),
-            look: Script::new(include_str!("look.lua")),
+            take: Script::new(include_str!("acquire.lua")),
+            look: Script::new(include_str!("peek.lua")),
             settle: Script::new(include_str!("settle.lua")),
         })
     }

@@ -1,5 +1,6 @@
--- Puts back what was taken in a second and not used, or counts now what was used beyond it.
--- KEYS: the window of requests, the window of tokens     ARGV: the second, the difference of requests, that of tokens
+-- Releases what was acquired in a second and not used, or counts now what was used beyond it.
+-- KEYS: the window of requests, the window of tokens
+-- ARGV: the second, the difference of requests, the difference of tokens
 for i, key in ipairs(KEYS) do
     local difference = tonumber(ARGV[i + 1])
     if difference > 0 then

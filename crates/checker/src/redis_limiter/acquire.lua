@@ -1,10 +1,13 @@
--- Takes of a key's limits per minute, all of it or none. Each window is a hash of whole seconds, by the server's own
--- clock, to what was admitted in them; a second matters until its last instant is 60 seconds old.
+-- Acquires a request and tokens from a key's limits per minute, all or nothing. A window is a hash
+-- from whole seconds, by the server's own clock, to what was admitted in them. A second counts
+-- until its last instant is 60 seconds old.
 -- KEYS: the window of requests, the window of tokens
--- ARGV: the limit of requests (0: none), the limit of tokens (0: none), the least and the most tokens, the nodes'
--- sorted set (no key of KEYS: a cluster has it in another slot than the windows), this node
--- Returns which limit refused the call (0: none, 1: requests, 2: tokens), when, the tokens that were taken, the windows,
--- and whether the node is known (1): a Redis that was emptied knows no node until that says once more that it is there.
+-- ARGV: the limit of requests (0: none), the limit of tokens (0: none), the minimum and maximum of
+-- tokens, the sorted set of the nodes (not in KEYS: a cluster keeps it in another slot than the
+-- windows), this node
+-- Returns the limit that refused the call (0: none, 1: requests, 2: tokens), the time, the tokens
+-- acquired, the windows, and whether the node is known (1). A Redis that was emptied knows no node
+-- until that node's next heartbeat.
 local time = redis.call('TIME')
 local now = tonumber(time[1])
 
@@ -13,10 +16,11 @@ local function add(key, amount)
     redis.call('EXPIRE', key, 62)
 end
 
--- What a window holds. What has left it is forgotten. What is still to come was admitted before the clock was set back:
--- it counts from now on, so that it neither opens the gate nor shuts it for longer than a minute.
+-- Returns what a window has admitted, and deletes what has expired. Seconds in the future were
+-- counted before the clock was set back. They are moved to the present, so that they neither admit
+-- too much nor refuse for more than a minute.
 local function used(key)
-    local sum, ahead, gone = 0, 0, {}
+    local sum, ahead, expired = 0, 0, {}
     local fields = redis.call('HGETALL', key)
     for i = 1, #fields, 2 do
         local second, amount = tonumber(fields[i]), tonumber(fields[i + 1])
@@ -26,11 +30,11 @@ local function used(key)
             sum = sum + amount
         end
         if second > now or second <= now - 61 then
-            gone[#gone + 1] = fields[i]
+            expired[#expired + 1] = fields[i]
         end
     end
-    if #gone > 0 then
-        redis.call('HDEL', key, unpack(gone))
+    if #expired > 0 then
+        redis.call('HDEL', key, unpack(expired))
     end
     if ahead > 0 then
         add(key, ahead)
@@ -39,14 +43,14 @@ local function used(key)
 end
 
 local requests, limit = tonumber(ARGV[1]), tonumber(ARGV[2])
-local least, most = tonumber(ARGV[3]), tonumber(ARGV[4])
+local minimum, maximum = tonumber(ARGV[3]), tonumber(ARGV[4])
 local refused, tokens = 0, 0
 if requests > 0 and used(KEYS[1]) + 1 > requests then
     refused = 1
 end
 if refused == 0 and limit > 0 then
     local left = math.max(limit - used(KEYS[2]), 0)
-    tokens = math.max(math.min(most, left), least)
+    tokens = math.max(math.min(maximum, left), minimum)
     if tokens > left then
         refused, tokens = 2, 0
     end
