@@ -46,10 +46,11 @@ impl Checker {
         self.leases.len()
     }
 
-    /// Leaves the nodes that share limits, so that the other nodes' shares grow at once.
+    /// Removes this node from the nodes that share limits, as the database counts them. Redis,
+    /// which usually decides, forgets the node by itself: see `redis_limiter::membership`.
     ///
     /// # Errors
-    /// The database fails. The other nodes notice within ten seconds.
+    /// The database fails. Its count drops after ten seconds without this node's heartbeat.
     pub async fn leave_redis(&self) -> Result<(), Error> {
         redis_heartbeat::leave(self).await
     }

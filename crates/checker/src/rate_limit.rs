@@ -6,7 +6,8 @@
 //! Redis is up                  Redis decides; the node's own windows count what it admits
 //! Redis is down                the node's own windows decide, by the node's share of the limit
 //! degraded: Redis was down or  both have to admit the call: Redis by the whole limit, and the
-//! lost data within 61 s        node's own windows by its share
+//! lost data within 61 s, and   node's own windows by its share
+//! is up again
 //! ```
 //! The windows are [`RateWindows`] and [`RedisLimiter`]; this module alone decides which of them
 //! count. The node also counts what Redis admits, so it knows what it has admitted when Redis goes
@@ -20,9 +21,11 @@
 //! two steps, and the request is released if the tokens are refused. In between, another call that
 //! would fit may be refused, but none is admitted beyond the limit.
 //!
-//! *Failure.* A check never fails because Redis is down; limits get stricter then, never looser.
-//! Releases and settlements are sent to Redis in the background. If one is lost, its reservation
-//! leaves the window within a minute.
+//! *Failure.* A check never fails because Redis is down. All shares together are the limit, but a
+//! node does not know what the others admitted before the outage: [`super::redis_limiter`] says how
+//! much that may add. Releases and settlements are sent to Redis in the background. If one is lost,
+//! or a caller disconnects while Redis is being asked, the reservation stays in the window for a
+//! minute: the strict side.
 
 use std::cmp::Reverse;
 use std::time::Duration;
@@ -46,8 +49,10 @@ use crate::token_estimate::TokenAmount;
 use crate::windows::RateWindows;
 use latchkey_store::clock::whole_seconds;
 
-/// Seconds of this node's admissions that Redis must count too, although its seconds start at
-/// another moment.
+/// Seconds of this node's admissions that Redis must count too. If it counts less, it has lost
+/// data. The rest of the minute is margin: the seconds of Redis start at another moment, and its
+/// response takes time. Only requests are compared, so a key without a limit on them is not
+/// covered.
 const SURELY_SHARED: u64 = 57;
 
 /// What a call holds of its key's limits per minute. Shared reservations also count in this node's

@@ -1,4 +1,9 @@
-//! Keeps a node a member of those that share rate limits through Redis.
+//! Keeps a node a member of those that share rate limits through Redis, in Redis and in the
+//! database.
+//!
+//! The heartbeat to Redis also opens the connection that checks use: after an outage, the first one
+//! that succeeds ends the state *down*. Attempts are one second apart, and each may take one
+//! second.
 
 use latchkey_store::Error;
 use tokio::time::timeout;
@@ -12,7 +17,7 @@ pub(crate) async fn keep(checker: &Checker) {
     tokio::join!(stay(checker, shared), note(checker, shared));
 }
 
-/// Leaves the membership, if limits are shared.
+/// Leaves the membership in the database, if limits are shared.
 pub(crate) async fn leave(checker: &Checker) -> Result<(), Error> {
     match &checker.shared {
         Some(shared) => shared.membership.leave(&checker.database).await,

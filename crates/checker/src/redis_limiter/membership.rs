@@ -1,8 +1,11 @@
 //! Number of nodes that share the limits. It determines what each may admit on its own while Redis
 //! is unavailable.
 //!
-//! Each node sends Redis a heartbeat every second and gets the count back. The database stores the
-//! count for nodes that start while Redis is unavailable.
+//! Each node sends Redis a heartbeat every second and gets the count back. A member counts for ten
+//! seconds after its last heartbeat. A higher count that lasted for 11 s is used for five to ten
+//! minutes more, since a node that left may come back: until then shares are too small rather than
+//! too large. While Redis is unavailable the last count stays. The database stores the count for
+//! nodes that start then, and counts the nodes itself (`node_table`); the higher number applies.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -24,7 +27,8 @@ use latchkey_store::entity::instance;
 const COUNTS_FOR: u64 = 10;
 /// A count that holds this long contains no node that has left.
 const SETTLED: Duration = Duration::from_secs(COUNTS_FOR + 1);
-/// A node seen within this time may return, and still gets its share of the limits.
+/// Length of an interval of [`Lately`], which remembers this one and the one before. A node that
+/// left meanwhile may return, and still gets its share of the limits.
 const LATELY: Duration = Duration::from_mins(5);
 /// Membership key used by the start-up probe.
 pub(crate) const TRIED: &str = "latchkey:{start}:n";

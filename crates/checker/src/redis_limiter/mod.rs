@@ -4,7 +4,8 @@
 //! of tokens at once, by the clock of the Redis server, so the nodes' clocks don't matter. A window
 //! is a hash from whole seconds to what was admitted in them and expires after 62 s. `peek.lua`
 //! reads the windows, and `settle.lua` returns what was not used. While Redis is unavailable, each
-//! node admits its share of a limit by its own windows: limits get stricter, never looser.
+//! node admits its *share* of a limit by its own windows. The limiter has three states. *Degraded*
+//! is the minute after an outage or a loss of data, not the outage itself:
 //!
 //! ```text
 //! up        an error, or 250 ms in which no call of the node gets a response  ->  down
@@ -18,14 +19,17 @@
 //! counts nodes in the database, for when no node has reached Redis. All shares together make up
 //! the limit.
 //!
-//! *Consistency.* Redis runs one script at a time. The reservations of a node that dies stay in the
-//! windows until they are 60 s old. When Redis goes down, nodes do not know what the others have
-//! admitted: in that minute up to twice the limit may be admitted, not more.
+//! *Consistency.* Redis runs one script at a time, so concurrent calls of any nodes never exceed
+//! the limit. The reservations of a node that dies stay in the windows until they are 60 s old.
+//! When Redis goes down, one node may have admitted the whole limit, and each of the others then
+//! admits its share: less than twice the limit in any 60 s. The same bound holds if only some nodes
+//! lose Redis, for as long as that lasts: the others still admit the whole limit.
 //!
-//! *Failure.* No call waits for Redis longer than half a second. An outage refuses a call only if
-//! the node's share is used up. The call that detects it closes the connection for all, so the
-//! timeout is paid once. For the reasons, and what Redis needs, see
-//! `docs/decisions/016-shared-limits.md`.
+//! *Failure.* A Redis that is slow but responds delays each call by its response time. No call
+//! waits longer than 500 ms; after that, or after 250 ms without a response to any call of the
+//! node, Redis counts as down for all calls of the node. Calls in progress then pay the timeout at
+//! the same time, later calls do not. An outage refuses a call only if the node's share is used up.
+//! For the reasons, and what Redis needs, see `docs/decisions/016-shared-limits.md`.
 
 mod membership;
 mod node_table;
@@ -165,8 +169,8 @@ impl RedisLimiter {
         self.is_up.load(Ordering::Acquire)
     }
 
-    /// Whether each node enforces its share although Redis is up. Redis was unavailable within the
-    /// last minute: it does not know what nodes admitted meanwhile nor, after a restart, before.
+    /// Whether each node enforces its share although Redis is up. Redis was unavailable or lost
+    /// data within the last minute: it does not know all that nodes have admitted.
     pub(crate) fn is_degraded(&self, now: Duration) -> bool {
         millis(now) < self.degraded_until.load(Ordering::Acquire)
     }
@@ -189,7 +193,8 @@ impl RedisLimiter {
         }
     }
 
-    /// Part of a limit that a node may admit while it cannot ask Redis.
+    /// Part of a limit that a node may admit on its own: all that it admits while Redis is down,
+    /// and a second limit while it is degraded.
     pub(crate) fn share(&self, limit: u64) -> u64 {
         self.membership.share(limit)
     }

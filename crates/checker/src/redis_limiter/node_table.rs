@@ -96,7 +96,8 @@ async fn say_and_look(database: &Database, own: &str) -> Result<Vec<node::Model>
     node::Entity::find().all(database.writer()).await
 }
 
-/// Leaves at once, so that the other nodes' shares grow.
+/// Leaves at once. The other nodes' shares grow if only the database counts this node; what Redis
+/// counted is remembered for longer, see [`super::membership`].
 pub(super) async fn leave(database: &Database, own: &str) -> Result<(), Error> {
     let delete = node::Entity::delete_by_id(own.to_owned());
     in_time(async { Ok(delete.exec(database.writer()).await?) }).await?;
