@@ -15,9 +15,10 @@
 //! too little left is refused by that result and does not query again. The budget is the last limit
 //! to be acquired: a later refusal could not release it.
 //!
-//! *Failure.* If the database is unreachable, the call is `unavailable`. Leasing runs in its own
-//! task; what was drawn for a call that was cancelled is refunded. If a write that returns tokens
-//! fails, it may have been committed all the same, so the tokens stay charged: the strict side.
+//! *Failure.* If the lease is too small and the database fails or takes longer than five seconds,
+//! the call is `unavailable`. Leasing runs in its own task; what was drawn for a call that was
+//! cancelled is refunded. If a write that returns tokens fails, it may have been committed all the
+//! same, so the tokens stay charged: the strict side.
 
 use std::collections::HashMap;
 

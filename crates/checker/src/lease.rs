@@ -2,7 +2,11 @@
 //!
 //! A budget is a row in the database. Charging it per call would cost two statements a call. A
 //! *lease* acquires more than one call needs, and later calls draw on it in memory. This module
-//! holds the leases; `super::budget` talks to the database.
+//! holds the leases; `super::budget` talks to the database. Only budgets are leased: rate limits
+//! and the monthly quota are counted without one.
+//!
+//! A *window* here is one period of a key's budget, from a minute to a month, and not the sliding
+//! window of a rate limit.
 //!
 //! ```text
 //! used in the database = used by calls + leased by nodes and not returned
@@ -20,10 +24,17 @@
 //! can spend them twice. Unused tokens are returned soon. Every step runs under the lock of the
 //! key's shard. The database is queried under the key's gate, so one of many concurrent callers
 //! does it. A lease belongs to one window and one limit; a new period or a changed limit ends it.
-//! The usage that a node reports exceeds actual usage by what other nodes have leased.
+//! The usage that a node reports exceeds actual usage by what other nodes have leased. For the same
+//! reason a call may be refused although another node's lease would cover it, until that lease is
+//! returned.
 //!
-//! *Failure.* A crash loses the leased tokens until the period ends. A return that was not
-//! attempted is retried. A return that failed may have been committed, so its tokens stay charged.
+//! *Life.* A lease does not expire: it lasts while calls draw on it. It is returned one to two
+//! seconds after the last draw, since the node looks for idle leases once a second.
+//!
+//! *Failure.* A crash loses the leased tokens until the period ends, a month at most. A return that
+//! was not attempted is retried. A return that failed may have been committed, so its tokens stay
+//! charged. While the database is unavailable, calls draw on the lease; when it is used up, they
+//! are `unavailable`.
 //!
 //! Refunds go to memory, even if the lease has ended since, and reach the database in one write per
 //! key and second. If calls wrote their own refunds, a client with a few hundred concurrent calls
@@ -45,8 +56,9 @@ use latchkey_store::id_map::IdMap;
 const SHARDS: usize = 64;
 /// Number of calls' worth to lease ahead, capped by [`SHARE`].
 const AHEAD: u64 = 64;
-/// A node leases at most one part in this many of what remains: little compared with what all nodes
-/// may still use, and nothing near the limit.
+/// A node leases ahead at most one part in this many of what remains: little compared with what all
+/// nodes may still use, and nothing near the limit. (Not the share of a rate limit, which a node
+/// admits while Redis is down.)
 const SHARE: u64 = 16;
 /// Calls' worth that a lease in use may hold. The excess is returned, since other nodes may need
 /// it.
@@ -54,7 +66,7 @@ const FULL: u64 = 2 * AHEAD;
 /// A lease that no call drew on for this long is returned.
 const IDLE: Duration = Duration::from_secs(1);
 
-/// One window of a key's budget.
+/// One period of a key's budget: a row of `budgets`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct BudgetWindow {
     pub(crate) key: KeyId,
