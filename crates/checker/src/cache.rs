@@ -5,7 +5,7 @@
 //!
 //! ```text
 //! load     generation of the slot -> query -> cache the record if the generation is the same
-//! change   commit -> increment the slot's generation, evict the record -> respond
+//! change   commit -> increment the slot's generation, remove the record -> respond
 //! get      is the cache valid now, and is the record's generation current? -> use it
 //! ```
 //!
@@ -108,7 +108,8 @@ impl KeyCache {
         (unknown.generation == current && now < unknown.until).then_some(CachedLookup::Unknown)
     }
 
-    /// Begins a load. Read the generation before querying the database.
+    /// Current generation of the digest's slot. A load reads it before querying the database, and
+    /// its result is valid while it is the same.
     pub(crate) fn begin_load(&self, digest: &KeyDigest) -> Generation {
         Generation(self.slot(digest).load(Ordering::Acquire))
     }
@@ -135,14 +136,15 @@ impl KeyCache {
         current
     }
 
-    /// Invalidates everything loaded for `digest` before this call.
+    /// Invalidates everything loaded for `digest` before this call, including loads in progress.
     pub(crate) fn evict(&self, digest: &KeyDigest) {
         self.slot(digest).fetch_add(1, Ordering::AcqRel);
         self.records.remove(digest);
         self.unknown.remove(digest);
     }
 
-    /// Same as [`Self::evict`], for every digest.
+    /// Same as [`Self::evict`], for every digest. Entries stay in memory until they are replaced,
+    /// but [`Self::get`] returns none of them.
     pub(crate) fn evict_all(&self) {
         for generation in &self.generations {
             generation.fetch_add(1, Ordering::AcqRel);

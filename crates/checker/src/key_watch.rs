@@ -4,6 +4,9 @@
 //! the database if the cache has no valid entry. So a revocation reaches calls in progress wherever
 //! it reaches checks. Whatever makes a check refuse the key itself (its status, not its limits)
 //! ends its calls without being listed here.
+//!
+//! *Failure.* While the cache is invalid and the database cannot be queried, calls in progress go
+//! on: nothing says that their key has ended. They are checked again every 250 ms.
 
 use std::collections::hash_map::Entry;
 use std::time::Duration;

@@ -5,7 +5,25 @@
 //! fails.
 //!
 //! On PostgreSQL, a transaction notifies the other nodes of its changes. SQLite rarely has other
-//! processes, so a node polls a few times a second for their writes.
+//! processes, so a node polls every 200 ms for their writes.
+//!
+//! How long another node may admit a key after its revocation was committed:
+//!
+//! | state of the node | at most |
+//! |---|---|
+//! | it receives notifications | the time of a notification, usually milliseconds |
+//! | it polls SQLite | 200 ms until the next poll; 700 ms if that has to wait |
+//! | its connection is lost, silent or hangs | 700 ms (`crate::cache_validity`) |
+//! | a gateway call is in progress | 100 ms more, and one query if the cache is invalid |
+//! | it still reaches a former primary | two to four seconds, see `postgres` |
+//!
+//! The promise is one second, so the rest is margin for that query and for a slow machine. With a
+//! former primary the promise does not hold.
+//!
+//! *Failure.* A listener that fails is restarted after 250 ms, and a heartbeat that is missing for
+//! about two seconds counts as a failure. All that was cached before is invalid then. While the
+//! cache is invalid and the database is unreachable, new calls are refused as `unavailable`, and
+//! gateway calls in progress go on, since nothing says that their key has ended.
 
 mod lost;
 mod postgres;
@@ -21,8 +39,9 @@ use latchkey_store::database::ChangeSource;
 const RETRY_INTERVAL: Duration = Duration::from_millis(250);
 
 impl Checker {
-    /// Applies other nodes' invalidations, and shares limits with them if configured, while it is
-    /// polled. Without it every check queries the database.
+    /// Keeps this node in step with the others while it is polled: it applies their invalidations,
+    /// and with Redis it sends the heartbeats that sharing rate limits needs. Without it every
+    /// check queries the database.
     pub async fn listen(&self) {
         tokio::join!(observe(self), redis_heartbeat::keep(self));
     }

@@ -7,7 +7,9 @@
 //!
 //! A connection stays with its server even after a failover, when the host name leads to a new
 //! primary. So a node opens new connections every two seconds and checks that they reach the same
-//! server.
+//! server. If the former primary still runs, its heartbeats return, and the node does not see what
+//! is committed on the new one until then: for two seconds, and up to two more if connecting takes
+//! as long. So fence a former primary before promoting another.
 
 use std::convert::Infallible;
 use std::time::Duration;
@@ -73,7 +75,8 @@ pub(super) async fn listen(checker: &Checker, ways: &PostgresRoutes) -> Result<I
     }
 }
 
-/// Heartbeat intervals without a response after which the connection counts as lost.
+/// Heartbeat intervals without a response after which the connection counts as lost, so after about
+/// two seconds. The cache became invalid long before: 700 ms after the previous heartbeat.
 const MAX_MISSED: u32 = 10;
 
 /// A heartbeat that has not returned yet.
