@@ -1,6 +1,7 @@
 //! What a test stands on: a server on a real port, over a database of its own, with a clock that
 //! only the test moves and a GitHub that only the test asks.
 
+mod keys;
 mod settings;
 
 use std::sync::Arc;
@@ -19,6 +20,8 @@ use reqwest::{Client, Method, RequestBuilder, Response, StatusCode};
 use sea_orm::DatabaseConnection;
 use serde_json::Value;
 use tempfile::TempDir;
+
+pub(crate) use keys::{outcome_of, unknown_key};
 
 /// Runs each test on both databases.
 macro_rules! on_both_databases {

@@ -2,17 +2,13 @@
 
 use std::time::Duration;
 
-use latchkey_domain::key::Environment;
-use latchkey_domain::secret::{KeyPrefix, SecretKey};
-use latchkey_server::system::SystemRandom;
-use latchkey_services::random::Random;
 use reqwest::header::{COOKIE, RETRY_AFTER};
 use reqwest::{RequestBuilder, Response};
 use serde_json::json;
 
 use crate::test_app::{
-    Backend, LOCAL, LOCAL_CODE, Session, TestApp, location, on_both_databases, problem,
-    refresh_cookie, sign_in_cookie, text, traces,
+    Backend, LOCAL, LOCAL_CODE, TestApp, location, on_both_databases, problem, refresh_cookie,
+    sign_in_cookie, text, traces, unknown_key,
 };
 
 const LIMIT: usize = 60;
@@ -20,12 +16,6 @@ const LIMIT: usize = 60;
 const MINUTE: std::ops::RangeInclusive<u64> = 60..=61;
 const BEGIN: &str = "/oauth2/authorization/github";
 const CALLBACK: &str = "/login/oauth2/code/github?code=x&state=y";
-
-/// A key that is none of this server's, with a checksum that is right.
-fn unknown_key() -> String {
-    let fill = |buffer: &mut [u8]| SystemRandom.fill(buffer);
-    SecretKey::generate(&KeyPrefix::default(), Environment::Live, fill).expose().to_owned()
-}
 
 /// Fails with as many keys as an address may.
 async fn use_up_keys(app: &TestApp) {
@@ -56,11 +46,6 @@ fn from(request: RequestBuilder, address: &str) -> RequestBuilder {
 
 async fn behind_a_proxy() -> TestApp {
     TestApp::with(Backend::Sqlite, &["--latchkey-trusted-proxies=127.0.0.0/8"]).await
-}
-
-async fn service_key(app: &TestApp, who: &Session) -> String {
-    let body = json!({"name": "S", "kind": "service", "permissions": ["keys:read", "keys:verify"]});
-    text(&app.create(who, &body).await["key"])
 }
 
 on_both_databases! {
@@ -101,7 +86,7 @@ on_both_databases! {
         let revoked = app.create(&ada, &json!({"name": "R"})).await;
         app.revoke(&ada, &text(&revoked["api_key"]["id"])).await;
         let revoked = text(&revoked["key"]);
-        let service = service_key(&app, &ada).await;
+        let (service, _) = app.service_key(&ada, &["keys:read", "keys:verify"]).await;
         let limited = json!({"name": "L", "rpm": 1, "application_id": ada.application});
         let limited = text(&app.create(&ada, &limited).await["key"]);
         app.advance(Duration::from_mins(1));
@@ -215,7 +200,7 @@ on_both_databases! {
 async fn a_key_is_held_up_wherever_it_stands_for_its_owner() {
     let app = TestApp::on(Backend::Sqlite).await;
     let ada = app.sign_in("ada").await;
-    let service = service_key(&app, &ada).await;
+    let (service, _) = app.service_key(&ada, &["keys:read", "keys:verify"]).await;
     let keys = format!("/v1/projects/{}/keys", ada.project);
     let everywhere = |key: &str| {
         let otlp = |path: &str| app.post(path).header("content-type", "application/json");
@@ -251,7 +236,7 @@ async fn a_key_is_held_up_wherever_it_stands_for_its_owner() {
 async fn keys_in_verify_bodies_do_not_count_as_failures() {
     let app = TestApp::on(Backend::Sqlite).await;
     let ada = app.sign_in("ada").await;
-    let service = service_key(&app, &ada).await;
+    let (service, _) = app.service_key(&ada, &["keys:read", "keys:verify"]).await;
     let ask = async || {
         for key in [unknown_key(), "lk_live_nonsense".to_owned()] {
             let request = app.post("/v1/keys/verify").bearer_auth(&service);

@@ -10,7 +10,7 @@ use latchkey_domain::outcome::Outcome;
 use latchkey_services::{Services, accounts};
 
 use crate::consistency::nodes::hears;
-use crate::test_app::{Backend, TestApp, denial, on_both_databases, problem, text};
+use crate::test_app::{Backend, TestApp, on_both_databases, outcome_of, problem, text};
 
 const CALL: CheckRequest<'static> = CheckRequest {
     kind: Some(KeyKind::Api),
@@ -22,10 +22,7 @@ const CALL: CheckRequest<'static> = CheckRequest {
 };
 
 async fn outcome(services: &Services, secret: &str) -> Outcome {
-    match services.checker.check(Some(secret), CALL).await {
-        Ok(_) => Outcome::Valid,
-        Err(error) => denial(error).outcome,
-    }
+    outcome_of(services.checker.check(Some(secret), CALL).await)
 }
 
 on_both_databases! {

@@ -71,14 +71,6 @@ fn x_api_key(key: &str) -> String {
     format!("x-api-key: {key}")
 }
 
-/// A new service key's secret and id.
-async fn service_key(app: &TestApp, who: &Session, permissions: &[&str]) -> (String, String) {
-    let body =
-        json!({"name": permissions.join(" "), "kind": "service", "permissions": permissions});
-    let created = app.create(who, &body).await;
-    (text(&created["key"]), text(&created["api_key"]["id"]))
-}
-
 async fn sign_out(app: &TestApp, who: &Session) {
     let out = app.post("/logout").bearer_auth(&who.jwt).send().await.unwrap();
     assert_eq!(out.status(), 204);
@@ -105,7 +97,7 @@ async fn names(app: &TestApp, who: &Session) -> Vec<String> {
 on_both_databases! {
     async fn revoked_service_key_makes_no_key_with_its_last_byte(app: TestApp) {
         let ada = app.sign_in("ada").await;
-        let (secret, id) = service_key(&app, &ada, &["keys:write"]).await;
+        let (secret, id) = app.service_key(&ada, &["keys:write"]).await;
         let path = format!("/v1/projects/{}/keys", ada.project);
         let held = HeldBack::begin(&app, &path, &bearer(&secret), &json!({"name": "late"})).await;
         assert_eq!(app.revoke(&ada, &id).await.status(), 204);
@@ -193,7 +185,7 @@ on_both_databases! {
     async fn revoked_service_key_verifies_nothing_with_its_last_byte(app: TestApp) {
         let ada = app.sign_in("ada").await;
         let key = app.generate(&ada).await;
-        let (secret, id) = service_key(&app, &ada, &["keys:verify"]).await;
+        let (secret, id) = app.service_key(&ada, &["keys:verify"]).await;
         let body = json!({"key": key});
         let held = HeldBack::begin(&app, "/v1/keys/verify", &bearer(&secret), &body).await;
         assert_eq!(app.revoke(&ada, &id).await.status(), 204);

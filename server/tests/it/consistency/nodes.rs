@@ -12,7 +12,7 @@ use latchkey_services::{Database, Services};
 use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, Statement};
 use serde_json::{Value, json};
 
-use crate::test_app::{Backend, Session, TestApp, denial, listen, on_both_databases, text};
+use crate::test_app::{Backend, Session, TestApp, listen, on_both_databases, outcome_of, text};
 
 /// A call that takes tokens.
 const TEN_TOKENS: CheckRequest<'static> = CheckRequest {
@@ -25,10 +25,7 @@ const TEN_TOKENS: CheckRequest<'static> = CheckRequest {
 };
 
 async fn outcome(services: &Services, secret: &str) -> Outcome {
-    match services.checker.check(Some(secret), CheckRequest::default()).await {
-        Ok(_) => Outcome::Valid,
-        Err(error) => denial(error).outcome,
-    }
+    outcome_of(services.checker.check(Some(secret), CheckRequest::default()).await)
 }
 
 /// Changes a key; the answer's status.

@@ -11,7 +11,7 @@ use latchkey_services::{Database, Services};
 use serde_json::json;
 
 use crate::consistency::nodes::hears;
-use crate::test_app::{START, TestApp, denial, listen, on_both_databases, text};
+use crate::test_app::{START, TestApp, listen, on_both_databases, outcome_of, text};
 
 const DAY: i64 = 24 * 3_600 * 1_000;
 
@@ -27,14 +27,8 @@ async fn node(app: &TestApp, ahead: i64) -> (Services, Arc<ManualClock>) {
 }
 
 async fn outcome(services: &Services, secret: &str, cost: u64) -> Outcome {
-    match services
-        .checker
-        .check(Some(secret), CheckRequest { cost, ..CheckRequest::default() })
-        .await
-    {
-        Ok(_) => Outcome::Valid,
-        Err(error) => denial(error).outcome,
-    }
+    let call = CheckRequest { cost, ..CheckRequest::default() };
+    outcome_of(services.checker.check(Some(secret), call).await)
 }
 
 on_both_databases! {

@@ -3,14 +3,11 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use latchkey_domain::key::Environment;
-use latchkey_domain::secret::{KeyPrefix, SecretKey};
-use latchkey_server::system::SystemRandom;
-use latchkey_services::random::Random;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::TcpStream;
 
 use super::{Attacked, ROOM_KB, status};
+use crate::test_app::unknown_key;
 
 /// A debug build needs some milliseconds for each, on both sides.
 const GUESSES: usize = if cfg!(debug_assertions) { 20_000 } else { 100_000 };
@@ -19,12 +16,6 @@ const A_MINUTE: usize = 60;
 const GUESSERS: usize = 20;
 /// How many guesses are sent before the first of them is answered.
 const AT_ONCE: usize = 50;
-
-/// A key that is none of this server's, with a checksum that is right.
-fn unknown_key() -> String {
-    let fill = |buffer: &mut [u8]| SystemRandom.fill(buffer);
-    SecretKey::generate(&KeyPrefix::default(), Environment::Live, fill).expose().to_owned()
-}
 
 /// Reads one answer of several.
 async fn answer(stream: &mut BufReader<TcpStream>) -> String {

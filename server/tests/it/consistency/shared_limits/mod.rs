@@ -19,7 +19,7 @@ use latchkey_domain::outcome::Outcome;
 use latchkey_services::Services;
 use serde_json::json;
 
-use crate::test_app::{Backend, TestApp, denial, text, token_estimate};
+use crate::test_app::{Backend, TestApp, denial, outcome_of, text, token_estimate};
 
 /// A Redis of the test's own, without files.
 pub(crate) struct Redis {
@@ -198,10 +198,7 @@ async fn a_call_that_another_limit_refuses_takes_nothing() {
     let secret = text(&app.create(&ada, &body).await["key"]);
     let ask = async |cost| {
         let call = CheckRequest { cost, ..CheckRequest::default() };
-        match app.services.checker.check(Some(&secret), call).await {
-            Ok(_) => Outcome::Valid,
-            Err(error) => denial(error).outcome,
-        }
+        outcome_of(app.services.checker.check(Some(&secret), call).await)
     };
     for _ in 0..5 {
         assert_eq!(ask(101).await, Outcome::TokenRateLimited);

@@ -7,7 +7,7 @@ use latchkey_domain::token_usage::TokenUsage;
 use serde_json::json;
 
 use crate::consistency::shared_limits::{Redis, app, shares};
-use crate::test_app::{TestApp, denial, text, token_estimate};
+use crate::test_app::{TestApp, outcome_of, text, token_estimate};
 
 const TPM: u64 = 1_000;
 
@@ -36,15 +36,8 @@ async fn settle(app: &TestApp, reserved: Reservation) {
 }
 
 async fn ask(app: &TestApp, secret: &str, cost: u64) -> Outcome {
-    match app
-        .services
-        .checker
-        .check(Some(secret), CheckRequest { cost, ..CheckRequest::default() })
-        .await
-    {
-        Ok(_) => Outcome::Valid,
-        Err(error) => denial(error).outcome,
-    }
+    let call = CheckRequest { cost, ..CheckRequest::default() };
+    outcome_of(app.services.checker.check(Some(secret), call).await)
 }
 
 #[tokio::test(flavor = "multi_thread")]

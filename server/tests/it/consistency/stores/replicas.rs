@@ -17,7 +17,7 @@ use tokio::net::{TcpListener, TcpStream};
 use super::programs::pgpool;
 use crate::consistency::nodes::hears;
 use crate::faults::postgres::Postgres;
-use crate::test_app::{Session, TestApp, denial, text};
+use crate::test_app::{Session, TestApp, outcome_of, text};
 
 /// Leads to one address, and later to another; connections that are there stay where they lead to.
 struct Name {
@@ -77,11 +77,8 @@ async fn caught_up(primary: &Postgres, replica: &DatabaseConnection) {
     becomes(replica, &format!("pg_last_wal_replay_lsn() >= '{at}'")).await;
 }
 
-async fn outcome(node: &Services, secret: &str) -> String {
-    match node.checker.check(Some(secret), CheckRequest::default()).await {
-        Ok(_) => "valid".to_owned(),
-        Err(error) => denial(error).outcome.as_str().to_owned(),
-    }
+async fn outcome(node: &Services, secret: &str) -> &'static str {
+    outcome_of(node.checker.check(Some(secret), CheckRequest::default()).await).as_str()
 }
 
 async fn key(app: &TestApp, ada: &Session, name: &str) -> (String, String) {

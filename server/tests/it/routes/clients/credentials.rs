@@ -3,7 +3,7 @@
 use reqwest::{RequestBuilder, Response};
 use serde_json::{Value, json};
 
-use crate::test_app::{Backend, Session, TestApp, on_both_databases, problem, text};
+use crate::test_app::{Backend, TestApp, on_both_databases, problem, text};
 
 const KEY: &str = "ApiKey realm=\"latchkey\"";
 const BEARER: &str = "Bearer realm=\"latchkey\"";
@@ -43,16 +43,11 @@ async fn routes_challenge_for_what_they_take() {
     assert!(!refused.to_string().contains("x-api-key"), "{refused}");
 }
 
-async fn service_key(app: &TestApp, who: &Session, permission: &str) -> String {
-    let body = json!({"name": permission, "kind": "service", "permissions": [permission]});
-    text(&app.create(who, &body).await["key"])
-}
-
 on_both_databases! {
     async fn a_service_key_is_told_which_permission_it_lacks(app: TestApp) {
         let ada = app.sign_in("ada").await;
-        let reads = service_key(&app, &ada, "keys:read").await;
-        let verifies = service_key(&app, &ada, "keys:verify").await;
+        let (reads, _) = app.service_key(&ada, &["keys:read"]).await;
+        let (verifies, _) = app.service_key(&ada, &["keys:verify"]).await;
         let keys = format!("/v1/projects/{}/keys", ada.project);
         let usage = format!("/v1/projects/{}/usage", ada.project);
         for (request, key, lacks) in [

@@ -3,15 +3,7 @@
 use reqwest::{Method, Response};
 use serde_json::{Value, json};
 
-use crate::test_app::{Session, TestApp, key_path, on_both_databases, problem, text};
-
-async fn service_key(app: &TestApp, who: &Session, permissions: &[&str]) -> (String, String) {
-    let body =
-        json!({"name": permissions.join(" "), "kind": "service", "permissions": permissions});
-    let created = app.create(who, &body).await;
-    assert_eq!(created["api_key"]["permissions"], json!(permissions));
-    (text(&created["key"]), text(&created["api_key"]["id"]))
-}
+use crate::test_app::{TestApp, key_path, on_both_databases, problem, text};
 
 async fn send(app: &TestApp, bearer: &str, method: Method, path: &str, body: &Value) -> Response {
     let request = app.http.request(method, format!("{}{path}", app.base)).bearer_auth(bearer);
@@ -23,20 +15,20 @@ on_both_databases! {
     async fn service_keys_do_not_count_against_the_tier(app: TestApp) {
         let ada = app.sign_in("ada").await;
         for permissions in [["keys:read"], ["keys:write"], ["keys:verify"], ["usage:read"]] {
-            service_key(&app, &ada, &permissions).await;
+            app.service_key(&ada, &permissions).await;
         }
         let project = app.json(&format!("/v1/projects/{}", ada.project), &ada.jwt).await;
         assert_eq!(project["keys_used"], 0);
         for name in ["A", "B"] {
             app.create(&ada, &json!({"name": name})).await;
         }
-        service_key(&app, &ada, &["keys:read", "keys:write"]).await;
+        app.service_key(&ada, &["keys:read", "keys:write"]).await;
     }
 
     async fn a_service_key_reads_and_writes_as_it_was_permitted(app: TestApp) {
         let ada = app.sign_in("ada").await;
-        let (reader, _) = service_key(&app, &ada, &["keys:read"]).await;
-        let (writer, writer_id) = service_key(&app, &ada, &["keys:write"]).await;
+        let (reader, _) = app.service_key(&ada, &["keys:read"]).await;
+        let (writer, writer_id) = app.service_key(&ada, &["keys:write"]).await;
         let keys = format!("/v1/projects/{}/keys", ada.project);
         let good = json!({"name": "Made by a backend"});
         problem(send(&app, &reader, Method::POST, &keys, &good).await, 403, "forbidden").await;
@@ -65,7 +57,7 @@ on_both_databases! {
         let ada = app.sign_in("ada").await;
         let eve = app.sign_in("eve").await;
         let all = ["keys:read", "keys:write", "keys:verify", "usage:read"];
-        let (key, _) = service_key(&app, &ada, &all).await;
+        let (key, _) = app.service_key(&ada, &all).await;
         let theirs = app.create(&eve, &json!({"name": "A"})).await;
         for path in [
             format!("/v1/projects/{}/keys", eve.project),
@@ -92,7 +84,7 @@ on_both_databases! {
 
     async fn a_revoked_service_key_is_refused_at_once(app: TestApp) {
         let ada = app.sign_in("ada").await;
-        let (key, id) = service_key(&app, &ada, &["keys:read"]).await;
+        let (key, id) = app.service_key(&ada, &["keys:read"]).await;
         let keys = format!("/v1/projects/{}/keys", ada.project);
         assert_eq!(send(&app, &key, Method::GET, &keys, &Value::Null).await.status(), 200);
         app.revoke(&ada, &id).await;

@@ -5,16 +5,10 @@ use std::time::Duration;
 use reqwest::{Method, Response};
 use serde_json::{Value, json};
 
-use crate::test_app::{Session, TestApp, key_path, on_both_databases, problem, text};
+use crate::test_app::{TestApp, key_path, on_both_databases, problem, text};
 
 async fn ask(app: &TestApp, bearer: &str, body: &Value) -> Response {
     app.post("/v1/keys/verify").bearer_auth(bearer).json(body).send().await.unwrap()
-}
-
-async fn service_key(app: &TestApp, who: &Session, permissions: &[&str]) -> String {
-    let body =
-        json!({"name": permissions.join(" "), "kind": "service", "permissions": permissions});
-    text(&app.create(who, &body).await["key"])
 }
 
 on_both_databases! {
@@ -132,7 +126,7 @@ on_both_databases! {
         let key = app.create(&ada, &json!({"name": "A"})).await["key"].clone();
         let unknown = json!({"valid": false, "code": "unknown_key"});
         assert_eq!(app.verify(&eve, json!({"key": key})).await, unknown);
-        let theirs = service_key(&app, &eve, &["keys:verify"]).await;
+        let (theirs, _) = app.service_key(&eve, &["keys:verify"]).await;
         let answer = ask(&app, &theirs, &json!({"key": key})).await;
         assert_eq!(answer.json::<Value>().await.unwrap(), unknown);
     }
@@ -140,10 +134,10 @@ on_both_databases! {
     async fn a_service_key_verifies_with_its_permission_alone(app: TestApp) {
         let ada = app.sign_in("ada").await;
         let key = app.create(&ada, &json!({"name": "A"})).await["key"].clone();
-        let may = service_key(&app, &ada, &["keys:verify"]).await;
+        let (may, _) = app.service_key(&ada, &["keys:verify"]).await;
         let answer: Value = ask(&app, &may, &json!({"key": key})).await.json().await.unwrap();
         assert_eq!(answer["valid"], true);
-        let may_not = service_key(&app, &ada, &["keys:read", "keys:write", "usage:read"]).await;
+        let (may_not, _) = app.service_key(&ada, &["keys:read", "keys:write", "usage:read"]).await;
         problem(ask(&app, &may_not, &json!({"key": key})).await, 403, "forbidden").await;
         problem(ask(&app, "nonsense", &json!({"key": key})).await, 401, "unauthenticated").await;
         problem(ask(&app, &text(&key), &json!({"key": key})).await, 403, "wrong_scope").await;
